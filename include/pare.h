@@ -1,0 +1,226 @@
+/* pare: prunes trained transformers.
+ *
+ * One header, one library. Everything here
+ *   - returns a pare_status; on anything but PARE_OK, pare_message() is one sentence for a person;
+ *   - never prints, never exits, never changes its input files;
+ *   - gives the same bits for the same inputs, seed and thread count.
+ * Handles are opaque and belong to the caller, who frees them with the function named beside the one that made them.
+ * A model may be read by several calls, one at a time. Matrix products are threaded inside; calls are not re-entrant.
+ *
+ * Notation: L layers, d hidden size, H query heads, K key/value heads, h head size, F FFN width, V vocabulary size.
+ */
+#ifndef PARE_H
+#define PARE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- status ---------------------------------------------------------------------------------------------------- */
+
+typedef enum pare_status {
+    PARE_OK = 0,
+    PARE_BAD_ARGUMENT,   /* an option's value makes no sense, here or for this model */
+    PARE_FILE_ERROR,     /* a file cannot be opened, read, written, or there is no room for it */
+    PARE_FORMAT_ERROR,   /* a file is not what it claims to be */
+    PARE_UNSUPPORTED,    /* a sound file of a kind pare does not know */
+    PARE_NUMERIC_ERROR,  /* NaN or infinity where a number is needed */
+    PARE_OUT_OF_MEMORY,  /* the machine, or the limit that was set, has too little memory */
+    PARE_INTERRUPTED,    /* pare_interrupt() was called */
+    PARE_CHECK_FAILED    /* a result did not pass pare's own check of it */
+} pare_status;
+
+/* The sentence that belongs to this thread's last failure. Valid until the thread's next failure. */
+const char *pare_message(void);
+
+const char *pare_version(void);
+
+/* Asks the running call to stop soon, undo what it has half done and return PARE_INTERRUPTED. Safe in a signal handler. */
+void pare_interrupt(void);
+void pare_interrupt_clear(void);
+
+/* ---- the machine ----------------------------------------------------------------------------------------------- */
+
+typedef enum pare_compute {
+    PARE_COMPUTE_AUTO, /* bf16 where the CPU multiplies it natively, else fp32 */
+    PARE_COMPUTE_BF16, /* matrix operands in bf16, accumulation and everything else in fp32 */
+    PARE_COMPUTE_FP32
+} pare_compute;
+
+/* stage: a short noun phrase that stays the same while `total` does ("calibrating"); done counts from 0 to total. */
+typedef void (*pare_progress_fn)(void *user, const char *stage, uint64_t done, uint64_t total);
+
+/* Called once the memory plan is made, before the work starts. All sizes in bytes. */
+typedef struct pare_plan {
+    uint64_t mapped;      /* weights, mapped read-only: the kernel may drop them at any time */
+    uint64_t weights;     /* one block of weights in the form the pass needs, where that differs from the file */
+    uint64_t activations; /* block inputs of all layers, and one block's workspace */
+    uint64_t gradients;   /* the weight-gradient buffers that exist at a time */
+    uint64_t state;       /* the signal's own state (the Moreau displacement) */
+    uint64_t scratch;     /* the part of `state` that lives in a scratch file */
+    uint64_t limit;       /* the limit the plan was made for */
+    uint64_t sequences;   /* calibration sequences, of `length` tokens each */
+    uint64_t length;
+    uint64_t micro_batch; /* sequences that pass through a block at a time */
+} pare_plan;
+
+typedef void (*pare_plan_fn)(void *user, const pare_plan *plan);
+
+/* How a call may use the machine. All zero is a good default. */
+typedef struct pare_runtime {
+    int threads;               /* 0: all cores */
+    pare_compute compute;
+    uint64_t memory_limit;     /* bytes of anonymous memory; 0: 80 % of what is available */
+    const char *scratch;       /* folder for state that does not fit; NULL: $TMPDIR or /tmp */
+    pare_progress_fn progress; /* may be NULL */
+    pare_plan_fn plan;         /* may be NULL */
+    void *progress_user;       /* passed to both */
+} pare_runtime;
+
+/* ---- models ---------------------------------------------------------------------------------------------------- */
+
+typedef struct pare_model pare_model;
+
+/* Opens a Hugging Face checkpoint directory of the LLaMA family: config.json, model.safetensors or its shards. Weights
+ * are mapped, not read. Every header, offset, shape and dtype is checked here. Free with pare_model_close. */
+pare_status pare_model_open(const char *directory, pare_model **out);
+void pare_model_close(pare_model *model);
+
+/* Everything about a model as one JSON text: architecture, widths per layer, parameters, dtype, bytes; with `tensors`
+ * also every tensor's shape, dtype and share of zeros (which reads the whole model). Free with pare_text_free. */
+pare_status pare_model_describe(const pare_model *model, bool tensors, char **json);
+void pare_text_free(char *text);
+
+uint64_t pare_model_parameters(const pare_model *model);
+uint64_t pare_model_bytes(const pare_model *model);
+
+/* ---- calibration ----------------------------------------------------------------------------------------------- */
+
+typedef struct pare_calibration_options {
+    const char *source;   /* .txt, .jsonl, .json (texts, or integer lists = ready ids), or "self"; NULL: "self" */
+    const char *field;    /* the text's key in .json/.jsonl rows; NULL: "text" */
+    uint32_t samples;     /* 0: 10, or all sequences of an id file */
+    uint32_t length;      /* tokens per sample; 0: 128, or the length of an id file's sequences */
+    bool stream;          /* windows from one joined stream instead of from single documents */
+} pare_calibration_options;
+
+/* ---- pruning --------------------------------------------------------------------------------------------------- */
+
+typedef struct pare_recipe pare_recipe; /* a method: one choice on each axis (docs/design.md 1) */
+
+/* The preset of that name, or NULL. Names are listed by pare_recipe_name(0..), NULL after the last. */
+const pare_recipe *pare_recipe_find(const char *name);
+const char *pare_recipe_name(size_t index);
+const char *pare_recipe_summary(size_t index);
+
+/* Which tensors the Moreau iteration displaces and perturbs. */
+typedef enum pare_displace { PARE_DISPLACE_ALL, PARE_DISPLACE_SCORED } pare_displace;
+
+/* Zero, or negative where zero means something, asks for the method's published constant. */
+typedef struct pare_prune_options {
+    const char *method;      /* NULL: "moreau-gs" */
+    double ratio;            /* share of units per layer, in (0, 1); or 0 with `parameters` */
+    uint64_t parameters;     /* target total parameters; 0: use ratio */
+    int32_t layer_begin;     /* half-open range of layers to prune; both 0: all layers */
+    int32_t layer_end;
+    uint32_t round_to;       /* kept FFN widths are rounded up to a multiple of this; 0: not */
+    pare_calibration_options calibration;
+    int32_t steps;           /* T */
+    int32_t draws;           /* m, noise draws per step */
+    double sigma;            /* noise, relative to |w|; negative: published */
+    double rho, gamma;       /* envelope parameter and step size */
+    double eta;              /* threshold level; negative: published */
+    pare_displace displace;
+    uint64_t seed;
+    const char *output;      /* directory to write; NULL with dry_run */
+    bool dry_run, force;
+    const char *scores;      /* file for the unit scores, or NULL */
+    const char *const *texts;/* perplexity before and after on each of these; may be NULL */
+    size_t text_count;
+    uint32_t window, max_windows; /* of that evaluation; 0: 128, all */
+} pare_prune_options;
+
+/* Scores, selects, cuts, writes and checks (Algorithm 1 of the MoreauPruner paper and its baselines).
+ * *report: JSON with parameters, bytes, perplexities, seconds per stage, widths, files (free with pare_text_free). */
+pare_status pare_prune(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
+                       char **report);
+
+/* ---- evaluation ------------------------------------------------------------------------------------------------ */
+
+typedef struct pare_evaluate_options {
+    const char *const *texts; /* .txt files, or id files as for calibration; or "self" with a seed */
+    size_t text_count;
+    uint32_t window;          /* tokens; 0: 128 */
+    uint32_t max_windows;     /* 0: all */
+    const pare_model *against;/* dense model for KL divergence and top-1 agreement, or NULL */
+    uint64_t seed;            /* of "self": text sampled from `against`, or from the model itself */
+} pare_evaluate_options;
+
+/* Perplexity: one stream, one BOS, non-overlapping windows, remainder dropped, fp64 mean over all windows' window-1
+ * predictions (structured pruning protocol of LLM-Pruner / MoreauPruner). *report: JSON, free with pare_text_free. */
+pare_status pare_evaluate(const pare_model *model, const pare_evaluate_options *options, const pare_runtime *runtime,
+                          char **report);
+
+/* ---- generation ------------------------------------------------------------------------------------------------ */
+
+/* piece: UTF-8 bytes of the text as it comes; return false to stop. */
+typedef bool (*pare_piece_fn)(void *user, const char *piece, size_t bytes);
+
+typedef struct pare_generate_options {
+    const char *prompt;  /* may be empty: starts from BOS */
+    uint32_t tokens;     /* 0: 128 */
+    double temperature;  /* 0: greedy */
+    double top_p;        /* 0 or 1: off */
+    uint64_t seed;
+} pare_generate_options;
+
+pare_status pare_generate(const pare_model *model, const pare_generate_options *options, const pare_runtime *runtime,
+                          pare_piece_fn piece, void *user);
+
+/* ---- text ------------------------------------------------------------------------------------------------------ */
+
+typedef struct pare_tokenizer pare_tokenizer;
+
+/* path: tokenizer.model (SentencePiece BPE), tokenizer.json (byte-level or SentencePiece-style BPE), or a directory with
+ * either (tokenizer.json is taken first). Free with pare_tokenizer_close. */
+pare_status pare_tokenizer_open(const char *path, pare_tokenizer **out);
+void pare_tokenizer_close(pare_tokenizer *tokenizer);
+
+/* *ids: the text's ids without any automatic BOS (free with pare_ids_free). Any bytes are allowed. */
+pare_status pare_tokenizer_encode(const pare_tokenizer *tokenizer, const char *text, size_t bytes, uint32_t **ids,
+                                  size_t *count);
+void pare_ids_free(uint32_t *ids);
+
+/* The ids' text (free with pare_text_free); *bytes may be NULL. */
+pare_status pare_tokenizer_decode(const pare_tokenizer *tokenizer, const uint32_t *ids, size_t count, char **text,
+                                  size_t *bytes);
+
+uint32_t pare_tokenizer_size(const pare_tokenizer *tokenizer);
+/* -1 if the tokenizer names none. add_bos: whether it puts BOS in front of a text by itself. */
+int64_t pare_tokenizer_bos(const pare_tokenizer *tokenizer);
+int64_t pare_tokenizer_eos(const pare_tokenizer *tokenizer);
+bool pare_tokenizer_adds_bos(const pare_tokenizer *tokenizer);
+
+/* ---- measuring ------------------------------------------------------------------------------------------------- */
+
+typedef struct pare_bench_options {
+    const char *shape;   /* "7b", "13b", "llama3-8b", "1b", or NULL with a model */
+    uint32_t layers;     /* layers of a synthetic model; 0: 1 */
+    uint32_t samples, length; /* 0: 10 x 128 */
+    uint32_t repeats;    /* 0: 3; the median counts */
+} pare_bench_options;
+
+/* GEMM rate of this machine, tokens per second and fraction of that rate for forward, forward + backward, and a Moreau
+ * step; anonymous memory. model NULL: a synthetic checkpoint of `shape` (a sparse file). *report: JSON. */
+pare_status pare_bench(const pare_model *model, const pare_bench_options *options, const pare_runtime *runtime,
+                       char **report);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,92 @@
+#include "support/dtype.h"
+#include "support/vectorize.h"
+
+size_t pare_dtype_size(pare_dtype dtype) {
+    return dtype == PARE_DTYPE_F32 ? 4 : 2;
+}
+
+const char *pare_dtype_name(pare_dtype dtype) {
+    static const char *const names[] = {[PARE_DTYPE_F32] = "F32", [PARE_DTYPE_F16] = "F16", [PARE_DTYPE_BF16] = "BF16"};
+    return names[dtype];
+}
+
+/* IEEE half to float without tables: shift the fields into place, scale by 2^112 to mend the exponent bias (this also
+ * normalises subnormals), and force the exponent of infinities and NaNs. */
+static inline float half_to_float(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000u) << 16, magnitude = (uint32_t)(half & 0x7fffu) << 13;
+    float scaled;
+    memcpy(&scaled, &magnitude, sizeof scaled);
+    scaled *= 0x1p112f;
+    uint32_t bits;
+    memcpy(&bits, &scaled, sizeof bits);
+    bits = ((half & 0x7c00u) == 0x7c00u ? magnitude | 0x7f800000u : bits) | sign;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Float to IEEE half, to nearest even. Normal results round on the bits; subnormal results round in the float adder. */
+static inline uint16_t float_to_half(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint32_t sign = (bits >> 16) & 0x8000u, magnitude = bits & 0x7fffffffu;
+    uint32_t normal = (magnitude + 0xfffu + ((magnitude >> 13) & 1u) - 0x38000000u) >> 13;
+    float absolute, shifted;
+    memcpy(&absolute, &magnitude, sizeof absolute);
+    shifted = absolute + 0.5f;
+    uint32_t subnormal;
+    memcpy(&subnormal, &shifted, sizeof subnormal);
+    subnormal -= 0x3f000000u;
+    uint32_t result = magnitude < 0x38800000u ? subnormal : normal;
+    if (magnitude >= 0x477ff000u) result = 0x7c00u;
+    if (magnitude > 0x7f800000u) result = 0x7e00u;
+    return (uint16_t)(result | sign);
+}
+
+PARE_VECTORIZE static void bf16_to_float(float *restrict out, const unsigned char *restrict in, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint16_t bits;
+        memcpy(&bits, in + 2 * i, 2);
+        out[i] = pare_bf16_to_float(bits);
+    }
+}
+
+PARE_VECTORIZE static void f16_to_float(float *restrict out, const unsigned char *restrict in, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint16_t bits;
+        memcpy(&bits, in + 2 * i, 2);
+        out[i] = half_to_float(bits);
+    }
+}
+
+PARE_VECTORIZE static void float_to_bf16(unsigned char *restrict out, const float *restrict in, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint16_t bits = pare_float_to_bf16(in[i]);
+        memcpy(out + 2 * i, &bits, 2);
+    }
+}
+
+PARE_VECTORIZE static void float_to_f16(unsigned char *restrict out, const float *restrict in, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint16_t bits = float_to_half(in[i]);
+        memcpy(out + 2 * i, &bits, 2);
+    }
+}
+
+void pare_to_float(float *out, const void *in, pare_dtype dtype, size_t n) {
+    if (dtype == PARE_DTYPE_F32)
+        memcpy(out, in, n * sizeof *out);
+    else if (dtype == PARE_DTYPE_BF16)
+        bf16_to_float(out, in, n);
+    else
+        f16_to_float(out, in, n);
+}
+
+void pare_from_float(void *out, pare_dtype dtype, const float *in, size_t n) {
+    if (dtype == PARE_DTYPE_F32)
+        memcpy(out, in, n * sizeof *in);
+    else if (dtype == PARE_DTYPE_BF16)
+        float_to_bf16(out, in, n);
+    else
+        float_to_f16(out, in, n);
+}

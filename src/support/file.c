@@ -1,0 +1,98 @@
+#include "support/file.h"
+#include "support/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+char *pare_format(const char *format, ...) {
+    char *text = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (length < 0) abort();
+    return text;
+}
+
+char *pare_path_join(const char *directory, const char *name) {
+    size_t length = strlen(directory);
+    const char *separator = length && directory[length - 1] == '/' ? "" : "/";
+    return pare_format("%s%s%s", directory, separator, name);
+}
+
+bool pare_file_exists(const char *path) {
+    struct stat status;
+    return lstat(path, &status) == 0;
+}
+
+static pare_status open_regular(const char *path, int *descriptor, uint64_t *bytes) {
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    if (file < 0 || fstat(file, &status) != 0) {
+        int error = errno;
+        if (file >= 0) close(file);
+        return pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", path, strerror(error));
+    }
+    if (!S_ISREG(status.st_mode)) {
+        close(file);
+        return pare_fail(PARE_FILE_ERROR, "cannot read %s: it is not a regular file", path);
+    }
+    *descriptor = file;
+    *bytes = (uint64_t)status.st_size;
+    return PARE_OK;
+}
+
+pare_status pare_mapping_open(const char *path, pare_mapping *out) {
+    *out = (pare_mapping){0};
+    int file;
+    uint64_t bytes;
+    PARE_TRY(open_regular(path, &file, &bytes));
+    void *data = bytes ? mmap(NULL, bytes, PROT_READ, MAP_SHARED, file, 0) : NULL;
+    int error = errno;
+    close(file);
+    if (data == MAP_FAILED) return pare_fail(PARE_FILE_ERROR, "cannot map %s: %s", path, strerror(error));
+    *out = (pare_mapping){.data = data, .bytes = bytes, .path = pare_format("%s", path)};
+    return PARE_OK;
+}
+
+void pare_mapping_close(pare_mapping *mapping) {
+    if (mapping->data) munmap((void *)(uintptr_t)mapping->data, mapping->bytes);
+    free(mapping->path);
+    *mapping = (pare_mapping){0};
+}
+
+pare_status pare_file_read(const char *path, uint64_t limit, char **text, size_t *bytes) {
+    *text = NULL;
+    int file;
+    uint64_t size;
+    PARE_TRY(open_regular(path, &file, &size));
+    if (size > limit) {
+        close(file);
+        return pare_fail(PARE_FORMAT_ERROR, "%s has %llu bytes; more than %llu is not a plausible file of its kind",
+                         path, (unsigned long long)size, (unsigned long long)limit);
+    }
+    pare_status status = pare_alloc(text, size + 1, 1, path);
+    size_t done = 0;
+    while (status == PARE_OK && done < size) {
+        ssize_t got = read(file, *text + done, size - done);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) status = pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", path, strerror(errno));
+        if (got <= 0) break;
+        done += (size_t)got;
+    }
+    close(file);
+    if (status != PARE_OK) {
+        pare_free(*text);
+        *text = NULL;
+    } else if (bytes) {
+        *bytes = done;
+    }
+    return status;
+}

@@ -1,0 +1,32 @@
+/* Files: read-only mappings, whole small files, and their digests. */
+#ifndef PARE_SUPPORT_FILE_H
+#define PARE_SUPPORT_FILE_H
+
+#include "support/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct pare_mapping {
+    const unsigned char *data; /* NULL when the file is empty */
+    uint64_t bytes;
+    char *path;
+} pare_mapping;
+
+/* Maps a regular file read-only. Fails with a sentence that names it if it cannot be opened or is no regular file. */
+pare_status pare_mapping_open(const char *path, pare_mapping *out);
+void pare_mapping_close(pare_mapping *mapping);
+
+/* The file's text with a NUL after it (freed with pare_free); refuses files above `limit` bytes. bytes may be NULL. */
+pare_status pare_file_read(const char *path, uint64_t limit, char **text, size_t *bytes);
+
+/* True if `path` exists (of any kind). */
+bool pare_file_exists(const char *path);
+
+/* directory + "/" + name, in memory freed with free(). Never NULL. */
+char *pare_path_join(const char *directory, const char *name);
+
+/* printf into memory freed with free(). Never NULL: a machine without memory for a path ends the program. */
+char *pare_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,37 @@
+#include "support/status.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static _Thread_local char message[1024];
+static volatile sig_atomic_t interrupt_requested;
+
+pare_status pare_fail(pare_status status, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+const char *pare_message(void) {
+    return message;
+}
+
+const char *pare_version(void) {
+    return PARE_VERSION;
+}
+
+void pare_interrupt(void) {
+    interrupt_requested = 1;
+}
+
+void pare_interrupt_clear(void) {
+    interrupt_requested = 0;
+}
+
+pare_status pare_interrupted(void) {
+    if (!interrupt_requested) return PARE_OK;
+    return pare_fail(PARE_INTERRUPTED, "interrupted: the work was stopped and nothing was left behind");
+}

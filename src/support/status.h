@@ -1,0 +1,28 @@
+/* Status codes and the message that goes with a failure. The public part is in pare.h. */
+#ifndef PARE_SUPPORT_STATUS_H
+#define PARE_SUPPORT_STATUS_H
+
+#include "../../include/pare.h"
+
+/* Records the message of this thread and returns `status`. A message is one clear sentence that names the file,
+ * the value, and what to do; no trailing newline. */
+pare_status pare_fail(pare_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Returns from the calling function with the status of `expression` unless it is PARE_OK. */
+#define PARE_TRY(expression)                                                                                           \
+    do {                                                                                                               \
+        pare_status pare_try_status = (expression);                                                                    \
+        if (pare_try_status != PARE_OK) return pare_try_status;                                                        \
+    } while (0)
+
+/* Jumps to `label` with `status` set unless it is PARE_OK: for functions that have something to release. */
+#define PARE_TRY_GOTO(status, expression, label)                                                                       \
+    do {                                                                                                               \
+        (status) = (expression);                                                                                       \
+        if ((status) != PARE_OK) goto label;                                                                           \
+    } while (0)
+
+/* PARE_INTERRUPTED once pare_interrupt() was called, else PARE_OK. Long loops ask at every step. */
+pare_status pare_interrupted(void);
+
+#endif
