@@ -1,0 +1,42 @@
+/* A Hugging Face checkpoint directory: named tensors, mapped read-only, from one safetensors file or its shards. */
+#ifndef PARE_CHECKPOINT_CHECKPOINT_H
+#define PARE_CHECKPOINT_CHECKPOINT_H
+
+#include "support/dtype.h"
+#include "support/status.h"
+
+enum { PARE_TENSOR_MAX_RANK = 4 };
+
+typedef struct pare_tensor {
+    const char *name;
+    pare_dtype dtype;
+    int rank;
+    uint64_t shape[PARE_TENSOR_MAX_RANK]; /* outermost first; [out, in] for a linear layer */
+    uint64_t count;                       /* elements */
+    uint64_t bytes;
+    const void *data; /* mapped; may have any alignment */
+    size_t file;      /* index for pare_checkpoint_file */
+} pare_tensor;
+
+typedef struct pare_checkpoint pare_checkpoint;
+
+/* Reads model.safetensors.index.json or model.safetensors of `directory` and checks every header before use. */
+pare_status pare_checkpoint_open(const char *directory, pare_checkpoint **out);
+void pare_checkpoint_close(pare_checkpoint *checkpoint);
+
+const char *pare_checkpoint_directory(const pare_checkpoint *checkpoint);
+
+/* Tensors in the order of their files and offsets. */
+size_t pare_checkpoint_count(const pare_checkpoint *checkpoint);
+const pare_tensor *pare_checkpoint_at(const pare_checkpoint *checkpoint, size_t index);
+/* NULL if there is none of that name. */
+const pare_tensor *pare_checkpoint_find(const pare_checkpoint *checkpoint, const char *name);
+
+/* The safetensors files, as paths. */
+size_t pare_checkpoint_file_count(const pare_checkpoint *checkpoint);
+const char *pare_checkpoint_file(const pare_checkpoint *checkpoint, size_t index);
+
+/* Asks the kernel to start reading the tensor's pages; returns at once. */
+void pare_tensor_prefetch(const pare_tensor *tensor);
+
+#endif
