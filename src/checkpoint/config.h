@@ -11,10 +11,10 @@ typedef enum pare_rope_kind { PARE_ROPE_PLAIN, PARE_ROPE_LINEAR, PARE_ROPE_LLAMA
 typedef struct pare_rope_config {
     pare_rope_kind kind;
     double theta;
-    double factor;                             /* linear, llama3 */
-    double low_frequency_factor;               /* llama3 */
-    double high_frequency_factor;              /* llama3 */
-    double original_positions;                 /* llama3: original_max_position_embeddings */
+    double factor;                /* linear, llama3 */
+    double low_frequency_factor;  /* llama3 */
+    double high_frequency_factor; /* llama3 */
+    double original_positions;    /* llama3: original_max_position_embeddings */
 } pare_rope_config;
 
 /* Widths of one layer, as its tensors have them. heads % kv_heads == 0. */
@@ -29,7 +29,7 @@ typedef struct pare_config {
     double rms_eps;
     bool tied; /* the LM head is the embedding */
     pare_rope_config rope;
-    int64_t bos, eos; /* -1: none; the first one where the file lists several */
+    int64_t bos, eos;    /* -1: none; the first one where the file lists several */
     pare_widths *widths; /* [layers] */
 } pare_config;
 
