@@ -47,7 +47,7 @@ static void refuses_values_out_of_range(void **state) {
         {"{\"head_dim\": 0}", "head_dim"},
         {"{\"head_dim\": 32}", "multiple of the head size 32"},
         {"{\"head_dim\": null, \"num_attention_heads\": 5}", "head_dim"},
-        {"{\"head_dim\": null, \"num_attention_heads\": 2}", "num_attention_heads"},
+        {"{\"head_dim\": null, \"num_attention_heads\": 2}", "num_key_value_heads"},
         {"{\"num_attention_heads\": 0}", "num_attention_heads"},
         {"{\"num_attention_heads\": [4]}", "num_attention_heads"},
         {"{\"num_attention_heads\": [4, 3]}", "layer 1"},
