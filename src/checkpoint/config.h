@@ -35,7 +35,11 @@ typedef struct pare_config {
 
 /* Reads config.json of the checkpoint's directory and takes the real widths per layer from the tensors' shapes. All
  * tensors of a LLaMA must be there with matching shapes; nothing may be missing or left over that would change the
- * result (biases, a sliding window in use, other architectures): each is refused in one sentence. */
+ * result (biases, a sliding window in use, other architectures): each is refused in one sentence.
+ *
+ * num_attention_heads, num_key_value_heads and intermediate_size are numbers, or, in a model whose layers differ, lists
+ * of one number per layer (see config_write.h). Lists must agree with the tensors. A number that does not is tolerated
+ * if head_dim is given, since nothing but head_dim is taken from it then. */
 pare_status pare_config_read(const pare_checkpoint *checkpoint, pare_config *out);
 void pare_config_free(pare_config *config);
 
