@@ -24,16 +24,16 @@ static void list_buffers(const pare_backend *backend, const pare_config *config,
     size_t operand = pare_operand_size(backend), real = sizeof(float);
 #define FIELD(name) offsetof(pare_activations, name)
     const buffer all[BUFFERS] = {
-        {FIELD(normed1), n * d, operand, false},  {FIELD(normed2), n * d, operand, false},
-        {FIELD(inverse1), n, real, false},        {FIELD(inverse2), n, real, false},
-        {FIELD(q), n * query, operand, false},    {FIELD(k), n * key, operand, false},
-        {FIELD(v), n * key, operand, false},      {FIELD(attended), n * query, real, false},
-        {FIELD(logsum), n * heads, real, false},  {FIELD(merged), n * query, operand, false},
-        {FIELD(middle), n * d, real, false},      {FIELD(gate), n * ffn, real, false},
-        {FIELD(up), n * ffn, real, false},        {FIELD(activated), n * ffn, operand, false},
-        {FIELD(wide), n * wide, real, false},     {FIELD(dk), n * key, real, true},
-        {FIELD(dv), n * key, real, true},         {FIELD(dgate), n * wide, operand, true},
-        {FIELD(dup), n * wide, operand, true},    {FIELD(dout), n * dout, operand, true},
+        {FIELD(normed1), n * d, operand, false}, {FIELD(normed2), n * d, operand, false},
+        {FIELD(inverse1), n, real, false},       {FIELD(inverse2), n, real, false},
+        {FIELD(q), n * query, operand, false},   {FIELD(k), n * key, operand, false},
+        {FIELD(v), n * key, operand, false},     {FIELD(attended), n * query, real, false},
+        {FIELD(logsum), n * heads, real, false}, {FIELD(merged), n * query, operand, false},
+        {FIELD(middle), n * d, real, false},     {FIELD(gate), n * ffn, real, false},
+        {FIELD(up), n * ffn, real, false},       {FIELD(activated), n * ffn, operand, false},
+        {FIELD(wide), n * wide, real, false},    {FIELD(dk), n * key, real, true},
+        {FIELD(dv), n * key, real, true},        {FIELD(dgate), n * wide, operand, true},
+        {FIELD(dup), n * wide, operand, true},   {FIELD(dout), n * dout, operand, true},
     };
 #undef FIELD
     for (int i = 0; i < BUFFERS; i++)
@@ -57,7 +57,8 @@ pare_status pare_activations_new(const pare_backend *backend, const pare_config 
     pare_status status = PARE_OK;
     for (int i = 0; i < BUFFERS && status == PARE_OK; i++)
         if (backward || !list[i].backward)
-            status = pare_alloc_uninitialized((char *)out + list[i].offset, list[i].elements, list[i].size, "activations");
+            status =
+                pare_alloc_uninitialized((char *)out + list[i].offset, list[i].elements, list[i].size, "activations");
     if (status == PARE_OK && backward)
         status = pare_alloc_uninitialized(&out->dnormed, (size_t)tokens * config->hidden, sizeof(float), "activations");
     if (status != PARE_OK) pare_activations_free(out);
@@ -65,9 +66,9 @@ pare_status pare_activations_new(const pare_backend *backend, const pare_config 
 }
 
 void pare_activations_free(pare_activations *a) {
-    void *all[] = {a->normed1, a->normed2, a->inverse1, a->inverse2, a->q,   a->k,     a->v,   a->attended,
-                   a->logsum,  a->merged,  a->middle,   a->gate,     a->up,  a->activated, a->wide, a->dk,
-                   a->dv,      a->dgate,   a->dup,      a->dout,     a->dnormed};
+    void *all[] = {a->normed1,  a->normed2, a->inverse1, a->inverse2, a->q,    a->k,    a->v,
+                   a->attended, a->logsum,  a->merged,   a->middle,   a->gate, a->up,   a->activated,
+                   a->wide,     a->dk,      a->dv,       a->dgate,    a->dup,  a->dout, a->dnormed};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     *a = (pare_activations){0};

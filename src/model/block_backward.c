@@ -10,12 +10,13 @@ static pare_status input_gradient(const pare_block *block, pare_role role, const
 }
 
 /* dW [out, in] = dy^T x, handed to the sink some rows at a time, or added up over micro-batches first. */
-static pare_status weight_gradient(const pare_block *block, const pare_block_gradients *g, pare_role role, const void *dy,
-                                   int64_t out, const void *x, int64_t in) {
+static pare_status weight_gradient(const pare_block *block, const pare_block_gradients *g, pare_role role,
+                                   const void *dy, int64_t out, const void *x, int64_t in) {
     const pare_backend *backend = block->backend;
     size_t id = pare_tensor_id(block->layer, role);
     if (!out || !in || !g->sink->wants(g->sink->context, id)) return PARE_OK;
-    pare_matmul shape = {.batch = 1, .m = out, .n = in, .k = block->batch * block->length, .transpose_a = true, .lda = out};
+    pare_matmul shape = {
+        .batch = 1, .m = out, .n = in, .k = block->batch * block->length, .transpose_a = true, .lda = out};
     if (g->sums[role]) {
         shape.accumulate = !g->first;
         PARE_TRY(backend->operations->matmul(backend, &shape, dy, x, g->sums[role]));
@@ -30,7 +31,8 @@ static pare_status weight_gradient(const pare_block *block, const pare_block_gra
     return PARE_OK;
 }
 
-/* Backward of a norm whose output gradient is a->dnormed: adds to dx and hands the weight's gradient on when complete. */
+/* Backward of a norm whose output gradient is a->dnormed: adds to dx and hands the weight's gradient on when complete.
+ */
 static pare_status norm_backward(const pare_block *block, const pare_block_gradients *g, int which, const float *x,
                                  const float *inverse, float *dx) {
     pare_activations *a = block->activations;
@@ -38,8 +40,8 @@ static pare_status norm_backward(const pare_block *block, const pare_block_gradi
     size_t id = pare_tensor_id(block->layer, (pare_role)(PARE_MATRIX_ROLES + which));
     double *sums = g->sink->wants(g->sink->context, id) ? g->norm_sums[which] : NULL;
     if (sums && g->first) memset(sums, 0, (size_t)d * sizeof *sums);
-    block->backend->operations->rmsnorm_backward(block->backend, x, block->weights.norm[which], inverse, a->dnormed, n, d,
-                                                 dx, sums);
+    block->backend->operations->rmsnorm_backward(block->backend, x, block->weights.norm[which], inverse, a->dnormed, n,
+                                                 d, dx, sums);
     if (!sums || !g->last) return PARE_OK;
     for (int64_t i = 0; i < d; i++)
         g->chunk[i] = (float)sums[i];
@@ -87,8 +89,8 @@ static pare_status attention_backward(const pare_block *block, const pare_block_
     PARE_TRY(weight_gradient(block, g, PARE_ROLE_O, a->dout, d, a->merged, width));
     PARE_TRY(input_gradient(block, PARE_ROLE_O, a->dout, d, width, false, a->wide));
     ops->split_heads(backend, &queries, a->wide, NULL, a->dgate);
-    PARE_TRY(ops->attention_backward(backend, &shape, a->q, a->k, a->v, a->attended, a->logsum, a->dgate, a->wide, a->dk,
-                                     a->dv));
+    PARE_TRY(ops->attention_backward(backend, &shape, a->q, a->k, a->v, a->attended, a->logsum, a->dgate, a->wide,
+                                     a->dk, a->dv));
     ops->merge_heads(backend, &queries, a->wide, block->rotation, a->dgate);
     ops->merge_heads(backend, &keys, a->dk, block->rotation, a->dup);
     ops->merge_heads(backend, &keys, a->dv, NULL, a->dout);

@@ -1,5 +1,5 @@
-/* The LM head and its loss. Logits exist in tiles of PARE_HEAD_TOKENS x PARE_HEAD_VOCABULARY only: a first sweep over the
- * vocabulary finds each token's log-sum-exp, a second makes the logits again and turns them into gradients. */
+/* The LM head and its loss. Logits exist in tiles of PARE_HEAD_TOKENS x PARE_HEAD_VOCABULARY only: a first sweep over
+ * the vocabulary finds each token's log-sum-exp, a second makes the logits again and turns them into gradients. */
 #include "model/pass_internal.h"
 
 #include <math.h>
@@ -14,7 +14,8 @@ typedef struct vocabulary_chunk {
 static vocabulary_chunk chunk_at(const pare_pass *pass, const pare_source *source, int64_t first) {
     int64_t left = (int64_t)pass->model->config.vocabulary - first;
     vocabulary_chunk chunk = {.first = first, .rows = left < PARE_HEAD_VOCABULARY ? left : PARE_HEAD_VOCABULARY};
-    chunk.weights = pare_source_operand_rows(source, pare_tensor_id_head(pass->model), first, chunk.rows, pass->head_rows);
+    chunk.weights =
+        pare_source_operand_rows(source, pare_tensor_id_head(pass->model), first, chunk.rows, pass->head_rows);
     return chunk;
 }
 
@@ -23,8 +24,8 @@ static pare_status chunk_logits(const pare_pass *pass, const vocabulary_chunk *c
                                 float *logits) {
     int64_t d = pass->model->config.hidden;
     pare_matmul shape = {.batch = 1, .m = tokens, .n = chunk->rows, .k = d, .transpose_b = true};
-    return pass->backend->operations->matmul(pass->backend, &shape, pare_operand_at(pass->backend, pass->final, first * d),
-                                             chunk->weights, logits);
+    return pass->backend->operations->matmul(
+        pass->backend, &shape, pare_operand_at(pass->backend, pass->final, first * d), chunk->weights, logits);
 }
 
 static int64_t token_step(int64_t tokens, int64_t first) {
@@ -83,15 +84,16 @@ pare_status pare_pass_logits(pare_pass *pass, const pare_source *source, int64_t
             int64_t count = token_step(tokens, t);
             PARE_TRY(chunk_logits(pass, &chunk, first + t, count, pass->logits));
             for (int64_t i = 0; i < count; i++)
-                memcpy(logits + (t + i) * vocabulary + v, pass->logits + i * chunk.rows, (size_t)chunk.rows * sizeof(float));
+                memcpy(logits + (t + i) * vocabulary + v, pass->logits + i * chunk.rows,
+                       (size_t)chunk.rows * sizeof(float));
         }
     }
     return PARE_OK;
 }
 
 /* One tile of dlogits: dfinal += dlogits W, and head_gradient (+)= dlogits^T final. */
-static pare_status tile_backward(pare_pass *pass, const vocabulary_chunk *chunk, int64_t t, int64_t count, float *dfinal,
-                                 bool weights) {
+static pare_status tile_backward(pare_pass *pass, const vocabulary_chunk *chunk, int64_t t, int64_t count,
+                                 float *dfinal, bool weights) {
     const pare_backend *backend = pass->backend;
     int64_t d = pass->model->config.hidden, predictions = pass->sequences * (pass->shape.length - 1);
     PARE_TRY(chunk_logits(pass, chunk, t, count, pass->logits));
@@ -107,8 +109,8 @@ static pare_status tile_backward(pare_pass *pass, const vocabulary_chunk *chunk,
                                        pass->head_gradient);
 }
 
-pare_status pare_head_backward(pare_pass *pass, const pare_source *source, float *dfinal, const pare_gradient_sink *sink,
-                               bool embedding_too) {
+pare_status pare_head_backward(pare_pass *pass, const pare_source *source, float *dfinal,
+                               const pare_gradient_sink *sink, bool embedding_too) {
     size_t id = pare_tensor_id_head(pass->model);
     int64_t tokens = pare_pass_tokens(pass), d = pass->model->config.hidden;
     for (int64_t v = 0; v < (int64_t)pass->model->config.vocabulary; v += PARE_HEAD_VOCABULARY) {

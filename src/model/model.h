@@ -52,7 +52,8 @@ pare_status pare_model_tokenizer(const pare_model *model, const pare_tokenizer *
 /* Asks the kernel to read a layer ahead. Layers out of range are ignored. */
 void pare_model_prefetch(const pare_model *model, int64_t layer);
 
-/* cosines and sines of every position's angles: float [positions, head], head/2 cosines then head/2 sines (pare_free). */
+/* cosines and sines of every position's angles: float [positions, head], head/2 cosines then head/2 sines (pare_free).
+ */
 pare_status pare_rotation_new(const pare_config *config, int64_t positions, float **out);
 
 #endif

@@ -96,8 +96,8 @@ static pare_status output_backward(pare_pass *pass, const pare_source *source, c
     if (sums) memset(sums, 0, (size_t)d * sizeof *sums);
     memset(pass->dx, 0, (size_t)(tokens * d) * sizeof *pass->dx);
     pass->backend->operations->rmsnorm_backward(pass->backend, pare_pass_input(pass, model->config.layers),
-                                                pass->final_norm, pass->final_inverse, pass->dfinal, tokens, d, pass->dx,
-                                                sums);
+                                                pass->final_norm, pass->final_inverse, pass->dfinal, tokens, d,
+                                                pass->dx, sums);
     if (!sums) return PARE_OK;
     for (int64_t i = 0; i < d; i++)
         pass->gradients.chunk[i] = (float)sums[i];
@@ -139,12 +139,14 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
     PARE_TRY(pare_pass_loss(pass, source, NULL, &sum));
     *loss = sum / (double)(pass->sequences * (pass->shape.length - 1));
     if (!isfinite(*loss))
-        return pare_fail(PARE_NUMERIC_ERROR, "the loss is %f: the weights of %s hold NaN or infinity, or a step was too large",
-                         *loss, pare_checkpoint_directory(model->checkpoint));
+        return pare_fail(PARE_NUMERIC_ERROR,
+                         "the loss is %f: the weights of %s hold NaN or infinity, or a step was too large", *loss,
+                         pare_checkpoint_directory(model->checkpoint));
     pass->gradients.sink = sink;
     PARE_TRY(output_backward(pass, source, sink));
     PARE_TRY(blocks_backward(pass, source, lowest));
     if (lowest >= 0) return PARE_OK;
     pare_embedding_sort(pass);
-    return model->config.tied ? pare_head_backward(pass, source, NULL, sink, true) : pare_embedding_backward(pass, sink);
+    return model->config.tied ? pare_head_backward(pass, source, NULL, sink, true)
+                              : pare_embedding_backward(pass, sink);
 }

@@ -22,31 +22,31 @@ struct pare_pass {
     const uint32_t *ids; /* of the running forward */
     int64_t sequences;   /* of the running forward */
 
-    float *rotation;       /* [length, head] */
-    float *inputs;         /* [layers + 1 or 1][tokens, d]: block inputs, the last being the final norm's */
-    void *final;           /* operand [tokens, d]: final norm's output */
-    float *final_inverse;  /* [tokens] */
-    float *final_norm;     /* [d] */
+    float *rotation;      /* [length, head] */
+    float *inputs;        /* [layers + 1 or 1][tokens, d]: block inputs, the last being the final norm's */
+    void *final;          /* operand [tokens, d]: final norm's output */
+    float *final_inverse; /* [tokens] */
+    float *final_norm;    /* [d] */
     float *norms[PARE_LAYER_ROLES - PARE_MATRIX_ROLES]; /* [d] of the block in hand */
     void *matrices[PARE_MATRIX_ROLES];                  /* composed weights of the block in hand, or NULL */
     pare_activations activations;
     pare_block block; /* the last one of the running forward */
 
     /* head */
-    int32_t *targets;      /* [tokens], -1: no prediction */
-    float *maximum;        /* [tokens] */
-    double *sum;           /* [tokens] */
-    float *target_logit;   /* [tokens] */
-    float *logsum;         /* [tokens] */
-    float *logits;         /* [PARE_HEAD_TOKENS, PARE_HEAD_VOCABULARY] */
-    void *head_rows;       /* operand [PARE_HEAD_VOCABULARY, d] */
+    int32_t *targets;    /* [tokens], -1: no prediction */
+    float *maximum;      /* [tokens] */
+    double *sum;         /* [tokens] */
+    float *target_logit; /* [tokens] */
+    float *logsum;       /* [tokens] */
+    float *logits;       /* [PARE_HEAD_TOKENS, PARE_HEAD_VOCABULARY] */
+    void *head_rows;     /* operand [PARE_HEAD_VOCABULARY, d] */
 
     /* backward */
-    float *dx;             /* [tokens, d] */
-    float *dfinal;         /* [tokens, d] */
-    void *dlogits;         /* operand, as logits */
-    float *head_gradient;  /* [PARE_HEAD_VOCABULARY, d] */
-    int64_t *order;        /* [tokens] token positions sorted by id, for the embedding */
+    float *dx;            /* [tokens, d] */
+    float *dfinal;        /* [tokens, d] */
+    void *dlogits;        /* operand, as logits */
+    float *head_gradient; /* [PARE_HEAD_VOCABULARY, d] */
+    int64_t *order;       /* [tokens] token positions sorted by id, for the embedding */
     pare_block_gradients gradients;
 };
 
@@ -62,11 +62,11 @@ static inline int64_t pare_pass_tokens(const pare_pass *pass) {
 /* Log of the softmax denominator of every token, and its target's logit. */
 pare_status pare_head_logsum(pare_pass *pass, const pare_source *source);
 
-/* Gradient of the mean loss through the head, one stretch of vocabulary at a time: into dfinal (float [tokens, d], overwritten;
- * may be NULL) and, for the head's own weight, to the sink (may be NULL). embedding_too: the weight is tied, and the
- * gradient of its use as the embedding (from pass->dx) is added. */
-pare_status pare_head_backward(pare_pass *pass, const pare_source *source, float *dfinal, const pare_gradient_sink *sink,
-                               bool embedding_too);
+/* Gradient of the mean loss through the head, one stretch of vocabulary at a time: into dfinal (float [tokens, d],
+ * overwritten; may be NULL) and, for the head's own weight, to the sink (may be NULL). embedding_too: the weight is
+ * tied, and the gradient of its use as the embedding (from pass->dx) is added. */
+pare_status pare_head_backward(pare_pass *pass, const pare_source *source, float *dfinal,
+                               const pare_gradient_sink *sink, bool embedding_too);
 
 /* x: float [tokens, d] = rows of the embedding. */
 void pare_embedding_forward(const pare_pass *pass, const pare_source *source, float *x);

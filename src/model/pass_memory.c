@@ -14,7 +14,8 @@ static void widest_matrices(const pare_model *model, int64_t elements[PARE_MATRI
 }
 
 /* True unless every matrix of the role can be used as it is mapped. */
-static bool role_is_composed(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape, int role) {
+static bool role_is_composed(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape,
+                             int role) {
     pare_source plain = {.model = model, .backend = backend};
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
         if (shape->composed || !pare_source_is_mapped(&plain, pare_tensor_id(layer, (pare_role)role))) return true;
@@ -73,11 +74,12 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
                                   .micro_batch = micro};
         if (!shape->limit || total <= shape->limit) return PARE_OK;
         if (micro <= 1 || shape->micro_batch)
-            return pare_fail(PARE_OUT_OF_MEMORY,
-                             "%lld sequences of %lld tokens need %.1f MiB even one at a time, but the limit is %.1f MiB; "
-                             "raise --memory or lower --samples or --length",
-                             (long long)shape->sequences, (long long)shape->length, (double)total / 1048576.0,
-                             (double)shape->limit / 1048576.0);
+            return pare_fail(
+                PARE_OUT_OF_MEMORY,
+                "%lld sequences of %lld tokens need %.1f MiB even one at a time, but the limit is %.1f MiB; "
+                "raise --memory or lower --samples or --length",
+                (long long)shape->sequences, (long long)shape->length, (double)total / 1048576.0,
+                (double)shape->limit / 1048576.0);
     }
 }
 
@@ -170,10 +172,10 @@ void pare_pass_free(pare_pass *pass) {
         pare_free(pass->norms[i]);
         pare_free(pass->gradients.norm_sums[i]);
     }
-    void *all[] = {pass->rotation, pass->inputs,       pass->final,  pass->final_inverse, pass->final_norm, pass->targets,
-                   pass->maximum,  pass->sum,          pass->logsum, pass->target_logit,  pass->logits,     pass->head_rows,
-                   pass->dx,       pass->dfinal,       pass->order,  pass->dlogits,       pass->head_gradient,
-                   pass->gradients.chunk};
+    void *all[] = {
+        pass->rotation, pass->inputs, pass->final,  pass->final_inverse, pass->final_norm,    pass->targets,
+        pass->maximum,  pass->sum,    pass->logsum, pass->target_logit,  pass->logits,        pass->head_rows,
+        pass->dx,       pass->dfinal, pass->order,  pass->dlogits,       pass->head_gradient, pass->gradients.chunk};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     pare_free(pass);
