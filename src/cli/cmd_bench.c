@@ -27,10 +27,10 @@ static void print_passes(const json_t *report) {
 
 static void show(const pare_arguments *arguments, const json_t *report) {
     const char *cpu = pare_document_text(report, "cpu"), *shape = pare_document_text(report, "shape");
-    printf("%s, %llu layers, %s tokens, %s\n", *shape ? shape : arguments->model,
+    printf("%s, layers: %llu, %s tokens, %s\n", *shape ? shape : arguments->model,
            (unsigned long long)pare_document_count(report, "layers"),
            pare_count_show(pare_document_count(report, "tokens")).text, pare_document_text(report, "compute"));
-    printf("%s%s%llu threads\n", cpu, *cpu ? ", " : "", (unsigned long long)pare_document_count(report, "threads"));
+    printf("%s%sthreads: %llu\n", cpu, *cpu ? ", " : "", (unsigned long long)pare_document_count(report, "threads"));
     printf("matrix rate: %.1f GFLOP/s in bf16, %.1f GFLOP/s in fp32\n\n",
            pare_document_number(report, "gemm_gflops_bf16", 0), pare_document_number(report, "gemm_gflops_fp32", 0));
     print_passes(report);

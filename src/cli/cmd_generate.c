@@ -3,9 +3,15 @@
 
 #include <stdio.h>
 
+/* The prompt is shown with the first piece, so that a failure before it leaves standard output empty. */
+static void print_prompt(const char **prompt) {
+    if (*prompt) fputs(*prompt, stdout);
+    *prompt = NULL;
+}
+
 /* Shows each piece as it comes; stops when nobody can read it any more. */
 static bool print_piece(void *user, const char *piece, size_t bytes) {
-    (void)user;
+    print_prompt(user);
     return fwrite(piece, 1, bytes, stdout) == bytes && fflush(stdout) == 0;
 }
 
@@ -26,10 +32,11 @@ static int run(const pare_arguments *arguments) {
     };
     pare_runtime runtime = pare_outcome_runtime(arguments);
     runtime.progress = NULL; /* the text itself shows how far it is */
-    fputs(arguments->prompt, stdout);
-    fflush(stdout);
-    code = pare_outcome_exit(pare_generate(model, &options, &runtime, print_piece, NULL));
-    putchar('\n');
+    const char *prompt = arguments->prompt;
+    pare_status status = pare_generate(model, &options, &runtime, print_piece, &prompt);
+    if (status == PARE_OK) print_prompt(&prompt);
+    if (!prompt) putchar('\n');
+    code = pare_outcome_exit(status);
     pare_model_close(model);
     return code;
 }

@@ -29,10 +29,9 @@ static void print_rope(const json_t *rope) {
 }
 
 static void print_files(const json_t *files) {
-    printf("files         ");
     for (size_t i = 0; i < json_array_size(files); i++) {
         const json_t *file = json_array_get(files, i);
-        printf("%s%s (%s)\n", i ? "              " : "", pare_document_text(file, "name"),
+        printf("%s%s (%s)\n", i ? "              " : "files         ", pare_document_text(file, "name"),
                pare_bytes_show(pare_document_count(file, "bytes")).text);
     }
 }
@@ -98,7 +97,8 @@ static int run(const pare_arguments *arguments) {
     int code = pare_outcome_open(arguments->model, &model);
     if (code != PARE_EXIT_DONE) return code;
     char *report = NULL;
-    code = pare_outcome_deliver(pare_model_describe(model, arguments->tensors, &report), report, arguments, show);
+    pare_status status = pare_model_describe(model, arguments->tensors, &report);
+    code = pare_outcome_deliver(status, report, arguments, show);
     pare_model_close(model);
     return code;
 }
