@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by ./demo and ./test: installs the packages that are missing and builds. To be sourced from the root folder.
 
 fail() {

@@ -44,7 +44,7 @@ static int run(const pare_arguments *arguments) {
 static const char *const synopsis[] = {"MODEL --prompt TEXT [OPTION...]", NULL};
 static const char *const examples[] = {
     "my-model --prompt 'once upon a time'",
-    "my-model --prompt 'once upon a time' --temperature 0.8 --top-p 0.9 --seed 7 --tokens 200",
+    "my-model --prompt 'once upon a time' --temperature 0.8 --top-p 0.9 --seed 7",
     NULL,
 };
 

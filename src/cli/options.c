@@ -55,17 +55,21 @@ static const char *owner_name(unsigned commands) {
                                          : "bench";
 }
 
+/* The first row of that name, whatever commands it belongs to, or NULL. */
+static const pare_option *option_named(const char *name) {
+    for (size_t i = 0; pare_option_at(i); i++)
+        if (strcmp(pare_option_at(i)->name, name) == 0) return pare_option_at(i);
+    return NULL;
+}
+
 static int fail_unknown(const word_parser *parser, const char *word, const char *name) {
     const char *command = parser->command->name;
-    for (size_t i = 0; pare_option_at(i); i++) {
-        const pare_option *option = pare_option_at(i);
-        if (strcmp(option->name, name) != 0) continue;
+    const pare_option *near = nearest_option(parser, name), *other = option_named(name);
+    bool own = near && strcmp(near->name, name) == 0;
+    if (other && !own)
         pare_terminal_fail("pare %s has no option --%s, which is one of pare %s", command, name,
-                           owner_name(option->commands));
-        return PARE_EXIT_USAGE;
-    }
-    const pare_option *near = nearest_option(parser, name);
-    if (near)
+                           owner_name(other->commands));
+    else if (near)
         pare_terminal_fail("pare %s: unknown option %s, did you mean --%s?", command, pare_quote(word).text,
                            near->name);
     else

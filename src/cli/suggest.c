@@ -28,7 +28,7 @@ static unsigned edits(const char *a, size_t rows, const char *b, size_t columns)
 unsigned pare_suggestion_distance(const char *typed, const char *known) {
     size_t m = strlen(typed), n = strlen(known), shorter = m < n ? m : n;
     if (m > LONGEST || n > LONGEST || shorter == 0) return PARE_SUGGESTION_NONE;
-    if (shorter >= 2 && strncmp(typed, known, shorter) == 0) return m == n ? 0 : 1;
+    if (m >= 2 && m < n && strncmp(typed, known, m) == 0) return 1;
     unsigned distance = edits(typed, m, known, n);
     return distance <= 1 + shorter / 4 && distance < shorter ? distance : PARE_SUGGESTION_NONE;
 }

@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* Edits (insert, delete, replace, swap neighbours) that make `known` of `typed`; 0 or 1 where one begins the other.
- * Large when they have too little in common for a suggestion. */
+/* Edits (insert, delete, replace, swap neighbours) that make `known` of `typed`; 1 where `typed` begins `known`. Large
+ * when they have too little in common for a suggestion. */
 unsigned pare_suggestion_distance(const char *typed, const char *known);
 
 /* The nearest of name(0..), NULL after the last; NULL if none is near. */
