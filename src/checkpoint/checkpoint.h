@@ -3,6 +3,7 @@
 #define PARE_CHECKPOINT_CHECKPOINT_H
 
 #include "support/dtype.h"
+#include "support/file.h"
 #include "support/status.h"
 
 enum { PARE_TENSOR_MAX_RANK = 4 };
@@ -20,7 +21,8 @@ typedef struct pare_tensor {
 
 typedef struct pare_checkpoint pare_checkpoint;
 
-/* Reads model.safetensors.index.json or model.safetensors of `directory` and checks every header before use. */
+/* Maps model.safetensors of `directory`, or else the shards that model.safetensors.index.json names, and checks every
+ * header before use. Dtypes other than F32, F16 and BF16 are refused; empty tensors (a 0 in the shape) are not. */
 pare_status pare_checkpoint_open(const char *directory, pare_checkpoint **out);
 void pare_checkpoint_close(pare_checkpoint *checkpoint);
 
@@ -35,6 +37,7 @@ const pare_tensor *pare_checkpoint_find(const pare_checkpoint *checkpoint, const
 /* The safetensors files, as paths. */
 size_t pare_checkpoint_file_count(const pare_checkpoint *checkpoint);
 const char *pare_checkpoint_file(const pare_checkpoint *checkpoint, size_t index);
+const pare_mapping *pare_checkpoint_mapping(const pare_checkpoint *checkpoint, size_t index);
 
 /* Asks the kernel to start reading the tensor's pages; returns at once. */
 void pare_tensor_prefetch(const pare_tensor *tensor);

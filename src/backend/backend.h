@@ -1,0 +1,142 @@
+/* The few numeric operations that everything is written in. A backend is a table of them; cpu/ is the default, and
+ * reference/ is plain C that a reader can check against the formulas and tests compare every other backend with.
+ *
+ * Conventions: n rows (tokens) come first; `float` buffers are fp32; `operand` buffers hold matrix operands in
+ * backend->operand (bf16 or fp32). Buffers never overlap unless a comment says so. Operations that only compute cannot
+ * fail; those that return a status may need memory.
+ *
+ * Attention works on head-major buffers: queries and outputs [batch, groups, capacity, shared, head], keys and values
+ * the same with shared = 1, where groups = key/value heads, shared = query heads per key/value head, capacity >=
+ * tokens. */
+#ifndef PARE_BACKEND_BACKEND_H
+#define PARE_BACKEND_BACKEND_H
+
+#include "support/dtype.h"
+#include "support/status.h"
+
+typedef struct pare_backend pare_backend;
+
+/* C[b] (+)= op(A[b]) op(B[b]), C: float [m, n], op(A): [m, k], op(B): [k, n], row-major operands.
+ * transposed: stored [k, m] / [n, k]. lda, ldb: elements between stored rows, 0: packed. Batches are packed. */
+typedef struct pare_matmul {
+    int64_t batch, m, n, k;
+    bool transpose_a, transpose_b, accumulate;
+    int64_t lda, ldb;
+} pare_matmul;
+
+typedef struct pare_heads {
+    int64_t batch, tokens, groups, shared, head;
+    int64_t capacity; /* token slots per (batch, group) in the head-major buffer */
+    int64_t offset;   /* slot of the first token */
+} pare_heads;
+
+typedef struct pare_attention {
+    int64_t batch, groups, shared, head;
+    int64_t queries, keys; /* tokens; query i sees keys 0 .. keys - queries + i */
+    int64_t key_capacity;  /* token slots per (batch, group) of keys and values; queries are packed */
+} pare_attention;
+
+/* What a weight looks like to the pass: (stored + delta + sigma |stored| z) * column mask. */
+typedef struct pare_weight_view {
+    const void *stored; /* [rows, columns], any alignment */
+    pare_dtype dtype;
+    const float *delta; /* [rows, columns] or NULL */
+    float sigma;        /* 0: no noise */
+    uint64_t seed;
+    uint64_t draw;             /* which draw of the noise (step and draw within it) */
+    uint64_t tensor;           /* which tensor */
+    const float *column_scale; /* [columns] factors (a mask), or NULL */
+} pare_weight_view;
+
+/* One proximal gradient step on rows of the displacement (MoreauPruner Algorithm 1, lines 5-7, in delta form):
+ *   next = prox(base_factor * base - gamma * gradient)
+ * threshold <= 0: no prox. group_rows: rows shrink by their L2 norm, else elements by their absolute value. */
+typedef struct pare_proximal {
+    float base_factor, gamma, threshold;
+    bool group_rows;
+} pare_proximal;
+
+/* Sums over rows of a displacement after a step. */
+typedef struct pare_displacement_sums {
+    double squares;     /* sum of delta^2 */
+    uint64_t zero_rows; /* rows that are zero as a whole */
+} pare_displacement_sums;
+
+typedef struct pare_backend_operations {
+    pare_status (*matmul)(const pare_backend *backend, const pare_matmul *shape, const void *a, const void *b,
+                          float *c);
+
+    /* out = x * rsqrt(mean(x^2) + eps) * weight; inverse: [n] the rsqrt. x: [n, d] */
+    void (*rmsnorm_forward)(const pare_backend *backend, const float *x, const float *weight, double eps, int64_t n,
+                            int64_t d, void *out, float *inverse);
+    /* dx += d(out)/dx^T dy; dweight (if not NULL): double [d] += sum over tokens. dy: float [n, d] */
+    void (*rmsnorm_backward)(const pare_backend *backend, const float *x, const float *weight, const float *inverse,
+                             const float *dy, int64_t n, int64_t d, float *dx, double *dweight);
+
+    /* Token-major float [batch * tokens, groups * shared * head] -> head-major operand, rotated by position if
+     * `rotation` is given: float [positions, head], cosines then sines of the head/2 angles, its first row being slot
+     * 0. */
+    void (*split_heads)(const pare_backend *backend, const pare_heads *heads, const float *in, const float *rotation,
+                        void *out);
+    /* Head-major float -> token-major operand, rotated back if `rotation` is given. */
+    void (*merge_heads)(const pare_backend *backend, const pare_heads *heads, const float *in, const float *rotation,
+                        void *out);
+
+    /* out: float head-major, packed; logsum: [batch, groups, queries, shared] log of the softmax denominators. */
+    pare_status (*attention_forward)(const pare_backend *backend, const pare_attention *shape, const void *q,
+                                     const void *k, const void *v, float *out, float *logsum);
+    /* dq, dk, dv: float head-major, packed, overwritten. keys == queries == key_capacity here. */
+    pare_status (*attention_backward)(const pare_backend *backend, const pare_attention *shape, const void *q,
+                                      const void *k, const void *v, const float *out, const float *logsum,
+                                      const void *dout, float *dq, float *dk, float *dv);
+
+    /* out = silu(gate) * up, n elements */
+    void (*swiglu_forward)(const pare_backend *backend, const float *gate, const float *up, int64_t n, void *out);
+    void (*swiglu_backward)(const pare_backend *backend, const float *gate, const float *up, const float *dout,
+                            int64_t n, void *dgate, void *dup);
+
+    /* Streaming log-sum-exp over vocabulary chunks: logits: [n, columns], column 0 being token `first`. Updates the
+     * running maximum and sum of each row and keeps the target's logit when it is in this chunk. */
+    void (*logsum_update)(const pare_backend *backend, const float *logits, int64_t n, int64_t columns, int64_t first,
+                          const int32_t *targets, float *maximum, double *sum, float *target_logit);
+    /* out = scale * (softmax - onehot(target)); rows whose target is -1 give zeros. */
+    void (*logits_gradient)(const pare_backend *backend, const float *logits, int64_t n, int64_t columns, int64_t first,
+                            const int32_t *targets, const float *logsum, float scale, void *out);
+
+    void (*to_operand)(const pare_backend *backend, const float *in, int64_t n, void *out);
+    void (*from_operand)(const pare_backend *backend, const void *in, int64_t n, float *out);
+
+    /* Rows [first, first + rows) of a weight as the pass sees it; operand or float. */
+    void (*compose)(const pare_backend *backend, const pare_weight_view *view, int64_t first, int64_t rows,
+                    int64_t columns, void *out);
+    void (*compose_float)(const pare_backend *backend, const pare_weight_view *view, int64_t first, int64_t rows,
+                          int64_t columns, float *out);
+
+    /* base, gradient, next: float [rows, columns]; base may be next. sums are added to. */
+    void (*proximal_step)(const pare_backend *backend, const pare_proximal *step, int64_t rows, int64_t columns,
+                          const float *base, const float *gradient, float *next, pare_displacement_sums *sums);
+} pare_backend_operations;
+
+struct pare_backend {
+    const pare_backend_operations *operations;
+    const char *name;
+    pare_dtype operand;
+    void *state;
+    void (*close)(pare_backend *backend); /* releases state; may be NULL */
+};
+
+/* compute AUTO picks bf16 where the CPU multiplies it natively. threads 0: all. Free with pare_backend_close. */
+pare_status pare_backend_open_cpu(pare_compute compute, int threads, pare_backend **out);
+pare_status pare_backend_open_reference(pare_backend **out);
+void pare_backend_close(pare_backend *backend);
+
+static inline size_t pare_operand_size(const pare_backend *backend) {
+    return pare_dtype_size(backend->operand);
+}
+
+/* data + index elements, for an operand buffer. */
+static inline void *pare_operand_at(const pare_backend *backend, const void *data, int64_t index) {
+    return (char *)(uintptr_t)data + (size_t)index * pare_operand_size(backend);
+}
+
+#endif

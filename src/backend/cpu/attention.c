@@ -1,0 +1,321 @@
+/* Causal attention in tiles: no [queries, keys] matrix beyond TILE x TILE per head exists, whatever the window length.
+ *
+ * The queries of a key/value group are stored [tokens, shared, head], so the rows of a tile of tokens are contiguous
+ * for all query heads that share the keys, and one batched product serves the whole group. Forward keeps a running
+ * maximum and sum per row (online softmax); backward recomputes the probabilities from their log-sum. */
+#include "backend/cpu/cpu.h"
+#include "backend/cpu/vector_math.h"
+#include "support/memory.h"
+
+#include <math.h>
+
+enum { TILE = 128 };
+
+/* One tile of work for all (batch, group) pairs at a time. */
+typedef struct tile {
+    int64_t query, queries; /* first token and tokens */
+    int64_t key, keys;
+    int64_t shift; /* key token - query token where the diagonal starts: key_token <= query_token + shift is visible */
+} tile;
+
+typedef struct workspace {
+    float *scores;   /* [pairs, TILE * shared, TILE] */
+    float *partial;  /* [pairs, TILE * shared, head] */
+    float *dscores;  /* as scores; backward only */
+    void *operand_a; /* scores as matrix operands */
+    void *operand_b;
+    void *queries, *keys, *values, *dout; /* packed tiles, operands */
+    float *maximum, *sum, *dot;           /* [pairs, queries * shared] */
+    float *factors;                       /* [pairs, TILE * shared], forward only */
+} workspace;
+
+static void workspace_free(workspace *w) {
+    void *all[] = {w->scores, w->partial, w->dscores, w->operand_a, w->operand_b, w->queries, w->keys,
+                   w->values, w->dout,    w->maximum, w->sum,       w->dot,       w->factors};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        pare_free(all[i]);
+}
+
+static pare_status workspace_new(workspace *w, const pare_backend *backend, const pare_attention *s, bool backward) {
+    size_t pairs = (size_t)(s->batch * s->groups), size = pare_operand_size(backend);
+    size_t queries = (size_t)(s->queries < TILE ? s->queries : TILE), keys = (size_t)(s->keys < TILE ? s->keys : TILE);
+    size_t rows = pairs * queries * (size_t)s->shared, head = (size_t)s->head;
+    size_t all = pairs * (size_t)(s->queries * s->shared), widest = rows > pairs * keys ? rows : pairs * keys;
+    *w = (workspace){0};
+    pare_status status = pare_alloc_uninitialized(&w->scores, rows * keys, sizeof(float), "attention scores");
+    if (!status) status = pare_alloc_uninitialized(&w->partial, widest * head, sizeof(float), "attention tiles");
+    if (!status) status = pare_alloc_uninitialized(&w->operand_a, rows * keys, size, "attention tiles");
+    if (!status) status = pare_alloc_uninitialized(&w->queries, rows * head, size, "attention tiles");
+    if (!status) status = pare_alloc_uninitialized(&w->keys, pairs * keys * head, size, "attention tiles");
+    if (!status) status = pare_alloc_uninitialized(&w->values, pairs * keys * head, size, "attention tiles");
+    if (!status) status = pare_alloc_uninitialized(&w->maximum, all, sizeof(float), "attention rows");
+    if (!status) status = pare_alloc_uninitialized(&w->sum, all, sizeof(float), "attention rows");
+    if (!status && !backward) status = pare_alloc_uninitialized(&w->factors, rows, sizeof(float), "attention rows");
+    if (!status && backward) {
+        status = pare_alloc_uninitialized(&w->dscores, rows * keys, sizeof(float), "attention scores");
+        if (!status) status = pare_alloc_uninitialized(&w->operand_b, rows * keys, size, "attention tiles");
+        if (!status) status = pare_alloc_uninitialized(&w->dout, rows * head, size, "attention tiles");
+        if (!status) status = pare_alloc_uninitialized(&w->dot, all, sizeof(float), "attention rows");
+    }
+    if (status) workspace_free(w);
+    return status;
+}
+
+/* Packs tokens [first, first + count) of every pair. A single tile that covers the whole buffer is used in place. */
+static const void *pack(const pare_backend *backend, const void *from, int64_t pairs, int64_t capacity, int64_t first,
+                        int64_t count, int64_t width, void *to) {
+    if (first == 0 && count == capacity) return from;
+    size_t bytes = (size_t)(count * width) * pare_operand_size(backend);
+#pragma omp parallel for schedule(static) if (pairs * count * width > PARE_PARALLEL_MINIMUM)
+    for (int64_t pair = 0; pair < pairs; pair++)
+        memcpy(pare_operand_at(backend, to, pair * count * width),
+               pare_operand_at(backend, from, (pair * capacity + first) * width), bytes);
+    return to;
+}
+
+/* to[pair, first .., width] += from[pair, .., width] (or = when `assign`). */
+static void unpack_add(const float *from, int64_t pairs, int64_t capacity, int64_t first, int64_t count, int64_t width,
+                       bool assign, float *to) {
+#pragma omp parallel for schedule(static) if (pairs * count * width > PARE_PARALLEL_MINIMUM)
+    for (int64_t pair = 0; pair < pairs; pair++) {
+        float *out = to + (pair * capacity + first) * width;
+        const float *in = from + pair * count * width;
+        for (int64_t i = 0; i < count * width; i++)
+            out[i] = assign ? in[i] : out[i] + in[i];
+    }
+}
+
+PARE_VECTORIZE static float row_maximum(const float *restrict x, int64_t n) {
+    float highest = x[0];
+    for (int64_t i = 1; i < n; i++)
+        highest = x[i] > highest ? x[i] : highest;
+    return highest;
+}
+
+/* x = exp(scale * x - shift); returns their sum. */
+PARE_VECTORIZE static float exponentials(float *restrict x, float scale, float shift, int64_t n) {
+    float lanes[PARE_LANES] = {0};
+    int64_t i = 0;
+    for (; i + PARE_LANES <= n; i += PARE_LANES)
+        for (int j = 0; j < PARE_LANES; j++) {
+            x[i + j] = pare_exp(x[i + j] * scale - shift);
+            lanes[j] += x[i + j];
+        }
+    for (; i < n; i++) {
+        x[i] = pare_exp(x[i] * scale - shift);
+        lanes[0] += x[i];
+    }
+    return pare_lanes_sum(lanes);
+}
+
+PARE_VECTORIZE static void rescale_add(float *restrict out, float factor, const float *restrict in, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        out[i] = out[i] * factor + in[i];
+}
+
+PARE_VECTORIZE static void divide(float *restrict out, float divisor, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        out[i] /= divisor;
+}
+
+PARE_VECTORIZE static float dot(const float *restrict a, const float *restrict b, int64_t n) {
+    float lanes[PARE_LANES] = {0};
+    int64_t i = 0;
+    for (; i + PARE_LANES <= n; i += PARE_LANES)
+        for (int j = 0; j < PARE_LANES; j++)
+            lanes[j] += a[i + j] * b[i + j];
+    for (; i < n; i++)
+        lanes[0] += a[i] * b[i];
+    return pare_lanes_sum(lanes);
+}
+
+/* p = probabilities, d = their gradients: d = p * (d - row_dot) * scale */
+PARE_VECTORIZE static void softmax_backward(const float *restrict p, float *restrict d, float row_dot, float scale,
+                                            int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        d[i] = p[i] * (d[i] - row_dot) * scale;
+}
+
+/* Number of the tile's keys that a query row sees. */
+static int64_t visible(const pare_attention *s, const tile *t, int64_t row) {
+    int64_t count = t->query + row / s->shared + t->shift + 1 - t->key;
+    return count < 0 ? 0 : count > t->keys ? t->keys : count;
+}
+
+static pare_matmul product(int64_t batch, int64_t m, int64_t n, int64_t k, bool ta, bool tb) {
+    return (pare_matmul){.batch = batch, .m = m, .n = n, .k = k, .transpose_a = ta, .transpose_b = tb};
+}
+
+/* Turns the tile's scores into unnormalised probabilities and folds them into the running maximum and sum; the rows of
+ * `out` so far are to be rescaled by w->factors. */
+static void online_softmax(const pare_backend *backend, const pare_attention *s, const tile *t, workspace *w,
+                           float scale) {
+    int64_t pairs = s->batch * s->groups, rows = t->queries * s->shared, all = s->queries * s->shared;
+#pragma omp parallel for schedule(static) if (pairs * rows * t->keys > PARE_PARALLEL_MINIMUM)
+    for (int64_t job = 0; job < pairs * rows; job++) {
+        int64_t pair = job / rows, row = job % rows, at = pair * all + t->query * s->shared + row;
+        float *scores = w->scores + job * t->keys;
+        int64_t seen = visible(s, t, row);
+        w->factors[job] = 1.0f;
+        if (seen > 0) {
+            float highest = row_maximum(scores, seen) * scale;
+            if (t->key > 0 && highest < w->maximum[at]) highest = w->maximum[at];
+            w->factors[job] = t->key > 0 ? pare_exp(w->maximum[at] - highest) : 0.0f;
+            float sum = exponentials(scores, scale, highest, seen);
+            w->sum[at] = t->key > 0 ? w->sum[at] * w->factors[job] + sum : sum;
+            w->maximum[at] = highest;
+        }
+        memset(scores + seen, 0, (size_t)(t->keys - seen) * sizeof *scores);
+        pare_from_float(pare_operand_at(backend, w->operand_a, job * t->keys), backend->operand, scores,
+                        (size_t)t->keys);
+    }
+}
+
+static void accumulate_output(const pare_attention *s, const tile *t, const workspace *w, float *out) {
+    int64_t pairs = s->batch * s->groups, rows = t->queries * s->shared, all = s->queries * s->shared;
+    bool last = t->key + t->keys > t->query + t->queries - 1 + t->shift;
+#pragma omp parallel for schedule(static) if (pairs * rows * s->head > PARE_PARALLEL_MINIMUM)
+    for (int64_t job = 0; job < pairs * rows; job++) {
+        int64_t at = job / rows * all + t->query * s->shared + job % rows;
+        float *to = out + at * s->head;
+        const float *from = w->partial + job * s->head;
+        if (t->key == 0)
+            memcpy(to, from, (size_t)s->head * sizeof *to);
+        else
+            rescale_add(to, w->factors[job], from, s->head);
+        if (last) divide(to, w->sum[at], s->head);
+    }
+}
+
+static pare_status forward_tile(const pare_backend *backend, const pare_attention *s, const tile *t, workspace *w,
+                                const void *tile_q, const void *k, const void *v, float *out) {
+    int64_t pairs = s->batch * s->groups, rows = t->queries * s->shared;
+    const void *tile_k = pack(backend, k, pairs, s->key_capacity, t->key, t->keys, s->head, w->keys);
+    const void *tile_v = pack(backend, v, pairs, s->key_capacity, t->key, t->keys, s->head, w->values);
+    pare_matmul scores = product(pairs, rows, t->keys, s->head, false, true);
+    pare_matmul values = product(pairs, rows, s->head, t->keys, false, false);
+    PARE_TRY(pare_cpu_matmul(backend, &scores, tile_q, tile_k, w->scores));
+    online_softmax(backend, s, t, w, 1.0f / sqrtf((float)s->head));
+    PARE_TRY(pare_cpu_matmul(backend, &values, w->operand_a, tile_v, w->partial));
+    accumulate_output(s, t, w, out);
+    return PARE_OK;
+}
+
+typedef pare_status (*tile_fn)(const pare_backend *backend, const pare_attention *s, const tile *t, workspace *w,
+                               void *context, const void *tile_q);
+
+/* Runs `fn` on every tile that some query sees, row of tiles by row of tiles. */
+static pare_status for_each_tile(const pare_backend *backend, const pare_attention *s, workspace *w, const void *q,
+                                 tile_fn fn, void *context) {
+    int64_t pairs = s->batch * s->groups;
+    tile t = {.shift = s->keys - s->queries};
+    for (t.query = 0; t.query < s->queries; t.query += TILE) {
+        t.queries = s->queries - t.query < TILE ? s->queries - t.query : TILE;
+        int64_t end = t.query + t.queries + t.shift;
+        const void *tile_q = pack(backend, q, pairs, s->queries, t.query, t.queries, s->shared * s->head, w->queries);
+        for (t.key = 0; t.key < end; t.key += TILE) {
+            t.keys = end - t.key < TILE ? end - t.key : TILE;
+            PARE_TRY(fn(backend, s, &t, w, context, tile_q));
+        }
+    }
+    return PARE_OK;
+}
+
+typedef struct forward_context {
+    const void *k, *v;
+    float *out;
+} forward_context;
+
+static pare_status forward_step(const pare_backend *backend, const pare_attention *s, const tile *t, workspace *w,
+                                void *context, const void *tile_q) {
+    forward_context *c = context;
+    return forward_tile(backend, s, t, w, tile_q, c->k, c->v, c->out);
+}
+
+pare_status pare_cpu_attention_forward(const pare_backend *backend, const pare_attention *s, const void *q,
+                                       const void *k, const void *v, float *out, float *logsum) {
+    workspace w;
+    PARE_TRY(workspace_new(&w, backend, s, false));
+    forward_context context = {.k = k, .v = v, .out = out};
+    pare_status status = for_each_tile(backend, s, &w, q, forward_step, &context);
+    int64_t all = s->batch * s->groups * s->queries * s->shared;
+    for (int64_t i = 0; status == PARE_OK && logsum && i < all; i++)
+        logsum[i] = w.maximum[i] + logf(w.sum[i]);
+    workspace_free(&w);
+    return status;
+}
+
+typedef struct backward_context {
+    const void *k, *v, *dout;
+    const float *logsum;
+    float *dq, *dk, *dv;
+} backward_context;
+
+/* scores -> probabilities (operand_a), dscores -> gradients of the scores (operand_b). */
+static void backward_softmax(const pare_backend *backend, const pare_attention *s, const tile *t, workspace *w,
+                             const float *logsum) {
+    int64_t pairs = s->batch * s->groups, rows = t->queries * s->shared, all = s->queries * s->shared;
+    float scale = 1.0f / sqrtf((float)s->head);
+#pragma omp parallel for schedule(static) if (pairs * rows * t->keys > PARE_PARALLEL_MINIMUM)
+    for (int64_t job = 0; job < pairs * rows; job++) {
+        int64_t at = job / rows * all + t->query * s->shared + job % rows, seen = visible(s, t, job % rows);
+        float *p = w->scores + job * t->keys, *d = w->dscores + job * t->keys;
+        exponentials(p, scale, logsum[at], seen);
+        softmax_backward(p, d, w->dot[at], scale, seen);
+        memset(p + seen, 0, (size_t)(t->keys - seen) * sizeof *p);
+        memset(d + seen, 0, (size_t)(t->keys - seen) * sizeof *d);
+        pare_from_float(pare_operand_at(backend, w->operand_a, job * t->keys), backend->operand, p, (size_t)t->keys);
+        pare_from_float(pare_operand_at(backend, w->operand_b, job * t->keys), backend->operand, d, (size_t)t->keys);
+    }
+}
+
+static pare_status backward_step(const pare_backend *backend, const pare_attention *s, const tile *t, workspace *w,
+                                 void *context, const void *tile_q) {
+    backward_context *c = context;
+    int64_t pairs = s->batch * s->groups, rows = t->queries * s->shared, head = s->head, shared = s->shared;
+    const void *tile_k = pack(backend, c->k, pairs, s->keys, t->key, t->keys, head, w->keys);
+    const void *tile_v = pack(backend, c->v, pairs, s->keys, t->key, t->keys, head, w->values);
+    const void *tile_do = pack(backend, c->dout, pairs, s->queries, t->query, t->queries, shared * head, w->dout);
+    pare_matmul by_key = product(pairs, rows, t->keys, head, false, true);
+    pare_matmul to_query = product(pairs, rows, head, t->keys, false, false);
+    pare_matmul to_key = product(pairs, t->keys, head, rows, true, false);
+    PARE_TRY(pare_cpu_matmul(backend, &by_key, tile_q, tile_k, w->scores));
+    PARE_TRY(pare_cpu_matmul(backend, &by_key, tile_do, tile_v, w->dscores));
+    backward_softmax(backend, s, t, w, c->logsum);
+    bool first_row = t->query + t->shift <= t->key && t->key <= t->query + t->queries - 1 + t->shift;
+    PARE_TRY(pare_cpu_matmul(backend, &to_query, w->operand_b, tile_k, w->partial));
+    unpack_add(w->partial, pairs, s->queries, t->query, t->queries, shared * head, t->key == 0, c->dq);
+    PARE_TRY(pare_cpu_matmul(backend, &to_key, w->operand_a, tile_do, w->partial));
+    unpack_add(w->partial, pairs, s->keys, t->key, t->keys, head, first_row, c->dv);
+    PARE_TRY(pare_cpu_matmul(backend, &to_key, w->operand_b, tile_q, w->partial));
+    unpack_add(w->partial, pairs, s->keys, t->key, t->keys, head, first_row, c->dk);
+    return PARE_OK;
+}
+
+/* dot[row] = sum(out * dout): the part of the softmax backward that all keys of a row share. */
+static void row_dots(const pare_backend *backend, const pare_attention *s, const float *out, const void *dout,
+                     float *dots) {
+    int64_t rows = s->batch * s->groups * s->queries * s->shared;
+#pragma omp parallel for schedule(static) if (rows * s->head > PARE_PARALLEL_MINIMUM)
+    for (int64_t row = 0; row < rows; row++) {
+        float gradient[PARE_PIECE];
+        dots[row] = 0.0f;
+        for (int64_t i = 0; i < s->head; i += PARE_PIECE) {
+            int64_t count = s->head - i < PARE_PIECE ? s->head - i : PARE_PIECE;
+            pare_to_float(gradient, pare_operand_at(backend, dout, row * s->head + i), backend->operand, (size_t)count);
+            dots[row] += dot(gradient, out + row * s->head + i, count);
+        }
+    }
+}
+
+pare_status pare_cpu_attention_backward(const pare_backend *backend, const pare_attention *s, const void *q,
+                                        const void *k, const void *v, const float *out, const float *logsum,
+                                        const void *dout, float *dq, float *dk, float *dv) {
+    workspace w;
+    PARE_TRY(workspace_new(&w, backend, s, true));
+    row_dots(backend, s, out, dout, w.dot);
+    backward_context context = {.k = k, .v = v, .dout = dout, .logsum = logsum, .dq = dq, .dk = dk, .dv = dv};
+    pare_status status = for_each_tile(backend, s, &w, q, backward_step, &context);
+    workspace_free(&w);
+    return status;
+}

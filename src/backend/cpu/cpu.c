@@ -1,0 +1,58 @@
+#include "backend/cpu/cpu.h"
+#include "support/memory.h"
+
+#include <omp.h>
+#include <string.h>
+
+static const pare_backend_operations cpu_operations = {
+    .matmul = pare_cpu_matmul,
+    .rmsnorm_forward = pare_cpu_rmsnorm_forward,
+    .rmsnorm_backward = pare_cpu_rmsnorm_backward,
+    .split_heads = pare_cpu_split_heads,
+    .merge_heads = pare_cpu_merge_heads,
+    .attention_forward = pare_cpu_attention_forward,
+    .attention_backward = pare_cpu_attention_backward,
+    .swiglu_forward = pare_cpu_swiglu_forward,
+    .swiglu_backward = pare_cpu_swiglu_backward,
+    .logsum_update = pare_cpu_logsum_update,
+    .logits_gradient = pare_cpu_logits_gradient,
+    .to_operand = pare_cpu_to_operand,
+    .from_operand = pare_cpu_from_operand,
+    .compose = pare_cpu_compose,
+    .compose_float = pare_cpu_compose_float,
+    .proximal_step = pare_cpu_proximal_step,
+};
+
+static void cpu_close(pare_backend *backend) {
+    pare_matmul_cache_free(backend->state);
+}
+
+pare_status pare_backend_open_cpu(pare_compute compute, int threads, pare_backend **out) {
+    *out = NULL;
+    if (threads < 0 || threads > 4096)
+        return pare_fail(PARE_BAD_ARGUMENT, "--threads %d: give a number from 1 to 4096, or 0 for all cores", threads);
+    omp_set_num_threads(threads > 0 ? threads : omp_get_num_procs());
+    omp_set_dynamic(0);
+    bool bf16 = compute == PARE_COMPUTE_BF16 || (compute == PARE_COMPUTE_AUTO && pare_cpu_has_bf16());
+    pare_backend *backend;
+    PARE_TRY(pare_alloc(&backend, 1, sizeof *backend, "backend"));
+    *backend = (pare_backend){.operations = &cpu_operations,
+                              .name = "cpu",
+                              .operand = bf16 ? PARE_DTYPE_BF16 : PARE_DTYPE_F32,
+                              .close = cpu_close};
+    pare_matmul_cache *cache;
+    pare_status status = pare_matmul_cache_new(&cache);
+    if (status != PARE_OK) {
+        pare_free(backend);
+        return status;
+    }
+    backend->state = cache;
+    *out = backend;
+    return PARE_OK;
+}
+
+void pare_backend_close(pare_backend *backend) {
+    if (!backend) return;
+    if (backend->close) backend->close(backend);
+    pare_free(backend);
+}

@@ -1,0 +1,58 @@
+/* Between token-major projections and head-major attention operands, with the rotary embedding on the way:
+ * (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin) on the two halves of each head. */
+#include "backend/cpu/cpu.h"
+#include "backend/cpu/vector_math.h"
+
+enum { MAX_HEAD = 1024 };
+
+PARE_VECTORIZE static void rotate(float *restrict out, const float *restrict in, const float *restrict rotation,
+                                  float direction, int64_t half) {
+    for (int64_t i = 0; i < half; i++) {
+        float cosine = rotation[i], sine = direction * rotation[half + i];
+        out[i] = in[i] * cosine - in[half + i] * sine;
+        out[half + i] = in[half + i] * cosine + in[i] * sine;
+    }
+}
+
+/* Element offset of token t, head `member` of group g of sequence b in the head-major buffer. */
+static int64_t head_major(const pare_heads *s, int64_t b, int64_t g, int64_t t, int64_t member) {
+    return (((b * s->groups + g) * s->capacity + s->offset + t) * s->shared + member) * s->head;
+}
+
+void pare_cpu_split_heads(const pare_backend *backend, const pare_heads *s, const float *in, const float *rotation,
+                          void *out) {
+    int64_t heads = s->groups * s->shared, rows = s->batch * s->tokens;
+#pragma omp parallel for schedule(static) if (rows * heads * s->head > PARE_PARALLEL_MINIMUM)
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t b = row / s->tokens, t = row % s->tokens;
+        for (int64_t head = 0; head < heads; head++) {
+            const float *from = in + (row * heads + head) * s->head;
+            float rotated[MAX_HEAD];
+            if (rotation) {
+                rotate(rotated, from, rotation + (s->offset + t) * s->head, 1.0f, s->head / 2);
+                from = rotated;
+            }
+            int64_t at = head_major(s, b, head / s->shared, t, head % s->shared);
+            pare_from_float(pare_operand_at(backend, out, at), backend->operand, from, (size_t)s->head);
+        }
+    }
+}
+
+void pare_cpu_merge_heads(const pare_backend *backend, const pare_heads *s, const float *in, const float *rotation,
+                          void *out) {
+    int64_t heads = s->groups * s->shared, rows = s->batch * s->tokens;
+#pragma omp parallel for schedule(static) if (rows * heads * s->head > PARE_PARALLEL_MINIMUM)
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t b = row / s->tokens, t = row % s->tokens;
+        for (int64_t head = 0; head < heads; head++) {
+            const float *from = in + head_major(s, b, head / s->shared, t, head % s->shared);
+            float rotated[MAX_HEAD];
+            if (rotation) {
+                rotate(rotated, from, rotation + (s->offset + t) * s->head, -1.0f, s->head / 2);
+                from = rotated;
+            }
+            void *to = pare_operand_at(backend, out, (row * heads + head) * s->head);
+            pare_from_float(to, backend->operand, from, (size_t)s->head);
+        }
+    }
+}

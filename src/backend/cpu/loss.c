@@ -1,0 +1,66 @@
+/* Softmax cross-entropy over a vocabulary that is never held as a whole: a streaming log-sum-exp, then its gradient. */
+#include "backend/cpu/cpu.h"
+#include "backend/cpu/vector_math.h"
+
+PARE_VECTORIZE static float largest(const float *restrict x, int64_t n) {
+    float lanes[PARE_LANES];
+    for (int j = 0; j < PARE_LANES; j++)
+        lanes[j] = x[0];
+    int64_t i = 0;
+    for (; i + PARE_LANES <= n; i += PARE_LANES)
+        for (int j = 0; j < PARE_LANES; j++)
+            lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
+    for (; i < n; i++)
+        lanes[0] = x[i] > lanes[0] ? x[i] : lanes[0];
+    for (int j = 1; j < PARE_LANES; j++)
+        lanes[0] = lanes[j] > lanes[0] ? lanes[j] : lanes[0];
+    return lanes[0];
+}
+
+PARE_VECTORIZE static float sum_of_exponentials(const float *restrict x, float maximum, int64_t n) {
+    float lanes[PARE_LANES] = {0};
+    int64_t i = 0;
+    for (; i + PARE_LANES <= n; i += PARE_LANES)
+        for (int j = 0; j < PARE_LANES; j++)
+            lanes[j] += pare_exp(x[i + j] - maximum);
+    for (; i < n; i++)
+        lanes[0] += pare_exp(x[i] - maximum);
+    return pare_lanes_sum(lanes);
+}
+
+PARE_VECTORIZE static void scaled_softmax(float *restrict out, const float *restrict x, float logsum, float scale,
+                                          int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        out[i] = scale * pare_exp(x[i] - logsum);
+}
+
+void pare_cpu_logsum_update(const pare_backend *backend, const float *logits, int64_t n, int64_t columns, int64_t first,
+                            const int32_t *targets, float *maximum, double *sum, float *target_logit) {
+    (void)backend;
+#pragma omp parallel for schedule(static) if (n * columns > PARE_PARALLEL_MINIMUM)
+    for (int64_t t = 0; t < n; t++) {
+        const float *row = logits + t * columns;
+        float highest = largest(row, columns), before = maximum[t];
+        if (highest < before) highest = before;
+        sum[t] = sum[t] * (double)pare_exp(before - highest) + (double)sum_of_exponentials(row, highest, columns);
+        maximum[t] = highest;
+        int64_t target = (int64_t)targets[t] - first;
+        if (target >= 0 && target < columns) target_logit[t] = row[target];
+    }
+}
+
+void pare_cpu_logits_gradient(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
+                              int64_t first, const int32_t *targets, const float *logsum, float scale, void *out) {
+#pragma omp parallel for schedule(static) if (n * columns > PARE_PARALLEL_MINIMUM)
+    for (int64_t t = 0; t < n; t++) {
+        float factor = targets[t] < 0 ? 0.0f : scale;
+        for (int64_t i = 0; i < columns; i += PARE_PIECE) {
+            int64_t count = columns - i < PARE_PIECE ? columns - i : PARE_PIECE;
+            int64_t target = (int64_t)targets[t] - first - i;
+            float piece[PARE_PIECE];
+            scaled_softmax(piece, logits + t * columns + i, logsum[t], factor, count);
+            if (target >= 0 && target < count) piece[target] -= factor;
+            pare_from_float(pare_operand_at(backend, out, t * columns + i), backend->operand, piece, (size_t)count);
+        }
+    }
+}

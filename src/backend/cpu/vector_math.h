@@ -1,0 +1,51 @@
+/* Small pieces the kernels share: a branch-free exponential, and reading and writing operand rows through fp32. */
+#ifndef PARE_BACKEND_CPU_VECTOR_MATH_H
+#define PARE_BACKEND_CPU_VECTOR_MATH_H
+
+#include "support/dtype.h"
+#include "support/vectorize.h"
+
+#include <stdint.h>
+#include <string.h>
+
+/* Rows are worked on in pieces of this many elements, which stay in the first-level cache between steps. */
+enum { PARE_PIECE = 1024 };
+
+/* exp(x) with a relative error below 3e-7: 2^n times a polynomial of the 6th degree on [-ln2/2, ln2/2]. Inputs are
+ * clamped to
+ * [-87, 88], so results stay normal floats; a NaN stays a NaN. */
+static inline float pare_exp(float input) {
+    float x = input > -87.0f ? input : -87.0f;
+    x = x < 88.0f ? x : 88.0f;
+    float shifted = x * 1.44269504f + 12582912.0f;
+    float n = shifted - 12582912.0f;
+    float r = x - n * 0.693145752f;
+    r = r - n * 1.42860677e-6f;
+    float p = 1.0f + r * (1.0f + r * (0.5f + r * (0.166666657f + r * (0.0416667f + r * (0.00833333f + r * 0.00139f)))));
+    int32_t exponent = (int32_t)n;
+    uint32_t scale = (uint32_t)(exponent + 127) << 23;
+    float power;
+    memcpy(&power, &scale, sizeof power);
+    return input == input ? p * power : input;
+}
+
+static inline float pare_sigmoid(float x) {
+    return 1.0f / (1.0f + pare_exp(-x));
+}
+
+/* Sums run in this many partial sums, so that the order of additions is the same whatever the vector width. */
+enum { PARE_LANES = 16 };
+
+static inline float pare_lanes_sum(const float lanes[PARE_LANES]) {
+    float sum[PARE_LANES];
+    memcpy(sum, lanes, sizeof sum);
+    for (int width = PARE_LANES / 2; width > 0; width /= 2)
+        for (int i = 0; i < width; i++)
+            sum[i] += sum[i + width];
+    return sum[0];
+}
+
+/* Loops below this many elements are not worth waking the other threads for. */
+enum { PARE_PARALLEL_MINIMUM = 8192 };
+
+#endif

@@ -1,0 +1,141 @@
+/* Weights on their way in, displacement on its way out: what the streamed pass does to every weight element. */
+#include "backend/cpu/cpu.h"
+#include "backend/cpu/vector_math.h"
+#include "support/random.h"
+
+#include <math.h>
+
+PARE_VECTORIZE static void add_noise(float *restrict w, const float *restrict noise, float sigma, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        w[i] += sigma * fabsf(w[i]) * noise[i];
+}
+
+PARE_VECTORIZE static void add(float *restrict w, const float *restrict delta, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        w[i] += delta[i];
+}
+
+PARE_VECTORIZE static void multiply(float *restrict w, const float *restrict factors, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        w[i] *= factors[i];
+}
+
+/* piece: elements [at, at + n) of the tensor; column: the column of the first of them; n stays inside one row. */
+static void compose_piece(const pare_weight_view *view, int64_t at, int64_t column, int64_t n, float *piece) {
+    float noise[PARE_PIECE];
+    const char *stored = (const char *)view->stored + (size_t)at * pare_dtype_size(view->dtype);
+    pare_to_float(piece, stored, view->dtype, (size_t)n);
+    if (view->sigma > 0.0f) {
+        pare_normal_fill(noise, view->seed, view->draw, view->tensor, (uint64_t)at, (size_t)n);
+        add_noise(piece, noise, view->sigma, n);
+    }
+    if (view->delta) add(piece, view->delta + at, n);
+    if (view->column_scale) multiply(piece, view->column_scale + column, n);
+}
+
+static void compose_rows(const pare_weight_view *view, int64_t first, int64_t rows, int64_t columns, pare_dtype dtype,
+                         char *out) {
+    int64_t pieces = (columns + PARE_PIECE - 1) / PARE_PIECE;
+#pragma omp parallel for schedule(static) if (rows * columns > PARE_PARALLEL_MINIMUM)
+    for (int64_t job = 0; job < rows * pieces; job++) {
+        int64_t row = job / pieces, column = job % pieces * PARE_PIECE;
+        int64_t count = columns - column < PARE_PIECE ? columns - column : PARE_PIECE;
+        float piece[PARE_PIECE];
+        compose_piece(view, (first + row) * columns + column, column, count, piece);
+        pare_from_float(out + (size_t)(row * columns + column) * pare_dtype_size(dtype), dtype, piece, (size_t)count);
+    }
+}
+
+void pare_cpu_compose(const pare_backend *backend, const pare_weight_view *view, int64_t first, int64_t rows,
+                      int64_t columns, void *out) {
+    compose_rows(view, first, rows, columns, backend->operand, out);
+}
+
+void pare_cpu_compose_float(const pare_backend *backend, const pare_weight_view *view, int64_t first, int64_t rows,
+                            int64_t columns, float *out) {
+    (void)backend;
+    compose_rows(view, first, rows, columns, PARE_DTYPE_F32, (char *)out);
+}
+
+/* next = factor * base - gamma * gradient; returns the sum of squares. */
+PARE_VECTORIZE static float gradient_step(float *next, const float *base, const float *restrict gradient, float factor,
+                                          float gamma, int64_t n) {
+    float lanes[PARE_LANES] = {0};
+    int64_t i = 0;
+    for (; i + PARE_LANES <= n; i += PARE_LANES) {
+        float moved[PARE_LANES];
+        for (int j = 0; j < PARE_LANES; j++)
+            moved[j] = factor * base[i + j] - gamma * gradient[i + j];
+        for (int j = 0; j < PARE_LANES; j++)
+            lanes[j] += moved[j] * moved[j];
+        memcpy(next + i, moved, sizeof moved);
+    }
+    for (; i < n; i++) {
+        next[i] = factor * base[i] - gamma * gradient[i];
+        lanes[0] += next[i] * next[i];
+    }
+    return pare_lanes_sum(lanes);
+}
+
+PARE_VECTORIZE static void scale(float *restrict x, float factor, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        x[i] *= factor;
+}
+
+/* x = sign(x) max(|x| - threshold, 0); returns the sum of squares. */
+PARE_VECTORIZE static float soft_threshold(float *restrict x, float threshold, int64_t n) {
+    float lanes[PARE_LANES] = {0};
+    for (int64_t i = 0; i < n; i++) {
+        float size = fabsf(x[i]) - threshold;
+        size = size > 0.0f ? size : 0.0f;
+        x[i] = copysignf(size, x[i]);
+    }
+    int64_t i = 0;
+    for (; i + PARE_LANES <= n; i += PARE_LANES)
+        for (int j = 0; j < PARE_LANES; j++)
+            lanes[j] += x[i + j] * x[i + j];
+    for (; i < n; i++)
+        lanes[0] += x[i] * x[i];
+    return pare_lanes_sum(lanes);
+}
+
+/* Group soft threshold: rows of norm <= threshold become zero, others shrink by it. Returns the new sum of squares. */
+static double shrink_row(float *row, double squares, double threshold, int64_t columns) {
+    double norm = sqrt(squares);
+    double factor = norm > threshold ? 1.0 - threshold / norm : 0.0;
+    if (factor > 0.0)
+        scale(row, (float)factor, columns);
+    else
+        memset(row, 0, (size_t)columns * sizeof *row);
+    return factor > 0.0 ? squares * factor * factor : 0.0;
+}
+
+void pare_cpu_proximal_step(const pare_backend *backend, const pare_proximal *step, int64_t rows, int64_t columns,
+                            const float *base, const float *gradient, float *next, pare_displacement_sums *sums) {
+    (void)backend;
+    double total = 0.0;
+    uint64_t zero_rows = 0;
+    enum { GROUP = 64 };
+    /* Sums of a group of rows are added in the order of the groups, so that threads do not change the result. */
+    for (int64_t begin = 0; begin < rows; begin += GROUP) {
+        double squares[GROUP];
+        int64_t count = rows - begin < GROUP ? rows - begin : GROUP;
+#pragma omp parallel for schedule(static) if (count * columns > PARE_PARALLEL_MINIMUM)
+        for (int64_t i = 0; i < count; i++) {
+            int64_t at = (begin + i) * columns;
+            squares[i] =
+                (double)gradient_step(next + at, base + at, gradient + at, step->base_factor, step->gamma, columns);
+            if (step->threshold <= 0.0f) continue;
+            if (step->group_rows)
+                squares[i] = shrink_row(next + at, squares[i], (double)step->threshold, columns);
+            else
+                squares[i] = (double)soft_threshold(next + at, step->threshold, columns);
+        }
+        for (int64_t i = 0; i < count; i++) {
+            total += squares[i];
+            zero_rows += squares[i] == 0.0;
+        }
+    }
+    sums->squares += total;
+    sums->zero_rows += zero_rows;
+}

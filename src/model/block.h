@@ -1,0 +1,82 @@
+/* One transformer block of the LLaMA family, forward and backward, over the backend's operations.
+ *
+ *   h   = x + Wo attention(rotate(Wq n1), rotate(Wk n1), Wv n1)      n1 = rmsnorm(x)
+ *   out = h + Wdown (silu(Wgate n2) * (Wup n2))                      n2 = rmsnorm(h)
+ *
+ * x, h, out: float [tokens, d], tokens = batch * length. */
+#ifndef PARE_MODEL_BLOCK_H
+#define PARE_MODEL_BLOCK_H
+
+#include "model/source.h"
+
+/* Receives weight gradients as they appear, some rows at a time, each tensor's rows in order and complete before the
+ * next tensor's. gradient: float [rows, columns], gone after the call. */
+typedef struct pare_gradient_sink {
+    bool (*wants)(void *context, size_t id);
+    pare_status (*rows)(void *context, size_t id, int64_t first, int64_t rows, int64_t columns, const float *gradient);
+    void *context;
+} pare_gradient_sink;
+
+typedef struct pare_block_weights {
+    const void *matrix[PARE_MATRIX_ROLES];                   /* operands, [out, in] */
+    const float *norm[PARE_LAYER_ROLES - PARE_MATRIX_ROLES]; /* float [d] */
+} pare_block_weights;
+
+/* What a block computes for `tokens` tokens, kept for its backward, and the temporaries of both. Sized for the widest
+ * layer; head-major buffers as in backend.h. */
+typedef struct pare_activations {
+    void *normed1, *normed2;    /* operand [tokens, d] */
+    float *inverse1, *inverse2; /* [tokens] */
+    void *q, *k, *v;            /* operand, head-major */
+    float *attended;            /* head-major, before the output projection */
+    float *logsum;              /* [batch, groups, length, shared] */
+    void *merged;               /* operand [tokens, H h] */
+    float *middle;              /* h: [tokens, d] */
+    float *gate, *up;           /* [tokens, F] */
+    void *activated;            /* operand [tokens, F] */
+    float *wide;                /* temporary [tokens, max(H h, F)] */
+    float *dk, *dv;             /* [tokens, K h]; backward only from here on */
+    void *dgate, *dup;          /* operand [tokens, max(F, H h)] */
+    void *dout;                 /* operand [tokens, max(d, H h)] */
+    float *dnormed;             /* [tokens, d] */
+} pare_activations;
+
+typedef struct pare_block {
+    const pare_backend *backend;
+    int64_t batch, length, hidden, head;
+    double eps;
+    const float *rotation; /* row 0: the first token's position */
+    uint32_t layer;
+    pare_widths widths;
+    pare_block_weights weights;
+    pare_activations *activations;
+    /* Keys and values of earlier tokens, for generation; NULL: none. [batch, groups, cache_capacity, head] */
+    void *cache_k, *cache_v;
+    int64_t cache_capacity, cache_tokens;
+} pare_block;
+
+/* Gradient buffers of a block. With one micro-batch, dW is made some rows at a time in `chunk`; with more, it must add
+ * up in `sums` first. Either way a row exists only until the sink has seen it. */
+typedef struct pare_block_gradients {
+    const pare_gradient_sink *sink;
+    float *chunk; /* [chunk_elements] */
+    int64_t chunk_elements;
+    float *sums[PARE_MATRIX_ROLES];                          /* NULL with one micro-batch */
+    double *norm_sums[PARE_LAYER_ROLES - PARE_MATRIX_ROLES]; /* [d] */
+    bool first, last;                                        /* of the micro-batches */
+} pare_block_gradients;
+
+/* Bytes of activations for `tokens` tokens of layers no wider than `widest`. */
+uint64_t pare_activations_bytes(const pare_backend *backend, const pare_config *config, int64_t tokens, bool backward);
+pare_status pare_activations_new(const pare_backend *backend, const pare_config *config, int64_t tokens, bool backward,
+                                 pare_activations *out);
+void pare_activations_free(pare_activations *activations);
+
+/* out may be x. */
+pare_status pare_block_forward(const pare_block *block, const float *x, float *out);
+/* After pare_block_forward of the same x (its activations are read). dx: in dL/dout, out dL/dx. need_input: false where
+ * nobody will read dL/dx (below the lowest layer whose gradients are wanted). */
+pare_status pare_block_backward(const pare_block *block, const pare_block_gradients *gradients, const float *x,
+                                float *dx, bool need_input);
+
+#endif

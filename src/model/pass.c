@@ -1,0 +1,152 @@
+#include "model/pass_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+void pare_pass_on_step(pare_pass *pass, pare_pass_step_fn step, void *context) {
+    pass->step = step;
+    pass->step_context = context;
+}
+
+static pare_status step_done(pare_pass *pass) {
+    pass->steps_done++;
+    PARE_TRY(pare_interrupted());
+    return pass->step ? pass->step(pass->step_context, pass->steps_done, pass->steps_total) : PARE_OK;
+}
+
+/* The weights of `layer` as the source has them now. */
+static pare_block block_of(pare_pass *pass, const pare_source *source, uint32_t layer) {
+    const pare_config *config = &pass->model->config;
+    pare_block block = {.backend = pass->backend,
+                        .length = pass->shape.length,
+                        .hidden = config->hidden,
+                        .head = config->head_size,
+                        .eps = config->rms_eps,
+                        .rotation = pass->rotation,
+                        .layer = layer,
+                        .widths = config->widths[layer],
+                        .activations = &pass->activations};
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+        block.weights.matrix[role] =
+            pare_source_operand(source, pare_tensor_id(layer, (pare_role)role), pass->matrices[role]);
+    for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++) {
+        pare_source_rows(source, pare_tensor_id(layer, (pare_role)(PARE_MATRIX_ROLES + i)), 0, 1, pass->norms[i]);
+        block.weights.norm[i] = pass->norms[i];
+    }
+    return block;
+}
+
+static int64_t micro_batch_at(const pare_pass *pass, int64_t sequence) {
+    int64_t left = pass->sequences - sequence;
+    return left < pass->micro_batch ? left : pass->micro_batch;
+}
+
+static int64_t offset_of(const pare_pass *pass, int64_t sequence) {
+    return sequence * pass->shape.length * (int64_t)pass->model->config.hidden;
+}
+
+static void final_norm(pare_pass *pass, const pare_source *source) {
+    const pare_config *config = &pass->model->config;
+    pare_source_rows(source, pare_tensor_id_final_norm(pass->model), 0, 1, pass->final_norm);
+    pass->backend->operations->rmsnorm_forward(pass->backend, pare_pass_input(pass, config->layers), pass->final_norm,
+                                               config->rms_eps, pare_pass_tokens(pass), config->hidden, pass->final,
+                                               pass->final_inverse);
+}
+
+pare_status pare_pass_forward(pare_pass *pass, const pare_source *source, const uint32_t *ids, int64_t sequences) {
+    const pare_config *config = &pass->model->config;
+    pass->ids = ids;
+    pass->sequences = sequences;
+    pass->steps_done = 0;
+    if (!pass->steps_total) pass->steps_total = config->layers;
+    pare_model_prefetch(pass->model, 0);
+    pare_embedding_forward(pass, source, pare_pass_input(pass, 0));
+    for (uint32_t layer = 0; layer < config->layers; layer++) {
+        pare_model_prefetch(pass->model, (int64_t)layer + 1);
+        pare_block block = pass->block = block_of(pass, source, layer);
+        for (int64_t s = 0; s < sequences; s += pass->micro_batch) {
+            block.batch = micro_batch_at(pass, s);
+            PARE_TRY(pare_block_forward(&block, pare_pass_input(pass, layer) + offset_of(pass, s),
+                                        pare_pass_input(pass, (int64_t)layer + 1) + offset_of(pass, s)));
+        }
+        PARE_TRY(step_done(pass));
+    }
+    final_norm(pass, source);
+    return PARE_OK;
+}
+
+/* The lowest layer with a wanted tensor; `layers` if there is none; -1 if the embedding is wanted. */
+static int64_t lowest_wanted(const pare_pass *pass, const pare_gradient_sink *sink) {
+    const pare_model *model = pass->model;
+    if (sink->wants(sink->context, pare_tensor_id_embedding())) return -1;
+    for (uint32_t layer = 0; layer < model->config.layers; layer++)
+        for (int role = 0; role < PARE_LAYER_ROLES; role++)
+            if (sink->wants(sink->context, pare_tensor_id(layer, (pare_role)role))) return layer;
+    return model->config.layers;
+}
+
+/* From the loss to the gradient of the last block's output, in pass->dx: head and final norm on the way. */
+static pare_status output_backward(pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink) {
+    const pare_model *model = pass->model;
+    int64_t d = model->config.hidden, tokens = pare_pass_tokens(pass);
+    size_t head = pare_tensor_id_head(model), norm = pare_tensor_id_final_norm(model);
+    bool want_head = !model->config.tied && sink->wants(sink->context, head);
+    PARE_TRY(pare_head_backward(pass, source, pass->dfinal, want_head ? sink : NULL, false));
+    double *sums = sink->wants(sink->context, norm) ? pass->gradients.norm_sums[0] : NULL;
+    if (sums) memset(sums, 0, (size_t)d * sizeof *sums);
+    memset(pass->dx, 0, (size_t)(tokens * d) * sizeof *pass->dx);
+    pass->backend->operations->rmsnorm_backward(pass->backend, pare_pass_input(pass, model->config.layers),
+                                                pass->final_norm, pass->final_inverse, pass->dfinal, tokens, d,
+                                                pass->dx, sums);
+    if (!sums) return PARE_OK;
+    for (int64_t i = 0; i < d; i++)
+        pass->gradients.chunk[i] = (float)sums[i];
+    return sink->rows(sink->context, norm, 0, 1, d, pass->gradients.chunk);
+}
+
+/* resident: the block's activations are still those of the forward pass, and so are its weights. */
+static pare_status layer_backward(pare_pass *pass, const pare_block *of_layer, bool resident, bool need_input) {
+    pare_block block = *of_layer;
+    for (int64_t s = 0; s < pass->sequences; s += pass->micro_batch) {
+        const float *x = pare_pass_input(pass, block.layer) + offset_of(pass, s);
+        block.batch = micro_batch_at(pass, s);
+        pass->gradients.first = s == 0;
+        pass->gradients.last = s + block.batch == pass->sequences;
+        if (!resident) PARE_TRY(pare_block_forward(&block, x, NULL));
+        PARE_TRY(pare_block_backward(&block, &pass->gradients, x, pass->dx + offset_of(pass, s), need_input));
+    }
+    return step_done(pass);
+}
+
+static pare_status blocks_backward(pare_pass *pass, const pare_source *source, int64_t lowest) {
+    int64_t layers = pass->model->config.layers;
+    for (int64_t layer = layers - 1; layer >= 0 && layer >= lowest; layer--) {
+        bool resident = layer == layers - 1 && pass->sequences <= pass->micro_batch;
+        pare_model_prefetch(pass->model, layer - 1);
+        pare_block block = resident ? pass->block : block_of(pass, source, (uint32_t)layer);
+        PARE_TRY(layer_backward(pass, &block, resident, layer > lowest));
+    }
+    return PARE_OK;
+}
+
+pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const uint32_t *ids,
+                               const pare_gradient_sink *sink, double *loss) {
+    const pare_model *model = pass->model;
+    int64_t layers = model->config.layers, lowest = lowest_wanted(pass, sink);
+    double sum;
+    pass->steps_total = (uint64_t)(2 * layers - (lowest > 0 ? lowest : 0));
+    PARE_TRY(pare_pass_forward(pass, source, ids, pass->shape.sequences));
+    PARE_TRY(pare_pass_loss(pass, source, NULL, &sum));
+    *loss = sum / (double)(pass->sequences * (pass->shape.length - 1));
+    if (!isfinite(*loss))
+        return pare_fail(PARE_NUMERIC_ERROR,
+                         "the loss is %f: the weights of %s hold NaN or infinity, or a step was too large", *loss,
+                         pare_checkpoint_directory(model->checkpoint));
+    pass->gradients.sink = sink;
+    PARE_TRY(output_backward(pass, source, sink));
+    PARE_TRY(blocks_backward(pass, source, lowest));
+    if (lowest >= 0) return PARE_OK;
+    pare_embedding_sort(pass);
+    return model->config.tied ? pare_head_backward(pass, source, NULL, sink, true)
+                              : pare_embedding_backward(pass, sink);
+}

@@ -1,0 +1,57 @@
+/* A pass over the whole model. Weights stream in, gradients stream out:
+ *
+ *   each block, forward:    weights <- source(block); run
+ *   loss, in chunks of tokens and vocabulary
+ *   each block, backward:   weights <- source(block); run again from the saved input; dW to the sink, some rows at a
+ * time
+ *
+ * Kept in memory: one block's weights where they differ from the file, one block's activations for one micro-batch,
+ * block inputs, and the rows of dW in flight. While a block computes, the kernel is asked to read the next one. */
+#ifndef PARE_MODEL_PASS_H
+#define PARE_MODEL_PASS_H
+
+#include "model/block.h"
+
+typedef struct pare_pass pare_pass;
+
+typedef struct pare_pass_shape {
+    int64_t sequences, length;
+    bool gradients;      /* keep what a backward needs */
+    bool composed;       /* the source will displace, perturb or mask: room for one composed block */
+    int64_t micro_batch; /* sequences through a block at a time; 0: chosen from `limit` */
+    uint64_t limit;      /* bytes of anonymous memory for this pass; 0: none set */
+} pare_pass_shape;
+
+typedef struct pare_pass_memory {
+    uint64_t weights, activations, gradients;
+    int64_t micro_batch;
+} pare_pass_memory;
+
+/* What a pass of this shape would hold. Fails with PARE_OUT_OF_MEMORY, naming what to change, if not even one sequence
+ * at a time fits the limit. */
+pare_status pare_pass_measure(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape,
+                              pare_pass_memory *out);
+pare_status pare_pass_new(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape,
+                          pare_pass **out);
+void pare_pass_free(pare_pass *pass);
+
+/* Called between blocks, with the number done of the pass's total; may stop the pass with a status. */
+typedef pare_status (*pare_pass_step_fn)(void *context, uint64_t done, uint64_t total);
+void pare_pass_on_step(pare_pass *pass, pare_pass_step_fn step, void *context);
+
+/* Runs sequences [0, sequences) of ids [sequences, length] up to the final norm. sequences <= the shape's. */
+pare_status pare_pass_forward(pare_pass *pass, const pare_source *source, const uint32_t *ids, int64_t sequences);
+
+/* After a forward: negative log-likelihood of each next token, nll: double [sequences, length - 1], may be NULL; and
+ * the sum over all of them. */
+pare_status pare_pass_loss(pare_pass *pass, const pare_source *source, double *nll, double *sum);
+
+/* After a forward: logits float [tokens, vocabulary] of tokens [first, first + tokens) of the batch. */
+pare_status pare_pass_logits(pare_pass *pass, const pare_source *source, int64_t first, int64_t tokens, float *logits);
+
+/* Forward, loss (mean over all next tokens) and backward in one; gradients of that mean go to the sink. The pass goes
+ * no further down than the lowest tensor the sink wants. */
+pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const uint32_t *ids,
+                               const pare_gradient_sink *sink, double *loss);
+
+#endif

@@ -1,0 +1,79 @@
+/* What the parts of a pass share: the stack of blocks (pass.c), the head and its loss (head.c), the embedding. */
+#ifndef PARE_MODEL_PASS_INTERNAL_H
+#define PARE_MODEL_PASS_INTERNAL_H
+
+#include "model/pass.h"
+
+/* Tile of the logits: never more than this many of them exist at a time. */
+enum { PARE_HEAD_TOKENS = 1024, PARE_HEAD_VOCABULARY = 4096 };
+
+/* Rows of dW in flight take at most this many bytes (unless one row is longer). */
+enum { PARE_GRADIENT_CHUNK_BYTES = 16 << 20 };
+
+struct pare_pass {
+    const pare_model *model;
+    const pare_backend *backend;
+    pare_pass_shape shape;
+    int64_t micro_batch;
+    pare_pass_step_fn step;
+    void *step_context;
+    uint64_t steps_done, steps_total;
+
+    const uint32_t *ids; /* of the running forward */
+    int64_t sequences;   /* of the running forward */
+
+    float *rotation;      /* [length, head] */
+    float *inputs;        /* [layers + 1 or 1][tokens, d]: block inputs, the last being the final norm's */
+    void *final;          /* operand [tokens, d]: final norm's output */
+    float *final_inverse; /* [tokens] */
+    float *final_norm;    /* [d] */
+    float *norms[PARE_LAYER_ROLES - PARE_MATRIX_ROLES]; /* [d] of the block in hand */
+    void *matrices[PARE_MATRIX_ROLES];                  /* composed weights of the block in hand, or NULL */
+    pare_activations activations;
+    pare_block block; /* the last one of the running forward */
+
+    /* head */
+    int32_t *targets;    /* [tokens], -1: no prediction */
+    float *maximum;      /* [tokens] */
+    double *sum;         /* [tokens] */
+    float *target_logit; /* [tokens] */
+    float *logsum;       /* [tokens] */
+    float *logits;       /* [PARE_HEAD_TOKENS, PARE_HEAD_VOCABULARY] */
+    void *head_rows;     /* operand [PARE_HEAD_VOCABULARY, d] */
+
+    /* backward */
+    float *dx;            /* [tokens, d] */
+    float *dfinal;        /* [tokens, d] */
+    void *dlogits;        /* operand, as logits */
+    float *head_gradient; /* [PARE_HEAD_VOCABULARY, d] */
+    int64_t *order;       /* [tokens] token positions sorted by id, for the embedding */
+    pare_block_gradients gradients;
+};
+
+static inline float *pare_pass_input(const pare_pass *pass, int64_t layer) {
+    int64_t slot = pass->shape.gradients ? layer : 0;
+    return pass->inputs + slot * pass->shape.sequences * pass->shape.length * (int64_t)pass->model->config.hidden;
+}
+
+static inline int64_t pare_pass_tokens(const pare_pass *pass) {
+    return pass->sequences * pass->shape.length;
+}
+
+/* Log of the softmax denominator of every token, and its target's logit. */
+pare_status pare_head_logsum(pare_pass *pass, const pare_source *source);
+
+/* Gradient of the mean loss through the head, one stretch of vocabulary at a time: into dfinal (float [tokens, d],
+ * overwritten; may be NULL) and, for the head's own weight, to the sink (may be NULL). embedding_too: the weight is
+ * tied, and the gradient of its use as the embedding (from pass->dx) is added. */
+pare_status pare_head_backward(pare_pass *pass, const pare_source *source, float *dfinal,
+                               const pare_gradient_sink *sink, bool embedding_too);
+
+/* x: float [tokens, d] = rows of the embedding. */
+void pare_embedding_forward(const pare_pass *pass, const pare_source *source, float *x);
+/* Gradient of an embedding that is not tied, from pass->dx. */
+pare_status pare_embedding_backward(pare_pass *pass, const pare_gradient_sink *sink);
+/* Adds to rows [first, first + rows) the gradients of their tokens. */
+void pare_embedding_scatter(const pare_pass *pass, int64_t first, int64_t rows, float *gradient);
+void pare_embedding_sort(pare_pass *pass);
+
+#endif

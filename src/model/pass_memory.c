@@ -1,0 +1,182 @@
+/* How much a pass holds, and getting it. */
+#include "model/pass_internal.h"
+#include "support/memory.h"
+
+/* Elements of the widest matrix of each role over all layers. */
+static void widest_matrices(const pare_model *model, int64_t elements[PARE_MATRIX_ROLES]) {
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+        elements[role] = 0;
+        for (uint32_t layer = 0; layer < model->config.layers; layer++) {
+            int64_t count = (int64_t)model->tensors[pare_tensor_id(layer, (pare_role)role)]->count;
+            elements[role] = count > elements[role] ? count : elements[role];
+        }
+    }
+}
+
+/* True unless every matrix of the role can be used as it is mapped. */
+static bool role_is_composed(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape,
+                             int role) {
+    pare_source plain = {.model = model, .backend = backend};
+    for (uint32_t layer = 0; layer < model->config.layers; layer++)
+        if (shape->composed || !pare_source_is_mapped(&plain, pare_tensor_id(layer, (pare_role)role))) return true;
+    return false;
+}
+
+static int64_t chunk_elements(const pare_model *model) {
+    int64_t longest = model->config.hidden;
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        int64_t rows, columns;
+        pare_tensor_matrix(model->tensors[id], &rows, &columns);
+        longest = columns > longest ? columns : longest;
+    }
+    int64_t wanted = PARE_GRADIENT_CHUNK_BYTES / (int64_t)sizeof(float);
+    return longest > wanted ? longest : wanted;
+}
+
+typedef struct fixed_sizes {
+    uint64_t weights, per_token, head, gradients, sums;
+} fixed_sizes;
+
+static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape) {
+    const pare_config *config = &model->config;
+    uint64_t d = config->hidden, operand = pare_operand_size(backend);
+    uint64_t rows = config->vocabulary < PARE_HEAD_VOCABULARY ? config->vocabulary : PARE_HEAD_VOCABULARY;
+    int64_t matrices[PARE_MATRIX_ROLES];
+    widest_matrices(model, matrices);
+    fixed_sizes sizes = {.head = rows * d * operand + PARE_HEAD_TOKENS * rows * sizeof(float)};
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+        if (role_is_composed(model, backend, shape, role)) sizes.weights += (uint64_t)matrices[role] * operand;
+        sizes.sums += (uint64_t)matrices[role] * sizeof(float);
+    }
+    uint64_t inputs = shape->gradients ? config->layers + 1 : 1;
+    sizes.per_token = inputs * d * sizeof(float) + d * operand + 40;
+    if (shape->gradients) {
+        sizes.per_token += 2 * d * sizeof(float);
+        sizes.head += PARE_HEAD_TOKENS * rows * operand + rows * d * sizeof(float);
+        sizes.gradients = (uint64_t)chunk_elements(model) * sizeof(float);
+    }
+    return sizes;
+}
+
+pare_status pare_pass_measure(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape,
+                              pare_pass_memory *out) {
+    fixed_sizes fixed = measure_fixed(model, backend, shape);
+    uint64_t tokens = (uint64_t)(shape->sequences * shape->length);
+    uint64_t base = fixed.weights + fixed.head + fixed.per_token * tokens + fixed.gradients;
+    int64_t micro = shape->micro_batch ? shape->micro_batch : shape->sequences;
+    for (;; micro = (micro + 1) / 2) {
+        bool split = shape->gradients && micro < shape->sequences;
+        uint64_t block = pare_activations_bytes(backend, &model->config, micro * shape->length, shape->gradients);
+        uint64_t total = base + block + (split ? fixed.sums : 0);
+        *out = (pare_pass_memory){.weights = fixed.weights,
+                                  .activations = fixed.head + fixed.per_token * tokens + block,
+                                  .gradients = fixed.gradients + (split ? fixed.sums : 0),
+                                  .micro_batch = micro};
+        if (!shape->limit || total <= shape->limit) return PARE_OK;
+        if (micro <= 1 || shape->micro_batch)
+            return pare_fail(
+                PARE_OUT_OF_MEMORY,
+                "%lld sequences of %lld tokens need %.1f MiB even one at a time, but the limit is %.1f MiB; "
+                "raise --memory or lower --samples or --length",
+                (long long)shape->sequences, (long long)shape->length, (double)total / 1048576.0,
+                (double)shape->limit / 1048576.0);
+    }
+}
+
+static pare_status allocate_stack(pare_pass *pass, const pare_pass_memory *plan) {
+    const pare_model *model = pass->model;
+    const pare_config *config = &model->config;
+    size_t d = config->hidden, operand = pare_operand_size(pass->backend);
+    size_t tokens = (size_t)(pass->shape.sequences * pass->shape.length);
+    size_t inputs = pass->shape.gradients ? config->layers + 1 : 1;
+    int64_t matrices[PARE_MATRIX_ROLES];
+    widest_matrices(model, matrices);
+    PARE_TRY(pare_rotation_new(config, pass->shape.length, &pass->rotation));
+    PARE_TRY(pare_alloc_uninitialized(&pass->inputs, inputs * tokens * d, sizeof(float), "block inputs"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->final, tokens * d, operand, "final norm"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->final_inverse, tokens, sizeof(float), "final norm"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->final_norm, d, sizeof(float), "final norm"));
+    for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++)
+        PARE_TRY(pare_alloc_uninitialized(&pass->norms[i], d, sizeof(float), "norms"));
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+        if (role_is_composed(model, pass->backend, &pass->shape, role))
+            PARE_TRY(pare_alloc_uninitialized(&pass->matrices[role], (size_t)matrices[role], operand, "block weights"));
+    return pare_activations_new(pass->backend, config, plan->micro_batch * pass->shape.length, pass->shape.gradients,
+                                &pass->activations);
+}
+
+static pare_status allocate_head(pare_pass *pass) {
+    const pare_config *config = &pass->model->config;
+    size_t d = config->hidden, operand = pare_operand_size(pass->backend);
+    size_t tokens = (size_t)(pass->shape.sequences * pass->shape.length);
+    size_t rows = config->vocabulary < PARE_HEAD_VOCABULARY ? config->vocabulary : PARE_HEAD_VOCABULARY;
+    PARE_TRY(pare_alloc_uninitialized(&pass->targets, tokens, sizeof *pass->targets, "targets"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->maximum, tokens, sizeof(float), "loss"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->sum, tokens, sizeof(double), "loss"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->target_logit, tokens, sizeof(float), "loss"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->logsum, tokens, sizeof(float), "loss"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->logits, PARE_HEAD_TOKENS * rows, sizeof(float), "logits"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->head_rows, rows * d, operand, "LM head rows"));
+    if (!pass->shape.gradients) return PARE_OK;
+    PARE_TRY(pare_alloc_uninitialized(&pass->dx, tokens * d, sizeof(float), "gradient of the residual stream"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->dfinal, tokens * d, sizeof(float), "gradient of the final norm"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->dlogits, PARE_HEAD_TOKENS * rows, operand, "gradient of the logits"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->head_gradient, rows * d, sizeof(float), "gradient of the LM head"));
+    return pare_alloc_uninitialized(&pass->order, tokens, sizeof *pass->order, "token order");
+}
+
+static pare_status allocate_gradients(pare_pass *pass, const pare_pass_memory *plan) {
+    pare_block_gradients *g = &pass->gradients;
+    if (!pass->shape.gradients) return PARE_OK;
+    int64_t matrices[PARE_MATRIX_ROLES];
+    widest_matrices(pass->model, matrices);
+    g->chunk_elements = chunk_elements(pass->model);
+    PARE_TRY(pare_alloc_uninitialized(&g->chunk, (size_t)g->chunk_elements, sizeof(float), "weight gradients"));
+    for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++)
+        PARE_TRY(pare_alloc(&g->norm_sums[i], pass->model->config.hidden, sizeof(double), "norm gradients"));
+    for (int role = 0; role < PARE_MATRIX_ROLES && plan->micro_batch < pass->shape.sequences; role++)
+        PARE_TRY(pare_alloc_uninitialized(&g->sums[role], (size_t)matrices[role], sizeof(float), "weight gradients"));
+    return PARE_OK;
+}
+
+pare_status pare_pass_new(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape,
+                          pare_pass **out) {
+    pare_pass_memory plan;
+    *out = NULL;
+    PARE_TRY(pare_pass_measure(model, backend, shape, &plan));
+    pare_pass *pass;
+    PARE_TRY(pare_alloc(&pass, 1, sizeof *pass, "pass"));
+    pass->model = model;
+    pass->backend = backend;
+    pass->shape = *shape;
+    pass->micro_batch = plan.micro_batch;
+    pare_status status = allocate_stack(pass, &plan);
+    if (status == PARE_OK) status = allocate_head(pass);
+    if (status == PARE_OK) status = allocate_gradients(pass, &plan);
+    if (status != PARE_OK) {
+        pare_pass_free(pass);
+        return status;
+    }
+    *out = pass;
+    return PARE_OK;
+}
+
+void pare_pass_free(pare_pass *pass) {
+    if (!pass) return;
+    pare_activations_free(&pass->activations);
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+        pare_free(pass->matrices[role]);
+        pare_free(pass->gradients.sums[role]);
+    }
+    for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++) {
+        pare_free(pass->norms[i]);
+        pare_free(pass->gradients.norm_sums[i]);
+    }
+    void *all[] = {
+        pass->rotation, pass->inputs, pass->final,  pass->final_inverse, pass->final_norm,    pass->targets,
+        pass->maximum,  pass->sum,    pass->logsum, pass->target_logit,  pass->logits,        pass->head_rows,
+        pass->dx,       pass->dfinal, pass->order,  pass->dlogits,       pass->head_gradient, pass->gradients.chunk};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        pare_free(all[i]);
+    pare_free(pass);
+}
