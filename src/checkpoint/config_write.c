@@ -1,4 +1,5 @@
 #include "checkpoint/config_write.h"
+#include "support/file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +54,9 @@ static char *print(const json_t *config) {
         text = json_dumps(config, JSON_INDENT(2));
     }
     json_decref(again);
-    return text;
+    char *line = text ? pare_format("%s\n", text) : NULL;
+    free(text);
+    return line;
 }
 
 pare_status pare_config_write(const pare_config *original, const pare_widths *widths, char **text,

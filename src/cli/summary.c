@@ -68,10 +68,7 @@ static double total_seconds(const json_t *stages) {
 static void add_stage(pare_table *table, const char *name, double seconds, double total) {
     pare_table_cell(table, "%s", name);
     pare_table_cell(table, "%s", pare_seconds_show(seconds).text);
-    if (total > 0)
-        pare_table_cell(table, "%.0f %%", 100 * seconds / total);
-    else
-        pare_table_cell(table, "%s", "");
+    pare_table_cell(table, "%.0f %%", total > 0 ? 100 * seconds / total : 0);
 }
 
 static void print_stages(const json_t *stages) {
@@ -83,7 +80,7 @@ static void print_stages(const json_t *stages) {
     json_object_foreach((json_t *)stages, name, seconds) {
         if (strcmp(name, "total") != 0) add_stage(table, name, json_number_value(seconds), total);
     }
-    add_stage(table, "total", total, 0);
+    add_stage(table, "total", total, total);
     printf("\ntime\n");
     pare_table_print(table, stdout);
     pare_table_free(table);

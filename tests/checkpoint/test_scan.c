@@ -9,7 +9,7 @@
 #include "checkpoint/scan.h"
 #include "tiny_model.h"
 
-/* One tensor "a" of one byte-odd position in the file, then "b"; element `at` of "b" has the bits given. */
+/* Tensor "a", then "b", at odd or even bytes of the file as `at` is; element `at` of "b" has the bits given. */
 static pare_status scan_bits(pare_dtype dtype, uint64_t count, uint64_t at, uint32_t bits, pare_scan *scan) {
     char *folder = tiny_folder();
     uint64_t size = pare_dtype_size(dtype), bytes = size * count;
