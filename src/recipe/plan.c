@@ -1,12 +1,8 @@
 #include "recipe/plan.h"
 #include "support/memory.h"
+#include "support/runtime.h"
 
 #include <stdlib.h>
-
-uint64_t pare_memory_limit(const pare_runtime *runtime) {
-    if (runtime && runtime->memory_limit) return runtime->memory_limit;
-    return pare_memory_available() / 5 * 4;
-}
 
 static const char *scratch_folder(const pare_runtime *runtime) {
     if (runtime && runtime->scratch) return runtime->scratch;
@@ -40,7 +36,7 @@ static pare_status place_state(const pare_model *model, const pare_backend *back
 static pare_status fill_plan(const pare_model *model, const pare_backend *backend, const pare_recipe *recipe,
                              const pare_runtime *runtime, pare_calibration_plan *plan) {
     pare_pass_memory pass = {0};
-    plan->sizes.limit = pare_memory_limit(runtime);
+    plan->sizes.limit = pare_runtime_limit(runtime);
     plan->sizes.mapped = pare_model_bytes(model);
     if (recipe->signal == PARE_SIGNAL_NONE) return PARE_OK;
     if (recipe->signal == PARE_SIGNAL_MOREAU) {

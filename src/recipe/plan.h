@@ -12,9 +12,6 @@ typedef struct pare_calibration_plan {
     pare_plan sizes;
 } pare_calibration_plan;
 
-/* The limit of anonymous memory this run may take: as set, or 80 % of what is available. */
-uint64_t pare_memory_limit(const pare_runtime *runtime);
-
 pare_status pare_plan_new(const pare_model *model, const pare_backend *backend, const pare_recipe *recipe,
                           const pare_runtime *runtime, uint32_t layer_begin, uint32_t layer_end, pare_displace displace,
                           int64_t sequences, int64_t length, pare_calibration_plan *out);
