@@ -1,0 +1,83 @@
+#include "calibrate/calibration.h"
+#include "calibrate/self.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SAMPLES = 10, LENGTH = 128 };
+
+bool pare_calibration_is_self(const char *source) {
+    return !source || strcmp(source, "self") == 0;
+}
+
+pare_status pare_calibration_check_length(const pare_model *model, const char *name, uint32_t length) {
+    const char *directory = pare_checkpoint_directory(model->checkpoint);
+    if (length < 2)
+        return pare_fail(PARE_BAD_ARGUMENT, "%s: a window of %u token has nothing to predict; take 2 or more", name,
+                         length);
+    if (length > model->config.max_positions)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%s: windows of %u tokens are longer than the %u positions that %s was made for", name, length,
+                         model->config.max_positions, directory);
+    return PARE_OK;
+}
+
+pare_status pare_calibration_check(const pare_model *model, const char *name, const pare_windows *windows) {
+    PARE_TRY(pare_calibration_check_length(model, name, windows->length));
+    for (size_t i = 0; i < (size_t)windows->count * windows->length; i++)
+        if (windows->ids[i] >= model->config.vocabulary)
+            return pare_fail(PARE_BAD_ARGUMENT, "%s holds the token id %u, but the vocabulary of %s has only %u tokens",
+                             name, windows->ids[i], pare_checkpoint_directory(model->checkpoint),
+                             model->config.vocabulary);
+    return PARE_OK;
+}
+
+static bool directory_has(const pare_model *model, const char *name) {
+    char *path = pare_path_join(pare_checkpoint_directory(model->checkpoint), name);
+    bool found = pare_file_exists(path);
+    free(path);
+    return found;
+}
+
+pare_status pare_calibration_tokenizer(const pare_model *model, const char *name, const pare_tokenizer **out) {
+    static const char ending[] = ".json";
+    size_t length = strlen(name), tail = sizeof ending - 1;
+    bool maybe_ids = length > tail && strcmp(name + length - tail, ending) == 0;
+    *out = NULL;
+    if (maybe_ids && !directory_has(model, "tokenizer.json") && !directory_has(model, "tokenizer.model"))
+        return PARE_OK;
+    return pare_model_tokenizer(model, out);
+}
+
+static pare_status load(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
+                        const pare_calibration_options *options, uint64_t seed, pare_windows *windows) {
+    if (options->length) PARE_TRY(pare_calibration_check_length(model, "--length", options->length));
+    if (pare_calibration_is_self(options->source)) {
+        uint32_t usual = LENGTH < model->config.max_positions ? LENGTH : model->config.max_positions;
+        pare_self_request request = {.sequences = options->samples ? options->samples : SAMPLES,
+                                     .length = options->length ? options->length : usual,
+                                     .seed = seed};
+        return pare_self_sample(model, backend, runtime, &request, windows);
+    }
+    const pare_tokenizer *tokenizer;
+    PARE_TRY(pare_calibration_tokenizer(model, options->source, &tokenizer));
+    pare_window_request request = {.path = options->source,
+                                   .field = options->field,
+                                   .count = options->samples,
+                                   .length = options->length,
+                                   .seed = seed,
+                                   .stream = options->stream};
+    return pare_windows_sample(tokenizer, &request, windows);
+}
+
+pare_status pare_calibration_load(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
+                                  const pare_calibration_options *options, uint64_t seed, pare_windows *windows,
+                                  char digest[65]) {
+    *windows = (pare_windows){0};
+    PARE_TRY(load(model, backend, runtime, options, seed, windows));
+    const char *name = pare_calibration_is_self(options->source) ? "self" : options->source;
+    pare_status status = pare_calibration_check(model, name, windows);
+    if (status == PARE_OK) status = pare_windows_digest(windows, digest);
+    if (status != PARE_OK) pare_windows_free(windows);
+    return status;
+}

@@ -1,0 +1,27 @@
+/* The calibration set of a run, from a file or written by the model itself. */
+#ifndef PARE_CALIBRATE_CALIBRATION_H
+#define PARE_CALIBRATE_CALIBRATION_H
+
+#include "model/source.h"
+#include "text/corpus.h"
+
+/* windows: ids below the model's vocabulary size, at least 2 and at most max_positions of them each; free with
+ * pare_windows_free. digest: their SHA-256 (pare_windows_digest). */
+pare_status pare_calibration_load(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
+                                  const pare_calibration_options *options, uint64_t seed, pare_windows *windows,
+                                  char digest[65]);
+
+/* "self": text that the model writes. NULL counts as "self". */
+bool pare_calibration_is_self(const char *source);
+
+/* Refuses windows shorter than 2 or longer than the model's max_positions. name: the file, or "self". */
+pare_status pare_calibration_check_length(const pare_model *model, const char *name, uint32_t length);
+
+/* Refuses ids that the model has no embedding of, and lengths as above. */
+pare_status pare_calibration_check(const pare_model *model, const char *name, const pare_windows *windows);
+
+/* The tokenizer that texts from `name` are to be read with: NULL for a model that has none, if `name` ends in .json and
+ * so may hold ready ids. */
+pare_status pare_calibration_tokenizer(const pare_model *model, const char *name, const pare_tokenizer **out);
+
+#endif

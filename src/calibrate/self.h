@@ -1,0 +1,20 @@
+/* Text that the model writes itself: calibration and evaluation without any data. */
+#ifndef PARE_CALIBRATE_SELF_H
+#define PARE_CALIBRATE_SELF_H
+
+#include "model/source.h"
+#include "text/corpus.h"
+
+typedef struct pare_self_request {
+    uint32_t sequences;
+    uint32_t length; /* from 1 to the model's max_positions */
+    uint64_t seed;
+} pare_self_request;
+
+/* Samples sequences from the full distribution at temperature 1. Each begins with BOS (a random token if the model has
+ * none); after an end token BOS follows again, so that every sequence has `length` ids. Sequence i depends on the
+ * model, the seed and i alone, not on how many there are. Free with pare_windows_free. */
+pare_status pare_self_sample(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
+                             const pare_self_request *request, pare_windows *out);
+
+#endif

@@ -1,0 +1,142 @@
+/* pare_evaluate: texts to windows, windows to numbers, numbers to JSON. */
+#include "calibrate/calibration.h"
+#include "calibrate/self.h"
+#include "evaluate/divergence.h"
+#include "support/memory.h"
+#include "support/progress.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WINDOW = 128, SELF_WINDOWS = 64 };
+
+typedef struct job {
+    const pare_model *model;
+    const pare_evaluate_options *options;
+    const pare_runtime *runtime;
+    pare_backend *backend;
+    uint32_t window;
+    json_t *texts;
+} job;
+
+/* The model that texts are written and tokenized by. */
+static const pare_model *author(const job *j) {
+    return j->options->against ? j->options->against : j->model;
+}
+
+static pare_status load_windows(const job *j, const char *name, pare_windows *out) {
+    const pare_evaluate_options *o = j->options;
+    if (pare_calibration_is_self(name)) {
+        pare_self_request request = {
+            .sequences = o->max_windows ? o->max_windows : SELF_WINDOWS, .length = j->window, .seed = o->seed};
+        return pare_self_sample(author(j), j->backend, j->runtime, &request, out);
+    }
+    const pare_tokenizer *tokenizer;
+    PARE_TRY(pare_calibration_tokenizer(author(j), name, &tokenizer));
+    return pare_windows_stream(tokenizer, name, NULL, j->window, o->max_windows, out);
+}
+
+static pare_status measure(const job *j, const char *name, const pare_windows *windows, pare_divergence_result *out) {
+    const char *slash = strrchr(name, '/');
+    char *stage = pare_format("evaluating %s", slash && slash[1] ? slash + 1 : name);
+    pare_evaluation evaluation = {.model = j->model,
+                                  .backend = j->backend,
+                                  .runtime = j->runtime,
+                                  .windows = windows,
+                                  .name = name,
+                                  .stage = stage};
+    pare_status status = j->options->against ? pare_divergence(&evaluation, j->options->against, out)
+                                             : pare_perplexity(&evaluation, &out->nll);
+    if (status == PARE_OK) status = pare_evaluation_check(&evaluation, "perplexity", exp(out->nll));
+    free(stage);
+    return status;
+}
+
+/* A name as JSON, or without the bytes that JSON cannot hold. */
+static json_t *name_json(const char *name) {
+    json_t *text = json_string(name);
+    if (text) return text;
+    char *ascii = pare_format("%s", name);
+    for (char *c = ascii; *c; c++)
+        if ((unsigned char)*c >= 0x80) *c = '?';
+    text = json_string(ascii);
+    free(ascii);
+    return text;
+}
+
+static pare_status evaluate_windows(job *j, const char *name, const pare_windows *windows) {
+    char digest[65];
+    pare_divergence_result result;
+    PARE_TRY(pare_calibration_check(j->model, name, windows));
+    PARE_TRY(pare_windows_digest(windows, digest));
+    PARE_TRY(measure(j, name, windows, &result));
+    json_t *entry = json_pack("{s:o,s:f,s:f,s:I,s:I,s:s}", "file", name_json(name), "perplexity", exp(result.nll),
+                              "nll", result.nll, "tokens", (json_int_t)windows->count * (json_int_t)windows->length,
+                              "windows", (json_int_t)windows->count, "sha256", digest);
+    if (j->options->against) {
+        json_object_set_new(entry, "kl", json_real(result.kl));
+        json_object_set_new(entry, "top1", json_real(result.top1));
+    }
+    if (json_array_append_new(j->texts, entry) == 0) return PARE_OK;
+    return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the report");
+}
+
+static pare_status evaluate_texts(job *j) {
+    for (size_t i = 0; i < j->options->text_count; i++) {
+        pare_windows windows = {0};
+        const char *name = j->options->texts[i];
+        PARE_TRY(load_windows(j, name, &windows));
+        pare_status status = evaluate_windows(j, name, &windows);
+        pare_windows_free(&windows);
+        PARE_TRY(status);
+    }
+    return PARE_OK;
+}
+
+static pare_status check_options(const job *j) {
+    if (!j->options->text_count)
+        return pare_fail(PARE_BAD_ARGUMENT, "there is no text to evaluate on; name a file, or \"self\"");
+    PARE_TRY(pare_calibration_check_length(j->model, "--window", j->window));
+    return pare_calibration_check_length(author(j), "--window", j->window);
+}
+
+static json_t *report_of(const job *j, double seconds) {
+    json_t *report =
+        json_pack("{s:o,s:s,s:I,s:I,s:O,s:f}", "model", name_json(pare_checkpoint_directory(j->model->checkpoint)),
+                  "compute", j->backend->operand == PARE_DTYPE_BF16 ? "bf16" : "fp32", "window", (json_int_t)j->window,
+                  "seed", (json_int_t)j->options->seed, "texts", j->texts, "seconds", seconds);
+    if (j->options->against)
+        json_object_set_new(report, "against", name_json(pare_checkpoint_directory(j->options->against->checkpoint)));
+    return report;
+}
+
+/* As text that pare_text_free frees. */
+static pare_status write_report(json_t *report, char **out) {
+    char *text = report ? json_dumps(report, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;
+    json_decref(report);
+    if (!text) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the report");
+    size_t bytes = strlen(text) + 1;
+    pare_status status = pare_alloc_uninitialized(out, bytes, 1, "report");
+    if (status == PARE_OK) memcpy(*out, text, bytes);
+    free(text);
+    return status;
+}
+
+pare_status pare_evaluate(const pare_model *model, const pare_evaluate_options *options, const pare_runtime *runtime,
+                          char **report) {
+    job j = {.model = model, .options = options, .runtime = runtime, .window = options->window};
+    double start = pare_clock();
+    *report = NULL;
+    if (!j.window) j.window = WINDOW;
+    PARE_TRY(check_options(&j));
+    PARE_TRY(pare_backend_open_cpu(runtime ? runtime->compute : PARE_COMPUTE_AUTO, runtime ? runtime->threads : 0,
+                                   &j.backend));
+    j.texts = json_array();
+    pare_status status = evaluate_texts(&j);
+    if (status == PARE_OK) status = write_report(report_of(&j, pare_clock() - start), report);
+    json_decref(j.texts);
+    pare_backend_close(j.backend);
+    return status;
+}

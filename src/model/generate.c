@@ -1,0 +1,100 @@
+#include "model/generate_internal.h"
+
+#include <string.h>
+
+void pare_generator_reset(pare_generator *g) {
+    g->tokens = 0;
+}
+
+int64_t pare_generator_tokens(const pare_generator *g) {
+    return g->tokens;
+}
+
+/* x: float [batch, count, d] of tokens [first, first + count) of each row of `tokens`. */
+static void embed(pare_generator *g, const uint32_t *tokens, int64_t stride, int64_t first, int64_t count) {
+    int64_t d = g->source.model->config.hidden, rows = g->batch * count;
+#pragma omp parallel for schedule(static) if (rows * d > 8192)
+    for (int64_t row = 0; row < rows; row++)
+        pare_source_rows(&g->source, pare_tensor_id_embedding(), tokens[row / count * stride + first + row % count], 1,
+                         g->x + row * d);
+}
+
+static pare_block block_of(pare_generator *g, uint32_t layer, int64_t count) {
+    const pare_config *config = &g->source.model->config;
+    pare_generator_layer *own = &g->layers[layer];
+    pare_block block = {.backend = g->source.backend,
+                        .batch = g->batch,
+                        .length = count,
+                        .hidden = config->hidden,
+                        .head = config->head_size,
+                        .eps = config->rms_eps,
+                        .rotation = g->rotation + g->tokens * config->head_size,
+                        .layer = layer,
+                        .widths = config->widths[layer],
+                        .weights = own->weights,
+                        .activations = &g->activations,
+                        .cache_k = own->keys,
+                        .cache_v = own->values,
+                        .cache_capacity = g->capacity,
+                        .cache_tokens = g->tokens};
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+        if (!block.weights.matrix[role])
+            block.weights.matrix[role] =
+                pare_source_operand(&g->source, pare_tensor_id(layer, (pare_role)role), g->matrices[role]);
+    return block;
+}
+
+static pare_status run_blocks(pare_generator *g, int64_t count) {
+    const pare_model *model = g->source.model;
+    pare_model_prefetch(model, 0);
+    for (uint32_t layer = 0; layer < model->config.layers; layer++) {
+        PARE_TRY(pare_interrupted());
+        pare_model_prefetch(model, (int64_t)layer + 1);
+        pare_block block = block_of(g, layer, count);
+        PARE_TRY(pare_block_forward(&block, g->x, g->x));
+    }
+    g->tokens += count;
+    return PARE_OK;
+}
+
+/* final: the normed output of each sequence's last token of the `count` that have just run. */
+static void final_norm(pare_generator *g, int64_t count) {
+    const pare_config *config = &g->source.model->config;
+    int64_t d = config->hidden;
+    for (int64_t b = 0; b < g->batch; b++)
+        memcpy(g->last + b * d, g->x + ((b + 1) * count - 1) * d, (size_t)d * sizeof *g->x);
+    g->source.backend->operations->rmsnorm_forward(g->source.backend, g->last,
+                                                   g->norms + 2 * (int64_t)config->layers * d, config->rms_eps,
+                                                   g->batch, d, g->final, g->inverse);
+}
+
+static pare_status head(pare_generator *g, float *logits) {
+    const pare_backend *backend = g->source.backend;
+    const pare_model *model = g->source.model;
+    int64_t vocabulary = model->config.vocabulary, d = model->config.hidden;
+    for (int64_t v = 0; v < vocabulary; v += PARE_GENERATOR_VOCABULARY) {
+        int64_t rows = vocabulary - v < PARE_GENERATOR_VOCABULARY ? vocabulary - v : PARE_GENERATOR_VOCABULARY;
+        const void *weights =
+            g->head ? pare_operand_at(backend, g->head, v * d)
+                    : pare_source_operand_rows(&g->source, pare_tensor_id_head(model), v, rows, g->head_rows);
+        pare_matmul shape = {.batch = 1, .m = g->batch, .n = rows, .k = d, .transpose_b = true};
+        float *tile = g->logits ? g->logits : logits;
+        PARE_TRY(backend->operations->matmul(backend, &shape, g->final, weights, tile));
+        for (int64_t b = 0; b < g->batch && g->logits; b++)
+            memcpy(logits + b * vocabulary + v, tile + b * rows, (size_t)rows * sizeof *tile);
+    }
+    return PARE_OK;
+}
+
+pare_status pare_generator_step(pare_generator *g, const uint32_t *tokens, int64_t count, float *logits) {
+    if (count > g->capacity - g->tokens)
+        return pare_fail(PARE_BAD_ARGUMENT, "a sequence of %lld tokens cannot take %lld more; there is room for %lld",
+                         (long long)g->tokens, (long long)count, (long long)g->capacity);
+    for (int64_t first = 0, take; first < count; first += take) {
+        take = count - first < g->chunk ? count - first : g->chunk;
+        embed(g, tokens, count, first, take);
+        PARE_TRY(run_blocks(g, take));
+        if (first + take == count && logits) final_norm(g, take);
+    }
+    return logits ? head(g, logits) : PARE_OK;
+}

@@ -1,0 +1,33 @@
+/* What the parts of a generator share: its steps (generate.c) and its memory (generate_memory.c). */
+#ifndef PARE_MODEL_GENERATE_INTERNAL_H
+#define PARE_MODEL_GENERATE_INTERNAL_H
+
+#include "model/generate.h"
+
+/* Rows of the LM head at a time, and tokens of all sequences together that pass through a block at a time. */
+enum { PARE_GENERATOR_VOCABULARY = 8192, PARE_GENERATOR_TOKENS = 512 };
+
+typedef struct pare_generator_layer {
+    pare_block_weights weights;     /* matrices only where they are mapped or resident */
+    void *owned[PARE_MATRIX_ROLES]; /* resident composed matrices, or NULL */
+    void *keys, *values;            /* operand [batch, groups, capacity, head] */
+} pare_generator_layer;
+
+struct pare_generator {
+    pare_source source;
+    int64_t batch, capacity, chunk, tokens;
+    bool resident;
+    pare_generator_layer *layers;
+    void *matrices[PARE_MATRIX_ROLES]; /* the layer in hand, where weights are not resident */
+    float *norms;                      /* [2 layers + 1, d] */
+    float *rotation;                   /* [capacity, head] */
+    float *x;                          /* [batch * chunk, d] */
+    float *last, *inverse;             /* [batch, d], [batch] */
+    void *final;                       /* operand [batch, d] */
+    const void *head;                  /* the whole LM head where it is mapped or resident, else NULL */
+    void *head_rows;                   /* the LM head if resident, else room for PARE_GENERATOR_VOCABULARY rows */
+    float *logits;                     /* [batch, PARE_GENERATOR_VOCABULARY], only where the vocabulary is larger */
+    pare_activations activations;
+};
+
+#endif

@@ -1,0 +1,197 @@
+/* How much a generator holds, and getting it. */
+#include "model/generate_internal.h"
+#include "support/memory.h"
+
+enum { NORMS = PARE_LAYER_ROLES - PARE_MATRIX_ROLES };
+
+/* a * b, or the largest number there is. */
+static uint64_t product(uint64_t a, uint64_t b) {
+    uint64_t result;
+    return pare_multiply_size(a, b, &result) ? result : UINT64_MAX;
+}
+
+static uint64_t sum(uint64_t a, uint64_t b) {
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+static uint64_t cache_bytes(const pare_source *source, const pare_generator_shape *shape) {
+    const pare_config *config = &source->model->config;
+    uint64_t groups = 0;
+    for (uint32_t layer = 0; layer < config->layers; layer++)
+        groups += config->widths[layer].kv_heads;
+    uint64_t token = groups * config->head_size * 2 * pare_operand_size(source->backend);
+    return product(product((uint64_t)shape->batch, (uint64_t)shape->capacity), token);
+}
+
+static uint64_t operand_bytes(const pare_source *source, size_t id) {
+    return pare_source_is_mapped(source, id) ? 0
+                                             : source->model->tensors[id]->count * pare_operand_size(source->backend);
+}
+
+static uint64_t head_tile_rows(const pare_model *model) {
+    return model->config.vocabulary < PARE_GENERATOR_VOCABULARY ? model->config.vocabulary : PARE_GENERATOR_VOCABULARY;
+}
+
+/* Composed weights: all of them, or the widest of each role and a tile of the LM head. */
+static uint64_t weight_bytes(const pare_source *source, bool resident) {
+    const pare_model *model = source->model;
+    uint64_t total = operand_bytes(source, pare_tensor_id_head(model));
+    uint64_t tile = head_tile_rows(model) * model->config.hidden * pare_operand_size(source->backend);
+    if (!resident && total > tile) total = tile;
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+        uint64_t widest = 0;
+        for (uint32_t layer = 0; layer < model->config.layers; layer++) {
+            uint64_t bytes = operand_bytes(source, pare_tensor_id(layer, (pare_role)role));
+            widest = resident ? widest + bytes : bytes > widest ? bytes : widest;
+        }
+        total += widest;
+    }
+    return total;
+}
+
+/* Everything but cache and weights, with `chunk` tokens of each sequence at a time. */
+static uint64_t activation_bytes(const pare_source *source, const pare_generator_shape *shape, int64_t chunk) {
+    const pare_config *config = &source->model->config;
+    uint64_t d = config->hidden, batch = (uint64_t)shape->batch, real = sizeof(float);
+    uint64_t fixed = (NORMS * (uint64_t)config->layers + 1) * d * real;
+    uint64_t sequence = d * (real + pare_operand_size(source->backend)) + real;
+    if (config->vocabulary > PARE_GENERATOR_VOCABULARY) sequence += PARE_GENERATOR_VOCABULARY * real;
+    uint64_t rotation = product((uint64_t)shape->capacity, config->head_size * real);
+    uint64_t block = pare_activations_bytes(source->backend, config, shape->batch * chunk, false);
+    return sum(sum(fixed + block, rotation), batch * (sequence + (uint64_t)chunk * d * real));
+}
+
+static pare_status check_shape(const pare_source *source, const pare_generator_shape *shape) {
+    uint32_t positions = source->model->config.max_positions;
+    if (shape->batch < 1 || shape->batch > 1 << 20 || shape->capacity < 1)
+        return pare_fail(PARE_BAD_ARGUMENT, "%lld sequences of %lld tokens cannot be generated at a time",
+                         (long long)shape->batch, (long long)shape->capacity);
+    if (shape->capacity > (int64_t)positions)
+        return pare_fail(PARE_BAD_ARGUMENT, "%lld tokens are more than the %u positions that %s was made for",
+                         (long long)shape->capacity, positions, pare_checkpoint_directory(source->model->checkpoint));
+    return PARE_OK;
+}
+
+pare_status pare_generator_measure(const pare_source *source, const pare_generator_shape *shape,
+                                   pare_generator_memory *out) {
+    PARE_TRY(check_shape(source, shape));
+    int64_t chunk = PARE_GENERATOR_TOKENS / shape->batch;
+    chunk = chunk < 1 ? 1 : chunk > shape->capacity ? shape->capacity : chunk;
+    *out = (pare_generator_memory){.cache = cache_bytes(source, shape), .chunk = chunk, .resident = true};
+    for (;;) {
+        out->weights = weight_bytes(source, out->resident);
+        out->activations = activation_bytes(source, shape, out->chunk);
+        uint64_t total = sum(out->cache, sum(out->weights, out->activations));
+        if (!shape->limit || total <= shape->limit) return PARE_OK;
+        if (!out->resident && out->chunk == 1)
+            return pare_fail(
+                PARE_OUT_OF_MEMORY,
+                "generating %lld sequences of up to %lld tokens needs %.1f MiB, but the limit is %.1f MiB; "
+                "raise --memory or ask for fewer tokens",
+                (long long)shape->batch, (long long)shape->capacity, (double)total / 1048576.0,
+                (double)shape->limit / 1048576.0);
+        if (out->resident)
+            out->resident = false;
+        else
+            out->chunk /= 2;
+    }
+}
+
+static pare_status allocate_weights(pare_generator *g) {
+    const pare_model *model = g->source.model;
+    size_t operand = pare_operand_size(g->source.backend), id = pare_tensor_id_head(model);
+    for (int role = 0; role < PARE_MATRIX_ROLES && !g->resident; role++) {
+        uint64_t widest = 0;
+        for (uint32_t layer = 0; layer < model->config.layers; layer++) {
+            uint64_t bytes = operand_bytes(&g->source, pare_tensor_id(layer, (pare_role)role));
+            widest = bytes > widest ? bytes : widest;
+        }
+        PARE_TRY(pare_alloc_uninitialized(&g->matrices[role], widest, 1, "block weights"));
+    }
+    bool mapped = pare_source_is_mapped(&g->source, id);
+    uint64_t rows = mapped ? 0 : g->resident ? model->config.vocabulary : head_tile_rows(model);
+    PARE_TRY(pare_alloc_uninitialized(&g->head_rows, rows * model->config.hidden, operand, "LM head"));
+    if (mapped || g->resident) g->head = pare_source_operand(&g->source, id, g->head_rows);
+    return PARE_OK;
+}
+
+static pare_status prepare_layer(pare_generator *g, uint32_t layer) {
+    const pare_config *config = &g->source.model->config;
+    pare_generator_layer *own = &g->layers[layer];
+    size_t operand = pare_operand_size(g->source.backend), slots = (size_t)(g->batch * g->capacity);
+    size_t slot = (size_t)config->widths[layer].kv_heads * config->head_size * operand;
+    PARE_TRY(pare_alloc_uninitialized(&own->keys, slots, slot, "keys of earlier tokens"));
+    PARE_TRY(pare_alloc_uninitialized(&own->values, slots, slot, "values of earlier tokens"));
+    for (int i = 0; i < NORMS; i++) {
+        float *norm = g->norms + (NORMS * (size_t)layer + (size_t)i) * config->hidden;
+        pare_source_rows(&g->source, pare_tensor_id(layer, (pare_role)(PARE_MATRIX_ROLES + i)), 0, 1, norm);
+        own->weights.norm[i] = norm;
+    }
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+        size_t id = pare_tensor_id(layer, (pare_role)role);
+        bool mapped = pare_source_is_mapped(&g->source, id);
+        if (!mapped && !g->resident) continue;
+        if (!mapped)
+            PARE_TRY(pare_alloc_uninitialized(&own->owned[role], g->source.model->tensors[id]->count, operand,
+                                              "block weights"));
+        own->weights.matrix[role] = pare_source_operand(&g->source, id, own->owned[role]);
+    }
+    return PARE_OK;
+}
+
+static pare_status allocate(pare_generator *g) {
+    const pare_config *config = &g->source.model->config;
+    size_t d = config->hidden, batch = (size_t)g->batch, operand = pare_operand_size(g->source.backend);
+    PARE_TRY(pare_alloc(&g->layers, config->layers, sizeof *g->layers, "layers"));
+    PARE_TRY(pare_alloc_uninitialized(&g->norms, (NORMS * (size_t)config->layers + 1) * d, sizeof(float), "norms"));
+    PARE_TRY(pare_rotation_new(config, g->capacity, &g->rotation));
+    PARE_TRY(pare_alloc_uninitialized(&g->x, batch * (size_t)g->chunk * d, sizeof(float), "block inputs"));
+    PARE_TRY(pare_alloc_uninitialized(&g->last, batch * d, sizeof(float), "final norm"));
+    PARE_TRY(pare_alloc_uninitialized(&g->inverse, batch, sizeof(float), "final norm"));
+    PARE_TRY(pare_alloc_uninitialized(&g->final, batch * d, operand, "final norm"));
+    if (config->vocabulary > PARE_GENERATOR_VOCABULARY)
+        PARE_TRY(pare_alloc_uninitialized(&g->logits, batch * PARE_GENERATOR_VOCABULARY, sizeof(float), "logits"));
+    PARE_TRY(allocate_weights(g));
+    for (uint32_t layer = 0; layer < config->layers; layer++)
+        PARE_TRY(prepare_layer(g, layer));
+    pare_source_rows(&g->source, pare_tensor_id_final_norm(g->source.model), 0, 1,
+                     g->norms + NORMS * (size_t)config->layers * d);
+    return pare_activations_new(g->source.backend, config, g->batch * g->chunk, false, &g->activations);
+}
+
+pare_status pare_generator_new(const pare_source *source, const pare_generator_shape *shape, pare_generator **out) {
+    pare_generator_memory plan;
+    *out = NULL;
+    PARE_TRY(pare_generator_measure(source, shape, &plan));
+    pare_generator *g;
+    PARE_TRY(pare_alloc(&g, 1, sizeof *g, "generator"));
+    g->source = *source;
+    g->batch = shape->batch;
+    g->capacity = shape->capacity;
+    g->chunk = plan.chunk;
+    g->resident = plan.resident;
+    pare_status status = allocate(g);
+    if (status != PARE_OK) {
+        pare_generator_free(g);
+        return status;
+    }
+    *out = g;
+    return PARE_OK;
+}
+
+void pare_generator_free(pare_generator *g) {
+    if (!g) return;
+    for (uint32_t layer = 0; g->layers && layer < g->source.model->config.layers; layer++) {
+        for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+            pare_free(g->layers[layer].owned[role]);
+        pare_free(g->layers[layer].keys);
+        pare_free(g->layers[layer].values);
+    }
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+        pare_free(g->matrices[role]);
+    pare_activations_free(&g->activations);
+    void *all[] = {g->layers, g->norms, g->rotation, g->x, g->last, g->inverse, g->final, g->head_rows, g->logits};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        pare_free(all[i]);
+    pare_free(g);
+}

@@ -1,0 +1,11 @@
+/* What a pare_runtime (pare.h) means where it leaves something open. */
+#ifndef PARE_SUPPORT_RUNTIME_H
+#define PARE_SUPPORT_RUNTIME_H
+
+#include "support/status.h"
+
+/* Bytes of anonymous memory that the call may hold: the runtime's limit, or 80 % of what is available now; 0 where that
+ * is unknown. runtime may be NULL. */
+uint64_t pare_runtime_limit(const pare_runtime *runtime);
+
+#endif
