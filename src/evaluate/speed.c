@@ -3,10 +3,10 @@
 #include "calibrate/moreau.h"
 #include "evaluate/flops.h"
 #include "evaluate/synthetic.h"
+#include "support/json.h"
 #include "support/memory.h"
 #include "support/progress.h"
 
-#include <jansson.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,7 +267,7 @@ pare_status pare_bench(const pare_model *model, const pare_bench_options *option
     }
     b.json = json_object();
     pare_status status = measure(&b, options, synthetic != NULL);
-    if (status == PARE_OK) *report = json_dumps(b.json, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    if (status == PARE_OK) status = pare_json_text(json_incref(b.json), report);
     json_decref(b.json);
     pare_free(b.ids);
     pare_backend_close(b.backend);

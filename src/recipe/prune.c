@@ -81,14 +81,14 @@ static pare_status write_model(pare_prune_job *job) {
     json_t *recipe = pare_recipe_json(&job->recipe);
     pare_record record = pare_prune_record(job, recipe);
     char *manifest = NULL;
-    pare_status status = pare_report_text(pare_report_manifest(&record), &manifest);
+    pare_status status = pare_json_text(pare_report_manifest(&record), &manifest);
     json_decref(recipe);
     if (status == PARE_OK)
         status = pare_cut_write(job->model, &job->selection, pare_output_path(job->output), job->runtime);
     if (status == PARE_OK) status = pare_output_write_text(job->output, "config.json", job->config);
     if (status == PARE_OK) status = pare_output_write_text(job->output, "pruning.json", manifest);
     if (status == PARE_OK) status = pare_output_carry_over(job->output);
-    free(manifest);
+    pare_free(manifest);
     return status;
 }
 
@@ -124,7 +124,7 @@ static pare_status list_files(pare_prune_job *job, const char *folder) {
         char *path = pare_path_join(folder, names[i]);
         struct stat status;
         if (stat(path, &status) == 0) job->bytes_after += (uint64_t)status.st_size;
-        json_array_append_new(job->files, json_string(names[i]));
+        json_array_append_new(job->files, pare_json_name(names[i]));
         free(path);
         free(names[i]);
     }

@@ -1,9 +1,6 @@
 #include "recipe/prune_job.h"
 #include "support/memory.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 static const char *kind_name(pare_config_kind kind) {
     return kind == PARE_CONFIG_LLAMA ? "llama" : kind == PARE_CONFIG_MISTRAL ? "mistral" : "per-layer";
 }
@@ -52,7 +49,7 @@ static json_t *trace_json(const pare_score_result *result) {
 
 static json_t *output_json(const pare_prune_job *job, const pare_record *record) {
     json_t *output = json_object();
-    json_object_set_new(output, "path", json_string(job->options->output));
+    json_object_set_new(output, "path", pare_json_name(job->options->output));
     json_object_set_new(output, "kind", json_string(kind_name(job->kind)));
     json_object_set_new(output, "load", json_string(kind_loads(job->kind)));
     json_object_set(output, "files", job->files);
@@ -81,7 +78,7 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     json_object_set_new(json, "recipe", recipe);
     json_object_set_new(json, "seed", json_integer((json_int_t)job->options->seed));
     json_object_set_new(json, "ratio", json_real(job->target.ratio));
-    json_object_set_new(model, "name", json_string(pare_checkpoint_directory(job->model->checkpoint)));
+    json_object_set_new(model, "name", pare_json_name(pare_checkpoint_directory(job->model->checkpoint)));
     json_object_set_new(model, "parameters", json_integer((json_int_t)parameters));
     json_object_set_new(model, "bytes", json_integer((json_int_t)bytes));
     json_object_set_new(json, "model", model);
@@ -94,5 +91,5 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     if (job->texts) json_object_set(json, "texts", job->texts);
     json_object_set(json, "seconds", job->seconds);
     json_object_set_new(json, "memory", json_pack("{s:I}", "anonymous_peak", (json_int_t)pare_memory_peak()));
-    return pare_report_text(json, text);
+    return pare_json_text(json, text);
 }

@@ -1,7 +1,6 @@
 #include "calibrate/calibration.h"
 #include "evaluate/perplexity.h"
 #include "recipe/prune_job.h"
-#include "support/runtime.h"
 #include "surgery/mask.h"
 
 #include <math.h>
@@ -30,8 +29,9 @@ static pare_status evaluate_text(pare_prune_job *job, const char *name, float **
     evaluation.stage = "evaluating the pruned model";
     if (status == PARE_OK) status = pare_perplexity(&evaluation, &after);
     if (status == PARE_OK)
-        json_array_append_new(job->texts, json_pack("{s:s,s:i,s:o,s:o}", "file", name, "windows", (int)windows.count,
-                                                    "before", result_json(before), "after", result_json(after)));
+        json_array_append_new(job->texts, json_pack("{s:o,s:i,s:o,s:o}", "file", pare_json_name(name), "windows",
+                                                    (int)windows.count, "before", result_json(before), "after",
+                                                    result_json(after)));
     pare_windows_free(&windows);
     return status;
 }

@@ -1,5 +1,6 @@
 #include "report/manifest.h"
 #include "support/file.h"
+#include "support/memory.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -32,7 +33,7 @@ json_t *pare_report_layers(const pare_model *model, const pare_selection *select
 json_t *pare_report_calibration(const pare_record *record) {
     if (!record->calibration) return json_null();
     json_t *json = json_object();
-    json_object_set_new(json, "source", json_string(record->calibration));
+    json_object_set_new(json, "source", pare_json_name(record->calibration));
     json_object_set_new(json, "sequences", json_integer(record->sequences));
     json_object_set_new(json, "length", json_integer(record->length));
     json_object_set_new(json, "sha256", json_string(record->calibration_digest));
@@ -44,7 +45,7 @@ static json_t *source_files(const pare_record *record) {
     json_t *source = json_object(), *files = json_array();
     for (size_t i = 0; i < pare_checkpoint_file_count(checkpoint); i++) {
         const char *path = pare_checkpoint_file(checkpoint, i), *slash = strrchr(path, '/');
-        json_array_append_new(files, json_string(slash ? slash + 1 : path));
+        json_array_append_new(files, pare_json_name(slash ? slash + 1 : path));
     }
     json_object_set_new(source, "files", files);
     json_object_set_new(source, "sha256", json_string(record->scan->digest));
@@ -86,15 +87,6 @@ json_t *pare_report_scores(const pare_unit_scores *scores, const pare_model *mod
     return json_pack("{s:o}", "layers", layers);
 }
 
-pare_status pare_report_text(json_t *json, char **text) {
-    char *dumped = json ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(10)) : NULL;
-    json_decref(json);
-    if (!dumped) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for a report");
-    *text = pare_format("%s\n", dumped);
-    free(dumped);
-    return PARE_OK;
-}
-
 static pare_status write_file(const char *path, const char *text) {
     FILE *file = fopen(path, "wxe");
     if (!file) return pare_fail(PARE_FILE_ERROR, "cannot write %s: %s", path, strerror(errno));
@@ -109,13 +101,13 @@ static pare_status write_file(const char *path, const char *text) {
 
 pare_status pare_report_write(json_t *json, const char *path) {
     char *text = NULL;
-    PARE_TRY(pare_report_text(json, &text));
+    PARE_TRY(pare_json_text(json, &text));
     char *temporary = pare_format("%s.pare-%ld", path, (long)getpid());
     pare_status status = write_file(temporary, text);
     if (status == PARE_OK && rename(temporary, path) != 0)
         status = pare_fail(PARE_FILE_ERROR, "cannot write %s: %s", path, strerror(errno));
     if (status != PARE_OK) unlink(temporary);
     free(temporary);
-    free(text);
+    pare_free(text);
     return status;
 }

@@ -4,8 +4,7 @@
 
 #include "checkpoint/scan.h"
 #include "select/select.h"
-
-#include <jansson.h>
+#include "support/json.h"
 
 /* What a run used and did, for all its JSON. Strings are borrowed. */
 typedef struct pare_record {
@@ -30,8 +29,6 @@ json_t *pare_report_manifest(const pare_record *record);
 /* {"layers": [{"heads": [..], "ffn": [..]}]} for layers [begin, end); others have empty lists. */
 json_t *pare_report_scores(const pare_unit_scores *scores, const pare_model *model, uint32_t begin, uint32_t end);
 
-/* The JSON's text with a newline at its end, freed with free(). Frees the reference. */
-pare_status pare_report_text(json_t *json, char **text);
 /* Writes the text to `path` in one stroke (temporary file, sync, rename). Frees the reference. */
 pare_status pare_report_write(json_t *json, const char *path);
 
