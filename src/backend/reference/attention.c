@@ -75,11 +75,11 @@ static double probabilities(const float *q, const float *keys, int64_t head, int
     return logsum;
 }
 
-static void weighted_values(const double *p, const float *values, int64_t head, int64_t visible, float *out) {
+static void weighted_sum(const double *weights, const float *rows, int64_t head, int64_t visible, float *out) {
     for (int64_t i = 0; i < head; i++) {
         double sum = 0.0;
         for (int64_t j = 0; j < visible; j++)
-            sum += p[j] * (double)values[j * head + i];
+            sum += weights[j] * (double)rows[j * head + i];
         out[i] = (float)sum;
     }
 }
@@ -96,7 +96,7 @@ pare_status pare_reference_attention_forward(const pare_backend *backend, const 
         for (int64_t row = 0; row < rows; row++) {
             int64_t visible = s->keys - s->queries + row / s->shared + 1, at = pair * rows + row;
             double denominator = probabilities((const float *)q + at * s->head, keys, s->head, visible, p);
-            weighted_values(p, values, s->head, visible, out + at * s->head);
+            weighted_sum(p, values, s->head, visible, out + at * s->head);
             if (logsum) logsum[at] = (float)denominator;
         }
     }
@@ -104,32 +104,30 @@ pare_status pare_reference_attention_forward(const pare_backend *backend, const 
     return PARE_OK;
 }
 
+typedef struct sums {
+    double *p, *ds;  /* [keys] */
+    double *dk, *dv; /* [keys, head] */
+} sums;
+
 /* One query row's share of the gradients, with dp_j = dout.v_j and ds_j = p_j (dp_j - sum_l p_l dp_l) scale:
  *   dq = sum_j ds_j k_j,  dk_j += ds_j q,  dv_j += p_j dout. */
 static void row_backward(const float *q, const float *keys, const float *values, const float *dout, int64_t head,
-                         int64_t visible, double *p, float *dq, double *dk, double *dv) {
+                         int64_t visible, const sums *w, float *dq) {
     double mean = 0.0, scale = 1.0 / sqrt((double)head);
-    probabilities(q, keys, head, visible, p);
-    for (int64_t j = 0; j < visible; j++)
-        mean += p[j] * dot(dout, values + j * head, head);
-    for (int64_t i = 0; i < head; i++) {
-        double sum = 0.0;
-        for (int64_t j = 0; j < visible; j++)
-            sum += p[j] * (dot(dout, values + j * head, head) - mean) * scale * (double)keys[j * head + i];
-        dq[i] = (float)sum;
+    probabilities(q, keys, head, visible, w->p);
+    for (int64_t j = 0; j < visible; j++) {
+        w->ds[j] = dot(dout, values + j * head, head);
+        mean += w->p[j] * w->ds[j];
     }
     for (int64_t j = 0; j < visible; j++) {
-        double ds = p[j] * (dot(dout, values + j * head, head) - mean) * scale;
+        w->ds[j] = w->p[j] * (w->ds[j] - mean) * scale;
         for (int64_t i = 0; i < head; i++) {
-            dk[j * head + i] += ds * (double)q[i];
-            dv[j * head + i] += p[j] * (double)dout[i];
+            w->dk[j * head + i] += w->ds[j] * (double)q[i];
+            w->dv[j * head + i] += w->p[j] * (double)dout[i];
         }
     }
+    weighted_sum(w->ds, keys, head, visible, dq);
 }
-
-typedef struct sums {
-    double *p, *dk, *dv; /* [keys], [keys, head], [keys, head] */
-} sums;
 
 static void pair_backward(const pare_attention *s, int64_t pair, const float *q, const float *k, const float *v,
                           const float *dout, const sums *w, float *dq, float *dk, float *dv) {
@@ -138,8 +136,7 @@ static void pair_backward(const pare_attention *s, int64_t pair, const float *q,
         w->dk[i] = w->dv[i] = 0.0;
     for (int64_t row = 0; row < rows; row++) {
         int64_t at = (pair * rows + row) * s->head;
-        row_backward(q + at, k + first_key, v + first_key, dout + at, s->head, row / s->shared + 1, w->p, dq + at,
-                     w->dk, w->dv);
+        row_backward(q + at, k + first_key, v + first_key, dout + at, s->head, row / s->shared + 1, w, dq + at);
     }
     for (int64_t i = 0; i < size; i++) {
         dk[first_key + i] = (float)w->dk[i];
@@ -155,11 +152,13 @@ pare_status pare_reference_attention_backward(const pare_backend *backend, const
     size_t size = (size_t)(s->keys * s->head);
     sums w = {0};
     pare_status status = pare_alloc(&w.p, (size_t)s->keys, sizeof *w.p, "attention probabilities");
+    if (!status) status = pare_alloc(&w.ds, (size_t)s->keys, sizeof *w.ds, "attention gradients");
     if (!status) status = pare_alloc(&w.dk, size, sizeof *w.dk, "attention gradients");
     if (!status) status = pare_alloc(&w.dv, size, sizeof *w.dv, "attention gradients");
     for (int64_t pair = 0; !status && pair < s->batch * s->groups; pair++)
         pair_backward(s, pair, q, k, v, dout, &w, dq, dk, dv);
     pare_free(w.p);
+    pare_free(w.ds);
     pare_free(w.dk);
     pare_free(w.dv);
     return status;
