@@ -1,0 +1,201 @@
+#include "text/tokenizer.h"
+#include "support/file.h"
+#include "support/memory.h"
+#include "text/json_read.h"
+#include "text/sentencepiece.h"
+#include "text/tokenizer_config.h"
+#include "text/tokenizer_json.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+struct pare_tokenizer {
+    bool is_json;
+    pare_sentencepiece sentencepiece; /* where is_json is false */
+    pare_tokenizer_json json;         /* where it is true */
+    pare_decoder decoder;
+    int64_t bos, eos;
+    bool adds_bos;
+};
+
+static int64_t find_piece(const pare_sentencepiece_model *model, pare_span text) {
+    for (size_t id = 0; id < model->count; id++)
+        if (model->pieces[id].type == PARE_PIECE_CONTROL && model->pieces[id].text.bytes == text.bytes &&
+            memcmp(model->pieces[id].text.data, text.data, text.bytes) == 0)
+            return (int64_t)id;
+    return -1;
+}
+
+static int64_t find_named_piece(const pare_sentencepiece_model *model, const char *name, pare_span missing) {
+    int64_t id = name ? find_piece(model, (pare_span){name, strlen(name)}) : -1;
+    return id >= 0 ? id : find_piece(model, missing);
+}
+
+static pare_status open_sentencepiece(pare_tokenizer *tokenizer, const char *path,
+                                      const pare_tokenizer_config *config) {
+    pare_sentencepiece_model model;
+    PARE_TRY(pare_sentencepiece_model_open(path, &model));
+    pare_status status = pare_sentencepiece_init(&tokenizer->sentencepiece, &model);
+    if (status == PARE_OK) status = pare_sentencepiece_decoder(&model, &tokenizer->decoder);
+    if (status == PARE_OK) {
+        tokenizer->bos = find_named_piece(&model, config->bos, model.bos_piece);
+        tokenizer->eos = find_named_piece(&model, config->eos, model.eos_piece);
+        /* LLaMA's tokenizer puts BOS in front unless its configuration says otherwise. */
+        tokenizer->adds_bos = tokenizer->bos >= 0 && (config->has_add_bos ? config->add_bos : true);
+    }
+    pare_sentencepiece_model_close(&model);
+    return status;
+}
+
+/* The id of the configuration's token, else of the first of the usual names that is an added special token. */
+static int64_t find_special(const pare_tokenizer_json *tokenizer, const json_t *json, const char *name,
+                            const char *const usual[3]) {
+    if (name) return pare_tokenizer_json_find(tokenizer, json, name);
+    for (size_t i = 0; i < 3; i++)
+        for (size_t j = 0; j < tokenizer->added.count; j++)
+            if (tokenizer->added.tokens[j].special && strcmp(tokenizer->added.tokens[j].text, usual[i]) == 0)
+                return tokenizer->added.tokens[j].id;
+    return -1;
+}
+
+static pare_status open_json(pare_tokenizer *tokenizer, const char *path, const pare_tokenizer_config *config) {
+    static const char *const usual_bos[3] = {"<s>", "<|begin_of_text|>", "<bos>"};
+    static const char *const usual_eos[3] = {"</s>", "<|end_of_text|>", "<|endoftext|>"};
+    json_t *json;
+    tokenizer->is_json = true;
+    PARE_TRY(pare_json_load(path, &json));
+    pare_status status = pare_tokenizer_json_init(&tokenizer->json, path, json);
+    if (status == PARE_OK) status = pare_json_decoder_read(&tokenizer->json, path, json, &tokenizer->decoder);
+    if (status == PARE_OK) {
+        const pare_tokenizer_json *t = &tokenizer->json;
+        tokenizer->bos = t->template_bos >= 0 ? t->template_bos : find_special(t, json, config->bos, usual_bos);
+        tokenizer->eos = find_special(t, json, config->eos, usual_eos);
+        tokenizer->adds_bos = t->has_template ? t->template_bos >= 0 : config->add_bos && tokenizer->bos >= 0;
+    }
+    json_decref(json);
+    return status;
+}
+
+/* The file to read: `path` itself, or tokenizer.json or tokenizer.model in it. */
+static pare_status find_file(const char *path, char **file, char **directory) {
+    static const char *const names[] = {"tokenizer.json", "tokenizer.model"};
+    struct stat entry;
+    if (stat(path, &entry) == 0 && S_ISDIR(entry.st_mode)) {
+        for (size_t i = 0; i < 2; i++) {
+            *file = pare_path_join(path, names[i]);
+            if (pare_file_exists(*file)) {
+                *directory = pare_format("%s", path);
+                return PARE_OK;
+            }
+            free(*file);
+        }
+        return pare_fail(PARE_FILE_ERROR, "%s has neither tokenizer.json nor tokenizer.model; copy one of them there",
+                         path);
+    }
+    const char *slash = strrchr(path, '/');
+    *file = pare_format("%s", path);
+    *directory = slash ? pare_format("%.*s", (int)(slash - path) + 1, path) : pare_format(".");
+    return PARE_OK;
+}
+
+static bool is_json_name(const char *path) {
+    size_t length = strlen(path);
+    return length >= 5 && strcmp(path + length - 5, ".json") == 0;
+}
+
+pare_status pare_tokenizer_open(const char *path, pare_tokenizer **out) {
+    pare_tokenizer *tokenizer;
+    pare_tokenizer_config config = {0};
+    char *file = NULL, *directory = NULL;
+    *out = NULL;
+    PARE_TRY(find_file(path, &file, &directory));
+    pare_status status = pare_alloc(&tokenizer, 1, sizeof *tokenizer, "the tokenizer");
+    if (status == PARE_OK) status = pare_tokenizer_config_read(directory, &config);
+    if (status == PARE_OK)
+        status =
+            is_json_name(file) ? open_json(tokenizer, file, &config) : open_sentencepiece(tokenizer, file, &config);
+    pare_tokenizer_config_free(&config);
+    free(file);
+    free(directory);
+    if (status == PARE_OK)
+        *out = tokenizer;
+    else
+        pare_tokenizer_close(tokenizer);
+    return status;
+}
+
+void pare_tokenizer_close(pare_tokenizer *tokenizer) {
+    if (!tokenizer) return;
+    pare_sentencepiece_free(&tokenizer->sentencepiece);
+    pare_tokenizer_json_free(&tokenizer->json);
+    pare_decoder_free(&tokenizer->decoder);
+    pare_free(tokenizer);
+}
+
+pare_status pare_tokenizer_encode(const pare_tokenizer *tokenizer, const char *text, size_t bytes, uint32_t **ids,
+                                  size_t *count) {
+    pare_bpe_work work = {0};
+    pare_id_list list = {0};
+    *ids = NULL;
+    *count = 0;
+    pare_status status = pare_id_list_reserve(&list, bytes / 3);
+    if (status == PARE_OK && tokenizer->is_json)
+        status = pare_tokenizer_json_encode(&tokenizer->json, &work, text, bytes, &list);
+    else if (status == PARE_OK)
+        status = pare_sentencepiece_encode(&tokenizer->sentencepiece, &work, text, bytes, &list);
+    pare_bpe_work_free(&work);
+    if (status != PARE_OK) {
+        pare_id_list_free(&list);
+        return status;
+    }
+    *ids = list.ids;
+    *count = list.count;
+    return PARE_OK;
+}
+
+void pare_ids_free(uint32_t *ids) {
+    pare_free(ids);
+}
+
+void pare_text_free(char *text) {
+    pare_free(text);
+}
+
+pare_text_stream pare_tokenizer_stream(const pare_tokenizer *tokenizer) {
+    return (pare_text_stream){.decoder = &tokenizer->decoder};
+}
+
+pare_status pare_tokenizer_decode(const pare_tokenizer *tokenizer, const uint32_t *ids, size_t count, char **text,
+                                  size_t *bytes) {
+    pare_text_stream stream = pare_tokenizer_stream(tokenizer);
+    pare_buffer out = {0};
+    *text = NULL;
+    pare_status status = pare_buffer_reserve(&out, 1);
+    for (size_t i = 0; status == PARE_OK && i < count; i++)
+        status = pare_text_stream_put(&stream, ids[i], &out);
+    if (status == PARE_OK) status = pare_text_stream_end(&stream, &out);
+    if (status == PARE_OK) status = pare_buffer_append(&out, "", 1); /* the NUL that ends it */
+    if (status != PARE_OK) {
+        pare_buffer_free(&out);
+        return status;
+    }
+    *text = out.data;
+    if (bytes) *bytes = out.bytes - 1;
+    return PARE_OK;
+}
+
+uint32_t pare_tokenizer_size(const pare_tokenizer *tokenizer) {
+    return tokenizer->decoder.count;
+}
+
+int64_t pare_tokenizer_bos(const pare_tokenizer *tokenizer) {
+    return tokenizer->bos;
+}
+
+int64_t pare_tokenizer_eos(const pare_tokenizer *tokenizer) {
+    return tokenizer->eos;
+}
+
+bool pare_tokenizer_adds_bos(const pare_tokenizer *tokenizer) {
+    return tokenizer->adds_bos;
+}
