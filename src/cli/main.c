@@ -5,6 +5,7 @@
 #include "outcome.h"
 #include "suggest.h"
 #include "terminal.h"
+#include "waiting.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -112,6 +113,7 @@ static void occupy_standard_streams(void) {
 }
 
 int main(int count, char **words) {
+    pare_waiting_set(words);
     occupy_standard_streams();
     prepare_signals();
     pare_terminal_open(false);

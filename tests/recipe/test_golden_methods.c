@@ -81,7 +81,7 @@ static int tear_down(void **state) {
 static void compare_scores(const fixture *f, const char *name, const pare_unit_scores *scores, json_t *expected) {
     char what[160];
     for (uint32_t layer = BEGIN; layer < END; layer++) {
-        json_t *of_layer = json_array_get(expected, layer - BEGIN);
+        json_t *of_layer = json_array_get(expected, layer);
         json_t *heads = json_object_get(of_layer, "heads"), *ffn = json_object_get(of_layer, "ffn");
         assert_int_equal(json_array_size(heads), f->model->config.widths[layer].kv_heads);
         assert_int_equal(json_array_size(ffn), f->model->config.widths[layer].ffn);
