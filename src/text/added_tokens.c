@@ -18,20 +18,26 @@ static pare_status read_token(const char *path, const json_t *json, pare_added_t
     return pare_json_boolean(path, json, "single_word", false, &out->single_word);
 }
 
-/* A token that is looked for in normalised text is itself normalised first. */
-static pare_status enter_token(pare_added_tokens *added, size_t index, const pare_normalizer *normalizer) {
-    const pare_added_token *token = added->tokens + index;
-    if (!token->normalized) return pare_prefix_trie_add(&added->raw, token->text, token->bytes, (int32_t)index);
+static pare_status normalise_token(pare_added_token *token, const pare_normalizer *normalizer) {
+    static const pare_normalizer none = {0};
     pare_buffer buffers[2] = {{0}};
     pare_pattern_work work = {0};
     const char *text;
-    size_t bytes;
-    pare_status status = pare_normalizer_run(normalizer, &work, token->text, token->bytes, buffers, &text, &bytes);
-    if (status == PARE_OK) status = pare_prefix_trie_add(&added->normalized, text, bytes, (int32_t)index);
+    pare_status status = pare_normalizer_run(token->normalized ? normalizer : &none, &work, token->text, token->bytes,
+                                             buffers, &text, &token->found_bytes);
+    if (status == PARE_OK) status = pare_alloc(&token->found, token->found_bytes, 1, "the tokenizer's added tokens");
+    if (status == PARE_OK) memcpy(token->found, text, token->found_bytes);
     pare_pattern_work_free(&work);
     pare_buffer_free(buffers);
     pare_buffer_free(buffers + 1);
     return status;
+}
+
+static pare_status enter_token(pare_added_tokens *added, size_t index, const pare_normalizer *normalizer) {
+    pare_added_token *token = added->tokens + index;
+    pare_prefix_trie *trie = token->normalized ? &added->normalized : &added->raw;
+    PARE_TRY(normalise_token(token, normalizer));
+    return pare_prefix_trie_add(trie, token->found, token->found_bytes, (int32_t)index);
 }
 
 pare_status pare_added_tokens_read(const char *path, const json_t *json, const pare_normalizer *normalizer,
@@ -51,8 +57,10 @@ pare_status pare_added_tokens_read(const char *path, const json_t *json, const p
 }
 
 void pare_added_tokens_free(pare_added_tokens *added) {
-    for (size_t i = 0; i < added->count; i++)
+    for (size_t i = 0; i < added->count; i++) {
         pare_free(added->tokens[i].text);
+        pare_free(added->tokens[i].found);
+    }
     pare_free(added->tokens);
     pare_prefix_trie_free(&added->raw);
     pare_prefix_trie_free(&added->normalized);

@@ -8,6 +8,8 @@
 typedef struct pare_added_token {
     char *text; /* NUL behind it; freed with pare_free */
     size_t bytes;
+    char *found; /* what is looked for: the text, normalised where `normalized` is set; freed with pare_free */
+    size_t found_bytes;
     uint32_t id;
     bool special;     /* has no text of its own when decoded */
     bool normalized;  /* is looked for in normalised text */

@@ -121,7 +121,7 @@ static pare_status set_tokens(plan *p, const pare_tokenizer_json *tokenizer, con
         if (added->special)
             out->tokens[added->id].kind = PARE_TOKEN_SILENT;
         else
-            PARE_TRY(set_token(p, added->id, added->text, added->bytes, out));
+            PARE_TRY(set_token(p, added->id, added->found, added->found_bytes, out));
     }
     return PARE_OK;
 }

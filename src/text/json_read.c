@@ -6,13 +6,13 @@
 
 enum { LARGEST_FILE = 1 << 30, DEEPEST_SEQUENCE = 16 };
 
-pare_status pare_json_load(const char *path, json_t **out) {
+pare_status pare_json_load(const char *path, size_t flags, json_t **out) {
     char *text;
     size_t bytes;
     json_error_t error;
     *out = NULL;
     PARE_TRY(pare_file_read(path, LARGEST_FILE, &text, &bytes));
-    *out = json_loadb(text, bytes, JSON_ALLOW_NUL, &error);
+    *out = json_loadb(text, bytes, flags | JSON_ALLOW_NUL, &error);
     pare_free(text);
     if (*out) return PARE_OK;
     return pare_fail(PARE_FORMAT_ERROR, "%s is not sound JSON (line %d, column %d: %s); fetch or write it again", path,

@@ -6,8 +6,8 @@
 
 #include <jansson.h>
 
-/* Reads and parses the JSON file (jansson); *out is freed with json_decref. */
-pare_status pare_json_load(const char *path, json_t **out);
+/* Reads and parses the JSON file with jansson's `flags`; *out is freed with json_decref. */
+pare_status pare_json_load(const char *path, size_t flags, json_t **out);
 
 /* The string under `key`, with a NUL behind it, freed with pare_free. */
 pare_status pare_json_copy_string(const char *path, const json_t *json, const char *key, char **text, size_t *bytes);

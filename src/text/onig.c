@@ -1,8 +1,7 @@
 /* Oniguruma (Ruby syntax, UTF-8) and PCRE2 (UTF and UCP) differ, as far as tokenizers are concerned, in:
  *   \s \S      PCRE2 counts U+180E as a space
- *   \w \W \b   Oniguruma: Alphabetic, marks, decimal digits, connectors, and Latin-1's other numbers
- *   \h \H      Oniguruma: a hexadecimal digit
- *   \uHHHH     Oniguruma only
+ *   \w \W \b   Oniguruma: Alphabetic, marks, decimal digits, connectors; outside of classes also Latin-1's other
+ * numbers \h \H      Oniguruma: a hexadecimal digit \uHHHH     Oniguruma only
  *   (?m)       Oniguruma: the dot matches newlines, PCRE2's (?s)
  *   {,n}       Oniguruma: from none to n
  *   {n,m}+     Oniguruma: repeated; PCRE2: possessive
@@ -10,7 +9,8 @@
 #include "text/onig.h"
 
 #define SPACES "\\t-\\r\\x{85}\\p{Z}"
-#define WORDS "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\xb2\\xb3\\xb9\\xbc-\\xbe"
+#define CLASS_WORDS "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+#define WORDS CLASS_WORDS "\\xb2\\xb3\\xb9\\xbc-\\xbe"
 #define HEX "0-9A-Fa-f"
 
 typedef struct translation {
@@ -60,7 +60,7 @@ static pare_status translate_escape(translation *t, bool inside) {
     static const escape escapes[] = {
         {'s', "[" SPACES "]", SPACES},
         {'S', "[^" SPACES "]", "\\S\\x{180e}"},
-        {'w', "[" WORDS "]", WORDS},
+        {'w', "[" WORDS "]", CLASS_WORDS},
         {'W', "[^" WORDS "]", NULL},
         {'h', "[" HEX "]", HEX},
         {'H', "[^" HEX "]", NULL},

@@ -82,7 +82,8 @@ static pare_status enter_piece(builder *b, pare_sentencepiece *s, uint32_t id) {
         b->bpe->bytes[value] = id;
         return PARE_OK;
     }
-    if (code >= 0) PARE_TRY(pare_bpe_set_character(b->bpe, (uint32_t)code, id));
+    /* An unused character has no id in the output; it becomes a loose one. */
+    if (code >= 0 && piece->type != PARE_PIECE_UNUSED) PARE_TRY(pare_bpe_set_character(b->bpe, (uint32_t)code, id));
     if (!is_merged(piece)) return PARE_OK;
     uint32_t hash = pare_word_hash(piece->text.data, piece->text.bytes);
     if (pare_word_table_find(&b->merged, hash, piece->text.data, piece->text.bytes))

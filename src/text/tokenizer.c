@@ -63,7 +63,7 @@ static pare_status open_json(pare_tokenizer *tokenizer, const char *path, const 
     static const char *const usual_eos[3] = {"</s>", "<|end_of_text|>", "<|endoftext|>"};
     json_t *json;
     tokenizer->is_json = true;
-    PARE_TRY(pare_json_load(path, &json));
+    PARE_TRY(pare_json_load(path, 0, &json));
     pare_status status = pare_tokenizer_json_init(&tokenizer->json, path, json);
     if (status == PARE_OK) status = pare_json_decoder_read(&tokenizer->json, path, json, &tokenizer->decoder);
     if (status == PARE_OK) {

@@ -15,7 +15,8 @@ static pare_status read_token(const char *path, const json_t *json, const char *
 
 static pare_status read_config(const char *path, pare_tokenizer_config *out) {
     json_t *json;
-    PARE_TRY(pare_json_load(path, &json));
+    /* model_max_length is often 10^30, which no integer holds. */
+    PARE_TRY(pare_json_load(path, JSON_DECODE_INT_AS_REAL, &json));
     pare_status status = pare_json_boolean(path, json, "add_bos_token", false, &out->add_bos);
     out->has_add_bos = json_is_boolean(json_object_get(json, "add_bos_token"));
     if (status == PARE_OK) status = read_token(path, json, "bos_token", &out->bos);

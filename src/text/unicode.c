@@ -91,7 +91,12 @@ bool pare_is_punctuation(uint32_t code) {
     return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
 }
 
-/* Character by character: lower case, or nothing for a nonspacing mark. */
+static bool is_mark(uint32_t code) {
+    utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)code);
+    return category >= UTF8PROC_CATEGORY_MN && category <= UTF8PROC_CATEGORY_ME;
+}
+
+/* Character by character: lower case, or nothing for a mark. */
 static pare_status convert_characters(pare_unicode_form form, const char *text, size_t bytes, pare_buffer *out) {
     size_t length;
     for (size_t at = 0; at < bytes; at += length) {
@@ -104,7 +109,7 @@ static pare_status convert_characters(pare_unicode_form form, const char *text, 
         } else if (form == PARE_FORM_LOWERCASE) {
             code = (uint32_t)utf8proc_tolower((utf8proc_int32_t)code);
             PARE_TRY(pare_buffer_append(out, character, pare_utf8_encode(code, character)));
-        } else if (utf8proc_category((utf8proc_int32_t)code) != UTF8PROC_CATEGORY_MN) {
+        } else if (!is_mark(code)) {
             PARE_TRY(pare_buffer_append(out, text + at, length));
         }
     }

@@ -57,7 +57,7 @@ typedef enum pare_unicode_form {
     PARE_FORM_NFKC,
     PARE_FORM_NFKD,
     PARE_FORM_LOWERCASE,
-    PARE_FORM_WITHOUT_ACCENTS /* nonspacing marks left out */
+    PARE_FORM_WITHOUT_ACCENTS /* marks left out */
 } pare_unicode_form;
 
 /* Appends the form of UTF-8 `text`. */

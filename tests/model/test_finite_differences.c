@@ -63,7 +63,7 @@ static double check_tensor(probe *p, size_t id, const float *gradient) {
         fprintf(stderr, "%s: gradient along a direction %.8g, by differences %.8g\n", tensor->name, expected, actual);
     assert_true(error <= allowed);
     if (looks_at_itself_only(p->t, id)) {
-        assert_true(expected < 1e-6);
+        assert_true(expected < 1e-4); /* others: 0.1 and more */
         return 0.0;
     }
     assert_true(expected > 10.0 * rounding / step);

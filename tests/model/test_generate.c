@@ -1,0 +1,193 @@
+/* Continued text equals that of transformers (greedy, fp32), and ends where it should. */
+#include "golden.h"
+#include "model/generate.h"
+#include "model/stop.h"
+#include "support/memory.h"
+#include "tiny_model.h"
+
+typedef struct text {
+    char data[8192];
+    size_t bytes, pieces, stop_after; /* stop_after 0: never */
+} text;
+
+static bool collect(void *user, const char *piece, size_t bytes) {
+    text *t = user;
+    assert_true(bytes > 0 && t->bytes + bytes < sizeof t->data);
+    memcpy(t->data + t->bytes, piece, bytes);
+    t->bytes += bytes;
+    t->data[t->bytes] = 0;
+    t->pieces++;
+    return t->pieces != t->stop_after;
+}
+
+static pare_model *open_shared(const char *name) {
+    pare_model *model;
+    need_shared(name);
+    assert_int_equal(pare_model_open(shared_path(name), &model), PARE_OK);
+    return model;
+}
+
+static const pare_runtime fp32 = {.compute = PARE_COMPUTE_FP32, .threads = 1};
+
+/* What 200 tokens of model.generate(do_sample=False) decode to in transformers 5.23, on stories260K in fp32.
+ * The smallest distance between the two largest logits on the way is 0.004. */
+static const struct {
+    const char *prompt, *expected;
+} greedy[] = {
+    {"", "Once upon a time, there was a little girl named Lily. She loved to play outside in the park. "
+         "One day, she saw a big, red ball. She wanted to play with it, but it was too high.\nLily's mom "
+         "said, \"Lily, let's go to the park.\" Lily was sad and didn't know what to do. She said, \"I "
+         "want to play with your ball, but I can't find it.\"\nLily was sad and didn't know what to do. "
+         "She said, \"I'm sorry, Lily. I didn't know what to do.\"\nLily didn't want to help her mom, so "
+         "she"},
+    {"Once upon a time",
+     ", there was a little girl named Lily. She loved to play outside in the park. One day, she saw a "
+     "big, red ball. She wanted to play with it, but it was too high.\nLily's mom said, \"Lily, let's "
+     "go to the park.\" Lily was sad and didn't know what to do. She said, \"I want to play with your "
+     "ball, but I can't find it.\"\nLily was sad and didn't know what to do. She said, \"I'm sorry, "
+     "Lily. I didn't know what to do.\"\nLily didn't want to help her mom, so she said, \"I"},
+    {"Lily and Tom", " were playing in the park. They liked to play with their toys and run around the park. They saw "
+                     "a big box with a big box. They wanted to play with the box.\n\"Look, Mom!\" Lily said. \"Let's "
+                     "go to the park.\"\n\"Let's go to the park,\" Tom said. \"Let's go to the park.\"\n\"OK, Lily,\" "
+                     "Lily said. \"It's a small box. We can find it.\"\n\"OK,\" Tom said. \"It is a good boy. We can "
+                     "find it.\"\nLily and Tom were happy. They played"},
+    {"The dog was sad. \"Why",
+     " are you sad?\" asked the dog. The dog said, \"I want to play with you. We can play with "
+     "it.\"\nThe dog said, \"I want to play with you. We can find anything together.\"\nThe dog said, "
+     "\"I want to play with you. We can find it.\" The dog said, \"Yes, I can help you.\"\nThe dog "
+     "and the dog played together. They played together and had fun. They had a fun day. Once upon a "
+     "time, there was a little girl named Lily. She loved to play outside in the park. One day, she "
+     "saw a big, red ball. She wanted to"},
+    {"One day, a caf\303\251",
+     " was a little girl named Lily. She loved to play with her toys and her toys. One day, she saw a "
+     "big box with a big box. She wanted to play with it, but she did not want to play with "
+     "it.\nLily's mom said, \"Lily, let's go to the park.\" Lily was sad and didn't know what to do. "
+     "She said, \"I want to play with me, but I can't find it.\" Her mom said, \"No, it's not a boy. "
+     "We can't find it.\"\nLily was sad and didn't know what to do. She said, \"I'm sorry, mom. I did"},
+};
+
+static void greedy_text_equals_transformers(void **state) {
+    (void)state;
+    pare_model *model = open_shared("models/stories260K-hf");
+    for (size_t i = 0; i < sizeof greedy / sizeof *greedy; i++) {
+        text t = {0};
+        pare_generate_options options = {.prompt = greedy[i].prompt, .tokens = 200};
+        assert_int_equal(pare_generate(model, &options, &fp32, collect, &t), PARE_OK);
+        assert_string_equal(t.data, greedy[i].expected);
+        assert_true(t.pieces > 100);
+    }
+    pare_model_close(model);
+}
+
+static void seeds_decide_what_is_sampled(void **state) {
+    (void)state;
+    pare_model *model = open_shared("models/stories260K-hf");
+    text t[3] = {0};
+    for (int i = 0; i < 3; i++) {
+        pare_generate_options options = {.prompt = "Once", .temperature = 1.0, .top_p = 0.9, .seed = i == 2 ? 8 : 7};
+        assert_int_equal(pare_generate(model, &options, &fp32, collect, &t[i]), PARE_OK);
+    }
+    assert_string_equal(t[0].data, t[1].data);
+    assert_string_not_equal(t[0].data, t[2].data);
+    pare_model_close(model);
+}
+
+static void bf16_models_write(void **state) {
+    (void)state;
+    static const char *const names[] = {"models/tiny-stories", "models/novels-8m"};
+    static const pare_runtime bf16 = {.compute = PARE_COMPUTE_BF16, .threads = 1};
+    for (int i = 0; i < 2; i++) {
+        pare_model *model = open_shared(names[i]);
+        text t = {0};
+        pare_generate_options options = {.prompt = "He said", .tokens = 40};
+        assert_int_equal(pare_generate(model, &options, &bf16, collect, &t), PARE_OK);
+        print_message("%s: He said%s\n", names[i], t.data);
+        assert_true(t.bytes > 40);
+        pare_model_close(model);
+    }
+}
+
+static void stops_when_asked_to(void **state) {
+    (void)state;
+    pare_model *model = open_shared("models/stories260K-hf");
+    uint64_t before = pare_memory_current();
+    text t = {.stop_after = 3};
+    pare_generate_options options = {.prompt = "Once upon a time"};
+    assert_int_equal(pare_generate(model, &options, &fp32, collect, &t), PARE_OK);
+    assert_int_equal(t.pieces, 3);
+    pare_interrupt();
+    assert_int_equal(pare_generate(model, &options, &fp32, collect, &t), PARE_INTERRUPTED);
+    pare_interrupt_clear();
+    assert_true(pare_memory_current() <= before + (1 << 20)); /* the model keeps its tokenizer */
+    before = pare_memory_current();
+    assert_int_equal(pare_generate(model, &options, &fp32, collect, &t), PARE_OK);
+    assert_int_equal(pare_memory_current(), before);
+    pare_model_close(model);
+}
+
+static void what_does_not_fit_is_refused(void **state) {
+    (void)state;
+    pare_model *model = open_shared("models/stories260K-hf");
+    text t = {0};
+    char prompt[4096];
+    memset(prompt, 'z', sizeof prompt);
+    prompt[sizeof prompt - 1] = 0;
+    pare_generate_options options = {.prompt = prompt};
+    assert_int_equal(pare_generate(model, &options, &fp32, collect, &t), PARE_BAD_ARGUMENT);
+    assert_non_null(strstr(pare_message(), "512 positions; shorten the prompt"));
+    options = (pare_generate_options){.prompt = "Once upon a time", .tokens = 508};
+    assert_int_equal(pare_generate(model, &options, &fp32, collect, &t), PARE_BAD_ARGUMENT);
+    assert_non_null(strstr(pare_message(), "at most 507, not 508"));
+    options.tokens = 507;
+    assert_int_equal(pare_generate(model, &options, &fp32, collect, &t), PARE_OK);
+    options = (pare_generate_options){.prompt = "Once", .temperature = NAN};
+    assert_int_equal(pare_generate(model, &options, &fp32, collect, &t), PARE_BAD_ARGUMENT);
+    pare_model_close(model);
+}
+
+static pare_status read_stop(const char *config, const char *generation_config, pare_stop *stop) {
+    char *folder = tiny_model_write((tiny_model){.config = config});
+    pare_model *model;
+    if (generation_config) tiny_write_text(folder, "generation_config.json", generation_config);
+    assert_int_equal(pare_model_open(folder, &model), PARE_OK);
+    pare_status status = pare_stop_read(model, NULL, stop);
+    pare_model_close(model);
+    tiny_remove(folder);
+    free(folder);
+    return status;
+}
+
+static void end_tokens_come_from_either_file(void **state) {
+    (void)state;
+    pare_stop stop;
+    assert_int_equal(read_stop("{\"eos_token_id\": [2, 9]}", NULL, &stop), PARE_OK);
+    assert_int_equal(stop.count, 2);
+    assert_true(pare_stop_at(&stop, 2) && pare_stop_at(&stop, 9) && !pare_stop_at(&stop, 3));
+    pare_free(stop.ids);
+    assert_int_equal(read_stop("{\"eos_token_id\": 2}", "{\"eos_token_id\": [4, 5, 6]}", &stop), PARE_OK);
+    assert_true(stop.count == 3 && pare_stop_at(&stop, 6) && !pare_stop_at(&stop, 2));
+    pare_free(stop.ids);
+    assert_int_equal(read_stop("{\"eos_token_id\": 2}", "{\"eos_token_id\": null}", &stop), PARE_OK);
+    assert_true(stop.count == 1 && pare_stop_at(&stop, 2));
+    pare_free(stop.ids);
+    assert_int_equal(read_stop("{\"eos_token_id\": null}", NULL, &stop), PARE_OK);
+    assert_int_equal(stop.count, 0);
+    static const char *const broken[] = {"{\"eos_token_id\": [1, 32]}", "{\"eos_token_id\": \"</s>\"}", "[1]", "{"};
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        assert_int_equal(read_stop("{}", broken[i], &stop), PARE_FORMAT_ERROR);
+        assert_non_null(strstr(pare_message(), "generation_config.json"));
+        assert_null(stop.ids);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(greedy_text_equals_transformers),
+        cmocka_unit_test(seeds_decide_what_is_sampled),
+        cmocka_unit_test(bf16_models_write),
+        cmocka_unit_test(stops_when_asked_to),
+        cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(end_tokens_come_from_either_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
