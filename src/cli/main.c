@@ -3,9 +3,9 @@
 #include "help.h"
 #include "message.h"
 #include "outcome.h"
+#include "process.h"
 #include "suggest.h"
 #include "terminal.h"
-#include "waiting.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -113,7 +113,7 @@ static void occupy_standard_streams(void) {
 }
 
 int main(int count, char **words) {
-    pare_waiting_set(words);
+    pare_process_prepare(words);
     occupy_standard_streams();
     prepare_signals();
     pare_terminal_open(false);
