@@ -1,6 +1,9 @@
 #include "recipe/recipe.h"
 
+#include "support/memory.h"
+
 #include <math.h>
+#include <stdio.h>
 
 static pare_status out_of_range(const char *option, double value, const char *advice) {
     return pare_fail(PARE_BAD_ARGUMENT, "%s %g: %s", option, value, advice);
@@ -55,6 +58,21 @@ pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     if (o->gamma != 0.0) m->gamma = o->gamma;
     if (!(o->eta < 0.0)) m->eta = o->eta;
     return check_constants(m);
+}
+
+pare_status pare_recipe_constants(const pare_prune_options *options, char **text) {
+    enum { SIZE = 256 };
+    pare_recipe recipe;
+    *text = NULL;
+    PARE_TRY(pare_recipe_resolve(options, &recipe));
+    PARE_TRY(pare_alloc(text, SIZE, 1, "constants"));
+    const pare_moreau *m = &recipe.moreau;
+    if (recipe.signal != PARE_SIGNAL_MOREAU)
+        snprintf(*text, SIZE, "none");
+    else
+        snprintf(*text, SIZE, "T = %d steps, m = %d draws of noise sigma = %g, rho = %g, gamma = %g, eta = %g",
+                 m->steps, m->draws, m->sigma, m->rho, m->gamma, m->eta);
+    return PARE_OK;
 }
 
 json_t *pare_recipe_json(const pare_recipe *recipe) {
