@@ -191,6 +191,7 @@ static inline void tiny_write_shards(const char *folder, const tiny_model *model
         const char *tensor;
         json_t *entry;
         json_object_foreach(shards[i].header, tensor, entry) json_object_set_new(map, tensor, json_string(name));
+        json_object_del(map, "__metadata__");
         char *header = json_dumps(shards[i].header, JSON_COMPACT);
         tiny_write_safetensors(folder, name, header, shards[i].data, shards[i].bytes);
         free(header);

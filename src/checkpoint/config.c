@@ -90,7 +90,8 @@ static pare_status read_sizes(pare_fields fields, pare_config *config) {
     PARE_TRY(pare_field_whole(fields, "num_hidden_layers", 1, LAYER_LIMIT, -1, &config->layers));
     PARE_TRY(pare_field_whole(fields, "hidden_size", 1, WIDTH_LIMIT, -1, &config->hidden));
     PARE_TRY(pare_field_whole(fields, "vocab_size", 1, WIDTH_LIMIT, -1, &config->vocabulary));
-    PARE_TRY(pare_field_whole(fields, "max_position_embeddings", 1, POSITION_LIMIT, 2048, &config->max_positions));
+    int64_t positions = strcmp(config->model_type, "mistral") == 0 ? 131072 : 2048; /* where the file has none */
+    PARE_TRY(pare_field_whole(fields, "max_position_embeddings", 1, POSITION_LIMIT, positions, &config->max_positions));
     PARE_TRY(pare_field_positive(fields, "rms_norm_eps", 1, 1e-6, &config->rms_eps));
     PARE_TRY(pare_field_flag(fields, "tie_word_embeddings", &config->tied));
     uint32_t heads;

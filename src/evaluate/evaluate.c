@@ -2,10 +2,10 @@
 #include "calibrate/calibration.h"
 #include "calibrate/self.h"
 #include "evaluate/divergence.h"
+#include "support/json.h"
 #include "support/memory.h"
 #include "support/progress.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,25 +54,13 @@ static pare_status measure(const job *j, const char *name, const pare_windows *w
     return status;
 }
 
-/* A name as JSON, or without the bytes that JSON cannot hold. */
-static json_t *name_json(const char *name) {
-    json_t *text = json_string(name);
-    if (text) return text;
-    char *ascii = pare_format("%s", name);
-    for (char *c = ascii; *c; c++)
-        if ((unsigned char)*c >= 0x80) *c = '?';
-    text = json_string(ascii);
-    free(ascii);
-    return text;
-}
-
 static pare_status evaluate_windows(job *j, const char *name, const pare_windows *windows) {
     char digest[65];
     pare_divergence_result result;
     PARE_TRY(pare_calibration_check(j->model, name, windows));
     PARE_TRY(pare_windows_digest(windows, digest));
     PARE_TRY(measure(j, name, windows, &result));
-    json_t *entry = json_pack("{s:o,s:f,s:f,s:I,s:I,s:s}", "file", name_json(name), "perplexity", exp(result.nll),
+    json_t *entry = json_pack("{s:o,s:f,s:f,s:I,s:I,s:s}", "file", pare_json_name(name), "perplexity", exp(result.nll),
                               "nll", result.nll, "tokens", (json_int_t)windows->count * (json_int_t)windows->length,
                               "windows", (json_int_t)windows->count, "sha256", digest);
     if (j->options->against) {
@@ -104,24 +92,13 @@ static pare_status check_options(const job *j) {
 
 static json_t *report_of(const job *j, double seconds) {
     json_t *report =
-        json_pack("{s:o,s:s,s:I,s:I,s:O,s:f}", "model", name_json(pare_checkpoint_directory(j->model->checkpoint)),
+        json_pack("{s:o,s:s,s:I,s:I,s:O,s:f}", "model", pare_json_name(pare_checkpoint_directory(j->model->checkpoint)),
                   "compute", j->backend->operand == PARE_DTYPE_BF16 ? "bf16" : "fp32", "window", (json_int_t)j->window,
                   "seed", (json_int_t)j->options->seed, "texts", j->texts, "seconds", seconds);
     if (j->options->against)
-        json_object_set_new(report, "against", name_json(pare_checkpoint_directory(j->options->against->checkpoint)));
+        json_object_set_new(report, "against",
+                            pare_json_name(pare_checkpoint_directory(j->options->against->checkpoint)));
     return report;
-}
-
-/* As text that pare_text_free frees. */
-static pare_status write_report(json_t *report, char **out) {
-    char *text = report ? json_dumps(report, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;
-    json_decref(report);
-    if (!text) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the report");
-    size_t bytes = strlen(text) + 1;
-    pare_status status = pare_alloc_uninitialized(out, bytes, 1, "report");
-    if (status == PARE_OK) memcpy(*out, text, bytes);
-    free(text);
-    return status;
 }
 
 pare_status pare_evaluate(const pare_model *model, const pare_evaluate_options *options, const pare_runtime *runtime,
@@ -135,7 +112,7 @@ pare_status pare_evaluate(const pare_model *model, const pare_evaluate_options *
                                    &j.backend));
     j.texts = json_array();
     pare_status status = evaluate_texts(&j);
-    if (status == PARE_OK) status = write_report(report_of(&j, pare_clock() - start), report);
+    if (status == PARE_OK) status = pare_json_text(report_of(&j, pare_clock() - start), report);
     json_decref(j.texts);
     pare_backend_close(j.backend);
     return status;

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { ALIGNMENT = 64 };
+enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20 };
 
 /* In front of every block, in ALIGNMENT bytes of its own. */
 typedef struct block_header {
@@ -36,6 +37,12 @@ pare_status pare_alloc_uninitialized(void *out, size_t count, size_t size, const
         return pare_fail(PARE_OUT_OF_MEMORY,
                          "not enough memory for %s (%.1f MiB); lower --memory, --samples or --length", what,
                          (double)bytes / 1048576.0);
+    if (padded >= 4 * (uint64_t)HUGE_PAGE) {
+        /* Fewer, larger pages: they are cleared faster and found faster. The kernel may ignore the wish. */
+        uintptr_t begin = ((uintptr_t)memory + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+        uintptr_t end = ((uintptr_t)memory + padded) / HUGE_PAGE * HUGE_PAGE;
+        madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+    }
     ((block_header *)memory)->bytes = bytes;
     count_bytes(bytes);
     *result = memory + ALIGNMENT;

@@ -9,9 +9,9 @@
 /* out[4] = Philox4x32-10 of counter[4] under key[2]. */
 void pare_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
-/* Standard normal noise of elements [first, first + n) of tensor `tensor` in draw `draw` of stream `seed`.
- * Only additions, multiplications, divisions and square roots, each rounded on its own: the same bits on every machine.
- */
+/* Standard normal noise of elements [first, first + n) of tensor `tensor` (32 bits count) in draw `draw` of stream
+ * `seed`. Values lie within +-5.77. Only integer steps, additions, multiplications and square roots, each rounded on
+ * its own: the same bits on every machine. */
 void pare_normal_fill(float *out, uint64_t seed, uint64_t draw, uint64_t tensor, uint64_t first, size_t n);
 
 /* A sequence of draws for serial use. */

@@ -53,13 +53,15 @@ void pare_cpu_logits_gradient(const pare_backend *backend, const float *logits, 
                               int64_t first, const int32_t *targets, const float *logsum, float scale, void *out) {
 #pragma omp parallel for schedule(static) if (n * columns > PARE_PARALLEL_MINIMUM)
     for (int64_t t = 0; t < n; t++) {
-        float factor = targets[t] < 0 ? 0.0f : scale;
         for (int64_t i = 0; i < columns; i += PARE_PIECE) {
             int64_t count = columns - i < PARE_PIECE ? columns - i : PARE_PIECE;
             int64_t target = (int64_t)targets[t] - first - i;
             float piece[PARE_PIECE];
-            scaled_softmax(piece, logits + t * columns + i, logsum[t], factor, count);
-            if (target >= 0 && target < count) piece[target] -= factor;
+            if (targets[t] < 0)
+                memset(piece, 0, (size_t)count * sizeof *piece);
+            else
+                scaled_softmax(piece, logits + t * columns + i, logsum[t], scale, count);
+            if (target >= 0 && target < count) piece[target] -= scale;
             pare_from_float(pare_operand_at(backend, out, t * columns + i), backend->operand, piece, (size_t)count);
         }
     }

@@ -82,12 +82,12 @@ PARE_VECTORIZE static void scale(float *restrict x, float factor, int64_t n) {
         x[i] *= factor;
 }
 
-/* x = sign(x) max(|x| - threshold, 0); returns the sum of squares. */
+/* x = sign(x) max(|x| - threshold, 0), a NaN staying one; returns the sum of squares. */
 PARE_VECTORIZE static float soft_threshold(float *restrict x, float threshold, int64_t n) {
     float lanes[PARE_LANES] = {0};
     for (int64_t i = 0; i < n; i++) {
         float size = fabsf(x[i]) - threshold;
-        size = size > 0.0f ? size : 0.0f;
+        size = size < 0.0f ? 0.0f : size;
         x[i] = copysignf(size, x[i]);
     }
     int64_t i = 0;
@@ -99,15 +99,17 @@ PARE_VECTORIZE static float soft_threshold(float *restrict x, float threshold, i
     return pare_lanes_sum(lanes);
 }
 
-/* Group soft threshold: rows of norm <= threshold become zero, others shrink by it. Returns the new sum of squares. */
+/* Group soft threshold: rows of norm <= threshold become zero, others, and any with a NaN,
+ * shrink by it. Returns the new sum of squares. */
 static double shrink_row(float *row, double squares, double threshold, int64_t columns) {
     double norm = sqrt(squares);
-    double factor = norm > threshold ? 1.0 - threshold / norm : 0.0;
-    if (factor > 0.0)
-        scale(row, (float)factor, columns);
-    else
+    if (norm <= threshold) {
         memset(row, 0, (size_t)columns * sizeof *row);
-    return factor > 0.0 ? squares * factor * factor : 0.0;
+        return 0.0;
+    }
+    double factor = 1.0 - threshold / norm;
+    scale(row, (float)factor, columns);
+    return squares * factor * factor;
 }
 
 void pare_cpu_proximal_step(const pare_backend *backend, const pare_proximal *step, int64_t rows, int64_t columns,

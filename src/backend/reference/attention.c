@@ -1,0 +1,165 @@
+/* Heads, rotary embedding, and causal attention one query row at a time:
+ *   p_j = exp(scale q.k_j) / sum over the visible keys,  out = sum_j p_j v_j,  scale = 1 / sqrt(head). */
+#include "backend/reference/reference.h"
+#include "support/memory.h"
+
+#include <math.h>
+
+/* Offset in the head-major buffer of token t, query head `member` of key/value head g, sequence b. */
+static int64_t head_major(const pare_heads *s, int64_t b, int64_t g, int64_t t, int64_t member) {
+    int64_t slot = (b * s->groups + g) * s->capacity + s->offset + t;
+    return (slot * s->shared + member) * s->head;
+}
+
+static int64_t token_major(const pare_heads *s, int64_t b, int64_t g, int64_t t, int64_t member) {
+    return (((b * s->tokens + t) * s->groups + g) * s->shared + member) * s->head;
+}
+
+/* Pairs (x_i, x_{i + head/2}) turn by the position's angles, or back for direction -1. */
+static void copy_rotated(float *out, const float *in, const float *angles, double direction, int64_t head) {
+    int64_t half = head / 2;
+    for (int64_t i = 0; i < head; i++)
+        out[i] = in[i];
+    for (int64_t i = 0; angles && i < half; i++) {
+        double cosine = (double)angles[i], sine = direction * (double)angles[half + i];
+        out[i] = (float)((double)in[i] * cosine - (double)in[half + i] * sine);
+        out[half + i] = (float)((double)in[half + i] * cosine + (double)in[i] * sine);
+    }
+}
+
+static void move_heads(const pare_heads *s, const float *in, const float *rotation, bool split, float *out) {
+    for (int64_t b = 0; b < s->batch; b++)
+        for (int64_t t = 0; t < s->tokens; t++)
+            for (int64_t g = 0; g < s->groups; g++)
+                for (int64_t member = 0; member < s->shared; member++) {
+                    int64_t major = head_major(s, b, g, t, member), token = token_major(s, b, g, t, member);
+                    const float *angles = rotation ? rotation + (s->offset + t) * s->head : NULL;
+                    if (split)
+                        copy_rotated(out + major, in + token, angles, 1.0, s->head);
+                    else
+                        copy_rotated(out + token, in + major, angles, -1.0, s->head);
+                }
+}
+
+void pare_reference_split_heads(const pare_backend *backend, const pare_heads *heads, const float *in,
+                                const float *rotation, void *out) {
+    (void)backend;
+    move_heads(heads, in, rotation, true, out);
+}
+
+void pare_reference_merge_heads(const pare_backend *backend, const pare_heads *heads, const float *in,
+                                const float *rotation, void *out) {
+    (void)backend;
+    move_heads(heads, in, rotation, false, out);
+}
+
+static double dot(const float *a, const float *b, int64_t n) {
+    double sum = 0.0;
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+/* p[0 .. visible) = probabilities of one query row; returns the log of the softmax denominator. */
+static double probabilities(const float *q, const float *keys, int64_t head, int64_t visible, double *p) {
+    double highest = -INFINITY, sum = 0.0;
+    for (int64_t j = 0; j < visible; j++) {
+        p[j] = dot(q, keys + j * head, head) / sqrt((double)head);
+        highest = fmax(highest, p[j]);
+    }
+    for (int64_t j = 0; j < visible; j++)
+        sum += exp(p[j] - highest);
+    double logsum = highest + log(sum);
+    for (int64_t j = 0; j < visible; j++)
+        p[j] = exp(p[j] - logsum);
+    return logsum;
+}
+
+static void weighted_sum(const double *weights, const float *rows, int64_t head, int64_t visible, float *out) {
+    for (int64_t i = 0; i < head; i++) {
+        double sum = 0.0;
+        for (int64_t j = 0; j < visible; j++)
+            sum += weights[j] * (double)rows[j * head + i];
+        out[i] = (float)sum;
+    }
+}
+
+pare_status pare_reference_attention_forward(const pare_backend *backend, const pare_attention *s, const void *q,
+                                             const void *k, const void *v, float *out, float *logsum) {
+    (void)backend;
+    int64_t rows = s->queries * s->shared;
+    double *p;
+    PARE_TRY(pare_alloc(&p, (size_t)s->keys, sizeof *p, "attention probabilities"));
+    for (int64_t pair = 0; pair < s->batch * s->groups; pair++) {
+        const float *keys = (const float *)k + pair * s->key_capacity * s->head;
+        const float *values = (const float *)v + pair * s->key_capacity * s->head;
+        for (int64_t row = 0; row < rows; row++) {
+            int64_t visible = s->keys - s->queries + row / s->shared + 1, at = pair * rows + row;
+            double denominator = probabilities((const float *)q + at * s->head, keys, s->head, visible, p);
+            weighted_sum(p, values, s->head, visible, out + at * s->head);
+            if (logsum) logsum[at] = (float)denominator;
+        }
+    }
+    pare_free(p);
+    return PARE_OK;
+}
+
+typedef struct sums {
+    double *p, *ds;  /* [keys] */
+    double *dk, *dv; /* [keys, head] */
+} sums;
+
+/* One query row's share of the gradients, with dp_j = dout.v_j and ds_j = p_j (dp_j - sum_l p_l dp_l) scale:
+ *   dq = sum_j ds_j k_j,  dk_j += ds_j q,  dv_j += p_j dout. */
+static void row_backward(const float *q, const float *keys, const float *values, const float *dout, int64_t head,
+                         int64_t visible, const sums *w, float *dq) {
+    double mean = 0.0, scale = 1.0 / sqrt((double)head);
+    probabilities(q, keys, head, visible, w->p);
+    for (int64_t j = 0; j < visible; j++) {
+        w->ds[j] = dot(dout, values + j * head, head);
+        mean += w->p[j] * w->ds[j];
+    }
+    for (int64_t j = 0; j < visible; j++) {
+        w->ds[j] = w->p[j] * (w->ds[j] - mean) * scale;
+        for (int64_t i = 0; i < head; i++) {
+            w->dk[j * head + i] += w->ds[j] * (double)q[i];
+            w->dv[j * head + i] += w->p[j] * (double)dout[i];
+        }
+    }
+    weighted_sum(w->ds, keys, head, visible, dq);
+}
+
+static void pair_backward(const pare_attention *s, int64_t pair, const float *q, const float *k, const float *v,
+                          const float *dout, const sums *w, float *dq, float *dk, float *dv) {
+    int64_t rows = s->queries * s->shared, first_key = pair * s->keys * s->head, size = s->keys * s->head;
+    for (int64_t i = 0; i < size; i++)
+        w->dk[i] = w->dv[i] = 0.0;
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t at = (pair * rows + row) * s->head;
+        row_backward(q + at, k + first_key, v + first_key, dout + at, s->head, row / s->shared + 1, w, dq + at);
+    }
+    for (int64_t i = 0; i < size; i++) {
+        dk[first_key + i] = (float)w->dk[i];
+        dv[first_key + i] = (float)w->dv[i];
+    }
+}
+
+/* out and logsum are not needed: the probabilities are computed again. */
+pare_status pare_reference_attention_backward(const pare_backend *backend, const pare_attention *s, const void *q,
+                                              const void *k, const void *v, const float *out, const float *logsum,
+                                              const void *dout, float *dq, float *dk, float *dv) {
+    (void)backend, (void)out, (void)logsum;
+    size_t size = (size_t)(s->keys * s->head);
+    sums w = {0};
+    pare_status status = pare_alloc(&w.p, (size_t)s->keys, sizeof *w.p, "attention probabilities");
+    if (!status) status = pare_alloc(&w.ds, (size_t)s->keys, sizeof *w.ds, "attention gradients");
+    if (!status) status = pare_alloc(&w.dk, size, sizeof *w.dk, "attention gradients");
+    if (!status) status = pare_alloc(&w.dv, size, sizeof *w.dv, "attention gradients");
+    for (int64_t pair = 0; !status && pair < s->batch * s->groups; pair++)
+        pair_backward(s, pair, q, k, v, dout, &w, dq, dk, dv);
+    pare_free(w.p);
+    pare_free(w.ds);
+    pare_free(w.dk);
+    pare_free(w.dv);
+    return status;
+}

@@ -1,0 +1,27 @@
+#include "backend/reference/reference.h"
+#include "support/memory.h"
+
+static const pare_backend_operations reference_operations = {
+    .matmul = pare_reference_matmul,
+    .rmsnorm_forward = pare_reference_rmsnorm_forward,
+    .rmsnorm_backward = pare_reference_rmsnorm_backward,
+    .split_heads = pare_reference_split_heads,
+    .merge_heads = pare_reference_merge_heads,
+    .attention_forward = pare_reference_attention_forward,
+    .attention_backward = pare_reference_attention_backward,
+    .swiglu_forward = pare_reference_swiglu_forward,
+    .swiglu_backward = pare_reference_swiglu_backward,
+    .logsum_update = pare_reference_logsum_update,
+    .logits_gradient = pare_reference_logits_gradient,
+    .to_operand = pare_reference_to_operand,
+    .from_operand = pare_reference_from_operand,
+    .compose = pare_reference_compose,
+    .compose_float = pare_reference_compose_float,
+    .proximal_step = pare_reference_proximal_step,
+};
+
+pare_status pare_backend_open_reference(pare_backend **out) {
+    PARE_TRY(pare_alloc(out, 1, sizeof **out, "backend"));
+    **out = (pare_backend){.operations = &reference_operations, .name = "reference", .operand = PARE_DTYPE_F32};
+    return PARE_OK;
+}

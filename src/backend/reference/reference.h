@@ -1,0 +1,45 @@
+/* The reference backend: every operation as its formula reads, one scalar loop after another, operands in fp32, sums
+ * in double. It is slow on purpose; other backends are checked against it. */
+#ifndef PARE_BACKEND_REFERENCE_REFERENCE_H
+#define PARE_BACKEND_REFERENCE_REFERENCE_H
+
+#include "backend/backend.h"
+
+pare_status pare_reference_matmul(const pare_backend *backend, const pare_matmul *shape, const void *a, const void *b,
+                                  float *c);
+void pare_reference_to_operand(const pare_backend *backend, const float *in, int64_t n, void *out);
+void pare_reference_from_operand(const pare_backend *backend, const void *in, int64_t n, float *out);
+
+void pare_reference_split_heads(const pare_backend *backend, const pare_heads *heads, const float *in,
+                                const float *rotation, void *out);
+void pare_reference_merge_heads(const pare_backend *backend, const pare_heads *heads, const float *in,
+                                const float *rotation, void *out);
+pare_status pare_reference_attention_forward(const pare_backend *backend, const pare_attention *shape, const void *q,
+                                             const void *k, const void *v, float *out, float *logsum);
+pare_status pare_reference_attention_backward(const pare_backend *backend, const pare_attention *shape, const void *q,
+                                              const void *k, const void *v, const float *out, const float *logsum,
+                                              const void *dout, float *dq, float *dk, float *dv);
+
+void pare_reference_rmsnorm_forward(const pare_backend *backend, const float *x, const float *weight, double eps,
+                                    int64_t n, int64_t d, void *out, float *inverse);
+void pare_reference_rmsnorm_backward(const pare_backend *backend, const float *x, const float *weight,
+                                     const float *inverse, const float *dy, int64_t n, int64_t d, float *dx,
+                                     double *dweight);
+void pare_reference_swiglu_forward(const pare_backend *backend, const float *gate, const float *up, int64_t n,
+                                   void *out);
+void pare_reference_swiglu_backward(const pare_backend *backend, const float *gate, const float *up, const float *dout,
+                                    int64_t n, void *dgate, void *dup);
+void pare_reference_logsum_update(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
+                                  int64_t first, const int32_t *targets, float *maximum, double *sum,
+                                  float *target_logit);
+void pare_reference_logits_gradient(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
+                                    int64_t first, const int32_t *targets, const float *logsum, float scale, void *out);
+
+void pare_reference_compose(const pare_backend *backend, const pare_weight_view *view, int64_t first, int64_t rows,
+                            int64_t columns, void *out);
+void pare_reference_compose_float(const pare_backend *backend, const pare_weight_view *view, int64_t first,
+                                  int64_t rows, int64_t columns, float *out);
+void pare_reference_proximal_step(const pare_backend *backend, const pare_proximal *step, int64_t rows, int64_t columns,
+                                  const float *base, const float *gradient, float *next, pare_displacement_sums *sums);
+
+#endif

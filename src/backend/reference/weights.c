@@ -1,0 +1,54 @@
+/* What the pass sees of a weight, and the proximal gradient step on its displacement. */
+#include "backend/reference/reference.h"
+#include "support/random.h"
+
+#include <math.h>
+
+void pare_reference_compose_float(const pare_backend *backend, const pare_weight_view *view, int64_t first,
+                                  int64_t rows, int64_t columns, float *out) {
+    (void)backend;
+    for (int64_t i = 0; i < rows * columns; i++) {
+        int64_t at = first * columns + i;
+        float stored, noise = 0.0f;
+        pare_to_float(&stored, (const char *)view->stored + (size_t)at * pare_dtype_size(view->dtype), view->dtype, 1);
+        if (view->sigma > 0.0f) pare_normal_fill(&noise, view->seed, view->draw, view->tensor, (uint64_t)at, 1);
+        double value = (double)stored + (double)view->sigma * fabs((double)stored) * (double)noise;
+        if (view->delta) value += (double)view->delta[at];
+        if (view->column_scale) value *= (double)view->column_scale[i % columns];
+        out[i] = (float)value;
+    }
+}
+
+void pare_reference_compose(const pare_backend *backend, const pare_weight_view *view, int64_t first, int64_t rows,
+                            int64_t columns, void *out) {
+    pare_reference_compose_float(backend, view, first, rows, columns, out);
+}
+
+/* The factor by which the prox of threshold * |.| shrinks something of that size. */
+static double shrinkage(double size, double threshold) {
+    if (threshold <= 0.0) return 1.0;
+    return size <= threshold ? 0.0 : 1.0 - threshold / size;
+}
+
+/* Row norms are taken in double before anything is rounded. */
+void pare_reference_proximal_step(const pare_backend *backend, const pare_proximal *step, int64_t rows, int64_t columns,
+                                  const float *base, const float *gradient, float *next, pare_displacement_sums *sums) {
+    (void)backend;
+    double factor = (double)step->base_factor, gamma = (double)step->gamma, threshold = (double)step->threshold;
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t begin = row * columns, end = begin + columns;
+        double squares = 0.0, kept = 0.0;
+        for (int64_t i = begin; i < end; i++) {
+            double moved = factor * (double)base[i] - gamma * (double)gradient[i];
+            squares += moved * moved;
+        }
+        for (int64_t i = begin; i < end; i++) {
+            double moved = factor * (double)base[i] - gamma * (double)gradient[i];
+            double result = moved * shrinkage(step->group_rows ? sqrt(squares) : fabs(moved), threshold);
+            next[i] = (float)result;
+            kept += result * result;
+        }
+        sums->squares += kept;
+        sums->zero_rows += kept == 0.0;
+    }
+}

@@ -1,0 +1,81 @@
+#include "checkpoint/config_write.h"
+#include "support/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char per_layer_key[] = "pare_per_layer_widths";
+
+pare_config_kind pare_config_kind_of(const pare_config *original, const pare_widths *widths) {
+    for (uint32_t i = 1; i < original->layers; i++)
+        if (widths[i].heads != widths[0].heads || widths[i].kv_heads != widths[0].kv_heads ||
+            widths[i].ffn != widths[0].ffn)
+            return PARE_CONFIG_PER_LAYER;
+    if (strcmp(original->model_type, "llama") == 0 && original->hidden % widths[0].heads == 0) return PARE_CONFIG_LLAMA;
+    return PARE_CONFIG_MISTRAL;
+}
+
+static uint32_t heads_of(const pare_widths *widths) {
+    return widths->heads;
+}
+
+static uint32_t kv_heads_of(const pare_widths *widths) {
+    return widths->kv_heads;
+}
+
+static uint32_t ffn_of(const pare_widths *widths) {
+    return widths->ffn;
+}
+
+static void set_width(json_t *config, const char *key, const pare_widths *widths, uint32_t layers, bool per_layer,
+                      uint32_t (*width_of)(const pare_widths *)) {
+    json_t *value = per_layer ? json_array() : json_integer(width_of(widths));
+    for (uint32_t i = 0; per_layer && i < layers; i++)
+        json_array_append_new(value, json_integer(width_of(&widths[i])));
+    json_object_set_new(config, key, value);
+}
+
+static void become_mistral(json_t *config, const pare_config *original) {
+    json_object_set_new(config, "model_type", json_string("mistral"));
+    json_object_set_new(config, "architectures", json_pack("[s]", "MistralForCausalLM"));
+    json_object_set_new(config, "sliding_window", json_null());
+    json_object_set_new(config, "max_position_embeddings", json_integer(original->max_positions));
+    json_object_del(config, "attention_bias");
+    json_object_del(config, "mlp_bias");
+}
+
+/* Indented, reals as short as they can be written without changing one of them. */
+static char *print(const json_t *config) {
+    enum { SHORT_DIGITS = 15 };
+    char *text = json_dumps(config, JSON_INDENT(2) | JSON_REAL_PRECISION(SHORT_DIGITS));
+    json_t *again = text ? json_loads(text, 0, NULL) : NULL;
+    if (!json_equal(config, again)) {
+        free(text);
+        text = json_dumps(config, JSON_INDENT(2));
+    }
+    json_decref(again);
+    char *line = text ? pare_format("%s\n", text) : NULL;
+    free(text);
+    return line;
+}
+
+pare_status pare_config_write(const pare_config *original, const pare_widths *widths, char **text,
+                              pare_config_kind *kind) {
+    *kind = pare_config_kind_of(original, widths);
+    *text = NULL;
+    bool per_layer = *kind == PARE_CONFIG_PER_LAYER;
+    json_t *config = json_deep_copy(original->json);
+    if (config) {
+        set_width(config, "num_attention_heads", widths, original->layers, per_layer, heads_of);
+        set_width(config, "num_key_value_heads", widths, original->layers, per_layer, kv_heads_of);
+        set_width(config, "intermediate_size", widths, original->layers, per_layer, ffn_of);
+        json_object_set_new(config, "head_dim", json_integer(original->head_size));
+        json_object_del(config, per_layer_key);
+        if (per_layer) json_object_set_new(config, per_layer_key, json_true());
+        if (*kind == PARE_CONFIG_MISTRAL && strcmp(original->model_type, "mistral") != 0)
+            become_mistral(config, original);
+        *text = print(config);
+    }
+    json_decref(config);
+    return *text ? PARE_OK : pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to write a config.json");
+}

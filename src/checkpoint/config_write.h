@@ -1,0 +1,26 @@
+/* The config.json of a model with new widths. */
+#ifndef PARE_CHECKPOINT_CONFIG_WRITE_H
+#define PARE_CHECKPOINT_CONFIG_WRITE_H
+
+#include "checkpoint/config.h"
+
+/* What loads a model with these widths. */
+typedef enum pare_config_kind {
+    PARE_CONFIG_LLAMA,    /* all layers alike, heads divide the hidden size: any engine that knows LLaMA */
+    PARE_CONFIG_MISTRAL,  /* all layers alike; transformers checks of a LLaMA that heads divide the hidden size, but not
+                             of a Mistral without sliding window, which computes the same */
+    PARE_CONFIG_PER_LAYER /* layers differ: pare; stock engines refuse the lists below, rather than load it wrongly */
+} pare_config_kind;
+
+pare_config_kind pare_config_kind_of(const pare_config *original, const pare_widths *widths);
+
+/* *text: the original's config.json with widths[layers] in place of its own and head_dim stated, everything else kept,
+ * unknown members too; freed with free().
+ *   LLAMA:     num_attention_heads, num_key_value_heads and intermediate_size are numbers.
+ *   MISTRAL:   so they are; model_type "mistral", architectures ["MistralForCausalLM"], sliding_window null,
+ *              attention_bias and mlp_bias left out, max_position_embeddings stated (Mistral's default is another).
+ *   PER_LAYER: each of the three is a list of one number per layer, and "pare_per_layer_widths" is true. */
+pare_status pare_config_write(const pare_config *original, const pare_widths *widths, char **text,
+                              pare_config_kind *kind);
+
+#endif

@@ -1,0 +1,30 @@
+/* Files written so that they are on the disk when the call returns, or a sentence says why not. */
+#ifndef PARE_CHECKPOINT_DURABLE_H
+#define PARE_CHECKPOINT_DURABLE_H
+
+#include "support/status.h"
+
+typedef struct pare_durable {
+    int descriptor;
+    char *path;
+    uint64_t expected; /* bytes that were announced, for the message of a full disk */
+} pare_durable;
+
+/* Creates a new file (an existing one is an error) and reserves room for `expected` bytes where the file system can,
+ * so that a full disk is found before the work is done. On failure nothing is left to close. */
+pare_status pare_durable_create(const char *path, uint64_t expected, pare_durable *out);
+pare_status pare_durable_write(pare_durable *file, const void *data, size_t bytes);
+
+/* Syncs and closes; the file is closed in any case. */
+pare_status pare_durable_finish(pare_durable *file);
+
+/* Closes without syncing. Nothing happens if `file` is all zero or was finished. */
+void pare_durable_drop(pare_durable *file);
+
+/* A new file of that text. */
+pare_status pare_durable_write_text(const char *path, const char *text);
+
+/* Syncs a folder: the names in it. */
+pare_status pare_durable_sync_folder(const char *path);
+
+#endif

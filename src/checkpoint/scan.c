@@ -1,0 +1,159 @@
+#include "checkpoint/scan.h"
+#include "support/memory.h"
+#include "support/progress.h"
+#include "support/vectorize.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A piece passes through the cache once: one thread hashes it while another looks at its elements. */
+enum { PIECE_BYTES = 4 << 20 };
+
+typedef struct count_pair {
+    uint64_t zeros, bad; /* elements that are zero; that are NaN or infinite */
+} count_pair;
+
+typedef struct scanner {
+    const pare_checkpoint *checkpoint;
+    const pare_runtime *runtime;
+    pare_scan *out;
+    uint64_t done, total;   /* bytes of all files */
+    size_t tensor;          /* the first one that is not finished */
+    const pare_tensor *bad; /* has a NaN or an infinity at element `bad_from` or after; NULL: none so far */
+    uint64_t bad_from;
+} scanner;
+
+/* An element is NaN or infinite if all bits of its exponent are set. */
+PARE_VECTORIZE static count_pair count_16(const unsigned char *restrict data, size_t n, uint16_t exponent) {
+    uint32_t zeros = 0, bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint16_t bits;
+        memcpy(&bits, data + 2 * i, sizeof bits);
+        zeros += (bits & 0x7fffu) == 0;
+        bad += (bits & exponent) == exponent;
+    }
+    return (count_pair){zeros, bad};
+}
+
+PARE_VECTORIZE static count_pair count_32(const unsigned char *restrict data, size_t n, uint32_t exponent) {
+    uint32_t zeros = 0, bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, data + 4 * i, sizeof bits);
+        zeros += (bits & 0x7fffffffu) == 0;
+        bad += (bits & exponent) == exponent;
+    }
+    return (count_pair){zeros, bad};
+}
+
+static count_pair count_elements(const unsigned char *data, size_t n, pare_dtype dtype) {
+    if (dtype == PARE_DTYPE_F32) return count_32(data, n, 0x7f800000u);
+    return count_16(data, n, dtype == PARE_DTYPE_F16 ? 0x7c00u : 0x7f80u);
+}
+
+/* The elements of `tensor` that begin in [begin, end). The last one may reach beyond, into the rest of the mapping. */
+static void scan_part(scanner *scan, const pare_tensor *tensor, const unsigned char *begin, const unsigned char *end) {
+    const unsigned char *data = tensor->data;
+    size_t size = pare_dtype_size(tensor->dtype);
+    uint64_t first = begin > data ? ((uint64_t)(begin - data) + size - 1) / size : 0;
+    uint64_t last = ((uint64_t)(end - data) + size - 1) / size;
+    if (last > tensor->count) last = tensor->count;
+    if (first >= last) return;
+    count_pair counts = count_elements(data + first * size, last - first, tensor->dtype);
+    scan->out->zeros[scan->tensor] += counts.zeros;
+    if (counts.bad && !scan->bad) {
+        scan->bad = tensor;
+        scan->bad_from = first;
+    }
+}
+
+/* All tensors' elements that begin in the piece; scan->tensor moves on over those that end there. */
+static void scan_piece(scanner *scan, size_t file, const unsigned char *begin, const unsigned char *end) {
+    for (; scan->tensor < pare_checkpoint_count(scan->checkpoint); scan->tensor++) {
+        const pare_tensor *tensor = pare_checkpoint_at(scan->checkpoint, scan->tensor);
+        const unsigned char *data = tensor->data;
+        if (tensor->file < file) continue;
+        if (tensor->file > file || data >= end) break;
+        scan_part(scan, tensor, begin, end);
+        if (data + tensor->bytes > end) break;
+    }
+}
+
+static pare_status refuse_element(const scanner *scan) {
+    const unsigned char *data = scan->bad->data;
+    size_t size = pare_dtype_size(scan->bad->dtype);
+    uint64_t index = scan->bad_from;
+    while (!count_elements(data + index * size, 1, scan->bad->dtype).bad)
+        index++;
+    float value;
+    pare_to_float(&value, data + index * size, scan->bad->dtype, 1);
+    return pare_fail(PARE_NUMERIC_ERROR, "%s: element %llu of tensor %s is %s; repair the file or download it again",
+                     pare_checkpoint_file(scan->checkpoint, scan->bad->file), (unsigned long long)index,
+                     scan->bad->name, value != value ? "NaN" : "infinite");
+}
+
+static pare_status scan_pieces(scanner *scan, size_t file, pare_digest *digest) {
+    const pare_mapping *mapping = pare_checkpoint_mapping(scan->checkpoint, file);
+    int threads = scan->runtime && scan->runtime->threads == 1 ? 1 : 2;
+    for (uint64_t offset = 0; offset < mapping->bytes; offset += PIECE_BYTES) {
+        PARE_TRY(pare_progress_report(scan->runtime, "checking weights", scan->done, scan->total));
+        uint64_t left = mapping->bytes - offset;
+        size_t bytes = left < PIECE_BYTES ? left : PIECE_BYTES;
+        const unsigned char *piece = mapping->data + offset;
+#pragma omp parallel sections num_threads(threads)
+        {
+#pragma omp section
+            pare_digest_add(digest, piece, bytes);
+#pragma omp section
+            scan_piece(scan, file, piece, piece + bytes);
+        }
+        /* Here, because messages belong to the thread that fails. */
+        if (scan->bad) return refuse_element(scan);
+        scan->done += bytes;
+    }
+    return PARE_OK;
+}
+
+static pare_status scan_file(scanner *scan, size_t file, pare_digest *all) {
+    pare_digest *digest;
+    PARE_TRY(pare_digest_new(&digest));
+    pare_status status = scan_pieces(scan, file, digest);
+    char *text = scan->out->file_digests[file];
+    pare_digest_finish(digest, text);
+    const char *path = pare_checkpoint_file(scan->checkpoint, file), *slash = strrchr(path, '/');
+    char *line = pare_format("%s  %s\n", text, slash ? slash + 1 : path);
+    pare_digest_add(all, line, strlen(line));
+    free(line);
+    return status;
+}
+
+static pare_status scan_files(scanner *scan) {
+    pare_digest *all;
+    PARE_TRY(pare_digest_new(&all));
+    pare_status status = PARE_OK;
+    for (size_t i = 0; i < pare_checkpoint_file_count(scan->checkpoint) && status == PARE_OK; i++)
+        status = scan_file(scan, i, all);
+    pare_digest_finish(all, scan->out->digest);
+    return status == PARE_OK ? pare_progress_report(scan->runtime, "checking weights", scan->done, scan->total)
+                             : status;
+}
+
+pare_status pare_checkpoint_scan(const pare_checkpoint *checkpoint, const pare_runtime *runtime, pare_scan *out) {
+    *out = (pare_scan){0};
+    scanner scan = {.checkpoint = checkpoint, .runtime = runtime, .out = out};
+    size_t files = pare_checkpoint_file_count(checkpoint);
+    for (size_t i = 0; i < files; i++)
+        scan.total += pare_checkpoint_mapping(checkpoint, i)->bytes;
+    pare_status status = pare_alloc(&out->file_digests, files, sizeof *out->file_digests, "file digests");
+    if (status == PARE_OK)
+        status = pare_alloc(&out->zeros, pare_checkpoint_count(checkpoint), sizeof *out->zeros, "zero counts");
+    if (status == PARE_OK) status = scan_files(&scan);
+    if (status != PARE_OK) pare_scan_free(out);
+    return status;
+}
+
+void pare_scan_free(pare_scan *scan) {
+    pare_free(scan->file_digests);
+    pare_free(scan->zeros);
+    *scan = (pare_scan){0};
+}

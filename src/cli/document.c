@@ -1,0 +1,61 @@
+#include "document.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const json_t *pare_document_at(const json_t *document, const char *path) {
+    const json_t *value = document;
+    while (value && *path) {
+        char key[64];
+        size_t length = strcspn(path, ".");
+        snprintf(key, sizeof key, "%.*s", (int)length, path);
+        value = json_object_get(value, key);
+        path += length + (path[length] == '.');
+    }
+    return value;
+}
+
+double pare_document_number(const json_t *document, const char *path, double fallback) {
+    const json_t *value = pare_document_at(document, path);
+    return json_is_number(value) ? json_number_value(value) : fallback;
+}
+
+uint64_t pare_document_count(const json_t *document, const char *path) {
+    const json_t *value = pare_document_at(document, path);
+    if (json_is_array(value)) return json_array_size(value);
+    return json_is_integer(value) && json_integer_value(value) > 0 ? (uint64_t)json_integer_value(value) : 0;
+}
+
+const char *pare_document_text(const json_t *document, const char *path) {
+    const char *text = json_string_value(pare_document_at(document, path));
+    return text ? text : "";
+}
+
+pare_layer_width pare_document_width(const json_t *layers, size_t index) {
+    const json_t *layer = json_array_get(layers, index);
+    bool kept = pare_document_at(layer, "ffn_channels_kept") != NULL;
+    return (pare_layer_width){
+        .query_heads = pare_document_count(layer, kept ? "query_heads_kept" : "query_heads"),
+        .kv_heads = pare_document_count(layer, kept ? "kv_heads_kept" : "kv_heads"),
+        .ffn = pare_document_count(layer, kept ? "ffn_channels_kept" : "ffn"),
+    };
+}
+
+static bool same_width(pare_layer_width a, pare_layer_width b) {
+    return a.query_heads == b.query_heads && a.kv_heads == b.kv_heads && a.ffn == b.ffn;
+}
+
+void pare_document_print_widths(const json_t *layers, const char *indent) {
+    size_t count = json_array_size(layers);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        pare_layer_width width = pare_document_width(layers, begin);
+        for (end = begin + 1; end < count && same_width(width, pare_document_width(layers, end)); end++)
+            ;
+        if (end - begin > 1)
+            printf("%slayers %zu-%zu: ", indent, begin, end - 1);
+        else
+            printf("%slayer %zu: ", indent, begin);
+        printf("%llu heads, %llu KV heads, FFN %llu\n", (unsigned long long)width.query_heads,
+               (unsigned long long)width.kv_heads, (unsigned long long)width.ffn);
+    }
+}

@@ -1,0 +1,121 @@
+/* The program: finds the command, parses its words, runs it. */
+#include "command.h"
+#include "help.h"
+#include "message.h"
+#include "outcome.h"
+#include "process.h"
+#include "suggest.h"
+#include "terminal.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const pare_command *const commands[] = {&pare_command_prune, &pare_command_eval, &pare_command_generate,
+                                               &pare_command_inspect, &pare_command_bench};
+
+const pare_command *pare_command_at(size_t index) {
+    return index < sizeof commands / sizeof *commands ? commands[index] : NULL;
+}
+
+const pare_command *pare_command_find(const char *name) {
+    for (size_t i = 0; pare_command_at(i); i++)
+        if (strcmp(pare_command_at(i)->syntax.name, name) == 0) return pare_command_at(i);
+    return NULL;
+}
+
+const char *pare_command_name(size_t index) {
+    const pare_command *command = pare_command_at(index);
+    return command ? command->syntax.name : NULL;
+}
+
+static int fail_unknown(const char *word) {
+    const char *near = pare_suggestion_find(word, pare_command_name);
+    if (near)
+        pare_terminal_fail("there is no command %s, did you mean '%s'?", pare_quote(word).text, near);
+    else
+        pare_terminal_fail("there is no command %s, 'pare --help' lists them", pare_quote(word).text);
+    return PARE_EXIT_USAGE;
+}
+
+static int help(int count, char **words) {
+    if (count == 0) {
+        pare_help_print();
+        return PARE_EXIT_DONE;
+    }
+    if (count > 1) return pare_outcome_usage("help", "it explains one command at a time");
+    const pare_command *command = pare_command_find(words[0]);
+    if (!command) return fail_unknown(words[0]);
+    pare_help_print_command(command);
+    return PARE_EXIT_DONE;
+}
+
+static int run(const pare_command *command, int count, char **words) {
+    pare_arguments arguments;
+    int code = pare_arguments_parse(&command->syntax, count, words, &arguments);
+    if (code == PARE_EXIT_DONE && arguments.help) {
+        pare_help_print_command(command);
+    } else if (code == PARE_EXIT_DONE) {
+        pare_terminal_open(arguments.quiet);
+        code = command->run(&arguments);
+        pare_terminal_clear();
+    }
+    pare_arguments_free(&arguments);
+    return code;
+}
+
+static int dispatch(int count, char **words) {
+    if (count == 0) {
+        pare_terminal_fail("no command is given, 'pare --help' lists them");
+        return PARE_EXIT_USAGE;
+    }
+    const pare_command *command = pare_command_find(words[0]);
+    if (command) return run(command, count - 1, words + 1);
+    if (strcmp(words[0], "help") == 0) return help(count - 1, words + 1);
+    bool wants_help = strcmp(words[0], "--help") == 0 || strcmp(words[0], "-h") == 0;
+    bool wants_version = strcmp(words[0], "--version") == 0;
+    if (wants_help) return help(count - 1, words + 1);
+    if (!wants_version) return fail_unknown(words[0]);
+    if (count > 1) return pare_outcome_usage(words[0], "nothing may follow it");
+    printf("pare %s\n", pare_version());
+    return PARE_EXIT_DONE;
+}
+
+/* The first signal asks the library to stop and undo; a second one ends the program at once. */
+static void on_signal(int signal_number) {
+    static volatile sig_atomic_t asked;
+    pare_interrupt();
+    if (!asked) {
+        asked = 1;
+        return;
+    }
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+}
+
+static void prepare_signals(void) {
+    struct sigaction stop = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&stop.sa_mask);
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGTERM, &stop, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* A file opened later must not become standard output or standard error because those were closed. */
+static void occupy_standard_streams(void) {
+    while (true) {
+        int descriptor = open("/dev/null", O_RDONLY);
+        if (descriptor > STDERR_FILENO) close(descriptor);
+        if (descriptor < 0 || descriptor > STDERR_FILENO) return;
+    }
+}
+
+int main(int count, char **words) {
+    pare_process_prepare(words);
+    occupy_standard_streams();
+    prepare_signals();
+    pare_terminal_open(false);
+    return pare_outcome_finish(dispatch(count > 0 ? count - 1 : 0, words + 1));
+}

@@ -1,0 +1,153 @@
+#include "options.h"
+
+#define AT(member) offsetof(pare_arguments, member)
+#define EVERYWHERE (PARE_IN_PRUNE | PARE_IN_EVAL | PARE_IN_GENERATE | PARE_IN_INSPECT | PARE_IN_BENCH)
+#define WORKING (PARE_IN_PRUNE | PARE_IN_EVAL | PARE_IN_GENERATE | PARE_IN_BENCH)
+
+static const char target[] = "What to remove";
+static const char calibration[] = "Calibration";
+static const char constants[] = "Constants of the method (default: as published)";
+static const char evaluation[] = "Evaluation";
+static const char sampling[] = "Text";
+static const char measuring[] = "What to measure";
+static const char output[] = "Output";
+static const char running[] = "How to run";
+
+static const char *compute_name(size_t index) {
+    static const char *const names[] = {
+        [PARE_COMPUTE_AUTO] = "auto", [PARE_COMPUTE_BF16] = "bf16", [PARE_COMPUTE_FP32] = "fp32"};
+    return index < sizeof names / sizeof *names ? names[index] : NULL;
+}
+
+static const char *displace_name(size_t index) {
+    static const char *const names[] = {[PARE_DISPLACE_ALL] = "all", [PARE_DISPLACE_SCORED] = "scored"};
+    return index < sizeof names / sizeof *names ? names[index] : NULL;
+}
+
+const char *pare_choice_shape(size_t index) {
+    static const char *const names[] = {"1b", "7b", "13b", "llama3-8b"};
+    return index < sizeof names / sizeof *names ? names[index] : NULL;
+}
+
+/* clang-format off */
+static const pare_option table[] = {
+    {.name = "method", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_CHOICE, .value = "NAME",
+     .offset = AT(method), .choice = pare_recipe_name,
+     .help = "how units are scored (default: moreau-gs); see Methods below"},
+    {.name = "ratio", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_REAL, .value = "R",
+     .offset = AT(ratio), .low = 0, .high = 1, .open = true,
+     .help = "share of the KV groups and FFN channels of each layer to remove, between 0 and 1"},
+    {.name = "params", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_PARAMETERS, .value = "P",
+     .offset = AT(parameters), .low = 1, .high = 1e15,
+     .help = "instead of a ratio: parameters that the whole model shall keep, such as 5.4B or 350M"},
+    {.name = "layers", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_SPAN, .value = "A:B",
+     .offset = AT(layer_span), .low = 0, .high = 1e6,
+     .help = "only layers A up to but not including B (default: all, which keeps the widths uniform)"},
+    {.name = "round-to", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(round_to), .low = 1, .high = 65536,
+     .help = "round the FFN width that is kept up to a multiple of N (default: 1)"},
+
+    {.name = "calib", .commands = PARE_IN_PRUNE, .group = calibration, .kind = PARE_VALUE_TEXT, .value = "FILE",
+     .offset = AT(calibration),
+     .help = ".txt, .jsonl or .json texts, a .json of token id lists, or 'self': text that the model writes itself "
+             "(default: self)"},
+    {.name = "field", .commands = PARE_IN_PRUNE, .group = calibration, .kind = PARE_VALUE_TEXT, .value = "NAME",
+     .offset = AT(field), .help = "the text's key in .jsonl and .json rows (default: text)"},
+    {.name = "calib-stream", .commands = PARE_IN_PRUNE, .group = calibration, .kind = PARE_VALUE_FLAG,
+     .offset = AT(stream), .help = "cut sequences from all documents joined, instead of one from each document"},
+    {.name = "samples", .commands = PARE_IN_PRUNE, .group = calibration, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(samples), .low = 1, .high = 1e6, .help = "sequences (default: 10, or all of an id file)"},
+    {.name = "length", .commands = PARE_IN_PRUNE, .group = calibration, .kind = PARE_VALUE_INTEGER, .value = "T",
+     .offset = AT(length), .low = 2, .high = 1048576,
+     .help = "tokens per sequence (default: 128, or that of an id file)"},
+
+    {.name = "steps", .commands = PARE_IN_PRUNE, .group = constants, .kind = PARE_VALUE_INTEGER, .value = "T",
+     .offset = AT(steps), .low = 1, .high = 1e6, .help = "steps of the Moreau iteration"},
+    {.name = "draws", .commands = PARE_IN_PRUNE, .group = constants, .kind = PARE_VALUE_INTEGER, .value = "M",
+     .offset = AT(draws), .low = 1, .high = 1e6, .help = "noise draws per step"},
+    {.name = "sigma", .commands = PARE_IN_PRUNE, .group = constants, .kind = PARE_VALUE_REAL, .value = "S",
+     .offset = AT(sigma), .low = 0, .high = 100, .help = "noise relative to each weight's magnitude; 0: none"},
+    {.name = "rho", .commands = PARE_IN_PRUNE, .group = constants, .kind = PARE_VALUE_REAL, .value = "R",
+     .offset = AT(rho), .low = 0, .high = 1e12, .open = true, .help = "envelope parameter"},
+    {.name = "gamma", .commands = PARE_IN_PRUNE, .group = constants, .kind = PARE_VALUE_REAL, .value = "G",
+     .offset = AT(gamma), .low = 0, .high = 1e12, .open = true, .help = "step size"},
+    {.name = "eta", .commands = PARE_IN_PRUNE, .group = constants, .kind = PARE_VALUE_REAL, .value = "E",
+     .offset = AT(eta), .low = 0, .high = 1e12, .help = "threshold level of moreau-gs and moreau-l1"},
+    {.name = "displace", .commands = PARE_IN_PRUNE, .group = constants, .kind = PARE_VALUE_CHOICE, .value = "all|scored",
+     .offset = AT(displace), .choice = displace_name,
+     .help = "displace every tensor, or only those that can be cut (default: all)"},
+
+    {.name = "text", .commands = PARE_IN_EVAL | PARE_IN_PRUNE, .group = evaluation, .kind = PARE_VALUE_LIST,
+     .value = "FILE...", .offset = AT(texts),
+     .help = "texts to measure the perplexity on (prune: before and after), or 'self': text that the model writes "
+             "itself; all following words are texts, and the option may be repeated"},
+    {.name = "window", .commands = PARE_IN_EVAL | PARE_IN_PRUNE, .group = evaluation, .kind = PARE_VALUE_INTEGER,
+     .value = "N", .offset = AT(window), .low = 2, .high = 1048576, .help = "tokens per window (default: 128)"},
+    {.name = "max-windows", .commands = PARE_IN_EVAL | PARE_IN_PRUNE, .group = evaluation, .kind = PARE_VALUE_INTEGER,
+     .value = "N", .offset = AT(max_windows), .low = 1, .high = 4294967295.0,
+     .help = "only the first N windows of each text (default: all)"},
+    {.name = "against", .commands = PARE_IN_EVAL, .group = evaluation, .kind = PARE_VALUE_TEXT, .value = "DENSE",
+     .offset = AT(against),
+     .help = "also the KL divergence and the top-1 agreement with this model; it then writes the text of 'self'"},
+
+    {.name = "prompt", .commands = PARE_IN_GENERATE, .group = sampling, .kind = PARE_VALUE_TEXT, .value = "TEXT",
+     .offset = AT(prompt), .may_be_empty = true, .help = "text to continue; may be empty"},
+    {.name = "tokens", .commands = PARE_IN_GENERATE, .group = sampling, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(tokens), .low = 1, .high = 1e9, .help = "tokens to write at most (default: 128)"},
+    {.name = "temperature", .commands = PARE_IN_GENERATE, .group = sampling, .kind = PARE_VALUE_REAL, .value = "T",
+     .offset = AT(temperature), .low = 0, .high = 100, .help = "0 takes the likeliest token each time (default: 0)"},
+    {.name = "top-p", .commands = PARE_IN_GENERATE, .group = sampling, .kind = PARE_VALUE_REAL, .value = "P",
+     .offset = AT(top_p), .low = 0, .high = 1,
+     .help = "draw among the likeliest tokens that make up this probability (default: 1, all)"},
+
+    {.name = "tensors", .commands = PARE_IN_INSPECT, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(tensors),
+     .help = "also every tensor with its share of zeros, which reads the whole model"},
+
+    {.name = "shape", .commands = PARE_IN_BENCH, .group = measuring, .kind = PARE_VALUE_CHOICE, .value = "NAME",
+     .offset = AT(shape), .choice = pare_choice_shape,
+     .help = "instead of MODEL: synthetic weights of this shape, in a sparse file"},
+    {.name = "layers", .commands = PARE_IN_BENCH, .group = measuring, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(layers), .low = 1, .high = 1000, .help = "layers of the synthetic model (default: 1)"},
+    {.name = "samples", .commands = PARE_IN_BENCH, .group = measuring, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(samples), .low = 1, .high = 1e6, .help = "sequences per pass (default: 10)"},
+    {.name = "length", .commands = PARE_IN_BENCH, .group = measuring, .kind = PARE_VALUE_INTEGER, .value = "T",
+     .offset = AT(length), .low = 2, .high = 1048576, .help = "tokens per sequence (default: 128)"},
+    {.name = "repeats", .commands = PARE_IN_BENCH, .group = measuring, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(repeats), .low = 1, .high = 1000, .help = "passes of each kind; the median counts (default: 3)"},
+
+    {.name = "output", .letter = 'o', .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_TEXT,
+     .value = "OUT", .offset = AT(output), .help = "folder to write; needed except with --dry-run"},
+    {.name = "force", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(force),
+     .help = "replace OUT if it exists"},
+    {.name = "dry-run", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(dry_run),
+     .help = "score and report, but write no model"},
+    {.name = "scores", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_TEXT, .value = "FILE",
+     .offset = AT(scores), .help = "also write the score of every unit as JSON"},
+    {.name = "json", .commands = EVERYWHERE & ~(unsigned)PARE_IN_GENERATE, .group = output, .kind = PARE_VALUE_FLAG,
+     .offset = AT(json), .help = "print the result as one JSON document"},
+    {.name = "quiet", .commands = WORKING & ~(unsigned)PARE_IN_GENERATE, .group = output, .kind = PARE_VALUE_FLAG,
+     .offset = AT(quiet),
+     .help = "no plan and no progress"},
+
+    {.name = "seed", .commands = PARE_IN_PRUNE | PARE_IN_EVAL | PARE_IN_GENERATE, .group = running,
+     .kind = PARE_VALUE_SEED, .value = "N", .offset = AT(seed), .help = "of everything that is drawn (default: 0)"},
+    {.name = "compute", .commands = WORKING, .group = running, .kind = PARE_VALUE_CHOICE, .value = "bf16|fp32",
+     .offset = AT(compute), .choice = compute_name,
+     .help = "number format of matrix products (default: auto, bf16 where the CPU multiplies it natively)"},
+    {.name = "threads", .commands = WORKING, .group = running, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(threads), .low = 1, .high = 4096, .help = "threads to use (default: all cores)"},
+    {.name = "memory", .commands = WORKING, .group = running, .kind = PARE_VALUE_SIZE, .value = "SIZE",
+     .offset = AT(memory), .low = 1048576, .high = 1152921504606846976.0,
+     .help = "most memory to use, such as 8G or 512M (default: 80 % of what is available); the mapped weights do not "
+             "count"},
+    {.name = "scratch", .commands = PARE_IN_PRUNE | PARE_IN_BENCH, .group = running, .kind = PARE_VALUE_TEXT,
+     .value = "DIR", .offset = AT(scratch),
+     .help = "folder for state that does not fit into memory (default: $TMPDIR or /tmp)"},
+    {.name = "help", .letter = 'h', .commands = EVERYWHERE, .group = running, .kind = PARE_VALUE_FLAG,
+     .offset = AT(help), .help = "show this text"},
+};
+/* clang-format on */
+
+const pare_option *pare_option_at(size_t index) {
+    return index < sizeof table / sizeof *table ? &table[index] : NULL;
+}

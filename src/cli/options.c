@@ -1,0 +1,202 @@
+#include "options.h"
+
+#include "message.h"
+#include "suggest.h"
+#include "terminal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_OPTIONS = 64 };
+
+typedef struct word_parser {
+    const pare_syntax *command;
+    char **words;
+    int count, next;
+    pare_arguments *out;
+    bool seen[MOST_OPTIONS];
+    bool only_operands;   /* after "--" */
+    bool model_from_list; /* the last text may be MODEL: it was not written after '=' */
+} word_parser;
+
+static bool is_option_word(const char *word) {
+    return word[0] == '-' && word[1] != 0;
+}
+
+/* True for words that cannot be an option's value: "--name" and known short options. A negative number can. */
+static bool cannot_be_value(const char *word) {
+    if (word[0] != '-' || !word[1]) return false;
+    if (word[1] == '-') return true;
+    if (word[2]) return false;
+    for (size_t i = 0; pare_option_at(i); i++)
+        if (pare_option_at(i)->letter == word[1]) return true;
+    return false;
+}
+
+static const pare_option *nearest_option(const word_parser *parser, const char *name) {
+    const pare_option *best = NULL;
+    unsigned least = PARE_SUGGESTION_NONE;
+    for (size_t i = 0; pare_option_at(i); i++) {
+        const pare_option *option = pare_option_at(i);
+        unsigned distance = pare_suggestion_distance(name, option->name);
+        if (!(option->commands & parser->command->bit) || distance >= least) continue;
+        least = distance;
+        best = option;
+    }
+    return best;
+}
+
+static const char *owner_name(unsigned commands) {
+    return commands & PARE_IN_PRUNE      ? "prune"
+           : commands & PARE_IN_EVAL     ? "eval"
+           : commands & PARE_IN_GENERATE ? "generate"
+           : commands & PARE_IN_INSPECT  ? "inspect"
+                                         : "bench";
+}
+
+/* The first row of that name, whatever commands it belongs to, or NULL. */
+static const pare_option *option_named(const char *name) {
+    for (size_t i = 0; pare_option_at(i); i++)
+        if (strcmp(pare_option_at(i)->name, name) == 0) return pare_option_at(i);
+    return NULL;
+}
+
+static int fail_unknown(const word_parser *parser, const char *word, const char *name) {
+    const char *command = parser->command->name;
+    const pare_option *near = nearest_option(parser, name), *other = option_named(name);
+    bool own = near && strcmp(near->name, name) == 0;
+    if (other && !own)
+        pare_terminal_fail("pare %s has no option --%s, which is one of pare %s", command, name,
+                           owner_name(other->commands));
+    else if (near)
+        pare_terminal_fail("pare %s: unknown option %s, did you mean --%s?", command, pare_quote(word).text,
+                           near->name);
+    else
+        pare_terminal_fail("pare %s: unknown option %s, 'pare %s --help' lists what there is", command,
+                           pare_quote(word).text, command);
+    return PARE_EXIT_USAGE;
+}
+
+/* The table's row for "--name", "--name=value" or "-x"; NULL if the command has none. *index is its place. */
+static const pare_option *find_option(const word_parser *parser, const char *word, size_t *index) {
+    bool full = word[1] == '-';
+    size_t length = full ? strcspn(word + 2, "=") : 0;
+    for (size_t i = 0; pare_option_at(i); i++) {
+        const pare_option *option = pare_option_at(i);
+        if (!(option->commands & parser->command->bit)) continue;
+        bool same = full ? strlen(option->name) == length && strncmp(option->name, word + 2, length) == 0
+                         : option->letter && option->letter == word[1] && !word[2];
+        *index = i;
+        if (same) return option;
+    }
+    return NULL;
+}
+
+static int fail_unknown_word(const word_parser *parser, const char *word) {
+    char name[64];
+    const char *start = word[1] == '-' ? word + 2 : word + 1;
+    snprintf(name, sizeof name, "%.*s", (int)(strcspn(start, "=") % sizeof name), start);
+    return fail_unknown(parser, word, name);
+}
+
+static int store(word_parser *parser, const pare_option *option, const char *text) {
+    char reason[320];
+    const char *value;
+    void *target = (char *)parser->out + option->offset;
+    bool list = option->kind == PARE_VALUE_LIST;
+    if (!pare_value_parse(option, text, list ? (void *)&value : target, reason, sizeof reason)) {
+        pare_terminal_fail("pare %s: --%s %s", parser->command->name, option->name, reason);
+        return PARE_EXIT_USAGE;
+    }
+    if (list) {
+        pare_word_list *words = target;
+        words->words[words->count++] = value;
+    }
+    return PARE_EXIT_DONE;
+}
+
+/* The value after "--name": one word, or for a list all words up to the next option. */
+static int take_following(word_parser *parser, const pare_option *option) {
+    if (parser->next == parser->count || cannot_be_value(parser->words[parser->next])) {
+        pare_terminal_fail("pare %s: --%s needs a value (%s)%s", parser->command->name, option->name, option->value,
+                           parser->next == parser->count ? "" : "; write it after '=' if it begins with a dash");
+        return PARE_EXIT_USAGE;
+    }
+    int code = store(parser, option, parser->words[parser->next++]);
+    if (option->kind != PARE_VALUE_LIST) return code;
+    while (code == PARE_EXIT_DONE && parser->next < parser->count && !is_option_word(parser->words[parser->next]))
+        code = store(parser, option, parser->words[parser->next++]);
+    return code;
+}
+
+static int take_option(word_parser *parser, const char *word) {
+    size_t index = 0;
+    const pare_option *option = find_option(parser, word, &index);
+    if (!option) return fail_unknown_word(parser, word);
+    if (parser->seen[index] && option->kind != PARE_VALUE_LIST) {
+        pare_terminal_fail("pare %s: --%s is given twice", parser->command->name, option->name);
+        return PARE_EXIT_USAGE;
+    }
+    parser->seen[index] = true;
+    const char *equals = word[1] == '-' ? strchr(word, '=') : NULL;
+    if (option->kind == PARE_VALUE_LIST) parser->model_from_list = !equals;
+    if (option->kind != PARE_VALUE_FLAG)
+        return equals ? store(parser, option, equals + 1) : take_following(parser, option);
+    if (equals) {
+        pare_terminal_fail("pare %s: --%s takes no value", parser->command->name, option->name);
+        return PARE_EXIT_USAGE;
+    }
+    *(bool *)((char *)parser->out + option->offset) = true;
+    return PARE_EXIT_DONE;
+}
+
+static int take_operand(word_parser *parser, const char *word) {
+    if (parser->out->model) {
+        pare_terminal_fail("pare %s: it takes one MODEL, %s, so there is no place for %s", parser->command->name,
+                           pare_quote(parser->out->model).text, pare_quote(word).text);
+        return PARE_EXIT_USAGE;
+    }
+    if (!*word) {
+        pare_terminal_fail("pare %s: MODEL must not be empty", parser->command->name);
+        return PARE_EXIT_USAGE;
+    }
+    parser->out->model = word;
+    return PARE_EXIT_DONE;
+}
+
+static int take_word(word_parser *parser) {
+    const char *word = parser->words[parser->next++];
+    if (parser->only_operands || !is_option_word(word)) return take_operand(parser, word);
+    if (strcmp(word, "--") != 0) return take_option(parser, word);
+    parser->only_operands = true;
+    return PARE_EXIT_DONE;
+}
+
+static bool asks_for_help(int count, char **words) {
+    for (int i = 0; i < count && strcmp(words[i], "--") != 0; i++)
+        if (strcmp(words[i], "--help") == 0) return true;
+    return false;
+}
+
+int pare_arguments_parse(const pare_syntax *command, int count, char **words, pare_arguments *out) {
+    *out = (pare_arguments){.method = -1, .sigma = -1, .eta = -1, .shape = -1, .help = asks_for_help(count, words)};
+    if (out->help) return PARE_EXIT_DONE;
+    out->texts.words = calloc((size_t)count + 1, sizeof *out->texts.words);
+    if (!out->texts.words) {
+        pare_terminal_fail("there is not enough memory to read the command line");
+        return PARE_EXIT_FAILED;
+    }
+    word_parser parser = {.command = command, .words = words, .count = count, .out = out};
+    int code = PARE_EXIT_DONE;
+    while (code == PARE_EXIT_DONE && parser.next < count)
+        code = take_word(&parser);
+    if (code == PARE_EXIT_DONE && !out->model && parser.model_from_list && out->texts.count > 1)
+        out->model = out->texts.words[--out->texts.count];
+    return code;
+}
+
+void pare_arguments_free(pare_arguments *arguments) {
+    free(arguments->texts.words);
+    *arguments = (pare_arguments){0};
+}

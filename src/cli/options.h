@@ -1,0 +1,116 @@
+/* The command line: one table with every option of every command, and the values that a command line yields. Help is
+ * generated from the same table. */
+#ifndef PARE_CLI_OPTIONS_H
+#define PARE_CLI_OPTIONS_H
+
+#include <pare.h>
+
+/* Exit codes of the program. */
+enum { PARE_EXIT_DONE = 0, PARE_EXIT_FAILED = 1, PARE_EXIT_USAGE = 2 };
+
+/* The commands that an option belongs to. */
+enum {
+    PARE_IN_PRUNE = 1,
+    PARE_IN_EVAL = 2,
+    PARE_IN_GENERATE = 4,
+    PARE_IN_INSPECT = 8,
+    PARE_IN_BENCH = 16,
+};
+
+typedef enum pare_value_kind {
+    PARE_VALUE_FLAG,       /* bool; takes no value */
+    PARE_VALUE_TEXT,       /* const char * */
+    PARE_VALUE_LIST,       /* pare_word_list; takes all following words, and may be repeated */
+    PARE_VALUE_CHOICE,     /* int: index into the option's choices */
+    PARE_VALUE_INTEGER,    /* uint32_t */
+    PARE_VALUE_SEED,       /* uint64_t */
+    PARE_VALUE_REAL,       /* double */
+    PARE_VALUE_SIZE,       /* uint64_t: bytes, with a unit */
+    PARE_VALUE_PARAMETERS, /* uint64_t: a count, with a unit */
+    PARE_VALUE_SPAN,       /* pare_span */
+} pare_value_kind;
+
+typedef struct pare_word_list {
+    const char **words;
+    size_t count;
+} pare_word_list;
+
+/* Half-open; both 0: not given. */
+typedef struct pare_span {
+    int32_t begin, end;
+} pare_span;
+
+/* Zero, or -1 where zero is a choice, means that the option was not given. */
+typedef struct pare_arguments {
+    const char *model;
+    bool help;
+    /* prune */
+    int method;
+    double ratio;
+    uint64_t parameters;
+    pare_span layer_span;
+    uint32_t round_to;
+    const char *calibration, *field;
+    bool stream;
+    uint32_t steps, draws;
+    double sigma, rho, gamma, eta;
+    int displace;
+    const char *output, *scores;
+    bool dry_run, force;
+    /* eval */
+    pare_word_list texts;
+    uint32_t window, max_windows;
+    const char *against;
+    /* generate */
+    const char *prompt;
+    uint32_t tokens;
+    double temperature, top_p;
+    /* inspect */
+    bool tensors;
+    /* bench */
+    int shape;
+    uint32_t layers, repeats;
+    /* several */
+    uint32_t samples, length, threads;
+    uint64_t seed, memory;
+    int compute;
+    const char *scratch;
+    bool quiet, json;
+} pare_arguments;
+
+typedef struct pare_option {
+    const char *name; /* without the dashes */
+    char letter;      /* of the short form, or 0 */
+    unsigned commands;
+    const char *group; /* heading in the help */
+    pare_value_kind kind;
+    const char *value; /* the value's name in the help */
+    size_t offset;     /* of the value in pare_arguments */
+    double low, high;  /* bounds of a numeric value */
+    bool open;         /* the bounds themselves are excluded */
+    bool may_be_empty;
+    const char *(*choice)(size_t index); /* the choices' names, NULL after the last */
+    const char *help;
+} pare_option;
+
+/* The table, in the order of the help; NULL after the last. */
+const pare_option *pare_option_at(size_t index);
+/* The names that --shape takes. */
+const char *pare_choice_shape(size_t index);
+
+/* Parses `text` as the option's value into *target (of the kind's type). On failure false, and `reason` says what the
+ * value must be: "must be ..., not '...'". */
+bool pare_value_parse(const pare_option *option, const char *text, void *target, char *reason, size_t size);
+
+/* What parsing needs to know about a command. */
+typedef struct pare_syntax {
+    const char *name;
+    unsigned bit;
+} pare_syntax;
+
+/* Fills *out from the words after the command's name. Returns PARE_EXIT_DONE, or PARE_EXIT_USAGE after one sentence on
+ * standard error. Free with pare_arguments_free in either case. */
+int pare_arguments_parse(const pare_syntax *command, int count, char **words, pare_arguments *out);
+void pare_arguments_free(pare_arguments *arguments);
+
+#endif

@@ -1,0 +1,62 @@
+#include "outcome.h"
+
+#include "terminal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int pare_outcome_exit(pare_status status) {
+    if (status == PARE_OK) return PARE_EXIT_DONE;
+    pare_terminal_fail("%s", pare_message());
+    return status == PARE_BAD_ARGUMENT ? PARE_EXIT_USAGE : PARE_EXIT_FAILED;
+}
+
+int pare_outcome_usage(const char *command, const char *sentence) {
+    pare_terminal_fail("pare %s: %s", command, sentence);
+    return PARE_EXIT_USAGE;
+}
+
+int pare_outcome_open(const char *directory, pare_model **model) {
+    return pare_outcome_exit(pare_model_open(directory, model));
+}
+
+int pare_outcome_deliver(pare_status status, char *report, const pare_arguments *arguments,
+                         void (*show)(const pare_arguments *arguments, const json_t *report)) {
+    pare_terminal_clear();
+    if (status != PARE_OK) return pare_outcome_exit(status);
+    if (arguments->json) {
+        puts(report);
+    } else {
+        json_t *document = json_loads(report, 0, NULL);
+        show(arguments, document);
+        json_decref(document);
+    }
+    pare_text_free(report);
+    return PARE_EXIT_DONE;
+}
+
+pare_runtime pare_outcome_runtime(const pare_arguments *arguments) {
+    return (pare_runtime){
+        .threads = (int)arguments->threads,
+        .compute = (pare_compute)arguments->compute,
+        .memory_limit = arguments->memory,
+        .scratch = arguments->scratch,
+        .progress = pare_terminal_progress,
+    };
+}
+
+int pare_outcome_finish(int code) {
+    errno = 0;
+    bool flushed = fflush(stdout) == 0;
+    if (flushed && !ferror(stdout)) return code;
+    int reason = errno;
+    struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    bool reader_gone = reason == EPIPE || (poll(&output, 1, 0) == 1 && (output.revents & POLLERR));
+    if (!reader_gone && code == PARE_EXIT_DONE)
+        pare_terminal_fail("the result could not be written to standard output%s%s", reason ? ": " : "",
+                           reason ? strerror(reason) : "");
+    return code == PARE_EXIT_DONE ? PARE_EXIT_FAILED : code;
+}

@@ -1,0 +1,74 @@
+#include "plan.h"
+
+#include "message.h"
+#include "terminal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *summary_of(const char *method) {
+    for (size_t i = 0; pare_recipe_name(i); i++)
+        if (strcmp(pare_recipe_name(i), method) == 0) return pare_recipe_summary(i);
+    return "";
+}
+
+static void add_constant(char *list, size_t size, bool given, const char *name, double value) {
+    size_t used = strlen(list);
+    if (given && used < size) snprintf(list + used, size - used, ", %s %g", name, value);
+}
+
+static void say_constants(const pare_arguments *arguments) {
+    char list[256] = "";
+    add_constant(list, sizeof list, arguments->steps > 0, "steps", arguments->steps);
+    add_constant(list, sizeof list, arguments->draws > 0, "draws", arguments->draws);
+    add_constant(list, sizeof list, arguments->sigma >= 0, "sigma", arguments->sigma);
+    add_constant(list, sizeof list, arguments->rho > 0, "rho", arguments->rho);
+    add_constant(list, sizeof list, arguments->gamma > 0, "gamma", arguments->gamma);
+    add_constant(list, sizeof list, arguments->eta >= 0, "eta", arguments->eta);
+    pare_terminal_say("  constants    as published%s%s", *list ? ", except " : "", *list ? list + 2 : "");
+}
+
+static void say_target(const pare_arguments *arguments) {
+    char layers[64] = "every layer", amount[160];
+    if (arguments->layer_span.end)
+        snprintf(layers, sizeof layers, "layers %d to %d", arguments->layer_span.begin, arguments->layer_span.end - 1);
+    if (arguments->parameters)
+        snprintf(amount, sizeof amount, "%s parameters are to be left, cut from",
+                 pare_count_show(arguments->parameters).text);
+    else
+        snprintf(amount, sizeof amount, "remove %g of the units of", arguments->ratio);
+    pare_terminal_say("  target       %s %s, seed %llu", amount, layers, (unsigned long long)arguments->seed);
+}
+
+void pare_plan_say_job(const pare_arguments *arguments, const pare_model *model) {
+    const char *method = arguments->method < 0 ? "moreau-gs" : pare_recipe_name((size_t)arguments->method);
+    const char *summary = summary_of(method);
+    pare_terminal_say("Plan");
+    pare_terminal_say("  model        %s: %s parameters, %s", arguments->model,
+                      pare_count_show(pare_model_parameters(model)).text,
+                      pare_bytes_show(pare_model_bytes(model)).text);
+    pare_terminal_say("  method       %s%s%s", method, *summary ? ": " : "", summary);
+    say_constants(arguments);
+    say_target(arguments);
+    pare_terminal_say("  calibration  %s", arguments->calibration ? arguments->calibration : "self");
+    pare_terminal_say("  output       %s", arguments->dry_run ? "none (dry run)" : arguments->output);
+}
+
+static void say_bytes(const char *name, uint64_t bytes, const char *note) {
+    pare_terminal_say("  %-12s %s%s", name, pare_bytes_show(bytes).text, note);
+}
+
+void pare_plan_say(void *user, const pare_plan *plan) {
+    (void)user;
+    pare_terminal_say("  sequences    %s x %s tokens, %s at a time", pare_count_show(plan->sequences).text,
+                      pare_count_show(plan->length).text, pare_count_show(plan->micro_batch).text);
+    pare_terminal_say("Memory");
+    say_bytes("mapped", plan->mapped, " of weights, which the system may drop and read again");
+    say_bytes("weights", plan->weights, " for the block at work");
+    say_bytes("activations", plan->activations, "");
+    say_bytes("gradients", plan->gradients, "");
+    char note[160] = "";
+    if (plan->scratch) snprintf(note, sizeof note, ", %s of it in a scratch file", pare_bytes_show(plan->scratch).text);
+    say_bytes("state", plan->state, note);
+    say_bytes("limit", plan->limit, "");
+}

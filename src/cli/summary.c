@@ -1,0 +1,122 @@
+#include "summary.h"
+
+#include "document.h"
+#include "message.h"
+#include "table.h"
+#include "terminal.h"
+
+#include <string.h>
+
+static void add_row(pare_table *table, const char *name, const char *before, const char *after, pare_shown change) {
+    pare_table_cell(table, "%s", name);
+    pare_table_cell(table, "%s", before);
+    pare_table_cell(table, "%s", after);
+    pare_table_cell(table, "%s", change.text);
+}
+
+static void add_counts(pare_table *table, const json_t *report, const char *name, pare_shown (*show)(uint64_t)) {
+    const json_t *pair = pare_document_at(report, name);
+    if (!pair) return;
+    uint64_t before = pare_document_count(pair, "before"), after = pare_document_count(pair, "after");
+    add_row(table, name, show(before).text, show(after).text, pare_change_show((double)before, (double)after));
+}
+
+static void add_text(pare_table *table, const json_t *text) {
+    char name[160], shown[2][32];
+    double before = pare_document_number(text, "before.perplexity", 0);
+    double after = pare_document_number(text, "after.perplexity", 0);
+    snprintf(name, sizeof name, "perplexity, %s", pare_document_text(text, "file"));
+    snprintf(shown[0], sizeof shown[0], "%.3f", before);
+    snprintf(shown[1], sizeof shown[1], "%.3f", after);
+    add_row(table, name, shown[0], shown[1], pare_change_show(before, after));
+}
+
+static void print_sizes(const json_t *report) {
+    pare_table *table = pare_table_new("lrrr");
+    const json_t *texts = pare_document_at(report, "texts");
+    add_row(table, "", "before", "after", (pare_shown){"change"});
+    add_counts(table, report, "parameters", pare_count_show);
+    add_counts(table, report, "bytes", pare_bytes_show);
+    for (size_t i = 0; i < json_array_size(texts); i++)
+        add_text(table, json_array_get(texts, i));
+    pare_table_print(table, stdout);
+    pare_table_free(table);
+}
+
+static void print_trace(const json_t *trace) {
+    size_t steps = json_array_size(trace);
+    if (!steps) return;
+    const json_t *first = json_array_get(trace, 0), *last = json_array_get(trace, steps - 1);
+    printf("\ncalibration loss %.4f", pare_document_number(first, "loss", 0));
+    if (steps > 1) printf(", %.4f in step %zu", pare_document_number(last, "loss", 0), steps);
+    if (pare_document_at(last, "delta_l2"))
+        printf(", displacement %.4g (l2)", pare_document_number(last, "delta_l2", 0));
+    putchar('\n');
+}
+
+static double total_seconds(const json_t *stages) {
+    const char *name;
+    const json_t *seconds;
+    double total = 0;
+    json_object_foreach((json_t *)stages, name, seconds) {
+        if (strcmp(name, "total") == 0) return json_number_value(seconds);
+        total += json_number_value(seconds);
+    }
+    return total;
+}
+
+static void add_stage(pare_table *table, const char *name, double seconds, double total) {
+    pare_table_cell(table, "%s", name);
+    pare_table_cell(table, "%s", pare_seconds_show(seconds).text);
+    pare_table_cell(table, "%.0f %%", total > 0 ? 100 * seconds / total : 0);
+}
+
+static void print_stages(const json_t *stages) {
+    const char *name;
+    const json_t *seconds;
+    double total = total_seconds(stages);
+    if (!json_object_size(stages)) return;
+    pare_table *table = pare_table_new("lrr");
+    json_object_foreach((json_t *)stages, name, seconds) {
+        if (strcmp(name, "total") != 0) add_stage(table, name, json_number_value(seconds), total);
+    }
+    add_stage(table, "total", total, total);
+    printf("\ntime\n");
+    pare_table_print(table, stdout);
+    pare_table_free(table);
+}
+
+static void print_output(const json_t *output) {
+    if (!output) {
+        printf("\nnothing was written (dry run)\n");
+        return;
+    }
+    const char *kind = pare_document_text(output, "kind"), *load = pare_document_text(output, "load");
+    const json_t *files = pare_document_at(output, "files");
+    printf("\nwritten to %s: %s", pare_document_text(output, "path"), kind);
+    if (pare_document_count(output, "bytes"))
+        printf(", %s", pare_bytes_show(pare_document_count(output, "bytes")).text);
+    putchar('\n');
+    for (size_t i = 0; i < json_array_size(files); i++) {
+        const json_t *file = json_array_get(files, i);
+        printf("  %s\n", json_is_string(file) ? json_string_value(file) : pare_document_text(file, "name"));
+    }
+    if (!*load) load = pare_document_text(output, "loads_with");
+    if (*load) printf("%s\n", load);
+}
+
+void pare_summary_print(const pare_arguments *arguments, const json_t *report) {
+    const json_t *warnings = pare_document_at(report, "warnings"), *layers = pare_document_at(report, "layers");
+    uint64_t peak = pare_document_count(report, "memory.anonymous_peak");
+    for (size_t i = 0; i < json_array_size(warnings); i++)
+        if (json_is_string(json_array_get(warnings, i)))
+            pare_terminal_say("note: %s", json_string_value(json_array_get(warnings, i)));
+    print_sizes(report);
+    if (json_array_size(layers)) printf("\nwidths kept\n");
+    pare_document_print_widths(layers, "  ");
+    print_trace(pare_document_at(report, "trace"));
+    print_stages(pare_document_at(report, "seconds"));
+    if (peak) printf("anonymous memory at most %s\n", pare_bytes_show(peak).text);
+    if (arguments->scores) printf("\nscores written to %s\n", arguments->scores);
+    print_output(pare_document_at(report, "output"));
+}

@@ -1,0 +1,125 @@
+#include "terminal.h"
+
+#include "message.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct {
+    bool quiet, live; /* live: standard error is a terminal that can rewrite a line */
+    bool line_shown;
+    char stage[80];
+    uint64_t total, done; /* of the stage */
+    double start;         /* of the stage */
+    double printed;       /* time of the last output, or 0 */
+    uint64_t tenth;       /* tenths of the stage that a plain line has told */
+} terminal;
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+void pare_terminal_open(bool quiet) {
+    const char *kind = getenv("TERM");
+    memset(&terminal, 0, sizeof terminal);
+    terminal.quiet = quiet;
+    terminal.live = isatty(STDERR_FILENO) && kind && *kind && strcmp(kind, "dumb") != 0;
+}
+
+void pare_terminal_clear(void) {
+    if (!terminal.line_shown) return;
+    fputs("\r\033[K", stderr);
+    terminal.line_shown = false;
+}
+
+void pare_terminal_say(const char *format, ...) {
+    if (terminal.quiet) return;
+    va_list arguments;
+    va_start(arguments, format);
+    pare_terminal_clear();
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+}
+
+void pare_terminal_fail(const char *format, ...) {
+    char sentence[2048];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    for (char *c = sentence; *c; c++)
+        if ((unsigned char)*c < 32 || *c == 127) *c = '?';
+    pare_terminal_clear();
+    bool named = strncmp(sentence, "pare ", 5) == 0;
+    fprintf(stderr, "%s%s\n", named ? "" : "pare: ", sentence);
+}
+
+static int columns(void) {
+    struct winsize size;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20) return size.ws_col;
+    return 80;
+}
+
+static void describe_pace(char *text, size_t size, double seconds, uint64_t done, uint64_t total) {
+    text[0] = 0;
+    if (seconds < 0.5 || !done) return;
+    double rate = (double)done / seconds;
+    if (done < total)
+        snprintf(text, size, ", %s/s, %s left", pare_quantity_show(rate).text,
+                 pare_seconds_show((double)(total - done) / rate).text);
+    else
+        snprintf(text, size, ", %s/s, took %s", pare_quantity_show(rate).text, pare_seconds_show(seconds).text);
+}
+
+static void show_live(uint64_t done, uint64_t total, double time) {
+    enum { BAR = 24 };
+    char pace[200], line[512];
+    int filled = (int)((double)done / (double)total * BAR);
+    describe_pace(pace, sizeof pace, time - terminal.start, done, total);
+    snprintf(line, sizeof line, "%-20s [%.*s%.*s] %3.0f %%%s", terminal.stage, filled, "########################",
+             BAR - filled, "........................", 100 * (double)done / (double)total, pace);
+    fprintf(stderr, "\r\033[K%.*s", columns() - 1, line);
+    fflush(stderr);
+    terminal.line_shown = true;
+    terminal.printed = time;
+}
+
+static void show_plain(uint64_t done, uint64_t total, double time) {
+    char pace[200];
+    describe_pace(pace, sizeof pace, time - terminal.start, done, total);
+    fprintf(stderr, "%s: %.0f %% (%s of %s%s)\n", terminal.stage, 100 * (double)done / (double)total,
+            pare_count_show(done).text, pare_count_show(total).text, pace);
+    terminal.printed = time;
+}
+
+void pare_terminal_progress(void *user, const char *stage, uint64_t done, uint64_t total) {
+    (void)user;
+    if (terminal.quiet || !total) return;
+    if (done > total) done = total;
+    double time = now();
+    bool fresh = total != terminal.total || done < terminal.done || strcmp(stage, terminal.stage) != 0;
+    if (fresh) {
+        snprintf(terminal.stage, sizeof terminal.stage, "%.70s", stage);
+        terminal.total = total;
+        terminal.start = time;
+        terminal.tenth = UINT64_MAX;
+    }
+    terminal.done = done;
+    double idle = time - terminal.printed;
+    if (terminal.live) {
+        if (idle >= 0.1 || (fresh && !terminal.line_shown)) show_live(done, total, time);
+        return;
+    }
+    uint64_t tenth = (uint64_t)((double)done / (double)total * 10);
+    if (idle < 1 || tenth == terminal.tenth) return;
+    terminal.tenth = tenth;
+    show_plain(done, total, time);
+}

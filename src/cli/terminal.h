@@ -1,0 +1,24 @@
+/* Standard error: progress, the plan, notes and failures. On a terminal progress is one line that is rewritten;
+ * elsewhere it is plain lines, at most one a second. Whatever else is said clears that line first. */
+#ifndef PARE_CLI_TERMINAL_H
+#define PARE_CLI_TERMINAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* quiet: progress and pare_terminal_say show nothing. */
+void pare_terminal_open(bool quiet);
+
+/* A pare_progress_fn; user is not used. */
+void pare_terminal_progress(void *user, const char *stage, uint64_t done, uint64_t total);
+
+/* Removes the progress line, if one is shown. */
+void pare_terminal_clear(void);
+
+/* One line of information. */
+void pare_terminal_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* "pare: SENTENCE", even when quiet; what would break the line becomes '?'. */
+void pare_terminal_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

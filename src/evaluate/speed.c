@@ -1,0 +1,276 @@
+/* What this machine can do, and how much of it a pass gets. */
+#include "backend/backend.h"
+#include "calibrate/moreau.h"
+#include "evaluate/flops.h"
+#include "evaluate/synthetic.h"
+#include "support/json.h"
+#include "support/memory.h"
+#include "support/progress.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_REPEATS = 100 };
+
+typedef struct bench {
+    const pare_model *model;
+    const pare_runtime *runtime;
+    pare_backend *backend;
+    int64_t sequences, length;
+    uint32_t repeats;
+    uint32_t *ids;
+    double gemm; /* flop/s of the compute type in use */
+    uint64_t anonymous;
+    json_t *json;
+} bench;
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+typedef pare_status (*work_fn)(void *context);
+
+/* Median seconds of `repeats` runs after one that does not count. */
+static pare_status median_seconds(const bench *b, const char *stage, work_fn work, void *context, double *seconds) {
+    double times[MAX_REPEATS];
+    PARE_TRY(work(context));
+    for (uint32_t i = 0; i < b->repeats; i++) {
+        PARE_TRY(pare_progress_report(b->runtime, stage, i, b->repeats));
+        double start = pare_clock();
+        PARE_TRY(work(context));
+        times[i] = pare_clock() - start;
+    }
+    PARE_TRY(pare_progress_report(b->runtime, stage, b->repeats, b->repeats));
+    qsort(times, b->repeats, sizeof *times, by_value);
+    *seconds = b->repeats % 2 ? times[b->repeats / 2] : 0.5 * (times[b->repeats / 2 - 1] + times[b->repeats / 2]);
+    return PARE_OK;
+}
+
+typedef struct gemm_run {
+    const pare_backend *backend;
+    pare_matmul shape;
+    void *a, *b;
+    float *c;
+} gemm_run;
+
+static pare_status run_gemm(void *context) {
+    gemm_run *g = context;
+    return g->backend->operations->matmul(g->backend, &g->shape, g->a, g->b, g->c);
+}
+
+static pare_status fill_operand(const pare_backend *backend, int64_t count, uint64_t seed, void **out) {
+    float values[1 << 10];
+    PARE_TRY(pare_alloc_uninitialized(out, (size_t)count, pare_operand_size(backend), "matrix"));
+    for (int64_t i = 0; i < count; i += 1 << 10) {
+        int64_t n = count - i < 1 << 10 ? count - i : 1 << 10;
+        for (int64_t j = 0; j < n; j++)
+            values[j] = (float)((uint64_t)(i + j) * 2654435761u * (2 * seed + 1) % 1024) / 1024.0f - 0.5f;
+        backend->operations->to_operand(backend, values, n, pare_operand_at(backend, *out, i));
+    }
+    return PARE_OK;
+}
+
+/* The rate of y = x W^T at one shape. */
+static pare_status gemm_rate(const bench *b, const pare_backend *backend, int64_t m, int64_t n, int64_t k,
+                             double *rate) {
+    gemm_run g = {.backend = backend, .shape = {.batch = 1, .m = m, .n = n, .k = k, .transpose_b = true}};
+    double seconds = 0.0;
+    pare_status status = fill_operand(backend, m * k, 1, &g.a);
+    if (status == PARE_OK) status = fill_operand(backend, n * k, 2, &g.b);
+    if (status == PARE_OK) status = pare_alloc_uninitialized(&g.c, (size_t)(m * n), sizeof(float), "matrix");
+    if (status == PARE_OK) status = median_seconds(b, "measuring matrix products", run_gemm, &g, &seconds);
+    pare_free(g.a);
+    pare_free(g.b);
+    pare_free(g.c);
+    if (status == PARE_OK) *rate = 2.0 * (double)m * (double)n * (double)k / seconds;
+    return status;
+}
+
+/* The machine's rate in one compute type: the better of a square product and the model's own widest one. */
+static pare_status machine_rate(const bench *b, pare_compute compute, const char *key, double *rate) {
+    enum { SQUARE = 4096, SQUARE_FP32 = 2048 };
+    pare_backend *backend;
+    double square = 0.0, own = 0.0;
+    int64_t side = compute == PARE_COMPUTE_FP32 ? SQUARE_FP32 : SQUARE;
+    const pare_config *c = &b->model->config;
+    PARE_TRY(pare_backend_open_cpu(compute, b->runtime->threads, &backend));
+    pare_status status = gemm_rate(b, backend, side, side, side, &square);
+    if (status == PARE_OK) status = gemm_rate(b, backend, b->sequences * b->length, c->widths[0].ffn, c->hidden, &own);
+    *rate = square > own ? square : own;
+    json_object_set_new(b->json, key, json_real(*rate / 1e9));
+    pare_backend_close(backend);
+    return status;
+}
+
+static void record(const bench *b, const char *key, double flops, double seconds) {
+    double tokens = (double)(b->sequences * b->length);
+    json_object_set_new(b->json, key,
+                        json_pack("{s:f,s:f,s:f,s:f}", "seconds", seconds, "tokens_per_second", tokens / seconds,
+                                  "gflops", flops / seconds / 1e9, "fraction_of_gemm", flops / seconds / b->gemm));
+}
+
+typedef struct pass_run {
+    bench *bench;
+    pare_pass *pass;
+    pare_source source;
+    pare_gradient_sink sink;
+    pare_moreau moreau;
+    pare_moreau_state state;
+} pass_run;
+
+static void note_memory(bench *b) {
+    uint64_t now = pare_memory_anonymous_resident();
+    if (now > b->anonymous) b->anonymous = now;
+}
+
+static pare_status run_forward(void *context) {
+    pass_run *r = context;
+    double sum;
+    PARE_TRY(pare_pass_forward(r->pass, &r->source, r->bench->ids, r->bench->sequences));
+    PARE_TRY(pare_pass_loss(r->pass, &r->source, NULL, &sum));
+    note_memory(r->bench);
+    return PARE_OK;
+}
+
+static bool wants_all(void *context, size_t id) {
+    (void)context;
+    (void)id;
+    return true;
+}
+
+static pare_status drop_rows(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,
+                             const float *gradient) {
+    (void)context, (void)id, (void)first, (void)rows, (void)columns, (void)gradient;
+    return PARE_OK;
+}
+
+static pare_status run_gradient(void *context) {
+    pass_run *r = context;
+    double loss;
+    PARE_TRY(pare_pass_gradient(r->pass, &r->source, r->bench->ids, &r->sink, &loss));
+    note_memory(r->bench);
+    return PARE_OK;
+}
+
+static pare_status run_moreau(void *context) {
+    pass_run *r = context;
+    r->state.trace[0].loss = 0.0;
+    PARE_TRY(pare_moreau_run(r->pass, &r->source, r->bench->ids, &r->moreau, &r->state));
+    note_memory(r->bench);
+    return PARE_OK;
+}
+
+static pare_status measure_forward(bench *b) {
+    pass_run r = {.bench = b, .source = {.model = b->model, .backend = b->backend}};
+    pare_pass_shape shape = {.sequences = b->sequences, .length = b->length};
+    double seconds = 0.0;
+    PARE_TRY(pare_pass_new(b->model, b->backend, &shape, &r.pass));
+    pare_status status = median_seconds(b, "forward", run_forward, &r, &seconds);
+    pare_pass_free(r.pass);
+    if (status == PARE_OK) record(b, "forward", pare_flops_forward(b->model, b->sequences, b->length), seconds);
+    return status;
+}
+
+static pare_status measure_gradient(bench *b) {
+    pass_run r = {.bench = b,
+                  .source = {.model = b->model, .backend = b->backend},
+                  .sink = {.wants = wants_all, .rows = drop_rows}};
+    pare_pass_shape shape = {.sequences = b->sequences, .length = b->length, .gradients = true};
+    double seconds = 0.0;
+    PARE_TRY(pare_pass_new(b->model, b->backend, &shape, &r.pass));
+    pare_status status = median_seconds(b, "forward and backward", run_gradient, &r, &seconds);
+    pare_pass_free(r.pass);
+    if (status == PARE_OK)
+        record(b, "forward_backward", pare_flops_gradient(b->model, b->sequences, b->length, false), seconds);
+    return status;
+}
+
+static pare_status measure_moreau(bench *b) {
+    pass_run r = {
+        .bench = b,
+        .source = {.model = b->model, .backend = b->backend, .seed = 1},
+        .moreau = {
+            .steps = 1, .draws = 1, .sigma = 0.05, .rho = 0.2, .gamma = 2e-4, .eta = 5e-6, .prox = PARE_PROX_GROUP}};
+    pare_pass_shape shape = {.sequences = b->sequences, .length = b->length, .gradients = true, .composed = true};
+    bool *displaced;
+    double seconds = 0.0;
+    PARE_TRY(pare_alloc(&displaced, b->model->tensor_count, sizeof *displaced, "tensor list"));
+    memset(displaced, true, b->model->tensor_count);
+    pare_status status = pare_moreau_state_new(b->model, displaced, &r.moreau, b->runtime->scratch, &r.state);
+    pare_free(displaced);
+    if (status != PARE_OK) return status;
+    json_object_set_new(b->json, "moreau_state_bytes", json_integer((json_int_t)r.state.memory.bytes));
+    status = pare_pass_new(b->model, b->backend, &shape, &r.pass);
+    if (status == PARE_OK) status = median_seconds(b, "Moreau step", run_moreau, &r, &seconds);
+    pare_pass_free(r.pass);
+    pare_moreau_state_free(&r.state);
+    if (status == PARE_OK) record(b, "moreau", pare_flops_gradient(b->model, b->sequences, b->length, false), seconds);
+    return status;
+}
+
+static void describe(const bench *b, const pare_bench_options *options, bool synthetic) {
+    json_object_set_new(b->json, "shape", synthetic ? json_string(options->shape) : json_null());
+    json_object_set_new(b->json, "layers", json_integer(b->model->config.layers));
+    json_object_set_new(b->json, "tokens", json_integer(b->sequences * b->length));
+    json_object_set_new(b->json, "threads", json_integer(omp_get_max_threads()));
+    json_object_set_new(b->json, "compute", json_string(b->backend->operand == PARE_DTYPE_BF16 ? "bf16" : "fp32"));
+    uint64_t block = 0;
+    for (int role = 0; role < PARE_LAYER_ROLES; role++)
+        block += b->model->tensors[pare_tensor_id(0, (pare_role)role)]->bytes;
+    json_object_set_new(b->json, "block_bytes", json_integer((json_int_t)block));
+    json_object_set_new(b->json, "model_bytes", json_integer((json_int_t)pare_model_bytes(b->model)));
+}
+
+static pare_status measure(bench *b, const pare_bench_options *options, bool synthetic) {
+    double bf16 = 0.0, fp32 = 0.0;
+    PARE_TRY(pare_backend_open_cpu(b->runtime->compute, b->runtime->threads, &b->backend));
+    PARE_TRY(pare_alloc(&b->ids, (size_t)(b->sequences * b->length), sizeof *b->ids, "token ids"));
+    for (int64_t i = 0; i < b->sequences * b->length; i++)
+        b->ids[i] = (uint32_t)((uint64_t)i * 7919u % b->model->config.vocabulary);
+    describe(b, options, synthetic);
+    PARE_TRY(machine_rate(b, PARE_COMPUTE_BF16, "gemm_gflops_bf16", &bf16));
+    PARE_TRY(machine_rate(b, PARE_COMPUTE_FP32, "gemm_gflops_fp32", &fp32));
+    b->gemm = b->backend->operand == PARE_DTYPE_BF16 ? bf16 : fp32;
+    PARE_TRY(measure_forward(b));
+    PARE_TRY(measure_gradient(b));
+    PARE_TRY(measure_moreau(b));
+    json_object_set_new(b->json, "anonymous_bytes", json_integer((json_int_t)b->anonymous));
+    return PARE_OK;
+}
+
+static const char *temporary_folder(const pare_runtime *runtime) {
+    const char *folder = runtime->scratch ? runtime->scratch : getenv("TMPDIR");
+    return folder && *folder ? folder : "/tmp";
+}
+
+pare_status pare_bench(const pare_model *model, const pare_bench_options *options, const pare_runtime *runtime,
+                       char **report) {
+    static const pare_runtime defaults = {0};
+    *report = NULL;
+    pare_model *synthetic = NULL;
+    bench b = {.model = model,
+               .runtime = runtime ? runtime : &defaults,
+               .sequences = options->samples ? options->samples : 10,
+               .length = options->length ? options->length : 128,
+               .repeats = options->repeats ? options->repeats : 3};
+    if (b.length < 2 || b.length > 1 << 20 || b.sequences > 1 << 20 || b.repeats > MAX_REPEATS)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%lld samples of %lld tokens, %u repeats: give lengths of 2 or more and at most %d repeats",
+                         (long long)b.sequences, (long long)b.length, b.repeats, MAX_REPEATS);
+    if (!model) {
+        const char *shape = options->shape ? options->shape : "7b";
+        PARE_TRY(
+            pare_synthetic_open(shape, options->layers ? options->layers : 1, temporary_folder(b.runtime), &synthetic));
+        b.model = synthetic;
+    }
+    b.json = json_object();
+    pare_status status = measure(&b, options, synthetic != NULL);
+    if (status == PARE_OK) status = pare_json_text(json_incref(b.json), report);
+    json_decref(b.json);
+    pare_free(b.ids);
+    pare_backend_close(b.backend);
+    pare_model_close(synthetic);
+    return status;
+}

@@ -1,0 +1,161 @@
+#include "evaluate/synthetic.h"
+#include "model/model.h"
+#include "support/file.h"
+#include "support/memory.h"
+#include "support/random.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct shape {
+    const char *name;
+    uint32_t hidden, heads, kv_heads, ffn;
+    double theta;
+} shape;
+
+enum { VOCABULARY = 1024 };
+
+static const shape shapes[] = {
+    {"1b", 2048, 32, 4, 5632, 10000.0},
+    {"7b", 4096, 32, 32, 11008, 10000.0},
+    {"13b", 5120, 40, 40, 13824, 10000.0},
+    {"llama3-8b", 4096, 32, 8, 14336, 500000.0},
+};
+
+static const shape *find_shape(const char *name) {
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        if (strcmp(shapes[i].name, name) == 0) return &shapes[i];
+    return NULL;
+}
+
+static void write_config(FILE *file, const shape *s, uint32_t layers) {
+    fprintf(
+        file,
+        "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\",\"hidden_act\":\"silu\",\"hidden_size\":%u,"
+        "\"intermediate_size\":%u,\"num_hidden_layers\":%u,\"num_attention_heads\":%u,\"num_key_value_heads\":%u,"
+        "\"head_dim\":%u,\"max_position_embeddings\":4096,\"rms_norm_eps\":1e-5,\"rope_theta\":%.1f,"
+        "\"tie_word_embeddings\":false,\"vocab_size\":%d,\"torch_dtype\":\"bfloat16\",\"bos_token_id\":1,\"eos_token_"
+        "id\":2}\n",
+        s->hidden, s->ffn, layers, s->heads, s->kv_heads, s->hidden / s->heads, s->theta, VOCABULARY);
+}
+
+typedef struct header {
+    FILE *text;
+    uint64_t offset;
+} header;
+
+static void declare(header *h, const char *name, uint64_t rows, uint64_t columns) {
+    uint64_t bytes = 2 * columns * (rows ? rows : 1);
+    fprintf(h->text, "%s\"%s\":{\"dtype\":\"BF16\",\"shape\":[", h->offset ? "," : "{", name);
+    if (rows) fprintf(h->text, "%llu,", (unsigned long long)rows);
+    fprintf(h->text, "%llu],\"data_offsets\":[%llu,%llu]}", (unsigned long long)columns, (unsigned long long)h->offset,
+            (unsigned long long)(h->offset + bytes));
+    h->offset += bytes;
+}
+
+static void declare_layer(header *h, const shape *s, uint32_t layer) {
+    uint64_t d = s->hidden, f = s->ffn, kv = (uint64_t)s->hidden / s->heads * s->kv_heads;
+    const uint64_t rows[PARE_LAYER_ROLES] = {d, kv, kv, d, f, f, d, 0, 0};
+    for (int role = 0; role < PARE_LAYER_ROLES; role++) {
+        char name[96];
+        pare_role_name(layer, (pare_role)role, name, sizeof name);
+        declare(h, name, rows[role], role == PARE_ROLE_DOWN ? f : d);
+    }
+}
+
+/* Small random bf16 numbers, enough that no product is trivial. */
+static pare_status write_random(int file, uint64_t at, uint64_t bytes) {
+    enum { COUNT = 1 << 18 };
+    float *values;
+    uint16_t *rounded;
+    PARE_TRY(pare_alloc(&values, COUNT, sizeof *values, "random weights"));
+    pare_status status = pare_alloc(&rounded, COUNT, sizeof *rounded, "random weights");
+    for (uint64_t done = 0; done < bytes && status == PARE_OK;) {
+        uint64_t left = (bytes - done) / 2, count = left < COUNT ? left : COUNT;
+        pare_normal_fill(values, 1, 0, 0, done / 2, (size_t)count);
+        for (uint64_t i = 0; i < count; i++)
+            rounded[i] = pare_float_to_bf16(values[i] * 0.02f);
+        ssize_t written = pwrite(file, rounded, (size_t)count * 2, (off_t)(at + done));
+        if (written <= 0) status = pare_fail(PARE_FILE_ERROR, "cannot write random weights: %s", strerror(errno));
+        done += written > 0 ? (uint64_t)written / 2 * 2 : 0;
+    }
+    pare_free(values);
+    pare_free(rounded);
+    return status;
+}
+
+static pare_status write_weights(const char *path, const shape *s, uint32_t layers) {
+    char *text = NULL;
+    size_t length = 0;
+    header h = {.text = open_memstream(&text, &length)};
+    if (!h.text) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for a header");
+    declare(&h, "model.embed_tokens.weight", VOCABULARY, s->hidden);
+    uint64_t filled = 0;
+    for (uint32_t layer = 0; layer < layers; layer++) {
+        declare_layer(&h, s, layer);
+        if (layer == 0) filled = h.offset;
+    }
+    declare(&h, "model.norm.weight", 0, s->hidden);
+    declare(&h, "lm_head.weight", VOCABULARY, s->hidden);
+    fputc('}', h.text);
+    while ((ftell(h.text) + 8) % 64)
+        fputc(' ', h.text);
+    fclose(h.text);
+    uint64_t header_bytes = length;
+    int file = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+    pare_status status = PARE_OK;
+    if (file < 0 || pwrite(file, &header_bytes, 8, 0) != 8 || pwrite(file, text, length, 8) != (ssize_t)length ||
+        ftruncate(file, (off_t)(8 + length + h.offset)) != 0)
+        status = pare_fail(PARE_FILE_ERROR, "cannot write %s: %s", path, strerror(errno));
+    if (status == PARE_OK) status = write_random(file, 8 + length, filled);
+    if (file >= 0) close(file);
+    free(text);
+    return status;
+}
+
+static pare_status write_model(const char *folder, const shape *s, uint32_t layers) {
+    char *config = pare_path_join(folder, "config.json"), *weights = pare_path_join(folder, "model.safetensors");
+    FILE *file = fopen(config, "we");
+    pare_status status = file ? PARE_OK : pare_fail(PARE_FILE_ERROR, "cannot write %s: %s", config, strerror(errno));
+    if (file) {
+        write_config(file, s, layers);
+        if (fclose(file) != 0) status = pare_fail(PARE_FILE_ERROR, "cannot write %s: %s", config, strerror(errno));
+    }
+    if (status == PARE_OK) status = write_weights(weights, s, layers);
+    free(config);
+    free(weights);
+    return status;
+}
+
+static void remove_files(const char *folder) {
+    char *config = pare_path_join(folder, "config.json"), *weights = pare_path_join(folder, "model.safetensors");
+    unlink(config);
+    unlink(weights);
+    rmdir(folder);
+    free(config);
+    free(weights);
+}
+
+pare_status pare_synthetic_open(const char *name, uint32_t layers, const char *parent, pare_model **out) {
+    *out = NULL;
+    const shape *s = find_shape(name);
+    if (!s) return pare_fail(PARE_BAD_ARGUMENT, "--shape %s: known shapes are 1b, 7b, 13b and llama3-8b", name);
+    if (layers < 1 || layers > 512)
+        return pare_fail(PARE_BAD_ARGUMENT, "--layers %u: give a number from 1 to 512", layers);
+    char *folder = pare_path_join(parent, "pare-bench-XXXXXX");
+    if (!mkdtemp(folder)) {
+        pare_status status = pare_fail(PARE_FILE_ERROR, "cannot make a folder in %s: %s", parent, strerror(errno));
+        free(folder);
+        return status;
+    }
+    pare_status status = write_model(folder, s, layers);
+    if (status == PARE_OK) status = pare_model_open(folder, out);
+    remove_files(folder);
+    free(folder);
+    return status;
+}

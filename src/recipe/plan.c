@@ -1,0 +1,74 @@
+#include "recipe/plan.h"
+#include "support/memory.h"
+#include "support/runtime.h"
+
+#include <stdlib.h>
+
+static const char *scratch_folder(const pare_runtime *runtime) {
+    if (runtime && runtime->scratch) return runtime->scratch;
+    const char *folder = getenv("TMPDIR");
+    return folder && *folder ? folder : "/tmp";
+}
+
+static void mark_tensors(const pare_model *model, uint32_t begin, uint32_t end, pare_displace displace,
+                         pare_calibration_plan *plan) {
+    for (uint32_t layer = begin; layer < end; layer++)
+        for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+            plan->scored[pare_tensor_id(layer, (pare_role)role)] = true;
+    for (size_t id = 0; id < model->tensor_count; id++)
+        plan->displaced[id] = displace == PARE_DISPLACE_ALL || plan->scored[id];
+}
+
+/* The displacement stays in memory if the pass fits beside it, and goes to a scratch file otherwise. */
+static pare_status place_state(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
+                               pare_calibration_plan *plan, pare_pass_memory *pass) {
+    uint64_t limit = plan->sizes.limit, state = plan->sizes.state;
+    plan->shape.limit = limit > state ? limit - state : 1;
+    if (pare_pass_measure(model, backend, &plan->shape, pass) == PARE_OK) return PARE_OK;
+    plan->shape.limit = limit;
+    if (state) {
+        plan->scratch = scratch_folder(runtime);
+        plan->sizes.scratch = state;
+    }
+    return pare_pass_measure(model, backend, &plan->shape, pass);
+}
+
+static pare_status fill_plan(const pare_model *model, const pare_backend *backend, const pare_recipe *recipe,
+                             const pare_runtime *runtime, pare_calibration_plan *plan) {
+    pare_pass_memory pass = {0};
+    plan->sizes.limit = pare_runtime_limit(runtime);
+    plan->sizes.mapped = pare_model_bytes(model);
+    if (recipe->signal == PARE_SIGNAL_NONE) return PARE_OK;
+    if (recipe->signal == PARE_SIGNAL_MOREAU) {
+        plan->sizes.state = pare_moreau_state_bytes(model, plan->displaced, recipe->moreau.draws);
+        plan->shape.composed = true;
+    }
+    PARE_TRY(place_state(model, backend, runtime, plan, &pass));
+    plan->sizes.weights = pass.weights;
+    plan->sizes.activations = pass.activations;
+    plan->sizes.gradients = pass.gradients;
+    plan->sizes.micro_batch = (uint64_t)pass.micro_batch;
+    plan->sizes.sequences = (uint64_t)plan->shape.sequences;
+    plan->sizes.length = (uint64_t)plan->shape.length;
+    return PARE_OK;
+}
+
+pare_status pare_plan_new(const pare_model *model, const pare_backend *backend, const pare_recipe *recipe,
+                          const pare_runtime *runtime, uint32_t layer_begin, uint32_t layer_end, pare_displace displace,
+                          int64_t sequences, int64_t length, pare_calibration_plan *out) {
+    *out = (pare_calibration_plan){.shape = {.sequences = sequences, .length = length, .gradients = true}};
+    pare_status status = pare_alloc(&out->scored, model->tensor_count, sizeof(bool), "plan");
+    if (status == PARE_OK) status = pare_alloc(&out->displaced, model->tensor_count, sizeof(bool), "plan");
+    if (status == PARE_OK) {
+        mark_tensors(model, layer_begin, layer_end, displace, out);
+        status = fill_plan(model, backend, recipe, runtime, out);
+    }
+    if (status != PARE_OK) pare_plan_free(out);
+    return status;
+}
+
+void pare_plan_free(pare_calibration_plan *plan) {
+    pare_free(plan->scored);
+    pare_free(plan->displaced);
+    *plan = (pare_calibration_plan){0};
+}

@@ -1,0 +1,195 @@
+/* pare_prune: walks a recipe through the rooms, from the checkpoint to the smaller model. */
+#include "calibrate/calibration.h"
+#include "recipe/prune_job.h"
+#include "support/file.h"
+#include "support/memory.h"
+#include "support/progress.h"
+#include "surgery/cut.h"
+#include "surgery/verify.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+typedef pare_status (*stage_fn)(pare_prune_job *job);
+
+static pare_status choose_target(pare_prune_job *job) {
+    const pare_prune_options *o = job->options;
+    uint32_t layers = job->model->config.layers;
+    bool all = o->layer_begin == 0 && o->layer_end == 0;
+    if (o->layer_begin < 0 || o->layer_end < 0)
+        return pare_fail(PARE_BAD_ARGUMENT, "--layers %d:%d: the model has layers 0:%u (the end is not included)",
+                         o->layer_begin, o->layer_end, layers);
+    job->target = (pare_target){.ratio = o->ratio,
+                                .parameters = o->parameters,
+                                .layer_begin = (uint32_t)o->layer_begin,
+                                .layer_end = all ? layers : (uint32_t)o->layer_end,
+                                .round_to = o->round_to};
+    PARE_TRY(pare_alloc(&job->widths, layers, sizeof *job->widths, "widths"));
+    PARE_TRY(pare_widths_after(job->model, &job->target, job->widths));
+    return pare_config_write(&job->model->config, job->widths, &job->config, &job->kind);
+}
+
+/* Everything that can be refused is refused here, before any work. */
+static pare_status prepare(pare_prune_job *job) {
+    const pare_prune_options *o = job->options;
+    PARE_TRY(pare_recipe_resolve(o, &job->recipe));
+    PARE_TRY(choose_target(job));
+    if (!o->dry_run && !o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
+    if (o->dry_run) return PARE_OK;
+    uint64_t removed = pare_model_parameters(job->model) - pare_parameters_with(job->model, job->widths);
+    return pare_output_begin(o->output, pare_checkpoint_directory(job->model->checkpoint), o->force,
+                             pare_model_bytes(job->model) - removed * 2 + (1 << 20), &job->output);
+}
+
+static pare_status scan(pare_prune_job *job) {
+    return pare_checkpoint_scan(job->model->checkpoint, job->runtime, &job->scan);
+}
+
+static pare_status make_plan(pare_prune_job *job, uint32_t sequences, uint32_t length) {
+    PARE_TRY(pare_plan_new(job->model, job->backend, &job->recipe, job->runtime, job->target.layer_begin,
+                           job->target.layer_end, job->options->displace, sequences, length, &job->plan));
+    if (job->runtime && job->runtime->plan) job->runtime->plan(job->runtime->progress_user, &job->plan.sizes);
+    return PARE_OK;
+}
+
+/* The plan is shown before the long part of the work: before a model writes its own text, after a file was read. */
+static pare_status calibrate(pare_prune_job *job) {
+    const pare_calibration_options *o = &job->options->calibration;
+    job->calibrated = job->recipe.signal != PARE_SIGNAL_NONE;
+    if (!job->calibrated) return make_plan(job, 0, 0);
+    bool self = pare_calibration_is_self(o->source);
+    if (self) PARE_TRY(make_plan(job, o->samples ? o->samples : 10, o->length ? o->length : 128));
+    PARE_TRY(pare_calibration_load(job->model, job->backend, job->runtime, o, job->options->seed, &job->windows,
+                                   job->calibration_digest));
+    return self ? PARE_OK : make_plan(job, job->windows.count, job->windows.length);
+}
+
+static pare_status score(pare_prune_job *job) {
+    PARE_TRY(pare_score_units(job->model, job->backend, &job->recipe, &job->plan, job->runtime, job->options->seed,
+                              job->windows.ids, &job->result));
+    PARE_TRY(pare_select_local(job->model, &job->result.scores, job->widths, &job->selection));
+    if (!job->options->scores) return PARE_OK;
+    json_t *scores =
+        pare_report_scores(&job->result.scores, job->model, job->target.layer_begin, job->target.layer_end);
+    return pare_report_write(scores, job->options->scores);
+}
+
+static pare_status write_model(pare_prune_job *job) {
+    if (!job->output) return PARE_OK;
+    json_t *recipe = pare_recipe_json(&job->recipe);
+    pare_record record = pare_prune_record(job, recipe);
+    char *manifest = NULL;
+    pare_status status = pare_json_text(pare_report_manifest(&record), &manifest);
+    json_decref(recipe);
+    if (status == PARE_OK)
+        status = pare_cut_write(job->model, &job->selection, pare_output_path(job->output), job->runtime);
+    if (status == PARE_OK) status = pare_output_write_text(job->output, "config.json", job->config);
+    if (status == PARE_OK) status = pare_output_write_text(job->output, "pruning.json", manifest);
+    if (status == PARE_OK) status = pare_output_carry_over(job->output);
+    pare_free(manifest);
+    return status;
+}
+
+/* Some ids to compare the written model on: calibration text if there is any, else ids spread over the vocabulary. */
+static pare_status verify(pare_prune_job *job) {
+    enum { LENGTH = 32 };
+    uint32_t ids[LENGTH];
+    if (!job->output) return PARE_OK;
+    uint32_t length = job->windows.length && job->windows.length < LENGTH ? job->windows.length : LENGTH;
+    if (length > job->model->config.max_positions) length = job->model->config.max_positions;
+    for (uint32_t i = 0; i < length; i++)
+        ids[i] = job->windows.ids ? job->windows.ids[i] : (uint32_t)((i * 7919u + 1u) % job->model->config.vocabulary);
+    return pare_verify_written(job->model, &job->selection, pare_output_path(job->output), ids, length, job->runtime);
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Names and sizes of the files in the folder, sorted. */
+static pare_status list_files(pare_prune_job *job, const char *folder) {
+    enum { MOST = 4096 };
+    char *names[MOST];
+    size_t count = 0;
+    DIR *directory = opendir(folder);
+    job->files = json_array();
+    if (!directory) return pare_fail(PARE_FILE_ERROR, "cannot list %s", folder);
+    for (struct dirent *entry; (entry = readdir(directory)) && count < MOST;)
+        if (entry->d_name[0] != '.') names[count++] = pare_format("%s", entry->d_name);
+    closedir(directory);
+    qsort(names, count, sizeof *names, by_name);
+    for (size_t i = 0; i < count; i++) {
+        char *path = pare_path_join(folder, names[i]);
+        struct stat status;
+        if (stat(path, &status) == 0) job->bytes_after += (uint64_t)status.st_size;
+        json_array_append_new(job->files, pare_json_name(names[i]));
+        free(path);
+        free(names[i]);
+    }
+    return PARE_OK;
+}
+
+static pare_status commit(pare_prune_job *job) {
+    if (!job->output) return PARE_OK;
+    PARE_TRY(list_files(job, pare_output_path(job->output)));
+    PARE_TRY(pare_interrupted());
+    pare_output *output = job->output;
+    job->output = NULL;
+    return pare_output_commit(output);
+}
+
+static pare_status run_stages(pare_prune_job *job) {
+    static const struct {
+        const char *name;
+        stage_fn run;
+    } stages[PARE_PRUNE_STAGES] = {
+        {"preparing", prepare},
+        {"reading and checking", scan},
+        {"calibration text", calibrate},
+        {"scoring", score},
+        {"evaluation", pare_prune_evaluate_texts},
+        {"writing", write_model},
+        {"checking the result", verify},
+        {"putting into place", commit},
+    };
+    for (int i = 0; i < PARE_PRUNE_STAGES; i++) {
+        double start = pare_clock();
+        PARE_TRY(pare_interrupted());
+        PARE_TRY(stages[i].run(job));
+        json_object_set_new(job->seconds, stages[i].name, json_real(pare_clock() - start));
+    }
+    return PARE_OK;
+}
+
+static void free_job(pare_prune_job *job) {
+    pare_output_abandon(job->output);
+    pare_selection_free(&job->selection);
+    pare_score_free(&job->result);
+    pare_plan_free(&job->plan);
+    pare_windows_free(&job->windows);
+    pare_scan_free(&job->scan);
+    pare_free(job->widths);
+    free(job->config);
+    json_decref(job->texts);
+    json_decref(job->seconds);
+    json_decref(job->files);
+    pare_backend_close(job->backend);
+}
+
+pare_status pare_prune(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
+                       char **report) {
+    pare_prune_job job = {.model = model, .options = options, .runtime = runtime};
+    *report = NULL;
+    pare_memory_peak_reset();
+    pare_status status = pare_backend_open_cpu(runtime ? runtime->compute : PARE_COMPUTE_AUTO,
+                                               runtime ? runtime->threads : 0, &job.backend);
+    if (status == PARE_OK) {
+        job.seconds = json_object();
+        status = run_stages(&job);
+    }
+    if (status == PARE_OK) status = pare_prune_report(&job, report);
+    free_job(&job);
+    return status;
+}

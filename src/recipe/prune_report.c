@@ -1,0 +1,95 @@
+#include "recipe/prune_job.h"
+#include "support/memory.h"
+
+static const char *kind_name(pare_config_kind kind) {
+    return kind == PARE_CONFIG_LLAMA ? "llama" : kind == PARE_CONFIG_MISTRAL ? "mistral" : "per-layer";
+}
+
+static const char *kind_loads(pare_config_kind kind) {
+    switch (kind) {
+    case PARE_CONFIG_LLAMA:
+        return "loads as any LLaMA: transformers, vLLM, llama.cpp's converter, pare";
+    case PARE_CONFIG_MISTRAL:
+        return "loads as a Mistral (the same computation; transformers wants a LLaMA's heads to divide its hidden "
+               "size): "
+               "transformers, vLLM, llama.cpp's converter, pare";
+    case PARE_CONFIG_PER_LAYER:
+        break;
+    }
+    return "layers differ in width: pare reads it (eval, generate, prune); stock engines have one width for all "
+           "layers, "
+           "so prune all layers alike (no --layers) for them";
+}
+
+pare_record pare_prune_record(const pare_prune_job *job, json_t *recipe) {
+    const char *source = job->options->calibration.source;
+    return (pare_record){.model = job->model,
+                         .method = job->recipe.name,
+                         .recipe = recipe,
+                         .seed = job->options->seed,
+                         .scan = &job->scan,
+                         .calibration = job->calibrated ? (source ? source : "self") : NULL,
+                         .sequences = job->windows.count,
+                         .length = job->windows.length,
+                         .calibration_digest = job->calibration_digest,
+                         .parameters_after = pare_parameters_with(job->model, job->widths),
+                         .selection = &job->selection};
+}
+
+static json_t *trace_json(const pare_score_result *result) {
+    json_t *trace = json_array();
+    for (int32_t t = 0; t < result->steps; t++) {
+        const pare_moreau_step *step = &result->trace[t];
+        double rows = step->rows ? (double)step->rows : 1.0;
+        json_array_append_new(trace, json_pack("{s:i,s:f,s:f,s:f}", "step", t + 1, "loss", step->loss, "delta_l2",
+                                               step->delta_l2, "zero_groups", (double)step->zero_rows / rows));
+    }
+    return trace;
+}
+
+static json_t *output_json(const pare_prune_job *job, const pare_record *record) {
+    json_t *output = json_object();
+    json_object_set_new(output, "path", pare_json_name(job->options->output));
+    json_object_set_new(output, "kind", json_string(kind_name(job->kind)));
+    json_object_set_new(output, "load", json_string(kind_loads(job->kind)));
+    json_object_set(output, "files", job->files);
+    json_object_set_new(output, "parameters", json_integer((json_int_t)record->parameters_after));
+    json_object_set_new(output, "bytes", json_integer((json_int_t)job->bytes_after));
+    return output;
+}
+
+static json_t *pair(uint64_t before, uint64_t after) {
+    return json_pack("{s:I,s:I}", "before", (json_int_t)before, "after", (json_int_t)after);
+}
+
+/* Weights alone, at the dtypes of the input. */
+static uint64_t weight_bytes_after(const pare_prune_job *job) {
+    uint64_t removed = pare_model_parameters(job->model) - pare_parameters_with(job->model, job->widths);
+    return pare_model_bytes(job->model) -
+           removed * pare_dtype_size(job->model->tensors[pare_tensor_id(0, PARE_ROLE_Q)]->dtype);
+}
+
+pare_status pare_prune_report(const pare_prune_job *job, char **text) {
+    json_t *json = json_object(), *recipe = pare_recipe_json(&job->recipe), *model = json_object();
+    pare_record record = pare_prune_record(job, recipe);
+    uint64_t parameters = pare_model_parameters(job->model), bytes = pare_model_bytes(job->model);
+    json_object_set_new(json, "pare", json_string(pare_version()));
+    json_object_set_new(json, "method", json_string(job->recipe.name));
+    json_object_set_new(json, "recipe", recipe);
+    json_object_set_new(json, "seed", json_integer((json_int_t)job->options->seed));
+    json_object_set_new(json, "ratio", json_real(job->target.ratio));
+    json_object_set_new(model, "name", pare_json_name(pare_checkpoint_directory(job->model->checkpoint)));
+    json_object_set_new(model, "parameters", json_integer((json_int_t)parameters));
+    json_object_set_new(model, "bytes", json_integer((json_int_t)bytes));
+    json_object_set_new(json, "model", model);
+    if (!job->options->dry_run) json_object_set_new(json, "output", output_json(job, &record));
+    json_object_set_new(json, "calibration", pare_report_calibration(&record));
+    json_object_set_new(json, "parameters", pair(parameters, record.parameters_after));
+    json_object_set_new(json, "bytes", pair(bytes, weight_bytes_after(job)));
+    json_object_set_new(json, "layers", pare_report_layers(job->model, &job->selection));
+    if (job->result.trace) json_object_set_new(json, "trace", trace_json(&job->result));
+    if (job->texts) json_object_set(json, "texts", job->texts);
+    json_object_set(json, "seconds", job->seconds);
+    json_object_set_new(json, "memory", json_pack("{s:I}", "anonymous_peak", (json_int_t)pare_memory_peak()));
+    return pare_json_text(json, text);
+}

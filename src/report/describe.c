@@ -1,0 +1,114 @@
+/* pare_model_describe: what is in a checkpoint. */
+#include "checkpoint/scan.h"
+#include "model/model.h"
+#include "report/manifest.h"
+
+#include <string.h>
+
+static json_t *rope_json(const pare_rope_config *rope) {
+    static const char *const kinds[] = {
+        [PARE_ROPE_PLAIN] = "none", [PARE_ROPE_LINEAR] = "linear", [PARE_ROPE_LLAMA3] = "llama3"};
+    json_t *json = json_pack("{s:s,s:f}", "scaling", kinds[rope->kind], "theta", rope->theta);
+    if (rope->kind != PARE_ROPE_PLAIN) json_object_set_new(json, "factor", json_real(rope->factor));
+    return json;
+}
+
+static json_t *files_json(const pare_checkpoint *checkpoint) {
+    json_t *files = json_array();
+    for (size_t i = 0; i < pare_checkpoint_file_count(checkpoint); i++) {
+        const char *path = pare_checkpoint_file(checkpoint, i), *slash = strrchr(path, '/');
+        json_array_append_new(files, json_pack("{s:o,s:I}", "name", pare_json_name(slash ? slash + 1 : path), "bytes",
+                                               (json_int_t)pare_checkpoint_mapping(checkpoint, i)->bytes));
+    }
+    return files;
+}
+
+static bool uniform(const pare_config *config) {
+    for (uint32_t i = 1; i < config->layers; i++)
+        if (memcmp(&config->widths[i], &config->widths[0], sizeof config->widths[0]) != 0) return false;
+    return true;
+}
+
+static json_t *widths_json(const pare_config *config) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < config->layers; i++) {
+        const pare_widths *w = &config->widths[i];
+        json_array_append_new(list, json_pack("{s:i,s:i,s:i,s:i}", "layer", (int)i, "query_heads", (int)w->heads,
+                                              "kv_heads", (int)w->kv_heads, "ffn", (int)w->ffn));
+    }
+    return list;
+}
+
+/* Elements per dtype over the model's own tensors. */
+static json_t *dtypes_json(const pare_model *model) {
+    uint64_t counts[3] = {0};
+    json_t *json = json_object();
+    for (size_t id = 0; id < model->tensor_count; id++)
+        counts[model->tensors[id]->dtype] += model->tensors[id]->count;
+    for (int dtype = 0; dtype < 3; dtype++)
+        if (counts[dtype])
+            json_object_set_new(json, pare_dtype_name((pare_dtype)dtype), json_integer((json_int_t)counts[dtype]));
+    return json;
+}
+
+static json_t *tensor_json(const pare_tensor *tensor, uint64_t zeros) {
+    json_t *shape = json_array();
+    for (int i = 0; i < tensor->rank; i++)
+        json_array_append_new(shape, json_integer((json_int_t)tensor->shape[i]));
+    return json_pack("{s:s,s:o,s:s,s:I,s:I,s:f}", "name", tensor->name, "shape", shape, "dtype",
+                     pare_dtype_name(tensor->dtype), "parameters", (json_int_t)tensor->count, "zeros",
+                     (json_int_t)zeros, "sparsity", tensor->count ? (double)zeros / (double)tensor->count : 0.0);
+}
+
+static pare_status add_tensors(const pare_model *model, json_t *json) {
+    const pare_checkpoint *checkpoint = model->checkpoint;
+    json_t *tensors = json_array();
+    uint64_t zeros = 0, elements = 0;
+    pare_scan scan;
+    json_object_set_new(json, "tensors", tensors);
+    PARE_TRY(pare_checkpoint_scan(checkpoint, NULL, &scan));
+    for (size_t i = 0; i < pare_checkpoint_count(checkpoint); i++) {
+        const pare_tensor *tensor = pare_checkpoint_at(checkpoint, i);
+        json_array_append_new(tensors, tensor_json(tensor, scan.zeros[i]));
+        zeros += scan.zeros[i];
+        elements += tensor->count;
+    }
+    json_object_set_new(json, "sparsity", json_real(elements ? (double)zeros / (double)elements : 0.0));
+    json_object_set_new(json, "sha256", json_string(scan.digest));
+    pare_scan_free(&scan);
+    return PARE_OK;
+}
+
+static json_t *describe(const pare_model *model) {
+    const pare_config *c = &model->config;
+    const char *architecture = json_string_value(json_array_get(json_object_get(c->json, "architectures"), 0));
+    json_t *json = json_object();
+    json_object_set_new(json, "path", pare_json_name(pare_checkpoint_directory(model->checkpoint)));
+    json_object_set_new(json, "architecture", json_string(architecture ? architecture : c->model_type));
+    json_object_set_new(json, "model_type", json_string(c->model_type));
+    json_object_set_new(json, "layers", json_integer(c->layers));
+    json_object_set_new(json, "hidden", json_integer(c->hidden));
+    json_object_set_new(json, "vocabulary", json_integer(c->vocabulary));
+    json_object_set_new(json, "head_size", json_integer(c->head_size));
+    json_object_set_new(json, "tied", json_boolean(c->tied));
+    json_object_set_new(json, "rope", rope_json(&c->rope));
+    json_object_set_new(json, "max_positions", json_integer(c->max_positions));
+    json_object_set_new(json, "parameters", json_integer((json_int_t)pare_model_parameters(model)));
+    json_object_set_new(json, "bytes", json_integer((json_int_t)pare_model_bytes(model)));
+    json_object_set_new(json, "dtypes", dtypes_json(model));
+    json_object_set_new(json, "files", files_json(model->checkpoint));
+    json_object_set_new(json, "widths", widths_json(c));
+    json_object_set_new(json, "uniform", json_boolean(uniform(c)));
+    return json;
+}
+
+pare_status pare_model_describe(const pare_model *model, bool tensors, char **text) {
+    *text = NULL;
+    json_t *json = describe(model);
+    pare_status status = tensors ? add_tensors(model, json) : PARE_OK;
+    if (status != PARE_OK) {
+        json_decref(json);
+        return status;
+    }
+    return pare_json_text(json, text);
+}

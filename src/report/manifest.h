@@ -1,0 +1,35 @@
+/* The JSON that pare leaves behind: pruning.json in the written model, the scores file, and the pieces they share. */
+#ifndef PARE_REPORT_MANIFEST_H
+#define PARE_REPORT_MANIFEST_H
+
+#include "checkpoint/scan.h"
+#include "select/select.h"
+#include "support/json.h"
+
+/* What a run used and did, for all its JSON. Strings are borrowed. */
+typedef struct pare_record {
+    const pare_model *model;
+    const char *method;
+    json_t *recipe; /* borrowed */
+    uint64_t seed;
+    const pare_scan *scan;
+    const char *calibration; /* NULL: the method needed none */
+    uint32_t sequences, length;
+    const char *calibration_digest;
+    uint64_t parameters_after;
+    const pare_selection *selection;
+} pare_record;
+
+/* [{"kv_heads_kept", "query_heads_kept", "ffn_channels_kept"}] per layer. All these return new references. */
+json_t *pare_report_layers(const pare_model *model, const pare_selection *selection);
+/* {"source", "sequences", "length", "sha256"} or null. */
+json_t *pare_report_calibration(const pare_record *record);
+/* pruning.json */
+json_t *pare_report_manifest(const pare_record *record);
+/* {"layers": [{"heads": [..], "ffn": [..]}]} for layers [begin, end); others have empty lists. */
+json_t *pare_report_scores(const pare_unit_scores *scores, const pare_model *model, uint32_t begin, uint32_t end);
+
+/* Writes the text to `path` in one stroke (temporary file, sync, rename). Frees the reference. */
+pare_status pare_report_write(json_t *json, const char *path);
+
+#endif

@@ -1,0 +1,71 @@
+#include "surgery/verify.h"
+#include "model/pass.h"
+#include "support/memory.h"
+#include "support/progress.h"
+#include "surgery/mask.h"
+
+#include <math.h>
+
+static pare_status report_block(void *context, uint64_t done, uint64_t total) {
+    return pare_progress_report(context, "checking what was written", done, total);
+}
+
+/* logits: float [length, vocabulary], freed by the caller. */
+static pare_status logits_of(const pare_model *model, const pare_backend *backend, float **column_scale,
+                             const uint32_t *ids, int64_t length, const pare_runtime *runtime, float **logits) {
+    pare_pass_shape shape = {.sequences = 1, .length = length, .composed = column_scale != NULL};
+    pare_source source = {.model = model, .backend = backend, .column_scale = column_scale};
+    pare_pass *pass;
+    PARE_TRY(pare_alloc_uninitialized(logits, (size_t)length * model->config.vocabulary, sizeof(float), "logits"));
+    PARE_TRY(pare_pass_new(model, backend, &shape, &pass));
+    pare_pass_on_step(pass, report_block, (void *)(uintptr_t)runtime);
+    pare_status status = pare_pass_forward(pass, &source, ids, 1);
+    if (status == PARE_OK) status = pare_pass_logits(pass, &source, 0, length, *logits);
+    pare_pass_free(pass);
+    return status;
+}
+
+static pare_status compare(const float *written, const float *masked, size_t count, const char *directory) {
+    double largest = 0.0, difference = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        double apart = fabs((double)written[i] - (double)masked[i]);
+        if (!(apart <= difference)) difference = apart;
+        if (fabs((double)masked[i]) > largest) largest = fabs((double)masked[i]);
+    }
+    if (difference <= PARE_VERIFY_BOUND * largest) return PARE_OK;
+    return pare_fail(
+        PARE_CHECK_FAILED,
+        "the model written to %s does not compute what it should (logits differ by %g, the largest is %g); "
+        "nothing was kept - please report this",
+        directory, difference, largest);
+}
+
+static pare_status verify_model(const pare_model *dense, float **mask, const pare_model *written, const uint32_t *ids,
+                                int64_t length, const pare_runtime *runtime) {
+    pare_backend *backend;
+    float *expected = NULL, *actual = NULL;
+    PARE_TRY(pare_backend_open_cpu(PARE_COMPUTE_FP32, runtime ? runtime->threads : 0, &backend));
+    pare_status status = logits_of(dense, backend, mask, ids, length, runtime, &expected);
+    if (status == PARE_OK) status = logits_of(written, backend, NULL, ids, length, runtime, &actual);
+    if (status == PARE_OK)
+        status = compare(actual, expected, (size_t)length * dense->config.vocabulary,
+                         pare_checkpoint_directory(written->checkpoint));
+    pare_free(expected);
+    pare_free(actual);
+    pare_backend_close(backend);
+    return status;
+}
+
+pare_status pare_verify_written(const pare_model *dense, const pare_selection *selection, const char *directory,
+                                const uint32_t *ids, int64_t length, const pare_runtime *runtime) {
+    pare_model *written;
+    float **mask;
+    PARE_TRY(pare_model_open(directory, &written));
+    pare_status status = pare_mask_new(dense, selection, &mask);
+    if (status == PARE_OK) {
+        status = verify_model(dense, mask, written, ids, length, runtime);
+        pare_mask_free(dense, mask);
+    }
+    pare_model_close(written);
+    return status;
+}

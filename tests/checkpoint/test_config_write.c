@@ -1,0 +1,130 @@
+/* A config.json for new widths that stock engines would load wrongly, or that pare itself could not read back. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "checkpoint/config_write.h"
+#include "tiny_model.h"
+
+enum { LAYERS = 3 };
+
+static pare_config read_folder(const char *folder) {
+    pare_checkpoint *checkpoint;
+    pare_config config;
+    assert_int_equal(pare_checkpoint_open(folder, &checkpoint), PARE_OK);
+    if (pare_config_read(checkpoint, &config) != PARE_OK) fail_msg("%s", pare_message());
+    pare_checkpoint_close(checkpoint);
+    return config;
+}
+
+/* The config of a 3-layer model of hidden size 48 with `over` put over it, rewritten for `widths`, parsed again. */
+static json_t *rewrite(const char *over, const pare_widths *widths, pare_config_kind *kind) {
+    char *folder =
+        tiny_model_write((tiny_model){.layers = LAYERS, .hidden = 48, .heads = 8, .kv_heads = 4, .config = over});
+    pare_config config = read_folder(folder);
+    char *text;
+    assert_int_equal(pare_config_write(&config, widths, &text, kind), PARE_OK);
+    assert_int_equal(*kind, pare_config_kind_of(&config, widths));
+    pare_config_free(&config);
+    tiny_remove(folder);
+    free(folder);
+    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(json);
+    free(text);
+    return json;
+}
+
+static bool has(json_t *json, const char *key, const char *value) {
+    char *text = json_dumps(json_object_get(json, key), JSON_ENCODE_ANY | JSON_COMPACT);
+    bool same = text ? strcmp(text, value) == 0 : strcmp(value, "absent") == 0;
+    if (!same) fprintf(stderr, "%s is %s, expected %s\n", key, text ? text : "absent", value);
+    free(text);
+    return same;
+}
+
+static const char extras[] =
+    "{\"rms_norm_eps\": 1e-6, \"x\": [0.1, 1.0000000000000002], \"rope_theta\": 500000.0, \"attention_bias\": false,"
+    "\"mlp_bias\": false, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}, \"torch_dtype\": \"bfloat16\"}";
+
+static void stays_a_llama_where_heads_divide(void **state) {
+    (void)state;
+    pare_widths widths[LAYERS] = {{6, 3, 16}, {6, 3, 16}, {6, 3, 16}};
+    pare_config_kind kind;
+    json_t *json = rewrite(extras, widths, &kind);
+    assert_int_equal(kind, PARE_CONFIG_LLAMA);
+    assert_true(has(json, "model_type", "\"llama\"") && has(json, "architectures", "[\"LlamaForCausalLM\"]"));
+    assert_true(has(json, "num_attention_heads", "6") && has(json, "num_key_value_heads", "3"));
+    assert_true(has(json, "intermediate_size", "16") && has(json, "head_dim", "6"));
+    assert_true(has(json, "attention_bias", "false") && has(json, "sliding_window", "absent"));
+    assert_true(has(json, "torch_dtype", "\"bfloat16\"") &&
+                has(json, "rope_scaling", "{\"type\":\"linear\",\"factor\":2.0}"));
+    assert_true(json_real_value(json_array_get(json_object_get(json, "x"), 1)) == 1.0000000000000002);
+    json_decref(json);
+}
+
+static void becomes_a_mistral_where_they_do_not(void **state) {
+    (void)state;
+    pare_widths widths[LAYERS] = {{5, 5, 16}, {5, 5, 16}, {5, 5, 16}};
+    pare_config_kind kind;
+    json_t *json = rewrite(extras, widths, &kind);
+    assert_int_equal(kind, PARE_CONFIG_MISTRAL);
+    assert_true(has(json, "model_type", "\"mistral\"") && has(json, "architectures", "[\"MistralForCausalLM\"]"));
+    assert_true(has(json, "sliding_window", "null") && has(json, "attention_bias", "absent") &&
+                has(json, "mlp_bias", "absent"));
+    assert_true(has(json, "num_attention_heads", "5") && has(json, "num_key_value_heads", "5"));
+    assert_true(has(json, "head_dim", "6") && has(json, "max_position_embeddings", "64"));
+    assert_true(has(json, "rope_scaling", "{\"type\":\"linear\",\"factor\":2.0}") &&
+                has(json, "torch_dtype", "\"bfloat16\""));
+    json_decref(json);
+
+    json = rewrite("{\"model_type\": \"mistral\", \"max_position_embeddings\": null}", widths, &kind);
+    assert_int_equal(kind, PARE_CONFIG_MISTRAL);
+    assert_true(has(json, "sliding_window", "absent") && has(json, "head_dim", "6"));
+    json_decref(json);
+    json = rewrite("{\"max_position_embeddings\": null}", widths, &kind);
+    assert_true(has(json, "max_position_embeddings", "2048"));
+    json_decref(json);
+}
+
+static void reads_back_differing_widths(void **state) {
+    (void)state;
+    pare_widths widths[LAYERS] = {{8, 4, 24}, {6, 3, 24}, {8, 4, 11}};
+    pare_config_kind kind;
+    json_t *json = rewrite("{}", widths, &kind);
+    assert_int_equal(kind, PARE_CONFIG_PER_LAYER);
+    assert_true(has(json, "pare_per_layer_widths", "true") && has(json, "model_type", "\"llama\""));
+    assert_true(has(json, "num_attention_heads", "[8,6,8]") && has(json, "num_key_value_heads", "[4,3,4]"));
+    assert_true(has(json, "intermediate_size", "[24,24,11]") && has(json, "head_dim", "6"));
+
+    char *text = json_dumps(json, 0);
+    char *folder = tiny_model_write((tiny_model){
+        .layers = LAYERS, .hidden = 48, .heads = 8, .kv_heads = 4, .head_size = 6, .widths = widths, .config = text});
+    pare_config config = read_folder(folder);
+    assert_memory_equal(config.widths, widths, sizeof widths);
+    free(text);
+    json_decref(json);
+
+    /* Cut once more to equal widths, nothing of the lists is left. */
+    pare_widths equal[LAYERS] = {{6, 3, 11}, {6, 3, 11}, {6, 3, 11}};
+    assert_int_equal(pare_config_write(&config, equal, &text, &kind), PARE_OK);
+    assert_int_equal(kind, PARE_CONFIG_LLAMA);
+    json = json_loads(text, 0, NULL);
+    assert_true(has(json, "pare_per_layer_widths", "absent") && has(json, "num_attention_heads", "6"));
+    json_decref(json);
+    free(text);
+    pare_config_free(&config);
+    tiny_remove(folder);
+    free(folder);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stays_a_llama_where_heads_divide),
+        cmocka_unit_test(becomes_a_mistral_where_they_do_not),
+        cmocka_unit_test(reads_back_differing_widths),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

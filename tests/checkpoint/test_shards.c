@@ -1,0 +1,131 @@
+/* A sharded checkpoint whose index, shards and names do not fit each other, or lead out of the folder. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tiny_model.h"
+
+static const char index_name[] = "model.safetensors.index.json";
+
+static void expect_refusal(const char *folder, pare_status expected, const char *word) {
+    pare_checkpoint *checkpoint;
+    pare_status status = pare_checkpoint_open(folder, &checkpoint);
+    if (status != expected || !strstr(pare_message(), word))
+        fail_msg("status %d where %d and \"%s\" are expected: %s", status, expected, word, pare_message());
+    assert_null(checkpoint);
+}
+
+/* "one" and "two" in shards one.safetensors and two.safetensors, four bytes each. */
+static char *make_shards(void) {
+    char *folder = tiny_folder();
+    const char *names[] = {"one", "two"};
+    for (int i = 0; i < 2; i++) {
+        char *header = pare_format("{\"%s\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", names[i]);
+        char *file = pare_format("%s.safetensors", names[i]);
+        tiny_write_safetensors(folder, file, header, "\0\0\200\77", 4);
+        free(header);
+        free(file);
+    }
+    return folder;
+}
+
+static void refuses_a_bad_index(void **state) {
+    (void)state;
+    static const struct {
+        const char *index;
+        const char *word;
+    } cases[] = {
+        {"", "not JSON"},
+        {"[]", "weight_map"},
+        {"{\"weight_map\": []}", "weight_map"},
+        {"{\"weight_map\": {\"one\": 1}}", "entry 0"},
+        {"{\"weight_map\": {\"one\": \"\"}}", "entry 0"},
+        {"{\"weight_map\": {\"one\": \"..\"}}", "entry 0"},
+        {"{\"weight_map\": {\"one\": \"/etc/passwd\"}}", "entry 0"},
+        {"{\"weight_map\": {\"one\": \"one.bin\"}}", "entry 0"},
+        {"{\"weight_map\": {\"one\": \"one.safetensors\", \"two\": \"../two.safetensors\"}}", "entry 1"},
+        {"{\"weight_map\": {\"one\": \"x/../one.safetensors\"}}", "entry 0"},
+        {"{\"weight_map\": {\"one\\u0007\": \"one.safetensors\"}}", "entry 0"},
+        {"{\"weight_map\": {\"one\": \"one.safetensors\", \"one\": \"two.safetensors\"}}", "twice"},
+        {"{\"weight_map\": {\"one\": \"two.safetensors\", \"two\": \"one.safetensors\"}}", "not there: one"},
+        {"{\"weight_map\": {\"one\": \"one.safetensors\", \"three\": \"two.safetensors\"}}", "not there: three"},
+    };
+    char *folder = make_shards();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tiny_write_text(folder, index_name, cases[i].index);
+        expect_refusal(folder, PARE_FORMAT_ERROR, cases[i].word);
+    }
+    tiny_write_text(folder, index_name, "{\"weight_map\": {\"one\": \"three.safetensors\"}}");
+    expect_refusal(folder, PARE_FILE_ERROR, "three.safetensors");
+    tiny_remove(folder);
+    free(folder);
+}
+
+static void refuses_a_name_in_two_shards(void **state) {
+    (void)state;
+    char *folder = make_shards();
+    tiny_write_safetensors(folder, "two.safetensors",
+                           "{\"one\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},"
+                           "\"two\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}",
+                           "", 0);
+    tiny_write_text(folder, index_name,
+                    "{\"weight_map\": {\"one\": \"one.safetensors\", \"two\": \"two.safetensors\"}}");
+    expect_refusal(folder, PARE_FORMAT_ERROR, "tensor one is in both");
+    tiny_remove(folder);
+    free(folder);
+}
+
+static void refuses_folders_without_weights(void **state) {
+    (void)state;
+    char *folder = tiny_folder();
+    expect_refusal(folder, PARE_FILE_ERROR, "is no checkpoint");
+    tiny_write_text(folder, "pytorch_model-00001-of-00002.bin", "PK");
+    expect_refusal(folder, PARE_UNSUPPORTED, "safe_serialization");
+    char *file = pare_path_join(folder, "pytorch_model-00001-of-00002.bin");
+    expect_refusal(file, PARE_FILE_ERROR, "not a folder");
+    free(file);
+    tiny_remove(folder);
+    expect_refusal(folder, PARE_FILE_ERROR, "not a folder");
+    free(folder);
+}
+
+static void reads_shards_like_one_file(void **state) {
+    (void)state;
+    tiny_model model = {.layers = 3, .dtype = PARE_DTYPE_BF16};
+    char *whole = tiny_model_write(model);
+    model.shards = 4;
+    char *split = tiny_model_write(model);
+    pare_checkpoint *one, *four;
+    assert_int_equal(pare_checkpoint_open(whole, &one), PARE_OK);
+    assert_int_equal(pare_checkpoint_open(split, &four), PARE_OK);
+    assert_int_equal(pare_checkpoint_file_count(four), 4);
+    assert_int_equal(pare_checkpoint_count(one), 30);
+    assert_int_equal(pare_checkpoint_count(four), 30);
+    for (size_t i = 0; i < 30; i++) {
+        const pare_tensor *expected = pare_checkpoint_at(one, i), *found = pare_checkpoint_find(four, expected->name);
+        assert_ptr_equal(found, pare_checkpoint_at(four, i));
+        assert_int_equal(found->bytes, expected->bytes);
+        assert_memory_equal(found->data, expected->data, expected->bytes);
+        pare_tensor_prefetch(found);
+    }
+    assert_null(pare_checkpoint_find(four, "model.norm"));
+    pare_checkpoint_close(one);
+    pare_checkpoint_close(four);
+    tiny_remove(whole);
+    tiny_remove(split);
+    free(whole);
+    free(split);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refuses_a_bad_index),
+        cmocka_unit_test(refuses_a_name_in_two_shards),
+        cmocka_unit_test(refuses_folders_without_weights),
+        cmocka_unit_test(reads_shards_like_one_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
