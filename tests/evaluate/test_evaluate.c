@@ -248,6 +248,42 @@ static void text_of_its_own_needs_no_tokenizer(void **state) {
     close_pair(&p);
 }
 
+static pare_status evaluate_file(const pare_model *model, const char *folder, const char *data, size_t bytes,
+                                 const char *name) {
+    char *path = pare_path_join(folder, name), *report;
+    const char *texts[] = {path};
+    pare_evaluate_options options = {.texts = texts, .text_count = 1, .window = 8};
+    tiny_write_file(folder, name, data, bytes);
+    uint64_t before = pare_memory_current();
+    pare_status status = pare_evaluate(model, &options, &fp32, &report);
+    if (status == PARE_OK) pare_text_free(report);
+    if (status != PARE_OK) assert_non_null(strstr(pare_message(), name));
+    assert_int_equal(pare_memory_current(), before);
+    free(path);
+    return status;
+}
+
+static void bad_texts_are_refused(void **state) {
+    (void)state;
+    pare_model *model = open_shared("models/stories260K-hf");
+    const pare_tokenizer *tokenizer;
+    assert_int_equal(pare_model_tokenizer(model, &tokenizer), PARE_OK); /* kept by the model from now on */
+    char *folder = tiny_folder();
+    static const char words[] = "once upon a time, there was a little girl named lily",
+                      binary[] = "a\0b\1\2\3 once upon", ids[] = "[[1, 2, 3, 4, 5, 6, 7, 8]]",
+                      high[] = "[[1, 2, 3, 4, 5, 6, 7, 512]]";
+    assert_int_equal(evaluate_file(model, folder, words, sizeof words - 1, "words.txt"), PARE_OK);
+    assert_int_equal(evaluate_file(model, folder, ids, sizeof ids - 1, "ids.json"), PARE_OK);
+    assert_int_not_equal(evaluate_file(model, folder, "", 0, "empty.txt"), PARE_OK);
+    assert_int_not_equal(evaluate_file(model, folder, "a", 1, "short.txt"), PARE_OK);
+    assert_int_not_equal(evaluate_file(model, folder, binary, sizeof binary - 1, "binary.txt"), PARE_OK);
+    assert_int_not_equal(evaluate_file(model, folder, high, sizeof high - 1, "high.json"), PARE_OK);
+    assert_int_not_equal(evaluate_file(model, folder, "[[1, 2", 6, "broken.json"), PARE_OK);
+    pare_model_close(model);
+    tiny_remove(folder);
+    free(folder);
+}
+
 static void spoil_last_weight(const char *folder) {
     char *path = pare_path_join(folder, "model.safetensors");
     FILE *file = fopen(path, "r+b");
@@ -302,6 +338,7 @@ int main(void) {
         cmocka_unit_test(masked_model_is_measured),
         cmocka_unit_test(text_of_its_own_needs_no_tokenizer),
         cmocka_unit_test(what_cannot_be_measured_is_refused),
+        cmocka_unit_test(bad_texts_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
