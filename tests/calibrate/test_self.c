@@ -14,7 +14,7 @@ typedef struct fixture {
 static void open_fixture(fixture *f, tiny_model tiny) {
     f->folder = tiny_model_write(tiny);
     assert_int_equal(pare_model_open(f->folder, &f->model), PARE_OK);
-    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 2, &f->backend), PARE_OK);
+    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &f->backend), PARE_OK);
 }
 
 static void close_fixture(fixture *f) {

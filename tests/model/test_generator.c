@@ -19,7 +19,7 @@ typedef struct fixture {
 static void open_fixture(fixture *f, tiny_model tiny, pare_compute compute) {
     f->folder = tiny_model_write(tiny);
     assert_int_equal(pare_model_open(f->folder, &f->model), PARE_OK);
-    assert_int_equal(pare_backend_open_cpu(compute, 2, &f->backend), PARE_OK);
+    assert_int_equal(pare_backend_open_cpu(compute, 1, &f->backend), PARE_OK);
     uint32_t vocabulary = f->model->config.vocabulary;
     pare_random random = {.seed = 5};
     for (int i = 0; i < BATCH * LENGTH; i++)
