@@ -11,9 +11,10 @@ for layers in 2 8 32; do
     "$pare" bench --shape 7b --layers $layers --repeats 1 --json "$@" 2>/dev/null | awk -v layers=$layers '
         /"anonymous_bytes"/ { gsub(/[^0-9]/, ""); anonymous = $0 / 1048576 }
         /"moreau_state_bytes"/ { gsub(/[^0-9]/, ""); delta = $0 / 1048576 }
-        /"tokens"/ { gsub(/[^0-9]/, ""); tokens = $0 }
+        /"moreau_state_in_file": true/ { in_file = 1 }
+        /"tokens":/ { gsub(/[^0-9]/, ""); tokens = $0 }
         END {
             inputs = (layers + 1) * tokens * 4096 * 4 / 1048576
-            printf "%7d %16.0f %16.0f %16.0f %16.0f\n", layers, anonymous, delta, inputs, anonymous - delta - inputs
+            printf "%7d %16.0f %16.0f %16.0f %16.0f\n", layers, anonymous, delta, inputs, anonymous - (in_file ? 0 : delta) - inputs
         }'
 done
