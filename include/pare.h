@@ -144,6 +144,10 @@ typedef struct pare_prune_options {
     uint32_t window, max_windows; /* of that evaluation; 0: 128, all */
 } pare_prune_options;
 
+/* *text: the constants that these options give their method, as one line ("T = 10 steps, ..."; "none" for methods without), freed
+ * with pare_text_free. Fails as pare_prune would on a method or constants that make no sense. */
+pare_status pare_recipe_constants(const pare_prune_options *options, char **text);
+
 /* Scores, selects, cuts, writes and checks (Algorithm 1 of the MoreauPruner paper and its baselines).
  * *report: JSON with parameters, bytes, perplexities, seconds per stage, widths, files (free with pare_text_free). */
 pare_status pare_prune(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,

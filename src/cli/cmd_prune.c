@@ -54,7 +54,7 @@ static int run(const pare_arguments *arguments) {
     pare_prune_options options = options_of(arguments);
     pare_runtime runtime = pare_outcome_runtime(arguments);
     runtime.plan = pare_plan_say;
-    pare_plan_say_job(arguments, model);
+    pare_plan_say_job(arguments, &options, model);
     char *report = NULL;
     pare_status status = pare_prune(model, &options, &runtime, &report);
     code = pare_outcome_deliver(status, report, arguments, pare_summary_print);

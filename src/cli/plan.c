@@ -12,20 +12,10 @@ static const char *summary_of(const char *method) {
     return "";
 }
 
-static void add_constant(char *list, size_t size, bool given, const char *name, double value) {
-    size_t used = strlen(list);
-    if (given && used < size) snprintf(list + used, size - used, ", %s %g", name, value);
-}
-
-static void say_constants(const pare_arguments *arguments) {
-    char list[256] = "";
-    add_constant(list, sizeof list, arguments->steps > 0, "steps", arguments->steps);
-    add_constant(list, sizeof list, arguments->draws > 0, "draws", arguments->draws);
-    add_constant(list, sizeof list, arguments->sigma >= 0, "sigma", arguments->sigma);
-    add_constant(list, sizeof list, arguments->rho > 0, "rho", arguments->rho);
-    add_constant(list, sizeof list, arguments->gamma > 0, "gamma", arguments->gamma);
-    add_constant(list, sizeof list, arguments->eta >= 0, "eta", arguments->eta);
-    pare_terminal_say("  constants    as published%s%s", *list ? ", except " : "", *list ? list + 2 : "");
+static void say_constants(const pare_prune_options *options) {
+    char *text = NULL;
+    if (pare_recipe_constants(options, &text) == PARE_OK) pare_terminal_say("  constants    %s", text);
+    pare_text_free(text);
 }
 
 static void say_target(const pare_arguments *arguments) {
@@ -40,7 +30,7 @@ static void say_target(const pare_arguments *arguments) {
     pare_terminal_say("  target       %s %s, seed %llu", amount, layers, (unsigned long long)arguments->seed);
 }
 
-void pare_plan_say_job(const pare_arguments *arguments, const pare_model *model) {
+void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options *options, const pare_model *model) {
     const char *method = arguments->method < 0 ? "moreau-gs" : pare_recipe_name((size_t)arguments->method);
     const char *summary = summary_of(method);
     pare_terminal_say("Plan");
@@ -48,7 +38,7 @@ void pare_plan_say_job(const pare_arguments *arguments, const pare_model *model)
                       pare_count_show(pare_model_parameters(model)).text,
                       pare_bytes_show(pare_model_bytes(model)).text);
     pare_terminal_say("  method       %s%s%s", method, *summary ? ": " : "", summary);
-    say_constants(arguments);
+    say_constants(options);
     say_target(arguments);
     pare_terminal_say("  calibration  %s", arguments->calibration ? arguments->calibration : "self");
     pare_terminal_say("  output       %s", arguments->dry_run ? "none (dry run)" : arguments->output);

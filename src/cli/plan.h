@@ -5,7 +5,7 @@
 #include "options.h"
 
 /* Model, method with its constants, target and output. */
-void pare_plan_say_job(const pare_arguments *arguments, const pare_model *model);
+void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options *options, const pare_model *model);
 
 /* A pare_plan_fn: calibration and memory. user is not used. */
 void pare_plan_say(void *user, const pare_plan *plan);

@@ -22,14 +22,17 @@ static bool role_is_composed(const pare_model *model, const pare_backend *backen
     return false;
 }
 
+/* Room for rows of dW in flight: at least one row of any matrix and a vector, at most the largest matrix. */
 static int64_t chunk_elements(const pare_model *model) {
-    int64_t longest = model->config.hidden;
-    for (size_t id = 0; id < model->tensor_count; id++) {
-        int64_t rows, columns;
-        pare_tensor_matrix(model->tensors[id], &rows, &columns);
-        longest = columns > longest ? columns : longest;
-    }
-    int64_t wanted = PARE_GRADIENT_CHUNK_BYTES / (int64_t)sizeof(float);
+    int64_t longest = model->config.hidden, largest = 0, wanted = PARE_GRADIENT_CHUNK_BYTES / (int64_t)sizeof(float);
+    for (uint32_t layer = 0; layer < model->config.layers; layer++)
+        for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+            int64_t rows, columns;
+            pare_tensor_matrix(model->tensors[pare_tensor_id(layer, (pare_role)role)], &rows, &columns);
+            longest = columns > longest ? columns : longest;
+            largest = rows * columns > largest ? rows * columns : largest;
+        }
+    wanted = wanted < largest ? wanted : largest;
     return longest > wanted ? longest : wanted;
 }
 
