@@ -4,6 +4,7 @@
  * for all query heads that share the keys, and one batched product serves the whole group. Forward keeps a running
  * maximum and sum per row (online softmax); backward recomputes the probabilities from their log-sum. */
 #include "backend/cpu/attention_workspace.h"
+#include "backend/cpu/reduce.h"
 #include "backend/cpu/vector_math.h"
 
 #include <math.h>
@@ -72,17 +73,6 @@ PARE_VECTORIZE static void rescale_add(float *restrict out, float factor, const 
 PARE_VECTORIZE static void divide(float *restrict out, float divisor, int64_t n) {
     for (int64_t i = 0; i < n; i++)
         out[i] /= divisor;
-}
-
-PARE_VECTORIZE static float dot(const float *restrict a, const float *restrict b, int64_t n) {
-    float lanes[PARE_LANES] = {0};
-    int64_t i = 0;
-    for (; i + PARE_LANES <= n; i += PARE_LANES)
-        for (int j = 0; j < PARE_LANES; j++)
-            lanes[j] += a[i + j] * b[i + j];
-    for (; i < n; i++)
-        lanes[0] += a[i] * b[i];
-    return pare_lanes_sum(lanes);
 }
 
 /* p = probabilities, d = their gradients: d = p * (d - row_dot) * scale */
@@ -260,7 +250,7 @@ static void row_dots(const pare_backend *backend, const pare_attention *s, const
         for (int64_t i = 0; i < s->head; i += PARE_PIECE) {
             int64_t count = s->head - i < PARE_PIECE ? s->head - i : PARE_PIECE;
             pare_to_float(gradient, pare_operand_at(backend, dout, row * s->head + i), backend->operand, (size_t)count);
-            dots[row] += dot(gradient, out + row * s->head + i, count);
+            dots[row] += pare_cpu_dot(gradient, out + row * s->head + i, count);
         }
     }
 }
