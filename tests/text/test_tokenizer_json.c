@@ -82,6 +82,7 @@ static void test_refusals(void **state) {
         {"model", "merges", "[\"a b c\"]", "merge 0"},
         {"model", "vocab", "{\"a\": -1}", "\"a\""},
         {"model", "unk_token", "\"absent\"", "absent"},
+        {NULL, "added_tokens", "[{\"id\": 9999999, \"content\": \"far\"}]", "9999999"},
         {NULL, "normalizer", "{\"type\": \"Precompiled\"}", "Precompiled"},
         {NULL, "pre_tokenizer", "{\"type\": \"UnicodeScripts\"}", "UnicodeScripts"},
         {NULL, "post_processor", "{\"type\": \"Strange\"}", "Strange"},
