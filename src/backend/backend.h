@@ -82,6 +82,8 @@ typedef struct pare_backend_operations {
     void (*merge_heads)(const pare_backend *backend, const pare_heads *heads, const float *in, const float *rotation,
                         void *out);
 
+    /* Bytes of workspace that attention takes for this shape while it runs: for the memory plan. */
+    uint64_t (*attention_bytes)(const pare_backend *backend, const pare_attention *shape, bool backward);
     /* out: float head-major, packed; logsum: [batch, groups, queries, shared] log of the softmax denominators. */
     pare_status (*attention_forward)(const pare_backend *backend, const pare_attention *shape, const void *q,
                                      const void *k, const void *v, float *out, float *logsum);

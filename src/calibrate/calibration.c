@@ -26,7 +26,7 @@ pare_status pare_calibration_check(const pare_model *model, const char *name, co
     PARE_TRY(pare_calibration_check_length(model, name, windows->length));
     for (size_t i = 0; i < (size_t)windows->count * windows->length; i++)
         if (windows->ids[i] >= model->config.vocabulary)
-            return pare_fail(PARE_BAD_ARGUMENT, "%s holds the token id %u, but the vocabulary of %s has only %u tokens",
+            return pare_fail(PARE_FORMAT_ERROR, "%s holds the token id %u, but the vocabulary of %s has only %u tokens",
                              name, windows->ids[i], pare_checkpoint_directory(model->checkpoint),
                              model->config.vocabulary);
     return PARE_OK;

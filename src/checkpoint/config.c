@@ -13,7 +13,7 @@ enum {
     FILE_LIMIT = 16 << 20,
     LAYER_LIMIT = 10000,
     WIDTH_LIMIT = 1 << 24,
-    HEAD_SIZE_LIMIT = 8192,
+    HEAD_SIZE_LIMIT = 1024,
     POSITION_LIMIT = 1 << 30
 };
 

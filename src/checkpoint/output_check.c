@@ -96,7 +96,7 @@ static pare_status check_source(const char *target, const char *place, const cha
     char real[PATH_MAX];
     if (!realpath(source, real)) return pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", source, strerror(errno));
     if (lies_within(place, real))
-        return pare_fail(PARE_FILE_ERROR, "%s is the input model's own folder %s, or lies in it; give another folder",
+        return pare_fail(PARE_BAD_ARGUMENT, "%s is the input model's own folder %s, or lies in it; give another folder",
                          target, source);
     if (lies_within(real, place))
         return pare_fail(PARE_FILE_ERROR, "%s has the input model %s inside; give another folder", target, source);

@@ -6,6 +6,7 @@
 #include "support/json.h"
 #include "support/memory.h"
 #include "support/progress.h"
+#include "support/runtime.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -187,6 +188,11 @@ static pare_status measure_gradient(bench *b) {
     return status;
 }
 
+static const char *temporary_folder(const pare_runtime *runtime) {
+    const char *folder = runtime->scratch ? runtime->scratch : getenv("TMPDIR");
+    return folder && *folder ? folder : "/tmp";
+}
+
 static pare_status measure_moreau(bench *b) {
     pass_run r = {
         .bench = b,
@@ -198,10 +204,14 @@ static pare_status measure_moreau(bench *b) {
     double seconds = 0.0;
     PARE_TRY(pare_alloc(&displaced, b->model->tensor_count, sizeof *displaced, "tensor list"));
     memset(displaced, true, b->model->tensor_count);
-    pare_status status = pare_moreau_state_new(b->model, displaced, &r.moreau, b->runtime->scratch, &r.state);
+    /* As in a prune: in memory if it fits beside the pass, else in a scratch file. */
+    bool fits = pare_moreau_state_bytes(b->model, displaced, 1) < pare_runtime_limit(b->runtime) / 2;
+    const char *scratch = fits ? NULL : temporary_folder(b->runtime);
+    pare_status status = pare_moreau_state_new(b->model, displaced, &r.moreau, scratch, &r.state);
     pare_free(displaced);
     if (status != PARE_OK) return status;
     json_object_set_new(b->json, "moreau_state_bytes", json_integer((json_int_t)r.state.memory.bytes));
+    json_object_set_new(b->json, "moreau_state_in_file", json_boolean(!fits));
     status = pare_pass_new(b->model, b->backend, &shape, &r.pass);
     if (status == PARE_OK) status = median_seconds(b, "Moreau step", run_moreau, &r, &seconds);
     pare_pass_free(r.pass);
@@ -238,11 +248,6 @@ static pare_status measure(bench *b, const pare_bench_options *options, bool syn
     PARE_TRY(measure_moreau(b));
     json_object_set_new(b->json, "anonymous_bytes", json_integer((json_int_t)b->anonymous));
     return PARE_OK;
-}
-
-static const char *temporary_folder(const pare_runtime *runtime) {
-    const char *folder = runtime->scratch ? runtime->scratch : getenv("TMPDIR");
-    return folder && *folder ? folder : "/tmp";
 }
 
 pare_status pare_bench(const pare_model *model, const pare_bench_options *options, const pare_runtime *runtime,

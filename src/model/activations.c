@@ -40,6 +40,23 @@ static void list_buffers(const pare_backend *backend, const pare_config *config,
         list[i] = all[i];
 }
 
+uint64_t pare_attention_workspace_bytes(const pare_backend *backend, const pare_config *config, int64_t batch,
+                                        int64_t length, bool backward) {
+    uint64_t most = 0;
+    for (uint32_t layer = 0; layer < config->layers; layer++) {
+        pare_attention shape = {.batch = batch,
+                                .groups = config->widths[layer].kv_heads,
+                                .shared = pare_widths_shared(&config->widths[layer]),
+                                .head = config->head_size,
+                                .queries = length,
+                                .keys = length,
+                                .key_capacity = length};
+        uint64_t bytes = backend->operations->attention_bytes(backend, &shape, backward);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
 uint64_t pare_activations_bytes(const pare_backend *backend, const pare_config *config, int64_t tokens, bool backward) {
     buffer list[BUFFERS];
     list_buffers(backend, config, tokens, list);

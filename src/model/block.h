@@ -68,6 +68,9 @@ typedef struct pare_block_gradients {
 
 /* Bytes of activations for `tokens` tokens of layers no wider than `widest`. */
 uint64_t pare_activations_bytes(const pare_backend *backend, const pare_config *config, int64_t tokens, bool backward);
+/* The most that attention takes while it runs, over all layers. */
+uint64_t pare_attention_workspace_bytes(const pare_backend *backend, const pare_config *config, int64_t batch,
+                                        int64_t length, bool backward);
 pare_status pare_activations_new(const pare_backend *backend, const pare_config *config, int64_t tokens, bool backward,
                                  pare_activations *out);
 void pare_activations_free(pare_activations *activations);

@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-enum { TOKENS = 128 };
+/* Below this many parameters the products of one token are too small to be worth sharing between threads. */
+enum { TOKENS = 128, PARALLEL_PARAMETERS = 32 << 20 };
 
 typedef struct writer {
     const pare_model *model;
@@ -86,8 +87,9 @@ static pare_status writer_open(writer *w, const pare_generate_options *options, 
     PARE_TRY(pare_stop_read(model, w->tokenizer, &w->stop));
     PARE_TRY(read_prompt(w, options->prompt ? options->prompt : ""));
     PARE_TRY(check_room(w, options->tokens, tokens));
-    PARE_TRY(pare_backend_open_cpu(runtime ? runtime->compute : PARE_COMPUTE_AUTO, runtime ? runtime->threads : 0,
-                                   &w->backend));
+    int threads = runtime ? runtime->threads : 0;
+    if (!threads && pare_model_parameters(model) < PARALLEL_PARAMETERS) threads = 1;
+    PARE_TRY(pare_backend_open_cpu(runtime ? runtime->compute : PARE_COMPUTE_AUTO, threads, &w->backend));
     pare_source source = {.model = model, .backend = w->backend};
     pare_generator_shape shape = {
         .batch = 1, .capacity = (int64_t)w->count + *tokens, .limit = pare_runtime_limit(runtime)};

@@ -70,6 +70,7 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
     for (;; micro = (micro + 1) / 2) {
         bool split = shape->gradients && micro < shape->sequences;
         uint64_t block = pare_activations_bytes(backend, &model->config, micro * shape->length, shape->gradients);
+        block += pare_attention_workspace_bytes(backend, &model->config, micro, shape->length, shape->gradients);
         uint64_t total = base + block + (split ? fixed.sums : 0);
         *out = (pare_pass_memory){.weights = fixed.weights,
                                   .activations = fixed.head + fixed.per_token * tokens + block,

@@ -90,6 +90,11 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     if (job->result.trace) json_object_set_new(json, "trace", trace_json(&job->result));
     if (job->texts) json_object_set(json, "texts", job->texts);
     json_object_set(json, "seconds", job->seconds);
+    const char *ignored = pare_recipe_ignored(job->options, &job->recipe);
+    if (ignored)
+        json_object_set_new(json, "warnings",
+                            json_pack("[o]", json_sprintf("%s has no meaning for --method %s and was ignored", ignored,
+                                                          job->recipe.name)));
     json_object_set_new(json, "memory", json_pack("{s:I}", "anonymous_peak", (json_int_t)pare_memory_peak()));
     return pare_json_text(json, text);
 }

@@ -27,6 +27,9 @@ struct pare_recipe {
  * on values that make no sense, and on constants the method does not have. */
 pare_status pare_recipe_resolve(const pare_prune_options *options, pare_recipe *out);
 
+/* The first option that is given but has no meaning for the recipe; NULL if there is none. */
+const char *pare_recipe_ignored(const pare_prune_options *options, const pare_recipe *recipe);
+
 /* {"signal", "salience", "reduction", "unit", "selection", and the constants}; a new reference. */
 json_t *pare_recipe_json(const pare_recipe *recipe);
 

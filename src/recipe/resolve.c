@@ -9,19 +9,16 @@ static pare_status out_of_range(const char *option, double value, const char *ad
     return pare_fail(PARE_BAD_ARGUMENT, "%s %g: %s", option, value, advice);
 }
 
-/* Options that only a Moreau signal has. */
-static pare_status refuse_constants(const pare_prune_options *o, const char *method) {
-    const char *given = o->steps          ? "--steps"
-                        : o->draws        ? "--draws"
-                        : o->sigma >= 0.0 ? "--sigma"
-                        : o->rho != 0.0   ? "--rho"
-                        : o->gamma != 0.0 ? "--gamma"
-                        : o->eta >= 0.0   ? "--eta"
-                        : o->displace     ? "--displace"
-                                          : NULL;
-    if (!given) return PARE_OK;
-    return pare_fail(PARE_BAD_ARGUMENT, "%s has no meaning for --method %s; it belongs to the moreau methods", given,
-                     method);
+const char *pare_recipe_ignored(const pare_prune_options *o, const pare_recipe *recipe) {
+    if (recipe->signal == PARE_SIGNAL_MOREAU) return NULL;
+    return o->steps          ? "--steps"
+           : o->draws        ? "--draws"
+           : o->sigma >= 0.0 ? "--sigma"
+           : o->rho != 0.0   ? "--rho"
+           : o->gamma != 0.0 ? "--gamma"
+           : o->eta >= 0.0   ? "--eta"
+           : o->displace     ? "--displace"
+                             : NULL;
 }
 
 static pare_status check_constants(const pare_moreau *m) {
@@ -49,7 +46,7 @@ pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     if (!preset)
         return pare_fail(PARE_BAD_ARGUMENT, "--method %s: no such method; `pare help prune` lists them", method);
     *out = *preset;
-    if (out->signal != PARE_SIGNAL_MOREAU) return refuse_constants(o, method);
+    if (out->signal != PARE_SIGNAL_MOREAU) return PARE_OK;
     pare_moreau *m = &out->moreau;
     if (o->steps) m->steps = o->steps;
     if (o->draws) m->draws = o->draws;

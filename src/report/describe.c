@@ -39,12 +39,12 @@ static json_t *widths_json(const pare_config *config) {
     return list;
 }
 
-/* Elements per dtype over the model's own tensors. */
+/* Tensors per dtype. */
 static json_t *dtypes_json(const pare_model *model) {
     uint64_t counts[3] = {0};
     json_t *json = json_object();
     for (size_t id = 0; id < model->tensor_count; id++)
-        counts[model->tensors[id]->dtype] += model->tensors[id]->count;
+        counts[model->tensors[id]->dtype]++;
     for (int dtype = 0; dtype < 3; dtype++)
         if (counts[dtype])
             json_object_set_new(json, pare_dtype_name((pare_dtype)dtype), json_integer((json_int_t)counts[dtype]));

@@ -51,15 +51,22 @@ static size_t byte_part(const pare_bpe *bpe, const char *text, size_t bytes) {
     return bytes;
 }
 
-/* Length of the first part of `text` that can be encoded by itself with the same result: it ends before a space mark
- * if it can, so that parts are words that come again and are found in the cache. */
+/* Whether a word begins at text[at]: at a space mark, or behind a line end. Byte by byte, since it is asked of every
+ * place of every text. */
+static inline bool begins_word(const char *text, size_t bytes, size_t at) {
+    static const char mark[] = "\xE2\x96\x81";
+    if (text[at - 1] == '\n') return true;
+    return text[at] == mark[0] && bytes - at >= 3 && text[at + 1] == mark[1] && text[at + 2] == mark[2];
+}
+
+/* Length of the first part of `text` that can be encoded by itself with the same result: it ends where a word begins if
+ * it can, so that parts are words that come again and are found in the cache. */
 static size_t character_part(const pare_bpe *bpe, const char *text, size_t bytes) {
-    uint32_t previous = 0, code = 0;
-    size_t length;
-    for (size_t at = 0; at < bytes; at += length, previous = code) {
-        length = pare_utf8_decode(text + at, bytes - at, &code);
-        if (!length) return bytes;
-        if ((code == PARE_SPACE_MARK || at >= LONG_PART) && at && is_seam(bpe, previous, code)) return at;
+    for (size_t at = 1; at < bytes; at++) {
+        uint32_t previous, code;
+        if (at < LONG_PART && !begins_word(text, bytes, at)) continue;
+        if (!pare_utf8_decode(text + at, bytes - at, &code) || !pare_utf8_decode_last(text, at, &previous)) continue;
+        if (is_seam(bpe, previous, code)) return at;
     }
     return bytes;
 }

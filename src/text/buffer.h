@@ -26,8 +26,8 @@ void pare_id_list_free(pare_id_list *list);
 
 static inline pare_status pare_id_list_append(pare_id_list *list, const uint32_t *ids, size_t count) {
     if (list->room - list->count < count) PARE_TRY(pare_id_list_reserve(list, count));
-    if (count) memcpy(list->ids + list->count, ids, count * sizeof *ids);
-    list->count += count;
+    for (size_t i = 0; i < count; i++) /* a few: no call for them */
+        list->ids[list->count++] = ids[i];
     return PARE_OK;
 }
 

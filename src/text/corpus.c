@@ -38,7 +38,7 @@ pare_status pare_corpus_encode(const pare_tokenizer *tokenizer, const char *text
 
 static pare_status check_ids(const pare_tokenizer *tokenizer, const pare_documents *documents) {
     if (!documents->has_ids && !tokenizer)
-        return pare_fail(PARE_BAD_ARGUMENT, "%s has text, and there is no tokenizer to read it with", documents->path);
+        return pare_fail(PARE_FORMAT_ERROR, "%s has text, and there is no tokenizer to read it with", documents->path);
     if (!documents->has_ids || !tokenizer) return PARE_OK;
     for (size_t i = 0; i < documents->ids.count; i++)
         if (documents->ids.ids[i] >= pare_tokenizer_size(tokenizer))
@@ -58,7 +58,7 @@ static pare_status common_length(const pare_documents *documents, uint32_t *leng
         if (n > longest) longest = n;
     }
     if (shortest != longest)
-        return pare_fail(PARE_BAD_ARGUMENT, "%s has lists of %zu to %zu ids; choose a window with --length",
+        return pare_fail(PARE_FORMAT_ERROR, "%s has lists of %zu to %zu ids; choose a window with --length",
                          documents->path, shortest, longest);
     if (!longest || longest > UINT32_MAX)
         return pare_fail(PARE_FORMAT_ERROR, "%s has lists of %zu ids; give lists of at least 2", documents->path,
@@ -117,7 +117,7 @@ static pare_status encode_prefix(const pare_tokenizer *tokenizer, const pare_doc
 }
 
 static pare_status too_short(const pare_documents *documents, size_t tokens, uint32_t length) {
-    return pare_fail(PARE_BAD_ARGUMENT,
+    return pare_fail(PARE_FORMAT_ERROR,
                      "%s has only %zu tokens, and a window takes %u; give a longer text or a smaller window",
                      documents->path, tokens, length);
 }

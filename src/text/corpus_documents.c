@@ -31,15 +31,15 @@ static pare_status too_few(const pare_draw *draw, uint32_t found) {
     uint32_t count = draw->windows->count, length = draw->windows->length;
     size_t documents = draw->documents->count;
     if (draw->documents->has_ids)
-        return pare_fail(PARE_BAD_ARGUMENT,
+        return pare_fail(PARE_FORMAT_ERROR,
                          "%s has %u lists of at least %u ids, and %u windows are wanted; lower --samples or --length",
                          path, found, length, count);
     if (!found)
-        return pare_fail(PARE_BAD_ARGUMENT,
+        return pare_fail(PARE_FORMAT_ERROR,
                          "none of the %zu documents of %s has %u tokens; choose a shorter --length, or --calib-stream "
                          "for windows that go across documents",
                          documents, path, length);
-    return pare_fail(PARE_BAD_ARGUMENT,
+    return pare_fail(PARE_FORMAT_ERROR,
                      "only %u of the %zu documents of %s have %u tokens, and %u samples are wanted; choose a shorter "
                      "--length, fewer --samples, or --calib-stream for windows that go across documents",
                      found, documents, path, length, count);

@@ -16,7 +16,7 @@ static int ascending(const void *left, const void *right) {
 }
 
 static pare_status too_short(const pare_draw *draw, size_t tokens) {
-    return pare_fail(PARE_BAD_ARGUMENT,
+    return pare_fail(PARE_FORMAT_ERROR,
                      "%s has %zu tokens, and %u windows of %u are wanted; give a longer text, or lower --samples or "
                      "--length",
                      draw->documents->path, tokens, draw->windows->count, draw->windows->length);

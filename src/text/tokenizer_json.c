@@ -2,6 +2,8 @@
 #include "support/memory.h"
 #include "text/json_read.h"
 
+enum { MOST_GAPS = 1 << 16 }; /* ids without a token, beyond as many as there are tokens */
+
 static pare_status refuse_template(const char *path) {
     return pare_fail(PARE_FORMAT_ERROR, "%s: its post-processor's template is not sound; fetch the file again", path);
 }
@@ -57,6 +59,10 @@ static pare_status read_parts(pare_tokenizer_json *out, const char *path, const 
     PARE_TRY(pare_added_tokens_read(path, json_object_get(json, "added_tokens"), &out->normalizer, &out->added));
     for (size_t i = 0; i < out->added.count; i++)
         if (out->added.tokens[i].id >= out->size) out->size = out->added.tokens[i].id + 1;
+    size_t tokens = json_object_size(json_object_get(model, "vocab")) + out->added.count;
+    if (out->size > MOST_GAPS + 2 * tokens)
+        return pare_fail(PARE_FORMAT_ERROR, "%s has ids up to %u for %zu tokens; fetch the file again", path,
+                         out->size - 1, tokens);
     return read_post_processor(path, json_object_get(json, "post_processor"), out);
 }
 

@@ -47,6 +47,22 @@ static inline uint32_t pare_word_hash(const char *word, size_t bytes) {
     return (uint32_t)(hash >> 32);
 }
 
+/* Words are short, and compared often: two overlapping pieces instead of a call. */
+static inline bool pare_same_bytes(const char *left, const char *right, size_t bytes) {
+    uint64_t a[2], b[2];
+    if (bytes > sizeof a) return memcmp(left, right, bytes) == 0;
+    if (bytes >= sizeof *a) {
+        memcpy(a, left, sizeof *a);
+        memcpy(b, right, sizeof *b);
+        memcpy(a + 1, left + bytes - sizeof *a, sizeof *a);
+        memcpy(b + 1, right + bytes - sizeof *b, sizeof *b);
+        return a[0] == b[0] && a[1] == b[1];
+    }
+    while (bytes && left[bytes - 1] == right[bytes - 1])
+        bytes--;
+    return !bytes;
+}
+
 /* NULL if the word is not in the table. */
 static inline const pare_word *pare_word_table_find(const pare_word_table *table, uint32_t hash, const char *word,
                                                     size_t bytes) {
@@ -54,7 +70,7 @@ static inline const pare_word *pare_word_table_find(const pare_word_table *table
     for (size_t at = hash & table->mask;; at = (at + 1) & table->mask) {
         const pare_word *slot = table->slots + at;
         if (!slot->count) return NULL;
-        if (slot->hash == hash && slot->bytes == bytes && memcmp(table->keys.data + slot->key, word, bytes) == 0)
+        if (slot->hash == hash && slot->bytes == bytes && pare_same_bytes(table->keys.data + slot->key, word, bytes))
             return slot;
     }
 }

@@ -156,8 +156,11 @@ static void check_stream(size_t lines) {
     pare_tokenizer *tokenizer = make_tokenizer();
     char *text = malloc(lines * 8 + 1);
     assert_non_null(text);
-    for (size_t i = 0; i < lines; i++)
-        snprintf(text + i * 8, 9, "%07zu\n", i);
+    for (size_t i = 0; i < lines; i++) {
+        char line[32];
+        snprintf(line, sizeof line, "%07zu\n", i);
+        memcpy(text + i * 8, line, 8);
+    }
     char *path = write_file("stream.txt", text, lines * 8);
     pare_window_request request = {.path = path, .count = 20, .length = 24, .seed = 1, .stream = true};
     pare_windows windows;

@@ -3,13 +3,13 @@
  * The queries of a key/value group are stored [tokens, shared, head], so the rows of a tile of tokens are contiguous
  * for all query heads that share the keys, and one batched product serves the whole group. Forward keeps a running
  * maximum and sum per row (online softmax); backward recomputes the probabilities from their log-sum. */
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/attention_workspace.h"
+#include "backend/cpu/reduce.h"
 #include "backend/cpu/vector_math.h"
-#include "support/memory.h"
 
 #include <math.h>
 
-enum { TILE = 128 };
+enum { TILE = PARE_ATTENTION_TILE };
 
 /* One tile of work for all (batch, group) pairs at a time. */
 typedef struct tile {
@@ -17,49 +17,6 @@ typedef struct tile {
     int64_t key, keys;
     int64_t shift; /* key token - query token where the diagonal starts: key_token <= query_token + shift is visible */
 } tile;
-
-typedef struct workspace {
-    float *scores;   /* [pairs, TILE * shared, TILE] */
-    float *partial;  /* [pairs, TILE * shared, head] */
-    float *dscores;  /* as scores; backward only */
-    void *operand_a; /* scores as matrix operands */
-    void *operand_b;
-    void *queries, *keys, *values, *dout; /* packed tiles, operands */
-    float *maximum, *sum, *dot;           /* [pairs, queries * shared] */
-    float *factors;                       /* [pairs, TILE * shared], forward only */
-} workspace;
-
-static void workspace_free(workspace *w) {
-    void *all[] = {w->scores, w->partial, w->dscores, w->operand_a, w->operand_b, w->queries, w->keys,
-                   w->values, w->dout,    w->maximum, w->sum,       w->dot,       w->factors};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        pare_free(all[i]);
-}
-
-static pare_status workspace_new(workspace *w, const pare_backend *backend, const pare_attention *s, bool backward) {
-    size_t pairs = (size_t)(s->batch * s->groups), size = pare_operand_size(backend);
-    size_t queries = (size_t)(s->queries < TILE ? s->queries : TILE), keys = (size_t)(s->keys < TILE ? s->keys : TILE);
-    size_t rows = pairs * queries * (size_t)s->shared, head = (size_t)s->head;
-    size_t all = pairs * (size_t)(s->queries * s->shared), widest = rows > pairs * keys ? rows : pairs * keys;
-    *w = (workspace){0};
-    pare_status status = pare_alloc_uninitialized(&w->scores, rows * keys, sizeof(float), "attention scores");
-    if (!status) status = pare_alloc_uninitialized(&w->partial, widest * head, sizeof(float), "attention tiles");
-    if (!status) status = pare_alloc_uninitialized(&w->operand_a, rows * keys, size, "attention tiles");
-    if (!status) status = pare_alloc_uninitialized(&w->queries, rows * head, size, "attention tiles");
-    if (!status) status = pare_alloc_uninitialized(&w->keys, pairs * keys * head, size, "attention tiles");
-    if (!status) status = pare_alloc_uninitialized(&w->values, pairs * keys * head, size, "attention tiles");
-    if (!status) status = pare_alloc_uninitialized(&w->maximum, all, sizeof(float), "attention rows");
-    if (!status) status = pare_alloc_uninitialized(&w->sum, all, sizeof(float), "attention rows");
-    if (!status && !backward) status = pare_alloc_uninitialized(&w->factors, rows, sizeof(float), "attention rows");
-    if (!status && backward) {
-        status = pare_alloc_uninitialized(&w->dscores, rows * keys, sizeof(float), "attention scores");
-        if (!status) status = pare_alloc_uninitialized(&w->operand_b, rows * keys, size, "attention tiles");
-        if (!status) status = pare_alloc_uninitialized(&w->dout, rows * head, size, "attention tiles");
-        if (!status) status = pare_alloc_uninitialized(&w->dot, all, sizeof(float), "attention rows");
-    }
-    if (status) workspace_free(w);
-    return status;
-}
 
 /* Packs tokens [first, first + count) of every pair. A single tile that covers the whole buffer is used in place. */
 static const void *pack(const pare_backend *backend, const void *from, int64_t pairs, int64_t capacity, int64_t first,
@@ -118,17 +75,6 @@ PARE_VECTORIZE static void divide(float *restrict out, float divisor, int64_t n)
         out[i] /= divisor;
 }
 
-PARE_VECTORIZE static float dot(const float *restrict a, const float *restrict b, int64_t n) {
-    float lanes[PARE_LANES] = {0};
-    int64_t i = 0;
-    for (; i + PARE_LANES <= n; i += PARE_LANES)
-        for (int j = 0; j < PARE_LANES; j++)
-            lanes[j] += a[i + j] * b[i + j];
-    for (; i < n; i++)
-        lanes[0] += a[i] * b[i];
-    return pare_lanes_sum(lanes);
-}
-
 /* p = probabilities, d = their gradients: d = p * (d - row_dot) * scale */
 PARE_VECTORIZE static void softmax_backward(const float *restrict p, float *restrict d, float row_dot, float scale,
                                             int64_t n) {
@@ -148,8 +94,8 @@ static pare_matmul product(int64_t batch, int64_t m, int64_t n, int64_t k, bool 
 
 /* Turns the tile's scores into unnormalised probabilities and folds them into the running maximum and sum; the rows of
  * `out` so far are to be rescaled by w->factors. */
-static void online_softmax(const pare_backend *backend, const pare_attention *s, const tile *t, workspace *w,
-                           float scale) {
+static void online_softmax(const pare_backend *backend, const pare_attention *s, const tile *t,
+                           pare_attention_workspace *w, float scale) {
     int64_t pairs = s->batch * s->groups, rows = t->queries * s->shared, all = s->queries * s->shared;
 #pragma omp parallel for schedule(static) if (pairs * rows * t->keys > PARE_PARALLEL_MINIMUM)
     for (int64_t job = 0; job < pairs * rows; job++) {
@@ -171,7 +117,7 @@ static void online_softmax(const pare_backend *backend, const pare_attention *s,
     }
 }
 
-static void accumulate_output(const pare_attention *s, const tile *t, const workspace *w, float *out) {
+static void accumulate_output(const pare_attention *s, const tile *t, const pare_attention_workspace *w, float *out) {
     int64_t pairs = s->batch * s->groups, rows = t->queries * s->shared, all = s->queries * s->shared;
     bool last = t->key + t->keys > t->query + t->queries - 1 + t->shift;
 #pragma omp parallel for schedule(static) if (pairs * rows * s->head > PARE_PARALLEL_MINIMUM)
@@ -187,8 +133,9 @@ static void accumulate_output(const pare_attention *s, const tile *t, const work
     }
 }
 
-static pare_status forward_tile(const pare_backend *backend, const pare_attention *s, const tile *t, workspace *w,
-                                const void *tile_q, const void *k, const void *v, float *out) {
+static pare_status forward_tile(const pare_backend *backend, const pare_attention *s, const tile *t,
+                                pare_attention_workspace *w, const void *tile_q, const void *k, const void *v,
+                                float *out) {
     int64_t pairs = s->batch * s->groups, rows = t->queries * s->shared;
     const void *tile_k = pack(backend, k, pairs, s->key_capacity, t->key, t->keys, s->head, w->keys);
     const void *tile_v = pack(backend, v, pairs, s->key_capacity, t->key, t->keys, s->head, w->values);
@@ -201,12 +148,12 @@ static pare_status forward_tile(const pare_backend *backend, const pare_attentio
     return PARE_OK;
 }
 
-typedef pare_status (*tile_fn)(const pare_backend *backend, const pare_attention *s, const tile *t, workspace *w,
-                               void *context, const void *tile_q);
+typedef pare_status (*tile_fn)(const pare_backend *backend, const pare_attention *s, const tile *t,
+                               pare_attention_workspace *w, void *context, const void *tile_q);
 
 /* Runs `fn` on every tile that some query sees, row of tiles by row of tiles. */
-static pare_status for_each_tile(const pare_backend *backend, const pare_attention *s, workspace *w, const void *q,
-                                 tile_fn fn, void *context) {
+static pare_status for_each_tile(const pare_backend *backend, const pare_attention *s, pare_attention_workspace *w,
+                                 const void *q, tile_fn fn, void *context) {
     int64_t pairs = s->batch * s->groups;
     tile t = {.shift = s->keys - s->queries};
     for (t.query = 0; t.query < s->queries; t.query += TILE) {
@@ -226,22 +173,22 @@ typedef struct forward_context {
     float *out;
 } forward_context;
 
-static pare_status forward_step(const pare_backend *backend, const pare_attention *s, const tile *t, workspace *w,
-                                void *context, const void *tile_q) {
+static pare_status forward_step(const pare_backend *backend, const pare_attention *s, const tile *t,
+                                pare_attention_workspace *w, void *context, const void *tile_q) {
     forward_context *c = context;
     return forward_tile(backend, s, t, w, tile_q, c->k, c->v, c->out);
 }
 
 pare_status pare_cpu_attention_forward(const pare_backend *backend, const pare_attention *s, const void *q,
                                        const void *k, const void *v, float *out, float *logsum) {
-    workspace w;
-    PARE_TRY(workspace_new(&w, backend, s, false));
+    pare_attention_workspace w;
+    PARE_TRY(pare_attention_workspace_new(&w, backend, s, false));
     forward_context context = {.k = k, .v = v, .out = out};
     pare_status status = for_each_tile(backend, s, &w, q, forward_step, &context);
     int64_t all = s->batch * s->groups * s->queries * s->shared;
     for (int64_t i = 0; status == PARE_OK && logsum && i < all; i++)
         logsum[i] = w.maximum[i] + logf(w.sum[i]);
-    workspace_free(&w);
+    pare_attention_workspace_free(&w);
     return status;
 }
 
@@ -252,8 +199,8 @@ typedef struct backward_context {
 } backward_context;
 
 /* scores -> probabilities (operand_a), dscores -> gradients of the scores (operand_b). */
-static void backward_softmax(const pare_backend *backend, const pare_attention *s, const tile *t, workspace *w,
-                             const float *logsum) {
+static void backward_softmax(const pare_backend *backend, const pare_attention *s, const tile *t,
+                             pare_attention_workspace *w, const float *logsum) {
     int64_t pairs = s->batch * s->groups, rows = t->queries * s->shared, all = s->queries * s->shared;
     float scale = 1.0f / sqrtf((float)s->head);
 #pragma omp parallel for schedule(static) if (pairs * rows * t->keys > PARE_PARALLEL_MINIMUM)
@@ -269,8 +216,8 @@ static void backward_softmax(const pare_backend *backend, const pare_attention *
     }
 }
 
-static pare_status backward_step(const pare_backend *backend, const pare_attention *s, const tile *t, workspace *w,
-                                 void *context, const void *tile_q) {
+static pare_status backward_step(const pare_backend *backend, const pare_attention *s, const tile *t,
+                                 pare_attention_workspace *w, void *context, const void *tile_q) {
     backward_context *c = context;
     int64_t pairs = s->batch * s->groups, rows = t->queries * s->shared, head = s->head, shared = s->shared;
     const void *tile_k = pack(backend, c->k, pairs, s->keys, t->key, t->keys, head, w->keys);
@@ -303,7 +250,7 @@ static void row_dots(const pare_backend *backend, const pare_attention *s, const
         for (int64_t i = 0; i < s->head; i += PARE_PIECE) {
             int64_t count = s->head - i < PARE_PIECE ? s->head - i : PARE_PIECE;
             pare_to_float(gradient, pare_operand_at(backend, dout, row * s->head + i), backend->operand, (size_t)count);
-            dots[row] += dot(gradient, out + row * s->head + i, count);
+            dots[row] += pare_cpu_dot(gradient, out + row * s->head + i, count);
         }
     }
 }
@@ -311,11 +258,11 @@ static void row_dots(const pare_backend *backend, const pare_attention *s, const
 pare_status pare_cpu_attention_backward(const pare_backend *backend, const pare_attention *s, const void *q,
                                         const void *k, const void *v, const float *out, const float *logsum,
                                         const void *dout, float *dq, float *dk, float *dv) {
-    workspace w;
-    PARE_TRY(workspace_new(&w, backend, s, true));
+    pare_attention_workspace w;
+    PARE_TRY(pare_attention_workspace_new(&w, backend, s, true));
     row_dots(backend, s, out, dout, w.dot);
     backward_context context = {.k = k, .v = v, .dout = dout, .logsum = logsum, .dq = dq, .dk = dk, .dv = dv};
     pare_status status = for_each_tile(backend, s, &w, q, backward_step, &context);
-    workspace_free(&w);
+    pare_attention_workspace_free(&w);
     return status;
 }

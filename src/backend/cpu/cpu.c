@@ -10,6 +10,7 @@ static const pare_backend_operations cpu_operations = {
     .rmsnorm_backward = pare_cpu_rmsnorm_backward,
     .split_heads = pare_cpu_split_heads,
     .merge_heads = pare_cpu_merge_heads,
+    .attention_bytes = pare_cpu_attention_bytes,
     .attention_forward = pare_cpu_attention_forward,
     .attention_backward = pare_cpu_attention_backward,
     .swiglu_forward = pare_cpu_swiglu_forward,

@@ -21,6 +21,7 @@ void pare_cpu_split_heads(const pare_backend *backend, const pare_heads *heads, 
                           void *out);
 void pare_cpu_merge_heads(const pare_backend *backend, const pare_heads *heads, const float *in, const float *rotation,
                           void *out);
+uint64_t pare_cpu_attention_bytes(const pare_backend *backend, const pare_attention *shape, bool backward);
 pare_status pare_cpu_attention_forward(const pare_backend *backend, const pare_attention *shape, const void *q,
                                        const void *k, const void *v, float *out, float *logsum);
 pare_status pare_cpu_attention_backward(const pare_backend *backend, const pare_attention *shape, const void *q,

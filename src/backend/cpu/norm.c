@@ -1,19 +1,9 @@
 /* RMSNorm: y = x / sqrt(mean(x^2) + eps) * w, and its backward. */
 #include "backend/cpu/cpu.h"
+#include "backend/cpu/reduce.h"
 #include "backend/cpu/vector_math.h"
 
 #include <math.h>
-
-PARE_VECTORIZE static float sum_of_products(const float *restrict a, const float *restrict b, int64_t n) {
-    float lanes[PARE_LANES] = {0};
-    int64_t i = 0;
-    for (; i + PARE_LANES <= n; i += PARE_LANES)
-        for (int j = 0; j < PARE_LANES; j++)
-            lanes[j] += a[i + j] * b[i + j];
-    for (; i < n; i++)
-        lanes[0] += a[i] * b[i];
-    return pare_lanes_sum(lanes);
-}
 
 PARE_VECTORIZE static float sum_of_triple_products(const float *restrict a, const float *restrict b,
                                                    const float *restrict c, int64_t n) {
@@ -38,7 +28,7 @@ void pare_cpu_rmsnorm_forward(const pare_backend *backend, const float *x, const
 #pragma omp parallel for schedule(static) if (n * d > PARE_PARALLEL_MINIMUM)
     for (int64_t t = 0; t < n; t++) {
         const float *row = x + t * d;
-        double mean = (double)sum_of_products(row, row, d) / (double)d;
+        double mean = (double)pare_cpu_dot(row, row, d) / (double)d;
         inverse[t] = (float)(1.0 / sqrt(mean + eps));
         float piece[PARE_PIECE];
         for (int64_t i = 0; i < d; i += PARE_PIECE) {

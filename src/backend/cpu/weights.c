@@ -20,9 +20,24 @@ PARE_VECTORIZE static void multiply(float *restrict w, const float *restrict fac
         w[i] *= factors[i];
 }
 
+/* Weights are composed in pieces small enough that one is computed while the next one arrives from memory. */
+enum { COMPOSE_PIECE = 256 };
+
+static void prefetch(const void *data, size_t bytes) {
+    for (size_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch((const char *)data + i, 0, 2);
+}
+
+/* Asks for the elements from `at` on that the next piece will need; the view is read up to element `end`. */
+static void prefetch_piece(const pare_weight_view *view, int64_t at, int64_t end) {
+    size_t n = (size_t)(end - at < COMPOSE_PIECE ? end - at : COMPOSE_PIECE), size = pare_dtype_size(view->dtype);
+    prefetch((const char *)view->stored + (size_t)at * size, n * size);
+    if (view->delta) prefetch(view->delta + at, n * sizeof *view->delta);
+}
+
 /* piece: elements [at, at + n) of the tensor; column: the column of the first of them; n stays inside one row. */
 static void compose_piece(const pare_weight_view *view, int64_t at, int64_t column, int64_t n, float *piece) {
-    float noise[PARE_PIECE];
+    float noise[COMPOSE_PIECE];
     const char *stored = (const char *)view->stored + (size_t)at * pare_dtype_size(view->dtype);
     pare_to_float(piece, stored, view->dtype, (size_t)n);
     if (view->sigma > 0.0f) {
@@ -35,13 +50,14 @@ static void compose_piece(const pare_weight_view *view, int64_t at, int64_t colu
 
 static void compose_rows(const pare_weight_view *view, int64_t first, int64_t rows, int64_t columns, pare_dtype dtype,
                          char *out) {
-    int64_t pieces = (columns + PARE_PIECE - 1) / PARE_PIECE;
+    int64_t pieces = (columns + COMPOSE_PIECE - 1) / COMPOSE_PIECE, end = (first + rows) * columns;
 #pragma omp parallel for schedule(static) if (rows * columns > PARE_PARALLEL_MINIMUM)
     for (int64_t job = 0; job < rows * pieces; job++) {
-        int64_t row = job / pieces, column = job % pieces * PARE_PIECE;
-        int64_t count = columns - column < PARE_PIECE ? columns - column : PARE_PIECE;
-        float piece[PARE_PIECE];
-        compose_piece(view, (first + row) * columns + column, column, count, piece);
+        int64_t row = job / pieces, column = job % pieces * COMPOSE_PIECE, at = (first + row) * columns + column;
+        int64_t count = columns - column < COMPOSE_PIECE ? columns - column : COMPOSE_PIECE;
+        float piece[COMPOSE_PIECE];
+        prefetch_piece(view, at + count, end);
+        compose_piece(view, at, column, count, piece);
         pare_from_float(out + (size_t)(row * columns + column) * pare_dtype_size(dtype), dtype, piece, (size_t)count);
     }
 }
@@ -112,32 +128,34 @@ static double shrink_row(float *row, double squares, double threshold, int64_t c
     return squares * factor * factor;
 }
 
+/* Rows [begin, end); their sums are set, not added to. */
+static pare_displacement_sums step_rows(const pare_proximal *step, int64_t begin, int64_t end, int64_t columns,
+                                        const float *base, const float *gradient, float *next) {
+    pare_displacement_sums sums = {0};
+    for (int64_t at = begin * columns; at < end * columns; at += columns) {
+        double squares =
+            (double)gradient_step(next + at, base + at, gradient + at, step->base_factor, step->gamma, columns);
+        if (step->threshold > 0.0f && step->group_rows)
+            squares = shrink_row(next + at, squares, (double)step->threshold, columns);
+        else if (step->threshold > 0.0f)
+            squares = (double)soft_threshold(next + at, step->threshold, columns);
+        sums.squares += squares;
+        sums.zero_rows += squares == 0.0;
+    }
+    return sums;
+}
+
 void pare_cpu_proximal_step(const pare_backend *backend, const pare_proximal *step, int64_t rows, int64_t columns,
                             const float *base, const float *gradient, float *next, pare_displacement_sums *sums) {
     (void)backend;
-    double total = 0.0;
-    uint64_t zero_rows = 0;
-    enum { GROUP = 64 };
-    /* Sums of a group of rows are added in the order of the groups, so that threads do not change the result. */
-    for (int64_t begin = 0; begin < rows; begin += GROUP) {
-        double squares[GROUP];
-        int64_t count = rows - begin < GROUP ? rows - begin : GROUP;
-#pragma omp parallel for schedule(static) if (count * columns > PARE_PARALLEL_MINIMUM)
-        for (int64_t i = 0; i < count; i++) {
-            int64_t at = (begin + i) * columns;
-            squares[i] =
-                (double)gradient_step(next + at, base + at, gradient + at, step->base_factor, step->gamma, columns);
-            if (step->threshold <= 0.0f) continue;
-            if (step->group_rows)
-                squares[i] = shrink_row(next + at, squares[i], (double)step->threshold, columns);
-            else
-                squares[i] = (double)soft_threshold(next + at, step->threshold, columns);
-        }
-        for (int64_t i = 0; i < count; i++) {
-            total += squares[i];
-            zero_rows += squares[i] == 0.0;
-        }
+    enum { PARTS = 64 };
+    /* The parts do not depend on the threads, and their sums are added in order, so the result does not either. */
+    pare_displacement_sums parts[PARTS];
+#pragma omp parallel for schedule(static) if (rows * columns > PARE_PARALLEL_MINIMUM)
+    for (int64_t i = 0; i < PARTS; i++)
+        parts[i] = step_rows(step, i * rows / PARTS, (i + 1) * rows / PARTS, columns, base, gradient, next);
+    for (int64_t i = 0; i < PARTS; i++) {
+        sums->squares += parts[i].squares;
+        sums->zero_rows += parts[i].zero_rows;
     }
-    sums->squares += total;
-    sums->zero_rows += zero_rows;
 }

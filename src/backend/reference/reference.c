@@ -7,6 +7,7 @@ static const pare_backend_operations reference_operations = {
     .rmsnorm_backward = pare_reference_rmsnorm_backward,
     .split_heads = pare_reference_split_heads,
     .merge_heads = pare_reference_merge_heads,
+    .attention_bytes = pare_reference_attention_bytes,
     .attention_forward = pare_reference_attention_forward,
     .attention_backward = pare_reference_attention_backward,
     .swiglu_forward = pare_reference_swiglu_forward,

@@ -14,6 +14,7 @@ void pare_reference_split_heads(const pare_backend *backend, const pare_heads *h
                                 const float *rotation, void *out);
 void pare_reference_merge_heads(const pare_backend *backend, const pare_heads *heads, const float *in,
                                 const float *rotation, void *out);
+uint64_t pare_reference_attention_bytes(const pare_backend *backend, const pare_attention *shape, bool backward);
 pare_status pare_reference_attention_forward(const pare_backend *backend, const pare_attention *shape, const void *q,
                                              const void *k, const void *v, float *out, float *logsum);
 pare_status pare_reference_attention_backward(const pare_backend *backend, const pare_attention *shape, const void *q,

@@ -1,0 +1,13 @@
+#include "backend/cpu/reduce.h"
+#include "backend/cpu/vector_math.h"
+
+PARE_VECTORIZE float pare_cpu_dot(const float *a, const float *b, int64_t n) {
+    float lanes[PARE_LANES] = {0};
+    int64_t i = 0;
+    for (; i + PARE_LANES <= n; i += PARE_LANES)
+        for (int j = 0; j < PARE_LANES; j++)
+            lanes[j] += a[i + j] * b[i + j];
+    for (; i < n; i++)
+        lanes[0] += a[i] * b[i];
+    return pare_lanes_sum(lanes);
+}
