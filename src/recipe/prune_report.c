@@ -69,6 +69,15 @@ static uint64_t weight_bytes_after(const pare_prune_job *job) {
            removed * pare_dtype_size(job->model->tensors[pare_tensor_id(0, PARE_ROLE_Q)]->dtype);
 }
 
+static json_t *warnings_json(const pare_prune_job *job) {
+    json_t *warnings = json_array();
+    const char *ignored;
+    for (size_t i = 0; (ignored = pare_recipe_ignored(job->options, &job->recipe, i)); i++)
+        json_array_append_new(
+            warnings, json_sprintf("%s has no meaning for --method %s and was ignored", ignored, job->recipe.name));
+    return warnings;
+}
+
 pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     json_t *json = json_object(), *recipe = pare_recipe_json(&job->recipe), *model = json_object();
     pare_record record = pare_prune_record(job, recipe);
@@ -90,11 +99,9 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     if (job->result.trace) json_object_set_new(json, "trace", trace_json(&job->result));
     if (job->texts) json_object_set(json, "texts", job->texts);
     json_object_set(json, "seconds", job->seconds);
-    const char *ignored = pare_recipe_ignored(job->options, &job->recipe);
-    if (ignored)
-        json_object_set_new(json, "warnings",
-                            json_pack("[o]", json_sprintf("%s has no meaning for --method %s and was ignored", ignored,
-                                                          job->recipe.name)));
+    json_t *warnings = warnings_json(job);
+    if (json_array_size(warnings)) json_object_set(json, "warnings", warnings);
+    json_decref(warnings);
     json_object_set_new(json, "memory", json_pack("{s:I}", "anonymous_peak", (json_int_t)pare_memory_peak()));
     return pare_json_text(json, text);
 }

@@ -23,12 +23,12 @@ struct pare_recipe {
     pare_reduction reduction;
 };
 
-/* The recipe of `options->method` with the options' constants in place of the published ones. Fails on an unknown name,
- * on values that make no sense, and on constants the method does not have. */
+/* The recipe of `options->method` with the options' constants in place of the published ones. Fails on an unknown name
+ * and on values that make no sense; constants that the method does not have are ignored. */
 pare_status pare_recipe_resolve(const pare_prune_options *options, pare_recipe *out);
 
-/* The first option that is given but has no meaning for the recipe; NULL if there is none. */
-const char *pare_recipe_ignored(const pare_prune_options *options, const pare_recipe *recipe);
+/* The options that are given but have no meaning for the recipe, by index; NULL after the last. */
+const char *pare_recipe_ignored(const pare_prune_options *options, const pare_recipe *recipe, size_t index);
 
 /* {"signal", "salience", "reduction", "unit", "selection", and the constants}; a new reference. */
 json_t *pare_recipe_json(const pare_recipe *recipe);

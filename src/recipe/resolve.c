@@ -9,16 +9,23 @@ static pare_status out_of_range(const char *option, double value, const char *ad
     return pare_fail(PARE_BAD_ARGUMENT, "%s %g: %s", option, value, advice);
 }
 
-const char *pare_recipe_ignored(const pare_prune_options *o, const pare_recipe *recipe) {
-    if (recipe->signal == PARE_SIGNAL_MOREAU) return NULL;
-    return o->steps          ? "--steps"
-           : o->draws        ? "--draws"
-           : o->sigma >= 0.0 ? "--sigma"
-           : o->rho != 0.0   ? "--rho"
-           : o->gamma != 0.0 ? "--gamma"
-           : o->eta >= 0.0   ? "--eta"
-           : o->displace     ? "--displace"
-                             : NULL;
+const char *pare_recipe_ignored(const pare_prune_options *o, const pare_recipe *recipe, size_t index) {
+    bool moreau = recipe->signal == PARE_SIGNAL_MOREAU;
+    const struct {
+        const char *option;
+        bool ignored;
+    } all[] = {
+        {"--steps", o->steps && !moreau},
+        {"--draws", o->draws && !moreau},
+        {"--sigma", o->sigma >= 0.0 && !moreau},
+        {"--rho", o->rho != 0.0 && !moreau},
+        {"--gamma", o->gamma != 0.0 && !moreau},
+        {"--eta", o->eta >= 0.0 && (!moreau || (recipe->moreau.prox == PARE_PROX_NONE && o->eta > 0.0))},
+        {"--displace", o->displace && !moreau},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].ignored && index-- == 0) return all[i].option;
+    return NULL;
 }
 
 static pare_status check_constants(const pare_moreau *m) {
@@ -53,12 +60,7 @@ pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     if (!(o->sigma < 0.0)) m->sigma = o->sigma;
     if (o->rho != 0.0) m->rho = o->rho;
     if (o->gamma != 0.0) m->gamma = o->gamma;
-    if (!(o->eta < 0.0)) m->eta = o->eta;
-    if (m->prox == PARE_PROX_NONE && m->eta > 0.0)
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "--eta has no meaning for --method %s, which has no threshold; it belongs to moreau-gs and "
-                         "moreau-l1",
-                         method);
+    if (!(o->eta < 0.0) && m->prox != PARE_PROX_NONE) m->eta = o->eta;
     return check_constants(m);
 }
 

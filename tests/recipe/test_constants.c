@@ -75,24 +75,49 @@ static void bounds(void **state) {
     assert_int_equal(resolve((pare_prune_options){.method = "moreau", .sigma = 100, .eta = -1}, &r), PARE_OK);
 }
 
+/* The options that the method has no use for, each followed by a space. */
+static void ignores(pare_prune_options options, const char *expected) {
+    pare_recipe recipe;
+    char list[128] = "";
+    const char *ignored;
+    assert_int_equal(resolve(options, &recipe), PARE_OK);
+    for (size_t i = 0; (ignored = pare_recipe_ignored(&options, &recipe, i)); i++) {
+        strcat(list, ignored);
+        strcat(list, " ");
+    }
+    assert_string_equal(list, expected);
+}
+
 static void constants_without_a_meaning(void **state) {
     (void)state;
     static const char *const methods[] = {"taylor", "magnitude-l1", "magnitude-l2", "random"};
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        const char *m = methods[i];
-        pare_recipe r;
-        refused((pare_prune_options){.method = m, .steps = 1, UNSET}, "--steps");
-        refused((pare_prune_options){.method = m, .draws = 1, UNSET}, "--draws");
-        refused((pare_prune_options){.method = m, .rho = 0.1, UNSET}, "--rho");
-        refused((pare_prune_options){.method = m, .gamma = 0.1, UNSET}, "--gamma");
-        refused((pare_prune_options){.method = m, .displace = PARE_DISPLACE_SCORED, UNSET}, "--displace");
-        refused((pare_prune_options){.method = m, .sigma = 0.0, .eta = -1}, "--sigma");
-        refused((pare_prune_options){.method = m, .sigma = -1, .eta = 0.0}, "--eta");
-        assert_int_equal(resolve((pare_prune_options){.method = m, UNSET}, &r), PARE_OK);
+        pare_prune_options o = {.method = methods[i], UNSET};
+        ignores(o, "");
+        o.steps = 1;
+        ignores(o, "--steps ");
+        o = (pare_prune_options){.method = methods[i], .sigma = 0.0, .eta = 0.0};
+        ignores(o, "--sigma --eta ");
+        o = (pare_prune_options){.method = methods[i],
+                                 .steps = 2,
+                                 .draws = 2,
+                                 .sigma = 1,
+                                 .rho = 1,
+                                 .gamma = 1,
+                                 .eta = 1,
+                                 .displace = PARE_DISPLACE_SCORED};
+        ignores(o, "--steps --draws --sigma --rho --gamma --eta --displace ");
     }
-    pare_recipe r;
-    refused((pare_prune_options){.method = "moreau", .sigma = -1, .eta = 1e-6}, "--eta");
-    assert_int_equal(resolve((pare_prune_options){.method = "moreau", .sigma = -1, .eta = 0.0}, &r), PARE_OK);
+    pare_prune_options all = {
+        .steps = 2, .draws = 2, .sigma = 1, .rho = 1, .gamma = 1, .eta = 1, .displace = PARE_DISPLACE_SCORED};
+    ignores(all, "");
+    all.method = "moreau";
+    ignores(all, "--eta "); /* it has no threshold */
+    pare_recipe recipe;
+    assert_int_equal(resolve(all, &recipe), PARE_OK);
+    assert_true(recipe.moreau.eta == 0.0);
+    all.eta = 0.0;
+    ignores(all, "");
 }
 
 static void unknown_methods(void **state) {

@@ -96,18 +96,19 @@ static bool run_at(scene *s, uint64_t limit, const pare_score_result *ample, sig
 
 static sightings run_down(const char *method) {
     scene s = open_scene(method);
-    pare_calibration_plan plan;
+    pare_calibration_plan plan, ample_plan;
     sightings seen = {0};
     uint64_t held;
-    assert_int_equal(plan_at(&s, (uint64_t)1 << 40, &plan), PARE_OK);
-    assert_null(plan.scratch);
-    assert_int_equal(plan.sizes.micro_batch, s.t.sequences);
-    pare_score_result ample = score_with(&s, &plan, &held);
-    uint64_t limit = planned(&plan.sizes);
+    assert_int_equal(plan_at(&s, (uint64_t)1 << 40, &ample_plan), PARE_OK);
+    assert_null(ample_plan.scratch);
+    assert_int_equal(ample_plan.sizes.micro_batch, s.t.sequences);
+    pare_score_result ample = score_with(&s, &ample_plan, &held);
+    uint64_t limit = planned(&ample_plan.sizes);
     while (run_at(&s, limit, &ample, &seen) && limit > 64)
         limit -= limit / 12;
     assert_int_equal(plan_at(&s, 1, &plan), PARE_OUT_OF_MEMORY);
     pare_score_free(&ample);
+    pare_plan_free(&ample_plan);
     close_scene(&s);
     return seen;
 }
