@@ -14,35 +14,6 @@
 
 typedef pare_status (*stage_fn)(pare_prune_job *job);
 
-static pare_status choose_target(pare_prune_job *job) {
-    const pare_prune_options *o = job->options;
-    uint32_t layers = job->model->config.layers;
-    bool all = o->layer_begin == 0 && o->layer_end == 0;
-    if (o->layer_begin < 0 || o->layer_end < 0)
-        return pare_fail(PARE_BAD_ARGUMENT, "--layers %d:%d: the model has layers 0:%u (the end is not included)",
-                         o->layer_begin, o->layer_end, layers);
-    job->target = (pare_target){.ratio = o->ratio,
-                                .parameters = o->parameters,
-                                .layer_begin = (uint32_t)o->layer_begin,
-                                .layer_end = all ? layers : (uint32_t)o->layer_end,
-                                .round_to = o->round_to};
-    PARE_TRY(pare_alloc(&job->widths, layers, sizeof *job->widths, "widths"));
-    PARE_TRY(pare_widths_after(job->model, &job->target, job->widths));
-    return pare_config_write(&job->model->config, job->widths, &job->config, &job->kind);
-}
-
-/* Everything that can be refused is refused here, before any work. */
-static pare_status prepare(pare_prune_job *job) {
-    const pare_prune_options *o = job->options;
-    PARE_TRY(pare_recipe_resolve(o, &job->recipe));
-    PARE_TRY(choose_target(job));
-    if (!o->dry_run && !o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
-    if (o->dry_run) return PARE_OK;
-    uint64_t removed = pare_model_parameters(job->model) - pare_parameters_with(job->model, job->widths);
-    return pare_output_begin(o->output, pare_checkpoint_directory(job->model->checkpoint), o->force,
-                             pare_model_bytes(job->model) - removed * 2 + (1 << 20), &job->output);
-}
-
 static pare_status scan(pare_prune_job *job) {
     return pare_checkpoint_scan(job->model->checkpoint, job->runtime, &job->scan);
 }
@@ -56,12 +27,11 @@ static pare_status make_plan(pare_prune_job *job, uint32_t sequences, uint32_t l
 
 /* The plan is shown before the long part of the work: before a model writes its own text, after a file was read. */
 static pare_status calibrate(pare_prune_job *job) {
-    const pare_calibration_options *o = &job->options->calibration;
-    job->calibrated = job->recipe.signal != PARE_SIGNAL_NONE;
+    const pare_calibration_options *c = &job->calibration;
     if (!job->calibrated) return make_plan(job, 0, 0);
-    bool self = pare_calibration_is_self(o->source);
-    if (self) PARE_TRY(make_plan(job, o->samples ? o->samples : 10, o->length ? o->length : 128));
-    PARE_TRY(pare_calibration_load(job->model, job->backend, job->runtime, o, job->options->seed, &job->windows,
+    bool self = pare_calibration_is_self(c->source);
+    if (self) PARE_TRY(make_plan(job, c->samples, c->length));
+    PARE_TRY(pare_calibration_load(job->model, job->backend, job->runtime, c, job->options->seed, &job->windows,
                                    job->calibration_digest));
     return self ? PARE_OK : make_plan(job, job->windows.count, job->windows.length);
 }
@@ -69,11 +39,7 @@ static pare_status calibrate(pare_prune_job *job) {
 static pare_status score(pare_prune_job *job) {
     PARE_TRY(pare_score_units(job->model, job->backend, &job->recipe, &job->plan, job->runtime, job->options->seed,
                               job->windows.ids, &job->result));
-    PARE_TRY(pare_select_local(job->model, &job->result.scores, job->widths, &job->selection));
-    if (!job->options->scores) return PARE_OK;
-    json_t *scores =
-        pare_report_scores(&job->result.scores, job->model, job->target.layer_begin, job->target.layer_end);
-    return pare_report_write(scores, job->options->scores);
+    return pare_select_local(job->model, &job->result.scores, job->widths, &job->selection);
 }
 
 static pare_status write_model(pare_prune_job *job) {
@@ -131,7 +97,7 @@ static pare_status list_files(pare_prune_job *job, const char *folder) {
     return PARE_OK;
 }
 
-static pare_status commit(pare_prune_job *job) {
+static pare_status commit_model(pare_prune_job *job) {
     if (!job->output) return PARE_OK;
     PARE_TRY(list_files(job, pare_output_path(job->output)));
     PARE_TRY(pare_interrupted());
@@ -140,19 +106,26 @@ static pare_status commit(pare_prune_job *job) {
     return pare_output_commit(output);
 }
 
+/* The scores are on the disk before the model appears, and appear after it: a failure leaves neither. */
+static pare_status commit(pare_prune_job *job) {
+    const pare_target *target = &job->target;
+    if (job->options->scores)
+        PARE_TRY(pare_staged_write(
+            pare_report_scores(&job->result.scores, job->model, target->layer_begin, target->layer_end),
+            job->options->scores, &job->scores));
+    PARE_TRY(commit_model(job));
+    return pare_staged_place(&job->scores);
+}
+
 static pare_status run_stages(pare_prune_job *job) {
     static const struct {
         const char *name;
         stage_fn run;
     } stages[PARE_PRUNE_STAGES] = {
-        {"preparing", prepare},
-        {"reading and checking", scan},
-        {"calibration text", calibrate},
-        {"scoring", score},
-        {"evaluation", pare_prune_evaluate_texts},
-        {"writing", write_model},
-        {"checking the result", verify},
-        {"putting into place", commit},
+        {"preparing", pare_prune_prepare},         {"reading and checking", scan},
+        {"calibration text", calibrate},           {"scoring", score},
+        {"evaluation", pare_prune_evaluate_texts}, {"writing", write_model},
+        {"checking the result", verify},           {"putting into place", commit},
     };
     for (int i = 0; i < PARE_PRUNE_STAGES; i++) {
         double start = pare_clock();
@@ -165,6 +138,7 @@ static pare_status run_stages(pare_prune_job *job) {
 
 static void free_job(pare_prune_job *job) {
     pare_output_abandon(job->output);
+    pare_staged_drop(&job->scores);
     pare_selection_free(&job->selection);
     pare_score_free(&job->result);
     pare_plan_free(&job->plan);

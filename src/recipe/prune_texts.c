@@ -1,4 +1,5 @@
 #include "calibrate/calibration.h"
+#include "calibrate/self.h"
 #include "evaluate/perplexity.h"
 #include "recipe/prune_job.h"
 #include "surgery/mask.h"
@@ -9,12 +10,29 @@ static json_t *result_json(double nll) {
     return json_pack("{s:f,s:f}", "perplexity", exp(nll), "nll", nll);
 }
 
-static pare_status evaluate_text(pare_prune_job *job, const char *name, float **mask) {
+uint32_t pare_prune_window(const pare_prune_options *options) {
+    enum { WINDOW = 128 };
+    return options->window ? options->window : WINDOW;
+}
+
+/* "self" is written with another seed than the text that the model was calibrated on. */
+static pare_status load_windows(const pare_prune_job *job, const char *name, pare_windows *windows) {
+    enum { SELF_WINDOWS = 64 };
     const pare_prune_options *o = job->options;
+    if (pare_calibration_is_self(name)) {
+        pare_self_request request = {.sequences = o->max_windows ? o->max_windows : SELF_WINDOWS,
+                                     .length = pare_prune_window(o),
+                                     .seed = o->seed + 1};
+        return pare_self_sample(job->model, job->backend, job->runtime, &request, windows);
+    }
     const pare_tokenizer *tokenizer;
-    pare_windows windows;
     PARE_TRY(pare_calibration_tokenizer(job->model, name, &tokenizer));
-    PARE_TRY(pare_windows_stream(tokenizer, name, NULL, o->window ? o->window : 128, o->max_windows, &windows));
+    return pare_windows_stream(tokenizer, name, NULL, pare_prune_window(o), o->max_windows, windows);
+}
+
+static pare_status evaluate_text(pare_prune_job *job, const char *name, float **mask) {
+    pare_windows windows;
+    PARE_TRY(load_windows(job, name, &windows));
     pare_source masked = {.model = job->model, .backend = job->backend, .column_scale = mask};
     pare_evaluation evaluation = {.model = job->model,
                                   .backend = job->backend,

@@ -54,6 +54,11 @@ pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     if (o->rho != 0.0) m->rho = o->rho;
     if (o->gamma != 0.0) m->gamma = o->gamma;
     if (!(o->eta < 0.0)) m->eta = o->eta;
+    if (m->prox == PARE_PROX_NONE && m->eta > 0.0)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--eta has no meaning for --method %s, which has no threshold; it belongs to moreau-gs and "
+                         "moreau-l1",
+                         method);
     return check_constants(m);
 }
 

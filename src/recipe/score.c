@@ -51,13 +51,16 @@ static pare_status score_gradient(scoring *s, pare_score_result *out) {
 
 /* Scores stored matrices, with `signal[id]` beside them if there is one. */
 static pare_status score_stored(scoring *s, float *const *signal, float signal_scale) {
+    uint64_t done = 0, total = 0;
+    for (size_t id = 0; id < s->model->tensor_count; id++)
+        total += s->plan->scored[id];
     for (size_t id = 0; id < s->model->tensor_count; id++) {
         if (!s->plan->scored[id]) continue;
         int64_t rows, columns;
         pare_tensor_matrix(s->model->tensors[id], &rows, &columns);
         PARE_TRY(pare_index_scores_add(&s->indices, s->model, s->recipe->salience, id, 0, rows,
                                        signal ? signal[id] : NULL, signal_scale));
-        PARE_TRY(pare_progress_report(s->runtime, "scoring", id + 1, s->model->tensor_count));
+        PARE_TRY(pare_progress_report(s->runtime, "scoring", ++done, total));
     }
     return PARE_OK;
 }

@@ -1,12 +1,6 @@
 #include "report/manifest.h"
-#include "support/file.h"
-#include "support/memory.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static json_t *kept_list(const uint32_t *units, uint32_t count, uint32_t width) {
     json_t *list = json_array();
@@ -85,29 +79,4 @@ json_t *pare_report_scores(const pare_unit_scores *scores, const pare_model *mod
         json_array_append_new(layers, layer);
     }
     return json_pack("{s:o}", "layers", layers);
-}
-
-static pare_status write_file(const char *path, const char *text) {
-    FILE *file = fopen(path, "wxe");
-    if (!file) return pare_fail(PARE_FILE_ERROR, "cannot write %s: %s", path, strerror(errno));
-    bool good = fputs(text, file) >= 0 && fflush(file) == 0 && fsync(fileno(file)) == 0;
-    int error = errno;
-    if (fclose(file) != 0 && good) {
-        good = false;
-        error = errno;
-    }
-    return good ? PARE_OK : pare_fail(PARE_FILE_ERROR, "cannot write %s: %s", path, strerror(error));
-}
-
-pare_status pare_report_write(json_t *json, const char *path) {
-    char *text = NULL;
-    PARE_TRY(pare_json_text(json, &text));
-    char *temporary = pare_format("%s.pare-%ld", path, (long)getpid());
-    pare_status status = write_file(temporary, text);
-    if (status == PARE_OK && rename(temporary, path) != 0)
-        status = pare_fail(PARE_FILE_ERROR, "cannot write %s: %s", path, strerror(errno));
-    if (status != PARE_OK) unlink(temporary);
-    free(temporary);
-    pare_free(text);
-    return status;
 }

@@ -29,7 +29,4 @@ json_t *pare_report_manifest(const pare_record *record);
 /* {"layers": [{"heads": [..], "ffn": [..]}]} for layers [begin, end); others have empty lists. */
 json_t *pare_report_scores(const pare_unit_scores *scores, const pare_model *model, uint32_t begin, uint32_t end);
 
-/* Writes the text to `path` in one stroke (temporary file, sync, rename). Frees the reference. */
-pare_status pare_report_write(json_t *json, const char *path);
-
 #endif

@@ -42,12 +42,17 @@ static void widths_for(const pare_model *model, const pare_target *target, doubl
 static pare_status check_widths(const pare_model *model, const pare_target *target, const pare_widths *widths) {
     for (uint32_t layer = target->layer_begin; layer < target->layer_end; layer++) {
         const char *what = !widths[layer].kv_heads ? "key/value head" : !widths[layer].ffn ? "FFN channel" : NULL;
+        const pare_widths *before = &model->config.widths[layer];
+        if (what && target->parameters)
+            return pare_fail(PARE_BAD_ARGUMENT,
+                             "--params %llu would leave layer %u without a single %s (it has %u key/value heads and %u "
+                             "FFN channels); ask for more, or widen --layers",
+                             (unsigned long long)target->parameters, layer, what, before->kv_heads, before->ffn);
         if (what)
-            return pare_fail(
-                PARE_BAD_ARGUMENT,
-                "a ratio of %g would leave layer %u without a single %s (it has %u key/value heads and %u FFN "
-                "channels); ask for less with --ratio",
-                target->ratio, layer, what, model->config.widths[layer].kv_heads, model->config.widths[layer].ffn);
+            return pare_fail(PARE_BAD_ARGUMENT,
+                             "--ratio %g would leave layer %u without a single %s (it has %u key/value heads and %u "
+                             "FFN channels); ask for less",
+                             target->ratio, layer, what, before->kv_heads, before->ffn);
     }
     return PARE_OK;
 }

@@ -6,22 +6,32 @@
 
 #include <math.h>
 
+/* One forward after the other, reported as one stage. */
+typedef struct checking {
+    const pare_runtime *runtime;
+    const pare_backend *backend;
+    const uint32_t *ids;
+    int64_t length;
+    uint64_t before; /* blocks of the first forward */
+} checking;
+
 static pare_status report_block(void *context, uint64_t done, uint64_t total) {
-    return pare_progress_report(context, "checking what was written", done, total);
+    const checking *c = context;
+    return pare_progress_report(c->runtime, "checking what was written", c->before + done, 2 * total);
 }
 
 /* logits: float [length, vocabulary], freed by the caller. */
-static pare_status logits_of(const pare_model *model, const pare_backend *backend, float **column_scale,
-                             const uint32_t *ids, int64_t length, const pare_runtime *runtime, float **logits) {
-    pare_pass_shape shape = {.sequences = 1, .length = length, .composed = column_scale != NULL};
-    pare_source source = {.model = model, .backend = backend, .column_scale = column_scale};
+static pare_status logits_of(checking *c, const pare_model *model, float **column_scale, float **logits) {
+    pare_pass_shape shape = {.sequences = 1, .length = c->length, .composed = column_scale != NULL};
+    pare_source source = {.model = model, .backend = c->backend, .column_scale = column_scale};
     pare_pass *pass;
-    PARE_TRY(pare_alloc_uninitialized(logits, (size_t)length * model->config.vocabulary, sizeof(float), "logits"));
-    PARE_TRY(pare_pass_new(model, backend, &shape, &pass));
-    pare_pass_on_step(pass, report_block, (void *)(uintptr_t)runtime);
-    pare_status status = pare_pass_forward(pass, &source, ids, 1);
-    if (status == PARE_OK) status = pare_pass_logits(pass, &source, 0, length, *logits);
+    PARE_TRY(pare_alloc_uninitialized(logits, (size_t)c->length * model->config.vocabulary, sizeof(float), "logits"));
+    PARE_TRY(pare_pass_new(model, c->backend, &shape, &pass));
+    pare_pass_on_step(pass, report_block, c);
+    pare_status status = pare_pass_forward(pass, &source, c->ids, 1);
+    if (status == PARE_OK) status = pare_pass_logits(pass, &source, 0, c->length, *logits);
     pare_pass_free(pass);
+    c->before += model->config.layers;
     return status;
 }
 
@@ -45,8 +55,9 @@ static pare_status verify_model(const pare_model *dense, float **mask, const par
     pare_backend *backend;
     float *expected = NULL, *actual = NULL;
     PARE_TRY(pare_backend_open_cpu(PARE_COMPUTE_FP32, runtime ? runtime->threads : 0, &backend));
-    pare_status status = logits_of(dense, backend, mask, ids, length, runtime, &expected);
-    if (status == PARE_OK) status = logits_of(written, backend, NULL, ids, length, runtime, &actual);
+    checking c = {.runtime = runtime, .backend = backend, .ids = ids, .length = length};
+    pare_status status = logits_of(&c, dense, mask, &expected);
+    if (status == PARE_OK) status = logits_of(&c, written, NULL, &actual);
     if (status == PARE_OK)
         status = compare(actual, expected, (size_t)length * dense->config.vocabulary,
                          pare_checkpoint_directory(written->checkpoint));

@@ -1,0 +1,69 @@
+/* What can be refused before any work is refused here. */
+#include "calibrate/calibration.h"
+#include "recipe/prune_job.h"
+#include "support/file.h"
+#include "support/memory.h"
+
+static pare_status choose_target(pare_prune_job *job) {
+    const pare_prune_options *o = job->options;
+    uint32_t layers = job->model->config.layers;
+    bool all = o->layer_begin == 0 && o->layer_end == 0;
+    if (o->layer_begin < 0 || o->layer_end < 0)
+        return pare_fail(PARE_BAD_ARGUMENT, "--layers %d:%d: the model has layers 0:%u (the end is not included)",
+                         o->layer_begin, o->layer_end, layers);
+    if (o->ratio != 0.0 && o->parameters)
+        return pare_fail(PARE_BAD_ARGUMENT, "give either --ratio or --params, not both");
+    job->target = (pare_target){.ratio = o->ratio,
+                                .parameters = o->parameters,
+                                .layer_begin = (uint32_t)o->layer_begin,
+                                .layer_end = all ? layers : (uint32_t)o->layer_end,
+                                .round_to = o->round_to};
+    PARE_TRY(pare_alloc(&job->widths, layers, sizeof *job->widths, "widths"));
+    PARE_TRY(pare_widths_after(job->model, &job->target, job->widths));
+    return pare_config_write(&job->model->config, job->widths, &job->config, &job->kind);
+}
+
+static pare_status check_readable(const char *path) {
+    pare_mapping mapping;
+    PARE_TRY(pare_mapping_open(path, &mapping));
+    pare_mapping_close(&mapping);
+    return PARE_OK;
+}
+
+/* The calibration options with nothing left open where the model writes its own text. */
+static pare_status choose_calibration(pare_prune_job *job) {
+    enum { SAMPLES = 10, LENGTH = 128 };
+    pare_calibration_options *c = &job->calibration;
+    uint32_t positions = job->model->config.max_positions;
+    *c = job->options->calibration;
+    job->calibrated = job->recipe.signal != PARE_SIGNAL_NONE;
+    if (!job->calibrated) return PARE_OK;
+    if (c->length) PARE_TRY(pare_calibration_check_length(job->model, "--length", c->length));
+    if (!pare_calibration_is_self(c->source)) return check_readable(c->source);
+    if (!c->samples) c->samples = SAMPLES;
+    if (!c->length) c->length = LENGTH < positions ? LENGTH : positions;
+    return PARE_OK;
+}
+
+static pare_status check_texts(const pare_prune_job *job) {
+    const pare_prune_options *o = job->options;
+    if (o->text_count) PARE_TRY(pare_calibration_check_length(job->model, "--window", pare_prune_window(o)));
+    for (size_t i = 0; i < o->text_count; i++)
+        if (!pare_calibration_is_self(o->texts[i])) PARE_TRY(check_readable(o->texts[i]));
+    return PARE_OK;
+}
+
+pare_status pare_prune_prepare(pare_prune_job *job) {
+    const pare_prune_options *o = job->options;
+    const char *directory = pare_checkpoint_directory(job->model->checkpoint);
+    PARE_TRY(pare_recipe_resolve(o, &job->recipe));
+    PARE_TRY(choose_target(job));
+    PARE_TRY(choose_calibration(job));
+    PARE_TRY(check_texts(job));
+    if (!o->dry_run && !o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
+    if (o->scores) PARE_TRY(pare_staged_check(o->scores, directory, o->dry_run ? NULL : o->output));
+    if (o->dry_run) return PARE_OK;
+    uint64_t removed = pare_model_parameters(job->model) - pare_parameters_with(job->model, job->widths);
+    return pare_output_begin(o->output, directory, o->force, pare_model_bytes(job->model) - removed * 2 + (1 << 20),
+                             &job->output);
+}

@@ -1,0 +1,24 @@
+/* A JSON file beside the model: written under a temporary name, put into place when the run has succeeded. */
+#ifndef PARE_REPORT_STAGED_H
+#define PARE_REPORT_STAGED_H
+
+#include "support/json.h"
+
+typedef struct pare_staged {
+    char *path, *temporary;
+} pare_staged;
+
+/* Refuses a path whose folder is missing or not writable, that is a folder, or that lies in `input` or `output`, the
+ * folders of the models that are read and written (output may be NULL or not exist). */
+pare_status pare_staged_check(const char *path, const char *input, const char *output);
+
+/* Writes the text, synced, beside `path`. Frees the reference, which may be NULL. */
+pare_status pare_staged_write(json_t *json, const char *path, pare_staged *out);
+
+/* Puts it at `path`, in place of what is there, at one stroke. Nothing happens if nothing was written. */
+pare_status pare_staged_place(pare_staged *staged);
+
+/* Removes what was not put into place, and frees. Keeps this thread's message. */
+void pare_staged_drop(pare_staged *staged);
+
+#endif

@@ -1,0 +1,134 @@
+/* What a method makes of the constants it is given: published ones, bounds, and those it has no use for. */
+#include "golden.h"
+#include "recipe/recipe.h"
+
+#define UNSET .sigma = -1.0, .eta = -1.0
+
+static pare_status resolve(pare_prune_options options, pare_recipe *out) {
+    return pare_recipe_resolve(&options, out);
+}
+
+static void refused(pare_prune_options options, const char *names) {
+    pare_recipe recipe;
+    char *text = (char *)"";
+    assert_int_equal(resolve(options, &recipe), PARE_BAD_ARGUMENT);
+    if (!strstr(pare_message(), names)) fprintf(stderr, "%s\n", pare_message());
+    assert_non_null(strstr(pare_message(), names));
+    assert_int_equal(pare_recipe_constants(&options, &text), PARE_BAD_ARGUMENT);
+    assert_null(text);
+}
+
+static void published_constants(void **state) {
+    (void)state;
+    pare_recipe r;
+    assert_int_equal(resolve((pare_prune_options){UNSET}, &r), PARE_OK);
+    assert_string_equal(r.name, "moreau-gs");
+    assert_true(r.moreau.steps == 10 && r.moreau.draws == 1 && r.moreau.sigma == 0.05 && r.moreau.rho == 0.2 &&
+                r.moreau.gamma == 2e-4 && r.moreau.eta == 5e-6 && r.moreau.prox == PARE_PROX_GROUP);
+    assert_int_equal(resolve((pare_prune_options){.method = "moreau", UNSET}, &r), PARE_OK);
+    assert_true(r.moreau.steps == 10 && r.moreau.draws == 1 && r.moreau.sigma == 0.05 && r.moreau.rho == 0.05 &&
+                r.moreau.gamma == 1e-3 && r.moreau.eta == 0.0 && r.moreau.prox == PARE_PROX_NONE);
+    assert_int_equal(resolve((pare_prune_options){.method = "moreau-l1", UNSET}, &r), PARE_OK);
+    assert_true(r.moreau.prox == PARE_PROX_L1 && r.moreau.eta > 0.0);
+}
+
+static void given_constants(void **state) {
+    (void)state;
+    pare_recipe r;
+    pare_prune_options o = {
+        .method = "moreau-gs", .steps = 3, .draws = 4, .sigma = 0.0, .rho = 0.5, .gamma = 0.5, .eta = 0.0};
+    assert_int_equal(resolve(o, &r), PARE_OK);
+    assert_true(r.moreau.steps == 3 && r.moreau.draws == 4 && r.moreau.sigma == 0.0 && r.moreau.rho == 0.5 &&
+                r.moreau.gamma == 0.5 && r.moreau.eta == 0.0);
+    char *text;
+    assert_int_equal(pare_recipe_constants(&o, &text), PARE_OK);
+    assert_non_null(strstr(text, "T = 3"));
+    assert_non_null(strstr(text, "m = 4"));
+    assert_non_null(strstr(text, "rho = 0.5"));
+    pare_text_free(text);
+    o = (pare_prune_options){.method = "random", UNSET};
+    assert_int_equal(pare_recipe_constants(&o, &text), PARE_OK);
+    assert_string_equal(text, "none");
+    pare_text_free(text);
+}
+
+static void bounds(void **state) {
+    (void)state;
+    refused((pare_prune_options){.method = "moreau", .steps = -1, UNSET}, "--steps -1");
+    refused((pare_prune_options){.method = "moreau", .steps = 1000001, UNSET}, "--steps");
+    refused((pare_prune_options){.method = "moreau", .draws = -5, UNSET}, "--draws -5");
+    refused((pare_prune_options){.method = "moreau", .draws = INT32_MAX, UNSET}, "--draws");
+    refused((pare_prune_options){.method = "moreau", .rho = -0.1, UNSET}, "--rho");
+    refused((pare_prune_options){.method = "moreau", .rho = INFINITY, UNSET}, "--rho");
+    refused((pare_prune_options){.method = "moreau", .rho = NAN, UNSET}, "--rho");
+    refused((pare_prune_options){.method = "moreau", .gamma = -1e-3, UNSET}, "--gamma");
+    refused((pare_prune_options){.method = "moreau", .gamma = NAN, UNSET}, "--gamma");
+    refused((pare_prune_options){.method = "moreau", .gamma = 0.051, UNSET}, "--gamma 0.051");
+    refused((pare_prune_options){.method = "moreau-gs", .rho = 1e-4, UNSET}, "--rho 0.0001");
+    refused((pare_prune_options){.method = "moreau-gs", .sigma = -1, .eta = INFINITY}, "--eta");
+    refused((pare_prune_options){.method = "moreau-gs", .sigma = -1, .eta = NAN}, "--eta");
+    refused((pare_prune_options){.method = "moreau-gs", .sigma = NAN, .eta = -1}, "--sigma");
+    refused((pare_prune_options){.method = "moreau-gs", .sigma = 101, .eta = -1}, "--sigma 101");
+    refused((pare_prune_options){.method = "moreau-gs", .sigma = INFINITY, .eta = -1}, "--sigma");
+    pare_recipe r;
+    assert_int_equal(resolve((pare_prune_options){.method = "moreau", .gamma = 0.05, UNSET}, &r), PARE_OK);
+    assert_int_equal(resolve((pare_prune_options){.method = "moreau", .sigma = 100, .eta = -1}, &r), PARE_OK);
+}
+
+static void constants_without_a_meaning(void **state) {
+    (void)state;
+    static const char *const methods[] = {"taylor", "magnitude-l1", "magnitude-l2", "random"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        const char *m = methods[i];
+        pare_recipe r;
+        refused((pare_prune_options){.method = m, .steps = 1, UNSET}, "--steps");
+        refused((pare_prune_options){.method = m, .draws = 1, UNSET}, "--draws");
+        refused((pare_prune_options){.method = m, .rho = 0.1, UNSET}, "--rho");
+        refused((pare_prune_options){.method = m, .gamma = 0.1, UNSET}, "--gamma");
+        refused((pare_prune_options){.method = m, .displace = PARE_DISPLACE_SCORED, UNSET}, "--displace");
+        refused((pare_prune_options){.method = m, .sigma = 0.0, .eta = -1}, "--sigma");
+        refused((pare_prune_options){.method = m, .sigma = -1, .eta = 0.0}, "--eta");
+        assert_int_equal(resolve((pare_prune_options){.method = m, UNSET}, &r), PARE_OK);
+    }
+    pare_recipe r;
+    refused((pare_prune_options){.method = "moreau", .sigma = -1, .eta = 1e-6}, "--eta");
+    assert_int_equal(resolve((pare_prune_options){.method = "moreau", .sigma = -1, .eta = 0.0}, &r), PARE_OK);
+}
+
+static void unknown_methods(void **state) {
+    (void)state;
+    refused((pare_prune_options){.method = "moreau-g", UNSET}, "moreau-g");
+    refused((pare_prune_options){.method = "", UNSET}, "no such method");
+    refused((pare_prune_options){.method = "TAYLOR", UNSET}, "TAYLOR");
+    assert_null(pare_recipe_find("l1"));
+    assert_non_null(pare_recipe_find("taylor"));
+}
+
+static void the_list_of_methods(void **state) {
+    (void)state;
+    static const char *const names[] = {"taylor",       "moreau",       "moreau-gs", "moreau-l1",
+                                        "magnitude-l1", "magnitude-l2", "random"};
+    size_t count = 0;
+    while (pare_recipe_name(count)) {
+        assert_non_null(pare_recipe_find(pare_recipe_name(count)));
+        assert_true(strlen(pare_recipe_summary(count)) > 10);
+        count++;
+    }
+    assert_int_equal(count, sizeof names / sizeof *names);
+    assert_null(pare_recipe_summary(count));
+    assert_null(pare_recipe_name(count + 1000));
+    for (size_t i = 0; i < count; i++)
+        assert_non_null(pare_recipe_find(names[i]));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(published_constants),
+        cmocka_unit_test(given_constants),
+        cmocka_unit_test(bounds),
+        cmocka_unit_test(constants_without_a_meaning),
+        cmocka_unit_test(unknown_methods),
+        cmocka_unit_test(the_list_of_methods),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,175 @@
+/* Every preset prunes every kind of tiny model, on text the model writes, with no tokenizer anywhere. */
+#include "recipe/prune_run.h"
+
+static const tiny_model layouts[] = {
+    {.layers = 2, .scale = 0.3},
+    {.layers = 3,
+     .hidden = 12,
+     .heads = 4,
+     .kv_heads = 2,
+     .head_size = 6,
+     .ffn = 17,
+     .tied = true,
+     .scale = 0.3,
+     .dtype = PARE_DTYPE_F16},
+    {.layers = 2,
+     .hidden = 16,
+     .heads = 8,
+     .kv_heads = 2,
+     .head_size = 4,
+     .ffn = 20,
+     .shards = 3,
+     .scale = 0.3,
+     .dtype = PARE_DTYPE_BF16},
+};
+
+static void check_report(json_t *report, const pare_model *model, const char *method, bool calibrated, bool moreau) {
+    json_t *calibration = json_object_get(report, "calibration"), *trace = json_object_get(report, "trace");
+    assert_string_equal(json_string_value(json_object_get(report, "method")), method);
+    assert_int_equal(json_is_null(calibration), !calibrated);
+    if (calibrated) {
+        assert_string_equal(json_string_value(json_object_get(calibration, "source")), "self");
+        assert_int_equal(json_integer_value(json_object_get(calibration, "sequences")), 10);
+        assert_int_equal(json_integer_value(json_object_get(calibration, "length")), model->config.max_positions);
+    }
+    assert_int_equal(json_array_size(trace), moreau ? 10 : 0);
+}
+
+static void check(tiny_model tiny, const char *method, pare_compute compute) {
+    prune_run r = prune_run_open(tiny);
+    bool moreau = strncmp(method, "moreau", 6) == 0, calibrated = moreau || strcmp(method, "taylor") == 0;
+    r.options.method = method;
+    r.options.calibration = (pare_calibration_options){0}; /* self, of the default size */
+    r.runtime.compute = compute;
+    json_t *report = prune_run_report(&r);
+    check_report(report, r.model, method, calibrated, moreau);
+    pare_model *smaller;
+    assert_int_equal(pare_model_open(r.output, &smaller), PARE_OK);
+    for (uint32_t i = 0; i < smaller->config.layers; i++) {
+        const pare_widths *before = &r.model->config.widths[i], *after = &smaller->config.widths[i];
+        assert_int_equal(after->kv_heads, before->kv_heads / 2);
+        assert_int_equal(after->heads, before->heads / 2);
+        assert_int_equal(after->ffn, before->ffn / 2);
+    }
+    pare_model_close(smaller);
+    json_decref(report);
+    prune_run_close(&r);
+}
+
+static void every_preset_prunes_every_layout(void **state) {
+    (void)state;
+    uint64_t before = pare_memory_current();
+    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
+        for (size_t method = 0; pare_recipe_name(method); method++)
+            check(layouts[i], pare_recipe_name(method), i == 1 ? PARE_COMPUTE_AUTO : PARE_COMPUTE_FP32);
+    assert_true(pare_memory_current() == before);
+}
+
+/* More than the model has positions, fewer than two tokens, ids it has no embedding of. */
+static void calibration_that_does_not_fit(void **state) {
+    (void)state;
+    prune_run r = prune_run_open(layouts[0]);
+    r.options.calibration = (pare_calibration_options){.length = 65};
+    assert_int_equal(prune_run_try(&r), PARE_BAD_ARGUMENT);
+    assert_non_null(strstr(pare_message(), "65"));
+    r.options.calibration = (pare_calibration_options){.length = 1};
+    assert_int_equal(prune_run_try(&r), PARE_BAD_ARGUMENT);
+    r.options.calibration = (pare_calibration_options){.source = r.ids};
+    tiny_write_text(r.folder, "ids.json", "[[1, 2, 3], [4, 5, 32]]");
+    assert_int_equal(prune_run_try(&r), PARE_BAD_ARGUMENT);
+    assert_non_null(strstr(pare_message(), "32"));
+    tiny_write_text(r.folder, "ids.json", "[[1], [4]]");
+    assert_int_equal(prune_run_try(&r), PARE_BAD_ARGUMENT);
+    prune_run_assert_holds(r.folder, "ids.json model ");
+    prune_run_close(&r);
+}
+
+/* Perplexity before and after, of ready ids and of text that the model writes. */
+static void texts_are_measured_before_and_after(void **state) {
+    (void)state;
+    prune_run r = prune_run_open(layouts[0]);
+    const char *texts[] = {"self", r.ids};
+    r.options.texts = texts;
+    r.options.text_count = 2;
+    r.options.window = 8;
+    r.options.max_windows = 5;
+    r.options.ratio = 0.75;
+    json_t *report = prune_run_report(&r), *list = json_object_get(report, "texts");
+    assert_int_equal(json_array_size(list), 2);
+    for (size_t i = 0; i < 2; i++) {
+        json_t *text = json_array_get(list, i), *before = json_object_get(text, "before");
+        json_t *after = json_object_get(text, "after");
+        double dense = json_number_value(json_object_get(before, "nll"));
+        double pruned = json_number_value(json_object_get(after, "nll"));
+        assert_string_equal(json_string_value(json_object_get(text, "file")), texts[i]);
+        assert_int_equal(json_integer_value(json_object_get(text, "windows")), i ? 3 : 5);
+        assert_true(dense > 0.0 && pruned > 0.0 && dense != pruned);
+        assert_close("perplexity", json_number_value(json_object_get(before, "perplexity")), exp(dense), 1e-9);
+
+        /* what was written measures the same */
+        pare_model *smaller;
+        char *text_report;
+        pare_evaluate_options options = {.texts = &texts[i], .text_count = 1, .window = 8, .max_windows = 5};
+        if (i == 0) continue;
+        assert_int_equal(pare_model_open(r.output, &smaller), PARE_OK);
+        assert_int_equal(pare_evaluate(smaller, &options, &r.runtime, &text_report), PARE_OK);
+        json_t *measured = json_loads(text_report, 0, NULL);
+        json_t *entry = json_array_get(json_object_get(measured, "texts"), 0);
+        assert_close("written", json_number_value(json_object_get(entry, "nll")), pruned, 1e-6);
+        json_decref(measured);
+        pare_text_free(text_report);
+        pare_model_close(smaller);
+    }
+    json_decref(report);
+    prune_run_close(&r);
+}
+
+/* Texts and calibration files that are not there are found before the work, and not after it. */
+static void missing_files_are_found_first(void **state) {
+    (void)state;
+    prune_run r = prune_run_open(layouts[0]);
+    const char *missing = "/nowhere/text.txt";
+    r.options.texts = &missing;
+    r.options.text_count = 1;
+    r.options.window = 16;
+    assert_int_equal(prune_run_try(&r), PARE_FILE_ERROR);
+    assert_non_null(strstr(pare_message(), missing));
+    r.options.text_count = 0;
+    r.options.calibration.source = "/nowhere/calibration.json";
+    assert_int_equal(prune_run_try(&r), PARE_FILE_ERROR);
+    assert_non_null(strstr(pare_message(), "/nowhere/calibration.json"));
+    prune_run_assert_holds(r.folder, "ids.json model ");
+    prune_run_close(&r);
+}
+
+static void options_that_contradict(void **state) {
+    (void)state;
+    prune_run r = prune_run_open(layouts[0]);
+    r.options.parameters = 1000;
+    assert_int_equal(prune_run_try(&r), PARE_BAD_ARGUMENT);
+    r.options.parameters = 0;
+    r.options.output = NULL;
+    assert_int_equal(prune_run_try(&r), PARE_BAD_ARGUMENT);
+    assert_non_null(strstr(pare_message(), "-o"));
+    r.options.output = r.output;
+    static const int32_t ranges[][2] = {{-1, 1}, {0, 3}, {1, 1}, {0, -2}, {1, 0}};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        r.options.layer_begin = ranges[i][0];
+        r.options.layer_end = ranges[i][1];
+        assert_int_equal(prune_run_try(&r), PARE_BAD_ARGUMENT);
+        assert_non_null(strstr(pare_message(), "--layers"));
+    }
+    prune_run_assert_holds(r.folder, "ids.json model ");
+    prune_run_close(&r);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_preset_prunes_every_layout),
+        cmocka_unit_test(calibration_that_does_not_fit),
+        cmocka_unit_test(texts_are_measured_before_and_after),
+        cmocka_unit_test(missing_files_are_found_first),
+        cmocka_unit_test(options_that_contradict),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

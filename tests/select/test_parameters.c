@@ -1,0 +1,91 @@
+/* A target in parameters: the ratio that is solved for reaches it, and no smaller one does. */
+#include "shape.h"
+
+static uint64_t parameters_at(shape *s, pare_target target, double ratio, pare_widths *widths) {
+    target.parameters = 0;
+    target.ratio = ratio;
+    assert_int_equal(pare_widths_after(&s->model, &target, widths), PARE_OK);
+    return pare_parameters_with(&s->model, widths);
+}
+
+static double solve(shape *s, pare_target target) {
+    pare_widths widths[SHAPE_LAYERS], again[SHAPE_LAYERS];
+    assert_int_equal(pare_widths_after(&s->model, &target, widths), PARE_OK);
+    assert_true(target.ratio > 0.0 && target.ratio < 1.0);
+    assert_true(pare_parameters_with(&s->model, widths) <= target.parameters);
+    parameters_at(s, target, target.ratio, again);
+    assert_memory_equal(widths, again, s->model.config.layers * sizeof *widths);
+    double smaller = fmin(nextafter(target.ratio, 0.0), target.ratio - 0x1p-59);
+    assert_true(parameters_at(s, target, smaller, again) > target.parameters);
+    return target.ratio;
+}
+
+static void targets_are_reached_and_not_overshot(void **state) {
+    (void)state;
+    shape *shapes[] = {shape_llama_7b(), shape_llama_13b(), shape_llama3_8b(), shape_tinyllama(),
+                       shape_new(3, 64, (pare_widths){8, 4, 171}, 8, 512)};
+    static const double shares[] = {0.999999, 0.99, 0.9, 0.8047, 0.75, 0.6};
+    static const uint32_t multiples[] = {0, 16};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        uint32_t layers = shapes[i]->model.config.layers;
+        uint64_t all = pare_parameters_with(&shapes[i]->model, shapes[i]->widths);
+        for (size_t j = 0; j < sizeof shares / sizeof *shares; j++)
+            for (size_t k = 0; k < 2; k++)
+                solve(shapes[i], (pare_target){.parameters = (uint64_t)(shares[j] * (double)all),
+                                               .layer_begin = layers > 8 ? 1 : 0,
+                                               .layer_end = layers,
+                                               .round_to = multiples[k]});
+        free(shapes[i]);
+    }
+}
+
+/* What a ratio leaves is a target that at most that ratio reaches, with the same widths. */
+static void a_count_leads_back_to_its_widths(void **state) {
+    (void)state;
+    shape *s = shape_llama_7b();
+    pare_widths wanted[SHAPE_LAYERS], found[SHAPE_LAYERS];
+    static const double ratios[] = {0.1, 0.2, 0.25, 0.5, 0.625};
+    for (size_t i = 0; i < sizeof ratios / sizeof *ratios; i++) {
+        pare_target target = {.layer_begin = 4, .layer_end = 30};
+        target.parameters = parameters_at(s, target, ratios[i], wanted);
+        assert_true(solve(s, target) <= ratios[i]);
+        assert_int_equal(pare_widths_after(&s->model, &target, found), PARE_OK);
+        assert_memory_equal(wanted, found, 32 * sizeof *wanted);
+    }
+    free(s);
+}
+
+static void impossible_targets(void **state) {
+    (void)state;
+    shape *s = shape_llama_7b();
+    pare_widths widths[SHAPE_LAYERS];
+    static const uint64_t targets[] = {6738415616u, 6738415617u, UINT64_MAX, 1000000000u, 1};
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        pare_target target = {.parameters = targets[i], .layer_begin = 4, .layer_end = 30};
+        assert_int_equal(pare_widths_after(&s->model, &target, widths), PARE_BAD_ARGUMENT);
+        assert_non_null(strstr(pare_message(), "--params"));
+    }
+    free(s);
+}
+
+/* Reachable on paper only, with layers that have nothing left: said in terms of what was asked for. */
+static void a_target_that_empties_layers(void **state) {
+    (void)state;
+    shape *s = shape_new(2, 64, (pare_widths){2, 2, 100}, 8, 32);
+    pare_widths widths[SHAPE_LAYERS];
+    pare_target target = {.parameters = 32 * 64 * 2 + 5 * 64 + 100, .layer_end = 2};
+    assert_int_equal(pare_widths_after(&s->model, &target, widths), PARE_BAD_ARGUMENT);
+    assert_non_null(strstr(pare_message(), "--params 4516"));
+    assert_null(strstr(pare_message(), "--ratio"));
+    free(s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(targets_are_reached_and_not_overshot),
+        cmocka_unit_test(a_count_leads_back_to_its_widths),
+        cmocka_unit_test(impossible_targets),
+        cmocka_unit_test(a_target_that_empties_layers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
