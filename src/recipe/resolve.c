@@ -10,7 +10,8 @@ static pare_status out_of_range(const char *option, double value, const char *ad
 }
 
 const char *pare_recipe_ignored(const pare_prune_options *o, const pare_recipe *recipe) {
-    if (recipe->signal == PARE_SIGNAL_MOREAU) return NULL;
+    if (recipe->signal == PARE_SIGNAL_MOREAU)
+        return recipe->moreau.prox == PARE_PROX_NONE && o->eta > 0.0 ? "--eta" : NULL;
     return o->steps          ? "--steps"
            : o->draws        ? "--draws"
            : o->sigma >= 0.0 ? "--sigma"
@@ -53,12 +54,7 @@ pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     if (!(o->sigma < 0.0)) m->sigma = o->sigma;
     if (o->rho != 0.0) m->rho = o->rho;
     if (o->gamma != 0.0) m->gamma = o->gamma;
-    if (!(o->eta < 0.0)) m->eta = o->eta;
-    if (m->prox == PARE_PROX_NONE && m->eta > 0.0)
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "--eta has no meaning for --method %s, which has no threshold; it belongs to moreau-gs and "
-                         "moreau-l1",
-                         method);
+    if (!(o->eta < 0.0) && m->prox != PARE_PROX_NONE) m->eta = o->eta;
     return check_constants(m);
 }
 

@@ -75,24 +75,33 @@ static void bounds(void **state) {
     assert_int_equal(resolve((pare_prune_options){.method = "moreau", .sigma = 100, .eta = -1}, &r), PARE_OK);
 }
 
+/* Constants that a method does not have change nothing, and the first of them is named. */
+static void ignored(pare_prune_options options, const char *names) {
+    pare_recipe recipe;
+    assert_int_equal(resolve(options, &recipe), PARE_OK);
+    assert_non_null(pare_recipe_ignored(&options, &recipe));
+    assert_string_equal(pare_recipe_ignored(&options, &recipe), names);
+    assert_memory_equal(&recipe, pare_recipe_find(options.method), sizeof recipe);
+}
+
 static void constants_without_a_meaning(void **state) {
     (void)state;
     static const char *const methods[] = {"taylor", "magnitude-l1", "magnitude-l2", "random"};
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         const char *m = methods[i];
         pare_recipe r;
-        refused((pare_prune_options){.method = m, .steps = 1, UNSET}, "--steps");
-        refused((pare_prune_options){.method = m, .draws = 1, UNSET}, "--draws");
-        refused((pare_prune_options){.method = m, .rho = 0.1, UNSET}, "--rho");
-        refused((pare_prune_options){.method = m, .gamma = 0.1, UNSET}, "--gamma");
-        refused((pare_prune_options){.method = m, .displace = PARE_DISPLACE_SCORED, UNSET}, "--displace");
-        refused((pare_prune_options){.method = m, .sigma = 0.0, .eta = -1}, "--sigma");
-        refused((pare_prune_options){.method = m, .sigma = -1, .eta = 0.0}, "--eta");
-        assert_int_equal(resolve((pare_prune_options){.method = m, UNSET}, &r), PARE_OK);
+        ignored((pare_prune_options){.method = m, .steps = 1, UNSET}, "--steps");
+        ignored((pare_prune_options){.method = m, .draws = 1, UNSET}, "--draws");
+        ignored((pare_prune_options){.method = m, .rho = 0.1, UNSET}, "--rho");
+        ignored((pare_prune_options){.method = m, .gamma = 0.1, UNSET}, "--gamma");
+        ignored((pare_prune_options){.method = m, .displace = PARE_DISPLACE_SCORED, UNSET}, "--displace");
+        ignored((pare_prune_options){.method = m, .sigma = 0.0, .eta = -1}, "--sigma");
+        ignored((pare_prune_options){.method = m, .sigma = -1, .eta = 0.0}, "--eta");
+        pare_prune_options none = {.method = m, UNSET};
+        assert_int_equal(resolve(none, &r), PARE_OK);
+        assert_null(pare_recipe_ignored(&none, &r));
     }
-    pare_recipe r;
-    refused((pare_prune_options){.method = "moreau", .sigma = -1, .eta = 1e-6}, "--eta");
-    assert_int_equal(resolve((pare_prune_options){.method = "moreau", .sigma = -1, .eta = 0.0}, &r), PARE_OK);
+    ignored((pare_prune_options){.method = "moreau", .sigma = -1, .eta = 1e-6}, "--eta");
 }
 
 static void unknown_methods(void **state) {

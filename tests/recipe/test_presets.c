@@ -76,7 +76,7 @@ static void calibration_that_does_not_fit(void **state) {
     assert_int_equal(prune_run_try(&r), PARE_BAD_ARGUMENT);
     r.options.calibration = (pare_calibration_options){.source = r.ids};
     tiny_write_text(r.folder, "ids.json", "[[1, 2, 3], [4, 5, 32]]");
-    assert_int_equal(prune_run_try(&r), PARE_BAD_ARGUMENT);
+    assert_int_equal(prune_run_try(&r), PARE_FORMAT_ERROR);
     assert_non_null(strstr(pare_message(), "32"));
     tiny_write_text(r.folder, "ids.json", "[[1], [4]]");
     assert_int_equal(prune_run_try(&r), PARE_BAD_ARGUMENT);
