@@ -99,7 +99,7 @@ static pare_status check_source(const char *target, const char *place, const cha
         return pare_fail(PARE_BAD_ARGUMENT, "%s is the input model's own folder %s, or lies in it; give another folder",
                          target, source);
     if (lies_within(real, place))
-        return pare_fail(PARE_FILE_ERROR, "%s has the input model %s inside; give another folder", target, source);
+        return pare_fail(PARE_BAD_ARGUMENT, "%s has the input model %s inside; give another folder", target, source);
     return PARE_OK;
 }
 

@@ -14,6 +14,15 @@
 
 enum { MAX_REPEATS = 100 };
 
+/* A matrix product that is timed. */
+typedef struct gemm_run {
+    const pare_backend *backend;
+    pare_matmul shape;
+    void *a, *b;
+    float *c;
+    double flops;
+} gemm_run;
+
 typedef struct bench {
     const pare_model *model;
     const pare_runtime *runtime;
@@ -21,40 +30,29 @@ typedef struct bench {
     int64_t sequences, length;
     uint32_t repeats;
     uint32_t *ids;
-    double gemm; /* flop/s of the compute type in use */
+    gemm_run reference; /* what passes are held against: the faster product in the compute type in use */
     uint64_t anonymous;
     json_t *json;
 } bench;
+
+typedef pare_status (*work_fn)(void *context);
 
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
 }
 
-typedef pare_status (*work_fn)(void *context);
-
-/* Median seconds of `repeats` runs after one that does not count. */
-static pare_status median_seconds(const bench *b, const char *stage, work_fn work, void *context, double *seconds) {
-    double times[MAX_REPEATS];
-    PARE_TRY(work(context));
-    for (uint32_t i = 0; i < b->repeats; i++) {
-        PARE_TRY(pare_progress_report(b->runtime, stage, i, b->repeats));
-        double start = pare_clock();
-        PARE_TRY(work(context));
-        times[i] = pare_clock() - start;
-    }
-    PARE_TRY(pare_progress_report(b->runtime, stage, b->repeats, b->repeats));
-    qsort(times, b->repeats, sizeof *times, by_value);
-    *seconds = b->repeats % 2 ? times[b->repeats / 2] : 0.5 * (times[b->repeats / 2 - 1] + times[b->repeats / 2]);
-    return PARE_OK;
+static double median(double *values, uint32_t count) {
+    qsort(values, count, sizeof *values, by_value);
+    return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
 }
 
-typedef struct gemm_run {
-    const pare_backend *backend;
-    pare_matmul shape;
-    void *a, *b;
-    float *c;
-} gemm_run;
+static pare_status timed(work_fn work, void *context, double *seconds) {
+    double start = pare_clock();
+    PARE_TRY(work(context));
+    *seconds = pare_clock() - start;
+    return PARE_OK;
+}
 
 static pare_status run_gemm(void *context) {
     gemm_run *g = context;
@@ -62,10 +60,11 @@ static pare_status run_gemm(void *context) {
 }
 
 static pare_status fill_operand(const pare_backend *backend, int64_t count, uint64_t seed, void **out) {
-    float values[1 << 10];
+    enum { STEP = 1 << 10 };
+    float values[STEP];
     PARE_TRY(pare_alloc_uninitialized(out, (size_t)count, pare_operand_size(backend), "matrix"));
-    for (int64_t i = 0; i < count; i += 1 << 10) {
-        int64_t n = count - i < 1 << 10 ? count - i : 1 << 10;
+    for (int64_t i = 0; i < count; i += STEP) {
+        int64_t n = count - i < STEP ? count - i : STEP;
         for (int64_t j = 0; j < n; j++)
             values[j] = (float)((uint64_t)(i + j) * 2654435761u * (2 * seed + 1) % 1024) / 1024.0f - 0.5f;
         backend->operations->to_operand(backend, values, n, pare_operand_at(backend, *out, i));
@@ -73,43 +72,92 @@ static pare_status fill_operand(const pare_backend *backend, int64_t count, uint
     return PARE_OK;
 }
 
-/* The rate of y = x W^T at one shape. */
-static pare_status gemm_rate(const bench *b, const pare_backend *backend, int64_t m, int64_t n, int64_t k,
-                             double *rate) {
-    gemm_run g = {.backend = backend, .shape = {.batch = 1, .m = m, .n = n, .k = k, .transpose_b = true}};
-    double seconds = 0.0;
-    pare_status status = fill_operand(backend, m * k, 1, &g.a);
-    if (status == PARE_OK) status = fill_operand(backend, n * k, 2, &g.b);
-    if (status == PARE_OK) status = pare_alloc_uninitialized(&g.c, (size_t)(m * n), sizeof(float), "matrix");
-    if (status == PARE_OK) status = median_seconds(b, "measuring matrix products", run_gemm, &g, &seconds);
-    pare_free(g.a);
-    pare_free(g.b);
-    pare_free(g.c);
-    if (status == PARE_OK) *rate = 2.0 * (double)m * (double)n * (double)k / seconds;
+static void gemm_free(gemm_run *g) {
+    pare_free(g->a);
+    pare_free(g->b);
+    pare_free(g->c);
+    *g = (gemm_run){0};
+}
+
+/* y = x W^T with x: [m, k], W: [n, k]. */
+static pare_status gemm_new(const pare_backend *backend, int64_t m, int64_t n, int64_t k, gemm_run *g) {
+    *g = (gemm_run){.backend = backend,
+                    .shape = {.batch = 1, .m = m, .n = n, .k = k, .transpose_b = true},
+                    .flops = 2.0 * (double)m * (double)n * (double)k};
+    pare_status status = fill_operand(backend, m * k, 1, &g->a);
+    if (status == PARE_OK) status = fill_operand(backend, n * k, 2, &g->b);
+    if (status == PARE_OK) status = pare_alloc_uninitialized(&g->c, (size_t)(m * n), sizeof(float), "matrix");
+    if (status != PARE_OK) gemm_free(g);
     return status;
 }
 
-/* The machine's rate in one compute type: the better of a square product and the model's own widest one. */
-static pare_status machine_rate(const bench *b, pare_compute compute, const char *key, double *rate) {
-    enum { SQUARE = 4096, SQUARE_FP32 = 2048 };
-    pare_backend *backend;
-    double square = 0.0, own = 0.0;
-    int64_t side = compute == PARE_COMPUTE_FP32 ? SQUARE_FP32 : SQUARE;
+/* Median rate over the repeats, after a run that does not count. */
+static pare_status gemm_rate(const bench *b, gemm_run *g, double *rate) {
+    double rates[MAX_REPEATS];
+    PARE_TRY(run_gemm(g));
+    for (uint32_t i = 0; i < b->repeats; i++) {
+        PARE_TRY(timed(run_gemm, g, &rates[i]));
+        rates[i] = g->flops / rates[i];
+        PARE_TRY(pare_progress_report(b->runtime, "measuring matrix products", i + 1, b->repeats));
+    }
+    *rate = median(rates, b->repeats);
+    return PARE_OK;
+}
+
+/* The rate of the faster of a square product and the model's own widest one, which is left in *best. */
+static pare_status machine_rate(const bench *b, const pare_backend *backend, const char *key, gemm_run *best) {
     const pare_config *c = &b->model->config;
-    PARE_TRY(pare_backend_open_cpu(compute, b->runtime->threads, &backend));
-    pare_status status = gemm_rate(b, backend, side, side, side, &square);
-    if (status == PARE_OK) status = gemm_rate(b, backend, b->sequences * b->length, c->widths[0].ffn, c->hidden, &own);
-    *rate = square > own ? square : own;
-    json_object_set_new(b->json, key, json_real(*rate / 1e9));
+    int64_t side = backend->operand == PARE_DTYPE_F32 ? 2048 : 4096;
+    double square_rate = 0.0, own_rate = 0.0;
+    gemm_run own;
+    PARE_TRY(gemm_new(backend, side, side, side, best));
+    pare_status status = gemm_new(backend, b->sequences * b->length, c->widths[0].ffn, c->hidden, &own);
+    if (status == PARE_OK) status = gemm_rate(b, best, &square_rate);
+    if (status == PARE_OK) status = gemm_rate(b, &own, &own_rate);
+    if (status == PARE_OK && own_rate > square_rate) {
+        gemm_run swap = own;
+        own = *best;
+        *best = swap;
+    }
+    gemm_free(&own);
+    if (status != PARE_OK) gemm_free(best);
+    json_object_set_new(b->json, key, json_real((own_rate > square_rate ? own_rate : square_rate) / 1e9));
+    return status;
+}
+
+/* Rates of both compute types; the product of the one in use stays for reference. */
+static pare_status measure_machine(bench *b) {
+    pare_compute other = b->backend->operand == PARE_DTYPE_F32 ? PARE_COMPUTE_BF16 : PARE_COMPUTE_FP32;
+    static const char *const keys[] = {[PARE_DTYPE_F32] = "gemm_gflops_fp32", [PARE_DTYPE_BF16] = "gemm_gflops_bf16"};
+    pare_backend *backend;
+    gemm_run unused;
+    PARE_TRY(machine_rate(b, b->backend, keys[b->backend->operand], &b->reference));
+    PARE_TRY(pare_backend_open_cpu(other, b->runtime->threads, &backend));
+    pare_status status = machine_rate(b, backend, keys[backend->operand], &unused);
+    if (status == PARE_OK) gemm_free(&unused);
     pare_backend_close(backend);
     return status;
 }
 
-static void record(const bench *b, const char *key, double flops, double seconds) {
-    double tokens = (double)(b->sequences * b->length);
+/* Times `work` and records medians. A shared machine's speed drifts, so every repeat is held against reference products
+ * right before and after it, and the median of those fractions is the one reported. */
+static pare_status measure_work(bench *b, const char *key, const char *stage, work_fn work, void *context,
+                                double flops) {
+    double times[MAX_REPEATS], fractions[MAX_REPEATS], before, after, tokens = (double)(b->sequences * b->length);
+    PARE_TRY(work(context));
+    for (uint32_t i = 0; i < b->repeats; i++) {
+        PARE_TRY(pare_progress_report(b->runtime, stage, i, b->repeats));
+        PARE_TRY(timed(run_gemm, &b->reference, &before));
+        PARE_TRY(timed(work, context, &times[i]));
+        PARE_TRY(timed(run_gemm, &b->reference, &after));
+        fractions[i] = flops / times[i] / (2.0 * b->reference.flops / (before + after));
+    }
+    PARE_TRY(pare_progress_report(b->runtime, stage, b->repeats, b->repeats));
+    double seconds = median(times, b->repeats);
     json_object_set_new(b->json, key,
                         json_pack("{s:f,s:f,s:f,s:f}", "seconds", seconds, "tokens_per_second", tokens / seconds,
-                                  "gflops", flops / seconds / 1e9, "fraction_of_gemm", flops / seconds / b->gemm));
+                                  "gflops", flops / seconds / 1e9, "fraction_of_gemm", median(fractions, b->repeats)));
+    return PARE_OK;
 }
 
 typedef struct pass_run {
@@ -166,11 +214,10 @@ static pare_status run_moreau(void *context) {
 static pare_status measure_forward(bench *b) {
     pass_run r = {.bench = b, .source = {.model = b->model, .backend = b->backend}};
     pare_pass_shape shape = {.sequences = b->sequences, .length = b->length};
-    double seconds = 0.0;
     PARE_TRY(pare_pass_new(b->model, b->backend, &shape, &r.pass));
-    pare_status status = median_seconds(b, "forward", run_forward, &r, &seconds);
+    pare_status status =
+        measure_work(b, "forward", "forward", run_forward, &r, pare_flops_forward(b->model, b->sequences, b->length));
     pare_pass_free(r.pass);
-    if (status == PARE_OK) record(b, "forward", pare_flops_forward(b->model, b->sequences, b->length), seconds);
     return status;
 }
 
@@ -179,12 +226,10 @@ static pare_status measure_gradient(bench *b) {
                   .source = {.model = b->model, .backend = b->backend},
                   .sink = {.wants = wants_all, .rows = drop_rows}};
     pare_pass_shape shape = {.sequences = b->sequences, .length = b->length, .gradients = true};
-    double seconds = 0.0;
     PARE_TRY(pare_pass_new(b->model, b->backend, &shape, &r.pass));
-    pare_status status = median_seconds(b, "forward and backward", run_gradient, &r, &seconds);
+    pare_status status = measure_work(b, "forward_backward", "forward and backward", run_gradient, &r,
+                                      pare_flops_gradient(b->model, b->sequences, b->length, false));
     pare_pass_free(r.pass);
-    if (status == PARE_OK)
-        record(b, "forward_backward", pare_flops_gradient(b->model, b->sequences, b->length, false), seconds);
     return status;
 }
 
@@ -201,7 +246,6 @@ static pare_status measure_moreau(bench *b) {
             .steps = 1, .draws = 1, .sigma = 0.05, .rho = 0.2, .gamma = 2e-4, .eta = 5e-6, .prox = PARE_PROX_GROUP}};
     pare_pass_shape shape = {.sequences = b->sequences, .length = b->length, .gradients = true, .composed = true};
     bool *displaced;
-    double seconds = 0.0;
     PARE_TRY(pare_alloc(&displaced, b->model->tensor_count, sizeof *displaced, "tensor list"));
     memset(displaced, true, b->model->tensor_count);
     /* As in a prune: in memory if it fits beside the pass, else in a scratch file. */
@@ -213,10 +257,11 @@ static pare_status measure_moreau(bench *b) {
     json_object_set_new(b->json, "moreau_state_bytes", json_integer((json_int_t)r.state.memory.bytes));
     json_object_set_new(b->json, "moreau_state_in_file", json_boolean(!fits));
     status = pare_pass_new(b->model, b->backend, &shape, &r.pass);
-    if (status == PARE_OK) status = median_seconds(b, "Moreau step", run_moreau, &r, &seconds);
+    if (status == PARE_OK)
+        status = measure_work(b, "moreau", "Moreau step", run_moreau, &r,
+                              pare_flops_gradient(b->model, b->sequences, b->length, false));
     pare_pass_free(r.pass);
     pare_moreau_state_free(&r.state);
-    if (status == PARE_OK) record(b, "moreau", pare_flops_gradient(b->model, b->sequences, b->length, false), seconds);
     return status;
 }
 
@@ -234,15 +279,12 @@ static void describe(const bench *b, const pare_bench_options *options, bool syn
 }
 
 static pare_status measure(bench *b, const pare_bench_options *options, bool synthetic) {
-    double bf16 = 0.0, fp32 = 0.0;
     PARE_TRY(pare_backend_open_cpu(b->runtime->compute, b->runtime->threads, &b->backend));
     PARE_TRY(pare_alloc(&b->ids, (size_t)(b->sequences * b->length), sizeof *b->ids, "token ids"));
     for (int64_t i = 0; i < b->sequences * b->length; i++)
         b->ids[i] = (uint32_t)((uint64_t)i * 7919u % b->model->config.vocabulary);
     describe(b, options, synthetic);
-    PARE_TRY(machine_rate(b, PARE_COMPUTE_BF16, "gemm_gflops_bf16", &bf16));
-    PARE_TRY(machine_rate(b, PARE_COMPUTE_FP32, "gemm_gflops_fp32", &fp32));
-    b->gemm = b->backend->operand == PARE_DTYPE_BF16 ? bf16 : fp32;
+    PARE_TRY(measure_machine(b));
     PARE_TRY(measure_forward(b));
     PARE_TRY(measure_gradient(b));
     PARE_TRY(measure_moreau(b));
@@ -274,6 +316,7 @@ pare_status pare_bench(const pare_model *model, const pare_bench_options *option
     pare_status status = measure(&b, options, synthetic != NULL);
     if (status == PARE_OK) status = pare_json_text(json_incref(b.json), report);
     json_decref(b.json);
+    gemm_free(&b.reference);
     pare_free(b.ids);
     pare_backend_close(b.backend);
     pare_model_close(synthetic);

@@ -10,13 +10,16 @@ static const char *scratch_folder(const pare_runtime *runtime) {
     return folder && *folder ? folder : "/tmp";
 }
 
-static void mark_tensors(const pare_model *model, uint32_t begin, uint32_t end, pare_displace displace,
-                         pare_calibration_plan *plan) {
-    for (uint32_t layer = begin; layer < end; layer++)
-        for (int role = 0; role < PARE_MATRIX_ROLES; role++)
-            plan->scored[pare_tensor_id(layer, (pare_role)role)] = true;
-    for (size_t id = 0; id < model->tensor_count; id++)
-        plan->displaced[id] = displace == PARE_DISPLACE_ALL || plan->scored[id];
+static void mark_tensors(const pare_model *model, const pare_plan_request *request, pare_calibration_plan *plan) {
+    bool all = request->score_all && request->displace == PARE_DISPLACE_ALL;
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        uint32_t layer;
+        pare_role role;
+        bool matrix = pare_tensor_id_split(model, id, &layer, &role) && role < PARE_MATRIX_ROLES;
+        bool cut = matrix && layer >= request->layer_begin && layer < request->layer_end;
+        plan->scored[id] = cut || (matrix && all);
+        plan->displaced[id] = cut || request->displace == PARE_DISPLACE_ALL;
+    }
 }
 
 /* The displacement stays in memory if the pass fits beside it, and goes to a scratch file otherwise. */
@@ -53,15 +56,15 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
     return PARE_OK;
 }
 
-pare_status pare_plan_new(const pare_model *model, const pare_backend *backend, const pare_recipe *recipe,
-                          const pare_runtime *runtime, uint32_t layer_begin, uint32_t layer_end, pare_displace displace,
-                          int64_t sequences, int64_t length, pare_calibration_plan *out) {
-    *out = (pare_calibration_plan){.shape = {.sequences = sequences, .length = length, .gradients = true}};
+pare_status pare_plan_new(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
+                          const pare_plan_request *request, pare_calibration_plan *out) {
+    *out = (pare_calibration_plan){
+        .shape = {.sequences = request->sequences, .length = request->length, .gradients = true}};
     pare_status status = pare_alloc(&out->scored, model->tensor_count, sizeof(bool), "plan");
     if (status == PARE_OK) status = pare_alloc(&out->displaced, model->tensor_count, sizeof(bool), "plan");
     if (status == PARE_OK) {
-        mark_tensors(model, layer_begin, layer_end, displace, out);
-        status = fill_plan(model, backend, recipe, runtime, out);
+        mark_tensors(model, request, out);
+        status = fill_plan(model, backend, request->recipe, runtime, out);
     }
     if (status != PARE_OK) pare_plan_free(out);
     return status;

@@ -12,9 +12,17 @@ typedef struct pare_calibration_plan {
     pare_plan sizes;
 } pare_calibration_plan;
 
-pare_status pare_plan_new(const pare_model *model, const pare_backend *backend, const pare_recipe *recipe,
-                          const pare_runtime *runtime, uint32_t layer_begin, uint32_t layer_end, pare_displace displace,
-                          int64_t sequences, int64_t length, pare_calibration_plan *out);
+/* What the plan is for. */
+typedef struct pare_plan_request {
+    const pare_recipe *recipe;
+    uint32_t layer_begin, layer_end; /* half-open: layers that are cut */
+    pare_displace displace;
+    bool score_all; /* score the other layers too, for a scores file, where the signal exists there */
+    int64_t sequences, length;
+} pare_plan_request;
+
+pare_status pare_plan_new(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
+                          const pare_plan_request *request, pare_calibration_plan *out);
 void pare_plan_free(pare_calibration_plan *plan);
 
 #endif

@@ -19,8 +19,14 @@ static pare_status scan(pare_prune_job *job) {
 }
 
 static pare_status make_plan(pare_prune_job *job, uint32_t sequences, uint32_t length) {
-    PARE_TRY(pare_plan_new(job->model, job->backend, &job->recipe, job->runtime, job->target.layer_begin,
-                           job->target.layer_end, job->options->displace, sequences, length, &job->plan));
+    pare_plan_request request = {.recipe = &job->recipe,
+                                 .layer_begin = job->target.layer_begin,
+                                 .layer_end = job->target.layer_end,
+                                 .displace = job->options->displace,
+                                 .score_all = job->options->scores != NULL,
+                                 .sequences = sequences,
+                                 .length = length};
+    PARE_TRY(pare_plan_new(job->model, job->backend, job->runtime, &request, &job->plan));
     if (job->runtime && job->runtime->plan) job->runtime->plan(job->runtime->progress_user, &job->plan.sizes);
     return PARE_OK;
 }
@@ -106,13 +112,19 @@ static pare_status commit_model(pare_prune_job *job) {
     return pare_output_commit(output);
 }
 
+/* Random scores and those of every layer with a signal are listed; the others are empty. */
+static pare_layer_span scored_layers(const pare_prune_job *job) {
+    pare_layer_span all = {0, job->model->config.layers}, cut = {job->target.layer_begin, job->target.layer_end};
+    const bool *scored = job->plan.scored;
+    bool both_ends = scored[pare_tensor_id(0, PARE_ROLE_Q)] && scored[pare_tensor_id(all.end - 1, PARE_ROLE_Q)];
+    return !job->recipe.salience || both_ends ? all : cut;
+}
+
 /* The scores are on the disk before the model appears, and appear after it: a failure leaves neither. */
 static pare_status commit(pare_prune_job *job) {
-    const pare_target *target = &job->target;
     if (job->options->scores)
-        PARE_TRY(pare_staged_write(
-            pare_report_scores(&job->result.scores, job->model, target->layer_begin, target->layer_end),
-            job->options->scores, &job->scores));
+        PARE_TRY(pare_staged_write(pare_report_scores(&job->result.scores, job->model, scored_layers(job)),
+                                   job->options->scores, &job->scores));
     PARE_TRY(commit_model(job));
     return pare_staged_place(&job->scores);
 }

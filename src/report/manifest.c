@@ -68,10 +68,10 @@ static json_t *score_list(const double *scores, uint32_t count) {
     return list;
 }
 
-json_t *pare_report_scores(const pare_unit_scores *scores, const pare_model *model, uint32_t begin, uint32_t end) {
+json_t *pare_report_scores(const pare_unit_scores *scores, const pare_model *model, pare_layer_span scored) {
     json_t *layers = json_array();
     for (uint32_t i = 0; i < scores->layers; i++) {
-        bool inside = i >= begin && i < end;
+        bool inside = i >= scored.begin && i < scored.end;
         json_t *layer = json_object();
         json_object_set_new(layer, "heads",
                             score_list(scores->heads[i], inside ? model->config.widths[i].kv_heads : 0));

@@ -26,7 +26,12 @@ json_t *pare_report_layers(const pare_model *model, const pare_selection *select
 json_t *pare_report_calibration(const pare_record *record);
 /* pruning.json */
 json_t *pare_report_manifest(const pare_record *record);
-/* {"layers": [{"heads": [..], "ffn": [..]}]} for layers [begin, end); others have empty lists. */
-json_t *pare_report_scores(const pare_unit_scores *scores, const pare_model *model, uint32_t begin, uint32_t end);
+/* Layers begin .. end - 1. */
+typedef struct pare_layer_span {
+    uint32_t begin, end;
+} pare_layer_span;
+
+/* {"layers": [{"heads": [..], "ffn": [..]}]} for the layers of `scored`; others have empty lists. */
+json_t *pare_report_scores(const pare_unit_scores *scores, const pare_model *model, pare_layer_span scored);
 
 #endif

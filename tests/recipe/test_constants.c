@@ -86,6 +86,8 @@ static void ignores(pare_prune_options options, const char *expected) {
         strcat(list, " ");
     }
     assert_string_equal(list, expected);
+    if (recipe.signal != PARE_SIGNAL_MOREAU)
+        assert_memory_equal(&recipe, pare_recipe_find(options.method), sizeof recipe);
 }
 
 static void constants_without_a_meaning(void **state) {

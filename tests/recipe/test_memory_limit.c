@@ -34,8 +34,11 @@ static void close_scene(scene *s) {
 
 static pare_status plan_at(scene *s, uint64_t limit, pare_calibration_plan *plan) {
     s->runtime.memory_limit = limit;
-    return pare_plan_new(s->t.model, s->t.backend, &s->recipe, &s->runtime, 0, s->t.model->config.layers,
-                         PARE_DISPLACE_ALL, s->t.sequences, s->t.length, plan);
+    pare_plan_request request = {.recipe = &s->recipe,
+                                 .layer_end = s->t.model->config.layers,
+                                 .sequences = s->t.sequences,
+                                 .length = s->t.length};
+    return pare_plan_new(s->t.model, s->t.backend, &s->runtime, &request, plan);
 }
 
 /* Scores with this plan, and the most memory held beyond what was held before. */
@@ -147,9 +150,13 @@ static void only_scored_tensors_take_less(void **state) {
     scene s = open_scene("moreau");
     pare_calibration_plan all, some;
     assert_int_equal(plan_at(&s, (uint64_t)1 << 40, &all), PARE_OK);
-    assert_int_equal(
-        pare_plan_new(s.t.model, s.t.backend, &s.recipe, &s.runtime, 1, 3, PARE_DISPLACE_SCORED, 8, 24, &some),
-        PARE_OK);
+    pare_plan_request request = {.recipe = &s.recipe,
+                                 .layer_begin = 1,
+                                 .layer_end = 3,
+                                 .displace = PARE_DISPLACE_SCORED,
+                                 .sequences = 8,
+                                 .length = 24};
+    assert_int_equal(pare_plan_new(s.t.model, s.t.backend, &s.runtime, &request, &some), PARE_OK);
     assert_true(all.sizes.state == 4 * pare_model_parameters(s.t.model));
     assert_true(some.sizes.state == 2 * 4 * (2 * 48 * 48 + 2 * 24 * 48 + 3 * 160 * 48));
     for (size_t id = 0; id < s.t.model->tensor_count; id++) {

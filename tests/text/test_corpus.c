@@ -214,7 +214,7 @@ static void test_rows_and_ids(void **state) {
     assert_int_equal(windows.count, 1);
     assert_memory_equal(windows.ids, id_windows, 3 * sizeof *id_windows);
     pare_windows_free(&windows);
-    assert_int_equal(pare_windows_stream(NULL, paths[1], NULL, 3, 1, &windows), PARE_BAD_ARGUMENT);
+    assert_int_equal(pare_windows_stream(NULL, paths[1], NULL, 3, 1, &windows), PARE_FORMAT_ERROR);
     for (int i = 0; i < 3; i++)
         remove_file(paths[i]);
     pare_tokenizer_close(tokenizer);
