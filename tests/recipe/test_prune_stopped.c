@@ -89,6 +89,25 @@ static void interrupted_at_every_report(void **state) {
     close_scene(&s);
 }
 
+/* Someone else makes the target while the result is being checked. */
+static void take_the_place(void *user, const char *stage, uint64_t done, uint64_t total) {
+    (void)done, (void)total;
+    if (strcmp(stage, "checking what was written") == 0) mkdir(user, 0755);
+}
+
+static void a_target_that_appears_meanwhile(void **state) {
+    (void)state;
+    scene s = open_scene();
+    s.run.runtime.progress = take_the_place;
+    s.run.runtime.progress_user = s.run.output;
+    assert_int_equal(prune_run_try(&s.run), PARE_FILE_ERROR);
+    assert_non_null(strstr(pare_message(), s.run.output));
+    assert_untouched(&s);
+    prune_run_assert_holds(s.run.folder, "ids.json model output scratch ");
+    prune_run_assert_holds(s.run.output, "");
+    close_scene(&s);
+}
+
 static void interrupted_before_it_began(void **state) {
     (void)state;
     scene s = open_scene();
@@ -182,9 +201,10 @@ static void a_scratch_folder_that_is_missing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(interrupted_at_every_report), cmocka_unit_test(interrupted_before_it_began),
-        cmocka_unit_test(progress_reaches_its_total),  cmocka_unit_test(divergence_leaves_nothing),
-        cmocka_unit_test(no_numbers_in_the_weights),   cmocka_unit_test(a_scratch_folder_that_is_missing),
+        cmocka_unit_test(a_target_that_appears_meanwhile),  cmocka_unit_test(interrupted_at_every_report),
+        cmocka_unit_test(interrupted_before_it_began),      cmocka_unit_test(progress_reaches_its_total),
+        cmocka_unit_test(divergence_leaves_nothing),        cmocka_unit_test(no_numbers_in_the_weights),
+        cmocka_unit_test(a_scratch_folder_that_is_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
