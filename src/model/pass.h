@@ -25,6 +25,7 @@ typedef struct pare_pass_shape {
 typedef struct pare_pass_memory {
     uint64_t weights, activations, gradients;
     int64_t micro_batch;
+    int64_t gradient_elements; /* of dW in flight */
 } pare_pass_memory;
 
 /* What a pass of this shape would hold. Fails with PARE_OUT_OF_MEMORY, naming what to change, if not even one sequence

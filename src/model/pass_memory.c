@@ -23,8 +23,8 @@ static bool role_is_composed(const pare_model *model, const pare_backend *backen
 }
 
 /* Room for rows of dW in flight: at least one row of any matrix and a vector, at most the largest matrix. */
-static int64_t chunk_elements(const pare_model *model) {
-    int64_t longest = model->config.hidden, largest = 0, wanted = PARE_GRADIENT_CHUNK_BYTES / (int64_t)sizeof(float);
+static int64_t chunk_elements(const pare_model *model, int64_t bytes) {
+    int64_t longest = model->config.hidden, largest = 0, wanted = bytes / (int64_t)sizeof(float);
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
         for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
             int64_t rows, columns;
@@ -37,7 +37,7 @@ static int64_t chunk_elements(const pare_model *model) {
 }
 
 typedef struct fixed_sizes {
-    uint64_t weights, per_token, head, gradients, sums;
+    uint64_t weights, per_token, head, sums;
 } fixed_sizes;
 
 static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape) {
@@ -56,7 +56,6 @@ static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *ba
     if (shape->gradients) {
         sizes.per_token += 2 * d * sizeof(float);
         sizes.head += PARE_HEAD_TOKENS * rows * operand + rows * d * sizeof(float);
-        sizes.gradients = (uint64_t)chunk_elements(model) * sizeof(float);
     }
     return sizes;
 }
@@ -65,18 +64,22 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
                               pare_pass_memory *out) {
     fixed_sizes fixed = measure_fixed(model, backend, shape);
     uint64_t tokens = (uint64_t)(shape->sequences * shape->length);
-    uint64_t base = fixed.weights + fixed.head + fixed.per_token * tokens + fixed.gradients;
+    uint64_t base = fixed.weights + fixed.head + fixed.per_token * tokens;
     int64_t micro = shape->micro_batch ? shape->micro_batch : shape->sequences;
-    for (;; micro = (micro + 1) / 2) {
+    for (bool small = false;; small = true) {
         bool split = shape->gradients && micro < shape->sequences;
+        int64_t chunk = chunk_elements(model, small ? PARE_GRADIENT_CHUNK_SMALL : PARE_GRADIENT_CHUNK_LARGE);
         uint64_t block = pare_activations_bytes(backend, &model->config, micro * shape->length, shape->gradients);
         block += pare_attention_workspace_bytes(backend, &model->config, micro, shape->length, shape->gradients);
-        uint64_t total = base + block + (split ? fixed.sums : 0);
+        uint64_t gradients = (shape->gradients ? (uint64_t)chunk * sizeof(float) : 0) + (split ? fixed.sums : 0);
+        uint64_t total = base + block + gradients;
         *out = (pare_pass_memory){.weights = fixed.weights,
                                   .activations = fixed.head + fixed.per_token * tokens + block,
-                                  .gradients = fixed.gradients + (split ? fixed.sums : 0),
-                                  .micro_batch = micro};
+                                  .gradients = gradients,
+                                  .micro_batch = micro,
+                                  .gradient_elements = chunk};
         if (!shape->limit || total <= shape->limit) return PARE_OK;
+        if (!small) continue;
         if (micro <= 1 || shape->micro_batch)
             return pare_fail(
                 PARE_OUT_OF_MEMORY,
@@ -84,6 +87,7 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
                 "raise --memory or lower --samples or --length",
                 (long long)shape->sequences, (long long)shape->length, (double)total / 1048576.0,
                 (double)shape->limit / 1048576.0);
+        micro = (micro + 1) / 2;
     }
 }
 
@@ -134,7 +138,7 @@ static pare_status allocate_gradients(pare_pass *pass, const pare_pass_memory *p
     if (!pass->shape.gradients) return PARE_OK;
     int64_t matrices[PARE_MATRIX_ROLES];
     widest_matrices(pass->model, matrices);
-    g->chunk_elements = chunk_elements(pass->model);
+    g->chunk_elements = plan->gradient_elements;
     PARE_TRY(pare_alloc_uninitialized(&g->chunk, (size_t)g->chunk_elements, sizeof(float), "weight gradients"));
     for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++)
         PARE_TRY(pare_alloc(&g->norm_sums[i], pass->model->config.hidden, sizeof(double), "norm gradients"));

@@ -42,13 +42,6 @@ static void unpack_add(const float *from, int64_t pairs, int64_t capacity, int64
     }
 }
 
-PARE_VECTORIZE static float row_maximum(const float *restrict x, int64_t n) {
-    float highest = x[0];
-    for (int64_t i = 1; i < n; i++)
-        highest = x[i] > highest ? x[i] : highest;
-    return highest;
-}
-
 /* x = exp(scale * x - shift); returns their sum. */
 PARE_VECTORIZE static float exponentials(float *restrict x, float scale, float shift, int64_t n) {
     float lanes[PARE_LANES] = {0};
@@ -104,7 +97,7 @@ static void online_softmax(const pare_backend *backend, const pare_attention *s,
         int64_t seen = visible(s, t, row);
         w->factors[job] = 1.0f;
         if (seen > 0) {
-            float highest = row_maximum(scores, seen) * scale;
+            float highest = pare_cpu_largest(scores, seen) * scale;
             if (t->key > 0 && highest < w->maximum[at]) highest = w->maximum[at];
             w->factors[job] = t->key > 0 ? pare_exp(w->maximum[at] - highest) : 0.0f;
             float sum = exponentials(scores, scale, highest, seen);

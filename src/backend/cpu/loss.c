@@ -1,21 +1,7 @@
 /* Softmax cross-entropy over a vocabulary that is never held as a whole: a streaming log-sum-exp, then its gradient. */
 #include "backend/cpu/cpu.h"
+#include "backend/cpu/reduce.h"
 #include "backend/cpu/vector_math.h"
-
-PARE_VECTORIZE static float largest(const float *restrict x, int64_t n) {
-    float lanes[PARE_LANES];
-    for (int j = 0; j < PARE_LANES; j++)
-        lanes[j] = x[0];
-    int64_t i = 0;
-    for (; i + PARE_LANES <= n; i += PARE_LANES)
-        for (int j = 0; j < PARE_LANES; j++)
-            lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
-    for (; i < n; i++)
-        lanes[0] = x[i] > lanes[0] ? x[i] : lanes[0];
-    for (int j = 1; j < PARE_LANES; j++)
-        lanes[0] = lanes[j] > lanes[0] ? lanes[j] : lanes[0];
-    return lanes[0];
-}
 
 PARE_VECTORIZE static float sum_of_exponentials(const float *restrict x, float maximum, int64_t n) {
     float lanes[PARE_LANES] = {0};
@@ -40,7 +26,7 @@ void pare_cpu_logsum_update(const pare_backend *backend, const float *logits, in
 #pragma omp parallel for schedule(static) if (n * columns > PARE_PARALLEL_MINIMUM)
     for (int64_t t = 0; t < n; t++) {
         const float *row = logits + t * columns;
-        float highest = largest(row, columns), before = maximum[t];
+        float highest = pare_cpu_largest(row, columns), before = maximum[t];
         if (highest < before) highest = before;
         sum[t] = sum[t] * (double)pare_exp(before - highest) + (double)sum_of_exponentials(row, highest, columns);
         maximum[t] = highest;
