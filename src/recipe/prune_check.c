@@ -56,6 +56,8 @@ static pare_status check_texts(const pare_prune_job *job) {
 pare_status pare_prune_prepare(pare_prune_job *job) {
     const pare_prune_options *o = job->options;
     const char *directory = pare_checkpoint_directory(job->model->checkpoint);
+    if (o->seed > INT64_MAX) /* JSON's integers end there */
+        return pare_fail(PARE_BAD_ARGUMENT, "--seed %llu: give a number below 2^63", (unsigned long long)o->seed);
     PARE_TRY(pare_recipe_resolve(o, &job->recipe));
     PARE_TRY(choose_target(job));
     PARE_TRY(choose_calibration(job));

@@ -2,6 +2,7 @@
 #include "model/pass.h"
 #include "support/memory.h"
 #include "support/progress.h"
+#include "support/runtime.h"
 #include "surgery/mask.h"
 
 #include <math.h>
@@ -35,14 +36,28 @@ static pare_status logits_of(checking *c, const pare_model *model, float **colum
     return status;
 }
 
-static pare_status compare(const float *written, const float *masked, size_t count, const char *directory) {
+/* Opens a backend whose masked pass fits the memory limit: fp32, which shows the smallest mistake, or bf16 with half
+ * the composed weights where that is too much. */
+static pare_status open_backend(const pare_model *dense, int64_t length, const pare_runtime *runtime,
+                                pare_backend **out) {
+    int threads = runtime ? runtime->threads : 0;
+    pare_pass_shape shape = {.sequences = 1, .length = length, .composed = true, .limit = pare_runtime_limit(runtime)};
+    pare_pass_memory memory;
+    PARE_TRY(pare_backend_open_cpu(PARE_COMPUTE_FP32, threads, out));
+    if (pare_pass_measure(dense, *out, &shape, &memory) == PARE_OK) return PARE_OK;
+    pare_backend_close(*out);
+    return pare_backend_open_cpu(PARE_COMPUTE_BF16, threads, out);
+}
+
+static pare_status compare(const float *written, const float *masked, size_t count, double bound,
+                           const char *directory) {
     double largest = 0.0, difference = 0.0;
     for (size_t i = 0; i < count; i++) {
         double apart = fabs((double)written[i] - (double)masked[i]);
         if (!(apart <= difference)) difference = apart;
         if (fabs((double)masked[i]) > largest) largest = fabs((double)masked[i]);
     }
-    if (difference <= PARE_VERIFY_BOUND * largest) return PARE_OK;
+    if (difference <= bound * largest) return PARE_OK;
     return pare_fail(
         PARE_CHECK_FAILED,
         "the model written to %s does not compute what it should (logits differ by %g, the largest is %g); "
@@ -54,12 +69,13 @@ static pare_status verify_model(const pare_model *dense, float **mask, const par
                                 int64_t length, const pare_runtime *runtime) {
     pare_backend *backend;
     float *expected = NULL, *actual = NULL;
-    PARE_TRY(pare_backend_open_cpu(PARE_COMPUTE_FP32, runtime ? runtime->threads : 0, &backend));
+    PARE_TRY(open_backend(dense, length, runtime, &backend));
+    double bound = backend->operand == PARE_DTYPE_BF16 ? PARE_VERIFY_BOUND_BF16 : PARE_VERIFY_BOUND;
     checking c = {.runtime = runtime, .backend = backend, .ids = ids, .length = length};
     pare_status status = logits_of(&c, dense, mask, &expected);
     if (status == PARE_OK) status = logits_of(&c, written, NULL, &actual);
     if (status == PARE_OK)
-        status = compare(actual, expected, (size_t)length * dense->config.vocabulary,
+        status = compare(actual, expected, (size_t)length * dense->config.vocabulary, bound,
                          pare_checkpoint_directory(written->checkpoint));
     pare_free(expected);
     pare_free(actual);
