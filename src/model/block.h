@@ -32,8 +32,8 @@ typedef struct pare_activations {
     float *logsum;              /* [batch, groups, length, shared] */
     void *merged;               /* operand [tokens, H h] */
     float *middle;              /* h: [tokens, d] */
-    float *gate, *up;           /* [tokens, F] */
-    void *activated;            /* operand [tokens, F] */
+    float *gate, *up;           /* [tokens, F], or [F, tokens]: see block_linear.h */
+    void *activated;            /* operand, as gate */
     float *wide;                /* temporary [tokens, max(H h, F)] */
     float *dk, *dv;             /* [tokens, K h]; backward only from here on */
     void *dgate, *dup;          /* operand [tokens, max(F, H h)] */

@@ -1,35 +1,6 @@
-#include "model/block.h"
+#include "model/block_linear.h"
 
 #include <string.h>
-
-/* dx: float [tokens, in] (+)= dy [tokens, out] W */
-static pare_status input_gradient(const pare_block *block, pare_role role, const void *dy, int64_t out, int64_t in,
-                                  bool accumulate, float *dx) {
-    pare_matmul shape = {.batch = 1, .m = block->batch * block->length, .n = in, .k = out, .accumulate = accumulate};
-    return block->backend->operations->matmul(block->backend, &shape, dy, block->weights.matrix[role], dx);
-}
-
-/* dW [out, in] = dy^T x, handed to the sink some rows at a time, or added up over micro-batches first. */
-static pare_status weight_gradient(const pare_block *block, const pare_block_gradients *g, pare_role role,
-                                   const void *dy, int64_t out, const void *x, int64_t in) {
-    const pare_backend *backend = block->backend;
-    size_t id = pare_tensor_id(block->layer, role);
-    if (!out || !in || !g->sink->wants(g->sink->context, id)) return PARE_OK;
-    pare_matmul shape = {
-        .batch = 1, .m = out, .n = in, .k = block->batch * block->length, .transpose_a = true, .lda = out};
-    if (g->sums[role]) {
-        shape.accumulate = !g->first;
-        PARE_TRY(backend->operations->matmul(backend, &shape, dy, x, g->sums[role]));
-        return g->last ? g->sink->rows(g->sink->context, id, 0, out, in, g->sums[role]) : PARE_OK;
-    }
-    int64_t step = g->chunk_elements / in;
-    for (int64_t first = 0; first < out; first += step) {
-        shape.m = out - first < step ? out - first : step;
-        PARE_TRY(backend->operations->matmul(backend, &shape, pare_operand_at(backend, dy, first), x, g->chunk));
-        PARE_TRY(g->sink->rows(g->sink->context, id, first, shape.m, in, g->chunk));
-    }
-    return PARE_OK;
-}
 
 /* Backward of a norm whose output gradient is a->dnormed: adds to dx and hands the weight's gradient on when complete.
  */
@@ -53,13 +24,13 @@ static pare_status ffn_backward(const pare_block *block, const pare_block_gradie
     pare_activations *a = block->activations;
     int64_t n = block->batch * block->length, d = block->hidden, f = block->widths.ffn;
     backend->operations->to_operand(backend, dx, n * d, a->dout);
-    PARE_TRY(input_gradient(block, PARE_ROLE_DOWN, a->dout, d, f, false, a->wide));
-    PARE_TRY(weight_gradient(block, g, PARE_ROLE_DOWN, a->dout, d, a->activated, f));
+    PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_DOWN, a->dout, false, a->wide));
+    PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_DOWN, a->dout, a->activated));
     backend->operations->swiglu_backward(backend, a->gate, a->up, a->wide, n * f, a->dgate, a->dup);
-    PARE_TRY(weight_gradient(block, g, PARE_ROLE_GATE, a->dgate, f, a->normed2, d));
-    PARE_TRY(weight_gradient(block, g, PARE_ROLE_UP, a->dup, f, a->normed2, d));
-    PARE_TRY(input_gradient(block, PARE_ROLE_GATE, a->dgate, f, d, false, a->dnormed));
-    PARE_TRY(input_gradient(block, PARE_ROLE_UP, a->dup, f, d, true, a->dnormed));
+    PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_GATE, a->dgate, a->normed2));
+    PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_UP, a->dup, a->normed2));
+    PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_GATE, a->dgate, false, a->dnormed));
+    PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_UP, a->dup, true, a->dnormed));
     return norm_backward(block, g, 1, a->middle, a->inverse2, dx);
 }
 
@@ -68,7 +39,7 @@ static pare_status attention_backward(const pare_block *block, const pare_block_
     const pare_backend *backend = block->backend;
     const pare_backend_operations *ops = backend->operations;
     pare_activations *a = block->activations;
-    int64_t n = block->batch * block->length, d = block->hidden, width = (int64_t)block->widths.heads * block->head;
+    int64_t n = block->batch * block->length, d = block->hidden;
     pare_attention shape = {.batch = block->batch,
                             .groups = block->widths.kv_heads,
                             .shared = pare_widths_shared(&block->widths),
@@ -86,8 +57,8 @@ static pare_status attention_backward(const pare_block *block, const pare_block_
     keys.shared = 1;
 
     ops->to_operand(backend, dx, n * d, a->dout);
-    PARE_TRY(weight_gradient(block, g, PARE_ROLE_O, a->dout, d, a->merged, width));
-    PARE_TRY(input_gradient(block, PARE_ROLE_O, a->dout, d, width, false, a->wide));
+    PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_O, a->dout, a->merged));
+    PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_O, a->dout, false, a->wide));
     ops->split_heads(backend, &queries, a->wide, NULL, a->dgate);
     PARE_TRY(ops->attention_backward(backend, &shape, a->q, a->k, a->v, a->attended, a->logsum, a->dgate, a->wide,
                                      a->dk, a->dv));
@@ -100,17 +71,15 @@ static pare_status attention_backward(const pare_block *block, const pare_block_
 pare_status pare_block_backward(const pare_block *block, const pare_block_gradients *g, const float *x, float *dx,
                                 bool need_input) {
     pare_activations *a = block->activations;
-    int64_t d = block->hidden, query = (int64_t)block->widths.heads * block->head;
-    int64_t key = (int64_t)block->widths.kv_heads * block->head;
     PARE_TRY(ffn_backward(block, g, dx));
     PARE_TRY(attention_backward(block, g, dx));
-    PARE_TRY(weight_gradient(block, g, PARE_ROLE_Q, a->dgate, query, a->normed1, d));
-    PARE_TRY(weight_gradient(block, g, PARE_ROLE_K, a->dup, key, a->normed1, d));
-    PARE_TRY(weight_gradient(block, g, PARE_ROLE_V, a->dout, key, a->normed1, d));
+    PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_Q, a->dgate, a->normed1));
+    PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_K, a->dup, a->normed1));
+    PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_V, a->dout, a->normed1));
     size_t norm = pare_tensor_id(block->layer, PARE_ROLE_INPUT_NORM);
     if (!need_input && !g->sink->wants(g->sink->context, norm)) return PARE_OK;
-    PARE_TRY(input_gradient(block, PARE_ROLE_Q, a->dgate, query, d, false, a->dnormed));
-    PARE_TRY(input_gradient(block, PARE_ROLE_K, a->dup, key, d, true, a->dnormed));
-    PARE_TRY(input_gradient(block, PARE_ROLE_V, a->dout, key, d, true, a->dnormed));
+    PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_Q, a->dgate, false, a->dnormed));
+    PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_K, a->dup, true, a->dnormed));
+    PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_V, a->dout, true, a->dnormed));
     return norm_backward(block, g, 0, x, a->inverse1, dx);
 }

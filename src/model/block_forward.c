@@ -1,24 +1,12 @@
-#include "model/block.h"
+#include "model/block_linear.h"
 
 #include <string.h>
-
-/* y: float [tokens, out] (+)= x [tokens, in] W^T */
-static pare_status project(const pare_block *block, pare_role role, const void *x, int64_t out, int64_t in,
-                           bool accumulate, float *y) {
-    pare_matmul shape = {.batch = 1,
-                         .m = block->batch * block->length,
-                         .n = out,
-                         .k = in,
-                         .transpose_b = true,
-                         .accumulate = accumulate};
-    return block->backend->operations->matmul(block->backend, &shape, x, block->weights.matrix[role], y);
-}
 
 /* Queries, keys and values of normed1, as head-major operands; keys and values go behind the cached ones. */
 static pare_status project_heads(const pare_block *block) {
     const pare_backend_operations *ops = block->backend->operations;
     pare_activations *a = block->activations;
-    int64_t d = block->hidden, groups = block->widths.kv_heads, shared = pare_widths_shared(&block->widths);
+    int64_t groups = block->widths.kv_heads, shared = pare_widths_shared(&block->widths);
     bool cached = block->cache_k != NULL;
     pare_heads queries = {.batch = block->batch,
                           .tokens = block->length,
@@ -32,11 +20,11 @@ static pare_status project_heads(const pare_block *block) {
     keys.offset = cached ? block->cache_tokens : 0;
     const float *key_rotation = block->rotation - keys.offset * block->head;
 
-    PARE_TRY(project(block, PARE_ROLE_Q, a->normed1, groups * shared * block->head, d, false, a->wide));
+    PARE_TRY(pare_linear_forward(block, PARE_ROLE_Q, a->normed1, false, a->wide));
     ops->split_heads(block->backend, &queries, a->wide, block->rotation, a->q);
-    PARE_TRY(project(block, PARE_ROLE_K, a->normed1, groups * block->head, d, false, a->wide));
+    PARE_TRY(pare_linear_forward(block, PARE_ROLE_K, a->normed1, false, a->wide));
     ops->split_heads(block->backend, &keys, a->wide, key_rotation, cached ? block->cache_k : a->k);
-    PARE_TRY(project(block, PARE_ROLE_V, a->normed1, groups * block->head, d, false, a->wide));
+    PARE_TRY(pare_linear_forward(block, PARE_ROLE_V, a->normed1, false, a->wide));
     ops->split_heads(block->backend, &keys, a->wide, NULL, cached ? block->cache_v : a->v);
     return PARE_OK;
 }
@@ -75,13 +63,13 @@ pare_status pare_block_forward(const pare_block *block, const float *x, float *o
     PARE_TRY(project_heads(block));
     PARE_TRY(attend(block));
     memcpy(a->middle, x, bytes);
-    PARE_TRY(project(block, PARE_ROLE_O, a->merged, d, (int64_t)block->widths.heads * block->head, true, a->middle));
+    PARE_TRY(pare_linear_forward(block, PARE_ROLE_O, a->merged, true, a->middle));
 
     ops->rmsnorm_forward(backend, a->middle, block->weights.norm[1], block->eps, n, d, a->normed2, a->inverse2);
-    PARE_TRY(project(block, PARE_ROLE_GATE, a->normed2, f, d, false, a->gate));
-    PARE_TRY(project(block, PARE_ROLE_UP, a->normed2, f, d, false, a->up));
+    PARE_TRY(pare_linear_forward(block, PARE_ROLE_GATE, a->normed2, false, a->gate));
+    PARE_TRY(pare_linear_forward(block, PARE_ROLE_UP, a->normed2, false, a->up));
     ops->swiglu_forward(backend, a->gate, a->up, n * f, a->activated);
     if (!out) return PARE_OK;
     memcpy(out, a->middle, bytes);
-    return project(block, PARE_ROLE_DOWN, a->activated, d, f, true, out);
+    return pare_linear_forward(block, PARE_ROLE_DOWN, a->activated, true, out);
 }

@@ -1,0 +1,20 @@
+/* The seven linear layers of a block and their gradients.
+ *
+ * Activations between gate, up and down are stored by feature, [F, tokens], all others by token, [tokens, width]:
+ * oneDNN's products are faster with the longer side in front (bench/bench_matmul.c), and what lies between them works
+ * element by element in any order. Where there are few tokens, as in generation, everything is stored by token. */
+#ifndef PARE_MODEL_BLOCK_LINEAR_H
+#define PARE_MODEL_BLOCK_LINEAR_H
+
+#include "model/block.h"
+
+/* y (+)= x W^T */
+pare_status pare_linear_forward(const pare_block *block, pare_role role, const void *x, bool accumulate, float *y);
+/* dx (+)= dy W */
+pare_status pare_linear_input_gradient(const pare_block *block, pare_role role, const void *dy, bool accumulate,
+                                       float *dx);
+/* dW [out, in] = dy^T x, handed to the sink some rows at a time, or added up over micro-batches first. */
+pare_status pare_linear_weight_gradient(const pare_block *block, const pare_block_gradients *gradients, pare_role role,
+                                        const void *dy, const void *x);
+
+#endif
