@@ -134,6 +134,8 @@ static pare_status scan_files(scanner *scan) {
     for (size_t i = 0; i < pare_checkpoint_file_count(scan->checkpoint) && status == PARE_OK; i++)
         status = scan_file(scan, i, all);
     pare_digest_finish(all, scan->out->digest);
+    if (pare_checkpoint_file_count(scan->checkpoint) == 1)
+        memcpy(scan->out->digest, scan->out->file_digests[0], PARE_DIGEST_TEXT);
     return status == PARE_OK ? pare_progress_report(scan->runtime, "checking weights", scan->done, scan->total)
                              : status;
 }

@@ -7,8 +7,8 @@
 
 typedef struct pare_scan {
     char (*file_digests)[PARE_DIGEST_TEXT]; /* [files]: SHA-256 of each file, in the order of pare_checkpoint_file */
-    char digest[PARE_DIGEST_TEXT]; /* of all: SHA-256 of what `sha256sum` prints for the files (digest, two spaces, name
-                                      without folder, newline), in the same order */
+    char digest[PARE_DIGEST_TEXT]; /* of all: a single file's own; of shards, SHA-256 of what `sha256sum` prints for
+                                      them (digest, two spaces, name without folder, newline), in the same order */
     uint64_t *zeros;               /* [tensors]: elements that are +0 or -0, in the order of pare_checkpoint_at */
 } pare_scan;
 

@@ -121,12 +121,33 @@ static void digests_are_those_of_the_files(void **state) {
         pare_runtime runtime = {.threads = threads};
         assert_int_equal(pare_checkpoint_open(folder, &checkpoint), PARE_OK);
         assert_int_equal(pare_checkpoint_scan(checkpoint, &runtime, &scan), PARE_OK);
-        /* sha256sum model.safetensors, and sha256sum model.safetensors | sha256sum */
+        /* sha256sum model.safetensors */
         assert_string_equal(scan.file_digests[0], "938a1286932d19c8c3799f0861ecdee467405712d99a11a69e79dd47387d40de");
-        assert_string_equal(scan.digest, "96fd8c74ab7db68a3ac761511f3ca3ceb31d202a4cac3bf6a7ec8b7d43386eb1");
+        assert_string_equal(scan.digest, scan.file_digests[0]);
         pare_scan_free(&scan);
         pare_checkpoint_close(checkpoint);
     }
+    tiny_remove(folder);
+    free(folder);
+}
+
+static void digest_of_shards(void **state) {
+    (void)state;
+    char *folder = tiny_folder();
+    tiny_write_safetensors(folder, "one.safetensors",
+                           "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", "\0\0\200\77", 4);
+    tiny_write_safetensors(folder, "two.safetensors",
+                           "{\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", "\0\0\200\77", 4);
+    tiny_write_text(folder, "model.safetensors.index.json",
+                    "{\"weight_map\": {\"a\": \"one.safetensors\", \"b\": \"two.safetensors\"}}");
+    pare_checkpoint *checkpoint;
+    pare_scan scan;
+    assert_int_equal(pare_checkpoint_open(folder, &checkpoint), PARE_OK);
+    assert_int_equal(pare_checkpoint_scan(checkpoint, NULL, &scan), PARE_OK);
+    /* sha256sum one.safetensors two.safetensors | sha256sum */
+    assert_string_equal(scan.digest, "9bfacca8f3f6c1a8a2fca1941099fa207100a7c4e9246851b82d1e37aba935b1");
+    pare_scan_free(&scan);
+    pare_checkpoint_close(checkpoint);
     tiny_remove(folder);
     free(folder);
 }
@@ -155,6 +176,7 @@ int main(void) {
         cmocka_unit_test(finds_non_numbers_at_the_border_of_pieces),
         cmocka_unit_test(looks_into_every_shard),
         cmocka_unit_test(digests_are_those_of_the_files),
+        cmocka_unit_test(digest_of_shards),
         cmocka_unit_test(stops_when_interrupted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
