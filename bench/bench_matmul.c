@@ -1,5 +1,5 @@
 /* Matrix products of one LLaMA-7B block through the CPU backend: bench_matmul [bf16|fp32] [threads] [tokens]. Forward
- * y = x W^T, dx = dy W, and dW = dy^T x in chunks of rows; the best of several runs counts. */
+ * y = x W^T, dx = dy W, and dW = dy^T x, whole and in chunks of rows; the best of several runs counts. */
 #include "backend/backend.h"
 #include "support/memory.h"
 #include "support/progress.h"
@@ -46,6 +46,13 @@ static pare_status bench_linear(const pare_backend *backend, const buffers *b, c
     PARE_TRY(report(backend, label, &forward, b->x, b->w, b->c, sum));
     snprintf(label, sizeof label, "%s dx", name);
     PARE_TRY(report(backend, label, &dx, b->y, b->w, b->c, sum));
+    /* The same two with the result stored by feature, [width, tokens] (model/block_linear.h). */
+    snprintf(label, sizeof label, "%s forward, by feature", name);
+    pare_matmul by_feature = {.batch = 1, .m = out, .n = tokens, .k = in, .transpose_b = true};
+    PARE_TRY(report(backend, label, &by_feature, b->w, b->x, b->c, &(totals){0}));
+    snprintf(label, sizeof label, "%s dx, by feature", name);
+    by_feature = (pare_matmul){.batch = 1, .m = in, .n = tokens, .k = out, .transpose_a = true, .transpose_b = true};
+    PARE_TRY(report(backend, label, &by_feature, b->w, b->y, b->c, &(totals){0}));
     snprintf(label, sizeof label, "%s dx, added", name);
     dx.accumulate = true;
     PARE_TRY(report(backend, label, &dx, b->y, b->w, b->c, &(totals){0}));
