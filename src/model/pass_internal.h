@@ -7,9 +7,9 @@
 /* Tile of the logits: never more than this many of them exist at a time. */
 enum { PARE_HEAD_TOKENS = 1024, PARE_HEAD_VOCABULARY = 4096 };
 
-/* Rows of dW in flight take at most this many bytes (unless one row is longer): the more at a time, the less often the
- * matrix product packs its operands anew (bench/bench_matmul.c); the fewer, the less memory. */
-enum { PARE_GRADIENT_CHUNK_LARGE = 96 << 20, PARE_GRADIENT_CHUNK_SMALL = 16 << 20 };
+/* Rows of dW in flight take at most this many bytes (unless one row is longer): few enough to stay in a large cache
+ * until the sink has read them. */
+enum { PARE_GRADIENT_CHUNK_BYTES = 16 << 20 };
 
 struct pare_pass {
     const pare_model *model;

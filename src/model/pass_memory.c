@@ -23,8 +23,8 @@ static bool role_is_composed(const pare_model *model, const pare_backend *backen
 }
 
 /* Room for rows of dW in flight: at least one row of any matrix and a vector, at most the largest matrix. */
-static int64_t chunk_elements(const pare_model *model, int64_t bytes) {
-    int64_t longest = model->config.hidden, largest = 0, wanted = bytes / (int64_t)sizeof(float);
+static int64_t chunk_elements(const pare_model *model) {
+    int64_t longest = model->config.hidden, largest = 0, wanted = PARE_GRADIENT_CHUNK_BYTES / (int64_t)sizeof(float);
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
         for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
             int64_t rows, columns;
@@ -65,10 +65,9 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
     fixed_sizes fixed = measure_fixed(model, backend, shape);
     uint64_t tokens = (uint64_t)(shape->sequences * shape->length);
     uint64_t base = fixed.weights + fixed.head + fixed.per_token * tokens;
-    int64_t micro = shape->micro_batch ? shape->micro_batch : shape->sequences;
-    for (bool small = false;; small = true) {
+    int64_t micro = shape->micro_batch ? shape->micro_batch : shape->sequences, chunk = chunk_elements(model);
+    for (;; micro = (micro + 1) / 2) {
         bool split = shape->gradients && micro < shape->sequences;
-        int64_t chunk = chunk_elements(model, small ? PARE_GRADIENT_CHUNK_SMALL : PARE_GRADIENT_CHUNK_LARGE);
         uint64_t block = pare_activations_bytes(backend, &model->config, micro * shape->length, shape->gradients);
         block += pare_attention_workspace_bytes(backend, &model->config, micro, shape->length, shape->gradients);
         uint64_t gradients = (shape->gradients ? (uint64_t)chunk * sizeof(float) : 0) + (split ? fixed.sums : 0);
@@ -79,7 +78,6 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
                                   .micro_batch = micro,
                                   .gradient_elements = chunk};
         if (!shape->limit || total <= shape->limit) return PARE_OK;
-        if (!small) continue;
         if (micro <= 1 || shape->micro_batch)
             return pare_fail(
                 PARE_OUT_OF_MEMORY,
@@ -87,7 +85,6 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
                 "raise --memory or lower --samples or --length",
                 (long long)shape->sequences, (long long)shape->length, (double)total / 1048576.0,
                 (double)shape->limit / 1048576.0);
-        micro = (micro + 1) / 2;
     }
 }
 
