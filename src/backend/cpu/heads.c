@@ -19,40 +19,35 @@ static int64_t head_major(const pare_heads *s, int64_t b, int64_t g, int64_t t, 
     return (((b * s->groups + g) * s->capacity + s->offset + t) * s->shared + member) * s->head;
 }
 
-void pare_cpu_split_heads(const pare_backend *backend, const pare_heads *s, const float *in, const float *rotation,
-                          void *out) {
+/* Every head of every token from one layout to the other, turned by `direction` times its position's angles if
+ * `rotation` is given. */
+static void move_heads(const pare_backend *backend, const pare_heads *s, const float *in, const float *rotation,
+                       float direction, bool to_head_major, void *out) {
     int64_t heads = s->groups * s->shared, rows = s->batch * s->tokens;
 #pragma omp parallel for schedule(static) if (rows * heads * s->head > PARE_PARALLEL_MINIMUM)
     for (int64_t row = 0; row < rows; row++) {
         int64_t b = row / s->tokens, t = row % s->tokens;
         for (int64_t head = 0; head < heads; head++) {
-            const float *from = in + (row * heads + head) * s->head;
+            int64_t by_token = (row * heads + head) * s->head;
+            int64_t by_head = head_major(s, b, head / s->shared, t, head % s->shared);
+            const float *from = in + (to_head_major ? by_token : by_head);
             float rotated[MAX_HEAD];
             if (rotation) {
-                rotate(rotated, from, rotation + (s->offset + t) * s->head, 1.0f, s->head / 2);
+                rotate(rotated, from, rotation + (s->offset + t) * s->head, direction, s->head / 2);
                 from = rotated;
             }
-            int64_t at = head_major(s, b, head / s->shared, t, head % s->shared);
-            pare_from_float(pare_operand_at(backend, out, at), backend->operand, from, (size_t)s->head);
+            void *to = pare_operand_at(backend, out, to_head_major ? by_head : by_token);
+            pare_from_float(to, backend->operand, from, (size_t)s->head);
         }
     }
 }
 
+void pare_cpu_split_heads(const pare_backend *backend, const pare_heads *s, const float *in, const float *rotation,
+                          void *out) {
+    move_heads(backend, s, in, rotation, 1.0f, true, out);
+}
+
 void pare_cpu_merge_heads(const pare_backend *backend, const pare_heads *s, const float *in, const float *rotation,
                           void *out) {
-    int64_t heads = s->groups * s->shared, rows = s->batch * s->tokens;
-#pragma omp parallel for schedule(static) if (rows * heads * s->head > PARE_PARALLEL_MINIMUM)
-    for (int64_t row = 0; row < rows; row++) {
-        int64_t b = row / s->tokens, t = row % s->tokens;
-        for (int64_t head = 0; head < heads; head++) {
-            const float *from = in + head_major(s, b, head / s->shared, t, head % s->shared);
-            float rotated[MAX_HEAD];
-            if (rotation) {
-                rotate(rotated, from, rotation + (s->offset + t) * s->head, -1.0f, s->head / 2);
-                from = rotated;
-            }
-            void *to = pare_operand_at(backend, out, (row * heads + head) * s->head);
-            pare_from_float(to, backend->operand, from, (size_t)s->head);
-        }
-    }
+    move_heads(backend, s, in, rotation, -1.0f, false, out);
 }
