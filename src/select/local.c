@@ -35,26 +35,26 @@ static pare_status keep_highest(const double *scores, uint32_t count, uint32_t k
     return PARE_OK;
 }
 
-pare_status pare_select_local(const pare_model *model, const pare_unit_scores *scores, const pare_widths *widths,
-                              pare_selection *out) {
-    *out = (pare_selection){.layers = model->config.layers};
-    pare_status status = pare_alloc(&out->layer, out->layers, sizeof *out->layer, "selection");
-    for (uint32_t i = 0; i < out->layers && status == PARE_OK; i++) {
-        const pare_widths *before = &model->config.widths[i];
-        pare_kept *kept = &out->layer[i];
-        *kept = (pare_kept){.kv_heads = widths[i].kv_heads, .ffn = widths[i].ffn};
-        status = keep_highest(scores->heads[i], before->kv_heads, kept->kv_heads, &kept->kv_head);
-        if (status == PARE_OK) status = keep_highest(scores->ffn[i], before->ffn, kept->ffn, &kept->ffn_channel);
-    }
-    if (status != PARE_OK) pare_selection_free(out);
+static pare_status select_layer(const pare_model *model, const pare_unit_scores *scores, uint32_t layer,
+                                const pare_widths *after, pare_kept *kept) {
+    const pare_widths *before = &model->config.widths[layer];
+    uint32_t *units = NULL;
+    PARE_TRY(keep_highest(scores->heads[layer], before->kv_heads, after->kv_heads, &units));
+    pare_status status = pare_kept_set_groups(model, layer, units, after->kv_heads, kept);
+    pare_free(units);
+    if (status == PARE_OK) status = keep_highest(scores->ffn[layer], before->ffn, after->ffn, &units);
+    if (status != PARE_OK) return status;
+    status = pare_kept_set_channels(units, after->ffn, kept);
+    pare_free(units);
     return status;
 }
 
-void pare_selection_free(pare_selection *selection) {
-    for (uint32_t i = 0; selection->layer && i < selection->layers; i++) {
-        pare_free(selection->layer[i].kv_head);
-        pare_free(selection->layer[i].ffn_channel);
-    }
-    pare_free(selection->layer);
-    *selection = (pare_selection){0};
+pare_status pare_select_local(const pare_model *model, const pare_unit_scores *scores, const pare_widths *widths,
+                              pare_selection *out) {
+    PARE_TRY(pare_selection_all(model, out));
+    pare_status status = PARE_OK;
+    for (uint32_t i = 0; i < out->layers && status == PARE_OK; i++)
+        status = select_layer(model, scores, i, &widths[i], &out->layer[i]);
+    if (status != PARE_OK) pare_selection_free(out);
+    return status;
 }

@@ -3,6 +3,7 @@
 #define PARE_SELECT_SELECT_H
 
 #include "importance/scores.h"
+#include "select/selection.h"
 
 typedef struct pare_target {
     double ratio;                    /* share of units of each layer in the range */
@@ -19,20 +20,8 @@ uint64_t pare_parameters_with(const pare_model *model, const pare_widths *widths
  * reaches it. Fails if a layer would be left without a head or a channel, or the target cannot be reached. */
 pare_status pare_widths_after(const pare_model *model, pare_target *target, pare_widths *widths);
 
-/* Kept units of a layer, ascending. */
-typedef struct pare_kept {
-    uint32_t kv_heads, ffn;
-    uint32_t *kv_head, *ffn_channel;
-} pare_kept;
-
-typedef struct pare_selection {
-    uint32_t layers;
-    pare_kept *layer; /* [layers] */
-} pare_selection;
-
 /* Keeps the highest scores in each layer; of equal ones the lower index goes first. */
 pare_status pare_select_local(const pare_model *model, const pare_unit_scores *scores, const pare_widths *widths,
                               pare_selection *out);
-void pare_selection_free(pare_selection *selection);
 
 #endif

@@ -1,0 +1,160 @@
+#include "select/selection.h"
+#include "support/memory.h"
+
+#include <string.h>
+
+static pare_status set_list(const uint32_t *from, uint32_t count, uint32_t **list, uint32_t *length) {
+    uint32_t *copy;
+    PARE_TRY(pare_alloc(&copy, count ? count : 1, sizeof *copy, "kept units"));
+    for (uint32_t i = 0; i < count; i++)
+        copy[i] = from ? from[i] : i;
+    pare_free(*list);
+    *list = copy;
+    *length = count;
+    return PARE_OK;
+}
+
+pare_status pare_kept_set_groups(const pare_model *model, uint32_t layer, const uint32_t *kv_head, uint32_t count,
+                                 pare_kept *kept) {
+    uint32_t shared = pare_widths_shared(&model->config.widths[layer]);
+    PARE_TRY(set_list(kv_head, count, &kept->kv_head, &kept->kv_heads));
+    PARE_TRY(set_list(NULL, count * shared, &kept->head, &kept->heads));
+    for (uint32_t i = 0; i < kept->heads; i++)
+        kept->head[i] = kept->kv_head[i / shared] * shared + i % shared;
+    return PARE_OK;
+}
+
+pare_status pare_kept_set_heads(const uint32_t *head, uint32_t count, pare_kept *kept) {
+    return set_list(head, count, &kept->head, &kept->heads);
+}
+
+pare_status pare_kept_set_channels(const uint32_t *channel, uint32_t count, pare_kept *kept) {
+    return set_list(channel, count, &kept->ffn_channel, &kept->ffn);
+}
+
+static void free_kept(pare_kept *kept) {
+    pare_free(kept->kv_head);
+    pare_free(kept->head);
+    pare_free(kept->ffn_channel);
+    *kept = (pare_kept){0};
+}
+
+void pare_kept_drop(pare_kept *kept) {
+    free_kept(kept);
+    kept->dropped = true;
+}
+
+pare_status pare_selection_all(const pare_model *model, pare_selection *out) {
+    *out = (pare_selection){.layers = model->config.layers, .hidden = model->config.hidden};
+    pare_status status = pare_alloc(&out->layer, out->layers, sizeof *out->layer, "selection");
+    for (uint32_t i = 0; i < out->layers && status == PARE_OK; i++) {
+        const pare_widths *w = &model->config.widths[i];
+        status = pare_kept_set_groups(model, i, NULL, w->kv_heads, &out->layer[i]);
+        if (status == PARE_OK) status = pare_kept_set_channels(NULL, w->ffn, &out->layer[i]);
+    }
+    if (status != PARE_OK) pare_selection_free(out);
+    return status;
+}
+
+void pare_selection_free(pare_selection *selection) {
+    for (uint32_t i = 0; selection->layer && i < selection->layers; i++)
+        free_kept(&selection->layer[i]);
+    pare_free(selection->layer);
+    pare_free(selection->hidden_channel);
+    *selection = (pare_selection){0};
+}
+
+bool pare_kept_all_heads(const pare_kept *kept, const pare_widths *before) {
+    return kept->heads == before->heads && kept->kv_heads == before->kv_heads;
+}
+
+bool pare_kept_all_channels(const pare_kept *kept, const pare_widths *before) {
+    return kept->ffn == before->ffn;
+}
+
+uint32_t pare_selection_layers(const pare_selection *selection) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < selection->layers; i++)
+        count += !selection->layer[i].dropped;
+    return count;
+}
+
+void pare_selection_widths(const pare_selection *selection, pare_widths *widths) {
+    for (uint32_t i = 0; i < selection->layers; i++) {
+        const pare_kept *kept = &selection->layer[i];
+        if (!kept->dropped)
+            *widths++ = (pare_widths){.heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn};
+    }
+}
+
+/* Elements of tensor `id` that remain. */
+static uint64_t remaining(const pare_model *model, const pare_selection *selection, size_t id) {
+    const pare_config *c = &model->config;
+    uint64_t d = selection->hidden, h = c->head_size;
+    uint32_t layer;
+    pare_role role;
+    if (!pare_tensor_id_split(model, id, &layer, &role))
+        return id == pare_tensor_id_final_norm(model) ? d : d * c->vocabulary;
+    const pare_kept *kept = &selection->layer[layer];
+    if (kept->dropped) return 0;
+    if (role >= PARE_MATRIX_ROLES) return d;
+    if (role >= PARE_ROLE_GATE) return d * kept->ffn;
+    return d * h * (role == PARE_ROLE_Q || role == PARE_ROLE_O ? kept->heads : kept->kv_heads);
+}
+
+uint64_t pare_selection_parameters(const pare_model *model, const pare_selection *selection) {
+    uint64_t total = 0;
+    for (size_t id = 0; id < model->tensor_count; id++)
+        total += remaining(model, selection, id);
+    return total;
+}
+
+uint64_t pare_selection_bytes(const pare_model *model, const pare_selection *selection) {
+    uint64_t total = 0;
+    for (size_t id = 0; id < model->tensor_count; id++)
+        total += remaining(model, selection, id) * pare_dtype_size(model->tensors[id]->dtype);
+    return total;
+}
+
+/* list[i] = through[list[i]] */
+static void translate(uint32_t *list, uint32_t count, const uint32_t *through) {
+    for (uint32_t i = 0; i < count; i++)
+        list[i] = through[list[i]];
+}
+
+static pare_status compose_layer(const pare_kept *first, const pare_kept *second, pare_kept *out) {
+    if (second->dropped) {
+        pare_kept_drop(out);
+        return PARE_OK;
+    }
+    PARE_TRY(set_list(second->kv_head, second->kv_heads, &out->kv_head, &out->kv_heads));
+    PARE_TRY(set_list(second->head, second->heads, &out->head, &out->heads));
+    PARE_TRY(set_list(second->ffn_channel, second->ffn, &out->ffn_channel, &out->ffn));
+    translate(out->kv_head, out->kv_heads, first->kv_head);
+    translate(out->head, out->heads, first->head);
+    translate(out->ffn_channel, out->ffn, first->ffn_channel);
+    return PARE_OK;
+}
+
+static pare_status compose_hidden(const pare_selection *first, const pare_selection *second, pare_selection *out) {
+    const pare_selection *only = !second->hidden_channel ? first : second;
+    out->hidden = second->hidden;
+    if (!only->hidden_channel) return PARE_OK;
+    PARE_TRY(set_list(only->hidden_channel, only->hidden, &out->hidden_channel, &out->hidden));
+    if (only == second && first->hidden_channel) translate(out->hidden_channel, out->hidden, first->hidden_channel);
+    return PARE_OK;
+}
+
+pare_status pare_selection_compose(const pare_selection *first, const pare_selection *second, pare_selection *out) {
+    *out = (pare_selection){.layers = first->layers};
+    pare_status status = pare_alloc(&out->layer, out->layers, sizeof *out->layer, "selection");
+    for (uint32_t i = 0, left = 0; i < out->layers && status == PARE_OK; i++) {
+        if (first->layer[i].dropped)
+            pare_kept_drop(&out->layer[i]);
+        else
+            status = compose_layer(&first->layer[i], &second->layer[left++], &out->layer[i]);
+    }
+    if (status == PARE_OK) status = compose_hidden(first, second, out);
+    if (status != PARE_OK) pare_selection_free(out);
+    return status;
+}
