@@ -96,6 +96,8 @@ static pare_status layer_forward(pare_pass *pass, const pare_source *source, uin
 }
 
 static pare_status blocks_forward(pare_pass *pass, const pare_source *source, uint32_t from) {
+    if (pass->observe && !pass->observed && !pare_pass_keeps_inputs(&pass->shape))
+        return pare_fail(PARE_BAD_ARGUMENT, "the pass has no room to be observed; set `observed` in its shape");
     pass->steps_done = from;
     for (uint32_t layer = from; layer < pass->model->config.layers; layer++) {
         prefetch(pass, source, (int64_t)layer + 1);
@@ -119,6 +121,8 @@ pare_status pare_pass_forward(pare_pass *pass, const pare_source *source, const 
 }
 
 pare_status pare_pass_forward_from(pare_pass *pass, const pare_source *source, uint32_t layer) {
+    if (!pare_pass_keeps_inputs(&pass->shape))
+        return pare_fail(PARE_BAD_ARGUMENT, "the pass keeps no block inputs to begin from; set `inputs` in its shape");
     pass->steps_total = pass->model->config.layers;
     return blocks_forward(pass, source, layer);
 }

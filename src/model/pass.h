@@ -25,6 +25,10 @@ typedef struct pare_pass_shape {
     uint64_t limit;      /* bytes of anonymous memory for this pass; 0: none set */
 } pare_pass_shape;
 
+static inline bool pare_pass_keeps_inputs(const pare_pass_shape *shape) {
+    return shape->gradients || shape->inputs;
+}
+
 typedef struct pare_pass_memory {
     uint64_t weights, activations, gradients;
     int64_t micro_batch;
@@ -38,6 +42,8 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
 pare_status pare_pass_new(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape,
                           pare_pass **out);
 void pare_pass_free(pare_pass *pass);
+/* The shape it was made with; micro_batch is the one in use. */
+const pare_pass_shape *pare_pass_shape_of(const pare_pass *pass);
 
 /* Called between blocks, with the number done of the pass's total; may stop the pass with a status. */
 typedef pare_status (*pare_pass_step_fn)(void *context, uint64_t done, uint64_t total);

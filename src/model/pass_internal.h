@@ -54,10 +54,6 @@ struct pare_pass {
     pare_block_gradients gradients;
 };
 
-static inline bool pare_pass_keeps_inputs(const pare_pass_shape *shape) {
-    return shape->gradients || shape->inputs;
-}
-
 static inline float *pare_pass_input(const pare_pass *pass, int64_t layer) {
     int64_t slot = pare_pass_keeps_inputs(&pass->shape) ? layer : 0;
     return pass->inputs + slot * pass->shape.sequences * pass->shape.length * (int64_t)pass->model->config.hidden;

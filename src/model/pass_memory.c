@@ -170,6 +170,7 @@ pare_status pare_pass_new(const pare_model *model, const pare_backend *backend, 
     pass->model = model;
     pass->backend = backend;
     pass->shape = *shape;
+    pass->shape.micro_batch = plan.micro_batch;
     pass->micro_batch = plan.micro_batch;
     pare_status status = allocate_stack(pass, &plan);
     if (status == PARE_OK) status = allocate_head(pass);
@@ -180,6 +181,10 @@ pare_status pare_pass_new(const pare_model *model, const pare_backend *backend, 
     }
     *out = pass;
     return PARE_OK;
+}
+
+const pare_pass_shape *pare_pass_shape_of(const pare_pass *pass) {
+    return &pass->shape;
 }
 
 void pare_pass_free(pare_pass *pass) {
