@@ -29,7 +29,8 @@ static pare_proximal part_of_step(const update *u, bool matrix) {
 }
 
 static pare_status update_rows(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,
-                               const float *gradient) {
+                               const float *gradient, const float *squares) {
+    (void)squares;
     update *u = context;
     bool matrix = u->model->tensors[id]->rank == 2;
     pare_proximal step = part_of_step(u, matrix);

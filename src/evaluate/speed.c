@@ -190,8 +190,8 @@ static bool wants_all(void *context, size_t id) {
 }
 
 static pare_status drop_rows(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,
-                             const float *gradient) {
-    (void)context, (void)id, (void)first, (void)rows, (void)columns, (void)gradient;
+                             const float *gradient, const float *squares) {
+    (void)context, (void)id, (void)first, (void)rows, (void)columns, (void)gradient, (void)squares;
     return PARE_OK;
 }
 

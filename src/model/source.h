@@ -13,7 +13,8 @@ typedef struct pare_source {
     const bool *perturbed; /* [tensor_count] tensors that get noise; NULL: all */
     float sigma;           /* relative noise, 0: none */
     uint64_t seed, draw;
-    float **column_scale; /* [tensor_count] [columns] factors, NULL where there are none; or NULL */
+    float **column_scale;   /* [tensor_count] [columns] factors, NULL where there are none; or NULL */
+    const bool *skip_layer; /* [layers] blocks that a pass leaves out: their input passes on as it is; NULL: none */
 } pare_source;
 
 /* True if the pass can use the mapped tensor itself as a matrix operand: nothing to add, right type and alignment. */

@@ -30,7 +30,8 @@ static bool wants_scored(void *context, size_t id) {
 }
 
 static pare_status score_rows(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,
-                              const float *gradient) {
+                              const float *gradient, const float *squares) {
+    (void)squares;
     scoring *s = context;
     (void)columns;
     return pare_index_scores_add(&s->indices, s->model, s->recipe->salience, id, first, rows, gradient, 1.0f);
