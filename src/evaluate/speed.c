@@ -205,8 +205,7 @@ static pare_status run_gradient(void *context) {
 
 static pare_status run_moreau(void *context) {
     pass_run *r = context;
-    r->state.trace[0].loss = 0.0;
-    PARE_TRY(pare_moreau_run(r->pass, &r->source, r->bench->ids, &r->moreau, &r->state));
+    PARE_TRY(pare_moreau_run(r->pass, &r->source, r->bench->ids, &r->moreau, NULL, &r->state));
     note_memory(r->bench);
     return PARE_OK;
 }
@@ -249,7 +248,7 @@ static pare_status measure_moreau(bench *b) {
     PARE_TRY(pare_alloc(&displaced, b->model->tensor_count, sizeof *displaced, "tensor list"));
     memset(displaced, true, b->model->tensor_count);
     /* As in a prune: in memory if it fits beside the pass, else in a scratch file. */
-    bool fits = pare_moreau_state_bytes(b->model, displaced, 1) < pare_runtime_limit(b->runtime) / 2;
+    bool fits = pare_moreau_state_bytes(b->model, displaced, &r.moreau) < pare_runtime_limit(b->runtime) / 2;
     const char *scratch = fits ? NULL : temporary_folder(b->runtime);
     pare_status status = pare_moreau_state_new(b->model, displaced, &r.moreau, scratch, &r.state);
     pare_free(displaced);

@@ -43,7 +43,7 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
     plan->sizes.mapped = pare_model_bytes(model);
     if (recipe->signal == PARE_SIGNAL_NONE) return PARE_OK;
     if (recipe->signal == PARE_SIGNAL_MOREAU) {
-        plan->sizes.state = pare_moreau_state_bytes(model, plan->displaced, recipe->moreau.draws);
+        plan->sizes.state = pare_moreau_state_bytes(model, plan->displaced, &recipe->moreau);
         plan->shape.composed = true;
     }
     PARE_TRY(place_state(model, backend, runtime, plan, &pass));

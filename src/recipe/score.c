@@ -76,10 +76,10 @@ static pare_status score_moreau(scoring *s, pare_score_result *out) {
     if (status == PARE_OK) {
         s->passes_total = (uint64_t)moreau->steps * (uint64_t)moreau->draws;
         pare_pass_on_step(pass, report_step, s);
-        status = pare_moreau_run(pass, &source, s->ids, moreau, &state);
+        status = pare_moreau_run(pass, &source, s->ids, moreau, NULL, &state);
     }
     pare_pass_free(pass);
-    if (status == PARE_OK) status = score_stored(s, state.delta, (float)(1.0 / moreau->rho));
+    if (status == PARE_OK) status = score_stored(s, pare_moreau_signal(&state), (float)(1.0 / moreau->rho));
     if (status == PARE_OK) {
         out->trace = state.trace;
         out->steps = moreau->steps;
