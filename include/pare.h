@@ -120,14 +120,47 @@ const char *pare_recipe_summary(size_t index);
 /* Which tensors the Moreau iteration displaces and perturbs. */
 typedef enum pare_displace { PARE_DISPLACE_ALL, PARE_DISPLACE_SCORED } pare_displace;
 
+/* One choice of a method, changed: a key of a recipe file and its value ("select", "global"). docs/methods.md lists them. */
+typedef struct pare_setting {
+    const char *key, *value;
+} pare_setting;
+
+/* The keys that may be set, and the choices of one ("sum", "mean", ...); NULL after the last. */
+const char *pare_setting_key(size_t index);
+const char *pare_setting_choice(const char *key, size_t index);
+
+/* Half-open range of layers; begin == end: none. */
+typedef struct pare_span {
+    bool given;
+    int32_t begin, end;
+} pare_span;
+
+/* Calibration protocols by name, NULL after the last: "llm-pruner", "moreau-head", "paper". */
+const char *pare_protocol_name(size_t index);
+
+/* What several calls can share: calibration windows, scores, the dense model's perplexities. A call that finds what it
+ * needs made from the same model, options and data takes it. Free with pare_cache_free. */
+typedef struct pare_cache pare_cache;
+pare_cache *pare_cache_new(void); /* NULL without memory */
+void pare_cache_free(pare_cache *cache);
+
 /* Zero, or negative where zero means something, asks for the method's published constant. */
 typedef struct pare_prune_options {
-    const char *method;      /* NULL: "moreau-gs" */
-    double ratio;            /* share of units per layer, in (0, 1); or 0 with `parameters` */
+    const char *method;      /* NULL: "best" */
+    const char *recipe;      /* a recipe file instead of a method, or NULL */
+    const pare_setting *settings; /* choices that differ from the method's */
+    size_t setting_count;
+    double ratio;            /* share of units per layer, in (0, 1); or 0 with another target */
+    const double *ratios;    /* a share for each layer, or NULL */
+    size_t ratio_count;
     uint64_t parameters;     /* target total parameters; 0: use ratio */
+    uint64_t bytes;          /* target bytes of weights; 0: use ratio */
     int32_t layer_begin;     /* half-open range of layers to prune; both 0: all layers */
     int32_t layer_end;
-    uint32_t round_to;       /* kept FFN widths are rounded up to a multiple of this; 0: not */
+    pare_span attention, ffn;/* ranges of their own for heads and for FFN channels */
+    uint32_t round_to;       /* kept FFN (hidden) widths are rounded up to a multiple of this; 0: not */
+    uint32_t iterations;     /* rounds of scoring and removing, each on what the last one left; 0: 1 */
+    const char *protocol;    /* calibration protocol, or NULL; samples and length override it */
     pare_calibration_options calibration;
     int32_t steps;           /* T */
     int32_t draws;           /* m, noise draws per step */
@@ -138,10 +171,12 @@ typedef struct pare_prune_options {
     uint64_t seed;
     const char *output;      /* directory to write; NULL with dry_run */
     bool dry_run, force;
+    bool resume;             /* keep the progress beside `output`, and go on from what is there */
     const char *scores;      /* file for the unit scores, or NULL */
     const char *const *texts;/* perplexity before and after on each of these; may be NULL */
     size_t text_count;
     uint32_t window, max_windows; /* of that evaluation; 0: 128, all */
+    pare_cache *cache;       /* or NULL */
 } pare_prune_options;
 
 /* *text: the constants that these options give their method, as one line ("T = 10 steps, ..."; "none" for methods without), freed
