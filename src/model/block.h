@@ -7,6 +7,7 @@
 #ifndef PARE_MODEL_BLOCK_H
 #define PARE_MODEL_BLOCK_H
 
+#include "model/observer.h"
 #include "model/source.h"
 
 /* Receives gradients as they appear; what it is shown is gone after the call.
@@ -70,6 +71,7 @@ typedef struct pare_block {
     /* Keys and values of earlier tokens, for generation; NULL: none. [batch, groups, cache_capacity, head] */
     void *cache_k, *cache_v;
     int64_t cache_capacity, cache_tokens;
+    const pare_observer *observer; /* of the inputs of the linear layers; NULL: none */
 } pare_block;
 
 enum { PARE_SQUARES_PARTS = 3 };
@@ -98,7 +100,21 @@ pare_status pare_activations_new(const pare_backend *backend, const pare_config 
                                  pare_activations *out);
 void pare_activations_free(pare_activations *activations);
 
-/* out may be x. */
+/* The forward pass in its parts. Each leaves what it computes in the activations.
+ *   attend:            activations.merged, the input of O, from x
+ *   attention_output:  middle = x + O merged; middle may be x
+ *   activate:          activations.activated, the input of Down, from middle
+ *   ffn_output:        out = middle + Down activated; out may be middle */
+pare_status pare_block_attend(const pare_block *block, const float *x);
+pare_status pare_block_attention_output(const pare_block *block, const float *x, float *middle);
+pare_status pare_block_activate(const pare_block *block, const float *middle);
+pare_status pare_block_ffn_output(const pare_block *block, const float *middle, float *out);
+
+/* Both parts of each half: x to middle, middle to out. */
+pare_status pare_block_attention_forward(const pare_block *block, const float *x, float *middle);
+pare_status pare_block_ffn_forward(const pare_block *block, const float *middle, float *out);
+
+/* All of it, with activations.middle between the halves. out may be x, or NULL: everything but out is computed. */
 pare_status pare_block_forward(const pare_block *block, const float *x, float *out);
 /* After pare_block_forward of the same x (its activations are read). dx: in dL/dout, out dL/dx. need_input: false where
  * nobody will read dL/dx (below the lowest layer whose gradients are wanted). */

@@ -52,24 +52,62 @@ static pare_status attend(const pare_block *block) {
     return PARE_OK;
 }
 
-pare_status pare_block_forward(const pare_block *block, const float *x, float *out) {
-    const pare_backend *backend = block->backend;
-    const pare_backend_operations *ops = backend->operations;
-    pare_activations *a = block->activations;
-    int64_t n = block->batch * block->length, d = block->hidden, f = block->widths.ffn;
-    size_t bytes = (size_t)(n * d) * sizeof(float);
+static pare_status observe(const pare_block *block, pare_input_kind kind, const void *x, int64_t width,
+                           bool by_feature) {
+    const pare_observer *o = block->observer;
+    if (!o || !o->wants(o->context, block->layer, kind)) return PARE_OK;
+    return o->see(o->context, block->layer, kind, x, block->batch * block->length, width, by_feature);
+}
 
-    ops->rmsnorm_forward(backend, x, block->weights.norm[0], block->eps, n, d, a->normed1, a->inverse1);
+/* out = in + W x */
+static pare_status add_output(const pare_block *block, pare_role role, const void *x, const float *in, float *out) {
+    if (out != in) memcpy(out, in, (size_t)(block->batch * block->length * block->hidden) * sizeof *out);
+    return pare_linear_forward(block, role, x, true, out);
+}
+
+pare_status pare_block_attend(const pare_block *block, const float *x) {
+    pare_activations *a = block->activations;
+    block->backend->operations->rmsnorm_forward(block->backend, x, block->weights.norm[0], block->eps,
+                                                block->batch * block->length, block->hidden, a->normed1, a->inverse1);
+    PARE_TRY(observe(block, PARE_INPUT_QKV, a->normed1, block->hidden, false));
     PARE_TRY(project_heads(block));
     PARE_TRY(attend(block));
-    memcpy(a->middle, x, bytes);
-    PARE_TRY(pare_linear_forward(block, PARE_ROLE_O, a->merged, true, a->middle));
+    return observe(block, PARE_INPUT_O, a->merged, (int64_t)block->widths.heads * block->head, false);
+}
 
-    ops->rmsnorm_forward(backend, a->middle, block->weights.norm[1], block->eps, n, d, a->normed2, a->inverse2);
+pare_status pare_block_attention_output(const pare_block *block, const float *x, float *middle) {
+    return add_output(block, PARE_ROLE_O, block->activations->merged, x, middle);
+}
+
+pare_status pare_block_activate(const pare_block *block, const float *middle) {
+    const pare_backend_operations *ops = block->backend->operations;
+    pare_activations *a = block->activations;
+    int64_t tokens = block->batch * block->length, f = block->widths.ffn;
+    ops->rmsnorm_forward(block->backend, middle, block->weights.norm[1], block->eps, tokens, block->hidden, a->normed2,
+                         a->inverse2);
+    PARE_TRY(observe(block, PARE_INPUT_GATE_UP, a->normed2, block->hidden, false));
     PARE_TRY(pare_linear_forward(block, PARE_ROLE_GATE, a->normed2, false, a->gate));
     PARE_TRY(pare_linear_forward(block, PARE_ROLE_UP, a->normed2, false, a->up));
-    ops->swiglu_forward(backend, a->gate, a->up, n * f, a->activated);
-    if (!out) return PARE_OK;
-    memcpy(out, a->middle, bytes);
-    return pare_linear_forward(block, PARE_ROLE_DOWN, a->activated, true, out);
+    ops->swiglu_forward(block->backend, a->gate, a->up, tokens * f, a->activated);
+    return observe(block, PARE_INPUT_DOWN, a->activated, f, pare_linear_ffn_by_feature(tokens));
+}
+
+pare_status pare_block_ffn_output(const pare_block *block, const float *middle, float *out) {
+    return add_output(block, PARE_ROLE_DOWN, block->activations->activated, middle, out);
+}
+
+pare_status pare_block_attention_forward(const pare_block *block, const float *x, float *middle) {
+    PARE_TRY(pare_block_attend(block, x));
+    return pare_block_attention_output(block, x, middle);
+}
+
+pare_status pare_block_ffn_forward(const pare_block *block, const float *middle, float *out) {
+    PARE_TRY(pare_block_activate(block, middle));
+    return pare_block_ffn_output(block, middle, out);
+}
+
+pare_status pare_block_forward(const pare_block *block, const float *x, float *out) {
+    float *middle = block->activations->middle;
+    PARE_TRY(pare_block_attention_forward(block, x, middle));
+    return out ? pare_block_ffn_forward(block, middle, out) : pare_block_activate(block, middle);
 }

@@ -5,6 +5,10 @@
 
 enum { MANY_TOKENS = 64 };
 
+bool pare_linear_ffn_by_feature(int64_t tokens) {
+    return tokens >= MANY_TOKENS;
+}
+
 typedef struct linear {
     int64_t tokens, out, in;
     bool x_by_feature, y_by_feature;
@@ -20,7 +24,7 @@ typedef struct weight_rows {
 static linear linear_of(const pare_block *block, pare_role role) {
     int64_t d = block->hidden, f = block->widths.ffn, tokens = block->batch * block->length;
     int64_t query = (int64_t)block->widths.heads * block->head, key = (int64_t)block->widths.kv_heads * block->head;
-    bool many = tokens >= MANY_TOKENS;
+    bool many = pare_linear_ffn_by_feature(tokens);
     switch (role) {
     case PARE_ROLE_Q:
         return (linear){tokens, query, d, false, false};

@@ -8,6 +8,9 @@
 
 #include "model/block.h"
 
+/* True where activations between gate, up and down are stored by feature. */
+bool pare_linear_ffn_by_feature(int64_t tokens);
+
 /* y (+)= x W^T */
 pare_status pare_linear_forward(const pare_block *block, pare_role role, const void *x, bool accumulate, float *y);
 /* dx (+)= dy W */

@@ -1,0 +1,23 @@
+/* How large the inputs of the linear layers are: the sum of squares of every input feature over all calibration tokens
+ * (Wanda: |w| times the input's norm). */
+#ifndef PARE_CALIBRATE_INPUT_NORMS_H
+#define PARE_CALIBRATE_INPUT_NORMS_H
+
+#include "model/block.h"
+
+typedef struct pare_input_norms {
+    const pare_backend *backend;
+    uint32_t layers;
+    uint64_t tokens;                      /* seen by each */
+    double *(*squares)[PARE_INPUT_KINDS]; /* [layers]: double [width] each, sums of x^2 */
+    float *row;                           /* a stretch of inputs as floats */
+    pare_observer observer;               /* to be hung on a block or a pass; counts until it is taken off */
+} pare_input_norms;
+
+/* For micro-batches of at most `tokens` tokens. *out must stay where it is while its observer is in use. Free with
+ * pare_input_norms_free. */
+pare_status pare_input_norms_new(const pare_model *model, const pare_backend *backend, int64_t tokens,
+                                 pare_input_norms *out);
+void pare_input_norms_free(pare_input_norms *norms);
+
+#endif

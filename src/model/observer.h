@@ -1,0 +1,24 @@
+/* Who looks at the inputs of the linear layers while a block computes. */
+#ifndef PARE_MODEL_OBSERVER_H
+#define PARE_MODEL_OBSERVER_H
+
+#include "support/status.h"
+
+/* The four distinct inputs of a block's seven linear layers. */
+typedef enum pare_input_kind {
+    PARE_INPUT_QKV,     /* normed hidden state, width d */
+    PARE_INPUT_O,       /* attention's output, heads side by side, width H h */
+    PARE_INPUT_GATE_UP, /* normed hidden state, width d */
+    PARE_INPUT_DOWN,    /* gated activations, width F */
+    PARE_INPUT_KINDS
+} pare_input_kind;
+
+typedef struct pare_observer {
+    bool (*wants)(void *context, uint32_t layer, pare_input_kind kind);
+    /* x: operands of one micro-batch, gone after the call; by_feature: [width, tokens], else [tokens, width]. */
+    pare_status (*see)(void *context, uint32_t layer, pare_input_kind kind, const void *x, int64_t tokens,
+                       int64_t width, bool by_feature);
+    void *context;
+} pare_observer;
+
+#endif

@@ -1,0 +1,30 @@
+/* Second moments of calibration inputs, added up over micro-batches: G = sum s x x^T, and with another signal
+ * C = sum s r x^T; s: the tokens' weights. */
+#ifndef PARE_REPAIR_GRAM_H
+#define PARE_REPAIR_GRAM_H
+
+#include "backend/backend.h"
+
+/* A micro-batch of inputs as the block leaves them. */
+typedef struct pare_inputs {
+    const void *x; /* operands, [tokens, width], or [width, tokens] */
+    int64_t tokens, width;
+    bool by_feature;
+} pare_inputs;
+
+/* sum: float [width, width], added to, or overwritten if `first`. Products of operands are exact; a sum of n products
+ * in fp32 is off by at most n 2^-24 of the sum of their absolute values, in practice by sqrt(n) of that. */
+pare_status pare_gram_add(const pare_backend *backend, const pare_inputs *inputs, bool first, float *sum);
+
+/* sum: float [rows, width]; r: operand [tokens, rows]. */
+pare_status pare_cross_add(const pare_backend *backend, const pare_inputs *inputs, const void *r, int64_t rows,
+                           bool first, float *sum);
+
+enum { PARE_SCALE_CHUNK = 1 << 16 }; /* floats in hand while tokens are scaled, or one row if that is longer */
+
+/* out <- sqrt(weight_t) x_t, laid out as x; weight: [tokens], >= 0. row: float [max(PARE_SCALE_CHUNK, tokens, width)].
+ */
+void pare_inputs_scale(const pare_backend *backend, const pare_inputs *inputs, const float *weight, float *row,
+                       void *out);
+
+#endif

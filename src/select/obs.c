@@ -1,0 +1,144 @@
+#include "select/obs.h"
+#include "select/obs_internal.h"
+#include "support/memory.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+
+uint64_t pare_obs_bytes(int64_t rows, int64_t width, bool metric) {
+    int64_t weights = rows * width * (metric ? 2 : 1), removal = width * (width + 2 * rows) / 4;
+    return (uint64_t)(width * width + weights + removal + width) * sizeof(double) + (uint64_t)width * 4;
+}
+
+void pare_obs_free(pare_obs *obs) {
+    if (!obs) return;
+    pare_free(obs->column);
+    pare_free(obs->inverse);
+    pare_free(obs->weights);
+    pare_free(obs->valued);
+    pare_free(obs->row_weights);
+    pare_free(obs);
+}
+
+/* valued = M W */
+static pare_status value(const pare_obs_problem *p, pare_obs *obs) {
+    size_t square = (size_t)(p->rows * p->rows);
+    double *metric;
+    PARE_TRY(pare_alloc_uninitialized(&obs->valued, (size_t)(p->rows * p->width), sizeof(double), "valued weights"));
+    PARE_TRY(pare_alloc_uninitialized(&metric, square, sizeof(double), "output metric"));
+    for (size_t i = 0; i < square; i++)
+        metric[i] = (double)p->metric[i];
+    pare_blas_threads();
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)p->rows, (int)p->width, (int)p->rows, 1.0, metric,
+                (int)p->rows, obs->weights, (int)p->width, 0.0, obs->valued, (int)p->width);
+    pare_free(metric);
+    return PARE_OK;
+}
+
+/* The weights that come closest to the target with all columns: W + C H^-1. Columns without inputs get zero: to lose
+ * them costs nothing. */
+static pare_status start(const pare_obs_problem *p, pare_obs *obs) {
+    size_t count = (size_t)(p->rows * p->width);
+    double sum = 0.0;
+    for (size_t i = 0; i < count; i++)
+        obs->weights[i] = p->cross ? (double)p->cross[i] : 0.0;
+    if (p->cross) pare_cholesky_solve(obs->inverse, p->width, obs->weights, p->rows);
+    for (int64_t row = 0; row < p->rows; row++)
+        for (int64_t j = 0; j < p->width; j++) {
+            double *w = &obs->weights[row * p->width + j];
+            *w = p->gram[j * (p->width + 1)] > 0.0f ? *w + (double)p->weights[row * p->width + j] : 0.0;
+            sum += *w;
+        }
+    if (isfinite(sum)) return PARE_OK;
+    return pare_fail(PARE_NUMERIC_ERROR,
+                     "the weights that read %s, or their targets, hold NaN or infinity: check the model with "
+                     "`pare inspect`",
+                     p->what);
+}
+
+static pare_status fill(const pare_obs_problem *p, pare_obs *obs) {
+    pare_damped damped = {.gram = p->gram, .width = p->width, .damping = p->damping, .what = p->what};
+    pare_damping used;
+    size_t weights = (size_t)(p->rows * p->width);
+    PARE_TRY(pare_alloc(&obs->column, (size_t)p->width, sizeof(uint32_t), "columns"));
+    PARE_TRY(
+        pare_alloc_uninitialized(&obs->inverse, (size_t)(p->width * p->width), sizeof(double), "inverse Gram matrix"));
+    PARE_TRY(pare_alloc_uninitialized(&obs->weights, weights, sizeof(double), "weights in hand"));
+    PARE_TRY(pare_cholesky_damped(&damped, obs->inverse, &used));
+    PARE_TRY(start(p, obs));
+    PARE_TRY(pare_cholesky_inverse(obs->inverse, p->width));
+    for (int64_t j = 0; j < p->width; j++)
+        obs->column[j] = (uint32_t)j;
+    if (p->metric) return value(p, obs);
+    PARE_TRY(pare_alloc(&obs->row_weights, (size_t)p->rows, sizeof(double), "row weights"));
+    for (int64_t i = 0; i < p->rows; i++)
+        obs->row_weights[i] = p->row_weights ? (double)p->row_weights[i] : 1.0;
+    return PARE_OK;
+}
+
+pare_status pare_obs_new(const pare_obs_problem *problem, pare_obs **out) {
+    *out = NULL;
+    pare_obs *obs;
+    PARE_TRY(pare_alloc(&obs, 1, sizeof *obs, "selection"));
+    obs->rows = problem->rows;
+    obs->left = problem->width;
+    obs->what = problem->what;
+    pare_status status = fill(problem, obs);
+    if (status != PARE_OK) {
+        pare_obs_free(obs);
+        return status;
+    }
+    *out = obs;
+    return PARE_OK;
+}
+
+const uint32_t *pare_obs_columns(const pare_obs *obs, int64_t *count) {
+    *count = obs->left;
+    return obs->column;
+}
+
+const double *pare_obs_weights(const pare_obs *obs) {
+    return obs->weights;
+}
+
+double pare_obs_error(const pare_obs *obs) {
+    return obs->error;
+}
+
+/* One unit's trace of (M-weighted W_u^T W_u) G_uu. work: double [unit, unit] twice, then [rows, unit] twice. */
+static double unit_energy(const pare_obs_problem *p, int64_t unit, int64_t u, const double *metric, double *work) {
+    double *square = work, *w = work + unit * unit, *valued = w + p->rows * unit, sum = 0.0;
+    for (int64_t i = 0; i < p->rows; i++)
+        for (int64_t j = 0; j < unit; j++) {
+            w[i * unit + j] = (double)p->weights[i * p->width + u * unit + j];
+            valued[i * unit + j] = w[i * unit + j] * (p->row_weights ? (double)p->row_weights[i] : 1.0);
+        }
+    if (metric)
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)p->rows, (int)unit, (int)p->rows, 1.0, metric,
+                    (int)p->rows, w, (int)unit, 0.0, valued, (int)unit);
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)unit, (int)unit, (int)p->rows, 1.0, w, (int)unit, valued,
+                (int)unit, 0.0, square, (int)unit);
+    for (int64_t a = 0; a < unit; a++)
+        for (int64_t b = 0; b < unit; b++)
+            sum += square[a * unit + b] * (double)p->gram[(u * unit + a) * p->width + u * unit + b];
+    return sum;
+}
+
+pare_status pare_obs_unit_energy(const pare_obs_problem *p, int64_t unit, double *energy) {
+    size_t square = p->metric ? (size_t)(p->rows * p->rows) : 0;
+    double *metric, *work;
+    PARE_TRY(pare_alloc_uninitialized(&metric, square, sizeof(double), "output metric"));
+    pare_status status =
+        pare_alloc_uninitialized(&work, (size_t)(unit * unit + 2 * p->rows * unit), sizeof(double), "unit energy");
+    if (status == PARE_OK) {
+        pare_blas_threads();
+        for (size_t i = 0; i < square; i++)
+            metric[i] = (double)p->metric[i];
+        for (int64_t u = 0; u < p->width / unit; u++)
+            energy[u] = unit_energy(p, unit, u, p->metric ? metric : NULL, work);
+        pare_free(work);
+    }
+    pare_free(metric);
+    return status;
+}
