@@ -17,6 +17,10 @@ static bool skips(const pare_source *source, int64_t layer) {
     return source->skip_layer && source->skip_layer[layer];
 }
 
+void pare_pass_observe(pare_pass *pass, const pare_observer *observer) {
+    pass->inputs_observer = observer;
+}
+
 static pare_status step_done(pare_pass *pass) {
     pass->steps_done++;
     PARE_TRY(pare_interrupted());
@@ -90,6 +94,7 @@ static pare_status layer_forward(pare_pass *pass, const pare_source *source, uin
     for (int64_t s = 0; s < pass->sequences; s += pass->micro_batch) {
         int64_t at = offset_of(pass, s);
         block.batch = micro_batch_at(pass, s);
+        block.observer = pass->inputs_observer;
         PARE_TRY(block_forward(pass, &block, x + at, out + at, s * pass->shape.length));
     }
     return step_done(pass);

@@ -64,6 +64,10 @@ typedef pare_status (*pare_pass_block_fn)(void *context, uint32_t layer, int64_t
                                           const float *x, const float *out);
 void pare_pass_on_block(pare_pass *pass, pare_pass_block_fn observe, void *context);
 
+/* Shows the inputs of all linear layers in every forward from now on (not where a backward runs a block again). NULL:
+ * to nobody. */
+void pare_pass_observe(pare_pass *pass, const pare_observer *observer);
+
 /* After a forward: negative log-likelihood of each next token, nll: double [sequences, length - 1], may be NULL; and
  * the sum over all of them. */
 pare_status pare_pass_loss(pare_pass *pass, const pare_source *source, double *nll, double *sum);

@@ -22,6 +22,8 @@ struct pare_pass {
     pare_pass_block_fn observe;
     void *observe_context;
 
+    const pare_observer *inputs_observer; /* or NULL */
+
     const uint32_t *ids; /* of the running forward */
     int64_t sequences;   /* of the running forward */
 

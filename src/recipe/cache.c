@@ -78,9 +78,8 @@ bool pare_cache_windows_take(pare_cache *cache, const pare_model *model, const p
     return true;
 }
 
-pare_status pare_cache_windows_give(pare_cache *cache, const pare_model *model,
-                                    const pare_calibration_request *request, const pare_windows *windows,
-                                    const char *digest) {
+pare_status pare_cache_windows_give(pare_cache *cache, const pare_model *model, const pare_calibration_request *request,
+                                    const pare_windows *windows, const char *digest) {
     entry *e;
     if (!cache) return PARE_OK;
     PARE_TRY(add(cache, windows_key(model, request), &e));

@@ -9,9 +9,8 @@
 /* True if it was there: then *out is a copy that the caller frees. `give` keeps a copy. */
 bool pare_cache_windows_take(pare_cache *cache, const pare_model *model, const pare_calibration_request *request,
                              pare_windows *out, char digest[65]);
-pare_status pare_cache_windows_give(pare_cache *cache, const pare_model *model,
-                                    const pare_calibration_request *request, const pare_windows *windows,
-                                    const char *digest);
+pare_status pare_cache_windows_give(pare_cache *cache, const pare_model *model, const pare_calibration_request *request,
+                                    const pare_windows *windows, const char *digest);
 
 bool pare_cache_scores_take(pare_cache *cache, const pare_score_request *request, pare_score_result *out);
 pare_status pare_cache_scores_give(pare_cache *cache, const pare_score_request *request,

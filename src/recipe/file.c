@@ -3,8 +3,8 @@
  *   {"base": "taylor", "salience": "param_second", "select": "global", "compensate": "ls"}
  *
  * "base" is a preset; the other keys are those of keys.c. */
-#include "recipe/recipe.h"
 #include "support/file.h"
+#include "recipe/recipe.h"
 #include "support/memory.h"
 
 #include <stdlib.h>

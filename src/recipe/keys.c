@@ -9,7 +9,7 @@
 static const char *const signals[] = {"none",   "gradient", "moreau",    "smooth",  "smooth-rows",
                                       "inputs", "depth",    "influence", "removal", NULL};
 static const char *const reductions[] = {"sum", "mean", "max", "prod", "first", "second", NULL};
-static const char *const alignments[] = {"group", "strided", NULL};
+static const char *const alignments[] = {"group", "llm-pruner", NULL};
 static const char *const modes[] = {"block", "channel", "layer", NULL};
 static const char *const rankings[] = {"local", "uniform", "global", "global-raw", "rising", NULL};
 static const char *const head_units[] = {"kv", "query", NULL};

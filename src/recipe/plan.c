@@ -88,8 +88,7 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
 
 pare_status pare_plan_new(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
                           const pare_plan_request *request, pare_calibration_plan *out) {
-    *out = (pare_calibration_plan){
-        .shape = {.sequences = request->sequences, .length = request->length}};
+    *out = (pare_calibration_plan){.shape = {.sequences = request->sequences, .length = request->length}};
     pare_status status = pare_alloc(&out->scored, model->tensor_count, sizeof(bool), "plan");
     if (status == PARE_OK) status = pare_alloc(&out->displaced, model->tensor_count, sizeof(bool), "plan");
     if (status == PARE_OK) {

@@ -8,7 +8,10 @@
 #define PLAIN_MOREAU                                                                                                   \
     { .steps = 10, .draws = 1, .sigma = 0.05, .rho = 0.05, .gamma = 1e-3, .prox = PARE_PROX_NONE, .tail = 1 }
 #define GROUP_MOREAU                                                                                                   \
-    { .steps = 10, .draws = 1, .sigma = 0.05, .rho = 0.2, .gamma = 2e-4, .eta = 5e-6, .prox = PARE_PROX_GROUP, .tail = 1 }
+    {                                                                                                                  \
+        .steps = 10, .draws = 1, .sigma = 0.05, .rho = 0.2, .gamma = 2e-4, .eta = 5e-6, .prox = PARE_PROX_GROUP,       \
+        .tail = 1                                                                                                      \
+    }
 #define L1_MOREAU                                                                                                      \
     { .steps = 10, .draws = 1, .sigma = 0.05, .rho = 0.2, .gamma = 2e-4, .eta = 5e-6, .prox = PARE_PROX_L1, .tail = 1 }
 #define RELEASED_MOREAU                                                                                                \
@@ -21,7 +24,7 @@
         .steps = 10, .draws = 1, .sigma = 0.05, .rho = 0.2, .gamma = 2e-4, .eta = 5e-6, .prox = PARE_PROX_RELEASED,    \
         .tail = PARE_RELEASED_TAIL, .unpulled = true                                                                   \
     }
-#define SMOOTH(passes) \
+#define SMOOTH(passes)                                                                                                 \
     { .steps = passes, .draws = 1, .sigma = 0.05 }
 
 static const pare_recipe presets[] = {

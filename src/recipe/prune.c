@@ -23,7 +23,8 @@ static pare_status load_windows(pare_prune_job *job) {
                                         .usual = job->usual_samples,
                                         .batches = pare_prune_batches(job),
                                         .seed = job->options->seed};
-    if (pare_cache_windows_take(job->options->cache, job->model, &request, &job->windows, job->calibration_digest)) return PARE_OK;
+    if (pare_cache_windows_take(job->options->cache, job->model, &request, &job->windows, job->calibration_digest))
+        return PARE_OK;
     PARE_TRY(pare_calibration_load(job->model, job->backend, job->runtime, &request, &job->windows,
                                    job->calibration_digest));
     return pare_cache_windows_give(job->options->cache, job->model, &request, &job->windows, job->calibration_digest);
@@ -48,10 +49,8 @@ static pare_status write_model(pare_prune_job *job) {
     const char *folder = pare_output_path(job->output);
     pare_status status = pare_json_text(pare_report_manifest(&record), &manifest);
     json_decref(recipe);
-    if (status == PARE_OK)
-        status = pare_cut_config(job->current, &job->selection, &config, &job->kind);
-    if (status == PARE_OK)
-        status = pare_cut_write(job->current, &job->selection, &job->repaired, folder, job->runtime);
+    if (status == PARE_OK) status = pare_cut_config(job->current, &job->selection, &config, &job->kind);
+    if (status == PARE_OK) status = pare_cut_write(job->current, &job->selection, &job->repaired, folder, job->runtime);
     if (status == PARE_OK) status = pare_output_write_text(job->output, "config.json", config);
     if (status == PARE_OK) status = pare_output_write_text(job->output, "pruning.json", manifest);
     if (status == PARE_OK) status = pare_output_carry_over(job->output);

@@ -83,8 +83,7 @@ static pare_status apply_protocol(pare_prune_job *job) {
     const char *name = job->options->protocol;
     if (!name) return PARE_OK;
     const pare_protocol *protocol = pare_protocol_find(name);
-    if (!protocol)
-        return pare_fail(PARE_BAD_ARGUMENT, "--protocol %s: choose llm-pruner, moreau-head or paper", name);
+    if (!protocol) return pare_fail(PARE_BAD_ARGUMENT, "--protocol %s: choose llm-pruner, moreau-head or paper", name);
     if (!c->samples) c->samples = protocol->samples;
     if (!c->length) c->length = protocol->length;
     c->stream = c->stream || protocol->stream;

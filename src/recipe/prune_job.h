@@ -65,7 +65,8 @@ pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t le
 /* Runs one stage and adds its time to job->seconds. */
 pare_status pare_prune_timed(pare_prune_job *job, const char *name, pare_status (*run)(pare_prune_job *job));
 
-/* Perplexity of every text before and after (of the current model with the removed units switched off), into job->texts.
+/* Perplexity of every text before and after (of the current model with the removed units switched off), into
+ * job->texts.
  */
 pare_status pare_prune_evaluate_texts(pare_prune_job *job);
 

@@ -34,9 +34,9 @@ static pare_status load_windows(const pare_prune_job *job, const char *name, par
 
 /* The dense model's figure may be known from an earlier run on the same text. */
 static pare_status evaluate_dense(pare_prune_job *job, pare_evaluation *evaluation, double *nll) {
-    char *name = pare_format("%s %u %u %u %llu", evaluation->name, pare_prune_window(job->options),
-                             job->options->max_windows, (unsigned)job->backend->operand,
-                             (unsigned long long)job->options->seed);
+    char *name =
+        pare_format("%s %u %u %u %llu", evaluation->name, pare_prune_window(job->options), job->options->max_windows,
+                    (unsigned)job->backend->operand, (unsigned long long)job->options->seed);
     pare_cache *cache = job->options->cache;
     bool known = pare_cache_nll_take(cache, job->model, name, nll);
     pare_status status = known ? PARE_OK : pare_perplexity(evaluation, nll);

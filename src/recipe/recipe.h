@@ -76,8 +76,9 @@ json_t *pare_key_json(const pare_key *key, const pare_recipe *recipe);
  * with its line. */
 pare_status pare_recipe_read(const char *path, pare_recipe *recipe);
 
-/* The recipe of the options: the method or recipe file, with single choices changed. Fails on an unknown name, on values
- * that make no sense, and on choices that contradict each other; constants that the method does not have are ignored. */
+/* The recipe of the options: the method or recipe file, with single choices changed. Fails on an unknown name, on
+ * values that make no sense, and on choices that contradict each other; constants that the method does not have are
+ * ignored. */
 pare_status pare_recipe_resolve(const pare_prune_options *options, pare_recipe *out);
 /* Refuses choices that contradict each other. */
 pare_status pare_recipe_check(const pare_recipe *recipe);

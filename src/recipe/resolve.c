@@ -17,9 +17,8 @@ typedef struct constant {
 
 static void list_constants(const pare_prune_options *o, constant list[CONSTANTS]) {
     const constant all[CONSTANTS] = {
-        {"steps", o->steps, o->steps != 0},   {"draws", o->draws, o->draws != 0},
-        {"sigma", o->sigma, !(o->sigma < 0)}, {"rho", o->rho, o->rho != 0},
-        {"gamma", o->gamma, o->gamma != 0},   {"eta", o->eta, !(o->eta < 0)},
+        {"steps", o->steps, o->steps != 0}, {"draws", o->draws, o->draws != 0}, {"sigma", o->sigma, !(o->sigma < 0)},
+        {"rho", o->rho, o->rho != 0},       {"gamma", o->gamma, o->gamma != 0}, {"eta", o->eta, !(o->eta < 0)},
     };
     memcpy(list, all, sizeof all);
 }
@@ -41,8 +40,8 @@ const char *pare_recipe_ignored(const pare_prune_options *o, const pare_recipe *
     list_constants(o, constants);
     for (size_t i = 0; i < CONSTANTS; i++) {
         const pare_key *key = pare_key_find(constants[i].key);
-        bool no_threshold = strcmp(key->name, "eta") == 0 && constants[i].value <= 0.0 &&
-                            recipe->signal == PARE_SIGNAL_MOREAU;
+        bool no_threshold =
+            strcmp(key->name, "eta") == 0 && constants[i].value <= 0.0 && recipe->signal == PARE_SIGNAL_MOREAU;
         if (constants[i].given && !key->applies(recipe) && !no_threshold && index-- == 0) return key->option;
     }
     for (size_t i = 0; i < o->setting_count; i++) {
@@ -101,12 +100,14 @@ static pare_status check_salience(const pare_recipe *r) {
     }
     if (!s) return PARE_OK;
     if ((s->needs & PARE_NEEDS_GRADIENT) && !has_gradient(r))
-        return pare_fail(PARE_BAD_ARGUMENT, "salience %s (%s) needs a gradient: choose the signal gradient, moreau, "
-                                            "smooth or smooth-rows",
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "salience %s (%s) needs a gradient: choose the signal gradient, moreau, "
+                         "smooth or smooth-rows",
                          s->name, s->formula);
     if ((s->needs & PARE_NEEDS_SQUARES) && r->signal != PARE_SIGNAL_GRADIENT)
-        return pare_fail(PARE_BAD_ARGUMENT, "salience %s (%s) needs the gradient of every sample: choose the signal "
-                                            "gradient",
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "salience %s (%s) needs the gradient of every sample: choose the signal "
+                         "gradient",
                          s->name, s->formula);
     if ((s->needs & PARE_NEEDS_INPUTS) && r->signal != PARE_SIGNAL_INPUTS)
         return pare_fail(PARE_BAD_ARGUMENT, "salience %s (%s) needs input norms: choose the signal inputs", s->name,
@@ -121,8 +122,9 @@ static pare_status check_mode(const pare_recipe *r) {
     bool squares = r->salience && (r->salience->needs & PARE_NEEDS_SQUARES);
     bool inputs = r->salience && (r->salience->needs & PARE_NEEDS_INPUTS);
     if (r->mode == PARE_MODE_CHANNEL && (squares || inputs))
-        return pare_fail(PARE_BAD_ARGUMENT, "--mode channel also scores norms and the embedding, for which %s has no "
-                                            "signal: choose param_first, vectorize, l1 or l2",
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--mode channel also scores norms and the embedding, for which %s has no "
+                         "signal: choose param_first, vectorize, l1 or l2",
                          r->salience->name);
     if (r->choice == PARE_CHOOSE_OBS && r->mode != PARE_MODE_BLOCK)
         return pare_fail(PARE_BAD_ARGUMENT, "--choose obs removes heads and FFN channels: it needs --mode block");
