@@ -56,7 +56,7 @@ static pare_status write_model(pare_prune_job *job) {
     pare_status status = pare_json_text(pare_report_manifest(&record), &manifest);
     json_decref(recipe);
     if (status == PARE_OK)
-        status = pare_cut_write(job->model, &job->selection, pare_output_path(job->output), job->runtime);
+        status = pare_cut_write(job->model, &job->selection, NULL, pare_output_path(job->output), job->runtime);
     if (status == PARE_OK) status = pare_output_write_text(job->output, "config.json", job->config);
     if (status == PARE_OK) status = pare_output_write_text(job->output, "pruning.json", manifest);
     if (status == PARE_OK) status = pare_output_carry_over(job->output);
@@ -73,7 +73,8 @@ static pare_status verify(pare_prune_job *job) {
     if (length > job->model->config.max_positions) length = job->model->config.max_positions;
     for (uint32_t i = 0; i < length; i++)
         ids[i] = job->windows.ids ? job->windows.ids[i] : (uint32_t)((i * 7919u + 1u) % job->model->config.vocabulary);
-    return pare_verify_written(job->model, &job->selection, pare_output_path(job->output), ids, length, job->runtime);
+    return pare_verify_written(job->model, &job->selection, NULL, pare_output_path(job->output), ids, length,
+                               job->runtime);
 }
 
 static int by_name(const void *a, const void *b) {

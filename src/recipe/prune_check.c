@@ -3,6 +3,7 @@
 #include "recipe/prune_job.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "surgery/cut.h"
 
 static pare_status choose_target(pare_prune_job *job) {
     const pare_prune_options *o = job->options;
@@ -19,8 +20,30 @@ static pare_status choose_target(pare_prune_job *job) {
                                 .layer_end = all ? layers : (uint32_t)o->layer_end,
                                 .round_to = o->round_to};
     PARE_TRY(pare_alloc(&job->widths, layers, sizeof *job->widths, "widths"));
-    PARE_TRY(pare_widths_after(job->model, &job->target, job->widths));
-    return pare_config_write(&job->model->config, job->widths, &job->config, &job->kind);
+    return pare_widths_after(job->model, &job->target, job->widths);
+}
+
+/* A selection of as many units as will be kept, before it is known which: for all that depends on sizes only. */
+static pare_status select_sizes(const pare_prune_job *job, pare_selection *sizes) {
+    PARE_TRY(pare_selection_all(job->model, sizes));
+    pare_status status = PARE_OK;
+    for (uint32_t i = 0; i < sizes->layers && status == PARE_OK; i++) {
+        status = pare_kept_set_groups(job->model, i, NULL, job->widths[i].kv_heads, &sizes->layer[i]);
+        if (status == PARE_OK) status = pare_kept_set_channels(NULL, job->widths[i].ffn, &sizes->layer[i]);
+    }
+    if (status != PARE_OK) pare_selection_free(sizes);
+    return status;
+}
+
+/* What the output will be like, and how much room it takes beside some small files. */
+static pare_status measure_output(pare_prune_job *job, uint64_t *bytes) {
+    enum { SMALL_FILES = 1 << 20 };
+    pare_selection sizes;
+    PARE_TRY(select_sizes(job, &sizes));
+    pare_status status = pare_cut_config(job->model, &sizes, &job->config, &job->kind);
+    *bytes = pare_selection_bytes(job->model, &sizes) + SMALL_FILES;
+    pare_selection_free(&sizes);
+    return status;
 }
 
 static pare_status check_readable(const char *path) {
@@ -60,12 +83,12 @@ pare_status pare_prune_prepare(pare_prune_job *job) {
         return pare_fail(PARE_BAD_ARGUMENT, "--seed %llu: give a number below 2^63", (unsigned long long)o->seed);
     PARE_TRY(pare_recipe_resolve(o, &job->recipe));
     PARE_TRY(choose_target(job));
+    uint64_t needed;
+    PARE_TRY(measure_output(job, &needed));
     PARE_TRY(choose_calibration(job));
     PARE_TRY(check_texts(job));
     if (!o->dry_run && !o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
     if (o->scores) PARE_TRY(pare_staged_check(o->scores, directory, o->dry_run ? NULL : o->output));
     if (o->dry_run) return PARE_OK;
-    uint64_t removed = pare_model_parameters(job->model) - pare_parameters_with(job->model, job->widths);
-    return pare_output_begin(o->output, directory, o->force, pare_model_bytes(job->model) - removed * 2 + (1 << 20),
-                             &job->output);
+    return pare_output_begin(o->output, directory, o->force, needed, &job->output);
 }

@@ -30,10 +30,11 @@ static pare_status load_windows(const pare_prune_job *job, const char *name, par
     return pare_windows_stream(tokenizer, name, NULL, pare_prune_window(o), o->max_windows, windows);
 }
 
-static pare_status evaluate_text(pare_prune_job *job, const char *name, float **mask) {
+static pare_status evaluate_text(pare_prune_job *job, const char *name, const pare_mask *mask) {
     pare_windows windows;
     PARE_TRY(load_windows(job, name, &windows));
-    pare_source masked = {.model = job->model, .backend = job->backend, .column_scale = mask};
+    pare_source masked = {.model = job->model, .backend = job->backend};
+    pare_mask_apply(mask, &masked);
     pare_evaluation evaluation = {.model = job->model,
                                   .backend = job->backend,
                                   .runtime = job->runtime,
@@ -55,13 +56,13 @@ static pare_status evaluate_text(pare_prune_job *job, const char *name, float **
 }
 
 pare_status pare_prune_evaluate_texts(pare_prune_job *job) {
-    float **mask;
+    pare_mask mask;
     if (!job->options->text_count) return PARE_OK;
     job->texts = json_array();
-    PARE_TRY(pare_mask_new(job->model, &job->selection, &mask));
+    PARE_TRY(pare_mask_new(job->model, &job->selection, NULL, &mask));
     pare_status status = PARE_OK;
     for (size_t i = 0; i < job->options->text_count && status == PARE_OK; i++)
-        status = evaluate_text(job, job->options->texts[i], mask);
-    pare_mask_free(job->model, mask);
+        status = evaluate_text(job, job->options->texts[i], &mask);
+    pare_mask_free(&mask);
     return status;
 }
