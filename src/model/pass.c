@@ -34,7 +34,7 @@ static pare_block block_of(pare_pass *pass, const pare_source *source, uint32_t 
                         .length = pass->shape.length,
                         .hidden = config->hidden,
                         .head = config->head_size,
-                        .eps = config->rms_eps,
+                        .eps = pare_source_eps(source),
                         .rotation = pass->rotation,
                         .layer = layer,
                         .widths = config->widths[layer],
@@ -62,8 +62,8 @@ static void final_norm(pare_pass *pass, const pare_source *source) {
     const pare_config *config = &pass->model->config;
     pare_source_rows(source, pare_tensor_id_final_norm(pass->model), 0, 1, pass->final_norm);
     pass->backend->operations->rmsnorm_forward(pass->backend, pare_pass_input(pass, config->layers), pass->final_norm,
-                                               config->rms_eps, pare_pass_tokens(pass), config->hidden, pass->final,
-                                               pass->final_inverse);
+                                               pare_source_eps(source), pare_pass_tokens(pass), config->hidden,
+                                               pass->final, pass->final_inverse);
 }
 
 static void prefetch(const pare_pass *pass, const pare_source *source, int64_t layer) {
