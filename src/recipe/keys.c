@@ -15,6 +15,8 @@ static const char *const rankings[] = {"local", "uniform", "global", "global-raw
 static const char *const head_units[] = {"kv", "query", NULL};
 static const char *const proxes[] = {"none", "group", "l1", "released", NULL};
 static const char *const choices[] = {"scores", "obs", NULL};
+static const char *const metrics[] = {"plain", "fisher", NULL};
+static const char *const answers[] = {"no", "yes", NULL};
 static const char *const compensations[] = {"none", "ls", NULL};
 
 static bool always(const pare_recipe *r) {
@@ -54,8 +56,12 @@ static bool is_rising(const pare_recipe *r) {
     return is_block(r) && r->ranking == PARE_RANK_RISING;
 }
 
+static bool is_obs(const pare_recipe *r) {
+    return r->choice == PARE_CHOOSE_OBS;
+}
+
 static bool is_repaired(const pare_recipe *r) {
-    return r->compensation != PARE_COMPENSATE_NONE || r->choice == PARE_CHOOSE_OBS;
+    return pare_recipe_repairs(r);
 }
 
 #define AT(member) offsetof(pare_recipe, member)
@@ -67,17 +73,25 @@ static const pare_key keys[] = {
     {"alignment", "--compat", PARE_KEY_CHOICE, AT(alignment), alignments, .applies = scores_elements},
     {"mode", "--mode", PARE_KEY_CHOICE, AT(mode), modes, .applies = always},
     {"select", "--select", PARE_KEY_CHOICE, AT(ranking), rankings, .applies = is_block},
-    {"gqa", "--gqa", PARE_KEY_CHOICE, AT(query_heads), head_units, .applies = is_block},
+    {"gqa", "--gqa", PARE_KEY_SWITCH, AT(query_heads), head_units, .applies = is_block},
     {"keep_min", "--keep-min", PARE_KEY_REAL, AT(keep_min), .low = 0, .high = 1, .applies = is_block,
      .advice = "give the share of every layer's units that stays in any case, from 0 to 1"},
     {"rise", "--rise", PARE_KEY_REAL, AT(rise), .low = 0, .high = 1, .applies = is_rising,
      .advice = "give how far the ratio rises and falls around its mean, from 0 to 1"},
     {"choose", "--choose", PARE_KEY_CHOICE, AT(choice), choices, .applies = is_block},
     {"compensate", "--compensate", PARE_KEY_CHOICE, AT(compensation), compensations, .applies = always},
-    {"damping", "--damping", PARE_KEY_REAL, AT(damping), .low = 0, .high = 1e6, .applies = is_repaired,
-     .advice = "give a share of the Gram matrix's mean diagonal, such as 0.01"},
+    {"metric", "--metric", PARE_KEY_CHOICE, AT(metric), metrics, .applies = is_obs},
     {"dense", "--dense", PARE_KEY_REAL, AT(dense), .low = 0, .high = 1, .applies = is_repaired,
      .advice = "give the dense model's share in the target, from 0 to 1"},
+    {"readers", "--readers", PARE_KEY_REAL, AT(readers), .low = 0, .high = 1, .applies = is_repaired,
+     .advice = "give the share of the correction that readers of the hidden state take, from 0 to 1"},
+    {"final_norm", "--final-norm", PARE_KEY_SWITCH, AT(final_norm), answers, .applies = is_repaired},
+    {"damping", "--damping", PARE_KEY_REAL, AT(damping), .low = 0, .high = 1e6, .applies = is_repaired,
+     .advice = "give a share of the Gram matrix's mean diagonal, such as 0.01"},
+    {"reader_damping", NULL, PARE_KEY_REAL, AT(reader_damping), .low = 0, .high = 1e6, .applies = is_repaired,
+     .advice = "give a share of the Gram matrix's mean diagonal, such as 0.01"},
+    {"fraction", NULL, PARE_KEY_REAL, AT(fraction), .low = 0, .high = 1, .open = true, .applies = is_obs,
+     .advice = "give the share of the remaining channels that one round removes, such as 0.0625"},
     {"steps", "--steps", PARE_KEY_INTEGER, AT(moreau.steps), .low = 1, .high = 1e6, .applies = is_noisy,
      .advice = "give a number of steps from 1 to 1000000"},
     {"draws", "--draws", PARE_KEY_INTEGER, AT(moreau.draws), .low = 1, .high = 1e6, .applies = is_moreau,
@@ -124,13 +138,13 @@ static char *list_choices(const pare_key *key) {
 
 pare_status pare_key_set_name(const pare_key *key, const char *where, const char *value, pare_recipe *recipe) {
     char *at = (char *)recipe + key->offset;
-    bool chooses = key->kind == PARE_KEY_CHOICE || key->kind == PARE_KEY_SALIENCE;
+    bool chooses = key->kind != PARE_KEY_INTEGER && key->kind != PARE_KEY_REAL;
     for (size_t i = 0; chooses && choice_at(key, i); i++) {
         if (strcmp(choice_at(key, i), value) != 0) continue;
         if (key->kind == PARE_KEY_SALIENCE)
             *(const pare_salience **)at = pare_salience_find(value);
-        else if (key->offset == AT(query_heads))
-            recipe->query_heads = i == 1;
+        else if (key->kind == PARE_KEY_SWITCH)
+            *(bool *)at = i == 1;
         else
             *(unsigned *)at = (unsigned)i;
         return PARE_OK;
@@ -169,9 +183,10 @@ json_t *pare_key_json(const pare_key *key, const pare_recipe *recipe) {
         return json_real(*(const double *)at);
     case PARE_KEY_SALIENCE:
         return json_string((*(const pare_salience *const *)at)->name);
+    case PARE_KEY_SWITCH:
+        return json_string(key->choices[*(const bool *)at]);
     case PARE_KEY_CHOICE:
         break;
     }
-    unsigned value = key->offset == AT(query_heads) ? recipe->query_heads : *(const unsigned *)at;
-    return json_string(key->choices[value]);
+    return json_string(key->choices[*(const unsigned *)at]);
 }

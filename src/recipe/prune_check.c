@@ -124,6 +124,7 @@ static pare_status check_texts(const pare_prune_job *job) {
 }
 
 pare_status pare_prune_prepare(pare_prune_job *job) {
+    enum { SMALL_FILES = 1 << 20 };
     const pare_prune_options *o = job->options;
     const char *directory = pare_checkpoint_directory(job->model->checkpoint);
     if (o->seed > INT64_MAX) /* JSON's integers end there */
@@ -135,7 +136,5 @@ pare_status pare_prune_prepare(pare_prune_job *job) {
     if (!o->dry_run && !o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
     if (o->scores) PARE_TRY(pare_staged_check(o->scores, directory, o->dry_run ? NULL : o->output));
     if (o->dry_run) return PARE_OK;
-    uint64_t removed = pare_model_parameters(job->model) - job->goal.parameters;
-    return pare_output_begin(o->output, directory, o->force, pare_model_bytes(job->model) - removed * 2 + (1 << 20),
-                             &job->output);
+    return pare_output_begin(o->output, directory, o->force, job->goal.bytes + SMALL_FILES, &job->output);
 }

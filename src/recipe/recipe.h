@@ -28,6 +28,12 @@ typedef enum pare_choice {
     PARE_CHOOSE_OBS     /* greedily, by the exact increase of the layer's output error */
 } pare_choice;
 
+/* What an error of a layer's output costs. */
+typedef enum pare_metric {
+    PARE_METRIC_PLAIN, /* its square */
+    PARE_METRIC_FISHER /* what the loss feels of it: e^T F e, F the output's empirical Fisher matrix */
+} pare_metric;
+
 typedef enum pare_compensation { PARE_COMPENSATE_NONE, PARE_COMPENSATE_LS } pare_compensation;
 
 struct pare_recipe {
@@ -44,12 +50,23 @@ struct pare_recipe {
     double keep_min, rise;
     pare_choice choice;
     pare_compensation compensation;
-    double damping; /* of the least squares, relative to the Gram matrix's mean diagonal */
-    double dense;   /* share of the dense model's output in the target, the rest being the layer's own */
+    pare_metric metric;    /* what OBS measures errors by */
+    double dense;          /* share of the dense model's output in the target, the rest being the layer's own */
+    double readers;        /* share of the correction of Q, K, V, gate and up; 0: they stay */
+    double damping;        /* of the least squares, relative to the Gram matrix's mean diagonal */
+    double reader_damping; /* of the readers' */
+    double fraction;       /* of the channels left that OBS removes in one round */
+    bool final_norm;       /* fitted at the end */
 };
 
 /* One thing that can be set in a recipe. */
-typedef enum pare_key_kind { PARE_KEY_CHOICE, PARE_KEY_SALIENCE, PARE_KEY_INTEGER, PARE_KEY_REAL } pare_key_kind;
+typedef enum pare_key_kind {
+    PARE_KEY_CHOICE,   /* an enumeration */
+    PARE_KEY_SWITCH,   /* a bool with two names */
+    PARE_KEY_SALIENCE, /* const pare_salience * */
+    PARE_KEY_INTEGER,  /* int32_t */
+    PARE_KEY_REAL      /* double */
+} pare_key_kind;
 
 typedef struct pare_key {
     const char *name;

@@ -1,4 +1,5 @@
 #include "recipe/recipe.h"
+#include "repair/repair.h"
 #include "support/file.h"
 #include "support/memory.h"
 
@@ -30,7 +31,7 @@ const char *pare_setting_key(size_t index) {
 
 const char *pare_setting_choice(const char *name, size_t index) {
     const pare_key *key = pare_key_find(name);
-    if (!key || (key->kind != PARE_KEY_CHOICE && key->kind != PARE_KEY_SALIENCE)) return NULL;
+    if (!key || key->kind == PARE_KEY_INTEGER || key->kind == PARE_KEY_REAL) return NULL;
     return key->kind == PARE_KEY_SALIENCE ? pare_salience_name(index) : key->choices[index];
 }
 
@@ -133,6 +134,10 @@ static pare_status check_mode(const pare_recipe *r) {
                                             "rising, not global-raw");
     if (r->query_heads && r->ranking == PARE_RANK_GLOBAL_RAW)
         return pare_fail(PARE_BAD_ARGUMENT, "--select global-raw ranks whole KV groups: it needs --gqa kv");
+    if (r->choice == PARE_CHOOSE_OBS && r->query_heads &&
+        (r->ranking == PARE_RANK_UNIFORM || r->ranking == PARE_RANK_GLOBAL))
+        return pare_fail(PARE_BAD_ARGUMENT, "--choose obs knows the error curves of KV groups, not of query heads: "
+                                            "--gqa query needs --select local or rising");
     if (r->compensation != PARE_COMPENSATE_NONE && r->mode == PARE_MODE_LAYER)
         return pare_fail(PARE_BAD_ARGUMENT, "--compensate ls refits the readers of removed units; --mode layer leaves "
                                             "none: take --compensate none");
@@ -145,6 +150,14 @@ pare_status pare_recipe_check(const pare_recipe *r) {
     return r->signal == PARE_SIGNAL_MOREAU ? check_moreau(&r->moreau) : PARE_OK;
 }
 
+/* Of a method that does not repair, should an option ask it to. */
+static void set_repair_defaults(pare_recipe *recipe) {
+    recipe->metric = PARE_METRIC_FISHER;
+    recipe->dense = PARE_REPAIR_ALPHA;
+    recipe->damping = recipe->reader_damping = PARE_REPAIR_DAMPING;
+    recipe->fraction = PARE_REPAIR_FRACTION;
+}
+
 pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     const char *method = o->method ? o->method : PARE_DEFAULT_METHOD;
     const pare_recipe *preset = pare_recipe_find(method);
@@ -152,6 +165,7 @@ pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     if (!preset)
         return pare_fail(PARE_BAD_ARGUMENT, "--method %s: no such method; `pare help prune` lists them", method);
     *out = *preset;
+    if (!pare_recipe_repairs(out)) set_repair_defaults(out);
     if (o->recipe) PARE_TRY(pare_recipe_read(o->recipe, out));
     PARE_TRY(set_settings(o, out));
     PARE_TRY(set_constants(o, out));

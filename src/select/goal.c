@@ -70,6 +70,17 @@ static void widths_at(const pare_model *model, const pare_target *target, double
     }
 }
 
+static uint64_t bytes_with(const pare_model *model, uint64_t left) {
+    uint64_t parameters = 0, bytes = 0;
+    if (!model->tensor_count) return 0;
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        parameters += model->tensors[id]->count;
+        bytes += model->tensors[id]->count * pare_dtype_size(model->tensors[id]->dtype);
+    }
+    size_t size = pare_dtype_size(model->tensors[pare_tensor_id(0, PARE_ROLE_Q)]->dtype);
+    return bytes - (parameters - left) * size;
+}
+
 static uint64_t units_in_range(const pare_model *model, const pare_target *target) {
     uint64_t units = 0;
     for (uint32_t layer = 0; layer < model->config.layers; layer++) {
@@ -96,6 +107,7 @@ static void goal_at(const pare_model *model, const pare_target *target, double r
     else
         widths_at(model, target, ratio, goal->widths);
     goal->parameters = pare_parameters_with(model, goal->widths, goal->hidden);
+    goal->bytes = bytes_with(model, goal->parameters);
     if (target->mode != PARE_MODE_LAYER) return;
     /* Layers of one width on average: which ones go is not known yet. */
     uint64_t layers = goal->parameters - pare_parameters_with(&(pare_model){.config = {.hidden = c->hidden,
@@ -104,20 +116,11 @@ static void goal_at(const pare_model *model, const pare_target *target, double r
                                                                                        .tied = c->tied}},
                                                               NULL, c->hidden);
     goal->parameters -= layers / c->layers * (c->layers - goal->layers);
-}
-
-static uint64_t bytes_of(const pare_model *model, const pare_goal *goal) {
-    uint64_t parameters = 0, bytes = 0;
-    for (size_t id = 0; id < model->tensor_count; id++) {
-        parameters += model->tensors[id]->count;
-        bytes += model->tensors[id]->count * pare_dtype_size(model->tensors[id]->dtype);
-    }
-    size_t size = pare_dtype_size(model->tensors[pare_tensor_id(0, PARE_ROLE_Q)]->dtype);
-    return bytes - (parameters - goal->parameters) * size;
+    goal->bytes = bytes_with(model, goal->parameters);
 }
 
 static bool reaches(const pare_model *model, const pare_target *target, const pare_goal *goal) {
-    return target->parameters ? goal->parameters <= target->parameters : bytes_of(model, goal) <= target->bytes;
+    return target->parameters ? goal->parameters <= target->parameters : goal->bytes <= target->bytes;
 }
 
 static pare_status cannot_reach(const pare_model *model, const pare_target *target, const pare_goal *goal) {
@@ -125,7 +128,7 @@ static pare_status cannot_reach(const pare_model *model, const pare_target *targ
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--bytes %llu cannot be reached: with everything removable gone, %llu bytes remain; ask for "
                          "more, or widen --layers",
-                         (unsigned long long)target->bytes, (unsigned long long)bytes_of(model, goal));
+                         (unsigned long long)target->bytes, (unsigned long long)goal->bytes);
     return pare_fail(PARE_BAD_ARGUMENT,
                      "--params %llu cannot be reached: with everything removable in layers %u:%u gone, %llu parameters "
                      "remain; ask for more, or widen --layers",
@@ -139,7 +142,7 @@ static pare_status solve(const pare_model *model, const pare_target *target, par
     if (reaches(model, target, goal)) {
         if (target->bytes)
             return pare_fail(PARE_BAD_ARGUMENT, "--bytes %llu: the model has only %llu bytes of weights; ask for fewer",
-                             (unsigned long long)target->bytes, (unsigned long long)bytes_of(model, goal));
+                             (unsigned long long)target->bytes, (unsigned long long)goal->bytes);
         return pare_fail(PARE_BAD_ARGUMENT, "--params %llu: the model has only %llu parameters; ask for fewer",
                          (unsigned long long)target->parameters, (unsigned long long)goal->parameters);
     }

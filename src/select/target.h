@@ -46,6 +46,7 @@ typedef struct pare_goal {
     uint32_t layers;     /* in layer mode */
     uint64_t units;      /* heads and channels in range, before */
     uint64_t parameters; /* of what remains so; the budget of global and uniform rankings */
+    uint64_t bytes;      /* likewise, at the tensors' own dtypes */
 } pare_goal;
 
 /* Parameters of the model with these widths and this hidden size. */
