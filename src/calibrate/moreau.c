@@ -103,7 +103,7 @@ static pare_status threshold_in_place(update *u, int32_t t) {
     memset(state->tensor_l2, 0, u->model->tensor_count * sizeof *state->tensor_l2);
     for (size_t id = 0; id < u->model->tensor_count; id++) {
         float *delta = state->next ? state->next[id] : state->delta[id];
-        if (!delta) continue;
+        if (!delta || !u->model->tensors[id]->count) continue;
         int64_t rows, columns;
         pare_tensor_matrix(u->model->tensors[id], &rows, &columns);
         pare_proximal step = {.base_factor = 1.0f};

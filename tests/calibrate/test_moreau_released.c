@@ -1,5 +1,6 @@
 /* The loop as the authors released it, against the fp64 oracle (noise off, fp32), and its tail by hand. */
 #include "calibrate/moreau_run.h"
+#include "calibrate/smooth.h"
 #include "importance/scores.h"
 #include "select/select.h"
 
@@ -201,11 +202,43 @@ static void the_tail_is_a_mean(void **state) {
     tiny_pass_close(&t);
 }
 
+/* Far below eta a step leaves rows of size eta: what one step hands on is eta times the gradient with unit rows. */
+static void one_small_step_is_the_closed_form(void **state) {
+    (void)state;
+    tiny_pass t = tiny_pass_open((tiny_model){.scale = 0.3}, 2, 7, 1);
+    moreau_job job = {.moreau = released, .seed = 6};
+    job.moreau.steps = 1;
+    job.moreau.sigma = 0.1;
+    job.moreau.gamma = 1e-9;
+    job.moreau.eta = 1e-5;
+    pare_moreau_state run = moreau_run(&t, &job);
+    pare_source source = {.model = t.model, .backend = t.backend, .seed = 6};
+    pare_pass_shape shape = {.sequences = t.sequences, .length = t.length, .gradients = true, .composed = true};
+    pare_smooth smooth = {.draws = 1, .sigma = 0.1};
+    tiny_gradients unit = {.count = t.model->tensor_count};
+    pare_gradient_sink sink = {.wants = tiny_wants, .rows = tiny_rows, .context = &unit};
+    pare_pass *pass;
+    double loss;
+    for (size_t id = 0; id < unit.count; id++)
+        unit.of[id] = calloc(t.model->tensors[id]->count, sizeof(float));
+    assert_int_equal(pare_pass_new(t.model, t.backend, &shape, &pass), PARE_OK);
+    assert_int_equal(pare_smoothed_gradient_run(pass, &source, t.ids, &smooth, true, NULL, &sink, &loss), PARE_OK);
+    pare_pass_free(pass);
+    assert_close("loss", loss, run.trace[0].loss, 1e-12);
+    for (size_t id = 0; id < unit.count; id++)
+        for (size_t i = 0; i < t.model->tensors[id]->count; i++)
+            assert_true(fabs((double)run.delta[id][i] / job.moreau.eta - (double)unit.of[id][i]) < 1e-4);
+    tiny_gradients_free(&unit);
+    pare_moreau_state_free(&run);
+    tiny_pass_close(&t);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_oracle_with_a_threshold),
         cmocka_unit_test(the_oracle_without),
         cmocka_unit_test(the_tail_is_a_mean),
+        cmocka_unit_test(one_small_step_is_the_closed_form),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
