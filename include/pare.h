@@ -132,10 +132,10 @@ const char *pare_setting_key(size_t index);
 const char *pare_setting_choice(const char *key, size_t index);
 
 /* Half-open range of layers; begin == end: none. */
-typedef struct pare_span {
+typedef struct pare_layers {
     bool given;
     int32_t begin, end;
-} pare_span;
+} pare_layers;
 
 /* Calibration protocols by name, NULL after the last: "llm-pruner", "moreau-head", "paper". */
 const char *pare_protocol_name(size_t index);
@@ -159,7 +159,7 @@ typedef struct pare_prune_options {
     uint64_t bytes;      /* target bytes of weights; 0: use ratio */
     int32_t layer_begin; /* half-open range of layers to prune; both 0: all layers */
     int32_t layer_end;
-    pare_span attention, ffn; /* ranges of their own for heads and for FFN channels */
+    pare_layers attention, ffn; /* ranges of their own for heads and for FFN channels */
     uint32_t round_to;        /* kept FFN (hidden) widths are rounded up to a multiple of this; 0: not */
     uint32_t iterations;      /* rounds of scoring and removing, each on what the last one left; 0: 1 */
     const char *protocol;     /* calibration protocol, or NULL; samples and length override it */

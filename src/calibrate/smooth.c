@@ -69,14 +69,15 @@ static bool wants_as_target(void *context, size_t id) {
 }
 
 static pare_status unit_then_on(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,
-                                const float *gradient) {
+                                const float *gradient, const float *squares) {
+    (void)squares;
     unit_rows *u = context;
     int64_t step = u->room / columns;
     bool matrix = u->model->tensors[id]->rank == 2;
     for (int64_t at = 0; at < rows; at += step) {
         int64_t n = rows - at < step ? rows - at : step;
         to_unit(gradient + at * columns, matrix ? n : n * columns, matrix ? columns : 1, u->buffer);
-        PARE_TRY(u->to->rows(u->to->context, id, first + at, n, columns, u->buffer));
+        PARE_TRY(u->to->rows(u->to->context, id, first + at, n, columns, u->buffer, NULL));
     }
     return PARE_OK;
 }
@@ -93,7 +94,8 @@ static bool wants_mean(void *context, size_t id) {
 }
 
 static pare_status add_rows(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,
-                            const float *gradient) {
+                            const float *gradient, const float *squares) {
+    (void)squares;
     accumulation *a = context;
     float *mean = a->mean[id] + first * columns;
     pare_proximal add = {.base_factor = 1.0f, .gamma = -a->weight};
@@ -114,7 +116,7 @@ static pare_status hand_on(const pare_model *model, float *const *mean, const pa
         if (!mean[id]) continue;
         int64_t rows, columns;
         pare_tensor_matrix(model->tensors[id], &rows, &columns);
-        if (rows && columns) PARE_TRY(sink->rows(sink->context, id, 0, rows, columns, mean[id]));
+        if (rows && columns) PARE_TRY(sink->rows(sink->context, id, 0, rows, columns, mean[id], NULL));
     }
     return PARE_OK;
 }

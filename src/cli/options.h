@@ -27,7 +27,7 @@ typedef enum pare_value_kind {
     PARE_VALUE_REAL,       /* double */
     PARE_VALUE_SIZE,       /* uint64_t: bytes, with a unit */
     PARE_VALUE_PARAMETERS, /* uint64_t: a count, with a unit */
-    PARE_VALUE_SPAN,       /* pare_span */
+    PARE_VALUE_SPAN,       /* pare_layers */
     PARE_VALUE_SHARES,     /* pare_share_list */
     PARE_VALUE_LEVEL,      /* a setting: a number, or q and a number for a quantile */
 } pare_value_kind;
@@ -60,7 +60,7 @@ typedef struct pare_arguments {
     pare_setting_list settings;
     pare_share_list ratio;
     uint64_t parameters, bytes;
-    pare_span layer_span, attention_span, ffn_span;
+    pare_layers layer_span, attention_span, ffn_span;
     uint32_t round_to, iterations;
     const char *calibration, *field;
     int protocol;

@@ -96,12 +96,12 @@ static bool parse_parameters(const pare_option *option, const char *text, uint64
     return true;
 }
 
-static bool parse_span(const pare_option *option, const char *text, pare_span *value) {
+static bool parse_span(const pare_option *option, const char *text, pare_layers *value) {
     const char *colon = strchr(text, ':');
     char first[32];
     uint64_t begin, end;
     if (option->may_be_none && strcmp(text, "none") == 0) {
-        *value = (pare_span){.given = true};
+        *value = (pare_layers){.given = true};
         return true;
     }
     if (!colon || (size_t)(colon - text) >= sizeof first) return false;
@@ -109,7 +109,7 @@ static bool parse_span(const pare_option *option, const char *text, pare_span *v
     first[colon - text] = 0;
     if (!read_integer(first, &begin) || !read_integer(colon + 1, &end)) return false;
     if (begin >= end || !within(option, (double)end)) return false;
-    *value = (pare_span){true, (int32_t)begin, (int32_t)end};
+    *value = (pare_layers){true, (int32_t)begin, (int32_t)end};
     return true;
 }
 

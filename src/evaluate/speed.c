@@ -232,11 +232,6 @@ static pare_status measure_gradient(bench *b) {
     return status;
 }
 
-static const char *temporary_folder(const pare_runtime *runtime) {
-    const char *folder = runtime->scratch ? runtime->scratch : getenv("TMPDIR");
-    return folder && *folder ? folder : "/tmp";
-}
-
 static pare_status measure_moreau(bench *b) {
     pass_run r = {
         .bench = b,
@@ -249,7 +244,7 @@ static pare_status measure_moreau(bench *b) {
     memset(displaced, true, b->model->tensor_count);
     /* As in a prune: in memory if it fits beside the pass, else in a scratch file. */
     bool fits = pare_moreau_state_bytes(b->model, displaced, &r.moreau) < pare_runtime_limit(b->runtime) / 2;
-    const char *scratch = fits ? NULL : temporary_folder(b->runtime);
+    const char *scratch = fits ? NULL : pare_runtime_scratch(b->runtime);
     pare_status status = pare_moreau_state_new(b->model, displaced, &r.moreau, scratch, &r.state);
     pare_free(displaced);
     if (status != PARE_OK) return status;
@@ -308,7 +303,7 @@ pare_status pare_bench(const pare_model *model, const pare_bench_options *option
     if (!model) {
         const char *shape = options->shape ? options->shape : "7b";
         PARE_TRY(
-            pare_synthetic_open(shape, options->layers ? options->layers : 1, temporary_folder(b.runtime), &synthetic));
+            pare_synthetic_open(shape, options->layers ? options->layers : 1, pare_runtime_scratch(b.runtime), &synthetic));
         b.model = synthetic;
     }
     b.json = json_object();

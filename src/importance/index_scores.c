@@ -22,7 +22,7 @@ static uint64_t index_count(const pare_index_scores *scores, size_t id) {
     return (uint64_t)c->head_size * (role == PARE_ROLE_Q || role == PARE_ROLE_O ? w->heads : w->kv_heads);
 }
 
-pare_status pare_index_scores_new(const pare_model *model, const pare_salience *salience, pare_axis axis,
+pare_status pare_index_scores_new(const pare_model *model, const pare_salience *salience, pare_score_axis axis,
                                   pare_index_scores *out) {
     *out = (pare_index_scores){.model = model, .salience = salience, .axis = axis};
     pare_status status = pare_alloc(&out->by_tensor, model->tensor_count, sizeof *out->by_tensor, "scores");

@@ -7,20 +7,20 @@
 #include "model/model.h"
 
 /* Which axis of the tensors is cut. */
-typedef enum pare_axis {
+typedef enum pare_score_axis {
     PARE_AXIS_WIDTHS, /* rows of Q, K, V, gate, up; columns of O, down */
     PARE_AXIS_HIDDEN  /* the residual stream: columns of Q, K, V, gate, up, embedding, head; rows of O, down; norms */
-} pare_axis;
+} pare_score_axis;
 
 /* Per tensor: double [H h] for Q, O, [K h] for K, V, [F] for gate, up, down; or [d] for every tensor. */
 typedef struct pare_index_scores {
     const pare_model *model;
     const pare_salience *salience;
-    pare_axis axis;
+    pare_score_axis axis;
     double **by_tensor; /* [tensor_count], NULL where a tensor has no such axis */
 } pare_index_scores;
 
-pare_status pare_index_scores_new(const pare_model *model, const pare_salience *salience, pare_axis axis,
+pare_status pare_index_scores_new(const pare_model *model, const pare_salience *salience, pare_score_axis axis,
                                   pare_index_scores *out);
 void pare_index_scores_free(pare_index_scores *scores);
 

@@ -45,7 +45,7 @@ static pare_status set_base(const reading *r, const json_t *base, pare_recipe *r
     if (!preset)
         return pare_fail(PARE_BAD_ARGUMENT, "%s, line %d: base must name a method; `pare help prune` lists them",
                          r->path, line_of(r, "base"));
-    *recipe = *preset;
+    pare_recipe_start(preset, recipe);
     return PARE_OK;
 }
 
@@ -56,6 +56,8 @@ static pare_status set_key(const reading *r, const char *name, const json_t *val
     pare_status status;
     if (json_is_string(value))
         status = pare_key_set_name(key, where, json_string_value(value), recipe);
+    else if (json_is_boolean(value) && key->kind == PARE_KEY_SWITCH)
+        status = pare_key_set_name(key, where, key->choices[json_is_true(value)], recipe);
     else if (json_is_number(value))
         status = pare_key_set_number(key, where, json_number_value(value), recipe);
     else
@@ -69,7 +71,7 @@ static pare_status set_keys(const reading *r, json_t *json, pare_recipe *recipe)
     json_t *value, *base = json_object_get(json, "base");
     if (!json_is_object(json))
         return pare_fail(PARE_BAD_ARGUMENT, "%s: a recipe is one JSON object, such as {\"base\": \"taylor\"}", r->path);
-    *recipe = (pare_recipe){.moreau = pare_recipe_find("moreau")->moreau};
+    pare_recipe_start(&(pare_recipe){.moreau = pare_recipe_find("moreau")->moreau}, recipe);
     if (base) PARE_TRY(set_base(r, base, recipe));
     json_object_foreach(json, name, value) {
         if (value != base) PARE_TRY(set_key(r, name, value, recipe));

@@ -1,14 +1,8 @@
 #include "recipe/plan.h"
+#include "calibrate/smooth.h"
 #include "support/memory.h"
 #include "support/runtime.h"
 
-#include <stdlib.h>
-
-static const char *scratch_folder(const pare_runtime *runtime) {
-    if (runtime && runtime->scratch) return runtime->scratch;
-    const char *folder = getenv("TMPDIR");
-    return folder && *folder ? folder : "/tmp";
-}
 
 static bool inside(pare_layer_range range, uint32_t layer) {
     return layer >= range.begin && layer < range.end;
@@ -36,7 +30,7 @@ static pare_status place_state(const pare_model *model, const pare_backend *back
     if (pare_pass_measure(model, backend, &plan->shape, pass) == PARE_OK) return PARE_OK;
     plan->shape.limit = limit;
     if (state) {
-        plan->scratch = scratch_folder(runtime);
+        plan->scratch = pare_runtime_scratch(runtime);
         plan->sizes.scratch = state;
     }
     return pare_pass_measure(model, backend, &plan->shape, pass);
@@ -75,7 +69,8 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
     if (recipe->signal == PARE_SIGNAL_MOREAU)
         plan->sizes.state = pare_moreau_state_bytes(model, plan->displaced, &recipe->moreau);
     if (recipe->signal == PARE_SIGNAL_SMOOTH_ROWS)
-        plan->sizes.state = pare_smoothed_state_bytes(model, plan->displaced, recipe->moreau.steps);
+        plan->sizes.state =
+            pare_smoothed_gradient_measure(model, plan->scored, recipe->moreau.steps, true).state;
     PARE_TRY(place_state(model, backend, runtime, plan, &pass));
     plan->sizes.weights = pass.weights;
     plan->sizes.activations = pass.activations;

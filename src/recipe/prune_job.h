@@ -58,6 +58,8 @@ uint32_t pare_prune_batches(const pare_prune_job *job);
 
 /* All rounds of scoring, selecting and repairing; leaves the last round's selection, relative to job->current. */
 pare_status pare_prune_rounds(pare_prune_job *job);
+/* Chooses by OBS and repairs, where the recipe says so: changes job->selection, fills job->repaired. */
+pare_status pare_prune_repair(pare_prune_job *job);
 /* Frees what belongs to one round. */
 void pare_prune_round_free(pare_prune_job *job);
 /* Makes job->plan for job->current; announced: and shows it. */

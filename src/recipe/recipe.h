@@ -97,6 +97,8 @@ pare_status pare_recipe_read(const char *path, pare_recipe *recipe);
  * values that make no sense, and on choices that contradict each other; constants that the method does not have are
  * ignored. */
 pare_status pare_recipe_resolve(const pare_prune_options *options, pare_recipe *out);
+/* A copy of the preset, with the repair's defaults where it does not repair. */
+void pare_recipe_start(const pare_recipe *preset, pare_recipe *out);
 /* Refuses choices that contradict each other. */
 pare_status pare_recipe_check(const pare_recipe *recipe);
 

@@ -150,12 +150,14 @@ pare_status pare_recipe_check(const pare_recipe *r) {
     return r->signal == PARE_SIGNAL_MOREAU ? check_moreau(&r->moreau) : PARE_OK;
 }
 
-/* Of a method that does not repair, should an option ask it to. */
-static void set_repair_defaults(pare_recipe *recipe) {
-    recipe->metric = PARE_METRIC_FISHER;
-    recipe->dense = PARE_REPAIR_ALPHA;
-    recipe->damping = recipe->reader_damping = PARE_REPAIR_DAMPING;
-    recipe->fraction = PARE_REPAIR_FRACTION;
+/* Repair constants for a method that does not repair, should an option ask it to. */
+void pare_recipe_start(const pare_recipe *preset, pare_recipe *out) {
+    *out = *preset;
+    if (pare_recipe_repairs(preset)) return;
+    out->metric = PARE_METRIC_FISHER;
+    out->dense = PARE_REPAIR_ALPHA;
+    out->damping = out->reader_damping = PARE_REPAIR_DAMPING;
+    out->fraction = PARE_REPAIR_FRACTION;
 }
 
 pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
@@ -164,8 +166,7 @@ pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     if (o->method && o->recipe) return pare_fail(PARE_BAD_ARGUMENT, "give either --method or --recipe, not both");
     if (!preset)
         return pare_fail(PARE_BAD_ARGUMENT, "--method %s: no such method; `pare help prune` lists them", method);
-    *out = *preset;
-    if (!pare_recipe_repairs(out)) set_repair_defaults(out);
+    pare_recipe_start(preset, out);
     if (o->recipe) PARE_TRY(pare_recipe_read(o->recipe, out));
     PARE_TRY(set_settings(o, out));
     PARE_TRY(set_constants(o, out));

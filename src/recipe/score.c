@@ -20,7 +20,7 @@ pare_status pare_scoring_pass(pare_scoring *s, pare_pass **pass) {
     return PARE_OK;
 }
 
-pare_axis pare_scoring_axis(const pare_recipe *recipe) {
+pare_score_axis pare_scoring_axis(const pare_recipe *recipe) {
     return recipe->mode == PARE_MODE_CHANNEL ? PARE_AXIS_HIDDEN : PARE_AXIS_WIDTHS;
 }
 

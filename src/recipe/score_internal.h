@@ -13,7 +13,7 @@ typedef struct pare_scoring {
 /* A pass of the plan's shape that reports its steps as shares of passes_total. */
 pare_status pare_scoring_pass(pare_scoring *scoring, pare_pass **pass);
 /* The axis that the recipe's mode cuts. */
-pare_axis pare_scoring_axis(const pare_recipe *recipe);
+pare_score_axis pare_scoring_axis(const pare_recipe *recipe);
 
 /* Adds stored matrices to the indices, with signal[id] beside them if there is one, multiplied by `scale`. */
 pare_status pare_scoring_stored(pare_scoring *scoring, pare_index_scores *indices, float *const *signal, float scale);

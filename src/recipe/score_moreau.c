@@ -39,7 +39,7 @@ static pare_status correlate(const run *r, double *mean) {
 static pare_status rank_step(run *r, const pare_moreau_state *state) {
     const pare_score_request *request = r->scoring->request;
     pare_index_scores indices;
-    pare_axis axis = pare_scoring_axis(request->recipe);
+    pare_score_axis axis = pare_scoring_axis(request->recipe);
     PARE_TRY(pare_index_scores_new(request->model, request->recipe->salience, axis, &indices));
     pare_status status = pare_scoring_stored(r->scoring, &indices, state->delta, scale_of(&request->recipe->moreau));
     if (status == PARE_OK)

@@ -119,11 +119,11 @@ static void goal_at(const pare_model *model, const pare_target *target, double r
     goal->bytes = bytes_with(model, goal->parameters);
 }
 
-static bool reaches(const pare_model *model, const pare_target *target, const pare_goal *goal) {
+static bool reaches(const pare_target *target, const pare_goal *goal) {
     return target->parameters ? goal->parameters <= target->parameters : goal->bytes <= target->bytes;
 }
 
-static pare_status cannot_reach(const pare_model *model, const pare_target *target, const pare_goal *goal) {
+static pare_status cannot_reach(const pare_target *target, const pare_goal *goal) {
     if (target->bytes)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--bytes %llu cannot be reached: with everything removable gone, %llu bytes remain; ask for "
@@ -139,7 +139,7 @@ static pare_status cannot_reach(const pare_model *model, const pare_target *targ
 /* The smallest ratio that reaches the total; what remains falls in steps as the ratio grows. */
 static pare_status solve(const pare_model *model, const pare_target *target, pare_goal *goal) {
     goal_at(model, target, 0.0, goal);
-    if (reaches(model, target, goal)) {
+    if (reaches(target, goal)) {
         if (target->bytes)
             return pare_fail(PARE_BAD_ARGUMENT, "--bytes %llu: the model has only %llu bytes of weights; ask for fewer",
                              (unsigned long long)target->bytes, (unsigned long long)goal->bytes);
@@ -150,13 +150,13 @@ static pare_status solve(const pare_model *model, const pare_target *target, par
     for (int i = 0; i < 60; i++) {
         double middle = 0.5 * (low + high);
         goal_at(model, target, middle, goal);
-        if (reaches(model, target, goal))
+        if (reaches(target, goal))
             high = middle;
         else
             low = middle;
     }
     goal_at(model, target, high, goal);
-    return reaches(model, target, goal) ? PARE_OK : cannot_reach(model, target, goal);
+    return reaches(target, goal) ? PARE_OK : cannot_reach(target, goal);
 }
 
 static pare_status left_without(const pare_model *model, const pare_target *target, const pare_goal *goal,

@@ -62,6 +62,38 @@ pare_status pare_ladders_new(const pare_model *model, const pare_unit_scores *sc
     return status;
 }
 
+static pare_status from_curve(const double *curve, uint32_t units, const pare_target *target, uint64_t parameters,
+                              pare_ladder *out) {
+    double before = 0.0, least = 0.0;
+    *out = (pare_ladder){.steps = most_steps(target, units), .parameters = parameters};
+    PARE_TRY(pare_alloc(&out->cost, units, sizeof *out->cost, "ladder"));
+    for (uint32_t i = 0; i < out->steps; i++) {
+        least = fmax(least, curve[i] - before);
+        out->cost[i] = least;
+        before = curve[i];
+    }
+    return PARE_OK;
+}
+
+pare_status pare_ladders_from_curves(const pare_model *model, double *const (*curves)[2], const pare_target *target,
+                                     pare_ladders *out) {
+    const pare_config *c = &model->config;
+    uint64_t d = c->hidden;
+    *out = (pare_ladders){.layers = c->layers};
+    pare_status status = pare_alloc(&out->heads, c->layers, sizeof *out->heads, "ladders");
+    if (status == PARE_OK) status = pare_alloc(&out->ffn, c->layers, sizeof *out->ffn, "ladders");
+    for (uint32_t i = 0; i < c->layers && status == PARE_OK; i++) {
+        const pare_widths *w = &c->widths[i];
+        uint64_t group = 2 * d * c->head_size * (pare_widths_shared(w) + 1);
+        if (inside(target->attention, i))
+            status = from_curve(curves[i][0], w->kv_heads, target, group, &out->heads[i]);
+        if (status == PARE_OK && inside(target->ffn, i))
+            status = from_curve(curves[i][1], w->ffn, target, 3 * d, &out->ffn[i]);
+    }
+    if (status != PARE_OK) pare_ladders_free(out);
+    return status;
+}
+
 void pare_ladders_free(pare_ladders *ladders) {
     for (uint32_t i = 0; i < ladders->layers; i++) {
         if (ladders->heads) pare_free(ladders->heads[i].cost);

@@ -19,6 +19,10 @@ typedef struct pare_ladders {
 
 pare_status pare_ladders_new(const pare_model *model, const pare_unit_scores *scores, const pare_target *target,
                              pare_ladders *out);
+/* From cumulative errors: curves[layer][0]: [K] after each removed KV group, [1]: [F] after each removed channel. A step
+ * costs what the error grows by, and never less than the one before it. */
+pare_status pare_ladders_from_curves(const pare_model *model, double *const (*curves)[2], const pare_target *target,
+                                     pare_ladders *out);
 void pare_ladders_free(pare_ladders *ladders);
 
 /* Widths after taking steps: [layers] of each part. */
@@ -31,6 +35,9 @@ pare_status pare_allocate_global(const pare_model *model, const pare_ladders *la
                                  uint64_t budget, pare_widths *widths);
 pare_status pare_allocate_uniform(const pare_model *model, const pare_ladders *ladders, const pare_target *target,
                                   uint64_t budget, pare_widths *widths);
+/* By target->ranking; the goal's own widths where it is local. */
+pare_status pare_allocate(const pare_model *model, const pare_unit_scores *scores, const pare_ladders *ladders,
+                          const pare_target *target, const pare_goal *goal, pare_widths *widths);
 /* LLM-Pruner's global_pruning, as it is: of all units, each counting one, the lowest go together with their equals;
  * groups that would lose everything are passed over. */
 pare_status pare_allocate_global_raw(const pare_model *model, const pare_unit_scores *scores, const pare_target *target,

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static pare_status allocate(const pare_model *model, const pare_unit_scores *scores, const pare_ladders *ladders,
+pare_status pare_allocate(const pare_model *model, const pare_unit_scores *scores, const pare_ladders *ladders,
                             const pare_target *target, const pare_goal *goal, pare_widths *widths) {
     switch (target->ranking) {
     case PARE_RANK_UNIFORM:
@@ -25,7 +25,7 @@ static pare_status select_block(const pare_model *model, const pare_unit_scores 
     pare_widths *widths = NULL;
     PARE_TRY(pare_ladders_new(model, scores, target, &ladders));
     pare_status status = pare_alloc(&widths, model->config.layers, sizeof *widths, "widths");
-    if (status == PARE_OK) status = allocate(model, scores, &ladders, target, goal, widths);
+    if (status == PARE_OK) status = pare_allocate(model, scores, &ladders, target, goal, widths);
     if (status == PARE_OK) status = pare_select_at_widths(model, scores, widths, target->query_heads, out);
     pare_free(widths);
     pare_ladders_free(&ladders);

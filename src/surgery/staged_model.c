@@ -1,6 +1,7 @@
 #include "surgery/staged_model.h"
 #include "checkpoint/durable.h"
 #include "support/file.h"
+#include "support/runtime.h"
 #include "surgery/cut.h"
 
 #include <dirent.h>
@@ -11,13 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static const char *scratch_folder(const char *scratch, const pare_runtime *runtime) {
-    if (scratch && *scratch) return scratch;
-    if (runtime && runtime->scratch) return runtime->scratch;
-    const char *folder = getenv("TMPDIR");
-    return folder && *folder ? folder : "/tmp";
-}
 
 /* What every temporary model has of its own. */
 static bool is_own(const char *name) {
@@ -82,7 +76,7 @@ static pare_status write_config(const pare_model *model, const pare_selection *s
 
 pare_status pare_temporary_model_begin(const pare_model *model, const pare_selection *selection, const char *scratch,
                                        const pare_runtime *runtime, pare_temporary_model *out) {
-    const char *parent = scratch_folder(scratch, runtime);
+    const char *parent = scratch && *scratch ? scratch : pare_runtime_scratch(runtime);
     *out = (pare_temporary_model){0};
     char *folder = pare_path_join(parent, "pare-model-XXXXXX");
     if (!mkdtemp(folder)) {
