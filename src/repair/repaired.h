@@ -10,6 +10,30 @@ typedef struct pare_repaired {
     size_t count;  /* of tensor ids */
     void **matrix; /* [count] rows x columns as they remain after the selection; NULL: cut from the original */
     pare_scratch memory;
+    uint64_t used; /* bytes of memory */
 } pare_repaired;
+
+/* Some indices of an axis, ascending; index NULL: the first `count`. */
+typedef struct pare_axis {
+    const uint32_t *index;
+    int64_t count;
+} pare_axis;
+
+enum { PARE_REPAIRED_ALIGNMENT = 64 };
+
+/* Room for `bytes`, every matrix being rounded up to PARE_REPAIRED_ALIGNMENT; scratch as in pare_scratch_open. Free
+ * with pare_repaired_free. */
+pare_status pare_repaired_new(const pare_model *model, uint64_t bytes, const char *scratch, pare_repaired *out);
+void pare_repaired_free(pare_repaired *repaired);
+
+/* Bytes that a matrix of this tensor takes. */
+uint64_t pare_repaired_bytes(const pare_model *model, size_t id, uint64_t rows, uint64_t columns);
+
+/* Makes matrix[id] of rows x columns elements, for the caller to fill. PARE_OUT_OF_MEMORY if there is no room left. */
+pare_status pare_repaired_add(pare_repaired *repaired, const pare_model *model, size_t id, uint64_t rows,
+                              uint64_t columns, void **out);
+
+/* out <- the given rows and columns of `matrix`, whose rows lie `stride` elements of `size` bytes apart. */
+void pare_matrix_cut(const void *matrix, int64_t stride, size_t size, pare_axis rows, pare_axis columns, void *out);
 
 #endif

@@ -1,0 +1,79 @@
+#include "model/walk.h"
+#include "support/memory.h"
+
+/* Elements of the widest matrix of a role that must be composed; 0: none must. */
+static uint64_t composed_elements(const pare_source *source, pare_role role) {
+    uint64_t most = 0;
+    for (uint32_t layer = 0; layer < source->model->config.layers; layer++) {
+        size_t id = pare_tensor_id(layer, role);
+        uint64_t count = source->model->tensors[id]->count;
+        if (!pare_source_is_mapped(source, id) && count > most) most = count;
+    }
+    return most;
+}
+
+uint64_t pare_walk_bytes(const pare_source *source, int64_t length, int64_t micro_batch) {
+    const pare_config *config = &source->model->config;
+    uint64_t total = (uint64_t)(length * config->head_size + 2 * config->hidden) * sizeof(float);
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+        total += composed_elements(source, (pare_role)role) * pare_operand_size(source->backend);
+    total += pare_activations_bytes(source->backend, config, length * micro_batch, false);
+    return total + pare_attention_workspace_bytes(source->backend, config, micro_batch, length, false);
+}
+
+pare_status pare_walk_new(const pare_source *source, int64_t length, int64_t micro_batch, pare_walk *out) {
+    const pare_config *config = &source->model->config;
+    size_t operand = pare_operand_size(source->backend);
+    *out = (pare_walk){.source = source, .length = length, .micro_batch = micro_batch};
+    pare_status status = pare_rotation_new(config, length, &out->rotation);
+    for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES && status == PARE_OK; i++)
+        status = pare_alloc_uninitialized(&out->norms[i], config->hidden, sizeof(float), "norms");
+    for (int role = 0; role < PARE_MATRIX_ROLES && status == PARE_OK; role++) {
+        uint64_t elements = composed_elements(source, (pare_role)role);
+        if (elements) status = pare_alloc_uninitialized(&out->matrices[role], elements, operand, "block weights");
+    }
+    if (status == PARE_OK)
+        status = pare_activations_new(source->backend, config, length * micro_batch, false, &out->activations);
+    if (status != PARE_OK) pare_walk_free(out);
+    return status;
+}
+
+void pare_walk_free(pare_walk *walk) {
+    pare_free(walk->rotation);
+    for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++)
+        pare_free(walk->norms[i]);
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+        pare_free(walk->matrices[role]);
+    pare_activations_free(&walk->activations);
+    *walk = (pare_walk){0};
+}
+
+void pare_walk_embed(const pare_walk *walk, const uint32_t *ids, int64_t tokens, float *x) {
+    int64_t d = walk->source->model->config.hidden;
+#pragma omp parallel for schedule(static) if (tokens * d > 8192)
+    for (int64_t t = 0; t < tokens; t++)
+        pare_source_rows(walk->source, pare_tensor_id_embedding(), ids[t], 1, x + t * d);
+}
+
+pare_block pare_walk_block(pare_walk *walk, uint32_t layer) {
+    const pare_source *source = walk->source;
+    const pare_config *config = &source->model->config;
+    pare_block block = {.backend = source->backend,
+                        .batch = walk->micro_batch,
+                        .length = walk->length,
+                        .hidden = config->hidden,
+                        .head = config->head_size,
+                        .eps = config->rms_eps,
+                        .rotation = walk->rotation,
+                        .layer = layer,
+                        .widths = config->widths[layer],
+                        .activations = &walk->activations};
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+        block.weights.matrix[role] =
+            pare_source_operand(source, pare_tensor_id(layer, (pare_role)role), walk->matrices[role]);
+    for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++) {
+        pare_source_rows(source, pare_tensor_id(layer, (pare_role)(PARE_MATRIX_ROLES + i)), 0, 1, walk->norms[i]);
+        block.weights.norm[i] = walk->norms[i];
+    }
+    return block;
+}

@@ -1,0 +1,91 @@
+/* Repair before any training: the blocks of the pruned model are gone through once, in order, with all calibration
+ * sequences. In each block, attention first, then the FFN:
+ *
+ *   readers (beta > 0)   Q, K, V (gate, up):  W' = W + beta W A,  A = argmin sum |(q - p) - A p|^2 + ridge
+ *                        p: the normed hidden state of the pruned model, q: of the dense one
+ *   choice               the units that stay are given, or chosen by optimal brain surgeon (select/obs.h)
+ *   output               O (Down): least squares (least_squares.h) of the columns left, with the inputs x that the
+ *                        pruned model has, towards  (1 - alpha) W x + alpha (x_dense + W x' - x_pruned)
+ *                        x': the inputs that the dense model has; x_dense, x_pruned: hidden states before the stage
+ *
+ * then the hidden states go on through the weights as they will be stored. In the end the final norm may be fitted
+ * (c_j = sum q_j p_j / sum p_j^2 per channel) and, where it has weights of its own, the head as a reader.
+ *
+ * With hidden channels removed, the hidden states of the pruned model are zero there and its norms divide by what is
+ * left; readers are then fitted from the channels left to all channels of the dense model. */
+#ifndef PARE_REPAIR_REPAIR_H
+#define PARE_REPAIR_REPAIR_H
+
+#include "model/source.h"
+#include "repair/least_squares.h"
+#include "repair/repaired.h"
+
+typedef enum pare_stage { PARE_STAGE_ATTENTION, PARE_STAGE_FFN, PARE_STAGES } pare_stage;
+
+/* What the loss says about a stage's output; any may be NULL. */
+typedef struct pare_stage_signal {
+    const float *rows;   /* [d] worth of the output's channels, for the choice of units */
+    const float *metric; /* [d, d] the same as a symmetric matrix, instead: mean of g g^T, g = dL/d output */
+    const float *tokens; /* [tokens] weights of the calibration tokens in all sums, >= 0 */
+    const double *units; /* [K or F] energy that the loss sees in each KV group or channel: the error of losing a unit
+                          * is multiplied by (units / its energy under rows or metric)^unit_power */
+} pare_stage_signal;
+
+/* The defaults: bench/quality's choice. Zero means zero. */
+typedef struct pare_repair_options {
+    double alpha;          /* share of the dense model's outputs in the targets, 0 .. 1 */
+    double beta;           /* share of the readers' correction, 0 .. 1; 0: readers stay */
+    double damping;        /* of O and Down, as in pare_damped */
+    double reader_damping; /* of readers */
+    bool keep_outputs;     /* O and Down are cut, not fitted */
+    bool final_norm;       /* fit it */
+    bool head;             /* fit it, by beta; nothing happens where it is tied to the embedding */
+    /* Choice of units where choose[stage]: widths[layer] says how many stay. heads / kv_heads below the model's: whole
+     * groups go first, then query heads evenly in each group. */
+    bool choose[PARE_STAGES];
+    const pare_widths *widths;                       /* [layers]; NULL with nothing to choose */
+    double fraction;                                 /* of the channels left that go in one round */
+    double unit_power;                               /* 0: units are not used */
+    const pare_stage_signal (*signals)[PARE_STAGES]; /* [layers], or NULL */
+    double *(*curves)[PARE_STAGES]; /* [layers] where not NULL: error after each removed KV group or channel */
+    bool probe;                     /* only the curves: nothing is removed or fitted */
+} pare_repair_options;
+
+#define PARE_REPAIR_ALPHA 0.5
+#define PARE_REPAIR_BETA 1.0
+#define PARE_REPAIR_DAMPING 1e-2
+#define PARE_REPAIR_FRACTION 0.0625
+
+typedef struct pare_repair_job {
+    const pare_source *source;   /* the dense model, or what is left of it, masked */
+    const pare_runtime *runtime; /* for progress; may be NULL */
+    const uint32_t *ids;         /* [sequences, length] */
+    int64_t sequences, length;
+    int64_t micro_batch; /* 0: chosen */
+    uint64_t limit;      /* bytes of anonymous memory; 0: none set */
+    const char *scratch; /* folder for hidden states and repaired matrices that do not fit; NULL: none */
+    pare_repair_options options;
+} pare_repair_job;
+
+/* Of one stage. Not fitted: all zero. */
+typedef struct pare_stage_fit {
+    bool fitted, readers_fitted;
+    pare_fit output;  /* errors over all tokens, by weight, before and after */
+    pare_fit readers; /* of the normed hidden state */
+} pare_stage_fit;
+
+typedef struct pare_repair_memory {
+    uint64_t hidden, moments, weights, activations, repaired;
+    uint64_t scratch; /* the part of hidden and repaired that goes to a file */
+    int64_t micro_batch;
+} pare_repair_memory;
+
+/* What pare_repair_run would hold for this selection. PARE_OUT_OF_MEMORY, naming what to change, if it does not fit. */
+pare_status pare_repair_measure(const pare_repair_job *job, const pare_selection *selection, pare_repair_memory *out);
+
+/* selection: in, what is kept (where not chosen here); out, with the choices. fits: [layers][PARE_STAGES], may be NULL.
+ * *repaired is freed with pare_repaired_free. Same bits for the same inputs and threads. */
+pare_status pare_repair_run(const pare_repair_job *job, pare_selection *selection, pare_repaired *repaired,
+                            pare_stage_fit (*fits)[PARE_STAGES]);
+
+#endif
