@@ -41,18 +41,18 @@ static const entry *find(const pare_cache *cache, char *key) {
     return found;
 }
 
-/* A new entry under `key`, which it takes. */
-static pare_status add(pare_cache *cache, char *key, entry **out) {
+/* A new entry under `key`, which it takes; NULL without memory. */
+static entry *add(pare_cache *cache, char *key) {
     entry *e = calloc(1, sizeof *e);
     if (!e) {
         free(key);
-        return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to keep a result for the next run");
+        pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to keep a result for the next run");
+        return NULL;
     }
     e->key = key;
     e->next = cache->first;
     cache->first = e;
-    *out = e;
-    return PARE_OK;
+    return e;
 }
 
 static char *windows_key(const pare_model *model, const pare_calibration_request *request) {
@@ -80,9 +80,9 @@ bool pare_cache_windows_take(pare_cache *cache, const pare_model *model, const p
 
 pare_status pare_cache_windows_give(pare_cache *cache, const pare_model *model, const pare_calibration_request *request,
                                     const pare_windows *windows, const char *digest) {
-    entry *e;
     if (!cache) return PARE_OK;
-    PARE_TRY(add(cache, windows_key(model, request), &e));
+    entry *e = add(cache, windows_key(model, request));
+    if (!e) return PARE_OUT_OF_MEMORY;
     memcpy(e->digest, digest, sizeof e->digest);
     return copy_windows(windows, &e->windows);
 }
@@ -117,9 +117,9 @@ bool pare_cache_scores_take(pare_cache *cache, const pare_score_request *request
 
 pare_status pare_cache_scores_give(pare_cache *cache, const pare_score_request *request,
                                    const pare_score_result *result) {
-    entry *e;
     if (!cache) return PARE_OK;
-    PARE_TRY(add(cache, scores_key(request), &e));
+    entry *e = add(cache, scores_key(request));
+    if (!e) return PARE_OUT_OF_MEMORY;
     return pare_score_copy(request->model, result, &e->scores);
 }
 
@@ -134,9 +134,9 @@ bool pare_cache_nll_take(pare_cache *cache, const pare_model *model, const char 
 }
 
 pare_status pare_cache_nll_give(pare_cache *cache, const pare_model *model, const char *name, double nll) {
-    entry *e;
     if (!cache) return PARE_OK;
-    PARE_TRY(add(cache, nll_key(model, name), &e));
+    entry *e = add(cache, nll_key(model, name));
+    if (!e) return PARE_OUT_OF_MEMORY;
     e->nll = nll;
     return PARE_OK;
 }

@@ -3,7 +3,6 @@
 #include "support/memory.h"
 #include "support/runtime.h"
 
-
 static bool inside(pare_layer_range range, uint32_t layer) {
     return layer >= range.begin && layer < range.end;
 }
@@ -69,8 +68,7 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
     if (recipe->signal == PARE_SIGNAL_MOREAU)
         plan->sizes.state = pare_moreau_state_bytes(model, plan->displaced, &recipe->moreau);
     if (recipe->signal == PARE_SIGNAL_SMOOTH_ROWS)
-        plan->sizes.state =
-            pare_smoothed_gradient_measure(model, plan->scored, recipe->moreau.steps, true).state;
+        plan->sizes.state = pare_smoothed_gradient_measure(model, plan->scored, recipe->moreau.steps, true).state;
     PARE_TRY(place_state(model, backend, runtime, plan, &pass));
     plan->sizes.weights = pass.weights;
     plan->sizes.activations = pass.activations;

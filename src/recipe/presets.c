@@ -28,6 +28,18 @@
     { .steps = passes, .draws = 1, .sigma = 0.05 }
 
 static const pare_recipe presets[] = {
+    {.name = "best",
+     .summary =
+         "pare's own: greedy removal by what the loss feels of the error, then all readers refitted (the default)",
+     .choice = PARE_CHOOSE_OBS,
+     .compensation = PARE_COMPENSATE_LS,
+     .metric = PARE_METRIC_FISHER,
+     .dense = 0.75,
+     .readers = 1.0,
+     .damping = 1e-2,
+     .reader_damping = 1e-2,
+     .fraction = 0.0625,
+     .final_norm = true},
     {.name = "moreau-gs",
      .summary = "MoreauPruner-GS: gradient of the group-sparse Moreau envelope",
      .signal = PARE_SIGNAL_MOREAU,
@@ -95,7 +107,10 @@ static const pare_recipe presets[] = {
     {.name = "obs",
      .summary = "greedy optimal brain surgery: units go by the exact error they leave, the rest is refitted",
      .choice = PARE_CHOOSE_OBS,
-     .compensation = PARE_COMPENSATE_LS},
+     .compensation = PARE_COMPENSATE_LS,
+     .damping = 1e-2,
+     .reader_damping = 1e-2,
+     .fraction = 0.0625},
     {.name = "layer-first",
      .summary = "keeps the first layers and drops the rest, as LLM-Pruner's layer mode does",
      .signal = PARE_SIGNAL_DEPTH,

@@ -5,7 +5,8 @@
 #include "support/file.h"
 #include "support/memory.h"
 
-static pare_status choose_range(const pare_prune_job *job, pare_layers span, const char *option, pare_layer_range *out) {
+static pare_status choose_range(const pare_prune_job *job, pare_layers span, const char *option,
+                                pare_layer_range *out) {
     const pare_prune_options *o = job->options;
     uint32_t layers = job->model->config.layers;
     int32_t begin = span.given ? span.begin : o->layer_begin, end = span.given ? span.end : o->layer_end;

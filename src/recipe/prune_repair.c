@@ -5,7 +5,6 @@
 #include "support/memory.h"
 #include "support/runtime.h"
 
-
 typedef struct repairing {
     pare_prune_job *job;
     pare_source source;
@@ -82,8 +81,8 @@ static pare_status new_curves(repairing *r) {
     const pare_config *c = &r->job->current->config;
     PARE_TRY(pare_alloc(&r->curves, c->layers, sizeof *r->curves, "error curves"));
     for (uint32_t i = 0; i < c->layers; i++) {
-        PARE_TRY(pare_alloc(&r->curves[i][PARE_STAGE_ATTENTION], c->widths[i].kv_heads, sizeof(double),
-                            "error curves"));
+        PARE_TRY(
+            pare_alloc(&r->curves[i][PARE_STAGE_ATTENTION], c->widths[i].kv_heads, sizeof(double), "error curves"));
         PARE_TRY(pare_alloc(&r->curves[i][PARE_STAGE_FFN], c->widths[i].ffn, sizeof(double), "error curves"));
     }
     return PARE_OK;
@@ -127,12 +126,12 @@ static pare_status choose_widths(repairing *r) {
 static json_t *fit_json(const pare_stage_fit *fit) {
     json_t *json = json_object();
     if (fit->fitted)
-        json_object_set_new(json, "error", json_pack("{s:f,s:f}", "before", fit->output.before, "after",
-                                                     fit->output.after));
-    if (fit->fitted) json_object_set_new(json, "damping", json_real(fit->output.damping.used));
+        json_object_set_new(json, "error",
+                            json_pack("{s:f,s:f}", "before", fit->output.before, "after", fit->output.after));
+    if (fit->fitted) json_object_set_new(json, "damping", json_real(fit->output.damping.share));
     if (fit->readers_fitted)
-        json_object_set_new(json, "readers", json_pack("{s:f,s:f}", "before", fit->readers.before, "after",
-                                                       fit->readers.after));
+        json_object_set_new(json, "readers",
+                            json_pack("{s:f,s:f}", "before", fit->readers.before, "after", fit->readers.after));
     return json;
 }
 

@@ -11,10 +11,10 @@ pare_status pare_score_smooth(pare_scoring *s, pare_score_result *out) {
     pare_smooth smooth = {.draws = r->recipe->moreau.steps, .sigma = r->recipe->moreau.sigma};
     s->passes_total = (uint64_t)smooth.draws;
     PARE_TRY(pare_scoring_pass(s, &pass));
-    pare_status status = r->recipe->signal == PARE_SIGNAL_SMOOTH
-                             ? pare_smooth_passes(pass, &source, r->ids, &smooth, &sink, &out->loss)
-                             : pare_smoothed_gradient_run(pass, &source, r->ids, &smooth, true, r->plan->scratch, &sink,
-                                                          &out->loss);
+    pare_status status =
+        r->recipe->signal == PARE_SIGNAL_SMOOTH
+            ? pare_smooth_passes(pass, &source, r->ids, &smooth, &sink, &out->loss)
+            : pare_smoothed_gradient_run(pass, &source, r->ids, &smooth, true, r->plan->scratch, &sink, &out->loss);
     pare_pass_free(pass);
     return status;
 }
