@@ -111,12 +111,11 @@ static void kept_bits_are_the_inputs(void **state) {
 static void whatever_goes_together(void **state) {
     (void)state;
     for (int kinds = 1; kinds < CUT_KINDS; kinds++)
-        for (int dtype = 0; dtype < 3; dtype++)
-            for (int uneven = 0; uneven < 2; uneven++) {
-                tiny_model tiny = layouts[2 + kinds % 2];
-                tiny.dtype = (pare_dtype)dtype;
-                check(tiny, uneven, kinds, (uint64_t)kinds);
-            }
+        for (int dtype = 0; dtype < 3; dtype++) {
+            tiny_model tiny = layouts[2 + (kinds + dtype) % 2];
+            tiny.dtype = (pare_dtype)dtype;
+            check(tiny, dtype < 2, kinds, (uint64_t)kinds);
+        }
 }
 
 static void repaired_matrices_are_written_as_they_are(void **state) {
@@ -144,10 +143,10 @@ static void repaired_matrices_are_written_as_they_are(void **state) {
 /* Rows of columns longer than the buffer they are gathered in. */
 static void long_columns(void **state) {
     (void)state;
-    check((tiny_model){.layers = 2, .hidden = 2, .heads = 1, .head_size = 2, .ffn = 300000, .vocabulary = 4}, true, 0,
-          1);
-    check((tiny_model){.layers = 2, .hidden = 3, .heads = 1, .head_size = 2, .ffn = 300000, .vocabulary = 4}, true,
-          CUT_HIDDEN, 1);
+    tiny_model tiny = {.layers = 1, .hidden = 2, .heads = 1, .head_size = 2, .ffn = 270000, .vocabulary = 4};
+    check(tiny, false, 0, 1);
+    tiny.hidden = 3;
+    check(tiny, false, CUT_HIDDEN, 1);
 }
 
 /* Everything kept: the same tensors, and so the same bytes of data. */
