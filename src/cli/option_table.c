@@ -37,6 +37,8 @@ CHOICES(ranking_name, "select")
 CHOICES(head_unit_name, "gqa")
 CHOICES(choose_name, "choose")
 CHOICES(compensation_name, "compensate")
+CHOICES(metric_name, "metric")
+CHOICES(final_norm_choice, "final_norm")
 CHOICES(alignment_name, "alignment")
 
 const char *pare_choice_shape(size_t index) {
@@ -104,6 +106,14 @@ static const pare_option table[] = {
      .help = "take the highest scores, or remove units greedily by the exact error they leave (obs)"},
     {.name = "compensate", .commands = PARE_IN_PRUNE, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "HOW",
      .key = "compensate", .choice = compensation_name, .help = "refit what is left by least squares (ls), or do not"},
+    {.name = "metric", .commands = PARE_IN_PRUNE, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "metric", .choice = metric_name,
+     .help = "what --choose obs measures errors by: their square, or what the loss feels of them (fisher)"},
+    {.name = "readers", .commands = PARE_IN_PRUNE, .group = scoring, .kind = PARE_VALUE_REAL, .value = "B",
+     .key = "readers", .low = 0, .high = 1,
+     .help = "refit what reads the hidden state, too: share of the correction, 0 to 1"},
+    {.name = "final-norm", .commands = PARE_IN_PRUNE, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "yes|no",
+     .key = "final_norm", .choice = final_norm_choice, .help = "refit the final norm"},
     {.name = "damping", .commands = PARE_IN_PRUNE, .group = scoring, .kind = PARE_VALUE_REAL, .value = "D",
      .key = "damping", .low = 0, .high = 1e6, .help = "of the least squares, relative to the mean diagonal"},
     {.name = "dense", .commands = PARE_IN_PRUNE, .group = scoring, .kind = PARE_VALUE_REAL, .value = "A",

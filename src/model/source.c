@@ -32,6 +32,11 @@ static const pare_replacement *replacement_of(const pare_source *source, size_t 
     return source->replacement && source->replacement[id].matrix ? &source->replacement[id] : NULL;
 }
 
+bool pare_source_is_composed(const pare_source *source) {
+    return source->displacement || source->column_scale || source->row_scale || source->replacement ||
+           source->sigma > 0.0f;
+}
+
 bool pare_source_is_mapped(const pare_source *source, size_t id) {
     pare_weight_view view = view_of(source, id);
     return view.dtype == source->backend->operand && !view.delta && view.sigma <= 0.0f && !view.column_scale &&

@@ -32,6 +32,9 @@ typedef struct pare_source {
 /* The eps of the norms. */
 double pare_source_eps(const pare_source *source);
 
+/* True if some tensor may differ from the file, so that a pass needs room to compose it. */
+bool pare_source_is_composed(const pare_source *source);
+
 /* True if the pass can use the mapped tensor itself as a matrix operand: nothing to add, right type and alignment. */
 bool pare_source_is_mapped(const pare_source *source, size_t id);
 

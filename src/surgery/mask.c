@@ -107,4 +107,5 @@ void pare_mask_apply(const pare_mask *mask, pare_source *source) {
     source->row_scale = mask->row_scale;
     source->replacement = mask->replacement;
     source->eps_scale = mask->eps_scale;
+    source->skip_layer = mask->skip_layer;
 }
