@@ -18,7 +18,7 @@ typedef struct stories {
     int64_t sequences, length;
 } stories;
 
-enum { STORIES_TEXT_BYTES = 120000, STORIES_EVALUATED = 100, STORIES_CALIBRATED = 64, STORIES_LENGTH = 128 };
+enum { STORIES_TEXT_BYTES = 60000, STORIES_EVALUATED = 40, STORIES_CALIBRATED = 32, STORIES_LENGTH = 128 };
 
 static inline void stories_text(stories *s) {
     char path[] = "/tmp/pare-test-XXXXXX", *bytes = malloc(STORIES_TEXT_BYTES);
@@ -85,6 +85,16 @@ static inline pare_selection stories_kept(const stories *s, const char *method, 
     }
     json_decref(golden);
     return selection;
+}
+
+/* A quarter of the units of layers 1 to 3 goes. */
+static inline const pare_widths *stories_quarter(const stories *s) {
+    static pare_widths widths[8];
+    for (uint32_t i = 0; i < s->model->config.layers; i++) {
+        widths[i] = s->model->config.widths[i];
+        if (i >= 1 && i < 4) widths[i] = (pare_widths){.heads = 6, .kv_heads = 3, .ffn = 129};
+    }
+    return widths;
 }
 
 static inline pare_repair_job stories_job(const stories *s, const pare_source *source) {
