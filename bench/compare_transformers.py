@@ -2,12 +2,17 @@
 """Loads what pare writes into transformers and compares the two, in fp32.
 
 usage: compare_transformers.py [--method M] [--windows N] [--tokens N] PARE TEXT MODEL...
+       compare_transformers.py --pair [--windows N] [--tokens N] PARE TEXT DENSE SMALLER
 
 PARE is the built program, TEXT a text to measure perplexity on, each MODEL a folder that pare can prune. Every model is
 pruned at 25 % and at 50 % of all layers, on text it writes itself. Of each result the table says which kind it is
 (heads that divide the hidden size: llama; others: mistral), which keys transformers found missing or had no use for,
 how far its logits are from the dense model's with the removed units' weights at zero (both in transformers), both
 programs' perplexity on the first N windows of 128 tokens, and whether both continue a prompt with the same text.
+
+--pair compares two models that are there already, however the smaller one was made. Its pruning.json says what was
+kept: of each layer of the dense model "query_heads_kept" and "ffn_channels_kept", or "dropped": true, and for the whole
+model "hidden_channels_kept" where hidden channels went. The weights that are left must be the dense model's (no repair).
 Needs torch and transformers.
 """
 import argparse
@@ -39,18 +44,56 @@ def load(folder):
     return model.eval(), strangers
 
 
-def switch_off(model, layers):
+def keep(matrix, units, width, axis):
+    """Zeroes all rows (axis 0) or columns (1) but those of the units."""
+    mask = torch.zeros(matrix.shape[axis] // width)
+    mask[units] = 1
+    mask = mask.repeat_interleave(width)
+    matrix.data *= mask[:, None] if axis == 0 else mask
+
+
+def switch_off_units(model, layers):
     """Zeroes the input columns of the output and down projections that belong to removed units."""
     config = model.config
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     for block, kept in zip(model.model.layers, layers):
-        for matrix, units, width in (
-            (block.self_attn.o_proj.weight, kept["query_heads_kept"], head),
-            (block.mlp.down_proj.weight, kept["ffn_channels_kept"], 1),
-        ):
-            mask = torch.zeros(matrix.shape[1] // width)
-            mask[units] = 1
-            matrix.data *= mask.repeat_interleave(width)
+        if kept.get("dropped"):
+            continue
+        keep(block.self_attn.o_proj.weight, kept["query_heads_kept"], head, 1)
+        keep(block.mlp.down_proj.weight, kept["ffn_channels_kept"], 1, 1)
+
+
+def switch_off_hidden(model, channels):
+    """The residual stream is zero in removed channels; the norms' means still run over all of them, so their weights
+    are scaled by sqrt(share kept), and eps by the share."""
+    share = len(channels) / model.config.hidden_size
+    keep(model.model.embed_tokens.weight, channels, 1, 1)
+    norms = [model.model.norm]
+    for block in model.model.layers:
+        keep(block.self_attn.o_proj.weight, channels, 1, 0)
+        keep(block.mlp.down_proj.weight, channels, 1, 0)
+        norms += [block.input_layernorm, block.post_attention_layernorm]
+    for norm in norms:
+        norm.weight.data *= math.sqrt(share)
+        norm.variance_epsilon *= share
+        mask = torch.zeros_like(norm.weight)
+        mask[channels] = 1
+        norm.weight.data *= mask
+
+
+def drop_layers(model, layers):
+    left = [block for block, kept in zip(model.model.layers, layers) if not kept.get("dropped")]
+    for number, block in enumerate(left):
+        block.self_attn.layer_idx = number
+    model.model.layers = torch.nn.ModuleList(left)
+    model.config.num_hidden_layers = len(left)
+
+
+def switch_off(model, manifest):
+    switch_off_units(model, manifest["layers"])
+    if manifest.get("hidden_channels_kept") is not None:
+        switch_off_hidden(model, manifest["hidden_channels_kept"])
+    drop_layers(model, manifest["layers"])
 
 
 def stream_ids(tokenizer, path, windows):
@@ -83,43 +126,68 @@ def continuation(model, tokenizer, tokens):
     return tokenizer.decode(out[0], skip_special_tokens=True)
 
 
-def compare(options, folder, ratio, output):
-    report = json.loads(run(options.pare, "prune", folder, "-o", output, "--ratio", ratio, "--method", options.method,
-                            "--compute", "fp32", "--quiet", "--json"))
+def compare(options, folder, output, manifest):
+    """The columns from "loaded as" on."""
     evaluation = json.loads(run(options.pare, "eval", output, "--text", options.text, "--window", WINDOW,
                                 "--max-windows", options.windows, "--compute", "fp32", "--quiet", "--json"))
     written = run(options.pare, "generate", output, "--prompt", PROMPT, "--tokens", options.tokens, "--compute", "fp32")
     model, strangers = load(output)
     dense, _ = load(folder)
-    switch_off(dense, report["layers"])
+    switch_off(dense, manifest)
     tokenizer = AutoTokenizer.from_pretrained(output)
     ids = stream_ids(tokenizer, options.text, options.windows)
     ours, theirs = evaluation["texts"][0]["perplexity"], perplexity(model, ids)
     same = written.strip() == continuation(model, tokenizer, options.tokens).strip()
-    return (os.path.basename(os.path.normpath(folder)), f"{ratio:g}", report["output"]["kind"], model.config.model_type,
-            ", ".join(strangers) or "none", f"{distance(model, dense, ids):.1e}", f"{ours:.4f}", f"{theirs:.4f}",
-            f"{abs(ours / theirs - 1):.1e}", "same" if same else "DIFFERS")
+    return (model.config.model_type, ", ".join(strangers) or "none", f"{distance(model, dense, ids):.1e}",
+            f"{ours:.4f}", f"{theirs:.4f}", f"{abs(ours / theirs - 1):.1e}", "same" if same else "DIFFERS")
+
+
+def name_of(folder):
+    return os.path.basename(os.path.normpath(folder))
+
+
+def prune_and_compare(options, folder, ratio):
+    with tempfile.TemporaryDirectory() as parent:
+        output = os.path.join(parent, "smaller")
+        report = json.loads(run(options.pare, "prune", folder, "-o", output, "--ratio", ratio, "--method",
+                                options.method, "--compute", "fp32", "--quiet", "--json"))
+        return (name_of(folder), f"{ratio:g}", report["output"]["kind"]) + compare(options, folder, output, report)
+
+
+def compare_pair(options, folder, output):
+    with open(os.path.join(output, "pruning.json"), encoding="utf-8") as file:
+        manifest = json.load(file)
+    return (name_of(folder), name_of(output), "-") + compare(options, folder, output, manifest)
+
+
+def rows_of(options):
+    if options.pair:
+        yield compare_pair(options, *options.models)
+        return
+    for folder in options.models:
+        for ratio in (0.25, 0.5):
+            yield prune_and_compare(options, folder, ratio)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--method", default="taylor")
+    parser.add_argument("--pair", action="store_true")
     parser.add_argument("--windows", type=int, default=50)
     parser.add_argument("--tokens", type=int, default=40)
     parser.add_argument("pare")
     parser.add_argument("text")
     parser.add_argument("models", nargs="+")
     options = parser.parse_args()
-    titles = ("model", "ratio", "written as", "loaded as", "strange keys", "logits apart", "pare", "transformers",
+    if options.pair and len(options.models) != 2:
+        parser.error("--pair compares one DENSE model with one SMALLER one")
+    titles = ("model", "ratio or folder", "written as", "loaded as", "strange keys", "logits apart", "pare", "transformers",
               "apart", "greedy text")
     print("| " + " | ".join(titles) + " |\n|" + " --- |" * len(titles))
     failed = False
-    for folder in options.models:
-        for ratio in (0.25, 0.5):
-            with tempfile.TemporaryDirectory() as parent:
-                row = compare(options, folder, ratio, os.path.join(parent, "smaller"))
-            print("| " + " | ".join(row) + " |", flush=True)
-            failed |= row[4] != "none" or row[9] != "same" or float(row[5]) > 1e-4 or float(row[8]) > 1e-4
+    for row in rows_of(options):
+        print("| " + " | ".join(row) + " |", flush=True)
+        failed |= row[4] != "none" or row[9] != "same" or float(row[5]) > 1e-4 or float(row[8]) > 1e-4
     return 1 if failed else 0
 
 

@@ -24,14 +24,14 @@ extern "C" {
 
 typedef enum pare_status {
     PARE_OK = 0,
-    PARE_BAD_ARGUMENT,   /* an option's value makes no sense, here or for this model */
-    PARE_FILE_ERROR,     /* a file cannot be opened, read, written, or there is no room for it */
-    PARE_FORMAT_ERROR,   /* a file is not what it claims to be */
-    PARE_UNSUPPORTED,    /* a sound file of a kind pare does not know */
-    PARE_NUMERIC_ERROR,  /* NaN or infinity where a number is needed */
-    PARE_OUT_OF_MEMORY,  /* the machine, or the limit that was set, has too little memory */
-    PARE_INTERRUPTED,    /* pare_interrupt() was called */
-    PARE_CHECK_FAILED    /* a result did not pass pare's own check of it */
+    PARE_BAD_ARGUMENT,  /* an option's value makes no sense, here or for this model */
+    PARE_FILE_ERROR,    /* a file cannot be opened, read, written, or there is no room for it */
+    PARE_FORMAT_ERROR,  /* a file is not what it claims to be */
+    PARE_UNSUPPORTED,   /* a sound file of a kind pare does not know */
+    PARE_NUMERIC_ERROR, /* NaN or infinity where a number is needed */
+    PARE_OUT_OF_MEMORY, /* the machine, or the limit that was set, has too little memory */
+    PARE_INTERRUPTED,   /* pare_interrupt() was called */
+    PARE_CHECK_FAILED   /* a result did not pass pare's own check of it */
 } pare_status;
 
 /* The sentence that belongs to this thread's last failure. Valid until the thread's next failure. */
@@ -39,7 +39,8 @@ const char *pare_message(void);
 
 const char *pare_version(void);
 
-/* Asks the running call to stop soon, undo what it has half done and return PARE_INTERRUPTED. Safe in a signal handler. */
+/* Asks the running call to stop soon, undo what it has half done and return PARE_INTERRUPTED. Safe in a signal handler.
+ */
 void pare_interrupt(void);
 void pare_interrupt_clear(void);
 
@@ -72,7 +73,7 @@ typedef void (*pare_plan_fn)(void *user, const pare_plan *plan);
 
 /* How a call may use the machine. All zero is a good default. */
 typedef struct pare_runtime {
-    int threads;               /* 0: all cores */
+    int threads; /* 0: all cores */
     pare_compute compute;
     uint64_t memory_limit;     /* bytes of anonymous memory; 0: 80 % of what is available */
     const char *scratch;       /* folder for state that does not fit; NULL: $TMPDIR or /tmp */
@@ -101,11 +102,11 @@ uint64_t pare_model_bytes(const pare_model *model);
 /* ---- calibration ----------------------------------------------------------------------------------------------- */
 
 typedef struct pare_calibration_options {
-    const char *source;   /* .txt, .jsonl, .json (texts, or integer lists = ready ids), or "self"; NULL: "self" */
-    const char *field;    /* the text's key in .json/.jsonl rows; NULL: "text" */
-    uint32_t samples;     /* 0: 10, or all sequences of an id file */
-    uint32_t length;      /* tokens per sample; 0: 128, or the length of an id file's sequences */
-    bool stream;          /* windows from one joined stream instead of from single documents */
+    const char *source; /* .txt, .jsonl, .json (texts, or integer lists = ready ids), or "self"; NULL: "self" */
+    const char *field;  /* the text's key in .json/.jsonl rows; NULL: "text" */
+    uint32_t samples;   /* 0: 10, or all sequences of an id file */
+    uint32_t length;    /* tokens per sample; 0: 128, or the length of an id file's sequences */
+    bool stream;        /* windows from one joined stream instead of from single documents */
 } pare_calibration_options;
 
 /* ---- pruning --------------------------------------------------------------------------------------------------- */
@@ -120,32 +121,68 @@ const char *pare_recipe_summary(size_t index);
 /* Which tensors the Moreau iteration displaces and perturbs. */
 typedef enum pare_displace { PARE_DISPLACE_ALL, PARE_DISPLACE_SCORED } pare_displace;
 
+/* One choice of a method, changed: a key of a recipe file and its value ("select", "global"). docs/methods.md lists
+ * them. */
+typedef struct pare_setting {
+    const char *key, *value;
+} pare_setting;
+
+/* The keys that may be set, and the choices of one ("sum", "mean", ...); NULL after the last. */
+const char *pare_setting_key(size_t index);
+const char *pare_setting_choice(const char *key, size_t index);
+
+/* Half-open range of layers; begin == end: none. */
+typedef struct pare_layers {
+    bool given;
+    int32_t begin, end;
+} pare_layers;
+
+/* Calibration protocols by name, NULL after the last: "llm-pruner", "moreau-head", "paper". */
+const char *pare_protocol_name(size_t index);
+
+/* What several calls can share: calibration windows, scores, the dense model's perplexities. A call that finds what it
+ * needs made from the same model, options and data takes it. Free with pare_cache_free. */
+typedef struct pare_cache pare_cache;
+pare_cache *pare_cache_new(void); /* NULL without memory */
+void pare_cache_free(pare_cache *cache);
+
 /* Zero, or negative where zero means something, asks for the method's published constant. */
 typedef struct pare_prune_options {
-    const char *method;      /* NULL: "moreau-gs" */
-    double ratio;            /* share of units per layer, in (0, 1); or 0 with `parameters` */
-    uint64_t parameters;     /* target total parameters; 0: use ratio */
-    int32_t layer_begin;     /* half-open range of layers to prune; both 0: all layers */
+    const char *method;           /* NULL: "best" */
+    const char *recipe;           /* a recipe file instead of a method, or NULL */
+    const pare_setting *settings; /* choices that differ from the method's */
+    size_t setting_count;
+    double ratio;         /* share of units per layer, in (0, 1); or 0 with another target */
+    const double *ratios; /* a share for each layer, or NULL */
+    size_t ratio_count;
+    uint64_t parameters; /* target total parameters; 0: use ratio */
+    uint64_t bytes;      /* target bytes of weights; 0: use ratio */
+    int32_t layer_begin; /* half-open range of layers to prune; both 0: all layers */
     int32_t layer_end;
-    uint32_t round_to;       /* kept FFN widths are rounded up to a multiple of this; 0: not */
+    pare_layers attention, ffn; /* ranges of their own for heads and for FFN channels */
+    uint32_t round_to;        /* kept FFN (hidden) widths are rounded up to a multiple of this; 0: not */
+    uint32_t iterations;      /* rounds of scoring and removing, each on what the last one left; 0: 1 */
+    const char *protocol;     /* calibration protocol, or NULL; samples and length override it */
     pare_calibration_options calibration;
-    int32_t steps;           /* T */
-    int32_t draws;           /* m, noise draws per step */
-    double sigma;            /* noise, relative to |w|; negative: published */
-    double rho, gamma;       /* envelope parameter and step size */
-    double eta;              /* threshold level; negative: published */
+    int32_t steps;     /* T */
+    int32_t draws;     /* m, noise draws per step */
+    double sigma;      /* noise, relative to |w|; negative: published */
+    double rho, gamma; /* envelope parameter and step size */
+    double eta;        /* threshold level; negative: published */
     pare_displace displace;
     uint64_t seed;
-    const char *output;      /* directory to write; NULL with dry_run */
+    const char *output; /* directory to write; NULL with dry_run */
     bool dry_run, force;
-    const char *scores;      /* file for the unit scores, or NULL */
-    const char *const *texts;/* perplexity before and after on each of these; may be NULL */
+    bool resume;              /* keep the progress beside `output`, and go on from what is there */
+    const char *scores;       /* file for the unit scores, or NULL */
+    const char *const *texts; /* perplexity before and after on each of these; may be NULL */
     size_t text_count;
     uint32_t window, max_windows; /* of that evaluation; 0: 128, all */
+    pare_cache *cache;            /* or NULL */
 } pare_prune_options;
 
-/* *text: the constants that these options give their method, as one line ("T = 10 steps, ..."; "none" for methods without), freed
- * with pare_text_free. Fails as pare_prune would on a method or constants that make no sense. */
+/* *text: the constants that these options give their method, as one line ("T = 10 steps, ..."; "none" for methods
+ * without), freed with pare_text_free. Fails as pare_prune would on a method or constants that make no sense. */
 pare_status pare_recipe_constants(const pare_prune_options *options, char **text);
 
 /* Scores, selects, cuts, writes and checks (Algorithm 1 of the MoreauPruner paper and its baselines).
@@ -158,10 +195,10 @@ pare_status pare_prune(const pare_model *model, const pare_prune_options *option
 typedef struct pare_evaluate_options {
     const char *const *texts; /* .txt files, or id files as for calibration; or "self" with a seed */
     size_t text_count;
-    uint32_t window;          /* tokens; 0: 128 */
-    uint32_t max_windows;     /* 0: all */
-    const pare_model *against;/* dense model for KL divergence and top-1 agreement, or NULL */
-    uint64_t seed;            /* of "self": text sampled from `against`, or from the model itself */
+    uint32_t window;           /* tokens; 0: 128 */
+    uint32_t max_windows;      /* 0: all */
+    const pare_model *against; /* dense model for KL divergence and top-1 agreement, or NULL */
+    uint64_t seed;             /* of "self": text sampled from `against`, or from the model itself */
 } pare_evaluate_options;
 
 /* Perplexity: one stream, one BOS, non-overlapping windows, remainder dropped, fp64 mean over all windows' window-1
@@ -175,10 +212,10 @@ pare_status pare_evaluate(const pare_model *model, const pare_evaluate_options *
 typedef bool (*pare_piece_fn)(void *user, const char *piece, size_t bytes);
 
 typedef struct pare_generate_options {
-    const char *prompt;  /* may be empty: starts from BOS */
-    uint32_t tokens;     /* 0: 128 */
-    double temperature;  /* 0: greedy */
-    double top_p;        /* 0 or 1: off */
+    const char *prompt; /* may be empty: starts from BOS */
+    uint32_t tokens;    /* 0: 128 */
+    double temperature; /* 0: greedy */
+    double top_p;       /* 0 or 1: off */
     uint64_t seed;
 } pare_generate_options;
 
@@ -189,8 +226,8 @@ pare_status pare_generate(const pare_model *model, const pare_generate_options *
 
 typedef struct pare_tokenizer pare_tokenizer;
 
-/* path: tokenizer.model (SentencePiece BPE), tokenizer.json (byte-level or SentencePiece-style BPE), or a directory with
- * either (tokenizer.json is taken first). Free with pare_tokenizer_close. */
+/* path: tokenizer.model (SentencePiece BPE), tokenizer.json (byte-level or SentencePiece-style BPE), or a directory
+ * with either (tokenizer.json is taken first). Free with pare_tokenizer_close. */
 pare_status pare_tokenizer_open(const char *path, pare_tokenizer **out);
 void pare_tokenizer_close(pare_tokenizer *tokenizer);
 
@@ -212,10 +249,10 @@ bool pare_tokenizer_adds_bos(const pare_tokenizer *tokenizer);
 /* ---- measuring ------------------------------------------------------------------------------------------------- */
 
 typedef struct pare_bench_options {
-    const char *shape;   /* "7b", "13b", "llama3-8b", "1b", or NULL with a model */
-    uint32_t layers;     /* layers of a synthetic model; 0: 1 */
+    const char *shape;        /* "7b", "13b", "llama3-8b", "1b", or NULL with a model */
+    uint32_t layers;          /* layers of a synthetic model; 0: 1 */
     uint32_t samples, length; /* 0: 10 x 128 */
-    uint32_t repeats;    /* 0: 3; the median counts */
+    uint32_t repeats;         /* 0: 3; the median counts */
 } pare_bench_options;
 
 /* GEMM rate of this machine, tokens per second and fraction of that rate for forward, forward + backward, and a Moreau

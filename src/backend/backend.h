@@ -49,11 +49,14 @@ typedef struct pare_weight_view {
 } pare_weight_view;
 
 /* One proximal gradient step on rows of the displacement (MoreauPruner Algorithm 1, lines 5-7, in delta form):
- *   next = prox(base_factor * base - gamma * gradient)
- * threshold <= 0: no prox. group_rows: rows shrink by their L2 norm, else elements by their absolute value. */
+ *   next = shrunk(base_factor * base - gamma * gradient)
+ * Rows (group_rows) by their L2 norm, else elements by their absolute value: what is no larger than `threshold` becomes
+ * zero, anything else loses `shrink` of its size. A soft threshold has shrink == threshold; with a larger one the sign
+ * of what lies between the two turns. threshold <= 0: nothing shrinks. */
 typedef struct pare_proximal {
-    float base_factor, gamma, threshold;
+    float base_factor, gamma, threshold, shrink;
     bool group_rows;
+    float *row_norms; /* [rows], receives the L2 norms before anything shrinks; or NULL */
 } pare_proximal;
 
 /* Sums over rows of a displacement after a step. */
@@ -114,7 +117,8 @@ typedef struct pare_backend_operations {
     void (*compose_float)(const pare_backend *backend, const pare_weight_view *view, int64_t first, int64_t rows,
                           int64_t columns, float *out);
 
-    /* base, gradient, next: float [rows, columns]; base may be next. sums are added to. */
+    /* base, gradient, next: float [rows, columns]; base may be next, and with gamma 0 gradient may be, too: then next
+     * only shrinks. sums are added to. */
     void (*proximal_step)(const pare_backend *backend, const pare_proximal *step, int64_t rows, int64_t columns,
                           const float *base, const float *gradient, float *next, pare_displacement_sums *sums);
 } pare_backend_operations;

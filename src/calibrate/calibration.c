@@ -49,33 +49,41 @@ pare_status pare_calibration_tokenizer(const pare_model *model, const char *name
     return pare_model_tokenizer(model, out);
 }
 
+/* Samples over all batches; 0 where an id file gives what it has. */
+static uint32_t samples_of(const pare_calibration_request *request, uint32_t otherwise) {
+    uint32_t samples = request->options->samples ? request->options->samples : otherwise;
+    return samples * (request->batches ? request->batches : 1);
+}
+
 static pare_status load(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
-                        const pare_calibration_options *options, uint64_t seed, pare_windows *windows) {
+                        const pare_calibration_request *request, pare_windows *windows) {
+    const pare_calibration_options *options = request->options;
+    uint32_t usual = request->usual ? request->usual : SAMPLES;
     if (options->length) PARE_TRY(pare_calibration_check_length(model, "--length", options->length));
     if (pare_calibration_is_self(options->source)) {
-        uint32_t usual = LENGTH < model->config.max_positions ? LENGTH : model->config.max_positions;
-        pare_self_request request = {.sequences = options->samples ? options->samples : SAMPLES,
-                                     .length = options->length ? options->length : usual,
-                                     .seed = seed};
-        return pare_self_sample(model, backend, runtime, &request, windows);
+        uint32_t length = LENGTH < model->config.max_positions ? LENGTH : model->config.max_positions;
+        pare_self_request self = {.sequences = samples_of(request, usual),
+                                  .length = options->length ? options->length : length,
+                                  .seed = request->seed};
+        return pare_self_sample(model, backend, runtime, &self, windows);
     }
     const pare_tokenizer *tokenizer;
     PARE_TRY(pare_calibration_tokenizer(model, options->source, &tokenizer));
-    pare_window_request request = {.path = options->source,
-                                   .field = options->field,
-                                   .count = options->samples,
-                                   .length = options->length,
-                                   .seed = seed,
-                                   .stream = options->stream};
-    return pare_windows_sample(tokenizer, &request, windows);
+    pare_window_request sample = {.path = options->source,
+                                  .field = options->field,
+                                  .count = samples_of(request, 0),
+                                  .usual = usual,
+                                  .length = options->length,
+                                  .seed = request->seed,
+                                  .stream = options->stream};
+    return pare_windows_sample(tokenizer, &sample, windows);
 }
 
 pare_status pare_calibration_load(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
-                                  const pare_calibration_options *options, uint64_t seed, pare_windows *windows,
-                                  char digest[65]) {
+                                  const pare_calibration_request *request, pare_windows *windows, char digest[65]) {
     *windows = (pare_windows){0};
-    PARE_TRY(load(model, backend, runtime, options, seed, windows));
-    const char *name = pare_calibration_is_self(options->source) ? "self" : options->source;
+    PARE_TRY(load(model, backend, runtime, request, windows));
+    const char *name = pare_calibration_is_self(request->options->source) ? "self" : request->options->source;
     pare_status status = pare_calibration_check(model, name, windows);
     if (status == PARE_OK) status = pare_windows_digest(windows, digest);
     if (status != PARE_OK) pare_windows_free(windows);

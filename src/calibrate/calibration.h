@@ -5,11 +5,18 @@
 #include "model/source.h"
 #include "text/corpus.h"
 
+/* What of a source is wanted, where the options leave it open. */
+typedef struct pare_calibration_request {
+    const pare_calibration_options *options;
+    uint32_t usual;   /* samples, 0: 10; an id file gives all it has */
+    uint32_t batches; /* sets of samples, one after the other; 0: 1 */
+    uint64_t seed;
+} pare_calibration_request;
+
 /* windows: ids below the model's vocabulary size, at least 2 and at most max_positions of them each; free with
  * pare_windows_free. digest: their SHA-256 (pare_windows_digest). */
 pare_status pare_calibration_load(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
-                                  const pare_calibration_options *options, uint64_t seed, pare_windows *windows,
-                                  char digest[65]);
+                                  const pare_calibration_request *request, pare_windows *windows, char digest[65]);
 
 /* "self": text that the model writes. NULL counts as "self". */
 bool pare_calibration_is_self(const char *source);

@@ -1,18 +1,20 @@
 #include "checkpoint/config_write.h"
 #include "support/file.h"
 
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char per_layer_key[] = "pare_per_layer_widths";
 
-pare_config_kind pare_config_kind_of(const pare_config *original, const pare_widths *widths) {
-    for (uint32_t i = 1; i < original->layers; i++)
+pare_config_kind pare_config_kind_of(const pare_config *original, const pare_config_sizes *sizes) {
+    const pare_widths *widths = sizes->widths;
+    for (uint32_t i = 1; i < sizes->layers; i++)
         if (widths[i].heads != widths[0].heads || widths[i].kv_heads != widths[0].kv_heads ||
             widths[i].ffn != widths[0].ffn)
             return PARE_CONFIG_PER_LAYER;
-    if (strcmp(original->model_type, "llama") == 0 && original->hidden % widths[0].heads == 0) return PARE_CONFIG_LLAMA;
-    return PARE_CONFIG_MISTRAL;
+    bool divides = sizes->layers && widths[0].heads && sizes->hidden % widths[0].heads == 0;
+    return divides && strcmp(original->model_type, "llama") == 0 ? PARE_CONFIG_LLAMA : PARE_CONFIG_MISTRAL;
 }
 
 static uint32_t heads_of(const pare_widths *widths) {
@@ -27,12 +29,41 @@ static uint32_t ffn_of(const pare_widths *widths) {
     return widths->ffn;
 }
 
-static void set_width(json_t *config, const char *key, const pare_widths *widths, uint32_t layers, bool per_layer,
+static void set_width(json_t *config, const char *key, const pare_config_sizes *sizes, bool per_layer,
                       uint32_t (*width_of)(const pare_widths *)) {
-    json_t *value = per_layer ? json_array() : json_integer(width_of(widths));
-    for (uint32_t i = 0; per_layer && i < layers; i++)
-        json_array_append_new(value, json_integer(width_of(&widths[i])));
+    json_t *value = per_layer ? json_array() : json_integer(width_of(sizes->widths));
+    for (uint32_t i = 0; per_layer && i < sizes->layers; i++)
+        json_array_append_new(value, json_integer(width_of(&sizes->widths[i])));
     json_object_set_new(config, key, value);
+}
+
+static void set_sizes(json_t *config, const pare_config *original, const pare_config_sizes *sizes, bool per_layer) {
+    json_object_set_new(config, "hidden_size", json_integer(sizes->hidden));
+    json_object_set_new(config, "num_hidden_layers", json_integer(sizes->layers));
+    json_object_set_new(config, "head_dim", json_integer(original->head_size));
+    set_width(config, "num_attention_heads", sizes, per_layer, heads_of);
+    set_width(config, "num_key_value_heads", sizes, per_layer, kv_heads_of);
+    set_width(config, "intermediate_size", sizes, per_layer, ffn_of);
+    json_object_del(config, per_layer_key);
+    if (per_layer) json_object_set_new(config, per_layer_key, json_true());
+}
+
+/* Lists that may be as long as the model has layers by accident: of names, and of token ids. */
+static bool is_about_layers(const char *key) {
+    static const char *const others[] = {"architectures", "*token_id", "*token_ids", "*tokens"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (fnmatch(others[i], key, 0) == 0) return false;
+    return true;
+}
+
+static void drop_entries(json_t *config, const pare_config *original, const bool *dropped) {
+    const char *key;
+    json_t *value;
+    json_object_foreach(config, key, value) {
+        if (!json_is_array(value) || json_array_size(value) != original->layers || !is_about_layers(key)) continue;
+        for (uint32_t i = original->layers; i-- > 0;)
+            if (dropped[i]) json_array_remove(value, i);
+    }
 }
 
 static void become_mistral(json_t *config, const pare_config *original) {
@@ -59,19 +90,15 @@ static char *print(const json_t *config) {
     return line;
 }
 
-pare_status pare_config_write(const pare_config *original, const pare_widths *widths, char **text,
+pare_status pare_config_write(const pare_config *original, const pare_config_sizes *sizes, char **text,
                               pare_config_kind *kind) {
-    *kind = pare_config_kind_of(original, widths);
+    *kind = pare_config_kind_of(original, sizes);
     *text = NULL;
-    bool per_layer = *kind == PARE_CONFIG_PER_LAYER;
+    if (!sizes->layers) return pare_fail(PARE_BAD_ARGUMENT, "a model without a single layer cannot be written");
     json_t *config = json_deep_copy(original->json);
     if (config) {
-        set_width(config, "num_attention_heads", widths, original->layers, per_layer, heads_of);
-        set_width(config, "num_key_value_heads", widths, original->layers, per_layer, kv_heads_of);
-        set_width(config, "intermediate_size", widths, original->layers, per_layer, ffn_of);
-        json_object_set_new(config, "head_dim", json_integer(original->head_size));
-        json_object_del(config, per_layer_key);
-        if (per_layer) json_object_set_new(config, per_layer_key, json_true());
+        if (sizes->dropped) drop_entries(config, original, sizes->dropped);
+        set_sizes(config, original, sizes, *kind == PARE_CONFIG_PER_LAYER);
         if (*kind == PARE_CONFIG_MISTRAL && strcmp(original->model_type, "mistral") != 0)
             become_mistral(config, original);
         *text = print(config);

@@ -1,4 +1,4 @@
-/* The config.json of a model with new widths. */
+/* The config.json of a model with new sizes. */
 #ifndef PARE_CHECKPOINT_CONFIG_WRITE_H
 #define PARE_CHECKPOINT_CONFIG_WRITE_H
 
@@ -12,15 +12,22 @@ typedef enum pare_config_kind {
     PARE_CONFIG_PER_LAYER /* layers differ: pare; stock engines refuse the lists below, rather than load it wrongly */
 } pare_config_kind;
 
-pare_config_kind pare_config_kind_of(const pare_config *original, const pare_widths *widths);
+/* Sizes of the model that is left of another one. */
+typedef struct pare_config_sizes {
+    uint32_t hidden, layers;
+    const pare_widths *widths; /* [layers] */
+    const bool *dropped;       /* [layers of the original] those that are gone; NULL: none */
+} pare_config_sizes;
 
-/* *text: the original's config.json with widths[layers] in place of its own and head_dim stated, everything else kept,
- * unknown members too; freed with free().
+pare_config_kind pare_config_kind_of(const pare_config *original, const pare_config_sizes *sizes);
+
+/* *text: the original's config.json with these sizes in place of its own and head_dim stated, everything else kept,
+ * unknown members too; freed with free(). Lists with one entry per layer (layer_types) lose those of dropped layers.
  *   LLAMA:     num_attention_heads, num_key_value_heads and intermediate_size are numbers.
  *   MISTRAL:   so they are; model_type "mistral", architectures ["MistralForCausalLM"], sliding_window null,
  *              attention_bias and mlp_bias left out, max_position_embeddings stated (Mistral's default is another).
  *   PER_LAYER: each of the three is a list of one number per layer, and "pare_per_layer_widths" is true. */
-pare_status pare_config_write(const pare_config *original, const pare_widths *widths, char **text,
+pare_status pare_config_write(const pare_config *original, const pare_config_sizes *sizes, char **text,
                               pare_config_kind *kind);
 
 #endif

@@ -1,3 +1,4 @@
+#include "cmd_prune.h"
 #include "command.h"
 #include "outcome.h"
 #include "plan.h"
@@ -6,37 +7,47 @@
 /* What is wrong with the words taken together, or NULL. */
 static const char *check(const pare_arguments *arguments) {
     if (!arguments->model) return "MODEL is missing: the folder of the model to prune";
-    if (arguments->ratio > 0 && arguments->parameters) return "give either --ratio or --params, not both";
-    if (arguments->ratio <= 0 && !arguments->parameters)
-        return "say how much to remove, with --ratio 0.2 or with --params 5.4B";
+    bool ratio = arguments->ratio.one > 0 || arguments->ratio.each;
+    int targets = ratio + (arguments->parameters != 0) + (arguments->bytes != 0);
+    if (targets > 1) return "give only one of --ratio, --params and --bytes";
+    if (!targets) return "say how much to remove, with --ratio 0.2 or with --params 5.4B";
+    if (arguments->method >= 0 && arguments->recipe) return "give either --method or --recipe, not both";
+    if (arguments->resume && !arguments->output) return "--resume keeps the progress beside OUT: give -o OUT";
     if (!arguments->output && !arguments->dry_run) return "-o OUT is missing: the folder to write (or --dry-run)";
     return NULL;
 }
 
-static pare_prune_options options_of(const pare_arguments *arguments) {
+pare_prune_options pare_prune_options_of(const pare_arguments *arguments) {
     return (pare_prune_options){
         .method = arguments->method < 0 ? NULL : pare_recipe_name((size_t)arguments->method),
-        .ratio = arguments->ratio,
+        .recipe = arguments->recipe,
+        .settings = arguments->settings.list,
+        .setting_count = arguments->settings.count,
+        .ratio = arguments->ratio.one,
+        .ratios = arguments->ratio.each,
+        .ratio_count = arguments->ratio.count,
         .parameters = arguments->parameters,
+        .bytes = arguments->bytes,
         .layer_begin = arguments->layer_span.begin,
         .layer_end = arguments->layer_span.end,
+        .attention = arguments->attention_span,
+        .ffn = arguments->ffn_span,
         .round_to = arguments->round_to,
+        .iterations = arguments->iterations,
+        .protocol = arguments->protocol < 0 ? NULL : pare_protocol_name((size_t)arguments->protocol),
         .calibration = {.source = arguments->calibration,
                         .field = arguments->field,
                         .samples = arguments->samples,
                         .length = arguments->length,
                         .stream = arguments->stream},
-        .steps = (int32_t)arguments->steps,
-        .draws = (int32_t)arguments->draws,
-        .sigma = arguments->sigma,
-        .rho = arguments->rho,
-        .gamma = arguments->gamma,
-        .eta = arguments->eta,
+        .sigma = -1,
+        .eta = -1,
         .displace = (pare_displace)arguments->displace,
         .seed = arguments->seed,
         .output = arguments->output,
         .dry_run = arguments->dry_run,
         .force = arguments->force,
+        .resume = arguments->resume,
         .scores = arguments->scores,
         .texts = arguments->texts.count ? arguments->texts.words : NULL,
         .text_count = arguments->texts.count,
@@ -51,7 +62,7 @@ static int run(const pare_arguments *arguments) {
     pare_model *model = NULL;
     int code = pare_outcome_open(arguments->model, &model);
     if (code != PARE_EXIT_DONE) return code;
-    pare_prune_options options = options_of(arguments);
+    pare_prune_options options = pare_prune_options_of(arguments);
     pare_runtime runtime = pare_outcome_runtime(arguments);
     runtime.plan = pare_plan_say;
     pare_plan_say_job(arguments, &options, model);

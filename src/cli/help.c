@@ -42,7 +42,7 @@ static void print_option(const pare_option *option) {
     snprintf(left + used, sizeof left - used, "--%s%s%s", option->name, option->value ? " " : "",
              option->value ? option->value : "");
     used = (size_t)snprintf(text, sizeof text, "%s", option->help);
-    if (option->choice == pare_choice_shape)
+    if (option->choice && option->choice != pare_recipe_name)
         for (size_t i = 0; option->choice(i) && used < sizeof text; i++)
             used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? ", " : ": ", option->choice(i));
     print_entry(left, text);

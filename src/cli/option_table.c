@@ -6,6 +6,7 @@
 
 static const char target[] = "What to remove";
 static const char calibration[] = "Calibration";
+static const char scoring[] = "Scoring and repair (default: the method's)";
 static const char constants[] = "Constants of the method (default: as published)";
 static const char evaluation[] = "Evaluation";
 static const char sampling[] = "Text";
@@ -24,6 +25,22 @@ static const char *displace_name(size_t index) {
     return index < sizeof names / sizeof *names ? names[index] : NULL;
 }
 
+/* The choices of one setting as a function of their index alone. */
+#define CHOICES(function, key)                                                                                         \
+    static const char *function(size_t index) {                                                                        \
+        return pare_setting_choice(key, index);                                                                        \
+    }
+CHOICES(salience_name, "salience")
+CHOICES(grouping_name, "reduction")
+CHOICES(mode_name, "mode")
+CHOICES(ranking_name, "select")
+CHOICES(head_unit_name, "gqa")
+CHOICES(choose_name, "choose")
+CHOICES(compensation_name, "compensate")
+CHOICES(metric_name, "metric")
+CHOICES(final_norm_choice, "final_norm")
+CHOICES(alignment_name, "alignment")
+
 const char *pare_choice_shape(size_t index) {
     static const char *const names[] = {"1b", "7b", "13b", "llama3-8b"};
     return index < sizeof names / sizeof *names ? names[index] : NULL;
@@ -33,46 +50,107 @@ const char *pare_choice_shape(size_t index) {
 static const pare_option table[] = {
     {.name = "method", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_CHOICE, .value = "NAME",
      .offset = AT(method), .choice = pare_recipe_name,
-     .help = "how units are scored (default: moreau-gs); see Methods below"},
-    {.name = "ratio", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_REAL, .value = "R",
+     .help = "how the units that go are found (default: best); see Methods below"},
+    {.name = "recipe", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_TEXT, .value = "FILE",
+     .offset = AT(recipe), .help = "a method of your own: JSON with a base method and the choices that differ"},
+    {.name = "ratio", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_SHARES, .value = "R",
      .offset = AT(ratio), .low = 0, .high = 1, .open = true,
-     .help = "share of the KV groups and FFN channels of each layer to remove, between 0 and 1"},
+     .help = "share of the KV groups and FFN channels of each layer to remove, between 0 and 1; or a share for every "
+             "layer, as 0,0.1,0.2,..."},
     {.name = "params", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_PARAMETERS, .value = "P",
      .offset = AT(parameters), .low = 1, .high = 1e15,
      .help = "instead of a ratio: parameters that the whole model shall keep, such as 5.4B or 350M"},
+    {.name = "bytes", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_SIZE, .value = "SIZE",
+     .offset = AT(bytes), .low = 1, .high = 1152921504606846976.0,
+     .help = "instead of a ratio: bytes of weights that shall be left, such as 10G"},
+    {.name = "mode", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_CHOICE, .value = "MODE",
+     .key = "mode", .choice = mode_name,
+     .help = "heads and FFN channels of blocks, channels of the hidden state, or whole layers (default: block)"},
     {.name = "layers", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_SPAN, .value = "A:B",
      .offset = AT(layer_span), .low = 0, .high = 1e6,
      .help = "only layers A up to but not including B (default: all, which keeps the widths uniform)"},
+    {.name = "attention-layers", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_SPAN, .value = "A:B",
+     .offset = AT(attention_span), .low = 0, .high = 1e6, .may_be_none = true,
+     .help = "layers that lose heads, where they differ from --layers; or none"},
+    {.name = "ffn-layers", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_SPAN, .value = "A:B",
+     .offset = AT(ffn_span), .low = 0, .high = 1e6, .may_be_none = true,
+     .help = "layers that lose FFN channels, where they differ from --layers; or none"},
+    {.name = "select", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "select", .choice = ranking_name,
+     .help = "among which units scores are compared: those of a layer (local); all layers alike, heads against "
+             "channels (uniform); all units, per parameter (global) or as LLM-Pruner has it (global-raw); or local "
+             "with a share that rises with depth (rising)"},
+    {.name = "gqa", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_CHOICE, .value = "UNIT", .key = "gqa",
+     .choice = head_unit_name,
+     .help = "whole KV groups, or as many query heads in every group (default: kv)"},
+    {.name = "keep-min", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_REAL, .value = "S",
+     .key = "keep_min", .low = 0, .high = 1, .help = "share of every layer's units that stays in any case (default: 0)"},
+    {.name = "rise", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_REAL, .value = "S", .key = "rise",
+     .low = 0, .high = 1, .help = "--select rising: from ratio (1 - S) in the first layer to ratio (1 + S) in the last"},
+    {.name = "iterations", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(iterations), .low = 1, .high = 1000,
+     .help = "rounds, each scoring what the last one left (default: 1)"},
     {.name = "round-to", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_INTEGER, .value = "N",
      .offset = AT(round_to), .low = 1, .high = 65536,
-     .help = "round the FFN width that is kept up to a multiple of N (default: 1)"},
+     .help = "round the FFN (or hidden) width that is kept up to a multiple of N (default: 1)"},
+
+    {.name = "salience", .commands = PARE_IN_PRUNE, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "NAME",
+     .key = "salience", .choice = salience_name, .help = "what an element counts"},
+    {.name = "grouping", .commands = PARE_IN_PRUNE, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "NAME",
+     .key = "reduction", .choice = grouping_name, .help = "how the coupled tensors of a unit become one number"},
+    {.name = "compat", .commands = PARE_IN_PRUNE, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "llm-pruner",
+     .key = "alignment", .choice = alignment_name,
+     .help = "sum the scores of query heads over the wrong KV groups, as LLM-Pruner does: for parity alone"},
+    {.name = "choose", .commands = PARE_IN_PRUNE, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "choose", .choice = choose_name,
+     .help = "take the highest scores, or remove units greedily by the exact error they leave (obs)"},
+    {.name = "compensate", .commands = PARE_IN_PRUNE, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "compensate", .choice = compensation_name, .help = "refit what is left by least squares (ls), or do not"},
+    {.name = "metric", .commands = PARE_IN_PRUNE, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "metric", .choice = metric_name,
+     .help = "what --choose obs measures errors by: their square, or what the loss feels of them (fisher)"},
+    {.name = "readers", .commands = PARE_IN_PRUNE, .group = scoring, .kind = PARE_VALUE_REAL, .value = "B",
+     .key = "readers", .low = 0, .high = 1,
+     .help = "refit what reads the hidden state, too: share of the correction, 0 to 1"},
+    {.name = "final-norm", .commands = PARE_IN_PRUNE, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "yes|no",
+     .key = "final_norm", .choice = final_norm_choice, .help = "refit the final norm"},
+    {.name = "damping", .commands = PARE_IN_PRUNE, .group = scoring, .kind = PARE_VALUE_REAL, .value = "D",
+     .key = "damping", .low = 0, .high = 1e6, .help = "of the least squares, relative to the mean diagonal"},
+    {.name = "dense", .commands = PARE_IN_PRUNE, .group = scoring, .kind = PARE_VALUE_REAL, .value = "A",
+     .key = "dense", .low = 0, .high = 1, .help = "share of the dense model's outputs in what is fitted"},
 
     {.name = "calib", .commands = PARE_IN_PRUNE, .group = calibration, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(calibration),
      .help = ".txt, .jsonl or .json texts, a .json of token id lists, or 'self': text that the model writes itself "
              "(default: self)"},
+    {.name = "protocol", .commands = PARE_IN_PRUNE, .group = calibration, .kind = PARE_VALUE_CHOICE, .value = "NAME",
+     .offset = AT(protocol), .choice = pare_protocol_name,
+     .help = "samples and length of a paper's calibration, and how they are drawn"},
     {.name = "field", .commands = PARE_IN_PRUNE, .group = calibration, .kind = PARE_VALUE_TEXT, .value = "NAME",
      .offset = AT(field), .help = "the text's key in .jsonl and .json rows (default: text)"},
     {.name = "calib-stream", .commands = PARE_IN_PRUNE, .group = calibration, .kind = PARE_VALUE_FLAG,
      .offset = AT(stream), .help = "cut sequences from all documents joined, instead of one from each document"},
     {.name = "samples", .commands = PARE_IN_PRUNE, .group = calibration, .kind = PARE_VALUE_INTEGER, .value = "N",
-     .offset = AT(samples), .low = 1, .high = 1e6, .help = "sequences (default: 10, or all of an id file)"},
+     .offset = AT(samples), .low = 1, .high = 1e6, .help = "sequences (default: 10, or 128 where weights are refitted, or all of an id file)"},
     {.name = "length", .commands = PARE_IN_PRUNE, .group = calibration, .kind = PARE_VALUE_INTEGER, .value = "T",
      .offset = AT(length), .low = 2, .high = 1048576,
      .help = "tokens per sequence (default: 128, or that of an id file)"},
 
     {.name = "steps", .commands = PARE_IN_PRUNE, .group = constants, .kind = PARE_VALUE_INTEGER, .value = "T",
-     .offset = AT(steps), .low = 1, .high = 1e6, .help = "steps of the Moreau iteration"},
+     .key = "steps", .low = 1, .high = 1e6, .help = "steps of the Moreau iteration"},
     {.name = "draws", .commands = PARE_IN_PRUNE, .group = constants, .kind = PARE_VALUE_INTEGER, .value = "M",
-     .offset = AT(draws), .low = 1, .high = 1e6, .help = "noise draws per step"},
+     .key = "draws", .low = 1, .high = 1e6, .help = "noise draws per step"},
     {.name = "sigma", .commands = PARE_IN_PRUNE, .group = constants, .kind = PARE_VALUE_REAL, .value = "S",
-     .offset = AT(sigma), .low = 0, .high = 100, .help = "noise relative to each weight's magnitude; 0: none"},
+     .key = "sigma", .low = 0, .high = 100, .help = "noise relative to each weight's magnitude; 0: none"},
     {.name = "rho", .commands = PARE_IN_PRUNE, .group = constants, .kind = PARE_VALUE_REAL, .value = "R",
-     .offset = AT(rho), .low = 0, .high = 1e12, .open = true, .help = "envelope parameter"},
+     .key = "rho", .low = 0, .high = 1e12, .open = true, .help = "envelope parameter"},
     {.name = "gamma", .commands = PARE_IN_PRUNE, .group = constants, .kind = PARE_VALUE_REAL, .value = "G",
-     .offset = AT(gamma), .low = 0, .high = 1e12, .open = true, .help = "step size"},
-    {.name = "eta", .commands = PARE_IN_PRUNE, .group = constants, .kind = PARE_VALUE_REAL, .value = "E",
-     .offset = AT(eta), .low = 0, .high = 1e12, .help = "threshold level of moreau-gs and moreau-l1"},
+     .key = "gamma", .low = 0, .high = 1e12, .open = true, .help = "step size"},
+    {.name = "eta", .commands = PARE_IN_PRUNE, .group = constants, .kind = PARE_VALUE_LEVEL, .value = "E",
+     .key = "eta", .low = 0, .high = 1e12,
+     .help = "threshold level of the Moreau methods, or q0.3: the level that zeroes 30 % of the groups"},
+    {.name = "tail", .commands = PARE_IN_PRUNE, .group = constants, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "tail", .low = 1, .high = 1e6, .help = "take the mean of the last N iterates"},
     {.name = "displace", .commands = PARE_IN_PRUNE, .group = constants, .kind = PARE_VALUE_CHOICE, .value = "all|scored",
      .offset = AT(displace), .choice = displace_name,
      .help = "displace every tensor, or only those that can be cut (default: all)"},
@@ -119,6 +197,8 @@ static const pare_option table[] = {
      .value = "OUT", .offset = AT(output), .help = "folder to write; needed except with --dry-run"},
     {.name = "force", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(force),
      .help = "replace OUT if it exists"},
+    {.name = "resume", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(resume),
+     .help = "keep the progress of long iterations in OUT.progress, and go on from what is there"},
     {.name = "dry-run", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(dry_run),
      .help = "score and report, but write no model"},
     {.name = "scores", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_TEXT, .value = "FILE",

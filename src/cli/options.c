@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_OPTIONS = 64 };
+enum { MOST_OPTIONS = 128 };
 
 typedef struct word_parser {
     const pare_syntax *command;
@@ -100,15 +100,26 @@ static int fail_unknown_word(const word_parser *parser, const char *word) {
     return fail_unknown(parser, word, name);
 }
 
+/* A setting keeps its text; what stands before a quantile names it. */
+static void store_setting(word_parser *parser, const pare_option *option, const char *text) {
+    pare_setting_list *settings = &parser->out->settings;
+    bool quantile = option->kind == PARE_VALUE_LEVEL && text[0] == 'q';
+    settings->list[settings->count++] =
+        (pare_setting){.key = quantile ? "eta_quantile" : option->key, .value = quantile ? text + 1 : text};
+}
+
 static int store(word_parser *parser, const pare_option *option, const char *text) {
-    char reason[320];
+    enum { LONGEST = 64 };
+    char reason[640], parsed[LONGEST];
     const char *value;
     void *target = (char *)parser->out + option->offset;
     bool list = option->kind == PARE_VALUE_LIST;
+    if (option->key) target = parsed;
     if (!pare_value_parse(option, text, list ? (void *)&value : target, reason, sizeof reason)) {
         pare_terminal_fail("pare %s: --%s %s", parser->command->name, option->name, reason);
         return PARE_EXIT_USAGE;
     }
+    if (option->key) store_setting(parser, option, text);
     if (list) {
         pare_word_list *words = target;
         words->words[words->count++] = value;
@@ -180,10 +191,11 @@ static bool asks_for_help(int count, char **words) {
 }
 
 int pare_arguments_parse(const pare_syntax *command, int count, char **words, pare_arguments *out) {
-    *out = (pare_arguments){.method = -1, .sigma = -1, .eta = -1, .shape = -1, .help = asks_for_help(count, words)};
+    *out = (pare_arguments){.method = -1, .protocol = -1, .shape = -1, .help = asks_for_help(count, words)};
     if (out->help) return PARE_EXIT_DONE;
     out->texts.words = calloc((size_t)count + 1, sizeof *out->texts.words);
-    if (!out->texts.words) {
+    out->settings.list = calloc((size_t)count + 1, sizeof *out->settings.list);
+    if (!out->texts.words || !out->settings.list) {
         pare_terminal_fail("there is not enough memory to read the command line");
         return PARE_EXIT_FAILED;
     }
@@ -198,5 +210,7 @@ int pare_arguments_parse(const pare_syntax *command, int count, char **words, pa
 
 void pare_arguments_free(pare_arguments *arguments) {
     free(arguments->texts.words);
+    free(arguments->settings.list);
+    free(arguments->ratio.each);
     *arguments = (pare_arguments){0};
 }

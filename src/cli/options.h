@@ -27,7 +27,9 @@ typedef enum pare_value_kind {
     PARE_VALUE_REAL,       /* double */
     PARE_VALUE_SIZE,       /* uint64_t: bytes, with a unit */
     PARE_VALUE_PARAMETERS, /* uint64_t: a count, with a unit */
-    PARE_VALUE_SPAN,       /* pare_span */
+    PARE_VALUE_SPAN,       /* pare_layers */
+    PARE_VALUE_SHARES,     /* pare_share_list */
+    PARE_VALUE_LEVEL,      /* a setting: a number, or q and a number for a quantile */
 } pare_value_kind;
 
 typedef struct pare_word_list {
@@ -35,10 +37,18 @@ typedef struct pare_word_list {
     size_t count;
 } pare_word_list;
 
-/* Half-open; both 0: not given. */
-typedef struct pare_span {
-    int32_t begin, end;
-} pare_span;
+/* One share for all layers, or one for each. */
+typedef struct pare_share_list {
+    double one;
+    double *each; /* [count], or NULL */
+    size_t count;
+} pare_share_list;
+
+/* Choices of the method that the command line changes. */
+typedef struct pare_setting_list {
+    pare_setting *list;
+    size_t count;
+} pare_setting_list;
 
 /* Zero, or -1 where zero is a choice, means that the option was not given. */
 typedef struct pare_arguments {
@@ -46,17 +56,18 @@ typedef struct pare_arguments {
     bool help;
     /* prune */
     int method;
-    double ratio;
-    uint64_t parameters;
-    pare_span layer_span;
-    uint32_t round_to;
+    const char *recipe;
+    pare_setting_list settings;
+    pare_share_list ratio;
+    uint64_t parameters, bytes;
+    pare_layers layer_span, attention_span, ffn_span;
+    uint32_t round_to, iterations;
     const char *calibration, *field;
+    int protocol;
     bool stream;
-    uint32_t steps, draws;
-    double sigma, rho, gamma, eta;
     int displace;
     const char *output, *scores;
-    bool dry_run, force;
+    bool dry_run, force, resume;
     /* eval */
     pare_word_list texts;
     uint32_t window, max_windows;
@@ -85,10 +96,12 @@ typedef struct pare_option {
     const char *group; /* heading in the help */
     pare_value_kind kind;
     const char *value; /* the value's name in the help */
-    size_t offset;     /* of the value in pare_arguments */
+    size_t offset;     /* of the value in pare_arguments; unused where `key` is given */
+    const char *key;   /* the value is this setting's, as text */
     double low, high;  /* bounds of a numeric value */
     bool open;         /* the bounds themselves are excluded */
     bool may_be_empty;
+    bool may_be_none;                    /* "none" is an empty span */
     const char *(*choice)(size_t index); /* the choices' names, NULL after the last */
     const char *help;
 } pare_option;

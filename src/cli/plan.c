@@ -25,13 +25,19 @@ static void say_target(const pare_arguments *arguments) {
     if (arguments->parameters)
         snprintf(amount, sizeof amount, "%s parameters are to be left, cut from",
                  pare_count_show(arguments->parameters).text);
+    else if (arguments->bytes)
+        snprintf(amount, sizeof amount, "%s of weights are to be left, cut from",
+                 pare_bytes_show(arguments->bytes).text);
+    else if (arguments->ratio.each)
+        snprintf(amount, sizeof amount, "remove a share for each layer of the units of");
     else
-        snprintf(amount, sizeof amount, "remove %g of the units of", arguments->ratio);
+        snprintf(amount, sizeof amount, "remove %g of the units of", arguments->ratio.one);
     pare_terminal_say("  target       %s %s, seed %llu", amount, layers, (unsigned long long)arguments->seed);
 }
 
 void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options *options, const pare_model *model) {
-    const char *method = arguments->method < 0 ? "moreau-gs" : pare_recipe_name((size_t)arguments->method);
+    const char *preset = arguments->method < 0 ? "best" : pare_recipe_name((size_t)arguments->method);
+    const char *method = arguments->recipe ? arguments->recipe : preset;
     const char *summary = summary_of(method);
     pare_terminal_say("Plan");
     pare_terminal_say("  model        %s: %s parameters, %s", arguments->model,

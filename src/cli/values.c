@@ -96,16 +96,20 @@ static bool parse_parameters(const pare_option *option, const char *text, uint64
     return true;
 }
 
-static bool parse_span(const pare_option *option, const char *text, pare_span *value) {
+static bool parse_span(const pare_option *option, const char *text, pare_layers *value) {
     const char *colon = strchr(text, ':');
     char first[32];
     uint64_t begin, end;
+    if (option->may_be_none && strcmp(text, "none") == 0) {
+        *value = (pare_layers){.given = true};
+        return true;
+    }
     if (!colon || (size_t)(colon - text) >= sizeof first) return false;
     memcpy(first, text, (size_t)(colon - text));
     first[colon - text] = 0;
     if (!read_integer(first, &begin) || !read_integer(colon + 1, &end)) return false;
     if (begin >= end || !within(option, (double)end)) return false;
-    *value = (pare_span){(int32_t)begin, (int32_t)end};
+    *value = (pare_layers){true, (int32_t)begin, (int32_t)end};
     return true;
 }
 
@@ -122,6 +126,34 @@ static bool parse_real(const pare_option *option, const char *text, double *valu
     if (!end || *end || !within(option, number)) return false;
     *value = number;
     return true;
+}
+
+/* "0.2", or a list with a share for each layer, where 0 is one. */
+static bool parse_shares(const pare_option *option, const char *text, pare_share_list *value) {
+    size_t count = 1, at = 0;
+    for (const char *c = text; *c; c++)
+        count += *c == ',';
+    if (count == 1) return parse_real(option, text, &value->one);
+    double *each = calloc(count, sizeof *each);
+    for (const char *rest = text; each && rest && at < count; at++) {
+        rest = read_number(rest, &each[at]);
+        if (!rest || (*rest && *rest != ',') || !(each[at] >= option->low && each[at] < option->high)) break;
+        if (*rest) rest++;
+    }
+    if (at < count) {
+        free(each);
+        return false;
+    }
+    free(value->each);
+    *value = (pare_share_list){.each = each, .count = count};
+    return true;
+}
+
+static bool parse_level(const pare_option *option, const char *text) {
+    double number;
+    if (text[0] != 'q') return parse_real(option, text, &number);
+    const char *end = read_number(text + 1, &number);
+    return end && !*end && number > 0 && number < 1;
 }
 
 static bool parse_choice(const pare_option *option, const char *text, int *value) {
@@ -153,7 +185,7 @@ static void describe_bounds(const pare_option *option, char *out, size_t size) {
 }
 
 static void describe(const pare_option *option, const char *text, char *reason, size_t size) {
-    char wanted[160];
+    char wanted[200];
     switch (option->kind) {
     case PARE_VALUE_CHOICE:
         describe_choices(option, text, reason, size);
@@ -165,7 +197,16 @@ static void describe(const pare_option *option, const char *text, char *reason, 
         snprintf(wanted, sizeof wanted, "a count of parameters such as 5.4B or 350M");
         break;
     case PARE_VALUE_SPAN:
-        snprintf(wanted, sizeof wanted, "a range A:B of layers with A below B, such as 3:31");
+        snprintf(wanted, sizeof wanted, "a range A:B of layers with A below B, such as 3:31%s",
+                 option->may_be_none ? ", or none" : "");
+        break;
+    case PARE_VALUE_SHARES:
+        snprintf(wanted, sizeof wanted,
+                 "a number between %g and %g, both excluded, or one for each layer with commas between them",
+                 option->low, option->high);
+        break;
+    case PARE_VALUE_LEVEL:
+        snprintf(wanted, sizeof wanted, "a number of 0 or more, or q and a share between 0 and 1, such as q0.3");
         break;
     case PARE_VALUE_SEED:
         snprintf(wanted, sizeof wanted, "a whole number below 2^64");
@@ -192,6 +233,10 @@ static bool parse(const pare_option *option, const char *text, void *target) {
         return parse_parameters(option, text, target);
     case PARE_VALUE_SPAN:
         return parse_span(option, text, target);
+    case PARE_VALUE_SHARES:
+        return parse_shares(option, text, target);
+    case PARE_VALUE_LEVEL:
+        return parse_level(option, text);
     default:
         *(const char **)target = text;
         return true;

@@ -107,7 +107,7 @@ static pare_status open_sides(comparison *c) {
     limit = limit > taken ? (limit - taken) / 2 : limit ? 1 : 0;
     for (int i = 0; i < 2; i++) {
         const pare_source *source = &sides[i]->source;
-        bool composed = source->displacement || source->column_scale || source->sigma > 0.0f;
+        bool composed = pare_source_is_composed(source);
         PARE_TRY(pare_group_shape(source->model, e->backend, e->windows, composed, limit, &shapes[i]));
     }
     c->group = shapes[0].sequences < shapes[1].sequences ? shapes[0].sequences : shapes[1].sequences;

@@ -31,7 +31,7 @@ static pare_status add_groups(const pare_evaluation *e, const pare_source *sourc
 pare_status pare_perplexity(const pare_evaluation *e, double *nll) {
     pare_source plain = {.model = e->model, .backend = e->backend};
     const pare_source *source = e->source ? e->source : &plain;
-    bool composed = source->displacement || source->column_scale || source->sigma > 0.0f;
+    bool composed = pare_source_is_composed(source);
     pare_pass_shape shape;
     pare_pass *pass;
     double total;

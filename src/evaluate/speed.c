@@ -190,8 +190,8 @@ static bool wants_all(void *context, size_t id) {
 }
 
 static pare_status drop_rows(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,
-                             const float *gradient) {
-    (void)context, (void)id, (void)first, (void)rows, (void)columns, (void)gradient;
+                             const float *gradient, const float *squares) {
+    (void)context, (void)id, (void)first, (void)rows, (void)columns, (void)gradient, (void)squares;
     return PARE_OK;
 }
 
@@ -205,8 +205,7 @@ static pare_status run_gradient(void *context) {
 
 static pare_status run_moreau(void *context) {
     pass_run *r = context;
-    r->state.trace[0].loss = 0.0;
-    PARE_TRY(pare_moreau_run(r->pass, &r->source, r->bench->ids, &r->moreau, &r->state));
+    PARE_TRY(pare_moreau_run(r->pass, &r->source, r->bench->ids, &r->moreau, NULL, &r->state));
     note_memory(r->bench);
     return PARE_OK;
 }
@@ -233,11 +232,6 @@ static pare_status measure_gradient(bench *b) {
     return status;
 }
 
-static const char *temporary_folder(const pare_runtime *runtime) {
-    const char *folder = runtime->scratch ? runtime->scratch : getenv("TMPDIR");
-    return folder && *folder ? folder : "/tmp";
-}
-
 static pare_status measure_moreau(bench *b) {
     pass_run r = {
         .bench = b,
@@ -249,8 +243,8 @@ static pare_status measure_moreau(bench *b) {
     PARE_TRY(pare_alloc(&displaced, b->model->tensor_count, sizeof *displaced, "tensor list"));
     memset(displaced, true, b->model->tensor_count);
     /* As in a prune: in memory if it fits beside the pass, else in a scratch file. */
-    bool fits = pare_moreau_state_bytes(b->model, displaced, 1) < pare_runtime_limit(b->runtime) / 2;
-    const char *scratch = fits ? NULL : temporary_folder(b->runtime);
+    bool fits = pare_moreau_state_bytes(b->model, displaced, &r.moreau) < pare_runtime_limit(b->runtime) / 2;
+    const char *scratch = fits ? NULL : pare_runtime_scratch(b->runtime);
     pare_status status = pare_moreau_state_new(b->model, displaced, &r.moreau, scratch, &r.state);
     pare_free(displaced);
     if (status != PARE_OK) return status;
@@ -309,7 +303,7 @@ pare_status pare_bench(const pare_model *model, const pare_bench_options *option
     if (!model) {
         const char *shape = options->shape ? options->shape : "7b";
         PARE_TRY(
-            pare_synthetic_open(shape, options->layers ? options->layers : 1, temporary_folder(b.runtime), &synthetic));
+            pare_synthetic_open(shape, options->layers ? options->layers : 1, pare_runtime_scratch(b.runtime), &synthetic));
         b.model = synthetic;
     }
     b.json = json_object();

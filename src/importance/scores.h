@@ -1,39 +1,74 @@
-/* From elements to units. Elements are summed to the indices of the cut axis of each tensor (rows of Q, K, V, gate, up;
- * columns of O, down), query indices to the key/value index they share; then the tensors of a coupled group are reduced
- * to one number per index, and the indices of a head are summed (spec: LLM-Pruner, kv-aligned under GQA). */
+/* From elements to units. Elements are summed to the indices of the axis that is cut, per tensor; then the tensors of a
+ * coupled group are reduced to one number per index, and the indices of a head are summed (spec: LLM-Pruner). */
 #ifndef PARE_IMPORTANCE_SCORES_H
 #define PARE_IMPORTANCE_SCORES_H
 
 #include "importance/salience.h"
 #include "model/model.h"
 
-typedef enum pare_reduction { PARE_REDUCE_SUM, PARE_REDUCE_MEAN } pare_reduction;
+/* Which axis of the tensors is cut. */
+typedef enum pare_score_axis {
+    PARE_AXIS_WIDTHS, /* rows of Q, K, V, gate, up; columns of O, down */
+    PARE_AXIS_HIDDEN  /* the residual stream: columns of Q, K, V, gate, up, embedding, head; rows of O, down; norms */
+} pare_score_axis;
 
-/* Per layer and matrix role: double [K h] for Q, K, V, O, [F] for gate, up, down. */
+/* Per tensor: double [H h] for Q, O, [K h] for K, V, [F] for gate, up, down; or [d] for every tensor. */
 typedef struct pare_index_scores {
-    uint32_t layers;
-    double *(*by_role)[PARE_MATRIX_ROLES]; /* [layers] */
+    const pare_model *model;
+    const pare_salience *salience;
+    pare_score_axis axis;
+    double **by_tensor; /* [tensor_count], NULL where a tensor has no such axis */
 } pare_index_scores;
 
-pare_status pare_index_scores_new(const pare_model *model, pare_index_scores *out);
+pare_status pare_index_scores_new(const pare_model *model, const pare_salience *salience, pare_score_axis axis,
+                                  pare_index_scores *out);
 void pare_index_scores_free(pare_index_scores *scores);
 
-/* Adds the salience of rows [first, first + rows) of matrix `id`, whose signal is given: float [rows, columns],
- * multiplied by signal_scale; or NULL for saliences that need none. */
-pare_status pare_index_scores_add(pare_index_scores *scores, const pare_model *model, const pare_salience *salience,
-                                  size_t id, int64_t first, int64_t rows, const float *signal, float signal_scale);
+/* Whole-tensor signals: rows [first, first + rows) of a matrix (a vector is one row). */
+typedef struct pare_row_signals {
+    const float *gradient; /* [rows, columns] */
+    const float *squares;  /* [rows, columns] */
+    const float *inputs;   /* [columns] */
+    float gradient_scale;  /* 0: 1 */
+} pare_row_signals;
 
-/* Per layer: one score per key/value group and per FFN channel. Only layers [begin, end) hold scores; others are zero.
- */
+/* Adds the salience of rows [first, first + rows) of tensor `id`. Tensors without scores are passed over. */
+pare_status pare_index_scores_add(pare_index_scores *scores, size_t id, int64_t first, int64_t rows,
+                                  const pare_row_signals *signals);
+
+/* How the coupled tensors at an index become one number. first and second: of the group's members in the reference's
+ * order, Q O V K for separate heads, K O V Q where heads share keys, gate up down, final norm and head for the residual
+ * stream. */
+typedef enum pare_reduction {
+    PARE_REDUCE_SUM,
+    PARE_REDUCE_MEAN,
+    PARE_REDUCE_MAX,
+    PARE_REDUCE_PROD,
+    PARE_REDUCE_FIRST,
+    PARE_REDUCE_SECOND
+} pare_reduction;
+
+/* Which query indices count for a key/value index. */
+typedef enum pare_alignment {
+    PARE_ALIGN_GROUP,  /* those of its own group: [K, R, h] summed over R */
+    PARE_ALIGN_STRIDED /* r mod (K h), as LLM-Pruner has it, although other heads are removed: for parity only */
+} pare_alignment;
+
+/* One score per unit. Layers that were not scored hold zeros. */
 typedef struct pare_unit_scores {
     uint32_t layers;
-    double **heads; /* [layers][K] */
+    double **heads; /* [layers][K] KV groups */
+    double **query; /* [layers][H] query heads alone: rows of Q, columns of O */
     double **ffn;   /* [layers][F] */
+    double *hidden; /* [d] channels of the residual stream */
+    double *layer;  /* [layers] whole layers */
 } pare_unit_scores;
 
 pare_status pare_unit_scores_new(const pare_model *model, pare_unit_scores *out);
 void pare_unit_scores_free(pare_unit_scores *scores);
-void pare_unit_scores_reduce(const pare_index_scores *indices, const pare_model *model, pare_reduction reduction,
+/* Fills heads, query, ffn and layer (the sum over all of a layer's indices) from indices along the widths, or hidden.
+ */
+void pare_unit_scores_reduce(const pare_index_scores *indices, pare_reduction reduction, pare_alignment alignment,
                              pare_unit_scores *out);
 /* Uniform random scores in [0, 1): a pure function of (seed, layer, unit). */
 void pare_unit_scores_random(const pare_model *model, uint64_t seed, pare_unit_scores *out);

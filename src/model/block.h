@@ -10,11 +10,28 @@
 #include "model/observer.h"
 #include "model/source.h"
 
-/* Receives weight gradients as they appear, some rows at a time, each tensor's rows in order and complete before the
- * next tensor's. gradient: float [rows, columns], gone after the call. */
+/* Receives gradients as they appear; what it is shown is gone after the call.
+ *
+ * rows: weight gradients, some rows at a time, each tensor's rows in order and complete before the next tensor's.
+ * gradient: float [rows, columns] of the loss, the mean over all predictions of the batch. squares: float [rows,
+ * columns], (1/N) sum_j g_j^2 over the N sequences of the batch, g_j being the gradient of sequence j's own mean loss
+ * (LLM-Pruner's diagonal Fisher, the A of its second-order terms). NULL where `squares` is not set, and always for
+ * norms, the embedding and the head.
+ *
+ * output_gradient, middle_gradient: dL/d(residual stream) where it leaves a block, and between the block's attention
+ * and its FFN; float [tokens, d] of tokens [first_token, first_token + tokens) of the batch. Called for every
+ * micro-batch of every layer that the backward reaches, from the last layer down: the output's before anything else of
+ * that micro-batch and layer, the middle's after the FFN's own gradients. */
 typedef struct pare_gradient_sink {
     bool (*wants)(void *context, size_t id);
-    pare_status (*rows)(void *context, size_t id, int64_t first, int64_t rows, int64_t columns, const float *gradient);
+    pare_status (*rows)(void *context, size_t id, int64_t first, int64_t rows, int64_t columns, const float *gradient,
+                        const float *squares);
+    bool squares; /* wanted; the pass must be shaped for it */
+    pare_status (*output_gradient)(void *context, uint32_t layer, int64_t first_token, int64_t tokens,
+                                   const float *gradient); /* or NULL */
+    pare_status (*middle_gradient)(void *context, uint32_t layer, int64_t first_token, int64_t tokens,
+                                   const float *gradient); /* or NULL */
+    uint32_t lowest_layer; /* that these two want to see, though no tensor so low is wanted */
     void *context;
 } pare_gradient_sink;
 
@@ -57,14 +74,20 @@ typedef struct pare_block {
     const pare_observer *observer; /* of the inputs of the linear layers; NULL: none */
 } pare_block;
 
+enum { PARE_SQUARES_PARTS = 3 };
+
 /* Gradient buffers of a block. With one micro-batch, dW is made some rows at a time in `chunk`; with more, it must add
- * up in `sums` first. Either way a row exists only until the sink has seen it. */
+ * up in `sums` first. Either way a row exists only until the sink has seen it. Squares lie beside dW in the same way:
+ * then `chunk` is in PARE_SQUARES_PARTS equal parts, for rows of dW, of the squares, and of one sequence's dW. */
 typedef struct pare_block_gradients {
     const pare_gradient_sink *sink;
     float *chunk; /* [chunk_elements] */
     int64_t chunk_elements;
     float *sums[PARE_MATRIX_ROLES];                          /* NULL with one micro-batch */
+    float *square_sums[PARE_MATRIX_ROLES];                   /* NULL with one micro-batch or without squares */
     double *norm_sums[PARE_LAYER_ROLES - PARE_MATRIX_ROLES]; /* [d] */
+    int64_t sequences;                                       /* of the whole batch */
+    int64_t first_token;                                     /* of the micro-batch */
     bool first, last;                                        /* of the micro-batches */
 } pare_block_gradients;
 

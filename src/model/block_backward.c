@@ -16,7 +16,7 @@ static pare_status norm_backward(const pare_block *block, const pare_block_gradi
     if (!sums || !g->last) return PARE_OK;
     for (int64_t i = 0; i < d; i++)
         g->chunk[i] = (float)sums[i];
-    return g->sink->rows(g->sink->context, id, 0, 1, d, g->chunk);
+    return g->sink->rows(g->sink->context, id, 0, 1, d, g->chunk, NULL);
 }
 
 static pare_status ffn_backward(const pare_block *block, const pare_block_gradients *g, float *dx) {
@@ -71,13 +71,17 @@ static pare_status attention_backward(const pare_block *block, const pare_block_
 pare_status pare_block_backward(const pare_block *block, const pare_block_gradients *g, const float *x, float *dx,
                                 bool need_input) {
     pare_activations *a = block->activations;
+    const pare_gradient_sink *sink = g->sink;
+    int64_t n = block->batch * block->length;
+    if (sink->output_gradient) PARE_TRY(sink->output_gradient(sink->context, block->layer, g->first_token, n, dx));
     PARE_TRY(ffn_backward(block, g, dx));
+    if (sink->middle_gradient) PARE_TRY(sink->middle_gradient(sink->context, block->layer, g->first_token, n, dx));
     PARE_TRY(attention_backward(block, g, dx));
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_Q, a->dgate, a->normed1));
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_K, a->dup, a->normed1));
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_V, a->dout, a->normed1));
     size_t norm = pare_tensor_id(block->layer, PARE_ROLE_INPUT_NORM);
-    if (!need_input && !g->sink->wants(g->sink->context, norm)) return PARE_OK;
+    if (!need_input && !sink->wants(sink->context, norm)) return PARE_OK;
     PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_Q, a->dgate, false, a->dnormed));
     PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_K, a->dup, true, a->dnormed));
     PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_V, a->dout, true, a->dnormed));

@@ -1,4 +1,7 @@
 #include "model/block_linear.h"
+#include "support/vectorize.h"
+
+#include <string.h>
 
 enum { MANY_TOKENS = 64 };
 
@@ -10,6 +13,13 @@ typedef struct linear {
     int64_t tokens, out, in;
     bool x_by_feature, y_by_feature;
 } linear;
+
+/* Rows of dW in the making. */
+typedef struct weight_rows {
+    int64_t first, rows;
+    bool start;                /* nothing is in them yet */
+    float *gradient, *squares; /* [rows, in] */
+} weight_rows;
 
 static linear linear_of(const pare_block *block, pare_role role) {
     int64_t d = block->hidden, f = block->widths.ffn, tokens = block->batch * block->length;
@@ -66,11 +76,74 @@ pare_status pare_linear_input_gradient(const pare_block *block, pare_role role, 
     return multiply(block, &shape, dy, weight, dx);
 }
 
+/* gradient (+)= c, squares (+)= scale c^2 */
+PARE_VECTORIZE static void add_squares(const float *restrict c, int64_t n, float scale, bool start,
+                                       float *restrict gradient, float *restrict squares) {
+    if (start) {
+        memcpy(gradient, c, (size_t)n * sizeof *c);
+        for (int64_t i = 0; i < n; i++)
+            squares[i] = scale * c[i] * c[i];
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        gradient[i] += c[i];
+        squares[i] += scale * c[i] * c[i];
+    }
+}
+
+/* Rows [first, first + rows) of dW and its squares: adds what every sequence of the micro-batch contributes, each made
+ * in `contribution`. start: overwrites instead. */
+static pare_status add_sequences(const pare_block *block, const linear *l, const weight_rows *to, const void *dy,
+                                 const void *x, float scale, float *contribution) {
+    const pare_backend *backend = block->backend;
+    pare_matmul shape = {.batch = 1,
+                         .m = to->rows,
+                         .n = l->in,
+                         .k = block->length,
+                         .transpose_a = !l->y_by_feature,
+                         .transpose_b = l->x_by_feature,
+                         .lda = l->y_by_feature ? l->tokens : l->out,
+                         .ldb = l->x_by_feature ? l->tokens : l->in};
+    for (int64_t s = 0; s < block->batch; s++) {
+        int64_t token = s * block->length;
+        int64_t dy_at = l->y_by_feature ? to->first * l->tokens + token : token * l->out + to->first;
+        int64_t x_at = l->x_by_feature ? token : token * l->in;
+        PARE_TRY(multiply(block, &shape, pare_operand_at(backend, dy, dy_at), pare_operand_at(backend, x, x_at),
+                          contribution));
+        bool start = to->start && s == 0;
+#pragma omp parallel for schedule(static) if (to->rows * l->in > 8192)
+        for (int64_t row = 0; row < to->rows; row++)
+            add_squares(contribution + row * l->in, l->in, scale, start, to->gradient + row * l->in,
+                        to->squares + row * l->in);
+    }
+    return PARE_OK;
+}
+
+static pare_status weight_squares(const pare_block *block, const pare_block_gradients *g, pare_role role,
+                                  const void *dy, const void *x) {
+    linear l = linear_of(block, role);
+    size_t id = pare_tensor_id(block->layer, role);
+    const pare_gradient_sink *sink = g->sink;
+    float *sums = g->sums[role], *square_sums = g->square_sums[role];
+    int64_t part = g->chunk_elements / PARE_SQUARES_PARTS, step = part / l.in;
+    for (int64_t first = 0; first < l.out; first += step) {
+        weight_rows to = {.first = first,
+                          .rows = l.out - first < step ? l.out - first : step,
+                          .start = !sums || g->first,
+                          .gradient = sums ? sums + first * l.in : g->chunk,
+                          .squares = sums ? square_sums + first * l.in : g->chunk + part};
+        PARE_TRY(add_sequences(block, &l, &to, dy, x, (float)g->sequences, g->chunk + 2 * part));
+        if (!sums) PARE_TRY(sink->rows(sink->context, id, first, to.rows, l.in, to.gradient, to.squares));
+    }
+    return sums && g->last ? sink->rows(sink->context, id, 0, l.out, l.in, sums, square_sums) : PARE_OK;
+}
+
 pare_status pare_linear_weight_gradient(const pare_block *block, const pare_block_gradients *g, pare_role role,
                                         const void *dy, const void *x) {
     linear l = linear_of(block, role);
     size_t id = pare_tensor_id(block->layer, role);
     if (!l.out || !l.in || !g->sink->wants(g->sink->context, id)) return PARE_OK;
+    if (g->sink->squares) return weight_squares(block, g, role, dy, x);
     pare_matmul shape = {.batch = 1,
                          .m = l.out,
                          .n = l.in,
@@ -81,13 +154,13 @@ pare_status pare_linear_weight_gradient(const pare_block *block, const pare_bloc
     if (g->sums[role]) {
         shape.accumulate = !g->first;
         PARE_TRY(multiply(block, &shape, dy, x, g->sums[role]));
-        return g->last ? g->sink->rows(g->sink->context, id, 0, l.out, l.in, g->sums[role]) : PARE_OK;
+        return g->last ? g->sink->rows(g->sink->context, id, 0, l.out, l.in, g->sums[role], NULL) : PARE_OK;
     }
     int64_t step = g->chunk_elements / l.in, stride = l.y_by_feature ? l.tokens : 1;
     for (int64_t first = 0; first < l.out; first += step) {
         shape.m = l.out - first < step ? l.out - first : step;
         PARE_TRY(multiply(block, &shape, pare_operand_at(block->backend, dy, first * stride), x, g->chunk));
-        PARE_TRY(g->sink->rows(g->sink->context, id, first, shape.m, l.in, g->chunk));
+        PARE_TRY(g->sink->rows(g->sink->context, id, first, shape.m, l.in, g->chunk, NULL));
     }
     return PARE_OK;
 }

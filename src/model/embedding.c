@@ -50,7 +50,7 @@ pare_status pare_embedding_backward(pare_pass *pass, const pare_gradient_sink *s
         int64_t rows = vocabulary - first < PARE_HEAD_VOCABULARY ? vocabulary - first : PARE_HEAD_VOCABULARY;
         memset(pass->head_gradient, 0, (size_t)(rows * d) * sizeof(float));
         pare_embedding_scatter(pass, first, rows, pass->head_gradient);
-        PARE_TRY(sink->rows(sink->context, pare_tensor_id_embedding(), first, rows, d, pass->head_gradient));
+        PARE_TRY(sink->rows(sink->context, pare_tensor_id_embedding(), first, rows, d, pass->head_gradient, NULL));
     }
     return PARE_OK;
 }

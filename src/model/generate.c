@@ -27,7 +27,7 @@ static pare_block block_of(pare_generator *g, uint32_t layer, int64_t count) {
                         .length = count,
                         .hidden = config->hidden,
                         .head = config->head_size,
-                        .eps = config->rms_eps,
+                        .eps = pare_source_eps(&g->source),
                         .rotation = g->rotation + g->tokens * config->head_size,
                         .layer = layer,
                         .widths = config->widths[layer],
@@ -64,8 +64,8 @@ static void final_norm(pare_generator *g, int64_t count) {
     for (int64_t b = 0; b < g->batch; b++)
         memcpy(g->last + b * d, g->x + ((b + 1) * count - 1) * d, (size_t)d * sizeof *g->x);
     g->source.backend->operations->rmsnorm_forward(g->source.backend, g->last,
-                                                   g->norms + 2 * (int64_t)config->layers * d, config->rms_eps,
-                                                   g->batch, d, g->final, g->inverse);
+                                                   g->norms + 2 * (int64_t)config->layers * d,
+                                                   pare_source_eps(&g->source), g->batch, d, g->final, g->inverse);
 }
 
 static pare_status head(pare_generator *g, float *logits) {

@@ -119,7 +119,7 @@ pare_status pare_head_backward(pare_pass *pass, const pare_source *source, float
             PARE_TRY(tile_backward(pass, &chunk, t, token_step(tokens, t), dfinal, sink != NULL));
         if (!sink) continue;
         if (embedding_too) pare_embedding_scatter(pass, chunk.first, chunk.rows, pass->head_gradient);
-        PARE_TRY(sink->rows(sink->context, id, chunk.first, chunk.rows, d, pass->head_gradient));
+        PARE_TRY(sink->rows(sink->context, id, chunk.first, chunk.rows, d, pass->head_gradient, NULL));
     }
     return PARE_OK;
 }

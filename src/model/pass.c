@@ -8,6 +8,19 @@ void pare_pass_on_step(pare_pass *pass, pare_pass_step_fn step, void *context) {
     pass->step_context = context;
 }
 
+void pare_pass_on_block(pare_pass *pass, pare_pass_block_fn observe, void *context) {
+    pass->observe = observe;
+    pass->observe_context = context;
+}
+
+static bool skips(const pare_source *source, int64_t layer) {
+    return source->skip_layer && source->skip_layer[layer];
+}
+
+void pare_pass_observe(pare_pass *pass, const pare_observer *observer) {
+    pass->inputs_observer = observer;
+}
+
 static pare_status step_done(pare_pass *pass) {
     pass->steps_done++;
     PARE_TRY(pare_interrupted());
@@ -21,7 +34,7 @@ static pare_block block_of(pare_pass *pass, const pare_source *source, uint32_t 
                         .length = pass->shape.length,
                         .hidden = config->hidden,
                         .head = config->head_size,
-                        .eps = config->rms_eps,
+                        .eps = pare_source_eps(source),
                         .rotation = pass->rotation,
                         .layer = layer,
                         .widths = config->widths[layer],
@@ -49,39 +62,90 @@ static void final_norm(pare_pass *pass, const pare_source *source) {
     const pare_config *config = &pass->model->config;
     pare_source_rows(source, pare_tensor_id_final_norm(pass->model), 0, 1, pass->final_norm);
     pass->backend->operations->rmsnorm_forward(pass->backend, pare_pass_input(pass, config->layers), pass->final_norm,
-                                               config->rms_eps, pare_pass_tokens(pass), config->hidden, pass->final,
-                                               pass->final_inverse);
+                                               pare_source_eps(source), pare_pass_tokens(pass), config->hidden,
+                                               pass->final, pass->final_inverse);
 }
 
-pare_status pare_pass_forward(pare_pass *pass, const pare_source *source, const uint32_t *ids, int64_t sequences) {
-    const pare_config *config = &pass->model->config;
-    pass->ids = ids;
-    pass->sequences = sequences;
-    pass->steps_done = 0;
-    if (!pass->steps_total) pass->steps_total = config->layers;
-    pare_model_prefetch(pass->model, 0);
-    pare_embedding_forward(pass, source, pare_pass_input(pass, 0));
-    for (uint32_t layer = 0; layer < config->layers; layer++) {
-        pare_model_prefetch(pass->model, (int64_t)layer + 1);
-        pare_block block = pass->block = block_of(pass, source, layer);
-        for (int64_t s = 0; s < sequences; s += pass->micro_batch) {
-            block.batch = micro_batch_at(pass, s);
-            PARE_TRY(pare_block_forward(&block, pare_pass_input(pass, layer) + offset_of(pass, s),
-                                        pare_pass_input(pass, (int64_t)layer + 1) + offset_of(pass, s)));
-        }
-        PARE_TRY(step_done(pass));
+static void prefetch(const pare_pass *pass, const pare_source *source, int64_t layer) {
+    if (layer >= 0 && layer < (int64_t)pass->model->config.layers && !skips(source, layer))
+        pare_model_prefetch(pass->model, layer);
+}
+
+/* One micro-batch through a block, shown to the observer. */
+static pare_status block_forward(pare_pass *pass, const pare_block *block, const float *x, float *out, int64_t first) {
+    int64_t tokens = block->batch * block->length;
+    if (!pass->observe) return pare_block_forward(block, x, out);
+    const float *shown = x;
+    if (x == out) {
+        memcpy(pass->observed, x, (size_t)(tokens * block->hidden) * sizeof *x);
+        shown = pass->observed;
+    }
+    PARE_TRY(pare_block_forward(block, x, out));
+    return pass->observe(pass->observe_context, block->layer, first, tokens, shown, out);
+}
+
+static pare_status layer_forward(pare_pass *pass, const pare_source *source, uint32_t layer) {
+    float *x = pare_pass_input(pass, layer), *out = pare_pass_input(pass, (int64_t)layer + 1);
+    if (skips(source, layer)) {
+        if (x != out) memcpy(out, x, (size_t)offset_of(pass, pass->sequences) * sizeof *x);
+        return step_done(pass);
+    }
+    pare_block block = pass->block = block_of(pass, source, layer);
+    for (int64_t s = 0; s < pass->sequences; s += pass->micro_batch) {
+        int64_t at = offset_of(pass, s);
+        block.batch = micro_batch_at(pass, s);
+        block.observer = pass->inputs_observer;
+        PARE_TRY(block_forward(pass, &block, x + at, out + at, s * pass->shape.length));
+    }
+    return step_done(pass);
+}
+
+static pare_status blocks_forward(pare_pass *pass, const pare_source *source, uint32_t from) {
+    if (pass->observe && !pass->observed && !pare_pass_keeps_inputs(&pass->shape))
+        return pare_fail(PARE_BAD_ARGUMENT, "the pass has no room to be observed; set `observed` in its shape");
+    pass->steps_done = from;
+    for (uint32_t layer = from; layer < pass->model->config.layers; layer++) {
+        prefetch(pass, source, (int64_t)layer + 1);
+        PARE_TRY(layer_forward(pass, source, layer));
     }
     final_norm(pass, source);
     return PARE_OK;
 }
 
-/* The lowest layer with a wanted tensor; `layers` if there is none; -1 if the embedding is wanted. */
-static int64_t lowest_wanted(const pare_pass *pass, const pare_gradient_sink *sink) {
+static pare_status whole_forward(pare_pass *pass, const pare_source *source, const uint32_t *ids, int64_t sequences) {
+    pass->ids = ids;
+    pass->sequences = sequences;
+    prefetch(pass, source, 0);
+    pare_embedding_forward(pass, source, pare_pass_input(pass, 0));
+    return blocks_forward(pass, source, 0);
+}
+
+pare_status pare_pass_forward(pare_pass *pass, const pare_source *source, const uint32_t *ids, int64_t sequences) {
+    pass->steps_total = pass->model->config.layers;
+    return whole_forward(pass, source, ids, sequences);
+}
+
+pare_status pare_pass_forward_from(pare_pass *pass, const pare_source *source, uint32_t layer) {
+    if (!pare_pass_keeps_inputs(&pass->shape))
+        return pare_fail(PARE_BAD_ARGUMENT, "the pass keeps no block inputs to begin from; set `inputs` in its shape");
+    pass->steps_total = pass->model->config.layers;
+    return blocks_forward(pass, source, layer);
+}
+
+/* Something in the layer, or the residual stream there. */
+static bool wants_layer(const pare_gradient_sink *sink, uint32_t layer) {
+    if ((sink->output_gradient || sink->middle_gradient) && layer >= sink->lowest_layer) return true;
+    for (int role = 0; role < PARE_LAYER_ROLES; role++)
+        if (sink->wants(sink->context, pare_tensor_id(layer, (pare_role)role))) return true;
+    return false;
+}
+
+/* The lowest wanted layer; `layers` if there is none; -1 if the embedding is wanted. */
+static int64_t lowest_wanted(const pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink) {
     const pare_model *model = pass->model;
     if (sink->wants(sink->context, pare_tensor_id_embedding())) return -1;
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
-        for (int role = 0; role < PARE_LAYER_ROLES; role++)
-            if (sink->wants(sink->context, pare_tensor_id(layer, (pare_role)role))) return layer;
+        if (!skips(source, layer) && wants_layer(sink, layer)) return layer;
     return model->config.layers;
 }
 
@@ -101,7 +165,7 @@ static pare_status output_backward(pare_pass *pass, const pare_source *source, c
     if (!sums) return PARE_OK;
     for (int64_t i = 0; i < d; i++)
         pass->gradients.chunk[i] = (float)sums[i];
-    return sink->rows(sink->context, norm, 0, 1, d, pass->gradients.chunk);
+    return sink->rows(sink->context, norm, 0, 1, d, pass->gradients.chunk, NULL);
 }
 
 /* resident: the block's activations are still those of the forward pass, and so are its weights. */
@@ -110,21 +174,24 @@ static pare_status layer_backward(pare_pass *pass, const pare_block *of_layer, b
     for (int64_t s = 0; s < pass->sequences; s += pass->micro_batch) {
         const float *x = pare_pass_input(pass, block.layer) + offset_of(pass, s);
         block.batch = micro_batch_at(pass, s);
+        pass->gradients.first_token = s * pass->shape.length;
         pass->gradients.first = s == 0;
         pass->gradients.last = s + block.batch == pass->sequences;
         if (!resident) PARE_TRY(pare_block_forward(&block, x, NULL));
         PARE_TRY(pare_block_backward(&block, &pass->gradients, x, pass->dx + offset_of(pass, s), need_input));
     }
-    return step_done(pass);
+    return PARE_OK;
 }
 
 static pare_status blocks_backward(pare_pass *pass, const pare_source *source, int64_t lowest) {
-    int64_t layers = pass->model->config.layers;
-    for (int64_t layer = layers - 1; layer >= 0 && layer >= lowest; layer--) {
-        bool resident = layer == layers - 1 && pass->sequences <= pass->micro_batch;
-        pare_model_prefetch(pass->model, layer - 1);
-        pare_block block = resident ? pass->block : block_of(pass, source, (uint32_t)layer);
-        PARE_TRY(layer_backward(pass, &block, resident, layer > lowest));
+    for (int64_t layer = (int64_t)pass->model->config.layers - 1; layer >= 0 && layer >= lowest; layer--) {
+        prefetch(pass, source, layer - 1);
+        if (!skips(source, layer)) {
+            bool resident = layer == pass->block.layer && pass->sequences <= pass->micro_batch;
+            pare_block block = resident ? pass->block : block_of(pass, source, (uint32_t)layer);
+            PARE_TRY(layer_backward(pass, &block, resident, layer > lowest));
+        }
+        PARE_TRY(step_done(pass));
     }
     return PARE_OK;
 }
@@ -132,10 +199,12 @@ static pare_status blocks_backward(pare_pass *pass, const pare_source *source, i
 pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const uint32_t *ids,
                                const pare_gradient_sink *sink, double *loss) {
     const pare_model *model = pass->model;
-    int64_t layers = model->config.layers, lowest = lowest_wanted(pass, sink);
+    int64_t layers = model->config.layers, lowest = lowest_wanted(pass, source, sink);
     double sum;
+    if (sink->squares && !pass->shape.squares)
+        return pare_fail(PARE_BAD_ARGUMENT, "the pass has no room for squared gradients; set `squares` in its shape");
     pass->steps_total = (uint64_t)(2 * layers - (lowest > 0 ? lowest : 0));
-    PARE_TRY(pare_pass_forward(pass, source, ids, pass->shape.sequences));
+    PARE_TRY(whole_forward(pass, source, ids, pass->shape.sequences));
     PARE_TRY(pare_pass_loss(pass, source, NULL, &sum));
     *loss = sum / (double)(pass->sequences * (pass->shape.length - 1));
     if (!isfinite(*loss))

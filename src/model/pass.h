@@ -17,10 +17,17 @@ typedef struct pare_pass pare_pass;
 typedef struct pare_pass_shape {
     int64_t sequences, length;
     bool gradients;      /* keep what a backward needs */
+    bool squares;        /* sinks may want squared gradients: a second set of buffers for rows of dW in flight */
+    bool observed;       /* room for pare_pass_on_block where block inputs are not kept */
+    bool inputs;         /* keep all block inputs, as with `gradients`: for pare_pass_forward_from */
     bool composed;       /* the source will displace, perturb or mask: room for one composed block */
     int64_t micro_batch; /* sequences through a block at a time; 0: chosen from `limit` */
     uint64_t limit;      /* bytes of anonymous memory for this pass; 0: none set */
 } pare_pass_shape;
+
+static inline bool pare_pass_keeps_inputs(const pare_pass_shape *shape) {
+    return shape->gradients || shape->inputs;
+}
 
 typedef struct pare_pass_memory {
     uint64_t weights, activations, gradients;
@@ -35,6 +42,8 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
 pare_status pare_pass_new(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape,
                           pare_pass **out);
 void pare_pass_free(pare_pass *pass);
+/* The shape it was made with; micro_batch is the one in use. */
+const pare_pass_shape *pare_pass_shape_of(const pare_pass *pass);
 
 /* Called between blocks, with the number done of the pass's total; may stop the pass with a status. */
 typedef pare_status (*pare_pass_step_fn)(void *context, uint64_t done, uint64_t total);
@@ -42,6 +51,22 @@ void pare_pass_on_step(pare_pass *pass, pare_pass_step_fn step, void *context);
 
 /* Runs sequences [0, sequences) of ids [sequences, length] up to the final norm. sequences <= the shape's. */
 pare_status pare_pass_forward(pare_pass *pass, const pare_source *source, const uint32_t *ids, int64_t sequences);
+
+/* The same from block `layer` on, with that block's input as the last forward left it: for a source that differs from
+ * the last one's only in `layer` and above. Inputs up to that one stay as they are. Needs a shape that keeps block
+ * inputs. */
+pare_status pare_pass_forward_from(pare_pass *pass, const pare_source *source, uint32_t layer);
+
+/* Called in a forward after every block that is not skipped, for each micro-batch: x, out: float [tokens, d], the input
+ * and the output of tokens [first_token, first_token + tokens) of the batch. The pass must be shaped to be observed, or
+ * to keep block inputs. NULL: nobody. */
+typedef pare_status (*pare_pass_block_fn)(void *context, uint32_t layer, int64_t first_token, int64_t tokens,
+                                          const float *x, const float *out);
+void pare_pass_on_block(pare_pass *pass, pare_pass_block_fn observe, void *context);
+
+/* Shows the inputs of all linear layers in every forward from now on (not where a backward runs a block again). NULL:
+ * to nobody. */
+void pare_pass_observe(pare_pass *pass, const pare_observer *observer);
 
 /* After a forward: negative log-likelihood of each next token, nll: double [sequences, length - 1], may be NULL; and
  * the sum over all of them. */
@@ -51,7 +76,8 @@ pare_status pare_pass_loss(pare_pass *pass, const pare_source *source, double *n
 pare_status pare_pass_logits(pare_pass *pass, const pare_source *source, int64_t first, int64_t tokens, float *logits);
 
 /* Forward, loss (mean over all next tokens) and backward in one; gradients of that mean go to the sink. The pass goes
- * no further down than the lowest tensor the sink wants. */
+ * no further down than the lowest tensor the sink wants in a layer that the source does not skip (or than the sink's
+ * lowest_layer, if it looks at the residual stream); a skipped layer has no gradients. */
 pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const uint32_t *ids,
                                const pare_gradient_sink *sink, double *loss);
 

@@ -19,12 +19,17 @@ struct pare_pass {
     pare_pass_step_fn step;
     void *step_context;
     uint64_t steps_done, steps_total;
+    pare_pass_block_fn observe;
+    void *observe_context;
+
+    const pare_observer *inputs_observer; /* or NULL */
 
     const uint32_t *ids; /* of the running forward */
     int64_t sequences;   /* of the running forward */
 
     float *rotation;      /* [length, head] */
     float *inputs;        /* [layers + 1 or 1][tokens, d]: block inputs, the last being the final norm's */
+    float *observed;      /* [micro-batch, d]: input of the block in hand, where the output overwrites it; or NULL */
     void *final;          /* operand [tokens, d]: final norm's output */
     float *final_inverse; /* [tokens] */
     float *final_norm;    /* [d] */
@@ -52,7 +57,7 @@ struct pare_pass {
 };
 
 static inline float *pare_pass_input(const pare_pass *pass, int64_t layer) {
-    int64_t slot = pass->shape.gradients ? layer : 0;
+    int64_t slot = pare_pass_keeps_inputs(&pass->shape) ? layer : 0;
     return pass->inputs + slot * pass->shape.sequences * pass->shape.length * (int64_t)pass->model->config.hidden;
 }
 

@@ -22,8 +22,9 @@ static bool role_is_composed(const pare_model *model, const pare_backend *backen
     return false;
 }
 
-/* Room for rows of dW in flight: at least one row of any matrix and a vector, at most the largest matrix. */
-static int64_t chunk_elements(const pare_model *model) {
+/* Room for rows of dW in flight: at least one row of any matrix and a vector, at most the largest matrix; with squares,
+ * three times as much at least and at most, in parts that begin on a cache line. */
+static int64_t chunk_elements(const pare_model *model, bool squares) {
     int64_t longest = model->config.hidden, largest = 0, wanted = PARE_GRADIENT_CHUNK_BYTES / (int64_t)sizeof(float);
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
         for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
@@ -32,8 +33,10 @@ static int64_t chunk_elements(const pare_model *model) {
             longest = columns > longest ? columns : longest;
             largest = rows * columns > largest ? rows * columns : largest;
         }
-    wanted = wanted < largest ? wanted : largest;
-    return longest > wanted ? longest : wanted;
+    int64_t parts = squares ? PARE_SQUARES_PARTS : 1, part = wanted / parts;
+    part = part < largest ? part : largest;
+    part = longest > part ? longest : part;
+    return squares ? (part + 15) / 16 * 16 * parts : part;
 }
 
 typedef struct fixed_sizes {
@@ -51,7 +54,8 @@ static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *ba
         if (role_is_composed(model, backend, shape, role)) sizes.weights += (uint64_t)matrices[role] * operand;
         sizes.sums += (uint64_t)matrices[role] * sizeof(float);
     }
-    uint64_t inputs = shape->gradients ? config->layers + 1 : 1;
+    if (shape->squares) sizes.sums *= 2;
+    uint64_t inputs = pare_pass_keeps_inputs(shape) ? config->layers + 1 : 1;
     sizes.per_token = inputs * d * sizeof(float) + d * operand + 40;
     if (shape->gradients) {
         sizes.per_token += 2 * d * sizeof(float);
@@ -65,11 +69,14 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
     fixed_sizes fixed = measure_fixed(model, backend, shape);
     uint64_t tokens = (uint64_t)(shape->sequences * shape->length);
     uint64_t base = fixed.weights + fixed.head + fixed.per_token * tokens;
-    int64_t micro = shape->micro_batch ? shape->micro_batch : shape->sequences, chunk = chunk_elements(model);
+    int64_t micro = shape->micro_batch ? shape->micro_batch : shape->sequences,
+            chunk = chunk_elements(model, shape->squares);
     for (;; micro = (micro + 1) / 2) {
         bool split = shape->gradients && micro < shape->sequences;
         uint64_t block = pare_activations_bytes(backend, &model->config, micro * shape->length, shape->gradients);
         block += pare_attention_workspace_bytes(backend, &model->config, micro, shape->length, shape->gradients);
+        if (shape->observed && !pare_pass_keeps_inputs(shape))
+            block += (uint64_t)(micro * shape->length) * model->config.hidden * sizeof(float);
         uint64_t gradients = (shape->gradients ? (uint64_t)chunk * sizeof(float) : 0) + (split ? fixed.sums : 0);
         uint64_t total = base + block + gradients;
         *out = (pare_pass_memory){.weights = fixed.weights,
@@ -93,11 +100,15 @@ static pare_status allocate_stack(pare_pass *pass, const pare_pass_memory *plan)
     const pare_config *config = &model->config;
     size_t d = config->hidden, operand = pare_operand_size(pass->backend);
     size_t tokens = (size_t)(pass->shape.sequences * pass->shape.length);
-    size_t inputs = pass->shape.gradients ? config->layers + 1 : 1;
+    bool kept = pare_pass_keeps_inputs(&pass->shape);
+    size_t inputs = kept ? config->layers + 1 : 1;
     int64_t matrices[PARE_MATRIX_ROLES];
     widest_matrices(model, matrices);
     PARE_TRY(pare_rotation_new(config, pass->shape.length, &pass->rotation));
     PARE_TRY(pare_alloc_uninitialized(&pass->inputs, inputs * tokens * d, sizeof(float), "block inputs"));
+    if (pass->shape.observed && !kept)
+        PARE_TRY(pare_alloc_uninitialized(&pass->observed, (size_t)(plan->micro_batch * pass->shape.length) * d,
+                                          sizeof(float), "block input"));
     PARE_TRY(pare_alloc_uninitialized(&pass->final, tokens * d, operand, "final norm"));
     PARE_TRY(pare_alloc_uninitialized(&pass->final_inverse, tokens, sizeof(float), "final norm"));
     PARE_TRY(pare_alloc_uninitialized(&pass->final_norm, d, sizeof(float), "final norm"));
@@ -139,8 +150,13 @@ static pare_status allocate_gradients(pare_pass *pass, const pare_pass_memory *p
     PARE_TRY(pare_alloc_uninitialized(&g->chunk, (size_t)g->chunk_elements, sizeof(float), "weight gradients"));
     for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++)
         PARE_TRY(pare_alloc(&g->norm_sums[i], pass->model->config.hidden, sizeof(double), "norm gradients"));
-    for (int role = 0; role < PARE_MATRIX_ROLES && plan->micro_batch < pass->shape.sequences; role++)
+    g->sequences = pass->shape.sequences;
+    for (int role = 0; role < PARE_MATRIX_ROLES && plan->micro_batch < pass->shape.sequences; role++) {
         PARE_TRY(pare_alloc_uninitialized(&g->sums[role], (size_t)matrices[role], sizeof(float), "weight gradients"));
+        if (pass->shape.squares)
+            PARE_TRY(pare_alloc_uninitialized(&g->square_sums[role], (size_t)matrices[role], sizeof(float),
+                                              "squared weight gradients"));
+    }
     return PARE_OK;
 }
 
@@ -154,6 +170,7 @@ pare_status pare_pass_new(const pare_model *model, const pare_backend *backend, 
     pass->model = model;
     pass->backend = backend;
     pass->shape = *shape;
+    pass->shape.micro_batch = plan.micro_batch;
     pass->micro_batch = plan.micro_batch;
     pare_status status = allocate_stack(pass, &plan);
     if (status == PARE_OK) status = allocate_head(pass);
@@ -166,12 +183,17 @@ pare_status pare_pass_new(const pare_model *model, const pare_backend *backend, 
     return PARE_OK;
 }
 
+const pare_pass_shape *pare_pass_shape_of(const pare_pass *pass) {
+    return &pass->shape;
+}
+
 void pare_pass_free(pare_pass *pass) {
     if (!pass) return;
     pare_activations_free(&pass->activations);
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
         pare_free(pass->matrices[role]);
         pare_free(pass->gradients.sums[role]);
+        pare_free(pass->gradients.square_sums[role]);
     }
     for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++) {
         pare_free(pass->norms[i]);
@@ -180,7 +202,8 @@ void pare_pass_free(pare_pass *pass) {
     void *all[] = {
         pass->rotation, pass->inputs, pass->final,  pass->final_inverse, pass->final_norm,    pass->targets,
         pass->maximum,  pass->sum,    pass->logsum, pass->target_logit,  pass->logits,        pass->head_rows,
-        pass->dx,       pass->dfinal, pass->order,  pass->dlogits,       pass->head_gradient, pass->gradients.chunk};
+        pass->dx,       pass->dfinal, pass->order,  pass->dlogits,       pass->head_gradient, pass->gradients.chunk,
+        pass->observed};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     pare_free(pass);

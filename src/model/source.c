@@ -1,5 +1,13 @@
 #include "model/source.h"
 
+#include <math.h>
+#include <string.h>
+
+double pare_source_eps(const pare_source *source) {
+    double eps = source->model->config.rms_eps;
+    return source->eps_scale > 0.0 ? eps * source->eps_scale : eps;
+}
+
 static pare_weight_view view_of(const pare_source *source, size_t id) {
     const pare_tensor *tensor = source->model->tensors[id];
     bool noisy = !source->perturbed || source->perturbed[id];
@@ -15,18 +23,88 @@ static pare_weight_view view_of(const pare_source *source, size_t id) {
     };
 }
 
+static const float *row_scale_of(const pare_source *source, size_t id) {
+    return source->row_scale ? source->row_scale[id] : NULL;
+}
+
+/* NULL if the stored tensor holds. */
+static const pare_replacement *replacement_of(const pare_source *source, size_t id) {
+    return source->replacement && source->replacement[id].matrix ? &source->replacement[id] : NULL;
+}
+
+bool pare_source_is_composed(const pare_source *source) {
+    return source->displacement || source->column_scale || source->row_scale || source->replacement ||
+           source->sigma > 0.0f;
+}
+
 bool pare_source_is_mapped(const pare_source *source, size_t id) {
     pare_weight_view view = view_of(source, id);
     return view.dtype == source->backend->operand && !view.delta && view.sigma <= 0.0f && !view.column_scale &&
+           !row_scale_of(source, id) && !replacement_of(source, id) &&
            (uintptr_t)view.stored % pare_dtype_size(view.dtype) == 0;
 }
 
+/* Where `wanted` stands in the ascending list, or where it would. */
+static int64_t place_of(const uint32_t *list, int64_t count, int64_t wanted) {
+    int64_t low = 0, high = count;
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        if ((int64_t)list[middle] < wanted)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* One row of a replaced tensor. out: [columns] of type `dtype`. */
+static void scatter_row(const pare_replacement *from, const pare_weight_view *view, int64_t row, int64_t columns,
+                        pare_dtype dtype, char *out) {
+    enum { PIECE = 256 };
+    int64_t place = from->rows ? place_of(from->rows, from->row_count, row) : row, next = 0;
+    bool kept = place < from->row_count && (!from->rows || from->rows[place] == row);
+    const char *stored = (const char *)from->matrix;
+    if (kept) stored += (size_t)(place * from->column_count) * pare_dtype_size(view->dtype);
+    for (int64_t first = 0; first < columns; first += PIECE) {
+        int64_t count = columns - first < PIECE ? columns - first : PIECE, begin = next;
+        float piece[PIECE] = {0}, values[PIECE];
+        while (kept && next < from->column_count && (from->columns ? from->columns[next] : next) < first + count)
+            next++;
+        pare_to_float(values, stored + (size_t)begin * pare_dtype_size(view->dtype), view->dtype,
+                      (size_t)(next - begin));
+        for (int64_t i = begin; i < next; i++)
+            piece[(from->columns ? from->columns[i] : i) - first] = values[i - begin];
+        for (int64_t i = 0; i < count && view->column_scale; i++)
+            piece[i] *= view->column_scale[first + i];
+        pare_from_float(out + (size_t)first * pare_dtype_size(dtype), dtype, piece, (size_t)count);
+    }
+}
+
+static void scatter_rows(const pare_replacement *from, const pare_weight_view *view, int64_t first, int64_t rows,
+                         int64_t columns, pare_dtype dtype, char *out) {
+#pragma omp parallel for schedule(static) if (rows * columns > 8192)
+    for (int64_t i = 0; i < rows; i++)
+        scatter_row(from, view, first + i, columns, dtype, out + (size_t)(i * columns) * pare_dtype_size(dtype));
+}
+
+/* Rows whose factor is zero. */
+static void clear_rows(const float *scale, int64_t first, int64_t rows, size_t row_bytes, char *out) {
+    for (int64_t i = 0; scale && i < rows; i++)
+        if (!(fabsf(scale[first + i]) > 0.0f)) memset(out + (size_t)i * row_bytes, 0, row_bytes);
+}
+
 const void *pare_source_operand_rows(const pare_source *source, size_t id, int64_t first, int64_t rows, void *buffer) {
+    const pare_backend *backend = source->backend;
+    const pare_replacement *replacement = replacement_of(source, id);
     pare_weight_view view = view_of(source, id);
     int64_t all, columns;
     pare_tensor_matrix(source->model->tensors[id], &all, &columns);
-    if (pare_source_is_mapped(source, id)) return pare_operand_at(source->backend, view.stored, first * columns);
-    source->backend->operations->compose(source->backend, &view, first, rows, columns, buffer);
+    if (pare_source_is_mapped(source, id)) return pare_operand_at(backend, view.stored, first * columns);
+    if (replacement)
+        scatter_rows(replacement, &view, first, rows, columns, backend->operand, buffer);
+    else
+        backend->operations->compose(backend, &view, first, rows, columns, buffer);
+    clear_rows(row_scale_of(source, id), first, rows, (size_t)columns * pare_operand_size(backend), buffer);
     return buffer;
 }
 
@@ -37,8 +115,13 @@ const void *pare_source_operand(const pare_source *source, size_t id, void *buff
 }
 
 void pare_source_rows(const pare_source *source, size_t id, int64_t first, int64_t rows, float *out) {
+    const pare_replacement *replacement = replacement_of(source, id);
     pare_weight_view view = view_of(source, id);
     int64_t all, columns;
     pare_tensor_matrix(source->model->tensors[id], &all, &columns);
-    source->backend->operations->compose_float(source->backend, &view, first, rows, columns, out);
+    if (replacement)
+        scatter_rows(replacement, &view, first, rows, columns, PARE_DTYPE_F32, (char *)out);
+    else
+        source->backend->operations->compose_float(source->backend, &view, first, rows, columns, out);
+    clear_rows(row_scale_of(source, id), first, rows, (size_t)columns * sizeof *out, (char *)out);
 }

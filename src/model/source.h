@@ -1,4 +1,5 @@
-/* Where a pass takes its weights from: the mapped file, plus a displacement, plus noise, times a mask. Nothing is ever
+/* Where a pass takes its weights from: the mapped file, plus a displacement, plus noise, times masks, or
+ * what was put in its place. Nothing is ever
  * written into the mapped weights, so nothing has to be restored. */
 #ifndef PARE_MODEL_SOURCE_H
 #define PARE_MODEL_SOURCE_H
@@ -6,15 +7,33 @@
 #include "backend/backend.h"
 #include "model/model.h"
 
+/* A matrix whose remaining weights were computed anew: it stands in the place of the stored one, with zeros where rows
+ * and columns are missing. A vector is one row. */
+typedef struct pare_replacement {
+    const void *matrix;             /* [row_count, column_count] in the tensor's dtype, any alignment; NULL: none */
+    const uint32_t *rows, *columns; /* [row_count], [column_count] where they belong, ascending; NULL: all of them */
+    int64_t row_count, column_count;
+} pare_replacement;
+
 typedef struct pare_source {
     const pare_model *model;
     const pare_backend *backend;
+    const pare_replacement *replacement; /* [tensor_count], or NULL; these get neither displacement nor noise */
+    float **row_scale;     /* [tensor_count] [rows] 1, or 0 for rows that are off; NULL where there are none; or NULL */
+    double eps_scale;      /* times the norms' eps; 0: 1 */
     float **displacement;  /* [tensor_count] rows x columns each, NULL where there is none; or NULL */
     const bool *perturbed; /* [tensor_count] tensors that get noise; NULL: all */
     float sigma;           /* relative noise, 0: none */
     uint64_t seed, draw;
-    float **column_scale; /* [tensor_count] [columns] factors, NULL where there are none; or NULL */
+    float **column_scale;   /* [tensor_count] [columns] factors, NULL where there are none; or NULL */
+    const bool *skip_layer; /* [layers] blocks that a pass leaves out: their input passes on as it is; NULL: none */
 } pare_source;
+
+/* The eps of the norms. */
+double pare_source_eps(const pare_source *source);
+
+/* True if some tensor may differ from the file, so that a pass needs room to compose it. */
+bool pare_source_is_composed(const pare_source *source);
 
 /* True if the pass can use the mapped tensor itself as a matrix operand: nothing to add, right type and alignment. */
 bool pare_source_is_mapped(const pare_source *source, size_t id);

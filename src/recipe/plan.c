@@ -1,22 +1,21 @@
 #include "recipe/plan.h"
+#include "calibrate/smooth.h"
 #include "support/memory.h"
 #include "support/runtime.h"
 
-#include <stdlib.h>
-
-static const char *scratch_folder(const pare_runtime *runtime) {
-    if (runtime && runtime->scratch) return runtime->scratch;
-    const char *folder = getenv("TMPDIR");
-    return folder && *folder ? folder : "/tmp";
+static bool inside(pare_layer_range range, uint32_t layer) {
+    return layer >= range.begin && layer < range.end;
 }
 
 static void mark_tensors(const pare_model *model, const pare_plan_request *request, pare_calibration_plan *plan) {
+    const pare_target *target = request->target;
     bool all = request->score_all && request->displace == PARE_DISPLACE_ALL;
     for (size_t id = 0; id < model->tensor_count; id++) {
         uint32_t layer;
         pare_role role;
         bool matrix = pare_tensor_id_split(model, id, &layer, &role) && role < PARE_MATRIX_ROLES;
-        bool cut = matrix && layer >= request->layer_begin && layer < request->layer_end;
+        bool cut = matrix && inside(role < PARE_ROLE_GATE ? target->attention : target->ffn, layer);
+        if (target->mode == PARE_MODE_CHANNEL) cut = true;
         plan->scored[id] = cut || (matrix && all);
         plan->displaced[id] = cut || request->displace == PARE_DISPLACE_ALL;
     }
@@ -30,22 +29,46 @@ static pare_status place_state(const pare_model *model, const pare_backend *back
     if (pare_pass_measure(model, backend, &plan->shape, pass) == PARE_OK) return PARE_OK;
     plan->shape.limit = limit;
     if (state) {
-        plan->scratch = scratch_folder(runtime);
+        plan->scratch = pare_runtime_scratch(runtime);
         plan->sizes.scratch = state;
     }
     return pare_pass_measure(model, backend, &plan->shape, pass);
 }
 
-static pare_status fill_plan(const pare_model *model, const pare_backend *backend, const pare_recipe *recipe,
+/* What the pass must keep for the recipe's signal. */
+static void shape_pass(const pare_recipe *recipe, pare_pass_shape *shape) {
+    switch (recipe->signal) {
+    case PARE_SIGNAL_GRADIENT:
+    case PARE_SIGNAL_MOREAU:
+    case PARE_SIGNAL_SMOOTH:
+    case PARE_SIGNAL_SMOOTH_ROWS:
+        shape->gradients = true;
+        shape->composed = recipe->signal != PARE_SIGNAL_GRADIENT;
+        shape->squares = recipe->salience && (recipe->salience->needs & PARE_NEEDS_SQUARES);
+        break;
+    case PARE_SIGNAL_INFLUENCE:
+        shape->observed = true;
+        break;
+    case PARE_SIGNAL_REMOVAL:
+        shape->inputs = true;
+        break;
+    default:
+        break;
+    }
+}
+
+static pare_status fill_plan(const pare_model *model, const pare_backend *backend, const pare_plan_request *request,
                              const pare_runtime *runtime, pare_calibration_plan *plan) {
+    const pare_recipe *recipe = request->recipe;
     pare_pass_memory pass = {0};
     plan->sizes.limit = pare_runtime_limit(runtime);
     plan->sizes.mapped = pare_model_bytes(model);
-    if (recipe->signal == PARE_SIGNAL_NONE) return PARE_OK;
-    if (recipe->signal == PARE_SIGNAL_MOREAU) {
-        plan->sizes.state = pare_moreau_state_bytes(model, plan->displaced, recipe->moreau.draws);
-        plan->shape.composed = true;
-    }
+    if (!pare_recipe_needs_data(recipe)) return PARE_OK;
+    shape_pass(recipe, &plan->shape);
+    if (recipe->signal == PARE_SIGNAL_MOREAU)
+        plan->sizes.state = pare_moreau_state_bytes(model, plan->displaced, &recipe->moreau);
+    if (recipe->signal == PARE_SIGNAL_SMOOTH_ROWS)
+        plan->sizes.state = pare_smoothed_gradient_measure(model, plan->scored, recipe->moreau.steps, true).state;
     PARE_TRY(place_state(model, backend, runtime, plan, &pass));
     plan->sizes.weights = pass.weights;
     plan->sizes.activations = pass.activations;
@@ -58,13 +81,12 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
 
 pare_status pare_plan_new(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
                           const pare_plan_request *request, pare_calibration_plan *out) {
-    *out = (pare_calibration_plan){
-        .shape = {.sequences = request->sequences, .length = request->length, .gradients = true}};
+    *out = (pare_calibration_plan){.shape = {.sequences = request->sequences, .length = request->length}};
     pare_status status = pare_alloc(&out->scored, model->tensor_count, sizeof(bool), "plan");
     if (status == PARE_OK) status = pare_alloc(&out->displaced, model->tensor_count, sizeof(bool), "plan");
     if (status == PARE_OK) {
         mark_tensors(model, request, out);
-        status = fill_plan(model, backend, request->recipe, runtime, out);
+        status = fill_plan(model, backend, request, runtime, out);
     }
     if (status != PARE_OK) pare_plan_free(out);
     return status;

@@ -6,7 +6,7 @@
 
 typedef struct pare_calibration_plan {
     pare_pass_shape shape; /* of the gradient pass; no gradients where the recipe needs none */
-    bool *scored;          /* [tensor_count] matrices whose units are scored */
+    bool *scored;          /* [tensor_count] tensors whose units are scored */
     bool *displaced;       /* [tensor_count] tensors the Moreau iteration displaces */
     const char *scratch;   /* folder of the displacement's scratch file, or NULL: in memory */
     pare_plan sizes;
@@ -15,7 +15,7 @@ typedef struct pare_calibration_plan {
 /* What the plan is for. */
 typedef struct pare_plan_request {
     const pare_recipe *recipe;
-    uint32_t layer_begin, layer_end; /* half-open: layers that are cut */
+    const pare_target *target; /* whose ranges and mode say what can be cut */
     pare_displace displace;
     bool score_all; /* score the other layers too, for a scores file, where the signal exists there */
     int64_t sequences, length;

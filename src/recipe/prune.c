@@ -18,49 +18,44 @@ static pare_status scan(pare_prune_job *job) {
     return pare_checkpoint_scan(job->model->checkpoint, job->runtime, &job->scan);
 }
 
-static pare_status make_plan(pare_prune_job *job, uint32_t sequences, uint32_t length) {
-    pare_plan_request request = {.recipe = &job->recipe,
-                                 .layer_begin = job->target.layer_begin,
-                                 .layer_end = job->target.layer_end,
-                                 .displace = job->options->displace,
-                                 .score_all = job->options->scores != NULL,
-                                 .sequences = sequences,
-                                 .length = length};
-    PARE_TRY(pare_plan_new(job->model, job->backend, job->runtime, &request, &job->plan));
-    if (job->runtime && job->runtime->plan) job->runtime->plan(job->runtime->progress_user, &job->plan.sizes);
-    return PARE_OK;
+static pare_status load_windows(pare_prune_job *job) {
+    pare_calibration_request request = {.options = &job->calibration,
+                                        .usual = job->usual_samples,
+                                        .batches = pare_prune_batches(job),
+                                        .seed = job->options->seed};
+    if (pare_cache_windows_take(job->options->cache, job->model, &request, &job->windows, job->calibration_digest))
+        return PARE_OK;
+    PARE_TRY(pare_calibration_load(job->model, job->backend, job->runtime, &request, &job->windows,
+                                   job->calibration_digest));
+    return pare_cache_windows_give(job->options->cache, job->model, &request, &job->windows, job->calibration_digest);
 }
 
 /* The plan is shown before the long part of the work: before a model writes its own text, after a file was read. */
 static pare_status calibrate(pare_prune_job *job) {
     const pare_calibration_options *c = &job->calibration;
-    if (!job->calibrated) return make_plan(job, 0, 0);
+    if (!job->calibrated) return pare_prune_plan(job, 0, 0, true);
     bool self = pare_calibration_is_self(c->source);
-    if (self) PARE_TRY(make_plan(job, c->samples, c->length));
-    PARE_TRY(pare_calibration_load(job->model, job->backend, job->runtime, c, job->options->seed, &job->windows,
-                                   job->calibration_digest));
-    return self ? PARE_OK : make_plan(job, job->windows.count, job->windows.length);
-}
-
-static pare_status score(pare_prune_job *job) {
-    PARE_TRY(pare_score_units(job->model, job->backend, &job->recipe, &job->plan, job->runtime, job->options->seed,
-                              job->windows.ids, &job->result));
-    return pare_select_local(job->model, &job->result.scores, job->widths, &job->selection);
+    if (self) PARE_TRY(pare_prune_plan(job, c->samples, c->length, true));
+    PARE_TRY(load_windows(job));
+    return self ? PARE_OK
+                : pare_prune_plan(job, job->windows.count / pare_prune_batches(job), job->windows.length, true);
 }
 
 static pare_status write_model(pare_prune_job *job) {
     if (!job->output) return PARE_OK;
     json_t *recipe = pare_recipe_json(&job->recipe);
     pare_record record = pare_prune_record(job, recipe);
-    char *manifest = NULL;
+    char *manifest = NULL, *config = NULL;
+    const char *folder = pare_output_path(job->output);
     pare_status status = pare_json_text(pare_report_manifest(&record), &manifest);
     json_decref(recipe);
-    if (status == PARE_OK)
-        status = pare_cut_write(job->model, &job->selection, pare_output_path(job->output), job->runtime);
-    if (status == PARE_OK) status = pare_output_write_text(job->output, "config.json", job->config);
+    if (status == PARE_OK) status = pare_cut_config(job->current, &job->selection, &config, &job->kind);
+    if (status == PARE_OK) status = pare_cut_write(job->current, &job->selection, &job->repaired, folder, job->runtime);
+    if (status == PARE_OK) status = pare_output_write_text(job->output, "config.json", config);
     if (status == PARE_OK) status = pare_output_write_text(job->output, "pruning.json", manifest);
     if (status == PARE_OK) status = pare_output_carry_over(job->output);
     pare_free(manifest);
+    free(config);
     return status;
 }
 
@@ -73,7 +68,8 @@ static pare_status verify(pare_prune_job *job) {
     if (length > job->model->config.max_positions) length = job->model->config.max_positions;
     for (uint32_t i = 0; i < length; i++)
         ids[i] = job->windows.ids ? job->windows.ids[i] : (uint32_t)((i * 7919u + 1u) % job->model->config.vocabulary);
-    return pare_verify_written(job->model, &job->selection, pare_output_path(job->output), ids, length, job->runtime);
+    return pare_verify_written(job->current, &job->selection, &job->repaired, pare_output_path(job->output), ids,
+                               length, job->runtime);
 }
 
 static int by_name(const void *a, const void *b) {
@@ -114,53 +110,59 @@ static pare_status commit_model(pare_prune_job *job) {
 
 /* Random scores and those of every layer with a signal are listed; the others are empty. */
 static pare_layer_span scored_layers(const pare_prune_job *job) {
-    pare_layer_span all = {0, job->model->config.layers}, cut = {job->target.layer_begin, job->target.layer_end};
-    const bool *scored = job->plan.scored;
-    bool both_ends = scored[pare_tensor_id(0, PARE_ROLE_Q)] && scored[pare_tensor_id(all.end - 1, PARE_ROLE_Q)];
-    return !job->recipe.salience || both_ends ? all : cut;
+    uint32_t layers = job->current->config.layers, begin = layers, end = 0;
+    for (uint32_t i = 0; i < layers; i++) {
+        const bool *scored = job->plan.scored;
+        if (!scored[pare_tensor_id(i, PARE_ROLE_Q)] && !scored[pare_tensor_id(i, PARE_ROLE_GATE)]) continue;
+        begin = i < begin ? i : begin;
+        end = i + 1;
+    }
+    return job->recipe.salience ? (pare_layer_span){begin, end} : (pare_layer_span){0, layers};
 }
 
 /* The scores are on the disk before the model appears, and appear after it: a failure leaves neither. */
 static pare_status commit(pare_prune_job *job) {
     if (job->options->scores)
-        PARE_TRY(pare_staged_write(pare_report_scores(&job->result.scores, job->model, scored_layers(job)),
+        PARE_TRY(pare_staged_write(pare_report_scores(&job->result.scores, job->current, scored_layers(job)),
                                    job->options->scores, &job->scores));
     PARE_TRY(commit_model(job));
     return pare_staged_place(&job->scores);
 }
 
-static pare_status run_stages(pare_prune_job *job) {
-    static const struct {
-        const char *name;
-        stage_fn run;
-    } stages[PARE_PRUNE_STAGES] = {
-        {"preparing", pare_prune_prepare},         {"reading and checking", scan},
-        {"calibration text", calibrate},           {"scoring", score},
-        {"evaluation", pare_prune_evaluate_texts}, {"writing", write_model},
-        {"checking the result", verify},           {"putting into place", commit},
-    };
-    for (int i = 0; i < PARE_PRUNE_STAGES; i++) {
-        double start = pare_clock();
-        PARE_TRY(pare_interrupted());
-        PARE_TRY(stages[i].run(job));
-        json_object_set_new(job->seconds, stages[i].name, json_real(pare_clock() - start));
-    }
+pare_status pare_prune_timed(pare_prune_job *job, const char *name, stage_fn run) {
+    double start = pare_clock();
+    PARE_TRY(pare_interrupted());
+    PARE_TRY(run(job));
+    double before = json_number_value(json_object_get(job->seconds, name));
+    json_object_set_new(job->seconds, name, json_real(before + pare_clock() - start));
     return PARE_OK;
+}
+
+static pare_status run_stages(pare_prune_job *job) {
+    PARE_TRY(pare_prune_timed(job, "preparing", pare_prune_prepare));
+    PARE_TRY(pare_prune_timed(job, "reading and checking", scan));
+    PARE_TRY(pare_prune_timed(job, "calibration text", calibrate));
+    PARE_TRY(pare_prune_rounds(job));
+    PARE_TRY(pare_prune_timed(job, "evaluation", pare_prune_evaluate_texts));
+    PARE_TRY(pare_prune_timed(job, "writing", write_model));
+    PARE_TRY(pare_prune_timed(job, "checking the result", verify));
+    return pare_prune_timed(job, "putting into place", commit);
 }
 
 static void free_job(pare_prune_job *job) {
     pare_output_abandon(job->output);
     pare_staged_drop(&job->scores);
-    pare_selection_free(&job->selection);
-    pare_score_free(&job->result);
-    pare_plan_free(&job->plan);
+    pare_prune_round_free(job);
+    pare_temporary_model_free(&job->temporary);
+    pare_selection_free(&job->composed);
+    pare_goal_free(&job->goal);
     pare_windows_free(&job->windows);
     pare_scan_free(&job->scan);
-    pare_free(job->widths);
-    free(job->config);
     json_decref(job->texts);
     json_decref(job->seconds);
     json_decref(job->files);
+    json_decref(job->traces);
+    json_decref(job->repairs);
     pare_backend_close(job->backend);
 }
 
@@ -173,6 +175,7 @@ pare_status pare_prune(const pare_model *model, const pare_prune_options *option
                                                runtime ? runtime->threads : 0, &job.backend);
     if (status == PARE_OK) {
         job.seconds = json_object();
+        job.traces = json_array();
         status = run_stages(&job);
     }
     if (status == PARE_OK) status = pare_prune_report(&job, report);

@@ -5,12 +5,13 @@
 #include "checkpoint/config_write.h"
 #include "checkpoint/output.h"
 #include "checkpoint/scan.h"
+#include "recipe/cache.h"
 #include "recipe/score.h"
+#include "repair/repair.h"
 #include "report/manifest.h"
 #include "report/staged.h"
+#include "surgery/staged_model.h"
 #include "text/corpus.h"
-
-enum { PARE_PRUNE_STAGES = 8 };
 
 typedef struct pare_prune_job {
     const pare_model *model;
@@ -20,24 +21,31 @@ typedef struct pare_prune_job {
 
     pare_recipe recipe;
     pare_target target;
-    pare_widths *widths; /* [layers] after */
-    pare_config_kind kind;
-    char *config; /* config.json of the result */
+    pare_goal goal; /* of the last round */
     pare_output *output;
     pare_calibration_options calibration; /* as given, but with nothing left open for "self" */
+    uint32_t usual_samples;
     bool calibrated;
 
     pare_scan scan;
-    pare_windows windows; /* calibration */
+    pare_windows windows; /* calibration; with a batch for every step where the protocol draws one */
     char calibration_digest[65];
     pare_calibration_plan plan;
-    pare_score_result result;
-    pare_selection selection;
+
+    uint32_t rounds, round;
+    const pare_model *current;          /* what this round starts from: `model`, or what the last round left */
+    pare_temporary_model temporary;     /* that holds `current` after the first round */
+    pare_score_result result;           /* of this round */
+    pare_selection selection, composed; /* of this round, from `current`; of all rounds, from `model` */
+    pare_repaired repaired;             /* of this round */
+    json_t *repairs;                    /* per layer and stage: errors before and after; or NULL */
     pare_staged scores;
 
+    pare_config_kind kind;
     json_t *texts;   /* [{"file", "before", "after"}] or NULL */
     json_t *seconds; /* {"stage": seconds} */
     json_t *files;   /* names of what was written */
+    json_t *traces;  /* of every round */
     uint64_t bytes_after;
 } pare_prune_job;
 
@@ -45,8 +53,22 @@ typedef struct pare_prune_job {
 uint32_t pare_prune_window(const pare_prune_options *options);
 /* The first stage: resolves the options, refuses what makes no sense, and opens the output. */
 pare_status pare_prune_prepare(pare_prune_job *job);
+/* How many sequences the calibration needs: a batch for every step where the protocol draws one. */
+uint32_t pare_prune_batches(const pare_prune_job *job);
 
-/* Perplexity of every text before and after (of the dense model with the removed units switched off), into job->texts.
+/* All rounds of scoring, selecting and repairing; leaves the last round's selection, relative to job->current. */
+pare_status pare_prune_rounds(pare_prune_job *job);
+/* Chooses by OBS and repairs, where the recipe says so: changes job->selection, fills job->repaired. */
+pare_status pare_prune_repair(pare_prune_job *job);
+/* Frees what belongs to one round. */
+void pare_prune_round_free(pare_prune_job *job);
+/* Makes job->plan for job->current; announced: and shows it. */
+pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t length, bool announced);
+/* Runs one stage and adds its time to job->seconds. */
+pare_status pare_prune_timed(pare_prune_job *job, const char *name, pare_status (*run)(pare_prune_job *job));
+
+/* Perplexity of every text before and after (of the current model with the removed units switched off), into
+ * job->texts.
  */
 pare_status pare_prune_evaluate_texts(pare_prune_job *job);
 

@@ -27,24 +27,14 @@ pare_record pare_prune_record(const pare_prune_job *job, json_t *recipe) {
                          .method = job->recipe.name,
                          .recipe = recipe,
                          .seed = job->options->seed,
+                         .iterations = job->rounds,
                          .scan = &job->scan,
                          .calibration = job->calibrated ? (source ? source : "self") : NULL,
                          .sequences = job->windows.count,
                          .length = job->windows.length,
                          .calibration_digest = job->calibration_digest,
-                         .parameters_after = pare_parameters_with(job->model, job->widths),
-                         .selection = &job->selection};
-}
-
-static json_t *trace_json(const pare_score_result *result) {
-    json_t *trace = json_array();
-    for (int32_t t = 0; t < result->steps; t++) {
-        const pare_moreau_step *step = &result->trace[t];
-        double rows = step->rows ? (double)step->rows : 1.0;
-        json_array_append_new(trace, json_pack("{s:i,s:f,s:f,s:f}", "step", t + 1, "loss", step->loss, "delta_l2",
-                                               step->delta_l2, "zero_groups", (double)step->zero_rows / rows));
-    }
-    return trace;
+                         .parameters_after = pare_selection_parameters(job->model, &job->composed),
+                         .selection = &job->composed};
 }
 
 static json_t *output_json(const pare_prune_job *job, const pare_record *record) {
@@ -60,13 +50,6 @@ static json_t *output_json(const pare_prune_job *job, const pare_record *record)
 
 static json_t *pair(uint64_t before, uint64_t after) {
     return json_pack("{s:I,s:I}", "before", (json_int_t)before, "after", (json_int_t)after);
-}
-
-/* Weights alone, at the dtypes of the input. */
-static uint64_t weight_bytes_after(const pare_prune_job *job) {
-    uint64_t removed = pare_model_parameters(job->model) - pare_parameters_with(job->model, job->widths);
-    return pare_model_bytes(job->model) -
-           removed * pare_dtype_size(job->model->tensors[pare_tensor_id(0, PARE_ROLE_Q)]->dtype);
 }
 
 static json_t *warnings_json(const pare_prune_job *job) {
@@ -86,7 +69,7 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     json_object_set_new(json, "method", json_string(job->recipe.name));
     json_object_set_new(json, "recipe", recipe);
     json_object_set_new(json, "seed", json_integer((json_int_t)job->options->seed));
-    json_object_set_new(json, "ratio", json_real(job->target.ratio));
+    json_object_set_new(json, "ratio", json_real(job->goal.ratio));
     json_object_set_new(model, "name", pare_json_name(pare_checkpoint_directory(job->model->checkpoint)));
     json_object_set_new(model, "parameters", json_integer((json_int_t)parameters));
     json_object_set_new(model, "bytes", json_integer((json_int_t)bytes));
@@ -94,9 +77,14 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     if (!job->options->dry_run) json_object_set_new(json, "output", output_json(job, &record));
     json_object_set_new(json, "calibration", pare_report_calibration(&record));
     json_object_set_new(json, "parameters", pair(parameters, record.parameters_after));
-    json_object_set_new(json, "bytes", pair(bytes, weight_bytes_after(job)));
-    json_object_set_new(json, "layers", pare_report_layers(job->model, &job->selection));
-    if (job->result.trace) json_object_set_new(json, "trace", trace_json(&job->result));
+    json_object_set_new(json, "bytes", pair(bytes, pare_selection_bytes(job->model, &job->composed)));
+    json_object_set_new(json, "layers", pare_report_layers(&job->composed));
+    if (job->composed.hidden_channel)
+        json_object_set_new(json, "hidden_channels_kept", pare_report_hidden(&job->composed));
+    size_t rounds = json_array_size(job->traces);
+    if (rounds) json_object_set(json, "trace", json_array_get(job->traces, rounds - 1));
+    if (rounds > 1) json_object_set(json, "traces", job->traces);
+    if (job->repairs) json_object_set(json, "repair", job->repairs);
     if (job->texts) json_object_set(json, "texts", job->texts);
     json_object_set(json, "seconds", job->seconds);
     json_t *warnings = warnings_json(job);

@@ -2,9 +2,11 @@
 #include "calibrate/self.h"
 #include "evaluate/perplexity.h"
 #include "recipe/prune_job.h"
+#include "support/file.h"
 #include "surgery/mask.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static json_t *result_json(double nll) {
     return json_pack("{s:f,s:f}", "perplexity", exp(nll), "nll", nll);
@@ -30,38 +32,58 @@ static pare_status load_windows(const pare_prune_job *job, const char *name, par
     return pare_windows_stream(tokenizer, name, NULL, pare_prune_window(o), o->max_windows, windows);
 }
 
-static pare_status evaluate_text(pare_prune_job *job, const char *name, float **mask) {
-    pare_windows windows;
-    PARE_TRY(load_windows(job, name, &windows));
-    pare_source masked = {.model = job->model, .backend = job->backend, .column_scale = mask};
+/* The dense model's figure may be known from an earlier run on the same text. */
+static pare_status evaluate_dense(pare_prune_job *job, pare_evaluation *evaluation, double *nll) {
+    char *name =
+        pare_format("%s %u %u %u %llu", evaluation->name, pare_prune_window(job->options), job->options->max_windows,
+                    (unsigned)job->backend->operand, (unsigned long long)job->options->seed);
+    pare_cache *cache = job->options->cache;
+    bool known = pare_cache_nll_take(cache, job->model, name, nll);
+    pare_status status = known ? PARE_OK : pare_perplexity(evaluation, nll);
+    if (status == PARE_OK && !known) status = pare_cache_nll_give(cache, job->model, name, *nll);
+    free(name);
+    return status;
+}
+
+static pare_status evaluate_windows(pare_prune_job *job, const char *name, const pare_windows *windows,
+                                    const pare_source *masked) {
     pare_evaluation evaluation = {.model = job->model,
                                   .backend = job->backend,
                                   .runtime = job->runtime,
-                                  .windows = &windows,
+                                  .windows = windows,
                                   .name = name,
                                   .stage = "evaluating the dense model"};
     double before = 0.0, after = 0.0;
-    pare_status status = pare_calibration_check(job->model, name, &windows);
-    if (status == PARE_OK) status = pare_perplexity(&evaluation, &before);
-    evaluation.source = &masked;
+    PARE_TRY(pare_calibration_check(job->model, name, windows));
+    PARE_TRY(evaluate_dense(job, &evaluation, &before));
+    evaluation.model = job->current;
+    evaluation.source = masked;
     evaluation.stage = "evaluating the pruned model";
-    if (status == PARE_OK) status = pare_perplexity(&evaluation, &after);
-    if (status == PARE_OK)
-        json_array_append_new(job->texts, json_pack("{s:o,s:i,s:o,s:o}", "file", pare_json_name(name), "windows",
-                                                    (int)windows.count, "before", result_json(before), "after",
-                                                    result_json(after)));
+    PARE_TRY(pare_perplexity(&evaluation, &after));
+    json_array_append_new(job->texts,
+                          json_pack("{s:o,s:i,s:o,s:o}", "file", pare_json_name(name), "windows", (int)windows->count,
+                                    "before", result_json(before), "after", result_json(after)));
+    return PARE_OK;
+}
+
+static pare_status evaluate_text(pare_prune_job *job, const char *name, const pare_source *masked) {
+    pare_windows windows;
+    PARE_TRY(load_windows(job, name, &windows));
+    pare_status status = evaluate_windows(job, name, &windows, masked);
     pare_windows_free(&windows);
     return status;
 }
 
 pare_status pare_prune_evaluate_texts(pare_prune_job *job) {
-    float **mask;
+    pare_mask mask;
     if (!job->options->text_count) return PARE_OK;
     job->texts = json_array();
-    PARE_TRY(pare_mask_new(job->model, &job->selection, &mask));
+    PARE_TRY(pare_mask_new(job->current, &job->selection, &job->repaired, &mask));
+    pare_source masked = {.model = job->current, .backend = job->backend};
+    pare_mask_apply(&mask, &masked);
     pare_status status = PARE_OK;
     for (size_t i = 0; i < job->options->text_count && status == PARE_OK; i++)
-        status = evaluate_text(job, job->options->texts[i], mask);
-    pare_mask_free(job->model, mask);
+        status = evaluate_text(job, job->options->texts[i], &masked);
+    pare_mask_free(&mask);
     return status;
 }

@@ -1,103 +1,216 @@
 #include "recipe/recipe.h"
-
+#include "repair/repair.h"
+#include "support/file.h"
 #include "support/memory.h"
 
 #include <math.h>
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-static pare_status out_of_range(const char *option, double value, const char *advice) {
-    return pare_fail(PARE_BAD_ARGUMENT, "%s %g: %s", option, value, advice);
-}
+enum { CONSTANTS = 6 };
 
-const char *pare_recipe_ignored(const pare_prune_options *o, const pare_recipe *recipe, size_t index) {
-    bool moreau = recipe->signal == PARE_SIGNAL_MOREAU;
-    const struct {
-        const char *option;
-        bool ignored;
-    } all[] = {
-        {"--steps", o->steps && !moreau},
-        {"--draws", o->draws && !moreau},
-        {"--sigma", o->sigma >= 0.0 && !moreau},
-        {"--rho", o->rho != 0.0 && !moreau},
-        {"--gamma", o->gamma != 0.0 && !moreau},
-        {"--eta", o->eta >= 0.0 && (!moreau || (recipe->moreau.prox == PARE_PROX_NONE && o->eta > 0.0))},
-        {"--displace", o->displace && !moreau},
+/* A constant with an option of its own: its key, and what was given. */
+typedef struct constant {
+    const char *key;
+    double value;
+    bool given;
+} constant;
+
+static void list_constants(const pare_prune_options *o, constant list[CONSTANTS]) {
+    const constant all[CONSTANTS] = {
+        {"steps", o->steps, o->steps != 0}, {"draws", o->draws, o->draws != 0}, {"sigma", o->sigma, !(o->sigma < 0)},
+        {"rho", o->rho, o->rho != 0},       {"gamma", o->gamma, o->gamma != 0}, {"eta", o->eta, !(o->eta < 0)},
     };
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (all[i].ignored && index-- == 0) return all[i].option;
-    return NULL;
+    memcpy(list, all, sizeof all);
 }
 
-static pare_status check_constants(const pare_moreau *m) {
-    if (m->steps < 1 || m->steps > 1000000)
-        return out_of_range("--steps", m->steps, "give a number of steps from 1 to 1000000");
-    if (m->draws < 1 || m->draws > 1000000)
-        return out_of_range("--draws", m->draws, "give a number of draws from 1 to 1000000");
-    if (!(m->sigma <= 100.0))
-        return out_of_range("--sigma", m->sigma, "give the noise as a share of each weight, such as 0.05");
-    if (!(m->rho > 0.0) || !isfinite(m->rho))
-        return out_of_range("--rho", m->rho, "give a positive number, such as 0.2");
-    if (!(m->gamma > 0.0) || !isfinite(m->gamma))
-        return out_of_range("--gamma", m->gamma, "give a positive step size, such as 2e-4");
-    if (m->gamma > m->rho)
+const char *pare_setting_key(size_t index) {
+    const pare_key *key = pare_key_at(index);
+    return key ? key->name : NULL;
+}
+
+const char *pare_setting_choice(const char *name, size_t index) {
+    const pare_key *key = pare_key_find(name);
+    if (!key || key->kind == PARE_KEY_INTEGER || key->kind == PARE_KEY_REAL) return NULL;
+    return key->kind == PARE_KEY_SALIENCE ? pare_salience_name(index) : key->choices[index];
+}
+
+/* What was given and means nothing here. An eta of 0 is no threshold, which is what methods without one have. */
+const char *pare_recipe_ignored(const pare_prune_options *o, const pare_recipe *recipe, size_t index) {
+    constant constants[CONSTANTS];
+    list_constants(o, constants);
+    for (size_t i = 0; i < CONSTANTS; i++) {
+        const pare_key *key = pare_key_find(constants[i].key);
+        bool no_threshold =
+            strcmp(key->name, "eta") == 0 && constants[i].value <= 0.0 && recipe->signal == PARE_SIGNAL_MOREAU;
+        if (constants[i].given && !key->applies(recipe) && !no_threshold && index-- == 0) return key->option;
+    }
+    for (size_t i = 0; i < o->setting_count; i++) {
+        const pare_key *key = pare_key_find(o->settings[i].key);
+        if (key && key->option && !key->applies(recipe) && index-- == 0) return key->option;
+    }
+    return o->displace && recipe->signal != PARE_SIGNAL_MOREAU && index == 0 ? "--displace" : NULL;
+}
+
+static pare_status set_constants(const pare_prune_options *o, pare_recipe *recipe) {
+    constant constants[CONSTANTS];
+    list_constants(o, constants);
+    for (size_t i = 0; i < CONSTANTS; i++) {
+        const pare_key *key = pare_key_find(constants[i].key);
+        if (constants[i].given && key->applies(recipe))
+            PARE_TRY(pare_key_set_number(key, key->option, constants[i].value, recipe));
+    }
+    return PARE_OK;
+}
+
+static pare_status set_text(const pare_key *key, const char *value, pare_recipe *recipe) {
+    char *end;
+    const char *where = key->option ? key->option : key->name;
+    double number = strtod(value, &end);
+    if (end != value && !*end) return pare_key_set_number(key, where, number, recipe);
+    return pare_key_set_name(key, where, value, recipe);
+}
+
+static pare_status set_settings(const pare_prune_options *o, pare_recipe *recipe) {
+    for (size_t i = 0; i < o->setting_count; i++) {
+        const pare_key *key = pare_key_find(o->settings[i].key);
+        if (!key) return pare_fail(PARE_BAD_ARGUMENT, "there is no setting '%s'", o->settings[i].key);
+        PARE_TRY(set_text(key, o->settings[i].value, recipe));
+    }
+    return PARE_OK;
+}
+
+static pare_status check_moreau(const pare_moreau *m) {
+    if (m->prox != PARE_PROX_RELEASED && m->gamma > m->rho)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--gamma %g is larger than --rho %g: the proximal step would overshoot; give at most rho",
                          m->gamma, m->rho);
-    if (!isfinite(m->eta)) return out_of_range("--eta", m->eta, "give a threshold of 0 or more, such as 5e-6");
     return PARE_OK;
+}
+
+static bool has_gradient(const pare_recipe *r) {
+    return r->signal >= PARE_SIGNAL_GRADIENT && r->signal <= PARE_SIGNAL_SMOOTH_ROWS;
+}
+
+static pare_status check_salience(const pare_recipe *r) {
+    const pare_salience *s = r->salience;
+    if (pare_signal_scores_layers(r->signal)) {
+        if (r->mode != PARE_MODE_LAYER)
+            return pare_fail(PARE_BAD_ARGUMENT, "this method scores whole layers: it needs --mode layer");
+        return s ? pare_fail(PARE_BAD_ARGUMENT, "the signal scores layers by itself and needs no salience") : PARE_OK;
+    }
+    if (!s) return PARE_OK;
+    if ((s->needs & PARE_NEEDS_GRADIENT) && !has_gradient(r))
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "salience %s (%s) needs a gradient: choose the signal gradient, moreau, "
+                         "smooth or smooth-rows",
+                         s->name, s->formula);
+    if ((s->needs & PARE_NEEDS_SQUARES) && r->signal != PARE_SIGNAL_GRADIENT)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "salience %s (%s) needs the gradient of every sample: choose the signal "
+                         "gradient",
+                         s->name, s->formula);
+    if ((s->needs & PARE_NEEDS_INPUTS) && r->signal != PARE_SIGNAL_INPUTS)
+        return pare_fail(PARE_BAD_ARGUMENT, "salience %s (%s) needs input norms: choose the signal inputs", s->name,
+                         s->formula);
+    if (!s->needs && r->signal != PARE_SIGNAL_NONE)
+        return pare_fail(PARE_BAD_ARGUMENT, "salience %s (%s) reads no signal: choose the signal none", s->name,
+                         s->formula);
+    return PARE_OK;
+}
+
+static pare_status check_mode(const pare_recipe *r) {
+    bool squares = r->salience && (r->salience->needs & PARE_NEEDS_SQUARES);
+    bool inputs = r->salience && (r->salience->needs & PARE_NEEDS_INPUTS);
+    if (r->mode == PARE_MODE_CHANNEL && (squares || inputs))
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--mode channel also scores norms and the embedding, for which %s has no "
+                         "signal: choose param_first, vectorize, l1 or l2",
+                         r->salience->name);
+    if (r->choice == PARE_CHOOSE_OBS && r->mode != PARE_MODE_BLOCK)
+        return pare_fail(PARE_BAD_ARGUMENT, "--choose obs removes heads and FFN channels: it needs --mode block");
+    if (r->choice == PARE_CHOOSE_OBS && r->ranking == PARE_RANK_GLOBAL_RAW)
+        return pare_fail(PARE_BAD_ARGUMENT, "--choose obs takes its widths from --select local, uniform, global or "
+                                            "rising, not global-raw");
+    if (r->query_heads && r->ranking == PARE_RANK_GLOBAL_RAW)
+        return pare_fail(PARE_BAD_ARGUMENT, "--select global-raw ranks whole KV groups: it needs --gqa kv");
+    if (r->choice == PARE_CHOOSE_OBS && r->query_heads &&
+        (r->ranking == PARE_RANK_UNIFORM || r->ranking == PARE_RANK_GLOBAL))
+        return pare_fail(PARE_BAD_ARGUMENT, "--choose obs knows the error curves of KV groups, not of query heads: "
+                                            "--gqa query needs --select local or rising");
+    if (r->compensation != PARE_COMPENSATE_NONE && r->mode == PARE_MODE_LAYER)
+        return pare_fail(PARE_BAD_ARGUMENT, "--compensate ls refits the readers of removed units; --mode layer leaves "
+                                            "none: take --compensate none");
+    return PARE_OK;
+}
+
+pare_status pare_recipe_check(const pare_recipe *r) {
+    PARE_TRY(check_salience(r));
+    PARE_TRY(check_mode(r));
+    return r->signal == PARE_SIGNAL_MOREAU ? check_moreau(&r->moreau) : PARE_OK;
+}
+
+/* Repair constants for a method that does not repair, should an option ask it to. */
+void pare_recipe_start(const pare_recipe *preset, pare_recipe *out) {
+    *out = *preset;
+    if (pare_recipe_repairs(preset)) return;
+    out->metric = PARE_METRIC_FISHER;
+    out->dense = PARE_REPAIR_ALPHA;
+    out->damping = out->reader_damping = PARE_REPAIR_DAMPING;
+    out->fraction = PARE_REPAIR_FRACTION;
 }
 
 pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
-    const char *method = o->method ? o->method : "moreau-gs";
+    const char *method = o->method ? o->method : PARE_DEFAULT_METHOD;
     const pare_recipe *preset = pare_recipe_find(method);
+    if (o->method && o->recipe) return pare_fail(PARE_BAD_ARGUMENT, "give either --method or --recipe, not both");
     if (!preset)
         return pare_fail(PARE_BAD_ARGUMENT, "--method %s: no such method; `pare help prune` lists them", method);
-    *out = *preset;
-    if (out->signal != PARE_SIGNAL_MOREAU) return PARE_OK;
-    pare_moreau *m = &out->moreau;
-    if (o->steps) m->steps = o->steps;
-    if (o->draws) m->draws = o->draws;
-    if (!(o->sigma < 0.0)) m->sigma = o->sigma;
-    if (o->rho != 0.0) m->rho = o->rho;
-    if (o->gamma != 0.0) m->gamma = o->gamma;
-    if (!(o->eta < 0.0) && m->prox != PARE_PROX_NONE) m->eta = o->eta;
-    return check_constants(m);
+    pare_recipe_start(preset, out);
+    if (o->recipe) PARE_TRY(pare_recipe_read(o->recipe, out));
+    PARE_TRY(set_settings(o, out));
+    PARE_TRY(set_constants(o, out));
+    return pare_recipe_check(out);
 }
 
-pare_status pare_recipe_constants(const pare_prune_options *options, char **text) {
-    enum { SIZE = 256 };
-    pare_recipe recipe;
-    *text = NULL;
-    PARE_TRY(pare_recipe_resolve(options, &recipe));
-    PARE_TRY(pare_alloc(text, SIZE, 1, "constants"));
-    const pare_moreau *m = &recipe.moreau;
-    if (recipe.signal != PARE_SIGNAL_MOREAU)
-        snprintf(*text, SIZE, "none");
-    else
-        snprintf(*text, SIZE, "T = %d steps, m = %d draws of noise sigma = %g, rho = %g, gamma = %g, eta = %g",
-                 m->steps, m->draws, m->sigma, m->rho, m->gamma, m->eta);
-    return PARE_OK;
+bool pare_signal_scores_layers(pare_signal signal) {
+    return signal == PARE_SIGNAL_DEPTH || signal == PARE_SIGNAL_INFLUENCE || signal == PARE_SIGNAL_REMOVAL;
+}
+
+bool pare_recipe_repairs(const pare_recipe *r) {
+    return r->choice == PARE_CHOOSE_OBS || r->compensation != PARE_COMPENSATE_NONE;
+}
+
+bool pare_recipe_needs_data(const pare_recipe *r) {
+    return (r->signal != PARE_SIGNAL_NONE && r->signal != PARE_SIGNAL_DEPTH) || pare_recipe_repairs(r);
 }
 
 json_t *pare_recipe_json(const pare_recipe *recipe) {
-    static const char *const signals[] = {
-        [PARE_SIGNAL_NONE] = "none", [PARE_SIGNAL_GRADIENT] = "gradient", [PARE_SIGNAL_MOREAU] = "moreau"};
-    static const char *const proxes[] = {[PARE_PROX_NONE] = "none", [PARE_PROX_GROUP] = "group", [PARE_PROX_L1] = "l1"};
-    static const char *const reductions[] = {[PARE_REDUCE_SUM] = "sum", [PARE_REDUCE_MEAN] = "mean"};
     json_t *json = json_object();
-    json_object_set_new(json, "signal", json_string(signals[recipe->signal]));
-    json_object_set_new(json, "salience", json_string(recipe->salience ? recipe->salience->name : "random"));
-    json_object_set_new(json, "reduction", json_string(reductions[recipe->reduction]));
-    json_object_set_new(json, "unit", json_string("KV group, FFN channel"));
-    json_object_set_new(json, "selection", json_string("per layer"));
-    if (recipe->signal != PARE_SIGNAL_MOREAU) return json;
-    const pare_moreau *m = &recipe->moreau;
-    json_object_set_new(json, "steps", json_integer(m->steps));
-    json_object_set_new(json, "draws", json_integer(m->draws));
-    json_object_set_new(json, "sigma", json_real(m->sigma));
-    json_object_set_new(json, "rho", json_real(m->rho));
-    json_object_set_new(json, "gamma", json_real(m->gamma));
-    json_object_set_new(json, "eta", json_real(m->eta));
-    json_object_set_new(json, "prox", json_string(proxes[m->prox]));
+    const pare_key *key;
+    for (size_t i = 0; (key = pare_key_at(i)); i++)
+        if (key->applies(recipe)) json_object_set_new(json, key->name, pare_key_json(key, recipe));
     return json;
+}
+
+/* "steps 10, draws 1, ..." of the keys that are numbers. */
+pare_status pare_recipe_constants(const pare_prune_options *options, char **text) {
+    pare_recipe recipe;
+    const pare_key *key;
+    *text = NULL;
+    PARE_TRY(pare_recipe_resolve(options, &recipe));
+    char *line = pare_format("%s", "");
+    for (size_t i = 0; (key = pare_key_at(i)); i++) {
+        bool number = key->kind == PARE_KEY_INTEGER || key->kind == PARE_KEY_REAL;
+        if (!number || !key->applies(&recipe)) continue;
+        json_t *value = pare_key_json(key, &recipe);
+        char *longer = pare_format("%s%s%s %g", line, *line ? ", " : "", key->name, json_number_value(value));
+        json_decref(value);
+        free(line);
+        line = longer;
+    }
+    pare_status status = pare_alloc(text, strlen(line) + sizeof "none", 1, "constants");
+    if (status == PARE_OK) strcpy(*text, *line ? line : "none");
+    free(line);
+    return status;
 }

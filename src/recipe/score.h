@@ -4,6 +4,19 @@
 
 #include "recipe/plan.h"
 
+typedef struct pare_score_request {
+    const pare_model *model;
+    const pare_backend *backend;
+    const pare_recipe *recipe;
+    const pare_calibration_plan *plan;
+    const pare_runtime *runtime;
+    uint64_t seed;
+    const uint32_t *ids; /* [batches, sequences, length] of the plan's shape, unused where the recipe has no signal */
+    uint32_t batches;    /* 1, or one for each step of the iteration */
+    const char *resume;  /* folder in which steps are kept and looked for; NULL: none */
+    const char *digest;  /* of the calibration ids, 64 hexadecimal digits */
+} pare_score_request;
+
 typedef struct pare_score_result {
     pare_unit_scores scores;
     double loss;             /* of the calibration batch; NaN where none was needed */
@@ -11,10 +24,9 @@ typedef struct pare_score_result {
     int32_t steps;
 } pare_score_result;
 
-/* ids: [sequences, length] of the plan's shape, unused where the recipe has no signal. Free with pare_score_free. */
-pare_status pare_score_units(const pare_model *model, const pare_backend *backend, const pare_recipe *recipe,
-                             const pare_calibration_plan *plan, const pare_runtime *runtime, uint64_t seed,
-                             const uint32_t *ids, pare_score_result *out);
+/* Free with pare_score_free. */
+pare_status pare_score_units(const pare_score_request *request, pare_score_result *out);
 void pare_score_free(pare_score_result *result);
+pare_status pare_score_copy(const pare_model *model, const pare_score_result *from, pare_score_result *out);
 
 #endif

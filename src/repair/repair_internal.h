@@ -23,7 +23,7 @@ typedef struct pare_repair {
     int64_t tokens, micro_batch, hidden, widest; /* widest: input width of any matrix, or d */
     pare_selection *selection;
     pare_repaired *repaired;
-    pare_axis channels; /* kept hidden channels */
+    pare_index_list channels; /* kept hidden channels */
 
     pare_walk walk;
     pare_block block; /* of the layer in hand, as the dense model has it */

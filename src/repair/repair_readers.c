@@ -112,7 +112,7 @@ static pare_status fit_norm(pare_repair *r, const pare_norm_pair *norms, double 
 /* The final norm's weights, in: the dense ones, out: fitted as they are stored; the pruned ones of `norms` follow. */
 static pare_status replace_norm(pare_repair *r, pare_norm_pair *norms, float *weights) {
     size_t id = pare_tensor_id_final_norm(r->model);
-    pare_axis one = {.count = 1};
+    pare_index_list one = {.count = 1};
     double *factor, eps = 0.0;
     void *out;
     PARE_TRY(pare_alloc(&factor, (size_t)r->hidden, sizeof *factor, "final norm"));
@@ -138,7 +138,7 @@ static pare_status replace_head(pare_repair *r, const pare_norm_pair *norms) {
     PARE_TRY(
         pare_repaired_add(r->repaired, r->model, id, (uint64_t)vocabulary, (uint64_t)r->channels.count, (void **)&out));
     for (int64_t first = 0; first < vocabulary; first += chunk) {
-        pare_axis rows = {.count = vocabulary - first < chunk ? vocabulary - first : chunk};
+        pare_index_list rows = {.count = vocabulary - first < chunk ? vocabulary - first : chunk};
         pare_source_rows(r->source, id, first, rows.count, r->weights);
         apply_map(r, rows.count);
         pare_from_float(r->slot[1].stored, r->model->tensors[id]->dtype, r->result, (size_t)(rows.count * d));

@@ -93,22 +93,22 @@ static pare_status pass_on(const pare_repair *r, pare_block *block, pare_stage s
 }
 
 /* `unit` neighbouring indices for each of `count`. */
-static pare_status expand(const uint32_t *units, uint32_t count, uint32_t unit, pare_axis *out) {
+static pare_status expand(const uint32_t *units, uint32_t count, uint32_t unit, pare_index_list *out) {
     uint32_t *index;
     PARE_TRY(pare_alloc(&index, (size_t)count * unit, sizeof *index, "kept indices"));
     for (uint32_t i = 0; i < count; i++)
         for (uint32_t j = 0; j < unit; j++)
             index[i * unit + j] = units[i] * unit + j;
-    *out = (pare_axis){.index = index, .count = (int64_t)count * unit};
+    *out = (pare_index_list){.index = index, .count = (int64_t)count * unit};
     return PARE_OK;
 }
 
-static void axis_free(pare_axis *axis) {
+static void axis_free(pare_index_list *axis) {
     pare_free((void *)(uintptr_t)axis->index);
 }
 
 /* The kept indices of a role's cut axis. */
-static pare_status kept_of(const pare_repair *r, const pare_stage_run *run, pare_role role, pare_axis *out) {
+static pare_status kept_of(const pare_repair *r, const pare_stage_run *run, pare_role role, pare_index_list *out) {
     const pare_kept *kept = run->kept;
     uint32_t h = r->model->config.head_size;
     if (role >= PARE_ROLE_GATE) return expand(kept->ffn_channel, kept->ffn, 1, out);
@@ -122,11 +122,11 @@ static pare_status keep(pare_repair *r, const pare_stage_run *run, pare_role rol
     const pare_tensor *tensor = r->model->tensors[id];
     bool output = role == run->output;
     int64_t rows, columns;
-    pare_axis units;
+    pare_index_list units;
     void *out;
     pare_tensor_matrix(tensor, &rows, &columns);
     PARE_TRY(kept_of(r, run, role, &units));
-    pare_axis down = output ? r->channels : units, across = output ? units : r->channels;
+    pare_index_list down = output ? r->channels : units, across = output ? units : r->channels;
     pare_status status =
         pare_repaired_add(r->repaired, r->model, id, (uint64_t)down.count, (uint64_t)across.count, &out);
     if (status == PARE_OK) pare_matrix_cut(slot->stored, columns, pare_dtype_size(tensor->dtype), down, across, out);
@@ -149,7 +149,7 @@ static void load_output(pare_repair *r, const pare_stage_run *run) {
 static pare_status replace_output(pare_repair *r, pare_stage_run *run, const float *cross, double energy, bool fit) {
     size_t id = pare_tensor_id(run->layer, run->output);
     const pare_repair_options *o = &r->job->options;
-    pare_axis kept;
+    pare_index_list kept;
     PARE_TRY(kept_of(r, run, run->output, &kept));
     pare_status status = PARE_OK;
     if (fit) {

@@ -14,10 +14,10 @@ typedef struct pare_repaired {
 } pare_repaired;
 
 /* Some indices of an axis, ascending; index NULL: the first `count`. */
-typedef struct pare_axis {
+typedef struct pare_index_list {
     const uint32_t *index;
     int64_t count;
-} pare_axis;
+} pare_index_list;
 
 enum { PARE_REPAIRED_ALIGNMENT = 64 };
 
@@ -34,6 +34,6 @@ pare_status pare_repaired_add(pare_repaired *repaired, const pare_model *model, 
                               uint64_t columns, void **out);
 
 /* out <- the given rows and columns of `matrix`, whose rows lie `stride` elements of `size` bytes apart. */
-void pare_matrix_cut(const void *matrix, int64_t stride, size_t size, pare_axis rows, pare_axis columns, void *out);
+void pare_matrix_cut(const void *matrix, int64_t stride, size_t size, pare_index_list rows, pare_index_list columns, void *out);
 
 #endif

@@ -2,26 +2,32 @@
 
 #include <string.h>
 
-static json_t *kept_list(const uint32_t *units, uint32_t count, uint32_t width) {
+static json_t *kept_list(const uint32_t *units, uint32_t count) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < count; i++)
-        for (uint32_t j = 0; j < width; j++)
-            json_array_append_new(list, json_integer((json_int_t)units[i] * width + j));
+        json_array_append_new(list, json_integer((json_int_t)units[i]));
     return list;
 }
 
-json_t *pare_report_layers(const pare_model *model, const pare_selection *selection) {
+json_t *pare_report_layers(const pare_selection *selection) {
     json_t *layers = json_array();
     for (uint32_t i = 0; i < selection->layers; i++) {
         const pare_kept *kept = &selection->layer[i];
         json_t *layer = json_object();
-        uint32_t shared = pare_widths_shared(&model->config.widths[i]);
-        json_object_set_new(layer, "kv_heads_kept", kept_list(kept->kv_head, kept->kv_heads, 1));
-        json_object_set_new(layer, "query_heads_kept", kept_list(kept->kv_head, kept->kv_heads, shared));
-        json_object_set_new(layer, "ffn_channels_kept", kept_list(kept->ffn_channel, kept->ffn, 1));
+        if (kept->dropped) {
+            json_object_set_new(layer, "dropped", json_true());
+        } else {
+            json_object_set_new(layer, "kv_heads_kept", kept_list(kept->kv_head, kept->kv_heads));
+            json_object_set_new(layer, "query_heads_kept", kept_list(kept->head, kept->heads));
+            json_object_set_new(layer, "ffn_channels_kept", kept_list(kept->ffn_channel, kept->ffn));
+        }
         json_array_append_new(layers, layer);
     }
     return layers;
+}
+
+json_t *pare_report_hidden(const pare_selection *selection) {
+    return selection->hidden_channel ? kept_list(selection->hidden_channel, selection->hidden) : json_null();
 }
 
 json_t *pare_report_calibration(const pare_record *record) {
@@ -57,7 +63,9 @@ json_t *pare_report_manifest(const pare_record *record) {
     json_object_set_new(parameters, "before", json_integer((json_int_t)pare_model_parameters(record->model)));
     json_object_set_new(parameters, "after", json_integer((json_int_t)record->parameters_after));
     json_object_set_new(json, "parameters", parameters);
-    json_object_set_new(json, "layers", pare_report_layers(record->model, record->selection));
+    json_object_set_new(json, "iterations", json_integer(record->iterations));
+    json_object_set_new(json, "layers", pare_report_layers(record->selection));
+    json_object_set_new(json, "hidden_channels_kept", pare_report_hidden(record->selection));
     return json;
 }
 
@@ -68,15 +76,19 @@ static json_t *score_list(const double *scores, uint32_t count) {
     return list;
 }
 
+static json_t *layer_scores(const pare_unit_scores *scores, const pare_widths *w, uint32_t layer, bool inside) {
+    json_t *json = json_object();
+    json_object_set_new(json, "heads", score_list(scores->heads[layer], inside ? w->kv_heads : 0));
+    json_object_set_new(json, "query_heads", score_list(scores->query[layer], inside ? w->heads : 0));
+    json_object_set_new(json, "ffn", score_list(scores->ffn[layer], inside ? w->ffn : 0));
+    json_object_set_new(json, "layer", json_real(scores->layer[layer]));
+    return json;
+}
+
 json_t *pare_report_scores(const pare_unit_scores *scores, const pare_model *model, pare_layer_span scored) {
     json_t *layers = json_array();
-    for (uint32_t i = 0; i < scores->layers; i++) {
-        bool inside = i >= scored.begin && i < scored.end;
-        json_t *layer = json_object();
-        json_object_set_new(layer, "heads",
-                            score_list(scores->heads[i], inside ? model->config.widths[i].kv_heads : 0));
-        json_object_set_new(layer, "ffn", score_list(scores->ffn[i], inside ? model->config.widths[i].ffn : 0));
-        json_array_append_new(layers, layer);
-    }
-    return json_pack("{s:o}", "layers", layers);
+    for (uint32_t i = 0; i < scores->layers; i++)
+        json_array_append_new(layers, layer_scores(scores, &model->config.widths[i], i,
+                                                   i >= scored.begin && i < scored.end));
+    return json_pack("{s:o,s:o}", "layers", layers, "hidden", score_list(scores->hidden, model->config.hidden));
 }

@@ -12,6 +12,7 @@ typedef struct pare_record {
     const char *method;
     json_t *recipe; /* borrowed */
     uint64_t seed;
+    uint32_t iterations;
     const pare_scan *scan;
     const char *calibration; /* NULL: the method needed none */
     uint32_t sequences, length;
@@ -20,8 +21,11 @@ typedef struct pare_record {
     const pare_selection *selection;
 } pare_record;
 
-/* [{"kv_heads_kept", "query_heads_kept", "ffn_channels_kept"}] per layer. All these return new references. */
-json_t *pare_report_layers(const pare_model *model, const pare_selection *selection);
+/* [{"kv_heads_kept", "query_heads_kept", "ffn_channels_kept"}] per layer of the original; {"dropped": true} for those
+ * that are gone. All these return new references. */
+json_t *pare_report_layers(const pare_selection *selection);
+/* Kept channels of the residual stream, or null: all. */
+json_t *pare_report_hidden(const pare_selection *selection);
 /* {"source", "sequences", "length", "sha256"} or null. */
 json_t *pare_report_calibration(const pare_record *record);
 /* pruning.json */
@@ -31,7 +35,8 @@ typedef struct pare_layer_span {
     uint32_t begin, end;
 } pare_layer_span;
 
-/* {"layers": [{"heads": [..], "ffn": [..]}]} for the layers of `scored`; others have empty lists. */
+/* {"layers": [{"heads": [..], "query_heads": [..], "ffn": [..], "layer": x}], "hidden": [..]}; layers that are not in
+ * `scored` have empty lists. */
 json_t *pare_report_scores(const pare_unit_scores *scores, const pare_model *model, pare_layer_span scored);
 
 #endif

@@ -1,27 +1,22 @@
-/* Which units go: how many in each layer, then the lowest-scoring ones of the layer. */
+/* Which units go, from their scores. */
 #ifndef PARE_SELECT_SELECT_H
 #define PARE_SELECT_SELECT_H
 
 #include "importance/scores.h"
 #include "select/selection.h"
+#include "select/target.h"
 
-typedef struct pare_target {
-    double ratio;                    /* share of units of each layer in the range */
-    uint64_t parameters;             /* target total; 0: use ratio */
-    uint32_t layer_begin, layer_end; /* half-open */
-    uint32_t round_to;               /* kept FFN widths are rounded up to a multiple; 0: not */
-} pare_target;
+/* Chooses by target->mode and target->ranking. model: as it is now, with as many layers as the goal's; scores: of its
+ * units. Free *out with pare_selection_free. */
+pare_status pare_select(const pare_model *model, const pare_unit_scores *scores, const pare_target *target,
+                        const pare_goal *goal, pare_selection *out);
 
-/* Parameters of the model with these widths. */
-uint64_t pare_parameters_with(const pare_model *model, const pare_widths *widths);
+/* Keeps the highest scores of each layer at these widths; of equal ones the lower index goes first. query_heads: of
+ * every KV group, widths[layer].heads / kv_heads query heads. */
+pare_status pare_select_at_widths(const pare_model *model, const pare_unit_scores *scores, const pare_widths *widths,
+                                  bool query_heads, pare_selection *out);
 
-/* widths: [layers] what is kept. Rounding as in the reference: of n indices, n - trunc(n (1 - ratio)) go; heads: whole
- * heads of that, rounded down; channels: exactly. With `parameters`, target->ratio is solved for: the smallest that
- * reaches it. Fails if a layer would be left without a head or a channel, or the target cannot be reached. */
-pare_status pare_widths_after(const pare_model *model, pare_target *target, pare_widths *widths);
-
-/* Keeps the highest scores in each layer; of equal ones the lower index goes first. */
-pare_status pare_select_local(const pare_model *model, const pare_unit_scores *scores, const pare_widths *widths,
-                              pare_selection *out);
+/* The indices of the `keep` highest of `count` scores, ascending (pare_free). */
+pare_status pare_keep_highest(const double *scores, uint32_t count, uint32_t keep, uint32_t **kept);
 
 #endif

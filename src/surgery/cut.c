@@ -2,131 +2,204 @@
 #include "checkpoint/writer.h"
 #include "support/memory.h"
 #include "support/progress.h"
+#include "surgery/axes.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Kept units along one axis of a matrix, each `width` rows or columns wide. units NULL: all. */
-typedef struct cut_axis {
-    const uint32_t *units;
-    uint64_t count, width;
-} cut_axis;
-
+/* One tensor on its way. */
 typedef struct cut {
-    cut_axis rows, columns;
+    const pare_tensor *tensor;
+    pare_axes axes;
+    const void *repaired; /* written as it is; NULL: cut from the tensor */
+    char *name;           /* under which it is written */
 } cut;
 
-static cut cut_of(const pare_model *model, const pare_selection *selection, size_t id) {
-    cut none = {.rows = {.width = 1}, .columns = {.width = 1}}, c = none;
-    uint32_t layer;
-    pare_role role;
-    if (!pare_tensor_id_split(model, id, &layer, &role) || role >= PARE_MATRIX_ROLES) return none;
-    const pare_kept *kept = &selection->layer[layer];
-    const pare_widths *w = &model->config.widths[layer];
-    uint64_t head = model->config.head_size, group = head * pare_widths_shared(w);
-    bool query = role == PARE_ROLE_Q || role == PARE_ROLE_O;
-    cut_axis heads = {.units = kept->kv_head, .count = kept->kv_heads, .width = query ? group : head};
-    cut_axis channels = {.units = kept->ffn_channel, .count = kept->ffn, .width = 1};
-    if (role < PARE_ROLE_GATE ? kept->kv_heads == w->kv_heads : kept->ffn == w->ffn) return none;
-    cut_axis *axis = role == PARE_ROLE_O || role == PARE_ROLE_DOWN ? &c.columns : &c.rows;
-    *axis = role < PARE_ROLE_GATE ? heads : channels;
-    return c;
+typedef struct plan {
+    cut *cuts;
+    pare_declaration *declarations;
+    size_t count;
+} plan;
+
+/* Consecutive kept columns, in bytes of a row. */
+typedef struct run {
+    uint64_t first, bytes;
+} run;
+
+/* True if the name is that of something in a layer of the model; then *layer is set and *rest points behind its number.
+ */
+static bool split_name(const char *name, uint32_t layers, uint32_t *layer, const char **rest) {
+    static const char prefix[] = "model.layers.";
+    char number[16], *end;
+    if (strncmp(name, prefix, sizeof prefix - 1) != 0) return false;
+    const char *digits = name + sizeof prefix - 1;
+    unsigned long value = strtoul(digits, &end, 10);
+    if (value >= layers || *end != '.') return false;
+    snprintf(number, sizeof number, "%lu.", value);
+    *layer = (uint32_t)value;
+    *rest = end;
+    return strncmp(digits, number, strlen(number)) == 0;
 }
 
-/* The id of a tensor of the checkpoint; tensor_count for those a LLaMA does not use, which are copied. */
-static size_t id_of(const pare_model *model, const pare_tensor *tensor) {
-    size_t id = 0;
-    while (id < model->tensor_count && model->tensors[id] != tensor)
-        id++;
-    return id;
+/* The name in the smaller model, freed with free(); NULL if the tensor's layer is dropped. */
+static char *name_of(const pare_selection *selection, const pare_tensor *tensor) {
+    uint32_t layer, number = 0;
+    const char *rest;
+    if (!split_name(tensor->name, selection->layers, &layer, &rest)) return pare_format("%s", tensor->name);
+    if (selection->layer[layer].dropped) return NULL;
+    for (uint32_t i = 0; i < layer; i++)
+        number += !selection->layer[i].dropped;
+    return pare_format("model.layers.%u%s", number, rest);
 }
 
-static pare_declaration declare(const pare_tensor *tensor, const cut *c) {
-    pare_declaration d = {.name = tensor->name, .dtype = tensor->dtype, .rank = tensor->rank};
+static pare_declaration declare(const cut *c) {
+    const pare_tensor *tensor = c->tensor;
+    pare_declaration d = {.name = c->name, .dtype = tensor->dtype, .rank = tensor->rank};
     memcpy(d.shape, tensor->shape, sizeof d.shape);
-    if (c->rows.units) d.shape[0] = c->rows.count * c->rows.width;
-    if (c->columns.units) d.shape[1] = c->columns.count * c->columns.width;
+    if (tensor->rank == 2) d.shape[0] = pare_axis_length(&c->axes.rows, d.shape[0]);
+    if (tensor->rank > 0) d.shape[tensor->rank - 1] = pare_axis_length(&c->axes.columns, d.shape[tensor->rank - 1]);
     return d;
 }
 
-static pare_status declare_all(const pare_model *model, const pare_selection *selection, pare_declaration **out) {
+static void free_plan(plan *p) {
+    for (size_t i = 0; p->cuts && i < p->count; i++)
+        free(p->cuts[i].name);
+    pare_free(p->cuts);
+    pare_free(p->declarations);
+}
+
+static pare_status make_plan(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
+                             plan *p) {
     size_t count = pare_checkpoint_count(model->checkpoint);
-    PARE_TRY(pare_alloc(out, count, sizeof **out, "tensor list"));
+    *p = (plan){0};
+    PARE_TRY(pare_alloc(&p->cuts, count, sizeof *p->cuts, "tensor list"));
+    PARE_TRY(pare_alloc(&p->declarations, count, sizeof *p->declarations, "tensor list"));
     for (size_t i = 0; i < count; i++) {
-        const pare_tensor *tensor = pare_checkpoint_at(model->checkpoint, i);
-        cut c = cut_of(model, selection, id_of(model, tensor));
-        (*out)[i] = declare(tensor, &c);
+        cut c = {.tensor = pare_checkpoint_at(model->checkpoint, i)};
+        size_t id = pare_tensor_id_of(model, c.tensor);
+        c.name = name_of(selection, c.tensor);
+        if (!c.name) continue;
+        c.axes = pare_axes_of(model, selection, id);
+        if (repaired && id < repaired->count && c.tensor->dtype == model->tensors[id]->dtype)
+            c.repaired = repaired->matrix[id];
+        p->cuts[p->count] = c;
+        p->declarations[p->count] = declare(&c);
+        p->count++;
     }
     return PARE_OK;
 }
 
-pare_status pare_cut_need(const pare_model *model, const pare_selection *selection, uint64_t *bytes) {
-    pare_declaration *list;
-    PARE_TRY(declare_all(model, selection, &list));
-    pare_status status = pare_writer_need(list, pare_checkpoint_count(model->checkpoint), bytes);
-    pare_free(list);
-    return status;
-}
-
 /* Length in units of the run of consecutive units that begins at `at`. */
-static uint64_t run_length(const cut_axis *axis, uint64_t at) {
+static uint64_t run_length(const pare_axis *axis, uint64_t at) {
     uint64_t length = 1;
     while (at + length < axis->count && axis->units[at + length] == axis->units[at] + length)
         length++;
     return length;
 }
 
-static pare_status write_rows(pare_writer *writer, const pare_tensor *tensor, const cut_axis *axis) {
-    uint64_t row_bytes = tensor->bytes / tensor->shape[0] * axis->width;
-    for (uint64_t at = 0; at < axis->count;) {
-        uint64_t run = run_length(axis, at);
-        PARE_TRY(pare_writer_write(writer, (const char *)tensor->data + axis->units[at] * row_bytes, run * row_bytes));
-        at += run;
+/* runs: [columns->count] room */
+static size_t find_runs(const pare_axis *columns, uint64_t unit_bytes, run *runs) {
+    size_t count = 0;
+    for (uint64_t at = 0, length; at < columns->count; at += length, count++) {
+        length = run_length(columns, at);
+        runs[count] = (run){.first = columns->units[at] * unit_bytes, .bytes = length * unit_bytes};
+    }
+    return count;
+}
+
+/* Gathers the runs of each row; rows: [count] consecutive ones of `row_bytes` each. */
+static char *gather(const char *rows, uint64_t count, uint64_t row_bytes, const run *runs, size_t run_count, char *to) {
+    for (uint64_t row = 0; row < count; row++)
+        for (size_t i = 0; i < run_count; i++) {
+            memcpy(to, rows + row * row_bytes + runs[i].first, runs[i].bytes);
+            to += runs[i].bytes;
+        }
+    return to;
+}
+
+typedef struct gathering {
+    pare_writer *writer;
+    const run *runs;
+    size_t run_count;
+    uint64_t row_bytes, kept_bytes, step; /* step: rows that fit the buffer */
+    char *buffer;
+} gathering;
+
+/* Kept columns of `count` consecutive rows. */
+static pare_status write_gathered(const gathering *g, const char *rows, uint64_t count) {
+    for (uint64_t done = 0; done < count; done += g->step) {
+        uint64_t take = count - done < g->step ? count - done : g->step;
+        gather(rows + done * g->row_bytes, take, g->row_bytes, g->runs, g->run_count, g->buffer);
+        PARE_TRY(pare_writer_write(g->writer, g->buffer, take * g->kept_bytes));
     }
     return PARE_OK;
 }
 
-/* Gathers the kept columns of some rows at a time. */
-static pare_status write_columns(pare_writer *writer, const pare_tensor *tensor, const cut_axis *axis) {
-    enum { BUFFER = 1 << 20 };
-    uint64_t size = pare_dtype_size(tensor->dtype), unit = axis->width * size;
-    uint64_t row_bytes = tensor->shape[1] * size, kept_bytes = axis->count * unit;
-    uint64_t step = kept_bytes < BUFFER ? BUFFER / kept_bytes : 1;
-    char *buffer;
-    PARE_TRY(pare_alloc_uninitialized(&buffer, step * kept_bytes, 1, "column buffer"));
-    pare_status status = PARE_OK;
-    for (uint64_t row = 0; row < tensor->shape[0] && status == PARE_OK; row += step) {
-        uint64_t rows = tensor->shape[0] - row < step ? tensor->shape[0] - row : step;
-        char *to = buffer;
-        for (uint64_t i = 0; i < rows; i++)
-            for (uint64_t u = 0; u < axis->count; u++, to += unit)
-                memcpy(to, (const char *)tensor->data + (row + i) * row_bytes + axis->units[u] * unit, unit);
-        status = pare_writer_write(writer, buffer, rows * kept_bytes);
+/* Each run of kept rows, whole (gathering NULL) or their kept columns. */
+static pare_status write_rows(pare_writer *writer, const cut *c, const gathering *g) {
+    const pare_axis *rows = &c->axes.rows;
+    uint64_t all = c->tensor->rank == 2 ? c->tensor->shape[0] : 1, unit = rows->width;
+    uint64_t row_bytes = c->tensor->bytes / all;
+    for (uint64_t at = 0, length; at < (rows->units ? rows->count : 1); at += length) {
+        length = rows->units ? run_length(rows, at) : 1;
+        const char *from = (const char *)c->tensor->data + (rows->units ? rows->units[at] * unit * row_bytes : 0);
+        uint64_t count = rows->units ? length * unit : all;
+        PARE_TRY(g ? write_gathered(g, from, count) : pare_writer_write(writer, from, count * row_bytes));
     }
-    pare_free(buffer);
+    return PARE_OK;
+}
+
+static pare_status write_columns(pare_writer *writer, const cut *c) {
+    enum { BUFFER = 1 << 20 };
+    const pare_axis *columns = &c->axes.columns;
+    uint64_t size = pare_dtype_size(c->tensor->dtype), kept_bytes = columns->count * columns->width * size;
+    gathering g = {.writer = writer,
+                   .row_bytes = c->tensor->shape[c->tensor->rank - 1] * size,
+                   .kept_bytes = kept_bytes,
+                   .step = kept_bytes && kept_bytes < BUFFER ? BUFFER / kept_bytes : 1};
+    run *runs = NULL;
+    PARE_TRY(pare_alloc(&runs, columns->count, sizeof *runs, "column runs"));
+    pare_status status = pare_alloc_uninitialized(&g.buffer, g.step * kept_bytes, 1, "column buffer");
+    if (status == PARE_OK) {
+        g.run_count = find_runs(columns, columns->width * size, runs);
+        g.runs = runs;
+        status = write_rows(writer, c, &g);
+    }
+    pare_free(g.buffer);
+    pare_free(runs);
     return status;
 }
 
-static pare_status write_tensor(pare_writer *writer, const pare_tensor *tensor, const cut *c) {
-    if (c->rows.units) return write_rows(writer, tensor, &c->rows);
-    if (c->columns.units) return write_columns(writer, tensor, &c->columns);
-    return tensor->bytes ? pare_writer_write(writer, tensor->data, tensor->bytes) : PARE_OK;
+static pare_status write_tensor(pare_writer *writer, const cut *c, const pare_declaration *declaration) {
+    if (c->repaired) {
+        uint64_t bytes = pare_dtype_size(declaration->dtype);
+        for (int i = 0; i < declaration->rank; i++)
+            bytes *= declaration->shape[i];
+        return pare_writer_write(writer, c->repaired, bytes);
+    }
+    if (!c->tensor->bytes) return PARE_OK;
+    return c->axes.columns.units ? write_columns(writer, c) : write_rows(writer, c, NULL);
 }
 
-pare_status pare_cut_write(const pare_model *model, const pare_selection *selection, const char *directory,
-                           const pare_runtime *runtime) {
-    size_t count = pare_checkpoint_count(model->checkpoint);
-    pare_declaration *list;
-    pare_writer *writer = NULL;
-    PARE_TRY(declare_all(model, selection, &list));
-    pare_status status = pare_writer_begin(directory, list, count, 0, &writer);
-    for (size_t i = 0; i < count && status == PARE_OK; i++) {
-        const pare_tensor *tensor = pare_checkpoint_at(model->checkpoint, i);
-        cut c = cut_of(model, selection, id_of(model, tensor));
-        status = write_tensor(writer, tensor, &c);
-        if (status == PARE_OK) status = pare_progress_report(runtime, "writing", i + 1, count);
+static pare_status write_plan(const plan *p, const char *directory, const pare_runtime *runtime) {
+    pare_writer *writer;
+    PARE_TRY(pare_writer_begin(directory, p->declarations, p->count, 0, &writer));
+    pare_status status = PARE_OK;
+    for (size_t i = 0; i < p->count && status == PARE_OK; i++) {
+        status = write_tensor(writer, &p->cuts[i], &p->declarations[i]);
+        if (status == PARE_OK) status = pare_progress_report(runtime, "writing", i + 1, p->count);
     }
     if (status == PARE_OK) status = pare_writer_finish(writer);
     pare_writer_close(writer);
-    pare_free(list);
+    return status;
+}
+
+pare_status pare_cut_write(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
+                           const char *directory, const pare_runtime *runtime) {
+    plan p;
+    pare_status status = make_plan(model, selection, repaired, &p);
+    if (status == PARE_OK) status = write_plan(&p, directory, runtime);
+    free_plan(&p);
     return status;
 }

@@ -1,39 +1,111 @@
 #include "surgery/mask.h"
 #include "support/memory.h"
+#include "surgery/axes.h"
 
-static pare_status mask_layer(const pare_model *model, uint32_t layer, const pare_kept *kept, float **column_scale) {
-    const pare_widths *w = &model->config.widths[layer];
-    uint32_t group = pare_widths_shared(w) * model->config.head_size;
-    float **output = &column_scale[pare_tensor_id(layer, PARE_ROLE_O)];
-    float **down = &column_scale[pare_tensor_id(layer, PARE_ROLE_DOWN)];
-    PARE_TRY(pare_alloc(output, (size_t)w->kv_heads * group, sizeof(float), "mask"));
-    PARE_TRY(pare_alloc(down, w->ffn, sizeof(float), "mask"));
-    for (uint32_t i = 0; i < kept->kv_heads; i++)
-        for (uint32_t j = 0; j < group; j++)
-            (*output)[(size_t)kept->kv_head[i] * group + j] = 1.0f;
-    for (uint32_t i = 0; i < kept->ffn; i++)
-        (*down)[kept->ffn_channel[i]] = 1.0f;
+#include <math.h>
+
+/* *scale: [length] `factor` where kept, 0 elsewhere; NULL where all are kept and nothing is scaled. */
+static pare_status scale_of(const pare_axis *axis, uint64_t length, float factor, float **scale) {
+    if (!axis->units) return PARE_OK;
+    PARE_TRY(pare_alloc(scale, length, sizeof **scale, "mask"));
+    for (uint64_t i = 0; i < axis->count * axis->width; i++)
+        (*scale)[axis->units[i / axis->width] * axis->width + i % axis->width] = factor;
     return PARE_OK;
 }
 
-pare_status pare_mask_new(const pare_model *model, const pare_selection *selection, float ***column_scale) {
-    PARE_TRY(pare_alloc(column_scale, model->tensor_count, sizeof **column_scale, "mask"));
-    pare_status status = PARE_OK;
-    for (uint32_t layer = 0; layer < selection->layers && status == PARE_OK; layer++) {
-        const pare_widths *w = &model->config.widths[layer];
-        const pare_kept *kept = &selection->layer[layer];
-        if (kept->kv_heads == w->kv_heads && kept->ffn == w->ffn) continue;
-        status = mask_layer(model, layer, kept, *column_scale);
-    }
-    if (status != PARE_OK) {
-        pare_mask_free(model, *column_scale);
-        *column_scale = NULL;
-    }
+static bool is_norm(const pare_model *model, size_t id) {
+    uint32_t layer;
+    pare_role role;
+    if (pare_tensor_id_split(model, id, &layer, &role)) return role >= PARE_MATRIX_ROLES;
+    return id == pare_tensor_id_final_norm(model);
+}
+
+/* True for tensors whose result goes into the residual stream. */
+static bool writes_hidden(const pare_model *model, size_t id, pare_role *role) {
+    uint32_t layer;
+    return pare_tensor_id_split(model, id, &layer, role) && (*role == PARE_ROLE_O || *role == PARE_ROLE_DOWN);
+}
+
+static pare_status mask_tensor(const pare_model *model, const pare_selection *selection, size_t id, pare_mask *mask) {
+    const pare_axes axes = pare_axes_of(model, selection, id);
+    pare_role role;
+    int64_t rows, columns;
+    pare_tensor_matrix(model->tensors[id], &rows, &columns);
+    float **column_scale = &mask->column_scale[id];
+    bool writes = writes_hidden(model, id, &role);
+    if (writes && axes.dropped) return pare_alloc(column_scale, (size_t)columns, sizeof **column_scale, "mask");
+    if (writes) PARE_TRY(scale_of(&axes.rows, (uint64_t)rows, 1.0f, &mask->row_scale[id]));
+    if (is_norm(model, id))
+        return scale_of(&axes.columns, (uint64_t)columns, (float)sqrt(mask->eps_scale), column_scale);
+    bool masked = writes || id == pare_tensor_id_embedding();
+    return masked ? scale_of(&axes.columns, (uint64_t)columns, 1.0f, column_scale) : PARE_OK;
+}
+
+static pare_status replace_tensor(const pare_model *model, const pare_selection *selection, const void *matrix,
+                                  size_t id, pare_mask *mask) {
+    const pare_axes axes = pare_axes_of(model, selection, id);
+    uint32_t **lists = mask->lists + 2 * id;
+    int64_t rows, columns;
+    if (axes.dropped) return PARE_OK;
+    pare_tensor_matrix(model->tensors[id], &rows, &columns);
+    PARE_TRY(pare_axis_list(&axes.rows, &lists[0]));
+    PARE_TRY(pare_axis_list(&axes.columns, &lists[1]));
+    mask->replacement[id] =
+        (pare_replacement){.matrix = matrix,
+                           .rows = lists[0],
+                           .columns = lists[1],
+                           .row_count = (int64_t)pare_axis_length(&axes.rows, (uint64_t)rows),
+                           .column_count = (int64_t)pare_axis_length(&axes.columns, (uint64_t)columns)};
+    return PARE_OK;
+}
+
+static pare_status replace_tensors(const pare_model *model, const pare_selection *selection,
+                                   const pare_repaired *repaired, pare_mask *mask) {
+    PARE_TRY(pare_alloc(&mask->replacement, mask->tensors, sizeof *mask->replacement, "mask"));
+    PARE_TRY(pare_alloc(&mask->lists, 2 * mask->tensors, sizeof *mask->lists, "mask"));
+    for (size_t id = 0; id < mask->tensors && id < repaired->count; id++)
+        if (repaired->matrix[id]) PARE_TRY(replace_tensor(model, selection, repaired->matrix[id], id, mask));
+    return PARE_OK;
+}
+
+static pare_status fill(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
+                        pare_mask *mask) {
+    PARE_TRY(pare_alloc(&mask->column_scale, mask->tensors, sizeof *mask->column_scale, "mask"));
+    PARE_TRY(pare_alloc(&mask->row_scale, mask->tensors, sizeof *mask->row_scale, "mask"));
+    PARE_TRY(pare_alloc(&mask->skip_layer, selection->layers, sizeof *mask->skip_layer, "mask"));
+    for (uint32_t layer = 0; layer < selection->layers; layer++)
+        mask->skip_layer[layer] = selection->layer[layer].dropped;
+    for (size_t id = 0; id < mask->tensors; id++)
+        PARE_TRY(mask_tensor(model, selection, id, mask));
+    return repaired ? replace_tensors(model, selection, repaired, mask) : PARE_OK;
+}
+
+pare_status pare_mask_new(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
+                          pare_mask *out) {
+    *out = (pare_mask){.tensors = model->tensor_count,
+                       .eps_scale = (double)selection->hidden / (double)model->config.hidden};
+    pare_status status = fill(model, selection, repaired, out);
+    if (status != PARE_OK) pare_mask_free(out);
     return status;
 }
 
-void pare_mask_free(const pare_model *model, float **column_scale) {
-    for (size_t id = 0; column_scale && id < model->tensor_count; id++)
-        pare_free(column_scale[id]);
-    pare_free(column_scale);
+void pare_mask_free(pare_mask *mask) {
+    for (size_t id = 0; id < mask->tensors; id++) {
+        if (mask->column_scale) pare_free(mask->column_scale[id]);
+        if (mask->row_scale) pare_free(mask->row_scale[id]);
+    }
+    for (size_t i = 0; mask->lists && i < 2 * mask->tensors; i++)
+        pare_free(mask->lists[i]);
+    void *arrays[] = {mask->column_scale, mask->row_scale, mask->replacement, mask->lists, mask->skip_layer};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        pare_free(arrays[i]);
+    *mask = (pare_mask){0};
+}
+
+void pare_mask_apply(const pare_mask *mask, pare_source *source) {
+    source->column_scale = mask->column_scale;
+    source->row_scale = mask->row_scale;
+    source->replacement = mask->replacement;
+    source->eps_scale = mask->eps_scale;
+    source->skip_layer = mask->skip_layer;
 }

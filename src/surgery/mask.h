@@ -1,13 +1,31 @@
-/* The dense model with the removed units switched off: what the smaller model must compute. */
+/* The dense model with everything that goes switched off: what the smaller model must compute. */
 #ifndef PARE_SURGERY_MASK_H
 #define PARE_SURGERY_MASK_H
 
 #include "model/source.h"
-#include "select/select.h"
+#include "repair/repaired.h"
 
-/* Column factors 0 and 1 for every output and down projection, for pare_source.column_scale: a unit whose output is
- * never read contributes nothing. Free with pare_mask_free. */
-pare_status pare_mask_new(const pare_model *model, const pare_selection *selection, float ***column_scale);
-void pare_mask_free(const pare_model *model, float **column_scale);
+/* Removed heads and FFN channels: zero columns of O and down, so that their outputs are never read. Dropped layers: all
+ * of these columns, so that the block adds nothing, and skip_layer, so that it need not run. Removed hidden channels:
+ * zero columns of the embedding and zero rows of O and down, so that the residual stream is zero there; the norms'
+ * means then run over d channels of which d' are left, so weights are scaled by sqrt(d'/d), and eps by d'/d:
+ *   w sqrt(d'/d) x / sqrt(sum(x^2) / d + eps d'/d) = w x / sqrt(sum(x^2) / d' + eps) */
+typedef struct pare_mask {
+    size_t tensors;
+    float **column_scale;          /* [tensors] */
+    float **row_scale;             /* [tensors] */
+    pare_replacement *replacement; /* [tensors], or NULL where nothing was repaired */
+    uint32_t **lists;              /* [2 tensors] that the replacements point to, or NULL */
+    bool *skip_layer;              /* [layers] */
+    double eps_scale;
+} pare_mask;
+
+/* repaired: may be NULL; like model and selection it must live as long as the mask. Free with pare_mask_free. */
+pare_status pare_mask_new(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
+                          pare_mask *out);
+void pare_mask_free(pare_mask *mask);
+
+/* Puts the mask over the source of the same model; the mask must live as long. */
+void pare_mask_apply(const pare_mask *mask, pare_source *source);
 
 #endif

@@ -7,24 +7,27 @@
 
 #include <math.h>
 
-/* One forward after the other, reported as one stage. */
+/* One forward after the other, reported as the halves of one stage. */
 typedef struct checking {
     const pare_runtime *runtime;
     const pare_backend *backend;
     const uint32_t *ids;
     int64_t length;
-    uint64_t before; /* blocks of the first forward */
+    uint64_t layers; /* of the dense model */
+    uint64_t halves; /* that are done */
 } checking;
 
 static pare_status report_block(void *context, uint64_t done, uint64_t total) {
     const checking *c = context;
-    return pare_progress_report(c->runtime, "checking what was written", c->before + done, 2 * total);
+    uint64_t position = c->halves * c->layers + done * c->layers / total;
+    return pare_progress_report(c->runtime, "checking what was written", position, 2 * c->layers);
 }
 
-/* logits: float [length, vocabulary], freed by the caller. */
-static pare_status logits_of(checking *c, const pare_model *model, float **column_scale, float **logits) {
-    pare_pass_shape shape = {.sequences = 1, .length = c->length, .composed = column_scale != NULL};
-    pare_source source = {.model = model, .backend = c->backend, .column_scale = column_scale};
+/* mask: NULL for none. logits: float [length, vocabulary], freed by the caller. */
+static pare_status logits_of(checking *c, const pare_model *model, const pare_mask *mask, float **logits) {
+    pare_pass_shape shape = {.sequences = 1, .length = c->length, .composed = mask != NULL};
+    pare_source source = {.model = model, .backend = c->backend};
+    if (mask) pare_mask_apply(mask, &source);
     pare_pass *pass;
     PARE_TRY(pare_alloc_uninitialized(logits, (size_t)c->length * model->config.vocabulary, sizeof(float), "logits"));
     PARE_TRY(pare_pass_new(model, c->backend, &shape, &pass));
@@ -32,7 +35,7 @@ static pare_status logits_of(checking *c, const pare_model *model, float **colum
     pare_status status = pare_pass_forward(pass, &source, c->ids, 1);
     if (status == PARE_OK) status = pare_pass_logits(pass, &source, 0, c->length, *logits);
     pare_pass_free(pass);
-    c->before += model->config.layers;
+    c->halves++;
     return status;
 }
 
@@ -65,13 +68,13 @@ static pare_status compare(const float *written, const float *masked, size_t cou
         directory, difference, largest);
 }
 
-static pare_status verify_model(const pare_model *dense, float **mask, const pare_model *written, const uint32_t *ids,
-                                int64_t length, const pare_runtime *runtime) {
+static pare_status verify_model(const pare_model *dense, const pare_mask *mask, const pare_model *written,
+                                const uint32_t *ids, int64_t length, const pare_runtime *runtime) {
     pare_backend *backend;
     float *expected = NULL, *actual = NULL;
     PARE_TRY(open_backend(dense, length, runtime, &backend));
     double bound = backend->operand == PARE_DTYPE_BF16 ? PARE_VERIFY_BOUND_BF16 : PARE_VERIFY_BOUND;
-    checking c = {.runtime = runtime, .backend = backend, .ids = ids, .length = length};
+    checking c = {.runtime = runtime, .backend = backend, .ids = ids, .length = length, .layers = dense->config.layers};
     pare_status status = logits_of(&c, dense, mask, &expected);
     if (status == PARE_OK) status = logits_of(&c, written, NULL, &actual);
     if (status == PARE_OK)
@@ -83,15 +86,16 @@ static pare_status verify_model(const pare_model *dense, float **mask, const par
     return status;
 }
 
-pare_status pare_verify_written(const pare_model *dense, const pare_selection *selection, const char *directory,
-                                const uint32_t *ids, int64_t length, const pare_runtime *runtime) {
+pare_status pare_verify_written(const pare_model *dense, const pare_selection *selection, const pare_repaired *repaired,
+                                const char *directory, const uint32_t *ids, int64_t length,
+                                const pare_runtime *runtime) {
     pare_model *written;
-    float **mask;
+    pare_mask mask;
     PARE_TRY(pare_model_open(directory, &written));
-    pare_status status = pare_mask_new(dense, selection, &mask);
+    pare_status status = pare_mask_new(dense, selection, repaired, &mask);
     if (status == PARE_OK) {
-        status = verify_model(dense, mask, written, ids, length, runtime);
-        pare_mask_free(dense, mask);
+        status = verify_model(dense, &mask, written, ids, length, runtime);
+        pare_mask_free(&mask);
     }
     pare_model_close(written);
     return status;

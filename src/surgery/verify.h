@@ -2,14 +2,16 @@
 #ifndef PARE_SURGERY_VERIFY_H
 #define PARE_SURGERY_VERIFY_H
 
-#include "select/select.h"
+#include "repair/repaired.h"
 
 /* One forward of `ids` [1, length] through both, in fp32 unless only bf16 fits the memory limit; the logits must agree
  * to a share of the largest one. In bf16 a sum in another order may round an activation to its neighbour, 2^-8 away, a
- * few times on the way; a wrong row or column changes logits by their own size. PARE_CHECK_FAILED otherwise. */
+ * few times on the way; a wrong row or column changes logits by their own size. PARE_CHECK_FAILED otherwise.
+ * repaired: what was written in place of the original's weights; may be NULL. */
 #define PARE_VERIFY_BOUND 1e-3
 #define PARE_VERIFY_BOUND_BF16 5e-2
-pare_status pare_verify_written(const pare_model *dense, const pare_selection *selection, const char *directory,
-                                const uint32_t *ids, int64_t length, const pare_runtime *runtime);
+pare_status pare_verify_written(const pare_model *dense, const pare_selection *selection, const pare_repaired *repaired,
+                                const char *directory, const uint32_t *ids, int64_t length,
+                                const pare_runtime *runtime);
 
 #endif

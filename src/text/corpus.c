@@ -77,7 +77,8 @@ static pare_status allocate(const char *path, size_t count, uint32_t length, par
 
 static pare_status sample(const pare_tokenizer *tokenizer, const pare_window_request *request,
                           const pare_documents *documents, pare_windows *out) {
-    size_t count = request->count ? request->count : documents->has_ids ? documents->count : DEFAULT_COUNT;
+    size_t usual = request->usual ? request->usual : DEFAULT_COUNT;
+    size_t count = request->count ? request->count : documents->has_ids ? documents->count : usual;
     uint32_t length = request->length;
     PARE_TRY(check_ids(tokenizer, documents));
     if (!length && documents->has_ids)

@@ -13,7 +13,8 @@ typedef struct pare_windows {
 typedef struct pare_window_request {
     const char *path;
     const char *field; /* NULL: "text" */
-    uint32_t count;    /* 0: 10, or all lists of an id file */
+    uint32_t count;    /* 0: `usual`, or all lists of an id file */
+    uint32_t usual;    /* 0: 10 */
     uint32_t length;   /* 0: 128, or the common length of an id file's lists */
     uint64_t seed;
     bool stream; /* true: documents joined into one stream; false: a window lies in one document */

@@ -14,7 +14,7 @@ static void run_all(const pare_backend *backend, const float *x, const float *y,
     const pare_backend_operations *o = backend->operations;
     const pare_heads heads = {.batch = 2, .tokens = 35, .groups = 1, .shared = 5, .head = 103, .capacity = 35};
     const pare_weight_view view = {.stored = x, .delta = y, .sigma = 0.1f, .seed = 3, .draw = 5, .tensor = 7};
-    const pare_proximal step = {0.5f, 0.5f, 20.0f, true};
+    const pare_proximal step = {0.5f, 0.5f, 20.0f, 20.0f, true, NULL};
     int32_t targets[N];
     float logsum[N];
     for (int t = 0; t < N; t++)

@@ -11,6 +11,7 @@ typedef struct moreau_job {
     uint64_t seed;
     const bool *displaced; /* NULL: all */
     const char *scratch;
+    const pare_moreau_schedule *schedule;
     int64_t micro_batch;
 } moreau_job;
 
@@ -33,7 +34,7 @@ static inline pare_status moreau_try(const tiny_pass *t, const moreau_job *job, 
     assert_true(t->model->tensor_count <= sizeof all);
     assert_int_equal(pare_moreau_state_new(t->model, displaced, &job->moreau, job->scratch, state), PARE_OK);
     assert_int_equal(pare_pass_new(t->model, t->backend, &shape, &pass), PARE_OK);
-    pare_status status = pare_moreau_run(pass, &source, t->ids, &job->moreau, state);
+    pare_status status = pare_moreau_run(pass, &source, t->ids, &job->moreau, job->schedule, state);
     pare_pass_free(pass);
     assert_null(source.displacement);
     assert_true(source.sigma == 0.0f);

@@ -39,9 +39,9 @@ static void a_scratch_file_changes_no_bit(void **state) {
         uint64_t large = pare_memory_current() - before - small;
         bool all[128];
         memset(all, 1, sizeof all);
-        assert_true(pare_moreau_state_bytes(t.model, all, draws) ==
+        assert_true(pare_moreau_state_bytes(t.model, all, &memory.moreau) ==
                     pare_model_parameters(t.model) * sizeof(float) * (uint64_t)draws);
-        assert_true(large - small == pare_moreau_state_bytes(t.model, all, draws));
+        assert_true(large - small == pare_moreau_state_bytes(t.model, all, &memory.moreau));
         assert_true(same_bits(&t, &a, &b));
         assert_int_equal(entries(folder), 0);
         pare_moreau_state_free(&a);

@@ -113,6 +113,39 @@ static void one_quiet_step_is_the_gradient(void **state) {
     tiny_pass_close(&t);
 }
 
+/* gamma = rho: the first step is the exact prox of -rho g, rows shrunk by rho eta, whatever rho. */
+static void an_exact_proximal_step(void **state) {
+    (void)state;
+    tiny_pass t = tiny_pass_open(tiny, 2, 7, 1);
+    pare_source plain = {.model = t.model, .backend = t.backend};
+    tiny_gradients gradients;
+    tiny_pass_gradients(&t, &plain, 0, -1, &gradients);
+    const double rho = 0.3, eta = 0.05;
+    moreau_job job = {
+        .moreau = {.steps = 1, .draws = 1, .rho = rho, .gamma = rho, .eta = eta, .prox = PARE_PROX_GROUP}};
+    pare_moreau_state moreau = moreau_run(&t, &job);
+    uint64_t zero = 0;
+    for (size_t id = 0; id < t.model->tensor_count; id++) {
+        int64_t rows, columns;
+        pare_tensor_matrix(t.model->tensors[id], &rows, &columns);
+        for (int64_t row = 0; row < rows; row++) {
+            const float *g = gradients.of[id] + row * columns, *delta = moreau.delta[id] + row * columns;
+            double norm = 0.0;
+            for (int64_t i = 0; i < columns; i++)
+                norm += (double)g[i] * (double)g[i];
+            double factor = t.model->tensors[id]->rank == 2 ? moreau_shrink(sqrt(norm), eta) : 1.0;
+            zero += factor == 0.0;
+            for (int64_t i = 0; i < columns; i++)
+                assert_true(fabs((double)delta[i] + rho * factor * (double)g[i]) <= 1e-6 * rho * sqrt(norm));
+        }
+    }
+    assert_true(zero > 0 && zero < moreau.trace[0].rows);
+    assert_int_equal(moreau.trace[0].zero_rows, zero);
+    tiny_gradients_free(&gradients);
+    pare_moreau_state_free(&moreau);
+    tiny_pass_close(&t);
+}
+
 /* Only some tensors move and get noise; the others stay exactly where they are. */
 static void scored_tensors_only(void **state) {
     (void)state;
@@ -166,6 +199,7 @@ int main(void) {
         cmocka_unit_test(thresholds),
         cmocka_unit_test(thresholds_at_their_ends),
         cmocka_unit_test(one_quiet_step_is_the_gradient),
+        cmocka_unit_test(an_exact_proximal_step),
         cmocka_unit_test(scored_tensors_only),
         cmocka_unit_test(every_layout_of_heads),
     };

@@ -20,14 +20,14 @@ static pare_config read_folder(const char *folder) {
     return config;
 }
 
-/* The config of a 3-layer model of hidden size 48 with `over` put over it, rewritten for `widths`, parsed again. */
-static json_t *rewrite(const char *over, const pare_widths *widths, pare_config_kind *kind) {
+/* The config of a 3-layer model of hidden size 48 with `over` put over it, rewritten for these sizes, parsed again. */
+static json_t *resize(const char *over, const pare_config_sizes *sizes, pare_config_kind *kind) {
     char *folder =
         tiny_model_write((tiny_model){.layers = LAYERS, .hidden = 48, .heads = 8, .kv_heads = 4, .config = over});
     pare_config config = read_folder(folder);
     char *text;
-    assert_int_equal(pare_config_write(&config, widths, &text, kind), PARE_OK);
-    assert_int_equal(*kind, pare_config_kind_of(&config, widths));
+    assert_int_equal(pare_config_write(&config, sizes, &text, kind), PARE_OK);
+    assert_int_equal(*kind, pare_config_kind_of(&config, sizes));
     pare_config_free(&config);
     tiny_remove(folder);
     free(folder);
@@ -35,6 +35,10 @@ static json_t *rewrite(const char *over, const pare_widths *widths, pare_config_
     assert_non_null(json);
     free(text);
     return json;
+}
+
+static json_t *rewrite(const char *over, const pare_widths *widths, pare_config_kind *kind) {
+    return resize(over, &(pare_config_sizes){.hidden = 48, .layers = LAYERS, .widths = widths}, kind);
 }
 
 static bool has(json_t *json, const char *key, const char *value) {
@@ -109,7 +113,8 @@ static void reads_back_differing_widths(void **state) {
 
     /* Cut once more to equal widths, nothing of the lists is left. */
     pare_widths equal[LAYERS] = {{6, 3, 11}, {6, 3, 11}, {6, 3, 11}};
-    assert_int_equal(pare_config_write(&config, equal, &text, &kind), PARE_OK);
+    pare_config_sizes sizes = {.hidden = 48, .layers = LAYERS, .widths = equal};
+    assert_int_equal(pare_config_write(&config, &sizes, &text, &kind), PARE_OK);
     assert_int_equal(kind, PARE_CONFIG_LLAMA);
     json = json_loads(text, 0, NULL);
     assert_true(has(json, "pare_per_layer_widths", "absent") && has(json, "num_attention_heads", "6"));
@@ -120,11 +125,91 @@ static void reads_back_differing_widths(void **state) {
     free(folder);
 }
 
+static const char listed[] =
+    "{\"layer_types\": [\"a\", \"b\", \"c\"], \"no_rope_layers\": [1, 0, 1], \"eos_token_id\": [1, 2, 3], "
+    "\"architectures\": [\"LlamaForCausalLM\", \"x\", \"y\"], \"other\": [1, 2], \"head_dim\": null}";
+
+static void dropped_layers_take_their_entries_along(void **state) {
+    (void)state;
+    pare_widths widths[2] = {{8, 4, 24}, {8, 4, 24}};
+    bool dropped[LAYERS] = {false, true, false};
+    pare_config_kind kind;
+    json_t *json =
+        resize(listed, &(pare_config_sizes){.hidden = 48, .layers = 2, .widths = widths, .dropped = dropped}, &kind);
+    assert_int_equal(kind, PARE_CONFIG_LLAMA);
+    assert_true(has(json, "num_hidden_layers", "2") && has(json, "layer_types", "[\"a\",\"c\"]"));
+    assert_true(has(json, "no_rope_layers", "[1,1]") && has(json, "eos_token_id", "[1,2,3]"));
+    assert_true(has(json, "architectures", "[\"LlamaForCausalLM\",\"x\",\"y\"]") && has(json, "other", "[1,2]"));
+    assert_true(has(json, "num_attention_heads", "8") && has(json, "head_dim", "6"));
+    json_decref(json);
+}
+
+static void a_smaller_hidden_size_decides_the_kind(void **state) {
+    (void)state;
+    pare_widths widths[LAYERS] = {{8, 4, 24}, {8, 4, 24}, {8, 4, 24}};
+    pare_config_kind kind;
+    json_t *json = resize("{}", &(pare_config_sizes){.hidden = 40, .layers = LAYERS, .widths = widths}, &kind);
+    assert_int_equal(kind, PARE_CONFIG_LLAMA);
+    assert_true(has(json, "hidden_size", "40") && has(json, "head_dim", "6") && has(json, "model_type", "\"llama\""));
+    json_decref(json);
+    json = resize("{}", &(pare_config_sizes){.hidden = 36, .layers = LAYERS, .widths = widths}, &kind);
+    assert_int_equal(kind, PARE_CONFIG_MISTRAL);
+    assert_true(has(json, "hidden_size", "36") && has(json, "model_type", "\"mistral\""));
+    json_decref(json);
+}
+
+/* Layers of a per-layer model go: lists of what is left, read back against its tensors. */
+static void reads_back_what_is_left_of_differing_layers(void **state) {
+    (void)state;
+    pare_widths widths[LAYERS] = {{8, 4, 24}, {6, 3, 24}, {8, 4, 11}};
+    bool dropped[LAYERS] = {true, false, false};
+    pare_config_sizes sizes = {.hidden = 20, .layers = 2, .widths = widths + 1, .dropped = dropped};
+    char *folder = tiny_model_write(
+        (tiny_model){.layers = LAYERS, .hidden = 48, .heads = 8, .kv_heads = 4, .head_size = 6, .widths = widths});
+    pare_config config = read_folder(folder);
+    pare_config_kind kind;
+    char *text;
+    assert_int_equal(pare_config_write(&config, &sizes, &text, &kind), PARE_OK);
+    assert_int_equal(kind, PARE_CONFIG_PER_LAYER);
+    pare_config_free(&config);
+    tiny_remove(folder);
+    free(folder);
+    folder = tiny_model_write((tiny_model){
+        .layers = 2, .hidden = 20, .heads = 8, .kv_heads = 4, .head_size = 6, .widths = widths + 1, .config = text});
+    config = read_folder(folder);
+    assert_int_equal(config.layers, 2);
+    assert_int_equal(config.hidden, 20);
+    assert_memory_equal(config.widths, widths + 1, 2 * sizeof *widths);
+    pare_config_free(&config);
+    free(text);
+    tiny_remove(folder);
+    free(folder);
+}
+
+static void no_layer_at_all_is_refused(void **state) {
+    (void)state;
+    char *folder = tiny_model_write((tiny_model){.layers = 1}), *text;
+    pare_config config = read_folder(folder);
+    pare_config_kind kind;
+    bool dropped[1] = {true};
+    pare_widths none[1] = {{0, 0, 0}};
+    pare_config_sizes sizes = {.hidden = 16, .widths = none, .dropped = dropped};
+    assert_int_equal(pare_config_write(&config, &sizes, &text, &kind), PARE_BAD_ARGUMENT);
+    assert_null(text);
+    pare_config_free(&config);
+    tiny_remove(folder);
+    free(folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stays_a_llama_where_heads_divide),
         cmocka_unit_test(becomes_a_mistral_where_they_do_not),
         cmocka_unit_test(reads_back_differing_widths),
+        cmocka_unit_test(dropped_layers_take_their_entries_along),
+        cmocka_unit_test(a_smaller_hidden_size_decides_the_kind),
+        cmocka_unit_test(reads_back_what_is_left_of_differing_layers),
+        cmocka_unit_test(no_layer_at_all_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,8 @@ static bool wants_all(void *context, size_t id) {
 }
 
 static pare_status add_rows(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,
-                            const float *gradient) {
+                            const float *gradient, const float *squares) {
+    (void)squares;
     collected *c = context;
     (void)first;
     for (int64_t i = 0; i < rows * columns; i++)

@@ -119,8 +119,9 @@ static bool wants_all(void *context, size_t id) {
     return true;
 }
 
-static pare_status drop(void *context, size_t id, int64_t first, int64_t rows, int64_t columns, const float *gradient) {
-    (void)context, (void)id, (void)first, (void)rows, (void)columns, (void)gradient;
+static pare_status drop(void *context, size_t id, int64_t first, int64_t rows, int64_t columns, const float *gradient,
+                        const float *squares) {
+    (void)context, (void)id, (void)first, (void)rows, (void)columns, (void)gradient, (void)squares;
     return PARE_OK;
 }
 
@@ -133,10 +134,17 @@ static void memory_is_what_was_measured(void **state) {
     pare_gradient_sink sink = {.wants = wants_all, .rows = drop};
     pare_source source = {.model = t.model, .backend = t.backend};
     for (int gradients = 0; gradients < 2; gradients++)
-        for (int composed = 0; composed < 2; composed++)
+        for (int extra = 0; extra < 2; extra++)
             for (int64_t micro = 2; micro <= 6; micro += 4) {
-                pare_pass_shape shape = {
-                    .sequences = 6, .length = 96, .gradients = gradients, .composed = composed, .micro_batch = micro};
+                pare_pass_shape shape = {.sequences = 6,
+                                         .length = 96,
+                                         .gradients = gradients,
+                                         .composed = extra,
+                                         .squares = gradients && extra,
+                                         .observed = extra,
+                                         .inputs = extra && micro == 6,
+                                         .micro_batch = micro};
+                sink.squares = shape.squares;
                 pare_pass_memory plan;
                 pare_pass *pass;
                 double value;

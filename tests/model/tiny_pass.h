@@ -45,7 +45,8 @@ static inline bool tiny_wants(void *context, size_t id) {
 }
 
 static inline pare_status tiny_rows(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,
-                                    const float *gradient) {
+                                    const float *gradient, const float *squares) {
+    (void)squares;
     tiny_gradients *g = context;
     memcpy(g->of[id] + first * columns, gradient, (size_t)(rows * columns) * sizeof *gradient);
     return PARE_OK;

@@ -3,6 +3,7 @@
 #include "evaluate/perplexity.h"
 #include "golden.h"
 #include "recipe/score.h"
+#include "select/select.h"
 #include "surgery/mask.h"
 
 typedef struct entry {
@@ -111,18 +112,19 @@ static void check_pruned(const fixture *f, const char *name, const pare_unit_sco
     pare_widths widths[8];
     pare_target target = {.ratio = ratio, .layer_begin = BEGIN, .layer_end = END};
     pare_selection selection;
-    float **mask;
+    pare_mask mask;
     double nll;
     assert_int_equal(pare_widths_after(f->model, &target, widths), PARE_OK);
     assert_int_equal(pare_select_local(f->model, scores, widths, &selection), PARE_OK);
     compare_kept(&selection, json_object_get(method, kept_key));
-    assert_int_equal(pare_mask_new(f->model, &selection, &mask), PARE_OK);
-    pare_source source = {.model = f->model, .backend = f->backend, .column_scale = mask};
+    assert_int_equal(pare_mask_new(f->model, &selection, NULL, &mask), PARE_OK);
+    pare_source source = {.model = f->model, .backend = f->backend};
+    pare_mask_apply(&mask, &source);
     pare_evaluation evaluation = {
         .model = f->model, .source = &source, .backend = f->backend, .windows = &f->text, .name = "tinystories"};
     assert_int_equal(pare_perplexity(&evaluation, &nll), PARE_OK);
     assert_close(name, exp(nll), json_number_value(json_object_get(method, ppl_key)), 1e-3);
-    pare_mask_free(f->model, mask);
+    pare_mask_free(&mask);
     pare_selection_free(&selection);
 }
 

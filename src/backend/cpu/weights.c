@@ -74,7 +74,7 @@ void pare_cpu_compose_float(const pare_backend *backend, const pare_weight_view 
 }
 
 /* next = factor * base - gamma * gradient; returns the sum of squares. */
-PARE_VECTORIZE static float gradient_step(float *next, const float *base, const float *restrict gradient, float factor,
+PARE_VECTORIZE static float gradient_step(float *next, const float *base, const float *gradient, float factor,
                                           float gamma, int64_t n) {
     float lanes[PARE_LANES] = {0};
     int64_t i = 0;
@@ -98,13 +98,13 @@ PARE_VECTORIZE static void scale(float *restrict x, float factor, int64_t n) {
         x[i] *= factor;
 }
 
-/* x = sign(x) max(|x| - threshold, 0), a NaN staying one; returns the sum of squares. */
-PARE_VECTORIZE static float soft_threshold(float *restrict x, float threshold, int64_t n) {
+/* x = sign(x) (|x| - shrink), zero where |x| <= threshold, a NaN staying one; returns the sum of squares. */
+PARE_VECTORIZE static float shrink_elements(float *restrict x, float threshold, float shrink, int64_t n) {
     float lanes[PARE_LANES] = {0};
     for (int64_t i = 0; i < n; i++) {
-        float size = fabsf(x[i]) - threshold;
-        size = size < 0.0f ? 0.0f : size;
-        x[i] = copysignf(size, x[i]);
+        float size = fabsf(x[i]);
+        size = size <= threshold ? 0.0f : size - shrink;
+        x[i] = size * copysignf(1.0f, x[i]);
     }
     int64_t i = 0;
     for (; i + PARE_LANES <= n; i += PARE_LANES)
@@ -115,15 +115,15 @@ PARE_VECTORIZE static float soft_threshold(float *restrict x, float threshold, i
     return pare_lanes_sum(lanes);
 }
 
-/* Group soft threshold: rows of norm <= threshold become zero, others, and any with a NaN,
- * shrink by it. Returns the new sum of squares. */
-static double shrink_row(float *row, double squares, double threshold, int64_t columns) {
+/* Rows of norm <= threshold become zero, others, and any with a NaN, lose `shrink` of their norm. Returns the new sum
+ * of squares. */
+static double shrink_row(float *row, double squares, double threshold, double shrink, int64_t columns) {
     double norm = sqrt(squares);
     if (norm <= threshold) {
         memset(row, 0, (size_t)columns * sizeof *row);
         return 0.0;
     }
-    double factor = 1.0 - threshold / norm;
+    double factor = 1.0 - shrink / norm;
     scale(row, (float)factor, columns);
     return squares * factor * factor;
 }
@@ -132,13 +132,15 @@ static double shrink_row(float *row, double squares, double threshold, int64_t c
 static pare_displacement_sums step_rows(const pare_proximal *step, int64_t begin, int64_t end, int64_t columns,
                                         const float *base, const float *gradient, float *next) {
     pare_displacement_sums sums = {0};
-    for (int64_t at = begin * columns; at < end * columns; at += columns) {
+    for (int64_t row = begin; row < end; row++) {
+        int64_t at = row * columns;
         double squares =
             (double)gradient_step(next + at, base + at, gradient + at, step->base_factor, step->gamma, columns);
+        if (step->row_norms) step->row_norms[row] = (float)sqrt(squares);
         if (step->threshold > 0.0f && step->group_rows)
-            squares = shrink_row(next + at, squares, (double)step->threshold, columns);
+            squares = shrink_row(next + at, squares, (double)step->threshold, (double)step->shrink, columns);
         else if (step->threshold > 0.0f)
-            squares = (double)soft_threshold(next + at, step->threshold, columns);
+            squares = (double)shrink_elements(next + at, step->threshold, step->shrink, columns);
         sums.squares += squares;
         sums.zero_rows += squares == 0.0;
     }

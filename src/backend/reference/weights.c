@@ -24,17 +24,17 @@ void pare_reference_compose(const pare_backend *backend, const pare_weight_view 
     pare_reference_compose_float(backend, view, first, rows, columns, out);
 }
 
-/* The factor by which the prox of threshold * |.| shrinks something of that size. */
-static double shrinkage(double size, double threshold) {
-    if (threshold <= 0.0) return 1.0;
-    return size <= threshold ? 0.0 : 1.0 - threshold / size;
+/* The factor by which something of that size shrinks. */
+static double shrinkage(double size, const pare_proximal *step) {
+    if (step->threshold <= 0.0f) return 1.0;
+    return size <= (double)step->threshold ? 0.0 : 1.0 - (double)step->shrink / size;
 }
 
 /* Row norms are taken in double before anything is rounded. */
 void pare_reference_proximal_step(const pare_backend *backend, const pare_proximal *step, int64_t rows, int64_t columns,
                                   const float *base, const float *gradient, float *next, pare_displacement_sums *sums) {
     (void)backend;
-    double factor = (double)step->base_factor, gamma = (double)step->gamma, threshold = (double)step->threshold;
+    double factor = (double)step->base_factor, gamma = (double)step->gamma;
     for (int64_t row = 0; row < rows; row++) {
         int64_t begin = row * columns, end = begin + columns;
         double squares = 0.0, kept = 0.0;
@@ -42,9 +42,10 @@ void pare_reference_proximal_step(const pare_backend *backend, const pare_proxim
             double moved = factor * (double)base[i] - gamma * (double)gradient[i];
             squares += moved * moved;
         }
+        if (step->row_norms) step->row_norms[row] = (float)sqrt(squares);
         for (int64_t i = begin; i < end; i++) {
             double moved = factor * (double)base[i] - gamma * (double)gradient[i];
-            double result = moved * shrinkage(step->group_rows ? sqrt(squares) : fabs(moved), threshold);
+            double result = moved * shrinkage(step->group_rows ? sqrt(squares) : fabs(moved), step);
             next[i] = (float)result;
             kept += result * result;
         }

@@ -1,0 +1,197 @@
+/* Byte layout, numbers little-endian:
+ *
+ *   0    "PAREMORE"                     magic
+ *   8    u32 version (1), u32 steps done, u32 copies (1: delta; 2: delta and mean), u32 tensors
+ *   24   f64 level
+ *   32   64 hexadecimal digits          what the state belongs to
+ *   96   u64 [tensors]                  elements of each tensor, 0 where it is not displaced
+ *        step [steps done]              f64 loss, f64 delta_l2, f64 rank correlation, u64 rows, u64 zero rows
+ *        f64 [tensors]                  norm of each tensor's delta
+ *        f32 [copies] [elements]        displaced tensors one after the other
+ *        64 hexadecimal digits          SHA-256 of all bytes before */
+#include "calibrate/moreau_file.h"
+#include "checkpoint/durable.h"
+#include "support/file.h"
+#include "support/memory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { VERSION = 1, DIGITS = PARE_DIGEST_TEXT - 1 };
+
+typedef struct header {
+    char magic[8];
+    uint32_t version, steps_done, copies, tensors;
+    double level;
+    char key[DIGITS];
+} header;
+
+typedef struct line {
+    double loss, delta_l2, rank_correlation;
+    uint64_t rows, zero_rows;
+} line;
+
+_Static_assert(sizeof(header) == 96 && sizeof(line) == 40, "the file's records have no gaps");
+
+static const char magic[8] = {'P', 'A', 'R', 'E', 'M', 'O', 'R', 'E'};
+
+static uint64_t elements(const pare_model *model, const pare_moreau_state *state, size_t id) {
+    return state->delta[id] ? model->tensors[id]->count : 0;
+}
+
+static header header_of(const pare_model *model, const pare_moreau_state *state, int32_t steps_done, const char *key) {
+    header h = {.version = VERSION,
+                .steps_done = (uint32_t)steps_done,
+                .copies = state->mean ? 2 : 1,
+                .tensors = (uint32_t)model->tensor_count,
+                .level = state->level};
+    memcpy(h.magic, magic, sizeof magic);
+    memcpy(h.key, key, DIGITS);
+    return h;
+}
+
+uint64_t pare_moreau_file_bytes(const pare_model *model, const pare_moreau_state *state, int32_t steps_done) {
+    uint64_t copies = state->mean ? 2 : 1, tensors = model->tensor_count;
+    return sizeof(header) + tensors * (sizeof(uint64_t) + sizeof(double)) + (uint64_t)steps_done * sizeof(line) +
+           copies * state->memory.bytes + DIGITS;
+}
+
+typedef struct writing {
+    pare_durable file;
+    pare_digest *digest;
+} writing;
+
+static pare_status put(writing *w, const void *data, uint64_t bytes) {
+    pare_digest_add(w->digest, data, bytes);
+    return pare_durable_write(&w->file, data, bytes);
+}
+
+static pare_status put_all(writing *w, const pare_model *model, const pare_moreau_state *state, const char *key) {
+    header h = header_of(model, state, state->steps_done, key);
+    PARE_TRY(put(w, &h, sizeof h));
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        uint64_t count = elements(model, state, id);
+        PARE_TRY(put(w, &count, sizeof count));
+    }
+    for (int32_t t = 0; t < state->steps_done; t++) {
+        const pare_moreau_step *step = &state->trace[t];
+        line l = {step->loss, step->delta_l2, step->rank_correlation, step->rows, step->zero_rows};
+        PARE_TRY(put(w, &l, sizeof l));
+    }
+    PARE_TRY(put(w, state->tensor_l2, model->tensor_count * sizeof *state->tensor_l2));
+    /* With several draws, delta and next change places at every step: the tables say where delta begins. */
+    for (size_t id = 0; id < model->tensor_count; id++)
+        PARE_TRY(put(w, state->delta[id], elements(model, state, id) * sizeof(float)));
+    return state->mean ? put(w, state->mean_memory.data, state->mean_memory.bytes) : PARE_OK;
+}
+
+static pare_status write_file(const pare_model *model, const pare_moreau_state *state, const char *path,
+                              const char *key) {
+    char text[PARE_DIGEST_TEXT];
+    writing w = {0};
+    unlink(path);
+    PARE_TRY(pare_digest_new(&w.digest));
+    pare_status status = pare_durable_create(path, pare_moreau_file_bytes(model, state, state->steps_done), &w.file);
+    if (status == PARE_OK) status = put_all(&w, model, state, key);
+    pare_digest_finish(w.digest, text);
+    if (status == PARE_OK) status = pare_durable_write(&w.file, text, DIGITS);
+    if (status == PARE_OK) status = pare_durable_finish(&w.file);
+    pare_durable_drop(&w.file);
+    return status;
+}
+
+static pare_status sync_folder_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? pare_format("%.*s/", (int)(slash - path), path) : pare_format(".");
+    pare_status status = pare_durable_sync_folder(folder);
+    free(folder);
+    return status;
+}
+
+static bool is_key(const char *key) {
+    return strlen(key) == DIGITS && strspn(key, "0123456789abcdef") == DIGITS;
+}
+
+pare_status pare_moreau_save(const pare_model *model, const pare_moreau_state *state, const char *path,
+                             const char *key) {
+    if (state->steps_done < 0 || !is_key(key))
+        return pare_fail(PARE_CHECK_FAILED, "a Moreau state can only be saved between two steps and under a digest");
+    char *beside = pare_format("%s.new", path);
+    pare_status status = write_file(model, state, beside, key);
+    if (status == PARE_OK && rename(beside, path) != 0)
+        status = pare_fail(PARE_FILE_ERROR, "cannot replace %s: %s", path, strerror(errno));
+    if (status == PARE_OK)
+        status = sync_folder_of(path);
+    else
+        unlink(beside);
+    free(beside);
+    return status;
+}
+
+static pare_status refuse(const char *path, const char *why) {
+    return pare_fail(PARE_FORMAT_ERROR, "%s %s; delete it to begin anew", path, why);
+}
+
+/* That the file is whole and belongs to this iteration. */
+static pare_status check(const pare_model *model, const pare_moreau *moreau, const pare_mapping *file, const char *key,
+                         const pare_moreau_state *state) {
+    header h;
+    char text[PARE_DIGEST_TEXT];
+    pare_digest *digest;
+    if (file->bytes < sizeof h + DIGITS) return refuse(file->path, "is too short to be a saved Moreau iteration");
+    memcpy(&h, file->data, sizeof h);
+    if (memcmp(h.magic, magic, sizeof magic) != 0) return refuse(file->path, "is no saved Moreau iteration");
+    if (h.version != VERSION) return refuse(file->path, "was saved in another version of the format");
+    if (memcmp(h.key, key, DIGITS) != 0)
+        return refuse(file->path, "was saved with another model, other options or other calibration text");
+    if (h.tensors != model->tensor_count || h.copies != (state->mean ? 2u : 1u) ||
+        h.steps_done > (uint32_t)moreau->steps)
+        return refuse(file->path, "was saved from an iteration of another shape");
+    if (file->bytes != pare_moreau_file_bytes(model, state, (int32_t)h.steps_done))
+        return refuse(file->path, "has not the size that it should have: it was cut off or added to");
+    PARE_TRY(pare_digest_new(&digest));
+    pare_digest_add(digest, file->data, file->bytes - DIGITS);
+    pare_digest_finish(digest, text);
+    if (memcmp(file->data + file->bytes - DIGITS, text, DIGITS) != 0)
+        return refuse(file->path, "is damaged: its SHA-256 digest does not match");
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        uint64_t count;
+        memcpy(&count, file->data + sizeof h + id * sizeof count, sizeof count);
+        if (count != elements(model, state, id))
+            return refuse(file->path, "was saved from an iteration that moved other tensors");
+    }
+    return PARE_OK;
+}
+
+static const unsigned char *take(const unsigned char *from, void *to, uint64_t bytes) {
+    if (bytes) memcpy(to, from, bytes);
+    return from + bytes;
+}
+
+pare_status pare_moreau_load(const pare_model *model, const pare_moreau *moreau, const char *path, const char *key,
+                             pare_moreau_state *state) {
+    pare_mapping file;
+    header h;
+    if (!is_key(key)) return pare_fail(PARE_CHECK_FAILED, "a saved Moreau state can only be asked for by a digest");
+    PARE_TRY(pare_mapping_open(path, &file));
+    pare_status status = check(model, moreau, &file, key, state);
+    if (status == PARE_OK) {
+        const unsigned char *at = take(file.data, &h, sizeof h) + model->tensor_count * sizeof(uint64_t);
+        for (uint32_t t = 0; t < h.steps_done; t++) {
+            line l;
+            at = take(at, &l, sizeof l);
+            state->trace[t] = (pare_moreau_step){l.loss, l.delta_l2, l.rows, l.zero_rows, l.rank_correlation};
+        }
+        at = take(at, state->tensor_l2, model->tensor_count * sizeof *state->tensor_l2);
+        for (size_t id = 0; id < model->tensor_count; id++)
+            at = take(at, state->delta[id], elements(model, state, id) * sizeof(float));
+        if (state->mean) take(at, state->mean_memory.data, state->mean_memory.bytes);
+        state->steps_done = (int32_t)h.steps_done;
+        state->level = h.level;
+    }
+    pare_mapping_close(&file);
+    return status;
+}

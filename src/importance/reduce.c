@@ -1,0 +1,133 @@
+#include "importance/scores.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The coupled tensors of a group at one index, in the reference's order. */
+typedef struct members {
+    double value[8];
+    int count;
+} members;
+
+static void add_member(members *m, double value) {
+    m->value[m->count++] = value;
+}
+
+static double combine(double a, double b, pare_reduction reduction) {
+    switch (reduction) {
+    case PARE_REDUCE_MAX:
+        return b > a ? b : a;
+    case PARE_REDUCE_PROD:
+        return a * b;
+    default:
+        return a + b;
+    }
+}
+
+static double reduce_members(const members *m, pare_reduction reduction) {
+    if (reduction == PARE_REDUCE_FIRST) return m->value[0];
+    if (reduction == PARE_REDUCE_SECOND) return m->value[1];
+    double result = m->value[0];
+    for (int i = 1; i < m->count; i++)
+        result = combine(result, m->value[i], reduction);
+    return reduction == PARE_REDUCE_MEAN ? result / (double)m->count : result;
+}
+
+/* The score of one tensor at an index; the sign goes only after the sum over the elements. */
+static double index_at(const pare_index_scores *indices, size_t id, uint64_t index) {
+    double value = indices->by_tensor[id][index];
+    return indices->salience->signed_sum ? fabs(value) : value;
+}
+
+/* Query indices that count for key/value index i, added up. */
+static double aligned(const pare_index_scores *indices, size_t id, uint64_t i, const pare_widths *w,
+                      pare_alignment alignment) {
+    uint64_t head = indices->model->config.head_size, shared = pare_widths_shared(w), keys = w->kv_heads * head;
+    double total = 0.0;
+    for (uint64_t r = 0; r < shared; r++)
+        total += index_at(indices, id,
+                          alignment == PARE_ALIGN_GROUP ? (i / head * shared + r) * head + i % head : r * keys + i);
+    return total;
+}
+
+static void reduce_heads(const pare_index_scores *indices, uint32_t layer, pare_reduction reduction,
+                         pare_alignment alignment, pare_unit_scores *out) {
+    const pare_config *c = &indices->model->config;
+    const pare_widths *w = &c->widths[layer];
+    size_t q = pare_tensor_id(layer, PARE_ROLE_Q), k = pare_tensor_id(layer, PARE_ROLE_K);
+    size_t v = pare_tensor_id(layer, PARE_ROLE_V), o = pare_tensor_id(layer, PARE_ROLE_O);
+    bool shares = pare_widths_shared(w) > 1;
+    memset(out->heads[layer], 0, w->kv_heads * sizeof(double));
+    memset(out->query[layer], 0, w->heads * sizeof(double));
+    for (uint64_t i = 0; i < (uint64_t)w->kv_heads * c->head_size; i++) {
+        members m = {.count = 0};
+        double query = aligned(indices, q, i, w, alignment), key = index_at(indices, k, i);
+        add_member(&m, shares ? key : query);
+        add_member(&m, aligned(indices, o, i, w, alignment));
+        add_member(&m, index_at(indices, v, i));
+        add_member(&m, shares ? query : key);
+        out->heads[layer][i / c->head_size] += reduce_members(&m, reduction);
+    }
+    for (uint64_t i = 0; i < (uint64_t)w->heads * c->head_size; i++) {
+        members m = {.count = 0};
+        add_member(&m, index_at(indices, q, i));
+        add_member(&m, index_at(indices, o, i));
+        out->query[layer][i / c->head_size] += reduce_members(&m, reduction);
+    }
+}
+
+static void reduce_channels(const pare_index_scores *indices, uint32_t layer, pare_reduction reduction,
+                            pare_unit_scores *out) {
+    for (uint64_t i = 0; i < indices->model->config.widths[layer].ffn; i++) {
+        members m = {.count = 0};
+        for (pare_role role = PARE_ROLE_GATE; role < PARE_MATRIX_ROLES; role++)
+            add_member(&m, index_at(indices, pare_tensor_id(layer, role), i));
+        out->ffn[layer][i] = reduce_members(&m, reduction);
+    }
+}
+
+/* A layer's score: all its indices, whatever the reduction. */
+static double sum_layer(const pare_index_scores *indices, uint32_t layer) {
+    const pare_config *c = &indices->model->config;
+    const pare_widths *w = &c->widths[layer];
+    double total = 0.0;
+    for (pare_role role = PARE_ROLE_Q; role < PARE_MATRIX_ROLES; role++) {
+        uint64_t heads = role == PARE_ROLE_Q || role == PARE_ROLE_O ? w->heads : w->kv_heads;
+        uint64_t count = role >= PARE_ROLE_GATE ? w->ffn : heads * c->head_size;
+        for (uint64_t i = 0; i < count; i++)
+            total += index_at(indices, pare_tensor_id(layer, role), i);
+    }
+    return total;
+}
+
+/* The reference's order: final norm, head, and so on; a tied head and the embedding are one tensor. */
+static void reduce_hidden(const pare_index_scores *indices, pare_reduction reduction, pare_unit_scores *out) {
+    const pare_model *model = indices->model;
+    size_t norm = pare_tensor_id_final_norm(model), head = pare_tensor_id_head(model);
+    for (uint64_t i = 0; i < model->config.hidden; i++) {
+        members first = {.count = 0};
+        add_member(&first, index_at(indices, norm, i));
+        add_member(&first, index_at(indices, head, i));
+        if (reduction == PARE_REDUCE_FIRST || reduction == PARE_REDUCE_SECOND) {
+            out->hidden[i] = reduce_members(&first, reduction);
+            continue;
+        }
+        double result = combine(first.value[0], first.value[1], reduction);
+        for (size_t id = 0; id < model->tensor_count; id++)
+            if (id != norm && id != head) result = combine(result, index_at(indices, id, i), reduction);
+        out->hidden[i] = reduction == PARE_REDUCE_MEAN ? result / (double)model->tensor_count : result;
+    }
+}
+
+void pare_unit_scores_reduce(const pare_index_scores *indices, pare_reduction reduction, pare_alignment alignment,
+                             pare_unit_scores *out) {
+    if (indices->axis == PARE_AXIS_HIDDEN) {
+        reduce_hidden(indices, reduction, out);
+        return;
+    }
+    for (uint32_t layer = 0; layer < out->layers; layer++) {
+        reduce_heads(indices, layer, reduction, alignment, out);
+        reduce_channels(indices, layer, reduction, out);
+        out->layer[layer] = sum_layer(indices, layer);
+    }
+}

@@ -1,0 +1,23 @@
+/* Work that several runs on one model share: calibration windows, unit scores, perplexities of the dense model. Entries
+ * are found by everything that they depend on. A NULL cache holds nothing. */
+#ifndef PARE_RECIPE_CACHE_H
+#define PARE_RECIPE_CACHE_H
+
+#include "calibrate/calibration.h"
+#include "recipe/score.h"
+
+/* True if it was there: then *out is a copy that the caller frees. `give` keeps a copy. */
+bool pare_cache_windows_take(pare_cache *cache, const pare_model *model, const pare_calibration_request *request,
+                             pare_windows *out, char digest[65]);
+pare_status pare_cache_windows_give(pare_cache *cache, const pare_model *model, const pare_calibration_request *request,
+                                    const pare_windows *windows, const char *digest);
+
+bool pare_cache_scores_take(pare_cache *cache, const pare_score_request *request, pare_score_result *out);
+pare_status pare_cache_scores_give(pare_cache *cache, const pare_score_request *request,
+                                   const pare_score_result *result);
+
+/* Negative log-likelihood of the dense model on a text. name: the text and how it is cut. */
+bool pare_cache_nll_take(pare_cache *cache, const pare_model *model, const char *name, double *nll);
+pare_status pare_cache_nll_give(pare_cache *cache, const pare_model *model, const char *name, double nll);
+
+#endif

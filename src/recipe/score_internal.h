@@ -1,0 +1,29 @@
+/* What the parts of scoring share: one file per kind of signal. */
+#ifndef PARE_RECIPE_SCORE_INTERNAL_H
+#define PARE_RECIPE_SCORE_INTERNAL_H
+
+#include "recipe/score.h"
+
+typedef struct pare_scoring {
+    const pare_score_request *request;
+    pare_index_scores indices;
+    uint64_t passes_done, passes_total; /* for progress */
+} pare_scoring;
+
+/* A pass of the plan's shape that reports its steps as shares of passes_total. */
+pare_status pare_scoring_pass(pare_scoring *scoring, pare_pass **pass);
+/* The axis that the recipe's mode cuts. */
+pare_score_axis pare_scoring_axis(const pare_recipe *recipe);
+
+/* Adds stored matrices to the indices, with signal[id] beside them if there is one, multiplied by `scale`. */
+pare_status pare_scoring_stored(pare_scoring *scoring, pare_index_scores *indices, float *const *signal, float scale);
+/* Gradients to the indices, as they appear. */
+pare_gradient_sink pare_scoring_sink(pare_scoring *scoring);
+
+pare_status pare_score_moreau(pare_scoring *scoring, pare_score_result *out);
+pare_status pare_score_smooth(pare_scoring *scoring, pare_score_result *out);
+pare_status pare_score_inputs(pare_scoring *scoring);
+/* out->scores.layer from a signal that scores layers by itself. */
+pare_status pare_score_layers(pare_scoring *scoring, pare_score_result *out);
+
+#endif

@@ -1,0 +1,240 @@
+#include "select/target.h"
+#include "support/memory.h"
+
+#include <math.h>
+#include <string.h>
+
+uint64_t pare_parameters_with(const pare_model *model, const pare_widths *widths, uint32_t hidden) {
+    const pare_config *c = &model->config;
+    uint64_t d = hidden, h = c->head_size, total = (uint64_t)c->vocabulary * d * (c->tied ? 1 : 2) + d;
+    for (uint32_t layer = 0; layer < c->layers; layer++) {
+        const pare_widths *w = &widths[layer];
+        total += 2 * d * h * ((uint64_t)w->heads + w->kv_heads) + 3 * d * w->ffn + 2 * d;
+    }
+    return total;
+}
+
+/* n - trunc(n (1 - ratio)), in double arithmetic as the reference has it. */
+static uint64_t removed(uint64_t n, double ratio) {
+    return n - (uint64_t)trunc((double)n * (1.0 - ratio));
+}
+
+static uint32_t round_up(uint64_t kept, uint32_t multiple, uint32_t most) {
+    uint64_t rounded = multiple ? (kept + multiple - 1) / multiple * multiple : kept;
+    return rounded < most ? (uint32_t)rounded : most;
+}
+
+/* `kept` of `count`, but no fewer than the share that stays in any case. */
+static uint32_t at_least(const pare_target *target, uint32_t kept, uint32_t count) {
+    uint32_t least = (uint32_t)ceil(target->keep_min * (double)count);
+    return kept < least ? least : kept;
+}
+
+static bool inside(pare_layer_range range, uint32_t layer) {
+    return layer >= range.begin && layer < range.end;
+}
+
+/* The share of units that layer `layer` loses at an overall ratio. */
+static double ratio_of(const pare_model *model, const pare_target *target, double ratio, uint32_t layer) {
+    if (target->ratios) return target->ratios[layer] * ratio;
+    if (target->ranking != PARE_RANK_RISING) return ratio;
+    uint32_t begin = target->ffn.begin < target->attention.begin ? target->ffn.begin : target->attention.begin;
+    uint32_t end = target->ffn.end > target->attention.end ? target->ffn.end : target->attention.end;
+    (void)model;
+    if (end - begin < 2) return ratio;
+    double along = 2.0 * (double)(layer - begin) / (double)(end - begin - 1) - 1.0;
+    return fmin(ratio * (1.0 + target->rise * along), 1.0);
+}
+
+static void shrink_heads(const pare_model *model, const pare_target *target, double ratio, pare_widths *w) {
+    uint32_t shared = pare_widths_shared(w), h = model->config.head_size;
+    if (target->query_heads) {
+        uint32_t each = shared - (uint32_t)(removed((uint64_t)shared * h, ratio) / h);
+        w->heads = w->kv_heads * at_least(target, each, shared);
+        return;
+    }
+    uint32_t kept = w->kv_heads - (uint32_t)(removed((uint64_t)w->kv_heads * h, ratio) / h);
+    w->kv_heads = at_least(target, kept, w->kv_heads);
+    w->heads = w->kv_heads * shared;
+}
+
+static void widths_at(const pare_model *model, const pare_target *target, double ratio, pare_widths *widths) {
+    const pare_config *c = &model->config;
+    memcpy(widths, c->widths, c->layers * sizeof *widths);
+    for (uint32_t layer = 0; layer < c->layers; layer++) {
+        pare_widths *w = &widths[layer];
+        double share = ratio_of(model, target, ratio, layer);
+        if (inside(target->attention, layer)) shrink_heads(model, target, share, w);
+        if (inside(target->ffn, layer))
+            w->ffn = at_least(target, round_up(w->ffn - removed(w->ffn, share), target->round_to, w->ffn), w->ffn);
+    }
+}
+
+static uint64_t bytes_with(const pare_model *model, uint64_t left) {
+    uint64_t parameters = 0, bytes = 0;
+    if (!model->tensor_count) return 0;
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        parameters += model->tensors[id]->count;
+        bytes += model->tensors[id]->count * pare_dtype_size(model->tensors[id]->dtype);
+    }
+    size_t size = pare_dtype_size(model->tensors[pare_tensor_id(0, PARE_ROLE_Q)]->dtype);
+    return bytes - (parameters - left) * size;
+}
+
+static uint64_t units_in_range(const pare_model *model, const pare_target *target) {
+    uint64_t units = 0;
+    for (uint32_t layer = 0; layer < model->config.layers; layer++) {
+        const pare_widths *w = &model->config.widths[layer];
+        if (inside(target->attention, layer)) units += w->kv_heads;
+        if (inside(target->ffn, layer)) units += w->ffn;
+    }
+    return units;
+}
+
+/* Everything that a ratio means. */
+static void goal_at(const pare_model *model, const pare_target *target, double ratio, pare_goal *goal) {
+    const pare_config *c = &model->config;
+    uint32_t range = target->attention.end - target->attention.begin;
+    goal->ratio = ratio;
+    goal->units = units_in_range(model, target);
+    goal->hidden = c->hidden;
+    goal->layers = c->layers;
+    memcpy(goal->widths, c->widths, c->layers * sizeof *goal->widths);
+    if (target->mode == PARE_MODE_CHANNEL)
+        goal->hidden = round_up(c->hidden - removed(c->hidden, ratio), target->round_to, c->hidden);
+    else if (target->mode == PARE_MODE_LAYER)
+        goal->layers = c->layers - (uint32_t)removed(range, ratio);
+    else
+        widths_at(model, target, ratio, goal->widths);
+    goal->parameters = pare_parameters_with(model, goal->widths, goal->hidden);
+    goal->bytes = bytes_with(model, goal->parameters);
+    if (target->mode != PARE_MODE_LAYER) return;
+    /* Layers of one width on average: which ones go is not known yet. */
+    uint64_t layers = goal->parameters - pare_parameters_with(&(pare_model){.config = {.hidden = c->hidden,
+                                                                                       .vocabulary = c->vocabulary,
+                                                                                       .head_size = c->head_size,
+                                                                                       .tied = c->tied}},
+                                                              NULL, c->hidden);
+    goal->parameters -= layers / c->layers * (c->layers - goal->layers);
+    goal->bytes = bytes_with(model, goal->parameters);
+}
+
+static bool reaches(const pare_target *target, const pare_goal *goal) {
+    return target->parameters ? goal->parameters <= target->parameters : goal->bytes <= target->bytes;
+}
+
+static pare_status cannot_reach(const pare_target *target, const pare_goal *goal) {
+    if (target->bytes)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--bytes %llu cannot be reached: with everything removable gone, %llu bytes remain; ask for "
+                         "more, or widen --layers",
+                         (unsigned long long)target->bytes, (unsigned long long)goal->bytes);
+    return pare_fail(PARE_BAD_ARGUMENT,
+                     "--params %llu cannot be reached: with everything removable in layers %u:%u gone, %llu parameters "
+                     "remain; ask for more, or widen --layers",
+                     (unsigned long long)target->parameters, target->ffn.begin, target->ffn.end,
+                     (unsigned long long)goal->parameters);
+}
+
+/* The smallest ratio that reaches the total; what remains falls in steps as the ratio grows. */
+static pare_status solve(const pare_model *model, const pare_target *target, pare_goal *goal) {
+    goal_at(model, target, 0.0, goal);
+    if (reaches(target, goal)) {
+        if (target->bytes)
+            return pare_fail(PARE_BAD_ARGUMENT, "--bytes %llu: the model has only %llu bytes of weights; ask for fewer",
+                             (unsigned long long)target->bytes, (unsigned long long)goal->bytes);
+        return pare_fail(PARE_BAD_ARGUMENT, "--params %llu: the model has only %llu parameters; ask for fewer",
+                         (unsigned long long)target->parameters, (unsigned long long)goal->parameters);
+    }
+    double low = 0.0, high = 1.0;
+    for (int i = 0; i < 60; i++) {
+        double middle = 0.5 * (low + high);
+        goal_at(model, target, middle, goal);
+        if (reaches(target, goal))
+            high = middle;
+        else
+            low = middle;
+    }
+    goal_at(model, target, high, goal);
+    return reaches(target, goal) ? PARE_OK : cannot_reach(target, goal);
+}
+
+static pare_status left_without(const pare_model *model, const pare_target *target, const pare_goal *goal,
+                                uint32_t layer, const char *what) {
+    const pare_widths *before = &model->config.widths[layer];
+    if (target->parameters)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--params %llu would leave layer %u without a single %s (it has %u key/value heads and %u FFN "
+                         "channels); ask for more, or widen --layers",
+                         (unsigned long long)target->parameters, layer, what, before->kv_heads, before->ffn);
+    if (target->bytes)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--bytes %llu would leave layer %u without a single %s (it has %u key/value heads and %u FFN "
+                         "channels); ask for more, or widen --layers",
+                         (unsigned long long)target->bytes, layer, what, before->kv_heads, before->ffn);
+    return pare_fail(PARE_BAD_ARGUMENT,
+                     "--ratio %g would leave layer %u without a single %s (it has %u key/value heads and %u FFN "
+                     "channels); ask for less",
+                     ratio_of(model, target, goal->ratio, layer), layer, what, before->kv_heads, before->ffn);
+}
+
+static pare_status check_goal(const pare_model *model, const pare_target *target, const pare_goal *goal) {
+    for (uint32_t layer = 0; layer < model->config.layers; layer++) {
+        const pare_widths *w = &goal->widths[layer];
+        if (!w->heads || !w->kv_heads)
+            return left_without(model, target, goal, layer, target->query_heads ? "query head" : "key/value head");
+        if (!w->ffn) return left_without(model, target, goal, layer, "FFN channel");
+    }
+    if (!goal->hidden || !goal->layers)
+        return pare_fail(PARE_BAD_ARGUMENT, "--ratio %g would leave the model without a single %s; ask for less",
+                         goal->ratio, goal->hidden ? "layer" : "hidden channel");
+    return PARE_OK;
+}
+
+static pare_status check_range(const pare_model *model, pare_layer_range range, const char *option) {
+    if (range.begin <= range.end && range.end <= model->config.layers) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT, "%s %u:%u: the model has layers 0:%u (the end is not included)", option,
+                     range.begin, range.end, model->config.layers);
+}
+
+static pare_status check_target(const pare_model *model, const pare_target *target) {
+    bool no_heads = target->attention.begin == target->attention.end, no_ffn = target->ffn.begin == target->ffn.end;
+    PARE_TRY(check_range(model, target->attention, "--layers"));
+    PARE_TRY(check_range(model, target->ffn, "--layers"));
+    if (no_heads && no_ffn)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--layers %u:%u: no layer is left to prune; the model has layers 0:%u (the "
+                         "end is not included)",
+                         target->ffn.begin, target->ffn.end, model->config.layers);
+    if (target->parameters || target->bytes) return PARE_OK;
+    for (uint32_t i = 0; target->ratios && i < model->config.layers; i++)
+        if (!(target->ratios[i] >= 0.0 && target->ratios[i] < 1.0))
+            return pare_fail(PARE_BAD_ARGUMENT,
+                             "--ratio: layer %u shall lose the share %g; give shares from 0 to 1, "
+                             "1 excluded",
+                             i, target->ratios[i]);
+    if (!target->ratios && !(target->ratio > 0.0 && target->ratio < 1.0))
+        return pare_fail(PARE_BAD_ARGUMENT, "--ratio %g: give a share of units between 0 and 1, both excluded",
+                         target->ratio);
+    return PARE_OK;
+}
+
+pare_status pare_goal_new(const pare_model *model, const pare_target *target, double share, pare_goal *out) {
+    *out = (pare_goal){0};
+    PARE_TRY(check_target(model, target));
+    PARE_TRY(pare_alloc(&out->widths, model->config.layers, sizeof *out->widths, "widths"));
+    pare_status status = PARE_OK;
+    if (target->parameters || target->bytes)
+        status = solve(model, target, out);
+    else
+        goal_at(model, target, target->ratios ? 1.0 : target->ratio, out);
+    if (status == PARE_OK && share < 1.0) goal_at(model, target, out->ratio * share, out);
+    if (status == PARE_OK) status = check_goal(model, target, out);
+    if (status != PARE_OK) pare_goal_free(out);
+    return status;
+}
+
+void pare_goal_free(pare_goal *goal) {
+    pare_free(goal->widths);
+    *goal = (pare_goal){0};
+}

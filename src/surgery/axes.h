@@ -1,0 +1,33 @@
+/* Which rows and columns of a tensor a selection keeps: what cutting and masking both go by. */
+#ifndef PARE_SURGERY_AXES_H
+#define PARE_SURGERY_AXES_H
+
+#include "select/selection.h"
+
+/* Kept units along one axis of a matrix, ascending, each `width` rows or columns wide. units NULL: all are kept. */
+typedef struct pare_axis {
+    const uint32_t *units; /* borrowed from the selection */
+    uint64_t count, width;
+} pare_axis;
+
+typedef struct pare_axes {
+    bool dropped; /* the tensor's layer goes as a whole */
+    pare_axis rows, columns;
+} pare_axes;
+
+/* Of tensor `id`; a vector is one row. Q: rows of the kept query heads; K, V: of the kept key/value heads; gate, up: of
+ * the FFN channels; O, down: columns of the same; whatever reads or writes the hidden state: its channels. Everything
+ * of ids that do not exist. */
+pare_axes pare_axes_of(const pare_model *model, const pare_selection *selection, size_t id);
+
+/* The id of a tensor of the checkpoint, the embedding's for a tied LM head that is stored all the same; tensor_count
+ * for those that a LLaMA does not use. */
+size_t pare_tensor_id_of(const pare_model *model, const pare_tensor *tensor);
+
+/* Kept rows or columns; `all` where the axis keeps everything. */
+uint64_t pare_axis_length(const pare_axis *axis, uint64_t all);
+
+/* *list: the kept indices one by one, [pare_axis_length()], freed with pare_free; NULL where all are kept. */
+pare_status pare_axis_list(const pare_axis *axis, uint32_t **list);
+
+#endif

@@ -1,0 +1,134 @@
+#include "surgery/perturb.h"
+#include "checkpoint/writer.h"
+#include "support/memory.h"
+#include "support/progress.h"
+#include "support/random.h"
+#include "surgery/axes.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Elements in flight, and those that one thread takes at a time. */
+enum { CHUNK = 1 << 18, BLOCK = 1 << 12 };
+
+/* A stream of noise that no draw of a pass has. */
+#define PERTURB_DRAW ((uint64_t)0x70657274 << 32)
+
+typedef struct perturbing {
+    const pare_model *model;
+    const pare_perturbation *how;
+    pare_writer *writer;
+    char *stored; /* CHUNK elements as they are written */
+} perturbing;
+
+static pare_dtype stored_dtype(const perturbing *p, const pare_tensor *tensor, size_t id) {
+    bool widened = p->how->kind == PARE_PERTURB_NOISE && id < p->model->tensor_count;
+    return widened ? PARE_DTYPE_F32 : tensor->dtype;
+}
+
+static void move(const pare_perturbation *how, size_t id, uint64_t first, size_t n, float *values) {
+    if (how->kind == PARE_PERTURB_NOISE) {
+        float noise[BLOCK];
+        pare_normal_fill(noise, how->seed, PERTURB_DRAW, id, first, n);
+        for (size_t i = 0; i < n; i++)
+            values[i] = (float)((double)values[i] * (1.0 + how->epsilon * (double)noise[i]));
+        return;
+    }
+    uint16_t half[BLOCK];
+    pare_dtype rounded = how->kind == PARE_PERTURB_FP16 ? PARE_DTYPE_F16 : PARE_DTYPE_BF16;
+    pare_from_float(half, rounded, values, n);
+    pare_to_float(values, half, rounded, n);
+}
+
+/* Elements [first, first + n) of the tensor into `out`; returns how many are not finite. */
+static uint64_t perturb_block(const perturbing *p, const pare_tensor *tensor, size_t id, uint64_t first, size_t n,
+                              char *out) {
+    float values[BLOCK];
+    pare_dtype dtype = stored_dtype(p, tensor, id);
+    uint64_t infinite = 0;
+    pare_to_float(values, (const char *)tensor->data + first * pare_dtype_size(tensor->dtype), tensor->dtype, n);
+    move(p->how, id, first, n, values);
+    pare_from_float(out, dtype, values, n);
+    pare_to_float(values, out, dtype, n);
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(values[i])) infinite++;
+    return infinite;
+}
+
+static const char *kind_name(pare_perturb_kind kind) {
+    return kind == PARE_PERTURB_BF16 ? "bf16" : kind == PARE_PERTURB_FP16 ? "fp16" : "noise";
+}
+
+static pare_status perturb_tensor(const perturbing *p, const pare_tensor *tensor, size_t id) {
+    size_t size = pare_dtype_size(stored_dtype(p, tensor, id));
+    for (uint64_t first = 0; first < tensor->count; first += CHUNK) {
+        uint64_t count = tensor->count - first < CHUNK ? tensor->count - first : CHUNK, infinite = 0;
+#pragma omp parallel for schedule(static) reduction(+ : infinite)
+        for (uint64_t at = 0; at < count; at += BLOCK)
+            infinite += perturb_block(p, tensor, id, first + at, (size_t)(count - at < BLOCK ? count - at : BLOCK),
+                                      p->stored + at * size);
+        if (infinite)
+            return pare_fail(PARE_NUMERIC_ERROR,
+                             "%s: tensor %s has weights that are not finite any more after the change %s (%llu of the "
+                             "first %llu); choose another change",
+                             pare_checkpoint_file(p->model->checkpoint, tensor->file), tensor->name,
+                             kind_name(p->how->kind), (unsigned long long)infinite,
+                             (unsigned long long)(first + count));
+        PARE_TRY(pare_writer_write(p->writer, p->stored, count * size));
+    }
+    return PARE_OK;
+}
+
+static pare_status declare_all(const perturbing *p, pare_declaration **out) {
+    size_t count = pare_checkpoint_count(p->model->checkpoint);
+    PARE_TRY(pare_alloc(out, count, sizeof **out, "tensor list"));
+    for (size_t i = 0; i < count; i++) {
+        const pare_tensor *tensor = pare_checkpoint_at(p->model->checkpoint, i);
+        (*out)[i] = (pare_declaration){.name = tensor->name,
+                                       .dtype = stored_dtype(p, tensor, pare_tensor_id_of(p->model, tensor)),
+                                       .rank = tensor->rank};
+        memcpy((*out)[i].shape, tensor->shape, sizeof tensor->shape);
+    }
+    return PARE_OK;
+}
+
+static pare_status write_all(perturbing *p, const pare_runtime *runtime) {
+    size_t count = pare_checkpoint_count(p->model->checkpoint);
+    for (size_t i = 0; i < count; i++) {
+        const pare_tensor *tensor = pare_checkpoint_at(p->model->checkpoint, i);
+        size_t id = pare_tensor_id_of(p->model, tensor);
+        PARE_TRY(id < p->model->tensor_count ? perturb_tensor(p, tensor, id)
+                                             : pare_writer_write(p->writer, tensor->data, tensor->bytes));
+        PARE_TRY(pare_progress_report(runtime, "writing the changed model", i + 1, count));
+    }
+    return pare_writer_finish(p->writer);
+}
+
+static pare_status write_weights(perturbing *p, const char *folder, const pare_runtime *runtime) {
+    pare_declaration *list = NULL;
+    pare_status status = declare_all(p, &list);
+    if (status == PARE_OK) status = pare_alloc_uninitialized(&p->stored, CHUNK, sizeof(float), "changed weights");
+    if (status == PARE_OK)
+        status = pare_writer_begin(folder, list, pare_checkpoint_count(p->model->checkpoint), 0, &p->writer);
+    if (status == PARE_OK) status = write_all(p, runtime);
+    pare_writer_close(p->writer);
+    pare_free(p->stored);
+    pare_free(list);
+    return status;
+}
+
+pare_status pare_perturbed_model_new(const pare_model *model, const pare_perturbation *perturbation,
+                                     const char *scratch, const pare_runtime *runtime, pare_temporary_model *out) {
+    *out = (pare_temporary_model){0};
+    if (perturbation->kind == PARE_PERTURB_NOISE && !(perturbation->epsilon > 0.0 && isfinite(perturbation->epsilon)))
+        return pare_fail(PARE_BAD_ARGUMENT, "noise of relative size %g: give a number above 0", perturbation->epsilon);
+    perturbing p = {.model = model, .how = perturbation};
+    pare_selection all;
+    PARE_TRY(pare_selection_all(model, &all));
+    pare_status status = pare_temporary_model_begin(model, &all, scratch, runtime, out);
+    pare_selection_free(&all);
+    if (status == PARE_OK) status = write_weights(&p, out->folder, runtime);
+    if (status == PARE_OK) status = pare_temporary_model_open(out);
+    if (status != PARE_OK) pare_temporary_model_free(out);
+    return status;
+}

@@ -1,0 +1,31 @@
+/* A model that lives as long as someone works with it: weights in a scratch folder, opened like any other. For the
+ * steps of iterative pruning, and to evaluate what will not be kept. */
+#ifndef PARE_SURGERY_STAGED_MODEL_H
+#define PARE_SURGERY_STAGED_MODEL_H
+
+#include "repair/repaired.h"
+
+typedef struct pare_temporary_model {
+    pare_model *model;
+    char *folder;
+} pare_temporary_model;
+
+/* Cuts `model` into a new folder in `scratch` (NULL: the runtime's, $TMPDIR or /tmp) and opens the result. Files beside
+ * weights and config.json are links to those of `model`, so that the temporary one finds the tokenizer and generation
+ * settings of the original, which must stay where it is. The weight files lose their names as soon as they are mapped:
+ * their room is free again when the model is closed or the program ends, however it ends. repaired: may be NULL. On
+ * failure, an interrupt too, nothing is left. Free with pare_temporary_model_free. */
+pare_status pare_temporary_model_new(const pare_model *model, const pare_selection *selection,
+                                     const pare_repaired *repaired, const char *scratch, const pare_runtime *runtime,
+                                     pare_temporary_model *out);
+
+/* Closes the model and removes its folder. Keeps this thread's message. All zero is fine. */
+void pare_temporary_model_free(pare_temporary_model *temporary);
+
+/* The two halves of making one, for other writers: a folder with config.json and the links; then, when it has weights,
+ * the model. Free in any case. */
+pare_status pare_temporary_model_begin(const pare_model *model, const pare_selection *selection, const char *scratch,
+                                       const pare_runtime *runtime, pare_temporary_model *out);
+pare_status pare_temporary_model_open(pare_temporary_model *temporary);
+
+#endif
