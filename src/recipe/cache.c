@@ -57,9 +57,9 @@ static entry *add(pare_cache *cache, char *key) {
 
 static char *windows_key(const pare_model *model, const pare_calibration_request *request) {
     const pare_calibration_options *o = request->options;
-    return pare_format("windows %p %s|%s|%u %u %d|%u %u %llu", (const void *)model, o->source ? o->source : "self",
+    return pare_format("windows %p %s|%s|%u %u %d|%u %u %d %llu", (const void *)model, o->source ? o->source : "self",
                        o->field ? o->field : "", o->samples, o->length, o->stream, request->usual, request->batches,
-                       (unsigned long long)request->seed);
+                       request->mid_text, (unsigned long long)request->seed);
 }
 
 static pare_status copy_windows(const pare_windows *from, pare_windows *to) {
