@@ -55,7 +55,6 @@ typedef struct pare_repair_options {
 #define PARE_REPAIR_BETA 1.0
 #define PARE_REPAIR_DAMPING 1e-2
 #define PARE_REPAIR_FRACTION 0.0625
-#define PARE_REPAIR_UNIT_POWER 0.25
 
 typedef struct pare_repair_job {
     const pare_source *source;   /* the dense model, or what is left of it, masked */
