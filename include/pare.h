@@ -173,7 +173,7 @@ typedef struct pare_prune_options {
     uint64_t seed;
     const char *output; /* directory to write; NULL with dry_run */
     bool dry_run, force;
-    bool resume;              /* keep the progress beside `output`, and go on from what is there */
+    bool resume;              /* keep the progress in OUTPUT.progress, and go on from what is there */
     const char *scores;       /* file for the unit scores, or NULL */
     const char *const *texts; /* perplexity before and after on each of these; may be NULL */
     size_t text_count;
@@ -189,6 +189,9 @@ pare_status pare_recipe_constants(const pare_prune_options *options, char **text
  * *report: JSON with parameters, bytes, perplexities, seconds per stage, widths, files (free with pare_text_free). */
 pare_status pare_prune(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
                        char **report);
+
+/* Fails as pare_prune would before any work; nothing is written, and OUT may be missing. */
+pare_status pare_prune_check(const pare_model *model, const pare_prune_options *options);
 
 /* ---- evaluation ------------------------------------------------------------------------------------------------ */
 

@@ -4,8 +4,7 @@
 #include "plan.h"
 #include "summary.h"
 
-/* What is wrong with the words taken together, or NULL. */
-static const char *check(const pare_arguments *arguments) {
+const char *pare_prune_arguments_check(const pare_arguments *arguments) {
     if (!arguments->model) return "MODEL is missing: the folder of the model to prune";
     bool ratio = arguments->ratio.one > 0 || arguments->ratio.each;
     int targets = ratio + (arguments->parameters != 0) + (arguments->bytes != 0);
@@ -57,7 +56,7 @@ pare_prune_options pare_prune_options_of(const pare_arguments *arguments) {
 }
 
 static int run(const pare_arguments *arguments) {
-    const char *wrong = check(arguments);
+    const char *wrong = pare_prune_arguments_check(arguments);
     if (wrong) return pare_outcome_usage("prune", wrong);
     pare_model *model = NULL;
     int code = pare_outcome_open(arguments->model, &model);

@@ -52,14 +52,21 @@ static const char *owner_name(unsigned commands) {
            : commands & PARE_IN_EVAL     ? "eval"
            : commands & PARE_IN_GENERATE ? "generate"
            : commands & PARE_IN_INSPECT  ? "inspect"
+           : commands & PARE_IN_SWEEP    ? "sweep"
+           : commands & PARE_IN_ROBUST   ? "robust"
                                          : "bench";
 }
 
-/* The first row of that name, whatever commands it belongs to, or NULL. */
+/* A row of that name, whatever commands it belongs to, that of pare prune first; or NULL. */
 static const pare_option *option_named(const char *name) {
-    for (size_t i = 0; pare_option_at(i); i++)
-        if (strcmp(pare_option_at(i)->name, name) == 0) return pare_option_at(i);
-    return NULL;
+    const pare_option *found = NULL;
+    for (size_t i = 0; pare_option_at(i); i++) {
+        const pare_option *option = pare_option_at(i);
+        if (strcmp(option->name, name) != 0) continue;
+        if (option->commands & PARE_IN_PRUNE) return option;
+        if (!found) found = option;
+    }
+    return found;
 }
 
 static int fail_unknown(const word_parser *parser, const char *word, const char *name) {
@@ -113,13 +120,15 @@ static int store(word_parser *parser, const pare_option *option, const char *tex
     char reason[640], parsed[LONGEST];
     const char *value;
     void *target = (char *)parser->out + option->offset;
-    bool list = option->kind == PARE_VALUE_LIST;
+    bool list = option->kind == PARE_VALUE_LIST || option->kind == PARE_VALUE_REPEATED;
     if (option->key) target = parsed;
     if (!pare_value_parse(option, text, list ? (void *)&value : target, reason, sizeof reason)) {
         pare_terminal_fail("pare %s: --%s %s", parser->command->name, option->name, reason);
         return PARE_EXIT_USAGE;
     }
     if (option->key) store_setting(parser, option, text);
+    pare_given_list *given = &parser->out->given;
+    given->list[given->count++] = (pare_given){option, text};
     if (list) {
         pare_word_list *words = target;
         words->words[words->count++] = value;
@@ -145,7 +154,8 @@ static int take_option(word_parser *parser, const char *word) {
     size_t index = 0;
     const pare_option *option = find_option(parser, word, &index);
     if (!option) return fail_unknown_word(parser, word);
-    if (parser->seen[index] && option->kind != PARE_VALUE_LIST) {
+    bool repeats = option->kind == PARE_VALUE_LIST || option->kind == PARE_VALUE_REPEATED;
+    if (parser->seen[index] && !repeats) {
         pare_terminal_fail("pare %s: --%s is given twice", parser->command->name, option->name);
         return PARE_EXIT_USAGE;
     }
@@ -158,6 +168,7 @@ static int take_option(word_parser *parser, const char *word) {
         pare_terminal_fail("pare %s: --%s takes no value", parser->command->name, option->name);
         return PARE_EXIT_USAGE;
     }
+    parser->out->given.list[parser->out->given.count++] = (pare_given){option, "yes"};
     *(bool *)((char *)parser->out + option->offset) = true;
     return PARE_EXIT_DONE;
 }
@@ -190,17 +201,23 @@ static bool asks_for_help(int count, char **words) {
     return false;
 }
 
+/* Lists with room for `room` entries each. */
+static int allocate(pare_arguments *out, size_t room) {
+    out->texts.words = calloc(room, sizeof *out->texts.words);
+    out->over.words = calloc(room, sizeof *out->over.words);
+    out->settings.list = calloc(room, sizeof *out->settings.list);
+    out->given.list = calloc(room, sizeof *out->given.list);
+    if (out->texts.words && out->over.words && out->settings.list && out->given.list) return PARE_EXIT_DONE;
+    pare_terminal_fail("there is not enough memory to read the command line");
+    return PARE_EXIT_FAILED;
+}
+
 int pare_arguments_parse(const pare_syntax *command, int count, char **words, pare_arguments *out) {
     *out = (pare_arguments){.method = -1, .protocol = -1, .shape = -1, .help = asks_for_help(count, words)};
     if (out->help) return PARE_EXIT_DONE;
-    out->texts.words = calloc((size_t)count + 1, sizeof *out->texts.words);
-    out->settings.list = calloc((size_t)count + 1, sizeof *out->settings.list);
-    if (!out->texts.words || !out->settings.list) {
-        pare_terminal_fail("there is not enough memory to read the command line");
-        return PARE_EXIT_FAILED;
-    }
+    int code = allocate(out, (size_t)count + 1);
+    if (code != PARE_EXIT_DONE) return code;
     word_parser parser = {.command = command, .words = words, .count = count, .out = out};
-    int code = PARE_EXIT_DONE;
     while (code == PARE_EXIT_DONE && parser.next < count)
         code = take_word(&parser);
     if (code == PARE_EXIT_DONE && !out->model && parser.model_from_list && out->texts.count > 1)
@@ -210,7 +227,49 @@ int pare_arguments_parse(const pare_syntax *command, int count, char **words, pa
 
 void pare_arguments_free(pare_arguments *arguments) {
     free(arguments->texts.words);
+    free(arguments->over.words);
     free(arguments->settings.list);
+    free(arguments->given.list);
     free(arguments->ratio.each);
     *arguments = (pare_arguments){0};
+}
+
+int pare_arguments_copy(const pare_arguments *from, size_t more, pare_arguments *out) {
+    size_t shares = from->ratio.count;
+    *out = *from;
+    out->ratio.each = shares ? calloc(shares, sizeof *out->ratio.each) : NULL;
+    int code = allocate(out, from->given.count + more + 1);
+    if (code == PARE_EXIT_DONE && shares && !out->ratio.each) code = PARE_EXIT_FAILED;
+    if (code != PARE_EXIT_DONE) return code;
+    if (shares) memcpy(out->ratio.each, from->ratio.each, shares * sizeof *out->ratio.each);
+    if (from->texts.count) memcpy(out->texts.words, from->texts.words, from->texts.count * sizeof *out->texts.words);
+    if (from->over.count) memcpy(out->over.words, from->over.words, from->over.count * sizeof *out->over.words);
+    if (from->settings.count)
+        memcpy(out->settings.list, from->settings.list, from->settings.count * sizeof *out->settings.list);
+    if (from->given.count) memcpy(out->given.list, from->given.list, from->given.count * sizeof *out->given.list);
+    return PARE_EXIT_DONE;
+}
+
+const pare_option *pare_option_find(const pare_syntax *command, const char *name) {
+    char word[64];
+    size_t index;
+    word_parser parser = {.command = command};
+    snprintf(word, sizeof word, "--%.60s", name);
+    const pare_option *option = strchr(name, '=') ? NULL : find_option(&parser, word, &index);
+    if (!option) fail_unknown_word(&parser, word);
+    return option;
+}
+
+int pare_arguments_set(const pare_syntax *command, const pare_option *option, const char *text,
+                       pare_arguments *arguments) {
+    word_parser parser = {.command = command, .out = arguments};
+    if (option->kind != PARE_VALUE_FLAG) return store(&parser, option, text);
+    bool yes = strcmp(text, "yes") == 0;
+    if (!yes && strcmp(text, "no") != 0) {
+        pare_terminal_fail("pare %s: --%s must be yes or no, not %s", command->name, option->name,
+                           pare_quote(text).text);
+        return PARE_EXIT_USAGE;
+    }
+    *(bool *)((char *)arguments + option->offset) = yes;
+    return PARE_EXIT_DONE;
 }

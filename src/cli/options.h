@@ -15,12 +15,16 @@ enum {
     PARE_IN_GENERATE = 4,
     PARE_IN_INSPECT = 8,
     PARE_IN_BENCH = 16,
+    PARE_IN_SWEEP = 32,
+    PARE_IN_ROBUST = 64,
+    PARE_IN_OVER = 128, /* no command: what a sweep may go over */
 };
 
 typedef enum pare_value_kind {
     PARE_VALUE_FLAG,       /* bool; takes no value */
     PARE_VALUE_TEXT,       /* const char * */
     PARE_VALUE_LIST,       /* pare_word_list; takes all following words, and may be repeated */
+    PARE_VALUE_REPEATED,   /* pare_word_list; one word each time */
     PARE_VALUE_CHOICE,     /* int: index into the option's choices */
     PARE_VALUE_INTEGER,    /* uint32_t */
     PARE_VALUE_SEED,       /* uint64_t */
@@ -50,10 +54,24 @@ typedef struct pare_setting_list {
     size_t count;
 } pare_setting_list;
 
+struct pare_option;
+
+/* Every option that was given with a value, as it was written, in the order of the command line. */
+typedef struct pare_given {
+    const struct pare_option *option;
+    const char *text;
+} pare_given;
+
+typedef struct pare_given_list {
+    pare_given *list;
+    size_t count;
+} pare_given_list;
+
 /* Zero, or -1 where zero is a choice, means that the option was not given. */
 typedef struct pare_arguments {
     const char *model;
     bool help;
+    pare_given_list given;
     /* prune */
     int method;
     const char *recipe;
@@ -68,6 +86,14 @@ typedef struct pare_arguments {
     int displace;
     const char *output, *scores;
     bool dry_run, force, resume;
+    /* sweep */
+    pare_word_list over;
+    const char *csv, *json_file;
+    /* robust */
+    const char *perturb, *methods, *ratio_list;
+    uint32_t seeds, lipschitz_draws;
+    bool ranks, lipschitz;
+    double lipschitz_size;
     /* eval */
     pare_word_list texts;
     uint32_t window, max_windows;
@@ -125,5 +151,14 @@ typedef struct pare_syntax {
  * standard error. Free with pare_arguments_free in either case. */
 int pare_arguments_parse(const pare_syntax *command, int count, char **words, pare_arguments *out);
 void pare_arguments_free(pare_arguments *arguments);
+
+/* A copy with room for `more` options, to be freed likewise; PARE_EXIT_FAILED without memory. */
+int pare_arguments_copy(const pare_arguments *from, size_t more, pare_arguments *out);
+
+/* The option "name" among those of the command's bit; NULL after one sentence. */
+const pare_option *pare_option_find(const pare_syntax *command, const char *name);
+/* Sets the option as if it stood on the command line (a flag: "yes" or "no"); returns the exit code. */
+int pare_arguments_set(const pare_syntax *command, const pare_option *option, const char *text,
+                       pare_arguments *arguments);
 
 #endif

@@ -1,6 +1,5 @@
 #include "recipe/cache.h"
 #include "support/file.h"
-#include "support/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@ typedef struct entry {
     char digest[65];
     pare_score_result scores;
     double nll;
+    pare_output_fisher fisher;
 } entry;
 
 struct pare_cache {
@@ -27,6 +27,7 @@ void pare_cache_free(pare_cache *cache) {
         next = e->next;
         pare_windows_free(&e->windows);
         pare_score_free(&e->scores);
+        pare_output_fisher_free(&e->fisher);
         free(e->key);
         free(e);
     }
@@ -62,18 +63,10 @@ static char *windows_key(const pare_model *model, const pare_calibration_request
                        request->mid_text, (unsigned long long)request->seed);
 }
 
-static pare_status copy_windows(const pare_windows *from, pare_windows *to) {
-    *to = (pare_windows){.count = from->count, .length = from->length};
-    size_t ids = (size_t)from->count * from->length;
-    PARE_TRY(pare_alloc_uninitialized(&to->ids, ids, sizeof *to->ids, "token ids"));
-    memcpy(to->ids, from->ids, ids * sizeof *to->ids);
-    return PARE_OK;
-}
-
 bool pare_cache_windows_take(pare_cache *cache, const pare_model *model, const pare_calibration_request *request,
                              pare_windows *out, char digest[65]) {
     const entry *e = find(cache, windows_key(model, request));
-    if (!e || copy_windows(&e->windows, out) != PARE_OK) return false;
+    if (!e || pare_windows_copy(&e->windows, out) != PARE_OK) return false;
     memcpy(digest, e->digest, sizeof e->digest);
     return true;
 }
@@ -84,13 +77,14 @@ pare_status pare_cache_windows_give(pare_cache *cache, const pare_model *model, 
     entry *e = add(cache, windows_key(model, request));
     if (!e) return PARE_OUT_OF_MEMORY;
     memcpy(e->digest, digest, sizeof e->digest);
-    return copy_windows(windows, &e->windows);
+    return pare_windows_copy(windows, &e->windows);
 }
 
 /* Everything that scores depend on: the recipe's signal and salience, the ids, the tensors, seed and number format. */
 static char *scores_key(const pare_score_request *r) {
-    static const char *const after[] = {"select",     "gqa",     "keep_min", "rise", "choose",
-                                        "compensate", "damping", "dense",    NULL};
+    static const char *const after[] = {"select",         "gqa",      "keep_min",   "rise",   "choose",
+                                        "compensate",     "damping",  "dense",      "metric", "readers",
+                                        "reader_damping", "fraction", "final_norm", NULL};
     json_t *recipe = pare_recipe_json(r->recipe);
     for (int i = 0; after[i]; i++)
         json_object_del(recipe, after[i]);
@@ -139,4 +133,50 @@ pare_status pare_cache_nll_give(pare_cache *cache, const pare_model *model, cons
     if (!e) return PARE_OUT_OF_MEMORY;
     e->nll = nll;
     return PARE_OK;
+}
+
+bool pare_cache_text_take(pare_cache *cache, const pare_model *model, const char *name, pare_windows *out) {
+    const entry *e = find(cache, pare_format("text %p %s", (const void *)model, name));
+    return e && pare_windows_copy(&e->windows, out) == PARE_OK;
+}
+
+pare_status pare_cache_text_give(pare_cache *cache, const pare_model *model, const char *name,
+                                 const pare_windows *windows) {
+    if (!cache) return PARE_OK;
+    entry *e = add(cache, pare_format("text %p %s", (const void *)model, name));
+    if (!e) return PARE_OUT_OF_MEMORY;
+    return pare_windows_copy(windows, &e->windows);
+}
+
+static char *fisher_key(const pare_model *model, const char *name) {
+    return pare_format("fisher %p %s", (const void *)model, name);
+}
+
+const pare_output_fisher *pare_cache_fisher_find(pare_cache *cache, const pare_model *model, const char *name) {
+    const entry *e = find(cache, fisher_key(model, name));
+    return e && e->fisher.metric ? &e->fisher : NULL;
+}
+
+pare_status pare_cache_fisher_give(pare_cache *cache, const pare_model *model, const char *name,
+                                   pare_output_fisher *fisher) {
+    for (entry *e = cache->first; e; e = e->next)
+        pare_output_fisher_free(&e->fisher);
+    entry *e = add(cache, fisher_key(model, name));
+    if (!e) return PARE_OUT_OF_MEMORY;
+    e->fisher = *fisher;
+    *fisher = (pare_output_fisher){0};
+    return PARE_OK;
+}
+
+static char *scan_key(const pare_model *model) {
+    return pare_format("scan %p", (const void *)model);
+}
+
+bool pare_cache_scanned(pare_cache *cache, const pare_model *model) {
+    return find(cache, scan_key(model)) != NULL;
+}
+
+pare_status pare_cache_scan_note(pare_cache *cache, const pare_model *model) {
+    if (!cache || pare_cache_scanned(cache, model)) return PARE_OK;
+    return add(cache, scan_key(model)) ? PARE_OK : PARE_OUT_OF_MEMORY;
 }

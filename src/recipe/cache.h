@@ -4,6 +4,7 @@
 #define PARE_RECIPE_CACHE_H
 
 #include "calibrate/calibration.h"
+#include "calibrate/output_fisher.h"
 #include "recipe/score.h"
 
 /* True if it was there: then *out is a copy that the caller frees. `give` keeps a copy. */
@@ -19,5 +20,20 @@ pare_status pare_cache_scores_give(pare_cache *cache, const pare_score_request *
 /* Negative log-likelihood of the dense model on a text. name: the text and how it is cut. */
 bool pare_cache_nll_take(pare_cache *cache, const pare_model *model, const char *name, double *nll);
 pare_status pare_cache_nll_give(pare_cache *cache, const pare_model *model, const char *name, double nll);
+
+/* Windows of a text. name: the text and how it is cut. */
+bool pare_cache_text_take(pare_cache *cache, const pare_model *model, const char *name, pare_windows *out);
+pare_status pare_cache_text_give(pare_cache *cache, const pare_model *model, const char *name,
+                                 const pare_windows *windows);
+
+/* Output metrics of the dense model. name: what they were gathered from. The cache takes what it is given (and empties
+ * *fisher), lends it as long as it lives, and holds one at a time. NULL: it has none of that name. */
+const pare_output_fisher *pare_cache_fisher_find(pare_cache *cache, const pare_model *model, const char *name);
+pare_status pare_cache_fisher_give(pare_cache *cache, const pare_model *model, const char *name,
+                                   pare_output_fisher *fisher);
+
+/* That the model's files were read and are sound. */
+bool pare_cache_scanned(pare_cache *cache, const pare_model *model);
+pare_status pare_cache_scan_note(pare_cache *cache, const pare_model *model);
 
 #endif

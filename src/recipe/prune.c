@@ -14,11 +14,21 @@
 
 typedef pare_status (*stage_fn)(pare_prune_job *job);
 
+/* Within one cache the files are read once. */
 static pare_status scan(pare_prune_job *job) {
-    return pare_checkpoint_scan(job->model->checkpoint, job->runtime, &job->scan);
+    if (pare_cache_scanned(job->options->cache, job->model) && !job->output) return PARE_OK;
+    PARE_TRY(pare_checkpoint_scan(job->model->checkpoint, job->runtime, &job->scan));
+    return pare_cache_scan_note(job->options->cache, job->model);
+}
+
+static pare_status take_windows(pare_prune_job *job) {
+    const pare_windows *given = job->given.calibration;
+    PARE_TRY(pare_windows_copy(given, &job->windows));
+    return pare_windows_digest(given, job->calibration_digest);
 }
 
 static pare_status load_windows(pare_prune_job *job) {
+    if (job->given.calibration) return take_windows(job);
     pare_calibration_request request = {.options = &job->calibration,
                                         .usual = job->usual_samples,
                                         .batches = pare_prune_batches(job),
@@ -35,7 +45,7 @@ static pare_status load_windows(pare_prune_job *job) {
 static pare_status calibrate(pare_prune_job *job) {
     const pare_calibration_options *c = &job->calibration;
     if (!job->calibrated) return pare_prune_plan(job, 0, 0, true);
-    bool self = pare_calibration_is_self(c->source);
+    bool self = pare_calibration_is_self(c->source) && !job->given.calibration;
     if (self) PARE_TRY(pare_prune_plan(job, c->samples, c->length, true));
     PARE_TRY(load_windows(job));
     return self ? PARE_OK
@@ -139,20 +149,37 @@ pare_status pare_prune_timed(pare_prune_job *job, const char *name, stage_fn run
     return PARE_OK;
 }
 
-static pare_status run_stages(pare_prune_job *job) {
+pare_status pare_prune_begin(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
+                             pare_prune_job *job) {
+    *job = (pare_prune_job){.model = model, .options = options, .runtime = runtime};
+    job->seconds = json_object();
+    job->traces = json_array();
+    return pare_backend_open_cpu(runtime ? runtime->compute : PARE_COMPUTE_AUTO, runtime ? runtime->threads : 0,
+                                 &job->backend);
+}
+
+pare_status pare_prune_calibrate(pare_prune_job *job) {
     PARE_TRY(pare_prune_timed(job, "preparing", pare_prune_prepare));
     PARE_TRY(pare_prune_timed(job, "reading and checking", scan));
-    PARE_TRY(pare_prune_timed(job, "calibration text", calibrate));
+    return pare_prune_timed(job, "calibration text", calibrate);
+}
+
+pare_status pare_prune_run(pare_prune_job *job) {
+    PARE_TRY(pare_prune_calibrate(job));
+    PARE_TRY(pare_prune_progress_begin(job));
     PARE_TRY(pare_prune_rounds(job));
     PARE_TRY(pare_prune_timed(job, "evaluation", pare_prune_evaluate_texts));
     PARE_TRY(pare_prune_timed(job, "writing", write_model));
     PARE_TRY(pare_prune_timed(job, "checking the result", verify));
-    return pare_prune_timed(job, "putting into place", commit);
+    PARE_TRY(pare_prune_timed(job, "putting into place", commit));
+    pare_prune_progress_remove(job);
+    return PARE_OK;
 }
 
-static void free_job(pare_prune_job *job) {
+void pare_prune_end(pare_prune_job *job) {
     pare_output_abandon(job->output);
     pare_staged_drop(&job->scores);
+    pare_prune_progress_end(job);
     pare_prune_round_free(job);
     pare_temporary_model_free(&job->temporary);
     pare_selection_free(&job->composed);
@@ -169,17 +196,21 @@ static void free_job(pare_prune_job *job) {
 
 pare_status pare_prune(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
                        char **report) {
-    pare_prune_job job = {.model = model, .options = options, .runtime = runtime};
+    pare_prune_job job;
     *report = NULL;
     pare_memory_peak_reset();
-    pare_status status = pare_backend_open_cpu(runtime ? runtime->compute : PARE_COMPUTE_AUTO,
-                                               runtime ? runtime->threads : 0, &job.backend);
-    if (status == PARE_OK) {
-        job.seconds = json_object();
-        job.traces = json_array();
-        status = run_stages(&job);
-    }
+    pare_status status = pare_prune_begin(model, options, runtime, &job);
+    if (status == PARE_OK) status = pare_prune_run(&job);
     if (status == PARE_OK) status = pare_prune_report(&job, report);
-    free_job(&job);
+    pare_prune_end(&job);
+    return status;
+}
+
+pare_status pare_prune_check(const pare_model *model, const pare_prune_options *options) {
+    pare_prune_options dry = *options;
+    pare_prune_job job = {.model = model, .options = &dry};
+    dry.dry_run = true;
+    pare_status status = pare_prune_prepare(&job);
+    pare_prune_end(&job);
     return status;
 }

@@ -107,7 +107,7 @@ static pare_status choose_calibration(pare_prune_job *job) {
     if (!job->calibrated) return PARE_OK;
     PARE_TRY(apply_protocol(job));
     if (c->length) PARE_TRY(pare_calibration_check_length(job->model, "--length", c->length));
-    if (!pare_calibration_is_self(c->source)) PARE_TRY(check_readable(c->source));
+    if (!pare_calibration_is_self(c->source) && !job->given.calibration) PARE_TRY(check_readable(c->source));
     job->usual_samples = pare_recipe_repairs(&job->recipe) ? REPAIR_SAMPLES : SAMPLES;
     if (pare_recipe_repairs(&job->recipe)) c->stream = true;
     if (!pare_calibration_is_self(c->source)) return PARE_OK;
@@ -135,6 +135,8 @@ pare_status pare_prune_prepare(pare_prune_job *job) {
     PARE_TRY(choose_calibration(job));
     PARE_TRY(check_texts(job));
     if (!o->dry_run && !o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
+    if (o->resume && !o->output)
+        return pare_fail(PARE_BAD_ARGUMENT, "--resume keeps the progress beside OUT: give -o OUT");
     if (o->scores) PARE_TRY(pare_staged_check(o->scores, directory, o->dry_run ? NULL : o->output));
     if (o->dry_run) return PARE_OK;
     return pare_output_begin(o->output, directory, o->force, job->goal.bytes + SMALL_FILES, &job->output);

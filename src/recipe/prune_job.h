@@ -6,6 +6,7 @@
 #include "checkpoint/output.h"
 #include "checkpoint/scan.h"
 #include "recipe/cache.h"
+#include "recipe/prune_progress.h"
 #include "recipe/score.h"
 #include "repair/repair.h"
 #include "report/manifest.h"
@@ -13,7 +14,14 @@
 #include "surgery/staged_model.h"
 #include "text/corpus.h"
 
+/* What a run is handed instead of making it itself; all zero: nothing. Borrowed. */
+typedef struct pare_prune_given {
+    const pare_windows *calibration; /* with a batch for every step where the protocol draws one */
+    const pare_windows *texts;       /* [text_count] of the evaluation */
+} pare_prune_given;
+
 typedef struct pare_prune_job {
+    pare_prune_given given;
     const pare_model *model;
     const pare_prune_options *options;
     const pare_runtime *runtime;
@@ -32,6 +40,7 @@ typedef struct pare_prune_job {
     char calibration_digest[65];
     pare_calibration_plan plan;
 
+    pare_prune_progress *progress; /* beside the output; NULL: none is kept */
     uint32_t rounds, round;
     const pare_model *current;          /* what this round starts from: `model`, or what the last round left */
     pare_temporary_model temporary;     /* that holds `current` after the first round */
@@ -48,6 +57,16 @@ typedef struct pare_prune_job {
     json_t *traces;  /* of every round */
     uint64_t bytes_after;
 } pare_prune_job;
+
+/* A run from the inside, for callers that read its results from the job: begin, then (with job->given filled, if
+ * anything is given) run, or calibrate alone; end in any case. The model, options and runtime must live as long. */
+pare_status pare_prune_begin(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
+                             pare_prune_job *job);
+/* The first stages: everything that is checked, the calibration windows, and the memory plan. */
+pare_status pare_prune_calibrate(pare_prune_job *job);
+/* All stages. Leaves the last round's scores in job->result, the whole selection in job->composed. */
+pare_status pare_prune_run(pare_prune_job *job);
+void pare_prune_end(pare_prune_job *job);
 
 /* Tokens per window of the evaluation. */
 uint32_t pare_prune_window(const pare_prune_options *options);

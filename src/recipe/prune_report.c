@@ -1,6 +1,10 @@
 #include "recipe/prune_job.h"
 #include "support/memory.h"
 
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
 static const char *kind_name(pare_config_kind kind) {
     return kind == PARE_CONFIG_LLAMA ? "llama" : kind == PARE_CONFIG_MISTRAL ? "mistral" : "per-layer";
 }
@@ -61,6 +65,23 @@ static json_t *warnings_json(const pare_prune_job *job) {
     return warnings;
 }
 
+/* SHA-256 of the lists of kept units, to tell at a glance whether two runs chose the same. */
+static json_t *kept_digest(const pare_prune_job *job) {
+    char text[PARE_DIGEST_TEXT], *lists;
+    pare_digest *digest;
+    json_t *kept = json_pack("[o,o]", pare_report_layers(&job->composed), pare_report_hidden(&job->composed));
+    if (pare_digest_new(&digest) != PARE_OK) {
+        json_decref(kept);
+        return json_null();
+    }
+    lists = json_dumps(kept, JSON_COMPACT);
+    pare_digest_add(digest, lists, strlen(lists));
+    pare_digest_finish(digest, text);
+    free(lists);
+    json_decref(kept);
+    return json_string(text);
+}
+
 pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     json_t *json = json_object(), *recipe = pare_recipe_json(&job->recipe), *model = json_object();
     pare_record record = pare_prune_record(job, recipe);
@@ -78,6 +99,8 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     json_object_set_new(json, "calibration", pare_report_calibration(&record));
     json_object_set_new(json, "parameters", pair(parameters, record.parameters_after));
     json_object_set_new(json, "bytes", pair(bytes, pare_selection_bytes(job->model, &job->composed)));
+    if (isfinite(job->result.loss)) json_object_set_new(json, "calibration_loss", json_real(job->result.loss));
+    json_object_set_new(json, "kept_sha256", kept_digest(job));
     json_object_set_new(json, "layers", pare_report_layers(&job->composed));
     if (job->composed.hidden_channel)
         json_object_set_new(json, "hidden_channels_kept", pare_report_hidden(&job->composed));

@@ -18,7 +18,7 @@ uint32_t pare_prune_window(const pare_prune_options *options) {
 }
 
 /* "self" is written with another seed than the text that the model was calibrated on. */
-static pare_status load_windows(const pare_prune_job *job, const char *name, pare_windows *windows) {
+static pare_status read_windows(const pare_prune_job *job, const char *name, pare_windows *windows) {
     enum { SELF_WINDOWS = 64 };
     const pare_prune_options *o = job->options;
     if (pare_calibration_is_self(name)) {
@@ -30,6 +30,21 @@ static pare_status load_windows(const pare_prune_job *job, const char *name, par
     const pare_tokenizer *tokenizer;
     PARE_TRY(pare_calibration_tokenizer(job->model, name, &tokenizer));
     return pare_windows_stream(tokenizer, name, NULL, pare_prune_window(o), o->max_windows, windows);
+}
+
+/* A text is cut into windows once for all runs of a cache. */
+static pare_status load_windows(const pare_prune_job *job, size_t index, pare_windows *windows) {
+    const pare_prune_options *o = job->options;
+    if (job->given.texts) return pare_windows_copy(&job->given.texts[index], windows);
+    char *name = pare_format("%s %u %u %llu", o->texts[index], pare_prune_window(o), o->max_windows,
+                             (unsigned long long)o->seed);
+    pare_status status = PARE_OK;
+    if (!pare_cache_text_take(o->cache, job->model, name, windows)) {
+        status = read_windows(job, o->texts[index], windows);
+        if (status == PARE_OK) status = pare_cache_text_give(o->cache, job->model, name, windows);
+    }
+    free(name);
+    return status;
 }
 
 /* The dense model's figure may be known from an earlier run on the same text. */
@@ -66,10 +81,10 @@ static pare_status evaluate_windows(pare_prune_job *job, const char *name, const
     return PARE_OK;
 }
 
-static pare_status evaluate_text(pare_prune_job *job, const char *name, const pare_source *masked) {
+static pare_status evaluate_text(pare_prune_job *job, size_t index, const pare_source *masked) {
     pare_windows windows;
-    PARE_TRY(load_windows(job, name, &windows));
-    pare_status status = evaluate_windows(job, name, &windows, masked);
+    PARE_TRY(load_windows(job, index, &windows));
+    pare_status status = evaluate_windows(job, job->options->texts[index], &windows, masked);
     pare_windows_free(&windows);
     return status;
 }
@@ -83,7 +98,7 @@ pare_status pare_prune_evaluate_texts(pare_prune_job *job) {
     pare_mask_apply(&mask, &masked);
     pare_status status = PARE_OK;
     for (size_t i = 0; i < job->options->text_count && status == PARE_OK; i++)
-        status = evaluate_text(job, job->options->texts[i], &masked);
+        status = evaluate_text(job, i, &masked);
     pare_mask_free(&mask);
     return status;
 }

@@ -12,7 +12,9 @@ static pare_status score(pare_prune_job *job) {
                                   .seed = job->options->seed,
                                   .ids = job->windows.ids,
                                   .batches = pare_prune_batches(job),
-                                  .digest = job->calibration_digest};
+                                  .digest = job->calibration_digest,
+                                  .state = job->progress ? job->progress->state : NULL,
+                                  .key = job->progress ? job->progress->round_key : NULL};
     pare_cache *cache = job->round == 0 ? job->options->cache : NULL;
     if (pare_cache_scores_take(cache, &request, &job->result)) return PARE_OK;
     PARE_TRY(pare_score_units(&request, &job->result));
@@ -68,14 +70,19 @@ static pare_status compose(pare_prune_job *job) {
     return status;
 }
 
-/* The next round starts from what this one left. */
-static pare_status shrink(pare_prune_job *job) {
+static pare_status stage_model(pare_prune_job *job) {
     const char *scratch = job->runtime ? job->runtime->scratch : NULL;
     pare_temporary_model next;
     PARE_TRY(pare_temporary_model_new(job->current, &job->selection, &job->repaired, scratch, job->runtime, &next));
     pare_temporary_model_free(&job->temporary);
     job->temporary = next;
     job->current = next.model;
+    return PARE_OK;
+}
+
+/* The next round starts from what this one left. */
+static pare_status shrink(pare_prune_job *job) {
+    PARE_TRY(job->progress ? pare_prune_progress_round(job) : stage_model(job));
     pare_prune_round_free(job);
     uint32_t sequences = job->windows.count / pare_prune_batches(job);
     return pare_prune_plan(job, sequences, job->windows.length, false);
@@ -97,7 +104,7 @@ static pare_status run_round(pare_prune_job *job) {
 }
 
 pare_status pare_prune_rounds(pare_prune_job *job) {
-    for (job->round = 0;; job->round++) {
+    for (;; job->round++) {
         PARE_TRY(run_round(job));
         if (job->round + 1 == job->rounds) return PARE_OK;
         PARE_TRY(pare_prune_timed(job, "shrinking", shrink));

@@ -1,9 +1,6 @@
-#include "importance/rank.h"
+#include "calibrate/moreau_file.h"
 #include "recipe/score_internal.h"
-#include "support/memory.h"
-
-#include <math.h>
-#include <string.h>
+#include "support/file.h"
 
 /* The run of an iteration, and the units as its last step ranked them. */
 typedef struct run {
@@ -14,26 +11,6 @@ typedef struct run {
 
 static float scale_of(const pare_moreau *moreau) {
     return moreau->prox == PARE_PROX_RELEASED ? 1.0f : (float)(1.0 / moreau->rho);
-}
-
-/* Mean rank correlation over the groups that are ranked by themselves: the heads, and the channels, of each layer. */
-static pare_status correlate(const run *r, double *mean) {
-    const pare_score_request *request = r->scoring->request;
-    const pare_config *c = &request->model->config;
-    double total = 0.0;
-    uint32_t groups = 0;
-    if (pare_scoring_axis(request->recipe) == PARE_AXIS_HIDDEN)
-        return pare_rank_correlation(r->before.hidden, r->now.hidden, c->hidden, mean);
-    for (uint32_t i = 0; i < c->layers; i++)
-        for (int part = 0; part < 2; part++) {
-            double one, *a = part ? r->before.ffn[i] : r->before.heads[i], *b = part ? r->now.ffn[i] : r->now.heads[i];
-            PARE_TRY(pare_rank_correlation(a, b, part ? c->widths[i].ffn : c->widths[i].kv_heads, &one));
-            if (!isfinite(one)) continue;
-            total += one;
-            groups++;
-        }
-    *mean = groups ? total / groups : NAN;
-    return PARE_OK;
 }
 
 static pare_status rank_step(run *r, const pare_moreau_state *state) {
@@ -48,14 +25,33 @@ static pare_status rank_step(run *r, const pare_moreau_state *state) {
     return status;
 }
 
-static pare_status after_step(void *context, int32_t step, pare_moreau_state *state) {
-    run *r = context;
-    PARE_TRY(rank_step(r, state));
-    if (r->ranked) PARE_TRY(correlate(r, &state->trace[step].rank_correlation));
+static void remember_ranks(run *r) {
     pare_unit_scores swap = r->before;
     r->before = r->now;
     r->now = swap;
     r->ranked = true;
+}
+
+static pare_status after_step(void *context, int32_t step, pare_moreau_state *state) {
+    run *r = context;
+    const pare_score_request *request = r->scoring->request;
+    PARE_TRY(rank_step(r, state));
+    if (r->ranked)
+        PARE_TRY(pare_score_correlation(request->model, request->recipe, &r->before, &r->now,
+                                        &state->trace[step].rank_correlation));
+    remember_ranks(r);
+    return request->state ? pare_moreau_save(request->model, state, request->state, request->key) : PARE_OK;
+}
+
+/* What a run that was stopped has left behind. */
+static pare_status take_up(run *r, pare_moreau_state *state) {
+    const pare_score_request *request = r->scoring->request;
+    const pare_moreau *moreau = &request->recipe->moreau;
+    if (!request->state || !pare_file_exists(request->state)) return PARE_OK;
+    PARE_TRY(pare_moreau_load(request->model, moreau, request->state, request->key, state));
+    r->scoring->passes_done = (uint64_t)state->steps_done * (uint64_t)moreau->draws;
+    PARE_TRY(rank_step(r, state));
+    remember_ranks(r);
     return PARE_OK;
 }
 
@@ -75,7 +71,8 @@ static pare_status iterate(run *r, pare_moreau_state *state) {
                           .backend = request->backend,
                           .perturbed = request->plan->displaced,
                           .seed = request->seed};
-    pare_moreau_schedule schedule = {.ids_of_step = ids_of_step, .after_step = after_step, .context = r};
+    pare_moreau_schedule schedule = {
+        .first_step = state->steps_done, .ids_of_step = ids_of_step, .after_step = after_step, .context = r};
     r->scoring->passes_total = (uint64_t)moreau->steps * (uint64_t)moreau->draws;
     PARE_TRY(pare_scoring_pass(r->scoring, &pass));
     pare_status status = pare_moreau_run(pass, &source, NULL, moreau, &schedule, state);
@@ -89,7 +86,8 @@ static pare_status run_iteration(run *r, pare_score_result *out) {
     const pare_moreau *moreau = &request->recipe->moreau;
     pare_moreau_state state;
     PARE_TRY(pare_moreau_state_new(request->model, request->plan->displaced, moreau, request->plan->scratch, &state));
-    pare_status status = iterate(r, &state);
+    pare_status status = take_up(r, &state);
+    if (status == PARE_OK) status = iterate(r, &state);
     if (status == PARE_OK) status = pare_scoring_stored(s, &s->indices, pare_moreau_signal(&state), scale_of(moreau));
     if (status == PARE_OK) {
         out->trace = state.trace;

@@ -11,6 +11,14 @@ void pare_windows_free(pare_windows *windows) {
     *windows = (pare_windows){0};
 }
 
+pare_status pare_windows_copy(const pare_windows *from, pare_windows *out) {
+    size_t ids = (size_t)from->count * from->length;
+    *out = (pare_windows){.count = from->count, .length = from->length};
+    PARE_TRY(pare_alloc_uninitialized(&out->ids, ids, sizeof *out->ids, "token ids"));
+    if (ids) memcpy(out->ids, from->ids, ids * sizeof *out->ids);
+    return PARE_OK;
+}
+
 pare_status pare_windows_digest(const pare_windows *windows, char text[65]) {
     pare_digest *digest;
     PARE_TRY(pare_digest_new(&digest));

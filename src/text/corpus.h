@@ -37,6 +37,8 @@ pare_status pare_windows_sample(const pare_tokenizer *tokenizer, const pare_wind
 pare_status pare_windows_stream(const pare_tokenizer *tokenizer, const char *path, const char *field, uint32_t length,
                                 uint32_t limit, pare_windows *out);
 void pare_windows_free(pare_windows *windows);
+/* Free with pare_windows_free. */
+pare_status pare_windows_copy(const pare_windows *from, pare_windows *out);
 
 /* SHA-256 of the ids as little-endian uint32, in reading order. */
 pare_status pare_windows_digest(const pare_windows *windows, char text[65]);

@@ -1,0 +1,295 @@
+#include "cmd_prune.h"
+#include "command.h"
+#include "document.h"
+#include "message.h"
+#include "outcome.h"
+#include "sweep_rows.h"
+#include "table.h"
+#include "terminal.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+typedef struct sweeping {
+    const pare_arguments *arguments;
+    pare_sweep_axes axes;
+    pare_sweep_rows rows;
+    pare_model *model;
+    pare_cache *cache;
+} sweeping;
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static long long modified(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) ? (long long)status.st_mtime : 0;
+}
+
+/* Of the newest file in the model's folder. */
+static long long model_modified(const char *folder) {
+    long long newest = 0;
+    DIR *directory = opendir(folder);
+    for (struct dirent *entry; directory && (entry = readdir(directory));) {
+        char *path = NULL;
+        if (asprintf(&path, "%s/%s", folder, entry->d_name) < 0) continue;
+        long long own = modified(path);
+        newest = own > newest ? own : newest;
+        free(path);
+    }
+    if (directory) closedir(directory);
+    return newest;
+}
+
+/* How a run is carried out and where its rows go change nothing in them; axes may gain values. */
+static bool matters(const pare_option *option) {
+    static const char *const others[] = {"over", "csv", "json-file", "json", "quiet", "threads", "memory", "scratch"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(option->name, others[i]) == 0) return false;
+    return true;
+}
+
+/* The value, and for a file when it was changed. */
+static json_t *option_json(const pare_given *given) {
+    bool file = given->option->kind == PARE_VALUE_TEXT || given->option->kind == PARE_VALUE_LIST;
+    long long time = file ? modified(given->text) : 0;
+    return time ? json_pack("[s,I]", given->text, (json_int_t)time) : json_string(given->text);
+}
+
+/* All that the rows depend on. */
+static json_t *identity_json(const sweeping *s) {
+    const pare_arguments *a = s->arguments;
+    json_t *options = json_object(), *over = json_array();
+    for (size_t i = 0; i < a->given.count; i++) {
+        const pare_given *given = &a->given.list[i];
+        if (!matters(given->option)) continue;
+        json_t *list = json_object_get(options, given->option->name);
+        if (!list) json_object_set_new(options, given->option->name, list = json_array());
+        json_array_append_new(list, option_json(given));
+    }
+    for (size_t i = 0; i < s->axes.count; i++)
+        json_array_append_new(over, json_string(s->axes.list[i].option->name));
+    return json_pack("{s:s,s:{s:s,s:I,s:I,s:I},s:o,s:o}", "pare", pare_version(), "model", "folder", a->model,
+                     "parameters", (json_int_t)pare_model_parameters(s->model), "bytes",
+                     (json_int_t)pare_model_bytes(s->model), "modified", (json_int_t)model_modified(a->model),
+                     "options", options, "over", over);
+}
+
+static void set_text_names(json_t *names, const char *prefix, const pare_word_list *texts) {
+    for (size_t i = 0; i < texts->count; i++)
+        json_array_append_new(names, json_sprintf("%s %s", prefix, texts->words[i]));
+}
+
+static json_t *names_json(const sweeping *s) {
+    static const char *const results[] = {"parameters", "kept_share", "calibration_loss", "seconds", "kept_sha256"};
+    json_t *names = json_array();
+    for (size_t i = 0; i < s->axes.count; i++)
+        json_array_append_new(names, json_string(s->axes.list[i].option->name));
+    set_text_names(names, "perplexity before", &s->arguments->texts);
+    set_text_names(names, "perplexity after", &s->arguments->texts);
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++)
+        json_array_append_new(names, json_string(results[i]));
+    return names;
+}
+
+static json_t *point_json(const sweeping *s, size_t point) {
+    json_t *json = json_object();
+    for (size_t i = 0; i < s->axes.count; i++)
+        json_object_set_new(json, s->axes.list[i].option->name, pare_sweep_json(pare_sweep_value(&s->axes, i, point)));
+    return json;
+}
+
+static void set_perplexity(json_t *row, const json_t *text, const char *side, const char *path) {
+    char name[4200];
+    snprintf(name, sizeof name, "perplexity %s %s", side, pare_document_text(text, "file"));
+    json_object_set(row, name, (json_t *)pare_document_at(text, path));
+}
+
+/* Adds what the report of a run says to the row of its point. */
+static void set_results(json_t *row, const json_t *report, double seconds) {
+    const json_t *texts = pare_document_at(report, "texts");
+    double before = pare_document_number(report, "parameters.before", 0);
+    for (size_t i = 0; i < json_array_size(texts); i++) {
+        set_perplexity(row, json_array_get(texts, i), "before", "before.perplexity");
+        set_perplexity(row, json_array_get(texts, i), "after", "after.perplexity");
+    }
+    json_object_set(row, "parameters", (json_t *)pare_document_at(report, "parameters.after"));
+    if (before > 0)
+        json_object_set_new(row, "kept_share", json_real(pare_document_number(report, "parameters.after", 0) / before));
+    json_object_set(row, "calibration_loss", (json_t *)pare_document_at(report, "calibration_loss"));
+    json_object_set_new(row, "seconds", json_real(seconds));
+    json_object_set(row, "kept_sha256", (json_t *)pare_document_at(report, "kept_sha256"));
+}
+
+static int fail_at(const sweeping *s, size_t point, pare_status status) {
+    char *where = pare_sweep_describe(&s->axes, point);
+    pare_terminal_fail("pare sweep, at %s: %s", where ? where : "a point", pare_message());
+    free(where);
+    return status == PARE_BAD_ARGUMENT ? PARE_EXIT_USAGE : PARE_EXIT_FAILED;
+}
+
+/* Refuses before any work what some point would refuse. */
+static int check_point(const sweeping *s, size_t point) {
+    pare_arguments a;
+    int code = pare_sweep_arguments(s->arguments, &s->axes, point, &a);
+    const char *wrong = code == PARE_EXIT_DONE ? pare_prune_arguments_check(&a) : NULL;
+    if (wrong) code = pare_outcome_usage("sweep", wrong);
+    if (code == PARE_EXIT_DONE && s->model) {
+        pare_prune_options options = pare_prune_options_of(&a);
+        pare_status status = pare_prune_check(s->model, &options);
+        if (status != PARE_OK) code = fail_at(s, point, status);
+    }
+    pare_arguments_free(&a);
+    return code;
+}
+
+static int check_points(const sweeping *s) {
+    int code = PARE_EXIT_DONE;
+    for (size_t i = 0; i < s->axes.points && code == PARE_EXIT_DONE; i++)
+        code = check_point(s, i);
+    return code;
+}
+
+static void say_point(const sweeping *s, size_t point, const json_t *row, bool known) {
+    char *where = pare_sweep_describe(&s->axes, point), text[64] = "";
+    if (s->arguments->texts.count) {
+        char name[4200];
+        snprintf(name, sizeof name, "perplexity after %s", s->arguments->texts.words[0]);
+        snprintf(text, sizeof text, ", perplexity %.3f", json_number_value(json_object_get(row, name)));
+    }
+    pare_terminal_say("point %zu of %zu: %s%s%s", point + 1, s->axes.points, where ? where : "", text,
+                      known ? " (known)" : "");
+    free(where);
+}
+
+static int run_point(sweeping *s, size_t point, json_t *row) {
+    pare_arguments a;
+    int code = pare_sweep_arguments(s->arguments, &s->axes, point, &a);
+    if (code == PARE_EXIT_DONE) {
+        char *report = NULL;
+        double start = now();
+        pare_prune_options options = pare_prune_options_of(&a);
+        pare_runtime runtime = pare_outcome_runtime(&a);
+        options.cache = s->cache;
+        pare_status status = pare_prune(s->model, &options, &runtime, &report);
+        json_t *document = report ? json_loads(report, 0, NULL) : NULL;
+        pare_text_free(report);
+        if (status != PARE_OK) code = fail_at(s, point, status);
+        if (document) set_results(row, document, now() - start);
+        json_decref(document);
+    }
+    pare_arguments_free(&a);
+    return code;
+}
+
+static int take_point(sweeping *s, size_t point) {
+    json_t *row = point_json(s, point), *known = pare_sweep_rows_find(&s->rows, row);
+    int code = known ? PARE_EXIT_DONE : run_point(s, point, row);
+    if (code == PARE_EXIT_DONE) code = pare_sweep_rows_add(&s->rows, known ? known : row);
+    if (code == PARE_EXIT_DONE) say_point(s, point, known ? known : row, known != NULL);
+    json_decref(row);
+    return code;
+}
+
+static void print_cell(pare_table *table, const json_t *value) {
+    if (json_is_integer(value))
+        pare_table_cell(table, "%lld", (long long)json_integer_value(value));
+    else if (json_is_real(value))
+        pare_table_cell(table, "%.5g", json_real_value(value));
+    else
+        pare_table_cell(table, "%.12s", json_is_string(value) ? json_string_value(value) : "");
+}
+
+static void show(const sweeping *s) {
+    size_t columns = json_array_size(s->rows.names);
+    char *alignment = malloc(columns + 1);
+    if (!alignment) return;
+    memset(alignment, 'r', columns);
+    alignment[columns] = 0;
+    pare_table *table = pare_table_new(alignment);
+    for (size_t i = 0; i < columns; i++)
+        pare_table_cell(table, "%s", json_string_value(json_array_get(s->rows.names, i)));
+    for (size_t point = 0; point < s->axes.points; point++) {
+        json_t *at = point_json(s, point), *row = pare_sweep_rows_find(&s->rows, at);
+        for (size_t i = 0; row && i < columns; i++)
+            print_cell(table, json_object_get(row, json_string_value(json_array_get(s->rows.names, i))));
+        json_decref(at);
+    }
+    pare_table_print(table, stdout);
+    pare_table_free(table);
+    free(alignment);
+}
+
+static void deliver(const sweeping *s) {
+    pare_terminal_clear();
+    if (!s->arguments->json) {
+        show(s);
+        return;
+    }
+    json_t *document = json_pack("{s:O,s:O}", "sweep", s->rows.identity, "rows", s->rows.rows);
+    json_dumpf(document, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(document);
+}
+
+static int run_points(sweeping *s) {
+    s->cache = pare_cache_new();
+    int code = PARE_EXIT_DONE;
+    for (size_t i = 0; i < s->axes.points && code == PARE_EXIT_DONE; i++)
+        code = take_point(s, i);
+    pare_cache_free(s->cache);
+    if (code == PARE_EXIT_DONE) deliver(s);
+    return code;
+}
+
+static int sweep(sweeping *s) {
+    const pare_arguments *a = s->arguments;
+    int code = pare_sweep_axes_parse(a, &s->axes);
+    if (code == PARE_EXIT_DONE) code = check_point(s, 0);
+    if (code == PARE_EXIT_DONE) code = pare_outcome_open(a->model, &s->model);
+    if (code == PARE_EXIT_DONE) code = check_points(s);
+    if (code == PARE_EXIT_DONE)
+        code = pare_sweep_rows_open(a->csv, a->json_file, identity_json(s), names_json(s), s->axes.count, &s->rows);
+    return code == PARE_EXIT_DONE ? run_points(s) : code;
+}
+
+static int run(const pare_arguments *arguments) {
+    sweeping s = {.arguments = arguments};
+    if (!arguments->over.count)
+        return pare_outcome_usage("sweep", "--over is missing: what to go over, such as --over ratio=0.1:0.5:0.1");
+    int code = sweep(&s);
+    pare_sweep_rows_close(&s.rows);
+    pare_sweep_axes_free(&s.axes);
+    pare_model_close(s.model);
+    return code;
+}
+
+static const char *const synopsis[] = {"MODEL --over NAME=VALUES [--over ...] [OPTION...]", NULL};
+
+static const char *const examples[] = {
+    "my-model --over ratio=0.1:0.5:0.1 --text wiki.txt --csv ratios.csv",
+    "my-model --ratio 0.2 --method moreau-gs --over eta=0,1e-6,5e-6,1e-5 --text wiki.txt",
+    "my-model --ratio 0.2 --over layers=0:32:1 --text wiki.txt --csv one-layer.csv",
+    "my-model --ratio 0.2 --over samples=10,1000 --over seed=0:2:1 --text wiki.txt --json-file sizes.json",
+    NULL,
+};
+
+const pare_command pare_command_sweep = {
+    .syntax = {"sweep", PARE_IN_SWEEP},
+    .summary = "prunes a model many times, without writing it, over ranges of any option",
+    .synopsis = synopsis,
+    .description =
+        "Every point is a run of pare prune --dry-run. Runs share what they can: one calibration serves all ratios, "
+        "and the dense model is measured once. Rows appear in the files as they come, so that a sweep that was "
+        "stopped goes on when the same command is given again.",
+    .examples = examples,
+    .lists_methods = true,
+    .run = run,
+};

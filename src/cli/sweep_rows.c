@@ -1,0 +1,269 @@
+#include "sweep_rows.h"
+
+#include "message.h"
+#include "terminal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char first_words[] = "# pare sweep ";
+
+static int fail_file(const char *path) {
+    pare_terminal_fail("cannot write %s: %s", path, strerror(errno));
+    return PARE_EXIT_FAILED;
+}
+
+static int fail_foreign(const char *path) {
+    pare_terminal_fail("%s holds rows of another sweep (another model or other options, as it says in front), or "
+                       "something else; give another file, or delete it",
+                       path);
+    return PARE_EXIT_FAILED;
+}
+
+static int fail_memory(void) {
+    pare_terminal_fail("there is not enough memory for the rows of this sweep");
+    return PARE_EXIT_FAILED;
+}
+
+/* The whole file, or NULL: *missing says whether there is none. Freed with free(). */
+static char *read_file(const char *path, bool *missing) {
+    char *text = NULL;
+    size_t size = 0;
+    int byte;
+    FILE *in = fopen(path, "r"), *out = in ? open_memstream(&text, &size) : NULL;
+    *missing = !in && errno == ENOENT;
+    while (out && (byte = getc(in)) != EOF)
+        putc(byte, out);
+    bool whole = in && !ferror(in);
+    if (out) fclose(out);
+    if (in) fclose(in);
+    if (whole && text) return text;
+    free(text);
+    return NULL;
+}
+
+static bool same_point(const pare_sweep_rows *rows, const json_t *a, const json_t *b) {
+    for (size_t i = 0; i < rows->axes; i++) {
+        const char *name = json_string_value(json_array_get(rows->names, i));
+        const json_t *x = json_object_get(a, name), *y = json_object_get(b, name);
+        if (!x || !y) return false;
+        bool numbers = json_is_number(x) && json_is_number(y);
+        if (numbers ? json_number_value(x) != json_number_value(y) : !json_equal(x, y)) return false;
+    }
+    return true;
+}
+
+static json_t *find_in(const pare_sweep_rows *rows, const json_t *list, const json_t *point) {
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (same_point(rows, json_array_get(list, i), point)) return json_array_get(list, i);
+    return NULL;
+}
+
+json_t *pare_sweep_rows_find(const pare_sweep_rows *rows, const json_t *point) {
+    return find_in(rows, rows->rows, point);
+}
+
+/* One cell, quoted where it must be. */
+static void print_cell(FILE *out, const json_t *value, bool first) {
+    if (!first) putc(',', out);
+    if (json_is_integer(value)) fprintf(out, "%lld", (long long)json_integer_value(value));
+    if (json_is_real(value)) fprintf(out, "%.15g", json_real_value(value));
+    const char *text = json_string_value(value);
+    if (!text) return;
+    bool quoted = text[strcspn(text, ",\"\r\n")] != 0;
+    if (quoted) putc('"', out);
+    for (; *text; text++) {
+        if (*text == '"') putc('"', out);
+        putc(*text, out);
+    }
+    if (quoted) putc('"', out);
+}
+
+/* Freed with free(); NULL without memory. row NULL: the line of names. */
+static char *csv_line(const pare_sweep_rows *rows, const json_t *row) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    for (size_t i = 0; out && i < json_array_size(rows->names); i++) {
+        const json_t *name = json_array_get(rows->names, i);
+        print_cell(out, row ? json_object_get(row, json_string_value(name)) : name, i == 0);
+    }
+    if (out) putc('\n', out);
+    if (out) fclose(out);
+    return text;
+}
+
+/* "# pare sweep {...}", and the line of names. */
+static char *csv_head(const pare_sweep_rows *rows) {
+    char *identity = json_dumps(rows->identity, JSON_COMPACT | JSON_SORT_KEYS), *names = csv_line(rows, NULL);
+    char *head = NULL;
+    if (!identity || !names || asprintf(&head, "%s%s\n%s", first_words, identity, names) < 0) head = NULL;
+    free(identity);
+    free(names);
+    return head;
+}
+
+/* The next cell of a line into `cell`, which has room for the rest of it; returns what follows its comma, or NULL. */
+static const char *read_cell(const char *at, char *cell) {
+    bool quoted = *at == '"';
+    if (quoted) at++;
+    while (*at && *at != '\n' && (quoted || *at != ',')) {
+        if (quoted && *at == '"' && *++at != '"') {
+            quoted = false;
+            continue;
+        }
+        *cell++ = *at++;
+    }
+    *cell = 0;
+    return *at == ',' ? at + 1 : NULL;
+}
+
+/* A line of the CSV as a row; NULL if it has not as many cells as there are columns. */
+static json_t *read_row(const pare_sweep_rows *rows, const char *line) {
+    json_t *row = json_object();
+    char *cell = malloc(strcspn(line, "\n") + 1);
+    size_t count = json_array_size(rows->names), i = 0;
+    for (; cell && line && i < count; i++) {
+        line = read_cell(line, cell);
+        if (*cell) json_object_set_new(row, json_string_value(json_array_get(rows->names, i)), pare_sweep_json(cell));
+    }
+    free(cell);
+    if (i == count && !line) return row;
+    json_decref(row);
+    return NULL;
+}
+
+/* Rows of the file; a last line without an end is cut off. */
+static int read_csv(pare_sweep_rows *rows) {
+    bool missing;
+    char *text = read_file(rows->csv, &missing), *head = csv_head(rows);
+    int code = PARE_EXIT_DONE;
+    size_t length = head ? strlen(head) : 0;
+    if (!text || !*text)
+        code = missing || text ? PARE_EXIT_DONE : fail_file(rows->csv);
+    else if (!head)
+        code = fail_memory();
+    else if (strncmp(text, head, strlen(text)) == 0 && strlen(text) < length) /* stopped while it began */
+        code = truncate(rows->csv, 0) == 0 ? PARE_EXIT_DONE : fail_file(rows->csv);
+    else if (strncmp(text, head, length) != 0)
+        code = fail_foreign(rows->csv);
+    else {
+        char *at = text + length, *end;
+        for (; (end = strchr(at, '\n')); at = end + 1) {
+            json_t *row = read_row(rows, at);
+            if (row) json_array_append_new(rows->in_csv, row);
+        }
+        if (*at && truncate(rows->csv, at - text) != 0) code = fail_file(rows->csv);
+    }
+    free(text);
+    free(head);
+    return code;
+}
+
+static int read_json(pare_sweep_rows *rows) {
+    bool missing;
+    char *text = read_file(rows->json, &missing);
+    if (!text || !*text) {
+        free(text);
+        return missing || text ? PARE_EXIT_DONE : fail_file(rows->json);
+    }
+    json_t *document = json_loads(text, 0, NULL), *list = json_object_get(document, "rows");
+    bool same = json_equal(json_object_get(document, "sweep"), rows->identity) && json_is_array(list);
+    if (same) json_array_extend(rows->in_json, list);
+    json_decref(document);
+    free(text);
+    return same ? PARE_EXIT_DONE : fail_foreign(rows->json);
+}
+
+int pare_sweep_rows_open(const char *csv, const char *json, json_t *identity, json_t *names, size_t axes,
+                         pare_sweep_rows *out) {
+    *out = (pare_sweep_rows){.csv = csv,
+                             .json = json,
+                             .identity = identity,
+                             .names = names,
+                             .axes = axes,
+                             .rows = json_array(),
+                             .in_csv = json_array(),
+                             .in_json = json_array()};
+    int code = csv ? read_csv(out) : PARE_EXIT_DONE;
+    if (code == PARE_EXIT_DONE && json) code = read_json(out);
+    json_array_extend(out->rows, out->in_json);
+    for (size_t i = 0; i < json_array_size(out->in_csv); i++) {
+        json_t *row = json_array_get(out->in_csv, i);
+        if (!find_in(out, out->rows, row)) json_array_append(out->rows, row);
+    }
+    return code;
+}
+
+void pare_sweep_rows_close(pare_sweep_rows *rows) {
+    json_decref(rows->identity);
+    json_decref(rows->names);
+    json_decref(rows->rows);
+    json_decref(rows->in_csv);
+    json_decref(rows->in_json);
+    *rows = (pare_sweep_rows){0};
+}
+
+/* All of the text, or the file as it was. */
+static int write_durably(const char *path, int flags, const char *text) {
+    int file = open(path, flags | O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (file < 0) return fail_file(path);
+    off_t before = lseek(file, 0, SEEK_END);
+    size_t length = strlen(text), done = 0;
+    while (done < length) {
+        ssize_t part = write(file, text + done, length - done);
+        if (part < 0 && errno == EINTR) continue;
+        if (part <= 0) break;
+        done += (size_t)part;
+    }
+    bool whole = done == length && fsync(file) == 0;
+    int code = whole ? PARE_EXIT_DONE : fail_file(path);
+    if (!whole && before >= 0 && ftruncate(file, before) != 0) code = PARE_EXIT_FAILED;
+    close(file);
+    return code;
+}
+
+static int append_csv(pare_sweep_rows *rows, json_t *row) {
+    bool first = access(rows->csv, F_OK) != 0 || json_array_size(rows->in_csv) == 0;
+    bool missing = true;
+    char *text = first ? read_file(rows->csv, &missing) : NULL, *line = csv_line(rows, row), *head = NULL, *all = NULL;
+    if (first && (!text || !*text)) head = csv_head(rows);
+    if (!line || asprintf(&all, "%s%s", head ? head : "", line) < 0) all = NULL;
+    int code = all ? write_durably(rows->csv, O_APPEND, all) : fail_memory();
+    if (code == PARE_EXIT_DONE) json_array_append(rows->in_csv, row);
+    free(text);
+    free(line);
+    free(head);
+    free(all);
+    return code;
+}
+
+static int replace_json(pare_sweep_rows *rows, json_t *row) {
+    char *beside = NULL;
+    json_array_append(rows->in_json, row);
+    json_t *document = json_pack("{s:O,s:O}", "sweep", rows->identity, "rows", rows->in_json);
+    char *text = json_dumps(document, JSON_INDENT(1));
+    json_decref(document);
+    if (!text || asprintf(&beside, "%s.pare-%ld", rows->json, (long)getpid()) < 0) {
+        free(text);
+        return fail_memory();
+    }
+    int code = write_durably(beside, O_TRUNC, text);
+    if (code == PARE_EXIT_DONE && rename(beside, rows->json) != 0) code = fail_file(rows->json);
+    if (code != PARE_EXIT_DONE) unlink(beside);
+    free(text);
+    free(beside);
+    return code;
+}
+
+int pare_sweep_rows_add(pare_sweep_rows *rows, json_t *row) {
+    int code = PARE_EXIT_DONE;
+    if (!find_in(rows, rows->rows, row)) json_array_append(rows->rows, row);
+    if (rows->csv && !find_in(rows, rows->in_csv, row)) code = append_csv(rows, row);
+    if (code == PARE_EXIT_DONE && rows->json && !find_in(rows, rows->in_json, row)) code = replace_json(rows, row);
+    return code;
+}
