@@ -40,7 +40,7 @@ enum { ENTRIES = sizeof entries / sizeof *entries };
 typedef struct fixture {
     json_t *golden;
     pare_model *model;
-    char *folder, *ids, *text, *scores;
+    char *folder, *text, *scores;
 } fixture;
 
 /* The text that the oracle read: the first 400,000 bytes. */
@@ -56,25 +56,6 @@ static void write_text(fixture *f) {
     free(bytes);
 }
 
-/* A list of lists, which is what a file of ready ids holds. */
-static void write_ids(fixture *f) {
-    size_t sequences, length;
-    uint32_t *ids = load_golden_ids(&sequences, &length);
-    json_t *lists = json_array();
-    for (size_t i = 0; i < sequences; i++) {
-        json_t *list = json_array();
-        for (size_t j = 0; j < length; j++)
-            json_array_append_new(list, json_integer(ids[i * length + j]));
-        json_array_append_new(lists, list);
-    }
-    char *text = json_dumps(lists, 0);
-    tiny_write_text(f->folder, "ids.json", text);
-    f->ids = pare_path_join(f->folder, "ids.json");
-    free(text);
-    free(ids);
-    json_decref(lists);
-}
-
 static int set_up(void **state) {
     static fixture f;
     *state = &f;
@@ -84,7 +65,6 @@ static int set_up(void **state) {
     f.folder = tiny_folder();
     f.scores = pare_path_join(f.folder, "scores.json");
     write_text(&f);
-    write_ids(&f);
     return 0;
 }
 
@@ -95,7 +75,6 @@ static int tear_down(void **state) {
     json_decref(f->golden);
     tiny_remove(f->folder);
     free(f->folder);
-    free(f->ids);
     free(f->text);
     free(f->scores);
     return 0;
@@ -112,7 +91,7 @@ static json_t *run(const fixture *f, const entry *e, double ratio, bool with_tex
                                   .ratio = ratio,
                                   .layer_begin = 1,
                                   .layer_end = 4,
-                                  .calibration = {.source = f->ids},
+                                  .calibration = {.source = shared_path("golden/stories260K_ids.json")},
                                   .steps = e->steps,
                                   .sigma = 0.0,
                                   .rho = e->rho,
@@ -125,7 +104,7 @@ static json_t *run(const fixture *f, const entry *e, double ratio, bool with_tex
                                   .window = 128,
                                   .max_windows = (uint32_t)windows,
                                   .cache = cache};
-    pare_runtime runtime = {.compute = PARE_COMPUTE_FP32};
+    pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
     char *text;
     pare_status status = pare_prune(f->model, &options, &runtime, &text);
     if (status) fprintf(stderr, "%s: %s\n", e->golden, pare_message());
