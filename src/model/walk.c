@@ -63,7 +63,7 @@ pare_block pare_walk_block(pare_walk *walk, uint32_t layer) {
                         .length = walk->length,
                         .hidden = config->hidden,
                         .head = config->head_size,
-                        .eps = config->rms_eps,
+                        .eps = pare_source_eps(source),
                         .rotation = walk->rotation,
                         .layer = layer,
                         .widths = config->widths[layer],

@@ -69,10 +69,11 @@ static pare_status run(pare_repair *r, pare_stage_fit (*fits)[PARE_STAGES]) {
         pare_stage_fit *fit = fits ? fits[layer] : unseen;
         for (int stage = 0; stage < PARE_STAGES; stage++)
             fit[stage] = (pare_stage_fit){0};
-        if (r->selection->layer[layer].dropped) PARE_TRY(skip_layer(r));
+        bool absent = r->source->skip_layer && r->source->skip_layer[layer];
+        bool dropped = r->selection->layer[layer].dropped;
+        if (dropped && !absent) PARE_TRY(skip_layer(r));
         for (int stage = 0; stage < PARE_STAGES; stage++) {
-            if (!r->selection->layer[layer].dropped)
-                PARE_TRY(pare_repair_stage(r, layer, (pare_stage)stage, &fit[stage]));
+            if (!dropped && !absent) PARE_TRY(pare_repair_stage(r, layer, (pare_stage)stage, &fit[stage]));
             PARE_TRY(pare_progress_report(r->job->runtime, "repairing", PARE_STAGES * layer + (uint64_t)stage + 1,
                                           PARE_STAGES * (uint64_t)layers));
         }

@@ -51,7 +51,7 @@ typedef struct pare_repair_options {
     bool probe;                     /* only the curves: nothing is removed or fitted */
 } pare_repair_options;
 
-#define PARE_REPAIR_ALPHA 0.5
+#define PARE_REPAIR_ALPHA 0.75
 #define PARE_REPAIR_BETA 1.0
 #define PARE_REPAIR_DAMPING 1e-2
 #define PARE_REPAIR_FRACTION 0.0625

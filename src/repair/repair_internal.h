@@ -58,7 +58,7 @@ typedef struct pare_stage_run {
 } pare_stage_run;
 
 /* What a job needs at all. */
-bool pare_repair_two_streams(const pare_repair_job *job, const pare_selection *selection);
+bool pare_repair_two_streams(const pare_repair_job *job);
 bool pare_repair_fits_readers(const pare_repair_job *job);
 
 /* Plans, then allocates everything in *out; on failure nothing is held. Free with pare_repair_clear. */
@@ -91,7 +91,8 @@ pare_status pare_repair_end(pare_repair *repair);
  * d' channels left is that over d times d / d', so weights go up by sqrt(d' / d); *eps goes up by d' / d. */
 void pare_repair_norm(pare_repair *repair, const float *weights, double *eps);
 
-/* Chooses run->kept from repair->gram and, if used, repair->cross; weights: float [d, width]. */
+/* Chooses run->kept from repair->gram and repair->weights (the output matrix); cross: repair->cross, or NULL where
+ * the targets are the output's own. */
 pare_status pare_repair_choose(const pare_repair *repair, const pare_stage_run *run, const float *cross);
 
 /* Rounds float `values` [rows, columns] to the dtype of tensor `id`, into the slot; `values` become what is stored. The

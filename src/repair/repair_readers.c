@@ -152,7 +152,7 @@ pare_status pare_repair_end(pare_repair *r) {
     const pare_repair_options *o = &r->job->options;
     bool head = o->head && o->beta > 0.0 && !r->model->config.tied;
     if (!r->apart || !r->dense || !(o->final_norm || head)) return PARE_OK;
-    double eps = r->model->config.rms_eps;
+    double eps = pare_source_eps(r->source);
     pare_norm_pair norms = {.pruned = r->norm, .dense_eps = eps, .what = "the last hidden states"};
     float *weights, *dense;
     PARE_TRY(pare_alloc(&weights, 2 * (size_t)r->hidden, sizeof *weights, "final norm"));

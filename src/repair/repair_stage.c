@@ -103,8 +103,8 @@ static pare_status expand(const uint32_t *units, uint32_t count, uint32_t unit, 
     return PARE_OK;
 }
 
-static void axis_free(pare_index_list *axis) {
-    pare_free((void *)(uintptr_t)axis->index);
+static void index_list_free(pare_index_list *list) {
+    pare_free((void *)(uintptr_t)list->index);
 }
 
 /* The kept indices of a role's cut axis. */
@@ -130,7 +130,7 @@ static pare_status keep(pare_repair *r, const pare_stage_run *run, pare_role rol
     pare_status status =
         pare_repaired_add(r->repaired, r->model, id, (uint64_t)down.count, (uint64_t)across.count, &out);
     if (status == PARE_OK) pare_matrix_cut(slot->stored, columns, pare_dtype_size(tensor->dtype), down, across, out);
-    axis_free(&units);
+    index_list_free(&units);
     return status;
 }
 
@@ -172,7 +172,7 @@ static pare_status replace_output(pare_repair *r, pare_stage_run *run, const flo
                 if (!stays) r->weights[row * run->width + j] = 0.0f;
             }
     }
-    axis_free(&kept);
+    index_list_free(&kept);
     PARE_TRY(status);
     run->pruned.weights.matrix[run->output] = pare_slot_fill(r, &r->slot[0], id, r->hidden, run->width, r->weights);
     return fit ? keep(r, run, run->output, &r->slot[0]) : PARE_OK;

@@ -33,7 +33,8 @@ pare_status pare_repaired_add(pare_repaired *repaired, const pare_model *model, 
     return PARE_OK;
 }
 
-void pare_matrix_cut(const void *matrix, int64_t stride, size_t size, pare_index_list rows, pare_index_list columns, void *out) {
+void pare_matrix_cut(const void *matrix, int64_t stride, size_t size, pare_index_list rows, pare_index_list columns,
+                     void *out) {
     for (int64_t i = 0; i < rows.count; i++) {
         const char *row = (const char *)matrix + (size_t)((rows.index ? rows.index[i] : i) * stride) * size;
         char *to = (char *)out + (size_t)(i * columns.count) * size;

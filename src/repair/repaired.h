@@ -34,6 +34,7 @@ pare_status pare_repaired_add(pare_repaired *repaired, const pare_model *model, 
                               uint64_t columns, void **out);
 
 /* out <- the given rows and columns of `matrix`, whose rows lie `stride` elements of `size` bytes apart. */
-void pare_matrix_cut(const void *matrix, int64_t stride, size_t size, pare_index_list rows, pare_index_list columns, void *out);
+void pare_matrix_cut(const void *matrix, int64_t stride, size_t size, pare_index_list rows, pare_index_list columns,
+                     void *out);
 
 #endif

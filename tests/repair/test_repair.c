@@ -4,7 +4,7 @@
 
 static void nothing_removed_changes_nothing(void **state) {
     (void)state;
-    stories s = stories_open(0);
+    stories s = stories_open(1);
     pare_source source = {.model = s.model, .backend = s.backend};
     pare_selection all;
     pare_stage_fit fits[8][PARE_STAGES];
@@ -37,7 +37,7 @@ static double repaired_nll(const stories *s, const pare_repair_job *job, pare_se
             const pare_widths *before = &s->model->config.widths[layer];
             const pare_kept *kept = &selection->layer[layer];
             bool goes = stage ? !pare_kept_all_channels(kept, before) : !pare_kept_all_heads(kept, before);
-            if (goes && !job->options.keep_outputs) assert_true(fit->fitted);
+            if (goes && !kept->dropped && !job->options.keep_outputs) assert_true(fit->fitted);
             if (fit->fitted) assert_true(fit->output.after < fit->output.before);
             if (fit->readers_fitted) assert_true(fit->readers.after < fit->readers.before);
             assert_int_equal(fit->output.damping.raised, 0);
@@ -47,32 +47,21 @@ static double repaired_nll(const stories *s, const pare_repair_job *job, pare_se
     return nll;
 }
 
-static pare_widths widths[8];
-
-/* A quarter of the units of layers 1 to 3. */
-static const pare_widths *quarter(const stories *s) {
-    for (uint32_t i = 0; i < s->model->config.layers; i++) {
-        widths[i] = s->model->config.widths[i];
-        if (i >= 1 && i < 4) widths[i] = (pare_widths){.heads = 6, .kv_heads = 3, .ffn = 129};
-    }
-    return widths;
-}
-
 /* Perplexities that an independent prototype (PyTorch, autograd's linear algebra) reaches with the same texts. */
 static void perplexities_are_those_of_the_prototype(void **state) {
     (void)state;
     static const struct {
         bool choose, norm;
         double alpha, beta, perplexity;
-    } cases[] = {{false, false, 0.0, 0.0, 14.7391},
-                 {false, false, 0.5, 0.0, 14.6394},
-                 {false, true, 0.5, 1.0, 13.9421},
-                 {true, false, 0.0, 0.0, 14.1569},
-                 {true, true, 0.5, 1.0, 13.2330}};
-    stories s = stories_open(0);
+    } cases[] = {{false, false, 0.0, 0.0, 15.4268},
+                 {false, false, 0.5, 0.0, 15.5345},
+                 {false, true, 0.5, 1.0, 14.8061},
+                 {true, false, 0.0, 0.0, 13.8164},
+                 {true, true, 0.5, 1.0, 13.0544}};
+    stories s = stories_open(1);
     pare_source source = {.model = s.model, .backend = s.backend};
     pare_selection kept = stories_kept(&s, "taylor_param_first", "keep_0.25");
-    assert_close("cut", exp(stories_nll(&s, &kept, NULL)), 18.7047, 1e-4);
+    assert_close("cut", exp(stories_nll(&s, &kept, NULL)), 18.8152, 1e-4);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         pare_selection selection;
         pare_repair_job job = stories_job(&s, &source);
@@ -81,7 +70,7 @@ static void perplexities_are_those_of_the_prototype(void **state) {
         o->beta = cases[i].beta;
         o->final_norm = cases[i].norm;
         o->choose[0] = o->choose[1] = cases[i].choose;
-        o->widths = quarter(&s);
+        o->widths = stories_quarter(&s);
         o->fraction = PARE_REPAIR_FRACTION;
         if (cases[i].choose)
             assert_int_equal(pare_selection_all(s.model, &selection), PARE_OK);
@@ -96,12 +85,13 @@ static void perplexities_are_those_of_the_prototype(void **state) {
     stories_close(&s);
 }
 
-/* A dropped layer and removed hidden channels: what readers and outputs make up for is most of the loss. */
+/* Narrower FFNs, removed hidden channels and a dropped layer: much of the loss is made up for. */
 static void other_axes_are_repaired_too(void **state) {
     (void)state;
-    stories s = stories_open(0);
+    enum { NARROW, CHANNELS, DROPPED, AXES };
+    stories s = stories_open(1);
     pare_source source = {.model = s.model, .backend = s.backend};
-    for (int channels = 0; channels < 2; channels++) {
+    for (int axis = 0; axis < AXES; axis++) {
         pare_selection all, selection;
         pare_repair_job job = stories_job(&s, &source);
         job.options.alpha = 0.5;
@@ -109,19 +99,19 @@ static void other_axes_are_repaired_too(void **state) {
         job.options.final_norm = true;
         assert_int_equal(pare_selection_all(s.model, &all), PARE_OK);
         assert_int_equal(pare_selection_all(s.model, &selection), PARE_OK);
-        if (channels) {
+        for (uint32_t i = 1; i < 4 && axis == NARROW; i++)
+            assert_int_equal(pare_kept_set_channels(all.layer[i].ffn_channel, 100, &selection.layer[i]), PARE_OK);
+        if (axis == DROPPED) pare_kept_drop(&selection.layer[2]);
+        if (axis == CHANNELS) {
             selection.hidden = 56;
             assert_int_equal(pare_alloc(&selection.hidden_channel, 56, sizeof(uint32_t), "channels"), PARE_OK);
             for (uint32_t i = 0; i < 56; i++)
                 selection.hidden_channel[i] = i + i / 7;
-        } else {
-            for (uint32_t i = 1; i < 4; i++) /* its attention alone: a mask has no way to drop all of a layer */
-                assert_int_equal(pare_kept_set_channels(all.layer[i].ffn_channel, 100, &selection.layer[i]), PARE_OK);
         }
         double dense = stories_nll(&s, &all, NULL), cut = stories_nll(&s, &selection, NULL);
         double nll = repaired_nll(&s, &job, &selection);
         print_message("dense %.3f, cut %.3f, repaired %.3f\n", exp(dense), exp(cut), exp(nll));
-        assert_true(nll - dense < 0.5 * (cut - dense));
+        assert_true(nll - dense < 0.6 * (cut - dense));
         pare_selection_free(&selection);
         pare_selection_free(&all);
     }
