@@ -195,6 +195,32 @@ pare_status pare_prune(const pare_model *model, const pare_prune_options *option
 /* Fails as pare_prune would before any work; nothing is written, and OUT may be missing. */
 pare_status pare_prune_check(const pare_model *model, const pare_prune_options *options);
 
+/* ---- robustness ------------------------------------------------------------------------------------------------ */
+
+typedef struct pare_robust_options {
+    const pare_prune_options *prune; /* of every run, but for method, recipe, target, output, scores and cache */
+    const char *const *methods;      /* NULL: taylor, moreau, moreau-gs, best */
+    size_t method_count;
+    const double *ratios; /* NULL: 0.2 */
+    size_t ratio_count;
+    /* What is changed: "bf16", "fp16" (weights rounded), "noise=1e-3" (w (1 + 1e-3 z)), "seed", "threads" (1 against
+     * the runtime's), "calib-shuffle" (the same sequences in another order). NULL: bf16, fp16 */
+    const char *const *changes;
+    size_t change_count;
+    uint32_t seeds;           /* repetitions with prune->seed, + 1, ...; 0: 1 */
+    bool ranks;               /* also the rank of every unit before and after */
+    bool lipschitz;           /* also how far gradients follow small random changes of all weights */
+    double lipschitz_size;    /* of these, relative to each weight; 0: 1e-3 */
+    uint32_t lipschitz_draws; /* 0: 3 */
+} pare_robust_options;
+
+/* Prunes the model and a slightly changed one with each method, and compares what is kept, how units are ranked, and
+ * perplexities at full precision (Tables 1 and 8 of the MoreauPruner paper). All runs read the same calibration text,
+ * except under "seed". Nothing is written but temporary models in the scratch folder. *report: JSON, free with
+ * pare_text_free. */
+pare_status pare_robust(const pare_model *model, const pare_robust_options *options, const pare_runtime *runtime,
+                        char **report);
+
 /* ---- evaluation ------------------------------------------------------------------------------------------------ */
 
 typedef struct pare_evaluate_options {

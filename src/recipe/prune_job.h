@@ -94,6 +94,9 @@ pare_status pare_prune_timed(pare_prune_job *job, const char *name, pare_status 
  */
 pare_status pare_prune_evaluate_texts(pare_prune_job *job);
 
+/* The windows of text `index` of the evaluation; free with pare_windows_free. */
+pare_status pare_prune_text_windows(const pare_prune_job *job, size_t index, pare_windows *windows);
+
 /* The run's report (see pare_prune). */
 pare_status pare_prune_report(const pare_prune_job *job, char **text);
 /* What pruning.json and the report share. recipe: borrowed. */

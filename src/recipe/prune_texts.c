@@ -33,7 +33,7 @@ static pare_status read_windows(const pare_prune_job *job, const char *name, par
 }
 
 /* A text is cut into windows once for all runs of a cache. */
-static pare_status load_windows(const pare_prune_job *job, size_t index, pare_windows *windows) {
+pare_status pare_prune_text_windows(const pare_prune_job *job, size_t index, pare_windows *windows) {
     const pare_prune_options *o = job->options;
     if (job->given.texts) return pare_windows_copy(&job->given.texts[index], windows);
     char *name = pare_format("%s %u %u %llu", o->texts[index], pare_prune_window(o), o->max_windows,
@@ -83,7 +83,7 @@ static pare_status evaluate_windows(pare_prune_job *job, const char *name, const
 
 static pare_status evaluate_text(pare_prune_job *job, size_t index, const pare_source *masked) {
     pare_windows windows;
-    PARE_TRY(load_windows(job, index, &windows));
+    PARE_TRY(pare_prune_text_windows(job, index, &windows));
     pare_status status = evaluate_windows(job, job->options->texts[index], &windows, masked);
     pare_windows_free(&windows);
     return status;
