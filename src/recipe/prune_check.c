@@ -63,6 +63,7 @@ static pare_status choose_target(pare_prune_job *job) {
                                 .bytes = o->bytes,
                                 .round_to = o->round_to,
                                 .keep_min = r->keep_min,
+                                .before = job->model->config.widths,
                                 .rise = r->rise};
     PARE_TRY(choose_range(job, o->attention, "--attention-layers", &job->target.attention));
     PARE_TRY(choose_range(job, o->ffn, "--ffn-layers", &job->target.ffn));
