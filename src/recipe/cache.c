@@ -1,6 +1,8 @@
 #include "recipe/cache.h"
 #include "support/file.h"
+#include "support/memory.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +11,8 @@ typedef struct entry {
     char *key;
     pare_windows windows;
     char digest[65];
-    pare_score_result scores;
+    pare_score_result scores; /* of indices: without units */
+    pare_index_scores indices;
     double nll;
     pare_output_fisher fisher;
 } entry;
@@ -27,6 +30,7 @@ void pare_cache_free(pare_cache *cache) {
         next = e->next;
         pare_windows_free(&e->windows);
         pare_score_free(&e->scores);
+        pare_index_scores_free(&e->indices);
         pare_output_fisher_free(&e->fisher);
         free(e->key);
         free(e);
@@ -80,14 +84,18 @@ pare_status pare_cache_windows_give(pare_cache *cache, const pare_model *model, 
     return pare_windows_copy(windows, &e->windows);
 }
 
-/* Everything that scores depend on: the recipe's signal and salience, the ids, the tensors, seed and number format. */
-static char *scores_key(const pare_score_request *r) {
+/* Everything that a signal depends on: the recipe's own part of it, the ids, the tensors, seed and number format.
+ * units: and how it becomes units. */
+static char *signal_key(const pare_score_request *r, const char *what, bool units) {
     static const char *const after[] = {"select",         "gqa",      "keep_min",   "rise",   "choose",
                                         "compensate",     "damping",  "dense",      "metric", "readers",
                                         "reader_damping", "fraction", "final_norm", NULL};
+    static const char *const of_units[] = {"salience", "reduction", "alignment", NULL};
     json_t *recipe = pare_recipe_json(r->recipe);
     for (int i = 0; after[i]; i++)
         json_object_del(recipe, after[i]);
+    for (int i = 0; of_units[i] && !units; i++)
+        json_object_del(recipe, of_units[i]);
     char *constants = json_dumps(recipe, JSON_COMPACT), *tensors = malloc(r->model->tensor_count * 2 + 1);
     size_t count = r->model->tensor_count;
     for (size_t id = 0; tensors && id < count; id++) {
@@ -95,13 +103,17 @@ static char *scores_key(const pare_score_request *r) {
         tensors[2 * id + 1] = r->plan->displaced[id] ? 'd' : '-';
     }
     if (tensors) tensors[2 * count] = 0;
-    char *key = pare_format("scores %p %s|%s|%s|%d %llu", (const void *)r->model, constants ? constants : "",
+    char *key = pare_format("%s %p %s|%s|%s|%d %llu", what, (const void *)r->model, constants ? constants : "",
                             r->digest ? r->digest : "", tensors ? tensors : "", (int)r->backend->operand,
                             (unsigned long long)r->seed);
     json_decref(recipe);
     free(constants);
     free(tensors);
     return key;
+}
+
+static char *scores_key(const pare_score_request *r) {
+    return signal_key(r, "scores", true);
 }
 
 bool pare_cache_scores_take(pare_cache *cache, const pare_score_request *request, pare_score_result *out) {
@@ -115,6 +127,39 @@ pare_status pare_cache_scores_give(pare_cache *cache, const pare_score_request *
     entry *e = add(cache, scores_key(request));
     if (!e) return PARE_OUT_OF_MEMORY;
     return pare_score_copy(request->model, result, &e->scores);
+}
+
+/* Rank correlations in a trace are those of one way to make units. */
+static pare_status copy_made(const pare_score_result *from, pare_score_result *to) {
+    *to = (pare_score_result){.loss = from->loss, .steps = from->steps};
+    if (!from->trace) return PARE_OK;
+    PARE_TRY(pare_alloc(&to->trace, (size_t)from->steps, sizeof *to->trace, "trace"));
+    memcpy(to->trace, from->trace, (size_t)from->steps * sizeof *to->trace);
+    for (int32_t i = 0; i < to->steps; i++)
+        to->trace[i].rank_correlation = NAN;
+    return PARE_OK;
+}
+
+static char *indices_key(const pare_score_request *request, const pare_salience *salience) {
+    char *signal = signal_key(request, "indices", false), *key = pare_format("%s|%s", signal, salience->name);
+    free(signal);
+    return key;
+}
+
+const pare_index_scores *pare_cache_indices_find(pare_cache *cache, const pare_score_request *request,
+                                                 pare_score_result *made) {
+    const entry *e = find(cache, indices_key(request, request->recipe->salience));
+    return e && copy_made(&e->scores, made) == PARE_OK ? &e->indices : NULL;
+}
+
+pare_status pare_cache_indices_give(pare_cache *cache, const pare_score_request *request, pare_index_scores *indices,
+                                    const pare_score_result *made) {
+    if (!cache) return PARE_OK;
+    entry *e = add(cache, indices_key(request, indices->salience));
+    if (!e) return PARE_OUT_OF_MEMORY;
+    e->indices = *indices;
+    *indices = (pare_index_scores){0};
+    return copy_made(made, &e->scores);
 }
 
 static char *nll_key(const pare_model *model, const char *name) {

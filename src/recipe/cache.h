@@ -17,6 +17,14 @@ bool pare_cache_scores_take(pare_cache *cache, const pare_score_request *request
 pare_status pare_cache_scores_give(pare_cache *cache, const pare_score_request *request,
                                    const pare_score_result *result);
 
+/* Index scores: what a signal gives before it becomes units. One pass feeds every salience that reads its signal, and
+ * any grouping of them. find: borrowed from the cache; *made: loss and trace, freed with pare_score_free. give: takes
+ * *indices over and leaves it empty. */
+const pare_index_scores *pare_cache_indices_find(pare_cache *cache, const pare_score_request *request,
+                                                 pare_score_result *made);
+pare_status pare_cache_indices_give(pare_cache *cache, const pare_score_request *request, pare_index_scores *indices,
+                                    const pare_score_result *made);
+
 /* Negative log-likelihood of the dense model on a text. name: the text and how it is cut. */
 bool pare_cache_nll_take(pare_cache *cache, const pare_model *model, const char *name, double *nll);
 pare_status pare_cache_nll_give(pare_cache *cache, const pare_model *model, const char *name, double nll);

@@ -15,7 +15,7 @@ static pare_status score(pare_prune_job *job) {
                                   .digest = job->calibration_digest,
                                   .state = job->progress ? job->progress->state : NULL,
                                   .key = job->progress ? job->progress->round_key : NULL};
-    pare_cache *cache = job->round == 0 ? job->options->cache : NULL;
+    pare_cache *cache = request.cache = job->round == 0 ? job->options->cache : NULL;
     if (pare_cache_scores_take(cache, &request, &job->result)) return PARE_OK;
     PARE_TRY(pare_score_units(&request, &job->result));
     return pare_cache_scores_give(cache, &request, &job->result);

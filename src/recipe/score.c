@@ -1,3 +1,4 @@
+#include "recipe/cache.h"
 #include "recipe/score_internal.h"
 #include "support/memory.h"
 #include "support/progress.h"
@@ -28,18 +29,24 @@ static bool wants_scored(void *context, size_t id) {
     return ((const pare_scoring *)context)->request->plan->scored[id];
 }
 
+pare_status pare_scoring_add(pare_scoring *s, size_t id, int64_t first, int64_t rows, const pare_row_signals *signals) {
+    for (int i = 0; i < s->count; i++)
+        PARE_TRY(pare_index_scores_add(&s->sets[i], id, first, rows, signals));
+    return PARE_OK;
+}
+
 static pare_status score_rows(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,
                               const float *gradient, const float *squares) {
     pare_scoring *s = context;
     pare_row_signals signals = {.gradient = gradient, .squares = squares};
     (void)columns;
-    return pare_index_scores_add(&s->indices, id, first, rows, &signals);
+    return pare_scoring_add(s, id, first, rows, &signals);
 }
 
 pare_gradient_sink pare_scoring_sink(pare_scoring *s) {
     return (pare_gradient_sink){.wants = wants_scored,
                                 .rows = score_rows,
-                                .squares = (s->indices.salience->needs & PARE_NEEDS_SQUARES) != 0,
+                                .squares = (s->sets[0].salience->needs & PARE_NEEDS_SQUARES) != 0,
                                 .context = s};
 }
 
@@ -55,7 +62,8 @@ static pare_status score_gradient(pare_scoring *s, pare_score_result *out) {
     return status;
 }
 
-pare_status pare_scoring_stored(pare_scoring *s, pare_index_scores *indices, float *const *signal, float scale) {
+pare_status pare_scoring_stored(pare_scoring *s, pare_index_scores *sets, int count, float *const *signal,
+                                float scale) {
     const pare_score_request *r = s->request;
     uint64_t done = 0, total = 0;
     for (size_t id = 0; id < r->model->tensor_count; id++)
@@ -65,10 +73,10 @@ pare_status pare_scoring_stored(pare_scoring *s, pare_index_scores *indices, flo
         int64_t rows, columns;
         pare_tensor_matrix(r->model->tensors[id], &rows, &columns);
         pare_row_signals signals = {.gradient = signal ? signal[id] : NULL, .gradient_scale = scale};
-        PARE_TRY(pare_index_scores_add(indices, id, 0, rows, &signals));
+        for (int i = 0; i < count; i++)
+            PARE_TRY(pare_index_scores_add(&sets[i], id, 0, rows, &signals));
         done++;
-        PARE_TRY(indices == &s->indices ? pare_progress_report(r->runtime, "scoring", done, total)
-                                        : pare_interrupted());
+        PARE_TRY(sets == s->sets ? pare_progress_report(r->runtime, "scoring", done, total) : pare_interrupted());
     }
     return PARE_OK;
 }
@@ -85,17 +93,60 @@ static pare_status score_signal(pare_scoring *s, pare_score_result *out) {
     case PARE_SIGNAL_INPUTS:
         return pare_score_inputs(s);
     default:
-        return pare_scoring_stored(s, &s->indices, NULL, 1.0f);
+        return pare_scoring_stored(s, s->sets, s->count, NULL, 1.0f);
     }
 }
 
-static pare_status score_elements(pare_scoring *s, pare_score_result *out) {
+/* True if the recipe's signal can feed this salience without more work. The draws of SmoothGrad cannot: the sign of a
+ * sum over all of them is another score. */
+static bool serves(const pare_recipe *recipe, const pare_salience *salience) {
+    bool squares = (recipe->salience->needs & PARE_NEEDS_SQUARES) != 0;
+    bool shared = recipe->signal == PARE_SIGNAL_GRADIENT || recipe->signal == PARE_SIGNAL_MOREAU ||
+                  recipe->signal == PARE_SIGNAL_SMOOTH_ROWS;
+    unsigned given = PARE_NEEDS_GRADIENT | (squares ? PARE_NEEDS_SQUARES : 0);
+    return shared && salience != recipe->salience && (salience->needs & PARE_NEEDS_GRADIENT) &&
+           !(salience->needs & ~given);
+}
+
+/* One set for the recipe; with a cache, one for every other salience that the pass can serve. */
+static pare_status new_sets(pare_scoring *s) {
     const pare_score_request *r = s->request;
-    const pare_recipe *recipe = r->recipe;
-    pare_status status = pare_index_scores_new(r->model, recipe->salience, pare_scoring_axis(recipe), &s->indices);
-    if (status == PARE_OK) status = score_signal(s, out);
-    if (status == PARE_OK) pare_unit_scores_reduce(&s->indices, recipe->reduction, recipe->alignment, &out->scores);
-    pare_index_scores_free(&s->indices);
+    pare_score_axis axis = pare_scoring_axis(r->recipe);
+    PARE_TRY(pare_index_scores_new(r->model, r->recipe->salience, axis, &s->sets[s->count++]));
+    for (size_t i = 0; r->cache && pare_salience_name(i) && s->count < PARE_SCORE_SETS; i++) {
+        const pare_salience *salience = pare_salience_find(pare_salience_name(i));
+        if (serves(r->recipe, salience))
+            PARE_TRY(pare_index_scores_new(r->model, salience, axis, &s->sets[s->count++]));
+    }
+    return PARE_OK;
+}
+
+static void reduce(const pare_recipe *recipe, const pare_index_scores *indices, pare_score_result *out) {
+    pare_unit_scores_reduce(indices, recipe->reduction, recipe->alignment, &out->scores);
+}
+
+static pare_status score_sets(pare_scoring *s, pare_score_result *out) {
+    PARE_TRY(new_sets(s));
+    PARE_TRY(score_signal(s, out));
+    reduce(s->request->recipe, &s->sets[0], out);
+    for (int i = 0; i < s->count; i++)
+        PARE_TRY(pare_cache_indices_give(s->request->cache, s->request, &s->sets[i], out));
+    return PARE_OK;
+}
+
+static pare_status score_elements(pare_scoring *s, pare_score_result *out) {
+    pare_score_result made = {0};
+    const pare_index_scores *known = pare_cache_indices_find(s->request->cache, s->request, &made);
+    if (known) {
+        reduce(s->request->recipe, known, out);
+        out->loss = made.loss;
+        out->steps = made.steps;
+        out->trace = made.trace;
+        return PARE_OK;
+    }
+    pare_status status = score_sets(s, out);
+    for (int i = 0; i < s->count; i++)
+        pare_index_scores_free(&s->sets[i]);
     return status;
 }
 

@@ -16,6 +16,7 @@ typedef struct pare_score_request {
     const char *digest;  /* of the calibration ids, 64 hexadecimal digits */
     const char *state;   /* file that a Moreau iteration is saved to after each step, and taken up from; NULL: none */
     const char *key;     /* what that file belongs to, 64 hexadecimal digits */
+    pare_cache *cache;   /* or NULL */
 } pare_score_request;
 
 typedef struct pare_score_result {

@@ -23,7 +23,7 @@ static pare_status score_tensor(pare_scoring *s, const pare_input_norms *norms, 
     for (int64_t i = 0; i < columns; i++)
         inputs[i] = (float)sqrt(squares[i]);
     pare_row_signals signals = {.inputs = inputs};
-    pare_status status = pare_index_scores_add(&s->indices, id, 0, rows, &signals);
+    pare_status status = pare_scoring_add(s, id, 0, rows, &signals);
     pare_free(inputs);
     return status;
 }

@@ -4,9 +4,12 @@
 
 #include "recipe/score.h"
 
+enum { PARE_SCORE_SETS = 4 };
+
 typedef struct pare_scoring {
     const pare_score_request *request;
-    pare_index_scores indices;
+    pare_index_scores sets[PARE_SCORE_SETS]; /* the recipe's salience, and others that the same signal serves */
+    int count;
     uint64_t passes_done, passes_total; /* for progress */
 } pare_scoring;
 
@@ -15,9 +18,13 @@ pare_status pare_scoring_pass(pare_scoring *scoring, pare_pass **pass);
 /* The axis that the recipe's mode cuts. */
 pare_score_axis pare_scoring_axis(const pare_recipe *recipe);
 
-/* Adds stored matrices to the indices, with signal[id] beside them if there is one, multiplied by `scale`. Progress is
- * reported for the scoring's own indices alone: others are looked at in between. */
-pare_status pare_scoring_stored(pare_scoring *scoring, pare_index_scores *indices, float *const *signal, float scale);
+/* Adds stored matrices to some sets, with signal[id] beside them if there is one, multiplied by `scale`. Progress is
+ * reported for the scoring's own sets alone: others are looked at in between. */
+pare_status pare_scoring_stored(pare_scoring *scoring, pare_index_scores *sets, int count, float *const *signal,
+                                float scale);
+/* Adds rows to all of the scoring's sets. */
+pare_status pare_scoring_add(pare_scoring *scoring, size_t id, int64_t first, int64_t rows,
+                             const pare_row_signals *signals);
 /* Gradients to the indices, as they appear. */
 pare_gradient_sink pare_scoring_sink(pare_scoring *scoring);
 

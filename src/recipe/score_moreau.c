@@ -18,7 +18,7 @@ static pare_status rank_step(run *r, const pare_moreau_state *state) {
     pare_index_scores indices;
     pare_score_axis axis = pare_scoring_axis(request->recipe);
     PARE_TRY(pare_index_scores_new(request->model, request->recipe->salience, axis, &indices));
-    pare_status status = pare_scoring_stored(r->scoring, &indices, state->delta, scale_of(&request->recipe->moreau));
+    pare_status status = pare_scoring_stored(r->scoring, &indices, 1, state->delta, scale_of(&request->recipe->moreau));
     if (status == PARE_OK)
         pare_unit_scores_reduce(&indices, request->recipe->reduction, request->recipe->alignment, &r->now);
     pare_index_scores_free(&indices);
@@ -88,7 +88,8 @@ static pare_status run_iteration(run *r, pare_score_result *out) {
     PARE_TRY(pare_moreau_state_new(request->model, request->plan->displaced, moreau, request->plan->scratch, &state));
     pare_status status = take_up(r, &state);
     if (status == PARE_OK) status = iterate(r, &state);
-    if (status == PARE_OK) status = pare_scoring_stored(s, &s->indices, pare_moreau_signal(&state), scale_of(moreau));
+    if (status == PARE_OK)
+        status = pare_scoring_stored(s, s->sets, s->count, pare_moreau_signal(&state), scale_of(moreau));
     if (status == PARE_OK) {
         out->trace = state.trace;
         out->steps = moreau->steps;
