@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST = 1 << 20 };
+
 typedef struct reading {
     const char *path;
     const char *text;
@@ -24,17 +26,23 @@ static bool is_key(const reading *r, const char *at) {
     return at < end && *at == ':';
 }
 
-/* The line that the key first stands in. */
-static int line_of(const reading *r, const char *key) {
+/* Where the key first stands, or NULL. */
+static const char *find_key(const reading *r, const char *key) {
     char *quoted = pare_format("\"%s\"", key);
     size_t length = strlen(quoted);
     const char *end = r->text + r->bytes, *at = memmem(r->text, r->bytes, quoted, length);
     while (at && !is_key(r, at + length))
         at = memmem(at + length, (size_t)(end - at) - length, quoted, length);
+    free(quoted);
+    return at;
+}
+
+/* The line that the key first stands in. */
+static int line_of(const reading *r, const char *key) {
+    const char *at = find_key(r, key);
     int line = 1;
     for (const char *c = r->text; at && c < at; c++)
         line += *c == '\n';
-    free(quoted);
     return line;
 }
 
@@ -98,7 +106,6 @@ static pare_status set_keys(const reading *r, json_t *json, pare_recipe *recipe)
 }
 
 pare_status pare_recipe_read(const char *path, pare_recipe *recipe) {
-    enum { MOST = 1 << 20 };
     char *text;
     json_error_t error;
     reading r = {.path = path};
@@ -110,4 +117,16 @@ pare_status pare_recipe_read(const char *path, pare_recipe *recipe) {
     json_decref(json);
     pare_free(text);
     return status;
+}
+
+int pare_recipe_line(const char *path, const char *const *keys) {
+    char *text;
+    reading r = {.path = path};
+    int line = 0;
+    if (pare_file_read(path, MOST, &text, &r.bytes) != PARE_OK) return 0;
+    r.text = text;
+    for (int i = 0; keys[i] && !line; i++)
+        if (find_key(&r, keys[i])) line = line_of(&r, keys[i]);
+    pare_free(text);
+    return line;
 }

@@ -80,76 +80,6 @@ static pare_status set_settings(const pare_prune_options *o, pare_recipe *recipe
     return PARE_OK;
 }
 
-static pare_status check_moreau(const pare_moreau *m) {
-    if (m->prox != PARE_PROX_RELEASED && m->gamma > m->rho)
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "--gamma %g is larger than --rho %g: the proximal step would overshoot; give at most rho",
-                         m->gamma, m->rho);
-    return PARE_OK;
-}
-
-static bool has_gradient(const pare_recipe *r) {
-    return r->signal >= PARE_SIGNAL_GRADIENT && r->signal <= PARE_SIGNAL_SMOOTH_ROWS;
-}
-
-static pare_status check_salience(const pare_recipe *r) {
-    const pare_salience *s = r->salience;
-    if (pare_signal_scores_layers(r->signal)) {
-        if (r->mode != PARE_MODE_LAYER)
-            return pare_fail(PARE_BAD_ARGUMENT, "this method scores whole layers: it needs --mode layer");
-        return s ? pare_fail(PARE_BAD_ARGUMENT, "the signal scores layers by itself and needs no salience") : PARE_OK;
-    }
-    if (!s) return PARE_OK;
-    if ((s->needs & PARE_NEEDS_GRADIENT) && !has_gradient(r))
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "salience %s (%s) needs a gradient: choose the signal gradient, moreau, "
-                         "smooth or smooth-rows",
-                         s->name, s->formula);
-    if ((s->needs & PARE_NEEDS_SQUARES) && r->signal != PARE_SIGNAL_GRADIENT)
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "salience %s (%s) needs the gradient of every sample: choose the signal "
-                         "gradient",
-                         s->name, s->formula);
-    if ((s->needs & PARE_NEEDS_INPUTS) && r->signal != PARE_SIGNAL_INPUTS)
-        return pare_fail(PARE_BAD_ARGUMENT, "salience %s (%s) needs input norms: choose the signal inputs", s->name,
-                         s->formula);
-    if (!s->needs && r->signal != PARE_SIGNAL_NONE)
-        return pare_fail(PARE_BAD_ARGUMENT, "salience %s (%s) reads no signal: choose the signal none", s->name,
-                         s->formula);
-    return PARE_OK;
-}
-
-static pare_status check_mode(const pare_recipe *r) {
-    bool squares = r->salience && (r->salience->needs & PARE_NEEDS_SQUARES);
-    bool inputs = r->salience && (r->salience->needs & PARE_NEEDS_INPUTS);
-    if (r->mode == PARE_MODE_CHANNEL && (squares || inputs))
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "--mode channel also scores norms and the embedding, for which %s has no "
-                         "signal: choose param_first, vectorize, l1 or l2",
-                         r->salience->name);
-    if (r->choice == PARE_CHOOSE_OBS && r->mode != PARE_MODE_BLOCK)
-        return pare_fail(PARE_BAD_ARGUMENT, "--choose obs removes heads and FFN channels: it needs --mode block");
-    if (r->choice == PARE_CHOOSE_OBS && r->ranking == PARE_RANK_GLOBAL_RAW)
-        return pare_fail(PARE_BAD_ARGUMENT, "--choose obs takes its widths from --select local, uniform, global or "
-                                            "rising, not global-raw");
-    if (r->query_heads && r->ranking == PARE_RANK_GLOBAL_RAW)
-        return pare_fail(PARE_BAD_ARGUMENT, "--select global-raw ranks whole KV groups: it needs --gqa kv");
-    if (r->choice == PARE_CHOOSE_OBS && r->query_heads &&
-        (r->ranking == PARE_RANK_UNIFORM || r->ranking == PARE_RANK_GLOBAL))
-        return pare_fail(PARE_BAD_ARGUMENT, "--choose obs knows the error curves of KV groups, not of query heads: "
-                                            "--gqa query needs --select local or rising");
-    if (r->compensation != PARE_COMPENSATE_NONE && r->mode == PARE_MODE_LAYER)
-        return pare_fail(PARE_BAD_ARGUMENT, "--compensate ls refits the readers of removed units; --mode layer leaves "
-                                            "none: take --compensate none");
-    return PARE_OK;
-}
-
-pare_status pare_recipe_check(const pare_recipe *r) {
-    PARE_TRY(check_salience(r));
-    PARE_TRY(check_mode(r));
-    return r->signal == PARE_SIGNAL_MOREAU ? check_moreau(&r->moreau) : PARE_OK;
-}
-
 /* Repair constants for a method that does not repair, should an option ask it to. */
 void pare_recipe_start(const pare_recipe *preset, pare_recipe *out) {
     *out = *preset;
@@ -171,7 +101,7 @@ pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     PARE_TRY(set_settings(o, out));
     PARE_TRY(set_constants(o, out));
     if (out->mode == PARE_MODE_CHANNEL && out->readers <= 0.0) out->readers = 1.0; /* there is nothing else to refit */
-    return pare_recipe_check(out);
+    return pare_recipe_check(out, o->recipe);
 }
 
 bool pare_signal_scores_layers(pare_signal signal) {

@@ -1,0 +1,124 @@
+/* Choices that contradict each other: one row each. */
+#include "recipe/recipe.h"
+#include "support/file.h"
+
+#include <stdlib.h>
+
+static bool needs(const pare_recipe *r, unsigned what) {
+    return r->salience && (r->salience->needs & what);
+}
+
+static bool has_gradient(const pare_recipe *r) {
+    return r->signal >= PARE_SIGNAL_GRADIENT && r->signal <= PARE_SIGNAL_SMOOTH_ROWS;
+}
+
+static bool layer_signal_elsewhere(const pare_recipe *r) {
+    return pare_signal_scores_layers(r->signal) && r->mode != PARE_MODE_LAYER;
+}
+
+static bool layer_signal_with_salience(const pare_recipe *r) {
+    return pare_signal_scores_layers(r->signal) && r->salience;
+}
+
+static bool gradient_is_missing(const pare_recipe *r) {
+    return needs(r, PARE_NEEDS_GRADIENT) && !has_gradient(r);
+}
+
+static bool samples_are_missing(const pare_recipe *r) {
+    return needs(r, PARE_NEEDS_SQUARES) && r->signal != PARE_SIGNAL_GRADIENT;
+}
+
+static bool inputs_are_missing(const pare_recipe *r) {
+    return needs(r, PARE_NEEDS_INPUTS) && r->signal != PARE_SIGNAL_INPUTS;
+}
+
+static bool signal_is_not_read(const pare_recipe *r) {
+    return r->salience && !r->salience->needs && r->signal != PARE_SIGNAL_NONE;
+}
+
+static bool hidden_without_signal(const pare_recipe *r) {
+    return r->mode == PARE_MODE_CHANNEL && needs(r, PARE_NEEDS_SQUARES | PARE_NEEDS_INPUTS);
+}
+
+static bool obs_elsewhere(const pare_recipe *r) {
+    return r->choice == PARE_CHOOSE_OBS && r->mode != PARE_MODE_BLOCK;
+}
+
+static bool obs_by_raw_ranks(const pare_recipe *r) {
+    return r->choice == PARE_CHOOSE_OBS && r->ranking == PARE_RANK_GLOBAL_RAW;
+}
+
+static bool raw_ranks_of_queries(const pare_recipe *r) {
+    return r->query_heads && r->ranking == PARE_RANK_GLOBAL_RAW;
+}
+
+static bool curves_of_queries(const pare_recipe *r) {
+    bool by_cost = r->ranking == PARE_RANK_UNIFORM || r->ranking == PARE_RANK_GLOBAL;
+    return r->choice == PARE_CHOOSE_OBS && r->query_heads && by_cost;
+}
+
+static bool layers_refitted(const pare_recipe *r) {
+    return r->compensation != PARE_COMPENSATE_NONE && r->mode == PARE_MODE_LAYER;
+}
+
+static bool overshoots(const pare_recipe *r) {
+    return r->signal == PARE_SIGNAL_MOREAU && r->moreau.prox != PARE_PROX_RELEASED && r->moreau.gamma > r->moreau.rho;
+}
+
+typedef struct contradiction {
+    const char *keys[3]; /* of which one is to be changed, the likeliest first */
+    bool (*holds)(const pare_recipe *recipe);
+    const char *message;
+} contradiction;
+
+static const contradiction all[] = {
+    {{"mode", "signal"}, layer_signal_elsewhere, "this method scores whole layers: it needs --mode layer"},
+    {{"salience", "signal"},
+     layer_signal_with_salience,
+     "the signals depth, influence and removal score layers by themselves: leave out the salience"},
+    {{"salience", "signal"},
+     gradient_is_missing,
+     "the salience needs a gradient: choose the signal gradient, moreau, smooth or smooth-rows"},
+    {{"salience", "signal"},
+     samples_are_missing,
+     "the salience needs the gradient of every sample: choose the signal gradient"},
+    {{"salience", "signal"}, inputs_are_missing, "the salience needs input norms: choose the signal inputs"},
+    {{"salience", "signal"}, signal_is_not_read, "the salience reads no signal: choose the signal none"},
+    {{"mode", "salience"},
+     hidden_without_signal,
+     "--mode channel also scores norms and the embedding, for which the salience has no signal: choose param_first, "
+     "vectorize, l1 or l2"},
+    {{"choose", "mode"}, obs_elsewhere, "--choose obs removes heads and FFN channels: it needs --mode block"},
+    {{"select", "choose"},
+     obs_by_raw_ranks,
+     "--choose obs takes its widths from --select local, uniform, global or rising, not global-raw"},
+    {{"gqa", "select"}, raw_ranks_of_queries, "--select global-raw ranks whole KV groups: it needs --gqa kv"},
+    {{"gqa", "select"},
+     curves_of_queries,
+     "--choose obs knows the error curves of KV groups, not of query heads: --gqa query needs --select local or "
+     "rising"},
+    {{"compensate", "mode"},
+     layers_refitted,
+     "--compensate ls refits the readers of removed units; --mode layer leaves none: take --compensate none"},
+};
+
+static pare_status refuse(const pare_recipe *recipe, const contradiction *c, const char *file) {
+    bool names_salience = c->keys[0][0] == 's' && c->keys[0][1] == 'a' && recipe->salience;
+    char *subject = names_salience ? pare_format("%s (%s): ", recipe->salience->name, recipe->salience->formula)
+                                   : pare_format("%s", "");
+    int line = file ? pare_recipe_line(file, c->keys) : 0;
+    pare_status status = line ? pare_fail(PARE_BAD_ARGUMENT, "%s, line %d: %s%s", file, line, subject, c->message)
+                              : pare_fail(PARE_BAD_ARGUMENT, "%s%s", subject, c->message);
+    free(subject);
+    return status;
+}
+
+pare_status pare_recipe_check(const pare_recipe *recipe, const char *file) {
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].holds(recipe)) return refuse(recipe, &all[i], file);
+    if (overshoots(recipe))
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--gamma %g is larger than --rho %g: the proximal step would overshoot; give at most rho",
+                         recipe->moreau.gamma, recipe->moreau.rho);
+    return PARE_OK;
+}
