@@ -171,7 +171,12 @@ pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     PARE_TRY(set_settings(o, out));
     PARE_TRY(set_constants(o, out));
     if (out->mode == PARE_MODE_CHANNEL && out->readers <= 0.0) out->readers = 1.0; /* there is nothing else to refit */
-    return pare_recipe_check(out);
+    pare_status status = pare_recipe_check(out);
+    if (status == PARE_OK || !o->recipe) return status;
+    char *sentence = pare_format("%s", pare_message());
+    status = pare_fail(status, "%s: %s", o->recipe, sentence);
+    free(sentence);
+    return status;
 }
 
 bool pare_signal_scores_layers(pare_signal signal) {
