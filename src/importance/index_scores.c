@@ -24,7 +24,7 @@ static uint64_t index_count(const pare_index_scores *scores, size_t id) {
 
 pare_status pare_index_scores_new(const pare_model *model, const pare_salience *salience, pare_score_axis axis,
                                   pare_index_scores *out) {
-    *out = (pare_index_scores){.model = model, .salience = salience, .axis = axis};
+    *out = (pare_index_scores){.model = model, .salience = salience, .axis = axis, .count = model->tensor_count};
     pare_status status = pare_alloc(&out->by_tensor, model->tensor_count, sizeof *out->by_tensor, "scores");
     for (size_t id = 0; id < model->tensor_count && status == PARE_OK; id++)
         if (index_count(out, id))
@@ -34,7 +34,7 @@ pare_status pare_index_scores_new(const pare_model *model, const pare_salience *
 }
 
 void pare_index_scores_free(pare_index_scores *scores) {
-    for (size_t id = 0; scores->by_tensor && id < scores->model->tensor_count; id++)
+    for (size_t id = 0; scores->by_tensor && id < scores->count; id++)
         pare_free(scores->by_tensor[id]);
     pare_free(scores->by_tensor);
     *scores = (pare_index_scores){0};

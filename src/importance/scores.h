@@ -17,7 +17,8 @@ typedef struct pare_index_scores {
     const pare_model *model;
     const pare_salience *salience;
     pare_score_axis axis;
-    double **by_tensor; /* [tensor_count], NULL where a tensor has no such axis */
+    size_t count;       /* of tensor ids */
+    double **by_tensor; /* [count], NULL where a tensor has no such axis */
 } pare_index_scores;
 
 pare_status pare_index_scores_new(const pare_model *model, const pare_salience *salience, pare_score_axis axis,

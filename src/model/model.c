@@ -1,6 +1,7 @@
 #include "model/model.h"
 #include "support/memory.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,6 +74,7 @@ static pare_status bind_tensors(pare_model *model) {
 }
 
 pare_status pare_model_open(const char *directory, pare_model **out) {
+    static atomic_uint_fast64_t opened;
     *out = NULL;
     pare_model *model;
     PARE_TRY(pare_alloc(&model, 1, sizeof *model, "model"));
@@ -84,6 +86,7 @@ pare_status pare_model_open(const char *directory, pare_model **out) {
         pare_model_close(model);
         return status;
     }
+    model->serial = atomic_fetch_add(&opened, 1) + 1;
     *out = model;
     return PARE_OK;
 }

@@ -26,6 +26,7 @@ struct pare_model {
     const pare_tensor **tensors; /* [tensor_count], by tensor id */
     size_t tensor_count;
     pare_tokenizer **tokenizer; /* one slot, filled on first use */
+    uint64_t serial;            /* no two models that this program opens have the same: for results that are kept */
 };
 
 /* Tensor ids: the embedding, then PARE_LAYER_ROLES per layer, the final norm, and the LM head unless it is tied. */

@@ -62,9 +62,9 @@ static entry *add(pare_cache *cache, char *key) {
 
 static char *windows_key(const pare_model *model, const pare_calibration_request *request) {
     const pare_calibration_options *o = request->options;
-    return pare_format("windows %p %s|%s|%u %u %d|%u %u %d %llu", (const void *)model, o->source ? o->source : "self",
-                       o->field ? o->field : "", o->samples, o->length, o->stream, request->usual, request->batches,
-                       request->mid_text, (unsigned long long)request->seed);
+    return pare_format("windows %llu %s|%s|%u %u %d|%u %u %d %llu", (unsigned long long)model->serial,
+                       o->source ? o->source : "self", o->field ? o->field : "", o->samples, o->length, o->stream,
+                       request->usual, request->batches, request->mid_text, (unsigned long long)request->seed);
 }
 
 bool pare_cache_windows_take(pare_cache *cache, const pare_model *model, const pare_calibration_request *request,
@@ -103,9 +103,9 @@ static char *signal_key(const pare_score_request *r, const char *what, bool unit
         tensors[2 * id + 1] = r->plan->displaced[id] ? 'd' : '-';
     }
     if (tensors) tensors[2 * count] = 0;
-    char *key = pare_format("%s %p %s|%s|%s|%d %llu", what, (const void *)r->model, constants ? constants : "",
-                            r->digest ? r->digest : "", tensors ? tensors : "", (int)r->backend->operand,
-                            (unsigned long long)r->seed);
+    char *key = pare_format("%s %llu %s|%s|%s|%d %llu", what, (unsigned long long)r->model->serial,
+                            constants ? constants : "", r->digest ? r->digest : "", tensors ? tensors : "",
+                            (int)r->backend->operand, (unsigned long long)r->seed);
     json_decref(recipe);
     free(constants);
     free(tensors);
@@ -163,7 +163,7 @@ pare_status pare_cache_indices_give(pare_cache *cache, const pare_score_request 
 }
 
 static char *nll_key(const pare_model *model, const char *name) {
-    return pare_format("nll %p %s", (const void *)model, name);
+    return pare_format("nll %llu %s", (unsigned long long)model->serial, name);
 }
 
 bool pare_cache_nll_take(pare_cache *cache, const pare_model *model, const char *name, double *nll) {
@@ -181,20 +181,20 @@ pare_status pare_cache_nll_give(pare_cache *cache, const pare_model *model, cons
 }
 
 bool pare_cache_text_take(pare_cache *cache, const pare_model *model, const char *name, pare_windows *out) {
-    const entry *e = find(cache, pare_format("text %p %s", (const void *)model, name));
+    const entry *e = find(cache, pare_format("text %llu %s", (unsigned long long)model->serial, name));
     return e && pare_windows_copy(&e->windows, out) == PARE_OK;
 }
 
 pare_status pare_cache_text_give(pare_cache *cache, const pare_model *model, const char *name,
                                  const pare_windows *windows) {
     if (!cache) return PARE_OK;
-    entry *e = add(cache, pare_format("text %p %s", (const void *)model, name));
+    entry *e = add(cache, pare_format("text %llu %s", (unsigned long long)model->serial, name));
     if (!e) return PARE_OUT_OF_MEMORY;
     return pare_windows_copy(windows, &e->windows);
 }
 
 static char *fisher_key(const pare_model *model, const char *name) {
-    return pare_format("fisher %p %s", (const void *)model, name);
+    return pare_format("fisher %llu %s", (unsigned long long)model->serial, name);
 }
 
 const pare_output_fisher *pare_cache_fisher_find(pare_cache *cache, const pare_model *model, const char *name) {
@@ -214,7 +214,7 @@ pare_status pare_cache_fisher_give(pare_cache *cache, const pare_model *model, c
 }
 
 static char *scan_key(const pare_model *model) {
-    return pare_format("scan %p", (const void *)model);
+    return pare_format("scan %llu", (unsigned long long)model->serial);
 }
 
 bool pare_cache_scanned(pare_cache *cache, const pare_model *model) {

@@ -60,8 +60,8 @@ static void the_input_is_never_the_output(void **state) {
 /* seed 3 twice and 4 once, for a method that draws and one that does not. */
 static void the_same_seed_gives_the_same_bytes(void **state) {
     (void)state;
-    static const char *const methods[] = {"random", "moreau-gs", "taylor"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const methods[] = {"random", "moreau-gs", "taylor", "best"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         prune_run r = prune_run_open(tiny);
         char digests[3][PARE_DIGEST_TEXT];
         r.options.method = methods[i];
@@ -80,7 +80,7 @@ static void the_same_seed_gives_the_same_bytes(void **state) {
 
 static void threads_do_not_choose_units(void **state) {
     (void)state;
-    static const char *const methods[] = {"taylor", "moreau-gs", "moreau", "magnitude-l1", "random"};
+    static const char *const methods[] = {"taylor", "moreau-gs", "moreau", "magnitude-l1", "random", "best", "obs"};
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         prune_run r = prune_run_open(tiny);
         r.options.method = methods[i];

@@ -155,6 +155,12 @@ static void keys_without_a_meaning(void **state) {
     REFUSE("{\"base\": \"moreau-released\",\n\"rho\": 0.5}", "line 2", "rho");
 }
 
+static void contradictions_name_the_file(void **state) {
+    (void)state;
+    REFUSE("{\"base\": \"taylor\", \"salience\": \"l1\"}", "reads no signal");
+    REFUSE("{\"base\": \"layer-first\", \"mode\": \"block\"}", "--mode layer");
+}
+
 static void files_that_cannot_be_read(void **state) {
     (void)state;
     pare_recipe r;
@@ -177,6 +183,7 @@ int main(void) {
         cmocka_unit_test(mistakes_have_a_line),
         cmocka_unit_test(the_line_is_that_of_the_key),
         cmocka_unit_test(keys_without_a_meaning),
+        cmocka_unit_test(contradictions_name_the_file),
         cmocka_unit_test(files_that_cannot_be_read),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
