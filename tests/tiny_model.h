@@ -114,10 +114,10 @@ static inline void tiny_add(tiny_shard *shard, const tiny_model *model, const ch
         values[i] = (float)((columns ? 0 : 1) + model->scale * tiny_normal(state));
     pare_from_float(shard->data + shard->bytes, model->dtype, values, count);
     free(values);
-    json_t *shape =
+    json_t *sizes =
         columns ? json_pack("[I,I]", (json_int_t)rows, (json_int_t)columns) : json_pack("[I]", (json_int_t)rows);
     json_object_set_new(shard->header, name,
-                        json_pack("{s:s,s:o,s:[I,I]}", "dtype", pare_dtype_name(model->dtype), "shape", shape,
+                        json_pack("{s:s,s:o,s:[I,I]}", "dtype", pare_dtype_name(model->dtype), "shape", sizes,
                                   "data_offsets", (json_int_t)shard->bytes, (json_int_t)(shard->bytes + bytes)));
     shard->bytes += bytes;
 }

@@ -61,9 +61,12 @@ static pare_status load(const pare_model *model, const pare_backend *backend, co
     uint32_t usual = request->usual ? request->usual : SAMPLES;
     if (options->length) PARE_TRY(pare_calibration_check_length(model, "--length", options->length));
     if (pare_calibration_is_self(options->source)) {
-        uint32_t length = LENGTH < model->config.max_positions ? LENGTH : model->config.max_positions;
+        uint32_t positions = model->config.max_positions, length = LENGTH < positions ? LENGTH : positions;
+        if (options->length) length = options->length;
+        uint32_t lead = positions - length < length ? positions - length : length;
         pare_self_request self = {.sequences = samples_of(request, usual),
-                                  .length = options->length ? options->length : length,
+                                  .lead = request->mid_text ? lead : 0,
+                                  .length = length,
                                   .seed = request->seed};
         return pare_self_sample(model, backend, runtime, &self, windows);
     }

@@ -90,7 +90,8 @@ static pare_status allocate(gathering *g, pare_output_fisher *out) {
     PARE_TRY(pare_scratch_open(&out->memory, pare_output_fisher_bytes(model), request->scratch, "the output metrics"));
     for (uint32_t i = 0; i < out->layers; i++)
         for (int stage = 0; stage < PARE_OUTPUT_STAGES; stage++)
-            out->metric[i][stage] = (float *)out->memory.data + ((size_t)i * PARE_OUTPUT_STAGES + (size_t)stage) * d * d;
+            out->metric[i][stage] =
+                (float *)out->memory.data + ((size_t)i * PARE_OUTPUT_STAGES + (size_t)stage) * d * d;
     PARE_TRY(pare_alloc_uninitialized(&g->scaled, CHUNK * d, sizeof(float), "output gradients"));
     return pare_alloc_uninitialized(&g->operand, CHUNK * d, pare_operand_size(request->source->backend),
                                     "output gradients");
@@ -99,11 +100,8 @@ static pare_status allocate(gathering *g, pare_output_fisher *out) {
 static pare_status gather(gathering *g, int64_t group) {
     const pare_fisher_request *request = g->request;
     pare_pass_shape shape = shape_of(request, group);
-    pare_gradient_sink sink = {.wants = wants,
-                               .rows = no_rows,
-                               .output_gradient = see_output,
-                               .middle_gradient = see_middle,
-                               .context = g};
+    pare_gradient_sink sink = {
+        .wants = wants, .rows = no_rows, .output_gradient = see_output, .middle_gradient = see_middle, .context = g};
     pare_pass *pass;
     g->passes = (uint64_t)(request->sequences / group);
     g->scale = (float)(group * (request->length - 1));

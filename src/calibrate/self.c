@@ -37,7 +37,7 @@ static pare_status writer_open(writer *w, const pare_backend *backend) {
     uint32_t vocabulary = model->config.vocabulary;
     pare_source source = {.model = model, .backend = backend};
     pare_generator_memory memory;
-    pare_generator_shape shape = {.capacity = w->request->length};
+    pare_generator_shape shape = {.capacity = w->request->lead + w->request->length};
     uint64_t limit = pare_runtime_limit(w->runtime);
     for (w->group = GROUP;; w->group /= 2) {
         uint64_t logits = (uint64_t)w->group * vocabulary * sizeof(float);
@@ -62,7 +62,8 @@ static pare_status write_token(writer *w, const float *logits, pare_random *rand
 }
 
 static pare_status write_group(writer *w, uint32_t first, uint32_t wanted, uint32_t *ids) {
-    uint32_t vocabulary = w->model->config.vocabulary, length = w->request->length, last[GROUP];
+    uint32_t vocabulary = w->model->config.vocabulary, last[GROUP];
+    uint32_t lead = w->request->lead, length = w->request->length, written = lead + length;
     pare_random random[GROUP];
     int64_t bos = w->model->config.bos;
     pare_generator_reset(w->generator);
@@ -70,12 +71,12 @@ static pare_status write_group(writer *w, uint32_t first, uint32_t wanted, uint3
         random[i] = (pare_random){.seed = w->request->seed, .stream = first + i};
         last[i] = bos >= 0 ? (uint32_t)bos : (uint32_t)pare_random_below(&random[i], vocabulary);
     }
-    for (uint32_t t = 0; t < length; t++) {
-        for (uint32_t i = 0; i < wanted; i++)
-            ids[(size_t)i * length + t] = last[i];
+    for (uint32_t t = 0; t < written; t++) {
+        for (uint32_t i = 0; i < wanted && t >= lead; i++)
+            ids[(size_t)i * length + t - lead] = last[i];
         w->done += wanted;
-        PARE_TRY(pare_progress_report(w->runtime, "writing text", w->done, (uint64_t)w->request->sequences * length));
-        if (t + 1 == length) break;
+        PARE_TRY(pare_progress_report(w->runtime, "writing text", w->done, (uint64_t)w->request->sequences * written));
+        if (t + 1 == written) break;
         PARE_TRY(pare_generator_step(w->generator, last, 1, w->logits));
         for (uint32_t i = 0; i < (uint32_t)w->group; i++)
             PARE_TRY(write_token(w, w->logits + (size_t)i * vocabulary, &random[i], &last[i]));

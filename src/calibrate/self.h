@@ -7,7 +7,8 @@
 
 typedef struct pare_self_request {
     uint32_t sequences;
-    uint32_t length; /* from 1 to the model's max_positions */
+    uint32_t lead;   /* tokens that are written first and thrown away; 0: sequences begin with BOS */
+    uint32_t length; /* kept, 1 or more; lead + length at most the model's max_positions */
     uint64_t seed;
 } pare_self_request;
 

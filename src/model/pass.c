@@ -208,9 +208,10 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
     PARE_TRY(pare_pass_loss(pass, source, NULL, &sum));
     *loss = sum / (double)(pass->sequences * (pass->shape.length - 1));
     if (!isfinite(*loss))
-        return pare_fail(PARE_NUMERIC_ERROR,
-                         "the loss is %f: the weights of %s hold NaN or infinity, or a step was too large", *loss,
-                         pare_checkpoint_directory(model->checkpoint));
+        return pare_fail(
+            PARE_NUMERIC_ERROR,
+            "the loss is %f: the weights of %s hold NaN or infinity, or a step was too large (lower --gamma)", *loss,
+            pare_checkpoint_directory(model->checkpoint));
     pass->gradients.sink = sink;
     PARE_TRY(output_backward(pass, source, sink));
     PARE_TRY(blocks_backward(pass, source, lowest));

@@ -58,9 +58,9 @@ static entry *add(pare_cache *cache, char *key) {
 
 static char *windows_key(const pare_model *model, const pare_calibration_request *request) {
     const pare_calibration_options *o = request->options;
-    return pare_format("windows %p %s|%s|%u %u %d|%u %u %llu", (const void *)model, o->source ? o->source : "self",
+    return pare_format("windows %p %s|%s|%u %u %d|%u %u %d %llu", (const void *)model, o->source ? o->source : "self",
                        o->field ? o->field : "", o->samples, o->length, o->stream, request->usual, request->batches,
-                       (unsigned long long)request->seed);
+                       request->mid_text, (unsigned long long)request->seed);
 }
 
 bool pare_cache_windows_take(pare_cache *cache, const pare_model *model, const pare_calibration_request *request,

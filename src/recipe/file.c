@@ -16,10 +16,21 @@ typedef struct reading {
     size_t bytes;
 } reading;
 
+/* True if a colon follows, after spaces at most: then what stands before `at` is a key. */
+static bool is_key(const reading *r, const char *at) {
+    const char *end = r->text + r->bytes;
+    while (at < end && strchr(" \t\r\n", *at) && *at)
+        at++;
+    return at < end && *at == ':';
+}
+
 /* The line that the key first stands in. */
 static int line_of(const reading *r, const char *key) {
     char *quoted = pare_format("\"%s\"", key);
-    const char *at = memmem(r->text, r->bytes, quoted, strlen(quoted));
+    size_t length = strlen(quoted);
+    const char *end = r->text + r->bytes, *at = memmem(r->text, r->bytes, quoted, length);
+    while (at && !is_key(r, at + length))
+        at = memmem(at + length, (size_t)(end - at) - length, quoted, length);
     int line = 1;
     for (const char *c = r->text; at && c < at; c++)
         line += *c == '\n';
@@ -75,6 +86,11 @@ static pare_status set_keys(const reading *r, json_t *json, pare_recipe *recipe)
     if (base) PARE_TRY(set_base(r, base, recipe));
     json_object_foreach(json, name, value) {
         if (value != base) PARE_TRY(set_key(r, name, value, recipe));
+    }
+    json_object_foreach(json, name, value) {
+        if (value != base && !pare_key_find(name)->applies(recipe))
+            return pare_fail(PARE_BAD_ARGUMENT, "%s, line %d: %s has no meaning for this recipe; leave it out", r->path,
+                             line_of(r, name), name);
     }
     recipe->name = "recipe";
     recipe->summary = "";

@@ -32,6 +32,7 @@ static pare_status load_windows(pare_prune_job *job) {
     pare_calibration_request request = {.options = &job->calibration,
                                         .usual = job->usual_samples,
                                         .batches = pare_prune_batches(job),
+                                        .mid_text = pare_recipe_repairs(&job->recipe),
                                         .seed = job->options->seed};
     if (pare_cache_windows_take(job->options->cache, job->model, &request, &job->windows, job->calibration_digest))
         return PARE_OK;

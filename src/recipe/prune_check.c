@@ -11,9 +11,9 @@ static pare_status choose_range(const pare_prune_job *job, pare_layers span, con
     uint32_t layers = job->model->config.layers;
     int32_t begin = span.given ? span.begin : o->layer_begin, end = span.given ? span.end : o->layer_end;
     bool all = !span.given && begin == 0 && end == 0;
-    if (begin < 0 || end < 0)
-        return pare_fail(PARE_BAD_ARGUMENT, "%s %d:%d: the model has layers 0:%u (the end is not included)", option,
-                         begin, end, layers);
+    if (begin < 0 || end < begin || end > (int64_t)layers)
+        return pare_fail(PARE_BAD_ARGUMENT, "%s %d:%d: the model has layers 0:%u (the end is not included)",
+                         span.given ? option : "--layers", begin, end, layers);
     *out = (pare_layer_range){(uint32_t)begin, all ? layers : (uint32_t)end};
     return PARE_OK;
 }
@@ -63,6 +63,7 @@ static pare_status choose_target(pare_prune_job *job) {
                                 .bytes = o->bytes,
                                 .round_to = o->round_to,
                                 .keep_min = r->keep_min,
+                                .before = job->model->config.widths,
                                 .rise = r->rise};
     PARE_TRY(choose_range(job, o->attention, "--attention-layers", &job->target.attention));
     PARE_TRY(choose_range(job, o->ffn, "--ffn-layers", &job->target.ffn));

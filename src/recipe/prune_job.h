@@ -81,6 +81,9 @@ pare_status pare_prune_rounds(pare_prune_job *job);
 pare_status pare_prune_repair(pare_prune_job *job);
 /* Frees what belongs to one round. */
 void pare_prune_round_free(pare_prune_job *job);
+/* Adds what the repair will hold to job->plan. */
+pare_status pare_prune_plan_repair(pare_prune_job *job);
+pare_repair_options pare_prune_repair_options(const pare_recipe *recipe);
 /* Makes job->plan for job->current; announced: and shows it. */
 pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t length, bool announced);
 /* Runs one stage and adds its time to job->seconds. */

@@ -20,7 +20,7 @@ typedef struct repairing {
     pare_stage_fit (*fits)[PARE_STAGES];       /* [layers] */
 } repairing;
 
-static pare_repair_options options_of(const pare_recipe *recipe) {
+pare_repair_options pare_prune_repair_options(const pare_recipe *recipe) {
     bool chosen = recipe->choice == PARE_CHOOSE_OBS;
     return (pare_repair_options){.alpha = recipe->dense,
                                  .beta = recipe->compensation == PARE_COMPENSATE_LS ? recipe->readers : 0.0,
@@ -42,7 +42,7 @@ static pare_status begin(pare_prune_job *job, repairing *r) {
                                   .length = job->windows.length,
                                   .limit = pare_runtime_limit(job->runtime),
                                   .scratch = pare_runtime_scratch(job->runtime),
-                                  .options = options_of(&job->recipe)};
+                                  .options = pare_prune_repair_options(&job->recipe)};
     PARE_TRY(pare_alloc(&r->signals, layers, sizeof *r->signals, "repair"));
     PARE_TRY(pare_alloc(&r->widths, layers, sizeof *r->widths, "repair"));
     return pare_alloc(&r->fits, layers, sizeof *r->fits, "repair");

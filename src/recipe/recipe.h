@@ -75,7 +75,8 @@ typedef struct pare_key {
     size_t offset;
     const char *const *choices; /* names by value, NULL after the last */
     double low, high;
-    bool open; /* low itself is excluded */
+    bool open;        /* low itself is excluded */
+    bool off_at_zero; /* 0 is as if there were no such constant */
     bool (*applies)(const pare_recipe *recipe);
     const char *advice; /* "give a positive number, such as 0.2" */
 } pare_key;

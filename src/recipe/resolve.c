@@ -204,9 +204,11 @@ pare_status pare_recipe_constants(const pare_prune_options *options, char **text
     for (size_t i = 0; (key = pare_key_at(i)); i++) {
         bool number = key->kind == PARE_KEY_INTEGER || key->kind == PARE_KEY_REAL;
         if (!number || !key->applies(&recipe)) continue;
-        json_t *value = pare_key_json(key, &recipe);
-        char *longer = pare_format("%s%s%s %g", line, *line ? ", " : "", key->name, json_number_value(value));
-        json_decref(value);
+        json_t *json = pare_key_json(key, &recipe);
+        double value = json_number_value(json);
+        json_decref(json);
+        if (value == 0.0 && key->off_at_zero) continue;
+        char *longer = pare_format("%s%s%s %g", line, *line ? ", " : "", key->name, value);
         free(line);
         line = longer;
     }

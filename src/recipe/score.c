@@ -66,7 +66,9 @@ pare_status pare_scoring_stored(pare_scoring *s, pare_index_scores *indices, flo
         pare_tensor_matrix(r->model->tensors[id], &rows, &columns);
         pare_row_signals signals = {.gradient = signal ? signal[id] : NULL, .gradient_scale = scale};
         PARE_TRY(pare_index_scores_add(indices, id, 0, rows, &signals));
-        PARE_TRY(pare_progress_report(r->runtime, "scoring", ++done, total));
+        done++;
+        PARE_TRY(indices == &s->indices ? pare_progress_report(r->runtime, "scoring", done, total)
+                                        : pare_interrupted());
     }
     return PARE_OK;
 }

@@ -15,7 +15,8 @@ pare_status pare_scoring_pass(pare_scoring *scoring, pare_pass **pass);
 /* The axis that the recipe's mode cuts. */
 pare_score_axis pare_scoring_axis(const pare_recipe *recipe);
 
-/* Adds stored matrices to the indices, with signal[id] beside them if there is one, multiplied by `scale`. */
+/* Adds stored matrices to the indices, with signal[id] beside them if there is one, multiplied by `scale`. Progress is
+ * reported for the scoring's own indices alone: others are looked at in between. */
 pare_status pare_scoring_stored(pare_scoring *scoring, pare_index_scores *indices, float *const *signal, float scale);
 /* Gradients to the indices, as they appear. */
 pare_gradient_sink pare_scoring_sink(pare_scoring *scoring);

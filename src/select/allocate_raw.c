@@ -7,7 +7,7 @@
 /* The units of one part of one layer. */
 typedef struct group {
     const double *scores;
-    uint32_t units;
+    uint32_t units, least; /* that there are, and that stay */
     uint32_t *taken;
 } group;
 
@@ -42,8 +42,11 @@ static pare_status list_groups(const pare_model *model, const pare_unit_scores *
     for (uint32_t i = 0; i < layers && status == PARE_OK; i++) {
         const pare_widths *w = &model->config.widths[i];
         if (inside(target->attention, i))
-            out->list[out->count++] = (group){scores->heads[i], w->kv_heads, &out->heads[i]};
-        if (inside(target->ffn, i)) out->list[out->count++] = (group){scores->ffn[i], w->ffn, &out->ffn[i]};
+            out->list[out->count++] =
+                (group){scores->heads[i], w->kv_heads, pare_target_least_heads(model, target, i), &out->heads[i]};
+        if (inside(target->ffn, i))
+            out->list[out->count++] =
+                (group){scores->ffn[i], w->ffn, pare_target_least_channels(model, target, i), &out->ffn[i]};
     }
     if (status != PARE_OK) free_groups(out);
     return status;
@@ -65,12 +68,12 @@ static pare_status find_threshold(const groups *g, uint64_t units, uint64_t remo
     return PARE_OK;
 }
 
-/* What a group loses: everything up to the threshold, unless that is all of it. */
+/* What a group loses: everything up to the threshold and down to what stays in any case, unless that is all of it. */
 static void take(const group *g, double threshold) {
-    uint32_t count = 0;
+    uint32_t count = 0, most = g->units > g->least ? g->units - g->least : 0;
     for (uint32_t i = 0; i < g->units; i++)
         count += g->scores[i] <= threshold;
-    *g->taken = count < g->units ? count : 0;
+    *g->taken = count == g->units && g->least == 1 ? 0 : count < most ? count : most;
 }
 
 pare_status pare_allocate_global_raw(const pare_model *model, const pare_unit_scores *scores, const pare_target *target,

@@ -19,9 +19,28 @@ static uint64_t removed(uint64_t n, double ratio) {
     return n - (uint64_t)trunc((double)n * (1.0 - ratio));
 }
 
-static uint32_t round_up(uint64_t kept, uint32_t multiple, uint32_t most) {
-    uint64_t rounded = multiple ? (kept + multiple - 1) / multiple * multiple : kept;
+uint32_t pare_target_round(const pare_target *target, uint64_t channels, uint32_t most) {
+    uint64_t multiple = target->round_to;
+    uint64_t rounded = multiple ? (channels + multiple - 1) / multiple * multiple : channels;
     return rounded < most ? (uint32_t)rounded : most;
+}
+
+static uint32_t share_of(double share, uint32_t count) {
+    uint32_t least = (uint32_t)ceil(share * (double)count);
+    return least ? least : 1;
+}
+
+static const pare_widths *widths_before(const pare_model *model, const pare_target *target, uint32_t layer) {
+    return target->before ? &target->before[layer] : &model->config.widths[layer];
+}
+
+uint32_t pare_target_least_heads(const pare_model *model, const pare_target *target, uint32_t layer) {
+    const pare_widths *w = widths_before(model, target, layer);
+    return share_of(target->keep_min, target->query_heads ? pare_widths_shared(w) : w->kv_heads);
+}
+
+uint32_t pare_target_least_channels(const pare_model *model, const pare_target *target, uint32_t layer) {
+    return share_of(target->keep_min, widths_before(model, target, layer)->ffn);
 }
 
 /* `kept` of `count`, but no fewer than the share that stays in any case. */
@@ -66,7 +85,7 @@ static void widths_at(const pare_model *model, const pare_target *target, double
         double share = ratio_of(model, target, ratio, layer);
         if (inside(target->attention, layer)) shrink_heads(model, target, share, w);
         if (inside(target->ffn, layer))
-            w->ffn = at_least(target, round_up(w->ffn - removed(w->ffn, share), target->round_to, w->ffn), w->ffn);
+            w->ffn = at_least(target, pare_target_round(target, w->ffn - removed(w->ffn, share), w->ffn), w->ffn);
     }
 }
 
@@ -101,7 +120,7 @@ static void goal_at(const pare_model *model, const pare_target *target, double r
     goal->layers = c->layers;
     memcpy(goal->widths, c->widths, c->layers * sizeof *goal->widths);
     if (target->mode == PARE_MODE_CHANNEL)
-        goal->hidden = round_up(c->hidden - removed(c->hidden, ratio), target->round_to, c->hidden);
+        goal->hidden = pare_target_round(target, c->hidden - removed(c->hidden, ratio), c->hidden);
     else if (target->mode == PARE_MODE_LAYER)
         goal->layers = c->layers - (uint32_t)removed(range, ratio);
     else
@@ -191,6 +210,17 @@ static pare_status check_goal(const pare_model *model, const pare_target *target
     return PARE_OK;
 }
 
+/* A step on the way may be too small for any unit; the target itself may not. */
+static pare_status check_removal(const pare_model *model, const pare_target *target, const pare_goal *goal) {
+    if (goal->parameters < pare_parameters_with(model, model->config.widths, model->config.hidden)) return PARE_OK;
+    if (target->ratios)
+        return pare_fail(PARE_BAD_ARGUMENT, "--ratio: with these shares no layer loses anything; ask for more");
+    return pare_fail(PARE_BAD_ARGUMENT,
+                     "--ratio %g removes nothing here: it is less than one unit, or all units stay (--keep-min, "
+                     "--round-to); ask for more",
+                     goal->ratio);
+}
+
 static pare_status check_range(const pare_model *model, pare_layer_range range, const char *option) {
     if (range.begin <= range.end && range.end <= model->config.layers) return PARE_OK;
     return pare_fail(PARE_BAD_ARGUMENT, "%s %u:%u: the model has layers 0:%u (the end is not included)", option,
@@ -228,6 +258,7 @@ pare_status pare_goal_new(const pare_model *model, const pare_target *target, do
         status = solve(model, target, out);
     else
         goal_at(model, target, target->ratios ? 1.0 : target->ratio, out);
+    if (status == PARE_OK) status = check_removal(model, target, out);
     if (status == PARE_OK && share < 1.0) goal_at(model, target, out->ratio * share, out);
     if (status == PARE_OK) status = check_goal(model, target, out);
     if (status != PARE_OK) pare_goal_free(out);

@@ -9,16 +9,15 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static uint32_t most_steps(const pare_target *target, uint32_t units) {
-    uint32_t least = (uint32_t)ceil(target->keep_min * (double)units);
-    return units - (least ? least : 1);
+static uint32_t most_steps(uint32_t units, uint32_t least) {
+    return units > least ? units - least : 0;
 }
 
-/* Step s removes the s-th lowest unit of each of `groups` stretches of `units` scores. */
-static pare_status build(const double *scores, uint32_t groups, uint32_t units, const pare_target *target,
-                         uint64_t parameters, pare_ladder *out) {
+/* Step s removes the s-th lowest unit of each of `groups` stretches of `units` scores, of which `least` stay. */
+static pare_status build(const double *scores, uint32_t groups, uint32_t units, uint32_t least, uint64_t parameters,
+                         pare_ladder *out) {
     double *sorted;
-    *out = (pare_ladder){.steps = most_steps(target, units), .parameters = parameters};
+    *out = (pare_ladder){.steps = most_steps(units, least), .parameters = parameters};
     PARE_TRY(pare_alloc(&sorted, units, sizeof *sorted, "ranking"));
     pare_status status = pare_alloc(&out->cost, units, sizeof *out->cost, "ladder");
     for (uint32_t group = 0; group < groups && status == PARE_OK; group++) {
@@ -37,10 +36,11 @@ static pare_status build_heads(const pare_model *model, const pare_unit_scores *
     const pare_config *c = &model->config;
     const pare_widths *w = &c->widths[layer];
     uint32_t shared = pare_widths_shared(w);
+    uint32_t least = pare_target_least_heads(model, target, layer);
     uint64_t per_head = (uint64_t)c->hidden * c->head_size;
     if (target->query_heads)
-        return build(scores->query[layer], w->kv_heads, shared, target, 2 * per_head * w->kv_heads, out);
-    return build(scores->heads[layer], 1, w->kv_heads, target, 2 * per_head * (shared + 1), out);
+        return build(scores->query[layer], w->kv_heads, shared, least, 2 * per_head * w->kv_heads, out);
+    return build(scores->heads[layer], 1, w->kv_heads, least, 2 * per_head * (shared + 1), out);
 }
 
 static bool inside(pare_layer_range range, uint32_t layer) {
@@ -56,20 +56,21 @@ pare_status pare_ladders_new(const pare_model *model, const pare_unit_scores *sc
     for (uint32_t i = 0; i < c->layers && status == PARE_OK; i++) {
         if (inside(target->attention, i)) status = build_heads(model, scores, i, target, &out->heads[i]);
         if (status == PARE_OK && inside(target->ffn, i))
-            status = build(scores->ffn[i], 1, c->widths[i].ffn, target, 3 * (uint64_t)c->hidden, &out->ffn[i]);
+            status = build(scores->ffn[i], 1, c->widths[i].ffn, pare_target_least_channels(model, target, i),
+                           3 * (uint64_t)c->hidden, &out->ffn[i]);
     }
     if (status != PARE_OK) pare_ladders_free(out);
     return status;
 }
 
-static pare_status from_curve(const double *curve, uint32_t units, const pare_target *target, uint64_t parameters,
+static pare_status from_curve(const double *curve, uint32_t units, uint32_t least, uint64_t parameters,
                               pare_ladder *out) {
-    double before = 0.0, least = 0.0;
-    *out = (pare_ladder){.steps = most_steps(target, units), .parameters = parameters};
+    double before = 0.0, rise = 0.0;
+    *out = (pare_ladder){.steps = most_steps(units, least), .parameters = parameters};
     PARE_TRY(pare_alloc(&out->cost, units, sizeof *out->cost, "ladder"));
     for (uint32_t i = 0; i < out->steps; i++) {
-        least = fmax(least, curve[i] - before);
-        out->cost[i] = least;
+        rise = fmax(rise, curve[i] - before);
+        out->cost[i] = rise;
         before = curve[i];
     }
     return PARE_OK;
@@ -86,9 +87,11 @@ pare_status pare_ladders_from_curves(const pare_model *model, double *const (*cu
         const pare_widths *w = &c->widths[i];
         uint64_t group = 2 * d * c->head_size * (pare_widths_shared(w) + 1);
         if (inside(target->attention, i))
-            status = from_curve(curves[i][0], w->kv_heads, target, group, &out->heads[i]);
+            status =
+                from_curve(curves[i][0], w->kv_heads, pare_target_least_heads(model, target, i), group, &out->heads[i]);
         if (status == PARE_OK && inside(target->ffn, i))
-            status = from_curve(curves[i][1], w->ffn, target, 3 * d, &out->ffn[i]);
+            status =
+                from_curve(curves[i][1], w->ffn, pare_target_least_channels(model, target, i), 3 * d, &out->ffn[i]);
     }
     if (status != PARE_OK) pare_ladders_free(out);
     return status;

@@ -19,8 +19,8 @@ typedef struct pare_ladders {
 
 pare_status pare_ladders_new(const pare_model *model, const pare_unit_scores *scores, const pare_target *target,
                              pare_ladders *out);
-/* From cumulative errors: curves[layer][0]: [K] after each removed KV group, [1]: [F] after each removed channel. A step
- * costs what the error grows by, and never less than the one before it. */
+/* From cumulative errors: curves[layer][0]: [K] after each removed KV group, [1]: [F] after each removed channel. A
+ * step costs what the error grows by, and never less than the one before it. */
 pare_status pare_ladders_from_curves(const pare_model *model, double *const (*curves)[2], const pare_target *target,
                                      pare_ladders *out);
 void pare_ladders_free(pare_ladders *ladders);

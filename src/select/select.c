@@ -4,15 +4,25 @@
 
 #include <string.h>
 
+/* Widths that were found step by step are rounded up afterwards, which never takes them below the budget. */
+static pare_status round_widths(const pare_model *model, const pare_target *target, pare_widths *widths,
+                                pare_status status) {
+    for (uint32_t i = 0; status == PARE_OK && i < model->config.layers; i++)
+        widths[i].ffn = pare_target_round(target, widths[i].ffn, model->config.widths[i].ffn);
+    return status;
+}
+
 pare_status pare_allocate(const pare_model *model, const pare_unit_scores *scores, const pare_ladders *ladders,
-                            const pare_target *target, const pare_goal *goal, pare_widths *widths) {
+                          const pare_target *target, const pare_goal *goal, pare_widths *widths) {
     switch (target->ranking) {
     case PARE_RANK_UNIFORM:
-        return pare_allocate_uniform(model, ladders, target, goal->parameters, widths);
+        return round_widths(model, target, widths,
+                            pare_allocate_uniform(model, ladders, target, goal->parameters, widths));
     case PARE_RANK_GLOBAL:
-        return pare_allocate_global(model, ladders, target, goal->parameters, widths);
+        return round_widths(model, target, widths,
+                            pare_allocate_global(model, ladders, target, goal->parameters, widths));
     case PARE_RANK_GLOBAL_RAW:
-        return pare_allocate_global_raw(model, scores, target, goal, widths);
+        return round_widths(model, target, widths, pare_allocate_global_raw(model, scores, target, goal, widths));
     default:
         memcpy(widths, goal->widths, model->config.layers * sizeof *widths);
         return PARE_OK;

@@ -35,6 +35,7 @@ typedef struct pare_target {
     pare_layer_range attention, ffn; /* layers that lose heads, channels; the same two in layer mode */
     uint32_t round_to;               /* kept FFN (or hidden) widths are rounded up to a multiple; 0: not */
     double keep_min;                 /* share of a layer's heads and channels that stays in any case */
+    const pare_widths *before;       /* [layers] that keep_min is a share of; NULL: the model's own */
     double rise;                     /* PARE_RANK_RISING: from ratio (1 - rise) to ratio (1 + rise) */
 } pare_target;
 
@@ -51,6 +52,14 @@ typedef struct pare_goal {
 
 /* Parameters of the model with these widths and this hidden size. */
 uint64_t pare_parameters_with(const pare_model *model, const pare_widths *widths, uint32_t hidden);
+
+/* The fewest of the units of layer `layer` that stay: KV groups, query heads of each group where those go one by one,
+ * or FFN channels. At least one. */
+uint32_t pare_target_least_heads(const pare_model *model, const pare_target *target, uint32_t layer);
+uint32_t pare_target_least_channels(const pare_model *model, const pare_target *target, uint32_t layer);
+
+/* channels, rounded up as the target says, but no more than `most`. */
+uint32_t pare_target_round(const pare_target *target, uint64_t channels, uint32_t most);
 
 /* share: of the way to the target, 1 but in iterations. Rounding as in the reference: of n indices, n - trunc(n (1 -
  * ratio)) go; heads: whole heads of that, rounded down; channels: exactly. Totals are solved for: the smallest ratio

@@ -24,7 +24,8 @@ static void close_fixture(fixture *f) {
 }
 
 static pare_status load(const fixture *f, pare_calibration_options options, pare_windows *windows, char digest[65]) {
-    return pare_calibration_load(f->model, f->backend, NULL, &options, 3, windows, digest);
+    pare_calibration_request request = {.options = &options, .seed = 3};
+    return pare_calibration_load(f->model, f->backend, NULL, &request, windows, digest);
 }
 
 /* The file of that text, named until the next call. */
@@ -122,7 +123,8 @@ static void texts_are_tokenized(void **state) {
         pare_windows_free(&windows);
     }
     assert_string_equal(digests[0], digests[1]);
-    assert_int_equal(pare_calibration_load(f.model, f.backend, NULL, &options, 4, &windows, digests[1]), PARE_OK);
+    pare_calibration_request request = {.options = &options, .seed = 4};
+    assert_int_equal(pare_calibration_load(f.model, f.backend, NULL, &request, &windows, digests[1]), PARE_OK);
     assert_string_not_equal(digests[0], digests[1]);
     pare_windows_free(&windows);
     pare_backend_close(f.backend);

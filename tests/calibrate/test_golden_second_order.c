@@ -64,12 +64,12 @@ static void compare_kept(const uint32_t *actual, uint32_t count, json_t *expecte
 static void check_method(const scoring *s, int method, json_t *golden, double ratio, const char *kept) {
     const pare_config *config = &s->model->config;
     json_t *entry = json_object_get(json_object_get(golden, "methods"), names[method]);
-    pare_target target = {.ratio = ratio, .layer_begin = BEGIN, .layer_end = END};
-    pare_widths widths[8];
+    pare_target target = {.ratio = ratio, .attention = {BEGIN, END}, .ffn = {BEGIN, END}};
+    pare_goal goal;
     pare_selection selection;
     assert_non_null(entry);
-    assert_int_equal(pare_widths_after(s->model, &target, widths), PARE_OK);
-    assert_int_equal(pare_select_local(s->model, &s->scores[method], widths, &selection), PARE_OK);
+    assert_int_equal(pare_goal_new(s->model, &target, 1.0, &goal), PARE_OK);
+    assert_int_equal(pare_select(s->model, &s->scores[method], &target, &goal, &selection), PARE_OK);
     for (uint32_t layer = 0; layer < config->layers; layer++) {
         json_t *scores = json_array_get(json_object_get(entry, "scores"), layer);
         json_t *keep = json_array_get(json_object_get(entry, kept), layer);
@@ -82,6 +82,7 @@ static void check_method(const scoring *s, int method, json_t *golden, double ra
         compare_kept(chosen->ffn_channel, chosen->ffn, json_object_get(keep, "ffn"));
     }
     pare_selection_free(&selection);
+    pare_goal_free(&goal);
 }
 
 static void check(int64_t micro_batch) {

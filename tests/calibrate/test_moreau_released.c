@@ -60,15 +60,15 @@ static void compare_trace(const fixture *f, const char *name, const pare_moreau_
 static void score(const fixture *f, float *const *signal, pare_unit_scores *out) {
     const pare_model *model = f->pass.model;
     pare_index_scores indices;
-    assert_int_equal(pare_index_scores_new(model, &indices), PARE_OK);
+    assert_int_equal(pare_index_scores_new(model, &pare_salience_first_order, PARE_AXIS_WIDTHS, &indices), PARE_OK);
     for (size_t id = 0; id < model->tensor_count; id++) {
         int64_t rows, columns;
         pare_tensor_matrix(model->tensors[id], &rows, &columns);
-        assert_int_equal(pare_index_scores_add(&indices, model, &pare_salience_first_order, id, 0, rows, signal[id], 1),
-                         PARE_OK);
+        pare_row_signals signals = {.gradient = signal[id]};
+        assert_int_equal(pare_index_scores_add(&indices, id, 0, rows, &signals), PARE_OK);
     }
     assert_int_equal(pare_unit_scores_new(model, out), PARE_OK);
-    pare_unit_scores_reduce(&indices, model, PARE_REDUCE_SUM, out);
+    pare_unit_scores_reduce(&indices, PARE_REDUCE_SUM, PARE_ALIGN_GROUP, out);
     pare_index_scores_free(&indices);
 }
 
@@ -85,11 +85,11 @@ static void compare_list(const char *name, const double *scores, json_t *expecte
 }
 
 static void compare_kept(const fixture *f, const pare_unit_scores *scores, double ratio, json_t *expected) {
-    pare_widths widths[8];
-    pare_target target = {.ratio = ratio, .layer_begin = BEGIN, .layer_end = END};
+    pare_goal goal;
+    pare_target target = {.ratio = ratio, .attention = {BEGIN, END}, .ffn = {BEGIN, END}};
     pare_selection selection;
-    assert_int_equal(pare_widths_after(f->pass.model, &target, widths), PARE_OK);
-    assert_int_equal(pare_select_local(f->pass.model, scores, widths, &selection), PARE_OK);
+    assert_int_equal(pare_goal_new(f->pass.model, &target, 1.0, &goal), PARE_OK);
+    assert_int_equal(pare_select(f->pass.model, scores, &target, &goal, &selection), PARE_OK);
     for (uint32_t layer = 0; layer < selection.layers; layer++) {
         json_t *of_layer = json_array_get(expected, layer);
         json_t *heads = json_object_get(of_layer, "heads"), *ffn = json_object_get(of_layer, "ffn");
@@ -101,6 +101,7 @@ static void compare_kept(const fixture *f, const pare_unit_scores *scores, doubl
             assert_int_equal(selection.layer[layer].ffn_channel[i], json_integer_value(json_array_get(ffn, i)));
     }
     pare_selection_free(&selection);
+    pare_goal_free(&goal);
 }
 
 static void check_golden(const fixture *f, const char *name, pare_moreau moreau, double bound) {

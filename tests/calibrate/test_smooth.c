@@ -22,7 +22,8 @@ static bool wants_some(void *context, size_t id) {
 }
 
 static pare_status receive(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,
-                           const float *gradient) {
+                           const float *gradient, const float *squares) {
+    assert_null(squares);
     received *r = context;
     r->draws |= (uint64_t)1 << r->source->draw;
     for (int64_t i = 0; i < rows * columns; i++) {
@@ -76,7 +77,7 @@ static double by_hand(const tiny_pass *t, int32_t draws, received *hand) {
         for (size_t id = 0; id < t->model->tensor_count; id++) {
             int64_t rows, columns;
             pare_tensor_matrix(t->model->tensors[id], &rows, &columns);
-            if (hand->sum[id]) receive(hand, id, 0, rows, columns, gradients.of[id]);
+            if (hand->sum[id]) receive(hand, id, 0, rows, columns, gradients.of[id], NULL);
         }
         tiny_gradients_free(&gradients);
     }

@@ -111,7 +111,7 @@ static void wrong_units_ranges_and_choices(void **state) {
 static void words_that_do_not_fit_together(void **state) {
     (void)state;
     EXPECT_FAILURE(2, "MODEL", "prune", "-o", "out", "--ratio", "0.2");
-    EXPECT_FAILURE(2, "not both", "prune", "m", "-o", "out", "--ratio", "0.2", "--params", "1M");
+    EXPECT_FAILURE(2, "only one", "prune", "m", "-o", "out", "--ratio", "0.2", "--params", "1M");
     EXPECT_FAILURE(2, "--ratio", "prune", "m", "-o", "out");
     EXPECT_FAILURE(2, "-o", "prune", "m", "--ratio", "0.2");
     EXPECT_FAILURE(2, "one MODEL", "prune", "m", "n", "-o", "out", "--ratio", "0.2");

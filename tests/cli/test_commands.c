@@ -52,9 +52,9 @@ static void prune_reports_and_writes(void **state) {
 static void prune_shows_a_plan_and_a_table(void **state) {
     const workplace *place = *state;
     workplace_write_text(place);
-    program_result result =
-        EXPECT_SUCCESS("prune", place->model, "--dry-run", "--ratio", "0.25", "--calib", place->text, "--samples", "2",
-                       "--length", "32", "--steps", "2", "--text", place->text, "--window", "32");
+    program_result result = EXPECT_SUCCESS("prune", place->model, "--dry-run", "--ratio", "0.25", "--calib",
+                                           place->text, "--samples", "2", "--length", "32", "--method", "moreau-gs",
+                                           "--steps", "2", "--text", place->text, "--window", "32");
     assert_non_null(strstr(result.err, "moreau-gs"));
     assert_non_null(strstr(result.err, "limit"));
     assert_null(strchr(result.err, '\r'));

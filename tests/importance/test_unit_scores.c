@@ -28,12 +28,11 @@ static void query_heads_count_for_their_own_group(void **state) {
         pare_unit_scores units;
         memset(weights, 0, sizeof weights);
         weights[row] = 2.0f;
-        assert_int_equal(pare_index_scores_new(&model, &indices), PARE_OK);
+        assert_int_equal(pare_index_scores_new(&model, &pare_salience_absolute, PARE_AXIS_WIDTHS, &indices), PARE_OK);
         assert_int_equal(pare_unit_scores_new(&model, &units), PARE_OK);
-        assert_int_equal(pare_index_scores_add(&indices, &model, &pare_salience_absolute,
-                                               pare_tensor_id(0, PARE_ROLE_Q), 0, (int64_t)rows, NULL, 1.0f),
+        assert_int_equal(pare_index_scores_add(&indices, pare_tensor_id(0, PARE_ROLE_Q), 0, (int64_t)rows, NULL),
                          PARE_OK);
-        pare_unit_scores_reduce(&indices, &model, PARE_REDUCE_SUM, &units);
+        pare_unit_scores_reduce(&indices, PARE_REDUCE_SUM, PARE_ALIGN_GROUP, &units);
         for (uint64_t unit = 0; unit < GROUPS; unit++)
             assert_true(units.heads[0][unit] == (unit == row / HEAD / SHARED ? 2.0 : 0.0));
         pare_unit_scores_free(&units);
@@ -122,7 +121,7 @@ static void freeing_leaves_nothing(void **state) {
     uint64_t before = pare_memory_current();
     pare_index_scores indices;
     pare_unit_scores units;
-    assert_int_equal(pare_index_scores_new(&model, &indices), PARE_OK);
+    assert_int_equal(pare_index_scores_new(&model, &pare_salience_absolute, PARE_AXIS_WIDTHS, &indices), PARE_OK);
     assert_int_equal(pare_unit_scores_new(&model, &units), PARE_OK);
     assert_true(pare_memory_current() > before);
     pare_index_scores_free(&indices);

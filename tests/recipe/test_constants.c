@@ -22,6 +22,8 @@ static void published_constants(void **state) {
     (void)state;
     pare_recipe r;
     assert_int_equal(resolve((pare_prune_options){UNSET}, &r), PARE_OK);
+    assert_string_equal(r.name, "best");
+    assert_int_equal(resolve((pare_prune_options){.method = "moreau-gs", UNSET}, &r), PARE_OK);
     assert_string_equal(r.name, "moreau-gs");
     assert_true(r.moreau.steps == 10 && r.moreau.draws == 1 && r.moreau.sigma == 0.05 && r.moreau.rho == 0.2 &&
                 r.moreau.gamma == 2e-4 && r.moreau.eta == 5e-6 && r.moreau.prox == PARE_PROX_GROUP);
@@ -42,9 +44,9 @@ static void given_constants(void **state) {
                 r.moreau.gamma == 0.5 && r.moreau.eta == 0.0);
     char *text;
     assert_int_equal(pare_recipe_constants(&o, &text), PARE_OK);
-    assert_non_null(strstr(text, "T = 3"));
-    assert_non_null(strstr(text, "m = 4"));
-    assert_non_null(strstr(text, "rho = 0.5"));
+    assert_non_null(strstr(text, "steps 3"));
+    assert_non_null(strstr(text, "draws 4"));
+    assert_non_null(strstr(text, "rho 0.5"));
     pare_text_free(text);
     o = (pare_prune_options){.method = "random", UNSET};
     assert_int_equal(pare_recipe_constants(&o, &text), PARE_OK);
@@ -86,8 +88,10 @@ static void ignores(pare_prune_options options, const char *expected) {
         strcat(list, " ");
     }
     assert_string_equal(list, expected);
-    if (recipe.signal != PARE_SIGNAL_MOREAU)
-        assert_memory_equal(&recipe, pare_recipe_find(options.method), sizeof recipe);
+    if (recipe.signal == PARE_SIGNAL_MOREAU) return;
+    pare_recipe preset;
+    pare_recipe_start(pare_recipe_find(options.method), &preset);
+    assert_memory_equal(&recipe, &preset, sizeof recipe);
 }
 
 static void constants_without_a_meaning(void **state) {
@@ -110,8 +114,14 @@ static void constants_without_a_meaning(void **state) {
                                  .displace = PARE_DISPLACE_SCORED};
         ignores(o, "--steps --draws --sigma --rho --gamma --eta --displace ");
     }
-    pare_prune_options all = {
-        .steps = 2, .draws = 2, .sigma = 1, .rho = 1, .gamma = 1, .eta = 1, .displace = PARE_DISPLACE_SCORED};
+    pare_prune_options all = {.method = "moreau-gs",
+                              .steps = 2,
+                              .draws = 2,
+                              .sigma = 1,
+                              .rho = 1,
+                              .gamma = 1,
+                              .eta = 1,
+                              .displace = PARE_DISPLACE_SCORED};
     ignores(all, "");
     all.method = "moreau";
     ignores(all, "--eta "); /* it has no threshold */
@@ -133,8 +143,26 @@ static void unknown_methods(void **state) {
 
 static void the_list_of_methods(void **state) {
     (void)state;
-    static const char *const names[] = {"taylor",       "moreau",       "moreau-gs", "moreau-l1",
-                                        "magnitude-l1", "magnitude-l2", "random"};
+    static const char *const names[] = {"best",
+                                        "obs",
+                                        "taylor",
+                                        "taylor-second",
+                                        "taylor-mix",
+                                        "taylor-vector",
+                                        "taylor-rownorm",
+                                        "smoothgrad",
+                                        "moreau",
+                                        "moreau-gs",
+                                        "moreau-l1",
+                                        "moreau-released",
+                                        "moreau-gs-released",
+                                        "wanda-structured",
+                                        "magnitude-l1",
+                                        "magnitude-l2",
+                                        "random",
+                                        "layer-first",
+                                        "layer-influence",
+                                        "layer-removal"};
     size_t count = 0;
     while (pare_recipe_name(count)) {
         assert_non_null(pare_recipe_find(pare_recipe_name(count)));

@@ -33,21 +33,28 @@ static void close_scene(scene *s) {
 }
 
 static pare_status plan_at(scene *s, uint64_t limit, pare_calibration_plan *plan) {
+    uint32_t layers = s->t.model->config.layers;
+    pare_target target = {.attention = {0, layers}, .ffn = {0, layers}};
     s->runtime.memory_limit = limit;
-    pare_plan_request request = {.recipe = &s->recipe,
-                                 .layer_end = s->t.model->config.layers,
-                                 .sequences = s->t.sequences,
-                                 .length = s->t.length};
+    pare_plan_request request = {
+        .recipe = &s->recipe, .target = &target, .sequences = s->t.sequences, .length = s->t.length};
     return pare_plan_new(s->t.model, s->t.backend, &s->runtime, &request, plan);
 }
 
 /* Scores with this plan, and the most memory held beyond what was held before. */
 static pare_score_result score_with(scene *s, const pare_calibration_plan *plan, uint64_t *held) {
     pare_score_result result;
+    pare_score_request request = {.model = s->t.model,
+                                  .backend = s->t.backend,
+                                  .recipe = &s->recipe,
+                                  .plan = plan,
+                                  .runtime = &s->runtime,
+                                  .seed = 5,
+                                  .ids = s->t.ids,
+                                  .batches = 1};
     uint64_t before = pare_memory_current();
     pare_memory_peak_reset();
-    assert_int_equal(pare_score_units(s->t.model, s->t.backend, &s->recipe, plan, &s->runtime, 5, s->t.ids, &result),
-                     PARE_OK);
+    assert_int_equal(pare_score_units(&request, &result), PARE_OK);
     *held = pare_memory_peak() - before;
     return result;
 }
@@ -150,12 +157,9 @@ static void only_scored_tensors_take_less(void **state) {
     scene s = open_scene("moreau");
     pare_calibration_plan all, some;
     assert_int_equal(plan_at(&s, (uint64_t)1 << 40, &all), PARE_OK);
-    pare_plan_request request = {.recipe = &s.recipe,
-                                 .layer_begin = 1,
-                                 .layer_end = 3,
-                                 .displace = PARE_DISPLACE_SCORED,
-                                 .sequences = 8,
-                                 .length = 24};
+    pare_target target = {.attention = {1, 3}, .ffn = {1, 3}};
+    pare_plan_request request = {
+        .recipe = &s.recipe, .target = &target, .displace = PARE_DISPLACE_SCORED, .sequences = 8, .length = 24};
     assert_int_equal(pare_plan_new(s.t.model, s.t.backend, &s.runtime, &request, &some), PARE_OK);
     assert_true(all.sizes.state == 4 * pare_model_parameters(s.t.model));
     assert_true(some.sizes.state == 2 * 4 * (2 * 48 * 48 + 2 * 24 * 48 + 3 * 160 * 48));

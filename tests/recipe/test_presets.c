@@ -23,34 +23,57 @@ static const tiny_model layouts[] = {
      .dtype = PARE_DTYPE_BF16},
 };
 
-static void check_report(json_t *report, const pare_model *model, const char *method, bool calibrated, bool moreau) {
+/* What a preset does, by its name. */
+typedef struct traits {
+    bool calibrated, repaired, moreau, layers;
+} traits;
+
+static traits traits_of(const char *method) {
+    static const char *const blind[] = {"random", "magnitude-l1", "magnitude-l2", "layer-first"};
+    traits t = {.calibrated = true,
+                .repaired = strcmp(method, "best") == 0 || strcmp(method, "obs") == 0,
+                .moreau = strncmp(method, "moreau", 6) == 0,
+                .layers = strncmp(method, "layer-", 6) == 0};
+    for (size_t i = 0; i < sizeof blind / sizeof *blind; i++)
+        if (strcmp(method, blind[i]) == 0) t.calibrated = false;
+    return t;
+}
+
+static void check_report(json_t *report, const pare_model *model, const char *method) {
+    traits t = traits_of(method);
     json_t *calibration = json_object_get(report, "calibration"), *trace = json_object_get(report, "trace");
     assert_string_equal(json_string_value(json_object_get(report, "method")), method);
-    assert_int_equal(json_is_null(calibration), !calibrated);
-    if (calibrated) {
+    assert_int_equal(json_is_null(calibration), !t.calibrated);
+    if (t.calibrated) {
         assert_string_equal(json_string_value(json_object_get(calibration, "source")), "self");
-        assert_int_equal(json_integer_value(json_object_get(calibration, "sequences")), 10);
+        assert_int_equal(json_integer_value(json_object_get(calibration, "sequences")), t.repaired ? 128 : 10);
         assert_int_equal(json_integer_value(json_object_get(calibration, "length")), model->config.max_positions);
     }
-    assert_int_equal(json_array_size(trace), moreau ? 10 : 0);
+    assert_int_equal(json_array_size(trace), t.moreau ? 10 : 0);
+    assert_int_equal(json_array_size(json_object_get(report, "repair")), t.repaired ? model->config.layers : 0);
+}
+
+static void check_widths(const pare_model *before, const pare_model *after, bool layers) {
+    assert_int_equal(after->config.layers, layers ? before->config.layers / 2 : before->config.layers);
+    for (uint32_t i = 0; i < after->config.layers; i++) {
+        const pare_widths *full = &before->config.widths[i], *left = &after->config.widths[i];
+        uint32_t part = layers ? 1 : 2;
+        assert_int_equal(left->kv_heads, full->kv_heads / part);
+        assert_int_equal(left->heads, full->heads / part);
+        assert_int_equal(left->ffn, full->ffn / part);
+    }
 }
 
 static void check(tiny_model tiny, const char *method, pare_compute compute) {
     prune_run r = prune_run_open(tiny);
-    bool moreau = strncmp(method, "moreau", 6) == 0, calibrated = moreau || strcmp(method, "taylor") == 0;
     r.options.method = method;
     r.options.calibration = (pare_calibration_options){0}; /* self, of the default size */
     r.runtime.compute = compute;
     json_t *report = prune_run_report(&r);
-    check_report(report, r.model, method, calibrated, moreau);
+    check_report(report, r.model, method);
     pare_model *smaller;
     assert_int_equal(pare_model_open(r.output, &smaller), PARE_OK);
-    for (uint32_t i = 0; i < smaller->config.layers; i++) {
-        const pare_widths *before = &r.model->config.widths[i], *after = &smaller->config.widths[i];
-        assert_int_equal(after->kv_heads, before->kv_heads / 2);
-        assert_int_equal(after->heads, before->heads / 2);
-        assert_int_equal(after->ffn, before->ffn / 2);
-    }
+    check_widths(r.model, smaller, traits_of(method).layers);
     pare_model_close(smaller);
     json_decref(report);
     prune_run_close(&r);

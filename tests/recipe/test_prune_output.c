@@ -117,7 +117,10 @@ static void the_manifest_is_complete(void **state) {
     prune_run r = prune_run_open(tiny);
     r.options.seed = 77;
     json_t *report = prune_run_report(&r), *manifest = load_in(r.output, "pruning.json");
-    ASSERT_KEYS(manifest, "pare", "method", "recipe", "seed", "source", "calibration", "parameters", "layers");
+    ASSERT_KEYS(manifest, "pare", "method", "recipe", "seed", "source", "calibration", "parameters", "iterations",
+                "layers", "hidden_channels_kept");
+    assert_whole(manifest, "iterations", 1);
+    assert_true(json_is_null(member(manifest, "hidden_channels_kept")));
     assert_text(manifest, "pare", pare_version());
     assert_text(manifest, "method", "taylor");
     assert_text(member(manifest, "recipe"), "signal", "gradient");
@@ -207,12 +210,14 @@ static void the_scores_are_those_that_were_used(void **state) {
     r.options.layer_begin = 1;
     r.options.layer_end = 3;
     json_t *report = prune_run_report(&r), *scores = load_json(r.scores);
-    ASSERT_KEYS(scores, "layers");
+    ASSERT_KEYS(scores, "layers", "hidden");
     assert_int_equal(json_array_size(member(scores, "layers")), 3);
     for (size_t i = 0; i < 3; i++) {
         json_t *layer = json_array_get(member(scores, "layers"), i);
         json_t *kept = json_array_get(member(report, "layers"), i);
-        ASSERT_KEYS(layer, "heads", "ffn");
+        ASSERT_KEYS(layer, "heads", "query_heads", "ffn", "layer");
+        assert_int_equal(json_array_size(member(layer, "query_heads")), 8);
+        assert_true(json_number_value(member(layer, "layer")) > 0.0);
         assert_int_equal(json_array_size(member(layer, "heads")), 4);
         assert_int_equal(json_array_size(member(layer, "ffn")), 12);
         assert_int_equal(json_array_size(member(kept, "ffn_channels_kept")), i ? 6 : 12);

@@ -25,6 +25,24 @@ static inline shape *shape_new(uint32_t layers, uint32_t hidden, pare_widths wid
     return s;
 }
 
+static inline uint64_t shape_parameters(const shape *s, const pare_widths *widths) {
+    return pare_parameters_with(&s->model, widths, s->model.config.hidden);
+}
+
+/* widths: [layers] that the target leaves where layers are ranked by themselves. */
+static inline pare_status shape_widths(const shape *s, const pare_target *target, pare_widths *widths) {
+    pare_goal goal;
+    pare_status status = pare_goal_new(&s->model, target, 1.0, &goal);
+    if (status != PARE_OK) {
+        assert_null(goal.widths);
+        return status;
+    }
+    memcpy(widths, goal.widths, s->model.config.layers * sizeof *widths);
+    assert_true(goal.parameters == shape_parameters(s, widths));
+    pare_goal_free(&goal);
+    return PARE_OK;
+}
+
 static inline shape *shape_llama_7b(void) {
     return shape_new(32, 4096, (pare_widths){32, 32, 11008}, 128, 32000);
 }

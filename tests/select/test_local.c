@@ -4,7 +4,7 @@
 
 static pare_selection select_from(const shape *s, const pare_unit_scores *scores, const pare_widths *widths) {
     pare_selection selection;
-    assert_int_equal(pare_select_local(&s->model, scores, widths, &selection), PARE_OK);
+    assert_int_equal(pare_select_at_widths(&s->model, scores, widths, false, &selection), PARE_OK);
     assert_int_equal(selection.layers, s->model.config.layers);
     return selection;
 }

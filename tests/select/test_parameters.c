@@ -1,23 +1,36 @@
 /* A target in parameters: the ratio that is solved for reaches it, and no smaller one does. */
 #include "shape.h"
 
+/* With nothing removed where the ratio is too small for that. */
 static uint64_t parameters_at(shape *s, pare_target target, double ratio, pare_widths *widths) {
     target.parameters = 0;
     target.ratio = ratio;
-    assert_int_equal(pare_widths_after(&s->model, &target, widths), PARE_OK);
-    return pare_parameters_with(&s->model, widths);
+    pare_goal goal;
+    memcpy(widths, s->widths, s->model.config.layers * sizeof *widths);
+    if (pare_goal_new(&s->model, &target, 1.0, &goal) != PARE_OK) {
+        assert_non_null(strstr(pare_message(), "removes nothing"));
+        return shape_parameters(s, widths);
+    }
+    memcpy(widths, goal.widths, s->model.config.layers * sizeof *widths);
+    uint64_t parameters = pare_parameters_with(&s->model, widths, s->model.config.hidden);
+    assert_true(goal.parameters == parameters && goal.ratio == ratio);
+    pare_goal_free(&goal);
+    return parameters;
 }
 
 static double solve(shape *s, pare_target target) {
-    pare_widths widths[SHAPE_LAYERS], again[SHAPE_LAYERS];
-    assert_int_equal(pare_widths_after(&s->model, &target, widths), PARE_OK);
-    assert_true(target.ratio > 0.0 && target.ratio < 1.0);
-    assert_true(pare_parameters_with(&s->model, widths) <= target.parameters);
-    parameters_at(s, target, target.ratio, again);
-    assert_memory_equal(widths, again, s->model.config.layers * sizeof *widths);
-    double smaller = fmin(nextafter(target.ratio, 0.0), target.ratio - 0x1p-59);
+    pare_widths again[SHAPE_LAYERS];
+    pare_goal goal;
+    assert_int_equal(pare_goal_new(&s->model, &target, 1.0, &goal), PARE_OK);
+    assert_true(goal.ratio > 0.0 && goal.ratio < 1.0);
+    assert_true(goal.parameters <= target.parameters);
+    assert_true(goal.parameters == pare_parameters_with(&s->model, goal.widths, s->model.config.hidden));
+    parameters_at(s, target, goal.ratio, again);
+    assert_memory_equal(goal.widths, again, s->model.config.layers * sizeof *again);
+    double ratio = goal.ratio, smaller = fmin(nextafter(ratio, 0.0), ratio - 0x1p-59);
     assert_true(parameters_at(s, target, smaller, again) > target.parameters);
-    return target.ratio;
+    pare_goal_free(&goal);
+    return ratio;
 }
 
 static void targets_are_reached_and_not_overshot(void **state) {
@@ -28,12 +41,12 @@ static void targets_are_reached_and_not_overshot(void **state) {
     static const uint32_t multiples[] = {0, 16};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         uint32_t layers = shapes[i]->model.config.layers;
-        uint64_t all = pare_parameters_with(&shapes[i]->model, shapes[i]->widths);
+        uint64_t all = pare_parameters_with(&shapes[i]->model, shapes[i]->widths, shapes[i]->model.config.hidden);
         for (size_t j = 0; j < sizeof shares / sizeof *shares; j++)
             for (size_t k = 0; k < 2; k++)
                 solve(shapes[i], (pare_target){.parameters = (uint64_t)(shares[j] * (double)all),
-                                               .layer_begin = layers > 8 ? 1 : 0,
-                                               .layer_end = layers,
+                                               .attention = {layers > 8 ? 1 : 0, layers},
+                                               .ffn = {layers > 8 ? 1 : 0, layers},
                                                .round_to = multiples[k]});
         free(shapes[i]);
     }
@@ -43,14 +56,16 @@ static void targets_are_reached_and_not_overshot(void **state) {
 static void a_count_leads_back_to_its_widths(void **state) {
     (void)state;
     shape *s = shape_llama_7b();
-    pare_widths wanted[SHAPE_LAYERS], found[SHAPE_LAYERS];
+    pare_widths wanted[SHAPE_LAYERS];
+    pare_goal found;
     static const double ratios[] = {0.1, 0.2, 0.25, 0.5, 0.625};
     for (size_t i = 0; i < sizeof ratios / sizeof *ratios; i++) {
-        pare_target target = {.layer_begin = 4, .layer_end = 30};
+        pare_target target = {.attention = {4, 30}, .ffn = {4, 30}};
         target.parameters = parameters_at(s, target, ratios[i], wanted);
         assert_true(solve(s, target) <= ratios[i]);
-        assert_int_equal(pare_widths_after(&s->model, &target, found), PARE_OK);
-        assert_memory_equal(wanted, found, 32 * sizeof *wanted);
+        assert_int_equal(pare_goal_new(&s->model, &target, 1.0, &found), PARE_OK);
+        assert_memory_equal(wanted, found.widths, 32 * sizeof *wanted);
+        pare_goal_free(&found);
     }
     free(s);
 }
@@ -58,11 +73,11 @@ static void a_count_leads_back_to_its_widths(void **state) {
 static void impossible_targets(void **state) {
     (void)state;
     shape *s = shape_llama_7b();
-    pare_widths widths[SHAPE_LAYERS];
+    pare_goal goal;
     static const uint64_t targets[] = {6738415616u, 6738415617u, UINT64_MAX, 1000000000u, 1};
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
-        pare_target target = {.parameters = targets[i], .layer_begin = 4, .layer_end = 30};
-        assert_int_equal(pare_widths_after(&s->model, &target, widths), PARE_BAD_ARGUMENT);
+        pare_target target = {.parameters = targets[i], .attention = {4, 30}, .ffn = {4, 30}};
+        assert_int_equal(pare_goal_new(&s->model, &target, 1.0, &goal), PARE_BAD_ARGUMENT);
         assert_non_null(strstr(pare_message(), "--params"));
     }
     free(s);
@@ -72,9 +87,9 @@ static void impossible_targets(void **state) {
 static void a_target_that_empties_layers(void **state) {
     (void)state;
     shape *s = shape_new(2, 64, (pare_widths){2, 2, 100}, 8, 32);
-    pare_widths widths[SHAPE_LAYERS];
-    pare_target target = {.parameters = 32 * 64 * 2 + 5 * 64 + 100, .layer_end = 2};
-    assert_int_equal(pare_widths_after(&s->model, &target, widths), PARE_BAD_ARGUMENT);
+    pare_goal goal;
+    pare_target target = {.parameters = 32 * 64 * 2 + 5 * 64 + 100, .attention = {0, 2}, .ffn = {0, 2}};
+    assert_int_equal(pare_goal_new(&s->model, &target, 1.0, &goal), PARE_BAD_ARGUMENT);
     assert_non_null(strstr(pare_message(), "--params 4516"));
     assert_null(strstr(pare_message(), "--ratio"));
     free(s);

@@ -4,10 +4,10 @@
 static void check(shape *s, uint32_t begin, uint32_t end, double ratio, pare_widths removed, uint64_t before,
                   uint64_t after) {
     pare_widths widths[SHAPE_LAYERS];
-    pare_target target = {.ratio = ratio, .layer_begin = begin, .layer_end = end};
-    assert_true(pare_parameters_with(&s->model, s->widths) == before);
-    assert_int_equal(pare_widths_after(&s->model, &target, widths), PARE_OK);
-    assert_true(pare_parameters_with(&s->model, widths) == after);
+    pare_target target = {.ratio = ratio, .attention = {begin, end}, .ffn = {begin, end}};
+    assert_true(shape_parameters(s, s->widths) == before);
+    assert_int_equal(shape_widths(s, &target, widths), PARE_OK);
+    assert_true(shape_parameters(s, widths) == after);
     for (uint32_t i = 0; i < s->model.config.layers; i++) {
         bool inside = i >= begin && i < end;
         assert_int_equal(s->widths[i].heads - widths[i].heads, inside ? removed.heads : 0);
@@ -40,8 +40,9 @@ static void tied_embeddings_count_once(void **state) {
 }
 
 static pare_status widths_at(shape *s, double ratio, uint32_t round_to, pare_widths *widths) {
-    pare_target target = {.ratio = ratio, .layer_end = s->model.config.layers, .round_to = round_to};
-    return pare_widths_after(&s->model, &target, widths);
+    uint32_t layers = s->model.config.layers;
+    pare_target target = {.ratio = ratio, .attention = {0, layers}, .ffn = {0, layers}, .round_to = round_to};
+    return shape_widths(s, &target, widths);
 }
 
 /* n - trunc(n (1 - ratio)) indices, of which heads take whole ones. */
@@ -124,12 +125,13 @@ static void layers_out_of_range(void **state) {
     pare_widths widths[SHAPE_LAYERS];
     static const uint32_t ranges[][2] = {{0, 5}, {4, 4}, {3, 2}, {2, 2}, {5, 6}, {0, UINT32_MAX}};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
-        pare_target target = {.ratio = 0.25, .layer_begin = ranges[i][0], .layer_end = ranges[i][1]};
-        assert_int_equal(pare_widths_after(&s->model, &target, widths), PARE_BAD_ARGUMENT);
+        pare_target target = {
+            .ratio = 0.25, .attention = {ranges[i][0], ranges[i][1]}, .ffn = {ranges[i][0], ranges[i][1]}};
+        assert_int_equal(shape_widths(s, &target, widths), PARE_BAD_ARGUMENT);
         assert_non_null(strstr(pare_message(), "--layers"));
     }
-    pare_target last = {.ratio = 0.25, .layer_begin = 3, .layer_end = 4};
-    assert_int_equal(pare_widths_after(&s->model, &last, widths), PARE_OK);
+    pare_target last = {.ratio = 0.25, .attention = {3, 4}, .ffn = {3, 4}};
+    assert_int_equal(shape_widths(s, &last, widths), PARE_OK);
     assert_int_equal(widths[2].ffn, 100);
     assert_int_equal(widths[3].ffn, 75);
     free(s);

@@ -38,7 +38,7 @@ static inline cut_model cut_model_open(tiny_model tiny, bool uneven, uint64_t se
     cut_model_widths(&c, uneven);
     assert_int_equal(pare_unit_scores_new(c.model, &scores), PARE_OK);
     pare_unit_scores_random(c.model, seed, &scores);
-    assert_int_equal(pare_select_local(c.model, &scores, c.widths, &c.selection), PARE_OK);
+    assert_int_equal(pare_select_at_widths(c.model, &scores, c.widths, false, &c.selection), PARE_OK);
     pare_unit_scores_free(&scores);
     return c;
 }

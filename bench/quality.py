@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""Every block-wise preset on three models, five ratios, three seeds: perplexity on text that was not the calibration text.
+
+    bench/quality.py PARE MODELS DATA OUT [--only METHOD...]
+
+Runs `pare sweep` once per model and method (rows go to OUT/MODEL.METHOD.csv, so a run that was stopped goes on), then
+writes OUT/quality.md: gaps in log perplexity to the dense model, mean over the seeds, and beside them as a share of the
+gap of moreau-gs-released at the same parameter count.
+"""
+import argparse
+import csv
+import math
+import pathlib
+import statistics
+import subprocess
+import sys
+
+RATIOS = ["0.1", "0.2", "0.3", "0.4", "0.5"]
+SEEDS = ["0", "1", "2"]
+BASELINE = "moreau-gs-released"
+PUBLISHED = ["--protocol", "paper"]
+
+# Rows of the table: name, options. Published methods take 10 x 128 tokens, those that refit 128 x 128 as they do by default.
+METHODS = {
+    "random": ["--method", "random"],
+    "magnitude-l1": ["--method", "magnitude-l1"],
+    "magnitude-l2": ["--method", "magnitude-l2"],
+    "wanda-structured": ["--method", "wanda-structured", *PUBLISHED],
+    "taylor": ["--method", "taylor", *PUBLISHED],
+    "taylor-second": ["--method", "taylor-second", *PUBLISHED],
+    "taylor-mix": ["--method", "taylor-mix", *PUBLISHED],
+    "taylor-vector": ["--method", "taylor-vector", *PUBLISHED],
+    "taylor-rownorm": ["--method", "taylor-rownorm", *PUBLISHED],
+    "smoothgrad": ["--method", "smoothgrad", *PUBLISHED],
+    "moreau": ["--method", "moreau", *PUBLISHED],
+    "moreau-gs": ["--method", "moreau-gs", *PUBLISHED],
+    "moreau-l1": ["--method", "moreau-l1", *PUBLISHED],
+    "moreau-released": ["--method", "moreau-released", *PUBLISHED],
+    "moreau-gs-released": ["--method", "moreau-gs-released", *PUBLISHED],
+    "moreau-gs-released, 128 x 128": ["--method", "moreau-gs-released", "--samples", "128"],
+    "moreau-gs-released + ls": ["--method", "moreau-gs-released", "--compensate", "ls"],
+    "obs": ["--method", "obs"],
+    "best": ["--method", "best"],
+    "best, self text": ["--method", "best", "--calib", "self"],
+}
+
+
+def split(text, share, folder):
+    """The first share of a text and the rest, cut between two lines, as two files."""
+    whole = text.read_text(encoding="utf-8")
+    at = whole.index("\n", int(len(whole) * share)) + 1
+    parts = folder / f"{text.stem}.calibration.txt", folder / f"{text.stem}.held-out.txt"
+    for path, part in zip(parts, (whole[:at], whole[at:])):
+        path.write_text(part, encoding="utf-8")
+    return parts
+
+
+def scenes(models, data, out):
+    """(model, calibration text, evaluation texts)"""
+    stories = split(data / "tinystories" / "tinystories_lowercase_excerpt.txt", 0.95, out)
+    books = data / "books"
+    return [
+        (models / "stories260K-hf", stories[0], [stories[1]]),
+        (models / "tiny-stories", stories[0], [stories[1]]),
+        (
+            models / "novels-8m",
+            books / "novels_train_utf8_lf.txt",
+            [books / "novels_valid_utf8_lf.txt", data / "ptb" / "ptb.valid.txt", data / "wikitext-2" / "wiki.test.raw"],
+        ),
+    ]
+
+
+def run(pare, scene, method, out, windows):
+    model, calibration, texts = scene
+    target = out / f"{model.name}.{method.replace(' ', '').replace(',', '.')}.csv"
+    options = METHODS[method]
+    if "--calib" not in options:
+        options = [*options, "--calib", str(calibration), "--calib-stream"]
+    command = [pare, "sweep", str(model), "--over", "ratio=" + ",".join(RATIOS), "--over", "seed=" + ",".join(SEEDS)]
+    command += [*options, "--csv", str(target), "--quiet", "--compute", "fp32", "--max-windows", str(windows), "--text", *map(str, texts)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    with open(target, encoding="utf-8") as lines:
+        return list(csv.DictReader(line for line in lines if not line.startswith("#")))
+
+
+def gaps(rows, text):
+    """{ratio: [log perplexity gap per seed]}"""
+    found = {}
+    for row in rows:
+        before, after = (float(row[f"perplexity {when} {text}"]) for when in ("before", "after"))
+        found.setdefault(float(row["ratio"]), []).append(math.log(after / before))
+    return found
+
+
+def cell(values, baseline):
+    mean = statistics.mean(values)
+    base = statistics.mean(baseline)
+    spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 and statistics.stdev(values) >= 0.0005 else ""
+    share = f" ({mean / base:.2f})" if base > 0.02 else ""
+    return f"{mean:.3f}{spread}{share}"
+
+
+def table(results, text):
+    baseline = gaps(results[BASELINE], text)
+    lines = ["| method | " + " | ".join(RATIOS) + " |", "|---" * (len(RATIOS) + 1) + "|"]
+    for method, rows in results.items():
+        found = gaps(rows, text)
+        lines.append(f"| {method} | " + " | ".join(cell(found[float(r)], baseline[float(r)]) for r in RATIOS) + " |")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("pare")
+    parser.add_argument("models", type=pathlib.Path)
+    parser.add_argument("data", type=pathlib.Path)
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--only", nargs="*", choices=METHODS, help="these methods (and the baseline)")
+    parser.add_argument("--windows", type=int, default=200)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    methods = [m for m in METHODS if not arguments.only or m in arguments.only or m == BASELINE]
+    report = []
+    for scene in scenes(arguments.models, arguments.data, arguments.out):
+        results = {m: run(arguments.pare, scene, m, arguments.out, arguments.windows) for m in methods}
+        for text in scene[2]:
+            dense = float(results[BASELINE][0][f"perplexity before {text}"])
+            report += [f"### {scene[0].name} on {text.name} (dense {dense:.2f})", "", table(results, str(text)), ""]
+        print(f"{scene[0].name} done", file=sys.stderr)
+    (arguments.out / "quality.md").write_text("\n".join(report), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
