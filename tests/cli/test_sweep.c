@@ -187,9 +187,10 @@ static void interrupted(void **state) {
     const workplace *place = *state;
     files f = files_of(place);
     workplace_write_text(place);
-    const char *const words[] = {
-        "sweep",    place->model, "--over",  "seed=0:60:1", "--ratio",  "0.5", "--csv",   f.csv, "--json-file", f.json,
-        "--method", "moreau-gs",  "--calib", place->text,   "--length", "32",  "--steps", "3",   "--quiet",     NULL};
+    const char *const words[] = {"sweep",   place->model, "--over",      "seed=0:60:1", "--ratio",   "0.5",
+                                 "--csv",   f.csv,        "--json-file", f.json,        "--method",  "moreau-gs",
+                                 "--calib", place->text,  "--length",    "32",          "--samples", "2",
+                                 "--steps", "3",          "--quiet",     NULL};
     pid_t child = program_start(words, -1, -1, NULL);
     for (int i = 0; i < 1000 && !pare_file_exists(f.json); i++)
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
