@@ -226,7 +226,11 @@ static int run(const pare_arguments *arguments) {
     return code;
 }
 
-static const char *const synopsis[] = {"MODEL [--perturb CHANGES] [--methods NAMES] [--ratio R,...] [OPTION...]", NULL};
+static const char *const synopsis[] = {
+    "MODEL [--perturb CHANGES] [--methods NAMES] [--ratio R,...]",
+    "MODEL --mode channel --methods NAMES [OPTION...]",
+    NULL,
+};
 
 static const char *const examples[] = {
     "my-model --perturb bf16,fp16 --ratio 0.05,0.1,0.15,0.2 --text wiki.txt ptb.txt",
