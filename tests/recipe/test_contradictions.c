@@ -66,7 +66,7 @@ static void signals_of_layers_need_layers(void **state) {
     REFUSE("layer-first", "--mode layer", "mode=block");
     REFUSE("layer-influence", "--mode layer", "mode=channel");
     REFUSE("taylor", "--mode layer", "signal=removal");
-    REFUSE("taylor", "needs no salience", "signal=influence", "mode=layer");
+    REFUSE("taylor", "leave out the salience", "signal=influence", "mode=layer");
     assert_true(ACCEPT("random", "signal=removal", "mode=layer").signal == PARE_SIGNAL_REMOVAL);
     assert_true(ACCEPT("taylor", "mode=layer").mode == PARE_MODE_LAYER);
 }
