@@ -175,8 +175,9 @@ static void show_lipschitz(const json_t *lipschitz) {
     pare_table_print(table, stdout);
     pare_table_free(table);
     printf(
-        "\nbounds: Theorems 1 and 2, for isotropic noise of equal size, with beta estimated from below by the plain\n"
-        "gradient's norm or by its own ratio; none where rho is too large for the theorems\n");
+        "\nrelative: the ratio of relative changes, which does not depend on a gradient's scale; bounds: Theorems 1\n"
+        "and 2, for isotropic noise of equal size, with beta estimated from below by the plain gradient's norm or\n"
+        "by its own ratio; none where rho is too large for them\n");
 }
 
 static void show(const pare_arguments *arguments, const json_t *report) {
