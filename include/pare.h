@@ -183,7 +183,7 @@ typedef struct pare_prune_options {
     pare_cache *cache;            /* or NULL */
 } pare_prune_options;
 
-/* *text: the constants that these options give their method, as one line ("T = 10 steps, ..."; "none" for methods
+/* *text: the constants that these options give their method, as one line ("steps 10, draws 1"; "none" for methods
  * without), freed with pare_text_free. Fails as pare_prune would on a method or constants that make no sense. */
 pare_status pare_recipe_constants(const pare_prune_options *options, char **text);
 

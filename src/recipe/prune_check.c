@@ -138,6 +138,11 @@ pare_status pare_prune_prepare(pare_prune_job *job) {
     if (!o->dry_run && !o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
     if (o->resume && !o->output)
         return pare_fail(PARE_BAD_ARGUMENT, "--resume keeps the progress beside OUT: give -o OUT");
+    if (o->scores && job->recipe.choice == PARE_CHOOSE_OBS)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--scores: %s removes units one after the other and has no score for each; "
+                         "leave out --scores, or take another method",
+                         job->recipe.name);
     if (o->scores) PARE_TRY(pare_staged_check(o->scores, directory, o->dry_run ? NULL : o->output));
     if (o->dry_run) return PARE_OK;
     return pare_output_begin(o->output, directory, o->force, job->goal.bytes + SMALL_FILES, &job->output);

@@ -82,6 +82,16 @@ static json_t *kept_digest(const pare_prune_job *job) {
     return json_string(text);
 }
 
+/* One share, or one for each layer. */
+static json_t *ratio_json(const pare_prune_job *job) {
+    const pare_prune_options *o = job->options;
+    if (!o->ratios) return json_real(job->goal.ratio);
+    json_t *list = json_array();
+    for (size_t i = 0; i < o->ratio_count; i++)
+        json_array_append_new(list, json_real(o->ratios[i]));
+    return list;
+}
+
 pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     json_t *json = json_object(), *recipe = pare_recipe_json(&job->recipe), *model = json_object();
     pare_record record = pare_prune_record(job, recipe);
@@ -90,7 +100,7 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     json_object_set_new(json, "method", json_string(job->recipe.name));
     json_object_set_new(json, "recipe", recipe);
     json_object_set_new(json, "seed", json_integer((json_int_t)job->options->seed));
-    json_object_set_new(json, "ratio", json_real(job->goal.ratio));
+    json_object_set_new(json, "ratio", ratio_json(job));
     json_object_set_new(model, "name", pare_json_name(pare_checkpoint_directory(job->model->checkpoint)));
     json_object_set_new(model, "parameters", json_integer((json_int_t)parameters));
     json_object_set_new(model, "bytes", json_integer((json_int_t)bytes));
