@@ -76,6 +76,18 @@ typedef struct pare_block {
 
 enum { PARE_SQUARES_PARTS = 3 };
 
+/* What a block of a stack works in: where composed weights go, and what all blocks share. */
+typedef struct pare_block_room {
+    void *const *matrices; /* [PARE_MATRIX_ROLES] composed weights, where the file's own bytes cannot be used */
+    float *const *norms;   /* [PARE_LAYER_ROLES - PARE_MATRIX_ROLES] */
+    const float *rotation;
+    pare_activations *activations;
+    int64_t batch, length;
+} pare_block_room;
+
+/* The block of `layer` with its weights as the source has them now; composed ones are in `room` until the next call. */
+pare_block pare_block_of(const pare_source *source, uint32_t layer, const pare_block_room *room);
+
 /* Gradient buffers of a block. With one micro-batch, dW is made some rows at a time in `chunk`; with more, it must add
  * up in `sums` first. Either way a row exists only until the sink has seen it. Squares lie beside dW in the same way:
  * then `chunk` is in PARE_SQUARES_PARTS equal parts, for rows of dW, of the squares, and of one sequence's dW. */

@@ -29,24 +29,12 @@ static pare_status step_done(pare_pass *pass) {
 
 /* The weights of `layer` as the source has them now. */
 static pare_block block_of(pare_pass *pass, const pare_source *source, uint32_t layer) {
-    const pare_config *config = &pass->model->config;
-    pare_block block = {.backend = pass->backend,
-                        .length = pass->shape.length,
-                        .hidden = config->hidden,
-                        .head = config->head_size,
-                        .eps = pare_source_eps(source),
-                        .rotation = pass->rotation,
-                        .layer = layer,
-                        .widths = config->widths[layer],
-                        .activations = &pass->activations};
-    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
-        block.weights.matrix[role] =
-            pare_source_operand(source, pare_tensor_id(layer, (pare_role)role), pass->matrices[role]);
-    for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++) {
-        pare_source_rows(source, pare_tensor_id(layer, (pare_role)(PARE_MATRIX_ROLES + i)), 0, 1, pass->norms[i]);
-        block.weights.norm[i] = pass->norms[i];
-    }
-    return block;
+    pare_block_room room = {.matrices = pass->matrices,
+                            .norms = pass->norms,
+                            .rotation = pass->rotation,
+                            .activations = &pass->activations,
+                            .length = pass->shape.length};
+    return pare_block_of(source, layer, &room);
 }
 
 static int64_t micro_batch_at(const pare_pass *pass, int64_t sequence) {

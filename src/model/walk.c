@@ -56,24 +56,11 @@ void pare_walk_embed(const pare_walk *walk, const uint32_t *ids, int64_t tokens,
 }
 
 pare_block pare_walk_block(pare_walk *walk, uint32_t layer) {
-    const pare_source *source = walk->source;
-    const pare_config *config = &source->model->config;
-    pare_block block = {.backend = source->backend,
-                        .batch = walk->micro_batch,
-                        .length = walk->length,
-                        .hidden = config->hidden,
-                        .head = config->head_size,
-                        .eps = pare_source_eps(source),
-                        .rotation = walk->rotation,
-                        .layer = layer,
-                        .widths = config->widths[layer],
-                        .activations = &walk->activations};
-    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
-        block.weights.matrix[role] =
-            pare_source_operand(source, pare_tensor_id(layer, (pare_role)role), walk->matrices[role]);
-    for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++) {
-        pare_source_rows(source, pare_tensor_id(layer, (pare_role)(PARE_MATRIX_ROLES + i)), 0, 1, walk->norms[i]);
-        block.weights.norm[i] = walk->norms[i];
-    }
-    return block;
+    pare_block_room room = {.matrices = walk->matrices,
+                            .norms = walk->norms,
+                            .rotation = walk->rotation,
+                            .activations = &walk->activations,
+                            .batch = walk->micro_batch,
+                            .length = walk->length};
+    return pare_block_of(walk->source, layer, &room);
 }

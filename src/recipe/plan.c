@@ -3,10 +3,6 @@
 #include "support/memory.h"
 #include "support/runtime.h"
 
-static bool inside(pare_layer_range range, uint32_t layer) {
-    return layer >= range.begin && layer < range.end;
-}
-
 static void mark_tensors(const pare_model *model, const pare_plan_request *request, pare_calibration_plan *plan) {
     const pare_target *target = request->target;
     bool all = request->score_all && request->displace == PARE_DISPLACE_ALL;
@@ -14,7 +10,7 @@ static void mark_tensors(const pare_model *model, const pare_plan_request *reque
         uint32_t layer;
         pare_role role;
         bool matrix = pare_tensor_id_split(model, id, &layer, &role) && role < PARE_MATRIX_ROLES;
-        bool cut = matrix && inside(role < PARE_ROLE_GATE ? target->attention : target->ffn, layer);
+        bool cut = matrix && pare_layer_in(role < PARE_ROLE_GATE ? target->attention : target->ffn, layer);
         if (target->mode == PARE_MODE_CHANNEL) cut = true;
         plan->scored[id] = cut || (matrix && all);
         plan->displaced[id] = cut || request->displace == PARE_DISPLACE_ALL;

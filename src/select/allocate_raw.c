@@ -22,10 +22,6 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static bool inside(pare_layer_range range, uint32_t layer) {
-    return layer >= range.begin && layer < range.end;
-}
-
 static void free_groups(groups *g) {
     pare_free(g->list);
     pare_free(g->heads);
@@ -41,10 +37,10 @@ static pare_status list_groups(const pare_model *model, const pare_unit_scores *
     if (status == PARE_OK) status = pare_alloc(&out->ffn, layers, sizeof *out->ffn, "ranking");
     for (uint32_t i = 0; i < layers && status == PARE_OK; i++) {
         const pare_widths *w = &model->config.widths[i];
-        if (inside(target->attention, i))
+        if (pare_layer_in(target->attention, i))
             out->list[out->count++] =
                 (group){scores->heads[i], w->kv_heads, pare_target_least_heads(model, target, i), &out->heads[i]};
-        if (inside(target->ffn, i))
+        if (pare_layer_in(target->ffn, i))
             out->list[out->count++] =
                 (group){scores->ffn[i], w->ffn, pare_target_least_channels(model, target, i), &out->ffn[i]};
     }

@@ -49,10 +49,6 @@ static uint32_t at_least(const pare_target *target, uint32_t kept, uint32_t coun
     return kept < least ? least : kept;
 }
 
-static bool inside(pare_layer_range range, uint32_t layer) {
-    return layer >= range.begin && layer < range.end;
-}
-
 /* The share of units that layer `layer` loses at an overall ratio. */
 static double ratio_of(const pare_model *model, const pare_target *target, double ratio, uint32_t layer) {
     if (target->ratios) return target->ratios[layer] * ratio;
@@ -83,8 +79,8 @@ static void widths_at(const pare_model *model, const pare_target *target, double
     for (uint32_t layer = 0; layer < c->layers; layer++) {
         pare_widths *w = &widths[layer];
         double share = ratio_of(model, target, ratio, layer);
-        if (inside(target->attention, layer)) shrink_heads(model, target, share, w);
-        if (inside(target->ffn, layer))
+        if (pare_layer_in(target->attention, layer)) shrink_heads(model, target, share, w);
+        if (pare_layer_in(target->ffn, layer))
             w->ffn = at_least(target, pare_target_round(target, w->ffn - removed(w->ffn, share), w->ffn), w->ffn);
     }
 }
@@ -104,8 +100,8 @@ static uint64_t units_in_range(const pare_model *model, const pare_target *targe
     uint64_t units = 0;
     for (uint32_t layer = 0; layer < model->config.layers; layer++) {
         const pare_widths *w = &model->config.widths[layer];
-        if (inside(target->attention, layer)) units += w->kv_heads;
-        if (inside(target->ffn, layer)) units += w->ffn;
+        if (pare_layer_in(target->attention, layer)) units += w->kv_heads;
+        if (pare_layer_in(target->ffn, layer)) units += w->ffn;
     }
     return units;
 }

@@ -43,10 +43,6 @@ static pare_status build_heads(const pare_model *model, const pare_unit_scores *
     return build(scores->heads[layer], 1, w->kv_heads, least, 2 * per_head * (shared + 1), out);
 }
 
-static bool inside(pare_layer_range range, uint32_t layer) {
-    return layer >= range.begin && layer < range.end;
-}
-
 pare_status pare_ladders_new(const pare_model *model, const pare_unit_scores *scores, const pare_target *target,
                              pare_ladders *out) {
     const pare_config *c = &model->config;
@@ -54,8 +50,8 @@ pare_status pare_ladders_new(const pare_model *model, const pare_unit_scores *sc
     pare_status status = pare_alloc(&out->heads, c->layers, sizeof *out->heads, "ladders");
     if (status == PARE_OK) status = pare_alloc(&out->ffn, c->layers, sizeof *out->ffn, "ladders");
     for (uint32_t i = 0; i < c->layers && status == PARE_OK; i++) {
-        if (inside(target->attention, i)) status = build_heads(model, scores, i, target, &out->heads[i]);
-        if (status == PARE_OK && inside(target->ffn, i))
+        if (pare_layer_in(target->attention, i)) status = build_heads(model, scores, i, target, &out->heads[i]);
+        if (status == PARE_OK && pare_layer_in(target->ffn, i))
             status = build(scores->ffn[i], 1, c->widths[i].ffn, pare_target_least_channels(model, target, i),
                            3 * (uint64_t)c->hidden, &out->ffn[i]);
     }
@@ -86,10 +82,10 @@ pare_status pare_ladders_from_curves(const pare_model *model, double *const (*cu
     for (uint32_t i = 0; i < c->layers && status == PARE_OK; i++) {
         const pare_widths *w = &c->widths[i];
         uint64_t group = 2 * d * c->head_size * (pare_widths_shared(w) + 1);
-        if (inside(target->attention, i))
+        if (pare_layer_in(target->attention, i))
             status =
                 from_curve(curves[i][0], w->kv_heads, pare_target_least_heads(model, target, i), group, &out->heads[i]);
-        if (status == PARE_OK && inside(target->ffn, i))
+        if (status == PARE_OK && pare_layer_in(target->ffn, i))
             status =
                 from_curve(curves[i][1], w->ffn, pare_target_least_channels(model, target, i), 3 * d, &out->ffn[i]);
     }

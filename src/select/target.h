@@ -25,6 +25,10 @@ typedef struct pare_layer_range {
     uint32_t begin, end;
 } pare_layer_range;
 
+static inline bool pare_layer_in(pare_layer_range range, uint32_t layer) {
+    return layer >= range.begin && layer < range.end;
+}
+
 typedef struct pare_target {
     pare_mode mode;
     pare_ranking ranking;
