@@ -95,3 +95,10 @@ pare_status pare_repair_choose(const pare_repair *r, const pare_stage_run *run, 
     pare_obs_free(obs);
     return status;
 }
+
+pare_status pare_repair_choose_all(const pare_repair *r, const pare_stage_run *run) {
+    const pare_widths *all = &run->dense.widths;
+    return run->stage == PARE_STAGE_ATTENTION
+               ? pare_kept_set_groups(r->model, run->layer, NULL, all->kv_heads, run->kept)
+               : pare_kept_set_channels(NULL, all->ffn, run->kept);
+}

@@ -94,6 +94,8 @@ void pare_repair_norm(pare_repair *repair, const float *weights, double *eps);
 /* Chooses run->kept from repair->gram and repair->weights (the output matrix); cross: repair->cross, or NULL where
  * the targets are the output's own. */
 pare_status pare_repair_choose(const pare_repair *repair, const pare_stage_run *run, const float *cross);
+/* All units of the stage into run->kept: the widths to choose leave them all, whatever the selection said before. */
+pare_status pare_repair_choose_all(const pare_repair *repair, const pare_stage_run *run);
 
 /* Rounds float `values` [rows, columns] to the dtype of tensor `id`, into the slot; `values` become what is stored. The
  * operand to compute with is returned. */

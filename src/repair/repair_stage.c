@@ -225,6 +225,7 @@ pare_status pare_repair_stage(pare_repair *r, uint32_t layer, pare_stage stage, 
     if (!seen && r->dense) PARE_TRY(pass_on(r, &run.dense, stage, r->dense, false));
     load_output(r, &run);
     if (choose) PARE_TRY(pare_repair_choose(r, &run, reach ? r->cross : NULL));
+    if (o->choose[stage] && !goes) PARE_TRY(pare_repair_choose_all(r, &run));
     if (!o->probe && (goes || fits || r->channels.index))
         PARE_TRY(replace_output(r, &run, reach ? r->cross : NULL, energy, fits));
     for (int i = 0; i < run.reader_count && readers; i++)

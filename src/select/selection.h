@@ -25,8 +25,8 @@ typedef struct pare_selection {
 pare_status pare_selection_all(const pare_model *model, pare_selection *out);
 void pare_selection_free(pare_selection *selection);
 
-/* Replaces the lists of `kept` by copies. Query heads: every kept KV group keeps all its heads unless `head` is given.
- */
+/* Replaces the lists of `kept` by copies; NULL stands for 0 .. count - 1. Query heads: every kept KV group keeps all
+ * its heads unless `head` is given. */
 pare_status pare_kept_set_groups(const pare_model *model, uint32_t layer, const uint32_t *kv_head, uint32_t count,
                                  pare_kept *kept);
 pare_status pare_kept_set_heads(const uint32_t *head, uint32_t count, pare_kept *kept);

@@ -112,6 +112,34 @@ static void memory_is_as_planned(void **state) {
     stories_close(&s);
 }
 
+/* Widths rule: a layer that is to keep everything keeps it, whatever the selection said before. */
+static void widths_rule(void **state) {
+    (void)state;
+    stories s = stories_open(1);
+    pare_source source = {.model = s.model, .backend = s.backend};
+    pare_repair_job job = choosing_job(&s, &source);
+    pare_widths widths[8];
+    uint32_t first = 0, layers = s.model->config.layers;
+    result out = {0};
+    memcpy(widths, job.options.widths, layers * sizeof *widths);
+    widths[1] = s.model->config.widths[1];
+    widths[2].ffn = s.model->config.widths[2].ffn;
+    job.options.widths = widths;
+    assert_int_equal(pare_selection_all(s.model, &out.selection), PARE_OK);
+    for (uint32_t i = 0; i < layers; i++) {
+        assert_int_equal(pare_kept_set_groups(s.model, i, &first, 1, &out.selection.layer[i]), PARE_OK);
+        assert_int_equal(pare_kept_set_channels(&first, 1, &out.selection.layer[i]), PARE_OK);
+    }
+    assert_int_equal(pare_repair_run(&job, &out.selection, &out.repaired, out.fits), PARE_OK);
+    for (uint32_t i = 0; i < layers; i++) {
+        assert_int_equal(out.selection.layer[i].kv_heads, widths[i].kv_heads);
+        assert_int_equal(out.selection.layer[i].heads, widths[i].heads);
+        assert_int_equal(out.selection.layer[i].ffn, widths[i].ffn);
+    }
+    result_free(&out);
+    stories_close(&s);
+}
+
 /* Whatever is worth a lot stays. */
 static void signals_decide(void **state) {
     (void)state;
@@ -271,9 +299,10 @@ static void an_interrupt_ends_it(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_repeat),           cmocka_unit_test(memory_is_as_planned),
-        cmocka_unit_test(signals_decide),        cmocka_unit_test(worths_agree),
-        cmocka_unit_test(query_heads_go_evenly), cmocka_unit_test(a_probe_only_measures),
-        cmocka_unit_test(nonsense_is_refused),   cmocka_unit_test(an_interrupt_ends_it),
+        cmocka_unit_test(widths_rule),           cmocka_unit_test(signals_decide),
+        cmocka_unit_test(worths_agree),          cmocka_unit_test(query_heads_go_evenly),
+        cmocka_unit_test(a_probe_only_measures), cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(an_interrupt_ends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
