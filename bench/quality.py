@@ -51,27 +51,29 @@ def split(text, share, folder):
     at = whole.index("\n", int(len(whole) * share)) + 1
     parts = folder / f"{text.stem}.calibration.txt", folder / f"{text.stem}.held-out.txt"
     for path, part in zip(parts, (whole[:at], whole[at:])):
-        path.write_text(part, encoding="utf-8")
+        if not path.exists() or path.read_text(encoding="utf-8") != part:  # rows belong to a file of a certain date
+            path.write_text(part, encoding="utf-8")
     return parts
 
 
 def scenes(models, data, out):
-    """(model, calibration text, evaluation texts)"""
+    """(model, calibration text, evaluation texts, windows of each)"""
     stories = split(data / "tinystories" / "tinystories_lowercase_excerpt.txt", 0.95, out)
     books = data / "books"
     return [
-        (models / "stories260K-hf", stories[0], [stories[1]]),
-        (models / "tiny-stories", stories[0], [stories[1]]),
+        (models / "stories260K-hf", stories[0], [stories[1]], 200),
+        (models / "tiny-stories", stories[0], [stories[1]], 200),
         (
             models / "novels-8m",
             books / "novels_train_utf8_lf.txt",
             [books / "novels_valid_utf8_lf.txt", data / "ptb" / "ptb.valid.txt", data / "wikitext-2" / "wiki.test.raw"],
+            100,
         ),
     ]
 
 
-def run(pare, scene, method, out, windows):
-    model, calibration, texts = scene
+def run(pare, scene, method, out):
+    model, calibration, texts, windows = scene
     target = out / f"{model.name}.{method.replace(' ', '').replace(',', '.')}.csv"
     options = METHODS[method]
     if "--calib" not in options:
@@ -116,13 +118,12 @@ def main():
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--only", nargs="*", choices=METHODS, help="these methods (and the baseline)")
-    parser.add_argument("--windows", type=int, default=200)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     methods = [m for m in METHODS if not arguments.only or m in arguments.only or m == BASELINE]
     report = []
     for scene in scenes(arguments.models, arguments.data, arguments.out):
-        results = {m: run(arguments.pare, scene, m, arguments.out, arguments.windows) for m in methods}
+        results = {m: run(arguments.pare, scene, m, arguments.out) for m in methods}
         for text in scene[2]:
             dense = float(results[BASELINE][0][f"perplexity before {text}"])
             report += [f"### {scene[0].name} on {text.name} (dense {dense:.2f})", "", table(results, str(text)), ""]

@@ -141,14 +141,18 @@ static pare_status allocate(repairing *r) {
     return status;
 }
 
-/* The selection by scores already has the widths of rankings that do not look at costs. */
+/* The selection by scores has the widths of rankings that do not look at costs. It is good for nothing else here: every
+ * unit is there to choose from. */
 static pare_status choose_widths(repairing *r) {
-    const pare_prune_job *job = r->job;
+    pare_prune_job *job = r->job;
     bool by_cost = job->target.ranking == PARE_RANK_UNIFORM || job->target.ranking == PARE_RANK_GLOBAL;
     r->repair.options.widths = r->widths;
-    if (by_cost) return allocate(r);
-    pare_selection_widths(&job->selection, r->widths);
-    return PARE_OK;
+    if (by_cost)
+        PARE_TRY(allocate(r));
+    else
+        pare_selection_widths(&job->selection, r->widths);
+    pare_selection_free(&job->selection);
+    return pare_selection_all(job->current, &job->selection);
 }
 
 static json_t *fit_json(const pare_stage_fit *fit) {
