@@ -50,12 +50,11 @@ static uint32_t at_least(const pare_target *target, uint32_t kept, uint32_t coun
 }
 
 /* The share of units that layer `layer` loses at an overall ratio. */
-static double ratio_of(const pare_model *model, const pare_target *target, double ratio, uint32_t layer) {
+static double ratio_of(const pare_target *target, double ratio, uint32_t layer) {
     if (target->ratios) return target->ratios[layer] * ratio;
     if (target->ranking != PARE_RANK_RISING) return ratio;
     uint32_t begin = target->ffn.begin < target->attention.begin ? target->ffn.begin : target->attention.begin;
     uint32_t end = target->ffn.end > target->attention.end ? target->ffn.end : target->attention.end;
-    (void)model;
     if (end - begin < 2) return ratio;
     double along = 2.0 * (double)(layer - begin) / (double)(end - begin - 1) - 1.0;
     return fmin(ratio * (1.0 + target->rise * along), 1.0);
@@ -78,10 +77,11 @@ static void widths_at(const pare_model *model, const pare_target *target, double
     memcpy(widths, c->widths, c->layers * sizeof *widths);
     for (uint32_t layer = 0; layer < c->layers; layer++) {
         pare_widths *w = &widths[layer];
-        double share = ratio_of(model, target, ratio, layer);
+        double share = ratio_of(target, ratio, layer);
         if (pare_layer_in(target->attention, layer)) shrink_heads(model, target, share, w);
         if (pare_layer_in(target->ffn, layer))
-            w->ffn = at_least(target, pare_target_round(target, w->ffn - removed(w->ffn, share), w->ffn), w->ffn);
+            w->ffn =
+                pare_target_round(target, at_least(target, w->ffn - (uint32_t)removed(w->ffn, share), w->ffn), w->ffn);
     }
 }
 
@@ -190,7 +190,7 @@ static pare_status left_without(const pare_model *model, const pare_target *targ
     return pare_fail(PARE_BAD_ARGUMENT,
                      "--ratio %g would leave layer %u without a single %s (it has %u key/value heads and %u FFN "
                      "channels); ask for less",
-                     ratio_of(model, target, goal->ratio, layer), layer, what, before->kv_heads, before->ffn);
+                     ratio_of(target, goal->ratio, layer), layer, what, before->kv_heads, before->ffn);
 }
 
 static pare_status check_goal(const pare_model *model, const pare_target *target, const pare_goal *goal) {

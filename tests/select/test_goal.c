@@ -80,6 +80,9 @@ static void shares_that_stay(void **state) {
     expect(s, &target, 1.0, (pare_widths[]){{6, 3, 51}, {6, 3, 51}, {6, 3, 51}, {6, 3, 51}});
     target.keep_min = 0.25;
     expect(s, &target, 1.0, (pare_widths[]){{2, 1, 25}, {2, 1, 25}, {2, 1, 25}, {2, 1, 25}});
+    target.keep_min = 0.51;
+    target.round_to = 8; /* multiples hold for them, too */
+    expect(s, &target, 1.0, (pare_widths[]){{6, 3, 56}, {6, 3, 56}, {6, 3, 56}, {6, 3, 56}});
     target.keep_min = 1.0;
     refuse(s, target, 1.0, "removes nothing");
     free(s);
