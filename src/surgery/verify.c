@@ -57,7 +57,7 @@ static pare_status compare(const float *written, const float *masked, size_t cou
     double largest = 0.0, difference = 0.0;
     for (size_t i = 0; i < count; i++) {
         double apart = fabs((double)written[i] - (double)masked[i]);
-        if (!(apart <= difference)) difference = apart;
+        if (apart > difference || isnan(apart)) difference = apart; /* a NaN stays */
         if (fabs((double)masked[i]) > largest) largest = fabs((double)masked[i]);
     }
     if (difference <= bound * largest) return PARE_OK;
