@@ -101,6 +101,7 @@ pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     PARE_TRY(set_settings(o, out));
     PARE_TRY(set_constants(o, out));
     if (out->mode == PARE_MODE_CHANNEL && out->readers <= 0.0) out->readers = 1.0; /* there is nothing else to refit */
+    out->moreau.unpulled = out->moreau.prox == PARE_PROX_RELEASED;
     return pare_recipe_check(out, o->recipe);
 }
 

@@ -174,8 +174,21 @@ static void files_that_cannot_be_read(void **state) {
     assert_non_null(strstr(pare_message(), "not both"));
 }
 
+/* Whether an iteration is pulled to the weights follows from its prox: the file has no other word for it. */
+static void released_loops_have_no_pull(void **state) {
+    (void)state;
+    pare_recipe r;
+    accept("{\"base\": \"moreau\", \"prox\": \"released\"}", &r);
+    assert_true(r.moreau.unpulled);
+    accept("{\"base\": \"moreau-gs-released\"}", &r);
+    assert_true(r.moreau.unpulled);
+    accept("{\"base\": \"moreau-gs-released\", \"prox\": \"group\"}", &r);
+    assert_false(r.moreau.unpulled);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(released_loops_have_no_pull),
         cmocka_unit_test(keys_of_scores),
         cmocka_unit_test(keys_of_moreau),
         cmocka_unit_test(presets_survive_a_round_trip),
