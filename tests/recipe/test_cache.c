@@ -29,7 +29,7 @@ static void open_scene(scene *s, const char *method) {
     s->run.options.method = method;
     s->run.options.calibration = (pare_calibration_options){.source = "self", .samples = 4, .length = 9};
     s->run.options.dry_run = true;
-    s->run.options.scores = s->run.scores;
+    s->run.options.scores = strcmp(method, "best") == 0 ? NULL : s->run.scores;
     s->run.options.texts = s->texts;
     s->run.options.text_count = 2;
     s->run.options.window = 8;
@@ -39,11 +39,11 @@ static void open_scene(scene *s, const char *method) {
     s->run.runtime.progress_user = &s->calibrations;
 }
 
-/* Report and scores of one run. */
+/* Report and scores of one run; no scores where the method has none. */
 static void run(scene *s, pare_cache *cache, json_t **report, json_t **scores) {
     s->run.options.cache = cache;
     *report = settled(prune_run_report(&s->run));
-    *scores = load_json(s->run.scores);
+    *scores = s->run.options.scores ? load_json(s->run.scores) : json_null();
 }
 
 static void the_same_with_and_without(void **state) {
@@ -115,6 +115,30 @@ static void other_options_are_other_entries(void **state) {
     prune_run_close(&s.run);
 }
 
+/* The rank correlations of a trace are those of the units that go: KV groups have others than query heads. */
+static void traces_are_of_their_units(void **state) {
+    (void)state;
+    static const pare_setting settings[] = {{"gqa", "kv"}, {"gqa", "query"}};
+    scene s;
+    open_scene(&s, "moreau");
+    pare_cache *cache = pare_cache_new();
+    json_t *reports[2], *scores;
+    s.run.options.setting_count = 1;
+    for (int i = 0; i < 2; i++) {
+        s.run.options.settings = &settings[i];
+        run(&s, cache, &reports[i], &scores);
+        json_decref(scores);
+    }
+    json_t *first = json_object_get(reports[0], "trace"), *second = json_object_get(reports[1], "trace");
+    assert_non_null(json_object_get(json_array_get(first, 1), "rank_correlation"));
+    assert_non_null(json_object_get(json_array_get(second, 1), "loss"));
+    assert_null(json_object_get(json_array_get(second, 1), "rank_correlation"));
+    json_decref(reports[0]);
+    json_decref(reports[1]);
+    pare_cache_free(cache);
+    prune_run_close(&s.run);
+}
+
 /* A model that was closed leaves entries that no later one finds, though it may lie at the same address. */
 static void models_are_told_apart(void **state) {
     (void)state;
@@ -149,6 +173,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_with_and_without),
         cmocka_unit_test(other_options_are_other_entries),
+        cmocka_unit_test(traces_are_of_their_units),
         cmocka_unit_test(models_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
