@@ -58,7 +58,6 @@ typedef struct pare_stage_run {
 } pare_stage_run;
 
 /* What a job needs at all. */
-bool pare_repair_two_streams(const pare_repair_job *job);
 bool pare_repair_fits_readers(const pare_repair_job *job);
 
 /* Plans, then allocates everything in *out; on failure nothing is held. Free with pare_repair_clear. */
@@ -69,19 +68,9 @@ void pare_repair_clear(pare_repair *repair);
 /* Everything that happens in one stage; both streams leave it behind them. */
 pare_status pare_repair_stage(pare_repair *repair, uint32_t layer, pare_stage stage, pare_stage_fit *fit);
 
-/* Runs the stage up to the inputs of its output matrix, which *inputs then describes; and on to out, which may be x. */
-pare_status pare_stage_inner(const pare_block *block, pare_stage stage, const float *x, pare_inputs *inputs);
-pare_status pare_stage_output(const pare_block *block, pare_stage stage, const float *x, float *out);
+/* Sequences of the micro-batch that begins at `sequence`. */
 int64_t pare_repair_batch(const pare_repair *repair, int64_t sequence);
 
-/* repair->map <- the map from the pruned model's normed hidden state to the dense one's: [d, d], W' = W map. `dense`,
- * `pruned`: norm weights and eps of both. */
-typedef struct pare_norm_pair {
-    const float *dense, *pruned;
-    double dense_eps, pruned_eps;
-    const char *what;
-} pare_norm_pair;
-pare_status pare_repair_map(pare_repair *repair, const pare_norm_pair *norms, pare_fit *fit);
 /* The readers of a stage through the map, into their slots and into run->pruned. */
 pare_status pare_repair_readers(pare_repair *repair, pare_stage_run *run);
 /* Final norm and head, as the options say. */

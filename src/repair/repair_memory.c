@@ -10,7 +10,7 @@ bool pare_repair_fits_readers(const pare_repair_job *job) {
     return job->options.beta > 0.0 && !job->options.probe;
 }
 
-bool pare_repair_two_streams(const pare_repair_job *job) {
+static bool needs_two_streams(const pare_repair_job *job) {
     const pare_repair_options *o = &job->options;
     return !o->probe && (o->alpha > 0.0 || o->beta > 0.0 || o->final_norm);
 }
@@ -104,7 +104,7 @@ static void measure_fixed(const pare_repair_job *job, const pare_selection *sele
     if (o->choose[0] || o->choose[1]) choice = pare_obs_bytes(d, widest, has_metric(job));
     *out = (pare_repair_memory){.repaired = repaired_bytes(job, selection)};
     out->hidden = (uint64_t)(job->sequences * job->length * d) * sizeof(float);
-    if (pare_repair_two_streams(job)) out->hidden *= 2;
+    if (needs_two_streams(job)) out->hidden *= 2;
     out->moments = (uint64_t)(widest * widest + 2 * d * widest) * sizeof(float) + (fit > choice ? fit : choice);
     if (readers) out->moments += (uint64_t)(d * widest + d * d) * sizeof(float);
     uint64_t element = sizeof(float) + pare_operand_size(job->source->backend);
@@ -140,7 +140,7 @@ static pare_status allocate_streams(pare_repair *r, const pare_repair_memory *pl
     const char *scratch = plan->scratch ? r->job->scratch : NULL;
     PARE_TRY(pare_scratch_open(&r->hidden_memory, plan->hidden, scratch, "hidden states"));
     r->pruned = r->hidden_memory.data;
-    if (pare_repair_two_streams(r->job)) r->dense = r->pruned + r->tokens * r->hidden;
+    if (needs_two_streams(r->job)) r->dense = r->pruned + r->tokens * r->hidden;
     return pare_repaired_new(r->model, plan->repaired, scratch, r->repaired);
 }
 

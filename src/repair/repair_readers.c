@@ -7,6 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Norm weights and eps of both models; what: the hidden states, for messages. */
+typedef struct norm_pair {
+    const float *dense, *pruned;
+    double dense_eps, pruned_eps;
+    const char *what;
+} norm_pair;
+
 /* q and p of the micro-batch at `sequence` as operands, in the activations' normed buffers, and as floats in
  * `difference` and the activations' middle. */
 typedef struct normed {
@@ -15,7 +22,7 @@ typedef struct normed {
     int64_t tokens;
 } normed;
 
-static normed normalize(pare_repair *r, const pare_norm_pair *norms, int64_t sequence) {
+static normed normalize(pare_repair *r, const norm_pair *norms, int64_t sequence) {
     const pare_backend_operations *ops = r->backend->operations;
     pare_activations *a = &r->walk.activations;
     int64_t d = r->hidden, first = sequence * r->job->length, tokens = pare_repair_batch(r, sequence) * r->job->length;
@@ -29,7 +36,8 @@ static normed normalize(pare_repair *r, const pare_norm_pair *norms, int64_t seq
         .p_operand = a->normed1, .q_operand = a->normed2, .p = a->middle, .q = r->difference, .tokens = tokens};
 }
 
-pare_status pare_repair_map(pare_repair *r, const pare_norm_pair *norms, pare_fit *fit) {
+/* r->map <- the map from the pruned model's normed hidden state to the dense one's: [d, d], W' = W map. */
+static pare_status fit_map(pare_repair *r, const norm_pair *norms, pare_fit *fit) {
     int64_t d = r->hidden, square = d * d;
     float beta = (float)r->job->options.beta;
     double energy = 0.0;
@@ -71,12 +79,12 @@ pare_status pare_repair_readers(pare_repair *r, pare_stage_run *run) {
     char what[96];
     snprintf(what, sizeof what, "the hidden states before layer %u's %s", run->layer,
              run->stage == PARE_STAGE_ATTENTION ? "attention" : "FFN");
-    pare_norm_pair norms = {.dense = run->dense.weights.norm[run->norm],
-                            .pruned = run->pruned.weights.norm[run->norm],
-                            .dense_eps = run->dense.eps,
-                            .pruned_eps = run->pruned.eps,
-                            .what = what};
-    PARE_TRY(pare_repair_map(r, &norms, &run->fit.readers));
+    norm_pair norms = {.dense = run->dense.weights.norm[run->norm],
+                       .pruned = run->pruned.weights.norm[run->norm],
+                       .dense_eps = run->dense.eps,
+                       .pruned_eps = run->pruned.eps,
+                       .what = what};
+    PARE_TRY(fit_map(r, &norms, &run->fit.readers));
     run->fit.readers_fitted = true;
     for (int i = 0; i < run->reader_count; i++) {
         size_t id = pare_tensor_id(run->layer, run->readers[i]);
@@ -90,7 +98,7 @@ pare_status pare_repair_readers(pare_repair *r, pare_stage_run *run) {
 }
 
 /* factor: double [d] <- sum q p / sum p^2 per channel; 1 where p is nothing. */
-static pare_status fit_norm(pare_repair *r, const pare_norm_pair *norms, double *factor) {
+static pare_status fit_norm(pare_repair *r, const norm_pair *norms, double *factor) {
     int64_t d = r->hidden;
     double *squares;
     PARE_TRY(pare_alloc(&squares, (size_t)d, sizeof *squares, "final norm"));
@@ -110,7 +118,7 @@ static pare_status fit_norm(pare_repair *r, const pare_norm_pair *norms, double 
 }
 
 /* The final norm's weights, in: the dense ones, out: fitted as they are stored; the pruned ones of `norms` follow. */
-static pare_status replace_norm(pare_repair *r, pare_norm_pair *norms, float *weights) {
+static pare_status replace_norm(pare_repair *r, norm_pair *norms, float *weights) {
     size_t id = pare_tensor_id_final_norm(r->model);
     pare_index_list one = {.count = 1};
     double *factor, eps = 0.0;
@@ -128,13 +136,13 @@ static pare_status replace_norm(pare_repair *r, pare_norm_pair *norms, float *we
     return PARE_OK;
 }
 
-static pare_status replace_head(pare_repair *r, const pare_norm_pair *norms) {
+static pare_status replace_head(pare_repair *r, const norm_pair *norms) {
     size_t id = pare_tensor_id_head(r->model), size = pare_dtype_size(r->model->tensors[id]->dtype);
     int64_t vocabulary = r->model->config.vocabulary, d = r->hidden;
     int64_t chunk = r->widest < PARE_HEAD_FIT_ROWS ? r->widest : PARE_HEAD_FIT_ROWS;
     pare_fit fit;
     char *out;
-    PARE_TRY(pare_repair_map(r, norms, &fit));
+    PARE_TRY(fit_map(r, norms, &fit));
     PARE_TRY(
         pare_repaired_add(r->repaired, r->model, id, (uint64_t)vocabulary, (uint64_t)r->channels.count, (void **)&out));
     for (int64_t first = 0; first < vocabulary; first += chunk) {
@@ -153,7 +161,7 @@ pare_status pare_repair_end(pare_repair *r) {
     bool head = o->head && o->beta > 0.0 && !r->model->config.tied;
     if (!r->apart || !r->dense || !(o->final_norm || head)) return PARE_OK;
     double eps = pare_source_eps(r->source);
-    pare_norm_pair norms = {.pruned = r->norm, .dense_eps = eps, .what = "the last hidden states"};
+    norm_pair norms = {.pruned = r->norm, .dense_eps = eps, .what = "the last hidden states"};
     float *weights, *dense;
     PARE_TRY(pare_alloc(&weights, 2 * (size_t)r->hidden, sizeof *weights, "final norm"));
     norms.dense = dense = weights + r->hidden;

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-pare_status pare_stage_inner(const pare_block *block, pare_stage stage, const float *x, pare_inputs *inputs) {
+/* Runs the stage up to the inputs of its output matrix, which *inputs then describes. */
+static pare_status run_inner(const pare_block *block, pare_stage stage, const float *x, pare_inputs *inputs) {
     const pare_activations *a = block->activations;
     int64_t tokens = block->batch * block->length;
     if (stage == PARE_STAGE_ATTENTION) {
@@ -17,7 +18,8 @@ pare_status pare_stage_inner(const pare_block *block, pare_stage stage, const fl
     return pare_block_activate(block, x);
 }
 
-pare_status pare_stage_output(const pare_block *block, pare_stage stage, const float *x, float *out) {
+/* And on from there to out, which may be x. */
+static pare_status run_output(const pare_block *block, pare_stage stage, const float *x, float *out) {
     return stage == PARE_STAGE_ATTENTION ? pare_block_attention_output(block, x, out)
                                          : pare_block_ffn_output(block, x, out);
 }
@@ -38,7 +40,7 @@ const void *pare_slot_fill(const pare_repair *r, pare_slot *slot, size_t id, int
 static pare_status residual(pare_repair *r, const pare_stage_run *run, int64_t sequence, double *energy) {
     int64_t d = r->hidden, first = sequence * r->job->length, tokens = run->pruned.batch * r->job->length;
     const float *weight = run->signal->tokens ? run->signal->tokens + first : NULL, *target = r->dense + first * d;
-    PARE_TRY(pare_stage_output(&run->pruned, run->stage, r->pruned + first * d, r->difference));
+    PARE_TRY(run_output(&run->pruned, run->stage, r->pruned + first * d, r->difference));
     for (int64_t t = 0; t < tokens; t++) {
         float factor = (float)r->job->options.alpha * (weight ? sqrtf(weight[t]) : 1.0f);
         double sum = 0.0;
@@ -63,10 +65,10 @@ static pare_status moments(pare_repair *r, pare_stage_run *run, bool reach, doub
         run->dense.batch = run->pruned.batch = pare_repair_batch(r, s);
         if (r->dense) {
             float *x = r->dense + first * r->hidden;
-            PARE_TRY(pare_stage_inner(&run->dense, run->stage, x, &inputs));
-            PARE_TRY(pare_stage_output(&run->dense, run->stage, x, x));
+            PARE_TRY(run_inner(&run->dense, run->stage, x, &inputs));
+            PARE_TRY(run_output(&run->dense, run->stage, x, x));
         }
-        PARE_TRY(pare_stage_inner(&run->pruned, run->stage, r->pruned + first * r->hidden, &inputs));
+        PARE_TRY(run_inner(&run->pruned, run->stage, r->pruned + first * r->hidden, &inputs));
         if (reach) PARE_TRY(residual(r, run, s, energy));
         if (run->signal->tokens) {
             pare_inputs_scale(r->backend, &inputs, run->signal->tokens + first, r->row, r->scaled);
@@ -85,8 +87,8 @@ static pare_status pass_on(const pare_repair *r, pare_block *block, pare_stage s
     for (int64_t s = 0; s < r->job->sequences; s += r->micro_batch) {
         float *x = stream + s * r->job->length * r->hidden;
         block->batch = pare_repair_batch(r, s);
-        if (!resident) PARE_TRY(pare_stage_inner(block, stage, x, &inputs));
-        PARE_TRY(pare_stage_output(block, stage, x, x));
+        if (!resident) PARE_TRY(run_inner(block, stage, x, &inputs));
+        PARE_TRY(run_output(block, stage, x, x));
         PARE_TRY(pare_interrupted());
     }
     return PARE_OK;
