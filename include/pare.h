@@ -106,9 +106,9 @@ uint64_t pare_model_bytes(const pare_model *model);
 typedef struct pare_calibration_options {
     const char *source; /* .txt, .jsonl, .json (texts, or integer lists = ready ids), or "self"; NULL: "self" */
     const char *field;  /* the text's key in .json/.jsonl rows; NULL: "text" */
-    uint32_t samples;   /* 0: 10, or all sequences of an id file */
+    uint32_t samples;   /* 0: 10 (128 for methods that refit), or all sequences of an id file */
     uint32_t length;    /* tokens per sample; 0: 128, or the length of an id file's sequences */
-    bool stream;        /* windows from one joined stream instead of from single documents */
+    bool stream;        /* windows from one joined stream instead of from single documents; always so for a refit */
 } pare_calibration_options;
 
 /* ---- pruning --------------------------------------------------------------------------------------------------- */
@@ -123,17 +123,18 @@ const char *pare_recipe_summary(size_t index);
 /* Which tensors the Moreau iteration displaces and perturbs. */
 typedef enum pare_displace { PARE_DISPLACE_ALL, PARE_DISPLACE_SCORED } pare_displace;
 
-/* One choice of a method, changed: a key of a recipe file and its value ("select", "global"). docs/methods.md lists
- * them. */
+/* One choice of a method, changed: a key of a recipe file and its value ("select", "global"). pare_setting_key lists
+ * them, docs/methods.md says what they mean. */
 typedef struct pare_setting {
     const char *key, *value;
 } pare_setting;
 
-/* The keys that may be set, and the choices of one ("sum", "mean", ...); NULL after the last. */
+/* The keys that may be set, and the choices of one ("sum", "mean", ...); NULL after the last, and for keys whose values
+ * are numbers. */
 const char *pare_setting_key(size_t index);
 const char *pare_setting_choice(const char *key, size_t index);
 
-/* Half-open range of layers; begin == end: none. */
+/* Half-open range of layers; begin == end: none. Not given: that of layer_begin and layer_end. */
 typedef struct pare_layers {
     bool given;
     int32_t begin, end;
@@ -142,8 +143,10 @@ typedef struct pare_layers {
 /* Calibration protocols by name, NULL after the last: "llm-pruner", "moreau-head", "paper". */
 const char *pare_protocol_name(size_t index);
 
-/* What several calls can share: calibration windows, scores, the dense model's perplexities. A call that finds what it
- * needs made from the same model, options and data takes it. Free with pare_cache_free. */
+/* What several calls can share: calibration and evaluation windows, scores, the dense model's perplexities and output
+ * metrics. A call that finds what it needs made from the same model, options and data takes it, and the same comes out
+ * (but for rank correlations of a trace, which may be missing). Text files are taken to stay as they are while the
+ * cache lives. Free with pare_cache_free. */
 typedef struct pare_cache pare_cache;
 pare_cache *pare_cache_new(void); /* NULL without memory */
 void pare_cache_free(pare_cache *cache);
@@ -162,9 +165,9 @@ typedef struct pare_prune_options {
     int32_t layer_begin; /* half-open range of layers to prune; both 0: all layers */
     int32_t layer_end;
     pare_layers attention, ffn; /* ranges of their own for heads and for FFN channels */
-    uint32_t round_to;        /* kept FFN (hidden) widths are rounded up to a multiple of this; 0: not */
-    uint32_t iterations;      /* rounds of scoring and removing, each on what the last one left; 0: 1 */
-    const char *protocol;     /* calibration protocol, or NULL; samples and length override it */
+    uint32_t round_to;          /* kept FFN (hidden) widths are rounded up to a multiple of this; 0: not */
+    uint32_t iterations;        /* rounds of scoring and removing, each on what the last one left; 0: 1 */
+    const char *protocol;       /* calibration protocol, or NULL; samples and length override it */
     pare_calibration_options calibration;
     int32_t steps;     /* T */
     int32_t draws;     /* m, noise draws per step */
@@ -176,7 +179,7 @@ typedef struct pare_prune_options {
     const char *output; /* directory to write; NULL with dry_run */
     bool dry_run, force;
     bool resume;              /* keep the progress in OUTPUT.progress, and go on from what is there */
-    const char *scores;       /* file for the unit scores, or NULL */
+    const char *scores;       /* file for the unit scores, or NULL; refused for methods that choose greedily */
     const char *const *texts; /* perplexity before and after on each of these; may be NULL */
     size_t text_count;
     uint32_t window, max_windows; /* of that evaluation; 0: 128, all */
@@ -187,8 +190,9 @@ typedef struct pare_prune_options {
  * without), freed with pare_text_free. Fails as pare_prune would on a method or constants that make no sense. */
 pare_status pare_recipe_constants(const pare_prune_options *options, char **text);
 
-/* Scores, selects, cuts, writes and checks (Algorithm 1 of the MoreauPruner paper and its baselines).
- * *report: JSON with parameters, bytes, perplexities, seconds per stage, widths, files (free with pare_text_free). */
+/* Scores, selects, repairs, cuts, writes and checks; docs/methods.md has the formulas and their papers. A failure
+ * leaves nothing behind but, with `resume`, the progress. *report: JSON with parameters, bytes, perplexities, seconds
+ * per stage, widths, files (free with pare_text_free). */
 pare_status pare_prune(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
                        char **report);
 
@@ -209,7 +213,8 @@ typedef struct pare_robust_options {
     size_t change_count;
     uint32_t seeds;           /* repetitions with prune->seed, + 1, ...; 0: 1 */
     bool ranks;               /* also the rank of every unit before and after */
-    bool lipschitz;           /* also how far gradients follow small random changes of all weights */
+    bool lipschitz;           /* also how far gradients follow small random changes of all weights, against Theorems 1
+                               * and 2 of the MoreauPruner paper; holds two fp32 gradients of all weights */
     double lipschitz_size;    /* of these, relative to each weight; 0: 1e-3 */
     uint32_t lipschitz_draws; /* 0: 3 */
 } pare_robust_options;

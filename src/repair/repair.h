@@ -31,7 +31,7 @@ typedef struct pare_stage_signal {
                           * is multiplied by (units / its energy under rows or metric)^unit_power */
 } pare_stage_signal;
 
-/* The defaults: bench/quality's choice. Zero means zero. */
+/* Zero means zero. */
 typedef struct pare_repair_options {
     double alpha;          /* share of the dense model's outputs in the targets, 0 .. 1 */
     double beta;           /* share of the readers' correction, 0 .. 1; 0: readers stay */
@@ -51,8 +51,8 @@ typedef struct pare_repair_options {
     bool probe;                     /* only the curves: nothing is removed or fitted */
 } pare_repair_options;
 
+/* For methods that bring no constants of their own. */
 #define PARE_REPAIR_ALPHA 0.75
-#define PARE_REPAIR_BETA 1.0
 #define PARE_REPAIR_DAMPING 1e-2
 #define PARE_REPAIR_FRACTION 0.0625
 
