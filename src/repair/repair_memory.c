@@ -80,6 +80,18 @@ static bool has_metric(const pare_repair_job *job) {
     return false;
 }
 
+/* Columns that a choice of units removes in one round: the query heads of a KV group, or a share of the channels. */
+static int64_t most_at_once(const pare_repair_job *job) {
+    const pare_config *config = &job->source->model->config;
+    int64_t most = 1;
+    for (uint32_t i = 0; i < config->layers; i++) {
+        const pare_widths *w = &config->widths[i];
+        most = larger(most, (int64_t)pare_widths_shared(w) * config->head_size);
+        most = larger(most, (int64_t)(job->options.fraction * (double)w->ffn));
+    }
+    return most;
+}
+
 static int64_t row_elements(int64_t tokens, int64_t widest) {
     return larger(PARE_SCALE_CHUNK, larger(tokens, widest));
 }
@@ -101,7 +113,7 @@ static void measure_fixed(const pare_repair_job *job, const pare_selection *sele
     int64_t d = model->config.hidden, widest = widest_input(&model->config);
     bool readers = pare_repair_fits_readers(job);
     uint64_t fit = pare_least_squares_bytes(d, widest), choice = 0;
-    if (o->choose[0] || o->choose[1]) choice = pare_obs_bytes(d, widest, has_metric(job));
+    if (o->choose[0] || o->choose[1]) choice = pare_obs_bytes(d, widest, has_metric(job), most_at_once(job));
     *out = (pare_repair_memory){.repaired = repaired_bytes(job, selection)};
     out->hidden = (uint64_t)(job->sequences * job->length * d) * sizeof(float);
     if (needs_two_streams(job)) out->hidden *= 2;

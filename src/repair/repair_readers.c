@@ -102,7 +102,8 @@ static pare_status fit_norm(pare_repair *r, const norm_pair *norms, double *fact
     int64_t d = r->hidden;
     double *squares;
     PARE_TRY(pare_alloc(&squares, (size_t)d, sizeof *squares, "final norm"));
-    for (int64_t s = 0; s < r->job->sequences; s += r->micro_batch) {
+    pare_status status = PARE_OK;
+    for (int64_t s = 0; s < r->job->sequences && status == PARE_OK; s += r->micro_batch) {
         normed n = normalize(r, norms, s);
         for (int64_t t = 0; t < n.tokens; t++)
             for (int64_t i = 0; i < d; i++) {
@@ -110,11 +111,12 @@ static pare_status fit_norm(pare_repair *r, const norm_pair *norms, double *fact
                 factor[i] += q * p;
                 squares[i] += p * p;
             }
+        status = pare_interrupted();
     }
     for (int64_t i = 0; i < d; i++)
         factor[i] = squares[i] > 0.0 ? factor[i] / squares[i] : 1.0;
     pare_free(squares);
-    return PARE_OK;
+    return status;
 }
 
 /* The final norm's weights, in: the dense ones, out: fitted as they are stored; the pruned ones of `norms` follow. */
@@ -149,6 +151,7 @@ static pare_status replace_head(pare_repair *r, const norm_pair *norms) {
         pare_index_list rows = {.count = vocabulary - first < chunk ? vocabulary - first : chunk};
         pare_source_rows(r->source, id, first, rows.count, r->weights);
         apply_map(r, rows.count);
+        PARE_TRY(pare_interrupted());
         pare_from_float(r->slot[1].stored, r->model->tensors[id]->dtype, r->result, (size_t)(rows.count * d));
         pare_matrix_cut(r->slot[1].stored, d, size, rows, r->channels,
                         out + (size_t)(first * r->channels.count) * size);

@@ -6,9 +6,11 @@
 #include <math.h>
 #include <string.h>
 
-uint64_t pare_obs_bytes(int64_t rows, int64_t width, bool metric) {
-    int64_t weights = rows * width * (metric ? 2 : 1), removal = width * (width + 2 * rows) / 4;
-    return (uint64_t)(width * width + weights + removal + width) * sizeof(double) + (uint64_t)width * 4;
+uint64_t pare_obs_bytes(int64_t rows, int64_t width, bool metric, int64_t at_once) {
+    int64_t sides = metric ? 2 : 1, removal = at_once * (at_once + width + sides * rows);
+    int64_t square = metric ? rows * rows : 0, lists = 8 * width; /* the metric in fp64 is gone when removals begin */
+    int64_t most = removal > square ? removal : square;
+    return (uint64_t)(width * width + sides * rows * width + most + lists) * sizeof(double);
 }
 
 void pare_obs_free(pare_obs *obs) {

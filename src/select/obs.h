@@ -35,8 +35,8 @@ typedef struct pare_obs_step {
     double *curve;            /* [count] error after each removal, from the beginning; or NULL */
 } pare_obs_step;
 
-/* Bytes that a problem of this size holds. */
-uint64_t pare_obs_bytes(int64_t rows, int64_t width, bool metric);
+/* Bytes that a problem of this size holds at most; at_once: columns that go in one round. */
+uint64_t pare_obs_bytes(int64_t rows, int64_t width, bool metric, int64_t at_once);
 
 /* Nothing is removed yet. PARE_NUMERIC_ERROR if the inputs or weights are not finite. Free with pare_obs_free. */
 pare_status pare_obs_new(const pare_obs_problem *problem, pare_obs **out);
