@@ -8,8 +8,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* A perplexity too large for a number is null. */
 static json_t *result_json(double nll) {
-    return json_pack("{s:f,s:f}", "perplexity", exp(nll), "nll", nll);
+    return json_pack("{s:o?,s:f}", "perplexity", json_real(exp(nll)), "nll", nll);
 }
 
 uint32_t pare_prune_window(const pare_prune_options *options) {

@@ -111,14 +111,16 @@ static pare_status run_dense(robust *r) {
     return status;
 }
 
+/* What is too large for a number is null. */
 static json_t *texts_json(const robust *r, const pare_robust_outcome *a, const pare_robust_outcome *b) {
     json_t *texts = json_array();
     for (size_t i = 0; i < r->options->prune->text_count; i++) {
         double before = exp(a->nll[i]), after = exp(b->nll[i]);
-        json_array_append_new(texts, json_pack("{s:o,s:f,s:f,s:f,s:f,s:f}", "file",
+        json_array_append_new(texts, json_pack("{s:o,s:o?,s:o?,s:o?,s:o?,s:o?}", "file",
                                                pare_json_name(r->options->prune->texts[i]), "unpruned",
-                                               exp(a->dense[i]), "changed_unpruned", exp(b->dense[i]), "perplexity",
-                                               before, "changed", after, "difference", fabs(before - after)));
+                                               json_real(exp(a->dense[i])), "changed_unpruned",
+                                               json_real(exp(b->dense[i])), "perplexity", json_real(before), "changed",
+                                               json_real(after), "difference", json_real(fabs(before - after))));
     }
     return texts;
 }
