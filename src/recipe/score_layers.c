@@ -2,6 +2,9 @@
 #include "recipe/score_internal.h"
 #include "support/progress.h"
 
+#include <float.h>
+#include <math.h>
+
 static pare_status report_block(void *context, uint64_t done, uint64_t total) {
     const pare_scoring *s = context;
     return pare_progress_report(s->request->runtime, "weighing layers", done, total);
@@ -14,7 +17,10 @@ static pare_status measure(pare_scoring *s, pare_pass *pass, pare_score_result *
         .ids = r->ids, .sequences = r->plan->shape.sequences, .step = report_block, .step_context = s};
     if (r->recipe->signal == PARE_SIGNAL_INFLUENCE)
         return pare_layer_influence(pass, &source, &batch, out->scores.layer);
-    return pare_layer_removal_losses(pass, &source, &batch, &out->loss, out->scores.layer);
+    PARE_TRY(pare_layer_removal_losses(pass, &source, &batch, &out->loss, out->scores.layer));
+    for (uint32_t i = 0; i < out->scores.layers; i++) /* without it there is no model: it stays, and has a score */
+        out->scores.layer[i] = fmin(out->scores.layer[i], DBL_MAX);
+    return PARE_OK;
 }
 
 pare_status pare_score_layers(pare_scoring *s, pare_score_result *out) {
