@@ -63,7 +63,8 @@ static int add_range(pare_sweep_axis *axis, const char *text, const double range
 static int add_windows(pare_sweep_axis *axis, const char *text, const double range[3]) {
     double windows = (range[1] - range[0]) / range[2];
     bool whole = range[0] == floor(range[0]) && range[1] == floor(range[1]) && range[2] == floor(range[2]);
-    if (!whole || !(range[2] >= 1 && windows > 0 && windows < MOST_VALUES)) return fail_range(axis, text);
+    bool counts = range[0] >= 0 && range[1] <= INT32_MAX; /* beyond 2^53 a step of 1 leads nowhere */
+    if (!whole || !counts || !(range[2] >= 1 && windows > 0 && windows < MOST_VALUES)) return fail_range(axis, text);
     int code = PARE_EXIT_DONE;
     for (double begin = range[0]; begin < range[1] && code == PARE_EXIT_DONE; begin += range[2]) {
         char value[80];

@@ -171,6 +171,8 @@ static void what_is_wrong(void **state) {
     EXPECT_NOTHING_LEFT(place, 2, "A:B:STEP", "sweep", place->model, "--over", "ratio=0.1:0.5:0", "--csv", csv);
     EXPECT_NOTHING_LEFT(place, 2, "A:B:STEP", "sweep", place->model, "--over", "ratio=0.5:0.1:0.1", "--csv", csv);
     EXPECT_NOTHING_LEFT(place, 2, "A:B:STEP", "sweep", place->model, "--over", "layers=0:3:0", "--csv", csv);
+    EXPECT_NOTHING_LEFT(place, 2, "A:B:STEP", "sweep", place->model, "--over",
+                        "layers=9007199254740992:9007199254740996:1", "--csv", csv); /* x + 1 == x */
     EXPECT_NOTHING_LEFT(place, 2, "leave one", "sweep", place->model, "--ratio", "0.1", "--over", "ratio=0.2");
     EXPECT_NOTHING_LEFT(place, 2, "twice", "sweep", place->model, "--over", "ratio=0.2", "--over", "ratio=0.3");
     EXPECT_NOTHING_LEFT(place, 2, "twice", "sweep", place->model, "--over", "ratio=0.2,0.2");
