@@ -184,6 +184,21 @@ static void what_is_wrong(void **state) {
     free(csv);
 }
 
+/* /dev/full would be read without end, and a JSON file takes the place of what was there. */
+static void files_that_cannot_hold_rows(void **state) {
+    const workplace *place = *state;
+    char *csv = pare_path_join(place->folder, "rows.csv"), *again = pare_path_join(place->folder, "./rows.csv");
+    workplace_write_text(place);
+    const char *const options[] = {"--csv", "--json-file"};
+    for (size_t i = 0; i < 2; i++)
+        EXPECT_NOTHING_LEFT(place, 1, "not a regular file", "sweep", place->model, "--method", "magnitude-l1", "--over",
+                            "ratio=0.5", options[i], "/dev/full");
+    EXPECT_NOTHING_LEFT(place, 2, "give two files", "sweep", place->model, "--method", "magnitude-l1", "--over",
+                        "ratio=0.5", "--csv", csv, "--json-file", again);
+    free(csv);
+    free(again);
+}
+
 /* Rows that were there when the signal came stay readable, and the same command goes on. */
 static void interrupted(void **state) {
     const workplace *place = *state;
@@ -220,6 +235,7 @@ int main(void) {
         IN_A_WORKPLACE(foreign_files_are_left_alone),
         IN_A_WORKPLACE(layers_and_lists),
         IN_A_WORKPLACE(what_is_wrong),
+        IN_A_WORKPLACE(files_that_cannot_hold_rows),
         IN_A_WORKPLACE(interrupted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
