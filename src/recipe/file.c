@@ -110,8 +110,10 @@ pare_status pare_recipe_read(const char *path, pare_recipe *recipe) {
     json_error_t error;
     reading r = {.path = path};
     PARE_TRY(pare_file_read(path, MOST, &text, &r.bytes));
-    r.text = text;
-    json_t *json = json_loadb(text, r.bytes, JSON_REJECT_DUPLICATES, &error);
+    size_t mark = r.bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* byte order mark of some editors */
+    r.text = text + mark;
+    r.bytes -= mark;
+    json_t *json = json_loadb(r.text, r.bytes, JSON_REJECT_DUPLICATES, &error);
     pare_status status = json ? set_keys(&r, json, recipe)
                               : pare_fail(PARE_FORMAT_ERROR, "%s, line %d: %s", path, error.line, error.text);
     json_decref(json);

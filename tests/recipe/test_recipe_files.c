@@ -45,6 +45,14 @@ static void refuse(const char *text, const char *const parts[], size_t count) {
 #define REFUSE(text, ...)                                                                                              \
     refuse(text, (const char *const[]){__VA_ARGS__}, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *))
 
+static void a_byte_order_mark_is_passed_over(void **state) {
+    (void)state;
+    pare_recipe r;
+    accept("\xef\xbb\xbf{\"base\": \"taylor\", \"select\": \"global\"}", &r);
+    assert_int_equal(r.ranking, PARE_RANK_GLOBAL);
+    REFUSE("\xef\xbb\xbf{\"base\": \"taylor\",\n\"foo\": 1}", "line 2", "foo");
+}
+
 static void keys_of_scores(void **state) {
     (void)state;
     pare_recipe r;
@@ -189,6 +197,7 @@ static void released_loops_have_no_pull(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(released_loops_have_no_pull),
+        cmocka_unit_test(a_byte_order_mark_is_passed_over),
         cmocka_unit_test(keys_of_scores),
         cmocka_unit_test(keys_of_moreau),
         cmocka_unit_test(presets_survive_a_round_trip),
