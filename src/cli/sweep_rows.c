@@ -77,8 +77,11 @@ static char *read_file(const char *path, bool *missing) {
     char *text = NULL;
     size_t size = 0;
     int byte;
+    struct stat status;
+    bool there = stat(path, &status) == 0;
+    *missing = there ? !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode) : errno == ENOENT;
+    if (*missing) return NULL; /* a terminal or a pipe takes rows, but has none to give */
     FILE *in = fopen(path, "r"), *out = in ? open_memstream(&text, &size) : NULL;
-    *missing = !in && errno == ENOENT;
     while (out && (byte = getc(in)) != EOF)
         putc(byte, out);
     bool whole = in && !ferror(in);
@@ -266,7 +269,7 @@ static int write_durably(const char *path, int flags, const char *text) {
         if (part <= 0) break;
         done += (size_t)part;
     }
-    bool whole = done == length && fsync(file) == 0;
+    bool whole = done == length && (fsync(file) == 0 || errno == EINVAL); /* a terminal or a pipe has no disk */
     int code = whole ? PARE_EXIT_DONE : fail_file(path);
     if (!whole && before >= 0 && ftruncate(file, before) != 0) code = PARE_EXIT_FAILED;
     close(file);
