@@ -25,12 +25,12 @@ static int fail_foreign(const char *path) {
     return PARE_EXIT_FAILED;
 }
 
-/* Devices and pipes may never end when read, and must not be replaced by a file. */
-static int check_regular(const char *path) {
+/* The JSON file is replaced at one stroke, which no device or pipe may be. */
+static int check_replaceable(const char *path) {
     struct stat file;
     if (!path || stat(path, &file) != 0 || S_ISREG(file.st_mode) || S_ISDIR(file.st_mode)) return PARE_EXIT_DONE;
-    pare_terminal_fail("cannot write %s: it is not a regular file, and rows are read back from it; give a file, or "
-                       "take --json for the output",
+    pare_terminal_fail("cannot write %s: --json-file replaces the file with every row, and this is not a regular file; "
+                       "give another, or take --json for the output",
                        path);
     return PARE_EXIT_FAILED;
 }
@@ -236,8 +236,7 @@ int pare_sweep_rows_open(const char *csv, const char *json, json_t *identity, js
                              .in_csv = json_array(),
                              .in_json = json_array()};
     int code = check_distinct(csv, json);
-    if (code == PARE_EXIT_DONE) code = check_regular(csv);
-    if (code == PARE_EXIT_DONE) code = check_regular(json);
+    if (code == PARE_EXIT_DONE) code = check_replaceable(json);
     if (code == PARE_EXIT_DONE && csv) code = read_csv(out);
     if (code == PARE_EXIT_DONE && json) code = read_json(out);
     json_array_extend(out->rows, out->in_json);
