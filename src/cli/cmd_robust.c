@@ -98,6 +98,13 @@ static void add_spread(pare_table *table, const json_t *summary, const char *nam
     pare_table_cell(table, "%s%s", mean, spread);
 }
 
+/* The columns that say what a row is about. */
+static void add_names(pare_table *table, const json_t *one) {
+    pare_table_cell(table, "%s", pare_document_text(one, "method"));
+    pare_table_cell(table, "%s", pare_document_text(one, "change"));
+    pare_table_cell(table, "%g", pare_document_number(one, "ratio", 0));
+}
+
 static void show_units(const json_t *comparisons) {
     static const char *const titles[] = {"method", "change", "ratio", "same fate", "kept", "removed", "rank corr."};
     pare_table *table = pare_table_new("llrrrrr");
@@ -105,9 +112,7 @@ static void show_units(const json_t *comparisons) {
         pare_table_cell(table, "%s", titles[i]);
     for (size_t i = 0; i < json_array_size(comparisons); i++) {
         const json_t *one = json_array_get(comparisons, i), *summary = pare_document_at(one, "summary");
-        pare_table_cell(table, "%s", pare_document_text(one, "method"));
-        pare_table_cell(table, "%s", pare_document_text(one, "change"));
-        pare_table_cell(table, "%g", pare_document_number(one, "ratio", 0));
+        add_names(table, one);
         add_spread(table, summary, "agreement", "%.4f");
         add_spread(table, summary, "kept", "%.4f");
         add_spread(table, summary, "removed_jaccard", "%.4f");
@@ -120,9 +125,7 @@ static void show_units(const json_t *comparisons) {
 }
 
 static void add_text_row(pare_table *table, const json_t *one, const json_t *text) {
-    pare_table_cell(table, "%s", pare_document_text(one, "method"));
-    pare_table_cell(table, "%s", pare_document_text(one, "change"));
-    pare_table_cell(table, "%g", pare_document_number(one, "ratio", 0));
+    add_names(table, one);
     add_spread(table, text, "unpruned", "%.3f");
     add_spread(table, text, "perplexity", "%.3f");
     add_spread(table, text, "changed", "%.3f");
