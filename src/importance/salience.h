@@ -2,8 +2,8 @@
 #ifndef PARE_IMPORTANCE_SALIENCE_H
 #define PARE_IMPORTANCE_SALIENCE_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "support/status.h"
+
 #include <stdint.h>
 
 /* What a salience reads beside the weight. */
@@ -11,11 +11,45 @@ enum {
     PARE_NEEDS_GRADIENT = 1, /* g: a gradient, plain, smoothed or of the Moreau envelope */
     PARE_NEEDS_SQUARES = 2,  /* A: mean over the samples of the squared gradient of each */
     PARE_NEEDS_INPUTS = 4,   /* ||x||: L2 norm of each input feature over all calibration tokens */
+    PARE_NEEDS_OUTPUTS = 8,  /* ||y||: L2 norm of each output over all calibration tokens */
+    PARE_NEEDS_INVERSE = 16, /* U_ii: diagonal of the factor of the inverse Gram matrix (repair/obs_update.h) */
 };
+
+/* Named constants that saliences share; each reads those that its formula names. */
+typedef struct pare_salience_constants {
+    double alpha;    /* weight of the gradient term: gblm, wanda++ */
+    double exponent; /* a: power of the input norm: ria, ri, stochria, lp */
+    double order;    /* p of the rows' and columns' norms: lp, symmetric; 0 counts, INFINITY is the largest */
+    double balance;  /* lambda: weight of the output term: symwanda */
+    double share;    /* of a row's or column's weights that are sampled: stochria */
+    bool squared;    /* symwanda, symmetric: root of the sum of squares instead of the sum */
+    uint64_t seed;   /* stochria */
+} pare_salience_constants;
+
+/* A matrix as a whole, for what a salience must know of it first. */
+typedef struct pare_salience_matrix {
+    int64_t rows, columns;
+    const float *weight;   /* [rows, columns] */
+    const float *inputs;   /* [columns], or NULL */
+    const float *outputs;  /* [rows], or NULL */
+    const float *inverse;  /* [columns] U_ii, or NULL */
+    const float *gradient; /* [rows, columns], or NULL */
+    uint64_t tensor;       /* a number of its own, for random draws */
+    const pare_salience_constants *constants;
+} pare_salience_matrix;
+
+/* Made by `prepare`: factors of rows and columns, and scalars; what they mean is the salience's own business. */
+typedef struct pare_salience_factors {
+    float *row, *column; /* [rows], [columns] */
+    float scale, offset;
+} pare_salience_factors;
 
 /* Of a run of elements of one row; NULL where not needed. */
 typedef struct pare_element_signals {
     const float *gradient, *squares, *inputs;
+    const float *column;      /* the factors of these columns */
+    float row, scale, offset; /* and of the row */
+    const pare_salience_constants *constants;
 } pare_element_signals;
 
 typedef struct pare_salience {
@@ -23,9 +57,16 @@ typedef struct pare_salience {
     const char *formula;
     unsigned needs;  /* PARE_NEEDS_* */
     bool signed_sum; /* elements keep their sign; the absolute value is taken of an index's sum */
+    /* Fills the factors (zeroed) from the matrix as a whole; NULL: the salience has none. */
+    pare_status (*prepare)(const pare_salience_matrix *matrix, pare_salience_factors *factors);
     /* salience[n] of n elements; salience overlaps nothing. */
     void (*elements)(const float *weight, const pare_element_signals *signals, int64_t n, float *salience);
 } pare_salience;
+
+/* scores: float [rows, columns] of the whole matrix; absolute values where the salience is signed. squares: [rows,
+ * columns], or NULL. PARE_NUMERIC_ERROR, naming the row and column, if one is not finite. */
+pare_status pare_salience_scores(const pare_salience *salience, const pare_salience_matrix *matrix,
+                                 const float *squares, float *scores);
 
 /* The salience of that name, or NULL; and the names, NULL after the last. */
 const pare_salience *pare_salience_find(const char *name);
@@ -42,5 +83,22 @@ extern const pare_salience pare_salience_second_order, pare_salience_mixed;
 extern const pare_salience pare_salience_absolute, pare_salience_square;
 /* |w| ||x||: Wanda. */
 extern const pare_salience pare_salience_activation;
+/* w^2 / U_ii^2: SparseGPT. */
+extern const pare_salience pare_salience_inverse;
+/* |w| (||x|| + alpha g): GBLM-Pruner, g the norm over samples of each one's gradient; Wanda++, g the regional one. */
+extern const pare_salience pare_salience_gblm;
+/* |w| g, g >= 0: the gradient alone (GBLM-Pruner's ablation). */
+extern const pare_salience pare_salience_gradient;
+/* w^2 (g - min g) / (max g - min g): Pruner-Zero. */
+extern const pare_salience pare_salience_pruner_zero;
+/* |w| (1 / column sum + 1 / row sum) ||x||^a: RIA; without the input norm, RI. */
+extern const pare_salience pare_salience_ria, pare_salience_ri;
+/* The same with sums over sampled rows and columns, scaled up: stochRIA. */
+extern const pare_salience pare_salience_stochria;
+/* The same with l_p norms of rows and columns instead of sums: Symmetric Pruning, Lemma 3.8. */
+extern const pare_salience pare_salience_lp;
+/* |w| (||x|| / mean + lambda ||y|| / mean), or its squared form; |w| ||y||; |w| (||row|| + ||column||): Symmetric
+ * Pruning, Lemma 3.1, Corollaries 3.3 and 3.4. */
+extern const pare_salience pare_salience_symwanda, pare_salience_owanda, pare_salience_symmetric;
 
 #endif

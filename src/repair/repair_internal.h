@@ -4,7 +4,7 @@
 #define PARE_REPAIR_REPAIR_INTERNAL_H
 
 #include "model/walk.h"
-#include "repair/gram.h"
+#include "calibrate/gram.h"
 #include "repair/repair.h"
 
 /* Fitted matrices of the stage in hand: the output in slot 0, then its readers in the order of their roles. */

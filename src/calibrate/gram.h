@@ -1,7 +1,7 @@
 /* Second moments of calibration inputs, added up over micro-batches: G = sum s x x^T, and with another signal
  * C = sum s r x^T; s: the tokens' weights. */
-#ifndef PARE_REPAIR_GRAM_H
-#define PARE_REPAIR_GRAM_H
+#ifndef PARE_CALIBRATE_GRAM_H
+#define PARE_CALIBRATE_GRAM_H
 
 #include "backend/backend.h"
 

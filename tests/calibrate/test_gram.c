@@ -1,7 +1,7 @@
 /* Gram matrices and cross products against plain sums, both layouts, both operand types, with token weights. */
 #include "backend/backend.h"
 #include "golden.h"
-#include "repair/gram.h"
+#include "calibrate/gram.h"
 #include "support/memory.h"
 #include "support/random.h"
 

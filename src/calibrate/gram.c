@@ -1,4 +1,4 @@
-#include "repair/gram.h"
+#include "calibrate/gram.h"
 
 #include <math.h>
 

@@ -1,0 +1,16 @@
+/* The squared error that a changed matrix leaves in its layer's output over the calibration tokens:
+ * sum ||(W' - W) x||^2 = tr((W' - W) G (W' - W)^T). */
+#ifndef PARE_REPAIR_LAYER_ERROR_H
+#define PARE_REPAIR_LAYER_ERROR_H
+
+#include "support/status.h"
+
+#include <stdint.h>
+
+/* before, after: float [rows, columns]; gram: float [columns, columns] symmetric. *error in double; *energy (may be
+ * NULL): tr(W G W^T) of `before`. Products in fp32 as backends have them would lose small errors: rows are multiplied
+ * in fp32 blocks and added up in double. */
+pare_status pare_layer_error(const float *before, const float *after, const float *gram, int64_t rows, int64_t columns,
+                             double *error, double *energy);
+
+#endif
