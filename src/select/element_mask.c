@@ -1,0 +1,67 @@
+#include "select/element_mask.h"
+#include "support/memory.h"
+
+#include <string.h>
+
+enum { WORD = 64 };
+
+static size_t words(const pare_element_mask *mask) {
+    return (size_t)(mask->rows * mask->stride);
+}
+
+pare_status pare_element_mask_new(int64_t rows, int64_t columns, pare_element_mask *out) {
+    *out = (pare_element_mask){.rows = rows, .columns = columns, .stride = (columns + WORD - 1) / WORD};
+    return pare_alloc(&out->word, words(out), sizeof *out->word, "mask");
+}
+
+void pare_element_mask_free(pare_element_mask *mask) {
+    pare_free(mask->word);
+    *mask = (pare_element_mask){0};
+}
+
+void pare_element_mask_copy(const pare_element_mask *from, pare_element_mask *to) {
+    memcpy(to->word, from->word, words(from) * sizeof *from->word);
+}
+
+/* The bits of word `index` of a row that belong to columns. */
+static uint64_t inside(const pare_element_mask *mask, int64_t index) {
+    int64_t left = mask->columns - index * WORD;
+    return left >= WORD ? ~(uint64_t)0 : ((uint64_t)1 << left) - 1;
+}
+
+void pare_element_mask_fill(pare_element_mask *mask) {
+    for (int64_t i = 0; i < mask->rows * mask->stride; i++)
+        mask->word[i] = inside(mask, i % mask->stride);
+}
+
+int64_t pare_element_mask_kept(const pare_element_mask *mask) {
+    int64_t kept = 0;
+    for (size_t i = 0; i < words(mask); i++)
+        kept += __builtin_popcountll(mask->word[i]);
+    return kept;
+}
+
+void pare_element_mask_apply(const pare_element_mask *mask, float *weights) {
+#pragma omp parallel for schedule(static) if (mask->rows * mask->columns > 65536)
+    for (int64_t row = 0; row < mask->rows; row++)
+        for (int64_t column = 0; column < mask->columns; column++)
+            if (!pare_element_kept(mask, row, column)) weights[row * mask->columns + column] = 0.0f;
+}
+
+void pare_element_mask_of(const float *weights, pare_element_mask *mask) {
+#pragma omp parallel for schedule(static) if (mask->rows * mask->columns > 65536)
+    for (int64_t row = 0; row < mask->rows; row++)
+        for (int64_t column = 0; column < mask->columns; column++)
+            pare_element_keep(mask, row, column, weights[row * mask->columns + column] != 0.0f);
+}
+
+bool pare_element_mask_is_pattern(const pare_element_mask *mask, int64_t keep, int64_t of) {
+    for (int64_t row = 0; row < mask->rows; row++)
+        for (int64_t first = 0; first < mask->columns; first += of) {
+            int64_t length = mask->columns - first < of ? mask->columns - first : of, kept = 0;
+            for (int64_t i = 0; i < length; i++)
+                kept += pare_element_kept(mask, row, first + i);
+            if (kept != (length * keep + of - 1) / of) return false;
+        }
+    return true;
+}
