@@ -40,7 +40,7 @@ static void shape_pass(const pare_recipe *recipe, pare_pass_shape *shape) {
     case PARE_SIGNAL_SMOOTH_ROWS:
         shape->gradients = true;
         shape->composed = recipe->signal != PARE_SIGNAL_GRADIENT;
-        shape->squares = recipe->salience && (recipe->salience->needs & PARE_NEEDS_SQUARES);
+        shape->samples = recipe->salience && (recipe->salience->needs & PARE_NEEDS_SQUARES);
         break;
     case PARE_SIGNAL_INFLUENCE:
         shape->observed = true;
