@@ -38,9 +38,11 @@ static void shape_pass(const pare_recipe *recipe, pare_pass_shape *shape) {
     case PARE_SIGNAL_MOREAU:
     case PARE_SIGNAL_SMOOTH:
     case PARE_SIGNAL_SMOOTH_ROWS:
+    case PARE_SIGNAL_SAMPLES:
         shape->gradients = true;
-        shape->composed = recipe->signal != PARE_SIGNAL_GRADIENT;
-        shape->squares = recipe->salience && (recipe->salience->needs & PARE_NEEDS_SQUARES);
+        shape->composed = recipe->signal != PARE_SIGNAL_GRADIENT && recipe->signal != PARE_SIGNAL_SAMPLES;
+        shape->samples = recipe->signal == PARE_SIGNAL_SAMPLES ||
+                         (recipe->salience && (recipe->salience->needs & PARE_NEEDS_SQUARES));
         break;
     case PARE_SIGNAL_INFLUENCE:
         shape->observed = true;

@@ -46,7 +46,8 @@ static pare_status score_rows(void *context, size_t id, int64_t first, int64_t r
 pare_gradient_sink pare_scoring_sink(pare_scoring *s) {
     return (pare_gradient_sink){.wants = wants_scored,
                                 .rows = score_rows,
-                                .squares = (s->sets[0].salience->needs & PARE_NEEDS_SQUARES) != 0,
+                                .samples = s->sets[0].salience->needs & PARE_NEEDS_SQUARES ? PARE_SAMPLES_SQUARES
+                                                                                           : PARE_SAMPLES_NONE,
                                 .context = s};
 }
 
