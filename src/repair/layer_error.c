@@ -13,13 +13,12 @@ typedef struct work {
     int64_t columns;
     float *rows;    /* [ROWS, columns] */
     float *product; /* [ROWS, TILE] */
-    double *sums;   /* [ROWS] */
+    double *sums;   /* of the rows in hand */
 } work;
 
 static void work_free(work *w) {
     pare_free(w->rows);
     pare_free(w->product);
-    pare_free(w->sums);
 }
 
 static int64_t at_most(int64_t n, int64_t limit) {
@@ -27,7 +26,8 @@ static int64_t at_most(int64_t n, int64_t limit) {
 }
 
 uint64_t pare_layer_error_bytes(int64_t rows, int64_t columns) {
-    return (uint64_t)at_most(rows, ROWS) * ((uint64_t)(columns + TILE) * sizeof(float) + sizeof(double));
+    return (uint64_t)at_most(rows, ROWS) * (uint64_t)(columns + TILE) * sizeof(float) +
+           (uint64_t)rows * sizeof(double);
 }
 
 static pare_status work_new(const float *gram, int64_t rows, int64_t columns, work *w) {
@@ -35,7 +35,6 @@ static pare_status work_new(const float *gram, int64_t rows, int64_t columns, wo
     *w = (work){.gram = gram, .columns = columns};
     pare_status status = pare_alloc(&w->rows, count * (size_t)columns, sizeof(float), "layer error");
     if (!status) status = pare_alloc(&w->product, count * TILE, sizeof(float), "layer error");
-    if (!status) status = pare_alloc(&w->sums, count, sizeof(double), "layer error");
     if (status) work_free(w);
     return status;
 }
@@ -63,17 +62,13 @@ static void add_tile(const work *w, int64_t count, int64_t from, int64_t to) {
         w->sums[row] += factor * dot(w->product + row * TILE, w->rows + row * n + to, width);
 }
 
-/* tr(D G D^T) of the rows in hand: G is symmetric, so tiles off the diagonal count twice. */
-static double quadratic(const work *w, int64_t count) {
-    double sum = 0.0;
+/* d G d^T of every row in hand: G is symmetric, so tiles off the diagonal count twice. */
+static void quadratic(const work *w, int64_t count) {
     for (int64_t row = 0; row < count; row++)
         w->sums[row] = 0.0;
     for (int64_t to = 0; to < w->columns; to += TILE)
         for (int64_t from = to; from < w->columns; from += TILE)
             add_tile(w, count, from, to);
-    for (int64_t row = 0; row < count; row++)
-        sum += w->sums[row];
-    return sum;
 }
 
 static void take_difference(const work *w, const float *before, const float *after, int64_t count) {
@@ -82,21 +77,36 @@ static void take_difference(const work *w, const float *before, const float *aft
         w->rows[i] = before[i] - (after ? after[i] : 0.0f);
 }
 
-pare_status pare_layer_error(const float *before, const float *after, const float *gram, int64_t rows, int64_t columns,
-                             double *error, double *energy) {
+pare_status pare_layer_error_rows(const float *before, const float *after, const float *gram, int64_t rows,
+                                  int64_t columns, double *errors) {
     work w;
     PARE_TRY(work_new(gram, rows, columns, &w));
     pare_blas_threads();
-    *error = 0.0;
-    if (energy) *energy = 0.0;
     for (int64_t first = 0; first < rows; first += ROWS) {
         int64_t count = at_most(rows - first, ROWS), offset = first * columns;
-        take_difference(&w, before + offset, after + offset, count);
-        *error += quadratic(&w, count);
-        if (!energy) continue;
-        take_difference(&w, before + offset, NULL, count);
-        *energy += quadratic(&w, count);
+        w.sums = errors + first;
+        take_difference(&w, before + offset, after ? after + offset : NULL, count);
+        quadratic(&w, count);
     }
     work_free(&w);
     return PARE_OK;
+}
+
+static pare_status total(const float *before, const float *after, const float *gram, int64_t rows, int64_t columns,
+                         double *errors, double *sum) {
+    *sum = 0.0;
+    PARE_TRY(pare_layer_error_rows(before, after, gram, rows, columns, errors));
+    for (int64_t row = 0; row < rows; row++)
+        *sum += errors[row];
+    return PARE_OK;
+}
+
+pare_status pare_layer_error(const float *before, const float *after, const float *gram, int64_t rows, int64_t columns,
+                             double *error, double *energy) {
+    double *errors;
+    PARE_TRY(pare_alloc(&errors, (size_t)rows, sizeof *errors, "layer error"));
+    pare_status status = total(before, after, gram, rows, columns, errors, error);
+    if (!status && energy) status = total(before, NULL, gram, rows, columns, errors, energy);
+    pare_free(errors);
+    return status;
 }

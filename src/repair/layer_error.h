@@ -13,6 +13,9 @@
  * double. */
 pare_status pare_layer_error(const float *before, const float *after, const float *gram, int64_t rows, int64_t columns,
                              double *error, double *energy);
+/* The same for every row: errors [rows]. after NULL: zeros, so the rows' energies. */
+pare_status pare_layer_error_rows(const float *before, const float *after, const float *gram, int64_t rows,
+                                  int64_t columns, double *errors);
 uint64_t pare_layer_error_bytes(int64_t rows, int64_t columns); /* of temporaries */
 
 #endif
