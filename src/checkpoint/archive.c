@@ -38,6 +38,7 @@ typedef struct archive {
     bool *taken;        /* [file->count]: is the values of a tensor */
     uint64_t *starts;   /* [pieces + 1] of the largest tensor: values before each piece */
     uint64_t mask_used; /* masks that belong to a tensor */
+    uint64_t memory;    /* the image may take */
 } archive;
 
 static pare_status damaged(const archive *a, const char *name, const char *what) {
@@ -138,15 +139,16 @@ static pare_status list_tensors(archive *a) {
 static pare_status open_image(archive *a, uint64_t bytes) {
     pare_scratch *image = &a->file->image;
     const char *what = "the expanded weights of an archive", *folder = pare_runtime_scratch(NULL);
-    if (bytes <= pare_memory_available() / 2) {
+    if (bytes <= a->memory) {
         *image = (pare_scratch){.bytes = bytes};
         return pare_alloc_uninitialized(&image->data, bytes, 1, what);
     }
     if (pare_scratch_open(image, bytes, folder, what) == PARE_OK) return PARE_OK;
-    return pare_fail(PARE_FILE_ERROR,
-                     "%s: its weights take %.1f MiB when they are expanded, more than half of the free memory, and %s "
-                     "has no room for them; set TMPDIR to a folder on a disk with more room",
-                     a->file->mapping.path, (double)bytes / 1048576.0, folder);
+    return pare_fail(
+        PARE_FILE_ERROR,
+        "%s: its weights take %.1f MiB when they are expanded, which is too much for the free memory and does "
+        "not fit into %s; set TMPDIR to a folder with more room",
+        a->file->mapping.path, (double)bytes / 1048576.0, folder);
 }
 
 /* Every tensor gets its place in the image. Sizes cannot overflow: a mask has a bit for each element, so that no tensor
@@ -230,8 +232,12 @@ static pare_status expand(archive *a) {
     return hand_over(a);
 }
 
-pare_status pare_archive_open(const char *path, pare_safetensors *out) {
-    archive a = {.file = out};
+uint64_t pare_archive_memory(void) {
+    return pare_memory_available() / 2;
+}
+
+pare_status pare_archive_open(const char *path, uint64_t memory, pare_safetensors *out) {
+    archive a = {.file = out, .memory = memory};
     PARE_TRY(pare_safetensors_open_masks(path, out));
     pare_status status = expand(&a);
     for (size_t i = 0; i < a.count; i++)

@@ -10,10 +10,13 @@
 #define PARE_ARCHIVE_NAME "model.pare-sparse"
 
 /* Opens and expands an archive. The tensors and their order are those of the model it was made from; their data lies in
- * out->image, each tensor at a multiple of 64 bytes: in anonymous memory if it takes at most half of what is available,
- * else in an unnamed file in $TMPDIR or /tmp. Masks, values and counts are checked against each other.
- * PARE_INTERRUPTED between two tensors. On failure *out is empty. */
-pare_status pare_archive_open(const char *path, pare_safetensors *out);
+ * out->image, each tensor at a multiple of 64 bytes: in anonymous memory if it takes at most `memory` bytes, else in an
+ * unnamed file in $TMPDIR or /tmp. Masks, values and counts are checked against each other. PARE_INTERRUPTED between
+ * two tensors. On failure *out is empty. */
+pare_status pare_archive_open(const char *path, uint64_t memory, pare_safetensors *out);
+
+/* The `memory` for archives of models: half of what is available now. */
+uint64_t pare_archive_memory(void);
 
 /* Writes `folder`/model.pare-sparse of all tensors of `model`, tensor by tensor, with a few MiB of memory. The file
  * appears complete and synced or not at all; one that exists is an error. folder: the one that holds the model, or

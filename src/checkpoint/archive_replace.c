@@ -15,7 +15,7 @@ static bool same_tensor(const pare_tensor *a, const pare_tensor *b) {
 /* A tensor of the archive that is not in the model as it is there is damage, whatever caused it. */
 static pare_status compare(const pare_checkpoint *model, const char *path) {
     pare_safetensors archive;
-    PARE_TRY(pare_archive_open(path, &archive));
+    PARE_TRY(pare_archive_open(path, pare_archive_memory(), &archive));
     pare_status status = PARE_OK;
     bool complete = archive.count == pare_checkpoint_count(model);
     for (size_t i = 0; complete && i < archive.count && status == PARE_OK; i++) {

@@ -141,7 +141,7 @@ static pare_status check_index(const pare_checkpoint *checkpoint, const char *pa
 
 static pare_status open_archive(pare_checkpoint *checkpoint, const char *path) {
     PARE_TRY(pare_alloc(&checkpoint->files, 1, sizeof *checkpoint->files, "the list of files"));
-    PARE_TRY(pare_archive_open(path, &checkpoint->files[0]));
+    PARE_TRY(pare_archive_open(path, pare_archive_memory(), &checkpoint->files[0]));
     checkpoint->file_count = 1;
     return build_table(checkpoint);
 }
