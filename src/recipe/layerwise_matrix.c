@@ -202,6 +202,7 @@ static pare_status run(matrix *m) {
     const pare_recipe *recipe = l->job->recipe;
     pare_matrix_result *result = m->result;
     pare_source_rows(l->job->source, m->id, 0, m->rows, l->dense);
+    PARE_TRY(pare_layerwise_target(l, m->layer, m->role, l->dense));
     restore(m);
     PARE_TRY(choose(m));
     bool updated = chooses_on_the_way(m) && recipe->compensation == PARE_COMPENSATE_OBS &&
