@@ -3,7 +3,6 @@
 #include "repair/obs_update.h"
 #include "element_vectors.h"
 #include "repair/layer_error.h"
-#include "select_group.h"
 
 
 
