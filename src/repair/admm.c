@@ -125,11 +125,12 @@ static void solve(work *w) {
                 w->feasible, (int)w->columns, w->inverse, (int)w->columns, 1.0f, w->weights, (int)w->columns);
 }
 
-/* How sparse the mask is in iteration i: cubic, steep at first. */
+/* How sparse the mask is in iteration i: cubic, steep at first, and done by the last iteration. */
 static pare_status choose(work *w, int32_t i) {
     const pare_admm *a = w->admm;
-    if (!a->choose || i >= (a->gradual > 0 ? a->gradual : 1)) return PARE_OK;
-    double left = a->gradual > 0 ? 1.0 - (double)(i + 1) / (double)a->gradual : 0.0;
+    int32_t steps = a->gradual < a->iterations ? a->gradual : a->iterations;
+    if (!a->choose || i >= (steps > 0 ? steps : 1)) return PARE_OK;
+    double left = steps > 0 ? 1.0 - (double)(i + 1) / (double)steps : 0.0;
     pare_element_target target = *a->choose;
     target.sparsity *= 1.0 - left * left * left;
 #pragma omp parallel for schedule(static)
