@@ -23,6 +23,7 @@ void pare_element_defaults(pare_element_recipe *e) {
     set(&e->dsnot.norm, 2.0);
     set(&e->dsnot.alpha, 1.0);
     set_count(&e->admm_iterations, 20);
+    set_count(&e->cg_iterations, 10);
     set(&e->admm_rho, 1.0);
     set_count(&e->region_samples, 32);
     set(&e->region_rate, 3e-7);

@@ -1,5 +1,6 @@
 #include "recipe/layerwise_internal.h"
 #include "repair/admm.h"
+#include "repair/masked_cg.h"
 #include "support/memory.h"
 
 enum { TOKENS_AT_ONCE = 2048 };
@@ -47,6 +48,8 @@ static uint64_t solver_bytes(const pare_layerwise_job *job) {
             if (inverse)
                 most = larger(most, pare_inverse_factor_bytes(columns) +
                                         pare_obs_update_bytes(rows, columns, job->recipe->element.slab));
+            if (job->recipe->compensation == PARE_COMPENSATE_LS)
+                most = larger(most, pare_masked_cg_bytes(rows, columns));
             if (job->recipe->compensation == PARE_COMPENSATE_ADMM) most = larger(most, pare_admm_bytes(rows, columns));
         }
     return most;

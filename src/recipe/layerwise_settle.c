@@ -139,7 +139,7 @@ static pare_status compare_globally(pare_layerwise *l, sights *s) {
     pare_status status = PARE_OK;
     for (int pass = 0; pass < 3 && status == PARE_OK; pass++) {
         status = visit_all(l, s, see_threshold, &threshold);
-        if (status == PARE_OK && pass < 2) pare_global_threshold_pass(&threshold, l->sparsity[0]);
+        if (status == PARE_OK && pass < 2) status = pare_global_threshold_pass(&threshold, l->sparsity[0]);
     }
     pare_global_threshold_free(&threshold);
     return status;
