@@ -8,7 +8,8 @@ typedef struct shape2 {
     int64_t rows, columns;
 } shape2;
 
-static const shape2 shapes[] = {{1, 1}, {1, 7}, {5, 1}, {3, 8}, {4, 64}, {7, 65}, {6, 130}, {2, 1031}, {37, 263}, {80, 3}};
+static const shape2 shapes[] = {{1, 1},  {1, 7},   {5, 1},    {3, 8},    {4, 64},
+                                {7, 65}, {6, 130}, {2, 1031}, {37, 263}, {80, 3}};
 static const uint32_t levels[] = {0, 1, 3, 40};
 static const int shares[] = {0, 1, 29, 50, 60, 97, 100};
 
