@@ -1,4 +1,5 @@
 #include "select/swap_internal.h"
+#include "select/swap_simd.h"
 #include "support/vectorize.h"
 
 #include <math.h>
@@ -79,7 +80,7 @@ static void gather(const swap_row *row, const swap_set *set, local *l) {
 
 PARE_VECTORIZE static double lowest(const double *back, const double *pair, int64_t n) {
     double least = INFINITY;
-#pragma omp simd reduction(min : least)
+    PARE_LEAST_IN(least)
     for (int64_t j = 0; j < n; j++) {
         double value = back[j] - pair[j];
         least = value < least ? value : least;

@@ -1,4 +1,5 @@
 #include "select/swap_internal.h"
+#include "select/swap_simd.h"
 #include "support/vectorize.h"
 
 #include <math.h>
@@ -7,7 +8,7 @@ enum { STRETCH = 64 }; /* values that are passed over together if their least is
 
 PARE_VECTORIZE static float smallest(const float *value, int64_t n) {
     float least = INFINITY;
-#pragma omp simd reduction(min : least)
+    PARE_LEAST_IN(least)
     for (int64_t j = 0; j < n; j++)
         least = value[j] < least ? value[j] : least;
     return least;
@@ -115,7 +116,7 @@ typedef struct ray { /* a kept column p as the scan meets it */
 static inline float least_bound(const swap_row *row, const ray *p) {
     const float *back = row->chunk_back, *root = row->chunk_root, *reach = p->reach;
     float least = INFINITY, x = p->root;
-#pragma omp simd reduction(min : least)
+    PARE_LEAST_IN(least)
     for (int64_t k = 0; k < row->matrix->chunks; k++) {
         float value = back[k] - x * (root[k] * reach[k]);
         least = value < least ? value : least;
@@ -127,7 +128,7 @@ static inline float least_bound(const swap_row *row, const ray *p) {
 static inline float least_pair(const swap_row *row, const ray *p, int64_t first, int64_t end) {
     const float *back = row->back, *weights = row->weights, *gram = p->gram;
     float least = INFINITY, x = p->weight;
-#pragma omp simd reduction(min : least)
+    PARE_LEAST_IN(least)
     for (int64_t j = first; j < end; j++) {
         float value = back[j] - x * (weights[j] * gram[j]);
         least = value < least ? value : least;
