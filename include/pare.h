@@ -140,6 +140,20 @@ typedef struct pare_layers {
     int32_t begin, end;
 } pare_layers;
 
+/* How many single weights go: a share, or all but `keep` of every `of` neighbouring inputs of an output ("2:4" KEEPS
+ * two of four). All zero: whole units go, not single weights. */
+typedef struct pare_sparsity {
+    bool given;
+    double share;         /* 0 .. 1, of every matrix on average; unused with a pattern */
+    const double *shares; /* one for each layer, or NULL */
+    size_t share_count;
+    uint32_t keep, of;                           /* of = 0: no pattern */
+    const char *const *targets, *const *skipped; /* names of matrices that are pruned, are not; NULL: all, none. A name
+                                                  * is a module ("q_proj", "mlp"), a path ("layers.3.mlp.up_proj") or a
+                                                  * pattern with * and ? */
+    size_t target_count, skipped_count;
+} pare_sparsity;
+
 /* Calibration protocols by name, NULL after the last: "llm-pruner", "moreau-head", "paper". */
 const char *pare_protocol_name(size_t index);
 
@@ -153,12 +167,13 @@ void pare_cache_free(pare_cache *cache);
 
 /* Zero, or negative where zero means something, asks for the method's published constant. */
 typedef struct pare_prune_options {
-    const char *method;           /* NULL: "best" */
+    const char *method;           /* NULL: "best" ("best-sparse" for single weights) */
     const char *recipe;           /* a recipe file instead of a method, or NULL */
     const pare_setting *settings; /* choices that differ from the method's */
     size_t setting_count;
-    double ratio;         /* share of units per layer, in (0, 1); or 0 with another target */
-    const double *ratios; /* a share for each layer, or NULL */
+    pare_sparsity sparsity; /* of single weights; or not given, with another target */
+    double ratio;           /* share of units per layer, in (0, 1); or 0 with another target */
+    const double *ratios;   /* a share for each layer, or NULL */
     size_t ratio_count;
     uint64_t parameters; /* target total parameters; 0: use ratio */
     uint64_t bytes;      /* target bytes of weights; 0: use ratio */
@@ -180,6 +195,8 @@ typedef struct pare_prune_options {
     bool dry_run, force;
     bool resume;              /* keep the progress in OUTPUT.progress, and go on from what is there */
     const char *scores;       /* file for the unit scores, or NULL; refused for methods that choose greedily */
+    const char *densities;    /* file for the binned mask densities of every matrix, or NULL; single weights only */
+    bool archive;             /* write a bitmask archive in place of model.safetensors; single weights only */
     const char *const *texts; /* perplexity before and after on each of these; may be NULL */
     size_t text_count;
     uint32_t window, max_windows; /* of that evaluation; 0: 128, all */

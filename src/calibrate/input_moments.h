@@ -15,7 +15,8 @@ typedef struct pare_input_moments {
 pare_status pare_input_moments_new(int64_t width, bool variance, pare_input_moments *out);
 void pare_input_moments_free(pare_input_moments *moments);
 void pare_input_moments_clear(pare_input_moments *moments);
-/* inputs: whole sequences of `length` tokens. The same sums for any number of threads. */
+/* inputs: whole sequences of `length` tokens, else PARE_BAD_ARGUMENT. Sums in double, the same for any number of
+ * threads. */
 pare_status pare_input_moments_add(const pare_backend *backend, const pare_inputs *inputs, int64_t length,
                                    pare_input_moments *moments);
 
@@ -26,8 +27,9 @@ void pare_input_moments_mean(const pare_input_moments *moments, float *out);
 void pare_input_moments_variance(const pare_input_moments *moments, float *out);
 
 /* squares[rows] += sum over tokens of y_o^2, y = W x: what leaves a linear layer. weight: operand [rows, width].
- * The product is made in pieces of tokens. */
+ * The product is made in pieces of tokens, which take pare_output_norms_bytes for that long. */
 pare_status pare_output_norms_add(const pare_backend *backend, const pare_inputs *inputs, const void *weight,
                                   int64_t rows, double *squares);
+uint64_t pare_output_norms_bytes(int64_t tokens, int64_t rows);
 
 #endif

@@ -10,14 +10,11 @@ typedef struct pare_input_norms {
     uint32_t layers;
     uint64_t tokens;                      /* seen by each */
     double *(*squares)[PARE_INPUT_KINDS]; /* [layers]: double [width] each, sums of x^2 */
-    float *row;                           /* a stretch of inputs as floats */
     pare_observer observer;               /* to be hung on a block or a pass; counts until it is taken off */
 } pare_input_norms;
 
-/* For micro-batches of at most `tokens` tokens. *out must stay where it is while its observer is in use. Free with
- * pare_input_norms_free. */
-pare_status pare_input_norms_new(const pare_model *model, const pare_backend *backend, int64_t tokens,
-                                 pare_input_norms *out);
+/* *out must stay where it is while its observer is in use. Free with pare_input_norms_free. */
+pare_status pare_input_norms_new(const pare_model *model, const pare_backend *backend, pare_input_norms *out);
 void pare_input_norms_free(pare_input_norms *norms);
 
 #endif

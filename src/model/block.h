@@ -10,13 +10,21 @@
 #include "model/observer.h"
 #include "model/source.h"
 
+/* What a sink sees of the samples: g_j is the gradient of sequence j's own mean loss, N the sequences of the batch.
+ *   squares:   (1/N) sum_j g_j^2 (LLM-Pruner's diagonal Fisher, the A of its second-order terms; the square of GBLM's
+ *              l2 norm is N times that)
+ *   absolutes: (1/N) sum_j |g_j| (GBLM's l1 norm is N times that) */
+typedef enum pare_sample_gradients {
+    PARE_SAMPLES_NONE,
+    PARE_SAMPLES_SQUARES,
+    PARE_SAMPLES_ABSOLUTES
+} pare_sample_gradients;
+
 /* Receives gradients as they appear; what it is shown is gone after the call.
  *
  * rows: weight gradients, some rows at a time, each tensor's rows in order and complete before the next tensor's.
- * gradient: float [rows, columns] of the loss, the mean over all predictions of the batch. squares: float [rows,
- * columns], (1/N) sum_j g_j^2 over the N sequences of the batch, g_j being the gradient of sequence j's own mean loss
- * (LLM-Pruner's diagonal Fisher, the A of its second-order terms). NULL where `squares` is not set, and always for
- * norms, the embedding and the head.
+ * gradient: float [rows, columns] of the loss, the mean over all predictions of the batch. samples: float [rows,
+ * columns], what `samples` asks for; NULL where that is nothing, and always for norms, the embedding and the head.
  *
  * output_gradient, middle_gradient: dL/d(residual stream) where it leaves a block, and between the block's attention
  * and its FFN; float [tokens, d] of tokens [first_token, first_token + tokens) of the batch. Called for every
@@ -25,8 +33,8 @@
 typedef struct pare_gradient_sink {
     bool (*wants)(void *context, size_t id);
     pare_status (*rows)(void *context, size_t id, int64_t first, int64_t rows, int64_t columns, const float *gradient,
-                        const float *squares);
-    bool squares; /* wanted; the pass must be shaped for it */
+                        const float *samples);
+    pare_sample_gradients samples; /* the pass must be shaped for them */
     pare_status (*output_gradient)(void *context, uint32_t layer, int64_t first_token, int64_t tokens,
                                    const float *gradient); /* or NULL */
     pare_status (*middle_gradient)(void *context, uint32_t layer, int64_t first_token, int64_t tokens,
@@ -74,7 +82,7 @@ typedef struct pare_block {
     const pare_observer *observer; /* of the inputs of the linear layers; NULL: none */
 } pare_block;
 
-enum { PARE_SQUARES_PARTS = 3 };
+enum { PARE_SAMPLES_PARTS = 3 };
 
 /* What a block of a stack works in: where composed weights go, and what all blocks share. */
 typedef struct pare_block_room {
@@ -89,14 +97,15 @@ typedef struct pare_block_room {
 pare_block pare_block_of(const pare_source *source, uint32_t layer, const pare_block_room *room);
 
 /* Gradient buffers of a block. With one micro-batch, dW is made some rows at a time in `chunk`; with more, it must add
- * up in `sums` first. Either way a row exists only until the sink has seen it. Squares lie beside dW in the same way:
- * then `chunk` is in PARE_SQUARES_PARTS equal parts, for rows of dW, of the squares, and of one sequence's dW. */
+ * up in `sums` first. Either way a row exists only until the sink has seen it. What the sink sees of the samples lies
+ * beside dW in the same way: then `chunk` is in PARE_SAMPLES_PARTS equal parts, for rows of dW, of that, and of one
+ * sequence's dW. */
 typedef struct pare_block_gradients {
     const pare_gradient_sink *sink;
     float *chunk; /* [chunk_elements] */
     int64_t chunk_elements;
     float *sums[PARE_MATRIX_ROLES];                          /* NULL with one micro-batch */
-    float *square_sums[PARE_MATRIX_ROLES];                   /* NULL with one micro-batch or without squares */
+    float *sample_sums[PARE_MATRIX_ROLES];                   /* NULL with one micro-batch or without samples */
     double *norm_sums[PARE_LAYER_ROLES - PARE_MATRIX_ROLES]; /* [d] */
     int64_t sequences;                                       /* of the whole batch */
     int64_t first_token;                                     /* of the micro-batch */
@@ -112,11 +121,16 @@ pare_status pare_activations_new(const pare_backend *backend, const pare_config 
                                  pare_activations *out);
 void pare_activations_free(pare_activations *activations);
 
-/* The forward pass in its parts. Each leaves what it computes in the activations.
+/* The forward pass in its parts. Each leaves what it computes in the activations; attend and activate begin with the
+ * inputs.
+ *   attention_input:   activations.normed1, the input of Q, K and V, from x
+ *   ffn_input:         activations.normed2, the input of gate and up, from middle
  *   attend:            activations.merged, the input of O, from x
  *   attention_output:  middle = x + O merged; middle may be x
  *   activate:          activations.activated, the input of Down, from middle
  *   ffn_output:        out = middle + Down activated; out may be middle */
+pare_status pare_block_attention_input(const pare_block *block, const float *x);
+pare_status pare_block_ffn_input(const pare_block *block, const float *middle);
 pare_status pare_block_attend(const pare_block *block, const float *x);
 pare_status pare_block_attention_output(const pare_block *block, const float *x, float *middle);
 pare_status pare_block_activate(const pare_block *block, const float *middle);

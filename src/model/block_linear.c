@@ -1,6 +1,7 @@
 #include "model/block_linear.h"
 #include "support/vectorize.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { MANY_TOKENS = 64 };
@@ -18,7 +19,7 @@ typedef struct linear {
 typedef struct weight_rows {
     int64_t first, rows;
     bool start;                /* nothing is in them yet */
-    float *gradient, *squares; /* [rows, in] */
+    float *gradient, *samples; /* [rows, in] */
 } weight_rows;
 
 static linear linear_of(const pare_block *block, pare_role role) {
@@ -38,6 +39,12 @@ static linear linear_of(const pare_block *block, pare_role role) {
     default:
         return (linear){tokens, f, d, false, many};
     }
+}
+
+void pare_linear_shape(const pare_block *block, pare_role role, int64_t *rows, int64_t *columns) {
+    linear l = linear_of(block, role);
+    *rows = l.out;
+    *columns = l.in;
 }
 
 static pare_status multiply(const pare_block *block, const pare_matmul *shape, const void *a, const void *b, float *c) {
@@ -76,25 +83,31 @@ pare_status pare_linear_input_gradient(const pare_block *block, pare_role role, 
     return multiply(block, &shape, dy, weight, dx);
 }
 
-/* gradient (+)= c, squares (+)= scale c^2 */
-PARE_VECTORIZE static void add_squares(const float *restrict c, int64_t n, float scale, bool start,
-                                       float *restrict gradient, float *restrict squares) {
+/* What c, one sequence's share of dW, adds to the samples. */
+typedef struct sample_measure {
+    bool absolute;
+    float scale;
+} sample_measure;
+
+/* gradient (+)= c, samples (+)= scale c^2, or scale |c| */
+PARE_VECTORIZE static void add_sample(const float *restrict c, int64_t n, const sample_measure *measure, bool start,
+                                      float *restrict gradient, float *restrict samples) {
+    bool absolute = measure->absolute;
+    float scale = measure->scale;
     if (start) {
-        memcpy(gradient, c, (size_t)n * sizeof *c);
-        for (int64_t i = 0; i < n; i++)
-            squares[i] = scale * c[i] * c[i];
-        return;
+        memset(gradient, 0, (size_t)n * sizeof *gradient);
+        memset(samples, 0, (size_t)n * sizeof *samples);
     }
     for (int64_t i = 0; i < n; i++) {
         gradient[i] += c[i];
-        squares[i] += scale * c[i] * c[i];
+        samples[i] += absolute ? scale * fabsf(c[i]) : scale * c[i] * c[i];
     }
 }
 
-/* Rows [first, first + rows) of dW and its squares: adds what every sequence of the micro-batch contributes, each made
+/* Rows [first, first + rows) of dW and its samples: adds what every sequence of the micro-batch contributes, each made
  * in `contribution`. start: overwrites instead. */
 static pare_status add_sequences(const pare_block *block, const linear *l, const weight_rows *to, const void *dy,
-                                 const void *x, float scale, float *contribution) {
+                                 const void *x, const sample_measure *measure, float *contribution) {
     const pare_backend *backend = block->backend;
     pare_matmul shape = {.batch = 1,
                          .m = to->rows,
@@ -113,29 +126,31 @@ static pare_status add_sequences(const pare_block *block, const linear *l, const
         bool start = to->start && s == 0;
 #pragma omp parallel for schedule(static) if (to->rows * l->in > 8192)
         for (int64_t row = 0; row < to->rows; row++)
-            add_squares(contribution + row * l->in, l->in, scale, start, to->gradient + row * l->in,
-                        to->squares + row * l->in);
+            add_sample(contribution + row * l->in, l->in, measure, start, to->gradient + row * l->in,
+                       to->samples + row * l->in);
     }
     return PARE_OK;
 }
 
-static pare_status weight_squares(const pare_block *block, const pare_block_gradients *g, pare_role role,
+static pare_status weight_samples(const pare_block *block, const pare_block_gradients *g, pare_role role,
                                   const void *dy, const void *x) {
     linear l = linear_of(block, role);
     size_t id = pare_tensor_id(block->layer, role);
     const pare_gradient_sink *sink = g->sink;
-    float *sums = g->sums[role], *square_sums = g->square_sums[role];
-    int64_t part = g->chunk_elements / PARE_SQUARES_PARTS, step = part / l.in;
+    float *sums = g->sums[role], *sample_sums = g->sample_sums[role];
+    bool absolute = sink->samples == PARE_SAMPLES_ABSOLUTES;
+    sample_measure measure = {.absolute = absolute, .scale = absolute ? 1.0f : (float)g->sequences};
+    int64_t part = g->chunk_elements / PARE_SAMPLES_PARTS, step = part / l.in;
     for (int64_t first = 0; first < l.out; first += step) {
         weight_rows to = {.first = first,
                           .rows = l.out - first < step ? l.out - first : step,
                           .start = !sums || g->first,
                           .gradient = sums ? sums + first * l.in : g->chunk,
-                          .squares = sums ? square_sums + first * l.in : g->chunk + part};
-        PARE_TRY(add_sequences(block, &l, &to, dy, x, (float)g->sequences, g->chunk + 2 * part));
-        if (!sums) PARE_TRY(sink->rows(sink->context, id, first, to.rows, l.in, to.gradient, to.squares));
+                          .samples = sums ? sample_sums + first * l.in : g->chunk + part};
+        PARE_TRY(add_sequences(block, &l, &to, dy, x, &measure, g->chunk + 2 * part));
+        if (!sums) PARE_TRY(sink->rows(sink->context, id, first, to.rows, l.in, to.gradient, to.samples));
     }
-    return sums && g->last ? sink->rows(sink->context, id, 0, l.out, l.in, sums, square_sums) : PARE_OK;
+    return sums && g->last ? sink->rows(sink->context, id, 0, l.out, l.in, sums, sample_sums) : PARE_OK;
 }
 
 pare_status pare_linear_weight_gradient(const pare_block *block, const pare_block_gradients *g, pare_role role,
@@ -143,7 +158,7 @@ pare_status pare_linear_weight_gradient(const pare_block *block, const pare_bloc
     linear l = linear_of(block, role);
     size_t id = pare_tensor_id(block->layer, role);
     if (!l.out || !l.in || !g->sink->wants(g->sink->context, id)) return PARE_OK;
-    if (g->sink->squares) return weight_squares(block, g, role, dy, x);
+    if (g->sink->samples) return weight_samples(block, g, role, dy, x);
     pare_matmul shape = {.batch = 1,
                          .m = l.out,
                          .n = l.in,

@@ -11,13 +11,17 @@
 /* True where activations between gate, up and down are stored by feature. */
 bool pare_linear_ffn_by_feature(int64_t tokens);
 
+/* Rows and columns of the role's weight. */
+void pare_linear_shape(const pare_block *block, pare_role role, int64_t *rows, int64_t *columns);
+
 /* y (+)= x W^T */
 pare_status pare_linear_forward(const pare_block *block, pare_role role, const void *x, bool accumulate, float *y);
 /* dx (+)= dy W */
 pare_status pare_linear_input_gradient(const pare_block *block, pare_role role, const void *dy, bool accumulate,
                                        float *dx);
 /* dW [out, in] = dy^T x, handed to the sink some rows at a time, or added up over micro-batches first. Where the sink
- * wants squares, sequence by sequence: dy_j^T x_j is c_j = g_j / N, so A = (1/N) sum g_j^2 = N sum c_j^2. */
+ * wants samples, sequence by sequence: dy_j^T x_j is c_j = g_j / N, so (1/N) sum g_j^2 = N sum c_j^2 and (1/N) sum
+ * |g_j| = sum |c_j|. */
 pare_status pare_linear_weight_gradient(const pare_block *block, const pare_block_gradients *gradients, pare_role role,
                                         const void *dy, const void *x);
 

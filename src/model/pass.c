@@ -189,8 +189,9 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
     const pare_model *model = pass->model;
     int64_t layers = model->config.layers, lowest = lowest_wanted(pass, source, sink);
     double sum;
-    if (sink->squares && !pass->shape.squares)
-        return pare_fail(PARE_BAD_ARGUMENT, "the pass has no room for squared gradients; set `squares` in its shape");
+    if (sink->samples && !pass->shape.samples)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "the pass has no room for gradients of samples; set `samples` in its shape");
     pass->steps_total = (uint64_t)(2 * layers - (lowest > 0 ? lowest : 0));
     PARE_TRY(whole_forward(pass, source, ids, pass->shape.sequences));
     PARE_TRY(pare_pass_loss(pass, source, NULL, &sum));

@@ -17,7 +17,7 @@ typedef struct pare_pass pare_pass;
 typedef struct pare_pass_shape {
     int64_t sequences, length;
     bool gradients;      /* keep what a backward needs */
-    bool squares;        /* sinks may want squared gradients: a second set of buffers for rows of dW in flight */
+    bool samples;        /* sinks may want gradients of samples: a second set of buffers for rows of dW in flight */
     bool observed;       /* room for pare_pass_on_block where block inputs are not kept */
     bool inputs;         /* keep all block inputs, as with `gradients`: for pare_pass_forward_from */
     bool composed;       /* the source will displace, perturb or mask: room for one composed block */

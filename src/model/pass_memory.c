@@ -22,9 +22,9 @@ static bool role_is_composed(const pare_model *model, const pare_backend *backen
     return false;
 }
 
-/* Room for rows of dW in flight: at least one row of any matrix and a vector, at most the largest matrix; with squares,
+/* Room for rows of dW in flight: at least one row of any matrix and a vector, at most the largest matrix; with samples,
  * three times as much at least and at most, in parts that begin on a cache line. */
-static int64_t chunk_elements(const pare_model *model, bool squares) {
+static int64_t chunk_elements(const pare_model *model, bool samples) {
     int64_t longest = model->config.hidden, largest = 0, wanted = PARE_GRADIENT_CHUNK_BYTES / (int64_t)sizeof(float);
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
         for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
@@ -33,10 +33,10 @@ static int64_t chunk_elements(const pare_model *model, bool squares) {
             longest = columns > longest ? columns : longest;
             largest = rows * columns > largest ? rows * columns : largest;
         }
-    int64_t parts = squares ? PARE_SQUARES_PARTS : 1, part = wanted / parts;
+    int64_t parts = samples ? PARE_SAMPLES_PARTS : 1, part = wanted / parts;
     part = part < largest ? part : largest;
     part = longest > part ? longest : part;
-    return squares ? (part + 15) / 16 * 16 * parts : part;
+    return samples ? (part + 15) / 16 * 16 * parts : part;
 }
 
 typedef struct fixed_sizes {
@@ -54,7 +54,7 @@ static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *ba
         if (role_is_composed(model, backend, shape, role)) sizes.weights += (uint64_t)matrices[role] * operand;
         sizes.sums += (uint64_t)matrices[role] * sizeof(float);
     }
-    if (shape->squares) sizes.sums *= 2;
+    if (shape->samples) sizes.sums *= 2;
     uint64_t inputs = pare_pass_keeps_inputs(shape) ? config->layers + 1 : 1;
     sizes.per_token = inputs * d * sizeof(float) + d * operand + 40;
     if (shape->gradients) {
@@ -70,7 +70,7 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
     uint64_t tokens = (uint64_t)(shape->sequences * shape->length);
     uint64_t base = fixed.weights + fixed.head + fixed.per_token * tokens;
     int64_t micro = shape->micro_batch ? shape->micro_batch : shape->sequences,
-            chunk = chunk_elements(model, shape->squares);
+            chunk = chunk_elements(model, shape->samples);
     for (;; micro = (micro + 1) / 2) {
         bool split = shape->gradients && micro < shape->sequences;
         uint64_t block = pare_activations_bytes(backend, &model->config, micro * shape->length, shape->gradients);
@@ -153,9 +153,9 @@ static pare_status allocate_gradients(pare_pass *pass, const pare_pass_memory *p
     g->sequences = pass->shape.sequences;
     for (int role = 0; role < PARE_MATRIX_ROLES && plan->micro_batch < pass->shape.sequences; role++) {
         PARE_TRY(pare_alloc_uninitialized(&g->sums[role], (size_t)matrices[role], sizeof(float), "weight gradients"));
-        if (pass->shape.squares)
-            PARE_TRY(pare_alloc_uninitialized(&g->square_sums[role], (size_t)matrices[role], sizeof(float),
-                                              "squared weight gradients"));
+        if (pass->shape.samples)
+            PARE_TRY(pare_alloc_uninitialized(&g->sample_sums[role], (size_t)matrices[role], sizeof(float),
+                                              "weight gradients of samples"));
     }
     return PARE_OK;
 }
@@ -193,7 +193,7 @@ void pare_pass_free(pare_pass *pass) {
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
         pare_free(pass->matrices[role]);
         pare_free(pass->gradients.sums[role]);
-        pare_free(pass->gradients.square_sums[role]);
+        pare_free(pass->gradients.sample_sums[role]);
     }
     for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++) {
         pare_free(pass->norms[i]);

@@ -6,18 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const signals[] = {"none",   "gradient", "moreau",    "smooth",  "smooth-rows",
-                                      "inputs", "depth",    "influence", "removal", NULL};
+static const char *const signals[] = {"none",     "gradient", "moreau", "smooth",    "smooth-rows", "samples",
+                                      "regional", "inputs",   "depth",  "influence", "removal",     NULL};
 static const char *const reductions[] = {"sum", "mean", "max", "prod", "first", "second", NULL};
 static const char *const alignments[] = {"group", "llm-pruner", NULL};
-static const char *const modes[] = {"block", "channel", "layer", NULL};
+static const char *const modes[] = {"block", "channel", "layer", "element", NULL};
 static const char *const rankings[] = {"local", "uniform", "global", "global-raw", "rising", NULL};
 static const char *const head_units[] = {"kv", "query", NULL};
 static const char *const proxes[] = {"none", "group", "l1", "released", NULL};
 static const char *const choices[] = {"scores", "obs", NULL};
 static const char *const metrics[] = {"plain", "fisher", NULL};
 static const char *const answers[] = {"no", "yes", NULL};
-static const char *const compensations[] = {"none", "ls", NULL};
+static const char *const compensations[] = {"none", "ls", "obs", "admm", NULL};
 
 static bool always(const pare_recipe *r) {
     (void)r;
@@ -26,6 +26,10 @@ static bool always(const pare_recipe *r) {
 
 static bool scores_elements(const pare_recipe *r) {
     return r->salience != NULL;
+}
+
+static bool reduces_elements(const pare_recipe *r) {
+    return r->salience && r->mode != PARE_MODE_ELEMENT;
 }
 
 static bool is_moreau(const pare_recipe *r) {
@@ -64,13 +68,23 @@ static bool is_repaired(const pare_recipe *r) {
     return pare_recipe_repairs(r);
 }
 
+/* Whatever solves with a Gram matrix. */
+static bool is_damped(const pare_recipe *r) {
+    return is_repaired(r) || (r->mode == PARE_MODE_ELEMENT && pare_element_needs_of(r).gram);
+}
+
+/* Whatever may lean on the dense model. */
+static bool is_aimed(const pare_recipe *r) {
+    return is_repaired(r) || r->mode == PARE_MODE_ELEMENT;
+}
+
 #define AT(member) offsetof(pare_recipe, member)
 
 static const pare_key keys[] = {
     {"signal", NULL, PARE_KEY_CHOICE, AT(signal), signals, .applies = always},
     {"salience", "--salience", PARE_KEY_SALIENCE, AT(salience), .applies = scores_elements},
-    {"reduction", "--grouping", PARE_KEY_CHOICE, AT(reduction), reductions, .applies = scores_elements},
-    {"alignment", "--compat", PARE_KEY_CHOICE, AT(alignment), alignments, .applies = scores_elements},
+    {"reduction", "--grouping", PARE_KEY_CHOICE, AT(reduction), reductions, .applies = reduces_elements},
+    {"alignment", "--compat", PARE_KEY_CHOICE, AT(alignment), alignments, .applies = reduces_elements},
     {"mode", "--mode", PARE_KEY_CHOICE, AT(mode), modes, .applies = always},
     {"select", "--select", PARE_KEY_CHOICE, AT(ranking), rankings, .applies = is_block},
     {"gqa", "--gqa", PARE_KEY_SWITCH, AT(query_heads), head_units, .applies = is_block},
@@ -81,14 +95,14 @@ static const pare_key keys[] = {
     {"choose", "--choose", PARE_KEY_CHOICE, AT(choice), choices, .applies = is_block},
     {"compensate", "--compensate", PARE_KEY_CHOICE, AT(compensation), compensations, .applies = always},
     {"metric", "--metric", PARE_KEY_CHOICE, AT(metric), metrics, .applies = is_obs},
-    {"dense", "--dense", PARE_KEY_REAL, AT(dense), .low = 0, .high = 1, .applies = is_repaired,
+    {"dense", "--dense", PARE_KEY_REAL, AT(dense), .low = 0, .high = 1, .applies = is_aimed,
      .advice = "give the dense model's share in the target, from 0 to 1"},
     {"readers", "--readers", PARE_KEY_REAL, AT(readers), .low = 0, .high = 1, .applies = is_repaired,
      .advice = "give the share of the correction that readers of the hidden state take, from 0 to 1"},
-    {"final_norm", "--final-norm", PARE_KEY_SWITCH, AT(final_norm), answers, .applies = is_repaired},
-    {"damping", "--damping", PARE_KEY_REAL, AT(damping), .low = 0, .high = 1e6, .applies = is_repaired,
+    {"final_norm", "--final-norm", PARE_KEY_SWITCH, AT(final_norm), answers, .applies = is_aimed},
+    {"damping", "--damping", PARE_KEY_REAL, AT(damping), .low = 0, .high = 1e6, .applies = is_damped,
      .advice = "give a share of the Gram matrix's mean diagonal, such as 0.01"},
-    {"reader_damping", NULL, PARE_KEY_REAL, AT(reader_damping), .low = 0, .high = 1e6, .applies = is_repaired,
+    {"reader_damping", NULL, PARE_KEY_REAL, AT(reader_damping), .low = 0, .high = 1e6, .applies = is_aimed,
      .advice = "give a share of the Gram matrix's mean diagonal, such as 0.01"},
     {"fraction", NULL, PARE_KEY_REAL, AT(fraction), .low = 0, .high = 1, .open = true, .applies = is_obs,
      .advice = "give the share of the remaining channels that one round removes, such as 0.0625"},
@@ -112,13 +126,17 @@ static const pare_key keys[] = {
      .advice = "give how many of the last iterates are averaged, 1 or more"},
 };
 
+enum { KEYS = sizeof keys / sizeof *keys };
+
 const pare_key *pare_key_at(size_t index) {
-    return index < sizeof keys / sizeof *keys ? &keys[index] : NULL;
+    if (index < KEYS) return &keys[index];
+    return index - KEYS < pare_element_key_count ? &pare_element_keys[index - KEYS] : NULL;
 }
 
 const pare_key *pare_key_find(const char *name) {
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (strcmp(keys[i].name, name) == 0) return &keys[i];
+    const pare_key *key;
+    for (size_t i = 0; (key = pare_key_at(i)); i++)
+        if (strcmp(key->name, name) == 0) return key;
     return NULL;
 }
 

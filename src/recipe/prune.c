@@ -131,12 +131,15 @@ static pare_layer_span scored_layers(const pare_prune_job *job) {
     return job->recipe.salience ? (pare_layer_span){begin, end} : (pare_layer_span){0, layers};
 }
 
-/* The scores are on the disk before the model appears, and appear after it: a failure leaves neither. */
+/* Scores and densities are on the disk before the model appears, and appear after it: a failure leaves neither. */
 static pare_status commit(pare_prune_job *job) {
+    if (job->options->densities)
+        PARE_TRY(pare_staged_write(pare_sparse_densities(job), job->options->densities, &job->densities));
     if (job->options->scores)
         PARE_TRY(pare_staged_write(pare_report_scores(&job->result.scores, job->current, scored_layers(job)),
                                    job->options->scores, &job->scores));
     PARE_TRY(commit_model(job));
+    PARE_TRY(pare_staged_place(&job->densities));
     return pare_staged_place(&job->scores);
 }
 
@@ -167,7 +170,7 @@ pare_status pare_prune_calibrate(pare_prune_job *job) {
 pare_status pare_prune_run(pare_prune_job *job) {
     PARE_TRY(pare_prune_calibrate(job));
     PARE_TRY(pare_prune_progress_begin(job));
-    PARE_TRY(pare_prune_rounds(job));
+    PARE_TRY(job->recipe.mode == PARE_MODE_ELEMENT ? pare_sparse_run(job) : pare_prune_rounds(job));
     PARE_TRY(pare_prune_timed(job, "evaluation", pare_prune_evaluate_texts));
     PARE_TRY(pare_prune_timed(job, "writing", write_model));
     PARE_TRY(pare_prune_timed(job, "checking the result", verify));
@@ -179,6 +182,8 @@ pare_status pare_prune_run(pare_prune_job *job) {
 void pare_prune_end(pare_prune_job *job) {
     pare_output_abandon(job->output);
     pare_staged_drop(&job->scores);
+    pare_staged_drop(&job->densities);
+    pare_sparse_free(&job->sparse);
     pare_prune_progress_end(job);
     pare_prune_round_free(job);
     pare_temporary_model_free(&job->temporary);

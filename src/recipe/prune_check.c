@@ -53,7 +53,7 @@ static pare_status check_ranges(const pare_prune_job *job) {
 static pare_status choose_target(pare_prune_job *job) {
     const pare_prune_options *o = job->options;
     const pare_recipe *r = &job->recipe;
-    PARE_TRY(check_amount(job));
+    if (r->mode != PARE_MODE_ELEMENT) PARE_TRY(check_amount(job));
     job->target = (pare_target){.mode = r->mode,
                                 .ranking = r->ranking,
                                 .query_heads = r->query_heads,
@@ -70,6 +70,10 @@ static pare_status choose_target(pare_prune_job *job) {
     PARE_TRY(check_ranges(job));
     job->rounds = o->iterations ? o->iterations : 1;
     job->current = job->model;
+    if (r->mode == PARE_MODE_ELEMENT) return pare_sparse_prepare(job);
+    if (o->sparsity.given)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--sparsity and --pattern remove single weights: with --mode channel or layer give --ratio");
     return pare_goal_new(job->model, &job->target, 1.0, &job->goal);
 }
 
@@ -109,8 +113,9 @@ static pare_status choose_calibration(pare_prune_job *job) {
     PARE_TRY(apply_protocol(job));
     if (c->length) PARE_TRY(pare_calibration_check_length(job->model, "--length", c->length));
     if (!pare_calibration_is_self(c->source) && !job->given.calibration) PARE_TRY(check_readable(c->source));
-    job->usual_samples = pare_recipe_repairs(&job->recipe) ? REPAIR_SAMPLES : SAMPLES;
-    if (pare_recipe_repairs(&job->recipe)) c->stream = true;
+    bool layerwise = pare_recipe_repairs(&job->recipe) || job->recipe.mode == PARE_MODE_ELEMENT;
+    job->usual_samples = layerwise ? REPAIR_SAMPLES : SAMPLES;
+    if (layerwise) c->stream = true;
     if (!pare_calibration_is_self(c->source)) return PARE_OK;
     if (!c->samples) c->samples = job->usual_samples;
     if (!c->length) c->length = LENGTH < positions ? LENGTH : positions;
@@ -138,6 +143,11 @@ pare_status pare_prune_prepare(pare_prune_job *job) {
     if (!o->dry_run && !o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
     if (o->resume && !o->output)
         return pare_fail(PARE_BAD_ARGUMENT, "--resume keeps the progress beside OUT: give -o OUT");
+    if (o->scores && job->recipe.mode == PARE_MODE_ELEMENT)
+        return pare_fail(PARE_BAD_ARGUMENT, "--scores lists the scores of units: for single weights take --densities");
+    if (o->densities && job->recipe.mode != PARE_MODE_ELEMENT)
+        return pare_fail(PARE_BAD_ARGUMENT, "--densities shows masks of single weights: give --sparsity or --pattern");
+    if (o->densities) PARE_TRY(pare_staged_check(o->densities, directory, o->dry_run ? NULL : o->output));
     if (o->scores && job->recipe.choice == PARE_CHOOSE_OBS)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--scores: %s removes units one after the other and has no score for each; "

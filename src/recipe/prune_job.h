@@ -8,6 +8,7 @@
 #include "recipe/cache.h"
 #include "recipe/prune_progress.h"
 #include "recipe/score.h"
+#include "recipe/sparse.h"
 #include "repair/repair.h"
 #include "report/manifest.h"
 #include "report/staged.h"
@@ -48,7 +49,8 @@ typedef struct pare_prune_job {
     pare_selection selection, composed; /* of this round, from `current`; of all rounds, from `model` */
     pare_repaired repaired;             /* of this round */
     json_t *repairs;                    /* per layer and stage: errors before and after; or NULL */
-    pare_staged scores;
+    pare_staged scores, densities;
+    pare_sparse sparse; /* in element mode */
 
     pare_config_kind kind;
     json_t *texts;   /* [{"file", "before", "after"}] or NULL */

@@ -118,6 +118,7 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     if (rounds) json_object_set(json, "trace", json_array_get(job->traces, rounds - 1));
     if (rounds > 1) json_object_set(json, "traces", job->traces);
     if (job->repairs) json_object_set(json, "repair", job->repairs);
+    if (job->recipe.mode == PARE_MODE_ELEMENT) json_object_set_new(json, "sparsity", pare_sparse_json(job));
     if (job->texts) json_object_set(json, "texts", job->texts);
     json_object_set(json, "seconds", job->seconds);
     json_t *warnings = warnings_json(job);

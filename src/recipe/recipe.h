@@ -5,6 +5,7 @@
 
 #include "calibrate/moreau.h"
 #include "importance/scores.h"
+#include "recipe/element.h"
 #include "select/target.h"
 
 #include <jansson.h>
@@ -16,6 +17,8 @@ typedef enum pare_signal {
     PARE_SIGNAL_MOREAU,      /* the Moreau gradient of it */
     PARE_SIGNAL_SMOOTH,      /* dL/dw under weight noise, each draw scored by itself: SmoothGrad */
     PARE_SIGNAL_SMOOTH_ROWS, /* their mean, each row divided by its root mean square */
+    PARE_SIGNAL_SAMPLES,     /* l1 or l2 norm, over the samples, of the gradient of each (GBLM-Pruner) */
+    PARE_SIGNAL_REGIONAL,    /* gradient of a block's own output norm (Wanda++) */
     PARE_SIGNAL_INPUTS,      /* norms of what enters each linear layer */
     PARE_SIGNAL_DEPTH,       /* of whole layers: how early they come */
     PARE_SIGNAL_INFLUENCE,   /* of whole layers: 1 - cosine of input and output */
@@ -34,7 +37,13 @@ typedef enum pare_metric {
     PARE_METRIC_FISHER /* what the loss feels of it: e^T F e, F the output's empirical Fisher matrix */
 } pare_metric;
 
-typedef enum pare_compensation { PARE_COMPENSATE_NONE, PARE_COMPENSATE_LS } pare_compensation;
+/* How the survivors are repaired. OBS and ADMM are for single weights; LS there means conjugate gradients. */
+typedef enum pare_compensation {
+    PARE_COMPENSATE_NONE,
+    PARE_COMPENSATE_LS,
+    PARE_COMPENSATE_OBS,
+    PARE_COMPENSATE_ADMM
+} pare_compensation;
 
 struct pare_recipe {
     const char *name;
@@ -50,13 +59,14 @@ struct pare_recipe {
     double keep_min, rise;
     pare_choice choice;
     pare_compensation compensation;
-    pare_metric metric;    /* what OBS measures errors by */
-    double dense;          /* share of the dense model's output in the target, the rest being the layer's own */
-    double readers;        /* share of the correction of Q, K, V, gate and up; 0: they stay */
-    double damping;        /* of the least squares, relative to the Gram matrix's mean diagonal */
-    double reader_damping; /* of the readers' */
-    double fraction;       /* of the channels left that OBS removes in one round */
-    bool final_norm;       /* fitted at the end */
+    pare_metric metric;          /* what OBS measures errors by */
+    double dense;                /* share of the dense model's output in the target, the rest being the layer's own */
+    double readers;              /* share of the correction of Q, K, V, gate and up; 0: they stay */
+    double damping;              /* of the least squares, relative to the Gram matrix's mean diagonal */
+    double reader_damping;       /* of the readers' */
+    double fraction;             /* of the channels left that OBS removes in one round */
+    bool final_norm;             /* fitted at the end */
+    pare_element_recipe element; /* in element mode */
 };
 
 /* One thing that can be set in a recipe. */
@@ -80,6 +90,10 @@ typedef struct pare_key {
     bool (*applies)(const pare_recipe *recipe);
     const char *advice; /* "give a positive number, such as 0.2" */
 } pare_key;
+
+/* Those of methods that remove single weights. */
+extern const pare_key pare_element_keys[];
+extern const size_t pare_element_key_count;
 
 const pare_key *pare_key_at(size_t index); /* NULL after the last */
 const pare_key *pare_key_find(const char *name);
@@ -117,7 +131,8 @@ bool pare_recipe_needs_data(const pare_recipe *recipe);
 bool pare_recipe_repairs(const pare_recipe *recipe);
 bool pare_signal_scores_layers(pare_signal signal);
 
-/* What `pare prune MODEL -o OUT --ratio R` does. */
+/* What `pare prune MODEL -o OUT --ratio R` does, and with --sparsity or --pattern in place of --ratio. */
 #define PARE_DEFAULT_METHOD "best"
+#define PARE_DEFAULT_ELEMENT_METHOD "best-sparse"
 
 #endif

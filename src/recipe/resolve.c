@@ -9,6 +9,8 @@
 
 enum { CONSTANTS = 6 };
 
+#define PARE_ELEMENT_DAMPING 0.1 /* of the correction towards the dense model */
+
 /* A constant with an option of its own: its key, and what was given. */
 typedef struct constant {
     const char *key;
@@ -80,10 +82,13 @@ static pare_status set_settings(const pare_prune_options *o, pare_recipe *recipe
     return PARE_OK;
 }
 
-/* Repair constants for a method that does not repair, should an option ask it to. */
+/* Constants of what a method does not do, should an option ask it to. */
 void pare_recipe_start(const pare_recipe *preset, pare_recipe *out) {
     *out = *preset;
-    if (pare_recipe_repairs(preset)) return;
+    pare_element_defaults(&out->element);
+    if (preset->mode == PARE_MODE_ELEMENT && preset->damping <= 0.0) out->damping = PARE_REPAIR_DAMPING;
+    if (preset->mode == PARE_MODE_ELEMENT && preset->reader_damping <= 0.0) out->reader_damping = PARE_ELEMENT_DAMPING;
+    if (preset->mode == PARE_MODE_ELEMENT || pare_recipe_repairs(preset)) return;
     out->metric = PARE_METRIC_FISHER;
     out->dense = PARE_REPAIR_ALPHA;
     out->damping = out->reader_damping = PARE_REPAIR_DAMPING;
@@ -92,12 +97,14 @@ void pare_recipe_start(const pare_recipe *preset, pare_recipe *out) {
 
 pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     const char *method = o->method ? o->method : PARE_DEFAULT_METHOD;
+    if (o->sparsity.given && strcmp(method, PARE_DEFAULT_METHOD) == 0) method = PARE_DEFAULT_ELEMENT_METHOD;
     const pare_recipe *preset = pare_recipe_find(method);
     if (o->method && o->recipe) return pare_fail(PARE_BAD_ARGUMENT, "give either --method or --recipe, not both");
     if (!preset)
         return pare_fail(PARE_BAD_ARGUMENT, "--method %s: no such method; `pare help prune` lists them", method);
     pare_recipe_start(preset, out);
     if (o->recipe) PARE_TRY(pare_recipe_read(o->recipe, out));
+    if (o->sparsity.given && out->mode == PARE_MODE_BLOCK) out->mode = PARE_MODE_ELEMENT;
     PARE_TRY(set_settings(o, out));
     PARE_TRY(set_constants(o, out));
     if (out->mode == PARE_MODE_CHANNEL && out->readers <= 0.0) out->readers = 1.0; /* there is nothing else to refit */
@@ -110,10 +117,12 @@ bool pare_signal_scores_layers(pare_signal signal) {
 }
 
 bool pare_recipe_repairs(const pare_recipe *r) {
+    if (r->mode == PARE_MODE_ELEMENT) return false;
     return r->choice == PARE_CHOOSE_OBS || r->compensation != PARE_COMPENSATE_NONE;
 }
 
 bool pare_recipe_needs_data(const pare_recipe *r) {
+    if (r->mode == PARE_MODE_ELEMENT && pare_element_walks(r)) return true;
     return (r->signal != PARE_SIGNAL_NONE && r->signal != PARE_SIGNAL_DEPTH) || pare_recipe_repairs(r);
 }
 

@@ -36,6 +36,7 @@ pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t le
     pare_target target = target_of_round(job);
     pare_plan_request request = {.recipe = &job->recipe,
                                  .target = &target,
+                                 .only = job->sparse.pruned,
                                  .displace = job->options->displace,
                                  .score_all = job->options->scores != NULL,
                                  .sequences = sequences,
@@ -43,6 +44,7 @@ pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t le
     pare_plan_free(&job->plan);
     PARE_TRY(pare_plan_new(job->current, job->backend, job->runtime, &request, &job->plan));
     if (sequences && pare_recipe_repairs(&job->recipe)) PARE_TRY(pare_prune_plan_repair(job));
+    if (job->recipe.mode == PARE_MODE_ELEMENT) PARE_TRY(pare_sparse_plan(job));
     if (announced && job->runtime && job->runtime->plan)
         job->runtime->plan(job->runtime->progress_user, &job->plan.sizes);
     return PARE_OK;

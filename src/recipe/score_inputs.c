@@ -35,7 +35,7 @@ pare_status pare_score_inputs(pare_scoring *s) {
     pare_input_norms norms;
     pare_source source = {.model = r->model, .backend = r->backend};
     s->passes_total = 1;
-    PARE_TRY(pare_input_norms_new(r->model, r->backend, r->plan->shape.sequences * r->plan->shape.length, &norms));
+    PARE_TRY(pare_input_norms_new(r->model, r->backend, &norms));
     pare_status status = pare_scoring_pass(s, &pass);
     if (status == PARE_OK) {
         pare_pass_observe(pass, &norms.observer);

@@ -16,11 +16,14 @@ typedef struct pare_admm {
     int32_t gradual;
 } pare_admm;
 
-/* weights: float [rows, columns] in: dense, out: fitted, exact +0 where the mask prunes. gram as in layer_error.h.
- * damping: what the factorisation took (may be NULL). The result is never worse than the dense weights under the same
- * mask, by the layer's error: else those are returned. */
+/* weights: float [rows, columns] in: dense, out: fitted, exact +0 where the mask prunes. gram: float [columns, columns]
+ * symmetric, both triangles. damping: what the factorisation took (may be NULL). No row is worse than its dense weights
+ * under the same mask, by the layer's error: else it gets those. PARE_NUMERIC_ERROR if gram is not finite.
+ *
+ * The matrix that is solved with is inverted once; it has condition columns / rho at most, so single precision does,
+ * and an iteration is one product: W <- W0 + (Z - V - W0) rho (G + rho I)^-1. */
 pare_status pare_admm_run(const pare_admm *admm, const float *gram, const char *what, float *weights,
                           pare_element_mask *mask, pare_damping *damping);
-uint64_t pare_admm_bytes(int64_t rows, int64_t columns);
+uint64_t pare_admm_bytes(int64_t rows, int64_t columns); /* of temporaries */
 
 #endif

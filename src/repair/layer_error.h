@@ -7,10 +7,15 @@
 
 #include <stdint.h>
 
-/* before, after: float [rows, columns]; gram: float [columns, columns] symmetric. *error in double; *energy (may be
- * NULL): tr(W G W^T) of `before`. Products in fp32 as backends have them would lose small errors: rows are multiplied
- * in fp32 blocks and added up in double. */
+/* before, after: float [rows, columns]; gram: float [columns, columns] symmetric, whose upper triangle may be empty but
+ * for squares of 512 on the diagonal. *error in double; *energy (may be NULL): tr(W G W^T) of `before`. Products in
+ * fp32 as backends have them would lose small errors: tiles of G are multiplied in fp32, 512 deep, and added up in
+ * double. */
 pare_status pare_layer_error(const float *before, const float *after, const float *gram, int64_t rows, int64_t columns,
                              double *error, double *energy);
+/* The same for every row: errors [rows]. after NULL: zeros, so the rows' energies. */
+pare_status pare_layer_error_rows(const float *before, const float *after, const float *gram, int64_t rows,
+                                  int64_t columns, double *errors);
+uint64_t pare_layer_error_bytes(int64_t rows, int64_t columns); /* of temporaries */
 
 #endif

@@ -75,6 +75,8 @@ pare_status pare_select(const pare_model *model, const pare_unit_scores *scores,
         return select_hidden(model, scores, goal, out);
     case PARE_MODE_LAYER:
         return select_layers(model, scores, target, goal, out);
+    case PARE_MODE_ELEMENT: /* removes no units */
+        return pare_selection_all(model, out);
     case PARE_MODE_BLOCK:
         break;
     }

@@ -8,7 +8,8 @@
 typedef enum pare_mode {
     PARE_MODE_BLOCK,   /* heads and FFN channels inside the blocks */
     PARE_MODE_CHANNEL, /* channels of the residual stream, everywhere */
-    PARE_MODE_LAYER    /* whole layers */
+    PARE_MODE_LAYER,   /* whole layers */
+    PARE_MODE_ELEMENT  /* single weights of the blocks' matrices, which become zero */
 } pare_mode;
 
 /* Among which units scores are compared. */

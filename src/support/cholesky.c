@@ -1,4 +1,5 @@
 #include "support/cholesky.h"
+#include "support/finite.h"
 
 #include <cblas.h>
 #include <lapacke.h>
@@ -20,6 +21,23 @@ bool pare_cholesky(double *a, int64_t n) {
     return n == 0 || LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'U', (lapack_int)n, a, (lapack_int)n) == 0;
 }
 
+bool pare_cholesky_float(float *a, int64_t n) {
+    pare_blas_threads();
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(a[i * n + i])) return false;
+    return n == 0 || LAPACKE_spotrf_work(LAPACK_COL_MAJOR, 'U', (lapack_int)n, a, (lapack_int)n) == 0;
+}
+
+void pare_triangle_invert(double *factor, int64_t n) {
+    pare_blas_threads();
+    if (n) LAPACKE_dtrtri_work(LAPACK_COL_MAJOR, 'U', 'N', (lapack_int)n, factor, (lapack_int)n);
+}
+
+void pare_triangle_invert_float(float *factor, int64_t n) {
+    pare_blas_threads();
+    if (n) LAPACKE_strtri_work(LAPACK_COL_MAJOR, 'U', 'N', (lapack_int)n, factor, (lapack_int)n);
+}
+
 void pare_cholesky_solve(const double *factor, int64_t n, double *rows, int64_t count) {
     if (!n || !count) return;
     pare_blas_threads();
@@ -29,9 +47,10 @@ void pare_cholesky_solve(const double *factor, int64_t n, double *rows, int64_t 
                 (int)n, rows, (int)n);
 }
 
+enum { TILE = 64 }; /* of a mirrored matrix, so that both sides stay in cache */
+
 void pare_mirror(double *a, int64_t n, int64_t stride) {
-    enum { TILE = 64 }; /* so that both sides stay in cache */
-#pragma omp parallel for schedule(static) if (n > TILE)
+#pragma omp parallel for schedule(static, 1) if (n > TILE)
     for (int64_t first = 0; first < n; first += TILE)
         for (int64_t column = 0; column <= first; column += TILE)
             for (int64_t i = first; i < n && i < first + TILE; i++)
@@ -39,12 +58,30 @@ void pare_mirror(double *a, int64_t n, int64_t stride) {
                     a[j * stride + i] = a[i * stride + j];
 }
 
+void pare_mirror_float(float *a, int64_t n, int64_t stride) {
+#pragma omp parallel for schedule(static, 1) if (n > TILE)
+    for (int64_t first = 0; first < n; first += TILE)
+        for (int64_t column = 0; column <= first; column += TILE)
+            for (int64_t i = first; i < n && i < first + TILE; i++)
+                for (int64_t j = column; j < i && j < column + TILE; j++)
+                    a[j * stride + i] = a[i * stride + j];
+}
+
+static pare_status singular(int64_t n) {
+    return pare_fail(PARE_NUMERIC_ERROR, "a Cholesky factor of %lld columns has a zero on its diagonal", (long long)n);
+}
+
 pare_status pare_cholesky_inverse(double *factor, int64_t n) {
     pare_blas_threads();
-    if (n && LAPACKE_dpotri(LAPACK_COL_MAJOR, 'U', (lapack_int)n, factor, (lapack_int)n) != 0)
-        return pare_fail(PARE_NUMERIC_ERROR, "a Cholesky factor of %lld columns has a zero on its diagonal",
-                         (long long)n);
+    if (n && LAPACKE_dpotri(LAPACK_COL_MAJOR, 'U', (lapack_int)n, factor, (lapack_int)n) != 0) return singular(n);
     pare_mirror(factor, n, n);
+    return PARE_OK;
+}
+
+pare_status pare_cholesky_inverse_float(float *factor, int64_t n) {
+    pare_blas_threads();
+    if (n && LAPACKE_spotri_work(LAPACK_COL_MAJOR, 'U', (lapack_int)n, factor, (lapack_int)n) != 0) return singular(n);
+    pare_mirror_float(factor, n, n);
     return PARE_OK;
 }
 
@@ -63,23 +100,15 @@ static void gather(const pare_damped *d, double lambda, double *out) {
     }
 }
 
-static pare_status check(const pare_damped *d, double *mean) {
+pare_status pare_gram_mean(const float *gram, int64_t width, const char *what, double *mean) {
     double sum = 0.0;
-    for (int64_t i = 0; i < d->width; i++)
-        sum += (double)d->gram[i * d->width + i];
-    bool finite = isfinite(sum);
-#pragma omp parallel for schedule(static) reduction(&& : finite) if (d->width > 64)
-    for (int64_t i = 0; i < d->width; i++) {
-        double row = 0.0;
-        for (int64_t j = 0; j < d->width; j++)
-            row += (double)d->gram[i * d->width + j] * 0.0;
-        finite = finite && row == 0.0; /* 0 times NaN or infinity is NaN */
-    }
-    *mean = sum / (double)(d->width ? d->width : 1);
-    if (finite) return PARE_OK;
+    for (int64_t i = 0; i < width; i++)
+        sum += (double)gram[i * width + i];
+    *mean = sum / (double)(width ? width : 1);
+    if (pare_all_finite(gram, width * width)) return PARE_OK;
     return pare_fail(PARE_NUMERIC_ERROR,
                      "%s hold NaN or infinity: check the model with `pare inspect`, or compute with --compute fp32",
-                     d->what);
+                     what);
 }
 
 pare_status pare_cholesky_damped(const pare_damped *damped, double *factor, pare_damping *out) {
@@ -87,7 +116,7 @@ pare_status pare_cholesky_damped(const pare_damped *damped, double *factor, pare
     double mean;
     if (!d.kept) d.count = d.width;
     *out = (pare_damping){.share = d.damping};
-    PARE_TRY(check(&d, &mean));
+    PARE_TRY(pare_gram_mean(d.gram, d.width, d.what, &mean));
     for (int64_t i = 0; i < d.count; i++)
         out->dead += !(d.gram[column_of(&d, i) * (d.width + 1)] > 0.0f);
     for (;; out->raised++) {

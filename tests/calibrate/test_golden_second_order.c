@@ -101,10 +101,10 @@ static void check(int64_t micro_batch) {
     pare_pass_shape shape = {.sequences = (int64_t)sequences,
                              .length = (int64_t)length,
                              .gradients = true,
-                             .squares = true,
+                             .samples = true,
                              .micro_batch = micro_batch};
     pare_source source = {.model = model, .backend = backend};
-    pare_gradient_sink sink = {.wants = wants_matrices, .rows = score_rows, .squares = true, .context = &s};
+    pare_gradient_sink sink = {.wants = wants_matrices, .rows = score_rows, .samples = PARE_SAMPLES_SQUARES, .context = &s};
     assert_int_equal(pare_pass_new(model, backend, &shape, &pass), PARE_OK);
     assert_int_equal(pare_pass_gradient(pass, &source, ids, &sink, &loss), PARE_OK);
     for (int method = 0; method < METHODS; method++) {

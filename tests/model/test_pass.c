@@ -140,11 +140,11 @@ static void memory_is_what_was_measured(void **state) {
                                          .length = 96,
                                          .gradients = gradients,
                                          .composed = extra,
-                                         .squares = gradients && extra,
+                                         .samples = gradients && extra,
                                          .observed = extra,
                                          .inputs = extra && micro == 6,
                                          .micro_batch = micro};
-                sink.squares = shape.squares;
+                sink.samples = shape.samples ? PARE_SAMPLES_SQUARES : PARE_SAMPLES_NONE;
                 pare_pass_memory plan;
                 pare_pass *pass;
                 double value;

@@ -1,4 +1,5 @@
-/* Squared gradients per sequence, streamed beside the gradient of the batch, against every sequence run alone. */
+/* Squares and absolute values of the gradients of single sequences, streamed beside the gradient of the batch, against
+ * every sequence run alone. */
 #include "tiny_pass.h"
 
 enum { SEQUENCES = 5, LENGTH = 20 };
@@ -7,10 +8,10 @@ enum { SEQUENCES = 5, LENGTH = 20 };
  * norm to 1e-4 at worst), the square to twice that; sums of five add little. */
 static const double bound = 1e-5;
 
-typedef struct squared {
-    tiny_gradients gradient, squares;
+typedef struct sampled {
+    tiny_gradients gradient, samples;
     const pare_model *model;
-} squared;
+} sampled;
 
 static bool wants_all(void *context, size_t id) {
     (void)context, (void)id;
@@ -18,32 +19,32 @@ static bool wants_all(void *context, size_t id) {
 }
 
 static pare_status keep_rows(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,
-                             const float *gradient, const float *squares) {
-    squared *s = context;
+                             const float *gradient, const float *samples) {
+    sampled *s = context;
     uint32_t layer;
     pare_role role;
     bool matrix = pare_tensor_id_split(s->model, id, &layer, &role) && role < PARE_MATRIX_ROLES;
-    assert_true(matrix == (squares != NULL));
+    assert_true(matrix == (samples != NULL));
     size_t bytes = (size_t)(rows * columns) * sizeof *gradient;
     memcpy(s->gradient.of[id] + first * columns, gradient, bytes);
-    if (squares) memcpy(s->squares.of[id] + first * columns, squares, bytes);
+    if (samples) memcpy(s->samples.of[id] + first * columns, samples, bytes);
     return PARE_OK;
 }
 
-static squared run_squares(const tiny_pass *t, int64_t micro_batch) {
-    squared out = {
-        .model = t->model, .gradient.count = t->model->tensor_count, .squares.count = t->model->tensor_count};
+static sampled run_samples(const tiny_pass *t, int64_t micro_batch, pare_sample_gradients samples) {
+    sampled out = {
+        .model = t->model, .gradient.count = t->model->tensor_count, .samples.count = t->model->tensor_count};
     for (size_t id = 0; id < t->model->tensor_count; id++) {
         size_t count = t->model->tensors[id]->count;
         out.gradient.of[id] = malloc(count * sizeof(float));
-        out.squares.of[id] = malloc(count * sizeof(float));
+        out.samples.of[id] = malloc(count * sizeof(float));
         for (size_t i = 0; i < count; i++)
-            out.gradient.of[id][i] = out.squares.of[id][i] = NAN;
+            out.gradient.of[id][i] = out.samples.of[id][i] = NAN;
     }
     pare_pass_shape shape = {
-        .sequences = t->sequences, .length = t->length, .gradients = true, .squares = true, .micro_batch = micro_batch};
+        .sequences = t->sequences, .length = t->length, .gradients = true, .samples = true, .micro_batch = micro_batch};
     pare_source source = {.model = t->model, .backend = t->backend};
-    pare_gradient_sink sink = {.wants = wants_all, .rows = keep_rows, .squares = true, .context = &out};
+    pare_gradient_sink sink = {.wants = wants_all, .rows = keep_rows, .samples = samples, .context = &out};
     pare_pass *pass;
     double loss;
     assert_int_equal(pare_pass_new(t->model, t->backend, &shape, &pass), PARE_OK);
@@ -52,8 +53,8 @@ static squared run_squares(const tiny_pass *t, int64_t micro_batch) {
     return out;
 }
 
-/* mean[id]: (1/N) sum_j g_j^2, one pass of one sequence after the other. */
-static void squares_alone(const tiny_pass *t, double *mean[]) {
+/* mean[id]: (1/N) sum_j of g_j^2 or |g_j|, one pass of one sequence after the other. */
+static void samples_alone(const tiny_pass *t, pare_sample_gradients samples, double *mean[]) {
     pare_source source = {.model = t->model, .backend = t->backend};
     for (size_t id = 0; id < t->model->tensor_count; id++)
         mean[id] = calloc(t->model->tensors[id]->count, sizeof(double));
@@ -64,8 +65,10 @@ static void squares_alone(const tiny_pass *t, double *mean[]) {
         alone.ids = t->ids + j * t->length;
         tiny_pass_gradients(&alone, &source, 0, -1, &g);
         for (size_t id = 0; id < t->model->tensor_count; id++)
-            for (size_t i = 0; i < t->model->tensors[id]->count; i++)
-                mean[id][i] += (double)g.of[id][i] * (double)g.of[id][i] / (double)t->sequences;
+            for (size_t i = 0; i < t->model->tensors[id]->count; i++) {
+                double size = fabs((double)g.of[id][i]);
+                mean[id][i] += (samples == PARE_SAMPLES_SQUARES ? size * size : size) / (double)t->sequences;
+            }
         tiny_gradients_free(&g);
     }
 }
@@ -81,9 +84,9 @@ static double apart(const float *actual, const double *expected, size_t count) {
     return worst / largest;
 }
 
-static double check_squares(const tiny_pass *t, int64_t micro_batch, double *const mean[],
-                            const tiny_gradients *plain) {
-    squared s = run_squares(t, micro_batch);
+static double check_samples(const tiny_pass *t, int64_t micro_batch, pare_sample_gradients samples,
+                            double *const mean[], const tiny_gradients *plain) {
+    sampled s = run_samples(t, micro_batch, samples);
     double worst = 0.0;
     for (size_t id = 0; id < t->model->tensor_count; id++) {
         size_t count = t->model->tensors[id]->count;
@@ -95,13 +98,13 @@ static double check_squares(const tiny_pass *t, int64_t micro_batch, double *con
         uint32_t layer;
         pare_role role;
         if (!pare_tensor_id_split(t->model, id, &layer, &role) || role >= PARE_MATRIX_ROLES) continue;
-        double error = apart(s.squares.of[id], mean[id], count);
-        if (!(error < bound)) fprintf(stderr, "%s: squares differ by %.2g\n", t->model->tensors[id]->name, error);
+        double error = apart(s.samples.of[id], mean[id], count);
+        if (!(error < bound)) fprintf(stderr, "%s: samples differ by %.2g\n", t->model->tensors[id]->name, error);
         assert_true(error < bound);
         worst = fmax(worst, error);
     }
     tiny_gradients_free(&s.gradient);
-    tiny_gradients_free(&s.squares);
+    tiny_gradients_free(&s.samples);
     return worst;
 }
 
@@ -110,18 +113,21 @@ static void check_model(tiny_model tiny, int64_t sequences, int64_t length, int6
     pare_source source = {.model = t.model, .backend = t.backend};
     double *mean[128];
     tiny_gradients plain;
-    squares_alone(&t, mean);
     tiny_pass_gradients(&t, &source, 0, -1, &plain);
-    for (int64_t micro = 1; micro <= sequences; micro += micro_step)
-        print_message("micro-batches of %d: %.2g\n", (int)micro, check_squares(&t, micro, mean, &plain));
-    for (size_t id = 0; id < t.model->tensor_count; id++)
-        free(mean[id]);
+    for (int samples = PARE_SAMPLES_SQUARES; samples <= PARE_SAMPLES_ABSOLUTES; samples++) {
+        samples_alone(&t, (pare_sample_gradients)samples, mean);
+        for (int64_t micro = 1; micro <= sequences; micro += micro_step)
+            print_message("micro-batches of %d: %.2g\n", (int)micro,
+                          check_samples(&t, micro, (pare_sample_gradients)samples, mean, &plain));
+        for (size_t id = 0; id < t.model->tensor_count; id++)
+            free(mean[id]);
+    }
     tiny_gradients_free(&plain);
     tiny_pass_close(&t);
 }
 
 /* Few tokens and many: activations between the FFN's matrices are stored by token and by feature. */
-static void sequences_are_squared_apart(void **state) {
+static void sequences_are_measured_apart(void **state) {
     (void)state;
     check_model((tiny_model){.layers = 2, .scale = 0.4}, SEQUENCES, LENGTH, 1);
     check_model((tiny_model){.layers = 3,
@@ -147,7 +153,7 @@ static void a_pass_without_room_refuses(void **state) {
     tiny_pass t = tiny_pass_open((tiny_model){.layers = 1}, 2, 4, 1);
     pare_pass_shape shape = {.sequences = 2, .length = 4, .gradients = true};
     pare_source source = {.model = t.model, .backend = t.backend};
-    pare_gradient_sink sink = {.wants = wants_all, .rows = keep_rows, .squares = true};
+    pare_gradient_sink sink = {.wants = wants_all, .rows = keep_rows, .samples = PARE_SAMPLES_ABSOLUTES};
     pare_pass *pass;
     double loss;
     assert_int_equal(pare_pass_new(t.model, t.backend, &shape, &pass), PARE_OK);
@@ -158,7 +164,7 @@ static void a_pass_without_room_refuses(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sequences_are_squared_apart),
+        cmocka_unit_test(sequences_are_measured_apart),
         cmocka_unit_test(rows_come_in_several_pieces),
         cmocka_unit_test(a_pass_without_room_refuses),
     };

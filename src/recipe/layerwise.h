@@ -1,0 +1,64 @@
+/* Single weights go, block by block: a block runs on the inputs that the pruned blocks before it have left, is
+ * observed, pruned, and run again for the next one (spec/unstructured 0.3).
+ *
+ *   one stage    all matrices are pruned by what the dense block showed
+ *   four stages  Q, K, V; O; gate, up; down: each by what the block showed with the earlier ones pruned
+ *
+ * A matrix passes through: scores, mask, refinement of the mask, repair of what is left. */
+#ifndef PARE_RECIPE_LAYERWISE_H
+#define PARE_RECIPE_LAYERWISE_H
+
+#include "model/source.h"
+#include "recipe/recipe.h"
+#include "repair/repaired.h"
+#include "support/cholesky.h"
+
+/* Of one matrix. Errors are squared errors of the layer's output over all calibration tokens; NaN where there was no
+ * Gram matrix to measure them by. */
+typedef struct pare_matrix_result {
+    bool pruned;
+    int64_t rows, columns, kept;
+    int64_t zeros;   /* in what is written */
+    double energy;   /* of the dense output */
+    double selected; /* error of the first mask, the others being as they were */
+    double refined;  /* of the mask after refinement */
+    double repaired; /* of what is written */
+    int64_t swaps;
+    bool damped;
+    pare_damping damping;
+    double expected_before, expected_after; /* DSnoT: mean expected error of the rows */
+    double seconds;
+    pare_mask_statistics statistics;
+} pare_matrix_result;
+
+typedef struct pare_layerwise_job {
+    const pare_source *source;
+    const pare_runtime *runtime; /* for progress; may be NULL */
+    const pare_recipe *recipe;
+    const uint32_t *ids; /* [sequences, length]; unused where nothing is observed */
+    int64_t sequences, length;
+    uint64_t limit;      /* bytes of anonymous memory; 0: none set */
+    const char *scratch; /* folder for what does not fit; NULL: none */
+    uint64_t seed;
+    const bool *pruned;     /* [tensor_count] */
+    const double *sparsity; /* [layers] */
+    int64_t keep, of;       /* the pattern; of = 0: none */
+    float *const *gradient; /* [tensor_count] of each matrix, or NULL */
+    float *const *squares;  /* [tensor_count] mean squares of the samples' gradients, or NULL */
+} pare_layerwise_job;
+
+typedef struct pare_layerwise_memory {
+    uint64_t hidden, statistics, weights, activations, repaired;
+    uint64_t scratch; /* the part of hidden and repaired that goes to a file */
+    int64_t micro_batch;
+} pare_layerwise_memory;
+
+/* What pare_layerwise_run would hold. PARE_OUT_OF_MEMORY, naming what to change, if it does not fit. */
+pare_status pare_layerwise_measure(const pare_layerwise_job *job, pare_layerwise_memory *out);
+
+/* repaired: every pruned matrix as it will be written, freed with pare_repaired_free. results: [tensor_count], zeroed.
+ * sparsity: [layers] out, what each layer was to lose. Same bits for the same inputs and threads. */
+pare_status pare_layerwise_run(const pare_layerwise_job *job, pare_repaired *repaired, pare_matrix_result *results,
+                               double *sparsity);
+
+#endif

@@ -1,0 +1,36 @@
+/* The part of a pruning run that removes single weights: what is asked of which matrices, and what came of it. */
+#ifndef PARE_RECIPE_SPARSE_H
+#define PARE_RECIPE_SPARSE_H
+
+#include "recipe/layerwise.h"
+#include "support/json.h"
+#include "support/scratch.h"
+
+struct pare_prune_job;
+
+typedef struct pare_sparse {
+    bool *pruned;                /* [tensor_count] */
+    double *asked, *used;        /* [layers] sparsities: of the options; after allocation */
+    pare_matrix_result *results; /* [tensor_count] */
+    float **gradient, **squares; /* [tensor_count] what the signal has to say, or NULL */
+    pare_scratch memory;         /* of both */
+    json_t *permutation;         /* sums of scores before and after, or NULL */
+} pare_sparse;
+
+/* Refuses what makes no sense, and marks the matrices. */
+pare_status pare_sparse_prepare(struct pare_prune_job *job);
+void pare_sparse_free(pare_sparse *sparse);
+
+/* Adds to job->plan what the run will hold. */
+pare_status pare_sparse_plan(struct pare_prune_job *job);
+/* The whole of it: signals, then layer by layer; fills job->selection (everything), job->repaired and the results. */
+pare_status pare_sparse_run(struct pare_prune_job *job);
+
+/* Target, totals, and every matrix with its figures; a new reference. */
+json_t *pare_sparse_json(const struct pare_prune_job *job);
+/* The binned densities of every mask; a new reference. */
+json_t *pare_sparse_densities(const struct pare_prune_job *job);
+/* Weights that go, and weights of all pruned matrices. */
+void pare_sparse_count(const struct pare_prune_job *job, uint64_t *gone, uint64_t *all);
+
+#endif
