@@ -1,4 +1,5 @@
 #include "select/permute.h"
+#include "select/swap_simd.h"
 #include "support/memory.h"
 #include "support/vectorize.h"
 
@@ -80,7 +81,7 @@ static int64_t reduce_rows(assignment *a, int64_t count) {
 PARE_VECTORIZE static double relax(const double *gain, const double *price, double base, int64_t row, int64_t n,
                                    double *distance, int64_t *before) {
     double least = INFINITY;
-#pragma omp simd reduction(min : least)
+    PARE_LEAST_IN(least)
     for (int64_t j = 0; j < n; j++) {
         double through = base - gain[j] - price[j];
         bool shorter = through < distance[j];
@@ -93,7 +94,7 @@ PARE_VECTORIZE static double relax(const double *gain, const double *price, doub
 
 PARE_VECTORIZE static int64_t first_at(const double *distance, double value, int64_t n) {
     int64_t first = n;
-#pragma omp simd reduction(min : first)
+    PARE_LEAST_IN(first)
     for (int64_t j = 0; j < n; j++) {
         int64_t at = distance[j] == value ? j : n;
         first = at < first ? at : first;
