@@ -1,9 +1,8 @@
 #include "repair/masked_cg.h"
-#include "support/cholesky.h"
 #include "support/memory.h"
+#include "support/product.h"
 #include "support/vectorize.h"
 
-#include <cblas.h>
 #include <math.h>
 
 /* Rows are independent: this many at a time bound the temporaries. */
@@ -65,9 +64,8 @@ static void multiply(const work *w, const float *rows) {
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < w->count * w->columns; i++)
         w->product[i] = w->lambda * rows[i];
-    pare_blas_threads();
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)w->count, (int)w->columns, (int)w->columns, 1.0f, rows,
-                (int)w->columns, w->gram, (int)w->columns, 1.0f, w->product, (int)w->columns);
+    int64_t n = w->columns;
+    pare_product(w->count, n, n, 1.0f, (pare_rows){rows, n}, (pare_rows){w->gram, n}, 1.0f, w->product, n);
 }
 
 static double sum_of(const double lanes[LANES]) {
@@ -113,10 +111,13 @@ PARE_VECTORIZE static void turn(float *direction, float factor, const float *res
 }
 
 /* Only kept weights move. */
-static void clear_pruned(const work *w, int64_t row, float *values) {
-    const uint64_t *word = w->mask->word + (w->first + row) * w->mask->stride;
-    for (int64_t j = 0; j < w->columns; j++)
+PARE_VECTORIZE static void clear(const uint64_t *word, int64_t n, float *values) {
+    for (int64_t j = 0; j < n; j++)
         values[j] = word[j / 64] >> (j % 64) & 1 ? values[j] : 0.0f;
+}
+
+static void clear_pruned(const work *w, int64_t row, float *values) {
+    clear(w->mask->word + (w->first + row) * w->mask->stride, w->columns, values);
 }
 
 /* residual = (w0 - w) (G + lambda I) on the mask, and the first direction */
