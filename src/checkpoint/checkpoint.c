@@ -3,6 +3,7 @@
  *   {"metadata": {"total_size": bytes}, "weight_map": {tensor name: "model-00001-of-00002.safetensors", ...}}
  */
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/archive.h"
 #include "checkpoint/safetensors.h"
 #include "support/memory.h"
 
@@ -138,6 +139,13 @@ static pare_status check_index(const pare_checkpoint *checkpoint, const char *pa
     return PARE_OK;
 }
 
+static pare_status open_archive(pare_checkpoint *checkpoint, const char *path) {
+    PARE_TRY(pare_alloc(&checkpoint->files, 1, sizeof *checkpoint->files, "the list of files"));
+    PARE_TRY(pare_archive_open(path, pare_archive_memory(), &checkpoint->files[0]));
+    checkpoint->file_count = 1;
+    return build_table(checkpoint);
+}
+
 static pare_status open_sharded(pare_checkpoint *checkpoint, const char *path) {
     json_t *index = NULL;
     const char **names = NULL;
@@ -168,9 +176,10 @@ static pare_status explain_absence(const char *directory) {
             "%s holds only PyTorch pickles (pytorch_model*.bin), which pare does not read; convert it once "
             "with transformers: save_pretrained(folder, safe_serialization=True)",
             directory);
-    return pare_fail(PARE_FILE_ERROR,
-                     "%s is no checkpoint: it has neither model.safetensors nor model.safetensors.index.json",
-                     directory);
+    return pare_fail(
+        PARE_FILE_ERROR,
+        "%s is no checkpoint: it has neither model.safetensors nor model.safetensors.index.json nor " PARE_ARCHIVE_NAME,
+        directory);
 }
 
 pare_status pare_checkpoint_open(const char *directory, pare_checkpoint **out) {
@@ -181,15 +190,19 @@ pare_status pare_checkpoint_open(const char *directory, pare_checkpoint **out) {
     static const char *const single_name = "model.safetensors";
     char *single = pare_path_join(directory, single_name);
     char *index = pare_path_join(directory, "model.safetensors.index.json");
+    char *archive = pare_path_join(directory, PARE_ARCHIVE_NAME);
     pare_status status;
     if (pare_file_exists(single))
         status = open_files(checkpoint, &single_name, 1);
     else if (pare_file_exists(index))
         status = open_sharded(checkpoint, index);
+    else if (pare_file_exists(archive))
+        status = open_archive(checkpoint, archive);
     else
         status = explain_absence(directory);
     free(single);
     free(index);
+    free(archive);
     if (status != PARE_OK) {
         pare_checkpoint_close(checkpoint);
         return status;
@@ -236,6 +249,16 @@ const char *pare_checkpoint_file(const pare_checkpoint *checkpoint, size_t index
 
 const pare_mapping *pare_checkpoint_mapping(const pare_checkpoint *checkpoint, size_t index) {
     return &checkpoint->files[index].mapping;
+}
+
+const unsigned char *pare_checkpoint_image(const pare_checkpoint *checkpoint, size_t index, uint64_t *bytes) {
+    const pare_safetensors *file = &checkpoint->files[index];
+    *bytes = file->image.data ? file->image.bytes : file->mapping.bytes;
+    return file->image.data ? file->image.data : file->mapping.data;
+}
+
+bool pare_checkpoint_is_archive(const pare_checkpoint *checkpoint) {
+    return checkpoint->file_count && checkpoint->files[0].image.data;
 }
 
 void pare_tensor_prefetch(const pare_tensor *tensor) {

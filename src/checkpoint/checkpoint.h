@@ -1,4 +1,5 @@
-/* A Hugging Face checkpoint directory: named tensors, mapped read-only, from one safetensors file or its shards. */
+/* A Hugging Face checkpoint directory: named tensors, mapped read-only, from one safetensors file or its shards; or
+ * expanded from the archive of a sparse model (archive.h). */
 #ifndef PARE_CHECKPOINT_CHECKPOINT_H
 #define PARE_CHECKPOINT_CHECKPOINT_H
 
@@ -15,14 +16,15 @@ typedef struct pare_tensor {
     uint64_t shape[PARE_TENSOR_MAX_RANK]; /* outermost first; [out, in] for a linear layer */
     uint64_t count;                       /* elements */
     uint64_t bytes;
-    const void *data; /* mapped; may have any alignment */
+    const void *data; /* mapped or expanded; may have any alignment */
     size_t file;      /* index for pare_checkpoint_file */
 } pare_tensor;
 
 typedef struct pare_checkpoint pare_checkpoint;
 
-/* Maps model.safetensors of `directory`, or else the shards that model.safetensors.index.json names, and checks every
- * header before use. Dtypes other than F32, F16 and BF16 are refused; empty tensors (a 0 in the shape) are not. */
+/* Maps model.safetensors of `directory`, or else the shards that model.safetensors.index.json names, or else expands
+ * model.pare-sparse, and checks every header before use. Dtypes other than F32, F16 and BF16 are refused; empty tensors
+ * (a 0 in the shape) are not. */
 pare_status pare_checkpoint_open(const char *directory, pare_checkpoint **out);
 void pare_checkpoint_close(pare_checkpoint *checkpoint);
 
@@ -34,10 +36,16 @@ const pare_tensor *pare_checkpoint_at(const pare_checkpoint *checkpoint, size_t 
 /* NULL if there is none of that name. */
 const pare_tensor *pare_checkpoint_find(const pare_checkpoint *checkpoint, const char *name);
 
-/* The safetensors files, as paths. */
+/* The files, as paths. */
 size_t pare_checkpoint_file_count(const pare_checkpoint *checkpoint);
 const char *pare_checkpoint_file(const pare_checkpoint *checkpoint, size_t index);
 const pare_mapping *pare_checkpoint_mapping(const pare_checkpoint *checkpoint, size_t index);
+
+/* The bytes among which the data of a file's tensors lies, in their order: its mapping's, or the expanded ones. */
+const unsigned char *pare_checkpoint_image(const pare_checkpoint *checkpoint, size_t index, uint64_t *bytes);
+
+/* True if the tensors come from an archive. */
+bool pare_checkpoint_is_archive(const pare_checkpoint *checkpoint);
 
 /* Asks the kernel to start reading the tensor's pages; returns at once. */
 void pare_tensor_prefetch(const pare_tensor *tensor);

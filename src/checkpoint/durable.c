@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -66,6 +67,13 @@ pare_status pare_durable_write_text(const char *path, const char *text) {
     if (status == PARE_OK) return pare_durable_finish(&file);
     pare_durable_drop(&file);
     return status;
+}
+
+bool pare_durable_appear(const char *from, const char *to) {
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return true;
+    bool unsupported = errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP;
+    if (unsupported && pare_file_exists(to)) errno = EEXIST;
+    return unsupported && errno != EEXIST && rename(from, to) == 0;
 }
 
 pare_status pare_durable_sync_folder(const char *path) {

@@ -24,6 +24,9 @@ void pare_durable_drop(pare_durable *file);
 /* A new file of that text. */
 pare_status pare_durable_write_text(const char *path, const char *text);
 
+/* Renames the file or folder `from` to `to`, which must not exist. False, with errno set, if that fails. */
+bool pare_durable_appear(const char *from, const char *to);
+
 /* Syncs a folder: the names in it. */
 pare_status pare_durable_sync_folder(const char *path);
 

@@ -175,8 +175,7 @@ static pare_status replace(const pare_output *output) {
 
 /* The target was absent when the work began; something that came since is not overwritten. */
 static pare_status appear(const pare_output *output) {
-    if (renameat2(AT_FDCWD, output->temporary, AT_FDCWD, output->place, RENAME_NOREPLACE) == 0) return PARE_OK;
-    if (is_unsupported(errno) && rename(output->temporary, output->place) == 0) return PARE_OK;
+    if (pare_durable_appear(output->temporary, output->place)) return PARE_OK;
     return pare_fail(PARE_FILE_ERROR, "cannot put the finished model at %s: %s", output->target, strerror(errno));
 }
 

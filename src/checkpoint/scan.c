@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A piece passes through the cache once: one thread hashes it while another looks at its elements. */
+/* A piece passes through the cache once: one thread hashes it while another looks at its elements. Those of an archive
+ * lie elsewhere, and piece n of the file goes with piece n of what it was expanded to. */
 enum { PIECE_BYTES = 4 << 20 };
 
 typedef struct count_pair {
@@ -17,7 +18,7 @@ typedef struct scanner {
     const pare_checkpoint *checkpoint;
     const pare_runtime *runtime;
     pare_scan *out;
-    uint64_t done, total;   /* bytes of all files */
+    uint64_t done, total;   /* bytes of all files, or of what they were expanded to where that is more */
     size_t tensor;          /* the first one that is not finished */
     const pare_tensor *bad; /* has a NaN or an infinity at element `bad_from` or after; NULL: none so far */
     uint64_t bad_from;
@@ -51,7 +52,7 @@ static count_pair count_elements(const unsigned char *data, size_t n, pare_dtype
     return count_16(data, n, dtype == PARE_DTYPE_F16 ? 0x7c00u : 0x7f80u);
 }
 
-/* The elements of `tensor` that begin in [begin, end). The last one may reach beyond, into the rest of the mapping. */
+/* The elements of `tensor` that begin in [begin, end). The last one may reach beyond, into the rest of the image. */
 static void scan_part(scanner *scan, const pare_tensor *tensor, const unsigned char *begin, const unsigned char *end) {
     const unsigned char *data = tensor->data;
     size_t size = pare_dtype_size(tensor->dtype);
@@ -92,24 +93,39 @@ static pare_status refuse_element(const scanner *scan) {
                      scan->bad->name, value != value ? "NaN" : "infinite");
 }
 
-static pare_status scan_pieces(scanner *scan, size_t file, pare_digest *digest) {
+/* What there is of piece `offset` of `whole` bytes. */
+static size_t piece_of(uint64_t whole, uint64_t offset) {
+    uint64_t left = whole > offset ? whole - offset : 0;
+    return left < PIECE_BYTES ? left : PIECE_BYTES;
+}
+
+/* *image: where the elements are; *length: that of the longer one of it and the file. */
+static const pare_mapping *extent(const scanner *scan, size_t file, const unsigned char **image, uint64_t *image_bytes,
+                                  uint64_t *length) {
     const pare_mapping *mapping = pare_checkpoint_mapping(scan->checkpoint, file);
+    *image = pare_checkpoint_image(scan->checkpoint, file, image_bytes);
+    *length = mapping->bytes > *image_bytes ? mapping->bytes : *image_bytes;
+    return mapping;
+}
+
+static pare_status scan_pieces(scanner *scan, size_t file, pare_digest *digest) {
+    const unsigned char *image;
+    uint64_t image_bytes, length;
+    const pare_mapping *mapping = extent(scan, file, &image, &image_bytes, &length);
     int threads = scan->runtime && scan->runtime->threads == 1 ? 1 : 2;
-    for (uint64_t offset = 0; offset < mapping->bytes; offset += PIECE_BYTES) {
+    for (uint64_t offset = 0; offset < length; offset += PIECE_BYTES) {
         PARE_TRY(pare_progress_report(scan->runtime, "checking weights", scan->done, scan->total));
-        uint64_t left = mapping->bytes - offset;
-        size_t bytes = left < PIECE_BYTES ? left : PIECE_BYTES;
-        const unsigned char *piece = mapping->data + offset;
+        size_t hashed = piece_of(mapping->bytes, offset), scanned = piece_of(image_bytes, offset);
 #pragma omp parallel sections num_threads(threads)
         {
 #pragma omp section
-            pare_digest_add(digest, piece, bytes);
+            if (hashed) pare_digest_add(digest, mapping->data + offset, hashed);
 #pragma omp section
-            scan_piece(scan, file, piece, piece + bytes);
+            if (scanned) scan_piece(scan, file, image + offset, image + offset + scanned);
         }
         /* Here, because messages belong to the thread that fails. */
         if (scan->bad) return refuse_element(scan);
-        scan->done += bytes;
+        scan->done += piece_of(length, offset);
     }
     return PARE_OK;
 }
@@ -144,8 +160,12 @@ pare_status pare_checkpoint_scan(const pare_checkpoint *checkpoint, const pare_r
     *out = (pare_scan){0};
     scanner scan = {.checkpoint = checkpoint, .runtime = runtime, .out = out};
     size_t files = pare_checkpoint_file_count(checkpoint);
-    for (size_t i = 0; i < files; i++)
-        scan.total += pare_checkpoint_mapping(checkpoint, i)->bytes;
+    for (size_t i = 0; i < files; i++) {
+        const unsigned char *image;
+        uint64_t image_bytes, length;
+        extent(&scan, i, &image, &image_bytes, &length);
+        scan.total += length;
+    }
     pare_status status = pare_alloc(&out->file_digests, files, sizeof *out->file_digests, "file digests");
     if (status == PARE_OK)
         status = pare_alloc(&out->zeros, pare_checkpoint_count(checkpoint), sizeof *out->zeros, "zero counts");

@@ -1,7 +1,7 @@
-/* The layout of a safetensors file is at the top of safetensors.c, that of the index at the top of checkpoint.c.
- * Headers written here end in spaces so that the data section begins at a multiple of 64 bytes. */
+/* The layout of a safetensors file is at the top of safetensors.c, that of the index at the top of checkpoint.c. */
 #include "checkpoint/writer.h"
 #include "checkpoint/durable.h"
+#include "checkpoint/header.h"
 #include "checkpoint/safetensors.h"
 #include "support/memory.h"
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LENGTH_BYTES = 8, DATA_ALIGNMENT = 64, BUFFER_BYTES = 1 << 20, HEADER_BYTES_PER_TENSOR = 4096 };
+enum { BUFFER_BYTES = 1 << 20, HEADER_BYTES_PER_TENSOR = 4096 };
 
 typedef struct planned {
     pare_declaration tensor;
@@ -78,55 +78,28 @@ static char *shard_name(const pare_writer *writer, size_t shard) {
     return pare_format("model-%05zu-of-%05zu.safetensors", shard + 1, writer->shard_count);
 }
 
-static json_t *describe(const planned *item, uint64_t begin) {
-    json_t *shape = json_array();
-    for (int i = 0; i < item->tensor.rank; i++)
-        json_array_append_new(shape, json_integer((json_int_t)item->tensor.shape[i]));
-    return json_pack("{s:s,s:o,s:[I,I]}", "dtype", pare_dtype_name(item->tensor.dtype), "shape", shape, "data_offsets",
-                     (json_int_t)begin, (json_int_t)(begin + item->bytes));
-}
-
-/* *text: the header of a shard (freed with free()); *data: the bytes of its data section. */
-static pare_status make_header(const pare_writer *writer, size_t shard, char **text, uint64_t *data) {
+/* The header of a shard, freed with json_decref; *data: the bytes of its data section. */
+static json_t *make_header(const pare_writer *writer, size_t shard, uint64_t *data) {
     json_t *header = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
     *data = 0;
-    *text = NULL;
     for (size_t i = 0; i < writer->count; i++) {
         const planned *item = &writer->tensors[i];
-        if (item->shard != shard) continue;
-        json_object_set_new(header, item->tensor.name, describe(item, *data));
-        *data += item->bytes;
+        if (item->shard == shard)
+            pare_header_add(header, item->tensor.name, pare_dtype_name(item->tensor.dtype), item->tensor.shape,
+                            item->tensor.rank, item->bytes, data);
     }
-    *text = json_dumps(header, JSON_COMPACT);
-    json_decref(header);
-    return *text ? PARE_OK : pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the header of a safetensors file");
-}
-
-static pare_status write_header(pare_writer *writer, const char *text, uint64_t padded) {
-    unsigned char length[LENGTH_BYTES];
-    for (int i = 0; i < LENGTH_BYTES; i++)
-        length[i] = (unsigned char)(padded >> (8 * i));
-    PARE_TRY(pare_durable_write(&writer->file, length, sizeof length));
-    size_t bytes = strlen(text);
-    PARE_TRY(pare_durable_write(&writer->file, text, bytes));
-    char spaces[DATA_ALIGNMENT];
-    memset(spaces, ' ', sizeof spaces);
-    return pare_durable_write(&writer->file, spaces, padded - bytes);
+    return header;
 }
 
 static pare_status open_shard(pare_writer *writer, size_t shard) {
-    char *header;
     uint64_t data;
-    PARE_TRY(make_header(writer, shard, &header, &data));
-    uint64_t front = LENGTH_BYTES + strlen(header);
-    front = (front + DATA_ALIGNMENT - 1) / DATA_ALIGNMENT * DATA_ALIGNMENT;
+    json_t *header = make_header(writer, shard, &data);
     char *name = shard_name(writer, shard), *path = pare_path_join(writer->directory, name);
     writer->shard = shard;
-    pare_status status = pare_durable_create(path, front + data, &writer->file);
-    if (status == PARE_OK) status = write_header(writer, header, front - LENGTH_BYTES);
+    pare_status status = pare_header_create(path, header, data, &writer->file);
     free(path);
     free(name);
-    free(header);
+    json_decref(header);
     return status;
 }
 

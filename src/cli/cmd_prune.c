@@ -7,13 +7,28 @@
 const char *pare_prune_arguments_check(const pare_arguments *arguments) {
     if (!arguments->model) return "MODEL is missing: the folder of the model to prune";
     bool ratio = arguments->ratio.one > 0 || arguments->ratio.each;
-    int targets = ratio + (arguments->parameters != 0) + (arguments->bytes != 0);
-    if (targets > 1) return "give only one of --ratio, --params and --bytes";
-    if (!targets) return "say how much to remove, with --ratio 0.2 or with --params 5.4B";
+    bool sparsity = arguments->sparsity.one >= 0 || arguments->sparsity.each, pattern = arguments->pattern.of != 0;
+    int targets = ratio + sparsity + pattern + (arguments->parameters != 0) + (arguments->bytes != 0);
+    if (targets > 1) return "give only one of --ratio, --params, --bytes, --sparsity and --pattern";
+    if (!targets) return "say how much to remove, with --ratio 0.2, --params 5.4B, --sparsity 0.5 or --pattern 2:4";
     if (arguments->method >= 0 && arguments->recipe) return "give either --method or --recipe, not both";
     if (arguments->resume && !arguments->output) return "--resume keeps the progress beside OUT: give -o OUT";
     if (!arguments->output && !arguments->dry_run) return "-o OUT is missing: the folder to write (or --dry-run)";
     return NULL;
+}
+
+static pare_sparsity sparsity_of(const pare_arguments *arguments) {
+    bool share = arguments->sparsity.one >= 0;
+    return (pare_sparsity){.given = share || arguments->sparsity.each || arguments->pattern.of,
+                           .share = share ? arguments->sparsity.one : 0,
+                           .shares = arguments->sparsity.each,
+                           .share_count = arguments->sparsity.count,
+                           .keep = arguments->pattern.keep,
+                           .of = arguments->pattern.of,
+                           .targets = arguments->targets.words,
+                           .target_count = arguments->targets.count,
+                           .skipped = arguments->skipped.words,
+                           .skipped_count = arguments->skipped.count};
 }
 
 pare_prune_options pare_prune_options_of(const pare_arguments *arguments) {
@@ -22,6 +37,7 @@ pare_prune_options pare_prune_options_of(const pare_arguments *arguments) {
         .recipe = arguments->recipe,
         .settings = arguments->settings.list,
         .setting_count = arguments->settings.count,
+        .sparsity = sparsity_of(arguments),
         .ratio = arguments->ratio.one,
         .ratios = arguments->ratio.each,
         .ratio_count = arguments->ratio.count,
@@ -48,6 +64,8 @@ pare_prune_options pare_prune_options_of(const pare_arguments *arguments) {
         .force = arguments->force,
         .resume = arguments->resume,
         .scores = arguments->scores,
+        .densities = arguments->densities,
+        .archive = arguments->archive,
         .texts = arguments->texts.count ? arguments->texts.words : NULL,
         .text_count = arguments->texts.count,
         .window = arguments->window,
@@ -75,6 +93,7 @@ static int run(const pare_arguments *arguments) {
 static const char *const synopsis[] = {
     "MODEL -o OUT --ratio R [OPTION...]",
     "MODEL -o OUT --params P [OPTION...]",
+    "MODEL -o OUT --sparsity S | --pattern N:M [OPTION...]",
     "MODEL --dry-run --ratio R [OPTION...]",
     NULL,
 };
@@ -85,18 +104,23 @@ static const char *const examples[] = {
     "my-model -o smaller --ratio 0.25 --method taylor --text wiki.txt ptb.txt",
     "my-model -o smaller --ratio 0.25 --layers 4:30 --json > report.json",
     "my-model --dry-run --ratio 0.2 --scores scores.json",
+    "my-model -o sparse --sparsity 0.5 --calib c4.jsonl",
+    "my-model -o sparse --pattern 2:4 --method wanda --refine swaps --compensate obs",
     NULL,
 };
 
 const pare_command pare_command_prune = {
     .syntax = {"prune", PARE_IN_PRUNE},
-    .summary = "removes heads and channels from a model and writes the smaller one",
+    .summary = "removes heads and channels, or single weights, from a model and writes what is left",
     .synopsis = synopsis,
     .description =
         "Scores every KV group (with its query heads) and every FFN channel of a model on calibration text, removes "
         "the "
-        "least important ones of each layer, and writes what is left as a checkpoint in the folder OUT. OUT appears "
-        "complete or not at all; MODEL is never changed.",
+        "least important ones of each layer, and writes what is left as a checkpoint in the folder OUT. With "
+        "--sparsity "
+        "or --pattern, single weights become zero instead, layer by layer. OUT appears complete or not at all; MODEL "
+        "is "
+        "never changed.",
     .examples = examples,
     .lists_methods = true,
     .run = run,

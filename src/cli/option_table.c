@@ -11,6 +11,7 @@
 static const char points[] = "What to compare";
 static const char target[] = "What to remove";
 static const char calibration[] = "Calibration";
+static const char elements[] = "Single weights (with --sparsity or --pattern; default: the method's)";
 static const char scoring[] = "Scoring and repair (default: the method's)";
 static const char constants[] = "Constants of the method (default: as published)";
 static const char evaluation[] = "Evaluation";
@@ -45,6 +46,15 @@ CHOICES(compensation_name, "compensate")
 CHOICES(metric_name, "metric")
 CHOICES(final_norm_choice, "final_norm")
 CHOICES(alignment_name, "alignment")
+CHOICES(comparison_name, "compare")
+CHOICES(allocation_name, "allocate")
+CHOICES(permutation_name, "permute")
+CHOICES(refinement_name, "refine")
+CHOICES(refine_scope_name, "refine_scope")
+CHOICES(reweight_name, "reweight")
+CHOICES(scaling_name, "alpha_scaling")
+CHOICES(gradient_norm_name, "gradient_norm")
+CHOICES(hidden_states_name, "hidden_states")
 
 const char *pare_choice_shape(size_t index) {
     static const char *const names[] = {"1b", "7b", "13b", "llama3-8b"};
@@ -96,9 +106,23 @@ static const pare_option table[] = {
     {.name = "bytes", .commands = SWEPT, .group = target, .kind = PARE_VALUE_SIZE, .value = "SIZE",
      .offset = AT(bytes), .low = 1, .high = 1152921504606846976.0,
      .help = "instead of a ratio: bytes of weights that shall be left, such as 10G"},
+    {.name = "sparsity", .commands = SWEPT, .group = target, .kind = PARE_VALUE_SHARES, .value = "S",
+     .offset = AT(sparsity), .low = 0, .high = 1,
+     .help = "instead of a ratio of units: share of single weights to remove, from 0 to 1, or a share for every layer; "
+             "they become zeros in matrices that keep their shape"},
+    {.name = "pattern", .commands = SWEPT, .group = target, .kind = PARE_VALUE_PATTERN, .value = "N:M",
+     .offset = AT(pattern), .low = 1, .high = 1024,
+     .help = "instead of a ratio: KEEP N of every M neighbouring weights of an output, such as 2:4"},
+    {.name = "targets", .commands = PARE_IN_PRUNE | PARE_IN_SWEEP, .group = target, .kind = PARE_VALUE_REPEATED,
+     .value = "NAMES", .offset = AT(targets),
+     .help = "matrices that lose single weights: modules such as q_proj, mlp or layers.3.*, with commas between "
+             "(default: all of the blocks)"},
+    {.name = "skip", .commands = PARE_IN_PRUNE | PARE_IN_SWEEP, .group = target, .kind = PARE_VALUE_REPEATED,
+     .value = "NAMES", .offset = AT(skipped), .help = "matrices that do not, named likewise"},
     {.name = "mode", .commands = SHARED, .group = target, .kind = PARE_VALUE_CHOICE, .value = "MODE",
      .key = "mode", .choice = mode_name,
-     .help = "heads and FFN channels of blocks, channels of the hidden state, or whole layers (default: block)"},
+     .help = "heads and FFN channels of blocks, channels of the hidden state, whole layers, or single weights (default: "
+             "block, or element with --sparsity and --pattern)"},
     {.name = "layers", .commands = SHARED, .group = target, .kind = PARE_VALUE_SPAN, .value = "A:B",
      .offset = AT(layer_span), .low = 0, .high = 1e6,
      .help = "only layers A up to but not including B (default: all, which keeps the widths uniform)"},
@@ -138,7 +162,8 @@ static const pare_option table[] = {
      .key = "choose", .choice = choose_name,
      .help = "take the highest scores, or remove units greedily by the exact error they leave (obs)"},
     {.name = "compensate", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "HOW",
-     .key = "compensate", .choice = compensation_name, .help = "refit what is left by least squares (ls), or do not"},
+     .key = "compensate", .choice = compensation_name, .help = "refit what is left by least squares (ls), or do not; single weights also column by column as SparseGPT does "
+             "(obs), or by ADMM"},
     {.name = "metric", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "HOW",
      .key = "metric", .choice = metric_name,
      .help = "what --choose obs measures errors by: their square, or what the loss feels of them (fisher)"},
@@ -148,9 +173,85 @@ static const pare_option table[] = {
     {.name = "final-norm", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "yes|no",
      .key = "final_norm", .choice = final_norm_choice, .help = "refit the final norm"},
     {.name = "damping", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_REAL, .value = "D",
-     .key = "damping", .low = 0, .high = 1e6, .help = "of the least squares, relative to the mean diagonal"},
+     .key = "damping", .low = 0, .high = 1e6,
+     .help = "of Gram matrices that are solved with, relative to the mean diagonal"},
     {.name = "dense", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_REAL, .value = "A",
      .key = "dense", .low = 0, .high = 1, .help = "share of the dense model's outputs in what is fitted"},
+
+    {.name = "compare", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "compare", .choice = comparison_name,
+     .help = "among which weights scores are compared: those of an output (row), of the matrix, of --slab columns, of "
+             "the model (global), or rows by shares of their sums (cumulative)"},
+    {.name = "slab", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "N", .key = "slab",
+     .low = 1, .high = 1e6, .help = "columns that SparseGPT takes at a time (default: 128)"},
+    {.name = "allocate", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "allocate", .choice = allocation_name, .help = "the same share for all layers, or OWL's"},
+    {.name = "owl-times", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "M",
+     .key = "owl_times", .low = 0, .high = 1e6, .open = true,
+     .help = "an outlier is above M times the mean (default: 5)"},
+    {.name = "owl-lambda", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "L",
+     .key = "owl_lambda", .low = 0, .high = 1, .help = "how far shares may lie from the mean (default: 0.08)"},
+    {.name = "permute", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "permute", .choice = permutation_name,
+     .help = "reorder the model's channels so that a pattern costs less, which computes the same: by serpentine "
+             "allocation, or by linear assignment after it"},
+    {.name = "alpha", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "A", .key = "alpha",
+     .low = 0, .high = 1e12, .help = "weight of the gradient in gblm and wanda++ (default: 100)"},
+    {.name = "alpha-scaling", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "alpha_scaling", .choice = scaling_name,
+     .help = "against input norms over all tokens, as GBLM-Pruner's paper has it, or over the square root of the "
+             "sequences, as its code has it"},
+    {.name = "gradient-norm", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "l1|l2",
+     .key = "gradient_norm", .choice = gradient_norm_name, .help = "how the samples' gradients are joined"},
+    {.name = "exponent", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "A",
+     .key = "exponent", .low = 0, .high = 16, .help = "power of the input norm in ria and its relatives"},
+    {.name = "order", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "P", .key = "order",
+     .low = 0, .high = 1e6, .help = "p of the rows' and columns' norms in ria-lp and symmetric"},
+    {.name = "balance", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "L",
+     .key = "balance", .low = 0, .high = 1e12, .help = "weight of the output norms in symwanda (default: 1)"},
+    {.name = "share", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "B", .key = "share",
+     .low = 0, .high = 1, .open = true, .help = "share of a row or column that stochria samples (default: 0.1)"},
+    {.name = "refine", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "refine", .choice = refinement_name,
+     .help = "swap weights in and out of the mask: by expected errors (dsnot), or while the layer's exact error falls "
+             "(swaps)"},
+    {.name = "refine-scope", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "WHICH",
+     .key = "refine_scope", .choice = refine_scope_name, .help = "matrices that dsnot refines"},
+    {.name = "cycles", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "cycles", .low = 1, .high = 1e6, .help = "swaps per row of dsnot at most (default: 50)"},
+    {.name = "epsilon", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "E",
+     .key = "epsilon", .low = 0, .high = 1e12, .help = "expected error at which dsnot leaves a row (default: 0.1)"},
+    {.name = "reweight", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "PHASE",
+     .key = "reweight", .choice = reweight_name,
+     .help = "phase of dsnot that goes by relative importance (r2-dsnot)"},
+    {.name = "swap-cycles", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "swap_cycles", .low = 0, .high = 1e9, .help = "exact swaps per row at most; 0: until none helps"},
+    {.name = "admm-iterations", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "admm_iterations", .low = 1, .high = 1e6, .help = "iterations of --compensate admm (default: 20)"},
+    {.name = "admm-gradual", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "admm_gradual", .low = 0, .high = 1e6, .help = "of these, how many still choose the mask"},
+    {.name = "admm-rho", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "R",
+     .key = "admm_rho", .low = 0, .high = 1e12, .open = true,
+     .help = "ADMM's penalty, relative to the mean diagonal (default: 1)"},
+    {.name = "cg-iterations", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "cg_iterations", .low = 0, .high = 1e6, .help = "conjugate gradient steps of --compensate ls, and after ADMM"},
+    {.name = "true-sequential", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_FLAG,
+     .key = "true_sequential",
+     .help = "prune a block in four stages, each by what the stages before it have left"},
+    {.name = "dense-propagation", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_FLAG,
+     .key = "dense_propagation", .help = "show every block what the dense model would"},
+    {.name = "hidden-states", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "fp32|bf16",
+     .key = "hidden_states", .choice = hidden_states_name,
+     .help = "how they are kept between blocks; bf16 takes half the room"},
+    {.name = "measure-errors", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_FLAG, .key = "measure_errors",
+     .help = "report every layer's output error, also where the method itself needs no Gram matrix"},
+    {.name = "region-rounds", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "region_rounds", .low = 0, .high = 1e6,
+     .help = "rounds of wanda++'s regional optimisation, which also changes what stays (default: 0)"},
+    {.name = "region-samples", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "region_samples", .low = 1, .high = 1e6, .help = "sequences of such a round (default: 32)"},
+    {.name = "region-rate", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "R",
+     .key = "region_rate", .low = 0, .high = 1e6, .open = true, .help = "its step size (default: 3e-7)"},
 
     {.name = "calib", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(calibration),
@@ -236,6 +337,12 @@ static const pare_option table[] = {
      .help = "score and report, but write no model"},
     {.name = "scores", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(scores), .help = "also write the score of every unit as JSON"},
+    {.name = "densities", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_TEXT, .value = "FILE",
+     .offset = AT(densities),
+     .help = "also write the density of every mask of single weights in 64 x 64 tiles as JSON, for plots"},
+    {.name = "archive", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(archive),
+     .help = "write a bitmask archive, which only pare reads, in place of model.safetensors: 0.56 of the size at "
+             "--sparsity 0.5 in 16 bits"},
     {.name = "csv", .commands = PARE_IN_SWEEP, .group = output, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(csv),
      .help = "a table that gains a line with every point; run again with the same options, points that it holds are "

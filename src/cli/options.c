@@ -169,6 +169,10 @@ static int take_option(word_parser *parser, const char *word) {
         return PARE_EXIT_USAGE;
     }
     parser->out->given.list[parser->out->given.count++] = (pare_given){option, "yes"};
+    if (option->key) {
+        store_setting(parser, option, "yes");
+        return PARE_EXIT_DONE;
+    }
     *(bool *)((char *)parser->out + option->offset) = true;
     return PARE_EXIT_DONE;
 }
@@ -205,15 +209,20 @@ static bool asks_for_help(int count, char **words) {
 static int allocate(pare_arguments *out, size_t room) {
     out->texts.words = calloc(room, sizeof *out->texts.words);
     out->over.words = calloc(room, sizeof *out->over.words);
+    out->targets.words = calloc(room, sizeof *out->targets.words);
+    out->skipped.words = calloc(room, sizeof *out->skipped.words);
     out->settings.list = calloc(room, sizeof *out->settings.list);
     out->given.list = calloc(room, sizeof *out->given.list);
-    if (out->texts.words && out->over.words && out->settings.list && out->given.list) return PARE_EXIT_DONE;
+    if (out->texts.words && out->over.words && out->targets.words && out->skipped.words && out->settings.list &&
+        out->given.list)
+        return PARE_EXIT_DONE;
     pare_terminal_fail("there is not enough memory to read the command line");
     return PARE_EXIT_FAILED;
 }
 
 int pare_arguments_parse(const pare_syntax *command, int count, char **words, pare_arguments *out) {
-    *out = (pare_arguments){.method = -1, .protocol = -1, .shape = -1, .help = asks_for_help(count, words)};
+    *out = (pare_arguments){
+        .method = -1, .protocol = -1, .shape = -1, .sparsity = {.one = -1}, .help = asks_for_help(count, words)};
     if (out->help) return PARE_EXIT_DONE;
     int code = allocate(out, (size_t)count + 1);
     if (code != PARE_EXIT_DONE) return code;
@@ -228,22 +237,37 @@ int pare_arguments_parse(const pare_syntax *command, int count, char **words, pa
 void pare_arguments_free(pare_arguments *arguments) {
     free(arguments->texts.words);
     free(arguments->over.words);
+    free(arguments->targets.words);
+    free(arguments->skipped.words);
+    free(arguments->sparsity.each);
     free(arguments->settings.list);
     free(arguments->given.list);
     free(arguments->ratio.each);
     *arguments = (pare_arguments){0};
 }
 
+static bool copy_shares(const pare_share_list *from, pare_share_list *out) {
+    out->each = from->count ? calloc(from->count, sizeof *out->each) : NULL;
+    if (!from->count) return true;
+    if (out->each) memcpy(out->each, from->each, from->count * sizeof *out->each);
+    return out->each != NULL;
+}
+
+static void copy_words(const pare_word_list *from, pare_word_list *out) {
+    if (from->count) memcpy(out->words, from->words, from->count * sizeof *out->words);
+}
+
 int pare_arguments_copy(const pare_arguments *from, size_t more, pare_arguments *out) {
-    size_t shares = from->ratio.count;
     *out = *from;
-    out->ratio.each = shares ? calloc(shares, sizeof *out->ratio.each) : NULL;
+    bool copied = copy_shares(&from->ratio, &out->ratio);
+    copied = copy_shares(&from->sparsity, &out->sparsity) && copied;
     int code = allocate(out, from->given.count + more + 1);
-    if (code == PARE_EXIT_DONE && shares && !out->ratio.each) code = PARE_EXIT_FAILED;
+    if (code == PARE_EXIT_DONE && !copied) code = PARE_EXIT_FAILED;
     if (code != PARE_EXIT_DONE) return code;
-    if (shares) memcpy(out->ratio.each, from->ratio.each, shares * sizeof *out->ratio.each);
-    if (from->texts.count) memcpy(out->texts.words, from->texts.words, from->texts.count * sizeof *out->texts.words);
-    if (from->over.count) memcpy(out->over.words, from->over.words, from->over.count * sizeof *out->over.words);
+    copy_words(&from->texts, &out->texts);
+    copy_words(&from->over, &out->over);
+    copy_words(&from->targets, &out->targets);
+    copy_words(&from->skipped, &out->skipped);
     if (from->settings.count)
         memcpy(out->settings.list, from->settings.list, from->settings.count * sizeof *out->settings.list);
     if (from->given.count) memcpy(out->given.list, from->given.list, from->given.count * sizeof *out->given.list);
@@ -270,6 +294,9 @@ int pare_arguments_set(const pare_syntax *command, const pare_option *option, co
                            pare_quote(text).text);
         return PARE_EXIT_USAGE;
     }
-    *(bool *)((char *)arguments + option->offset) = yes;
+    if (option->key)
+        store_setting(&parser, option, text);
+    else
+        *(bool *)((char *)arguments + option->offset) = yes;
     return PARE_EXIT_DONE;
 }

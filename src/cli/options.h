@@ -33,6 +33,7 @@ typedef enum pare_value_kind {
     PARE_VALUE_PARAMETERS, /* uint64_t: a count, with a unit */
     PARE_VALUE_SPAN,       /* pare_layers */
     PARE_VALUE_SHARES,     /* pare_share_list */
+    PARE_VALUE_PATTERN,    /* pare_pattern */
     PARE_VALUE_LEVEL,      /* a setting: a number, or q and a number for a quantile */
 } pare_value_kind;
 
@@ -47,6 +48,11 @@ typedef struct pare_share_list {
     double *each; /* [count], or NULL */
     size_t count;
 } pare_share_list;
+
+/* Keep `keep` of every `of`; of = 0: none given. */
+typedef struct pare_pattern {
+    uint32_t keep, of;
+} pare_pattern;
 
 /* Choices of the method that the command line changes. */
 typedef struct pare_setting_list {
@@ -77,6 +83,11 @@ typedef struct pare_arguments {
     const char *recipe;
     pare_setting_list settings;
     pare_share_list ratio;
+    pare_share_list sparsity; /* one < 0: not given */
+    pare_pattern pattern;
+    pare_word_list targets, skipped;
+    const char *densities;
+    bool archive;
     uint64_t parameters, bytes;
     pare_layers layer_span, attention_span, ffn_span;
     uint32_t round_to, iterations;

@@ -28,6 +28,13 @@ static void say_target(const pare_arguments *arguments) {
     else if (arguments->bytes)
         snprintf(amount, sizeof amount, "%s of weights are to be left, cut from",
                  pare_bytes_show(arguments->bytes).text);
+    else if (arguments->pattern.of)
+        snprintf(amount, sizeof amount, "keep %u of every %u weights of the outputs of", arguments->pattern.keep,
+                 arguments->pattern.of);
+    else if (arguments->sparsity.each)
+        snprintf(amount, sizeof amount, "remove a share for each layer of the weights of");
+    else if (arguments->sparsity.one >= 0)
+        snprintf(amount, sizeof amount, "remove %g of the weights of", arguments->sparsity.one);
     else if (arguments->ratio.each)
         snprintf(amount, sizeof amount, "remove a share for each layer of the units of");
     else
@@ -36,7 +43,8 @@ static void say_target(const pare_arguments *arguments) {
 }
 
 void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options *options, const pare_model *model) {
-    const char *preset = arguments->method < 0 ? "best" : pare_recipe_name((size_t)arguments->method);
+    const char *usual = options->sparsity.given ? "best-sparse" : "best";
+    const char *preset = arguments->method < 0 ? usual : pare_recipe_name((size_t)arguments->method);
     const char *method = arguments->recipe ? arguments->recipe : preset;
     const char *summary = summary_of(method);
     pare_terminal_say("Plan");

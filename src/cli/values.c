@@ -137,7 +137,8 @@ static bool parse_shares(const pare_option *option, const char *text, pare_share
     double *each = calloc(count, sizeof *each);
     for (const char *rest = text; each && rest && at < count; at++) {
         rest = read_number(rest, &each[at]);
-        if (!rest || (*rest && *rest != ',') || !(each[at] >= option->low && each[at] < option->high)) break;
+        if (!rest || (*rest && *rest != ',') || !(each[at] >= option->low && each[at] <= option->high)) break;
+        if (option->open && each[at] >= option->high) break;
         if (*rest) rest++;
     }
     if (at < count) {
@@ -146,6 +147,20 @@ static bool parse_shares(const pare_option *option, const char *text, pare_share
     }
     free(value->each);
     *value = (pare_share_list){.each = each, .count = count};
+    return true;
+}
+
+/* "2:4" */
+static bool parse_pattern(const pare_option *option, const char *text, pare_pattern *value) {
+    const char *colon = strchr(text, ':');
+    char first[32];
+    uint64_t keep, of;
+    if (!colon || (size_t)(colon - text) >= sizeof first) return false;
+    memcpy(first, text, (size_t)(colon - text));
+    first[colon - text] = 0;
+    if (!read_integer(first, &keep) || !read_integer(colon + 1, &of)) return false;
+    if (keep > of || of < 1 || !within(option, (double)of)) return false;
+    *value = (pare_pattern){(uint32_t)keep, (uint32_t)of};
     return true;
 }
 
@@ -201,9 +216,13 @@ static void describe(const pare_option *option, const char *text, char *reason, 
                  option->may_be_none ? ", or none" : "");
         break;
     case PARE_VALUE_SHARES:
-        snprintf(wanted, sizeof wanted,
-                 "a number between %g and %g, both excluded, or one for each layer with commas between them",
-                 option->low, option->high);
+        snprintf(wanted, sizeof wanted, "a number %s %g %s %g%s, or one for each layer with commas between them",
+                 option->open ? "between" : "from", option->low, option->open ? "and" : "to", option->high,
+                 option->open ? ", both excluded" : "");
+        break;
+    case PARE_VALUE_PATTERN:
+        snprintf(wanted, sizeof wanted, "N:M with N at most M and M at most %g, such as 2:4, which keeps 2 of 4",
+                 option->high);
         break;
     case PARE_VALUE_LEVEL:
         snprintf(wanted, sizeof wanted, "a number of 0 or more, or q and a share between 0 and 1, such as q0.3");
@@ -235,6 +254,8 @@ static bool parse(const pare_option *option, const char *text, void *target) {
         return parse_span(option, text, target);
     case PARE_VALUE_SHARES:
         return parse_shares(option, text, target);
+    case PARE_VALUE_PATTERN:
+        return parse_pattern(option, text, target);
     case PARE_VALUE_LEVEL:
         return parse_level(option, text);
     default:

@@ -41,6 +41,12 @@ static linear linear_of(const pare_block *block, pare_role role) {
     }
 }
 
+void pare_linear_shape(const pare_block *block, pare_role role, int64_t *rows, int64_t *columns) {
+    linear l = linear_of(block, role);
+    *rows = l.out;
+    *columns = l.in;
+}
+
 static pare_status multiply(const pare_block *block, const pare_matmul *shape, const void *a, const void *b, float *c) {
     return block->backend->operations->matmul(block->backend, shape, a, b, c);
 }

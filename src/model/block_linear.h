@@ -11,6 +11,9 @@
 /* True where activations between gate, up and down are stored by feature. */
 bool pare_linear_ffn_by_feature(int64_t tokens);
 
+/* Rows and columns of the role's weight. */
+void pare_linear_shape(const pare_block *block, pare_role role, int64_t *rows, int64_t *columns);
+
 /* y (+)= x W^T */
 pare_status pare_linear_forward(const pare_block *block, pare_role role, const void *x, bool accumulate, float *y);
 /* dx (+)= dy W */

@@ -8,8 +8,50 @@ static bool needs(const pare_recipe *r, unsigned what) {
     return r->salience && (r->salience->needs & what);
 }
 
+static bool is_element(const pare_recipe *r) {
+    return r->mode == PARE_MODE_ELEMENT;
+}
+
 static bool has_gradient(const pare_recipe *r) {
-    return r->signal >= PARE_SIGNAL_GRADIENT && r->signal <= PARE_SIGNAL_SMOOTH_ROWS;
+    return r->signal >= PARE_SIGNAL_GRADIENT && r->signal <= PARE_SIGNAL_REGIONAL;
+}
+
+static bool element_signal_elsewhere(const pare_recipe *r) {
+    return !is_element(r) && (r->signal == PARE_SIGNAL_SAMPLES || r->signal == PARE_SIGNAL_REGIONAL);
+}
+
+static bool element_salience_elsewhere(const pare_recipe *r) {
+    bool both = needs(r, PARE_NEEDS_GRADIENT) && needs(r, PARE_NEEDS_INPUTS);
+    return !is_element(r) && (both || needs(r, PARE_NEEDS_OUTPUTS | PARE_NEEDS_INVERSE));
+}
+
+static bool element_repair_elsewhere(const pare_recipe *r) {
+    return !is_element(r) && (r->compensation == PARE_COMPENSATE_OBS || r->compensation == PARE_COMPENSATE_ADMM);
+}
+
+static bool stages_on_dense(const pare_recipe *r) {
+    return is_element(r) && r->element.sequential && r->element.dense_propagation;
+}
+
+static bool aims_in_one_stage(const pare_recipe *r) {
+    return is_element(r) && r->dense > 0.0 && !r->element.sequential;
+}
+
+static bool fits_norm_alone(const pare_recipe *r) {
+    return is_element(r) && r->final_norm && r->dense <= 0.0;
+}
+
+static bool regions_in_stages(const pare_recipe *r) {
+    return is_element(r) && r->signal == PARE_SIGNAL_REGIONAL && r->element.sequential;
+}
+
+static bool regions_or_inverse_globally(const pare_recipe *r) {
+    bool local = r->signal == PARE_SIGNAL_REGIONAL || needs(r, PARE_NEEDS_INVERSE);
+    return is_element(r) && r->element.compare == PARE_COMPARE_GLOBAL && local;
+}
+
+static bool rounds_without_regions(const pare_recipe *r) {
+    return is_element(r) && r->element.region_rounds && r->signal != PARE_SIGNAL_REGIONAL;
 }
 
 static bool layer_signal_elsewhere(const pare_recipe *r) {
@@ -29,10 +71,11 @@ static bool samples_are_missing(const pare_recipe *r) {
 }
 
 static bool inputs_are_missing(const pare_recipe *r) {
-    return needs(r, PARE_NEEDS_INPUTS) && r->signal != PARE_SIGNAL_INPUTS;
+    return !is_element(r) && needs(r, PARE_NEEDS_INPUTS) && r->signal != PARE_SIGNAL_INPUTS;
 }
 
 static bool signal_is_not_read(const pare_recipe *r) {
+    if (is_element(r)) return has_gradient(r) && !needs(r, PARE_NEEDS_GRADIENT | PARE_NEEDS_SQUARES);
     return r->salience && !r->salience->needs && r->signal != PARE_SIGNAL_NONE;
 }
 
@@ -78,7 +121,37 @@ static const contradiction all[] = {
      "the signals depth, influence and removal score layers by themselves: leave out the salience"},
     {{"salience", "signal"},
      gradient_is_missing,
-     "the salience needs a gradient: choose the signal gradient, moreau, smooth or smooth-rows"},
+     "the salience needs a gradient: choose the signal gradient, moreau, smooth or smooth-rows (for single weights "
+     "samples or regional, too)"},
+    {{"mode", "signal"},
+     element_signal_elsewhere,
+     "the signals samples and regional are for single weights: give --sparsity or --pattern"},
+    {{"mode", "salience"},
+     element_salience_elsewhere,
+     "the salience is for single weights, where all it reads is at hand at once: give --sparsity or --pattern"},
+    {{"compensate", "mode"},
+     element_repair_elsewhere,
+     "--compensate obs and admm repair what is left of single weights: give --sparsity or --pattern, or take "
+     "--compensate ls"},
+    {{"true_sequential", "dense_propagation"},
+     stages_on_dense,
+     "--true-sequential looks at blocks that are pruned in part, --dense-propagation at dense ones: give one of them"},
+    {{"true_sequential", "dense"},
+     aims_in_one_stage,
+     "--dense leans on the dense model stage by stage: single weights need --true-sequential with it"},
+    {{"final_norm", "dense"},
+     fits_norm_alone,
+     "--final-norm yes compares with the dense model: for single weights it needs --dense above 0"},
+    {{"true_sequential", "signal"},
+     regions_in_stages,
+     "regional gradients are those of a dense block: leave out --true-sequential"},
+    {{"compare", "salience"},
+     regions_or_inverse_globally,
+     "--compare global scores the whole model at once, but this score is made block by block: compare by row or "
+     "matrix"},
+    {{"region_rounds", "signal"},
+     rounds_without_regions,
+     "--region-rounds refits blocks by regional scores: it needs the signal regional, as wanda++ has"},
     {{"salience", "signal"},
      samples_are_missing,
      "the salience needs the gradient of every sample: choose the signal gradient"},

@@ -4,6 +4,7 @@
 #include "repair/layer_error.h"
 #include "repair/masked_cg.h"
 #include "support/memory.h"
+#include "support/progress.h"
 
 #include <math.h>
 #include <string.h>
@@ -136,8 +137,7 @@ static pare_status refine(matrix *m) {
 }
 
 static pare_status fit(matrix *m) {
-    pare_masked_cg options = {.iterations = m->l->recipe->cg_iterations, .damping = m->l->job->recipe->damping};
-    return pare_masked_cg_run(&options, m->l->dense, m->sight->gram, &m->mask, m->l->weights);
+    return pare_masked_cg(m->l->dense, m->sight->gram, &m->mask, m->l->recipe->cg_iterations, m->l->weights);
 }
 
 static pare_status alternate(matrix *m) {
@@ -148,11 +148,11 @@ static pare_status alternate(matrix *m) {
                          .damping = m->l->job->recipe->damping,
                          .normalise = true,
                          .choose = e->admm_gradual && !is_given(m) ? &m->target : NULL,
-                         .gradual = e->admm_gradual};
+                         .gradual = e->admm_gradual,
+                         .refine = e->cg_iterations};
     pare_input_name(m->layer, pare_input_of(m->role), name, sizeof name);
     m->result->damped = true;
-    PARE_TRY(pare_admm_run(&options, m->sight->gram, name, m->l->weights, &m->mask, &m->result->damping));
-    return e->cg_iterations ? fit(m) : PARE_OK;
+    return pare_admm_run(&options, m->sight->gram, name, m->l->weights, &m->mask, &m->result->damping);
 }
 
 /* From the mask to the weights that stay. */
@@ -202,6 +202,7 @@ static pare_status run(matrix *m) {
     const pare_recipe *recipe = l->job->recipe;
     pare_matrix_result *result = m->result;
     pare_source_rows(l->job->source, m->id, 0, m->rows, l->dense);
+    PARE_TRY(pare_layerwise_target(l, m->layer, m->role, l->dense));
     restore(m);
     PARE_TRY(choose(m));
     bool updated = chooses_on_the_way(m) && recipe->compensation == PARE_COMPENSATE_OBS &&

@@ -1,6 +1,7 @@
 /* What a salience reads of one matrix. */
 #include "recipe/layerwise_internal.h"
 #include "support/memory.h"
+#include "support/random.h"
 
 #include <math.h>
 
@@ -52,9 +53,23 @@ static pare_status gather(pare_layerwise *l, uint32_t layer, pare_role role, con
     return salience->needs & PARE_NEEDS_INVERSE ? take_inverse(l, layer, role, &s->inverse) : PARE_OK;
 }
 
+/* Uniform: a pure function of (seed, tensor, row, column). */
+static pare_status score_at_random(const pare_layerwise *l, size_t id, float *scores) {
+    int64_t rows, columns;
+    pare_tensor_matrix(l->model->tensors[id], &rows, &columns);
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < rows; row++) {
+        pare_random random = {.seed = l->job->seed, .stream = (uint64_t)id << 32 | (uint64_t)row};
+        for (int64_t column = 0; column < columns; column++)
+            scores[row * columns + column] = (float)pare_random_uniform(&random);
+    }
+    return PARE_OK;
+}
+
 pare_status pare_matrix_score(pare_layerwise *l, uint32_t layer, pare_role role, const pare_salience *salience,
                               const float *weights, float *scores) {
     size_t id = pare_tensor_id(layer, role);
+    if (!salience) return score_at_random(l, id, scores);
     pare_salience_constants constants = l->recipe->constants;
     constants.seed = l->job->seed;
     signals s = {0};

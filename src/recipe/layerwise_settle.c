@@ -44,7 +44,7 @@ static pare_status look_at_all(pare_layerwise *l, sights *s) {
     PARE_TRY(pare_alloc(&s->inputs, layers, sizeof *s->inputs, "input norms"));
     PARE_TRY(pare_alloc(&s->outputs, layers, sizeof *s->outputs, "output norms"));
     if (!pare_element_walks(l->job->recipe)) return PARE_OK;
-    pare_layerwise_embed(l);
+    PARE_TRY(pare_layerwise_embed(l));
     for (uint32_t layer = 0; layer < layers; layer++) {
         l->block = pare_walk_block(&l->walk, layer);
         PARE_TRY(pare_layerwise_watch(l, layer, PARE_ALL_INPUTS));
@@ -139,7 +139,7 @@ static pare_status compare_globally(pare_layerwise *l, sights *s) {
     pare_status status = PARE_OK;
     for (int pass = 0; pass < 3 && status == PARE_OK; pass++) {
         status = visit_all(l, s, see_threshold, &threshold);
-        if (status == PARE_OK && pass < 2) pare_global_threshold_pass(&threshold, l->sparsity[0]);
+        if (status == PARE_OK && pass < 2) status = pare_global_threshold_pass(&threshold, l->sparsity[0]);
     }
     pare_global_threshold_free(&threshold);
     return status;

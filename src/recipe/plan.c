@@ -12,6 +12,7 @@ static void mark_tensors(const pare_model *model, const pare_plan_request *reque
         bool matrix = pare_tensor_id_split(model, id, &layer, &role) && role < PARE_MATRIX_ROLES;
         bool cut = matrix && pare_layer_in(role < PARE_ROLE_GATE ? target->attention : target->ffn, layer);
         if (target->mode == PARE_MODE_CHANNEL) cut = true;
+        if (request->only) cut = request->only[id];
         plan->scored[id] = cut || (matrix && all);
         plan->displaced[id] = cut || request->displace == PARE_DISPLACE_ALL;
     }
@@ -55,6 +56,27 @@ static void shape_pass(const pare_recipe *recipe, pare_pass_shape *shape) {
     }
 }
 
+static pare_status note_shape(pare_calibration_plan *plan) {
+    plan->sizes.sequences = (uint64_t)plan->shape.sequences;
+    plan->sizes.length = (uint64_t)plan->shape.length;
+    return PARE_OK;
+}
+
+/* The largest number of sequences that divides all of them and fits, at most 32. */
+static pare_status choose_group(const pare_model *model, const pare_backend *backend, pare_calibration_plan *plan,
+                                pare_pass_memory *pass) {
+    enum { MOST = 32 };
+    pare_pass_shape shape = plan->shape;
+    shape.limit = plan->shape.limit = plan->sizes.limit;
+    for (int64_t group = shape.sequences < MOST ? shape.sequences : MOST; group > 0; group--) {
+        if (plan->shape.sequences % group) continue;
+        shape.sequences = plan->group = group;
+        pare_status status = pare_pass_measure(model, backend, &shape, pass);
+        if (status == PARE_OK || group == 1) return status;
+    }
+    return PARE_OK;
+}
+
 static pare_status fill_plan(const pare_model *model, const pare_backend *backend, const pare_plan_request *request,
                              const pare_runtime *runtime, pare_calibration_plan *plan) {
     const pare_recipe *recipe = request->recipe;
@@ -67,19 +89,20 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
         plan->sizes.state = pare_moreau_state_bytes(model, plan->displaced, &recipe->moreau);
     if (recipe->signal == PARE_SIGNAL_SMOOTH_ROWS)
         plan->sizes.state = pare_smoothed_gradient_measure(model, plan->scored, recipe->moreau.steps, true).state;
-    PARE_TRY(place_state(model, backend, runtime, plan, &pass));
+    if (recipe->mode == PARE_MODE_ELEMENT && !plan->shape.gradients) return note_shape(plan);
+    bool divisible = request->only && !plan->shape.composed;
+    PARE_TRY(divisible ? choose_group(model, backend, plan, &pass) : place_state(model, backend, runtime, plan, &pass));
     plan->sizes.weights = pass.weights;
     plan->sizes.activations = pass.activations;
     plan->sizes.gradients = pass.gradients;
     plan->sizes.micro_batch = (uint64_t)pass.micro_batch;
-    plan->sizes.sequences = (uint64_t)plan->shape.sequences;
-    plan->sizes.length = (uint64_t)plan->shape.length;
-    return PARE_OK;
+    return note_shape(plan);
 }
 
 pare_status pare_plan_new(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
                           const pare_plan_request *request, pare_calibration_plan *out) {
-    *out = (pare_calibration_plan){.shape = {.sequences = request->sequences, .length = request->length}};
+    *out = (pare_calibration_plan){.shape = {.sequences = request->sequences, .length = request->length},
+                                   .group = request->sequences};
     pare_status status = pare_alloc(&out->scored, model->tensor_count, sizeof(bool), "plan");
     if (status == PARE_OK) status = pare_alloc(&out->displaced, model->tensor_count, sizeof(bool), "plan");
     if (status == PARE_OK) {

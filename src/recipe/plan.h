@@ -6,6 +6,7 @@
 
 typedef struct pare_calibration_plan {
     pare_pass_shape shape; /* of the gradient pass; no gradients where the recipe needs none */
+    int64_t group;         /* sequences that a pass takes at a time where they may be divided; else all */
     bool *scored;          /* [tensor_count] tensors whose units are scored */
     bool *displaced;       /* [tensor_count] tensors the Moreau iteration displaces */
     const char *scratch;   /* folder of the displacement's scratch file, or NULL: in memory */
@@ -16,6 +17,7 @@ typedef struct pare_calibration_plan {
 typedef struct pare_plan_request {
     const pare_recipe *recipe;
     const pare_target *target; /* whose ranges and mode say what can be cut */
+    const bool *only;          /* [tensor_count] in element mode: these matrices instead */
     pare_displace displace;
     bool score_all; /* score the other layers too, for a scores file, where the signal exists there */
     int64_t sequences, length;

@@ -36,6 +36,7 @@ pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t le
     pare_target target = target_of_round(job);
     pare_plan_request request = {.recipe = &job->recipe,
                                  .target = &target,
+                                 .only = job->sparse.pruned,
                                  .displace = job->options->displace,
                                  .score_all = job->options->scores != NULL,
                                  .sequences = sequences,

@@ -16,7 +16,9 @@ static pare_status report_step(void *context, uint64_t done, uint64_t total) {
 
 pare_status pare_scoring_pass(pare_scoring *s, pare_pass **pass) {
     const pare_score_request *r = s->request;
-    PARE_TRY(pare_pass_new(r->model, r->backend, &r->plan->shape, pass));
+    pare_pass_shape shape = r->plan->shape;
+    shape.sequences = r->plan->group;
+    PARE_TRY(pare_pass_new(r->model, r->backend, &shape, pass));
     pare_pass_on_step(*pass, report_step, s);
     return PARE_OK;
 }
@@ -30,6 +32,7 @@ static bool wants_scored(void *context, size_t id) {
 }
 
 pare_status pare_scoring_add(pare_scoring *s, size_t id, int64_t first, int64_t rows, const pare_row_signals *signals) {
+    if (s->request->gradient) return pare_scoring_store(s, id, first, rows, signals);
     for (int i = 0; i < s->count; i++)
         PARE_TRY(pare_index_scores_add(&s->sets[i], id, first, rows, signals));
     return PARE_OK;
@@ -44,11 +47,11 @@ static pare_status score_rows(void *context, size_t id, int64_t first, int64_t r
 }
 
 pare_gradient_sink pare_scoring_sink(pare_scoring *s) {
-    return (pare_gradient_sink){.wants = wants_scored,
-                                .rows = score_rows,
-                                .samples = s->sets[0].salience->needs & PARE_NEEDS_SQUARES ? PARE_SAMPLES_SQUARES
-                                                                                           : PARE_SAMPLES_NONE,
-                                .context = s};
+    return (pare_gradient_sink){
+        .wants = wants_scored,
+        .rows = score_rows,
+        .samples = s->request->recipe->salience->needs & PARE_NEEDS_SQUARES ? PARE_SAMPLES_SQUARES : PARE_SAMPLES_NONE,
+        .context = s};
 }
 
 /* One plain backward; every dW is scored as it appears. */
@@ -74,6 +77,7 @@ pare_status pare_scoring_stored(pare_scoring *s, pare_index_scores *sets, int co
         int64_t rows, columns;
         pare_tensor_matrix(r->model->tensors[id], &rows, &columns);
         pare_row_signals signals = {.gradient = signal ? signal[id] : NULL, .gradient_scale = scale};
+        if (r->gradient) PARE_TRY(pare_scoring_store(s, id, 0, rows, &signals));
         for (int i = 0; i < count; i++)
             PARE_TRY(pare_index_scores_add(&sets[i], id, 0, rows, &signals));
         done++;
@@ -84,8 +88,10 @@ pare_status pare_scoring_stored(pare_scoring *s, pare_index_scores *sets, int co
 
 static pare_status score_signal(pare_scoring *s, pare_score_result *out) {
     switch (s->request->recipe->signal) {
+    case PARE_SIGNAL_SAMPLES:
+        return pare_score_groups(s, out);
     case PARE_SIGNAL_GRADIENT:
-        return score_gradient(s, out);
+        return s->request->gradient ? pare_score_groups(s, out) : score_gradient(s, out);
     case PARE_SIGNAL_MOREAU:
         return pare_score_moreau(s, out);
     case PARE_SIGNAL_SMOOTH:
@@ -137,6 +143,7 @@ static pare_status score_sets(pare_scoring *s, pare_score_result *out) {
 
 static pare_status score_elements(pare_scoring *s, pare_score_result *out) {
     pare_score_result made = {0};
+    if (s->request->gradient) return score_signal(s, out);
     const pare_index_scores *known = pare_cache_indices_find(s->request->cache, s->request, &made);
     if (known) {
         reduce(s->request->recipe, known, out);
@@ -153,7 +160,7 @@ static pare_status score_elements(pare_scoring *s, pare_score_result *out) {
 
 pare_status pare_score_units(const pare_score_request *request, pare_score_result *out) {
     const pare_recipe *recipe = request->recipe;
-    pare_scoring s = {.request = request};
+    pare_scoring s = {.request = request, .share = 1.0f};
     *out = (pare_score_result){.loss = NAN};
     PARE_TRY(pare_unit_scores_new(request->model, &out->scores));
     pare_status status = PARE_OK;

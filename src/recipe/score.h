@@ -17,8 +17,8 @@ typedef struct pare_score_request {
     const char *state;   /* file that a Moreau iteration is saved to after each step, and taken up from; NULL: none */
     const char *key;     /* what that file belongs to, 64 hexadecimal digits */
     pare_cache *cache;   /* or NULL */
-    /* Instead of scores of units: [tensor_count] where the signal of the plan's tensors is added up, zeroed; |g| of every
-     * draw for SmoothGrad. NULL: units are scored. */
+    /* Instead of scores of units: [tensor_count] where the signal of the plan's tensors is added up, zeroed; |g| of
+     * every draw for SmoothGrad. NULL: units are scored. */
     float *const *gradient;
     float *const *squares; /* likewise, or NULL */
 } pare_score_request;

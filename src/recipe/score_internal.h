@@ -11,6 +11,7 @@ typedef struct pare_scoring {
     pare_index_scores sets[PARE_SCORE_SETS]; /* the recipe's salience, and others that the same signal serves */
     int count;
     uint64_t passes_done, passes_total; /* for progress */
+    float share;                        /* of a pass in what is stored */
 } pare_scoring;
 
 /* A pass of the plan's shape that reports its steps as shares of passes_total. */
@@ -25,6 +26,11 @@ pare_status pare_scoring_stored(pare_scoring *scoring, pare_index_scores *sets, 
 /* Adds rows to all of the scoring's sets. */
 pare_status pare_scoring_add(pare_scoring *scoring, size_t id, int64_t first, int64_t rows,
                              const pare_row_signals *signals);
+/* Or to where the request wants the signal itself. */
+pare_status pare_scoring_store(pare_scoring *scoring, size_t id, int64_t first, int64_t rows,
+                               const pare_row_signals *signals);
+/* Gradients of the whole calibration set in groups of sequences, into the request's store. */
+pare_status pare_score_groups(pare_scoring *scoring, pare_score_result *out);
 /* Gradients to the indices, as they appear. */
 pare_gradient_sink pare_scoring_sink(pare_scoring *scoring);
 

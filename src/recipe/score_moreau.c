@@ -35,6 +35,7 @@ static void remember_ranks(run *r) {
 static pare_status after_step(void *context, int32_t step, pare_moreau_state *state) {
     run *r = context;
     const pare_score_request *request = r->scoring->request;
+    if (request->gradient) return PARE_OK; /* there are no units */
     PARE_TRY(rank_step(r, state));
     if (r->ranked)
         PARE_TRY(pare_score_correlation(request->model, request->recipe, &r->before, &r->now,

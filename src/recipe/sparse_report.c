@@ -15,9 +15,9 @@ static json_t *errors_json(const pare_matrix_result *r) {
 static json_t *matrix_json(const pare_model *model, size_t id, const pare_matrix_result *r) {
     const pare_mask_statistics *s = &r->statistics;
     double count = (double)(r->rows * r->columns);
-    json_t *json = json_pack("{s:s,s:f,s:I,s:I,s:f}", "name", model->tensors[id]->name, "sparsity",
-                             1.0 - (double)r->kept / count, "kept", (json_int_t)r->kept, "zeros", (json_int_t)r->zeros,
-                             "seconds", r->seconds);
+    json_t *json =
+        json_pack("{s:s,s:f,s:I,s:I,s:f}", "name", model->tensors[id]->name, "sparsity", 1.0 - (double)r->kept / count,
+                  "kept", (json_int_t)r->kept, "zeros", (json_int_t)r->zeros, "seconds", r->seconds);
     if (isfinite(r->repaired)) json_object_set_new(json, "error", errors_json(r));
     if (r->swaps) json_object_set_new(json, "swaps", json_integer((json_int_t)r->swaps));
     if (isfinite(r->expected_before))
@@ -70,8 +70,7 @@ json_t *pare_sparse_json(const pare_prune_job *job) {
     pare_sparse_count(job, &gone, &all);
     json_t *json = json_pack("{s:o,s:I,s:I,s:f}", "target", target_json(job), "weights", (json_int_t)all, "removed",
                              (json_int_t)gone, "share", all ? (double)gone / (double)all : 0.0);
-    if (job->recipe.element.allocation != PARE_ALLOCATE_UNIFORM)
-        json_object_set_new(json, "layers", layers_json(job));
+    if (job->recipe.element.allocation != PARE_ALLOCATE_UNIFORM) json_object_set_new(json, "layers", layers_json(job));
     if (job->sparse.permutation) json_object_set(json, "permutation", job->sparse.permutation);
     json_object_set_new(json, "matrices", matrices);
     return json;
@@ -90,9 +89,9 @@ json_t *pare_sparse_densities(const pare_prune_job *job) {
                 json_array_append_new(row, json_real((double)s->bins[i * s->bin_columns + j]));
             json_array_append_new(rows, row);
         }
-        json_array_append_new(matrices, json_pack("{s:s,s:I,s:I,s:o}", "name", job->model->tensors[id]->name, "rows",
-                                                  (json_int_t)r->rows, "columns", (json_int_t)r->columns, "density",
-                                                  rows));
+        json_array_append_new(matrices,
+                              json_pack("{s:s,s:I,s:I,s:o}", "name", job->model->tensors[id]->name, "rows",
+                                        (json_int_t)r->rows, "columns", (json_int_t)r->columns, "density", rows));
     }
     return json_pack("{s:o}", "matrices", matrices);
 }

@@ -3,24 +3,33 @@
 #include "support/memory.h"
 
 #include <fnmatch.h>
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { NAME = 160, LARGEST_GROUP = 1024 };
 
 /* True if the pattern is the name of some neighbouring parts of the path: "q_proj", "mlp", "layers.3.*". */
-static bool names(const char *pattern, const char *path) {
+static bool fits(const char *pattern, const char *path) {
     char part[NAME];
-    for (const char *start = path; start; start = strchr(start, '.') ? strchr(start, '.') + 1 : NULL) {
-        for (const char *end = start; end; end = *end ? strchr(end + 1, '.') : NULL) {
-            size_t length = end == start ? 0 : (size_t)(end - start);
-            if (!length) continue;
-            snprintf(part, sizeof part, "%.*s", (int)length, start);
+    for (const char *start = path; start; start = strchr(start, '.') ? strchr(start, '.') + 1 : NULL)
+        for (const char *end = start; *end; end++) {
+            if (end[1] && end[1] != '.') continue;
+            snprintf(part, sizeof part, "%.*s", (int)(end + 1 - start), start);
             if (fnmatch(pattern, part, 0) == 0) return true;
         }
-        if (fnmatch(pattern, start, 0) == 0) return true;
-    }
     return false;
+}
+
+/* patterns: one, or several with commas between. */
+static bool names(const char *patterns, const char *path) {
+    char pattern[NAME];
+    for (const char *at = patterns;; at++) {
+        size_t length = strcspn(at, ",");
+        snprintf(pattern, sizeof pattern, "%.*s", (int)length, at);
+        if (length && fits(pattern, path)) return true;
+        at += length;
+        if (!*at) return false;
+    }
 }
 
 /* The module's path: the tensor's name without ".weight". */
@@ -65,11 +74,10 @@ static pare_status mark(pare_prune_job *job) {
         for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
             size_t id = pare_tensor_id(layer, (pare_role)role);
             path_of(layer, (pare_role)role, path);
-            bool inside =
-                pare_layer_in(role < PARE_ROLE_GATE ? job->target.attention : job->target.ffn, layer);
+            bool inside = pare_layer_in(role < PARE_ROLE_GATE ? job->target.attention : job->target.ffn, layer);
             bool named = !s->target_count || named_by_any(s->targets, s->target_count, path);
-            job->sparse.pruned[id] = inside && named && model->tensors[id]->count &&
-                                     !named_by_any(s->skipped, s->skipped_count, path);
+            job->sparse.pruned[id] =
+                inside && named && model->tensors[id]->count && !named_by_any(s->skipped, s->skipped_count, path);
             count += job->sparse.pruned[id];
         }
     if (count) return PARE_OK;
@@ -93,8 +101,9 @@ static pare_status check_amount(const pare_prune_job *job) {
         return pare_fail(PARE_BAD_ARGUMENT, "give either --sparsity or --pattern: %u:%u fixes the share", s->keep,
                          s->of);
     if (s->of && (s->keep > s->of || s->of > LARGEST_GROUP))
-        return pare_fail(PARE_BAD_ARGUMENT, "--pattern %u:%u: give N:M, which KEEPS N of M weights, N at most M, M at "
-                                            "most %d",
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--pattern %u:%u: give N:M, which KEEPS N of M weights, N at most M, M at "
+                         "most %d",
                          s->keep, s->of, LARGEST_GROUP);
     if (s->shares && s->share_count != layers)
         return pare_fail(PARE_BAD_ARGUMENT,
@@ -127,7 +136,8 @@ pare_status pare_sparse_prepare(pare_prune_job *job) {
     uint32_t layers = model->config.layers;
     if (!s->given)
         return pare_fail(PARE_BAD_ARGUMENT,
-                         "%s removes single weights: say how many with --sparsity 0.5 or --pattern 2:4", job->recipe.name);
+                         "%s removes single weights: say how many with --sparsity 0.5 or --pattern 2:4",
+                         job->recipe.name);
     PARE_TRY(check_amount(job));
     PARE_TRY(check_against_recipe(job));
     PARE_TRY(pare_alloc(&job->sparse.pruned, model->tensor_count, sizeof(bool), "matrices"));

@@ -97,6 +97,7 @@ static json_t *describe(const pare_model *model) {
     json_object_set_new(json, "bytes", json_integer((json_int_t)pare_model_bytes(model)));
     json_object_set_new(json, "dtypes", dtypes_json(model));
     json_object_set_new(json, "files", files_json(model->checkpoint));
+    json_object_set_new(json, "archive", json_boolean(pare_checkpoint_is_archive(model->checkpoint)));
     json_object_set_new(json, "widths", widths_json(c));
     json_object_set_new(json, "uniform", json_boolean(uniform(c)));
     return json;
