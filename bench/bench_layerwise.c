@@ -128,14 +128,13 @@ static pare_status wanda(bench *b, int64_t rows, int64_t columns, const pare_ele
 
 static pare_status iterate(bench *b, int64_t rows, int64_t columns) {
     pare_admm admm = {.iterations = ITERATIONS, .rho = 1.0, .damping = 0.01, .normalise = true};
-    pare_masked_cg cg = {.iterations = ITERATIONS, .damping = 0.01};
     double flops = 2.0 * (double)(rows * columns * columns);
     restore(b, rows, columns);
     start();
     PARE_TRY(pare_admm_run(&admm, b->gram, "benchmark inputs", b->weights, &b->mask, NULL));
     stop(&b->admm, ITERATIONS * flops);
     start();
-    PARE_TRY(pare_masked_cg_run(&cg, b->dense, b->gram, &b->mask, b->weights));
+    PARE_TRY(pare_masked_cg(b->dense, b->gram, &b->mask, ITERATIONS, b->weights));
     stop(&b->gradients, (ITERATIONS + 1) * flops);
     return PARE_OK;
 }

@@ -1,5 +1,6 @@
 #include "repair/admm.h"
 #include "repair/layer_error.h"
+#include "repair/masked_cg.h"
 #include "support/finite.h"
 #include "support/memory.h"
 #include "support/product.h"
@@ -25,8 +26,9 @@ typedef struct work {
 } work;
 
 uint64_t pare_admm_bytes(int64_t rows, int64_t columns) {
+    uint64_t refine = pare_masked_cg_bytes(rows, columns), error = pare_layer_error_bytes(rows, columns);
     return (uint64_t)(3 * rows * columns + columns * columns + columns) * sizeof(float) +
-           2 * (uint64_t)rows * sizeof(double) + pare_layer_error_bytes(rows, columns);
+           2 * (uint64_t)rows * sizeof(double) + (refine > error ? refine : error);
 }
 
 static void work_free(work *w) {
@@ -193,6 +195,7 @@ static pare_status run(work *w, pare_damping *damping) {
     memcpy(w->weights, w->feasible, (size_t)(w->rows * w->columns) * sizeof *w->weights);
     scale_rows(w, w->weights, true);
     scale_rows(w, w->dense, true);
+    if (w->admm->refine > 0) PARE_TRY(pare_masked_cg(w->dense, w->gram, w->mask, w->admm->refine, w->weights));
     return keep_better(w);
 }
 
