@@ -1,5 +1,11 @@
 /* Dynamic sparse no training (DSnoT, arXiv 2310.08915; spec 6) and R2-DSnoT (arXiv 2501.18980; spec 7.6): weights are
- * swapped in and out of a mask to bring the expected error of every output to zero. Values never change. */
+ * swapped in and out of a mask to bring the expected error of every output to zero. Values never change.
+ *
+ * With D = w m, a row's expected error is e = sum of D over pruned weights. While |e| > epsilon, the row takes back the
+ * pruned weight with the largest D / v^power of e's sign and prunes the kept one with the smallest |w| norm^alpha whose D
+ * has the other sign; with a pattern, the one of the same group that scored lowest at first, whatever its sign, and e
+ * must keep its sign. A weight moves once at most. A row that runs out of either kind, or refuses a swap, is done; with a
+ * pattern, weights of groups that have nothing left to prune are passed over. */
 #ifndef PARE_SELECT_DSNOT_H
 #define PARE_SELECT_DSNOT_H
 
@@ -31,8 +37,9 @@ typedef struct pare_dsnot_result {
     double before, after;       /* mean |e| over the rows */
 } pare_dsnot_result;
 
-/* weights: float [rows, columns], dense; initial: scores [rows, columns] that the mask came from (used by N:M), or
- * NULL: |w| norm. mask: in and out. Same mask for any number of threads. */
+/* weights: float [rows, columns], dense; initial: scores [rows, columns] that the mask came from (used with a pattern),
+ * or NULL: those by which a row prunes, |w| norm for DSnoT. mask: in and out; rows, or groups, keep as many as they
+ * kept. Same mask for any number of threads. PARE_NUMERIC_ERROR if weights or inputs are not finite. */
 pare_status pare_dsnot_refine(const float *weights, const float *initial, const pare_dsnot_inputs *inputs,
                               const pare_dsnot *options, pare_element_mask *mask, pare_dsnot_result *result);
 
