@@ -207,6 +207,14 @@ static pare_status expand_tensor(const archive *a, const packed *item) {
     return PARE_OK;
 }
 
+static void prefetch(const packed *item) {
+    uint64_t size = pare_dtype_size(item->tensor.dtype);
+    uint64_t mask = item->mask ? pare_bitmask_bytes(item->tensor.count) : 0;
+    uint64_t bytes = item->mask ? item->ones * size : item->tensor.bytes;
+    pare_tensor_prefetch(&(pare_tensor){.data = item->mask, .bytes = mask});
+    pare_tensor_prefetch(&(pare_tensor){.data = item->bytes, .bytes = bytes});
+}
+
 /* The file's own lists give way to the expanded tensors. */
 static pare_status hand_over(archive *a) {
     pare_safetensors *file = a->file;
@@ -227,6 +235,7 @@ static pare_status expand(archive *a) {
     PARE_TRY(make_image(a));
     for (size_t i = 0; i < a->count; i++) {
         PARE_TRY(pare_interrupted());
+        if (i + 1 < a->count) prefetch(&a->tensors[i + 1]);
         PARE_TRY(expand_tensor(a, &a->tensors[i]));
     }
     return hand_over(a);

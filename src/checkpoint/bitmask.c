@@ -58,13 +58,24 @@ INLINE bool is_set(const unsigned char *element, size_t size) {
     return bits != 0;
 }
 
-INLINE void make(unsigned char *mask, const unsigned char *data, size_t size, uint64_t count) {
-    for (uint64_t at = 0; at < count; at += PARE_BITMASK_WORD) {
-        unsigned n = count - at < PARE_BITMASK_WORD ? (unsigned)(count - at) : PARE_BITMASK_WORD;
-        uint64_t word = 0;
-        for (unsigned i = 0; i < n; i++)
-            word |= (uint64_t)is_set(data + (at + i) * size, size) << i;
-        memcpy(mask + at / 8, &word, sizeof word);
+/* Eight bytes that are 0 or 1 as eight bits: the product moves byte i to bit 56 + i, and no two terms meet there. */
+INLINE unsigned char gather_bits(const unsigned char flags[8]) {
+    uint64_t bytes;
+    memcpy(&bytes, flags, sizeof bytes);
+    return (unsigned char)(bytes * 0x0102040810204080u >> 56);
+}
+
+INLINE void make(unsigned char *restrict mask, const unsigned char *restrict data, size_t size, uint64_t count) {
+    for (uint64_t at = 0; at < count; at += PARE_BITMASK_WORD, data += PARE_BITMASK_WORD * size) {
+        unsigned char flags[PARE_BITMASK_WORD] = {0};
+        if (count - at >= PARE_BITMASK_WORD)
+            for (unsigned i = 0; i < PARE_BITMASK_WORD; i++)
+                flags[i] = is_set(data + i * size, size);
+        else
+            for (unsigned i = 0; i < count - at; i++)
+                flags[i] = is_set(data + i * size, size);
+        for (unsigned i = 0; i < PARE_BITMASK_WORD; i += 8)
+            mask[at / 8 + i / 8] = gather_bits(flags + i);
     }
 }
 

@@ -2,7 +2,7 @@
 #include "support/memory.h"
 #include "support/vectorize.h"
 
-enum { PIECE = 1024, LANES = 16 };
+enum { PIECE = PARE_SALIENCE_PIECE, LANES = 16 };
 
 static bool is_cut_by_column(const pare_index_scores *scores, pare_role role) {
     bool writes = role == PARE_ROLE_O || role == PARE_ROLE_DOWN;
@@ -24,7 +24,11 @@ static uint64_t index_count(const pare_index_scores *scores, size_t id) {
 
 pare_status pare_index_scores_new(const pare_model *model, const pare_salience *salience, pare_score_axis axis,
                                   pare_index_scores *out) {
-    *out = (pare_index_scores){.model = model, .salience = salience, .axis = axis, .count = model->tensor_count};
+    *out = (pare_index_scores){.model = model,
+                               .salience = salience,
+                               .constants = salience->constants,
+                               .axis = axis,
+                               .count = model->tensor_count};
     pare_status status = pare_alloc(&out->by_tensor, model->tensor_count, sizeof *out->by_tensor, "scores");
     for (size_t id = 0; id < model->tensor_count && status == PARE_OK; id++)
         if (index_count(out, id))
@@ -37,6 +41,7 @@ void pare_index_scores_free(pare_index_scores *scores) {
     for (size_t id = 0; scores->by_tensor && id < scores->count; id++)
         pare_free(scores->by_tensor[id]);
     pare_free(scores->by_tensor);
+    pare_salience_factors_free(&scores->factors);
     *scores = (pare_index_scores){0};
 }
 
@@ -65,28 +70,24 @@ PARE_VECTORIZE static void multiply(float *restrict out, const float *restrict i
 }
 
 typedef struct job {
-    const pare_tensor *tensor;
-    const pare_salience *salience;
+    pare_salience_matrix matrix; /* the whole tensor */
+    const pare_index_scores *scores;
     const pare_row_signals *signals;
-    int64_t first, columns;
+    int64_t first;
 } job;
 
-/* Salience of columns [column, column + n) of row `row` (counted from job->first). n <= PIECE. */
+/* Salience of columns [column, column + n) of row `row` (counted from job->first). n <= PARE_SALIENCE_PIECE. */
 static void salience_piece(const job *j, int64_t row, int64_t column, int64_t n, float *out) {
-    float weight[PIECE], scaled[PIECE];
+    float scaled[PARE_SALIENCE_PIECE];
     const pare_row_signals *s = j->signals;
-    size_t element = (size_t)((j->first + row) * j->columns + column);
-    int64_t at = row * j->columns + column;
-    pare_element_signals of_piece = {.gradient = s->gradient ? s->gradient + at : NULL,
-                                     .squares = s->squares ? s->squares + at : NULL,
-                                     .inputs = s->inputs ? s->inputs + column : NULL};
-    if (s->gradient && s->gradient_scale != 0.0f) {
-        multiply(scaled, of_piece.gradient, s->gradient_scale, n);
-        of_piece.gradient = scaled;
+    int64_t at = row * j->matrix.columns + column;
+    const float *gradient = s->gradient ? s->gradient + at : NULL;
+    if (gradient && s->gradient_scale != 0.0f) {
+        multiply(scaled, gradient, s->gradient_scale, n);
+        gradient = scaled;
     }
-    pare_to_float(weight, (const char *)j->tensor->data + element * pare_dtype_size(j->tensor->dtype), j->tensor->dtype,
-                  (size_t)n);
-    j->salience->elements(weight, &of_piece, n, out);
+    pare_salience_piece(j->scores->salience, &j->matrix, &j->scores->factors, j->first + row, column, n, gradient,
+                        s->squares ? s->squares + at : NULL, out);
 }
 
 static int64_t piece_at(int64_t columns, int64_t column) {
@@ -97,9 +98,9 @@ static int64_t piece_at(int64_t columns, int64_t column) {
 static void sum_rows(const job *j, int64_t rows, double *sums) {
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < rows; row++)
-        for (int64_t column = 0; column < j->columns; column += PIECE) {
+        for (int64_t column = 0; column < j->matrix.columns; column += PIECE) {
             float piece[PIECE];
-            int64_t n = piece_at(j->columns, column);
+            int64_t n = piece_at(j->matrix.columns, column);
             salience_piece(j, row, column, n, piece);
             sums[row] += (double)sum(piece, n);
         }
@@ -108,30 +109,41 @@ static void sum_rows(const job *j, int64_t rows, double *sums) {
 /* sums: double [columns], added to, each over the rows in order */
 static void sum_columns(const job *j, int64_t rows, double *sums) {
 #pragma omp parallel for schedule(static)
-    for (int64_t column = 0; column < j->columns; column += PIECE)
+    for (int64_t column = 0; column < j->matrix.columns; column += PIECE)
         for (int64_t row = 0; row < rows; row++) {
             float piece[PIECE];
-            int64_t n = piece_at(j->columns, column);
+            int64_t n = piece_at(j->matrix.columns, column);
             salience_piece(j, row, column, n, piece);
             accumulate(sums + column, piece, n);
         }
 }
 
+/* The factors of tensor `id`, kept while its rows come in. */
+static pare_status prepare(pare_index_scores *scores, size_t id, const pare_salience_matrix *matrix) {
+    if (scores->prepared == id + 1) return PARE_OK;
+    scores->prepared = 0;
+    pare_salience_factors_free(&scores->factors);
+    PARE_TRY(pare_salience_prepare(scores->salience, matrix, &scores->factors));
+    scores->prepared = id + 1;
+    return PARE_OK;
+}
+
 pare_status pare_index_scores_add(pare_index_scores *scores, size_t id, int64_t first, int64_t rows,
                                   const pare_row_signals *signals) {
     static const pare_row_signals none;
+    const pare_tensor *tensor = scores->model->tensors[id];
     uint32_t layer;
     pare_role role = PARE_LAYER_ROLES;
     double *sums = scores->by_tensor[id];
     if (!sums) return PARE_OK;
     pare_tensor_id_split(scores->model, id, &layer, &role);
-    int64_t all, columns;
-    pare_tensor_matrix(scores->model->tensors[id], &all, &columns);
-    job j = {.tensor = scores->model->tensors[id],
-             .salience = scores->salience,
+    job j = {.matrix = {.weight = tensor->data, .dtype = tensor->dtype, .tensor = id, .constants = &scores->constants},
+             .scores = scores,
              .signals = signals ? signals : &none,
-             .first = first,
-             .columns = columns};
+             .first = first};
+    pare_tensor_matrix(tensor, &j.matrix.rows, &j.matrix.columns);
+    j.matrix.inputs = j.signals->inputs;
+    PARE_TRY(prepare(scores, id, &j.matrix));
     if (is_cut_by_column(scores, role))
         sum_columns(&j, rows, sums);
     else

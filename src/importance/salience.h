@@ -2,6 +2,7 @@
 #ifndef PARE_IMPORTANCE_SALIENCE_H
 #define PARE_IMPORTANCE_SALIENCE_H
 
+#include "support/dtype.h"
 #include "support/status.h"
 
 #include <stdint.h>
@@ -13,6 +14,7 @@ enum {
     PARE_NEEDS_INPUTS = 4,   /* ||x||: L2 norm of each input feature over all calibration tokens */
     PARE_NEEDS_OUTPUTS = 8,  /* ||y||: L2 norm of each output over all calibration tokens */
     PARE_NEEDS_INVERSE = 16, /* U_ii: diagonal of the factor of the inverse Gram matrix (repair/obs_update.h) */
+    PARE_NEEDS_WHOLE = 32,   /* the gradient of the whole matrix at once, for `prepare` */
 };
 
 /* Named constants that saliences share; each reads those that its formula names. */
@@ -29,18 +31,20 @@ typedef struct pare_salience_constants {
 /* A matrix as a whole, for what a salience must know of it first. */
 typedef struct pare_salience_matrix {
     int64_t rows, columns;
-    const float *weight;   /* [rows, columns] */
-    const float *inputs;   /* [columns], or NULL */
-    const float *outputs;  /* [rows], or NULL */
-    const float *inverse;  /* [columns] U_ii, or NULL */
-    const float *gradient; /* [rows, columns], or NULL */
-    uint64_t tensor;       /* a number of its own, for random draws */
-    const pare_salience_constants *constants;
+    const void *weight;                       /* [rows, columns] of any alignment */
+    pare_dtype dtype;                         /* of weight; zero: float */
+    const float *inputs;                      /* [columns], or NULL */
+    const float *outputs;                     /* [rows], or NULL */
+    const float *inverse;                     /* [columns] U_ii, or NULL */
+    const float *gradient;                    /* [rows, columns], or NULL */
+    uint64_t tensor;                          /* a number of its own (below 2^31), for random draws */
+    const pare_salience_constants *constants; /* NULL: the salience's own */
 } pare_salience_matrix;
 
 /* Made by `prepare`: factors of rows and columns, and scalars; what they mean is the salience's own business. */
 typedef struct pare_salience_factors {
     float *row, *column; /* [rows], [columns] */
+    float *inputs;       /* [columns], shown to the elements instead of the matrix's inputs */
     float scale, offset;
 } pare_salience_factors;
 
@@ -55,8 +59,9 @@ typedef struct pare_element_signals {
 typedef struct pare_salience {
     const char *name;
     const char *formula;
-    unsigned needs;  /* PARE_NEEDS_* */
-    bool signed_sum; /* elements keep their sign; the absolute value is taken of an index's sum */
+    unsigned needs;                    /* PARE_NEEDS_* */
+    bool signed_sum;                   /* elements keep their sign; the absolute value is taken of an index's sum */
+    pare_salience_constants constants; /* published */
     /* Fills the factors (zeroed) from the matrix as a whole; NULL: the salience has none. */
     pare_status (*prepare)(const pare_salience_matrix *matrix, pare_salience_factors *factors);
     /* salience[n] of n elements; salience overlaps nothing. */
@@ -64,9 +69,24 @@ typedef struct pare_salience {
 } pare_salience;
 
 /* scores: float [rows, columns] of the whole matrix; absolute values where the salience is signed. squares: [rows,
- * columns], or NULL. PARE_NUMERIC_ERROR, naming the row and column, if one is not finite. */
+ * columns], or NULL. The same bits for any number of threads. PARE_NUMERIC_ERROR, naming the row and column, if one is
+ * not finite; PARE_BAD_ARGUMENT if a signal is missing or a constant makes no sense. */
 pare_status pare_salience_scores(const pare_salience *salience, const pare_salience_matrix *matrix,
                                  const float *squares, float *scores);
+
+/* The two halves of that, for callers with their own loops. The factors of a matrix, which must have all signals that
+ * the salience needs but the gradient (that one only with PARE_NEEDS_WHOLE); free with pare_salience_factors_free. */
+pare_status pare_salience_prepare(const pare_salience *salience, const pare_salience_matrix *matrix,
+                                  pare_salience_factors *out);
+void pare_salience_factors_free(pare_salience_factors *factors);
+
+enum { PARE_SALIENCE_PIECE = 1024 };
+
+/* salience[n] of columns [column, column + n) of a row, n <= PARE_SALIENCE_PIECE. gradient, squares: of these n
+ * elements, or NULL. */
+void pare_salience_piece(const pare_salience *salience, const pare_salience_matrix *matrix,
+                         const pare_salience_factors *factors, int64_t row, int64_t column, int64_t n,
+                         const float *gradient, const float *squares, float *out);
 
 /* The salience of that name, or NULL; and the names, NULL after the last. */
 const pare_salience *pare_salience_find(const char *name);
@@ -85,20 +105,24 @@ extern const pare_salience pare_salience_absolute, pare_salience_square;
 extern const pare_salience pare_salience_activation;
 /* w^2 / U_ii^2: SparseGPT. */
 extern const pare_salience pare_salience_inverse;
-/* |w| (||x|| + alpha g): GBLM-Pruner, g the norm over samples of each one's gradient; Wanda++, g the regional one. */
+/* |w| ||x|| + alpha |w| |g|: GBLM-Pruner, g the norm over samples of each one's gradient; Wanda++, g the regional one.
+ */
 extern const pare_salience pare_salience_gblm;
-/* |w| g, g >= 0: the gradient alone (GBLM-Pruner's ablation). */
+/* |w| |g|: the gradient's norm over samples alone (GBLM-Pruner's ablation). */
 extern const pare_salience pare_salience_gradient;
-/* w^2 (g - min g) / (max g - min g): Pruner-Zero. */
+/* w^2 (|g| - min |g|) / (max |g| - min |g|): Pruner-Zero; 0 where all are equal. */
 extern const pare_salience pare_salience_pruner_zero;
-/* |w| (1 / column sum + 1 / row sum) ||x||^a: RIA; without the input norm, RI. */
+/* |w| (1 / column sum + 1 / row sum) ||x||^a: RIA; without the input norm, RI. Sums are of absolute values, in fp64;
+ * where one is 0, so is its term. */
 extern const pare_salience pare_salience_ria, pare_salience_ri;
-/* The same with sums over sampled rows and columns, scaled up: stochRIA. */
+/* The same with sums over max(1, round(share min(rows, columns))) weights of the row or column, drawn without
+ * replacement and scaled up to the whole; over all where the drawn ones are 0 or share is 1: stochRIA. */
 extern const pare_salience pare_salience_stochria;
 /* The same with l_p norms of rows and columns instead of sums: Symmetric Pruning, Lemma 3.8. */
 extern const pare_salience pare_salience_lp;
-/* |w| (||x|| / mean + lambda ||y|| / mean), or its squared form; |w| ||y||; |w| (||row|| + ||column||): Symmetric
- * Pruning, Lemma 3.1, Corollaries 3.3 and 3.4. */
+/* |w| (||x|| / mean + lambda ||y|| / mean), squared: |w| sqrt((||x|| / mean)^2 + lambda (||y|| / mean)^2); |w| ||y||;
+ * |w| (||row||_p + ||column||_p), squared: |w| sqrt(||row||_p^2 + ||column||_p^2). Symmetric Pruning, Lemma 3.1,
+ * Corollaries 3.3 and 3.4. */
 extern const pare_salience pare_salience_symwanda, pare_salience_owanda, pare_salience_symmetric;
 
 #endif

@@ -16,9 +16,12 @@ typedef enum pare_score_axis {
 typedef struct pare_index_scores {
     const pare_model *model;
     const pare_salience *salience;
+    pare_salience_constants constants; /* the salience's own, until changed before the first rows are added */
     pare_score_axis axis;
     size_t count;       /* of tensor ids */
     double **by_tensor; /* [count], NULL where a tensor has no such axis */
+    size_t prepared;    /* 1 + id of the tensor that `factors` belong to; 0: none */
+    pare_salience_factors factors;
 } pare_index_scores;
 
 pare_status pare_index_scores_new(const pare_model *model, const pare_salience *salience, pare_score_axis axis,
@@ -33,7 +36,9 @@ typedef struct pare_row_signals {
     float gradient_scale;  /* 0: 1 */
 } pare_row_signals;
 
-/* Adds the salience of rows [first, first + rows) of tensor `id`. Tensors without scores are passed over. */
+/* Adds the salience of rows [first, first + rows) of tensor `id`. Tensors without scores are passed over. A salience
+ * that looks at a matrix as a whole reads its weights when the first of its rows are added, and the inputs that come
+ * with them. PARE_BAD_ARGUMENT if it needs what rows cannot bring: outputs, the inverse, the whole gradient. */
 pare_status pare_index_scores_add(pare_index_scores *scores, size_t id, int64_t first, int64_t rows,
                                   const pare_row_signals *signals);
 

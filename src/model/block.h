@@ -136,11 +136,16 @@ pare_status pare_activations_new(const pare_backend *backend, const pare_config 
                                  pare_activations *out);
 void pare_activations_free(pare_activations *activations);
 
-/* The forward pass in its parts. Each leaves what it computes in the activations.
+/* The forward pass in its parts. Each leaves what it computes in the activations; attend and activate begin with the
+ * inputs.
+ *   attention_input:   activations.normed1, the input of Q, K and V, from x
+ *   ffn_input:         activations.normed2, the input of gate and up, from middle
  *   attend:            activations.merged, the input of O, from x
  *   attention_output:  middle = x + O merged; middle may be x
  *   activate:          activations.activated, the input of Down, from middle
  *   ffn_output:        out = middle + Down activated; out may be middle */
+pare_status pare_block_attention_input(const pare_block *block, const float *x);
+pare_status pare_block_ffn_input(const pare_block *block, const float *middle);
 pare_status pare_block_attend(const pare_block *block, const float *x);
 pare_status pare_block_attention_output(const pare_block *block, const float *x, float *middle);
 pare_status pare_block_activate(const pare_block *block, const float *middle);

@@ -65,11 +65,16 @@ static pare_status add_output(const pare_block *block, pare_role role, const voi
     return pare_linear_forward(block, role, x, true, out);
 }
 
-pare_status pare_block_attend(const pare_block *block, const float *x) {
+pare_status pare_block_attention_input(const pare_block *block, const float *x) {
     pare_activations *a = block->activations;
     block->backend->operations->rmsnorm_forward(block->backend, x, block->weights.norm[0], block->eps,
                                                 block->batch * block->length, block->hidden, a->normed1, a->inverse1);
-    PARE_TRY(observe(block, PARE_INPUT_QKV, a->normed1, block->hidden, false));
+    return observe(block, PARE_INPUT_QKV, a->normed1, block->hidden, false);
+}
+
+pare_status pare_block_attend(const pare_block *block, const float *x) {
+    pare_activations *a = block->activations;
+    PARE_TRY(pare_block_attention_input(block, x));
     PARE_TRY(project_heads(block));
     PARE_TRY(attend(block));
     return observe(block, PARE_INPUT_O, a->merged, (int64_t)block->widths.heads * block->head, false);
@@ -79,13 +84,18 @@ pare_status pare_block_attention_output(const pare_block *block, const float *x,
     return add_output(block, PARE_ROLE_O, block->activations->merged, x, middle);
 }
 
+pare_status pare_block_ffn_input(const pare_block *block, const float *middle) {
+    pare_activations *a = block->activations;
+    block->backend->operations->rmsnorm_forward(block->backend, middle, block->weights.norm[1], block->eps,
+                                                block->batch * block->length, block->hidden, a->normed2, a->inverse2);
+    return observe(block, PARE_INPUT_GATE_UP, a->normed2, block->hidden, false);
+}
+
 pare_status pare_block_activate(const pare_block *block, const float *middle) {
     const pare_backend_operations *ops = block->backend->operations;
     pare_activations *a = block->activations;
     int64_t tokens = block->batch * block->length, f = block->widths.ffn;
-    ops->rmsnorm_forward(block->backend, middle, block->weights.norm[1], block->eps, tokens, block->hidden, a->normed2,
-                         a->inverse2);
-    PARE_TRY(observe(block, PARE_INPUT_GATE_UP, a->normed2, block->hidden, false));
+    PARE_TRY(pare_block_ffn_input(block, middle));
     PARE_TRY(pare_linear_forward(block, PARE_ROLE_GATE, a->normed2, false, a->gate));
     PARE_TRY(pare_linear_forward(block, PARE_ROLE_UP, a->normed2, false, a->up));
     ops->swiglu_forward(block->backend, a->gate, a->up, tokens * f, a->activated);

@@ -33,6 +33,14 @@ static bool stages_on_dense(const pare_recipe *r) {
     return is_element(r) && r->element.sequential && r->element.dense_propagation;
 }
 
+static bool aims_in_one_stage(const pare_recipe *r) {
+    return is_element(r) && r->dense > 0.0 && !r->element.sequential;
+}
+
+static bool fits_norm_alone(const pare_recipe *r) {
+    return is_element(r) && r->final_norm && r->dense <= 0.0;
+}
+
 static bool regions_in_stages(const pare_recipe *r) {
     return is_element(r) && r->signal == PARE_SIGNAL_REGIONAL && r->element.sequential;
 }
@@ -128,6 +136,12 @@ static const contradiction all[] = {
     {{"true_sequential", "dense_propagation"},
      stages_on_dense,
      "--true-sequential looks at blocks that are pruned in part, --dense-propagation at dense ones: give one of them"},
+    {{"true_sequential", "dense"},
+     aims_in_one_stage,
+     "--dense leans on the dense model stage by stage: single weights need --true-sequential with it"},
+    {{"final_norm", "dense"},
+     fits_norm_alone,
+     "--final-norm yes compares with the dense model: for single weights it needs --dense above 0"},
     {{"true_sequential", "signal"},
      regions_in_stages,
      "regional gradients are those of a dense block: leave out --true-sequential"},

@@ -47,53 +47,74 @@ pare_status pare_layerwise_step(pare_layerwise *l) {
     return pare_progress_report(l->job->runtime, "pruning", l->done, l->total);
 }
 
-void pare_layerwise_embed(pare_layerwise *l) {
+pare_status pare_layerwise_batches(pare_layerwise *l, pare_batch_fn visit, void *context) {
     for (int64_t s = 0; s < l->job->sequences; s += l->micro_batch) {
-        int64_t left = l->job->sequences - s, batch = left < l->micro_batch ? left : l->micro_batch;
-        int64_t first = s * l->job->length, tokens = batch * l->job->length;
-        float *x = pare_stream_load(&l->stream, first, tokens, l->states);
-        pare_walk_embed(&l->walk, l->job->ids + first, tokens, x);
-        pare_stream_store(&l->stream, first, tokens, x);
+        int64_t left = l->job->sequences - s;
+        l->block.batch = l->dense_block.batch = left < l->micro_batch ? left : l->micro_batch;
+        PARE_TRY(visit(l, s * l->job->length, l->block.batch * l->job->length, context));
+        PARE_TRY(pare_layerwise_step(l));
     }
-    l->at_middle = false;
+    return PARE_OK;
+}
+
+static pare_status embed_batch(pare_layerwise *l, int64_t first, int64_t tokens, void *context) {
+    pare_stream *stream = context;
+    float *x = pare_stream_load(stream, first, tokens, l->states);
+    pare_walk_embed(&l->walk, l->job->ids + first, tokens, x);
+    pare_stream_store(stream, first, tokens, x);
+    return PARE_OK;
+}
+
+pare_status pare_layerwise_embed(pare_layerwise *l) {
+    l->at_middle = l->apart = false;
+    PARE_TRY(pare_layerwise_batches(l, embed_batch, &l->stream));
+    return l->two ? pare_layerwise_batches(l, embed_batch, &l->dense_stream) : PARE_OK;
 }
 
 /* How far a run over the block goes. */
-typedef enum reach { TO_MERGED, TO_MIDDLE, TO_ACTIVATED, TO_OUTPUT } reach;
+typedef enum reach { TO_NORMED1, TO_MERGED, TO_MIDDLE, TO_NORMED2, TO_ACTIVATED, TO_OUTPUT } reach;
 
 /* x: hidden states of one micro-batch; become those at the middle or the output where the run goes so far. */
 static pare_status run_batch(pare_layerwise *l, reach to, float *x) {
     const pare_block *block = &l->block;
     float *middle = x;
     if (!l->at_middle) {
+        if (to == TO_NORMED1) return pare_block_attention_input(block, x);
         PARE_TRY(pare_block_attend(block, x));
         if (to == TO_MERGED) return PARE_OK;
         if (to == TO_ACTIVATED) middle = block->activations->middle;
         PARE_TRY(pare_block_attention_output(block, x, middle));
         if (to == TO_MIDDLE) return PARE_OK;
     }
+    if (to == TO_NORMED2) return pare_block_ffn_input(block, middle);
     PARE_TRY(pare_block_activate(block, middle));
     return to == TO_OUTPUT ? pare_block_ffn_output(block, middle, x) : PARE_OK;
 }
 
+static pare_status visit_batch(pare_layerwise *l, int64_t first, int64_t tokens, void *context) {
+    reach to = *(const reach *)context;
+    float *x = pare_stream_load(&l->stream, first, tokens, l->states);
+    PARE_TRY(run_batch(l, to, x));
+    if (to == TO_MIDDLE || to == TO_OUTPUT) pare_stream_store(&l->stream, first, tokens, x);
+    return PARE_OK;
+}
+
 static pare_status run_block(pare_layerwise *l, reach to) {
-    for (int64_t s = 0; s < l->job->sequences; s += l->micro_batch) {
-        int64_t left = l->job->sequences - s, first = s * l->job->length;
-        l->block.batch = left < l->micro_batch ? left : l->micro_batch;
-        int64_t tokens = l->block.batch * l->job->length;
-        float *x = pare_stream_load(&l->stream, first, tokens, l->states);
-        PARE_TRY(run_batch(l, to, x));
-        if (to == TO_MIDDLE || to == TO_OUTPUT) pare_stream_store(&l->stream, first, tokens, x);
-        PARE_TRY(pare_layerwise_step(l));
-    }
+    PARE_TRY(pare_layerwise_batches(l, visit_batch, &to));
     if (to == TO_MIDDLE || to == TO_OUTPUT) l->at_middle = to == TO_MIDDLE;
     return PARE_OK;
 }
 
+/* The shortest run that shows all watched inputs. */
+static reach reach_of(unsigned watched) {
+    if (watched >> PARE_INPUT_DOWN & 1) return TO_ACTIVATED;
+    if (watched >> PARE_INPUT_GATE_UP & 1) return watched == 1 << PARE_INPUT_GATE_UP ? TO_NORMED2 : TO_ACTIVATED;
+    return watched >> PARE_INPUT_O & 1 ? TO_MERGED : TO_NORMED1;
+}
+
 pare_status pare_layerwise_look(pare_layerwise *l, bool pass) {
-    reach needed = l->watched & ~(unsigned)ATTENTION ? TO_ACTIVATED : TO_MERGED;
     l->block.observer = &l->observer;
-    pare_status status = run_block(l, pass ? TO_OUTPUT : needed);
+    pare_status status = l->two ? pare_layerwise_look_twice(l) : run_block(l, pass ? TO_OUTPUT : reach_of(l->watched));
     l->block.observer = NULL;
     return status;
 }
@@ -105,13 +126,16 @@ static pare_status prune(pare_layerwise *l, uint32_t layer, pare_role role) {
 
 /* Observes what the stage's matrices read, and prunes them. */
 static pare_status run_stage(pare_layerwise *l, uint32_t layer, unsigned kinds, bool pass) {
-    if (!pare_layerwise_prunes(l, layer, kinds)) return pass ? run_block(l, TO_OUTPUT) : PARE_OK;
+    bool prunes = pare_layerwise_prunes(l, layer, kinds);
+    if (!prunes && !l->two) return pass ? run_block(l, TO_OUTPUT) : PARE_OK;
     PARE_TRY(pare_layerwise_watch(l, layer, kinds));
     PARE_TRY(pare_layerwise_look(l, pass));
+    if (prunes && l->two) PARE_TRY(pare_layerwise_aim(l, layer, kinds));
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
         bool here = kinds >> pare_input_of((pare_role)role) & 1;
         if (here && l->job->pruned[pare_tensor_id(layer, (pare_role)role)]) PARE_TRY(prune(l, layer, (pare_role)role));
     }
+    l->apart = l->apart || prunes;
     pare_layerwise_forget(l);
     return PARE_OK;
 }
@@ -121,12 +145,12 @@ static pare_status run_layer(pare_layerwise *l, uint32_t layer, bool last) {
     bool dense = l->recipe->dense_propagation;
     const unsigned *stages = l->recipe->sequential ? one_by_one : together;
     pare_model_prefetch(l->model, (int64_t)layer + 1);
-    l->block = pare_walk_block(&l->walk, layer);
+    l->block = l->dense_block = pare_walk_block(&l->walk, layer);
     for (; *stages; stages++) {
         PARE_TRY(run_stage(l, layer, *stages, dense && !last));
         if (*stages == 1 << PARE_INPUT_O) PARE_TRY(run_block(l, TO_MIDDLE));
     }
-    return last || dense ? PARE_OK : run_block(l, TO_OUTPUT);
+    return (last && !l->two) || dense ? PARE_OK : run_block(l, TO_OUTPUT);
 }
 
 /* Nothing is observed: matrices are pruned as they stand in the file. */
@@ -137,8 +161,9 @@ static pare_status prune_only(pare_layerwise *l) {
     return PARE_OK;
 }
 
+/* With two streams all blocks are run: the final norm is fitted behind the last. */
 static uint32_t last_pruned(const pare_layerwise *l) {
-    uint32_t last = 0;
+    uint32_t last = l->two ? l->model->config.layers - 1 : 0;
     for (uint32_t layer = 0; layer < l->model->config.layers; layer++)
         if (pare_layerwise_prunes(l, layer, PARE_ALL_INPUTS)) last = layer;
     return last;
@@ -150,12 +175,12 @@ static pare_status run(pare_layerwise *l) {
     l->total = ((uint64_t)last + 1) * steps_of(l);
     l->done = 0;
     if (!pare_element_walks(l->job->recipe)) return prune_only(l);
-    pare_layerwise_embed(l);
+    PARE_TRY(pare_layerwise_embed(l));
     for (uint32_t layer = 0; layer <= last; layer++) {
         PARE_TRY(run_layer(l, layer, layer == last));
         l->done = ((uint64_t)layer + 1) * steps_of(l);
     }
-    return PARE_OK;
+    return l->two && l->job->recipe->final_norm ? pare_layerwise_fit_norm(l) : PARE_OK;
 }
 
 pare_status pare_layerwise_run(const pare_layerwise_job *job, pare_repaired *repaired, pare_matrix_result *results,

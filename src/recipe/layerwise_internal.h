@@ -34,6 +34,15 @@ typedef struct pare_layerwise {
     pare_stream stream;
     float *states;  /* [micro-batch tokens, d] where the stream is not fp32 */
     bool at_middle; /* the stream stands between attention and FFN */
+    /* Where targets lean on the dense model: its own stream, beside the one of the pruned blocks. */
+    bool two, apart; /* apart: the two differ by now */
+    pare_block dense_block;
+    pare_stream dense_stream;
+    float *dense_states; /* as states */
+    void *reference;     /* operand [tokens, d] what the dense stream says of a micro-batch */
+    float *difference;   /* [tokens, d] */
+    float *cross;        /* [d, widest input] sum of reference times input */
+    float *map;          /* [d, d] from the pruned stream's normed states to the dense one's */
     pare_observer observer;
     unsigned watched; /* kinds of input that the run under way is for, as bits */
     pare_input_sight sight[PARE_INPUT_KINDS];
@@ -63,8 +72,27 @@ pare_observer pare_layerwise_observer(pare_layerwise *l);
 /* One micro-batch after the other through the layer in hand, up to what the watched kinds need; pass: on to its output,
  * which replaces the stream. */
 pare_status pare_layerwise_look(pare_layerwise *l, bool pass);
+/* The same with the dense model beside it: what it computes there is compared with the watched inputs, in l->cross.
+ * The dense stream leaves the stage. One kind at a time. */
+pare_status pare_layerwise_look_twice(pare_layerwise *l);
+/* What follows from the comparison for all matrices of the stage; and for one: weights [rows, columns], in: dense, out:
+ * what the pruned matrix is to come close to. */
+pare_status pare_layerwise_aim(pare_layerwise *l, uint32_t layer, unsigned kinds);
+pare_status pare_layerwise_target(pare_layerwise *l, uint32_t layer, pare_role role, float *weights);
+/* Both streams behind the last block: the final norm's weights. */
+pare_status pare_layerwise_fit_norm(pare_layerwise *l);
+/* Everything that a recipe's two streams take beside one, temporaries included. */
+uint64_t pare_layerwise_target_bytes(const pare_layerwise_job *job, int64_t micro_batch);
+pare_status pare_layerwise_target_new(pare_layerwise *l, const char *scratch);
+void pare_layerwise_target_free(pare_layerwise *l);
+bool pare_layerwise_aims(const pare_layerwise_job *job);
+
+/* Micro-batches in turn: `tokens` tokens from `first` on; l->block is set to their number. */
+typedef pare_status (*pare_batch_fn)(pare_layerwise *l, int64_t first, int64_t tokens, void *context);
+pare_status pare_layerwise_batches(pare_layerwise *l, pare_batch_fn visit, void *context);
+
 /* The hidden states before the first block. */
-void pare_layerwise_embed(pare_layerwise *l);
+pare_status pare_layerwise_embed(pare_layerwise *l);
 pare_status pare_layerwise_step(pare_layerwise *l);
 
 /* Scores of a matrix by the recipe's salience (or another). */

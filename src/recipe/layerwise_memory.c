@@ -95,6 +95,8 @@ static uint64_t repaired_bytes(const pare_layerwise_job *job) {
         pare_tensor_matrix(model->tensors[id], &rows, &columns);
         total += pare_repaired_bytes(model, id, (uint64_t)rows, (uint64_t)columns);
     }
+    if (job->recipe->final_norm)
+        total += pare_repaired_bytes(model, pare_tensor_id_final_norm(model), 1, model->config.hidden);
     return total;
 }
 
@@ -105,7 +107,8 @@ static pare_dtype stream_dtype(const pare_layerwise_job *job) {
 static uint64_t batch_bytes(const pare_layerwise_job *job, int64_t micro) {
     uint64_t tokens = (uint64_t)(micro * job->length);
     uint64_t states = stream_dtype(job) == PARE_DTYPE_F32 ? 0 : tokens * job->source->model->config.hidden;
-    return pare_walk_bytes(job->source, job->length, micro) + states * sizeof(float);
+    return pare_walk_bytes(job->source, job->length, micro) + states * sizeof(float) +
+           pare_layerwise_target_bytes(job, micro);
 }
 
 static uint64_t in_memory(const pare_layerwise_memory *m) {
@@ -118,6 +121,7 @@ pare_status pare_layerwise_measure(const pare_layerwise_job *job, pare_layerwise
     bool walks = pare_element_walks(job->recipe);
     *out = (pare_layerwise_memory){.repaired = repaired_bytes(job), .weights = weights_bytes(job), .micro_batch = 1};
     if (walks) out->hidden = pare_stream_bytes(job->sequences * job->length, d, stream_dtype(job));
+    if (pare_layerwise_aims(job)) out->hidden *= 2;
     if (walks) out->statistics = statistics_bytes(job);
     if (wanted > job->sequences) wanted = job->sequences > 0 ? job->sequences : 1;
     for (int file = 0; file <= (job->scratch != NULL); file++) {
@@ -139,6 +143,7 @@ pare_status pare_layerwise_measure(const pare_layerwise_job *job, pare_layerwise
 static pare_status allocate_stream(pare_layerwise *l, const char *scratch) {
     PARE_TRY(pare_stream_new(l->tokens, l->hidden, stream_dtype(l->job), scratch, &l->stream));
     PARE_TRY(pare_walk_new(l->job->source, l->job->length, l->micro_batch, &l->walk));
+    PARE_TRY(pare_layerwise_target_new(l, scratch));
     if (l->stream.dtype == PARE_DTYPE_F32) return PARE_OK;
     return pare_alloc_uninitialized(&l->states, (size_t)(l->micro_batch * l->job->length * l->hidden), sizeof(float),
                                     "hidden states");
@@ -210,6 +215,7 @@ void pare_layerwise_clear(pare_layerwise *l) {
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     pare_walk_free(&l->walk);
+    pare_layerwise_target_free(l);
     pare_stream_free(&l->stream);
     *l = (pare_layerwise){0};
 }

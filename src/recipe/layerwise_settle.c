@@ -44,7 +44,7 @@ static pare_status look_at_all(pare_layerwise *l, sights *s) {
     PARE_TRY(pare_alloc(&s->inputs, layers, sizeof *s->inputs, "input norms"));
     PARE_TRY(pare_alloc(&s->outputs, layers, sizeof *s->outputs, "output norms"));
     if (!pare_element_walks(l->job->recipe)) return PARE_OK;
-    pare_layerwise_embed(l);
+    PARE_TRY(pare_layerwise_embed(l));
     for (uint32_t layer = 0; layer < layers; layer++) {
         l->block = pare_walk_block(&l->walk, layer);
         PARE_TRY(pare_layerwise_watch(l, layer, PARE_ALL_INPUTS));

@@ -9,6 +9,8 @@
 
 enum { CONSTANTS = 6 };
 
+#define PARE_ELEMENT_DAMPING 0.1 /* of the correction towards the dense model */
+
 /* A constant with an option of its own: its key, and what was given. */
 typedef struct constant {
     const char *key;
@@ -85,6 +87,7 @@ void pare_recipe_start(const pare_recipe *preset, pare_recipe *out) {
     *out = *preset;
     pare_element_defaults(&out->element);
     if (preset->mode == PARE_MODE_ELEMENT && preset->damping <= 0.0) out->damping = PARE_REPAIR_DAMPING;
+    if (preset->mode == PARE_MODE_ELEMENT && preset->reader_damping <= 0.0) out->reader_damping = PARE_ELEMENT_DAMPING;
     if (preset->mode == PARE_MODE_ELEMENT || pare_recipe_repairs(preset)) return;
     out->metric = PARE_METRIC_FISHER;
     out->dense = PARE_REPAIR_ALPHA;

@@ -1,6 +1,6 @@
 #include "repair/admm.h"
 #include "repair/layer_error.h"
-#include "repair/masked_cg.h"
+#include "support/finite.h"
 #include "support/memory.h"
 #include "support/vectorize.h"
 
@@ -25,9 +25,8 @@ typedef struct work {
 } work;
 
 uint64_t pare_admm_bytes(int64_t rows, int64_t columns) {
-    uint64_t refine = pare_masked_cg_bytes(rows, columns), error = pare_layer_error_bytes(rows, columns);
     return (uint64_t)(3 * rows * columns + columns * columns + columns) * sizeof(float) +
-           2 * (uint64_t)rows * sizeof(double) + (refine > error ? refine : error);
+           2 * (uint64_t)rows * sizeof(double) + pare_layer_error_bytes(rows, columns);
 }
 
 static void work_free(work *w) {
@@ -113,7 +112,7 @@ static void scale_rows(const work *w, float *rows, bool back) {
         scale_row(rows + row * w->columns, w->scale, w->columns, back);
 }
 
-/* W = W0 + (Z - V - W0) inverse; the difference is made in W's place of the dual, which is restored from it. */
+/* W = W0 + (Z - V - W0) inverse, the difference in Z's place, which the projection writes anew. */
 static void solve(work *w) {
     int64_t size = w->rows * w->columns;
 #pragma omp parallel for schedule(static)
@@ -126,11 +125,12 @@ static void solve(work *w) {
                 w->feasible, (int)w->columns, w->inverse, (int)w->columns, 1.0f, w->weights, (int)w->columns);
 }
 
-/* How sparse the mask is in iteration i: cubic, steep at first. */
+/* How sparse the mask is in iteration i: cubic, steep at first, and done by the last iteration. */
 static pare_status choose(work *w, int32_t i) {
     const pare_admm *a = w->admm;
-    if (!a->choose || i >= (a->gradual > 0 ? a->gradual : 1)) return PARE_OK;
-    double left = a->gradual > 0 ? 1.0 - (double)(i + 1) / (double)a->gradual : 0.0;
+    int32_t steps = a->gradual < a->iterations ? a->gradual : a->iterations;
+    if (!a->choose || i >= (steps > 0 ? steps : 1)) return PARE_OK;
+    double left = steps > 0 ? 1.0 - (double)(i + 1) / (double)steps : 0.0;
     pare_element_target target = *a->choose;
     target.sparsity *= 1.0 - left * left * left;
 #pragma omp parallel for schedule(static)
@@ -171,8 +171,7 @@ static pare_status keep_better(work *w) {
     memcpy(w->feasible, w->dense, (size_t)(w->rows * w->columns) * sizeof *w->feasible);
     pare_element_mask_apply(w->mask, w->feasible);
     pare_status status = pare_layer_error_rows(w->dense, w->feasible, w->gram, w->rows, w->columns, errors);
-    if (!status)
-        status = pare_layer_error_rows(w->dense, w->weights, w->gram, w->rows, w->columns, errors + w->rows);
+    if (!status) status = pare_layer_error_rows(w->dense, w->weights, w->gram, w->rows, w->columns, errors + w->rows);
     for (int64_t row = 0; status == PARE_OK && row < w->rows; row++)
         if (!(errors[w->rows + row] <= errors[row]))
             memcpy(w->weights + row * w->columns, w->feasible + row * w->columns,
@@ -190,7 +189,6 @@ static pare_status run(work *w, pare_damping *damping) {
     memcpy(w->weights, w->feasible, (size_t)(w->rows * w->columns) * sizeof *w->weights);
     scale_rows(w, w->weights, true);
     scale_rows(w, w->dense, true);
-    if (w->admm->refine > 0) PARE_TRY(pare_masked_cg(w->dense, w->gram, w->mask, w->admm->refine, w->weights));
     return keep_better(w);
 }
 
@@ -205,8 +203,12 @@ pare_status pare_admm_run(const pare_admm *admm, const float *gram, const char *
               .rows = mask->rows,
               .columns = mask->columns,
               .weights = weights};
-    if (!(admm->rho > 0.0))
-        return pare_fail(PARE_BAD_ARGUMENT, "ADMM needs a rho above 0, not %g", admm->rho);
+    if (!(admm->rho > 0.0)) return pare_fail(PARE_BAD_ARGUMENT, "ADMM needs a rho above 0, not %g", admm->rho);
+    if (!pare_all_finite(weights, w.rows * w.columns))
+        return pare_fail(PARE_NUMERIC_ERROR,
+                         "a matrix that reads %s holds NaN or infinity: check the model with "
+                         "`pare inspect`",
+                         what);
     PARE_TRY(pare_gram_mean(gram, mask->columns, what, &mean));
     PARE_TRY(work_new(&w));
     pare_status status = run(&w, damping ? damping : &unused);

@@ -26,8 +26,7 @@ static int64_t at_most(int64_t n, int64_t limit) {
 }
 
 uint64_t pare_layer_error_bytes(int64_t rows, int64_t columns) {
-    return (uint64_t)at_most(rows, ROWS) * (uint64_t)(columns + TILE) * sizeof(float) +
-           (uint64_t)rows * sizeof(double);
+    return (uint64_t)at_most(rows, ROWS) * (uint64_t)(columns + TILE) * sizeof(float) + (uint64_t)rows * sizeof(double);
 }
 
 static pare_status work_new(const float *gram, int64_t rows, int64_t columns, work *w) {

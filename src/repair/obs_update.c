@@ -3,6 +3,7 @@
  * by column in first-level cache. Errors reach the rest of the stretch by a product per slab, and all columns behind
  * the stretch by one product of large depth. */
 #include "repair/obs_update.h"
+#include "support/finite.h"
 #include "support/memory.h"
 #include "support/vectorize.h"
 
@@ -257,18 +258,9 @@ static pare_status check(const pare_obs_update *update, const float *weights, co
     if (choose && choose->of <= 0 && choose->compare != PARE_COMPARE_SLAB && choose->compare != PARE_COMPARE_ROW)
         return pare_fail(PARE_BAD_ARGUMENT, "SparseGPT chooses its mask per slab, per row of a slab or by a pattern "
                                             "while it updates weights: for another comparison give it the mask");
-    bool finite = true;
-#pragma omp parallel for schedule(static) reduction(&& : finite)
-    for (int64_t row = 0; row < mask->rows; row++) {
-        bool all = true;
-        for (int64_t j = 0; j < mask->columns; j++)
-            all &= weights[row * mask->columns + j] * 0.0f == 0.0f;
-        finite = finite && all;
-    }
-    return finite
-               ? PARE_OK
-               : pare_fail(PARE_NUMERIC_ERROR, "a matrix that is to be pruned holds NaN or infinity: check the model "
-                                               "with `pare inspect`");
+    if (pare_all_finite(weights, mask->rows * mask->columns)) return PARE_OK;
+    return pare_fail(PARE_NUMERIC_ERROR, "a matrix that is to be pruned holds NaN or infinity: check the model with "
+                                         "`pare inspect`");
 }
 
 pare_status pare_obs_update_run(const pare_obs_update *update, float *weights, pare_element_mask *mask, double *loss) {

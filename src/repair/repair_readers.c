@@ -1,4 +1,5 @@
 /* Matrices that read the hidden state, fitted to what they read in the pruned model. */
+#include "repair/norm_fit.h"
 #include "repair/repair_internal.h"
 #include "support/memory.h"
 
@@ -105,16 +106,10 @@ static pare_status fit_norm(pare_repair *r, const norm_pair *norms, double *fact
     pare_status status = PARE_OK;
     for (int64_t s = 0; s < r->job->sequences && status == PARE_OK; s += r->micro_batch) {
         normed n = normalize(r, norms, s);
-        for (int64_t t = 0; t < n.tokens; t++)
-            for (int64_t i = 0; i < d; i++) {
-                double p = (double)n.p[t * d + i], q = (double)n.q[t * d + i];
-                factor[i] += q * p;
-                squares[i] += p * p;
-            }
+        pare_norm_fit_add(n.q, n.p, n.tokens, d, factor, squares);
         status = pare_interrupted();
     }
-    for (int64_t i = 0; i < d; i++)
-        factor[i] = squares[i] > 0.0 ? factor[i] / squares[i] : 1.0;
+    pare_norm_fit_end(factor, squares, d);
     pare_free(squares);
     return status;
 }

@@ -25,8 +25,8 @@ static inline void put(uint64_t *row, int64_t at, uint64_t bits, int n) {
     if (shift + n > WORD) word[1] = (word[1] & ~(inside >> (WORD - shift))) | bits >> (WORD - shift);
 }
 
-static inline __attribute__((always_inline)) int64_t write_word(const float *scores, int n, pare_cut cut, uint64_t *row,
-                                                                int64_t first) {
+static inline __attribute__((always_inline)) int64_t write_word(const float *scores, int n, pare_element_cut cut,
+                                                                uint64_t *row, int64_t first) {
     uint64_t stay = compare(scores, n, cut.at, false);
     uint64_t equal = cut.ties ? compare(scores, n, cut.at, true) : 0;
     for (; cut.ties && equal; cut.ties--) {
@@ -37,7 +37,8 @@ static inline __attribute__((always_inline)) int64_t write_word(const float *sco
     return cut.ties;
 }
 
-PARE_VECTORIZE int64_t pare_cut_write(const float *scores, int64_t n, pare_cut cut, uint64_t *row, int64_t first) {
+PARE_VECTORIZE int64_t pare_element_cut_write(const float *scores, int64_t n, pare_element_cut cut, uint64_t *row,
+                                              int64_t first) {
     int64_t i = 0;
     for (; i + WORD <= n; i += WORD)
         cut.ties = write_word(scores + i, WORD, cut, row, first + i);

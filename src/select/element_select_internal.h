@@ -6,10 +6,10 @@
 #include "support/random_normal.h"
 
 /* Of a group: scores below `at` go, and the first `ties` of those that equal it. */
-typedef struct pare_cut {
+typedef struct pare_element_cut {
     float at;
     int64_t ties;
-} pare_cut;
+} pare_element_cut;
 
 /* Neighbouring columns of all rows of a matrix. */
 typedef struct pare_score_region {
@@ -39,10 +39,10 @@ static inline uint64_t pare_pack_bytes(const uint8_t byte[64]) {
 }
 
 /* The cut below which `prune` of n finite scores lie; 0 <= prune <= n. */
-pare_cut pare_cut_of(const float *scores, int64_t n, int64_t prune);
+pare_element_cut pare_element_cut_of(const float *scores, int64_t n, int64_t prune);
 
 /* Writes one group of a row: columns [first, first + n) of the mask's row. Returns the ties that are left. */
-int64_t pare_cut_write(const float *scores, int64_t n, pare_cut cut, uint64_t *row, int64_t first);
+int64_t pare_element_cut_write(const float *scores, int64_t n, pare_element_cut cut, uint64_t *row, int64_t first);
 
 /* True if all are finite and >= 0. */
 bool pare_scores_are_sound(const float *scores, int64_t n);

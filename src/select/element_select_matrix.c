@@ -1,12 +1,13 @@
 /* One cut for very many scores: a histogram of the upper halves of their bits, then of the lower halves of those that
- * share the cut's upper half. Two passes over memory, whatever the number. */
+ * share the cut's upper half. Two passes over memory, whatever the number. Slabs that fit into a cache are brought
+ * together there and cut as a row is. */
 #include "select/element_select_internal.h"
 #include "support/memory.h"
 
 #include <omp.h>
 #include <string.h>
 
-enum { HALVES = 1 << 16, STRETCH = 4096, TOGETHER = 256 };
+enum { HALVES = 1 << 16, STRETCH = 4096, TOGETHER = 256, SMALL = 1 << 20 };
 
 pare_status pare_global_threshold_new(pare_global_threshold *out) {
     *out = (pare_global_threshold){.threads = omp_get_max_threads()};
@@ -111,7 +112,7 @@ static int64_t count_equal(const float *x, int64_t n, float value) {
 }
 
 /* Some rows: ties are counted first, so that each row knows how many of its own go. */
-static int64_t write_rows(const pare_score_region *region, int64_t first, int64_t rows, pare_cut cut,
+static int64_t write_rows(const pare_score_region *region, int64_t first, int64_t rows, pare_element_cut cut,
                           pare_element_mask *mask) {
     int64_t ties[TOGETHER] = {0}, left = cut.ties;
 #pragma omp parallel for schedule(static) if (left > 0 && rows * region->columns > 65536)
@@ -123,13 +124,14 @@ static int64_t write_rows(const pare_score_region *region, int64_t first, int64_
     }
 #pragma omp parallel for schedule(static) if (rows * region->columns > 65536)
     for (int64_t i = 0; i < rows; i++)
-        pare_cut_write(region->scores + (first + i) * region->stride, region->columns, (pare_cut){cut.at, ties[i]},
-                       mask->word + (first + i) * mask->stride, region->first);
+        pare_element_cut_write(region->scores + (first + i) * region->stride, region->columns,
+                               (pare_element_cut){cut.at, ties[i]}, mask->word + (first + i) * mask->stride,
+                               region->first);
     return left;
 }
 
 /* Returns the ties that are left. */
-static int64_t write_region(const pare_score_region *region, pare_cut cut, pare_element_mask *mask) {
+static int64_t write_region(const pare_score_region *region, pare_element_cut cut, pare_element_mask *mask) {
     for (int64_t row = 0; row < region->rows; row += TOGETHER)
         cut.ties = write_rows(region, row, region->rows - row < TOGETHER ? region->rows - row : TOGETHER, cut, mask);
     return cut.ties;
@@ -137,7 +139,7 @@ static int64_t write_region(const pare_score_region *region, pare_cut cut, pare_
 
 void pare_global_select(pare_global_threshold *threshold, const float *scores, pare_element_mask *mask) {
     const pare_score_region whole = {scores, mask->rows, mask->columns, mask->columns, 0};
-    pare_cut cut = {pare_float_of_bits(threshold->bits), threshold->ties};
+    pare_element_cut cut = {pare_float_of_bits(threshold->bits), threshold->ties};
     threshold->ties = write_region(&whole, cut, mask);
 }
 
@@ -148,23 +150,69 @@ static pare_status select_region(pare_global_threshold *threshold, const pare_sc
         see_region(threshold, region);
         PARE_TRY(pare_global_threshold_pass(threshold, sparsity));
     }
-    write_region(region, (pare_cut){pare_float_of_bits(threshold->bits), threshold->ties}, mask);
+    write_region(region, (pare_element_cut){pare_float_of_bits(threshold->bits), threshold->ties}, mask);
     return PARE_OK;
 }
 
-pare_status pare_select_regions(const float *scores, double sparsity, int64_t slab, pare_element_mask *mask) {
+static pare_score_region slab_of(const float *scores, int64_t first, int64_t slab, const pare_element_mask *mask) {
+    int64_t left = mask->columns - first;
+    return (pare_score_region){.scores = scores + first,
+                               .rows = mask->rows,
+                               .columns = left < slab ? left : slab,
+                               .stride = mask->columns,
+                               .first = first};
+}
+
+static pare_status select_large(const float *scores, double sparsity, int64_t slab, pare_element_mask *mask) {
     pare_global_threshold threshold;
     PARE_TRY(pare_global_threshold_new(&threshold));
     pare_status status = PARE_OK;
     for (int64_t first = 0; first < mask->columns && status == PARE_OK; first += slab) {
-        int64_t left = mask->columns - first;
-        pare_score_region region = {.scores = scores + first,
-                                    .rows = mask->rows,
-                                    .columns = left < slab ? left : slab,
-                                    .stride = mask->columns,
-                                    .first = first};
+        pare_score_region region = slab_of(scores, first, slab, mask);
         status = select_region(&threshold, &region, sparsity, mask);
     }
     pare_global_threshold_free(&threshold);
     return status == PARE_NUMERIC_ERROR ? pare_scores_refuse(scores, mask->rows, mask->columns) : status;
+}
+
+/* room: of the slab's size. False if a score is not sound. */
+static bool cut_slab(const pare_score_region *region, double sparsity, float *room, pare_element_cut *cut) {
+    int64_t n = region->rows * region->columns;
+    for (int64_t row = 0; row < region->rows; row++)
+        memcpy(room + row * region->columns, region->scores + row * region->stride,
+               (size_t)region->columns * sizeof *room);
+    bool sound = pare_scores_are_sound(room, n);
+    *cut = pare_element_cut_of(room, n, sound ? pare_element_count(n, sparsity) : 0);
+    return sound;
+}
+
+static pare_status select_small(const float *scores, double sparsity, int64_t slab, pare_element_mask *mask) {
+    int64_t slabs = (mask->columns + slab - 1) / slab, size = mask->rows * slab;
+    int threads = slabs > 1 ? omp_get_max_threads() : 1;
+    bool sound = true;
+    float *room = NULL;
+    pare_element_cut *cuts = NULL;
+    pare_status status;
+    PARE_TRY(pare_alloc_uninitialized(&room, (size_t)(threads * size), sizeof *room, "scores of slabs"));
+    PARE_TRY_GOTO(status, pare_alloc(&cuts, (size_t)slabs, sizeof *cuts, "thresholds"), done);
+#pragma omp parallel for schedule(static) num_threads(threads) reduction(&& : sound)
+    for (int64_t i = 0; i < slabs; i++) {
+        pare_score_region region = slab_of(scores, i * slab, slab, mask);
+        sound = cut_slab(&region, sparsity, room + omp_get_thread_num() * size, &cuts[i]) && sound;
+    }
+    if (!sound) status = pare_scores_refuse(scores, mask->rows, mask->columns);
+    for (int64_t i = 0; i < slabs && sound; i++) {
+        pare_score_region region = slab_of(scores, i * slab, slab, mask);
+        write_region(&region, cuts[i], mask);
+    }
+done:
+    pare_free(room);
+    pare_free(cuts);
+    return status;
+}
+
+pare_status pare_select_regions(const float *scores, double sparsity, int64_t slab, pare_element_mask *mask) {
+    int64_t width = slab < mask->columns ? slab : mask->columns;
+    bool small = mask->rows * width <= SMALL;
+    return small ? select_small(scores, sparsity, width, mask) : select_large(scores, sparsity, width, mask);
 }

@@ -71,8 +71,8 @@ static int64_t select_short(const float *scores, int64_t first, int64_t columns,
 static int64_t select_long(const float *scores, int64_t first, int64_t columns, int64_t keep, int64_t of,
                            uint64_t *row) {
     int64_t n = columns - first < of ? columns - first : of;
-    pare_cut cut = pare_cut_of(scores + first, n, n - (n * keep + of - 1) / of);
-    pare_cut_write(scores + first, n, cut, row, first);
+    pare_element_cut cut = pare_element_cut_of(scores + first, n, n - (n * keep + of - 1) / of);
+    pare_element_cut_write(scores + first, n, cut, row, first);
     return first + n;
 }
 

@@ -32,13 +32,14 @@ static inline __attribute__((always_inline)) bounds bounds_of(const float *x, in
 }
 
 /* 0 < prune <= n. The scores below bits `low` are `below` < prune, those up to `high` at least `prune`. */
-static inline __attribute__((always_inline)) pare_cut cut_of(const float *x, int64_t n, int64_t step, int64_t prune) {
+static inline __attribute__((always_inline)) pare_element_cut cut_of(const float *x, int64_t n, int64_t step,
+                                                                     int64_t prune) {
     bounds b = bounds_of(x, n, step);
     int64_t below = 0;
     while (b.low < b.high) {
         uint32_t middle = b.low + (b.high - b.low) / 2;
         int64_t until = count_until(x, n, step, pare_float_of_bits(middle));
-        if (until == prune) return (pare_cut){pare_float_of_bits(middle + 1), 0};
+        if (until == prune) return (pare_element_cut){pare_float_of_bits(middle + 1), 0};
         if (until > prune) {
             b.high = middle;
         } else {
@@ -46,11 +47,11 @@ static inline __attribute__((always_inline)) pare_cut cut_of(const float *x, int
             below = until;
         }
     }
-    return (pare_cut){pare_float_of_bits(b.low), prune - below};
+    return (pare_element_cut){pare_float_of_bits(b.low), prune - below};
 }
 
-PARE_VECTORIZE pare_cut pare_cut_of(const float *scores, int64_t n, int64_t prune) {
-    return prune > 0 ? cut_of(scores, n, 1, prune) : (pare_cut){0.0f, 0};
+PARE_VECTORIZE pare_element_cut pare_element_cut_of(const float *scores, int64_t n, int64_t prune) {
+    return prune > 0 ? cut_of(scores, n, 1, prune) : (pare_element_cut){0.0f, 0};
 }
 
 pare_status pare_select_rows(const float *scores, double sparsity, pare_element_mask *mask) {
@@ -60,8 +61,8 @@ pare_status pare_select_rows(const float *scores, double sparsity, pare_element_
     for (int64_t row = 0; row < mask->rows; row++) {
         const float *x = scores + row * columns;
         sound = pare_scores_are_sound(x, columns) && sound;
-        pare_cut cut = pare_cut_of(x, columns, sound ? prune : 0);
-        pare_cut_write(x, columns, cut, mask->word + row * mask->stride, 0);
+        pare_element_cut cut = pare_element_cut_of(x, columns, sound ? prune : 0);
+        pare_element_cut_write(x, columns, cut, mask->word + row * mask->stride, 0);
     }
     return sound ? PARE_OK : pare_scores_refuse(scores, mask->rows, columns);
 }
@@ -80,7 +81,8 @@ static void select_few(const float *scores, int64_t n, int64_t step, int64_t pru
 }
 
 static void select_many(const float *scores, int64_t n, int64_t step, int64_t prune, uint8_t *kept) {
-    pare_cut cut = step == 1 || prune <= 0 ? pare_cut_of(scores, n, prune) : cut_of(scores, n, step, prune);
+    pare_element_cut cut =
+        step == 1 || prune <= 0 ? pare_element_cut_of(scores, n, prune) : cut_of(scores, n, step, prune);
     for (int64_t i = 0; i < n; i++) {
         bool tie = cut.ties > 0 && scores[i * step] == cut.at;
         cut.ties -= tie;

@@ -1,4 +1,5 @@
 #include "support/cholesky.h"
+#include "support/finite.h"
 
 #include <cblas.h>
 #include <lapacke.h>
@@ -103,16 +104,8 @@ pare_status pare_gram_mean(const float *gram, int64_t width, const char *what, d
     double sum = 0.0;
     for (int64_t i = 0; i < width; i++)
         sum += (double)gram[i * width + i];
-    bool finite = isfinite(sum);
-#pragma omp parallel for schedule(static) reduction(&& : finite) if (width > 64)
-    for (int64_t i = 0; i < width; i++) {
-        bool row = true;
-        for (int64_t j = 0; j < width; j++)
-            row &= gram[i * width + j] * 0.0f == 0.0f; /* 0 times NaN or infinity is NaN */
-        finite = finite && row;
-    }
     *mean = sum / (double)(width ? width : 1);
-    if (finite) return PARE_OK;
+    if (pare_all_finite(gram, width * width)) return PARE_OK;
     return pare_fail(PARE_NUMERIC_ERROR,
                      "%s hold NaN or infinity: check the model with `pare inspect`, or compute with --compute fp32",
                      what);

@@ -1,0 +1,74 @@
+/* The layer's error against plain sums in double: shapes with and without whole tiles, an error that fp32 sums would
+ * lose, golden values of spec 13. */
+#include "element_vectors.h"
+#include "repair/layer_error.h"
+
+static void golden_two_of_four(void **state) {
+    (void)state;
+    float before[VECTOR_ROWS * VECTOR_COLUMNS], after[VECTOR_ROWS * VECTOR_COLUMNS];
+    float gram[VECTOR_COLUMNS * VECTOR_COLUMNS];
+    double error;
+    const char *pruned = "010110100101101001101001";
+    vector_weights(before);
+    vector_gram(gram);
+    for (int i = 0; i < VECTOR_ROWS * VECTOR_COLUMNS; i++)
+        after[i] = pruned[i] == '1' ? 0.0f : before[i];
+    assert_int_equal(pare_layer_error(before, after, gram, VECTOR_ROWS, VECTOR_COLUMNS, &error, NULL), PARE_OK);
+    assert_close("error of Wanda's 2:4", error / VECTOR_SCALE, 70.320123, 1e-7);
+}
+
+static void compare(int64_t rows, int64_t columns) {
+    float *weights, *gram, *after = calloc((size_t)(rows * columns) + 1, sizeof *after);
+    double error, energy, *of_rows = malloc((size_t)rows * sizeof *of_rows), sum = 0.0;
+    random_layer(rows, columns, 50, 3, 4, &weights, &gram);
+    float *zero = calloc((size_t)(rows * columns) + 1, sizeof *zero);
+    for (int64_t i = 0; i < rows * columns; i++)
+        after[i] = i % 3 ? weights[i] * 1.01f : weights[i];
+    assert_int_equal(pare_layer_error(weights, after, gram, rows, columns, &error, &energy), PARE_OK);
+    assert_close("error", error, plain_error(weights, after, gram, rows, columns), 1e-6);
+    assert_close("energy", energy, plain_error(weights, zero, gram, rows, columns), 1e-6);
+    assert_int_equal(pare_layer_error_rows(weights, after, gram, rows, columns, of_rows), PARE_OK);
+    for (int64_t row = 0; row < rows; row++)
+        sum += of_rows[row];
+    assert_true(sum == error);
+    assert_int_equal(pare_layer_error(weights, weights, gram, rows, columns, &error, NULL), PARE_OK);
+    assert_true(error == 0.0);
+    free(weights);
+    free(gram);
+    free(after);
+    free(zero);
+    free(of_rows);
+}
+
+static void plain_sums_agree(void **state) {
+    (void)state;
+    compare(1, 1);
+    compare(3, 70);
+    compare(2, 513);
+    compare(1100, 9);
+    compare(2, 1200);
+}
+
+/* A common direction of 1e6 that the change avoids, and what is left next to it. */
+static void small_errors_next_to_large_inputs(void **state) {
+    (void)state;
+    enum { N = 600 };
+    float *gram = malloc(N * N * sizeof *gram), before[N] = {0.0f}, after[N];
+    double error;
+    for (int i = 0; i < N * N; i++)
+        gram[i] = 1e6f + (i / N == i % N ? 1.0f : 0.0f);
+    for (int i = 0; i < N; i++)
+        after[i] = i % 2 ? 1.0f : -1.0f;
+    assert_int_equal(pare_layer_error(before, after, gram, 1, N, &error, NULL), PARE_OK);
+    assert_close("error", error, N, 1e-9);
+    free(gram);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(golden_two_of_four),
+        cmocka_unit_test(plain_sums_agree),
+        cmocka_unit_test(small_errors_next_to_large_inputs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
