@@ -29,7 +29,7 @@ static void describe(pare_layerwise *l, uint32_t layer, pare_role role, matrix *
                   .role = role,
                   .id = id,
                   .sight = &l->sight[pare_input_of(role)],
-                  .target = {.sparsity = l->sparsity[layer],
+                  .target = {.sparsity = l->sparsity[id],
                              .keep = l->job->keep,
                              .of = l->job->of,
                              .compare = l->recipe->compare,

@@ -54,13 +54,6 @@ static json_t *target_json(const pare_prune_job *job) {
     return list;
 }
 
-static json_t *layers_json(const pare_prune_job *job) {
-    json_t *list = json_array();
-    for (uint32_t i = 0; i < job->model->config.layers; i++)
-        json_array_append_new(list, json_real(job->sparse.used[i]));
-    return list;
-}
-
 json_t *pare_sparse_json(const pare_prune_job *job) {
     uint64_t gone, all;
     json_t *matrices = json_array();
@@ -70,7 +63,6 @@ json_t *pare_sparse_json(const pare_prune_job *job) {
     pare_sparse_count(job, &gone, &all);
     json_t *json = json_pack("{s:o,s:I,s:I,s:f}", "target", target_json(job), "weights", (json_int_t)all, "removed",
                              (json_int_t)gone, "share", all ? (double)gone / (double)all : 0.0);
-    if (job->recipe.element.allocation != PARE_ALLOCATE_UNIFORM) json_object_set_new(json, "layers", layers_json(job));
     if (job->sparse.permutation) json_object_set(json, "permutation", job->sparse.permutation);
     json_object_set_new(json, "matrices", matrices);
     return json;
