@@ -1,5 +1,7 @@
 /* Time of mask refinement on LLaMA-7B-like shapes, beside an fp32 product of the same shape: bench_swap
  * [rows [columns [keep of]]]. Inputs are synthetic: correlated features with a falling spectrum and a few loud ones. */
+#include "select/dsnot.h"
+#include "select/permute.h"
 #include "select/swap.h"
 #include "support/cholesky.h"
 #include "support/memory.h"
@@ -104,6 +106,43 @@ static pare_status swaps(const problem *p, int32_t cycles, int64_t keep, int64_t
     return status;
 }
 
+static pare_status dsnot(const problem *p, int64_t keep, int64_t of) {
+    pare_element_mask mask;
+    pare_dsnot_result result;
+    pare_dsnot options = {.cycles = 50, .epsilon = 0.1, .power = 1.0, .norm = 2.0, .alpha = 1.0};
+    float *mean = p->product, *variance = mean + p->columns, *norm = variance + p->columns;
+    pare_normal_fill(mean, 3, 0, 0, 0, (size_t)p->columns);
+    for (int64_t j = 0; j < p->columns; j++) {
+        norm[j] = sqrtf(p->gram[j * (p->columns + 1)]);
+        variance[j] = norm[j] * norm[j] / TOKENS;
+        mean[j] *= norm[j];
+    }
+    pare_dsnot_inputs statistics = {mean, variance, norm};
+    if (of < p->columns) options.keep = keep, options.of = of;
+    PARE_TRY(wanda(p, keep, of, &mask));
+    double start = pare_clock();
+    pare_status status = pare_dsnot_refine(p->weights, NULL, &statistics, &options, &mask, &result);
+    if (status == PARE_OK)
+        printf("dsnot: %.2f s, %lld swaps, |e| %.4g to %.4g\n", pare_clock() - start, (long long)result.swaps,
+               result.before, result.after);
+    pare_element_mask_free(&mask);
+    return status;
+}
+
+static pare_status permutation(const problem *p, int64_t keep, int64_t of, int64_t chunks) {
+    pare_permute permute = {.kind = PARE_PERMUTE_ASSIGN, .keep = keep, .of = of, .chunks = chunks};
+    uint32_t *order;
+    double before, after;
+    PARE_TRY(pare_alloc(&order, (size_t)p->columns, sizeof *order, "benchmark"));
+    double start = pare_clock();
+    pare_status status = pare_permute_columns(p->scores, p->rows, p->columns, &permute, order, &before, &after);
+    if (status == PARE_OK)
+        printf("permutation for %lld:%lld, %lld chunks: %.2f s, score kept %.4f of before\n", (long long)keep,
+               (long long)of, (long long)chunks, pare_clock() - start, after / before);
+    pare_free(order);
+    return status;
+}
+
 int main(int argc, char **argv) {
     problem p = {.rows = argc > 1 ? atoll(argv[1]) : 4096, .columns = argc > 2 ? atoll(argv[2]) : 4096};
     int64_t keep = argc > 4 ? atoll(argv[3]) : p.columns / 2, of = argc > 4 ? atoll(argv[4]) : p.columns;
@@ -113,6 +152,9 @@ int main(int argc, char **argv) {
         product(&p);
         status = swaps(&p, 100, keep, of);
         if (status == PARE_OK) status = swaps(&p, 0, keep, of);
+        if (status == PARE_OK) status = dsnot(&p, keep, of);
+        if (status == PARE_OK && of < p.columns) status = permutation(&p, keep, of, 1);
+        if (status == PARE_OK && of < p.columns) status = permutation(&p, keep, of, 4);
     }
     if (status != PARE_OK) fprintf(stderr, "%s\n", pare_message());
     return status == PARE_OK ? 0 : 1;

@@ -137,7 +137,8 @@ static pare_status refine(matrix *m) {
 }
 
 static pare_status fit(matrix *m) {
-    return pare_masked_cg(m->l->dense, m->sight->gram, &m->mask, m->l->recipe->cg_iterations, m->l->weights);
+    pare_masked_cg options = {.iterations = m->l->recipe->cg_iterations, .damping = m->l->job->recipe->damping};
+    return pare_masked_cg_run(&options, m->l->dense, m->sight->gram, &m->mask, m->l->weights);
 }
 
 static pare_status alternate(matrix *m) {
@@ -148,11 +149,11 @@ static pare_status alternate(matrix *m) {
                          .damping = m->l->job->recipe->damping,
                          .normalise = true,
                          .choose = e->admm_gradual && !is_given(m) ? &m->target : NULL,
-                         .gradual = e->admm_gradual,
-                         .refine = e->cg_iterations};
+                         .gradual = e->admm_gradual};
     pare_input_name(m->layer, pare_input_of(m->role), name, sizeof name);
     m->result->damped = true;
-    return pare_admm_run(&options, m->sight->gram, name, m->l->weights, &m->mask, &m->result->damping);
+    PARE_TRY(pare_admm_run(&options, m->sight->gram, name, m->l->weights, &m->mask, &m->result->damping));
+    return e->cg_iterations ? fit(m) : PARE_OK;
 }
 
 /* From the mask to the weights that stay. */

@@ -1,4 +1,5 @@
 #include "select/swap_internal.h"
+#include "select/swap_simd.h"
 #include "support/vectorize.h"
 
 #include <math.h>
@@ -6,12 +7,12 @@
 enum { TILE = 2048 };
 
 PARE_VECTORIZE static void refresh(const float *weights, const float *diagonal, const double *c, const float *sign,
-                                   int64_t n, float *out, float *back) {
+                                   int64_t n, float *restrict out, float *restrict back) {
     for (int64_t j = 0; j < n; j++) {
         double w = (double)weights[j], z = 2.0 * w * c[j], q = w * w * (double)diagonal[j];
-        bool kept = sign[j] > 0.0f;
-        out[j] = kept ? (float)(q + z) : INFINITY;
-        back[j] = kept ? INFINITY : (float)(q - z);
+        float taken = (float)(q + z), given = (float)(q - z);
+        out[j] = sign[j] > 0.0f ? taken : INFINITY;
+        back[j] = sign[j] > 0.0f ? INFINITY : given;
     }
 }
 
@@ -79,7 +80,7 @@ static void gather(const swap_row *row, const swap_set *set, local *l) {
 
 PARE_VECTORIZE static double lowest(const double *back, const double *pair, int64_t n) {
     double least = INFINITY;
-#pragma omp simd reduction(min : least)
+    PARE_LEAST_IN(least)
     for (int64_t j = 0; j < n; j++) {
         double value = back[j] - pair[j];
         least = value < least ? value : least;

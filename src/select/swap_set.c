@@ -1,4 +1,5 @@
 #include "select/swap_internal.h"
+#include "select/swap_simd.h"
 #include "support/vectorize.h"
 
 #include <math.h>
@@ -7,7 +8,7 @@ enum { STRETCH = 64 }; /* values that are passed over together if their least is
 
 PARE_VECTORIZE static float smallest(const float *value, int64_t n) {
     float least = INFINITY;
-#pragma omp simd reduction(min : least)
+    PARE_LEAST_IN(least)
     for (int64_t j = 0; j < n; j++)
         least = value[j] < least ? value[j] : least;
     return least;
@@ -115,7 +116,7 @@ typedef struct ray { /* a kept column p as the scan meets it */
 static inline float least_bound(const swap_row *row, const ray *p) {
     const float *back = row->chunk_back, *root = row->chunk_root, *reach = p->reach;
     float least = INFINITY, x = p->root;
-#pragma omp simd reduction(min : least)
+    PARE_LEAST_IN(least)
     for (int64_t k = 0; k < row->matrix->chunks; k++) {
         float value = back[k] - x * (root[k] * reach[k]);
         least = value < least ? value : least;
@@ -123,12 +124,12 @@ static inline float least_bound(const swap_row *row, const ray *p) {
     return least;
 }
 
-/* The least of back_r - 2 w_p w_r G_pr over a chunk, in fp32. */
-static inline float least_pair(const swap_row *row, const ray *p, int64_t first, int64_t end) {
-    const float *back = row->back, *weights = row->weights, *gram = p->gram;
+/* The least of back_r - 2 w_p w_r G_pr over n columns from `first` on, in fp32. */
+static inline float least_pair(const swap_row *row, const ray *p, int64_t first, int64_t n) {
+    const float *back = row->back + first, *weights = row->weights + first, *gram = p->gram + first;
     float least = INFINITY, x = p->weight;
-#pragma omp simd reduction(min : least)
-    for (int64_t j = first; j < end; j++) {
+    PARE_LEAST_IN(least)
+    for (int64_t j = 0; j < n; j++) {
         float value = back[j] - x * (weights[j] * gram[j]);
         least = value < least ? value : least;
     }
@@ -151,7 +152,9 @@ PARE_VECTORIZE static int64_t scan_column(const swap_row *row, int64_t p) {
     for (int64_t k = 0; k < m->chunks; k++) {
         if (at.out + (row->chunk_back[k] - at.root * (row->chunk_root[k] * at.reach[k])) > at.margin) continue;
         int64_t first = k * SWAP_CHUNK, end = k + 1 < m->chunks ? first + SWAP_CHUNK : m->columns;
-        if (at.out + least_pair(row, &at, first, end) > at.margin) continue;
+        bool full = end - first == SWAP_CHUNK; /* a length that the compiler knows */
+        float least_here = full ? least_pair(row, &at, first, SWAP_CHUNK) : least_pair(row, &at, first, end - first);
+        if (at.out + least_here > at.margin) continue;
         best_partner(row, p, first, end, &least, &best);
     }
     return best;
