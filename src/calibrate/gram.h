@@ -1,5 +1,5 @@
-/* Second moments of calibration inputs, added up over micro-batches: G = sum s x x^T, and with another signal
- * C = sum s r x^T; s: the tokens' weights. */
+/* Second moments of calibration inputs, added up over micro-batches: G = sum x x^T, and with another signal
+ * C = sum r x^T. */
 #ifndef PARE_CALIBRATE_GRAM_H
 #define PARE_CALIBRATE_GRAM_H
 
@@ -19,12 +19,5 @@ pare_status pare_gram_add(const pare_backend *backend, const pare_inputs *inputs
 /* sum: float [rows, width]; r: operand [tokens, rows]. */
 pare_status pare_cross_add(const pare_backend *backend, const pare_inputs *inputs, const void *r, int64_t rows,
                            bool first, float *sum);
-
-enum { PARE_SCALE_CHUNK = 1 << 16 }; /* floats in hand while tokens are scaled, or one row if that is longer */
-
-/* out <- sqrt(weight_t) x_t, laid out as x; weight: [tokens], >= 0. row: float [max(PARE_SCALE_CHUNK, tokens, width)].
- */
-void pare_inputs_scale(const pare_backend *backend, const pare_inputs *inputs, const float *weight, float *row,
-                       void *out);
 
 #endif

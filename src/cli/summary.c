@@ -2,6 +2,7 @@
 
 #include "document.h"
 #include "message.h"
+#include "sparse_summary.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -103,6 +104,7 @@ static void print_output(const json_t *output) {
     }
     if (!*load) load = pare_document_text(output, "loads_with");
     if (*load) printf("%s\n", load);
+    if (*pare_document_text(output, "speed")) printf("%s\n", pare_document_text(output, "speed"));
 }
 
 void pare_summary_print(const pare_arguments *arguments, const json_t *report) {
@@ -112,11 +114,14 @@ void pare_summary_print(const pare_arguments *arguments, const json_t *report) {
         if (json_is_string(json_array_get(warnings, i)))
             pare_terminal_say("note: %s", json_string_value(json_array_get(warnings, i)));
     print_sizes(report);
-    if (json_array_size(layers)) printf("\nwidths kept\n");
-    pare_document_print_widths(layers, "  ");
+    const json_t *sparsity = pare_document_at(report, "sparsity");
+    pare_sparse_summary_print(sparsity);
+    if (json_array_size(layers) && !sparsity) printf("\nwidths kept\n");
+    if (!sparsity) pare_document_print_widths(layers, "  ");
     print_trace(pare_document_at(report, "trace"));
     print_stages(pare_document_at(report, "seconds"));
     if (peak) printf("anonymous memory at most %s\n", pare_bytes_show(peak).text);
+    if (arguments->densities) printf("\nmask densities written to %s\n", arguments->densities);
     if (arguments->scores) printf("\nscores written to %s\n", arguments->scores);
     print_output(pare_document_at(report, "output"));
 }

@@ -20,6 +20,15 @@ typedef enum pare_sample_gradients {
     PARE_SAMPLES_ABSOLUTES
 } pare_sample_gradients;
 
+/* The gradient at the output of one linear layer, as the backward has it: operands of one micro-batch. The outputs of
+ * gate and up lie by feature where there are many tokens (see block_linear.h). */
+typedef struct pare_linear_output {
+    const void *gradient; /* [tokens, width], or [width, tokens] if by_feature; width: the rows of the weight */
+    int64_t first_token;  /* of the batch */
+    int64_t tokens, width;
+    bool by_feature;
+} pare_linear_output;
+
 /* Receives gradients as they appear; what it is shown is gone after the call.
  *
  * rows: weight gradients, some rows at a time, each tensor's rows in order and complete before the next tensor's.
@@ -29,7 +38,11 @@ typedef enum pare_sample_gradients {
  * output_gradient, middle_gradient: dL/d(residual stream) where it leaves a block, and between the block's attention
  * and its FFN; float [tokens, d] of tokens [first_token, first_token + tokens) of the batch. Called for every
  * micro-batch of every layer that the backward reaches, from the last layer down: the output's before anything else of
- * that micro-batch and layer, the middle's after the FFN's own gradients. */
+ * that micro-batch and layer, the middle's after the FFN's own gradients.
+ *
+ * linear_gradient: dL/dy of each linear layer y = W x: q and k before the rotary embedding, O and Down the residual
+ * stream as operands. For every micro-batch of every layer that the backward reaches, in the order down, gate, up, O,
+ * q, k, v; not where the weight has no rows. */
 typedef struct pare_gradient_sink {
     bool (*wants)(void *context, size_t id);
     pare_status (*rows)(void *context, size_t id, int64_t first, int64_t rows, int64_t columns, const float *gradient,
@@ -39,7 +52,9 @@ typedef struct pare_gradient_sink {
                                    const float *gradient); /* or NULL */
     pare_status (*middle_gradient)(void *context, uint32_t layer, int64_t first_token, int64_t tokens,
                                    const float *gradient); /* or NULL */
-    uint32_t lowest_layer; /* that these two want to see, though no tensor so low is wanted */
+    pare_status (*linear_gradient)(void *context, uint32_t layer, pare_role role,
+                                   const pare_linear_output *gradient); /* or NULL */
+    uint32_t lowest_layer; /* that these three want to see, though no tensor so low is wanted */
     void *context;
 } pare_gradient_sink;
 

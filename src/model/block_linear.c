@@ -153,10 +153,22 @@ static pare_status weight_samples(const pare_block *block, const pare_block_grad
     return sums && g->last ? sink->rows(sink->context, id, 0, l.out, l.in, sums, sample_sums) : PARE_OK;
 }
 
+static pare_status show_gradient(const pare_block *block, const pare_block_gradients *g, pare_role role,
+                                 const linear *l, const void *dy) {
+    const pare_gradient_sink *sink = g->sink;
+    pare_linear_output shown = {.gradient = dy,
+                                .first_token = g->first_token,
+                                .tokens = l->tokens,
+                                .width = l->out,
+                                .by_feature = l->y_by_feature};
+    return sink->linear_gradient && l->out ? sink->linear_gradient(sink->context, block->layer, role, &shown) : PARE_OK;
+}
+
 pare_status pare_linear_weight_gradient(const pare_block *block, const pare_block_gradients *g, pare_role role,
                                         const void *dy, const void *x) {
     linear l = linear_of(block, role);
     size_t id = pare_tensor_id(block->layer, role);
+    PARE_TRY(show_gradient(block, g, role, &l, dy));
     if (!l.out || !l.in || !g->sink->wants(g->sink->context, id)) return PARE_OK;
     if (g->sink->samples) return weight_samples(block, g, role, dy, x);
     pare_matmul shape = {.batch = 1,

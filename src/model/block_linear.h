@@ -19,9 +19,9 @@ pare_status pare_linear_forward(const pare_block *block, pare_role role, const v
 /* dx (+)= dy W */
 pare_status pare_linear_input_gradient(const pare_block *block, pare_role role, const void *dy, bool accumulate,
                                        float *dx);
-/* dW [out, in] = dy^T x, handed to the sink some rows at a time, or added up over micro-batches first. Where the sink
- * wants samples, sequence by sequence: dy_j^T x_j is c_j = g_j / N, so (1/N) sum g_j^2 = N sum c_j^2 and (1/N) sum
- * |g_j| = sum |c_j|. */
+/* Shows dy to the sink, then makes dW [out, in] = dy^T x where it is wanted: handed to the sink some rows at a time, or
+ * added up over micro-batches first. Where the sink wants samples, sequence by sequence: dy_j^T x_j is c_j = g_j / N,
+ * so (1/N) sum g_j^2 = N sum c_j^2 and (1/N) sum |g_j| = sum |c_j|. */
 pare_status pare_linear_weight_gradient(const pare_block *block, const pare_block_gradients *gradients, pare_role role,
                                         const void *dy, const void *x);
 

@@ -120,9 +120,10 @@ pare_status pare_pass_forward_from(pare_pass *pass, const pare_source *source, u
     return blocks_forward(pass, source, layer);
 }
 
-/* Something in the layer, or the residual stream there. */
+/* Something in the layer, or gradients of what flows there. */
 static bool wants_layer(const pare_gradient_sink *sink, uint32_t layer) {
-    if ((sink->output_gradient || sink->middle_gradient) && layer >= sink->lowest_layer) return true;
+    bool looks = sink->output_gradient || sink->middle_gradient || sink->linear_gradient;
+    if (looks && layer >= sink->lowest_layer) return true;
     for (int role = 0; role < PARE_LAYER_ROLES; role++)
         if (sink->wants(sink->context, pare_tensor_id(layer, (pare_role)role))) return true;
     return false;

@@ -77,7 +77,8 @@ pare_status pare_pass_logits(pare_pass *pass, const pare_source *source, int64_t
 
 /* Forward, loss (mean over all next tokens) and backward in one; gradients of that mean go to the sink. The pass goes
  * no further down than the lowest tensor the sink wants in a layer that the source does not skip (or than the sink's
- * lowest_layer, if it looks at the residual stream); a skipped layer has no gradients. */
+ * lowest_layer, if it looks at the residual stream or at outputs of linear layers); a skipped layer has no gradients.
+ */
 pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const uint32_t *ids,
                                const pare_gradient_sink *sink, double *loss);
 

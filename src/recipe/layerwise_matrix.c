@@ -137,8 +137,7 @@ static pare_status refine(matrix *m) {
 }
 
 static pare_status fit(matrix *m) {
-    pare_masked_cg options = {.iterations = m->l->recipe->cg_iterations, .damping = m->l->job->recipe->damping};
-    return pare_masked_cg_run(&options, m->l->dense, m->sight->gram, &m->mask, m->l->weights);
+    return pare_masked_cg(m->l->dense, m->sight->gram, &m->mask, m->l->recipe->cg_iterations, m->l->weights);
 }
 
 static pare_status alternate(matrix *m) {

@@ -1,5 +1,6 @@
 /* pare_prune: walks a recipe through the rooms, from the checkpoint to the smaller model. */
 #include "calibrate/calibration.h"
+#include "checkpoint/archive.h"
 #include "recipe/prune_job.h"
 #include "support/file.h"
 #include "support/memory.h"
@@ -62,6 +63,7 @@ static pare_status write_model(pare_prune_job *job) {
     json_decref(recipe);
     if (status == PARE_OK) status = pare_cut_config(job->current, &job->selection, &config, &job->kind);
     if (status == PARE_OK) status = pare_cut_write(job->current, &job->selection, &job->repaired, folder, job->runtime);
+    if (status == PARE_OK && job->options->archive) status = pare_archive_replace(folder, job->runtime, NULL);
     if (status == PARE_OK) status = pare_output_write_text(job->output, "config.json", config);
     if (status == PARE_OK) status = pare_output_write_text(job->output, "pruning.json", manifest);
     if (status == PARE_OK) status = pare_output_carry_over(job->output);

@@ -154,6 +154,9 @@ pare_status pare_prune_prepare(pare_prune_job *job) {
                          "leave out --scores, or take another method",
                          job->recipe.name);
     if (o->scores) PARE_TRY(pare_staged_check(o->scores, directory, o->dry_run ? NULL : o->output));
+    if (o->archive && job->recipe.mode != PARE_MODE_ELEMENT)
+        return pare_fail(PARE_BAD_ARGUMENT, "--archive packs zeros: give --sparsity or --pattern with it");
     if (o->dry_run) return PARE_OK;
-    return pare_output_begin(o->output, directory, o->force, job->goal.bytes + SMALL_FILES, &job->output);
+    uint64_t bytes = job->goal.bytes * (o->archive ? 2 : 1) + SMALL_FILES;
+    return pare_output_begin(o->output, directory, o->force, bytes, &job->output);
 }

@@ -1,10 +1,11 @@
 #include "repair/admm.h"
 #include "repair/layer_error.h"
+#include "repair/masked_cg.h"
 #include "support/finite.h"
 #include "support/memory.h"
+#include "support/product.h"
 #include "support/vectorize.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <string.h>
 
@@ -25,8 +26,9 @@ typedef struct work {
 } work;
 
 uint64_t pare_admm_bytes(int64_t rows, int64_t columns) {
+    uint64_t refine = pare_masked_cg_bytes(rows, columns), error = pare_layer_error_bytes(rows, columns);
     return (uint64_t)(3 * rows * columns + columns * columns + columns) * sizeof(float) +
-           2 * (uint64_t)rows * sizeof(double) + pare_layer_error_bytes(rows, columns);
+           2 * (uint64_t)rows * sizeof(double) + (refine > error ? refine : error);
 }
 
 static void work_free(work *w) {
@@ -120,9 +122,8 @@ static void solve(work *w) {
         w->weights[i] = w->dense[i];
         w->feasible[i] -= w->dual[i] + w->dense[i];
     }
-    pare_blas_threads();
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)w->rows, (int)w->columns, (int)w->columns, 1.0f,
-                w->feasible, (int)w->columns, w->inverse, (int)w->columns, 1.0f, w->weights, (int)w->columns);
+    pare_product(w->rows, w->columns, w->columns, 1.0f, (pare_rows){w->feasible, w->columns},
+                 (pare_rows){w->inverse, w->columns}, 1.0f, w->weights, w->columns);
 }
 
 /* How sparse the mask is in iteration i: cubic, steep at first, and done by the last iteration. */
@@ -139,17 +140,22 @@ static pare_status choose(work *w, int32_t i) {
     return pare_element_select(w->feasible, &target, w->mask);
 }
 
+PARE_VECTORIZE static void project_row(const uint64_t *word, int64_t n, const float *weights, float *dual,
+                                       float *feasible) {
+    for (int64_t j = 0; j < n; j++) {
+        float sum = weights[j] + dual[j];
+        bool kept = word[j / 64] >> (j % 64) & 1;
+        feasible[j] = kept ? sum : 0.0f;
+        dual[j] = kept ? 0.0f : sum;
+    }
+}
+
 /* Z = W + V on the mask, V = W + V - Z */
 static void project(work *w) {
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < w->rows; row++)
-        for (int64_t j = 0; j < w->columns; j++) {
-            int64_t k = row * w->columns + j;
-            float sum = w->weights[k] + w->dual[k];
-            bool kept = pare_element_kept(w->mask, row, j);
-            w->feasible[k] = kept ? sum : 0.0f;
-            w->dual[k] = kept ? 0.0f : sum;
-        }
+        project_row(w->mask->word + row * w->mask->stride, w->columns, w->weights + row * w->columns,
+                    w->dual + row * w->columns, w->feasible + row * w->columns);
 }
 
 static pare_status iterate(work *w) {
@@ -189,6 +195,7 @@ static pare_status run(work *w, pare_damping *damping) {
     memcpy(w->weights, w->feasible, (size_t)(w->rows * w->columns) * sizeof *w->weights);
     scale_rows(w, w->weights, true);
     scale_rows(w, w->dense, true);
+    if (w->admm->refine > 0) PARE_TRY(pare_masked_cg(w->dense, w->gram, w->mask, w->admm->refine, w->weights));
     return keep_better(w);
 }
 

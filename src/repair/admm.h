@@ -14,6 +14,7 @@ typedef struct pare_admm {
     const pare_element_target *choose; /* the mask is chosen again, ever sparser (cubic), in the first `gradual`
                                         * iterations: by |w + v| (normalised); NULL: it is given */
     int32_t gradual;
+    int32_t refine; /* steps of masked conjugate gradients at the end (masked_cg.h); 0: none */
 } pare_admm;
 
 /* weights: float [rows, columns] in: dense, out: fitted, exact +0 where the mask prunes. gram: float [columns, columns]

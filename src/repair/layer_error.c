@@ -1,12 +1,10 @@
 #include "repair/layer_error.h"
-#include "support/cholesky.h"
 #include "support/memory.h"
+#include "support/product.h"
 #include "support/vectorize.h"
 
-#include <cblas.h>
-
 /* Rows in hand, and the depth and width of a product in fp32. */
-enum { ROWS = 1024, TILE = 512 };
+enum { ROWS = 2048, TILE = 512 };
 
 typedef struct work {
     const float *gram;
@@ -54,8 +52,8 @@ PARE_VECTORIZE static double dot(const float *a, const float *b, int64_t n) {
 static void add_tile(const work *w, int64_t count, int64_t from, int64_t to) {
     int64_t n = w->columns, depth = at_most(n - from, TILE), width = at_most(n - to, TILE);
     double factor = from == to ? 1.0 : 2.0;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)count, (int)width, (int)depth, 1.0f, w->rows + from,
-                (int)n, w->gram + from * n + to, (int)n, 0.0f, w->product, TILE);
+    pare_product(count, width, depth, 1.0f, (pare_rows){w->rows + from, n}, (pare_rows){w->gram + from * n + to, n},
+                 0.0f, w->product, TILE);
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < count; row++)
         w->sums[row] += factor * dot(w->product + row * TILE, w->rows + row * n + to, width);
@@ -80,7 +78,6 @@ pare_status pare_layer_error_rows(const float *before, const float *after, const
                                   int64_t columns, double *errors) {
     work w;
     PARE_TRY(work_new(gram, rows, columns, &w));
-    pare_blas_threads();
     for (int64_t first = 0; first < rows; first += ROWS) {
         int64_t count = at_most(rows - first, ROWS), offset = first * columns;
         w.sums = errors + first;

@@ -1,9 +1,8 @@
 #include "repair/masked_cg.h"
-#include "support/cholesky.h"
 #include "support/memory.h"
+#include "support/product.h"
 #include "support/vectorize.h"
 
-#include <cblas.h>
 #include <math.h>
 
 /* Rows are independent: this many at a time bound the temporaries. */
@@ -13,10 +12,9 @@ typedef struct work {
     const float *dense, *gram;
     const pare_element_mask *mask;
     int64_t first, count, columns;
-    float lambda;
     float *residual, *direction, *product; /* [ROWS, columns] */
-    float *inverse;                        /* [columns] one over the damped diagonal; 0 for dead inputs */
-    double *energy;                        /* [ROWS] residual^2 over the damped diagonal; < 0: the row is done */
+    float *inverse;                        /* [columns] one over the diagonal; 0 for dead inputs */
+    double *energy;                        /* [ROWS] residual^2 over the diagonal; < 0: the row is done */
 } work;
 
 static int64_t at_most(int64_t n, int64_t limit) {
@@ -36,8 +34,7 @@ static void work_free(work *w) {
     pare_free(w->energy);
 }
 
-static pare_status work_new(const float *dense, const float *gram, const pare_element_mask *mask, double damping,
-                            work *w) {
+static pare_status work_new(const float *dense, const float *gram, const pare_element_mask *mask, work *w) {
     *w = (work){.dense = dense, .gram = gram, .mask = mask, .columns = mask->columns};
     size_t count = (size_t)at_most(mask->rows, ROWS), size = count * (size_t)w->columns;
     pare_status status = pare_alloc(&w->residual, size, sizeof(float), "conjugate gradients");
@@ -49,25 +46,17 @@ static pare_status work_new(const float *dense, const float *gram, const pare_el
         work_free(w);
         return status;
     }
-    double sum = 0.0;
-    for (int64_t i = 0; i < w->columns; i++)
-        sum += (double)gram[i * (w->columns + 1)];
-    w->lambda = w->columns ? (float)(damping * sum / (double)w->columns) : 0.0f;
     for (int64_t i = 0; i < w->columns; i++) {
-        float diagonal = gram[i * (w->columns + 1)] + w->lambda;
+        float diagonal = gram[i * (w->columns + 1)];
         w->inverse[i] = diagonal > 0.0f ? 1.0f / diagonal : 0.0f;
     }
     return PARE_OK;
 }
 
-/* product = rows (G + lambda I) */
+/* product = rows G */
 static void multiply(const work *w, const float *rows) {
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < w->count * w->columns; i++)
-        w->product[i] = w->lambda * rows[i];
-    pare_blas_threads();
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)w->count, (int)w->columns, (int)w->columns, 1.0f, rows,
-                (int)w->columns, w->gram, (int)w->columns, 1.0f, w->product, (int)w->columns);
+    int64_t n = w->columns;
+    pare_product(w->count, n, n, 1.0f, (pare_rows){rows, n}, (pare_rows){w->gram, n}, 0.0f, w->product, n);
 }
 
 static double sum_of(const double lanes[LANES]) {
@@ -88,7 +77,7 @@ PARE_VECTORIZE static double dot(const float *a, const float *b, int64_t n) {
     return sum_of(lanes);
 }
 
-/* sum of r^2 over the damped diagonal */
+/* sum of r^2 over the diagonal */
 PARE_VECTORIZE static double preconditioned(const float *r, const float *inverse, int64_t n) {
     double lanes[LANES] = {0.0};
     int64_t i = 0;
@@ -113,13 +102,16 @@ PARE_VECTORIZE static void turn(float *direction, float factor, const float *res
 }
 
 /* Only kept weights move. */
-static void clear_pruned(const work *w, int64_t row, float *values) {
-    const uint64_t *word = w->mask->word + (w->first + row) * w->mask->stride;
-    for (int64_t j = 0; j < w->columns; j++)
+PARE_VECTORIZE static void clear(const uint64_t *word, int64_t n, float *values) {
+    for (int64_t j = 0; j < n; j++)
         values[j] = word[j / 64] >> (j % 64) & 1 ? values[j] : 0.0f;
 }
 
-/* residual = (w0 - w) (G + lambda I) on the mask, and the first direction */
+static void clear_pruned(const work *w, int64_t row, float *values) {
+    clear(w->mask->word + (w->first + row) * w->mask->stride, w->columns, values);
+}
+
+/* residual = (w0 - w) G on the mask, and the first direction */
 static void start(work *w, const float *weights) {
     int64_t n = w->columns;
 #pragma omp parallel for schedule(static)
@@ -152,17 +144,17 @@ static void step_row(work *w, int64_t row, float *weights) {
     turn(direction, (float)(w->energy[row] / energy), residual, w->inverse, n);
 }
 
-pare_status pare_masked_cg_run(const pare_masked_cg *cg, const float *dense, const float *gram,
-                               const pare_element_mask *mask, float *weights) {
+pare_status pare_masked_cg(const float *dense, const float *gram, const pare_element_mask *mask, int32_t iterations,
+                           float *weights) {
     work w;
-    PARE_TRY(work_new(dense, gram, mask, cg->damping, &w));
+    PARE_TRY(work_new(dense, gram, mask, &w));
     pare_element_mask_apply(mask, weights);
     pare_status status = PARE_OK;
     for (w.first = 0; w.first < mask->rows && status == PARE_OK; w.first += ROWS) {
         float *rows = weights + w.first * w.columns;
         w.count = at_most(mask->rows - w.first, ROWS);
-        if (cg->iterations > 0) start(&w, rows);
-        for (int32_t i = 0; i < cg->iterations && status == PARE_OK; i++) {
+        if (iterations > 0) start(&w, rows);
+        for (int32_t i = 0; i < iterations && status == PARE_OK; i++) {
             multiply(&w, w.direction);
 #pragma omp parallel for schedule(static)
             for (int64_t row = 0; row < w.count; row++)

@@ -1,22 +1,17 @@
 /* Weights under a fixed mask by conjugate gradients: what ALPS (arXiv 2406.07831) ends with. Every row minimises
- * (w - w0) (G + lambda I) (w - w0)^T over its kept weights, with that matrix's diagonal as preconditioner; all rows
+ * (w - w0) G (w - w0)^T over its kept weights, with the diagonal of G as preconditioner; all rows
  * share the product with G. Approaches the exact least squares on the support without factoring a matrix per row. */
 #ifndef PARE_REPAIR_MASKED_CG_H
 #define PARE_REPAIR_MASKED_CG_H
 
 #include "select/element_mask.h"
 
-typedef struct pare_masked_cg {
-    int32_t iterations;
-    double damping; /* of G, as a share of the mean of its diagonal: a pull towards w0 */
-} pare_masked_cg;
-
 /* weights: float [rows, columns], in: a start, out: fitted, exact +0 where the mask prunes. dense: float [rows,
- * columns], the target w0. gram: float [columns, columns] symmetric, both triangles. A row's damped error falls at
- * every step but for the rounding of fp32; a row stops where its direction has no curvature left. Without damping,
- * weights of inputs that were always 0 stay as they are. */
-pare_status pare_masked_cg_run(const pare_masked_cg *cg, const float *dense, const float *gram,
-                               const pare_element_mask *mask, float *weights);
+ * columns], the target w0. gram: float [columns, columns] symmetric, both triangles. A row's error falls at every step
+ * but for the rounding of fp32; a row stops where its direction has no curvature left. Weights of inputs that were
+ * always 0 stay as they are. */
+pare_status pare_masked_cg(const float *dense, const float *gram, const pare_element_mask *mask, int32_t iterations,
+                           float *weights);
 uint64_t pare_masked_cg_bytes(int64_t rows, int64_t columns); /* of temporaries */
 
 #endif

@@ -5,9 +5,9 @@
 #include "repair/obs_update.h"
 #include "support/finite.h"
 #include "support/memory.h"
+#include "support/product.h"
 #include "support/vectorize.h"
 
-#include <cblas.h>
 #include <omp.h>
 #include <string.h>
 
@@ -229,10 +229,9 @@ static void eliminate_rows(work *w, lanes *t, int64_t row, int64_t first, int64_
 /* columns from .. end -= errors U[at .. at + depth, from .. end] */
 static void push(const work *w, const float *errors, int64_t at, int64_t depth, int64_t from, int64_t end) {
     if (from >= end || w->factor->identity) return;
-    pare_blas_threads();
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)w->rows, (int)(end - from), (int)depth, -1.0f, errors,
-                (int)w->stretch, w->factor->upper + at * w->columns + from, (int)w->columns, 1.0f, w->weights + from,
-                (int)w->columns);
+    int64_t n = w->columns;
+    pare_product(w->rows, end - from, depth, -1.0f, (pare_rows){errors, w->stretch},
+                 (pare_rows){w->factor->upper + at * n + from, n}, 1.0f, w->weights + from, n);
 }
 
 static void run_stretch(work *w, int64_t start, int64_t end) {

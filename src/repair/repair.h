@@ -26,7 +26,6 @@ typedef enum pare_stage { PARE_STAGE_ATTENTION, PARE_STAGE_FFN, PARE_STAGES } pa
 typedef struct pare_stage_signal {
     const float *rows;   /* [d] worth of the output's channels, for the choice of units */
     const float *metric; /* [d, d] the same as a symmetric matrix, instead: mean of g g^T, g = dL/d output */
-    const float *tokens; /* [tokens] weights of the calibration tokens in all sums, >= 0 */
     const double *units; /* [K or F] energy that the loss sees in each KV group or channel: the error of losing a unit
                           * is multiplied by (units / its energy under rows or metric)^unit_power */
 } pare_stage_signal;
@@ -70,7 +69,7 @@ typedef struct pare_repair_job {
 /* Of one stage. Not fitted: all zero. */
 typedef struct pare_stage_fit {
     bool fitted, readers_fitted;
-    pare_fit output;  /* errors over all tokens, by weight, before and after */
+    pare_fit output;  /* errors over all tokens, before and after */
     pare_fit readers; /* of the normed hidden state */
 } pare_stage_fit;
 

@@ -3,8 +3,8 @@
 #ifndef PARE_REPAIR_REPAIR_INTERNAL_H
 #define PARE_REPAIR_REPAIR_INTERNAL_H
 
-#include "model/walk.h"
 #include "calibrate/gram.h"
+#include "model/walk.h"
 #include "repair/repair.h"
 
 /* Fitted matrices of the stage in hand: the output in slot 0, then its readers in the order of their roles. */
@@ -38,8 +38,6 @@ typedef struct pare_repair {
     float *norm;           /* [d] the pruned model's norm in hand */
     float *difference;     /* [micro-batch tokens, d] */
     void *residual;        /* operand, the same */
-    void *scaled;          /* operand [micro-batch tokens, widest], with token weights */
-    float *row;            /* as pare_inputs_scale wants it */
     pare_slot slot[PARE_SLOTS];
 } pare_repair;
 

@@ -64,14 +64,6 @@ static int slots(const pare_repair_job *job) {
     return pare_repair_fits_readers(job) ? PARE_SLOTS : 1;
 }
 
-static bool has_token_weights(const pare_repair_job *job) {
-    const pare_repair_options *o = &job->options;
-    for (uint32_t layer = 0; o->signals && layer < job->source->model->config.layers; layer++)
-        for (int stage = 0; stage < PARE_STAGES; stage++)
-            if (o->signals[layer][stage].tokens) return true;
-    return false;
-}
-
 static bool has_metric(const pare_repair_job *job) {
     const pare_repair_options *o = &job->options;
     for (uint32_t layer = 0; o->signals && layer < job->source->model->config.layers; layer++)
@@ -92,19 +84,13 @@ static int64_t most_at_once(const pare_repair_job *job) {
     return most;
 }
 
-static int64_t row_elements(int64_t tokens, int64_t widest) {
-    return larger(PARE_SCALE_CHUNK, larger(tokens, widest));
-}
-
 /* Everything that depends on the micro-batch goes to `activations`. */
 static void measure_batch(const pare_repair_job *job, int64_t micro, pare_repair_memory *out) {
     const pare_model *model = job->source->model;
     uint64_t operand = pare_operand_size(job->source->backend), d = model->config.hidden;
-    uint64_t tokens = (uint64_t)(micro * job->length), widest = (uint64_t)widest_input(&model->config);
+    uint64_t tokens = (uint64_t)(micro * job->length);
     out->micro_batch = micro;
     out->activations = pare_walk_bytes(job->source, job->length, micro) + tokens * d * (sizeof(float) + operand);
-    out->activations += (uint64_t)row_elements((int64_t)tokens, (int64_t)widest) * sizeof(float);
-    if (has_token_weights(job)) out->activations += tokens * widest * operand;
 }
 
 static void measure_fixed(const pare_repair_job *job, const pare_selection *selection, pare_repair_memory *out) {
@@ -158,7 +144,7 @@ static pare_status allocate_streams(pare_repair *r, const pare_repair_memory *pl
 
 static pare_status allocate_buffers(pare_repair *r) {
     size_t d = (size_t)r->hidden, widest = (size_t)r->widest, operand = pare_operand_size(r->backend);
-    size_t tokens = (size_t)(r->micro_batch * r->job->length), row = (size_t)row_elements((int64_t)tokens, r->widest);
+    size_t tokens = (size_t)(r->micro_batch * r->job->length);
     bool readers = pare_repair_fits_readers(r->job);
     PARE_TRY(pare_alloc_uninitialized(&r->gram, widest * widest, sizeof(float), "Gram matrix"));
     PARE_TRY(pare_alloc_uninitialized(&r->cross, d * widest, sizeof(float), "cross products"));
@@ -166,9 +152,6 @@ static pare_status allocate_buffers(pare_repair *r) {
     PARE_TRY(pare_alloc_uninitialized(&r->norm, d, sizeof(float), "norm"));
     PARE_TRY(pare_alloc_uninitialized(&r->difference, tokens * d, sizeof(float), "targets"));
     PARE_TRY(pare_alloc_uninitialized(&r->residual, tokens * d, operand, "targets"));
-    PARE_TRY(pare_alloc_uninitialized(&r->row, row, sizeof(float), "inputs in hand"));
-    if (has_token_weights(r->job))
-        PARE_TRY(pare_alloc_uninitialized(&r->scaled, tokens * widest, operand, "weighted inputs"));
     if (readers) {
         PARE_TRY(pare_alloc_uninitialized(&r->result, d * widest, sizeof(float), "fitted readers"));
         PARE_TRY(pare_alloc_uninitialized(&r->map, d * d, sizeof(float), "map of readers"));
@@ -207,8 +190,7 @@ pare_status pare_repair_set_up(const pare_repair_job *job, pare_selection *selec
 }
 
 void pare_repair_clear(pare_repair *r) {
-    void *all[] = {r->gram, r->cross,      r->weights,  r->result, r->map,
-                   r->norm, r->difference, r->residual, r->scaled, r->row};
+    void *all[] = {r->gram, r->cross, r->weights, r->result, r->map, r->norm, r->difference, r->residual};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     for (int i = 0; i < PARE_SLOTS; i++) {

@@ -35,14 +35,13 @@ const void *pare_slot_fill(const pare_repair *r, pare_slot *slot, size_t id, int
     return slot->operand;
 }
 
-/* difference <- alpha sqrt(s_t) (target of the dense model - what the output makes of the inputs at hand), as operands
+/* difference <- alpha (target of the dense model - what the output makes of the inputs at hand), as operands
  * in `residual`; *energy grows by its squares. */
 static pare_status residual(pare_repair *r, const pare_stage_run *run, int64_t sequence, double *energy) {
     int64_t d = r->hidden, first = sequence * r->job->length, tokens = run->pruned.batch * r->job->length;
-    const float *weight = run->signal->tokens ? run->signal->tokens + first : NULL, *target = r->dense + first * d;
+    const float *target = r->dense + first * d, factor = (float)r->job->options.alpha;
     PARE_TRY(run_output(&run->pruned, run->stage, r->pruned + first * d, r->difference));
     for (int64_t t = 0; t < tokens; t++) {
-        float factor = (float)r->job->options.alpha * (weight ? sqrtf(weight[t]) : 1.0f);
         double sum = 0.0;
         for (int64_t k = 0, i = 0; i < d; i++) {
             float *value = &r->difference[t * d + i];
@@ -70,10 +69,6 @@ static pare_status moments(pare_repair *r, pare_stage_run *run, bool reach, doub
         }
         PARE_TRY(run_inner(&run->pruned, run->stage, r->pruned + first * r->hidden, &inputs));
         if (reach) PARE_TRY(residual(r, run, s, energy));
-        if (run->signal->tokens) {
-            pare_inputs_scale(r->backend, &inputs, run->signal->tokens + first, r->row, r->scaled);
-            inputs.x = r->scaled;
-        }
         PARE_TRY(pare_gram_add(r->backend, &inputs, s == 0, r->gram));
         if (reach) PARE_TRY(pare_cross_add(r->backend, &inputs, r->residual, r->hidden, s == 0, r->cross));
         PARE_TRY(pare_interrupted());

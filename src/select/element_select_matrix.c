@@ -3,6 +3,7 @@
  * together there and cut as a row is. */
 #include "select/element_select_internal.h"
 #include "support/memory.h"
+#include "support/vectorize.h"
 
 #include <omp.h>
 #include <string.h>
@@ -104,8 +105,9 @@ pare_status pare_global_threshold_pass(pare_global_threshold *threshold, double 
     return status;
 }
 
-static int64_t count_equal(const float *x, int64_t n, float value) {
-    int64_t count = 0;
+/* n < 2^32 */
+PARE_VECTORIZE static int64_t count_equal(const float *x, int64_t n, float value) {
+    uint32_t count = 0;
     for (int64_t i = 0; i < n; i++)
         count += x[i] == value;
     return count;

@@ -1,14 +1,14 @@
-/* Gram matrices and cross products against plain sums, both layouts, both operand types, with token weights. */
+/* Gram matrices and cross products against plain sums, both layouts, both operand types. */
 #include "backend/backend.h"
-#include "golden.h"
 #include "calibrate/gram.h"
+#include "golden.h"
 #include "support/memory.h"
 #include "support/random.h"
 
 enum { TOKENS = 70, WIDTH = 13, ROWS = 5, BATCHES = 3 };
 
 typedef struct batch {
-    float x[TOKENS * WIDTH], r[TOKENS * ROWS], weight[TOKENS]; /* as floats, by token */
+    float x[TOKENS * WIDTH], r[TOKENS * ROWS]; /* as floats, by token */
 } batch;
 
 static void make(batch *b, uint64_t seed, pare_dtype operand) {
@@ -17,8 +17,6 @@ static void make(batch *b, uint64_t seed, pare_dtype operand) {
         b->x[i] = (float)(pare_random_uniform(&random) - 0.3);
     for (int i = 0; i < TOKENS * ROWS; i++)
         b->r[i] = (float)(pare_random_uniform(&random) - 0.5);
-    for (int t = 0; t < TOKENS; t++)
-        b->weight[t] = (float)pare_random_uniform(&random) * 3.0f;
     for (int i = 0; i < TOKENS * WIDTH && operand == PARE_DTYPE_BF16; i++)
         b->x[i] = pare_bf16_to_float(pare_float_to_bf16(b->x[i]));
     for (int i = 0; i < TOKENS * ROWS && operand == PARE_DTYPE_BF16; i++)
@@ -37,8 +35,8 @@ static void *operands(const pare_backend *backend, const float *x, int rows, int
     return out;
 }
 
-/* |sum - plain| may be the fp32 rounding of BATCHES * TOKENS products; scaled operands are rounded once more. */
-static void compare(const batch *all, const float *sum, bool cross, bool weighted, double unit) {
+/* |sum - plain| may be the fp32 rounding of BATCHES * TOKENS products. */
+static void compare(const batch *all, const float *sum, bool cross) {
     int rows = cross ? ROWS : WIDTH;
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < WIDTH; j++) {
@@ -46,19 +44,18 @@ static void compare(const batch *all, const float *sum, bool cross, bool weighte
             for (int b = 0; b < BATCHES; b++)
                 for (int t = 0; t < TOKENS; t++) {
                     double left = (double)(cross ? all[b].r[t * ROWS + i] : all[b].x[t * WIDTH + i]);
-                    double root = weighted ? sqrt((double)all[b].weight[t]) : 1.0;
-                    double term = left * (double)all[b].x[t * WIDTH + j] * (cross ? root : root * root);
+                    double term = left * (double)all[b].x[t * WIDTH + j];
                     plain += term;
                     size += fabs(term);
                 }
-            double bound = size * (BATCHES * TOKENS * 0x1p-24 + (weighted ? 2.0 * unit : 0.0));
+            double bound = size * (BATCHES * TOKENS * 0x1p-24);
             assert_true(fabs((double)sum[i * WIDTH + j] - plain) <= bound);
         }
 }
 
-static void check(pare_compute compute, bool by_feature, bool weighted) {
+static void check(pare_compute compute, bool by_feature) {
     static batch all[BATCHES];
-    static float gram[WIDTH * WIDTH], cross[ROWS * WIDTH], row[PARE_SCALE_CHUNK];
+    static float gram[WIDTH * WIDTH], cross[ROWS * WIDTH];
     pare_backend *backend;
     assert_int_equal(pare_backend_open_cpu(compute, 1, &backend), PARE_OK);
     for (int b = 0; b < BATCHES; b++) {
@@ -66,25 +63,22 @@ static void check(pare_compute compute, bool by_feature, bool weighted) {
         void *x = operands(backend, all[b].x, TOKENS, WIDTH, by_feature);
         void *r = operands(backend, all[b].r, TOKENS, ROWS, false);
         pare_inputs inputs = {.x = x, .tokens = TOKENS, .width = WIDTH, .by_feature = by_feature};
-        if (weighted) pare_inputs_scale(backend, &inputs, all[b].weight, row, x);
         assert_int_equal(pare_gram_add(backend, &inputs, b == 0, gram), PARE_OK);
         assert_int_equal(pare_cross_add(backend, &inputs, r, ROWS, b == 0, cross), PARE_OK);
         pare_free(x);
         pare_free(r);
     }
-    double unit = backend->operand == PARE_DTYPE_BF16 ? 0x1p-8 : 0x1p-23;
-    compare(all, gram, false, weighted, unit);
-    compare(all, cross, true, weighted, unit);
+    compare(all, gram, false);
+    compare(all, cross, true);
     pare_backend_close(backend);
 }
 
 static void sums_are_plain_sums(void **state) {
     (void)state;
-    for (int by_feature = 0; by_feature < 2; by_feature++)
-        for (int weighted = 0; weighted < 2; weighted++) {
-            check(PARE_COMPUTE_FP32, by_feature, weighted);
-            check(PARE_COMPUTE_BF16, by_feature, weighted);
-        }
+    for (int by_feature = 0; by_feature < 2; by_feature++) {
+        check(PARE_COMPUTE_FP32, by_feature);
+        check(PARE_COMPUTE_BF16, by_feature);
+    }
 }
 
 int main(void) {

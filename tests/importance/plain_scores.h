@@ -52,6 +52,26 @@ static inline void plain_close(plain *p) {
     free(p->folder);
 }
 
+/* l_p norm of a row or column of the stored weights, p = 1 or 2. */
+static inline double plain_norm(const pare_tensor *tensor, bool by_column, int64_t index, int order) {
+    int64_t rows, columns;
+    double sum = 0.0;
+    pare_tensor_matrix(tensor, &rows, &columns);
+    for (int64_t i = 0; i < (by_column ? rows : columns); i++) {
+        size_t at = (size_t)(by_column ? i * columns + index : index * columns + i);
+        float stored;
+        pare_to_float(&stored, (const char *)tensor->data + at * pare_dtype_size(tensor->dtype), tensor->dtype, 1);
+        sum += pow(fabs((double)stored), order);
+    }
+    return pow(sum, 1.0 / order);
+}
+
+/* What plain_element knows: all that the rows of a structured score bring, but random draws. */
+static inline bool plain_knows(const pare_salience *salience) {
+    return !(salience->needs & (PARE_NEEDS_OUTPUTS | PARE_NEEDS_INVERSE | PARE_NEEDS_WHOLE)) &&
+           salience != &pare_salience_stochria;
+}
+
 /* The formulas of salience.h once more. */
 static inline double plain_element(const plain *p, const pare_salience *salience, size_t id, int64_t row,
                                    int64_t column) {
@@ -68,8 +88,17 @@ static inline double plain_element(const plain *p, const pare_salience *salience
     if (salience == &pare_salience_mixed) return fabs(w * g - 0.5 * w * w * a);
     if (salience == &pare_salience_absolute) return fabs(w);
     if (salience == &pare_salience_square) return w * w;
-    assert_true(salience == &pare_salience_activation);
-    return fabs(w) * (double)p->inputs[id][column];
+    double x = (double)p->inputs[id][column];
+    if (salience == &pare_salience_activation) return fabs(w) * x;
+    if (salience == &pare_salience_gblm) return fabs(w) * (x + 100.0 * fabs(g));
+    if (salience == &pare_salience_gradient) return fabs(w) * fabs(g);
+    int order = salience == &pare_salience_symmetric ? 2 : 1;
+    double of_row = plain_norm(tensor, false, row, order), of_column = plain_norm(tensor, true, column, order);
+    if (salience == &pare_salience_symmetric) return fabs(w) * (of_row + of_column);
+    double relative = fabs(w) * (1.0 / of_row + 1.0 / of_column);
+    if (salience == &pare_salience_ri) return relative;
+    assert_true(salience == &pare_salience_ria || salience == &pare_salience_lp);
+    return relative * sqrt(x);
 }
 
 /* Relative error that single precision may cause: more where signs cancel. */

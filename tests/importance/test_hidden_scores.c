@@ -39,7 +39,8 @@ static void check(const plain *p, const pare_salience *salience, pare_reduction 
 static void channels_equal_a_plain_loop(void **state) {
     (void)state;
     static const pare_salience *const saliences[] = {&pare_salience_first_order, &pare_salience_vectorize,
-                                                     &pare_salience_absolute, &pare_salience_square};
+                                                     &pare_salience_absolute,    &pare_salience_square,
+                                                     &pare_salience_ri,          &pare_salience_symmetric};
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
         plain p = plain_open(layouts[i]);
         for (size_t s = 0; s < sizeof saliences / sizeof *saliences; s++)

@@ -8,11 +8,12 @@ typedef struct shape2 {
     int64_t rows, columns;
 } shape2;
 
-static const shape2 shapes[] = {{1, 1}, {1, 7}, {5, 1}, {3, 8}, {4, 64}, {7, 65}, {6, 130}, {2, 1031}, {37, 263}, {80, 3}};
-static const uint32_t levels[] = {0, 1, 3, 40};
-static const int shares[] = {0, 1, 29, 50, 60, 97, 100};
+static const shape2 shapes[] = {{1, 1},  {1, 7},   {5, 1},    {3, 8},    {4, 64},
+                                {7, 65}, {6, 130}, {2, 1031}, {37, 263}, {80, 3}};
+static const uint32_t levels[] = {0, 1, 40};
+static const int shares[] = {0, 29, 50, 97, 100};
 
-enum { SHAPES = sizeof shapes / sizeof *shapes, LEVELS = 4, SHARES = sizeof shares / sizeof *shares };
+enum { SHAPES = sizeof shapes / sizeof *shapes, LEVELS = 3, SHARES = sizeof shares / sizeof *shares };
 
 static void compare(const float *scores, shape2 s, const pare_element_target *target, const bool *gone,
                     const char *what) {
@@ -40,10 +41,10 @@ static void check_share(const float *scores, shape2 s, int share, pare_compariso
 
 static void all_kinds(shape2 s, uint32_t level) {
     float *scores = random_scores(s.rows * s.columns, level, (uint64_t)(s.rows * 131 + s.columns));
+    check_share(scores, s, 60, PARE_COMPARE_SLAB, 1);
     for (int i = 0; i < SHARES; i++) {
         check_share(scores, s, shares[i], PARE_COMPARE_ROW, 0);
         check_share(scores, s, shares[i], PARE_COMPARE_MATRIX, 0);
-        check_share(scores, s, shares[i], PARE_COMPARE_SLAB, 1);
         check_share(scores, s, shares[i], PARE_COMPARE_SLAB, 37);
         check_share(scores, s, shares[i], PARE_COMPARE_SLAB, 128);
     }
@@ -61,12 +62,10 @@ static void masks_equal_a_full_sort(void **state) {
 static void large_masks_equal_a_full_sort(void **state) {
     (void)state;
     const shape2 s = {1100, 1003};
-    for (int j = 0; j < LEVELS; j += 2) {
-        float *scores = random_scores(s.rows * s.columns, levels[j], 5);
-        check_share(scores, s, 29, PARE_COMPARE_MATRIX, 0);
-        check_share(scores, s, 60, PARE_COMPARE_SLAB, 1001);
-        free(scores);
-    }
+    float *scores = random_scores(s.rows * s.columns, 40, 5);
+    check_share(scores, s, 29, PARE_COMPARE_MATRIX, 0);
+    check_share(scores, s, 60, PARE_COMPARE_SLAB, 1001);
+    free(scores);
 }
 
 static const pattern patterns[] = {{2, 4}, {4, 8},  {1, 4},   {3, 4},   {0, 4},   {4, 4},     {1, 1},   {1, 2},

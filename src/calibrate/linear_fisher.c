@@ -1,0 +1,268 @@
+#include "calibrate/linear_fisher.h"
+#include "calibrate/input_moments_internal.h"
+#include "support/memory.h"
+#include "support/progress.h"
+
+enum { CHUNK = 1024, MOST_IN_GROUP = 32 }; /* tokens of a product, sequences */
+
+typedef struct gathering {
+    const pare_fisher_request *request;
+    pare_linear_fisher *out;
+    double **squares; /* [tensor_count] [rows], NULL: not wanted */
+    double *sums;     /* what all of `squares` points into */
+    float scale;      /* from the mean loss of a group to the sum: products and their sums are happier near 1 */
+    float *scaled;    /* CHUNK tokens of the widest full matrix */
+    void *operand;    /* the same as operands */
+    uint64_t passes_done, passes;
+} gathering;
+
+/* What a choice comes to. */
+typedef struct extent {
+    uint64_t elements; /* of full matrices */
+    uint64_t rows;     /* of all wanted */
+    uint64_t widest;   /* rows of a full matrix */
+    uint32_t lowest;   /* layer that holds a wanted one */
+} extent;
+
+static bool is_wanted(const pare_model *model, const pare_fisher_choice *choice, size_t id) {
+    uint32_t layer;
+    pare_role role;
+    return choice->wanted[id] && pare_tensor_id_split(model, id, &layer, &role) && role < PARE_MATRIX_ROLES;
+}
+
+static int64_t rows_of(const pare_model *model, size_t id) {
+    int64_t rows, columns;
+    pare_tensor_matrix(model->tensors[id], &rows, &columns);
+    return rows;
+}
+
+static extent extent_of(const pare_model *model, const pare_fisher_choice *choice) {
+    extent e = {.lowest = model->config.layers};
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        if (!is_wanted(model, choice, id)) continue;
+        uint64_t rows = (uint64_t)rows_of(model, id);
+        uint32_t layer;
+        pare_role role;
+        pare_tensor_id_split(model, id, &layer, &role);
+        e.lowest = layer < e.lowest ? layer : e.lowest;
+        e.rows += rows;
+        if ((int64_t)rows > choice->widest) continue;
+        e.elements += rows * rows;
+        e.widest = rows > e.widest ? rows : e.widest;
+    }
+    return e;
+}
+
+uint64_t pare_linear_fisher_bytes(const pare_model *model, const pare_fisher_choice *choice) {
+    return extent_of(model, choice).elements * sizeof(float);
+}
+
+uint64_t pare_linear_fisher_room_bytes(const pare_model *model, const pare_backend *backend,
+                                       const pare_fisher_choice *choice) {
+    extent e = extent_of(model, choice);
+    return e.rows * (sizeof(double) + sizeof(float)) + e.widest * CHUNK * (sizeof(float) + pare_operand_size(backend));
+}
+
+/* out: tokens [first, first + n) times the scale, laid out as the values. */
+static void scale_tokens(const pare_moment_values *v, int64_t first, int64_t n, float scale, float *out) {
+    int64_t lines = v->by_feature ? v->width : n, length = v->by_feature ? n : v->width;
+    int64_t begin = v->by_feature ? first : first * v->width, stride = v->by_feature ? v->tokens : v->width;
+#pragma omp parallel for schedule(static) if (lines * length > 65536)
+    for (int64_t i = 0; i < lines; i++) {
+        float *line = out + i * length;
+        size_t at = (size_t)(begin + i * stride) * pare_dtype_size(v->dtype);
+        pare_to_float(line, (const char *)v->x + at, v->dtype, (size_t)length);
+        for (int64_t j = 0; j < length; j++)
+            line[j] *= scale;
+    }
+}
+
+static pare_status add(gathering *g, uint32_t layer, pare_role role, const pare_moment_values *gradient) {
+    const pare_backend *backend = g->request->source->backend;
+    size_t id = pare_tensor_id(layer, role);
+    int64_t rows = gradient->width;
+    if (!g->squares[id]) return PARE_OK;
+    pare_moments_add(gradient, &(pare_moment_sums){.squares = g->squares[id]});
+    for (int64_t first = 0; g->out->full[id] && first < gradient->tokens; first += CHUNK) {
+        int64_t n = gradient->tokens - first < CHUNK ? gradient->tokens - first : CHUNK;
+        pare_matmul shape = {.batch = 1,
+                             .m = rows,
+                             .n = rows,
+                             .k = n,
+                             .transpose_a = !gradient->by_feature,
+                             .transpose_b = gradient->by_feature,
+                             .accumulate = true};
+        scale_tokens(gradient, first, n, g->scale, g->scaled);
+        backend->operations->to_operand(backend, g->scaled, n * rows, g->operand);
+        PARE_TRY(backend->operations->matmul(backend, &shape, g->operand, g->operand, g->out->full[id]));
+    }
+    return PARE_OK;
+}
+
+/* The residual stream, which is the output of Down or O, is there in fp32: what operands it becomes is decided here. */
+static pare_status add_stream(gathering *g, uint32_t layer, pare_role role, int64_t tokens, const float *gradient) {
+    pare_moment_values values = {.x = gradient,
+                                 .dtype = PARE_DTYPE_F32,
+                                 .tokens = tokens,
+                                 .width = g->request->source->model->config.hidden,
+                                 .length = tokens};
+    return add(g, layer, role, &values);
+}
+
+static pare_status see_output(void *context, uint32_t layer, int64_t first, int64_t tokens, const float *gradient) {
+    (void)first;
+    return add_stream(context, layer, PARE_ROLE_DOWN, tokens, gradient);
+}
+
+static pare_status see_middle(void *context, uint32_t layer, int64_t first, int64_t tokens, const float *gradient) {
+    (void)first;
+    return add_stream(context, layer, PARE_ROLE_O, tokens, gradient);
+}
+
+static pare_status see_linear(void *context, uint32_t layer, pare_role role, const pare_linear_output *gradient) {
+    gathering *g = context;
+    pare_moment_values values = {.x = gradient->gradient,
+                                 .dtype = g->request->source->backend->operand,
+                                 .by_feature = gradient->by_feature,
+                                 .tokens = gradient->tokens,
+                                 .width = gradient->width,
+                                 .length = gradient->tokens};
+    return role == PARE_ROLE_O || role == PARE_ROLE_DOWN ? PARE_OK : add(g, layer, role, &values);
+}
+
+static bool wants(void *context, size_t id) {
+    (void)context;
+    (void)id;
+    return false;
+}
+
+static pare_status no_rows(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,
+                           const float *gradient, const float *squares) {
+    (void)context, (void)id, (void)first, (void)rows, (void)columns, (void)gradient, (void)squares;
+    return PARE_OK;
+}
+
+static pare_status report_step(void *context, uint64_t done, uint64_t total) {
+    const gathering *g = context;
+    return pare_progress_report(g->request->runtime, "feeling outputs", g->passes_done * total + done,
+                                g->passes * total);
+}
+
+static pare_pass_shape shape_of(const pare_fisher_request *request, int64_t group) {
+    return (pare_pass_shape){.sequences = group,
+                             .length = request->length,
+                             .gradients = true,
+                             .composed = request->composed,
+                             .limit = request->limit};
+}
+
+pare_status pare_linear_fisher_group(const pare_fisher_request *request, int64_t *group, pare_pass_memory *memory) {
+    for (*group = request->sequences; *group > 1; --*group) {
+        pare_pass_shape shape = shape_of(request, *group);
+        if (request->sequences % *group || *group > MOST_IN_GROUP) continue;
+        pare_status status = pare_pass_measure(request->source->model, request->source->backend, &shape, memory);
+        if (status != PARE_OUT_OF_MEMORY) return status;
+    }
+    pare_pass_shape shape = shape_of(request, 1);
+    return pare_pass_measure(request->source->model, request->source->backend, &shape, memory);
+}
+
+static void place(gathering *g, const pare_fisher_choice *choice) {
+    const pare_model *model = g->request->source->model;
+    pare_linear_fisher *out = g->out;
+    float *full = out->memory.data, *diagonal = out->diagonals;
+    double *sums = g->sums;
+    for (size_t id = 0; id < out->tensor_count; id++) {
+        if (!is_wanted(model, choice, id)) continue;
+        int64_t rows = rows_of(model, id);
+        out->diagonal[id] = diagonal;
+        g->squares[id] = sums;
+        diagonal += rows;
+        sums += rows;
+        if (rows > choice->widest) continue;
+        out->full[id] = full;
+        full += rows * rows;
+    }
+}
+
+static pare_status allocate(gathering *g, const pare_fisher_choice *choice) {
+    const pare_fisher_request *request = g->request;
+    const pare_model *model = request->source->model;
+    pare_linear_fisher *out = g->out;
+    extent e = extent_of(model, choice);
+    out->tensor_count = model->tensor_count;
+    PARE_TRY(pare_alloc(&out->full, out->tensor_count, sizeof *out->full, "output metrics"));
+    PARE_TRY(pare_alloc(&out->diagonal, out->tensor_count, sizeof *out->diagonal, "output metrics"));
+    PARE_TRY(pare_alloc(&out->diagonals, e.rows, sizeof *out->diagonals, "output metrics"));
+    PARE_TRY(pare_alloc(&g->squares, out->tensor_count, sizeof *g->squares, "output metrics"));
+    PARE_TRY(pare_alloc(&g->sums, e.rows, sizeof *g->sums, "output metrics"));
+    PARE_TRY(pare_alloc_uninitialized(&g->scaled, CHUNK * e.widest, sizeof(float), "output gradients"));
+    PARE_TRY(pare_alloc_uninitialized(&g->operand, CHUNK * e.widest, pare_operand_size(request->source->backend),
+                                      "output gradients"));
+    PARE_TRY(pare_scratch_open(&out->memory, pare_linear_fisher_bytes(model, choice), request->scratch,
+                               "the output metrics"));
+    place(g, choice);
+    return PARE_OK;
+}
+
+static pare_status gather(gathering *g, const pare_fisher_choice *choice, int64_t group) {
+    const pare_fisher_request *request = g->request;
+    pare_pass_shape shape = shape_of(request, group);
+    pare_gradient_sink sink = {.wants = wants,
+                               .rows = no_rows,
+                               .output_gradient = see_output,
+                               .middle_gradient = see_middle,
+                               .linear_gradient = see_linear,
+                               .lowest_layer = extent_of(request->source->model, choice).lowest,
+                               .context = g};
+    pare_pass *pass;
+    g->passes = (uint64_t)(request->sequences / group);
+    g->scale = (float)(group * (request->length - 1));
+    PARE_TRY(pare_pass_new(request->source->model, request->source->backend, &shape, &pass));
+    pare_pass_on_step(pass, report_step, g);
+    pare_status status = PARE_OK;
+    for (int64_t s = 0; s < request->sequences && status == PARE_OK; s += group) {
+        double loss = 0.0;
+        status = pare_pass_gradient(pass, request->source, request->ids + s * request->length, &sink, &loss);
+        g->out->loss += loss / (double)g->passes;
+        g->passes_done++;
+    }
+    pare_pass_free(pass);
+    return status;
+}
+
+static void settle_diagonals(gathering *g, uint64_t rows) {
+    double square = (double)g->scale * (double)g->scale;
+    for (uint64_t i = 0; i < rows; i++)
+        g->out->diagonals[i] = (float)(g->sums[i] * square);
+}
+
+pare_status pare_linear_fisher_run(const pare_fisher_request *request, const pare_fisher_choice *choice,
+                                   pare_linear_fisher *out) {
+    gathering g = {.request = request, .out = out};
+    int64_t group;
+    pare_pass_memory memory;
+    *out = (pare_linear_fisher){0};
+    if (request->sequences < 1 || request->length < 2)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%lld calibration sequences of %lld tokens predict nothing; take at least one of two tokens",
+                         (long long)request->sequences, (long long)request->length);
+    PARE_TRY(pare_linear_fisher_group(request, &group, &memory));
+    pare_status status = allocate(&g, choice);
+    if (status == PARE_OK) status = gather(&g, choice, group);
+    if (status == PARE_OK) settle_diagonals(&g, extent_of(request->source->model, choice).rows);
+    pare_free(g.squares);
+    pare_free(g.sums);
+    pare_free(g.scaled);
+    pare_free(g.operand);
+    if (status != PARE_OK) pare_linear_fisher_free(out);
+    return status;
+}
+
+void pare_linear_fisher_free(pare_linear_fisher *fisher) {
+    pare_free(fisher->full);
+    pare_free(fisher->diagonal);
+    pare_free(fisher->diagonals);
+    pare_scratch_close(&fisher->memory);
+    *fisher = (pare_linear_fisher){0};
+}

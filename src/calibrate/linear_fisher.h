@@ -1,0 +1,55 @@
+/* How the loss feels the output of every linear layer: F = sum over tokens of g g^T, with g the gradient of the summed
+ * next-token cross-entropy at the layer's output (the empirical Fisher matrix of the output; divided by the number of
+ * tokens, the mean that papers write). An error e of the output costs about e^T F e / 2, in one unit for all layers.
+ * Gathered from one forward and backward over the calibration set, which is taken in equal groups of sequences, so that
+ * block inputs of one group at a time are kept. Each group adds to every matrix once per micro-batch: where the
+ * matrices lie in a scratch file, few large groups are better. */
+#ifndef PARE_CALIBRATE_LINEAR_FISHER_H
+#define PARE_CALIBRATE_LINEAR_FISHER_H
+
+#include "model/pass.h"
+#include "support/scratch.h"
+
+typedef struct pare_fisher_request {
+    const pare_source *source;
+    const pare_runtime *runtime; /* for progress; may be NULL */
+    const uint32_t *ids;         /* [sequences, length] */
+    int64_t sequences, length;
+    bool composed;       /* the source displaces or masks */
+    uint64_t limit;      /* bytes of anonymous memory for the pass; 0: none set */
+    const char *scratch; /* folder of the matrices, or NULL: in memory */
+} pare_fisher_request;
+
+/* Of which matrices, and how much. */
+typedef struct pare_fisher_choice {
+    const bool *wanted; /* [tensor_count]; what is not a matrix of a block is ignored */
+    int64_t widest;     /* matrices of more rows than this get the diagonal only */
+} pare_fisher_choice;
+
+typedef struct pare_linear_fisher {
+    size_t tensor_count;
+    float **full;     /* [tensor_count] [rows, rows], symmetric up to rounding; NULL: not asked for */
+    float **diagonal; /* [tensor_count] [rows]; NULL: not wanted */
+    double loss;      /* of the calibration set */
+    float *diagonals; /* what all of `diagonal` points into */
+    pare_scratch memory;
+} pare_linear_fisher;
+
+/* Bytes of the full matrices: in memory or in the scratch file. */
+uint64_t pare_linear_fisher_bytes(const pare_model *model, const pare_fisher_choice *choice);
+/* What gathering takes beside them and the pass, always in memory: diagonals, and gradients on their way. Not part of
+ * the request's limit. */
+uint64_t pare_linear_fisher_room_bytes(const pare_model *model, const pare_backend *backend,
+                                       const pare_fisher_choice *choice);
+/* Sequences of a group: the largest divisor of `sequences` that fits the limit, at most 32; *memory: what the pass then
+ * holds. */
+pare_status pare_linear_fisher_group(const pare_fisher_request *request, int64_t *group, pare_pass_memory *memory);
+
+/* Diagonals are sums in double of squares of the gradients as the backward has them. Full matrices are products of
+ * operands with sums in fp32: off by at most n 2^-24 of the sum of n absolute products, and with bf16 operands by the
+ * rounding of each factor besides. A layer that the source skips gets zeros. Free with pare_linear_fisher_free. */
+pare_status pare_linear_fisher_run(const pare_fisher_request *request, const pare_fisher_choice *choice,
+                                   pare_linear_fisher *out);
+void pare_linear_fisher_free(pare_linear_fisher *fisher);
+
+#endif

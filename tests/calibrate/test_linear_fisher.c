@@ -1,0 +1,348 @@
+/* Fisher matrices of the outputs of linear layers against gradients that weight gradients alone give. One sequence's
+ * dW = sum over its tokens of g x^T is solved for the g of each token, since there are fewer tokens than inputs, and
+ * the ids of a sequence differ, so that its x are independent. The last token predicts nothing: its g is 0. */
+#include "calibrate/output_fisher.h"
+#include "model/tiny_pass.h"
+#include "support/memory.h"
+
+enum { LAYERS = 2, LENGTH = 5, KNOWN = LENGTH - 1, MOST = 48, TOO_WIDE = 20 };
+
+/* fp32 gradients, of the size of the matrix's largest element, after a solve of tokens that are far from orthogonal. */
+static const double by_hand = 1e-5;
+/* Gradients and sums of at most 1280 fp32 products in another order: by the worst case 1280 * 2^-24 = 8e-5, by the root
+ * of the count 2e-6. */
+static const double rounding = 3e-6;
+
+typedef struct inputs {
+    double *x[LAYERS][PARE_INPUT_KINDS]; /* [LENGTH, columns] */
+} inputs;
+
+static pare_status keep_input(void *context, uint32_t layer, pare_input_kind kind, const void *x, int64_t tokens,
+                              int64_t width, bool by_feature) {
+    inputs *to = context;
+    assert_false(by_feature);
+    if (!to->x[layer][kind]) to->x[layer][kind] = calloc((size_t)(tokens * width), sizeof(double));
+    for (int64_t i = 0; i < tokens * width; i++)
+        to->x[layer][kind][i] = (double)((const float *)x)[i];
+    return PARE_OK;
+}
+
+static bool wants_input(void *context, uint32_t layer, pare_input_kind kind) {
+    (void)context, (void)layer, (void)kind;
+    return true;
+}
+
+static inputs inputs_of(const tiny_pass *t, const pare_source *source) {
+    inputs out = {0};
+    pare_pass_shape shape = {.sequences = 1, .length = LENGTH};
+    pare_observer observer = {.wants = wants_input, .see = keep_input, .context = &out};
+    pare_pass *pass;
+    assert_int_equal(pare_pass_new(t->model, t->backend, &shape, &pass), PARE_OK);
+    pare_pass_observe(pass, &observer);
+    assert_int_equal(pare_pass_forward(pass, source, t->ids, 1), PARE_OK);
+    pare_pass_free(pass);
+    return out;
+}
+
+/* a: [KNOWN, KNOWN + rows] -> its right part is what its left part must be multiplied with; with pivots. */
+static void solve(double *a, int64_t rows) {
+    int64_t width = KNOWN + rows;
+    for (int i = 0; i < KNOWN; i++) {
+        int pivot = i;
+        for (int k = i + 1; k < KNOWN; k++)
+            if (fabs(a[k * width + i]) > fabs(a[pivot * width + i])) pivot = k;
+        for (int64_t j = 0; j < width; j++) {
+            double swap = a[i * width + j];
+            a[i * width + j] = a[pivot * width + j];
+            a[pivot * width + j] = swap;
+        }
+        for (int k = 0; k < KNOWN; k++) {
+            double factor = a[k * width + i] / a[i * width + i];
+            for (int64_t j = 0; k != i && j < width; j++)
+                a[k * width + j] -= factor * a[i * width + j];
+        }
+    }
+    for (int i = 0; i < KNOWN; i++)
+        for (int64_t j = 0; j < rows; j++)
+            a[i * width + KNOWN + j] /= a[i * width + i];
+}
+
+/* sum += the tokens' g g^T, g of the summed loss: from X X^T g = X dW^T. */
+static void add_sequence(const double *x, const float *weight, int64_t rows, int64_t columns, double *sum) {
+    int64_t width = KNOWN + rows;
+    double *a = calloc((size_t)(KNOWN * width), sizeof *a);
+    for (int s = 0; s < KNOWN; s++)
+        for (int64_t c = 0; c < columns; c++) {
+            for (int t = 0; t < KNOWN; t++)
+                a[s * width + t] += x[s * columns + c] * x[t * columns + c];
+            for (int64_t r = 0; r < rows; r++)
+                a[s * width + KNOWN + r] += x[s * columns + c] * (double)weight[r * columns + c] * KNOWN;
+        }
+    solve(a, rows);
+    for (int t = 0; t < KNOWN; t++)
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t j = 0; j < rows; j++)
+                sum[i * rows + j] += a[t * width + KNOWN + i] * a[t * width + KNOWN + j];
+    free(a);
+}
+
+typedef struct reference {
+    double *sum[LAYERS][PARE_MATRIX_ROLES]; /* [rows, rows] */
+} reference;
+
+static int64_t rows_of(const tiny_pass *t, uint32_t layer, int role, int64_t *columns) {
+    int64_t rows;
+    pare_tensor_matrix(t->model->tensors[pare_tensor_id(layer, (pare_role)role)], &rows, columns);
+    return rows;
+}
+
+static const pare_input_kind input_of[PARE_MATRIX_ROLES] = {PARE_INPUT_QKV, PARE_INPUT_QKV,     PARE_INPUT_QKV,
+                                                            PARE_INPUT_O,   PARE_INPUT_GATE_UP, PARE_INPUT_GATE_UP,
+                                                            PARE_INPUT_DOWN};
+
+static reference make_reference(const tiny_pass *t, const pare_source *source) {
+    reference out = {0};
+    for (int64_t s = 0; s < t->sequences; s++) {
+        tiny_pass one = *t;
+        tiny_gradients gradients;
+        one.sequences = 1;
+        one.ids = t->ids + s * LENGTH;
+        inputs in = inputs_of(&one, source);
+        tiny_pass_gradients(&one, source, 0, -1, &gradients);
+        for (uint32_t layer = 0; layer < LAYERS; layer++)
+            for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+                int64_t columns, rows = rows_of(t, layer, role, &columns);
+                double **sum = &out.sum[layer][role];
+                if (!*sum) *sum = calloc((size_t)(rows * rows), sizeof **sum);
+                add_sequence(in.x[layer][input_of[role]], gradients.of[pare_tensor_id(layer, (pare_role)role)], rows,
+                             columns, *sum);
+            }
+        for (int i = 0; i < LAYERS * PARE_INPUT_KINDS; i++)
+            free(in.x[i / PARE_INPUT_KINDS][i % PARE_INPUT_KINDS]);
+        tiny_gradients_free(&gradients);
+    }
+    return out;
+}
+
+static void reference_free(reference *r) {
+    for (int i = 0; i < LAYERS * PARE_MATRIX_ROLES; i++)
+        free(r->sum[i / PARE_MATRIX_ROLES][i % PARE_MATRIX_ROLES]);
+}
+
+static tiny_pass open_tiny(int64_t sequences, int64_t length) {
+    return tiny_pass_open((tiny_model){.layers = LAYERS, .heads = 4, .kv_heads = 2, .scale = 0.4}, sequences, length,
+                          2);
+}
+
+/* No id twice in a sequence. */
+static void make_distinct(tiny_pass *t) {
+    for (int64_t i = 0; i < t->sequences * LENGTH; i++)
+        for (int64_t j = i / LENGTH * LENGTH; j < i; j++)
+            if (t->ids[j] == t->ids[i]) {
+                t->ids[i] = (t->ids[i] + 1) % t->model->config.vocabulary;
+                j = i / LENGTH * LENGTH - 1;
+            }
+}
+
+static pare_fisher_request request_of(const tiny_pass *t, const pare_source *source) {
+    return (pare_fisher_request){.source = source, .ids = t->ids, .sequences = t->sequences, .length = t->length};
+}
+
+static bool everything[128];
+
+static pare_linear_fisher run(const pare_fisher_request *request, const bool *wanted, int64_t widest) {
+    pare_fisher_choice choice = {.wanted = wanted, .widest = widest};
+    pare_linear_fisher out;
+    assert_int_equal(pare_linear_fisher_run(request, &choice, &out), PARE_OK);
+    return out;
+}
+
+/* Every element within `bound` of the root of the product of its diagonal elements, at least 1e-3 of the largest. */
+static void compare(const float *full, const double *expected, int64_t rows, double bound) {
+    double largest = 0.0;
+    for (int64_t i = 0; i < rows; i++)
+        largest = fmax(largest, expected[i * rows + i]);
+    assert_true(largest > 0.0);
+    for (int64_t i = 0; i < rows * rows; i++) {
+        double size = sqrt(expected[i / rows * (rows + 1)] * expected[i % rows * (rows + 1)]);
+        assert_true(fabs((double)full[i] - expected[i]) <= bound * fmax(size, 1e-3 * largest));
+    }
+}
+
+static void diagonal_agrees(const pare_linear_fisher *f, size_t id, int64_t rows, double bound) {
+    for (int64_t i = 0; i < rows; i++) {
+        double whole = (double)f->full[id][i * rows + i];
+        assert_true(fabs((double)f->diagonal[id][i] - whole) <= bound * whole);
+    }
+}
+
+/* 4 sequences at a time are 20 tokens, all by token; 16 are 80, by feature between gate, up and down; 48 are taken in
+ * two groups. */
+static void gradients_by_hand(void **state) {
+    (void)state;
+    static const int64_t counts[] = {4, 16, MOST};
+    for (int i = 0; i < 3; i++) {
+        tiny_pass t = open_tiny(counts[i], LENGTH);
+        make_distinct(&t);
+        pare_source source = {.model = t.model, .backend = t.backend};
+        pare_fisher_request request = request_of(&t, &source);
+        int64_t group, columns;
+        pare_pass_memory memory;
+        assert_int_equal(pare_linear_fisher_group(&request, &group, &memory), PARE_OK);
+        assert_int_equal(group, counts[i] == MOST ? MOST / 2 : counts[i]);
+        reference expected = make_reference(&t, &source);
+        pare_linear_fisher f = run(&request, everything, INT64_MAX);
+        for (uint32_t layer = 0; layer < LAYERS; layer++)
+            for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+                size_t id = pare_tensor_id(layer, (pare_role)role);
+                int64_t rows = rows_of(&t, layer, role, &columns);
+                compare(f.full[id], expected.sum[layer][role], rows, by_hand);
+                diagonal_agrees(&f, id, rows, rounding);
+            }
+        pare_linear_fisher_free(&f);
+        reference_free(&expected);
+        tiny_pass_close(&t);
+    }
+}
+
+/* A limit makes the groups smaller; the loss and the matrices stay. All 1280 tokens at once are more than one product
+ * takes; a sequence of 40 goes by token. */
+static void groups_agree(void **state) {
+    (void)state;
+    tiny_pass t = open_tiny(32, 40);
+    pare_source source = {.model = t.model, .backend = t.backend};
+    pare_fisher_request request = request_of(&t, &source);
+    pare_linear_fisher whole = run(&request, everything, INT64_MAX);
+    pare_pass_shape shape = {.sequences = 2, .length = 40, .gradients = true, .micro_batch = 1};
+    pare_pass_memory memory;
+    int64_t group, columns;
+    assert_int_equal(pare_pass_measure(t.model, t.backend, &shape, &memory), PARE_OK);
+    request.limit = memory.weights + memory.activations + memory.gradients;
+    assert_int_equal(pare_linear_fisher_group(&request, &group, &memory), PARE_OK);
+    assert_int_equal(group, 2);
+    assert_int_equal(memory.micro_batch, 1);
+    pare_linear_fisher parts = run(&request, everything, INT64_MAX);
+    assert_true(fabs(parts.loss - whole.loss) < 1e-6);
+    for (size_t i = 0; i < (size_t)LAYERS * PARE_MATRIX_ROLES; i++) {
+        uint32_t layer = (uint32_t)(i / PARE_MATRIX_ROLES);
+        size_t id = pare_tensor_id(layer, (pare_role)(i % PARE_MATRIX_ROLES));
+        int64_t rows = rows_of(&t, layer, (int)(i % PARE_MATRIX_ROLES), &columns);
+        double *expected = malloc((size_t)(rows * rows) * sizeof *expected);
+        for (int64_t j = 0; j < rows * rows; j++)
+            expected[j] = (double)whole.full[id][j];
+        compare(parts.full[id], expected, rows, rounding);
+        diagonal_agrees(&whole, id, rows, rounding);
+        free(expected);
+    }
+    pare_linear_fisher_free(&whole);
+    pare_linear_fisher_free(&parts);
+    tiny_pass_close(&t);
+}
+
+/* What is asked for is there, bit for bit as in a run for everything; nothing else is. gate and up have 24 rows. */
+static void choices(void **state) {
+    (void)state;
+    tiny_pass t = open_tiny(16, LENGTH);
+    pare_source source = {.model = t.model, .backend = t.backend};
+    pare_fisher_request request = request_of(&t, &source);
+    bool some[128] = {false};
+    int64_t columns;
+    for (int role = 0; role < PARE_LAYER_ROLES; role++)
+        some[pare_tensor_id(1, (pare_role)role)] = role != PARE_ROLE_K;
+    some[pare_tensor_id_embedding()] = true;
+    pare_linear_fisher all = run(&request, everything, INT64_MAX), f = run(&request, some, TOO_WIDE);
+    request.scratch = t.folder;
+    pare_linear_fisher filed = run(&request, some, TOO_WIDE);
+    assert_true(filed.memory.in_file);
+    assert_int_equal(filed.memory.bytes,
+                     pare_linear_fisher_bytes(t.model, &(pare_fisher_choice){.wanted = some, .widest = TOO_WIDE}));
+    for (size_t id = 0; id < t.model->tensor_count; id++) {
+        uint32_t layer;
+        pare_role role;
+        bool matrix = pare_tensor_id_split(t.model, id, &layer, &role) && role < PARE_MATRIX_ROLES;
+        assert_int_equal(all.full[id] != NULL, matrix);
+        assert_int_equal(f.diagonal[id] != NULL, matrix && some[id]);
+        if (!f.diagonal[id]) continue;
+        size_t rows = (size_t)rows_of(&t, layer, (int)role, &columns);
+        assert_int_equal(f.full[id] != NULL, rows <= TOO_WIDE);
+        assert_memory_equal(f.diagonal[id], all.diagonal[id], rows * sizeof(float));
+        assert_memory_equal(filed.diagonal[id], all.diagonal[id], rows * sizeof(float));
+        if (!f.full[id]) continue;
+        assert_memory_equal(f.full[id], all.full[id], rows * rows * sizeof(float));
+        assert_memory_equal(filed.full[id], all.full[id], rows * rows * sizeof(float));
+    }
+    pare_linear_fisher_free(&all);
+    pare_linear_fisher_free(&f);
+    pare_linear_fisher_free(&filed);
+    tiny_pass_close(&t);
+}
+
+/* O's and down's are the matrices of the two stages. */
+static void stages(void **state) {
+    (void)state;
+    tiny_pass t = open_tiny(16, LENGTH);
+    pare_source source = {.model = t.model, .backend = t.backend};
+    pare_fisher_request request = request_of(&t, &source);
+    size_t bytes = t.model->config.hidden * t.model->config.hidden * sizeof(float);
+    pare_linear_fisher all = run(&request, everything, INT64_MAX);
+    pare_output_fisher of_stages;
+    assert_int_equal(pare_output_fisher_run(&request, &of_stages), PARE_OK);
+    assert_true(of_stages.loss == all.loss);
+    assert_int_equal(of_stages.memory.bytes, pare_output_fisher_bytes(t.model));
+    for (uint32_t layer = 0; layer < LAYERS; layer++) {
+        assert_memory_equal(of_stages.metric[layer][0], all.full[pare_tensor_id(layer, PARE_ROLE_O)], bytes);
+        assert_memory_equal(of_stages.metric[layer][1], all.full[pare_tensor_id(layer, PARE_ROLE_DOWN)], bytes);
+    }
+    pare_output_fisher_free(&of_stages);
+    pare_linear_fisher_free(&all);
+    tiny_pass_close(&t);
+}
+
+/* With bf16 operands the two sums differ by the rounding of factors to 8 bits, 2^-9 each at most. */
+static void bfloat16(void **state) {
+    (void)state;
+    tiny_pass t = open_tiny(16, LENGTH);
+    pare_backend *backend;
+    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_BF16, 2, &backend), PARE_OK);
+    pare_source plain = {.model = t.model, .backend = t.backend}, source = {.model = t.model, .backend = backend};
+    pare_fisher_request request = request_of(&t, &source), exact = request_of(&t, &plain);
+    pare_linear_fisher f = run(&request, everything, INT64_MAX), expected = run(&exact, everything, INT64_MAX);
+    for (uint32_t layer = 0; layer < LAYERS; layer++)
+        for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+            size_t id = pare_tensor_id(layer, (pare_role)role);
+            int64_t columns, rows = rows_of(&t, layer, role, &columns);
+            double trace = 0.0, wanted = 0.0;
+            diagonal_agrees(&f, id, rows, 0x1p-8);
+            for (int64_t i = 0; i < rows; i++) {
+                trace += (double)f.diagonal[id][i];
+                wanted += (double)expected.diagonal[id][i];
+            }
+            assert_true(fabs(trace - wanted) < 0.05 * wanted);
+        }
+    pare_linear_fisher_free(&f);
+    pare_linear_fisher_free(&expected);
+    pare_backend_close(backend);
+    tiny_pass_close(&t);
+}
+
+static void nothing_to_predict(void **state) {
+    (void)state;
+    tiny_pass t = open_tiny(1, LENGTH);
+    pare_source source = {.model = t.model, .backend = t.backend};
+    pare_fisher_request request = request_of(&t, &source);
+    pare_fisher_choice choice = {.wanted = everything, .widest = 0};
+    pare_linear_fisher f;
+    request.length = 1;
+    assert_int_equal(pare_linear_fisher_run(&request, &choice, &f), PARE_BAD_ARGUMENT);
+    tiny_pass_close(&t);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_by_hand), cmocka_unit_test(groups_agree),
+        cmocka_unit_test(choices),           cmocka_unit_test(stages),
+        cmocka_unit_test(bfloat16),          cmocka_unit_test(nothing_to_predict),
+    };
+    memset(everything, true, sizeof everything);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
