@@ -14,7 +14,8 @@ typedef struct pare_sparse {
     pare_matrix_result *results; /* [tensor_count] */
     float **gradient, **squares; /* [tensor_count] what the signal has to say, or NULL */
     pare_scratch memory;         /* of both */
-    json_t *permutation;         /* sums of scores before and after, or NULL */
+    json_t *permutation;         /* of which channels, sums of scores before and after, what was left alone; or NULL */
+    json_t *orders;              /* where every channel of the permuted model stood, or NULL */
 } pare_sparse;
 
 /* Refuses what makes no sense, and marks the matrices. */
@@ -23,7 +24,15 @@ void pare_sparse_free(pare_sparse *sparse);
 
 /* Adds to job->plan what the run will hold. */
 pare_status pare_sparse_plan(struct pare_prune_job *job);
-/* The whole of it: signals, then layer by layer; fills job->selection (everything), job->repaired and the results. */
+/* What a walk over job->current is handed; source must live as long. */
+pare_layerwise_job pare_sparse_layerwise(struct pare_prune_job *job, const pare_source *source);
+
+/* Where the recipe permutes: finds the orders by scores of the dense model and makes the permuted model job->current. */
+pare_status pare_sparse_permute(struct pare_prune_job *job);
+/* Bytes that this takes, and those of them in a scratch file. */
+pare_status pare_sparse_permute_plan(struct pare_prune_job *job, uint64_t *bytes, uint64_t *scratch);
+
+/* The whole of it: signals, permutation, then layer by layer; fills job->selection (everything), job->repaired and the results. */
 pare_status pare_sparse_run(struct pare_prune_job *job);
 
 /* Target, totals, and every matrix with its figures; a new reference. */

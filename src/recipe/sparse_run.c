@@ -25,7 +25,7 @@ static bool gradients_in_file(const pare_prune_job *job) {
     return limit && gradient_bytes(job) > limit / 2;
 }
 
-static pare_layerwise_job layerwise_job(pare_prune_job *job, const pare_source *source) {
+pare_layerwise_job pare_sparse_layerwise(pare_prune_job *job, const pare_source *source) {
     uint64_t limit = pare_runtime_limit(job->runtime), kept = gradients_in_file(job) ? 0 : gradient_bytes(job);
     return (pare_layerwise_job){.source = source,
                                 .runtime = job->runtime,
@@ -44,16 +44,29 @@ static pare_layerwise_job layerwise_job(pare_prune_job *job, const pare_source *
                                 .squares = job->sparse.squares};
 }
 
+/* The walk that prunes and the one before it that permutes hold their memory one after the other. */
+static pare_status plan_walks(pare_prune_job *job, const pare_layerwise_memory *pruning) {
+    pare_plan *plan = &job->plan.sizes;
+    uint64_t scratch = pruning->scratch, bytes = 0, in_file = 0;
+    plan->repair = pruning->hidden + pruning->statistics + pruning->weights + pruning->activations + pruning->repaired;
+    if (job->recipe.element.permutation != PARE_PERMUTE_NONE) PARE_TRY(pare_sparse_permute_plan(job, &bytes, &in_file));
+    if (bytes - in_file > plan->repair - scratch) {
+        plan->repair = bytes;
+        scratch = in_file;
+    }
+    plan->scratch += scratch;
+    return PARE_OK;
+}
+
 pare_status pare_sparse_plan(pare_prune_job *job) {
     pare_source source = {.model = job->current, .backend = job->backend};
-    pare_layerwise_job layerwise = layerwise_job(job, &source);
+    pare_layerwise_job layerwise = pare_sparse_layerwise(job, &source);
     pare_layerwise_memory memory;
     PARE_TRY(pare_layerwise_measure(&layerwise, &memory));
     pare_plan *plan = &job->plan.sizes;
     plan->state += gradient_bytes(job);
     if (gradients_in_file(job)) plan->scratch += gradient_bytes(job);
-    plan->repair = memory.hidden + memory.statistics + memory.weights + memory.activations + memory.repaired;
-    plan->scratch += memory.scratch;
+    PARE_TRY(plan_walks(job, &memory));
     if (!plan->micro_batch) plan->micro_batch = (uint64_t)memory.micro_batch;
     return PARE_OK;
 }
@@ -96,13 +109,14 @@ static pare_status gather_gradients(pare_prune_job *job) {
 
 static pare_status prune_layers(pare_prune_job *job) {
     pare_source source = {.model = job->current, .backend = job->backend};
-    pare_layerwise_job layerwise = layerwise_job(job, &source);
+    pare_layerwise_job layerwise = pare_sparse_layerwise(job, &source);
     PARE_TRY(pare_selection_all(job->current, &job->selection));
     return pare_layerwise_run(&layerwise, &job->repaired, job->sparse.results, job->sparse.used);
 }
 
 pare_status pare_sparse_run(pare_prune_job *job) {
     PARE_TRY(pare_prune_timed(job, "gradients", gather_gradients));
+    PARE_TRY(pare_prune_timed(job, "permuting", pare_sparse_permute));
     PARE_TRY(pare_prune_timed(job, "pruning", prune_layers));
     return pare_selection_all(job->model, &job->composed);
 }
