@@ -27,6 +27,8 @@ typedef struct pare_matrix_result {
     bool damped;
     pare_damping damping;
     double expected_before, expected_after; /* DSnoT: mean expected error of the rows */
+    double region_first, region_last;       /* regional optimisation: mean squared error of a sequence's block output in
+                                             * the first and the last round */
     double seconds;
     pare_mask_statistics statistics;
 } pare_matrix_result;

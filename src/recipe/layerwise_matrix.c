@@ -22,6 +22,14 @@ typedef struct matrix {
     pare_matrix_result *result;
 } matrix;
 
+pare_element_target pare_matrix_target(const pare_layerwise *l, uint32_t layer) {
+    return (pare_element_target){.sparsity = l->sparsity[layer],
+                                 .keep = l->job->keep,
+                                 .of = l->job->of,
+                                 .compare = l->recipe->compare,
+                                 .slab = l->recipe->slab};
+}
+
 static void describe(pare_layerwise *l, uint32_t layer, pare_role role, matrix *m) {
     size_t id = pare_tensor_id(layer, role);
     *m = (matrix){.l = l,
@@ -29,11 +37,7 @@ static void describe(pare_layerwise *l, uint32_t layer, pare_role role, matrix *
                   .role = role,
                   .id = id,
                   .sight = &l->sight[pare_input_of(role)],
-                  .target = {.sparsity = l->sparsity[layer],
-                             .keep = l->job->keep,
-                             .of = l->job->of,
-                             .compare = l->recipe->compare,
-                             .slab = l->recipe->slab},
+                  .target = pare_matrix_target(l, layer),
                   .result = &l->results[id]};
     pare_tensor_matrix(l->model->tensors[id], &m->rows, &m->columns);
     *m->result = (pare_matrix_result){.pruned = true,
@@ -44,7 +48,9 @@ static void describe(pare_layerwise *l, uint32_t layer, pare_role role, matrix *
                                       .refined = NAN,
                                       .repaired = NAN,
                                       .expected_before = NAN,
-                                      .expected_after = NAN};
+                                      .expected_after = NAN,
+                                      .region_first = l->region_first,
+                                      .region_last = l->region_last};
 }
 
 static bool is_given(const matrix *m) {
@@ -137,8 +143,7 @@ static pare_status refine(matrix *m) {
 }
 
 static pare_status fit(matrix *m) {
-    pare_masked_cg options = {.iterations = m->l->recipe->cg_iterations, .damping = m->l->job->recipe->damping};
-    return pare_masked_cg_run(&options, m->l->dense, m->sight->gram, &m->mask, m->l->weights);
+    return pare_masked_cg(m->l->dense, m->sight->gram, &m->mask, m->l->recipe->cg_iterations, m->l->weights);
 }
 
 static pare_status alternate(matrix *m) {
@@ -203,6 +208,7 @@ static pare_status run(matrix *m) {
     const pare_recipe *recipe = l->job->recipe;
     pare_matrix_result *result = m->result;
     pare_source_rows(l->job->source, m->id, 0, m->rows, l->dense);
+    pare_layerwise_take_optimised(l, m->role, m->rows * m->columns, l->dense);
     PARE_TRY(pare_layerwise_target(l, m->layer, m->role, l->dense));
     restore(m);
     PARE_TRY(choose(m));

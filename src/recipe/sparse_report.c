@@ -23,6 +23,9 @@ static json_t *matrix_json(const pare_model *model, size_t id, const pare_matrix
     if (isfinite(r->expected_before))
         json_object_set_new(json, "expected_error",
                             json_pack("{s:f,s:f}", "before", r->expected_before, "after", r->expected_after));
+    if (r->region_first > 0.0)
+        json_object_set_new(json, "region_error",
+                            json_pack("{s:f,s:f}", "first", r->region_first, "last", r->region_last));
     if (r->damped)
         json_object_set_new(json, "damping",
                             json_pack("{s:f,s:i,s:I}", "share", r->damping.share, "raised", (int)r->damping.raised,
