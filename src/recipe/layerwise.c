@@ -39,7 +39,7 @@ static uint64_t runs_of(const pare_layerwise *l) {
 /* Micro-batches of all runs, and matrices, of one layer. */
 static uint64_t steps_of(const pare_layerwise *l) {
     uint64_t batches = (uint64_t)((l->job->sequences + l->micro_batch - 1) / l->micro_batch);
-    return runs_of(l) * batches + PARE_MATRIX_ROLES;
+    return runs_of(l) * batches + pare_layerwise_regional_steps(l->job) + PARE_MATRIX_ROLES;
 }
 
 pare_status pare_layerwise_step(pare_layerwise *l) {
@@ -135,6 +135,7 @@ static pare_status prune(pare_layerwise *l, uint32_t layer, pare_role role) {
 static pare_status run_stage(pare_layerwise *l, uint32_t layer, unsigned kinds, bool pass) {
     bool prunes = pare_layerwise_prunes(l, layer, kinds);
     if (!prunes && !l->two) return pass ? run_block(l, TO_OUTPUT) : PARE_OK;
+    PARE_TRY(pare_layerwise_regional(l, layer));
     PARE_TRY(pare_layerwise_watch(l, layer, kinds));
     PARE_TRY(pare_layerwise_look(l, pass));
     if (prunes && l->two) PARE_TRY(pare_layerwise_aim(l, layer, kinds));
