@@ -1,7 +1,7 @@
 #include "repair/layer_error.h"
+#include "repair/dot.h"
 #include "support/cholesky.h"
 #include "support/memory.h"
-#include "support/vectorize.h"
 
 #include <cblas.h>
 
@@ -26,8 +26,7 @@ static int64_t at_most(int64_t n, int64_t limit) {
 }
 
 uint64_t pare_layer_error_bytes(int64_t rows, int64_t columns) {
-    return (uint64_t)at_most(rows, ROWS) * (uint64_t)(columns + TILE) * sizeof(float) +
-           (uint64_t)rows * sizeof(double);
+    return (uint64_t)at_most(rows, ROWS) * (uint64_t)(columns + TILE) * sizeof(float) + (uint64_t)rows * sizeof(double);
 }
 
 static pare_status work_new(const float *gram, int64_t rows, int64_t columns, work *w) {
@@ -39,18 +38,6 @@ static pare_status work_new(const float *gram, int64_t rows, int64_t columns, wo
     return status;
 }
 
-PARE_VECTORIZE static double dot(const float *a, const float *b, int64_t n) {
-    double lanes[8] = {0.0}, sum = 0.0;
-    for (int64_t i = 0; i + 8 <= n; i += 8)
-        for (int l = 0; l < 8; l++)
-            lanes[l] += (double)a[i + l] * (double)b[i + l];
-    for (int64_t i = n / 8 * 8; i < n; i++)
-        sum += (double)a[i] * (double)b[i];
-    for (int l = 0; l < 8; l++)
-        sum += lanes[l];
-    return sum;
-}
-
 /* sums += factor d[from ..] G[from .., to ..] d[to ..]^T for every row, over one tile of G */
 static void add_tile(const work *w, int64_t count, int64_t from, int64_t to) {
     int64_t n = w->columns, depth = at_most(n - from, TILE), width = at_most(n - to, TILE);
@@ -59,7 +46,7 @@ static void add_tile(const work *w, int64_t count, int64_t from, int64_t to) {
                 (int)n, w->gram + from * n + to, (int)n, 0.0f, w->product, TILE);
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < count; row++)
-        w->sums[row] += factor * dot(w->product + row * TILE, w->rows + row * n + to, width);
+        w->sums[row] += factor * pare_dot(w->product + row * TILE, w->rows + row * n + to, width);
 }
 
 /* d G d^T of every row in hand: G is symmetric, so tiles off the diagonal count twice. */
