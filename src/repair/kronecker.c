@@ -6,7 +6,10 @@
 #include "support/memory.h"
 
 #include <math.h>
+#include <omp.h>
 #include <string.h>
+
+enum { HISTOGRAM = 1 << 16 }; /* of a thread, for the mask */
 
 const pare_kronecker pare_kronecker_defaults = {.damping = 0.01,
                                                 .fisher_damping = 0.1,
@@ -31,10 +34,13 @@ uint64_t pare_kronecker_bytes(const pare_kronecker *kronecker, int64_t rows, int
                                             : pare_masked_cg_bytes(rows, columns));
     uint64_t judge = matrix + (kronecker->fisher ? r * r * sizeof(float) : 0) + pare_layer_error_bytes(rows, columns) +
                      2 * r * sizeof(double);
-    return matrix + held + larger(phase, judge);
+    uint64_t choosing = (uint64_t)omp_get_max_threads() * HISTOGRAM * sizeof(uint64_t);
+    return matrix + held + larger(phase, judge) + choosing;
 }
 
 static pare_status check(const pare_kronecker *k, const float *weights, const pare_element_mask *mask) {
+    pare_element_mask none = {0};
+    if (k->choose) PARE_TRY(pare_element_select(NULL, k->choose, &none)); /* refuses what makes no sense */
     if (!k->sweep && (!(k->rho > 0.0) || !(k->growth > 0.0) || k->iterations < 1 || k->inner < 1))
         return pare_fail(PARE_BAD_ARGUMENT,
                          "ADMM needs iterations, inner steps, a rho and a growth above 0, not %d, %d, %g and %g",

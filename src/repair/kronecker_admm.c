@@ -151,7 +151,7 @@ static pare_status iterate(work *w) {
     memset(w->gradient, 0, (size_t)w->size * sizeof *w->gradient);
     w->rho = w->k->rho;
     for (int32_t i = 0; i < w->k->iterations; i++) {
-        if (i) PARE_TRY(solve(w));
+        PARE_TRY(i ? solve(w) : precondition(w));
         add_multiplier(w, i == 0);
         if (w->k->choose) {
             pare_kronecker_scores(w->metric, w->y, w->middle);

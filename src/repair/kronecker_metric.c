@@ -12,7 +12,7 @@ typedef struct side {
     const float *from; /* [n, n] */
     int64_t n;
     float *to, *scale, *live;
-    bool dies; /* where the diagonal was 0 before damping */
+    bool dies; /* where the diagonal is 0 before damping */
     pare_damping *damping;
 } side;
 
@@ -21,7 +21,8 @@ static side input_side(const pare_kronecker_metric *m, pare_damping *damping) {
 }
 
 static side output_side(const pare_kronecker_metric *m, pare_damping *damping) {
-    return (side){m->problem->fisher, m->rows, m->fisher, m->row_scale, m->row_live, false, damping};
+    return (side){
+        m->problem->fisher, m->rows, m->fisher, m->row_scale, m->row_live, m->problem->fisher_damping <= 0.0, damping};
 }
 
 /* scale and live of element i, whose diagonal is `value` before damping. */

@@ -90,7 +90,7 @@ static pare_status factor(const pare_kronecker_metric *m, work *w) {
     snprintf(name, sizeof name, "the inputs of %s", m->problem->what);
     PARE_TRY(pare_inverse_factor_new(m->gram, m->columns, 0.0, name, &w->columns_factor));
     PARE_TRY(pivots(&w->columns_factor, &w->column_pivot));
-    if (!m->fisher) return pare_alloc(&w->row_pivot, (size_t)m->rows, sizeof(float), "weight update");
+    if (!m->fisher) return PARE_OK;
     snprintf(name, sizeof name, "the loss's gradients at the outputs of %s", m->problem->what);
     PARE_TRY(pare_inverse_factor_new(m->fisher, m->rows, 0.0, name, &w->rows_factor));
     return pivots(&w->rows_factor, &w->row_pivot);
@@ -130,7 +130,7 @@ static pare_status choose_at_first(const work *w, const pare_kronecker_metric *m
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < w->rows; row++)
         for (int64_t j = 0; j < w->columns; j++) {
-            float pivot = m->fisher ? w->row_pivot[row] : m->row_live[row];
+            float pivot = m->fisher ? w->row_pivot[row] : 1.0f;
             scores[row * w->columns + j] = fabsf(w->weights[row * w->columns + j] * pivot * w->column_pivot[j]);
         }
     pare_status status = pare_element_select(scores, choose, w->mask);
@@ -237,8 +237,15 @@ static pare_status sweep_rows_together(work *w) {
     return PARE_OK;
 }
 
+/* Outputs that cost nothing get the lowest score. */
+static void clear_dead_rows(const work *w, const pare_kronecker_metric *m) {
+    for (int64_t row = 0; row < w->rows; row++)
+        if (m->row_live[row] == 0.0f) memset(w->weights + row * w->columns, 0, (size_t)w->columns * sizeof *w->weights);
+}
+
 static pare_status sweep(work *w, const pare_kronecker_metric *m) {
     const pare_kronecker *k = m->problem;
+    clear_dead_rows(w, m);
     PARE_TRY(factor(m, w));
     if (k->choose && !on_the_way(k->choose)) PARE_TRY(choose_at_first(w, m, k->choose));
     if (m->fisher) return sweep_rows_together(w);
