@@ -106,10 +106,10 @@ static pare_status run(pare_kronecker_metric *m, const float *dense, float *weig
     pare_kronecker_scale(m, weights, false);
     PARE_TRY(k->sweep ? pare_kronecker_sweep(m, weights, mask) : pare_kronecker_admm(m, weights, mask));
     pare_kronecker_scale(m, weights, true);
-    restore_dead(m, dense, weights);
-    pare_element_mask_apply(mask, weights);
     pare_kronecker_metric_unscale(m);
     if (k->refine > 0) PARE_TRY(pare_masked_cg_coupled(dense, m->gram, m->fisher, mask, k->refine, weights));
+    restore_dead(m, dense, weights);
+    pare_element_mask_apply(mask, weights);
     return judge(m, dense, mask, weights, better);
 }
 
