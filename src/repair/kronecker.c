@@ -15,10 +15,10 @@ const pare_kronecker pare_kronecker_defaults = {.damping = 0.01,
                                                 .fisher_damping = 0.1,
                                                 .slab = 128,
                                                 .iterations = 20,
-                                                .inner = 2,
+                                                .inner = 1,
                                                 .rho = 0.1,
-                                                .growth = 1.3,
-                                                .refine = 20};
+                                                .growth = 1.15,
+                                                .refine = 5};
 
 static uint64_t larger(uint64_t a, uint64_t b) {
     return a > b ? a : b;

@@ -29,9 +29,9 @@ typedef struct pare_kronecker {
     const pare_element_target *choose; /* the mask is chosen; NULL: it is given. Not PARE_COMPARE_GLOBAL */
     bool sweep;                        /* instead of ADMM */
     int64_t slab;                      /* of the sweep: columns at a time, 128 */
-    int32_t iterations, inner;         /* of ADMM; 20, 2 */
-    double rho, growth;                /* of ADMM, the first penalty and its factor per iteration; 0.1, 1.3 */
-    int32_t refine;                    /* conjugate gradient steps; 20, 5 behind the sweep */
+    int32_t iterations, inner;         /* of ADMM; 20, 1 */
+    double rho, growth;                /* of ADMM, the first penalty and its factor per iteration; 0.1, 1.15 */
+    int32_t refine;                    /* conjugate gradient steps; 5 */
     const char *what;                  /* names the matrix in messages: "layer 3's down projection" */
 } pare_kronecker;
 

@@ -33,6 +33,8 @@ static void agrees(const expected *e) {
     k.choose = e->choose;
     k.sweep = e->sweep;
     k.slab = 16;
+    k.inner = 2;
+    k.growth = 1.3;
     k.refine = e->refine;
     assert_int_equal(pare_kronecker_run(&k, weights, &mask, &result), PARE_OK);
     for (int i = 0; i < K_SIZE; i++)
