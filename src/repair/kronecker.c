@@ -100,6 +100,17 @@ static pare_status judge(const pare_kronecker_metric *m, const float *dense, con
     return status;
 }
 
+/* Conjugate gradients, and the judgement of what they come to. */
+static pare_status refine(const pare_kronecker_metric *m, const float *dense, float *weights,
+                          const pare_element_mask *mask, pare_better *better) {
+    int32_t steps = m->problem->refine;
+    if (steps > 0) PARE_TRY(pare_masked_cg_coupled(dense, m->gram, m->fisher, mask, steps, weights));
+    restore_dead(m, dense, weights);
+    pare_element_mask_apply(mask, weights);
+    return judge(m, dense, mask, weights, better);
+}
+
+/* A start that was worse than the target under the mask is replaced by that, and refined again. */
 static pare_status run(pare_kronecker_metric *m, const float *dense, float *weights, pare_element_mask *mask,
                        pare_better *better) {
     const pare_kronecker *k = m->problem;
@@ -107,10 +118,8 @@ static pare_status run(pare_kronecker_metric *m, const float *dense, float *weig
     PARE_TRY(k->sweep ? pare_kronecker_sweep(m, weights, mask) : pare_kronecker_admm(m, weights, mask));
     pare_kronecker_scale(m, weights, true);
     pare_kronecker_metric_unscale(m);
-    if (k->refine > 0) PARE_TRY(pare_masked_cg_coupled(dense, m->gram, m->fisher, mask, k->refine, weights));
-    restore_dead(m, dense, weights);
-    pare_element_mask_apply(mask, weights);
-    return judge(m, dense, mask, weights, better);
+    PARE_TRY(refine(m, dense, weights, mask, better));
+    return better->rows && k->refine > 0 ? refine(m, dense, weights, mask, better) : PARE_OK;
 }
 
 pare_status pare_kronecker_run(const pare_kronecker *kronecker, float *weights, pare_element_mask *mask,
