@@ -1,5 +1,6 @@
 #include "recipe/layerwise_internal.h"
 #include "repair/admm.h"
+#include "repair/kronecker.h"
 #include "repair/masked_cg.h"
 #include "support/memory.h"
 
@@ -32,6 +33,16 @@ uint64_t pare_layerwise_most_elements(const pare_layerwise_job *job, int wanted)
     return most;
 }
 
+/* Of the solvers in the loss's metric, with a full matrix for outputs no wider than the hidden state. */
+static uint64_t felt_bytes(const pare_layerwise_job *job, int64_t rows, int64_t columns) {
+    static const float some = 1.0f;
+    pare_kronecker options = pare_kronecker_defaults;
+    options.fisher = rows <= (int64_t)job->source->model->config.hidden ? &some : NULL;
+    options.fisher_diagonal = &some;
+    options.sweep = job->recipe->compensation == PARE_COMPENSATE_OBS;
+    return pare_kronecker_bytes(&options, rows, columns);
+}
+
 /* What the strongest consumer of a Gram matrix takes beside it. */
 static uint64_t solver_bytes(const pare_layerwise_job *job) {
     const pare_model *model = job->source->model;
@@ -47,6 +58,8 @@ static uint64_t solver_bytes(const pare_layerwise_job *job) {
             if (inverse)
                 most = larger(most, pare_inverse_factor_bytes(columns) +
                                         pare_obs_update_bytes(rows, columns, job->recipe->element.slab));
+            if (job->recipe->metric == PARE_METRIC_FISHER && job->recipe->compensation != PARE_COMPENSATE_NONE)
+                most = larger(most, felt_bytes(job, rows, columns));
             if (job->recipe->compensation == PARE_COMPENSATE_LS)
                 most = larger(most, pare_masked_cg_bytes(rows, columns));
             if (job->recipe->compensation == PARE_COMPENSATE_ADMM) most = larger(most, pare_admm_bytes(rows, columns));

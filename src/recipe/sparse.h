@@ -14,6 +14,7 @@ typedef struct pare_sparse {
     pare_matrix_result *results; /* [tensor_count] */
     float **gradient, **squares; /* [tensor_count] what the signal has to say, or NULL */
     pare_scratch memory;         /* of both */
+    pare_linear_fisher fisher;   /* what the loss feels of the matrices' outputs; or nothing */
     json_t *permutation;         /* sums of scores before and after, or NULL */
 } pare_sparse;
 

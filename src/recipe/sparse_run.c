@@ -25,23 +25,81 @@ static bool gradients_in_file(const pare_prune_job *job) {
     return limit && gradient_bytes(job) > limit / 2;
 }
 
+static bool feels(const pare_recipe *recipe) {
+    return recipe->metric == PARE_METRIC_FISHER && recipe->compensation != PARE_COMPENSATE_NONE;
+}
+
+/* Gate and up, wider than the hidden state, get diagonals: full matrices would be as large as Down's Gram matrix. */
+static pare_fisher_choice fisher_choice(const pare_prune_job *job) {
+    return (pare_fisher_choice){.wanted = job->sparse.pruned, .widest = job->current->config.hidden};
+}
+
+/* Full matrices, which may lie in a scratch file; and what is always in memory while they are gathered. */
+static uint64_t fisher_bytes(const pare_prune_job *job) {
+    pare_fisher_choice choice = fisher_choice(job);
+    return feels(&job->recipe) ? pare_linear_fisher_bytes(job->current, &choice) : 0;
+}
+
+static uint64_t fisher_room(const pare_prune_job *job) {
+    pare_fisher_choice choice = fisher_choice(job);
+    return feels(&job->recipe) ? pare_linear_fisher_room_bytes(job->current, job->backend, &choice) : 0;
+}
+
+static bool fisher_in_file(const pare_prune_job *job) {
+    uint64_t limit = pare_runtime_limit(job->runtime);
+    return limit && fisher_bytes(job) > limit / 2;
+}
+
 static pare_layerwise_job layerwise_job(pare_prune_job *job, const pare_source *source) {
     uint64_t limit = pare_runtime_limit(job->runtime), kept = gradients_in_file(job) ? 0 : gradient_bytes(job);
+    if (!fisher_in_file(job)) kept += fisher_bytes(job);
+    const pare_sparsity *asked = &job->options->sparsity;
     return (pare_layerwise_job){.source = source,
                                 .runtime = job->runtime,
                                 .recipe = &job->recipe,
                                 .ids = job->windows.ids,
                                 .sequences = job->plan.shape.sequences,
                                 .length = job->plan.shape.length,
-                                .limit = limit ? limit - kept : 0,
+                                .limit = limit > kept ? limit - kept : (limit ? 1 : 0),
                                 .scratch = pare_runtime_scratch(job->runtime),
                                 .seed = job->options->seed,
                                 .pruned = job->sparse.pruned,
                                 .sparsity = job->sparse.asked,
-                                .keep = job->options->sparsity.keep,
-                                .of = job->options->sparsity.of,
+                                .fixed = asked->shares != NULL,
+                                .keep = asked->keep,
+                                .of = asked->of,
                                 .gradient = job->sparse.gradient,
-                                .squares = job->sparse.squares};
+                                .squares = job->sparse.squares,
+                                .fisher = job->sparse.fisher.diagonal ? &job->sparse.fisher : NULL};
+}
+
+static pare_fisher_request fisher_request(const pare_prune_job *job, const pare_source *source) {
+    uint64_t limit = pare_runtime_limit(job->runtime), room = fisher_room(job);
+    uint64_t kept = room + (fisher_in_file(job) ? 0 : fisher_bytes(job));
+    return (pare_fisher_request){.source = source,
+                                 .runtime = job->runtime,
+                                 .ids = job->windows.ids,
+                                 .sequences = job->plan.shape.sequences,
+                                 .length = job->plan.shape.length,
+                                 .limit = limit > kept ? limit - kept : (limit ? 1 : 0),
+                                 .scratch = fisher_in_file(job) ? pare_runtime_scratch(job->runtime) : NULL};
+}
+
+static pare_status plan_fisher(pare_prune_job *job) {
+    pare_source source = {.model = job->current, .backend = job->backend};
+    pare_fisher_request request = fisher_request(job, &source);
+    pare_plan *plan = &job->plan.sizes;
+    pare_pass_memory pass = {0};
+    int64_t group;
+    if (!feels(&job->recipe) || !request.sequences) return PARE_OK;
+    PARE_TRY(pare_linear_fisher_group(&request, &group, &pass));
+    plan->metrics = fisher_bytes(job) + fisher_room(job);
+    if (fisher_in_file(job)) plan->scratch += fisher_bytes(job);
+    plan->weights = pass.weights;
+    plan->activations = pass.activations;
+    plan->gradients = pass.gradients;
+    plan->micro_batch = (uint64_t)pass.micro_batch;
+    return PARE_OK;
 }
 
 pare_status pare_sparse_plan(pare_prune_job *job) {
@@ -50,6 +108,7 @@ pare_status pare_sparse_plan(pare_prune_job *job) {
     pare_layerwise_memory memory;
     PARE_TRY(pare_layerwise_measure(&layerwise, &memory));
     pare_plan *plan = &job->plan.sizes;
+    PARE_TRY(plan_fisher(job));
     plan->state += gradient_bytes(job);
     if (gradients_in_file(job)) plan->scratch += gradient_bytes(job);
     plan->repair = memory.hidden + memory.statistics + memory.weights + memory.activations + memory.repaired;
@@ -94,6 +153,16 @@ static pare_status gather_gradients(pare_prune_job *job) {
     return pare_score_units(&request, &job->result);
 }
 
+static pare_status feel_outputs(pare_prune_job *job) {
+    pare_source source = {.model = job->current, .backend = job->backend};
+    pare_fisher_request request = fisher_request(job, &source);
+    pare_fisher_choice choice = fisher_choice(job);
+    if (!feels(&job->recipe)) return PARE_OK;
+    PARE_TRY(pare_linear_fisher_run(&request, &choice, &job->sparse.fisher));
+    job->result.loss = job->sparse.fisher.loss;
+    return PARE_OK;
+}
+
 static pare_status prune_layers(pare_prune_job *job) {
     pare_source source = {.model = job->current, .backend = job->backend};
     pare_layerwise_job layerwise = layerwise_job(job, &source);
@@ -103,6 +172,7 @@ static pare_status prune_layers(pare_prune_job *job) {
 
 pare_status pare_sparse_run(pare_prune_job *job) {
     PARE_TRY(pare_prune_timed(job, "gradients", gather_gradients));
+    PARE_TRY(pare_prune_timed(job, "feeling outputs", feel_outputs));
     PARE_TRY(pare_prune_timed(job, "pruning", prune_layers));
     return pare_selection_all(job->model, &job->composed);
 }

@@ -41,7 +41,7 @@ uint64_t pare_kronecker_bytes(const pare_kronecker *kronecker, int64_t rows, int
 static pare_status check(const pare_kronecker *k, const float *weights, const pare_element_mask *mask) {
     pare_element_mask none = {0};
     if (k->choose) PARE_TRY(pare_element_select(NULL, k->choose, &none)); /* refuses what makes no sense */
-    if (!k->sweep && (!(k->rho > 0.0) || !(k->growth > 0.0) || k->iterations < 1 || k->inner < 1))
+    if (!k->sweep && (!(k->rho > 0.0) || !(k->growth > 0.0) || k->iterations < 0 || k->inner < 1))
         return pare_fail(PARE_BAD_ARGUMENT,
                          "ADMM needs iterations, inner steps, a rho and a growth above 0, not %d, %d, %g and %g",
                          (int)k->iterations, (int)k->inner, k->rho, k->growth);

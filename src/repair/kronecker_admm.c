@@ -148,6 +148,7 @@ static void project(const work *w) {
 
 /* The first fit is the target itself. */
 static pare_status iterate(work *w) {
+    if (!w->k->iterations) return PARE_OK; /* the mask is given: conjugate gradients begin with the target */
     memset(w->gradient, 0, (size_t)w->size * sizeof *w->gradient);
     w->rho = w->k->rho;
     for (int32_t i = 0; i < w->k->iterations; i++) {
