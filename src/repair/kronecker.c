@@ -3,6 +3,7 @@
 #include "repair/kronecker_internal.h"
 #include "repair/layer_error.h"
 #include "repair/masked_cg.h"
+#include "support/finite.h"
 #include "support/memory.h"
 
 #include <math.h>
@@ -47,15 +48,9 @@ static pare_status check(const pare_kronecker *k, const float *weights, const pa
                          (int)k->iterations, (int)k->inner, k->rho, k->growth);
     if (k->sweep && k->slab < 1)
         return pare_fail(PARE_BAD_ARGUMENT, "a slab of %lld columns has none: give at least 1", (long long)k->slab);
-    for (int64_t row = 0; row < mask->rows; row++) {
-        float sum = 0.0f;
-        for (int64_t j = 0; j < mask->columns; j++)
-            sum += weights[row * mask->columns + j] * 0.0f; /* 0 times NaN or infinity is NaN */
-        if (sum != 0.0f)
-            return pare_fail(PARE_NUMERIC_ERROR,
-                             "row %lld of the weights of %s holds NaN or infinity: check the model with `pare inspect`",
-                             (long long)row, k->what);
-    }
+    if (!pare_all_finite(weights, mask->rows * mask->columns))
+        return pare_fail(PARE_NUMERIC_ERROR,
+                         "the weights of %s hold NaN or infinity: check the model with `pare inspect`", k->what);
     return PARE_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "repair/kronecker_internal.h"
 #include "repair/obs_update.h"
 #include "support/memory.h"
+#include "support/product.h"
 #include "support/vectorize.h"
 
 #include <cblas.h>
@@ -17,7 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK = 64 }; /* rows in cache */
+enum { BLOCK = 64, TILE = 64 }; /* rows in cache; columns of a product */
 
 typedef struct work {
     const pare_element_target *choose; /* on the way; NULL: the mask is given */
@@ -209,25 +210,30 @@ static void eliminate_block(const work *w, int64_t row, int64_t count, int64_t f
     store(w, row, count, first, width);
 }
 
+/* carried = R[above, rows]^T e of the rows above, in tiles of fixed size. */
+static void carry_down(const work *w, int64_t row, int64_t count, int64_t width) {
+#pragma omp parallel for schedule(static)
+    for (int64_t j = 0; j < width; j += TILE)
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)count, (int)at_most(width - j, TILE), (int)row, 1.0f,
+                    w->rows_factor.upper + row, (int)w->rows, w->errors + j, (int)width, 0.0f,
+                    w->carried + row * width + j, (int)width);
+}
+
 static void eliminate_slab(const work *w, int64_t first, int64_t width) {
+    int64_t behind = first + width;
+    openblas_set_num_threads(1);
     for (int64_t row = 0; row < w->rows; row += BLOCK) {
         int64_t count = at_most(w->rows - row, BLOCK);
-        if (row)
-            cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)count, (int)width, (int)row, 1.0f,
-                        w->rows_factor.upper + row, (int)w->rows, w->errors, (int)width, 0.0f, w->carried + row * width,
-                        (int)width);
+        if (row) carry_down(w, row, count, width);
         eliminate_block(w, row, count, first, width);
     }
-    int64_t behind = first + width;
-    if (behind < w->columns)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)w->rows, (int)(w->columns - behind), (int)width,
-                    -1.0f, w->carried, (int)width, w->columns_factor.upper + first * w->columns + behind,
-                    (int)w->columns, 1.0f, w->weights + behind, (int)w->columns);
+    pare_product(w->rows, w->columns - behind, width, -1.0f, (pare_rows){w->carried, width},
+                 (pare_rows){w->columns_factor.upper + first * w->columns + behind, w->columns}, 1.0f,
+                 w->weights + behind, w->columns);
 }
 
 static pare_status sweep_rows_together(work *w) {
     PARE_TRY(buffers(w));
-    pare_blas_threads();
     for (int64_t first = 0; first < w->columns; first += w->slab) {
         int64_t width = at_most(w->columns - first, w->slab);
         if (w->choose && w->choose->of == 0) choose_in_slab(w, first, width);

@@ -1,17 +1,12 @@
 #include "repair/sandwich.h"
-#include "support/cholesky.h"
-
-#include <cblas.h>
-
-static void multiply(const float *a, const float *b, int64_t rows, int64_t depth, int64_t columns, float *out) {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)columns, (int)depth, 1.0f, a, (int)depth, b,
-                (int)columns, 0.0f, out, (int)columns);
-}
+#include "support/product.h"
 
 void pare_sandwich(const float *left, const float *matrix, const float *right, int64_t rows, int64_t columns,
                    float *middle, float *product) {
-    if (!rows || !columns) return;
-    pare_blas_threads();
-    multiply(matrix, right, rows, columns, columns, left ? middle : product);
-    if (left) multiply(left, middle, rows, rows, columns, product);
+    float *first = left ? middle : product;
+    pare_product(rows, columns, columns, 1.0f, (pare_rows){matrix, columns}, (pare_rows){right, columns}, 0.0f, first,
+                 columns);
+    if (left)
+        pare_product(rows, columns, rows, 1.0f, (pare_rows){left, rows}, (pare_rows){middle, columns}, 0.0f, product,
+                     columns);
 }

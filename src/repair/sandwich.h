@@ -1,5 +1,6 @@
-/* product = left matrix right through OpenBLAS, in fp32. left: [rows, rows], NULL: I; right: [columns, columns];
- * matrix, product: [rows, columns], apart; middle: scratch of the same shape, unused where left is NULL. */
+/* product = left matrix right in fp32, the same bits for any number of threads. left: [rows, rows], NULL: I; right:
+ * [columns, columns]; matrix, product: [rows, columns], apart; middle: scratch of the same shape, unused where left is
+ * NULL. */
 #ifndef PARE_REPAIR_SANDWICH_H
 #define PARE_REPAIR_SANDWICH_H
 
