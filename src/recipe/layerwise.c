@@ -44,7 +44,7 @@ static uint64_t steps_of(const pare_layerwise *l) {
 
 pare_status pare_layerwise_step(pare_layerwise *l) {
     if (l->done < l->total) l->done++;
-    return pare_progress_report(l->job->runtime, "pruning", l->done, l->total);
+    return pare_progress_report(l->job->runtime, l->job->scores_only ? "scoring" : "pruning", l->done, l->total);
 }
 
 pare_status pare_layerwise_batches(pare_layerwise *l, pare_batch_fn visit, void *context) {

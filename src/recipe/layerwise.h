@@ -47,6 +47,7 @@ typedef struct pare_layerwise_job {
     const bool *pruned;               /* [tensor_count] */
     const double *sparsity;           /* [tensor_count] */
     bool fixed;                       /* sparsities are not to be allocated */
+    bool scores_only;                 /* nothing is pruned: for pare_layerwise_scores */
     int64_t keep, of;                 /* the pattern; of = 0: none */
     float *const *gradient;           /* [tensor_count] of each matrix, or NULL */
     float *const *squares;            /* [tensor_count] mean squares of the samples' gradients, or NULL */
@@ -66,5 +67,25 @@ pare_status pare_layerwise_measure(const pare_layerwise_job *job, pare_layerwise
  * sparsity: [tensor_count] out, what each matrix was to lose. Same bits for the same inputs and threads. */
 pare_status pare_layerwise_run(const pare_layerwise_job *job, pare_repaired *repaired, pare_matrix_result *results,
                                double *sparsity);
+
+/* A pruned matrix as the dense model has it. */
+typedef struct pare_matrix_scores {
+    uint32_t layer;
+    pare_role role;
+    int64_t rows, columns;
+    const float *scores; /* [rows, columns] by the recipe's salience, inputs and outputs being the dense model's */
+    float *room;         /* [rows, columns] to work in */
+} pare_matrix_scores;
+
+typedef struct pare_scores_visitor {
+    pare_status (*visit)(void *context, int pass, const pare_matrix_scores *matrix);
+    pare_status (*finish)(void *context, int pass); /* after the last matrix of a pass */
+    int passes;
+    void *context;
+} pare_scores_visitor;
+
+/* The scores of all pruned matrices, layer by layer, as often as there are passes; the dense model is run once. For
+ * recipes without Gram matrices and regional gradients, in a job that says scores_only. */
+pare_status pare_layerwise_scores(const pare_layerwise_job *job, const pare_scores_visitor *visitor);
 
 #endif

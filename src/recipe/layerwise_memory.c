@@ -131,7 +131,8 @@ pare_status pare_layerwise_measure(const pare_layerwise_job *job, pare_layerwise
     int64_t d = job->source->model->config.hidden, length = job->length > 0 ? job->length : 1;
     int64_t wanted = TOKENS_AT_ONCE / length > 0 ? TOKENS_AT_ONCE / length : 1;
     bool walks = pare_element_walks(job->recipe);
-    *out = (pare_layerwise_memory){.repaired = repaired_bytes(job), .weights = weights_bytes(job), .micro_batch = 1};
+    *out = (pare_layerwise_memory){.weights = weights_bytes(job), .micro_batch = 1};
+    if (!job->scores_only) out->repaired = repaired_bytes(job);
     if (walks) out->hidden = pare_stream_bytes(job->sequences * job->length, d, stream_dtype(job));
     if (pare_layerwise_aims(job)) out->hidden *= 2;
     if (walks) out->statistics = statistics_bytes(job) + pare_layerwise_regional_bytes(job);

@@ -56,8 +56,9 @@ static pare_status look_at_layer(pare_layerwise *l, uint32_t layer, pare_sights 
     return PARE_OK;
 }
 
-static pare_status look_at_all(pare_layerwise *l, pare_sights *s) {
+pare_status pare_sights_look(pare_layerwise *l, pare_sights *s) {
     uint32_t layers = l->model->config.layers;
+    *s = (pare_sights){0};
     PARE_TRY(pare_alloc(&s->inputs, layers, sizeof *s->inputs, "input norms"));
     PARE_TRY(pare_alloc(&s->inverse, layers, sizeof *s->inverse, "inverse diagonals"));
     PARE_TRY(pare_alloc(&s->outputs, layers, sizeof *s->outputs, "output norms"));
@@ -108,7 +109,7 @@ pare_status pare_layerwise_settle(pare_layerwise *l) {
     pare_sights s = {0};
     if (!settle) return PARE_OK;
     l->needs.gram = settle == pare_settle_costs;
-    pare_status status = look_at_all(l, &s);
+    pare_status status = pare_sights_look(l, &s);
     l->needs = needs;
     if (status == PARE_OK) status = settle(l, &s);
     pare_sights_free(&s, l->model->config.layers);

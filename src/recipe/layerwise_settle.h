@@ -10,6 +10,8 @@ typedef struct pare_sights {
     double *(*outputs)[PARE_MATRIX_ROLES];          /* [layers] */
 } pare_sights;
 
+/* Runs the dense model, if the recipe observes anything. Free with pare_sights_free in any case. */
+pare_status pare_sights_look(pare_layerwise *l, pare_sights *out);
 void pare_sights_free(pare_sights *sights, uint32_t layers);
 
 /* Calls visit for every pruned matrix, l showing what its layer has shown. */

@@ -52,7 +52,9 @@ pare_record pare_prune_record(const pare_prune_job *job, json_t *recipe) {
                          .length = job->windows.length,
                          .calibration_digest = job->calibration_digest,
                          .parameters_after = pare_selection_parameters(job->model, &job->composed),
-                         .selection = &job->composed};
+                         .selection = &job->composed,
+                         .permutation = job->sparse.permutation,
+                         .orders = job->sparse.orders};
 }
 
 static json_t *output_json(const pare_prune_job *job, const pare_record *record) {
@@ -77,6 +79,7 @@ static json_t *warnings_json(const pare_prune_job *job) {
     for (size_t i = 0; (ignored = pare_recipe_ignored(job->options, &job->recipe, i)); i++)
         json_array_append_new(
             warnings, json_sprintf("%s has no meaning for --method %s and was ignored", ignored, job->recipe.name));
+    json_array_extend(warnings, json_object_get(job->sparse.permutation, "left_alone"));
     return warnings;
 }
 

@@ -15,7 +15,8 @@ typedef struct pare_sparse {
     float **gradient, **squares; /* [tensor_count] what the signal has to say, or NULL */
     pare_scratch memory;         /* of both */
     pare_linear_fisher fisher;   /* what the loss feels of the matrices' outputs; or nothing */
-    json_t *permutation;         /* sums of scores before and after, or NULL */
+    json_t *permutation;         /* of which channels, sums of scores before and after, what was left alone; or NULL */
+    json_t *orders;              /* where every channel of the permuted model stood, or NULL */
 } pare_sparse;
 
 /* Refuses what makes no sense, and marks the matrices. */
@@ -24,8 +25,24 @@ void pare_sparse_free(pare_sparse *sparse);
 
 /* Adds to job->plan what the run will hold. */
 pare_status pare_sparse_plan(struct pare_prune_job *job);
-/* The whole of it: signals, then layer by layer; fills job->selection (everything), job->repaired and the results. */
+/* What a walk over job->current is handed; source must live as long. */
+pare_layerwise_job pare_sparse_layerwise(struct pare_prune_job *job, const pare_source *source);
+
+/* Where the recipe permutes: finds the orders by scores of the dense model and makes the permuted model job->current.
+ */
+pare_status pare_sparse_permute(struct pare_prune_job *job);
+/* Bytes that this takes, and those of them in a scratch file. */
+pare_status pare_sparse_permute_plan(struct pare_prune_job *job, uint64_t *bytes, uint64_t *scratch);
+
+/* The whole of it: signals, permutation, then layer by layer; fills job->selection (everything), job->repaired and the
+ * results. */
 pare_status pare_sparse_run(struct pare_prune_job *job);
+
+/* Fisher matrices of the outputs, where the recipe measures errors by them: gathered on job->current; what that adds to
+ * the plan; and their bytes in memory while the layers are pruned. */
+pare_status pare_sparse_metric(struct pare_prune_job *job);
+pare_status pare_sparse_metric_plan(struct pare_prune_job *job);
+uint64_t pare_sparse_metric_kept(const struct pare_prune_job *job);
 
 /* Target, totals, and every matrix with its figures; a new reference. */
 json_t *pare_sparse_json(const struct pare_prune_job *job);

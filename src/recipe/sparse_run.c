@@ -25,34 +25,9 @@ static bool gradients_in_file(const pare_prune_job *job) {
     return limit && gradient_bytes(job) > limit / 2;
 }
 
-static bool feels(const pare_recipe *recipe) {
-    return recipe->metric == PARE_METRIC_FISHER && recipe->compensation != PARE_COMPENSATE_NONE;
-}
-
-/* Gate and up, wider than the hidden state, get diagonals: full matrices would be as large as Down's Gram matrix. */
-static pare_fisher_choice fisher_choice(const pare_prune_job *job) {
-    return (pare_fisher_choice){.wanted = job->sparse.pruned, .widest = job->current->config.hidden};
-}
-
-/* Full matrices, which may lie in a scratch file; and what is always in memory while they are gathered. */
-static uint64_t fisher_bytes(const pare_prune_job *job) {
-    pare_fisher_choice choice = fisher_choice(job);
-    return feels(&job->recipe) ? pare_linear_fisher_bytes(job->current, &choice) : 0;
-}
-
-static uint64_t fisher_room(const pare_prune_job *job) {
-    pare_fisher_choice choice = fisher_choice(job);
-    return feels(&job->recipe) ? pare_linear_fisher_room_bytes(job->current, job->backend, &choice) : 0;
-}
-
-static bool fisher_in_file(const pare_prune_job *job) {
-    uint64_t limit = pare_runtime_limit(job->runtime);
-    return limit && fisher_bytes(job) > limit / 2;
-}
-
-static pare_layerwise_job layerwise_job(pare_prune_job *job, const pare_source *source) {
+pare_layerwise_job pare_sparse_layerwise(pare_prune_job *job, const pare_source *source) {
     uint64_t limit = pare_runtime_limit(job->runtime), kept = gradients_in_file(job) ? 0 : gradient_bytes(job);
-    if (!fisher_in_file(job)) kept += fisher_bytes(job);
+    kept += pare_sparse_metric_kept(job);
     const pare_sparsity *asked = &job->options->sparsity;
     return (pare_layerwise_job){.source = source,
                                 .runtime = job->runtime,
@@ -73,46 +48,30 @@ static pare_layerwise_job layerwise_job(pare_prune_job *job, const pare_source *
                                 .fisher = job->sparse.fisher.diagonal ? &job->sparse.fisher : NULL};
 }
 
-static pare_fisher_request fisher_request(const pare_prune_job *job, const pare_source *source) {
-    uint64_t limit = pare_runtime_limit(job->runtime), room = fisher_room(job);
-    uint64_t kept = room + (fisher_in_file(job) ? 0 : fisher_bytes(job));
-    return (pare_fisher_request){.source = source,
-                                 .runtime = job->runtime,
-                                 .ids = job->windows.ids,
-                                 .sequences = job->plan.shape.sequences,
-                                 .length = job->plan.shape.length,
-                                 .limit = limit > kept ? limit - kept : (limit ? 1 : 0),
-                                 .scratch = fisher_in_file(job) ? pare_runtime_scratch(job->runtime) : NULL};
-}
-
-static pare_status plan_fisher(pare_prune_job *job) {
-    pare_source source = {.model = job->current, .backend = job->backend};
-    pare_fisher_request request = fisher_request(job, &source);
+/* The walk that prunes and the one before it that permutes hold their memory one after the other. */
+static pare_status plan_walks(pare_prune_job *job, const pare_layerwise_memory *pruning) {
     pare_plan *plan = &job->plan.sizes;
-    pare_pass_memory pass = {0};
-    int64_t group;
-    if (!feels(&job->recipe) || !request.sequences) return PARE_OK;
-    PARE_TRY(pare_linear_fisher_group(&request, &group, &pass));
-    plan->metrics = fisher_bytes(job) + fisher_room(job);
-    if (fisher_in_file(job)) plan->scratch += fisher_bytes(job);
-    plan->weights = pass.weights;
-    plan->activations = pass.activations;
-    plan->gradients = pass.gradients;
-    plan->micro_batch = (uint64_t)pass.micro_batch;
+    uint64_t scratch = pruning->scratch, bytes = 0, in_file = 0;
+    plan->repair = pruning->hidden + pruning->statistics + pruning->weights + pruning->activations + pruning->repaired;
+    if (job->recipe.element.permutation != PARE_PERMUTE_NONE) PARE_TRY(pare_sparse_permute_plan(job, &bytes, &in_file));
+    if (bytes - in_file > plan->repair - scratch) {
+        plan->repair = bytes;
+        scratch = in_file;
+    }
+    plan->scratch += scratch;
     return PARE_OK;
 }
 
 pare_status pare_sparse_plan(pare_prune_job *job) {
     pare_source source = {.model = job->current, .backend = job->backend};
-    pare_layerwise_job layerwise = layerwise_job(job, &source);
+    pare_layerwise_job layerwise = pare_sparse_layerwise(job, &source);
     pare_layerwise_memory memory;
     PARE_TRY(pare_layerwise_measure(&layerwise, &memory));
     pare_plan *plan = &job->plan.sizes;
-    PARE_TRY(plan_fisher(job));
+    PARE_TRY(pare_sparse_metric_plan(job));
     plan->state += gradient_bytes(job);
     if (gradients_in_file(job)) plan->scratch += gradient_bytes(job);
-    plan->repair = memory.hidden + memory.statistics + memory.weights + memory.activations + memory.repaired;
-    plan->scratch += memory.scratch;
+    PARE_TRY(plan_walks(job, &memory));
     if (!plan->micro_batch) plan->micro_batch = (uint64_t)memory.micro_batch;
     return PARE_OK;
 }
@@ -153,26 +112,17 @@ static pare_status gather_gradients(pare_prune_job *job) {
     return pare_score_units(&request, &job->result);
 }
 
-static pare_status feel_outputs(pare_prune_job *job) {
-    pare_source source = {.model = job->current, .backend = job->backend};
-    pare_fisher_request request = fisher_request(job, &source);
-    pare_fisher_choice choice = fisher_choice(job);
-    if (!feels(&job->recipe)) return PARE_OK;
-    PARE_TRY(pare_linear_fisher_run(&request, &choice, &job->sparse.fisher));
-    job->result.loss = job->sparse.fisher.loss;
-    return PARE_OK;
-}
-
 static pare_status prune_layers(pare_prune_job *job) {
     pare_source source = {.model = job->current, .backend = job->backend};
-    pare_layerwise_job layerwise = layerwise_job(job, &source);
+    pare_layerwise_job layerwise = pare_sparse_layerwise(job, &source);
     PARE_TRY(pare_selection_all(job->current, &job->selection));
     return pare_layerwise_run(&layerwise, &job->repaired, job->sparse.results, job->sparse.used);
 }
 
 pare_status pare_sparse_run(pare_prune_job *job) {
     PARE_TRY(pare_prune_timed(job, "gradients", gather_gradients));
-    PARE_TRY(pare_prune_timed(job, "feeling outputs", feel_outputs));
+    PARE_TRY(pare_prune_timed(job, "permuting", pare_sparse_permute));
+    PARE_TRY(pare_prune_timed(job, "feeling outputs", pare_sparse_metric));
     PARE_TRY(pare_prune_timed(job, "pruning", prune_layers));
     return pare_selection_all(job->model, &job->composed);
 }

@@ -127,6 +127,8 @@ static pare_status check_against_recipe(const pare_prune_job *job) {
         return pare_fail(PARE_BAD_ARGUMENT, "--compare global spreads the share itself: leave out --allocate owl");
     if (e->permutation != PARE_PERMUTE_NONE && !s->of)
         return pare_fail(PARE_BAD_ARGUMENT, "--permute serves patterns such as --pattern 2:4: give one");
+    if (e->permutation != PARE_PERMUTE_NONE && !job->recipe.salience)
+        return pare_fail(PARE_BAD_ARGUMENT, "--permute goes by scores: %s has none", job->recipe.name);
     return PARE_OK;
 }
 
@@ -159,5 +161,6 @@ void pare_sparse_free(pare_sparse *s) {
     pare_scratch_close(&s->memory);
     pare_linear_fisher_free(&s->fisher);
     json_decref(s->permutation);
+    json_decref(s->orders);
     *s = (pare_sparse){0};
 }

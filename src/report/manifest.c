@@ -66,6 +66,11 @@ json_t *pare_report_manifest(const pare_record *record) {
     json_object_set_new(json, "iterations", json_integer(record->iterations));
     json_object_set_new(json, "layers", pare_report_layers(record->selection));
     json_object_set_new(json, "hidden_channels_kept", pare_report_hidden(record->selection));
+    if (record->permutation) {
+        json_t *permutation = json_copy(record->permutation);
+        json_object_set(permutation, "orders", record->orders);
+        json_object_set_new(json, "permutation", permutation);
+    }
     return json;
 }
 

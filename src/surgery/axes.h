@@ -4,9 +4,10 @@
 
 #include "select/selection.h"
 
-/* Kept units along one axis of a matrix, ascending, each `width` rows or columns wide. units NULL: all are kept. */
+/* Kept units along one axis of a matrix, each `width` rows or columns wide; ascending where a selection says so. units
+ * NULL: all are kept, as they stand. */
 typedef struct pare_axis {
-    const uint32_t *units; /* borrowed from the selection */
+    const uint32_t *units; /* borrowed, as from the selection */
     uint64_t count, width;
 } pare_axis;
 

@@ -69,8 +69,9 @@ static void free_plan(plan *p) {
     pare_free(p->declarations);
 }
 
-static pare_status make_plan(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
-                             plan *p) {
+/* axes: of every tensor, or NULL: those of the selection. */
+static pare_status make_plan(const pare_model *model, const pare_selection *selection, const pare_axes *axes,
+                             const pare_repaired *repaired, plan *p) {
     size_t count = pare_checkpoint_count(model->checkpoint);
     *p = (plan){0};
     PARE_TRY(pare_alloc(&p->cuts, count, sizeof *p->cuts, "tensor list"));
@@ -80,7 +81,7 @@ static pare_status make_plan(const pare_model *model, const pare_selection *sele
         size_t id = pare_tensor_id_of(model, c.tensor);
         c.name = name_of(selection, c.tensor);
         if (!c.name) continue;
-        c.axes = pare_axes_of(model, selection, id);
+        c.axes = axes && id < model->tensor_count ? axes[id] : pare_axes_of(model, selection, id);
         if (repaired && id < repaired->count && c.tensor->dtype == model->tensors[id]->dtype)
             c.repaired = repaired->matrix[id];
         p->cuts[p->count] = c;
@@ -195,11 +196,16 @@ static pare_status write_plan(const plan *p, const char *directory, const pare_r
     return status;
 }
 
-pare_status pare_cut_write(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
-                           const char *directory, const pare_runtime *runtime) {
+pare_status pare_cut_write_axes(const pare_model *model, const pare_selection *selection, const pare_axes *axes,
+                                const pare_repaired *repaired, const char *directory, const pare_runtime *runtime) {
     plan p;
-    pare_status status = make_plan(model, selection, repaired, &p);
+    pare_status status = make_plan(model, selection, axes, repaired, &p);
     if (status == PARE_OK) status = write_plan(&p, directory, runtime);
     free_plan(&p);
     return status;
+}
+
+pare_status pare_cut_write(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
+                           const char *directory, const pare_runtime *runtime) {
+    return pare_cut_write_axes(model, selection, NULL, repaired, directory, runtime);
 }

@@ -5,6 +5,7 @@
 
 #include "checkpoint/config_write.h"
 #include "repair/repaired.h"
+#include "surgery/axes.h"
 
 /* Writes model.safetensors (or shards and their index) into the folder `directory`, straight from the mapping, some
  * rows at a time. Tensors that a LLaMA does not use go along, under their layer's new number; an LM head that is stored
@@ -12,6 +13,11 @@
  * the original; may be NULL. */
 pare_status pare_cut_write(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
                            const char *directory, const pare_runtime *runtime);
+
+/* The same with rows and columns of the caller's: axes [tensor_count], whose units may stand in any order. The
+ * selection says only which layers are left. */
+pare_status pare_cut_write_axes(const pare_model *model, const pare_selection *selection, const pare_axes *axes,
+                                const pare_repaired *repaired, const char *directory, const pare_runtime *runtime);
 
 /* *text: its config.json, as pare_config_write makes it; freed with free(). Only the numbers of kept units count. */
 pare_status pare_cut_config(const pare_model *model, const pare_selection *selection, char **text,
