@@ -27,7 +27,8 @@ pare_element_target pare_matrix_target(const pare_layerwise *l, uint32_t layer) 
                                  .keep = l->job->keep,
                                  .of = l->job->of,
                                  .compare = l->recipe->compare,
-                                 .slab = l->recipe->slab};
+                                 .slab = l->recipe->slab,
+                                 .inclusive = l->recipe->inclusive};
 }
 
 static void describe(pare_layerwise *l, uint32_t layer, pare_role role, matrix *m) {
