@@ -1,5 +1,5 @@
 /* The layer-wise work of pruning one LLaMA-7B-shaped block, step by step: seconds, share of the measured rate of matrix
- * products, and the released code's seconds for the same step on two threads of a Sapphire Rapids server:
+ * products, and the seconds of the released code for the same step (two threads):
  *
  *   bench_layerwise [bf16|fp32] [threads] [hidden] [ffn]
  *

@@ -22,6 +22,10 @@ void pare_element_defaults(pare_element_recipe *e) {
     set(&e->dsnot.power, 1.0);
     set(&e->dsnot.norm, 2.0);
     set(&e->dsnot.alpha, 1.0);
+    set(&e->reach, 0.1);
+    set(&e->fisher_damping, 0.1);
+    set(&e->growth, 1.3);
+    set_count(&e->inner, 2);
     set_count(&e->admm_iterations, 20);
     set_count(&e->cg_iterations, 10);
     set(&e->admm_rho, 1.0);
@@ -37,7 +41,8 @@ pare_element_needs pare_element_needs_of(const pare_recipe *r) {
     return (pare_element_needs){.norms = (needs & PARE_NEEDS_INPUTS) || dsnot || e->allocation == PARE_ALLOCATE_OWL,
                                 .variance = dsnot,
                                 .outputs = needs & PARE_NEEDS_OUTPUTS,
-                                .gram = solves || e->measured || (needs & PARE_NEEDS_INVERSE),
+                                .gram = solves || e->measured || (needs & PARE_NEEDS_INVERSE) ||
+                                        e->allocation == PARE_ALLOCATE_COST,
                                 .regional = r->signal == PARE_SIGNAL_REGIONAL};
 }
 

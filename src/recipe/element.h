@@ -12,7 +12,8 @@ typedef enum pare_refinement { PARE_REFINE_NONE, PARE_REFINE_DSNOT, PARE_REFINE_
 
 typedef enum pare_allocation {
     PARE_ALLOCATE_UNIFORM, /* every matrix loses the same share */
-    PARE_ALLOCATE_OWL      /* layers with more outliers lose less */
+    PARE_ALLOCATE_OWL,     /* layers with more outliers lose less */
+    PARE_ALLOCATE_COST     /* matrices lose what costs least of all, as far as `reach` allows */
 } pare_allocation;
 
 /* How the gradient term of GBLM is scaled against the input norms: as in the paper, ||X_i||_2 over all tokens, or as in
@@ -28,6 +29,10 @@ typedef struct pare_element_recipe {
     pare_alpha_scaling scaling;
     pare_allocation allocation;
     double owl_times, owl_lambda;
+    double reach;          /* how far a matrix's share may lie from the mean */
+    double fisher_damping; /* of the outputs' metric */
+    int32_t inner;         /* conjugate gradient steps inside an ADMM iteration */
+    double growth;         /* of ADMM's penalty */
     pare_permutation_kind permutation;
     pare_refinement refinement;
     pare_dsnot dsnot;

@@ -5,7 +5,7 @@ static const char *const comparisons[] = {"row", "matrix", "slab", "global", "cu
 static const char *const thresholds[] = {"exact", "released", NULL};
 static const char *const norms[] = {"l2", "l1", NULL};
 static const char *const scalings[] = {"paper", "released", NULL};
-static const char *const allocations[] = {"uniform", "owl", NULL};
+static const char *const allocations[] = {"uniform", "owl", "cost", NULL};
 static const char *const permutations[] = {"none", "allocate", "assign", NULL};
 static const char *const refinements[] = {"none", "dsnot", "swaps", NULL};
 static const char *const reweights[] = {"none", "grow", "prune", NULL};
@@ -81,6 +81,18 @@ static bool is_conjugate(const pare_recipe *r) {
     return is_element(r) && (r->compensation == PARE_COMPENSATE_LS || r->compensation == PARE_COMPENSATE_ADMM);
 }
 
+static bool is_spread_by_cost(const pare_recipe *r) {
+    return is_element(r) && r->element.allocation == PARE_ALLOCATE_COST;
+}
+
+static bool is_felt(const pare_recipe *r) {
+    return is_element(r) && r->metric == PARE_METRIC_FISHER;
+}
+
+static bool is_felt_admm(const pare_recipe *r) {
+    return is_felt(r) && is_admm(r);
+}
+
 static bool is_regional(const pare_recipe *r) {
     return is_element(r) && r->signal == PARE_SIGNAL_REGIONAL;
 }
@@ -101,6 +113,8 @@ const pare_key pare_element_keys[] = {
      .advice = "give how many times the mean an outlier exceeds, such as 5"},
     {"owl_lambda", "--owl-lambda", PARE_KEY_REAL, AT(owl_lambda), .low = 0, .high = 1, .applies = is_owl,
      .advice = "give how far a layer's share may lie from the mean, such as 0.08"},
+    {"reach", "--reach", PARE_KEY_REAL, AT(reach), .low = 0, .high = 1, .applies = is_spread_by_cost,
+     .advice = "give how far a matrix's share may lie from the mean, such as 0.1"},
     CHOICE("permute", "--permute", permutation, permutations, is_element),
     {"alpha", "--alpha", PARE_KEY_REAL, AT(constants.alpha), .low = 0, .high = 1e12, .applies = has_alpha,
      .advice = "give the weight of the gradient term, such as 100"},
@@ -142,6 +156,12 @@ const pare_key pare_element_keys[] = {
      .advice = "give the number of iterations in which the mask is still chosen, 0: none"},
     {"admm_rho", "--admm-rho", PARE_KEY_REAL, AT(admm_rho), .low = 0, .high = 1e12, .open = true, .applies = is_admm,
      .advice = "give the penalty as a share of the Gram matrix's mean diagonal, such as 1"},
+    {"admm_growth", NULL, PARE_KEY_REAL, AT(growth), .low = 1, .high = 100, .applies = is_felt_admm,
+     .advice = "give the factor by which the penalty grows, such as 1.3"},
+    {"admm_inner", NULL, PARE_KEY_INTEGER, AT(inner), .low = 1, .high = 1000, .applies = is_felt_admm,
+     .advice = "give the conjugate gradient steps of an iteration, such as 2"},
+    {"fisher_damping", NULL, PARE_KEY_REAL, AT(fisher_damping), .low = 0, .high = 1e6, .applies = is_felt,
+     .advice = "give a share of the Fisher matrix's mean diagonal, such as 0.1"},
     {"cg_iterations", "--cg-iterations", PARE_KEY_INTEGER, AT(cg_iterations), .low = 0, .high = 1e6,
      .applies = is_conjugate, .advice = "give a number of conjugate gradient steps, such as 20"},
     SWITCH("true_sequential", "--true-sequential", sequential, answers, is_element),

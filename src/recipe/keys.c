@@ -64,6 +64,11 @@ static bool is_obs(const pare_recipe *r) {
     return r->choice == PARE_CHOOSE_OBS;
 }
 
+/* What measures errors of outputs. */
+static bool has_metric(const pare_recipe *r) {
+    return is_obs(r) || (r->mode == PARE_MODE_ELEMENT && r->compensation != PARE_COMPENSATE_NONE);
+}
+
 static bool is_repaired(const pare_recipe *r) {
     return pare_recipe_repairs(r);
 }
@@ -98,7 +103,7 @@ static const pare_key keys[] = {
      .advice = "give how far the ratio rises and falls around its mean, from 0 to 1"},
     {"choose", "--choose", PARE_KEY_CHOICE, AT(choice), choices, .applies = is_block},
     {"compensate", "--compensate", PARE_KEY_CHOICE, AT(compensation), compensations, .applies = always},
-    {"metric", "--metric", PARE_KEY_CHOICE, AT(metric), metrics, .applies = is_obs},
+    {"metric", "--metric", PARE_KEY_CHOICE, AT(metric), metrics, .applies = has_metric},
     {"dense", "--dense", PARE_KEY_REAL, AT(dense), .low = 0, .high = 1, .off_at_zero = true, .applies = is_aimed,
      .advice = "give the dense model's share in the target, from 0 to 1"},
     {"readers", "--readers", PARE_KEY_REAL, AT(readers), .low = 0, .high = 1, .applies = is_repaired,

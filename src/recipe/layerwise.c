@@ -112,6 +112,13 @@ static reach reach_of(unsigned watched) {
     return watched >> PARE_INPUT_O & 1 ? TO_MERGED : TO_NORMED1;
 }
 
+pare_status pare_layerwise_look_once(pare_layerwise *l) {
+    l->block.observer = &l->observer;
+    pare_status status = run_block(l, TO_OUTPUT);
+    l->block.observer = NULL;
+    return status;
+}
+
 pare_status pare_layerwise_look(pare_layerwise *l, bool pass) {
     l->block.observer = &l->observer;
     pare_status status = l->two ? pare_layerwise_look_twice(l) : run_block(l, pass ? TO_OUTPUT : reach_of(l->watched));
@@ -191,7 +198,7 @@ pare_status pare_layerwise_run(const pare_layerwise_job *job, pare_repaired *rep
     PARE_TRY(pare_layerwise_set_up(job, repaired, &l));
     l.results = results;
     l.sparsity = sparsity;
-    memcpy(sparsity, job->sparsity, l.model->config.layers * sizeof *sparsity);
+    memcpy(sparsity, job->sparsity, l.model->tensor_count * sizeof *sparsity);
     pare_status status = run(&l);
     pare_layerwise_clear(&l);
     if (status != PARE_OK) pare_repaired_free(repaired);

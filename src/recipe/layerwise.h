@@ -8,6 +8,7 @@
 #ifndef PARE_RECIPE_LAYERWISE_H
 #define PARE_RECIPE_LAYERWISE_H
 
+#include "calibrate/linear_fisher.h"
 #include "model/source.h"
 #include "recipe/recipe.h"
 #include "repair/repaired.h"
@@ -23,6 +24,7 @@ typedef struct pare_matrix_result {
     double selected; /* error of the first mask, the others being as they were */
     double refined;  /* of the mask after refinement */
     double repaired; /* of what is written */
+    double felt_before, felt_after; /* where the loss's metric was used: of the first and the last, in that metric */
     int64_t swaps;
     bool damped;
     pare_damping damping;
@@ -42,11 +44,13 @@ typedef struct pare_layerwise_job {
     uint64_t limit;      /* bytes of anonymous memory; 0: none set */
     const char *scratch; /* folder for what does not fit; NULL: none */
     uint64_t seed;
-    const bool *pruned;     /* [tensor_count] */
-    const double *sparsity; /* [layers] */
-    int64_t keep, of;       /* the pattern; of = 0: none */
-    float *const *gradient; /* [tensor_count] of each matrix, or NULL */
-    float *const *squares;  /* [tensor_count] mean squares of the samples' gradients, or NULL */
+    const bool *pruned;               /* [tensor_count] */
+    const double *sparsity;           /* [tensor_count] */
+    bool fixed;                       /* sparsities are not to be allocated */
+    int64_t keep, of;                 /* the pattern; of = 0: none */
+    float *const *gradient;           /* [tensor_count] of each matrix, or NULL */
+    float *const *squares;            /* [tensor_count] mean squares of the samples' gradients, or NULL */
+    const pare_linear_fisher *fisher; /* what the loss feels of each matrix's output; NULL: its square */
 } pare_layerwise_job;
 
 typedef struct pare_layerwise_memory {
@@ -59,7 +63,7 @@ typedef struct pare_layerwise_memory {
 pare_status pare_layerwise_measure(const pare_layerwise_job *job, pare_layerwise_memory *out);
 
 /* repaired: every pruned matrix as it will be written, freed with pare_repaired_free. results: [tensor_count], zeroed.
- * sparsity: [layers] out, what each layer was to lose. Same bits for the same inputs and threads. */
+ * sparsity: [tensor_count] out, what each matrix was to lose. Same bits for the same inputs and threads. */
 pare_status pare_layerwise_run(const pare_layerwise_job *job, pare_repaired *repaired, pare_matrix_result *results,
                                double *sparsity);
 

@@ -27,7 +27,7 @@ typedef struct pare_layerwise {
     int64_t tokens, hidden, micro_batch;
     pare_repaired *repaired;
     pare_matrix_result *results;
-    double *sparsity;         /* [layers] */
+    double *sparsity;         /* [tensor_count] */
     pare_element_mask *given; /* [tensor_count] masks that were settled before; NULL, or without words: none */
 
     pare_walk walk;
@@ -76,8 +76,10 @@ pare_observer pare_layerwise_observer(pare_layerwise *l);
 /* One micro-batch after the other through the layer in hand, up to what the watched kinds need; pass: on to its output,
  * which replaces the stream. */
 pare_status pare_layerwise_look(pare_layerwise *l, bool pass);
-/* The same with the dense model beside it: what it computes there is compared with the watched inputs, in l->cross.
- * The dense stream leaves the stage. One kind at a time. */
+/* All of the block at once, and the stream passes it: for a look at the dense model. */
+pare_status pare_layerwise_look_once(pare_layerwise *l);
+/* The same as look with the dense model beside it: what it computes there is compared with the watched inputs, in
+ * l->cross. The dense stream leaves the stage. One kind at a time. */
 pare_status pare_layerwise_look_twice(pare_layerwise *l);
 /* What follows from the comparison for all matrices of the stage; and for one: weights [rows, columns], in: dense, out:
  * what the pruned matrix is to come close to. */
@@ -113,8 +115,8 @@ pare_status pare_layerwise_batches(pare_layerwise *l, pare_batch_fn visit, void 
 pare_status pare_layerwise_embed(pare_layerwise *l);
 pare_status pare_layerwise_step(pare_layerwise *l);
 
-/* What is asked of a layer's matrices. */
-pare_element_target pare_matrix_target(const pare_layerwise *l, uint32_t layer);
+/* What is asked of a matrix. */
+pare_element_target pare_matrix_target(const pare_layerwise *l, size_t id);
 /* Scores of a matrix by the recipe's salience (or another). */
 pare_status pare_matrix_score(pare_layerwise *l, uint32_t layer, pare_role role, const pare_salience *salience,
                               const float *weights, float *scores);

@@ -121,9 +121,9 @@ static pare_status gather_norms(pare_layerwise *l, stretch *s, int64_t sequences
 static pare_status choose(pare_layerwise *l, float *const weights[PARE_MATRIX_ROLES],
                           pare_element_mask masks[PARE_MATRIX_ROLES]) {
     uint32_t layer = l->block.layer;
-    pare_element_target target = pare_matrix_target(l, layer);
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
         if (!weights[role]) continue;
+        pare_element_target target = pare_matrix_target(l, pare_tensor_id(layer, (pare_role)role));
         PARE_TRY(pare_matrix_score(l, layer, (pare_role)role, l->job->recipe->salience, weights[role], l->scores));
         PARE_TRY(pare_element_select(l->scores, &target, &masks[role]));
     }

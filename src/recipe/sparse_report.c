@@ -19,6 +19,9 @@ static json_t *matrix_json(const pare_model *model, size_t id, const pare_matrix
         json_pack("{s:s,s:f,s:I,s:I,s:f}", "name", model->tensors[id]->name, "sparsity", 1.0 - (double)r->kept / count,
                   "kept", (json_int_t)r->kept, "zeros", (json_int_t)r->zeros, "seconds", r->seconds);
     if (isfinite(r->repaired)) json_object_set_new(json, "error", errors_json(r));
+    if (isfinite(r->felt_before))
+        json_object_set_new(json, "felt_error",
+                            json_pack("{s:f,s:f}", "mask", r->felt_before, "written", r->felt_after));
     if (r->swaps) json_object_set_new(json, "swaps", json_integer((json_int_t)r->swaps));
     if (isfinite(r->expected_before))
         json_object_set_new(json, "expected_error",
@@ -57,13 +60,6 @@ static json_t *target_json(const pare_prune_job *job) {
     return list;
 }
 
-static json_t *layers_json(const pare_prune_job *job) {
-    json_t *list = json_array();
-    for (uint32_t i = 0; i < job->model->config.layers; i++)
-        json_array_append_new(list, json_real(job->sparse.used[i]));
-    return list;
-}
-
 json_t *pare_sparse_json(const pare_prune_job *job) {
     uint64_t gone, all;
     json_t *matrices = json_array();
@@ -73,7 +69,6 @@ json_t *pare_sparse_json(const pare_prune_job *job) {
     pare_sparse_count(job, &gone, &all);
     json_t *json = json_pack("{s:o,s:I,s:I,s:f}", "target", target_json(job), "weights", (json_int_t)all, "removed",
                              (json_int_t)gone, "share", all ? (double)gone / (double)all : 0.0);
-    if (job->recipe.element.allocation != PARE_ALLOCATE_UNIFORM) json_object_set_new(json, "layers", layers_json(job));
     if (job->sparse.permutation) json_object_set(json, "permutation", job->sparse.permutation);
     json_object_set_new(json, "matrices", matrices);
     return json;

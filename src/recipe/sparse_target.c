@@ -141,12 +141,14 @@ pare_status pare_sparse_prepare(pare_prune_job *job) {
     PARE_TRY(check_amount(job));
     PARE_TRY(check_against_recipe(job));
     PARE_TRY(pare_alloc(&job->sparse.pruned, model->tensor_count, sizeof(bool), "matrices"));
-    PARE_TRY(pare_alloc(&job->sparse.asked, layers, sizeof(double), "sparsities"));
-    PARE_TRY(pare_alloc(&job->sparse.used, layers, sizeof(double), "sparsities"));
+    PARE_TRY(pare_alloc(&job->sparse.asked, model->tensor_count, sizeof(double), "sparsities"));
+    PARE_TRY(pare_alloc(&job->sparse.used, model->tensor_count, sizeof(double), "sparsities"));
     PARE_TRY(pare_alloc(&job->sparse.results, model->tensor_count, sizeof *job->sparse.results, "results"));
-    for (uint32_t i = 0; i < layers; i++)
-        job->sparse.asked[i] = s->shares ? s->shares[i] : s->of ? 1.0 - (double)s->keep / (double)s->of : s->share;
-    job->goal = (pare_goal){.ratio = job->sparse.asked[0], .bytes = pare_model_bytes(model)};
+    double share = s->of ? 1.0 - (double)s->keep / (double)s->of : s->share;
+    for (uint32_t layer = 0; layer < layers; layer++)
+        for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+            job->sparse.asked[pare_tensor_id(layer, (pare_role)role)] = s->shares ? s->shares[layer] : share;
+    job->goal = (pare_goal){.ratio = share, .bytes = pare_model_bytes(model)};
     return mark(job);
 }
 

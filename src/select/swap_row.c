@@ -10,9 +10,9 @@ PARE_VECTORIZE static void refresh(const float *weights, const float *diagonal, 
                                    int64_t n, float *restrict out, float *restrict back) {
     for (int64_t j = 0; j < n; j++) {
         double w = (double)weights[j], z = 2.0 * w * c[j], q = w * w * (double)diagonal[j];
-        float taken = (float)(q + z), given = (float)(q - z);
-        out[j] = sign[j] > 0.0f ? taken : INFINITY;
-        back[j] = sign[j] > 0.0f ? INFINITY : given;
+        float taken = (float)(q + z), given = (float)(q - z), bar = sign[j] * INFINITY;
+        out[j] = taken > -bar ? taken : -bar; /* a branch on sign would keep the loop from using vectors */
+        back[j] = given > bar ? given : bar;
     }
 }
 
