@@ -25,15 +25,17 @@ static const tiny_model layouts[] = {
 
 /* What a preset does, by its name. */
 typedef struct traits {
-    bool calibrated, repaired, moreau, layers;
+    bool calibrated, repaired, moreau, layers, elements;
 } traits;
 
 static traits traits_of(const char *method) {
-    static const char *const blind[] = {"random", "magnitude-l1", "magnitude-l2", "layer-first"};
+    static const char *const blind[] = {"random",    "magnitude-l1", "magnitude-l2", "layer-first",
+                                        "magnitude", "ri",           "symmetric"};
     traits t = {.calibrated = true,
                 .repaired = strcmp(method, "best") == 0 || strcmp(method, "obs") == 0,
                 .moreau = strncmp(method, "moreau", 6) == 0,
-                .layers = strncmp(method, "layer-", 6) == 0};
+                .layers = strncmp(method, "layer-", 6) == 0,
+                .elements = pare_recipe_find(method)->mode == PARE_MODE_ELEMENT};
     for (size_t i = 0; i < sizeof blind / sizeof *blind; i++)
         if (strcmp(method, blind[i]) == 0) t.calibrated = false;
     return t;
@@ -46,18 +48,20 @@ static void check_report(json_t *report, const pare_model *model, const char *me
     assert_int_equal(json_is_null(calibration), !t.calibrated);
     if (t.calibrated) {
         assert_string_equal(json_string_value(json_object_get(calibration, "source")), "self");
-        assert_int_equal(json_integer_value(json_object_get(calibration, "sequences")), t.repaired ? 128 : 10);
+        assert_int_equal(json_integer_value(json_object_get(calibration, "sequences")),
+                         t.repaired || t.elements ? 128 : 10);
         assert_int_equal(json_integer_value(json_object_get(calibration, "length")), model->config.max_positions);
     }
     assert_int_equal(json_array_size(trace), t.moreau ? 10 : 0);
     assert_int_equal(json_array_size(json_object_get(report, "repair")), t.repaired ? model->config.layers : 0);
 }
 
-static void check_widths(const pare_model *before, const pare_model *after, bool layers) {
+static void check_widths(const pare_model *before, const pare_model *after, traits t) {
+    bool layers = t.layers;
     assert_int_equal(after->config.layers, layers ? before->config.layers / 2 : before->config.layers);
     for (uint32_t i = 0; i < after->config.layers; i++) {
         const pare_widths *full = &before->config.widths[i], *left = &after->config.widths[i];
-        uint32_t part = layers ? 1 : 2;
+        uint32_t part = layers || t.elements ? 1 : 2;
         assert_int_equal(left->kv_heads, full->kv_heads / part);
         assert_int_equal(left->heads, full->heads / part);
         assert_int_equal(left->ffn, full->ffn / part);
@@ -66,14 +70,14 @@ static void check_widths(const pare_model *before, const pare_model *after, bool
 
 static void check(tiny_model tiny, const char *method, pare_compute compute) {
     prune_run r = prune_run_open(tiny);
-    r.options.method = method;
+    prune_run_method(&r, method);
     r.options.calibration = (pare_calibration_options){0}; /* self, of the default size */
     r.runtime.compute = compute;
     json_t *report = prune_run_report(&r);
     check_report(report, r.model, method);
     pare_model *smaller;
     assert_int_equal(pare_model_open(r.output, &smaller), PARE_OK);
-    check_widths(r.model, smaller, traits_of(method).layers);
+    check_widths(r.model, smaller, traits_of(method));
     pare_model_close(smaller);
     json_decref(report);
     prune_run_close(&r);
