@@ -131,5 +131,6 @@ pare_status pare_layerwise_prune(pare_layerwise *l, uint32_t layer, pare_role ro
 
 /* Sparsities and masks that need all layers to be seen first, in a walk over the dense model. */
 pare_status pare_layerwise_settle(pare_layerwise *l);
+bool pare_layerwise_settles(const pare_layerwise *l); /* if there are any */
 
 #endif

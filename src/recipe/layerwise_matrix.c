@@ -12,7 +12,8 @@ pare_element_target pare_matrix_target(const pare_layerwise *l, size_t id) {
                                  .keep = l->job->keep,
                                  .of = l->job->of,
                                  .compare = l->recipe->compare,
-                                 .slab = l->recipe->slab};
+                                 .slab = l->recipe->slab,
+                                 .inclusive = l->recipe->inclusive};
 }
 
 static void describe(pare_layerwise *l, uint32_t layer, pare_role role, pare_matrix_way *m) {
