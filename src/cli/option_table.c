@@ -47,6 +47,7 @@ CHOICES(metric_name, "metric")
 CHOICES(final_norm_choice, "final_norm")
 CHOICES(alignment_name, "alignment")
 CHOICES(comparison_name, "compare")
+CHOICES(threshold_name, "threshold")
 CHOICES(allocation_name, "allocate")
 CHOICES(permutation_name, "permute")
 CHOICES(refinement_name, "refine")
@@ -182,6 +183,10 @@ static const pare_option table[] = {
      .key = "compare", .choice = comparison_name,
      .help = "among which weights scores are compared: those of an output (row), of the matrix, of --slab columns, of "
              "the model (global), or rows by shares of their sums (cumulative)"},
+    {.name = "threshold", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "threshold", .choice = threshold_name,
+     .help = "for parity alone: where matrices or slabs are compared, remove exactly what is asked, or, as released "
+             "code does, one weight more and all that tie with it (default: exact)"},
     {.name = "slab", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "N", .key = "slab",
      .low = 1, .high = 1e6, .help = "columns that SparseGPT takes at a time (default: 128)"},
     {.name = "allocate", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "HOW",

@@ -54,6 +54,10 @@ static bool rounds_without_regions(const pare_recipe *r) {
     return is_element(r) && r->element.region_rounds && r->signal != PARE_SIGNAL_REGIONAL;
 }
 
+static bool rounds_on_dense(const pare_recipe *r) {
+    return is_element(r) && r->element.region_rounds && r->element.dense_propagation;
+}
+
 static bool layer_signal_elsewhere(const pare_recipe *r) {
     return pare_signal_scores_layers(r->signal) && r->mode != PARE_MODE_LAYER;
 }
@@ -152,6 +156,10 @@ static const contradiction all[] = {
     {{"region_rounds", "signal"},
      rounds_without_regions,
      "--region-rounds refits blocks by regional scores: it needs the signal regional, as wanda++ has"},
+    {{"region_rounds", "dense_propagation"},
+     rounds_on_dense,
+     "--region-rounds changes blocks before they are observed, --dense-propagation looks at dense ones: give one of "
+     "them"},
     {{"salience", "signal"},
      samples_are_missing,
      "the salience needs the gradient of every sample: choose the signal gradient"},

@@ -22,7 +22,8 @@ typedef enum pare_alpha_scaling { PARE_SCALING_PAPER, PARE_SCALING_RELEASED } pa
 
 typedef struct pare_element_recipe {
     pare_comparison compare;
-    int32_t slab; /* columns that SparseGPT takes at a time */
+    bool inclusive; /* thresholds as in released code: see pare_element_target */
+    int32_t slab;   /* columns that SparseGPT takes at a time */
     pare_salience_constants constants;
     bool absolutes; /* the samples' gradients are joined by their l1 norm, not l2 */
     pare_alpha_scaling scaling;

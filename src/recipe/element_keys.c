@@ -2,6 +2,7 @@
 #include "recipe/recipe.h"
 
 static const char *const comparisons[] = {"row", "matrix", "slab", "global", "cumulative", NULL};
+static const char *const thresholds[] = {"exact", "released", NULL};
 static const char *const norms[] = {"l2", "l1", NULL};
 static const char *const scalings[] = {"paper", "released", NULL};
 static const char *const allocations[] = {"uniform", "owl", "cost", NULL};
@@ -18,6 +19,11 @@ static bool is_element(const pare_recipe *r) {
 
 static bool is_slabbed(const pare_recipe *r) {
     return is_element(r) && (r->element.compare == PARE_COMPARE_SLAB || r->compensation == PARE_COMPENSATE_OBS);
+}
+
+static bool is_by_region(const pare_recipe *r) {
+    bool region = r->element.compare == PARE_COMPARE_MATRIX || r->element.compare == PARE_COMPARE_SLAB;
+    return is_element(r) && region;
 }
 
 static bool scores_with(const pare_recipe *r, const pare_salience *const *list) {
@@ -99,6 +105,7 @@ static bool is_regional(const pare_recipe *r) {
 
 const pare_key pare_element_keys[] = {
     CHOICE("compare", "--compare", compare, comparisons, is_element),
+    SWITCH("threshold", "--threshold", inclusive, thresholds, is_by_region),
     {"slab", "--slab", PARE_KEY_INTEGER, AT(slab), .low = 1, .high = 1e6, .applies = is_slabbed,
      .advice = "give a number of columns, such as 128"},
     CHOICE("allocate", "--allocate", allocation, allocations, is_element),

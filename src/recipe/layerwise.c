@@ -36,10 +36,23 @@ static uint64_t runs_of(const pare_layerwise *l) {
     return l->recipe->sequential ? 6 : l->recipe->dense_propagation ? 1 : 2;
 }
 
+static uint64_t batches_of(const pare_layerwise *l) {
+    return (uint64_t)((l->job->sequences + l->micro_batch - 1) / l->micro_batch);
+}
+
 /* Micro-batches of all runs, and matrices, of one layer. */
 static uint64_t steps_of(const pare_layerwise *l) {
-    uint64_t batches = (uint64_t)((l->job->sequences + l->micro_batch - 1) / l->micro_batch);
-    return runs_of(l) * batches + PARE_MATRIX_ROLES;
+    return runs_of(l) * batches_of(l) + pare_layerwise_regional_steps(l->job) + PARE_MATRIX_ROLES;
+}
+
+/* Micro-batches that are embedded, and those of a walk over the dense model before. */
+static uint64_t steps_of_embedding(const pare_layerwise *l) {
+    return pare_element_walks(l->job->recipe) ? (l->two ? 2 : 1) * batches_of(l) : 0;
+}
+
+static uint64_t steps_of_settling(const pare_layerwise *l) {
+    bool looks = pare_layerwise_settles(l) && pare_element_walks(l->job->recipe);
+    return looks ? steps_of_embedding(l) + l->model->config.layers * batches_of(l) : 0;
 }
 
 pare_status pare_layerwise_step(pare_layerwise *l) {
@@ -135,6 +148,7 @@ static pare_status prune(pare_layerwise *l, uint32_t layer, pare_role role) {
 static pare_status run_stage(pare_layerwise *l, uint32_t layer, unsigned kinds, bool pass) {
     bool prunes = pare_layerwise_prunes(l, layer, kinds);
     if (!prunes && !l->two) return pass ? run_block(l, TO_OUTPUT) : PARE_OK;
+    PARE_TRY(pare_layerwise_regional(l, layer));
     PARE_TRY(pare_layerwise_watch(l, layer, kinds));
     PARE_TRY(pare_layerwise_look(l, pass));
     if (prunes && l->two) PARE_TRY(pare_layerwise_aim(l, layer, kinds));
@@ -176,18 +190,27 @@ static uint32_t last_pruned(const pare_layerwise *l) {
     return last;
 }
 
-static pare_status run(pare_layerwise *l) {
-    uint32_t last = last_pruned(l);
-    PARE_TRY(pare_layerwise_settle(l));
-    l->total = ((uint64_t)last + 1) * steps_of(l);
-    l->done = 0;
+static pare_status run_layers(pare_layerwise *l, uint32_t last) {
+    uint64_t begun = l->done + steps_of_embedding(l);
     if (!pare_element_walks(l->job->recipe)) return prune_only(l);
     PARE_TRY(pare_layerwise_embed(l));
     for (uint32_t layer = 0; layer <= last; layer++) {
         PARE_TRY(run_layer(l, layer, layer == last));
-        l->done = ((uint64_t)layer + 1) * steps_of(l);
+        l->done = begun + ((uint64_t)layer + 1) * steps_of(l);
     }
     return l->two && l->job->recipe->final_norm ? pare_layerwise_fit_norm(l) : PARE_OK;
+}
+
+/* A layer may take fewer steps than were counted on, never more. */
+static pare_status run(pare_layerwise *l) {
+    uint32_t last = last_pruned(l);
+    uint64_t norm = l->two && l->job->recipe->final_norm ? batches_of(l) : 0;
+    l->total = steps_of_settling(l) + steps_of_embedding(l) + ((uint64_t)last + 1) * steps_of(l) + norm;
+    PARE_TRY(pare_layerwise_settle(l));
+    l->done = steps_of_settling(l);
+    PARE_TRY(run_layers(l, last));
+    l->done = l->total - 1;
+    return pare_layerwise_step(l);
 }
 
 pare_status pare_layerwise_run(const pare_layerwise_job *job, pare_repaired *repaired, pare_matrix_result *results,

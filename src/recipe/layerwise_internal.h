@@ -4,6 +4,7 @@
 #define PARE_RECIPE_LAYERWISE_INTERNAL_H
 
 #include "calibrate/input_moments.h"
+#include "calibrate/regional.h"
 #include "model/stream.h"
 #include "model/walk.h"
 #include "recipe/layerwise.h"
@@ -47,11 +48,14 @@ typedef struct pare_layerwise {
     unsigned watched; /* kinds of input that the run under way is for, as bits */
     pare_input_sight sight[PARE_INPUT_KINDS];
     float *gram_room[PARE_INPUT_KINDS];
-    double *outputs[PARE_MATRIX_ROLES]; /* [rows] sums of squares of what leaves each matrix, or NULL */
-    float *regional[PARE_MATRIX_ROLES]; /* [rows, columns] regional gradients, or NULL */
-    void *operands[PARE_MATRIX_ROLES];  /* pruned matrices, where their own type is not the operands' */
-    float *dense, *weights, *scores;    /* [rows, columns] of the matrix in hand */
-    uint64_t done, total;               /* for progress */
+    double *outputs[PARE_MATRIX_ROLES];  /* [rows] sums of squares of what leaves each matrix, or NULL */
+    float *regional[PARE_MATRIX_ROLES];  /* [rows, columns] regional gradients, or NULL */
+    pare_regional_room region;           /* where those are made */
+    float *optimised[PARE_MATRIX_ROLES]; /* [rows, columns] weights after regional optimisation, or NULL */
+    double region_first, region_last;    /* mean error of the block's output in its first and last round */
+    void *operands[PARE_MATRIX_ROLES];   /* pruned matrices, where their own type is not the operands' */
+    float *dense, *weights, *scores;     /* [rows, columns] of the matrix in hand */
+    uint64_t done, total;                /* for progress */
 } pare_layerwise;
 
 enum { PARE_ALL_INPUTS = (1 << PARE_INPUT_KINDS) - 1 };
@@ -89,6 +93,20 @@ pare_status pare_layerwise_target_new(pare_layerwise *l, const char *scratch);
 void pare_layerwise_target_free(pare_layerwise *l);
 bool pare_layerwise_aims(const pare_layerwise_job *job);
 
+/* Before the layer in hand is observed, its inputs being in the stream: regional gradients of the matrices that are
+ * pruned, and, where the recipe has rounds, regional optimisation first, which leaves the optimised weights in
+ * l->block. Nothing without such a signal. */
+pare_status pare_layerwise_regional(pare_layerwise *l, uint32_t layer);
+/* weights [count] <- the optimised ones, where there are any. */
+void pare_layerwise_take_optimised(const pare_layerwise *l, pare_role role, int64_t count, float *weights);
+/* Everything that this takes, temporaries included; and progress reports of one layer. */
+uint64_t pare_layerwise_regional_bytes(const pare_layerwise_job *job);
+uint64_t pare_layerwise_regional_steps(const pare_layerwise_job *job);
+pare_status pare_layerwise_regional_new(pare_layerwise *l);
+void pare_layerwise_regional_free(pare_layerwise *l);
+/* The most elements of a pruned matrix: of one role, or of any (PARE_MATRIX_ROLES). */
+uint64_t pare_layerwise_most_elements(const pare_layerwise_job *job, int role);
+
 /* Micro-batches in turn: `tokens` tokens from `first` on; l->block is set to their number. */
 typedef pare_status (*pare_batch_fn)(pare_layerwise *l, int64_t first, int64_t tokens, void *context);
 pare_status pare_layerwise_batches(pare_layerwise *l, pare_batch_fn visit, void *context);
@@ -97,6 +115,8 @@ pare_status pare_layerwise_batches(pare_layerwise *l, pare_batch_fn visit, void 
 pare_status pare_layerwise_embed(pare_layerwise *l);
 pare_status pare_layerwise_step(pare_layerwise *l);
 
+/* What is asked of a matrix. */
+pare_element_target pare_matrix_target(const pare_layerwise *l, size_t id);
 /* Scores of a matrix by the recipe's salience (or another). */
 pare_status pare_matrix_score(pare_layerwise *l, uint32_t layer, pare_role role, const pare_salience *salience,
                               const float *weights, float *scores);
@@ -111,5 +131,6 @@ pare_status pare_layerwise_prune(pare_layerwise *l, uint32_t layer, pare_role ro
 
 /* Sparsities and masks that need all layers to be seen first, in a walk over the dense model. */
 pare_status pare_layerwise_settle(pare_layerwise *l);
+bool pare_layerwise_settles(const pare_layerwise *l); /* if there are any */
 
 #endif

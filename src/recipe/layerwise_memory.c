@@ -1,5 +1,6 @@
 #include "recipe/layerwise_internal.h"
 #include "repair/admm.h"
+#include "repair/kronecker.h"
 #include "repair/masked_cg.h"
 #include "support/memory.h"
 
@@ -20,8 +21,7 @@ static uint64_t widest_of(const pare_layerwise_job *job, pare_input_kind kind) {
     return widest;
 }
 
-/* The most elements of a pruned matrix: of one role, or of any (PARE_MATRIX_ROLES). */
-static uint64_t most_elements(const pare_layerwise_job *job, int wanted) {
+uint64_t pare_layerwise_most_elements(const pare_layerwise_job *job, int wanted) {
     const pare_model *model = job->source->model;
     uint64_t most = 0;
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
@@ -31,6 +31,16 @@ static uint64_t most_elements(const pare_layerwise_job *job, int wanted) {
                 most = larger(most, model->tensors[id]->count);
         }
     return most;
+}
+
+/* Of the solvers in the loss's metric, with a full matrix for outputs no wider than the hidden state. */
+static uint64_t felt_bytes(const pare_layerwise_job *job, int64_t rows, int64_t columns) {
+    static const float some = 1.0f;
+    pare_kronecker options = pare_kronecker_defaults;
+    options.fisher = rows <= (int64_t)job->source->model->config.hidden ? &some : NULL;
+    options.fisher_diagonal = &some;
+    options.sweep = job->recipe->compensation == PARE_COMPENSATE_OBS;
+    return pare_kronecker_bytes(&options, rows, columns);
 }
 
 /* What the strongest consumer of a Gram matrix takes beside it. */
@@ -48,6 +58,8 @@ static uint64_t solver_bytes(const pare_layerwise_job *job) {
             if (inverse)
                 most = larger(most, pare_inverse_factor_bytes(columns) +
                                         pare_obs_update_bytes(rows, columns, job->recipe->element.slab));
+            if (job->recipe->metric == PARE_METRIC_FISHER && job->recipe->compensation != PARE_COMPENSATE_NONE)
+                most = larger(most, felt_bytes(job, rows, columns));
             if (job->recipe->compensation == PARE_COMPENSATE_LS)
                 most = larger(most, pare_masked_cg_bytes(rows, columns));
             if (job->recipe->compensation == PARE_COMPENSATE_ADMM) most = larger(most, pare_admm_bytes(rows, columns));
@@ -66,24 +78,24 @@ static uint64_t statistics_bytes(const pare_layerwise_job *job) {
     return total + (needs.gram ? solver_bytes(job) : 0);
 }
 
-/* Matrices that are made into operands when they are pruned. */
+/* Matrices that are made into operands when they are optimised or pruned. */
 static bool needs_operand(const pare_layerwise_job *job, int role) {
     const pare_model *model = job->source->model;
+    bool optimised = job->recipe->element.region_rounds > 0;
     for (uint32_t layer = 0; layer < model->config.layers; layer++) {
         size_t id = pare_tensor_id(layer, (pare_role)role);
-        if (job->pruned[id] && model->tensors[id]->dtype != job->source->backend->operand) return true;
+        if (job->pruned[id] && (optimised || model->tensors[id]->dtype != job->source->backend->operand)) return true;
     }
     return false;
 }
 
 static uint64_t weights_bytes(const pare_layerwise_job *job) {
-    uint64_t total = 3 * most_elements(job, PARE_MATRIX_ROLES) * sizeof(float);
+    uint64_t total = 3 * pare_layerwise_most_elements(job, PARE_MATRIX_ROLES) * sizeof(float);
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
-        uint64_t elements = most_elements(job, role);
+        uint64_t elements = pare_layerwise_most_elements(job, role);
         if (needs_operand(job, role)) total += elements * pare_operand_size(job->source->backend);
-        if (pare_element_needs_of(job->recipe).regional) total += elements * sizeof(float);
     }
-    return total + most_elements(job, PARE_MATRIX_ROLES) / 8;
+    return total + pare_layerwise_most_elements(job, PARE_MATRIX_ROLES) / 8;
 }
 
 static uint64_t repaired_bytes(const pare_layerwise_job *job) {
@@ -123,7 +135,7 @@ pare_status pare_layerwise_measure(const pare_layerwise_job *job, pare_layerwise
     if (!job->scores_only) out->repaired = repaired_bytes(job);
     if (walks) out->hidden = pare_stream_bytes(job->sequences * job->length, d, stream_dtype(job));
     if (pare_layerwise_aims(job)) out->hidden *= 2;
-    if (walks) out->statistics = statistics_bytes(job);
+    if (walks) out->statistics = statistics_bytes(job) + pare_layerwise_regional_bytes(job);
     if (wanted > job->sequences) wanted = job->sequences > 0 ? job->sequences : 1;
     for (int file = 0; file <= (job->scratch != NULL); file++) {
         out->scratch = file ? out->hidden + out->repaired : 0;
@@ -151,19 +163,17 @@ static pare_status allocate_stream(pare_layerwise *l, const char *scratch) {
 }
 
 static pare_status allocate_matrices(pare_layerwise *l) {
-    size_t most = (size_t)most_elements(l->job, PARE_MATRIX_ROLES);
+    size_t most = (size_t)pare_layerwise_most_elements(l->job, PARE_MATRIX_ROLES);
     PARE_TRY(pare_alloc_uninitialized(&l->dense, most, sizeof(float), "weights in hand"));
     PARE_TRY(pare_alloc_uninitialized(&l->weights, most, sizeof(float), "weights in hand"));
     PARE_TRY(pare_alloc_uninitialized(&l->scores, most, sizeof(float), "scores"));
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
-        size_t elements = (size_t)most_elements(l->job, role);
+        size_t elements = (size_t)pare_layerwise_most_elements(l->job, role);
         if (needs_operand(l->job, role))
             PARE_TRY(pare_alloc_uninitialized(&l->operands[role], elements, pare_operand_size(l->backend),
                                               "pruned weights"));
-        if (l->needs.regional)
-            PARE_TRY(pare_alloc_uninitialized(&l->regional[role], elements, sizeof(float), "regional gradients"));
     }
-    return PARE_OK;
+    return pare_layerwise_regional_new(l);
 }
 
 static pare_status allocate_grams(pare_layerwise *l) {
@@ -206,10 +216,8 @@ void pare_layerwise_clear(pare_layerwise *l) {
     pare_layerwise_forget(l);
     for (int kind = 0; kind < PARE_INPUT_KINDS; kind++)
         pare_free(l->gram_room[kind]);
-    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
         pare_free(l->operands[role]);
-        pare_free(l->regional[role]);
-    }
     for (size_t id = 0; l->given && id < l->model->tensor_count; id++)
         pare_element_mask_free(&l->given[id]);
     void *all[] = {l->given, l->dense, l->weights, l->scores, l->states};
@@ -217,6 +225,7 @@ void pare_layerwise_clear(pare_layerwise *l) {
         pare_free(all[i]);
     pare_walk_free(&l->walk);
     pare_layerwise_target_free(l);
+    pare_layerwise_regional_free(l);
     pare_stream_free(&l->stream);
     *l = (pare_layerwise){0};
 }

@@ -5,13 +5,14 @@
 
 #include <math.h>
 
-/* ||x_i||, over the square root of the number of sequences unless GBLM's alpha is meant as in the paper. */
+/* ||x_i||, over the square root of the number of sequences unless GBLM's alpha is meant as in the paper; of all
+ * sequences, where a part of them was drawn too. */
 static pare_status take_inputs(const pare_layerwise *l, pare_role role, const pare_salience *salience, float **out) {
     const pare_input_moments *moments = &l->sight[pare_input_of(role)].moments;
     bool whole = salience == &pare_salience_gblm && l->recipe->scaling == PARE_SCALING_PAPER;
     PARE_TRY(pare_alloc(out, (size_t)moments->width, sizeof **out, "input norms"));
     pare_input_moments_norm(moments, *out);
-    float scale = sqrtf((float)moments->sequences);
+    float scale = sqrtf((float)l->job->sequences);
     for (int64_t i = 0; whole && i < moments->width; i++)
         (*out)[i] *= scale;
     return PARE_OK;

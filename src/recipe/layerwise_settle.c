@@ -103,6 +103,10 @@ static settle_fn method_of(const pare_layerwise *l) {
     return e->allocation == PARE_ALLOCATE_COST && !l->job->fixed ? pare_settle_costs : NULL;
 }
 
+bool pare_layerwise_settles(const pare_layerwise *l) {
+    return method_of(l) != NULL;
+}
+
 pare_status pare_layerwise_settle(pare_layerwise *l) {
     settle_fn settle = method_of(l);
     pare_element_needs needs = l->needs;

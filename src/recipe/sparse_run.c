@@ -27,21 +27,25 @@ static bool gradients_in_file(const pare_prune_job *job) {
 
 pare_layerwise_job pare_sparse_layerwise(pare_prune_job *job, const pare_source *source) {
     uint64_t limit = pare_runtime_limit(job->runtime), kept = gradients_in_file(job) ? 0 : gradient_bytes(job);
+    kept += pare_sparse_metric_kept(job);
+    const pare_sparsity *asked = &job->options->sparsity;
     return (pare_layerwise_job){.source = source,
                                 .runtime = job->runtime,
                                 .recipe = &job->recipe,
                                 .ids = job->windows.ids,
                                 .sequences = job->plan.shape.sequences,
                                 .length = job->plan.shape.length,
-                                .limit = limit ? limit - kept : 0,
+                                .limit = limit > kept ? limit - kept : (limit ? 1 : 0),
                                 .scratch = pare_runtime_scratch(job->runtime),
                                 .seed = job->options->seed,
                                 .pruned = job->sparse.pruned,
                                 .sparsity = job->sparse.asked,
-                                .keep = job->options->sparsity.keep,
-                                .of = job->options->sparsity.of,
+                                .fixed = asked->shares != NULL,
+                                .keep = asked->keep,
+                                .of = asked->of,
                                 .gradient = job->sparse.gradient,
-                                .squares = job->sparse.squares};
+                                .squares = job->sparse.squares,
+                                .fisher = job->sparse.fisher.diagonal ? &job->sparse.fisher : NULL};
 }
 
 /* The walk that prunes and the one before it that permutes hold their memory one after the other. */
@@ -64,6 +68,7 @@ pare_status pare_sparse_plan(pare_prune_job *job) {
     pare_layerwise_memory memory;
     PARE_TRY(pare_layerwise_measure(&layerwise, &memory));
     pare_plan *plan = &job->plan.sizes;
+    PARE_TRY(pare_sparse_metric_plan(job));
     plan->state += gradient_bytes(job);
     if (gradients_in_file(job)) plan->scratch += gradient_bytes(job);
     PARE_TRY(plan_walks(job, &memory));
@@ -117,6 +122,7 @@ static pare_status prune_layers(pare_prune_job *job) {
 pare_status pare_sparse_run(pare_prune_job *job) {
     PARE_TRY(pare_prune_timed(job, "gradients", gather_gradients));
     PARE_TRY(pare_prune_timed(job, "permuting", pare_sparse_permute));
+    PARE_TRY(pare_prune_timed(job, "feeling outputs", pare_sparse_metric));
     PARE_TRY(pare_prune_timed(job, "pruning", prune_layers));
     return pare_selection_all(job->model, &job->composed);
 }

@@ -159,6 +159,7 @@ void pare_sparse_free(pare_sparse *s) {
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     pare_scratch_close(&s->memory);
+    pare_linear_fisher_free(&s->fisher);
     json_decref(s->permutation);
     json_decref(s->orders);
     *s = (pare_sparse){0};

@@ -1,4 +1,5 @@
 #include "repair/admm.h"
+#include "repair/keep_better.h"
 #include "repair/layer_error.h"
 #include "repair/masked_cg.h"
 #include "support/finite.h"
@@ -170,23 +171,8 @@ static pare_status iterate(work *w) {
     }
 }
 
-/* Rows that the fit made worse than their dense weights under the mask get those. */
-static pare_status keep_better(work *w) {
-    double *errors;
-    PARE_TRY(pare_alloc(&errors, 2 * (size_t)w->rows, sizeof *errors, "weight update"));
-    memcpy(w->feasible, w->dense, (size_t)(w->rows * w->columns) * sizeof *w->feasible);
-    pare_element_mask_apply(w->mask, w->feasible);
-    pare_status status = pare_layer_error_rows(w->dense, w->feasible, w->gram, w->rows, w->columns, errors);
-    if (!status) status = pare_layer_error_rows(w->dense, w->weights, w->gram, w->rows, w->columns, errors + w->rows);
-    for (int64_t row = 0; status == PARE_OK && row < w->rows; row++)
-        if (!(errors[w->rows + row] <= errors[row]))
-            memcpy(w->weights + row * w->columns, w->feasible + row * w->columns,
-                   (size_t)w->columns * sizeof *w->weights);
-    pare_free(errors);
-    return status;
-}
-
 static pare_status run(work *w, pare_damping *damping) {
+    pare_better better;
     memcpy(w->dense, w->weights, (size_t)(w->rows * w->columns) * sizeof *w->dense);
     find_scale(w);
     PARE_TRY(invert(w, damping));
@@ -196,7 +182,7 @@ static pare_status run(work *w, pare_damping *damping) {
     scale_rows(w, w->weights, true);
     scale_rows(w, w->dense, true);
     if (w->admm->refine > 0) PARE_TRY(pare_masked_cg(w->dense, w->gram, w->mask, w->admm->refine, w->weights));
-    return keep_better(w);
+    return pare_keep_better(w->dense, w->gram, NULL, NULL, w->mask, w->feasible, w->weights, &better);
 }
 
 pare_status pare_admm_run(const pare_admm *admm, const float *gram, const char *what, float *weights,

@@ -1,7 +1,7 @@
 #include "repair/layer_error.h"
+#include "repair/dot.h"
 #include "support/memory.h"
 #include "support/product.h"
-#include "support/vectorize.h"
 
 /* Rows in hand, and the depth and width of a product in fp32. */
 enum { ROWS = 2048, TILE = 512 };
@@ -36,18 +36,6 @@ static pare_status work_new(const float *gram, int64_t rows, int64_t columns, wo
     return status;
 }
 
-PARE_VECTORIZE static double dot(const float *a, const float *b, int64_t n) {
-    double lanes[8] = {0.0}, sum = 0.0;
-    for (int64_t i = 0; i + 8 <= n; i += 8)
-        for (int l = 0; l < 8; l++)
-            lanes[l] += (double)a[i + l] * (double)b[i + l];
-    for (int64_t i = n / 8 * 8; i < n; i++)
-        sum += (double)a[i] * (double)b[i];
-    for (int l = 0; l < 8; l++)
-        sum += lanes[l];
-    return sum;
-}
-
 /* sums += factor d[from ..] G[from .., to ..] d[to ..]^T for every row, over one tile of G */
 static void add_tile(const work *w, int64_t count, int64_t from, int64_t to) {
     int64_t n = w->columns, depth = at_most(n - from, TILE), width = at_most(n - to, TILE);
@@ -56,7 +44,7 @@ static void add_tile(const work *w, int64_t count, int64_t from, int64_t to) {
                  0.0f, w->product, TILE);
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < count; row++)
-        w->sums[row] += factor * dot(w->product + row * TILE, w->rows + row * n + to, width);
+        w->sums[row] += factor * pare_dot(w->product + row * TILE, w->rows + row * n + to, width);
 }
 
 /* d G d^T of every row in hand: G is symmetric, so tiles off the diagonal count twice. */

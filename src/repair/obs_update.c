@@ -122,7 +122,11 @@ static void choose_in_slab(work *w, int64_t first, int64_t width) {
     for (int64_t row = 0; row < w->rows; row++)
         score_row(w->weights + row * w->columns + first, w->pivot + first, width, w->scores + row * width);
     int64_t size = w->rows * width;
-    pare_element_select_group(w->scores, size, 1, pare_element_count(size, w->choose->sparsity), w->kept);
+    int64_t prune = pare_element_count(size, w->choose->sparsity);
+    if (w->choose->inclusive)
+        pare_element_select_until(w->scores, size, prune, w->kept);
+    else
+        pare_element_select_group(w->scores, size, 1, prune, w->kept);
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < w->rows; row++)
         keep_row(w, row, first, width, w->kept + row * width);

@@ -54,10 +54,10 @@ pare_status pare_element_select(const float *scores, const pare_element_target *
     case PARE_COMPARE_ROW:
         return pare_select_rows(scores, target->sparsity, mask);
     case PARE_COMPARE_SLAB:
-        return pare_select_regions(scores, target->sparsity, target->slab, mask);
+        return pare_select_regions(scores, target, target->slab, mask);
     case PARE_COMPARE_CUMULATIVE:
         return pare_select_cumulative(scores, target->sparsity, mask);
     default:
-        return pare_select_regions(scores, target->sparsity, mask->columns, mask);
+        return pare_select_regions(scores, target, mask->columns, mask);
     }
 }

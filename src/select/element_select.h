@@ -21,13 +21,16 @@ typedef struct pare_element_target {
                        * ceil(length keep / of) */
     pare_comparison compare;
     int64_t slab;
+    bool inclusive; /* for parity with released code, in PARE_COMPARE_MATRIX and PARE_COMPARE_SLAB: everything goes up
+                     * to the score of sorted index k, k being the count above, so one more than asked and all that
+                     * equal it */
 } pare_element_target;
 
 /* How many of n go: floor(n s), safe from rounding in n s (0.3 of 10 is 3). */
 int64_t pare_element_count(int64_t n, double sparsity);
-/* How many weights of a matrix of this shape go under the target (for PARE_COMPARE_CUMULATIVE and PARE_COMPARE_GLOBAL:
- * as PARE_COMPARE_MATRIX; PARE_COMPARE_CUMULATIVE comes as near as its bisection does, to 0.001 of the matrix where
- * scores differ). */
+/* How many weights of a matrix of this shape go under the target, unless that is inclusive (for PARE_COMPARE_CUMULATIVE
+ * and PARE_COMPARE_GLOBAL: as PARE_COMPARE_MATRIX; PARE_COMPARE_CUMULATIVE comes as near as its bisection does, to
+ * 0.001 of the matrix where scores differ). */
 int64_t pare_element_target_count(const pare_element_target *target, int64_t rows, int64_t columns);
 
 /* scores: float [rows, columns], rows one after another. All but PARE_COMPARE_GLOBAL. The same mask for any number of
@@ -39,12 +42,15 @@ pare_status pare_element_select(const float *scores, const pare_element_target *
  * scores[i * step]; finite and >= 0, or what goes is undefined. 0 <= prune <= n. kept: one byte per element, 1 where it
  * stays. */
 void pare_element_select_group(const float *scores, int64_t n, int64_t step, int64_t prune, uint8_t *kept);
+/* The same up to the score of sorted index `prune`, or the largest, itself included. */
+void pare_element_select_until(const float *scores, int64_t n, int64_t prune, uint8_t *kept);
 
 /* One threshold over matrices that are never in memory together: show every matrix twice, in the same order, with a
  * pass's end after each round, then once more with pare_global_select. */
 typedef struct pare_global_threshold {
     int64_t total, prune; /* scores, and how many go: known after pass 0 */
     int pass;             /* 0, 1; then 2: ready */
+    bool inclusive;       /* as in a target; set before pass 0 ends */
     int threads;          /* that count at the same time */
     uint64_t *histogram;  /* [threads][65536] of the upper, then of the lower half of the scores' bits */
     uint32_t bits;        /* of the threshold */

@@ -41,6 +41,17 @@ static inline uint64_t pare_pack_bytes(const uint8_t byte[64]) {
 /* The cut below which `prune` of n finite scores lie; 0 <= prune <= n. */
 pare_element_cut pare_element_cut_of(const float *scores, int64_t n, int64_t prune);
 
+/* The cut behind everything that equals the last score which goes. */
+static inline pare_element_cut pare_element_cut_inclusive(pare_element_cut cut) {
+    return cut.ties ? (pare_element_cut){pare_float_of_bits(pare_score_bits(cut.at) + 1), 0} : cut;
+}
+
+/* How many of n go, the one at the threshold included where that goes too. */
+static inline int64_t pare_element_count_of(int64_t n, double sparsity, bool inclusive) {
+    int64_t count = pare_element_count(n, sparsity);
+    return inclusive && count < n ? count + 1 : count;
+}
+
 /* Writes one group of a row: columns [first, first + n) of the mask's row. Returns the ties that are left. */
 int64_t pare_element_cut_write(const float *scores, int64_t n, pare_element_cut cut, uint64_t *row, int64_t first);
 
@@ -52,7 +63,8 @@ pare_status pare_scores_refuse(const float *scores, int64_t rows, int64_t column
 /* The kinds of element_select.c, one file each. */
 pare_status pare_select_rows(const float *scores, double sparsity, pare_element_mask *mask);
 pare_status pare_select_pattern(const float *scores, int64_t keep, int64_t of, pare_element_mask *mask);
-pare_status pare_select_regions(const float *scores, double sparsity, int64_t slab, pare_element_mask *mask);
+pare_status pare_select_regions(const float *scores, const pare_element_target *target, int64_t slab,
+                                pare_element_mask *mask);
 pare_status pare_select_cumulative(const float *scores, double sparsity, pare_element_mask *mask);
 
 #endif

@@ -81,7 +81,7 @@ static pare_status end_upper(pare_global_threshold *threshold, double sparsity) 
                          "%lld of %lld scores are NaN, infinite or negative and cannot be ranked: the weights or the "
                          "calibration's signals hold NaN or infinity",
                          (long long)unsound, (long long)threshold->total);
-    threshold->prune = pare_element_count(threshold->total, sparsity);
+    threshold->prune = pare_element_count_of(threshold->total, sparsity, threshold->inclusive);
     if (threshold->prune) threshold->bits = find_half(threshold->histogram, threshold->prune, &threshold->below) << 16;
     return PARE_OK;
 }
@@ -145,14 +145,16 @@ void pare_global_select(pare_global_threshold *threshold, const float *scores, p
     threshold->ties = write_region(&whole, cut, mask);
 }
 
-static pare_status select_region(pare_global_threshold *threshold, const pare_score_region *region, double sparsity,
-                                 pare_element_mask *mask) {
-    *threshold = (pare_global_threshold){.histogram = threshold->histogram, .threads = threshold->threads};
+static pare_status select_region(pare_global_threshold *threshold, const pare_score_region *region,
+                                 const pare_element_target *target, pare_element_mask *mask) {
+    *threshold = (pare_global_threshold){
+        .histogram = threshold->histogram, .threads = threshold->threads, .inclusive = target->inclusive};
     for (int pass = 0; pass < 2; pass++) {
         see_region(threshold, region);
-        PARE_TRY(pare_global_threshold_pass(threshold, sparsity));
+        PARE_TRY(pare_global_threshold_pass(threshold, target->sparsity));
     }
-    write_region(region, (pare_element_cut){pare_float_of_bits(threshold->bits), threshold->ties}, mask);
+    pare_element_cut cut = {pare_float_of_bits(threshold->bits), threshold->ties};
+    write_region(region, target->inclusive ? pare_element_cut_inclusive(cut) : cut, mask);
     return PARE_OK;
 }
 
@@ -165,30 +167,34 @@ static pare_score_region slab_of(const float *scores, int64_t first, int64_t sla
                                .first = first};
 }
 
-static pare_status select_large(const float *scores, double sparsity, int64_t slab, pare_element_mask *mask) {
+static pare_status select_large(const float *scores, const pare_element_target *target, int64_t slab,
+                                pare_element_mask *mask) {
     pare_global_threshold threshold;
     PARE_TRY(pare_global_threshold_new(&threshold));
     pare_status status = PARE_OK;
     for (int64_t first = 0; first < mask->columns && status == PARE_OK; first += slab) {
         pare_score_region region = slab_of(scores, first, slab, mask);
-        status = select_region(&threshold, &region, sparsity, mask);
+        status = select_region(&threshold, &region, target, mask);
     }
     pare_global_threshold_free(&threshold);
     return status == PARE_NUMERIC_ERROR ? pare_scores_refuse(scores, mask->rows, mask->columns) : status;
 }
 
 /* room: of the slab's size. False if a score is not sound. */
-static bool cut_slab(const pare_score_region *region, double sparsity, float *room, pare_element_cut *cut) {
+static bool cut_slab(const pare_score_region *region, const pare_element_target *target, float *room,
+                     pare_element_cut *cut) {
     int64_t n = region->rows * region->columns;
     for (int64_t row = 0; row < region->rows; row++)
         memcpy(room + row * region->columns, region->scores + row * region->stride,
                (size_t)region->columns * sizeof *room);
     bool sound = pare_scores_are_sound(room, n);
-    *cut = pare_element_cut_of(room, n, sound ? pare_element_count(n, sparsity) : 0);
+    *cut = pare_element_cut_of(room, n, sound ? pare_element_count_of(n, target->sparsity, target->inclusive) : 0);
+    if (target->inclusive) *cut = pare_element_cut_inclusive(*cut);
     return sound;
 }
 
-static pare_status select_small(const float *scores, double sparsity, int64_t slab, pare_element_mask *mask) {
+static pare_status select_small(const float *scores, const pare_element_target *target, int64_t slab,
+                                pare_element_mask *mask) {
     int64_t slabs = (mask->columns + slab - 1) / slab, size = mask->rows * slab;
     int threads = slabs > 1 ? omp_get_max_threads() : 1;
     bool sound = true;
@@ -200,7 +206,7 @@ static pare_status select_small(const float *scores, double sparsity, int64_t sl
 #pragma omp parallel for schedule(static) num_threads(threads) reduction(&& : sound)
     for (int64_t i = 0; i < slabs; i++) {
         pare_score_region region = slab_of(scores, i * slab, slab, mask);
-        sound = cut_slab(&region, sparsity, room + omp_get_thread_num() * size, &cuts[i]) && sound;
+        sound = cut_slab(&region, target, room + omp_get_thread_num() * size, &cuts[i]) && sound;
     }
     if (!sound) status = pare_scores_refuse(scores, mask->rows, mask->columns);
     for (int64_t i = 0; i < slabs && sound; i++) {
@@ -213,8 +219,9 @@ done:
     return status;
 }
 
-pare_status pare_select_regions(const float *scores, double sparsity, int64_t slab, pare_element_mask *mask) {
+pare_status pare_select_regions(const float *scores, const pare_element_target *target, int64_t slab,
+                                pare_element_mask *mask) {
     int64_t width = slab < mask->columns ? slab : mask->columns;
     bool small = mask->rows * width <= SMALL;
-    return small ? select_small(scores, sparsity, width, mask) : select_large(scores, sparsity, width, mask);
+    return small ? select_small(scores, target, width, mask) : select_large(scores, target, width, mask);
 }

@@ -96,3 +96,9 @@ void pare_element_select_group(const float *scores, int64_t n, int64_t step, int
     else
         select_many(scores, n, step, prune, kept);
 }
+
+void pare_element_select_until(const float *scores, int64_t n, int64_t prune, uint8_t *kept) {
+    pare_element_cut cut = pare_element_cut_inclusive(pare_element_cut_of(scores, n, prune < n ? prune + 1 : n));
+    for (int64_t i = 0; i < n; i++)
+        kept[i] = scores[i] >= cut.at;
+}

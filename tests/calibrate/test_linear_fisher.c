@@ -7,7 +7,7 @@
 
 enum { LAYERS = 2, LENGTH = 5, KNOWN = LENGTH - 1, MOST = 48, TOO_WIDE = 20 };
 
-/* fp32 gradients, of the size of the matrix's largest element, after a solve of tokens that are far from orthogonal. */
+/* Of fp32 gradients, solved from sums over tokens that are far from orthogonal. */
 static const double by_hand = 1e-5;
 /* Gradients and sums of at most 1280 fp32 products in another order: by the worst case 1280 * 2^-24 = 8e-5, by the root
  * of the count 2e-6. */
@@ -131,7 +131,7 @@ static void reference_free(reference *r) {
 
 static tiny_pass open_tiny(int64_t sequences, int64_t length) {
     return tiny_pass_open((tiny_model){.layers = LAYERS, .heads = 4, .kv_heads = 2, .scale = 0.4}, sequences, length,
-                          2);
+                          1);
 }
 
 /* No id twice in a sequence. */
@@ -298,12 +298,35 @@ static void stages(void **state) {
     tiny_pass_close(&t);
 }
 
+/* What is announced is what is taken, but for the pointers of each tensor. */
+static void memory_is_announced(void **state) {
+    (void)state;
+    tiny_pass t = open_tiny(16, 40);
+    pare_source source = {.model = t.model, .backend = t.backend};
+    pare_fisher_request request = request_of(&t, &source);
+    pare_fisher_choice choice = {.wanted = everything, .widest = INT64_MAX};
+    pare_pass_memory pass;
+    int64_t group;
+    assert_int_equal(pare_linear_fisher_group(&request, &group, &pass), PARE_OK);
+    uint64_t announced = pass.weights + pass.activations + pass.gradients + pare_linear_fisher_bytes(t.model, &choice) +
+                         pare_linear_fisher_room_bytes(t.model, t.backend, &choice);
+    pare_memory_peak_reset();
+    uint64_t before = pare_memory_current();
+    pare_linear_fisher f = run(&request, everything, INT64_MAX);
+    uint64_t taken = pare_memory_peak() - before;
+    assert_true(taken <= announced + announced / 50);
+    assert_true(taken >= announced / 10 * 9);
+    pare_linear_fisher_free(&f);
+    assert_true(pare_memory_current() == before);
+    tiny_pass_close(&t);
+}
+
 /* With bf16 operands the two sums differ by the rounding of factors to 8 bits, 2^-9 each at most. */
 static void bfloat16(void **state) {
     (void)state;
     tiny_pass t = open_tiny(16, LENGTH);
     pare_backend *backend;
-    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_BF16, 2, &backend), PARE_OK);
+    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_BF16, 1, &backend), PARE_OK);
     pare_source plain = {.model = t.model, .backend = t.backend}, source = {.model = t.model, .backend = backend};
     pare_fisher_request request = request_of(&t, &source), exact = request_of(&t, &plain);
     pare_linear_fisher f = run(&request, everything, INT64_MAX), expected = run(&exact, everything, INT64_MAX);
@@ -339,9 +362,13 @@ static void nothing_to_predict(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gradients_by_hand), cmocka_unit_test(groups_agree),
-        cmocka_unit_test(choices),           cmocka_unit_test(stages),
-        cmocka_unit_test(bfloat16),          cmocka_unit_test(nothing_to_predict),
+        cmocka_unit_test(gradients_by_hand),
+        cmocka_unit_test(groups_agree),
+        cmocka_unit_test(choices),
+        cmocka_unit_test(stages),
+        cmocka_unit_test(memory_is_announced),
+        cmocka_unit_test(bfloat16),
+        cmocka_unit_test(nothing_to_predict),
     };
     memset(everything, true, sizeof everything);
     return cmocka_run_group_tests(tests, NULL, NULL);

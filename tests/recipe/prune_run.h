@@ -4,6 +4,7 @@
 
 #include "golden.h"
 #include "model/model.h"
+#include "recipe/recipe.h"
 #include "support/digest.h"
 #include "support/memory.h"
 #include "tiny_model.h"
@@ -49,6 +50,14 @@ static inline prune_run prune_run_open(tiny_model tiny) {
     r.options.output = r.output;
     r.runtime = (pare_runtime){.threads = 1, .compute = PARE_COMPUTE_FP32};
     return r;
+}
+
+/* The method, with half of what it removes as the target. */
+static inline void prune_run_method(prune_run *r, const char *method) {
+    bool element = pare_recipe_find(method)->mode == PARE_MODE_ELEMENT;
+    r->options.method = method;
+    r->options.ratio = element ? 0.0 : 0.5;
+    r->options.sparsity = (pare_sparsity){.given = element, .share = element ? 0.5 : 0.0};
 }
 
 static inline void prune_run_close(prune_run *r) {

@@ -25,15 +25,17 @@ static const tiny_model layouts[] = {
 
 /* What a preset does, by its name. */
 typedef struct traits {
-    bool calibrated, repaired, moreau, layers;
+    bool calibrated, repaired, moreau, layers, elements;
 } traits;
 
 static traits traits_of(const char *method) {
-    static const char *const blind[] = {"random", "magnitude-l1", "magnitude-l2", "layer-first"};
+    static const char *const blind[] = {"random",    "magnitude-l1", "magnitude-l2", "layer-first",
+                                        "magnitude", "ri",           "symmetric"};
     traits t = {.calibrated = true,
                 .repaired = strcmp(method, "best") == 0 || strcmp(method, "obs") == 0,
                 .moreau = strncmp(method, "moreau", 6) == 0,
-                .layers = strncmp(method, "layer-", 6) == 0};
+                .layers = strncmp(method, "layer-", 6) == 0,
+                .elements = pare_recipe_find(method)->mode == PARE_MODE_ELEMENT};
     for (size_t i = 0; i < sizeof blind / sizeof *blind; i++)
         if (strcmp(method, blind[i]) == 0) t.calibrated = false;
     return t;
@@ -46,36 +48,46 @@ static void check_report(json_t *report, const pare_model *model, const char *me
     assert_int_equal(json_is_null(calibration), !t.calibrated);
     if (t.calibrated) {
         assert_string_equal(json_string_value(json_object_get(calibration, "source")), "self");
-        assert_int_equal(json_integer_value(json_object_get(calibration, "sequences")), t.repaired ? 128 : 10);
+        assert_int_equal(json_integer_value(json_object_get(calibration, "sequences")),
+                         t.repaired || t.elements ? 128 : 10);
         assert_int_equal(json_integer_value(json_object_get(calibration, "length")), model->config.max_positions);
     }
     assert_int_equal(json_array_size(trace), t.moreau ? 10 : 0);
     assert_int_equal(json_array_size(json_object_get(report, "repair")), t.repaired ? model->config.layers : 0);
 }
 
-static void check_widths(const pare_model *before, const pare_model *after, bool layers) {
+static void check_widths(const pare_model *before, const pare_model *after, traits t) {
+    bool layers = t.layers;
     assert_int_equal(after->config.layers, layers ? before->config.layers / 2 : before->config.layers);
     for (uint32_t i = 0; i < after->config.layers; i++) {
         const pare_widths *full = &before->config.widths[i], *left = &after->config.widths[i];
-        uint32_t part = layers ? 1 : 2;
+        uint32_t part = layers || t.elements ? 1 : 2;
         assert_int_equal(left->kv_heads, full->kv_heads / part);
         assert_int_equal(left->heads, full->heads / part);
         assert_int_equal(left->ffn, full->ffn / part);
     }
 }
 
-static void check(tiny_model tiny, const char *method, pare_compute compute) {
-    prune_run r = prune_run_open(tiny);
-    r.options.method = method;
-    r.options.calibration = (pare_calibration_options){0}; /* self, of the default size */
-    r.runtime.compute = compute;
-    json_t *report = prune_run_report(&r);
-    check_report(report, r.model, method);
+static void check(prune_run *r, const char *method) {
+    prune_run_method(r, method);
+    json_t *report = prune_run_report(r);
+    check_report(report, r->model, method);
     pare_model *smaller;
-    assert_int_equal(pare_model_open(r.output, &smaller), PARE_OK);
-    check_widths(r.model, smaller, traits_of(method).layers);
+    assert_int_equal(pare_model_open(r->output, &smaller), PARE_OK);
+    check_widths(r->model, smaller, traits_of(method));
     pare_model_close(smaller);
     json_decref(report);
+}
+
+static void check_all(tiny_model tiny, pare_compute compute) {
+    prune_run r = prune_run_open(tiny);
+    r.options.calibration = (pare_calibration_options){0}; /* self, of the default size */
+    r.options.force = true;
+    r.options.cache = pare_cache_new();
+    r.runtime.compute = compute;
+    for (size_t method = 0; pare_recipe_name(method); method++)
+        check(&r, pare_recipe_name(method));
+    pare_cache_free(r.options.cache);
     prune_run_close(&r);
 }
 
@@ -83,8 +95,7 @@ static void every_preset_prunes_every_layout(void **state) {
     (void)state;
     uint64_t before = pare_memory_current();
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
-        for (size_t method = 0; pare_recipe_name(method); method++)
-            check(layouts[i], pare_recipe_name(method), i == 1 ? PARE_COMPUTE_AUTO : PARE_COMPUTE_FP32);
+        check_all(layouts[i], i == 1 ? PARE_COMPUTE_AUTO : PARE_COMPUTE_FP32);
     assert_true(pare_memory_current() == before);
 }
 

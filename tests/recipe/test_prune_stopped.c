@@ -133,11 +133,12 @@ static void progress_reaches_its_total(void **state) {
     for (size_t method = 0; pare_recipe_name(method); method++) {
         prune_run r = prune_run_open(tiny);
         json_t *open = json_object();
-        r.options.method = pare_recipe_name(method);
+        prune_run_method(&r, pare_recipe_name(method));
         r.options.layer_end = 1;
         r.runtime.progress = note_ends;
         r.runtime.progress_user = open;
         prune_run_do(&r);
+        if (json_object_size(open)) fprintf(stderr, "%s: ", r.options.method);
         if (json_object_size(open)) json_dumpf(open, stderr, 0);
         assert_int_equal(json_object_size(open), 0);
         json_decref(open);

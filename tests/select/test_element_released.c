@@ -1,6 +1,7 @@
 /* Masks that the released code of Wanda and RIA left on a small model: of every matrix where they need no calibration,
  * and of the first layer's queries, keys and values, whose inputs are normalised embeddings. Those by row and by
- * pattern must agree but for scores that differ by rounding alone; those by matrix remove a few weights more there. */
+ * pattern must agree but for scores that differ by rounding alone; those by matrix remove a few weights more there,
+ * unless the threshold is inclusive here too. */
 #include "golden.h"
 #include "importance/salience.h"
 #include "model/model.h"
@@ -116,6 +117,7 @@ static void compare(const char *name, const char *salience, pare_element_target 
 
 static const pare_element_target by_row = {.sparsity = 0.5}, two_of_four = {.keep = 2, .of = 4},
                                  by_matrix = {.sparsity = 0.5, .compare = PARE_COMPARE_MATRIX},
+                                 inclusive = {.sparsity = 0.5, .compare = PARE_COMPARE_MATRIX, .inclusive = true},
                                  variant = {.sparsity = 0.5, .compare = PARE_COMPARE_CUMULATIVE};
 
 static void masks_of_wanda(void **state) {
@@ -130,6 +132,7 @@ static void masks_of_ria(void **state) {
     compare("ria_po_50", "ria", by_row, false, 0);
     compare("ria_24", "ria", two_of_four, false, 0);
     compare("ria_50", "ria", by_matrix, false, 3);
+    compare("ria_50", "ria", inclusive, false, 0);
 }
 
 static void masks_without_calibration(void **state) {
@@ -137,6 +140,8 @@ static void masks_without_calibration(void **state) {
     compare("magnitude_24", "l1", two_of_four, true, 0);
     compare("magnitude_50", "l1", by_matrix, true, 35);
     compare("ri_50", "ri", by_matrix, true, 35);
+    compare("magnitude_50", "l1", inclusive, true, 0);
+    compare("ri_50", "ri", inclusive, true, 0);
 }
 
 int main(void) {

@@ -1,0 +1,180 @@
+/* Scaled coordinates. One array holds D and the multiplier: y is D where the mask keeps and -V / rho elsewhere, where D
+ * is 0, just as V is 0 where the mask keeps. The gradient of the fit, F (B - W) H, is carried along with B's steps. */
+#include "repair/dot.h"
+#include "repair/kronecker_internal.h"
+#include "repair/sandwich.h"
+#include "support/memory.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The preconditioner is factored again when the penalty has grown by more than this. */
+static const double stale = 4.0;
+
+typedef struct work {
+    const pare_kronecker_metric *metric;
+    const pare_kronecker *k;
+    pare_element_mask *mask;
+    int64_t rows, columns, size;
+    float *fit;                                     /* B */
+    float *y, *gradient;                            /* F (B - W) H */
+    float *residual, *direction, *product, *middle; /* all [rows, columns] */
+    float *row_inverse, *column_inverse;            /* (F + sqrt(rho) I)^-1; (H + sqrt(rho) I)^-1 */
+    double *sums;                                   /* [rows] */
+    double rho, factored;                           /* factored: rho of the inverses; 0: none yet */
+} work;
+
+uint64_t pare_kronecker_admm_bytes(const pare_kronecker *problem, int64_t rows, int64_t columns) {
+    uint64_t r = (uint64_t)rows, c = (uint64_t)columns;
+    return (6 * r * c + c * c + (problem->fisher ? r * r : 0)) * sizeof(float) + r * sizeof(double);
+}
+
+static void work_free(work *w) {
+    pare_free(w->y);
+    pare_free(w->gradient);
+    pare_free(w->residual);
+    pare_free(w->direction);
+    pare_free(w->product);
+    pare_free(w->middle);
+    pare_free(w->row_inverse);
+    pare_free(w->column_inverse);
+    pare_free(w->sums);
+}
+
+static pare_status work_new(work *w) {
+    size_t size = (size_t)w->size, rows = (size_t)w->rows, columns = (size_t)w->columns;
+    float **matrices[] = {&w->y, &w->gradient, &w->residual, &w->direction, &w->product, &w->middle};
+    pare_status status = pare_alloc(&w->sums, rows, sizeof(double), "weight update");
+    for (size_t i = 0; i < sizeof matrices / sizeof *matrices && !status; i++)
+        status = pare_alloc_uninitialized(matrices[i], size, sizeof(float), "weight update");
+    if (!status)
+        status = pare_alloc_uninitialized(&w->column_inverse, columns * columns, sizeof(float), "weight update");
+    if (!status && w->metric->fisher)
+        status = pare_alloc_uninitialized(&w->row_inverse, rows * rows, sizeof(float), "weight update");
+    if (status) work_free(w);
+    return status;
+}
+
+/* inverse = (matrix + shift I)^-1 */
+static pare_status invert(const work *w, const float *matrix, int64_t n, double shift, float *inverse) {
+    memcpy(inverse, matrix, (size_t)(n * n) * sizeof *inverse);
+    for (int64_t i = 0; i < n; i++)
+        inverse[i * (n + 1)] = (float)((double)inverse[i * (n + 1)] + shift);
+    if (pare_cholesky_float(inverse, n)) return pare_cholesky_inverse_float(inverse, n);
+    return pare_fail(PARE_NUMERIC_ERROR, "the metric of %s cannot be factored: raise the damping", w->k->what);
+}
+
+static pare_status precondition(work *w) {
+    const pare_kronecker_metric *m = w->metric;
+    if (w->factored > 0.0 && w->rho <= stale * w->factored) return PARE_OK;
+    w->factored = w->rho;
+    if (!m->fisher) return invert(w, m->gram, w->columns, w->rho, w->column_inverse);
+    PARE_TRY(invert(w, m->gram, w->columns, sqrt(w->rho), w->column_inverse));
+    return invert(w, m->fisher, w->rows, sqrt(w->rho), w->row_inverse);
+}
+
+static double dot(const work *w, const float *a, const float *b) {
+    return pare_dot_rows(a, b, w->rows, w->columns, w->sums);
+}
+
+/* residual = rho (y - B) - F (B - W) H */
+static void find_residual(const work *w) {
+    float rho = (float)w->rho;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < w->size; i++)
+        w->residual[i] = rho * (w->y[i] - w->fit[i]) - w->gradient[i];
+}
+
+/* product = preconditioned residual */
+static void apply_inverses(const work *w) {
+    pare_sandwich(w->row_inverse, w->residual, w->column_inverse, w->rows, w->columns, w->middle, w->product);
+}
+
+static void turn(const work *w, float factor) {
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < w->size; i++)
+        w->direction[i] = factor == 0.0f ? w->product[i] : w->product[i] + factor * w->direction[i];
+}
+
+/* Along the direction; product: F direction H. */
+static void move(const work *w, float length) {
+    float rho = (float)w->rho;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < w->size; i++) {
+        w->fit[i] += length * w->direction[i];
+        w->gradient[i] += length * w->product[i];
+        w->residual[i] -= length * (w->product[i] + rho * w->direction[i]);
+    }
+}
+
+/* B, by conjugate gradients from where it was. */
+static pare_status solve(work *w) {
+    double before = 0.0;
+    PARE_TRY(precondition(w));
+    find_residual(w);
+    for (int32_t step = 0; step < w->k->inner; step++) {
+        apply_inverses(w);
+        double energy = dot(w, w->residual, w->product);
+        if (!(energy > 0.0)) break;
+        turn(w, step ? (float)(energy / before) : 0.0f);
+        before = energy;
+        pare_sandwich(w->metric->fisher, w->direction, w->metric->gram, w->rows, w->columns, w->middle, w->product);
+        double curvature = dot(w, w->direction, w->product) + w->rho * dot(w, w->direction, w->direction);
+        if (!(curvature > 0.0) || !isfinite(energy / curvature)) break;
+        move(w, (float)(energy / curvature));
+    }
+    return pare_interrupted();
+}
+
+/* y = B + V / rho, of the mask before; at first V is 0. */
+static void add_multiplier(const work *w, bool first) {
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < w->rows; row++)
+        for (int64_t j = 0; j < w->columns; j++) {
+            int64_t k = row * w->columns + j;
+            bool without = first || pare_element_kept(w->mask, row, j);
+            w->y[k] = without ? w->fit[k] : w->fit[k] - w->y[k];
+        }
+}
+
+/* V + rho (B - D) is -rho y off the mask; by the next iteration rho has grown. */
+static void project(const work *w) {
+    float next = (float)(-1.0 / w->k->growth);
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < w->rows; row++)
+        for (int64_t j = 0; j < w->columns; j++)
+            if (!pare_element_kept(w->mask, row, j)) w->y[row * w->columns + j] *= next;
+}
+
+/* The first fit is the target itself. */
+static pare_status iterate(work *w) {
+    if (!w->k->iterations) return PARE_OK; /* the mask is given: conjugate gradients begin with the target */
+    memset(w->gradient, 0, (size_t)w->size * sizeof *w->gradient);
+    w->rho = w->k->rho;
+    for (int32_t i = 0; i < w->k->iterations; i++) {
+        PARE_TRY(i ? solve(w) : precondition(w));
+        add_multiplier(w, i == 0);
+        if (w->k->choose) {
+            pare_kronecker_scores(w->metric, w->y, w->middle);
+            PARE_TRY(pare_element_select(w->middle, w->k->choose, w->mask));
+        }
+        project(w);
+        w->rho *= w->k->growth;
+    }
+    memcpy(w->fit, w->y, (size_t)w->size * sizeof *w->fit);
+    return PARE_OK;
+}
+
+pare_status pare_kronecker_admm(const pare_kronecker_metric *metric, float *weights, pare_element_mask *mask) {
+    work w = {.metric = metric,
+              .k = metric->problem,
+              .mask = mask,
+              .rows = metric->rows,
+              .columns = metric->columns,
+              .size = metric->rows * metric->columns,
+              .fit = weights};
+    PARE_TRY(work_new(&w));
+    pare_status status = iterate(&w);
+    work_free(&w);
+    return status;
+}
