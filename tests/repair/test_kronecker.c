@@ -5,6 +5,8 @@
 #include "repair/layer_error.h"
 #include "repair/masked_cg.h"
 
+#include <omp.h>
+
 static const pare_element_target half = {.sparsity = 0.5, .compare = PARE_COMPARE_SLAB, .slab = 16};
 static const pare_element_target two_of_four = {.keep = 2, .of = 4};
 static const pare_element_target matrix60 = {.sparsity = 0.6, .compare = PARE_COMPARE_MATRIX};
@@ -188,6 +190,7 @@ static void metric_pays(void **state) {
 }
 
 int main(void) {
+    omp_set_num_threads(1); /* small problems */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(admm_as_elsewhere), cmocka_unit_test(sweep_as_elsewhere),
         cmocka_unit_test(monotone),          cmocka_unit_test(given_mask_is_exact),
