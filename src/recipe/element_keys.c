@@ -86,7 +86,7 @@ static bool is_spread_by_cost(const pare_recipe *r) {
 }
 
 static bool is_felt(const pare_recipe *r) {
-    return is_element(r) && r->metric == PARE_METRIC_FISHER;
+    return is_element(r) && r->metric == PARE_METRIC_FISHER && r->compensation != PARE_COMPENSATE_NONE;
 }
 
 static bool is_felt_admm(const pare_recipe *r) {
