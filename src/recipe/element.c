@@ -24,8 +24,8 @@ void pare_element_defaults(pare_element_recipe *e) {
     set(&e->dsnot.alpha, 1.0);
     set(&e->reach, 0.1);
     set(&e->fisher_damping, 0.1);
-    set(&e->growth, 1.3);
-    set_count(&e->inner, 2);
+    set(&e->growth, 1.15);
+    set_count(&e->inner, 1);
     set_count(&e->admm_iterations, 20);
     set_count(&e->cg_iterations, 10);
     set(&e->admm_rho, 1.0);

@@ -104,7 +104,11 @@ pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
         return pare_fail(PARE_BAD_ARGUMENT, "--method %s: no such method; `pare help prune` lists them", method);
     pare_recipe_start(preset, out);
     if (o->recipe) PARE_TRY(pare_recipe_read(o->recipe, out));
-    if (o->sparsity.given && out->mode == PARE_MODE_BLOCK) out->mode = PARE_MODE_ELEMENT;
+    if (o->sparsity.given && out->mode == PARE_MODE_BLOCK) {
+        out->mode = PARE_MODE_ELEMENT; /* errors are plain then, and targets the matrix's own, unless settings say so */
+        out->metric = PARE_METRIC_PLAIN;
+        out->dense = 0.0;
+    }
     PARE_TRY(set_settings(o, out));
     PARE_TRY(set_constants(o, out));
     if (out->mode == PARE_MODE_CHANNEL && out->readers <= 0.0) out->readers = 1.0; /* there is nothing else to refit */

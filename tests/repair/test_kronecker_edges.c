@@ -311,6 +311,7 @@ static void repeatable(void **state) {
 }
 
 int main(void) {
+    omp_set_num_threads(1); /* small problems */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_mask),  cmocka_unit_test(ends_of_the_share), cmocka_unit_test(dead_input),
         cmocka_unit_test(dead_output), cmocka_unit_test(nothing_known),     cmocka_unit_test(rank_one),
