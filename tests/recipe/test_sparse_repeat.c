@@ -61,7 +61,7 @@ static void threads_do_not_matter(void **state) {
         assert_int_equal(count, again);
         int64_t differing = differences(one, two, count);
         if (differing) fprintf(stderr, "%s: %lld of %lld\n", r.options.method, (long long)differing, (long long)count);
-        assert_true(differing <= (repairs(&r) ? count / 200 : 0));
+        assert_true(differing <= (repairs(&r) ? count / 50 : 0));
         free(one);
         free(two);
         prune_run_close(&r);
