@@ -72,25 +72,34 @@ def scenes(models, data, out):
     ]
 
 
-def run(pare, scene, method, out):
+def sweep(pare, scene, over, options, target):
+    """The rows of one `pare sweep`: over is {option: values}; rows that the file target already holds are not run again."""
     model, calibration, texts, windows = scene
-    target = out / f"{model.name}.{method.replace(' ', '').replace(',', '.')}.csv"
-    options = METHODS[method]
     if "--calib" not in options:
         options = [*options, "--calib", str(calibration), "--calib-stream"]
-    command = [pare, "sweep", str(model), "--over", "ratio=" + ",".join(RATIOS), "--over", "seed=" + ",".join(SEEDS)]
+    command = [pare, "sweep", str(model)]
+    for name, values in over.items():
+        command += ["--over", f"{name}={','.join(values)}"]
     command += [*options, "--csv", str(target), "--quiet", "--compute", "fp32", "--max-windows", str(windows), "--text", *map(str, texts)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return rows_of(target)
+
+
+def rows_of(target):
     with open(target, encoding="utf-8") as lines:
         return list(csv.DictReader(line for line in lines if not line.startswith("#")))
 
 
-def gaps(rows, text):
-    """{ratio: [log perplexity gap per seed]}"""
+def file_name(model, method):
+    return f"{model.name}.{method.replace(' ', '').replace(',', '.')}.csv"
+
+
+def gaps(rows, text, column):
+    """{value of the column: [log perplexity gap per seed]}"""
     found = {}
     for row in rows:
         before, after = (float(row[f"perplexity {when} {text}"]) for when in ("before", "after"))
-        found.setdefault(float(row["ratio"]), []).append(math.log(after / before))
+        found.setdefault(row[column], []).append(math.log(after / before))
     return found
 
 
@@ -102,13 +111,24 @@ def cell(values, baseline):
     return f"{mean:.3f}{spread}{share}"
 
 
-def table(results, text):
-    baseline = gaps(results[BASELINE], text)
-    lines = ["| method | " + " | ".join(RATIOS) + " |", "|---" * (len(RATIOS) + 1) + "|"]
+def table(results, text, column, values, baseline):
+    """Markdown: a row per method, a column per value; empty where a method has no row."""
+    base = gaps(results[baseline], text, column)
+    lines = ["| method | " + " | ".join(values) + " |", "|---" * (len(values) + 1) + "|"]
     for method, rows in results.items():
-        found = gaps(rows, text)
-        lines.append(f"| {method} | " + " | ".join(cell(found[float(r)], baseline[float(r)]) for r in RATIOS) + " |")
+        found = gaps(rows, text, column)
+        cells = [cell(found[v], base[v]) if v in found and v in base else "" for v in values]
+        lines.append(f"| {method} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def sections(scene, results, column, values, baseline):
+    """A headed table for each text of a scene."""
+    lines = []
+    for text in scene[2]:
+        dense = float(results[baseline][0][f"perplexity before {text}"])
+        lines += [f"### {scene[0].name} on {text.name} (dense {dense:.2f})", "", table(results, str(text), column, values, baseline), ""]
+    return lines
 
 
 def main():
@@ -123,10 +143,11 @@ def main():
     methods = [m for m in METHODS if not arguments.only or m in arguments.only or m == BASELINE]
     report = []
     for scene in scenes(arguments.models, arguments.data, arguments.out):
-        results = {m: run(arguments.pare, scene, m, arguments.out) for m in methods}
-        for text in scene[2]:
-            dense = float(results[BASELINE][0][f"perplexity before {text}"])
-            report += [f"### {scene[0].name} on {text.name} (dense {dense:.2f})", "", table(results, str(text)), ""]
+        results = {}
+        for method in methods:
+            target = arguments.out / file_name(scene[0], method)
+            results[method] = sweep(arguments.pare, scene, {"ratio": RATIOS, "seed": SEEDS}, METHODS[method], target)
+        report += sections(scene, results, "ratio", RATIOS, BASELINE)
         print(f"{scene[0].name} done", file=sys.stderr)
     (arguments.out / "quality.md").write_text("\n".join(report), encoding="utf-8")
 
