@@ -148,9 +148,12 @@ pare_status pare_layerwise_measure(const pare_layerwise_job *job, pare_layerwise
     }
     return pare_fail(PARE_OUT_OF_MEMORY,
                      "pruning layer by layer with %lld sequences of %lld tokens takes %.1f MiB, but the limit is %.1f "
-                     "MiB; raise --memory, lower --length, or take a method without Gram matrices, such as wanda",
+                     "MiB; raise --memory%s",
                      (long long)job->sequences, (long long)job->length, (double)in_memory(out) / 1048576.0,
-                     (double)job->limit / 1048576.0);
+                     (double)job->limit / 1048576.0,
+                     pare_element_needs_of(job->recipe).gram
+                         ? ", lower --length, or take a method without Gram matrices, such as wanda"
+                         : " or lower --length");
 }
 
 static pare_status allocate_stream(pare_layerwise *l, const char *scratch) {
