@@ -129,7 +129,8 @@ static void same_weights_in_another_order(void **state) {
 /* Pruning with --permute is pruning the permuted model: scores, gradients, Gram matrices and updates belong to it. */
 static void as_if_the_model_had_been_so(void **state) {
     (void)state;
-    static const char *const methods[] = {"ria", "gblm-l2", "pruner-zero", "wanda++", "sparsegpt", "magnitude"};
+    static const char *const methods[] = {"ria",       "gblm-l2",     "pruner-zero", "wanda++",
+                                          "sparsegpt", "best-sparse", "magnitude"};
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         prune_run r = open_run(grouped, methods[i], assign);
         prune_run_do(&r);
