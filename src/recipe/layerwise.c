@@ -139,14 +139,17 @@ pare_status pare_layerwise_look(pare_layerwise *l, bool pass) {
     return status;
 }
 
-static pare_status prune(pare_layerwise *l, uint32_t layer, pare_role role) {
+/* *apart becomes true if the matrix loses weights. */
+static pare_status prune(pare_layerwise *l, uint32_t layer, pare_role role, bool *apart) {
+    const pare_matrix_result *result = &l->results[pare_tensor_id(layer, role)];
     PARE_TRY(pare_layerwise_prune(l, layer, role));
+    *apart = *apart || result->kept < result->rows * result->columns;
     return pare_layerwise_step(l);
 }
 
 /* Observes what the stage's matrices read, and prunes them. */
 static pare_status run_stage(pare_layerwise *l, uint32_t layer, unsigned kinds, bool pass) {
-    bool prunes = pare_layerwise_prunes(l, layer, kinds);
+    bool prunes = pare_layerwise_prunes(l, layer, kinds), apart = l->apart;
     if (!prunes && !l->two) return pass ? run_block(l, TO_OUTPUT) : PARE_OK;
     PARE_TRY(pare_layerwise_regional(l, layer));
     PARE_TRY(pare_layerwise_watch(l, layer, kinds));
@@ -154,9 +157,10 @@ static pare_status run_stage(pare_layerwise *l, uint32_t layer, unsigned kinds, 
     if (prunes && l->two) PARE_TRY(pare_layerwise_aim(l, layer, kinds));
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
         bool here = kinds >> pare_input_of((pare_role)role) & 1;
-        if (here && l->job->pruned[pare_tensor_id(layer, (pare_role)role)]) PARE_TRY(prune(l, layer, (pare_role)role));
+        if (here && l->job->pruned[pare_tensor_id(layer, (pare_role)role)])
+            PARE_TRY(prune(l, layer, (pare_role)role, &apart));
     }
-    l->apart = l->apart || prunes;
+    l->apart = apart;
     pare_layerwise_forget(l);
     return PARE_OK;
 }
@@ -176,9 +180,11 @@ static pare_status run_layer(pare_layerwise *l, uint32_t layer, bool last) {
 
 /* Nothing is observed: matrices are pruned as they stand in the file. */
 static pare_status prune_only(pare_layerwise *l) {
+    bool apart = false;
     for (uint32_t layer = 0; layer < l->model->config.layers; layer++)
         for (int role = 0; role < PARE_MATRIX_ROLES; role++)
-            if (l->job->pruned[pare_tensor_id(layer, (pare_role)role)]) PARE_TRY(prune(l, layer, (pare_role)role));
+            if (l->job->pruned[pare_tensor_id(layer, (pare_role)role)])
+                PARE_TRY(prune(l, layer, (pare_role)role, &apart));
     return PARE_OK;
 }
 

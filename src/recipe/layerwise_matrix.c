@@ -99,7 +99,7 @@ static pare_status keep(pare_matrix_way *m) {
     return PARE_OK;
 }
 
-/* A mask first, then what is left. */
+/* A mask first, then what is left. Where everything stays there is nothing to repair. */
 static pare_status prune_by_mask(pare_matrix_way *m) {
     PARE_TRY(choose(m));
     PARE_TRY(measure_masked(m, m->l->weights, &m->result->selected));
@@ -108,7 +108,8 @@ static pare_status prune_by_mask(pare_matrix_way *m) {
         PARE_TRY(measure_masked(m, m->l->weights, &m->result->refined));
     }
     pare_matrix_restore(m);
-    return pare_matrix_solve(m, false);
+    bool whole = pare_element_mask_kept(&m->mask) == m->rows * m->columns;
+    return whole ? PARE_OK : pare_matrix_solve(m, false);
 }
 
 /* Both at once. */
@@ -123,7 +124,8 @@ static pare_status run(pare_matrix_way *m) {
     pare_source_rows(l->job->source, m->id, 0, m->rows, l->dense);
     pare_layerwise_take_optimised(l, m->role, m->rows * m->columns, l->dense);
     PARE_TRY(pare_layerwise_target(l, m->layer, m->role, l->dense));
-    PARE_TRY(pare_matrix_solver_chooses(m) ? prune_by_solver(m) : prune_by_mask(m));
+    bool by_solver = pare_matrix_solver_chooses(m) && pare_element_target_count(&m->target, m->rows, m->columns) > 0;
+    PARE_TRY(by_solver ? prune_by_solver(m) : prune_by_mask(m));
     PARE_TRY(keep(m));
     PARE_TRY(measure(m, l->weights, &m->result->repaired));
     m->result->kept = pare_element_mask_kept(&m->mask);

@@ -22,7 +22,7 @@ static void help_lists_the_options(void **state) {
     static const char *const parts[] = {
         "--sparsity S",      "--pattern N:M",    "--targets NAMES",    "--skip NAMES",        "--compare HOW",
         "--threshold HOW",   "--slab N",         "--allocate HOW",     "--owl-times M",       "--owl-lambda L",
-        "--reach R",         "--permute HOW",    "--alpha A",          "--alpha-scaling HOW", "--gradient-norm l1|l2",
+        "--reach S",         "--permute HOW",    "--alpha A",          "--alpha-scaling HOW", "--gradient-norm l1|l2",
         "--exponent A",      "--order P",        "--balance L",        "--share B",           "--refine HOW",
         "--refine-scope",    "--cycles N",       "--epsilon E",        "--reweight PHASE",    "--swap-cycles N",
         "--admm-iterations", "--admm-gradual N", "--admm-rho R",       "--cg-iterations N",   "--true-sequential",

@@ -97,6 +97,7 @@ static void presets_survive_a_round_trip(void **state) {
         char *text = json_dumps(json, JSON_INDENT(1));
         accept(text, &again);
         json_again = pare_recipe_json(&again);
+        if (!json_equal(json, json_again)) fprintf(stderr, "%s\n", text);
         assert_true(json_equal(json, json_again));
         json_decref(json);
         json_decref(json_again);
