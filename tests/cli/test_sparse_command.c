@@ -147,7 +147,7 @@ static void other_methods_work(void **state) {
     assert_true(json_is_real(json_object_get(report, "calibration_loss")));
     json_decref(report);
     result = EXPECT_SUCCESS("prune", model, "--dry-run", "--json", "--method", "best", "--pattern", "2:4", "--layers",
-                            "0:1", SPARSELY);
+                            "0:1", "--samples", "1", "--length", "8", "--quiet");
     report = parse(&result);
     assert_string_equal(json_string_value(json_object_get(report, "method")), "best-sparse");
     json_decref(report);
@@ -192,7 +192,8 @@ static void nothing_is_left(void **state) {
                         "--densities", nowhere, SPARSELY);
     EXPECT_NOTHING_LEFT(place, 1, "raise --memory", "prune", model, OUT(place), "--method", "sparsegpt", "--sparsity",
                         "0.5", "--memory", "1M", SPARSELY);
-    EXPECT_NOTHING_LEFT(place, 2, "names no matrix", "prune", model, OUT(place), "--sparsity", "0.5", "--skip", "q");
+    EXPECT_NOTHING_LEFT(place, 2, "names no matrix", "prune", model, OUT(place), "--sparsity", "0.5", "--skip", "q",
+                        "--quiet");
     EXPECT_NOTHING_LEFT(place, 1, "output folder", "prune", model, OUT(place), "--method", "magnitude", "--sparsity",
                         "0.5", "--densities", place->output, SPARSELY);
     free(nowhere);
