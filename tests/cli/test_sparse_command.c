@@ -3,7 +3,7 @@
 #include "cli/workplace.h"
 
 #define OUT(place) "-o", (place)->output
-#define SPARSELY "--samples", "2", "--length", "32", "--quiet"
+#define SPARSELY "--samples", "2", "--length", "16", "--quiet"
 
 static const char model[] = PARE_SOURCE_DIR "/examples/tiny-stories";
 
