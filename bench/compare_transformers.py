@@ -2,6 +2,7 @@
 """Loads what pare writes into transformers and compares the two, in fp32.
 
 usage: compare_transformers.py [--method M] [--windows N] [--tokens N] PARE TEXT MODEL...
+       compare_transformers.py --sparse [--windows N] [--tokens N] PARE TEXT MODEL...
        compare_transformers.py --pair [--windows N] [--tokens N] PARE TEXT DENSE SMALLER
 
 PARE is the built program, TEXT a text to measure perplexity on, each MODEL a folder that pare can prune. Every model is
@@ -9,6 +10,11 @@ pruned at 25 % and at 50 % of all layers, on text it writes itself. Of each resu
 (heads that divide the hidden size: llama; others: mistral), which keys transformers found missing or had no use for,
 how far its logits are from the dense model's with the removed units' weights at zero (both in transformers), both
 programs' perplexity on the first N windows of 128 tokens, and whether both continue a prompt with the same text.
+
+--sparse removes single weights instead: wanda at 50 %, sparsegpt at 2:4, and best-sparse at 50 % and at 2:4. The share of
+zeros in the pruned matrices that transformers has loaded must be the one that pare reports, no group of four may hold
+more than two others, every other tensor must equal the dense model's (but for the final norm, where the method fits
+it); where nothing is refitted, logits are compared with the dense model's under the same zeros.
 
 --pair compares two models that are there already, however the smaller one was made. Its pruning.json says what was
 kept: of each layer of the dense model "query_heads_kept" and "ffn_channels_kept", or "dropped": true, and for the whole
@@ -33,6 +39,8 @@ logging.set_verbosity_error()
 logging.disable_progress_bar()
 WINDOW = 128
 PROMPT = "Once upon a time"
+SPARSE = (("wanda", "--sparsity", "0.5"), ("sparsegpt", "--pattern", "2:4"), ("best-sparse", "--sparsity", "0.5"),
+          ("best-sparse", "--pattern", "2:4"))
 
 
 def run(*words):
@@ -127,12 +135,50 @@ def continuation(model, tokenizer, tokens):
     return tokenizer.decode(out[0], skip_special_tokens=True)
 
 
-def masked_distance(folder, model, manifest, ids):
+def check_zeros(report, name, weight):
+    """What is wrong with a pruned matrix, or None."""
+    entry = next(entry for entry in report["sparsity"]["matrices"] if entry["name"] == name)
+    zeros = int((weight == 0).sum())
+    if zeros != entry["zeros"]:
+        return f"{name}: {zeros} zeros, not {entry['zeros']}"
+    if str(report["sparsity"]["target"]).startswith("2:4") and weight.shape[1] % 4 == 0:
+        if (weight != 0).view(weight.shape[0], -1, 4).sum(2).max() > 2:
+            return f"{name}: more than 2 of 4"
+    return None
+
+
+def check_sparse(folder, output, report):
+    """Complaints about the tensors of the output, as transformers loads them."""
+    dense, sparse = load(folder)[0].state_dict(), load(output)[0].state_dict()
+    pruned = {entry["name"] for entry in report["sparsity"]["matrices"]}
+    refitted = {"model.norm.weight"} if report["recipe"].get("final_norm") == "yes" else set()
+    for name, weight in sparse.items():
+        wrong = None
+        if name in pruned:
+            wrong = check_zeros(report, name, weight)
+        elif name not in refitted and not torch.equal(weight, dense[name]):
+            wrong = f"{name} has changed"
+        if wrong:
+            yield wrong
+
+
+@torch.no_grad()
+def switch_off_weights(model, output, report):
+    sparse = load(output)[0].state_dict()
+    own = model.state_dict()
+    for entry in report["sparsity"]["matrices"]:
+        own[entry["name"]] *= sparse[entry["name"]] != 0
+
+
+def masked_distance(folder, output, model, manifest, ids):
     """From the dense model with the same units switched off; of repaired models nothing but pare itself knows."""
     if manifest["recipe"].get("compensate", "none") != "none":
         return "-"
     dense, _ = load(folder)
-    switch_off(dense, manifest)
+    if "sparsity" in manifest:
+        switch_off_weights(dense, output, manifest)
+    else:
+        switch_off(dense, manifest)
     return f"{distance(model, dense, ids):.1e}"
 
 
@@ -146,7 +192,7 @@ def compare(options, folder, output, manifest):
     ids = stream_ids(tokenizer, options.text, options.windows)
     ours, theirs = evaluation["texts"][0]["perplexity"], perplexity(model, ids)
     same = written.strip() == continuation(model, tokenizer, options.tokens).strip()
-    return (model.config.model_type, ", ".join(strangers) or "none", masked_distance(folder, model, manifest, ids),
+    return (model.config.model_type, ", ".join(strangers) or "none", masked_distance(folder, output, model, manifest, ids),
             f"{ours:.4f}", f"{theirs:.4f}", f"{abs(ours / theirs - 1):.1e}", "same" if same else "DIFFERS")
 
 
@@ -162,6 +208,18 @@ def prune_and_compare(options, folder, ratio):
         return (name_of(folder), f"{ratio:g}", report["output"]["kind"]) + compare(options, folder, output, report)
 
 
+def prune_weights_and_compare(options, folder, way):
+    method, target, amount = way
+    with tempfile.TemporaryDirectory() as parent:
+        output = os.path.join(parent, "sparse")
+        report = json.loads(run(options.pare, "prune", folder, "-o", output, "--method", method, target, amount,
+                                "--compute", "fp32", "--quiet", "--json"))
+        columns = compare(options, folder, output, report)
+        strange = ", ".join(filter(lambda text: text != "none", [columns[1], *check_sparse(folder, output, report)]))
+        return (name_of(folder), f"{method} {amount}", report["output"]["kind"], columns[0], strange or "none",
+                *columns[2:])
+
+
 def compare_pair(options, folder, output):
     with open(os.path.join(output, "pruning.json"), encoding="utf-8") as file:
         manifest = json.load(file)
@@ -173,6 +231,9 @@ def rows_of(options):
         yield compare_pair(options, *options.models)
         return
     for folder in options.models:
+        if options.sparse:
+            yield from (prune_weights_and_compare(options, folder, way) for way in SPARSE)
+            continue
         for ratio in (0.25, 0.5):
             yield prune_and_compare(options, folder, ratio)
 
@@ -180,6 +241,7 @@ def rows_of(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--method", default="taylor")
+    parser.add_argument("--sparse", action="store_true")
     parser.add_argument("--pair", action="store_true")
     parser.add_argument("--windows", type=int, default=50)
     parser.add_argument("--tokens", type=int, default=40)
@@ -189,7 +251,7 @@ def main():
     options = parser.parse_args()
     if options.pair and len(options.models) != 2:
         parser.error("--pair compares one DENSE model with one SMALLER one")
-    titles = ("model", "ratio or folder", "written as", "loaded as", "strange keys", "logits apart", "pare", "transformers",
+    titles = ("model", "ratio, method or folder", "written as", "loaded as", "strange keys or tensors", "logits apart", "pare", "transformers",
               "apart", "greedy text")
     print("| " + " | ".join(titles) + " |\n|" + " --- |" * len(titles))
     failed = False

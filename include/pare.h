@@ -63,10 +63,11 @@ typedef struct pare_plan {
     uint64_t gradients;   /* the weight-gradient buffers that exist at a time */
     uint64_t state;       /* the signal's own state (the Moreau displacement) */
     uint64_t metrics;     /* what the loss feels of each layer's output (the Fisher matrices of best and obs) */
-    uint64_t repair;      /* of the layer-by-layer repair, when the others but the metrics are gone */
-    uint64_t scratch;     /* the part of state, metrics and repair that lives in a scratch file */
-    uint64_t limit;       /* the limit the plan was made for */
-    uint64_t sequences;   /* calibration sequences, of `length` tokens each */
+    uint64_t
+        repair; /* of the layer-by-layer work (a repair, or single weights), when the others but the metrics are gone */
+    uint64_t scratch;   /* the part of state, metrics and repair that lives in a scratch file */
+    uint64_t limit;     /* the limit the plan was made for */
+    uint64_t sequences; /* calibration sequences, of `length` tokens each */
     uint64_t length;
     uint64_t micro_batch; /* sequences that pass through a block at a time */
 } pare_plan;

@@ -116,13 +116,14 @@ static void set_perplexity(json_t *row, const json_t *text, const char *side, co
 static void set_results(json_t *row, const json_t *report, double seconds) {
     const json_t *texts = pare_document_at(report, "texts");
     double before = pare_document_number(report, "parameters.before", 0);
+    double kept = pare_document_number(report, "parameters.after", 0) -
+                  pare_document_number(report, "sparsity.removed", 0); /* of single weights, zeros are not kept */
     for (size_t i = 0; i < json_array_size(texts); i++) {
         set_perplexity(row, json_array_get(texts, i), "before", "before.perplexity");
         set_perplexity(row, json_array_get(texts, i), "after", "after.perplexity");
     }
     json_object_set(row, "parameters", (json_t *)pare_document_at(report, "parameters.after"));
-    if (before > 0)
-        json_object_set_new(row, "kept_share", json_real(pare_document_number(report, "parameters.after", 0) / before));
+    if (before > 0) json_object_set_new(row, "kept_share", json_real(kept / before));
     json_object_set(row, "calibration_loss", (json_t *)pare_document_at(report, "calibration_loss"));
     json_object_set_new(row, "seconds", json_real(seconds));
     json_object_set(row, "kept_sha256", (json_t *)pare_document_at(report, "kept_sha256"));

@@ -75,6 +75,6 @@ void pare_plan_say(void *user, const pare_plan *plan) {
     if (plan->scratch) snprintf(note, sizeof note, ", %s of it in a scratch file", pare_bytes_show(plan->scratch).text);
     if (plan->state || (!plan->metrics && !plan->repair)) say_bytes("state", plan->state, note);
     if (plan->metrics) say_bytes("metrics", plan->metrics, " of what the loss feels of each output");
-    if (plan->repair) say_bytes("repair", plan->repair, plan->state ? " afterwards" : note);
+    if (plan->repair) say_bytes("layerwise", plan->repair, plan->state ? " afterwards" : note);
     say_bytes("limit", plan->limit, "");
 }

@@ -78,7 +78,8 @@ static bool is_admm(const pare_recipe *r) {
 }
 
 static bool is_conjugate(const pare_recipe *r) {
-    return is_element(r) && (r->compensation == PARE_COMPENSATE_LS || r->compensation == PARE_COMPENSATE_ADMM);
+    bool swept = r->compensation == PARE_COMPENSATE_OBS && r->metric == PARE_METRIC_FISHER;
+    return is_element(r) && (swept || r->compensation == PARE_COMPENSATE_LS || r->compensation == PARE_COMPENSATE_ADMM);
 }
 
 static bool is_spread_by_cost(const pare_recipe *r) {

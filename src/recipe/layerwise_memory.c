@@ -1,8 +1,11 @@
 #include "recipe/layerwise_internal.h"
 #include "repair/admm.h"
 #include "repair/kronecker.h"
+#include "repair/layer_error.h"
 #include "repair/masked_cg.h"
 #include "support/memory.h"
+
+#include <omp.h>
 
 enum { TOKENS_AT_ONCE = 2048 };
 
@@ -43,28 +46,41 @@ static uint64_t felt_bytes(const pare_layerwise_job *job, int64_t rows, int64_t 
     return pare_kronecker_bytes(&options, rows, columns);
 }
 
-/* What the strongest consumer of a Gram matrix takes beside it. */
+/* The most that anything takes which solves with this matrix's Gram matrix, or measures by it. */
+static uint64_t solver_bytes_of(const pare_layerwise_job *job, int64_t rows, int64_t columns) {
+    const pare_recipe *r = job->recipe;
+    const pare_element_recipe *e = &r->element;
+    pare_compensation repair = r->compensation;
+    bool repairs = repair != PARE_COMPENSATE_NONE, felt = repairs && r->metric == PARE_METRIC_FISHER;
+    bool scores = r->salience && r->salience->needs & PARE_NEEDS_INVERSE;
+    uint64_t most = pare_layer_error_bytes(rows, columns);
+    if (scores || repair == PARE_COMPENSATE_OBS || e->allocation == PARE_ALLOCATE_COST)
+        most = larger(most, pare_inverse_factor_bytes(columns) + pare_obs_update_bytes(rows, columns, e->slab));
+    if (e->refinement == PARE_REFINE_SWAPS) most = larger(most, pare_swap_bytes(columns, omp_get_max_threads()));
+    if (felt) return larger(most, felt_bytes(job, rows, columns));
+    if (repair == PARE_COMPENSATE_LS) most = larger(most, pare_masked_cg_bytes(rows, columns));
+    return repair == PARE_COMPENSATE_ADMM ? larger(most, pare_admm_bytes(rows, columns)) : most;
+}
+
 static uint64_t solver_bytes(const pare_layerwise_job *job) {
     const pare_model *model = job->source->model;
-    bool inverse = job->recipe->compensation == PARE_COMPENSATE_OBS ||
-                   (job->recipe->salience && job->recipe->salience->needs & PARE_NEEDS_INVERSE);
     uint64_t most = 0;
-    for (uint32_t layer = 0; layer < model->config.layers; layer++)
-        for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
-            size_t id = pare_tensor_id(layer, (pare_role)role);
-            int64_t rows, columns;
-            if (!job->pruned[id]) continue;
-            pare_tensor_matrix(model->tensors[id], &rows, &columns);
-            if (inverse)
-                most = larger(most, pare_inverse_factor_bytes(columns) +
-                                        pare_obs_update_bytes(rows, columns, job->recipe->element.slab));
-            if (job->recipe->metric == PARE_METRIC_FISHER && job->recipe->compensation != PARE_COMPENSATE_NONE)
-                most = larger(most, felt_bytes(job, rows, columns));
-            if (job->recipe->compensation == PARE_COMPENSATE_LS)
-                most = larger(most, pare_masked_cg_bytes(rows, columns));
-            if (job->recipe->compensation == PARE_COMPENSATE_ADMM) most = larger(most, pare_admm_bytes(rows, columns));
-        }
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        int64_t rows, columns;
+        if (!job->pruned[id]) continue;
+        pare_tensor_matrix(model->tensors[id], &rows, &columns);
+        most = larger(most, solver_bytes_of(job, rows, columns));
+    }
     return most;
+}
+
+/* The largest product that output norms are made of. */
+static uint64_t output_norms_bytes(const pare_layerwise_job *job, int64_t tokens) {
+    const pare_config *config = &job->source->model->config;
+    int64_t most = config->hidden;
+    for (uint32_t layer = 0; layer < config->layers; layer++)
+        most = config->widths[layer].ffn > most ? config->widths[layer].ffn : most;
+    return pare_element_needs_of(job->recipe).outputs ? pare_output_norms_bytes(tokens, most) : 0;
 }
 
 static uint64_t statistics_bytes(const pare_layerwise_job *job) {
@@ -120,7 +136,7 @@ static uint64_t batch_bytes(const pare_layerwise_job *job, int64_t micro) {
     uint64_t tokens = (uint64_t)(micro * job->length);
     uint64_t states = stream_dtype(job) == PARE_DTYPE_F32 ? 0 : tokens * job->source->model->config.hidden;
     return pare_walk_bytes(job->source, job->length, micro) + states * sizeof(float) +
-           pare_layerwise_target_bytes(job, micro);
+           pare_layerwise_target_bytes(job, micro) + output_norms_bytes(job, micro * job->length);
 }
 
 static uint64_t in_memory(const pare_layerwise_memory *m) {
@@ -148,9 +164,12 @@ pare_status pare_layerwise_measure(const pare_layerwise_job *job, pare_layerwise
     }
     return pare_fail(PARE_OUT_OF_MEMORY,
                      "pruning layer by layer with %lld sequences of %lld tokens takes %.1f MiB, but the limit is %.1f "
-                     "MiB; raise --memory, lower --length, or take a method without Gram matrices, such as wanda",
+                     "MiB; raise --memory%s",
                      (long long)job->sequences, (long long)job->length, (double)in_memory(out) / 1048576.0,
-                     (double)job->limit / 1048576.0);
+                     (double)job->limit / 1048576.0,
+                     pare_element_needs_of(job->recipe).gram
+                         ? ", lower --length, or take a method without Gram matrices, such as wanda"
+                         : " or lower --length");
 }
 
 static pare_status allocate_stream(pare_layerwise *l, const char *scratch) {

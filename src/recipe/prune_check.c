@@ -23,6 +23,10 @@ static pare_status check_amount(const pare_prune_job *job) {
     uint32_t layers = job->model->config.layers;
     int targets = (o->ratio != 0.0) + (o->ratios != NULL) + (o->parameters != 0) + (o->bytes != 0);
     if (targets > 1) return pare_fail(PARE_BAD_ARGUMENT, "give only one of --ratio, --params and --bytes");
+    if (o->sparsity.target_count || o->sparsity.skipped_count)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--targets and --skip choose matrices that lose single weights: give --sparsity or "
+                         "--pattern, or --layers for units");
     if (o->ratios && o->ratio_count != layers)
         return pare_fail(PARE_BAD_ARGUMENT, "--ratio lists %zu shares, but the model has %u layers: give one for each",
                          o->ratio_count, layers);
@@ -71,9 +75,6 @@ static pare_status choose_target(pare_prune_job *job) {
     job->rounds = o->iterations ? o->iterations : 1;
     job->current = job->model;
     if (r->mode == PARE_MODE_ELEMENT) return pare_sparse_prepare(job);
-    if (o->sparsity.given)
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "--sparsity and --pattern remove single weights: with --mode channel or layer give --ratio");
     return pare_goal_new(job->model, &job->target, 1.0, &job->goal);
 }
 

@@ -77,8 +77,9 @@ static json_t *warnings_json(const pare_prune_job *job) {
     json_t *warnings = json_array();
     const char *ignored;
     for (size_t i = 0; (ignored = pare_recipe_ignored(job->options, &job->recipe, i)); i++)
-        json_array_append_new(
-            warnings, json_sprintf("%s has no meaning for --method %s and was ignored", ignored, job->recipe.name));
+        json_array_append_new(warnings,
+                              json_sprintf("%s has no meaning for --method %s%s and was ignored", ignored,
+                                           job->recipe.name, job->options->sparsity.of ? " with --pattern" : ""));
     json_array_extend(warnings, json_object_get(job->sparse.permutation, "left_alone"));
     return warnings;
 }
@@ -128,7 +129,7 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     json_object_set_new(json, "parameters", pair(parameters, record.parameters_after));
     json_object_set_new(json, "bytes", pair(bytes, pare_selection_bytes(job->model, &job->composed)));
     if (isfinite(job->result.loss)) json_object_set_new(json, "calibration_loss", json_real(job->result.loss));
-    json_object_set_new(json, "kept_sha256", kept_digest(job));
+    if (job->recipe.mode != PARE_MODE_ELEMENT) json_object_set_new(json, "kept_sha256", kept_digest(job));
     json_object_set_new(json, "layers", pare_report_layers(&job->composed));
     if (job->composed.hidden_channel)
         json_object_set_new(json, "hidden_channels_kept", pare_report_hidden(&job->composed));

@@ -114,6 +114,8 @@ pare_status pare_recipe_read(const char *path, pare_recipe *recipe);
 pare_status pare_recipe_resolve(const pare_prune_options *options, pare_recipe *out);
 /* A copy of the preset, with the repair's defaults where it does not repair. */
 void pare_recipe_start(const pare_recipe *preset, pare_recipe *out);
+/* What prunes blocks removes single weights instead; other modes stay as they are. */
+void pare_recipe_refine_to_elements(pare_recipe *recipe);
 /* Refuses choices that contradict each other; where a recipe file made one of them, with its line. file: or NULL. */
 pare_status pare_recipe_check(const pare_recipe *recipe, const char *file);
 /* The line of the first of these keys (NULL after the last) that stands in the recipe file; 0: none does. */

@@ -37,6 +37,15 @@ const char *pare_setting_choice(const char *name, size_t index) {
     return key->kind == PARE_KEY_SALIENCE ? pare_salience_name(index) : key->choices[index];
 }
 
+/* True if what the key chooses is settled by the target, or by another choice. */
+static bool is_settled(const pare_prune_options *o, const pare_recipe *r, const pare_key *key) {
+    bool fixed = o->sparsity.of || o->sparsity.shares || r->element.compare == PARE_COMPARE_GLOBAL;
+    if (r->mode != PARE_MODE_ELEMENT) return false;
+    if (strcmp(key->name, "compare") == 0) return o->sparsity.of;
+    return fixed && r->element.allocation == PARE_ALLOCATE_COST &&
+           (strcmp(key->name, "allocate") == 0 || strcmp(key->name, "reach") == 0);
+}
+
 /* What was given and means nothing here. An eta of 0 is no threshold, which is what methods without one have. */
 const char *pare_recipe_ignored(const pare_prune_options *o, const pare_recipe *recipe, size_t index) {
     constant constants[CONSTANTS];
@@ -49,7 +58,8 @@ const char *pare_recipe_ignored(const pare_prune_options *o, const pare_recipe *
     }
     for (size_t i = 0; i < o->setting_count; i++) {
         const pare_key *key = pare_key_find(o->settings[i].key);
-        if (key && key->option && !key->applies(recipe) && index-- == 0) return key->option;
+        bool idle = key && (!key->applies(recipe) || is_settled(o, recipe, key));
+        if (idle && key->option && index-- == 0) return key->option;
     }
     return o->displace && recipe->signal != PARE_SIGNAL_MOREAU && index == 0 ? "--displace" : NULL;
 }
@@ -95,6 +105,38 @@ void pare_recipe_start(const pare_recipe *preset, pare_recipe *out) {
     out->fraction = PARE_REPAIR_FRACTION;
 }
 
+/* Errors are plain then, and targets the matrix's own, unless choices say so. */
+void pare_recipe_refine_to_elements(pare_recipe *recipe) {
+    if (recipe->mode != PARE_MODE_BLOCK) return;
+    recipe->mode = PARE_MODE_ELEMENT;
+    recipe->metric = PARE_METRIC_PLAIN;
+    recipe->dense = 0.0;
+}
+
+static const char *mode_setting(const pare_prune_options *o) {
+    const char *mode = NULL;
+    for (size_t i = 0; i < o->setting_count; i++)
+        if (strcmp(o->settings[i].key, "mode") == 0) mode = o->settings[i].value;
+    return mode;
+}
+
+/* Targets and modes go together. */
+static pare_status check_mode(const pare_prune_options *o, const pare_recipe *recipe) {
+    const char *mode = mode_setting(o);
+    bool element = recipe->mode == PARE_MODE_ELEMENT;
+    if (o->sparsity.given && !element && mode)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--sparsity and --pattern remove single weights: leave out --mode %s, or give --ratio", mode);
+    if (o->sparsity.given && !element)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--sparsity and --pattern remove single weights, %s does not: give --ratio, or another method",
+                         recipe->name);
+    if (!o->sparsity.given && element && mode)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--mode %s removes single weights: say how many with --sparsity 0.5 or --pattern 2:4", mode);
+    return PARE_OK;
+}
+
 pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     const char *method = o->method ? o->method : PARE_DEFAULT_METHOD;
     if (o->sparsity.given && strcmp(method, PARE_DEFAULT_METHOD) == 0) method = PARE_DEFAULT_ELEMENT_METHOD;
@@ -104,13 +146,10 @@ pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
         return pare_fail(PARE_BAD_ARGUMENT, "--method %s: no such method; `pare help prune` lists them", method);
     pare_recipe_start(preset, out);
     if (o->recipe) PARE_TRY(pare_recipe_read(o->recipe, out));
-    if (o->sparsity.given && out->mode == PARE_MODE_BLOCK) {
-        out->mode = PARE_MODE_ELEMENT; /* errors are plain then, and targets the matrix's own, unless settings say so */
-        out->metric = PARE_METRIC_PLAIN;
-        out->dense = 0.0;
-    }
+    if (o->sparsity.given) pare_recipe_refine_to_elements(out);
     PARE_TRY(set_settings(o, out));
     PARE_TRY(set_constants(o, out));
+    PARE_TRY(check_mode(o, out));
     if (out->mode == PARE_MODE_CHANNEL && out->readers <= 0.0) out->readers = 1.0; /* there is nothing else to refit */
     out->moreau.unpulled = out->moreau.prox == PARE_PROX_RELEASED;
     return pare_recipe_check(out, o->recipe);

@@ -50,12 +50,25 @@ static pare_robust_request request_of(const robust *r, size_t method, size_t rat
                                  .texts = r->texts};
 }
 
+static bool removes_elements(const pare_prune_options *options) {
+    const pare_recipe *preset = pare_recipe_find(options->method);
+    bool chosen = preset && preset->mode == PARE_MODE_ELEMENT;
+    for (size_t i = 0; i < options->setting_count; i++)
+        if (strcmp(options->settings[i].key, "mode") == 0) chosen = strcmp(options->settings[i].value, "element") == 0;
+    return chosen;
+}
+
 /* Every run is refused before the first one begins. */
 static pare_status check_runs(robust *r) {
     for (size_t m = 0; m < r->methods; m++)
         for (size_t i = 0; i < r->ratios; i++) {
             pare_robust_request request = request_of(r, m, i);
             pare_prune_options options = pare_robust_run_options(&request);
+            if (removes_elements(&options))
+                return pare_fail(PARE_BAD_ARGUMENT,
+                                 "%s removes single weights: runs are compared by the units they keep, so give methods "
+                                 "and modes that remove units",
+                                 request.method);
             pare_status status = pare_prune_check(r->model, &options);
             if (status == PARE_OK) continue;
             char *why = pare_format("%s", pare_message());

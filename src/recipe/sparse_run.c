@@ -3,6 +3,8 @@
 #include "support/memory.h"
 #include "support/runtime.h"
 
+#include <math.h>
+
 static bool has_gradient(const pare_recipe *recipe) {
     return recipe->signal >= PARE_SIGNAL_GRADIENT && recipe->signal <= PARE_SIGNAL_SAMPLES;
 }
@@ -120,6 +122,7 @@ static pare_status prune_layers(pare_prune_job *job) {
 }
 
 pare_status pare_sparse_run(pare_prune_job *job) {
+    job->result.loss = NAN;
     PARE_TRY(pare_prune_timed(job, "gradients", gather_gradients));
     PARE_TRY(pare_prune_timed(job, "permuting", pare_sparse_permute));
     PARE_TRY(pare_prune_timed(job, "feeling outputs", pare_sparse_metric));

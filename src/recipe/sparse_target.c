@@ -20,16 +20,20 @@ static bool fits(const char *pattern, const char *path) {
     return false;
 }
 
+/* The first of patterns with commas between, and what follows it (NULL: nothing); false if it is too long for a name.
+ */
+static bool first_pattern(const char *patterns, char pattern[NAME], const char **rest) {
+    size_t length = strcspn(patterns, ",");
+    *rest = patterns[length] ? patterns + length + 1 : NULL;
+    return snprintf(pattern, NAME, "%.*s", (int)length, patterns) < NAME;
+}
+
 /* patterns: one, or several with commas between. */
 static bool names(const char *patterns, const char *path) {
     char pattern[NAME];
-    for (const char *at = patterns;; at++) {
-        size_t length = strcspn(at, ",");
-        snprintf(pattern, sizeof pattern, "%.*s", (int)length, at);
-        if (length && fits(pattern, path)) return true;
-        at += length;
-        if (!*at) return false;
-    }
+    for (const char *rest = patterns; rest;)
+        if (first_pattern(rest, pattern, &rest) && fits(pattern, path)) return true;
+    return false;
 }
 
 /* The module's path: the tensor's name without ".weight". */
@@ -45,21 +49,26 @@ static bool named_by_any(const char *const *patterns, size_t count, const char *
     return false;
 }
 
+static bool fits_any(const pare_model *model, const char *pattern) {
+    char path[NAME];
+    for (uint32_t layer = 0; layer < model->config.layers; layer++)
+        for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+            path_of(layer, (pare_role)role, path);
+            if (fits(pattern, path)) return true;
+        }
+    return false;
+}
+
 /* A name that fits no matrix is a mistake. */
 static pare_status check_names(const pare_model *model, const char *option, const char *const *patterns, size_t count) {
-    char path[NAME];
-    for (size_t i = 0; i < count; i++) {
-        bool found = false;
-        for (uint32_t layer = 0; layer < model->config.layers && !found; layer++)
-            for (int role = 0; role < PARE_MATRIX_ROLES && !found; role++) {
-                path_of(layer, (pare_role)role, path);
-                found = names(patterns[i], path);
-            }
-        if (!found)
-            return pare_fail(PARE_BAD_ARGUMENT,
-                             "%s '%s' names no matrix of the model: name modules such as q_proj, mlp or layers.0.*",
-                             option, patterns[i]);
-    }
+    char pattern[NAME];
+    for (size_t i = 0; i < count; i++)
+        for (const char *rest = patterns[i]; rest;)
+            if (!first_pattern(rest, pattern, &rest) || !fits_any(model, pattern))
+                return pare_fail(PARE_BAD_ARGUMENT,
+                                 "%s '%s' names no matrix of the model's blocks: name modules such as q_proj, mlp or "
+                                 "layers.0.*",
+                                 option, pattern);
     return PARE_OK;
 }
 
@@ -97,6 +106,12 @@ static pare_status check_amount(const pare_prune_job *job) {
         return pare_fail(PARE_BAD_ARGUMENT, "give only one of --ratio, --params, --bytes, --sparsity and --pattern");
     if (o->iterations > 1)
         return pare_fail(PARE_BAD_ARGUMENT, "--iterations removes units in rounds: single weights go in one");
+    if (o->round_to > 1)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--round-to rounds the widths that are kept: single weights leave them as they are");
+    if (o->resume && job->recipe.signal != PARE_SIGNAL_MOREAU)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--resume goes on from kept rounds and Moreau steps: single weights have none, leave it out");
     if (s->of && (s->share != 0.0 || s->shares))
         return pare_fail(PARE_BAD_ARGUMENT, "give either --sparsity or --pattern: %u:%u fixes the share", s->keep,
                          s->of);
@@ -115,18 +130,26 @@ static pare_status check_amount(const pare_prune_job *job) {
     return PARE_OK;
 }
 
+/* Where a recipe file made the choice, with its line. */
+static pare_status refuse(const pare_prune_job *job, const char *key, const char *message) {
+    const char *file = job->options->recipe;
+    int line = file ? pare_recipe_line(file, (const char *const[]){key, NULL}) : 0;
+    return line ? pare_fail(PARE_BAD_ARGUMENT, "%s, line %d: %s", file, line, message)
+                : pare_fail(PARE_BAD_ARGUMENT, "%s", message);
+}
+
 static pare_status check_against_recipe(const pare_prune_job *job) {
     const pare_sparsity *s = &job->options->sparsity;
     const pare_element_recipe *e = &job->recipe.element;
     if (e->allocation == PARE_ALLOCATE_OWL && (s->of || s->shares))
-        return pare_fail(PARE_BAD_ARGUMENT, "--allocate owl spreads one --sparsity over the layers: it takes neither "
-                                            "a pattern nor a list");
+        return refuse(job, "allocate",
+                      "--allocate owl spreads one --sparsity over the layers: it takes neither a pattern nor a list");
     if (e->compare == PARE_COMPARE_GLOBAL && s->shares)
-        return pare_fail(PARE_BAD_ARGUMENT, "--compare global has one --sparsity for all layers: give a single share");
+        return refuse(job, "compare", "--compare global has one --sparsity for all layers: give a single share");
     if (e->compare == PARE_COMPARE_GLOBAL && e->allocation == PARE_ALLOCATE_OWL)
-        return pare_fail(PARE_BAD_ARGUMENT, "--compare global spreads the share itself: leave out --allocate owl");
+        return refuse(job, "allocate", "--compare global spreads the share itself: leave out --allocate owl");
     if (e->permutation != PARE_PERMUTE_NONE && !s->of)
-        return pare_fail(PARE_BAD_ARGUMENT, "--permute serves patterns such as --pattern 2:4: give one");
+        return refuse(job, "permute", "--permute serves patterns such as --pattern 2:4: give one");
     if (e->permutation != PARE_PERMUTE_NONE && !job->recipe.salience)
         return pare_fail(PARE_BAD_ARGUMENT, "--permute goes by scores: %s has none", job->recipe.name);
     return PARE_OK;

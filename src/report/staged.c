@@ -43,6 +43,8 @@ pare_status pare_staged_check(const char *path, const char *input, const char *o
     else if (access(folder, W_OK | X_OK) != 0)
         status =
             pare_fail(PARE_FILE_ERROR, "cannot write %s: cannot create files in %s: %s", path, parent, strerror(errno));
+    if (status == PARE_OK && output && strcmp(path, output) == 0)
+        status = pare_fail(PARE_FILE_ERROR, "cannot write %s: it is the output folder; name a file beside it", path);
     if (status == PARE_OK) status = check_folder(path, folder, input, "input");
     if (status == PARE_OK) status = check_folder(path, folder, output, "output");
     free(parent);

@@ -141,7 +141,7 @@ static void memory_is_planned(void **state) {
             fprintf(stderr, "%llu of %llu\n", (unsigned long long)(w.peak - before), (unsigned long long)w.plan.repair);
         assert_true(w.peak - before <= w.plan.repair + aside);
         assert_true(w.peak - before > w.plan.repair / 2);
-        r.runtime.memory_limit = w.plan.repair / 2;
+        r.runtime.memory_limit = w.plan.repair / 8;
         assert_int_equal(prune_run_try(&r), PARE_OUT_OF_MEMORY);
         prune_run_close(&r);
     }
