@@ -10,6 +10,13 @@ static pare_status swap(pare_matrix_way *m) {
     return PARE_OK;
 }
 
+/* DSnoT prunes inside a pattern's groups by the scores that the mask came from; R2-DSnoT has a key of its own. */
+static const float *initial_scores(const pare_matrix_way *m) {
+    const pare_dsnot *d = &m->l->recipe->dsnot;
+    bool plain = d->reweight == PARE_REWEIGHT_NONE && d->alpha == 1.0 && d->gamma_prune == 0.0;
+    return m->scored && plain ? m->l->scores : NULL;
+}
+
 static pare_status grow_and_prune(pare_matrix_way *m) {
     const pare_input_moments *moments = &m->sight->moments;
     float *statistics;
@@ -22,8 +29,7 @@ static pare_status grow_and_prune(pare_matrix_way *m) {
     pare_input_moments_variance(moments, statistics + m->columns);
     pare_input_moments_norm(moments, statistics + 2 * m->columns);
     pare_dsnot_inputs inputs = {statistics, statistics + m->columns, statistics + 2 * m->columns};
-    pare_status status =
-        pare_dsnot_refine(m->l->dense, m->scored ? m->l->scores : NULL, &inputs, &options, &m->mask, &result);
+    pare_status status = pare_dsnot_refine(m->l->dense, initial_scores(m), &inputs, &options, &m->mask, &result);
     pare_free(statistics);
     if (status != PARE_OK) return status;
     m->result->swaps = result.swaps;
