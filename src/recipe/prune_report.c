@@ -61,7 +61,7 @@ static json_t *output_json(const pare_prune_job *job, const pare_record *record)
     json_t *output = json_object();
     json_object_set_new(output, "path", pare_json_name(job->options->output));
     json_object_set_new(output, "kind", json_string(kind_name(job->kind)));
-    json_object_set_new(output, "load", json_string(kind_loads(job->kind)));
+    json_object_set_new(output, "load", json_string(job->options->archive ? "loads in pare" : kind_loads(job->kind)));
     if (job->recipe.mode == PARE_MODE_ELEMENT) json_object_set_new(output, "speed", json_string(speed_of(job)));
     json_object_set(output, "files", job->files);
     json_object_set_new(output, "parameters", json_integer((json_int_t)record->parameters_after));

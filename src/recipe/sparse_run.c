@@ -98,7 +98,6 @@ static pare_status allocate_gradients(pare_prune_job *job) {
 }
 
 static pare_status gather_gradients(pare_prune_job *job) {
-    if (!has_gradient(&job->recipe)) return PARE_OK;
     PARE_TRY(allocate_gradients(job));
     pare_score_request request = {.model = job->current,
                                   .backend = job->backend,
@@ -123,9 +122,10 @@ static pare_status prune_layers(pare_prune_job *job) {
 
 pare_status pare_sparse_run(pare_prune_job *job) {
     job->result.loss = NAN;
-    PARE_TRY(pare_prune_timed(job, "gradients", gather_gradients));
-    PARE_TRY(pare_prune_timed(job, "permuting", pare_sparse_permute));
-    PARE_TRY(pare_prune_timed(job, "feeling outputs", pare_sparse_metric));
+    if (has_gradient(&job->recipe)) PARE_TRY(pare_prune_timed(job, "gradients", gather_gradients));
+    if (job->recipe.element.permutation != PARE_PERMUTE_NONE)
+        PARE_TRY(pare_prune_timed(job, "permuting", pare_sparse_permute));
+    if (pare_sparse_is_felt(job)) PARE_TRY(pare_prune_timed(job, "feeling outputs", pare_sparse_metric));
     PARE_TRY(pare_prune_timed(job, "pruning", prune_layers));
     return pare_selection_all(job->model, &job->composed);
 }
