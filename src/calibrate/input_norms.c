@@ -16,24 +16,16 @@ static pare_status see(void *context, uint32_t layer, pare_input_kind kind, cons
     return tokens ? pare_input_moments_add(norms->backend, &inputs, tokens, &moments) : PARE_OK;
 }
 
-static void widths_of(const pare_model *model, uint32_t layer, int64_t widths[PARE_INPUT_KINDS]) {
-    const pare_config *config = &model->config;
-    widths[PARE_INPUT_QKV] = widths[PARE_INPUT_GATE_UP] = config->hidden;
-    widths[PARE_INPUT_O] = (int64_t)config->widths[layer].heads * config->head_size;
-    widths[PARE_INPUT_DOWN] = config->widths[layer].ffn;
-}
-
 pare_status pare_input_norms_new(const pare_model *model, const pare_backend *backend, pare_input_norms *out) {
-    int64_t widths[PARE_INPUT_KINDS];
     *out = (pare_input_norms){.backend = backend,
                               .layers = model->config.layers,
                               .observer = {.wants = wants_all, .see = see, .context = out}};
     pare_status status = pare_alloc(&out->squares, out->layers, sizeof *out->squares, "input norms");
-    for (uint32_t layer = 0; layer < out->layers && status == PARE_OK; layer++) {
-        widths_of(model, layer, widths);
+    for (uint32_t layer = 0; layer < out->layers && status == PARE_OK; layer++)
         for (int kind = 0; kind < PARE_INPUT_KINDS && status == PARE_OK; kind++)
-            status = pare_alloc(&out->squares[layer][kind], (size_t)widths[kind], sizeof(double), "input norms");
-    }
+            status =
+                pare_alloc(&out->squares[layer][kind], (size_t)pare_input_width(model, layer, (pare_input_kind)kind),
+                           sizeof(double), "input norms");
     if (status != PARE_OK) pare_input_norms_free(out);
     return status;
 }

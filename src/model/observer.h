@@ -2,7 +2,7 @@
 #ifndef PARE_MODEL_OBSERVER_H
 #define PARE_MODEL_OBSERVER_H
 
-#include "support/status.h"
+#include "model/model.h"
 
 /* The four distinct inputs of a block's seven linear layers. */
 typedef enum pare_input_kind {
@@ -12,6 +12,10 @@ typedef enum pare_input_kind {
     PARE_INPUT_DOWN,    /* gated activations, width F */
     PARE_INPUT_KINDS
 } pare_input_kind;
+
+/* The input that a role's matrix reads, and its width in a layer. */
+pare_input_kind pare_input_of(pare_role role);
+int64_t pare_input_width(const pare_model *model, uint32_t layer, pare_input_kind kind);
 
 typedef struct pare_observer {
     bool (*wants)(void *context, uint32_t layer, pare_input_kind kind);

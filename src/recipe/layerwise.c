@@ -11,18 +11,6 @@ static const unsigned one_by_one[] = {1 << PARE_INPUT_QKV, 1 << PARE_INPUT_O, 1 
 
 enum { ATTENTION = 1 << PARE_INPUT_QKV | 1 << PARE_INPUT_O };
 
-pare_input_kind pare_input_of(pare_role role) {
-    if (role <= PARE_ROLE_V) return PARE_INPUT_QKV;
-    if (role == PARE_ROLE_O) return PARE_INPUT_O;
-    return role == PARE_ROLE_DOWN ? PARE_INPUT_DOWN : PARE_INPUT_GATE_UP;
-}
-
-int64_t pare_input_width(const pare_model *model, uint32_t layer, pare_input_kind kind) {
-    const pare_config *config = &model->config;
-    if (kind == PARE_INPUT_O) return (int64_t)config->widths[layer].heads * config->head_size;
-    return kind == PARE_INPUT_DOWN ? config->widths[layer].ffn : config->hidden;
-}
-
 bool pare_layerwise_prunes(const pare_layerwise *l, uint32_t layer, unsigned kinds) {
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
         if (kinds >> pare_input_of((pare_role)role) & 1 && l->job->pruned[pare_tensor_id(layer, (pare_role)role)])

@@ -60,8 +60,6 @@ typedef struct pare_layerwise {
 
 enum { PARE_ALL_INPUTS = (1 << PARE_INPUT_KINDS) - 1 };
 
-pare_input_kind pare_input_of(pare_role role);
-int64_t pare_input_width(const pare_model *model, uint32_t layer, pare_input_kind kind);
 /* True if some matrix of the layer that reads one of these kinds is pruned. */
 bool pare_layerwise_prunes(const pare_layerwise *l, uint32_t layer, unsigned kinds);
 

@@ -77,6 +77,8 @@ pare_status pare_prune_prepare(pare_prune_job *job);
 /* How many sequences the calibration needs: a batch for every step where the protocol draws one. */
 uint32_t pare_prune_batches(const pare_prune_job *job);
 
+/* What scoring the model of this round asks for. */
+pare_score_request pare_prune_score_request(const pare_prune_job *job);
 /* All rounds of scoring, selecting and repairing; leaves the last round's selection, relative to job->current. */
 pare_status pare_prune_rounds(pare_prune_job *job);
 /* Chooses by OBS and repairs, where the recipe says so: changes job->selection, fills job->repaired. */

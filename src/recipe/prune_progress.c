@@ -18,6 +18,20 @@ static json_t *range_json(pare_layer_range range) {
     return json_pack("[i,i]", (int)range.begin, (int)range.end);
 }
 
+/* Of single weights: how many, and ids of the matrices. */
+static json_t *sparsity_json(const pare_prune_job *job) {
+    const pare_sparsity *s = &job->options->sparsity;
+    json_t *json = json_array(), *shares = json_array(), *pruned = json_array();
+    for (size_t i = 0; s->shares && i < s->share_count; i++)
+        json_array_append_new(shares, json_real(s->shares[i]));
+    for (size_t id = 0; job->sparse.pruned && id < job->model->tensor_count; id++)
+        if (job->sparse.pruned[id]) json_array_append_new(pruned, json_integer((json_int_t)id));
+    json_array_append_new(json, json_pack("[f,i,i]", s->share, (int)s->keep, (int)s->of));
+    json_array_append_new(json, shares);
+    json_array_append_new(json, pruned);
+    return json;
+}
+
 /* Everything that the result depends on. */
 static json_t *identity(const pare_prune_job *job) {
     const pare_target *t = &job->target;
@@ -41,6 +55,7 @@ static json_t *identity(const pare_prune_job *job) {
     json_object_set_new(json, "attention", range_json(t->attention));
     json_object_set_new(json, "ffn", range_json(t->ffn));
     json_object_set_new(json, "round_to", json_integer(t->round_to));
+    if (job->options->sparsity.given) json_object_set_new(json, "sparsity", sparsity_json(job));
     return json;
 }
 

@@ -3,18 +3,22 @@
 #include "recipe/trace.h"
 #include "support/memory.h"
 
+pare_score_request pare_prune_score_request(const pare_prune_job *job) {
+    return (pare_score_request){.model = job->current,
+                                .backend = job->backend,
+                                .recipe = &job->recipe,
+                                .plan = &job->plan,
+                                .runtime = job->runtime,
+                                .seed = job->options->seed,
+                                .ids = job->windows.ids,
+                                .batches = pare_prune_batches(job),
+                                .digest = job->calibration_digest,
+                                .state = job->progress ? job->progress->state : NULL,
+                                .key = job->progress ? job->progress->round_key : NULL};
+}
+
 static pare_status score(pare_prune_job *job) {
-    pare_score_request request = {.model = job->current,
-                                  .backend = job->backend,
-                                  .recipe = &job->recipe,
-                                  .plan = &job->plan,
-                                  .runtime = job->runtime,
-                                  .seed = job->options->seed,
-                                  .ids = job->windows.ids,
-                                  .batches = pare_prune_batches(job),
-                                  .digest = job->calibration_digest,
-                                  .state = job->progress ? job->progress->state : NULL,
-                                  .key = job->progress ? job->progress->round_key : NULL};
+    pare_score_request request = pare_prune_score_request(job);
     pare_cache *cache = request.cache = job->round == 0 ? job->options->cache : NULL;
     if (pare_cache_scores_take(cache, &request, &job->result)) return PARE_OK;
     PARE_TRY(pare_score_units(&request, &job->result));

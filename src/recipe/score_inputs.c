@@ -4,12 +4,6 @@
 
 #include <math.h>
 
-static pare_input_kind input_of(pare_role role) {
-    if (role <= PARE_ROLE_V) return PARE_INPUT_QKV;
-    if (role == PARE_ROLE_O) return PARE_INPUT_O;
-    return role == PARE_ROLE_DOWN ? PARE_INPUT_DOWN : PARE_INPUT_GATE_UP;
-}
-
 static pare_status score_tensor(pare_scoring *s, const pare_input_norms *norms, size_t id) {
     const pare_model *model = s->request->model;
     uint32_t layer;
@@ -18,7 +12,7 @@ static pare_status score_tensor(pare_scoring *s, const pare_input_norms *norms, 
     float *inputs;
     pare_tensor_id_split(model, id, &layer, &role);
     pare_tensor_matrix(model->tensors[id], &rows, &columns);
-    const double *squares = norms->squares[layer][input_of(role)];
+    const double *squares = norms->squares[layer][pare_input_of(role)];
     PARE_TRY(pare_alloc(&inputs, (size_t)columns, sizeof *inputs, "input norms"));
     for (int64_t i = 0; i < columns; i++)
         inputs[i] = (float)sqrt(squares[i]);

@@ -15,6 +15,7 @@ static float scale_of(const pare_moreau *moreau) {
 
 static pare_status rank_step(run *r, const pare_moreau_state *state) {
     const pare_score_request *request = r->scoring->request;
+    if (request->gradient) return PARE_OK; /* there are no units */
     pare_index_scores indices;
     pare_score_axis axis = pare_scoring_axis(request->recipe);
     PARE_TRY(pare_index_scores_new(request->model, request->recipe->salience, axis, &indices));
@@ -26,6 +27,7 @@ static pare_status rank_step(run *r, const pare_moreau_state *state) {
 }
 
 static void remember_ranks(run *r) {
+    if (r->scoring->request->gradient) return;
     pare_unit_scores swap = r->before;
     r->before = r->now;
     r->now = swap;
@@ -35,7 +37,6 @@ static void remember_ranks(run *r) {
 static pare_status after_step(void *context, int32_t step, pare_moreau_state *state) {
     run *r = context;
     const pare_score_request *request = r->scoring->request;
-    if (request->gradient) return PARE_OK; /* there are no units */
     PARE_TRY(rank_step(r, state));
     if (r->ranked)
         PARE_TRY(pare_score_correlation(request->model, request->recipe, &r->before, &r->now,

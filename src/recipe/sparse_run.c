@@ -99,17 +99,9 @@ static pare_status allocate_gradients(pare_prune_job *job) {
 
 static pare_status gather_gradients(pare_prune_job *job) {
     PARE_TRY(allocate_gradients(job));
-    pare_score_request request = {.model = job->current,
-                                  .backend = job->backend,
-                                  .recipe = &job->recipe,
-                                  .plan = &job->plan,
-                                  .runtime = job->runtime,
-                                  .seed = job->options->seed,
-                                  .ids = job->windows.ids,
-                                  .batches = pare_prune_batches(job),
-                                  .digest = job->calibration_digest,
-                                  .gradient = job->sparse.gradient,
-                                  .squares = job->sparse.squares};
+    pare_score_request request = pare_prune_score_request(job);
+    request.gradient = job->sparse.gradient;
+    request.squares = job->sparse.squares;
     return pare_score_units(&request, &job->result);
 }
 
