@@ -244,6 +244,63 @@ typedef struct pare_robust_options {
 pare_status pare_robust(const pare_model *model, const pare_robust_options *options, const pare_runtime *runtime,
                         char **report);
 
+/* ---- recovery -------------------------------------------------------------------------------------------------- */
+
+/* Named settings of published recoveries, NULL after the last: "paper" (LLM-Pruner and MoreauPruner on Alpaca),
+ * "lamini" (the same on LaMini), "llm-pruner" (its program's own defaults), "loraprune". */
+const char *pare_recover_preset_name(size_t index);
+const char *pare_recover_preset_summary(size_t index);
+
+/* Zero, or negative where zero means something, asks for the preset's value. */
+typedef struct pare_recover_options {
+    const char *preset;  /* NULL: "paper" */
+    const char *data;    /* what to train on: .json, .jsonl or text (docs/methods.md lists the kinds of rows) */
+    const char *field;   /* the text's key in rows of plain text; NULL: "text" */
+    const char *wording; /* "alpaca" or "none"; NULL: the preset's */
+    uint32_t limit;      /* only the first so many rows; 0: all */
+    uint32_t cutoff;     /* most tokens of an example */
+    bool train_on_prompt, pack, group_by_length;
+
+    bool full;          /* all weights instead of LoRA */
+    bool fresh;         /* with full: from random weights */
+    bool keep_sparsity; /* weights that are zero stay zero */
+    uint32_t rank;
+    double alpha, dropout;
+    const char *const *targets; /* modules with adapters ("q_proj", ...); NULL: all seven */
+    size_t target_count;
+
+    double rate;          /* highest learning rate */
+    uint32_t batch;       /* sequences per step */
+    uint32_t micro_batch; /* of these at a time; 0: as many as memory allows. Changes rounding only */
+    double epochs;
+    uint64_t steps;        /* instead of epochs; 0: epochs */
+    int64_t warmup, decay; /* steps of the linear rise and fall of the rate; decay negative: all after the warm-up */
+    double clip, weight_decay; /* negative: the preset's; clip 0: none */
+    double beta1, beta2;       /* 0: 0.9, 0.999 */
+    int64_t validation;        /* examples held out; negative: the preset's, but no more than a tenth */
+    uint32_t validate_every;   /* steps */
+    uint32_t save_every;       /* steps between checkpoints of a run that may be resumed; 0: the preset's */
+    bool resume;               /* keep the progress in OUTPUT.progress, and go on from what is there */
+    uint64_t seed;
+
+    const char *output;       /* directory to write */
+    bool adapter;             /* a PEFT adapter instead of a merged model */
+    bool force;               /* replace output if it exists */
+    const char *curve;        /* prefix of loss curve files (PREFIX.csv, PREFIX.svg); NULL: OUTPUT/loss.csv and .svg */
+    const char *const *texts; /* perplexity before and after on each of these; may be NULL */
+    size_t text_count;
+    uint32_t window, max_windows; /* of that evaluation; 0: 128, all */
+} pare_recover_options;
+
+/* Trains LoRA adapters (or all weights) on a model, streamed block by block, and writes it with what was learnt merged
+ * into its weights, or the adapter alone. OUTPUT appears complete or not at all. *report: JSON with settings, losses,
+ * perplexities, tokens per second, seconds, files (free with pare_text_free). */
+pare_status pare_recover(const pare_model *model, const pare_recover_options *options, const pare_runtime *runtime,
+                         char **report);
+
+/* Fails as pare_recover would before any work on options that make no sense. */
+pare_status pare_recover_check(const pare_model *model, const pare_recover_options *options);
+
 /* ---- evaluation ------------------------------------------------------------------------------------------------ */
 
 typedef struct pare_evaluate_options {

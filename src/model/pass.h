@@ -10,7 +10,9 @@
 #ifndef PARE_MODEL_PASS_H
 #define PARE_MODEL_PASS_H
 
+#include "model/adapter.h"
 #include "model/block.h"
+#include "model/layout.h"
 
 typedef struct pare_pass pare_pass;
 
@@ -21,6 +23,8 @@ typedef struct pare_pass_shape {
     bool observed;       /* room for pare_pass_on_block where block inputs are not kept */
     bool inputs;         /* keep all block inputs, as with `gradients`: for pare_pass_forward_from */
     bool composed;       /* the source will displace, perturb or mask: room for one composed block */
+    int64_t rank;        /* of the adapters that the pass may be given; 0: none */
+    bool dropout;        /* these drop parts of their inputs */
     int64_t micro_batch; /* sequences through a block at a time; 0: chosen from `limit` */
     uint64_t limit;      /* bytes of anonymous memory for this pass; 0: none set */
 } pare_pass_shape;
@@ -49,6 +53,16 @@ const pare_pass_shape *pare_pass_shape_of(const pare_pass *pass);
 typedef pare_status (*pare_pass_step_fn)(void *context, uint64_t done, uint64_t total);
 void pare_pass_on_step(pare_pass *pass, pare_pass_step_fn step, void *context);
 
+/* How the batches of all forwards and gradients from now on hang together (copied; its arrays must live as long). A
+ * layout of shorter sequences may have more of them, as long as there are no more tokens than the shape has. NULL: the
+ * usual. */
+void pare_pass_arrange(pare_pass *pass, const pare_layout *layout);
+
+/* Adapters beside the weights in all forwards and gradients from now on (the struct and its arrays must live as long;
+ * what they hold may change between calls). NULL: none. With adapters that want gradients the sink of
+ * pare_pass_gradient may be NULL, and the pass goes down to the lowest layer with one. */
+void pare_pass_adapt(pare_pass *pass, const pare_adapters *adapters);
+
 /* Runs sequences [0, sequences) of ids [sequences, length] up to the final norm. sequences <= the shape's. */
 pare_status pare_pass_forward(pare_pass *pass, const pare_source *source, const uint32_t *ids, int64_t sequences);
 
@@ -69,7 +83,8 @@ void pare_pass_on_block(pare_pass *pass, pare_pass_block_fn observe, void *conte
 void pare_pass_observe(pare_pass *pass, const pare_observer *observer);
 
 /* After a forward: negative log-likelihood of each next token, nll: double [sequences, length - 1], may be NULL; and
- * the sum over all of them. */
+ * the sum over all of them. With a layout that has targets: of these, nll: double [sequences, length], 0 where there is
+ * none. The head computes logits of tokens with a target only. */
 pare_status pare_pass_loss(pare_pass *pass, const pare_source *source, double *nll, double *sum);
 
 /* After a forward: logits float [tokens, vocabulary] of tokens [first, first + tokens) of the batch. */
