@@ -67,9 +67,10 @@ typedef struct pare_plan {
         repair; /* of the layer-by-layer work (a repair, or single weights), when the others but the metrics are gone */
     uint64_t scratch;   /* the part of state, metrics and repair that lives in a scratch file */
     uint64_t limit;     /* the limit the plan was made for */
-    uint64_t sequences; /* calibration sequences, of `length` tokens each */
+    uint64_t sequences; /* calibration sequences, of `length` tokens each (of training: at most) */
     uint64_t length;
     uint64_t micro_batch; /* sequences that pass through a block at a time */
+    uint64_t steps;       /* of training, of `sequences` each; 0: nothing is trained */
 } pare_plan;
 
 typedef void (*pare_plan_fn)(void *user, const pare_plan *plan);

@@ -13,6 +13,7 @@ static const char target[] = "What to remove";
 static const char calibration[] = "Calibration";
 static const char elements[] = "Single weights (with --sparsity or --pattern; default: the method's)";
 static const char scoring[] = "Scoring and repair (default: the method's)";
+static const char training[] = "Training (--method loraprune; default: as in its released script)";
 static const char constants[] = "Constants of the method (default: as published)";
 static const char evaluation[] = "Evaluation";
 static const char sampling[] = "Text";
@@ -56,6 +57,11 @@ CHOICES(reweight_name, "reweight")
 CHOICES(scaling_name, "alpha_scaling")
 CHOICES(gradient_norm_name, "gradient_norm")
 CHOICES(hidden_states_name, "hidden_states")
+CHOICES(lora_score_name, "lora_score")
+CHOICES(final_cut_name, "final_cut")
+CHOICES(train_on_prompt_name, "train_on_prompt")
+CHOICES(group_by_length_name, "group_by_length")
+CHOICES(wording_name, "wording")
 
 const char *pare_choice_shape(size_t index) {
     static const char *const names[] = {"1b", "7b", "13b", "llama3-8b"};
@@ -259,6 +265,51 @@ static const pare_option table[] = {
      .key = "region_samples", .low = 1, .high = 1e6, .help = "sequences of such a round (default: 32)"},
     {.name = "region-rate", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "R",
      .key = "region_rate", .low = 0, .high = 1e6, .open = true, .help = "its step size (default: 3e-7)"},
+
+    {.name = "train-epochs", .commands = SWEPT, .group = training, .kind = PARE_VALUE_REAL, .value = "N",
+     .key = "train_epochs", .low = 0, .high = 1e6, .open = true,
+     .help = "how often every example of --calib is trained on (default: 2)"},
+    {.name = "train-steps", .commands = SWEPT, .group = training, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "train_steps", .low = 0, .high = 1e9, .help = "steps in place of epochs"},
+    {.name = "train-batch", .commands = SWEPT, .group = training, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "train_batch", .low = 1, .high = 1e6, .help = "examples of a step (default: 128)"},
+    {.name = "train-rate", .commands = SWEPT, .group = training, .kind = PARE_VALUE_REAL, .value = "R",
+     .key = "train_rate", .low = 0, .high = 1e3, .open = true, .help = "learning rate, which falls to 0 (default: 1e-4)"},
+    {.name = "train-clip", .commands = SWEPT, .group = training, .kind = PARE_VALUE_REAL, .value = "N",
+     .key = "train_clip", .low = 0, .high = 1e12, .help = "largest norm of a gradient; 0: none (default: 1)"},
+    {.name = "cutoff", .commands = SWEPT, .group = training, .kind = PARE_VALUE_INTEGER, .value = "T",
+     .key = "cutoff", .low = 2, .high = 1048576, .help = "tokens of an example at most (default: 512)"},
+    {.name = "train-on-prompt", .commands = SWEPT, .group = training, .kind = PARE_VALUE_CHOICE, .value = "yes|no",
+     .key = "train_on_prompt", .choice = train_on_prompt_name, .help = "learn prompts, too (default: yes)"},
+    {.name = "group-by-length", .commands = SWEPT, .group = training, .kind = PARE_VALUE_CHOICE, .value = "yes|no",
+     .key = "group_by_length", .choice = group_by_length_name,
+     .help = "examples of like length in one step (default: yes)"},
+    {.name = "wording", .commands = SWEPT, .group = training, .kind = PARE_VALUE_CHOICE, .value = "NAME",
+     .key = "wording", .choice = wording_name, .help = "around instructions (default: alpaca)"},
+    {.name = "lora-rank", .commands = SWEPT, .group = training, .kind = PARE_VALUE_INTEGER, .value = "R",
+     .key = "lora_rank", .low = 1, .high = 65536, .help = "of the adapters (default: 8)"},
+    {.name = "lora-alpha", .commands = SWEPT, .group = training, .kind = PARE_VALUE_REAL, .value = "A",
+     .key = "lora_alpha", .low = 0, .high = 1e6, .open = true,
+     .help = "their products are added times A / rank (default: 16)"},
+    {.name = "lora-dropout", .commands = SWEPT, .group = training, .kind = PARE_VALUE_REAL, .value = "S",
+     .key = "lora_dropout", .low = 0, .high = 0.99, .help = "share of their inputs that is dropped (default: 0.05)"},
+    {.name = "lora-score", .commands = SWEPT, .group = training, .kind = PARE_VALUE_CHOICE, .value = "NAME",
+     .key = "lora_score", .choice = lora_score_name,
+     .help = "score weights by gradients estimated from the adapters' (lora), or by their magnitude (default: lora)"},
+    {.name = "average", .commands = SWEPT, .group = training, .kind = PARE_VALUE_REAL, .value = "S",
+     .key = "average", .low = 0, .high = 1, .help = "share of the old scores in their moving average (default: 0.9)"},
+    {.name = "init-ratio", .commands = SWEPT, .group = training, .kind = PARE_VALUE_REAL, .value = "R",
+     .key = "init_ratio", .low = 0, .high = 1, .help = "ratio that the schedule begins with (default: 0)"},
+    {.name = "warmup-share", .commands = SWEPT, .group = training, .kind = PARE_VALUE_REAL, .value = "S",
+     .key = "warmup_share", .low = 0, .high = 1, .help = "share of the steps before pruning begins (default: 0.1)"},
+    {.name = "cooldown-share", .commands = SWEPT, .group = training, .kind = PARE_VALUE_REAL, .value = "S",
+     .key = "cooldown_share", .low = 0, .high = 1, .help = "share of the steps after pruning is over (default: 0.1)"},
+    {.name = "prune-every", .commands = SWEPT, .group = training, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "prune_every", .low = 1, .high = 1e6, .help = "steps between two changes of the masks (default: 10)"},
+    {.name = "final-cut", .commands = SWEPT, .group = training, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "final_cut", .choice = final_cut_name,
+     .help = "end at the ratio that was asked for, or, as the released code does, where the last change on the way "
+             "left it, a little below (default: exact)"},
 
     {.name = "calib", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(calibration),

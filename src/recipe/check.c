@@ -58,6 +58,27 @@ static bool rounds_on_dense(const pare_recipe *r) {
     return is_element(r) && r->element.region_rounds && r->element.dense_propagation;
 }
 
+static bool trains_elsewhere(const pare_recipe *r) {
+    return pare_recipe_trains(r) && r->mode != PARE_MODE_BLOCK;
+}
+
+static bool trains_by_other_ranks(const pare_recipe *r) {
+    return pare_recipe_trains(r) && (r->ranking != PARE_RANK_LOCAL || r->query_heads);
+}
+
+static bool trains_by_other_scores(const pare_recipe *r) {
+    return pare_recipe_trains(r) && r->salience;
+}
+
+static bool trains_and_repairs(const pare_recipe *r) {
+    bool repairs = r->choice != PARE_CHOOSE_SCORES || r->compensation != PARE_COMPENSATE_NONE;
+    return pare_recipe_trains(r) && repairs;
+}
+
+static bool never_prunes(const pare_recipe *r) {
+    return pare_recipe_trains(r) && r->lora.warmup + r->lora.cooldown >= 1.0;
+}
+
 static bool layer_signal_elsewhere(const pare_recipe *r) {
     return pare_signal_scores_layers(r->signal) && r->mode != PARE_MODE_LAYER;
 }
@@ -119,6 +140,24 @@ typedef struct contradiction {
 } contradiction;
 
 static const contradiction all[] = {
+    {{"mode", "signal"},
+     trains_elsewhere,
+     "the signal lora (LoRAPrune) removes KV groups and FFN channels of blocks while it trains: give --ratio, and "
+     "leave out --sparsity, --pattern and --mode"},
+    {{"select", "gqa"},
+     trains_by_other_ranks,
+     "the signal lora (LoRAPrune) ranks the KV groups, and the channels, of each layer: it needs --select local and "
+     "--gqa kv"},
+    {{"salience", "signal"},
+     trains_by_other_scores,
+     "the signal lora (LoRAPrune) has a score of its own (--lora-score): leave out the salience"},
+    {{"compensate", "choose"},
+     trains_and_repairs,
+     "the signal lora (LoRAPrune) repairs what is left by training: leave out --choose and --compensate"},
+    {{"warmup_share", "cooldown_share"},
+     never_prunes,
+     "--warmup-share and --cooldown-share leave no step in between for pruning: give shares that add up to less than "
+     "1"},
     {{"mode", "signal"}, layer_signal_elsewhere, "this method scores whole layers: it needs --mode layer"},
     {{"salience", "signal"},
      layer_signal_with_salience,

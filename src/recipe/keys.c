@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const signals[] = {"none",     "gradient", "moreau", "smooth",    "smooth-rows", "samples",
-                                      "regional", "inputs",   "depth",  "influence", "removal",     NULL};
+static const char *const signals[] = {"none",    "gradient", "moreau", "smooth", "smooth-rows",
+                                      "samples", "regional", "inputs", "depth",  "influence",
+                                      "removal", "lora",     NULL};
 static const char *const reductions[] = {"sum", "mean", "max", "prod", "first", "second", NULL};
 static const char *const alignments[] = {"group", "llm-pruner", NULL};
 static const char *const modes[] = {"block", "channel", "layer", "element", NULL};
@@ -139,7 +140,10 @@ enum { KEYS = sizeof keys / sizeof *keys };
 
 const pare_key *pare_key_at(size_t index) {
     if (index < KEYS) return &keys[index];
-    return index - KEYS < pare_element_key_count ? &pare_element_keys[index - KEYS] : NULL;
+    index -= KEYS;
+    if (index < pare_element_key_count) return &pare_element_keys[index];
+    index -= pare_element_key_count;
+    return index < pare_lora_key_count ? &pare_lora_keys[index] : NULL;
 }
 
 const pare_key *pare_key_find(const char *name) {

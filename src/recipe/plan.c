@@ -83,7 +83,7 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
     pare_pass_memory pass = {0};
     plan->sizes.limit = pare_runtime_limit(runtime);
     plan->sizes.mapped = pare_model_bytes(model);
-    if (!pare_recipe_needs_data(recipe)) return PARE_OK;
+    if (!pare_recipe_needs_data(recipe) || pare_recipe_trains(recipe)) return PARE_OK;
     shape_pass(recipe, &plan->shape);
     if (recipe->signal == PARE_SIGNAL_MOREAU)
         plan->sizes.state = pare_moreau_state_bytes(model, plan->displaced, &recipe->moreau);

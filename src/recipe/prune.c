@@ -46,6 +46,7 @@ static pare_status load_windows(pare_prune_job *job) {
 static pare_status calibrate(pare_prune_job *job) {
     const pare_calibration_options *c = &job->calibration;
     if (!job->calibrated) return pare_prune_plan(job, 0, 0, true);
+    if (pare_recipe_trains(&job->recipe)) return pare_loraprune_read(job);
     bool self = pare_calibration_is_self(c->source) && !job->given.calibration;
     if (self) PARE_TRY(pare_prune_plan(job, c->samples, c->length, true));
     PARE_TRY(load_windows(job));
@@ -57,10 +58,12 @@ static pare_status write_model(pare_prune_job *job) {
     if (!job->output) return PARE_OK;
     json_t *recipe = pare_recipe_json(&job->recipe);
     pare_record record = pare_prune_record(job, recipe);
+    record.training = job->lora ? pare_loraprune_json(job) : NULL;
     char *manifest = NULL, *config = NULL;
     const char *folder = pare_output_path(job->output);
     pare_status status = pare_json_text(pare_report_manifest(&record), &manifest);
     json_decref(recipe);
+    json_decref(record.training);
     if (status == PARE_OK) status = pare_cut_config(job->current, &job->selection, &config, &job->kind);
     if (status == PARE_OK) status = pare_cut_write(job->current, &job->selection, &job->repaired, folder, job->runtime);
     if (status == PARE_OK && job->options->archive) status = pare_archive_replace(folder, job->runtime, NULL);
@@ -130,7 +133,7 @@ static pare_layer_span scored_layers(const pare_prune_job *job) {
         begin = i < begin ? i : begin;
         end = i + 1;
     }
-    return job->recipe.salience ? (pare_layer_span){begin, end} : (pare_layer_span){0, layers};
+    return job->recipe.salience || job->lora ? (pare_layer_span){begin, end} : (pare_layer_span){0, layers};
 }
 
 /* Scores and densities are on the disk before the model appears, and appear after it: a failure leaves neither. */
@@ -186,6 +189,7 @@ void pare_prune_end(pare_prune_job *job) {
     pare_staged_drop(&job->scores);
     pare_staged_drop(&job->densities);
     pare_sparse_free(&job->sparse);
+    pare_loraprune_free(job->lora);
     pare_prune_progress_end(job);
     pare_prune_round_free(job);
     pare_temporary_model_free(&job->temporary);

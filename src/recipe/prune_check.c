@@ -18,6 +18,20 @@ static pare_status choose_range(const pare_prune_job *job, pare_layers span, con
     return PARE_OK;
 }
 
+/* LoRAPrune leaves the first layers and the last one alone unless it is told which ones to prune. */
+static pare_status spare_layers(pare_prune_job *job) {
+    const pare_prune_options *o = job->options;
+    if (!pare_recipe_trains(&job->recipe) || o->layer_begin || o->layer_end) return PARE_OK;
+    pare_layer_range range = pare_loraprune_layers(job->model->config.layers);
+    if (!o->attention.given) job->target.attention = range;
+    if (!o->ffn.given) job->target.ffn = range;
+    if (range.begin < range.end || o->attention.given || o->ffn.given) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT,
+                     "%s leaves the last layer alone, and the model has no other: name the layers "
+                     "that it shall prune with --layers",
+                     job->recipe.name);
+}
+
 static pare_status check_amount(const pare_prune_job *job) {
     const pare_prune_options *o = job->options;
     uint32_t layers = job->model->config.layers;
@@ -71,6 +85,7 @@ static pare_status choose_target(pare_prune_job *job) {
                                 .rise = r->rise};
     PARE_TRY(choose_range(job, o->attention, "--attention-layers", &job->target.attention));
     PARE_TRY(choose_range(job, o->ffn, "--ffn-layers", &job->target.ffn));
+    PARE_TRY(spare_layers(job));
     PARE_TRY(check_ranges(job));
     job->rounds = o->iterations ? o->iterations : 1;
     job->current = job->model;
@@ -111,6 +126,10 @@ static pare_status choose_calibration(pare_prune_job *job) {
     *c = job->options->calibration;
     job->calibrated = pare_recipe_needs_data(&job->recipe);
     if (!job->calibrated) return PARE_OK;
+    if (pare_recipe_trains(&job->recipe)) {
+        PARE_TRY(pare_loraprune_check(job));
+        return check_readable(c->source);
+    }
     PARE_TRY(apply_protocol(job));
     if (c->length) PARE_TRY(pare_calibration_check_length(job->model, "--length", c->length));
     if (!pare_calibration_is_self(c->source) && !job->given.calibration) PARE_TRY(check_readable(c->source));

@@ -6,6 +6,7 @@
 #include "checkpoint/output.h"
 #include "checkpoint/scan.h"
 #include "recipe/cache.h"
+#include "recipe/loraprune.h"
 #include "recipe/prune_progress.h"
 #include "recipe/score.h"
 #include "recipe/sparse.h"
@@ -50,7 +51,8 @@ typedef struct pare_prune_job {
     pare_repaired repaired;             /* of this round */
     json_t *repairs;                    /* per layer and stage: errors before and after; or NULL */
     pare_staged scores, densities;
-    pare_sparse sparse; /* in element mode */
+    pare_sparse sparse;   /* in element mode */
+    pare_loraprune *lora; /* where LoRA trains meanwhile; or NULL */
 
     pare_config_kind kind;
     json_t *texts;   /* [{"file", "before", "after"}] or NULL */

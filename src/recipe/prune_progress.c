@@ -97,7 +97,8 @@ static void sweep_folder(const char *folder, const char *except) {
     for (struct dirent *entry; directory && (entry = readdir(directory));) {
         const char *name = entry->d_name;
         bool own = strncmp(name, "round-", 6) == 0 || strncmp(name, "pare-model-", 11) == 0 ||
-                   strncmp(name, "moreau.state", 12) == 0 || (!except && strncmp(name, "progress.json", 13) == 0);
+                   strncmp(name, "moreau.state", 12) == 0 || strncmp(name, "training.state", 14) == 0 ||
+                   (!except && strncmp(name, "progress.json", 13) == 0);
         if (own && !(except && strcmp(name, except) == 0)) remove_inside(dirfd(directory), name);
     }
     if (directory) closedir(directory);
@@ -269,6 +270,7 @@ pare_status pare_prune_progress_begin(pare_prune_job *job) {
         length--;
     job->progress->folder = pare_format("%.*s.progress", (int)length, output);
     job->progress->state = pare_path_join(job->progress->folder, "moreau.state");
+    job->progress->training = pare_path_join(job->progress->folder, "training.state");
     return open_folder(job);
 }
 
@@ -316,6 +318,7 @@ void pare_prune_progress_end(pare_prune_job *job) {
     if (!job->progress) return;
     free(job->progress->folder);
     free(job->progress->state);
+    free(job->progress->training);
     pare_free(job->progress);
     job->progress = NULL;
 }

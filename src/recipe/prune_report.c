@@ -48,8 +48,8 @@ pare_record pare_prune_record(const pare_prune_job *job, json_t *recipe) {
                          .iterations = job->rounds,
                          .scan = &job->scan,
                          .calibration = job->calibrated ? (source ? source : "self") : NULL,
-                         .sequences = job->windows.count,
-                         .length = job->windows.length,
+                         .sequences = job->lora ? (uint32_t)job->lora->examples.count : job->windows.count,
+                         .length = job->lora ? job->lora->cutoff : job->windows.length,
                          .calibration_digest = job->calibration_digest,
                          .parameters_after = pare_selection_parameters(job->model, &job->composed),
                          .selection = &job->composed,
@@ -137,6 +137,7 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     if (rounds) json_object_set(json, "trace", json_array_get(job->traces, rounds - 1));
     if (rounds > 1) json_object_set(json, "traces", job->traces);
     if (job->repairs) json_object_set(json, "repair", job->repairs);
+    if (job->lora) json_object_set_new(json, "training", pare_loraprune_json(job));
     if (job->recipe.mode == PARE_MODE_ELEMENT) json_object_set_new(json, "sparsity", pare_sparse_json(job));
     if (job->texts) json_object_set(json, "texts", job->texts);
     json_object_set(json, "seconds", job->seconds);

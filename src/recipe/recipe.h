@@ -6,6 +6,7 @@
 #include "calibrate/moreau.h"
 #include "importance/scores.h"
 #include "recipe/element.h"
+#include "recipe/lora.h"
 #include "select/target.h"
 
 #include <jansson.h>
@@ -22,7 +23,8 @@ typedef enum pare_signal {
     PARE_SIGNAL_INPUTS,      /* norms of what enters each linear layer */
     PARE_SIGNAL_DEPTH,       /* of whole layers: how early they come */
     PARE_SIGNAL_INFLUENCE,   /* of whole layers: 1 - cosine of input and output */
-    PARE_SIGNAL_REMOVAL      /* of whole layers: loss without them */
+    PARE_SIGNAL_REMOVAL,     /* of whole layers: loss without them */
+    PARE_SIGNAL_LORA         /* gradients of LoRA factors that train while units go (LoRAPrune) */
 } pare_signal;
 
 /* How the kept units are found. */
@@ -67,6 +69,7 @@ struct pare_recipe {
     double fraction;             /* of the channels left that OBS removes in one round */
     bool final_norm;             /* fitted at the end */
     pare_element_recipe element; /* in element mode */
+    pare_lora_recipe lora;       /* with PARE_SIGNAL_LORA */
 };
 
 /* One thing that can be set in a recipe. */
@@ -94,6 +97,9 @@ typedef struct pare_key {
 /* Those of methods that remove single weights. */
 extern const pare_key pare_element_keys[];
 extern const size_t pare_element_key_count;
+/* Those of methods that prune while they train. */
+extern const pare_key pare_lora_keys[];
+extern const size_t pare_lora_key_count;
 
 const pare_key *pare_key_at(size_t index); /* NULL after the last */
 const pare_key *pare_key_find(const char *name);
@@ -132,6 +138,8 @@ json_t *pare_recipe_json(const pare_recipe *recipe);
 bool pare_recipe_needs_data(const pare_recipe *recipe);
 bool pare_recipe_repairs(const pare_recipe *recipe);
 bool pare_signal_scores_layers(pare_signal signal);
+/* True if units go while LoRA trains: recipe/loraprune.h. */
+bool pare_recipe_trains(const pare_recipe *recipe);
 
 /* What `pare prune MODEL -o OUT --ratio R` does, and with --sparsity or --pattern in place of --ratio. */
 #define PARE_DEFAULT_METHOD "best"

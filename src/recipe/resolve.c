@@ -96,6 +96,7 @@ static pare_status set_settings(const pare_prune_options *o, pare_recipe *recipe
 void pare_recipe_start(const pare_recipe *preset, pare_recipe *out) {
     *out = *preset;
     pare_element_defaults(&out->element);
+    out->lora = pare_lora_recipe_published();
     if (preset->mode == PARE_MODE_ELEMENT && preset->damping <= 0.0) out->damping = PARE_REPAIR_DAMPING;
     if (preset->mode == PARE_MODE_ELEMENT && preset->reader_damping <= 0.0) out->reader_damping = PARE_ELEMENT_DAMPING;
     if (preset->mode == PARE_MODE_ELEMENT || pare_recipe_repairs(preset)) return;
@@ -157,6 +158,10 @@ pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
 
 bool pare_signal_scores_layers(pare_signal signal) {
     return signal == PARE_SIGNAL_DEPTH || signal == PARE_SIGNAL_INFLUENCE || signal == PARE_SIGNAL_REMOVAL;
+}
+
+bool pare_recipe_trains(const pare_recipe *r) {
+    return r->signal == PARE_SIGNAL_LORA;
 }
 
 bool pare_recipe_repairs(const pare_recipe *r) {

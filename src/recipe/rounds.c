@@ -49,6 +49,7 @@ pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t le
     PARE_TRY(pare_plan_new(job->current, job->backend, job->runtime, &request, &job->plan));
     if (sequences && pare_recipe_repairs(&job->recipe)) PARE_TRY(pare_prune_plan_repair(job));
     if (job->recipe.mode == PARE_MODE_ELEMENT) PARE_TRY(pare_sparse_plan(job));
+    if (job->lora) PARE_TRY(pare_loraprune_plan(job));
     if (announced && job->runtime && job->runtime->plan)
         job->runtime->plan(job->runtime->progress_user, &job->plan.sizes);
     return PARE_OK;
@@ -103,6 +104,10 @@ void pare_prune_round_free(pare_prune_job *job) {
 }
 
 static pare_status run_round(pare_prune_job *job) {
+    if (job->lora) {
+        PARE_TRY(pare_loraprune_run(job));
+        return compose(job);
+    }
     PARE_TRY(pare_prune_timed(job, "scoring", score));
     PARE_TRY(pare_prune_timed(job, "selecting", select_units));
     if (pare_recipe_repairs(&job->recipe)) PARE_TRY(pare_prune_timed(job, "repairing", pare_prune_repair));

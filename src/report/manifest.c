@@ -66,6 +66,7 @@ json_t *pare_report_manifest(const pare_record *record) {
     json_object_set_new(json, "iterations", json_integer(record->iterations));
     json_object_set_new(json, "layers", pare_report_layers(record->selection));
     json_object_set_new(json, "hidden_channels_kept", pare_report_hidden(record->selection));
+    if (record->training) json_object_set(json, "training", record->training);
     if (record->permutation) {
         json_t *permutation = json_copy(record->permutation);
         json_object_set(permutation, "orders", record->orders);
@@ -93,7 +94,7 @@ static json_t *layer_scores(const pare_unit_scores *scores, const pare_widths *w
 json_t *pare_report_scores(const pare_unit_scores *scores, const pare_model *model, pare_layer_span scored) {
     json_t *layers = json_array();
     for (uint32_t i = 0; i < scores->layers; i++)
-        json_array_append_new(layers, layer_scores(scores, &model->config.widths[i], i,
-                                                   i >= scored.begin && i < scored.end));
+        json_array_append_new(layers,
+                              layer_scores(scores, &model->config.widths[i], i, i >= scored.begin && i < scored.end));
     return json_pack("{s:o,s:o}", "layers", layers, "hidden", score_list(scores->hidden, model->config.hidden));
 }

@@ -20,6 +20,7 @@ typedef struct pare_record {
     uint64_t parameters_after;
     const pare_selection *selection;
     json_t *permutation, *orders; /* of channels, and where each of them stood; or NULL; borrowed */
+    json_t *training;             /* of a method that trains while it prunes; or NULL; borrowed */
 } pare_record;
 
 /* [{"kv_heads_kept", "query_heads_kept", "ffn_channels_kept"}] per layer of the original; {"dropped": true} for those
