@@ -209,6 +209,10 @@ typedef struct pare_prune_options {
  * without), freed with pare_text_free. Fails as pare_prune would on a method or constants that make no sense. */
 pare_status pare_recipe_constants(const pare_prune_options *options, char **text);
 
+/* True if the method leaves the first tenth of the layers and the last one alone, and no layers were named (LoRAPrune).
+ * False for options that pare_prune would refuse. */
+bool pare_recipe_spares_layers(const pare_prune_options *options);
+
 /* Scores, selects, repairs, cuts, writes and checks; docs/methods.md has the formulas and their papers. A failure
  * leaves nothing behind but, with `resume`, the progress. *report: JSON with parameters, bytes, perplexities, seconds
  * per stage, widths, files (free with pare_text_free). */

@@ -18,8 +18,10 @@ static void say_constants(const pare_prune_options *options) {
     pare_text_free(text);
 }
 
-static void say_target(const pare_arguments *arguments) {
+static void say_target(const pare_arguments *arguments, const pare_prune_options *options) {
     char layers[64] = "every layer", amount[160];
+    if (pare_recipe_spares_layers(options))
+        snprintf(layers, sizeof layers, "every layer but the first tenth and the last");
     if (arguments->layer_span.end)
         snprintf(layers, sizeof layers, "layers %d to %d", arguments->layer_span.begin, arguments->layer_span.end - 1);
     if (arguments->parameters)
@@ -53,7 +55,7 @@ void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options
                       pare_bytes_show(pare_model_bytes(model)).text);
     pare_terminal_say("  method       %s%s%s", method, *summary ? ": " : "", summary);
     say_constants(options);
-    say_target(arguments);
+    say_target(arguments, options);
     pare_terminal_say("  calibration  %s", arguments->calibration ? arguments->calibration : "self");
     pare_terminal_say("  output       %s", arguments->dry_run ? "none (dry run)" : arguments->output);
 }

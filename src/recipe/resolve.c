@@ -164,6 +164,12 @@ bool pare_recipe_trains(const pare_recipe *r) {
     return r->signal == PARE_SIGNAL_LORA;
 }
 
+bool pare_recipe_spares_layers(const pare_prune_options *o) {
+    pare_recipe recipe;
+    bool named = o->layer_begin || o->layer_end || o->attention.given || o->ffn.given;
+    return !named && pare_recipe_resolve(o, &recipe) == PARE_OK && pare_recipe_trains(&recipe);
+}
+
 bool pare_recipe_repairs(const pare_recipe *r) {
     if (r->mode == PARE_MODE_ELEMENT) return false;
     return r->choice == PARE_CHOOSE_OBS || r->compensation != PARE_COMPENSATE_NONE;
