@@ -55,6 +55,17 @@ static void print_trace(const json_t *trace) {
     putchar('\n');
 }
 
+static void print_training(const json_t *training) {
+    const json_t *losses = pare_document_at(training, "losses");
+    size_t points = json_array_size(losses);
+    if (!points) return;
+    const json_t *first = json_array_get(losses, 0), *last = json_array_get(losses, points - 1);
+    printf("\ntrained on %s examples in %s steps: loss %.4f in the first, %.4f in the last\n",
+           pare_count_show(pare_document_count(training, "examples")).text,
+           pare_count_show(pare_document_count(training, "steps")).text, pare_document_number(first, "loss", 0),
+           pare_document_number(last, "loss", 0));
+}
+
 static double total_seconds(const json_t *stages) {
     const char *name;
     const json_t *seconds;
@@ -119,6 +130,7 @@ void pare_summary_print(const pare_arguments *arguments, const json_t *report) {
     if (json_array_size(layers) && !sparsity) printf("\nwidths kept\n");
     if (!sparsity) pare_document_print_widths(layers, "  ");
     print_trace(pare_document_at(report, "trace"));
+    print_training(pare_document_at(report, "training"));
     print_stages(pare_document_at(report, "seconds"));
     if (peak) printf("anonymous memory at most %s\n", pare_bytes_show(peak).text);
     if (arguments->densities) printf("\nmask densities written to %s\n", arguments->densities);
