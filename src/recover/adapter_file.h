@@ -12,6 +12,14 @@ enum { PARE_ADAPTER_NAME = 160 };
 /* The name of tensor `id`'s factor 'A' or 'B'; false if it is no matrix of a layer. */
 bool pare_adapter_name(const pare_model *model, size_t id, char factor, char name[PARE_ADAPTER_NAME]);
 
+/* Where a factor is in the flat array, and its shape. */
+typedef struct pare_factor {
+    size_t at;
+    uint64_t shape[2];
+} pare_factor;
+/* which: 'A' or 'B' */
+pare_factor pare_factor_of(const pare_lora_factors *factors, char which);
+
 /* "q_proj" and so on. */
 const char *pare_adapter_module(pare_role role);
 

@@ -154,38 +154,44 @@ static json_t *number(double value) {
     return floor(value) == value && fabs(value) < 1e15 ? json_integer((json_int_t)value) : json_real(value);
 }
 
-/* Modules with factors in some layer, and, if not all layers have any, the list of those that have (else null). */
-static void list_modules(const pare_trained *lora, json_t **modules, json_t **layers) {
-    const pare_model *model = lora->model;
-    *modules = json_array();
-    *layers = json_array();
-    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
-        for (uint32_t layer = 0; layer < model->config.layers; layer++)
-            if (pare_lora_factors_of(lora, pare_tensor_id(layer, (pare_role)role)).rank) {
-                json_array_append_new(*modules, json_string(pare_adapter_module((pare_role)role)));
-                break;
-            }
-    for (uint32_t layer = 0; layer < model->config.layers; layer++)
-        for (int role = 0; role < PARE_MATRIX_ROLES; role++)
-            if (pare_lora_factors_of(lora, pare_tensor_id(layer, (pare_role)role)).rank) {
-                json_array_append_new(*layers, json_integer(layer));
-                break;
-            }
-    if (json_array_size(*layers) < model->config.layers) return;
-    json_decref(*layers);
-    *layers = json_null();
+static bool has_factors(const pare_trained *lora, uint32_t layer, int role) {
+    return pare_lora_factors_of(lora, pare_tensor_id(layer, (pare_role)role)).rank > 0;
+}
+
+/* Names of the modules with factors in some layer. */
+static json_t *modules_of(const pare_trained *lora) {
+    json_t *list = json_array();
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+        uint32_t layer = 0, layers = lora->model->config.layers;
+        while (layer < layers && !has_factors(lora, layer, role))
+            layer++;
+        if (layer < layers) json_array_append_new(list, json_string(pare_adapter_module((pare_role)role)));
+    }
+    return list;
+}
+
+/* The layers with factors, or null if these are all. */
+static json_t *layers_of(const pare_trained *lora) {
+    json_t *list = json_array();
+    for (uint32_t layer = 0; layer < lora->model->config.layers; layer++) {
+        int role = 0;
+        while (role < PARE_MATRIX_ROLES && !has_factors(lora, layer, role))
+            role++;
+        if (role < PARE_MATRIX_ROLES) json_array_append_new(list, json_integer(layer));
+    }
+    if (json_array_size(list) < lora->model->config.layers) return list;
+    json_decref(list);
+    return json_null();
 }
 
 pare_status pare_adapter_config_text(const pare_trained *lora, const pare_lora_options *options, const char *base,
                                      char **text) {
-    json_t *modules, *layers;
-    list_modules(lora, &modules, &layers);
     json_t *config = json_pack(
         "{s:s,s:s,s:n,s:o,s:n,s:b,s:i,s:o,s:o,s:f,s:b,s:s,s:b,s:n,s:b,s:o,s:n,s:{},s:{},s:b,s:n,s:n}", "peft_type",
         "LORA", "task_type", "CAUSAL_LM", "auto_mapping", "base_model_name_or_path", pare_json_name(base), "revision",
-        "inference_mode", 1, "r", (int)options->rank, "target_modules", modules, "lora_alpha", number(options->alpha),
-        "lora_dropout", options->dropout, "fan_in_fan_out", 0, "bias", "none", "use_rslora", 0, "modules_to_save",
-        "init_lora_weights", 1, "layers_to_transform", layers, "layers_pattern", "rank_pattern", "alpha_pattern",
-        "use_dora", 0, "layer_replication", "exclude_modules");
+        "inference_mode", 1, "r", (int)options->rank, "target_modules", modules_of(lora), "lora_alpha",
+        number(options->alpha), "lora_dropout", options->dropout, "fan_in_fan_out", 0, "bias", "none", "use_rslora", 0,
+        "modules_to_save", "init_lora_weights", 1, "layers_to_transform", layers_of(lora), "layers_pattern",
+        "rank_pattern", "alpha_pattern", "use_dora", 0, "layer_replication", "exclude_modules");
     return pare_json_text(config, text);
 }
