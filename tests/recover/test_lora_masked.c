@@ -15,7 +15,7 @@ static void gradients_are_those_of_the_loss(void **state) {
                                                  .hidden = 10,
                                                  .heads = 4,
                                                  .head_size = 6,
-                                                 .scale = 0.5,
+                                                 .scale = 1.0,
                                                  .widths = widths,
                                                  .dtype = PARE_DTYPE_BF16},
                                     true, 3, 9);
