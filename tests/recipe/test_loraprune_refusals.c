@@ -18,7 +18,7 @@ static void targets_and_data_that_make_no_sense(void **state) {
     r->run.options = usual;
     r->run.options.ratio = 0.0;
     refused(r, "--ratio 0");
-    r->run.options.ratio = 0.9;
+    r->run.options.ratio = 0.99;
     refused(r, "without a single key/value head");
     r->run.options = usual;
     r->run.options.calibration.source = NULL;
@@ -91,6 +91,7 @@ static pare_status run_until(lora_run *r, uint64_t report) {
     r->run.runtime.progress_user = &c;
     pare_status status = prune_run_try(&r->run);
     pare_interrupt_clear();
+    r->run.runtime.progress = NULL;
     return status;
 }
 
