@@ -432,6 +432,8 @@ static const pare_option table[] = {
 };
 /* clang-format on */
 
+_Static_assert(sizeof table / sizeof *table <= PARE_MOST_OPTIONS, "a command line notes which options it has seen");
+
 const pare_option *pare_option_at(size_t index) {
     return index < sizeof table / sizeof *table ? &table[index] : NULL;
 }

@@ -8,16 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_OPTIONS = 128 };
-
 typedef struct word_parser {
     const pare_syntax *command;
     char **words;
     int count, next;
     pare_arguments *out;
-    bool seen[MOST_OPTIONS];
-    bool only_operands;   /* after "--" */
-    bool model_from_list; /* the last text may be MODEL: it was not written after '=' */
+    bool seen[PARE_MOST_OPTIONS]; /* by the option's place in the table */
+    bool only_operands;           /* after "--" */
+    bool model_from_list;         /* the last text may be MODEL: it was not written after '=' */
 } word_parser;
 
 static bool is_option_word(const char *word) {

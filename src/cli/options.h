@@ -143,7 +143,8 @@ typedef struct pare_option {
     const char *help;
 } pare_option;
 
-/* The table, in the order of the help; NULL after the last. */
+/* The table, in the order of the help; NULL after the last. No longer than PARE_MOST_OPTIONS. */
+enum { PARE_MOST_OPTIONS = 256 };
 const pare_option *pare_option_at(size_t index);
 /* The names that --shape takes. */
 const char *pare_choice_shape(size_t index);

@@ -160,6 +160,7 @@ static void the_list_of_methods(void **state) {
                                         "magnitude-l2",
                                         "random",
                                         "obs",
+                                        "loraprune",
                                         "layer-first",
                                         "layer-influence",
                                         "layer-removal",
