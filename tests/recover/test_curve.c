@@ -143,7 +143,8 @@ static void titles_are_text(void **state) {
     (void)state;
     pare_curve curve = falling(2, 1);
     char *svg = draw(&curve, "a<b> & \"c\"\x01\xff");
-    assert_non_null(strstr(svg, ">a&#60;b&#62; &#38; &#34;c&#34;??<"));
+    assert_non_null(strstr(svg, ">a&#60;b&#62; &#38; &#34;c&#34;?"
+                                "?<"));
     free(svg);
     free(curve.list);
 }
@@ -165,7 +166,7 @@ static void ticks_are_round(void **state) {
     check_axis(1.13, 1.17, 8, false, "1.13 1.135 1.14 1.145 1.15 1.155 1.16 1.165 1.17");
     check_axis(0.9, 40, 8, false, "1 2 5 10 20");
     check_axis(1e-6, 1, 8, false, "1e-06 1e-05 0.0001 0.001 0.01 0.1 1");
-    check_axis(-1, 1, 8, false, "-1 -0.8 -0.6 -0.4 -0.2 0 0.2 0.4 0.6 0.8 1");
+    check_axis(-1, 1, 8, false, "-1 -0.5 0 0.5 1");
     pare_curve_axis_of(1e17, 1e17 + 64, 8, false);
     pare_curve_axis_of(-1e308, 1e308, 8, false);
     pare_curve_axis_of(1e-300, 1e300, 8, false);
