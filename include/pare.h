@@ -75,6 +75,17 @@ typedef struct pare_plan {
 
 typedef void (*pare_plan_fn)(void *user, const pare_plan *plan);
 
+/* Called in a training after every step and every measurement of the validation loss. */
+typedef struct pare_training_state {
+    uint64_t step, steps;     /* done, of all */
+    double loss;              /* of the last step; NaN before the first */
+    double validation;        /* the last one that was measured; NaN: none */
+    double rate;              /* learning rate of the last step; NaN before the first */
+    double tokens_per_second; /* of this run so far, validation included */
+} pare_training_state;
+
+typedef void (*pare_training_fn)(void *user, const pare_training_state *state);
+
 /* How a call may use the machine. All zero is a good default. */
 typedef struct pare_runtime {
     int threads; /* 0: all cores */
@@ -83,7 +94,8 @@ typedef struct pare_runtime {
     const char *scratch;       /* folder for state that does not fit; NULL: $TMPDIR or /tmp */
     pare_progress_fn progress; /* may be NULL */
     pare_plan_fn plan;         /* may be NULL */
-    void *progress_user;       /* passed to both */
+    pare_training_fn training; /* may be NULL */
+    void *progress_user;       /* passed to all three */
 } pare_runtime;
 
 /* ---- models ---------------------------------------------------------------------------------------------------- */

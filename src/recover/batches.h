@@ -32,6 +32,7 @@ typedef struct pare_batch {
  * a sequence. Free with pare_batches_free. */
 pare_status pare_batches_new(const pare_examples *examples, const pare_batches_options *options, pare_batches **out);
 void pare_batches_free(pare_batches *batches);
+const pare_batches_options *pare_batches_options_of(const pare_batches *batches);
 
 /* Steps of one epoch, the same number in all; the last one may have fewer sequences. Sequences of validation. */
 uint64_t pare_batches_steps(const pare_batches *batches);

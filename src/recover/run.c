@@ -1,0 +1,69 @@
+#include "recover/run.h"
+#include "support/file.h"
+#include "support/progress.h"
+
+#include <math.h>
+
+static uint64_t steps_of(const pare_trainer *trainer) {
+    return trainer->options->schedule.total;
+}
+
+static bool falls_on(uint64_t step, uint64_t every) {
+    return every && step % every == 0;
+}
+
+/* A run that was stopped while it validated does it again. */
+static bool is_validation_due(const pare_trainer *trainer) {
+    uint64_t step = trainer->steps_done;
+    return trainer->validated_step != step &&
+           (step == 0 || step == steps_of(trainer) || falls_on(step, trainer->options->validate_every));
+}
+
+static pare_status save(const pare_trainer *trainer, const pare_training_run *run) {
+    return run->state ? pare_trainer_save(trainer, run->state, run->key) : PARE_OK;
+}
+
+static void tell(const pare_trainer *trainer, double seconds_at_start, uint64_t tokens_at_start) {
+    const pare_runtime *runtime = trainer->runtime;
+    if (!runtime || !runtime->training || !trainer->curve.count) return;
+    const pare_curve_point *last = &trainer->curve.list[trainer->curve.count - 1];
+    double seconds = pare_trainer_seconds(trainer) - seconds_at_start;
+    pare_training_state state = {.step = trainer->steps_done,
+                                 .steps = steps_of(trainer),
+                                 .loss = last->loss,
+                                 .validation = trainer->last_validation,
+                                 .rate = last->rate,
+                                 .tokens_per_second =
+                                     seconds > 0.0 ? (double)(trainer->tokens - tokens_at_start) / seconds : 0.0};
+    runtime->training(runtime->progress_user, &state);
+}
+
+static pare_status go_on(pare_trainer *trainer, const pare_training_run *run) {
+    double start = pare_trainer_seconds(trainer), validation;
+    uint64_t tokens = trainer->tokens, saved = trainer->steps_done;
+    while (true) {
+        if (is_validation_due(trainer)) PARE_TRY(pare_trainer_validate(trainer, &validation));
+        if (saved != trainer->steps_done && falls_on(trainer->steps_done, run->save_every)) {
+            PARE_TRY(save(trainer, run));
+            saved = trainer->steps_done;
+        }
+        tell(trainer, start, tokens);
+        PARE_TRY(pare_progress_report(trainer->runtime, "training", trainer->steps_done, steps_of(trainer)));
+        if (trainer->steps_done == steps_of(trainer)) return PARE_OK;
+        PARE_TRY(pare_trainer_step(trainer));
+    }
+}
+
+pare_status pare_training_run_steps(pare_trainer *trainer, const pare_training_run *run) {
+    if (run->state && pare_file_exists(run->state)) PARE_TRY(pare_trainer_load(trainer, run->state, run->key));
+    pare_status status = go_on(trainer, run);
+    if (status == PARE_INTERRUPTED && run->state) {
+        PARE_TRY(save(trainer, run));
+        return pare_fail(status,
+                         "interrupted after step %llu of %llu; the progress is kept in %s: run the same command again "
+                         "to go on",
+                         (unsigned long long)trainer->steps_done, (unsigned long long)steps_of(trainer), run->state);
+    }
+    PARE_TRY(status);
+    return pare_trainer_take_best(trainer);
+}
