@@ -1,11 +1,9 @@
 /* Training and pruning, from the first step to what is left. */
 #include "recipe/loraprune.h"
 #include "recipe/prune_job.h"
-#include "recover/trainer.h"
+#include "recover/run.h"
 #include "select/gradual.h"
-#include "support/file.h"
 #include "support/memory.h"
-#include "support/progress.h"
 
 #include <math.h>
 
@@ -24,24 +22,20 @@ static pare_status load(void *context, FILE *file) {
     return pare_lora_units_load(context, file);
 }
 
-/* After as many steps as lie between two changes of the masks, and never in a step. */
-static pare_status keep_progress(const pare_prune_job *job, const pare_trainer *trainer) {
-    if (!job->progress || trainer->steps_done % (uint64_t)job->recipe.lora.every) return PARE_OK;
-    return pare_trainer_save(trainer, job->progress->training, job->progress->key);
-}
-
+/* Progress is kept whenever the masks may have changed. */
 static pare_status run_steps(pare_prune_job *job, pare_trainer *trainer) {
-    static const char stage[] = "training and pruning";
-    uint64_t total = job->lora->steps;
-    if (job->progress && pare_file_exists(job->progress->training))
-        PARE_TRY(pare_trainer_load(trainer, job->progress->training, job->progress->key));
-    PARE_TRY(pare_progress_report(job->runtime, stage, trainer->steps_done, total));
-    while (trainer->steps_done < total) {
-        PARE_TRY(pare_trainer_step(trainer));
-        PARE_TRY(keep_progress(job, trainer));
-        PARE_TRY(pare_progress_report(job->runtime, stage, trainer->steps_done, total));
-    }
-    return pare_lora_units_prune(job, total);
+    const pare_prune_progress *progress = job->progress;
+    pare_training_run run = {.save_every = (uint64_t)job->recipe.lora.every,
+                             .state = progress ? progress->training : NULL,
+                             .key = progress ? progress->key : NULL};
+    pare_status status = pare_training_run_steps(trainer, &run);
+    if (status == PARE_NUMERIC_ERROR)
+        return pare_fail(status,
+                         "the loss or its gradient is not a number in step %llu of training: give a --train-rate below "
+                         "%g",
+                         (unsigned long long)trainer->steps_done + 1, job->recipe.lora.rate);
+    PARE_TRY(status);
+    return pare_lora_units_prune(job, job->lora->steps);
 }
 
 /* One line for every change of the masks, and the last. */
