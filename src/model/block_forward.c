@@ -1,7 +1,5 @@
 #include "model/block_linear.h"
 
-#include <string.h>
-
 /* Queries, keys and values of normed1, as head-major operands; keys and values go behind the cached ones. */
 static pare_status project_heads(const pare_block *block) {
     const pare_backend_operations *ops = block->backend->operations;
@@ -20,11 +18,11 @@ static pare_status project_heads(const pare_block *block) {
     keys.offset = cached ? block->cache_tokens : 0;
     const float *key_rotation = block->rotation - keys.offset * block->head;
 
-    PARE_TRY(pare_linear_forward(block, PARE_ROLE_Q, a->normed1, false, a->wide));
+    PARE_TRY(pare_linear_forward(block, PARE_ROLE_Q, a->normed1, a->wide));
     ops->split_heads(block->backend, &queries, a->wide, block->rotation, a->q);
-    PARE_TRY(pare_linear_forward(block, PARE_ROLE_K, a->normed1, false, a->wide));
+    PARE_TRY(pare_linear_forward(block, PARE_ROLE_K, a->normed1, a->wide));
     ops->split_heads(block->backend, &keys, a->wide, key_rotation, cached ? block->cache_k : a->k);
-    PARE_TRY(pare_linear_forward(block, PARE_ROLE_V, a->normed1, false, a->wide));
+    PARE_TRY(pare_linear_forward(block, PARE_ROLE_V, a->normed1, a->wide));
     ops->split_heads(block->backend, &keys, a->wide, NULL, cached ? block->cache_v : a->v);
     return PARE_OK;
 }
@@ -59,12 +57,6 @@ static pare_status observe(const pare_block *block, pare_input_kind kind, const 
     return o->see(o->context, block->layer, kind, x, block->batch * block->length, width, by_feature);
 }
 
-/* out = in + W x */
-static pare_status add_output(const pare_block *block, pare_role role, const void *x, const float *in, float *out) {
-    if (out != in) memcpy(out, in, (size_t)(block->batch * block->length * block->hidden) * sizeof *out);
-    return pare_linear_forward(block, role, x, true, out);
-}
-
 pare_status pare_block_attention_input(const pare_block *block, const float *x) {
     pare_activations *a = block->activations;
     block->backend->operations->rmsnorm_forward(block->backend, x, block->weights.norm[0], block->eps,
@@ -81,7 +73,7 @@ pare_status pare_block_attend(const pare_block *block, const float *x) {
 }
 
 pare_status pare_block_attention_output(const pare_block *block, const float *x, float *middle) {
-    return add_output(block, PARE_ROLE_O, block->activations->merged, x, middle);
+    return pare_linear_add(block, PARE_ROLE_O, block->activations->merged, x, middle);
 }
 
 pare_status pare_block_ffn_input(const pare_block *block, const float *middle) {
@@ -96,14 +88,14 @@ pare_status pare_block_activate(const pare_block *block, const float *middle) {
     pare_activations *a = block->activations;
     int64_t tokens = block->batch * block->length, f = block->widths.ffn;
     PARE_TRY(pare_block_ffn_input(block, middle));
-    PARE_TRY(pare_linear_forward(block, PARE_ROLE_GATE, a->normed2, false, a->gate));
-    PARE_TRY(pare_linear_forward(block, PARE_ROLE_UP, a->normed2, false, a->up));
+    PARE_TRY(pare_linear_forward(block, PARE_ROLE_GATE, a->normed2, a->gate));
+    PARE_TRY(pare_linear_forward(block, PARE_ROLE_UP, a->normed2, a->up));
     ops->swiglu_forward(block->backend, a->gate, a->up, tokens * f, a->activated);
     return observe(block, PARE_INPUT_DOWN, a->activated, f, pare_linear_ffn_by_feature(tokens));
 }
 
 pare_status pare_block_ffn_output(const pare_block *block, const float *middle, float *out) {
-    return add_output(block, PARE_ROLE_DOWN, block->activations->activated, middle, out);
+    return pare_linear_add(block, PARE_ROLE_DOWN, block->activations->activated, middle, out);
 }
 
 pare_status pare_block_attention_forward(const pare_block *block, const float *x, float *middle) {
