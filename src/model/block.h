@@ -108,6 +108,7 @@ typedef struct pare_block_room {
     const float *rotation;
     pare_activations *activations;
     int64_t batch, length;
+    int64_t attention_batch; /* as in pare_block */
 } pare_block_room;
 
 /* The block of `layer` with its weights as the source has them now; composed ones are in `room` until the next call. */
