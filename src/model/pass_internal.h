@@ -70,6 +70,10 @@ static inline int64_t pare_pass_tokens(const pare_pass *pass) {
     return pass->sequences * pass->layout.length;
 }
 
+/* The layout that the pass was last given becomes that of a forward of so many sequences, divided into micro-batches.
+ * Fails if it does not fit the pass or is not in range. */
+pare_status pare_pass_enter(pare_pass *pass, int64_t sequences);
+
 /* What a gradient's sum of losses is divided by. */
 double pare_head_divisor(const pare_pass *pass);
 
