@@ -44,17 +44,22 @@ pare_status pare_corpus_encode(const pare_tokenizer *tokenizer, const char *text
     return status;
 }
 
-static pare_status check_ids(const pare_tokenizer *tokenizer, const pare_documents *documents) {
-    if (!documents->has_ids && !tokenizer)
-        return pare_fail(PARE_FORMAT_ERROR, "%s has text, and there is no tokenizer to read it with", documents->path);
-    if (!documents->has_ids || !tokenizer) return PARE_OK;
-    for (size_t i = 0; i < documents->ids.count; i++)
-        if (documents->ids.ids[i] >= pare_tokenizer_size(tokenizer))
+pare_status pare_corpus_check_ids(const pare_tokenizer *tokenizer, const char *path, const uint32_t *ids,
+                                  size_t count) {
+    for (size_t i = 0; tokenizer && i < count; i++)
+        if (ids[i] >= pare_tokenizer_size(tokenizer))
             return pare_fail(PARE_FORMAT_ERROR,
                              "%s has the token id %u, and the model's vocabulary ends at %u; give ids of this model's "
                              "tokenizer",
-                             documents->path, documents->ids.ids[i], pare_tokenizer_size(tokenizer) - 1);
+                             path, ids[i], pare_tokenizer_size(tokenizer) - 1);
     return PARE_OK;
+}
+
+static pare_status check_ids(const pare_tokenizer *tokenizer, const pare_documents *documents) {
+    if (!documents->has_ids && !tokenizer)
+        return pare_fail(PARE_FORMAT_ERROR, "%s has text, and there is no tokenizer to read it with", documents->path);
+    if (!documents->has_ids) return PARE_OK;
+    return pare_corpus_check_ids(tokenizer, documents->path, documents->ids.ids, documents->ids.count);
 }
 
 /* The length that all lists of an id file have. */
@@ -111,8 +116,8 @@ pare_status pare_windows_sample(const pare_tokenizer *tokenizer, const pare_wind
 
 /* Encodes as much of the text as `wanted` tokens (0: all) need. What ends a part of a text can change the tokens just
  * before it, so that many more are made than are taken. */
-static pare_status encode_prefix(const pare_tokenizer *tokenizer, const pare_documents *documents, uint64_t wanted,
-                                 pare_id_list *out) {
+pare_status pare_corpus_encode_prefix(const pare_tokenizer *tokenizer, const pare_documents *documents, uint64_t wanted,
+                                      pare_id_list *out) {
     uint64_t bytes = wanted ? (wanted + PREFIX_MARGIN) * PREFIX_BYTES_PER_TOKEN : UINT64_MAX;
     for (;; bytes *= 2) {
         bool whole = bytes >= documents->bytes;
@@ -157,7 +162,7 @@ static pare_status stream(const pare_tokenizer *tokenizer, const pare_documents 
     if (documents->has_ids)
         return cut(documents, documents->ids.ids, documents->list, documents->count, length, limit, out);
     pare_id_list ids = {0};
-    pare_status status = encode_prefix(tokenizer, documents, (uint64_t)limit * length, &ids);
+    pare_status status = pare_corpus_encode_prefix(tokenizer, documents, (uint64_t)limit * length, &ids);
     pare_document all = {0, ids.count};
     if (status == PARE_OK) status = cut(documents, ids.ids, &all, 1, length, limit, out);
     pare_id_list_free(&ids);

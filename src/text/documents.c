@@ -1,5 +1,6 @@
 #include "text/documents.h"
 #include "support/memory.h"
+#include "text/json_rows.h"
 #include "text/unicode.h"
 
 enum { SAMPLED_BYTES = 1 << 20, STRANGE_PERCENT = 5 };
@@ -58,18 +59,13 @@ static pare_status read_text(pare_documents *documents, bool paragraphs) {
     return paragraphs ? divide_paragraphs(documents) : pare_documents_add(documents, 0, documents->bytes);
 }
 
-static bool ends_with(const char *path, const char *ending) {
-    size_t length = strlen(path), wanted = strlen(ending);
-    return length >= wanted && strcmp(path + length - wanted, ending) == 0;
-}
-
 static pare_status read_documents(pare_documents *documents, const char *field, bool paragraphs) {
     PARE_TRY(pare_mapping_open(documents->path, &documents->file));
     if (!documents->file.bytes)
         return pare_fail(PARE_FORMAT_ERROR, "%s is empty; give a file with text or token ids", documents->path);
-    bool lines = ends_with(documents->path, ".jsonl"), json = lines || ends_with(documents->path, ".json");
-    PARE_TRY(json ? pare_documents_read_json(documents, field ? field : "text", lines)
-                  : read_text(documents, paragraphs));
+    PARE_TRY(pare_json_form_of(documents->path) != PARE_JSON_NONE
+                 ? pare_documents_read_json(documents, field ? field : "text")
+                 : read_text(documents, paragraphs));
     if (!documents->count)
         return pare_fail(PARE_FORMAT_ERROR, "%s has no text in it; give a file with text or token ids",
                          documents->path);

@@ -39,7 +39,7 @@ static inline bool pare_is_blank_line(const char *line, size_t bytes) {
 }
 
 /* Part of pare_documents_open: .json and .jsonl (documents_json.c). */
-pare_status pare_documents_read_json(pare_documents *documents, const char *field, bool lines);
+pare_status pare_documents_read_json(pare_documents *documents, const char *field);
 pare_status pare_documents_add(pare_documents *documents, size_t start, size_t length);
 
 #endif
