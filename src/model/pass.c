@@ -21,6 +21,10 @@ void pare_pass_observe(pare_pass *pass, const pare_observer *observer) {
     pass->inputs_observer = observer;
 }
 
+void pare_pass_adapt(pare_pass *pass, const pare_adapters *adapters) {
+    pass->adapters = adapters;
+}
+
 static pare_status step_done(pare_pass *pass) {
     pass->steps_done++;
     PARE_TRY(pare_interrupted());
@@ -35,7 +39,10 @@ static pare_block block_of(pare_pass *pass, const pare_source *source, uint32_t 
                             .activations = &pass->activations,
                             .length = pass->layout.length,
                             .attention_batch = pass->attention_batch};
-    return pare_block_of(source, layer, &room);
+    pare_block block = pare_block_of(source, layer, &room);
+    block.adapters = pass->adapters;
+    block.adapter_room = &pass->adapter_room;
+    return block;
 }
 
 /* Sets the block to the micro-batch that begins at a sequence. */
@@ -88,6 +95,7 @@ static pare_status layer_forward(pare_pass *pass, const pare_source *source, uin
     for (int64_t s = 0; s < pass->sequences; s += pass->micro_batch) {
         int64_t at = offset_of(pass, s);
         enter_micro_batch(pass, &block, s);
+        block.first_sequence = s;
         block.observer = pass->inputs_observer;
         PARE_TRY(block_forward(pass, &block, x + at, out + at, s * pass->layout.length));
     }
@@ -97,6 +105,7 @@ static pare_status layer_forward(pare_pass *pass, const pare_source *source, uin
 static pare_status blocks_forward(pare_pass *pass, const pare_source *source, uint32_t from) {
     if (pass->observe && !pass->observed && !pare_pass_keeps_inputs(&pass->shape))
         return pare_fail(PARE_BAD_ARGUMENT, "the pass has no room to be observed; set `observed` in its shape");
+    PARE_TRY(pare_adapters_check(pass->adapters, pass->shape.rank, pass->shape.dropout));
     pass->steps_done = from;
     for (uint32_t layer = from; layer < pass->model->config.layers; layer++) {
         prefetch(pass, source, (int64_t)layer + 1);
@@ -135,12 +144,21 @@ static bool wants_layer(const pare_gradient_sink *sink, uint32_t layer) {
     return false;
 }
 
+/* An adapter of the layer wants gradients. */
+static bool adapts_layer(const pare_adapters *adapters, uint32_t layer) {
+    for (int role = 0; adapters && role < PARE_MATRIX_ROLES; role++) {
+        const pare_adapter *adapter = &adapters->list[pare_tensor_id(layer, (pare_role)role)];
+        if (adapter->rank && (adapter->da || adapter->db)) return true;
+    }
+    return false;
+}
+
 /* The lowest wanted layer; `layers` if there is none; -1 if the embedding is wanted. */
 static int64_t lowest_wanted(const pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink) {
     const pare_model *model = pass->model;
     if (sink->wants(sink->context, pare_tensor_id_embedding())) return -1;
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
-        if (!skips(source, layer) && wants_layer(sink, layer)) return layer;
+        if (!skips(source, layer) && (wants_layer(sink, layer) || adapts_layer(pass->adapters, layer))) return layer;
     return model->config.layers;
 }
 
@@ -169,6 +187,7 @@ static pare_status layer_backward(pare_pass *pass, const pare_block *of_layer, b
     for (int64_t s = 0; s < pass->sequences; s += pass->micro_batch) {
         const float *x = pare_pass_input(pass, block.layer) + offset_of(pass, s);
         enter_micro_batch(pass, &block, s);
+        block.first_sequence = s;
         pass->gradients.first_token = s * pass->layout.length;
         pass->gradients.first = s == 0;
         pass->gradients.last = s + block.batch == pass->sequences;
@@ -191,9 +210,19 @@ static pare_status blocks_backward(pare_pass *pass, const pare_source *source, i
     return PARE_OK;
 }
 
+static bool wants_nothing(void *context, size_t id) {
+    (void)context, (void)id;
+    return false;
+}
+
 pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const uint32_t *ids,
                                const pare_gradient_sink *sink, double *loss) {
+    static const pare_gradient_sink nobody = {.wants = wants_nothing};
     const pare_model *model = pass->model;
+    if (sink && pass->shape.frozen)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "the pass has no room for gradients of weights; unset `frozen` in its shape");
+    sink = sink ? sink : &nobody;
     int64_t layers = model->config.layers, lowest = lowest_wanted(pass, source, sink);
     double sum;
     if (sink->samples && !pass->shape.samples)

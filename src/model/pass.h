@@ -25,6 +25,7 @@ typedef struct pare_pass_shape {
     bool composed;       /* the source will displace, perturb or mask: room for one composed block */
     int64_t rank;        /* of the adapters that the pass may be given; 0: none */
     bool dropout;        /* these drop parts of their inputs */
+    bool frozen;         /* gradients are those of adapters only: no room for those of weights, and no sink */
     int64_t micro_batch; /* sequences through a block at a time; 0: chosen from `limit` */
     uint64_t limit;      /* bytes of anonymous memory for this pass; 0: none set */
 } pare_pass_shape;
@@ -59,8 +60,9 @@ void pare_pass_on_step(pare_pass *pass, pare_pass_step_fn step, void *context);
 void pare_pass_arrange(pare_pass *pass, const pare_layout *layout);
 
 /* Adapters beside the weights in all forwards and gradients from now on (the struct and its arrays must live as long;
- * what they hold may change between calls). NULL: none. With adapters that want gradients the sink of
- * pare_pass_gradient may be NULL, and the pass goes down to the lowest layer with one. */
+ * what they hold may change between calls). NULL: none. The sink of
+ * pare_pass_gradient may then be NULL; the pass goes down to the lowest layer with an adapter that wants gradients, or
+ * with what the sink wants. The shape's rank and dropout must leave room for them. */
 void pare_pass_adapt(pare_pass *pass, const pare_adapters *adapters);
 
 /* Runs sequences [0, sequences) of ids [sequences, length] up to the final norm. sequences <= the shape's, or what the

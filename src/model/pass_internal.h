@@ -24,6 +24,9 @@ struct pare_pass {
 
     const pare_observer *inputs_observer; /* or NULL */
 
+    const pare_adapters *adapters; /* or NULL */
+    pare_adapter_room adapter_room;
+
     const uint32_t *ids; /* of the running forward */
     int64_t sequences;   /* of the running forward */
     pare_layout next;    /* of the forwards to come */
