@@ -37,20 +37,26 @@ static pare_block block_of(pare_pass *pass, const pare_source *source, uint32_t 
                             .norms = pass->norms,
                             .rotation = pass->rotation,
                             .activations = &pass->activations,
-                            .length = pass->shape.length};
+                            .length = pass->layout.length,
+                            .attention_batch = pass->attention_batch};
     pare_block block = pare_block_of(source, layer, &room);
     block.adapters = pass->adapters;
     block.adapter_room = &pass->adapter_room;
     return block;
 }
 
-static int64_t micro_batch_at(const pare_pass *pass, int64_t sequence) {
-    int64_t left = pass->sequences - sequence;
-    return left < pass->micro_batch ? left : pass->micro_batch;
+/* Sets the block to the micro-batch that begins at a sequence. */
+static void enter_micro_batch(const pare_pass *pass, pare_block *block, int64_t sequence) {
+    const pare_layout *layout = &pass->layout;
+    int64_t left = pass->sequences - sequence, token = sequence * layout->length;
+    block->batch = left < pass->micro_batch ? left : pass->micro_batch;
+    block->positions = layout->positions ? layout->positions + token : NULL;
+    block->start = layout->start ? layout->start + token : NULL;
+    block->shared = layout->shared ? layout->shared + token : NULL;
 }
 
 static int64_t offset_of(const pare_pass *pass, int64_t sequence) {
-    return sequence * pass->shape.length * (int64_t)pass->model->config.hidden;
+    return sequence * pass->layout.length * (int64_t)pass->model->config.hidden;
 }
 
 static void final_norm(pare_pass *pass, const pare_source *source) {
@@ -88,10 +94,10 @@ static pare_status layer_forward(pare_pass *pass, const pare_source *source, uin
     pare_block block = pass->block = block_of(pass, source, layer);
     for (int64_t s = 0; s < pass->sequences; s += pass->micro_batch) {
         int64_t at = offset_of(pass, s);
-        block.batch = micro_batch_at(pass, s);
+        enter_micro_batch(pass, &block, s);
         block.first_sequence = s;
         block.observer = pass->inputs_observer;
-        PARE_TRY(block_forward(pass, &block, x + at, out + at, s * pass->shape.length));
+        PARE_TRY(block_forward(pass, &block, x + at, out + at, s * pass->layout.length));
     }
     return step_done(pass);
 }
@@ -110,8 +116,8 @@ static pare_status blocks_forward(pare_pass *pass, const pare_source *source, ui
 }
 
 static pare_status whole_forward(pare_pass *pass, const pare_source *source, const uint32_t *ids, int64_t sequences) {
+    PARE_TRY(pare_pass_enter(pass, sequences));
     pass->ids = ids;
-    pass->sequences = sequences;
     prefetch(pass, source, 0);
     pare_embedding_forward(pass, source, pare_pass_input(pass, 0));
     return blocks_forward(pass, source, 0);
@@ -180,9 +186,9 @@ static pare_status layer_backward(pare_pass *pass, const pare_block *of_layer, b
     pare_block block = *of_layer;
     for (int64_t s = 0; s < pass->sequences; s += pass->micro_batch) {
         const float *x = pare_pass_input(pass, block.layer) + offset_of(pass, s);
-        block.batch = micro_batch_at(pass, s);
+        enter_micro_batch(pass, &block, s);
         block.first_sequence = s;
-        pass->gradients.first_token = s * pass->shape.length;
+        pass->gradients.first_token = s * pass->layout.length;
         pass->gradients.first = s == 0;
         pass->gradients.last = s + block.batch == pass->sequences;
         if (!resident) PARE_TRY(pare_block_forward(&block, x, NULL));
@@ -223,15 +229,16 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
         return pare_fail(PARE_BAD_ARGUMENT,
                          "the pass has no room for gradients of samples; set `samples` in its shape");
     pass->steps_total = (uint64_t)(2 * layers - (lowest > 0 ? lowest : 0));
-    PARE_TRY(whole_forward(pass, source, ids, pass->shape.sequences));
+    PARE_TRY(whole_forward(pass, source, ids, pass->next.sequences ? pass->next.sequences : pass->shape.sequences));
     PARE_TRY(pare_pass_loss(pass, source, NULL, &sum));
-    *loss = sum / (double)(pass->sequences * (pass->shape.length - 1));
+    *loss = sum / pare_head_divisor(pass);
     if (!isfinite(*loss))
         return pare_fail(
             PARE_NUMERIC_ERROR,
             "the loss is %f: the weights of %s hold NaN or infinity, or a step was too large (lower --gamma)", *loss,
             pare_checkpoint_directory(model->checkpoint));
     pass->gradients.sink = sink;
+    pass->gradients.sequences = pass->sequences;
     PARE_TRY(output_backward(pass, source, sink));
     PARE_TRY(blocks_backward(pass, source, lowest));
     if (lowest >= 0) return PARE_OK;

@@ -65,7 +65,8 @@ void pare_pass_arrange(pare_pass *pass, const pare_layout *layout);
  * with what the sink wants. The shape's rank and dropout must leave room for them. */
 void pare_pass_adapt(pare_pass *pass, const pare_adapters *adapters);
 
-/* Runs sequences [0, sequences) of ids [sequences, length] up to the final norm. sequences <= the shape's. */
+/* Runs sequences [0, sequences) of ids [sequences, length] up to the final norm. sequences <= the shape's, or what the
+ * layout allows. Refuses a layout that is not in range. */
 pare_status pare_pass_forward(pare_pass *pass, const pare_source *source, const uint32_t *ids, int64_t sequences);
 
 /* The same from block `layer` on, with that block's input as the last forward left it: for a source that differs from
@@ -92,7 +93,8 @@ pare_status pare_pass_loss(pare_pass *pass, const pare_source *source, double *n
 /* After a forward: logits float [tokens, vocabulary] of tokens [first, first + tokens) of the batch. */
 pare_status pare_pass_logits(pare_pass *pass, const pare_source *source, int64_t first, int64_t tokens, float *logits);
 
-/* Forward, loss (mean over all next tokens) and backward in one; gradients of that mean go to the sink. The pass goes
+/* Forward, loss (mean over all next tokens; with a layout, the sum over its targets by its `predictions`) and backward
+ * in one, of the shape's or the layout's sequences; gradients of that loss go to the sink. The pass goes
  * no further down than the lowest tensor the sink wants in a layer that the source does not skip (or than the sink's
  * lowest_layer, if it looks at the residual stream or at outputs of linear layers); a skipped layer has no gradients.
  */

@@ -4,6 +4,7 @@
 #define PARE_RECOVER_BATCHES_H
 
 #include "model/layout.h"
+#include "model/model.h"
 #include "text/examples.h"
 
 typedef struct pare_batches_options {
@@ -27,6 +28,9 @@ typedef struct pare_batch {
                          * always; positions and start where examples are packed */
     uint64_t predictions, tokens; /* targets; real tokens, without padding */
 } pare_batch;
+
+/* examples_check.c: refuses ids that the model has no embedding of. name: the file. */
+pare_status pare_examples_check(const pare_examples *examples, const char *name, const pare_model *model);
 
 /* `examples` must outlive the batches. Fails if fewer than one example would be left to train on, or one is longer than
  * a sequence. Free with pare_batches_free. */

@@ -17,6 +17,7 @@ static pare_pass_shape shape_for(const pare_trained *trained, const pare_batches
                              .composed = pare_source_is_composed(&trained->source),
                              .rank = adapters ? adapters->rank : 0,
                              .dropout = adapters && adapters->dropout > 0.0f,
+                             .frozen = !trained->sink,
                              .micro_batch = micro_batch < sequences ? micro_batch : sequences,
                              .limit = options->memory};
 }
@@ -114,6 +115,7 @@ int64_t pare_trainer_fitting(const pare_trainer *trainer, int64_t longest, int64
 
 void pare_trainer_arrange(pare_trainer *trainer, const pare_batch *batch) {
     trainer->layout = batch->layout;
+    trainer->layout.sequences = batch->sequences;
     pare_pass_arrange(trainer->pass, &trainer->layout);
 }
 

@@ -22,69 +22,122 @@ static float *displacement_of(const tiny_adapters *t, size_t id) {
     return out;
 }
 
-/* The chain rule from dL/d(keep * (W + scale B A)): worst distance of dA and dB from it. */
-static double chain_distance(const tiny_adapters *t, size_t id, const float *dw) {
-    int64_t rank = t->list[id].rank, rows = t->rows[id], columns = t->columns[id];
-    float *da = calloc((size_t)(rank * columns), sizeof *da), *db = calloc((size_t)(rank * rows), sizeof *db);
-    for (int64_t row = 0; row < rows; row++)
-        for (int64_t column = 0; column < columns; column++)
-            for (int64_t r = 0; r < rank; r++) {
-                float g = t->all.scale * dw[row * columns + column] * (t->keep[id] ? t->keep[id][row] : 1.0f);
-                da[r * columns + column] += t->b[id][row * rank + r] * g;
-                db[row * rank + r] += g * t->a[id][r * columns + column];
-            }
-    double distance = fmax(tiny_distance(t->da[id], da, (size_t)(rank * columns)),
-                           tiny_distance(t->db[id], db, (size_t)(rank * rows)));
-    free(da);
-    free(db);
-    return distance;
+/* What the chain rule makes of dL/d(keep * (W + scale B A)). */
+typedef struct chain {
+    float *da[128], *db[128];
+} chain;
+
+static void chain_of(const tiny_adapters *t, const tiny_gradients *of, chain *out) {
+    *out = (chain){0};
+    for (size_t id = 0; id < of->count; id++) {
+        int64_t rank = t->list[id].rank, rows = t->rows[id], columns = t->columns[id];
+        if (!rank) continue;
+        float *da = out->da[id] = calloc((size_t)(rank * columns), sizeof *da);
+        float *db = out->db[id] = calloc((size_t)(rank * rows), sizeof *db);
+        for (int64_t row = 0; row < rows; row++)
+            for (int64_t column = 0; column < columns; column++)
+                for (int64_t r = 0; r < rank; r++) {
+                    float keep = t->keep[id] ? t->keep[id][row] : 1.0f;
+                    float g = t->all.scale * of->of[id][row * columns + column] * keep;
+                    da[r * columns + column] += t->b[id][row * rank + r] * g;
+                    db[row * rank + r] += g * t->a[id][r * columns + column];
+                }
+    }
 }
 
-static void check_equal(pare_compute compute, int64_t length, bool kept, double loss_bound, double gradient_bound) {
+static void chain_free(chain *c) {
+    for (size_t id = 0; id < 128; id++) {
+        free(c->da[id]);
+        free(c->db[id]);
+    }
+}
+
+/* The mean distance of dA and dB from the expected ones. */
+static double mean_distance(const tiny_adapters *t, float *const da[128], float *const db[128], const chain *expected) {
+    double sum = 0.0, count = 0.0;
+    for (size_t id = 0; id < t->of->model->tensor_count; id++) {
+        if (!expected->da[id]) continue;
+        sum += tiny_distance(da[id], expected->da[id], (size_t)(t->list[id].rank * t->columns[id]));
+        sum += tiny_distance(db[id], expected->db[id], (size_t)(t->list[id].rank * t->rows[id]));
+        count += 2.0;
+    }
+    return sum / count;
+}
+
+/* Loss of the model whose weights hold what the adapters do, and gradients by the chain rule. */
+static double displaced(const tiny_pass *t, const tiny_adapters *adapters, chain *gradients) {
+    float *displacement[128] = {0};
+    tiny_gradients of_weights;
+    for (size_t id = 0; id < t->model->tensor_count; id++)
+        if (adapters->list[id].rank) displacement[id] = displacement_of(adapters, id);
+    pare_source source = {.model = t->model, .backend = t->backend, .displacement = displacement};
+    double loss = tiny_pass_gradients(t, &source, 0, -1, &of_weights);
+    chain_of(adapters, &of_weights, gradients);
+    for (size_t id = 0; id < t->model->tensor_count; id++)
+        free(displacement[id]);
+    tiny_gradients_free(&of_weights);
+    return loss;
+}
+
+static void check_fp32(int64_t length, bool kept) {
     tiny_pass t = tiny_pass_open(odd, 2, length, 1);
-    pare_backend_close(t.backend);
-    assert_int_equal(pare_backend_open_cpu(compute, 1, &t.backend), PARE_OK);
     tiny_adapters adapters;
     tiny_adapters_new(&adapters, &t, 3, 0.0f, kept);
-    float *displacement[128] = {0};
-    for (size_t id = 0; id < t.model->tensor_count; id++)
-        if (adapters.list[id].rank) displacement[id] = displacement_of(&adapters, id);
-    pare_source plain = {.model = t.model, .backend = t.backend}, displaced = plain;
-    displaced.displacement = displacement;
-    tiny_gradients expected;
-    double expected_loss = tiny_pass_gradients(&t, &displaced, 0, -1, &expected);
-    double loss = tiny_adapters_gradients(&adapters, &plain, 0), worst = 0.0;
-    for (size_t id = 0; id < t.model->tensor_count; id++)
-        if (adapters.list[id].rank) worst = fmax(worst, chain_distance(&adapters, id, expected.of[id]));
-    print_message("loss %.7f, expected %.7f; gradients differ by %.2g\n", loss, expected_loss, worst);
-    assert_true(fabs(loss - expected_loss) < loss_bound);
-    assert_true(worst < gradient_bound);
-    for (size_t id = 0; id < t.model->tensor_count; id++)
-        free(displacement[id]);
-    tiny_gradients_free(&expected);
+    pare_source plain = {.model = t.model, .backend = t.backend};
+    chain expected;
+    double expected_loss = displaced(&t, &adapters, &expected);
+    double loss = tiny_adapters_gradients(&adapters, &plain, 0);
+    double distance = mean_distance(&adapters, adapters.da, adapters.db, &expected);
+    print_message("loss off by %.2g, gradients by %.2g\n", loss - expected_loss, distance);
+    assert_true(fabs(loss - expected_loss) < 2e-6);
+    assert_true(distance < 2e-5);
+    chain_free(&expected);
     tiny_adapters_free(&adapters);
+    tiny_pass_close(&t);
+}
+
+/* Both are held against fp32, with adapters that bf16 holds exactly. */
+static void check_bf16(int64_t length) {
+    tiny_pass t = tiny_pass_open(odd, 2, length, 1), precise = t;
+    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_BF16, 1, &t.backend), PARE_OK);
+    tiny_adapters adapters;
+    tiny_adapters_new(&adapters, &t, 3, 0.0f, false);
+    pare_source plain = {.model = t.model, .backend = t.backend};
+    chain truth, rounded;
+    double true_loss = displaced(&precise, &adapters, &truth), rounded_loss = displaced(&t, &adapters, &rounded);
+    double loss = tiny_adapters_gradients(&adapters, &plain, 0);
+    double distance = mean_distance(&adapters, adapters.da, adapters.db, &truth);
+    double allowed = mean_distance(&adapters, rounded.da, rounded.db, &truth);
+    print_message("loss off by %.2g (displaced weights: %.2g), gradients by %.2g (%.2g)\n", loss - true_loss,
+                  rounded_loss - true_loss, distance, allowed);
+    assert_true(fabs(loss - true_loss) < 1e-2);
+    assert_true(distance < 1.25 * allowed && distance < 0.1);
+    chain_free(&truth);
+    chain_free(&rounded);
+    tiny_adapters_free(&adapters);
+    pare_backend_close(precise.backend);
     tiny_pass_close(&t);
 }
 
 /* Single roundings of 2^-24, a few dozen terms each, through three blocks. */
 static void fp32_is_the_displaced_model(void **state) {
     (void)state;
-    check_equal(PARE_COMPUTE_FP32, 9, false, 2e-6, 2e-5);
-    check_equal(PARE_COMPUTE_FP32, 40, false, 2e-6, 2e-5);
+    check_fp32(9, false);
+    check_fp32(40, false);
 }
 
 static void output_factors_act_on_the_whole_layer(void **state) {
     (void)state;
-    check_equal(PARE_COMPUTE_FP32, 9, true, 2e-6, 2e-5);
-    check_equal(PARE_COMPUTE_FP32, 40, true, 2e-6, 2e-5);
+    check_fp32(9, true);
+    check_fp32(40, true);
 }
 
-/* Operands are rounded to 2^-9, in the displaced model the sum of weight and displacement; backward errors of three
- * blocks add up to a few of these. */
-static void bf16_is_near_the_displaced_model(void **state) {
+/* Operands are rounded to 2^-9 in both, in the displaced model the sums of weights and displacements, too: adapters
+ * lose no more than a quarter above what these lose. */
+static void bf16_loses_what_displaced_weights_lose(void **state) {
     (void)state;
-    check_equal(PARE_COMPUTE_BF16, 9, false, 2e-2, 6e-2);
-    check_equal(PARE_COMPUTE_BF16, 40, false, 2e-2, 6e-2);
+    check_bf16(9);
+    check_bf16(40);
 }
 
 static void micro_batches_change_rounding_only(void **state) {
@@ -239,7 +292,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fp32_is_the_displaced_model),
         cmocka_unit_test(output_factors_act_on_the_whole_layer),
-        cmocka_unit_test(bf16_is_near_the_displaced_model),
+        cmocka_unit_test(bf16_loses_what_displaced_weights_lose),
         cmocka_unit_test(micro_batches_change_rounding_only),
         cmocka_unit_test(gradients_are_added_and_repeat_to_the_bit),
         cmocka_unit_test(a_backward_stops_at_the_lowest_adapter),

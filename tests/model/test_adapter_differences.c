@@ -2,8 +2,8 @@
  * the FFN's activations by token and by feature. */
 #include "tiny_adapters.h"
 
-/* As in test_finite_differences.c. */
-static const double bound = 3e-4, loss_step = 2e-2, rounding = 2e-6;
+/* As in test_finite_differences.c, with smaller steps: low-rank directions are steep. */
+static const double bound = 3e-4, loss_step = 5e-3, rounding = 2e-6;
 
 typedef struct probe {
     tiny_adapters *adapters;
@@ -40,7 +40,7 @@ static double check(probe p, const float *gradient, const char *what) {
     }
     p.direction = direction;
     p.middle = middle;
-    double step = fmin(loss_step / fmax(expected, 1e-9), 0.05);
+    double step = fmin(loss_step / fmax(expected, 1e-9), 0.006);
     double actual = (4.0 * slope(&p, step / 2.0) - slope(&p, step)) / 3.0;
     loss_at(&p, 0.0);
     free(direction);
@@ -54,7 +54,7 @@ static double check(probe p, const float *gradient, const char *what) {
 }
 
 static void check_all(tiny_model tiny, int64_t sequences, int64_t length, float dropout, bool kept) {
-    tiny.scale = 0.4;
+    tiny.scale = 0.25;
     tiny_pass t = tiny_pass_open(tiny, sequences, length, 1);
     tiny_adapters adapters;
     tiny_adapters_new(&adapters, &t, 3, dropout, kept);

@@ -46,8 +46,8 @@ static inline void tiny_adapters_new(tiny_adapters *t, const tiny_pass *of, int6
             size_t id = pare_tensor_id(layer, (pare_role)role);
             pare_tensor_matrix(of->model->tensors[id], &t->rows[id], &t->columns[id]);
             int64_t own = t->list[id].rank = role == PARE_ROLE_GATE ? rank - 1 : rank;
-            t->a[id] = tiny_normal_values(0, id, (size_t)(own * t->columns[id]), 0.3f);
-            t->b[id] = tiny_normal_values(1, id, (size_t)(own * t->rows[id]), 0.3f);
+            t->a[id] = tiny_normal_values(0, id, (size_t)(own * t->columns[id]), 0.15f);
+            t->b[id] = tiny_normal_values(1, id, (size_t)(own * t->rows[id]), 0.15f);
             t->list[id].da = t->da[id] = calloc((size_t)(own * t->columns[id]), sizeof(float));
             t->list[id].db = t->db[id] = calloc((size_t)(own * t->rows[id]), sizeof(float));
             tiny_adapter_set(t, id);
