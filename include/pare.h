@@ -82,6 +82,7 @@ typedef struct pare_training_state {
     double validation;        /* the last one that was measured; NaN: none */
     double rate;              /* learning rate of the last step; NaN before the first */
     double tokens_per_second; /* of this run so far, validation included */
+    double seconds_left;      /* by the same pace; NaN before the first step */
 } pare_training_state;
 
 typedef void (*pare_training_fn)(void *user, const pare_training_state *state);

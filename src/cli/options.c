@@ -52,6 +52,7 @@ static const char *owner_name(unsigned commands) {
            : commands & PARE_IN_INSPECT  ? "inspect"
            : commands & PARE_IN_SWEEP    ? "sweep"
            : commands & PARE_IN_ROBUST   ? "robust"
+           : commands & PARE_IN_RECOVER  ? "recover"
                                          : "bench";
 }
 
@@ -219,8 +220,19 @@ static int allocate(pare_arguments *out, size_t room) {
 }
 
 int pare_arguments_parse(const pare_syntax *command, int count, char **words, pare_arguments *out) {
-    *out = (pare_arguments){
-        .method = -1, .protocol = -1, .shape = -1, .sparsity = {.one = -1}, .help = asks_for_help(count, words)};
+    *out = (pare_arguments){.method = -1,
+                            .protocol = -1,
+                            .shape = -1,
+                            .sparsity = {.one = -1},
+                            .preset = -1,
+                            .wording = -1,
+                            .warmup = PARE_NOT_GIVEN,
+                            .decay = PARE_NOT_GIVEN,
+                            .validation = PARE_NOT_GIVEN,
+                            .dropout = -1,
+                            .clip = -1,
+                            .weight_decay = -1,
+                            .help = asks_for_help(count, words)};
     if (out->help) return PARE_EXIT_DONE;
     int code = allocate(out, (size_t)count + 1);
     if (code != PARE_EXIT_DONE) return code;

@@ -18,7 +18,11 @@ enum {
     PARE_IN_SWEEP = 32,
     PARE_IN_ROBUST = 64,
     PARE_IN_OVER = 128, /* no command: what a sweep may go over */
+    PARE_IN_RECOVER = 256,
 };
+
+/* Of integers where zero is a choice. */
+#define PARE_NOT_GIVEN UINT32_MAX
 
 typedef enum pare_value_kind {
     PARE_VALUE_FLAG,       /* bool; takes no value */
@@ -105,6 +109,13 @@ typedef struct pare_arguments {
     uint32_t seeds, lipschitz_draws;
     bool ranks, lipschitz;
     double lipschitz_size;
+    /* recover */
+    int preset, wording;
+    const char *data, *curve;
+    uint32_t limit, cutoff, rank, batch, micro_batch, training_steps, validate_every, save_every;
+    uint32_t warmup, decay, validation; /* PARE_NOT_GIVEN */
+    double alpha, dropout, rate, epochs, clip, weight_decay, beta1, beta2;
+    bool train_on_prompt, pack, group_by_length, full, fresh, keep_sparsity, adapter;
     /* eval */
     pare_word_list texts;
     uint32_t window, max_windows;

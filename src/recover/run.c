@@ -23,31 +23,40 @@ static pare_status save(const pare_trainer *trainer, const pare_training_run *ru
     return run->state ? pare_trainer_save(trainer, run->state, run->key) : PARE_OK;
 }
 
-static void tell(const pare_trainer *trainer, double seconds_at_start, uint64_t tokens_at_start) {
+/* What there was when this run began. */
+typedef struct beginning {
+    double seconds;
+    uint64_t tokens, steps;
+} beginning;
+
+static void tell(const pare_trainer *trainer, const beginning *start) {
     const pare_runtime *runtime = trainer->runtime;
     if (!runtime || !runtime->training || !trainer->curve.count) return;
     const pare_curve_point *last = &trainer->curve.list[trainer->curve.count - 1];
-    double seconds = pare_trainer_seconds(trainer) - seconds_at_start;
+    double seconds = pare_trainer_seconds(trainer) - start->seconds;
+    uint64_t steps = trainer->steps_done - start->steps, left = steps_of(trainer) - trainer->steps_done;
     pare_training_state state = {.step = trainer->steps_done,
                                  .steps = steps_of(trainer),
                                  .loss = last->loss,
                                  .validation = trainer->last_validation,
                                  .rate = last->rate,
                                  .tokens_per_second =
-                                     seconds > 0.0 ? (double)(trainer->tokens - tokens_at_start) / seconds : 0.0};
+                                     seconds > 0.0 ? (double)(trainer->tokens - start->tokens) / seconds : 0.0,
+                                 .seconds_left = steps ? seconds / (double)steps * (double)left : NAN};
     runtime->training(runtime->progress_user, &state);
 }
 
 static pare_status go_on(pare_trainer *trainer, const pare_training_run *run) {
-    double start = pare_trainer_seconds(trainer), validation;
-    uint64_t tokens = trainer->tokens, saved = trainer->steps_done;
+    const beginning start = {pare_trainer_seconds(trainer), trainer->tokens, trainer->steps_done};
+    uint64_t saved = trainer->steps_done;
+    double validation;
     while (true) {
         if (is_validation_due(trainer)) PARE_TRY(pare_trainer_validate(trainer, &validation));
         if (saved != trainer->steps_done && falls_on(trainer->steps_done, run->save_every)) {
             PARE_TRY(save(trainer, run));
             saved = trainer->steps_done;
         }
-        tell(trainer, start, tokens);
+        tell(trainer, &start);
         PARE_TRY(pare_progress_report(trainer->runtime, "training", trainer->steps_done, steps_of(trainer)));
         if (trainer->steps_done == steps_of(trainer)) return PARE_OK;
         PARE_TRY(pare_trainer_step(trainer));
