@@ -109,6 +109,11 @@ typedef struct pare_arguments {
     pare_word_list texts;
     uint32_t window, max_windows;
     const char *against;
+    pare_word_list models; /* `model` is the first one */
+    const char *tasks, *data, *items;
+    int task_protocol;
+    uint32_t limit;
+    bool markdown, verbose;
     /* generate */
     const char *prompt;
     uint32_t tokens;
