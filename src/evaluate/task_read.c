@@ -70,6 +70,9 @@ static pare_status read_ready_hellaswag(const pare_json_row *row, const char *la
     const char *query;
     PARE_TRY(pare_task_text(row, row->value, "query", &query));
     out->contexts[0] = pare_format("%s", query);
+    const json_t *original = json_object_get(row->value, "row");
+    json_int_t number = json_integer_value(original);
+    if (json_is_integer(original) && number >= 0 && number <= UINT32_MAX) out->number = (uint32_t)number;
     PARE_TRY(add_endings(row, "choices", false, out));
     return pare_task_gold(row, label, keys, numbers, &out->gold);
 }

@@ -9,7 +9,7 @@ enum { PARE_TASK_CHOICES = 8 };
 
 /* A question with its answers. Texts are freed with free(). */
 typedef struct pare_task_document {
-    uint32_t number; /* of the row in its file, from 0 */
+    uint32_t number; /* of the row in its file, from 0; in an excerpt that says so, in the whole file */
     uint32_t count, gold;
     char *contexts[PARE_TASK_CHOICES];      /* NULL after the first: the first one's */
     char *continuations[PARE_TASK_CHOICES]; /* what the model is to find likely */
