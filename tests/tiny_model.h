@@ -5,6 +5,7 @@
 
 #include "checkpoint/config.h"
 #include "support/dtype.h"
+#include "support/file.h"
 
 #include <ftw.h>
 #include <jansson.h>
@@ -236,6 +237,33 @@ static inline char *tiny_model_write(tiny_model model) {
     }
     free(shards);
     return folder;
+}
+
+/* Gives a single-file checkpoint one more tensor of floats at its end; columns 0: a vector. */
+static inline void tiny_append(const char *folder, const char *name, uint32_t rows, uint32_t columns,
+                               const float *values) {
+    char *path = pare_path_join(folder, "model.safetensors");
+    pare_mapping file;
+    tiny_check(pare_mapping_open(path, &file) == PARE_OK, path);
+    uint64_t length, more = (uint64_t)rows * (columns ? columns : 1) * sizeof *values;
+    memcpy(&length, file.data, sizeof length);
+    json_t *header = json_loadb((const char *)file.data + 8, length, 0, NULL);
+    uint64_t data = file.bytes - 8 - length;
+    json_t *shape =
+        columns ? json_pack("[I,I]", (json_int_t)rows, (json_int_t)columns) : json_pack("[I]", (json_int_t)rows);
+    json_object_set_new(header, name,
+                        json_pack("{s:s,s:o,s:[I,I]}", "dtype", "F32", "shape", shape, "data_offsets", (json_int_t)data,
+                                  (json_int_t)(data + more)));
+    char *text = json_dumps(header, JSON_COMPACT), *bytes = malloc(data + more);
+    tiny_check(text && bytes, "malloc");
+    memcpy(bytes, file.data + 8 + length, data);
+    memcpy(bytes + data, values, more);
+    pare_mapping_close(&file);
+    tiny_write_safetensors(folder, "model.safetensors", text, bytes, data + more);
+    free(bytes);
+    free(text);
+    free(path);
+    json_decref(header);
 }
 
 #endif

@@ -36,16 +36,25 @@ typedef struct pare_attention {
     int64_t key_capacity;  /* token slots per (batch, group) of keys and values; queries are packed */
 } pare_attention;
 
-/* What a weight looks like to the pass: (stored + delta + sigma |stored| z) * column mask. */
+/* scale * B A, a: [rank, columns], b: [rows, rank]. */
+typedef struct pare_low_rank {
+    int64_t rank; /* 0: none */
+    const float *a, *b;
+    float scale;
+    bool keep_zeros; /* not where the stored weight is zero */
+} pare_low_rank;
+
+/* What a weight looks like to the pass: (stored + delta + sigma |stored| z + low rank) * column mask. */
 typedef struct pare_weight_view {
     const void *stored; /* [rows, columns], any alignment */
     pare_dtype dtype;
     const float *delta; /* [rows, columns] or NULL */
     float sigma;        /* 0: no noise */
     uint64_t seed;
-    uint64_t draw;             /* which draw of the noise (step and draw within it) */
-    uint64_t tensor;           /* which tensor */
-    const float *column_scale; /* [columns] factors (a mask), or NULL */
+    uint64_t draw;                 /* which draw of the noise (step and draw within it) */
+    uint64_t tensor;               /* which tensor */
+    const float *column_scale;     /* [columns] factors (a mask), or NULL */
+    const pare_low_rank *low_rank; /* or NULL */
 } pare_weight_view;
 
 /* One proximal gradient step on rows of the displacement (MoreauPruner Algorithm 1, lines 5-7, in delta form):

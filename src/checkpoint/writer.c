@@ -4,6 +4,7 @@
 #include "checkpoint/header.h"
 #include "checkpoint/safetensors.h"
 #include "support/memory.h"
+#include "support/progress.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ typedef struct planned {
 } planned;
 
 struct pare_writer {
-    char *directory;
+    char *directory, *stem;
     planned *tensors;
     size_t count, shard_count;
     uint64_t total;
@@ -39,6 +40,17 @@ static pare_status measure(const pare_declaration *tensor, uint64_t *bytes) {
     return pare_fail(PARE_BAD_ARGUMENT,
                      "a tensor cannot be written under the name %.100s with %d dimensions and that shape", tensor->name,
                      tensor->rank);
+}
+
+pare_status pare_declarations_of(const pare_checkpoint *checkpoint, pare_declaration **out) {
+    size_t count = pare_checkpoint_count(checkpoint);
+    PARE_TRY(pare_alloc(out, count, sizeof **out, "tensor list"));
+    for (size_t i = 0; i < count; i++) {
+        const pare_tensor *tensor = pare_checkpoint_at(checkpoint, i);
+        (*out)[i] = (pare_declaration){.name = tensor->name, .dtype = tensor->dtype, .rank = tensor->rank};
+        memcpy((*out)[i].shape, tensor->shape, sizeof tensor->shape);
+    }
+    return PARE_OK;
 }
 
 pare_status pare_writer_need(const pare_declaration *tensors, size_t count, uint64_t *bytes) {
@@ -74,8 +86,8 @@ static pare_status plan(pare_writer *writer, const pare_declaration *tensors, si
 }
 
 static char *shard_name(const pare_writer *writer, size_t shard) {
-    if (writer->shard_count == 1) return pare_format("model.safetensors");
-    return pare_format("model-%05zu-of-%05zu.safetensors", shard + 1, writer->shard_count);
+    if (writer->shard_count == 1) return pare_format("%s.safetensors", writer->stem);
+    return pare_format("%s-%05zu-of-%05zu.safetensors", writer->stem, shard + 1, writer->shard_count);
 }
 
 /* The header of a shard, freed with json_decref; *data: the bytes of its data section. */
@@ -147,7 +159,7 @@ static pare_status write_index(const pare_writer *writer) {
     json_t *index = json_pack("{s:{s:I},s:o}", "metadata", "total_size", (json_int_t)writer->total, "weight_map", map);
     char *text = json_dumps(index, JSON_INDENT(2) | JSON_SORT_KEYS);
     json_decref(index);
-    char *path = pare_path_join(writer->directory, "model.safetensors.index.json");
+    char *path = pare_format("%s/%s.safetensors.index.json", writer->directory, writer->stem);
     if (status == PARE_OK && !text) status = pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for %s", path);
     if (status == PARE_OK) status = pare_durable_write_text(path, text);
     free(path);
@@ -155,13 +167,14 @@ static pare_status write_index(const pare_writer *writer) {
     return status;
 }
 
-pare_status pare_writer_begin(const char *directory, const pare_declaration *tensors, size_t count,
-                              uint64_t shard_bytes, pare_writer **out) {
+pare_status pare_writer_begin_named(const char *directory, const char *stem, const pare_declaration *tensors,
+                                    size_t count, uint64_t shard_bytes, pare_writer **out) {
     pare_writer *writer;
     json_t *map = NULL;
     *out = NULL;
     PARE_TRY(pare_alloc(&writer, 1, sizeof *writer, "a writer"));
     writer->directory = pare_format("%s", directory);
+    writer->stem = pare_format("%s", stem);
     pare_status status;
     PARE_TRY_GOTO(status, pare_alloc(&writer->buffer, BUFFER_BYTES, 1, "the writer's buffer"), done);
     PARE_TRY_GOTO(status, plan(writer, tensors, count, shard_bytes ? shard_bytes : PARE_SHARD_BYTES), done);
@@ -175,6 +188,11 @@ done:
     else
         pare_writer_close(writer);
     return status;
+}
+
+pare_status pare_writer_begin(const char *directory, const pare_declaration *tensors, size_t count,
+                              uint64_t shard_bytes, pare_writer **out) {
+    return pare_writer_begin_named(directory, "model", tensors, count, shard_bytes, out);
 }
 
 const pare_declaration *pare_writer_current(const pare_writer *writer) {
@@ -222,5 +240,20 @@ void pare_writer_close(pare_writer *writer) {
     pare_free(writer->tensors);
     pare_free(writer->buffer);
     free(writer->directory);
+    free(writer->stem);
     pare_free(writer);
+}
+
+pare_status pare_writer_run(const char *directory, const pare_declaration *tensors, size_t count,
+                            const pare_writing *writing, const pare_runtime *runtime) {
+    pare_writer *writer;
+    PARE_TRY(pare_writer_begin(directory, tensors, count, 0, &writer));
+    pare_status status = PARE_OK;
+    for (size_t i = 0; i < count && status == PARE_OK; i++) {
+        status = writing->write(writing->context, writer, i);
+        if (status == PARE_OK) status = pare_progress_report(runtime, writing->stage, i + 1, count);
+    }
+    if (status == PARE_OK) status = pare_writer_finish(writer);
+    pare_writer_close(writer);
+    return status;
 }

@@ -8,18 +8,25 @@ double pare_source_eps(const pare_source *source) {
     return source->eps_scale > 0.0 ? eps * source->eps_scale : eps;
 }
 
+/* NULL if the stored tensor holds. */
+static const pare_replacement *replacement_of(const pare_source *source, size_t id) {
+    return source->replacement && source->replacement[id].matrix ? &source->replacement[id] : NULL;
+}
+
 static pare_weight_view view_of(const pare_source *source, size_t id) {
     const pare_tensor *tensor = source->model->tensors[id];
     bool noisy = !source->perturbed || source->perturbed[id];
+    const float *instead = source->stored && !replacement_of(source, id) ? source->stored[id] : NULL;
     return (pare_weight_view){
-        .stored = tensor->data,
-        .dtype = tensor->dtype,
+        .stored = instead ? instead : tensor->data,
+        .dtype = instead ? PARE_DTYPE_F32 : tensor->dtype,
         .delta = source->displacement ? source->displacement[id] : NULL,
         .sigma = noisy ? source->sigma : 0.0f,
         .seed = source->seed,
         .draw = source->draw,
         .tensor = id,
         .column_scale = source->column_scale ? source->column_scale[id] : NULL,
+        .low_rank = source->low_rank && source->low_rank[id].rank ? &source->low_rank[id] : NULL,
     };
 }
 
@@ -27,20 +34,15 @@ static const float *row_scale_of(const pare_source *source, size_t id) {
     return source->row_scale ? source->row_scale[id] : NULL;
 }
 
-/* NULL if the stored tensor holds. */
-static const pare_replacement *replacement_of(const pare_source *source, size_t id) {
-    return source->replacement && source->replacement[id].matrix ? &source->replacement[id] : NULL;
-}
-
 bool pare_source_is_composed(const pare_source *source) {
     return source->displacement || source->column_scale || source->row_scale || source->replacement ||
-           source->sigma > 0.0f;
+           source->low_rank || source->stored || source->sigma > 0.0f;
 }
 
 bool pare_source_is_mapped(const pare_source *source, size_t id) {
     pare_weight_view view = view_of(source, id);
     return view.dtype == source->backend->operand && !view.delta && view.sigma <= 0.0f && !view.column_scale &&
-           !row_scale_of(source, id) && !replacement_of(source, id) &&
+           !view.low_rank && !row_scale_of(source, id) && !replacement_of(source, id) &&
            (uintptr_t)view.stored % pare_dtype_size(view.dtype) == 0;
 }
 

@@ -1,6 +1,6 @@
-/* Where a pass takes its weights from: the mapped file, plus a displacement, plus noise, times masks, or
- * what was put in its place. Nothing is ever
- * written into the mapped weights, so nothing has to be restored. */
+/* Where a pass takes its weights from: the mapped file, plus a displacement, plus noise, plus a product of low rank,
+ * times masks, or what was put in its place. Nothing is ever written into the mapped weights, so nothing has to be
+ * restored. */
 #ifndef PARE_MODEL_SOURCE_H
 #define PARE_MODEL_SOURCE_H
 
@@ -18,14 +18,17 @@ typedef struct pare_replacement {
 typedef struct pare_source {
     const pare_model *model;
     const pare_backend *backend;
-    const pare_replacement *replacement; /* [tensor_count], or NULL; these get neither displacement nor noise */
+    const pare_replacement *replacement; /* [tensor_count], or NULL; these get nothing but the masks */
     float **row_scale;     /* [tensor_count] [rows] 1, or 0 for rows that are off; NULL where there are none; or NULL */
     double eps_scale;      /* times the norms' eps; 0: 1 */
     float **displacement;  /* [tensor_count] rows x columns each, NULL where there is none; or NULL */
     const bool *perturbed; /* [tensor_count] tensors that get noise; NULL: all */
     float sigma;           /* relative noise, 0: none */
     uint64_t seed, draw;
-    float **column_scale;   /* [tensor_count] [columns] factors, NULL where there are none; or NULL */
+    float **column_scale;          /* [tensor_count] [columns] factors, NULL where there are none; or NULL */
+    const pare_low_rank *low_rank; /* [tensor_count], rank 0 where there is none; or NULL */
+    float *const *stored; /* [tensor_count] [rows, columns] that stand for the file's values, NULL where these hold; or
+                             NULL */
     const bool *skip_layer; /* [layers] blocks that a pass leaves out: their input passes on as it is; NULL: none */
 } pare_source;
 

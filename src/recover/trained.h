@@ -1,5 +1,5 @@
 /* What is trained: numbers in one flat array, and how a pass over the model feels them. Three kinds: LoRA factors
- * beside the frozen weights (lora.h), LoRA factors whose product is added where the weight is not zero (lora_masked.c),
+ * beside the frozen weights (lora.c), LoRA factors whose product is added where the weight is not zero (lora_masked.c),
  * and the weights themselves (full.c). The optimiser, the checkpoints and the training loop do not know which. */
 #ifndef PARE_RECOVER_TRAINED_H
 #define PARE_RECOVER_TRAINED_H
@@ -22,8 +22,8 @@ struct pare_trained {
 
     /* After value has changed, before the next pass. */
     pare_status (*refresh)(pare_trained *trained);
-    /* Rows [first, first + rows) of a tensor with what was learnt added, float [rows, columns]; and whether training
-     * can have changed the tensor at all. */
+    /* Rows [first, first + rows) of a tensor with what was learnt, float [rows, columns], outputs that an adapter
+     * switches off included; and whether training can have changed the tensor at all. */
     pare_status (*merged)(const pare_trained *trained, size_t id, int64_t first, int64_t rows, float *out);
     bool (*changes)(const pare_trained *trained, size_t id);
     void (*free)(pare_trained *trained);
@@ -49,10 +49,10 @@ typedef struct pare_lora_factors {
 /* LoRA as an adapter of the pass. */
 pare_status pare_trained_lora(const pare_model *model, const pare_backend *backend, const pare_lora_options *options,
                               pare_trained **out);
-/* The factors of a LoRA (of either kind), scale = alpha / rank. */
+/* The factors of a LoRA (of either kind), scale = alpha / rank; rank 0 and scale 0 of anything else. */
 pare_lora_factors pare_lora_factors_of(const pare_trained *lora, size_t id);
 float pare_lora_scale(const pare_trained *lora);
-/* The adapter of a tensor of the first kind, for whoever masks outputs (adapter.keep). */
+/* The adapter of a tensor of the first kind, for whoever masks outputs (adapter.keep); NULL of other kinds. */
 pare_adapter *pare_lora_adapter(pare_trained *lora, size_t id);
 
 /* LoRA that keeps the zeros of a sparse model: the pass sees W + scale (B A) where W is not zero, and the factors'
@@ -60,15 +60,17 @@ pare_adapter *pare_lora_adapter(pare_trained *lora, size_t id);
 pare_status pare_trained_lora_masked(const pare_model *model, const pare_backend *backend,
                                      const pare_lora_options *options, pare_trained **out);
 
-/* All weights, as a displacement of those in the file. keep_zeros: zeros stay zero. fresh: the model's weights do not
- * count; matrices begin as 0.02 z (z normal, O and down divided by sqrt(2 layers)), norms as ones. */
+/* All weights: value is the weights themselves, tensor after tensor by id. keep_zeros: those that are zero in the file
+ * stay zero. fresh: the model's weights do not count; matrices begin as 0.02 z (z normal, O and down divided by sqrt(2
+ * layers)), norms as ones. */
 typedef struct pare_full_options {
     bool keep_zeros, fresh;
     uint64_t seed;
 } pare_full_options;
 pare_status pare_trained_full(const pare_model *model, const pare_backend *backend, const pare_full_options *options,
                               pare_trained **out);
-/* Bytes that the kinds hold, gradients and operands included, for the memory plan. */
+/* Bytes that the kinds hold at most, gradients and operands included, for the memory plan; UINT64_MAX for a rank that
+ * is out of reach. */
 uint64_t pare_trained_lora_bytes(const pare_model *model, const pare_backend *backend,
                                  const pare_lora_options *options);
 uint64_t pare_trained_full_bytes(const pare_model *model);

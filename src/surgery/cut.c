@@ -1,7 +1,6 @@
 #include "surgery/cut.h"
 #include "checkpoint/writer.h"
 #include "support/memory.h"
-#include "support/progress.h"
 #include "surgery/axes.h"
 
 #include <stdio.h>
@@ -172,7 +171,10 @@ static pare_status write_columns(pare_writer *writer, const cut *c) {
     return status;
 }
 
-static pare_status write_tensor(pare_writer *writer, const cut *c, const pare_declaration *declaration) {
+static pare_status write_tensor(void *context, pare_writer *writer, size_t index) {
+    const plan *p = context;
+    const cut *c = &p->cuts[index];
+    const pare_declaration *declaration = &p->declarations[index];
     if (c->repaired) {
         uint64_t bytes = pare_dtype_size(declaration->dtype);
         for (int i = 0; i < declaration->rank; i++)
@@ -183,24 +185,12 @@ static pare_status write_tensor(pare_writer *writer, const cut *c, const pare_de
     return c->axes.columns.units ? write_columns(writer, c) : write_rows(writer, c, NULL);
 }
 
-static pare_status write_plan(const plan *p, const char *directory, const pare_runtime *runtime) {
-    pare_writer *writer;
-    PARE_TRY(pare_writer_begin(directory, p->declarations, p->count, 0, &writer));
-    pare_status status = PARE_OK;
-    for (size_t i = 0; i < p->count && status == PARE_OK; i++) {
-        status = write_tensor(writer, &p->cuts[i], &p->declarations[i]);
-        if (status == PARE_OK) status = pare_progress_report(runtime, "writing", i + 1, p->count);
-    }
-    if (status == PARE_OK) status = pare_writer_finish(writer);
-    pare_writer_close(writer);
-    return status;
-}
-
 pare_status pare_cut_write_axes(const pare_model *model, const pare_selection *selection, const pare_axes *axes,
                                 const pare_repaired *repaired, const char *directory, const pare_runtime *runtime) {
     plan p;
     pare_status status = make_plan(model, selection, axes, repaired, &p);
-    if (status == PARE_OK) status = write_plan(&p, directory, runtime);
+    pare_writing writing = {.write = write_tensor, .context = &p, .stage = "writing"};
+    if (status == PARE_OK) status = pare_writer_run(directory, p.declarations, p.count, &writing, runtime);
     free_plan(&p);
     return status;
 }

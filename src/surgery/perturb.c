@@ -1,7 +1,6 @@
 #include "surgery/perturb.h"
 #include "checkpoint/writer.h"
 #include "support/memory.h"
-#include "support/progress.h"
 #include "support/random.h"
 #include "surgery/axes.h"
 
@@ -17,7 +16,6 @@ enum { CHUNK = 1 << 18, BLOCK = 1 << 12 };
 typedef struct perturbing {
     const pare_model *model;
     const pare_perturbation *how;
-    pare_writer *writer;
     char *stored; /* CHUNK elements as they are written */
 } perturbing;
 
@@ -59,7 +57,7 @@ static const char *kind_name(pare_perturb_kind kind) {
     return kind == PARE_PERTURB_BF16 ? "bf16" : kind == PARE_PERTURB_FP16 ? "fp16" : "noise";
 }
 
-static pare_status perturb_tensor(const perturbing *p, const pare_tensor *tensor, size_t id) {
+static pare_status perturb_tensor(const perturbing *p, pare_writer *writer, const pare_tensor *tensor, size_t id) {
     size_t size = pare_dtype_size(stored_dtype(p, tensor, id));
     for (uint64_t first = 0; first < tensor->count; first += CHUNK) {
         uint64_t count = tensor->count - first < CHUNK ? tensor->count - first : CHUNK, infinite = 0;
@@ -74,44 +72,30 @@ static pare_status perturb_tensor(const perturbing *p, const pare_tensor *tensor
                              pare_checkpoint_file(p->model->checkpoint, tensor->file), tensor->name,
                              kind_name(p->how->kind), (unsigned long long)infinite,
                              (unsigned long long)(first + count));
-        PARE_TRY(pare_writer_write(p->writer, p->stored, count * size));
+        PARE_TRY(pare_writer_write(writer, p->stored, count * size));
     }
     return PARE_OK;
 }
 
-static pare_status declare_all(const perturbing *p, pare_declaration **out) {
-    size_t count = pare_checkpoint_count(p->model->checkpoint);
-    PARE_TRY(pare_alloc(out, count, sizeof **out, "tensor list"));
-    for (size_t i = 0; i < count; i++) {
-        const pare_tensor *tensor = pare_checkpoint_at(p->model->checkpoint, i);
-        (*out)[i] = (pare_declaration){.name = tensor->name,
-                                       .dtype = stored_dtype(p, tensor, pare_tensor_id_of(p->model, tensor)),
-                                       .rank = tensor->rank};
-        memcpy((*out)[i].shape, tensor->shape, sizeof tensor->shape);
-    }
-    return PARE_OK;
-}
-
-static pare_status write_all(perturbing *p, const pare_runtime *runtime) {
-    size_t count = pare_checkpoint_count(p->model->checkpoint);
-    for (size_t i = 0; i < count; i++) {
-        const pare_tensor *tensor = pare_checkpoint_at(p->model->checkpoint, i);
-        size_t id = pare_tensor_id_of(p->model, tensor);
-        PARE_TRY(id < p->model->tensor_count ? perturb_tensor(p, tensor, id)
-                                             : pare_writer_write(p->writer, tensor->data, tensor->bytes));
-        PARE_TRY(pare_progress_report(runtime, "writing the changed model", i + 1, count));
-    }
-    return pare_writer_finish(p->writer);
+static pare_status write_tensor(void *context, pare_writer *writer, size_t index) {
+    const perturbing *p = context;
+    const pare_tensor *tensor = pare_checkpoint_at(p->model->checkpoint, index);
+    size_t id = pare_tensor_id_of(p->model, tensor);
+    if (id < p->model->tensor_count) return perturb_tensor(p, writer, tensor, id);
+    return pare_writer_write(writer, tensor->data, tensor->bytes);
 }
 
 static pare_status write_weights(perturbing *p, const char *folder, const pare_runtime *runtime) {
+    size_t count = pare_checkpoint_count(p->model->checkpoint);
+    pare_writing writing = {.write = write_tensor, .context = p, .stage = "writing the changed model"};
     pare_declaration *list = NULL;
-    pare_status status = declare_all(p, &list);
+    pare_status status = pare_declarations_of(p->model->checkpoint, &list);
+    for (size_t i = 0; i < count && status == PARE_OK; i++) {
+        const pare_tensor *tensor = pare_checkpoint_at(p->model->checkpoint, i);
+        list[i].dtype = stored_dtype(p, tensor, pare_tensor_id_of(p->model, tensor));
+    }
     if (status == PARE_OK) status = pare_alloc_uninitialized(&p->stored, CHUNK, sizeof(float), "changed weights");
-    if (status == PARE_OK)
-        status = pare_writer_begin(folder, list, pare_checkpoint_count(p->model->checkpoint), 0, &p->writer);
-    if (status == PARE_OK) status = write_all(p, runtime);
-    pare_writer_close(p->writer);
+    if (status == PARE_OK) status = pare_writer_run(folder, list, count, &writing, runtime);
     pare_free(p->stored);
     pare_free(list);
     return status;

@@ -3,11 +3,12 @@
 
 #include <string.h>
 
-enum { ROWS = 8, FIRST = 3, COUNT = 4 };
+enum { ROWS = 8, FIRST = 3, COUNT = 4, RANK = 3 };
 
 typedef struct matrix {
     unsigned char *memory; /* holds `stored` one byte off any alignment */
     float *values, *delta, *mask;
+    float *a, *b; /* [RANK, columns], [ROWS, RANK] */
     int64_t columns;
 } matrix;
 
@@ -19,9 +20,25 @@ static matrix matrix_new(pare_dtype dtype, int64_t columns) {
     m.mask = filled(columns, 1.0f);
     for (int64_t i = 0; i < columns; i += 3)
         m.mask[i] = 0.0f;
+    m.a = random_floats(RANK * columns, 3, 0.5f, PARE_DTYPE_F32);
+    m.b = random_floats(ROWS * RANK, 4, 0.5f, PARE_DTYPE_F32);
+    for (int64_t i = 0; i < size; i += 4)
+        m.values[i] = 0.0f;
     m.memory = buffer(size * 4 + 1, 1);
     pare_from_float(m.memory + 1, dtype, m.values, (size_t)size);
     return m;
+}
+
+static void matrix_free(matrix *m) {
+    RELEASE(m->memory, m->values, m->delta, m->mask, m->a, m->b);
+}
+
+/* Sum of the sizes of its terms. */
+static double size_of_low_rank(const matrix *m, int64_t at) {
+    double sum = 0.0;
+    for (int64_t k = 0; k < RANK; k++)
+        sum += fabs((double)m->b[at / m->columns * RANK + k] * (double)m->a[k * m->columns + at % m->columns]);
+    return sum;
 }
 
 /* fp32: a product, two sums and a factor; operands round once more. The bound is relative to the sizes of the terms. */
@@ -36,7 +53,8 @@ static void check_view(const backends *b, const pare_weight_view *view, const ma
     for (int64_t i = 0; i < size; i++) {
         int64_t at = FIRST * m->columns + i;
         double terms = fabs((double)m->values[at]) * (1.0 + 6.0 * (double)view->sigma) + fabs((double)m->delta[at]);
-        double bound = 4.0 * UNIT_FP32 * terms;
+        terms += view->low_rank ? 0.5 * size_of_low_rank(m, at) : 0.0;
+        double bound = (4.0 + RANK) * UNIT_FP32 * terms;
         check_near((double)as_float[i], (double)expected[i], bound, "float", i);
         check_near((double)as_operand[i], (double)expected[i], bound + b->unit * fabs((double)expected[i]), "operand",
                    i);
@@ -53,7 +71,9 @@ static void every_view(void **state) {
     for (int64_t d = 0; d < LENGTH(dtypes); d++)
         for (int64_t w = 0; w < LENGTH(widths); w++) {
             matrix m = matrix_new(dtypes[d], widths[w]);
-            for (int parts = 0; parts < 8; parts++) {
+            for (int parts = 0; parts < 32; parts++) {
+                pare_low_rank low_rank = {
+                    .rank = RANK, .a = m.a, .b = m.b, .scale = 0.5f, .keep_zeros = (parts & 16) != 0};
                 pare_weight_view view = {.stored = m.memory + 1,
                                          .dtype = dtypes[d],
                                          .delta = parts & 1 ? m.delta : NULL,
@@ -61,11 +81,34 @@ static void every_view(void **state) {
                                          .seed = 42,
                                          .draw = 7,
                                          .tensor = 11,
-                                         .column_scale = parts & 4 ? m.mask : NULL};
+                                         .column_scale = parts & 4 ? m.mask : NULL,
+                                         .low_rank = parts & 8 ? &low_rank : NULL};
                 check_view(b, &view, &m);
             }
-            RELEASE(m.memory, m.values, m.delta, m.mask);
+            matrix_free(&m);
         }
+}
+
+/* The plain formula, W + s B A, and zeros that stay. */
+static void a_low_rank_term_is_added_where_it_should_be(void **state) {
+    const backends *b = backends_of(state);
+    enum { COLUMNS = 301 };
+    matrix m = matrix_new(PARE_DTYPE_F32, COLUMNS);
+    float *out = floats(ROWS * COLUMNS);
+    for (int keep = 0; keep < 2; keep++) {
+        pare_low_rank low_rank = {.rank = RANK, .a = m.a, .b = m.b, .scale = 2.0f, .keep_zeros = keep};
+        pare_weight_view view = {.stored = m.memory + 1, .dtype = PARE_DTYPE_F32, .low_rank = &low_rank};
+        b->tested->operations->compose_float(b->tested, &view, 0, ROWS, COLUMNS, out);
+        for (int64_t at = 0; at < ROWS * COLUMNS; at++) {
+            double expected = (double)m.values[at];
+            for (int64_t k = 0; k < RANK && !(keep && m.values[at] == 0.0f); k++)
+                expected += 2.0 * (double)m.b[at / COLUMNS * RANK + k] * (double)m.a[k * COLUMNS + at % COLUMNS];
+            double bound = 4.0 * UNIT_FP32 * (fabs((double)m.values[at]) + 2.0 * size_of_low_rank(&m, at));
+            check_near((double)out[at], expected, bound, "element", at);
+        }
+    }
+    RELEASE(out);
+    matrix_free(&m);
 }
 
 /* Without noise and displacement, float output of a stored float is the stored bits. */
@@ -76,7 +119,8 @@ static void plain_weights_are_copied(void **state) {
     float *out = floats(ROWS * 33);
     b->tested->operations->compose_float(b->tested, &view, 0, ROWS, 33, out);
     assert_memory_equal(out, m.values, ROWS * 33 * sizeof *out);
-    RELEASE(out, m.memory, m.values, m.delta, m.mask);
+    RELEASE(out);
+    matrix_free(&m);
 }
 
 /* Rows composed one by one carry the same noise as rows composed together. */
@@ -89,11 +133,13 @@ static void noise_depends_on_the_place_only(void **state) {
     for (int64_t row = 0; row < ROWS; row++)
         b->tested->operations->compose_float(b->tested, &view, row, 1, 101, apart + row * 101);
     assert_memory_equal(together, apart, ROWS * 101 * sizeof *apart);
-    RELEASE(together, apart, m.memory, m.values, m.delta, m.mask);
+    RELEASE(together, apart);
+    matrix_free(&m);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {WITH_FP32(every_view), WITH_BF16(every_view),
+                                       WITH_FP32(a_low_rank_term_is_added_where_it_should_be),
                                        WITH_FP32(plain_weights_are_copied), WITH_FP32(noise_depends_on_the_place_only)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

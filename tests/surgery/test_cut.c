@@ -168,28 +168,6 @@ static void nothing_removed(void **state) {
     cut_model_close(&c);
 }
 
-/* Gives a written single-file checkpoint one more tensor of 4 floats at its end. */
-static void append_tensor(const char *folder, const char *name, const float values[4]) {
-    pare_checkpoint *checkpoint;
-    assert_int_equal(pare_checkpoint_open(folder, &checkpoint), PARE_OK);
-    const pare_mapping *file = pare_checkpoint_mapping(checkpoint, 0);
-    uint64_t length;
-    memcpy(&length, file->data, sizeof length);
-    json_t *header = json_loadb((const char *)file->data + 8, length, 0, NULL);
-    uint64_t data = file->bytes - 8 - length;
-    json_object_set_new(header, name,
-                        json_pack("{s:s,s:[i],s:[I,I]}", "dtype", "F32", "shape", 4, "data_offsets", (json_int_t)data,
-                                  (json_int_t)data + 16));
-    char *text = json_dumps(header, JSON_COMPACT), *bytes = malloc(data + 16);
-    memcpy(bytes, file->data + 8 + length, data);
-    memcpy(bytes + data, values, 16);
-    pare_checkpoint_close(checkpoint);
-    tiny_write_safetensors(folder, "model.safetensors", text, bytes, data + 16);
-    free(bytes);
-    free(text);
-    json_decref(header);
-}
-
 /* rotary_emb.inv_freq of old checkpoints keeps to its layer; one that names no layer of the model stays as it is. */
 static void tensors_that_are_not_used(void **state) {
     (void)state;
@@ -204,7 +182,7 @@ static void tensors_that_are_not_used(void **state) {
     cut_model c = cut_model_open((tiny_model){.layers = 4, .ffn = 40}, false, 4);
     pare_model_close(c.model);
     for (int i = 0; i < NAMES; i++)
-        append_tensor(c.folder, names[i].before, (const float[4]){(float)i, 0.25f, 0.0625f, -0.0f});
+        tiny_append(c.folder, names[i].before, 4, 0, (const float[4]){(float)i, 0.25f, 0.0625f, -0.0f});
     assert_int_equal(pare_model_open(c.folder, &c.model), PARE_OK);
     cut_model_reduce(&c, CUT_HIDDEN | CUT_LAYERS, 1);
     pare_model *written;

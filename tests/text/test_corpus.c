@@ -1,5 +1,5 @@
 /* Windows from files of every kind, and a sentence for every file that cannot give them. */
-#include "shared.h"
+#include "byte_fixture.h"
 #include "support/memory.h"
 #include "text/corpus.h"
 
@@ -7,68 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/pare-corpus-XXXXXX";
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return rmdir(folder);
-}
-
-static char *write_file(const char *name, const void *data, size_t bytes) {
-    char *path = pare_path_join(folder, name);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(data, 1, bytes, file), bytes);
-    assert_int_equal(fclose(file), 0);
-    return path;
-}
-
-static void remove_file(char *path) {
-    unlink(path);
-    free(path);
-}
-
-/* Words of one byte-level token per byte: ids are bytes, BOS is 256 and is put in front. */
-static pare_tokenizer *make_tokenizer(void) {
-    json_t *vocabulary = json_object();
-    for (int byte = 0, spelled = 256; byte < 256; byte++) {
-        bool printable = (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte != 0xAD);
-        int code = printable ? byte : spelled++;
-        char text[3] = {(char)code, 0, 0};
-        if (code >= 0x80) {
-            text[0] = (char)(0xC0 | code >> 6);
-            text[1] = (char)(0x80 | (code & 0x3F));
-        }
-        json_object_set_new(vocabulary, text, json_integer(byte));
-    }
-    json_t *json =
-        json_pack("{s:{s:s, s:o, s:[]}, s:{s:s, s:b, s:b}, s:{s:s}, s:[{s:i, s:s, s:b}],"
-                  " s:{s:s, s:[{s:{s:s}}, {s:{s:s}}], s:{s:{s:[i]}}}}",
-                  "model", "type", "BPE", "vocab", vocabulary, "merges", "pre_tokenizer", "type", "ByteLevel",
-                  "add_prefix_space", 0, "use_regex", 0, "decoder", "type", "ByteLevel", "added_tokens", "id", 256,
-                  "content", "<s>", "special", 1, "post_processor", "type", "TemplateProcessing", "single",
-                  "SpecialToken", "id", "<s>", "Sequence", "id", "A", "special_tokens", "<s>", "ids", 256);
-    assert_non_null(json);
-    char *text = json_dumps(json, 0), *path = write_file("tokenizer.json", text, strlen(text));
-    pare_tokenizer *tokenizer;
-    assert_ok(pare_tokenizer_open(path, &tokenizer));
-    assert_int_equal(pare_tokenizer_bos(tokenizer), 256);
-    assert_true(pare_tokenizer_adds_bos(tokenizer));
-    assert_int_equal(pare_tokenizer_size(tokenizer), 257);
-    free(text);
-    json_decref(json);
-    remove_file(path);
-    return tokenizer;
-}
-
 static void expect_failure(const char *name, const void *data, size_t bytes, pare_window_request request,
                            const char *words) {
-    pare_tokenizer *tokenizer = make_tokenizer();
+    pare_tokenizer *tokenizer = make_tokenizer(false);
     char *path = write_file(name, data, bytes);
     pare_windows windows;
     request.path = path;
@@ -120,7 +61,7 @@ static void test_documents(void **state) {
         memset(text + i * 22, 'a' + i, 20);
         memcpy(text + i * 22 + 20, "\n\n", 2);
     }
-    pare_tokenizer *tokenizer = make_tokenizer();
+    pare_tokenizer *tokenizer = make_tokenizer(false);
     char *path = write_file("letters.txt", text, sizeof text);
     pare_window_request request = {.path = path, .count = 26, .length = 20, .seed = 3};
     pare_windows windows, again, other;
@@ -153,7 +94,7 @@ static void test_documents(void **state) {
 /* A text of consecutive two-byte numbers: windows of the stream must not overlap. Also above the size from which only
  * parts are tokenised. */
 static void check_stream(size_t lines) {
-    pare_tokenizer *tokenizer = make_tokenizer();
+    pare_tokenizer *tokenizer = make_tokenizer(false);
     char *text = malloc(lines * 8 + 1);
     assert_non_null(text);
     for (size_t i = 0; i < lines; i++) {
@@ -190,7 +131,7 @@ static void test_stream(void **state) {
 
 static void test_rows_and_ids(void **state) {
     (void)state;
-    pare_tokenizer *tokenizer = make_tokenizer();
+    pare_tokenizer *tokenizer = make_tokenizer(false);
     static const char rows[] = "{\"text\": \"abc\"}\n\n{\"text\": \"def\"}\n", list[] = "[\"abc\", \"def\"]",
                       ids[] = "[[1, 2, 3], [4, 5, 6]]";
     char *paths[3] = {write_file("rows.jsonl", rows, sizeof rows - 1), write_file("list.json", list, sizeof list - 1),

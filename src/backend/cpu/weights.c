@@ -35,16 +35,40 @@ static void prefetch_piece(const pare_weight_view *view, int64_t at, int64_t end
     if (view->delta) prefetch(view->delta + at, n * sizeof *view->delta);
 }
 
-/* piece: elements [at, at + n) of the tensor; column: the column of the first of them; n stays inside one row. */
-static void compose_piece(const pare_weight_view *view, int64_t at, int64_t column, int64_t n, float *piece) {
-    float noise[COMPOSE_PIECE];
+PARE_VECTORIZE static void add_scaled(float *restrict sum, const float *restrict row, float factor, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        sum[i] += factor * row[i];
+}
+
+/* out = scale * sum, 0 where `stored` is 0 */
+PARE_VECTORIZE static void finish_low_rank(float *restrict sum, const float *restrict stored, float scale, bool keep,
+                                           int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        sum[i] = keep && !(fabsf(stored[i]) > 0.0f) ? 0.0f : scale * sum[i];
+}
+
+/* sum: [n] elements of the low-rank term from (row, column) on; stored: [n] the weights there. */
+static void low_rank_piece(const pare_low_rank *low_rank, int64_t row, int64_t columns, int64_t column, int64_t n,
+                           const float *stored, float *sum) {
+    memset(sum, 0, (size_t)n * sizeof *sum);
+    for (int64_t k = 0; k < low_rank->rank; k++)
+        add_scaled(sum, low_rank->a + k * columns + column, low_rank->b[row * low_rank->rank + k], n);
+    finish_low_rank(sum, stored, low_rank->scale, low_rank->keep_zeros, n);
+}
+
+/* piece: elements [at, at + n) of the tensor, all inside one row. */
+static void compose_piece(const pare_weight_view *view, int64_t at, int64_t columns, int64_t n, float *piece) {
+    float noise[COMPOSE_PIECE], low_rank[COMPOSE_PIECE];
+    int64_t column = at % columns;
     const char *stored = (const char *)view->stored + (size_t)at * pare_dtype_size(view->dtype);
     pare_to_float(piece, stored, view->dtype, (size_t)n);
+    if (view->low_rank) low_rank_piece(view->low_rank, at / columns, columns, column, n, piece, low_rank);
     if (view->sigma > 0.0f) {
         pare_normal_fill(noise, view->seed, view->draw, view->tensor, (uint64_t)at, (size_t)n);
         add_noise(piece, noise, view->sigma, n);
     }
     if (view->delta) add(piece, view->delta + at, n);
+    if (view->low_rank) add(piece, low_rank, n);
     if (view->column_scale) multiply(piece, view->column_scale + column, n);
 }
 
@@ -57,7 +81,7 @@ static void compose_rows(const pare_weight_view *view, int64_t first, int64_t ro
         int64_t count = columns - column < COMPOSE_PIECE ? columns - column : COMPOSE_PIECE;
         float piece[COMPOSE_PIECE];
         prefetch_piece(view, at + count, end);
-        compose_piece(view, at, column, count, piece);
+        compose_piece(view, at, columns, count, piece);
         pare_from_float(out + (size_t)(row * columns + column) * pare_dtype_size(dtype), dtype, piece, (size_t)count);
     }
 }

@@ -4,6 +4,14 @@
 
 #include <math.h>
 
+/* Element (row, column) of the low-rank term. */
+static double low_rank_at(const pare_low_rank *low_rank, int64_t row, int64_t column, int64_t columns) {
+    double sum = 0.0;
+    for (int64_t k = 0; k < low_rank->rank; k++)
+        sum += (double)low_rank->b[row * low_rank->rank + k] * (double)low_rank->a[k * columns + column];
+    return (double)low_rank->scale * sum;
+}
+
 void pare_reference_compose_float(const pare_backend *backend, const pare_weight_view *view, int64_t first,
                                   int64_t rows, int64_t columns, float *out) {
     (void)backend;
@@ -14,6 +22,8 @@ void pare_reference_compose_float(const pare_backend *backend, const pare_weight
         if (view->sigma > 0.0f) pare_normal_fill(&noise, view->seed, view->draw, view->tensor, (uint64_t)at, 1);
         double value = (double)stored + (double)view->sigma * fabs((double)stored) * (double)noise;
         if (view->delta) value += (double)view->delta[at];
+        if (view->low_rank && !(view->low_rank->keep_zeros && stored == 0.0f))
+            value += low_rank_at(view->low_rank, at / columns, at % columns, columns);
         if (view->column_scale) value *= (double)view->column_scale[i % columns];
         out[i] = (float)value;
     }

@@ -1,0 +1,140 @@
+#include "text/examples.h"
+#include "support/memory.h"
+#include "text/corpus_internal.h"
+#include "text/examples_internal.h"
+
+enum { SMALLEST_CUTOFF = 2 };
+
+void pare_examples_free(pare_examples *examples) {
+    pare_free(examples->ids);
+    pare_free(examples->learnt);
+    pare_free(examples->list);
+    *examples = (pare_examples){0};
+}
+
+pare_status pare_example_encode(pare_example_builder *builder, size_t prompt_bytes, bool bos, size_t *prompt) {
+    const pare_tokenizer *tokenizer = builder->tokenizer;
+    pare_id_list *row = &builder->row;
+    size_t start = row->count;
+    int64_t eos = pare_tokenizer_eos(tokenizer);
+    builder->alone.count = 0;
+    if (prompt_bytes) PARE_TRY(pare_corpus_encode(tokenizer, builder->text.data, prompt_bytes, bos, &builder->alone));
+    *prompt = builder->alone.count;
+    PARE_TRY(pare_corpus_encode(tokenizer, builder->text.data, builder->text.bytes, bos, row));
+    bool ended = row->count > start && row->ids[row->count - 1] == (uint32_t)eos;
+    return eos < 0 || ended ? PARE_OK : pare_id_list_add(row, (uint32_t)eos);
+}
+
+static pare_status add_example(pare_example_builder *builder, size_t start, uint32_t count, uint32_t prompt) {
+    if (builder->count == builder->room) {
+        size_t room = builder->room ? builder->room * 2 : 256;
+        pare_example *list;
+        PARE_TRY(pare_alloc_uninitialized(&list, room, sizeof *list, "the list of examples"));
+        if (builder->count) memcpy(list, builder->list, builder->count * sizeof *list);
+        pare_free(builder->list);
+        builder->list = list;
+        builder->room = room;
+    }
+    builder->list[builder->count++] = (pare_example){builder->ids.count, count, prompt};
+    return pare_id_list_append(&builder->ids, builder->row.ids + start, count);
+}
+
+/* Whether anything but the first id is learnt, which nothing predicts. */
+static bool has_targets(const pare_example_builder *builder, uint32_t count, size_t prompt) {
+    uint32_t first = prompt > 1 ? (uint32_t)prompt : 1;
+    if (!builder->marks.bytes) return first < count;
+    return first < count && memchr(builder->marks.data + first, 1, count - first);
+}
+
+pare_status pare_example_finish(pare_example_builder *builder, size_t prompt) {
+    uint32_t cutoff = builder->request->cutoff;
+    uint32_t count = builder->row.count < cutoff ? (uint32_t)builder->row.count : cutoff;
+    if (builder->request->train_on_prompt) prompt = 0;
+    if (prompt >= count || !has_targets(builder, count, prompt)) {
+        builder->dropped++;
+        return PARE_OK;
+    }
+    builder->shortened += builder->row.count > cutoff;
+    PARE_TRY(add_example(builder, 0, count, (uint32_t)prompt));
+    return builder->marks.bytes ? pare_buffer_append(&builder->learnt, builder->marks.data, count) : PARE_OK;
+}
+
+pare_status pare_example_divide(pare_example_builder *builder) {
+    size_t count = builder->row.count, limit = builder->request->limit;
+    bool stream = !builder->kind;
+    uint32_t cutoff = builder->request->cutoff;
+    if (count < SMALLEST_CUTOFF) builder->dropped++;
+    for (size_t at = 0; count - at >= SMALLEST_CUTOFF && (!stream || !limit || builder->count < limit);) {
+        uint32_t taken = count - at < cutoff ? (uint32_t)(count - at) : cutoff;
+        PARE_TRY(add_example(builder, at, taken, 0));
+        at += taken;
+        if (count - at == 1) builder->shortened++; /* a single token teaches nothing */
+    }
+    return PARE_OK;
+}
+
+/* The whole file as one stream. */
+static pare_status read_plain(pare_example_builder *builder) {
+    const pare_examples_request *request = builder->request;
+    pare_documents documents;
+    if (!builder->tokenizer)
+        return pare_fail(PARE_FORMAT_ERROR, "%s has text, and there is no tokenizer to read it with", request->path);
+    PARE_TRY(pare_documents_open(request->path, NULL, false, &documents));
+    pare_status status = pare_corpus_encode_prefix(builder->tokenizer, &documents,
+                                                   (uint64_t)request->limit * request->cutoff, &builder->row);
+    pare_documents_close(&documents);
+    return status == PARE_OK ? pare_example_divide(builder) : status;
+}
+
+static pare_status read_rows(pare_example_builder *builder) {
+    const pare_examples_request *request = builder->request;
+    pare_mapping file;
+    PARE_TRY(pare_mapping_open(request->path, &file));
+    pare_status status = PARE_OK;
+    if (!file.bytes)
+        status = pare_fail(PARE_FORMAT_ERROR, "%s is empty; give a file with training examples", request->path);
+    if (status == PARE_OK)
+        status = pare_json_rows_read(request->path, (const char *)file.data, (size_t)file.bytes, request->limit,
+                                     pare_example_read_row, builder);
+    pare_mapping_close(&file);
+    return status;
+}
+
+static pare_status refuse_none(const pare_example_builder *builder) {
+    const pare_examples_request *request = builder->request;
+    if (!builder->dropped)
+        return pare_fail(PARE_FORMAT_ERROR, "%s has no rows; give a file with training examples", request->path);
+    return pare_fail(
+        PARE_FORMAT_ERROR,
+        "%s leaves nothing to learn: all of its %zu rows have no answer, or none within %u tokens; choose a "
+        "longer cutoff or other data",
+        request->path, builder->dropped, request->cutoff);
+}
+
+static pare_status read_file(pare_example_builder *builder) {
+    const pare_examples_request *request = builder->request;
+    if (request->cutoff < SMALLEST_CUTOFF)
+        return pare_fail(PARE_BAD_ARGUMENT, "a cutoff of %u tokens leaves nothing to predict; choose 2 or more",
+                         request->cutoff);
+    PARE_TRY(pare_json_form_of(request->path) == PARE_JSON_NONE ? read_plain(builder) : read_rows(builder));
+    return builder->count ? PARE_OK : refuse_none(builder);
+}
+
+pare_status pare_examples_read(const pare_tokenizer *tokenizer, const pare_examples_request *request,
+                               pare_examples *out) {
+    pare_example_builder builder = {.tokenizer = tokenizer, .request = request};
+    *out = (pare_examples){0};
+    pare_status status = read_file(&builder);
+    pare_buffer_free(&builder.text);
+    pare_buffer_free(&builder.marks);
+    pare_id_list_free(&builder.row);
+    pare_id_list_free(&builder.alone);
+    *out = (pare_examples){.ids = builder.ids.ids,
+                           .learnt = (uint8_t *)builder.learnt.data,
+                           .list = builder.list,
+                           .count = builder.count,
+                           .shortened = builder.shortened,
+                           .dropped = builder.dropped};
+    if (status != PARE_OK) pare_examples_free(out);
+    return status;
+}
