@@ -149,14 +149,14 @@ static void logits_gradient(bench *b, int variant) {
 static const int64_t attention_elements = (int64_t)TOKENS * HEADS * HEAD;
 
 static void attention_forward(bench *b, int variant) {
-    pare_attention s = {TOKENS / variant, HEADS, 1, HEAD, variant, variant, variant};
+    pare_attention s = {TOKENS / variant, HEADS, 1, HEAD, variant, variant, variant, NULL, NULL};
     b->backend->operations->attention_forward(b->backend, &s, b->operand_a, b->operand_b,
                                               pare_operand_at(b->backend, b->operand_b, attention_elements), b->c,
                                               b->d);
 }
 
 static void attention_backward(bench *b, int variant) {
-    pare_attention s = {TOKENS / variant, HEADS, 1, HEAD, variant, variant, variant};
+    pare_attention s = {TOKENS / variant, HEADS, 1, HEAD, variant, variant, variant, NULL, NULL};
     const void *v = pare_operand_at(b->backend, b->operand_b, attention_elements);
     const void *dout = pare_operand_at(b->backend, b->operand_b, 2 * attention_elements);
     b->backend->operations->attention_backward(b->backend, &s, b->operand_a, b->operand_b, v, b->c, b->d, dout, b->a,

@@ -26,14 +26,18 @@ typedef struct pare_matmul {
 
 typedef struct pare_heads {
     int64_t batch, tokens, groups, shared, head;
-    int64_t capacity; /* token slots per (batch, group) in the head-major buffer */
-    int64_t offset;   /* slot of the first token */
+    int64_t capacity;         /* token slots per (batch, group) in the head-major buffer */
+    int64_t offset;           /* slot of the first token */
+    const int32_t *positions; /* [batch, tokens] rows of the rotation; NULL: each token's slot */
 } pare_heads;
 
 typedef struct pare_attention {
     int64_t batch, groups, shared, head;
     int64_t queries, keys; /* tokens; query i sees keys 0 .. keys - queries + i */
     int64_t key_capacity;  /* token slots per (batch, group) of keys and values; queries are packed */
+    /* Where keys == queries, query t may be kept from some of these: it sees keys [0, prefix[t]) and [start[t], t],
+     * with 0 <= prefix[t] <= start[t] <= t. Both [batch, queries]; NULL: zeros. */
+    const int32_t *start, *prefix;
 } pare_attention;
 
 /* scale * B A, a: [rank, columns], b: [rows, rank]. */
@@ -87,7 +91,7 @@ typedef struct pare_backend_operations {
 
     /* Token-major float [batch * tokens, groups * shared * head] -> head-major operand, rotated by position if
      * `rotation` is given: float [positions, head], cosines then sines of the head/2 angles, its first row being slot
-     * 0. */
+     * 0 or position 0. */
     void (*split_heads)(const pare_backend *backend, const pare_heads *heads, const float *in, const float *rotation,
                         void *out);
     /* Head-major float -> token-major operand, rotated back if `rotation` is given. */

@@ -94,7 +94,9 @@ typedef struct pare_block {
     /* Keys and values of earlier tokens, for generation; NULL: none. [batch, groups, cache_capacity, head] */
     void *cache_k, *cache_v;
     int64_t cache_capacity, cache_tokens;
-    const pare_observer *observer; /* of the inputs of the linear layers; NULL: none */
+    const pare_observer *observer;             /* of the inputs of the linear layers; NULL: none */
+    const int32_t *positions, *start, *shared; /* [batch, length], as in layout.h; NULL: the usual; not with a cache */
+    int64_t attention_batch;                   /* sequences that attention works on at a time; 0: all */
 } pare_block;
 
 enum { PARE_SAMPLES_PARTS = 3 };
@@ -106,6 +108,7 @@ typedef struct pare_block_room {
     const float *rotation;
     pare_activations *activations;
     int64_t batch, length;
+    int64_t attention_batch; /* as in pare_block */
 } pare_block_room;
 
 /* The block of `layer` with its weights as the source has them now; composed ones are in `room` until the next call. */

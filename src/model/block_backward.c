@@ -1,3 +1,4 @@
+#include "model/block_heads.h"
 #include "model/block_linear.h"
 
 #include <string.h>
@@ -37,35 +38,12 @@ static pare_status ffn_backward(const pare_block *block, const pare_block_gradie
 /* Leaves dQ, dK, dV as token-major operands in a->dgate, a->dup and a->dout. */
 static pare_status attention_backward(const pare_block *block, const pare_block_gradients *g, float *dx) {
     const pare_backend *backend = block->backend;
-    const pare_backend_operations *ops = backend->operations;
     pare_activations *a = block->activations;
     int64_t n = block->batch * block->length, d = block->hidden;
-    pare_attention shape = {.batch = block->batch,
-                            .groups = block->widths.kv_heads,
-                            .shared = pare_widths_shared(&block->widths),
-                            .head = block->head,
-                            .queries = block->length,
-                            .keys = block->length,
-                            .key_capacity = block->length};
-    pare_heads queries = {.batch = block->batch,
-                          .tokens = block->length,
-                          .groups = shape.groups,
-                          .shared = shape.shared,
-                          .head = block->head,
-                          .capacity = block->length};
-    pare_heads keys = queries;
-    keys.shared = 1;
-
-    ops->to_operand(backend, dx, n * d, a->dout);
+    backend->operations->to_operand(backend, dx, n * d, a->dout);
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_O, a->dout, a->merged));
     PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_O, a->dout, false, a->wide));
-    ops->split_heads(backend, &queries, a->wide, NULL, a->dgate);
-    PARE_TRY(ops->attention_backward(backend, &shape, a->q, a->k, a->v, a->attended, a->logsum, a->dgate, a->wide,
-                                     a->dk, a->dv));
-    ops->merge_heads(backend, &queries, a->wide, block->rotation, a->dgate);
-    ops->merge_heads(backend, &keys, a->dk, block->rotation, a->dup);
-    ops->merge_heads(backend, &keys, a->dv, NULL, a->dout);
-    return PARE_OK;
+    return pare_heads_attend_backward(block);
 }
 
 pare_status pare_block_backward(const pare_block *block, const pare_block_gradients *g, const float *x, float *dx,

@@ -1,54 +1,16 @@
+#include "model/block_heads.h"
 #include "model/block_linear.h"
 
 #include <string.h>
 
 /* Queries, keys and values of normed1, as head-major operands; keys and values go behind the cached ones. */
 static pare_status project_heads(const pare_block *block) {
-    const pare_backend_operations *ops = block->backend->operations;
+    static const pare_role roles[] = {PARE_ROLE_Q, PARE_ROLE_K, PARE_ROLE_V};
     pare_activations *a = block->activations;
-    int64_t groups = block->widths.kv_heads, shared = pare_widths_shared(&block->widths);
-    bool cached = block->cache_k != NULL;
-    pare_heads queries = {.batch = block->batch,
-                          .tokens = block->length,
-                          .groups = groups,
-                          .shared = shared,
-                          .head = block->head,
-                          .capacity = block->length};
-    pare_heads keys = queries;
-    keys.shared = 1;
-    keys.capacity = cached ? block->cache_capacity : block->length;
-    keys.offset = cached ? block->cache_tokens : 0;
-    const float *key_rotation = block->rotation - keys.offset * block->head;
-
-    PARE_TRY(pare_linear_forward(block, PARE_ROLE_Q, a->normed1, false, a->wide));
-    ops->split_heads(block->backend, &queries, a->wide, block->rotation, a->q);
-    PARE_TRY(pare_linear_forward(block, PARE_ROLE_K, a->normed1, false, a->wide));
-    ops->split_heads(block->backend, &keys, a->wide, key_rotation, cached ? block->cache_k : a->k);
-    PARE_TRY(pare_linear_forward(block, PARE_ROLE_V, a->normed1, false, a->wide));
-    ops->split_heads(block->backend, &keys, a->wide, NULL, cached ? block->cache_v : a->v);
-    return PARE_OK;
-}
-
-static pare_status attend(const pare_block *block) {
-    const pare_backend_operations *ops = block->backend->operations;
-    pare_activations *a = block->activations;
-    bool cached = block->cache_k != NULL;
-    pare_attention shape = {.batch = block->batch,
-                            .groups = block->widths.kv_heads,
-                            .shared = pare_widths_shared(&block->widths),
-                            .head = block->head,
-                            .queries = block->length,
-                            .keys = cached ? block->cache_tokens + block->length : block->length,
-                            .key_capacity = cached ? block->cache_capacity : block->length};
-    PARE_TRY(ops->attention_forward(block->backend, &shape, a->q, cached ? block->cache_k : a->k,
-                                    cached ? block->cache_v : a->v, a->attended, a->logsum));
-    pare_heads merged = {.batch = block->batch,
-                         .tokens = block->length,
-                         .groups = shape.groups,
-                         .shared = shape.shared,
-                         .head = block->head,
-                         .capacity = block->length};
-    ops->merge_heads(block->backend, &merged, a->attended, NULL, a->merged);
+    for (int i = 0; i < 3; i++) {
+        PARE_TRY(pare_linear_forward(block, roles[i], a->normed1, false, a->wide));
+        pare_heads_split(block, roles[i], a->wide);
+    }
     return PARE_OK;
 }
 
@@ -76,7 +38,7 @@ pare_status pare_block_attend(const pare_block *block, const float *x) {
     pare_activations *a = block->activations;
     PARE_TRY(pare_block_attention_input(block, x));
     PARE_TRY(project_heads(block));
-    PARE_TRY(attend(block));
+    PARE_TRY(pare_heads_attend(block));
     return observe(block, PARE_INPUT_O, a->merged, (int64_t)block->widths.heads * block->head, false);
 }
 

@@ -11,7 +11,8 @@ pare_block pare_block_of(const pare_source *source, uint32_t layer, const pare_b
                         .rotation = room->rotation,
                         .layer = layer,
                         .widths = config->widths[layer],
-                        .activations = room->activations};
+                        .activations = room->activations,
+                        .attention_batch = room->attention_batch};
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
         block.weights.matrix[role] =
             pare_source_operand(source, pare_tensor_id(layer, (pare_role)role), room->matrices[role]);

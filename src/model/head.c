@@ -1,5 +1,6 @@
 /* The LM head and its loss. Logits exist in tiles of PARE_HEAD_TOKENS x PARE_HEAD_VOCABULARY only: a first sweep over
- * the vocabulary finds each token's log-sum-exp, a second makes the logits again and turns them into gradients. */
+ * the vocabulary finds the log-sum-exp of each token that has a target, a second makes the logits again and turns them
+ * into gradients. Tokens without a target have no logits: the rows of the others are gathered tile by tile. */
 #include "model/pass_internal.h"
 
 #include <math.h>
@@ -19,59 +20,84 @@ static vocabulary_chunk chunk_at(const pare_pass *pass, const pare_source *sourc
     return chunk;
 }
 
-/* logits: float [tokens, chunk.rows] of tokens [first, first + tokens) */
-static pare_status chunk_logits(const pare_pass *pass, const vocabulary_chunk *chunk, int64_t first, int64_t tokens,
+/* logits: float [tokens, chunk.rows]; final: operand [tokens, d] */
+static pare_status chunk_logits(const pare_pass *pass, const vocabulary_chunk *chunk, const void *final, int64_t tokens,
                                 float *logits) {
     int64_t d = pass->model->config.hidden;
     pare_matmul shape = {.batch = 1, .m = tokens, .n = chunk->rows, .k = d, .transpose_b = true};
-    return pass->backend->operations->matmul(
-        pass->backend, &shape, pare_operand_at(pass->backend, pass->final, first * d), chunk->weights, logits);
+    return pass->backend->operations->matmul(pass->backend, &shape, final, chunk->weights, logits);
 }
 
 static int64_t token_step(int64_t tokens, int64_t first) {
     return tokens - first < PARE_HEAD_TOKENS ? tokens - first : PARE_HEAD_TOKENS;
 }
 
+/* The final norm's output of predictions [first, first + count), one behind the other. */
+static const void *final_rows(const pare_pass *pass, int64_t first, int64_t count) {
+    const pare_backend *backend = pass->backend;
+    const int64_t *tokens = pass->predicted + first;
+    int64_t d = pass->model->config.hidden;
+    if (tokens[count - 1] - tokens[0] == count - 1) return pare_operand_at(backend, pass->final, tokens[0] * d);
+    for (int64_t i = 0; i < count; i++)
+        memcpy(pare_operand_at(backend, pass->gathered, i * d), pare_operand_at(backend, pass->final, tokens[i] * d),
+               (size_t)d * pare_operand_size(backend));
+    return pass->gathered;
+}
+
+/* The id predicted at token t, or -1. */
+static int32_t target_of(const pare_pass *pass, int64_t t) {
+    int64_t length = pass->layout.length;
+    if (pass->layout.targets) return pass->layout.targets[t];
+    return t % length == length - 1 ? -1 : (int32_t)pass->ids[t + 1];
+}
+
 static void set_targets(pare_pass *pass) {
-    int64_t length = pass->shape.length, tokens = pare_pass_tokens(pass);
+    int64_t tokens = pare_pass_tokens(pass), n = 0;
     for (int64_t t = 0; t < tokens; t++) {
-        bool last = t % length == length - 1;
-        pass->targets[t] = last ? -1 : (int32_t)pass->ids[t + 1];
-        pass->maximum[t] = -INFINITY;
-        pass->sum[t] = 0.0;
-        pass->target_logit[t] = 0.0f;
+        int32_t target = target_of(pass, t);
+        if (target < 0) continue;
+        pass->predicted[n] = t;
+        pass->targets[n] = target;
+        pass->maximum[n] = -INFINITY;
+        pass->sum[n] = 0.0;
+        pass->target_logit[n++] = 0.0f;
     }
+    pass->predictions = n;
+}
+
+double pare_head_divisor(const pare_pass *pass) {
+    if (pass->layout.predictions > 0.0) return pass->layout.predictions;
+    return pass->predictions ? (double)pass->predictions : 1.0;
 }
 
 pare_status pare_head_logsum(pare_pass *pass, const pare_source *source) {
     const pare_backend *backend = pass->backend;
-    int64_t tokens = pare_pass_tokens(pass);
     set_targets(pass);
+    if (!pass->predictions) return PARE_OK;
     for (int64_t v = 0; v < (int64_t)pass->model->config.vocabulary; v += PARE_HEAD_VOCABULARY) {
         vocabulary_chunk chunk = chunk_at(pass, source, v);
-        for (int64_t t = 0; t < tokens; t += PARE_HEAD_TOKENS) {
-            int64_t count = token_step(tokens, t);
-            PARE_TRY(chunk_logits(pass, &chunk, t, count, pass->logits));
-            backend->operations->logsum_update(backend, pass->logits, count, chunk.rows, chunk.first, pass->targets + t,
-                                               pass->maximum + t, pass->sum + t, pass->target_logit + t);
+        for (int64_t i = 0; i < pass->predictions; i += PARE_HEAD_TOKENS) {
+            int64_t count = token_step(pass->predictions, i);
+            PARE_TRY(chunk_logits(pass, &chunk, final_rows(pass, i, count), count, pass->logits));
+            backend->operations->logsum_update(backend, pass->logits, count, chunk.rows, chunk.first, pass->targets + i,
+                                               pass->maximum + i, pass->sum + i, pass->target_logit + i);
         }
     }
-    for (int64_t t = 0; t < tokens; t++)
-        pass->logsum[t] = (float)((double)pass->maximum[t] + log(pass->sum[t]));
+    for (int64_t i = 0; i < pass->predictions; i++)
+        pass->logsum[i] = (float)((double)pass->maximum[i] + log(pass->sum[i]));
     return PARE_OK;
 }
 
 pare_status pare_pass_loss(pare_pass *pass, const pare_source *source, double *nll, double *sum) {
     PARE_TRY(pare_head_logsum(pass, source));
-    int64_t length = pass->shape.length;
+    bool by_token = pass->layout.targets != NULL;
     double total = 0.0;
-    for (int64_t s = 0; s < pass->sequences; s++)
-        for (int64_t i = 0; i < length - 1; i++) {
-            int64_t t = s * length + i;
-            double value = (double)pass->maximum[t] - (double)pass->target_logit[t] + log(pass->sum[t]);
-            if (nll) nll[s * (length - 1) + i] = value;
-            total += value;
-        }
+    if (nll && by_token) memset(nll, 0, (size_t)pare_pass_tokens(pass) * sizeof *nll);
+    for (int64_t i = 0; i < pass->predictions; i++) {
+        double value = (double)pass->maximum[i] - (double)pass->target_logit[i] + log(pass->sum[i]);
+        if (nll) nll[by_token ? pass->predicted[i] : i] = value;
+        total += value;
+    }
     *sum = total;
     return PARE_OK;
 }
@@ -82,7 +108,9 @@ pare_status pare_pass_logits(pare_pass *pass, const pare_source *source, int64_t
         vocabulary_chunk chunk = chunk_at(pass, source, v);
         for (int64_t t = 0; t < tokens; t += PARE_HEAD_TOKENS) {
             int64_t count = token_step(tokens, t);
-            PARE_TRY(chunk_logits(pass, &chunk, first + t, count, pass->logits));
+            const void *final =
+                pare_operand_at(pass->backend, pass->final, (first + t) * (int64_t)pass->model->config.hidden);
+            PARE_TRY(chunk_logits(pass, &chunk, final, count, pass->logits));
             for (int64_t i = 0; i < count; i++)
                 memcpy(logits + (t + i) * vocabulary + v, pass->logits + i * chunk.rows,
                        (size_t)chunk.rows * sizeof(float));
@@ -91,35 +119,54 @@ pare_status pare_pass_logits(pare_pass *pass, const pare_source *source, int64_t
     return PARE_OK;
 }
 
-/* One tile of dlogits: dfinal += dlogits W, and head_gradient (+)= dlogits^T final. */
-static pare_status tile_backward(pare_pass *pass, const vocabulary_chunk *chunk, int64_t t, int64_t count,
+/* One tile of dlogits, of predictions [first, first + count): dfinal += dlogits W, and head_gradient (+)= dlogits^T
+ * final. dfinal: [predictions, d] */
+static pare_status tile_backward(pare_pass *pass, const vocabulary_chunk *chunk, int64_t first, int64_t count,
                                  float *dfinal, bool weights) {
     const pare_backend *backend = pass->backend;
-    int64_t d = pass->model->config.hidden, predictions = pass->sequences * (pass->shape.length - 1);
-    PARE_TRY(chunk_logits(pass, chunk, t, count, pass->logits));
-    backend->operations->logits_gradient(backend, pass->logits, count, chunk->rows, chunk->first, pass->targets + t,
-                                         pass->logsum + t, 1.0f / (float)predictions, pass->dlogits);
+    int64_t d = pass->model->config.hidden;
+    float scale = 1.0f / (float)pare_head_divisor(pass);
+    const void *final = final_rows(pass, first, count);
+    PARE_TRY(chunk_logits(pass, chunk, final, count, pass->logits));
+    backend->operations->logits_gradient(backend, pass->logits, count, chunk->rows, chunk->first, pass->targets + first,
+                                         pass->logsum + first, scale, pass->dlogits);
     if (dfinal) {
         pare_matmul shape = {.batch = 1, .m = count, .n = d, .k = chunk->rows, .accumulate = chunk->first > 0};
-        PARE_TRY(backend->operations->matmul(backend, &shape, pass->dlogits, chunk->weights, dfinal + t * d));
+        PARE_TRY(backend->operations->matmul(backend, &shape, pass->dlogits, chunk->weights, dfinal + first * d));
     }
     if (!weights) return PARE_OK;
-    pare_matmul shape = {.batch = 1, .m = chunk->rows, .n = d, .k = count, .transpose_a = true, .accumulate = t > 0};
-    return backend->operations->matmul(backend, &shape, pass->dlogits, pare_operand_at(backend, pass->final, t * d),
-                                       pass->head_gradient);
+    pare_matmul shape = {
+        .batch = 1, .m = chunk->rows, .n = d, .k = count, .transpose_a = true, .accumulate = first > 0};
+    return backend->operations->matmul(backend, &shape, pass->dlogits, final, pass->head_gradient);
+}
+
+/* dfinal: from [predictions, d] to [tokens, d] in place, zeros where nothing is predicted. A token is never in front of
+ * its prediction, so from the last one on nothing is overwritten that is still needed. */
+static void spread_rows(const pare_pass *pass, float *dfinal) {
+    int64_t d = pass->model->config.hidden, end = pare_pass_tokens(pass);
+    for (int64_t i = pass->predictions - 1; i >= 0; i--) {
+        int64_t token = pass->predicted[i];
+        if (token == i && end == i + 1) return;
+        memmove(dfinal + token * d, dfinal + i * d, (size_t)d * sizeof *dfinal);
+        memset(dfinal + (token + 1) * d, 0, (size_t)((end - token - 1) * d) * sizeof *dfinal);
+        end = token;
+    }
+    memset(dfinal, 0, (size_t)(end * d) * sizeof *dfinal);
 }
 
 pare_status pare_head_backward(pare_pass *pass, const pare_source *source, float *dfinal,
                                const pare_gradient_sink *sink, bool embedding_too) {
     size_t id = pare_tensor_id_head(pass->model);
-    int64_t tokens = pare_pass_tokens(pass), d = pass->model->config.hidden;
+    int64_t d = pass->model->config.hidden;
     for (int64_t v = 0; v < (int64_t)pass->model->config.vocabulary; v += PARE_HEAD_VOCABULARY) {
         vocabulary_chunk chunk = chunk_at(pass, source, v);
-        for (int64_t t = 0; t < tokens; t += PARE_HEAD_TOKENS)
-            PARE_TRY(tile_backward(pass, &chunk, t, token_step(tokens, t), dfinal, sink != NULL));
+        for (int64_t i = 0; i < pass->predictions; i += PARE_HEAD_TOKENS)
+            PARE_TRY(tile_backward(pass, &chunk, i, token_step(pass->predictions, i), dfinal, sink != NULL));
         if (!sink) continue;
+        if (!pass->predictions) memset(pass->head_gradient, 0, (size_t)(chunk.rows * d) * sizeof(float));
         if (embedding_too) pare_embedding_scatter(pass, chunk.first, chunk.rows, pass->head_gradient);
         PARE_TRY(sink->rows(sink->context, id, chunk.first, chunk.rows, d, pass->head_gradient, NULL));
     }
+    if (dfinal) spread_rows(pass, dfinal);
     return PARE_OK;
 }

@@ -16,6 +16,7 @@
 
 typedef struct pare_layout {
     int64_t length;           /* tokens of each sequence, at most the pass's; 0: the pass's */
+    int64_t sequences;        /* of the batches of gradients; 0: the pass's */
     const int32_t *positions; /* [sequences, length] of the rotary embedding, below the pass's length; NULL: 0, 1, .. */
     const int32_t *start;     /* [sequences, length]; NULL: 0 */
     const int32_t *shared;    /* [sequences, length]; NULL: 0 */
@@ -23,5 +24,9 @@ typedef struct pare_layout {
                                * at the last token */
     double predictions;       /* what a gradient's sum of losses is divided by; 0: the number of targets */
 } pare_layout;
+
+/* Fails unless all of it is in range for batches of so many sequences of layout->length tokens: positions below
+ * `positions`, targets below `vocabulary`. */
+pare_status pare_layout_check(const pare_layout *layout, int64_t sequences, int64_t positions, int64_t vocabulary);
 
 #endif

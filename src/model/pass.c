@@ -13,6 +13,13 @@ void pare_pass_on_block(pare_pass *pass, pare_pass_block_fn observe, void *conte
     pass->observe_context = context;
 }
 
+void pare_pass_arrange(pare_pass *pass, const pare_layout *layout) {
+    pass->next = layout ? *layout : (pare_layout){0};
+}
+
+/* From this many tokens on, a sequence with hidden keys has attention of its own. */
+enum { HIDING_LENGTH = 256 };
+
 static bool skips(const pare_source *source, int64_t layer) {
     return source->skip_layer && source->skip_layer[layer];
 }
@@ -33,17 +40,23 @@ static pare_block block_of(pare_pass *pass, const pare_source *source, uint32_t 
                             .norms = pass->norms,
                             .rotation = pass->rotation,
                             .activations = &pass->activations,
-                            .length = pass->shape.length};
+                            .length = pass->layout.length,
+                            .attention_batch = pass->attention_batch};
     return pare_block_of(source, layer, &room);
 }
 
-static int64_t micro_batch_at(const pare_pass *pass, int64_t sequence) {
-    int64_t left = pass->sequences - sequence;
-    return left < pass->micro_batch ? left : pass->micro_batch;
+/* Sets the block to the micro-batch that begins at a sequence. */
+static void enter_micro_batch(const pare_pass *pass, pare_block *block, int64_t sequence) {
+    const pare_layout *layout = &pass->layout;
+    int64_t left = pass->sequences - sequence, token = sequence * layout->length;
+    block->batch = left < pass->micro_batch ? left : pass->micro_batch;
+    block->positions = layout->positions ? layout->positions + token : NULL;
+    block->start = layout->start ? layout->start + token : NULL;
+    block->shared = layout->shared ? layout->shared + token : NULL;
 }
 
 static int64_t offset_of(const pare_pass *pass, int64_t sequence) {
-    return sequence * pass->shape.length * (int64_t)pass->model->config.hidden;
+    return sequence * pass->layout.length * (int64_t)pass->model->config.hidden;
 }
 
 static void final_norm(pare_pass *pass, const pare_source *source) {
@@ -81,9 +94,9 @@ static pare_status layer_forward(pare_pass *pass, const pare_source *source, uin
     pare_block block = pass->block = block_of(pass, source, layer);
     for (int64_t s = 0; s < pass->sequences; s += pass->micro_batch) {
         int64_t at = offset_of(pass, s);
-        block.batch = micro_batch_at(pass, s);
+        enter_micro_batch(pass, &block, s);
         block.observer = pass->inputs_observer;
-        PARE_TRY(block_forward(pass, &block, x + at, out + at, s * pass->shape.length));
+        PARE_TRY(block_forward(pass, &block, x + at, out + at, s * pass->layout.length));
     }
     return step_done(pass);
 }
@@ -100,9 +113,46 @@ static pare_status blocks_forward(pare_pass *pass, const pare_source *source, ui
     return PARE_OK;
 }
 
+/* Shorter sequences: as many in a micro-batch as have no more tokens than the pass was made for, and as many in
+ * attention as need no more workspace. Sequences that hide keys are worked on one by one where they are longer than a
+ * few tiles of attention: what all queries of a tile cannot see is passed over. */
+static void divide_sequences(pare_pass *pass) {
+    const pare_config *config = &pass->model->config;
+    const pare_pass_shape *shape = &pass->shape;
+    int64_t length = pass->layout.length;
+    pass->micro_batch = shape->micro_batch * shape->length / length;
+    pass->attention_batch = 0;
+    if (pass->layout.start && length >= HIDING_LENGTH) pass->attention_batch = 1;
+    if (length == shape->length || pass->attention_batch) return;
+    uint64_t room =
+        pare_attention_workspace_bytes(pass->backend, config, shape->micro_batch, shape->length, shape->gradients);
+    pass->attention_batch = pass->micro_batch < pass->sequences ? pass->micro_batch : pass->sequences;
+    while (pass->attention_batch > 1 && pare_attention_workspace_bytes(pass->backend, config, pass->attention_batch,
+                                                                       length, shape->gradients) > room)
+        pass->attention_batch = (pass->attention_batch + 1) / 2;
+}
+
+/* The layout of the forwards to come becomes that of this one. */
+static pare_status enter_layout(pare_pass *pass) {
+    const pare_pass_shape *shape = &pass->shape;
+    pare_layout layout = pass->next;
+    if (!layout.length) layout.length = shape->length;
+    if (layout.length < 0 || layout.length > shape->length || pass->sequences < 1 ||
+        pass->sequences > shape->sequences * shape->length / layout.length)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%lld sequences of %lld tokens do not fit a pass made for %lld sequences of %lld",
+                         (long long)pass->sequences, (long long)layout.length, (long long)shape->sequences,
+                         (long long)shape->length);
+    PARE_TRY(pare_layout_check(&layout, pass->sequences, shape->length, (int64_t)pass->model->config.vocabulary));
+    pass->layout = layout;
+    divide_sequences(pass);
+    return PARE_OK;
+}
+
 static pare_status whole_forward(pare_pass *pass, const pare_source *source, const uint32_t *ids, int64_t sequences) {
     pass->ids = ids;
     pass->sequences = sequences;
+    PARE_TRY(enter_layout(pass));
     prefetch(pass, source, 0);
     pare_embedding_forward(pass, source, pare_pass_input(pass, 0));
     return blocks_forward(pass, source, 0);
@@ -162,8 +212,8 @@ static pare_status layer_backward(pare_pass *pass, const pare_block *of_layer, b
     pare_block block = *of_layer;
     for (int64_t s = 0; s < pass->sequences; s += pass->micro_batch) {
         const float *x = pare_pass_input(pass, block.layer) + offset_of(pass, s);
-        block.batch = micro_batch_at(pass, s);
-        pass->gradients.first_token = s * pass->shape.length;
+        enter_micro_batch(pass, &block, s);
+        pass->gradients.first_token = s * pass->layout.length;
         pass->gradients.first = s == 0;
         pass->gradients.last = s + block.batch == pass->sequences;
         if (!resident) PARE_TRY(pare_block_forward(&block, x, NULL));
@@ -194,15 +244,16 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
         return pare_fail(PARE_BAD_ARGUMENT,
                          "the pass has no room for gradients of samples; set `samples` in its shape");
     pass->steps_total = (uint64_t)(2 * layers - (lowest > 0 ? lowest : 0));
-    PARE_TRY(whole_forward(pass, source, ids, pass->shape.sequences));
+    PARE_TRY(whole_forward(pass, source, ids, pass->next.sequences ? pass->next.sequences : pass->shape.sequences));
     PARE_TRY(pare_pass_loss(pass, source, NULL, &sum));
-    *loss = sum / (double)(pass->sequences * (pass->shape.length - 1));
+    *loss = sum / pare_head_divisor(pass);
     if (!isfinite(*loss))
         return pare_fail(
             PARE_NUMERIC_ERROR,
             "the loss is %f: the weights of %s hold NaN or infinity, or a step was too large (lower --gamma)", *loss,
             pare_checkpoint_directory(model->checkpoint));
     pass->gradients.sink = sink;
+    pass->gradients.sequences = pass->sequences;
     PARE_TRY(output_backward(pass, source, sink));
     PARE_TRY(blocks_backward(pass, source, lowest));
     if (lowest >= 0) return PARE_OK;

@@ -15,7 +15,7 @@ struct pare_pass {
     const pare_model *model;
     const pare_backend *backend;
     pare_pass_shape shape;
-    int64_t micro_batch;
+    int64_t micro_batch, attention_batch; /* of the running forward; as in pare_block */
     pare_pass_step_fn step;
     void *step_context;
     uint64_t steps_done, steps_total;
@@ -26,6 +26,8 @@ struct pare_pass {
 
     const uint32_t *ids; /* of the running forward */
     int64_t sequences;   /* of the running forward */
+    pare_layout next;    /* of the forwards to come */
+    pare_layout layout;  /* of the running forward; its length is never 0 */
 
     float *rotation;      /* [length, head] */
     float *inputs;        /* [layers + 1 or 1][tokens, d]: block inputs, the last being the final norm's */
@@ -39,11 +41,14 @@ struct pare_pass {
     pare_block block; /* the last one of the running forward */
 
     /* head */
-    int32_t *targets;    /* [tokens], -1: no prediction */
-    float *maximum;      /* [tokens] */
-    double *sum;         /* [tokens] */
-    float *target_logit; /* [tokens] */
-    float *logsum;       /* [tokens] */
+    int64_t predictions; /* tokens with a target; these only have what follows, one behind the other */
+    int64_t *predicted;  /* [predictions] the tokens, ascending */
+    int32_t *targets;    /* [predictions] */
+    float *maximum;      /* [predictions] */
+    double *sum;         /* [predictions] */
+    float *target_logit; /* [predictions] */
+    float *logsum;       /* [predictions] */
+    void *gathered;      /* operand [PARE_HEAD_TOKENS, d]: rows of `final` that a tile works on */
     float *logits;       /* [PARE_HEAD_TOKENS, PARE_HEAD_VOCABULARY] */
     void *head_rows;     /* operand [PARE_HEAD_VOCABULARY, d] */
 
@@ -62,13 +67,16 @@ static inline float *pare_pass_input(const pare_pass *pass, int64_t layer) {
 }
 
 static inline int64_t pare_pass_tokens(const pare_pass *pass) {
-    return pass->sequences * pass->shape.length;
+    return pass->sequences * pass->layout.length;
 }
 
-/* Log of the softmax denominator of every token, and its target's logit. */
+/* What a gradient's sum of losses is divided by. */
+double pare_head_divisor(const pare_pass *pass);
+
+/* Log of the softmax denominator of every token with a target, and the target's logit. */
 pare_status pare_head_logsum(pare_pass *pass, const pare_source *source);
 
-/* Gradient of the mean loss through the head, one stretch of vocabulary at a time: into dfinal (float [tokens, d],
+/* Gradient of the loss through the head, one stretch of vocabulary at a time: into dfinal (float [tokens, d],
  * overwritten; may be NULL) and, for the head's own weight, to the sink (may be NULL). embedding_too: the weight is
  * tied, and the gradient of its use as the embedding (from pass->dx) is added. */
 pare_status pare_head_backward(pare_pass *pass, const pare_source *source, float *dfinal,

@@ -39,6 +39,12 @@ static int64_t chunk_elements(const pare_model *model, bool samples) {
     return samples ? (part + 15) / 16 * 16 * parts : part;
 }
 
+/* Rows that a tile of the head gathers. */
+static uint64_t gathered_tokens(const pare_pass_shape *shape) {
+    int64_t tokens = shape->sequences * shape->length;
+    return (uint64_t)(tokens < PARE_HEAD_TOKENS ? tokens : PARE_HEAD_TOKENS);
+}
+
 typedef struct fixed_sizes {
     uint64_t weights, per_token, head, sums;
 } fixed_sizes;
@@ -49,14 +55,15 @@ static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *ba
     uint64_t rows = config->vocabulary < PARE_HEAD_VOCABULARY ? config->vocabulary : PARE_HEAD_VOCABULARY;
     int64_t matrices[PARE_MATRIX_ROLES];
     widest_matrices(model, matrices);
-    fixed_sizes sizes = {.head = rows * d * operand + PARE_HEAD_TOKENS * rows * sizeof(float)};
+    uint64_t gathered = gathered_tokens(shape) * d * operand;
+    fixed_sizes sizes = {.head = rows * d * operand + PARE_HEAD_TOKENS * rows * sizeof(float) + gathered};
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
         if (role_is_composed(model, backend, shape, role)) sizes.weights += (uint64_t)matrices[role] * operand;
         sizes.sums += (uint64_t)matrices[role] * sizeof(float);
     }
     if (shape->samples) sizes.sums *= 2;
     uint64_t inputs = pare_pass_keeps_inputs(shape) ? config->layers + 1 : 1;
-    sizes.per_token = inputs * d * sizeof(float) + d * operand + 40;
+    sizes.per_token = inputs * d * sizeof(float) + d * operand + 48;
     if (shape->gradients) {
         sizes.per_token += 2 * d * sizeof(float);
         sizes.head += PARE_HEAD_TOKENS * rows * operand + rows * d * sizeof(float);
@@ -127,6 +134,8 @@ static pare_status allocate_head(pare_pass *pass) {
     size_t tokens = (size_t)(pass->shape.sequences * pass->shape.length);
     size_t rows = config->vocabulary < PARE_HEAD_VOCABULARY ? config->vocabulary : PARE_HEAD_VOCABULARY;
     PARE_TRY(pare_alloc_uninitialized(&pass->targets, tokens, sizeof *pass->targets, "targets"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->predicted, tokens, sizeof *pass->predicted, "targets"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->gathered, gathered_tokens(&pass->shape) * d, operand, "final norm"));
     PARE_TRY(pare_alloc_uninitialized(&pass->maximum, tokens, sizeof(float), "loss"));
     PARE_TRY(pare_alloc_uninitialized(&pass->sum, tokens, sizeof(double), "loss"));
     PARE_TRY(pare_alloc_uninitialized(&pass->target_logit, tokens, sizeof(float), "loss"));
@@ -150,7 +159,6 @@ static pare_status allocate_gradients(pare_pass *pass, const pare_pass_memory *p
     PARE_TRY(pare_alloc_uninitialized(&g->chunk, (size_t)g->chunk_elements, sizeof(float), "weight gradients"));
     for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++)
         PARE_TRY(pare_alloc(&g->norm_sums[i], pass->model->config.hidden, sizeof(double), "norm gradients"));
-    g->sequences = pass->shape.sequences;
     for (int role = 0; role < PARE_MATRIX_ROLES && plan->micro_batch < pass->shape.sequences; role++) {
         PARE_TRY(pare_alloc_uninitialized(&g->sums[role], (size_t)matrices[role], sizeof(float), "weight gradients"));
         if (pass->shape.samples)
@@ -172,6 +180,7 @@ pare_status pare_pass_new(const pare_model *model, const pare_backend *backend, 
     pass->shape = *shape;
     pass->shape.micro_batch = plan.micro_batch;
     pass->micro_batch = plan.micro_batch;
+    pass->layout.length = shape->length;
     pare_status status = allocate_stack(pass, &plan);
     if (status == PARE_OK) status = allocate_head(pass);
     if (status == PARE_OK) status = allocate_gradients(pass, &plan);
@@ -200,10 +209,10 @@ void pare_pass_free(pare_pass *pass) {
         pare_free(pass->gradients.norm_sums[i]);
     }
     void *all[] = {
-        pass->rotation, pass->inputs, pass->final,  pass->final_inverse, pass->final_norm,    pass->targets,
-        pass->maximum,  pass->sum,    pass->logsum, pass->target_logit,  pass->logits,        pass->head_rows,
-        pass->dx,       pass->dfinal, pass->order,  pass->dlogits,       pass->head_gradient, pass->gradients.chunk,
-        pass->observed};
+        pass->rotation, pass->inputs,    pass->final,   pass->final_inverse, pass->final_norm,    pass->targets,
+        pass->maximum,  pass->sum,       pass->logsum,  pass->target_logit,  pass->logits,        pass->head_rows,
+        pass->dx,       pass->dfinal,    pass->order,   pass->dlogits,       pass->head_gradient, pass->gradients.chunk,
+        pass->observed, pass->predicted, pass->gathered};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     pare_free(pass);

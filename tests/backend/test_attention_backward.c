@@ -77,7 +77,7 @@ static void every_shape(void **state) {
     const backends *b = backends_of(state);
     for (int64_t i = 0; i < LENGTH(shapes); i++) {
         const int64_t *x = shapes[i];
-        check_backward(b, &(pare_attention){x[0], x[1], x[2], x[3], x[4], x[4], x[4]});
+        check_backward(b, &(pare_attention){x[0], x[1], x[2], x[3], x[4], x[4], x[4], NULL, NULL});
     }
 }
 

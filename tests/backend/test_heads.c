@@ -2,9 +2,9 @@
 #include "backend/compare.h"
 
 static const pare_heads shapes[] = {
-    /* batch, tokens, groups, shared, head, capacity, offset */
-    {1, 1, 1, 1, 2, 1, 0},  {2, 5, 3, 1, 8, 5, 0},       {1, 7, 2, 3, 16, 7, 0},
-    {2, 3, 2, 8, 80, 9, 4}, {1, 1, 4, 1, 128, 300, 255}, {3, 130, 2, 2, 16, 140, 10},
+    /* batch, tokens, groups, shared, head, capacity, offset, positions */
+    {1, 1, 1, 1, 2, 1, 0, NULL},  {2, 5, 3, 1, 8, 5, 0, NULL},       {1, 7, 2, 3, 16, 7, 0, NULL},
+    {2, 3, 2, 8, 80, 9, 4, NULL}, {1, 1, 4, 1, 128, 300, 255, NULL}, {3, 130, 2, 2, 16, 140, 10, NULL},
 };
 
 static float *rotation_new(const pare_heads *s) {

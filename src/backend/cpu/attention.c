@@ -16,6 +16,7 @@ typedef struct tile {
     int64_t query, queries; /* first token and tokens */
     int64_t key, keys;
     int64_t shift; /* key token - query token where the diagonal starts: key_token <= query_token + shift is visible */
+    bool first;    /* no tile of these queries was worked on before */
 } tile;
 
 /* Packs tokens [first, first + count) of every pair. A single tile that covers the whole buffer is used in place. */
@@ -75,10 +76,58 @@ PARE_VECTORIZE static void softmax_backward(const float *restrict p, float *rest
         d[i] = p[i] * (d[i] - row_dot) * scale;
 }
 
-/* Number of the tile's keys that a query row sees. */
-static int64_t visible(const pare_attention *s, const tile *t, int64_t row) {
-    int64_t count = t->query + row / s->shared + t->shift + 1 - t->key;
-    return count < 0 ? 0 : count > t->keys ? t->keys : count;
+/* The tile's keys that a query row sees: [0, prefix) and [start, end), 0 <= prefix <= start <= end; a single stretch
+ * has prefix 0. */
+typedef struct view {
+    int64_t prefix, start, end;
+    bool before; /* the row sees keys of earlier tiles */
+} view;
+
+static int64_t within(int64_t key, const tile *t) {
+    int64_t at = key - t->key;
+    return at < 0 ? 0 : at > t->keys ? t->keys : at;
+}
+
+static view view_of(const pare_attention *s, const tile *t, int64_t pair, int64_t row) {
+    int64_t token = t->query + row / s->shared, at = pair / s->groups * s->queries + token;
+    int64_t prefix = s->prefix ? s->prefix[at] : 0, start = s->start ? s->start[at] : 0;
+    view seen = {.prefix = within(prefix, t),
+                 .start = within(start, t),
+                 .end = within(token + t->shift + 1, t),
+                 .before = t->key > (prefix > 0 ? 0 : start)};
+    if (seen.prefix == seen.start) seen.prefix = seen.start = 0;
+    return seen;
+}
+
+/* Zeros where the row sees nothing. */
+static void hide(float *row, const tile *t, const view *seen) {
+    memset(row + seen->prefix, 0, (size_t)(seen->start - seen->prefix) * sizeof *row);
+    memset(row + seen->end, 0, (size_t)(t->keys - seen->end) * sizeof *row);
+}
+
+/* Some query of some sequence sees some key of the tile. */
+static bool is_seen(const pare_attention *s, const tile *t) {
+    if (!s->start) return true;
+    for (int64_t pair = 0; pair < s->batch * s->groups; pair += s->groups)
+        for (int64_t row = 0; row < t->queries * s->shared; row += s->shared) {
+            view seen = view_of(s, t, pair, row);
+            if (seen.prefix > 0 || seen.end > seen.start) return true;
+        }
+    return false;
+}
+
+/* x = exp(scale * x - shift) of what is seen; returns their sum. */
+static float seen_exponentials(float *x, float scale, float shift, const view *seen) {
+    float sum = exponentials(x + seen->start, scale, shift, seen->end - seen->start);
+    return seen->prefix > 0 ? sum + exponentials(x, scale, shift, seen->prefix) : sum;
+}
+
+static float seen_largest(const float *x, const view *seen) {
+    if (seen->prefix == 0) return pare_cpu_largest(x + seen->start, seen->end - seen->start);
+    float a = pare_cpu_largest(x, seen->prefix);
+    if (seen->start == seen->end) return a;
+    float b = pare_cpu_largest(x + seen->start, seen->end - seen->start);
+    return b > a ? b : a;
 }
 
 static pare_matmul product(int64_t batch, int64_t m, int64_t n, int64_t k, bool ta, bool tb) {
@@ -94,17 +143,17 @@ static void online_softmax(const pare_backend *backend, const pare_attention *s,
     for (int64_t job = 0; job < pairs * rows; job++) {
         int64_t pair = job / rows, row = job % rows, at = pair * all + t->query * s->shared + row;
         float *scores = w->scores + job * t->keys;
-        int64_t seen = visible(s, t, row);
-        w->factors[job] = 1.0f;
-        if (seen > 0) {
-            float highest = pare_cpu_largest(scores, seen) * scale;
-            if (t->key > 0 && highest < w->maximum[at]) highest = w->maximum[at];
-            w->factors[job] = t->key > 0 ? pare_exp(w->maximum[at] - highest) : 0.0f;
-            float sum = exponentials(scores, scale, highest, seen);
-            w->sum[at] = t->key > 0 ? w->sum[at] * w->factors[job] + sum : sum;
+        view seen = view_of(s, t, pair, row);
+        w->factors[job] = seen.before ? 1.0f : 0.0f;
+        if (seen.prefix > 0 || seen.end > seen.start) {
+            float highest = seen_largest(scores, &seen) * scale;
+            if (seen.before && highest < w->maximum[at]) highest = w->maximum[at];
+            if (seen.before) w->factors[job] = pare_exp(w->maximum[at] - highest);
+            float sum = seen_exponentials(scores, scale, highest, &seen);
+            w->sum[at] = seen.before ? w->sum[at] * w->factors[job] + sum : sum;
             w->maximum[at] = highest;
         }
-        memset(scores + seen, 0, (size_t)(t->keys - seen) * sizeof *scores);
+        hide(scores, t, &seen);
         pare_from_float(pare_operand_at(backend, w->operand_a, job * t->keys), backend->operand, scores,
                         (size_t)t->keys);
     }
@@ -118,7 +167,7 @@ static void accumulate_output(const pare_attention *s, const tile *t, const pare
         int64_t at = job / rows * all + t->query * s->shared + job % rows;
         float *to = out + at * s->head;
         const float *from = w->partial + job * s->head;
-        if (t->key == 0)
+        if (!view_of(s, t, job / rows, job % rows).before)
             memcpy(to, from, (size_t)s->head * sizeof *to);
         else
             rescale_add(to, w->factors[job], from, s->head);
@@ -152,10 +201,13 @@ static pare_status for_each_tile(const pare_backend *backend, const pare_attenti
     for (t.query = 0; t.query < s->queries; t.query += TILE) {
         t.queries = s->queries - t.query < TILE ? s->queries - t.query : TILE;
         int64_t end = t.query + t.queries + t.shift;
+        t.first = true;
         const void *tile_q = pack(backend, q, pairs, s->queries, t.query, t.queries, s->shared * s->head, w->queries);
         for (t.key = 0; t.key < end; t.key += TILE) {
             t.keys = end - t.key < TILE ? end - t.key : TILE;
+            if (!is_seen(s, &t)) continue;
             PARE_TRY(fn(backend, s, &t, w, context, tile_q));
+            t.first = false;
         }
     }
     return PARE_OK;
@@ -198,12 +250,14 @@ static void backward_softmax(const pare_backend *backend, const pare_attention *
     float scale = 1.0f / sqrtf((float)s->head);
 #pragma omp parallel for schedule(static) if (pairs * rows * t->keys > PARE_PARALLEL_MINIMUM)
     for (int64_t job = 0; job < pairs * rows; job++) {
-        int64_t at = job / rows * all + t->query * s->shared + job % rows, seen = visible(s, t, job % rows);
+        int64_t at = job / rows * all + t->query * s->shared + job % rows;
+        view seen = view_of(s, t, job / rows, job % rows);
         float *p = w->scores + job * t->keys, *d = w->dscores + job * t->keys;
-        exponentials(p, scale, logsum[at], seen);
-        softmax_backward(p, d, w->dot[at], scale, seen);
-        memset(p + seen, 0, (size_t)(t->keys - seen) * sizeof *p);
-        memset(d + seen, 0, (size_t)(t->keys - seen) * sizeof *d);
+        seen_exponentials(p, scale, logsum[at], &seen);
+        softmax_backward(p, d, w->dot[at], scale, seen.prefix);
+        softmax_backward(p + seen.start, d + seen.start, w->dot[at], scale, seen.end - seen.start);
+        hide(p, t, &seen);
+        hide(d, t, &seen);
         pare_from_float(pare_operand_at(backend, w->operand_a, job * t->keys), backend->operand, p, (size_t)t->keys);
         pare_from_float(pare_operand_at(backend, w->operand_b, job * t->keys), backend->operand, d, (size_t)t->keys);
     }
@@ -224,7 +278,7 @@ static pare_status backward_step(const pare_backend *backend, const pare_attenti
     backward_softmax(backend, s, t, w, c->logsum);
     bool first_row = t->query + t->shift <= t->key && t->key <= t->query + t->queries - 1 + t->shift;
     PARE_TRY(pare_cpu_matmul(backend, &to_query, w->operand_b, tile_k, w->partial));
-    unpack_add(w->partial, pairs, s->queries, t->query, t->queries, shared * head, t->key == 0, c->dq);
+    unpack_add(w->partial, pairs, s->queries, t->query, t->queries, shared * head, t->first, c->dq);
     PARE_TRY(pare_cpu_matmul(backend, &to_key, w->operand_a, tile_do, w->partial));
     unpack_add(w->partial, pairs, s->keys, t->key, t->keys, head, first_row, c->dv);
     PARE_TRY(pare_cpu_matmul(backend, &to_key, w->operand_b, tile_q, w->partial));

@@ -26,14 +26,14 @@ static void move_heads(const pare_backend *backend, const pare_heads *s, const f
     int64_t heads = s->groups * s->shared, rows = s->batch * s->tokens;
 #pragma omp parallel for schedule(static) if (rows * heads * s->head > PARE_PARALLEL_MINIMUM)
     for (int64_t row = 0; row < rows; row++) {
-        int64_t b = row / s->tokens, t = row % s->tokens;
+        int64_t b = row / s->tokens, t = row % s->tokens, position = s->positions ? s->positions[row] : s->offset + t;
         for (int64_t head = 0; head < heads; head++) {
             int64_t by_token = (row * heads + head) * s->head;
             int64_t by_head = head_major(s, b, head / s->shared, t, head % s->shared);
             const float *from = in + (to_head_major ? by_token : by_head);
             float rotated[MAX_HEAD];
             if (rotation) {
-                rotate(rotated, from, rotation + (s->offset + t) * s->head, direction, s->head / 2);
+                rotate(rotated, from, rotation + position * s->head, direction, s->head / 2);
                 from = rotated;
             }
             void *to = pare_operand_at(backend, out, to_head_major ? by_head : by_token);

@@ -1,5 +1,5 @@
 /* Heads, rotary embedding, and causal attention one query row at a time:
- *   p_j = exp(scale q.k_j) / sum over the visible keys,  out = sum_j p_j v_j,  scale = 1 / sqrt(head). */
+ *   p_j = exp(scale q.k_j) / sum over the keys that it sees,  out = sum_j p_j v_j,  scale = 1 / sqrt(head). */
 #include "backend/reference/reference.h"
 #include "support/memory.h"
 
@@ -33,7 +33,8 @@ static void move_heads(const pare_heads *s, const float *in, const float *rotati
             for (int64_t g = 0; g < s->groups; g++)
                 for (int64_t member = 0; member < s->shared; member++) {
                     int64_t major = head_major(s, b, g, t, member), token = token_major(s, b, g, t, member);
-                    const float *angles = rotation ? rotation + (s->offset + t) * s->head : NULL;
+                    int64_t position = s->positions ? s->positions[b * s->tokens + t] : s->offset + t;
+                    const float *angles = rotation ? rotation + position * s->head : NULL;
                     if (split)
                         copy_rotated(out + major, in + token, angles, 1.0, s->head);
                     else
@@ -60,17 +61,30 @@ static double dot(const float *a, const float *b, int64_t n) {
     return sum;
 }
 
-/* p[0 .. visible) = probabilities of one query row; returns the log of the softmax denominator. */
-static double probabilities(const float *q, const float *keys, int64_t head, int64_t visible, double *p) {
+/* What one query sees of keys [0, end): not [hidden, start). */
+typedef struct view {
+    int64_t hidden, start, end;
+} view;
+
+static view view_of(const pare_attention *s, int64_t pair, int64_t token) {
+    int64_t at = pair / s->groups * s->queries + token;
+    return (view){.hidden = s->prefix ? s->prefix[at] : 0,
+                  .start = s->start ? s->start[at] : 0,
+                  .end = s->keys - s->queries + token + 1};
+}
+
+/* p[0 .. end) = probabilities of one query row, 0 where it does not see; returns the log of the softmax denominator. */
+static double probabilities(const float *q, const float *keys, int64_t head, view seen, double *p) {
     double highest = -INFINITY, sum = 0.0;
-    for (int64_t j = 0; j < visible; j++) {
-        p[j] = dot(q, keys + j * head, head) / sqrt((double)head);
+    for (int64_t j = 0; j < seen.end; j++) {
+        bool hidden = j >= seen.hidden && j < seen.start;
+        p[j] = hidden ? -INFINITY : dot(q, keys + j * head, head) / sqrt((double)head);
         highest = fmax(highest, p[j]);
     }
-    for (int64_t j = 0; j < visible; j++)
+    for (int64_t j = 0; j < seen.end; j++)
         sum += exp(p[j] - highest);
     double logsum = highest + log(sum);
-    for (int64_t j = 0; j < visible; j++)
+    for (int64_t j = 0; j < seen.end; j++)
         p[j] = exp(p[j] - logsum);
     return logsum;
 }
@@ -94,9 +108,10 @@ pare_status pare_reference_attention_forward(const pare_backend *backend, const 
         const float *keys = (const float *)k + pair * s->key_capacity * s->head;
         const float *values = (const float *)v + pair * s->key_capacity * s->head;
         for (int64_t row = 0; row < rows; row++) {
-            int64_t visible = s->keys - s->queries + row / s->shared + 1, at = pair * rows + row;
-            double denominator = probabilities((const float *)q + at * s->head, keys, s->head, visible, p);
-            weighted_sum(p, values, s->head, visible, out + at * s->head);
+            view seen = view_of(s, pair, row / s->shared);
+            int64_t at = pair * rows + row;
+            double denominator = probabilities((const float *)q + at * s->head, keys, s->head, seen, p);
+            weighted_sum(p, values, s->head, seen.end, out + at * s->head);
             if (logsum) logsum[at] = (float)denominator;
         }
     }
@@ -112,21 +127,21 @@ typedef struct sums {
 /* One query row's share of the gradients, with dp_j = dout.v_j and ds_j = p_j (dp_j - sum_l p_l dp_l) scale:
  *   dq = sum_j ds_j k_j,  dk_j += ds_j q,  dv_j += p_j dout. */
 static void row_backward(const float *q, const float *keys, const float *values, const float *dout, int64_t head,
-                         int64_t visible, const sums *w, float *dq) {
+                         view seen, const sums *w, float *dq) {
     double mean = 0.0, scale = 1.0 / sqrt((double)head);
-    probabilities(q, keys, head, visible, w->p);
-    for (int64_t j = 0; j < visible; j++) {
+    probabilities(q, keys, head, seen, w->p);
+    for (int64_t j = 0; j < seen.end; j++) {
         w->ds[j] = dot(dout, values + j * head, head);
         mean += w->p[j] * w->ds[j];
     }
-    for (int64_t j = 0; j < visible; j++) {
+    for (int64_t j = 0; j < seen.end; j++) {
         w->ds[j] = w->p[j] * (w->ds[j] - mean) * scale;
         for (int64_t i = 0; i < head; i++) {
             w->dk[j * head + i] += w->ds[j] * (double)q[i];
             w->dv[j * head + i] += w->p[j] * (double)dout[i];
         }
     }
-    weighted_sum(w->ds, keys, head, visible, dq);
+    weighted_sum(w->ds, keys, head, seen.end, dq);
 }
 
 static void pair_backward(const pare_attention *s, int64_t pair, const float *q, const float *k, const float *v,
@@ -136,7 +151,8 @@ static void pair_backward(const pare_attention *s, int64_t pair, const float *q,
         w->dk[i] = w->dv[i] = 0.0;
     for (int64_t row = 0; row < rows; row++) {
         int64_t at = (pair * rows + row) * s->head;
-        row_backward(q + at, k + first_key, v + first_key, dout + at, s->head, row / s->shared + 1, w, dq + at);
+        view seen = view_of(s, pair, row / s->shared);
+        row_backward(q + at, k + first_key, v + first_key, dout + at, s->head, seen, w, dq + at);
     }
     for (int64_t i = 0; i < size; i++) {
         dk[first_key + i] = (float)w->dk[i];
