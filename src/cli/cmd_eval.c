@@ -9,24 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_NAMES = 64 };
+
 /* Everything that is open, and what came out. */
 typedef struct evaluation {
     const pare_arguments *arguments;
+    char *list; /* holds the tasks' names; all tasks are wanted without one */
+    const char *names[MOST_NAMES];
+    size_t name_count;
     pare_model **models; /* [count] */
     pare_eval_row *rows; /* [count] */
-    size_t count, done;
+    size_t count;
     pare_model *against;
     pare_tasks *tasks;
 } evaluation;
-
-/* Takes the names in `list`, which commas divide, apart in place. */
-static size_t split_names(char *list, const char **names, size_t room) {
-    size_t count = 0;
-    char *rest = list;
-    for (char *name; count < room && (name = strsep(&rest, ","));)
-        names[count++] = name;
-    return count;
-}
 
 static int check_name(const char *name) {
     for (size_t i = 0; pare_task_name(i); i++)
@@ -37,26 +33,30 @@ static int check_name(const char *name) {
     return PARE_EXIT_USAGE;
 }
 
-static int open_tasks(evaluation *e) {
-    enum { MOST_NAMES = 64 };
-    const pare_arguments *a = e->arguments;
-    const char *names[MOST_NAMES];
-    if (!a->tasks) return PARE_EXIT_DONE;
-    char *list = strdup(a->tasks);
-    if (!list) return PARE_EXIT_FAILED;
-    bool all = strcmp(list, "all") == 0;
-    pare_tasks_options options = {.names = names,
-                                  .name_count = all ? 0 : split_names(list, names, MOST_NAMES),
-                                  .data = a->data,
-                                  .protocol =
-                                      a->task_protocol < 0 ? NULL : pare_task_protocol_name((size_t)a->task_protocol),
-                                  .limit = a->limit};
+/* Takes the names that commas divide apart. */
+static int split_names(evaluation *e) {
+    const char *given = e->arguments->tasks;
     int code = PARE_EXIT_DONE;
-    for (size_t i = 0; i < options.name_count && code == PARE_EXIT_DONE; i++)
-        code = check_name(names[i]);
-    if (code == PARE_EXIT_DONE) code = pare_outcome_exit(pare_tasks_open(&options, &e->tasks));
-    free(list);
+    if (!given || strcmp(given, "all") == 0) return code;
+    char *rest = e->list = strdup(given);
+    if (!rest) {
+        pare_terminal_fail("there is not enough memory to read the command line");
+        return PARE_EXIT_FAILED;
+    }
+    for (char *name; code == PARE_EXIT_DONE && e->name_count < MOST_NAMES && (name = strsep(&rest, ","));) {
+        code = check_name(name);
+        e->names[e->name_count++] = name;
+    }
     return code;
+}
+
+static int open_tasks(evaluation *e) {
+    const pare_arguments *a = e->arguments;
+    if (!a->tasks) return PARE_EXIT_DONE;
+    const char *protocol = a->task_protocol < 0 ? NULL : pare_task_protocol_name((size_t)a->task_protocol);
+    const pare_tasks_options options = {
+        .names = e->names, .name_count = e->name_count, .data = a->data, .protocol = protocol, .limit = a->limit};
+    return pare_outcome_exit(pare_tasks_open(&options, &e->tasks));
 }
 
 /* All models before the first is evaluated: a wrong name at the end is found at once. */
@@ -120,6 +120,7 @@ static void close_all(evaluation *e) {
     pare_tasks_close(e->tasks);
     free(e->models);
     free(e->rows);
+    free(e->list);
 }
 
 /* A sentence for options that do not go together, or NULL. */
@@ -138,7 +139,8 @@ static const char *refusal(const pare_arguments *a) {
 static int run(const pare_arguments *arguments) {
     evaluation e = {.arguments = arguments};
     if (refusal(arguments)) return pare_outcome_usage("eval", refusal(arguments));
-    int code = open_models(&e);
+    int code = split_names(&e);
+    if (code == PARE_EXIT_DONE) code = open_models(&e);
     if (code == PARE_EXIT_DONE) code = open_tasks(&e);
     for (size_t i = 0; i < e.count && code == PARE_EXIT_DONE; i++)
         code = evaluate(&e, i);
