@@ -249,10 +249,10 @@ static inline void tiny_append(const char *folder, const char *name, uint32_t ro
     memcpy(&length, file.data, sizeof length);
     json_t *header = json_loadb((const char *)file.data + 8, length, 0, NULL);
     uint64_t data = file.bytes - 8 - length;
-    json_t *shape =
+    json_t *sizes =
         columns ? json_pack("[I,I]", (json_int_t)rows, (json_int_t)columns) : json_pack("[I]", (json_int_t)rows);
     json_object_set_new(header, name,
-                        json_pack("{s:s,s:o,s:[I,I]}", "dtype", "F32", "shape", shape, "data_offsets", (json_int_t)data,
+                        json_pack("{s:s,s:o,s:[I,I]}", "dtype", "F32", "shape", sizes, "data_offsets", (json_int_t)data,
                                   (json_int_t)(data + more)));
     char *text = json_dumps(header, JSON_COMPACT), *bytes = malloc(data + more);
     tiny_check(text && bytes, "malloc");

@@ -9,6 +9,7 @@
  *
  * Fields that only say where an adapter comes from are passed over. Any other must say nothing (null, false, "none",
  * empty): one that is not known here could mean anything. */
+#include "checkpoint/safetensors.h"
 #include "recover/adapter_file.h"
 #include "support/file.h"
 #include "support/json.h"
@@ -76,7 +77,8 @@ static char *shown(const json_t *value) {
 
 static pare_status refuse(const char *path, const char *key, const json_t *value, const char *why) {
     char *text = shown(value);
-    pare_status status = pare_fail(PARE_UNSUPPORTED, "%s: %.64s is %s: %s", path, key, text, why);
+    pare_status status = pare_fail(PARE_UNSUPPORTED, "%s: %.64s is %s: %s", path,
+                                   pare_name_is_plain(key) ? key : "a field with an odd name", text, why);
     free(text);
     return status;
 }

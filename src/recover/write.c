@@ -51,13 +51,11 @@ static pare_status write_changed(const writing *w, pare_writer *writer, const pa
 
 static pare_status write_tensor(void *context, pare_writer *writer, size_t index) {
     const writing *w = context;
-    const pare_model *model = w->trained->model;
-    const pare_tensor *tensor = pare_checkpoint_at(model->checkpoint, index);
-    size_t id = pare_tensor_id_of(model, tensor);
-    if (!tensor->count || id >= model->tensor_count || tensor->count != model->tensors[id]->count ||
-        !w->trained->changes(w->trained, id))
-        return pare_writer_write(writer, tensor->data, tensor->bytes);
-    return write_changed(w, writer, tensor, id);
+    const pare_tensor *tensor = pare_checkpoint_at(w->trained->model->checkpoint, index);
+    size_t id = pare_tensor_id_of(w->trained->model, tensor);
+    if (tensor->count && id < w->trained->model->tensor_count && w->trained->changes(w->trained, id))
+        return write_changed(w, writer, tensor, id);
+    return pare_writer_write(writer, tensor->data, tensor->bytes);
 }
 
 pare_status pare_trained_write(const pare_trained *trained, const char *directory, const pare_runtime *runtime) {

@@ -131,6 +131,7 @@ static void configs_are_exact_or_refused(void **state) {
         {"rank_pattern", "{\"q_proj\":4}", PARE_UNSUPPORTED, "rank_pattern is {\"q_proj\":4}"},
         {"alpha_pattern", "{\"q_proj\":4}", PARE_UNSUPPORTED, "alpha_pattern"},
         {"layer_replication", "[[0,2],[1,2]]", PARE_UNSUPPORTED, "layer_replication"},
+        {"two\nlines", "\"two\\nlines\"", PARE_UNSUPPORTED, "odd name is \"two\\nlines\""},
         {"something_new", "7", PARE_UNSUPPORTED, "something_new is 7"},
         {"init_lora_weights", "\"pissa_niter_4\"", PARE_UNSUPPORTED, "init_lora_weights is \"pissa_niter_4\""},
         {"r", "0", PARE_FORMAT_ERROR, "r is 0"},
