@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_OPTIONS = 128 };
+enum { MOST_OPTIONS = 256 };
 
 typedef struct word_parser {
     const pare_syntax *command;
