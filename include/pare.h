@@ -317,6 +317,29 @@ pare_status pare_recover_check(const pare_model *model, const pare_recover_optio
 
 /* ---- evaluation ------------------------------------------------------------------------------------------------ */
 
+/* Zero-shot tasks by name, NULL after the last: "boolq", "piqa", "hellaswag", "winogrande", "arc_easy",
+ * "arc_challenge", "openbookqa"; and the short title that tables have for one, NULL for other names. */
+const char *pare_task_name(size_t index);
+const char *pare_task_title(const char *name);
+
+/* Rules for making requests of them, NULL after the last: "current" (lm-evaluation-harness as it is), "4d21ab6b" (as it
+ * was in 2023, for published numbers; but computed as everything else is here, not in fp16). */
+const char *pare_task_protocol_name(size_t index);
+
+/* The documents of some tasks, read once for any number of models. Free with pare_tasks_close. */
+typedef struct pare_tasks pare_tasks;
+
+typedef struct pare_tasks_options {
+    const char *const *names; /* NULL: all seven */
+    size_t name_count;
+    const char *data;     /* folder with their files, as docs/methods.md lists them; with one task also its file */
+    const char *protocol; /* NULL: "current" */
+    uint32_t limit;       /* documents of each task; 0: all */
+} pare_tasks_options;
+
+pare_status pare_tasks_open(const pare_tasks_options *options, pare_tasks **out);
+void pare_tasks_close(pare_tasks *tasks);
+
 typedef struct pare_evaluate_options {
     const char *const *texts; /* .txt files, or id files as for calibration; or "self" with a seed */
     size_t text_count;
@@ -324,10 +347,14 @@ typedef struct pare_evaluate_options {
     uint32_t max_windows;      /* 0: all */
     const pare_model *against; /* dense model for KL divergence and top-1 agreement, or NULL */
     uint64_t seed;             /* of "self": text sampled from `against`, or from the model itself */
+    const pare_tasks *tasks;   /* or NULL */
+    const char *items;         /* file for what every document of the tasks gave, one JSON line each; or NULL */
 } pare_evaluate_options;
 
 /* Perplexity: one stream, one BOS, non-overlapping windows, remainder dropped, fp64 mean over all windows' window-1
- * predictions (structured pruning protocol of LLM-Pruner / MoreauPruner). *report: JSON, free with pare_text_free. */
+ * predictions (structured pruning protocol of LLM-Pruner / MoreauPruner). Tasks: accuracy, and accuracy by likelihoods
+ * per character, with standard errors; "chosen" is the one that papers print, "average" the mean of those. *report:
+ * JSON, free with pare_text_free. */
 pare_status pare_evaluate(const pare_model *model, const pare_evaluate_options *options, const pare_runtime *runtime,
                           char **report);
 

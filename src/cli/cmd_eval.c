@@ -1,81 +1,177 @@
 #include "command.h"
-#include "document.h"
+#include "eval_tables.h"
 #include "message.h"
 #include "outcome.h"
-#include "table.h"
+#include "suggest.h"
+#include "terminal.h"
 
-static void print_cells(pare_table *table, const json_t *text, bool compared) {
-    pare_table_cell(table, "%s", pare_document_text(text, "file"));
-    pare_table_cell(table, "%s", pare_count_show(pare_document_count(text, "tokens")).text);
-    pare_table_cell(table, "%s", pare_count_show(pare_document_count(text, "windows")).text);
-    pare_table_cell(table, "%.3f", pare_document_number(text, "perplexity", 0));
-    pare_table_cell(table, "%.4f", pare_document_number(text, "nll", 0));
-    if (!compared) return;
-    pare_table_cell(table, "%.4f", pare_document_number(text, "kl", 0));
-    pare_table_cell(table, "%.2f %%", 100 * pare_document_number(text, "top1", 0));
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_NAMES = 64 };
+
+/* Everything that is open, and what came out. */
+typedef struct evaluation {
+    const pare_arguments *arguments;
+    char *list; /* holds the tasks' names; all tasks are wanted without one */
+    const char *names[MOST_NAMES];
+    size_t name_count;
+    pare_model **models; /* [count] */
+    pare_eval_row *rows; /* [count] */
+    size_t count;
+    pare_model *against;
+    pare_tasks *tasks;
+} evaluation;
+
+static int check_name(const char *name) {
+    for (size_t i = 0; pare_task_name(i); i++)
+        if (strcmp(pare_task_name(i), name) == 0) return PARE_EXIT_DONE;
+    const char *near = pare_suggestion_find(name, pare_task_name);
+    pare_terminal_fail("pare eval: there is no task %s%s%s%s", pare_quote(name).text, near ? ", did you mean " : "",
+                       near ? near : "; 'pare eval --help' lists them", near ? "?" : "");
+    return PARE_EXIT_USAGE;
 }
 
-static void show(const pare_arguments *arguments, const json_t *report) {
-    static const char *const titles[] = {"text", "tokens", "windows", "perplexity", "nll", "KL", "top-1"};
-    bool compared = arguments->against != NULL;
-    const json_t *texts = pare_document_at(report, "texts");
-    pare_table *table = pare_table_new(compared ? "lrrrrrr" : "lrrrr");
-    for (size_t i = 0; i < (compared ? 7 : 5); i++)
-        pare_table_cell(table, "%s", titles[i]);
-    for (size_t i = 0; i < json_array_size(texts); i++)
-        print_cells(table, json_array_get(texts, i), compared);
-    pare_table_print(table, stdout);
-    pare_table_free(table);
-    if (compared)
-        printf("\nKL: mean divergence from %s in nats per token; top-1: how often both predict the same token\n",
-               arguments->against);
-}
-
-static int evaluate(const pare_arguments *arguments, const pare_model *model, const pare_model *against) {
-    pare_evaluate_options options = {
-        .texts = arguments->texts.words,
-        .text_count = arguments->texts.count,
-        .window = arguments->window,
-        .max_windows = arguments->max_windows,
-        .against = against,
-        .seed = arguments->seed,
-    };
-    pare_runtime runtime = pare_outcome_runtime(arguments);
-    char *report = NULL;
-    pare_status status = pare_evaluate(model, &options, &runtime, &report);
-    return pare_outcome_deliver(status, report, arguments, show);
-}
-
-static int run(const pare_arguments *arguments) {
-    if (!arguments->texts.count)
-        return pare_outcome_usage("eval", "--text is missing: files to measure the perplexity on");
-    if (!arguments->model)
-        return pare_outcome_usage("eval", "MODEL is missing: the folder of the model to evaluate, best written first");
-    pare_model *model = NULL, *against = NULL;
-    int code = pare_outcome_open(arguments->model, &model);
-    if (code == PARE_EXIT_DONE && arguments->against) code = pare_outcome_open(arguments->against, &against);
-    if (code == PARE_EXIT_DONE) code = evaluate(arguments, model, against);
-    if (against) pare_model_close(against);
-    if (model) pare_model_close(model);
+/* Takes the names that commas divide apart. */
+static int split_names(evaluation *e) {
+    const char *given = e->arguments->tasks;
+    int code = PARE_EXIT_DONE;
+    if (!given || strcmp(given, "all") == 0) return code;
+    char *rest = e->list = strdup(given);
+    if (!rest) {
+        pare_terminal_fail("there is not enough memory to read the command line");
+        return PARE_EXIT_FAILED;
+    }
+    for (char *name; code == PARE_EXIT_DONE && e->name_count < MOST_NAMES && (name = strsep(&rest, ","));) {
+        code = check_name(name);
+        e->names[e->name_count++] = name;
+    }
     return code;
 }
 
-static const char *const synopsis[] = {"MODEL --text FILE... [OPTION...]", NULL};
+static int open_tasks(evaluation *e) {
+    const pare_arguments *a = e->arguments;
+    if (!a->tasks) return PARE_EXIT_DONE;
+    const char *protocol = a->task_protocol < 0 ? NULL : pare_task_protocol_name((size_t)a->task_protocol);
+    const pare_tasks_options options = {
+        .names = e->names, .name_count = e->name_count, .data = a->data, .protocol = protocol, .limit = a->limit};
+    return pare_outcome_exit(pare_tasks_open(&options, &e->tasks));
+}
+
+/* All models before the first is evaluated: a wrong name at the end is found at once. */
+static int open_models(evaluation *e) {
+    const pare_word_list *names = &e->arguments->models;
+    e->models = calloc(names->count, sizeof(pare_model *));
+    e->rows = calloc(names->count, sizeof *e->rows);
+    if (!e->models || !e->rows) {
+        pare_terminal_fail("there is not enough memory for %zu models", names->count);
+        return PARE_EXIT_FAILED;
+    }
+    int code = PARE_EXIT_DONE;
+    for (; e->count < names->count && code == PARE_EXIT_DONE; e->count++)
+        code = pare_outcome_open(names->words[e->count], &e->models[e->count]);
+    if (code == PARE_EXIT_DONE && e->arguments->against) code = pare_outcome_open(e->arguments->against, &e->against);
+    return code;
+}
+
+static int evaluate(evaluation *e, size_t index) {
+    const pare_arguments *a = e->arguments;
+    pare_evaluate_options options = {
+        .texts = a->texts.words,
+        .text_count = a->texts.count,
+        .window = a->window,
+        .max_windows = a->max_windows,
+        .against = e->against,
+        .seed = a->seed,
+        .tasks = e->tasks,
+        .items = a->items,
+    };
+    pare_runtime runtime = pare_outcome_runtime(a);
+    char *report = NULL;
+    pare_status status = pare_evaluate(e->models[index], &options, &runtime, &report);
+    pare_terminal_clear();
+    if (status != PARE_OK) return pare_outcome_exit(status);
+    e->rows[index] =
+        (pare_eval_row){a->models.words[index], pare_model_parameters(e->models[index]), json_loads(report, 0, NULL)};
+    pare_text_free(report);
+    return PARE_EXIT_DONE;
+}
+
+/* One model's report as it is; of several, a list. */
+static void print_json(const evaluation *e) {
+    json_t *document = e->rows[0].report;
+    if (e->count > 1) {
+        document = json_pack("{s:[]}", "models");
+        for (size_t i = 0; i < e->count; i++)
+            json_array_append(json_object_get(document, "models"), e->rows[i].report);
+    }
+    json_dumpf(document, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
+    putchar('\n');
+    if (e->count > 1) json_decref(document);
+}
+
+static void close_all(evaluation *e) {
+    for (size_t i = 0; e->models && i < e->count; i++)
+        if (e->models[i]) pare_model_close(e->models[i]);
+    for (size_t i = 0; e->rows && i < e->count; i++)
+        json_decref(e->rows[i].report);
+    if (e->against) pare_model_close(e->against);
+    pare_tasks_close(e->tasks);
+    free(e->models);
+    free(e->rows);
+    free(e->list);
+}
+
+/* A sentence for options that do not go together, or NULL. */
+static const char *refusal(const pare_arguments *a) {
+    if (!a->texts.count && !a->tasks)
+        return "--text is missing: files to measure the perplexity on (or --tasks with --data)";
+    if (!a->model) return "MODEL is missing: the folder of the model to evaluate, best written first";
+    if (a->tasks && !a->data) return "--tasks needs --data: the folder with the tasks' files";
+    if (!a->tasks && (a->data || a->limit || a->items || a->task_protocol >= 0))
+        return "--data, --limit, --protocol and --save-items go with --tasks, which is missing";
+    if (a->items && a->models.count > 1) return "--save-items takes one MODEL; run it once for each";
+    if (a->json && a->markdown) return "--json and --markdown are two ways to print the result; take one";
+    return NULL;
+}
+
+static int run(const pare_arguments *arguments) {
+    evaluation e = {.arguments = arguments};
+    if (refusal(arguments)) return pare_outcome_usage("eval", refusal(arguments));
+    int code = split_names(&e);
+    if (code == PARE_EXIT_DONE) code = open_models(&e);
+    if (code == PARE_EXIT_DONE) code = open_tasks(&e);
+    for (size_t i = 0; i < e.count && code == PARE_EXIT_DONE; i++)
+        code = evaluate(&e, i);
+    if (code == PARE_EXIT_DONE && arguments->json)
+        print_json(&e);
+    else if (code == PARE_EXIT_DONE)
+        pare_eval_tables_print(arguments, e.rows, e.count);
+    close_all(&e);
+    return code;
+}
+
+static const char *const synopsis[] = {"MODEL... --text FILE... [OPTION...]",
+                                       "MODEL... --tasks all --data DIR [--text FILE...] [OPTION...]", NULL};
 static const char *const examples[] = {
     "my-model --text wiki.txt",
     "smaller --text wiki.txt ptb.txt --against my-model --json",
     "smaller --text self --against my-model --seed 7",
+    "my-model smaller recovered --tasks all --data tasks --text wiki.txt",
+    "smaller --tasks piqa,arc_easy --data tasks --limit 100 --save-items items.jsonl",
     NULL,
 };
 
 const pare_command pare_command_eval = {
     .syntax = {"eval", PARE_IN_EVAL},
-    .summary = "measures perplexity, and how close a pruned model is to its dense one",
+    .summary = "measures perplexity, zero-shot accuracy, and how close a pruned model is to its dense one",
     .synopsis = synopsis,
     .description =
         "Perplexity of texts in consecutive windows that do not overlap, each text one stream with one BOS in "
         "front. With --against also the mean KL divergence from a dense model and how often both predict the "
-        "same token.",
+        "same token. With --tasks accuracies of the seven zero-shot tasks that papers on pruning report, by the "
+        "rules of lm-evaluation-harness. Several models make one table.",
     .examples = examples,
     .run = run,
 };

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_OPTIONS = 256 };
+enum { MOST_OPTIONS = 256, TAKING_MODELS = PARE_IN_EVAL };
 
 typedef struct word_parser {
     const pare_syntax *command;
@@ -179,7 +179,7 @@ static int take_option(word_parser *parser, const char *word) {
 }
 
 static int take_operand(word_parser *parser, const char *word) {
-    if (parser->out->model) {
+    if (parser->out->model && !(parser->command->bit & TAKING_MODELS)) {
         pare_terminal_fail("pare %s: it takes one MODEL, %s, so there is no place for %s", parser->command->name,
                            pare_quote(parser->out->model).text, pare_quote(word).text);
         return PARE_EXIT_USAGE;
@@ -188,7 +188,9 @@ static int take_operand(word_parser *parser, const char *word) {
         pare_terminal_fail("pare %s: MODEL must not be empty", parser->command->name);
         return PARE_EXIT_USAGE;
     }
-    parser->out->model = word;
+    pare_word_list *models = &parser->out->models;
+    models->words[models->count++] = word;
+    parser->out->model = models->words[0];
     return PARE_EXIT_DONE;
 }
 
@@ -208,14 +210,15 @@ static bool asks_for_help(int count, char **words) {
 
 /* Lists with room for `room` entries each. */
 static int allocate(pare_arguments *out, size_t room) {
+    out->models.words = calloc(room, sizeof *out->models.words);
     out->texts.words = calloc(room, sizeof *out->texts.words);
     out->over.words = calloc(room, sizeof *out->over.words);
     out->targets.words = calloc(room, sizeof *out->targets.words);
     out->skipped.words = calloc(room, sizeof *out->skipped.words);
     out->settings.list = calloc(room, sizeof *out->settings.list);
     out->given.list = calloc(room, sizeof *out->given.list);
-    if (out->texts.words && out->over.words && out->targets.words && out->skipped.words && out->settings.list &&
-        out->given.list)
+    if (out->models.words && out->texts.words && out->over.words && out->targets.words && out->skipped.words &&
+        out->settings.list && out->given.list)
         return PARE_EXIT_DONE;
     pare_terminal_fail("there is not enough memory to read the command line");
     return PARE_EXIT_FAILED;
@@ -225,6 +228,7 @@ int pare_arguments_parse(const pare_syntax *command, int count, char **words, pa
     *out = (pare_arguments){.method = -1,
                             .protocol = -1,
                             .shape = -1,
+                            .task_protocol = -1,
                             .sparsity = {.one = -1},
                             .preset = -1,
                             .wording = -1,
@@ -242,11 +246,12 @@ int pare_arguments_parse(const pare_syntax *command, int count, char **words, pa
     while (code == PARE_EXIT_DONE && parser.next < count)
         code = take_word(&parser);
     if (code == PARE_EXIT_DONE && !out->model && parser.model_from_list && out->texts.count > 1)
-        out->model = out->texts.words[--out->texts.count];
+        code = take_operand(&parser, out->texts.words[--out->texts.count]);
     return code;
 }
 
 void pare_arguments_free(pare_arguments *arguments) {
+    free(arguments->models.words);
     free(arguments->texts.words);
     free(arguments->over.words);
     free(arguments->targets.words);
@@ -276,6 +281,7 @@ int pare_arguments_copy(const pare_arguments *from, size_t more, pare_arguments 
     int code = allocate(out, from->given.count + more + 1);
     if (code == PARE_EXIT_DONE && !copied) code = PARE_EXIT_FAILED;
     if (code != PARE_EXIT_DONE) return code;
+    copy_words(&from->models, &out->models);
     copy_words(&from->texts, &out->texts);
     copy_words(&from->over, &out->over);
     copy_words(&from->targets, &out->targets);

@@ -111,8 +111,8 @@ typedef struct pare_arguments {
     double lipschitz_size;
     /* recover */
     int preset, wording;
-    const char *data, *curve;
-    uint32_t limit, cutoff, rank, batch, micro_batch, training_steps, validate_every, save_every;
+    const char *curve;
+    uint32_t cutoff, rank, batch, micro_batch, training_steps, validate_every, save_every;
     uint32_t warmup, decay, validation; /* PARE_NOT_GIVEN */
     double alpha, dropout, rate, epochs, clip, weight_decay, beta1, beta2;
     bool train_on_prompt, pack, group_by_length, full, fresh, keep_sparsity, adapter;
@@ -120,6 +120,10 @@ typedef struct pare_arguments {
     pare_word_list texts;
     uint32_t window, max_windows;
     const char *against;
+    pare_word_list models; /* `model` is the first one */
+    const char *tasks, *items;
+    int task_protocol;
+    bool markdown, verbose;
     /* generate */
     const char *prompt;
     uint32_t tokens;
@@ -130,7 +134,8 @@ typedef struct pare_arguments {
     int shape;
     uint32_t layers, repeats;
     /* several */
-    uint32_t samples, length, threads;
+    const char *data;
+    uint32_t limit, samples, length, threads;
     uint64_t seed, memory;
     int compute;
     const char *scratch;

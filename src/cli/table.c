@@ -77,3 +77,18 @@ void pare_table_print(const pare_table *table, FILE *out) {
             print_cell(out, table->cells[row + c], table->alignment[c], column_width(table, c),
                        c + 1 == table->columns);
 }
+
+static void print_markdown_rule(const pare_table *table, FILE *out) {
+    for (size_t c = 0; c < table->columns; c++)
+        fputs(table->alignment[c] == 'r' ? "|---:" : "|:---", out);
+    fputs("|\n", out);
+}
+
+void pare_table_print_markdown(const pare_table *table, FILE *out) {
+    for (size_t row = 0; row + table->columns <= table->count; row += table->columns) {
+        for (size_t c = 0; c < table->columns; c++)
+            fprintf(out, "| %s ", table->cells[row + c]);
+        fputs("|\n", out);
+        if (!row) print_markdown_rule(table, out);
+    }
+}

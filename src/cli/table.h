@@ -17,4 +17,7 @@ void pare_table_cell(pare_table *table, const char *format, ...) __attribute__((
 /* Prints the full rows, two spaces between columns. */
 void pare_table_print(const pare_table *table, FILE *out);
 
+/* The same as a Markdown table, whose head is the first row. */
+void pare_table_print_markdown(const pare_table *table, FILE *out);
+
 #endif

@@ -1,7 +1,9 @@
-/* pare_evaluate: texts to windows, windows to numbers, numbers to JSON. */
+/* pare_evaluate: texts to windows, tasks to requests, both to numbers, numbers to JSON. */
 #include "calibrate/calibration.h"
 #include "calibrate/self.h"
 #include "evaluate/divergence.h"
+#include "evaluate/tasks.h"
+#include "evaluate/zero_shot_report.h"
 #include "support/json.h"
 #include "support/memory.h"
 #include "support/progress.h"
@@ -18,7 +20,8 @@ typedef struct job {
     const pare_runtime *runtime;
     pare_backend *backend;
     uint32_t window;
-    json_t *texts;
+    json_t *texts, *tasks;
+    double chosen; /* sum of the tasks' chosen accuracies */
 } job;
 
 /* The model that texts are written and tokenized by. */
@@ -83,11 +86,50 @@ static pare_status evaluate_texts(job *j) {
     return PARE_OK;
 }
 
+static pare_status evaluate_task(job *j, const pare_task_file *file, pare_items *items) {
+    const pare_zero_shot zero_shot = {j->model, j->backend, j->runtime, j->options->tasks->protocol};
+    pare_zero_shot_scores scores;
+    json_t *entry = NULL;
+    double chosen = 0.0;
+    PARE_TRY(pare_zero_shot_score(&zero_shot, file, &scores));
+    pare_status status = pare_items_add(items, file, &scores);
+    if (status == PARE_OK) status = pare_zero_shot_entry(file, &scores, &entry, &chosen);
+    pare_zero_shot_scores_free(&scores);
+    PARE_TRY(status);
+    j->chosen += chosen;
+    if (json_array_append_new(j->tasks, entry) == 0) return PARE_OK;
+    return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the report");
+}
+
+static pare_status evaluate_tasks(job *j) {
+    const pare_tasks *tasks = j->options->tasks;
+    pare_items items;
+    if (!tasks) return PARE_OK;
+    pare_status status = pare_items_open(j->options->items, &items);
+    for (size_t i = 0; i < tasks->count && status == PARE_OK; i++)
+        status = evaluate_task(j, &tasks->files[i], &items);
+    if (status == PARE_OK) status = pare_items_finish(&items);
+    pare_items_drop(&items);
+    return status;
+}
+
 static pare_status check_options(const job *j) {
-    if (!j->options->text_count)
-        return pare_fail(PARE_BAD_ARGUMENT, "there is no text to evaluate on; name a file, or \"self\"");
+    if (!j->options->text_count && !j->options->tasks)
+        return pare_fail(PARE_BAD_ARGUMENT, "there is no text and no task to evaluate on; name a file, or \"self\"");
     PARE_TRY(pare_calibration_check_length(j->model, "--window", j->window));
     return pare_calibration_check_length(author(j), "--window", j->window);
+}
+
+/* The tasks' part of the report. The average of all seven has a name of its own, since papers call it so. */
+static void add_tasks(const job *j, json_t *report) {
+    const pare_tasks *tasks = j->options->tasks;
+    if (!tasks) return;
+    double average = j->chosen / (double)tasks->count;
+    json_object_set_new(report, "parameters", json_integer((json_int_t)pare_model_parameters(j->model)));
+    json_object_set_new(report, "protocol", json_string(pare_task_protocol_name(tasks->protocol)));
+    json_object_set(report, "tasks", j->tasks);
+    json_object_set_new(report, "average", json_real(average));
+    if (!pare_task_at(tasks->count)) json_object_set_new(report, "qa_average", json_real(average));
 }
 
 static json_t *report_of(const job *j, double seconds) {
@@ -98,6 +140,7 @@ static json_t *report_of(const job *j, double seconds) {
     if (j->options->against)
         json_object_set_new(report, "against",
                             pare_json_name(pare_checkpoint_directory(j->options->against->checkpoint)));
+    add_tasks(j, report);
     return report;
 }
 
@@ -111,9 +154,12 @@ pare_status pare_evaluate(const pare_model *model, const pare_evaluate_options *
     PARE_TRY(pare_backend_open_cpu(runtime ? runtime->compute : PARE_COMPUTE_AUTO, runtime ? runtime->threads : 0,
                                    &j.backend));
     j.texts = json_array();
+    j.tasks = json_array();
     pare_status status = evaluate_texts(&j);
+    if (status == PARE_OK) status = evaluate_tasks(&j);
     if (status == PARE_OK) status = pare_json_text(report_of(&j, pare_clock() - start), report);
     json_decref(j.texts);
+    json_decref(j.tasks);
     pare_backend_close(j.backend);
     return status;
 }

@@ -1,0 +1,156 @@
+/* pare eval with zero-shot tasks: tables, JSON, items, and what it refuses. */
+#include "cli/workplace.h"
+
+#include <cmocka.h>
+#include <jansson.h>
+
+static const char piqa[] = "{\"goal\":\"once upon a time\",\"sol1\":\"a dog\",\"sol2\":\"the dog ran\",\"label\":1}\n"
+                           "{\"goal\":\"a boy\",\"sol1\":\"he sat\",\"sol2\":\"cat\",\"label\":0}\n",
+                  winogrande[] =
+                      "{\"sentence\":\"tom saw a cat and _ ran.\",\"option1\":\"tom\",\"option2\":\"the cat\","
+                      "\"answer\":\"2\"}\n";
+
+/* folder/tasks/piqa/valid.jsonl and folder/tasks/winogrande.jsonl; freed with free(). */
+static char *write_tasks(const workplace *place) {
+    char *tasks = pare_path_join(place->folder, "tasks"), *inner = pare_path_join(tasks, "piqa");
+    assert_int_equal(mkdir(tasks, 0755), 0);
+    assert_int_equal(mkdir(inner, 0755), 0);
+    tiny_write_text(inner, "valid.jsonl", piqa);
+    tiny_write_text(tasks, "winogrande.jsonl", winogrande);
+    free(inner);
+    return tasks;
+}
+
+static json_t *parse(const char *text) {
+    json_error_t error;
+    json_t *document = json_loads(text, 0, &error);
+    if (!document) fail_msg("%s", error.text);
+    return document;
+}
+
+static void check_report(const json_t *report) {
+    const json_t *tasks = json_object_get(report, "tasks"), *first = json_array_get(tasks, 0);
+    assert_int_equal(json_array_size(tasks), 2);
+    assert_string_equal(json_string_value(json_object_get(first, "task")), "piqa");
+    assert_string_equal(json_string_value(json_object_get(first, "chosen")), "acc_norm");
+    assert_int_equal(json_integer_value(json_object_get(first, "n")), 2);
+    assert_true(json_is_real(json_object_get(first, "acc_stderr")));
+    const json_t *second = json_array_get(tasks, 1);
+    assert_null(json_object_get(second, "acc_norm"));
+    assert_true(json_is_null(json_object_get(second, "acc_stderr"))); /* of one document */
+    double mean =
+        (json_real_value(json_object_get(first, "acc_norm")) + json_real_value(json_object_get(second, "acc"))) / 2;
+    assert_true(json_real_value(json_object_get(report, "average")) == mean);
+    assert_null(json_object_get(report, "qa_average")); /* of all seven only */
+    assert_string_equal(json_string_value(json_object_get(report, "protocol")), "current");
+}
+
+static void check_items(const char *path, const json_t *report) {
+    char line[4096];
+    int lines = 0, right = 0;
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    for (; fgets(line, sizeof line, file); lines++) {
+        json_t *item = parse(line);
+        const json_t *choice = json_array_get(json_object_get(item, "choices"), 1);
+        bool first_task = strcmp(json_string_value(json_object_get(item, "task")), "piqa") == 0;
+        assert_true(json_real_value(json_object_get(choice, "ll")) < 0);
+        assert_true(json_integer_value(json_object_get(choice, "tokens")) > 0);
+        if (lines == 0) assert_int_equal(json_integer_value(json_object_get(choice, "chars")), 11);
+        right += first_task && json_equal(json_object_get(item, "pred_norm"), json_object_get(item, "gold"));
+        json_decref(item);
+    }
+    fclose(file);
+    assert_int_equal(lines, 3);
+    const json_t *entry = json_array_get(json_object_get(report, "tasks"), 0);
+    assert_true(json_real_value(json_object_get(entry, "acc_norm")) == right / 2.0);
+}
+
+static void one_model_gives_a_report_and_items(void **state) {
+    const workplace *place = *state;
+    char *tasks = write_tasks(place), *items = pare_path_join(place->folder, "items.jsonl");
+    tiny_write_text(place->folder, "items.jsonl", "old");
+    program_result result = EXPECT_SUCCESS("eval", place->model, "--tasks", "piqa,winogrande", "--data", tasks,
+                                           "--json", "--quiet", "--save-items", items);
+    json_t *report = parse(result.out);
+    check_report(report);
+    assert_int_equal(json_array_size(json_object_get(report, "texts")), 0);
+    check_items(items, report);
+    workplace_expect_entries(place->folder, ".\n..\nitems.jsonl\nmodel\ntasks\n");
+    json_decref(report);
+    program_result_free(&result);
+    free(tasks);
+    free(items);
+}
+
+static void several_models_stand_in_one_table(void **state) {
+    const workplace *place = *state;
+    char *tasks = write_tasks(place);
+    workplace_write_text(place);
+    program_result result = EXPECT_SUCCESS("eval", place->model, place->model, "--tasks", "piqa,winogrande", "--data",
+                                           tasks, "--quiet", "--window", "32", "--markdown", "--text", place->text);
+    char *head = pare_format("| model | parameters | removed | text.txt | PIQA | WinoGrande | Average |\n"
+                             "|:---|---:|---:|---:|---:|---:|---:|\n| %s | ",
+                             place->model);
+    assert_int_equal(strncmp(result.out, head, strlen(head)), 0);
+    assert_non_null(strstr(result.out, "| 0.0 % |"));
+    assert_null(strstr(result.out, "| task |"));
+    program_result_free(&result);
+    result = EXPECT_SUCCESS("eval", place->model, place->model, "--tasks=piqa,winogrande", "--data", tasks, "--quiet",
+                            "--json");
+    json_t *report = parse(result.out), *models = json_object_get(report, "models");
+    assert_int_equal(json_array_size(models), 2);
+    check_report(json_array_get(models, 1));
+    json_decref(report);
+    program_result_free(&result);
+    result = EXPECT_SUCCESS("eval", place->model, "--tasks=piqa", "--data", tasks, "--quiet", "--protocol", "4d21ab6b");
+    assert_non_null(strstr(result.out, "acc_norm"));
+    assert_non_null(strstr(result.out, "4d21ab6b"));
+    program_result_free(&result);
+    free(head);
+    free(tasks);
+}
+
+static void wrong_words_are_refused(void **state) {
+    (void)state;
+    EXPECT_FAILURE(2, "--data", "eval", "m", "--tasks", "all");
+    EXPECT_FAILURE(2, "--tasks", "eval", "m", "--text", "a", "--data", "d");
+    EXPECT_FAILURE(2, "--tasks", "eval", "m", "--text", "a", "--limit", "3");
+    EXPECT_FAILURE(2, "one MODEL", "eval", "m", "n", "--tasks", "all", "--data", "d", "--save-items", "i");
+    EXPECT_FAILURE(2, "take one", "eval", "m", "--text=a", "--json", "--markdown");
+    EXPECT_FAILURE(2, "did you mean current?", "eval", "m", "--tasks", "all", "--data", "d", "--protocol", "curent");
+    EXPECT_FAILURE(2, "did you mean winogrande?", "eval", "m", "--tasks", "boolq,winogrand", "--data", "d");
+    EXPECT_FAILURE(2, "no task ''", "eval", "m", "--tasks", "boolq,", "--data", "d");
+}
+
+static void failures_leave_no_items(void **state) {
+    const workplace *place = *state;
+    char *tasks = write_tasks(place), *items = pare_path_join(place->folder, "items.jsonl");
+    char *broken = pare_path_join(tasks, "winogrande.jsonl"), *far = pare_path_join(place->folder, "no/items.jsonl");
+    EXPECT_NOTHING_LEFT(place, 2, "given twice", "eval", place->model, "--tasks", "piqa,piqa", "--data", tasks);
+    EXPECT_NOTHING_LEFT(place, 1, "there is no file for boolq", "eval", place->model, "--tasks", "all", "--data",
+                        tasks);
+    EXPECT_NOTHING_LEFT(place, 1, "no/items.jsonl", "eval", place->model, "--tasks", "piqa", "--data", tasks,
+                        "--save-items", far, "--quiet");
+    EXPECT_NOTHING_LEFT(place, 2, "no file that could be replaced", "eval", place->model, "--tasks", "piqa", "--data",
+                        tasks, "--save-items", tasks, "--quiet");
+    tiny_write_text(tasks, "winogrande.jsonl", "{\"sentence\":\"_ ran.\",\"option1\":\"a\",\"option2\":");
+    EXPECT_NOTHING_LEFT(place, 1, broken, "eval", place->model, "--tasks", "piqa,winogrande", "--data", tasks,
+                        "--save-items", items, "--quiet");
+    EXPECT_NOTHING_LEFT(place, 1, "raise --memory", "eval", place->model, "--tasks", "piqa", "--data", tasks,
+                        "--save-items", items, "--quiet", "--memory", "1M");
+    free(tasks);
+    free(items);
+    free(broken);
+    free(far);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        IN_A_WORKPLACE(one_model_gives_a_report_and_items),
+        IN_A_WORKPLACE(several_models_stand_in_one_table),
+        cmocka_unit_test(wrong_words_are_refused),
+        IN_A_WORKPLACE(failures_leave_no_items),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
