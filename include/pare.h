@@ -289,7 +289,7 @@ typedef struct pare_recover_options {
 
     double rate;          /* highest learning rate */
     uint32_t batch;       /* sequences per step */
-    uint32_t micro_batch; /* of these at a time; 0: as many as memory allows. Changes rounding only */
+    uint32_t micro_batch; /* of these at a time; 0: chosen for speed and memory. Changes rounding only */
     double epochs;
     uint64_t steps;        /* instead of epochs; 0: epochs */
     int64_t warmup, decay; /* steps of the linear rise and fall of the rate; decay negative: all after the warm-up */

@@ -93,13 +93,20 @@ static void end(pare_recover_job *job) {
     pare_backend_close(job->backend);
 }
 
+/* Threads that wait for each other cost a small model more than they bring. */
+static int threads_for(const pare_model *model, const pare_runtime *runtime) {
+    enum { PARALLEL_PARAMETERS = 2 << 20 };
+    int threads = runtime ? runtime->threads : 0;
+    return !threads && pare_model_parameters(model) < PARALLEL_PARAMETERS ? 1 : threads;
+}
+
 pare_status pare_recover(const pare_model *model, const pare_recover_options *options, const pare_runtime *runtime,
                          char **report) {
     pare_recover_job job = {.model = model, .options = options, .runtime = runtime, .seconds = json_object()};
     *report = NULL;
     pare_memory_peak_reset();
     pare_status status = pare_backend_open_cpu(runtime ? runtime->compute : PARE_COMPUTE_AUTO,
-                                               runtime ? runtime->threads : 0, &job.backend);
+                                               threads_for(model, runtime), &job.backend);
     if (status == PARE_OK) status = run_stages(&job);
     if (status == PARE_OK) status = pare_recover_report(&job, report);
     end(&job);

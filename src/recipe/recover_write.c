@@ -8,6 +8,7 @@
 #include "surgery/verify.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* A file of the input that goes along as it is, if it is there. */
@@ -59,7 +60,8 @@ static pare_status write_curve(const pare_recover_job *job, char *text, const ch
 
 pare_status pare_recover_write(pare_recover_job *job) {
     const pare_curve *curve = &job->trainer.curve;
-    char *title = pare_format("Training of %s", job->options->output);
+    const char *slash = strrchr(job->options->output, '/');
+    char *title = pare_format("Training of %s", slash && slash[1] ? slash + 1 : job->options->output);
     pare_status status = write_weights(job);
     if (status == PARE_OK) status = write_record(job);
     if (status == PARE_OK) status = write_curve(job, pare_curve_csv(curve), "csv", &job->csv);

@@ -6,11 +6,19 @@
 #include <math.h>
 #include <string.h>
 
+/* Sequences through a block at a time, where that is left open: fewer stay in the cache. Gradients of whole weights add
+ * up over micro-batches in buffers that one alone does not need. */
+static int64_t usual_micro_batch(const pare_trained *trained, const pare_batches_options *batches) {
+    enum { BLOCK_TOKENS = 2048 };
+    int64_t sequences = BLOCK_TOKENS / (int64_t)batches->length;
+    return trained->sink ? 0 : sequences ? sequences : 1;
+}
+
 /* How a pass for `sequences` sequences at a time would be shaped. */
 static pare_pass_shape shape_for(const pare_trained *trained, const pare_batches_options *batches,
                                  const pare_trainer_options *options, int64_t sequences) {
     const pare_adapters *adapters = trained->adapters;
-    int64_t micro_batch = options->micro_batch;
+    int64_t micro_batch = options->micro_batch ? options->micro_batch : usual_micro_batch(trained, batches);
     return (pare_pass_shape){.sequences = sequences,
                              .length = batches->length,
                              .gradients = true,
@@ -31,6 +39,10 @@ static pare_status choose_shape(const pare_trained *trained, const pare_batches_
         last = sequences;
         *shape = shape_for(trained, batches, options, sequences);
         pare_status status = pare_pass_measure(trained->model, trained->backend, shape, memory);
+        if (status == PARE_OUT_OF_MEMORY && !options->micro_batch) {
+            shape->micro_batch = 0;
+            status = pare_pass_measure(trained->model, trained->backend, shape, memory);
+        }
         if (status != PARE_OUT_OF_MEMORY || sequences == 1) return status;
     }
 }

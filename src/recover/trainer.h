@@ -13,7 +13,7 @@ typedef struct pare_trainer_options {
     pare_schedule schedule;
     double clip; /* of the gradient's norm; 0: none */
     double beta1, beta2, epsilon, weight_decay;
-    uint32_t micro_batch;    /* sequences through a block at a time; 0: as many as memory allows */
+    uint32_t micro_batch;    /* sequences through a block at a time; 0: as many as stay in the cache, and fit */
     uint64_t memory;         /* bytes that the passes may take; 0: no limit */
     uint64_t validate_every; /* steps; 0: only at the end */
     uint64_t seed;           /* of the dropout */
