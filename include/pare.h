@@ -67,12 +67,25 @@ typedef struct pare_plan {
         repair; /* of the layer-by-layer work (a repair, or single weights), when the others but the metrics are gone */
     uint64_t scratch;   /* the part of state, metrics and repair that lives in a scratch file */
     uint64_t limit;     /* the limit the plan was made for */
-    uint64_t sequences; /* calibration sequences, of `length` tokens each */
+    uint64_t sequences; /* calibration sequences, of `length` tokens each (of training: at most) */
     uint64_t length;
     uint64_t micro_batch; /* sequences that pass through a block at a time */
+    uint64_t steps;       /* of training, of `sequences` each; 0: nothing is trained */
 } pare_plan;
 
 typedef void (*pare_plan_fn)(void *user, const pare_plan *plan);
+
+/* Called in a training after every step and every measurement of the validation loss. */
+typedef struct pare_training_state {
+    uint64_t step, steps;     /* done, of all */
+    double loss;              /* of the last step; NaN before the first */
+    double validation;        /* the last one that was measured; NaN: none */
+    double rate;              /* learning rate of the last step; NaN before the first */
+    double tokens_per_second; /* of this run so far, validation included */
+    double seconds_left;      /* by the same pace; NaN before the first step */
+} pare_training_state;
+
+typedef void (*pare_training_fn)(void *user, const pare_training_state *state);
 
 /* How a call may use the machine. All zero is a good default. */
 typedef struct pare_runtime {
@@ -82,7 +95,8 @@ typedef struct pare_runtime {
     const char *scratch;       /* folder for state that does not fit; NULL: $TMPDIR or /tmp */
     pare_progress_fn progress; /* may be NULL */
     pare_plan_fn plan;         /* may be NULL */
-    void *progress_user;       /* passed to both */
+    pare_training_fn training; /* may be NULL */
+    void *progress_user;       /* passed to all three */
 } pare_runtime;
 
 /* ---- models ---------------------------------------------------------------------------------------------------- */

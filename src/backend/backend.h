@@ -22,6 +22,7 @@ typedef struct pare_matmul {
     int64_t batch, m, n, k;
     bool transpose_a, transpose_b, accumulate;
     int64_t lda, ldb;
+    bool slim; /* a hint: m, n or k is small, as in products with low-rank matrices */
 } pare_matmul;
 
 typedef struct pare_heads {

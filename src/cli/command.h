@@ -11,11 +11,12 @@ typedef struct pare_command {
     const char *description;                     /* a paragraph */
     const char *const *examples;                 /* command lines, NULL after the last */
     bool lists_methods;                          /* the help ends with the methods */
+    bool lists_presets;                          /* and with the presets of recoveries */
     int (*run)(const pare_arguments *arguments); /* returns the exit code */
 } pare_command;
 
-extern const pare_command pare_command_prune, pare_command_sweep, pare_command_robust, pare_command_eval,
-    pare_command_generate, pare_command_inspect, pare_command_bench;
+extern const pare_command pare_command_prune, pare_command_recover, pare_command_sweep, pare_command_robust,
+    pare_command_eval, pare_command_generate, pare_command_inspect, pare_command_bench;
 
 /* In the order of the help; NULL after the last. */
 const pare_command *pare_command_at(size_t index);

@@ -65,6 +65,12 @@ static void print_methods(void) {
         print_entry(pare_recipe_name(i), pare_recipe_summary(i));
 }
 
+static void print_presets(void) {
+    printf("\nPresets\n");
+    for (size_t i = 0; pare_recover_preset_name(i); i++)
+        print_entry(pare_recover_preset_name(i), pare_recover_preset_summary(i));
+}
+
 void pare_help_print_command(const pare_command *command) {
     for (size_t i = 0; command->synopsis[i]; i++)
         printf("%s pare %s %s\n", i ? "      " : "Usage:", command->syntax.name, command->synopsis[i]);
@@ -72,6 +78,7 @@ void pare_help_print_command(const pare_command *command) {
     print_wrapped(command->description, 0);
     print_options(command);
     if (command->lists_methods) print_methods();
+    if (command->lists_presets) print_presets();
     printf("\nExamples\n");
     for (size_t i = 0; command->examples[i]; i++)
         printf("  pare %s %s\n", command->syntax.name, command->examples[i]);
@@ -96,5 +103,6 @@ void pare_help_print(void) {
            "output, everything else to standard error.\n\nExamples\n"
            "  pare inspect my-model\n"
            "  pare prune my-model -o smaller --ratio 0.2 --text wiki.txt\n"
+           "  pare recover smaller -o healed --data alpaca.json --text wiki.txt\n"
            "  pare eval smaller --text wiki.txt --against my-model\n");
 }

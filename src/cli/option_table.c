@@ -2,8 +2,8 @@
 
 #define AT(member) offsetof(pare_arguments, member)
 #define STUDIES (PARE_IN_SWEEP | PARE_IN_ROBUST)
-#define EVERYWHERE (PARE_IN_PRUNE | STUDIES | PARE_IN_EVAL | PARE_IN_GENERATE | PARE_IN_INSPECT | PARE_IN_BENCH)
-#define WORKING (PARE_IN_PRUNE | STUDIES | PARE_IN_EVAL | PARE_IN_GENERATE | PARE_IN_BENCH)
+#define EVERYWHERE (PARE_IN_PRUNE | PARE_IN_RECOVER | STUDIES | PARE_IN_EVAL | PARE_IN_GENERATE | PARE_IN_INSPECT | PARE_IN_BENCH)
+#define WORKING (PARE_IN_PRUNE | PARE_IN_RECOVER | STUDIES | PARE_IN_EVAL | PARE_IN_GENERATE | PARE_IN_BENCH)
 /* Of one pruning run; a sweep takes them, too, and has them as axes. */
 #define SWEPT (PARE_IN_PRUNE | PARE_IN_SWEEP | PARE_IN_OVER)
 #define SHARED (SWEPT | PARE_IN_ROBUST)
@@ -13,6 +13,8 @@ static const char target[] = "What to remove";
 static const char calibration[] = "Calibration";
 static const char elements[] = "Single weights (with --sparsity or --pattern; default: the method's)";
 static const char scoring[] = "Scoring and repair (default: the method's)";
+static const char examples[] = "Examples to train on";
+static const char tuning[] = "Training (default: the preset's, here those of paper)";
 static const char constants[] = "Constants of the method (default: as published)";
 static const char evaluation[] = "Evaluation";
 static const char sampling[] = "Text";
@@ -56,6 +58,11 @@ CHOICES(reweight_name, "reweight")
 CHOICES(scaling_name, "alpha_scaling")
 CHOICES(gradient_norm_name, "gradient_norm")
 CHOICES(hidden_states_name, "hidden_states")
+
+static const char *wording_of_examples(size_t index) {
+    static const char *const names[] = {"alpaca", "none"};
+    return index < sizeof names / sizeof *names ? names[index] : NULL;
+}
 
 const char *pare_choice_shape(size_t index) {
     static const char *const names[] = {"1b", "7b", "13b", "llama3-8b"};
@@ -296,13 +303,83 @@ static const pare_option table[] = {
      .offset = AT(displace), .choice = displace_name,
      .help = "displace every tensor, or only those that can be cut (default: all)"},
 
-    {.name = "text", .commands = PARE_IN_EVAL | PARE_IN_PRUNE | STUDIES, .group = evaluation, .kind = PARE_VALUE_LIST,
+    {.name = "data", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_TEXT, .value = "FILE",
+     .offset = AT(data),
+     .help = "what to train on: .json or .jsonl rows of instructions, completions, chats, texts or token ids, or a text "
+             "file"},
+    {.name = "field", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_TEXT, .value = "NAME",
+     .offset = AT(field), .help = "the key of the text in rows that are to be learnt as plain text (default: text)"},
+    {.name = "wording", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_CHOICE, .value = "NAME",
+     .offset = AT(wording), .choice = wording_of_examples, .help = "around instructions (default: alpaca)"},
+    {.name = "cutoff", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_INTEGER, .value = "T",
+     .offset = AT(cutoff), .low = 2, .high = 1048576, .help = "tokens of an example at most (default: 256)"},
+    {.name = "limit", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(limit), .low = 1, .high = 4294967294.0, .help = "only the first N rows (default: all)"},
+    {.name = "train-on-prompt", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_FLAG,
+     .offset = AT(train_on_prompt), .help = "learn prompts, too, not answers alone"},
+    {.name = "pack", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_FLAG, .offset = AT(pack),
+     .help = "several short examples in one sequence; none sees another"},
+    {.name = "group-by-length", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_FLAG,
+     .offset = AT(group_by_length), .help = "examples of like length in one step, for less padding"},
+    {.name = "val", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(validation), .low = 0, .high = 1e9,
+     .help = "examples held out to measure the loss on (default: 2000, but no more than a tenth)"},
+    {.name = "val-every", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(validate_every), .low = 1, .high = 1e9, .help = "steps between two such measurements (default: 100)"},
+
+    {.name = "preset", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_CHOICE, .value = "NAME",
+     .offset = AT(preset), .choice = pare_recover_preset_name,
+     .help = "settings of a published recovery (default: paper); see Presets below"},
+    {.name = "rank", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_INTEGER, .value = "R",
+     .offset = AT(rank), .low = 1, .high = 65536, .help = "of the LoRA adapters (default: 8)"},
+    {.name = "alpha", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_REAL, .value = "A",
+     .offset = AT(alpha), .low = 0, .high = 1e6, .open = true,
+     .help = "their products are added times A / rank (default: 16)"},
+    {.name = "dropout", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_REAL, .value = "S",
+     .offset = AT(dropout), .low = 0, .high = 0.99, .help = "share of their inputs that is dropped (default: 0.05)"},
+    {.name = "targets", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_LIST, .value = "NAMES",
+     .offset = AT(targets),
+     .help = "modules with adapters: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj (default: all seven)"},
+    {.name = "keep-sparsity", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_FLAG,
+     .offset = AT(keep_sparsity), .help = "weights that are zero stay zero"},
+    {.name = "full", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_FLAG, .offset = AT(full),
+     .help = "train all weights instead of adapters: five numbers of 32 bits for each in memory"},
+    {.name = "fresh", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_FLAG, .offset = AT(fresh),
+     .help = "with --full: begin with random weights"},
+    {.name = "epochs", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_REAL, .value = "N",
+     .offset = AT(epochs), .low = 0, .high = 1e6, .open = true,
+     .help = "how often every example is trained on (default: 2)"},
+    {.name = "steps", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(training_steps), .low = 1, .high = 1e9, .help = "steps in place of epochs"},
+    {.name = "batch", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(batch), .low = 1, .high = 1e6, .help = "examples of a step (default: 64)"},
+    {.name = "micro-batch", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(micro_batch), .low = 1, .high = 1e6,
+     .help = "of these through a block at a time; changes rounding only (default: chosen for speed and memory)"},
+    {.name = "rate", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_REAL, .value = "R",
+     .offset = AT(rate), .low = 0, .high = 1e3, .open = true, .help = "highest learning rate (default: 1e-4)"},
+    {.name = "warmup", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(warmup), .low = 0, .high = 1e9,
+     .help = "steps in which the rate rises (default: 100, but no more than a tenth)"},
+    {.name = "decay", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(decay), .low = 0, .high = 1e9,
+     .help = "last steps, in which it falls to 0 (default: all after the warm-up)"},
+    {.name = "clip", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_REAL, .value = "N",
+     .offset = AT(clip), .low = 0, .high = 1e12, .help = "largest norm of a gradient; 0: none (default: 1)"},
+    {.name = "weight-decay", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_REAL, .value = "S",
+     .offset = AT(weight_decay), .low = 0, .high = 1e3, .help = "of AdamW (default: 0)"},
+    {.name = "beta1", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_REAL, .value = "B",
+     .offset = AT(beta1), .low = 0, .high = 1, .open = true, .help = "of AdamW (default: 0.9)"},
+    {.name = "beta2", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_REAL, .value = "B",
+     .offset = AT(beta2), .low = 0, .high = 1, .open = true, .help = "of AdamW (default: 0.999)"},
+
+    {.name = "text", .commands = PARE_IN_EVAL | PARE_IN_PRUNE | PARE_IN_RECOVER | STUDIES, .group = evaluation, .kind = PARE_VALUE_LIST,
      .value = "FILE...", .offset = AT(texts),
-     .help = "texts to measure the perplexity on (prune: before and after), or 'self': text that the model writes "
+     .help = "texts to measure the perplexity on (prune, recover: before and after), or 'self': text that the model writes "
              "itself; all following words are texts, and the option may be repeated"},
-    {.name = "window", .commands = PARE_IN_EVAL | SHARED, .group = evaluation, .kind = PARE_VALUE_INTEGER,
+    {.name = "window", .commands = PARE_IN_EVAL | PARE_IN_RECOVER | SHARED, .group = evaluation, .kind = PARE_VALUE_INTEGER,
      .value = "N", .offset = AT(window), .low = 2, .high = 1048576, .help = "tokens per window (default: 128)"},
-    {.name = "max-windows", .commands = PARE_IN_EVAL | SHARED, .group = evaluation, .kind = PARE_VALUE_INTEGER,
+    {.name = "max-windows", .commands = PARE_IN_EVAL | PARE_IN_RECOVER | SHARED, .group = evaluation, .kind = PARE_VALUE_INTEGER,
      .value = "N", .offset = AT(max_windows), .low = 1, .high = 4294967295.0,
      .help = "only the first N windows of each text (default: all)"},
     {.name = "against", .commands = PARE_IN_EVAL, .group = evaluation, .kind = PARE_VALUE_TEXT, .value = "DENSE",
@@ -349,10 +426,21 @@ static const pare_option table[] = {
 
     {.name = "output", .letter = 'o', .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_TEXT,
      .value = "OUT", .offset = AT(output), .help = "folder to write; needed except with --dry-run"},
-    {.name = "force", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(force),
+    {.name = "output", .letter = 'o', .commands = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_TEXT,
+     .value = "OUT", .offset = AT(output), .help = "folder to write"},
+    {.name = "adapter", .commands = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(adapter),
+     .help = "write a PEFT adapter in place of a model with what was learnt merged into its weights"},
+    {.name = "curve", .commands = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_TEXT, .value = "PREFIX",
+     .offset = AT(curve), .help = "loss curve as PREFIX.csv and PREFIX.svg (default: OUT/loss.csv, OUT/loss.svg)"},
+    {.name = "force", .commands = PARE_IN_PRUNE | PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(force),
      .help = "replace OUT if it exists"},
     {.name = "resume", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(resume),
      .help = "keep the progress of long iterations in OUT.progress, and go on from what is there"},
+    {.name = "resume", .commands = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(resume),
+     .help = "keep the progress in OUT.progress, and go on from what is there"},
+    {.name = "save-every", .commands = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(save_every), .low = 1, .high = 1e9,
+     .help = "with --resume: steps between two times that the progress is kept (default: 200)"},
     {.name = "dry-run", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(dry_run),
      .help = "score and report, but write no model"},
     {.name = "scores", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_TEXT, .value = "FILE",
@@ -381,7 +469,7 @@ static const pare_option table[] = {
      .offset = AT(quiet),
      .help = "no plan and no progress"},
 
-    {.name = "seed", .commands = SHARED | PARE_IN_EVAL | PARE_IN_GENERATE, .group = running,
+    {.name = "seed", .commands = SHARED | PARE_IN_RECOVER | PARE_IN_EVAL | PARE_IN_GENERATE, .group = running,
      .kind = PARE_VALUE_SEED, .value = "N", .offset = AT(seed), .help = "of everything that is drawn (default: 0)"},
     {.name = "compute", .commands = WORKING, .group = running, .kind = PARE_VALUE_CHOICE, .value = "bf16|fp32",
      .offset = AT(compute), .choice = compute_name,
@@ -399,6 +487,7 @@ static const pare_option table[] = {
      .offset = AT(help), .help = "show this text"},
 };
 /* clang-format on */
+_Static_assert(sizeof table / sizeof *table <= PARE_MOST_OPTIONS, "the parser marks which options it has seen");
 
 const pare_option *pare_option_at(size_t index) {
     return index < sizeof table / sizeof *table ? &table[index] : NULL;

@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_OPTIONS = 256, TAKING_MODELS = PARE_IN_EVAL };
+enum { TAKING_MODELS = PARE_IN_EVAL };
 
 typedef struct word_parser {
     const pare_syntax *command;
     char **words;
     int count, next;
     pare_arguments *out;
-    bool seen[MOST_OPTIONS];
+    bool seen[PARE_MOST_OPTIONS];
     bool only_operands;   /* after "--" */
     bool model_from_list; /* the last text may be MODEL: it was not written after '=' */
 } word_parser;
@@ -54,6 +54,7 @@ static const char *owner_name(unsigned commands) {
            : commands & PARE_IN_INSPECT  ? "inspect"
            : commands & PARE_IN_SWEEP    ? "sweep"
            : commands & PARE_IN_ROBUST   ? "robust"
+           : commands & PARE_IN_RECOVER  ? "recover"
                                          : "bench";
 }
 
@@ -229,6 +230,14 @@ int pare_arguments_parse(const pare_syntax *command, int count, char **words, pa
                             .shape = -1,
                             .task_protocol = -1,
                             .sparsity = {.one = -1},
+                            .preset = -1,
+                            .wording = -1,
+                            .warmup = PARE_NOT_GIVEN,
+                            .decay = PARE_NOT_GIVEN,
+                            .validation = PARE_NOT_GIVEN,
+                            .dropout = -1,
+                            .clip = -1,
+                            .weight_decay = -1,
                             .help = asks_for_help(count, words)};
     if (out->help) return PARE_EXIT_DONE;
     int code = allocate(out, (size_t)count + 1);

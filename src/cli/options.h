@@ -8,6 +8,8 @@
 /* Exit codes of the program. */
 enum { PARE_EXIT_DONE = 0, PARE_EXIT_FAILED = 1, PARE_EXIT_USAGE = 2 };
 
+enum { PARE_MOST_OPTIONS = 256 }; /* rows of the table */
+
 /* The commands that an option belongs to. */
 enum {
     PARE_IN_PRUNE = 1,
@@ -18,7 +20,11 @@ enum {
     PARE_IN_SWEEP = 32,
     PARE_IN_ROBUST = 64,
     PARE_IN_OVER = 128, /* no command: what a sweep may go over */
+    PARE_IN_RECOVER = 256,
 };
+
+/* Of integers where zero is a choice. */
+#define PARE_NOT_GIVEN UINT32_MAX
 
 typedef enum pare_value_kind {
     PARE_VALUE_FLAG,       /* bool; takes no value */
@@ -105,14 +111,20 @@ typedef struct pare_arguments {
     uint32_t seeds, lipschitz_draws;
     bool ranks, lipschitz;
     double lipschitz_size;
+    /* recover */
+    int preset, wording;
+    const char *curve;
+    uint32_t cutoff, rank, batch, micro_batch, training_steps, validate_every, save_every;
+    uint32_t warmup, decay, validation; /* PARE_NOT_GIVEN */
+    double alpha, dropout, rate, epochs, clip, weight_decay, beta1, beta2;
+    bool train_on_prompt, pack, group_by_length, full, fresh, keep_sparsity, adapter;
     /* eval */
     pare_word_list texts;
     uint32_t window, max_windows;
     const char *against;
     pare_word_list models; /* `model` is the first one */
-    const char *tasks, *data, *items;
+    const char *tasks, *items;
     int task_protocol;
-    uint32_t limit;
     bool markdown, verbose;
     /* generate */
     const char *prompt;
@@ -124,7 +136,8 @@ typedef struct pare_arguments {
     int shape;
     uint32_t layers, repeats;
     /* several */
-    uint32_t samples, length, threads;
+    const char *data;
+    uint32_t limit, samples, length, threads;
     uint64_t seed, memory;
     int compute;
     const char *scratch;

@@ -66,6 +66,7 @@ void pare_plan_say(void *user, const pare_plan *plan) {
     (void)user;
     pare_terminal_say("  sequences    %s x %s tokens, %s at a time", pare_count_show(plan->sequences).text,
                       pare_count_show(plan->length).text, pare_count_show(plan->micro_batch).text);
+    if (plan->steps) pare_terminal_say("  training     %s steps of these", pare_count_show(plan->steps).text);
     pare_terminal_say("Memory");
     say_bytes("mapped", plan->mapped, " of weights, which the system may drop and read again");
     say_bytes("weights", plan->weights, " for the block at work");

@@ -72,7 +72,7 @@ static void add_stage(pare_table *table, const char *name, double seconds, doubl
     pare_table_cell(table, "%.0f %%", total > 0 ? 100 * seconds / total : 0);
 }
 
-static void print_stages(const json_t *stages) {
+void pare_summary_print_stages(const json_t *stages) {
     const char *name;
     const json_t *seconds;
     double total = total_seconds(stages);
@@ -87,7 +87,7 @@ static void print_stages(const json_t *stages) {
     pare_table_free(table);
 }
 
-static void print_output(const json_t *output) {
+void pare_summary_print_output(const json_t *output) {
     if (!output) {
         printf("\nnothing was written (dry run)\n");
         return;
@@ -119,9 +119,9 @@ void pare_summary_print(const pare_arguments *arguments, const json_t *report) {
     if (json_array_size(layers) && !sparsity) printf("\nwidths kept\n");
     if (!sparsity) pare_document_print_widths(layers, "  ");
     print_trace(pare_document_at(report, "trace"));
-    print_stages(pare_document_at(report, "seconds"));
+    pare_summary_print_stages(pare_document_at(report, "seconds"));
     if (peak) printf("anonymous memory at most %s\n", pare_bytes_show(peak).text);
     if (arguments->densities) printf("\nmask densities written to %s\n", arguments->densities);
     if (arguments->scores) printf("\nscores written to %s\n", arguments->scores);
-    print_output(pare_document_at(report, "output"));
+    pare_summary_print_output(pare_document_at(report, "output"));
 }

@@ -9,4 +9,8 @@
 /* Prints the library's report; what it does not hold is left out. */
 void pare_summary_print(const pare_arguments *arguments, const json_t *report);
 
+/* Its parts that other reports have, too: seconds of the stages, and what was written where. */
+void pare_summary_print_stages(const json_t *stages);
+void pare_summary_print_output(const json_t *output);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "message.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ static struct {
     double start;         /* of the stage */
     double printed;       /* time of the last output, or 0 */
     uint64_t tenth;       /* tenths of the stage that a plain line has told */
+    char note[160];       /* for the next line, in place of the pace; or empty */
 } terminal;
 
 static double now(void) {
@@ -69,8 +71,8 @@ static int columns(void) {
 }
 
 static void describe_pace(char *text, size_t size, double seconds, uint64_t done, uint64_t total) {
-    text[0] = 0;
-    if (seconds < 0.5 || !done) return;
+    snprintf(text, size, "%s", terminal.note);
+    if (*terminal.note || seconds < 0.5 || !done) return;
     double rate = (double)done / seconds;
     if (done < total)
         snprintf(text, size, ", %s/s, %s left", pare_quantity_show(rate).text,
@@ -100,9 +102,21 @@ static void show_plain(uint64_t done, uint64_t total, double time) {
     terminal.printed = time;
 }
 
-void pare_terminal_progress(void *user, const char *stage, uint64_t done, uint64_t total) {
+void pare_terminal_training(void *user, const pare_training_state *state) {
     (void)user;
-    if (terminal.quiet || !total) return;
+    size_t size = sizeof terminal.note, used = 0;
+    terminal.note[0] = 0;
+    if (isfinite(state->loss)) used += (size_t)snprintf(terminal.note, size, ", loss %.4f", state->loss);
+    if (isfinite(state->validation))
+        used += (size_t)snprintf(terminal.note + used, size - used, ", validation %.4f", state->validation);
+    if (!isfinite(state->seconds_left)) return;
+    used += (size_t)snprintf(terminal.note + used, size - used, ", %s tokens/s",
+                             pare_quantity_show(state->tokens_per_second).text);
+    if (state->step < state->steps)
+        snprintf(terminal.note + used, size - used, ", %s left", pare_seconds_show(state->seconds_left).text);
+}
+
+static void show(const char *stage, uint64_t done, uint64_t total) {
     if (done > total) done = total;
     double time = now();
     bool fresh = total != terminal.total || done < terminal.done || strcmp(stage, terminal.stage) != 0;
@@ -122,4 +136,10 @@ void pare_terminal_progress(void *user, const char *stage, uint64_t done, uint64
     if (idle < 1 || tenth == terminal.tenth) return;
     terminal.tenth = tenth;
     show_plain(done, total, time);
+}
+
+void pare_terminal_progress(void *user, const char *stage, uint64_t done, uint64_t total) {
+    (void)user;
+    if (!terminal.quiet && total) show(stage, done, total);
+    terminal.note[0] = 0;
 }

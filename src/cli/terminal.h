@@ -3,6 +3,8 @@
 #ifndef PARE_CLI_TERMINAL_H
 #define PARE_CLI_TERMINAL_H
 
+#include <pare.h>
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -11,6 +13,9 @@ void pare_terminal_open(bool quiet);
 
 /* A pare_progress_fn; user is not used. */
 void pare_terminal_progress(void *user, const char *stage, uint64_t done, uint64_t total);
+
+/* A pare_training_fn: what the next progress line says beside the share that is done. */
+void pare_terminal_training(void *user, const pare_training_state *state);
 
 /* Removes the progress line, if one is shown. */
 void pare_terminal_clear(void);

@@ -10,7 +10,8 @@
 
 #include <stdint.h>
 
-/* Of one weight; rank 0: none (keep may still be there). */
+/* Of one weight; rank 0: none (keep may still be there). With da or db NULL the gradients of the others still flow
+ * through it. */
 typedef struct pare_adapter {
     int64_t rank;
     const void *a, *b; /* operands [rank, in], [out, rank] */

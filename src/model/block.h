@@ -7,6 +7,7 @@
 #ifndef PARE_MODEL_BLOCK_H
 #define PARE_MODEL_BLOCK_H
 
+#include "model/adapter_room.h"
 #include "model/observer.h"
 #include "model/source.h"
 
@@ -41,8 +42,8 @@ typedef struct pare_linear_output {
  * that micro-batch and layer, the middle's after the FFN's own gradients.
  *
  * linear_gradient: dL/dy of each linear layer y = W x: q and k before the rotary embedding, O and Down the residual
- * stream as operands. For every micro-batch of every layer that the backward reaches, in the order down, gate, up, O,
- * q, k, v; not where the weight has no rows. */
+ * stream as operands; with output factors (adapter.h) of what they multiply. For every micro-batch of every layer that
+ * the backward reaches, in the order down, gate, up, O, q, k, v; not where the weight has no rows. */
 typedef struct pare_gradient_sink {
     bool (*wants)(void *context, size_t id);
     pare_status (*rows)(void *context, size_t id, int64_t first, int64_t rows, int64_t columns, const float *gradient,
@@ -97,6 +98,9 @@ typedef struct pare_block {
     const pare_observer *observer;             /* of the inputs of the linear layers; NULL: none */
     const int32_t *positions, *start, *shared; /* [batch, length], as in layout.h; NULL: the usual; not with a cache */
     int64_t attention_batch;                   /* sequences that attention works on at a time; 0: all */
+    const pare_adapters *adapters; /* beside the weights; NULL: none */
+    pare_adapter_room *adapter_room;
+    int64_t first_sequence; /* of the micro-batch, in the batch: for the adapters */
 } pare_block;
 
 enum { PARE_SAMPLES_PARTS = 3 };
@@ -146,7 +150,8 @@ void pare_activations_free(pare_activations *activations);
  *   attend:            activations.merged, the input of O, from x
  *   attention_output:  middle = x + O merged; middle may be x
  *   activate:          activations.activated, the input of Down, from middle
- *   ffn_output:        out = middle + Down activated; out may be middle */
+ *   ffn_output:        out = middle + Down activated; out may be middle
+ * In place only where the layer's output has no factors (adapter.h). */
 pare_status pare_block_attention_input(const pare_block *block, const float *x);
 pare_status pare_block_ffn_input(const pare_block *block, const float *middle);
 pare_status pare_block_attend(const pare_block *block, const float *x);

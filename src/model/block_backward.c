@@ -25,8 +25,8 @@ static pare_status ffn_backward(const pare_block *block, const pare_block_gradie
     pare_activations *a = block->activations;
     int64_t n = block->batch * block->length, d = block->hidden, f = block->widths.ffn;
     backend->operations->to_operand(backend, dx, n * d, a->dout);
-    PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_DOWN, a->dout, false, a->wide));
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_DOWN, a->dout, a->activated));
+    PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_DOWN, a->dout, false, a->wide));
     backend->operations->swiglu_backward(backend, a->gate, a->up, a->wide, n * f, a->dgate, a->dup);
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_GATE, a->dgate, a->normed2));
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_UP, a->dup, a->normed2));

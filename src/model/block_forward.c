@@ -1,14 +1,12 @@
 #include "model/block_heads.h"
 #include "model/block_linear.h"
 
-#include <string.h>
-
 /* Queries, keys and values of normed1, as head-major operands; keys and values go behind the cached ones. */
 static pare_status project_heads(const pare_block *block) {
     static const pare_role roles[] = {PARE_ROLE_Q, PARE_ROLE_K, PARE_ROLE_V};
     pare_activations *a = block->activations;
     for (int i = 0; i < 3; i++) {
-        PARE_TRY(pare_linear_forward(block, roles[i], a->normed1, false, a->wide));
+        PARE_TRY(pare_linear_forward(block, roles[i], a->normed1, a->wide));
         pare_heads_split(block, roles[i], a->wide);
     }
     return PARE_OK;
@@ -19,12 +17,6 @@ static pare_status observe(const pare_block *block, pare_input_kind kind, const 
     const pare_observer *o = block->observer;
     if (!o || !o->wants(o->context, block->layer, kind)) return PARE_OK;
     return o->see(o->context, block->layer, kind, x, block->batch * block->length, width, by_feature);
-}
-
-/* out = in + W x */
-static pare_status add_output(const pare_block *block, pare_role role, const void *x, const float *in, float *out) {
-    if (out != in) memcpy(out, in, (size_t)(block->batch * block->length * block->hidden) * sizeof *out);
-    return pare_linear_forward(block, role, x, true, out);
 }
 
 pare_status pare_block_attention_input(const pare_block *block, const float *x) {
@@ -43,7 +35,7 @@ pare_status pare_block_attend(const pare_block *block, const float *x) {
 }
 
 pare_status pare_block_attention_output(const pare_block *block, const float *x, float *middle) {
-    return add_output(block, PARE_ROLE_O, block->activations->merged, x, middle);
+    return pare_linear_add(block, PARE_ROLE_O, block->activations->merged, x, middle);
 }
 
 pare_status pare_block_ffn_input(const pare_block *block, const float *middle) {
@@ -58,14 +50,14 @@ pare_status pare_block_activate(const pare_block *block, const float *middle) {
     pare_activations *a = block->activations;
     int64_t tokens = block->batch * block->length, f = block->widths.ffn;
     PARE_TRY(pare_block_ffn_input(block, middle));
-    PARE_TRY(pare_linear_forward(block, PARE_ROLE_GATE, a->normed2, false, a->gate));
-    PARE_TRY(pare_linear_forward(block, PARE_ROLE_UP, a->normed2, false, a->up));
+    PARE_TRY(pare_linear_forward(block, PARE_ROLE_GATE, a->normed2, a->gate));
+    PARE_TRY(pare_linear_forward(block, PARE_ROLE_UP, a->normed2, a->up));
     ops->swiglu_forward(block->backend, a->gate, a->up, tokens * f, a->activated);
     return observe(block, PARE_INPUT_DOWN, a->activated, f, pare_linear_ffn_by_feature(tokens));
 }
 
 pare_status pare_block_ffn_output(const pare_block *block, const float *middle, float *out) {
-    return add_output(block, PARE_ROLE_DOWN, block->activations->activated, middle, out);
+    return pare_linear_add(block, PARE_ROLE_DOWN, block->activations->activated, middle, out);
 }
 
 pare_status pare_block_attention_forward(const pare_block *block, const float *x, float *middle) {

@@ -1,4 +1,6 @@
 #include "model/block_linear.h"
+#include "model/block_adapter.h"
+#include "model/output_factors.h"
 #include "support/vectorize.h"
 
 #include <math.h>
@@ -10,11 +12,6 @@ bool pare_linear_ffn_by_feature(int64_t tokens) {
     return tokens >= MANY_TOKENS;
 }
 
-typedef struct linear {
-    int64_t tokens, out, in;
-    bool x_by_feature, y_by_feature;
-} linear;
-
 /* Rows of dW in the making. */
 typedef struct weight_rows {
     int64_t first, rows;
@@ -22,27 +19,27 @@ typedef struct weight_rows {
     float *gradient, *samples; /* [rows, in] */
 } weight_rows;
 
-static linear linear_of(const pare_block *block, pare_role role) {
+pare_linear pare_linear_of(const pare_block *block, pare_role role) {
     int64_t d = block->hidden, f = block->widths.ffn, tokens = block->batch * block->length;
     int64_t query = (int64_t)block->widths.heads * block->head, key = (int64_t)block->widths.kv_heads * block->head;
     bool many = pare_linear_ffn_by_feature(tokens);
     switch (role) {
     case PARE_ROLE_Q:
-        return (linear){tokens, query, d, false, false};
+        return (pare_linear){tokens, query, d, false, false};
     case PARE_ROLE_K:
     case PARE_ROLE_V:
-        return (linear){tokens, key, d, false, false};
+        return (pare_linear){tokens, key, d, false, false};
     case PARE_ROLE_O:
-        return (linear){tokens, d, query, false, false};
+        return (pare_linear){tokens, d, query, false, false};
     case PARE_ROLE_DOWN:
-        return (linear){tokens, d, f, many, false};
+        return (pare_linear){tokens, d, f, many, false};
     default:
-        return (linear){tokens, f, d, false, many};
+        return (pare_linear){tokens, f, d, false, many};
     }
 }
 
 void pare_linear_shape(const pare_block *block, pare_role role, int64_t *rows, int64_t *columns) {
-    linear l = linear_of(block, role);
+    pare_linear l = pare_linear_of(block, role);
     *rows = l.out;
     *columns = l.in;
 }
@@ -51,24 +48,56 @@ static pare_status multiply(const pare_block *block, const pare_matmul *shape, c
     return block->backend->operations->matmul(block->backend, shape, a, b, c);
 }
 
-pare_status pare_linear_forward(const pare_block *block, pare_role role, const void *x, bool accumulate, float *y) {
-    linear l = linear_of(block, role);
+/* y (+)= W x and what an adapter adds to it. */
+static pare_status forward(const pare_block *block, pare_role role, const void *x, bool accumulate, float *y) {
+    pare_linear l = pare_linear_of(block, role);
     const void *weight = block->weights.matrix[role];
     pare_matmul shape = {.batch = 1, .k = l.in, .transpose_b = true, .accumulate = accumulate};
     if (l.y_by_feature) {
         shape.m = l.out;
         shape.n = l.tokens;
-        return multiply(block, &shape, weight, x, y);
+        PARE_TRY(multiply(block, &shape, weight, x, y));
+    } else {
+        shape.m = l.tokens;
+        shape.n = l.out;
+        shape.transpose_a = l.x_by_feature;
+        PARE_TRY(multiply(block, &shape, x, weight, y));
     }
-    shape.m = l.tokens;
-    shape.n = l.out;
-    shape.transpose_a = l.x_by_feature;
-    return multiply(block, &shape, x, weight, y);
+    return pare_block_adapter_forward(block, role, x, y);
 }
 
-pare_status pare_linear_input_gradient(const pare_block *block, pare_role role, const void *dy, bool accumulate,
-                                       float *dx) {
-    linear l = linear_of(block, role);
+static const float *output_factors(const pare_block *block, pare_role role) {
+    const pare_adapter *adapter = pare_block_adapter(block, role);
+    return adapter ? adapter->keep : NULL;
+}
+
+pare_status pare_linear_forward(const pare_block *block, pare_role role, const void *x, float *y) {
+    const float *keep = output_factors(block, role);
+    PARE_TRY(forward(block, role, x, false, y));
+    pare_linear l = pare_linear_of(block, role);
+    if (keep) pare_output_factors_multiply(keep, l.tokens, l.out, l.y_by_feature, PARE_DTYPE_F32, y);
+    return PARE_OK;
+}
+
+pare_status pare_linear_add(const pare_block *block, pare_role role, const void *x, const float *in, float *out) {
+    const float *keep = output_factors(block, role);
+    pare_linear l = pare_linear_of(block, role);
+    if (keep) {
+        if (in == out)
+            return pare_fail(PARE_BAD_ARGUMENT,
+                             "block %u: a layer with output factors cannot add to its input in place", block->layer);
+        PARE_TRY(forward(block, role, x, false, out));
+        pare_output_factors_add(keep, l.tokens, l.out, in, out);
+        return PARE_OK;
+    }
+    if (out != in) memcpy(out, in, (size_t)(l.tokens * l.out) * sizeof *out);
+    return forward(block, role, x, true, out);
+}
+
+/* dx (+)= dy W */
+static pare_status weight_input_gradient(const pare_block *block, pare_role role, const void *dy, bool accumulate,
+                                         float *dx) {
+    pare_linear l = pare_linear_of(block, role);
     const void *weight = block->weights.matrix[role];
     pare_matmul shape = {.batch = 1, .k = l.out, .accumulate = accumulate};
     if (l.x_by_feature) {
@@ -81,6 +110,12 @@ pare_status pare_linear_input_gradient(const pare_block *block, pare_role role, 
     shape.n = l.in;
     shape.transpose_a = l.y_by_feature;
     return multiply(block, &shape, dy, weight, dx);
+}
+
+pare_status pare_linear_input_gradient(const pare_block *block, pare_role role, const void *dy, bool accumulate,
+                                       float *dx) {
+    PARE_TRY(weight_input_gradient(block, role, dy, accumulate, dx));
+    return pare_block_adapter_input_gradient(block, role, dx);
 }
 
 /* What c, one sequence's share of dW, adds to the samples. */
@@ -106,7 +141,7 @@ PARE_VECTORIZE static void add_sample(const float *restrict c, int64_t n, const 
 
 /* Rows [first, first + rows) of dW and its samples: adds what every sequence of the micro-batch contributes, each made
  * in `contribution`. start: overwrites instead. */
-static pare_status add_sequences(const pare_block *block, const linear *l, const weight_rows *to, const void *dy,
+static pare_status add_sequences(const pare_block *block, const pare_linear *l, const weight_rows *to, const void *dy,
                                  const void *x, const sample_measure *measure, float *contribution) {
     const pare_backend *backend = block->backend;
     pare_matmul shape = {.batch = 1,
@@ -134,7 +169,7 @@ static pare_status add_sequences(const pare_block *block, const linear *l, const
 
 static pare_status weight_samples(const pare_block *block, const pare_block_gradients *g, pare_role role,
                                   const void *dy, const void *x) {
-    linear l = linear_of(block, role);
+    pare_linear l = pare_linear_of(block, role);
     size_t id = pare_tensor_id(block->layer, role);
     const pare_gradient_sink *sink = g->sink;
     float *sums = g->sums[role], *sample_sums = g->sample_sums[role];
@@ -154,7 +189,7 @@ static pare_status weight_samples(const pare_block *block, const pare_block_grad
 }
 
 static pare_status show_gradient(const pare_block *block, const pare_block_gradients *g, pare_role role,
-                                 const linear *l, const void *dy) {
+                                 const pare_linear *l, const void *dy) {
     const pare_gradient_sink *sink = g->sink;
     pare_linear_output shown = {.gradient = dy,
                                 .first_token = g->first_token,
@@ -165,9 +200,12 @@ static pare_status show_gradient(const pare_block *block, const pare_block_gradi
 }
 
 pare_status pare_linear_weight_gradient(const pare_block *block, const pare_block_gradients *g, pare_role role,
-                                        const void *dy, const void *x) {
-    linear l = linear_of(block, role);
+                                        void *dy, const void *x) {
+    pare_linear l = pare_linear_of(block, role);
     size_t id = pare_tensor_id(block->layer, role);
+    const float *keep = output_factors(block, role);
+    if (keep) pare_output_factors_multiply(keep, l.tokens, l.out, l.y_by_feature, block->backend->operand, dy);
+    PARE_TRY(pare_block_adapter_gradient(block, role, dy, x));
     PARE_TRY(show_gradient(block, g, role, &l, dy));
     if (!l.out || !l.in || !g->sink->wants(g->sink->context, id)) return PARE_OK;
     if (g->sink->samples) return weight_samples(block, g, role, dy, x);

@@ -11,18 +11,31 @@
 /* True where activations between gate, up and down are stored by feature. */
 bool pare_linear_ffn_by_feature(int64_t tokens);
 
+typedef struct pare_linear {
+    int64_t tokens, out, in;
+    bool x_by_feature, y_by_feature;
+} pare_linear;
+
+pare_linear pare_linear_of(const pare_block *block, pare_role role);
+
 /* Rows and columns of the role's weight. */
 void pare_linear_shape(const pare_block *block, pare_role role, int64_t *rows, int64_t *columns);
 
-/* y (+)= x W^T */
-pare_status pare_linear_forward(const pare_block *block, pare_role role, const void *x, bool accumulate, float *y);
+/* All of these take adapters and output factors into account (adapter.h) where the block has them. Of a role's two
+ * gradients the weight's comes first. */
+
+/* y = x W^T */
+pare_status pare_linear_forward(const pare_block *block, pare_role role, const void *x, float *y);
+/* out = in + x W^T, for the roles whose outputs lie by token; out may be in, but not with output factors. */
+pare_status pare_linear_add(const pare_block *block, pare_role role, const void *x, const float *in, float *out);
 /* dx (+)= dy W */
 pare_status pare_linear_input_gradient(const pare_block *block, pare_role role, const void *dy, bool accumulate,
                                        float *dx);
-/* Shows dy to the sink, then makes dW [out, in] = dy^T x where it is wanted: handed to the sink some rows at a time, or
- * added up over micro-batches first. Where the sink wants samples, sequence by sequence: dy_j^T x_j is c_j = g_j / N,
- * so (1/N) sum g_j^2 = N sum c_j^2 and (1/N) sum |g_j| = sum |c_j|. */
+/* With output factors, multiplies dy by them first: from then on it is the gradient of what they multiply. Shows dy to
+ * the sink, adds to the adapter's gradients, then makes dW [out, in] = dy^T x where it is wanted: handed to the sink
+ * some rows at a time, or added up over micro-batches first. Where the sink wants samples, sequence by sequence: dy_j^T
+ * x_j is c_j = g_j / N, so (1/N) sum g_j^2 = N sum c_j^2 and (1/N) sum |g_j| = sum |c_j|. */
 pare_status pare_linear_weight_gradient(const pare_block *block, const pare_block_gradients *gradients, pare_role role,
-                                        const void *dy, const void *x);
+                                        void *dy, const void *x);
 
 #endif

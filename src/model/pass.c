@@ -13,19 +13,16 @@ void pare_pass_on_block(pare_pass *pass, pare_pass_block_fn observe, void *conte
     pass->observe_context = context;
 }
 
-void pare_pass_arrange(pare_pass *pass, const pare_layout *layout) {
-    pass->next = layout ? *layout : (pare_layout){0};
-}
-
-/* From this many tokens on, a sequence with hidden keys has attention of its own. */
-enum { HIDING_LENGTH = 256 };
-
 static bool skips(const pare_source *source, int64_t layer) {
     return source->skip_layer && source->skip_layer[layer];
 }
 
 void pare_pass_observe(pare_pass *pass, const pare_observer *observer) {
     pass->inputs_observer = observer;
+}
+
+void pare_pass_adapt(pare_pass *pass, const pare_adapters *adapters) {
+    pass->adapters = adapters;
 }
 
 static pare_status step_done(pare_pass *pass) {
@@ -42,7 +39,10 @@ static pare_block block_of(pare_pass *pass, const pare_source *source, uint32_t 
                             .activations = &pass->activations,
                             .length = pass->layout.length,
                             .attention_batch = pass->attention_batch};
-    return pare_block_of(source, layer, &room);
+    pare_block block = pare_block_of(source, layer, &room);
+    block.adapters = pass->adapters;
+    block.adapter_room = &pass->adapter_room;
+    return block;
 }
 
 /* Sets the block to the micro-batch that begins at a sequence. */
@@ -95,6 +95,7 @@ static pare_status layer_forward(pare_pass *pass, const pare_source *source, uin
     for (int64_t s = 0; s < pass->sequences; s += pass->micro_batch) {
         int64_t at = offset_of(pass, s);
         enter_micro_batch(pass, &block, s);
+        block.first_sequence = s;
         block.observer = pass->inputs_observer;
         PARE_TRY(block_forward(pass, &block, x + at, out + at, s * pass->layout.length));
     }
@@ -104,6 +105,7 @@ static pare_status layer_forward(pare_pass *pass, const pare_source *source, uin
 static pare_status blocks_forward(pare_pass *pass, const pare_source *source, uint32_t from) {
     if (pass->observe && !pass->observed && !pare_pass_keeps_inputs(&pass->shape))
         return pare_fail(PARE_BAD_ARGUMENT, "the pass has no room to be observed; set `observed` in its shape");
+    PARE_TRY(pare_adapters_check(pass->adapters, pass->shape.rank, pass->shape.dropout));
     pass->steps_done = from;
     for (uint32_t layer = from; layer < pass->model->config.layers; layer++) {
         prefetch(pass, source, (int64_t)layer + 1);
@@ -113,46 +115,9 @@ static pare_status blocks_forward(pare_pass *pass, const pare_source *source, ui
     return PARE_OK;
 }
 
-/* Shorter sequences: as many in a micro-batch as have no more tokens than the pass was made for, and as many in
- * attention as need no more workspace. Sequences that hide keys are worked on one by one where they are longer than a
- * few tiles of attention: what all queries of a tile cannot see is passed over. */
-static void divide_sequences(pare_pass *pass) {
-    const pare_config *config = &pass->model->config;
-    const pare_pass_shape *shape = &pass->shape;
-    int64_t length = pass->layout.length;
-    pass->micro_batch = shape->micro_batch * shape->length / length;
-    pass->attention_batch = 0;
-    if (pass->layout.start && length >= HIDING_LENGTH) pass->attention_batch = 1;
-    if (length == shape->length || pass->attention_batch) return;
-    uint64_t room =
-        pare_attention_workspace_bytes(pass->backend, config, shape->micro_batch, shape->length, shape->gradients);
-    pass->attention_batch = pass->micro_batch < pass->sequences ? pass->micro_batch : pass->sequences;
-    while (pass->attention_batch > 1 && pare_attention_workspace_bytes(pass->backend, config, pass->attention_batch,
-                                                                       length, shape->gradients) > room)
-        pass->attention_batch = (pass->attention_batch + 1) / 2;
-}
-
-/* The layout of the forwards to come becomes that of this one. */
-static pare_status enter_layout(pare_pass *pass) {
-    const pare_pass_shape *shape = &pass->shape;
-    pare_layout layout = pass->next;
-    if (!layout.length) layout.length = shape->length;
-    if (layout.length < 0 || layout.length > shape->length || pass->sequences < 1 ||
-        pass->sequences > shape->sequences * shape->length / layout.length)
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "%lld sequences of %lld tokens do not fit a pass made for %lld sequences of %lld",
-                         (long long)pass->sequences, (long long)layout.length, (long long)shape->sequences,
-                         (long long)shape->length);
-    PARE_TRY(pare_layout_check(&layout, pass->sequences, shape->length, (int64_t)pass->model->config.vocabulary));
-    pass->layout = layout;
-    divide_sequences(pass);
-    return PARE_OK;
-}
-
 static pare_status whole_forward(pare_pass *pass, const pare_source *source, const uint32_t *ids, int64_t sequences) {
+    PARE_TRY(pare_pass_enter(pass, sequences));
     pass->ids = ids;
-    pass->sequences = sequences;
-    PARE_TRY(enter_layout(pass));
     prefetch(pass, source, 0);
     pare_embedding_forward(pass, source, pare_pass_input(pass, 0));
     return blocks_forward(pass, source, 0);
@@ -179,12 +144,21 @@ static bool wants_layer(const pare_gradient_sink *sink, uint32_t layer) {
     return false;
 }
 
+/* An adapter of the layer wants gradients. */
+static bool adapts_layer(const pare_adapters *adapters, uint32_t layer) {
+    for (int role = 0; adapters && role < PARE_MATRIX_ROLES; role++) {
+        const pare_adapter *adapter = &adapters->list[pare_tensor_id(layer, (pare_role)role)];
+        if (adapter->rank && (adapter->da || adapter->db)) return true;
+    }
+    return false;
+}
+
 /* The lowest wanted layer; `layers` if there is none; -1 if the embedding is wanted. */
 static int64_t lowest_wanted(const pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink) {
     const pare_model *model = pass->model;
     if (sink->wants(sink->context, pare_tensor_id_embedding())) return -1;
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
-        if (!skips(source, layer) && wants_layer(sink, layer)) return layer;
+        if (!skips(source, layer) && (wants_layer(sink, layer) || adapts_layer(pass->adapters, layer))) return layer;
     return model->config.layers;
 }
 
@@ -213,6 +187,7 @@ static pare_status layer_backward(pare_pass *pass, const pare_block *of_layer, b
     for (int64_t s = 0; s < pass->sequences; s += pass->micro_batch) {
         const float *x = pare_pass_input(pass, block.layer) + offset_of(pass, s);
         enter_micro_batch(pass, &block, s);
+        block.first_sequence = s;
         pass->gradients.first_token = s * pass->layout.length;
         pass->gradients.first = s == 0;
         pass->gradients.last = s + block.batch == pass->sequences;
@@ -235,9 +210,19 @@ static pare_status blocks_backward(pare_pass *pass, const pare_source *source, i
     return PARE_OK;
 }
 
+static bool wants_nothing(void *context, size_t id) {
+    (void)context, (void)id;
+    return false;
+}
+
 pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const uint32_t *ids,
                                const pare_gradient_sink *sink, double *loss) {
+    static const pare_gradient_sink nobody = {.wants = wants_nothing};
     const pare_model *model = pass->model;
+    if (sink && pass->shape.frozen)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "the pass has no room for gradients of weights; unset `frozen` in its shape");
+    sink = sink ? sink : &nobody;
     int64_t layers = model->config.layers, lowest = lowest_wanted(pass, source, sink);
     double sum;
     if (sink->samples && !pass->shape.samples)

@@ -25,6 +25,7 @@ typedef struct pare_pass_shape {
     bool composed;       /* the source will displace, perturb or mask: room for one composed block */
     int64_t rank;        /* of the adapters that the pass may be given; 0: none */
     bool dropout;        /* these drop parts of their inputs */
+    bool frozen;         /* gradients are those of adapters only: no room for those of weights, and no sink */
     int64_t micro_batch; /* sequences through a block at a time; 0: chosen from `limit` */
     uint64_t limit;      /* bytes of anonymous memory for this pass; 0: none set */
 } pare_pass_shape;
@@ -59,11 +60,13 @@ void pare_pass_on_step(pare_pass *pass, pare_pass_step_fn step, void *context);
 void pare_pass_arrange(pare_pass *pass, const pare_layout *layout);
 
 /* Adapters beside the weights in all forwards and gradients from now on (the struct and its arrays must live as long;
- * what they hold may change between calls). NULL: none. With adapters that want gradients the sink of
- * pare_pass_gradient may be NULL, and the pass goes down to the lowest layer with one. */
+ * what they hold may change between calls). NULL: none. The sink of
+ * pare_pass_gradient may then be NULL; the pass goes down to the lowest layer with an adapter that wants gradients, or
+ * with what the sink wants. The shape's rank and dropout must leave room for them. */
 void pare_pass_adapt(pare_pass *pass, const pare_adapters *adapters);
 
-/* Runs sequences [0, sequences) of ids [sequences, length] up to the final norm. sequences <= the shape's. */
+/* Runs sequences [0, sequences) of ids [sequences, length] up to the final norm. sequences <= the shape's, or what the
+ * layout allows. Refuses a layout that is not in range. */
 pare_status pare_pass_forward(pare_pass *pass, const pare_source *source, const uint32_t *ids, int64_t sequences);
 
 /* The same from block `layer` on, with that block's input as the last forward left it: for a source that differs from
@@ -90,7 +93,8 @@ pare_status pare_pass_loss(pare_pass *pass, const pare_source *source, double *n
 /* After a forward: logits float [tokens, vocabulary] of tokens [first, first + tokens) of the batch. */
 pare_status pare_pass_logits(pare_pass *pass, const pare_source *source, int64_t first, int64_t tokens, float *logits);
 
-/* Forward, loss (mean over all next tokens) and backward in one; gradients of that mean go to the sink. The pass goes
+/* Forward, loss (mean over all next tokens; with a layout, the sum over its targets by its `predictions`) and backward
+ * in one, of the shape's or the layout's sequences; gradients of that loss go to the sink. The pass goes
  * no further down than the lowest tensor the sink wants in a layer that the source does not skip (or than the sink's
  * lowest_layer, if it looks at the residual stream or at outputs of linear layers); a skipped layer has no gradients.
  */

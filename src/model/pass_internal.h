@@ -24,6 +24,9 @@ struct pare_pass {
 
     const pare_observer *inputs_observer; /* or NULL */
 
+    const pare_adapters *adapters; /* or NULL */
+    pare_adapter_room adapter_room;
+
     const uint32_t *ids; /* of the running forward */
     int64_t sequences;   /* of the running forward */
     pare_layout next;    /* of the forwards to come */
@@ -69,6 +72,10 @@ static inline float *pare_pass_input(const pare_pass *pass, int64_t layer) {
 static inline int64_t pare_pass_tokens(const pare_pass *pass) {
     return pass->sequences * pass->layout.length;
 }
+
+/* The layout that the pass was last given becomes that of a forward of so many sequences, divided into micro-batches.
+ * Fails if it does not fit the pass or is not in range. */
+pare_status pare_pass_enter(pare_pass *pass, int64_t sequences);
 
 /* What a gradient's sum of losses is divided by. */
 double pare_head_divisor(const pare_pass *pass);

@@ -45,6 +45,18 @@ static uint64_t gathered_tokens(const pare_pass_shape *shape) {
     return (uint64_t)(tokens < PARE_HEAD_TOKENS ? tokens : PARE_HEAD_TOKENS);
 }
 
+static pare_adapter_shape adapter_shape(const pare_pass_shape *shape, int64_t micro_batch) {
+    return (pare_adapter_shape){.tokens = micro_batch * shape->length,
+                                .rank = shape->rank,
+                                .dropout = shape->dropout,
+                                .backward = shape->gradients};
+}
+
+/* Gradients of weights are made. */
+static bool has_sink(const pare_pass_shape *shape) {
+    return shape->gradients && !shape->frozen;
+}
+
 typedef struct fixed_sizes {
     uint64_t weights, per_token, head, sums;
 } fixed_sizes;
@@ -66,7 +78,7 @@ static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *ba
     sizes.per_token = inputs * d * sizeof(float) + d * operand + 48;
     if (shape->gradients) {
         sizes.per_token += 2 * d * sizeof(float);
-        sizes.head += PARE_HEAD_TOKENS * rows * operand + rows * d * sizeof(float);
+        sizes.head += PARE_HEAD_TOKENS * rows * operand + (shape->frozen ? 0 : rows * d * sizeof(float));
     }
     return sizes;
 }
@@ -77,10 +89,12 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
     uint64_t tokens = (uint64_t)(shape->sequences * shape->length);
     uint64_t base = fixed.weights + fixed.head + fixed.per_token * tokens;
     int64_t micro = shape->micro_batch ? shape->micro_batch : shape->sequences,
-            chunk = chunk_elements(model, shape->samples);
+            chunk = shape->frozen ? 0 : chunk_elements(model, shape->samples);
     for (;; micro = (micro + 1) / 2) {
-        bool split = shape->gradients && micro < shape->sequences;
-        uint64_t block = pare_activations_bytes(backend, &model->config, micro * shape->length, shape->gradients);
+        bool split = has_sink(shape) && micro < shape->sequences;
+        pare_adapter_shape adapters = adapter_shape(shape, micro);
+        uint64_t block = pare_adapter_room_bytes(backend, &model->config, &adapters);
+        block += pare_activations_bytes(backend, &model->config, micro * shape->length, shape->gradients);
         block += pare_attention_workspace_bytes(backend, &model->config, micro, shape->length, shape->gradients);
         if (shape->observed && !pare_pass_keeps_inputs(shape))
             block += (uint64_t)(micro * shape->length) * model->config.hidden * sizeof(float);
@@ -124,6 +138,8 @@ static pare_status allocate_stack(pare_pass *pass, const pare_pass_memory *plan)
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
         if (role_is_composed(model, pass->backend, &pass->shape, role))
             PARE_TRY(pare_alloc_uninitialized(&pass->matrices[role], (size_t)matrices[role], operand, "block weights"));
+    pare_adapter_shape adapters = adapter_shape(&pass->shape, plan->micro_batch);
+    PARE_TRY(pare_adapter_room_new(pass->backend, config, &adapters, &pass->adapter_room));
     return pare_activations_new(pass->backend, config, plan->micro_batch * pass->shape.length, pass->shape.gradients,
                                 &pass->activations);
 }
@@ -146,13 +162,14 @@ static pare_status allocate_head(pare_pass *pass) {
     PARE_TRY(pare_alloc_uninitialized(&pass->dx, tokens * d, sizeof(float), "gradient of the residual stream"));
     PARE_TRY(pare_alloc_uninitialized(&pass->dfinal, tokens * d, sizeof(float), "gradient of the final norm"));
     PARE_TRY(pare_alloc_uninitialized(&pass->dlogits, PARE_HEAD_TOKENS * rows, operand, "gradient of the logits"));
-    PARE_TRY(pare_alloc_uninitialized(&pass->head_gradient, rows * d, sizeof(float), "gradient of the LM head"));
+    if (!pass->shape.frozen)
+        PARE_TRY(pare_alloc_uninitialized(&pass->head_gradient, rows * d, sizeof(float), "gradient of the LM head"));
     return pare_alloc_uninitialized(&pass->order, tokens, sizeof *pass->order, "token order");
 }
 
 static pare_status allocate_gradients(pare_pass *pass, const pare_pass_memory *plan) {
     pare_block_gradients *g = &pass->gradients;
-    if (!pass->shape.gradients) return PARE_OK;
+    if (!has_sink(&pass->shape)) return PARE_OK;
     int64_t matrices[PARE_MATRIX_ROLES];
     widest_matrices(pass->model, matrices);
     g->chunk_elements = plan->gradient_elements;
@@ -199,6 +216,7 @@ const pare_pass_shape *pare_pass_shape_of(const pare_pass *pass) {
 void pare_pass_free(pare_pass *pass) {
     if (!pass) return;
     pare_activations_free(&pass->activations);
+    pare_adapter_room_free(&pass->adapter_room);
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
         pare_free(pass->matrices[role]);
         pare_free(pass->gradients.sums[role]);

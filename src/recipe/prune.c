@@ -2,16 +2,15 @@
 #include "calibrate/calibration.h"
 #include "checkpoint/archive.h"
 #include "recipe/prune_job.h"
+#include "report/files.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/progress.h"
 #include "surgery/cut.h"
 #include "surgery/verify.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 typedef pare_status (*stage_fn)(pare_prune_job *job);
 
@@ -85,36 +84,9 @@ static pare_status verify(pare_prune_job *job) {
                                length, job->runtime);
 }
 
-static int by_name(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Names and sizes of the files in the folder, sorted. */
-static pare_status list_files(pare_prune_job *job, const char *folder) {
-    enum { MOST = 4096 };
-    char *names[MOST];
-    size_t count = 0;
-    DIR *directory = opendir(folder);
-    job->files = json_array();
-    if (!directory) return pare_fail(PARE_FILE_ERROR, "cannot list %s", folder);
-    for (struct dirent *entry; (entry = readdir(directory)) && count < MOST;)
-        if (entry->d_name[0] != '.') names[count++] = pare_format("%s", entry->d_name);
-    closedir(directory);
-    qsort(names, count, sizeof *names, by_name);
-    for (size_t i = 0; i < count; i++) {
-        char *path = pare_path_join(folder, names[i]);
-        struct stat status;
-        if (stat(path, &status) == 0) job->bytes_after += (uint64_t)status.st_size;
-        json_array_append_new(job->files, pare_json_name(names[i]));
-        free(path);
-        free(names[i]);
-    }
-    return PARE_OK;
-}
-
 static pare_status commit_model(pare_prune_job *job) {
     if (!job->output) return PARE_OK;
-    PARE_TRY(list_files(job, pare_output_path(job->output)));
+    PARE_TRY(pare_report_files(pare_output_path(job->output), &job->files, &job->bytes_after));
     PARE_TRY(pare_interrupted());
     pare_output *output = job->output;
     job->output = NULL;

@@ -100,6 +100,10 @@ pare_status pare_batches_new(const pare_examples *examples, const pare_batches_o
     return status;
 }
 
+const pare_batches_options *pare_batches_options_of(const pare_batches *batches) {
+    return &batches->options;
+}
+
 uint64_t pare_batches_steps(const pare_batches *batches) {
     return (batches->epoch.sequences + batches->options.batch - 1) / batches->options.batch;
 }

@@ -4,6 +4,7 @@
 #define PARE_RECOVER_BATCHES_H
 
 #include "model/layout.h"
+#include "model/model.h"
 #include "text/examples.h"
 
 typedef struct pare_batches_options {
@@ -28,10 +29,14 @@ typedef struct pare_batch {
     uint64_t predictions, tokens; /* targets; real tokens, without padding */
 } pare_batch;
 
+/* examples_check.c: refuses ids that the model has no embedding of. name: the file. */
+pare_status pare_examples_check(const pare_examples *examples, const char *name, const pare_model *model);
+
 /* `examples` must outlive the batches. Fails if fewer than one example would be left to train on, or one is longer than
  * a sequence. Free with pare_batches_free. */
 pare_status pare_batches_new(const pare_examples *examples, const pare_batches_options *options, pare_batches **out);
 void pare_batches_free(pare_batches *batches);
+const pare_batches_options *pare_batches_options_of(const pare_batches *batches);
 
 /* Steps of one epoch, the same number in all; the last one may have fewer sequences. Sequences of validation. */
 uint64_t pare_batches_steps(const pare_batches *batches);

@@ -93,7 +93,7 @@ static json_t *layer_scores(const pare_unit_scores *scores, const pare_widths *w
 json_t *pare_report_scores(const pare_unit_scores *scores, const pare_model *model, pare_layer_span scored) {
     json_t *layers = json_array();
     for (uint32_t i = 0; i < scores->layers; i++)
-        json_array_append_new(layers, layer_scores(scores, &model->config.widths[i], i,
-                                                   i >= scored.begin && i < scored.end));
+        json_array_append_new(layers,
+                              layer_scores(scores, &model->config.widths[i], i, i >= scored.begin && i < scored.end));
     return json_pack("{s:o,s:o}", "layers", layers, "hidden", score_list(scores->hidden, model->config.hidden));
 }

@@ -51,16 +51,21 @@ pare_status pare_staged_check(const char *path, const char *input, const char *o
     return status;
 }
 
-pare_status pare_staged_write(json_t *json, const char *path, pare_staged *out) {
-    char *text = NULL;
-    *out = (pare_staged){0};
-    PARE_TRY(pare_json_text(json, &text));
+pare_status pare_staged_write_text(const char *text, const char *path, pare_staged *out) {
     *out =
         (pare_staged){.path = pare_format("%s", path), .temporary = pare_format("%s.pare-%ld", path, (long)getpid())};
     unlink(out->temporary); /* of a run of the same number that was killed */
     pare_status status = pare_durable_write_text(out->temporary, text);
-    pare_free(text);
     if (status != PARE_OK) pare_staged_drop(out);
+    return status;
+}
+
+pare_status pare_staged_write(json_t *json, const char *path, pare_staged *out) {
+    char *text = NULL;
+    *out = (pare_staged){0};
+    PARE_TRY(pare_json_text(json, &text));
+    pare_status status = pare_staged_write_text(text, path, out);
+    pare_free(text);
     return status;
 }
 

@@ -1,4 +1,4 @@
-/* A JSON file beside the model: written under a temporary name, put into place when the run has succeeded. */
+/* A file beside the model: written under a temporary name, put into place when the run has succeeded. */
 #ifndef PARE_REPORT_STAGED_H
 #define PARE_REPORT_STAGED_H
 
@@ -14,6 +14,9 @@ pare_status pare_staged_check(const char *path, const char *input, const char *o
 
 /* Writes the text, synced, beside `path`. Frees the reference, which may be NULL. */
 pare_status pare_staged_write(json_t *json, const char *path, pare_staged *out);
+
+/* The same with a text that is no JSON. */
+pare_status pare_staged_write_text(const char *text, const char *path, pare_staged *out);
 
 /* Puts it at `path`, in place of what is there, at one stroke. Nothing happens if nothing was written. */
 pare_status pare_staged_place(pare_staged *staged);

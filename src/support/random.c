@@ -27,19 +27,47 @@ void pare_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[
         out[word] = c[word][0];
 }
 
+static inline __attribute__((always_inline)) void philox_batch(uint32_t (*c)[PARE_NORMAL_LANES],
+                                                               const pare_normal_stream *stream, uint64_t batch) {
+    for (uint32_t i = 0; i < PARE_NORMAL_LANES; i++) {
+        uint64_t counter = batch * PARE_NORMAL_LANES + i;
+        c[0][i] = (uint32_t)counter;
+        c[1][i] = (uint32_t)(counter >> 32);
+        c[2][i] = stream->tensor;
+        c[3][i] = stream->draw;
+    }
+    philox_lanes(c, stream->key_0, stream->key_1);
+}
+
 void pare_normal_batches_plain(float *out, const pare_normal_stream *stream, uint64_t first, size_t count) {
     for (size_t batch = 0; batch < count; batch++) {
         uint32_t c[4][PARE_NORMAL_LANES];
-        for (uint32_t i = 0; i < PARE_NORMAL_LANES; i++) {
-            uint64_t counter = (first + batch) * PARE_NORMAL_LANES + i;
-            c[0][i] = (uint32_t)counter;
-            c[1][i] = (uint32_t)(counter >> 32);
-            c[2][i] = stream->tensor;
-            c[3][i] = stream->draw;
-        }
-        philox_lanes(c, stream->key_0, stream->key_1);
+        philox_batch(c, stream, first + batch);
         pare_normal_of_words(out + batch * PARE_NORMAL_BATCH, c);
     }
+}
+
+void pare_bits_batches_plain(uint32_t (*out)[4], const pare_normal_stream *stream, uint32_t threshold, uint64_t first,
+                             uint64_t stride, size_t count) {
+    for (size_t batch = 0; batch < count; batch++) {
+        uint32_t c[4][PARE_NORMAL_LANES];
+        philox_batch(c, stream, first + batch * stride);
+        for (int word = 0; word < 4; word++) {
+            out[batch][word] = 0;
+            for (int i = 0; i < PARE_NORMAL_LANES; i++)
+                out[batch][word] |= (uint32_t)((c[word][i] & 0xffffu) >= threshold) << (2 * i) |
+                                    (uint32_t)((c[word][i] >> 16) >= threshold) << (2 * i + 1);
+        }
+    }
+}
+
+void pare_random_bits_fill(uint32_t (*out)[4], const pare_random_bits *bits, uint64_t first, uint64_t stride,
+                           size_t count) {
+    const pare_normal_stream stream = {
+        .key_0 = bits->key[0], .key_1 = bits->key[1], .tensor = bits->high[0], .draw = bits->high[1]};
+    pare_bits_batches_fn versions[2];
+    pare_bits_batches_fn batches = pare_bits_batches_x86(versions) > 0 ? versions[0] : pare_bits_batches_plain;
+    batches(out, &stream, bits->threshold, first, stride, count);
 }
 
 static pare_normal_batches_fn fastest_version(void) {

@@ -33,6 +33,17 @@ void pare_normal_batches_plain(float *out, const pare_normal_stream *stream, uin
 /* The versions of random_x86.c that this CPU can run, the fastest first; returns how many (0 elsewhere). */
 size_t pare_normal_batches_x86(pare_normal_batches_fn versions[2]);
 
+/* What pare_random_bits_fill does; the coordinates are those of the stream. Only call a version that the CPU supports.
+ */
+typedef void (*pare_bits_batches_fn)(uint32_t (*out)[4], const pare_normal_stream *stream, uint32_t threshold,
+                                     uint64_t first, uint64_t stride, size_t count);
+
+void pare_bits_batches_plain(uint32_t (*out)[4], const pare_normal_stream *stream, uint32_t threshold, uint64_t first,
+                             uint64_t stride, size_t count);
+
+/* As pare_normal_batches_x86. */
+size_t pare_bits_batches_x86(pare_bits_batches_fn versions[2]);
+
 static inline float pare_float_of_bits(uint32_t bits) {
     float value;
     memcpy(&value, &bits, sizeof value);

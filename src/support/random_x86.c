@@ -62,6 +62,18 @@ AVX512 static void batches_512(float *out, const pare_normal_stream *stream, uin
     }
 }
 
+AVX512 static void bits_512(uint32_t (*out)[4], const pare_normal_stream *stream, uint32_t threshold, uint64_t first,
+                            uint64_t stride, size_t count) {
+    round_keys keys = round_keys_of(stream);
+    __m512i least = _mm512_set1_epi16((short)threshold);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t words[4][PARE_NORMAL_LANES];
+        philox_512(words, stream, &keys, first + i * stride);
+        for (int word = 0; word < 4; word++)
+            out[i][word] = _mm512_cmpge_epu16_mask(_mm512_loadu_si512(words[word]), least);
+    }
+}
+
 #define AVX2 __attribute__((target("avx2")))
 
 AVX2 static inline __attribute__((always_inline)) void round_256(__m256i x[4], __m256i key_0, __m256i key_1) {
@@ -106,16 +118,50 @@ AVX2 static void batches_256(float *out, const pare_normal_stream *stream, uint6
     }
 }
 
+AVX2 static void bits_256(uint32_t (*out)[4], const pare_normal_stream *stream, uint32_t threshold, uint64_t first,
+                          uint64_t stride, size_t count) {
+    round_keys keys = round_keys_of(stream);
+    __m256i least = _mm256_set1_epi16((short)threshold);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t words[4][PARE_NORMAL_LANES];
+        philox_256(words, stream, &keys, first + i * stride, 0);
+        philox_256(words, stream, &keys, first + i * stride, 8);
+        for (int word = 0; word < 4; word++) {
+            __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)words[word]);
+            __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(words[word] + 8));
+            low = _mm256_cmpeq_epi16(_mm256_max_epu16(low, least), low);
+            high = _mm256_cmpeq_epi16(_mm256_max_epu16(high, least), high);
+            __m256i bytes = _mm256_permute4x64_epi64(_mm256_packs_epi16(low, high), 0xd8);
+            out[i][word] = (uint32_t)_mm256_movemask_epi8(bytes);
+        }
+    }
+}
+
+static bool has_avx512(void) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+}
+
+size_t pare_bits_batches_x86(pare_bits_batches_fn versions[2]) {
+    size_t count = 0;
+    if (has_avx512()) versions[count++] = bits_512;
+    if (__builtin_cpu_supports("avx2")) versions[count++] = bits_256;
+    return count;
+}
+
 size_t pare_normal_batches_x86(pare_normal_batches_fn versions[2]) {
     size_t count = 0;
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512bw"))
-        versions[count++] = batches_512;
+    if (has_avx512()) versions[count++] = batches_512;
     if (__builtin_cpu_supports("avx2")) versions[count++] = batches_256;
     return count;
 }
 
 #else
+
+size_t pare_bits_batches_x86(pare_bits_batches_fn versions[2]) {
+    (void)versions;
+    return 0;
+}
 
 size_t pare_normal_batches_x86(pare_normal_batches_fn versions[2]) {
     (void)versions;

@@ -52,13 +52,13 @@ static pare_status open_backend(const pare_model *dense, int64_t length, const p
     return pare_backend_open_cpu(PARE_COMPUTE_BF16, threads, out);
 }
 
-static pare_status compare(const float *written, const float *masked, size_t count, double bound,
-                           const char *directory) {
+pare_status pare_verify_logits(const float *written, const float *expected, size_t count, double bound,
+                               const char *directory) {
     double largest = 0.0, difference = 0.0;
     for (size_t i = 0; i < count; i++) {
-        double apart = fabs((double)written[i] - (double)masked[i]);
+        double apart = fabs((double)written[i] - (double)expected[i]);
         if (apart > difference || isnan(apart)) difference = apart; /* a NaN stays */
-        if (fabs((double)masked[i]) > largest) largest = fabs((double)masked[i]);
+        if (fabs((double)expected[i]) > largest) largest = fabs((double)expected[i]);
     }
     if (difference <= bound * largest) return PARE_OK;
     return pare_fail(
@@ -78,8 +78,8 @@ static pare_status verify_model(const pare_model *dense, const pare_mask *mask, 
     pare_status status = logits_of(&c, dense, mask, &expected);
     if (status == PARE_OK) status = logits_of(&c, written, NULL, &actual);
     if (status == PARE_OK)
-        status = compare(actual, expected, (size_t)length * dense->config.vocabulary, bound,
-                         pare_checkpoint_directory(written->checkpoint));
+        status = pare_verify_logits(actual, expected, (size_t)length * dense->config.vocabulary, bound,
+                                    pare_checkpoint_directory(written->checkpoint));
     pare_free(expected);
     pare_free(actual);
     pare_backend_close(backend);

@@ -15,6 +15,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LENGTH(array) (int64_t)(sizeof(array) / sizeof *(array))
 
@@ -136,6 +137,26 @@ static inline void check_all(const float *actual, const float *expected, const f
     for (int64_t i = 0; i < n; i++) {
         double bound = relative * (double)size[i] + unit * fabs((double)expected[i]);
         check_near((double)actual[i], (double)expected[i], bound, what, i);
+    }
+}
+
+static inline double norm(const float *x, int64_t n) {
+    double squares = 0.0;
+    for (int64_t i = 0; i < n; i++)
+        squares += (double)x[i] * (double)x[i];
+    return sqrt(squares);
+}
+
+/* The error of each row, as a vector, relative to that row's or the average row's norm; beside that 10^-6 per element,
+ * what a zero made of cancelling terms of size 1 may leave. */
+static inline void check_rows(const float *actual, const float *expected, int64_t rows, int64_t head, double relative,
+                              const char *what) {
+    double average = norm(expected, rows * head) / sqrt((double)rows);
+    for (int64_t row = 0; row < rows; row++) {
+        double error = 0.0, size = norm(expected + row * head, head);
+        for (int64_t i = row * head; i < (row + 1) * head; i++)
+            error += ((double)actual[i] - (double)expected[i]) * ((double)actual[i] - (double)expected[i]);
+        check_near(sqrt(error), 0.0, relative * fmax(size, average) + 1e-6 * sqrt((double)head), what, row);
     }
 }
 

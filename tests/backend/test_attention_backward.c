@@ -7,26 +7,6 @@ static const int64_t shapes[][5] = {
     {1, 2, 1, 16, 128}, {1, 1, 3, 8, 129}, {1, 1, 2, 16, 300}, {2, 2, 2, 8, 140},
 };
 
-static double norm(const float *x, int64_t n) {
-    double squares = 0.0;
-    for (int64_t i = 0; i < n; i++)
-        squares += (double)x[i] * (double)x[i];
-    return sqrt(squares);
-}
-
-/* The error of each row, as a vector, relative to that row's or the average row's norm; beside that 10^-6 per element,
- * what a zero made of cancelling terms of size 1 may leave. */
-static void check_rows(const float *actual, const float *expected, int64_t rows, int64_t head, double relative,
-                       const char *what) {
-    double average = norm(expected, rows * head) / sqrt((double)rows);
-    for (int64_t row = 0; row < rows; row++) {
-        double error = 0.0, size = norm(expected + row * head, head);
-        for (int64_t i = row * head; i < (row + 1) * head; i++)
-            error += ((double)actual[i] - (double)expected[i]) * ((double)actual[i] - (double)expected[i]);
-        check_near(sqrt(error), 0.0, relative * fmax(size, average) + 1e-6 * sqrt((double)head), what, row);
-    }
-}
-
 typedef struct gradients {
     float *dq, *dk, *dv;
 } gradients;

@@ -78,7 +78,35 @@ static void known_places(void **state) {
     assert_memory_equal(in, back, sizeof in);
 }
 
+/* Tokens turn by positions of their own, from the last to the first; where they lie does not change. */
+static void own_positions(void **state) {
+    const backends *b = backends_of(state);
+    for (int64_t i = 0; i < LENGTH(shapes); i++) {
+        pare_heads s = shapes[i];
+        float *rotation = rotation_new(&s);
+        int32_t *positions = buffer(s.batch * s.tokens, sizeof *positions);
+        for (int64_t t = 0; t < s.batch * s.tokens; t++)
+            positions[t] = (int32_t)((s.batch * s.tokens - t) % (s.offset + s.tokens));
+        s.positions = positions;
+        check_split(b, &s, rotation);
+        check_merge(b, &s, rotation);
+        RELEASE(rotation, positions);
+    }
+    const pare_heads two = {.batch = 2,
+                            .tokens = 1,
+                            .groups = 1,
+                            .shared = 1,
+                            .head = 2,
+                            .capacity = 1,
+                            .positions = (const int32_t[]){1, 0}};
+    const float in[] = {1, 2, 3, 4}, quarter_turns[] = {1, 0, 0, 1}, expected[] = {-2, 1, 3, 4};
+    float out[4];
+    b->reference->operations->split_heads(b->reference, &two, in, quarter_turns, out);
+    assert_memory_equal(out, expected, sizeof out);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {WITH_FP32(every_shape), WITH_BF16(every_shape), WITH_FP32(known_places)};
+    const struct CMUnitTest tests[] = {WITH_FP32(every_shape), WITH_BF16(every_shape), WITH_FP32(known_places),
+                                       WITH_FP32(own_positions), WITH_BF16(own_positions)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@ static float *stored_matrix(int64_t rows, int64_t columns, int64_t pad, uint64_t
 
 /* Products of two bf16 numbers are exact in fp32, so for both operand types the only errors are those of k additions
  * in fp32 in any order: at most (k + 2) 2^-24 times the sum of the absolute products. */
-static void check_product(const backends *b, const layout *l, bool ta, bool tb, bool accumulate) {
+static void check_product(const backends *b, const layout *l, bool ta, bool tb, bool accumulate, bool slim) {
     int64_t a_columns = ta ? l->m : l->k, b_columns = tb ? l->k : l->n;
     int64_t a_rows = l->batch * (ta ? l->k : l->m), b_rows = l->batch * (tb ? l->n : l->k),
             size = l->batch * l->m * l->n;
@@ -35,7 +35,8 @@ static void check_product(const backends *b, const layout *l, bool ta, bool tb, 
                          tb,
                          accumulate,
                          l->pad_a ? a_columns + l->pad_a : 0,
-                         l->pad_b ? b_columns + l->pad_b : 0};
+                         l->pad_b ? b_columns + l->pad_b : 0,
+                         slim};
     float *x = stored_matrix(a_rows, a_columns, l->pad_a, 1, b->tested->operand);
     float *y = stored_matrix(b_rows, b_columns, l->pad_b, 2, b->tested->operand);
     float *x_size = absolute(x, a_size), *y_size = absolute(y, b_size);
@@ -54,8 +55,8 @@ static void check_product(const backends *b, const layout *l, bool ta, bool tb, 
 static void every_layout(void **state) {
     const backends *b = backends_of(state);
     for (int64_t i = 0; i < LENGTH(layouts); i++)
-        for (int flags = 0; flags < 8; flags++)
-            check_product(b, &layouts[i], flags & 1, flags & 2, flags & 4);
+        for (int flags = 0; flags < 16; flags++)
+            check_product(b, &layouts[i], flags & 1, flags & 2, flags & 4, flags & 8);
 }
 
 /* More shapes than the cache of primitives has slots, twice over: an evicted shape must come back right. */

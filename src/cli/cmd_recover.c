@@ -1,0 +1,127 @@
+#include "command.h"
+#include "message.h"
+#include "outcome.h"
+#include "plan.h"
+#include "recover_summary.h"
+#include "terminal.h"
+
+static const char *check(const pare_arguments *arguments) {
+    if (!arguments->model) return "MODEL is missing: the folder of the model to train";
+    if (!arguments->data) return "--data FILE is missing: what to train on";
+    if (!arguments->output) return "-o OUT is missing: the folder to write";
+    if (arguments->save_every && !arguments->resume)
+        return "--save-every says how often the progress is kept: give --resume with it";
+    return NULL;
+}
+
+/* Negative: not given. */
+static int64_t count_of(uint32_t given) {
+    return given == PARE_NOT_GIVEN ? -1 : (int64_t)given;
+}
+
+static pare_recover_options options_of(const pare_arguments *a) {
+    return (pare_recover_options){
+        .preset = a->preset < 0 ? NULL : pare_recover_preset_name((size_t)a->preset),
+        .data = a->data,
+        .field = a->field,
+        .wording = a->wording < 0 ? NULL
+                   : a->wording   ? "none"
+                                  : "alpaca",
+        .limit = a->limit,
+        .cutoff = a->cutoff,
+        .train_on_prompt = a->train_on_prompt,
+        .pack = a->pack,
+        .group_by_length = a->group_by_length,
+        .full = a->full,
+        .fresh = a->fresh,
+        .keep_sparsity = a->keep_sparsity,
+        .rank = a->rank,
+        .alpha = a->alpha,
+        .dropout = a->dropout,
+        .targets = a->targets.words,
+        .target_count = a->targets.count,
+        .rate = a->rate,
+        .batch = a->batch,
+        .micro_batch = a->micro_batch,
+        .epochs = a->epochs,
+        .steps = a->training_steps,
+        .warmup = count_of(a->warmup),
+        .decay = count_of(a->decay),
+        .clip = a->clip,
+        .weight_decay = a->weight_decay,
+        .beta1 = a->beta1,
+        .beta2 = a->beta2,
+        .validation = count_of(a->validation),
+        .validate_every = a->validate_every,
+        .save_every = a->save_every,
+        .resume = a->resume,
+        .seed = a->seed,
+        .output = a->output,
+        .adapter = a->adapter,
+        .force = a->force,
+        .curve = a->curve,
+        .texts = a->texts.count ? a->texts.words : NULL,
+        .text_count = a->texts.count,
+        .window = a->window,
+        .max_windows = a->max_windows,
+    };
+}
+
+static void say_job(const pare_arguments *a, const pare_model *model) {
+    size_t preset = a->preset < 0 ? 0 : (size_t)a->preset;
+    pare_terminal_say("Plan");
+    pare_terminal_say("  model        %s: %s parameters, %s", a->model,
+                      pare_count_show(pare_model_parameters(model)).text,
+                      pare_bytes_show(pare_model_bytes(model)).text);
+    pare_terminal_say("  preset       %s: %s", pare_recover_preset_name(preset), pare_recover_preset_summary(preset));
+    pare_terminal_say("  data         %s", a->data);
+    pare_terminal_say("  output       %s%s", a->output, a->adapter ? " (a PEFT adapter)" : "");
+}
+
+static int run(const pare_arguments *arguments) {
+    const char *wrong = check(arguments);
+    if (wrong) return pare_outcome_usage("recover", wrong);
+    pare_model *model = NULL;
+    int code = pare_outcome_open(arguments->model, &model);
+    if (code != PARE_EXIT_DONE) return code;
+    pare_recover_options options = options_of(arguments);
+    pare_runtime runtime = pare_outcome_runtime(arguments);
+    runtime.plan = pare_plan_say;
+    runtime.training = pare_terminal_training;
+    say_job(arguments, model);
+    char *report = NULL;
+    pare_status status = pare_recover(model, &options, &runtime, &report);
+    code = pare_outcome_deliver(status, report, arguments, pare_recover_summary_print);
+    pare_model_close(model);
+    return code;
+}
+
+static const char *const synopsis[] = {
+    "MODEL -o OUT --data FILE [OPTION...]",
+    "MODEL -o OUT --data FILE --adapter [OPTION...]",
+    "MODEL -o OUT --data FILE --full [OPTION...]",
+    NULL,
+};
+
+static const char *const examples[] = {
+    "smaller -o healed --data alpaca.json",
+    "smaller -o healed --data alpaca.json --text wiki.txt ptb.txt --resume",
+    "smaller -o healed --data lamini.jsonl --preset lamini --memory 24G",
+    "sparse -o healed --data c4.jsonl --keep-sparsity --steps 500 --pack",
+    "smaller -o adapter --data alpaca.json --adapter --rank 16 --targets q_proj v_proj",
+    NULL,
+};
+
+const pare_command pare_command_recover = {
+    .syntax = {"recover", PARE_IN_RECOVER},
+    .summary = "trains a pruned model on examples until it has recovered",
+    .synopsis = synopsis,
+    .description =
+        "Trains LoRA adapters beside the weights of a model, which stay as they are in their file and are streamed "
+        "block by block, and writes the model with what was learnt merged into its weights. Some examples are held "
+        "out, and the adapters with the lowest loss on them are taken. OUT appears complete or not at all; MODEL is "
+        "never changed.",
+    .examples = examples,
+    .lists_presets = true,
+    .run = run,
+};

@@ -1,0 +1,77 @@
+#include "recover_summary.h"
+
+#include "document.h"
+#include "message.h"
+#include "summary.h"
+#include "table.h"
+
+#include <math.h>
+
+/* What a loss, or a perplexity, was at first, at last, and at best; "-" for what there is not. */
+static void add_row(pare_table *table, const char *name, const double *values, const char *format) {
+    pare_table_cell(table, "%s", name);
+    for (int i = 0; i < 3; i++) {
+        char shown[32] = "-";
+        if (isfinite(values[i])) snprintf(shown, sizeof shown, format, values[i]);
+        pare_table_cell(table, "%s", shown);
+    }
+    pare_table_cell(table, "%s", isfinite(values[1]) ? pare_change_show(values[0], values[1]).text : "");
+}
+
+static void add_text(pare_table *table, const json_t *text) {
+    char name[160];
+    snprintf(name, sizeof name, "perplexity, %s", pare_document_text(text, "file"));
+    const double values[3] = {pare_document_number(text, "before.perplexity", NAN),
+                              pare_document_number(text, "after.perplexity", NAN), NAN};
+    add_row(table, name, values, "%.3f");
+}
+
+static void print_losses(const json_t *report) {
+    static const char *const titles[] = {"", "first", "last", "best", "change"};
+    const json_t *texts = pare_document_at(report, "texts");
+    const double loss[3] = {pare_document_number(report, "loss.first", NAN),
+                            pare_document_number(report, "loss.last", NAN), NAN};
+    const double validation[3] = {pare_document_number(report, "validation.before", NAN),
+                                  pare_document_number(report, "validation.last", NAN),
+                                  pare_document_number(report, "validation.best", NAN)};
+    pare_table *table = pare_table_new("lrrrr");
+    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+        pare_table_cell(table, "%s", titles[i]);
+    add_row(table, "training loss of a step", loss, "%.4f");
+    if (isfinite(validation[0])) add_row(table, "loss of held-out examples", validation, "%.4f");
+    for (size_t i = 0; i < json_array_size(texts); i++)
+        add_text(table, json_array_get(texts, i));
+    pare_table_print(table, stdout);
+    pare_table_free(table);
+}
+
+static void print_training(const json_t *report) {
+    const json_t *data = pare_document_at(report, "data");
+    uint64_t all = pare_document_count(data, "examples"), held = pare_document_count(data, "held_out");
+    uint64_t cut = pare_document_count(data, "shortened"), left = pare_document_count(data, "left_out");
+    printf("\n%s steps on %s examples", pare_count_show(pare_document_count(report, "steps")).text,
+           pare_count_show(all - held).text);
+    if (held) printf(", %s held out", pare_count_show(held).text);
+    if (cut) printf(", %s cut", pare_count_show(cut).text);
+    if (left) printf(", %s left out", pare_count_show(left).text);
+    printf("\n%s tokens in %s, %s tokens/s\n", pare_count_show(pare_document_count(report, "tokens")).text,
+           pare_seconds_show(pare_document_number(report, "training_seconds", 0)).text,
+           pare_quantity_show(pare_document_number(report, "tokens_per_second", 0)).text);
+    printf("%s parameters trained, %.2f %% of the model's %s\n",
+           pare_count_show(pare_document_count(report, "trained.parameters")).text,
+           100 * pare_document_number(report, "trained.share", 0),
+           pare_count_show(pare_document_count(report, "model.parameters")).text);
+    if (pare_document_at(report, "validation.best_step"))
+        printf("taken: the weights after step %s, with the lowest loss of held-out examples\n",
+               pare_count_show(pare_document_count(report, "validation.best_step")).text);
+}
+
+void pare_recover_summary_print(const pare_arguments *arguments, const json_t *report) {
+    uint64_t peak = pare_document_count(report, "memory.anonymous_peak");
+    print_losses(report);
+    print_training(report);
+    pare_summary_print_stages(pare_document_at(report, "seconds"));
+    if (peak) printf("anonymous memory at most %s\n", pare_bytes_show(peak).text);
+    if (arguments->curve) printf("\nloss curve written to %s.csv and %s.svg\n", arguments->curve, arguments->curve);
+    pare_summary_print_output(pare_document_at(report, "output"));
+}

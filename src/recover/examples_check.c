@@ -1,0 +1,15 @@
+#include "recover/batches.h"
+#include "support/status.h"
+
+pare_status pare_examples_check(const pare_examples *examples, const char *name, const pare_model *model) {
+    uint32_t vocabulary = model->config.vocabulary;
+    for (size_t i = 0; i < examples->count; i++) {
+        const pare_example *example = &examples->list[i];
+        for (uint32_t j = 0; j < example->count; j++)
+            if (examples->ids[example->start + j] >= vocabulary)
+                return pare_fail(
+                    PARE_FORMAT_ERROR, "%s holds the token id %u, but the vocabulary of %s has only %u tokens", name,
+                    examples->ids[example->start + j], pare_checkpoint_directory(model->checkpoint), vocabulary);
+    }
+    return PARE_OK;
+}
