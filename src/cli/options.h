@@ -8,6 +8,8 @@
 /* Exit codes of the program. */
 enum { PARE_EXIT_DONE = 0, PARE_EXIT_FAILED = 1, PARE_EXIT_USAGE = 2 };
 
+enum { PARE_MOST_OPTIONS = 256 }; /* rows of the table */
+
 /* The commands that an option belongs to. */
 enum {
     PARE_IN_PRUNE = 1,
@@ -160,7 +162,6 @@ typedef struct pare_option {
 } pare_option;
 
 /* The table, in the order of the help; NULL after the last. No longer than PARE_MOST_OPTIONS. */
-enum { PARE_MOST_OPTIONS = 256 };
 const pare_option *pare_option_at(size_t index);
 /* The names that --shape takes. */
 const char *pare_choice_shape(size_t index);
