@@ -7,13 +7,15 @@ usage: compare_lm_eval.py [--tasks T,...] [--limit N] [--bos default|yes|no] [--
 
 DATA is a folder with the tasks' original files. The harness runs with its own task files and its own model class
 (transformers on the CPU, fp32), only their data sets are replaced by those files, brought into the form of the data
-sets on the Hub. Of each task the table says the largest difference of a log-likelihood and where it is, how many
-documents' predictions differ (by log-likelihood, and by log-likelihood per character), and both programs' accuracies.
-HellaSwag files that hold finished queries and choices are taken as they are, without the harness's cleaning of text.
+sets on the Hub. Of each task the table says the largest difference of a log-likelihood and where it is, the largest one
+as a share of its log-likelihood (the harness adds up in fp32), how many documents' predictions differ (by
+log-likelihood, and by log-likelihood per character), and both programs' accuracies. HellaSwag's own file is
+hellaswag_val.jsonl; one that holds finished queries and choices is taken as it is, without the harness's cleaning.
 
 --bos says what the harness does about BOS: the tokenizer's default (as it does by itself), or always, or never.
 --protocol 4d21ab6b makes it encode a context and its continuation apart and without BOS, as it did in 2023 for the
-published tables, draws the documents as it did then, and gives the option to pare.
+published tables, draws the documents as it did then, and gives the option to pare. It encodes by tokenizer.json alone:
+the tokenizers of transformers 5 no longer put a space before a text that begins with one, which those of 2023 did.
 --speed compares nothing but the time of all requests, N threads each: of the harness the seconds in its
 loglikelihood(), loading and building requests left out; of pare those of the whole program.
 Needs torch, transformers, datasets and lm-eval 0.4.13 or a version with the same task files.
@@ -36,6 +38,7 @@ import torch  # noqa: E402
 from lm_eval.models.huggingface import HFLM  # noqa: E402
 from lm_eval.tasks import TaskManager  # noqa: E402
 from lm_eval.tasks._yaml_loader import load_yaml  # noqa: E402
+from tokenizers import Tokenizer  # noqa: E402
 from transformers import logging  # noqa: E402
 
 logging.set_verbosity_error()
@@ -63,22 +66,23 @@ def questions(rows, stem):
 
 def documents(task, data):
     path = data / FILES[task]
-    rows = read_rows(path)
+    released = data / "hellaswag" / "hellaswag_val.jsonl"
+    rows = read_rows(released if task == "hellaswag" and released.exists() else path)
     if task == "boolq":
         return [{**row, "label": int(row["label"] if "label" in row else row["answer"])} for row in rows]
     if task == "piqa":
         labels = (path.parent / "valid-labels.lst").read_text().split()
         return [{**row, "label": int(label)} for row, label in zip(rows, labels, strict=True)]
     if task == "hellaswag" and "query" in rows[0]:
-        return [{"query": row["query"], "choices": row["choices"], "label": str(row["gold"])} for row in rows]
+        return [{"row": row["row"], "query": row["query"], "choices": row["choices"], "label": str(row["gold"])} for row in rows]
     if task.startswith("arc") or task == "openbookqa":
         return list(questions(rows, "question_stem" if task == "openbookqa" else "question"))
     return rows
 
 
 def draw(rows, options):
-    """The documents in the harness's order; each remembers which row of the file it is."""
-    rows = [{**row, "file_row": number} for number, row in enumerate(rows)]
+    """The documents in the harness's order; each remembers which row of the data set it is."""
+    rows = [{"row": number, **row} for number, row in enumerate(rows)]
     if options.protocol == OLD:
         random.Random(42).shuffle(rows)
     return rows[: options.limit] if options.limit else rows
@@ -97,15 +101,15 @@ def task_of(name, index, options):
 
 
 class Harness(HFLM):
-    """Keeps the time, and encodes as of old if asked to."""
+    """Keeps the time, and encodes as of old with the tokenizer `apart`."""
 
-    apart = False
+    apart = None
     seconds = tokens = 0
 
     def _encode_pair(self, context, continuation):
         if not self.apart:
             return super()._encode_pair(context, continuation)
-        return tuple(self.tok_encode(text, add_special_tokens=False) for text in (context, continuation))
+        return tuple(self.apart.encode(text, add_special_tokens=False).ids for text in (context, continuation))
 
     def loglikelihood(self, requests, **rest):
         start = time.perf_counter()
@@ -121,7 +125,7 @@ class Harness(HFLM):
 def run_harness(model, options):
     bos = {"default": None, "yes": True, "no": False}[options.bos]
     harness = Harness(pretrained=str(model), dtype="float32", device="cpu", batch_size=options.batch, add_bos_token=bos)
-    harness.apart = options.protocol == OLD
+    harness.apart = Tokenizer.from_file(str(model / "tokenizer.json")) if options.protocol == OLD else None
     manager = TaskManager()
     tasks = [task_of(name, manager.task_index, options) for name in options.tasks]
     return harness, lm_eval.simple_evaluate(harness, tasks=tasks, task_manager=manager, bootstrap_iters=0)
@@ -156,20 +160,22 @@ def judged(sample):
 
 
 def compare_task(samples, items):
-    worst, where, wrong, wrong_norm = 0.0, "-", 0, 0
+    worst, share, where, wrong, wrong_norm = 0.0, 0.0, "-", 0, 0
     hits = [0, 0]
     for sample in samples:
-        row = sample["doc"]["file_row"]
+        row = sample["doc"]["row"]
         item = items[row]
         scores, best, best_norm = judged(sample)
-        apart = max(abs(ours["ll"] - theirs) for ours, theirs in zip(item["choices"], scores, strict=True))
-        if apart > worst or apart != apart:
-            worst, where = apart, str(row)
+        for ours, theirs in zip(item["choices"], scores, strict=True):
+            apart = abs(ours["ll"] - theirs)
+            share = max(share, apart / abs(theirs))
+            if not apart <= worst:
+                worst, where = apart, f"{row}: {theirs:.0f}"
         wrong += item["pred"] != best
         wrong_norm += item["pred_norm"] != best_norm
         hits[0] += item["pred"] == item["gold"]
         hits[1] += item["pred_norm"] == item["gold"]
-    return worst, where, wrong, wrong_norm, [hit / len(samples) for hit in hits]
+    return worst, share, where, wrong, wrong_norm, [hit / len(samples) for hit in hits]
 
 
 def rows_of(model, options):
@@ -177,15 +183,15 @@ def rows_of(model, options):
     _, result = run_harness(model, options)
     for name in options.tasks:
         samples = result["samples"][name]
-        worst, where, wrong, wrong_norm, ours = compare_task(samples, table[name])
+        worst, share, where, wrong, wrong_norm, ours = compare_task(samples, table[name])
         theirs = [result["results"][name].get(f"{metric},none") for metric in ("acc", "acc_norm")]
-        pairs = [f"{a:.4f} / {'-' if b is None else f'{b:.4f}'}" for a, b in zip(ours, theirs)]
+        pairs = ["-" if b is None else f"{a:.4f} / {b:.4f}" for a, b in zip(ours, theirs)]
         same = all(b is None or abs(a - b) < 1e-12 for a, b in zip(ours, theirs)) and len(table[name]) == len(samples)
-        yield (model.name, name, str(len(samples)), f"{worst:.1e}", where, str(wrong), str(wrong_norm), *pairs), same
+        yield (model.name, name, str(len(samples)), f"{worst:.1e}", where, f"{share:.1e}", str(wrong), str(wrong_norm), *pairs), same
 
 
 def compare(options):
-    titles = ("model", "task", "documents", "log-likelihoods apart", "row", "predictions differ", "per character", "acc pare / lm-eval",
+    titles = ("model", "task", "documents", "log-likelihoods apart", "row: its log-likelihood", "apart, as a share", "predictions differ", "per character", "acc pare / lm-eval",
               "acc_norm pare / lm-eval")
     print("| " + " | ".join(titles) + " |\n|" + " --- |" * len(titles))
     failed = False

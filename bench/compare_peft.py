@@ -3,8 +3,8 @@
 
 usage: compare_peft.py [--rows N] [--steps N] [--rate R] [--rank R] [--cutoff N] [--threads N] PARE ALPACA MODEL...
 
-The first N rows of ALPACA (a JSON list of instruction, input and output) are one batch, so every step is over all of
-them. torch begins from the factors that pare writes before its first real step, tokenises and masks the rows by itself,
+The first N rows of ALPACA (a JSON list of instruction, input and output) that have an answer within the cutoff are one
+batch, so every step is over all of them. torch begins from the factors that pare writes before its first real step, tokenises and masks the rows by itself,
 and runs torch's AdamW, its clipping and the linear schedule of transformers. The first table compares every step, both
 in fp32: losses, learning rates, gradient norms before clipping, and the factors at the end (distance over how far
 training moved them). The second has the losses in bf16 (torch: bf16 weights and autocast), each against torch's fp32
@@ -64,7 +64,7 @@ def example(tokenizer, row, cutoff):
 def one_batch(model, options):
     tokenizer = AutoTokenizer.from_pretrained(model)
     rows = json.loads(pathlib.Path(options.data).read_text(encoding="utf-8"))[: options.rows]
-    examples = [example(tokenizer, row, options.cutoff) for row in rows]
+    examples = [example(tokenizer, row, options.cutoff) for row in rows if row["output"]]
     examples = [pair for pair in examples if any(label >= 0 for label in pair[1])]
     longest = max(len(ids) for ids, _ in examples)
     filled = [(ids + [0] * (longest - len(ids)), labels + [-100] * (longest - len(ids)), [1] * len(ids) + [0] * (longest - len(ids)))
