@@ -191,8 +191,8 @@ def rows_of(model, options):
 
 
 def compare(options):
-    titles = ("model", "task", "documents", "log-likelihoods apart", "row: its log-likelihood", "apart, as a share", "predictions differ", "per character", "acc pare / lm-eval",
-              "acc_norm pare / lm-eval")
+    titles = ("model", "task", "documents", "log-likelihoods apart", "row: its log-likelihood", "apart, as a share", "predictions differ", "per character",
+              "acc pare / lm-eval", "acc_norm pare / lm-eval")
     print("| " + " | ".join(titles) + " |\n|" + " --- |" * len(titles))
     failed = False
     for model in options.models:

@@ -4,12 +4,13 @@
 usage: compare_peft.py [--rows N] [--steps N] [--rate R] [--rank R] [--cutoff N] [--threads N] PARE ALPACA MODEL...
 
 The first N rows of ALPACA (a JSON list of instruction, input and output) that have an answer within the cutoff are one
-batch, so every step is over all of them. torch begins from the factors that pare writes before its first real step, tokenises and masks the rows by itself,
-and runs torch's AdamW and its clipping at the learning rates of pare's curve. The first table compares every step, both
-in fp32: losses, pare's learning rates with those of transformers' linear schedule, gradient norms before clipping, and
-the factors at the end (distance over how far training moved them). The second has the losses in bf16 (torch: bf16 weights and autocast), each against torch's fp32
-ones. The third loads pare's adapter folder into peft and compares logits and weights with the merged model that pare
-wrote of the same run, as transformers loads it; "rounded" is peft's own merge, rounded to the model's dtype.
+batch, so every step is over all of them. torch begins from the factors that pare writes before its first real step,
+tokenises and masks the rows by itself, and runs torch's AdamW and its clipping at the learning rates of pare's curve.
+The first table compares every step, both in fp32: losses, pare's learning rates with those of transformers' linear
+schedule, gradient norms before clipping, and the factors at the end (distance over how far training moved them). The
+second has the losses in bf16 (torch: bf16 weights and autocast), each against torch's fp32 ones. The third loads pare's
+adapter folder into peft and compares logits and weights with the merged model that pare wrote of the same run, as
+transformers loads it; "rounded" is peft's own merge, rounded to the model's dtype.
 Needs torch, transformers and peft.
 """
 import argparse
