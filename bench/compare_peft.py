@@ -144,7 +144,9 @@ def compare_written(model, adapter, merged, batch):
 
     ours = load(merged)
     dtype = AutoModelForCausalLM.from_pretrained(model, dtype="auto").dtype
-    beside, rounded = load(model, adapter), load(model, adapter).merge_and_unload().to(dtype).float()
+    beside, rounded = load(model, adapter), load(model, adapter).merge_and_unload()
+    for weight in rounded.parameters():  # not the buffers: rotary frequencies stay fp32
+        weight.data = weight.data.to(dtype).float()
     scale = logits(ours).abs().max()
     distances = [((logits(ours) - logits(net)).abs().max() / scale).item() for net in (beside, rounded)]
     theirs = rounded.state_dict()
