@@ -84,7 +84,7 @@ static void refused(void **state) {
                    "--recover-steps", "3", "--quiet");
     EXPECT_FAILURE(1, "nowhere.json", "prune", place->model, "-o", place->output, "--ratio", "0.2", "--recover",
                    "nowhere.json", "--quiet");
-    EXPECT_FAILURE(2, "exists", "prune", place->model, "-o", place->folder, "--ratio", "0.2", "--recover", rows,
+    EXPECT_FAILURE(2, "inside", "prune", place->model, "-o", place->folder, "--ratio", "0.2", "--recover", rows,
                    "--quiet");
     workplace_expect_entries(place->folder, "model\nrows.json\n");
     free(rows);
