@@ -86,7 +86,7 @@ static void refused(void **state) {
                    "nowhere.json", "--quiet");
     EXPECT_FAILURE(2, "inside", "prune", place->model, "-o", place->folder, "--ratio", "0.2", "--recover", rows,
                    "--quiet");
-    workplace_expect_entries(place->folder, "model\nrows.json\n");
+    workplace_expect_entries(place->folder, ".\n..\nmodel\nrows.json\n");
     free(rows);
 }
 
