@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <sys/resource.h>
 
 #define TRAINING                                                                                                       \
     "--steps", "6", "--batch", "4", "--rate", "1e-2", "--val", "0", "--threads", "1", "--quiet", "--compute", "fp32"
@@ -179,10 +180,36 @@ static void what_does_not_belong_together_is_refused(void **state) {
     free(adapter);
 }
 
+static void only_small_files(void) {
+    enum { MOST = 100000 };
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = MOST, .rlim_max = MOST});
+}
+
+/* As on a full disk: one sentence, and nothing half written. */
+static void files_that_may_not_grow_leave_nothing(void **state) {
+    workplace *place = *state;
+    char *adapter = train(place), *rows = pare_path_join(place->folder, "rows.jsonl");
+    char *before = workplace_list(place->folder);
+    const char *const merge[] = {"merge", place->model, "--adapter", adapter, "-o", place->output, NULL};
+    const char *const recover[] = {"recover", place->model, "-o", place->output, "--data", rows, TRAINING, NULL};
+    const char *const *const runs[] = {merge, recover};
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+        program_result result = program_run_prepared(runs[i], only_small_files);
+        assert_int_equal(result.code, 1);
+        assert_non_null(strstr(result.err, "cannot write"));
+        program_result_free(&result);
+        workplace_expect_entries(place->folder, before);
+    }
+    free(before);
+    free(rows);
+    free(adapter);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         IN_A_WORKPLACE(merging_later_gives_the_same),
         IN_A_WORKPLACE(beside_the_weights_is_as_merged),
+        IN_A_WORKPLACE(files_that_may_not_grow_leave_nothing),
         IN_A_WORKPLACE(what_does_not_belong_together_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
