@@ -70,7 +70,7 @@ static double alone(const fixture *f, const pare_task_requests *requests, uint32
 /* fp32: likelihoods of up to 30 tokens, some -100 in all, differ in rounding only. */
 static void compare(const fixture *f, uint64_t memory) {
     const pare_runtime runtime = {.memory_limit = memory};
-    const pare_zero_shot zero_shot = {f->model, f->backend, &runtime, PARE_TASK_CURRENT};
+    const pare_zero_shot zero_shot = {f->model, f->backend, &runtime, PARE_TASK_CURRENT, NULL};
     pare_zero_shot_scores scores;
     uint64_t before = pare_memory_current(), inputs = 0;
     pare_status status = pare_zero_shot_score(&zero_shot, &f->file, &scores);
