@@ -44,7 +44,8 @@ static pare_status arrange(scoring *s, uint32_t longest) {
     pare_packed_list_free(&s->packed);
     PARE_TRY(pare_packed_list_make(&s->out->requests, longest, &s->packed));
     pare_windows windows = {.count = s->packed.count, .length = s->packed.list[0].length};
-    return pare_group_shape(z->model, z->backend, &windows, false, pare_runtime_limit(z->runtime), &s->shape);
+    int64_t rank = z->adapters ? z->adapters->rank : 0;
+    return pare_group_shape(z->model, z->backend, &windows, false, rank, pare_runtime_limit(z->runtime), &s->shape);
 }
 
 /* All answers of a question in one sequence if the memory allows it, else as many as fit. */
@@ -129,6 +130,7 @@ static pare_status score(scoring *s) {
     count_batches(s);
     pare_pass *pass;
     PARE_TRY(pare_pass_new(z->model, z->backend, &s->shape, &pass));
+    if (z->adapters) pare_pass_adapt(pass, z->adapters);
     char *stage = pare_format("scoring %s", s->file->task->name);
     pare_status status = run_batches(s, pass, stage);
     free(stage);

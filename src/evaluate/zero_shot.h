@@ -3,6 +3,7 @@
 #define PARE_EVALUATE_ZERO_SHOT_H
 
 #include "evaluate/task_request.h"
+#include "model/adapter.h"
 #include "model/source.h"
 
 typedef struct pare_zero_shot {
@@ -10,6 +11,7 @@ typedef struct pare_zero_shot {
     const pare_backend *backend;
     const pare_runtime *runtime; /* may be NULL */
     pare_task_protocol protocol;
+    const pare_adapters *adapters; /* beside the weights; NULL: none */
 } pare_zero_shot;
 
 typedef struct pare_zero_shot_scores {
