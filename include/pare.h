@@ -181,6 +181,8 @@ pare_cache *pare_cache_new(void); /* NULL without memory */
 void pare_cache_free(pare_cache *cache);
 
 /* Zero, or negative where zero means something, asks for the method's published constant. */
+struct pare_recover_options;
+
 typedef struct pare_prune_options {
     const char *method;           /* NULL: "best" ("best-sparse" for single weights) */
     const char *recipe;           /* a recipe file instead of a method, or NULL */
@@ -216,6 +218,9 @@ typedef struct pare_prune_options {
     size_t text_count;
     uint32_t window, max_windows; /* of that evaluation; 0: 128, all */
     pare_cache *cache;            /* or NULL */
+    /* What is left is trained before it is written (pare_recover): output, force, seed, texts and window are this
+     * struct's, and zeros of single weights stay. NULL: not. Not with dry_run, archive or resume. */
+    const struct pare_recover_options *recover;
 } pare_prune_options;
 
 /* *text: the constants that these options give their method, as one line ("steps 10, draws 1"; "none" for methods
@@ -228,7 +233,7 @@ bool pare_recipe_spares_layers(const pare_prune_options *options);
 
 /* Scores, selects, repairs, cuts, writes and checks; docs/methods.md has the formulas and their papers. A failure
  * leaves nothing behind but, with `resume`, the progress. *report: JSON with parameters, bytes, perplexities, seconds
- * per stage, widths, files (free with pare_text_free). */
+ * per stage, widths, files, and with `recover` that report under "recovery" (free with pare_text_free). */
 pare_status pare_prune(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
                        char **report);
 

@@ -1,8 +1,10 @@
 #include "cmd_prune.h"
+#include "cmd_recover.h"
 #include "command.h"
 #include "outcome.h"
 #include "plan.h"
 #include "summary.h"
+#include "terminal.h"
 
 const char *pare_prune_arguments_check(const pare_arguments *arguments) {
     if (!arguments->model) return "MODEL is missing: the folder of the model to prune";
@@ -13,6 +15,9 @@ const char *pare_prune_arguments_check(const pare_arguments *arguments) {
     if (!targets) return "say how much to remove, with --ratio 0.2, --params 5.4B, --sparsity 0.5 or --pattern 2:4";
     if (arguments->method >= 0 && arguments->recipe) return "give either --method or --recipe, not both";
     if (arguments->resume && !arguments->output) return "--resume keeps the progress beside OUT: give -o OUT";
+    bool trains = arguments->preset >= 0 || arguments->training_steps || arguments->epochs > 0 || arguments->rate > 0 ||
+                  arguments->batch;
+    if (trains && !arguments->data) return "--recover FILE is missing: what to train on";
     if (!arguments->output && !arguments->dry_run) return "-o OUT is missing: the folder to write (or --dry-run)";
     return NULL;
 }
@@ -80,8 +85,13 @@ static int run(const pare_arguments *arguments) {
     int code = pare_outcome_open(arguments->model, &model);
     if (code != PARE_EXIT_DONE) return code;
     pare_prune_options options = pare_prune_options_of(arguments);
+    pare_recover_options recover = pare_recover_options_of(arguments);
+    recover.targets = NULL; /* those of prune are matrices that lose weights */
+    recover.target_count = 0;
+    if (arguments->data) options.recover = &recover;
     pare_runtime runtime = pare_outcome_runtime(arguments);
     runtime.plan = pare_plan_say;
+    runtime.training = pare_terminal_training;
     pare_plan_say_job(arguments, &options, model);
     char *report = NULL;
     pare_status status = pare_prune(model, &options, &runtime, &report);
@@ -104,6 +114,7 @@ static const char *const examples[] = {
     "my-model -o smaller --ratio 0.25 --method taylor --text wiki.txt ptb.txt",
     "my-model -o smaller --ratio 0.25 --layers 4:30 --json > report.json",
     "my-model --dry-run --ratio 0.2 --scores scores.json",
+    "my-model -o healed --ratio 0.2 --recover alpaca.json --eval wiki.txt",
     "my-model -o sparse --sparsity 0.5 --calib c4.jsonl",
     "my-model -o sparse --pattern 2:4 --method wanda --refine swaps --compensate obs",
     NULL,

@@ -1,3 +1,4 @@
+#include "cmd_recover.h"
 #include "command.h"
 #include "message.h"
 #include "outcome.h"
@@ -24,7 +25,7 @@ static int answer_of(int choice) {
     return choice < 0 ? 0 : choice ? 1 : -1;
 }
 
-static pare_recover_options options_of(const pare_arguments *a) {
+pare_recover_options pare_recover_options_of(const pare_arguments *a) {
     return (pare_recover_options){
         .preset = a->preset < 0 ? NULL : pare_recover_preset_name((size_t)a->preset),
         .data = a->data,
@@ -89,7 +90,7 @@ static int run(const pare_arguments *arguments) {
     pare_model *model = NULL;
     int code = pare_outcome_open(arguments->model, &model);
     if (code != PARE_EXIT_DONE) return code;
-    pare_recover_options options = options_of(arguments);
+    pare_recover_options options = pare_recover_options_of(arguments);
     pare_runtime runtime = pare_outcome_runtime(arguments);
     runtime.plan = pare_plan_say;
     runtime.training = pare_terminal_training;

@@ -17,6 +17,7 @@ static const char training[] = "Training (--method loraprune; default: as in its
 static const char examples[] = "Examples to train on";
 static const char tuning[] = "Training (default: the preset's, here those of paper)";
 static const char constants[] = "Constants of the method (default: as published)";
+static const char recovery[] = "Recovery after pruning (pare recover has all its options)";
 static const char evaluation[] = "Evaluation";
 static const char sampling[] = "Text";
 static const char measuring[] = "What to measure";
@@ -426,6 +427,24 @@ static const pare_option table[] = {
     {.name = "beta2", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_REAL, .value = "B",
      .offset = AT(beta2), .low = 0, .high = 1, .open = true, .help = "of AdamW (default: 0.999)"},
 
+    {.name = "recover", .commands = PARE_IN_PRUNE, .group = recovery, .kind = PARE_VALUE_TEXT, .value = "FILE",
+     .offset = AT(data),
+     .help = "train what is left on these examples before it is written, as 'pare recover' does; zeros of single "
+             "weights stay"},
+    {.name = "recover-preset", .commands = PARE_IN_PRUNE, .group = recovery, .kind = PARE_VALUE_CHOICE,
+     .value = "NAME", .offset = AT(preset), .choice = pare_recover_preset_name,
+     .help = "settings of a published recovery (default: paper)"},
+    {.name = "recover-epochs", .commands = PARE_IN_PRUNE, .group = recovery, .kind = PARE_VALUE_REAL, .value = "N",
+     .offset = AT(epochs), .low = 0, .high = 1e6, .open = true, .help = "how often every example is trained on"},
+    {.name = "recover-steps", .commands = PARE_IN_PRUNE, .group = recovery, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(training_steps), .low = 1, .high = 1e9, .help = "steps in place of epochs"},
+    {.name = "recover-batch", .commands = PARE_IN_PRUNE, .group = recovery, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(batch), .low = 1, .high = 1e6, .help = "examples of a step"},
+    {.name = "recover-rate", .commands = PARE_IN_PRUNE, .group = recovery, .kind = PARE_VALUE_REAL, .value = "R",
+     .offset = AT(rate), .low = 0, .high = 1e3, .open = true, .help = "highest learning rate"},
+
+    {.name = "eval", .commands = PARE_IN_PRUNE, .group = evaluation, .kind = PARE_VALUE_LIST, .value = "FILE...",
+     .offset = AT(texts), .help = "the same as --text"},
     {.name = "text", .commands = PARE_IN_EVAL | PARE_IN_PRUNE | PARE_IN_RECOVER | STUDIES, .group = evaluation, .kind = PARE_VALUE_LIST,
      .value = "FILE...", .offset = AT(texts),
      .help = "texts to measure the perplexity on (prune, recover: before and after), or 'self' (not recover): text that the "

@@ -57,6 +57,7 @@ void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options
     say_constants(options);
     say_target(arguments, options);
     pare_terminal_say("  calibration  %s", arguments->calibration ? arguments->calibration : "self");
+    if (options->recover) pare_terminal_say("  recovery     %s", options->recover->data);
     pare_terminal_say("  output       %s", arguments->dry_run ? "none (dry run)" : arguments->output);
 }
 

@@ -22,11 +22,12 @@ static void add_counts(pare_table *table, const json_t *report, const char *name
     add_row(table, name, show(before).text, show(after).text, pare_change_show((double)before, (double)after));
 }
 
-static void add_text(pare_table *table, const json_t *text) {
-    char name[160], shown[2][32];
+static void add_text(pare_table *table, const json_t *text, const char *key, const char *what) {
+    char name[160], path[32], shown[2][32];
     double before = pare_document_number(text, "before.perplexity", 0);
-    double after = pare_document_number(text, "after.perplexity", 0);
-    snprintf(name, sizeof name, "perplexity, %s", pare_document_text(text, "file"));
+    snprintf(path, sizeof path, "%s.perplexity", key);
+    double after = pare_document_number(text, path, 0);
+    snprintf(name, sizeof name, "perplexity%s, %s", what, pare_document_text(text, "file"));
     snprintf(shown[0], sizeof shown[0], "%.3f", before);
     snprintf(shown[1], sizeof shown[1], "%.3f", after);
     add_row(table, name, shown[0], shown[1], pare_change_show(before, after));
@@ -38,8 +39,12 @@ static void print_sizes(const json_t *report) {
     add_row(table, "", "before", "after", (pare_shown){"change"});
     add_counts(table, report, "parameters", pare_count_show);
     add_counts(table, report, "bytes", pare_bytes_show);
-    for (size_t i = 0; i < json_array_size(texts); i++)
-        add_text(table, json_array_get(texts, i));
+    for (size_t i = 0; i < json_array_size(texts); i++) {
+        const json_t *text = json_array_get(texts, i);
+        bool recovered = pare_document_at(text, "recovered") != NULL;
+        add_text(table, text, "after", recovered ? " of the pruned model" : "");
+        if (recovered) add_text(table, text, "recovered", " after recovery");
+    }
     pare_table_print(table, stdout);
     pare_table_free(table);
 }
@@ -64,6 +69,17 @@ static void print_training(const json_t *training) {
            pare_count_show(pare_document_count(training, "examples")).text,
            pare_count_show(pare_document_count(training, "steps")).text, pare_document_number(first, "loss", 0),
            pare_document_number(last, "loss", 0));
+}
+
+static void print_recovery(const json_t *recovery) {
+    if (!recovery) return;
+    printf("\nrecovered in %s steps on %s tokens", pare_count_show(pare_document_count(recovery, "steps")).text,
+           pare_count_show(pare_document_count(recovery, "tokens")).text);
+    if (json_is_object(pare_document_at(recovery, "validation")))
+        printf(": loss of held-out examples %.4f before, %.4f after",
+               pare_document_number(recovery, "validation.before", 0),
+               pare_document_number(recovery, "validation.best", 0));
+    putchar('\n');
 }
 
 static double total_seconds(const json_t *stages) {
@@ -131,6 +147,7 @@ void pare_summary_print(const pare_arguments *arguments, const json_t *report) {
     if (!sparsity) pare_document_print_widths(layers, "  ");
     print_trace(pare_document_at(report, "trace"));
     print_training(pare_document_at(report, "training"));
+    print_recovery(pare_document_at(report, "recovery"));
     pare_summary_print_stages(pare_document_at(report, "seconds"));
     if (peak) printf("anonymous memory at most %s\n", pare_bytes_show(peak).text);
     if (arguments->densities) printf("\nmask densities written to %s\n", arguments->densities);

@@ -181,6 +181,7 @@ pare_status pare_prune(const pare_model *model, const pare_prune_options *option
                        char **report) {
     pare_prune_job job;
     *report = NULL;
+    if (options->recover) return pare_prune_recovered(model, options, runtime, report);
     pare_memory_peak_reset();
     pare_status status = pare_prune_begin(model, options, runtime, &job);
     if (status == PARE_OK) status = pare_prune_run(&job);

@@ -72,6 +72,10 @@ pare_status pare_prune_calibrate(pare_prune_job *job);
 pare_status pare_prune_run(pare_prune_job *job);
 void pare_prune_end(pare_prune_job *job);
 
+/* pare_prune where a recovery was asked for (prune_recover.c). */
+pare_status pare_prune_recovered(const pare_model *model, const pare_prune_options *options,
+                                 const pare_runtime *runtime, char **report);
+
 /* Tokens per window of the evaluation. */
 uint32_t pare_prune_window(const pare_prune_options *options);
 /* The first stage: resolves the options, refuses what makes no sense, and opens the output. */

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""What a recovery brings back: pruned models before and after LoRA, by method and target.
+
+    bench/quality_recovery.py PARE MODELS DATA OUT [--scenes NAME...] [--only METHOD...] [--steps N]
+
+One `pare prune --recover` for each model, method and target (loraprune trains while it prunes: as many steps on the same
+data); its report goes to OUT, so a run that was stopped goes on. Then OUT/quality-recovery.md: log perplexity of the
+pruned and of the recovered model minus that of the dense one, and how much of the first the recovery has closed.
+"""
+import argparse
+import json
+import math
+import pathlib
+import subprocess
+
+import quality
+
+STEPS, BATCH, RATE = 100, 16, "2e-3"  # small models take larger steps than the published 1e-4
+UNITS = ["0.2", "0.5"]
+METHODS = {  # name: (option of the target, targets, options)
+    "magnitude-l2": ("--ratio", UNITS, ["--method", "magnitude-l2"]),
+    "taylor": ("--ratio", UNITS, ["--method", "taylor"]),
+    "moreau-gs-released": ("--ratio", UNITS, ["--method", "moreau-gs-released"]),
+    "best": ("--ratio", UNITS, ["--method", "best"]),
+    "loraprune": ("--ratio", UNITS, ["--method", "loraprune"]),
+    "wanda": ("--sparsity", ["0.5"], ["--method", "wanda"]),
+    "best-sparse": ("--sparsity", ["0.5"], ["--method", "best-sparse"]),
+}
+
+
+def scenes(models, data, out):
+    """name: (model, calibration text, training data, evaluation texts)"""
+    stories = quality.split(data / "tinystories" / "tinystories_lowercase_excerpt.txt", 0.95, out)
+    texts = [data / "books" / "novels_valid_utf8_lf.txt", data / "wikitext-2" / "wiki.test.raw"]
+    alpaca, novels = data / "alpaca" / "alpagasus_random_9k.json", data / "books" / "novels_train_utf8_lf.txt"
+    return {
+        "stories260K-hf": (models / "stories260K-hf", stories[0], stories[0], [stories[1]]),
+        "tiny-stories": (models / "tiny-stories", stories[0], stories[0], [stories[1]]),
+        "novels-8m, Alpaca": (models / "novels-8m", novels, alpaca, texts),
+    }
+
+
+def command(pare, scene, method, target, steps, output):
+    model, calibration, training, texts = scene
+    option, _, choices = METHODS[method]
+    words = [pare, "prune", model, "-o", output, "--force", option, target, *choices, "--json", "--quiet"]
+    words += ["--window", "128", "--max-windows", "150", "--text", *texts]
+    if method == "loraprune":
+        epochs = ["--train-steps", steps, "--train-batch", BATCH, "--train-rate", RATE, "--cutoff", "256"]
+        return words + ["--calib", training, "--layers", f"0:{layers_of(model)}", *epochs]
+    training = ["--recover", training, "--recover-steps", steps, "--recover-batch", BATCH, "--recover-rate", RATE]
+    return words + ["--calib", calibration, *training]
+
+
+def layers_of(model):
+    return json.loads((model / "config.json").read_text())["num_hidden_layers"]
+
+
+def run(pare, name, scene, method, target, steps, out):
+    path = out / f"recovery.{name.split(',')[0]}.{method}.{target}.json"
+    if not path.exists():
+        words = [str(word) for word in command(pare, scene, method, target, steps, out / "recovered")]
+        done = subprocess.run(words, stdout=subprocess.PIPE, check=True)
+        path.write_bytes(done.stdout)
+    return json.loads(path.read_text())
+
+
+def cells(report):
+    """For every text: gap after pruning, gap after recovery, share that was closed."""
+    for text in report["texts"]:
+        dense = math.log(text["before"]["perplexity"])
+        pruned = math.log(text["after"]["perplexity"]) - dense
+        last = text.get("recovered")
+        if last is None:
+            yield "-", f"{pruned:+.3f}", "-"
+            continue
+        recovered = math.log(last["perplexity"]) - dense
+        yield f"{pruned:+.3f}", f"{recovered:+.3f}", f"{100 * (1 - recovered / pruned):.0f} %"
+
+
+def table(name, reports):
+    texts = [pathlib.Path(t["file"]).name for t in next(iter(reports.values()))["texts"]]
+    lines = [f"### {name}", "", "| method | target | " + " | ".join(f"{t}: pruned | recovered | closed" for t in texts) + " |"]
+    lines.append("|---|---|" + "---|" * (3 * len(texts)))
+    for (method, target), report in reports.items():
+        row = [cell for cell_group in cells(report) for cell in cell_group]
+        lines.append(f"| {method} | {target} | " + " | ".join(row) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    for name in ["pare", "models", "data", "out"]:
+        parser.add_argument(name, type=pathlib.Path)
+    parser.add_argument("--scenes", nargs="+", help="names, as in the table's headings up to a comma")
+    parser.add_argument("--only", nargs="+", choices=list(METHODS), default=list(METHODS))
+    parser.add_argument("--steps", type=int, default=STEPS)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    parts = []
+    for name, scene in scenes(arguments.models, arguments.data, arguments.out).items():
+        if arguments.scenes and name.split(",")[0] not in arguments.scenes:
+            continue
+        reports = {}
+        for method in arguments.only:
+            for target in METHODS[method][1]:
+                reports[method, target] = run(arguments.pare, name, scene, method, target, arguments.steps, arguments.out)
+        parts.append(table(name, reports))
+    (arguments.out / "quality-recovery.md").write_text("\n".join(parts))
+    print("\n".join(parts))
+
+
+if __name__ == "__main__":
+    main()

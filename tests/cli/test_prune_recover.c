@@ -1,0 +1,100 @@
+/* pare prune --recover: one command prunes, trains and measures; OUT is what came of both, or nothing. */
+#include "cli/workplace.h"
+
+#include <jansson.h>
+
+enum { ROWS = 40 };
+
+static char *write_rows(const workplace *place) {
+    char *path = pare_path_join(place->folder, "rows.json");
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (int i = 0; i < ROWS; i++)
+        fprintf(file, "%s{\"text\": \"once upon a time there was a little girl. she had a red ball number %d.\"}",
+                i ? ",\n" : "[", i % 3);
+    fputs("]\n", file);
+    fclose(file);
+    return path;
+}
+
+static double at(const json_t *json, const char *path) {
+    char copy[128], *rest = copy;
+    snprintf(copy, sizeof copy, "%s", path);
+    for (char *key; (key = strsep(&rest, "."));)
+        json = json_is_array(json) ? json_array_get(json, (size_t)atoi(key)) : json_object_get(json, key);
+    if (!json_is_number(json)) fail_msg("no number at %s", path);
+    return json_number_value(json);
+}
+
+#define QUICK_RECOVERY "--recover-steps", "12", "--recover-batch", "8", "--recover-rate", "3e-3", "--threads", "1"
+
+static void one_command_does_all(void **state) {
+    workplace *place = *state;
+    char *rows = write_rows(place);
+    workplace_write_text(place);
+    program_result result =
+        EXPECT_SUCCESS("prune", place->model, "-o", place->output, "--ratio", "0.5", "--method", "magnitude-l2",
+                       "--recover", rows, "--eval", rows, "--window", "16", "--json", "--quiet", QUICK_RECOVERY);
+    json_t *report = json_loads(result.out, 0, NULL);
+    assert_non_null(report);
+    double pruned = at(report, "texts.0.after.perplexity"), recovered = at(report, "texts.0.recovered.perplexity");
+    assert_true(recovered < 0.8 * pruned);
+    assert_true(at(report, "parameters.after") < at(report, "parameters.before"));
+    assert_int_equal((int)at(report, "recovery.steps"), 12);
+    json_decref(report);
+    program_result_free(&result);
+    /* What is on the disk is what was measured. */
+    result = EXPECT_SUCCESS("eval", place->output, "--text", rows, "--window", "16", "--json", "--quiet");
+    report = json_loads(result.out, 0, NULL);
+    double measured = at(report, "texts.0.perplexity");
+    assert_true(measured > 0.999 * recovered && measured < 1.001 * recovered);
+    json_decref(report);
+    program_result_free(&result);
+    char *manifest = pare_path_join(place->output, "pruning.json"),
+         *record = pare_path_join(place->output, "recovery.json");
+    assert_true(pare_file_exists(manifest) && pare_file_exists(record));
+    free(manifest);
+    free(record);
+    free(rows);
+}
+
+static void zeros_stay(void **state) {
+    workplace *place = *state;
+    char *rows = write_rows(place);
+    program_result result = EXPECT_SUCCESS("prune", place->model, "-o", place->output, "--sparsity", "0.5", "--method",
+                                           "magnitude", "--recover", rows, "--json", "--quiet", QUICK_RECOVERY);
+    program_result_free(&result);
+    result = EXPECT_SUCCESS("inspect", place->output, "--tensors", "--json");
+    json_t *report = json_loads(result.out, 0, NULL), *tensor;
+    size_t i, sparse = 0;
+    json_array_foreach(json_object_get(report, "tensors"), i, tensor) {
+        sparse += json_number_value(json_object_get(tensor, "sparsity")) > 0.49;
+    }
+    assert_int_equal(sparse, 6 * 7);
+    json_decref(report);
+    program_result_free(&result);
+    free(rows);
+}
+
+static void refused(void **state) {
+    workplace *place = *state;
+    char *rows = write_rows(place);
+    EXPECT_FAILURE(2, "--dry-run", "prune", place->model, "--dry-run", "--ratio", "0.2", "--recover", rows, "--quiet");
+    EXPECT_FAILURE(2, "--recover FILE is missing", "prune", place->model, "-o", place->output, "--ratio", "0.2",
+                   "--recover-steps", "3", "--quiet");
+    EXPECT_FAILURE(1, "nowhere.json", "prune", place->model, "-o", place->output, "--ratio", "0.2", "--recover",
+                   "nowhere.json", "--quiet");
+    EXPECT_FAILURE(2, "inside", "prune", place->model, "-o", place->folder, "--ratio", "0.2", "--recover", rows,
+                   "--quiet");
+    workplace_expect_entries(place->folder, ".\n..\nmodel\nrows.json\n");
+    free(rows);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        IN_A_WORKPLACE(one_command_does_all),
+        IN_A_WORKPLACE(zeros_stay),
+        IN_A_WORKPLACE(refused),
+    };
+    return cmocka_run_group_tests_name("prune --recover", tests, NULL, NULL);
+}
