@@ -5,9 +5,9 @@ usage: compare_peft.py [--rows N] [--steps N] [--rate R] [--rank R] [--cutoff N]
 
 The first N rows of ALPACA (a JSON list of instruction, input and output) that have an answer within the cutoff are one
 batch, so every step is over all of them. torch begins from the factors that pare writes before its first real step,
-tokenises and masks the rows by itself, and runs torch's AdamW and its clipping at the learning rates of pare's curve.
-The first table compares every step, both in fp32: losses, pare's learning rates with those of transformers' linear
-schedule, gradient norms before clipping, and the factors at the end (distance over how far training moved them). The
+tokenises and masks the rows by itself, pads them, and runs torch's AdamW, its clipping and transformers' linear
+schedule; pare puts several rows into one sequence. The first table compares every step, both in fp32: losses, learning
+rates, gradient norms before clipping, and the factors at the end (distance over how far training moved them). The
 second has the losses in bf16 (torch: bf16 weights and autocast), each against torch's fp32 ones. The third loads pare's
 adapter folder into peft and compares logits and weights with the merged model that pare wrote of the same run, as
 transformers loads it; "rounded" is peft's own merge, rounded to the model's dtype.
@@ -85,28 +85,19 @@ def factors(folder):
     return {kind: torch.cat([tensors[name].double().flatten() for name in sorted(tensors) if kind in name]) for kind in ("lora_A", "lora_B")}
 
 
-def published_rates(options):
-    """As transformers' linear schedule has them."""
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=options.rate)
-    schedule = get_linear_schedule_with_warmup(optimizer, options.warmup, options.steps)
-    for _ in range(options.steps):
-        yield schedule.get_last_lr()[0]
-        optimizer.step()
-        schedule.step()
-
-
-def train(model, start, batch, rates, dtype=torch.float32):
-    """The same curve by torch and peft, at the same learning rates, and the model at its end."""
+def train(model, start, batch, options, dtype=torch.float32):
+    """The same curve by torch and peft, and the model at its end."""
     net = load(model, start, dtype).train()
     named = {name: weight for name, weight in net.named_parameters() if weight.requires_grad}
     weights = list(named.values())
     for name, weight in named.items():
         if "lora_B" in name:  # one step of 1e-12 was taken
             weight.data.zero_()
-    optimizer = torch.optim.AdamW(weights, weight_decay=0.0)
-    curve = {"loss": [], "norm": [], "tokens": []}
-    for rate in rates:
-        optimizer.param_groups[0]["lr"] = rate
+    optimizer = torch.optim.AdamW(weights, lr=options.rate, weight_decay=0.0)
+    schedule = get_linear_schedule_with_warmup(optimizer, options.warmup, options.steps)
+    curve = {"loss": [], "rate": [], "norm": [], "tokens": []}
+    for _ in range(options.steps):
+        curve["rate"].append(schedule.get_last_lr()[0])
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
             loss = net(**batch).loss
         loss.backward()
@@ -114,6 +105,7 @@ def train(model, start, batch, rates, dtype=torch.float32):
         curve["loss"].append(loss.item())
         curve["tokens"].append(batch["attention_mask"].sum().item())
         optimizer.step()
+        schedule.step()
         optimizer.zero_grad()
     return curve, net
 
@@ -126,14 +118,15 @@ def relative(ours, theirs):
     return max(abs(a - b) / max(abs(b), 1e-30) for a, b in zip(ours, theirs, strict=True))
 
 
-def compare_fp32(ours, theirs, rates, folders):
+def compare_fp32(ours, theirs, folders):
     start, end, reference = (factors(folder) for folder in folders)
     moved = [((end[kind] - reference[kind]).norm() / (reference[kind] - start[kind]).norm()).item() for kind in end]
     row = (f"{ours['loss'][0]:.6f} → {ours['loss'][-1]:.6f}", f"{theirs['loss'][0]:.6f} → {theirs['loss'][-1]:.6f}",
-           f"{apart(ours['loss'], theirs['loss']):.1e}", f"{apart(ours['rate'], rates):.1e}",
+           f"{apart(ours['loss'], theirs['loss']):.1e}", f"{apart(ours['rate'], theirs['rate']):.1e}",
            f"{relative(ours['norm'], theirs['norm']):.1e}", *(f"{distance:.1e}" for distance in moved),
            "same" if ours["tokens"] == theirs["tokens"] else f"{ours['tokens'][0]:.0f} and {theirs['tokens'][0]:.0f}")
-    return row, apart(ours["loss"], theirs["loss"]) < 1e-4 and ours["tokens"] == theirs["tokens"]
+    same = ours["tokens"] == theirs["tokens"] and relative(ours["rate"], theirs["rate"]) < 1e-6
+    return row, same and apart(ours["loss"], theirs["loss"]) < 1e-4
 
 
 @torch.no_grad()
@@ -162,11 +155,11 @@ def compare(model, options, parent):
     recover(options, model, start, "--adapter", steps=1, rate=1e-12, warmup=0)
     ours = recover(options, model, end, "--adapter")
     recover(options, model, merged)
-    theirs, net = train(model, start, batch, ours["rate"])
+    theirs, net = train(model, start, batch, options)
     net.save_pretrained(reference)
-    exact, good = compare_fp32(ours, theirs, list(published_rates(options)), (start, end, reference))
+    exact, good = compare_fp32(ours, theirs, (start, end, reference))
     ours_rough = recover(options, model, rough, "--adapter", compute="bf16")
-    theirs_rough, _ = train(model, start, batch, ours["rate"], torch.bfloat16)
+    theirs_rough, _ = train(model, start, batch, options, torch.bfloat16)
     losses = [curve["loss"] for curve in (ours_rough, theirs_rough)]
     rough_row = (*(f"{curve[-1]:.6f}" for curve in losses), *(f"{apart(curve, theirs['loss']):.1e}" for curve in losses), f"{apart(*losses):.1e}")
     written, fine = compare_written(model, end, merged, batch)
@@ -174,7 +167,7 @@ def compare(model, options, parent):
 
 
 TABLES = (
-    ("loss of pare, fp32", "of torch + peft", "losses apart", "rates, to transformers'", "gradient norms apart", "A apart", "B apart", "tokens"),
+    ("loss of pare, fp32", "of torch + peft", "losses apart", "rates apart", "gradient norms apart", "A apart", "B apart", "tokens"),
     ("last loss of pare, bf16", "of torch + peft, bf16", "pare to torch fp32", "torch bf16 to fp32", "pare to torch bf16"),
     ("dtype", "logits: merged to peft's", "to peft's, rounded", "weights not the same", "weights apart"),
 )

@@ -282,7 +282,9 @@ typedef struct pare_recover_options {
     const char *wording; /* "alpaca" or "none"; NULL: the preset's */
     uint32_t limit;      /* only the first so many rows; 0: all */
     uint32_t cutoff;     /* most tokens of an example */
-    bool train_on_prompt, pack, group_by_length;
+    int train_on_prompt; /* 1: yes; -1: no */
+    int group_by_length; /* likewise: examples of like length in one step */
+    bool pack;           /* a step is `batch` sequences of `cutoff` tokens full of examples */
 
     bool full;          /* all weights instead of LoRA */
     bool fresh;         /* with full: from random weights */
@@ -293,8 +295,8 @@ typedef struct pare_recover_options {
     size_t target_count;
 
     double rate;          /* highest learning rate */
-    uint32_t batch;       /* sequences per step */
-    uint32_t micro_batch; /* of these at a time; 0: chosen for speed and memory. Changes rounding only */
+    uint32_t batch;       /* examples per step; pack: sequences */
+    uint32_t micro_batch; /* sequences at a time; 0: chosen for speed and memory. Changes rounding only */
     double epochs;
     uint64_t steps;        /* instead of epochs; 0: epochs */
     int64_t warmup, decay; /* steps of the linear rise and fall of the rate; decay negative: all after the warm-up */

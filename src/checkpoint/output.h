@@ -8,8 +8,8 @@
 typedef struct pare_output pare_output;
 
 /* Checks that `target` may be written and makes TARGET.pare-XXXXXX beside it. Refused, with nothing changed:
- *   - a target that exists, unless `force`; with `force`, one that is no folder, or neither empty nor a model
- *     directory (has no config.json);
+ *   - a target that exists, unless `force`; with `force`, one that is no folder, or neither empty nor that of
+ *     a model or adapter (has no config.json or adapter_config.json);
  *   - a target that is `source`, lies in it, or has it inside (compared as the file system does, through links);
  *   - a parent folder that is missing or not writable, or a file system with less than `needed` bytes free.
  * source: the model directory that is read, which also gives the files to carry over. Ended by pare_output_commit or

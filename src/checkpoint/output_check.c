@@ -76,19 +76,23 @@ static pare_status resolve(const char *target, char **place) {
     return status;
 }
 
+static bool has_file(const char *folder, const char *name) {
+    char *path = pare_path_join(folder, name);
+    bool found = pare_file_exists(path);
+    free(path);
+    return found;
+}
+
 static pare_status check_existing(const char *target, const char *place, bool force) {
     if (!pare_file_exists(place)) return PARE_OK;
     if (!is_folder(place)) return pare_fail(PARE_FILE_ERROR, "cannot write %s: it exists and is not a folder", target);
     if (!force)
         return pare_fail(PARE_FILE_ERROR, "%s exists already; give another folder, or --force to replace it", target);
-    char *config = pare_path_join(place, "config.json");
-    bool model = pare_file_exists(config);
-    free(config);
-    if (model || is_empty(place)) return PARE_OK;
+    if (has_file(place, "config.json") || has_file(place, "adapter_config.json") || is_empty(place)) return PARE_OK;
     return pare_fail(
         PARE_FILE_ERROR,
-        "%s is not replaced: it has no config.json, so it does not look like a model; remove it yourself or "
-        "give another folder",
+        "%s is not replaced: it has neither config.json nor adapter_config.json, so it does not look like a model; "
+        "remove it yourself or give another folder",
         target);
 }
 

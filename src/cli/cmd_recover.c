@@ -20,6 +20,11 @@ static int64_t count_of(uint32_t given) {
     return given == PARE_NOT_GIVEN ? -1 : (int64_t)given;
 }
 
+/* Of a choice of no (0) and yes; negative: not given. */
+static int answer_of(int choice) {
+    return choice < 0 ? 0 : choice ? 1 : -1;
+}
+
 pare_recover_options pare_recover_options_of(const pare_arguments *a) {
     return (pare_recover_options){
         .preset = a->preset < 0 ? NULL : pare_recover_preset_name((size_t)a->preset),
@@ -30,9 +35,9 @@ pare_recover_options pare_recover_options_of(const pare_arguments *a) {
                                   : "alpaca",
         .limit = a->limit,
         .cutoff = a->cutoff,
-        .train_on_prompt = a->train_on_prompt,
+        .train_on_prompt = answer_of(a->train_on_prompt),
         .pack = a->pack,
-        .group_by_length = a->group_by_length,
+        .group_by_length = answer_of(a->group_by_length),
         .full = a->full,
         .fresh = a->fresh,
         .keep_sparsity = a->keep_sparsity,

@@ -232,6 +232,8 @@ int pare_arguments_parse(const pare_syntax *command, int count, char **words, pa
                             .sparsity = {.one = -1},
                             .preset = -1,
                             .wording = -1,
+                            .train_on_prompt = -1,
+                            .group_by_length = -1,
                             .warmup = PARE_NOT_GIVEN,
                             .decay = PARE_NOT_GIVEN,
                             .validation = PARE_NOT_GIVEN,

@@ -113,12 +113,12 @@ typedef struct pare_arguments {
     bool ranks, lipschitz;
     double lipschitz_size;
     /* recover */
-    int preset, wording;
+    int preset, wording, train_on_prompt, group_by_length;
     const char *curve;
     uint32_t cutoff, rank, batch, micro_batch, training_steps, validate_every, save_every;
     uint32_t warmup, decay, validation; /* PARE_NOT_GIVEN */
     double alpha, dropout, rate, epochs, clip, weight_decay, beta1, beta2;
-    bool train_on_prompt, pack, group_by_length, full, fresh, keep_sparsity, adapter;
+    bool pack, full, fresh, keep_sparsity, adapter;
     /* eval */
     pare_word_list texts;
     uint32_t window, max_windows;

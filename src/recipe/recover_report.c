@@ -56,7 +56,7 @@ static json_t *data_json(const pare_recover_job *job) {
     json_t *json = json_object();
     json_object_set_new(json, "file", pare_json_name(job->options->data));
     json_object_set_new(json, "examples", count(examples->count));
-    json_object_set_new(json, "held_out", count(pare_batches_validation(job->batches)));
+    json_object_set_new(json, "held_out", count(pare_batches_options_of(job->batches)->validation));
     json_object_set_new(json, "shortened", count(examples->shortened));
     json_object_set_new(json, "left_out", count(examples->dropped));
     json_object_set_new(json, "sha256", json_string(job->data_digest));

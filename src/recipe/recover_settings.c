@@ -113,10 +113,15 @@ static double or_zero(double given, double otherwise) {
     return given >= 0.0 ? given : otherwise;
 }
 
+/* given: 1 yes, -1 no, 0 neither. */
+static bool answer(int given, bool otherwise) {
+    return given ? given > 0 : otherwise;
+}
+
 static void fill(const pare_recover_options *o, pare_recover_settings *s) {
     const pare_recover_preset *p = s->preset;
-    s->train_on_prompt = o->train_on_prompt || p->train_on_prompt;
-    s->group_by_length = o->group_by_length || p->group_by_length;
+    s->train_on_prompt = answer(o->train_on_prompt, p->train_on_prompt);
+    s->group_by_length = answer(o->group_by_length, p->group_by_length);
     s->pack = o->pack;
     s->full = o->full;
     s->fresh = o->fresh;
@@ -153,7 +158,10 @@ static pare_status check_files(const pare_model *model, const pare_recover_optio
     if (o->text_count) PARE_TRY(pare_calibration_check_length(model, "--window", s->window));
     for (size_t i = 0; i < o->text_count; i++) {
         if (pare_calibration_is_self(o->texts[i]))
-            return pare_fail(PARE_BAD_ARGUMENT, "--text self: a recovery is measured on text from files");
+            return pare_fail(PARE_BAD_ARGUMENT,
+                             "--text self: the further a model recovers, the less likely is what it wrote before, so "
+                             "give text files; or let the model before pruning write: pare eval OUT --against MODEL "
+                             "--text self");
         PARE_TRY(check_readable(o->texts[i]));
     }
     return PARE_OK;

@@ -24,9 +24,9 @@ void pare_adamw_step(pare_adamw *optimizer, double rate, const float *gradient, 
  * 1e-6) (torch.nn.utils.clip_grad_norm_). Returns the norm before clipping. */
 double pare_gradient_clip(float *gradient, size_t count, double most);
 
-/* Warm-up from 0 over `warmup` steps, then constant until the last `decay` steps, then linearly to 0 (decay = total -
- * warmup: the usual linear decay). The rate of step `step`, from 0, is that of transformers: peak (step + 1) / warmup
- * while step + 1 <= warmup is published as "1e-6 at step 1, 1e-5 at step 10" for a peak of 1e-4 and 100 steps. */
+/* Linear warm-up over `warmup` steps, then constant until the last `decay` steps, then linearly to 0. The rate of step
+ * `step`, from 0, is peak step / warmup, so that of the first one is 0, and later peak (total - step) / decay: with
+ * decay = total - warmup that is transformers' get_linear_schedule_with_warmup. */
 typedef struct pare_schedule {
     double peak;
     uint64_t warmup, decay, total;

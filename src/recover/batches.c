@@ -10,10 +10,13 @@ void pare_batches_free(pare_batches *batches) {
     if (!batches) return;
     pare_free(batches->lengths);
     pare_free(batches->trained);
-    pare_free(batches->held);
     pare_free(batches->sort.tallies);
     pare_free(batches->sort.items);
+    pare_packer_free(&batches->packer);
+    pare_rows_free(&batches->fitted);
+    pare_rows_free(&batches->held);
     pare_free(batches->step);
+    pare_free(batches->held_order);
     pare_epoch_free(&batches->epoch);
     pare_batch_arrays_free(&batches->whole);
     pare_batch_arrays_free(&batches->part);
@@ -45,12 +48,9 @@ static pare_status check(const pare_examples *examples, const pare_batches_optio
 /* The held-out examples are the first ones of all in a drawn order; those that are trained on keep the file's. */
 static pare_status split(pare_batches *batches) {
     size_t count = batches->examples->count;
-    uint32_t *drawn;
+    uint32_t *drawn = batches->sort.items; /* free between sorts */
     uint8_t *is_held;
-    PARE_TRY(pare_alloc_uninitialized(&batches->trained, batches->trained_count, sizeof *drawn, "training examples"));
-    PARE_TRY(pare_alloc_uninitialized(&batches->held, batches->held_count, sizeof *drawn, "held-out examples"));
     PARE_TRY(pare_alloc(&is_held, count, sizeof *is_held, "held-out examples"));
-    drawn = batches->sort.items;
     for (size_t i = 0; i < count; i++)
         drawn[i] = (uint32_t)i;
     pare_batches_shuffle(batches->options.seed, PARE_DRAW_SPLIT, 0, drawn, count);
@@ -58,29 +58,48 @@ static pare_status split(pare_batches *batches) {
         is_held[drawn[i]] = 1;
     for (size_t i = 0, trained = 0, held = 0; i < count; i++)
         if (is_held[i])
-            batches->held[held++] = (uint32_t)i;
+            batches->held.members[held++] = (uint32_t)i;
         else
             batches->trained[trained++] = (uint32_t)i;
     pare_free(is_held);
-    pare_length_sort_run(&batches->sort, batches->lengths, batches->held, batches->held_count);
     return PARE_OK;
 }
 
-static pare_status prepare(pare_batches *batches) {
-    const pare_examples *examples = batches->examples;
+/* Fits rows->members[0 .. examples) into rows, and leaves the rows in `order`, the longest first. */
+static void fit(pare_batches *batches, pare_rows *rows, size_t examples, uint32_t *order) {
+    pare_rows_fit(&batches->packer, &batches->sort, batches->lengths, batches->options.length, examples, rows);
+    for (size_t row = 0; row < rows->count; row++)
+        order[row] = (uint32_t)row;
+    pare_length_sort_run(&batches->sort, rows->lengths, order, rows->count);
+}
+
+static pare_status allocate(pare_batches *batches) {
+    size_t count = batches->examples->count, held = batches->held_count, batch = batches->options.batch;
+    uint32_t longest = batches->options.length;
     pare_length_sort *sort = &batches->sort;
-    sort->longest = batches->options.length;
-    PARE_TRY(pare_alloc_uninitialized(&batches->lengths, examples->count, sizeof *batches->lengths, "lengths"));
-    PARE_TRY(pare_alloc(&sort->tallies, (size_t)sort->longest + 1, sizeof *sort->tallies, "tallies of lengths"));
-    PARE_TRY(pare_alloc_uninitialized(&sort->items, examples->count, sizeof *sort->items, "examples by length"));
-    for (size_t i = 0; i < examples->count; i++)
-        batches->lengths[i] = examples->list[i].count;
+    if (batch > batches->trained_count) batch = batches->trained_count;
+    sort->longest = longest;
+    PARE_TRY(pare_alloc_uninitialized(&batches->lengths, count, sizeof *batches->lengths, "lengths"));
+    PARE_TRY(pare_alloc(&sort->tallies, (size_t)longest + 1, sizeof *sort->tallies, "tallies of lengths"));
+    PARE_TRY(pare_alloc_uninitialized(&sort->items, count, sizeof *sort->items, "examples by length"));
+    PARE_TRY(pare_alloc_uninitialized(&batches->trained, batches->trained_count, sizeof *batches->trained,
+                                      "training examples"));
+    PARE_TRY(pare_alloc_uninitialized(&batches->step, batch, sizeof *batches->step, "a step's rows"));
+    PARE_TRY(pare_alloc_uninitialized(&batches->held_order, held, sizeof *batches->held_order, "held-out rows"));
+    PARE_TRY(pare_packer_new(count, longest, &batches->packer));
+    PARE_TRY(pare_rows_new(batch, &batches->fitted));
+    PARE_TRY(pare_rows_new(held, &batches->held));
+    return pare_epoch_new(batches);
+}
+
+static pare_status prepare(pare_batches *batches) {
+    PARE_TRY(allocate(batches));
+    for (size_t i = 0; i < batches->examples->count; i++)
+        batches->lengths[i] = batches->examples->list[i].count;
     PARE_TRY(split(batches));
-    PARE_TRY(pare_epoch_new(batches));
+    if (batches->held_count) fit(batches, &batches->held, batches->held_count, batches->held_order);
     pare_epoch_arrange(batches, 0);
-    size_t sequences = batches->epoch.sequences, batch = batches->options.batch;
-    return pare_alloc_uninitialized(&batches->step, batch < sequences ? batch : sequences, sizeof *batches->step,
-                                    "a step's sequences");
+    return PARE_OK;
 }
 
 pare_status pare_batches_new(const pare_examples *examples, const pare_batches_options *options, pare_batches **out) {
@@ -105,30 +124,43 @@ const pare_batches_options *pare_batches_options_of(const pare_batches *batches)
 }
 
 uint64_t pare_batches_steps(const pare_batches *batches) {
-    return (batches->epoch.sequences + batches->options.batch - 1) / batches->options.batch;
+    return (batches->epoch.rows.count + batches->options.batch - 1) / batches->options.batch;
 }
 
 uint64_t pare_batches_validation(const pare_batches *batches) {
-    return batches->held_count;
+    return batches->held.count;
+}
+
+/* Fills `arrays` with the rows order[0 .. count), of which the first is the longest. */
+static pare_status fill(const pare_batches *batches, const pare_rows *rows, const uint32_t *order, size_t count,
+                        bool packed, pare_batch_arrays *arrays, pare_batch *out) {
+    uint32_t length = pare_rows_round(rows->lengths[order[0]], batches->options.length);
+    PARE_TRY(pare_batch_arrays_reserve(arrays, count, length, packed));
+    for (size_t i = 0; i < count; i++) {
+        uint32_t begin = rows->begin[order[i]];
+        pare_batch_fill(batches, arrays, i, length, packed, rows->members + begin, rows->begin[order[i] + 1] - begin);
+    }
+    *out = pare_batch_of(arrays, (int64_t)count, length, packed);
+    return PARE_OK;
 }
 
 pare_status pare_batches_step(pare_batches *batches, uint64_t step, pare_batch *out) {
     uint64_t steps = pare_batches_steps(batches);
     const pare_epoch *epoch = &batches->epoch;
     if (epoch->number != step / steps) pare_epoch_arrange(batches, step / steps);
-    size_t first = (size_t)(step % steps) * batches->options.batch, left = epoch->sequences - first;
+    size_t first = (size_t)(step % steps) * batches->options.batch, left = epoch->rows.count - first;
     size_t count = left < batches->options.batch ? left : batches->options.batch;
-    memcpy(batches->step, epoch->order + first, count * sizeof *batches->step);
-    pare_length_sort_run(&batches->sort, epoch->lengths, batches->step, count);
-    int64_t length = pare_batch_length(batches, epoch->lengths[batches->step[0]]);
-    PARE_TRY(pare_batch_arrays_reserve(&batches->whole, count, (size_t)length, batches->options.pack));
-    for (size_t i = 0; i < count; i++) {
-        uint32_t sequence = batches->step[i], begin = epoch->begin[sequence];
-        pare_batch_fill(batches, &batches->whole, i, (size_t)length, epoch->members + begin,
-                        epoch->begin[sequence + 1] - begin);
+    const uint32_t *order = epoch->order + first;
+    if (batches->options.pack) {
+        memcpy(batches->step, order, count * sizeof *batches->step);
+        pare_length_sort_run(&batches->sort, epoch->rows.lengths, batches->step, count);
+        return fill(batches, &epoch->rows, batches->step, count, true, &batches->whole, out);
     }
-    *out = pare_batch_of(&batches->whole, (int64_t)count, length, batches->options.pack);
-    return PARE_OK;
+    pare_rows *fitted = &batches->fitted;
+    for (size_t i = 0; i < count; i++)
+        fitted->members[i] = epoch->rows.members[order[i]];
+    fit(batches, fitted, count, batches->step);
+    return fill(batches, fitted, batches->step, fitted->count, fitted->count < count, &batches->whole, out);
 }
 
 /* The first `length` of each row's `stride` numbers of 4 bytes. */
@@ -144,7 +176,8 @@ pare_status pare_batches_part(pare_batches *batches, const pare_batch *whole, in
     if (first < 0 || count < 1 || first > whole->sequences - count)
         return pare_fail(PARE_BAD_ARGUMENT, "a batch of %lld sequences has no part of %lld from %lld on",
                          (long long)whole->sequences, (long long)count, (long long)first);
-    int64_t length = pare_batch_length(batches, whole->lengths[first]), stride = layout->length, at = first * stride;
+    int64_t length = pare_rows_round((uint32_t)whole->lengths[first], batches->options.length), stride = layout->length,
+            at = first * stride;
     pare_batch_arrays *part = &batches->part;
     PARE_TRY(pare_batch_arrays_reserve(part, (size_t)count, (size_t)length, packed));
     memcpy(part->lengths, whole->lengths + first, (size_t)count * sizeof *part->lengths);
@@ -160,15 +193,11 @@ pare_status pare_batches_part(pare_batches *batches, const pare_batch *whole, in
 }
 
 pare_status pare_batches_held_out(pare_batches *batches, uint64_t first, uint64_t count, pare_batch *out) {
-    uint64_t left = first < batches->held_count ? batches->held_count - first : 0;
+    const pare_rows *held = &batches->held;
+    uint64_t left = first < held->count ? held->count - first : 0;
     *out = (pare_batch){0};
     if (count > left) count = left;
     if (!count) return PARE_OK;
-    const uint32_t *held = batches->held + first;
-    int64_t length = pare_batch_length(batches, batches->lengths[held[0]]);
-    PARE_TRY(pare_batch_arrays_reserve(&batches->validation, (size_t)count, (size_t)length, false));
-    for (size_t i = 0; i < count; i++)
-        pare_batch_fill(batches, &batches->validation, i, (size_t)length, held + i, 1);
-    *out = pare_batch_of(&batches->validation, (int64_t)count, length, false);
-    return PARE_OK;
+    return fill(batches, held, batches->held_order + first, (size_t)count, held->count < batches->held_count,
+                &batches->validation, out);
 }

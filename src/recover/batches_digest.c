@@ -15,7 +15,7 @@ static void add_words(pare_digest *digest, const uint32_t *words, size_t count) 
 }
 
 pare_status pare_batches_digest(const pare_batches *batches, char text[65]) {
-    static const char version[] = "training batches 1";
+    static const char version[] = "training batches 2";
     const pare_batches_options *options = &batches->options;
     const pare_examples *examples = batches->examples;
     uint64_t count = examples->count;

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-enum { LENGTH_UNIT = 8 };
-
 void pare_batch_arrays_free(pare_batch_arrays *arrays) {
     pare_free(arrays->ids);
     pare_free(arrays->targets);
@@ -43,11 +41,6 @@ pare_status pare_batch_arrays_reserve(pare_batch_arrays *arrays, size_t sequence
     return PARE_OK;
 }
 
-int64_t pare_batch_length(const pare_batches *batches, int64_t longest) {
-    int64_t rounded = (longest + LENGTH_UNIT - 1) / LENGTH_UNIT * LENGTH_UNIT;
-    return rounded < batches->options.length ? rounded : batches->options.length;
-}
-
 /* One example, its first token being token `begin` of a sequence that is filled from `at` on. */
 static void fill_example(const pare_examples *examples, const pare_example *example, pare_batch_arrays *arrays,
                          size_t at, uint32_t begin, bool packed) {
@@ -63,11 +56,10 @@ static void fill_example(const pare_examples *examples, const pare_example *exam
     }
 }
 
-void pare_batch_fill(const pare_batches *batches, pare_batch_arrays *arrays, size_t index, size_t length,
+void pare_batch_fill(const pare_batches *batches, pare_batch_arrays *arrays, size_t index, size_t length, bool packed,
                      const uint32_t *examples, size_t count) {
     size_t begin = index * length;
     uint32_t filled = 0;
-    bool packed = arrays->start;
     for (size_t i = 0; i < count; i++) {
         const pare_example *example = batches->examples->list + examples[i];
         fill_example(batches->examples, example, arrays, begin + filled, filled, packed);

@@ -87,6 +87,36 @@ static void the_report_is_one_document(void **state) {
     free(rows);
 }
 
+static json_t *json_of(program_result *result) {
+    json_t *json = document(result->out);
+    program_result_free(result);
+    return json;
+}
+
+/* What a preset says yes to can be had without; an adapter may take the place of an adapter, and only with --force. */
+static void presets_give_way_and_adapters_are_replaced(void **state) {
+    workplace *place = *state;
+    char *rows = write_rows(place);
+    program_result result = EXPECT_SUCCESS("recover", place->model, "-o", place->output, "--data", rows, "--adapter",
+                                           "--preset", "loraprune", "--quiet", "--json", QUICK_TRAINING);
+    json_t *json = json_of(&result);
+    const json_t *settings = json_object_get(json, "settings");
+    assert_true(json_is_true(json_object_get(settings, "train_on_prompt")));
+    assert_true(json_is_true(json_object_get(settings, "group_by_length")));
+    json_decref(json);
+    EXPECT_NOTHING_LEFT(place, 1, "exists already", "recover", place->model, "-o", place->output, "--data", rows,
+                        "--adapter", "--quiet", QUICK_TRAINING);
+    result = EXPECT_SUCCESS("recover", place->model, "-o", place->output, "--data", rows, "--adapter", "--force",
+                            "--preset", "loraprune", "--train-on-prompt", "no", "--group-by-length", "no", "--quiet",
+                            "--json", QUICK_TRAINING);
+    json = json_of(&result);
+    settings = json_object_get(json, "settings");
+    assert_true(json_is_false(json_object_get(settings, "train_on_prompt")));
+    assert_true(json_is_false(json_object_get(settings, "group_by_length")));
+    json_decref(json);
+    free(rows);
+}
+
 static unsigned char *written_weights(const char *folder, size_t *bytes) {
     char *path = pare_path_join(folder, "model.safetensors");
     unsigned char *data = workplace_read(path, bytes);
@@ -218,6 +248,8 @@ static void nonsense_is_refused(void **state) {
     REFUSED(2, "paper, lamini", "--preset", "papers");
     REFUSED(2, "give --resume with it", "--save-every", "4");
     REFUSED(2, "both excluded", "--beta1", "1");
+    REFUSED(2, "must be one of no, yes", "--group-by-length", "maybe");
+    REFUSED(2, "let the model before pruning write", "--text", "self");
     REFUSED(1, "raise --memory", "--memory", "1M", "--rank", "64");
     free(rows);
 }
@@ -226,6 +258,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         IN_A_WORKPLACE(a_model_is_written),
         IN_A_WORKPLACE(the_report_is_one_document),
+        IN_A_WORKPLACE(presets_give_way_and_adapters_are_replaced),
         IN_A_WORKPLACE(a_stopped_run_goes_on),
         IN_A_WORKPLACE(all_weights_can_be_trained),
         IN_A_WORKPLACE(zeros_stay),

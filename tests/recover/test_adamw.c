@@ -94,13 +94,20 @@ static void threads_do_not_matter(void **state) {
     free(three);
 }
 
-/* transformers.get_linear_schedule_with_warmup: the fall is its own, the rise one step ahead of it, since its first
- * step has the rate 0. */
+/* transformers.get_linear_schedule_with_warmup; its first step has the rate 0. */
 static void the_schedule_is_that_of_transformers(void **state) {
     (void)state;
     static const double fall[] = {1e-4, 8e-5, 6e-5, 4e-5, 2e-5};
-    static const double both[] = {3.33333333e-05, 6.66666667e-05, 1e-4,           1e-4,           8.57142857e-05,
-                                  7.14285714e-05, 5.71428571e-05, 4.28571429e-05, 2.85714286e-05, 1.42857143e-05};
+    static const double both[] = {0.0,
+                                  3.33333333e-05,
+                                  6.66666667e-05,
+                                  1e-4,
+                                  8.57142857e-05,
+                                  7.14285714e-05,
+                                  5.71428571e-05,
+                                  4.28571429e-05,
+                                  2.85714286e-05,
+                                  1.42857143e-05};
     pare_schedule plain = {.peak = 1e-4, .decay = 5, .total = 5};
     pare_schedule warm = {.peak = 1e-4, .warmup = 3, .decay = 7, .total = 10};
     pare_schedule flat = {.peak = 1e-4, .warmup = 2, .total = 6}, late = {.peak = 1e-4, .decay = 2, .total = 6};
@@ -108,14 +115,15 @@ static void the_schedule_is_that_of_transformers(void **state) {
         expect_near(pare_schedule_rate(&plain, i), fall[i], 1e-8);
     for (uint64_t i = 0; i < 10; i++)
         expect_near(pare_schedule_rate(&warm, i), both[i], 1e-8);
-    expect_near(pare_schedule_rate(&flat, 0), 5e-5, 1e-12);
+    expect_near(pare_schedule_rate(&flat, 1), 5e-5, 1e-12);
     expect_near(pare_schedule_rate(&flat, 5), 1e-4, 1e-12);
     expect_near(pare_schedule_rate(&late, 3), 1e-4, 1e-12);
     expect_near(pare_schedule_rate(&late, 4), 1e-4, 1e-12);
     expect_near(pare_schedule_rate(&late, 5), 5e-5, 1e-12);
     pare_schedule published = {.peak = 1e-4, .warmup = 100, .decay = 1455, .total = 1555};
-    expect_near(pare_schedule_rate(&published, 0), 1e-6, 1e-12);
-    expect_near(pare_schedule_rate(&published, 9), 1e-5, 1e-12);
+    assert_true(pare_schedule_rate(&published, 0) == 0.0);
+    expect_near(pare_schedule_rate(&published, 10), 1e-5, 1e-12);
+    expect_near(pare_schedule_rate(&published, 100), 1e-4, 1e-12);
 }
 
 int main(void) {
