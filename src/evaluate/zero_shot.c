@@ -15,6 +15,7 @@ typedef struct scoring {
     pare_zero_shot_scores *out;
     pare_packed_list packed;
     pare_pass_shape shape;
+    pare_packed_plan plan;
 } scoring;
 
 static pare_status encode(const scoring *s) {
@@ -57,18 +58,41 @@ static pare_status plan(scoring *s) {
                      s->file->task->name, single);
 }
 
-/* Sequences from `first` on that fit the pass together. */
-static uint32_t batch_at(const scoring *s, uint32_t first) {
-    int64_t tokens = s->shape.sequences * s->shape.length, fit = tokens / s->packed.list[first].length;
-    uint32_t left = s->packed.count - first;
-    return fit < left ? (uint32_t)fit : left;
+/* The weights and what the pass holds are more than the memory that is free: each pass reads them from the disk. */
+static pare_status weights_stream(const scoring *s, bool *out) {
+    const pare_model *model = s->zero_shot->model;
+    uint64_t available = pare_memory_available(), weights = 0;
+    pare_pass_memory memory;
+    PARE_TRY(pare_pass_measure(model, s->zero_shot->backend, &s->shape, &memory));
+    for (size_t i = 0; i < model->tensor_count; i++)
+        weights += model->tensors[i]->bytes;
+    *out = available && weights + memory.weights + memory.activations > available;
+    return PARE_OK;
 }
 
-static uint64_t count_batches(const scoring *s) {
-    uint64_t batches = 0;
-    for (uint32_t first = 0; first < s->packed.count; first += batch_at(s, first))
-        batches++;
-    return batches;
+static pare_status plan_batches(scoring *s) {
+    int64_t length = s->shape.length;
+    s->plan = (pare_packed_plan){.tokens = s->shape.sequences * length,
+                                 .block = s->shape.micro_batch * length,
+                                 .enough = PARE_GROUP_BLOCK_TOKENS};
+    return weights_stream(s, &s->plan.streamed);
+}
+
+static uint32_t batch_at(const scoring *s, uint32_t first) {
+    return pare_packed_batch_count(s->packed.list + first, s->packed.count - first, &s->plan);
+}
+
+/* What the batches come to, before any of them is computed. */
+static void count_batches(const scoring *s) {
+    pare_zero_shot_scores *out = s->out;
+    for (uint32_t i = 0; i < out->requests.count; i++)
+        out->request_tokens += pare_task_request_input(&out->requests.list[i]);
+    out->computed_tokens = s->packed.tokens;
+    for (uint32_t first = 0, count; first < s->packed.count; first += count) {
+        count = batch_at(s, first);
+        out->batches++;
+        out->padded_tokens += (uint64_t)count * s->packed.list[first].length;
+    }
 }
 
 static pare_status run_batch(const scoring *s, pare_pass *pass, uint32_t first, uint32_t count,
@@ -110,11 +134,9 @@ static pare_status score(scoring *s) {
     pare_zero_shot_scores *out = s->out;
     PARE_TRY(encode(s));
     PARE_TRY(plan(s));
+    PARE_TRY(plan_batches(s));
     PARE_TRY(pare_alloc(&out->likelihoods, out->requests.count, sizeof *out->likelihoods, "likelihoods"));
-    for (uint32_t i = 0; i < out->requests.count; i++)
-        out->request_tokens += pare_task_request_input(&out->requests.list[i]);
-    out->computed_tokens = s->packed.tokens;
-    out->batches = count_batches(s);
+    count_batches(s);
     pare_pass *pass;
     PARE_TRY(pare_pass_new(z->model, z->backend, &s->shape, &pass));
     char *stage = pare_format("scoring %s", s->file->task->name);
