@@ -1,8 +1,8 @@
 #include "evaluate/group.h"
 #include "support/progress.h"
 
-/* Beyond this many tokens the weights cost little against the products, and fewer in one block stay in the cache. */
-enum { GROUP_TOKENS = 16384, BLOCK_TOKENS = 2048 };
+/* Beyond this many tokens the weights cost little against the products, even where they are read from a disk. */
+enum { GROUP_TOKENS = 16384 };
 
 static int64_t sequences_of(int64_t tokens, uint32_t length, int64_t most) {
     int64_t sequences = tokens / length;
@@ -18,7 +18,7 @@ pare_status pare_group_shape(const pare_model *model, const pare_backend *backen
                              .rank = rank,
                              .limit = limit};
     for (;; out->sequences = (out->sequences + 1) / 2) {
-        out->micro_batch = sequences_of(BLOCK_TOKENS, windows->length, out->sequences);
+        out->micro_batch = sequences_of(PARE_GROUP_BLOCK_TOKENS, windows->length, out->sequences);
         pare_status status = pare_pass_measure(model, backend, out, &memory);
         if (status == PARE_OUT_OF_MEMORY) {
             out->micro_batch = 1;

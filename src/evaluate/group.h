@@ -5,8 +5,11 @@
 #include "model/pass.h"
 #include "text/corpus.h"
 
-/* The shape of a pass for these windows within `limit` bytes (0: none set). composed, rank: as in
- * pare_pass_shape. Fails with PARE_OUT_OF_MEMORY if not even one window fits. */
+/* Tokens that go through a block together: enough for efficient products, and few enough to stay in the cache. */
+enum { PARE_GROUP_BLOCK_TOKENS = 2048 };
+
+/* The shape of a pass for these windows within `limit` bytes (0: none set). composed: as in pare_pass_shape. Fails with
+ * PARE_OUT_OF_MEMORY if not even one window fits. */
 pare_status pare_group_shape(const pare_model *model, const pare_backend *backend, const pare_windows *windows,
                              bool composed, int64_t rank, uint64_t limit, pare_pass_shape *out);
 

@@ -19,7 +19,7 @@ typedef struct scoring {
     pare_zero_shot_scores *out;
     pare_packed_list packed;
     pare_pass_shape shape;
-    bool streamed; /* the weights are read from the disk for every batch, so that a batch is better large than tight */
+    pare_packed_plan plan;
 } scoring;
 
 static pare_status encode(const scoring *s) {
@@ -63,23 +63,40 @@ static pare_status plan(scoring *s) {
                      s->file->task->name, single);
 }
 
-/* Sequences from `first` on, the longest one, that go through the pass together. */
-static uint32_t batch_at(const scoring *s, uint32_t first) {
-    const pare_packed *list = s->packed.list + first;
-    int64_t tokens = s->shape.sequences * s->shape.length, length = list->length, fit = tokens / length;
-    uint32_t left = s->packed.count - first, most = fit < left ? (uint32_t)fit : left, count = 1;
-    if (s->streamed) return most;
-    while (count < most && (count * length < ENOUGH_TOKENS || (length - list[count].length) * PADDING_SHARE <= length))
-        count++;
-    return count;
+/* The weights and what the pass holds are more than the memory that is free: each pass reads them from the disk. */
+static pare_status weights_stream(const scoring *s, bool *out) {
+    const pare_model *model = s->zero_shot->model;
+    uint64_t available = pare_memory_available(), weights = 0;
+    pare_pass_memory memory;
+    PARE_TRY(pare_pass_measure(model, s->zero_shot->backend, &s->shape, &memory));
+    for (size_t i = 0; i < model->tensor_count; i++)
+        weights += model->tensors[i]->bytes;
+    *out = available && weights + memory.weights + memory.activations > available;
+    return PARE_OK;
 }
 
-/* How many batches there will be, and their tokens with padding. */
+static pare_status plan_batches(scoring *s) {
+    int64_t length = s->shape.length;
+    s->plan = (pare_packed_plan){.tokens = s->shape.sequences * length,
+                                 .block = s->shape.micro_batch * length,
+                                 .enough = PARE_GROUP_BLOCK_TOKENS};
+    return weights_stream(s, &s->plan.streamed);
+}
+
+static uint32_t batch_at(const scoring *s, uint32_t first) {
+    return pare_packed_batch_count(s->packed.list + first, s->packed.count - first, &s->plan);
+}
+
+/* What the batches come to, before any of them is computed. */
 static void count_batches(const scoring *s) {
+    pare_zero_shot_scores *out = s->out;
+    for (uint32_t i = 0; i < out->requests.count; i++)
+        out->request_tokens += pare_task_request_input(&out->requests.list[i]);
+    out->computed_tokens = s->packed.tokens;
     for (uint32_t first = 0, count; first < s->packed.count; first += count) {
         count = batch_at(s, first);
-        s->out->batches++;
-        s->out->padded_tokens += (uint64_t)count * s->packed.list[first].length;
+        out->batches++;
+        out->padded_tokens += (uint64_t)count * s->packed.list[first].length;
     }
 }
 
@@ -122,11 +139,8 @@ static pare_status score(scoring *s) {
     pare_zero_shot_scores *out = s->out;
     PARE_TRY(encode(s));
     PARE_TRY(plan(s));
+    PARE_TRY(plan_batches(s));
     PARE_TRY(pare_alloc(&out->likelihoods, out->requests.count, sizeof *out->likelihoods, "likelihoods"));
-    for (uint32_t i = 0; i < out->requests.count; i++)
-        out->request_tokens += pare_task_request_input(&out->requests.list[i]);
-    out->computed_tokens = s->packed.tokens;
-    s->streamed = pare_model_bytes(z->model) > pare_memory_available();
     count_batches(s);
     pare_pass *pass;
     PARE_TRY(pare_pass_new(z->model, z->backend, &s->shape, &pass));

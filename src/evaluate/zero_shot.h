@@ -19,15 +19,14 @@ typedef struct pare_zero_shot_scores {
     double *likelihoods;      /* [requests.count]: log-probability of each continuation, in nats */
     uint64_t request_tokens;  /* of all inputs, one by one: what a program that shares nothing computes */
     uint64_t computed_tokens; /* of the sequences that stood for them */
-    uint64_t padded_tokens;   /* the same with what fills up the shorter sequences of a batch */
+    uint64_t padded_tokens;   /* of these, each filled up to the longest of its batch */
     uint64_t batches;         /* times that the weights were read */
     double seconds;
 } pare_zero_shot_scores;
 
-/* Inputs of at most the model's max_positions. Sequences are sorted by length; a batch takes those of like length, or,
- * where the weights must be read from the disk for each, as many as the memory allows. Sequences that do not fit have
- * fewer answers each. Fails with PARE_NUMERIC_ERROR if a likelihood is not finite. Free with
- * pare_zero_shot_scores_free. */
+/* Inputs of at most the model's max_positions. Sequences are sorted by length and go in batches with little to fill
+ * up (zero_shot_pack.h); those that do not fit the memory have fewer answers each. Fails with PARE_NUMERIC_ERROR if a
+ * likelihood is not finite. Free with pare_zero_shot_scores_free. */
 pare_status pare_zero_shot_score(const pare_zero_shot *zero_shot, const pare_task_file *file,
                                  pare_zero_shot_scores *out);
 void pare_zero_shot_scores_free(pare_zero_shot_scores *scores);

@@ -63,6 +63,21 @@ void pare_packed_list_free(pare_packed_list *list) {
     *list = (pare_packed_list){0};
 }
 
+static int64_t at_least_one(int64_t n) {
+    return n < 1 ? 1 : n;
+}
+
+uint32_t pare_packed_batch_count(const pare_packed *list, uint32_t count, const pare_packed_plan *plan) {
+    int64_t length = list[0].length, most = at_least_one(plan->tokens / length), n = 0;
+    int64_t block = at_least_one(plan->block / length);
+    int64_t enough = at_least_one(plan->enough / length / block) * block;
+    if (most > count) most = count;
+    if (plan->streamed) return (uint32_t)most;
+    while (n < most && (n < enough || 10 * (int64_t)list[n].length >= 9 * length))
+        n++;
+    return (uint32_t)(n < count && n > block ? n - n % block : n);
+}
+
 pare_status pare_packed_batch_new(size_t tokens, pare_packed_batch *out) {
     *out = (pare_packed_batch){0};
     int32_t **columns[] = {&out->positions, &out->start, &out->shared, &out->targets};

@@ -23,6 +23,18 @@ typedef struct pare_packed_list {
 pare_status pare_packed_list_make(const pare_task_requests *requests, uint32_t longest, pare_packed_list *out);
 void pare_packed_list_free(pare_packed_list *list);
 
+/* What decides how many sequences are computed together, each filled up to the longest. */
+typedef struct pare_packed_plan {
+    int64_t tokens; /* that a batch may have, filled up */
+    int64_t block;  /* of these, that go through a block of the model together */
+    int64_t enough; /* tokens at which a larger batch gains little but fewer reads of the weights */
+    bool streamed;  /* these come from a disk each time: batches are as large as they may be, whatever is wasted */
+} pare_packed_plan;
+
+/* How many of list[0, count), longest first, make a batch: whole blocks of sequences, unless none is left; as many as
+ * are enough, and more as long as none of them is filled up with more than a tenth of the longest. At least one. */
+uint32_t pare_packed_batch_count(const pare_packed *list, uint32_t count, const pare_packed_plan *plan);
+
 /* Room for a batch of sequences, and its layout. */
 typedef struct pare_packed_batch {
     uint32_t *ids;                                 /* [tokens] */

@@ -41,13 +41,14 @@ static const char *note_on(const pare_task_file *file) {
 
 static json_t *entry_of(const pare_task_file *file, const pare_zero_shot_scores *scores) {
     double rate = scores->seconds > 0 ? (double)scores->request_tokens / scores->seconds : 0.0;
-    json_t *entry = json_pack(
-        "{s:s,s:o,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f}", "task", file->task->name, "file",
-        pare_json_name(file->path), "sha256", file->digest, "n", (json_int_t)file->count, "rows",
-        (json_int_t)file->rows, "requests", (json_int_t)scores->requests.count, "truncated_requests",
-        (json_int_t)scores->requests.truncated, "cut_continuations", (json_int_t)scores->requests.cut, "request_tokens",
-        (json_int_t)scores->request_tokens, "computed_tokens", (json_int_t)scores->computed_tokens, "batches",
-        (json_int_t)scores->batches, "seconds", scores->seconds, "request_tokens_per_second", rate);
+    json_t *entry =
+        json_pack("{s:s,s:o,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f}", "task", file->task->name, "file",
+                  pare_json_name(file->path), "sha256", file->digest, "n", (json_int_t)file->count, "rows",
+                  (json_int_t)file->rows, "requests", (json_int_t)scores->requests.count, "truncated_requests",
+                  (json_int_t)scores->requests.truncated, "cut_continuations", (json_int_t)scores->requests.cut,
+                  "request_tokens", (json_int_t)scores->request_tokens, "computed_tokens",
+                  (json_int_t)scores->computed_tokens, "padded_tokens", (json_int_t)scores->padded_tokens, "batches",
+                  (json_int_t)scores->batches, "seconds", scores->seconds, "request_tokens_per_second", rate);
     double computed = scores->seconds > 0 ? (double)scores->computed_tokens / scores->seconds : 0.0;
     json_object_set_new(entry, "padded_tokens", json_integer((json_int_t)scores->padded_tokens));
     json_object_set_new(entry, "computed_tokens_per_second", json_real(computed));
