@@ -9,10 +9,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* A batch that has this many tokens is large enough for efficient products; it ends before a question that would be
- * padded by more than one token in PADDING_SHARE. */
-enum { ENOUGH_TOKENS = 2048, PADDING_SHARE = 10 };
-
 typedef struct scoring {
     const pare_zero_shot *zero_shot;
     const pare_task_file *file;
