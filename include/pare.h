@@ -326,6 +326,18 @@ pare_status pare_recover(const pare_model *model, const pare_recover_options *op
 /* Fails as pare_recover would before any work on options that make no sense. */
 pare_status pare_recover_check(const pare_model *model, const pare_recover_options *options);
 
+typedef struct pare_merge_options {
+    const char *adapter; /* folder of a PEFT LoRA adapter */
+    const char *output;  /* directory to write */
+    bool force;          /* replace output if it exists */
+} pare_merge_options;
+
+/* Writes the model with an adapter that was kept apart merged into its weights, as pare_recover would have: W + scale B
+ * A, rounded once. OUTPUT appears complete or not at all. *report: JSON with parameters, bytes, how many tensors
+ * changed, seconds, files (free with pare_text_free). */
+pare_status pare_merge(const pare_model *model, const pare_merge_options *options, const pare_runtime *runtime,
+                       char **report);
+
 /* ---- evaluation ------------------------------------------------------------------------------------------------ */
 
 /* Zero-shot tasks by name, NULL after the last: "boolq", "piqa", "hellaswag", "winogrande", "arc_easy",
@@ -358,6 +370,7 @@ typedef struct pare_evaluate_options {
     uint32_t max_windows;      /* 0: all */
     const pare_model *against; /* dense model for KL divergence and top-1 agreement, or NULL */
     uint64_t seed;             /* of "self": text sampled from `against`, or from the model itself */
+    const char *adapter;       /* folder of a PEFT LoRA adapter beside the model's weights, or NULL */
     const pare_tasks *tasks;   /* or NULL */
     const char *items;         /* file for what every document of the tasks gave, one JSON line each; or NULL */
 } pare_evaluate_options;

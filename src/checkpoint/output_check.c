@@ -96,14 +96,15 @@ static pare_status check_existing(const char *target, const char *place, bool fo
         target);
 }
 
-static pare_status check_source(const char *target, const char *place, const char *source) {
+/* what: whose folder `source` is. */
+static pare_status check_source(const char *target, const char *place, const char *source, const char *what) {
     char real[PATH_MAX];
     if (!realpath(source, real)) return pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", source, strerror(errno));
     if (lies_within(place, real))
-        return pare_fail(PARE_BAD_ARGUMENT, "%s is the input model's own folder %s, or lies in it; give another folder",
-                         target, source);
+        return pare_fail(PARE_BAD_ARGUMENT, "%s is the %s's own folder %s, or lies in it; give another folder", target,
+                         what, source);
     if (lies_within(real, place))
-        return pare_fail(PARE_BAD_ARGUMENT, "%s has the input model %s inside; give another folder", target, source);
+        return pare_fail(PARE_BAD_ARGUMENT, "%s has the %s %s inside; give another folder", target, what, source);
     return PARE_OK;
 }
 
@@ -126,11 +127,19 @@ static pare_status check_room(const char *target, const char *place, uint64_t ne
 
 pare_status pare_output_check(const char *target, const char *source, bool force, uint64_t needed, char **place) {
     pare_status status = resolve(target, place);
-    if (status == PARE_OK) status = check_source(target, *place, source);
+    if (status == PARE_OK) status = check_source(target, *place, source, "input model");
     if (status == PARE_OK) status = check_existing(target, *place, force);
     if (status == PARE_OK) status = check_room(target, *place, needed);
     if (status == PARE_OK) return PARE_OK;
     free(*place);
     *place = NULL;
+    return status;
+}
+
+pare_status pare_output_check_apart(const char *target, const char *source, const char *what) {
+    char *place;
+    PARE_TRY(resolve(target, &place));
+    pare_status status = check_source(target, place, source, what);
+    free(place);
     return status;
 }

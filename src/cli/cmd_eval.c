@@ -84,6 +84,7 @@ static int evaluate(evaluation *e, size_t index) {
         .max_windows = a->max_windows,
         .against = e->against,
         .seed = a->seed,
+        .adapter = a->adapter_folder,
         .tasks = e->tasks,
         .items = a->items,
     };
@@ -132,6 +133,8 @@ static const char *refusal(const pare_arguments *a) {
     if (!a->tasks && (a->data || a->limit || a->items || a->task_protocol >= 0))
         return "--data, --limit, --protocol and --save-items go with --tasks, which is missing";
     if (a->items && a->models.count > 1) return "--save-items takes one MODEL; run it once for each";
+    if (a->adapter_folder && a->models.count > 1)
+        return "--adapter belongs to one MODEL; compare it with what pare merge makes of both";
     if (a->json && a->markdown) return "--json and --markdown are two ways to print the result; take one";
     return NULL;
 }
@@ -158,6 +161,7 @@ static const char *const examples[] = {
     "my-model --text wiki.txt",
     "smaller --text wiki.txt ptb.txt --against my-model --json",
     "smaller --text self --against my-model --seed 7",
+    "smaller --adapter adapter --text wiki.txt",
     "my-model smaller recovered --tasks all --data tasks --text wiki.txt",
     "smaller --tasks piqa,arc_easy --data tasks --limit 100 --save-items items.jsonl",
     NULL,

@@ -13,9 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const pare_command *const commands[] = {&pare_command_prune,   &pare_command_recover, &pare_command_sweep,
-                                               &pare_command_robust,  &pare_command_eval,    &pare_command_generate,
-                                               &pare_command_inspect, &pare_command_bench};
+static const pare_command *const commands[] = {&pare_command_prune,    &pare_command_recover, &pare_command_merge,
+                                               &pare_command_sweep,    &pare_command_robust,  &pare_command_eval,
+                                               &pare_command_generate, &pare_command_inspect, &pare_command_bench};
 
 const pare_command *pare_command_at(size_t index) {
     return index < sizeof commands / sizeof *commands ? commands[index] : NULL;
@@ -101,7 +101,10 @@ static void prepare_signals(void) {
     sigemptyset(&stop.sa_mask);
     sigaction(SIGINT, &stop, NULL);
     sigaction(SIGTERM, &stop, NULL);
+    struct sigaction hang_up;
+    if (sigaction(SIGHUP, NULL, &hang_up) == 0 && hang_up.sa_handler != SIG_IGN) sigaction(SIGHUP, &stop, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a failed write, which is told and undone */
 }
 
 /* A file opened later must not become standard output or standard error because those were closed. */

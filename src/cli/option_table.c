@@ -2,8 +2,8 @@
 
 #define AT(member) offsetof(pare_arguments, member)
 #define STUDIES (PARE_IN_SWEEP | PARE_IN_ROBUST)
-#define EVERYWHERE (PARE_IN_PRUNE | PARE_IN_RECOVER | STUDIES | PARE_IN_EVAL | PARE_IN_GENERATE | PARE_IN_INSPECT | PARE_IN_BENCH)
-#define WORKING (PARE_IN_PRUNE | PARE_IN_RECOVER | STUDIES | PARE_IN_EVAL | PARE_IN_GENERATE | PARE_IN_BENCH)
+#define EVERYWHERE (PARE_IN_PRUNE | PARE_IN_RECOVER | PARE_IN_MERGE | STUDIES | PARE_IN_EVAL | PARE_IN_GENERATE | PARE_IN_INSPECT | PARE_IN_BENCH)
+#define WORKING (PARE_IN_PRUNE | PARE_IN_RECOVER | PARE_IN_MERGE | STUDIES | PARE_IN_EVAL | PARE_IN_GENERATE | PARE_IN_BENCH)
 /* Of one pruning run; a sweep takes them, too, and has them as axes. */
 #define SWEPT (PARE_IN_PRUNE | PARE_IN_SWEEP | PARE_IN_OVER)
 #define SHARED (SWEPT | PARE_IN_ROBUST)
@@ -22,6 +22,7 @@ static const char evaluation[] = "Evaluation";
 static const char sampling[] = "Text";
 static const char measuring[] = "What to measure";
 static const char output[] = "Output";
+static const char merging[] = "What to merge";
 static const char running[] = "How to run";
 
 static const char *compute_name(size_t index) {
@@ -454,6 +455,8 @@ static const pare_option table[] = {
     {.name = "max-windows", .commands = PARE_IN_EVAL | PARE_IN_RECOVER | SHARED, .group = evaluation, .kind = PARE_VALUE_INTEGER,
      .value = "N", .offset = AT(max_windows), .low = 1, .high = 4294967295.0,
      .help = "only the first N windows of each text (default: all)"},
+    {.name = "adapter", .commands = PARE_IN_EVAL, .group = evaluation, .kind = PARE_VALUE_TEXT, .value = "DIR",
+     .offset = AT(adapter_folder), .help = "folder of a PEFT adapter, which is put beside the weights of MODEL"},
     {.name = "against", .commands = PARE_IN_EVAL, .group = evaluation, .kind = PARE_VALUE_TEXT, .value = "DENSE",
      .offset = AT(against),
      .help = "also the KL divergence and the top-1 agreement with this model; it then writes the text of 'self'"},
@@ -496,15 +499,18 @@ static const pare_option table[] = {
     {.name = "repeats", .commands = PARE_IN_BENCH, .group = measuring, .kind = PARE_VALUE_INTEGER, .value = "N",
      .offset = AT(repeats), .low = 1, .high = 1000, .help = "passes of each kind; the median counts (default: 3)"},
 
+    {.name = "adapter", .commands = PARE_IN_MERGE, .group = merging, .kind = PARE_VALUE_TEXT, .value = "DIR",
+     .offset = AT(adapter_folder), .help = "folder of a PEFT LoRA adapter, as pare recover --adapter writes them"},
+
     {.name = "output", .letter = 'o', .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_TEXT,
      .value = "OUT", .offset = AT(output), .help = "folder to write; needed except with --dry-run"},
-    {.name = "output", .letter = 'o', .commands = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_TEXT,
+    {.name = "output", .letter = 'o', .commands = PARE_IN_RECOVER | PARE_IN_MERGE, .group = output, .kind = PARE_VALUE_TEXT,
      .value = "OUT", .offset = AT(output), .help = "folder to write"},
     {.name = "adapter", .commands = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(adapter),
      .help = "write a PEFT adapter in place of a model with what was learnt merged into its weights"},
     {.name = "curve", .commands = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_TEXT, .value = "PREFIX",
      .offset = AT(curve), .help = "loss curve as PREFIX.csv and PREFIX.svg (default: OUT/loss.csv, OUT/loss.svg)"},
-    {.name = "force", .commands = PARE_IN_PRUNE | PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(force),
+    {.name = "force", .commands = PARE_IN_PRUNE | PARE_IN_RECOVER | PARE_IN_MERGE, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(force),
      .help = "replace OUT if it exists"},
     {.name = "resume", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(resume),
      .help = "keep the progress of long iterations in OUT.progress, and go on from what is there"},

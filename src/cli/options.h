@@ -21,6 +21,7 @@ enum {
     PARE_IN_ROBUST = 64,
     PARE_IN_OVER = 128, /* no command: what a sweep may go over */
     PARE_IN_RECOVER = 256,
+    PARE_IN_MERGE = 512,
 };
 
 /* Of integers where zero is a choice. */
@@ -136,7 +137,7 @@ typedef struct pare_arguments {
     int shape;
     uint32_t layers, repeats;
     /* several */
-    const char *data;
+    const char *data, *adapter_folder;
     uint32_t limit, samples, length, threads;
     uint64_t seed, memory;
     int compute;

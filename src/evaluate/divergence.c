@@ -10,6 +10,7 @@ enum { LOGIT_BYTES = 32 << 20, MOST_TOKENS = 1024 };
 
 typedef struct side {
     pare_source source;
+    const pare_adapters *adapters; /* or NULL */
     pare_pass *pass;
     float *logits; /* [tokens, vocabulary] */
 } side;
@@ -108,13 +109,15 @@ static pare_status open_sides(comparison *c) {
     for (int i = 0; i < 2; i++) {
         const pare_source *source = &sides[i]->source;
         bool composed = pare_source_is_composed(source);
-        PARE_TRY(pare_group_shape(source->model, e->backend, e->windows, composed, limit, &shapes[i]));
+        int64_t rank = sides[i]->adapters ? sides[i]->adapters->rank : 0;
+        PARE_TRY(pare_group_shape(source->model, e->backend, e->windows, composed, rank, limit, &shapes[i]));
     }
     c->group = shapes[0].sequences < shapes[1].sequences ? shapes[0].sequences : shapes[1].sequences;
     for (int i = 0; i < 2; i++) {
         shapes[i].sequences = c->group;
         if (shapes[i].micro_batch > c->group) shapes[i].micro_batch = c->group;
         PARE_TRY(pare_pass_new(sides[i]->source.model, e->backend, &shapes[i], &sides[i]->pass));
+        if (sides[i]->adapters) pare_pass_adapt(sides[i]->pass, sides[i]->adapters);
         PARE_TRY(
             pare_alloc_uninitialized(&sides[i]->logits, (size_t)(c->tokens * c->vocabulary), sizeof(float), "logits"));
     }
@@ -140,7 +143,7 @@ pare_status pare_divergence(const pare_evaluation *e, const pare_model *dense, p
                          pare_checkpoint_directory(dense->checkpoint), dense->config.vocabulary);
     comparison c = {.evaluation = e,
                     .dense.source = {.model = dense, .backend = e->backend},
-                    .pruned.source = {.model = e->model, .backend = e->backend},
+                    .pruned = {.source = {.model = e->model, .backend = e->backend}, .adapters = e->adapters},
                     .vocabulary = e->model->config.vocabulary};
     if (e->source) c.pruned.source = *e->source;
     pare_status status = open_sides(&c);

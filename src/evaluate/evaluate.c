@@ -4,6 +4,7 @@
 #include "evaluate/divergence.h"
 #include "evaluate/tasks.h"
 #include "evaluate/zero_shot_report.h"
+#include "recover/beside.h"
 #include "support/json.h"
 #include "support/memory.h"
 #include "support/progress.h"
@@ -19,10 +20,16 @@ typedef struct job {
     const pare_evaluate_options *options;
     const pare_runtime *runtime;
     pare_backend *backend;
+    pare_trained *adapter; /* or NULL */
+    pare_runtime left;     /* with the memory that it leaves */
     uint32_t window;
     json_t *texts, *tasks;
     double chosen; /* sum of the tasks' chosen accuracies */
 } job;
+
+static const pare_adapters *adapters_of(const job *j) {
+    return j->adapter ? j->adapter->adapters : NULL;
+}
 
 /* The model that texts are written and tokenized by. */
 static const pare_model *author(const job *j) {
@@ -45,6 +52,7 @@ static pare_status measure(const job *j, const char *name, const pare_windows *w
     const char *slash = strrchr(name, '/');
     char *stage = pare_format("evaluating %s", slash && slash[1] ? slash + 1 : name);
     pare_evaluation evaluation = {.model = j->model,
+                                  .adapters = adapters_of(j),
                                   .backend = j->backend,
                                   .runtime = j->runtime,
                                   .windows = windows,
@@ -87,7 +95,7 @@ static pare_status evaluate_texts(job *j) {
 }
 
 static pare_status evaluate_task(job *j, const pare_task_file *file, pare_items *items) {
-    const pare_zero_shot zero_shot = {j->model, j->backend, j->runtime, j->options->tasks->protocol};
+    const pare_zero_shot zero_shot = {j->model, j->backend, j->runtime, j->options->tasks->protocol, adapters_of(j)};
     pare_zero_shot_scores scores;
     json_t *entry = NULL;
     double chosen = 0.0;
@@ -113,9 +121,21 @@ static pare_status evaluate_tasks(job *j) {
     return status;
 }
 
+/* Text that the model writes itself is written without an adapter. */
+static pare_status check_self(const job *j) {
+    const pare_evaluate_options *o = j->options;
+    for (size_t i = 0; i < o->text_count && o->adapter && !o->against; i++)
+        if (pare_calibration_is_self(o->texts[i]))
+            return pare_fail(PARE_BAD_ARGUMENT,
+                             "--text self is written by the model, which cannot write with --adapter: name who writes "
+                             "with --against, or evaluate what pare merge makes of both");
+    return PARE_OK;
+}
+
 static pare_status check_options(const job *j) {
     if (!j->options->text_count && !j->options->tasks)
         return pare_fail(PARE_BAD_ARGUMENT, "there is no text and no task to evaluate on; name a file, or \"self\"");
+    PARE_TRY(check_self(j));
     PARE_TRY(pare_calibration_check_length(j->model, "--window", j->window));
     return pare_calibration_check_length(author(j), "--window", j->window);
 }
@@ -132,6 +152,14 @@ static void add_tasks(const job *j, json_t *report) {
     if (!pare_task_at(tasks->count)) json_object_set_new(report, "qa_average", json_real(average));
 }
 
+static pare_status open_adapter(job *j) {
+    pare_lora_options options;
+    if (!j->options->adapter) return PARE_OK;
+    const pare_runtime *given = j->runtime;
+    j->runtime = &j->left;
+    return pare_lora_open_beside(j->model, j->backend, j->options->adapter, given, &options, &j->left, &j->adapter);
+}
+
 static json_t *report_of(const job *j, double seconds) {
     json_t *report =
         json_pack("{s:o,s:s,s:I,s:I,s:O,s:f}", "model", pare_json_name(pare_checkpoint_directory(j->model->checkpoint)),
@@ -140,6 +168,7 @@ static json_t *report_of(const job *j, double seconds) {
     if (j->options->against)
         json_object_set_new(report, "against",
                             pare_json_name(pare_checkpoint_directory(j->options->against->checkpoint)));
+    if (j->options->adapter) json_object_set_new(report, "adapter", pare_json_name(j->options->adapter));
     add_tasks(j, report);
     return report;
 }
@@ -155,11 +184,13 @@ pare_status pare_evaluate(const pare_model *model, const pare_evaluate_options *
                                    &j.backend));
     j.texts = json_array();
     j.tasks = json_array();
-    pare_status status = evaluate_texts(&j);
+    pare_status status = open_adapter(&j);
+    if (status == PARE_OK) status = evaluate_texts(&j);
     if (status == PARE_OK) status = evaluate_tasks(&j);
     if (status == PARE_OK) status = pare_json_text(report_of(&j, pare_clock() - start), report);
     json_decref(j.texts);
     json_decref(j.tasks);
+    pare_trained_free(j.adapter);
     pare_backend_close(j.backend);
     return status;
 }

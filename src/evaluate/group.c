@@ -10,11 +10,12 @@ static int64_t sequences_of(int64_t tokens, uint32_t length, int64_t most) {
 }
 
 pare_status pare_group_shape(const pare_model *model, const pare_backend *backend, const pare_windows *windows,
-                             bool composed, uint64_t limit, pare_pass_shape *out) {
+                             bool composed, int64_t rank, uint64_t limit, pare_pass_shape *out) {
     pare_pass_memory memory;
     *out = (pare_pass_shape){.sequences = sequences_of(GROUP_TOKENS, windows->length, windows->count),
                              .length = windows->length,
                              .composed = composed,
+                             .rank = rank,
                              .limit = limit};
     for (;; out->sequences = (out->sequences + 1) / 2) {
         out->micro_batch = sequences_of(BLOCK_TOKENS, windows->length, out->sequences);

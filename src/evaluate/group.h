@@ -5,10 +5,10 @@
 #include "model/pass.h"
 #include "text/corpus.h"
 
-/* The shape of a pass for these windows within `limit` bytes (0: none set). composed: as in pare_pass_shape. Fails with
- * PARE_OUT_OF_MEMORY if not even one window fits. */
+/* The shape of a pass for these windows within `limit` bytes (0: none set). composed, rank: as in
+ * pare_pass_shape. Fails with PARE_OUT_OF_MEMORY if not even one window fits. */
 pare_status pare_group_shape(const pare_model *model, const pare_backend *backend, const pare_windows *windows,
-                             bool composed, uint64_t limit, pare_pass_shape *out);
+                             bool composed, int64_t rank, uint64_t limit, pare_pass_shape *out);
 
 /* Reports the layers that all groups have passed. */
 typedef struct pare_group_progress {

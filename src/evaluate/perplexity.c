@@ -35,8 +35,9 @@ pare_status pare_perplexity(const pare_evaluation *e, double *nll) {
     pare_pass_shape shape;
     pare_pass *pass;
     double total;
-    PARE_TRY(pare_group_shape(e->model, e->backend, e->windows, composed, pare_runtime_limit(e->runtime), &shape));
-    if (e->adapters) shape.rank = e->adapters->rank;
+    int64_t rank = e->adapters ? e->adapters->rank : 0;
+    PARE_TRY(
+        pare_group_shape(e->model, e->backend, e->windows, composed, rank, pare_runtime_limit(e->runtime), &shape));
     PARE_TRY(pare_pass_new(e->model, e->backend, &shape, &pass));
     if (e->adapters) pare_pass_adapt(pass, e->adapters);
     pare_status status = add_groups(e, source, pass, shape.sequences, &total);

@@ -36,8 +36,8 @@ static char *label_of(const json_t *value) {
 static pare_status find_label(const pare_json_row *row, const char *text, const char *const *labels, uint32_t *gold) {
     for (*gold = 0; labels[*gold]; ++*gold)
         if (strcmp(labels[*gold], text) == 0) return PARE_OK;
-    return pare_fail(PARE_FORMAT_ERROR, "%s, %s %zu: the label '%.40s' is none of its choices (%s to %s)", row->path,
-                     row->unit, row->number, text, labels[0], labels[*gold - 1]);
+    return pare_fail(PARE_FORMAT_ERROR, "%s, %s %zu: the label '%.40s' is none of its choices (%.20s to %.20s)",
+                     row->path, row->unit, row->number, text, labels[0], labels[*gold - 1]);
 }
 
 pare_status pare_task_gold(const pare_json_row *row, const char *label, const char *const *keys,

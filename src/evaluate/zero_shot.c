@@ -9,12 +9,17 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* A batch that has this many tokens is large enough for efficient products; it ends before a question that would be
+ * padded by more than one token in PADDING_SHARE. */
+enum { ENOUGH_TOKENS = 2048, PADDING_SHARE = 10 };
+
 typedef struct scoring {
     const pare_zero_shot *zero_shot;
     const pare_task_file *file;
     pare_zero_shot_scores *out;
     pare_packed_list packed;
     pare_pass_shape shape;
+    bool streamed; /* the weights are read from the disk for every batch, so that a batch is better large than tight */
 } scoring;
 
 static pare_status encode(const scoring *s) {
@@ -39,7 +44,8 @@ static pare_status arrange(scoring *s, uint32_t longest) {
     pare_packed_list_free(&s->packed);
     PARE_TRY(pare_packed_list_make(&s->out->requests, longest, &s->packed));
     pare_windows windows = {.count = s->packed.count, .length = s->packed.list[0].length};
-    return pare_group_shape(z->model, z->backend, &windows, false, pare_runtime_limit(z->runtime), &s->shape);
+    int64_t rank = z->adapters ? z->adapters->rank : 0;
+    return pare_group_shape(z->model, z->backend, &windows, false, rank, pare_runtime_limit(z->runtime), &s->shape);
 }
 
 /* All answers of a question in one sequence if the memory allows it, else as many as fit. */
@@ -57,18 +63,24 @@ static pare_status plan(scoring *s) {
                      s->file->task->name, single);
 }
 
-/* Sequences from `first` on that fit the pass together. */
+/* Sequences from `first` on, the longest one, that go through the pass together. */
 static uint32_t batch_at(const scoring *s, uint32_t first) {
-    int64_t tokens = s->shape.sequences * s->shape.length, fit = tokens / s->packed.list[first].length;
-    uint32_t left = s->packed.count - first;
-    return fit < left ? (uint32_t)fit : left;
+    const pare_packed *list = s->packed.list + first;
+    int64_t tokens = s->shape.sequences * s->shape.length, length = list->length, fit = tokens / length;
+    uint32_t left = s->packed.count - first, most = fit < left ? (uint32_t)fit : left, count = 1;
+    if (s->streamed) return most;
+    while (count < most && (count * length < ENOUGH_TOKENS || (length - list[count].length) * PADDING_SHARE <= length))
+        count++;
+    return count;
 }
 
-static uint64_t count_batches(const scoring *s) {
-    uint64_t batches = 0;
-    for (uint32_t first = 0; first < s->packed.count; first += batch_at(s, first))
-        batches++;
-    return batches;
+/* How many batches there will be, and their tokens with padding. */
+static void count_batches(const scoring *s) {
+    for (uint32_t first = 0, count; first < s->packed.count; first += count) {
+        count = batch_at(s, first);
+        s->out->batches++;
+        s->out->padded_tokens += (uint64_t)count * s->packed.list[first].length;
+    }
 }
 
 static pare_status run_batch(const scoring *s, pare_pass *pass, uint32_t first, uint32_t count,
@@ -114,9 +126,11 @@ static pare_status score(scoring *s) {
     for (uint32_t i = 0; i < out->requests.count; i++)
         out->request_tokens += pare_task_request_input(&out->requests.list[i]);
     out->computed_tokens = s->packed.tokens;
-    out->batches = count_batches(s);
+    s->streamed = pare_model_bytes(z->model) > pare_memory_available();
+    count_batches(s);
     pare_pass *pass;
     PARE_TRY(pare_pass_new(z->model, z->backend, &s->shape, &pass));
+    if (z->adapters) pare_pass_adapt(pass, z->adapters);
     char *stage = pare_format("scoring %s", s->file->task->name);
     pare_status status = run_batches(s, pass, stage);
     free(stage);

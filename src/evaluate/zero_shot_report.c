@@ -49,6 +49,7 @@ static json_t *entry_of(const pare_task_file *file, const pare_zero_shot_scores 
         (json_int_t)scores->request_tokens, "computed_tokens", (json_int_t)scores->computed_tokens, "batches",
         (json_int_t)scores->batches, "seconds", scores->seconds, "request_tokens_per_second", rate);
     double computed = scores->seconds > 0 ? (double)scores->computed_tokens / scores->seconds : 0.0;
+    json_object_set_new(entry, "padded_tokens", json_integer((json_int_t)scores->padded_tokens));
     json_object_set_new(entry, "computed_tokens_per_second", json_real(computed));
     if (note_on(file)) json_object_set_new(entry, "note", json_string(note_on(file)));
     return entry;

@@ -51,7 +51,7 @@ static pare_status choose_wording(const char *name, pare_template *out) {
 
 static pare_status check_number(const char *option, double value, double low, double high) {
     if (value >= low && value <= high) return PARE_OK;
-    return pare_fail(PARE_BAD_ARGUMENT, "%s %g: give a number from %g to %g", option, value, low, high);
+    return pare_fail(PARE_BAD_ARGUMENT, "%s %.10g: give a number from %.10g to %.10g", option, value, low, high);
 }
 
 static pare_status check_numbers(const pare_recover_settings *s) {
@@ -91,6 +91,11 @@ static pare_status check_kind(const pare_recover_options *o) {
 
 static pare_status choose_cutoff(const pare_model *model, const pare_recover_options *o, pare_recover_settings *s) {
     uint32_t positions = model->config.max_positions;
+    if (positions < 2)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%s has %u positions, and a token that is to be learnt needs another one "
+                         "in front of it",
+                         pare_checkpoint_directory(model->checkpoint), positions);
     s->cutoff = o->cutoff ? o->cutoff : s->preset->cutoff;
     if (s->cutoff <= positions) return PARE_OK;
     if (o->cutoff)

@@ -113,8 +113,8 @@ static pare_status read_number(const char *path, const json_t *config, const cha
     *out = json_number_value(value);
     if (json_is_number(value) && *out >= least && *out <= most) return PARE_OK;
     char *text = value ? shown(value) : pare_format("missing");
-    pare_status status = pare_fail(PARE_FORMAT_ERROR, "%s: %s is %s, but should be a number from %g to %g", path, key,
-                                   text, least, most);
+    pare_status status = pare_fail(PARE_FORMAT_ERROR, "%s: %s is %s, but should be a number from %.10g to %.10g", path,
+                                   key, text, least, most);
     free(text);
     return status;
 }

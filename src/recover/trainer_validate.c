@@ -57,6 +57,10 @@ pare_status pare_trainer_validate(pare_trainer *trainer, double *loss) {
     *loss = NAN;
     if (!pare_batches_validation(trainer->batches)) return PARE_OK;
     PARE_TRY(measure(trainer, loss));
+    if (!isfinite(*loss) && !trainer->steps_done)
+        return pare_fail(PARE_NUMERIC_ERROR,
+                         "the loss of the held-out examples is no number before the first step: the model's weights "
+                         "are too large to compute with, so train another one");
     if (!isfinite(*loss))
         return pare_fail(PARE_NUMERIC_ERROR,
                          "the loss of the held-out examples is %f after step %llu: give a lower --rate, or a longer "

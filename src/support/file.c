@@ -33,7 +33,8 @@ bool pare_file_exists(const char *path) {
 }
 
 static pare_status open_regular(const char *path, int *descriptor, uint64_t *bytes) {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    /* A pipe that nobody writes into is refused, not awaited. */
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat status;
     if (file < 0 || fstat(file, &status) != 0) {
         int error = errno;

@@ -1,5 +1,6 @@
 #include "surgery/verify.h"
 #include "model/pass.h"
+#include "support/finite.h"
 #include "support/memory.h"
 #include "support/progress.h"
 #include "support/runtime.h"
@@ -55,6 +56,12 @@ static pare_status open_backend(const pare_model *dense, int64_t length, const p
 pare_status pare_verify_logits(const float *written, const float *expected, size_t count, double bound,
                                const char *directory) {
     double largest = 0.0, difference = 0.0;
+    if (!pare_all_finite(expected, (int64_t)count))
+        return pare_fail(
+            PARE_NUMERIC_ERROR,
+            "the model computes NaN or infinity with the weights that would be written to %s: some are too "
+            "large to compute with",
+            directory);
     for (size_t i = 0; i < count; i++) {
         double apart = fabs((double)written[i] - (double)expected[i]);
         if (apart > difference || isnan(apart)) difference = apart; /* a NaN stays */

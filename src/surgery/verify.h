@@ -14,7 +14,8 @@ pare_status pare_verify_written(const pare_model *dense, const pare_selection *s
                                 const char *directory, const uint32_t *ids, int64_t length,
                                 const pare_runtime *runtime);
 
-/* PARE_CHECK_FAILED, naming the folder, unless all logits agree to a share `bound` of the largest expected one. */
+/* PARE_CHECK_FAILED, naming the folder, unless all logits agree to a share `bound` of the largest expected one;
+ * PARE_NUMERIC_ERROR if those that are expected are not finite. */
 pare_status pare_verify_logits(const float *written, const float *expected, size_t count, double bound,
                                const char *directory);
 

@@ -136,7 +136,7 @@ static pare_status encode_part(const pare_bpe *bpe, pare_bpe_work *work, const c
     size_t before = out->count;
     work->symbols.count = 0;
     PARE_TRY(symbolise(bpe, text, bytes, &work->symbols));
-    PARE_TRY(pare_merge(&bpe->merges, &work->merge, work->symbols.ids, &work->symbols.count));
+    PARE_TRY(pare_merge_run(&bpe->merges, &work->merge, work->symbols.ids, &work->symbols.count));
     if (bpe->splits.count || bpe->loose.count)
         for (size_t i = 0; i < work->symbols.count; i++)
             PARE_TRY(put_symbol(bpe, work->symbols.ids[i], out));

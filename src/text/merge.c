@@ -126,7 +126,7 @@ static pare_status reserve(pare_merge_work *work, size_t count) {
     return PARE_OK;
 }
 
-pare_status pare_merge(const pare_pair_table *pairs, pare_merge_work *work, uint32_t *symbols, size_t *count) {
+pare_status pare_merge_run(const pare_pair_table *pairs, pare_merge_work *work, uint32_t *symbols, size_t *count) {
     if (*count < 2) return PARE_OK;
     if (*count <= SHORT_WORD) {
         *count = merge_short(pairs, symbols, *count);

@@ -16,7 +16,7 @@ typedef struct pare_merge_work {
 } pare_merge_work;
 
 /* Merges symbols[0 .. *count) in place; time n log n in their number. */
-pare_status pare_merge(const pare_pair_table *pairs, pare_merge_work *work, uint32_t *symbols, size_t *count);
+pare_status pare_merge_run(const pare_pair_table *pairs, pare_merge_work *work, uint32_t *symbols, size_t *count);
 void pare_merge_work_free(pare_merge_work *work);
 
 #endif

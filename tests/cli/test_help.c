@@ -2,7 +2,8 @@
  */
 #include "cli/program.h"
 
-static const char *const commands[] = {"prune", "recover", "sweep", "robust", "eval", "generate", "inspect", "bench"};
+static const char *const commands[] = {"prune", "recover",  "merge",   "sweep", "robust",
+                                       "eval",  "generate", "inspect", "bench"};
 
 static void expect_readable(const char *text) {
     for (const char *line = text; *line;) {

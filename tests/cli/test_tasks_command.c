@@ -135,6 +135,17 @@ static void failures_leave_no_items(void **state) {
     EXPECT_NOTHING_LEFT(place, 2, "no file that could be replaced", "eval", place->model, "--tasks", "piqa", "--data",
                         tasks, "--save-items", tasks, "--quiet");
     tiny_write_text(tasks, "winogrande.jsonl", "{\"sentence\":\"_ ran.\",\"option1\":\"a\",\"option2\":");
+    char *label = calloc(1, 4000), *row;
+    memset(label, 'x', 3999);
+    row = pare_format(
+        "{\"question\": {\"stem\": \"a\", \"choices\": [{\"text\": \"b\", \"label\": \"%s\"}, {\"text\": \"c\", "
+        "\"label\": \"B\"}]}, \"answerKey\": \"A\"}\n",
+        label);
+    tiny_write_text(tasks, "arc_easy.jsonl", row);
+    EXPECT_NOTHING_LEFT(place, 1, "is none of its choices", "eval", place->model, "--tasks", "arc_easy", "--data",
+                        tasks);
+    free(row);
+    free(label);
     EXPECT_NOTHING_LEFT(place, 1, broken, "eval", place->model, "--tasks", "piqa,winogrande", "--data", tasks,
                         "--save-items", items, "--quiet");
     EXPECT_NOTHING_LEFT(place, 1, "raise --memory", "eval", place->model, "--tasks", "piqa", "--data", tasks,

@@ -70,7 +70,7 @@ static double alone(const fixture *f, const pare_task_requests *requests, uint32
 /* fp32: likelihoods of up to 30 tokens, some -100 in all, differ in rounding only. */
 static void compare(const fixture *f, uint64_t memory) {
     const pare_runtime runtime = {.memory_limit = memory};
-    const pare_zero_shot zero_shot = {f->model, f->backend, &runtime, PARE_TASK_CURRENT};
+    const pare_zero_shot zero_shot = {f->model, f->backend, &runtime, PARE_TASK_CURRENT, NULL};
     pare_zero_shot_scores scores;
     uint64_t before = pare_memory_current(), inputs = 0;
     pare_status status = pare_zero_shot_score(&zero_shot, &f->file, &scores);
@@ -123,7 +123,7 @@ static void little_memory_changes_nothing(void **state) {
     uint64_t limit = memory.weights + memory.activations + memory.gradients;
     compare(&f, limit);
     const pare_runtime runtime = {.memory_limit = limit - 1};
-    const pare_zero_shot zero_shot = {f.model, f.backend, &runtime, PARE_TASK_CURRENT};
+    const pare_zero_shot zero_shot = {f.model, f.backend, &runtime, PARE_TASK_CURRENT, NULL};
     pare_zero_shot_scores scores;
     assert_int_equal(pare_zero_shot_score(&zero_shot, &f.file, &scores), PARE_OUT_OF_MEMORY);
     assert_non_null(strstr(pare_message(), "raise --memory"));
@@ -178,7 +178,7 @@ static void broken_weights_are_refused(void **state) {
     pare_model_close(f.model);
     spoil_last_weight(f.folder);
     assert_int_equal(pare_model_open(f.folder, &f.model), PARE_OK);
-    const pare_zero_shot zero_shot = {f.model, f.backend, NULL, PARE_TASK_CURRENT};
+    const pare_zero_shot zero_shot = {f.model, f.backend, NULL, PARE_TASK_CURRENT, NULL};
     pare_zero_shot_scores scores;
     assert_int_equal(pare_zero_shot_score(&zero_shot, &f.file, &scores), PARE_NUMERIC_ERROR);
     assert_non_null(strstr(pare_message(), "piqa"));

@@ -82,7 +82,7 @@ static void test_against_search(void **state) {
             memmove(searched + place + 1, searched + place + 2, (--left - place - 1) * sizeof *searched);
         }
         pare_merge_work work = {0};
-        assert_ok(pare_merge(&merges, &work, symbols, &merged));
+        assert_ok(pare_merge_run(&merges, &work, symbols, &merged));
         assert_int_equal(merged, left);
         assert_memory_equal(symbols, searched, left * sizeof *symbols);
         pare_merge_work_free(&work);
