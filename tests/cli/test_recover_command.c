@@ -156,12 +156,12 @@ static void a_stopped_run_goes_on(void **state) {
     char *rows = write_rows(place), *progress = pare_format("%s.progress", place->output);
     char *kept = pare_path_join(progress, "training.state"), *whole = pare_path_join(place->folder, "whole");
     const char *const words[] = {
-        "recover", place->model, "-o",      place->output, "--data",    rows, "--steps",      "200", "--batch", "4",
-        "--rate",  "1e-3",       "--quiet", "--resume",    "--threads", "1",  "--save-every", "2",   NULL};
+        "recover", place->model, "-o",      place->output, "--data",    rows, "--steps",      "80", "--batch", "4",
+        "--rate",  "1e-3",       "--quiet", "--resume",    "--threads", "1",  "--save-every", "2",  NULL};
     stop_run(words, kept, SIGKILL);
     assert_true(pare_file_exists(kept));
     EXPECT_FAILURE(2, "another model, other settings or other data", "recover", place->model, "-o", place->output,
-                   "--data", rows, "--steps", "200", "--batch", "4", "--rate", "2e-3", "--quiet", "--resume",
+                   "--data", rows, "--steps", "80", "--batch", "4", "--rate", "2e-3", "--quiet", "--resume",
                    "--threads", "1");
     stop_run(words, kept, SIGINT);
     assert_true(pare_file_exists(kept));
@@ -170,7 +170,7 @@ static void a_stopped_run_goes_on(void **state) {
     if (result.code) fail_msg("%s", result.err);
     program_result_free(&result);
     assert_false(pare_file_exists(progress));
-    result = EXPECT_SUCCESS("recover", place->model, "-o", whole, "--data", rows, "--steps", "200", "--batch", "4",
+    result = EXPECT_SUCCESS("recover", place->model, "-o", whole, "--data", rows, "--steps", "80", "--batch", "4",
                             "--rate", "1e-3", "--quiet", "--threads", "1");
     program_result_free(&result);
     expect_same_weights(place->output, whole);
