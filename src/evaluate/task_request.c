@@ -37,10 +37,10 @@ static pare_status prefix_of(const encoder *e, uint32_t *id) {
                      e->file->path);
 }
 
-/* The continuation alone behind `context`, which *scored does not count. An empty context: its stand-in, which is the
- * continuation's own first token if that is the same. */
-static pare_status encode_apart(const encoder *e, const pare_id_list *context, const char *continuation,
-                                uint32_t *scored) {
+/* The continuation alone, with the white `space` that goes to it, behind `context`, which *scored does not count. An
+ * empty context: its stand-in, which is the continuation's own first token if that is the same. */
+static pare_status encode_apart(const encoder *e, const pare_id_list *context, const char *space,
+                                const char *continuation, uint32_t *scored) {
     pare_id_list *ids = &e->out->ids;
     size_t start = ids->count, given = context->count;
     uint32_t prefix;
@@ -50,7 +50,10 @@ static pare_status encode_apart(const encoder *e, const pare_id_list *context, c
         PARE_TRY(pare_id_list_add(ids, prefix));
         given = 1;
     }
-    PARE_TRY(encode(e, continuation, false, ids));
+    char *spaced = pare_format("%s%s", space, continuation);
+    pare_status status = encode(e, spaced, false, ids);
+    free(spaced);
+    PARE_TRY(status);
     size_t all = ids->count - start;
     bool twice = !context->count && e->encoding->protocol == PARE_TASK_CURRENT && all > 1 &&
                  ids->ids[start + 1] == ids->ids[start];
@@ -78,12 +81,13 @@ static pare_status encode_together(const encoder *e, const pare_id_list *context
     return status;
 }
 
-/* The context's ids, without white space at its end where that goes to the continuation. */
+/* The context's ids, without white space at its end where that goes to the continuation: a context of nothing else is
+ * the BOS that the tokenizer adds, or has no ids. */
 static pare_status encode_context(const encoder *e, const char *context, pare_id_list *out) {
     bool current = e->encoding->protocol == PARE_TASK_CURRENT;
     size_t bytes = strlen(context) - (current ? pare_text_trailing_space(context) : 0);
     out->count = 0;
-    if (!bytes) return PARE_OK;
+    if (!*context) return PARE_OK;
     char *text = pare_format("%.*s", (int)bytes, context);
     pare_status status = encode(e, text, current && pare_tokenizer_adds_bos(e->encoding->tokenizer), out);
     free(text);
@@ -126,9 +130,9 @@ static pare_status encode_document(const encoder *e, const pare_task_document *d
         size_t start = e->out->ids.count;
         uint32_t scored;
         if (document->contexts[i]) PARE_TRY(encode_context(e, text, context));
-        bool together = e->encoding->protocol == PARE_TASK_CURRENT && context->count;
-        PARE_TRY(together ? encode_together(e, context, text, continuation, &scored)
-                          : encode_apart(e, context, continuation, &scored));
+        bool current = e->encoding->protocol == PARE_TASK_CURRENT;
+        PARE_TRY(current && context->count ? encode_together(e, context, text, continuation, &scored)
+                                           : encode_apart(e, context, current ? text : "", continuation, &scored));
         PARE_TRY(add_request(e, document, start, scored));
     }
     return PARE_OK;

@@ -11,7 +11,8 @@
 char *pare_text_strip(const char *text);
 /* Bytes of the white space at the end. */
 size_t pare_text_trailing_space(const char *text);
-/* str.capitalize: the first character in title case, all others in lower case. */
+/* str.capitalize: the first character in title case, all others in lower case, where a sigma that ends a word is a
+ * final one. */
 char *pare_text_capitalize(const char *text);
 /* What the harness makes of WikiHow's marks in HellaSwag: strips, turns " [title]" into ". ", deletes shortest [...]
  * within a line, and makes one space of every two, once from left to right. */

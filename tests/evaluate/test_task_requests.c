@@ -63,6 +63,30 @@ static void current_rules(void **state) {
     EXPECT("<s>a dog", " ran", PARE_TASK_CURRENT, 1, 1, 261, 643, 544);
 }
 
+/* Nothing but white space: all of it goes to the continuation, behind the BOS alone, whether the tokenizer adds that by
+ * itself or it stands for the empty context. */
+static void a_blank_context_keeps_its_space(void **state) {
+    (void)state;
+    pare_tokenizer *adding = tokenizer, *bare;
+    char *folder = tiny_folder(), *to = pare_path_join(folder, "tokenizer.model");
+    assert_int_equal(symlink(PARE_SOURCE_DIR "/examples/tiny-stories/tokenizer.model", to), 0);
+    tiny_write_text(folder, "tokenizer_config.json",
+                    "{\"tokenizer_class\":\"LlamaTokenizer\",\"bos_token\":\"<s>\",\"add_bos_token\":false}");
+    assert_int_equal(pare_tokenizer_open(folder, &bare), PARE_OK);
+    assert_false(pare_tokenizer_adds_bos(bare));
+    for (int i = 0; i < 2; i++) {
+        tokenizer = i ? bare : adding;
+        EXPECT("  ", " sat", PARE_TASK_CURRENT, 5, 1, 962, 962, 962, 294, 964);
+        EXPECT("\n", " sat", PARE_TASK_CURRENT, 4, 1, 962, 13, 294, 964);
+        EXPECT("  ", " sat", PARE_TASK_4D21AB6B, 3, 962, 962, 962, 962, 294, 964);
+    }
+    tokenizer = adding;
+    pare_tokenizer_close(bare);
+    tiny_remove(folder);
+    free(to);
+    free(folder);
+}
+
 /* A continuation alone begins with a space of its own and the one that SentencePiece puts in front. */
 static void rules_of_2023(void **state) {
     (void)state;
@@ -105,6 +129,7 @@ static void a_choice_without_tokens_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(current_rules),
+        cmocka_unit_test(a_blank_context_keeps_its_space),
         cmocka_unit_test(rules_of_2023),
         cmocka_unit_test(long_requests_lose_their_beginning),
         cmocka_unit_test(a_choice_without_tokens_is_refused),

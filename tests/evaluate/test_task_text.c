@@ -43,7 +43,26 @@ static void the_first_letter_alone_is_large(void **state) {
            "\xC7\x85x");                                        /* title case, which is not upper case */
     expect(pare_text_capitalize("a\xC8\xBA"), "A\xE2\xB1\xA5"); /* the small letter has a byte more */
     expect(pare_text_capitalize("1 APPLE"), "1 apple");
+    expect(pare_text_capitalize("\uFB03X"), "Ffix");
+    expect(pare_text_capitalize("\u0390"), "\u0399\u0308\u0301");
     expect(pare_text_capitalize(""), "");
+}
+
+/* A sigma is a final one behind a letter and in front of none; marks, full stops and hyphens to break at do not count.
+ */
+static void a_sigma_that_ends_a_word_is_final(void **state) {
+    (void)state;
+    expect(pare_text_capitalize("\u039f\u0394\u039f\u03a3 \u03a3\u039f\u03a6\u039f\u03a3"),
+           "\u039f\u03b4\u03bf\u03c2 \u03c3\u03bf\u03c6\u03bf\u03c2");
+    expect(pare_text_capitalize("\u03a3\u03a3"), "\u03a3\u03c2");
+    expect(pare_text_capitalize("1\u03a3"), "1\u03c3");
+    expect(pare_text_capitalize("A.\u03a3"), "A.\u03c2");
+    expect(pare_text_capitalize("A\u03a3.B"), "A\u03c3.b");
+    expect(pare_text_capitalize("A\u03a3 B"), "A\u03c2 b");
+    expect(pare_text_capitalize("A\u0301\u03a3\u0301"), "A\u0301\u03c2\u0301");
+    expect(pare_text_capitalize("x\u03a3\u00adb"), "X\u03c3\u00adb");
+    expect(pare_text_capitalize("\u2167\u03a3"), "\u2167\u03c2"); /* a Roman numeral has a case */
+    expect(pare_text_capitalize("x\u03a3\u24d0"), "X\u03c3\u24d0");
 }
 
 static void white_space_is_pythons(void **state) {
@@ -81,9 +100,8 @@ static void lists_are_shuffled_as_python_does(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(marks_are_removed_in_order),
-        cmocka_unit_test(the_first_letter_alone_is_large),
-        cmocka_unit_test(white_space_is_pythons),
+        cmocka_unit_test(marks_are_removed_in_order),        cmocka_unit_test(the_first_letter_alone_is_large),
+        cmocka_unit_test(a_sigma_that_ends_a_word_is_final), cmocka_unit_test(white_space_is_pythons),
         cmocka_unit_test(lists_are_shuffled_as_python_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -143,10 +143,34 @@ static void short_answers_cost_one_token_each(void **state) {
     pare_packed_list_free(&packed);
 }
 
+static uint32_t batch_of(const pare_packed *list, uint32_t count, int64_t tokens, int64_t block, int64_t enough,
+                         bool streamed) {
+    const pare_packed_plan plan = {.tokens = tokens, .block = block, .enough = enough, .streamed = streamed};
+    return pare_packed_batch_count(list, count, &plan);
+}
+
+static void batches_end_before_much_is_filled_up(void **state) {
+    (void)state;
+    pare_packed list[100];
+    for (uint32_t i = 0; i < 100; i++)
+        list[i].length = i < 30 ? 10 : i < 40 ? 9 : i < 97 ? 8 : 1;
+    assert_int_equal(batch_of(list, 100, 1000, 10, 10, false), 40);       /* 9 of 10 is close enough, 8 is not */
+    assert_int_equal(batch_of(list, 100, 1000, 10, 800, false), 80);      /* not before it is worth a pass */
+    assert_int_equal(batch_of(list, 100, 1000, 10, 10, true), 100);       /* each pass reads a disk */
+    assert_int_equal(batch_of(list, 100, 250, 10, 10, false), 25);        /* no more than fits */
+    assert_int_equal(batch_of(list, 100, 250, 10, 800, true), 25);        /* nor then */
+    assert_int_equal(batch_of(list, 100, 1000, 160, 100, false), 32);     /* whole blocks of 16 */
+    assert_int_equal(batch_of(list, 100, 250, 160, 100, false), 16);      /* also where more does not fit */
+    assert_int_equal(batch_of(list + 60, 37, 1000, 160, 100, false), 37); /* but for the last ones */
+    assert_int_equal(batch_of(list, 35, 1000, 160, 100, false), 35);
+    assert_int_equal(batch_of(list, 100, 4, 4, 1, false), 1); /* nothing fits: one nevertheless */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_request_gets_its_own_sum),
         cmocka_unit_test(short_answers_cost_one_token_each),
+        cmocka_unit_test(batches_end_before_much_is_filled_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
