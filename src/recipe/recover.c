@@ -95,7 +95,7 @@ static void end(pare_recover_job *job) {
 
 /* Threads that wait for each other cost a small model more than they bring. */
 static int threads_for(const pare_model *model, const pare_runtime *runtime) {
-    enum { PARALLEL_PARAMETERS = 2 << 20 };
+    enum { PARALLEL_PARAMETERS = 1 << 17 };
     int threads = runtime ? runtime->threads : 0;
     return !threads && pare_model_parameters(model) < PARALLEL_PARAMETERS ? 1 : threads;
 }
