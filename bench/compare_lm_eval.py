@@ -6,7 +6,7 @@ usage: compare_lm_eval.py [--tasks T,...] [--limit N] [--bos default|yes|no] [--
        compare_lm_eval.py --speed [the same] PARE DATA MODEL...
 
 DATA is a folder with the tasks' original files. The harness runs with its own task files and its own model class
-(transformers on the CPU, fp32), only their data sets are replaced by those files, brought into the form of the data
+(transformers on the CPU), in the same number format, only their data sets are replaced by those files, brought into the form of the data
 sets on the Hub. Of each task the table says the largest difference of a log-likelihood and where it is, the largest one
 as a share of its log-likelihood (the harness adds up in fp32), how many documents' predictions differ (by
 log-likelihood, and by log-likelihood per character), and both programs' accuracies. HellaSwag's own file is
@@ -45,6 +45,7 @@ logging.set_verbosity_error()
 logging.disable_progress_bar()
 getLogger("lm_eval").setLevel("ERROR")
 OLD = "4d21ab6b"
+DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
 FILES = {
     "boolq": "boolq/val.jsonl", "piqa": "piqa/valid.jsonl", "hellaswag": "hellaswag/hellaswag_val_1000_lmeval_exact.jsonl",
     "winogrande": "winogrande/dev_noqid.jsonl", "arc_easy": "arc/ARC-Easy-Test.jsonl",
@@ -124,7 +125,7 @@ class Harness(HFLM):
 
 def run_harness(model, options):
     bos = {"default": None, "yes": True, "no": False}[options.bos]
-    harness = Harness(pretrained=str(model), dtype="float32", device="cpu", batch_size=options.batch, add_bos_token=bos)
+    harness = Harness(pretrained=str(model), dtype=DTYPES[options.compute], device="cpu", batch_size=options.batch, add_bos_token=bos)
     harness.apart = Tokenizer.from_file(str(model / "tokenizer.json")) if options.protocol == OLD else None
     manager = TaskManager()
     tasks = [task_of(name, manager.task_index, options) for name in options.tasks]
@@ -217,7 +218,7 @@ def main():
     parser.add_argument("--limit", type=int, default=200)
     parser.add_argument("--bos", choices=("default", "yes", "no"), default="default")
     parser.add_argument("--protocol", choices=(OLD,))
-    parser.add_argument("--compute", default="fp32")
+    parser.add_argument("--compute", choices=DTYPES, default="fp32")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--speed", action="store_true")
@@ -227,7 +228,7 @@ def main():
     options = parser.parse_args()
     options.tasks = options.tasks.split(",")
     torch.set_num_threads(options.threads)
-    print(f"lm-eval {lm_eval.__version__}, torch {torch.__version__}, fp32, {options.threads} threads")
+    print(f"lm-eval {lm_eval.__version__}, torch {torch.__version__}, {options.compute}, {options.threads} threads")
     return measure(options) if options.speed else compare(options)
 
 

@@ -52,6 +52,13 @@ def command(pare, scene, method, target, steps, output):
     return words + ["--calib", calibration, *training]
 
 
+def dense_command(pare, scene, steps, output):
+    """The dense model trained alike: what the training brings by itself."""
+    model, _, training, texts = scene
+    words = [pare, "recover", model, "-o", output, "--force", "--data", training, "--steps", steps, "--batch", BATCH]
+    return words + ["--rate", RATE, "--json", "--quiet", "--window", "128", "--max-windows", "150", "--text", *texts]
+
+
 def layers_of(model):
     return json.loads((model / "config.json").read_text())["num_hidden_layers"]
 
@@ -59,8 +66,9 @@ def layers_of(model):
 def run(pare, name, scene, method, target, steps, out):
     path = out / f"recovery.{name.split(',')[0]}.{method}.{target}.json"
     if not path.exists():
-        words = [str(word) for word in command(pare, scene, method, target, steps, out / "recovered")]
-        done = subprocess.run(words, stdout=subprocess.PIPE, check=True)
+        output = out / "recovered"
+        words = command(pare, scene, method, target, steps, output) if target else dense_command(pare, scene, steps, output)
+        done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, check=True)
         path.write_bytes(done.stdout)
     return json.loads(path.read_text())
 
@@ -78,9 +86,10 @@ def cells(report):
         yield f"{pruned:+.3f}", f"{recovered:+.3f}", f"{100 * (1 - recovered / pruned):.0f} %"
 
 
-def table(name, reports):
-    texts = [pathlib.Path(t["file"]).name for t in next(iter(reports.values()))["texts"]]
-    lines = [f"### {name}", "", "| method | target | " + " | ".join(f"{t}: pruned | recovered | closed" for t in texts) + " |"]
+def table(name, reports, dense):
+    texts = [pathlib.Path(t["file"]).name for t in dense["texts"]]
+    alike = [f"{t['before']['perplexity']:.2f} -> {t['after']['perplexity']:.2f}" for t in dense["texts"]]
+    lines = [f"### {name} (dense, before and after the same training: {', '.join(alike)})", "", "| method | target | " + " | ".join(f"{t}: pruned | recovered | closed" for t in texts) + " |"]
     lines.append("|---|---|" + "---|" * (3 * len(texts)))
     for (method, target), report in reports.items():
         row = [cell for cell_group in cells(report) for cell in cell_group]
@@ -105,7 +114,8 @@ def main():
         for method in arguments.only:
             for target in METHODS[method][1]:
                 reports[method, target] = run(arguments.pare, name, scene, method, target, arguments.steps, arguments.out)
-        parts.append(table(name, reports))
+        dense = run(arguments.pare, name, scene, "dense", "", arguments.steps, arguments.out)
+        parts.append(table(name, reports, dense))
     (arguments.out / "quality-recovery.md").write_text("\n".join(parts))
     print("\n".join(parts))
 

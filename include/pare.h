@@ -393,6 +393,7 @@ typedef struct pare_generate_options {
     double temperature; /* 0: greedy */
     double top_p;       /* 0 or 1: off */
     uint64_t seed;
+    const char *adapter; /* folder of a PEFT LoRA adapter beside the model's weights, or NULL */
 } pare_generate_options;
 
 pare_status pare_generate(const pare_model *model, const pare_generate_options *options, const pare_runtime *runtime,

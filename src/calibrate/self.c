@@ -37,7 +37,7 @@ static pare_status writer_open(writer *w, const pare_backend *backend) {
     uint32_t vocabulary = model->config.vocabulary;
     pare_source source = {.model = model, .backend = backend};
     pare_generator_memory memory;
-    pare_generator_shape shape = {.capacity = w->request->lead + w->request->length};
+    pare_generator_shape shape = {.capacity = w->request->lead + w->request->length, .adapters = w->request->adapters};
     uint64_t limit = pare_runtime_limit(w->runtime);
     for (w->group = GROUP;; w->group /= 2) {
         uint64_t logits = (uint64_t)w->group * vocabulary * sizeof(float);

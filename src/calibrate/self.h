@@ -2,6 +2,7 @@
 #ifndef PARE_CALIBRATE_SELF_H
 #define PARE_CALIBRATE_SELF_H
 
+#include "model/adapter.h"
 #include "model/source.h"
 #include "text/corpus.h"
 
@@ -10,6 +11,7 @@ typedef struct pare_self_request {
     uint32_t lead;   /* tokens that are written first and thrown away; 0: sequences begin with BOS */
     uint32_t length; /* kept, 1 or more; lead + length at most the model's max_positions */
     uint64_t seed;
+    const pare_adapters *adapters; /* that write with the model, or NULL */
 } pare_self_request;
 
 /* Samples sequences from the full distribution at temperature 1. Each begins with BOS (a random token if the model has

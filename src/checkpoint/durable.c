@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static pare_status refuse_write(const pare_durable *file, int error) {
-    if (error == ENOSPC || error == EDQUOT || error == EFBIG)
+    if (file->expected && (error == ENOSPC || error == EDQUOT || error == EFBIG))
         return pare_fail(PARE_FILE_ERROR, "cannot write %s: %s; the file needs %llu bytes (%.1f MiB)", file->path,
                          strerror(error), (unsigned long long)file->expected, (double)file->expected / 1048576.0);
     return pare_fail(PARE_FILE_ERROR, "cannot write %s: %s", file->path, strerror(error));

@@ -29,6 +29,7 @@ static int run(const pare_arguments *arguments) {
         .temperature = arguments->temperature,
         .top_p = arguments->top_p,
         .seed = arguments->seed,
+        .adapter = arguments->adapter_folder,
     };
     pare_runtime runtime = pare_outcome_runtime(arguments);
     runtime.progress = NULL; /* the text itself shows how far it is */

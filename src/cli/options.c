@@ -15,9 +15,8 @@ typedef struct word_parser {
     char **words;
     int count, next;
     pare_arguments *out;
-    bool seen[PARE_MOST_OPTIONS]; /* by the option's place in the table */
-    bool only_operands;           /* after "--" */
-    bool model_from_list;         /* the last text may be MODEL: it was not written after '=' */
+    bool only_operands;   /* after "--" */
+    bool model_from_list; /* the last text may be MODEL: it was not written after '=' */
 } word_parser;
 
 static bool is_option_word(const char *word) {
@@ -55,6 +54,7 @@ static const char *owner_name(unsigned commands) {
            : commands & PARE_IN_SWEEP    ? "sweep"
            : commands & PARE_IN_ROBUST   ? "robust"
            : commands & PARE_IN_RECOVER  ? "recover"
+           : commands & PARE_IN_MERGE    ? "merge"
                                          : "bench";
 }
 
@@ -86,8 +86,8 @@ static int fail_unknown(const word_parser *parser, const char *word, const char 
     return PARE_EXIT_USAGE;
 }
 
-/* The table's row for "--name", "--name=value" or "-x"; NULL if the command has none. *index is its place. */
-static const pare_option *find_option(const word_parser *parser, const char *word, size_t *index) {
+/* The table's row for "--name", "--name=value" or "-x"; NULL if the command has none. */
+static const pare_option *find_option(const word_parser *parser, const char *word) {
     bool full = word[1] == '-';
     size_t length = full ? strcspn(word + 2, "=") : 0;
     for (size_t i = 0; pare_option_at(i); i++) {
@@ -95,7 +95,6 @@ static const pare_option *find_option(const word_parser *parser, const char *wor
         if (!(option->commands & parser->command->bit)) continue;
         bool same = full ? strlen(option->name) == length && strncmp(option->name, word + 2, length) == 0
                          : option->letter && option->letter == word[1] && !word[2];
-        *index = i;
         if (same) return option;
     }
     return NULL;
@@ -151,16 +150,20 @@ static int take_following(word_parser *parser, const pare_option *option) {
     return code;
 }
 
+static bool was_given(const pare_arguments *arguments, const pare_option *option) {
+    for (size_t i = 0; i < arguments->given.count; i++)
+        if (arguments->given.list[i].option == option) return true;
+    return false;
+}
+
 static int take_option(word_parser *parser, const char *word) {
-    size_t index = 0;
-    const pare_option *option = find_option(parser, word, &index);
+    const pare_option *option = find_option(parser, word);
     if (!option) return fail_unknown_word(parser, word);
     bool repeats = option->kind == PARE_VALUE_LIST || option->kind == PARE_VALUE_REPEATED;
-    if (parser->seen[index] && !repeats) {
+    if (!repeats && was_given(parser->out, option)) {
         pare_terminal_fail("pare %s: --%s is given twice", parser->command->name, option->name);
         return PARE_EXIT_USAGE;
     }
-    parser->seen[index] = true;
     const char *equals = word[1] == '-' ? strchr(word, '=') : NULL;
     if (option->kind == PARE_VALUE_LIST) parser->model_from_list = !equals;
     if (option->kind != PARE_VALUE_FLAG)
@@ -296,10 +299,9 @@ int pare_arguments_copy(const pare_arguments *from, size_t more, pare_arguments 
 
 const pare_option *pare_option_find(const pare_syntax *command, const char *name) {
     char word[64];
-    size_t index;
     word_parser parser = {.command = command};
     snprintf(word, sizeof word, "--%.60s", name);
-    const pare_option *option = strchr(name, '=') ? NULL : find_option(&parser, word, &index);
+    const pare_option *option = strchr(name, '=') ? NULL : find_option(&parser, word);
     if (!option) fail_unknown_word(&parser, word);
     return option;
 }

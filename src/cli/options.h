@@ -8,8 +8,6 @@
 /* Exit codes of the program. */
 enum { PARE_EXIT_DONE = 0, PARE_EXIT_FAILED = 1, PARE_EXIT_USAGE = 2 };
 
-enum { PARE_MOST_OPTIONS = 256 }; /* rows of the table */
-
 /* The commands that an option belongs to. */
 enum {
     PARE_IN_PRUNE = 1,
@@ -162,7 +160,7 @@ typedef struct pare_option {
     const char *help;
 } pare_option;
 
-/* The table, in the order of the help; NULL after the last. No longer than PARE_MOST_OPTIONS. */
+/* The table, in the order of the help; NULL after the last. */
 const pare_option *pare_option_at(size_t index);
 /* The names that --shape takes. */
 const char *pare_choice_shape(size_t index);

@@ -31,7 +31,7 @@ static const pare_adapters *adapters_of(const job *j) {
     return j->adapter ? j->adapter->adapters : NULL;
 }
 
-/* The model that texts are written and tokenized by. */
+/* The model that texts are written and tokenized by; its own text it writes with its adapter. */
 static const pare_model *author(const job *j) {
     return j->options->against ? j->options->against : j->model;
 }
@@ -39,8 +39,10 @@ static const pare_model *author(const job *j) {
 static pare_status load_windows(const job *j, const char *name, pare_windows *out) {
     const pare_evaluate_options *o = j->options;
     if (pare_calibration_is_self(name)) {
-        pare_self_request request = {
-            .sequences = o->max_windows ? o->max_windows : SELF_WINDOWS, .length = j->window, .seed = o->seed};
+        pare_self_request request = {.sequences = o->max_windows ? o->max_windows : SELF_WINDOWS,
+                                     .length = j->window,
+                                     .seed = o->seed,
+                                     .adapters = o->against ? NULL : adapters_of(j)};
         return pare_self_sample(author(j), j->backend, j->runtime, &request, out);
     }
     const pare_tokenizer *tokenizer;
@@ -121,21 +123,9 @@ static pare_status evaluate_tasks(job *j) {
     return status;
 }
 
-/* Text that the model writes itself is written without an adapter. */
-static pare_status check_self(const job *j) {
-    const pare_evaluate_options *o = j->options;
-    for (size_t i = 0; i < o->text_count && o->adapter && !o->against; i++)
-        if (pare_calibration_is_self(o->texts[i]))
-            return pare_fail(PARE_BAD_ARGUMENT,
-                             "--text self is written by the model, which cannot write with --adapter: name who writes "
-                             "with --against, or evaluate what pare merge makes of both");
-    return PARE_OK;
-}
-
 static pare_status check_options(const job *j) {
     if (!j->options->text_count && !j->options->tasks)
         return pare_fail(PARE_BAD_ARGUMENT, "there is no text and no task to evaluate on; name a file, or \"self\"");
-    PARE_TRY(check_self(j));
     PARE_TRY(pare_calibration_check_length(j->model, "--window", j->window));
     return pare_calibration_check_length(author(j), "--window", j->window);
 }

@@ -33,6 +33,8 @@ static pare_block block_of(pare_generator *g, uint32_t layer, int64_t count) {
                         .widths = config->widths[layer],
                         .weights = own->weights,
                         .activations = &g->activations,
+                        .adapters = g->adapters,
+                        .adapter_room = &g->adapter_room,
                         .cache_k = own->keys,
                         .cache_v = own->values,
                         .cache_capacity = g->capacity,

@@ -2,14 +2,16 @@
 #ifndef PARE_MODEL_GENERATE_H
 #define PARE_MODEL_GENERATE_H
 
+#include "model/adapter.h"
 #include "model/block.h"
 
 typedef struct pare_generator pare_generator;
 
 typedef struct pare_generator_shape {
-    int64_t batch;    /* sequences */
-    int64_t capacity; /* tokens that each of them may grow to; at most the configuration's max_positions */
-    uint64_t limit;   /* bytes of anonymous memory; 0: none set */
+    int64_t batch;                 /* sequences */
+    int64_t capacity;              /* tokens that each of them may grow to; at most the configuration's max_positions */
+    uint64_t limit;                /* bytes of anonymous memory; 0: none set */
+    const pare_adapters *adapters; /* beside the weights, without dropout; or NULL */
 } pare_generator_shape;
 
 typedef struct pare_generator_memory {
@@ -24,7 +26,7 @@ typedef struct pare_generator_memory {
 pare_status pare_generator_measure(const pare_source *source, const pare_generator_shape *shape,
                                    pare_generator_memory *out);
 
-/* The source must not change while the generator lives; what it points to is not copied. Free with
+/* Source and adapters must not change while the generator lives; what they point to is not copied. Free with
  * pare_generator_free. */
 pare_status pare_generator_new(const pare_source *source, const pare_generator_shape *shape, pare_generator **out);
 void pare_generator_free(pare_generator *generator);

@@ -2,6 +2,7 @@
 #ifndef PARE_MODEL_GENERATE_INTERNAL_H
 #define PARE_MODEL_GENERATE_INTERNAL_H
 
+#include "model/adapter_room.h"
 #include "model/generate.h"
 
 /* Rows of the LM head at a time, and tokens of all sequences together that pass through a block at a time. */
@@ -28,6 +29,8 @@ struct pare_generator {
     void *head_rows;                   /* the LM head if resident, else room for PARE_GENERATOR_VOCABULARY rows */
     float *logits;                     /* [batch, PARE_GENERATOR_VOCABULARY], only where the vocabulary is larger */
     pare_activations activations;
+    const pare_adapters *adapters; /* or NULL */
+    pare_adapter_room adapter_room;
 };
 
 #endif

@@ -49,6 +49,10 @@ static uint64_t weight_bytes(const pare_source *source, bool resident) {
     return total;
 }
 
+static pare_adapter_shape adapter_shape(const pare_generator_shape *shape, int64_t chunk) {
+    return (pare_adapter_shape){.tokens = shape->batch * chunk, .rank = shape->adapters ? shape->adapters->rank : 0};
+}
+
 /* Everything but cache and weights, with `chunk` tokens of each sequence at a time. */
 static uint64_t activation_bytes(const pare_source *source, const pare_generator_shape *shape, int64_t chunk) {
     const pare_config *config = &source->model->config;
@@ -58,6 +62,8 @@ static uint64_t activation_bytes(const pare_source *source, const pare_generator
     if (config->vocabulary > PARE_GENERATOR_VOCABULARY) sequence += PARE_GENERATOR_VOCABULARY * real;
     uint64_t rotation = product((uint64_t)shape->capacity, config->head_size * real);
     uint64_t block = pare_activations_bytes(source->backend, config, shape->batch * chunk, false);
+    pare_adapter_shape adapters = adapter_shape(shape, chunk);
+    block += pare_adapter_room_bytes(source->backend, config, &adapters);
     return sum(sum(fixed + block, rotation), batch * (sequence + (uint64_t)chunk * d * real));
 }
 
@@ -139,7 +145,7 @@ static pare_status prepare_layer(pare_generator *g, uint32_t layer) {
     return PARE_OK;
 }
 
-static pare_status allocate(pare_generator *g) {
+static pare_status allocate(pare_generator *g, const pare_adapter_shape *adapters) {
     const pare_config *config = &g->source.model->config;
     size_t d = config->hidden, batch = (size_t)g->batch, operand = pare_operand_size(g->source.backend);
     PARE_TRY(pare_alloc(&g->layers, config->layers, sizeof *g->layers, "layers"));
@@ -156,6 +162,7 @@ static pare_status allocate(pare_generator *g) {
         PARE_TRY(prepare_layer(g, layer));
     pare_source_rows(&g->source, pare_tensor_id_final_norm(g->source.model), 0, 1,
                      g->norms + NORMS * (size_t)config->layers * d);
+    PARE_TRY(pare_adapter_room_new(g->source.backend, config, adapters, &g->adapter_room));
     return pare_activations_new(g->source.backend, config, g->batch * g->chunk, false, &g->activations);
 }
 
@@ -163,14 +170,17 @@ pare_status pare_generator_new(const pare_source *source, const pare_generator_s
     pare_generator_memory plan;
     *out = NULL;
     PARE_TRY(pare_generator_measure(source, shape, &plan));
+    pare_adapter_shape adapters = adapter_shape(shape, plan.chunk);
+    PARE_TRY(pare_adapters_check(shape->adapters, adapters.rank, adapters.dropout));
     pare_generator *g;
     PARE_TRY(pare_alloc(&g, 1, sizeof *g, "generator"));
     g->source = *source;
+    g->adapters = shape->adapters;
     g->batch = shape->batch;
     g->capacity = shape->capacity;
     g->chunk = plan.chunk;
     g->resident = plan.resident;
-    pare_status status = allocate(g);
+    pare_status status = allocate(g, &adapters);
     if (status != PARE_OK) {
         pare_generator_free(g);
         return status;
@@ -190,6 +200,7 @@ void pare_generator_free(pare_generator *g) {
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
         pare_free(g->matrices[role]);
     pare_activations_free(&g->activations);
+    pare_adapter_room_free(&g->adapter_room);
     void *all[] = {g->layers, g->norms, g->rotation, g->x, g->last, g->inverse, g->final, g->head_rows, g->logits};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);

@@ -2,6 +2,7 @@
  * OUT is what came of both. */
 #include "checkpoint/output.h"
 #include "recipe/prune_job.h"
+#include "recipe/recover_job.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/runtime.h"
@@ -112,7 +113,7 @@ static pare_status run(const pare_model *model, const pare_runtime *runtime, pai
     pare_status status = make_folder(runtime, both);
     if (status == PARE_OK) status = pare_prune(model, &both->prune, runtime, &first);
     if (status == PARE_OK) status = pare_temporary_model_open(&both->pruned);
-    if (status == PARE_OK) status = pare_recover(both->pruned.model, &both->recover, runtime, &second);
+    if (status == PARE_OK) status = pare_recover_passing(both->pruned.model, &both->recover, runtime, &second);
     if (status == PARE_OK) status = join_reports(first, second, report);
     pare_text_free(first);
     pare_text_free(second);

@@ -100,17 +100,27 @@ static int threads_for(const pare_model *model, const pare_runtime *runtime) {
     return !threads && pare_model_parameters(model) < PARALLEL_PARAMETERS ? 1 : threads;
 }
 
-pare_status pare_recover(const pare_model *model, const pare_recover_options *options, const pare_runtime *runtime,
-                         char **report) {
-    pare_recover_job job = {.model = model, .options = options, .runtime = runtime, .seconds = json_object()};
+static pare_status run(pare_recover_job *job, char **report) {
+    const pare_runtime *runtime = job->runtime;
     *report = NULL;
     pare_memory_peak_reset();
+    job->seconds = json_object();
     pare_status status = pare_backend_open_cpu(runtime ? runtime->compute : PARE_COMPUTE_AUTO,
-                                               threads_for(model, runtime), &job.backend);
-    if (status == PARE_OK) status = run_stages(&job);
-    if (status == PARE_OK) status = pare_recover_report(&job, report);
-    end(&job);
+                                               threads_for(job->model, runtime), &job->backend);
+    if (status == PARE_OK) status = run_stages(job);
+    if (status == PARE_OK) status = pare_recover_report(job, report);
+    end(job);
     return status;
+}
+
+pare_status pare_recover(const pare_model *model, const pare_recover_options *options, const pare_runtime *runtime,
+                         char **report) {
+    return run(&(pare_recover_job){.model = model, .options = options, .runtime = runtime}, report);
+}
+
+pare_status pare_recover_passing(const pare_model *model, const pare_recover_options *options,
+                                 const pare_runtime *runtime, char **report) {
+    return run(&(pare_recover_job){.model = model, .passing = true, .options = options, .runtime = runtime}, report);
 }
 
 pare_status pare_recover_check(const pare_model *model, const pare_recover_options *options) {

@@ -11,6 +11,7 @@
 
 typedef struct pare_recover_job {
     const pare_model *model;
+    bool passing; /* the model's folder is gone after the run, and is not named */
     const pare_recover_options *options;
     const pare_runtime *runtime;
     pare_recover_settings settings;
@@ -35,6 +36,10 @@ typedef struct pare_recover_job {
     json_t *files;   /* names of what was written */
     uint64_t bytes_after;
 } pare_recover_job;
+
+/* pare_recover of a model in a scratch folder. */
+pare_status pare_recover_passing(const pare_model *model, const pare_recover_options *options,
+                                 const pare_runtime *runtime, char **report);
 
 /* Examples, batches, and how many steps they make. */
 pare_status pare_recover_read(pare_recover_job *job);

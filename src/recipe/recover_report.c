@@ -89,7 +89,8 @@ json_t *pare_recover_record(const pare_recover_job *job) {
     json_t *json = json_object(), *model = json_object(), *trained = json_object();
     uint64_t parameters = pare_model_parameters(job->model);
     json_object_set_new(json, "pare", json_string(pare_version()));
-    json_object_set_new(model, "path", pare_json_name(pare_checkpoint_directory(job->model->checkpoint)));
+    json_object_set_new(model, "path",
+                        job->passing ? json_null() : pare_json_name(pare_checkpoint_directory(job->model->checkpoint)));
     json_object_set_new(model, "parameters", count(parameters));
     json_object_set_new(model, "sha256", json_string(job->scan.digest));
     json_object_set_new(json, "model", model);

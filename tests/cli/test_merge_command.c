@@ -145,6 +145,33 @@ static void beside_the_weights_is_as_merged(void **state) {
     free(adapter);
 }
 
+/* It writes as the merged model does, and its own text is the likeliest to itself. */
+static void it_writes_beside_the_weights(void **state) {
+    workplace *place = *state;
+    char *adapter = train(place);
+    program_result merge = EXPECT_SUCCESS("merge", place->model, "--adapter", adapter, "-o", place->output, "--quiet");
+    program_result_free(&merge);
+#define TALK "--prompt", "one day", "--tokens", "24", "--compute", "fp32"
+    program_result beside = EXPECT_SUCCESS("generate", place->model, "--adapter", adapter, TALK);
+    program_result merged = EXPECT_SUCCESS("generate", place->output, TALK);
+    program_result dense = EXPECT_SUCCESS("generate", place->model, TALK);
+    assert_string_equal(beside.out, merged.out);
+    assert_string_not_equal(beside.out, dense.out);
+    program_result_free(&beside);
+    program_result_free(&merged);
+    program_result_free(&dense);
+#define SELF "--text", "self", "--window", "16", "--max-windows", "8", "--compute", "fp32", "--json"
+    program_result own = EXPECT_SUCCESS("eval", place->model, "--adapter", adapter, SELF);
+    program_result other = EXPECT_SUCCESS("eval", place->model, "--adapter", adapter, SELF, "--against", place->model);
+    json_t *mine = json_loads(own.out, 0, NULL), *theirs = json_loads(other.out, 0, NULL);
+    assert_true(text_number(mine, "nll") < text_number(theirs, "nll"));
+    json_decref(mine);
+    json_decref(theirs);
+    program_result_free(&own);
+    program_result_free(&other);
+    free(adapter);
+}
+
 static void what_does_not_belong_together_is_refused(void **state) {
     workplace *place = *state;
     char *adapter = train(place), *smaller = pare_path_join(place->folder, "smaller");
@@ -161,7 +188,8 @@ static void what_does_not_belong_together_is_refused(void **state) {
     REFUSED(1, "exists already", place->model, "--adapter", adapter, "-o", smaller);
     REFUSED(2, "the adapter's own folder", place->model, "--adapter", adapter, "-o", inside);
     REFUSED(1, "raise --memory", place->model, "--adapter", adapter, "-o", place->output, "--memory", "1M");
-    EXPECT_NOTHING_LEFT(place, 2, "pare merge makes", "eval", place->model, "--text", "self", "--adapter", adapter);
+    EXPECT_NOTHING_LEFT(place, 1, "belongs to another model", "generate", smaller, "--prompt", "a", "--adapter",
+                        adapter);
     EXPECT_NOTHING_LEFT(place, 2, "belongs to one MODEL", "eval", place->model, smaller, "--text", place->model,
                         "--adapter", adapter);
     EXPECT_NOTHING_LEFT(place, 1, "belongs to another model", "eval", smaller, "--text", place->model, "--adapter",
@@ -209,6 +237,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         IN_A_WORKPLACE(merging_later_gives_the_same),
         IN_A_WORKPLACE(beside_the_weights_is_as_merged),
+        IN_A_WORKPLACE(it_writes_beside_the_weights),
         IN_A_WORKPLACE(files_that_may_not_grow_leave_nothing),
         IN_A_WORKPLACE(what_does_not_belong_together_is_refused),
     };

@@ -4,7 +4,7 @@
 #include "model/pass.h"
 #include "support/memory.h"
 #include "support/random.h"
-#include "tiny_model.h"
+#include "tiny_adapters.h"
 
 enum { LENGTH = 41, BATCH = 3 };
 
@@ -35,10 +35,12 @@ static void close_fixture(fixture *f) {
     free(f->folder);
 }
 
-static void expect_pass(fixture *f, const pare_source *source, bool composed) {
-    pare_pass_shape shape = {.sequences = BATCH, .length = LENGTH, .composed = composed};
+static void expect_pass(fixture *f, const pare_source *source, bool composed, const pare_adapters *adapters) {
+    pare_pass_shape shape = {
+        .sequences = BATCH, .length = LENGTH, .composed = composed, .rank = adapters ? adapters->rank : 0};
     pare_pass *pass;
     assert_int_equal(pare_pass_new(f->model, f->backend, &shape, &pass), PARE_OK);
+    if (adapters) pare_pass_adapt(pass, adapters);
     assert_int_equal(pare_pass_forward(pass, source, f->ids, BATCH), PARE_OK);
     assert_int_equal(pare_pass_logits(pass, source, 0, (int64_t)BATCH * LENGTH, f->expected), PARE_OK);
     pare_pass_free(pass);
@@ -78,7 +80,7 @@ static void check(tiny_model tiny, pare_compute compute, double bound) {
     fixture f;
     open_fixture(&f, tiny, compute);
     pare_source source = {.model = f.model, .backend = f.backend};
-    expect_pass(&f, &source, false);
+    expect_pass(&f, &source, false, NULL);
     pare_generator_shape shape = {.batch = BATCH, .capacity = LENGTH};
     pare_generator *g;
     assert_int_equal(pare_generator_new(&source, &shape, &g), PARE_OK);
@@ -121,6 +123,33 @@ static void equals_pass_in_bf16(void **state) {
     check((tiny_model){.heads = 4, .kv_heads = 2, .dtype = PARE_DTYPE_BF16, .scale = 0.3}, PARE_COMPUTE_BF16, 3e-2);
 }
 
+/* Adapters speak, too, one token at a time as well as many. */
+static void equals_pass_with_adapters(void **state) {
+    (void)state;
+    fixture f;
+    open_fixture(&f, (tiny_model){.heads = 4, .kv_heads = 2, .scale = 0.3}, PARE_COMPUTE_FP32);
+    pare_source source = {.model = f.model, .backend = f.backend};
+    const tiny_pass pass = {.model = f.model, .backend = f.backend};
+    tiny_adapters adapters;
+    tiny_adapters_new(&adapters, &pass, 3, 0.0f, false);
+    expect_pass(&f, &source, false, &adapters.all);
+    pare_generator_memory memory;
+    pare_generator_shape shape = {.batch = BATCH, .capacity = LENGTH, .adapters = &adapters.all};
+    assert_int_equal(pare_generator_measure(&source, &shape, &memory), PARE_OK);
+    pare_generator *g;
+    uint64_t before = pare_memory_current();
+    assert_int_equal(pare_generator_new(&source, &shape, &g), PARE_OK);
+    assert_true(pare_memory_current() - before <= memory.cache + memory.weights + memory.activations + 4096);
+    assert_true(worst_difference(&f, g, odd, 6) <= 1e-5);
+    pare_generator_free(g);
+    shape.adapters = NULL;
+    assert_int_equal(pare_generator_new(&source, &shape, &g), PARE_OK);
+    assert_true(worst_difference(&f, g, odd, 6) > 1e-2);
+    pare_generator_free(g);
+    tiny_adapters_free(&adapters);
+    close_fixture(&f);
+}
+
 /* A source that masks and displaces gives what the pass gives with it, with weights kept or composed at every step. */
 static void composes_weights_kept_or_not(void **state) {
     (void)state;
@@ -142,7 +171,7 @@ static void composes_weights_kept_or_not(void **state) {
                           .column_scale = scale,
                           .sigma = 0.05f,
                           .seed = 3};
-    expect_pass(&f, &source, true);
+    expect_pass(&f, &source, true, NULL);
     pare_generator_memory kept, streamed;
     pare_generator_shape shape = {.batch = BATCH, .capacity = LENGTH};
     assert_int_equal(pare_generator_measure(&source, &shape, &kept), PARE_OK);
@@ -191,9 +220,10 @@ static void refuses_what_does_not_fit(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_pass_with_all_heads),   cmocka_unit_test(equals_pass_with_shared_keys),
-        cmocka_unit_test(equals_pass_with_odd_shapes),  cmocka_unit_test(equals_pass_in_bf16),
-        cmocka_unit_test(composes_weights_kept_or_not), cmocka_unit_test(refuses_what_does_not_fit),
+        cmocka_unit_test(equals_pass_with_all_heads),  cmocka_unit_test(equals_pass_with_shared_keys),
+        cmocka_unit_test(equals_pass_with_odd_shapes), cmocka_unit_test(equals_pass_in_bf16),
+        cmocka_unit_test(equals_pass_with_adapters),   cmocka_unit_test(composes_weights_kept_or_not),
+        cmocka_unit_test(refuses_what_does_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* pare_generate: a prompt continued as text. */
+#include "model/continuation.h"
 #include "model/generate.h"
 #include "model/sampling.h"
 #include "model/stop.h"
@@ -8,13 +8,12 @@
 
 #include <string.h>
 
-/* Below this many parameters the products of one token are too small to be worth sharing between threads. */
-enum { TOKENS = 128, PARALLEL_PARAMETERS = 32 << 20 };
+enum { TOKENS = 128 };
 
 typedef struct writer {
     const pare_model *model;
     const pare_tokenizer *tokenizer;
-    pare_backend *backend;
+    const pare_backend *backend;
     pare_generator *generator;
     pare_sampler *sampler;
     pare_stop stop;
@@ -31,7 +30,6 @@ typedef struct writer {
 static void writer_close(writer *w) {
     pare_generator_free(w->generator);
     pare_sampler_free(w->sampler);
-    pare_backend_close(w->backend);
     pare_buffer_free(&w->text);
     pare_free(w->stop.ids);
     pare_free(w->prompt);
@@ -78,21 +76,20 @@ static pare_status check_room(const writer *w, uint32_t asked, uint32_t *tokens)
     return PARE_OK;
 }
 
-static pare_status writer_open(writer *w, const pare_generate_options *options, const pare_runtime *runtime,
-                               uint32_t *tokens) {
+static pare_status writer_open(writer *w, const pare_continuation *request, uint32_t *tokens) {
     const pare_model *model = w->model;
+    const pare_generate_options *options = request->options;
     uint32_t vocabulary = model->config.vocabulary;
     PARE_TRY(pare_sampler_new(vocabulary, options->temperature, options->top_p, &w->sampler));
     PARE_TRY(pare_model_tokenizer(model, &w->tokenizer));
     PARE_TRY(pare_stop_read(model, w->tokenizer, &w->stop));
     PARE_TRY(read_prompt(w, options->prompt ? options->prompt : ""));
     PARE_TRY(check_room(w, options->tokens, tokens));
-    int threads = runtime ? runtime->threads : 0;
-    if (!threads && pare_model_parameters(model) < PARALLEL_PARAMETERS) threads = 1;
-    PARE_TRY(pare_backend_open_cpu(runtime ? runtime->compute : PARE_COMPUTE_AUTO, threads, &w->backend));
     pare_source source = {.model = model, .backend = w->backend};
-    pare_generator_shape shape = {
-        .batch = 1, .capacity = (int64_t)w->count + *tokens, .limit = pare_runtime_limit(runtime)};
+    pare_generator_shape shape = {.batch = 1,
+                                  .capacity = (int64_t)w->count + *tokens,
+                                  .limit = pare_runtime_limit(request->runtime),
+                                  .adapters = request->adapters};
     PARE_TRY(pare_generator_new(&source, &shape, &w->generator));
     return pare_alloc_uninitialized(&w->logits, vocabulary, sizeof *w->logits, "logits");
 }
@@ -135,11 +132,14 @@ static pare_status write_text(writer *w, uint32_t tokens) {
     return PARE_OK;
 }
 
-pare_status pare_generate(const pare_model *model, const pare_generate_options *options, const pare_runtime *runtime,
-                          pare_piece_fn piece, void *user) {
-    writer w = {.model = model, .random = {.seed = options->seed}, .piece = piece, .user = user};
+pare_status pare_continuation_write(const pare_continuation *request, pare_piece_fn piece, void *user) {
+    writer w = {.model = request->model,
+                .backend = request->backend,
+                .random = {.seed = request->options->seed},
+                .piece = piece,
+                .user = user};
     uint32_t tokens = 0;
-    pare_status status = writer_open(&w, options, runtime, &tokens);
+    pare_status status = writer_open(&w, request, &tokens);
     if (status == PARE_OK) status = write_text(&w, tokens);
     writer_close(&w);
     return status;

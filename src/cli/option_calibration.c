@@ -1,0 +1,52 @@
+/* Options: calibration text, and constants of the methods. */
+#include "option_rows.h"
+
+static const char calibration[] = "Calibration";
+static const char constants[] = "Constants of the method (default: as published)";
+
+static const char *displace_name(size_t index) {
+    static const char *const names[] = {[PARE_DISPLACE_ALL] = "all", [PARE_DISPLACE_SCORED] = "scored"};
+    return index < sizeof names / sizeof *names ? names[index] : NULL;
+}
+
+/* clang-format off */
+static const pare_option rows[] = {
+    {.name = "calib", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_TEXT, .value = "FILE",
+     .offset = AT(calibration),
+     .help = ".txt, .jsonl or .json texts, a .json of token id lists, or 'self': text that the model writes itself "
+             "(default: self)"},
+    {.name = "protocol", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_CHOICE, .value = "NAME",
+     .offset = AT(protocol), .choice = pare_protocol_name,
+     .help = "samples and length of a paper's calibration, and how they are drawn"},
+    {.name = "field", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_TEXT, .value = "NAME",
+     .offset = AT(field), .help = "the text's key in .jsonl and .json rows (default: text)"},
+    {.name = "calib-stream", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_FLAG,
+     .offset = AT(stream), .help = "cut sequences from all documents joined, instead of one from each document"},
+    {.name = "samples", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(samples), .low = 1, .high = 1e6, .help = "sequences (default: 10, or 128 where weights are refitted, or all of an id file)"},
+    {.name = "length", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_INTEGER, .value = "T",
+     .offset = AT(length), .low = 2, .high = 1048576,
+     .help = "tokens per sequence (default: 128, or that of an id file)"},
+
+    {.name = "steps", .commands = SHARED, .group = constants, .kind = PARE_VALUE_INTEGER, .value = "T",
+     .key = "steps", .low = 1, .high = 1e6, .help = "steps of the Moreau iteration"},
+    {.name = "draws", .commands = SHARED, .group = constants, .kind = PARE_VALUE_INTEGER, .value = "M",
+     .key = "draws", .low = 1, .high = 1e6, .help = "noise draws per step"},
+    {.name = "sigma", .commands = SHARED, .group = constants, .kind = PARE_VALUE_REAL, .value = "S",
+     .key = "sigma", .low = 0, .high = 100, .help = "noise relative to each weight's magnitude; 0: none"},
+    {.name = "rho", .commands = SHARED, .group = constants, .kind = PARE_VALUE_REAL, .value = "R",
+     .key = "rho", .low = 0, .high = 1e12, .open = true, .help = "envelope parameter"},
+    {.name = "gamma", .commands = SHARED, .group = constants, .kind = PARE_VALUE_REAL, .value = "G",
+     .key = "gamma", .low = 0, .high = 1e12, .open = true, .help = "step size"},
+    {.name = "eta", .commands = SHARED, .group = constants, .kind = PARE_VALUE_LEVEL, .value = "E",
+     .key = "eta", .low = 0, .high = 1e12,
+     .help = "threshold level of the Moreau methods, or q0.3: the level that zeroes 30 % of the groups"},
+    {.name = "tail", .commands = SHARED, .group = constants, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "tail", .low = 1, .high = 1e6, .help = "take the mean of the last N iterates"},
+    {.name = "displace", .commands = SHARED, .group = constants, .kind = PARE_VALUE_CHOICE, .value = "all|scored",
+     .offset = AT(displace), .choice = displace_name,
+     .help = "displace every tensor, or only those that can be cut (default: all)"},
+};
+/* clang-format on */
+
+const pare_option_rows pare_option_rows_calibration = {rows, sizeof rows / sizeof *rows};

@@ -1,0 +1,102 @@
+/* Options: single weights. */
+#include "option_rows.h"
+
+static const char elements[] = "Single weights (with --sparsity or --pattern; default: the method's)";
+
+CHOICES(comparison_name, "compare")
+CHOICES(threshold_name, "threshold")
+CHOICES(allocation_name, "allocate")
+CHOICES(permutation_name, "permute")
+CHOICES(refinement_name, "refine")
+CHOICES(refine_scope_name, "refine_scope")
+CHOICES(reweight_name, "reweight")
+CHOICES(scaling_name, "alpha_scaling")
+CHOICES(gradient_norm_name, "gradient_norm")
+CHOICES(hidden_states_name, "hidden_states")
+
+/* clang-format off */
+static const pare_option rows[] = {
+    {.name = "compare", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "compare", .choice = comparison_name,
+     .help = "among which weights scores are compared: those of an output (row), of the matrix, of --slab columns, of "
+             "the model (global), or rows by shares of their sums (cumulative)"},
+    {.name = "threshold", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "threshold", .choice = threshold_name,
+     .help = "for parity alone: where matrices or slabs are compared, remove exactly what is asked, or, as released "
+             "code does, one weight more and all that tie with it (default: exact)"},
+    {.name = "slab", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "N", .key = "slab",
+     .low = 1, .high = 1e6, .help = "columns that SparseGPT takes at a time (default: 128)"},
+    {.name = "allocate", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "allocate", .choice = allocation_name, .help = "the same share for all matrices, OWL's, or by what the cheapest weights of all matrices cost"},
+    {.name = "owl-times", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "M",
+     .key = "owl_times", .low = 0, .high = 1e6, .open = true,
+     .help = "an outlier is above M times the mean (default: 5)"},
+    {.name = "owl-lambda", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "L",
+     .key = "owl_lambda", .low = 0, .high = 1, .help = "how far shares may lie from the mean (default: 0.08)"},
+    {.name = "reach", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "S", .key = "reach",
+     .low = 0, .high = 1, .help = "how far a matrix's share may lie from the mean with --allocate cost (default: 0.1)"},
+    {.name = "permute", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "permute", .choice = permutation_name,
+     .help = "reorder the model's channels so that a pattern costs less, which computes the same: by serpentine "
+             "allocation, or by linear assignment after it"},
+    {.name = "alpha", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "A", .key = "alpha",
+     .low = 0, .high = 1e12, .help = "weight of the gradient in gblm and wanda++ (default: 100)"},
+    {.name = "alpha-scaling", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "alpha_scaling", .choice = scaling_name,
+     .help = "against input norms over all tokens, as GBLM-Pruner's paper has it, or over the square root of the "
+             "sequences, as its code has it"},
+    {.name = "gradient-norm", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "l1|l2",
+     .key = "gradient_norm", .choice = gradient_norm_name, .help = "how the samples' gradients are joined"},
+    {.name = "exponent", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "A",
+     .key = "exponent", .low = 0, .high = 16, .help = "power of the input norm in ria and its relatives"},
+    {.name = "order", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "P", .key = "order",
+     .low = 0, .high = 1e6, .help = "p of the rows' and columns' norms in ria-lp and symmetric"},
+    {.name = "balance", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "L",
+     .key = "balance", .low = 0, .high = 1e12, .help = "weight of the output norms in symwanda (default: 1)"},
+    {.name = "share", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "B", .key = "share",
+     .low = 0, .high = 1, .open = true, .help = "share of a row or column that stochria samples (default: 0.1)"},
+    {.name = "refine", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "refine", .choice = refinement_name,
+     .help = "swap weights in and out of the mask: by expected errors (dsnot), or while the layer's exact error falls "
+             "(swaps)"},
+    {.name = "refine-scope", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "WHICH",
+     .key = "refine_scope", .choice = refine_scope_name, .help = "matrices that dsnot refines"},
+    {.name = "cycles", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "cycles", .low = 1, .high = 1e6, .help = "swaps per row of dsnot at most (default: 50)"},
+    {.name = "epsilon", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "E",
+     .key = "epsilon", .low = 0, .high = 1e12, .help = "expected error at which dsnot leaves a row (default: 0.1)"},
+    {.name = "reweight", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "PHASE",
+     .key = "reweight", .choice = reweight_name,
+     .help = "phase of dsnot that goes by relative importance (r2-dsnot)"},
+    {.name = "swap-cycles", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "swap_cycles", .low = 0, .high = 1e9, .help = "exact swaps per row at most; 0: until none helps"},
+    {.name = "admm-iterations", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "admm_iterations", .low = 1, .high = 1e6, .help = "iterations of --compensate admm (default: 20)"},
+    {.name = "admm-gradual", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "admm_gradual", .low = 0, .high = 1e6, .help = "of these, how many still choose the mask"},
+    {.name = "admm-rho", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "R",
+     .key = "admm_rho", .low = 0, .high = 1e12, .open = true,
+     .help = "ADMM's penalty, relative to the mean diagonal (default: 1)"},
+    {.name = "cg-iterations", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "cg_iterations", .low = 0, .high = 1e6, .help = "conjugate gradient steps of --compensate ls, and after ADMM"},
+    {.name = "true-sequential", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_FLAG,
+     .key = "true_sequential",
+     .help = "prune a block in four stages, each by what the stages before it have left"},
+    {.name = "dense-propagation", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_FLAG,
+     .key = "dense_propagation", .help = "show every block what the dense model would"},
+    {.name = "hidden-states", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "fp32|bf16",
+     .key = "hidden_states", .choice = hidden_states_name,
+     .help = "how they are kept between blocks; bf16 takes half the room"},
+    {.name = "measure-errors", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_FLAG, .key = "measure_errors",
+     .help = "report every layer's output error, also where the method itself needs no Gram matrix"},
+    {.name = "region-rounds", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "region_rounds", .low = 0, .high = 1e6,
+     .help = "rounds of wanda++'s regional optimisation, which also changes what stays (default: 0)"},
+    {.name = "region-samples", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "region_samples", .low = 1, .high = 1e6, .help = "sequences of such a round (default: 32)"},
+    {.name = "region-rate", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "R",
+     .key = "region_rate", .low = 0, .high = 1e6, .open = true, .help = "its step size (default: 3e-7)"},
+};
+/* clang-format on */
+
+const pare_option_rows pare_option_rows_elements = {rows, sizeof rows / sizeof *rows};

@@ -1,0 +1,138 @@
+/* Options: what to compare, which units go, and how they are scored. */
+#include "option_rows.h"
+
+static const char points[] = "What to compare";
+static const char target[] = "What to remove";
+static const char scoring[] = "Scoring and repair (default: the method's)";
+
+CHOICES(salience_name, "salience")
+CHOICES(grouping_name, "reduction")
+CHOICES(mode_name, "mode")
+CHOICES(ranking_name, "select")
+CHOICES(head_unit_name, "gqa")
+CHOICES(choose_name, "choose")
+CHOICES(compensation_name, "compensate")
+CHOICES(metric_name, "metric")
+CHOICES(final_norm_choice, "final_norm")
+CHOICES(alignment_name, "alignment")
+
+/* clang-format off */
+static const pare_option rows[] = {
+    {.name = "over", .commands = PARE_IN_SWEEP, .group = points, .kind = PARE_VALUE_REPEATED, .value = "NAME=VALUES",
+     .offset = AT(over),
+     .help = "an option of the run and what it takes in turn: values with commas between them (or semicolons, where "
+             "values hold commas), or a range A:B:STEP; layers=A:B:N takes N layers at a time; repeated, every "
+             "combination is a point"},
+    {.name = "perturb", .commands = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_TEXT, .value = "CHANGES",
+     .offset = AT(perturb),
+     .help = "what is changed a little, with commas between: bf16, fp16 (weights rounded), noise=S (every weight times "
+             "1 + S z), seed, threads (1 against all), calib-shuffle (default: bf16,fp16)"},
+    {.name = "methods", .commands = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_TEXT, .value = "NAMES",
+     .offset = AT(methods), .help = "methods to compare (default: taylor,moreau,moreau-gs,best); see Methods below"},
+    {.name = "ratio", .commands = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_TEXT, .value = "R,...",
+     .offset = AT(ratio_list), .help = "share of the units to remove, or several with commas between (default: 0.2)"},
+    {.name = "seeds", .commands = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(seeds), .low = 1, .high = 1000,
+     .help = "repeat with N seeds, beginning with --seed, and give mean and standard deviation (default: 1)"},
+    {.name = "ranks", .commands = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_FLAG, .offset = AT(ranks),
+     .help = "also the rank of every unit before and after the change (with --json)"},
+    {.name = "lipschitz", .commands = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_FLAG,
+     .offset = AT(lipschitz),
+     .help = "also how much each method's gradient changes for small random changes of all weights, beside the bounds "
+             "of Theorems 1 and 2"},
+    {.name = "lipschitz-size", .commands = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_REAL, .value = "S",
+     .offset = AT(lipschitz_size), .low = 0, .high = 1, .open = true,
+     .help = "relative size of these changes (default: 1e-3)"},
+    {.name = "lipschitz-draws", .commands = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(lipschitz_draws), .low = 1, .high = 1000, .help = "how many of them (default: 3)"},
+
+    {.name = "method", .commands = SWEPT, .group = target, .kind = PARE_VALUE_CHOICE, .value = "NAME",
+     .offset = AT(method), .choice = pare_recipe_name,
+     .help = "how the units that go are found (default: best); see Methods below"},
+    {.name = "recipe", .commands = SWEPT, .group = target, .kind = PARE_VALUE_TEXT, .value = "FILE",
+     .offset = AT(recipe), .help = "a method of your own: JSON with a base method and the choices that differ"},
+    {.name = "ratio", .commands = SWEPT, .group = target, .kind = PARE_VALUE_SHARES, .value = "R",
+     .offset = AT(ratio), .low = 0, .high = 1, .open = true,
+     .help = "share of the KV groups and FFN channels of each layer to remove, between 0 and 1; or a share for every "
+             "layer, as 0,0.1,0.2,..."},
+    {.name = "params", .commands = SWEPT, .group = target, .kind = PARE_VALUE_PARAMETERS, .value = "P",
+     .offset = AT(parameters), .low = 1, .high = 1e15,
+     .help = "instead of a ratio: parameters that the whole model shall keep, such as 5.4B or 350M"},
+    {.name = "bytes", .commands = SWEPT, .group = target, .kind = PARE_VALUE_SIZE, .value = "SIZE",
+     .offset = AT(bytes), .low = 1, .high = 1152921504606846976.0,
+     .help = "instead of a ratio: bytes of weights that shall be left, such as 10G"},
+    {.name = "sparsity", .commands = SWEPT, .group = target, .kind = PARE_VALUE_SHARES, .value = "S",
+     .offset = AT(sparsity), .low = 0, .high = 1,
+     .help = "instead of a ratio of units: share of single weights to remove, from 0 to 1, or a share for every layer; "
+             "they become zeros in matrices that keep their shape"},
+    {.name = "pattern", .commands = SWEPT, .group = target, .kind = PARE_VALUE_PATTERN, .value = "N:M",
+     .offset = AT(pattern), .low = 1, .high = 1024,
+     .help = "instead of a ratio: KEEP N of every M neighbouring weights of an output, such as 2:4"},
+    {.name = "targets", .commands = PARE_IN_PRUNE | PARE_IN_SWEEP, .group = target, .kind = PARE_VALUE_REPEATED,
+     .value = "NAMES", .offset = AT(targets),
+     .help = "matrices that lose single weights: modules such as q_proj, mlp or layers.3.*, with commas between "
+             "(default: all of the blocks)"},
+    {.name = "skip", .commands = PARE_IN_PRUNE | PARE_IN_SWEEP, .group = target, .kind = PARE_VALUE_REPEATED,
+     .value = "NAMES", .offset = AT(skipped), .help = "matrices that do not, named likewise"},
+    {.name = "mode", .commands = SHARED, .group = target, .kind = PARE_VALUE_CHOICE, .value = "MODE",
+     .key = "mode", .choice = mode_name,
+     .help = "heads and FFN channels of blocks, channels of the hidden state, whole layers, or single weights (default: "
+             "block, or element with --sparsity and --pattern)"},
+    {.name = "layers", .commands = SHARED, .group = target, .kind = PARE_VALUE_SPAN, .value = "A:B",
+     .offset = AT(layer_span), .low = 0, .high = 1e6,
+     .help = "only layers A up to but not including B (default: all, which keeps the widths uniform)"},
+    {.name = "attention-layers", .commands = SHARED, .group = target, .kind = PARE_VALUE_SPAN, .value = "A:B",
+     .offset = AT(attention_span), .low = 0, .high = 1e6, .may_be_none = true,
+     .help = "layers that lose heads, where they differ from --layers; or none"},
+    {.name = "ffn-layers", .commands = SHARED, .group = target, .kind = PARE_VALUE_SPAN, .value = "A:B",
+     .offset = AT(ffn_span), .low = 0, .high = 1e6, .may_be_none = true,
+     .help = "layers that lose FFN channels, where they differ from --layers; or none"},
+    {.name = "select", .commands = SHARED, .group = target, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "select", .choice = ranking_name,
+     .help = "among which units scores are compared: those of a layer (local); all layers alike, heads against "
+             "channels (uniform); all units, per parameter (global) or as LLM-Pruner has it (global-raw); or local "
+             "with a share that rises with depth (rising)"},
+    {.name = "gqa", .commands = SHARED, .group = target, .kind = PARE_VALUE_CHOICE, .value = "UNIT", .key = "gqa",
+     .choice = head_unit_name,
+     .help = "whole KV groups, or as many query heads in every group (default: kv)"},
+    {.name = "keep-min", .commands = SHARED, .group = target, .kind = PARE_VALUE_REAL, .value = "S",
+     .key = "keep_min", .low = 0, .high = 1, .help = "share of every layer's units that stays in any case (default: 0)"},
+    {.name = "rise", .commands = SHARED, .group = target, .kind = PARE_VALUE_REAL, .value = "S", .key = "rise",
+     .low = 0, .high = 1, .help = "--select rising: from ratio (1 - S) in the first layer to ratio (1 + S) in the last"},
+    {.name = "iterations", .commands = SHARED, .group = target, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(iterations), .low = 1, .high = 1000,
+     .help = "rounds, each scoring what the last one left (default: 1)"},
+    {.name = "round-to", .commands = SHARED, .group = target, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .offset = AT(round_to), .low = 1, .high = 65536,
+     .help = "round the FFN (or hidden) width that is kept up to a multiple of N (default: 1)"},
+
+    {.name = "salience", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "NAME",
+     .key = "salience", .choice = salience_name, .help = "what an element counts"},
+    {.name = "grouping", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "NAME",
+     .key = "reduction", .choice = grouping_name, .help = "how the coupled tensors of a unit become one number"},
+    {.name = "compat", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "llm-pruner",
+     .key = "alignment", .choice = alignment_name,
+     .help = "sum the scores of query heads over the wrong KV groups, as LLM-Pruner does: for parity alone"},
+    {.name = "choose", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "choose", .choice = choose_name,
+     .help = "take the highest scores, or remove units greedily by the exact error they leave (obs)"},
+    {.name = "compensate", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "compensate", .choice = compensation_name, .help = "refit what is left by least squares (ls), or do not; single weights also column by column as SparseGPT does "
+             "(obs), or by ADMM"},
+    {.name = "metric", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "metric", .choice = metric_name,
+     .help = "what --choose obs measures errors by: their square, or what the loss feels of them (fisher)"},
+    {.name = "readers", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_REAL, .value = "B",
+     .key = "readers", .low = 0, .high = 1,
+     .help = "refit what reads the hidden state, too: share of the correction, 0 to 1"},
+    {.name = "final-norm", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "yes|no",
+     .key = "final_norm", .choice = final_norm_choice, .help = "refit the final norm"},
+    {.name = "damping", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_REAL, .value = "D",
+     .key = "damping", .low = 0, .high = 1e6,
+     .help = "of Gram matrices that are solved with, relative to the mean diagonal"},
+    {.name = "dense", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_REAL, .value = "A",
+     .key = "dense", .low = 0, .high = 1, .help = "share of the dense model's outputs in what is fitted"},
+};
+/* clang-format on */
+
+const pare_option_rows pare_option_rows_units = {rows, sizeof rows / sizeof *rows};

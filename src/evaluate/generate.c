@@ -1,0 +1,36 @@
+/* pare_generate: whether a model, with or without an adapter, still talks. */
+#include "model/continuation.h"
+#include "recover/beside.h"
+
+/* Below this many parameters the products of one token are too small to be worth sharing between threads. */
+enum { PARALLEL_PARAMETERS = 32 << 20 };
+
+static int threads_for(const pare_model *model, const pare_runtime *runtime) {
+    int threads = runtime ? runtime->threads : 0;
+    return !threads && pare_model_parameters(model) < PARALLEL_PARAMETERS ? 1 : threads;
+}
+
+static pare_status generate_beside(pare_continuation *request, pare_piece_fn piece, void *user) {
+    pare_lora_options options;
+    pare_runtime left;
+    pare_trained *adapter;
+    PARE_TRY(pare_lora_open_beside(request->model, request->backend, request->options->adapter, request->runtime,
+                                   &options, &left, &adapter));
+    request->adapters = adapter->adapters;
+    request->runtime = &left;
+    pare_status status = pare_continuation_write(request, piece, user);
+    pare_trained_free(adapter);
+    return status;
+}
+
+pare_status pare_generate(const pare_model *model, const pare_generate_options *options, const pare_runtime *runtime,
+                          pare_piece_fn piece, void *user) {
+    pare_backend *backend;
+    PARE_TRY(
+        pare_backend_open_cpu(runtime ? runtime->compute : PARE_COMPUTE_AUTO, threads_for(model, runtime), &backend));
+    pare_continuation request = {.model = model, .backend = backend, .options = options, .runtime = runtime};
+    pare_status status =
+        options->adapter ? generate_beside(&request, piece, user) : pare_continuation_write(&request, piece, user);
+    pare_backend_close(backend);
+    return status;
+}
