@@ -5,7 +5,8 @@
 
 One `pare prune --recover` for each model, method and target (loraprune trains while it prunes: as many steps on the same
 data); its report goes to OUT, so a run that was stopped goes on. Then OUT/quality-recovery.md: log perplexity of the
-pruned and of the recovered model minus that of the dense one, and how much of the first the recovery has closed.
+pruned and of the recovered model minus that of the dense one, how much of the first the recovery has closed, and how far
+the recovered model is from the dense one after the same training.
 """
 import argparse
 import json
@@ -23,29 +24,31 @@ METHODS = {  # name: (option of the target, targets, options)
     "moreau-gs-released": ("--ratio", UNITS, ["--method", "moreau-gs-released"]),
     "best": ("--ratio", UNITS, ["--method", "best"]),
     "loraprune": ("--ratio", UNITS, ["--method", "loraprune"]),
+    "loraprune-early": ("--ratio", UNITS, ["--method", "loraprune", "--warmup-share", "0.05", "--cooldown-share", "0.6"]),
     "wanda": ("--sparsity", ["0.5"], ["--method", "wanda"]),
     "best-sparse": ("--sparsity", ["0.5"], ["--method", "best-sparse"]),
 }
 
 
 def scenes(models, data, out):
-    """name: (model, calibration text, training data, evaluation texts)"""
+    """name: (title, model, calibration text, training data, evaluation texts)"""
     stories = quality.split(data / "tinystories" / "tinystories_lowercase_excerpt.txt", 0.95, out)
     texts = [data / "books" / "novels_valid_utf8_lf.txt", data / "wikitext-2" / "wiki.test.raw"]
     alpaca, novels = data / "alpaca" / "alpagasus_random_9k.json", data / "books" / "novels_train_utf8_lf.txt"
     return {
-        "stories260K-hf": (models / "stories260K-hf", stories[0], stories[0], [stories[1]]),
-        "tiny-stories": (models / "tiny-stories", stories[0], stories[0], [stories[1]]),
-        "novels-8m, Alpaca": (models / "novels-8m", novels, alpaca, texts),
+        "stories260K-hf": ("stories260K-hf, TinyStories", models / "stories260K-hf", stories[0], stories[0], [stories[1]]),
+        "tiny-stories": ("tiny-stories, TinyStories", models / "tiny-stories", stories[0], stories[0], [stories[1]]),
+        "novels-8m": ("novels-8m, Alpaca", models / "novels-8m", novels, alpaca, texts),
+        "novels-8m-novels": ("novels-8m, novels", models / "novels-8m", novels, novels, texts),
     }
 
 
 def command(pare, scene, method, target, steps, output):
-    model, calibration, training, texts = scene
+    _, model, calibration, training, texts = scene
     option, _, choices = METHODS[method]
     words = [pare, "prune", model, "-o", output, "--force", option, target, *choices, "--json", "--quiet"]
     words += ["--window", "128", "--max-windows", "150", "--text", *texts]
-    if method == "loraprune":
+    if method.startswith("loraprune"):
         epochs = ["--train-steps", steps, "--train-batch", BATCH, "--train-rate", RATE, "--cutoff", "256"]
         return words + ["--calib", training, "--layers", f"0:{layers_of(model)}", *epochs]
     training = ["--recover", training, "--recover-steps", steps, "--recover-batch", BATCH, "--recover-rate", RATE]
@@ -54,7 +57,7 @@ def command(pare, scene, method, target, steps, output):
 
 def dense_command(pare, scene, steps, output):
     """The dense model trained alike: what the training brings by itself."""
-    model, _, training, texts = scene
+    _, model, _, training, texts = scene
     words = [pare, "recover", model, "-o", output, "--force", "--data", training, "--steps", steps, "--batch", BATCH]
     return words + ["--rate", RATE, "--json", "--quiet", "--window", "128", "--max-windows", "150", "--text", *texts]
 
@@ -64,7 +67,7 @@ def layers_of(model):
 
 
 def run(pare, name, scene, method, target, steps, out):
-    path = out / f"recovery.{name.split(',')[0]}.{method}.{target}.json"
+    path = out / f"recovery.{name}.{method}.{target}.json"
     if not path.exists():
         output = out / "recovered"
         words = command(pare, scene, method, target, steps, output) if target else dense_command(pare, scene, steps, output)
@@ -73,26 +76,29 @@ def run(pare, name, scene, method, target, steps, out):
     return json.loads(path.read_text())
 
 
-def cells(report):
-    """For every text: gap after pruning, gap after recovery, share that was closed."""
-    for text in report["texts"]:
-        dense = math.log(text["before"]["perplexity"])
-        pruned = math.log(text["after"]["perplexity"]) - dense
+def cells(report, dense):
+    """For every text: gap after pruning, gap after recovery, share that was closed, gap to the dense model trained alike."""
+    for text, trained in zip(report["texts"], dense["texts"], strict=True):
+        before = math.log(text["before"]["perplexity"])
+        pruned = math.log(text["after"]["perplexity"]) - before
+        alike = math.log(trained["after"]["perplexity"]) - before
         last = text.get("recovered")
         if last is None:
-            yield "-", f"{pruned:+.3f}", "-"
+            yield "-", f"{pruned:+.3f}", "-", f"{pruned - alike:+.3f}"
             continue
-        recovered = math.log(last["perplexity"]) - dense
-        yield f"{pruned:+.3f}", f"{recovered:+.3f}", f"{100 * (1 - recovered / pruned):.0f} %"
+        recovered = math.log(last["perplexity"]) - before
+        yield f"{pruned:+.3f}", f"{recovered:+.3f}", f"{100 * (1 - recovered / pruned):.0f} %", f"{recovered - alike:+.3f}"
 
 
-def table(name, reports, dense):
-    texts = [pathlib.Path(t["file"]).name for t in dense["texts"]]
-    alike = [f"{t['before']['perplexity']:.2f} -> {t['after']['perplexity']:.2f}" for t in dense["texts"]]
-    lines = [f"### {name} (dense, before and after the same training: {', '.join(alike)})", "", "| method | target | " + " | ".join(f"{t}: pruned | recovered | closed" for t in texts) + " |"]
-    lines.append("|---|---|" + "---|" * (3 * len(texts)))
+def table(title, reports, dense):
+    lines = [f"### {title}", ""]
+    for text in dense["texts"]:
+        name, before, after = pathlib.Path(text["file"]).name, text["before"]["perplexity"], text["after"]["perplexity"]
+        lines.append(f"{name}: dense {before:.2f}, dense and trained alike {after:.2f}.")
+    columns = "".join(f" {pathlib.Path(t['file']).name}: pruned | recovered | closed | to dense, trained |" for t in dense["texts"])
+    lines += ["", f"| method | target |{columns}", "|---|---|" + "---|" * (4 * len(dense["texts"]))]
     for (method, target), report in reports.items():
-        row = [cell for cell_group in cells(report) for cell in cell_group]
+        row = [cell for cell_group in cells(report, dense) for cell in cell_group]
         lines.append(f"| {method} | {target} | " + " | ".join(row) + " |")
     return "\n".join(lines) + "\n"
 
@@ -101,21 +107,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     for name in ["pare", "models", "data", "out"]:
         parser.add_argument(name, type=pathlib.Path)
-    parser.add_argument("--scenes", nargs="+", help="names, as in the table's headings up to a comma")
+    parser.add_argument("--scenes", nargs="+", choices=["stories260K-hf", "tiny-stories", "novels-8m", "novels-8m-novels"])
     parser.add_argument("--only", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--steps", type=int, default=STEPS)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     parts = []
     for name, scene in scenes(arguments.models, arguments.data, arguments.out).items():
-        if arguments.scenes and name.split(",")[0] not in arguments.scenes:
+        if arguments.scenes and name not in arguments.scenes:
             continue
         reports = {}
         for method in arguments.only:
             for target in METHODS[method][1]:
                 reports[method, target] = run(arguments.pare, name, scene, method, target, arguments.steps, arguments.out)
         dense = run(arguments.pare, name, scene, "dense", "", arguments.steps, arguments.out)
-        parts.append(table(name, reports, dense))
+        parts.append(table(scene[0], reports, dense))
     (arguments.out / "quality-recovery.md").write_text("\n".join(parts))
     print("\n".join(parts))
 
