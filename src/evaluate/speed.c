@@ -302,8 +302,8 @@ pare_status pare_bench(const pare_model *model, const pare_bench_options *option
                          (long long)b.sequences, (long long)b.length, b.repeats, MAX_REPEATS);
     if (!model) {
         const char *shape = options->shape ? options->shape : "7b";
-        PARE_TRY(
-            pare_synthetic_open(shape, options->layers ? options->layers : 1, pare_runtime_scratch(b.runtime), &synthetic));
+        PARE_TRY(pare_synthetic_open(shape, options->layers ? options->layers : 1, pare_runtime_scratch(b.runtime),
+                                     &synthetic));
         b.model = synthetic;
     }
     b.json = json_object();

@@ -98,7 +98,7 @@ typedef struct pare_block {
     const pare_observer *observer;             /* of the inputs of the linear layers; NULL: none */
     const int32_t *positions, *start, *shared; /* [batch, length], as in layout.h; NULL: the usual; not with a cache */
     int64_t attention_batch;                   /* sequences that attention works on at a time; 0: all */
-    const pare_adapters *adapters; /* beside the weights; NULL: none */
+    const pare_adapters *adapters;             /* beside the weights; NULL: none */
     pare_adapter_room *adapter_room;
     int64_t first_sequence; /* of the micro-batch, in the batch: for the adapters */
 } pare_block;

@@ -2,10 +2,10 @@
  * swapped in and out of a mask to bring the expected error of every output to zero. Values never change.
  *
  * With D = w m, a row's expected error is e = sum of D over pruned weights. While |e| > epsilon, the row takes back the
- * pruned weight with the largest D / v^power of e's sign and prunes the kept one with the smallest |w| norm^alpha whose D
- * has the other sign; with a pattern, the one of the same group that scored lowest at first, whatever its sign, and e
- * must keep its sign. A weight moves once at most. A row that runs out of either kind, or refuses a swap, is done; with a
- * pattern, weights of groups that have nothing left to prune are passed over. */
+ * pruned weight with the largest D / v^power of e's sign and prunes the kept one with the smallest |w| norm^alpha whose
+ * D has the other sign; with a pattern, the one of the same group that scored lowest at first, whatever its sign, and e
+ * must keep its sign. A weight moves once at most. A row that runs out of either kind, or refuses a swap, is done; with
+ * a pattern, weights of groups that have nothing left to prune are passed over. */
 #ifndef PARE_SELECT_DSNOT_H
 #define PARE_SELECT_DSNOT_H
 

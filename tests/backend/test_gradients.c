@@ -98,7 +98,10 @@ static double attention_value(const pare_backend *backend, const void *context) 
 static void attention_gradients(void **state) {
     const pare_backend *r = backends_of(state)->reference;
     for (int64_t shared = 1; shared <= 3; shared += 2) {
-        attention c = {.shape = {2, 2, shared, 4, 6, 6, 6}, .q_size = 4 * 6 * shared * 4, .k_size = 4 * 6 * 4};
+        attention c = {
+            .shape = {.batch = 2, .groups = 2, .shared = shared, .head = 4, .queries = 6, .keys = 6, .key_capacity = 6},
+            .q_size = 4 * 6 * shared * 4,
+            .k_size = 4 * 6 * 4};
         c.q = random_floats(c.q_size, 1, 1.0f, PARE_DTYPE_F32);
         c.k = random_floats(c.k_size, 2, 1.0f, PARE_DTYPE_F32);
         c.v = random_floats(c.k_size, 3, 1.0f, PARE_DTYPE_F32);

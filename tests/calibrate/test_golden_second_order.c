@@ -104,7 +104,8 @@ static void check(int64_t micro_batch) {
                              .samples = true,
                              .micro_batch = micro_batch};
     pare_source source = {.model = model, .backend = backend};
-    pare_gradient_sink sink = {.wants = wants_matrices, .rows = score_rows, .samples = PARE_SAMPLES_SQUARES, .context = &s};
+    pare_gradient_sink sink = {
+        .wants = wants_matrices, .rows = score_rows, .samples = PARE_SAMPLES_SQUARES, .context = &s};
     assert_int_equal(pare_pass_new(model, backend, &shape, &pass), PARE_OK);
     assert_int_equal(pare_pass_gradient(pass, &source, ids, &sink, &loss), PARE_OK);
     for (int method = 0; method < METHODS; method++) {
