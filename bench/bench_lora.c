@@ -143,7 +143,7 @@ static double median(double *values, int count) {
 }
 
 static pare_status measure(bench *b, int repeats) {
-    double seconds[2][MAX_REPEATS], fractions[2][MAX_REPEATS], overheads[MAX_REPEATS], rate;
+    double seconds[2][MAX_REPEATS], fractions[2][MAX_REPEATS], overheads[MAX_REPEATS], kept[MAX_REPEATS], rate;
     for (int i = -1; i < repeats; i++) {
         for (int adapted = 0; adapted < 2; adapted++) {
             times t;
@@ -154,6 +154,7 @@ static pare_status measure(bench *b, int repeats) {
             if (i < 0) continue;
             double all = t.forward + t.again + t.backward, product = 2.0 / (1.0 / rate + 1.0 / after);
             seconds[adapted][i] = all;
+            kept[i] = t.forward + t.backward;
             fractions[adapted][i] = frozen_flops(b) / all / product;
             printf("%s forward %.3f s, again %.3f s, backward %.3f s; products at %.0f GFLOP/s\n",
                    adapted ? "adapted:" : "frozen: ", t.forward, t.again, t.backward, product / 1e9);
@@ -165,6 +166,7 @@ static pare_status measure(bench *b, int repeats) {
     printf("with adapters:   %.3f s, %.2f of the products' rate (frozen products counted only)\n",
            median(seconds[1], repeats), median(fractions[1], repeats));
     printf("adapters add %.1f %%\n", 100.0 * median(overheads, repeats));
+    printf("with adapters and kept activations: %.3f s\n", median(kept, repeats));
     return PARE_OK;
 }
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """LoRA recovery: how fast pare trains beside torch and peft, on the same examples.
 
-usage: compare_peft_speed.py [--rows N] [--steps N] [--rank R] [--cutoff N] [--threads N] [--micro N...] PARE ALPACA MODEL...
+usage: compare_peft_speed.py [--rows N] [--steps N] [--rank R] [--cutoff N] [--threads N] [--micro N...] [--keep] PARE ALPACA MODEL...
 
 A step is over the first N rows of ALPACA, dropout .05. torch takes them in micro-batches of examples of like length, padded
 to the longest of each (N of --micro, whichever is fastest: the most that grouping by length can save); pare as it does by
 itself. Seconds are the median step of torch, and pare's whole training divided by its steps; bf16 is weights and autocast
-in torch. Tokens are those of the examples, padding left out.
+in torch. --keep gives pare --keep-activations, as torch keeps all of its own. Tokens are those of the examples, padding left out.
 Needs torch, transformers and peft.
 """
 import argparse
@@ -67,6 +67,7 @@ def pare_seconds(model, compute, options):
         words = [options.pare, "recover", model, "-o", f"{parent}/out", "--data", options.data, "--limit", options.rows, "--batch", options.rows,
                  "--val", 0, "--cutoff", options.cutoff, "--rank", options.rank, "--alpha", 2 * options.rank, "--steps", options.steps,
                  "--threads", options.threads, "--compute", compute, "--json", "--quiet"]
+        words += ["--keep-activations"] if options.keep else []
         report = json.loads(subprocess.run([str(word) for word in words], check=True, stdout=subprocess.PIPE).stdout)
     return report["training_seconds"] / report["steps"]
 
@@ -78,6 +79,7 @@ def main():
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--cutoff", type=int, default=256)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--keep", action="store_true")
     parser.add_argument("--micro", type=int, nargs="+", default=[4, 16, 64])
     parser.add_argument("pare")
     parser.add_argument("data")

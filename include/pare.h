@@ -93,6 +93,8 @@ typedef struct pare_runtime {
     pare_compute compute;
     uint64_t memory_limit;     /* bytes of anonymous memory; 0: 80 % of what is available */
     const char *scratch;       /* folder for state that does not fit; NULL: $TMPDIR or /tmp */
+    bool keep_activations;     /* of as many blocks as memory_limit leaves room for beside the weights: these need not
+                                * run again for their backward; the same bytes come out */
     pare_progress_fn progress; /* may be NULL */
     pare_plan_fn plan;         /* may be NULL */
     pare_training_fn training; /* may be NULL */

@@ -50,7 +50,8 @@ static long long model_modified(const char *folder) {
 
 /* How a run is carried out and where its rows go change nothing in them; axes may gain values. */
 static bool matters(const pare_option *option) {
-    static const char *const others[] = {"over", "csv", "json-file", "json", "quiet", "threads", "memory", "scratch"};
+    static const char *const others[] = {"over",   "csv",     "json-file",       "json", "quiet", "threads",
+                                         "memory", "scratch", "keep-activations"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (strcmp(option->name, others[i]) == 0) return false;
     return true;

@@ -138,6 +138,10 @@ static const pare_option rows[] = {
      .offset = AT(memory), .low = 1048576, .high = 1152921504606846976.0,
      .help = "most memory to use, such as 8G or 512M (default: 80 % of what is available); the mapped weights do not "
              "count"},
+    {.name = "keep-activations", .commands = PARE_IN_PRUNE | STUDIES | PARE_IN_RECOVER, .group = running, .kind = PARE_VALUE_FLAG,
+     .offset = AT(keep_activations),
+     .help = "keep what blocks compute until their gradients are made, as far as --memory leaves room beside the "
+             "weights, instead of computing it twice: faster, and the same result"},
     {.name = "scratch", .commands = PARE_IN_PRUNE | STUDIES | PARE_IN_BENCH, .group = running, .kind = PARE_VALUE_TEXT,
      .value = "DIR", .offset = AT(scratch),
      .help = "folder for state that does not fit into memory (default: $TMPDIR or /tmp)"},

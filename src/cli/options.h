@@ -116,7 +116,7 @@ typedef struct pare_arguments {
     uint32_t cutoff, rank, batch, micro_batch, training_steps, validate_every, save_every;
     uint32_t warmup, decay, validation; /* PARE_NOT_GIVEN */
     double alpha, dropout, rate, epochs, clip, weight_decay, beta1, beta2;
-    bool pack, full, fresh, keep_sparsity, adapter;
+    bool pack, full, fresh, keep_sparsity, adapter, keep_activations;
     /* eval */
     pare_word_list texts;
     uint32_t window, max_windows;

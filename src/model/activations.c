@@ -6,10 +6,10 @@ typedef struct buffer {
     size_t offset; /* of the pointer in pare_activations */
     uint64_t elements;
     size_t size;
-    bool backward;
+    enum { RESULT, TEMPORARY, BACKWARD } use; /* what a forward leaves for the backward; temporaries of both, of it */
 } buffer;
 
-enum { BUFFERS = 20 };
+enum { BUFFERS = 21 };
 
 static void list_buffers(const pare_backend *backend, const pare_config *config, int64_t tokens, buffer list[BUFFERS]) {
     uint64_t heads = 0, groups = 0, ffn = 0, d = config->hidden, n = (uint64_t)tokens, h = config->head_size;
@@ -24,16 +24,17 @@ static void list_buffers(const pare_backend *backend, const pare_config *config,
     size_t operand = pare_operand_size(backend), real = sizeof(float);
 #define FIELD(name) offsetof(pare_activations, name)
     const buffer all[BUFFERS] = {
-        {FIELD(normed1), n * d, operand, false}, {FIELD(normed2), n * d, operand, false},
-        {FIELD(inverse1), n, real, false},       {FIELD(inverse2), n, real, false},
-        {FIELD(q), n * query, operand, false},   {FIELD(k), n * key, operand, false},
-        {FIELD(v), n * key, operand, false},     {FIELD(attended), n * query, real, false},
-        {FIELD(logsum), n * heads, real, false}, {FIELD(merged), n * query, operand, false},
-        {FIELD(middle), n * d, real, false},     {FIELD(gate), n * ffn, real, false},
-        {FIELD(up), n * ffn, real, false},       {FIELD(activated), n * ffn, operand, false},
-        {FIELD(wide), n * wide, real, false},    {FIELD(dk), n * key, real, true},
-        {FIELD(dv), n * key, real, true},        {FIELD(dgate), n * wide, operand, true},
-        {FIELD(dup), n * wide, operand, true},   {FIELD(dout), n * dout, operand, true},
+        {FIELD(normed1), n * d, operand, RESULT},  {FIELD(normed2), n * d, operand, RESULT},
+        {FIELD(inverse1), n, real, RESULT},        {FIELD(inverse2), n, real, RESULT},
+        {FIELD(q), n * query, operand, RESULT},    {FIELD(k), n * key, operand, RESULT},
+        {FIELD(v), n * key, operand, RESULT},      {FIELD(attended), n * query, real, RESULT},
+        {FIELD(logsum), n * heads, real, RESULT},  {FIELD(merged), n * query, operand, RESULT},
+        {FIELD(middle), n * d, real, RESULT},      {FIELD(gate), n * ffn, real, RESULT},
+        {FIELD(up), n * ffn, real, RESULT},        {FIELD(activated), n * ffn, operand, RESULT},
+        {FIELD(wide), n * wide, real, TEMPORARY},  {FIELD(dk), n * key, real, BACKWARD},
+        {FIELD(dv), n * key, real, BACKWARD},      {FIELD(dgate), n * wide, operand, BACKWARD},
+        {FIELD(dup), n * wide, operand, BACKWARD}, {FIELD(dout), n * dout, operand, BACKWARD},
+        {FIELD(dnormed), n * d, real, BACKWARD},
     };
 #undef FIELD
     for (int i = 0; i < BUFFERS; i++)
@@ -57,29 +58,68 @@ uint64_t pare_attention_workspace_bytes(const pare_backend *backend, const pare_
     return most;
 }
 
-uint64_t pare_activations_bytes(const pare_backend *backend, const pare_config *config, int64_t tokens, bool backward) {
+static uint64_t sum_buffers(const pare_backend *backend, const pare_config *config, int64_t tokens, int last_use) {
+    buffer list[BUFFERS];
+    uint64_t total = 0;
+    list_buffers(backend, config, tokens, list);
+    for (int i = 0; i < BUFFERS; i++)
+        if ((int)list[i].use <= last_use) total += list[i].elements * list[i].size;
+    return total;
+}
+
+static pare_status new_buffers(const pare_backend *backend, const pare_config *config, int64_t tokens, int last_use,
+                               pare_activations *out) {
     buffer list[BUFFERS];
     list_buffers(backend, config, tokens, list);
-    uint64_t total = backward ? (uint64_t)tokens * config->hidden * sizeof(float) : 0;
     for (int i = 0; i < BUFFERS; i++)
-        if (backward || !list[i].backward) total += list[i].elements * list[i].size;
-    return total;
+        if ((int)list[i].use <= last_use)
+            PARE_TRY(
+                pare_alloc_uninitialized((char *)out + list[i].offset, list[i].elements, list[i].size, "activations"));
+    return PARE_OK;
+}
+
+static int last_use(bool backward) {
+    return backward ? BACKWARD : TEMPORARY;
+}
+
+uint64_t pare_activations_bytes(const pare_backend *backend, const pare_config *config, int64_t tokens, bool backward) {
+    return sum_buffers(backend, config, tokens, last_use(backward));
 }
 
 pare_status pare_activations_new(const pare_backend *backend, const pare_config *config, int64_t tokens, bool backward,
                                  pare_activations *out) {
     *out = (pare_activations){0};
-    buffer list[BUFFERS];
-    list_buffers(backend, config, tokens, list);
-    pare_status status = PARE_OK;
-    for (int i = 0; i < BUFFERS && status == PARE_OK; i++)
-        if (backward || !list[i].backward)
-            status =
-                pare_alloc_uninitialized((char *)out + list[i].offset, list[i].elements, list[i].size, "activations");
-    if (status == PARE_OK && backward)
-        status = pare_alloc_uninitialized(&out->dnormed, (size_t)tokens * config->hidden, sizeof(float), "activations");
+    pare_status status = new_buffers(backend, config, tokens, last_use(backward), out);
     if (status != PARE_OK) pare_activations_free(out);
     return status;
+}
+
+uint64_t pare_activations_results_bytes(const pare_backend *backend, const pare_config *config, int64_t tokens) {
+    return sum_buffers(backend, config, tokens, RESULT);
+}
+
+pare_status pare_activations_results_new(const pare_backend *backend, const pare_config *config, int64_t tokens,
+                                         const pare_activations *shared, pare_activations *out) {
+    *out = (pare_activations){0};
+    pare_status status = new_buffers(backend, config, tokens, RESULT, out);
+    if (status != PARE_OK) {
+        pare_activations_free(out);
+        return status;
+    }
+    out->wide = shared->wide;
+    out->dk = shared->dk;
+    out->dv = shared->dv;
+    out->dgate = shared->dgate;
+    out->dup = shared->dup;
+    out->dout = shared->dout;
+    out->dnormed = shared->dnormed;
+    return PARE_OK;
+}
+
+void pare_activations_results_free(pare_activations *a) {
+    a->wide = a->dk = a->dv = a->dnormed = NULL;
+    a->dgate = a->dup = a->dout = NULL;
+    pare_activations_free(a);
 }
 
 void pare_activations_free(pare_activations *a) {

@@ -2,6 +2,8 @@
 #include "model/dropout.h"
 #include "support/memory.h"
 
+#include <string.h>
+
 /* Elements of the widest input of a linear layer, and one token and one feature more: floats take twice the bytes of
  * half-precision operands, and at least one row of them must fit, too. */
 static uint64_t dropped_elements(const pare_config *config, int64_t tokens) {
@@ -49,6 +51,28 @@ void pare_adapter_room_free(pare_adapter_room *room) {
     }
     pare_free(room->product);
     pare_free(room->dropped);
+    *room = (pare_adapter_room){0};
+}
+
+uint64_t pare_adapter_results_bytes(const pare_backend *backend, const pare_adapter_shape *shape) {
+    return PARE_MATRIX_ROLES * (uint64_t)(shape->rank * shape->tokens) * pare_operand_size(backend);
+}
+
+pare_status pare_adapter_results_new(const pare_backend *backend, const pare_adapter_shape *shape,
+                                     const pare_adapter_room *shared, pare_adapter_room *out) {
+    *out = *shared;
+    memset(out->low, 0, sizeof out->low);
+    pare_status status = PARE_OK;
+    for (int role = 0; role < PARE_MATRIX_ROLES && shape->rank && status == PARE_OK; role++)
+        status = pare_alloc_uninitialized(&out->low[role], (size_t)(shape->rank * shape->tokens),
+                                          pare_operand_size(backend), "adapters");
+    if (status != PARE_OK) pare_adapter_results_free(out);
+    return status;
+}
+
+void pare_adapter_results_free(pare_adapter_room *room) {
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+        pare_free(room->low[role]);
     *room = (pare_adapter_room){0};
 }
 

@@ -26,6 +26,12 @@ pare_status pare_adapter_room_new(const pare_backend *backend, const pare_config
                                   const pare_adapter_shape *shape, pare_adapter_room *out);
 void pare_adapter_room_free(pare_adapter_room *room);
 
+/* Room of its own for what a forward leaves to the backward; the rest is that of `shared`, which must live as long. */
+uint64_t pare_adapter_results_bytes(const pare_backend *backend, const pare_adapter_shape *shape);
+pare_status pare_adapter_results_new(const pare_backend *backend, const pare_adapter_shape *shape,
+                                     const pare_adapter_room *shared, pare_adapter_room *out);
+void pare_adapter_results_free(pare_adapter_room *room);
+
 /* Fails unless the adapters fit a room of that rank, with or without dropout. */
 pare_status pare_adapters_check(const pare_adapters *adapters, int64_t rank, bool dropout);
 

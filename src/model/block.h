@@ -143,6 +143,13 @@ pare_status pare_activations_new(const pare_backend *backend, const pare_config 
                                  pare_activations *out);
 void pare_activations_free(pare_activations *activations);
 
+/* Activations of their own for what a forward leaves to the backward; temporaries are those of `shared`, which must
+ * live as long and have been made for a backward of as many tokens. */
+uint64_t pare_activations_results_bytes(const pare_backend *backend, const pare_config *config, int64_t tokens);
+pare_status pare_activations_results_new(const pare_backend *backend, const pare_config *config, int64_t tokens,
+                                         const pare_activations *shared, pare_activations *out);
+void pare_activations_results_free(pare_activations *activations);
+
 /* The forward pass in its parts. Each leaves what it computes in the activations; attend and activate begin with the
  * inputs.
  *   attention_input:   activations.normed1, the input of Q, K and V, from x

@@ -55,6 +55,22 @@ static void enter_micro_batch(const pare_pass *pass, pare_block *block, int64_t 
     block->shared = layout->shared ? layout->shared + token : NULL;
 }
 
+/* What the block's micro-batch that begins at a sequence leaves is kept where this is not NULL. */
+static pare_kept_block *kept_of(const pare_pass *pass, uint32_t layer, int64_t sequence) {
+    int64_t parts = (pass->sequences + pass->micro_batch - 1) / pass->micro_batch;
+    int64_t behind =
+        (int64_t)(pass->model->config.layers - 1 - layer) * parts + parts - 1 - sequence / pass->micro_batch;
+    return behind < pass->kept.count ? &pass->kept.list[behind] : NULL;
+}
+
+/* Sets where the block's micro-batch that begins at a sequence works; false if nothing will be kept there. */
+static bool enter_kept(pare_pass *pass, pare_block *block, int64_t sequence) {
+    pare_kept_block *kept = kept_of(pass, block->layer, sequence);
+    block->activations = kept ? &kept->activations : &pass->activations;
+    block->adapter_room = kept ? &kept->room : &pass->adapter_room;
+    return kept != NULL;
+}
+
 static int64_t offset_of(const pare_pass *pass, int64_t sequence) {
     return sequence * pass->layout.length * (int64_t)pass->model->config.hidden;
 }
@@ -95,6 +111,7 @@ static pare_status layer_forward(pare_pass *pass, const pare_source *source, uin
     for (int64_t s = 0; s < pass->sequences; s += pass->micro_batch) {
         int64_t at = offset_of(pass, s);
         enter_micro_batch(pass, &block, s);
+        enter_kept(pass, &block, s);
         block.first_sequence = s;
         block.observer = pass->inputs_observer;
         PARE_TRY(block_forward(pass, &block, x + at, out + at, s * pass->layout.length));
@@ -191,7 +208,8 @@ static pare_status layer_backward(pare_pass *pass, const pare_block *of_layer, b
         pass->gradients.first_token = s * pass->layout.length;
         pass->gradients.first = s == 0;
         pass->gradients.last = s + block.batch == pass->sequences;
-        if (!resident) PARE_TRY(pare_block_forward(&block, x, NULL));
+        bool kept = enter_kept(pass, &block, s);
+        if (!kept && !resident) PARE_TRY(pare_block_forward(&block, x, NULL));
         PARE_TRY(pare_block_backward(&block, &pass->gradients, x, pass->dx + offset_of(pass, s), need_input));
     }
     return PARE_OK;

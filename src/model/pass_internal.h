@@ -2,6 +2,7 @@
 #ifndef PARE_MODEL_PASS_INTERNAL_H
 #define PARE_MODEL_PASS_INTERNAL_H
 
+#include "model/kept.h"
 #include "model/pass.h"
 
 /* Tile of the logits: never more than this many of them exist at a time. */
@@ -41,6 +42,7 @@ struct pare_pass {
     float *norms[PARE_LAYER_ROLES - PARE_MATRIX_ROLES]; /* [d] of the block in hand */
     void *matrices[PARE_MATRIX_ROLES];                  /* composed weights of the block in hand, or NULL */
     pare_activations activations;
+    pare_kept kept;
     pare_block block; /* the last one of the running forward */
 
     /* head */

@@ -83,6 +83,22 @@ static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *ba
     return sizes;
 }
 
+/* As many blocks as the limit has room for, the mapped weights counted as if they were in memory: reading them again
+ * would cost more than running a block again. */
+static void keep_blocks(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape,
+                        uint64_t total, pare_pass_memory *out) {
+    pare_adapter_shape adapters = adapter_shape(shape, out->micro_batch);
+    uint64_t bytes = pare_kept_block_bytes(backend, &model->config, &adapters);
+    uint64_t taken = total + pare_model_bytes(model);
+    int64_t parts = (shape->sequences + out->micro_batch - 1) / out->micro_batch;
+    out->kept = parts * (int64_t)model->config.layers;
+    if (!shape->keep || !shape->gradients || (shape->limit && taken >= shape->limit))
+        out->kept = 0;
+    else if (shape->limit && (uint64_t)out->kept > (shape->limit - taken) / bytes)
+        out->kept = (int64_t)((shape->limit - taken) / bytes);
+    out->activations += (uint64_t)out->kept * bytes;
+}
+
 pare_status pare_pass_measure(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape,
                               pare_pass_memory *out) {
     fixed_sizes fixed = measure_fixed(model, backend, shape);
@@ -105,7 +121,10 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
                                   .gradients = gradients,
                                   .micro_batch = micro,
                                   .gradient_elements = chunk};
-        if (!shape->limit || total <= shape->limit) return PARE_OK;
+        if (!shape->limit || total <= shape->limit) {
+            keep_blocks(model, backend, shape, total, out);
+            return PARE_OK;
+        }
         if (micro <= 1 || shape->micro_batch)
             return pare_fail(
                 PARE_OUT_OF_MEMORY,
@@ -140,8 +159,10 @@ static pare_status allocate_stack(pare_pass *pass, const pare_pass_memory *plan)
             PARE_TRY(pare_alloc_uninitialized(&pass->matrices[role], (size_t)matrices[role], operand, "block weights"));
     pare_adapter_shape adapters = adapter_shape(&pass->shape, plan->micro_batch);
     PARE_TRY(pare_adapter_room_new(pass->backend, config, &adapters, &pass->adapter_room));
-    return pare_activations_new(pass->backend, config, plan->micro_batch * pass->shape.length, pass->shape.gradients,
-                                &pass->activations);
+    PARE_TRY(pare_activations_new(pass->backend, config, plan->micro_batch * pass->shape.length, pass->shape.gradients,
+                                  &pass->activations));
+    const pare_block shared = {.activations = &pass->activations, .adapter_room = &pass->adapter_room};
+    return pare_kept_new(pass->backend, config, &adapters, &shared, plan->kept, &pass->kept);
 }
 
 static pare_status allocate_head(pare_pass *pass) {
@@ -215,6 +236,7 @@ const pare_pass_shape *pare_pass_shape_of(const pare_pass *pass) {
 
 void pare_pass_free(pare_pass *pass) {
     if (!pass) return;
+    pare_kept_free(&pass->kept);
     pare_activations_free(&pass->activations);
     pare_adapter_room_free(&pass->adapter_room);
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {

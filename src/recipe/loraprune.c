@@ -166,6 +166,7 @@ static void set_training(pare_prune_job *job) {
     const pare_lora_recipe *r = &job->recipe.lora;
     lora->training = (pare_trainer_options){.schedule = {.peak = r->rate, .decay = lora->steps, .total = lora->steps},
                                             .clip = r->clip,
+                                            .keep = job->runtime && job->runtime->keep_activations,
                                             .beta1 = 0.9,
                                             .beta2 = 0.999,
                                             .epsilon = 1e-8,

@@ -48,6 +48,7 @@ static void set_training(pare_recover_job *job) {
                                .epsilon = s->epsilon,
                                .weight_decay = s->weight_decay,
                                .micro_batch = s->micro_batch,
+                               .keep = job->runtime && job->runtime->keep_activations,
                                .validate_every = s->validate_every,
                                .seed = job->options->seed};
 }

@@ -26,6 +26,7 @@ static pare_pass_shape shape_for(const pare_trained *trained, const pare_batches
                              .rank = adapters ? adapters->rank : 0,
                              .dropout = adapters && adapters->dropout > 0.0f,
                              .frozen = !trained->sink,
+                             .keep = options->keep,
                              .micro_batch = micro_batch < sequences ? micro_batch : sequences,
                              .limit = options->memory};
 }

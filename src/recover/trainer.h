@@ -15,6 +15,7 @@ typedef struct pare_trainer_options {
     double beta1, beta2, epsilon, weight_decay;
     uint32_t micro_batch;    /* sequences through a block at a time; 0: as many as stay in the cache, and fit */
     uint64_t memory;         /* bytes that the passes may take; 0: no limit */
+    bool keep;               /* activations for the backward, as far as there is memory */
     uint64_t validate_every; /* steps; 0: only at the end */
     uint64_t seed;           /* of the dropout */
     /* After a step's gradient is complete and clipped, before the optimiser uses it; may be NULL. A failure ends the

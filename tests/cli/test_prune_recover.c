@@ -80,6 +80,39 @@ static void zeros_stay(void **state) {
     free(rows);
 }
 
+static void expect_same_weights(const char *one, const char *other) {
+    char *paths[] = {pare_path_join(one, "model.safetensors"), pare_path_join(other, "model.safetensors")};
+    size_t bytes[2];
+    unsigned char *a = workplace_read(paths[0], &bytes[0]), *b = workplace_read(paths[1], &bytes[1]);
+    assert_int_equal(bytes[0], bytes[1]);
+    assert_memory_equal(a, b, bytes[0]);
+    free(a);
+    free(b);
+    free(paths[0]);
+    free(paths[1]);
+}
+
+/* Scores, and the training behind them or while pruning. */
+static void kept_activations_change_no_byte(void **state) {
+    workplace *place = *state;
+    char *rows = write_rows(place), *other = pare_path_join(place->folder, "other");
+#define KEPT(out, ...)                                                                                                 \
+    EXPECT_SUCCESS("prune", place->model, "-o", out, "--force", "--ratio", "0.5", "--quiet", __VA_ARGS__)
+    for (int lora = 0; lora < 2; lora++) {
+        program_result result = lora ? KEPT(place->output, "--method", "loraprune", "--calib", rows, "--train-steps",
+                                            "20", "--train-batch", "4", "--layers", "0:6")
+                                     : KEPT(place->output, "--method", "taylor", "--recover", rows, QUICK_RECOVERY);
+        program_result_free(&result);
+        result = lora ? KEPT(other, "--method", "loraprune", "--calib", rows, "--train-steps", "20", "--train-batch",
+                             "4", "--layers", "0:6", "--keep-activations")
+                      : KEPT(other, "--method", "taylor", "--recover", rows, QUICK_RECOVERY, "--keep-activations");
+        program_result_free(&result);
+        expect_same_weights(place->output, other);
+    }
+    free(other);
+    free(rows);
+}
+
 static void refused(void **state) {
     workplace *place = *state;
     char *rows = write_rows(place);
@@ -98,6 +131,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         IN_A_WORKPLACE(one_command_does_all),
         IN_A_WORKPLACE(zeros_stay),
+        IN_A_WORKPLACE(kept_activations_change_no_byte),
         IN_A_WORKPLACE(refused),
     };
     return cmocka_run_group_tests_name("prune --recover", tests, NULL, NULL);

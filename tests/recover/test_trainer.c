@@ -53,6 +53,22 @@ static void parts_and_micro_batches_change_rounding_only(void **state) {
         tiny_run_close(runs[i]);
 }
 
+/* Batches of other lengths and numbers of rows at every step. */
+static void kept_activations_change_nothing(void **state) {
+    (void)state;
+    tiny_run again, kept;
+    pare_trainer_options options = tiny_training(1e-2, 10);
+    tiny_run_open(&again, &options, NULL);
+    options.keep = true;
+    tiny_run_open(&kept, &options, NULL);
+    assert_true(kept.trainer.shape.keep);
+    tiny_run_steps(&again, 8);
+    tiny_run_steps(&kept, 8);
+    assert_memory_equal(kept.trained->value, again.trained->value, again.trained->count * sizeof(float));
+    tiny_run_close(&again);
+    tiny_run_close(&kept);
+}
+
 static void training_lowers_the_loss(void **state) {
     (void)state;
     tiny_run r;
@@ -172,6 +188,7 @@ static void whoever_watches_sees_clipped_gradients(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_and_micro_batches_change_rounding_only),
+        cmocka_unit_test(kept_activations_change_nothing),
         cmocka_unit_test(training_lowers_the_loss),
         cmocka_unit_test(validation_is_a_mean_without_dropout),
         cmocka_unit_test(the_best_weights_come_back),
