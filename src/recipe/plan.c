@@ -85,7 +85,8 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
     plan->sizes.mapped = pare_model_bytes(model);
     if (!pare_recipe_needs_data(recipe) || pare_recipe_trains(recipe)) return PARE_OK;
     shape_pass(recipe, &plan->shape);
-    plan->shape.keep = runtime && runtime->keep_activations;
+    /* Gradients of single weights are stored beside the pass. */
+    plan->shape.keep = runtime && runtime->keep_activations && recipe->mode != PARE_MODE_ELEMENT;
     if (recipe->signal == PARE_SIGNAL_MOREAU)
         plan->sizes.state = pare_moreau_state_bytes(model, plan->displaced, &recipe->moreau);
     if (recipe->signal == PARE_SIGNAL_SMOOTH_ROWS)

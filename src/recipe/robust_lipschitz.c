@@ -98,7 +98,9 @@ static pare_status gradient_of(const pare_prune_job *job, const pare_model *mode
     int32_t steps = job->recipe.moreau.steps;
     pare_smooth smooth = {.draws = steps < SMOOTH_DRAWS ? steps : SMOOTH_DRAWS, .sigma = job->recipe.moreau.sigma};
     double loss;
-    PARE_TRY(pare_pass_new(model, job->backend, &job->plan.shape, &pass));
+    pare_pass_shape shape = job->plan.shape;
+    shape.keep = false; /* whole gradients are beside it */
+    PARE_TRY(pare_pass_new(model, job->backend, &shape, &pass));
     pare_status status;
     if (job->recipe.signal == PARE_SIGNAL_MOREAU)
         status = moreau_gradient(job, pass, &source, out);
