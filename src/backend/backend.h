@@ -147,6 +147,8 @@ struct pare_backend {
 
 /* compute AUTO picks bf16 where the CPU multiplies it natively. threads 0: all. Free with pare_backend_close. */
 pare_status pare_backend_open_cpu(pare_compute compute, int threads, pare_backend **out);
+/* As the runtime asks for it; NULL: all open. alone: one thread where it names no number. */
+pare_status pare_backend_open(const pare_runtime *runtime, bool alone, pare_backend **out);
 pare_status pare_backend_open_reference(pare_backend **out);
 void pare_backend_close(pare_backend *backend);
 

@@ -170,8 +170,7 @@ pare_status pare_evaluate(const pare_model *model, const pare_evaluate_options *
     *report = NULL;
     if (!j.window) j.window = WINDOW;
     PARE_TRY(check_options(&j));
-    PARE_TRY(pare_backend_open_cpu(runtime ? runtime->compute : PARE_COMPUTE_AUTO, runtime ? runtime->threads : 0,
-                                   &j.backend));
+    PARE_TRY(pare_backend_open(runtime, false, &j.backend));
     j.texts = json_array();
     j.tasks = json_array();
     pare_status status = open_adapter(&j);

@@ -5,11 +5,6 @@
 /* Below this many parameters the products of one token are too small to be worth sharing between threads. */
 enum { PARALLEL_PARAMETERS = 32 << 20 };
 
-static int threads_for(const pare_model *model, const pare_runtime *runtime) {
-    int threads = runtime ? runtime->threads : 0;
-    return !threads && pare_model_parameters(model) < PARALLEL_PARAMETERS ? 1 : threads;
-}
-
 static pare_status generate_beside(pare_continuation *request, pare_piece_fn piece, void *user) {
     pare_lora_options options;
     pare_runtime left;
@@ -26,8 +21,7 @@ static pare_status generate_beside(pare_continuation *request, pare_piece_fn pie
 pare_status pare_generate(const pare_model *model, const pare_generate_options *options, const pare_runtime *runtime,
                           pare_piece_fn piece, void *user) {
     pare_backend *backend;
-    PARE_TRY(
-        pare_backend_open_cpu(runtime ? runtime->compute : PARE_COMPUTE_AUTO, threads_for(model, runtime), &backend));
+    PARE_TRY(pare_backend_open(runtime, pare_model_parameters(model) < PARALLEL_PARAMETERS, &backend));
     pare_continuation request = {.model = model, .backend = backend, .options = options, .runtime = runtime};
     pare_status status =
         options->adapter ? generate_beside(&request, piece, user) : pare_continuation_write(&request, piece, user);

@@ -157,7 +157,7 @@ pare_status pare_merge(const pare_model *model, const pare_merge_options *option
              .seconds = json_object()};
     *report = NULL;
     pare_memory_peak_reset();
-    pare_status status = pare_backend_open_cpu(j.runtime.compute, j.runtime.threads, &j.backend);
+    pare_status status = pare_backend_open(&j.runtime, false, &j.backend);
     if (status == PARE_OK) status = run_stages(&j);
     if (status == PARE_OK) status = make_report(&j, report);
     end(&j);

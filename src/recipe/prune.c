@@ -134,8 +134,7 @@ pare_status pare_prune_begin(const pare_model *model, const pare_prune_options *
     *job = (pare_prune_job){.model = model, .options = options, .runtime = runtime};
     job->seconds = json_object();
     job->traces = json_array();
-    return pare_backend_open_cpu(runtime ? runtime->compute : PARE_COMPUTE_AUTO, runtime ? runtime->threads : 0,
-                                 &job->backend);
+    return pare_backend_open(runtime, false, &job->backend);
 }
 
 pare_status pare_prune_calibrate(pare_prune_job *job) {

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Below this, threads that wait for each other cost more than they bring. */
+enum { PARALLEL_PARAMETERS = 1 << 17 };
+
 typedef pare_status (*stage_fn)(pare_recover_job *job);
 
 static pare_status open_output(pare_recover_job *job) {
@@ -93,20 +96,12 @@ static void end(pare_recover_job *job) {
     pare_backend_close(job->backend);
 }
 
-/* Threads that wait for each other cost a small model more than they bring. */
-static int threads_for(const pare_model *model, const pare_runtime *runtime) {
-    enum { PARALLEL_PARAMETERS = 1 << 17 };
-    int threads = runtime ? runtime->threads : 0;
-    return !threads && pare_model_parameters(model) < PARALLEL_PARAMETERS ? 1 : threads;
-}
-
 static pare_status run(pare_recover_job *job, char **report) {
-    const pare_runtime *runtime = job->runtime;
     *report = NULL;
     pare_memory_peak_reset();
     job->seconds = json_object();
-    pare_status status = pare_backend_open_cpu(runtime ? runtime->compute : PARE_COMPUTE_AUTO,
-                                               threads_for(job->model, runtime), &job->backend);
+    bool alone = pare_model_parameters(job->model) < PARALLEL_PARAMETERS;
+    pare_status status = pare_backend_open(job->runtime, alone, &job->backend);
     if (status == PARE_OK) status = run_stages(job);
     if (status == PARE_OK) status = pare_recover_report(job, report);
     end(job);

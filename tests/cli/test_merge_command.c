@@ -29,18 +29,6 @@ static char *train(const workplace *place) {
     return adapter;
 }
 
-static void expect_same_file(const char *one, const char *other, const char *name) {
-    char *paths[] = {pare_path_join(one, name), pare_path_join(other, name)};
-    size_t bytes[2];
-    unsigned char *a = workplace_read(paths[0], &bytes[0]), *b = workplace_read(paths[1], &bytes[1]);
-    assert_int_equal(bytes[0], bytes[1]);
-    assert_memory_equal(a, b, bytes[0]);
-    free(a);
-    free(b);
-    free(paths[0]);
-    free(paths[1]);
-}
-
 static void merging_later_gives_the_same(void **state) {
     workplace *place = *state;
     char *adapter = train(place), *rows = pare_path_join(place->folder, "rows.jsonl");
@@ -58,10 +46,10 @@ static void merging_later_gives_the_same(void **state) {
     assert_true(parameters > 0);
     json_decref(report);
     program_result_free(&result);
-    expect_same_file(at_once, place->output, "model.safetensors");
-    expect_same_file(place->model, place->output, "config.json");
-    expect_same_file(place->model, place->output, "tokenizer.json");
-    expect_same_file(adapter, place->output, "recovery.json");
+    workplace_expect_same_file(at_once, place->output, "model.safetensors");
+    workplace_expect_same_file(place->model, place->output, "config.json");
+    workplace_expect_same_file(place->model, place->output, "tokenizer.json");
+    workplace_expect_same_file(adapter, place->output, "recovery.json");
     free(at_once);
     free(rows);
     free(adapter);

@@ -80,18 +80,6 @@ static void zeros_stay(void **state) {
     free(rows);
 }
 
-static void expect_same_weights(const char *one, const char *other) {
-    char *paths[] = {pare_path_join(one, "model.safetensors"), pare_path_join(other, "model.safetensors")};
-    size_t bytes[2];
-    unsigned char *a = workplace_read(paths[0], &bytes[0]), *b = workplace_read(paths[1], &bytes[1]);
-    assert_int_equal(bytes[0], bytes[1]);
-    assert_memory_equal(a, b, bytes[0]);
-    free(a);
-    free(b);
-    free(paths[0]);
-    free(paths[1]);
-}
-
 /* Scores, and the training behind them or while pruning. */
 static void kept_activations_change_no_byte(void **state) {
     workplace *place = *state;
@@ -107,7 +95,7 @@ static void kept_activations_change_no_byte(void **state) {
                              "4", "--layers", "0:6", "--keep-activations")
                       : KEPT(other, "--method", "taylor", "--recover", rows, QUICK_RECOVERY, "--keep-activations");
         program_result_free(&result);
-        expect_same_weights(place->output, other);
+        workplace_expect_same_file(place->output, other, "model.safetensors");
     }
     free(other);
     free(rows);

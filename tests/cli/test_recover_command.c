@@ -117,22 +117,6 @@ static void presets_give_way_and_adapters_are_replaced(void **state) {
     free(rows);
 }
 
-static unsigned char *written_weights(const char *folder, size_t *bytes) {
-    char *path = pare_path_join(folder, "model.safetensors");
-    unsigned char *data = workplace_read(path, bytes);
-    free(path);
-    return data;
-}
-
-static void expect_same_weights(const char *one, const char *other) {
-    size_t bytes[2];
-    unsigned char *a = written_weights(one, &bytes[0]), *b = written_weights(other, &bytes[1]);
-    assert_int_equal(bytes[0], bytes[1]);
-    assert_memory_equal(a, b, bytes[0]);
-    free(a);
-    free(b);
-}
-
 /* Number of the file, which every state that is kept changes; 0: there is none. */
 static ino_t number_of(const char *path) {
     struct stat status;
@@ -173,7 +157,7 @@ static void a_stopped_run_goes_on(void **state) {
     result = EXPECT_SUCCESS("recover", place->model, "-o", whole, "--data", rows, "--steps", "80", "--batch", "4",
                             "--rate", "1e-3", "--quiet", "--threads", "1");
     program_result_free(&result);
-    expect_same_weights(place->output, whole);
+    workplace_expect_same_file(place->output, whole, "model.safetensors");
     free(rows);
     free(progress);
     free(kept);

@@ -27,6 +27,19 @@ static inline unsigned char *workplace_read(const char *path, size_t *bytes) {
     return data;
 }
 
+/* The file `name` holds the same bytes in both folders. */
+static inline void workplace_expect_same_file(const char *one, const char *other, const char *name) {
+    char *paths[] = {pare_path_join(one, name), pare_path_join(other, name)};
+    size_t bytes[2];
+    unsigned char *a = workplace_read(paths[0], &bytes[0]), *b = workplace_read(paths[1], &bytes[1]);
+    assert_int_equal(bytes[0], bytes[1]);
+    assert_memory_equal(a, b, bytes[0]);
+    free(a);
+    free(b);
+    free(paths[0]);
+    free(paths[1]);
+}
+
 /* Copies one file of the bundled model. */
 static inline void workplace_copy_file(const char *target, const char *name) {
     size_t bytes;

@@ -57,3 +57,8 @@ void pare_backend_close(pare_backend *backend) {
     if (backend->close) backend->close(backend);
     pare_free(backend);
 }
+
+pare_status pare_backend_open(const pare_runtime *runtime, bool alone, pare_backend **out) {
+    int threads = runtime ? runtime->threads : 0;
+    return pare_backend_open_cpu(runtime ? runtime->compute : PARE_COMPUTE_AUTO, !threads && alone ? 1 : threads, out);
+}
