@@ -67,7 +67,8 @@ static pare_status bench_linear(const pare_backend *backend, const buffers *b, c
 
 static pare_status bench_block(const pare_backend *backend, const buffers *b, int64_t tokens) {
     totals sum = {0};
-    printf("operands: %s, %lld tokens\n", pare_dtype_name(backend->operand), (long long)tokens);
+    printf("operands: %s%s, %lld tokens\n", pare_dtype_name(backend->operand), backend->native ? "" : ", widened",
+           (long long)tokens);
     PARE_TRY(bench_linear(backend, b, "q, k, v, o", tokens, 4096, 4096, &sum));
     sum.flops *= 4.0, sum.seconds *= 4.0;
     totals gate_up = {0};
@@ -93,7 +94,7 @@ static pare_status buffers_new(const pare_backend *backend, buffers *b, int64_t 
 }
 
 int main(int argc, char **argv) {
-    pare_compute compute = argc > 1 && strcmp(argv[1], "fp32") == 0 ? PARE_COMPUTE_FP32 : PARE_COMPUTE_AUTO;
+    pare_compute compute = argc > 1 && strcmp(argv[1], "fp32") == 0 ? PARE_COMPUTE_FP32 : PARE_COMPUTE_BF16;
     int64_t tokens = argc > 3 ? atoll(argv[3]) : 1280;
     pare_backend *backend;
     buffers b = {0};

@@ -434,8 +434,9 @@ typedef struct pare_bench_options {
     uint32_t repeats;         /* 0: 3; the median counts */
 } pare_bench_options;
 
-/* GEMM rate of this machine, tokens per second and fraction of that rate for forward, forward + backward, and a Moreau
- * step; anonymous memory. model NULL: a synthetic checkpoint of `shape` (a sparse file). *report: JSON. */
+/* GEMM rate of this machine (of bf16: null where the CPU has no such products), tokens per second and fraction of that
+ * rate for forward, forward + backward, and a Moreau step; anonymous memory. model NULL: a synthetic checkpoint of
+ * `shape` (a sparse file). *report: JSON. */
 pare_status pare_bench(const pare_model *model, const pare_bench_options *options, const pare_runtime *runtime,
                        char **report);
 

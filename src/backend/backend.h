@@ -141,11 +141,13 @@ struct pare_backend {
     const pare_backend_operations *operations;
     const char *name;
     pare_dtype operand;
+    bool native; /* products of such operands are the machine's own, not made of wider ones */
     void *state;
     void (*close)(pare_backend *backend); /* releases state; may be NULL */
 };
 
-/* compute AUTO picks bf16 where the CPU multiplies it natively. threads 0: all. Free with pare_backend_close. */
+/* compute AUTO picks bf16 where the CPU multiplies it natively; elsewhere bf16 operands are widened as they are
+ * multiplied, with the same rounding points. threads 0: all. Free with pare_backend_close. */
 pare_status pare_backend_open_cpu(pare_compute compute, int threads, pare_backend **out);
 /* As the runtime asks for it; NULL: all open. alone: one thread where it names no number. */
 pare_status pare_backend_open(const pare_runtime *runtime, bool alone, pare_backend **out);

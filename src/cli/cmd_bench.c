@@ -31,8 +31,12 @@ static void show(const pare_arguments *arguments, const json_t *report) {
            (unsigned long long)pare_document_count(report, "layers"),
            pare_count_show(pare_document_count(report, "tokens")).text, pare_document_text(report, "compute"));
     printf("%s%sthreads: %llu\n", cpu, *cpu ? ", " : "", (unsigned long long)pare_document_count(report, "threads"));
-    printf("matrix rate: %.1f GFLOP/s in bf16, %.1f GFLOP/s in fp32\n\n",
-           pare_document_number(report, "gemm_gflops_bf16", 0), pare_document_number(report, "gemm_gflops_fp32", 0));
+    double bf16 = pare_document_number(report, "gemm_gflops_bf16", 0);
+    printf("matrix rate: %.1f GFLOP/s in fp32", pare_document_number(report, "gemm_gflops_fp32", 0));
+    if (bf16 > 0)
+        printf(", %.1f GFLOP/s in bf16\n\n", bf16);
+    else
+        printf("; this CPU has no bf16 products of its own\n\n");
     print_passes(report);
     printf("\nanonymous memory %s", pare_bytes_show(pare_document_count(report, "anonymous_bytes")).text);
     if (pare_document_at(report, "block_bytes"))

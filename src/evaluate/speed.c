@@ -26,11 +26,11 @@ typedef struct gemm_run {
 typedef struct bench {
     const pare_model *model;
     const pare_runtime *runtime;
-    pare_backend *backend;
+    pare_backend *backend, *other; /* in the compute type in use, and in the other one */
     int64_t sequences, length;
     uint32_t repeats;
     uint32_t *ids;
-    gemm_run reference; /* what passes are held against: the faster product in the compute type in use */
+    gemm_run reference; /* what passes are held against */
     uint64_t anonymous;
     json_t *json;
 } bench;
@@ -125,18 +125,25 @@ static pare_status machine_rate(const bench *b, const pare_backend *backend, con
     return status;
 }
 
-/* Rates of both compute types; the product of the one in use stays for reference. */
+/* Rates of both compute types, null for bf16 where the CPU has no such products. The product of the type in use stays
+ * for reference, or that of fp32 where what is in use is made of it. */
 static pare_status measure_machine(bench *b) {
     pare_compute other = b->backend->operand == PARE_DTYPE_F32 ? PARE_COMPUTE_BF16 : PARE_COMPUTE_FP32;
     static const char *const keys[] = {[PARE_DTYPE_F32] = "gemm_gflops_fp32", [PARE_DTYPE_BF16] = "gemm_gflops_bf16"};
-    pare_backend *backend;
-    gemm_run unused;
-    PARE_TRY(machine_rate(b, b->backend, keys[b->backend->operand], &b->reference));
-    PARE_TRY(pare_backend_open_cpu(other, b->runtime->threads, &backend));
-    pare_status status = machine_rate(b, backend, keys[backend->operand], &unused);
-    if (status == PARE_OK) gemm_free(&unused);
-    pare_backend_close(backend);
-    return status;
+    PARE_TRY(pare_backend_open_cpu(other, b->runtime->threads, &b->other));
+    const pare_backend *backends[] = {b->backend, b->other};
+    for (int i = 0; i < 2; i++) {
+        const char *key = keys[backends[i]->operand];
+        gemm_run run;
+        json_object_set_new(b->json, key, json_null());
+        if (!backends[i]->native) continue;
+        PARE_TRY(machine_rate(b, backends[i], key, &run));
+        if (b->reference.backend)
+            gemm_free(&run);
+        else
+            b->reference = run;
+    }
+    return PARE_OK;
 }
 
 /* Times `work` and records medians. A shared machine's speed drifts, so every repeat is held against reference products
@@ -312,6 +319,7 @@ pare_status pare_bench(const pare_model *model, const pare_bench_options *option
     json_decref(b.json);
     gemm_free(&b.reference);
     pare_free(b.ids);
+    pare_backend_close(b.other);
     pare_backend_close(b.backend);
     pare_model_close(synthetic);
     return status;

@@ -1,4 +1,5 @@
 #include "backend/cpu/cpu.h"
+#include "backend/cpu/matmul.h"
 #include "support/memory.h"
 
 #include <omp.h>
@@ -34,20 +35,22 @@ pare_status pare_backend_open_cpu(pare_compute compute, int threads, pare_backen
         return pare_fail(PARE_BAD_ARGUMENT, "--threads %d: give a number from 1 to 4096, or 0 for all cores", threads);
     omp_set_num_threads(threads > 0 ? threads : omp_get_num_procs());
     omp_set_dynamic(0);
-    bool bf16 = compute == PARE_COMPUTE_BF16 || (compute == PARE_COMPUTE_AUTO && pare_cpu_has_bf16());
     pare_backend *backend;
-    PARE_TRY(pare_alloc(&backend, 1, sizeof *backend, "backend"));
-    *backend = (pare_backend){.operations = &cpu_operations,
-                              .name = "cpu",
-                              .operand = bf16 ? PARE_DTYPE_BF16 : PARE_DTYPE_F32,
-                              .close = cpu_close};
     pare_matmul_cache *cache;
+    PARE_TRY(pare_alloc(&backend, 1, sizeof *backend, "backend"));
     pare_status status = pare_matmul_cache_new(&cache);
     if (status != PARE_OK) {
         pare_free(backend);
         return status;
     }
-    backend->state = cache;
+    bool native = pare_matmul_native_bf16(cache),
+         bf16 = compute == PARE_COMPUTE_AUTO ? native : compute == PARE_COMPUTE_BF16;
+    *backend = (pare_backend){.operations = &cpu_operations,
+                              .name = "cpu",
+                              .operand = bf16 ? PARE_DTYPE_BF16 : PARE_DTYPE_F32,
+                              .native = native || !bf16,
+                              .state = cache,
+                              .close = cpu_close};
     *out = backend;
     return PARE_OK;
 }

@@ -4,12 +4,6 @@
 
 #include "backend/backend.h"
 
-typedef struct pare_matmul_cache pare_matmul_cache;
-
-pare_status pare_matmul_cache_new(pare_matmul_cache **out);
-void pare_matmul_cache_free(pare_matmul_cache *cache);
-bool pare_cpu_has_bf16(void);
-
 pare_status pare_cpu_matmul(const pare_backend *backend, const pare_matmul *shape, const void *a, const void *b,
                             float *c);
 
