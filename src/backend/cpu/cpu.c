@@ -1,4 +1,5 @@
 #include "backend/cpu/cpu.h"
+#include "support/machine.h"
 #include "support/memory.h"
 
 #include <omp.h>
@@ -32,7 +33,7 @@ pare_status pare_backend_open_cpu(pare_compute compute, int threads, pare_backen
     *out = NULL;
     if (threads < 0 || threads > 4096)
         return pare_fail(PARE_BAD_ARGUMENT, "--threads %d: give a number from 1 to 4096, or 0 for all cores", threads);
-    omp_set_num_threads(threads > 0 ? threads : omp_get_num_procs());
+    omp_set_num_threads(threads > 0 ? threads : pare_machine_threads(""));
     omp_set_dynamic(0);
     bool bf16 = compute == PARE_COMPUTE_BF16 || (compute == PARE_COMPUTE_AUTO && pare_cpu_has_bf16());
     pare_backend *backend;
