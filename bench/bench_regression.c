@@ -193,7 +193,7 @@ static const char *const commands[][16] = {
     {"prune", "MODEL", "--dry-run", "--ratio", "0.25", "--calib", "TEXT"},
     {"prune", "MODEL", "--dry-run", "--method", "sparsegpt", "--sparsity", "0.5", "--calib", "TEXT"},
     {"prune", "MODEL", "--dry-run", "--sparsity", "0.5", "--calib", "TEXT", "--samples", "32"},
-    {"prune", "MODEL", "--dry-run", "--ratio", "0.25", "--calib", "self"},
+    {"prune", "MODEL", "--dry-run", "--ratio", "0.25", "--calib", "self", "--samples", "8"},
     {"generate", "MODEL", "--prompt", "once upon a time", "--tokens", "250", "--seed", "1"},
     {"recover", "MODEL", "--data", "EXAMPLES", "--steps", "2", "-o", "OUT"},
 };
