@@ -229,10 +229,10 @@ static void endless_lines(void **state) {
     expect(tree, 5000);
     snprintf(text, sizeof text, "0::/");
     memset(text + 4, 'a', LONG);
-    snprintf(text + 4 + LONG, LONG, "\n");
+    snprintf(text + 4 + LONG, 2, "\n");
     tree_file(tree, "/proc/self/cgroup", text);
     expect(tree, unlimited);
-    snprintf(text + 4 + 5000, LONG, "\n"); /* fits the line, but no path */
+    snprintf(text + 4 + 5000, 2, "\n"); /* fits the line, but no path */
     tree_file(tree, "/proc/self/cgroup", text);
     expect(tree, unlimited);
     tree_file(tree, "/proc/meminfo", "MemAvailable: 18446744073709551615 kB\n");
