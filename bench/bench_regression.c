@@ -48,8 +48,6 @@ typedef struct bench {
 
 typedef pare_status (*work_fn)(bench *b, int variant);
 
-/* ---- references: what they do in a call is in `references` below ---- */
-
 static pare_status multiply(bench *b, int variant) {
     (void)variant;
     pare_product(512 * (int64_t)b->threads, SIDE, 1024, 1.0f, (pare_rows){b->a, 1024}, (pare_rows){b->b, SIDE}, 0.0f,
@@ -100,8 +98,6 @@ static double reference_work(const bench *b, reference r) {
     if (r == PRODUCT) return 2.0 * 512 * b->threads * SIDE * 1024;
     return r == COPY ? 8.0 * (double)elements : 1.0;
 }
-
-/* ---- kernels ---- */
 
 /* variant: 0 forward, 1 dx, 2 dW, 3 forward of one row */
 static pare_status matmul(bench *b, int variant) {
@@ -184,8 +180,7 @@ static pare_status write_checkpoint(bench *b, int variant) {
     return status;
 }
 
-/* ---- commands: a variant is a row; TEXT, EXAMPLES and OUT stand for files in the folder ---- */
-
+/* A variant is a row; TEXT, EXAMPLES and OUT stand for files in the folder. */
 static const char *const commands[][16] = {
     {"eval", "MODEL", "--text", "TEXT"},
     {"prune", "MODEL", "--dry-run", "--method", "taylor", "--ratio", "0.25", "--calib", "TEXT", "--samples", "64"},
@@ -223,8 +218,6 @@ static pare_status run_command(bench *b, int variant) {
     if (ran && WIFEXITED(state) && WEXITSTATUS(state) == 0) return PARE_OK;
     return pare_fail(PARE_FILE_ERROR, "%s %s does not run", b->pare, commands[variant][0]);
 }
-
-/* ---- rows ---- */
 
 typedef struct row {
     const char *name;
