@@ -55,6 +55,13 @@ typedef enum pare_compute {
 /* stage: a short noun phrase that stays the same while `total` does ("calibrating"); done counts from 0 to total. */
 typedef void (*pare_progress_fn)(void *user, const char *stage, uint64_t done, uint64_t total);
 
+/* Where a limit of memory comes from. */
+typedef enum pare_limit_origin {
+    PARE_LIMIT_MACHINE,   /* 80 % of what the machine has available */
+    PARE_LIMIT_CONTAINER, /* 80 % of what the control groups (a container, a batch system) leave, which is less */
+    PARE_LIMIT_GIVEN      /* pare_runtime */
+} pare_limit_origin;
+
 /* Called once the memory plan is made, before the work starts. All sizes in bytes. */
 typedef struct pare_plan {
     uint64_t mapped;      /* weights, mapped read-only: the kernel may drop them at any time */
@@ -65,8 +72,9 @@ typedef struct pare_plan {
     uint64_t metrics;     /* what the loss feels of each layer's output (the Fisher matrices of best and obs) */
     uint64_t
         repair; /* of the layer-by-layer work (a repair, or single weights), when the others but the metrics are gone */
-    uint64_t scratch;   /* the part of state, metrics and repair that lives in a scratch file */
-    uint64_t limit;     /* the limit the plan was made for */
+    uint64_t scratch; /* the part of state, metrics and repair that lives in a scratch file */
+    uint64_t limit;   /* the limit the plan was made for */
+    pare_limit_origin limit_origin;
     uint64_t sequences; /* calibration sequences, of `length` tokens each (of training: at most) */
     uint64_t length;
     uint64_t micro_batch; /* sequences that pass through a block at a time */
@@ -89,9 +97,11 @@ typedef void (*pare_training_fn)(void *user, const pare_training_state *state);
 
 /* How a call may use the machine. All zero is a good default. */
 typedef struct pare_runtime {
-    int threads; /* 0: all cores */
+    int threads; /* 0: as many as the cores that the process may use: its affinity, its control groups' quota and
+                  * OMP_NUM_THREADS say so */
     pare_compute compute;
-    uint64_t memory_limit;     /* bytes of anonymous memory; 0: 80 % of what is available */
+    uint64_t
+        memory_limit; /* bytes of anonymous memory; 0: 80 % of what is available, of the machine and of a container */
     const char *scratch;       /* folder for state that does not fit; NULL: $TMPDIR or /tmp */
     bool keep_activations;     /* of as many blocks as memory_limit leaves room for beside the weights: these need not
                                 * run again for their backward; the same bytes come out */

@@ -14,6 +14,7 @@
  */
 #include "checkpoint/archive.h"
 #include "checkpoint/bitmask.h"
+#include "support/machine.h"
 #include "support/memory.h"
 #include "support/runtime.h"
 
@@ -32,11 +33,12 @@ typedef struct packed {
 
 typedef struct archive {
     pare_safetensors *file;
-    json_t *sparse;     /* the parsed TEXT */
-    packed *tensors;    /* [count] */
-    size_t count;       /* those whose names are to be freed */
-    bool *taken;        /* [file->count]: is the values of a tensor */
-    uint64_t *starts;   /* [pieces + 1] of the largest tensor: values before each piece */
+    json_t *sparse;   /* the parsed TEXT */
+    packed *tensors;  /* [count] */
+    size_t count;     /* those whose names are to be freed */
+    bool *taken;      /* [file->count]: is the values of a tensor */
+    uint64_t *starts; /* [pieces + 1] of the largest tensor: values before each piece */
+    int threads;
     uint64_t mask_used; /* masks that belong to a tensor */
     uint64_t memory;    /* the image may take */
 } archive;
@@ -173,7 +175,7 @@ static pare_status make_image(archive *a) {
 /* Counts the values before each piece; they must be those that the file has. */
 static pare_status check_mask(const archive *a, const packed *item, uint64_t pieces) {
     uint64_t bytes = pare_bitmask_bytes(item->tensor.count);
-#pragma omp parallel for if (pieces > 1)
+#pragma omp parallel for num_threads(a->threads) if (pieces > 1)
     for (uint64_t i = 0; i < pieces; i++) {
         uint64_t begin = i * (PIECE / 8), end = i + 1 < pieces ? begin + PIECE / 8 : bytes;
         a->starts[i + 1] = pare_bitmask_ones(item->mask + begin, end - begin);
@@ -196,7 +198,7 @@ static pare_status expand_tensor(const archive *a, const packed *item) {
     uint64_t count = item->tensor.count, pieces = count / PIECE + (count % PIECE != 0);
     unsigned char *out = (unsigned char *)(uintptr_t)item->tensor.data;
     if (item->mask) PARE_TRY(check_mask(a, item, pieces));
-#pragma omp parallel for schedule(dynamic) if (pieces > 1)
+#pragma omp parallel for schedule(dynamic) num_threads(a->threads) if (pieces > 1)
     for (uint64_t i = 0; i < pieces; i++) {
         uint64_t begin = i * PIECE, n = count - begin < PIECE ? count - begin : PIECE;
         if (item->mask)
@@ -246,7 +248,7 @@ uint64_t pare_archive_memory(void) {
 }
 
 pare_status pare_archive_open(const char *path, uint64_t memory, pare_safetensors *out) {
-    archive a = {.file = out, .memory = memory};
+    archive a = {.file = out, .memory = memory, .threads = pare_machine_threads("")};
     PARE_TRY(pare_safetensors_open_masks(path, out));
     pare_status status = expand(&a);
     for (size_t i = 0; i < a.count; i++)

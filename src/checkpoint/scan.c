@@ -1,4 +1,5 @@
 #include "checkpoint/scan.h"
+#include "support/machine.h"
 #include "support/memory.h"
 #include "support/progress.h"
 #include "support/vectorize.h"
@@ -112,7 +113,8 @@ static pare_status scan_pieces(scanner *scan, size_t file, pare_digest *digest) 
     const unsigned char *image;
     uint64_t image_bytes, length;
     const pare_mapping *mapping = extent(scan, file, &image, &image_bytes, &length);
-    int threads = scan->runtime && scan->runtime->threads == 1 ? 1 : 2;
+    int asked = scan->runtime ? scan->runtime->threads : 0;
+    int threads = (asked ? asked : pare_machine_threads("")) == 1 ? 1 : 2;
     for (uint64_t offset = 0; offset < length; offset += PIECE_BYTES) {
         PARE_TRY(pare_progress_report(scan->runtime, "checking weights", scan->done, scan->total));
         size_t hashed = piece_of(mapping->bytes, offset), scanned = piece_of(image_bytes, offset);

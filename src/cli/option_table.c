@@ -133,11 +133,13 @@ static const pare_option rows[] = {
      .offset = AT(compute), .choice = compute_name,
      .help = "number format of matrix products (default: auto, bf16 where the CPU multiplies it natively)"},
     {.name = "threads", .commands = WORKING, .group = running, .kind = PARE_VALUE_INTEGER, .value = "N",
-     .offset = AT(threads), .low = 1, .high = 4096, .help = "threads to use (default: all cores)"},
+     .offset = AT(threads), .low = 1, .high = 4096, 
+     .help = "threads to use (default: all cores that the process may use; affinity, a container's CPU quota and "
+             "OMP_NUM_THREADS count)"},
     {.name = "memory", .commands = WORKING, .group = running, .kind = PARE_VALUE_SIZE, .value = "SIZE",
      .offset = AT(memory), .low = 1048576, .high = 1152921504606846976.0,
-     .help = "most memory to use, such as 8G or 512M (default: 80 % of what is available); the mapped weights do not "
-             "count"},
+     .help = "most memory to use, such as 8G or 512M (default: 80 % of what is available, of the machine or of what a "
+             "container has left); the mapped weights do not count"},
     {.name = "keep-activations", .commands = PARE_IN_PRUNE | STUDIES | PARE_IN_RECOVER, .group = running, .kind = PARE_VALUE_FLAG,
      .offset = AT(keep_activations),
      .help = "keep what blocks compute until their gradients are made, as far as --memory leaves room beside the "

@@ -82,6 +82,7 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
     const pare_recipe *recipe = request->recipe;
     pare_pass_memory pass = {0};
     plan->sizes.limit = pare_runtime_limit(runtime);
+    plan->sizes.limit_origin = pare_runtime_limit_origin(runtime);
     plan->sizes.mapped = pare_model_bytes(model);
     if (!pare_recipe_needs_data(recipe) || pare_recipe_trains(recipe)) return PARE_OK;
     shape_pass(recipe, &plan->shape);

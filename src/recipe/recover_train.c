@@ -126,6 +126,7 @@ pare_status pare_recover_plan(pare_recover_job *job) {
     job->plan = (pare_plan){.mapped = pare_model_bytes(job->model),
                             .state = state_bytes(job, parameters),
                             .limit = pare_runtime_limit(job->runtime),
+                            .limit_origin = pare_runtime_limit_origin(job->runtime),
                             .sequences = batches->batch,
                             .length = batches->length,
                             .steps = job->settings.steps};

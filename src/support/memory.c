@@ -1,7 +1,8 @@
 #include "support/memory.h"
+#include "support/kernel_file.h"
+#include "support/machine.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -74,23 +75,11 @@ void pare_memory_peak_reset(void) {
     atomic_store(&peak_bytes, atomic_load(&current_bytes));
 }
 
-/* The value in KiB of the line that begins with `key` in a /proc file, as bytes. */
-static uint64_t proc_field(const char *path, const char *key) {
-    FILE *file = fopen(path, "re");
-    if (!file) return 0;
-    char line[256];
-    unsigned long long kib = 0;
-    size_t length = strlen(key);
-    while (fgets(line, sizeof line, file))
-        if (strncmp(line, key, length) == 0 && sscanf(line + length, "%llu", &kib) == 1) break;
-    fclose(file);
-    return (uint64_t)kib * 1024;
-}
-
 uint64_t pare_memory_anonymous_resident(void) {
-    return proc_field("/proc/self/status", "RssAnon:");
+    uint64_t kib;
+    return pare_kernel_field("", "proc/self/status", "RssAnon:", &kib) ? pare_kernel_scale(kib, 1024) : 0;
 }
 
 uint64_t pare_memory_available(void) {
-    return proc_field("/proc/meminfo", "MemAvailable:");
+    return pare_machine_memory_left("").available;
 }

@@ -23,7 +23,7 @@ void pare_memory_peak_reset(void);
 /* The process's anonymous resident memory as the kernel counts it (RssAnon), in bytes; 0 where unknown. */
 uint64_t pare_memory_anonymous_resident(void);
 
-/* Bytes of memory that could be used now without swapping (MemAvailable); 0 where unknown. */
+/* Bytes of memory that this process could use now without swapping (support/machine.h); 0 where unknown. */
 uint64_t pare_memory_available(void);
 
 /* a * b, or false on overflow. */

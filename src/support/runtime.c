@@ -1,11 +1,18 @@
 #include "support/runtime.h"
+#include "support/machine.h"
 #include "support/memory.h"
 
 #include <stdlib.h>
 
 uint64_t pare_runtime_limit(const pare_runtime *runtime) {
     if (runtime && runtime->memory_limit) return runtime->memory_limit;
-    return pare_memory_available() / 10 * 8;
+    uint64_t available = pare_memory_available(), limit = available / 10 * 8;
+    return available && !limit ? 1 : limit;
+}
+
+pare_limit_origin pare_runtime_limit_origin(const pare_runtime *runtime) {
+    if (runtime && runtime->memory_limit) return PARE_LIMIT_GIVEN;
+    return pare_machine_memory_left("").contained ? PARE_LIMIT_CONTAINER : PARE_LIMIT_MACHINE;
 }
 
 const char *pare_runtime_scratch(const pare_runtime *runtime) {

@@ -8,6 +8,9 @@
  * is unknown. runtime may be NULL. */
 uint64_t pare_runtime_limit(const pare_runtime *runtime);
 
+/* Where that limit comes from. */
+pare_limit_origin pare_runtime_limit_origin(const pare_runtime *runtime);
+
 /* The folder for state that does not fit: the runtime's, $TMPDIR or /tmp. runtime may be NULL. */
 const char *pare_runtime_scratch(const pare_runtime *runtime);
 

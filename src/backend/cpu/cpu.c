@@ -1,5 +1,6 @@
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/matmul.h"
+#include "support/machine.h"
 #include "support/memory.h"
 
 #include <omp.h>
@@ -33,7 +34,7 @@ pare_status pare_backend_open_cpu(pare_compute compute, int threads, pare_backen
     *out = NULL;
     if (threads < 0 || threads > 4096)
         return pare_fail(PARE_BAD_ARGUMENT, "--threads %d: give a number from 1 to 4096, or 0 for all cores", threads);
-    omp_set_num_threads(threads > 0 ? threads : omp_get_num_procs());
+    omp_set_num_threads(threads > 0 ? threads : pare_machine_threads(""));
     omp_set_dynamic(0);
     pare_backend *backend;
     pare_matmul_cache *cache;
