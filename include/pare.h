@@ -306,10 +306,10 @@ typedef struct pare_robust_options {
     uint32_t lipschitz_draws; /* 0: 3 */
 } pare_robust_options;
 
-/* Prunes the model and a slightly changed one with each method (not with a salience of one's own), and compares what is kept, how units are ranked, and
- * perplexities at full precision (Tables 1 and 8 of the MoreauPruner paper). All runs read the same calibration text,
- * except under "seed". Nothing is written but temporary models in the scratch folder. *report: JSON, free with
- * pare_text_free. */
+/* Prunes the model and a slightly changed one with each method (not with a salience of one's own), and compares what is
+ * kept, how units are ranked, and perplexities at full precision (Tables 1 and 8 of the MoreauPruner paper). All runs
+ * read the same calibration text, except under "seed". Nothing is written but temporary models in the scratch folder.
+ * *report: JSON, free with pare_text_free. */
 pare_status pare_robust(const pare_model *model, const pare_robust_options *options, const pare_runtime *runtime,
                         char **report);
 

@@ -34,6 +34,7 @@ int main(int argc, char **argv) {
     pare_own_salience own = {.name = "weight times input", .reads = PARE_READS_INPUTS, .fill = score, .user = &calls};
     pare_prune_options options = {.salience = &own, .sigma = -1, .eta = -1, .output = argv[2]};
     options.calibration.source = argc > 5 ? argv[5] : NULL;
+    options.calibration.samples = 32; /* of 128 tokens */
     if (strcmp(argv[3], "ratio") == 0)
         options.ratio = atof(argv[4]);
     else
