@@ -1,4 +1,6 @@
-/* pare: prunes trained transformers.
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * pare: prunes trained transformers.
  *
  * One header, one library. Everything here
  *   - returns a pare_status; on anything but PARE_OK, pare_message() is one sentence for a person;
@@ -147,6 +149,46 @@ const pare_recipe *pare_recipe_find(const char *name);
 const char *pare_recipe_name(size_t index);
 const char *pare_recipe_summary(size_t index);
 
+/* What a salience of one's own reads beside the weights. */
+enum {
+    PARE_READS_INPUTS = 1,   /* L2 norm of every input feature over the calibration tokens */
+    PARE_READS_OUTPUTS = 2,  /* L2 norm of every output over them; single weights only */
+    PARE_READS_MOMENTS = 4,  /* mean and variance of every input feature; single weights only */
+    PARE_READS_GRADIENT = 8, /* of the loss; what kind, is the method's choice of signal: plain unless it has one */
+    PARE_READS_SQUARES = 16  /* mean over the calibration sequences of the squared gradient of each */
+};
+
+/* A matrix that is to be scored. NULL: what was not asked for. All of it is valid during the call alone. */
+typedef struct pare_matrix_view {
+    const char *tensor; /* "model.layers.3.mlp.up_proj.weight" */
+    const char *module; /* "up_proj" */
+    int32_t layer;      /* -1: of none (embedding, final norm, head) */
+    int64_t rows, columns;
+    const float *weights;  /* [rows, columns]: outputs by inputs */
+    const float *inputs;   /* [columns]; for single weights over the root of the number of sequences, as Wanda has it */
+    const float *outputs;  /* [rows], likewise */
+    const float *mean;     /* [columns] mean over the sequences of the feature's sum over their tokens */
+    const float *variance; /* [columns] variance within the sequences, pooled */
+    const float *gradient; /* [rows, columns] */
+    const float *squares;  /* [rows, columns] */
+} pare_matrix_view;
+
+/* Fills scores [rows, columns]: how important every weight is, finite and from 0 up; the lowest go, of equal ones the
+ * one that comes first. Called by the thread that called pare, one matrix at a time, more than once for the same
+ * matrix where a method looks again; may use threads inside, must not call pare with the same model. The same matrix
+ * must get the same scores. Anything but PARE_OK stops the call, which returns it. */
+typedef pare_status (*pare_salience_fn)(void *user, const pare_matrix_view *matrix, float *scores);
+
+/* A salience of one's own. Scores of single weights are taken as they are; for units they are summed and joined as any
+ * other salience's (docs/methods.md, "From elements to units"). name is what pruning.json and messages call it; with
+ * `resume` it stands for the formula: another formula, another name. */
+typedef struct pare_own_salience {
+    const char *name;
+    unsigned reads; /* PARE_READS_* */
+    pare_salience_fn fill;
+    void *user;
+} pare_own_salience;
+
 /* Which tensors the Moreau iteration displaces and perturbs. */
 typedef enum pare_displace { PARE_DISPLACE_ALL, PARE_DISPLACE_SCORED } pare_displace;
 
@@ -196,9 +238,11 @@ void pare_cache_free(pare_cache *cache);
 struct pare_recover_options;
 
 typedef struct pare_prune_options {
-    const char *method;           /* NULL: "best" ("best-sparse" for single weights) */
-    const char *recipe;           /* a recipe file instead of a method, or NULL */
-    const pare_setting *settings; /* choices that differ from the method's */
+    const char *method; /* NULL: "best" ("best-sparse" for single weights); with a salience: nothing else */
+    const pare_own_salience *salience; /* in place of the method's, or NULL; a method that ranks by something else than
+                                        * a salience is refused */
+    const char *recipe;                /* a recipe file instead of a method, or NULL */
+    const pare_setting *settings;      /* choices that differ from the method's */
     size_t setting_count;
     pare_sparsity sparsity; /* of single weights; or not given, with another target */
     double ratio;           /* share of units per layer, in (0, 1); or 0 with another target */
@@ -272,10 +316,10 @@ typedef struct pare_robust_options {
     uint32_t lipschitz_draws; /* 0: 3 */
 } pare_robust_options;
 
-/* Prunes the model and a slightly changed one with each method, and compares what is kept, how units are ranked, and
- * perplexities at full precision (Tables 1 and 8 of the MoreauPruner paper). All runs read the same calibration text,
- * except under "seed". Nothing is written but temporary models in the scratch folder. *report: JSON, free with
- * pare_text_free. */
+/* Prunes the model and a slightly changed one with each method (not with a salience of one's own), and compares what is
+ * kept, how units are ranked, and perplexities at full precision (Tables 1 and 8 of the MoreauPruner paper). All runs
+ * read the same calibration text, except under "seed". Nothing is written but temporary models in the scratch folder.
+ * *report: JSON, free with pare_text_free. */
 pare_status pare_robust(const pare_model *model, const pare_robust_options *options, const pare_runtime *runtime,
                         char **report);
 

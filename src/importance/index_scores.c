@@ -1,6 +1,8 @@
-#include "importance/scores.h"
+#include "importance/gathered.h"
 #include "support/memory.h"
 #include "support/vectorize.h"
+
+#include <string.h>
 
 enum { PIECE = PARE_SALIENCE_PIECE, LANES = 16 };
 
@@ -42,6 +44,7 @@ void pare_index_scores_free(pare_index_scores *scores) {
         pare_free(scores->by_tensor[id]);
     pare_free(scores->by_tensor);
     pare_salience_factors_free(&scores->factors);
+    pare_gathered_free(&scores->gathered);
     *scores = (pare_index_scores){0};
 }
 
@@ -81,6 +84,10 @@ static void salience_piece(const job *j, int64_t row, int64_t column, int64_t n,
     float scaled[PARE_SALIENCE_PIECE];
     const pare_row_signals *s = j->signals;
     int64_t at = row * j->matrix.columns + column;
+    if (j->scores->gathered.scores) {
+        memcpy(out, j->scores->gathered.scores + at, (size_t)n * sizeof *out);
+        return;
+    }
     const float *gradient = s->gradient ? s->gradient + at : NULL;
     if (gradient && s->gradient_scale != 0.0f) {
         multiply(scaled, gradient, s->gradient_scale, n);
@@ -136,17 +143,27 @@ pare_status pare_index_scores_add(pare_index_scores *scores, size_t id, int64_t 
     pare_role role = PARE_LAYER_ROLES;
     double *sums = scores->by_tensor[id];
     if (!sums) return PARE_OK;
-    pare_tensor_id_split(scores->model, id, &layer, &role);
+    bool inside = pare_tensor_id_split(scores->model, id, &layer, &role);
     job j = {.matrix = {.weight = tensor->data, .dtype = tensor->dtype, .tensor = id, .constants = &scores->constants},
              .scores = scores,
              .signals = signals ? signals : &none,
              .first = first};
     pare_tensor_matrix(tensor, &j.matrix.rows, &j.matrix.columns);
     j.matrix.inputs = j.signals->inputs;
-    PARE_TRY(prepare(scores, id, &j.matrix));
+    j.matrix.name = tensor->name;
+    j.matrix.layer = inside ? (int32_t)layer : -1;
+    if (scores->salience->whole) {
+        bool complete;
+        PARE_TRY(pare_gathered_add(scores, &j.matrix, first, rows, j.signals, &complete));
+        if (!complete) return PARE_OK;
+        first = 0;
+        rows = j.matrix.rows;
+    } else
+        PARE_TRY(prepare(scores, id, &j.matrix));
     if (is_cut_by_column(scores, role))
         sum_columns(&j, rows, sums);
     else
         sum_rows(&j, rows, sums + first);
+    pare_gathered_free(&scores->gathered);
     return PARE_OK;
 }

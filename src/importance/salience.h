@@ -5,6 +5,8 @@
 #include "support/dtype.h"
 #include "support/status.h"
 
+#include <pare.h>
+
 #include <stdint.h>
 
 /* What a salience reads beside the weight. */
@@ -15,6 +17,7 @@ enum {
     PARE_NEEDS_OUTPUTS = 8,  /* ||y||: L2 norm of each output over all calibration tokens */
     PARE_NEEDS_INVERSE = 16, /* U_ii: diagonal of the factor of the inverse Gram matrix (repair/obs_update.h) */
     PARE_NEEDS_WHOLE = 32,   /* the gradient of the whole matrix at once, for `prepare` */
+    PARE_NEEDS_MOMENTS = 64, /* mean and variance of each input feature */
 };
 
 /* Named constants that saliences share; each reads those that its formula names. */
@@ -35,9 +38,12 @@ typedef struct pare_salience_matrix {
     pare_dtype dtype;                         /* of weight; zero: float */
     const float *inputs;                      /* [columns], or NULL */
     const float *outputs;                     /* [rows], or NULL */
+    const float *mean, *variance;             /* [columns], or NULL */
     const float *inverse;                     /* [columns] U_ii, or NULL */
     const float *gradient;                    /* [rows, columns], or NULL */
     uint64_t tensor;                          /* a number of its own (below 2^31), for random draws */
+    const char *name;                         /* of the tensor; unused but by `whole` */
+    int32_t layer;                            /* -1: none; likewise */
     const pare_salience_constants *constants; /* NULL: the salience's own */
 } pare_salience_matrix;
 
@@ -66,7 +72,16 @@ typedef struct pare_salience {
     pare_status (*prepare)(const pare_salience_matrix *matrix, pare_salience_factors *factors);
     /* salience[n] of n elements; salience overlaps nothing. */
     void (*elements)(const float *weight, const pare_element_signals *signals, int64_t n, float *salience);
+    /* In place of both, for what comes from outside: all scores of a matrix of floats at once, checked to be finite and
+     * from 0 up; squares: [rows, columns], or NULL. */
+    pare_status (*whole)(const struct pare_salience *salience, const pare_salience_matrix *matrix, const float *squares,
+                         float *scores);
+    const void *context; /* of `whole` */
 } pare_salience;
+
+/* One that a caller of the library brings, named "own"; its formula is the caller's name for it. own must live as long.
+ */
+pare_status pare_salience_own(const pare_own_salience *own, pare_salience *out);
 
 /* scores: float [rows, columns] of the whole matrix; absolute values where the salience is signed. squares: [rows,
  * columns], or NULL. The same bits for any number of threads. PARE_NUMERIC_ERROR, naming the row and column, if one is

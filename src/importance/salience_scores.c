@@ -23,6 +23,7 @@ static pare_status check_needs(const pare_salience *salience, unsigned needs, co
                         {PARE_NEEDS_SQUARES, squares, "the gradient of every sample"},
                         {PARE_NEEDS_INPUTS, matrix->inputs, "the norms of the inputs"},
                         {PARE_NEEDS_OUTPUTS, matrix->outputs, "the norms of the outputs"},
+                        {PARE_NEEDS_MOMENTS, matrix->variance, "the moments of the inputs"},
                         {PARE_NEEDS_INVERSE, matrix->inverse, "the inverse of the inputs' Gram matrix"}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if ((needs & all[i].what) && !all[i].signal)
@@ -113,6 +114,7 @@ pare_status pare_salience_scores(const pare_salience *salience, const pare_salie
     pare_salience_factors factors;
     bool finite = true;
     PARE_TRY(check_needs(salience, salience->needs, matrix, squares));
+    if (salience->whole) return salience->whole(salience, matrix, squares, scores);
     PARE_TRY(pare_salience_prepare(salience, matrix, &factors));
 #pragma omp parallel for schedule(static) reduction(&& : finite) if (matrix->rows * matrix->columns > 65536)
     for (int64_t row = 0; row < matrix->rows; row++)

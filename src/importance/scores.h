@@ -12,6 +12,12 @@ typedef enum pare_score_axis {
     PARE_AXIS_HIDDEN  /* the residual stream: columns of Q, K, V, gate, up, embedding, head; rows of O, down; norms */
 } pare_score_axis;
 
+/* A tensor whose rows come in until all are there, for a salience that scores it as a whole. */
+typedef struct pare_gathered {
+    float *weights, *gradient, *squares, *scores; /* [rows, columns]; NULL where not needed */
+    int64_t rows;                                 /* there so far */
+} pare_gathered;
+
 /* Per tensor: double [H h] for Q, O, [K h] for K, V, [F] for gate, up, down; or [d] for every tensor. */
 typedef struct pare_index_scores {
     const pare_model *model;
@@ -22,7 +28,11 @@ typedef struct pare_index_scores {
     double **by_tensor; /* [count], NULL where a tensor has no such axis */
     size_t prepared;    /* 1 + id of the tensor that `factors` belong to; 0: none */
     pare_salience_factors factors;
+    pare_gathered gathered;
 } pare_index_scores;
+
+/* What gathering a tensor of so many elements takes; 0 for saliences that take rows as they come. */
+uint64_t pare_gathered_bytes(const pare_salience *salience, uint64_t elements);
 
 pare_status pare_index_scores_new(const pare_model *model, const pare_salience *salience, pare_score_axis axis,
                                   pare_index_scores *out);

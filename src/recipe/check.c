@@ -22,7 +22,7 @@ static bool element_signal_elsewhere(const pare_recipe *r) {
 
 static bool element_salience_elsewhere(const pare_recipe *r) {
     bool both = needs(r, PARE_NEEDS_GRADIENT) && needs(r, PARE_NEEDS_INPUTS);
-    return !is_element(r) && (both || needs(r, PARE_NEEDS_OUTPUTS | PARE_NEEDS_INVERSE));
+    return !is_element(r) && (both || needs(r, PARE_NEEDS_OUTPUTS | PARE_NEEDS_INVERSE | PARE_NEEDS_MOMENTS));
 }
 
 static bool element_repair_elsewhere(const pare_recipe *r) {

@@ -38,8 +38,9 @@ pare_element_needs pare_element_needs_of(const pare_recipe *r) {
     unsigned needs = r->salience ? r->salience->needs : 0;
     bool solves = r->compensation != PARE_COMPENSATE_NONE || e->refinement == PARE_REFINE_SWAPS || r->dense > 0.0;
     bool dsnot = e->refinement == PARE_REFINE_DSNOT;
-    return (pare_element_needs){.norms = (needs & PARE_NEEDS_INPUTS) || dsnot || e->allocation == PARE_ALLOCATE_OWL,
-                                .variance = dsnot,
+    bool moments = dsnot || (needs & PARE_NEEDS_MOMENTS);
+    return (pare_element_needs){.norms = (needs & PARE_NEEDS_INPUTS) || moments || e->allocation == PARE_ALLOCATE_OWL,
+                                .variance = moments,
                                 .outputs = needs & PARE_NEEDS_OUTPUTS,
                                 .gram = solves || e->measured || (needs & PARE_NEEDS_INVERSE) ||
                                         e->allocation == PARE_ALLOCATE_COST,

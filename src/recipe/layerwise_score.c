@@ -43,14 +43,24 @@ static const float *squares_of(const pare_layerwise *l, uint32_t layer, pare_rol
     return l->job->squares ? l->job->squares[pare_tensor_id(layer, role)] : NULL;
 }
 
+/* Mean and variance of the inputs, one behind the other. */
+static pare_status take_moments(const pare_layerwise *l, pare_role role, float **out) {
+    const pare_input_moments *moments = &l->sight[pare_input_of(role)].moments;
+    PARE_TRY(pare_alloc(out, 2 * (size_t)moments->width, sizeof **out, "input moments"));
+    pare_input_moments_mean(moments, *out);
+    pare_input_moments_variance(moments, *out + moments->width);
+    return PARE_OK;
+}
+
 typedef struct signals {
-    float *inputs, *outputs, *inverse;
+    float *inputs, *outputs, *inverse, *moments;
 } signals;
 
 static pare_status gather(pare_layerwise *l, uint32_t layer, pare_role role, const pare_salience *salience,
                           int64_t rows, signals *s) {
     if (salience->needs & PARE_NEEDS_INPUTS) PARE_TRY(take_inputs(l, role, salience, &s->inputs));
     if (salience->needs & PARE_NEEDS_OUTPUTS) PARE_TRY(take_outputs(l, role, rows, &s->outputs));
+    if (salience->needs & PARE_NEEDS_MOMENTS) PARE_TRY(take_moments(l, role, &s->moments));
     return salience->needs & PARE_NEEDS_INVERSE ? take_inverse(l, layer, role, &s->inverse) : PARE_OK;
 }
 
@@ -74,16 +84,23 @@ pare_status pare_matrix_score(pare_layerwise *l, uint32_t layer, pare_role role,
     pare_salience_constants constants = l->recipe->constants;
     constants.seed = l->job->seed;
     signals s = {0};
-    pare_salience_matrix matrix = {
-        .weight = weights, .gradient = gradient_of(l, layer, role), .tensor = id, .constants = &constants};
+    pare_salience_matrix matrix = {.weight = weights,
+                                   .gradient = gradient_of(l, layer, role),
+                                   .tensor = id,
+                                   .name = l->model->tensors[id]->name,
+                                   .layer = (int32_t)layer,
+                                   .constants = &constants};
     pare_tensor_matrix(l->model->tensors[id], &matrix.rows, &matrix.columns);
     pare_status status = gather(l, layer, role, salience, matrix.rows, &s);
     matrix.inputs = s.inputs;
     matrix.outputs = s.outputs;
     matrix.inverse = s.inverse;
+    matrix.mean = s.moments;
+    matrix.variance = s.moments ? s.moments + matrix.columns : NULL;
     if (status == PARE_OK) status = pare_salience_scores(salience, &matrix, squares_of(l, layer, role), scores);
     pare_free(s.inputs);
     pare_free(s.outputs);
     pare_free(s.inverse);
+    pare_free(s.moments);
     return status;
 }

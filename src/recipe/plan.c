@@ -77,6 +77,15 @@ static pare_status choose_group(const pare_model *model, const pare_backend *bac
     return PARE_OK;
 }
 
+/* What a salience that scores whole tensors holds beside the pass, single weights being counted elsewhere. */
+static uint64_t gathered_bytes(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan) {
+    uint64_t most = 0;
+    for (size_t id = 0; id < model->tensor_count; id++)
+        if (plan->scored[id] && model->tensors[id]->count > most) most = model->tensors[id]->count;
+    bool gathers = recipe->salience && recipe->mode != PARE_MODE_ELEMENT;
+    return gathers ? pare_gathered_bytes(recipe->salience, most) : 0;
+}
+
 static pare_status fill_plan(const pare_model *model, const pare_backend *backend, const pare_plan_request *request,
                              const pare_runtime *runtime, pare_calibration_plan *plan) {
     const pare_recipe *recipe = request->recipe;
@@ -94,8 +103,11 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
         plan->sizes.state = pare_smoothed_gradient_measure(model, plan->scored, recipe->moreau.steps, true).state;
     if (recipe->mode == PARE_MODE_ELEMENT && !plan->shape.gradients) return note_shape(plan);
     bool divisible = request->only && !plan->shape.composed;
+    uint64_t limit = plan->sizes.limit, gathered = gathered_bytes(model, recipe, plan);
+    if (limit) plan->sizes.limit = limit > gathered ? limit - gathered : 1;
     PARE_TRY(divisible ? choose_group(model, backend, plan, &pass) : place_state(model, backend, runtime, plan, &pass));
-    plan->sizes.weights = pass.weights;
+    plan->sizes.limit = limit;
+    plan->sizes.weights = pass.weights + gathered;
     plan->sizes.activations = pass.activations;
     plan->sizes.gradients = pass.gradients;
     plan->sizes.micro_batch = (uint64_t)pass.micro_batch;

@@ -53,6 +53,7 @@ struct pare_recipe {
     pare_signal signal;
     pare_moreau moreau;            /* constants, where the signal has steps, draws or noise */
     const pare_salience *salience; /* NULL: units are scored at random, or layers by a signal of their own */
+    pare_salience own;             /* what salience points at if the caller brought one */
     pare_reduction reduction;
     pare_alignment alignment;
     pare_mode mode;
@@ -120,6 +121,10 @@ pare_status pare_recipe_read(const char *path, pare_recipe *recipe);
 pare_status pare_recipe_resolve(const pare_prune_options *options, pare_recipe *out);
 /* A copy of the preset, with the repair's defaults where it does not repair. */
 void pare_recipe_start(const pare_recipe *preset, pare_recipe *out);
+/* What stands in a method's place if a salience is given and no method; and a given salience put into a recipe, with a
+ * signal that serves it. */
+const pare_recipe *pare_recipe_of_own(const pare_prune_options *options);
+pare_status pare_recipe_take_own(const pare_prune_options *options, pare_recipe *recipe);
 /* What prunes blocks removes single weights instead; other modes stay as they are. */
 void pare_recipe_refine_to_elements(pare_recipe *recipe);
 /* Refuses choices that contradict each other; where a recipe file made one of them, with its line. file: or NULL. */

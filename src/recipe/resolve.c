@@ -1,6 +1,7 @@
 #include "recipe/recipe.h"
 #include "repair/repair.h"
 #include "support/file.h"
+#include "support/json.h"
 #include "support/memory.h"
 
 #include <math.h>
@@ -141,7 +142,8 @@ static pare_status check_mode(const pare_prune_options *o, const pare_recipe *re
 pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     const char *method = o->method ? o->method : PARE_DEFAULT_METHOD;
     if (o->sparsity.given && strcmp(method, PARE_DEFAULT_METHOD) == 0) method = PARE_DEFAULT_ELEMENT_METHOD;
-    const pare_recipe *preset = pare_recipe_find(method);
+    bool own = o->salience && !o->method && !o->recipe;
+    const pare_recipe *preset = own ? pare_recipe_of_own(o) : pare_recipe_find(method);
     if (o->method && o->recipe) return pare_fail(PARE_BAD_ARGUMENT, "give either --method or --recipe, not both");
     if (!preset)
         return pare_fail(PARE_BAD_ARGUMENT, "--method %s: no such method; `pare help prune` lists them", method);
@@ -149,6 +151,7 @@ pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     if (o->recipe) PARE_TRY(pare_recipe_read(o->recipe, out));
     if (o->sparsity.given) pare_recipe_refine_to_elements(out);
     PARE_TRY(set_settings(o, out));
+    if (o->salience) PARE_TRY(pare_recipe_take_own(o, out));
     PARE_TRY(set_constants(o, out));
     PARE_TRY(check_mode(o, out));
     if (out->mode == PARE_MODE_CHANNEL && out->readers <= 0.0) out->readers = 1.0; /* there is nothing else to refit */
@@ -185,6 +188,8 @@ json_t *pare_recipe_json(const pare_recipe *recipe) {
     const pare_key *key;
     for (size_t i = 0; (key = pare_key_at(i)); i++)
         if (key->applies(recipe)) json_object_set_new(json, key->name, pare_key_json(key, recipe));
+    if (recipe->salience && recipe->salience->whole)
+        json_object_set_new(json, "salience_name", pare_json_name(recipe->salience->formula));
     return json;
 }
 

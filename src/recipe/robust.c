@@ -294,6 +294,9 @@ pare_status pare_robust(const pare_model *model, const pare_robust_options *opti
     robust r = {.model = model, .options = options, .runtime = runtime};
     json_t *lipschitz = NULL;
     *report = NULL;
+    if (options->prune->salience)
+        return pare_fail(PARE_BAD_ARGUMENT, "pare_robust compares methods: leave out the salience %s",
+                         options->prune->salience->name ? options->prune->salience->name : "of one's own");
     pare_status status = prepare(&r);
     if (status == PARE_OK) status = load_texts(&r);
     if (status == PARE_OK) status = run_seeds(&r);

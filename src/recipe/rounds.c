@@ -19,7 +19,8 @@ pare_score_request pare_prune_score_request(const pare_prune_job *job) {
 
 static pare_status score(pare_prune_job *job) {
     pare_score_request request = pare_prune_score_request(job);
-    pare_cache *cache = request.cache = job->round == 0 ? job->options->cache : NULL;
+    bool known = job->round == 0 && !job->options->salience; /* what a caller's function gives may change */
+    pare_cache *cache = request.cache = known ? job->options->cache : NULL;
     if (pare_cache_scores_take(cache, &request, &job->result)) return PARE_OK;
     PARE_TRY(pare_score_units(&request, &job->result));
     return pare_cache_scores_give(cache, &request, &job->result);
