@@ -83,7 +83,7 @@ roots_lay_project() {
     local old=$roots/$name/src/pare new=$roots/$name/src/new
     rm -rf --one-file-system "$new"
     roots_export "$changes" "$new"
-    mkdir -p "$old"
+    [ -d "$old" ] || { mv "$new" "$old" && return; }
     (cd "$old" && find . -path ./build -prune -o -type f -print) | while read -r path; do
         [ -e "$new/$path" ] || rm -f "$old/$path"
     done
@@ -120,4 +120,15 @@ roots_enter() {
 roots_shared() {
     local found=${PARE_SHARED:-../shared}
     [ ! -d "$found" ] || readlink -f "$found"
+}
+
+# quietly LOG WHAT COMMAND...: shows the end of what the command said only if it fails.
+quietly() {
+    local log=$roots/$1 what=$2
+    shift 2
+    if ! "$@" >"$log" 2>&1 </dev/null; then
+        grep -E -A 4 'warning:|error:' "$log" | head -n 40 >&2 || true
+        tail -n 20 "$log" >&2
+        fail "$what failed (the lines above are of $log)."
+    fi
 }
