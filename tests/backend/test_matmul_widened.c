@@ -7,7 +7,7 @@ typedef struct layout {
     int64_t batch, m, n, k, pad_a, pad_b; /* pad: unused elements after each stored row */
 } layout;
 
-/* A tile takes 1024 of k and 2^20 elements in all. */
+/* A tile takes 1024 of k and 2^18 elements in all. */
 static const layout layouts[] = {
     {1, 1, 1, 1, 0, 0},       {1, 5, 7, 300, 0, 0},    {1, 47, 31, 65, 3, 2},    {1, 3, 1100, 2100, 0, 1},
     {1, 1100, 3, 1030, 7, 0}, {70, 128, 4, 130, 0, 0}, {2, 1100, 2, 1000, 0, 0}, {3, 2, 1050, 1001, 0, 0},
@@ -58,7 +58,7 @@ static void every_layout(void **state) {
     (void)state;
     pare_matmul_cache *cache;
     pare_backend *reference;
-    assert_int_equal(pare_matmul_cache_new(&cache), PARE_OK);
+    assert_int_equal(pare_matmul_cache_new(true, &cache), PARE_OK);
     assert_int_equal(pare_backend_open_reference(&reference), PARE_OK);
     for (int64_t i = 0; i < LENGTH(layouts); i++)
         for (int flags = 0; flags < 8; flags++)

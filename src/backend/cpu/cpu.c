@@ -38,7 +38,7 @@ pare_status pare_backend_open_cpu(pare_compute compute, int threads, pare_backen
     pare_backend *backend;
     pare_matmul_cache *cache;
     PARE_TRY(pare_alloc(&backend, 1, sizeof *backend, "backend"));
-    pare_status status = pare_matmul_cache_new(&cache);
+    pare_status status = pare_matmul_cache_new(compute == PARE_COMPUTE_BF16, &cache);
     if (status != PARE_OK) {
         pare_free(backend);
         return status;

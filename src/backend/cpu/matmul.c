@@ -31,13 +31,17 @@ struct pare_matmul_cache {
     matmul_set sets[CACHE_SETS];
 };
 
-pare_status pare_matmul_cache_new(pare_matmul_cache **out) {
+static pare_status cache_open(pare_matmul_cache *cache, bool widened) {
+    float *tiles[2];
+    PARE_TRY(pare_onednn_new(&cache->onednn));
+    cache->native_bf16 = pare_onednn_has_bf16(cache->onednn);
+    return widened && !cache->native_bf16 ? pare_matmul_tiles(cache, tiles) : PARE_OK;
+}
+
+pare_status pare_matmul_cache_new(bool widened, pare_matmul_cache **out) {
     PARE_TRY(pare_alloc(out, 1, sizeof **out, "matrix product cache"));
-    pare_status status = pare_onednn_new(&(*out)->onednn);
-    if (status == PARE_OK) {
-        (*out)->native_bf16 = pare_onednn_has_bf16((*out)->onednn);
-        return PARE_OK;
-    }
+    pare_status status = cache_open(*out, widened);
+    if (status == PARE_OK) return PARE_OK;
     pare_matmul_cache_free(*out);
     *out = NULL;
     return status;

@@ -6,7 +6,8 @@
 
 typedef struct pare_matmul_cache pare_matmul_cache;
 
-pare_status pare_matmul_cache_new(pare_matmul_cache **out);
+/* widened: products of bf16 operands are to come, and tiles for them are made where the CPU lacks those. */
+pare_status pare_matmul_cache_new(bool widened, pare_matmul_cache **out);
 void pare_matmul_cache_free(pare_matmul_cache *cache);
 bool pare_matmul_native_bf16(const pare_matmul_cache *cache);
 
@@ -19,8 +20,8 @@ pare_status pare_matmul_run(pare_matmul_cache *cache, const pare_matmul *shape, 
  * but for the order of the sums. */
 pare_status pare_matmul_run_widened(pare_matmul_cache *cache, const pare_matmul *shape, const uint16_t *a,
                                     const uint16_t *b, float *c);
-/* The widened tiles of A and of B, PARE_TILE_ELEMENTS each; made when first asked for. */
-enum { PARE_TILE_ELEMENTS = 1 << 20 };
+/* Room for the tiles of A and of B, PARE_TILE_ELEMENTS each. */
+enum { PARE_TILE_ELEMENTS = 1 << 18 };
 pare_status pare_matmul_tiles(pare_matmul_cache *cache, float *tiles[2]);
 
 #endif
