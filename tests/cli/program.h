@@ -19,7 +19,14 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Where an emulator runs the tests, the program is started under it, too. */
+#ifdef PARE_EMULATOR
+#define PROGRAM_START PARE_EMULATOR, PARE_PROGRAM
+enum { PROGRAM_WORDS = 40, PROGRAM_SECONDS = 2400 };
+#else
+#define PROGRAM_START PARE_PROGRAM
 enum { PROGRAM_WORDS = 40, PROGRAM_SECONDS = 120 };
+#endif
 
 typedef struct program_result {
     int code; /* exit code, or 128 + signal */
@@ -28,8 +35,10 @@ typedef struct program_result {
 
 /* Starts the program with the words (NULL after the last); descriptors -1 are /dev/null. before: run in the child. */
 static inline pid_t program_start(const char *const *words, int out, int err, void (*before)(void)) {
-    const char *all[PROGRAM_WORDS] = {PARE_PROGRAM};
-    size_t count = 1;
+    const char *all[PROGRAM_WORDS] = {PROGRAM_START};
+    size_t count = 0;
+    while (all[count])
+        count++;
     while (*words && count + 1 < PROGRAM_WORDS)
         all[count++] = *words++;
     assert_null(*words);
@@ -41,7 +50,7 @@ static inline pid_t program_start(const char *const *words, int out, int err, vo
     dup2(out < 0 ? null : out, STDOUT_FILENO);
     dup2(err < 0 ? null : err, STDERR_FILENO);
     if (before) before();
-    execv(PARE_PROGRAM, (char *const *)all);
+    execv(all[0], (char *const *)all);
     _exit(127);
 }
 

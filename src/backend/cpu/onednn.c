@@ -135,11 +135,12 @@ static dnnl_status_t matrix_layout(layout *out, int64_t batch, int64_t rows, int
                                    int64_t ld, pare_dtype dtype) {
     int64_t stored_rows = transposed ? columns : rows;
     if (!ld) ld = transposed ? rows : columns;
-    dnnl_dims_t dims = {batch, rows, columns};
-    dnnl_dims_t strides = {stored_rows * ld, transposed ? 1 : ld, transposed ? ld : 1};
-    int skip = batch == 1;
+    int64_t row_stride = transposed ? 1 : ld, column_stride = transposed ? ld : 1;
     dnnl_data_type_t type = dtype == PARE_DTYPE_BF16 ? dnnl_bf16 : dnnl_f32;
-    return layout_new(out, 3 - skip, dims + skip, type, strides + skip);
+    dnnl_dims_t plane = {rows, columns}, plane_strides = {row_stride, column_stride};
+    if (batch == 1) return layout_new(out, 2, plane, type, plane_strides);
+    dnnl_dims_t dims = {batch, rows, columns}, strides = {stored_rows * ld, row_stride, column_stride};
+    return layout_new(out, 3, dims, type, strides);
 }
 
 static const char *implementation_name(const implementations *it) {
