@@ -283,6 +283,12 @@ typedef struct pare_prune_options {
  * without), freed with pare_text_free. Fails as pare_prune would on a method or constants that make no sense. */
 pare_status pare_recipe_constants(const pare_prune_options *options, char **text);
 
+/* *json: what these options make of their method: its name ("method") and "summary"; its "kind": "units", "weights",
+ * "layers" or "training"; "settings", every setting that means something there, with its value, as a report has them
+ * under "recipe" (without those that the target settles); and "uses", the options of pare prune that only some methods
+ * have a use for ("samples"), and whether this one has. Fails likewise; freed with pare_text_free. */
+pare_status pare_recipe_describe(const pare_prune_options *options, char **json);
+
 /* True if the method leaves the first tenth of the layers and the last one alone, and no layers were named (LoRAPrune).
  * False for options that pare_prune would refuse. */
 bool pare_recipe_spares_layers(const pare_prune_options *options);

@@ -1,5 +1,8 @@
 #include "help.h"
 
+#include "suggest.h"
+
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,15 +51,52 @@ static void print_option(const pare_option *option) {
     print_entry(left, text);
 }
 
-static void print_options(const pare_command *command) {
-    const char *group = NULL;
+/* The topic of that name among the command's options, or NULL. */
+static const pare_topic *topic_find(const pare_command *command, const char *name) {
     for (size_t i = 0; pare_option_at(i); i++) {
         const pare_option *option = pare_option_at(i);
-        if (!(option->commands & command->syntax.bit)) continue;
-        if (!group || strcmp(group, option->group) != 0) printf("\n%s\n", option->group);
-        group = option->group;
-        print_option(option);
+        if ((option->commands & command->syntax.bit) && strcmp(option->group->name, name) == 0) return option->group;
     }
+    return NULL;
+}
+
+/* True if no row before this one belongs to the command and the same topic. */
+static bool begins_topic(const pare_command *command, size_t index) {
+    const pare_topic *topic = pare_option_at(index)->group;
+    if (!(pare_option_at(index)->commands & command->syntax.bit)) return false;
+    for (size_t i = 0; i < index; i++)
+        if ((pare_option_at(i)->commands & command->syntax.bit) && pare_option_at(i)->group == topic) return false;
+    return true;
+}
+
+static void print_topic(const pare_command *command, const pare_topic *topic) {
+    printf("\n%s\n", topic->heading);
+    for (size_t i = 0; pare_option_at(i); i++)
+        if ((pare_option_at(i)->commands & command->syntax.bit) && pare_option_at(i)->group == topic)
+            print_option(pare_option_at(i));
+}
+
+static bool is_shortened(const pare_command *command) {
+    for (size_t i = 0; pare_option_at(i); i++)
+        if (pare_option_at(i)->common & command->syntax.bit) return true;
+    return false;
+}
+
+static void print_options(const pare_command *command) {
+    for (size_t i = 0; pare_option_at(i); i++)
+        if (begins_topic(command, i)) print_topic(command, pare_option_at(i)->group);
+}
+
+static void print_common(const pare_command *command) {
+    printf("\nOptions that most people need\n");
+    for (size_t i = 0; pare_option_at(i); i++)
+        if (pare_option_at(i)->common & command->syntax.bit) print_option(pare_option_at(i));
+}
+
+static void print_rest(const pare_command *command) {
+    printf("\nThe rest: pare help %s TOPIC, or --all of it\n", command->syntax.name);
+    for (size_t i = 0; pare_option_at(i); i++)
+        if (begins_topic(command, i)) print_entry(pare_option_at(i)->group->name, pare_option_at(i)->group->about);
 }
 
 static void print_methods(void) {
@@ -71,17 +111,56 @@ static void print_presets(void) {
         print_entry(pare_recover_preset_name(i), pare_recover_preset_summary(i));
 }
 
-void pare_help_print_command(const pare_command *command) {
+static void print_examples(const pare_command *command, size_t most) {
+    printf("\nExamples\n");
+    for (size_t i = 0; command->examples[i] && i < most; i++)
+        printf("  pare %s %s\n", command->syntax.name, command->examples[i]);
+}
+
+void pare_help_print_command(const pare_command *command, bool all) {
+    bool shortened = !all && is_shortened(command);
     for (size_t i = 0; command->synopsis[i]; i++)
         printf("%s pare %s %s\n", i ? "      " : "Usage:", command->syntax.name, command->synopsis[i]);
     putchar('\n');
     print_wrapped(command->description, 0);
+    if (shortened) {
+        print_common(command);
+        print_examples(command, 3);
+        print_rest(command);
+        return;
+    }
     print_options(command);
     if (command->lists_methods) print_methods();
     if (command->lists_presets) print_presets();
-    printf("\nExamples\n");
-    for (size_t i = 0; command->examples[i]; i++)
-        printf("  pare %s %s\n", command->syntax.name, command->examples[i]);
+    print_examples(command, SIZE_MAX);
+}
+
+void pare_help_print_methods(void) {
+    print_methods();
+    printf("\n'pare help prune' explains how one is chosen.\n");
+}
+
+bool pare_help_print_topic(const pare_command *command, const char *name) {
+    const pare_topic *topic = topic_find(command, name);
+    if (!topic) return false;
+    printf("pare %s\n", command->syntax.name);
+    print_topic(command, topic);
+    printf("\n'pare help %s' lists the other topics, 'pare help %s --all' every option.\n", command->syntax.name,
+           command->syntax.name);
+    return true;
+}
+
+const char *pare_help_topic_near(const pare_command *command, const char *name) {
+    const char *best = NULL;
+    unsigned least = PARE_SUGGESTION_NONE;
+    for (size_t i = 0; pare_option_at(i); i++) {
+        if (!begins_topic(command, i)) continue;
+        unsigned distance = pare_suggestion_distance(name, pare_option_at(i)->group->name);
+        if (distance >= least) continue;
+        least = distance;
+        best = pare_option_at(i)->group->name;
+    }
+    return best;
 }
 
 void pare_help_print(void) {
@@ -95,7 +174,8 @@ void pare_help_print(void) {
     printf("\nUsage: pare COMMAND MODEL [OPTION...]\n\nCommands\n");
     for (size_t i = 0; pare_command_at(i); i++)
         print_entry(pare_command_at(i)->syntax.name, pare_command_at(i)->summary);
-    print_entry("help [COMMAND]", "this text, or everything about one command");
+    print_entry("help [COMMAND]", "this text, or what most people need of one command; --all for all of it");
+    print_entry("help methods", "the methods that pare prune knows");
     print_entry("--version", "the version");
     printf("\nMODEL is a Hugging Face folder of the LLaMA family: config.json, safetensors, a tokenizer.\n"
            "Options may stand before or after it, as --name value or --name=value.\n\n"

@@ -1,8 +1,8 @@
 /* Options: calibration text, and constants of the methods. */
 #include "option_rows.h"
 
-static const char calibration[] = "Calibration";
-static const char constants[] = "Constants of the method (default: as published)";
+static const pare_topic calibration[] = {{"calibration", "Calibration", "the text that shows what matters"}};
+static const pare_topic constants[] = {{"constants", "Constants of the method (default: as published)", "steps, noise and thresholds of gradient methods"}};
 
 static const char *displace_name(size_t index) {
     static const char *const names[] = {[PARE_DISPLACE_ALL] = "all", [PARE_DISPLACE_SCORED] = "scored"};
@@ -11,7 +11,7 @@ static const char *displace_name(size_t index) {
 
 /* clang-format off */
 static const pare_option rows[] = {
-    {.name = "calib", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_TEXT, .value = "FILE",
+    {.name = "calib", .commands = SHARED, .common = SHARED, .group = calibration, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(calibration),
      .help = ".txt, .jsonl or .json texts, a .json of token id lists, or 'self': text that the model writes itself "
              "(default: self)"},
@@ -22,7 +22,7 @@ static const pare_option rows[] = {
      .offset = AT(field), .help = "the text's key in .jsonl and .json rows (default: text)"},
     {.name = "calib-stream", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_FLAG,
      .offset = AT(stream), .help = "cut sequences from all documents joined, instead of one from each document"},
-    {.name = "samples", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_INTEGER, .value = "N",
+    {.name = "samples", .commands = SHARED, .common = SHARED, .group = calibration, .kind = PARE_VALUE_INTEGER, .value = "N",
      .offset = AT(samples), .low = 1, .high = 1e6, .help = "sequences (default: 10, or 128 where weights are refitted, or all of an id file)"},
     {.name = "length", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_INTEGER, .value = "T",
      .offset = AT(length), .low = 2, .high = 1048576,

@@ -1,12 +1,13 @@
 /* Options: evaluation, text, measuring, merging, output and running; and all lists as one. */
 #include "option_rows.h"
 
-static const char evaluation[] = "Evaluation";
-static const char sampling[] = "Text";
-static const char measuring[] = "What to measure";
-static const char merging[] = "What to merge";
-static const char output[] = "Output";
-static const char running[] = "How to run";
+static const pare_topic evaluation[] = {{"evaluation", "Evaluation", "texts to measure on, windows, the dense model"}};
+static const pare_topic tasks[] = {{"tasks", "Zero-shot tasks", "accuracies by the rules of lm-evaluation-harness"}};
+static const pare_topic sampling[] = {{"text", "Text", "what to continue, and how tokens are drawn"}};
+static const pare_topic measuring[] = {{"measuring", "What to measure", "the model and the passes"}};
+static const pare_topic merging[] = {{"merging", "What to merge", "the adapter"}};
+static const pare_topic output[] = {{"output", "Output", "what is written, where, and in what form"}};
+static const pare_topic running[] = {{"memory", "How to run", "memory, threads, number format and seed"}};
 
 static const char *compute_name(size_t index) {
     static const char *const names[] = {
@@ -23,32 +24,32 @@ const char *pare_choice_shape(size_t index) {
 static const pare_option rows[] = {
     {.name = "eval", .commands = PARE_IN_PRUNE, .group = evaluation, .kind = PARE_VALUE_LIST, .value = "FILE...",
      .offset = AT(texts), .help = "the same as --text"},
-    {.name = "text", .commands = PARE_IN_EVAL | PARE_IN_PRUNE | PARE_IN_RECOVER | STUDIES, .group = evaluation, .kind = PARE_VALUE_LIST,
+    {.name = "text", .commands = PARE_IN_EVAL | PARE_IN_PRUNE | PARE_IN_RECOVER | STUDIES, .common = SHORTENED, .group = evaluation, .kind = PARE_VALUE_LIST,
      .value = "FILE...", .offset = AT(texts),
      .help = "texts to measure the perplexity on (prune, recover: before and after), or 'self' (not recover): text that the "
              "model writes itself; all following words are texts, and the option may be repeated"},
-    {.name = "window", .commands = PARE_IN_EVAL | PARE_IN_RECOVER | SHARED, .group = evaluation, .kind = PARE_VALUE_INTEGER,
+    {.name = "window", .commands = PARE_IN_EVAL | PARE_IN_RECOVER | SHARED, .common = PARE_IN_EVAL, .group = evaluation, .kind = PARE_VALUE_INTEGER,
      .value = "N", .offset = AT(window), .low = 2, .high = 1048576, .help = "tokens per window (default: 128)"},
-    {.name = "max-windows", .commands = PARE_IN_EVAL | PARE_IN_RECOVER | SHARED, .group = evaluation, .kind = PARE_VALUE_INTEGER,
+    {.name = "max-windows", .commands = PARE_IN_EVAL | PARE_IN_RECOVER | SHARED, .common = PARE_IN_EVAL, .group = evaluation, .kind = PARE_VALUE_INTEGER,
      .value = "N", .offset = AT(max_windows), .low = 1, .high = 4294967295.0,
      .help = "only the first N windows of each text (default: all)"},
-    {.name = "adapter", .commands = PARE_IN_EVAL, .group = evaluation, .kind = PARE_VALUE_TEXT, .value = "DIR",
+    {.name = "adapter", .commands = PARE_IN_EVAL, .common = PARE_IN_EVAL, .group = evaluation, .kind = PARE_VALUE_TEXT, .value = "DIR",
      .offset = AT(adapter_folder), .help = "folder of a PEFT adapter, which is put beside the weights of MODEL"},
-    {.name = "against", .commands = PARE_IN_EVAL, .group = evaluation, .kind = PARE_VALUE_TEXT, .value = "DENSE",
+    {.name = "against", .commands = PARE_IN_EVAL, .common = PARE_IN_EVAL, .group = evaluation, .kind = PARE_VALUE_TEXT, .value = "DENSE",
      .offset = AT(against),
      .help = "also the KL divergence and the top-1 agreement with this model; it then writes the text of 'self'"},
-    {.name = "tasks", .commands = PARE_IN_EVAL, .group = evaluation, .kind = PARE_VALUE_TEXT, .value = "NAMES",
+    {.name = "tasks", .commands = PARE_IN_EVAL, .common = PARE_IN_EVAL, .group = tasks, .kind = PARE_VALUE_TEXT, .value = "NAMES",
      .offset = AT(tasks),
      .help = "zero-shot tasks, with commas between them, or all: boolq, piqa, hellaswag, winogrande, arc_easy, "
              "arc_challenge, openbookqa"},
-    {.name = "data", .commands = PARE_IN_EVAL, .group = evaluation, .kind = PARE_VALUE_TEXT, .value = "DIR",
+    {.name = "data", .commands = PARE_IN_EVAL, .common = PARE_IN_EVAL, .group = tasks, .kind = PARE_VALUE_TEXT, .value = "DIR",
      .offset = AT(data),
      .help = "folder with the tasks' files, in folders of their own (boolq/val.jsonl) or not (boolq.jsonl); with one "
              "task also its file"},
-    {.name = "protocol", .commands = PARE_IN_EVAL, .group = evaluation, .kind = PARE_VALUE_CHOICE, .value = "NAME",
+    {.name = "protocol", .commands = PARE_IN_EVAL, .group = tasks, .kind = PARE_VALUE_CHOICE, .value = "NAME",
      .offset = AT(task_protocol), .choice = pare_task_protocol_name,
      .help = "rules of lm-evaluation-harness for the tasks: as it is, or as it was in 2023 (default: current)"},
-    {.name = "limit", .commands = PARE_IN_EVAL, .group = evaluation, .kind = PARE_VALUE_INTEGER, .value = "N",
+    {.name = "limit", .commands = PARE_IN_EVAL, .common = PARE_IN_EVAL, .group = tasks, .kind = PARE_VALUE_INTEGER, .value = "N",
      .offset = AT(limit), .low = 1, .high = 4294967295.0, .help = "only N documents of each task (default: all)"},
 
     {.name = "prompt", .commands = PARE_IN_GENERATE, .group = sampling, .kind = PARE_VALUE_TEXT, .value = "TEXT",
@@ -82,24 +83,24 @@ static const pare_option rows[] = {
     {.name = "adapter", .commands = PARE_IN_MERGE, .group = merging, .kind = PARE_VALUE_TEXT, .value = "DIR",
      .offset = AT(adapter_folder), .help = "folder of a PEFT LoRA adapter, as pare recover --adapter writes them"},
 
-    {.name = "output", .letter = 'o', .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_TEXT,
+    {.name = "output", .letter = 'o', .commands = PARE_IN_PRUNE, .common = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_TEXT,
      .value = "OUT", .offset = AT(output), .help = "folder to write; needed except with --dry-run"},
-    {.name = "output", .letter = 'o', .commands = PARE_IN_RECOVER | PARE_IN_MERGE, .group = output, .kind = PARE_VALUE_TEXT,
+    {.name = "output", .letter = 'o', .commands = PARE_IN_RECOVER | PARE_IN_MERGE, .common = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_TEXT,
      .value = "OUT", .offset = AT(output), .help = "folder to write"},
-    {.name = "adapter", .commands = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(adapter),
+    {.name = "adapter", .commands = PARE_IN_RECOVER, .common = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(adapter),
      .help = "write a PEFT adapter in place of a model with what was learnt merged into its weights"},
     {.name = "curve", .commands = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_TEXT, .value = "PREFIX",
      .offset = AT(curve), .help = "loss curve as PREFIX.csv and PREFIX.svg (default: OUT/loss.csv, OUT/loss.svg)"},
-    {.name = "force", .commands = PARE_IN_PRUNE | PARE_IN_RECOVER | PARE_IN_MERGE, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(force),
+    {.name = "force", .commands = PARE_IN_PRUNE | PARE_IN_RECOVER | PARE_IN_MERGE, .common = SHORTENED, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(force),
      .help = "replace OUT if it exists"},
     {.name = "resume", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(resume),
      .help = "keep the progress of long iterations in OUT.progress, and go on from what is there"},
-    {.name = "resume", .commands = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(resume),
+    {.name = "resume", .commands = PARE_IN_RECOVER, .common = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(resume),
      .help = "keep the progress in OUT.progress, and go on from what is there"},
     {.name = "save-every", .commands = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_INTEGER, .value = "N",
      .offset = AT(save_every), .low = 1, .high = 1e9,
      .help = "with --resume: steps between two times that the progress is kept (default: 200)"},
-    {.name = "dry-run", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(dry_run),
+    {.name = "dry-run", .commands = PARE_IN_PRUNE, .common = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(dry_run),
      .help = "score and report, but write no model"},
     {.name = "scores", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(scores), .help = "also write the score of every unit as JSON"},
@@ -109,34 +110,34 @@ static const pare_option rows[] = {
     {.name = "archive", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(archive),
      .help = "write a bitmask archive, which only pare reads, in place of model.safetensors: 0.56 of the size at "
              "--sparsity 0.5 in 16 bits"},
-    {.name = "csv", .commands = PARE_IN_SWEEP, .group = output, .kind = PARE_VALUE_TEXT, .value = "FILE",
+    {.name = "csv", .commands = PARE_IN_SWEEP, .common = PARE_IN_SWEEP, .group = output, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(csv),
      .help = "a table that gains a line with every point; run again with the same options, points that it holds are "
              "not run again"},
-    {.name = "json-file", .commands = PARE_IN_SWEEP, .group = output, .kind = PARE_VALUE_TEXT, .value = "FILE",
+    {.name = "json-file", .commands = PARE_IN_SWEEP, .common = PARE_IN_SWEEP, .group = output, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(json_file), .help = "the same as one JSON document, which is whole at any time"},
-    {.name = "save-items", .commands = PARE_IN_EVAL, .group = output, .kind = PARE_VALUE_TEXT, .value = "FILE",
+    {.name = "save-items", .commands = PARE_IN_EVAL, .common = PARE_IN_EVAL, .group = output, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(items), .help = "also write the likelihoods of every document of the tasks, one JSON line each"},
-    {.name = "markdown", .commands = PARE_IN_EVAL, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(markdown),
+    {.name = "markdown", .commands = PARE_IN_EVAL, .common = PARE_IN_EVAL, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(markdown),
      .help = "print tables as Markdown"},
     {.name = "verbose", .commands = PARE_IN_EVAL, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(verbose),
      .help = "of several models, too, print tables with standard errors"},
-    {.name = "json", .commands = EVERYWHERE & ~(unsigned)PARE_IN_GENERATE, .group = output, .kind = PARE_VALUE_FLAG,
+    {.name = "json", .commands = EVERYWHERE & ~(unsigned)PARE_IN_GENERATE, .common = SHORTENED, .group = output, .kind = PARE_VALUE_FLAG,
      .offset = AT(json), .help = "print the result as one JSON document"},
     {.name = "quiet", .commands = WORKING & ~(unsigned)PARE_IN_GENERATE, .group = output, .kind = PARE_VALUE_FLAG,
      .offset = AT(quiet),
      .help = "no plan and no progress"},
 
-    {.name = "seed", .commands = SHARED | PARE_IN_RECOVER | PARE_IN_EVAL | PARE_IN_GENERATE, .group = running,
+    {.name = "seed", .commands = SHARED | PARE_IN_RECOVER | PARE_IN_EVAL | PARE_IN_GENERATE, .common = PARE_IN_PRUNE | STUDIES, .group = running,
      .kind = PARE_VALUE_SEED, .value = "N", .offset = AT(seed), .help = "of everything that is drawn (default: 0)"},
     {.name = "compute", .commands = WORKING, .group = running, .kind = PARE_VALUE_CHOICE, .value = "bf16|fp32",
      .offset = AT(compute), .choice = compute_name,
      .help = "number format of matrix products (default: auto, bf16 where the CPU multiplies it natively)"},
     {.name = "threads", .commands = WORKING, .group = running, .kind = PARE_VALUE_INTEGER, .value = "N",
-     .offset = AT(threads), .low = 1, .high = 4096, 
+     .offset = AT(threads), .low = 1, .high = 4096,
      .help = "threads to use (default: all cores that the process may use; affinity, a container's CPU quota and "
              "OMP_NUM_THREADS count)"},
-    {.name = "memory", .commands = WORKING, .group = running, .kind = PARE_VALUE_SIZE, .value = "SIZE",
+    {.name = "memory", .commands = WORKING, .common = SHORTENED, .group = running, .kind = PARE_VALUE_SIZE, .value = "SIZE",
      .offset = AT(memory), .low = 1048576, .high = 1152921504606846976.0,
      .help = "most memory to use, such as 8G or 512M (default: 80 % of what is available, of the machine or of what a "
              "container has left); the mapped weights do not count"},

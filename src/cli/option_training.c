@@ -1,10 +1,10 @@
 /* Options: training, while a model is pruned, behind it, or by itself. */
 #include "option_rows.h"
 
-static const char training[] = "Training (--method loraprune; default: as in its released script)";
-static const char examples[] = "Examples to train on";
-static const char tuning[] = "Training (default: the preset's, here those of paper)";
-static const char recovery[] = "Recovery after pruning (pare recover has all its options)";
+static const pare_topic training[] = {{"training", "Training (--method loraprune; default: as in its released script)", "pruning while LoRA trains (--method loraprune)"}};
+static const pare_topic examples[] = {{"examples", "Examples to train on", "what to train on, and how rows are read"}};
+static const pare_topic tuning[] = {{"training", "Training (default: the preset's, here those of paper)", "adapters, steps, rates and presets"}};
+static const pare_topic recovery[] = {{"recovery", "Recovery after pruning (pare recover has all its options)", "training what is left before it is written"}};
 
 CHOICES(lora_score_name, "lora_score")
 CHOICES(final_cut_name, "final_cut")
@@ -64,7 +64,7 @@ static const pare_option rows[] = {
      .help = "end at the ratio that was asked for, or, as the released code does, where the last change on the way "
              "left it, a little below (default: exact)"},
 
-    {.name = "data", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_TEXT, .value = "FILE",
+    {.name = "data", .commands = PARE_IN_RECOVER, .common = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(data),
      .help = "what to train on: .json or .jsonl rows of instructions, completions, chats, texts or token ids, or a text "
              "file"},
@@ -72,7 +72,7 @@ static const pare_option rows[] = {
      .offset = AT(field), .help = "the key of the text in rows that are to be learnt as plain text (default: text)"},
     {.name = "wording", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_CHOICE, .value = "NAME",
      .offset = AT(wording), .choice = wording_of_examples, .help = "around instructions (default: alpaca)"},
-    {.name = "cutoff", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_INTEGER, .value = "T",
+    {.name = "cutoff", .commands = PARE_IN_RECOVER, .common = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_INTEGER, .value = "T",
      .offset = AT(cutoff), .low = 2, .high = 1048576, .help = "tokens of an example at most (default: 256)"},
     {.name = "limit", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_INTEGER, .value = "N",
      .offset = AT(limit), .low = 1, .high = 4294967294.0, .help = "only the first N rows (default: all)"},
@@ -90,10 +90,10 @@ static const pare_option rows[] = {
     {.name = "val-every", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_INTEGER, .value = "N",
      .offset = AT(validate_every), .low = 1, .high = 1e9, .help = "steps between two such measurements (default: 100)"},
 
-    {.name = "preset", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_CHOICE, .value = "NAME",
+    {.name = "preset", .commands = PARE_IN_RECOVER, .common = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_CHOICE, .value = "NAME",
      .offset = AT(preset), .choice = pare_recover_preset_name,
-     .help = "settings of a published recovery (default: paper); see Presets below"},
-    {.name = "rank", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_INTEGER, .value = "R",
+     .help = "settings of a published recovery (default: paper)"},
+    {.name = "rank", .commands = PARE_IN_RECOVER, .common = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_INTEGER, .value = "R",
      .offset = AT(rank), .low = 1, .high = 65536, .help = "of the LoRA adapters (default: 8)"},
     {.name = "alpha", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_REAL, .value = "A",
      .offset = AT(alpha), .low = 0, .high = 1e6, .open = true,
@@ -103,23 +103,23 @@ static const pare_option rows[] = {
     {.name = "targets", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_LIST, .value = "NAMES",
      .offset = AT(targets),
      .help = "modules with adapters: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj (default: all seven)"},
-    {.name = "keep-sparsity", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_FLAG,
+    {.name = "keep-sparsity", .commands = PARE_IN_RECOVER, .common = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_FLAG,
      .offset = AT(keep_sparsity), .help = "weights that are zero stay zero"},
     {.name = "full", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_FLAG, .offset = AT(full),
      .help = "train all weights instead of adapters: five numbers of 32 bits for each in memory"},
     {.name = "fresh", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_FLAG, .offset = AT(fresh),
      .help = "with --full: begin with random weights"},
-    {.name = "epochs", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_REAL, .value = "N",
+    {.name = "epochs", .commands = PARE_IN_RECOVER, .common = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_REAL, .value = "N",
      .offset = AT(epochs), .low = 0, .high = 1e6, .open = true,
      .help = "how often every example is trained on (default: 2)"},
     {.name = "steps", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_INTEGER, .value = "N",
      .offset = AT(training_steps), .low = 1, .high = 1e9, .help = "steps in place of epochs"},
-    {.name = "batch", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_INTEGER, .value = "N",
+    {.name = "batch", .commands = PARE_IN_RECOVER, .common = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_INTEGER, .value = "N",
      .offset = AT(batch), .low = 1, .high = 1e6, .help = "examples of a step, or sequences with --pack (default: 64)"},
     {.name = "micro-batch", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_INTEGER, .value = "N",
      .offset = AT(micro_batch), .low = 1, .high = 1e6,
      .help = "sequences through a block at a time; changes rounding only (default: chosen for speed and memory)"},
-    {.name = "rate", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_REAL, .value = "R",
+    {.name = "rate", .commands = PARE_IN_RECOVER, .common = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_REAL, .value = "R",
      .offset = AT(rate), .low = 0, .high = 1e3, .open = true, .help = "highest learning rate (default: 1e-4)"},
     {.name = "warmup", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_INTEGER, .value = "N",
      .offset = AT(warmup), .low = 0, .high = 1e9,
@@ -136,7 +136,7 @@ static const pare_option rows[] = {
     {.name = "beta2", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_REAL, .value = "B",
      .offset = AT(beta2), .low = 0, .high = 1, .open = true, .help = "of AdamW (default: 0.999)"},
 
-    {.name = "recover", .commands = PARE_IN_PRUNE, .group = recovery, .kind = PARE_VALUE_TEXT, .value = "FILE",
+    {.name = "recover", .commands = PARE_IN_PRUNE, .common = PARE_IN_PRUNE, .group = recovery, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(data),
      .help = "train what is left on these examples before it is written, as 'pare recover' does; zeros of single "
              "weights stay"},

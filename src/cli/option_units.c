@@ -1,9 +1,9 @@
 /* Options: what to compare, which units go, and how they are scored. */
 #include "option_rows.h"
 
-static const char points[] = "What to compare";
-static const char target[] = "What to remove";
-static const char scoring[] = "Scoring and repair (default: the method's)";
+static const pare_topic points[] = {{"comparison", "What to compare", "what is varied, and what is compared"}};
+static const pare_topic target[] = {{"target", "What to remove", "how much goes, of what kind, by which method"}};
+static const pare_topic scoring[] = {{"scoring", "Scoring and repair (default: the method's)", "how units are scored, chosen and repaired"}};
 
 CHOICES(salience_name, "salience")
 CHOICES(grouping_name, "reduction")
@@ -18,25 +18,25 @@ CHOICES(alignment_name, "alignment")
 
 /* clang-format off */
 static const pare_option rows[] = {
-    {.name = "over", .commands = PARE_IN_SWEEP, .group = points, .kind = PARE_VALUE_REPEATED, .value = "NAME=VALUES",
+    {.name = "over", .commands = PARE_IN_SWEEP, .common = PARE_IN_SWEEP, .group = points, .kind = PARE_VALUE_REPEATED, .value = "NAME=VALUES",
      .offset = AT(over),
      .help = "an option of the run and what it takes in turn: values with commas between them (or semicolons, where "
              "values hold commas), or a range A:B:STEP; layers=A:B:N takes N layers at a time; repeated, every "
              "combination is a point"},
-    {.name = "perturb", .commands = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_TEXT, .value = "CHANGES",
+    {.name = "perturb", .commands = PARE_IN_ROBUST, .common = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_TEXT, .value = "CHANGES",
      .offset = AT(perturb),
      .help = "what is changed a little, with commas between: bf16, fp16 (weights rounded), noise=S (every weight times "
              "1 + S z), seed, threads (1 against all), calib-shuffle (default: bf16,fp16)"},
-    {.name = "methods", .commands = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_TEXT, .value = "NAMES",
-     .offset = AT(methods), .help = "methods to compare (default: taylor,moreau,moreau-gs,best); see Methods below"},
-    {.name = "ratio", .commands = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_TEXT, .value = "R,...",
+    {.name = "methods", .commands = PARE_IN_ROBUST, .common = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_TEXT, .value = "NAMES",
+     .offset = AT(methods), .help = "methods to compare (default: taylor,moreau,moreau-gs,best); 'pare help methods' lists them"},
+    {.name = "ratio", .commands = PARE_IN_ROBUST, .common = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_TEXT, .value = "R,...",
      .offset = AT(ratio_list), .help = "share of the units to remove, or several with commas between (default: 0.2)"},
-    {.name = "seeds", .commands = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_INTEGER, .value = "N",
+    {.name = "seeds", .commands = PARE_IN_ROBUST, .common = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_INTEGER, .value = "N",
      .offset = AT(seeds), .low = 1, .high = 1000,
      .help = "repeat with N seeds, beginning with --seed, and give mean and standard deviation (default: 1)"},
-    {.name = "ranks", .commands = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_FLAG, .offset = AT(ranks),
+    {.name = "ranks", .commands = PARE_IN_ROBUST, .common = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_FLAG, .offset = AT(ranks),
      .help = "also the rank of every unit before and after the change (with --json)"},
-    {.name = "lipschitz", .commands = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_FLAG,
+    {.name = "lipschitz", .commands = PARE_IN_ROBUST, .common = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_FLAG,
      .offset = AT(lipschitz),
      .help = "also how much each method's gradient changes for small random changes of all weights, beside the bounds "
              "of Theorems 1 and 2"},
@@ -46,26 +46,26 @@ static const pare_option rows[] = {
     {.name = "lipschitz-draws", .commands = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_INTEGER, .value = "N",
      .offset = AT(lipschitz_draws), .low = 1, .high = 1000, .help = "how many of them (default: 3)"},
 
-    {.name = "method", .commands = SWEPT, .group = target, .kind = PARE_VALUE_CHOICE, .value = "NAME",
+    {.name = "method", .commands = SWEPT, .common = SWEPT, .group = target, .kind = PARE_VALUE_CHOICE, .value = "NAME",
      .offset = AT(method), .choice = pare_recipe_name,
-     .help = "how the units that go are found (default: best); see Methods below"},
+     .help = "how the units that go are found (default: best); 'pare help methods' lists them"},
     {.name = "recipe", .commands = SWEPT, .group = target, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(recipe), .help = "a method of your own: JSON with a base method and the choices that differ"},
-    {.name = "ratio", .commands = SWEPT, .group = target, .kind = PARE_VALUE_SHARES, .value = "R",
+    {.name = "ratio", .commands = SWEPT, .common = SWEPT, .group = target, .kind = PARE_VALUE_SHARES, .value = "R",
      .offset = AT(ratio), .low = 0, .high = 1, .open = true,
      .help = "share of the KV groups and FFN channels of each layer to remove, between 0 and 1; or a share for every "
              "layer, as 0,0.1,0.2,..."},
-    {.name = "params", .commands = SWEPT, .group = target, .kind = PARE_VALUE_PARAMETERS, .value = "P",
+    {.name = "params", .commands = SWEPT, .common = SWEPT, .group = target, .kind = PARE_VALUE_PARAMETERS, .value = "P",
      .offset = AT(parameters), .low = 1, .high = 1e15,
      .help = "instead of a ratio: parameters that the whole model shall keep, such as 5.4B or 350M"},
     {.name = "bytes", .commands = SWEPT, .group = target, .kind = PARE_VALUE_SIZE, .value = "SIZE",
      .offset = AT(bytes), .low = 1, .high = 1152921504606846976.0,
      .help = "instead of a ratio: bytes of weights that shall be left, such as 10G"},
-    {.name = "sparsity", .commands = SWEPT, .group = target, .kind = PARE_VALUE_SHARES, .value = "S",
+    {.name = "sparsity", .commands = SWEPT, .common = SWEPT, .group = target, .kind = PARE_VALUE_SHARES, .value = "S",
      .offset = AT(sparsity), .low = 0, .high = 1,
      .help = "instead of a ratio of units: share of single weights to remove, from 0 to 1, or a share for every layer; "
              "they become zeros in matrices that keep their shape"},
-    {.name = "pattern", .commands = SWEPT, .group = target, .kind = PARE_VALUE_PATTERN, .value = "N:M",
+    {.name = "pattern", .commands = SWEPT, .common = SWEPT, .group = target, .kind = PARE_VALUE_PATTERN, .value = "N:M",
      .offset = AT(pattern), .low = 1, .high = 1024,
      .help = "instead of a ratio: KEEP N of every M neighbouring weights of an output, such as 2:4"},
     {.name = "targets", .commands = PARE_IN_PRUNE | PARE_IN_SWEEP, .group = target, .kind = PARE_VALUE_REPEATED,
@@ -78,7 +78,7 @@ static const pare_option rows[] = {
      .key = "mode", .choice = mode_name,
      .help = "heads and FFN channels of blocks, channels of the hidden state, whole layers, or single weights (default: "
              "block, or element with --sparsity and --pattern)"},
-    {.name = "layers", .commands = SHARED, .group = target, .kind = PARE_VALUE_SPAN, .value = "A:B",
+    {.name = "layers", .commands = SHARED, .common = PARE_IN_SWEEP, .group = target, .kind = PARE_VALUE_SPAN, .value = "A:B",
      .offset = AT(layer_span), .low = 0, .high = 1e6,
      .help = "only layers A up to but not including B (default: all, which keeps the widths uniform)"},
     {.name = "attention-layers", .commands = SHARED, .group = target, .kind = PARE_VALUE_SPAN, .value = "A:B",

@@ -143,11 +143,17 @@ typedef struct pare_arguments {
     bool quiet, json;
 } pare_arguments;
 
+/* What a part of the options is about. */
+typedef struct pare_topic {
+    const char *name, *heading, *about; /* as the help takes it; above its options; in one line */
+} pare_topic;
+
 typedef struct pare_option {
     const char *name; /* without the dashes */
     char letter;      /* of the short form, or 0 */
     unsigned commands;
-    const char *group; /* heading in the help */
+    unsigned common; /* those of them whose short help shows it */
+    const pare_topic *group;
     pare_value_kind kind;
     const char *value; /* the value's name in the help */
     size_t offset;     /* of the value in pare_arguments; unused where `key` is given */

@@ -134,6 +134,10 @@ int pare_recipe_line(const char *path, const char *const *keys);
 
 /* The options that are given but have no meaning for the recipe, by index; NULL after the last. */
 const char *pare_recipe_ignored(const pare_prune_options *options, const pare_recipe *recipe, size_t index);
+/* Those of them that are not settings. */
+const char *pare_recipe_unused(const pare_prune_options *options, const pare_recipe *recipe, size_t index);
+/* The options that only some methods have a use for, by name ("samples"), and whether this one has; a new reference. */
+json_t *pare_recipe_uses(const pare_recipe *recipe);
 
 /* Every key that means something for the recipe, with its value; a new reference. */
 json_t *pare_recipe_json(const pare_recipe *recipe);

@@ -62,7 +62,7 @@ const char *pare_recipe_ignored(const pare_prune_options *o, const pare_recipe *
         bool idle = key && (!key->applies(recipe) || is_settled(o, recipe, key));
         if (idle && key->option && index-- == 0) return key->option;
     }
-    return o->displace && recipe->signal != PARE_SIGNAL_MOREAU && index == 0 ? "--displace" : NULL;
+    return pare_recipe_unused(o, recipe, index);
 }
 
 static pare_status set_constants(const pare_prune_options *o, pare_recipe *recipe) {
@@ -191,6 +191,27 @@ json_t *pare_recipe_json(const pare_recipe *recipe) {
     if (recipe->salience && recipe->salience->whole)
         json_object_set_new(json, "salience_name", pare_json_name(recipe->salience->formula));
     return json;
+}
+
+static const char *kind_of(const pare_recipe *r) {
+    if (pare_recipe_trains(r)) return "training";
+    return r->mode == PARE_MODE_ELEMENT ? "weights" : r->mode == PARE_MODE_LAYER ? "layers" : "units";
+}
+
+pare_status pare_recipe_describe(const pare_prune_options *options, char **text) {
+    pare_recipe recipe;
+    const pare_key *key;
+    *text = NULL;
+    PARE_TRY(pare_recipe_resolve(options, &recipe));
+    json_t *json = json_object(), *settings = pare_recipe_json(&recipe);
+    for (size_t i = 0; (key = pare_key_at(i)); i++)
+        if (is_settled(options, &recipe, key)) json_object_del(settings, key->name);
+    json_object_set_new(json, "method", json_string(recipe.name));
+    json_object_set_new(json, "summary", json_string(recipe.summary));
+    json_object_set_new(json, "kind", json_string(kind_of(&recipe)));
+    json_object_set_new(json, "settings", settings);
+    json_object_set_new(json, "uses", pare_recipe_uses(&recipe));
+    return pare_json_text(json, text);
 }
 
 /* "steps 10, draws 1, ..." of the keys that are numbers. */

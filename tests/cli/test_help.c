@@ -37,7 +37,6 @@ static void each_command_explains_itself(void **state) {
         expect_readable(result.out);
         assert_non_null(strstr(result.out, "Usage: pare"));
         assert_non_null(strstr(result.out, "\nExamples\n"));
-        assert_non_null(strstr(result.out, "-h, --help"));
         program_result_free(&result);
         program_result_free(&same);
     }
@@ -53,7 +52,7 @@ static void prune_lists_options_and_methods(void **state) {
         "--json",        "--calib-stream", "--output", "taylor",    "moreau-gs",  "moreau-l1", "magnitude-l1",
         "magnitude-l2",  "random",
     };
-    program_result result = EXPECT_SUCCESS("prune", "--help");
+    program_result result = EXPECT_SUCCESS("help", "prune", "--all");
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         assert_non_null(strstr(result.out, parts[i]));
     program_result_free(&result);

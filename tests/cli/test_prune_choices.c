@@ -155,7 +155,7 @@ static void what_has_no_meaning_is_told(void **state) {
 /* Every option of the table that belongs to prune, with its choices, and every method. */
 static void help_lists_everything(void **state) {
     (void)state;
-    program_result result = EXPECT_SUCCESS("prune", "--help");
+    program_result result = EXPECT_SUCCESS("help", "prune", "--all");
     static const char *const options[] = {
         "--recipe FILE",
         "--bytes SIZE",
