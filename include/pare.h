@@ -105,15 +105,22 @@ typedef struct pare_runtime {
 
 typedef struct pare_model pare_model;
 
-/* Opens a Hugging Face checkpoint directory of the LLaMA family: config.json, model.safetensors or its shards. Weights
- * are mapped, not read. Every header, offset, shape and dtype is checked here. Free with pare_model_close. */
-pare_status pare_model_open(const char *directory, pare_model **out);
+/* Opens a Hugging Face checkpoint of the LLaMA family: config.json, model.safetensors or its shards. path: the folder;
+ * or a .safetensors file with config.json beside it; or a models--ORG--NAME folder of the Hugging Face cache, or
+ * ORG/NAME that is in it (docs/checkpoints.md). Weights are mapped, not read. Every header, offset, shape and dtype is
+ * checked here. Free with pare_model_close. */
+pare_status pare_model_open(const char *path, pare_model **out);
 void pare_model_close(pare_model *model);
 
 /* Everything about a model as one JSON text: architecture, widths per layer, parameters, dtype, bytes; with `tensors`
  * also every tensor's shape, dtype and share of zeros (which reads the whole model). Free with pare_text_free. */
 pare_status pare_model_describe(const pare_model *model, bool tensors, char **json);
 void pare_text_free(char *text);
+
+/* What the headers of safetensors files tell of any model, as one JSON text: names, shapes, dtypes, parameters, and
+ * from config.json architecture and rotary positions. For what pare_model_open refuses: `refused` is its sentence,
+ * which becomes the member "refused". Fails if there are no safetensors files that can be read. */
+pare_status pare_checkpoint_describe(const char *path, const char *refused, char **json);
 
 uint64_t pare_model_parameters(const pare_model *model);
 uint64_t pare_model_bytes(const pare_model *model);

@@ -1,4 +1,5 @@
 #include "checkpoint/config_write.h"
+#include "checkpoint/config_rope.h"
 #include "support/file.h"
 
 #include <fnmatch.h>
@@ -66,11 +67,28 @@ static void drop_entries(json_t *config, const pare_config *original, const bool
     }
 }
 
-static void become_mistral(json_t *config, const pare_config *original) {
+/* What pare took from the file or from the class's defaults is said, so that every engine takes the same. */
+static void state_what_holds(json_t *config, const pare_config *original) {
+    static const char *const dtypes[] = {"dtype", "torch_dtype"};
+    json_object_set_new(config, "tie_word_embeddings", json_boolean(original->tied));
+    json_object_set_new(config, "max_position_embeddings", json_integer(original->stated_positions));
+    json_object_set_new(config, "rms_norm_eps", json_real(original->rms_eps));
+    if (!json_is_string(json_object_get(config, "hidden_act")))
+        json_object_set_new(config, "hidden_act", json_string("silu"));
+    if (strcmp(original->model_type, "mistral") == 0)
+        json_object_set_new(config, "sliding_window", original->window ? json_integer(original->window) : json_null());
+    pare_config_write_rope(&original->rope, config);
+    json_object_del(config, "quantization_config");
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
+        const char *dtype = json_string_value(json_object_get(config, dtypes[i]));
+        if (dtype && strcmp(dtype, "float64") == 0) json_object_set_new(config, dtypes[i], json_string("float32"));
+    }
+}
+
+static void become_mistral(json_t *config) {
     json_object_set_new(config, "model_type", json_string("mistral"));
     json_object_set_new(config, "architectures", json_pack("[s]", "MistralForCausalLM"));
     json_object_set_new(config, "sliding_window", json_null());
-    json_object_set_new(config, "max_position_embeddings", json_integer(original->max_positions));
     json_object_del(config, "attention_bias");
     json_object_del(config, "mlp_bias");
 }
@@ -99,8 +117,8 @@ pare_status pare_config_write(const pare_config *original, const pare_config_siz
     if (config) {
         if (sizes->dropped) drop_entries(config, original, sizes->dropped);
         set_sizes(config, original, sizes, *kind == PARE_CONFIG_PER_LAYER);
-        if (*kind == PARE_CONFIG_MISTRAL && strcmp(original->model_type, "mistral") != 0)
-            become_mistral(config, original);
+        state_what_holds(config, original);
+        if (*kind == PARE_CONFIG_MISTRAL && strcmp(original->model_type, "mistral") != 0) become_mistral(config);
         *text = print(config);
     }
     json_decref(config);

@@ -11,9 +11,12 @@
 
 static pare_status read_config(const char *folder, pare_config *config) {
     pare_checkpoint *checkpoint;
+    pare_status status = pare_config_read(folder, config);
+    if (status != PARE_OK) return status;
     assert_int_equal(pare_checkpoint_open(folder, &checkpoint), PARE_OK);
-    pare_status status = pare_config_read(checkpoint, config);
+    status = pare_config_fit(checkpoint, config);
     pare_checkpoint_close(checkpoint);
+    if (status != PARE_OK) pare_config_free(config);
     return status;
 }
 
@@ -58,11 +61,11 @@ static void refuses_values_out_of_range(void **state) {
         {"{\"rope_theta\": -1}", "rope_theta"},
         {"{\"max_position_embeddings\": 0}", "max_position_embeddings"},
         {"{\"tie_word_embeddings\": 1}", "tie_word_embeddings"},
-        {"{\"bos_token_id\": 32}", "bos_token_id"},
         {"{\"eos_token_id\": \"2\"}", "eos_token_id"},
-        {"{\"eos_token_id\": [99]}", "eos_token_id"},
+        {"{\"eos_token_id\": [2, \"3\"]}", "eos_token_id"},
+        {"{\"model_type\": \"mistral\", \"sliding_window\": \"wide\"}", "sliding_window"},
+        {"{\"model_type\": \"mistral\", \"sliding_window\": 0}", "sliding_window"},
         {"{\"attention_bias\": \"no\"}", "attention_bias"},
-        {"{\"sliding_window\": \"wide\"}", "sliding_window"},
         {"{\"rope_scaling\": 2}", "rope_scaling"},
         {"{\"rope_scaling\": {\"rope_type\": \"linear\"}}", "factor"},
         {"{\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 0}}", "factor"},
@@ -87,12 +90,13 @@ static void refuses_other_models(void **state) {
         {"{\"mlp_bias\": true}", "mlp_bias"},
         {"{\"hidden_act\": \"gelu\"}", "gelu"},
         {"{\"quantization_config\": {\"bits\": 4}}", "quantization_config"},
-        {"{\"sliding_window\": 63}", "sliding_window is 63"},
-        {"{\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2}}", "dynamic"},
         {"{\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2}}", "yarn"},
+        {"{\"partial_rotary_factor\": 0.5, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}",
+         "partial_rotary_factor"},
+        {"{\"rope_parameters\": {\"rope_type\": \"dynamic\", \"factor\": 2, \"partial_rotary_factor\": 0.5}}",
+         "partial_rotary_factor"},
         {"{\"rope_parameters\": {\"rope_type\": \"longrope\"}}", "longrope"},
         {"{\"rope_parameters\": {\"full_attention\": {\"rope_type\": \"default\"}}}", "full_attention"},
-        {"{\"partial_rotary_factor\": 0.5}", "partial_rotary_factor"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         expect_refusal((tiny_model){0}, cases[i][0], PARE_UNSUPPORTED, cases[i][1]);
@@ -151,7 +155,8 @@ static void reads_what_stock_engines_read(void **state) {
     pare_config_free(&config);
 
     config =
-        read_tiny((tiny_model){.config = "{\"rope_theta\": null, \"sliding_window\": 64, \"model_type\": \"mistral\","
+        read_tiny((tiny_model){.tied = true,
+                               .config = "{\"rope_theta\": null, \"sliding_window\": 64, \"model_type\": \"mistral\","
                                          "\"tie_word_embeddings\": true, \"rope_scaling\": {\"type\": \"linear\","
                                          "\"factor\": 2}, \"architectures\": [\"MistralForCausalLM\"]}"});
     assert_true(config.tied);

@@ -15,7 +15,8 @@ static pare_config read_folder(const char *folder) {
     pare_checkpoint *checkpoint;
     pare_config config;
     assert_int_equal(pare_checkpoint_open(folder, &checkpoint), PARE_OK);
-    if (pare_config_read(checkpoint, &config) != PARE_OK) fail_msg("%s", pare_message());
+    if (pare_config_read(folder, &config) != PARE_OK) fail_msg("%s", pare_message());
+    if (pare_config_fit(checkpoint, &config) != PARE_OK) fail_msg("%s", pare_message());
     pare_checkpoint_close(checkpoint);
     return config;
 }

@@ -50,8 +50,7 @@ static void refuses_a_bad_index(void **state) {
         {"{\"weight_map\": {\"one\": \"x/../one.safetensors\"}}", "entry 0"},
         {"{\"weight_map\": {\"one\\u0007\": \"one.safetensors\"}}", "entry 0"},
         {"{\"weight_map\": {\"one\": \"one.safetensors\", \"one\": \"two.safetensors\"}}", "twice"},
-        {"{\"weight_map\": {\"one\": \"two.safetensors\", \"two\": \"one.safetensors\"}}", "not there: one"},
-        {"{\"weight_map\": {\"one\": \"one.safetensors\", \"three\": \"two.safetensors\"}}", "not there: three"},
+
     };
     char *folder = make_shards();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -75,20 +74,6 @@ static void refuses_a_name_in_two_shards(void **state) {
                     "{\"weight_map\": {\"one\": \"one.safetensors\", \"two\": \"two.safetensors\"}}");
     expect_refusal(folder, PARE_FORMAT_ERROR, "tensor one is in both");
     tiny_remove(folder);
-    free(folder);
-}
-
-static void refuses_folders_without_weights(void **state) {
-    (void)state;
-    char *folder = tiny_folder();
-    expect_refusal(folder, PARE_FILE_ERROR, "is no checkpoint");
-    tiny_write_text(folder, "pytorch_model-00001-of-00002.bin", "PK");
-    expect_refusal(folder, PARE_UNSUPPORTED, "safe_serialization");
-    char *file = pare_path_join(folder, "pytorch_model-00001-of-00002.bin");
-    expect_refusal(file, PARE_FILE_ERROR, "not a folder");
-    free(file);
-    tiny_remove(folder);
-    expect_refusal(folder, PARE_FILE_ERROR, "not a folder");
     free(folder);
 }
 
@@ -124,7 +109,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_a_bad_index),
         cmocka_unit_test(refuses_a_name_in_two_shards),
-        cmocka_unit_test(refuses_folders_without_weights),
         cmocka_unit_test(reads_shards_like_one_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
