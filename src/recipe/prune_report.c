@@ -9,20 +9,28 @@ static const char *kind_name(pare_config_kind kind) {
     return kind == PARE_CONFIG_LLAMA ? "llama" : kind == PARE_CONFIG_MISTRAL ? "mistral" : "per-layer";
 }
 
-static const char *kind_loads(pare_config_kind kind) {
-    switch (kind) {
+/* Before 4.48 transformers leaves scaled rotary positions out of a Mistral. */
+static json_t *kind_loads(const pare_prune_job *job) {
+    const pare_config *config = &job->model->config;
+    bool scaled = config->rope.kind == PARE_ROPE_LINEAR || config->rope.kind == PARE_ROPE_LLAMA3;
+    bool was = strcmp(config->model_type, "mistral") == 0;
+    switch (job->kind) {
     case PARE_CONFIG_LLAMA:
-        return "loads as any LLaMA: transformers, vLLM, llama.cpp's converter, pare";
+        return json_string("loads as any LLaMA: transformers, vLLM, llama.cpp's converter, pare");
     case PARE_CONFIG_MISTRAL:
-        return "loads as a Mistral (the same computation; transformers wants a LLaMA's heads to divide its hidden "
-               "size): "
-               "transformers, vLLM, llama.cpp's converter, pare";
+        return json_sprintf("loads as %s: transformers%s, vLLM, llama.cpp's converter, pare%s",
+                            was ? "the Mistral that it was"
+                                : "a Mistral (the same computation; transformers wants a LLaMA's heads to divide its "
+                                  "hidden size)",
+                            scaled ? " >= 4.48" : "",
+                            scaled ? " (older transformers leave a Mistral's RoPE scaling out and compute something "
+                                     "else)"
+                                   : "");
     case PARE_CONFIG_PER_LAYER:
         break;
     }
-    return "layers differ in width: pare reads it (eval, generate, prune); stock engines have one width for all "
-           "layers, "
-           "so prune all layers alike (no --layers) for them";
+    return json_string("layers differ in width: pare reads it (eval, generate, prune); stock engines have one width "
+                       "for all layers, so prune all layers alike (no --layers) for them");
 }
 
 /* What zeros in dense tensors are good for. */
@@ -61,7 +69,7 @@ static json_t *output_json(const pare_prune_job *job, const pare_record *record)
     json_t *output = json_object();
     json_object_set_new(output, "path", pare_json_name(job->options->output));
     json_object_set_new(output, "kind", json_string(kind_name(job->kind)));
-    json_object_set_new(output, "load", json_string(job->options->archive ? "loads in pare" : kind_loads(job->kind)));
+    json_object_set_new(output, "load", job->options->archive ? json_string("loads in pare") : kind_loads(job));
     if (job->recipe.mode == PARE_MODE_ELEMENT) json_object_set_new(output, "speed", json_string(speed_of(job)));
     json_object_set(output, "files", job->files);
     json_object_set_new(output, "parameters", json_integer((json_int_t)record->parameters_after));
@@ -73,6 +81,28 @@ static json_t *pair(uint64_t before, uint64_t after) {
     return json_pack("{s:I,s:I}", "before", (json_int_t)before, "after", (json_int_t)after);
 }
 
+/* A ratio takes whole KV groups, and a small share of few groups is none. */
+static json_t *groups_warning(const pare_prune_job *job) {
+    const pare_target *t = &job->target;
+    const pare_config *config = &job->model->config;
+    bool heads = t->mode == PARE_MODE_BLOCK && t->attention.begin < t->attention.end && !t->query_heads;
+    uint32_t shared = 0, most = 0;
+    for (uint32_t i = t->attention.begin; heads && i < t->attention.end && i < config->layers; i++) {
+        const pare_widths *w = &config->widths[i];
+        if (job->goal.widths[i].kv_heads < w->kv_heads || job->composed.layer[i].kv_heads < w->kv_heads) return NULL;
+        shared = pare_widths_shared(w) > shared ? pare_widths_shared(w) : shared;
+        most = w->kv_heads > most ? w->kv_heads : most;
+    }
+    if (!most) return NULL;
+    const char *units = shared > 1 ? "KV group" : "head", *several = most == 1 ? "" : "s";
+    const char *advice = shared > 1 ? "; --gqa query removes query heads within the groups instead" : "";
+    if (t->ratios)
+        return json_sprintf("no %s is removed, only FFN channels: no layer's share of its %ss is a whole one%s", units,
+                            units, advice);
+    return json_sprintf("no %s is removed, only FFN channels: %.3g %% of a layer's %u %s%s is less than one%s", units,
+                        100 * job->goal.ratio, most, units, several, advice);
+}
+
 static json_t *warnings_json(const pare_prune_job *job) {
     json_t *warnings = json_array();
     const char *ignored;
@@ -81,6 +111,8 @@ static json_t *warnings_json(const pare_prune_job *job) {
                               json_sprintf("%s has no meaning for --method %s%s and was ignored", ignored,
                                            job->recipe.name, job->options->sparsity.of ? " with --pattern" : ""));
     json_array_extend(warnings, json_object_get(job->sparse.permutation, "left_alone"));
+    json_t *groups = groups_warning(job);
+    if (groups) json_array_append_new(warnings, groups);
     return warnings;
 }
 
