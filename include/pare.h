@@ -71,6 +71,7 @@ typedef struct pare_plan {
     uint64_t length;
     uint64_t micro_batch; /* sequences that pass through a block at a time */
     uint64_t steps;       /* of training, of `sequences` each; 0: nothing is trained */
+    double zeros_lost;    /* share of zeros in the matrices that are trained, which will not stay zero; 0: none */
 } pare_plan;
 
 typedef void (*pare_plan_fn)(void *user, const pare_plan *plan);
@@ -206,9 +207,12 @@ typedef struct pare_prune_options {
     int32_t layer_begin; /* half-open range of layers to prune; both 0: all layers */
     int32_t layer_end;
     pare_layers attention, ffn; /* ranges of their own for heads and for FFN channels */
-    uint32_t round_to;          /* kept FFN (hidden) widths are rounded up to a multiple of this; 0: not */
-    uint32_t iterations;        /* rounds of scoring and removing, each on what the last one left; 0: 1 */
-    const char *protocol;       /* calibration protocol, or NULL; samples and length override it */
+    const pare_layers *drops; /* ranges of whole layers that go before anything else, which numbers of layers elsewhere
+                               * do not feel; with no other amount they are all that goes. NULL: none */
+    size_t drop_count;
+    uint32_t round_to;    /* kept FFN (hidden) widths are rounded up to a multiple of this; 0: not */
+    uint32_t iterations;  /* rounds of scoring and removing, each on what the last one left; 0: 1 */
+    const char *protocol; /* calibration protocol, or NULL; samples and length override it */
     pare_calibration_options calibration;
     int32_t steps;     /* T */
     int32_t draws;     /* m, noise draws per step */

@@ -47,9 +47,13 @@ static const char *speed_of(const pare_prune_job *job) {
            "speed, remove units with --ratio, or take --pattern 2:4 on NVIDIA GPUs";
 }
 
+json_t *pare_prune_recipe_json(const pare_prune_job *job) {
+    return job->drops ? json_pack("{s:s}", "mode", "layer") : pare_recipe_json(&job->recipe);
+}
+
 pare_record pare_prune_record(const pare_prune_job *job, json_t *recipe) {
     const char *source = job->options->calibration.source;
-    return (pare_record){.model = job->model,
+    return (pare_record){.model = job->origin,
                          .method = job->recipe.name,
                          .recipe = recipe,
                          .seed = job->options->seed,
@@ -59,8 +63,9 @@ pare_record pare_prune_record(const pare_prune_job *job, json_t *recipe) {
                          .sequences = job->lora ? (uint32_t)job->lora->examples.count : job->windows.count,
                          .length = job->lora ? job->lora->cutoff : job->windows.length,
                          .calibration_digest = job->calibration_digest,
-                         .parameters_after = pare_selection_parameters(job->model, &job->composed),
-                         .selection = &job->composed,
+                         .parameters_after = pare_selection_parameters(job->origin, pare_prune_selection(job)),
+                         .selection = pare_prune_selection(job),
+                         .dropped = job->options->drop_count > 0,
                          .permutation = job->sparse.permutation,
                          .orders = job->sparse.orders};
 }
@@ -120,7 +125,8 @@ static json_t *warnings_json(const pare_prune_job *job) {
 static json_t *kept_digest(const pare_prune_job *job) {
     char text[PARE_DIGEST_TEXT], *lists;
     pare_digest *digest;
-    json_t *kept = json_pack("[o,o]", pare_report_layers(&job->composed), pare_report_hidden(&job->composed));
+    const pare_selection *selection = pare_prune_selection(job);
+    json_t *kept = json_pack("[o,o]", pare_report_layers(selection), pare_report_hidden(selection));
     if (pare_digest_new(&digest) != PARE_OK) {
         json_decref(kept);
         return json_null();
@@ -144,27 +150,28 @@ static json_t *ratio_json(const pare_prune_job *job) {
 }
 
 pare_status pare_prune_report(const pare_prune_job *job, char **text) {
-    json_t *json = json_object(), *recipe = pare_recipe_json(&job->recipe), *model = json_object();
+    json_t *json = json_object(), *recipe = pare_prune_recipe_json(job), *model = json_object();
+    const pare_selection *selection = pare_prune_selection(job);
     pare_record record = pare_prune_record(job, recipe);
-    uint64_t parameters = pare_model_parameters(job->model), bytes = pare_model_bytes(job->model);
+    uint64_t parameters = pare_model_parameters(job->origin), bytes = pare_model_bytes(job->origin);
     json_object_set_new(json, "pare", json_string(pare_version()));
     json_object_set_new(json, "method", json_string(job->recipe.name));
     json_object_set_new(json, "recipe", recipe);
     json_object_set_new(json, "seed", json_integer((json_int_t)job->options->seed));
     json_object_set_new(json, "ratio", ratio_json(job));
-    json_object_set_new(model, "name", pare_json_name(pare_checkpoint_directory(job->model->checkpoint)));
+    json_object_set_new(model, "name", pare_json_name(pare_checkpoint_directory(job->origin->checkpoint)));
     json_object_set_new(model, "parameters", json_integer((json_int_t)parameters));
     json_object_set_new(model, "bytes", json_integer((json_int_t)bytes));
     json_object_set_new(json, "model", model);
     if (!job->options->dry_run) json_object_set_new(json, "output", output_json(job, &record));
     json_object_set_new(json, "calibration", pare_report_calibration(&record));
     json_object_set_new(json, "parameters", pair(parameters, record.parameters_after));
-    json_object_set_new(json, "bytes", pair(bytes, pare_selection_bytes(job->model, &job->composed)));
+    json_object_set_new(json, "bytes", pair(bytes, pare_selection_bytes(job->origin, selection)));
     if (isfinite(job->result.loss)) json_object_set_new(json, "calibration_loss", json_real(job->result.loss));
     if (job->recipe.mode != PARE_MODE_ELEMENT) json_object_set_new(json, "kept_sha256", kept_digest(job));
-    json_object_set_new(json, "layers", pare_report_layers(&job->composed));
-    if (job->composed.hidden_channel)
-        json_object_set_new(json, "hidden_channels_kept", pare_report_hidden(&job->composed));
+    if (record.dropped) json_object_set_new(json, "dropped_layers", pare_report_dropped(selection));
+    json_object_set_new(json, "layers", pare_report_layers(selection));
+    if (selection->hidden_channel) json_object_set_new(json, "hidden_channels_kept", pare_report_hidden(selection));
     size_t rounds = json_array_size(job->traces);
     if (rounds) json_object_set(json, "trace", json_array_get(job->traces, rounds - 1));
     if (rounds > 1) json_object_set(json, "traces", job->traces);
