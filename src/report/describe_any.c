@@ -2,7 +2,6 @@
 #include "checkpoint/header_read.h"
 #include "checkpoint/place.h"
 #include "checkpoint/shard_index.h"
-#include "pare.h"
 #include "support/file.h"
 #include "support/json.h"
 #include "support/memory.h"

@@ -130,7 +130,8 @@ static void it_goes_with_single_weights_and_sweeps(void **state) {
 
 static void what_cannot_be_is_refused(void **state) {
     const workplace *place = *state;
-#define REFUSED(part, ...) EXPECT_NOTHING_LEFT(place, 2, part, "prune", place->model, "-o", place->output, "--quiet", __VA_ARGS__)
+#define REFUSED(part, ...)                                                                                             \
+    EXPECT_NOTHING_LEFT(place, 2, part, "prune", place->model, "-o", place->output, "--quiet", __VA_ARGS__)
     REFUSED("there is no layer 6; the model has layers 0 to 5", "--drop-layers", "6");
     REFUSED("there is no layer 8", "--drop-layers", "4:9");
     REFUSED("all 6 layers", "--drop-layers", "0:3,3,4,5");
