@@ -81,6 +81,7 @@ typedef struct pare_plan {
     uint64_t length;
     uint64_t micro_batch; /* sequences that pass through a block at a time */
     uint64_t steps;       /* of training, of `sequences` each; 0: nothing is trained */
+    double zeros_lost;    /* share of zeros in the matrices that are trained, which will not stay zero; 0: none */
 } pare_plan;
 
 typedef void (*pare_plan_fn)(void *user, const pare_plan *plan);
@@ -117,15 +118,22 @@ typedef struct pare_runtime {
 
 typedef struct pare_model pare_model;
 
-/* Opens a Hugging Face checkpoint directory of the LLaMA family: config.json, model.safetensors or its shards. Weights
- * are mapped, not read. Every header, offset, shape and dtype is checked here. Free with pare_model_close. */
-pare_status pare_model_open(const char *directory, pare_model **out);
+/* Opens a Hugging Face checkpoint of the LLaMA family: config.json, model.safetensors or its shards. path: the folder;
+ * or a .safetensors file with config.json beside it; or a models--ORG--NAME folder of the Hugging Face cache, or
+ * ORG/NAME that is in it (docs/checkpoints.md). Weights are mapped, not read. Every header, offset, shape and dtype is
+ * checked here. Free with pare_model_close. */
+pare_status pare_model_open(const char *path, pare_model **out);
 void pare_model_close(pare_model *model);
 
 /* Everything about a model as one JSON text: architecture, widths per layer, parameters, dtype, bytes; with `tensors`
  * also every tensor's shape, dtype and share of zeros (which reads the whole model). Free with pare_text_free. */
 pare_status pare_model_describe(const pare_model *model, bool tensors, char **json);
 void pare_text_free(char *text);
+
+/* What the headers of safetensors files tell of any model, as one JSON text: names, shapes, dtypes, parameters, and
+ * from config.json architecture and rotary positions. For what pare_model_open refuses: `refused` is its sentence,
+ * which becomes the member "refused". Fails if there are no safetensors files that can be read. */
+pare_status pare_checkpoint_describe(const char *path, const char *refused, char **json);
 
 uint64_t pare_model_parameters(const pare_model *model);
 uint64_t pare_model_bytes(const pare_model *model);
@@ -253,9 +261,12 @@ typedef struct pare_prune_options {
     int32_t layer_begin; /* half-open range of layers to prune; both 0: all layers */
     int32_t layer_end;
     pare_layers attention, ffn; /* ranges of their own for heads and for FFN channels */
-    uint32_t round_to;          /* kept FFN (hidden) widths are rounded up to a multiple of this; 0: not */
-    uint32_t iterations;        /* rounds of scoring and removing, each on what the last one left; 0: 1 */
-    const char *protocol;       /* calibration protocol, or NULL; samples and length override it */
+    const pare_layers *drops; /* ranges of whole layers that go before anything else, which numbers of layers elsewhere
+                               * do not feel; with no other amount they are all that goes. NULL: none */
+    size_t drop_count;
+    uint32_t round_to;    /* kept FFN (hidden) widths are rounded up to a multiple of this; 0: not */
+    uint32_t iterations;  /* rounds of scoring and removing, each on what the last one left; 0: 1 */
+    const char *protocol; /* calibration protocol, or NULL; samples and length override it */
     pare_calibration_options calibration;
     int32_t steps;     /* T */
     int32_t draws;     /* m, noise draws per step */

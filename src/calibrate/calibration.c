@@ -11,15 +11,14 @@ bool pare_calibration_is_self(const char *source) {
 }
 
 pare_status pare_calibration_check_length(const pare_model *model, const char *name, uint32_t length) {
-    const char *directory = pare_checkpoint_directory(model->checkpoint);
     if (length < 2)
         return pare_fail(PARE_BAD_ARGUMENT, "%s: a window of %u token has nothing to predict; take 2 or more", name,
                          length);
-    if (length > model->config.max_positions)
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "%s: windows of %u tokens are longer than the %u positions that %s was made for", name, length,
-                         model->config.max_positions, directory);
-    return PARE_OK;
+    if (length <= model->config.max_positions) return PARE_OK;
+    char *positions = pare_config_positions(&model->config, pare_checkpoint_directory(model->checkpoint));
+    pare_fail(PARE_BAD_ARGUMENT, "%s: windows of %u tokens are longer than %s", name, length, positions);
+    free(positions);
+    return PARE_BAD_ARGUMENT;
 }
 
 pare_status pare_calibration_check(const pare_model *model, const char *name, const pare_windows *windows) {

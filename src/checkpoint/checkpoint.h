@@ -3,6 +3,7 @@
 #ifndef PARE_CHECKPOINT_CHECKPOINT_H
 #define PARE_CHECKPOINT_CHECKPOINT_H
 
+#include "checkpoint/place.h"
 #include "support/dtype.h"
 #include "support/file.h"
 #include "support/status.h"
@@ -22,10 +23,15 @@ typedef struct pare_tensor {
 
 typedef struct pare_checkpoint pare_checkpoint;
 
-/* Maps model.safetensors of `directory`, or else the shards that model.safetensors.index.json names, or else expands
- * model.pare-sparse, and checks every header before use. Dtypes other than F32, F16 and BF16 are refused; empty tensors
- * (a 0 in the shape) are not. */
-pare_status pare_checkpoint_open(const char *directory, pare_checkpoint **out);
+/* Maps model.safetensors of the place's folder, or else the shards that model.safetensors.index.json names, or else
+ * expands model.pare-sparse, or else says what the folder is instead; a file that was named is mapped alone. Every
+ * header is checked before use. Dtypes other than F32, F16, BF16 and F64 (read as F32) are refused; empty tensors (a 0
+ * in the shape) are not. A tensor is where the shards have it, whatever the index says; which ones are needed, the
+ * configuration decides. */
+pare_status pare_checkpoint_open_place(const pare_place *place, pare_checkpoint **out);
+
+/* The same of what pare_place_find makes of `path`. */
+pare_status pare_checkpoint_open(const char *path, pare_checkpoint **out);
 void pare_checkpoint_close(pare_checkpoint *checkpoint);
 
 const char *pare_checkpoint_directory(const pare_checkpoint *checkpoint);
@@ -35,6 +41,9 @@ size_t pare_checkpoint_count(const pare_checkpoint *checkpoint);
 const pare_tensor *pare_checkpoint_at(const pare_checkpoint *checkpoint, size_t index);
 /* NULL if there is none of that name. */
 const pare_tensor *pare_checkpoint_find(const pare_checkpoint *checkpoint, const char *name);
+
+/* The shard that the index promised the tensor in; NULL if it did not. */
+const char *pare_checkpoint_promise(const pare_checkpoint *checkpoint, const char *name);
 
 /* The files, as paths. */
 size_t pare_checkpoint_file_count(const pare_checkpoint *checkpoint);

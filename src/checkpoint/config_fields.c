@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 const json_t *pare_field(pare_fields fields, const char *key) {
     const json_t *value = json_object_get(fields.object, key);
@@ -11,8 +12,10 @@ const json_t *pare_field(pare_fields fields, const char *key) {
 pare_status pare_field_refuse(pare_status status, pare_fields fields, const char *key, const char *expected) {
     const json_t *value = pare_field(fields, key);
     if (!value) return pare_fail(status, "%s has no %s; %s", fields.path, key, expected);
+    enum { SHOWN = 120 };
     char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT);
-    pare_fail(status, "%s: %s is %.120s; %s", fields.path, key, text ? text : "?", expected);
+    bool whole = !text || strlen(text) <= SHOWN;
+    pare_fail(status, "%s: %s is %.*s%s; %s", fields.path, key, SHOWN, text ? text : "?", whole ? "" : "...", expected);
     free(text);
     return status;
 }

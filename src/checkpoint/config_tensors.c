@@ -1,4 +1,5 @@
-#include "checkpoint/config_tensors.h"
+#include "checkpoint/config.h"
+#include "checkpoint/config_fields.h"
 #include "support/memory.h"
 
 #include <fnmatch.h>
@@ -16,6 +17,12 @@ typedef struct inventory {
 /* *tensor: NULL if absent. */
 static pare_status take(const inventory *from, const char *name, const pare_tensor **tensor) {
     *tensor = pare_checkpoint_find(from->checkpoint, name);
+    const char *promised = *tensor ? NULL : pare_checkpoint_promise(from->checkpoint, name);
+    if (promised)
+        return pare_fail(PARE_FORMAT_ERROR,
+                         "%s has no tensor %s, though model.safetensors.index.json puts it into %s; download that "
+                         "shard again",
+                         pare_checkpoint_directory(from->checkpoint), name, promised);
     if (!*tensor)
         return pare_fail(PARE_FORMAT_ERROR, "%s has no tensor %s, which its config.json asks for",
                          pare_checkpoint_directory(from->checkpoint), name);
@@ -99,11 +106,36 @@ static pare_status measure_layer(const inventory *from, const pare_config *confi
                      pare_checkpoint_directory(from->checkpoint), layer, widths->heads, widths->kv_heads);
 }
 
-static pare_status measure_ends(const inventory *from, const pare_config *config) {
-    PARE_TRY(expect_matrix(from, "model.embed_tokens.weight", config->vocabulary, config->hidden));
+/* Numbers, whatever dtypes they are stored as. */
+static bool equal_values(const pare_tensor *a, const pare_tensor *b) {
+    enum { STEP = 4096 };
+    float here[STEP], there[STEP];
+    if (a->count != b->count) return false;
+    if (a->dtype == b->dtype) return memcmp(a->data, b->data, a->bytes) == 0;
+    size_t size_a = pare_dtype_size(a->dtype), size_b = pare_dtype_size(b->dtype);
+    for (uint64_t i = 0; i < a->count; i += STEP) {
+        size_t n = a->count - i < STEP ? (size_t)(a->count - i) : STEP;
+        pare_to_float(here, (const char *)a->data + i * size_a, a->dtype, n);
+        pare_to_float(there, (const char *)b->data + i * size_b, b->dtype, n);
+        if (memcmp(here, there, n * sizeof *here) != 0) return false;
+    }
+    return true;
+}
+
+static const char embedding_name[] = "model.embed_tokens.weight", head_name[] = "lm_head.weight";
+
+/* A tied model has its one matrix under either name, or under both: then they are tied only if they are the same, as in
+ * transformers 5. */
+static pare_status measure_ends(const inventory *from, pare_config *config) {
+    const pare_tensor *embedding = pare_checkpoint_find(from->checkpoint, embedding_name);
+    const pare_tensor *head = pare_checkpoint_find(from->checkpoint, head_name);
+    config->embedding_in_head = config->tied && head && !embedding;
+    if (!config->embedding_in_head) PARE_TRY(expect_matrix(from, embedding_name, config->vocabulary, config->hidden));
     PARE_TRY(expect_vector(from, "model.norm.weight", config->hidden));
-    if (config->tied && !pare_checkpoint_find(from->checkpoint, "lm_head.weight")) return PARE_OK;
-    return expect_matrix(from, "lm_head.weight", config->vocabulary, config->hidden);
+    if (config->tied && !head) return PARE_OK;
+    PARE_TRY(expect_matrix(from, head_name, config->vocabulary, config->hidden));
+    if (config->tied && embedding) config->tied = equal_values(embedding, head);
+    return PARE_OK;
 }
 
 static pare_status refuse_strangers(const inventory *from) {
@@ -118,7 +150,59 @@ static pare_status refuse_strangers(const inventory *from) {
     return PARE_OK;
 }
 
-pare_status pare_config_measure(const pare_checkpoint *checkpoint, pare_config *config) {
+/* True if layers differ in what `width_of` tells, so that no number can be right for all. */
+static bool differs(const pare_config *config, uint32_t (*width_of)(const pare_widths *)) {
+    for (uint32_t i = 1; i < config->layers; i++)
+        if (width_of(&config->widths[i]) != width_of(&config->widths[0])) return true;
+    return false;
+}
+
+static uint32_t heads_of(const pare_widths *widths) {
+    return widths->heads;
+}
+
+static uint32_t kv_heads_of(const pare_widths *widths) {
+    return widths->kv_heads;
+}
+
+static uint32_t ffn_of(const pare_widths *widths) {
+    return widths->ffn;
+}
+
+/* Both come from the same rows: one of head_dim and the number of heads is wrong. */
+static pare_status refuse_heads(pare_fields fields, const char *key, const pare_config *config, uint32_t real) {
+    return pare_fail(PARE_FORMAT_ERROR,
+                     "%s: %s is %lld and head_dim is %u, but the tensors have %llu rows for them, which is %u heads of "
+                     "that size; correct the one that is wrong",
+                     fields.path, key, (long long)json_integer_value(pare_field(fields, key)), config->head_size,
+                     (unsigned long long)real * config->head_size, real);
+}
+
+static pare_status check_width(pare_fields fields, const char *key, const pare_config *config,
+                               uint32_t (*width_of)(const pare_widths *)) {
+    const json_t *value = pare_field(fields, key);
+    bool given = pare_field(fields, "head_dim"), list = json_is_array(value);
+    if (!value || (!list && given && differs(config, width_of))) return PARE_OK;
+    for (uint32_t layer = 0; layer < config->layers; layer++) {
+        const json_t *stated = list ? json_array_get(value, layer) : value;
+        uint32_t real = width_of(&config->widths[layer]);
+        if (json_is_integer(stated) && json_integer_value(stated) == (json_int_t)real) continue;
+        if (!list && given && width_of != ffn_of) return refuse_heads(fields, key, config, real);
+        char expected[128];
+        snprintf(expected, sizeof expected, "the tensors of layer %u have %u%s", layer, real,
+                 list ? "" : ": correct it, or give head_dim if layers differ");
+        return pare_field_refuse(PARE_FORMAT_ERROR, fields, key, expected);
+    }
+    return PARE_OK;
+}
+
+static pare_status check_widths(pare_fields fields, const pare_config *config) {
+    PARE_TRY(check_width(fields, "num_attention_heads", config, heads_of));
+    PARE_TRY(check_width(fields, "num_key_value_heads", config, kv_heads_of));
+    return check_width(fields, "intermediate_size", config, ffn_of);
+}
+
+static pare_status measure(const pare_checkpoint *checkpoint, pare_config *config) {
     inventory from = {.checkpoint = checkpoint};
     pare_status status;
     PARE_TRY_GOTO(status,
@@ -131,5 +215,13 @@ pare_status pare_config_measure(const pare_checkpoint *checkpoint, pare_config *
     status = refuse_strangers(&from);
 done:
     pare_free(from.known);
+    return status;
+}
+
+pare_status pare_config_fit(const pare_checkpoint *checkpoint, pare_config *config) {
+    char *path = pare_path_join(pare_checkpoint_directory(checkpoint), "config.json");
+    pare_status status = measure(checkpoint, config);
+    if (status == PARE_OK) status = check_widths((pare_fields){.path = path, .object = config->json}, config);
+    free(path);
     return status;
 }

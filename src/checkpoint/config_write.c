@@ -1,4 +1,5 @@
 #include "checkpoint/config_write.h"
+#include "checkpoint/config_rope.h"
 #include "support/file.h"
 
 #include <fnmatch.h>
@@ -66,11 +67,29 @@ static void drop_entries(json_t *config, const pare_config *original, const bool
     }
 }
 
-static void become_mistral(json_t *config, const pare_config *original) {
+static bool is_double(const json_t *config, const char *key) {
+    const char *dtype = json_string_value(json_object_get(config, key));
+    return dtype && strcmp(dtype, "float64") == 0;
+}
+
+/* What pare took from the file or from the class's defaults is said, so that every engine takes the same. */
+static void state_what_holds(json_t *config, const pare_config *original) {
+    static const char *const dtypes[] = {"dtype", "torch_dtype"};
+    json_object_set_new(config, "tie_word_embeddings", json_boolean(original->tied));
+    json_object_set_new(config, "max_position_embeddings", json_integer(original->stated_positions));
+    json_object_set_new(config, "rms_norm_eps", json_real(original->rms_eps));
+    if (!json_is_string(json_object_get(config, "hidden_act")))
+        json_object_set_new(config, "hidden_act", json_string("silu"));
+    pare_config_write_rope(&original->rope, config);
+    json_object_del(config, "quantization_config");
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
+        if (is_double(config, dtypes[i])) json_object_set_new(config, dtypes[i], json_string("float32"));
+}
+
+static void become_mistral(json_t *config) {
     json_object_set_new(config, "model_type", json_string("mistral"));
     json_object_set_new(config, "architectures", json_pack("[s]", "MistralForCausalLM"));
     json_object_set_new(config, "sliding_window", json_null());
-    json_object_set_new(config, "max_position_embeddings", json_integer(original->max_positions));
     json_object_del(config, "attention_bias");
     json_object_del(config, "mlp_bias");
 }
@@ -99,10 +118,33 @@ pare_status pare_config_write(const pare_config *original, const pare_config_siz
     if (config) {
         if (sizes->dropped) drop_entries(config, original, sizes->dropped);
         set_sizes(config, original, sizes, *kind == PARE_CONFIG_PER_LAYER);
-        if (*kind == PARE_CONFIG_MISTRAL && strcmp(original->model_type, "mistral") != 0)
-            become_mistral(config, original);
+        state_what_holds(config, original);
+        if (*kind == PARE_CONFIG_MISTRAL && strcmp(original->model_type, "mistral") != 0) become_mistral(config);
         *text = print(config);
     }
     json_decref(config);
+    return *text ? PARE_OK : pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to write a config.json");
+}
+
+/* What transformers 4 takes from the file: rope_theta beside rope_scaling, and nothing of rope_parameters. */
+static bool is_read_alike(const pare_config *config) {
+    const json_t *theta = json_object_get(config->json, "rope_theta");
+    const json_t *scaling = json_object_get(config->json, "rope_scaling");
+    double older = json_is_number(theta) ? json_number_value(theta) : 10000;
+    bool scaled = config->rope.kind == PARE_ROPE_LINEAR || config->rope.kind == PARE_ROPE_LLAMA3;
+    return older == config->rope.theta && (!scaled || json_object_size(scaling));
+}
+
+pare_status pare_config_restate(const pare_config *config, char **text) {
+    bool untied = !config->tied && json_is_true(json_object_get(config->json, "tie_word_embeddings"));
+    bool wide = is_double(config->json, "dtype") || is_double(config->json, "torch_dtype");
+    *text = NULL;
+    if (!untied && !wide && is_read_alike(config)) return PARE_OK;
+    json_t *json = json_deep_copy(config->json);
+    if (json) {
+        state_what_holds(json, config);
+        *text = print(json);
+    }
+    json_decref(json);
     return *text ? PARE_OK : pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to write a config.json");
 }

@@ -22,12 +22,18 @@ typedef struct pare_config_sizes {
 pare_config_kind pare_config_kind_of(const pare_config *original, const pare_config_sizes *sizes);
 
 /* *text: the original's config.json with these sizes in place of its own and head_dim stated, everything else kept,
- * unknown members too; freed with free(). Lists with one entry per layer (layer_types) lose those of dropped layers.
+ * unknown members too; freed with free(). What pare found out is said: tie_word_embeddings as the tensors have it,
+ * rope_parameters (transformers 5) and the same as rope_theta and rope_scaling (before), values that the file left to
+ * the class. Lists with one entry per layer (layer_types) lose those of dropped layers.
  *   LLAMA:     num_attention_heads, num_key_value_heads and intermediate_size are numbers.
  *   MISTRAL:   so they are; model_type "mistral", architectures ["MistralForCausalLM"], sliding_window null,
  *              attention_bias and mlp_bias left out, max_position_embeddings stated (Mistral's default is another).
  *   PER_LAYER: each of the three is a list of one number per layer, and "pare_per_layer_widths" is true. */
 pare_status pare_config_write(const pare_config *original, const pare_config_sizes *sizes, char **text,
                               pare_config_kind *kind);
+
+/* *text: config.json as it is, for a model of the same sizes, with what pare found out said where the file contradicts
+ * its tensors or older engines would read other rotary positions from it; NULL where it may stay as it is. */
+pare_status pare_config_restate(const pare_config *config, char **text);
 
 #endif

@@ -3,11 +3,10 @@
 #define PARE_CHECKPOINT_SAFETENSORS_H
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/header_read.h"
 #include "support/scratch.h"
 
 #include <jansson.h>
-
-enum { PARE_NAME_LIMIT = 512 };
 
 typedef struct pare_safetensors {
     pare_mapping mapping;
@@ -16,26 +15,21 @@ typedef struct pare_safetensors {
     pare_tensor *masks; /* [mask_count]: tensors of dtype U8, an element a byte; their `dtype` means nothing */
     size_t mask_count;
     json_t *metadata;   /* __metadata__, if the file was opened with masks and has one */
-    pare_scratch image; /* where the tensors' data lies if it had to be expanded (archive.h), or empty */
+    pare_scratch image; /* where the tensors' data lies if it had to be expanded (archive.h, narrow.h), or empty */
+    bool narrowed;      /* tensors of F64 are F32 in the image */
 } pare_safetensors;
 
-/* Maps the file and checks its header: names are unique, every dtype is F32, F16 or BF16, every size is its shape's,
- * and the tensors cover the data section without gap or overlap. On failure *out is empty. */
+/* Maps the file and checks its header: names are unique, every dtype is F32, F16, BF16 or F64 (which becomes F32,
+ * narrow.h), every size is its shape's, and the tensors cover the data section without gap or overlap. On failure *out
+ * is empty. */
 pare_status pare_safetensors_open(const char *path, pare_safetensors *out);
 
-/* As pare_safetensors_open, but tensors of dtype U8 are accepted, too, and the metadata is kept. */
+/* As pare_safetensors_open, but tensors of dtype U8 are accepted instead of F64, and the metadata is kept. */
 pare_status pare_safetensors_open_masks(const char *path, pare_safetensors *out);
 void pare_safetensors_close(pare_safetensors *file);
 
 /* Frees the lists and the metadata, and leaves them empty; mapping and image stay. */
 void pare_safetensors_forget(pare_safetensors *file);
-
-/* False if empty, longer than PARE_NAME_LIMIT bytes or with control characters: such a name would garble messages and
- * listings. */
-bool pare_name_is_plain(const char *name);
-
-/* False if the value is no integer or negative. */
-bool pare_json_natural(const json_t *value, uint64_t *out);
 
 /* Sets rank, shape, count and bytes of `tensor` (whose name is set) from the JSON array `shape`, for elements of
  * `element` bytes; messages name `path`. */

@@ -1,49 +1,12 @@
 #include "command.h"
 #include "document.h"
+#include "inspect_any.h"
 #include "message.h"
 #include "outcome.h"
 #include "table.h"
+#include "terminal.h"
 
-#include <string.h>
-
-static void print_dtypes(const json_t *dtypes) {
-    const char *name;
-    const json_t *tensors;
-    int printed = 0;
-    printf("dtype         ");
-    json_object_foreach((json_t *)dtypes, name, tensors) {
-        printf("%s%s (%llu tensors)", printed++ ? ", " : "", name, (unsigned long long)json_integer_value(tensors));
-    }
-    putchar('\n');
-}
-
-static void print_rope(const json_t *rope) {
-    const char *kind = pare_document_text(rope, "kind");
-    if (!*kind) kind = pare_document_text(rope, "rope_type");
-    double theta = pare_document_number(rope, "theta", pare_document_number(rope, "rope_theta", 0));
-    double factor = pare_document_number(rope, "factor", 0);
-    printf("rotary        theta %g", theta);
-    if (*kind) printf(", %s", kind);
-    if (factor > 0 && factor != 1) printf(", factor %g", factor);
-    putchar('\n');
-}
-
-static void print_files(const json_t *files) {
-    for (size_t i = 0; i < json_array_size(files); i++) {
-        const json_t *file = json_array_get(files, i);
-        printf("%s%s (%s)\n", i ? "              " : "files         ", pare_document_text(file, "name"),
-               pare_bytes_show(pare_document_count(file, "bytes")).text);
-    }
-}
-
-/* "[128, 384]" */
-static void describe_shape(const json_t *shape, char *out, size_t size) {
-    size_t used = (size_t)snprintf(out, size, "[");
-    for (size_t i = 0; i < json_array_size(shape) && used < size; i++)
-        used += (size_t)snprintf(out + used, size - used, "%s%llu", i ? ", " : "",
-                                 (unsigned long long)json_integer_value(json_array_get(shape, i)));
-    if (used < size) snprintf(out + used, size - used, "]");
-}
+#include <stdio.h>
 
 static void print_tensors(const json_t *tensors) {
     static const char *const titles[] = {"tensor", "shape", "dtype", "parameters", "zeros", "sparsity"};
@@ -53,7 +16,7 @@ static void print_tensors(const json_t *tensors) {
     for (size_t i = 0; i < json_array_size(tensors); i++) {
         const json_t *tensor = json_array_get(tensors, i);
         char shape[128];
-        describe_shape(pare_document_at(tensor, "shape"), shape, sizeof shape);
+        pare_inspect_shape(pare_document_at(tensor, "shape"), shape, sizeof shape);
         pare_table_cell(table, "%s", pare_document_text(tensor, "name"));
         pare_table_cell(table, "%s", shape);
         pare_table_cell(table, "%s", pare_document_text(tensor, "dtype"));
@@ -79,26 +42,41 @@ static void show(const pare_arguments *arguments, const json_t *model) {
            json_is_true(pare_document_at(model, "tied")) ? ", tied head" : "");
     printf("widths%s\n", json_is_false(pare_document_at(model, "uniform")) ? " (they differ between layers)" : "");
     pare_document_print_widths(pare_document_at(model, "widths"), "              ");
-    print_rope(pare_document_at(model, "rope"));
-    printf("positions     %s\n", pare_count_show(pare_document_count(model, "max_positions")).text);
+    pare_inspect_rope(pare_document_at(model, "rope"));
+    printf("positions     %s", pare_count_show(pare_document_count(model, "max_positions")).text);
+    uint64_t window = pare_document_count(model, "sliding_window");
+    if (window) printf(", each seeing a window of %s (sliding_window)", pare_count_show(window).text);
+    putchar('\n');
     printf("parameters    %s\n", pare_count_show(pare_document_count(model, "parameters")).text);
     printf("bytes         %s\n", pare_bytes_show(pare_document_count(model, "bytes")).text);
-    print_dtypes(pare_document_at(model, "dtypes"));
+    pare_inspect_dtypes(pare_document_at(model, "dtypes"));
     const json_t *sparsity = pare_document_at(model, "sparsity");
     if (sparsity) printf("sparsity      %.2f %% zeros\n", 100 * json_number_value(sparsity));
-    print_files(pare_document_at(model, "files"));
+    pare_inspect_files(pare_document_at(model, "files"));
     const json_t *tensors = pare_document_at(model, "tensors");
     if (tensors) print_tensors(tensors);
+}
+
+/* A sound checkpoint that is no model of pare's is shown all the same, with the reason why it is none. */
+static int run_any(const pare_arguments *arguments, pare_status refusal) {
+    char reason[1024], *report;
+    snprintf(reason, sizeof reason, "%s", pare_message());
+    if (refusal == PARE_UNSUPPORTED || refusal == PARE_FILE_ERROR) {
+        pare_status status = pare_checkpoint_describe(arguments->model, reason, &report);
+        if (status == PARE_OK) return pare_outcome_deliver(status, report, arguments, pare_inspect_show_any);
+    }
+    pare_terminal_fail("%s", reason);
+    return PARE_EXIT_FAILED;
 }
 
 static int run(const pare_arguments *arguments) {
     if (!arguments->model) return pare_outcome_usage("inspect", "MODEL is missing: the folder to look into");
     pare_model *model = NULL;
-    int code = pare_outcome_open(arguments->model, &model);
-    if (code != PARE_EXIT_DONE) return code;
+    pare_status status = pare_model_open(arguments->model, &model);
+    if (status != PARE_OK) return run_any(arguments, status);
     char *report = NULL;
-    pare_status status = pare_model_describe(model, arguments->tensors, &report);
-    code = pare_outcome_deliver(status, report, arguments, show);
+    status = pare_model_describe(model, arguments->tensors, &report);
+    int code = pare_outcome_deliver(status, report, arguments, show);
     pare_model_close(model);
     return code;
 }
@@ -111,7 +89,8 @@ const pare_command pare_command_inspect = {
     .summary = "shows what is in a checkpoint: widths, parameters, bytes, sparsity",
     .synopsis = synopsis,
     .description = "Shows what is in a checkpoint: architecture, widths of each layer as its tensors have them, "
-                   "parameters, dtype, bytes. Only headers are read, except with --tensors.",
+                   "parameters, dtype, bytes. Only headers are read, except with --tensors. Of models that pare does "
+                   "not prune it shows names, shapes and dtypes of the tensors, and why prune would refuse them.",
     .examples = examples,
     .run = run,
 };

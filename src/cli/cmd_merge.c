@@ -9,6 +9,7 @@
 static void print(const pare_arguments *arguments, const json_t *report) {
     const json_t *targets = pare_document_at(report, "adapter.targets");
     uint64_t peak = pare_document_count(report, "memory.anonymous_peak");
+    pare_summary_print_warnings(pare_document_at(report, "warnings"));
     printf("%s parameters, ", pare_count_show(pare_document_count(report, "model.parameters")).text);
     printf("%s of %s tensors changed\n", pare_count_show(pare_document_count(report, "tensors.changed")).text,
            pare_count_show(pare_document_count(report, "tensors.all")).text);

@@ -12,7 +12,9 @@ const char *pare_prune_arguments_check(const pare_arguments *arguments) {
     bool sparsity = arguments->sparsity.one >= 0 || arguments->sparsity.each, pattern = arguments->pattern.of != 0;
     int targets = ratio + sparsity + pattern + (arguments->parameters != 0) + (arguments->bytes != 0);
     if (targets > 1) return "give only one of --ratio, --params, --bytes, --sparsity and --pattern";
-    if (!targets) return "say how much to remove, with --ratio 0.2, --params 5.4B, --sparsity 0.5 or --pattern 2:4";
+    if (!targets && !arguments->drops.count)
+        return "say how much to remove, with --ratio 0.2, --params 5.4B, --sparsity 0.5, --pattern 2:4 or "
+               "--drop-layers 3,7";
     if (arguments->method >= 0 && arguments->recipe) return "give either --method or --recipe, not both";
     if (arguments->resume && !arguments->output) return "--resume keeps the progress beside OUT: give -o OUT";
     bool trains = arguments->preset >= 0 || arguments->training_steps || arguments->epochs > 0 || arguments->rate > 0 ||
@@ -52,6 +54,8 @@ pare_prune_options pare_prune_options_of(const pare_arguments *arguments) {
         .layer_end = arguments->layer_span.end,
         .attention = arguments->attention_span,
         .ffn = arguments->ffn_span,
+        .drops = arguments->drops.list,
+        .drop_count = arguments->drops.count,
         .round_to = arguments->round_to,
         .iterations = arguments->iterations,
         .protocol = arguments->protocol < 0 ? NULL : pare_protocol_name((size_t)arguments->protocol),
@@ -104,6 +108,7 @@ static const char *const synopsis[] = {
     "MODEL -o OUT --ratio R [OPTION...]",
     "MODEL -o OUT --params P [OPTION...]",
     "MODEL -o OUT --sparsity S | --pattern N:M [OPTION...]",
+    "MODEL -o OUT --drop-layers N,A:B [OPTION...]",
     "MODEL --dry-run --ratio R [OPTION...]",
     NULL,
 };
@@ -115,6 +120,7 @@ static const char *const examples[] = {
     "my-model -o smaller --ratio 0.25 --layers 4:30 --json > report.json",
     "my-model --dry-run --ratio 0.2 --scores scores.json",
     "my-model -o healed --ratio 0.2 --recover alpaca.json --eval wiki.txt",
+    "my-model -o shallower --drop-layers 21,23,25:29",
     "my-model -o sparse --sparsity 0.5 --calib c4.jsonl",
     "my-model -o sparse --pattern 2:4 --method wanda --refine swaps --compensate obs",
     NULL,

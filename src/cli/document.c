@@ -55,7 +55,10 @@ void pare_document_print_widths(const json_t *layers, const char *indent) {
             printf("%slayers %zu-%zu: ", indent, begin, end - 1);
         else
             printf("%slayer %zu: ", indent, begin);
-        printf("%llu heads, %llu KV heads, FFN %llu\n", (unsigned long long)width.query_heads,
-               (unsigned long long)width.kv_heads, (unsigned long long)width.ffn);
+        if (!width.query_heads && !width.ffn && pare_document_at(json_array_get(layers, begin), "dropped"))
+            puts("dropped");
+        else
+            printf("%llu heads, %llu KV heads, FFN %llu\n", (unsigned long long)width.query_heads,
+                   (unsigned long long)width.kv_heads, (unsigned long long)width.ffn);
     }
 }

@@ -177,7 +177,8 @@ void pare_help_print(void) {
     print_entry("help [COMMAND]", "this text, or what most people need of one command; --all for all of it");
     print_entry("help methods", "the methods that pare prune knows");
     print_entry("--version", "the version");
-    printf("\nMODEL is a Hugging Face folder of the LLaMA family: config.json, safetensors, a tokenizer.\n"
+    printf("\nMODEL is a Hugging Face folder of the LLaMA family: config.json, safetensors, a tokenizer;\n"
+           "or ORG/NAME, if the model is in the Hugging Face cache.\n"
            "Options may stand before or after it, as --name value or --name=value.\n\n"
            "Exit code: 0 done, 1 the work failed, 2 the command line is wrong. Results go to standard\n"
            "output, everything else to standard error.\n\nExamples\n"

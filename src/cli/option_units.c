@@ -81,6 +81,10 @@ static const pare_option rows[] = {
     {.name = "layers", .commands = SHARED, .common = PARE_IN_SWEEP, .group = target, .kind = PARE_VALUE_SPAN, .value = "A:B",
      .offset = AT(layer_span), .low = 0, .high = 1e6,
      .help = "only layers A up to but not including B (default: all, which keeps the widths uniform)"},
+    {.name = "drop-layers", .commands = SWEPT, .group = target, .kind = PARE_VALUE_LAYERS, .value = "N,A:B",
+     .offset = AT(drops), .low = 0, .high = 1e6,
+     .help = "whole layers to leave out, such as 3,7,20:24 (20 to 23): alone, or before a method prunes the others; "
+             "other options keep the numbers that layers have in MODEL"},
     {.name = "attention-layers", .commands = SHARED, .group = target, .kind = PARE_VALUE_SPAN, .value = "A:B",
      .offset = AT(attention_span), .low = 0, .high = 1e6, .may_be_none = true,
      .help = "layers that lose heads, where they differ from --layers; or none"},

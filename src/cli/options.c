@@ -265,6 +265,7 @@ void pare_arguments_free(pare_arguments *arguments) {
     free(arguments->settings.list);
     free(arguments->given.list);
     free(arguments->ratio.each);
+    free(arguments->drops.list);
     *arguments = (pare_arguments){0};
 }
 
@@ -275,6 +276,12 @@ static bool copy_shares(const pare_share_list *from, pare_share_list *out) {
     return out->each != NULL;
 }
 
+static bool copy_layers(const pare_layer_list *from, pare_layer_list *out) {
+    out->list = from->count ? calloc(from->count, sizeof *out->list) : NULL;
+    if (out->list) memcpy(out->list, from->list, from->count * sizeof *out->list);
+    return out->list || !from->count;
+}
+
 static void copy_words(const pare_word_list *from, pare_word_list *out) {
     if (from->count) memcpy(out->words, from->words, from->count * sizeof *out->words);
 }
@@ -283,6 +290,7 @@ int pare_arguments_copy(const pare_arguments *from, size_t more, pare_arguments 
     *out = *from;
     bool copied = copy_shares(&from->ratio, &out->ratio);
     copied = copy_shares(&from->sparsity, &out->sparsity) && copied;
+    copied = copy_layers(&from->drops, &out->drops) && copied;
     int code = allocate(out, from->given.count + more + 1);
     if (code == PARE_EXIT_DONE && !copied) code = PARE_EXIT_FAILED;
     if (code != PARE_EXIT_DONE) return code;

@@ -37,6 +37,7 @@ typedef enum pare_value_kind {
     PARE_VALUE_SIZE,       /* uint64_t: bytes, with a unit */
     PARE_VALUE_PARAMETERS, /* uint64_t: a count, with a unit */
     PARE_VALUE_SPAN,       /* pare_layers */
+    PARE_VALUE_LAYERS,     /* pare_layer_list */
     PARE_VALUE_SHARES,     /* pare_share_list */
     PARE_VALUE_PATTERN,    /* pare_pattern */
     PARE_VALUE_LEVEL,      /* a setting: a number, or q and a number for a quantile */
@@ -53,6 +54,12 @@ typedef struct pare_share_list {
     double *each; /* [count], or NULL */
     size_t count;
 } pare_share_list;
+
+/* Layers by name: ranges, single ones of length 1. */
+typedef struct pare_layer_list {
+    pare_layers *list; /* [count], or NULL */
+    size_t count;
+} pare_layer_list;
 
 /* Keep `keep` of every `of`; of = 0: none given. */
 typedef struct pare_pattern {
@@ -95,6 +102,7 @@ typedef struct pare_arguments {
     bool archive;
     uint64_t parameters, bytes;
     pare_layers layer_span, attention_span, ffn_span;
+    pare_layer_list drops;
     uint32_t round_to, iterations;
     const char *calibration, *field;
     int protocol;

@@ -44,6 +44,21 @@ static void say_target(const pare_arguments *arguments, const pare_prune_options
     pare_terminal_say("  target       %s %s, seed %llu", amount, layers, (unsigned long long)arguments->seed);
 }
 
+/* "3, 7, 20 to 23" */
+static void say_drops(const pare_layer_list *drops, bool alone) {
+    char text[160] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < drops->count && used + 32 < sizeof text; i++) {
+        const pare_layers *d = &drops->list[i];
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%d", i ? ", " : "", d->begin);
+        if (d->end - d->begin > 1) used += (size_t)snprintf(text + used, sizeof text - used, " to %d", d->end - 1);
+        if (used + 32 >= sizeof text && i + 1 < drops->count) snprintf(text + used, sizeof text - used, ", ...");
+    }
+    if (drops->count)
+        pare_terminal_say("  dropped      layer%s %s%s", drops->count > 1 ? "s" : "", text,
+                          alone ? ", and nothing else" : " before the others are pruned");
+}
+
 void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options *options, const pare_model *model) {
     const char *usual = options->sparsity.given ? "best-sparse" : "best";
     const char *preset = arguments->method < 0 ? usual : pare_recipe_name((size_t)arguments->method);
@@ -53,10 +68,15 @@ void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options
     pare_terminal_say("  model        %s: %s parameters, %s", arguments->model,
                       pare_count_show(pare_model_parameters(model)).text,
                       pare_bytes_show(pare_model_bytes(model)).text);
-    pare_terminal_say("  method       %s%s%s", method, *summary ? ": " : "", summary);
-    say_constants(options);
-    say_target(arguments, options);
-    pare_terminal_say("  calibration  %s", arguments->calibration ? arguments->calibration : "self");
+    bool alone = arguments->drops.count && options->ratio <= 0 && !options->ratios && !options->parameters &&
+                 !options->bytes && !options->sparsity.given;
+    say_drops(&arguments->drops, alone);
+    if (!alone) {
+        pare_terminal_say("  method       %s%s%s", method, *summary ? ": " : "", summary);
+        say_constants(options);
+        say_target(arguments, options);
+        pare_terminal_say("  calibration  %s", arguments->calibration ? arguments->calibration : "self");
+    }
     if (options->recover) pare_terminal_say("  recovery     %s", options->recover->data);
     pare_terminal_say("  output       %s", arguments->dry_run ? "none (dry run)" : arguments->output);
 }
@@ -70,6 +90,10 @@ void pare_plan_say(void *user, const pare_plan *plan) {
     pare_terminal_say("  sequences    %s x %s tokens, %s at a time", pare_count_show(plan->sequences).text,
                       pare_count_show(plan->length).text, pare_count_show(plan->micro_batch).text);
     if (plan->steps) pare_terminal_say("  training     %s steps of these", pare_count_show(plan->steps).text);
+    if (plan->zeros_lost > 0)
+        pare_terminal_say("  zeros        %.3g %% of the trained weights are zeros, and will not stay zero without "
+                          "--keep-sparsity",
+                          100 * plan->zeros_lost);
     pare_terminal_say("Memory");
     say_bytes("mapped", plan->mapped, " of weights, which the system may drop and read again");
     say_bytes("weights", plan->weights, " for the block at work");

@@ -68,6 +68,7 @@ static void print_training(const json_t *report) {
 
 void pare_recover_summary_print(const pare_arguments *arguments, const json_t *report) {
     uint64_t peak = pare_document_count(report, "memory.anonymous_peak");
+    pare_summary_print_warnings(pare_document_at(report, "warnings"));
     print_losses(report);
     print_training(report);
     pare_summary_print_stages(pare_document_at(report, "seconds"));

@@ -134,12 +134,16 @@ void pare_summary_print_output(const json_t *output) {
     if (*pare_document_text(output, "speed")) printf("%s\n", pare_document_text(output, "speed"));
 }
 
-void pare_summary_print(const pare_arguments *arguments, const json_t *report) {
-    const json_t *warnings = pare_document_at(report, "warnings"), *layers = pare_document_at(report, "layers");
-    uint64_t peak = pare_document_count(report, "memory.anonymous_peak");
+void pare_summary_print_warnings(const json_t *warnings) {
     for (size_t i = 0; i < json_array_size(warnings); i++)
         if (json_is_string(json_array_get(warnings, i)))
             pare_terminal_say("note: %s", json_string_value(json_array_get(warnings, i)));
+}
+
+void pare_summary_print(const pare_arguments *arguments, const json_t *report) {
+    const json_t *warnings = pare_document_at(report, "warnings"), *layers = pare_document_at(report, "layers");
+    uint64_t peak = pare_document_count(report, "memory.anonymous_peak");
+    pare_summary_print_warnings(warnings);
     print_sizes(report);
     const json_t *sparsity = pare_document_at(report, "sparsity");
     pare_sparse_summary_print(sparsity);

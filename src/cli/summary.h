@@ -12,5 +12,7 @@ void pare_summary_print(const pare_arguments *arguments, const json_t *report);
 /* Its parts that other reports have, too: seconds of the stages, and what was written where. */
 void pare_summary_print_stages(const json_t *stages);
 void pare_summary_print_output(const json_t *output);
+/* Each as a note on standard error. */
+void pare_summary_print_warnings(const json_t *warnings);
 
 #endif

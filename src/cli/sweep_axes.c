@@ -88,7 +88,7 @@ static int add_list(pare_sweep_axis *axis, const char *text) {
 
 static int read_values(pare_sweep_axis *axis, const char *text) {
     double range[3];
-    bool windows = axis->option->kind == PARE_VALUE_SPAN;
+    bool windows = axis->option->kind == PARE_VALUE_SPAN || axis->option->kind == PARE_VALUE_LAYERS;
     if (!strpbrk(text, ",;") && read_range(text, range))
         return windows ? add_windows(axis, text, range) : add_range(axis, text, range);
     return add_list(axis, text);

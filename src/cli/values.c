@@ -113,6 +113,34 @@ static bool parse_span(const pare_option *option, const char *text, pare_layers 
     return true;
 }
 
+/* "3,7,20:24": numbers, and ranges without their ends. */
+static bool parse_layers(const pare_option *option, const char *text, pare_layer_list *value) {
+    size_t count = 1, at = 0;
+    for (const char *c = text; *c; c++)
+        count += *c == ',';
+    pare_layers *list = calloc(count, sizeof *list);
+    for (const char *rest = text; list && at < count; at++) {
+        char word[32];
+        uint64_t number;
+        size_t length = strcspn(rest, ",");
+        if (length >= sizeof word) break;
+        memcpy(word, rest, length);
+        word[length] = 0;
+        bool range = strchr(word, ':');
+        if (range && !parse_span(option, word, &list[at])) break;
+        if (!range && (!read_integer(word, &number) || !within(option, (double)number + 1))) break;
+        if (!range) list[at] = (pare_layers){true, (int32_t)number, (int32_t)number + 1};
+        rest += length + (rest[length] == ',');
+    }
+    if (!list || at < count) {
+        free(list);
+        return false;
+    }
+    free(value->list);
+    *value = (pare_layer_list){list, count};
+    return true;
+}
+
 static bool parse_integer(const pare_option *option, const char *text, uint32_t *value) {
     uint64_t number;
     if (!read_integer(text, &number) || !within(option, (double)number)) return false;
@@ -215,6 +243,9 @@ static void describe(const pare_option *option, const char *text, char *reason, 
         snprintf(wanted, sizeof wanted, "a range A:B of layers with A below B, such as 3:31%s",
                  option->may_be_none ? ", or none" : "");
         break;
+    case PARE_VALUE_LAYERS:
+        snprintf(wanted, sizeof wanted, "layers with commas between them, such as 3,7,20:24 (which is 20 to 23)");
+        break;
     case PARE_VALUE_SHARES:
         snprintf(wanted, sizeof wanted, "a number %s %g %s %g%s, or one for each layer with commas between them",
                  option->open ? "between" : "from", option->low, option->open ? "and" : "to", option->high,
@@ -252,6 +283,8 @@ static bool parse(const pare_option *option, const char *text, void *target) {
         return parse_parameters(option, text, target);
     case PARE_VALUE_SPAN:
         return parse_span(option, text, target);
+    case PARE_VALUE_LAYERS:
+        return parse_layers(option, text, target);
     case PARE_VALUE_SHARES:
         return parse_shares(option, text, target);
     case PARE_VALUE_PATTERN:

@@ -2,6 +2,8 @@
 #include "model/generate_internal.h"
 #include "support/memory.h"
 
+#include <stdlib.h>
+
 enum { NORMS = PARE_LAYER_ROLES - PARE_MATRIX_ROLES };
 
 /* a * b, or the largest number there is. */
@@ -68,14 +70,15 @@ static uint64_t activation_bytes(const pare_source *source, const pare_generator
 }
 
 static pare_status check_shape(const pare_source *source, const pare_generator_shape *shape) {
-    uint32_t positions = source->model->config.max_positions;
+    const pare_config *config = &source->model->config;
     if (shape->batch < 1 || shape->batch > 1 << 20 || shape->capacity < 1)
         return pare_fail(PARE_BAD_ARGUMENT, "%lld sequences of %lld tokens cannot be generated at a time",
                          (long long)shape->batch, (long long)shape->capacity);
-    if (shape->capacity > (int64_t)positions)
-        return pare_fail(PARE_BAD_ARGUMENT, "%lld tokens are more than the %u positions that %s was made for",
-                         (long long)shape->capacity, positions, pare_checkpoint_directory(source->model->checkpoint));
-    return PARE_OK;
+    if (shape->capacity <= (int64_t)config->max_positions) return PARE_OK;
+    char *positions = pare_config_positions(config, pare_checkpoint_directory(source->model->checkpoint));
+    pare_fail(PARE_BAD_ARGUMENT, "%lld tokens are more than %s", (long long)shape->capacity, positions);
+    free(positions);
+    return PARE_BAD_ARGUMENT;
 }
 
 pare_status pare_generator_measure(const pare_source *source, const pare_generator_shape *shape,

@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 size_t pare_tensor_id_embedding(void) {
@@ -62,7 +63,8 @@ static pare_status bind(pare_model *model, size_t id, const char *name) {
 static pare_status bind_tensors(pare_model *model) {
     model->tensor_count = pare_tensor_id_final_norm(model) + (model->config.tied ? 1 : 2);
     PARE_TRY(pare_alloc(&model->tensors, model->tensor_count, sizeof(void *), "tensor table"));
-    PARE_TRY(bind(model, pare_tensor_id_embedding(), "model.embed_tokens.weight"));
+    PARE_TRY(bind(model, pare_tensor_id_embedding(),
+                  model->config.embedding_in_head ? "lm_head.weight" : "model.embed_tokens.weight"));
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
         for (int role = 0; role < PARE_LAYER_ROLES; role++) {
             char name[96];
@@ -73,15 +75,28 @@ static pare_status bind_tensors(pare_model *model) {
     return model->config.tied ? PARE_OK : bind(model, pare_tensor_id_head(model), "lm_head.weight");
 }
 
-pare_status pare_model_open(const char *directory, pare_model **out) {
+/* config.json first: it says most about what cannot be read. A folder without one is explained by its other files. */
+static pare_status open_place(const pare_place *place, pare_model *model) {
+    char *config = pare_path_join(place->folder, "config.json");
+    bool described = pare_file_exists(config);
+    free(config);
+    if (described) PARE_TRY(pare_config_read(place->folder, &model->config));
+    PARE_TRY(pare_checkpoint_open_place(place, &model->checkpoint));
+    if (!described) PARE_TRY(pare_config_read(place->folder, &model->config));
+    PARE_TRY(pare_config_fit(model->checkpoint, &model->config));
+    PARE_TRY(bind_tensors(model));
+    return pare_alloc(&model->tokenizer, 1, sizeof *model->tokenizer, "tokenizer");
+}
+
+pare_status pare_model_open(const char *path, pare_model **out) {
     static atomic_uint_fast64_t opened;
-    *out = NULL;
+    pare_place place;
     pare_model *model;
+    *out = NULL;
     PARE_TRY(pare_alloc(&model, 1, sizeof *model, "model"));
-    pare_status status = pare_checkpoint_open(directory, &model->checkpoint);
-    if (status == PARE_OK) status = pare_config_read(model->checkpoint, &model->config);
-    if (status == PARE_OK) status = bind_tensors(model);
-    if (status == PARE_OK) status = pare_alloc(&model->tokenizer, 1, sizeof *model->tokenizer, "tokenizer");
+    pare_status status = pare_place_find(path, &place);
+    if (status == PARE_OK) status = open_place(&place, model);
+    pare_place_free(&place);
     if (status != PARE_OK) {
         pare_model_close(model);
         return status;

@@ -6,7 +6,7 @@
 #include <math.h>
 
 static double scaled_frequency(const pare_rope_config *rope, double frequency) {
-    if (rope->kind == PARE_ROPE_PLAIN) return frequency;
+    if (rope->kind == PARE_ROPE_PLAIN || rope->kind == PARE_ROPE_DYNAMIC) return frequency;
     if (rope->kind == PARE_ROPE_LINEAR) return frequency / rope->factor;
     /* LLaMA-3: long waves are slowed down by `factor`, short ones kept, and those between blended. */
     double wavelength = 2.0 * 3.14159265358979323846 / frequency;

@@ -12,7 +12,7 @@ bool pare_stop_at(const pare_stop *stop, uint32_t id) {
     return false;
 }
 
-/* out->count stays 0 if the key is absent. */
+/* out->ids stays NULL if the key is absent. An id beyond the vocabulary, or below 0, can never occur. */
 static pare_status read_ids(pare_fields fields, uint32_t vocabulary, pare_stop *out) {
     static const char key[] = "eos_token_id";
     const json_t *value = pare_field(fields, key);
@@ -21,12 +21,11 @@ static pare_status read_ids(pare_fields fields, uint32_t vocabulary, pare_stop *
     PARE_TRY(pare_alloc(&out->ids, count, sizeof *out->ids, "end tokens"));
     for (size_t i = 0; i < count; i++) {
         const json_t *id = json_is_array(value) ? json_array_get(value, i) : value;
-        if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) >= (json_int_t)vocabulary)
-            return pare_field_refuse(PARE_FORMAT_ERROR, fields, key,
-                                     "it must be a token id of the vocabulary, or a list of them");
-        out->ids[i] = (uint32_t)json_integer_value(id);
+        if (!json_is_integer(id))
+            return pare_field_refuse(PARE_FORMAT_ERROR, fields, key, "it must be a token id, or a list of them");
+        json_int_t number = json_integer_value(id);
+        if (number >= 0 && number < (json_int_t)vocabulary) out->ids[out->count++] = (uint32_t)number;
     }
-    out->count = count;
     return PARE_OK;
 }
 

@@ -2,6 +2,7 @@
 #include "checkpoint/output_check.h"
 #include "checkpoint/scan.h"
 #include "recipe/merged.h"
+#include "recipe/zeros.h"
 #include "recover/adapter_file.h"
 #include "recover/beside.h"
 #include "recover/write.h"
@@ -121,6 +122,14 @@ static json_t *targets_json(const job *j) {
     return targets;
 }
 
+static json_t *warnings_json(const job *j) {
+    double zeros = 100 * pare_zeros_share(j->adapter, &j->scan);
+    if (zeros <= 0) return json_array();
+    return json_pack("[o]", json_sprintf("%.3g %% of the weights that the adapter changes were zeros, and are not zero "
+                                         "any more; pare recover --keep-sparsity trains without filling them",
+                                         zeros));
+}
+
 static pare_status make_report(const job *j, char **text) {
     json_t *model =
         json_pack("{s:o,s:I,s:I,s:s}", "path", pare_json_name(pare_checkpoint_directory(j->model->checkpoint)),
@@ -136,6 +145,9 @@ static pare_status make_report(const job *j, char **text) {
         "{s:s,s:o,s:o,s:{s:I,s:I},s:o,s:O,s:{s:I}}", "pare", pare_version(), "model", model, "adapter", adapter,
         "tensors", "all", (json_int_t)pare_checkpoint_count(j->model->checkpoint), "changed", (json_int_t)changed(j),
         "output", output, "seconds", j->seconds, "memory", "anonymous_peak", (json_int_t)pare_memory_peak());
+    json_t *warnings = warnings_json(j);
+    if (json_array_size(warnings)) json_object_set(report, "warnings", warnings);
+    json_decref(warnings);
     return pare_json_text(report, text);
 }
 

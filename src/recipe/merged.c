@@ -1,4 +1,5 @@
 #include "recipe/merged.h"
+#include "checkpoint/config_write.h"
 #include "recover/write.h"
 #include "support/file.h"
 #include "support/memory.h"
@@ -21,10 +22,19 @@ pare_status pare_merged_copy(const pare_output *output, const char *folder, cons
     return status;
 }
 
+static pare_status write_config(const pare_model *model, const pare_output *output) {
+    char *text;
+    PARE_TRY(pare_config_restate(&model->config, &text));
+    if (!text) return pare_merged_copy(output, pare_checkpoint_directory(model->checkpoint), "config.json");
+    pare_status status = pare_output_write_text(output, "config.json", text);
+    free(text);
+    return status;
+}
+
 pare_status pare_merged_write(const pare_trained *trained, const pare_output *output, const pare_runtime *runtime) {
     const char *source = pare_checkpoint_directory(trained->model->checkpoint);
     PARE_TRY(pare_trained_write(trained, pare_output_path(output), runtime));
-    PARE_TRY(pare_merged_copy(output, source, "config.json"));
+    PARE_TRY(write_config(trained->model, output));
     PARE_TRY(pare_merged_copy(output, source, "pruning.json"));
     return pare_output_carry_over(output);
 }

@@ -16,9 +16,9 @@ typedef pare_status (*stage_fn)(pare_prune_job *job);
 
 /* Within one cache the files are read once. */
 static pare_status scan(pare_prune_job *job) {
-    if (pare_cache_scanned(job->options->cache, job->model) && !job->output) return PARE_OK;
-    PARE_TRY(pare_checkpoint_scan(job->model->checkpoint, job->runtime, &job->scan));
-    return pare_cache_scan_note(job->options->cache, job->model);
+    if (pare_cache_scanned(job->options->cache, job->origin) && !job->output) return PARE_OK;
+    PARE_TRY(pare_checkpoint_scan(job->origin->checkpoint, job->runtime, &job->scan));
+    return pare_cache_scan_note(job->options->cache, job->origin);
 }
 
 static pare_status take_windows(pare_prune_job *job) {
@@ -44,6 +44,7 @@ static pare_status load_windows(pare_prune_job *job) {
 /* The plan is shown before the long part of the work: before a model writes its own text, after a file was read. */
 static pare_status calibrate(pare_prune_job *job) {
     const pare_calibration_options *c = &job->calibration;
+    if (job->drops) return PARE_OK;
     if (!job->calibrated) return pare_prune_plan(job, 0, 0, true);
     if (pare_recipe_trains(&job->recipe)) return pare_loraprune_read(job);
     bool self = pare_calibration_is_self(c->source) && !job->given.calibration;
@@ -55,7 +56,7 @@ static pare_status calibrate(pare_prune_job *job) {
 
 static pare_status write_model(pare_prune_job *job) {
     if (!job->output) return PARE_OK;
-    json_t *recipe = pare_recipe_json(&job->recipe);
+    json_t *recipe = pare_prune_recipe_json(job);
     pare_record record = pare_prune_record(job, recipe);
     record.training = job->lora ? pare_loraprune_json(job) : NULL;
     char *manifest = NULL, *config = NULL;
@@ -131,7 +132,7 @@ pare_status pare_prune_timed(pare_prune_job *job, const char *name, stage_fn run
 
 pare_status pare_prune_begin(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
                              pare_prune_job *job) {
-    *job = (pare_prune_job){.model = model, .options = options, .runtime = runtime};
+    *job = (pare_prune_job){.model = model, .origin = model, .options = options, .runtime = runtime};
     job->seconds = json_object();
     job->traces = json_array();
     return pare_backend_open(runtime, false, &job->backend);
@@ -143,10 +144,20 @@ pare_status pare_prune_calibrate(pare_prune_job *job) {
     return pare_prune_timed(job, "calibration text", calibrate);
 }
 
+static pare_status remove_parts(pare_prune_job *job) {
+    if (job->drops) return pare_prune_take_drops(job);
+    return job->recipe.mode == PARE_MODE_ELEMENT ? pare_sparse_run(job) : pare_prune_rounds(job);
+}
+
+const pare_selection *pare_prune_selection(const pare_prune_job *job) {
+    return job->dropped ? &job->whole : &job->composed;
+}
+
 pare_status pare_prune_run(pare_prune_job *job) {
     PARE_TRY(pare_prune_calibrate(job));
     PARE_TRY(pare_prune_progress_begin(job));
-    PARE_TRY(job->recipe.mode == PARE_MODE_ELEMENT ? pare_sparse_run(job) : pare_prune_rounds(job));
+    PARE_TRY(remove_parts(job));
+    if (job->dropped) PARE_TRY(pare_selection_compose(job->dropped, &job->composed, &job->whole));
     PARE_TRY(pare_prune_timed(job, "evaluation", pare_prune_evaluate_texts));
     PARE_TRY(pare_prune_timed(job, "writing", write_model));
     PARE_TRY(pare_prune_timed(job, "checking the result", verify));
@@ -165,6 +176,7 @@ void pare_prune_end(pare_prune_job *job) {
     pare_prune_round_free(job);
     pare_temporary_model_free(&job->temporary);
     pare_selection_free(&job->composed);
+    pare_selection_free(&job->whole);
     pare_goal_free(&job->goal);
     pare_windows_free(&job->windows);
     pare_scan_free(&job->scan);
@@ -181,6 +193,7 @@ pare_status pare_prune(const pare_model *model, const pare_prune_options *option
     pare_prune_job job;
     *report = NULL;
     if (options->recover) return pare_prune_recovered(model, options, runtime, report);
+    if (options->drop_count) return pare_prune_dropped(model, options, runtime, report);
     pare_memory_peak_reset();
     pare_status status = pare_prune_begin(model, options, runtime, &job);
     if (status == PARE_OK) status = pare_prune_run(&job);
@@ -190,8 +203,9 @@ pare_status pare_prune(const pare_model *model, const pare_prune_options *option
 }
 
 pare_status pare_prune_check(const pare_model *model, const pare_prune_options *options) {
+    if (options->drop_count) return pare_prune_check_dropped(model, options);
     pare_prune_options dry = *options;
-    pare_prune_job job = {.model = model, .options = &dry};
+    pare_prune_job job = {.model = model, .origin = model, .options = &dry};
     dry.dry_run = true;
     pare_status status = pare_prune_prepare(&job);
     pare_prune_end(&job);

@@ -142,7 +142,7 @@ static pare_status choose_calibration(pare_prune_job *job) {
     return PARE_OK;
 }
 
-static pare_status check_texts(const pare_prune_job *job) {
+pare_status pare_prune_check_texts(const pare_prune_job *job) {
     const pare_prune_options *o = job->options;
     if (o->text_count) PARE_TRY(pare_calibration_check_length(job->model, "--window", pare_prune_window(o)));
     for (size_t i = 0; i < o->text_count; i++)
@@ -153,13 +153,14 @@ static pare_status check_texts(const pare_prune_job *job) {
 pare_status pare_prune_prepare(pare_prune_job *job) {
     enum { SMALL_FILES = 1 << 20 };
     const pare_prune_options *o = job->options;
-    const char *directory = pare_checkpoint_directory(job->model->checkpoint);
+    const char *directory = pare_checkpoint_directory(job->origin->checkpoint);
+    if (job->drops) return pare_prune_prepare_drops(job);
     if (o->seed > INT64_MAX) /* JSON's integers end there */
         return pare_fail(PARE_BAD_ARGUMENT, "--seed %llu: give a number below 2^63", (unsigned long long)o->seed);
     PARE_TRY(pare_recipe_resolve(o, &job->recipe));
     PARE_TRY(choose_target(job));
     PARE_TRY(choose_calibration(job));
-    PARE_TRY(check_texts(job));
+    PARE_TRY(pare_prune_check_texts(job));
     if (!o->dry_run && !o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
     if (o->resume && !o->output)
         return pare_fail(PARE_BAD_ARGUMENT, "--resume keeps the progress beside OUT: give -o OUT");

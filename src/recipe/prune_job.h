@@ -25,6 +25,9 @@ typedef struct pare_prune_given {
 typedef struct pare_prune_job {
     pare_prune_given given;
     const pare_model *model;
+    const pare_model *origin;      /* what was named: `model`, unless whole layers were dropped from it first */
+    const pare_selection *dropped; /* these, from `origin`; or NULL */
+    const pare_selection *drops;   /* whole layers of `model` that go, and nothing else; or NULL */
     const pare_prune_options *options;
     const pare_runtime *runtime;
     pare_backend *backend;
@@ -48,6 +51,7 @@ typedef struct pare_prune_job {
     pare_temporary_model temporary;     /* that holds `current` after the first round */
     pare_score_result result;           /* of this round */
     pare_selection selection, composed; /* of this round, from `current`; of all rounds, from `model` */
+    pare_selection whole;               /* with `dropped`: composed, from `origin` */
     pare_repaired repaired;             /* of this round */
     json_t *repairs;                    /* per layer and stage: errors before and after; or NULL */
     pare_staged scores, densities;
@@ -75,6 +79,19 @@ void pare_prune_end(pare_prune_job *job);
 /* pare_prune where a recovery was asked for (prune_recover.c). */
 pare_status pare_prune_recovered(const pare_model *model, const pare_prune_options *options,
                                  const pare_runtime *runtime, char **report);
+
+/* pare_prune and pare_prune_check where layers are dropped by name (prune_drop.c). */
+pare_status pare_prune_dropped(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
+                               char **report);
+pare_status pare_prune_check_dropped(const pare_model *model, const pare_prune_options *options);
+/* The first stage, and the one that selects, of a job with `drops`. */
+pare_status pare_prune_prepare_drops(pare_prune_job *job);
+pare_status pare_prune_take_drops(pare_prune_job *job);
+/* All that is kept, from `origin`. */
+const pare_selection *pare_prune_selection(const pare_prune_job *job);
+
+/* Refuses texts for the evaluation that cannot be read, and windows that the model has no positions for. */
+pare_status pare_prune_check_texts(const pare_prune_job *job);
 
 /* Tokens per window of the evaluation. */
 uint32_t pare_prune_window(const pare_prune_options *options);
@@ -109,6 +126,8 @@ pare_status pare_prune_text_windows(const pare_prune_job *job, size_t index, par
 
 /* The run's report (see pare_prune). */
 pare_status pare_prune_report(const pare_prune_job *job, char **text);
+/* The choices of the run's method; a new reference. */
+json_t *pare_prune_recipe_json(const pare_prune_job *job);
 /* What pruning.json and the report share. recipe: borrowed. */
 pare_record pare_prune_record(const pare_prune_job *job, json_t *recipe);
 

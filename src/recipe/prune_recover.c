@@ -104,6 +104,11 @@ static pare_status join_reports(const char *first, const char *second, char **re
         json_object_set(text, "recovered", json_object_get(measured, "after"));
     }
     json_object_del(recovery, "output");
+    json_t *warnings = json_object_get(recovery, "warnings"), *earlier = json_object_get(prune, "warnings");
+    if (earlier)
+        json_array_extend(earlier, warnings);
+    else if (warnings)
+        json_object_set(prune, "warnings", warnings);
     json_object_set_new(prune, "recovery", recovery);
     return pare_json_text(prune, report);
 }

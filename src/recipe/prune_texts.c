@@ -26,7 +26,7 @@ static pare_status read_windows(const pare_prune_job *job, const char *name, par
         pare_self_request request = {.sequences = o->max_windows ? o->max_windows : SELF_WINDOWS,
                                      .length = pare_prune_window(o),
                                      .seed = o->seed + 1};
-        return pare_self_sample(job->model, job->backend, job->runtime, &request, windows);
+        return pare_self_sample(job->origin, job->backend, job->runtime, &request, windows);
     }
     const pare_tokenizer *tokenizer;
     PARE_TRY(pare_calibration_tokenizer(job->model, name, &tokenizer));
@@ -40,9 +40,9 @@ pare_status pare_prune_text_windows(const pare_prune_job *job, size_t index, par
     char *name = pare_format("%s %u %u %llu", o->texts[index], pare_prune_window(o), o->max_windows,
                              (unsigned long long)o->seed);
     pare_status status = PARE_OK;
-    if (!pare_cache_text_take(o->cache, job->model, name, windows)) {
+    if (!pare_cache_text_take(o->cache, job->origin, name, windows)) {
         status = read_windows(job, o->texts[index], windows);
-        if (status == PARE_OK) status = pare_cache_text_give(o->cache, job->model, name, windows);
+        if (status == PARE_OK) status = pare_cache_text_give(o->cache, job->origin, name, windows);
     }
     free(name);
     return status;
@@ -54,16 +54,16 @@ static pare_status evaluate_dense(pare_prune_job *job, pare_evaluation *evaluati
         pare_format("%s %u %u %u %llu", evaluation->name, pare_prune_window(job->options), job->options->max_windows,
                     (unsigned)job->backend->operand, (unsigned long long)job->options->seed);
     pare_cache *cache = job->options->cache;
-    bool known = pare_cache_nll_take(cache, job->model, name, nll);
+    bool known = pare_cache_nll_take(cache, job->origin, name, nll);
     pare_status status = known ? PARE_OK : pare_perplexity(evaluation, nll);
-    if (status == PARE_OK && !known) status = pare_cache_nll_give(cache, job->model, name, *nll);
+    if (status == PARE_OK && !known) status = pare_cache_nll_give(cache, job->origin, name, *nll);
     free(name);
     return status;
 }
 
 static pare_status evaluate_windows(pare_prune_job *job, const char *name, const pare_windows *windows,
                                     const pare_source *masked) {
-    pare_evaluation evaluation = {.model = job->model,
+    pare_evaluation evaluation = {.model = job->origin,
                                   .backend = job->backend,
                                   .runtime = job->runtime,
                                   .windows = windows,

@@ -120,6 +120,19 @@ static json_t *output_json(const pare_recover_job *job) {
     return output;
 }
 
+/* An adapter leaves the model as it is until it is merged. */
+static json_t *warnings_json(const pare_recover_job *job) {
+    double zeros = 100 * job->plan.zeros_lost;
+    if (zeros <= 0) return NULL;
+    if (job->options->adapter)
+        return json_pack("[o]", json_sprintf("%.3g %% of the weights beside the adapter are zeros, and merging it will "
+                                             "fill them; training without --adapter can keep them (--keep-sparsity)",
+                                             zeros));
+    return json_pack("[o]", json_sprintf("%.3g %% of the trained weights were zeros, and are not zero any more; "
+                                         "--keep-sparsity keeps them",
+                                         zeros));
+}
+
 pare_status pare_recover_report(const pare_recover_job *job, char **text) {
     json_t *json = pare_recover_record(job);
     double seconds = job->trainer.seconds_before; /* of all runs */
@@ -128,6 +141,8 @@ pare_status pare_recover_report(const pare_recover_job *job, char **text) {
     if (job->texts) json_object_set(json, "texts", job->texts);
     json_object_set_new(json, "output", output_json(job));
     json_object_set(json, "seconds", job->seconds);
+    json_t *warnings = warnings_json(job);
+    if (warnings) json_object_set_new(json, "warnings", warnings);
     json_object_set_new(json, "memory", json_pack("{s:I}", "anonymous_peak", (json_int_t)pare_memory_peak()));
     return pare_json_text(json, text);
 }

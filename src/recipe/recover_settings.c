@@ -99,8 +99,9 @@ static pare_status choose_cutoff(const pare_model *model, const pare_recover_opt
     s->cutoff = o->cutoff ? o->cutoff : s->preset->cutoff;
     if (s->cutoff <= positions) return PARE_OK;
     if (o->cutoff)
-        return pare_fail(PARE_BAD_ARGUMENT, "--cutoff %u: the model has %u positions, so give no more than that",
-                         o->cutoff, positions);
+        return pare_fail(PARE_BAD_ARGUMENT, "--cutoff %u: the model has %u positions%s, so give no more than that",
+                         o->cutoff, positions,
+                         positions < model->config.stated_positions ? " in its sliding_window" : "");
     s->cutoff = positions;
     return PARE_OK;
 }

@@ -1,6 +1,7 @@
 /* From a file of examples to weights that were trained on them. */
 #include "calibrate/calibration.h"
 #include "recipe/recover_job.h"
+#include "recipe/zeros.h"
 #include "recover/run.h"
 #include "support/file.h"
 #include "support/json.h"
@@ -138,6 +139,8 @@ pare_status pare_recover_plan(pare_recover_job *job) {
                          (double)job->plan.limit / 1048576.0,
                          job->settings.full ? "leave out --full" : "lower --rank, or name fewer --targets");
     PARE_TRY(make_trained(job));
+    if (!job->settings.keep_sparsity && !job->settings.fresh)
+        job->plan.zeros_lost = pare_zeros_share(job->trained, &job->scan);
     PARE_TRY(measure_pass(job));
     if (job->runtime && job->runtime->plan) job->runtime->plan(job->runtime->progress_user, &job->plan);
     return PARE_OK;

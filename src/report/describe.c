@@ -6,9 +6,7 @@
 #include <string.h>
 
 static json_t *rope_json(const pare_rope_config *rope) {
-    static const char *const kinds[] = {
-        [PARE_ROPE_PLAIN] = "none", [PARE_ROPE_LINEAR] = "linear", [PARE_ROPE_LLAMA3] = "llama3"};
-    json_t *json = json_pack("{s:s,s:f}", "scaling", kinds[rope->kind], "theta", rope->theta);
+    json_t *json = json_pack("{s:s,s:f}", "kind", pare_rope_name(rope->kind), "theta", rope->theta);
     if (rope->kind != PARE_ROPE_PLAIN) json_object_set_new(json, "factor", json_real(rope->factor));
     return json;
 }
@@ -92,7 +90,8 @@ static json_t *describe(const pare_model *model) {
     json_object_set_new(json, "head_size", json_integer(c->head_size));
     json_object_set_new(json, "tied", json_boolean(c->tied));
     json_object_set_new(json, "rope", rope_json(&c->rope));
-    json_object_set_new(json, "max_positions", json_integer(c->max_positions));
+    json_object_set_new(json, "max_positions", json_integer(c->stated_positions));
+    if (c->window) json_object_set_new(json, "sliding_window", json_integer(c->window));
     json_object_set_new(json, "parameters", json_integer((json_int_t)pare_model_parameters(model)));
     json_object_set_new(json, "bytes", json_integer((json_int_t)pare_model_bytes(model)));
     json_object_set_new(json, "dtypes", dtypes_json(model));

@@ -26,6 +26,13 @@ json_t *pare_report_layers(const pare_selection *selection) {
     return layers;
 }
 
+json_t *pare_report_dropped(const pare_selection *selection) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < selection->layers; i++)
+        if (selection->layer[i].dropped) json_array_append_new(list, json_integer(i));
+    return list;
+}
+
 json_t *pare_report_hidden(const pare_selection *selection) {
     return selection->hidden_channel ? kept_list(selection->hidden_channel, selection->hidden) : json_null();
 }
@@ -64,6 +71,7 @@ json_t *pare_report_manifest(const pare_record *record) {
     json_object_set_new(parameters, "after", json_integer((json_int_t)record->parameters_after));
     json_object_set_new(json, "parameters", parameters);
     json_object_set_new(json, "iterations", json_integer(record->iterations));
+    if (record->dropped) json_object_set_new(json, "dropped_layers", pare_report_dropped(record->selection));
     json_object_set_new(json, "layers", pare_report_layers(record->selection));
     json_object_set_new(json, "hidden_channels_kept", pare_report_hidden(record->selection));
     if (record->training) json_object_set(json, "training", record->training);

@@ -19,6 +19,7 @@ typedef struct pare_record {
     const char *calibration_digest;
     uint64_t parameters_after;
     const pare_selection *selection;
+    bool dropped;                 /* layers were named to be dropped */
     json_t *permutation, *orders; /* of channels, and where each of them stood; or NULL; borrowed */
     json_t *training;             /* of a method that trains while it prunes; or NULL; borrowed */
 } pare_record;
@@ -26,6 +27,8 @@ typedef struct pare_record {
 /* [{"kv_heads_kept", "query_heads_kept", "ffn_channels_kept"}] per layer of the original; {"dropped": true} for those
  * that are gone. All these return new references. */
 json_t *pare_report_layers(const pare_selection *selection);
+/* The numbers of those that are gone. */
+json_t *pare_report_dropped(const pare_selection *selection);
 /* Kept channels of the residual stream, or null: all. */
 json_t *pare_report_hidden(const pare_selection *selection);
 /* {"source", "sequences", "length", "sha256"} or null. */

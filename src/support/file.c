@@ -32,6 +32,29 @@ bool pare_file_exists(const char *path) {
     return lstat(path, &status) == 0;
 }
 
+/* Why `path` cannot be opened; a link whose target is gone has a reason of its own. */
+static pare_status refuse_open(const char *path, int error) {
+    struct stat status;
+    if (error == ENOENT && lstat(path, &status) == 0 && S_ISLNK(status.st_mode))
+        return pare_fail(PARE_FILE_ERROR,
+                         "cannot read %s: it is a link to a file that is not there (a download that was stopped, or a "
+                         "link that was copied without its file); download it again",
+                         path);
+    return pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", path, strerror(error));
+}
+
+/* What Git leaves in the place of a large file when Git LFS is not installed: "version URL", "oid sha256:...", "size
+ * N", a line each. */
+static pare_status refuse_pointer(const char *path, const unsigned char *data, uint64_t bytes) {
+    static const char first[] = "version https://git-lfs.github.com/spec/";
+    enum { LIMIT = 1024 };
+    if (bytes < sizeof first || bytes > LIMIT || memcmp(data, first, sizeof first - 1) != 0) return PARE_OK;
+    return pare_fail(PARE_FORMAT_ERROR,
+                     "%s is a Git LFS pointer and not the file itself: run 'git lfs pull' in its folder, or download "
+                     "the file",
+                     path);
+}
+
 static pare_status open_regular(const char *path, int *descriptor, uint64_t *bytes) {
     /* A pipe that nobody writes into is refused, not awaited. */
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -39,7 +62,7 @@ static pare_status open_regular(const char *path, int *descriptor, uint64_t *byt
     if (file < 0 || fstat(file, &status) != 0) {
         int error = errno;
         if (file >= 0) close(file);
-        return pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", path, strerror(error));
+        return refuse_open(path, error);
     }
     if (!S_ISREG(status.st_mode)) {
         close(file);
@@ -60,7 +83,9 @@ pare_status pare_mapping_open(const char *path, pare_mapping *out) {
     close(file);
     if (data == MAP_FAILED) return pare_fail(PARE_FILE_ERROR, "cannot map %s: %s", path, strerror(error));
     *out = (pare_mapping){.data = data, .bytes = bytes, .path = pare_format("%s", path)};
-    return PARE_OK;
+    pare_status status = refuse_pointer(path, data, bytes);
+    if (status != PARE_OK) pare_mapping_close(out);
+    return status;
 }
 
 void pare_mapping_close(pare_mapping *mapping) {
@@ -89,6 +114,7 @@ pare_status pare_file_read(const char *path, uint64_t limit, char **text, size_t
         done += (size_t)got;
     }
     close(file);
+    if (status == PARE_OK) status = refuse_pointer(path, (const unsigned char *)*text, done);
     if (status != PARE_OK) {
         pare_free(*text);
         *text = NULL;

@@ -13,7 +13,8 @@ typedef struct pare_mapping {
     char *path;
 } pare_mapping;
 
-/* Maps a regular file read-only. Fails with a sentence that names it if it cannot be opened or is no regular file. */
+/* Maps a regular file read-only. Fails with a sentence that names it if it cannot be opened, is no regular file,
+ * or is the pointer that Git LFS leaves in a file's place. */
 pare_status pare_mapping_open(const char *path, pare_mapping *out);
 void pare_mapping_close(pare_mapping *mapping);
 

@@ -41,10 +41,13 @@ static bool split_name(const char *name, uint32_t layers, uint32_t *layer, const
     return strncmp(digits, number, strlen(number)) == 0;
 }
 
-/* The name in the smaller model, freed with free(); NULL if the tensor's layer is dropped. */
-static char *name_of(const pare_selection *selection, const pare_tensor *tensor) {
+/* The name in the smaller model, freed with free(); NULL if the tensor's layer is dropped. A tied matrix that is stored
+ * as the head alone gets the name that all engines look for. */
+static char *name_of(const pare_model *model, const pare_selection *selection, const pare_tensor *tensor) {
     uint32_t layer, number = 0;
     const char *rest;
+    if (model->config.embedding_in_head && strcmp(tensor->name, "lm_head.weight") == 0)
+        return pare_format("model.embed_tokens.weight");
     if (!split_name(tensor->name, selection->layers, &layer, &rest)) return pare_format("%s", tensor->name);
     if (selection->layer[layer].dropped) return NULL;
     for (uint32_t i = 0; i < layer; i++)
@@ -78,7 +81,7 @@ static pare_status make_plan(const pare_model *model, const pare_selection *sele
     for (size_t i = 0; i < count; i++) {
         cut c = {.tensor = pare_checkpoint_at(model->checkpoint, i)};
         size_t id = pare_tensor_id_of(model, c.tensor);
-        c.name = name_of(selection, c.tensor);
+        c.name = name_of(model, selection, c.tensor);
         if (!c.name) continue;
         c.axes = axes && id < model->tensor_count ? axes[id] : pare_axes_of(model, selection, id);
         if (repaired && id < repaired->count && c.tensor->dtype == model->tensors[id]->dtype)

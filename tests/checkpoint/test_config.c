@@ -7,13 +7,16 @@
 
 #include <cmocka.h>
 
-#include "tiny_model.h"
+#include "tiny_variants.h"
 
 static pare_status read_config(const char *folder, pare_config *config) {
     pare_checkpoint *checkpoint;
+    pare_status status = pare_config_read(folder, config);
+    if (status != PARE_OK) return status;
     assert_int_equal(pare_checkpoint_open(folder, &checkpoint), PARE_OK);
-    pare_status status = pare_config_read(checkpoint, config);
+    status = pare_config_fit(checkpoint, config);
     pare_checkpoint_close(checkpoint);
+    if (status != PARE_OK) pare_config_free(config);
     return status;
 }
 
@@ -47,6 +50,11 @@ static void refuses_values_out_of_range(void **state) {
         {"{\"head_dim\": 0}", "head_dim"},
         {"{\"head_dim\": 32}", "multiple of the head size 32"},
         {"{\"head_dim\": null, \"num_attention_heads\": 5}", "head_dim"},
+        {"{\"head_dim\": 8}", "num_attention_heads is 4 and head_dim is 8, but the tensors have 16 rows"},
+        {"{\"head_dim\": 2}", "which is 8 heads of that size"},
+        {"{\"num_attention_heads\": 2}", "num_attention_heads is 2 and head_dim is 4"},
+        {"{\"num_key_value_heads\": 2}", "num_key_value_heads is 2 and head_dim is 4"},
+        {"{\"intermediate_size\": 25}", "layer 0 have 24"},
         {"{\"head_dim\": null, \"num_attention_heads\": 2}", "num_key_value_heads"},
         {"{\"num_attention_heads\": 0}", "num_attention_heads"},
         {"{\"num_attention_heads\": [4]}", "num_attention_heads"},
@@ -58,11 +66,11 @@ static void refuses_values_out_of_range(void **state) {
         {"{\"rope_theta\": -1}", "rope_theta"},
         {"{\"max_position_embeddings\": 0}", "max_position_embeddings"},
         {"{\"tie_word_embeddings\": 1}", "tie_word_embeddings"},
-        {"{\"bos_token_id\": 32}", "bos_token_id"},
         {"{\"eos_token_id\": \"2\"}", "eos_token_id"},
-        {"{\"eos_token_id\": [99]}", "eos_token_id"},
+        {"{\"eos_token_id\": [2, \"3\"]}", "eos_token_id"},
+        {"{\"model_type\": \"mistral\", \"sliding_window\": \"wide\"}", "sliding_window"},
+        {"{\"model_type\": \"mistral\", \"sliding_window\": 0}", "sliding_window"},
         {"{\"attention_bias\": \"no\"}", "attention_bias"},
-        {"{\"sliding_window\": \"wide\"}", "sliding_window"},
         {"{\"rope_scaling\": 2}", "rope_scaling"},
         {"{\"rope_scaling\": {\"rope_type\": \"linear\"}}", "factor"},
         {"{\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 0}}", "factor"},
@@ -87,12 +95,13 @@ static void refuses_other_models(void **state) {
         {"{\"mlp_bias\": true}", "mlp_bias"},
         {"{\"hidden_act\": \"gelu\"}", "gelu"},
         {"{\"quantization_config\": {\"bits\": 4}}", "quantization_config"},
-        {"{\"sliding_window\": 63}", "sliding_window is 63"},
-        {"{\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2}}", "dynamic"},
         {"{\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2}}", "yarn"},
+        {"{\"partial_rotary_factor\": 0.5, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}",
+         "partial_rotary_factor"},
+        {"{\"rope_parameters\": {\"rope_type\": \"dynamic\", \"factor\": 2, \"partial_rotary_factor\": 0.5}}",
+         "partial_rotary_factor"},
         {"{\"rope_parameters\": {\"rope_type\": \"longrope\"}}", "longrope"},
         {"{\"rope_parameters\": {\"full_attention\": {\"rope_type\": \"default\"}}}", "full_attention"},
-        {"{\"partial_rotary_factor\": 0.5}", "partial_rotary_factor"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         expect_refusal((tiny_model){0}, cases[i][0], PARE_UNSUPPORTED, cases[i][1]);
@@ -151,7 +160,8 @@ static void reads_what_stock_engines_read(void **state) {
     pare_config_free(&config);
 
     config =
-        read_tiny((tiny_model){.config = "{\"rope_theta\": null, \"sliding_window\": 64, \"model_type\": \"mistral\","
+        read_tiny((tiny_model){.tied = true,
+                               .config = "{\"rope_theta\": null, \"sliding_window\": 64, \"model_type\": \"mistral\","
                                          "\"tie_word_embeddings\": true, \"rope_scaling\": {\"type\": \"linear\","
                                          "\"factor\": 2}, \"architectures\": [\"MistralForCausalLM\"]}"});
     assert_true(config.tied);
@@ -170,6 +180,82 @@ static void reads_what_stock_engines_read(void **state) {
     assert_true(config.rope.theta == 500000 && config.rope.factor == 32 && config.rope.low_frequency_factor == 1 &&
                 config.rope.high_frequency_factor == 4 && config.rope.original_positions == 8192);
     pare_config_free(&config);
+}
+
+/* A sequence may be as long as the class lets every token see: a Mistral's window is 4096 where the file says nothing,
+ * none where it says null, and a LLaMA has none. */
+static void a_window_limits_positions(void **state) {
+    (void)state;
+    static const struct {
+        const char *config;
+        uint32_t window, positions;
+    } cases[] = {
+        {"{\"sliding_window\": 16}", 0, 64},
+        {"{\"model_type\": \"mistral\", \"sliding_window\": 16}", 16, 16},
+        {"{\"model_type\": \"mistral\", \"sliding_window\": 64}", 64, 64},
+        {"{\"model_type\": \"mistral\", \"sliding_window\": 4096}", 4096, 64},
+        {"{\"model_type\": \"mistral\", \"sliding_window\": null, \"max_position_embeddings\": 32768}", 0, 32768},
+        {"{\"model_type\": \"mistral\", \"max_position_embeddings\": 32768}", 4096, 4096},
+        {"{\"model_type\": \"mistral\", \"max_position_embeddings\": null, \"sliding_window\": null}", 0, 131072},
+        {"{\"max_position_embeddings\": null}", 0, 2048},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pare_config config = read_tiny((tiny_model){.config = cases[i].config});
+        assert_int_equal(config.window, cases[i].window);
+        assert_int_equal(config.max_positions, cases[i].positions);
+        char *text = pare_config_positions(&config, "m");
+        assert_true(!strstr(text, "sliding_window") == (config.max_positions == config.stated_positions));
+        free(text);
+        pare_config_free(&config);
+    }
+}
+
+static void ignores_what_the_class_ignores(void **state) {
+    (void)state;
+    static const char *const configs[] = {
+        "{\"hidden_act\": \"swish\"}",
+        "{\"hidden_act\": null}",
+        "{\"partial_rotary_factor\": 0.5}",
+        "{\"sliding_window\": \"wide\", \"use_sliding_window\": true}",
+        "{\"layer_types\": [\"sliding_attention\", \"full_attention\"], \"sliding_window\": 4}",
+        "{\"eos_token_id\": 32, \"bos_token_id\": 700, \"pad_token_id\": -1}",
+        "{\"model_type\": \"mistral\", \"attention_bias\": true, \"mlp_bias\": true}",
+        "{\"pretraining_tp\": 2, \"attention_dropout\": 0.1, \"final_logit_softcapping\": 30.0}",
+    };
+    for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
+        pare_config config = read_tiny((tiny_model){.config = configs[i]});
+        pare_config_free(&config);
+    }
+    pare_config config = read_tiny((tiny_model){.config = "{\"eos_token_id\": [99, -1, 7, 9], \"bos_token_id\": 32}"});
+    assert_int_equal(config.eos, 7);
+    assert_int_equal(config.bos, -1);
+    pare_config_free(&config);
+}
+
+/* A tied model may store its one matrix under either name or both; a head that is another one is not tied, as
+ * transformers 5 has it, however close it is. */
+static void a_head_of_its_own_is_not_tied(void **state) {
+    (void)state;
+    static const struct {
+        bool rename, append;
+        float more;
+        bool tied, in_head;
+    } cases[] = {{false, false, 0, true, false},
+                 {false, true, 0, true, false},
+                 {false, true, 1e-6f, false, false},
+                 {true, false, 0, true, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *folder = tiny_model_write((tiny_model){.tied = true});
+        pare_config config;
+        if (cases[i].append) tiny_store_head(folder, 32, 16, cases[i].more);
+        if (cases[i].rename) tiny_rename(folder, "model.embed_tokens.weight", "lm_head.weight");
+        if (read_config(folder, &config) != PARE_OK) fail_msg("%s", pare_message());
+        assert_int_equal(config.tied, cases[i].tied);
+        assert_int_equal(config.embedding_in_head, cases[i].in_head);
+        pare_config_free(&config);
+        tiny_remove(folder);
+        free(folder);
+    }
 }
 
 static void takes_widths_from_the_tensors(void **state) {
@@ -215,13 +301,11 @@ static void reads_real_models(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses_values_out_of_range),
-        cmocka_unit_test(refuses_other_models),
-        cmocka_unit_test(refuses_files_that_are_no_config),
-        cmocka_unit_test(refuses_tensors_that_disagree),
-        cmocka_unit_test(reads_what_stock_engines_read),
-        cmocka_unit_test(takes_widths_from_the_tensors),
-        cmocka_unit_test(reads_real_models),
+        cmocka_unit_test(refuses_values_out_of_range),      cmocka_unit_test(refuses_other_models),
+        cmocka_unit_test(refuses_files_that_are_no_config), cmocka_unit_test(refuses_tensors_that_disagree),
+        cmocka_unit_test(reads_what_stock_engines_read),    cmocka_unit_test(a_window_limits_positions),
+        cmocka_unit_test(ignores_what_the_class_ignores),   cmocka_unit_test(a_head_of_its_own_is_not_tied),
+        cmocka_unit_test(takes_widths_from_the_tensors),    cmocka_unit_test(reads_real_models),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,8 @@ static pare_config read_folder(const char *folder) {
     pare_checkpoint *checkpoint;
     pare_config config;
     assert_int_equal(pare_checkpoint_open(folder, &checkpoint), PARE_OK);
-    if (pare_config_read(checkpoint, &config) != PARE_OK) fail_msg("%s", pare_message());
+    if (pare_config_read(folder, &config) != PARE_OK) fail_msg("%s", pare_message());
+    if (pare_config_fit(checkpoint, &config) != PARE_OK) fail_msg("%s", pare_message());
     pare_checkpoint_close(checkpoint);
     return config;
 }
@@ -91,6 +92,66 @@ static void becomes_a_mistral_where_they_do_not(void **state) {
     json = rewrite("{\"max_position_embeddings\": null}", widths, &kind);
     assert_true(has(json, "max_position_embeddings", "2048"));
     json_decref(json);
+}
+
+/* What the file left to the class, or said in a way that older engines do not read, or that is not so. */
+static void says_what_holds(void **state) {
+    (void)state;
+    pare_widths widths[LAYERS] = {{6, 3, 16}, {6, 3, 16}, {6, 3, 16}};
+    pare_config_kind kind;
+    json_t *json = rewrite("{\"hidden_act\": null, \"rms_norm_eps\": null, \"tie_word_embeddings\": true,"
+                           "\"rope_theta\": null, \"rope_parameters\": {\"rope_type\": \"linear\", \"factor\": 2.0,"
+                           "\"rope_theta\": 500.0}, \"dtype\": \"float64\", \"quantization_config\": {}}",
+                           widths, &kind);
+    assert_true(has(json, "hidden_act", "\"silu\"") && json_real_value(json_object_get(json, "rms_norm_eps")) == 1e-6);
+    assert_true(has(json, "tie_word_embeddings", "false")); /* the head of this model is another matrix */
+    assert_true(has(json, "rope_theta", "500.0") && has(json, "dtype", "\"float32\""));
+    assert_true(has(json, "rope_scaling", "{\"rope_type\":\"linear\",\"factor\":2.0}"));
+    assert_true(has(json, "rope_parameters", "{\"rope_type\":\"linear\",\"factor\":2.0,\"rope_theta\":500.0}"));
+    assert_true(has(json, "quantization_config", "absent"));
+    json_decref(json);
+    json = rewrite("{\"hidden_act\": \"swish\"}", widths, &kind);
+    assert_true(has(json, "hidden_act", "\"swish\"") && has(json, "rope_scaling", "null"));
+    json_decref(json);
+}
+
+/* A LLaMA's sliding_window, which its class ignores, may not become a Mistral's, which heeds it. */
+static void a_window_that_was_ignored_stays_so(void **state) {
+    (void)state;
+    pare_widths widths[LAYERS] = {{5, 5, 16}, {5, 5, 16}, {5, 5, 16}};
+    pare_config_kind kind;
+    json_t *json = rewrite("{\"sliding_window\": 8}", widths, &kind);
+    assert_int_equal(kind, PARE_CONFIG_MISTRAL);
+    assert_true(has(json, "sliding_window", "null"));
+    json_decref(json);
+    json = rewrite("{\"model_type\": \"mistral\", \"sliding_window\": 40}", widths, &kind);
+    assert_true(has(json, "sliding_window", "40") && has(json, "max_position_embeddings", "64"));
+    json_decref(json);
+}
+
+/* A model of the same sizes keeps its file, unless it contradicts the tensors or older engines read it otherwise. */
+static void restates_only_what_must_be(void **state) {
+    (void)state;
+    static const struct {
+        const char *over;
+        bool changes;
+    } cases[] = {{"{}", false},
+                 {"{\"tie_word_embeddings\": true}", true},
+                 {"{\"torch_dtype\": \"float64\"}", true},
+                 {"{\"rope_parameters\": {\"rope_theta\": 500.0}}", true},
+                 {"{\"rope_theta\": 500.0}", false},
+                 {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}", false},
+                 {"{\"rope_parameters\": {\"rope_type\": \"linear\", \"factor\": 2}}", true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *folder = tiny_model_write((tiny_model){.config = cases[i].over}), *text;
+        pare_config config = read_folder(folder);
+        assert_int_equal(pare_config_restate(&config, &text), PARE_OK);
+        assert_int_equal(text != NULL, cases[i].changes);
+        free(text);
+        pare_config_free(&config);
+        tiny_remove(folder);
+        free(folder);
+    }
 }
 
 static void reads_back_differing_widths(void **state) {
@@ -205,6 +266,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stays_a_llama_where_heads_divide),
         cmocka_unit_test(becomes_a_mistral_where_they_do_not),
+        cmocka_unit_test(says_what_holds),
+        cmocka_unit_test(a_window_that_was_ignored_stays_so),
+        cmocka_unit_test(restates_only_what_must_be),
         cmocka_unit_test(reads_back_differing_widths),
         cmocka_unit_test(dropped_layers_take_their_entries_along),
         cmocka_unit_test(a_smaller_hidden_size_decides_the_kind),

@@ -82,7 +82,7 @@ static void weights_that_are_no_numbers(void **state) {
 
 static void damaged_config(void **state) {
     const workplace *place = *state;
-    static const char *const texts[] = {"", "{", "[]", "{\"model_type\": \"gpt2\"}", "\x01\x02\xff"};
+    static const char *const texts[] = {"", "{", "[]", "\x01\x02\xff"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         tiny_write_text(place->model, "config.json", texts[i]);
         expect_refused(place, "config.json");
@@ -93,9 +93,11 @@ static void missing_files(void **state) {
     const workplace *place = *state;
     char *config = pare_path_join(place->model, "config.json"), *nowhere = pare_path_join(place->folder, "nowhere");
     assert_int_equal(unlink(config), 0);
-    expect_refused(place, "config.json");
+    EXPECT_NOTHING_LEFT(place, 1, "config.json", "prune", place->model, "-o", place->output, "--ratio", "0.25");
+    EXPECT_NOTHING_LEFT(place, 1, "config.json beside", "generate", place->weights, "--prompt", "a");
     EXPECT_NOTHING_LEFT(place, 1, "nowhere", "inspect", nowhere);
-    EXPECT_NOTHING_LEFT(place, 1, "model.safetensors", "inspect", place->weights);
+    assert_int_equal(unlink(place->weights), 0);
+    EXPECT_NOTHING_LEFT(place, 1, "is no checkpoint", "inspect", place->model);
     free(config);
     free(nowhere);
 }

@@ -172,7 +172,11 @@ static void end_tokens_come_from_either_file(void **state) {
     pare_free(stop.ids);
     assert_int_equal(read_stop("{\"eos_token_id\": null}", NULL, &stop), PARE_OK);
     assert_int_equal(stop.count, 0);
-    static const char *const broken[] = {"{\"eos_token_id\": [1, 32]}", "{\"eos_token_id\": \"</s>\"}", "[1]", "{"};
+    /* Beyond the vocabulary, which has 32: it cannot occur. */
+    assert_int_equal(read_stop("{}", "{\"eos_token_id\": [1, 32, -1]}", &stop), PARE_OK);
+    assert_true(stop.count == 1 && pare_stop_at(&stop, 1));
+    pare_free(stop.ids);
+    static const char *const broken[] = {"{\"eos_token_id\": [1, \"2\"]}", "{\"eos_token_id\": \"</s>\"}", "[1]", "{"};
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
         assert_int_equal(read_stop("{}", broken[i], &stop), PARE_FORMAT_ERROR);
         assert_non_null(strstr(pare_message(), "generation_config.json"));

@@ -11,7 +11,7 @@
 #include "support/random.h"
 #include "surgery/cut.h"
 #include "surgery/mask.h"
-#include "tiny_model.h"
+#include "tiny_variants.h"
 
 typedef struct cut_model {
     char *folder;
@@ -30,8 +30,9 @@ static inline void cut_model_widths(cut_model *c, bool uneven) {
     }
 }
 
-static inline cut_model cut_model_open(tiny_model tiny, bool uneven, uint64_t seed) {
-    cut_model c = {.folder = tiny_model_write(tiny)};
+/* folder: of a tiny model, and the cut model's from then on. */
+static inline cut_model cut_model_open_folder(char *folder, bool uneven, uint64_t seed) {
+    cut_model c = {.folder = folder};
     pare_unit_scores scores;
     assert_int_equal(pare_model_open(c.folder, &c.model), PARE_OK);
     assert_true(c.model->config.layers <= sizeof c.widths / sizeof *c.widths);
@@ -41,6 +42,10 @@ static inline cut_model cut_model_open(tiny_model tiny, bool uneven, uint64_t se
     assert_int_equal(pare_select_at_widths(c.model, &scores, c.widths, false, &c.selection), PARE_OK);
     pare_unit_scores_free(&scores);
     return c;
+}
+
+static inline cut_model cut_model_open(tiny_model tiny, bool uneven, uint64_t seed) {
+    return cut_model_open_folder(tiny_model_write(tiny), uneven, seed);
 }
 
 /* What else goes. */

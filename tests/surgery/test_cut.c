@@ -201,11 +201,22 @@ static void tensors_that_are_not_used(void **state) {
     cut_model_close(&c);
 }
 
+/* A tied model whose head is stored, too; more: what its elements have more than the embedding's. */
+static cut_model open_with_head(float more, bool alone) {
+    tiny_model tiny = {.layers = 2, .tied = true, .scale = 0.3};
+    char *folder = tiny_model_write(tiny);
+    if (alone)
+        tiny_rename(folder, "model.embed_tokens.weight", "lm_head.weight");
+    else
+        tiny_store_head(folder, 32, 16, more);
+    return cut_model_open_folder(folder, false, 4);
+}
+
 /* A head that is stored although it is tied loses the embedding's columns. */
 static void a_tied_head_that_is_stored(void **state) {
     (void)state;
     for (int kinds = 0; kinds <= CUT_HIDDEN; kinds += CUT_HIDDEN) {
-        cut_model c = cut_model_open((tiny_model){.layers = 2, .config = "{\"tie_word_embeddings\": true}"}, false, 4);
+        cut_model c = open_with_head(0.0f, false);
         cut_model_reduce(&c, kinds, 1);
         assert_true(c.model->config.tied);
         pare_model *written;
@@ -226,6 +237,41 @@ static void a_tied_head_that_is_stored(void **state) {
     }
 }
 
+static bool says_tied(const pare_model *model) {
+    return json_is_true(json_object_get(model->config.json, "tie_word_embeddings"));
+}
+
+/* What is written computes what the masked model does, and says of its head what is so: another head is not tied, and a
+ * tied one that was stored as the head alone has the embedding's name. */
+static void heads_are_written_as_they_are(void **state) {
+    (void)state;
+    static const struct {
+        float more;
+        bool alone, tied;
+    } cases[] = {{0.25f, false, false}, {0.0f, true, true}, {0.0f, false, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cut_model c = open_with_head(cases[i].more, cases[i].alone);
+        cut_model_reduce(&c, CUT_HIDDEN, 3);
+        pare_model *written;
+        pare_mask mask;
+        char *folder = cut_model_write(&c);
+        if (pare_model_open(folder, &written) != PARE_OK) fail_msg("%s", pare_message());
+        assert_int_equal(written->config.tied, cases[i].tied);
+        assert_int_equal(says_tied(written), cases[i].tied);
+        assert_non_null(pare_checkpoint_find(written->checkpoint, "model.embed_tokens.weight"));
+        assert_int_equal(pare_mask_new(c.model, &c.selection, NULL, &mask), PARE_OK);
+        float *expected = cut_model_logits(c.model, &mask), *found = cut_model_logits(written, NULL);
+        assert_true(cut_model_apart(found, expected, (size_t)CUT_TOKENS * 32) < 1e-4);
+        free(expected);
+        free(found);
+        pare_mask_free(&mask);
+        pare_model_close(written);
+        tiny_remove(folder);
+        free(folder);
+        cut_model_close(&c);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kept_bits_are_the_inputs),
@@ -235,6 +281,7 @@ int main(void) {
         cmocka_unit_test(nothing_removed),
         cmocka_unit_test(tensors_that_are_not_used),
         cmocka_unit_test(a_tied_head_that_is_stored),
+        cmocka_unit_test(heads_are_written_as_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,134 @@
+#include "checkpoint/config_kind.h"
+#include "support/file.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const char known[] = "pare knows llama and mistral (LlamaForCausalLM, MistralForCausalLM)";
+
+/* Ways of quantising by quant_method, and what people call them. */
+static const struct {
+    const char *method, *name;
+} quantisers[] = {
+    {"awq", "AWQ"},
+    {"gptq", "GPTQ"},
+    {"bitsandbytes", "bitsandbytes"},
+    {"fp8", "FP8"},
+    {"fbgemm_fp8", "FP8 (FBGEMM)"},
+    {"compressed-tensors", "compressed-tensors"},
+    {"sparseml", "compressed-tensors"},
+    {"modelopt", "TensorRT Model Optimizer"},
+    {"mxfp4", "MXFP4"},
+    {"auto-round", "AutoRound"},
+    {"intel/auto-round", "AutoRound"},
+    {"torchao", "torchao"},
+    {"quanto", "Quanto"},
+    {"hqq", "HQQ"},
+    {"eetq", "EETQ"},
+    {"aqlm", "AQLM"},
+    {"vptq", "VPTQ"},
+    {"spqr", "SpQR"},
+    {"higgs", "HIGGS"},
+    {"bitnet", "BitNet"},
+    {"quip", "QuIP#"},
+    {"exl2", "ExLlamaV2"},
+    {"exl3", "ExLlamaV3"},
+    {"quark", "Quark"},
+    {"gguf", "GGUF"},
+};
+
+static const char *quantiser_of(pare_fields quantisation) {
+    const char *method = json_string_value(pare_field(quantisation, "quant_method"));
+    if (!method && json_is_true(pare_field(quantisation, "load_in_4bit"))) method = "bitsandbytes";
+    if (!method && json_is_true(pare_field(quantisation, "load_in_8bit"))) method = "bitsandbytes";
+    for (size_t i = 0; method && i < sizeof quantisers / sizeof *quantisers; i++)
+        if (strcasecmp(quantisers[i].method, method) == 0) return quantisers[i].name;
+    return method && strlen(method) < 40 ? method : "a way that is not named";
+}
+
+/* 0: not said. */
+static int bits_of(pare_fields quantisation) {
+    static const char *const keys[] = {"bits", "w_bit", "nbits"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        json_int_t bits = json_integer_value(pare_field(quantisation, keys[i]));
+        if (bits >= 1 && bits <= 32) return (int)bits;
+    }
+    if (json_is_true(pare_field(quantisation, "load_in_4bit"))) return 4;
+    return json_is_true(pare_field(quantisation, "load_in_8bit")) ? 8 : 0;
+}
+
+/* quantization_config is transformers' key, compression_config an older one, quantization that of MLX. An empty object
+ * says nothing. */
+static pare_status refuse_quantised(pare_fields fields) {
+    static const char *const keys[] = {"quantization_config", "compression_config", "quantization"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const json_t *value = pare_field(fields, keys[i]);
+        if (!value || json_is_false(value) || (json_is_object(value) && !json_object_size(value))) continue;
+        pare_fields quantisation = {.path = fields.path, .object = value};
+        bool mlx = strcmp(keys[i], "quantization") == 0;
+        int bits = bits_of(quantisation);
+        char *width = bits ? pare_format(", %d bits", bits) : pare_format("%s", "");
+        pare_fail(PARE_UNSUPPORTED,
+                  "%s: %s says that the weights are quantised (%s%s); pare prunes models that are not: take the "
+                  "original, prune it, and quantise what comes out",
+                  fields.path, keys[i], mlx ? "MLX" : quantiser_of(quantisation), width);
+        free(width);
+        return PARE_UNSUPPORTED;
+    }
+    return PARE_OK;
+}
+
+/* What the configurations of models with more senses, or more parts, than a language model have beside it. */
+static const struct {
+    const char *key, *what;
+} parts[] = {
+    {"vision_config", "text and images"},    {"audio_config", "text and sound"}, {"vision_tower", "text and images"},
+    {"mm_vision_tower", "text and images"},  {"text_config", "more than text"},  {"thinker_config", "more than text"},
+    {"encoder", "an encoder and a decoder"},
+};
+
+static pare_status refuse_type(pare_fields fields) {
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (!pare_field(fields, parts[i].key)) continue;
+        char *expected =
+            pare_format("a model of %s (it has %s), where %s and no more", parts[i].what, parts[i].key, known);
+        pare_field_refuse(PARE_UNSUPPORTED, fields, "model_type", expected);
+        free(expected);
+        return PARE_UNSUPPORTED;
+    }
+    if (json_is_true(pare_field(fields, "is_encoder_decoder")))
+        return pare_field_refuse(PARE_UNSUPPORTED, fields, "model_type",
+                                 "a model of an encoder and a decoder, where pare knows llama and mistral "
+                                 "(LlamaForCausalLM, MistralForCausalLM)");
+    return pare_field_refuse(PARE_UNSUPPORTED, fields, "model_type", known);
+}
+
+static bool is_known_type(const char *type) {
+    return type && (strcmp(type, "llama") == 0 || strcmp(type, "mistral") == 0);
+}
+
+static pare_status check_architectures(pare_fields fields) {
+    const json_t *architectures = pare_field(fields, "architectures");
+    for (size_t i = 0; i < json_array_size(architectures); i++) {
+        const char *name = json_string_value(json_array_get(architectures, i));
+        /* The first LLaMA repositories spell it LLaMAForCausalLM. */
+        if (name && (strcasecmp(name, "LlamaForCausalLM") == 0 || strcmp(name, "MistralForCausalLM") == 0))
+            return PARE_OK;
+    }
+    if (!architectures || (json_is_array(architectures) && !json_array_size(architectures))) return PARE_OK;
+    const char *first = json_string_value(json_array_get(architectures, 0));
+    if (first && fnmatch("*ForCausalLM", first, 0) != 0)
+        return pare_field_refuse(PARE_UNSUPPORTED, fields, "architectures",
+                                 "pare prunes language models with their head (LlamaForCausalLM, MistralForCausalLM): "
+                                 "load it as one of these in transformers and save that");
+    return pare_field_refuse(PARE_UNSUPPORTED, fields, "architectures", known);
+}
+
+pare_status pare_config_kind_check(pare_fields fields, const char **type) {
+    *type = json_string_value(pare_field(fields, "model_type"));
+    if (!is_known_type(*type)) return refuse_type(fields);
+    PARE_TRY(refuse_quantised(fields));
+    return check_architectures(fields);
+}

@@ -1,0 +1,114 @@
+#include "checkpoint/place.h"
+#include "checkpoint/archive.h"
+#include "checkpoint/folder_kind.h"
+#include "checkpoint/hub.h"
+#include "support/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A file that was named in the place of its folder. */
+typedef struct named {
+    const char *path, *name; /* name: without folder */
+    char *folder;
+} named;
+
+static bool lies_beside(const named *file, const char *name) {
+    char *path = pare_path_join(file->folder, name);
+    bool found = pare_file_exists(path);
+    free(path);
+    return found;
+}
+
+static pare_status refuse_file(const named *file, const char *what) {
+    return pare_fail(PARE_UNSUPPORTED, "%s is %s", file->path, what);
+}
+
+/* Kinds of files by their names; what comes first holds. */
+static const struct {
+    const char *pattern, *what;
+} kinds[] = {
+    {"*.gguf", PARE_ADVICE_GGUF},
+    {"adapter_model.*", "the adapter of a fine-tuned model, not a model: give the folder of the model it was made for, "
+                        "and the adapter's folder with --adapter (pare merge MODEL --adapter FOLDER -o OUT)"},
+    {"*.bin", PARE_ADVICE_PICKLE},
+    {"*.pt", PARE_ADVICE_PICKLE},
+    {"*.pth", PARE_ADVICE_PICKLE},
+    {"*.ckpt", PARE_ADVICE_PICKLE},
+    {"*.h5", PARE_ADVICE_FRAMEWORK},
+    {"*.msgpack", PARE_ADVICE_FRAMEWORK},
+    {"*.onnx", PARE_ADVICE_FRAMEWORK},
+    {"*.zip", "an archive: unpack it and give the folder"},
+    {"*.tar*", "an archive: unpack it and give the folder"},
+    {"*.tgz", "an archive: unpack it and give the folder"},
+};
+
+static pare_status explain_file(const named *file) {
+    unsigned char magic[4] = {0};
+    int descriptor = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t got = descriptor >= 0 ? read(descriptor, magic, sizeof magic) : -1;
+    if (descriptor >= 0) close(descriptor);
+    if (got == sizeof magic && memcmp(magic, "GGUF", sizeof magic) == 0) return refuse_file(file, PARE_ADVICE_GGUF);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (fnmatch(kinds[i].pattern, file->name, FNM_CASEFOLD) == 0) return refuse_file(file, kinds[i].what);
+    return refuse_file(file, "a file: give the folder of a model, with config.json and safetensors files in it");
+}
+
+/* True if the folder's own weights are, or begin with, this file. */
+static bool is_usual(const named *file) {
+    if (strcmp(file->name, "model.safetensors") == 0) return true;
+    return fnmatch("model-*-of-*.safetensors", file->name, 0) == 0 && lies_beside(file, "model.safetensors.index.json");
+}
+
+static pare_status find_file(const char *path, pare_place *out) {
+    static const char *const of_folders[] = {"config.json", "model.safetensors.index.json", PARE_ARCHIVE_NAME};
+    const char *slash = strrchr(path, '/');
+    named file = {.path = path, .name = slash ? slash + 1 : path};
+    file.folder = slash ? pare_format("%.*s", (int)(slash - path) + (slash == path), path) : pare_format(".");
+    pare_status status = PARE_OK;
+    bool whole = false;
+    for (size_t i = 0; i < sizeof of_folders / sizeof *of_folders; i++)
+        whole = whole || strcmp(file.name, of_folders[i]) == 0;
+    bool weights = fnmatch("*.safetensors", file.name, 0) == 0 && !lies_beside(&file, "adapter_config.json");
+    if (!whole && !weights)
+        status = explain_file(&file);
+    else if (!lies_beside(&file, "config.json"))
+        status = pare_fail(PARE_FILE_ERROR,
+                           "%s has no config.json beside it: put the model's there, so that pare knows what the "
+                           "tensors mean",
+                           path);
+    else
+        out->weights = !whole && !is_usual(&file) ? pare_format("%s", file.name) : NULL;
+    if (status == PARE_OK)
+        out->folder = file.folder;
+    else
+        free(file.folder);
+    return status;
+}
+
+static pare_status find_folder(const char *path, pare_place *out) {
+    if (pare_hub_is_repository(path)) return pare_hub_snapshot(path, &out->folder);
+    out->folder = pare_format("%s", path);
+    return PARE_OK;
+}
+
+pare_status pare_place_find(const char *path, pare_place *out) {
+    struct stat status;
+    *out = (pare_place){0};
+    if (stat(path, &status) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR) return pare_hub_find(path, &out->folder);
+        return pare_fail(PARE_FILE_ERROR, "cannot open %s: %s", path, strerror(errno));
+    }
+    return S_ISDIR(status.st_mode) ? find_folder(path, out) : find_file(path, out);
+}
+
+void pare_place_free(pare_place *place) {
+    free(place->folder);
+    free(place->weights);
+    *place = (pare_place){0};
+}

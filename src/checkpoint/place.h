@@ -1,0 +1,22 @@
+/* From what a person names as a model to the folder that holds it. */
+#ifndef PARE_CHECKPOINT_PLACE_H
+#define PARE_CHECKPOINT_PLACE_H
+
+#include "support/status.h"
+
+typedef struct pare_place {
+    char *folder;
+    char *weights; /* the one safetensors file of the folder that was named, or NULL: the folder's usual ones */
+} pare_place;
+
+/* `path` may be
+ *   - a folder;
+ *   - a models--ORG--NAME folder of the Hugging Face cache: its snapshot of refs/main (hub.h);
+ *   - a .safetensors file with config.json beside it: its folder, and that file if it is not the folder's own;
+ *     config.json, model.safetensors.index.json and model.pare-sparse mean their folder;
+ *   - ORG/NAME, where there is no such folder: from the local cache; nothing is ever downloaded.
+ * Everything else fails with what it is and what to do. Freed with pare_place_free. */
+pare_status pare_place_find(const char *path, pare_place *out);
+void pare_place_free(pare_place *place);
+
+#endif

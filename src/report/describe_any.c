@@ -1,0 +1,184 @@
+/* pare_checkpoint_describe: what headers of safetensors files tell, whatever model they belong to. */
+#include "checkpoint/header_read.h"
+#include "checkpoint/place.h"
+#include "checkpoint/shard_index.h"
+#include "support/file.h"
+#include "support/json.h"
+#include "support/memory.h"
+
+#include <dirent.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { CONFIG_LIMIT = 16 << 20 };
+
+/* What has been read so far. */
+typedef struct survey {
+    const char *folder;
+    json_t *tensors, *dtypes, *files;
+    uint64_t parameters, bytes;
+} survey;
+
+static void add_entry(survey *s, const pare_header_entry *entry, const char *file) {
+    json_t *shape = json_array();
+    for (int i = 0; i < entry->rank; i++)
+        json_array_append_new(shape, json_integer((json_int_t)entry->shape[i]));
+    json_array_append_new(s->tensors, json_pack("{s:s,s:o,s:s,s:I,s:I,s:o}", "name", entry->name, "shape", shape,
+                                                "dtype", entry->dtype, "parameters", (json_int_t)entry->count, "bytes",
+                                                (json_int_t)entry->bytes, "file", pare_json_name(file)));
+    json_int_t before = json_integer_value(json_object_get(s->dtypes, entry->dtype));
+    json_object_set_new(s->dtypes, entry->dtype, json_integer(before + 1));
+    s->parameters += entry->count;
+    s->bytes += entry->bytes;
+}
+
+static pare_status add_file(survey *s, const char *name) {
+    char *path = pare_path_join(s->folder, name);
+    pare_mapping mapping;
+    pare_header_list list = {0};
+    pare_status status = pare_mapping_open(path, &mapping);
+    free(path);
+    PARE_TRY(status);
+    status = pare_header_read(&mapping, &list);
+    for (size_t i = 0; i < list.count; i++)
+        add_entry(s, &list.entries[i], name);
+    if (status == PARE_OK)
+        json_array_append_new(s->files,
+                              json_pack("{s:o,s:I}", "name", pare_json_name(name), "bytes", (json_int_t)mapping.bytes));
+    pare_header_list_free(&list);
+    pare_mapping_close(&mapping);
+    return status;
+}
+
+static int is_weights(const struct dirent *entry) {
+    return fnmatch("[!.]*.safetensors", entry->d_name, 0) == 0;
+}
+
+/* All safetensors files of the folder, where it has neither a whole model nor an index. */
+static pare_status add_loose_files(survey *s) {
+    struct dirent **entries;
+    int count = scandir(s->folder, &entries, is_weights, alphasort);
+    pare_status status = count > 0 ? PARE_OK : PARE_FILE_ERROR;
+    for (int i = 0; i < count; i++) {
+        if (status == PARE_OK) status = add_file(s, entries[i]->d_name);
+        free(entries[i]);
+    }
+    if (count >= 0) free(entries);
+    return status;
+}
+
+static pare_status add_shards(survey *s, const char *index_path) {
+    pare_shard_index index;
+    PARE_TRY(pare_shard_index_read(index_path, &index));
+    pare_status status = PARE_OK;
+    for (size_t i = 0; i < index.count && status == PARE_OK; i++)
+        status = add_file(s, index.names[i]);
+    pare_shard_index_free(&index);
+    return status;
+}
+
+static pare_status add_files(survey *s, const char *named) {
+    char *single = pare_path_join(s->folder, "model.safetensors");
+    char *index = pare_path_join(s->folder, "model.safetensors.index.json");
+    pare_status status;
+    if (named || pare_file_exists(single))
+        status = add_file(s, named ? named : "model.safetensors");
+    else
+        status = pare_file_exists(index) ? add_shards(s, index) : add_loose_files(s);
+    free(single);
+    free(index);
+    return status;
+}
+
+/* config.json as an object, or NULL: nothing here depends on it. */
+static json_t *read_config(const char *folder) {
+    char *path = pare_path_join(folder, "config.json"), *text;
+    json_t *json = NULL;
+    if (pare_file_exists(path) && pare_file_read(path, CONFIG_LIMIT, &text, NULL) == PARE_OK) {
+        json = json_loads(text, 0, NULL);
+        pare_free(text);
+    }
+    free(path);
+    return json;
+}
+
+/* The kind of a RoPE object: the one it names, or those of its parts, where it has one for each kind of layer. */
+static json_t *rope_kind(const json_t *rope) {
+    const char *name = json_string_value(json_object_get(rope, "rope_type")), *key;
+    if (!name) name = json_string_value(json_object_get(rope, "type"));
+    json_t *inner, *parts = NULL;
+    json_object_foreach((json_t *)(uintptr_t)rope, key, inner) {
+        if (!json_is_object(inner)) continue;
+        json_t *kind = rope_kind(inner), *before = parts;
+        parts = before ? json_sprintf("%s, %s %s", json_string_value(before), key, json_string_value(kind))
+                       : json_sprintf("%s %s", key, json_string_value(kind));
+        json_decref(before);
+        json_decref(kind);
+    }
+    return parts ? parts : json_string(name ? name : "default");
+}
+
+static json_t *rope_json(const json_t *config) {
+    static const char *const keys[] = {"rope_scaling", "rope_parameters"};
+    const json_t *rope = NULL, *theta = json_object_get(config, "rope_theta");
+    for (size_t i = 0; i < 2 && !json_object_size(rope); i++)
+        rope = json_object_get(config, keys[i]);
+    if (!json_object_size(rope) && !json_is_number(theta)) return NULL;
+    json_t *json = json_object(), *inner = json_object_get(rope, "rope_theta");
+    json_object_set_new(json, "kind", rope_kind(rope));
+    if (json_is_number(inner)) theta = inner;
+    if (json_is_number(theta)) json_object_set_new(json, "theta", json_real(json_number_value(theta)));
+    json_t *factor = json_object_get(rope, "factor");
+    if (json_is_number(factor)) json_object_set(json, "factor", factor);
+    return json;
+}
+
+/* What the configuration says of itself; of a model of several parts, its language model's rotary positions. */
+static void add_config(const survey *s, json_t *json) {
+    json_t *config = read_config(s->folder), *text = json_object_get(config, "text_config");
+    json_t *architecture = json_array_get(json_object_get(config, "architectures"), 0);
+    json_t *type = json_object_get(config, "model_type");
+    json_object_set(json, "architecture", json_is_string(architecture) ? architecture : type);
+    json_object_set(json, "model_type", type);
+    json_t *rope = rope_json(text ? text : config);
+    if (rope) json_object_set_new(json, "rope", rope);
+    json_decref(config);
+}
+
+static pare_status survey_place(const char *path, survey *s, json_t *json) {
+    struct stat found;
+    pare_place place;
+    const char *slash = strrchr(path, '/');
+    bool alone = fnmatch("*.safetensors", path, 0) == 0 && stat(path, &found) == 0 && S_ISREG(found.st_mode);
+    if (alone)
+        place = (pare_place){.folder = slash ? pare_format("%.*s", (int)(slash - path) + 1, path) : pare_format("."),
+                             .weights = pare_format("%s", slash ? slash + 1 : path)};
+    else
+        PARE_TRY(pare_place_find(path, &place));
+    s->folder = place.folder;
+    pare_status status = add_files(s, place.weights);
+    if (status == PARE_OK) {
+        json_object_set_new(json, "path", pare_json_name(alone ? path : place.folder));
+        add_config(s, json);
+    }
+    pare_place_free(&place);
+    return status;
+}
+
+pare_status pare_checkpoint_describe(const char *path, const char *refused, char **text) {
+    survey s = {.tensors = json_array(), .dtypes = json_object(), .files = json_array()};
+    json_t *json = json_object();
+    *text = NULL;
+    pare_status status = survey_place(path, &s, json);
+    json_object_set_new(json, "refused", pare_json_name(refused));
+    json_object_set_new(json, "parameters", json_integer((json_int_t)s.parameters));
+    json_object_set_new(json, "bytes", json_integer((json_int_t)s.bytes));
+    json_object_set_new(json, "dtypes", s.dtypes);
+    json_object_set_new(json, "files", s.files);
+    json_object_set_new(json, "tensors", s.tensors);
+    if (status == PARE_OK) return pare_json_text(json, text);
+    json_decref(json);
+    return status;
+}
