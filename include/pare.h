@@ -82,6 +82,8 @@ typedef struct pare_plan {
     uint64_t micro_batch; /* sequences that pass through a block at a time */
     uint64_t steps;       /* of training, of `sequences` each; 0: nothing is trained */
     double zeros_lost;    /* share of zeros in the matrices that are trained, which will not stay zero; 0: none */
+    uint64_t blocks;      /* whose gradients a pass makes: layers times micro-batches; 0: it makes none */
+    uint64_t kept;        /* of these, whose activations are kept in place of running them again */
 } pare_plan;
 
 typedef void (*pare_plan_fn)(void *user, const pare_plan *plan);
@@ -98,16 +100,22 @@ typedef struct pare_training_state {
 
 typedef void (*pare_training_fn)(void *user, const pare_training_state *state);
 
+/* Whether what blocks compute is kept until their backward, which then need not run them again. The same bytes come out
+ * either way. */
+typedef enum pare_keep {
+    PARE_KEEP_AUTO, /* of as many blocks as memory_limit leaves room for beside all weights; of none without room */
+    PARE_KEEP_YES, /* of all blocks, the mapped weights not counted; PARE_OUT_OF_MEMORY where memory_limit is too low */
+    PARE_KEEP_NO
+} pare_keep;
+
 /* How a call may use the machine. All zero is a good default. */
 typedef struct pare_runtime {
     int threads; /* 0: as many as the cores that the process may use: its affinity, its control groups' quota and
                   * OMP_NUM_THREADS say so */
     pare_compute compute;
-    uint64_t
-        memory_limit; /* bytes of anonymous memory; 0: 80 % of what is available, of the machine and of a container */
-    const char *scratch;       /* folder for state that does not fit; NULL: $TMPDIR or /tmp */
-    bool keep_activations;     /* of as many blocks as memory_limit leaves room for beside the weights: these need not
-                                * run again for their backward; the same bytes come out */
+    uint64_t memory_limit; /* bytes of anonymous memory; 0: 80 % of what the machine or a container has left */
+    const char *scratch;   /* folder for state that does not fit; NULL: $TMPDIR or /tmp */
+    pare_keep keep_activations;
     pare_progress_fn progress; /* may be NULL */
     pare_plan_fn plan;         /* may be NULL */
     pare_training_fn training; /* may be NULL */

@@ -8,9 +8,10 @@
 
 #include <string.h>
 
-/* Sequences written in step. A product of other numbers of rows may round differently, so a group that is not full is
- * filled up with sequences that are thrown away. */
-enum { GROUP = 16 };
+/* Sequences written in step: a product of many rows reads each weight as often as one of few. A product of other
+ * numbers of rows may round differently, so a group that is not full is filled up with sequences that are thrown away,
+ * and what keys and values of earlier tokens may take does not depend on the machine. */
+enum { LEAST_GROUP = 16, MOST_GROUP = 64, CACHE_BYTES = 1 << 30 };
 
 typedef struct writer {
     const pare_model *model;
@@ -31,7 +32,14 @@ static void writer_close(writer *w) {
     pare_free(w->logits);
 }
 
-/* Fewer sequences in step where the limit asks for it. */
+static int64_t usual_group(uint32_t sequences) {
+    int64_t group = LEAST_GROUP;
+    while (group < MOST_GROUP && group < (int64_t)sequences)
+        group *= 2;
+    return group;
+}
+
+/* Fewer sequences in step where their cache would be large, or where the limit asks for it. */
 static pare_status writer_open(writer *w, const pare_backend *backend) {
     const pare_model *model = w->model;
     uint32_t vocabulary = model->config.vocabulary;
@@ -39,12 +47,13 @@ static pare_status writer_open(writer *w, const pare_backend *backend) {
     pare_generator_memory memory;
     pare_generator_shape shape = {.capacity = w->request->lead + w->request->length, .adapters = w->request->adapters};
     uint64_t limit = pare_runtime_limit(w->runtime);
-    for (w->group = GROUP;; w->group /= 2) {
+    for (w->group = usual_group(w->request->sequences);; w->group /= 2) {
         uint64_t logits = (uint64_t)w->group * vocabulary * sizeof(float);
         shape.batch = w->group;
         shape.limit = limit > logits ? limit - logits : limit ? 1 : 0;
         pare_status status = pare_generator_measure(&source, &shape, &memory);
-        if (status == PARE_OK) break;
+        if (status == PARE_OK && (memory.cache <= CACHE_BYTES || w->group <= LEAST_GROUP)) break;
+        if (status == PARE_OK) continue;
         if (status != PARE_OUT_OF_MEMORY || w->group == 1) return status;
     }
     PARE_TRY(pare_generator_new(&source, &shape, &w->generator));
@@ -62,9 +71,9 @@ static pare_status write_token(writer *w, const float *logits, pare_random *rand
 }
 
 static pare_status write_group(writer *w, uint32_t first, uint32_t wanted, uint32_t *ids) {
-    uint32_t vocabulary = w->model->config.vocabulary, last[GROUP];
+    uint32_t vocabulary = w->model->config.vocabulary, last[MOST_GROUP];
     uint32_t lead = w->request->lead, length = w->request->length, written = lead + length;
-    pare_random random[GROUP];
+    pare_random random[MOST_GROUP];
     int64_t bos = w->model->config.bos;
     pare_generator_reset(w->generator);
     for (uint32_t i = 0; i < (uint32_t)w->group; i++) {

@@ -15,8 +15,9 @@ typedef struct pare_self_request {
 } pare_self_request;
 
 /* Samples sequences from the full distribution at temperature 1. Each begins with BOS (a random token if the model has
- * none); after an end token BOS follows again, so that every sequence has `length` ids. Sequence i depends on the
- * model, the seed and i alone, not on how many there are. Free with pare_windows_free. */
+ * none); after an end token BOS follows again, so that every sequence has `length` ids. Sequence i is drawn by the
+ * model, the seed and i alone; how many there are matters only by the rounding of the larger products that more than 16
+ * or 32 of them are written with. Free with pare_windows_free. */
 pare_status pare_self_sample(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
                              const pare_self_request *request, pare_windows *out);
 

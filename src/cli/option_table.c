@@ -15,6 +15,12 @@ static const char *compute_name(size_t index) {
     return index < sizeof names / sizeof *names ? names[index] : NULL;
 }
 
+static const char *keep_name(size_t index) {
+    static const char *const names[] = {
+        [PARE_KEEP_AUTO] = "auto", [PARE_KEEP_YES] = "yes", [PARE_KEEP_NO] = "no"};
+    return index < sizeof names / sizeof *names ? names[index] : NULL;
+}
+
 const char *pare_choice_shape(size_t index) {
     static const char *const names[] = {"1b", "7b", "13b", "llama3-8b"};
     return index < sizeof names / sizeof *names ? names[index] : NULL;
@@ -141,10 +147,11 @@ static const pare_option rows[] = {
      .offset = AT(memory), .low = 1048576, .high = 1152921504606846976.0,
      .help = "most memory to use, such as 8G or 512M (default: 80 % of what is available, of the machine or of what a "
              "container has left); the mapped weights do not count"},
-    {.name = "keep-activations", .commands = PARE_IN_PRUNE | STUDIES | PARE_IN_RECOVER, .group = running, .kind = PARE_VALUE_FLAG,
-     .offset = AT(keep_activations),
-     .help = "keep what blocks compute until their gradients are made, as far as --memory leaves room beside the "
-             "weights, instead of computing it twice: faster, and the same result"},
+    {.name = "keep-activations", .commands = PARE_IN_PRUNE | STUDIES | PARE_IN_RECOVER, .group = running, .kind = PARE_VALUE_CHOICE,
+     .value = "auto|yes|no", .offset = AT(keep_activations), .choice = keep_name, .bare = "auto",
+     .help = "keep what blocks compute until their gradients are made instead of computing it twice: faster, and the same "
+             "result; auto: of as many blocks as --memory leaves room for beside all weights; yes: of all, or stop "
+             "(default: auto)"},
     {.name = "scratch", .commands = PARE_IN_PRUNE | STUDIES | PARE_IN_BENCH, .group = running, .kind = PARE_VALUE_TEXT,
      .value = "DIR", .offset = AT(scratch),
      .help = "folder for state that does not fit into memory (default: $TMPDIR or /tmp)"},

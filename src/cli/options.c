@@ -136,8 +136,16 @@ static int store(word_parser *parser, const pare_option *option, const char *tex
     return PARE_EXIT_DONE;
 }
 
+static bool is_choice(const pare_option *option, const char *word) {
+    for (size_t i = 0; option->choice(i); i++)
+        if (strcmp(option->choice(i), word) == 0) return true;
+    return false;
+}
+
 /* The value after "--name": one word, or for a list all words up to the next option. */
 static int take_following(word_parser *parser, const pare_option *option) {
+    if (option->bare && (parser->next == parser->count || !is_choice(option, parser->words[parser->next])))
+        return store(parser, option, option->bare);
     if (parser->next == parser->count || cannot_be_value(parser->words[parser->next])) {
         pare_terminal_fail("pare %s: --%s needs a value (%s)%s", parser->command->name, option->name, option->value,
                            parser->next == parser->count ? "" : "; write it after '=' if it begins with a dash");

@@ -124,7 +124,8 @@ typedef struct pare_arguments {
     uint32_t cutoff, rank, batch, micro_batch, training_steps, validate_every, save_every;
     uint32_t warmup, decay, validation; /* PARE_NOT_GIVEN */
     double alpha, dropout, rate, epochs, clip, weight_decay, beta1, beta2;
-    bool pack, full, fresh, keep_sparsity, adapter, keep_activations;
+    bool pack, full, fresh, keep_sparsity, adapter;
+    int keep_activations;
     /* eval */
     pare_word_list texts;
     uint32_t window, max_windows;
@@ -166,6 +167,7 @@ typedef struct pare_option {
     const char *value; /* the value's name in the help */
     size_t offset;     /* of the value in pare_arguments; unused where `key` is given */
     const char *key;   /* the value is this setting's, as text */
+    const char *bare;  /* the choice that the option alone stands for, so that a value need not follow; or NULL */
     double low, high;  /* bounds of a numeric value */
     bool open;         /* the bounds themselves are excluded */
     bool may_be_empty;

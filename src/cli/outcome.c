@@ -44,7 +44,7 @@ pare_runtime pare_outcome_runtime(const pare_arguments *arguments) {
         .compute = (pare_compute)arguments->compute,
         .memory_limit = arguments->memory,
         .scratch = arguments->scratch,
-        .keep_activations = arguments->keep_activations,
+        .keep_activations = (pare_keep)arguments->keep_activations,
         .progress = pare_terminal_progress,
     };
 }

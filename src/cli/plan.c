@@ -97,7 +97,14 @@ void pare_plan_say(void *user, const pare_plan *plan) {
     pare_terminal_say("Memory");
     say_bytes("mapped", plan->mapped, " of weights, which the system may drop and read again");
     say_bytes("weights", plan->weights, " for the block at work");
-    say_bytes("activations", plan->activations, "");
+    char kept[240] = "";
+    if (plan->blocks)
+        snprintf(kept, sizeof kept, ", %s of %s blocks kept for their backward",
+                 plan->kept == plan->blocks ? "all"
+                 : plan->kept               ? pare_count_show(plan->kept).text
+                                            : "none",
+                 pare_count_show(plan->blocks).text);
+    say_bytes("activations", plan->activations, kept);
     say_bytes("gradients", plan->gradients, "");
     char note[160] = "";
     if (plan->scratch) snprintf(note, sizeof note, ", %s of it in a scratch file", pare_bytes_show(plan->scratch).text);

@@ -11,7 +11,7 @@ static bool is_bound(void) {
 }
 
 void pare_process_prepare(char **arguments) {
-    static const char short_spin[] = "10000"; /* some microseconds */
+    static const char short_spin[] = "1000"; /* tens of microseconds */
     enum { LARGE = 1 << 30 };
     if (!is_bound() && !getenv("GOMP_SPINCOUNT") && !getenv("OMP_WAIT_POLICY") && setenv("GOMP_SPINCOUNT", short_spin, 1) == 0)
         execv("/proc/self/exe", arguments);

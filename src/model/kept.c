@@ -1,6 +1,17 @@
 #include "model/kept.h"
 #include "support/memory.h"
 
+pare_kept_rule pare_kept_rule_of(const pare_runtime *runtime) {
+    switch (runtime ? runtime->keep_activations : PARE_KEEP_AUTO) {
+    case PARE_KEEP_YES:
+        return PARE_KEPT_ALL;
+    case PARE_KEEP_NO:
+        return PARE_KEPT_NONE;
+    default:
+        return PARE_KEPT_AS_ROOM;
+    }
+}
+
 uint64_t pare_kept_block_bytes(const pare_backend *backend, const pare_config *config,
                                const pare_adapter_shape *shape) {
     return pare_activations_results_bytes(backend, config, shape->tokens) + pare_adapter_results_bytes(backend, shape) +

@@ -4,6 +4,7 @@
 #define PARE_MODEL_KEPT_H
 
 #include "model/block.h"
+#include "model/kept_rule.h"
 
 /* What one micro-batch left in one layer; temporaries are the pass's own. */
 typedef struct pare_kept_block {

@@ -13,21 +13,22 @@
 
 #include "model/adapter.h"
 #include "model/block.h"
+#include "model/kept_rule.h"
 #include "model/layout.h"
 
 typedef struct pare_pass pare_pass;
 
 typedef struct pare_pass_shape {
     int64_t sequences, length;
-    bool gradients; /* keep what a backward needs */
-    bool samples;   /* sinks may want gradients of samples: a second set of buffers for rows of dW in flight */
-    bool observed;  /* room for pare_pass_on_block where block inputs are not kept */
-    bool inputs;    /* keep all block inputs, as with `gradients`: for pare_pass_forward_from */
-    bool composed;  /* the source will displace, perturb or mask: room for one composed block */
-    int64_t rank;   /* of the adapters that the pass may be given; 0: none */
-    bool dropout;   /* these drop parts of their inputs */
-    bool frozen;    /* gradients are those of adapters only: no room for those of weights, and no sink */
-    bool keep; /* blocks are kept for their backward (kept.h) as far as `limit` leaves room beside the mapped weights */
+    bool gradients;      /* keep what a backward needs */
+    bool samples;        /* sinks may want gradients of samples: a second set of buffers for rows of dW in flight */
+    bool observed;       /* room for pare_pass_on_block where block inputs are not kept */
+    bool inputs;         /* keep all block inputs, as with `gradients`: for pare_pass_forward_from */
+    bool composed;       /* the source will displace, perturb or mask: room for one composed block */
+    int64_t rank;        /* of the adapters that the pass may be given; 0: none */
+    bool dropout;        /* these drop parts of their inputs */
+    bool frozen;         /* gradients are those of adapters only: no room for those of weights, and no sink */
+    pare_kept_rule keep; /* whether blocks are kept for their backward (kept.h) */
     int64_t micro_batch; /* sequences through a block at a time; 0: chosen from `limit` */
     uint64_t limit;      /* bytes of anonymous memory for this pass; 0: none set */
 } pare_pass_shape;
@@ -40,7 +41,7 @@ typedef struct pare_pass_memory {
     uint64_t weights, activations, gradients;
     int64_t micro_batch;
     int64_t gradient_elements; /* of dW in flight */
-    int64_t kept;              /* micro-batches of layers */
+    int64_t blocks, kept;      /* micro-batches of layers with a backward, and how many of them are kept */
 } pare_pass_memory;
 
 /* What a pass of this shape would hold. Fails with PARE_OUT_OF_MEMORY, naming what to change, if not even one sequence

@@ -83,20 +83,27 @@ static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *ba
     return sizes;
 }
 
-/* As many blocks as the limit has room for, the mapped weights counted as if they were in memory: reading them again
- * would cost more than running a block again. */
-static void keep_blocks(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape,
-                        uint64_t total, pare_pass_memory *out) {
+/* Mapped weights are counted as if they were in memory, unless all blocks must be kept: reading them again would cost
+ * more than running a block again. */
+static pare_status keep_blocks(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape,
+                               uint64_t total, pare_pass_memory *out) {
     pare_adapter_shape adapters = adapter_shape(shape, out->micro_batch);
     uint64_t bytes = pare_kept_block_bytes(backend, &model->config, &adapters);
-    uint64_t taken = total + pare_model_bytes(model);
+    uint64_t taken = total + (shape->keep == PARE_KEPT_ALL ? 0 : pare_model_bytes(model));
+    uint64_t free = !shape->limit ? UINT64_MAX : shape->limit > taken ? shape->limit - taken : 0;
     int64_t parts = (shape->sequences + out->micro_batch - 1) / out->micro_batch;
-    out->kept = parts * (int64_t)model->config.layers;
-    if (!shape->keep || !shape->gradients || (shape->limit && taken >= shape->limit))
-        out->kept = 0;
-    else if (shape->limit && (uint64_t)out->kept > (shape->limit - taken) / bytes)
-        out->kept = (int64_t)((shape->limit - taken) / bytes);
+    out->blocks = shape->gradients ? parts * (int64_t)model->config.layers : 0;
+    if (shape->keep != PARE_KEPT_NONE)
+        out->kept = (uint64_t)out->blocks > free / bytes ? (int64_t)(free / bytes) : out->blocks;
+    if (shape->keep == PARE_KEPT_ALL && out->kept < out->blocks)
+        return pare_fail(PARE_OUT_OF_MEMORY,
+                         "keeping the activations of all %lld blocks of work needs %.1f MiB in all, but the limit is "
+                         "%.1f MiB; raise --memory, or give --keep-activations auto to keep as many as there is room "
+                         "for",
+                         (long long)out->blocks, (double)(total + (uint64_t)out->blocks * bytes) / 1048576.0,
+                         (double)shape->limit / 1048576.0);
     out->activations += (uint64_t)out->kept * bytes;
+    return PARE_OK;
 }
 
 pare_status pare_pass_measure(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape,
@@ -121,10 +128,7 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
                                   .gradients = gradients,
                                   .micro_batch = micro,
                                   .gradient_elements = chunk};
-        if (!shape->limit || total <= shape->limit) {
-            keep_blocks(model, backend, shape, total, out);
-            return PARE_OK;
-        }
+        if (!shape->limit || total <= shape->limit) return keep_blocks(model, backend, shape, total, out);
         if (micro <= 1 || shape->micro_batch)
             return pare_fail(
                 PARE_OUT_OF_MEMORY,

@@ -166,7 +166,7 @@ static void set_training(pare_prune_job *job) {
     const pare_lora_recipe *r = &job->recipe.lora;
     lora->training = (pare_trainer_options){.schedule = {.peak = r->rate, .decay = lora->steps, .total = lora->steps},
                                             .clip = r->clip,
-                                            .keep = job->runtime && job->runtime->keep_activations,
+                                            .keep = pare_kept_rule_of(job->runtime),
                                             .beta1 = 0.9,
                                             .beta2 = 0.999,
                                             .epsilon = 1e-8,
@@ -227,6 +227,8 @@ pare_status pare_loraprune_plan(pare_prune_job *job) {
     plan->activations = memory.activations;
     plan->gradients = memory.gradients;
     plan->micro_batch = (uint64_t)memory.micro_batch;
+    plan->blocks = (uint64_t)memory.blocks;
+    plan->kept = (uint64_t)memory.kept;
     return plan_merged(job, plan);
 }
 

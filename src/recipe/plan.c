@@ -96,7 +96,7 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
     if (!pare_recipe_needs_data(recipe) || pare_recipe_trains(recipe)) return PARE_OK;
     shape_pass(recipe, &plan->shape);
     /* Gradients of single weights are stored beside the pass. */
-    plan->shape.keep = runtime && runtime->keep_activations && recipe->mode != PARE_MODE_ELEMENT;
+    if (recipe->mode != PARE_MODE_ELEMENT) plan->shape.keep = pare_kept_rule_of(runtime);
     if (recipe->signal == PARE_SIGNAL_MOREAU)
         plan->sizes.state = pare_moreau_state_bytes(model, plan->displaced, &recipe->moreau);
     if (recipe->signal == PARE_SIGNAL_SMOOTH_ROWS)
@@ -111,6 +111,8 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
     plan->sizes.activations = pass.activations;
     plan->sizes.gradients = pass.gradients;
     plan->sizes.micro_batch = (uint64_t)pass.micro_batch;
+    plan->sizes.blocks = (uint64_t)pass.blocks;
+    plan->sizes.kept = (uint64_t)pass.kept;
     return note_shape(plan);
 }
 

@@ -49,7 +49,7 @@ static void set_training(pare_recover_job *job) {
                                .epsilon = s->epsilon,
                                .weight_decay = s->weight_decay,
                                .micro_batch = s->micro_batch,
-                               .keep = job->runtime && job->runtime->keep_activations,
+                               .keep = pare_kept_rule_of(job->runtime),
                                .validate_every = s->validate_every,
                                .seed = job->options->seed};
 }
@@ -118,6 +118,8 @@ static pare_status measure_pass(pare_recover_job *job) {
     plan->activations = memory.activations;
     plan->gradients = memory.gradients;
     plan->micro_batch = (uint64_t)memory.micro_batch;
+    plan->blocks = (uint64_t)memory.blocks;
+    plan->kept = (uint64_t)memory.kept;
     return PARE_OK;
 }
 

@@ -99,7 +99,7 @@ static pare_status gradient_of(const pare_prune_job *job, const pare_model *mode
     pare_smooth smooth = {.draws = steps < SMOOTH_DRAWS ? steps : SMOOTH_DRAWS, .sigma = job->recipe.moreau.sigma};
     double loss;
     pare_pass_shape shape = job->plan.shape;
-    shape.keep = false; /* whole gradients are beside it */
+    shape.keep = PARE_KEPT_NONE; /* whole gradients are beside it */
     PARE_TRY(pare_pass_new(model, job->backend, &shape, &pass));
     pare_status status;
     if (job->recipe.signal == PARE_SIGNAL_MOREAU)

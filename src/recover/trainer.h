@@ -3,6 +3,7 @@
 #ifndef PARE_RECOVER_TRAINER_H
 #define PARE_RECOVER_TRAINER_H
 
+#include "model/kept_rule.h"
 #include "recover/adamw.h"
 #include "recover/batches.h"
 #include "recover/trained.h"
@@ -15,7 +16,7 @@ typedef struct pare_trainer_options {
     double beta1, beta2, epsilon, weight_decay;
     uint32_t micro_batch;    /* sequences through a block at a time; 0: as many as stay in the cache, and fit */
     uint64_t memory;         /* bytes that the passes may take; 0: no limit */
-    bool keep;               /* activations for the backward, as far as there is memory */
+    pare_kept_rule keep;     /* activations for the backward */
     uint64_t validate_every; /* steps; 0: only at the end */
     uint64_t seed;           /* of the dropout */
     /* After a step's gradient is complete and clipped, before the optimiser uses it; may be NULL. A failure ends the

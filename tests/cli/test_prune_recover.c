@@ -80,25 +80,49 @@ static void zeros_stay(void **state) {
     free(rows);
 }
 
-/* Scores, and the training behind them or while pruning. */
-static void kept_activations_change_no_byte(void **state) {
-    workplace *place = *state;
-    char *rows = write_rows(place), *other = pare_path_join(place->folder, "other");
 #define KEPT(out, ...)                                                                                                 \
     EXPECT_SUCCESS("prune", place->model, "-o", out, "--force", "--ratio", "0.5", "--quiet", __VA_ARGS__)
+
+static void prune_kept(const workplace *place, const char *rows, bool lora, const char *out, const char *keep) {
+    program_result result = lora ? KEPT(out, "--method", "loraprune", "--calib", rows, "--train-steps", "20",
+                                        "--train-batch", "4", "--layers", "0:6", keep)
+                                 : KEPT(out, "--method", "taylor", "--recover", rows, QUICK_RECOVERY, keep);
+    program_result_free(&result);
+}
+
+/* Scores, and the training behind them or while pruning: none kept, all, and what the usual and the option alone keep.
+ */
+static void kept_activations_change_no_byte(void **state) {
+    workplace *place = *state;
+    static const char *const ways[] = {"--keep-activations=yes", "--keep-activations=auto", "--keep-activations"};
+    char *rows = write_rows(place), *other = pare_path_join(place->folder, "other");
     for (int lora = 0; lora < 2; lora++) {
-        program_result result = lora ? KEPT(place->output, "--method", "loraprune", "--calib", rows, "--train-steps",
-                                            "20", "--train-batch", "4", "--layers", "0:6")
-                                     : KEPT(place->output, "--method", "taylor", "--recover", rows, QUICK_RECOVERY);
-        program_result_free(&result);
-        result = lora ? KEPT(other, "--method", "loraprune", "--calib", rows, "--train-steps", "20", "--train-batch",
-                             "4", "--layers", "0:6", "--keep-activations")
-                      : KEPT(other, "--method", "taylor", "--recover", rows, QUICK_RECOVERY, "--keep-activations");
-        program_result_free(&result);
-        workplace_expect_same_file(place->output, other, "model.safetensors");
+        prune_kept(place, rows, lora, place->output, "--keep-activations=no");
+        for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+            prune_kept(place, rows, lora, other, ways[i]);
+            workplace_expect_same_file(place->output, other, "model.safetensors");
+        }
     }
     free(other);
     free(rows);
+}
+
+/* The plan says what was decided; the option takes a value behind a space, or none before anything else. */
+static void the_plan_says_what_is_kept(void **state) {
+    workplace *place = *state;
+#define PLANNED(...)                                                                                                   \
+    EXPECT_SUCCESS("prune", __VA_ARGS__, "--dry-run", "--ratio", "0.5", "--method", "taylor", "--samples", "2")
+    program_result result = PLANNED("--keep-activations", "no", place->model);
+    assert_non_null(strstr(result.err, "none of 6 blocks kept for their backward"));
+    program_result_free(&result);
+    result = PLANNED("--keep-activations", place->model);
+    assert_non_null(strstr(result.err, "all of 6 blocks kept for their backward"));
+    program_result_free(&result);
+    result = PLANNED(place->model);
+    assert_non_null(strstr(result.err, "all of 6 blocks kept for their backward"));
+    program_result_free(&result);
+    EXPECT_FAILURE(2, "must be one of auto, yes, no, not 'often'", "prune", place->model, "--dry-run", "--ratio", "0.5",
+                   "--keep-activations=often");
 }
 
 static void refused(void **state) {
@@ -120,6 +144,7 @@ int main(void) {
         IN_A_WORKPLACE(one_command_does_all),
         IN_A_WORKPLACE(zeros_stay),
         IN_A_WORKPLACE(kept_activations_change_no_byte),
+        IN_A_WORKPLACE(the_plan_says_what_is_kept),
         IN_A_WORKPLACE(refused),
     };
     return cmocka_run_group_tests_name("prune --recover", tests, NULL, NULL);

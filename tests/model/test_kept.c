@@ -16,10 +16,10 @@ static uint64_t total(const pare_pass_memory *memory) {
 static pare_pass_shape with_room(const tiny_pass *t, pare_pass_shape shape, int64_t blocks) {
     pare_pass_memory none, all, some;
     shape.limit = 0;
-    shape.keep = false;
+    shape.keep = PARE_KEPT_NONE;
     assert_int_equal(pare_pass_measure(t->model, t->backend, &shape, &none), PARE_OK);
     assert_int_equal(none.kept, 0);
-    shape.keep = true;
+    shape.keep = PARE_KEPT_AS_ROOM;
     assert_int_equal(pare_pass_measure(t->model, t->backend, &shape, &all), PARE_OK);
     assert_int_equal(all.kept, LAYERS * PARTS);
     uint64_t block = (total(&all) - total(&none)) / (uint64_t)all.kept;
@@ -122,7 +122,7 @@ static void weights_come_first(void **state) {
     pare_pass_shape shape = {.sequences = SEQUENCES, .length = LENGTH, .gradients = true, .micro_batch = MICRO_BATCH};
     pare_pass_memory memory;
     assert_int_equal(pare_pass_measure(t.model, t.backend, &shape, &memory), PARE_OK);
-    shape.keep = true;
+    shape.keep = PARE_KEPT_AS_ROOM;
     shape.limit = total(&memory) + pare_model_bytes(t.model) / 2;
     assert_int_equal(pare_pass_measure(t.model, t.backend, &shape, &memory), PARE_OK);
     assert_int_equal(memory.kept, 0);
@@ -133,11 +133,45 @@ static void weights_come_first(void **state) {
     tiny_pass_close(&t);
 }
 
+/* All that are asked for, beside weights that do not count, or none of the pass. */
+static void all_or_refused(void **state) {
+    (void)state;
+    tiny_pass t = tiny_pass_open(odd, SEQUENCES, LENGTH, 1);
+    pare_pass_shape shape = {
+        .sequences = SEQUENCES, .length = LENGTH, .gradients = true, .keep = PARE_KEPT_ALL, .micro_batch = MICRO_BATCH};
+    pare_pass_memory memory;
+    assert_int_equal(pare_pass_measure(t.model, t.backend, &shape, &memory), PARE_OK);
+    assert_int_equal(memory.kept, LAYERS * PARTS);
+    assert_int_equal(memory.blocks, LAYERS * PARTS);
+    shape.limit = total(&memory);
+    assert_int_equal(pare_pass_measure(t.model, t.backend, &shape, &memory), PARE_OK);
+    assert_int_equal(memory.kept, LAYERS * PARTS);
+    shape.limit--;
+    assert_int_equal(pare_pass_measure(t.model, t.backend, &shape, &memory), PARE_OUT_OF_MEMORY);
+    assert_non_null(strstr(pare_message(), "--keep-activations auto"));
+    shape.keep = PARE_KEPT_AS_ROOM;
+    assert_int_equal(pare_pass_measure(t.model, t.backend, &shape, &memory), PARE_OK);
+    assert_true(memory.kept < LAYERS * PARTS);
+    tiny_pass_close(&t);
+}
+
+/* What a call that says nothing gets. */
+static void auto_is_the_default(void **state) {
+    (void)state;
+    pare_runtime runtime = {0};
+    assert_int_equal(pare_kept_rule_of(NULL), PARE_KEPT_AS_ROOM);
+    assert_int_equal(pare_kept_rule_of(&runtime), PARE_KEPT_AS_ROOM);
+    runtime.keep_activations = PARE_KEEP_YES;
+    assert_int_equal(pare_kept_rule_of(&runtime), PARE_KEPT_ALL);
+    runtime.keep_activations = PARE_KEEP_NO;
+    assert_int_equal(pare_kept_rule_of(&runtime), PARE_KEPT_NONE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(adapters_are_the_same),
-        cmocka_unit_test(gradients_of_weights_are_the_same),
-        cmocka_unit_test(weights_come_first),
+        cmocka_unit_test(adapters_are_the_same), cmocka_unit_test(gradients_of_weights_are_the_same),
+        cmocka_unit_test(weights_come_first),    cmocka_unit_test(all_or_refused),
+        cmocka_unit_test(auto_is_the_default),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,7 +59,7 @@ static void kept_activations_change_nothing(void **state) {
     tiny_run again, kept;
     pare_trainer_options options = tiny_training(1e-2, 10);
     tiny_run_open(&again, &options, NULL);
-    options.keep = true;
+    options.keep = PARE_KEPT_AS_ROOM;
     tiny_run_open(&kept, &options, NULL);
     assert_true(kept.trainer.shape.keep);
     tiny_run_steps(&again, 8);

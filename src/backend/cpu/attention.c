@@ -3,6 +3,7 @@
  * The queries of a key/value group are stored [tokens, shared, head], so the rows of a tile of tokens are contiguous
  * for all query heads that share the keys, and one batched product serves the whole group. Forward keeps a running
  * maximum and sum per row (online softmax); backward recomputes the probabilities from their log-sum. */
+#include "backend/cpu/attention_single.h"
 #include "backend/cpu/attention_workspace.h"
 #include "backend/cpu/reduce.h"
 #include "backend/cpu/vector_math.h"
@@ -226,6 +227,10 @@ static pare_status forward_step(const pare_backend *backend, const pare_attentio
 
 pare_status pare_cpu_attention_forward(const pare_backend *backend, const pare_attention *s, const void *q,
                                        const void *k, const void *v, float *out, float *logsum) {
+    if (pare_attention_is_single(s)) {
+        pare_attention_single(backend, s, q, k, v, out, logsum);
+        return PARE_OK;
+    }
     pare_attention_workspace w;
     PARE_TRY(pare_attention_workspace_new(&w, backend, s, false));
     forward_context context = {.k = k, .v = v, .out = out};

@@ -1,0 +1,134 @@
+/* Causal attention of one query per sequence over a cache, as when text is written: no products through oneDNN, whose
+ * shapes would be others for every token. Keys come in pieces that fit a small buffer in fp32; a running maximum and
+ * sum per query head (online softmax) joins the pieces. Weights of keys are rounded to operands, as in the tiles. */
+#include "backend/cpu/attention_single.h"
+#include "backend/cpu/reduce.h"
+#include "backend/cpu/vector_math.h"
+
+#include <math.h>
+
+/* Keys at a time, elements of these, and query heads at a time that share them. */
+enum { KEYS = 128, ELEMENTS = 8192, MEMBERS = 32 };
+
+typedef struct member {
+    float maximum, sum;
+} member;
+
+PARE_VECTORIZE static void score_keys(const float *restrict q, const float *restrict k, int64_t keys, int64_t head,
+                                      float scale, float *restrict scores) {
+    for (int64_t key = 0; key < keys; key++, k += head) {
+        float lanes[PARE_LANES] = {0};
+        int64_t i = 0;
+        for (; i + PARE_LANES <= head; i += PARE_LANES)
+            for (int j = 0; j < PARE_LANES; j++)
+                lanes[j] += q[i + j] * k[i + j];
+        for (int j = 0; i + j < head; j++)
+            lanes[j] += q[i + j] * k[i + j];
+        scores[key] = pare_lanes_sum(lanes) * scale;
+    }
+}
+
+/* x = exp(x - shift); returns their sum. */
+PARE_VECTORIZE static float exponentials(float *restrict x, float shift, int64_t n) {
+    float lanes[PARE_LANES] = {0};
+    for (int64_t i = 0; i < n; i += PARE_LANES) {
+        int count = n - i < PARE_LANES ? (int)(n - i) : PARE_LANES;
+        for (int j = 0; j < count; j++) {
+            x[i + j] = pare_exp(x[i + j] - shift);
+            lanes[j] += x[i + j];
+        }
+    }
+    return pare_lanes_sum(lanes);
+}
+
+/* out = factor * out + weights V; four keys for each time that `out` is read. */
+PARE_VECTORIZE static void add_values(const float *restrict weights, const float *restrict v, int64_t keys,
+                                      int64_t head, float factor, float *restrict out) {
+    for (int64_t i = 0; i < head; i++)
+        out[i] *= factor;
+    int64_t key = 0;
+    for (; key + 4 <= keys; key += 4) {
+        const float *w = weights + key, *a = v + key * head, *b = a + head, *c = b + head, *d = c + head;
+        for (int64_t i = 0; i < head; i++)
+            out[i] += (w[0] * a[i] + w[1] * b[i]) + (w[2] * c[i] + w[3] * d[i]);
+    }
+    for (; key < keys; key++)
+        for (int64_t i = 0; i < head; i++)
+            out[i] += weights[key] * v[key * head + i];
+}
+
+/* Rows as fp32: where they lie if they are, else in `room`. */
+static const float *rows_of(const pare_backend *backend, const void *from, int64_t first, int64_t n, float *room) {
+    const void *at = pare_operand_at(backend, from, first);
+    if (backend->operand == PARE_DTYPE_F32) return at;
+    pare_to_float(room, at, backend->operand, (size_t)n);
+    return room;
+}
+
+static void round_to_operand(const pare_backend *backend, float *x, int64_t n) {
+    if (backend->operand == PARE_DTYPE_F32) return;
+    uint16_t rounded[KEYS];
+    pare_from_float(rounded, backend->operand, x, (size_t)n);
+    pare_to_float(x, rounded, backend->operand, (size_t)n);
+}
+
+/* One query head and one piece of keys, whose scores become their weights; returns what to multiply with before. */
+static float weigh(const pare_backend *backend, member *m, float *scores, int64_t keys, bool first) {
+    float highest = pare_cpu_largest(scores, keys);
+    if (!first && highest < m->maximum) highest = m->maximum;
+    float factor = first ? 0.0f : pare_exp(m->maximum - highest), sum = exponentials(scores, highest, keys);
+    m->sum = first ? sum : m->sum * factor + sum;
+    m->maximum = highest;
+    round_to_operand(backend, scores, keys);
+    return factor;
+}
+
+typedef struct work {
+    const pare_backend *backend;
+    const pare_attention *shape;
+    const void *q, *k, *v;
+    float *out, *logsum;
+} work;
+
+/* `count` query heads from `first` on, all of one (batch, group) pair. */
+static void attend(const work *w, int64_t pair, int64_t first, int64_t count) {
+    const pare_attention *s = w->shape;
+    int64_t head = s->head, row = pair * s->shared + first, step = ELEMENTS / head < KEYS ? ELEMENTS / head : KEYS;
+    float room[ELEMENTS], query[MEMBERS][PARE_PIECE], scores[MEMBERS][KEYS], factors[MEMBERS];
+    float scale = 1.0f / sqrtf((float)head);
+    member members[MEMBERS];
+    memset(w->out + row * head, 0, (size_t)(count * head) * sizeof *w->out);
+    for (int64_t i = 0; i < count; i++)
+        pare_to_float(query[i], pare_operand_at(w->backend, w->q, (row + i) * head), w->backend->operand, (size_t)head);
+    for (int64_t key = 0, keys; key < s->keys; key += keys) {
+        keys = s->keys - key < step ? s->keys - key : step;
+        int64_t at = (pair * s->key_capacity + key) * head;
+        const float *rows = rows_of(w->backend, w->k, at, keys * head, room);
+        for (int64_t i = 0; i < count; i++) {
+            score_keys(query[i], rows, keys, head, scale, scores[i]);
+            factors[i] = weigh(w->backend, &members[i], scores[i], keys, key == 0);
+        }
+        rows = rows_of(w->backend, w->v, at, keys * head, room);
+        for (int64_t i = 0; i < count; i++)
+            add_values(scores[i], rows, keys, head, factors[i], w->out + (row + i) * head);
+    }
+    for (int64_t i = 0; i < count; i++) {
+        for (int64_t j = 0; j < head; j++)
+            w->out[(row + i) * head + j] /= members[i].sum;
+        if (w->logsum) w->logsum[row + i] = members[i].maximum + logf(members[i].sum);
+    }
+}
+
+bool pare_attention_is_single(const pare_attention *s) {
+    return s->queries == 1 && !s->start && s->head <= PARE_PIECE;
+}
+
+void pare_attention_single(const pare_backend *backend, const pare_attention *s, const void *q, const void *k,
+                           const void *v, float *out, float *logsum) {
+    work w = {backend, s, q, k, v, out, logsum};
+    int64_t pairs = s->batch * s->groups;
+#pragma omp parallel for schedule(static) if (pairs * s->shared * s->keys * s->head > PARE_PARALLEL_MINIMUM)
+    for (int64_t pair = 0; pair < pairs; pair++)
+        for (int64_t first = 0; first < s->shared; first += MEMBERS)
+            attend(&w, pair, first, s->shared - first < MEMBERS ? s->shared - first : MEMBERS);
+}
