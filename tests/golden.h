@@ -1,4 +1,4 @@
-/* The independent fp64 oracle's values for stories260K (shared/golden), for tests of several rooms. */
+/* The independent fp64 oracle's values for the bundled model, and for stories260K (shared/golden). */
 #ifndef PARE_TESTS_GOLDEN_H
 #define PARE_TESTS_GOLDEN_H
 
@@ -40,6 +40,10 @@ static inline json_t *load_json(const char *path) {
     return root;
 }
 
+/* The oracle's values of the bundled model (tests/oracle/tiny_stories.py), and that model's folder. */
+#define BUNDLED_GOLDEN PARE_SOURCE_DIR "/tests/data/tiny-stories.json"
+#define BUNDLED_MODEL PARE_SOURCE_DIR "/examples/tiny-stories"
+
 static inline json_t *load_golden(void) {
     need_shared("golden/stories260K_structured.json");
     return load_json(shared_path("golden/stories260K_structured.json"));
@@ -52,10 +56,8 @@ static inline void assert_close(const char *what, double actual, double expected
     assert_true(error <= relative);
 }
 
-/* The golden calibration batch: 10 x 64 ids, freed by the caller. */
-static inline uint32_t *load_golden_ids(size_t *sequences, size_t *length) {
-    json_t *root = load_json(shared_path("golden/stories260K_ids.json"));
-    json_t *lists = json_is_object(root) ? json_object_iter_value(json_object_iter(root)) : root;
+/* Rows of ids of one length, freed by the caller. */
+static inline uint32_t *golden_ids(const json_t *lists, size_t *sequences, size_t *length) {
     *sequences = json_array_size(lists);
     *length = json_array_size(json_array_get(lists, 0));
     uint32_t *ids = malloc(*sequences * *length * sizeof *ids);
@@ -63,6 +65,14 @@ static inline uint32_t *load_golden_ids(size_t *sequences, size_t *length) {
     for (size_t i = 0; i < *sequences; i++)
         for (size_t j = 0; j < *length; j++)
             ids[i * *length + j] = (uint32_t)json_integer_value(json_array_get(json_array_get(lists, i), j));
+    return ids;
+}
+
+/* The golden calibration batch of stories260K: 10 x 64 ids, freed by the caller. */
+static inline uint32_t *load_golden_ids(size_t *sequences, size_t *length) {
+    json_t *root = load_json(shared_path("golden/stories260K_ids.json"));
+    json_t *lists = json_is_object(root) ? json_object_iter_value(json_object_iter(root)) : root;
+    uint32_t *ids = golden_ids(lists, sequences, length);
     json_decref(root);
     return ids;
 }

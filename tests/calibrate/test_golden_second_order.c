@@ -86,14 +86,14 @@ static void check_method(const scoring *s, int method, json_t *golden, double ra
 }
 
 static void check(int64_t micro_batch) {
-    json_t *golden = load_golden();
+    json_t *golden = load_json(BUNDLED_GOLDEN);
     size_t sequences, length;
-    uint32_t *ids = load_golden_ids(&sequences, &length);
+    uint32_t *ids = golden_ids(json_object_get(golden, "ids"), &sequences, &length);
     pare_model *model;
     pare_backend *backend;
     pare_pass *pass;
     double loss;
-    assert_int_equal(pare_model_open(shared_path("models/stories260K-hf"), &model), PARE_OK);
+    assert_int_equal(pare_model_open(BUNDLED_MODEL, &model), PARE_OK);
     assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 0, &backend), PARE_OK);
     scoring s = {.model = model};
     for (int method = 0; method < METHODS; method++)
