@@ -53,7 +53,7 @@ static void compose(bench *b, int variant) {
 }
 
 static void bench_compose(bench *b) {
-    double n = (double)FFN * HIDDEN;
+    double n = (double)FFN * (double)HIDDEN;
     report(b, "compose, plain", compose, 0, n, 2 + b->operand);
     report(b, "compose, displacement", compose, 1, n, 6 + b->operand);
     report(b, "compose, noise", compose, 2, n, 2 + b->operand);
@@ -78,7 +78,7 @@ static void proximal_small_chunks(bench *b, int rows) {
 }
 
 static void bench_proximal(bench *b) {
-    double n = (double)FFN * HIDDEN;
+    double n = (double)FFN * (double)HIDDEN;
     report(b, "proximal step, no threshold", proximal, 0, n, 12);
     report(b, "proximal step, rows", proximal, 1, n, 12);
     report(b, "proximal step, elements", proximal, 2, n, 12);
@@ -120,7 +120,7 @@ static void merge_heads(bench *b, int variant) {
 }
 
 static void bench_activations(bench *b) {
-    double hidden = (double)TOKENS * HIDDEN, ffn = (double)TOKENS * FFN;
+    double hidden = (double)TOKENS * (double)HIDDEN, ffn = (double)TOKENS * (double)FFN;
     report(b, "swiglu forward", swiglu_forward, 0, ffn, 8 + b->operand);
     report(b, "swiglu backward", swiglu_backward, 0, ffn, 12 + 2 * b->operand);
     report(b, "rmsnorm forward", rmsnorm_forward, 0, hidden, 4 + b->operand);
@@ -174,7 +174,8 @@ static void from_operand(bench *b, int variant) {
 }
 
 static void bench_loss_and_attention(bench *b) {
-    double logits = (double)TOKENS * CHUNK, attention = (double)attention_elements, weights = (double)FFN * HIDDEN;
+    double logits = (double)TOKENS * (double)CHUNK, attention = (double)attention_elements,
+           weights = (double)FFN * (double)HIDDEN;
     report(b, "log-sum-exp", logsum_update, 0, logits, 4);
     report(b, "logits gradient", logits_gradient, 0, logits, 4 + b->operand);
     report(b, "to operand", to_operand, 0, weights, 4 + b->operand);
@@ -240,8 +241,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s\n", pare_message());
     } else {
         printf("operands: %s\n", pare_dtype_name(b.backend->operand));
-        report(&b, "copy of floats", copy, 0, (double)FFN * HIDDEN, 8);
-        report(&b, "normal numbers, in cache", normals, 0, (double)FFN * HIDDEN, 4);
+        report(&b, "copy of floats", copy, 0, (double)FFN * (double)HIDDEN, 8);
+        report(&b, "normal numbers, in cache", normals, 0, (double)FFN * (double)HIDDEN, 4);
         bench_compose(&b);
         bench_proximal(&b);
         bench_activations(&b);

@@ -95,7 +95,7 @@ static pare_status accumulate(bench *b, int64_t width) {
         make_inputs(b, width, batch);
         start();
         PARE_TRY(pare_gram_add(b->operands, &inputs, batch == 0, b->gram));
-        stop(&b->grams, 2.0 * TOKENS * (double)(width * width));
+        stop(&b->grams, 2.0 * (double)TOKENS * (double)(width * width));
     }
     return PARE_OK;
 }
@@ -132,7 +132,7 @@ static pare_status iterate(bench *b, int64_t rows, int64_t columns) {
     restore(b, rows, columns);
     start();
     PARE_TRY(pare_admm_run(&admm, b->gram, "benchmark inputs", b->weights, &b->mask, NULL));
-    stop(&b->admm, ITERATIONS * flops);
+    stop(&b->admm, (double)ITERATIONS * flops);
     start();
     PARE_TRY(pare_masked_cg(b->dense, b->gram, &b->mask, ITERATIONS, b->weights));
     stop(&b->gradients, (ITERATIONS + 1) * flops);

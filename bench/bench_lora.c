@@ -129,7 +129,7 @@ static double frozen_flops(const bench *b) {
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
         weights +=
             (double)b->model->tensors[pare_tensor_id(0, (pare_role)role)]->count * (role == PARE_ROLE_DOWN ? 2.0 : 3.0);
-    return 2.0 * TOKENS * weights;
+    return 2.0 * (double)TOKENS * weights;
 }
 
 static int by_value(const void *a, const void *b) {

@@ -95,7 +95,7 @@ static const struct {
 
 /* Nominal work of a call: operations, bytes moved, or calls. */
 static double reference_work(const bench *b, reference r) {
-    if (r == PRODUCT) return 2.0 * 512 * b->threads * SIDE * 1024;
+    if (r == PRODUCT) return 2.0 * 512 * b->threads * (double)SIDE * 1024;
     return r == COPY ? 8.0 * (double)elements : 1.0;
 }
 
@@ -228,8 +228,8 @@ typedef struct row {
     bool bf16;
 } row;
 
-#define FORWARD_FLOPS (2.0 * TOKENS * FFN * HIDDEN)
-#define ATTENTION_FLOPS (2.0 * TOKENS * 128 * HIDDEN)
+#define FORWARD_FLOPS (2.0 * (double)TOKENS * (double)FFN * (double)HIDDEN)
+#define ATTENTION_FLOPS (2.0 * (double)TOKENS * 128 * (double)HIDDEN)
 #define COMMAND(name, variant)                                                                                         \
     { name, run_command, variant, PRODUCT, 1e10, false }
 
@@ -237,24 +237,24 @@ static const row rows[] = {
     {"matmul-forward-fp32", matmul, 0, PRODUCT, FORWARD_FLOPS, false},
     {"matmul-dx-fp32", matmul, 1, PRODUCT, FORWARD_FLOPS, false},
     {"matmul-dw-fp32", matmul, 2, PRODUCT, FORWARD_FLOPS, false},
-    {"matmul-one-row-fp32", matmul, 3, COPY, 4.0 * FFN *HIDDEN, false},
+    {"matmul-one-row-fp32", matmul, 3, COPY, 4.0 * (double)FFN *(double)HIDDEN, false},
     {"matmul-forward-bf16", matmul, 0, PRODUCT, FORWARD_FLOPS, true},
     {"matmul-dx-bf16", matmul, 1, PRODUCT, FORWARD_FLOPS, true},
     {"matmul-dw-bf16", matmul, 2, PRODUCT, FORWARD_FLOPS, true},
-    {"matmul-one-row-bf16", matmul, 3, COPY, 2.0 * FFN *HIDDEN, true},
+    {"matmul-one-row-bf16", matmul, 3, COPY, 2.0 * (double)FFN *(double)HIDDEN, true},
     {"attention-forward-fp32", attention_pass, 0, PRODUCT, ATTENTION_FLOPS, false},
     {"attention-backward-fp32", attention_pass, 1, PRODUCT, 2.5 * ATTENTION_FLOPS, false},
     {"attention-forward-bf16", attention_pass, 0, PRODUCT, ATTENTION_FLOPS, true},
     {"attention-backward-bf16", attention_pass, 1, PRODUCT, 2.5 * ATTENTION_FLOPS, true},
-    {"swiglu-forward", elementwise, 0, COPY, 12.0 * TOKENS *FFN, false},
-    {"swiglu-backward", elementwise, 1, COPY, 20.0 * TOKENS *FFN, false},
-    {"rmsnorm-forward", elementwise, 2, COPY, 8.0 * FFN *HIDDEN, false},
-    {"rmsnorm-backward", elementwise, 3, COPY, 16.0 * FFN *HIDDEN, false},
-    {"noise", noise, 0, COPY, 4.0 * FFN *HIDDEN, false},
-    {"mask-rows", select_elements, 0, COPY, 4.0 * HIDDEN *HIDDEN, false},
-    {"mask-matrix", select_elements, 1, COPY, 4.0 * HIDDEN *HIDDEN, false},
-    {"mask-2-of-4", select_elements, 2, COPY, 4.0 * HIDDEN *HIDDEN, false},
-    {"swap", swap, 0, PRODUCT, 2.0 * SWAP *SWAP *SWAP, false},
+    {"swiglu-forward", elementwise, 0, COPY, 12.0 * (double)TOKENS *(double)FFN, false},
+    {"swiglu-backward", elementwise, 1, COPY, 20.0 * (double)TOKENS *(double)FFN, false},
+    {"rmsnorm-forward", elementwise, 2, COPY, 8.0 * (double)FFN *(double)HIDDEN, false},
+    {"rmsnorm-backward", elementwise, 3, COPY, 16.0 * (double)FFN *(double)HIDDEN, false},
+    {"noise", noise, 0, COPY, 4.0 * (double)FFN *(double)HIDDEN, false},
+    {"mask-rows", select_elements, 0, COPY, 4.0 * (double)HIDDEN *(double)HIDDEN, false},
+    {"mask-matrix", select_elements, 1, COPY, 4.0 * (double)HIDDEN *(double)HIDDEN, false},
+    {"mask-2-of-4", select_elements, 2, COPY, 4.0 * (double)HIDDEN *(double)HIDDEN, false},
+    {"swap", swap, 0, PRODUCT, 2.0 * (double)SWAP *(double)SWAP *(double)SWAP, false},
     {"tokenizer", tokenize, 0, HASH, 1, false},
     {"write-checkpoint", write_checkpoint, 0, PLAIN_FILE, 1, false},
     COMMAND("command-eval", 0),

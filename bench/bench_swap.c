@@ -132,7 +132,7 @@ static pare_status dsnot(const problem *p, int64_t keep, int64_t of) {
     pare_normal_fill(mean, 3, 0, 0, 0, (size_t)p->columns);
     for (int64_t j = 0; j < p->columns; j++) {
         norm[j] = sqrtf(p->gram[j * (p->columns + 1)]);
-        variance[j] = norm[j] * norm[j] / TOKENS;
+        variance[j] = norm[j] * norm[j] / (float)TOKENS;
         mean[j] *= norm[j];
     }
     pare_dsnot_inputs statistics = {mean, variance, norm};

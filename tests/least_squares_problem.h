@@ -49,7 +49,7 @@ static inline void ls_make(ls_problem *p, int tokens, int dead, uint64_t seed) {
             p->residual += (double)p->r[t][i] * (double)p->r[t][i];
     }
     for (int j = 0; j < LS_WIDTH; j++)
-        p->mean += (double)p->gram[j * (LS_WIDTH + 1)] / LS_WIDTH;
+        p->mean += (double)p->gram[j * (LS_WIDTH + 1)] / (double)LS_WIDTH;
     for (int i = 0; i < LS_ROWS; i++)
         p->metric[i][i] = 1.0;
 }

@@ -47,7 +47,7 @@ static int fail_range(const pare_sweep_axis *axis, const char *text) {
 /* Both ends are values, as far as the steps meet the second. */
 static int add_range(pare_sweep_axis *axis, const char *text, const double range[3]) {
     double steps = (range[1] - range[0]) / range[2];
-    if (!(steps >= 0 && steps < MOST_VALUES)) return fail_range(axis, text);
+    if (!(steps >= 0 && steps < (double)MOST_VALUES)) return fail_range(axis, text);
     int code = PARE_EXIT_DONE;
     for (int i = 0; i <= (int)(steps + 1e-9) && code == PARE_EXIT_DONE; i++) {
         char value[40];
@@ -64,7 +64,8 @@ static int add_windows(pare_sweep_axis *axis, const char *text, const double ran
     double windows = (range[1] - range[0]) / range[2];
     bool whole = range[0] == floor(range[0]) && range[1] == floor(range[1]) && range[2] == floor(range[2]);
     bool counts = range[0] >= 0 && range[1] <= INT32_MAX; /* beyond 2^53 a step of 1 leads nowhere */
-    if (!whole || !counts || !(range[2] >= 1 && windows > 0 && windows < MOST_VALUES)) return fail_range(axis, text);
+    if (!whole || !counts || !(range[2] >= 1 && windows > 0 && windows < (double)MOST_VALUES))
+        return fail_range(axis, text);
     int code = PARE_EXIT_DONE;
     for (double begin = range[0]; begin < range[1] && code == PARE_EXIT_DONE; begin += range[2]) {
         char value[80];

@@ -84,7 +84,7 @@ static void describe_pace(char *text, size_t size, double seconds, uint64_t done
 static void show_live(uint64_t done, uint64_t total, double time) {
     enum { BAR = 24 };
     char pace[200], line[512];
-    int filled = (int)((double)done / (double)total * BAR);
+    int filled = (int)((double)done / (double)total * (double)BAR);
     describe_pace(pace, sizeof pace, time - terminal.start, done, total);
     snprintf(line, sizeof line, "%-20s [%.*s%.*s] %3.0f %%%s", terminal.stage, filled, "########################",
              BAR - filled, "........................", 100 * (double)done / (double)total, pace);

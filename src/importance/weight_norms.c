@@ -76,7 +76,7 @@ static void norms_of_columns(const pare_salience_matrix *matrix, int64_t column,
 
 pare_status pare_weight_norms(const pare_salience_matrix *matrix, double order, double *row, double *column) {
     bool large = matrix->rows * matrix->columns > 65536;
-    if (!(order >= 0.0 && (order <= LARGEST_ORDER || isinf(order))))
+    if (!(order >= 0.0 && (order <= (double)LARGEST_ORDER || isinf(order))))
         return pare_fail(PARE_BAD_ARGUMENT,
                          "%g cannot be the order p of a norm: give a number from 0 to %d, or inf for the largest value",
                          order, LARGEST_ORDER);

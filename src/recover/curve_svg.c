@@ -88,7 +88,7 @@ static void draw_axes(const drawing *d) {
         fputs("</text>\n", d->out);
     }
     fprintf(d->out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" fill=\"" FAINT "\">step</text>\n",
-            (LEFT + right) / 2.0, HEIGHT - 14);
+            ((double)LEFT + right) / 2.0, HEIGHT - 14);
     fprintf(d->out, "<text x=\"%d\" y=\"%d\" fill=\"" FAINT "\">loss per token%s</text>\n", LEFT, TOP - 12,
             d->y.logarithmic ? ", logarithmic" : "");
 }
@@ -188,7 +188,7 @@ static void draw(const drawing *d, const char *title) {
     draw_series(d);
     if (d->loss.count) draw_legend(d, LEFT, &d->loss, "training", TRAINING);
     if (d->validation.count)
-        draw_legend(d, d->loss.count ? LEFT + 190.0 : LEFT, &d->validation, "validation", VALIDATION);
+        draw_legend(d, d->loss.count ? (double)LEFT + 190.0 : (double)LEFT, &d->validation, "validation", VALIDATION);
     fputs("</svg>\n", d->out);
 }
 

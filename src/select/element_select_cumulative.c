@@ -13,7 +13,7 @@
 
 enum { PUBLISHED = 2048, UNITS = 2560, DIGIT = 11, DIGITS = 3, BINS = 1 << DIGIT };
 
-static const double unit = 0.8 / PUBLISHED, tolerance = 0.001;
+static const double unit = 0.8 / (double)PUBLISHED, tolerance = 0.001;
 
 typedef struct variant {
     const float *scores;

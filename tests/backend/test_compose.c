@@ -54,7 +54,7 @@ static void check_view(const backends *b, const pare_weight_view *view, const ma
         int64_t at = FIRST * m->columns + i;
         double terms = fabs((double)m->values[at]) * (1.0 + 6.0 * (double)view->sigma) + fabs((double)m->delta[at]);
         terms += view->low_rank ? 0.5 * size_of_low_rank(m, at) : 0.0;
-        double bound = (4.0 + RANK) * UNIT_FP32 * terms;
+        double bound = (4.0 + (double)RANK) * UNIT_FP32 * terms;
         check_near((double)as_float[i], (double)expected[i], bound, "float", i);
         check_near((double)as_operand[i], (double)expected[i], bound + b->unit * fabs((double)expected[i]), "operand",
                    i);

@@ -73,7 +73,7 @@ static void golden_vectors(void **state) {
         /* SparseGPT's H = (2 / N) sum x x^T has 2 s_i on its diagonal. */
         assert_int_equal(pare_gram_add(backend, &inputs, true, gram), PARE_OK);
         for (int i = 0; i < WIDTH; i++)
-            assert_true(fabs(2.0 / SEQUENCES * (double)gram[i * WIDTH + i] - 2.0 * s[i]) < 1e-5);
+            assert_true(fabs(2.0 / (double)SEQUENCES * (double)gram[i * WIDTH + i] - 2.0 * s[i]) < 1e-5);
         assert_int_equal(pare_output_norms_add(backend, &inputs, weight, ROWS, squares), PARE_OK);
         for (int o = 0; o < ROWS; o++)
             out[o] = (float)sqrt(squares[o]);

@@ -76,7 +76,7 @@ static void add_sequence(const double *x, const float *weight, int64_t rows, int
             for (int t = 0; t < KNOWN; t++)
                 a[s * width + t] += x[s * columns + c] * x[t * columns + c];
             for (int64_t r = 0; r < rows; r++)
-                a[s * width + KNOWN + r] += x[s * columns + c] * (double)weight[r * columns + c] * KNOWN;
+                a[s * width + KNOWN + r] += x[s * columns + c] * (double)weight[r * columns + c] * (double)KNOWN;
         }
     solve(a, rows);
     for (int t = 0; t < KNOWN; t++)

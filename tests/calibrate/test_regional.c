@@ -103,7 +103,7 @@ static void check_differences(int64_t length) {
             double squares = 0.0;
             for (int64_t n = 0; n < SEQUENCES; n++) {
                 double s = slope(&r, id, i, n);
-                squares += s * s / SEQUENCES;
+                squares += s * s / (double)SEQUENCES;
             }
             worst = fmax(worst, fabs(sqrt(squares) - (double)g[role][i]));
         }

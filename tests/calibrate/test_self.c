@@ -109,12 +109,12 @@ static void tokens_follow_the_distribution(void **state) {
     for (int v = 0; v < VOCABULARY; v++)
         sum += exp((double)logits[v]);
     for (int v = 0; v < VOCABULARY; v++) {
-        double expected = SEQUENCES * exp((double)logits[v]) / sum;
+        double expected = (double)SEQUENCES * exp((double)logits[v]) / sum;
         statistic += ((double)counts[v] - expected) * ((double)counts[v] - expected) / expected;
         widest = fmax(widest, expected);
     }
     print_message("chi-squared %.1f\n", statistic);
-    assert_true(widest > 2.0 * SEQUENCES / VOCABULARY);
+    assert_true(widest > 2.0 * (double)SEQUENCES / (double)VOCABULARY);
     assert_true(statistic < 61.1); /* exceeded by chance once in 1000 */
     pare_generator_free(g);
     pare_windows_free(&w);

@@ -102,7 +102,7 @@ static void every_draw_reaches_the_sink(void **state) {
     smooth.first = 2;
     assert_int_equal(pare_smooth_passes(pass, &source, t.ids, &smooth, &sink, &loss), PARE_OK);
     assert_int_equal(got.draws, (1 << DRAWS) - 1);
-    assert_close("loss", got.loss / DRAWS, expected, 1e-12);
+    assert_close("loss", got.loss / (double)DRAWS, expected, 1e-12);
     for (size_t id = 0; id < t.model->tensor_count; id++)
         for (size_t i = 0; got.sum[id] && i < t.model->tensors[id]->count; i++) {
             assert_true(got.sum[id][i] == hand.sum[id][i]);

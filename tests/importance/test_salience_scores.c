@@ -230,7 +230,7 @@ static void draws_are_fair(void **state) {
         pare_salience_factors_free(&factors);
     }
     /* One weight of N: |w| N has a deviation of about 0.75 whole; 4 of its mean's are 0.15 whole. */
-    assert_true(fabs(sum / SEEDS - whole) < 0.15 * whole);
+    assert_true(fabs(sum / (double)SEEDS - whole) < 0.15 * whole);
     problem_free(&p);
 }
 

@@ -80,7 +80,7 @@ static void random_is_uniform(void **state) {
             double counts[BINS] = {0}, chi = 0.0;
             for (int i = 0; i < UNITS; i++) {
                 assert_true(values[i] >= 0.0 && values[i] < 1.0);
-                counts[(int)(values[i] * BINS)] += 1.0;
+                counts[(int)(values[i] * (double)BINS)] += 1.0;
             }
             for (int bin = 0; bin < BINS; bin++)
                 chi += (counts[bin] - UNITS / BINS) * (counts[bin] - UNITS / BINS) / (UNITS / BINS);

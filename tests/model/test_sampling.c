@@ -16,7 +16,7 @@ static void draw(double temperature, double top_p, double share[VOCABULARY]) {
         uint32_t token;
         assert_int_equal(pare_sample(sampler, logits, &random, &token), PARE_OK);
         assert_true(token < VOCABULARY);
-        share[token] += 1.0 / DRAWS;
+        share[token] += 1.0 / (double)DRAWS;
     }
     assert_int_equal(random.position, temperature > 0 ? DRAWS : 0);
     pare_sampler_free(sampler);
@@ -26,7 +26,7 @@ static void expect(const double share[VOCABULARY], const double expected[VOCABUL
     for (int i = 0; i < VOCABULARY; i++) {
         if (expected[i] == 0.0) assert_true(share[i] == 0.0);
         /* four standard deviations of a share */
-        assert_true(fabs(share[i] - expected[i]) <= 4.0 * sqrt(0.25 / DRAWS));
+        assert_true(fabs(share[i] - expected[i]) <= 4.0 * sqrt(0.25 / (double)DRAWS));
     }
 }
 

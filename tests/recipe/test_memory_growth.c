@@ -30,7 +30,7 @@ static double held(uint32_t layers, const char *method, bool dry_run) {
     double peak = json_number_value(json_object_get(json_object_get(report, "memory"), "anonymous_peak"));
     assert_true(pare_memory_current() == before);
     bool moreau = strncmp(method, "moreau", 6) == 0;
-    double inputs = (double)(layers + 1) * SEQUENCES * LENGTH * HIDDEN * 4;
+    double inputs = (double)(layers + 1) * (double)SEQUENCES * (double)LENGTH * (double)HIDDEN * 4;
     double delta = moreau ? 4.0 * (double)pare_model_parameters(r.model) : 0.0;
     json_decref(report);
     prune_run_close(&r);
@@ -42,7 +42,7 @@ static void check(const char *method, bool dry_run) {
     print_message("%s: %.1f KiB, %.1f KiB and %.1f KiB for 2, 8 and 32 layers; %.2f KiB per layer\n", method,
                   two / 1024, eight / 1024, many / 1024, (many - two) / 30 / 1024);
     assert_true(eight - two <= 6 * BOOKKEEPING && many - two <= 30 * BOOKKEEPING);
-    assert_true(many - two < 30.0 * 4 * HIDDEN * FFN); /* less than one matrix per layer */
+    assert_true(many - two < 30.0 * 4 * (double)HIDDEN * (double)FFN); /* less than one matrix per layer */
 }
 
 static void scoring_by_gradient(void **state) {

@@ -14,7 +14,7 @@ static void golden_two_of_four(void **state) {
     for (int i = 0; i < VECTOR_ROWS * VECTOR_COLUMNS; i++)
         after[i] = pruned[i] == '1' ? 0.0f : before[i];
     assert_int_equal(pare_layer_error(before, after, gram, VECTOR_ROWS, VECTOR_COLUMNS, &error, NULL), PARE_OK);
-    assert_close("error of Wanda's 2:4", error / VECTOR_SCALE, 70.320123, 1e-7);
+    assert_close("error of Wanda's 2:4", error / (double)VECTOR_SCALE, 70.320123, 1e-7);
 }
 
 static void compare(int64_t rows, int64_t columns) {

@@ -22,8 +22,9 @@ static void golden(const pare_element_target *target, int64_t slab, double loss,
     assert_int_equal(pare_element_mask_new(VECTOR_ROWS, VECTOR_COLUMNS, &mask), PARE_OK);
     pare_obs_update update = {&factor, slab, target};
     assert_int_equal(pare_obs_update_run(&update, weights, &mask, &got), PARE_OK);
-    assert_close("loss", got / VECTOR_SCALE, loss, 1e-7);
-    assert_close("error", plain_error(before, weights, gram, VECTOR_ROWS, VECTOR_COLUMNS) / VECTOR_SCALE, error, 2e-7);
+    assert_close("loss", got / (double)VECTOR_SCALE, loss, 1e-7);
+    assert_close("error", plain_error(before, weights, gram, VECTOR_ROWS, VECTOR_COLUMNS) / (double)VECTOR_SCALE, error,
+                 2e-7);
     for (int i = 0; i < VECTOR_ROWS * VECTOR_COLUMNS; i++) {
         assert_true(fabs((double)weights[i] - expected[i]) < 1e-6);
         assert_true((expected[i] == 0.0) == !pare_element_kept(&mask, i / VECTOR_COLUMNS, i % VECTOR_COLUMNS));

@@ -34,11 +34,11 @@ static void golden_make(golden *g) {
                 squares += x * x;
             }
             sum += part;
-            within -= (double)(part * part) / TOKENS;
+            within -= (double)(part * part) / (double)TOKENS;
         }
-        g->mean[i] = (float)(sum / 9.0 / SEQUENCES);
+        g->mean[i] = (float)(sum / 9.0 / (double)SEQUENCES);
         g->variance[i] = (float)((within + squares) / 81.0 / (TOKENS * SEQUENCES));
-        g->norm[i] = (float)sqrt(squares / 81.0 / SEQUENCES);
+        g->norm[i] = (float)sqrt(squares / 81.0 / (double)SEQUENCES);
     }
 }
 
@@ -145,8 +145,8 @@ static void errors_are_those_of_the_mask(void **state) {
     int64_t active = 0;
     for (int64_t i = 0; i < MANY; i++) {
         int64_t kept = 0;
-        before += fabs(row_error(&p, &p.start, i)) / MANY;
-        after += fabs(row_error(&p, &p.mask, i)) / MANY;
+        before += fabs(row_error(&p, &p.start, i)) / (double)MANY;
+        after += fabs(row_error(&p, &p.mask, i)) / (double)MANY;
         active += fabs(row_error(&p, &p.start, i)) > 0.1;
         for (int64_t j = 0; j < WIDE; j++)
             kept += pare_element_kept(&p.mask, i, j);

@@ -21,7 +21,7 @@ static golden golden_new(void) {
             g.x[t * C + i] = (float)x;
             squares += x * x;
         }
-        g.norm[i] = (float)sqrt(squares / SEQUENCES);
+        g.norm[i] = (float)sqrt(squares / (double)SEQUENCES);
     }
     return g;
 }

@@ -33,7 +33,7 @@ static void moments(void **state) {
     }
     const double expected[] = {0, 1, 0, 3}, variance[] = {1, 2, 15, 96};
     for (int p = 0; p < 4; p++)
-        check_estimate(sums[p] / N, expected[p], sqrt(variance[p] / N));
+        check_estimate(sums[p] / (double)N, expected[p], sqrt(variance[p] / (double)N));
 }
 
 /* Numbers beyond k are as many as the normal law has, to 5 sigma and beyond over 64 draws. */
@@ -51,7 +51,7 @@ static void tails(void **state) {
         }
     }
     for (int k = 1; k < 6; k++) {
-        double p = erfc(k / sqrt(2.0)), n = (double)N * DRAWS;
+        double p = erfc(k / sqrt(2.0)), n = (double)N * (double)DRAWS;
         check_estimate(counts[k], n * p, sqrt(n * p * (1.0 - p)));
     }
     assert_true(largest > 5.0 && largest < 5.78);
@@ -70,7 +70,7 @@ static void distance_from_the_normal_law(void **state) {
     qsort(x, N, sizeof *x, ascending);
     for (int i = 0; i < N; i++) {
         double p = 0.5 * erfc(-(double)x[i] / sqrt(2.0));
-        distance = fmax(distance, fmax((i + 1.0) / N - p, p - (double)i / N));
+        distance = fmax(distance, fmax((i + 1.0) / (double)N - p, p - (double)i / (double)N));
     }
     assert_true(sqrt(N) * distance < 2.3);
 }
