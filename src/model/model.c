@@ -1,5 +1,6 @@
 #include "model/model.h"
 #include "support/memory.h"
+#include "text/tokenizer.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -120,10 +121,7 @@ pare_status pare_model_tokenizer(const pare_model *model, const pare_tokenizer *
     if (!*model->tokenizer)
         PARE_TRY(pare_tokenizer_open(pare_checkpoint_directory(model->checkpoint), model->tokenizer));
     *out = *model->tokenizer;
-    if (pare_tokenizer_size(*out) <= model->config.vocabulary) return PARE_OK;
-    return pare_fail(PARE_FORMAT_ERROR,
-                     "the tokenizer in %s has %u tokens but the model's vocabulary has %u; they do not belong together",
-                     pare_checkpoint_directory(model->checkpoint), pare_tokenizer_size(*out), model->config.vocabulary);
+    return pare_tokenizer_limit(*model->tokenizer, model->config.vocabulary);
 }
 
 void pare_model_prefetch(const pare_model *model, int64_t layer) {

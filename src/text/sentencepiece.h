@@ -19,8 +19,9 @@ typedef struct pare_sentencepiece {
 pare_status pare_sentencepiece_init(pare_sentencepiece *out, const pare_sentencepiece_model *model);
 void pare_sentencepiece_free(pare_sentencepiece *sentencepiece);
 
-/* The decoder that belongs to the model. Free with pare_decoder_free. */
-pare_status pare_sentencepiece_decoder(const pare_sentencepiece_model *model, pare_decoder *out);
+/* The decoder that belongs to the model, with room for `size` ids, which are silent from the model's on. Free with
+ * pare_decoder_free. */
+pare_status pare_sentencepiece_decoder(const pare_sentencepiece_model *model, uint32_t size, pare_decoder *out);
 
 /* Appends the ids of a text of any bytes; one that is not UTF-8 counts as U+FFFD. */
 pare_status pare_sentencepiece_encode(const pare_sentencepiece *sentencepiece, pare_bpe_work *work, const char *text,

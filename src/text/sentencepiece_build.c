@@ -225,9 +225,9 @@ static pare_status set_piece_text(const pare_sentencepiece_model *model, uint32_
     return pare_decoder_set(out, id, PARE_TOKEN_TEXT, text->data, text->bytes);
 }
 
-pare_status pare_sentencepiece_decoder(const pare_sentencepiece_model *model, pare_decoder *out) {
+pare_status pare_sentencepiece_decoder(const pare_sentencepiece_model *model, uint32_t size, pare_decoder *out) {
     pare_buffer text = {0};
-    pare_status status = pare_decoder_init(out, (uint32_t)model->count);
+    pare_status status = pare_decoder_init(out, size);
     for (uint32_t id = 0; status == PARE_OK && id < model->count; id++)
         status = set_piece_text(model, id, &text, out);
     if (model->remove_extra_spaces)

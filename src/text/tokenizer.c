@@ -1,8 +1,9 @@
 #include "text/tokenizer.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "text/extra_tokens.h"
 #include "text/json_read.h"
-#include "text/sentencepiece.h"
+#include "text/slow_tokenizer.h"
 #include "text/tokenizer_config.h"
 #include "text/tokenizer_json.h"
 
@@ -11,35 +12,25 @@
 
 struct pare_tokenizer {
     bool is_json;
-    pare_sentencepiece sentencepiece; /* where is_json is false */
-    pare_tokenizer_json json;         /* where it is true */
+    pare_slow_tokenizer slow; /* where is_json is false */
+    pare_tokenizer_json json; /* where it is true */
     pare_decoder decoder;
     int64_t bos, eos;
     bool adds_bos;
+    uint32_t rows; /* ids from here on are refused; 0: none */
 };
 
-static int64_t find_piece(const pare_sentencepiece_model *model, pare_span text) {
-    for (size_t id = 0; id < model->count; id++)
-        if (model->pieces[id].type == PARE_PIECE_CONTROL && model->pieces[id].text.bytes == text.bytes &&
-            memcmp(model->pieces[id].text.data, text.data, text.bytes) == 0)
-            return (int64_t)id;
-    return -1;
-}
-
-static int64_t find_named_piece(const pare_sentencepiece_model *model, const char *name, pare_span missing) {
-    int64_t id = name ? find_piece(model, (pare_span){name, strlen(name)}) : -1;
-    return id >= 0 ? id : find_piece(model, missing);
-}
-
-static pare_status open_sentencepiece(pare_tokenizer *tokenizer, const char *path,
-                                      const pare_tokenizer_config *config) {
+static pare_status open_slow(pare_tokenizer *tokenizer, const char *path, const pare_tokenizer_config *config) {
     pare_sentencepiece_model model;
     PARE_TRY(pare_sentencepiece_model_open(path, &model));
-    pare_status status = pare_sentencepiece_init(&tokenizer->sentencepiece, &model);
-    if (status == PARE_OK) status = pare_sentencepiece_decoder(&model, &tokenizer->decoder);
+    pare_status status = pare_slow_tokenizer_init(&tokenizer->slow, &model, config, &tokenizer->decoder);
     if (status == PARE_OK) {
-        tokenizer->bos = find_named_piece(&model, config->bos, model.bos_piece);
-        tokenizer->eos = find_named_piece(&model, config->eos, model.eos_piece);
+        pare_span bos = config->bos ? (pare_span){config->bos, strlen(config->bos)} : model.bos_piece;
+        pare_span eos = config->eos ? (pare_span){config->eos, strlen(config->eos)} : model.eos_piece;
+        tokenizer->bos = pare_slow_tokenizer_find(&tokenizer->slow, &model, bos);
+        tokenizer->eos = pare_slow_tokenizer_find(&tokenizer->slow, &model, eos);
+        if (tokenizer->bos < 0) tokenizer->bos = pare_slow_tokenizer_find(&tokenizer->slow, &model, model.bos_piece);
+        if (tokenizer->eos < 0) tokenizer->eos = pare_slow_tokenizer_find(&tokenizer->slow, &model, model.eos_piece);
         /* LLaMA's tokenizer puts BOS in front unless its configuration says otherwise. */
         tokenizer->adds_bos = tokenizer->bos >= 0 && (config->has_add_bos ? config->add_bos : true);
     }
@@ -64,7 +55,8 @@ static pare_status open_json(pare_tokenizer *tokenizer, const char *path, const 
     json_t *json;
     tokenizer->is_json = true;
     PARE_TRY(pare_json_load(path, 0, &json));
-    pare_status status = pare_tokenizer_json_init(&tokenizer->json, path, json);
+    pare_status status = pare_extra_tokens_complete(json, config->added);
+    if (status == PARE_OK) status = pare_tokenizer_json_init(&tokenizer->json, path, json);
     if (status == PARE_OK) status = pare_json_decoder_read(&tokenizer->json, path, json, &tokenizer->decoder);
     if (status == PARE_OK) {
         const pare_tokenizer_json *t = &tokenizer->json;
@@ -112,8 +104,7 @@ pare_status pare_tokenizer_open(const char *path, pare_tokenizer **out) {
     pare_status status = pare_alloc(&tokenizer, 1, sizeof *tokenizer, "the tokenizer");
     if (status == PARE_OK) status = pare_tokenizer_config_read(directory, &config);
     if (status == PARE_OK)
-        status =
-            is_json_name(file) ? open_json(tokenizer, file, &config) : open_sentencepiece(tokenizer, file, &config);
+        status = is_json_name(file) ? open_json(tokenizer, file, &config) : open_slow(tokenizer, file, &config);
     pare_tokenizer_config_free(&config);
     free(file);
     free(directory);
@@ -126,10 +117,35 @@ pare_status pare_tokenizer_open(const char *path, pare_tokenizer **out) {
 
 void pare_tokenizer_close(pare_tokenizer *tokenizer) {
     if (!tokenizer) return;
-    pare_sentencepiece_free(&tokenizer->sentencepiece);
+    pare_slow_tokenizer_free(&tokenizer->slow);
     pare_tokenizer_json_free(&tokenizer->json);
     pare_decoder_free(&tokenizer->decoder);
     pare_free(tokenizer);
+}
+
+/* The token's text as its files have it, or as it is decoded. */
+static pare_status refuse_id(const pare_tokenizer *tokenizer, uint32_t id) {
+    const pare_added_tokens *added = tokenizer->is_json ? &tokenizer->json.added : &tokenizer->slow.added;
+    const char *text = "";
+    for (size_t i = 0; i < added->count; i++)
+        if (added->tokens[i].id == id) text = added->tokens[i].text;
+    return pare_fail(
+        PARE_FORMAT_ERROR,
+        "the text has the token %u (\"%.40s\"), but the model's embedding has only %u rows: remove it from "
+        "the text, or resize the embedding in the program that added the token",
+        id, text, tokenizer->rows);
+}
+
+static pare_status check_rows(const pare_tokenizer *tokenizer, const pare_id_list *list) {
+    for (size_t i = 0; tokenizer->rows && i < list->count; i++)
+        if (list->ids[i] >= tokenizer->rows) return refuse_id(tokenizer, list->ids[i]);
+    return PARE_OK;
+}
+
+pare_status pare_tokenizer_limit(pare_tokenizer *tokenizer, uint32_t rows) {
+    tokenizer->rows = rows;
+    return tokenizer->adds_bos && tokenizer->bos >= (int64_t)rows ? refuse_id(tokenizer, (uint32_t)tokenizer->bos)
+                                                                  : PARE_OK;
 }
 
 pare_status pare_tokenizer_encode(const pare_tokenizer *tokenizer, const char *text, size_t bytes, uint32_t **ids,
@@ -142,7 +158,8 @@ pare_status pare_tokenizer_encode(const pare_tokenizer *tokenizer, const char *t
     if (status == PARE_OK && tokenizer->is_json)
         status = pare_tokenizer_json_encode(&tokenizer->json, &work, text, bytes, &list);
     else if (status == PARE_OK)
-        status = pare_sentencepiece_encode(&tokenizer->sentencepiece, &work, text, bytes, &list);
+        status = pare_slow_tokenizer_encode(&tokenizer->slow, &work, text, bytes, &list);
+    if (status == PARE_OK) status = check_rows(tokenizer, &list);
     pare_bpe_work_free(&work);
     if (status != PARE_OK) {
         pare_id_list_free(&list);

@@ -4,6 +4,10 @@
 
 #include "text/decode.h"
 
+/* From now on text with tokens from `rows` on is refused: the model's embedding has no row for them, as with copies
+ * that add a padding token and do not resize. Refuses a tokenizer that puts such a token in front of every text. */
+pare_status pare_tokenizer_limit(pare_tokenizer *tokenizer, uint32_t rows);
+
 /* The text of ids that come one by one (pare_text_stream_put, pare_text_stream_end in decode.h). The stream holds
  * nothing to free and is valid as long as the tokenizer. */
 pare_text_stream pare_tokenizer_stream(const pare_tokenizer *tokenizer);
