@@ -6,7 +6,7 @@
 
 #include "text/chat_turns.h"
 
-enum { PARE_CHAT_MARKERS = 4, PARE_CHAT_LITERAL = 64 };
+enum { PARE_CHAT_MARKERS = 4 };
 
 typedef enum pare_chat_trim {
     PARE_TRIM_NONE,

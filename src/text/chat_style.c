@@ -128,5 +128,7 @@ void pare_chat_style_free(pare_chat_style *style) {
     free(style->header);
     free(style->bos);
     free(style->eos);
+    free(style->literals[0]);
+    free(style->literals[1]);
     *style = (pare_chat_style){0};
 }

@@ -33,20 +33,17 @@ static char *literal_between(const char *text, const char *before, const char *a
     return NULL;
 }
 
-/* Copies into out the quoted literal that is `word` and spaces around it; false if there is none. */
-static bool spaced_literal(const char *text, const char *word, char out[PARE_CHAT_LITERAL]) {
+/* The quoted literal that is `word` and spaces around it, freed with free(), or NULL. */
+static char *spaced_literal(const char *text, const char *word) {
     for (const char *at = text; (at = strstr(at, word)); at++) {
         const char *start = at, *end = at + strlen(word);
         while (start > text && start[-1] == ' ')
             start--;
         while (*end == ' ')
             end++;
-        if (start == text || start[-1] != '\'' || *end != '\'' || end - start >= PARE_CHAT_LITERAL) continue;
-        memcpy(out, start, (size_t)(end - start));
-        out[end - start] = 0;
-        return true;
+        if (start > text && start[-1] == '\'' && *end == '\'') return pare_format("%.*s", (int)(end - start), start);
     }
-    return false;
+    return NULL;
 }
 
 static const char *begin_of(const char *text) {
@@ -91,8 +88,10 @@ static void adapt_answer(pare_chat_style *style, const char *text) {
 
 static void adapt_mistral(pare_chat_style *style, const char *text) {
     pare_chat_format *f = style->format;
-    if (spaced_literal(text, "[INST]", style->literals[0])) f->before[PARE_ROLE_USER] = style->literals[0];
-    if (spaced_literal(text, "[/INST]", style->literals[1])) f->after[PARE_ROLE_USER] = style->literals[1];
+    style->literals[0] = spaced_literal(text, "[INST]");
+    style->literals[1] = spaced_literal(text, "[/INST]");
+    if (style->literals[0]) f->before[PARE_ROLE_USER] = style->literals[0];
+    if (style->literals[1]) f->after[PARE_ROLE_USER] = style->literals[1];
     adapt_answer(style, text);
     if (strstr(text, "[SYSTEM_PROMPT]"))
         f->system = PARE_SYSTEM_OWN;

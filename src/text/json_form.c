@@ -1,4 +1,5 @@
 #include "text/json_form.h"
+#include "text/chat_turns.h"
 #include "text/container.h"
 #include "text/documents.h"
 
@@ -79,6 +80,17 @@ static bool is_list(const char *text, size_t bytes, size_t first) {
     return pare_json_skip_space(text, bytes, end + 1) == bytes;
 }
 
+/* One object that has nothing to learn from itself: neither a text nor turns of a chat. */
+static bool is_wrapper(const char *text, size_t bytes) {
+    json_t *object = json_loadb(text, bytes, JSON_ALLOW_NUL, NULL), *value;
+    const char *key;
+    bool texts = pare_chat_key(object);
+    json_object_foreach(object, key, value) texts = texts || json_is_string(value);
+    bool wrapper = json_object_size(object) && !texts;
+    json_decref(object);
+    return wrapper;
+}
+
 pare_json_form pare_json_form_of(const char *path, const char *text, size_t bytes) {
     size_t first = pare_json_skip_space(text, bytes, 0);
     bool named = pare_json_is_name(path);
@@ -89,6 +101,9 @@ pare_json_form pare_json_form_of(const char *path, const char *text, size_t byte
     bool rows = s.sound && 2 * s.bracketed > s.lines;
     if (text[first] == '[' && s.lines == 1 && is_list(text, bytes, first)) return PARE_JSON_LIST;
     if (text[first] == '"' && !named && s.sound < s.lines) return PARE_JSON_NONE;
+    if (s.lines == 1 && text[first] == '{' && pare_name_ends_with(path, ".json") &&
+        is_wrapper(text + first, bytes - first))
+        return PARE_JSON_OTHER;
     if (rows && !(text[first] == '[' && !s.sound)) return PARE_JSON_LINES;
     if (text[first] == '[' && (named || is_list(text, bytes, first))) return PARE_JSON_LIST;
     if (text[first] == '{' && is_sound(text + first, bytes - first)) return PARE_JSON_OTHER;

@@ -8,7 +8,7 @@
 typedef enum pare_json_form {
     PARE_JSON_NONE,
     PARE_JSON_LIST,  /* one list of rows, or of numbers */
-    PARE_JSON_LINES, /* a value per line; also a file of one object */
+    PARE_JSON_LINES, /* a value per line; also a file of one object with a text or a chat */
     PARE_JSON_OTHER  /* named as JSON, but one value that is no list, over several lines, or not JSON at all */
 } pare_json_form;
 

@@ -41,7 +41,7 @@ static pare_status take_row(reader *r, const char *unit, size_t number, size_t a
     if (odd) odd->rows++;
     pare_status status = value ? r->read(r->context, &row)
                                : pare_json_row_refuse(&row, "is not JSON (column %d: %s)%s", error.column, error.text,
-                                                      *unit == 'l' ? "; write one JSON value per line" : "");
+                                                      *unit == 'l' && !odd ? "; write one JSON value per line" : "");
     json_decref(value);
     if (status == PARE_OK || !odd || !odd->refused) return status;
     pare_odd_rows_add(odd, row.path);
