@@ -1,5 +1,6 @@
 #include "text/corpus.h"
 #include "support/digest.h"
+#include "support/file.h"
 #include "support/memory.h"
 #include "text/corpus_internal.h"
 
@@ -106,6 +107,15 @@ static pare_status sample(const pare_tokenizer *tokenizer, const pare_window_req
     return request->stream && !documents->has_ids ? pare_draw_from_stream(&draw) : pare_draw_from_documents(&draw);
 }
 
+static char *note_of(const pare_window_request *request, const pare_documents *documents) {
+    char *note = pare_documents_note(documents);
+    if (!documents->rendered) return note;
+    char *longer = pare_format("%s%s%s: chats are in the format %s", note ? note : "", note ? "; " : "", request->path,
+                               pare_chat_style_name(request->style));
+    free(note);
+    return longer;
+}
+
 pare_status pare_windows_sample(const pare_tokenizer *tokenizer, const pare_window_request *request,
                                 pare_windows *out) {
     pare_documents documents;
@@ -114,7 +124,7 @@ pare_status pare_windows_sample(const pare_tokenizer *tokenizer, const pare_wind
         .path = request->path, .field = request->field, .style = request->style, .paragraphs = !request->stream};
     PARE_TRY(pare_documents_open(&read, &documents));
     pare_status status = sample(tokenizer, request, &documents, out);
-    if (status == PARE_OK) out->note = pare_documents_note(&documents);
+    if (status == PARE_OK) out->note = note_of(request, &documents);
     pare_documents_close(&documents);
     if (status != PARE_OK) pare_windows_free(out);
     return status;
