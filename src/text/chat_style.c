@@ -38,14 +38,6 @@ static const char *template_of(const json_t *json) {
     return json_string_value(value);
 }
 
-/* Loads FOLDER/name, or {} where there is none. */
-static pare_status load(const char *directory, const char *name, char **path, json_t **json) {
-    *path = pare_path_join(directory, name);
-    if (pare_file_exists(*path)) return pare_json_load(*path, JSON_DECODE_INT_AS_REAL, json);
-    *json = json_object();
-    return PARE_OK;
-}
-
 /* The later of two that are there counts. */
 static void take_template(pare_chat_style *style, char **text, const char *path, const char *found) {
     if (!found) return;
@@ -56,10 +48,14 @@ static void take_template(pare_chat_style *style, char **text, const char *path,
 }
 
 static pare_status read_json(pare_chat_style *style, const char *directory, const char *name, char **text) {
-    char *path;
+    char *path = pare_path_join(directory, name);
     json_t *json = NULL;
-    pare_status status = load(directory, name, &path, &json);
-    if (status == PARE_OK) {
+    pare_status status = pare_file_exists(path) ? pare_json_load(path, JSON_DECODE_INT_AS_REAL, &json) : PARE_OK;
+    if (status == PARE_FORMAT_ERROR) { /* of no concern until there are chats */
+        take_template(style, text, path, "");
+        status = PARE_OK;
+    }
+    if (status == PARE_OK && json) {
         const char *bos = token_of(json, "bos_token"), *eos = token_of(json, "eos_token");
         if (bos && !style->bos) style->bos = copy(bos);
         if (eos && !style->eos) style->eos = copy(eos);
