@@ -108,6 +108,9 @@ typedef enum pare_keep {
     PARE_KEEP_NO
 } pare_keep;
 
+/* Called with one sentence about what a file of text or rows had that was skipped or replaced, or how it is read. */
+typedef void (*pare_note_fn)(void *user, const char *sentence);
+
 /* How a call may use the machine. All zero is a good default. */
 typedef struct pare_runtime {
     int threads; /* 0: as many as the cores that the process may use: its affinity, its control groups' quota and
@@ -119,7 +122,8 @@ typedef struct pare_runtime {
     pare_progress_fn progress; /* may be NULL */
     pare_plan_fn plan;         /* may be NULL */
     pare_training_fn training; /* may be NULL */
-    void *progress_user;       /* passed to all three */
+    pare_note_fn note;         /* may be NULL */
+    void *progress_user;       /* passed to all four */
 } pare_runtime;
 
 /* ---- models ---------------------------------------------------------------------------------------------------- */
@@ -149,8 +153,9 @@ uint64_t pare_model_bytes(const pare_model *model);
 /* ---- calibration ----------------------------------------------------------------------------------------------- */
 
 typedef struct pare_calibration_options {
-    const char *source; /* .txt, .jsonl, .json (texts, or integer lists = ready ids), or "self"; NULL: "self" */
-    const char *field;  /* the text's key in .json/.jsonl rows; NULL: "text" */
+    const char *source; /* a file of text, or of JSON rows: texts, chats, integer lists = ready ids (docs/text.md); or
+                         * "self"; NULL: "self" */
+    const char *field;  /* the text's key in rows; NULL: "text" */
     uint32_t samples;   /* 0: 10 (128 for methods that refit), or all sequences of an id file */
     uint32_t length;    /* tokens per sample; 0: 128, or the length of an id file's sequences */
     bool stream;        /* windows from one joined stream instead of from single documents; always so for a refit */
@@ -355,12 +360,16 @@ pare_status pare_robust(const pare_model *model, const pare_robust_options *opti
 const char *pare_recover_preset_name(size_t index);
 const char *pare_recover_preset_summary(size_t index);
 
+/* How instructions and chats are worded, NULL after the last: "auto" (chats as the model's chat template has them, if
+ * it has one, all else as in Alpaca), "alpaca", "none", and a name for each chat format. */
+const char *pare_wording_name(size_t index);
+
 /* Zero, or negative where zero means something, asks for the preset's value. */
 typedef struct pare_recover_options {
     const char *preset;  /* NULL: "paper" */
-    const char *data;    /* what to train on: .json, .jsonl or text (docs/methods.md lists the kinds of rows) */
+    const char *data;    /* what to train on: rows of JSON, or text (docs/recovery.md lists the kinds of rows) */
     const char *field;   /* the text's key in rows of plain text; NULL: "text" */
-    const char *wording; /* "alpaca" or "none"; NULL: the preset's */
+    const char *wording; /* pare_wording_name; NULL: "auto" */
     uint32_t limit;      /* only the first so many rows; 0: all */
     uint32_t cutoff;     /* most tokens of an example */
     int train_on_prompt; /* 1: yes; -1: no */

@@ -1,5 +1,7 @@
 #include "calibrate/calibration.h"
 #include "calibrate/self.h"
+#include "support/runtime.h"
+#include "text/json_form.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,11 +41,8 @@ static bool directory_has(const pare_model *model, const char *name) {
 }
 
 pare_status pare_calibration_tokenizer(const pare_model *model, const char *name, const pare_tokenizer **out) {
-    static const char ending[] = ".json";
-    size_t length = strlen(name), tail = sizeof ending - 1;
-    bool maybe_ids = length > tail && strcmp(name + length - tail, ending) == 0;
     *out = NULL;
-    if (maybe_ids && !directory_has(model, "tokenizer.json") && !directory_has(model, "tokenizer.model"))
+    if (pare_json_is_name(name) && !directory_has(model, "tokenizer.json") && !directory_has(model, "tokenizer.model"))
         return PARE_OK;
     return pare_model_tokenizer(model, out);
 }
@@ -70,15 +69,21 @@ static pare_status load(const pare_model *model, const pare_backend *backend, co
         return pare_self_sample(model, backend, runtime, &self, windows);
     }
     const pare_tokenizer *tokenizer;
+    pare_chat_style style;
     PARE_TRY(pare_calibration_tokenizer(model, options->source, &tokenizer));
+    PARE_TRY(pare_chat_style_open(pare_checkpoint_directory(model->checkpoint), PARE_TEMPLATE_AUTO, &style));
     pare_window_request sample = {.path = options->source,
                                   .field = options->field,
+                                  .style = &style,
                                   .count = samples_of(request, 0),
                                   .usual = usual,
                                   .length = options->length,
                                   .seed = request->seed,
                                   .stream = options->stream};
-    return pare_windows_sample(tokenizer, &sample, windows);
+    pare_status status = pare_windows_sample(tokenizer, &sample, windows);
+    pare_chat_style_free(&style);
+    if (status == PARE_OK) pare_runtime_note(runtime, windows->note);
+    return status;
 }
 
 pare_status pare_calibration_load(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,

@@ -28,8 +28,8 @@ pare_status pare_calibration_check_length(const pare_model *model, const char *n
 /* Refuses ids that the model has no embedding of, and lengths as above. */
 pare_status pare_calibration_check(const pare_model *model, const char *name, const pare_windows *windows);
 
-/* The tokenizer that texts from `name` are to be read with: NULL for a model that has none, if `name` ends in .json and
- * so may hold ready ids. */
+/* The tokenizer that texts from `name` are to be read with: NULL for a model that has none, if `name` is one of
+ * JSON and so may hold ready ids. */
 pare_status pare_calibration_tokenizer(const pare_model *model, const char *name, const pare_tokenizer **out);
 
 #endif

@@ -30,9 +30,7 @@ pare_recover_options pare_recover_options_of(const pare_arguments *a) {
         .preset = a->preset < 0 ? NULL : pare_recover_preset_name((size_t)a->preset),
         .data = a->data,
         .field = a->field,
-        .wording = a->wording < 0 ? NULL
-                   : a->wording   ? "none"
-                                  : "alpaca",
+        .wording = a->wording < 0 ? NULL : pare_wording_name((size_t)a->wording),
         .limit = a->limit,
         .cutoff = a->cutoff,
         .train_on_prompt = answer_of(a->train_on_prompt),

@@ -13,13 +13,13 @@ static const char *displace_name(size_t index) {
 static const pare_option rows[] = {
     {.name = "calib", .commands = SHARED, .common = SHARED, .group = calibration, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(calibration),
-     .help = ".txt, .jsonl or .json texts, a .json of token id lists, or 'self': text that the model writes itself "
-             "(default: self)"},
+     .help = "a text file, JSON rows of texts, chats, instructions or lists of token ids, or 'self': text that the "
+             "model writes itself (default: self)"},
     {.name = "protocol", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_CHOICE, .value = "NAME",
      .offset = AT(protocol), .choice = pare_protocol_name,
      .help = "samples and length of a paper's calibration, and how they are drawn"},
     {.name = "field", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_TEXT, .value = "NAME",
-     .offset = AT(field), .help = "the text's key in .jsonl and .json rows (default: text)"},
+     .offset = AT(field), .help = "the text's key in JSON rows (default: text)"},
     {.name = "calib-stream", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_FLAG,
      .offset = AT(stream), .help = "cut sequences from all documents joined, instead of one from each document"},
     {.name = "samples", .commands = SHARED, .common = SHARED, .group = calibration, .kind = PARE_VALUE_INTEGER, .value = "N",

@@ -12,11 +12,6 @@ CHOICES(train_on_prompt_name, "train_on_prompt")
 CHOICES(group_by_length_name, "group_by_length")
 CHOICES(wording_name, "wording")
 
-static const char *wording_of_examples(size_t index) {
-    static const char *const names[] = {"alpaca", "none"};
-    return index < sizeof names / sizeof *names ? names[index] : NULL;
-}
-
 /* clang-format off */
 static const pare_option rows[] = {
     {.name = "train-epochs", .commands = SWEPT, .group = training, .kind = PARE_VALUE_REAL, .value = "N",
@@ -38,7 +33,8 @@ static const pare_option rows[] = {
      .key = "group_by_length", .choice = group_by_length_name,
      .help = "examples of like length in one step (default: yes)"},
     {.name = "wording", .commands = SWEPT, .group = training, .kind = PARE_VALUE_CHOICE, .value = "NAME",
-     .key = "wording", .choice = wording_name, .help = "around instructions (default: alpaca)"},
+     .key = "wording", .choice = wording_name, .help = "around instructions and chats (default: auto, which is the model's own chat format for chats, if it has one, "
+             "and alpaca otherwise)"},
     {.name = "lora-rank", .commands = SWEPT, .group = training, .kind = PARE_VALUE_INTEGER, .value = "R",
      .key = "lora_rank", .low = 1, .high = 65536, .help = "of the adapters (default: 8)"},
     {.name = "lora-alpha", .commands = SWEPT, .group = training, .kind = PARE_VALUE_REAL, .value = "A",
@@ -66,12 +62,14 @@ static const pare_option rows[] = {
 
     {.name = "data", .commands = PARE_IN_RECOVER, .common = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(data),
-     .help = "what to train on: .json or .jsonl rows of instructions, completions, chats, texts or token ids, or a text "
-             "file"},
+     .help = "what to train on: JSON rows of instructions, completions, chats, texts or token ids, or a text file, packed "
+             "with gzip or not"},
     {.name = "field", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_TEXT, .value = "NAME",
      .offset = AT(field), .help = "the key of the text in rows that are to be learnt as plain text (default: text)"},
     {.name = "wording", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_CHOICE, .value = "NAME",
-     .offset = AT(wording), .choice = wording_of_examples, .help = "around instructions (default: alpaca)"},
+     .offset = AT(wording), .choice = pare_wording_name,
+     .help = "around instructions and chats (default: auto, which is the model's own chat format for chats, if it has one, "
+             "and alpaca otherwise)"},
     {.name = "cutoff", .commands = PARE_IN_RECOVER, .common = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_INTEGER, .value = "T",
      .offset = AT(cutoff), .low = 2, .high = 1048576, .help = "tokens of an example at most (default: 256)"},
     {.name = "limit", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_INTEGER, .value = "N",

@@ -46,6 +46,7 @@ pare_runtime pare_outcome_runtime(const pare_arguments *arguments) {
         .scratch = arguments->scratch,
         .keep_activations = (pare_keep)arguments->keep_activations,
         .progress = pare_terminal_progress,
+        .note = pare_terminal_note,
     };
 }
 

@@ -143,3 +143,8 @@ void pare_terminal_progress(void *user, const char *stage, uint64_t done, uint64
     if (!terminal.quiet && total) show(stage, done, total);
     terminal.note[0] = 0;
 }
+
+void pare_terminal_note(void *user, const char *sentence) {
+    (void)user;
+    pare_terminal_fail("note: %s", sentence);
+}

@@ -26,4 +26,7 @@ void pare_terminal_say(const char *format, ...) __attribute__((format(printf, 1,
 /* "pare: SENTENCE", even when quiet; what would break the line becomes '?'. */
 void pare_terminal_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* A pare_note_fn: "pare: note: SENTENCE", even when quiet, since it says what a result rests on. */
+void pare_terminal_note(void *user, const char *sentence);
+
 #endif

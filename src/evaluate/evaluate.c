@@ -8,6 +8,7 @@
 #include "support/json.h"
 #include "support/memory.h"
 #include "support/progress.h"
+#include "support/runtime.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -47,7 +48,9 @@ static pare_status load_windows(const job *j, const char *name, pare_windows *ou
     }
     const pare_tokenizer *tokenizer;
     PARE_TRY(pare_calibration_tokenizer(author(j), name, &tokenizer));
-    return pare_windows_stream(tokenizer, name, NULL, j->window, o->max_windows, out);
+    PARE_TRY(pare_windows_stream(tokenizer, name, NULL, j->window, o->max_windows, out));
+    pare_runtime_note(j->runtime, out->note);
+    return PARE_OK;
 }
 
 static pare_status measure(const job *j, const char *name, const pare_windows *windows, pare_divergence_result *out) {
@@ -80,6 +83,7 @@ static pare_status evaluate_windows(job *j, const char *name, const pare_windows
         json_object_set_new(entry, "kl", json_real(result.kl));
         json_object_set_new(entry, "top1", json_real(result.top1));
     }
+    if (windows->note) json_object_set_new(entry, "note", json_string(windows->note));
     if (json_array_append_new(j->texts, entry) == 0) return PARE_OK;
     return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the report");
 }

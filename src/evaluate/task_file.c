@@ -2,6 +2,7 @@
 #include "evaluate/task_order.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "text/text_file.h"
 
 #include <stdlib.h>
 
@@ -52,23 +53,30 @@ static pare_status read_row(void *context, const pare_json_row *row) {
     return file->task->read(row, label, document);
 }
 
-/* dev.jsonl: dev-labels.lst */
+/* dev.jsonl, dev.jsonl.gz: dev-labels.lst */
 static pare_status read_labels(const char *path, char **text) {
-    const char *ending = strrchr(path, '.');
-    char *labels = pare_format("%.*s-labels.lst", (int)(ending - path), path);
+    const char *slash = strrchr(path, '/'), *ending = strchr(slash ? slash : path, '.');
+    int stem = ending ? (int)(ending - path) : (int)strlen(path);
+    char *labels = pare_format("%.*s-labels.lst", stem, path);
     pare_status status = pare_file_exists(labels) ? pare_file_read(labels, LARGEST_LABELS, text, NULL) : PARE_OK;
     free(labels);
     return status;
 }
 
-static pare_status read_text(row_reader *r, const pare_mapping *text) {
+/* No row may be skipped: an accuracy over fewer questions would be another number. */
+static pare_status read_text(row_reader *r, const pare_text_file *text) {
     pare_task_file *file = r->file;
     pare_digest *digest;
+    const pare_json_source source = {.path = file->path, .text = text->text, .bytes = text->bytes};
     PARE_TRY(pare_digest_new(&digest));
-    pare_digest_add(digest, text->data, (size_t)text->bytes);
+    pare_digest_add(digest, text->file.data, (size_t)text->file.bytes);
     pare_digest_finish(digest, file->digest);
-    if (text->bytes)
-        PARE_TRY(pare_json_rows_read(file->path, (const char *)text->data, (size_t)text->bytes, 0, read_row, r));
+    if (pare_json_form_of(source.path, source.text, source.bytes) == PARE_JSON_NONE)
+        return pare_fail(PARE_FORMAT_ERROR, "%s is no file of a task: it has no rows of JSON", file->path);
+    if (text->encoding.malformed)
+        return pare_fail(PARE_FORMAT_ERROR, "%s is not UTF-8: the byte at offset %zu is 0x%02X; fetch it again",
+                         file->path, text->encoding.first, text->encoding.first_byte);
+    PARE_TRY(pare_json_rows_read(&source, read_row, r));
     if (!file->count) return pare_fail(PARE_FORMAT_ERROR, "%s has no rows", file->path);
     if (r->labels && take_label(r))
         return pare_fail(PARE_FORMAT_ERROR, "%s has %u rows, and the file of labels beside it more lines", file->path,
@@ -78,16 +86,13 @@ static pare_status read_text(row_reader *r, const pare_mapping *text) {
 
 static pare_status read_file(pare_task_file *file) {
     row_reader r = {.file = file};
-    pare_mapping text;
-    if (pare_json_form_of(file->path) == PARE_JSON_NONE)
-        return pare_fail(PARE_BAD_ARGUMENT, "%s is no file of a task: its name must end in .jsonl or .json",
-                         file->path);
-    PARE_TRY(pare_mapping_open(file->path, &text));
+    pare_text_file text;
+    PARE_TRY(pare_text_file_open(file->path, &text));
     pare_status status = read_labels(file->path, &r.labels);
     r.next_label = r.labels;
     if (status == PARE_OK) status = read_text(&r, &text);
     pare_free(r.labels);
-    pare_mapping_close(&text);
+    pare_text_file_close(&text);
     return status;
 }
 

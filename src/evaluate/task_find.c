@@ -2,7 +2,7 @@
  *   FOLDER/TITLED, FOLDER/NAME   for each of the task's own folders below DIR
  *   SHARED/TITLED                for a folder that several tasks share
  *   DIR/TITLED, and DIR/NAME if no other task is wanted
- * each with .jsonl, then with .json. */
+ * each with .jsonl, .json, .ndjson, and the same with .gz behind. */
 #include "evaluate/task_file.h"
 #include "support/file.h"
 
@@ -14,11 +14,11 @@ static bool is_folder(const char *path) {
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-/* The first of folder/NAME.jsonl and .json that exists, freed with free(); or NULL. */
+/* The first of folder/NAME.jsonl and so on that exists, freed with free(); or NULL. */
 static char *find_in(const char *folder, const char *const *names) {
-    static const char *const endings[] = {"jsonl", "json"};
+    static const char *const endings[] = {"jsonl", "json", "ndjson", "jsonl.gz", "json.gz", "ndjson.gz"};
     for (size_t i = 0; names[i]; i++)
-        for (int e = 0; e < 2; e++) {
+        for (size_t e = 0; e < sizeof endings / sizeof *endings; e++) {
             char *name = pare_format("%s.%s", names[i], endings[e]), *path = pare_path_join(folder, name);
             free(name);
             if (pare_file_exists(path)) return path;

@@ -4,7 +4,9 @@
 static const char *const estimates[] = {"lora", "magnitude", NULL};
 static const char *const answers[] = {"no", "yes", NULL};
 static const char *const cuts[] = {"exact", "released", NULL};
-static const char *const wordings[] = {"alpaca", "none", NULL};
+/* As pare_template_name has them, by index. */
+static const char *const wordings[] = {"auto",    "alpaca",  "none",  "qwen-3", "chatml", "llama-3",
+                                       "llama-2", "mistral", "gemma", "phi-3",  "zephyr", NULL};
 
 pare_lora_recipe pare_lora_recipe_published(void) {
     return (pare_lora_recipe){.average = 0.9,

@@ -112,17 +112,21 @@ static pare_status read_examples(pare_prune_job *job) {
     const pare_lora_recipe *r = &job->recipe.lora;
     const pare_calibration_options *c = &job->calibration;
     const pare_tokenizer *tokenizer;
+    pare_chat_style style;
     uint32_t positions = job->model->config.max_positions;
     job->lora->cutoff = (uint32_t)r->cutoff < positions ? (uint32_t)r->cutoff : positions;
     pare_examples_request request = {.path = c->source,
                                      .field = c->field,
-                                     .wording = r->wording,
+                                     .style = &style,
                                      .cutoff = job->lora->cutoff,
                                      .train_on_prompt = r->train_on_prompt,
                                      .limit = c->samples};
     PARE_TRY(pare_calibration_tokenizer(job->model, c->source, &tokenizer));
-    PARE_TRY(pare_examples_read(tokenizer, &request, &job->lora->examples));
-    return check_ids(job);
+    PARE_TRY(pare_chat_style_open(pare_checkpoint_directory(job->model->checkpoint), (size_t)r->wording, &style));
+    pare_status status = pare_examples_read(tokenizer, &request, &job->lora->examples);
+    if (status == PARE_OK) pare_examples_say(&job->lora->examples, c->source, &style, job->runtime);
+    pare_chat_style_free(&style);
+    return status == PARE_OK ? check_ids(job) : status;
 }
 
 static pare_batches_options batches_of(const pare_prune_job *job) {

@@ -3,6 +3,7 @@
 #include "evaluate/perplexity.h"
 #include "recipe/prune_job.h"
 #include "support/file.h"
+#include "support/runtime.h"
 #include "surgery/mask.h"
 
 #include <math.h>
@@ -30,7 +31,9 @@ static pare_status read_windows(const pare_prune_job *job, const char *name, par
     }
     const pare_tokenizer *tokenizer;
     PARE_TRY(pare_calibration_tokenizer(job->model, name, &tokenizer));
-    return pare_windows_stream(tokenizer, name, NULL, pare_prune_window(o), o->max_windows, windows);
+    PARE_TRY(pare_windows_stream(tokenizer, name, NULL, pare_prune_window(o), o->max_windows, windows));
+    pare_runtime_note(job->runtime, windows->note);
+    return PARE_OK;
 }
 
 /* A text is cut into windows once for all runs of a cache. */

@@ -86,6 +86,7 @@ static void end(pare_recover_job *job) {
     pare_trained_free(job->trained);
     pare_batches_free(job->batches);
     pare_examples_free(&job->examples);
+    pare_chat_style_free(&job->style);
     pare_scan_free(&job->scan);
     pare_free(job->before);
     free(job->progress);

@@ -4,6 +4,7 @@
 #include "evaluate/perplexity.h"
 #include "recipe/recover_job.h"
 #include "support/memory.h"
+#include "support/runtime.h"
 
 #include <math.h>
 
@@ -11,6 +12,7 @@ static pare_status read_windows(const pare_recover_job *job, const char *name, p
     const pare_tokenizer *tokenizer;
     PARE_TRY(pare_calibration_tokenizer(job->model, name, &tokenizer));
     PARE_TRY(pare_windows_stream(tokenizer, name, NULL, job->settings.window, job->options->max_windows, windows));
+    if (!job->texts) pare_runtime_note(job->runtime, windows->note);
     pare_status status = pare_calibration_check(job->model, name, windows);
     if (status != PARE_OK) pare_windows_free(windows);
     return status;

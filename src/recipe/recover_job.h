@@ -20,6 +20,7 @@ typedef struct pare_recover_job {
     char *progress, *state; /* folder and file of the checkpoints; NULL: none are kept */
 
     pare_scan scan;
+    pare_chat_style style; /* of chats, and perhaps of instructions */
     pare_examples examples;
     pare_batches *batches;
     char data_digest[PARE_DIGEST_TEXT];

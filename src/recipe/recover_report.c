@@ -26,7 +26,9 @@ json_t *pare_recover_settings_json(const pare_recover_job *job) {
     const pare_recover_settings *s = &job->settings;
     json_t *json = json_object();
     json_object_set_new(json, "preset", json_string(s->preset->name));
-    json_object_set_new(json, "wording", json_string(s->wording == PARE_TEMPLATE_ALPACA ? "alpaca" : "none"));
+    json_object_set_new(json, "wording", json_string(pare_template_name(s->wording)));
+    json_object_set_new(json, "chat",
+                        job->examples.formatted ? json_string(pare_chat_style_name(&job->style)) : json_null());
     json_object_set_new(json, "cutoff", json_integer(s->cutoff));
     json_object_set_new(json, "train_on_prompt", json_boolean(s->train_on_prompt));
     json_object_set_new(json, "pack", json_boolean(s->pack));
@@ -59,6 +61,8 @@ static json_t *data_json(const pare_recover_job *job) {
     json_object_set_new(json, "held_out", count(pare_batches_options_of(job->batches)->validation));
     json_object_set_new(json, "shortened", count(examples->shortened));
     json_object_set_new(json, "left_out", count(examples->dropped));
+    json_object_set_new(json, "odd_rows", count(examples->odd.count));
+    json_object_set_new(json, "not_utf8", count(examples->malformed));
     json_object_set_new(json, "sha256", json_string(job->data_digest));
     return json;
 }

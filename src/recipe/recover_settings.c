@@ -2,6 +2,7 @@
 #include "calibrate/calibration.h"
 #include "recover/adapter_file.h"
 #include "support/file.h"
+#include "text/buffer.h"
 
 #include <math.h>
 #include <string.h>
@@ -43,10 +44,22 @@ static pare_status choose_targets(const pare_recover_options *o, bool *targets) 
     return PARE_OK;
 }
 
-static pare_status choose_wording(const char *name, pare_template *out) {
-    *out = name && strcmp(name, "none") == 0 ? PARE_TEMPLATE_NONE : PARE_TEMPLATE_ALPACA;
-    if (!name || strcmp(name, "alpaca") == 0 || strcmp(name, "none") == 0) return PARE_OK;
-    return pare_fail(PARE_BAD_ARGUMENT, "--wording %s: choose alpaca or none", name);
+static pare_status choose_wording(const char *name, size_t *out) {
+    pare_buffer names = {0};
+    *out = PARE_TEMPLATE_AUTO;
+    for (size_t i = 0; pare_template_name(i); i++) {
+        if (!name || strcmp(name, pare_template_name(i)) == 0) {
+            *out = i;
+            pare_buffer_free(&names);
+            return PARE_OK;
+        }
+        if (i) PARE_TRY(pare_buffer_append(&names, ", ", 2));
+        PARE_TRY(pare_buffer_append(&names, pare_template_name(i), strlen(pare_template_name(i))));
+    }
+    pare_status status =
+        pare_fail(PARE_BAD_ARGUMENT, "--wording %s: choose one of %.*s", name, (int)names.bytes, names.data);
+    pare_buffer_free(&names);
+    return status;
 }
 
 static pare_status check_number(const char *option, double value, double low, double high) {

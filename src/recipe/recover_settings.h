@@ -18,7 +18,7 @@ const pare_recover_preset *pare_recover_preset_find(const char *name);
 
 typedef struct pare_recover_settings {
     const pare_recover_preset *preset;
-    pare_template wording;
+    size_t wording; /* pare_template_name */
     uint32_t cutoff;
     bool train_on_prompt, pack, group_by_length;
     bool full, fresh, keep_sparsity;

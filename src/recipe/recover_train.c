@@ -20,12 +20,14 @@ static pare_status read_examples(pare_recover_job *job) {
     const pare_tokenizer *tokenizer;
     pare_examples_request request = {.path = o->data,
                                      .field = o->field,
-                                     .wording = s->wording,
+                                     .style = &job->style,
                                      .cutoff = s->cutoff,
                                      .train_on_prompt = s->train_on_prompt,
                                      .limit = o->limit};
     PARE_TRY(pare_calibration_tokenizer(job->model, o->data, &tokenizer));
+    PARE_TRY(pare_chat_style_open(pare_checkpoint_directory(job->model->checkpoint), s->wording, &job->style));
     PARE_TRY(pare_examples_read(tokenizer, &request, &job->examples));
+    pare_examples_say(&job->examples, o->data, &job->style, job->runtime);
     return pare_examples_check(&job->examples, o->data, job->model);
 }
 

@@ -33,6 +33,9 @@ typedef struct pare_batch {
 } pare_batch;
 
 /* examples_check.c: refuses ids that the model has no embedding of. name: the file. */
+/* Tells the runtime what of the file was skipped or replaced, and in which format its chats are. */
+void pare_examples_say(const pare_examples *examples, const char *name, const pare_chat_style *style,
+                       const pare_runtime *runtime);
 pare_status pare_examples_check(const pare_examples *examples, const char *name, const pare_model *model);
 
 /* `examples` must outlive the batches. Fails if fewer than one example would be left to train on, or one is longer than

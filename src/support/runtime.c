@@ -20,3 +20,7 @@ const char *pare_runtime_scratch(const pare_runtime *runtime) {
     const char *folder = getenv("TMPDIR");
     return folder && *folder ? folder : "/tmp";
 }
+
+void pare_runtime_note(const pare_runtime *runtime, const char *sentence) {
+    if (runtime && runtime->note && sentence) runtime->note(runtime->progress_user, sentence);
+}

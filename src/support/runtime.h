@@ -14,4 +14,7 @@ pare_limit_origin pare_runtime_limit_origin(const pare_runtime *runtime);
 /* The folder for state that does not fit: the runtime's, $TMPDIR or /tmp. runtime may be NULL. */
 const char *pare_runtime_scratch(const pare_runtime *runtime);
 
+/* Hands a note over, if there is one and the runtime takes any. runtime and sentence may be NULL. */
+void pare_runtime_note(const pare_runtime *runtime, const char *sentence);
+
 #endif

@@ -1,13 +1,17 @@
 #include "text/corpus.h"
 #include "support/digest.h"
+#include "support/file.h"
 #include "support/memory.h"
 #include "text/corpus_internal.h"
+
+#include <stdlib.h>
 
 enum { DEFAULT_COUNT = 10, DEFAULT_LENGTH = 128, RANDOM_STREAM = 0x74657874 /* "text" */ };
 enum { PREFIX_BYTES_PER_TOKEN = 8, PREFIX_MARGIN = 4096 };
 
 void pare_windows_free(pare_windows *windows) {
     pare_free(windows->ids);
+    free(windows->note);
     *windows = (pare_windows){0};
 }
 
@@ -103,12 +107,24 @@ static pare_status sample(const pare_tokenizer *tokenizer, const pare_window_req
     return request->stream && !documents->has_ids ? pare_draw_from_stream(&draw) : pare_draw_from_documents(&draw);
 }
 
+static char *note_of(const pare_window_request *request, const pare_documents *documents) {
+    char *note = pare_documents_note(documents);
+    if (!documents->rendered) return note;
+    char *longer = pare_format("%s%s%s: chats are in the format %s", note ? note : "", note ? "; " : "", request->path,
+                               pare_chat_style_name(request->style));
+    free(note);
+    return longer;
+}
+
 pare_status pare_windows_sample(const pare_tokenizer *tokenizer, const pare_window_request *request,
                                 pare_windows *out) {
     pare_documents documents;
     *out = (pare_windows){0};
-    PARE_TRY(pare_documents_open(request->path, request->field, !request->stream, &documents));
+    const pare_documents_request read = {
+        .path = request->path, .field = request->field, .style = request->style, .paragraphs = !request->stream};
+    PARE_TRY(pare_documents_open(&read, &documents));
     pare_status status = sample(tokenizer, request, &documents, out);
+    if (status == PARE_OK) out->note = note_of(request, &documents);
     pare_documents_close(&documents);
     if (status != PARE_OK) pare_windows_free(out);
     return status;
@@ -125,7 +141,7 @@ pare_status pare_corpus_encode_prefix(const pare_tokenizer *tokenizer, const par
         while (!whole && taken < documents->bytes && documents->text[taken - 1] != '\n')
             taken++;
         out->count = 0;
-        PARE_TRY(pare_corpus_encode(tokenizer, documents->text, taken, true, out));
+        PARE_TRY(pare_corpus_encode(tokenizer, documents->text, taken, !documents->rendered, out));
         if (whole || out->count >= wanted + PREFIX_MARGIN) return PARE_OK;
     }
 }
@@ -173,8 +189,9 @@ pare_status pare_windows_stream(const pare_tokenizer *tokenizer, const char *pat
                                 uint32_t limit, pare_windows *out) {
     pare_documents documents;
     *out = (pare_windows){0};
-    PARE_TRY(pare_documents_open(path, field, false, &documents));
+    PARE_TRY(pare_documents_open(&(pare_documents_request){.path = path, .field = field}, &documents));
     pare_status status = stream(tokenizer, &documents, length ? length : DEFAULT_LENGTH, limit, out);
+    if (status == PARE_OK) out->note = pare_documents_note(&documents);
     pare_documents_close(&documents);
     if (status != PARE_OK) pare_windows_free(out);
     return status;

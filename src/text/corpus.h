@@ -2,12 +2,13 @@
 #ifndef PARE_TEXT_CORPUS_H
 #define PARE_TEXT_CORPUS_H
 
-#include "support/status.h"
+#include "text/chat_style.h"
 
 /* Token windows of equal length. */
 typedef struct pare_windows {
     uint32_t *ids; /* [count, length] */
     uint32_t count, length;
+    char *note; /* a sentence for what of the file was skipped or replaced; NULL: nothing */
 } pare_windows;
 
 typedef struct pare_window_request {
@@ -17,7 +18,8 @@ typedef struct pare_window_request {
     uint32_t usual;    /* 0: 10 */
     uint32_t length;   /* 0: 128, or the common length of an id file's lists */
     uint64_t seed;
-    bool stream; /* true: documents joined into one stream; false: a window lies in one document */
+    const pare_chat_style *style; /* how chats and instructions become a text; NULL: they are refused */
+    bool stream;                  /* true: documents joined into one stream; false: a window lies in one document */
 } pare_window_request;
 
 /* Calibration windows, drawn by the seed alone. Fails, saying what to change, if the file has not enough for them.
@@ -37,7 +39,7 @@ pare_status pare_windows_sample(const pare_tokenizer *tokenizer, const pare_wind
 pare_status pare_windows_stream(const pare_tokenizer *tokenizer, const char *path, const char *field, uint32_t length,
                                 uint32_t limit, pare_windows *out);
 void pare_windows_free(pare_windows *windows);
-/* Free with pare_windows_free. */
+/* The windows without the note. Free with pare_windows_free. */
 pare_status pare_windows_copy(const pare_windows *from, pare_windows *out);
 
 /* SHA-256 of the ids as little-endian uint32, in reading order. */

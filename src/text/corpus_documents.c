@@ -20,7 +20,8 @@ static pare_status try_document(pare_draw *draw, const pare_document *document, 
     }
     if (document->length + 2 < length) return PARE_OK; /* the two: BOS and a space that is put in front */
     ids->count = 0;
-    PARE_TRY(pare_corpus_encode(draw->tokenizer, documents->text + document->start, document->length, true, ids));
+    PARE_TRY(pare_corpus_encode(draw->tokenizer, documents->text + document->start, document->length,
+                                !documents->rendered, ids));
     *taken = ids->count >= length;
     if (*taken) take_window(draw, index, ids->ids, ids->count);
     return PARE_OK;

@@ -57,7 +57,8 @@ static pare_status encode_from(const pare_draw *draw, size_t from, size_t end, p
         bool whole = bytes >= end - from;
         size_t taken = whole ? end - from : (size_t)bytes;
         ids->count = 0;
-        PARE_TRY(pare_corpus_encode(draw->tokenizer, draw->documents->text + from, taken, from == 0, ids));
+        PARE_TRY(pare_corpus_encode(draw->tokenizer, draw->documents->text + from, taken,
+                                    from == 0 && !draw->documents->rendered, ids));
         if (whole || ids->count >= (size_t)draw->windows->length + MARGIN) return PARE_OK;
     }
 }
@@ -98,7 +99,8 @@ pare_status pare_draw_from_stream(pare_draw *draw) {
         if (found) return PARE_OK;
     }
     pare_id_list ids = {0};
-    pare_status status = pare_corpus_encode(draw->tokenizer, documents->text, documents->bytes, true, &ids);
+    pare_status status =
+        pare_corpus_encode(draw->tokenizer, documents->text, documents->bytes, !documents->rendered, &ids);
     if (status == PARE_OK) status = draw_from_ids(draw, &ids);
     pare_id_list_free(&ids);
     return status;

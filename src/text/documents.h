@@ -2,8 +2,10 @@
 #ifndef PARE_TEXT_DOCUMENTS_H
 #define PARE_TEXT_DOCUMENTS_H
 
-#include "support/file.h"
 #include "text/buffer.h"
+#include "text/chat_style.h"
+#include "text/odd_rows.h"
+#include "text/text_file.h"
 
 /* A stretch of the text, or of the ids. */
 typedef struct pare_document {
@@ -13,22 +15,32 @@ typedef struct pare_document {
 typedef struct pare_documents {
     const char *path; /* the caller's */
     bool has_ids;
+    bool rendered;       /* chats in a model's own format, which has its own BOS: the tokenizer adds none */
     pare_document *list; /* [count] */
     size_t count, room;
-    pare_mapping file; /* open while its bytes are the text */
-    const char *text;  /* all documents as one text, a blank line between them; NULL with has_ids */
+    pare_text_file file; /* open while its bytes are the text */
+    const char *text;    /* all documents as one text, a blank line between them; NULL with has_ids */
     size_t bytes;
     pare_buffer own; /* holds the text of JSON rows */
     pare_id_list ids;
+    pare_odd_rows odd;
 } pare_documents;
 
-/* Reads `path` by its name's ending:
- *   .jsonl   each line an object with the text under `field` (NULL: "text"), a string, or a list of ids
- *   .json    one list of such, or one list of ids
- *   others   plain text; documents are what blank lines divide
- * Empty, binary and malformed files are refused. paragraphs: whether plain text is divided at all; otherwise it is one
- * document. Free with pare_documents_close. */
-pare_status pare_documents_open(const char *path, const char *field, bool paragraphs, pare_documents *out);
+typedef struct pare_documents_request {
+    const char *path;
+    const char *field;            /* the text's key; NULL: "text" */
+    const pare_chat_style *style; /* how rows without that key become a text; NULL: they do not */
+    bool paragraphs;              /* plain text is divided where lines are blank; otherwise it is one document */
+} pare_documents_request;
+
+/* Reads a file, whatever its name, packed with gzip or not, as
+ *   JSON, one value per line or one list: each an object with the text under the field, a string, or a list of ids;
+ * with a style also chats and instructions (chat_text.h); one list of numbers is one list of ids plain text otherwise
+ * Rows that are none of that are skipped and counted, as odd_rows.h says. What text_file.h refuses, and files without
+ * any text, are refused. Free with pare_documents_close. */
+pare_status pare_documents_open(const pare_documents_request *request, pare_documents *out);
+/* A sentence for what was skipped or replaced; freed with free(). NULL: nothing. */
+char *pare_documents_note(const pare_documents *documents);
 void pare_documents_close(pare_documents *documents);
 
 /* Whether a line has nothing but spaces, tabs and carriage returns. */
@@ -38,8 +50,8 @@ static inline bool pare_is_blank_line(const char *line, size_t bytes) {
     return true;
 }
 
-/* Part of pare_documents_open: .json and .jsonl (documents_json.c). */
-pare_status pare_documents_read_json(pare_documents *documents, const char *field);
+/* Part of pare_documents_open (documents_json.c). */
+pare_status pare_documents_read_json(pare_documents *documents, const pare_documents_request *request);
 pare_status pare_documents_add(pare_documents *documents, size_t start, size_t length);
 
 #endif

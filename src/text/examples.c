@@ -9,13 +9,36 @@ void pare_examples_free(pare_examples *examples) {
     pare_free(examples->ids);
     pare_free(examples->learnt);
     pare_free(examples->list);
+    pare_odd_rows_free(&examples->odd);
     *examples = (pare_examples){0};
+}
+
+char *pare_examples_note(const pare_examples *examples, const char *path) {
+    return pare_odd_rows_note(&examples->odd, path, examples->malformed, examples->first);
+}
+
+pare_template pare_example_wording(const pare_example_builder *builder) {
+    return builder->request->style ? builder->request->style->wording : builder->request->wording;
+}
+
+bool pare_example_has_format(const pare_example_builder *builder, bool chat) {
+    const pare_chat_style *style = builder->request->style;
+    return style && style->format && (chat || style->wording == PARE_TEMPLATE_CHAT);
+}
+
+/* The text of a prompt and its answer, and the EOS by name. */
+static pare_status append_as_text(pare_example_builder *builder) {
+    const char *eos = builder->request->style ? builder->request->style->eos : "";
+    PARE_TRY(pare_buffer_append(builder->as_text, builder->text.data, builder->text.bytes));
+    return pare_buffer_append(builder->as_text, eos, strlen(eos));
 }
 
 pare_status pare_example_encode(pare_example_builder *builder, size_t prompt_bytes, bool bos, size_t *prompt) {
     const pare_tokenizer *tokenizer = builder->tokenizer;
     pare_id_list *row = &builder->row;
     size_t start = row->count;
+    *prompt = 0;
+    if (builder->as_text) return append_as_text(builder);
     int64_t eos = pare_tokenizer_eos(tokenizer);
     builder->alone.count = 0;
     if (prompt_bytes) PARE_TRY(pare_corpus_encode(tokenizer, builder->text.data, prompt_bytes, bos, &builder->alone));
@@ -47,6 +70,7 @@ static bool has_targets(const pare_example_builder *builder, uint32_t count, siz
 }
 
 pare_status pare_example_finish(pare_example_builder *builder, size_t prompt) {
+    if (builder->as_text) return PARE_OK;
     uint32_t cutoff = builder->request->cutoff;
     uint32_t count = builder->row.count < cutoff ? (uint32_t)builder->row.count : cutoff;
     if (builder->request->train_on_prompt) prompt = 0;
@@ -74,30 +98,21 @@ pare_status pare_example_divide(pare_example_builder *builder) {
 }
 
 /* The whole file as one stream. */
-static pare_status read_plain(pare_example_builder *builder) {
+static pare_status read_plain(pare_example_builder *builder, const pare_text_file *file) {
     const pare_examples_request *request = builder->request;
-    pare_documents documents;
+    const pare_documents documents = {.path = request->path, .text = file->text, .bytes = file->bytes};
     if (!builder->tokenizer)
         return pare_fail(PARE_FORMAT_ERROR, "%s has text, and there is no tokenizer to read it with", request->path);
-    PARE_TRY(pare_documents_open(request->path, NULL, false, &documents));
-    pare_status status = pare_corpus_encode_prefix(builder->tokenizer, &documents,
-                                                   (uint64_t)request->limit * request->cutoff, &builder->row);
-    pare_documents_close(&documents);
-    return status == PARE_OK ? pare_example_divide(builder) : status;
+    PARE_TRY(pare_corpus_encode_prefix(builder->tokenizer, &documents, (uint64_t)request->limit * request->cutoff,
+                                       &builder->row));
+    return pare_example_divide(builder);
 }
 
-static pare_status read_rows(pare_example_builder *builder) {
+static pare_status read_rows(pare_example_builder *builder, const pare_text_file *file) {
     const pare_examples_request *request = builder->request;
-    pare_mapping file;
-    PARE_TRY(pare_mapping_open(request->path, &file));
-    pare_status status = PARE_OK;
-    if (!file.bytes)
-        status = pare_fail(PARE_FORMAT_ERROR, "%s is empty; give a file with training examples", request->path);
-    if (status == PARE_OK)
-        status = pare_json_rows_read(request->path, (const char *)file.data, (size_t)file.bytes, request->limit,
-                                     pare_example_read_row, builder);
-    pare_mapping_close(&file);
-    return status;
+    const pare_json_source source = {
+        .path = request->path, .text = file->text, .bytes = file->bytes, .limit = request->limit, .odd = &builder->odd};
+    return pare_json_rows_read(&source, pare_example_read_row, builder);
 }
 
 static pare_status refuse_none(const pare_example_builder *builder) {
@@ -111,30 +126,44 @@ static pare_status refuse_none(const pare_example_builder *builder) {
         request->path, builder->dropped, request->cutoff);
 }
 
-static pare_status read_file(pare_example_builder *builder) {
+static pare_status read_file(pare_example_builder *builder, pare_text_file *file) {
     const pare_examples_request *request = builder->request;
     if (request->cutoff < SMALLEST_CUTOFF)
         return pare_fail(PARE_BAD_ARGUMENT, "a cutoff of %u tokens leaves nothing to predict; choose 2 or more",
                          request->cutoff);
-    PARE_TRY(pare_json_form_of(request->path) == PARE_JSON_NONE ? read_plain(builder) : read_rows(builder));
+    PARE_TRY(pare_text_file_open(request->path, file));
+    PARE_TRY(pare_json_form_of(request->path, file->text, file->bytes) == PARE_JSON_NONE ? read_plain(builder, file)
+                                                                                         : read_rows(builder, file));
     return builder->count ? PARE_OK : refuse_none(builder);
+}
+
+void pare_example_builder_free(pare_example_builder *builder) {
+    pare_buffer_free(&builder->text);
+    pare_buffer_free(&builder->marks);
+    pare_buffer_free(&builder->spans);
+    pare_id_list_free(&builder->row);
+    pare_id_list_free(&builder->alone);
+    pare_chat_free(&builder->chat);
 }
 
 pare_status pare_examples_read(const pare_tokenizer *tokenizer, const pare_examples_request *request,
                                pare_examples *out) {
     pare_example_builder builder = {.tokenizer = tokenizer, .request = request};
+    pare_text_file file = {0};
     *out = (pare_examples){0};
-    pare_status status = read_file(&builder);
-    pare_buffer_free(&builder.text);
-    pare_buffer_free(&builder.marks);
-    pare_id_list_free(&builder.row);
-    pare_id_list_free(&builder.alone);
+    pare_status status = read_file(&builder, &file);
     *out = (pare_examples){.ids = builder.ids.ids,
                            .learnt = (uint8_t *)builder.learnt.data,
                            .list = builder.list,
                            .count = builder.count,
                            .shortened = builder.shortened,
-                           .dropped = builder.dropped};
+                           .dropped = builder.dropped,
+                           .odd = builder.odd,
+                           .malformed = file.encoding.malformed,
+                           .first = file.encoding.first,
+                           .formatted = builder.formatted};
+    pare_example_builder_free(&builder);
+    pare_text_file_close(&file);
     if (status != PARE_OK) pare_examples_free(out);
     return status;
 }

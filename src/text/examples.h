@@ -1,19 +1,20 @@
 /* What a model is tuned on: examples of prompts and answers, as token ids and which of them are learnt.
  *
- * Read by the file's ending and by the keys of its first row (the first line of this list that fits):
- *   .json, .jsonl  instruction (input) output            Alpaca
- *                  instruction (context) response        LaMini, Dolly
- *                  prompt completion (or response)       taken as they are, no template
- *                  messages: [{role, content}]           chat; or conversations: [{from, value}]
- *                  text, or a string                     plain text: every token is learnt
- *                  lists of token ids                    ready ids, taken as they are; every token is learnt
- *   others         plain text, one example per stretch of `cutoff` tokens of the whole file as one stream, BOS in front
- *                  of it and no EOS
- * One file holds rows of one kind. A .json file is one list of rows, a .jsonl file one row per line.
+ * A file of JSON rows (one value per line, or one list; documents.h), by the keys of its first row that has any of
+ * these (the first line of this list that fits):
+ *   instruction (input) output            Alpaca
+ *   instruction (context) response        LaMini, Dolly
+ *   prompt completion (or response)       taken as they are, no template
+ *   messages, conversations, conversation chat (chat_turns.h)
+ *   text, or a string                     plain text: every token is learnt
+ *   lists of token ids                    ready ids, taken as they are; every token is learnt
+ * or plain text, one example per stretch of `cutoff` tokens of the whole file as one stream, BOS in front of it and no
+ * EOS. One file holds rows of one kind; others are skipped and counted, as odd_rows.h says.
  *
- * A chat's roles are system, user (human) and assistant (gpt, bot, model). Its assistant turns alone are learnt, each
- * with an EOS behind it, and it is made of examples: what stands in front of an answer is its prompt, tokenised as that
- * of an example, the first one with BOS. With the Alpaca wording a prompt is the system's text, or in front of the
+ * Of a chat the assistant's turns alone are learnt. Where the style has a format, the chat is the text that the model's
+ * template gives (chat_render.h), tokenised as one, and an answer is learnt with what stops it. Otherwise it is made of
+ * examples: what stands in front of an answer is its prompt, tokenised as that of an example, the first one with BOS,
+ * and each answer has an EOS behind it. With the Alpaca wording a prompt is the system's text, or in front of the
  * first turn of a chat that has none the template's sentence for instructions without input, and a blank line; for each
  * user turn "### Instruction:\n", its text and a blank line; and "### Response:\n". So a chat of one question and one
  * answer is the same tokens as the same in Alpaca's keys. With no wording it is those texts, each with a line end.
@@ -21,13 +22,8 @@
 #ifndef PARE_TEXT_EXAMPLES_H
 #define PARE_TEXT_EXAMPLES_H
 
-#include <pare.h>
-
-/* The wording around an instruction. */
-typedef enum pare_template {
-    PARE_TEMPLATE_ALPACA, /* the sentences and headings of Stanford Alpaca, with and without input */
-    PARE_TEMPLATE_NONE    /* instruction, then input on a line of its own, then the answer, with nothing around them */
-} pare_template;
+#include "text/chat_style.h"
+#include "text/odd_rows.h"
 
 typedef struct pare_example {
     size_t start;           /* of its ids */
@@ -40,17 +36,21 @@ typedef struct pare_examples {
                          * NULL:    all ids behind an example's prompt are learnt */
     pare_example *list; /* [count], in the file's order */
     size_t count;
-    size_t shortened; /* examples that were cut at the cutoff, even if only their EOS was lost */
-    size_t dropped;   /* rows left out because nothing of their answer was left within the cutoff, or was there */
+    size_t shortened;        /* examples that were cut at the cutoff, even if only their EOS was lost */
+    pare_odd_rows odd;       /* rows that were skipped */
+    size_t malformed, first; /* stretches that were not UTF-8, and the offset of the first */
+    bool formatted;          /* in the style's chat format */
+    size_t dropped; /* rows left out because nothing of their answer was left within the cutoff, or was there */
 } pare_examples;
 
 typedef struct pare_examples_request {
     const char *path;
     const char *field; /* the text's key: rows are plain text, whatever their other keys; NULL: "text" where rows are */
-    pare_template wording;
-    uint32_t cutoff;      /* most tokens of an example, BOS and EOS included; 2 or more */
-    bool train_on_prompt; /* nothing is masked (prompt = 0) */
-    uint32_t limit;       /* only the first so many rows (of plain text: stretches); 0: all */
+    pare_template wording;        /* where there is no style */
+    const pare_chat_style *style; /* or NULL */
+    uint32_t cutoff;              /* most tokens of an example, BOS and EOS included; 2 or more */
+    bool train_on_prompt;         /* nothing is masked (prompt = 0) */
+    uint32_t limit;               /* only the first so many rows (of plain text: stretches); 0: all */
 } pare_examples_request;
 
 /* Tokens of an example: BOS if the tokenizer adds it, prompt and answer as one text, EOS behind it if there is one, it
@@ -61,6 +61,8 @@ typedef struct pare_examples_request {
  * or if no example is left. Free with pare_examples_free. */
 pare_status pare_examples_read(const pare_tokenizer *tokenizer, const pare_examples_request *request,
                                pare_examples *out);
+/* A sentence for what was skipped or replaced; freed with free(). NULL: nothing. */
+char *pare_examples_note(const pare_examples *examples, const char *path);
 void pare_examples_free(pare_examples *examples);
 
 /* Whether the id at `at` (below count) of an example is learnt. */

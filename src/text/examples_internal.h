@@ -1,8 +1,9 @@
 /* Shared by the parts of reading examples: examples.c (files, and what becomes an example), examples_rows.c (kinds of
- * rows), examples_chat.c and examples_template.c. */
+ * rows), examples_chat.c and examples_template.c; and by chat_text.c. */
 #ifndef PARE_TEXT_EXAMPLES_INTERNAL_H
 #define PARE_TEXT_EXAMPLES_INTERNAL_H
 
+#include "text/chat_turns.h"
 #include "text/examples.h"
 #include "text/json_rows.h"
 
@@ -21,6 +22,11 @@ typedef struct pare_example_builder {
     pare_id_list row;   /* what becomes an example */
     pare_buffer marks;  /* empty, or whether each of row is learnt */
     pare_id_list alone; /* a prompt's own ids */
+    pare_chat chat;
+    pare_buffer spans; /* of what is learnt of a chat in its model's format */
+    pare_odd_rows odd;
+    bool formatted;
+    pare_buffer *as_text; /* rows become texts, appended here, and not examples; NULL: they do not */
 } pare_example_builder;
 
 /* Appends to builder->row the ids of builder->text, of which the first prompt_bytes are the prompt, and an EOS unless
@@ -38,11 +44,17 @@ pare_status pare_example_read_row(void *builder, const pare_json_row *row);
 pare_status pare_example_string(const pare_json_row *row, const json_t *object, const char *key, bool may_miss,
                                 const char **text, size_t *bytes);
 
-/* Rows with messages or conversations (examples_chat.c). */
-typedef struct pare_chat_keys {
-    const char *turns, *role, *text;
-} pare_chat_keys;
-pare_status pare_example_read_chat(pare_example_builder *builder, const pare_json_row *row, const pare_chat_keys *keys);
+/* The wording of rows that are in no chat format. */
+pare_template pare_example_wording(const pare_example_builder *builder);
+/* Whether chats (chat), or instructions, are put into the chat format of the style. */
+bool pare_example_has_format(const pare_example_builder *builder, bool chat);
+
+/* Rows with messages or conversations (examples_chat.c), and builder->chat in the style's format. */
+pare_status pare_example_read_chat(pare_example_builder *builder, const pare_json_row *row);
+pare_status pare_example_read_formatted(pare_example_builder *builder, const pare_json_row *row);
+/* Whether the row is a chat or an instruction (examples_rows.c). */
+bool pare_example_is_worded(const json_t *value);
+void pare_example_builder_free(pare_example_builder *builder);
 
 /* Appends to a prompt (examples_template.c): all of it; what stands in front of the first turn of a chat (system: NULL
  * for none); a user's turn; what stands in front of an answer. */

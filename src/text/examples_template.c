@@ -16,23 +16,23 @@ static pare_status append_section(const char *heading, const char *text, size_t 
 }
 
 pare_status pare_template_append_system(pare_template wording, const char *system, size_t bytes, pare_buffer *out) {
-    bool alpaca = wording == PARE_TEMPLATE_ALPACA;
+    bool alpaca = wording != PARE_TEMPLATE_NONE;
     if (system) return append_section("", system, bytes, alpaca ? "\n\n" : "\n", out);
     return alpaca ? append_section("", WITHOUT_INPUT, sizeof WITHOUT_INPUT - 1, "\n\n", out) : PARE_OK;
 }
 
 pare_status pare_template_append_turn(pare_template wording, const char *text, size_t bytes, pare_buffer *out) {
-    bool alpaca = wording == PARE_TEMPLATE_ALPACA;
+    bool alpaca = wording != PARE_TEMPLATE_NONE;
     return append_section(alpaca ? "### Instruction:\n" : "", text, bytes, alpaca ? "\n\n" : "\n", out);
 }
 
 pare_status pare_template_append_answer(pare_template wording, pare_buffer *out) {
-    return wording == PARE_TEMPLATE_ALPACA ? append_section("### Response:\n", "", 0, "", out) : PARE_OK;
+    return wording != PARE_TEMPLATE_NONE ? append_section("### Response:\n", "", 0, "", out) : PARE_OK;
 }
 
 pare_status pare_template_append(pare_template wording, const char *instruction, size_t bytes, const char *input,
                                  size_t input_bytes, pare_buffer *out) {
-    bool alpaca = wording == PARE_TEMPLATE_ALPACA;
+    bool alpaca = wording != PARE_TEMPLATE_NONE;
     bool paired = alpaca && input_bytes;
     PARE_TRY(pare_template_append_system(wording, paired ? WITH_INPUT : NULL, paired ? sizeof WITH_INPUT - 1 : 0, out));
     PARE_TRY(pare_template_append_turn(wording, instruction, bytes, out));

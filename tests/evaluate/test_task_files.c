@@ -137,7 +137,7 @@ static void damaged_files_are_refused(void **state) {
     const struct {
         const char *task, *name, *text, *part;
     } cases[] = {
-        {"piqa", "valid.jsonl", "", "no rows"},
+        {"piqa", "valid.jsonl", "", "is empty"},
         {"piqa", "valid.jsonl", "{\"goal\":", "line 1"},
         {"piqa", "valid.jsonl", "3\n", "line 1 is no object"},
         {"piqa", "valid.jsonl", "{\"goal\":\"g\",\"sol1\":\"a\",\"label\":0}", "\"sol2\""},

@@ -28,7 +28,7 @@ static void test_unusable_files(void **state) {
     expect_failure("empty.txt", "", 0, one, "is empty");
     expect_failure("blank.txt", "\n \n\t\n", 5, one, "no text in it");
     expect_failure("binary.txt", zeros, sizeof zeros, one, "is no text");
-    expect_failure("latin.txt", "\xff\xfe\x80\x81\x82 abcdef", 12, one, "is no text");
+    expect_failure("latin.txt", "\xff\xfe\x80\x81\x82 abcdef", 12, one, "is UTF-16");
     expect_failure("short.txt", "ab\n\ncd\n", 7, one, "--calib-stream");
     expect_failure("few.txt", "abcdefgh\n\nab", 12, (pare_window_request){.count = 2, .length = 8}, "only 1 of the 2");
     expect_failure("stream.txt", "ab\n\ncd", 6, (pare_window_request){.count = 1, .length = 8, .stream = true},
@@ -40,7 +40,7 @@ static void test_unusable_files(void **state) {
     expect_failure("broken.jsonl", "{\"body\": \"abcd\"}\n{oops\n", 23, rows, "line 2");
     expect_failure("mixed.json", "[[1, 2], \"abc\"]", 15, one, "mixes");
     expect_failure("large.json", "[[1, 2, 257, 4]]", 16, (pare_window_request){0}, "257");
-    expect_failure("float.json", "[[1, 2, 0.5]]", 13, one, "no token id");
+    expect_failure("float.json", "[[1, 2, 0.5]]", 13, one, "is no list of token ids");
     expect_failure("uneven.json", "[[1, 2], [3]]", 13, (pare_window_request){0}, "--length");
     expect_failure("list.json", "[[1, 2], [3, 4]]", 16, (pare_window_request){.count = 3}, "2 lists");
 }

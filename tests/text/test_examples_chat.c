@@ -103,10 +103,33 @@ static void test_dropped(void **state) {
     pare_examples_free(&e);
 }
 
+/* In a model's format the chat is one text without a BOS of the tokenizer's, special tokens are tokens, and each answer
+ * is learnt with its stop. */
+static void test_format(void **state) {
+    (void)state;
+    static const char config[] = "{\"bos_token\": \"<s>\", \"eos_token\": \"</s>\"}";
+    size_t llama = PARE_TEMPLATE_CHAT;
+    while (strcmp(pare_template_name(llama), "llama-2") != 0)
+        llama++;
+    char *path = write_file("tokenizer_config.json", config, strlen(config));
+    pare_chat_style style;
+    assert_ok(pare_chat_style_open(folder, llama, &style));
+    remove_file(path);
+    pare_examples e = examples_of("chat.jsonl", TWO_TURNS, (pare_examples_request){.style = &style});
+    assert_int_equal(e.count, 1);
+    assert_example(&e, 0, "^[INST] <<SYS>>\nBe kind.\n<</SYS>>\n\nHi [/INST][ Hello $]^[INST] Bye [/INST][ See you $]");
+    pare_examples_free(&e);
+    static const char alpaca[] = "{\"instruction\": \"Add.\", \"input\": \"1\", \"output\": \"2\"}";
+    e = examples_of("alpaca.jsonl", alpaca, (pare_examples_request){.style = &style});
+    assert_example(&e, 0, "^[INST] Add.\n1 [/INST][ 2 $]");
+    pare_examples_free(&e);
+    pare_chat_style_free(&style);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_messages), cmocka_unit_test(test_conversations), cmocka_unit_test(test_as_instruction),
-        cmocka_unit_test(test_cutoff),   cmocka_unit_test(test_dropped),
+        cmocka_unit_test(test_cutoff),   cmocka_unit_test(test_dropped),       cmocka_unit_test(test_format),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

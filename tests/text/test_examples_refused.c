@@ -20,10 +20,10 @@ static void test_files(void **state) {
     refused("blank.jsonl", "\n \n", 3, "no rows");
     refused("none.json", "[ ]", 3, "no rows");
     refused("binary.txt", zeros, sizeof zeros, "is no text");
-    refused("binary.json", zeros, sizeof zeros, "is not JSON");
-    refused("binary.jsonl", zeros, sizeof zeros, "line 1 is not JSON");
-    refused("latin.jsonl", "{\"text\": \"\xff\xfe\"}", 14, "line 1 is not JSON");
-    refused("latin.json", "[{\"text\": \"ab\"},\n {\"text\": \"\xff\xfe\"}]", 32, "line 2");
+    refused("binary.json", zeros, sizeof zeros, "is no text");
+    refused("binary.jsonl", zeros, sizeof zeros, "is no text");
+    refused("latin.jsonl", "{\"text\": \"\xff\xfe\"}", 14, "is no text");
+    refused("latin.json", "[{\"text\": \"ab\"},\n {\"text\": \"\xff\xfe\"}]", 32, "is no text");
     refused("object.json", "{\"data\": []}", 12, "one JSON object");
     refused("open.json", "[{\"text\": \"ab\"}", 15, "is not JSON");
     refused("comma.json", "[{\"text\": \"ab\"},]", 17, "is not JSON");
@@ -47,20 +47,20 @@ static void test_rows(void **state) {
     REFUSED("mixed4.jsonl", "[1, 2]\n{\"text\": \"c\"}", "another kind");
     REFUSED("number.jsonl", "3", "neither an object");
     REFUSED("number2.jsonl", "{\"text\": \"c\"}\n3", "line 2 is neither an object");
-    REFUSED("typed.json", "[{\"instruction\": \"a\", \"output\": 5}]", "\"output\" is not a string");
+    REFUSED("typed.json", "[{\"instruction\": \"a\", \"output\": 5}]", "under \"output\": it is not a string");
     REFUSED("typed2.json", "[{\"instruction\": \"a\", \"output\": \"b\", \"input\": [1]}]",
-            "\"input\" is not a string");
+            "under \"input\": it is not a string");
     REFUSED("typed3.json", "[{\"text\": 5}]", "no text under \"text\"");
     REFUSED("ids.json", "[[1, 258]]", "the token id 258");
-    REFUSED("ids2.json", "[[1, -2]]", "no token id");
-    REFUSED("ids3.json", "[[1, 99999999999]]", "no token id");
+    REFUSED("ids2.json", "[[1, -2]]", "is no list of token ids");
+    REFUSED("ids3.json", "[[1, 99999999999]]", "is no list of token ids");
     REFUSED("turns.json", "[{\"messages\": \"a\"}]", "not a list of turns");
-    REFUSED("role.json", "[{\"messages\": [{\"role\": \"tool\", \"content\": \"a\"}]}]", "a turn of \"tool\"");
+    REFUSED("role.json", "[{\"messages\": [{\"role\": \"tool\", \"content\": \"a\"}]}]", "a tool's turn");
     REFUSED("role2.json", "[{\"messages\": [{\"content\": \"a\"}]}]", "without a \"role\"");
     REFUSED("role3.json", "[{\"messages\": [7]}]", "without a \"role\"");
-    REFUSED("content.json", "[{\"messages\": [{\"role\": \"user\"}]}]", "\"content\" is missing");
+    REFUSED("content.json", "[{\"messages\": [{\"role\": \"user\"}]}]", "\"content\" (or \"value\") is missing");
     REFUSED("content2.json", "[{\"messages\": [{\"role\": \"user\", \"content\": [{}]}]}]",
-            "\"content\" is not a string");
+            "has a part without a text");
     REFUSED("silent.json", "[{\"prompt\": \"a\", \"completion\": \"\"}]", "nothing to learn: all of its 1 rows");
 }
 
