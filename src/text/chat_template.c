@@ -3,9 +3,21 @@
 
 #include <stdlib.h>
 
+/* Bytes of "' + '" at `at`, in either kind of quotes; 0: it is something else. */
+static size_t seam_at(const char *at) {
+    const char *end = at + 1 + strspn(at + 1, " ");
+    if (*at != '\'' && *at != '"') return 0;
+    if (*end++ != '+') return 0;
+    end += strspn(end, " ");
+    return *end == '\'' || *end == '"' ? (size_t)(end + 1 - at) : 0;
+}
+
 char *pare_chat_template_normalize(const char *text) {
     char *copy = pare_format("%s", text), *out = copy;
     for (const char *in = text; *in; in++) {
+        for (size_t seam; (seam = seam_at(in));)
+            in += seam;
+        if (!*in) break;
         bool line_end = in[0] == '\\' && in[1] == 'n';
         *out++ = line_end ? '\n' : (char)(*in == '"' ? '\'' : *in);
         in += line_end;
@@ -110,7 +122,8 @@ pare_status pare_chat_template_adapt(pare_chat_style *style, const char *text) {
     if (strcmp(f->name, "phi-3") == 0) {
         f->begin = begin_of(text);
         f->end = strstr(text, "eos_token") ? "{eos}" : "";
-        if (!strstr(text, "<|system|>")) f->system = PARE_SYSTEM_REFUSED;
+        if (!strstr(text, "<|system|>") && !strstr(text, "'<|' + message['role']")) f->system = PARE_SYSTEM_REFUSED;
+        f->alternates = strstr(text, "<|end|>\n<|assistant|>\n");
     }
     if (strcmp(f->name, "zephyr") == 0) f->begin = begin_of(text);
     return PARE_OK;

@@ -6,7 +6,8 @@
 #include "text/chat_format.h"
 #include "text/chat_style.h"
 
-/* The template with line ends in place of "\n" and single quotes in place of double ones; freed with free(). */
+/* The template with line ends in place of "\n", single quotes in place of double ones, and literals that are added to
+ * each other as one; freed with free(). */
 char *pare_chat_template_normalize(const char *text);
 
 bool pare_chat_template_fits(const pare_chat_format *format, const char *text);

@@ -6,6 +6,8 @@ The templates are those that models of each family are published with; of the lo
 which rows of pare have none of. A chat is rendered up to its last answer. "spans" are what is learnt, in bytes: from behind what stands in front of an answer
 (`head`) to the end of what stops it (`stop`). Where the template raises, or leaves out a turn or what
 stands in front of an answer, the row is to be refused: "text" is null.
+Templates that put what the system says into the last turn, if it is a user's, are asked for the prompt of the last answer, with that answer behind it: of the
+whole chat they lose the system.
 """
 import json
 import re
@@ -307,9 +309,12 @@ def render(model, chat):
     except Exception as error:
         assert "role" in str(error).lower(), (name, error)
         return {"text": None}
+    if "loop.last and system_message" in template and chat[0][0] == S:
+        apply = lambda turns: tokenizer.apply_chat_template([{"role": r, "content": c} for r, c in turns], tokenize=False)
+        text = apply(chat[:-1]) + apply([(U, "x"), chat[-1]]).split(head)[-1]
     if any(role == S and content.strip() and content.strip() not in text for role, content in chat):
         return {"text": None}
-    if text.count(head) < sum(role == A for role, _ in chat):
+    if text.count(head) != sum(role == A for role, _ in chat):
         return {"text": None}
     return {"text": text, "spans": spans_of(text, chat, head, stop)}
 
