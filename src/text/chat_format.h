@@ -33,6 +33,7 @@ typedef struct pare_chat_format {
     const char *system_lead, *system_end; /* around a system's text in front of a user's */
     pare_chat_system system;
     pare_chat_trim trim;
+    bool skips_empty;   /* a system that says nothing has no turn */
     bool alternates;    /* users and assistants take turns, users first */
     bool thinks;        /* an answer to the last user begins with what was thought, if only an empty block */
     bool answers_tools; /* tools' results stand in turns of the user */

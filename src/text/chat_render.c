@@ -192,6 +192,7 @@ static pare_status begin(rendering *r) {
         r->system = (piece){r->chat->texts.data + turns[0].start, turns[0].bytes};
         return PARE_OK;
     }
+    if (system && r->format->skips_empty && !turns[0].bytes) return PARE_OK;
     if (system) return put_system(r, text_of(r, turns));
     return r->style->system ? put_system(r, (piece){r->style->system, strlen(r->style->system)}) : PARE_OK;
 }

@@ -123,6 +123,7 @@ pare_status pare_chat_template_adapt(pare_chat_style *style, const char *text) {
         f->begin = begin_of(text);
         f->end = strstr(text, "eos_token") ? "{eos}" : "";
         if (!strstr(text, "<|system|>") && !strstr(text, "'<|' + message['role']")) f->system = PARE_SYSTEM_REFUSED;
+        f->skips_empty = strstr(text, "'system' and message['content']");
         f->alternates = strstr(text, "<|end|>\n<|assistant|>\n");
     }
     if (strcmp(f->name, "zephyr") == 0) f->begin = begin_of(text);

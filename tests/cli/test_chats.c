@@ -1,8 +1,9 @@
 /* Chats with a model that has a chat template, as a person uses them: trained on, calibrated on, and refused. */
 #include "cli/workplace.h"
 
-static const char CHATML[] = "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\\\n' + m['content'] + "
-                             "'<|im_end|>\\\\n' }}{% endfor %}";
+static const char CHATML[] =
+    "{{ bos_token }}{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\\\n' + m['content'] + "
+    "'<|im_end|>\\\\n' }}{% endfor %}";
 static const char UNKNOWN[] = "{% for m in messages %}#{{ m['role'] }}: {{ m['content'] }}{% endfor %}";
 
 static char *write_chats(const workplace *place) {
@@ -46,7 +47,7 @@ static void an_unknown_template_is_refused(void **state) {
     set_template(place, UNKNOWN);
     EXPECT_NOTHING_LEFT(place, 1, "--wording NAME", "recover", place->model, "-o", place->output, "--data", rows,
                         "--quiet", QUICK);
-    EXPECT_NOTHING_LEFT(place, 2, "choose one of", "recover", place->model, "-o", place->output, "--data", rows,
+    EXPECT_NOTHING_LEFT(place, 2, "did you mean chatml", "recover", place->model, "-o", place->output, "--data", rows,
                         "--wording", "chatmll", "--quiet", QUICK);
     program_result result =
         EXPECT_SUCCESS("recover", place->model, "-o", place->output, "--data", rows, "--wording", "alpaca", QUICK);
@@ -55,7 +56,7 @@ static void an_unknown_template_is_refused(void **state) {
     free(rows);
 }
 
-/* Calibrating on chats is calibrating on the text that the template gives. */
+/* Calibrating on chats is calibrating on the text that the template gives, in which a BOS stands as in other texts. */
 static void calibrates_on_chats(void **state) {
     workplace *place = *state;
     char *rows = write_chats(place), *out[2], *texts = pare_path_join(place->folder, "texts.jsonl");
@@ -63,10 +64,11 @@ static void calibrates_on_chats(void **state) {
     FILE *file = fopen(texts, "w");
     assert_non_null(file);
     for (int i = 0; i < 40; i++)
-        fprintf(file,
-                "{\"text\": \"<|im_start|>user\\ntell of a %s, number %d<|im_end|>\\n<|im_start|>assistant\\none day, a "
-                "little %s found a big red ball in the park and was happy.<|im_end|>\\n\"}\n",
-                i % 2 ? "dog" : "girl", i, i % 2 ? "dog" : "girl");
+        fprintf(
+            file,
+            "{\"text\": \"<|im_start|>user\\ntell of a %s, number %d<|im_end|>\\n<|im_start|>assistant\\none day, a "
+            "little %s found a big red ball in the park and was happy.<|im_end|>\\n\"}\n",
+            i % 2 ? "dog" : "girl", i, i % 2 ? "dog" : "girl");
     fclose(file);
     for (int i = 0; i < 2; i++) {
         out[i] = pare_path_join(place->folder, i ? "of-texts" : "of-chats");

@@ -312,6 +312,8 @@ def render(model, chat):
     if "loop.last and system_message" in template and chat[0][0] == S:
         apply = lambda turns: tokenizer.apply_chat_template([{"role": r, "content": c} for r, c in turns], tokenize=False)
         text = apply(chat[:-1]) + apply([(U, "x"), chat[-1]]).split(head)[-1]
+    if (S, "") in chat and render(model, [(S, "Be kind.") if turn == (S, "") else turn for turn in chat])["text"] is None:
+        return {"text": None}
     if any(role == S and content.strip() and content.strip() not in text for role, content in chat):
         return {"text": None}
     if text.count(head) != sum(role == A for role, _ in chat):

@@ -69,8 +69,8 @@ static bool is_as_expected(const pare_examples *examples, const char *text, cons
 static bool check_chat(const pare_chat_style *style, const json_t *row, const json_t *expected) {
     pare_examples e;
     char *data = json_dumps(row, JSON_COMPACT);
-    pare_status status = read_examples("chat.jsonl", data, strlen(data),
-                                       (pare_examples_request){.style = style, .cutoff = 1000}, &e);
+    pare_status status =
+        read_examples("chat.jsonl", data, strlen(data), (pare_examples_request){.style = style, .cutoff = 1000}, &e);
     const char *text = json_string_value(json_object_get(expected, "text"));
     bool right = text ? status == PARE_OK && e.count == 1 && e.formatted &&
                             is_as_expected(&e, text, json_object_get(expected, "spans"))
@@ -92,8 +92,7 @@ static void test_published(void **state) {
                              PARE_TEMPLATE_AUTO, &style));
         assert_string_equal(pare_chat_style_name(&style), string_at(model, "format"));
         for (size_t c = 0; c < json_array_size(chats); c++)
-            if (!check_chat(&style, json_array_get(chats, c),
-                            json_array_get(json_object_get(model, "chats"), c))) {
+            if (!check_chat(&style, json_array_get(chats, c), json_array_get(json_object_get(model, "chats"), c))) {
                 print_error("%s, chat %zu\n\n", string_at(model, "name"), c);
                 wrong++;
             }
@@ -113,9 +112,9 @@ static void test_unknown(void **state) {
     pare_chat_style style;
     pare_examples e;
     assert_ok(open_style(template, "<s>", "</s>", PARE_TEMPLATE_AUTO, &style));
-    assert_int_equal(read_examples("chat.jsonl", HELLO, strlen(HELLO),
-                                   (pare_examples_request){.style = &style, .cutoff = 1000}, &e),
-                     PARE_UNSUPPORTED);
+    assert_int_equal(
+        read_examples("chat.jsonl", HELLO, strlen(HELLO), (pare_examples_request){.style = &style, .cutoff = 1000}, &e),
+        PARE_UNSUPPORTED);
     assert_non_null(strstr(pare_message(), "chat.jsonl has chats"));
     assert_non_null(strstr(pare_message(), "tokenizer_config.json"));
     assert_non_null(strstr(pare_message(), "--wording NAME (alpaca, none, qwen-3, chatml, llama-3, llama-2, mistral, "

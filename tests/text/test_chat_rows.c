@@ -33,7 +33,7 @@ static void test_roles(void **state) {
 static void test_keys(void **state) {
     (void)state;
     static const char *const rows[] = {
-        "{\"messages\": " TURNS("role", "content") "}",     "{\"messages\": " TURNS("from", "value") "}",
+        "{\"messages\": " TURNS("role", "content") "}",      "{\"messages\": " TURNS("from", "value") "}",
         "{\"conversations\": " TURNS("role", "content") "}", "{\"conversations\": " TURNS("from", "value") "}",
         "{\"conversation\": " TURNS("role", "content") "}",  "{\"id\": 7, \"messages\": " TURNS("role", "content") "}",
     };
@@ -48,10 +48,11 @@ static void test_keys(void **state) {
 
 static void test_parts(void **state) {
     (void)state;
-    expect_chat("{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"one \"}, {\"type\": "
-                "\"text\", \"text\": \"two\"}]}, {\"role\": \"assistant\", \"content\": [{\"type\": \"text\", \"text\": "
-                "\"A\"}]}]}",
-                "^one two\n[A$]");
+    expect_chat(
+        "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"one \"}, {\"type\": "
+        "\"text\", \"text\": \"two\"}]}, {\"role\": \"assistant\", \"content\": [{\"type\": \"text\", \"text\": "
+        "\"A\"}]}]}",
+        "^one two\n[A$]");
     expect_chat("{\"messages\": [{\"role\": \"user\", \"content\": [\"one \", \"two\"]}, {\"role\": \"assistant\", "
                 "\"content\": \"A\"}]}",
                 "^one two\n[A$]");
