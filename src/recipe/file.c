@@ -62,7 +62,7 @@ static pare_status unknown_key(const reading *r, const char *key) {
 static pare_status set_base(const reading *r, const json_t *base, pare_recipe *recipe) {
     const pare_recipe *preset = json_is_string(base) ? pare_recipe_find(json_string_value(base)) : NULL;
     if (!preset)
-        return pare_fail(PARE_BAD_ARGUMENT, "%s, line %d: base must name a method; `pare help prune` lists them",
+        return pare_fail(PARE_BAD_ARGUMENT, "%s, line %d: base must name a method; `pare help methods` lists them",
                          r->path, line_of(r, "base"));
     pare_recipe_start(preset, recipe);
     return PARE_OK;

@@ -146,7 +146,7 @@ pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     const pare_recipe *preset = own ? pare_recipe_of_own(o) : pare_recipe_find(method);
     if (o->method && o->recipe) return pare_fail(PARE_BAD_ARGUMENT, "give either --method or --recipe, not both");
     if (!preset)
-        return pare_fail(PARE_BAD_ARGUMENT, "--method %s: no such method; `pare help prune` lists them", method);
+        return pare_fail(PARE_BAD_ARGUMENT, "--method %s: no such method; `pare help methods` lists them", method);
     pare_recipe_start(preset, out);
     if (o->recipe) PARE_TRY(pare_recipe_read(o->recipe, out));
     if (o->sparsity.given) pare_recipe_refine_to_elements(out);

@@ -137,7 +137,7 @@ static void mistakes_have_a_line(void **state) {
     REFUSE("{\"base\": \"moreau\",\n\"steps\": [1]}", "line 2", "steps must be");
     REFUSE("{\"base\": \"moreau\",\n\"steps\": null}", "line 2", "steps must be");
     REFUSE("{\"base\": \"moreau\",\n\"steps\": true}", "line 2", "steps must be");
-    REFUSE("{\n\"base\": \"tailor\"}", "line 2", "base", "pare help prune");
+    REFUSE("{\n\"base\": \"tailor\"}", "line 2", "base", "pare help methods");
     REFUSE("{\n\n\"base\": 7}", "line 3", "base");
     REFUSE("{\"base\": \"taylor\",\n\"select\": \"local\",\n\"select\": \"global\"}", "line 3", "select");
     REFUSE("{\"base\": \"taylor\",\n\"select\" \"local\"}", "line 2");
