@@ -8,6 +8,7 @@
 
 #include "support/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -54,6 +55,7 @@ static void impossible_sizes(void **state) {
 static void refusal_by_the_system(void **state) {
     (void)state;
 #if defined(__SANITIZE_ADDRESS__) || defined(PARE_EMULATOR)
+    fprintf(stderr, "skipped: limits of address space, which sanitizers and emulators do not live with\n");
     skip();
 #endif
     struct rlimit limit, small;
