@@ -16,12 +16,12 @@ roots_check() {
     mkdir -p "$roots" || fail "The cache folder $roots cannot be made; set PARE_ROOTS to another."
 }
 
-# The mirror that this system gets its packages from, unless PARE_MIRROR names another.
+# The mirror that this system gets its packages from, unless PARE_MIRROR names another; nothing: debootstrap's own.
 roots_mirror() {
     local found=${PARE_MIRROR:-}
     # shellcheck disable=SC2016
     [ -n "$found" ] || found=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m 1 '/debian/*$') || true
-    echo "${found:-http://deb.debian.org/debian}"
+    echo "$found"
 }
 
 # What makes packages arrive on this system makes them arrive there.
@@ -42,7 +42,9 @@ roots_base() {
     [ ! -d "$roots/$suite" ] || return 0
     echo "Making a bare $suite in $roots/$suite"
     rm -rf --one-file-system "$roots/$suite.new"
-    if ! debootstrap --variant=minbase "$suite" "$roots/$suite.new" "$(roots_mirror)" >"$log" 2>&1 </dev/null; then
+    local mirror
+    mirror=$(roots_mirror)
+    if ! debootstrap --variant=minbase "$suite" "$roots/$suite.new" ${mirror:+"$mirror"} >"$log" 2>&1 </dev/null; then
         tail -n 10 "$log" >&2
         fail "debootstrap could not make $suite (the lines above are the end of $log)."
     fi
