@@ -44,6 +44,9 @@ static inline json_t *load_json(const char *path) {
 #define BUNDLED_GOLDEN PARE_SOURCE_DIR "/tests/data/tiny-stories.json"
 #define BUNDLED_MODEL PARE_SOURCE_DIR "/examples/tiny-stories"
 
+/* Scores of all saliences and of units (tests/oracle/importance.py). */
+#define IMPORTANCE_GOLDEN PARE_SOURCE_DIR "/tests/data/importance.json"
+
 static inline json_t *load_golden(void) {
     need_shared("golden/stories260K_structured.json");
     return load_json(shared_path("golden/stories260K_structured.json"));

@@ -1,8 +1,8 @@
-/* Scores of whole matrices against plain loops in double: for every salience and stored type, with rows and columns of
- * zeros, inputs of zeros, any number of threads; and what is refused. */
+/* Scores of whole matrices against the oracle's: for every salience, with rows and columns of zeros and inputs of
+ * zeros; every stored type, any number of threads; and what is refused. */
+#include "counted.h"
 #include "golden.h"
 #include "importance/salience.h"
-#include "support/random.h"
 
 #include <omp.h>
 
@@ -13,24 +13,16 @@ typedef struct problem {
     float *weight, *gradient, *squares, *inputs, *outputs, *inverse;
 } problem;
 
-static float *normals(int64_t count, uint64_t tensor, bool positive) {
-    float *x = malloc((size_t)count * sizeof *x);
-    pare_normal_fill(x, 7, 0, tensor, 0, (size_t)count);
-    for (int64_t i = 0; i < count && positive; i++)
-        x[i] = fabsf(x[i]) + 0.01f;
-    return x;
-}
-
 /* Row 2, column 5 and input 9 are zeros. */
 static problem problem_new(int64_t rows, int64_t columns) {
     problem p = {.rows = rows,
                  .columns = columns,
-                 .weight = normals(rows * columns, 0, false),
-                 .gradient = normals(rows * columns, 1, false),
-                 .squares = normals(rows * columns, 2, true),
-                 .inputs = normals(columns, 3, true),
-                 .outputs = normals(rows, 4, true),
-                 .inverse = normals(columns, 5, true)};
+                 .weight = counted_numbers(0, (uint64_t)(rows * columns), false),
+                 .gradient = counted_numbers(1, (uint64_t)(rows * columns), false),
+                 .squares = counted_numbers(2, (uint64_t)(rows * columns), true),
+                 .inputs = counted_numbers(3, (uint64_t)columns, true),
+                 .outputs = counted_numbers(4, (uint64_t)rows, true),
+                 .inverse = counted_numbers(5, (uint64_t)columns, true)};
     for (int64_t i = 0; i < rows * columns; i++)
         if (i / columns == 2 || i % columns == 5) p.weight[i] = 0.0f;
     if (columns > 9) p.inputs[9] = 0.0f;
@@ -64,108 +56,90 @@ static float *scores_of(const pare_salience *salience, const problem *p, const p
     return scores;
 }
 
-static double norm(const problem *p, bool by_column, int64_t index, double order) {
-    double sum = 0.0;
-    for (int64_t i = 0; i < (by_column ? p->rows : p->columns); i++) {
-        double w = fabs((double)p->weight[by_column ? i * p->columns + index : index * p->columns + i]);
-        sum = isinf(order) ? fmax(sum, w) : sum + (order == 0.0 ? w != 0.0 : pow(w, order));
+/* The oracle's values. */
+static json_t *golden;
+
+static int open_golden(void **state) {
+    (void)state;
+    golden = load_json(IMPORTANCE_GOLDEN);
+    return 0;
+}
+
+static int close_golden(void **state) {
+    (void)state;
+    json_decref(golden);
+    return 0;
+}
+
+static double number(const json_t *list, int64_t index) {
+    return json_number_value(json_array_get(list, (size_t)index));
+}
+
+/* The members that a case names, over the published ones. */
+static pare_salience_constants constants_of_case(const json_t *given, pare_salience_constants c) {
+    const json_t *alpha = json_object_get(given, "alpha"), *exponent = json_object_get(given, "exponent");
+    const json_t *order = json_object_get(given, "order"), *balance = json_object_get(given, "balance");
+    if (alpha) c.alpha = json_number_value(alpha);
+    if (exponent) c.exponent = json_number_value(exponent);
+    if (order) c.order = json_is_string(order) ? INFINITY : json_number_value(order);
+    if (balance) c.balance = json_number_value(balance);
+    c.squared = json_is_true(json_object_get(given, "squared"));
+    return c;
+}
+
+static void assert_number(const char *name, const char *what, int64_t index, double got, double expected) {
+    if (!(fabs(got - expected) <= 2e-6 * expected + 1e-9))
+        fail_msg("%s, %s %d: %.9g, expected %.9g", name, what, (int)index, got, expected);
+}
+
+/* Single elements of some columns; every element in the sum of its row and in that of its column and those a multiple
+ * of `residues` away. 2e-6: a handful of roundings to single precision; the power of an input has one. */
+static void check_scores(const char *name, const json_t *expected, const json_t *columns, const float *scores) {
+    int64_t picked = (int64_t)json_array_size(columns);
+    const json_t *single = json_object_get(expected, "picked"), *residues = json_object_get(expected, "residues");
+    double rows[ROWS] = {0.0}, sums[COLUMNS] = {0.0};
+    int64_t step = (int64_t)json_array_size(residues);
+    assert_int_equal(json_array_size(single), ROWS * picked);
+    assert_int_equal(json_array_size(json_object_get(expected, "rows")), ROWS);
+    assert_true(step > 1 && step < COLUMNS);
+    for (int64_t i = 0; i < ROWS * picked; i++) {
+        int64_t column = json_integer_value(json_array_get(columns, (size_t)(i % picked)));
+        assert_number(name, "picked", i, (double)scores[i / picked * COLUMNS + column], number(single, i));
     }
-    return order == 0.0 || isinf(order) ? sum : pow(sum, 1.0 / order);
-}
-
-static double mean(const float *x, int64_t n) {
-    double sum = 0.0;
-    for (int64_t i = 0; i < n; i++)
-        sum += (double)x[i];
-    return sum / (double)n;
-}
-
-static double reciprocal(double x) {
-    return x == 0.0 ? 0.0 : 1.0 / x;
-}
-
-/* Every norm that a formula may name, of the matrix as a whole. */
-typedef struct norms {
-    double row[ROWS], column[COLUMNS], least, most, inputs, outputs;
-} norms;
-
-static norms *norms_of(const problem *p, double order) {
-    norms *all = calloc(1, sizeof *all);
-    all->least = INFINITY;
-    for (int64_t i = 0; i < p->rows; i++)
-        all->row[i] = norm(p, false, i, order);
-    for (int64_t i = 0; i < p->columns; i++)
-        all->column[i] = norm(p, true, i, order);
-    for (int64_t i = 0; i < p->rows * p->columns; i++) {
-        all->least = fmin(all->least, fabs((double)p->gradient[i]));
-        all->most = fmax(all->most, fabs((double)p->gradient[i]));
-    }
-    all->inputs = mean(p->inputs, p->columns);
-    all->outputs = mean(p->outputs, p->rows);
-    return all;
-}
-
-static double plain(const char *name, const problem *p, const norms *n, const pare_salience_constants *c, int64_t row,
-                    int64_t column) {
-    int64_t at = row * p->columns + column;
-    double w = fabs((double)p->weight[at]), g = fabs((double)p->gradient[at]), x = (double)p->inputs[column];
-    double y = (double)p->outputs[row], u = (double)p->inverse[column];
-    double relative = w * (reciprocal(n->column[column]) + reciprocal(n->row[row]));
-    double xn = x / n->inputs, yn = y / n->outputs;
-    if (strcmp(name, "obs") == 0) return w * w / (u * u);
-    if (strcmp(name, "gblm") == 0) return w * x + c->alpha * w * g;
-    if (strcmp(name, "gradient") == 0) return w * g;
-    if (strcmp(name, "pruner-zero") == 0) return w * w * (g - n->least) / (n->most - n->least);
-    if (strcmp(name, "ri") == 0) return relative;
-    if (strcmp(name, "ria") == 0 || strcmp(name, "lp") == 0) return relative * pow(x, c->exponent);
-    if (strcmp(name, "owanda") == 0) return w * y;
-    if (strcmp(name, "symwanda") == 0)
-        return w * (c->squared ? sqrt(xn * xn + c->balance * yn * yn) : xn + c->balance * yn);
-    assert_string_equal(name, "symmetric");
-    double r = n->row[row], s = n->column[column];
-    return w * (c->squared ? sqrt(r * r + s * s) : r + s);
-}
-
-/* 2e-6: a handful of roundings to single precision; the power of an input has one. */
-static void check(const char *name, const pare_salience_constants *constants) {
-    const pare_salience *salience = pare_salience_find(name);
-    assert_non_null(salience);
-    problem p = problem_new(ROWS, COLUMNS);
-    const pare_salience_constants *c = constants ? constants : &salience->constants;
-    bool by_order = strcmp(name, "lp") == 0 || strcmp(name, "symmetric") == 0;
-    norms *n = norms_of(&p, by_order ? c->order : 1.0);
-    float *scores = scores_of(salience, &p, constants);
     for (int64_t i = 0; i < COUNT; i++) {
-        double expected = plain(name, &p, n, c, i / COLUMNS, i % COLUMNS), got = (double)scores[i];
-        if (!(fabs(got - expected) <= 2e-6 * expected + 1e-9))
-            fail_msg("%s [%d, %d]: %.9g, expected %.9g", name, (int)(i / COLUMNS), (int)(i % COLUMNS), got, expected);
+        rows[i / COLUMNS] += (double)scores[i];
+        sums[i % COLUMNS % step] += (double)scores[i];
     }
+    for (int64_t i = 0; i < ROWS; i++)
+        assert_number(name, "row", i, rows[i], number(json_object_get(expected, "rows"), i));
+    for (int64_t i = 0; i < step; i++)
+        assert_number(name, "columns from", i, sums[i], number(residues, i));
+}
+
+/* Every salience with its published constants, and with those that a case names. */
+static void scores_equal_the_oracle(void **state) {
+    (void)state;
+    const json_t *matrix = json_object_get(golden, "matrix"), *cases = json_object_get(matrix, "cases"), *one;
+    size_t index, published = 0;
+    problem p = problem_new(ROWS, COLUMNS);
+    assert_int_equal(json_integer_value(json_object_get(matrix, "rows")), ROWS);
+    assert_int_equal(json_integer_value(json_object_get(matrix, "columns")), COLUMNS);
+    json_array_foreach(cases, index, one) {
+        const char *name = json_string_value(json_object_get(one, "salience"));
+        const json_t *given = json_object_get(one, "constants");
+        const pare_salience *salience = pare_salience_find(name);
+        assert_non_null(salience);
+        pare_salience_constants c = constants_of_case(given, salience->constants);
+        float *scores = scores_of(salience, &p, given ? &c : NULL);
+        check_scores(name, one, json_object_get(matrix, "columns_picked"), scores);
+        published += !given;
+        free(scores);
+    }
+    size_t names = 0;
+    while (pare_salience_name(names))
+        names++;
+    assert_int_equal(published, names - 1); /* all but stochria, which draws */
     problem_free(&p);
-    free(n);
-    free(scores);
-}
-
-static void scores_equal_a_plain_loop(void **state) {
-    (void)state;
-    static const char *const names[] = {"obs", "gblm", "gradient", "pruner-zero", "ri",
-                                        "ria", "lp",   "owanda",   "symwanda",    "symmetric"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        check(names[i], NULL);
-}
-
-static void constants_are_read(void **state) {
-    (void)state;
-    static const double orders[] = {0.0, 1.0, 1.5, 2.0, 3.0, INFINITY};
-    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
-        check("lp", &(pare_salience_constants){.order = orders[i], .exponent = 1.0});
-        check("symmetric", &(pare_salience_constants){.order = orders[i]});
-        check("symmetric", &(pare_salience_constants){.order = orders[i], .squared = true});
-    }
-    check("gblm", &(pare_salience_constants){.alpha = 0.5});
-    check("ria", &(pare_salience_constants){.exponent = 0.0});
-    check("ria", &(pare_salience_constants){.exponent = 1.0});
-    check("symwanda", &(pare_salience_constants){.balance = 0.3});
-    check("symwanda", &(pare_salience_constants){.balance = 0.3, .squared = true});
 }
 
 static void assert_same(const float *a, const float *b, int64_t count) {
@@ -215,23 +189,62 @@ static void draws_are_without_replacement(void **state) {
     problem_free(&p);
 }
 
-/* Scaled up, the drawn sums have the whole sum as their mean over many seeds. */
-static void draws_are_fair(void **state) {
-    (void)state;
-    enum { SEEDS = 400, N = 40 };
-    problem p = problem_new(1, N);
-    double sum = 0.0, whole = norm(&p, false, 0, 1.0);
-    for (uint64_t seed = 0; seed < SEEDS; seed++) {
-        pare_salience_constants c = {.share = 0.5, .seed = seed}; /* of one row: one weight */
-        pare_salience_matrix matrix = matrix_of(&p, &c);
-        pare_salience_factors factors;
-        assert_int_equal(pare_salience_prepare(&pare_salience_stochria, &matrix, &factors), PARE_OK);
-        sum += 1.0 / (double)factors.row[0];
-        pare_salience_factors_free(&factors);
+enum { DRAW_ROWS = 3, DRAW_COLUMNS = 4, DRAW_SEEDS = 3000 };
+
+/* Which of the sets that the row and the column may have drawn gives this score; -1: none. */
+static int set_of(const json_t *expected, double score) {
+    for (size_t i = 0; i < json_array_size(expected); i++)
+        if (fabs(number(expected, (int64_t)i) - score) <= 2e-6 * score) return (int)i;
+    return -1;
+}
+
+/* All scores of one seed agree on what each row and each column has drawn, which is counted. */
+static void count_sets(const json_t *scores, const float *got, int column_sets, int rows[][6], int columns[][3]) {
+    int drawn[DRAW_ROWS + DRAW_COLUMNS];
+    for (int i = 0; i < DRAW_ROWS * DRAW_COLUMNS; i++) {
+        int set = set_of(json_array_get(scores, (size_t)i), (double)got[i]);
+        int row = i / DRAW_COLUMNS, column = i % DRAW_COLUMNS;
+        assert_true(set >= 0);
+        if (column == 0) drawn[row] = set / column_sets;
+        if (row == 0) drawn[DRAW_ROWS + column] = set % column_sets;
+        assert_int_equal(set / column_sets, drawn[row]);
+        assert_int_equal(set % column_sets, drawn[DRAW_ROWS + column]);
     }
-    /* One weight of N: |w| N has a deviation of about 0.75 whole; 4 of its mean's are 0.15 whole. */
-    assert_true(fabs(sum / (double)SEEDS - whole) < 0.15 * whole);
-    problem_free(&p);
+    for (int i = 0; i < DRAW_ROWS; i++)
+        rows[i][drawn[i]]++;
+    for (int i = 0; i < DRAW_COLUMNS; i++)
+        columns[i][drawn[DRAW_ROWS + i]]++;
+}
+
+static void assert_fair(const int *counts, int sets) {
+    double mean = (double)DRAW_SEEDS / sets, deviation = sqrt(mean * (1.0 - 1.0 / sets));
+    for (int i = 0; i < sets; i++)
+        assert_true(fabs(counts[i] - mean) < 5.0 * deviation);
+}
+
+/* Two weights of every line: over many seeds each set is drawn as often as any other. */
+static void draws_are_those_of_the_oracle_and_fair(void **state) {
+    (void)state;
+    const json_t *draws = json_object_get(golden, "draws");
+    const pare_salience *salience = &pare_salience_stochria;
+    int rows[DRAW_ROWS][6] = {{0}}, columns[DRAW_COLUMNS][3] = {{0}};
+    assert_int_equal(json_integer_value(json_object_get(draws, "row_sets")), 6);
+    assert_int_equal(json_integer_value(json_object_get(draws, "column_sets")), 3);
+    float *weight = counted_numbers(16, DRAW_ROWS * DRAW_COLUMNS, false), scores[DRAW_ROWS * DRAW_COLUMNS];
+    float *inputs = counted_numbers(17, DRAW_COLUMNS, true);
+    for (uint64_t seed = 0; seed < DRAW_SEEDS; seed++) {
+        pare_salience_constants c = {.exponent = 1.0, .share = 2.0 / 3.0, .seed = seed};
+        pare_salience_matrix matrix = {
+            .rows = DRAW_ROWS, .columns = DRAW_COLUMNS, .weight = weight, .inputs = inputs, .constants = &c};
+        assert_int_equal(pare_salience_scores(salience, &matrix, NULL, scores), PARE_OK);
+        count_sets(json_object_get(draws, "scores"), scores, 3, rows, columns);
+    }
+    for (int i = 0; i < DRAW_ROWS; i++)
+        assert_fair(rows[i], 6);
+    for (int i = 0; i < DRAW_COLUMNS; i++)
+        assert_fair(columns[i], 3);
+    free(weight);
+    free(inputs);
 }
 
 static void seeds_and_tensors_matter(void **state) {
@@ -362,11 +375,10 @@ static void missing_signals_and_senseless_constants_are_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scores_equal_a_plain_loop),
-        cmocka_unit_test(constants_are_read),
+        cmocka_unit_test(scores_equal_the_oracle),
         cmocka_unit_test(relatives_of_ria_equal_it),
         cmocka_unit_test(draws_are_without_replacement),
-        cmocka_unit_test(draws_are_fair),
+        cmocka_unit_test(draws_are_those_of_the_oracle_and_fair),
         cmocka_unit_test(seeds_and_tensors_matter),
         cmocka_unit_test(stored_types_do_not_matter),
         cmocka_unit_test(threads_do_not_matter),
@@ -374,5 +386,5 @@ int main(void) {
         cmocka_unit_test(what_is_not_finite_is_refused),
         cmocka_unit_test(missing_signals_and_senseless_constants_are_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, open_golden, close_golden);
 }
