@@ -137,8 +137,9 @@ typedef struct pare_model pare_model;
 pare_status pare_model_open(const char *path, pare_model **out);
 void pare_model_close(pare_model *model);
 
-/* Everything about a model as one JSON text: architecture, widths per layer, parameters, dtype, bytes; with `tensors`
- * also every tensor's shape, dtype and share of zeros (which reads the whole model). Free with pare_text_free. */
+/* Everything about a model as one JSON text: architecture, widths per layer, parameters, dtype, bytes, tokens (or why
+ * its tokenizer cannot be used); with `tensors` also every tensor's shape, dtype and share of zeros (which reads the
+ * whole model). Free with pare_text_free. */
 pare_status pare_model_describe(const pare_model *model, bool tensors, char **json);
 void pare_text_free(char *text);
 

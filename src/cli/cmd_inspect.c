@@ -29,6 +29,20 @@ static void print_tensors(const json_t *tensors) {
     pare_table_free(table);
 }
 
+static void print_tokenizer(const json_t *tokenizer) {
+    const json_t *problem = json_object_get(tokenizer, "problem");
+    uint64_t beyond = pare_document_count(tokenizer, "beyond_embedding");
+    if (problem) {
+        printf("tokenizer     none that can be used: %s\n", json_string_value(problem));
+        return;
+    }
+    printf("tokenizer     %s tokens", pare_count_show(pare_document_count(tokenizer, "tokens")).text);
+    if (beyond)
+        printf(", %s more than the embedding has rows: a text that has one of these is refused",
+               pare_count_show(beyond).text);
+    putchar('\n');
+}
+
 static void show(const pare_arguments *arguments, const json_t *model) {
     (void)arguments;
     printf("model         %s\n", pare_document_text(model, "path"));
@@ -52,6 +66,7 @@ static void show(const pare_arguments *arguments, const json_t *model) {
     pare_inspect_dtypes(pare_document_at(model, "dtypes"));
     const json_t *sparsity = pare_document_at(model, "sparsity");
     if (sparsity) printf("sparsity      %.2f %% zeros\n", 100 * json_number_value(sparsity));
+    print_tokenizer(pare_document_at(model, "tokenizer"));
     pare_inspect_files(pare_document_at(model, "files"));
     const json_t *tensors = pare_document_at(model, "tensors");
     if (tensors) print_tensors(tensors);
@@ -89,7 +104,8 @@ const pare_command pare_command_inspect = {
     .summary = "shows what is in a checkpoint: widths, parameters, bytes, sparsity",
     .synopsis = synopsis,
     .description = "Shows what is in a checkpoint: architecture, widths of each layer as its tensors have them, "
-                   "parameters, dtype, bytes. Only headers are read, except with --tensors. Of models that pare does "
+                   "parameters, dtype, bytes, tokens. Of the weights only headers are read, except with --tensors. Of "
+                   "models that pare does "
                    "not prune it shows names, shapes and dtypes of the tensors, and why prune would refuse them.",
     .examples = examples,
     .run = run,

@@ -77,6 +77,17 @@ static pare_status add_tensors(const pare_model *model, json_t *json) {
     return PARE_OK;
 }
 
+/* {"tokens"}, with "beyond_embedding" where the embedding has fewer rows; {"problem"} where there is none to be used.
+ */
+static json_t *tokenizer_json(const pare_model *model) {
+    const pare_tokenizer *tokenizer;
+    if (pare_model_tokenizer(model, &tokenizer) != PARE_OK) return json_pack("{s:s}", "problem", pare_message());
+    uint32_t tokens = pare_tokenizer_size(tokenizer), rows = model->config.vocabulary;
+    json_t *json = json_pack("{s:I}", "tokens", (json_int_t)tokens);
+    if (tokens > rows) json_object_set_new(json, "beyond_embedding", json_integer(tokens - rows));
+    return json;
+}
+
 static json_t *describe(const pare_model *model) {
     const pare_config *c = &model->config;
     const char *architecture = json_string_value(json_array_get(json_object_get(c->json, "architectures"), 0));
@@ -97,6 +108,7 @@ static json_t *describe(const pare_model *model) {
     json_object_set_new(json, "dtypes", dtypes_json(model));
     json_object_set_new(json, "files", files_json(model->checkpoint));
     json_object_set_new(json, "archive", json_boolean(pare_checkpoint_is_archive(model->checkpoint)));
+    json_object_set_new(json, "tokenizer", tokenizer_json(model));
     json_object_set_new(json, "widths", widths_json(c));
     json_object_set_new(json, "uniform", json_boolean(uniform(c)));
     return json;
