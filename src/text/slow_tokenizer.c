@@ -1,8 +1,6 @@
 #include "text/slow_tokenizer.h"
 #include "text/extra_tokens.h"
 
-enum { MOST_GAPS = 1 << 16 };
-
 static pare_status no_memory(void) {
     return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the tokenizer's added tokens");
 }
@@ -19,36 +17,45 @@ static pare_status list_pieces(const pare_sentencepiece_model *model, json_t *li
     return PARE_OK;
 }
 
-/* A token of another file with an id of the model's must be that piece. */
-static pare_status check(const pare_sentencepiece_model *model, const pare_added_tokens *added, uint32_t *size) {
-    *size = (uint32_t)model->count;
-    for (size_t i = 0; i < added->count; i++) {
-        const pare_added_token *token = &added->tokens[i];
-        if (token->id >= *size) *size = token->id + 1;
-        if (token->id >= model->count) continue;
-        pare_span piece = model->pieces[token->id].text;
-        if (piece.bytes != token->bytes || memcmp(piece.data, token->text, piece.bytes) != 0)
-            return pare_fail(
-                PARE_FORMAT_ERROR,
-                "%s has \"%.*s\" as token %u, which the files beside it call \"%.40s\"; they do not belong "
-                "together",
-                model->file.path, (int)piece.bytes, piece.data, token->id, token->text);
+/* {text: id} of all pieces. */
+static pare_status list_vocabulary(const pare_sentencepiece_model *model, json_t *vocabulary) {
+    pare_buffer text = {0};
+    pare_status status = PARE_OK;
+    for (size_t id = 0; status == PARE_OK && id < model->count; id++) {
+        const pare_span piece = model->pieces[id].text;
+        text.bytes = 0;
+        status = pare_buffer_append(&text, piece.data, piece.bytes);
+        if (status == PARE_OK) status = pare_buffer_append(&text, "", 1);
+        if (status == PARE_OK && json_object_set_new(vocabulary, text.data, json_integer((json_int_t)id)) != 0)
+            status = no_memory();
     }
-    if (*size > MOST_GAPS + 2 * (model->count + added->count))
-        return pare_fail(PARE_FORMAT_ERROR, "the files beside %s have ids up to %u for %zu tokens; fetch them again",
-                         model->file.path, *size - 1, model->count + added->count);
+    pare_buffer_free(&text);
+    return status;
+}
+
+/* Whatever the files say of it, an added token is looked for in the text as it stands. */
+static pare_status look_in_raw_text(json_t *list) {
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (json_object_set_new(json_array_get(list, i), "normalized", json_false()) != 0) return no_memory();
     return PARE_OK;
 }
 
-static pare_status read_added(pare_slow_tokenizer *out, const pare_sentencepiece_model *model, const json_t *extra,
-                              uint32_t *size) {
+static pare_status read_added(pare_slow_tokenizer *out, const pare_sentencepiece_model *model,
+                              const pare_extra_tokens *extra, uint32_t *size) {
     static const pare_normalizer none = {0};
-    json_t *list = json_array();
-    pare_status status = list ? list_pieces(model, list) : no_memory();
-    if (status == PARE_OK) status = pare_extra_tokens_join(model->file.path, list, extra);
+    json_t *list = json_array(), *vocabulary = json_object();
+    pare_status status = list && vocabulary ? list_pieces(model, list) : no_memory();
+    if (status == PARE_OK) status = list_vocabulary(model, vocabulary);
+    if (status == PARE_OK)
+        status = pare_extra_tokens_join(extra, &(pare_token_lists){model->file.path, list, vocabulary, true});
+    if (status == PARE_OK) status = look_in_raw_text(list);
     if (status == PARE_OK) status = pare_added_tokens_read(model->file.path, list, &none, &out->added);
     json_decref(list);
-    return status == PARE_OK ? check(model, &out->added, size) : status;
+    json_decref(vocabulary);
+    *size = (uint32_t)model->count;
+    for (size_t i = 0; i < out->added.count; i++)
+        if (out->added.tokens[i].id >= *size) *size = out->added.tokens[i].id + 1;
+    return status;
 }
 
 /* Added tokens that are not special are shown as what they are. */
@@ -66,7 +73,7 @@ pare_status pare_slow_tokenizer_init(pare_slow_tokenizer *out, const pare_senten
     uint32_t size;
     *out = (pare_slow_tokenizer){.prefix_once = config->prefix_once};
     pare_status status = pare_sentencepiece_init(&out->model, model);
-    if (status == PARE_OK) status = read_added(out, model, config->added, &size);
+    if (status == PARE_OK) status = read_added(out, model, &config->extra, &size);
     if (status == PARE_OK) status = pare_sentencepiece_decoder(model, size, decoder);
     if (status == PARE_OK) status = show_added(out, decoder);
     return status;
@@ -89,18 +96,25 @@ int64_t pare_slow_tokenizer_find(const pare_slow_tokenizer *tokenizer, const par
     return -1;
 }
 
+/* Whether the stretch already begins with what would be put in front of it. */
+static bool begins_with_space(const char *text, size_t bytes) {
+    return (bytes && *text == ' ') || (bytes >= 3 && memcmp(text, "\xE2\x96\x81", 3) == 0);
+}
+
 pare_status pare_slow_tokenizer_encode(const pare_slow_tokenizer *tokenizer, pare_bpe_work *work, const char *text,
                                        size_t bytes, pare_id_list *out) {
     pare_section_scan scan = {&tokenizer->added, &tokenizer->added.raw, text, bytes, 0, 0, {0}};
     pare_section section;
-    pare_sentencepiece later = tokenizer->model; /* shares its tables */
-    if (tokenizer->prefix_once) later.add_dummy_prefix = false;
+    pare_sentencepiece bare = tokenizer->model; /* shares its tables */
+    bare.add_dummy_prefix = false;
     while (pare_section_next(&scan, &section)) {
-        const pare_sentencepiece *model = section.start ? &later : &tokenizer->model;
+        const char *stretch = text + section.start;
+        size_t length = section.end - section.start;
+        bool is_bare = tokenizer->prefix_once && (section.start || begins_with_space(stretch, length));
         if (section.token)
             PARE_TRY(pare_id_list_add(out, section.token->id));
         else
-            PARE_TRY(pare_sentencepiece_encode(model, work, text + section.start, section.end - section.start, out));
+            PARE_TRY(pare_sentencepiece_encode(is_bare ? &bare : &tokenizer->model, work, stretch, length, out));
     }
     return PARE_OK;
 }

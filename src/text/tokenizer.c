@@ -1,7 +1,6 @@
 #include "text/tokenizer.h"
 #include "support/file.h"
 #include "support/memory.h"
-#include "text/extra_tokens.h"
 #include "text/json_read.h"
 #include "text/slow_tokenizer.h"
 #include "text/tokenizer_config.h"
@@ -31,6 +30,7 @@ static pare_status open_slow(pare_tokenizer *tokenizer, const char *path, const 
         tokenizer->eos = pare_slow_tokenizer_find(&tokenizer->slow, &model, eos);
         if (tokenizer->bos < 0) tokenizer->bos = pare_slow_tokenizer_find(&tokenizer->slow, &model, model.bos_piece);
         if (tokenizer->eos < 0) tokenizer->eos = pare_slow_tokenizer_find(&tokenizer->slow, &model, model.eos_piece);
+        if (config->no_bos) tokenizer->bos = -1;
         /* LLaMA's tokenizer puts BOS in front unless its configuration says otherwise. */
         tokenizer->adds_bos = tokenizer->bos >= 0 && (config->has_add_bos ? config->add_bos : true);
     }
@@ -49,13 +49,24 @@ static int64_t find_special(const pare_tokenizer_json *tokenizer, const json_t *
     return -1;
 }
 
+/* Gives a tokenizer.json the tokens of the files beside it. */
+static pare_status complete_json(const char *path, json_t *json, const pare_extra_tokens *extra) {
+    const json_t *vocabulary = json_object_get(json_object_get(json, "model"), "vocab");
+    json_t *added = json_object_get(json, "added_tokens");
+    if (!json_is_object(json) || !json_is_object(vocabulary)) return PARE_OK; /* refused when it is read */
+    if ((!added || json_is_null(added)) && json_object_set_new(json, "added_tokens", added = json_array()) != 0)
+        return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the tokenizer's added tokens");
+    if (!json_is_array(added)) return PARE_OK;
+    return pare_extra_tokens_join(extra, &(pare_token_lists){path, added, vocabulary, false});
+}
+
 static pare_status open_json(pare_tokenizer *tokenizer, const char *path, const pare_tokenizer_config *config) {
     static const char *const usual_bos[3] = {"<s>", "<|begin_of_text|>", "<bos>"};
     static const char *const usual_eos[3] = {"</s>", "<|end_of_text|>", "<|endoftext|>"};
     json_t *json;
     tokenizer->is_json = true;
     PARE_TRY(pare_json_load(path, 0, &json));
-    pare_status status = pare_extra_tokens_complete(json, config->added);
+    pare_status status = complete_json(path, json, &config->extra);
     if (status == PARE_OK) status = pare_tokenizer_json_init(&tokenizer->json, path, json);
     if (status == PARE_OK) status = pare_json_decoder_read(&tokenizer->json, path, json, &tokenizer->decoder);
     if (status == PARE_OK) {

@@ -1,17 +1,16 @@
-/* What the files beside a tokenizer say that it does not say itself: tokenizer_config.json, special_tokens_map.json and
- * those of extra_tokens.h. */
+/* What the files beside a tokenizer say that it does not say itself: tokenizer_config.json and, only where that has no
+ * "added_tokens_decoder", special_tokens_map.json, whose keys then count before its own, and added_tokens.json. */
 #ifndef PARE_TEXT_TOKENIZER_CONFIG_H
 #define PARE_TEXT_TOKENIZER_CONFIG_H
 
-#include "support/status.h"
-
-#include <jansson.h>
+#include "text/extra_tokens.h"
 
 typedef struct pare_tokenizer_config {
     char *bos, *eos; /* NULL: not named */
+    bool no_bos;     /* "bos_token": null */
     bool has_add_bos, add_bos;
     bool prefix_once; /* "legacy": false; no space is put in front of what follows an added token */
-    json_t *added;    /* a list as pare_extra_tokens_read makes it */
+    pare_extra_tokens extra;
 } pare_tokenizer_config;
 
 /* All empty if the directory has no such files. Free with pare_tokenizer_config_free. */

@@ -138,11 +138,21 @@ static void damaged_files_are_refused(void **state) {
     expect_refused("added_tokens.json", "{\"<x>\": \"7\"}", "no token id");
     expect_refused("added_tokens.json", "{\"<x>\": 2000, \"<y>\": 2000}", "the same id 2000");
     expect_refused("added_tokens.json", "{\"<x>\": 5}", "do not belong together");
-    expect_refused("added_tokens.json", "{\"<x>\": 900000}", "have ids up to 900000");
+    expect_refused("added_tokens.json", "{\"<x>\": 900000}", "no token has the ids from 1024 to 899999");
+    expect_refused("added_tokens.json", "{\"<s>\": 1024}", "as token 1, and the files beside it as token 1024");
+    expect_refused("added_tokens.json", "{\"<x>\": 1024, \"<y>\": 1026}", "no token has the ids from 1025 to 1025");
+    expect_refused("added_tokens.json", "{\"<x>\": 16777216}", "no token id");
+    expect_refused("added_tokens.json", "{\"<x>\": 1024.5}", "no token id");
     expect_refused("added_tokens.json", "[1, 2", "added_tokens.json");
+    expect_refused("added_tokens.json", "[1, 2]", "added_tokens.json is not a JSON object");
+    expect_refused("special_tokens_map.json", "7", "special_tokens_map.json");
+    expect_refused("tokenizer_config.json", "{\"added_tokens_decoder\": [1]}", "added_tokens_decoder is not an object");
     expect_refused("tokenizer_config.json", "{\"added_tokens_decoder\": {\"x\": {\"content\": \"<x>\"}}}",
                    "is no token id");
     expect_refused("tokenizer_config.json", "{\"added_tokens_decoder\": {\"1030\": {}}}", "has no \"content\"");
+    expect_refused("tokenizer_config.json",
+                   "{\"added_tokens_decoder\": {\"1024\": {\"content\": \"<x>\", \"lstrip\": 3}}}",
+                   "\"lstrip\" is not true or false");
     expect_refused("tokenizer_config.json",
                    "{\"added_tokens_decoder\": {\"99999999999999999999\": {\"content\": \"<x>\"}}}", "is no token id");
 }
