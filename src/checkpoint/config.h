@@ -24,6 +24,19 @@ typedef struct pare_widths {
     uint32_t heads, kv_heads, ffn;
 } pare_widths;
 
+/* One of the widths, for what is done to each of them alike. */
+static inline uint32_t pare_widths_heads(const pare_widths *widths) {
+    return widths->heads;
+}
+
+static inline uint32_t pare_widths_kv_heads(const pare_widths *widths) {
+    return widths->kv_heads;
+}
+
+static inline uint32_t pare_widths_ffn(const pare_widths *widths) {
+    return widths->ffn;
+}
+
 typedef struct pare_config {
     json_t *json; /* the file as read, for what is written back */
     char model_type[32];

@@ -157,18 +157,6 @@ static bool differs(const pare_config *config, uint32_t (*width_of)(const pare_w
     return false;
 }
 
-static uint32_t heads_of(const pare_widths *widths) {
-    return widths->heads;
-}
-
-static uint32_t kv_heads_of(const pare_widths *widths) {
-    return widths->kv_heads;
-}
-
-static uint32_t ffn_of(const pare_widths *widths) {
-    return widths->ffn;
-}
-
 /* Both come from the same rows: one of head_dim and the number of heads is wrong. */
 static pare_status refuse_heads(pare_fields fields, const char *key, const pare_config *config, uint32_t real) {
     return pare_fail(PARE_FORMAT_ERROR,
@@ -187,7 +175,7 @@ static pare_status check_width(pare_fields fields, const char *key, const pare_c
         const json_t *stated = list ? json_array_get(value, layer) : value;
         uint32_t real = width_of(&config->widths[layer]);
         if (json_is_integer(stated) && json_integer_value(stated) == (json_int_t)real) continue;
-        if (!list && given && width_of != ffn_of) return refuse_heads(fields, key, config, real);
+        if (!list && given && width_of != pare_widths_ffn) return refuse_heads(fields, key, config, real);
         char expected[128];
         snprintf(expected, sizeof expected, "the tensors of layer %u have %u%s", layer, real,
                  list ? "" : ": correct it, or give head_dim if layers differ");
@@ -197,9 +185,9 @@ static pare_status check_width(pare_fields fields, const char *key, const pare_c
 }
 
 static pare_status check_widths(pare_fields fields, const pare_config *config) {
-    PARE_TRY(check_width(fields, "num_attention_heads", config, heads_of));
-    PARE_TRY(check_width(fields, "num_key_value_heads", config, kv_heads_of));
-    return check_width(fields, "intermediate_size", config, ffn_of);
+    PARE_TRY(check_width(fields, "num_attention_heads", config, pare_widths_heads));
+    PARE_TRY(check_width(fields, "num_key_value_heads", config, pare_widths_kv_heads));
+    return check_width(fields, "intermediate_size", config, pare_widths_ffn);
 }
 
 static pare_status measure(const pare_checkpoint *checkpoint, pare_config *config) {

@@ -18,18 +18,6 @@ pare_config_kind pare_config_kind_of(const pare_config *original, const pare_con
     return divides && strcmp(original->model_type, "llama") == 0 ? PARE_CONFIG_LLAMA : PARE_CONFIG_MISTRAL;
 }
 
-static uint32_t heads_of(const pare_widths *widths) {
-    return widths->heads;
-}
-
-static uint32_t kv_heads_of(const pare_widths *widths) {
-    return widths->kv_heads;
-}
-
-static uint32_t ffn_of(const pare_widths *widths) {
-    return widths->ffn;
-}
-
 static void set_width(json_t *config, const char *key, const pare_config_sizes *sizes, bool per_layer,
                       uint32_t (*width_of)(const pare_widths *)) {
     json_t *value = per_layer ? json_array() : json_integer(width_of(sizes->widths));
@@ -42,9 +30,9 @@ static void set_sizes(json_t *config, const pare_config *original, const pare_co
     json_object_set_new(config, "hidden_size", json_integer(sizes->hidden));
     json_object_set_new(config, "num_hidden_layers", json_integer(sizes->layers));
     json_object_set_new(config, "head_dim", json_integer(original->head_size));
-    set_width(config, "num_attention_heads", sizes, per_layer, heads_of);
-    set_width(config, "num_key_value_heads", sizes, per_layer, kv_heads_of);
-    set_width(config, "intermediate_size", sizes, per_layer, ffn_of);
+    set_width(config, "num_attention_heads", sizes, per_layer, pare_widths_heads);
+    set_width(config, "num_key_value_heads", sizes, per_layer, pare_widths_kv_heads);
+    set_width(config, "intermediate_size", sizes, per_layer, pare_widths_ffn);
     json_object_del(config, per_layer_key);
     if (per_layer) json_object_set_new(config, per_layer_key, json_true());
 }

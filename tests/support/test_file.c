@@ -32,7 +32,7 @@ static void pipes_and_folders_are_refused(void **state) {
 }
 
 /* What a clone without Git LFS leaves, and what a download that was stopped leaves in the cache. */
-static void placeholders_are_told_from_files(void **state) {
+static void pointers_are_told_from_files(void **state) {
     (void)state;
     static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 12345\n";
     char *folder = tiny_folder(), *file = pare_path_join(folder, "model.safetensors"), *text;
@@ -60,6 +60,6 @@ static void placeholders_are_told_from_files(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(pipes_and_folders_are_refused),
-                                       cmocka_unit_test(placeholders_are_told_from_files)};
+                                       cmocka_unit_test(pointers_are_told_from_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
