@@ -2,7 +2,8 @@
 #include "option_rows.h"
 
 static const pare_topic calibration[] = {{"calibration", "Calibration", "the text that shows what matters"}};
-static const pare_topic constants[] = {{"constants", "Constants of the method (default: as published)", "steps, noise and thresholds of gradient methods"}};
+static const pare_topic constants[] = {{"constants", "Constants of the method (default: as published)",
+                                        "steps, noise and thresholds of gradient methods"}};
 
 static const char *displace_name(size_t index) {
     static const char *const names[] = {[PARE_DISPLACE_ALL] = "all", [PARE_DISPLACE_SCORED] = "scored"};

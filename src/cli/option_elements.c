@@ -1,7 +1,9 @@
 /* Options: single weights. */
 #include "option_rows.h"
 
-static const pare_topic elements[] = {{"single-weights", "Single weights (with --sparsity or --pattern; default: the method's)", "scores, masks and repair of single weights"}};
+static const pare_topic elements[] = {{"single-weights",
+                                       "Single weights (with --sparsity or --pattern; default: the method's)",
+                                       "scores, masks and repair of single weights"}};
 
 CHOICES(comparison_name, "compare")
 CHOICES(threshold_name, "threshold")

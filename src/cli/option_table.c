@@ -16,8 +16,7 @@ static const char *compute_name(size_t index) {
 }
 
 static const char *keep_name(size_t index) {
-    static const char *const names[] = {
-        [PARE_KEEP_AUTO] = "auto", [PARE_KEEP_YES] = "yes", [PARE_KEEP_NO] = "no"};
+    static const char *const names[] = {[PARE_KEEP_AUTO] = "auto", [PARE_KEEP_YES] = "yes", [PARE_KEEP_NO] = "no"};
     return index < sizeof names / sizeof *names ? names[index] : NULL;
 }
 

@@ -1,10 +1,13 @@
 /* Options: training, while a model is pruned, behind it, or by itself. */
 #include "option_rows.h"
 
-static const pare_topic training[] = {{"training", "Training (--method loraprune; default: as in its released script)", "pruning while LoRA trains (--method loraprune)"}};
+static const pare_topic training[] = {{"training", "Training (--method loraprune; default: as in its released script)",
+                                       "pruning while LoRA trains (--method loraprune)"}};
 static const pare_topic examples[] = {{"examples", "Examples to train on", "what to train on, and how rows are read"}};
-static const pare_topic tuning[] = {{"training", "Training (default: the preset's, here those of paper)", "adapters, steps, rates and presets"}};
-static const pare_topic recovery[] = {{"recovery", "Recovery after pruning (pare recover has all its options)", "training what is left before it is written"}};
+static const pare_topic tuning[] = {
+    {"training", "Training (default: the preset's, here those of paper)", "adapters, steps, rates and presets"}};
+static const pare_topic recovery[] = {{"recovery", "Recovery after pruning (pare recover has all its options)",
+                                       "training what is left before it is written"}};
 
 CHOICES(lora_score_name, "lora_score")
 CHOICES(final_cut_name, "final_cut")

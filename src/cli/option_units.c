@@ -3,7 +3,8 @@
 
 static const pare_topic points[] = {{"comparison", "What to compare", "what is varied, and what is compared"}};
 static const pare_topic target[] = {{"target", "What to remove", "how much goes, of what kind, by which method"}};
-static const pare_topic scoring[] = {{"scoring", "Scoring and repair (default: the method's)", "how units are scored, chosen and repaired"}};
+static const pare_topic scoring[] = {
+    {"scoring", "Scoring and repair (default: the method's)", "how units are scored, chosen and repaired"}};
 
 CHOICES(salience_name, "salience")
 CHOICES(grouping_name, "reduction")

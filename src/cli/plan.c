@@ -54,8 +54,9 @@ static void say_drops(const pare_layer_list *drops, bool alone) {
         if (d->end - d->begin > 1) used += (size_t)snprintf(text + used, sizeof text - used, " to %d", d->end - 1);
         if (used + 32 >= sizeof text && i + 1 < drops->count) snprintf(text + used, sizeof text - used, ", ...");
     }
+    bool several = drops->count > 1 || (drops->count && drops->list->end - drops->list->begin > 1);
     if (drops->count)
-        pare_terminal_say("  dropped      layer%s %s%s", drops->count > 1 ? "s" : "", text,
+        pare_terminal_say("  dropped      layer%s %s%s", several ? "s" : "", text,
                           alone ? ", and nothing else" : " before the others are pruned");
 }
 

@@ -11,9 +11,10 @@ static bool is_bound(void) {
 }
 
 void pare_process_prepare(char **arguments) {
-    static const char short_spin[] = "1000"; /* tens of microseconds */
+    static const char short_spin[] = "1000"; /* rounds of waiting for another thread before a core is given up */
     enum { LARGE = 1 << 30 };
-    if (!is_bound() && !getenv("GOMP_SPINCOUNT") && !getenv("OMP_WAIT_POLICY") && setenv("GOMP_SPINCOUNT", short_spin, 1) == 0)
+    if (!is_bound() && !getenv("GOMP_SPINCOUNT") && !getenv("OMP_WAIT_POLICY") &&
+        setenv("GOMP_SPINCOUNT", short_spin, 1) == 0)
         execv("/proc/self/exe", arguments);
     mallopt(M_MMAP_THRESHOLD, LARGE);
     mallopt(M_TRIM_THRESHOLD, LARGE);

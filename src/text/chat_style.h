@@ -27,7 +27,7 @@ typedef struct pare_chat_style {
     char *system;                    /* what the system says where a chat has no turn of it; NULL: nothing */
     char *header;                    /* stands in front of what the system says, always; or NULL */
     char *bos, *eos;                 /* the model's tokens, "" for none */
-    char *literals[2]; /* of the format, where the template decides; freed with free() */
+    char *literals[2];               /* of the format, where the template decides; freed with free() */
 } pare_chat_style;
 
 /* wording: an index of pare_template_name. directory: of the model, whose tokenizer_config.json,
