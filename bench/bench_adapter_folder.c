@@ -2,8 +2,8 @@
  *   bench_adapter_folder write MODEL ADAPTER MERGED   random factors, as a folder and merged
  *   bench_adapter_folder read MODEL ADAPTER MERGED    the folder's factors, merged
  * ADAPTER (to write) and MERGED are existing folders that get weights. */
-#include "recover/write.h"
 #include "support/random.h"
+#include "train/write.h"
 
 #include <stdio.h>
 #include <string.h>

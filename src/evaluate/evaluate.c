@@ -4,11 +4,11 @@
 #include "evaluate/divergence.h"
 #include "evaluate/tasks.h"
 #include "evaluate/zero_shot_report.h"
-#include "recover/beside.h"
 #include "support/json.h"
 #include "support/memory.h"
 #include "support/progress.h"
 #include "support/runtime.h"
+#include "train/beside.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* pare_generate: whether a model, with or without an adapter, still talks. */
 #include "model/continuation.h"
-#include "recover/beside.h"
+#include "train/beside.h"
 
 /* Below this many parameters the products of one token are too small to be worth sharing between threads. */
 enum { PARALLEL_PARAMETERS = 32 << 20 };

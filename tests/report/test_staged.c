@@ -1,5 +1,5 @@
 /* A file that appears only when the run has succeeded, and never where it would harm a model. */
-#include "recipe/prune_run.h"
+#include "prune/prune_run.h"
 #include "report/staged.h"
 
 typedef struct scene {

@@ -1,0 +1,90 @@
+#include "layerwise/layerwise_internal.h"
+#include "support/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool wants(void *context, uint32_t layer, pare_input_kind kind) {
+    const pare_layerwise *l = context;
+    return l->watched >> kind & 1 && pare_layerwise_prunes(l, layer, 1u << kind);
+}
+
+static pare_status see_outputs(pare_layerwise *l, uint32_t layer, pare_input_kind kind, const pare_inputs *inputs) {
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+        if (pare_input_of((pare_role)role) != kind || !l->outputs[role]) continue;
+        int64_t rows, columns;
+        pare_tensor_matrix(l->model->tensors[pare_tensor_id(layer, (pare_role)role)], &rows, &columns);
+        PARE_TRY(pare_output_norms_add(l->backend, inputs, l->block.weights.matrix[role], rows, l->outputs[role]));
+    }
+    return PARE_OK;
+}
+
+static pare_status see(void *context, uint32_t layer, pare_input_kind kind, const void *x, int64_t tokens,
+                       int64_t width, bool by_feature) {
+    pare_layerwise *l = context;
+    pare_input_sight *sight = &l->sight[kind];
+    pare_inputs inputs = {x, tokens, width, by_feature};
+    if (sight->moments.width) PARE_TRY(pare_input_moments_add(l->backend, &inputs, l->job->length, &sight->moments));
+    if (sight->gram) PARE_TRY(pare_gram_add(l->backend, &inputs, !sight->seen, sight->gram));
+    sight->seen = true;
+    return l->needs.outputs ? see_outputs(l, layer, kind, &inputs) : PARE_OK;
+}
+
+pare_observer pare_layerwise_observer(pare_layerwise *l) {
+    return (pare_observer){.wants = wants, .see = see, .context = l};
+}
+
+static pare_status watch_outputs(pare_layerwise *l, uint32_t layer, unsigned kinds) {
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+        size_t id = pare_tensor_id(layer, (pare_role)role);
+        if (!(kinds >> pare_input_of((pare_role)role) & 1) || !l->job->pruned[id]) continue;
+        int64_t rows, columns;
+        pare_tensor_matrix(l->model->tensors[id], &rows, &columns);
+        PARE_TRY(pare_alloc(&l->outputs[role], (size_t)rows, sizeof *l->outputs[role], "output norms"));
+    }
+    return PARE_OK;
+}
+
+pare_status pare_layerwise_watch(pare_layerwise *l, uint32_t layer, unsigned kinds) {
+    l->watched = kinds;
+    for (int kind = 0; kind < PARE_INPUT_KINDS; kind++) {
+        pare_input_sight *sight = &l->sight[kind];
+        if (!(kinds >> kind & 1) || !pare_layerwise_prunes(l, layer, 1u << kind)) continue;
+        int64_t width = pare_input_width(l->model, layer, (pare_input_kind)kind);
+        if (l->needs.norms) PARE_TRY(pare_input_moments_new(width, l->needs.variance, &sight->moments));
+        if (l->needs.gram) sight->gram = l->gram_room[kind];
+    }
+    return l->needs.outputs ? watch_outputs(l, layer, kinds) : PARE_OK;
+}
+
+void pare_layerwise_forget(pare_layerwise *l) {
+    l->watched = 0;
+    for (int kind = 0; kind < PARE_INPUT_KINDS; kind++) {
+        pare_input_moments_free(&l->sight[kind].moments);
+        pare_inverse_factor_free(&l->sight[kind].factor);
+        l->sight[kind] = (pare_input_sight){0};
+    }
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+        pare_free(l->outputs[role]);
+        l->outputs[role] = NULL;
+    }
+}
+
+const char *pare_input_name(uint32_t layer, pare_input_kind kind, char *name, size_t size) {
+    static const char *const of[] = {"q, k and v projections", "output projection", "gate and up projections",
+                                     "down projection"};
+    snprintf(name, size, "the inputs of layer %u's %s", layer, of[kind]);
+    return name;
+}
+
+pare_status pare_layerwise_factor(pare_layerwise *l, uint32_t layer, pare_input_kind kind,
+                                  const pare_inverse_factor **out) {
+    pare_input_sight *sight = &l->sight[kind];
+    char name[96];
+    *out = &sight->factor;
+    if (sight->factor.n) return PARE_OK;
+    for (int other = 0; other < PARE_INPUT_KINDS; other++)
+        pare_inverse_factor_free(&l->sight[other].factor); /* matrices of one input follow each other */
+    return pare_inverse_factor_new(sight->gram, pare_input_width(l->model, layer, kind), l->job->recipe->damping,
+                                   pare_input_name(layer, kind, name, sizeof name), &sight->factor);
+}

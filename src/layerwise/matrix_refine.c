@@ -1,0 +1,46 @@
+/* A mask bettered by swaps. */
+#include "layerwise/layerwise_matrix.h"
+#include "support/memory.h"
+
+static pare_status swap(pare_matrix_way *m) {
+    pare_swap options = {.cycles = m->l->recipe->swap_cycles, .keep = m->target.keep, .of = m->target.of};
+    pare_swap_result result;
+    PARE_TRY(pare_swap_refine(m->l->dense, m->sight->gram, &options, &m->mask, &result));
+    m->result->swaps = result.swaps;
+    return PARE_OK;
+}
+
+/* DSnoT prunes inside a pattern's groups by the scores that the mask came from; R2-DSnoT has a key of its own. */
+static const float *initial_scores(const pare_matrix_way *m) {
+    const pare_dsnot *d = &m->l->recipe->dsnot;
+    bool plain = d->reweight == PARE_REWEIGHT_NONE && d->alpha == 1.0 && d->gamma_prune == 0.0;
+    return m->scored && plain ? m->l->scores : NULL;
+}
+
+static pare_status grow_and_prune(pare_matrix_way *m) {
+    const pare_input_moments *moments = &m->sight->moments;
+    float *statistics;
+    pare_dsnot options = m->l->recipe->dsnot;
+    pare_dsnot_result result;
+    options.keep = m->target.keep;
+    options.of = m->target.of;
+    PARE_TRY(pare_alloc(&statistics, 3 * (size_t)m->columns, sizeof *statistics, "input statistics"));
+    pare_input_moments_mean(moments, statistics);
+    pare_input_moments_variance(moments, statistics + m->columns);
+    pare_input_moments_norm(moments, statistics + 2 * m->columns);
+    pare_dsnot_inputs inputs = {statistics, statistics + m->columns, statistics + 2 * m->columns};
+    pare_status status = pare_dsnot_refine(m->l->dense, initial_scores(m), &inputs, &options, &m->mask, &result);
+    pare_free(statistics);
+    if (status != PARE_OK) return status;
+    m->result->swaps = result.swaps;
+    m->result->expected_before = result.before;
+    m->result->expected_after = result.after;
+    return PARE_OK;
+}
+
+pare_status pare_matrix_refine(pare_matrix_way *m) {
+    const pare_element_recipe *e = m->l->recipe;
+    if (e->refinement == PARE_REFINE_SWAPS) return swap(m);
+    bool attention = m->role <= PARE_ROLE_O;
+    return e->refinement == PARE_REFINE_DSNOT && (attention || !e->attention_only) ? grow_and_prune(m) : PARE_OK;
+}

@@ -1,0 +1,95 @@
+#include "layerwise/layerwise_settle.h"
+#include "select/element_shares.h"
+#include "support/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct costs {
+    pare_cost_histogram *matrices; /* [pruned matrices] */
+    uint32_t count;
+    double asked;
+} costs;
+
+static double mean_of(const float *values, int64_t n) {
+    double sum = 0.0;
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)values[i];
+    return n ? sum / (double)n : 0.0;
+}
+
+/* out: float [rows] 1 / [F^-1]_oo, F damped; ones where the metric is plain, or the loss feels nothing. */
+static pare_status feel_rows(const pare_layerwise *l, size_t id, int64_t rows, float *out) {
+    const pare_linear_fisher *fisher = l->job->fisher;
+    double damping = l->recipe->fisher_damping;
+    const float *diagonal = fisher ? fisher->diagonal[id] : NULL;
+    double mean = diagonal ? mean_of(diagonal, rows) : 0.0;
+    for (int64_t i = 0; i < rows; i++)
+        out[i] = mean > 0.0 ? (float)((double)diagonal[i] + damping * mean) : 1.0f;
+    if (!(mean > 0.0) || !fisher->full[id]) return PARE_OK;
+    pare_inverse_factor factor = {0};
+    char what[96];
+    snprintf(what, sizeof what, "the gradients at the output of %.60s", l->model->tensors[id]->name);
+    PARE_TRY(pare_inverse_factor_new(fisher->full[id], rows, damping, what, &factor));
+    memset(out, 0, (size_t)rows * sizeof *out);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = i; j < rows; j++)
+            out[j] += factor.upper[i * rows + j] * factor.upper[i * rows + j];
+    for (int64_t i = 0; i < rows; i++)
+        out[i] = 1.0f / out[i];
+    pare_inverse_factor_free(&factor);
+    return PARE_OK;
+}
+
+/* l->scores <- w^2 row_o / [H^-1]_ii */
+static void price(pare_layerwise *l, const float *inverse, const float *row, int64_t rows, int64_t columns) {
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++) {
+            float w = l->dense[i * columns + j];
+            l->scores[i * columns + j] = w * w * (row[i] / inverse[j]);
+        }
+}
+
+static pare_status see(pare_layerwise *l, const pare_sights *s, uint32_t layer, pare_role role, void *context) {
+    costs *c = context;
+    size_t id = pare_tensor_id(layer, role);
+    int64_t rows, columns;
+    float *row;
+    pare_tensor_matrix(l->model->tensors[id], &rows, &columns);
+    pare_source_rows(l->job->source, id, 0, rows, l->dense);
+    PARE_TRY(pare_alloc(&row, (size_t)rows, sizeof *row, "costs"));
+    pare_status status = feel_rows(l, id, rows, row);
+    if (status == PARE_OK) price(l, s->inverse[layer][pare_input_of(role)], row, rows, columns);
+    pare_free(row);
+    PARE_TRY(status);
+    pare_cost_histogram *histogram = &c->matrices[c->count];
+    PARE_TRY(pare_cost_histogram_new(histogram));
+    c->asked = l->sparsity[id];
+    c->count++;
+    return pare_cost_histogram_add(histogram, l->scores, rows * columns);
+}
+
+static pare_status allocate(pare_layerwise *l, const costs *c) {
+    int64_t *gone;
+    PARE_TRY(pare_alloc(&gone, c->count, sizeof *gone, "sparsities"));
+    pare_element_shares(c->matrices, c->count, c->asked, l->recipe->reach, gone);
+    for (size_t id = 0, at = 0; id < l->model->tensor_count; id++)
+        if (l->job->pruned[id]) {
+            l->sparsity[id] = (double)gone[at] / (double)c->matrices[at].count;
+            at++;
+        }
+    pare_free(gone);
+    return PARE_OK;
+}
+
+pare_status pare_settle_costs(pare_layerwise *l, pare_sights *s) {
+    costs c = {0};
+    PARE_TRY(pare_alloc(&c.matrices, l->model->tensor_count, sizeof *c.matrices, "costs"));
+    pare_status status = pare_sights_visit(l, s, see, &c);
+    if (status == PARE_OK) status = allocate(l, &c);
+    for (uint32_t i = 0; i < c.count; i++)
+        pare_cost_histogram_free(&c.matrices[i]);
+    pare_free(c.matrices);
+    return status;
+}

@@ -1,0 +1,244 @@
+/* Choices that contradict each other: one row each. */
+#include "method/recipe.h"
+#include "support/file.h"
+
+#include <stdlib.h>
+
+static bool needs(const pare_recipe *r, unsigned what) {
+    return r->salience && (r->salience->needs & what);
+}
+
+static bool is_element(const pare_recipe *r) {
+    return r->mode == PARE_MODE_ELEMENT;
+}
+
+static bool has_gradient(const pare_recipe *r) {
+    return r->signal >= PARE_SIGNAL_GRADIENT && r->signal <= PARE_SIGNAL_REGIONAL;
+}
+
+static bool element_signal_elsewhere(const pare_recipe *r) {
+    return !is_element(r) && (r->signal == PARE_SIGNAL_SAMPLES || r->signal == PARE_SIGNAL_REGIONAL);
+}
+
+static bool element_salience_elsewhere(const pare_recipe *r) {
+    bool both = needs(r, PARE_NEEDS_GRADIENT) && needs(r, PARE_NEEDS_INPUTS);
+    return !is_element(r) && (both || needs(r, PARE_NEEDS_OUTPUTS | PARE_NEEDS_INVERSE | PARE_NEEDS_MOMENTS));
+}
+
+static bool element_repair_elsewhere(const pare_recipe *r) {
+    return !is_element(r) && (r->compensation == PARE_COMPENSATE_OBS || r->compensation == PARE_COMPENSATE_ADMM);
+}
+
+static bool stages_on_dense(const pare_recipe *r) {
+    return is_element(r) && r->element.sequential && r->element.dense_propagation;
+}
+
+static bool aims_in_one_stage(const pare_recipe *r) {
+    return is_element(r) && r->dense > 0.0 && !r->element.sequential;
+}
+
+static bool fits_norm_alone(const pare_recipe *r) {
+    return is_element(r) && r->final_norm && r->dense <= 0.0;
+}
+
+static bool regions_in_stages(const pare_recipe *r) {
+    return is_element(r) && r->signal == PARE_SIGNAL_REGIONAL && r->element.sequential;
+}
+
+static bool regions_or_inverse_globally(const pare_recipe *r) {
+    bool local = r->signal == PARE_SIGNAL_REGIONAL || needs(r, PARE_NEEDS_INVERSE);
+    return is_element(r) && r->element.compare == PARE_COMPARE_GLOBAL && local;
+}
+
+static bool rounds_without_regions(const pare_recipe *r) {
+    return is_element(r) && r->element.region_rounds && r->signal != PARE_SIGNAL_REGIONAL;
+}
+
+static bool rounds_on_dense(const pare_recipe *r) {
+    return is_element(r) && r->element.region_rounds && r->element.dense_propagation;
+}
+
+static bool trains_elsewhere(const pare_recipe *r) {
+    return pare_recipe_trains(r) && r->mode != PARE_MODE_BLOCK;
+}
+
+static bool trains_by_other_ranks(const pare_recipe *r) {
+    return pare_recipe_trains(r) && (r->ranking != PARE_RANK_LOCAL || r->query_heads);
+}
+
+static bool trains_by_other_scores(const pare_recipe *r) {
+    return pare_recipe_trains(r) && r->salience;
+}
+
+static bool trains_and_repairs(const pare_recipe *r) {
+    bool repairs = r->choice != PARE_CHOOSE_SCORES || r->compensation != PARE_COMPENSATE_NONE;
+    return pare_recipe_trains(r) && repairs;
+}
+
+static bool never_prunes(const pare_recipe *r) {
+    return pare_recipe_trains(r) && r->lora.warmup + r->lora.cooldown >= 1.0;
+}
+
+static bool layer_signal_elsewhere(const pare_recipe *r) {
+    return pare_signal_scores_layers(r->signal) && r->mode != PARE_MODE_LAYER;
+}
+
+static bool layer_signal_with_salience(const pare_recipe *r) {
+    return pare_signal_scores_layers(r->signal) && r->salience;
+}
+
+static bool gradient_is_missing(const pare_recipe *r) {
+    return needs(r, PARE_NEEDS_GRADIENT) && !has_gradient(r);
+}
+
+static bool samples_are_missing(const pare_recipe *r) {
+    return needs(r, PARE_NEEDS_SQUARES) && r->signal != PARE_SIGNAL_GRADIENT;
+}
+
+static bool inputs_are_missing(const pare_recipe *r) {
+    return !is_element(r) && needs(r, PARE_NEEDS_INPUTS) && r->signal != PARE_SIGNAL_INPUTS;
+}
+
+static bool signal_is_not_read(const pare_recipe *r) {
+    if (is_element(r)) return has_gradient(r) && !needs(r, PARE_NEEDS_GRADIENT | PARE_NEEDS_SQUARES);
+    return r->salience && !r->salience->needs && r->signal != PARE_SIGNAL_NONE;
+}
+
+static bool hidden_without_signal(const pare_recipe *r) {
+    return r->mode == PARE_MODE_CHANNEL && needs(r, PARE_NEEDS_SQUARES | PARE_NEEDS_INPUTS);
+}
+
+static bool obs_elsewhere(const pare_recipe *r) {
+    return r->choice == PARE_CHOOSE_OBS && r->mode != PARE_MODE_BLOCK;
+}
+
+static bool obs_by_raw_ranks(const pare_recipe *r) {
+    return r->choice == PARE_CHOOSE_OBS && r->ranking == PARE_RANK_GLOBAL_RAW;
+}
+
+static bool raw_ranks_of_queries(const pare_recipe *r) {
+    return r->query_heads && r->ranking == PARE_RANK_GLOBAL_RAW;
+}
+
+static bool curves_of_queries(const pare_recipe *r) {
+    bool by_cost = r->ranking == PARE_RANK_UNIFORM || r->ranking == PARE_RANK_GLOBAL;
+    return r->choice == PARE_CHOOSE_OBS && r->query_heads && by_cost;
+}
+
+static bool layers_refitted(const pare_recipe *r) {
+    return r->compensation != PARE_COMPENSATE_NONE && r->mode == PARE_MODE_LAYER;
+}
+
+static bool overshoots(const pare_recipe *r) {
+    return r->signal == PARE_SIGNAL_MOREAU && r->moreau.prox != PARE_PROX_RELEASED && r->moreau.gamma > r->moreau.rho;
+}
+
+typedef struct contradiction {
+    const char *keys[3]; /* of which one is to be changed, the likeliest first */
+    bool (*holds)(const pare_recipe *recipe);
+    const char *message;
+} contradiction;
+
+static const contradiction all[] = {
+    {{"mode", "signal"},
+     trains_elsewhere,
+     "the signal lora (LoRAPrune) removes KV groups and FFN channels of blocks while it trains: give --ratio, and "
+     "leave out --sparsity, --pattern and --mode"},
+    {{"select", "gqa"},
+     trains_by_other_ranks,
+     "the signal lora (LoRAPrune) ranks the KV groups, and the channels, of each layer: it needs --select local and "
+     "--gqa kv"},
+    {{"salience", "signal"},
+     trains_by_other_scores,
+     "the signal lora (LoRAPrune) has a score of its own (--lora-score): leave out the salience"},
+    {{"compensate", "choose"},
+     trains_and_repairs,
+     "the signal lora (LoRAPrune) repairs what is left by training: leave out --choose and --compensate"},
+    {{"warmup_share", "cooldown_share"},
+     never_prunes,
+     "--warmup-share and --cooldown-share leave no step in between for pruning: give shares that add up to less than "
+     "1"},
+    {{"mode", "signal"}, layer_signal_elsewhere, "this method scores whole layers: it needs --mode layer"},
+    {{"salience", "signal"},
+     layer_signal_with_salience,
+     "the signals depth, influence and removal score layers by themselves: leave out the salience"},
+    {{"salience", "signal"},
+     gradient_is_missing,
+     "the salience needs a gradient: choose the signal gradient, moreau, smooth or smooth-rows (for single weights "
+     "samples or regional, too)"},
+    {{"mode", "signal"},
+     element_signal_elsewhere,
+     "the signals samples and regional are for single weights: give --sparsity or --pattern"},
+    {{"mode", "salience"},
+     element_salience_elsewhere,
+     "the salience is for single weights, where all it reads is at hand at once: give --sparsity or --pattern"},
+    {{"compensate", "mode"},
+     element_repair_elsewhere,
+     "--compensate obs and admm repair what is left of single weights: give --sparsity or --pattern, or take "
+     "--compensate ls"},
+    {{"true_sequential", "dense_propagation"},
+     stages_on_dense,
+     "--true-sequential looks at blocks that are pruned in part, --dense-propagation at dense ones: give one of them"},
+    {{"true_sequential", "dense"},
+     aims_in_one_stage,
+     "--dense leans on the dense model stage by stage: single weights need --true-sequential with it"},
+    {{"final_norm", "dense"},
+     fits_norm_alone,
+     "--final-norm yes compares with the dense model: for single weights it needs --dense above 0"},
+    {{"true_sequential", "signal"},
+     regions_in_stages,
+     "regional gradients are those of a dense block: leave out --true-sequential"},
+    {{"compare", "salience"},
+     regions_or_inverse_globally,
+     "--compare global scores the whole model at once, but this score is made block by block: compare by row or "
+     "matrix"},
+    {{"region_rounds", "signal"},
+     rounds_without_regions,
+     "--region-rounds refits blocks by regional scores: it needs the signal regional, as wanda++ has"},
+    {{"region_rounds", "dense_propagation"},
+     rounds_on_dense,
+     "--region-rounds changes blocks before they are observed, --dense-propagation looks at dense ones: give one of "
+     "them"},
+    {{"salience", "signal"},
+     samples_are_missing,
+     "the salience needs the gradient of every sample: choose the signal gradient"},
+    {{"salience", "signal"}, inputs_are_missing, "the salience needs input norms: choose the signal inputs"},
+    {{"salience", "signal"}, signal_is_not_read, "the salience reads no signal: choose the signal none"},
+    {{"mode", "salience"},
+     hidden_without_signal,
+     "--mode channel also scores norms and the embedding, for which the salience has no signal: choose param_first, "
+     "vectorize, l1 or l2"},
+    {{"choose", "mode"}, obs_elsewhere, "--choose obs removes heads and FFN channels: it needs --mode block"},
+    {{"select", "choose"},
+     obs_by_raw_ranks,
+     "--choose obs takes its widths from --select local, uniform, global or rising, not global-raw"},
+    {{"gqa", "select"}, raw_ranks_of_queries, "--select global-raw ranks whole KV groups: it needs --gqa kv"},
+    {{"gqa", "select"},
+     curves_of_queries,
+     "--choose obs knows the error curves of KV groups, not of query heads: --gqa query needs --select local or "
+     "rising"},
+    {{"compensate", "mode"},
+     layers_refitted,
+     "--compensate ls refits the readers of removed units; --mode layer leaves none: take --compensate none"},
+};
+
+static pare_status refuse(const pare_recipe *recipe, const contradiction *c, const char *file) {
+    bool names_salience = c->keys[0][0] == 's' && c->keys[0][1] == 'a' && recipe->salience;
+    char *subject = names_salience ? pare_format("%s (%s): ", recipe->salience->name, recipe->salience->formula)
+                                   : pare_format("%s", "");
+    int line = file ? pare_recipe_line(file, c->keys) : 0;
+    pare_status status = line ? pare_fail(PARE_BAD_ARGUMENT, "%s, line %d: %s%s", file, line, subject, c->message)
+                              : pare_fail(PARE_BAD_ARGUMENT, "%s%s", subject, c->message);
+    free(subject);
+    return status;
+}
+
+pare_status pare_recipe_check(const pare_recipe *recipe, const char *file) {
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].holds(recipe)) return refuse(recipe, &all[i], file);
+    if (overshoots(recipe))
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--gamma %g is larger than --rho %g: the proximal step would overshoot; give at most rho",
+                         recipe->moreau.gamma, recipe->moreau.rho);
+    return PARE_OK;
+}

@@ -1,0 +1,224 @@
+/* Everything that can be set in a recipe: one row each. */
+#include "method/recipe.h"
+#include "support/file.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const signals[] = {"none",    "gradient", "moreau", "smooth", "smooth-rows",
+                                      "samples", "regional", "inputs", "depth",  "influence",
+                                      "removal", "lora",     NULL};
+static const char *const reductions[] = {"sum", "mean", "max", "prod", "first", "second", NULL};
+static const char *const alignments[] = {"group", "llm-pruner", NULL};
+static const char *const modes[] = {"block", "channel", "layer", "element", NULL};
+static const char *const rankings[] = {"local", "uniform", "global", "global-raw", "rising", NULL};
+static const char *const head_units[] = {"kv", "query", NULL};
+static const char *const proxes[] = {"none", "group", "l1", "released", NULL};
+static const char *const choices[] = {"scores", "obs", NULL};
+static const char *const metrics[] = {"plain", "fisher", NULL};
+static const char *const answers[] = {"no", "yes", NULL};
+static const char *const compensations[] = {"none", "ls", "obs", "admm", NULL};
+
+static bool always(const pare_recipe *r) {
+    (void)r;
+    return true;
+}
+
+static bool scores_elements(const pare_recipe *r) {
+    return r->salience != NULL;
+}
+
+static bool reduces_elements(const pare_recipe *r) {
+    return r->salience && r->mode != PARE_MODE_ELEMENT;
+}
+
+static bool is_moreau(const pare_recipe *r) {
+    return r->signal == PARE_SIGNAL_MOREAU;
+}
+
+static bool is_smoothed(const pare_recipe *r) {
+    return r->signal == PARE_SIGNAL_SMOOTH || r->signal == PARE_SIGNAL_SMOOTH_ROWS;
+}
+
+static bool is_noisy(const pare_recipe *r) {
+    return is_moreau(r) || is_smoothed(r);
+}
+
+static bool pulls(const pare_recipe *r) {
+    return is_moreau(r) && r->moreau.prox != PARE_PROX_RELEASED;
+}
+
+static bool thresholds(const pare_recipe *r) {
+    return is_moreau(r) && r->moreau.prox != PARE_PROX_NONE;
+}
+
+static bool is_block(const pare_recipe *r) {
+    return r->mode == PARE_MODE_BLOCK;
+}
+
+static bool is_rising(const pare_recipe *r) {
+    return is_block(r) && r->ranking == PARE_RANK_RISING;
+}
+
+static bool is_obs(const pare_recipe *r) {
+    return r->choice == PARE_CHOOSE_OBS;
+}
+
+/* What measures errors of outputs. */
+static bool has_metric(const pare_recipe *r) {
+    return is_obs(r) || (r->mode == PARE_MODE_ELEMENT && r->compensation != PARE_COMPENSATE_NONE);
+}
+
+static bool is_repaired(const pare_recipe *r) {
+    return pare_recipe_repairs(r);
+}
+
+/* Whatever solves with a Gram matrix. */
+static bool is_damped(const pare_recipe *r) {
+    return is_repaired(r) || (r->mode == PARE_MODE_ELEMENT && pare_element_needs_of(r).gram);
+}
+
+/* Whatever may lean on the dense model. */
+static bool is_aimed(const pare_recipe *r) {
+    return is_repaired(r) || r->mode == PARE_MODE_ELEMENT;
+}
+
+static bool leans(const pare_recipe *r) {
+    return is_repaired(r) || (is_aimed(r) && r->dense > 0.0);
+}
+
+#define AT(member) offsetof(pare_recipe, member)
+
+static const pare_key keys[] = {
+    {"signal", NULL, PARE_KEY_CHOICE, AT(signal), signals, .applies = always},
+    {"salience", "--salience", PARE_KEY_SALIENCE, AT(salience), .applies = scores_elements},
+    {"reduction", "--grouping", PARE_KEY_CHOICE, AT(reduction), reductions, .applies = reduces_elements},
+    {"alignment", "--compat", PARE_KEY_CHOICE, AT(alignment), alignments, .applies = reduces_elements},
+    {"mode", "--mode", PARE_KEY_CHOICE, AT(mode), modes, .applies = always},
+    {"select", "--select", PARE_KEY_CHOICE, AT(ranking), rankings, .applies = is_block},
+    {"gqa", "--gqa", PARE_KEY_SWITCH, AT(query_heads), head_units, .applies = is_block},
+    {"keep_min", "--keep-min", PARE_KEY_REAL, AT(keep_min), .low = 0, .high = 1, .off_at_zero = true,
+     .applies = is_block, .advice = "give the share of every layer's units that stays in any case, from 0 to 1"},
+    {"rise", "--rise", PARE_KEY_REAL, AT(rise), .low = 0, .high = 1, .applies = is_rising,
+     .advice = "give how far the ratio rises and falls around its mean, from 0 to 1"},
+    {"choose", "--choose", PARE_KEY_CHOICE, AT(choice), choices, .applies = is_block},
+    {"compensate", "--compensate", PARE_KEY_CHOICE, AT(compensation), compensations, .applies = always},
+    {"metric", "--metric", PARE_KEY_CHOICE, AT(metric), metrics, .applies = has_metric},
+    {"dense", "--dense", PARE_KEY_REAL, AT(dense), .low = 0, .high = 1, .off_at_zero = true, .applies = is_aimed,
+     .advice = "give the dense model's share in the target, from 0 to 1"},
+    {"readers", "--readers", PARE_KEY_REAL, AT(readers), .low = 0, .high = 1, .applies = is_repaired,
+     .advice = "give the share of the correction that readers of the hidden state take, from 0 to 1"},
+    {"final_norm", "--final-norm", PARE_KEY_SWITCH, AT(final_norm), answers, .applies = is_aimed},
+    {"damping", "--damping", PARE_KEY_REAL, AT(damping), .low = 0, .high = 1e6, .applies = is_damped,
+     .advice = "give a share of the Gram matrix's mean diagonal, such as 0.01"},
+    {"reader_damping", NULL, PARE_KEY_REAL, AT(reader_damping), .low = 0, .high = 1e6, .applies = leans,
+     .advice = "give a share of the Gram matrix's mean diagonal, such as 0.01"},
+    {"fraction", NULL, PARE_KEY_REAL, AT(fraction), .low = 0, .high = 1, .open = true, .applies = is_obs,
+     .advice = "give the share of the remaining channels that one round removes, such as 0.0625"},
+    {"steps", "--steps", PARE_KEY_INTEGER, AT(moreau.steps), .low = 1, .high = 1e6, .applies = is_noisy,
+     .advice = "give a number of steps from 1 to 1000000"},
+    {"draws", "--draws", PARE_KEY_INTEGER, AT(moreau.draws), .low = 1, .high = 1e6, .applies = is_moreau,
+     .advice = "give a number of draws from 1 to 1000000"},
+    {"sigma", "--sigma", PARE_KEY_REAL, AT(moreau.sigma), .low = 0, .high = 100, .applies = is_noisy,
+     .advice = "give the noise as a share of each weight, such as 0.05"},
+    {"rho", "--rho", PARE_KEY_REAL, AT(moreau.rho), .low = 0, .high = 1e12, .open = true, .applies = pulls,
+     .advice = "give a positive number, such as 0.2"},
+    {"gamma", "--gamma", PARE_KEY_REAL, AT(moreau.gamma), .low = 0, .high = 1e12, .open = true, .applies = is_moreau,
+     .advice = "give a positive step size, such as 2e-4"},
+    {"eta", "--eta", PARE_KEY_REAL, AT(moreau.eta), .low = 0, .high = 1e12, .applies = thresholds,
+     .advice = "give a threshold of 0 or more, such as 5e-6"},
+    {"eta_quantile", "--eta", PARE_KEY_REAL, AT(moreau.eta_quantile), .low = 0, .high = 1, .off_at_zero = true,
+     .applies = thresholds,
+     .advice = "give the share of rows that the threshold zeroes, between 0 and 1, such as q0.3"},
+    {"prox", NULL, PARE_KEY_CHOICE, AT(moreau.prox), proxes, .applies = is_moreau},
+    {"tail", "--tail", PARE_KEY_INTEGER, AT(moreau.tail), .low = 1, .high = 1e6, .applies = is_moreau,
+     .advice = "give how many of the last iterates are averaged, 1 or more"},
+};
+
+enum { KEYS = sizeof keys / sizeof *keys };
+
+const pare_key *pare_key_at(size_t index) {
+    if (index < KEYS) return &keys[index];
+    index -= KEYS;
+    if (index < pare_element_key_count) return &pare_element_keys[index];
+    index -= pare_element_key_count;
+    return index < pare_lora_key_count ? &pare_lora_keys[index] : NULL;
+}
+
+const pare_key *pare_key_find(const char *name) {
+    const pare_key *key;
+    for (size_t i = 0; (key = pare_key_at(i)); i++)
+        if (strcmp(key->name, name) == 0) return key;
+    return NULL;
+}
+
+static const char *choice_at(const pare_key *key, size_t index) {
+    return key->kind == PARE_KEY_SALIENCE ? pare_salience_name(index) : key->choices[index];
+}
+
+/* "a, b or c" (freed by the caller) */
+static char *list_choices(const pare_key *key) {
+    char *list = pare_format("%s", choice_at(key, 0));
+    for (size_t i = 1; choice_at(key, i); i++) {
+        char *longer = pare_format("%s%s%s", list, choice_at(key, i + 1) ? ", " : " or ", choice_at(key, i));
+        free(list);
+        list = longer;
+    }
+    return list;
+}
+
+pare_status pare_key_set_name(const pare_key *key, const char *where, const char *value, pare_recipe *recipe) {
+    char *at = (char *)recipe + key->offset;
+    bool chooses = key->kind != PARE_KEY_INTEGER && key->kind != PARE_KEY_REAL;
+    for (size_t i = 0; chooses && choice_at(key, i); i++) {
+        if (strcmp(choice_at(key, i), value) != 0) continue;
+        if (key->kind == PARE_KEY_SALIENCE)
+            *(const pare_salience **)at = pare_salience_find(value);
+        else if (key->kind == PARE_KEY_SWITCH)
+            *(bool *)at = i == 1;
+        else
+            *(unsigned *)at = (unsigned)i;
+        return PARE_OK;
+    }
+    if (!chooses) return pare_fail(PARE_BAD_ARGUMENT, "%s '%s': %s", where, value, key->advice);
+    char *list = list_choices(key);
+    pare_status status = pare_fail(PARE_BAD_ARGUMENT, "%s '%s': choose %s", where, value, list);
+    free(list);
+    return status;
+}
+
+pare_status pare_key_set_number(const pare_key *key, const char *where, double value, pare_recipe *recipe) {
+    char *at = (char *)recipe + key->offset;
+    if (key->kind != PARE_KEY_INTEGER && key->kind != PARE_KEY_REAL) {
+        char *list = list_choices(key);
+        pare_status status = pare_fail(PARE_BAD_ARGUMENT, "%s %g: choose %s", where, value, list);
+        free(list);
+        return status;
+    }
+    bool whole = key->kind == PARE_KEY_REAL || value == trunc(value);
+    if (!(value >= key->low && value <= key->high) || (key->open && value <= key->low) || !whole)
+        return pare_fail(PARE_BAD_ARGUMENT, "%s %g: %s", where, value, key->advice);
+    if (key->kind == PARE_KEY_INTEGER)
+        *(int32_t *)at = (int32_t)value;
+    else
+        *(double *)at = value;
+    return PARE_OK;
+}
+
+json_t *pare_key_json(const pare_key *key, const pare_recipe *recipe) {
+    const char *at = (const char *)recipe + key->offset;
+    switch (key->kind) {
+    case PARE_KEY_INTEGER:
+        return json_integer(*(const int32_t *)at);
+    case PARE_KEY_REAL:
+        return json_real(*(const double *)at);
+    case PARE_KEY_SALIENCE:
+        return json_string((*(const pare_salience *const *)at)->name);
+    case PARE_KEY_SWITCH:
+        return json_string(key->choices[*(const bool *)at]);
+    case PARE_KEY_CHOICE:
+        break;
+    }
+    return json_string(key->choices[*(const unsigned *)at]);
+}

@@ -1,0 +1,51 @@
+/* A salience that the caller brings, in the place of a method's. */
+#include "method/recipe.h"
+
+#include <string.h>
+
+/* Nothing but the scores: no repair, shares that are the same everywhere. */
+static const pare_recipe units = {.name = "own", .summary = ""};
+static const pare_recipe elements = {.name = "own", .summary = "", .mode = PARE_MODE_ELEMENT};
+
+const pare_recipe *pare_recipe_of_own(const pare_prune_options *o) {
+    return o->sparsity.given ? &elements : &units;
+}
+
+/* What a method that ranks by something else ranks by; NULL: it ranks by a salience, or at random. */
+static const char *other_ranks(const pare_recipe *r) {
+    bool element = r->mode == PARE_MODE_ELEMENT;
+    if (pare_recipe_trains(r)) return "gradients of LoRA's factors";
+    if (pare_signal_scores_layers(r->signal)) return "a score of whole layers";
+    if (!element && r->choice == PARE_CHOOSE_OBS) return "exact errors (choose scores instead)";
+    if (element && r->compensation == PARE_COMPENSATE_ADMM && r->element.admm_gradual > 0)
+        return "the masks that ADMM chooses on its way (set admm_gradual to 0)";
+    return NULL;
+}
+
+static bool has_gradient(const pare_recipe *r) {
+    return r->signal >= PARE_SIGNAL_GRADIENT && r->signal <= PARE_SIGNAL_REGIONAL;
+}
+
+static pare_signal signal_of(const pare_recipe *r) {
+    unsigned needs = r->own.needs;
+    if (needs & PARE_NEEDS_SQUARES) return PARE_SIGNAL_GRADIENT;
+    if (needs & PARE_NEEDS_GRADIENT) return has_gradient(r) ? r->signal : PARE_SIGNAL_GRADIENT;
+    return r->mode != PARE_MODE_ELEMENT && (needs & PARE_NEEDS_INPUTS) ? PARE_SIGNAL_INPUTS : PARE_SIGNAL_NONE;
+}
+
+pare_status pare_recipe_take_own(const pare_prune_options *o, pare_recipe *r) {
+    PARE_TRY(pare_salience_own(o->salience, &r->own));
+    for (size_t i = 0; i < o->setting_count; i++)
+        if (strcmp(o->settings[i].key, "salience") == 0)
+            return pare_fail(PARE_BAD_ARGUMENT,
+                             "the salience is given twice: as %s and as the setting %s; leave out one",
+                             o->salience->name, o->settings[i].value);
+    const char *others = other_ranks(r);
+    if (others)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "the salience %s cannot take effect: %s ranks by %s; leave out the method, or take another",
+                         o->salience->name, r->name, others);
+    r->salience = &r->own;
+    r->signal = signal_of(r);
+    return PARE_OK;
+}

@@ -1,0 +1,157 @@
+/* A method is a recipe: one choice on each axis (docs/design.md 1). A preset is a row of presets.c; options and recipe
+ * files change single choices (keys.c lists what can be changed, under which name, and where it means something). */
+#ifndef PARE_METHOD_RECIPE_H
+#define PARE_METHOD_RECIPE_H
+
+#include "calibrate/moreau.h"
+#include "importance/scores.h"
+#include "method/element.h"
+#include "method/lora.h"
+#include "select/target.h"
+
+#include <jansson.h>
+
+/* What is measured on calibration data. */
+typedef enum pare_signal {
+    PARE_SIGNAL_NONE,
+    PARE_SIGNAL_GRADIENT,    /* dL/dw of the calibration batch */
+    PARE_SIGNAL_MOREAU,      /* the Moreau gradient of it */
+    PARE_SIGNAL_SMOOTH,      /* dL/dw under weight noise, each draw scored by itself: SmoothGrad */
+    PARE_SIGNAL_SMOOTH_ROWS, /* their mean, each row divided by its root mean square */
+    PARE_SIGNAL_SAMPLES,     /* l1 or l2 norm, over the samples, of the gradient of each (GBLM-Pruner) */
+    PARE_SIGNAL_REGIONAL,    /* gradient of a block's own output norm (Wanda++) */
+    PARE_SIGNAL_INPUTS,      /* norms of what enters each linear layer */
+    PARE_SIGNAL_DEPTH,       /* of whole layers: how early they come */
+    PARE_SIGNAL_INFLUENCE,   /* of whole layers: 1 - cosine of input and output */
+    PARE_SIGNAL_REMOVAL,     /* of whole layers: loss without them */
+    PARE_SIGNAL_LORA         /* gradients of LoRA factors that train while units go (LoRAPrune) */
+} pare_signal;
+
+/* How the kept units are found. */
+typedef enum pare_choice {
+    PARE_CHOOSE_SCORES, /* the highest scores */
+    PARE_CHOOSE_OBS     /* greedily, by the exact increase of the layer's output error */
+} pare_choice;
+
+/* What an error of a layer's output costs. */
+typedef enum pare_metric {
+    PARE_METRIC_PLAIN, /* its square */
+    PARE_METRIC_FISHER /* what the loss feels of it: e^T F e, F the output's empirical Fisher matrix */
+} pare_metric;
+
+/* How the survivors are repaired. OBS and ADMM are for single weights; LS there means conjugate gradients. */
+typedef enum pare_compensation {
+    PARE_COMPENSATE_NONE,
+    PARE_COMPENSATE_LS,
+    PARE_COMPENSATE_OBS,
+    PARE_COMPENSATE_ADMM
+} pare_compensation;
+
+struct pare_recipe {
+    const char *name;
+    const char *summary;
+    pare_signal signal;
+    pare_moreau moreau;            /* constants, where the signal has steps, draws or noise */
+    const pare_salience *salience; /* NULL: units are scored at random, or layers by a signal of their own */
+    pare_salience own;             /* what salience points at if the caller brought one */
+    pare_reduction reduction;
+    pare_alignment alignment;
+    pare_mode mode;
+    pare_ranking ranking;
+    bool query_heads;
+    double keep_min, rise;
+    pare_choice choice;
+    pare_compensation compensation;
+    pare_metric metric;          /* what OBS measures errors by */
+    double dense;                /* share of the dense model's output in the target, the rest being the layer's own */
+    double readers;              /* share of the correction of Q, K, V, gate and up; 0: they stay */
+    double damping;              /* of the least squares, relative to the Gram matrix's mean diagonal */
+    double reader_damping;       /* of the readers' */
+    double fraction;             /* of the channels left that OBS removes in one round */
+    bool final_norm;             /* fitted at the end */
+    pare_element_recipe element; /* in element mode */
+    pare_lora_recipe lora;       /* with PARE_SIGNAL_LORA */
+};
+
+/* One thing that can be set in a recipe. */
+typedef enum pare_key_kind {
+    PARE_KEY_CHOICE,   /* an enumeration */
+    PARE_KEY_SWITCH,   /* a bool with two names */
+    PARE_KEY_SALIENCE, /* const pare_salience * */
+    PARE_KEY_INTEGER,  /* int32_t */
+    PARE_KEY_REAL      /* double */
+} pare_key_kind;
+
+typedef struct pare_key {
+    const char *name;
+    const char *option; /* of the command line, for messages; NULL: recipe files alone */
+    pare_key_kind kind;
+    size_t offset;
+    const char *const *choices; /* names by value, NULL after the last */
+    double low, high;
+    bool open;        /* low itself is excluded */
+    bool off_at_zero; /* 0 is as if there were no such constant */
+    bool (*applies)(const pare_recipe *recipe);
+    const char *advice; /* "give a positive number, such as 0.2" */
+} pare_key;
+
+/* Those of methods that remove single weights. */
+extern const pare_key pare_element_keys[];
+extern const size_t pare_element_key_count;
+/* Those of methods that prune while they train. */
+extern const pare_key pare_lora_keys[];
+extern const size_t pare_lora_key_count;
+
+const pare_key *pare_key_at(size_t index); /* NULL after the last */
+const pare_key *pare_key_find(const char *name);
+/* Sets a choice by its name, or a number; PARE_BAD_ARGUMENT lists the choices or the range. `where` begins the message
+ * ("--mode", "r.json, line 4: mode"). */
+pare_status pare_key_set_name(const pare_key *key, const char *where, const char *value, pare_recipe *recipe);
+pare_status pare_key_set_number(const pare_key *key, const char *where, double value, pare_recipe *recipe);
+/* The value as JSON; a new reference. */
+json_t *pare_key_json(const pare_key *key, const pare_recipe *recipe);
+
+/* Reads a recipe file over *recipe: a JSON object of keys, and "base", a preset to begin with. Every mistake is named
+ * with its line. */
+pare_status pare_recipe_read(const char *path, pare_recipe *recipe);
+
+/* The recipe of the options: the method or recipe file, with single choices changed. Fails on an unknown name, on
+ * values that make no sense, and on choices that contradict each other; constants that the method does not have are
+ * ignored. */
+pare_status pare_recipe_resolve(const pare_prune_options *options, pare_recipe *out);
+/* A copy of the preset, with the repair's defaults where it does not repair. */
+void pare_recipe_start(const pare_recipe *preset, pare_recipe *out);
+/* What stands in a method's place if a salience is given and no method; and a given salience put into a recipe, with a
+ * signal that serves it. */
+const pare_recipe *pare_recipe_of_own(const pare_prune_options *options);
+pare_status pare_recipe_take_own(const pare_prune_options *options, pare_recipe *recipe);
+/* What prunes blocks removes single weights instead; other modes stay as they are. */
+void pare_recipe_refine_to_elements(pare_recipe *recipe);
+/* Refuses choices that contradict each other; where a recipe file made one of them, with its line. file: or NULL. */
+pare_status pare_recipe_check(const pare_recipe *recipe, const char *file);
+/* The line of the first of these keys (NULL after the last) that stands in the recipe file; 0: none does. */
+int pare_recipe_line(const char *path, const char *const *keys);
+
+/* The options that are given but have no meaning for the recipe, by index; NULL after the last. */
+const char *pare_recipe_ignored(const pare_prune_options *options, const pare_recipe *recipe, size_t index);
+/* Those of them that are not settings. */
+const char *pare_recipe_unused(const pare_prune_options *options, const pare_recipe *recipe, size_t index);
+/* The options that only some methods have a use for, by name ("samples"), and whether this one has; a new reference. */
+json_t *pare_recipe_uses(const pare_recipe *recipe);
+
+/* Every key that means something for the recipe, with its value; a new reference. */
+json_t *pare_recipe_json(const pare_recipe *recipe);
+
+/* True if some stage reads calibration text; if a layer-by-layer repair follows the scores; if the signal is a score of
+ * whole layers. */
+bool pare_recipe_needs_data(const pare_recipe *recipe);
+bool pare_recipe_repairs(const pare_recipe *recipe);
+bool pare_signal_scores_layers(pare_signal signal);
+/* True if units go while LoRA trains: recipe/loraprune.h. */
+bool pare_recipe_trains(const pare_recipe *recipe);
+
+/* What `pare prune MODEL -o OUT --ratio R` does, and with --sparsity or --pattern in place of --ratio. */
+#define PARE_DEFAULT_METHOD "best"
+#define PARE_DEFAULT_ELEMENT_METHOD "best-sparse"
+
+#endif

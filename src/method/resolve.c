@@ -1,0 +1,239 @@
+#include "method/recipe.h"
+#include "repair/repair.h"
+#include "support/file.h"
+#include "support/json.h"
+#include "support/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CONSTANTS = 6 };
+
+#define PARE_ELEMENT_DAMPING 0.1 /* of the correction towards the dense model */
+
+/* A constant with an option of its own: its key, and what was given. */
+typedef struct constant {
+    const char *key;
+    double value;
+    bool given;
+} constant;
+
+static void list_constants(const pare_prune_options *o, constant list[CONSTANTS]) {
+    const constant all[CONSTANTS] = {
+        {"steps", o->steps, o->steps != 0}, {"draws", o->draws, o->draws != 0}, {"sigma", o->sigma, !(o->sigma < 0)},
+        {"rho", o->rho, o->rho != 0},       {"gamma", o->gamma, o->gamma != 0}, {"eta", o->eta, !(o->eta < 0)},
+    };
+    memcpy(list, all, sizeof all);
+}
+
+const char *pare_setting_key(size_t index) {
+    const pare_key *key = pare_key_at(index);
+    return key ? key->name : NULL;
+}
+
+const char *pare_setting_choice(const char *name, size_t index) {
+    const pare_key *key = pare_key_find(name);
+    if (!key || key->kind == PARE_KEY_INTEGER || key->kind == PARE_KEY_REAL) return NULL;
+    return key->kind == PARE_KEY_SALIENCE ? pare_salience_name(index) : key->choices[index];
+}
+
+/* True if what the key chooses is settled by the target, or by another choice. */
+static bool is_settled(const pare_prune_options *o, const pare_recipe *r, const pare_key *key) {
+    bool fixed = o->sparsity.of || o->sparsity.shares || r->element.compare == PARE_COMPARE_GLOBAL;
+    if (r->mode != PARE_MODE_ELEMENT) return false;
+    if (strcmp(key->name, "compare") == 0) return o->sparsity.of;
+    return fixed && r->element.allocation == PARE_ALLOCATE_COST &&
+           (strcmp(key->name, "allocate") == 0 || strcmp(key->name, "reach") == 0);
+}
+
+/* What was given and means nothing here. An eta of 0 is no threshold, which is what methods without one have. */
+const char *pare_recipe_ignored(const pare_prune_options *o, const pare_recipe *recipe, size_t index) {
+    constant constants[CONSTANTS];
+    list_constants(o, constants);
+    for (size_t i = 0; i < CONSTANTS; i++) {
+        const pare_key *key = pare_key_find(constants[i].key);
+        bool no_threshold =
+            strcmp(key->name, "eta") == 0 && constants[i].value <= 0.0 && recipe->signal == PARE_SIGNAL_MOREAU;
+        if (constants[i].given && !key->applies(recipe) && !no_threshold && index-- == 0) return key->option;
+    }
+    for (size_t i = 0; i < o->setting_count; i++) {
+        const pare_key *key = pare_key_find(o->settings[i].key);
+        bool idle = key && (!key->applies(recipe) || is_settled(o, recipe, key));
+        if (idle && key->option && index-- == 0) return key->option;
+    }
+    return pare_recipe_unused(o, recipe, index);
+}
+
+static pare_status set_constants(const pare_prune_options *o, pare_recipe *recipe) {
+    constant constants[CONSTANTS];
+    list_constants(o, constants);
+    for (size_t i = 0; i < CONSTANTS; i++) {
+        const pare_key *key = pare_key_find(constants[i].key);
+        if (constants[i].given && key->applies(recipe))
+            PARE_TRY(pare_key_set_number(key, key->option, constants[i].value, recipe));
+    }
+    return PARE_OK;
+}
+
+static pare_status set_text(const pare_key *key, const char *value, pare_recipe *recipe) {
+    char *end;
+    const char *where = key->option ? key->option : key->name;
+    double number = strtod(value, &end);
+    if (end != value && !*end) return pare_key_set_number(key, where, number, recipe);
+    return pare_key_set_name(key, where, value, recipe);
+}
+
+static pare_status set_settings(const pare_prune_options *o, pare_recipe *recipe) {
+    for (size_t i = 0; i < o->setting_count; i++) {
+        const pare_key *key = pare_key_find(o->settings[i].key);
+        if (!key) return pare_fail(PARE_BAD_ARGUMENT, "there is no setting '%s'", o->settings[i].key);
+        PARE_TRY(set_text(key, o->settings[i].value, recipe));
+    }
+    return PARE_OK;
+}
+
+/* Constants of what a method does not do, should an option ask it to. */
+void pare_recipe_start(const pare_recipe *preset, pare_recipe *out) {
+    *out = *preset;
+    pare_element_defaults(&out->element);
+    out->lora = pare_lora_recipe_published();
+    if (preset->mode == PARE_MODE_ELEMENT && preset->damping <= 0.0) out->damping = PARE_REPAIR_DAMPING;
+    if (preset->mode == PARE_MODE_ELEMENT && preset->reader_damping <= 0.0) out->reader_damping = PARE_ELEMENT_DAMPING;
+    if (preset->mode == PARE_MODE_ELEMENT || pare_recipe_repairs(preset)) return;
+    out->metric = PARE_METRIC_FISHER;
+    out->dense = PARE_REPAIR_ALPHA;
+    out->damping = out->reader_damping = PARE_REPAIR_DAMPING;
+    out->fraction = PARE_REPAIR_FRACTION;
+}
+
+/* Errors are plain then, and targets the matrix's own, unless choices say so. */
+void pare_recipe_refine_to_elements(pare_recipe *recipe) {
+    if (recipe->mode != PARE_MODE_BLOCK) return;
+    recipe->mode = PARE_MODE_ELEMENT;
+    recipe->metric = PARE_METRIC_PLAIN;
+    recipe->dense = 0.0;
+}
+
+static const char *mode_setting(const pare_prune_options *o) {
+    const char *mode = NULL;
+    for (size_t i = 0; i < o->setting_count; i++)
+        if (strcmp(o->settings[i].key, "mode") == 0) mode = o->settings[i].value;
+    return mode;
+}
+
+/* Targets and modes go together. */
+static pare_status check_mode(const pare_prune_options *o, const pare_recipe *recipe) {
+    const char *mode = mode_setting(o);
+    bool element = recipe->mode == PARE_MODE_ELEMENT;
+    if (o->sparsity.given && !element && mode)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--sparsity and --pattern remove single weights: leave out --mode %s, or give --ratio", mode);
+    if (o->sparsity.given && !element)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--sparsity and --pattern remove single weights, %s does not: give --ratio, or another method",
+                         recipe->name);
+    if (!o->sparsity.given && element && mode)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--mode %s removes single weights: say how many with --sparsity 0.5 or --pattern 2:4", mode);
+    return PARE_OK;
+}
+
+pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
+    const char *method = o->method ? o->method : PARE_DEFAULT_METHOD;
+    if (o->sparsity.given && strcmp(method, PARE_DEFAULT_METHOD) == 0) method = PARE_DEFAULT_ELEMENT_METHOD;
+    bool own = o->salience && !o->method && !o->recipe;
+    const pare_recipe *preset = own ? pare_recipe_of_own(o) : pare_recipe_find(method);
+    if (o->method && o->recipe) return pare_fail(PARE_BAD_ARGUMENT, "give either --method or --recipe, not both");
+    if (!preset)
+        return pare_fail(PARE_BAD_ARGUMENT, "--method %s: no such method; `pare help methods` lists them", method);
+    pare_recipe_start(preset, out);
+    if (o->recipe) PARE_TRY(pare_recipe_read(o->recipe, out));
+    if (o->sparsity.given) pare_recipe_refine_to_elements(out);
+    PARE_TRY(set_settings(o, out));
+    if (o->salience) PARE_TRY(pare_recipe_take_own(o, out));
+    PARE_TRY(set_constants(o, out));
+    PARE_TRY(check_mode(o, out));
+    if (out->mode == PARE_MODE_CHANNEL && out->readers <= 0.0) out->readers = 1.0; /* there is nothing else to refit */
+    out->moreau.unpulled = out->moreau.prox == PARE_PROX_RELEASED;
+    return pare_recipe_check(out, o->recipe);
+}
+
+bool pare_signal_scores_layers(pare_signal signal) {
+    return signal == PARE_SIGNAL_DEPTH || signal == PARE_SIGNAL_INFLUENCE || signal == PARE_SIGNAL_REMOVAL;
+}
+
+bool pare_recipe_trains(const pare_recipe *r) {
+    return r->signal == PARE_SIGNAL_LORA;
+}
+
+bool pare_recipe_spares_layers(const pare_prune_options *o) {
+    pare_recipe recipe;
+    bool named = o->layer_begin || o->layer_end || o->attention.given || o->ffn.given;
+    return !named && pare_recipe_resolve(o, &recipe) == PARE_OK && pare_recipe_trains(&recipe);
+}
+
+bool pare_recipe_repairs(const pare_recipe *r) {
+    if (r->mode == PARE_MODE_ELEMENT) return false;
+    return r->choice == PARE_CHOOSE_OBS || r->compensation != PARE_COMPENSATE_NONE;
+}
+
+bool pare_recipe_needs_data(const pare_recipe *r) {
+    if (r->mode == PARE_MODE_ELEMENT && pare_element_walks(r)) return true;
+    return (r->signal != PARE_SIGNAL_NONE && r->signal != PARE_SIGNAL_DEPTH) || pare_recipe_repairs(r);
+}
+
+json_t *pare_recipe_json(const pare_recipe *recipe) {
+    json_t *json = json_object();
+    const pare_key *key;
+    for (size_t i = 0; (key = pare_key_at(i)); i++)
+        if (key->applies(recipe)) json_object_set_new(json, key->name, pare_key_json(key, recipe));
+    if (recipe->salience && recipe->salience->whole)
+        json_object_set_new(json, "salience_name", pare_json_name(recipe->salience->formula));
+    return json;
+}
+
+static const char *kind_of(const pare_recipe *r) {
+    if (pare_recipe_trains(r)) return "training";
+    return r->mode == PARE_MODE_ELEMENT ? "weights" : r->mode == PARE_MODE_LAYER ? "layers" : "units";
+}
+
+pare_status pare_recipe_describe(const pare_prune_options *options, char **text) {
+    pare_recipe recipe;
+    const pare_key *key;
+    *text = NULL;
+    PARE_TRY(pare_recipe_resolve(options, &recipe));
+    json_t *json = json_object(), *settings = pare_recipe_json(&recipe);
+    for (size_t i = 0; (key = pare_key_at(i)); i++)
+        if (is_settled(options, &recipe, key)) json_object_del(settings, key->name);
+    json_object_set_new(json, "method", json_string(recipe.name));
+    json_object_set_new(json, "summary", json_string(recipe.summary));
+    json_object_set_new(json, "kind", json_string(kind_of(&recipe)));
+    json_object_set_new(json, "settings", settings);
+    json_object_set_new(json, "uses", pare_recipe_uses(&recipe));
+    return pare_json_text(json, text);
+}
+
+/* "steps 10, draws 1, ..." of the keys that are numbers. */
+pare_status pare_recipe_constants(const pare_prune_options *options, char **text) {
+    pare_recipe recipe;
+    const pare_key *key;
+    *text = NULL;
+    PARE_TRY(pare_recipe_resolve(options, &recipe));
+    char *line = pare_format("%s", "");
+    for (size_t i = 0; (key = pare_key_at(i)); i++) {
+        bool number = key->kind == PARE_KEY_INTEGER || key->kind == PARE_KEY_REAL;
+        if (!number || !key->applies(&recipe)) continue;
+        json_t *json = pare_key_json(key, &recipe);
+        double value = json_number_value(json);
+        json_decref(json);
+        if (value == 0.0 && key->off_at_zero) continue;
+        char *longer = pare_format("%s%s%s %g", line, *line ? ", " : "", key->name, value);
+        free(line);
+        line = longer;
+    }
+    pare_status status = pare_alloc(text, strlen(line) + sizeof "none", 1, "constants");
+    if (status == PARE_OK) strcpy(*text, *line ? line : "none");
+    free(line);
+    return status;
+}

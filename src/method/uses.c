@@ -1,0 +1,128 @@
+/* Options of a run that only some methods have a use for: one row each. Settings are in keys.c. */
+#include "method/recipe.h"
+
+#include <string.h>
+
+static bool removes_units(const pare_recipe *r) {
+    return r->mode != PARE_MODE_ELEMENT;
+}
+
+static bool removes_weights(const pare_recipe *r) {
+    return r->mode == PARE_MODE_ELEMENT;
+}
+
+static bool spares_layers(const pare_recipe *r) {
+    return r->mode != PARE_MODE_CHANNEL;
+}
+
+/* Attention and FFN may have ranges of their own. */
+static bool has_parts(const pare_recipe *r) {
+    return r->mode == PARE_MODE_BLOCK || r->mode == PARE_MODE_ELEMENT;
+}
+
+static bool changes_widths(const pare_recipe *r) {
+    return r->mode == PARE_MODE_BLOCK || r->mode == PARE_MODE_CHANNEL;
+}
+
+static bool goes_in_rounds(const pare_recipe *r) {
+    return removes_units(r) && !pare_recipe_trains(r);
+}
+
+static bool scores_units(const pare_recipe *r) {
+    return removes_units(r) && r->choice != PARE_CHOOSE_OBS;
+}
+
+static bool can_resume(const pare_recipe *r) {
+    return removes_units(r) || r->signal == PARE_SIGNAL_MOREAU;
+}
+
+static bool reads_windows(const pare_recipe *r) {
+    return pare_recipe_needs_data(r) && !pare_recipe_trains(r);
+}
+
+/* What works layer by layer takes windows of all documents joined in any case. */
+static bool draws_windows(const pare_recipe *r) {
+    return reads_windows(r) && removes_units(r) && !pare_recipe_repairs(r);
+}
+
+static bool displaces(const pare_recipe *r) {
+    return r->signal == PARE_SIGNAL_MOREAU;
+}
+
+static bool gives_round_to(const pare_prune_options *o) {
+    return o->round_to > 1;
+}
+
+static bool gives_calibration(const pare_prune_options *o) {
+    return o->calibration.source != NULL;
+}
+
+static bool gives_protocol(const pare_prune_options *o) {
+    return o->protocol != NULL;
+}
+
+static bool gives_field(const pare_prune_options *o) {
+    return o->calibration.field != NULL;
+}
+
+static bool gives_stream(const pare_prune_options *o) {
+    return o->calibration.stream;
+}
+
+static bool gives_samples(const pare_prune_options *o) {
+    return o->calibration.samples != 0;
+}
+
+static bool gives_length(const pare_prune_options *o) {
+    return o->calibration.length != 0;
+}
+
+static bool gives_displace(const pare_prune_options *o) {
+    return o->displace != PARE_DISPLACE_ALL;
+}
+
+/* given: NULL where a run that has no use for the option is refused. */
+static const struct {
+    const char *option;
+    bool (*applies)(const pare_recipe *recipe);
+    bool (*given)(const pare_prune_options *options);
+} rows[] = {
+    {"--ratio", removes_units, NULL},
+    {"--params", removes_units, NULL},
+    {"--bytes", removes_units, NULL},
+    {"--sparsity", removes_weights, NULL},
+    {"--pattern", removes_weights, NULL},
+    {"--targets", removes_weights, NULL},
+    {"--skip", removes_weights, NULL},
+    {"--layers", spares_layers, NULL},
+    {"--attention-layers", has_parts, NULL},
+    {"--ffn-layers", has_parts, NULL},
+    {"--iterations", goes_in_rounds, NULL},
+    {"--round-to", changes_widths, gives_round_to},
+    {"--calib", pare_recipe_needs_data, gives_calibration},
+    {"--protocol", reads_windows, gives_protocol},
+    {"--field", pare_recipe_needs_data, gives_field},
+    {"--calib-stream", draws_windows, gives_stream},
+    {"--samples", pare_recipe_needs_data, gives_samples},
+    {"--length", reads_windows, gives_length},
+    {"--displace", displaces, gives_displace},
+    {"--scores", scores_units, NULL},
+    {"--densities", removes_weights, NULL},
+    {"--archive", removes_weights, NULL},
+    {"--resume", can_resume, NULL},
+};
+
+enum { ROWS = sizeof rows / sizeof *rows };
+
+const char *pare_recipe_unused(const pare_prune_options *options, const pare_recipe *recipe, size_t index) {
+    for (size_t i = 0; i < ROWS; i++)
+        if (rows[i].given && rows[i].given(options) && !rows[i].applies(recipe) && index-- == 0) return rows[i].option;
+    return NULL;
+}
+
+json_t *pare_recipe_uses(const pare_recipe *recipe) {
+    json_t *json = json_object();
+    for (size_t i = 0; i < ROWS; i++)
+        json_object_set_new(json, rows[i].option + strlen("--"), json_boolean(rows[i].applies(recipe)));
+    return json;
+}

@@ -1,0 +1,119 @@
+/* Training and pruning, from the first step to what is left. */
+#include "prune/loraprune.h"
+#include "prune/prune_job.h"
+#include "select/gradual.h"
+#include "support/memory.h"
+#include "train/run.h"
+
+#include <math.h>
+
+static pare_status clipped(void *context, uint64_t step, pare_trained *trained) {
+    pare_prune_job *job = context;
+    (void)trained;
+    PARE_TRY(pare_lora_units_score(job));
+    return pare_lora_units_prune(job, step);
+}
+
+static pare_status save(void *context, FILE *file) {
+    return pare_lora_units_save(context, file);
+}
+
+static pare_status load(void *context, FILE *file) {
+    return pare_lora_units_load(context, file);
+}
+
+/* Progress is kept whenever the masks may have changed. */
+static pare_status run_steps(pare_prune_job *job, pare_trainer *trainer) {
+    const pare_prune_progress *progress = job->progress;
+    pare_training_run run = {.save_every = (uint64_t)job->recipe.lora.every,
+                             .state = progress ? progress->training : NULL,
+                             .key = progress ? progress->key : NULL};
+    pare_status status = pare_training_run_steps(trainer, &run);
+    if (status == PARE_NUMERIC_ERROR)
+        return pare_fail(status,
+                         "the loss or its gradient is not a number in step %llu of training: give a --train-rate below "
+                         "%g",
+                         (unsigned long long)trainer->steps_done + 1, job->recipe.lora.rate);
+    PARE_TRY(status);
+    return pare_lora_units_prune(job, job->lora->steps);
+}
+
+/* One line for every change of the masks, and the last. */
+static void note_losses(pare_prune_job *job, const pare_curve *curve) {
+    uint64_t every = (uint64_t)job->recipe.lora.every;
+    job->lora->losses = json_array();
+    for (size_t i = 0; i < curve->count; i++) {
+        const pare_curve_point *p = &curve->list[i];
+        if ((p->step - 1) % every && i + 1 < curve->count) continue;
+        json_array_append_new(job->lora->losses, json_pack("{s:I,s:f}", "step", (json_int_t)p->step, "loss", p->loss));
+    }
+}
+
+static pare_status train(pare_prune_job *job) {
+    pare_loraprune *lora = job->lora;
+    pare_trainer trainer;
+    lora->training.clipped = clipped;
+    lora->training.save = save;
+    lora->training.load = load;
+    lora->training.context = job;
+    PARE_TRY(pare_trainer_new(lora->trained, lora->batches, &lora->training, job->runtime, &trainer));
+    pare_status status = run_steps(job, &trainer);
+    note_losses(job, &trainer.curve);
+    pare_trainer_free(&trainer);
+    return status;
+}
+
+/* The masks as a selection; the moving average as the run's scores. */
+static pare_status select_units(pare_prune_job *job) {
+    const pare_config *c = &job->model->config;
+    pare_lora_units *u = &job->lora->units;
+    pare_widths *widths;
+    PARE_TRY(pare_alloc(&widths, c->layers, sizeof *widths, "widths"));
+    for (uint32_t i = 0; i < c->layers; i++) {
+        widths[i] = (pare_widths){.kv_heads = pare_count_kept(u->kept.heads[i], c->widths[i].kv_heads),
+                                  .ffn = pare_count_kept(u->kept.ffn[i], c->widths[i].ffn)};
+        widths[i].heads = widths[i].kv_heads * pare_widths_shared(&c->widths[i]);
+    }
+    pare_status status = pare_select_at_widths(job->model, &u->kept, widths, false, &job->selection);
+    pare_free(widths);
+    pare_score_result scores = {.scores = u->scores, .loss = NAN};
+    return status == PARE_OK ? pare_score_copy(job->model, &scores, &job->result) : status;
+}
+
+pare_status pare_loraprune_run(pare_prune_job *job) {
+    PARE_TRY(pare_prune_timed(job, "training and pruning", train));
+    PARE_TRY(pare_prune_timed(job, "selecting", select_units));
+    return pare_prune_timed(job, "merging", pare_loraprune_merge);
+}
+
+/* When more units went, and what share of them was gone then; of the first layer that is pruned. */
+static json_t *ratios_json(const pare_prune_job *job) {
+    const pare_layer_range ffn = job->target.ffn, attention = job->target.attention;
+    bool channels = ffn.begin < ffn.end;
+    uint32_t layer = channels ? ffn.begin : attention.begin;
+    const pare_widths *w = &job->model->config.widths[layer], *goal = &job->goal.widths[layer];
+    uint32_t units = channels ? w->ffn : w->kv_heads, kept = channels ? goal->ffn : goal->kv_heads, before = 0;
+    json_t *list = json_array();
+    for (uint64_t step = 0; step <= job->lora->steps; step++) {
+        uint32_t gone = pare_loraprune_gone(job, layer, step, units, kept);
+        if (gone <= before) continue;
+        json_array_append_new(list,
+                              json_pack("{s:I,s:f}", "step", (json_int_t)step, "ratio", (double)gone / (double)units));
+        before = gone;
+    }
+    return list;
+}
+
+json_t *pare_loraprune_json(const pare_prune_job *job) {
+    const pare_loraprune *lora = job->lora;
+    json_t *json = json_object();
+    json_object_set_new(json, "steps", json_integer((json_int_t)lora->steps));
+    json_object_set_new(json, "examples", json_integer((json_int_t)lora->examples.count));
+    json_object_set_new(json, "shortened", json_integer((json_int_t)lora->examples.shortened));
+    json_object_set_new(json, "left_out", json_integer((json_int_t)lora->examples.dropped));
+    json_object_set_new(json, "parameters", json_integer((json_int_t)lora->trained->count));
+    json_object_set_new(json, "ratios", ratios_json(job));
+    if (lora->losses) json_object_set(json, "losses", lora->losses);
+    if (lora->units.skipped) json_object_set_new(json, "scores_skipped", json_integer((json_int_t)lora->units.skipped));
+    return json;
+}

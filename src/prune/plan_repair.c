@@ -1,0 +1,70 @@
+/* What the layer-by-layer stage will hold, for the memory plan: it follows the scores, when their buffers are gone. */
+#include "calibrate/output_fisher.h"
+#include "prune/prune_job.h"
+#include "support/memory.h"
+#include "support/runtime.h"
+
+static pare_status sizes_of(const pare_prune_job *job, pare_selection *out) {
+    const pare_goal *goal = &job->goal;
+    PARE_TRY(pare_selection_all(job->current, out));
+    out->hidden = goal->hidden;
+    return PARE_OK;
+}
+
+/* The repair does not look at signals while it is measured, only whether there are any. */
+static pare_status measure(const pare_prune_job *job, pare_repair_job *repair, const pare_selection *sizes,
+                           pare_repair_memory *memory) {
+    static const float some = 1.0f;
+    pare_stage_signal(*signals)[PARE_STAGES];
+    bool metric = job->recipe.choice == PARE_CHOOSE_OBS && job->recipe.metric == PARE_METRIC_FISHER;
+    PARE_TRY(pare_alloc(&signals, job->current->config.layers, sizeof *signals, "plan"));
+    signals[0][PARE_STAGE_FFN].metric = metric ? &some : NULL;
+    repair->options.signals = (const pare_stage_signal(*)[PARE_STAGES])signals;
+    pare_status status = pare_repair_measure(repair, sizes, memory);
+    repair->options.signals = NULL;
+    pare_free(signals);
+    return status;
+}
+
+static pare_status plan_fisher(const pare_prune_job *job, const pare_source *source, pare_plan *plan) {
+    uint64_t bytes = pare_output_fisher_bytes(job->current);
+    bool file = plan->limit && bytes > plan->limit / 2;
+    pare_fisher_request request = {.source = source,
+                                   .sequences = (int64_t)plan->sequences,
+                                   .length = (int64_t)plan->length,
+                                   .limit = plan->limit && !file ? plan->limit - bytes : plan->limit};
+    pare_pass_memory pass = {0};
+    int64_t group;
+    PARE_TRY(pare_output_fisher_group(&request, &group, &pass));
+    plan->metrics = bytes;
+    if (file) plan->scratch += bytes;
+    plan->weights = pass.weights;
+    plan->activations = pass.activations;
+    plan->gradients = pass.gradients;
+    plan->micro_batch = (uint64_t)pass.micro_batch;
+    return PARE_OK;
+}
+
+pare_status pare_prune_plan_repair(pare_prune_job *job) {
+    pare_plan *plan = &job->plan.sizes;
+    pare_source source = {.model = job->current, .backend = job->backend};
+    pare_selection sizes;
+    pare_repair_memory memory;
+    if (job->recipe.choice == PARE_CHOOSE_OBS && job->recipe.metric == PARE_METRIC_FISHER)
+        PARE_TRY(plan_fisher(job, &source, plan));
+    uint64_t kept = plan->metrics && plan->metrics <= plan->limit / 2 ? plan->metrics : 0;
+    pare_repair_job repair = {.source = &source,
+                              .sequences = (int64_t)plan->sequences,
+                              .length = (int64_t)plan->length,
+                              .limit = plan->limit ? plan->limit - kept : 0,
+                              .scratch = pare_runtime_scratch(job->runtime),
+                              .options = pare_prune_repair_options(&job->recipe)};
+    repair.options.widths = job->goal.widths;
+    PARE_TRY(sizes_of(job, &sizes));
+    pare_status status = measure(job, &repair, &sizes, &memory);
+    pare_selection_free(&sizes);
+    PARE_TRY(status);
+    plan->repair = memory.hidden + memory.moments + memory.weights + memory.activations + memory.repaired;
+    plan->scratch += memory.scratch;
+    return PARE_OK;
+}

@@ -1,0 +1,134 @@
+/* One pruning run: what its stages hand to each other. */
+#ifndef PARE_PRUNE_PRUNE_JOB_H
+#define PARE_PRUNE_PRUNE_JOB_H
+
+#include "checkpoint/config_write.h"
+#include "checkpoint/output.h"
+#include "checkpoint/scan.h"
+#include "prune/loraprune.h"
+#include "prune/prune_progress.h"
+#include "prune/sparse.h"
+#include "repair/repair.h"
+#include "report/manifest.h"
+#include "report/staged.h"
+#include "score/cache.h"
+#include "score/score.h"
+#include "surgery/staged_model.h"
+#include "text/corpus.h"
+
+/* What a run is handed instead of making it itself; all zero: nothing. Borrowed. */
+typedef struct pare_prune_given {
+    const pare_windows *calibration; /* with a batch for every step where the protocol draws one */
+    const pare_windows *texts;       /* [text_count] of the evaluation */
+} pare_prune_given;
+
+typedef struct pare_prune_job {
+    pare_prune_given given;
+    const pare_model *model;
+    const pare_model *origin;      /* what was named: `model`, unless whole layers were dropped from it first */
+    const pare_selection *dropped; /* these, from `origin`; or NULL */
+    const pare_selection *drops;   /* whole layers of `model` that go, and nothing else; or NULL */
+    const pare_prune_options *options;
+    const pare_runtime *runtime;
+    pare_backend *backend;
+
+    pare_recipe recipe;
+    pare_target target;
+    pare_goal goal; /* of the last round */
+    pare_output *output;
+    pare_calibration_options calibration; /* as given, but with nothing left open for "self" */
+    uint32_t usual_samples;
+    bool calibrated;
+
+    pare_scan scan;
+    pare_windows windows; /* calibration; with a batch for every step where the protocol draws one */
+    char calibration_digest[65];
+    pare_calibration_plan plan;
+
+    pare_prune_progress *progress; /* beside the output; NULL: none is kept */
+    uint32_t rounds, round;
+    const pare_model *current;          /* what this round starts from: `model`, or what the last round left */
+    pare_temporary_model temporary;     /* that holds `current` after the first round */
+    pare_score_result result;           /* of this round */
+    pare_selection selection, composed; /* of this round, from `current`; of all rounds, from `model` */
+    pare_selection whole;               /* with `dropped`: composed, from `origin` */
+    pare_repaired repaired;             /* of this round */
+    json_t *repairs;                    /* per layer and stage: errors before and after; or NULL */
+    pare_staged scores, densities;
+    pare_sparse sparse;   /* in element mode */
+    pare_loraprune *lora; /* where LoRA trains meanwhile; or NULL */
+
+    pare_config_kind kind;
+    json_t *texts;   /* [{"file", "before", "after"}] or NULL */
+    json_t *seconds; /* {"stage": seconds} */
+    json_t *files;   /* names of what was written */
+    json_t *traces;  /* of every round */
+    uint64_t bytes_after;
+} pare_prune_job;
+
+/* A run from the inside, for callers that read its results from the job: begin, then (with job->given filled, if
+ * anything is given) run, or calibrate alone; end in any case. The model, options and runtime must live as long. */
+pare_status pare_prune_begin(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
+                             pare_prune_job *job);
+/* The first stages: everything that is checked, the calibration windows, and the memory plan. */
+pare_status pare_prune_calibrate(pare_prune_job *job);
+/* All stages. Leaves the last round's scores in job->result, the whole selection in job->composed. */
+pare_status pare_prune_run(pare_prune_job *job);
+void pare_prune_end(pare_prune_job *job);
+
+/* pare_prune where a recovery was asked for (prune_recover.c). */
+pare_status pare_prune_recovered(const pare_model *model, const pare_prune_options *options,
+                                 const pare_runtime *runtime, char **report);
+
+/* pare_prune and pare_prune_check where layers are dropped by name (prune_drop.c). */
+pare_status pare_prune_dropped(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
+                               char **report);
+pare_status pare_prune_check_dropped(const pare_model *model, const pare_prune_options *options);
+/* The first stage, and the one that selects, of a job with `drops`. */
+pare_status pare_prune_prepare_drops(pare_prune_job *job);
+pare_status pare_prune_take_drops(pare_prune_job *job);
+/* All that is kept, from `origin`. */
+const pare_selection *pare_prune_selection(const pare_prune_job *job);
+
+/* Refuses texts for the evaluation that cannot be read, and windows that the model has no positions for. */
+pare_status pare_prune_check_texts(const pare_prune_job *job);
+
+/* Tokens per window of the evaluation. */
+uint32_t pare_prune_window(const pare_prune_options *options);
+/* The first stage: resolves the options, refuses what makes no sense, and opens the output. */
+pare_status pare_prune_prepare(pare_prune_job *job);
+/* How many sequences the calibration needs: a batch for every step where the protocol draws one. */
+uint32_t pare_prune_batches(const pare_prune_job *job);
+
+/* What scoring the model of this round asks for. */
+pare_score_request pare_prune_score_request(const pare_prune_job *job);
+/* All rounds of scoring, selecting and repairing; leaves the last round's selection, relative to job->current. */
+pare_status pare_prune_rounds(pare_prune_job *job);
+/* Chooses by OBS and repairs, where the recipe says so: changes job->selection, fills job->repaired. */
+pare_status pare_prune_repair(pare_prune_job *job);
+/* Frees what belongs to one round. */
+void pare_prune_round_free(pare_prune_job *job);
+/* Adds what the repair will hold to job->plan. */
+pare_status pare_prune_plan_repair(pare_prune_job *job);
+pare_repair_options pare_prune_repair_options(const pare_recipe *recipe);
+/* Makes job->plan for job->current; announced: and shows it. */
+pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t length, bool announced);
+/* Runs one stage and adds its time to job->seconds. */
+pare_status pare_prune_timed(pare_prune_job *job, const char *name, pare_status (*run)(pare_prune_job *job));
+
+/* Perplexity of every text before and after (of the current model with the removed units switched off), into
+ * job->texts.
+ */
+pare_status pare_prune_evaluate_texts(pare_prune_job *job);
+
+/* The windows of text `index` of the evaluation; free with pare_windows_free. */
+pare_status pare_prune_text_windows(const pare_prune_job *job, size_t index, pare_windows *windows);
+
+/* The run's report (see pare_prune). */
+pare_status pare_prune_report(const pare_prune_job *job, char **text);
+/* The choices of the run's method; a new reference. */
+json_t *pare_prune_recipe_json(const pare_prune_job *job);
+/* What pruning.json and the report share. recipe: borrowed. */
+pare_record pare_prune_record(const pare_prune_job *job, json_t *recipe);
+
+#endif

@@ -1,0 +1,324 @@
+#include "prune/prune_progress.h"
+#include "checkpoint/durable.h"
+#include "prune/prune_job.h"
+#include "support/file.h"
+#include "support/memory.h"
+#include "surgery/cut.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static json_t *range_json(pare_layer_range range) {
+    return json_pack("[i,i]", (int)range.begin, (int)range.end);
+}
+
+/* Of single weights: how many, and ids of the matrices. */
+static json_t *sparsity_json(const pare_prune_job *job) {
+    const pare_sparsity *s = &job->options->sparsity;
+    json_t *json = json_array(), *shares = json_array(), *pruned = json_array();
+    for (size_t i = 0; s->shares && i < s->share_count; i++)
+        json_array_append_new(shares, json_real(s->shares[i]));
+    for (size_t id = 0; job->sparse.pruned && id < job->model->tensor_count; id++)
+        if (job->sparse.pruned[id]) json_array_append_new(pruned, json_integer((json_int_t)id));
+    json_array_append_new(json, json_pack("[f,i,i]", s->share, (int)s->keep, (int)s->of));
+    json_array_append_new(json, shares);
+    json_array_append_new(json, pruned);
+    return json;
+}
+
+/* Everything that the result depends on. */
+static json_t *identity(const pare_prune_job *job) {
+    const pare_target *t = &job->target;
+    const pare_prune_options *o = job->options;
+    json_t *json = json_object(), *ratios = json_array();
+    for (size_t i = 0; t->ratios && i < o->ratio_count; i++)
+        json_array_append_new(ratios, json_real(t->ratios[i]));
+    json_object_set_new(json, "pare", json_string(pare_version()));
+    json_object_set_new(json, "weights", json_string(job->scan.digest));
+    json_object_set_new(json, "recipe", pare_recipe_json(&job->recipe));
+    json_object_set_new(json, "calibration", json_string(job->calibration_digest));
+    json_object_set_new(json, "seed", json_integer((json_int_t)o->seed));
+    json_object_set_new(json, "operand", json_integer((json_int_t)job->backend->operand));
+    json_object_set_new(json, "displace", json_integer((json_int_t)o->displace));
+    json_object_set_new(json, "all_scores", json_boolean(o->scores != NULL));
+    json_object_set_new(json, "rounds", json_integer(job->rounds));
+    json_object_set_new(json, "ratio", json_real(t->ratio));
+    json_object_set_new(json, "ratios", ratios);
+    json_object_set_new(json, "parameters", json_integer((json_int_t)t->parameters));
+    json_object_set_new(json, "bytes", json_integer((json_int_t)t->bytes));
+    json_object_set_new(json, "attention", range_json(t->attention));
+    json_object_set_new(json, "ffn", range_json(t->ffn));
+    json_object_set_new(json, "round_to", json_integer(t->round_to));
+    if (job->options->sparsity.given) json_object_set_new(json, "sparsity", sparsity_json(job));
+    return json;
+}
+
+static pare_status digest_text(const char *text, char out[PARE_DIGEST_TEXT]) {
+    pare_digest *digest;
+    PARE_TRY(pare_digest_new(&digest));
+    pare_digest_add(digest, text, strlen(text));
+    pare_digest_finish(digest, out);
+    return PARE_OK;
+}
+
+static pare_status digest_run(const pare_prune_job *job, char key[PARE_DIGEST_TEXT]) {
+    char *text;
+    PARE_TRY(pare_json_text(identity(job), &text));
+    pare_status status = digest_text(text, key);
+    pare_free(text);
+    return status;
+}
+
+static pare_status digest_round(const pare_prune_job *job) {
+    char *text = pare_format("%s round %u", job->progress->key, job->round);
+    pare_status status = digest_text(text, job->progress->round_key);
+    free(text);
+    return status;
+}
+
+static void remove_inside(int folder, const char *name) {
+    int inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *directory = inner < 0 ? NULL : fdopendir(inner);
+    for (struct dirent *entry; directory && (entry = readdir(directory));)
+        unlinkat(inner, entry->d_name, 0);
+    if (directory) closedir(directory);
+    unlinkat(folder, name, directory ? AT_REMOVEDIR : 0);
+}
+
+/* Removes what pare keeps there, but for `except`; what else lies in the folder stays. */
+static void sweep_folder(const char *folder, const char *except) {
+    DIR *directory = opendir(folder);
+    for (struct dirent *entry; directory && (entry = readdir(directory));) {
+        const char *name = entry->d_name;
+        bool own = strncmp(name, "round-", 6) == 0 || strncmp(name, "pare-model-", 11) == 0 ||
+                   strncmp(name, "moreau.state", 12) == 0 || strncmp(name, "training.state", 14) == 0 ||
+                   (!except && strncmp(name, "progress.json", 13) == 0);
+        if (own && !(except && strcmp(name, except) == 0)) remove_inside(dirfd(directory), name);
+    }
+    if (directory) closedir(directory);
+}
+
+static char *round_folder(const pare_prune_progress *progress, uint32_t rounds_done) {
+    return pare_format("%s/round-%u", progress->folder, rounds_done);
+}
+
+static pare_status write_progress(const pare_prune_job *job, uint32_t rounds_done) {
+    const pare_prune_progress *progress = job->progress;
+    json_t *json = json_object();
+    json_object_set_new(json, "pare", json_string(pare_version()));
+    json_object_set_new(json, "key", json_string(progress->key));
+    json_object_set_new(json, "rounds_done", json_integer(rounds_done));
+    json_object_set(json, "traces", job->traces);
+    if (rounds_done) {
+        json_object_set_new(json, "layers", pare_report_layers(&job->composed));
+        json_object_set_new(json, "hidden_channels_kept", pare_report_hidden(&job->composed));
+    }
+    char *path = pare_path_join(progress->folder, "progress.json");
+    pare_staged staged = {0};
+    pare_status status = pare_staged_write(json, path, &staged);
+    if (status == PARE_OK) status = pare_staged_place(&staged);
+    pare_staged_drop(&staged);
+    free(path);
+    return status == PARE_OK ? pare_durable_sync_folder(progress->folder) : status;
+}
+
+static pare_status damaged(const pare_prune_progress *progress) {
+    return pare_fail(PARE_FORMAT_ERROR, "%s is damaged; delete that folder to begin anew", progress->folder);
+}
+
+/* An ascending list of numbers below `limit`; freed with free(). */
+static uint32_t *read_list(const json_t *json, uint32_t limit, uint32_t *count) {
+    size_t length = json_array_size(json);
+    uint32_t *list = length && length <= limit ? calloc(length, sizeof *list) : NULL;
+    for (size_t i = 0; list && i < length; i++) {
+        const json_t *value = json_array_get(json, i);
+        json_int_t unit = json_is_integer(value) ? json_integer_value(value) : -1;
+        if (unit < 0 || unit >= (json_int_t)limit || (i && unit <= (json_int_t)list[i - 1])) {
+            free(list);
+            return NULL;
+        }
+        list[i] = (uint32_t)unit;
+    }
+    *count = list ? (uint32_t)length : 0;
+    return list;
+}
+
+static bool read_layer(const pare_model *model, uint32_t layer, const json_t *json, pare_kept *kept) {
+    const pare_widths *w = &model->config.widths[layer];
+    uint32_t groups, heads, channels;
+    if (json_is_true(json_object_get(json, "dropped"))) {
+        pare_kept_drop(kept);
+        return true;
+    }
+    uint32_t *group = read_list(json_object_get(json, "kv_heads_kept"), w->kv_heads, &groups);
+    uint32_t *head = read_list(json_object_get(json, "query_heads_kept"), w->heads, &heads);
+    uint32_t *channel = read_list(json_object_get(json, "ffn_channels_kept"), w->ffn, &channels);
+    bool sound = group && head && channel && pare_kept_set_groups(model, layer, group, groups, kept) == PARE_OK &&
+                 pare_kept_set_heads(head, heads, kept) == PARE_OK &&
+                 pare_kept_set_channels(channel, channels, kept) == PARE_OK;
+    free(group);
+    free(head);
+    free(channel);
+    return sound;
+}
+
+static bool read_hidden(const pare_model *model, const json_t *json, pare_selection *out) {
+    uint32_t count;
+    if (!json_is_array(json)) return true;
+    uint32_t *list = read_list(json, model->config.hidden, &count);
+    bool sound = list && pare_alloc(&out->hidden_channel, count, sizeof *list, "selection") == PARE_OK;
+    if (sound) memcpy(out->hidden_channel, list, count * sizeof *list);
+    if (sound) out->hidden = count;
+    free(list);
+    return sound;
+}
+
+static bool read_selection(const pare_prune_job *job, const json_t *json, pare_selection *out) {
+    const json_t *layers = json_object_get(json, "layers");
+    bool sound = json_array_size(layers) == out->layers;
+    for (uint32_t i = 0; sound && i < out->layers; i++)
+        sound = read_layer(job->model, i, json_array_get(layers, i), &out->layer[i]);
+    return sound && read_hidden(job->model, json_object_get(json, "hidden_channels_kept"), out);
+}
+
+/* True if the model has the shape that the selection leaves. */
+static bool fits(const pare_model *model, const pare_selection *selection) {
+    bool same = pare_selection_layers(selection) == model->config.layers && selection->hidden == model->config.hidden;
+    for (uint32_t i = 0, left = 0; same && i < selection->layers; i++) {
+        const pare_kept *kept = &selection->layer[i];
+        if (kept->dropped) continue;
+        const pare_widths *w = &model->config.widths[left++];
+        same = w->heads == kept->heads && w->kv_heads == kept->kv_heads && w->ffn == kept->ffn;
+    }
+    return same;
+}
+
+static pare_status open_round(pare_prune_job *job, uint32_t rounds_done) {
+    char *folder = round_folder(job->progress, rounds_done);
+    pare_temporary_model next = {0};
+    pare_status status = pare_model_open(folder, &next.model);
+    free(folder);
+    if (status != PARE_OK || !fits(next.model, &job->composed)) {
+        pare_temporary_model_free(&next);
+        return status == PARE_OUT_OF_MEMORY ? status : damaged(job->progress);
+    }
+    pare_temporary_model_free(&job->temporary);
+    job->temporary = next;
+    job->current = next.model;
+    return PARE_OK;
+}
+
+/* Goes to the first round that is not finished. */
+static pare_status take_up(pare_prune_job *job, const json_t *json) {
+    const char *key = json_string_value(json_object_get(json, "key"));
+    json_int_t done = json_integer_value(json_object_get(json, "rounds_done"));
+    json_t *traces = json_object_get(json, "traces");
+    if (key && strcmp(key, job->progress->key) != 0)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%s was kept by a run with another model, other options or other calibration text; run that "
+                         "one, or delete the folder to begin anew",
+                         job->progress->folder);
+    if (!key || done < 0 || done >= (json_int_t)job->rounds || !json_is_array(traces)) return damaged(job->progress);
+    if (done == 0) return PARE_OK;
+    PARE_TRY(pare_selection_all(job->model, &job->composed));
+    if (!read_selection(job, json, &job->composed)) return damaged(job->progress);
+    PARE_TRY(open_round(job, (uint32_t)done));
+    json_array_extend(job->traces, traces);
+    job->round = (uint32_t)done;
+    uint32_t sequences = job->windows.count / pare_prune_batches(job);
+    return pare_prune_plan(job, sequences, job->windows.length, false);
+}
+
+static pare_status read_progress(pare_prune_job *job, const char *path) {
+    enum { MOST = 1 << 28 };
+    char *text;
+    size_t bytes;
+    PARE_TRY(pare_file_read(path, MOST, &text, &bytes));
+    json_t *json = json_loadb(text, bytes, 0, NULL);
+    pare_free(text);
+    pare_status status = json_is_object(json) ? take_up(job, json) : damaged(job->progress);
+    json_decref(json);
+    return status;
+}
+
+static pare_status open_folder(pare_prune_job *job) {
+    pare_prune_progress *progress = job->progress;
+    struct stat found;
+    PARE_TRY(digest_run(job, progress->key));
+    if (mkdir(progress->folder, 0777) != 0 &&
+        (errno != EEXIST || stat(progress->folder, &found) != 0 || !S_ISDIR(found.st_mode)))
+        return pare_fail(PARE_FILE_ERROR, "cannot make the folder %s for --resume: %s", progress->folder,
+                         strerror(errno));
+    char *path = pare_path_join(progress->folder, "progress.json");
+    pare_status status = pare_file_exists(path) ? read_progress(job, path) : write_progress(job, 0);
+    free(path);
+    return status == PARE_OK ? digest_round(job) : status;
+}
+
+pare_status pare_prune_progress_begin(pare_prune_job *job) {
+    const char *output = job->options->output;
+    if (!job->options->resume || !job->output) return PARE_OK;
+    PARE_TRY(pare_alloc(&job->progress, 1, sizeof *job->progress, "progress"));
+    size_t length = strlen(output);
+    while (length > 1 && output[length - 1] == '/')
+        length--;
+    job->progress->folder = pare_format("%.*s.progress", (int)length, output);
+    job->progress->state = pare_path_join(job->progress->folder, "moreau.state");
+    job->progress->training = pare_path_join(job->progress->folder, "training.state");
+    return open_folder(job);
+}
+
+/* Written beside, then put into the place of what a run that was stopped here may have left. */
+static pare_status write_round(const pare_prune_job *job, const char *folder) {
+    pare_temporary_model next;
+    pare_status status =
+        pare_temporary_model_begin(job->current, &job->selection, job->progress->folder, job->runtime, &next);
+    if (status == PARE_OK)
+        status = pare_cut_write(job->current, &job->selection, &job->repaired, next.folder, job->runtime);
+    if (status == PARE_OK) status = pare_durable_sync_folder(next.folder);
+    remove_inside(AT_FDCWD, folder);
+    if (status == PARE_OK && rename(next.folder, folder) != 0)
+        status = pare_fail(PARE_FILE_ERROR, "cannot put %s into place: %s", folder, strerror(errno));
+    if (status == PARE_OK) {
+        free(next.folder);
+        next.folder = NULL;
+    }
+    pare_temporary_model_free(&next);
+    return status;
+}
+
+pare_status pare_prune_progress_round(pare_prune_job *job) {
+    uint32_t rounds_done = job->round + 1;
+    char *folder = round_folder(job->progress, rounds_done);
+    pare_status status = write_round(job, folder);
+    if (status == PARE_OK) status = write_progress(job, rounds_done);
+    if (status == PARE_OK) status = open_round(job, rounds_done);
+    if (status == PARE_OK) sweep_folder(job->progress->folder, strrchr(folder, '/') + 1);
+    free(folder);
+    if (status != PARE_OK) return status;
+    job->round = rounds_done;
+    status = digest_round(job);
+    job->round--;
+    return status;
+}
+
+void pare_prune_progress_remove(const pare_prune_job *job) {
+    if (!job->progress) return;
+    sweep_folder(job->progress->folder, NULL);
+    rmdir(job->progress->folder);
+}
+
+void pare_prune_progress_end(pare_prune_job *job) {
+    if (!job->progress) return;
+    free(job->progress->folder);
+    free(job->progress->state);
+    free(job->progress->training);
+    pare_free(job->progress);
+    job->progress = NULL;
+}

@@ -1,0 +1,34 @@
+/* What a run with --resume keeps in OUT.progress, so that it can be taken up by another process:
+ *
+ *   progress.json   {"pare", "key", "rounds_done", "layers", "hidden_channels_kept", "traces"}: the finished rounds
+ *   round-N         the model that round N left, N = rounds_done, if that is above 0
+ *   training.state  the training of a method that prunes while it trains (recover/trainer.h)
+ *   moreau.state    the Moreau iteration of the round under way after its last whole step (calibrate/moreau_file.h)
+ *
+ * key: SHA-256 of all that the result depends on (weights, method and constants, target, calibration ids, seed, number
+ * format). progress.json is replaced at one stroke after round-N is complete; what it does not speak of is ignored. */
+#ifndef PARE_PRUNE_PRUNE_PROGRESS_H
+#define PARE_PRUNE_PRUNE_PROGRESS_H
+
+#include "support/digest.h"
+
+struct pare_prune_job;
+
+typedef struct pare_prune_progress {
+    char *folder, *state, *training;
+    char key[PARE_DIGEST_TEXT];       /* of the run */
+    char round_key[PARE_DIGEST_TEXT]; /* of the Moreau state of the round under way */
+} pare_prune_progress;
+
+/* After calibration, where the options ask for it: makes the folder, or goes to the first round that is not finished. A
+ * folder of another run, or a damaged one, is refused. */
+pare_status pare_prune_progress_begin(struct pare_prune_job *job);
+
+/* The round is over: its model goes to the folder and becomes job->temporary. */
+pare_status pare_prune_progress_round(struct pare_prune_job *job);
+
+/* The run is over: removes the folder. */
+void pare_prune_progress_remove(const struct pare_prune_job *job);
+void pare_prune_progress_end(struct pare_prune_job *job);
+
+#endif

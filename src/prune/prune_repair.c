@@ -1,0 +1,196 @@
+/* The layer-by-layer stage of a run: what the loss feels of each output, widths from error curves, and the repair. */
+#include "calibrate/output_fisher.h"
+#include "prune/prune_job.h"
+#include "select/ladder.h"
+#include "support/file.h"
+#include "support/memory.h"
+#include "support/runtime.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct repairing {
+    pare_prune_job *job;
+    pare_source source;
+    pare_repair_job repair;
+    pare_output_fisher fisher;
+    pare_stage_signal (*signals)[PARE_STAGES]; /* [layers] */
+    pare_widths *widths;                       /* [layers] to choose */
+    double *(*curves)[PARE_STAGES];            /* [layers] */
+    pare_stage_fit (*fits)[PARE_STAGES];       /* [layers] */
+} repairing;
+
+pare_repair_options pare_prune_repair_options(const pare_recipe *recipe) {
+    bool chosen = recipe->choice == PARE_CHOOSE_OBS;
+    return (pare_repair_options){.alpha = recipe->dense,
+                                 .beta = recipe->compensation == PARE_COMPENSATE_LS ? recipe->readers : 0.0,
+                                 .damping = recipe->damping,
+                                 .reader_damping = recipe->reader_damping,
+                                 .keep_outputs = recipe->compensation == PARE_COMPENSATE_NONE,
+                                 .final_norm = recipe->final_norm,
+                                 .head = recipe->readers > 0.0,
+                                 .choose = {chosen, chosen},
+                                 .fraction = recipe->fraction};
+}
+
+static pare_status begin(pare_prune_job *job, repairing *r) {
+    uint32_t layers = job->current->config.layers;
+    *r = (repairing){.job = job, .source = {.model = job->current, .backend = job->backend}};
+    r->repair = (pare_repair_job){.runtime = job->runtime,
+                                  .ids = job->windows.ids,
+                                  .sequences = job->windows.count / pare_prune_batches(job),
+                                  .length = job->windows.length,
+                                  .limit = pare_runtime_limit(job->runtime),
+                                  .scratch = pare_runtime_scratch(job->runtime),
+                                  .options = pare_prune_repair_options(&job->recipe)};
+    PARE_TRY(pare_alloc(&r->signals, layers, sizeof *r->signals, "repair"));
+    PARE_TRY(pare_alloc(&r->widths, layers, sizeof *r->widths, "repair"));
+    return pare_alloc(&r->fits, layers, sizeof *r->fits, "repair");
+}
+
+static void finish(repairing *r) {
+    uint32_t layers = r->job->current->config.layers;
+    for (uint32_t i = 0; r->curves && i < layers; i++)
+        for (int stage = 0; stage < PARE_STAGES; stage++)
+            pare_free(r->curves[i][stage]);
+    pare_free(r->curves);
+    pare_free(r->signals);
+    pare_free(r->widths);
+    pare_free(r->fits);
+    pare_output_fisher_free(&r->fisher);
+}
+
+/* One calibration serves all ratios: the metrics of the dense model depend on neither selection nor repair. */
+static pare_cache *fisher_cache(const repairing *r, bool file) {
+    return r->job->round == 0 && !file ? r->job->options->cache : NULL;
+}
+
+static pare_status gather_fisher(repairing *r, uint64_t bytes, bool file, const pare_output_fisher **fisher) {
+    pare_prune_job *job = r->job;
+    uint64_t limit = r->repair.limit;
+    pare_cache *cache = fisher_cache(r, file);
+    char *name = pare_format("%s %u %lld", job->calibration_digest, (unsigned)job->backend->operand,
+                             (long long)r->repair.sequences);
+    pare_status status = PARE_OK;
+    *fisher = pare_cache_fisher_find(cache, job->current, name);
+    if (!*fisher) {
+        pare_fisher_request request = {.source = &r->source,
+                                       .runtime = job->runtime,
+                                       .ids = r->repair.ids,
+                                       .sequences = r->repair.sequences,
+                                       .length = r->repair.length,
+                                       .limit = limit && !file ? limit - bytes : limit,
+                                       .scratch = file ? r->repair.scratch : NULL};
+        status = pare_output_fisher_run(&request, &r->fisher);
+        if (status == PARE_OK && cache) status = pare_cache_fisher_give(cache, job->current, name, &r->fisher);
+        *fisher = cache ? pare_cache_fisher_find(cache, job->current, name) : &r->fisher;
+    }
+    free(name);
+    return status;
+}
+
+/* The output metrics go to a scratch file where they and the rest would not fit. */
+static pare_status feel_outputs(repairing *r) {
+    const pare_model *model = r->job->current;
+    uint64_t limit = r->repair.limit, bytes = pare_output_fisher_bytes(model);
+    bool file = limit && bytes > limit / 2;
+    const pare_output_fisher *fisher;
+    PARE_TRY(gather_fisher(r, bytes, file, &fisher));
+    if (isnan(r->job->result.loss)) r->job->result.loss = fisher->loss;
+    for (uint32_t i = 0; i < model->config.layers; i++)
+        for (int stage = 0; stage < PARE_STAGES; stage++)
+            r->signals[i][stage].metric = fisher->metric[i][stage];
+    r->repair.options.signals = (const pare_stage_signal(*)[PARE_STAGES])r->signals;
+    if (limit && !file) r->repair.limit = limit - bytes;
+    return PARE_OK;
+}
+
+static pare_status new_curves(repairing *r) {
+    const pare_config *c = &r->job->current->config;
+    PARE_TRY(pare_alloc(&r->curves, c->layers, sizeof *r->curves, "error curves"));
+    for (uint32_t i = 0; i < c->layers; i++) {
+        PARE_TRY(
+            pare_alloc(&r->curves[i][PARE_STAGE_ATTENTION], c->widths[i].kv_heads, sizeof(double), "error curves"));
+        PARE_TRY(pare_alloc(&r->curves[i][PARE_STAGE_FFN], c->widths[i].ffn, sizeof(double), "error curves"));
+    }
+    return PARE_OK;
+}
+
+/* Widths by what each further unit costs: a run that only measures, then the ranking's own way of spending a budget. */
+static pare_status allocate(repairing *r) {
+    pare_prune_job *job = r->job;
+    pare_goal goal;
+    pare_ladders ladders = {0};
+    pare_selection all = {0};
+    pare_repaired none = {0};
+    PARE_TRY(new_curves(r));
+    pare_repair_job probe = r->repair;
+    probe.options.probe = true;
+    probe.options.curves = r->curves;
+    PARE_TRY(pare_selection_all(job->current, &all));
+    pare_status status = pare_repair_run(&probe, &all, &none, NULL);
+    pare_repaired_free(&none);
+    pare_selection_free(&all);
+    PARE_TRY(status);
+    PARE_TRY(pare_goal_new(job->model, &job->target, (double)(job->round + 1) / (double)job->rounds, &goal));
+    status = pare_ladders_from_curves(job->current, (double *const(*)[2])r->curves, &job->target, &ladders);
+    if (status == PARE_OK)
+        status = pare_allocate(job->current, &job->result.scores, &ladders, &job->target, &goal, r->widths);
+    pare_ladders_free(&ladders);
+    pare_goal_free(&goal);
+    return status;
+}
+
+/* The selection by scores has the widths of rankings that do not look at costs. It is good for nothing else here: every
+ * unit is there to choose from. */
+static pare_status choose_widths(repairing *r) {
+    pare_prune_job *job = r->job;
+    bool by_cost = job->target.ranking == PARE_RANK_UNIFORM || job->target.ranking == PARE_RANK_GLOBAL;
+    r->repair.options.widths = r->widths;
+    if (by_cost)
+        PARE_TRY(allocate(r));
+    else
+        pare_selection_widths(&job->selection, r->widths);
+    pare_selection_free(&job->selection);
+    return pare_selection_all(job->current, &job->selection);
+}
+
+static json_t *fit_json(const pare_stage_fit *fit) {
+    json_t *json = json_object();
+    if (fit->fitted)
+        json_object_set_new(json, "error",
+                            json_pack("{s:f,s:f}", "before", fit->output.before, "after", fit->output.after));
+    if (fit->fitted) json_object_set_new(json, "damping", json_real(fit->output.damping.share));
+    if (fit->readers_fitted)
+        json_object_set_new(json, "readers",
+                            json_pack("{s:f,s:f}", "before", fit->readers.before, "after", fit->readers.after));
+    return json;
+}
+
+static json_t *fits_json(const repairing *r) {
+    json_t *layers = json_array();
+    for (uint32_t i = 0; i < r->job->current->config.layers; i++)
+        json_array_append_new(layers, json_pack("{s:o,s:o}", "attention", fit_json(&r->fits[i][PARE_STAGE_ATTENTION]),
+                                                "ffn", fit_json(&r->fits[i][PARE_STAGE_FFN])));
+    return layers;
+}
+
+static pare_status repair(repairing *r) {
+    pare_prune_job *job = r->job;
+    bool chosen = job->recipe.choice == PARE_CHOOSE_OBS;
+    r->repair.source = &r->source;
+    if (chosen && job->recipe.metric == PARE_METRIC_FISHER) PARE_TRY(feel_outputs(r));
+    if (chosen) PARE_TRY(choose_widths(r));
+    PARE_TRY(pare_repair_run(&r->repair, &job->selection, &job->repaired, r->fits));
+    json_decref(job->repairs);
+    job->repairs = fits_json(r);
+    return PARE_OK;
+}
+
+pare_status pare_prune_repair(pare_prune_job *job) {
+    repairing r;
+    pare_status status = begin(job, &r);
+    if (status == PARE_OK) status = repair(&r);
+    finish(&r);
+    return status;
+}

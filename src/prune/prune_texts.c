@@ -1,0 +1,108 @@
+#include "calibrate/calibration.h"
+#include "calibrate/self.h"
+#include "evaluate/perplexity.h"
+#include "prune/prune_job.h"
+#include "support/file.h"
+#include "support/runtime.h"
+#include "surgery/mask.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* A perplexity too large for a number is null. */
+static json_t *result_json(double nll) {
+    return json_pack("{s:o?,s:f}", "perplexity", json_real(exp(nll)), "nll", nll);
+}
+
+uint32_t pare_prune_window(const pare_prune_options *options) {
+    enum { WINDOW = 128 };
+    return options->window ? options->window : WINDOW;
+}
+
+/* "self" is written with another seed than the text that the model was calibrated on. */
+static pare_status read_windows(const pare_prune_job *job, const char *name, pare_windows *windows) {
+    enum { SELF_WINDOWS = 64 };
+    const pare_prune_options *o = job->options;
+    if (pare_calibration_is_self(name)) {
+        pare_self_request request = {.sequences = o->max_windows ? o->max_windows : SELF_WINDOWS,
+                                     .length = pare_prune_window(o),
+                                     .seed = o->seed + 1};
+        return pare_self_sample(job->origin, job->backend, job->runtime, &request, windows);
+    }
+    const pare_tokenizer *tokenizer;
+    PARE_TRY(pare_calibration_tokenizer(job->model, name, &tokenizer));
+    PARE_TRY(pare_windows_stream(tokenizer, name, NULL, pare_prune_window(o), o->max_windows, windows));
+    pare_runtime_note(job->runtime, windows->note);
+    return PARE_OK;
+}
+
+/* A text is cut into windows once for all runs of a cache. */
+pare_status pare_prune_text_windows(const pare_prune_job *job, size_t index, pare_windows *windows) {
+    const pare_prune_options *o = job->options;
+    if (job->given.texts) return pare_windows_copy(&job->given.texts[index], windows);
+    char *name = pare_format("%s %u %u %llu", o->texts[index], pare_prune_window(o), o->max_windows,
+                             (unsigned long long)o->seed);
+    pare_status status = PARE_OK;
+    if (!pare_cache_text_take(o->cache, job->origin, name, windows)) {
+        status = read_windows(job, o->texts[index], windows);
+        if (status == PARE_OK) status = pare_cache_text_give(o->cache, job->origin, name, windows);
+    }
+    free(name);
+    return status;
+}
+
+/* The dense model's figure may be known from an earlier run on the same text. */
+static pare_status evaluate_dense(pare_prune_job *job, pare_evaluation *evaluation, double *nll) {
+    char *name =
+        pare_format("%s %u %u %u %llu", evaluation->name, pare_prune_window(job->options), job->options->max_windows,
+                    (unsigned)job->backend->operand, (unsigned long long)job->options->seed);
+    pare_cache *cache = job->options->cache;
+    bool known = pare_cache_nll_take(cache, job->origin, name, nll);
+    pare_status status = known ? PARE_OK : pare_perplexity(evaluation, nll);
+    if (status == PARE_OK && !known) status = pare_cache_nll_give(cache, job->origin, name, *nll);
+    free(name);
+    return status;
+}
+
+static pare_status evaluate_windows(pare_prune_job *job, const char *name, const pare_windows *windows,
+                                    const pare_source *masked) {
+    pare_evaluation evaluation = {.model = job->origin,
+                                  .backend = job->backend,
+                                  .runtime = job->runtime,
+                                  .windows = windows,
+                                  .name = name,
+                                  .stage = "evaluating the dense model"};
+    double before = 0.0, after = 0.0;
+    PARE_TRY(pare_calibration_check(job->model, name, windows));
+    PARE_TRY(evaluate_dense(job, &evaluation, &before));
+    evaluation.model = job->current;
+    evaluation.source = masked;
+    evaluation.stage = "evaluating the pruned model";
+    PARE_TRY(pare_perplexity(&evaluation, &after));
+    json_array_append_new(job->texts,
+                          json_pack("{s:o,s:i,s:o,s:o}", "file", pare_json_name(name), "windows", (int)windows->count,
+                                    "before", result_json(before), "after", result_json(after)));
+    return PARE_OK;
+}
+
+static pare_status evaluate_text(pare_prune_job *job, size_t index, const pare_source *masked) {
+    pare_windows windows;
+    PARE_TRY(pare_prune_text_windows(job, index, &windows));
+    pare_status status = evaluate_windows(job, job->options->texts[index], &windows, masked);
+    pare_windows_free(&windows);
+    return status;
+}
+
+pare_status pare_prune_evaluate_texts(pare_prune_job *job) {
+    pare_mask mask;
+    if (!job->options->text_count) return PARE_OK;
+    job->texts = json_array();
+    PARE_TRY(pare_mask_new(job->current, &job->selection, &job->repaired, &mask));
+    pare_source masked = {.model = job->current, .backend = job->backend};
+    pare_mask_apply(&mask, &masked);
+    pare_status status = PARE_OK;
+    for (size_t i = 0; i < job->options->text_count && status == PARE_OK; i++)
+        status = evaluate_text(job, i, &masked);
+    pare_mask_free(&mask);
+    return status;
+}

@@ -1,0 +1,70 @@
+/* What the loss feels of the outputs of the matrices that are pruned. */
+#include "prune/prune_job.h"
+#include "support/runtime.h"
+
+bool pare_sparse_is_felt(const pare_prune_job *job) {
+    return job->recipe.metric == PARE_METRIC_FISHER && job->recipe.compensation != PARE_COMPENSATE_NONE;
+}
+
+/* Gate and up, wider than the hidden state, get diagonals: full matrices would be as large as Down's Gram matrix. */
+static pare_fisher_choice fisher_choice(const pare_prune_job *job) {
+    return (pare_fisher_choice){.wanted = job->sparse.pruned, .widest = job->current->config.hidden};
+}
+
+/* Full matrices, which may lie in a scratch file; and what is always in memory while they are gathered. */
+static uint64_t fisher_bytes(const pare_prune_job *job) {
+    pare_fisher_choice choice = fisher_choice(job);
+    return pare_sparse_is_felt(job) ? pare_linear_fisher_bytes(job->current, &choice) : 0;
+}
+
+static uint64_t fisher_room(const pare_prune_job *job) {
+    pare_fisher_choice choice = fisher_choice(job);
+    return pare_sparse_is_felt(job) ? pare_linear_fisher_room_bytes(job->current, job->backend, &choice) : 0;
+}
+
+static bool fisher_in_file(const pare_prune_job *job) {
+    uint64_t limit = pare_runtime_limit(job->runtime);
+    return limit && fisher_bytes(job) > limit / 2;
+}
+
+uint64_t pare_sparse_metric_kept(const pare_prune_job *job) {
+    return fisher_in_file(job) ? 0 : fisher_bytes(job);
+}
+
+static pare_fisher_request fisher_request(const pare_prune_job *job, const pare_source *source) {
+    uint64_t limit = pare_runtime_limit(job->runtime), room = fisher_room(job);
+    uint64_t kept = room + pare_sparse_metric_kept(job);
+    return (pare_fisher_request){.source = source,
+                                 .runtime = job->runtime,
+                                 .ids = job->windows.ids,
+                                 .sequences = job->plan.shape.sequences,
+                                 .length = job->plan.shape.length,
+                                 .limit = limit > kept ? limit - kept : (limit ? 1 : 0),
+                                 .scratch = fisher_in_file(job) ? pare_runtime_scratch(job->runtime) : NULL};
+}
+
+pare_status pare_sparse_metric_plan(pare_prune_job *job) {
+    pare_source source = {.model = job->current, .backend = job->backend};
+    pare_fisher_request request = fisher_request(job, &source);
+    pare_plan *plan = &job->plan.sizes;
+    pare_pass_memory pass = {0};
+    int64_t group;
+    if (!pare_sparse_is_felt(job) || !request.sequences) return PARE_OK;
+    PARE_TRY(pare_linear_fisher_group(&request, &group, &pass));
+    plan->metrics = fisher_bytes(job) + fisher_room(job);
+    if (fisher_in_file(job)) plan->scratch += fisher_bytes(job);
+    plan->weights = pass.weights;
+    plan->activations = pass.activations;
+    plan->gradients = pass.gradients;
+    plan->micro_batch = (uint64_t)pass.micro_batch;
+    return PARE_OK;
+}
+
+pare_status pare_sparse_metric(pare_prune_job *job) {
+    pare_source source = {.model = job->current, .backend = job->backend};
+    pare_fisher_request request = fisher_request(job, &source);
+    pare_fisher_choice choice = fisher_choice(job);
+    PARE_TRY(pare_linear_fisher_run(&request, &choice, &job->sparse.fisher));
+    job->result.loss = job->sparse.fisher.loss;
+    return PARE_OK;
+}

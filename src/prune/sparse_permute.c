@@ -1,0 +1,159 @@
+/* Before an N:M pattern: the same model with its channels in a better order, which the run goes on with. */
+#include "layerwise/permutation.h"
+#include "prune/prune_job.h"
+#include "support/memory.h"
+#include "support/runtime.h"
+
+#include <string.h>
+
+/* The recipe's scores on the dense model. Gram matrices and regional gradients exist only in the walk that prunes:
+ * saliences that read them are stood in for by Wanda's. */
+static pare_recipe scoring_recipe(const pare_recipe *recipe) {
+    pare_recipe scoring = *recipe;
+    if (recipe->signal == PARE_SIGNAL_REGIONAL || (recipe->salience->needs & PARE_NEEDS_INVERSE)) {
+        scoring.salience = &pare_salience_activation;
+        scoring.signal = PARE_SIGNAL_NONE;
+    }
+    scoring.compensation = PARE_COMPENSATE_NONE;
+    scoring.dense = 0.0;
+    scoring.final_norm = false;
+    scoring.element.refinement = PARE_REFINE_NONE;
+    scoring.element.allocation = PARE_ALLOCATE_UNIFORM;
+    scoring.element.measured = false;
+    scoring.element.region_rounds = 0;
+    return scoring;
+}
+
+static pare_permutation_goal goal_of(const pare_prune_job *job) {
+    enum { ROOM = 1 << 30 };
+    uint64_t limit = pare_runtime_limit(job->runtime), room = ROOM;
+    return (pare_permutation_goal){.model = job->current,
+                                   .pruned = job->sparse.pruned,
+                                   .kind = job->recipe.element.permutation,
+                                   .keep = job->options->sparsity.keep,
+                                   .of = job->options->sparsity.of,
+                                   .room = limit && limit / 4 < room ? limit / 4 : room};
+}
+
+static pare_layerwise_job scoring_job(pare_prune_job *job, const pare_source *source, const pare_recipe *recipe,
+                                      uint64_t held) {
+    pare_layerwise_job scoring = pare_sparse_layerwise(job, source);
+    scoring.recipe = recipe;
+    scoring.scores_only = true;
+    if (scoring.limit) scoring.limit = scoring.limit > held ? scoring.limit - held : 1;
+    return scoring;
+}
+
+pare_status pare_sparse_permute_plan(pare_prune_job *job, uint64_t *bytes, uint64_t *scratch) {
+    pare_source source = {.model = job->current, .backend = job->backend};
+    pare_recipe recipe = scoring_recipe(&job->recipe);
+    pare_permutation_goal goal = goal_of(job);
+    uint64_t held = pare_permutation_bytes(&goal);
+    pare_layerwise_job scoring = scoring_job(job, &source, &recipe, held);
+    pare_layerwise_memory memory;
+    PARE_TRY(pare_layerwise_measure(&scoring, &memory));
+    *bytes = held + memory.hidden + memory.statistics + memory.weights + memory.activations;
+    *scratch = memory.scratch;
+    return PARE_OK;
+}
+
+static const char *const kind_names[PARE_CHANNEL_KINDS] = {
+    [PARE_CHANNEL_HIDDEN] = "hidden", [PARE_CHANNEL_FFN] = "ffn", [PARE_CHANNEL_VALUE] = "value"};
+
+static json_t *summary_json(const pare_prune_job *job, const pare_permutation *p, const pare_recipe *scoring) {
+    bool assigned = job->recipe.element.permutation == PARE_PERMUTE_ASSIGN;
+    json_t *json = json_pack("{s:s,s:s}", "how", assigned ? "assign" : "allocate", "scores", scoring->salience->name);
+    for (int kind = 0; kind < PARE_CHANNEL_KINDS; kind++) {
+        const pare_permutation_gain *g = &p->gain[kind];
+        if (!g->matrices) continue;
+        json_t *gain =
+            json_pack("{s:I,s:I,s:f,s:f,s:f}", "matrices", (json_int_t)g->matrices, "permuted", (json_int_t)g->permuted,
+                      "scores", g->total, "kept_before", g->before, "kept_after", g->after);
+        if (kind == PARE_CHANNEL_HIDDEN && p->rows_seen < p->rows)
+            json_object_set_new(gain, "rows_seen", json_pack("[I,I]", (json_int_t)p->rows_seen, (json_int_t)p->rows));
+        json_object_set_new(json, kind_names[kind], gain);
+    }
+    json_object_set(json, "left_alone", p->left_alone);
+    return json;
+}
+
+static json_t *order_json(const uint32_t *order, uint32_t count) {
+    if (!order) return json_null();
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < count; i++)
+        json_array_append_new(list, json_integer((json_int_t)order[i]));
+    return list;
+}
+
+static json_t *orders_json(const pare_model *model, const pare_orders *orders) {
+    const pare_config *config = &model->config;
+    json_t *layers = json_array();
+    for (uint32_t i = 0; i < orders->layers; i++) {
+        const pare_widths *w = &config->widths[i];
+        json_array_append_new(layers, json_pack("{s:o,s:o}", "ffn", order_json(orders->ffn[i], w->ffn), "value",
+                                                order_json(orders->value[i], w->kv_heads * config->head_size)));
+    }
+    return json_pack("{s:o,s:o}", "hidden", order_json(orders->hidden, config->hidden), "layers", layers);
+}
+
+/* matrix <- its rows and columns in their new order, by way of `room`. */
+static void permute_matrix(float *matrix, const pare_tensor *tensor, const pare_axes *axes, float *room) {
+    int64_t rows, columns;
+    pare_tensor_matrix(tensor, &rows, &columns);
+    pare_matrix_cut(matrix, columns, sizeof *matrix, (pare_index_list){axes->rows.units, rows},
+                    (pare_index_list){axes->columns.units, columns}, room);
+    memcpy(matrix, room, (size_t)(rows * columns) * sizeof *matrix);
+}
+
+static void permute_signals(pare_prune_job *job, const pare_permuted_axes *permuted, float *room) {
+    const pare_sparse *s = &job->sparse;
+    for (size_t id = 0; id < permuted->count; id++) {
+        if (!s->pruned[id]) continue;
+        const pare_tensor *tensor = job->current->tensors[id];
+        permute_matrix(s->gradient[id], tensor, &permuted->axes[id], room);
+        if (s->squares) permute_matrix(s->squares[id], tensor, &permuted->axes[id], room);
+    }
+}
+
+/* What was gathered on the model as it was, moved as the weights are. */
+static pare_status move_signals(pare_prune_job *job, const pare_orders *orders) {
+    pare_permuted_axes permuted;
+    uint64_t most = 0;
+    float *room = NULL;
+    if (!job->sparse.gradient) return PARE_OK;
+    for (size_t id = 0; id < job->current->tensor_count; id++)
+        if (job->sparse.pruned[id] && job->current->tensors[id]->count > most) most = job->current->tensors[id]->count;
+    PARE_TRY(pare_permuted_axes_new(job->current, orders, &permuted));
+    pare_status status = pare_alloc_uninitialized(&room, most, sizeof *room, "gradients");
+    if (status == PARE_OK) permute_signals(job, &permuted, room);
+    pare_free(room);
+    pare_permuted_axes_free(&permuted);
+    return status;
+}
+
+static pare_status go_on_with(pare_prune_job *job, const pare_orders *orders) {
+    const char *scratch = job->runtime ? job->runtime->scratch : NULL;
+    pare_temporary_model permuted;
+    if (pare_orders_empty(orders)) return PARE_OK;
+    PARE_TRY(move_signals(job, orders));
+    PARE_TRY(pare_permuted_model_new(job->current, orders, scratch, job->runtime, &permuted));
+    pare_temporary_model_free(&job->temporary);
+    job->temporary = permuted;
+    job->current = permuted.model;
+    return PARE_OK;
+}
+
+pare_status pare_sparse_permute(pare_prune_job *job) {
+    pare_source source = {.model = job->current, .backend = job->backend};
+    if (job->recipe.element.permutation == PARE_PERMUTE_NONE) return PARE_OK;
+    pare_recipe recipe = scoring_recipe(&job->recipe);
+    pare_permutation_goal goal = goal_of(job);
+    pare_layerwise_job scoring = scoring_job(job, &source, &recipe, pare_permutation_bytes(&goal));
+    pare_permutation found;
+    PARE_TRY(pare_permutation_find(&goal, &scoring, &found));
+    job->sparse.permutation = summary_json(job, &found, &recipe);
+    job->sparse.orders = orders_json(job->current, &found.orders);
+    pare_status status = go_on_with(job, &found.orders);
+    pare_permutation_free(&found);
+    return status;
+}

@@ -1,0 +1,123 @@
+/* From signals to pruned matrices. */
+#include "prune/prune_job.h"
+#include "support/memory.h"
+#include "support/runtime.h"
+
+#include <math.h>
+
+static bool has_gradient(const pare_recipe *recipe) {
+    return recipe->signal >= PARE_SIGNAL_GRADIENT && recipe->signal <= PARE_SIGNAL_SAMPLES;
+}
+
+static bool has_squares(const pare_recipe *recipe) {
+    return recipe->salience && (recipe->salience->needs & PARE_NEEDS_SQUARES);
+}
+
+/* Bytes of what the signal has to say about every pruned weight. */
+static uint64_t gradient_bytes(const pare_prune_job *job) {
+    uint64_t count = 0;
+    for (size_t id = 0; id < job->current->tensor_count; id++)
+        if (job->sparse.pruned[id]) count += job->current->tensors[id]->count;
+    if (!has_gradient(&job->recipe)) return 0;
+    return count * sizeof(float) * (has_squares(&job->recipe) ? 2 : 1);
+}
+
+static bool gradients_in_file(const pare_prune_job *job) {
+    uint64_t limit = pare_runtime_limit(job->runtime);
+    return limit && gradient_bytes(job) > limit / 2;
+}
+
+pare_layerwise_job pare_sparse_layerwise(pare_prune_job *job, const pare_source *source) {
+    uint64_t limit = pare_runtime_limit(job->runtime), kept = gradients_in_file(job) ? 0 : gradient_bytes(job);
+    kept += pare_sparse_metric_kept(job);
+    const pare_sparsity *asked = &job->options->sparsity;
+    return (pare_layerwise_job){.source = source,
+                                .runtime = job->runtime,
+                                .recipe = &job->recipe,
+                                .ids = job->windows.ids,
+                                .sequences = job->plan.shape.sequences,
+                                .length = job->plan.shape.length,
+                                .limit = limit > kept ? limit - kept : (limit ? 1 : 0),
+                                .scratch = pare_runtime_scratch(job->runtime),
+                                .seed = job->options->seed,
+                                .pruned = job->sparse.pruned,
+                                .sparsity = job->sparse.asked,
+                                .fixed = asked->shares != NULL,
+                                .keep = asked->keep,
+                                .of = asked->of,
+                                .gradient = job->sparse.gradient,
+                                .squares = job->sparse.squares,
+                                .fisher = job->sparse.fisher.diagonal ? &job->sparse.fisher : NULL};
+}
+
+/* The walk that prunes and the one before it that permutes hold their memory one after the other. */
+static pare_status plan_walks(pare_prune_job *job, const pare_layerwise_memory *pruning) {
+    pare_plan *plan = &job->plan.sizes;
+    uint64_t scratch = pruning->scratch, bytes = 0, in_file = 0;
+    plan->repair = pruning->hidden + pruning->statistics + pruning->weights + pruning->activations + pruning->repaired;
+    if (job->recipe.element.permutation != PARE_PERMUTE_NONE) PARE_TRY(pare_sparse_permute_plan(job, &bytes, &in_file));
+    if (bytes - in_file > plan->repair - scratch) {
+        plan->repair = bytes;
+        scratch = in_file;
+    }
+    plan->scratch += scratch;
+    return PARE_OK;
+}
+
+pare_status pare_sparse_plan(pare_prune_job *job) {
+    pare_source source = {.model = job->current, .backend = job->backend};
+    pare_layerwise_job layerwise = pare_sparse_layerwise(job, &source);
+    pare_layerwise_memory memory;
+    PARE_TRY(pare_layerwise_measure(&layerwise, &memory));
+    pare_plan *plan = &job->plan.sizes;
+    PARE_TRY(pare_sparse_metric_plan(job));
+    plan->state += gradient_bytes(job);
+    if (gradients_in_file(job)) plan->scratch += gradient_bytes(job);
+    PARE_TRY(plan_walks(job, &memory));
+    if (!plan->micro_batch) plan->micro_batch = (uint64_t)memory.micro_batch;
+    return PARE_OK;
+}
+
+static pare_status allocate_gradients(pare_prune_job *job) {
+    pare_sparse *s = &job->sparse;
+    const pare_model *model = job->current;
+    const char *scratch = gradients_in_file(job) ? pare_runtime_scratch(job->runtime) : NULL;
+    PARE_TRY(pare_scratch_open(&s->memory, gradient_bytes(job), scratch, "gradients"));
+    PARE_TRY(pare_alloc(&s->gradient, model->tensor_count, sizeof *s->gradient, "gradients"));
+    if (has_squares(&job->recipe))
+        PARE_TRY(pare_alloc(&s->squares, model->tensor_count, sizeof *s->squares, "gradients"));
+    float *next = s->memory.data;
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        if (!s->pruned[id]) continue;
+        s->gradient[id] = next;
+        next += model->tensors[id]->count;
+        if (s->squares) s->squares[id] = next;
+        if (s->squares) next += model->tensors[id]->count;
+    }
+    return PARE_OK;
+}
+
+static pare_status gather_gradients(pare_prune_job *job) {
+    PARE_TRY(allocate_gradients(job));
+    pare_score_request request = pare_prune_score_request(job);
+    request.gradient = job->sparse.gradient;
+    request.squares = job->sparse.squares;
+    return pare_score_units(&request, &job->result);
+}
+
+static pare_status prune_layers(pare_prune_job *job) {
+    pare_source source = {.model = job->current, .backend = job->backend};
+    pare_layerwise_job layerwise = pare_sparse_layerwise(job, &source);
+    PARE_TRY(pare_selection_all(job->current, &job->selection));
+    return pare_layerwise_run(&layerwise, &job->repaired, job->sparse.results, job->sparse.used);
+}
+
+pare_status pare_sparse_run(pare_prune_job *job) {
+    job->result.loss = NAN;
+    if (has_gradient(&job->recipe)) PARE_TRY(pare_prune_timed(job, "gradients", gather_gradients));
+    if (job->recipe.element.permutation != PARE_PERMUTE_NONE)
+        PARE_TRY(pare_prune_timed(job, "permuting", pare_sparse_permute));
+    if (pare_sparse_is_felt(job)) PARE_TRY(pare_prune_timed(job, "feeling outputs", pare_sparse_metric));
+    PARE_TRY(pare_prune_timed(job, "pruning", prune_layers));
+    return pare_selection_all(job->model, &job->composed);
+}

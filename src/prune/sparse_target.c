@@ -1,0 +1,189 @@
+/* Which matrices lose single weights, and how many. */
+#include "prune/prune_job.h"
+#include "support/memory.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { NAME = 160, LARGEST_GROUP = 1024 };
+
+/* True if the pattern is the name of some neighbouring parts of the path: "q_proj", "mlp", "layers.3.*". */
+static bool fits(const char *pattern, const char *path) {
+    char part[NAME];
+    for (const char *start = path; start; start = strchr(start, '.') ? strchr(start, '.') + 1 : NULL)
+        for (const char *end = start; *end; end++) {
+            if (end[1] && end[1] != '.') continue;
+            snprintf(part, sizeof part, "%.*s", (int)(end + 1 - start), start);
+            if (fnmatch(pattern, part, 0) == 0) return true;
+        }
+    return false;
+}
+
+/* The first of patterns with commas between, and what follows it (NULL: nothing); false if it is too long for a name.
+ */
+static bool first_pattern(const char *patterns, char pattern[NAME], const char **rest) {
+    size_t length = strcspn(patterns, ",");
+    *rest = patterns[length] ? patterns + length + 1 : NULL;
+    return snprintf(pattern, NAME, "%.*s", (int)length, patterns) < NAME;
+}
+
+/* patterns: one, or several with commas between. */
+static bool names(const char *patterns, const char *path) {
+    char pattern[NAME];
+    for (const char *rest = patterns; rest;)
+        if (first_pattern(rest, pattern, &rest) && fits(pattern, path)) return true;
+    return false;
+}
+
+/* The module's path: the tensor's name without ".weight". */
+static void path_of(uint32_t layer, pare_role role, char path[NAME]) {
+    pare_role_name(layer, role, path, NAME);
+    char *end = strrchr(path, '.');
+    if (end && strcmp(end, ".weight") == 0) *end = '\0';
+}
+
+static bool named_by_any(const char *const *patterns, size_t count, const char *path) {
+    for (size_t i = 0; i < count; i++)
+        if (names(patterns[i], path)) return true;
+    return false;
+}
+
+static bool fits_any(const pare_model *model, const char *pattern) {
+    char path[NAME];
+    for (uint32_t layer = 0; layer < model->config.layers; layer++)
+        for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+            path_of(layer, (pare_role)role, path);
+            if (fits(pattern, path)) return true;
+        }
+    return false;
+}
+
+/* A name that fits no matrix is a mistake. */
+static pare_status check_names(const pare_model *model, const char *option, const char *const *patterns, size_t count) {
+    char pattern[NAME];
+    for (size_t i = 0; i < count; i++)
+        for (const char *rest = patterns[i]; rest;)
+            if (!first_pattern(rest, pattern, &rest) || !fits_any(model, pattern))
+                return pare_fail(PARE_BAD_ARGUMENT,
+                                 "%s '%s' names no matrix of the model's blocks: name modules such as q_proj, mlp or "
+                                 "layers.0.*",
+                                 option, pattern);
+    return PARE_OK;
+}
+
+static pare_status mark(pare_prune_job *job) {
+    const pare_model *model = job->model;
+    const pare_sparsity *s = &job->options->sparsity;
+    char path[NAME];
+    size_t count = 0;
+    PARE_TRY(check_names(model, "--targets", s->targets, s->target_count));
+    PARE_TRY(check_names(model, "--skip", s->skipped, s->skipped_count));
+    for (uint32_t layer = 0; layer < model->config.layers; layer++)
+        for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+            size_t id = pare_tensor_id(layer, (pare_role)role);
+            path_of(layer, (pare_role)role, path);
+            bool inside = pare_layer_in(role < PARE_ROLE_GATE ? job->target.attention : job->target.ffn, layer);
+            bool named = !s->target_count || named_by_any(s->targets, s->target_count, path);
+            job->sparse.pruned[id] =
+                inside && named && model->tensors[id]->count && !named_by_any(s->skipped, s->skipped_count, path);
+            count += job->sparse.pruned[id];
+        }
+    if (count) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT, "--targets, --skip and --layers leave no matrix to prune");
+}
+
+static pare_status check_share(double share) {
+    if (share >= 0.0 && share <= 1.0) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT, "--sparsity %g: give a share from 0 to 1, such as 0.5", share);
+}
+
+static pare_status check_amount(const pare_prune_job *job) {
+    const pare_prune_options *o = job->options;
+    const pare_sparsity *s = &o->sparsity;
+    uint32_t layers = job->model->config.layers;
+    if (o->ratio != 0.0 || o->ratios || o->parameters || o->bytes)
+        return pare_fail(PARE_BAD_ARGUMENT, "give only one of --ratio, --params, --bytes, --sparsity and --pattern");
+    if (o->iterations > 1)
+        return pare_fail(PARE_BAD_ARGUMENT, "--iterations removes units in rounds: single weights go in one");
+    if (o->round_to > 1)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--round-to rounds the widths that are kept: single weights leave them as they are");
+    if (o->resume && job->recipe.signal != PARE_SIGNAL_MOREAU)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--resume goes on from kept rounds and Moreau steps: single weights have none, leave it out");
+    if (s->of && (s->share != 0.0 || s->shares))
+        return pare_fail(PARE_BAD_ARGUMENT, "give either --sparsity or --pattern: %u:%u fixes the share", s->keep,
+                         s->of);
+    if (s->of && (s->keep > s->of || s->of > LARGEST_GROUP))
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--pattern %u:%u: give N:M, which KEEPS N of M weights, N at most M, M at "
+                         "most %d",
+                         s->keep, s->of, LARGEST_GROUP);
+    if (s->shares && s->share_count != layers)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--sparsity lists %zu shares, but the model has %u layers: give one for each", s->share_count,
+                         layers);
+    PARE_TRY(check_share(s->share));
+    for (size_t i = 0; s->shares && i < s->share_count; i++)
+        PARE_TRY(check_share(s->shares[i]));
+    return PARE_OK;
+}
+
+/* Where a recipe file made the choice, with its line. */
+static pare_status refuse(const pare_prune_job *job, const char *key, const char *message) {
+    const char *file = job->options->recipe;
+    int line = file ? pare_recipe_line(file, (const char *const[]){key, NULL}) : 0;
+    return line ? pare_fail(PARE_BAD_ARGUMENT, "%s, line %d: %s", file, line, message)
+                : pare_fail(PARE_BAD_ARGUMENT, "%s", message);
+}
+
+static pare_status check_against_recipe(const pare_prune_job *job) {
+    const pare_sparsity *s = &job->options->sparsity;
+    const pare_element_recipe *e = &job->recipe.element;
+    if (e->allocation == PARE_ALLOCATE_OWL && (s->of || s->shares))
+        return refuse(job, "allocate",
+                      "--allocate owl spreads one --sparsity over the layers: it takes neither a pattern nor a list");
+    if (e->compare == PARE_COMPARE_GLOBAL && s->shares)
+        return refuse(job, "compare", "--compare global has one --sparsity for all layers: give a single share");
+    if (e->compare == PARE_COMPARE_GLOBAL && e->allocation == PARE_ALLOCATE_OWL)
+        return refuse(job, "allocate", "--compare global spreads the share itself: leave out --allocate owl");
+    if (e->permutation != PARE_PERMUTE_NONE && !s->of)
+        return refuse(job, "permute", "--permute serves patterns such as --pattern 2:4: give one");
+    if (e->permutation != PARE_PERMUTE_NONE && !job->recipe.salience)
+        return pare_fail(PARE_BAD_ARGUMENT, "--permute goes by scores: %s has none", job->recipe.name);
+    return PARE_OK;
+}
+
+pare_status pare_sparse_prepare(pare_prune_job *job) {
+    const pare_sparsity *s = &job->options->sparsity;
+    const pare_model *model = job->model;
+    uint32_t layers = model->config.layers;
+    if (!s->given)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%s removes single weights: say how many with --sparsity 0.5 or --pattern 2:4",
+                         job->recipe.name);
+    PARE_TRY(check_amount(job));
+    PARE_TRY(check_against_recipe(job));
+    PARE_TRY(pare_alloc(&job->sparse.pruned, model->tensor_count, sizeof(bool), "matrices"));
+    PARE_TRY(pare_alloc(&job->sparse.asked, model->tensor_count, sizeof(double), "sparsities"));
+    PARE_TRY(pare_alloc(&job->sparse.used, model->tensor_count, sizeof(double), "sparsities"));
+    PARE_TRY(pare_alloc(&job->sparse.results, model->tensor_count, sizeof *job->sparse.results, "results"));
+    double share = s->of ? 1.0 - (double)s->keep / (double)s->of : s->share;
+    for (uint32_t layer = 0; layer < layers; layer++)
+        for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+            job->sparse.asked[pare_tensor_id(layer, (pare_role)role)] = s->shares ? s->shares[layer] : share;
+    job->goal = (pare_goal){.ratio = share, .bytes = pare_model_bytes(model)};
+    return mark(job);
+}
+
+void pare_sparse_free(pare_sparse *s) {
+    void *all[] = {s->pruned, s->asked, s->used, s->results, s->gradient, s->squares};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        pare_free(all[i]);
+    pare_scratch_close(&s->memory);
+    pare_linear_fisher_free(&s->fisher);
+    json_decref(s->permutation);
+    json_decref(s->orders);
+    *s = (pare_sparse){0};
+}

@@ -1,0 +1,82 @@
+#include "recover/merged.h"
+#include "checkpoint/config_write.h"
+#include "support/file.h"
+#include "support/memory.h"
+#include "surgery/verify.h"
+#include "train/write.h"
+
+#include <stdlib.h>
+
+pare_status pare_merged_copy(const pare_output *output, const char *folder, const char *name) {
+    enum { MOST = 1 << 28 };
+    char *path = pare_path_join(folder, name), *text;
+    pare_status status = PARE_OK;
+    if (pare_file_exists(path)) {
+        status = pare_file_read(path, MOST, &text, NULL);
+        if (status == PARE_OK) {
+            status = pare_output_write_text(output, name, text);
+            pare_free(text);
+        }
+    }
+    free(path);
+    return status;
+}
+
+static pare_status write_config(const pare_model *model, const pare_output *output) {
+    char *text;
+    PARE_TRY(pare_config_restate(&model->config, &text));
+    if (!text) return pare_merged_copy(output, pare_checkpoint_directory(model->checkpoint), "config.json");
+    pare_status status = pare_output_write_text(output, "config.json", text);
+    free(text);
+    return status;
+}
+
+pare_status pare_merged_write(const pare_trained *trained, const pare_output *output, const pare_runtime *runtime) {
+    const char *source = pare_checkpoint_directory(trained->model->checkpoint);
+    PARE_TRY(pare_trained_write(trained, pare_output_path(output), runtime));
+    PARE_TRY(write_config(trained->model, output));
+    PARE_TRY(pare_merged_copy(output, source, "pruning.json"));
+    return pare_output_carry_over(output);
+}
+
+/* logits: float [length, vocabulary], freed by the caller. */
+static pare_status logits_of(const pare_merged_check *check, const pare_source *source, const pare_adapters *adapters,
+                             float **logits) {
+    const pare_model *model = source->model;
+    pare_pass_shape shape = {.sequences = 1,
+                             .length = check->length,
+                             .composed = pare_source_is_composed(source),
+                             .rank = adapters ? adapters->rank : 0,
+                             .limit = check->limit};
+    pare_pass *pass;
+    size_t count = (size_t)check->length * model->config.vocabulary;
+    PARE_TRY(pare_alloc_uninitialized(logits, count, sizeof(float), "logits"));
+    PARE_TRY(pare_pass_new(model, source->backend, &shape, &pass));
+    if (adapters) pare_pass_adapt(pass, adapters);
+    pare_status status = pare_pass_forward(pass, source, check->ids, 1);
+    if (status == PARE_OK) status = pare_pass_logits(pass, source, 0, check->length, *logits);
+    pare_pass_free(pass);
+    return status;
+}
+
+/* Weights of 16 bits are rounded once when they are merged. */
+static double bound_of(const pare_trained *trained) {
+    const pare_model *model = trained->model;
+    bool exact = trained->backend->operand == PARE_DTYPE_F32;
+    for (size_t id = 0; id < model->tensor_count; id++)
+        exact = exact && model->tensors[id]->dtype == PARE_DTYPE_F32;
+    return exact ? PARE_VERIFY_BOUND : PARE_VERIFY_BOUND_BF16;
+}
+
+pare_status pare_merged_verify(const pare_trained *trained, const pare_model *written, const pare_merged_check *check) {
+    pare_source stored = {.model = written, .backend = trained->backend};
+    float *expected = NULL, *actual = NULL;
+    pare_status status = logits_of(check, &trained->source, trained->adapters, &expected);
+    if (status == PARE_OK) status = logits_of(check, &stored, NULL, &actual);
+    if (status == PARE_OK)
+        status = pare_verify_logits(actual, expected, (size_t)check->length * written->config.vocabulary,
+                                    bound_of(trained), pare_checkpoint_directory(written->checkpoint));
+    pare_free(expected);
+    pare_free(actual);
+    return status;
+}

@@ -1,0 +1,220 @@
+#include "recover/recover_settings.h"
+#include "calibrate/calibration.h"
+#include "support/file.h"
+#include "text/buffer.h"
+#include "train/adapter_file.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    RANK = 8,
+    ALPHA = 16,
+    VALIDATION = 2000,
+    VALIDATE_EVERY = 100,
+    SAVE_EVERY = 200,
+    WINDOW = 128,
+    SHORT = 10 /* no more than one in so many is held out, or a step of the warm-up, unless that was asked for */
+};
+static const double DROPOUT = 0.05, CLIP = 1.0, BETA1 = 0.9, BETA2 = 0.999, EPSILON = 1e-8;
+
+static pare_status choose_role(const char *name, size_t length, bool *targets) {
+    bool found = false;
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+        const char *module = pare_adapter_module((pare_role)role);
+        if (strlen(module) != length || strncmp(module, name, length) != 0) continue;
+        targets[role] = found = true;
+    }
+    if (found) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT,
+                     "--targets %.*s: choose among q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj and down_proj",
+                     (int)(length < 80 ? length : 80), name);
+}
+
+/* Names with commas between, any number of times. */
+static pare_status choose_targets(const pare_recover_options *o, bool *targets) {
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+        targets[role] = !o->target_count;
+    for (size_t i = 0; i < o->target_count; i++)
+        for (const char *name = o->targets[i]; name;) {
+            size_t length = strcspn(name, ",");
+            PARE_TRY(choose_role(name, length, targets));
+            name = name[length] ? name + length + 1 : NULL;
+        }
+    return PARE_OK;
+}
+
+static pare_status choose_wording(const char *name, size_t *out) {
+    pare_buffer names = {0};
+    *out = PARE_TEMPLATE_AUTO;
+    for (size_t i = 0; pare_template_name(i); i++) {
+        if (!name || strcmp(name, pare_template_name(i)) == 0) {
+            *out = i;
+            pare_buffer_free(&names);
+            return PARE_OK;
+        }
+        if (i) PARE_TRY(pare_buffer_append(&names, ", ", 2));
+        PARE_TRY(pare_buffer_append(&names, pare_template_name(i), strlen(pare_template_name(i))));
+    }
+    pare_status status =
+        pare_fail(PARE_BAD_ARGUMENT, "--wording %s: choose one of %.*s", name, (int)names.bytes, names.data);
+    pare_buffer_free(&names);
+    return status;
+}
+
+static pare_status check_number(const char *option, double value, double low, double high) {
+    if (value >= low && value <= high) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT, "%s %.10g: give a number from %.10g to %.10g", option, value, low, high);
+}
+
+static pare_status check_numbers(const pare_recover_settings *s) {
+    PARE_TRY(check_number("--rate", s->rate, 1e-12, 1e3));
+    PARE_TRY(check_number("--epochs", s->epochs, 1e-6, 1e6));
+    PARE_TRY(check_number("--rank", s->lora.rank, 1, 65536));
+    PARE_TRY(check_number("--alpha", s->lora.alpha, 1e-6, 1e6));
+    PARE_TRY(check_number("--dropout", s->lora.dropout, 0, 0.99));
+    PARE_TRY(check_number("--clip", s->clip, 0, 1e12));
+    PARE_TRY(check_number("--weight-decay", s->weight_decay, 0, 1e3));
+    PARE_TRY(check_number("--beta1", s->beta1, 0, 0.999999));
+    PARE_TRY(check_number("--beta2", s->beta2, 0, 0.99999999));
+    PARE_TRY(check_number("--batch", s->batch, 1, 1e6));
+    return check_number("--cutoff", s->cutoff, 2, 1 << 20);
+}
+
+/* One row for every two options that contradict each other. */
+static pare_status check_kind(const pare_recover_options *o) {
+    bool lora = o->rank || o->alpha > 0.0 || o->dropout > 0.0 || o->target_count;
+    const struct {
+        bool wrong;
+        const char *sentence;
+    } rows[] = {
+        {o->fresh && !o->full, "--fresh begins with random weights, all of which must be trained: give --full with it"},
+        {o->full && lora, "--full trains all weights: leave out --rank, --alpha, --dropout and --targets"},
+        {o->full && o->adapter, "--adapter writes LoRA factors, which --full has none of: leave out one of them"},
+        {o->adapter && o->keep_sparsity,
+         "--adapter cannot keep zeros, since an adapter is added to all weights: leave out one of --adapter and "
+         "--keep-sparsity"},
+        {o->keep_sparsity && o->dropout > 0.0, "--keep-sparsity trains without dropout: leave out --dropout"},
+        {o->steps && o->epochs > 0.0, "give either --steps or --epochs, not both"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].wrong) return pare_fail(PARE_BAD_ARGUMENT, "%s", rows[i].sentence);
+    return PARE_OK;
+}
+
+static pare_status choose_cutoff(const pare_model *model, const pare_recover_options *o, pare_recover_settings *s) {
+    uint32_t positions = model->config.max_positions;
+    if (positions < 2)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%s has %u positions, and a token that is to be learnt needs another one "
+                         "in front of it",
+                         pare_checkpoint_directory(model->checkpoint), positions);
+    s->cutoff = o->cutoff ? o->cutoff : s->preset->cutoff;
+    if (s->cutoff <= positions) return PARE_OK;
+    if (o->cutoff)
+        return pare_fail(PARE_BAD_ARGUMENT, "--cutoff %u: the model has %u positions%s, so give no more than that",
+                         o->cutoff, positions,
+                         positions < model->config.stated_positions ? " in its sliding_window" : "");
+    s->cutoff = positions;
+    return PARE_OK;
+}
+
+static double or_else(double given, double otherwise) {
+    return given > 0.0 ? given : otherwise;
+}
+
+static double or_zero(double given, double otherwise) {
+    return given >= 0.0 ? given : otherwise;
+}
+
+/* given: 1 yes, -1 no, 0 neither. */
+static bool answer(int given, bool otherwise) {
+    return given ? given > 0 : otherwise;
+}
+
+static void fill(const pare_recover_options *o, pare_recover_settings *s) {
+    const pare_recover_preset *p = s->preset;
+    s->train_on_prompt = answer(o->train_on_prompt, p->train_on_prompt);
+    s->group_by_length = answer(o->group_by_length, p->group_by_length);
+    s->pack = o->pack;
+    s->full = o->full;
+    s->fresh = o->fresh;
+    s->keep_sparsity = o->keep_sparsity;
+    s->lora.rank = o->rank ? o->rank : RANK;
+    s->lora.alpha = or_else(o->alpha, ALPHA);
+    s->lora.dropout = o->keep_sparsity || o->full ? 0.0 : or_zero(o->dropout, DROPOUT);
+    s->lora.seed = o->seed;
+    s->rate = or_else(o->rate, p->rate);
+    s->epochs = or_else(o->epochs, p->epochs);
+    s->batch = o->batch ? o->batch : p->batch;
+    s->micro_batch = o->micro_batch;
+    s->steps = o->steps;
+    s->clip = or_zero(o->clip, CLIP);
+    s->weight_decay = or_zero(o->weight_decay, 0.0);
+    s->beta1 = or_else(o->beta1, BETA1);
+    s->beta2 = or_else(o->beta2, BETA2);
+    s->epsilon = EPSILON;
+    s->validate_every = o->validate_every ? o->validate_every : VALIDATE_EVERY;
+    s->save_every = o->save_every ? o->save_every : SAVE_EVERY;
+    s->window = o->window ? o->window : WINDOW;
+}
+
+static pare_status check_readable(const char *path) {
+    pare_mapping mapping;
+    PARE_TRY(pare_mapping_open(path, &mapping));
+    pare_mapping_close(&mapping);
+    return PARE_OK;
+}
+
+static pare_status check_files(const pare_model *model, const pare_recover_options *o, const pare_recover_settings *s) {
+    if (!o->data) return pare_fail(PARE_BAD_ARGUMENT, "--data FILE is missing: what to train on");
+    PARE_TRY(check_readable(o->data));
+    if (o->text_count) PARE_TRY(pare_calibration_check_length(model, "--window", s->window));
+    for (size_t i = 0; i < o->text_count; i++) {
+        if (pare_calibration_is_self(o->texts[i]))
+            return pare_fail(PARE_BAD_ARGUMENT,
+                             "--text self: the further a model recovers, the less likely is what it wrote before, so "
+                             "give text files; or let the model before pruning write: pare eval OUT --against MODEL "
+                             "--text self");
+        PARE_TRY(check_readable(o->texts[i]));
+    }
+    return PARE_OK;
+}
+
+pare_status pare_recover_resolve(const pare_model *model, const pare_recover_options *options,
+                                 pare_recover_settings *out) {
+    *out = (pare_recover_settings){.preset = pare_recover_preset_find(options->preset)};
+    if (!out->preset)
+        return pare_fail(PARE_BAD_ARGUMENT, "--preset %s: choose paper, lamini, llm-pruner or loraprune",
+                         options->preset);
+    if (options->seed > INT64_MAX) /* JSON's integers end there */
+        return pare_fail(PARE_BAD_ARGUMENT, "--seed %llu: give a number below 2^63", (unsigned long long)options->seed);
+    fill(options, out);
+    PARE_TRY(check_kind(options));
+    PARE_TRY(choose_targets(options, out->lora.targets));
+    PARE_TRY(choose_wording(options->wording, &out->wording));
+    PARE_TRY(choose_cutoff(model, options, out));
+    PARE_TRY(check_numbers(out));
+    return check_files(model, options, out);
+}
+
+void pare_recover_settle_validation(const pare_recover_options *options, size_t examples, pare_recover_settings *s) {
+    uint64_t share = examples / SHORT;
+    s->validation = options->validation >= 0 ? (uint64_t)options->validation : VALIDATION < share ? VALIDATION : share;
+}
+
+pare_status pare_recover_settle_steps(const pare_recover_options *options, uint64_t steps_per_epoch,
+                                      pare_recover_settings *s) {
+    if (!s->steps) s->steps = (uint64_t)ceil(s->epochs * (double)steps_per_epoch);
+    uint64_t share = s->steps / SHORT, usual = s->preset->warmup;
+    s->warmup = options->warmup >= 0 ? (uint64_t)options->warmup : usual < share ? usual : share;
+    if (s->warmup > s->steps)
+        return pare_fail(PARE_BAD_ARGUMENT, "--warmup %llu: the training has only %llu steps",
+                         (unsigned long long)s->warmup, (unsigned long long)s->steps);
+    s->decay = options->decay >= 0 ? (uint64_t)options->decay : s->steps - s->warmup;
+    if (s->decay > s->steps - s->warmup)
+        return pare_fail(PARE_BAD_ARGUMENT, "--decay %llu: of %llu steps, %llu are left after the warm-up",
+                         (unsigned long long)s->decay, (unsigned long long)s->steps,
+                         (unsigned long long)(s->steps - s->warmup));
+    return PARE_OK;
+}

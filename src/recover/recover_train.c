@@ -1,0 +1,195 @@
+/* From a file of examples to weights that were trained on them. */
+#include "calibrate/calibration.h"
+#include "recover/recover_job.h"
+#include "recover/zeros.h"
+#include "support/file.h"
+#include "support/json.h"
+#include "support/memory.h"
+#include "support/runtime.h"
+#include "train/run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static pare_status read_examples(pare_recover_job *job) {
+    const pare_recover_options *o = job->options;
+    const pare_recover_settings *s = &job->settings;
+    const pare_tokenizer *tokenizer;
+    pare_examples_request request = {.path = o->data,
+                                     .field = o->field,
+                                     .style = &job->style,
+                                     .cutoff = s->cutoff,
+                                     .train_on_prompt = s->train_on_prompt,
+                                     .limit = o->limit};
+    PARE_TRY(pare_calibration_tokenizer(job->model, o->data, &tokenizer));
+    PARE_TRY(pare_chat_style_open(pare_checkpoint_directory(job->model->checkpoint), s->wording, &job->style));
+    PARE_TRY(pare_examples_read(tokenizer, &request, &job->examples));
+    pare_examples_say(&job->examples, o->data, &job->style, job->runtime);
+    return pare_examples_check(&job->examples, o->data, job->model);
+}
+
+/* Sequences need to be no longer than the longest example, unless several of them share one. */
+static uint32_t sequence_length(const pare_recover_job *job) {
+    enum { MULTIPLE = 8 };
+    uint32_t longest = 2;
+    for (size_t i = 0; i < job->examples.count; i++)
+        longest = job->examples.list[i].count > longest ? job->examples.list[i].count : longest;
+    longest = (longest + MULTIPLE - 1) / MULTIPLE * MULTIPLE;
+    return job->settings.pack || longest > job->settings.cutoff ? job->settings.cutoff : longest;
+}
+
+static void set_training(pare_recover_job *job) {
+    const pare_recover_settings *s = &job->settings;
+    job->training =
+        (pare_trainer_options){.schedule = {.peak = s->rate, .warmup = s->warmup, .decay = s->decay, .total = s->steps},
+                               .clip = s->clip,
+                               .beta1 = s->beta1,
+                               .beta2 = s->beta2,
+                               .epsilon = s->epsilon,
+                               .weight_decay = s->weight_decay,
+                               .micro_batch = s->micro_batch,
+                               .keep = pare_kept_rule_of(job->runtime),
+                               .validate_every = s->validate_every,
+                               .seed = job->options->seed};
+}
+
+pare_status pare_recover_read(pare_recover_job *job) {
+    pare_recover_settings *s = &job->settings;
+    PARE_TRY(read_examples(job));
+    pare_recover_settle_validation(job->options, job->examples.count, s);
+    if (s->validation >= job->examples.count)
+        return pare_fail(PARE_BAD_ARGUMENT, "--val %llu: %s has %zu examples, and some must be left to train on",
+                         (unsigned long long)s->validation, job->options->data, job->examples.count);
+    pare_batches_options options = {.batch = s->batch,
+                                    .length = sequence_length(job),
+                                    .validation = (uint32_t)s->validation,
+                                    .pack = s->pack,
+                                    .group_by_length = s->group_by_length,
+                                    .seed = job->options->seed};
+    PARE_TRY(pare_batches_new(&job->examples, &options, &job->batches));
+    PARE_TRY(pare_batches_digest(job->batches, job->data_digest));
+    PARE_TRY(pare_recover_settle_steps(job->options, pare_batches_steps(job->batches), s));
+    set_training(job);
+    return PARE_OK;
+}
+
+/* Weights that are trained, their gradients, the optimiser's moments, the best so far, and the examples. */
+static uint64_t state_bytes(const pare_recover_job *job, uint64_t parameters) {
+    const pare_recover_settings *s = &job->settings;
+    uint64_t ids = 0, copies = s->validation ? 3 : 2;
+    for (size_t i = 0; i < job->examples.count; i++)
+        ids += job->examples.list[i].count;
+    uint64_t trained =
+        s->full ? pare_trained_full_bytes(job->model) : pare_trained_lora_bytes(job->model, job->backend, &s->lora);
+    uint64_t data =
+        ids * (sizeof(uint32_t) + (job->examples.learnt != NULL)) + job->examples.count * sizeof *job->examples.list;
+    return trained > UINT64_MAX / 2 ? trained : trained + copies * parameters * sizeof(float) + data;
+}
+
+static uint64_t lora_parameters(const pare_recover_job *job) {
+    const pare_lora_options *lora = &job->settings.lora;
+    uint64_t sum = 0;
+    for (size_t id = 0; id < job->model->tensor_count; id++) {
+        uint32_t layer;
+        pare_role role;
+        int64_t rows, columns;
+        if (!pare_tensor_id_split(job->model, id, &layer, &role) || role >= PARE_MATRIX_ROLES) continue;
+        pare_tensor_matrix(job->model->tensors[id], &rows, &columns);
+        if (lora->targets[role] && rows && columns) sum += (uint64_t)(rows + columns) * lora->rank;
+    }
+    return sum;
+}
+
+static pare_status make_trained(pare_recover_job *job) {
+    const pare_recover_settings *s = &job->settings;
+    pare_full_options full = {.keep_zeros = s->keep_sparsity, .fresh = s->fresh, .seed = job->options->seed};
+    if (s->full) return pare_trained_full(job->model, job->backend, &full, &job->trained);
+    return s->keep_sparsity ? pare_trained_lora_masked(job->model, job->backend, &s->lora, &job->trained)
+                            : pare_trained_lora(job->model, job->backend, &s->lora, &job->trained);
+}
+
+static pare_status measure_pass(pare_recover_job *job) {
+    pare_plan *plan = &job->plan;
+    pare_pass_memory memory;
+    job->training.memory = plan->limit ? plan->limit - plan->state : 0;
+    PARE_TRY(pare_trainer_measure(job->trained, pare_batches_options_of(job->batches), &job->training, &memory));
+    plan->weights = memory.weights;
+    plan->activations = memory.activations;
+    plan->gradients = memory.gradients;
+    plan->micro_batch = (uint64_t)memory.micro_batch;
+    plan->blocks = (uint64_t)memory.blocks;
+    plan->kept = (uint64_t)memory.kept;
+    return PARE_OK;
+}
+
+pare_status pare_recover_plan(pare_recover_job *job) {
+    const pare_batches_options *batches = pare_batches_options_of(job->batches);
+    uint64_t parameters = job->settings.full ? pare_model_parameters(job->model) : lora_parameters(job);
+    job->plan = (pare_plan){.mapped = pare_model_bytes(job->model),
+                            .state = state_bytes(job, parameters),
+                            .limit = pare_runtime_limit(job->runtime),
+                            .limit_origin = pare_runtime_limit_origin(job->runtime),
+                            .sequences = batches->batch,
+                            .length = batches->length,
+                            .steps = job->settings.steps};
+    if (job->plan.limit && job->plan.state >= job->plan.limit)
+        return pare_fail(PARE_OUT_OF_MEMORY,
+                         "%s need %.1f MiB with their gradients and moments, and the limit is %.1f MiB: %s, or raise "
+                         "--memory",
+                         job->settings.full ? "all weights" : "the adapters", (double)job->plan.state / 1048576.0,
+                         (double)job->plan.limit / 1048576.0,
+                         job->settings.full ? "leave out --full" : "lower --rank, or name fewer --targets");
+    PARE_TRY(make_trained(job));
+    if (!job->settings.keep_sparsity && !job->settings.fresh)
+        job->plan.zeros_lost = pare_zeros_share(job->trained, &job->scan);
+    PARE_TRY(measure_pass(job));
+    if (job->runtime && job->runtime->plan) job->runtime->plan(job->runtime->progress_user, &job->plan);
+    return PARE_OK;
+}
+
+static pare_status digest_key(const pare_recover_job *job, char key[PARE_DIGEST_TEXT]) {
+    char *text;
+    pare_digest *digest;
+    json_t *identity =
+        json_pack("{s:s,s:s,s:s,s:i,s:o}", "pare", pare_version(), "weights", job->scan.digest, "data",
+                  job->data_digest, "operand", (int)job->backend->operand, "settings", pare_recover_settings_json(job));
+    PARE_TRY(pare_json_text(identity, &text));
+    pare_status status = pare_digest_new(&digest);
+    if (status == PARE_OK) {
+        pare_digest_add(digest, text, strlen(text));
+        pare_digest_finish(digest, key);
+    }
+    pare_free(text);
+    return status;
+}
+
+static pare_status open_progress(const pare_recover_job *job) {
+    struct stat found;
+    if (!job->progress || mkdir(job->progress, 0777) == 0) return PARE_OK;
+    if (errno == EEXIST && stat(job->progress, &found) == 0 && S_ISDIR(found.st_mode)) return PARE_OK;
+    return pare_fail(PARE_FILE_ERROR, "cannot make the folder %s for --resume: %s", job->progress, strerror(errno));
+}
+
+/* The pass and the moments make room for what comes after the training. */
+static void keep_results(pare_trainer *trainer) {
+    pare_pass_free(trainer->pass);
+    pare_adamw_free(&trainer->optimizer);
+    pare_free(trainer->best);
+    trainer->pass = NULL;
+    trainer->best = NULL;
+    trainer->seconds_before = pare_trainer_seconds(trainer);
+}
+
+pare_status pare_recover_train(pare_recover_job *job) {
+    char key[PARE_DIGEST_TEXT];
+    PARE_TRY(digest_key(job, key));
+    PARE_TRY(open_progress(job));
+    PARE_TRY(pare_trainer_new(job->trained, job->batches, &job->training, job->runtime, &job->trainer));
+    pare_training_run run = {.save_every = job->settings.save_every, .state = job->state, .key = key};
+    PARE_TRY(pare_training_run_steps(&job->trainer, &run));
+    keep_results(&job->trainer);
+    return PARE_OK;
+}

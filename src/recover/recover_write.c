@@ -1,0 +1,105 @@
+/* The folder that a recovery leaves, its check, and its appearance. */
+#include "recover/merged.h"
+#include "recover/recover_job.h"
+#include "report/files.h"
+#include "support/file.h"
+#include "support/memory.h"
+#include "train/write.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static pare_status write_weights(const pare_recover_job *job) {
+    const char *folder = pare_output_path(job->output);
+    if (job->options->adapter)
+        return pare_lora_write_adapter(job->trained, &job->settings.lora,
+                                       pare_checkpoint_directory(job->model->checkpoint), folder);
+    return pare_merged_write(job->trained, job->output, job->runtime);
+}
+
+static pare_status write_record(const pare_recover_job *job) {
+    char *text;
+    PARE_TRY(pare_json_text(pare_recover_record(job), &text));
+    pare_status status = pare_output_write_text(job->output, "recovery.json", text);
+    pare_free(text);
+    return status;
+}
+
+/* One file of the loss curve: in the output, or staged beside the prefix. Frees the text. */
+static pare_status write_curve(const pare_recover_job *job, char *text, const char *ending, pare_staged *staged) {
+    const char *prefix = job->options->curve;
+    if (!text) return pare_fail(PARE_OUT_OF_MEMORY, "there is not enough memory for the loss curve");
+    char *name = pare_format("%s.%s", prefix ? prefix : "loss", ending);
+    pare_status status =
+        prefix ? pare_staged_write_text(text, name, staged) : pare_output_write_text(job->output, name, text);
+    free(name);
+    free(text);
+    return status;
+}
+
+pare_status pare_recover_write(pare_recover_job *job) {
+    const pare_curve *curve = &job->trainer.curve;
+    const char *slash = strrchr(job->options->output, '/');
+    char *title = pare_format("Training of %s", slash && slash[1] ? slash + 1 : job->options->output);
+    pare_status status = write_weights(job);
+    if (status == PARE_OK) status = write_record(job);
+    if (status == PARE_OK) status = write_curve(job, pare_curve_csv(curve), "csv", &job->csv);
+    if (status == PARE_OK) status = write_curve(job, pare_curve_svg(curve, title), "svg", &job->svg);
+    free(title);
+    return status;
+}
+
+static pare_status compare(const pare_recover_job *job) {
+    enum { MOST = 32 };
+    uint32_t ids[MOST];
+    const pare_example *first = &job->examples.list[0];
+    pare_merged_check check = {.ids = ids, .length = first->count < MOST ? first->count : MOST};
+    for (int64_t i = 0; i < check.length; i++)
+        ids[i] = job->examples.ids[first->start + (size_t)i];
+    return pare_merged_verify(job->trained, job->written, &check);
+}
+
+/* An adapter must come back with the same bits. */
+static pare_status compare_adapter(const pare_recover_job *job) {
+    pare_lora_options options;
+    pare_trained *read;
+    PARE_TRY(pare_lora_read_adapter(job->model, job->backend, pare_output_path(job->output), &options, &read));
+    bool same = read->count == job->trained->count;
+    for (size_t i = 0; same && i < read->count; i++)
+        same = !(read->value[i] < job->trained->value[i] || read->value[i] > job->trained->value[i]);
+    pare_trained_free(read);
+    return same ? PARE_OK
+                : pare_fail(PARE_CHECK_FAILED,
+                            "the adapter written to %s does not hold what was trained; nothing was kept - please "
+                            "report this",
+                            pare_output_path(job->output));
+}
+
+pare_status pare_recover_verify(pare_recover_job *job) {
+    if (job->trained->adapters) job->trained->adapters->dropout = 0.0f;
+    if (job->options->adapter) return compare_adapter(job);
+    PARE_TRY(pare_model_open(pare_output_path(job->output), &job->written));
+    return compare(job);
+}
+
+static void remove_progress(const pare_recover_job *job) {
+    if (!job->state) return;
+    char *temporary = pare_format("%s.new", job->state);
+    unlink(job->state);
+    unlink(temporary);
+    rmdir(job->progress);
+    free(temporary);
+}
+
+pare_status pare_recover_commit(pare_recover_job *job) {
+    pare_output *output = job->output;
+    PARE_TRY(pare_report_files(pare_output_path(output), &job->files, &job->bytes_after));
+    PARE_TRY(pare_interrupted());
+    job->output = NULL;
+    PARE_TRY(pare_output_commit(output));
+    PARE_TRY(pare_staged_place(&job->csv));
+    PARE_TRY(pare_staged_place(&job->svg));
+    remove_progress(job);
+    return PARE_OK;
+}

@@ -1,0 +1,73 @@
+/* The parts of pare_robust: what is changed, one run, what two runs have in common, and the Lipschitz check. */
+#ifndef PARE_ROBUST_ROBUST_H
+#define PARE_ROBUST_ROBUST_H
+
+#include "prune/prune_job.h"
+#include "surgery/perturb.h"
+
+typedef enum pare_robust_kind {
+    PARE_ROBUST_WEIGHTS, /* another model: `perturbation` */
+    PARE_ROBUST_SEED,
+    PARE_ROBUST_THREADS,
+    PARE_ROBUST_SHUFFLE
+} pare_robust_kind;
+
+typedef struct pare_robust_change {
+    const char *name; /* as given */
+    pare_robust_kind kind;
+    pare_perturbation perturbation;
+} pare_robust_change;
+
+/* PARE_BAD_ARGUMENT lists what there is. */
+pare_status pare_robust_change_parse(const char *name, pare_robust_change *out);
+
+/* One pruning run of many. */
+typedef struct pare_robust_request {
+    const pare_model *model;
+    const pare_prune_options *base;
+    const pare_runtime *runtime;
+    const char *method;
+    double ratio;
+    uint64_t seed;
+    int threads;                     /* 0: the runtime's */
+    const pare_windows *calibration; /* NULL: the run draws it */
+    const pare_windows *texts;       /* [base->text_count] */
+    pare_cache *cache;
+} pare_robust_request;
+
+/* What is kept of it. */
+typedef struct pare_robust_outcome {
+    pare_recipe recipe;
+    pare_selection selection;
+    pare_unit_scores scores; /* empty where the method does not choose by scores */
+    bool scored;
+    pare_windows calibration;
+    uint32_t batches;
+    double *dense, *nll; /* [text_count] of the model as it was, and pruned */
+} pare_robust_outcome;
+
+/* The options of that run; borrow from the request. */
+pare_prune_options pare_robust_run_options(const pare_robust_request *request);
+/* Free with pare_robust_outcome_free. */
+pare_status pare_robust_run(const pare_robust_request *request, pare_robust_outcome *out);
+void pare_robust_outcome_free(pare_robust_outcome *outcome);
+/* The same sequences, each batch in an order of its own drawn by `seed`. */
+pare_status pare_robust_shuffle(const pare_windows *from, uint32_t batches, uint64_t seed, pare_windows *out);
+
+/* {"units", "agreement", "kept", "removed_jaccard", "rank_correlation", "layers": [...]}; a new reference. Of all units
+ * of parts that are cut: agreement is the share with the same fate, kept |A n B| / max(|A|, |B|) of the kept ones,
+ * removed_jaccard |A n B| / |A u B| of the removed ones. */
+pare_status pare_robust_compare(const pare_model *model, const pare_robust_outcome *a, const pare_robust_outcome *b,
+                                json_t **out);
+/* {"before": [...], "after": [...]} per group that is ranked by itself, 0 for the least important unit; null where the
+ * method has no scores. */
+json_t *pare_robust_ranks(const pare_model *model, const pare_robust_outcome *a, const pare_robust_outcome *b);
+
+/* How far the gradients of methods follow small changes of the weights, and the bounds of Theorems 1 and 2. */
+pare_status pare_robust_lipschitz(const pare_model *model, const pare_robust_options *options,
+                                  const pare_runtime *runtime, json_t **out);
+
+/* The methods of the options, NULL after the last. */
+const char *pare_robust_method(const pare_robust_options *options, size_t index);
+
+#endif

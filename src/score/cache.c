@@ -1,0 +1,227 @@
+#include "score/cache.h"
+#include "support/file.h"
+#include "support/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct entry {
+    struct entry *next;
+    char *key;
+    pare_windows windows;
+    char digest[65];
+    pare_score_result scores; /* of indices: without units */
+    pare_index_scores indices;
+    double nll;
+    pare_output_fisher fisher;
+} entry;
+
+struct pare_cache {
+    entry *first;
+};
+
+pare_cache *pare_cache_new(void) {
+    return calloc(1, sizeof(pare_cache));
+}
+
+void pare_cache_free(pare_cache *cache) {
+    for (entry *e = cache ? cache->first : NULL, *next; e; e = next) {
+        next = e->next;
+        pare_windows_free(&e->windows);
+        pare_score_free(&e->scores);
+        pare_index_scores_free(&e->indices);
+        pare_output_fisher_free(&e->fisher);
+        free(e->key);
+        free(e);
+    }
+    free(cache);
+}
+
+static const entry *find(const pare_cache *cache, char *key) {
+    const entry *found = cache ? cache->first : NULL;
+    while (found && strcmp(found->key, key) != 0)
+        found = found->next;
+    free(key);
+    return found;
+}
+
+/* A new entry under `key`, which it takes; NULL without memory. */
+static entry *add(pare_cache *cache, char *key) {
+    entry *e = calloc(1, sizeof *e);
+    if (!e) {
+        free(key);
+        pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to keep a result for the next run");
+        return NULL;
+    }
+    e->key = key;
+    e->next = cache->first;
+    cache->first = e;
+    return e;
+}
+
+static char *windows_key(const pare_model *model, const pare_calibration_request *request) {
+    const pare_calibration_options *o = request->options;
+    return pare_format("windows %llu %s|%s|%u %u %d|%u %u %d %llu", (unsigned long long)model->serial,
+                       o->source ? o->source : "self", o->field ? o->field : "", o->samples, o->length, o->stream,
+                       request->usual, request->batches, request->mid_text, (unsigned long long)request->seed);
+}
+
+bool pare_cache_windows_take(pare_cache *cache, const pare_model *model, const pare_calibration_request *request,
+                             pare_windows *out, char digest[65]) {
+    const entry *e = find(cache, windows_key(model, request));
+    if (!e || pare_windows_copy(&e->windows, out) != PARE_OK) return false;
+    memcpy(digest, e->digest, sizeof e->digest);
+    return true;
+}
+
+pare_status pare_cache_windows_give(pare_cache *cache, const pare_model *model, const pare_calibration_request *request,
+                                    const pare_windows *windows, const char *digest) {
+    if (!cache) return PARE_OK;
+    entry *e = add(cache, windows_key(model, request));
+    if (!e) return PARE_OUT_OF_MEMORY;
+    memcpy(e->digest, digest, sizeof e->digest);
+    return pare_windows_copy(windows, &e->windows);
+}
+
+/* Everything that a signal depends on: the recipe's own part of it, the ids, the tensors, seed and number format.
+ * units: and how it becomes units. */
+static char *signal_key(const pare_score_request *r, const char *what, bool units) {
+    static const char *const after[] = {"select",   "keep_min",   "rise",   "choose",  "compensate",
+                                        "damping",  "dense",      "metric", "readers", "reader_damping",
+                                        "fraction", "final_norm", NULL};
+    static const char *const of_units[] = {"salience", "reduction", "alignment", "gqa", NULL};
+    json_t *recipe = pare_recipe_json(r->recipe);
+    for (int i = 0; after[i]; i++)
+        json_object_del(recipe, after[i]);
+    for (int i = 0; of_units[i] && !units; i++)
+        json_object_del(recipe, of_units[i]);
+    char *constants = json_dumps(recipe, JSON_COMPACT), *tensors = malloc(r->model->tensor_count * 2 + 1);
+    size_t count = r->model->tensor_count;
+    for (size_t id = 0; tensors && id < count; id++) {
+        tensors[2 * id] = r->plan->scored[id] ? 's' : '-';
+        tensors[2 * id + 1] = r->plan->displaced[id] ? 'd' : '-';
+    }
+    if (tensors) tensors[2 * count] = 0;
+    char *key = pare_format("%s %llu %s|%s|%s|%d %llu", what, (unsigned long long)r->model->serial,
+                            constants ? constants : "", r->digest ? r->digest : "", tensors ? tensors : "",
+                            (int)r->backend->operand, (unsigned long long)r->seed);
+    json_decref(recipe);
+    free(constants);
+    free(tensors);
+    return key;
+}
+
+static char *scores_key(const pare_score_request *r) {
+    return signal_key(r, "scores", true);
+}
+
+bool pare_cache_scores_take(pare_cache *cache, const pare_score_request *request, pare_score_result *out) {
+    const entry *e = find(cache, scores_key(request));
+    return e && pare_score_copy(request->model, &e->scores, out) == PARE_OK;
+}
+
+pare_status pare_cache_scores_give(pare_cache *cache, const pare_score_request *request,
+                                   const pare_score_result *result) {
+    if (!cache) return PARE_OK;
+    entry *e = add(cache, scores_key(request));
+    if (!e) return PARE_OUT_OF_MEMORY;
+    return pare_score_copy(request->model, result, &e->scores);
+}
+
+/* Rank correlations in a trace are those of one way to make units. */
+static pare_status copy_made(const pare_score_result *from, pare_score_result *to) {
+    *to = (pare_score_result){.loss = from->loss, .steps = from->steps};
+    if (!from->trace) return PARE_OK;
+    PARE_TRY(pare_alloc(&to->trace, (size_t)from->steps, sizeof *to->trace, "trace"));
+    memcpy(to->trace, from->trace, (size_t)from->steps * sizeof *to->trace);
+    for (int32_t i = 0; i < to->steps; i++)
+        to->trace[i].rank_correlation = NAN;
+    return PARE_OK;
+}
+
+static char *indices_key(const pare_score_request *request, const pare_salience *salience) {
+    char *signal = signal_key(request, "indices", false), *key = pare_format("%s|%s", signal, salience->name);
+    free(signal);
+    return key;
+}
+
+const pare_index_scores *pare_cache_indices_find(pare_cache *cache, const pare_score_request *request,
+                                                 pare_score_result *made) {
+    const entry *e = find(cache, indices_key(request, request->recipe->salience));
+    return e && copy_made(&e->scores, made) == PARE_OK ? &e->indices : NULL;
+}
+
+pare_status pare_cache_indices_give(pare_cache *cache, const pare_score_request *request, pare_index_scores *indices,
+                                    const pare_score_result *made) {
+    if (!cache) return PARE_OK;
+    entry *e = add(cache, indices_key(request, indices->salience));
+    if (!e) return PARE_OUT_OF_MEMORY;
+    e->indices = *indices;
+    *indices = (pare_index_scores){0};
+    return copy_made(made, &e->scores);
+}
+
+static char *nll_key(const pare_model *model, const char *name) {
+    return pare_format("nll %llu %s", (unsigned long long)model->serial, name);
+}
+
+bool pare_cache_nll_take(pare_cache *cache, const pare_model *model, const char *name, double *nll) {
+    const entry *e = find(cache, nll_key(model, name));
+    if (e) *nll = e->nll;
+    return e != NULL;
+}
+
+pare_status pare_cache_nll_give(pare_cache *cache, const pare_model *model, const char *name, double nll) {
+    if (!cache) return PARE_OK;
+    entry *e = add(cache, nll_key(model, name));
+    if (!e) return PARE_OUT_OF_MEMORY;
+    e->nll = nll;
+    return PARE_OK;
+}
+
+bool pare_cache_text_take(pare_cache *cache, const pare_model *model, const char *name, pare_windows *out) {
+    const entry *e = find(cache, pare_format("text %llu %s", (unsigned long long)model->serial, name));
+    return e && pare_windows_copy(&e->windows, out) == PARE_OK;
+}
+
+pare_status pare_cache_text_give(pare_cache *cache, const pare_model *model, const char *name,
+                                 const pare_windows *windows) {
+    if (!cache) return PARE_OK;
+    entry *e = add(cache, pare_format("text %llu %s", (unsigned long long)model->serial, name));
+    if (!e) return PARE_OUT_OF_MEMORY;
+    return pare_windows_copy(windows, &e->windows);
+}
+
+static char *fisher_key(const pare_model *model, const char *name) {
+    return pare_format("fisher %llu %s", (unsigned long long)model->serial, name);
+}
+
+const pare_output_fisher *pare_cache_fisher_find(pare_cache *cache, const pare_model *model, const char *name) {
+    const entry *e = find(cache, fisher_key(model, name));
+    return e && e->fisher.metric ? &e->fisher : NULL;
+}
+
+pare_status pare_cache_fisher_give(pare_cache *cache, const pare_model *model, const char *name,
+                                   pare_output_fisher *fisher) {
+    for (entry *e = cache->first; e; e = e->next)
+        pare_output_fisher_free(&e->fisher);
+    entry *e = add(cache, fisher_key(model, name));
+    if (!e) return PARE_OUT_OF_MEMORY;
+    e->fisher = *fisher;
+    *fisher = (pare_output_fisher){0};
+    return PARE_OK;
+}
+
+static char *scan_key(const pare_model *model) {
+    return pare_format("scan %llu", (unsigned long long)model->serial);
+}
+
+bool pare_cache_scanned(pare_cache *cache, const pare_model *model) {
+    return find(cache, scan_key(model)) != NULL;
+}
+
+pare_status pare_cache_scan_note(pare_cache *cache, const pare_model *model) {
+    if (!cache || pare_cache_scanned(cache, model)) return PARE_OK;
+    return add(cache, scan_key(model)) ? PARE_OK : PARE_OUT_OF_MEMORY;
+}

@@ -1,0 +1,137 @@
+#include "score/plan.h"
+#include "calibrate/smooth.h"
+#include "support/memory.h"
+#include "support/runtime.h"
+
+static void mark_tensors(const pare_model *model, const pare_plan_request *request, pare_calibration_plan *plan) {
+    const pare_target *target = request->target;
+    bool all = request->score_all && request->displace == PARE_DISPLACE_ALL;
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        uint32_t layer;
+        pare_role role;
+        bool matrix = pare_tensor_id_split(model, id, &layer, &role) && role < PARE_MATRIX_ROLES;
+        bool cut = matrix && pare_layer_in(role < PARE_ROLE_GATE ? target->attention : target->ffn, layer);
+        if (target->mode == PARE_MODE_CHANNEL) cut = true;
+        if (request->only) cut = request->only[id];
+        plan->scored[id] = cut || (matrix && all);
+        plan->displaced[id] = cut || request->displace == PARE_DISPLACE_ALL;
+    }
+}
+
+/* The displacement stays in memory if the pass fits beside it, and goes to a scratch file otherwise. */
+static pare_status place_state(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
+                               pare_calibration_plan *plan, pare_pass_memory *pass) {
+    uint64_t limit = plan->sizes.limit, state = plan->sizes.state;
+    plan->shape.limit = limit > state ? limit - state : 1;
+    if (pare_pass_measure(model, backend, &plan->shape, pass) == PARE_OK) return PARE_OK;
+    plan->shape.limit = limit;
+    if (state) {
+        plan->scratch = pare_runtime_scratch(runtime);
+        plan->sizes.scratch = state;
+    }
+    return pare_pass_measure(model, backend, &plan->shape, pass);
+}
+
+/* What the pass must keep for the recipe's signal. */
+static void shape_pass(const pare_recipe *recipe, pare_pass_shape *shape) {
+    switch (recipe->signal) {
+    case PARE_SIGNAL_GRADIENT:
+    case PARE_SIGNAL_MOREAU:
+    case PARE_SIGNAL_SMOOTH:
+    case PARE_SIGNAL_SMOOTH_ROWS:
+    case PARE_SIGNAL_SAMPLES:
+        shape->gradients = true;
+        shape->composed = recipe->signal != PARE_SIGNAL_GRADIENT && recipe->signal != PARE_SIGNAL_SAMPLES;
+        shape->samples = recipe->signal == PARE_SIGNAL_SAMPLES ||
+                         (recipe->salience && (recipe->salience->needs & PARE_NEEDS_SQUARES));
+        break;
+    case PARE_SIGNAL_INFLUENCE:
+        shape->observed = true;
+        break;
+    case PARE_SIGNAL_REMOVAL:
+        shape->inputs = true;
+        break;
+    default:
+        break;
+    }
+}
+
+static pare_status note_shape(pare_calibration_plan *plan) {
+    plan->sizes.sequences = (uint64_t)plan->shape.sequences;
+    plan->sizes.length = (uint64_t)plan->shape.length;
+    return PARE_OK;
+}
+
+/* The largest number of sequences that divides all of them and fits, at most 32. */
+static pare_status choose_group(const pare_model *model, const pare_backend *backend, pare_calibration_plan *plan,
+                                pare_pass_memory *pass) {
+    enum { MOST = 32 };
+    pare_pass_shape shape = plan->shape;
+    shape.limit = plan->shape.limit = plan->sizes.limit;
+    for (int64_t group = shape.sequences < MOST ? shape.sequences : MOST; group > 0; group--) {
+        if (plan->shape.sequences % group) continue;
+        shape.sequences = plan->group = group;
+        pare_status status = pare_pass_measure(model, backend, &shape, pass);
+        if (status == PARE_OK || group == 1) return status;
+    }
+    return PARE_OK;
+}
+
+/* What a salience that scores whole tensors holds beside the pass, single weights being counted elsewhere. */
+static uint64_t gathered_bytes(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan) {
+    uint64_t most = 0;
+    for (size_t id = 0; id < model->tensor_count; id++)
+        if (plan->scored[id] && model->tensors[id]->count > most) most = model->tensors[id]->count;
+    bool gathers = recipe->salience && recipe->mode != PARE_MODE_ELEMENT;
+    return gathers ? pare_gathered_bytes(recipe->salience, most) : 0;
+}
+
+static pare_status fill_plan(const pare_model *model, const pare_backend *backend, const pare_plan_request *request,
+                             const pare_runtime *runtime, pare_calibration_plan *plan) {
+    const pare_recipe *recipe = request->recipe;
+    pare_pass_memory pass = {0};
+    plan->sizes.limit = pare_runtime_limit(runtime);
+    plan->sizes.limit_origin = pare_runtime_limit_origin(runtime);
+    plan->sizes.mapped = pare_model_bytes(model);
+    if (!pare_recipe_needs_data(recipe) || pare_recipe_trains(recipe)) return PARE_OK;
+    shape_pass(recipe, &plan->shape);
+    /* Gradients of single weights are stored beside the pass. */
+    if (recipe->mode != PARE_MODE_ELEMENT) plan->shape.keep = pare_kept_rule_of(runtime);
+    if (recipe->signal == PARE_SIGNAL_MOREAU)
+        plan->sizes.state = pare_moreau_state_bytes(model, plan->displaced, &recipe->moreau);
+    if (recipe->signal == PARE_SIGNAL_SMOOTH_ROWS)
+        plan->sizes.state = pare_smoothed_gradient_measure(model, plan->scored, recipe->moreau.steps, true).state;
+    if (recipe->mode == PARE_MODE_ELEMENT && !plan->shape.gradients) return note_shape(plan);
+    bool divisible = request->only && !plan->shape.composed;
+    uint64_t limit = plan->sizes.limit, gathered = gathered_bytes(model, recipe, plan);
+    if (limit) plan->sizes.limit = limit > gathered ? limit - gathered : 1;
+    PARE_TRY(divisible ? choose_group(model, backend, plan, &pass) : place_state(model, backend, runtime, plan, &pass));
+    plan->sizes.limit = limit;
+    plan->sizes.weights = pass.weights + gathered;
+    plan->sizes.activations = pass.activations;
+    plan->sizes.gradients = pass.gradients;
+    plan->sizes.micro_batch = (uint64_t)pass.micro_batch;
+    plan->sizes.blocks = (uint64_t)pass.blocks;
+    plan->sizes.kept = (uint64_t)pass.kept;
+    return note_shape(plan);
+}
+
+pare_status pare_plan_new(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
+                          const pare_plan_request *request, pare_calibration_plan *out) {
+    *out = (pare_calibration_plan){.shape = {.sequences = request->sequences, .length = request->length},
+                                   .group = request->sequences};
+    pare_status status = pare_alloc(&out->scored, model->tensor_count, sizeof(bool), "plan");
+    if (status == PARE_OK) status = pare_alloc(&out->displaced, model->tensor_count, sizeof(bool), "plan");
+    if (status == PARE_OK) {
+        mark_tensors(model, request, out);
+        status = fill_plan(model, backend, request, runtime, out);
+    }
+    if (status != PARE_OK) pare_plan_free(out);
+    return status;
+}
+
+void pare_plan_free(pare_calibration_plan *plan) {
+    pare_free(plan->scored);
+    pare_free(plan->displaced);
+    *plan = (pare_calibration_plan){0};
+}

@@ -1,0 +1,43 @@
+#include "calibrate/input_norms.h"
+#include "score/score_internal.h"
+#include "support/memory.h"
+
+#include <math.h>
+
+static pare_status score_tensor(pare_scoring *s, const pare_input_norms *norms, size_t id) {
+    const pare_model *model = s->request->model;
+    uint32_t layer;
+    pare_role role;
+    int64_t rows, columns;
+    float *inputs;
+    pare_tensor_id_split(model, id, &layer, &role);
+    pare_tensor_matrix(model->tensors[id], &rows, &columns);
+    const double *squares = norms->squares[layer][pare_input_of(role)];
+    PARE_TRY(pare_alloc(&inputs, (size_t)columns, sizeof *inputs, "input norms"));
+    for (int64_t i = 0; i < columns; i++)
+        inputs[i] = (float)sqrt(squares[i]);
+    pare_row_signals signals = {.inputs = inputs};
+    pare_status status = pare_scoring_add(s, id, 0, rows, &signals);
+    pare_free(inputs);
+    return status;
+}
+
+/* One forward that counts, then every matrix with the norms of its inputs. */
+pare_status pare_score_inputs(pare_scoring *s) {
+    const pare_score_request *r = s->request;
+    pare_pass *pass = NULL;
+    pare_input_norms norms;
+    pare_source source = {.model = r->model, .backend = r->backend};
+    s->passes_total = 1;
+    PARE_TRY(pare_input_norms_new(r->model, r->backend, &norms));
+    pare_status status = pare_scoring_pass(s, &pass);
+    if (status == PARE_OK) {
+        pare_pass_observe(pass, &norms.observer);
+        status = pare_pass_forward(pass, &source, r->ids, r->plan->shape.sequences);
+    }
+    pare_pass_free(pass);
+    for (size_t id = 0; id < r->model->tensor_count && status == PARE_OK; id++)
+        if (r->plan->scored[id]) status = score_tensor(s, &norms, id);
+    pare_input_norms_free(&norms);
+    return status;
+}

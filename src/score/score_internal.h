@@ -1,0 +1,43 @@
+/* What the parts of scoring share: one file per kind of signal. */
+#ifndef PARE_SCORE_SCORE_INTERNAL_H
+#define PARE_SCORE_SCORE_INTERNAL_H
+
+#include "score/score.h"
+
+enum { PARE_SCORE_SETS = 4 };
+
+typedef struct pare_scoring {
+    const pare_score_request *request;
+    pare_index_scores sets[PARE_SCORE_SETS]; /* the recipe's salience, and others that the same signal serves */
+    int count;
+    uint64_t passes_done, passes_total; /* for progress */
+    float share;                        /* of a pass in what is stored */
+} pare_scoring;
+
+/* A pass of the plan's shape that reports its steps as shares of passes_total. */
+pare_status pare_scoring_pass(pare_scoring *scoring, pare_pass **pass);
+/* The axis that the recipe's mode cuts. */
+pare_score_axis pare_scoring_axis(const pare_recipe *recipe);
+
+/* Adds stored matrices to some sets, with signal[id] beside them if there is one, multiplied by `scale`. Progress is
+ * reported for the scoring's own sets alone: others are looked at in between. */
+pare_status pare_scoring_stored(pare_scoring *scoring, pare_index_scores *sets, int count, float *const *signal,
+                                float scale);
+/* Adds rows to all of the scoring's sets. */
+pare_status pare_scoring_add(pare_scoring *scoring, size_t id, int64_t first, int64_t rows,
+                             const pare_row_signals *signals);
+/* Or to where the request wants the signal itself. */
+pare_status pare_scoring_store(pare_scoring *scoring, size_t id, int64_t first, int64_t rows,
+                               const pare_row_signals *signals);
+/* Gradients of the whole calibration set in groups of sequences, into the request's store. */
+pare_status pare_score_groups(pare_scoring *scoring, pare_score_result *out);
+/* Gradients to the indices, as they appear. */
+pare_gradient_sink pare_scoring_sink(pare_scoring *scoring);
+
+pare_status pare_score_moreau(pare_scoring *scoring, pare_score_result *out);
+pare_status pare_score_smooth(pare_scoring *scoring, pare_score_result *out);
+pare_status pare_score_inputs(pare_scoring *scoring);
+/* out->scores.layer from a signal that scores layers by itself. */
+pare_status pare_score_layers(pare_scoring *scoring, pare_score_result *out);
+
+#endif

@@ -1,0 +1,199 @@
+/* adapter_config.json, as peft's LoraConfig is stored: one object, whose fields below say how the factors in
+ * adapter_model.safetensors are meant.
+ *
+ *   peft_type            "LORA"
+ *   r, lora_alpha        scale = lora_alpha / r, with use_rslora lora_alpha / sqrt(r)
+ *   lora_dropout         of training
+ *   target_modules       names, or "all-linear", or an expression: what training chose; the file's tensors say the same
+ *   bias, use_dora, modules_to_save, rank_pattern, alpha_pattern, ...   more than one product of factors per matrix
+ *
+ * Fields that only say where an adapter comes from are passed over. Any other must say nothing (null, false, "none",
+ * empty): one that is not known here could mean anything. */
+#include "checkpoint/safetensors.h"
+#include "support/file.h"
+#include "support/json.h"
+#include "support/memory.h"
+#include "train/adapter_file.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CONFIG_LIMIT = 1 << 20 };
+
+/* Of training or of the program that wrote the file: none of these changes what the factors do. */
+static const char *const passed_over[] = {
+    "auto_mapping",
+    "base_model_name_or_path",
+    "corda_config",
+    "eva_config",
+    "exclude_modules",
+    "inference_mode",
+    "layers_pattern",
+    "loftq_config",
+    "lora_ga_config",
+    "megatron_core",
+    "peft_version",
+    "qalora_group_size",
+    "revision",
+    "runtime_config",
+    "target_modules",
+    "task_type",
+    "layers_to_transform",
+    "lora_dropout",
+    "r",
+    "lora_alpha",
+    "use_rslora",
+    "peft_type",
+    "init_lora_weights",
+};
+
+/* Starts after which the base model's weights are not those in its file. */
+static const char *const changed_starts[] = {"pissa", "olora", "corda", "loftq", "lora_ga"};
+
+static bool is_passed_over(const char *key) {
+    for (size_t i = 0; i < sizeof passed_over / sizeof *passed_over; i++)
+        if (strcmp(key, passed_over[i]) == 0) return true;
+    return false;
+}
+
+/* null, false, "none", "" or an empty collection */
+static bool says_nothing(const json_t *value) {
+    const char *text = json_string_value(value);
+    if (text) return !*text || strcmp(text, "none") == 0;
+    if (json_is_object(value)) return json_object_size(value) == 0;
+    if (json_is_array(value)) return json_array_size(value) == 0;
+    return json_is_null(value) || json_is_false(value);
+}
+
+/* The field's value on one line, cut to fit; freed with free(). */
+static char *shown(const json_t *value) {
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+    if (!text) return pare_format("?");
+    if (strlen(text) > 60) memcpy(text + 57, "...", 4);
+    return text;
+}
+
+static pare_status refuse(const char *path, const char *key, const json_t *value, const char *why) {
+    char *text = shown(value);
+    pare_status status = pare_fail(PARE_UNSUPPORTED, "%s: %.64s is %s: %s", path,
+                                   pare_name_is_plain(key) ? key : "a field with an odd name", text, why);
+    free(text);
+    return status;
+}
+
+static pare_status check_start(const char *path, const json_t *start) {
+    const char *name = json_string_value(start);
+    for (size_t i = 0; name && i < sizeof changed_starts / sizeof *changed_starts; i++)
+        if (strncmp(name, changed_starts[i], strlen(changed_starts[i])) == 0)
+            return refuse(path, "init_lora_weights", start,
+                          "such a start changes the base model's weights; save it as a plain LoRA with peft");
+    return PARE_OK;
+}
+
+static pare_status check_fields(const char *path, const json_t *config) {
+    const char *key;
+    json_t *value;
+    const char *kind = json_string_value(json_object_get(config, "peft_type"));
+    if (!kind) return pare_fail(PARE_FORMAT_ERROR, "%s has no peft_type; it is no adapter of PEFT", path);
+    if (strcmp(kind, "LORA") != 0)
+        return refuse(path, "peft_type", json_object_get(config, "peft_type"), "pare reads LORA adapters");
+    json_object_foreach(
+        (json_t *)(uintptr_t)config, key,
+        value) if (!is_passed_over(key) &&
+                   !says_nothing(value)) return refuse(path, key, value,
+                                                       "pare reads plain LoRA adapters without it; merge it with peft");
+    return check_start(path, json_object_get(config, "init_lora_weights"));
+}
+
+static pare_status read_number(const char *path, const json_t *config, const char *key, double least, double most,
+                               double *out) {
+    const json_t *value = json_object_get(config, key);
+    *out = json_number_value(value);
+    if (json_is_number(value) && *out >= least && *out <= most) return PARE_OK;
+    char *text = value ? shown(value) : pare_format("missing");
+    pare_status status = pare_fail(PARE_FORMAT_ERROR, "%s: %s is %s, but should be a number from %.10g to %.10g", path,
+                                   key, text, least, most);
+    free(text);
+    return status;
+}
+
+static pare_status read_fields(const char *path, const json_t *config, pare_lora_options *options) {
+    double rank, alpha, dropout = 0.0;
+    PARE_TRY(check_fields(path, config));
+    PARE_TRY(read_number(path, config, "r", 1, 1 << 20, &rank));
+    PARE_TRY(read_number(path, config, "lora_alpha", 1e-9, 1e9, &alpha));
+    if (json_object_get(config, "lora_dropout"))
+        PARE_TRY(read_number(path, config, "lora_dropout", 0, 0.999, &dropout));
+    if (!json_is_integer(json_object_get(config, "r")))
+        return pare_fail(PARE_FORMAT_ERROR, "%s: r is %g, but a rank is a whole number", path, rank);
+    options->rank = (uint32_t)rank;
+    options->alpha = json_is_true(json_object_get(config, "use_rslora")) ? alpha * sqrt(rank) : alpha;
+    options->dropout = dropout;
+    return PARE_OK;
+}
+
+pare_status pare_adapter_config_read(const char *directory, pare_lora_options *options) {
+    char *text, *path = pare_path_join(directory, PARE_ADAPTER_CONFIG);
+    size_t bytes;
+    json_error_t error;
+    pare_status status = pare_file_read(path, CONFIG_LIMIT, &text, &bytes);
+    if (status == PARE_OK) {
+        json_t *config = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+        status = json_is_object(config)
+                     ? read_fields(path, config, options)
+                     : pare_fail(PARE_FORMAT_ERROR, "%s is not a JSON object (line %d); the file is damaged", path,
+                                 config ? 1 : error.line);
+        json_decref(config);
+        pare_free(text);
+    }
+    free(path);
+    return status;
+}
+
+static json_t *number(double value) {
+    return floor(value) == value && fabs(value) < 1e15 ? json_integer((json_int_t)value) : json_real(value);
+}
+
+static bool has_factors(const pare_trained *lora, uint32_t layer, int role) {
+    return pare_lora_factors_of(lora, pare_tensor_id(layer, (pare_role)role)).rank > 0;
+}
+
+/* Names of the modules with factors in some layer. */
+static json_t *modules_of(const pare_trained *lora) {
+    json_t *list = json_array();
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+        uint32_t layer = 0, layers = lora->model->config.layers;
+        while (layer < layers && !has_factors(lora, layer, role))
+            layer++;
+        if (layer < layers) json_array_append_new(list, json_string(pare_adapter_module((pare_role)role)));
+    }
+    return list;
+}
+
+/* The layers with factors, or null if these are all. */
+static json_t *layers_of(const pare_trained *lora) {
+    json_t *list = json_array();
+    for (uint32_t layer = 0; layer < lora->model->config.layers; layer++) {
+        int role = 0;
+        while (role < PARE_MATRIX_ROLES && !has_factors(lora, layer, role))
+            role++;
+        if (role < PARE_MATRIX_ROLES) json_array_append_new(list, json_integer(layer));
+    }
+    if (json_array_size(list) < lora->model->config.layers) return list;
+    json_decref(list);
+    return json_null();
+}
+
+pare_status pare_adapter_config_text(const pare_trained *lora, const pare_lora_options *options, const char *base,
+                                     char **text) {
+    json_t *config = json_pack(
+        "{s:s,s:s,s:n,s:o,s:n,s:b,s:i,s:o,s:o,s:f,s:b,s:s,s:b,s:n,s:b,s:o,s:n,s:{},s:{},s:b,s:n,s:n}", "peft_type",
+        "LORA", "task_type", "CAUSAL_LM", "auto_mapping", "base_model_name_or_path", pare_json_name(base), "revision",
+        "inference_mode", 1, "r", (int)options->rank, "target_modules", modules_of(lora), "lora_alpha",
+        number(options->alpha), "lora_dropout", options->dropout, "fan_in_fan_out", 0, "bias", "none", "use_rslora", 0,
+        "modules_to_save", "init_lora_weights", 1, "layers_to_transform", layers_of(lora), "layers_pattern",
+        "rank_pattern", "alpha_pattern", "use_dora", 0, "layer_replication", "exclude_modules");
+    return pare_json_text(config, text);
+}

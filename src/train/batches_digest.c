@@ -1,0 +1,44 @@
+#include "support/digest.h"
+#include "train/batches_internal.h"
+
+enum { CHUNK = 1024 };
+
+/* As little-endian uint32. */
+static void add_words(pare_digest *digest, const uint32_t *words, size_t count) {
+    unsigned char bytes[CHUNK * 4];
+    for (size_t at = 0; at < count; at += CHUNK) {
+        size_t n = count - at < CHUNK ? count - at : CHUNK;
+        for (size_t i = 0; i < n * 4; i++)
+            bytes[i] = (unsigned char)(words[at + i / 4] >> i % 4 * 8);
+        pare_digest_add(digest, bytes, n * 4);
+    }
+}
+
+pare_status pare_batches_digest(const pare_batches *batches, char text[65]) {
+    static const char version[] = "training batches 2";
+    const pare_batches_options *options = &batches->options;
+    const pare_examples *examples = batches->examples;
+    uint64_t count = examples->count;
+    const uint32_t head[] = {options->batch,
+                             options->length,
+                             options->validation,
+                             options->pack,
+                             options->group_by_length,
+                             (uint32_t)options->seed,
+                             (uint32_t)(options->seed >> 32),
+                             (uint32_t)count,
+                             (uint32_t)(count >> 32),
+                             examples->learnt != NULL};
+    pare_digest *digest;
+    PARE_TRY(pare_digest_new(&digest));
+    pare_digest_add(digest, version, sizeof version);
+    add_words(digest, head, sizeof head / sizeof *head);
+    for (size_t i = 0; i < examples->count; i++) {
+        const pare_example *example = examples->list + i;
+        add_words(digest, (const uint32_t[]){example->count, example->prompt}, 2);
+        add_words(digest, examples->ids + example->start, example->count);
+        if (examples->learnt) pare_digest_add(digest, examples->learnt + example->start, example->count);
+    }
+    pare_digest_finish(digest, text);
+    return PARE_OK;
+}

@@ -1,0 +1,133 @@
+/* All weights are trained: the array holds the weights themselves in fp32, which is what the pass then takes for the
+ * stored ones, so that weight decay shrinks weights and not what they have moved. */
+#include "support/memory.h"
+#include "support/random.h"
+#include "support/vectorize.h"
+#include "train/trained_internal.h"
+
+#include <math.h>
+
+/* Draws of normal numbers that nothing else makes. */
+#define FRESH_DRAW ((uint64_t)0x66726573 << 32)
+static const float FRESH_DEVIATION = 0.02f;
+
+typedef struct full {
+    pare_trained trained; /* first: a pare_trained is one of these */
+    float **weights;      /* [tensor_count] in trained.value */
+    bool keep_zeros;
+    pare_gradient_sink sink;
+} full;
+
+static bool wants(void *context, size_t id) {
+    return ((const full *)context)->trained.model->tensors[id]->count > 0;
+}
+
+PARE_VECTORIZE static void add(float *restrict sum, const float *restrict part, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        sum[i] += part[i];
+}
+
+static pare_status take_rows(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,
+                             const float *gradient, const float *samples) {
+    full *f = context;
+    float *sum = f->trained.gradient + (f->weights[id] - f->trained.value) + first * columns;
+    (void)samples;
+#pragma omp parallel for schedule(static) if (rows * columns > 8192)
+    for (int64_t row = 0; row < rows; row++)
+        add(sum + row * columns, gradient + row * columns, columns);
+    if (f->keep_zeros) pare_clear_zeros(f->trained.model->tensors[id], first * columns, rows * columns, sum);
+    return PARE_OK;
+}
+
+static pare_status refresh(pare_trained *trained) {
+    (void)trained;
+    return PARE_OK;
+}
+
+static pare_status merged(const pare_trained *trained, size_t id, int64_t first, int64_t rows, float *out) {
+    pare_source_rows(&trained->source, id, first, rows, out);
+    return PARE_OK;
+}
+
+static bool changes(const pare_trained *trained, size_t id) {
+    return trained->model->tensors[id]->count > 0;
+}
+
+static void free_full(pare_trained *trained) {
+    pare_trained_release(trained);
+    pare_free(((full *)trained)->weights);
+    pare_free(trained);
+}
+
+/* Standard deviation of a fresh matrix: O and down add to the residual stream, once each in every layer. */
+static float deviation_of(const pare_model *model, size_t id) {
+    uint32_t layer;
+    pare_role role;
+    bool adds = pare_tensor_id_split(model, id, &layer, &role) && (role == PARE_ROLE_O || role == PARE_ROLE_DOWN);
+    return adds ? FRESH_DEVIATION / sqrtf(2.0f * (float)model->config.layers) : FRESH_DEVIATION;
+}
+
+static void draw(const pare_model *model, size_t id, uint64_t seed, float *out) {
+    const pare_tensor *tensor = model->tensors[id];
+    bool matrix = tensor->rank == 2;
+    float deviation = deviation_of(model, id);
+    if (matrix) pare_normal_fill(out, seed, FRESH_DRAW, id, 0, tensor->count);
+    for (uint64_t i = 0; i < tensor->count; i++)
+        out[i] = matrix ? out[i] * deviation : 1.0f;
+}
+
+static void begin(const full *f, const pare_full_options *options) {
+    const pare_model *model = f->trained.model;
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        const pare_tensor *tensor = model->tensors[id];
+        if (!options->fresh) {
+            pare_to_float(f->weights[id], tensor->data, tensor->dtype, tensor->count);
+            continue;
+        }
+        draw(model, id, options->seed, f->weights[id]);
+        if (options->keep_zeros) pare_clear_zeros(tensor, 0, (int64_t)tensor->count, f->weights[id]);
+    }
+}
+
+static pare_status allocate(full *f) {
+    pare_trained *trained = &f->trained;
+    trained->count = pare_model_parameters(trained->model);
+    PARE_TRY(pare_trained_allocate(trained));
+    PARE_TRY(pare_alloc(&f->weights, trained->model->tensor_count, sizeof *f->weights, "the list of weights"));
+    float *next = trained->value;
+    for (size_t id = 0; id < trained->model->tensor_count; id++) {
+        f->weights[id] = next;
+        next += trained->model->tensors[id]->count;
+    }
+    return PARE_OK;
+}
+
+pare_status pare_trained_full(const pare_model *model, const pare_backend *backend, const pare_full_options *options,
+                              pare_trained **out) {
+    full *f;
+    *out = NULL;
+    PARE_TRY(pare_alloc(&f, 1, sizeof *f, "training of all weights"));
+    f->keep_zeros = options->keep_zeros;
+    f->sink = (pare_gradient_sink){.wants = wants, .rows = take_rows, .context = f};
+    f->trained = (pare_trained){.model = model,
+                                .backend = backend,
+                                .kind = "full",
+                                .sink = &f->sink,
+                                .refresh = refresh,
+                                .merged = merged,
+                                .changes = changes,
+                                .free = free_full};
+    pare_status status = allocate(f);
+    f->trained.source = (pare_source){.model = model, .backend = backend, .stored = f->weights};
+    if (status == PARE_OK) {
+        begin(f, options);
+        *out = &f->trained;
+    } else {
+        free_full(&f->trained);
+    }
+    return status;
+}
+
+uint64_t pare_trained_full_bytes(const pare_model *model) {
+    return pare_model_parameters(model) * 2 * sizeof(float) + model->tensor_count * sizeof(float *);
+}

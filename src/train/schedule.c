@@ -1,0 +1,8 @@
+#include "train/adamw.h"
+
+double pare_schedule_rate(const pare_schedule *schedule, uint64_t step) {
+    if (step < schedule->warmup) return schedule->peak * (double)step / (double)schedule->warmup;
+    if (step >= schedule->total) return schedule->decay ? 0.0 : schedule->peak;
+    uint64_t left = schedule->total - step;
+    return left < schedule->decay ? schedule->peak * (double)left / (double)schedule->decay : schedule->peak;
+}

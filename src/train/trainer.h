@@ -1,0 +1,93 @@
+/* One training run: steps of gradient, clipping and optimiser over batches, with validation, checkpoints and a loss
+ * curve. Whoever prunes while it trains (LoRAPrune) looks in between. */
+#ifndef PARE_TRAIN_TRAINER_H
+#define PARE_TRAIN_TRAINER_H
+
+#include "model/kept_rule.h"
+#include "train/adamw.h"
+#include "train/batches.h"
+#include "train/trained.h"
+
+#include <stdio.h>
+
+typedef struct pare_trainer_options {
+    pare_schedule schedule;
+    double clip; /* of the gradient's norm; 0: none */
+    double beta1, beta2, epsilon, weight_decay;
+    uint32_t micro_batch;    /* sequences through a block at a time; 0: as many as stay in the cache, and fit */
+    uint64_t memory;         /* bytes that the passes may take; 0: no limit */
+    pare_kept_rule keep;     /* activations for the backward */
+    uint64_t validate_every; /* steps; 0: only at the end */
+    uint64_t seed;           /* of the dropout */
+    /* After a step's gradient is complete and clipped, before the optimiser uses it; may be NULL. A failure ends the
+     * run. */
+    pare_status (*clipped)(void *context, uint64_t step, pare_trained *trained);
+    /* State of the context that a checkpoint must hold beside the trainer's own; may be NULL. */
+    pare_status (*save)(void *context, FILE *file);
+    pare_status (*load)(void *context, FILE *file);
+    void *context;
+} pare_trainer_options;
+
+/* One line of the loss curve; NaN where something was not measured. */
+typedef struct pare_curve_point {
+    uint64_t step;     /* steps done; 0: before training, with a validation alone */
+    double loss;       /* mean over the step's predictions, before its update */
+    double validation; /* of the held-out examples, after the update */
+    double rate, norm; /* learning rate; gradient's norm before clipping */
+    double seconds;    /* since the run began, other runs of the same before it included */
+    uint64_t tokens;   /* real tokens of the step */
+} pare_curve_point;
+
+typedef struct pare_curve {
+    pare_curve_point *list; /* [count] */
+    size_t count, room;
+} pare_curve;
+
+typedef struct pare_trainer {
+    pare_trained *trained;
+    pare_batches *batches;
+    const pare_trainer_options *options;
+    const pare_runtime *runtime;
+    pare_pass *pass;
+    pare_pass_shape shape; /* of the pass: as many sequences as go through it at a time */
+    pare_layout layout;    /* of the batch in the pass */
+    pare_adamw optimizer;
+    pare_curve curve;
+    float
+        *best; /* [count] the values with the lowest validation loss so far, or NULL: there are no held-out examples */
+    double first_validation, last_validation, best_validation; /* NaN: none yet */
+    uint64_t best_step, validated_step;                        /* UINT64_MAX: none yet */
+    uint64_t steps_done, tokens;                               /* tokens: real ones of all steps */
+    double seconds_before, start;                              /* of earlier runs; clock of this one's start */
+} pare_trainer;
+
+/* `trained`, `batches` and `options` must outlive the trainer. Free with pare_trainer_free. */
+pare_status pare_trainer_new(pare_trained *trained, pare_batches *batches, const pare_trainer_options *options,
+                             const pare_runtime *runtime, pare_trainer *out);
+void pare_trainer_free(pare_trainer *trainer);
+
+/* Bytes that the trainer's pass would hold, for the memory plan; fails if not even one sequence fits. It takes a whole
+ * batch at a time if that fits the memory, and the largest equal parts of it that do otherwise. */
+pare_status pare_trainer_measure(const pare_trained *trained, const pare_batches_options *batches,
+                                 const pare_trainer_options *options, pare_pass_memory *out);
+
+/* The next step; appends to the curve. Fails with PARE_NUMERIC_ERROR, naming step and rate, when the loss or the
+ * gradient's norm is not finite. */
+pare_status pare_trainer_step(pare_trainer *trainer);
+/* Mean loss of the held-out examples now (no dropout), which goes to the curve; remembers the values if they are the
+ * best so far. NaN without held-out examples. */
+pare_status pare_trainer_validate(pare_trainer *trainer, double *loss);
+/* Puts the best values back in trained->value (if validation ever ran), and refreshes. */
+pare_status pare_trainer_take_best(pare_trainer *trainer);
+
+/* Seconds of training, those of earlier runs of the same included. */
+double pare_trainer_seconds(const pare_trainer *trainer);
+
+/* trainer_state.c: the whole state as one file, which appears at one stroke. key: SHA-256 text of what the run depends
+ * on; a file of another key, or a damaged one, is refused with what to do. Loaded and run on, a run ends with the same
+ * bits as one that was never stopped: the parts that its batches go through a pass in are those of the file, too. After
+ * a load that failed the trainer may only be freed. */
+pare_status pare_trainer_save(const pare_trainer *trainer, const char *path, const char *key);
+pare_status pare_trainer_load(pare_trainer *trainer, const char *path, const char *key);
+
+#endif

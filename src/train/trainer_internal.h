@@ -1,0 +1,20 @@
+/* Shared by the parts of the trainer: trainer.c (steps), trainer_validate.c and trainer_state.c (checkpoints). */
+#ifndef PARE_TRAIN_TRAINER_INTERNAL_H
+#define PARE_TRAIN_TRAINER_INTERNAL_H
+
+#include "train/trainer.h"
+
+/* The pass of that shape, in place of the one that there is. */
+pare_status pare_trainer_shape(pare_trainer *trainer, const pare_pass_shape *shape);
+
+/* Room for so many points. */
+pare_status pare_curve_room(pare_curve *curve, size_t count);
+
+/* How many of the `left` sequences of a batch, of which the first and longest has `longest` tokens, go through the pass
+ * at a time: as many as its tokens hold. */
+int64_t pare_trainer_fitting(const pare_trainer *trainer, int64_t longest, int64_t left);
+
+/* Makes the pass take that batch next. */
+void pare_trainer_arrange(pare_trainer *trainer, const pare_batch *batch);
+
+#endif

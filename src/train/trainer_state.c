@@ -1,0 +1,239 @@
+/* The state file of a training run:
+ *   "PARETRN1", u32 version, u32 0, key: 64 hexadecimal digits
+ *   the fields of `head`
+ *   float value[count], first[count], second[count], and best[count] if has_best
+ *   pare_curve_point curve[points]
+ *   u8 context[context_bytes]
+ *   SHA-256 of all before it: 64 hexadecimal digits
+ * in the machine's own byte order: a run ends on the machine that began it. It is written under another name, synced,
+ * and renamed. */
+#include "checkpoint/durable.h"
+#include "support/digest.h"
+#include "support/file.h"
+#include "support/memory.h"
+#include "train/trainer_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DIGITS = PARE_DIGEST_TEXT - 1, VERSION = 1 };
+static const char MAGIC[8] = "PARETRN1";
+
+typedef struct head {
+    char magic[8];
+    uint32_t version, zero;
+    char key[DIGITS];
+    uint64_t count, has_best, points, context_bytes;
+    uint64_t optimizer_steps, steps_done, tokens, best_step, validated_step;
+    double first_validation, last_validation, best_validation, seconds;
+    int64_t sequences, micro_batch; /* of the pass */
+} head;
+
+/* A file and the digest of what went into it. */
+typedef struct state_writer {
+    pare_durable file;
+    pare_digest *digest;
+} state_writer;
+
+static pare_status put(state_writer *writer, const void *data, size_t bytes) {
+    pare_digest_add(writer->digest, data, bytes);
+    return pare_durable_write(&writer->file, data, bytes);
+}
+
+static head head_of(const pare_trainer *trainer, const char *key, size_t context_bytes) {
+    head h = {.version = VERSION,
+              .count = trainer->trained->count,
+              .has_best = trainer->best != NULL,
+              .points = trainer->curve.count,
+              .context_bytes = context_bytes,
+              .optimizer_steps = trainer->optimizer.steps,
+              .steps_done = trainer->steps_done,
+              .tokens = trainer->tokens,
+              .best_step = trainer->best_step,
+              .validated_step = trainer->validated_step,
+              .first_validation = trainer->first_validation,
+              .last_validation = trainer->last_validation,
+              .best_validation = trainer->best_validation,
+              .seconds = pare_trainer_seconds(trainer),
+              .sequences = trainer->shape.sequences,
+              .micro_batch = trainer->shape.micro_batch};
+    memcpy(h.magic, MAGIC, sizeof h.magic);
+    memcpy(h.key, key, strnlen(key, DIGITS));
+    return h;
+}
+
+/* Bytes of the whole file; false if they are too many to be true. */
+static bool measure(const head *h, uint64_t *bytes) {
+    uint64_t numbers, points;
+    if (!pare_multiply_size(h->count, (3 + h->has_best) * sizeof(float), &numbers) ||
+        !pare_multiply_size(h->points, sizeof(pare_curve_point), &points))
+        return false;
+    const uint64_t parts[] = {sizeof *h, numbers, points, h->context_bytes, DIGITS};
+    *bytes = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (__builtin_add_overflow(*bytes, parts[i], bytes)) return false;
+    return true;
+}
+
+static pare_status put_all(const pare_trainer *trainer, const head *h, const char *context, state_writer *writer) {
+    size_t bytes = trainer->trained->count * sizeof(float);
+    PARE_TRY(put(writer, h, sizeof *h));
+    PARE_TRY(put(writer, trainer->trained->value, bytes));
+    PARE_TRY(put(writer, trainer->optimizer.first, bytes));
+    PARE_TRY(put(writer, trainer->optimizer.second, bytes));
+    if (h->has_best) PARE_TRY(put(writer, trainer->best, bytes));
+    PARE_TRY(put(writer, trainer->curve.list, trainer->curve.count * sizeof(pare_curve_point)));
+    return put(writer, context, h->context_bytes);
+}
+
+static pare_status write_file(const pare_trainer *trainer, const char *path, const head *h, const char *context) {
+    state_writer writer;
+    char sum[PARE_DIGEST_TEXT];
+    uint64_t bytes = 0;
+    measure(h, &bytes);
+    PARE_TRY(pare_digest_new(&writer.digest));
+    pare_status status = pare_durable_create(path, bytes, &writer.file);
+    if (status == PARE_OK) status = put_all(trainer, h, context, &writer);
+    pare_digest_finish(writer.digest, sum);
+    if (status == PARE_OK) status = pare_durable_write(&writer.file, sum, DIGITS);
+    if (status == PARE_OK) return pare_durable_finish(&writer.file);
+    pare_durable_drop(&writer.file);
+    return status;
+}
+
+/* What the context of the run wants kept, in memory freed with free(). */
+static pare_status save_context(const pare_trainer *trainer, char **text, size_t *bytes) {
+    const pare_trainer_options *o = trainer->options;
+    *text = NULL;
+    *bytes = 0;
+    if (!o->save) return PARE_OK;
+    FILE *file = open_memstream(text, bytes);
+    if (!file) return pare_fail(PARE_OUT_OF_MEMORY, "there is not enough memory to keep the progress");
+    pare_status status = o->save(o->context, file);
+    bool failed = ferror(file) != 0;
+    if ((fclose(file) != 0 || failed) && status == PARE_OK)
+        status = pare_fail(PARE_OUT_OF_MEMORY, "there is not enough memory to keep the progress");
+    return status;
+}
+
+static char *folder_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    if (!slash) return pare_format(".");
+    return slash == path ? pare_format("/") : pare_format("%.*s", (int)(slash - path), path);
+}
+
+static pare_status appear(const char *from, const char *path) {
+    if (rename(from, path) != 0)
+        return pare_fail(PARE_FILE_ERROR, "cannot put %s into place: %s", path, strerror(errno));
+    char *folder = folder_of(path);
+    pare_status status = pare_durable_sync_folder(folder);
+    free(folder);
+    return status;
+}
+
+pare_status pare_trainer_save(const pare_trainer *trainer, const char *path, const char *key) {
+    char *context, *temporary = pare_format("%s.new", path);
+    size_t context_bytes;
+    pare_status status = save_context(trainer, &context, &context_bytes);
+    if (status == PARE_OK) {
+        head h = head_of(trainer, key, context_bytes);
+        unlink(temporary); /* what a run that was killed here has left */
+        status = write_file(trainer, temporary, &h, context);
+        if (status == PARE_OK) status = appear(temporary, path);
+        if (status != PARE_OK) unlink(temporary);
+    }
+    free(context);
+    free(temporary);
+    return status;
+}
+
+static pare_status damaged(const char *path) {
+    return pare_fail(PARE_FORMAT_ERROR, "%s is damaged: delete it to begin anew", path);
+}
+
+static pare_status check_sum(const pare_mapping *file) {
+    char sum[PARE_DIGEST_TEXT];
+    pare_digest *digest;
+    uint64_t bytes = file->bytes - DIGITS;
+    PARE_TRY(pare_digest_new(&digest));
+    pare_digest_add(digest, file->data, bytes);
+    pare_digest_finish(digest, sum);
+    return memcmp(sum, file->data + bytes, DIGITS) == 0 ? PARE_OK : damaged(file->path);
+}
+
+static pare_status check_file(const pare_trainer *trainer, const pare_mapping *file, const char *key, head *h) {
+    uint64_t bytes;
+    if (file->bytes < sizeof *h + DIGITS) return damaged(file->path);
+    memcpy(h, file->data, sizeof *h);
+    if (memcmp(h->magic, MAGIC, sizeof h->magic) != 0 || h->version != VERSION)
+        return pare_fail(PARE_FORMAT_ERROR,
+                         "%s is no state of a training run of this version of pare: delete it to begin anew",
+                         file->path);
+    PARE_TRY(check_sum(file));
+    if (strnlen(key, PARE_DIGEST_TEXT) != DIGITS || memcmp(h->key, key, DIGITS) != 0)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%s was kept by a run with another model, other settings or other data: run that one, or "
+                         "delete the file to begin anew",
+                         file->path);
+    bool fits = h->count == trainer->trained->count && h->has_best == (trainer->best != NULL) && measure(h, &bytes) &&
+                bytes == file->bytes && h->sequences > 0 && h->micro_batch > 0;
+    return fits ? PARE_OK : damaged(file->path);
+}
+
+/* The parts that batches are cut into, and the micro-batches, decide how sums are rounded. */
+static pare_status take_shape(pare_trainer *trainer, const head *h) {
+    pare_pass_shape shape = trainer->shape;
+    if (shape.sequences == h->sequences && shape.micro_batch == h->micro_batch) return PARE_OK;
+    shape.sequences = h->sequences;
+    shape.micro_batch = h->micro_batch;
+    return pare_trainer_shape(trainer, &shape);
+}
+
+static pare_status take_context(pare_trainer *trainer, const pare_mapping *file, const unsigned char *at,
+                                size_t bytes) {
+    const pare_trainer_options *o = trainer->options;
+    if (!o->load) return bytes ? damaged(file->path) : PARE_OK;
+    if (!bytes) return damaged(file->path);
+    FILE *stream = fmemopen((void *)(uintptr_t)at, bytes, "rb");
+    if (!stream) return pare_fail(PARE_OUT_OF_MEMORY, "there is not enough memory to read %s", file->path);
+    pare_status status = o->load(o->context, stream);
+    fclose(stream);
+    return status;
+}
+
+static pare_status take_state(pare_trainer *trainer, const pare_mapping *file, const head *h) {
+    size_t bytes = h->count * sizeof(float);
+    const unsigned char *at = file->data + sizeof *h;
+    float *const numbers[] = {trainer->trained->value, trainer->optimizer.first, trainer->optimizer.second,
+                              trainer->best};
+    PARE_TRY(pare_curve_room(&trainer->curve, h->points));
+    for (size_t i = 0; i < 3 + h->has_best; i++, at += bytes)
+        memcpy(numbers[i], at, bytes);
+    if (h->points) memcpy(trainer->curve.list, at, h->points * sizeof(pare_curve_point));
+    at += h->points * sizeof(pare_curve_point);
+    trainer->curve.count = h->points;
+    trainer->optimizer.steps = h->optimizer_steps;
+    trainer->steps_done = h->steps_done;
+    trainer->tokens = h->tokens;
+    trainer->best_step = h->best_step;
+    trainer->validated_step = h->validated_step;
+    trainer->first_validation = h->first_validation;
+    trainer->last_validation = h->last_validation;
+    trainer->best_validation = h->best_validation;
+    trainer->seconds_before += h->seconds;
+    PARE_TRY(take_context(trainer, file, at, h->context_bytes));
+    return trainer->trained->refresh(trainer->trained);
+}
+
+pare_status pare_trainer_load(pare_trainer *trainer, const char *path, const char *key) {
+    pare_mapping file;
+    head h;
+    PARE_TRY(pare_mapping_open(path, &file));
+    pare_status status = check_file(trainer, &file, key, &h);
+    if (status == PARE_OK) status = take_shape(trainer, &h);
+    if (status == PARE_OK) status = take_state(trainer, &file, &h);
+    pare_mapping_close(&file);
+    return status;
+}

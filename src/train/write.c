@@ -1,0 +1,86 @@
+#include "train/write.h"
+#include "checkpoint/writer.h"
+#include "support/finite.h"
+#include "support/memory.h"
+#include "surgery/axes.h"
+
+/* Elements in flight, unless one row is longer. */
+enum { CHUNK = 1 << 20 };
+
+typedef struct writing {
+    const pare_trained *trained;
+    float *rows;  /* merged, then as they read back */
+    char *stored; /* in the tensor's dtype */
+} writing;
+
+static int64_t chunk_elements(const pare_model *model) {
+    int64_t most = CHUNK;
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        int64_t rows, columns;
+        pare_tensor_matrix(model->tensors[id], &rows, &columns);
+        most = columns > most ? columns : most;
+    }
+    return most;
+}
+
+/* Rows [first, first + rows) of tensor `id`, rounded to the dtype of `tensor`. */
+static pare_status write_rows(const writing *w, pare_writer *writer, const pare_tensor *tensor, size_t id,
+                              int64_t first, int64_t rows) {
+    int64_t all, columns;
+    pare_tensor_matrix(tensor, &all, &columns);
+    size_t count = (size_t)(rows * columns);
+    PARE_TRY(w->trained->merged(w->trained, id, first, rows, w->rows));
+    pare_from_float(w->stored, tensor->dtype, w->rows, count);
+    pare_to_float(w->rows, w->stored, tensor->dtype, count);
+    if (pare_all_finite(w->rows, (int64_t)count))
+        return pare_writer_write(writer, w->stored, count * pare_dtype_size(tensor->dtype));
+    return pare_fail(PARE_NUMERIC_ERROR,
+                     "the training left weights of %s that are not finite or too large for %s (rows %lld to %lld); "
+                     "train again with a lower learning rate",
+                     tensor->name, pare_dtype_name(tensor->dtype), (long long)first, (long long)(first + rows - 1));
+}
+
+static pare_status write_changed(const writing *w, pare_writer *writer, const pare_tensor *tensor, size_t id) {
+    int64_t rows, columns;
+    pare_tensor_matrix(tensor, &rows, &columns);
+    int64_t step = columns < CHUNK ? CHUNK / columns : 1;
+    for (int64_t first = 0; first < rows; first += step)
+        PARE_TRY(write_rows(w, writer, tensor, id, first, rows - first < step ? rows - first : step));
+    return PARE_OK;
+}
+
+static pare_status write_tensor(void *context, pare_writer *writer, size_t index) {
+    const writing *w = context;
+    const pare_tensor *tensor = pare_checkpoint_at(w->trained->model->checkpoint, index);
+    size_t id = pare_tensor_id_of(w->trained->model, tensor);
+    if (tensor->count && id < w->trained->model->tensor_count && w->trained->changes(w->trained, id))
+        return write_changed(w, writer, tensor, id);
+    return pare_writer_write(writer, tensor->data, tensor->bytes);
+}
+
+pare_status pare_trained_write(const pare_trained *trained, const char *directory, const pare_runtime *runtime) {
+    const pare_checkpoint *checkpoint = trained->model->checkpoint;
+    size_t chunk = (size_t)chunk_elements(trained->model);
+    writing w = {.trained = trained};
+    pare_writing job = {.write = write_tensor, .context = &w, .stage = "writing"};
+    pare_declaration *list = NULL;
+    pare_status status;
+    PARE_TRY_GOTO(status, pare_declarations_of(checkpoint, &list), done);
+    PARE_TRY_GOTO(status, pare_alloc_uninitialized(&w.rows, chunk, sizeof *w.rows, "merged weights"), done);
+    PARE_TRY_GOTO(status, pare_alloc_uninitialized(&w.stored, chunk, sizeof(float), "merged weights"), done);
+    status = pare_writer_run(directory, list, pare_checkpoint_count(checkpoint), &job, runtime);
+done:
+    pare_free(w.rows);
+    pare_free(w.stored);
+    pare_free(list);
+    return status;
+}
+
+pare_status pare_trained_write_bytes(const pare_trained *trained, uint64_t *bytes) {
+    const pare_checkpoint *checkpoint = trained->model->checkpoint;
+    pare_declaration *list;
+    PARE_TRY(pare_declarations_of(checkpoint, &list));
+    pare_status status = pare_writer_need(list, pare_checkpoint_count(checkpoint), bytes);
+    pare_free(list);
+    return status;
+}

@@ -1,0 +1,233 @@
+/* Runs with --resume that end in the middle, by an interrupt at every report or by a kill: what goes on from there
+ * gives the bytes of a run that never stopped, and nothing else is taken for its progress. */
+#include "prune/prune_run.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+static const tiny_model tiny = {
+    .layers = 3, .hidden = 16, .heads = 4, .kv_heads = 2, .head_size = 4, .ffn = 12, .scale = 0.3};
+
+typedef struct scene {
+    prune_run run;
+    char *progress;
+    char expected[PARE_DIGEST_TEXT]; /* of the output of a run that never stopped */
+} scene;
+
+typedef struct countdown {
+    uint64_t calls, stop_at;
+    bool die;
+} countdown;
+
+static void count_down(void *user, const char *stage, uint64_t done, uint64_t total) {
+    countdown *c = user;
+    (void)stage, (void)done, (void)total;
+    if (++c->calls != c->stop_at) return;
+    if (c->die) raise(SIGKILL);
+    pare_interrupt();
+}
+
+static scene open_scene(const char *method, uint32_t iterations) {
+    scene s = {.run = prune_run_open(tiny)};
+    s.progress = pare_path_join(s.run.folder, "output.progress");
+    s.run.options.method = method;
+    s.run.options.steps = 3;
+    s.run.options.iterations = iterations;
+    s.run.options.force = true;
+    prune_run_do(&s.run);
+    prune_run_digest(s.run.output, s.expected);
+    tiny_remove(s.run.output);
+    s.run.options.resume = true;
+    return s;
+}
+
+static void close_scene(scene *s) {
+    free(s->progress);
+    prune_run_close(&s->run);
+}
+
+static void assert_same_output(const scene *s) {
+    char now[PARE_DIGEST_TEXT];
+    prune_run_digest(s->run.output, now);
+    assert_string_equal(now, s->expected);
+    assert_false(pare_file_exists(s->progress));
+}
+
+static pare_status run_until(scene *s, uint64_t report) {
+    countdown c = {.stop_at = report};
+    s->run.runtime.progress = count_down;
+    s->run.runtime.progress_user = &c;
+    pare_status status = prune_run_try(&s->run);
+    pare_interrupt_clear();
+    s->run.runtime.progress = NULL;
+    return status;
+}
+
+static void resume_after_every_report(const char *method, uint32_t iterations, uint64_t stride) {
+    scene s = open_scene(method, iterations);
+    uint64_t kept = 0;
+    for (uint64_t report = 1; run_until(&s, report) == PARE_INTERRUPTED; report += stride) {
+        assert_false(pare_file_exists(s.run.output));
+        kept += pare_file_exists(s.progress);
+        prune_run_do(&s.run);
+        assert_same_output(&s);
+        tiny_remove(s.run.output);
+    }
+    assert_true(kept > 3);
+    assert_same_output(&s);
+    close_scene(&s);
+}
+
+static void steps_of_an_iteration(void **state) {
+    (void)state;
+    resume_after_every_report("moreau-gs", 1, 3);
+}
+
+static void the_mean_of_the_last_steps(void **state) {
+    (void)state;
+    resume_after_every_report("moreau-gs-released", 1, 13);
+}
+
+static void rounds(void **state) {
+    (void)state;
+    resume_after_every_report("moreau", 3, 29);
+}
+
+static void rounds_without_steps(void **state) {
+    (void)state;
+    resume_after_every_report("taylor", 3, 7);
+}
+
+/* Stopped again and again, ever one report further. */
+static void many_stops(void **state) {
+    (void)state;
+    scene s = open_scene("moreau-gs", 2);
+    uint64_t stops = 0;
+    for (uint64_t report = 12;; report += 9) {
+        pare_status status = run_until(&s, report);
+        if (status == PARE_OK) break;
+        assert_int_equal(status, PARE_INTERRUPTED);
+        stops++;
+    }
+    assert_true(stops > 3);
+    assert_same_output(&s);
+    close_scene(&s);
+}
+
+static void killed(void **state) {
+    (void)state;
+    scene s = open_scene("moreau-gs", 2);
+    uint64_t kills = 0;
+    for (uint64_t report = 9;; report += 41) {
+        pid_t child = fork();
+        int status;
+        if (child == 0) {
+            countdown c = {.stop_at = report, .die = true};
+            s.run.runtime.progress = count_down;
+            s.run.runtime.progress_user = &c;
+            _exit(prune_run_try(&s.run) == PARE_OK ? 0 : 1);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (!WIFSIGNALED(status)) break;
+        assert_true(pare_file_exists(s.progress));
+        kills++;
+        prune_run_do(&s.run);
+        assert_same_output(&s);
+        tiny_remove(s.run.output);
+    }
+    assert_true(kills > 2);
+    close_scene(&s);
+}
+
+/* Leaves the progress of two rounds and some steps. */
+static scene stopped_scene(void) {
+    scene s = open_scene("moreau-gs", 3);
+    char *state = pare_path_join(s.progress, "moreau.state"), *round = pare_path_join(s.progress, "round-2");
+    bool far = false;
+    for (uint64_t report = 60; !far; report++) {
+        assert_int_equal(run_until(&s, report), PARE_INTERRUPTED);
+        far = pare_file_exists(state) && pare_file_exists(round);
+    }
+    free(state);
+    free(round);
+    return s;
+}
+
+static void expect_refusal(scene *s, pare_status expected, const char *part) {
+    assert_int_equal(prune_run_try(&s->run), expected);
+    assert_non_null(strstr(pare_message(), part));
+    assert_non_null(strstr(pare_message(), s->progress));
+    assert_non_null(strstr(pare_message(), "delete"));
+    assert_false(pare_file_exists(s->run.output));
+}
+
+static void another_run(void **state) {
+    (void)state;
+    scene s = stopped_scene();
+    s.run.options.ratio = 0.25;
+    expect_refusal(&s, PARE_BAD_ARGUMENT, "other options");
+    s.run.options.ratio = 0.5;
+    s.run.options.seed = 1;
+    expect_refusal(&s, PARE_BAD_ARGUMENT, "other options");
+    s.run.options.seed = 0;
+    s.run.options.calibration.samples = 2;
+    expect_refusal(&s, PARE_BAD_ARGUMENT, "calibration text");
+    s.run.options.calibration.samples = 0;
+    s.run.options.resume = false; /* and without --resume it is left alone */
+    prune_run_do(&s.run);
+    tiny_remove(s.run.output);
+    s.run.options.resume = true;
+    prune_run_do(&s.run);
+    assert_same_output(&s);
+    close_scene(&s);
+}
+
+static void truncate_in(const scene *s, const char *name, off_t bytes) {
+    char *path = pare_path_join(s->progress, name);
+    assert_int_equal(truncate(path, bytes), 0);
+    free(path);
+}
+
+static void damaged(void **state) {
+    (void)state;
+    static const char *const names[] = {"moreau.state", "progress.json", "round-2/config.json",
+                                        "round-2/model.safetensors"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        scene s = stopped_scene();
+        truncate_in(&s, names[i], 200);
+        expect_refusal(&s, PARE_FORMAT_ERROR, "");
+        tiny_remove(s.progress);
+        prune_run_do(&s.run);
+        assert_same_output(&s);
+        close_scene(&s);
+    }
+}
+
+static void nothing_is_kept_unasked(void **state) {
+    (void)state;
+    scene s = open_scene("moreau-gs", 2);
+    s.run.options.resume = false;
+    for (uint64_t report = 5; run_until(&s, report) == PARE_INTERRUPTED; report += 37)
+        prune_run_assert_holds(s.run.folder, "ids.json model ");
+    s.run.options.resume = true;
+    s.run.options.dry_run = true;
+    s.run.options.output = NULL;
+    assert_int_equal(prune_run_try(&s.run), PARE_BAD_ARGUMENT);
+    assert_non_null(strstr(pare_message(), "-o OUT"));
+    close_scene(&s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(killed),
+        cmocka_unit_test(steps_of_an_iteration),
+        cmocka_unit_test(the_mean_of_the_last_steps),
+        cmocka_unit_test(rounds),
+        cmocka_unit_test(rounds_without_steps),
+        cmocka_unit_test(many_stops),
+        cmocka_unit_test(another_run),
+        cmocka_unit_test(damaged),
+        cmocka_unit_test(nothing_is_kept_unasked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
