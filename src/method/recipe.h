@@ -147,7 +147,7 @@ json_t *pare_recipe_json(const pare_recipe *recipe);
 bool pare_recipe_needs_data(const pare_recipe *recipe);
 bool pare_recipe_repairs(const pare_recipe *recipe);
 bool pare_signal_scores_layers(pare_signal signal);
-/* True if units go while LoRA trains: recipe/loraprune.h. */
+/* True if units go while LoRA trains: prune/loraprune.h. */
 bool pare_recipe_trains(const pare_recipe *recipe);
 
 /* What `pare prune MODEL -o OUT --ratio R` does, and with --sparsity or --pattern in place of --ratio. */
