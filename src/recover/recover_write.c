@@ -57,6 +57,7 @@ static pare_status compare(const pare_recover_job *job) {
     pare_merged_check check = {.ids = ids, .length = first->count < MOST ? first->count : MOST};
     for (int64_t i = 0; i < check.length; i++)
         ids[i] = job->examples.ids[first->start + (size_t)i];
+    if (job->trained->round) job->trained->round(job->trained);
     return pare_merged_verify(job->trained, job->written, &check);
 }
 

@@ -53,6 +53,23 @@ static bool changes(const pare_trained *trained, size_t id) {
     return trained->model->tensors[id]->count > 0;
 }
 
+enum { PIECE = 1024 };
+
+static void round_piece(const pare_tensor *tensor, size_t count, float *values) {
+    float stored[PIECE]; /* as wide as the widest dtype */
+    pare_from_float(stored, tensor->dtype, values, count);
+    pare_to_float(values, stored, tensor->dtype, count);
+}
+
+static void round_weights(pare_trained *trained) {
+    const full *f = (const full *)trained;
+    for (size_t id = 0; id < trained->model->tensor_count; id++) {
+        const pare_tensor *tensor = trained->model->tensors[id];
+        for (size_t first = 0; first < tensor->count; first += PIECE)
+            round_piece(tensor, tensor->count - first < PIECE ? tensor->count - first : PIECE, f->weights[id] + first);
+    }
+}
+
 static void free_full(pare_trained *trained) {
     pare_trained_release(trained);
     pare_free(((full *)trained)->weights);
@@ -116,6 +133,7 @@ pare_status pare_trained_full(const pare_model *model, const pare_backend *backe
                                 .refresh = refresh,
                                 .merged = merged,
                                 .changes = changes,
+                                .round = round_weights,
                                 .free = free_full};
     pare_status status = allocate(f);
     f->trained.source = (pare_source){.model = model, .backend = backend, .stored = f->weights};

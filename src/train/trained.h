@@ -26,6 +26,8 @@ struct pare_trained {
      * switches off included; and whether training can have changed the tensor at all. */
     pare_status (*merged)(const pare_trained *trained, size_t id, int64_t first, int64_t rows, float *out);
     bool (*changes)(const pare_trained *trained, size_t id);
+    /* After the last step: value as the files of a model of these dtypes hold it. NULL: it is not what they hold. */
+    void (*round)(pare_trained *trained);
     void (*free)(pare_trained *trained);
 };
 
