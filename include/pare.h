@@ -256,6 +256,11 @@ typedef struct pare_cache pare_cache;
 pare_cache *pare_cache_new(void); /* NULL without memory */
 void pare_cache_free(pare_cache *cache);
 
+/* A file, and what messages call it ("--csv"). */
+typedef struct pare_named_file {
+    const char *name, *path;
+} pare_named_file;
+
 /* Zero, or negative where zero means something, asks for the method's published constant. */
 struct pare_recover_options;
 
@@ -297,8 +302,11 @@ typedef struct pare_prune_options {
     bool archive;             /* write a bitmask archive in place of model.safetensors; single weights only */
     const char *const *texts; /* perplexity before and after on each of these; may be NULL */
     size_t text_count;
-    uint32_t window, max_windows; /* of that evaluation; 0: 128, all */
-    pare_cache *cache;            /* or NULL */
+    uint32_t window, max_windows;   /* of that evaluation; 0: 128, all */
+    pare_cache *cache;              /* or NULL */
+    const pare_named_file *besides; /* what the caller writes itself: refused if the run reads or writes it, too; may be
+                                     * NULL */
+    size_t beside_count;
     /* What is left is trained before it is written (pare_recover): output, force, seed, texts and window are this
      * struct's, and zeros of single weights stay. NULL: not. Not with dry_run, archive or resume. */
     const struct pare_recover_options *recover;

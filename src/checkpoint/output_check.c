@@ -1,5 +1,6 @@
 #include "checkpoint/output_check.h"
 #include "support/file.h"
+#include "support/path.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,11 +11,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-static bool is_folder(const char *path) {
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-}
-
 static bool is_empty(const char *path) {
     DIR *folder = opendir(path);
     size_t entries = 0;
@@ -24,56 +20,16 @@ static bool is_empty(const char *path) {
     return folder && entries == 0;
 }
 
-/* Cuts the last component off an absolute path; false at the root. */
-static bool to_parent(char *path) {
-    char *slash = strrchr(path, '/');
-    if (!slash || !slash[1]) return false;
-    slash[slash == path] = '\0';
-    return true;
-}
-
-/* True if the absolute path `inner` is the folder `outer` or lies in it, by device and inode, so that neither links nor
- * mounts hide it. */
-static bool lies_within(const char *inner, const char *outer) {
-    struct stat wanted, here;
-    if (stat(outer, &wanted) != 0) return false;
-    char *path = pare_format("%s", inner);
-    bool found = false;
-    do
-        found = stat(path, &here) == 0 && here.st_dev == wanted.st_dev && here.st_ino == wanted.st_ino;
-    while (!found && to_parent(path));
-    free(path);
-    return found;
-}
-
 /* *place: `target` as an absolute path without links, though its last component need not exist. */
 static pare_status resolve(const char *target, char **place) {
-    char found[PATH_MAX];
     *place = NULL;
-    if (pare_file_exists(target)) {
-        if (!realpath(target, found))
-            return pare_fail(PARE_FILE_ERROR, "cannot write %s: it is a link to nothing", target);
-        *place = pare_format("%s", found);
-        return PARE_OK;
-    }
-    size_t length = strlen(target);
-    while (length > 1 && target[length - 1] == '/')
-        length--;
-    char *trimmed = pare_format("%.*s", (int)length, target);
-    char *slash = strrchr(trimmed, '/');
-    const char *name = slash ? slash + 1 : trimmed;
-    char *parent =
-        !slash ? pare_format(".") : pare_format("%.*s", (int)(slash == trimmed ? 1 : slash - trimmed), trimmed);
-    pare_status status = PARE_OK;
-    if (!*name)
-        status = pare_fail(PARE_FILE_ERROR, "the name of the folder to write is empty");
-    else if (!realpath(parent, found) || !is_folder(found))
-        status = pare_fail(PARE_FILE_ERROR, "cannot write %s: there is no folder %s; create it first", target, parent);
-    else
-        *place = pare_path_join(found, name);
-    free(parent);
-    free(trimmed);
-    return status;
+    if (!*target) return pare_fail(PARE_FILE_ERROR, "the name of the folder to write is empty");
+    struct stat status;
+    if (lstat(target, &status) == 0 && stat(target, &status) != 0)
+        return pare_fail(PARE_FILE_ERROR, "cannot write %s: it is a link to nothing", target);
+    *place = pare_path_place(target);
+    if (*place) return PARE_OK;
+    return pare_fail(PARE_FILE_ERROR, "cannot write %s: there is no folder to write it in; create it first", target);
 }
 
 static bool has_file(const char *folder, const char *name) {
@@ -85,7 +41,8 @@ static bool has_file(const char *folder, const char *name) {
 
 static pare_status check_existing(const char *target, const char *place, bool force) {
     if (!pare_file_exists(place)) return PARE_OK;
-    if (!is_folder(place)) return pare_fail(PARE_FILE_ERROR, "cannot write %s: it exists and is not a folder", target);
+    if (!pare_path_is_folder(place))
+        return pare_fail(PARE_FILE_ERROR, "cannot write %s: it exists and is not a folder", target);
     if (!force)
         return pare_fail(PARE_FILE_ERROR, "%s exists already; give another folder, or --force to replace it", target);
     if (has_file(place, "config.json") || has_file(place, "adapter_config.json") || is_empty(place)) return PARE_OK;
@@ -96,15 +53,14 @@ static pare_status check_existing(const char *target, const char *place, bool fo
         target);
 }
 
-/* what: whose folder `source` is. */
-static pare_status check_source(const char *target, const char *place, const char *source, const char *what) {
+static pare_status check_source(const char *target, const char *place, const char *source) {
     char real[PATH_MAX];
     if (!realpath(source, real)) return pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", source, strerror(errno));
-    if (lies_within(place, real))
-        return pare_fail(PARE_BAD_ARGUMENT, "%s is the %s's own folder %s, or lies in it; give another folder", target,
-                         what, source);
-    if (lies_within(real, place))
-        return pare_fail(PARE_BAD_ARGUMENT, "%s has the %s %s inside; give another folder", target, what, source);
+    if (pare_path_within(place, real))
+        return pare_fail(PARE_BAD_ARGUMENT, "%s is the input model's own folder %s, or lies in it; give another folder",
+                         target, source);
+    if (pare_path_within(real, place))
+        return pare_fail(PARE_BAD_ARGUMENT, "%s has the input model %s inside; give another folder", target, source);
     return PARE_OK;
 }
 
@@ -112,7 +68,7 @@ static pare_status check_room(const char *target, const char *place, uint64_t ne
     char *parent = pare_format("%s", place);
     struct statvfs room;
     pare_status status = PARE_OK;
-    if (!to_parent(parent) || access(parent, W_OK | X_OK) != 0)
+    if (!pare_path_to_parent(parent) || access(parent, W_OK | X_OK) != 0)
         status = pare_fail(PARE_FILE_ERROR, "cannot write %s: cannot create files in %s: %s", target, parent,
                            strerror(errno));
     else if (statvfs(parent, &room) == 0 && (uint64_t)room.f_bavail * room.f_frsize < needed)
@@ -127,19 +83,11 @@ static pare_status check_room(const char *target, const char *place, uint64_t ne
 
 pare_status pare_output_check(const char *target, const char *source, bool force, uint64_t needed, char **place) {
     pare_status status = resolve(target, place);
-    if (status == PARE_OK) status = check_source(target, *place, source, "input model");
+    if (status == PARE_OK) status = check_source(target, *place, source);
     if (status == PARE_OK) status = check_existing(target, *place, force);
     if (status == PARE_OK) status = check_room(target, *place, needed);
     if (status == PARE_OK) return PARE_OK;
     free(*place);
     *place = NULL;
-    return status;
-}
-
-pare_status pare_output_check_apart(const char *target, const char *source, const char *what) {
-    char *place;
-    PARE_TRY(resolve(target, &place));
-    pare_status status = check_source(target, place, source, what);
-    free(place);
     return status;
 }

@@ -7,8 +7,4 @@
 /* The rules of pare_output_begin. *place: the target's path without links, freed with free(). */
 pare_status pare_output_check(const char *target, const char *source, bool force, uint64_t needed, char **place);
 
-/* Refuses a target that is the folder `source`, lies in it, or has it inside. what: whose folder that is, for the
- * message. */
-pare_status pare_output_check_apart(const char *target, const char *source, const char *what);
-
 #endif

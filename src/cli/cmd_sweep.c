@@ -145,6 +145,9 @@ static int check_point(const sweeping *s, size_t point) {
     if (wrong) code = pare_outcome_usage("sweep", wrong);
     if (code == PARE_EXIT_DONE && s->model) {
         pare_prune_options options = pare_prune_options_of(&a);
+        const pare_named_file files[] = {{"--csv", a.csv}, {"--json-file", a.json_file}};
+        options.besides = files;
+        options.beside_count = sizeof files / sizeof *files;
         pare_status status = pare_prune_check(s->model, &options);
         if (status != PARE_OK) code = fail_at(s, point, status);
     }

@@ -4,6 +4,7 @@
 #include "evaluate/divergence.h"
 #include "evaluate/tasks.h"
 #include "evaluate/zero_shot_report.h"
+#include "run/paths.h"
 #include "support/json.h"
 #include "support/memory.h"
 #include "support/progress.h"
@@ -127,9 +128,29 @@ static pare_status evaluate_tasks(job *j) {
     return status;
 }
 
+/* Only the items are written. */
+static pare_status check_paths(const job *j) {
+    const pare_evaluate_options *o = j->options;
+    pare_paths paths = {0};
+    pare_paths_read(&paths, "MODEL", pare_checkpoint_directory(j->model->checkpoint), PARE_PATH_FOLDER);
+    if (o->against)
+        pare_paths_read(&paths, "--against", pare_checkpoint_directory(o->against->checkpoint), PARE_PATH_FOLDER);
+    pare_paths_read(&paths, "--adapter", o->adapter, PARE_PATH_FOLDER);
+    for (size_t i = 0; i < o->text_count; i++)
+        if (!pare_calibration_is_self(o->texts[i])) pare_paths_read(&paths, "--text", o->texts[i], PARE_PATH_FILE);
+    for (size_t i = 0; o->tasks && i < o->tasks->count; i++)
+        pare_paths_read(&paths, "--data", o->tasks->files[i].path, PARE_PATH_FILE);
+    pare_paths_write(&paths, "--save-items", o->items, PARE_PATH_FILE);
+    if (j->runtime) pare_paths_write(&paths, "--scratch", j->runtime->scratch, PARE_PATH_SCRATCH);
+    pare_status status = pare_paths_check(&paths);
+    pare_paths_free(&paths);
+    return status;
+}
+
 static pare_status check_options(const job *j) {
     if (!j->options->text_count && !j->options->tasks)
         return pare_fail(PARE_BAD_ARGUMENT, "there is no text and no task to evaluate on; name a file, or \"self\"");
+    PARE_TRY(check_paths(j));
     PARE_TRY(pare_calibration_check_length(j->model, "--window", j->window));
     return pare_calibration_check_length(author(j), "--window", j->window);
 }

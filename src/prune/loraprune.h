@@ -70,6 +70,6 @@ pare_status pare_lora_units_load(struct pare_prune_job *job, FILE *file);
 uint64_t pare_loraprune_merged_bytes(const pare_model *model, const pare_widths *widths);
 /* The kept rows and columns of every matrix that training changed, with the adapters' product added, into
  * job->repaired. */
-pare_status pare_loraprune_merge(struct pare_prune_job *job);
+pare_status pare_loraprune_merge(void *job);
 
 #endif

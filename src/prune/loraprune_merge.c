@@ -84,7 +84,8 @@ static pare_status new_room(pare_prune_job *job) {
     return pare_repaired_new(job->model, bytes, scratch, &job->repaired);
 }
 
-pare_status pare_loraprune_merge(pare_prune_job *job) {
+pare_status pare_loraprune_merge(void *context) {
+    pare_prune_job *job = context;
     uint32_t layers = job->model->config.layers;
     PARE_TRY(new_room(job));
     for (uint32_t layer = 0; layer < layers; layer++) {

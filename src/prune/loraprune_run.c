@@ -49,7 +49,8 @@ static void note_losses(pare_prune_job *job, const pare_curve *curve) {
     }
 }
 
-static pare_status train(pare_prune_job *job) {
+static pare_status train(void *context) {
+    pare_prune_job *job = context;
     pare_loraprune *lora = job->lora;
     pare_trainer trainer;
     lora->training.clipped = clipped;
@@ -64,7 +65,8 @@ static pare_status train(pare_prune_job *job) {
 }
 
 /* The masks as a selection; the moving average as the run's scores. */
-static pare_status select_units(pare_prune_job *job) {
+static pare_status select_units(void *context) {
+    pare_prune_job *job = context;
     const pare_config *c = &job->model->config;
     pare_lora_units *u = &job->lora->units;
     pare_widths *widths;
@@ -81,9 +83,9 @@ static pare_status select_units(pare_prune_job *job) {
 }
 
 pare_status pare_loraprune_run(pare_prune_job *job) {
-    PARE_TRY(pare_prune_timed(job, "training and pruning", train));
-    PARE_TRY(pare_prune_timed(job, "selecting", select_units));
-    return pare_prune_timed(job, "merging", pare_loraprune_merge);
+    PARE_TRY(pare_run_stage(&job->run, "training and pruning", train, job));
+    PARE_TRY(pare_run_stage(&job->run, "selecting", select_units, job));
+    return pare_run_stage(&job->run, "merging", pare_loraprune_merge, job);
 }
 
 /* When more units went, and what share of them was gone then; of the first layer that is pruned. */

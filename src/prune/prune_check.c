@@ -150,7 +150,8 @@ pare_status pare_prune_check_texts(const pare_prune_job *job) {
     return PARE_OK;
 }
 
-pare_status pare_prune_prepare(pare_prune_job *job) {
+pare_status pare_prune_prepare(void *context) {
+    pare_prune_job *job = context;
     enum { SMALL_FILES = 1 << 20 };
     const pare_prune_options *o = job->options;
     const char *directory = pare_checkpoint_directory(job->origin->checkpoint);
@@ -168,16 +169,14 @@ pare_status pare_prune_prepare(pare_prune_job *job) {
         return pare_fail(PARE_BAD_ARGUMENT, "--scores lists the scores of units: for single weights take --densities");
     if (o->densities && job->recipe.mode != PARE_MODE_ELEMENT)
         return pare_fail(PARE_BAD_ARGUMENT, "--densities shows masks of single weights: give --sparsity or --pattern");
-    if (o->densities) PARE_TRY(pare_staged_check(o->densities, directory, o->dry_run ? NULL : o->output));
     if (o->scores && job->recipe.choice == PARE_CHOOSE_OBS)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--scores: %s removes units one after the other and has no score for each; "
                          "leave out --scores, or take another method",
                          job->recipe.name);
-    if (o->scores) PARE_TRY(pare_staged_check(o->scores, directory, o->dry_run ? NULL : o->output));
     if (o->archive && job->recipe.mode != PARE_MODE_ELEMENT)
         return pare_fail(PARE_BAD_ARGUMENT, "--archive packs zeros: give --sparsity or --pattern with it");
-    if (o->dry_run) return PARE_OK;
+    pare_prune_name_paths(job);
     uint64_t bytes = job->goal.bytes * (o->archive ? 2 : 1) + SMALL_FILES;
-    return pare_output_begin(o->output, directory, o->force, bytes, &job->output);
+    return pare_run_open(&job->run, o->dry_run ? NULL : o->output, directory, o->force, bytes);
 }

@@ -141,9 +141,9 @@ pare_status pare_prune_prepare_drops(pare_prune_job *job) {
     job->current = job->model;
     PARE_TRY(pare_prune_check_texts(job));
     if (!o->dry_run && !o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
-    if (o->dry_run) return PARE_OK;
-    return pare_output_begin(o->output, pare_checkpoint_directory(job->model->checkpoint), o->force,
-                             job->goal.bytes + SMALL_FILES, &job->output);
+    pare_prune_name_paths(job);
+    return pare_run_open(&job->run, o->dry_run ? NULL : o->output, pare_checkpoint_directory(job->model->checkpoint),
+                         o->force, job->goal.bytes + SMALL_FILES);
 }
 
 pare_status pare_prune_take_drops(pare_prune_job *job) {
@@ -156,35 +156,31 @@ pare_status pare_prune_take_drops(pare_prune_job *job) {
     return status;
 }
 
-static pare_status run_job(pare_prune_job *job, char **report) {
-    pare_status status = pare_prune_run(job);
-    if (status == PARE_OK) status = pare_prune_report(job, report);
-    pare_prune_end(job);
-    return status;
-}
-
-static pare_status run(dropping *d, const pare_runtime *runtime, char **report) {
-    pare_prune_job job;
+static pare_status begin(dropping *d, const pare_runtime *runtime, pare_prune_job *job) {
     if (!has_amount(&d->options)) {
-        PARE_TRY(pare_prune_begin(d->model, &d->options, runtime, &job));
-        job.drops = &d->selection;
-        return run_job(&job, report);
+        PARE_TRY(pare_prune_begin(d->model, &d->options, runtime, job));
+        job->drops = &d->selection;
+        return PARE_OK;
     }
     const char *scratch = runtime ? runtime->scratch : NULL;
     PARE_TRY(pare_temporary_model_new(d->model, &d->selection, NULL, scratch, runtime, &d->left));
-    PARE_TRY(pare_prune_begin(d->left.model, &d->options, runtime, &job));
-    job.origin = d->model;
-    job.dropped = &d->selection;
-    return run_job(&job, report);
+    PARE_TRY(pare_prune_begin(d->left.model, &d->options, runtime, job));
+    job->origin = d->model;
+    job->dropped = &d->selection;
+    return PARE_OK;
 }
 
-pare_status pare_prune_dropped(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
-                               char **report) {
+pare_status pare_prune_dropped(pare_run *heir, const pare_model *model, const pare_prune_options *options,
+                               const pare_runtime *runtime, char **report) {
     dropping d;
-    *report = NULL;
+    pare_prune_job job = {0};
     pare_memory_peak_reset();
     pare_status status = dropping_begin(model, options, &d);
-    if (status == PARE_OK) status = run(&d, runtime, report);
+    if (status == PARE_OK) status = begin(&d, runtime, &job);
+    if (status == PARE_OK)
+        status = pare_prune_finish(&job, heir, report);
+    else
+        pare_prune_end(&job);
     dropping_end(&d);
     return status;
 }

@@ -3,14 +3,13 @@
 #define PARE_PRUNE_PRUNE_JOB_H
 
 #include "checkpoint/config_write.h"
-#include "checkpoint/output.h"
 #include "checkpoint/scan.h"
 #include "prune/loraprune.h"
 #include "prune/prune_progress.h"
 #include "prune/sparse.h"
 #include "repair/repair.h"
 #include "report/manifest.h"
-#include "report/staged.h"
+#include "run/run.h"
 #include "score/cache.h"
 #include "score/score.h"
 #include "surgery/staged_model.h"
@@ -23,6 +22,7 @@ typedef struct pare_prune_given {
 } pare_prune_given;
 
 typedef struct pare_prune_job {
+    pare_run run;
     pare_prune_given given;
     const pare_model *model;
     const pare_model *origin;      /* what was named: `model`, unless whole layers were dropped from it first */
@@ -34,8 +34,7 @@ typedef struct pare_prune_job {
 
     pare_recipe recipe;
     pare_target target;
-    pare_goal goal; /* of the last round */
-    pare_output *output;
+    pare_goal goal;                       /* of the last round */
     pare_calibration_options calibration; /* as given, but with nothing left open for "self" */
     uint32_t usual_samples;
     bool calibrated;
@@ -54,16 +53,12 @@ typedef struct pare_prune_job {
     pare_selection whole;               /* with `dropped`: composed, from `origin` */
     pare_repaired repaired;             /* of this round */
     json_t *repairs;                    /* per layer and stage: errors before and after; or NULL */
-    pare_staged scores, densities;
-    pare_sparse sparse;   /* in element mode */
-    pare_loraprune *lora; /* where LoRA trains meanwhile; or NULL */
+    pare_sparse sparse;                 /* in element mode */
+    pare_loraprune *lora;               /* where LoRA trains meanwhile; or NULL */
 
     pare_config_kind kind;
-    json_t *texts;   /* [{"file", "before", "after"}] or NULL */
-    json_t *seconds; /* {"stage": seconds} */
-    json_t *files;   /* names of what was written */
-    json_t *traces;  /* of every round */
-    uint64_t bytes_after;
+    json_t *texts;  /* [{"file", "before", "after"}] or NULL */
+    json_t *traces; /* of every round */
 } pare_prune_job;
 
 /* A run from the inside, for callers that read its results from the job: begin, then (with job->given filled, if
@@ -75,14 +70,20 @@ pare_status pare_prune_calibrate(pare_prune_job *job);
 /* All stages. Leaves the last round's scores in job->result, the whole selection in job->composed. */
 pare_status pare_prune_run(pare_prune_job *job);
 void pare_prune_end(pare_prune_job *job);
+/* Runs a job that has begun, reports, and ends it. heir: another run, which adopts the files beside the model; NULL:
+ * none does. */
+pare_status pare_prune_finish(pare_prune_job *job, pare_run *heir, char **report);
+/* pare_prune without a recovery, likewise. */
+pare_status pare_prune_for(pare_run *heir, const pare_model *model, const pare_prune_options *options,
+                           const pare_runtime *runtime, char **report);
 
 /* pare_prune where a recovery was asked for (prune_recover.c). */
 pare_status pare_prune_recovered(const pare_model *model, const pare_prune_options *options,
                                  const pare_runtime *runtime, char **report);
 
-/* pare_prune and pare_prune_check where layers are dropped by name (prune_drop.c). */
-pare_status pare_prune_dropped(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
-                               char **report);
+/* pare_prune_for and pare_prune_check where layers are dropped by name (prune_drop.c). */
+pare_status pare_prune_dropped(pare_run *heir, const pare_model *model, const pare_prune_options *options,
+                               const pare_runtime *runtime, char **report);
 pare_status pare_prune_check_dropped(const pare_model *model, const pare_prune_options *options);
 /* The first stage, and the one that selects, of a job with `drops`. */
 pare_status pare_prune_prepare_drops(pare_prune_job *job);
@@ -95,8 +96,10 @@ pare_status pare_prune_check_texts(const pare_prune_job *job);
 
 /* Tokens per window of the evaluation. */
 uint32_t pare_prune_window(const pare_prune_options *options);
+/* Names what the run reads and writes in job->run (prune_paths.c). */
+void pare_prune_name_paths(pare_prune_job *job);
 /* The first stage: resolves the options, refuses what makes no sense, and opens the output. */
-pare_status pare_prune_prepare(pare_prune_job *job);
+pare_status pare_prune_prepare(void *job);
 /* How many sequences the calibration needs: a batch for every step where the protocol draws one. */
 uint32_t pare_prune_batches(const pare_prune_job *job);
 
@@ -105,7 +108,7 @@ pare_score_request pare_prune_score_request(const pare_prune_job *job);
 /* All rounds of scoring, selecting and repairing; leaves the last round's selection, relative to job->current. */
 pare_status pare_prune_rounds(pare_prune_job *job);
 /* Chooses by OBS and repairs, where the recipe says so: changes job->selection, fills job->repaired. */
-pare_status pare_prune_repair(pare_prune_job *job);
+pare_status pare_prune_repair(void *job);
 /* Frees what belongs to one round. */
 void pare_prune_round_free(pare_prune_job *job);
 /* Adds what the repair will hold to job->plan. */
@@ -113,13 +116,11 @@ pare_status pare_prune_plan_repair(pare_prune_job *job);
 pare_repair_options pare_prune_repair_options(const pare_recipe *recipe);
 /* Makes job->plan for job->current; announced: and shows it. */
 pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t length, bool announced);
-/* Runs one stage and adds its time to job->seconds. */
-pare_status pare_prune_timed(pare_prune_job *job, const char *name, pare_status (*run)(pare_prune_job *job));
 
 /* Perplexity of every text before and after (of the current model with the removed units switched off), into
  * job->texts.
  */
-pare_status pare_prune_evaluate_texts(pare_prune_job *job);
+pare_status pare_prune_evaluate_texts(void *job);
 
 /* The windows of text `index` of the evaluation; free with pare_windows_free. */
 pare_status pare_prune_text_windows(const pare_prune_job *job, size_t index, pare_windows *windows);

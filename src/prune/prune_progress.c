@@ -261,14 +261,12 @@ static pare_status open_folder(pare_prune_job *job) {
     return status == PARE_OK ? digest_round(job) : status;
 }
 
-pare_status pare_prune_progress_begin(pare_prune_job *job) {
+pare_status pare_prune_progress_begin(void *context) {
+    pare_prune_job *job = context;
     const char *output = job->options->output;
-    if (!job->options->resume || !job->output) return PARE_OK;
+    if (!job->options->resume || !job->run.output) return PARE_OK;
     PARE_TRY(pare_alloc(&job->progress, 1, sizeof *job->progress, "progress"));
-    size_t length = strlen(output);
-    while (length > 1 && output[length - 1] == '/')
-        length--;
-    job->progress->folder = pare_format("%.*s.progress", (int)length, output);
+    job->progress->folder = pare_run_progress_folder(output);
     job->progress->state = pare_path_join(job->progress->folder, "moreau.state");
     job->progress->training = pare_path_join(job->progress->folder, "training.state");
     return open_folder(job);

@@ -22,7 +22,7 @@ typedef struct pare_prune_progress {
 
 /* After calibration, where the options ask for it: makes the folder, or goes to the first round that is not finished. A
  * folder of another run, or a damaged one, is refused. */
-pare_status pare_prune_progress_begin(struct pare_prune_job *job);
+pare_status pare_prune_progress_begin(void *job);
 
 /* The round is over: its model goes to the folder and becomes job->temporary. */
 pare_status pare_prune_progress_round(struct pare_prune_job *job);

@@ -1,6 +1,5 @@
 /* pare_prune with a recovery behind it: the pruned model lives in the scratch folder only as long as it is trained, and
  * OUT is what came of both. */
-#include "checkpoint/output.h"
 #include "prune/prune_job.h"
 #include "recover/recover_job.h"
 #include "support/file.h"
@@ -17,6 +16,7 @@ typedef struct pair {
     pare_recover_options recover;
     char *folder;                /* in the scratch folder */
     pare_temporary_model pruned; /* in `folder` */
+    pare_run files;              /* beside the model, of the pruning */
 } pair;
 
 /* The recovery takes from the pruning what both have, and keeps zeros that were just made. */
@@ -53,12 +53,14 @@ static pare_status check_options(const pare_model *model, const pare_prune_optio
     return pare_recover_check(model, &both->recover);
 }
 
-/* Whether OUT could be written is found out before the work; nothing of it is left. */
-static pare_status check_output(const pare_model *model, const pare_prune_options *o) {
-    pare_output *output;
-    PARE_TRY(pare_output_begin(o->output, pare_checkpoint_directory(model->checkpoint), o->force, 0, &output));
-    pare_output_abandon(output);
-    return PARE_OK;
+/* Whether all could be written is found out before the work; nothing of it is left. */
+static pare_status check_output(const pare_model *model, const pare_prune_options *o, const pare_runtime *runtime) {
+    pare_prune_job job = {.model = model, .origin = model, .options = o, .runtime = runtime, .calibrated = true};
+    pare_prune_name_paths(&job);
+    pare_paths_read(&job.run.paths, "--recover", o->recover->data, PARE_PATH_FILE);
+    pare_status status = pare_run_open(&job.run, o->output, pare_checkpoint_directory(model->checkpoint), o->force, 0);
+    pare_run_end(&job.run);
+    return status;
 }
 
 static pare_status make_folder(const pare_runtime *runtime, pair *both) {
@@ -76,6 +78,7 @@ static pare_status make_folder(const pare_runtime *runtime, pair *both) {
 }
 
 static void end(pair *both) {
+    pare_run_end(&both->files);
     pare_temporary_model_free(&both->pruned);
     if (both->folder) rmdir(both->folder);
     free(both->folder);
@@ -116,9 +119,10 @@ static pare_status join_reports(const char *first, const char *second, char **re
 static pare_status run(const pare_model *model, const pare_runtime *runtime, pair *both, char **report) {
     char *first = NULL, *second = NULL;
     pare_status status = make_folder(runtime, both);
-    if (status == PARE_OK) status = pare_prune(model, &both->prune, runtime, &first);
+    if (status == PARE_OK) status = pare_prune_for(&both->files, model, &both->prune, runtime, &first);
     if (status == PARE_OK) status = pare_temporary_model_open(&both->pruned);
-    if (status == PARE_OK) status = pare_recover_passing(both->pruned.model, &both->recover, runtime, &second);
+    if (status == PARE_OK)
+        status = pare_recover_passing(&both->files, both->pruned.model, &both->recover, runtime, &second);
     if (status == PARE_OK) status = join_reports(first, second, report);
     pare_text_free(first);
     pare_text_free(second);
@@ -130,7 +134,7 @@ pare_status pare_prune_recovered(const pare_model *model, const pare_prune_optio
     pair both = pair_of(options);
     *report = NULL;
     PARE_TRY(check_options(model, options, &both));
-    PARE_TRY(check_output(model, options));
+    PARE_TRY(check_output(model, options, runtime));
     pare_status status = run(model, runtime, &both, report);
     end(&both);
     return status;

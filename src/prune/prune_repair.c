@@ -187,7 +187,8 @@ static pare_status repair(repairing *r) {
     return PARE_OK;
 }
 
-pare_status pare_prune_repair(pare_prune_job *job) {
+pare_status pare_prune_repair(void *context) {
+    pare_prune_job *job = context;
     repairing r;
     pare_status status = begin(job, &r);
     if (status == PARE_OK) status = repair(&r);

@@ -76,9 +76,9 @@ static json_t *output_json(const pare_prune_job *job, const pare_record *record)
     json_object_set_new(output, "kind", json_string(kind_name(job->kind)));
     json_object_set_new(output, "load", job->options->archive ? json_string("loads in pare") : kind_loads(job));
     if (job->recipe.mode == PARE_MODE_ELEMENT) json_object_set_new(output, "speed", json_string(speed_of(job)));
-    json_object_set(output, "files", job->files);
+    json_object_set(output, "files", job->run.names);
     json_object_set_new(output, "parameters", json_integer((json_int_t)record->parameters_after));
-    json_object_set_new(output, "bytes", json_integer((json_int_t)job->bytes_after));
+    json_object_set_new(output, "bytes", json_integer((json_int_t)job->run.bytes));
     return output;
 }
 
@@ -179,7 +179,7 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     if (job->lora) json_object_set_new(json, "training", pare_loraprune_json(job));
     if (job->recipe.mode == PARE_MODE_ELEMENT) json_object_set_new(json, "sparsity", pare_sparse_json(job));
     if (job->texts) json_object_set(json, "texts", job->texts);
-    json_object_set(json, "seconds", job->seconds);
+    json_object_set(json, "seconds", job->run.seconds);
     json_t *warnings = warnings_json(job);
     if (json_array_size(warnings)) json_object_set(json, "warnings", warnings);
     json_decref(warnings);

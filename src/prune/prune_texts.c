@@ -93,7 +93,8 @@ static pare_status evaluate_text(pare_prune_job *job, size_t index, const pare_s
     return status;
 }
 
-pare_status pare_prune_evaluate_texts(pare_prune_job *job) {
+pare_status pare_prune_evaluate_texts(void *context) {
+    pare_prune_job *job = context;
     pare_mask mask;
     if (!job->options->text_count) return PARE_OK;
     job->texts = json_array();

@@ -17,7 +17,8 @@ pare_score_request pare_prune_score_request(const pare_prune_job *job) {
                                 .key = job->progress ? job->progress->round_key : NULL};
 }
 
-static pare_status score(pare_prune_job *job) {
+static pare_status score(void *context) {
+    pare_prune_job *job = context;
     pare_score_request request = pare_prune_score_request(job);
     bool known = job->round == 0 && !job->options->salience; /* what a caller's function gives may change */
     pare_cache *cache = request.cache = known ? job->options->cache : NULL;
@@ -56,7 +57,8 @@ pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t le
     return PARE_OK;
 }
 
-static pare_status select_units(pare_prune_job *job) {
+static pare_status select_units(void *context) {
+    pare_prune_job *job = context;
     pare_goal goal;
     pare_target target = target_of_round(job);
     double share = (double)(job->round + 1) / (double)job->rounds;
@@ -90,7 +92,8 @@ static pare_status stage_model(pare_prune_job *job) {
 }
 
 /* The next round starts from what this one left. */
-static pare_status shrink(pare_prune_job *job) {
+static pare_status shrink(void *context) {
+    pare_prune_job *job = context;
     PARE_TRY(job->progress ? pare_prune_progress_round(job) : stage_model(job));
     pare_prune_round_free(job);
     uint32_t sequences = job->windows.count / pare_prune_batches(job);
@@ -109,9 +112,9 @@ static pare_status run_round(pare_prune_job *job) {
         PARE_TRY(pare_loraprune_run(job));
         return compose(job);
     }
-    PARE_TRY(pare_prune_timed(job, "scoring", score));
-    PARE_TRY(pare_prune_timed(job, "selecting", select_units));
-    if (pare_recipe_repairs(&job->recipe)) PARE_TRY(pare_prune_timed(job, "repairing", pare_prune_repair));
+    PARE_TRY(pare_run_stage(&job->run, "scoring", score, job));
+    PARE_TRY(pare_run_stage(&job->run, "selecting", select_units, job));
+    if (pare_recipe_repairs(&job->recipe)) PARE_TRY(pare_run_stage(&job->run, "repairing", pare_prune_repair, job));
     if (job->result.trace) json_array_append_new(job->traces, pare_trace_json(&job->result));
     return compose(job);
 }
@@ -120,6 +123,6 @@ pare_status pare_prune_rounds(pare_prune_job *job) {
     for (;; job->round++) {
         PARE_TRY(run_round(job));
         if (job->round + 1 == job->rounds) return PARE_OK;
-        PARE_TRY(pare_prune_timed(job, "shrinking", shrink));
+        PARE_TRY(pare_run_stage(&job->run, "shrinking", shrink, job));
     }
 }

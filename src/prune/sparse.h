@@ -30,7 +30,7 @@ pare_layerwise_job pare_sparse_layerwise(struct pare_prune_job *job, const pare_
 
 /* Where the recipe permutes: finds the orders by scores of the dense model and makes the permuted model job->current.
  */
-pare_status pare_sparse_permute(struct pare_prune_job *job);
+pare_status pare_sparse_permute(void *job);
 /* Bytes that this takes, and those of them in a scratch file. */
 pare_status pare_sparse_permute_plan(struct pare_prune_job *job, uint64_t *bytes, uint64_t *scratch);
 
@@ -41,7 +41,7 @@ pare_status pare_sparse_run(struct pare_prune_job *job);
 /* Fisher matrices of the outputs, where the recipe measures errors by them: gathered on job->current; what that adds to
  * the plan; and their bytes in memory while the layers are pruned. */
 bool pare_sparse_is_felt(const struct pare_prune_job *job);
-pare_status pare_sparse_metric(struct pare_prune_job *job);
+pare_status pare_sparse_metric(void *job);
 pare_status pare_sparse_metric_plan(struct pare_prune_job *job);
 uint64_t pare_sparse_metric_kept(const struct pare_prune_job *job);
 

@@ -60,7 +60,8 @@ pare_status pare_sparse_metric_plan(pare_prune_job *job) {
     return PARE_OK;
 }
 
-pare_status pare_sparse_metric(pare_prune_job *job) {
+pare_status pare_sparse_metric(void *context) {
+    pare_prune_job *job = context;
     pare_source source = {.model = job->current, .backend = job->backend};
     pare_fisher_request request = fisher_request(job, &source);
     pare_fisher_choice choice = fisher_choice(job);

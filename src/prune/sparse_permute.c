@@ -143,7 +143,8 @@ static pare_status go_on_with(pare_prune_job *job, const pare_orders *orders) {
     return PARE_OK;
 }
 
-pare_status pare_sparse_permute(pare_prune_job *job) {
+pare_status pare_sparse_permute(void *context) {
+    pare_prune_job *job = context;
     pare_source source = {.model = job->current, .backend = job->backend};
     if (job->recipe.element.permutation == PARE_PERMUTE_NONE) return PARE_OK;
     pare_recipe recipe = scoring_recipe(&job->recipe);

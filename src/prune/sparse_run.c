@@ -97,7 +97,8 @@ static pare_status allocate_gradients(pare_prune_job *job) {
     return PARE_OK;
 }
 
-static pare_status gather_gradients(pare_prune_job *job) {
+static pare_status gather_gradients(void *context) {
+    pare_prune_job *job = context;
     PARE_TRY(allocate_gradients(job));
     pare_score_request request = pare_prune_score_request(job);
     request.gradient = job->sparse.gradient;
@@ -105,7 +106,8 @@ static pare_status gather_gradients(pare_prune_job *job) {
     return pare_score_units(&request, &job->result);
 }
 
-static pare_status prune_layers(pare_prune_job *job) {
+static pare_status prune_layers(void *context) {
+    pare_prune_job *job = context;
     pare_source source = {.model = job->current, .backend = job->backend};
     pare_layerwise_job layerwise = pare_sparse_layerwise(job, &source);
     PARE_TRY(pare_selection_all(job->current, &job->selection));
@@ -114,10 +116,10 @@ static pare_status prune_layers(pare_prune_job *job) {
 
 pare_status pare_sparse_run(pare_prune_job *job) {
     job->result.loss = NAN;
-    if (has_gradient(&job->recipe)) PARE_TRY(pare_prune_timed(job, "gradients", gather_gradients));
+    if (has_gradient(&job->recipe)) PARE_TRY(pare_run_stage(&job->run, "gradients", gather_gradients, job));
     if (job->recipe.element.permutation != PARE_PERMUTE_NONE)
-        PARE_TRY(pare_prune_timed(job, "permuting", pare_sparse_permute));
-    if (pare_sparse_is_felt(job)) PARE_TRY(pare_prune_timed(job, "feeling outputs", pare_sparse_metric));
-    PARE_TRY(pare_prune_timed(job, "pruning", prune_layers));
+        PARE_TRY(pare_run_stage(&job->run, "permuting", pare_sparse_permute, job));
+    if (pare_sparse_is_felt(job)) PARE_TRY(pare_run_stage(&job->run, "feeling outputs", pare_sparse_metric, job));
+    PARE_TRY(pare_run_stage(&job->run, "pruning", prune_layers, job));
     return pare_selection_all(job->model, &job->composed);
 }

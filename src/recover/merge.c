@@ -1,13 +1,11 @@
 /* pare_merge: a model and an adapter that was kept apart to one model. */
-#include "checkpoint/output_check.h"
 #include "checkpoint/scan.h"
 #include "recover/merged.h"
 #include "recover/zeros.h"
-#include "report/files.h"
+#include "run/run.h"
 #include "support/file.h"
 #include "support/json.h"
 #include "support/memory.h"
-#include "support/progress.h"
 #include "support/runtime.h"
 #include "train/adapter_file.h"
 #include "train/beside.h"
@@ -22,16 +20,13 @@ typedef struct job {
     pare_backend *backend;
     pare_lora_options lora;
     pare_trained *adapter;
-    pare_output *output;
     pare_model *written;
     pare_scan scan;
-    json_t *seconds, *files;
-    uint64_t bytes_after;
+    pare_run run;
 } job;
 
-typedef pare_status (*stage_fn)(job *j);
-
-static pare_status prepare(job *j) {
+static pare_status prepare(void *context) {
+    job *j = context;
     enum { SMALL_FILES = 1 << 22 };
     const pare_merge_options *o = j->options;
     uint64_t bytes;
@@ -39,13 +34,16 @@ static pare_status prepare(job *j) {
     if (!o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
     pare_runtime given = j->runtime;
     PARE_TRY(pare_lora_open_beside(j->model, j->backend, o->adapter, &given, &j->lora, &j->runtime, &j->adapter));
-    PARE_TRY(pare_output_check_apart(o->output, o->adapter, "adapter"));
     PARE_TRY(pare_trained_write_bytes(j->adapter, &bytes));
-    return pare_output_begin(o->output, pare_checkpoint_directory(j->model->checkpoint), o->force, bytes + SMALL_FILES,
-                             &j->output);
+    const char *directory = pare_checkpoint_directory(j->model->checkpoint);
+    pare_paths_read(&j->run.paths, "MODEL", directory, PARE_PATH_FOLDER);
+    pare_paths_read(&j->run.paths, "--adapter", o->adapter, PARE_PATH_FOLDER);
+    pare_paths_write(&j->run.paths, "-o", o->output, PARE_PATH_FOLDER);
+    return pare_run_open(&j->run, o->output, directory, o->force, bytes + SMALL_FILES);
 }
 
-static pare_status scan(job *j) {
+static pare_status scan(void *context) {
+    job *j = context;
     return pare_checkpoint_scan(j->model->checkpoint, &j->runtime, &j->scan);
 }
 
@@ -56,16 +54,18 @@ static pare_status copy_record(const job *j) {
     char *path = pare_path_join(j->options->adapter, name);
     bool has = pare_file_exists(path);
     free(path);
-    return pare_merged_copy(j->output, has ? j->options->adapter : model, name);
+    return pare_merged_copy(j->run.output, has ? j->options->adapter : model, name);
 }
 
-static pare_status write_files(job *j) {
-    PARE_TRY(pare_merged_write(j->adapter, j->output, &j->runtime));
+static pare_status write_files(void *context) {
+    job *j = context;
+    PARE_TRY(pare_merged_write(j->adapter, j->run.output, &j->runtime));
     return copy_record(j);
 }
 
 /* Tokens from all over the vocabulary. */
-static pare_status verify(job *j) {
+static pare_status verify(void *context) {
+    job *j = context;
     enum { MOST = 32 };
     const pare_config *config = &j->model->config;
     uint32_t ids[MOST];
@@ -74,39 +74,18 @@ static pare_status verify(job *j) {
                                .limit = pare_runtime_limit(&j->runtime)};
     for (uint64_t i = 0; i < MOST; i++)
         ids[i] = (uint32_t)(i * config->vocabulary / MOST);
-    PARE_TRY(pare_model_open(pare_output_path(j->output), &j->written));
+    PARE_TRY(pare_model_open(pare_output_path(j->run.output), &j->written));
     return pare_merged_verify(j->adapter, j->written, &check);
 }
 
-static pare_status commit(job *j) {
-    pare_output *output = j->output;
-    PARE_TRY(pare_report_files(pare_output_path(output), &j->files, &j->bytes_after));
-    PARE_TRY(pare_interrupted());
-    j->output = NULL;
-    return pare_output_commit(output);
+static pare_status commit(void *context) {
+    return pare_run_commit(&((job *)context)->run);
 }
 
-static pare_status timed(job *j, const char *name, stage_fn run) {
-    double start = pare_clock();
-    PARE_TRY(pare_interrupted());
-    PARE_TRY(run(j));
-    json_object_set_new(j->seconds, name, json_real(pare_clock() - start));
-    return PARE_OK;
-}
-
-static pare_status run_stages(job *j) {
-    static const struct {
-        const char *name;
-        stage_fn run;
-    } stages[] = {{"preparing", prepare},
-                  {"reading and checking", scan},
-                  {"writing", write_files},
-                  {"checking the result", verify},
-                  {"putting into place", commit}};
-    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)
-        PARE_TRY(timed(j, stages[i].name, stages[i].run));
-    return PARE_OK;
-}
+static const pare_job_stage stages[] = {
+    {"preparing", prepare},          {"reading and checking", scan}, {"writing", write_files},
+    {"checking the result", verify}, {"putting into place", commit},
+};
 
 static size_t changed(const job *j) {
     size_t count = 0;
@@ -139,12 +118,12 @@ static pare_status make_report(const job *j, char **text) {
         json_pack("{s:o,s:i,s:f,s:o,s:I}", "path", pare_json_name(j->options->adapter), "rank", (int)j->lora.rank,
                   "alpha", j->lora.alpha, "targets", targets_json(j), "parameters", (json_int_t)j->adapter->count);
     json_t *output = json_pack("{s:o,s:s,s:s,s:O,s:I}", "path", pare_json_name(j->options->output), "kind", "merged",
-                               "load", "loads as the model that was merged into does", "files", j->files, "bytes",
-                               (json_int_t)j->bytes_after);
+                               "load", "loads as the model that was merged into does", "files", j->run.names, "bytes",
+                               (json_int_t)j->run.bytes);
     json_t *report = json_pack(
         "{s:s,s:o,s:o,s:{s:I,s:I},s:o,s:O,s:{s:I}}", "pare", pare_version(), "model", model, "adapter", adapter,
         "tensors", "all", (json_int_t)pare_checkpoint_count(j->model->checkpoint), "changed", (json_int_t)changed(j),
-        "output", output, "seconds", j->seconds, "memory", "anonymous_peak", (json_int_t)pare_memory_peak());
+        "output", output, "seconds", j->run.seconds, "memory", "anonymous_peak", (json_int_t)pare_memory_peak());
     json_t *warnings = warnings_json(j);
     if (json_array_size(warnings)) json_object_set(report, "warnings", warnings);
     json_decref(warnings);
@@ -153,24 +132,20 @@ static pare_status make_report(const job *j, char **text) {
 
 static void end(job *j) {
     pare_model_close(j->written);
-    pare_output_abandon(j->output);
+    pare_run_end(&j->run);
     pare_trained_free(j->adapter);
     pare_scan_free(&j->scan);
-    json_decref(j->seconds);
-    json_decref(j->files);
     pare_backend_close(j->backend);
 }
 
 pare_status pare_merge(const pare_model *model, const pare_merge_options *options, const pare_runtime *runtime,
                        char **report) {
-    job j = {.model = model,
-             .options = options,
-             .runtime = runtime ? *runtime : (pare_runtime){0},
-             .seconds = json_object()};
+    job j = {.model = model, .options = options, .runtime = runtime ? *runtime : (pare_runtime){0}};
     *report = NULL;
     pare_memory_peak_reset();
+    pare_run_begin(&j.run);
     pare_status status = pare_backend_open(&j.runtime, false, &j.backend);
-    if (status == PARE_OK) status = run_stages(&j);
+    if (status == PARE_OK) status = pare_run_stages(&j.run, stages, sizeof stages / sizeof *stages, &j);
     if (status == PARE_OK) status = make_report(&j, report);
     end(&j);
     return status;

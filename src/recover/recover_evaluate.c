@@ -33,7 +33,8 @@ static pare_status measure(pare_recover_job *job, size_t index, pare_evaluation 
     return status;
 }
 
-pare_status pare_recover_evaluate_before(pare_recover_job *job) {
+pare_status pare_recover_evaluate_before(void *context) {
+    pare_recover_job *job = context;
     size_t texts = job->options->text_count;
     pare_evaluation evaluation = {.model = job->model, .stage = "evaluating before"};
     uint32_t count;
@@ -58,7 +59,8 @@ static pare_status add_text(pare_recover_job *job, size_t index, pare_evaluation
     return PARE_OK;
 }
 
-pare_status pare_recover_evaluate_after(pare_recover_job *job) {
+pare_status pare_recover_evaluate_after(void *context) {
+    pare_recover_job *job = context;
     pare_evaluation evaluation = {.model = job->written ? job->written : job->model, .stage = "evaluating after"};
     if (!job->options->text_count) return PARE_OK;
     job->texts = json_array();

@@ -2,21 +2,20 @@
 #ifndef PARE_RECOVER_RECOVER_JOB_H
 #define PARE_RECOVER_RECOVER_JOB_H
 
-#include "checkpoint/output.h"
 #include "checkpoint/scan.h"
 #include "recover/recover_settings.h"
-#include "report/staged.h"
+#include "run/run.h"
 #include "text/corpus.h"
 #include "train/trainer.h"
 
 typedef struct pare_recover_job {
+    pare_run run;
     const pare_model *model;
     bool passing; /* the model's folder is gone after the run, and is not named */
     const pare_recover_options *options;
     const pare_runtime *runtime;
     pare_recover_settings settings;
     pare_backend *backend;
-    pare_output *output;
     char *progress, *state; /* folder and file of the checkpoints; NULL: none are kept */
 
     pare_scan scan;
@@ -31,29 +30,26 @@ typedef struct pare_recover_job {
 
     pare_model *written; /* opened afresh; NULL where an adapter was written */
     double *before;      /* [text_count] mean negative log-likelihoods */
-    pare_staged csv, svg;
-    json_t *texts;   /* [{"file", "windows", "before", "after"}] or NULL */
-    json_t *seconds; /* {"stage": seconds} */
-    json_t *files;   /* names of what was written */
-    uint64_t bytes_after;
+    json_t *texts;       /* [{"file", "windows", "before", "after"}] or NULL */
 } pare_recover_job;
 
-/* pare_recover of a model in a scratch folder. */
-pare_status pare_recover_passing(const pare_model *model, const pare_recover_options *options,
+/* pare_recover of a model in a scratch folder. The files that `earlier` passes on get to their places with this run's.
+ */
+pare_status pare_recover_passing(pare_run *earlier, const pare_model *model, const pare_recover_options *options,
                                  const pare_runtime *runtime, char **report);
 
 /* Examples, batches, and how many steps they make. */
-pare_status pare_recover_read(pare_recover_job *job);
+pare_status pare_recover_read(void *job);
 /* What the training will hold, told to the runtime; refuses what cannot fit. Makes job->trained. */
-pare_status pare_recover_plan(pare_recover_job *job);
+pare_status pare_recover_plan(void *job);
 /* Perplexities of the model that is trained, and of what came of it. */
-pare_status pare_recover_evaluate_before(pare_recover_job *job);
-pare_status pare_recover_evaluate_after(pare_recover_job *job);
-pare_status pare_recover_train(pare_recover_job *job);
-pare_status pare_recover_write(pare_recover_job *job);
+pare_status pare_recover_evaluate_before(void *job);
+pare_status pare_recover_evaluate_after(void *job);
+pare_status pare_recover_train(void *job);
+pare_status pare_recover_write(void *job);
 /* Compares what was written with what was trained. */
-pare_status pare_recover_verify(pare_recover_job *job);
-pare_status pare_recover_commit(pare_recover_job *job);
+pare_status pare_recover_verify(void *job);
+pare_status pare_recover_commit(void *job);
 
 /* All settings that the result depends on. */
 json_t *pare_recover_settings_json(const pare_recover_job *job);

@@ -56,7 +56,8 @@ static void set_training(pare_recover_job *job) {
                                .seed = job->options->seed};
 }
 
-pare_status pare_recover_read(pare_recover_job *job) {
+pare_status pare_recover_read(void *context) {
+    pare_recover_job *job = context;
     pare_recover_settings *s = &job->settings;
     PARE_TRY(read_examples(job));
     pare_recover_settle_validation(job->options, job->examples.count, s);
@@ -125,7 +126,8 @@ static pare_status measure_pass(pare_recover_job *job) {
     return PARE_OK;
 }
 
-pare_status pare_recover_plan(pare_recover_job *job) {
+pare_status pare_recover_plan(void *context) {
+    pare_recover_job *job = context;
     const pare_batches_options *batches = pare_batches_options_of(job->batches);
     uint64_t parameters = job->settings.full ? pare_model_parameters(job->model) : lora_parameters(job);
     job->plan = (pare_plan){.mapped = pare_model_bytes(job->model),
@@ -183,7 +185,8 @@ static void keep_results(pare_trainer *trainer) {
     trainer->seconds_before = pare_trainer_seconds(trainer);
 }
 
-pare_status pare_recover_train(pare_recover_job *job) {
+pare_status pare_recover_train(void *context) {
+    pare_recover_job *job = context;
     char key[PARE_DIGEST_TEXT];
     PARE_TRY(digest_key(job, key));
     PARE_TRY(open_progress(job));

@@ -1,7 +1,6 @@
 /* The folder that a recovery leaves, its check, and its appearance. */
 #include "recover/merged.h"
 #include "recover/recover_job.h"
-#include "report/files.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "train/write.h"
@@ -11,41 +10,42 @@
 #include <unistd.h>
 
 static pare_status write_weights(const pare_recover_job *job) {
-    const char *folder = pare_output_path(job->output);
+    const char *folder = pare_output_path(job->run.output);
     if (job->options->adapter)
         return pare_lora_write_adapter(job->trained, &job->settings.lora,
                                        pare_checkpoint_directory(job->model->checkpoint), folder);
-    return pare_merged_write(job->trained, job->output, job->runtime);
+    return pare_merged_write(job->trained, job->run.output, job->runtime);
 }
 
 static pare_status write_record(const pare_recover_job *job) {
     char *text;
     PARE_TRY(pare_json_text(pare_recover_record(job), &text));
-    pare_status status = pare_output_write_text(job->output, "recovery.json", text);
+    pare_status status = pare_output_write_text(job->run.output, "recovery.json", text);
     pare_free(text);
     return status;
 }
 
 /* One file of the loss curve: in the output, or staged beside the prefix. Frees the text. */
-static pare_status write_curve(const pare_recover_job *job, char *text, const char *ending, pare_staged *staged) {
+static pare_status write_curve(pare_recover_job *job, char *text, const char *ending) {
     const char *prefix = job->options->curve;
     if (!text) return pare_fail(PARE_OUT_OF_MEMORY, "there is not enough memory for the loss curve");
     char *name = pare_format("%s.%s", prefix ? prefix : "loss", ending);
     pare_status status =
-        prefix ? pare_staged_write_text(text, name, staged) : pare_output_write_text(job->output, name, text);
+        prefix ? pare_run_write_text(&job->run, text, name) : pare_output_write_text(job->run.output, name, text);
     free(name);
     free(text);
     return status;
 }
 
-pare_status pare_recover_write(pare_recover_job *job) {
+pare_status pare_recover_write(void *context) {
+    pare_recover_job *job = context;
     const pare_curve *curve = &job->trainer.curve;
     const char *slash = strrchr(job->options->output, '/');
     char *title = pare_format("Training of %s", slash && slash[1] ? slash + 1 : job->options->output);
     pare_status status = write_weights(job);
     if (status == PARE_OK) status = write_record(job);
-    if (status == PARE_OK) status = write_curve(job, pare_curve_csv(curve), "csv", &job->csv);
-    if (status == PARE_OK) status = write_curve(job, pare_curve_svg(curve, title), "svg", &job->svg);
+    if (status == PARE_OK) status = write_curve(job, pare_curve_csv(curve), "csv");
+    if (status == PARE_OK) status = write_curve(job, pare_curve_svg(curve, title), "svg");
     free(title);
     return status;
 }
@@ -65,7 +65,7 @@ static pare_status compare(const pare_recover_job *job) {
 static pare_status compare_adapter(const pare_recover_job *job) {
     pare_lora_options options;
     pare_trained *read;
-    PARE_TRY(pare_lora_read_adapter(job->model, job->backend, pare_output_path(job->output), &options, &read));
+    PARE_TRY(pare_lora_read_adapter(job->model, job->backend, pare_output_path(job->run.output), &options, &read));
     bool same = read->count == job->trained->count;
     for (size_t i = 0; same && i < read->count; i++)
         same = !(read->value[i] < job->trained->value[i] || read->value[i] > job->trained->value[i]);
@@ -74,13 +74,14 @@ static pare_status compare_adapter(const pare_recover_job *job) {
                 : pare_fail(PARE_CHECK_FAILED,
                             "the adapter written to %s does not hold what was trained; nothing was kept - please "
                             "report this",
-                            pare_output_path(job->output));
+                            pare_output_path(job->run.output));
 }
 
-pare_status pare_recover_verify(pare_recover_job *job) {
+pare_status pare_recover_verify(void *context) {
+    pare_recover_job *job = context;
     if (job->trained->adapters) job->trained->adapters->dropout = 0.0f;
     if (job->options->adapter) return compare_adapter(job);
-    PARE_TRY(pare_model_open(pare_output_path(job->output), &job->written));
+    PARE_TRY(pare_model_open(pare_output_path(job->run.output), &job->written));
     return compare(job);
 }
 
@@ -93,14 +94,9 @@ static void remove_progress(const pare_recover_job *job) {
     free(temporary);
 }
 
-pare_status pare_recover_commit(pare_recover_job *job) {
-    pare_output *output = job->output;
-    PARE_TRY(pare_report_files(pare_output_path(output), &job->files, &job->bytes_after));
-    PARE_TRY(pare_interrupted());
-    job->output = NULL;
-    PARE_TRY(pare_output_commit(output));
-    PARE_TRY(pare_staged_place(&job->csv));
-    PARE_TRY(pare_staged_place(&job->svg));
+pare_status pare_recover_commit(void *context) {
+    pare_recover_job *job = context;
+    PARE_TRY(pare_run_commit(&job->run));
     remove_progress(job);
     return PARE_OK;
 }

@@ -174,7 +174,7 @@ static void what_does_not_belong_together_is_refused(void **state) {
     REFUSED(1, "adapter_config.json", place->model, "--adapter", place->model, "-o", place->output);
     REFUSED(1, "belongs to another model", smaller, "--adapter", adapter, "-o", place->output);
     REFUSED(1, "exists already", place->model, "--adapter", adapter, "-o", smaller);
-    REFUSED(2, "the adapter's own folder", place->model, "--adapter", adapter, "-o", inside);
+    REFUSED(2, "lies in --adapter", place->model, "--adapter", adapter, "-o", inside);
     REFUSED(1, "raise --memory", place->model, "--adapter", adapter, "-o", place->output, "--memory", "1M");
     EXPECT_NOTHING_LEFT(place, 1, "belongs to another model", "generate", smaller, "--prompt", "a", "--adapter",
                         adapter);

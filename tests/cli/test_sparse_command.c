@@ -194,7 +194,7 @@ static void nothing_is_left(void **state) {
                         "0.5", "--memory", "1M", SPARSELY);
     EXPECT_NOTHING_LEFT(place, 2, "names no matrix", "prune", model, OUT(place), "--sparsity", "0.5", "--skip", "q",
                         "--quiet");
-    EXPECT_NOTHING_LEFT(place, 1, "output folder", "prune", model, OUT(place), "--method", "magnitude", "--sparsity",
+    EXPECT_NOTHING_LEFT(place, 2, "is the same as", "prune", model, OUT(place), "--method", "magnitude", "--sparsity",
                         "0.5", "--densities", place->output, SPARSELY);
     free(nowhere);
 }

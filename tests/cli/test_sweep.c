@@ -124,8 +124,8 @@ static void foreign_files_are_left_alone(void **state) {
                         "ratio=0.5", "--csv", f.csv, ON(place));
     EXPECT_NOTHING_LEFT(place, 1, "another sweep", "sweep", place->model, "--method", "magnitude-l1", "--over",
                         "ratio=0.5", "--json-file", f.json, ON(place));
-    EXPECT_NOTHING_LEFT(place, 1, "another sweep", "sweep", place->model, "--over", "ratio=0.5", "--csv", place->text,
-                        ON(place));
+    EXPECT_NOTHING_LEFT(place, 2, "is the same as --calib", "sweep", place->model, "--over", "ratio=0.5", "--csv",
+                        place->text, ON(place));
     char *csv_now = read_text(f.csv), *json_now = read_text(f.json);
     assert_string_equal(csv_now, csv);
     assert_string_equal(json_now, json);
@@ -193,7 +193,7 @@ static void files_that_cannot_hold_rows(void **state) {
                         "ratio=0.5", "--json-file", "/dev/full");
     EXPECT_NOTHING_LEFT(place, 1, "No space left", "sweep", place->model, "--method", "magnitude-l1", "--over",
                         "ratio=0.5", "--quiet", "--csv", "/dev/full");
-    EXPECT_NOTHING_LEFT(place, 2, "give two files", "sweep", place->model, "--method", "magnitude-l1", "--over",
+    EXPECT_NOTHING_LEFT(place, 2, "is the same as", "sweep", place->model, "--method", "magnitude-l1", "--over",
                         "ratio=0.5", "--csv", csv, "--json-file", again);
     free(csv);
     free(again);

@@ -1,6 +1,6 @@
 /* A file that appears only when the run has succeeded, and never where it would harm a model. */
 #include "prune/prune_run.h"
-#include "report/staged.h"
+#include "run/staged.h"
 
 typedef struct scene {
     char *folder, *path, *input, *output;
@@ -66,6 +66,7 @@ static void what_cannot_be_written(void **state) {
     assert_int_equal(mkdir(s->path, 0755), 0); /* something came in between */
     tiny_write_text(s->path, "full", "");
     assert_int_equal(pare_staged_place(&staged), PARE_FILE_ERROR);
+    pare_staged_undo(&staged);
     pare_staged_drop(&staged);
     prune_run_assert_holds(s->folder, "input scores.json ");
     assert_true(pare_memory_current() == before);
@@ -74,26 +75,32 @@ static void what_cannot_be_written(void **state) {
 
 static void places_that_are_refused(void **state) {
     const scene *s = *state;
-    char *link = pare_path_join(s->folder, "link"), *through = pare_path_join(s->folder, "link/scores.json");
-    char *inside = pare_path_join(s->input, "scores.json"), *beside = pare_format("%s-2", s->input);
-    char *sibling = pare_path_join(beside, "scores.json"), *written = pare_path_join(s->output, "scores.json");
-    assert_int_equal(symlink(s->input, link), 0);
-    assert_int_equal(mkdir(beside, 0755), 0); /* a name that only begins like the input's */
-    assert_int_equal(pare_staged_check(s->path, s->input, s->output), PARE_OK);
-    assert_int_equal(pare_staged_check(s->path, s->input, NULL), PARE_OK);
-    assert_int_equal(pare_staged_check(sibling, s->input, s->output), PARE_OK);
-    const char *refused[] = {inside, through, written, s->input, s->folder, ""};
+    char *nowhere = pare_path_join(s->folder, "missing/scores.json");
+    assert_int_equal(pare_staged_check(s->path), PARE_OK);
+    const char *refused[] = {s->input, s->folder, nowhere, "", "scores/"};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        assert_int_equal(pare_staged_check(refused[i], s->input, s->output), PARE_FILE_ERROR);
-    assert_int_equal(mkdir(s->output, 0755), 0);
-    assert_int_equal(pare_staged_check(written, s->input, s->output), PARE_FILE_ERROR);
-    assert_int_equal(pare_staged_check(written, s->input, NULL), PARE_OK);
-    free(link);
-    free(through);
-    free(inside);
-    free(beside);
-    free(sibling);
-    free(written);
+        assert_int_equal(pare_staged_check(refused[i]), PARE_FILE_ERROR);
+    free(nowhere);
+}
+
+/* What was replaced, or was not there, is so again. */
+static void what_is_undone(void **state) {
+    const scene *s = *state;
+    for (int there = 0; there < 2; there++) {
+        pare_staged staged;
+        unlink(s->path);
+        if (there) tiny_write_text(s->folder, "scores.json", "old");
+        assert_int_equal(pare_staged_write_text("new", s->path, &staged), PARE_OK);
+        pare_staged_undo(&staged);
+        assert_int_equal(pare_file_exists(s->path), there);
+        assert_int_equal(pare_staged_place(&staged), PARE_OK);
+        assert_content(s->path, "new");
+        pare_staged_undo(&staged);
+        if (there) assert_content(s->path, "old");
+        assert_int_equal(pare_file_exists(s->path), there);
+        pare_staged_drop(&staged);
+        prune_run_assert_holds(s->folder, there ? "input scores.json " : "input ");
+    }
 }
 
 int main(void) {
@@ -101,6 +108,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(placed_or_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(places_that_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_undone, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

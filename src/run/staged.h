@@ -1,16 +1,16 @@
 /* A file beside the model: written under a temporary name, put into place when the run has succeeded. */
-#ifndef PARE_REPORT_STAGED_H
-#define PARE_REPORT_STAGED_H
+#ifndef PARE_RUN_STAGED_H
+#define PARE_RUN_STAGED_H
 
 #include "support/json.h"
 
 typedef struct pare_staged {
-    char *path, *temporary;
+    char *path, *temporary; /* temporary NULL: it is in place */
+    char *previous;         /* where what it replaced is until it is dropped; or NULL */
 } pare_staged;
 
-/* Refuses a path whose folder is missing or not writable, that is a folder, or that lies in `input` or `output`, the
- * folders of the models that are read and written (output may be NULL or not exist). */
-pare_status pare_staged_check(const char *path, const char *input, const char *output);
+/* Refuses a path whose folder is missing or not writable, or that is a folder. */
+pare_status pare_staged_check(const char *path);
 
 /* Writes the text, synced, beside `path`. Frees the reference, which may be NULL. */
 pare_status pare_staged_write(json_t *json, const char *path, pare_staged *out);
@@ -20,6 +20,8 @@ pare_status pare_staged_write_text(const char *text, const char *path, pare_stag
 
 /* Puts it at `path`, in place of what is there, at one stroke. Nothing happens if nothing was written. */
 pare_status pare_staged_place(pare_staged *staged);
+/* As before pare_staged_place, if that was called. Keeps this thread's message. */
+void pare_staged_undo(pare_staged *staged);
 
 /* Removes what was not put into place, and frees. Keeps this thread's message. */
 void pare_staged_drop(pare_staged *staged);

@@ -1,0 +1,105 @@
+#include "run/run.h"
+#include "report/files.h"
+#include "support/file.h"
+#include "support/memory.h"
+#include "support/progress.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void pare_run_begin(pare_run *run) {
+    *run = (pare_run){.seconds = json_object()};
+}
+
+void pare_run_end(pare_run *run) {
+    pare_output_abandon(run->output);
+    for (size_t i = 0; i < run->file_count; i++)
+        pare_staged_drop(&run->files[i]);
+    free(run->files);
+    pare_paths_free(&run->paths);
+    json_decref(run->seconds);
+    json_decref(run->names);
+    *run = (pare_run){0};
+}
+
+pare_status pare_run_stage(pare_run *run, const char *name, pare_job_stage_fn *stage, void *job) {
+    double start = pare_clock();
+    PARE_TRY(pare_interrupted());
+    PARE_TRY(stage(job));
+    if (!name) return PARE_OK;
+    double before = json_number_value(json_object_get(run->seconds, name));
+    json_object_set_new(run->seconds, name, json_real(before + pare_clock() - start));
+    return PARE_OK;
+}
+
+pare_status pare_run_stages(pare_run *run, const pare_job_stage *stages, size_t count, void *job) {
+    for (size_t i = 0; i < count; i++)
+        PARE_TRY(pare_run_stage(run, stages[i].name, stages[i].run, job));
+    return PARE_OK;
+}
+
+pare_status pare_run_open(pare_run *run, const char *target, const char *source, bool force, uint64_t needed) {
+    PARE_TRY(pare_paths_check(&run->paths));
+    for (size_t i = 0; i < run->paths.writes.count; i++) {
+        const pare_path_use *use = &run->paths.writes.items[i];
+        if (use->kind == PARE_PATH_FILE) PARE_TRY(pare_staged_check(use->path));
+    }
+    return target ? pare_output_begin(target, source, force, needed, &run->output) : PARE_OK;
+}
+
+/* Room for one more; it counts once it is written. */
+static pare_status grow(pare_run *run) {
+    pare_staged *files = realloc(run->files, (run->file_count + 1) * sizeof *files);
+    if (!files) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the names of files");
+    run->files = files;
+    return PARE_OK;
+}
+
+pare_status pare_run_write_text(pare_run *run, const char *text, const char *path) {
+    PARE_TRY(grow(run));
+    PARE_TRY(pare_staged_write_text(text, path, &run->files[run->file_count]));
+    run->file_count++;
+    return PARE_OK;
+}
+
+pare_status pare_run_write(pare_run *run, json_t *json, const char *path) {
+    char *text;
+    PARE_TRY(pare_json_text(json, &text));
+    pare_status status = pare_run_write_text(run, text, path);
+    pare_free(text);
+    return status;
+}
+
+pare_status pare_run_adopt(pare_run *run, pare_run *from) {
+    for (; from->file_count; from->file_count--) {
+        PARE_TRY(grow(run));
+        run->files[run->file_count++] = from->files[from->file_count - 1];
+    }
+    return PARE_OK;
+}
+
+char *pare_run_progress_folder(const char *output) {
+    size_t length = strlen(output);
+    while (length > 1 && output[length - 1] == '/')
+        length--;
+    return pare_format("%.*s.progress", (int)length, output);
+}
+
+/* The model, or what stands in for it. */
+static pare_status commit_output(pare_run *run) {
+    pare_output *output = run->output;
+    run->output = NULL;
+    return output ? pare_output_commit(output) : PARE_OK;
+}
+
+pare_status pare_run_commit(pare_run *run) {
+    size_t placed = 0;
+    if (run->output) PARE_TRY(pare_report_files(pare_output_path(run->output), &run->names, &run->bytes));
+    pare_status status = pare_interrupted();
+    while (status == PARE_OK && placed < run->file_count && !run->passes_on)
+        status = pare_staged_place(&run->files[placed++]);
+    if (status == PARE_OK) status = commit_output(run);
+    while (status != PARE_OK && placed--)
+        pare_staged_undo(&run->files[placed]);
+    return status;
+}

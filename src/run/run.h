@@ -1,0 +1,54 @@
+/* What every job has: stages one after the other, each timed and each a place to stop at; files and a model that are
+ * written under temporary names and appear together at the end, the model last, or not at all. */
+#ifndef PARE_RUN_RUN_H
+#define PARE_RUN_RUN_H
+
+#include "checkpoint/output.h"
+#include "run/paths.h"
+#include "run/staged.h"
+
+/* job: the whole of what the stages hand to each other. */
+typedef pare_status pare_job_stage_fn(void *job);
+
+typedef struct pare_job_stage {
+    const char *name; /* in the report's seconds; several stages may share one. NULL: it times its own parts */
+    pare_job_stage_fn *run;
+} pare_job_stage;
+
+typedef struct pare_run {
+    pare_paths paths;
+    pare_output *output; /* the model's folder; NULL: none is written, or it is in place */
+    pare_staged *files;  /* beside it */
+    size_t file_count;
+    bool passes_on;  /* files do not get to their places: another run adopts them */
+    json_t *seconds; /* {"stage": seconds} */
+    json_t *names;   /* of the files in the model's folder, once it is complete */
+    uint64_t bytes;  /* of these */
+} pare_run;
+
+void pare_run_begin(pare_run *run);
+/* What is not in place yet is removed. Keeps this thread's message. */
+void pare_run_end(pare_run *run);
+
+/* Runs the stages in order until one fails or the run is interrupted; times of stages of the same name add up. */
+pare_status pare_run_stages(pare_run *run, const pare_job_stage *stages, size_t count, void *job);
+pare_status pare_run_stage(pare_run *run, const char *name, pare_job_stage_fn *stage, void *job);
+
+/* Where a model is written (checkpoint/output.h), after all that is read and written was named in run->paths and is
+ * found to be apart. target NULL: none is written, the paths are checked all the same. */
+pare_status pare_run_open(pare_run *run, const char *target, const char *source, bool force, uint64_t needed);
+
+/* A file beside the model, which gets to `path` with pare_run_commit. Frees the reference, which may be NULL. */
+pare_status pare_run_write(pare_run *run, json_t *json, const char *path);
+pare_status pare_run_write_text(pare_run *run, const char *text, const char *path);
+
+/* Files that `from` passes on get to their places with those of `run`. */
+pare_status pare_run_adopt(pare_run *run, pare_run *from);
+
+/* Where a run that can be taken up keeps its progress: OUTPUT.progress; freed with free(). */
+char *pare_run_progress_folder(const char *output);
+
+/* Everything gets to its place: the files, then the model; if one cannot, none does. */
+pare_status pare_run_commit(pare_run *run);
+
+#endif

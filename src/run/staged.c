@@ -1,0 +1,89 @@
+#include "run/staged.h"
+#include "checkpoint/durable.h"
+#include "support/file.h"
+#include "support/memory.h"
+#include "support/path.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+pare_status pare_staged_check(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? pare_format("%.*s", (int)(slash == path ? 1 : slash - path), path) : pare_format(".");
+    pare_status status = PARE_OK;
+    if (pare_path_is_folder(path) || (slash ? !slash[1] : !*path))
+        status = pare_fail(PARE_FILE_ERROR, "cannot write %s: it is a folder, not a file", path);
+    else if (!pare_path_is_folder(folder))
+        status = pare_fail(PARE_FILE_ERROR, "cannot write %s: there is no folder %s; create it first", path, folder);
+    else if (access(folder, W_OK | X_OK) != 0)
+        status =
+            pare_fail(PARE_FILE_ERROR, "cannot write %s: cannot create files in %s: %s", path, folder, strerror(errno));
+    free(folder);
+    return status;
+}
+
+pare_status pare_staged_write_text(const char *text, const char *path, pare_staged *out) {
+    *out =
+        (pare_staged){.path = pare_format("%s", path), .temporary = pare_format("%s.pare-%ld", path, (long)getpid())};
+    unlink(out->temporary); /* of a run of the same number that was killed */
+    pare_status status = pare_durable_write_text(out->temporary, text);
+    if (status != PARE_OK) pare_staged_drop(out);
+    return status;
+}
+
+pare_status pare_staged_write(json_t *json, const char *path, pare_staged *out) {
+    char *text = NULL;
+    *out = (pare_staged){0};
+    PARE_TRY(pare_json_text(json, &text));
+    pare_status status = pare_staged_write_text(text, path, out);
+    pare_free(text);
+    return status;
+}
+
+/* What is there stays under a second name, where the file system has such, or under that alone. */
+static pare_status keep_previous(pare_staged *staged) {
+    struct stat there;
+    if (lstat(staged->path, &there) != 0) return PARE_OK;
+    char *previous = pare_format("%s.old", staged->temporary);
+    if (!S_ISDIR(there.st_mode) &&
+        (link(staged->path, previous) == 0 || (errno != EEXIST && rename(staged->path, previous) == 0))) {
+        staged->previous = previous;
+        return PARE_OK;
+    }
+    free(previous);
+    return pare_fail(PARE_FILE_ERROR, "cannot replace %s: %s", staged->path,
+                     S_ISDIR(there.st_mode) ? "it is a folder now" : strerror(errno));
+}
+
+pare_status pare_staged_place(pare_staged *staged) {
+    if (!staged->temporary) return PARE_OK;
+    PARE_TRY(keep_previous(staged));
+    if (rename(staged->temporary, staged->path) != 0)
+        return pare_fail(PARE_FILE_ERROR, "cannot write %s: %s", staged->path, strerror(errno));
+    free(staged->temporary);
+    staged->temporary = NULL;
+    return PARE_OK;
+}
+
+void pare_staged_undo(pare_staged *staged) {
+    bool placed = staged->path && !staged->temporary;
+    if (staged->previous)
+        rename(staged->previous, staged->path);
+    else if (placed)
+        unlink(staged->path);
+    free(staged->previous);
+    staged->previous = NULL;
+}
+
+void pare_staged_drop(pare_staged *staged) {
+    if (staged->temporary) unlink(staged->temporary);
+    if (staged->previous) unlink(staged->previous);
+    free(staged->temporary);
+    free(staged->previous);
+    free(staged->path);
+    *staged = (pare_staged){0};
+}
