@@ -105,18 +105,16 @@ static int run(const pare_arguments *arguments) {
 }
 
 static const char *const synopsis[] = {
-    "MODEL -o OUT --ratio R [OPTION...]",
-    "MODEL -o OUT --params P [OPTION...]",
+    "MODEL -o OUT --ratio R | --params P [OPTION...]",
     "MODEL -o OUT --sparsity S | --pattern N:M [OPTION...]",
     "MODEL -o OUT --drop-layers N,A:B [OPTION...]",
-    "MODEL --dry-run --ratio R [OPTION...]",
     NULL,
 };
 
 static const char *const examples[] = {
     "my-model -o smaller --ratio 0.2",
     "my-model -o smaller --params 5.4B --calib books.jsonl --memory 8G",
-    "my-model -o smaller --ratio 0.25 --method taylor --text wiki.txt ptb.txt",
+    "my-model -o smaller --ratio 0.25 --method taylor --text wiki.txt",
     "my-model -o smaller --ratio 0.25 --layers 4:30 --json > report.json",
     "my-model --dry-run --ratio 0.2 --scores scores.json",
     "my-model -o healed --ratio 0.2 --recover alpaca.json --eval wiki.txt",
@@ -131,13 +129,9 @@ const pare_command pare_command_prune = {
     .summary = "removes heads and channels, or single weights, from a model and writes what is left",
     .synopsis = synopsis,
     .description =
-        "Scores every KV group (with its query heads) and every FFN channel of a model on calibration text, removes "
-        "the "
-        "least important ones of each layer, and writes what is left as a checkpoint in the folder OUT. With "
-        "--sparsity "
-        "or --pattern, single weights become zero instead, layer by layer. OUT appears complete or not at all; MODEL "
-        "is "
-        "never changed.",
+        "Removes the KV groups (with their query heads) and FFN channels that matter least on calibration text, or, "
+        "with "
+        "--sparsity or --pattern, single weights. OUT appears complete or not at all; MODEL is never changed.",
     .examples = examples,
     .lists_methods = true,
     .run = run,

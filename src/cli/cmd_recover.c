@@ -109,8 +109,8 @@ static const char *const synopsis[] = {
 
 static const char *const examples[] = {
     "smaller -o healed --data alpaca.json",
-    "smaller -o healed --data alpaca.json --text wiki.txt ptb.txt --resume",
-    "smaller -o healed --data lamini.jsonl --preset lamini --memory 24G",
+    "smaller -o healed --data alpaca.json --text wiki.txt --resume",
+    "smaller -o healed --data lamini.jsonl --preset lamini",
     "sparse -o healed --data c4.jsonl --keep-sparsity --steps 500 --pack",
     "smaller -o adapter --data alpaca.json --adapter --rank 16 --targets q_proj v_proj",
     NULL,

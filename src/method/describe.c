@@ -45,13 +45,41 @@ static json_t *ignored_json(const pare_prune_options *options, const pare_recipe
     return list;
 }
 
+/* True if the options would do with this setting, too, and it would mean something. */
+static bool could_be(const pare_prune_options *options, const char *key, const char *value) {
+    pare_setting *settings = calloc(options->setting_count + 1, sizeof *settings);
+    pare_prune_options other = *options;
+    pare_recipe recipe;
+    if (!settings) return true;
+    for (size_t i = 0; i < options->setting_count; i++)
+        settings[i] = options->settings[i];
+    settings[options->setting_count] = (pare_setting){.key = key, .value = value};
+    other.settings = settings;
+    other.setting_count++;
+    bool could = pare_recipe_resolve(&other, &recipe) == PARE_OK && pare_key_find(key)->applies(&recipe);
+    free(settings);
+    return could;
+}
+
+/* Of the settings that are choices, those that the others leave no other choice. */
+static json_t *settled_json(const pare_prune_options *options, const json_t *settings) {
+    json_t *list = json_array(), *value;
+    const char *key, *choice;
+    json_object_foreach((json_t *)settings, key, value) {
+        bool another = !json_is_string(value);
+        for (size_t i = 0; !another && (choice = pare_setting_choice(key, i)); i++)
+            another = strcmp(choice, json_string_value(value)) != 0 && could_be(options, key, choice);
+        if (!another) json_array_append_new(list, json_string(key));
+    }
+    return list;
+}
+
 /* Of what is not the same for all methods. */
 static json_t *defaults_json(const pare_recipe *recipe) {
-    json_t *json = json_object();
-    if (!pare_recipe_needs_data(recipe) || pare_recipe_trains(recipe)) return json;
-    json_object_set_new(json, "samples", json_integer(pare_recipe_usual_samples(recipe)));
-    json_object_set_new(json, "calib", json_string("self"));
-    return json;
+    if (pare_recipe_trains(recipe))
+        return json_pack("{s:n,s:s,s:s}", "calib", "samples", "all examples", "layers",
+                         "all but the first tenth and the last");
+    return json_pack("{s:i}", "samples", (int)pare_recipe_usual_samples(recipe));
 }
 
 pare_status pare_recipe_describe(const pare_prune_options *options, char **text) {
@@ -67,6 +95,7 @@ pare_status pare_recipe_describe(const pare_prune_options *options, char **text)
     json_object_set_new(json, "source", json_string(recipe.source ? recipe.source : ""));
     json_object_set_new(json, "kind", json_string(pare_recipe_kind_of(&recipe)));
     json_object_set_new(json, "settings", settings);
+    json_object_set_new(json, "settled", settled_json(options, settings));
     json_object_set_new(json, "uses", pare_recipe_uses(&recipe));
     json_object_set_new(json, "defaults", defaults_json(&recipe));
     json_object_set_new(json, "ignored", ignored_json(options, &recipe));
