@@ -82,6 +82,17 @@ pare_prune_options pare_prune_options_of(const pare_arguments *arguments) {
     };
 }
 
+typedef struct job {
+    const pare_arguments *arguments;
+    const pare_prune_options *options;
+    const pare_model *model;
+} prune_job;
+
+static void say_job(const void *context) {
+    const prune_job *job = context;
+    pare_plan_say_job(job->arguments, job->options, job->model);
+}
+
 static int run(const pare_arguments *arguments) {
     const char *wrong = pare_prune_arguments_check(arguments);
     if (wrong) return pare_outcome_usage("prune", wrong);
@@ -94,9 +105,10 @@ static int run(const pare_arguments *arguments) {
     recover.target_count = 0;
     if (arguments->data) options.recover = &recover;
     pare_runtime runtime = pare_outcome_runtime(arguments);
-    runtime.plan = pare_plan_say;
     runtime.training = pare_terminal_training;
-    pare_plan_say_job(arguments, &options, model);
+    prune_job job = {arguments, &options, model};
+    pare_announcement announcement = {.say = say_job, .context = &job};
+    pare_plan_announce(&announcement, &runtime);
     char *report = NULL;
     pare_status status = pare_prune(model, &options, &runtime, &report);
     code = pare_outcome_deliver(status, report, arguments, pare_summary_print);

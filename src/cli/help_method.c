@@ -145,7 +145,7 @@ static void print_file_settings(const page *p) {
 
 static void print_ignored(const page *p) {
     const json_t *list = pare_document_at(p->document, "ignored");
-    char text[600] = "";
+    char text[1500] = "";
     for (size_t i = 0; i < json_array_size(list); i++)
         append(text, sizeof text, json_string_value(json_array_get(list, i)));
     if (!*text) return;

@@ -150,6 +150,15 @@ pare_status pare_prune_check_texts(const pare_prune_job *job) {
     return PARE_OK;
 }
 
+pare_status pare_prune_check_output(const pare_model *model, const pare_prune_options *o) {
+    pare_output *output;
+    if (o->dry_run) return PARE_OK;
+    if (!o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
+    PARE_TRY(pare_output_begin(o->output, pare_checkpoint_directory(model->checkpoint), o->force, 0, &output));
+    pare_output_abandon(output);
+    return PARE_OK;
+}
+
 pare_status pare_prune_prepare(pare_prune_job *job) {
     enum { SMALL_FILES = 1 << 20 };
     const pare_prune_options *o = job->options;

@@ -171,6 +171,7 @@ static pare_status run(dropping *d, const pare_runtime *runtime, char **report) 
         return run_job(&job, report);
     }
     const char *scratch = runtime ? runtime->scratch : NULL;
+    PARE_TRY(pare_prune_check_output(d->model, &d->options));
     PARE_TRY(pare_temporary_model_new(d->model, &d->selection, NULL, scratch, runtime, &d->left));
     PARE_TRY(pare_prune_begin(d->left.model, &d->options, runtime, &job));
     job.origin = d->model;
@@ -183,7 +184,9 @@ pare_status pare_prune_dropped(const pare_model *model, const pare_prune_options
     dropping d;
     *report = NULL;
     pare_memory_peak_reset();
-    pare_status status = dropping_begin(model, options, &d);
+    pare_status status = pare_prune_check_dropped(model, options);
+    if (status != PARE_OK) return status;
+    status = dropping_begin(model, options, &d);
     if (status == PARE_OK) status = run(&d, runtime, report);
     dropping_end(&d);
     return status;

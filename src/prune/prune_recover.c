@@ -53,14 +53,6 @@ static pare_status check_options(const pare_model *model, const pare_prune_optio
     return pare_recover_check(model, &both->recover);
 }
 
-/* Whether OUT could be written is found out before the work; nothing of it is left. */
-static pare_status check_output(const pare_model *model, const pare_prune_options *o) {
-    pare_output *output;
-    PARE_TRY(pare_output_begin(o->output, pare_checkpoint_directory(model->checkpoint), o->force, 0, &output));
-    pare_output_abandon(output);
-    return PARE_OK;
-}
-
 static pare_status make_folder(const pare_runtime *runtime, pair *both) {
     const char *scratch = pare_runtime_scratch(runtime);
     both->folder = pare_path_join(scratch, "pare-pruned-XXXXXX");
@@ -130,7 +122,7 @@ pare_status pare_prune_recovered(const pare_model *model, const pare_prune_optio
     pair both = pair_of(options);
     *report = NULL;
     PARE_TRY(check_options(model, options, &both));
-    PARE_TRY(check_output(model, options));
+    PARE_TRY(pare_prune_check_output(model, options));
     pare_status status = run(model, runtime, &both, report);
     end(&both);
     return status;

@@ -66,4 +66,18 @@ static inline size_t page_lines(const char *page) {
     return lines;
 }
 
+/* A command line in the making. */
+typedef struct page_words {
+    const char *list[PROGRAM_WORDS];
+    size_t count;
+} page_words;
+
+/* two: "": nothing. */
+static inline void page_add(page_words *w, const char *one, const char *two) {
+    assert_true(w->count + 4 < PROGRAM_WORDS);
+    w->list[w->count++] = one;
+    if (*two) w->list[w->count++] = two;
+    w->list[w->count] = NULL;
+}
+
 #endif
