@@ -170,6 +170,10 @@ typedef struct pare_recipe pare_recipe; /* a method: one choice on each axis (do
 const pare_recipe *pare_recipe_find(const char *name);
 const char *pare_recipe_name(size_t index);
 const char *pare_recipe_summary(size_t index);
+const char *pare_recipe_source(size_t index); /* the paper, or whose idea it is */
+/* What goes: "units" (heads and channels), "weights" (single ones), "layers", or "training" (units, while LoRA trains).
+ */
+const char *pare_recipe_kind(size_t index);
 
 /* What a salience of one's own reads beside the weights. */
 enum {
@@ -316,10 +320,12 @@ typedef struct pare_prune_options {
  * without), freed with pare_text_free. Fails as pare_prune would on a method or constants that make no sense. */
 pare_status pare_recipe_constants(const pare_prune_options *options, char **text);
 
-/* *json: what these options make of their method: its name ("method") and "summary"; its "kind": "units", "weights",
- * "layers" or "training"; "settings", every setting that means something there, with its value, as a report has them
- * under "recipe" (without those that the target settles); and "uses", the options of pare prune that only some methods
- * have a use for ("samples"), and whether this one has. Fails likewise; freed with pare_text_free. */
+/* *json: what these options make of their method: its name ("method"), "summary" and "source"; its "kind", as
+ * pare_recipe_kind has it; "settings", every setting that means something there, with its value or null, as a report
+ * has them under "recipe" (without those that the target settles); "settled", those of them that the others leave no
+ * choice; "uses", the options of pare prune that only some methods have a use for ("samples"), and whether this one
+ * has; "defaults" of such options, where methods differ; and "ignored", those that are given but have no meaning. Fails
+ * likewise; freed with pare_text_free. */
 pare_status pare_recipe_describe(const pare_prune_options *options, char **json);
 
 /* True if the method leaves the first tenth of the layers and the last one alone, and no layers were named (LoRAPrune).
@@ -424,6 +430,12 @@ pare_status pare_recover(const pare_model *model, const pare_recover_options *op
 
 /* Fails as pare_recover would before any work on options that make no sense. */
 pare_status pare_recover_check(const pare_model *model, const pare_recover_options *options);
+
+/* *json: what these options come to before a model and data are known: the "preset" and its "summary"; "settings", by
+ * the names of pare recover's options, with their values; "uses", options and whether the others leave them a use; and
+ * "defaults" that settle themselves later, as text. Fails as pare_recover would on what makes no sense; freed with
+ * pare_text_free. */
+pare_status pare_recover_describe(const pare_recover_options *options, char **json);
 
 typedef struct pare_merge_options {
     const char *adapter; /* folder of a PEFT LoRA adapter */

@@ -82,6 +82,17 @@ pare_prune_options pare_prune_options_of(const pare_arguments *arguments) {
     };
 }
 
+typedef struct job {
+    const pare_arguments *arguments;
+    const pare_prune_options *options;
+    const pare_model *model;
+} prune_job;
+
+static void say_job(const void *context) {
+    const prune_job *job = context;
+    pare_plan_say_job(job->arguments, job->options, job->model);
+}
+
 static int run(const pare_arguments *arguments) {
     const char *wrong = pare_prune_arguments_check(arguments);
     if (wrong) return pare_outcome_usage("prune", wrong);
@@ -94,9 +105,10 @@ static int run(const pare_arguments *arguments) {
     recover.target_count = 0;
     if (arguments->data) options.recover = &recover;
     pare_runtime runtime = pare_outcome_runtime(arguments);
-    runtime.plan = pare_plan_say;
     runtime.training = pare_terminal_training;
-    pare_plan_say_job(arguments, &options, model);
+    prune_job job = {arguments, &options, model};
+    pare_announcement announcement = {.say = say_job, .context = &job};
+    pare_plan_announce(&announcement, &runtime);
     char *report = NULL;
     pare_status status = pare_prune(model, &options, &runtime, &report);
     code = pare_outcome_deliver(status, report, arguments, pare_summary_print);
@@ -105,18 +117,16 @@ static int run(const pare_arguments *arguments) {
 }
 
 static const char *const synopsis[] = {
-    "MODEL -o OUT --ratio R [OPTION...]",
-    "MODEL -o OUT --params P [OPTION...]",
+    "MODEL -o OUT --ratio R | --params P [OPTION...]",
     "MODEL -o OUT --sparsity S | --pattern N:M [OPTION...]",
     "MODEL -o OUT --drop-layers N,A:B [OPTION...]",
-    "MODEL --dry-run --ratio R [OPTION...]",
     NULL,
 };
 
 static const char *const examples[] = {
     "my-model -o smaller --ratio 0.2",
     "my-model -o smaller --params 5.4B --calib books.jsonl --memory 8G",
-    "my-model -o smaller --ratio 0.25 --method taylor --text wiki.txt ptb.txt",
+    "my-model -o smaller --ratio 0.25 --method taylor --text wiki.txt",
     "my-model -o smaller --ratio 0.25 --layers 4:30 --json > report.json",
     "my-model --dry-run --ratio 0.2 --scores scores.json",
     "my-model -o healed --ratio 0.2 --recover alpaca.json --eval wiki.txt",
@@ -131,13 +141,9 @@ const pare_command pare_command_prune = {
     .summary = "removes heads and channels, or single weights, from a model and writes what is left",
     .synopsis = synopsis,
     .description =
-        "Scores every KV group (with its query heads) and every FFN channel of a model on calibration text, removes "
-        "the "
-        "least important ones of each layer, and writes what is left as a checkpoint in the folder OUT. With "
-        "--sparsity "
-        "or --pattern, single weights become zero instead, layer by layer. OUT appears complete or not at all; MODEL "
-        "is "
-        "never changed.",
+        "Removes the KV groups (with their query heads) and FFN channels that matter least on calibration text, or, "
+        "with "
+        "--sparsity or --pattern, single weights. OUT appears complete or not at all; MODEL is never changed.",
     .examples = examples,
     .lists_methods = true,
     .run = run,

@@ -71,7 +71,14 @@ pare_recover_options pare_recover_options_of(const pare_arguments *a) {
     };
 }
 
-static void say_job(const pare_arguments *a, const pare_model *model) {
+typedef struct job {
+    const pare_arguments *arguments;
+    const pare_model *model;
+} recover_job;
+
+static void say_job(const void *context) {
+    const pare_arguments *a = ((const recover_job *)context)->arguments;
+    const pare_model *model = ((const recover_job *)context)->model;
     size_t preset = a->preset < 0 ? 0 : (size_t)a->preset;
     pare_terminal_say("Plan");
     pare_terminal_say("  model        %s: %s parameters, %s", a->model,
@@ -90,9 +97,10 @@ static int run(const pare_arguments *arguments) {
     if (code != PARE_EXIT_DONE) return code;
     pare_recover_options options = pare_recover_options_of(arguments);
     pare_runtime runtime = pare_outcome_runtime(arguments);
-    runtime.plan = pare_plan_say;
     runtime.training = pare_terminal_training;
-    say_job(arguments, model);
+    recover_job job = {arguments, model};
+    pare_announcement announcement = {.say = say_job, .context = &job};
+    pare_plan_announce(&announcement, &runtime);
     char *report = NULL;
     pare_status status = pare_recover(model, &options, &runtime, &report);
     code = pare_outcome_deliver(status, report, arguments, pare_recover_summary_print);
@@ -109,8 +117,8 @@ static const char *const synopsis[] = {
 
 static const char *const examples[] = {
     "smaller -o healed --data alpaca.json",
-    "smaller -o healed --data alpaca.json --text wiki.txt ptb.txt --resume",
-    "smaller -o healed --data lamini.jsonl --preset lamini --memory 24G",
+    "smaller -o healed --data alpaca.json --text wiki.txt --resume",
+    "smaller -o healed --data lamini.jsonl --preset lamini",
     "sparse -o healed --data c4.jsonl --keep-sparsity --steps 500 --pack",
     "smaller -o adapter --data alpaca.json --adapter --rank 16 --targets q_proj v_proj",
     NULL,

@@ -237,8 +237,8 @@ static const char *const synopsis[] = {
 };
 
 static const char *const examples[] = {
-    "my-model --perturb bf16,fp16 --ratio 0.05,0.1,0.15,0.2 --text wiki.txt ptb.txt",
-    "my-model --perturb noise=1e-3,seed --methods taylor,moreau-gs,best --seeds 3 --json",
+    "my-model --perturb bf16,fp16 --ratio 0.05,0.1,0.2 --text wiki.txt",
+    "my-model --perturb noise=1e-3,seed --methods taylor,best --seeds 3",
     "my-model --mode channel --methods taylor,moreau --text wiki.txt",
     "my-model --perturb noise=1e-3 --methods taylor,moreau --ranks --lipschitz --json",
     NULL,

@@ -280,8 +280,8 @@ static const char *const synopsis[] = {"MODEL --over NAME=VALUES [--over ...] [O
 
 static const char *const examples[] = {
     "my-model --over ratio=0.1:0.5:0.1 --text wiki.txt --csv ratios.csv",
-    "my-model --ratio 0.2 --method moreau-gs --over eta=0,1e-6,5e-6,1e-5 --text wiki.txt",
-    "my-model --ratio 0.2 --over layers=0:32:1 --text wiki.txt --csv one-layer.csv",
+    "my-model --ratio 0.2 --method moreau-gs --over eta=0,1e-6,5e-6",
+    "my-model --ratio 0.2 --over layers=0:32:1 --csv one-layer.csv",
     "my-model --ratio 0.2 --over samples=10,1000 --over seed=0:2:1 --csv sizes.csv",
     NULL,
 };

@@ -1,189 +1,175 @@
 #include "help.h"
 
-#include "suggest.h"
+#include "help_print.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { WIDTH = 96, INDENT = 27 };
-
-/* Prints words so that no line passes WIDTH; lines after the first begin at `indent`, where the first already is. */
-static void print_wrapped(const char *text, int indent) {
-    int column = indent;
-    bool first = true;
-    while (*text) {
-        int length = (int)strcspn(text, " ");
-        if (!first && column + 1 + length > WIDTH) {
-            printf("\n%*s", indent, "");
-            column = indent;
-            first = true;
-        }
-        printf("%s%.*s", first ? "" : " ", length, text);
-        column += length + !first;
-        first = false;
-        text += length;
-        text += strspn(text, " ");
-    }
-    putchar('\n');
-}
-
-static void print_entry(const char *left, const char *text) {
-    int used = printf("  %s", left);
-    if (used > INDENT - 2) {
-        putchar('\n');
-        used = 0;
-    }
-    printf("%*s", INDENT - used, "");
-    print_wrapped(text, INDENT);
-}
-
-static void print_option(const pare_option *option) {
-    char left[80], text[512];
-    size_t used = 0;
-    if (option->letter) used = (size_t)snprintf(left, sizeof left, "-%c, ", option->letter);
-    snprintf(left + used, sizeof left - used, "--%s%s%s", option->name, option->value ? " " : "",
-             option->value ? option->value : "");
-    used = (size_t)snprintf(text, sizeof text, "%s", option->help);
-    if (option->choice && option->choice != pare_recipe_name)
-        for (size_t i = 0; option->choice(i) && used < sizeof text; i++)
-            used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? ", " : ": ", option->choice(i));
-    print_entry(left, text);
-}
-
-/* The topic of that name among the command's options, or NULL. */
-static const pare_topic *topic_find(const pare_command *command, const char *name) {
-    for (size_t i = 0; pare_option_at(i); i++) {
-        const pare_option *option = pare_option_at(i);
-        if ((option->commands & command->syntax.bit) && strcmp(option->group->name, name) == 0) return option->group;
-    }
-    return NULL;
+static bool belongs(const pare_command *command, const pare_option *option) {
+    return option->commands & command->syntax.bit;
 }
 
 /* True if no row before this one belongs to the command and the same topic. */
 static bool begins_topic(const pare_command *command, size_t index) {
     const pare_topic *topic = pare_option_at(index)->group;
-    if (!(pare_option_at(index)->commands & command->syntax.bit)) return false;
+    if (!belongs(command, pare_option_at(index))) return false;
     for (size_t i = 0; i < index; i++)
-        if ((pare_option_at(i)->commands & command->syntax.bit) && pare_option_at(i)->group == topic) return false;
+        if (belongs(command, pare_option_at(i)) && pare_option_at(i)->group == topic) return false;
     return true;
 }
 
-static void print_topic(const pare_command *command, const pare_topic *topic) {
-    printf("\n%s\n", topic->heading);
+const pare_topic *pare_help_topic_at(const pare_command *command, size_t index) {
     for (size_t i = 0; pare_option_at(i); i++)
-        if ((pare_option_at(i)->commands & command->syntax.bit) && pare_option_at(i)->group == topic)
-            print_option(pare_option_at(i));
+        if (begins_topic(command, i) && index-- == 0) return pare_option_at(i)->group;
+    return NULL;
+}
+
+bool pare_help_chooses(const pare_command *command, const char *(*choice)(size_t index)) {
+    for (size_t i = 0; pare_option_at(i); i++)
+        if (belongs(command, pare_option_at(i)) && pare_option_at(i)->choice == choice) return true;
+    return false;
+}
+
+static void print_topic(const pare_command *command, const pare_topic *topic) {
+    putchar('\n');
+    pare_help_wrap(topic->heading, 0);
+    for (size_t i = 0; pare_option_at(i); i++)
+        if (belongs(command, pare_option_at(i)) && pare_option_at(i)->group == topic)
+            pare_help_option(pare_option_at(i));
+}
+
+static void print_options(const pare_command *command) {
+    const pare_topic *topic;
+    for (size_t i = 0; (topic = pare_help_topic_at(command, i)); i++)
+        print_topic(command, topic);
+}
+
+static bool is_common(const pare_command *command, const pare_option *option) {
+    return belongs(command, option) && (option->common & command->syntax.bit);
 }
 
 static bool is_shortened(const pare_command *command) {
     for (size_t i = 0; pare_option_at(i); i++)
-        if (pare_option_at(i)->common & command->syntax.bit) return true;
+        if (is_common(command, pare_option_at(i))) return true;
     return false;
-}
-
-static void print_options(const pare_command *command) {
-    for (size_t i = 0; pare_option_at(i); i++)
-        if (begins_topic(command, i)) print_topic(command, pare_option_at(i)->group);
 }
 
 static void print_common(const pare_command *command) {
     printf("\nOptions that most people need\n");
     for (size_t i = 0; pare_option_at(i); i++)
-        if (pare_option_at(i)->common & command->syntax.bit) print_option(pare_option_at(i));
+        if (is_common(command, pare_option_at(i))) pare_help_option_briefly(pare_option_at(i));
 }
 
 static void print_rest(const pare_command *command) {
-    printf("\nThe rest: pare help %s TOPIC, or --all of it\n", command->syntax.name);
-    for (size_t i = 0; pare_option_at(i); i++)
-        if (begins_topic(command, i)) print_entry(pare_option_at(i)->group->name, pare_option_at(i)->group->about);
+    const pare_topic *topic;
+    printf("\nThe rest: pare help %s, and one of\n", command->syntax.name);
+    for (size_t i = 0; (topic = pare_help_topic_at(command, i)); i++)
+        pare_help_entry(topic->name, topic->about);
+    if (pare_help_chooses(command, pare_recipe_name))
+        pare_help_entry("--method NAME", "a method and its values ('pare help methods')");
+    if (pare_help_chooses(command, pare_recover_preset_name) && command->lists_presets)
+        pare_help_entry("--preset NAME", "a preset and its values");
+    pare_help_entry("--OPTION, --all", "one option, or every one");
 }
 
-static void print_methods(void) {
-    printf("\nMethods\n");
+static void print_kind(const char *kind, const char *heading) {
+    putchar('\n');
+    pare_help_wrap(heading, 0);
     for (size_t i = 0; pare_recipe_name(i); i++)
-        print_entry(pare_recipe_name(i), pare_recipe_summary(i));
+        if (strcmp(pare_recipe_kind(i), kind) == 0) pare_help_entry(pare_recipe_name(i), pare_recipe_summary(i));
 }
 
-static void print_presets(void) {
+void pare_help_print_methods(void) {
+    print_kind("units", "Methods for units: KV groups with their query heads, and FFN channels (--ratio, --params, "
+                        "--bytes)");
+    print_kind("layers", "Methods for whole layers (--ratio, --params, --bytes)");
+    print_kind("training", "Methods that prune while they train (--ratio, and --calib with what to train on)");
+    print_kind("weights", "Methods for single weights (--sparsity, --pattern)");
+}
+
+void pare_help_print_presets(void) {
     printf("\nPresets\n");
     for (size_t i = 0; pare_recover_preset_name(i); i++)
-        print_entry(pare_recover_preset_name(i), pare_recover_preset_summary(i));
+        pare_help_entry(pare_recover_preset_name(i), pare_recover_preset_summary(i));
 }
 
 static void print_examples(const pare_command *command, size_t most) {
+    char line[400];
     printf("\nExamples\n");
-    for (size_t i = 0; command->examples[i] && i < most; i++)
-        printf("  pare %s %s\n", command->syntax.name, command->examples[i]);
+    for (size_t i = 0; command->examples[i] && i < most; i++) {
+        snprintf(line, sizeof line, "%s %s", command->syntax.name, command->examples[i]);
+        pare_help_command_line("  ", line);
+    }
+}
+
+static void print_synopsis(const pare_command *command) {
+    char line[400];
+    for (size_t i = 0; command->synopsis[i]; i++) {
+        snprintf(line, sizeof line, "%s %s", command->syntax.name, command->synopsis[i]);
+        pare_help_command_line(i ? "       " : "Usage: ", line);
+    }
 }
 
 void pare_help_print_command(const pare_command *command, bool all) {
-    bool shortened = !all && is_shortened(command);
-    for (size_t i = 0; command->synopsis[i]; i++)
-        printf("%s pare %s %s\n", i ? "      " : "Usage:", command->syntax.name, command->synopsis[i]);
+    print_synopsis(command);
     putchar('\n');
-    print_wrapped(command->description, 0);
-    if (shortened) {
+    pare_help_wrap(command->description, 0);
+    if (!all && is_shortened(command)) {
         print_common(command);
         print_examples(command, 3);
         print_rest(command);
         return;
     }
     print_options(command);
-    if (command->lists_methods) print_methods();
-    if (command->lists_presets) print_presets();
+    if (command->lists_methods) pare_help_print_methods();
+    if (command->lists_presets) pare_help_print_presets();
     print_examples(command, SIZE_MAX);
 }
 
-void pare_help_print_methods(void) {
-    print_methods();
-    printf("\n'pare help prune' explains how one is chosen.\n");
-}
-
 bool pare_help_print_topic(const pare_command *command, const char *name) {
-    const pare_topic *topic = topic_find(command, name);
+    const pare_topic *topic;
+    char closing[160];
+    for (size_t i = 0; (topic = pare_help_topic_at(command, i)); i++)
+        if (strcmp(topic->name, name) == 0) break;
     if (!topic) return false;
     printf("pare %s\n", command->syntax.name);
     print_topic(command, topic);
-    printf("\n'pare help %s' lists the other topics, 'pare help %s --all' every option.\n", command->syntax.name,
-           command->syntax.name);
+    putchar('\n');
+    snprintf(closing, sizeof closing, "'pare help %s' lists the other topics, 'pare help %s --all' every option.",
+             command->syntax.name, command->syntax.name);
+    pare_help_wrap(closing, 0);
     return true;
 }
 
-const char *pare_help_topic_near(const pare_command *command, const char *name) {
-    const char *best = NULL;
-    unsigned least = PARE_SUGGESTION_NONE;
-    for (size_t i = 0; pare_option_at(i); i++) {
-        if (!begins_topic(command, i)) continue;
-        unsigned distance = pare_suggestion_distance(name, pare_option_at(i)->group->name);
-        if (distance >= least) continue;
-        least = distance;
-        best = pare_option_at(i)->group->name;
-    }
-    return best;
-}
-
 void pare_help_print(void) {
+    static const char *const examples[] = {"inspect my-model", "prune my-model -o smaller --ratio 0.2 --text wiki.txt",
+                                           "recover smaller -o healed --data alpaca.json --text wiki.txt",
+                                           "eval smaller --text wiki.txt --against my-model"};
     char opening[256];
     snprintf(
         opening, sizeof opening,
         "pare %s prunes trained transformers: it removes the attention heads and feed-forward channels that a model "
         "needs least, and writes a smaller checkpoint that stock engines load.",
         pare_version());
-    print_wrapped(opening, 0);
+    pare_help_wrap(opening, 0);
     printf("\nUsage: pare COMMAND MODEL [OPTION...]\n\nCommands\n");
     for (size_t i = 0; pare_command_at(i); i++)
-        print_entry(pare_command_at(i)->syntax.name, pare_command_at(i)->summary);
-    print_entry("help [COMMAND]", "this text, or what most people need of one command; --all for all of it");
-    print_entry("help methods", "the methods that pare prune knows");
-    print_entry("--version", "the version");
-    printf("\nMODEL is a Hugging Face folder of the LLaMA family: config.json, safetensors, a tokenizer;\n"
-           "or ORG/NAME, if the model is in the Hugging Face cache.\n"
-           "Options may stand before or after it, as --name value or --name=value.\n\n"
-           "Exit code: 0 done, 1 the work failed, 2 the command line is wrong. Results go to standard\n"
-           "output, everything else to standard error.\n\nExamples\n"
-           "  pare inspect my-model\n"
-           "  pare prune my-model -o smaller --ratio 0.2 --text wiki.txt\n"
-           "  pare recover smaller -o healed --data alpaca.json --text wiki.txt\n"
-           "  pare eval smaller --text wiki.txt --against my-model\n");
+        pare_help_entry(pare_command_at(i)->syntax.name, pare_command_at(i)->summary);
+    pare_help_entry("help COMMAND", "what most people need of it, and where the rest is; --all for all of it");
+    pare_help_entry("help --OPTION", "what it does, and which commands have it");
+    pare_help_entry("help methods", "the methods that pare prune knows, by what they remove");
+    pare_help_entry("--version", "the version");
+    putchar('\n');
+    pare_help_wrap("MODEL is a Hugging Face folder of the LLaMA family: config.json, safetensors, a tokenizer; or "
+                   "ORG/NAME, if the model is in the Hugging Face cache. Options may stand before or after it, as "
+                   "--name value or --name=value.",
+                   0);
+    putchar('\n');
+    pare_help_wrap("Exit code: 0 done, 1 the work failed, 2 the command line is wrong. Results go to standard output, "
+                   "everything else to standard error.",
+                   0);
+    printf("\nExamples\n");
+    for (size_t i = 0; i < sizeof examples / sizeof *examples; i++)
+        pare_help_command_line("  ", examples[i]);
 }

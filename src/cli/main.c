@@ -1,6 +1,6 @@
 /* The program: finds the command, parses its words, runs it. */
 #include "command.h"
-#include "help.h"
+#include "help_words.h"
 #include "message.h"
 #include "outcome.h"
 #include "process.h"
@@ -41,55 +41,19 @@ static int fail_unknown(const char *word) {
     return PARE_EXIT_USAGE;
 }
 
-static int help_topic(const pare_command *command, const char *name) {
-    if (pare_help_print_topic(command, name)) return PARE_EXIT_DONE;
-    const char *near = pare_help_topic_near(command, name);
-    if (near)
-        pare_terminal_fail("pare help %s: there is no topic %s, did you mean '%s'?", command->syntax.name,
-                           pare_quote(name).text, near);
-    else
-        pare_terminal_fail("pare help %s: there is no topic %s, 'pare help %s' lists them", command->syntax.name,
-                           pare_quote(name).text, command->syntax.name);
-    return PARE_EXIT_USAGE;
-}
-
-/* A topic without a command: that of the first one that has it. */
-static int help_word(const char *word) {
-    for (size_t i = 0; pare_command_at(i); i++)
-        if (pare_help_print_topic(pare_command_at(i), word)) return PARE_EXIT_DONE;
-    return fail_unknown(word);
-}
-
-static int help(int count, char **words) {
-    if (count == 0) {
-        pare_help_print();
-        return PARE_EXIT_DONE;
-    }
-    if (count == 1 && strcmp(words[0], "methods") == 0) {
-        pare_help_print_methods();
-        return PARE_EXIT_DONE;
-    }
-    const pare_command *command = pare_command_find(words[0]);
-    if (!command) return help_word(words[0]);
-    if (count > 2 || (count == 2 && pare_command_find(words[1])))
-        return pare_outcome_usage("help", "it explains one command at a time, or one topic of it");
-    bool all = count == 2 && strcmp(words[1], "--all") == 0;
-    if (count == 2 && !all) return help_topic(command, words[1]);
-    pare_help_print_command(command, all);
-    return PARE_EXIT_DONE;
-}
-
-static bool asks_for_all(int count, char **words) {
+/* How many words stand in front of those that --help is to explain. */
+static int words_before_help(int count, char **words) {
     for (int i = 0; i < count; i++)
-        if (strcmp(words[i], "--all") == 0) return true;
-    return false;
+        if (strcmp(words[i], "--help") == 0 || strcmp(words[i], "-h") == 0) return i + 1;
+    return count;
 }
 
 static int run(const pare_command *command, int count, char **words) {
     pare_arguments arguments;
     int code = pare_arguments_parse(&command->syntax, count, words, &arguments);
     if (code == PARE_EXIT_DONE && arguments.help) {
-        pare_help_print_command(command, asks_for_all(count, words));
+        int before = words_before_help(count, words);
+        code = pare_help_answer_command(command, count - before, words + before);
     } else if (code == PARE_EXIT_DONE) {
         pare_terminal_open(arguments.quiet);
         code = command->run(&arguments);
@@ -106,10 +70,10 @@ static int dispatch(int count, char **words) {
     }
     const pare_command *command = pare_command_find(words[0]);
     if (command) return run(command, count - 1, words + 1);
-    if (strcmp(words[0], "help") == 0) return help(count - 1, words + 1);
+    if (strcmp(words[0], "help") == 0) return pare_help_answer(count - 1, words + 1);
     bool wants_help = strcmp(words[0], "--help") == 0 || strcmp(words[0], "-h") == 0;
     bool wants_version = strcmp(words[0], "--version") == 0;
-    if (wants_help) return help(count - 1, words + 1);
+    if (wants_help) return pare_help_answer(count - 1, words + 1);
     if (!wants_version) return fail_unknown(words[0]);
     if (count > 1) return pare_outcome_usage(words[0], "nothing may follow it");
     printf("pare %s\n", pare_version());

@@ -14,20 +14,26 @@ static const char *displace_name(size_t index) {
 static const pare_option rows[] = {
     {.name = "calib", .commands = SHARED, .common = SHARED, .group = calibration, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(calibration),
-     .help = "a text file, JSON rows of texts, chats, instructions or lists of token ids, or 'self': text that the "
-             "model writes itself (default: self)"},
+     .brief = "text file, JSON rows, or 'self': the model writes it",
+     .help = "a text file, JSON rows of texts, chats, instructions or lists of token ids, or 'self': text that "
+             "the model writes itself",
+     .usual = "self"},
     {.name = "protocol", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_CHOICE, .value = "NAME",
      .offset = AT(protocol), .choice = pare_protocol_name,
      .help = "samples and length of a paper's calibration, and how they are drawn"},
     {.name = "field", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_TEXT, .value = "NAME",
-     .offset = AT(field), .help = "the text's key in JSON rows (default: text)"},
+     .offset = AT(field), .help = "the text's key in JSON rows",
+     .usual = "text"},
     {.name = "calib-stream", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_FLAG,
      .offset = AT(stream), .help = "cut sequences from all documents joined, instead of one from each document"},
     {.name = "samples", .commands = SHARED, .common = SHARED, .group = calibration, .kind = PARE_VALUE_INTEGER, .value = "N",
-     .offset = AT(samples), .low = 1, .high = 1e6, .help = "sequences (default: 10, or 128 where weights are refitted, or all of an id file)"},
+     .offset = AT(samples), .low = 1, .high = 1e6, .brief = "calibration sequences",
+     .help = "calibration sequences; of an id file all, unless this says how many",
+     .usual = "10, or 128 where weights are refitted"},
     {.name = "length", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_INTEGER, .value = "T",
      .offset = AT(length), .low = 2, .high = 1048576,
-     .help = "tokens per sequence (default: 128, or that of an id file)"},
+     .help = "tokens per sequence; those of an id file have their own length",
+     .usual = "128"},
 
     {.name = "steps", .commands = SHARED, .group = constants, .kind = PARE_VALUE_INTEGER, .value = "T",
      .key = "steps", .low = 1, .high = 1e6, .help = "steps of the Moreau iteration"},
@@ -46,7 +52,8 @@ static const pare_option rows[] = {
      .key = "tail", .low = 1, .high = 1e6, .help = "take the mean of the last N iterates"},
     {.name = "displace", .commands = SHARED, .group = constants, .kind = PARE_VALUE_CHOICE, .value = "all|scored",
      .offset = AT(displace), .choice = displace_name,
-     .help = "displace every tensor, or only those that can be cut (default: all)"},
+     .help = "displace every tensor, or only those that can be cut",
+     .usual = "all"},
 };
 /* clang-format on */
 

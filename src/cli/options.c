@@ -181,10 +181,6 @@ static int take_option(word_parser *parser, const char *word) {
         return PARE_EXIT_USAGE;
     }
     parser->out->given.list[parser->out->given.count++] = (pare_given){option, "yes"};
-    if (option->key) {
-        store_setting(parser, option, "yes");
-        return PARE_EXIT_DONE;
-    }
     *(bool *)((char *)parser->out + option->offset) = true;
     return PARE_EXIT_DONE;
 }
@@ -215,7 +211,7 @@ static int take_word(word_parser *parser) {
 
 static bool asks_for_help(int count, char **words) {
     for (int i = 0; i < count && strcmp(words[i], "--") != 0; i++)
-        if (strcmp(words[i], "--help") == 0) return true;
+        if (strcmp(words[i], "--help") == 0 || strcmp(words[i], "-h") == 0) return true;
     return false;
 }
 
@@ -322,6 +318,13 @@ const pare_option *pare_option_find(const pare_syntax *command, const char *name
     return option;
 }
 
+const pare_option *pare_option_find_word(const pare_syntax *command, const char *word) {
+    word_parser parser = {.command = command};
+    const pare_option *option = find_option(&parser, word);
+    if (!option) fail_unknown_word(&parser, word);
+    return option;
+}
+
 int pare_arguments_set(const pare_syntax *command, const pare_option *option, const char *text,
                        pare_arguments *arguments) {
     word_parser parser = {.command = command, .out = arguments};
@@ -332,9 +335,6 @@ int pare_arguments_set(const pare_syntax *command, const pare_option *option, co
                            pare_quote(text).text);
         return PARE_EXIT_USAGE;
     }
-    if (option->key)
-        store_setting(&parser, option, text);
-    else
-        *(bool *)((char *)arguments + option->offset) = yes;
+    *(bool *)((char *)arguments + option->offset) = yes;
     return PARE_EXIT_DONE;
 }

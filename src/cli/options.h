@@ -173,7 +173,9 @@ typedef struct pare_option {
     bool may_be_empty;
     bool may_be_none;                    /* "none" is an empty span */
     const char *(*choice)(size_t index); /* the choices' names, NULL after the last */
+    const char *brief;                   /* the first page's text, where it is shorter than the whole; or NULL */
     const char *help;
+    const char *usual; /* what holds where the option is not given; or NULL */
 } pare_option;
 
 /* The table, in the order of the help; NULL after the last. */
@@ -201,6 +203,8 @@ int pare_arguments_copy(const pare_arguments *from, size_t more, pare_arguments 
 
 /* The option "name" among those of the command's bit; NULL after one sentence. */
 const pare_option *pare_option_find(const pare_syntax *command, const char *name);
+/* Likewise of a word of the command line: "--name", "--name=value" or "-x". */
+const pare_option *pare_option_find_word(const pare_syntax *command, const char *word);
 /* Sets the option as if it stood on the command line (a flag: "yes" or "no"); returns the exit code. */
 int pare_arguments_set(const pare_syntax *command, const pare_option *option, const char *text,
                        pare_arguments *arguments);

@@ -1,5 +1,6 @@
 #include "plan.h"
 
+#include "document.h"
 #include "message.h"
 #include "terminal.h"
 
@@ -16,6 +17,16 @@ static void say_constants(const pare_prune_options *options) {
     char *text = NULL;
     if (pare_recipe_constants(options, &text) == PARE_OK) pare_terminal_say("  constants    %s", text);
     pare_text_free(text);
+}
+
+static bool reads_text(const pare_prune_options *options) {
+    char *text = NULL;
+    if (pare_recipe_describe(options, &text) != PARE_OK) return true;
+    json_t *document = json_loads(text, 0, NULL);
+    bool reads = json_is_true(pare_document_at(document, "uses.calib"));
+    pare_text_free(text);
+    json_decref(document);
+    return reads;
 }
 
 static void say_target(const pare_arguments *arguments, const pare_prune_options *options) {
@@ -76,7 +87,8 @@ void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options
         pare_terminal_say("  method       %s%s%s", method, *summary ? ": " : "", summary);
         say_constants(options);
         say_target(arguments, options);
-        pare_terminal_say("  calibration  %s", arguments->calibration ? arguments->calibration : "self");
+        if (reads_text(options))
+            pare_terminal_say("  calibration  %s", arguments->calibration ? arguments->calibration : "self");
     }
     if (options->recover) pare_terminal_say("  recovery     %s", options->recover->data);
     pare_terminal_say("  output       %s", arguments->dry_run ? "none (dry run)" : arguments->output);
@@ -88,8 +100,9 @@ static void say_bytes(const char *name, uint64_t bytes, const char *note) {
 
 void pare_plan_say(void *user, const pare_plan *plan) {
     (void)user;
-    pare_terminal_say("  sequences    %s x %s tokens, %s at a time", pare_count_show(plan->sequences).text,
-                      pare_count_show(plan->length).text, pare_count_show(plan->micro_batch).text);
+    if (plan->sequences)
+        pare_terminal_say("  sequences    %s x %s tokens, %s at a time", pare_count_show(plan->sequences).text,
+                          pare_count_show(plan->length).text, pare_count_show(plan->micro_batch).text);
     if (plan->steps) pare_terminal_say("  training     %s steps of these", pare_count_show(plan->steps).text);
     if (plan->zeros_lost > 0)
         pare_terminal_say("  zeros        %.3g %% of the trained weights are zeros, and will not stay zero without "
@@ -116,4 +129,25 @@ void pare_plan_say(void *user, const pare_plan *plan) {
                                           [PARE_LIMIT_CONTAINER] = ", 80 % of what the container has left",
                                           [PARE_LIMIT_GIVEN] = ""};
     say_bytes("limit", plan->limit, plan->limit ? origins[plan->limit_origin] : "");
+}
+
+static void announce(pare_announcement *announcement) {
+    if (!announcement->said) announcement->say(announcement->context);
+    announcement->said = true;
+}
+
+static void announce_progress(void *user, const char *stage, uint64_t done, uint64_t total) {
+    announce(user);
+    pare_terminal_progress(NULL, stage, done, total);
+}
+
+static void announce_plan(void *user, const pare_plan *plan) {
+    announce(user);
+    pare_plan_say(NULL, plan);
+}
+
+void pare_plan_announce(pare_announcement *announcement, pare_runtime *runtime) {
+    runtime->progress = announce_progress;
+    runtime->plan = announce_plan;
+    runtime->progress_user = announcement;
 }

@@ -10,4 +10,14 @@ void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options
 /* A pare_plan_fn: calibration and memory. user is not used. */
 void pare_plan_say(void *user, const pare_plan *plan);
 
+/* What is to be said before work begins, and is not said of a job that is refused. */
+typedef struct pare_announcement {
+    void (*say)(const void *context);
+    const void *context;
+    bool said;
+} pare_announcement;
+
+/* Has the runtime say it once, before its first progress or plan. The announcement must live as long. */
+void pare_plan_announce(pare_announcement *announcement, pare_runtime *runtime);
+
 #endif

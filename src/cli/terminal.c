@@ -64,10 +64,20 @@ void pare_terminal_fail(const char *format, ...) {
     fprintf(stderr, "%s%s\n", named ? "" : "pare: ", sentence);
 }
 
-static int columns(void) {
+/* Of a terminal of some width; 80 of anything else. */
+static int columns(int descriptor) {
     struct winsize size;
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20) return size.ws_col;
+    if (ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20) return size.ws_col;
     return 80;
+}
+
+int pare_terminal_page_width(void) {
+    enum { NARROWEST = 60, WIDEST = 96 };
+    const char *given = getenv("COLUMNS");
+    char *end = NULL;
+    long width = given ? strtol(given, &end, 10) : 0;
+    if (!given || end == given || *end || width <= 0) width = columns(STDOUT_FILENO);
+    return width < NARROWEST ? NARROWEST : width > WIDEST ? WIDEST : (int)width;
 }
 
 static void describe_pace(char *text, size_t size, double seconds, uint64_t done, uint64_t total) {
@@ -88,7 +98,7 @@ static void show_live(uint64_t done, uint64_t total, double time) {
     describe_pace(pace, sizeof pace, time - terminal.start, done, total);
     snprintf(line, sizeof line, "%-20s [%.*s%.*s] %3.0f %%%s", terminal.stage, filled, "########################",
              BAR - filled, "........................", 100 * (double)done / (double)total, pace);
-    fprintf(stderr, "\r\033[K%.*s", columns() - 1, line);
+    fprintf(stderr, "\r\033[K%.*s", columns(STDERR_FILENO) - 1, line);
     fflush(stderr);
     terminal.line_shown = true;
     terminal.printed = time;

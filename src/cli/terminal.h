@@ -1,5 +1,6 @@
 /* Standard error: progress, the plan, notes and failures. On a terminal progress is one line that is rewritten;
- * elsewhere it is plain lines, at most one a second. Whatever else is said clears that line first. */
+ * elsewhere it is plain lines, at most one a second. Whatever else is said clears that line first. And how wide a page
+ * on standard output is. */
 #ifndef PARE_CLI_TERMINAL_H
 #define PARE_CLI_TERMINAL_H
 
@@ -19,6 +20,9 @@ void pare_terminal_training(void *user, const pare_training_state *state);
 
 /* Removes the progress line, if one is shown. */
 void pare_terminal_clear(void);
+
+/* Columns of a page on standard output: those of $COLUMNS or of the terminal, but from 60 to 96; 80 without either. */
+int pare_terminal_page_width(void);
 
 /* One line of information. */
 void pare_terminal_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

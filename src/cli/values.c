@@ -208,10 +208,13 @@ static bool parse_choice(const pare_option *option, const char *text, int *value
     return false;
 }
 
+/* Methods are too many for a sentence. */
 static void describe_choices(const pare_option *option, const char *text, char *out, size_t size) {
     const char *near = pare_suggestion_find(text, option->choice);
-    size_t used = (size_t)snprintf(out, size, "must be one of");
-    for (size_t i = 0; option->choice(i) && used < size; i++)
+    bool methods = option->choice == pare_recipe_name;
+    size_t used =
+        (size_t)snprintf(out, size, "must be %s", methods ? "a method that 'pare help methods' lists" : "one of");
+    for (size_t i = 0; !methods && option->choice(i) && used < size; i++)
         used += (size_t)snprintf(out + used, size - used, "%s %s", i ? "," : "", option->choice(i));
     if (used < size) used += (size_t)snprintf(out + used, size - used, ", not %s", pare_quote(text).text);
     if (near && used < size) snprintf(out + used, size - used, ", did you mean %s?", near);

@@ -25,12 +25,19 @@ static bool always(const pare_recipe *r) {
     return true;
 }
 
+/* Greedy removal goes by errors alone. */
+static bool goes_by_scores(const pare_recipe *r) {
+    return r->choice != PARE_CHOOSE_OBS;
+}
+
+/* Units or weights that are ranked at random would be ranked by a salience, too. */
 static bool scores_elements(const pare_recipe *r) {
-    return r->salience != NULL;
+    bool at_random = r->signal == PARE_SIGNAL_NONE && r->mode != PARE_MODE_LAYER;
+    return goes_by_scores(r) && (r->salience || at_random);
 }
 
 static bool reduces_elements(const pare_recipe *r) {
-    return r->salience && r->mode != PARE_MODE_ELEMENT;
+    return goes_by_scores(r) && r->salience && r->mode != PARE_MODE_ELEMENT;
 }
 
 static bool is_moreau(const pare_recipe *r) {
@@ -208,13 +215,15 @@ pare_status pare_key_set_number(const pare_key *key, const char *where, double v
 
 json_t *pare_key_json(const pare_key *key, const pare_recipe *recipe) {
     const char *at = (const char *)recipe + key->offset;
+    const pare_salience *salience;
     switch (key->kind) {
     case PARE_KEY_INTEGER:
         return json_integer(*(const int32_t *)at);
     case PARE_KEY_REAL:
         return json_real(*(const double *)at);
     case PARE_KEY_SALIENCE:
-        return json_string((*(const pare_salience *const *)at)->name);
+        salience = *(const pare_salience *const *)at;
+        return salience ? json_string(salience->name) : json_null();
     case PARE_KEY_SWITCH:
         return json_string(key->choices[*(const bool *)at]);
     case PARE_KEY_CHOICE:

@@ -50,6 +50,7 @@ typedef enum pare_compensation {
 struct pare_recipe {
     const char *name;
     const char *summary;
+    const char *source; /* the paper, or whose idea it is */
     pare_signal signal;
     pare_moreau moreau;            /* constants, where the signal has steps, draws or noise */
     const pare_salience *salience; /* NULL: units are scored at random, or layers by a signal of their own */
@@ -108,7 +109,9 @@ const pare_key *pare_key_find(const char *name);
  * ("--mode", "r.json, line 4: mode"). */
 pare_status pare_key_set_name(const pare_key *key, const char *where, const char *value, pare_recipe *recipe);
 pare_status pare_key_set_number(const pare_key *key, const char *where, double value, pare_recipe *recipe);
-/* The value as JSON; a new reference. */
+/* True if what the key chooses is settled by the target, or by another choice. */
+bool pare_key_is_settled(const pare_key *key, const pare_prune_options *options, const pare_recipe *recipe);
+/* The value as JSON, null where there is none; a new reference. */
 json_t *pare_key_json(const pare_key *key, const pare_recipe *recipe);
 
 /* Reads a recipe file over *recipe: a JSON object of keys, and "base", a preset to begin with. Every mistake is named
@@ -139,7 +142,12 @@ const char *pare_recipe_unused(const pare_prune_options *options, const pare_rec
 /* The options that only some methods have a use for, by name ("samples"), and whether this one has; a new reference. */
 json_t *pare_recipe_uses(const pare_recipe *recipe);
 
-/* Every key that means something for the recipe, with its value; a new reference. */
+/* "units", "weights", "layers" or "training". */
+const char *pare_recipe_kind_of(const pare_recipe *recipe);
+/* Calibration sequences where nobody says how many. */
+uint32_t pare_recipe_usual_samples(const pare_recipe *recipe);
+
+/* Every key that means something for the recipe, with its value, if it has one; a new reference. */
 json_t *pare_recipe_json(const pare_recipe *recipe);
 
 /* True if some stage reads calibration text; if a layer-by-layer repair follows the scores; if the signal is a score of

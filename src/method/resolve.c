@@ -38,8 +38,7 @@ const char *pare_setting_choice(const char *name, size_t index) {
     return key->kind == PARE_KEY_SALIENCE ? pare_salience_name(index) : key->choices[index];
 }
 
-/* True if what the key chooses is settled by the target, or by another choice. */
-static bool is_settled(const pare_prune_options *o, const pare_recipe *r, const pare_key *key) {
+bool pare_key_is_settled(const pare_key *key, const pare_prune_options *o, const pare_recipe *r) {
     bool fixed = o->sparsity.of || o->sparsity.shares || r->element.compare == PARE_COMPARE_GLOBAL;
     if (r->mode != PARE_MODE_ELEMENT) return false;
     if (strcmp(key->name, "compare") == 0) return o->sparsity.of;
@@ -59,7 +58,7 @@ const char *pare_recipe_ignored(const pare_prune_options *o, const pare_recipe *
     }
     for (size_t i = 0; i < o->setting_count; i++) {
         const pare_key *key = pare_key_find(o->settings[i].key);
-        bool idle = key && (!key->applies(recipe) || is_settled(o, recipe, key));
+        bool idle = key && (!key->applies(recipe) || pare_key_is_settled(key, o, recipe));
         if (idle && key->option && index-- == 0) return key->option;
     }
     return pare_recipe_unused(o, recipe, index);
@@ -181,59 +180,4 @@ bool pare_recipe_repairs(const pare_recipe *r) {
 bool pare_recipe_needs_data(const pare_recipe *r) {
     if (r->mode == PARE_MODE_ELEMENT && pare_element_walks(r)) return true;
     return (r->signal != PARE_SIGNAL_NONE && r->signal != PARE_SIGNAL_DEPTH) || pare_recipe_repairs(r);
-}
-
-json_t *pare_recipe_json(const pare_recipe *recipe) {
-    json_t *json = json_object();
-    const pare_key *key;
-    for (size_t i = 0; (key = pare_key_at(i)); i++)
-        if (key->applies(recipe)) json_object_set_new(json, key->name, pare_key_json(key, recipe));
-    if (recipe->salience && recipe->salience->whole)
-        json_object_set_new(json, "salience_name", pare_json_name(recipe->salience->formula));
-    return json;
-}
-
-static const char *kind_of(const pare_recipe *r) {
-    if (pare_recipe_trains(r)) return "training";
-    return r->mode == PARE_MODE_ELEMENT ? "weights" : r->mode == PARE_MODE_LAYER ? "layers" : "units";
-}
-
-pare_status pare_recipe_describe(const pare_prune_options *options, char **text) {
-    pare_recipe recipe;
-    const pare_key *key;
-    *text = NULL;
-    PARE_TRY(pare_recipe_resolve(options, &recipe));
-    json_t *json = json_object(), *settings = pare_recipe_json(&recipe);
-    for (size_t i = 0; (key = pare_key_at(i)); i++)
-        if (is_settled(options, &recipe, key)) json_object_del(settings, key->name);
-    json_object_set_new(json, "method", json_string(recipe.name));
-    json_object_set_new(json, "summary", json_string(recipe.summary));
-    json_object_set_new(json, "kind", json_string(kind_of(&recipe)));
-    json_object_set_new(json, "settings", settings);
-    json_object_set_new(json, "uses", pare_recipe_uses(&recipe));
-    return pare_json_text(json, text);
-}
-
-/* "steps 10, draws 1, ..." of the keys that are numbers. */
-pare_status pare_recipe_constants(const pare_prune_options *options, char **text) {
-    pare_recipe recipe;
-    const pare_key *key;
-    *text = NULL;
-    PARE_TRY(pare_recipe_resolve(options, &recipe));
-    char *line = pare_format("%s", "");
-    for (size_t i = 0; (key = pare_key_at(i)); i++) {
-        bool number = key->kind == PARE_KEY_INTEGER || key->kind == PARE_KEY_REAL;
-        if (!number || !key->applies(&recipe)) continue;
-        json_t *json = pare_key_json(key, &recipe);
-        double value = json_number_value(json);
-        json_decref(json);
-        if (value == 0.0 && key->off_at_zero) continue;
-        char *longer = pare_format("%s%s%s %g", line, *line ? ", " : "", key->name, value);
-        free(line);
-        line = longer;
-    }
-    pare_status status = pare_alloc(text, strlen(line) + sizeof "none", 1, "constants");
-    if (status == PARE_OK) strcpy(*text, *line ? line : "none");
-    free(line);
-    return status;
 }

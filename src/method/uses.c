@@ -11,6 +11,12 @@ static bool removes_weights(const pare_recipe *r) {
     return r->mode == PARE_MODE_ELEMENT;
 }
 
+/* What ranks heads and channels by a score can rank single weights by it; the default has a sparse twin. */
+static bool takes_weights(const pare_recipe *r) {
+    bool scored = r->mode == PARE_MODE_BLOCK && r->choice == PARE_CHOOSE_SCORES && !pare_recipe_trains(r);
+    return removes_weights(r) || scored || strcmp(r->name, PARE_DEFAULT_METHOD) == 0;
+}
+
 static bool spares_layers(const pare_recipe *r) {
     return r->mode != PARE_MODE_CHANNEL;
 }
@@ -90,8 +96,8 @@ static const struct {
     {"--ratio", removes_units, NULL},
     {"--params", removes_units, NULL},
     {"--bytes", removes_units, NULL},
-    {"--sparsity", removes_weights, NULL},
-    {"--pattern", removes_weights, NULL},
+    {"--sparsity", takes_weights, NULL},
+    {"--pattern", takes_weights, NULL},
     {"--targets", removes_weights, NULL},
     {"--skip", removes_weights, NULL},
     {"--layers", spares_layers, NULL},

@@ -120,7 +120,7 @@ uint32_t pare_prune_batches(const pare_prune_job *job) {
 
 /* The calibration options with nothing left open where the model writes its own text. */
 static pare_status choose_calibration(pare_prune_job *job) {
-    enum { SAMPLES = 10, REPAIR_SAMPLES = 128, LENGTH = 128 };
+    enum { LENGTH = 128 };
     pare_calibration_options *c = &job->calibration;
     uint32_t positions = job->model->config.max_positions;
     *c = job->options->calibration;
@@ -134,7 +134,7 @@ static pare_status choose_calibration(pare_prune_job *job) {
     if (c->length) PARE_TRY(pare_calibration_check_length(job->model, "--length", c->length));
     if (!pare_calibration_is_self(c->source) && !job->given.calibration) PARE_TRY(check_readable(c->source));
     bool layerwise = pare_recipe_repairs(&job->recipe) || job->recipe.mode == PARE_MODE_ELEMENT;
-    job->usual_samples = layerwise ? REPAIR_SAMPLES : SAMPLES;
+    job->usual_samples = pare_recipe_usual_samples(&job->recipe);
     if (layerwise) c->stream = true;
     if (!pare_calibration_is_self(c->source)) return PARE_OK;
     if (!c->samples) c->samples = job->usual_samples;

@@ -163,6 +163,7 @@ static pare_status begin(dropping *d, const pare_runtime *runtime, pare_prune_jo
         return PARE_OK;
     }
     const char *scratch = runtime ? runtime->scratch : NULL;
+    PARE_TRY(pare_prune_check_output(d->model, &d->options, runtime));
     PARE_TRY(pare_temporary_model_new(d->model, &d->selection, NULL, scratch, runtime, &d->left));
     PARE_TRY(pare_prune_begin(d->left.model, &d->options, runtime, job));
     job->origin = d->model;
@@ -175,6 +176,7 @@ pare_status pare_prune_dropped(pare_run *heir, const pare_model *model, const pa
     dropping d;
     pare_prune_job job = {0};
     pare_memory_peak_reset();
+    PARE_TRY(pare_prune_check_dropped(model, options));
     pare_status status = dropping_begin(model, options, &d);
     if (status == PARE_OK) status = begin(&d, runtime, &job);
     if (status == PARE_OK)

@@ -94,6 +94,10 @@ const pare_selection *pare_prune_selection(const pare_prune_job *job);
 /* Refuses texts for the evaluation that cannot be read, and windows that the model has no positions for. */
 pare_status pare_prune_check_texts(const pare_prune_job *job);
 
+/* Whether all that the options name could be written; nothing of it is left. */
+pare_status pare_prune_check_output(const pare_model *model, const pare_prune_options *options,
+                                    const pare_runtime *runtime);
+
 /* Tokens per window of the evaluation. */
 uint32_t pare_prune_window(const pare_prune_options *options);
 /* Names what the run reads and writes in job->run (prune_paths.c). */

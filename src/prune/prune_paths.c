@@ -32,3 +32,14 @@ void pare_prune_name_paths(pare_prune_job *job) {
     if (job->runtime) pare_paths_write(paths, "--scratch", job->runtime->scratch, PARE_PATH_SCRATCH);
     name_progress(paths, o);
 }
+
+pare_status pare_prune_check_output(const pare_model *model, const pare_prune_options *o, const pare_runtime *runtime) {
+    pare_prune_job job = {.model = model, .origin = model, .options = o, .runtime = runtime, .calibrated = true};
+    if (!o->dry_run && !o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
+    pare_prune_name_paths(&job);
+    if (o->recover) pare_paths_read(&job.run.paths, "--recover", o->recover->data, PARE_PATH_FILE);
+    const char *directory = pare_checkpoint_directory(model->checkpoint);
+    pare_status status = pare_run_open(&job.run, o->dry_run ? NULL : o->output, directory, o->force, 0);
+    pare_run_end(&job.run);
+    return status;
+}

@@ -53,16 +53,6 @@ static pare_status check_options(const pare_model *model, const pare_prune_optio
     return pare_recover_check(model, &both->recover);
 }
 
-/* Whether all could be written is found out before the work; nothing of it is left. */
-static pare_status check_output(const pare_model *model, const pare_prune_options *o, const pare_runtime *runtime) {
-    pare_prune_job job = {.model = model, .origin = model, .options = o, .runtime = runtime, .calibrated = true};
-    pare_prune_name_paths(&job);
-    pare_paths_read(&job.run.paths, "--recover", o->recover->data, PARE_PATH_FILE);
-    pare_status status = pare_run_open(&job.run, o->output, pare_checkpoint_directory(model->checkpoint), o->force, 0);
-    pare_run_end(&job.run);
-    return status;
-}
-
 static pare_status make_folder(const pare_runtime *runtime, pair *both) {
     const char *scratch = pare_runtime_scratch(runtime);
     both->folder = pare_path_join(scratch, "pare-pruned-XXXXXX");
@@ -134,7 +124,7 @@ pare_status pare_prune_recovered(const pare_model *model, const pare_prune_optio
     pair both = pair_of(options);
     *report = NULL;
     PARE_TRY(check_options(model, options, &both));
-    PARE_TRY(check_output(model, options, runtime));
+    PARE_TRY(pare_prune_check_output(model, options, runtime));
     pare_status status = run(model, runtime, &both, report);
     end(&both);
     return status;

@@ -109,7 +109,6 @@ static pare_status choose_cutoff(const pare_model *model, const pare_recover_opt
                          "%s has %u positions, and a token that is to be learnt needs another one "
                          "in front of it",
                          pare_checkpoint_directory(model->checkpoint), positions);
-    s->cutoff = o->cutoff ? o->cutoff : s->preset->cutoff;
     if (s->cutoff <= positions) return PARE_OK;
     if (o->cutoff)
         return pare_fail(PARE_BAD_ARGUMENT, "--cutoff %u: the model has %u positions%s, so give no more than that",
@@ -136,6 +135,7 @@ static void fill(const pare_recover_options *o, pare_recover_settings *s) {
     const pare_recover_preset *p = s->preset;
     s->train_on_prompt = answer(o->train_on_prompt, p->train_on_prompt);
     s->group_by_length = answer(o->group_by_length, p->group_by_length);
+    s->cutoff = o->cutoff ? o->cutoff : p->cutoff;
     s->pack = o->pack;
     s->full = o->full;
     s->fresh = o->fresh;
@@ -181,8 +181,7 @@ static pare_status check_files(const pare_model *model, const pare_recover_optio
     return PARE_OK;
 }
 
-pare_status pare_recover_resolve(const pare_model *model, const pare_recover_options *options,
-                                 pare_recover_settings *out) {
+pare_status pare_recover_choose(const pare_recover_options *options, pare_recover_settings *out) {
     *out = (pare_recover_settings){.preset = pare_recover_preset_find(options->preset)};
     if (!out->preset)
         return pare_fail(PARE_BAD_ARGUMENT, "--preset %s: choose paper, lamini, llm-pruner or loraprune",
@@ -193,8 +192,13 @@ pare_status pare_recover_resolve(const pare_model *model, const pare_recover_opt
     PARE_TRY(check_kind(options));
     PARE_TRY(choose_targets(options, out->lora.targets));
     PARE_TRY(choose_wording(options->wording, &out->wording));
+    return check_numbers(out);
+}
+
+pare_status pare_recover_resolve(const pare_model *model, const pare_recover_options *options,
+                                 pare_recover_settings *out) {
+    PARE_TRY(pare_recover_choose(options, out));
     PARE_TRY(choose_cutoff(model, options, out));
-    PARE_TRY(check_numbers(out));
     return check_files(model, options, out);
 }
 

@@ -32,7 +32,9 @@ typedef struct pare_recover_settings {
     uint32_t window; /* tokens, of the evaluation */
 } pare_recover_settings;
 
-/* Refuses what makes no sense, for this model or at all. */
+/* The options over the preset, before a model is known; refuses what makes no sense for any. */
+pare_status pare_recover_choose(const pare_recover_options *options, pare_recover_settings *out);
+/* The same for a model; refuses what makes no sense for it. */
 pare_status pare_recover_resolve(const pare_model *model, const pare_recover_options *options,
                                  pare_recover_settings *out);
 

@@ -22,10 +22,10 @@
 /* Where an emulator runs the tests, the program is started under it, too. */
 #ifdef PARE_EMULATOR
 #define PROGRAM_START PARE_EMULATOR, PARE_PROGRAM
-enum { PROGRAM_WORDS = 40, PROGRAM_SECONDS = 2400 };
+enum { PROGRAM_WORDS = 200, PROGRAM_SECONDS = 2400 };
 #else
 #define PROGRAM_START PARE_PROGRAM
-enum { PROGRAM_WORDS = 40, PROGRAM_SECONDS = 120 };
+enum { PROGRAM_WORDS = 200, PROGRAM_SECONDS = 120 };
 #endif
 
 typedef struct program_result {
