@@ -22,49 +22,11 @@ static bool collect(void *user, const char *piece, size_t bytes) {
 
 static pare_model *open_golden(void) {
     pare_model *model;
-    need_golden();
     assert_int_equal(pare_model_open(golden_path(GOLDEN_MODEL), &model), PARE_OK);
     return model;
 }
 
 static const pare_runtime fp32 = {.compute = PARE_COMPUTE_FP32, .threads = 1};
-
-/* What 200 tokens of model.generate(do_sample=False) decode to in transformers 5.23, on stories260K in fp32.
- * The smallest distance between the two largest logits on the way is 0.004. */
-static const struct {
-    const char *prompt, *expected;
-} greedy[] = {
-    {"", "Once upon a time, there was a little girl named Lily. She loved to play outside in the park. "
-         "One day, she saw a big, red ball. She wanted to play with it, but it was too high.\nLily's mom "
-         "said, \"Lily, let's go to the park.\" Lily was sad and didn't know what to do. She said, \"I "
-         "want to play with your ball, but I can't find it.\"\nLily was sad and didn't know what to do. "
-         "She said, \"I'm sorry, Lily. I didn't know what to do.\"\nLily didn't want to help her mom, so "
-         "she"},
-    {"Once upon a time",
-     ", there was a little girl named Lily. She loved to play outside in the park. One day, she saw a "
-     "big, red ball. She wanted to play with it, but it was too high.\nLily's mom said, \"Lily, let's "
-     "go to the park.\" Lily was sad and didn't know what to do. She said, \"I want to play with your "
-     "ball, but I can't find it.\"\nLily was sad and didn't know what to do. She said, \"I'm sorry, "
-     "Lily. I didn't know what to do.\"\nLily didn't want to help her mom, so she said, \"I"},
-    {"Lily and Tom", " were playing in the park. They liked to play with their toys and run around the park. They saw "
-                     "a big box with a big box. They wanted to play with the box.\n\"Look, Mom!\" Lily said. \"Let's "
-                     "go to the park.\"\n\"Let's go to the park,\" Tom said. \"Let's go to the park.\"\n\"OK, Lily,\" "
-                     "Lily said. \"It's a small box. We can find it.\"\n\"OK,\" Tom said. \"It is a good boy. We can "
-                     "find it.\"\nLily and Tom were happy. They played"},
-    {"The dog was sad. \"Why",
-     " are you sad?\" asked the dog. The dog said, \"I want to play with you. We can play with "
-     "it.\"\nThe dog said, \"I want to play with you. We can find anything together.\"\nThe dog said, "
-     "\"I want to play with you. We can find it.\" The dog said, \"Yes, I can help you.\"\nThe dog "
-     "and the dog played together. They played together and had fun. They had a fun day. Once upon a "
-     "time, there was a little girl named Lily. She loved to play outside in the park. One day, she "
-     "saw a big, red ball. She wanted to"},
-    {"One day, a caf\303\251",
-     " was a little girl named Lily. She loved to play with her toys and her toys. One day, she saw a "
-     "big box with a big box. She wanted to play with it, but she did not want to play with "
-     "it.\nLily's mom said, \"Lily, let's go to the park.\" Lily was sad and didn't know what to do. "
-     "She said, \"I want to play with me, but I can't find it.\" Her mom said, \"No, it's not a boy. "
-     "We can't find it.\"\nLily was sad and didn't know what to do. She said, \"I'm sorry, mom. I did"},
-};
 
 static void check_greedy(const pare_model *model, const char *prompt, const char *expected) {
     text t = {0};
@@ -74,19 +36,16 @@ static void check_greedy(const pare_model *model, const char *prompt, const char
     assert_true(t.pieces > 100);
 }
 
-/* Of our model the same is in generation.json (tests/oracle/generation.py). */
+/* The oracle's are what 200 tokens of transformers' generate(do_sample=False) decode to (tests/oracle/generation.py).
+ */
 static void greedy_text_equals_transformers(void **state) {
     (void)state;
     pare_model *model = open_golden();
-    for (size_t i = 0; i < sizeof greedy / sizeof *greedy && !golden_is_ours(); i++)
-        check_greedy(model, greedy[i].prompt, greedy[i].expected);
-    if (golden_is_ours()) {
-        json_t *golden = load_json(golden_join(golden_path(GOLDEN_MODEL), "generation.json")), *expected;
-        const char *prompt;
-        assert_true(json_object_size(golden) >= 5);
-        json_object_foreach(golden, prompt, expected) check_greedy(model, prompt, json_string_value(expected));
-        json_decref(golden);
-    }
+    json_t *golden = load_json(golden_join(golden_path(GOLDEN_MODEL), "generation.json")), *expected;
+    const char *prompt;
+    assert_true(json_object_size(golden) >= 5);
+    json_object_foreach(golden, prompt, expected) check_greedy(model, prompt, json_string_value(expected));
+    json_decref(golden);
     pare_model_close(model);
 }
 
@@ -106,14 +65,12 @@ static void seeds_decide_what_is_sampled(void **state) {
 static void bf16_models_write(void **state) {
     (void)state;
     static const pare_runtime bf16 = {.compute = PARE_COMPUTE_BF16, .threads = 1};
-    const char *name = golden_is_ours() ? BUNDLED_MODEL : shared_path("models/novels-8m");
     pare_model *model;
     text t = {0};
     pare_generate_options options = {.prompt = "He said", .tokens = 40};
-    need_golden();
-    assert_int_equal(pare_model_open(name, &model), PARE_OK);
+    assert_int_equal(pare_model_open(BUNDLED_MODEL, &model), PARE_OK);
     assert_int_equal(pare_generate(model, &options, &bf16, collect, &t), PARE_OK);
-    print_message("%s: He said%s\n", name, t.data);
+    print_message("He said%s\n", t.data);
     assert_true(t.bytes > 40);
     pare_model_close(model);
 }
