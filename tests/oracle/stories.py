@@ -1,6 +1,7 @@
 """Makes ../data/stories: a small LLaMA in fp32 with its tokenizer, and a text for it.
 stories.py OUT: everything anew in the folder OUT, about ten minutes on two cores. Other versions of torch and other CPUs
 give another model of the same kind, so that what the other scripts make of it has to be made again.
+stories.py --ids OUT: only the calibration ids, of the text and the tokenizer that are there.
 
 The text is what examples/tiny-stories writes. Most of it trains a SentencePiece BPE vocabulary with byte fallback (written as
 tokenizer.model and as tokenizer.json) and the model; the end, TEXT_BYTES, is kept as text.txt."""
@@ -17,6 +18,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pro
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WRITER = os.path.join(HERE, "..", "..", "examples", "tiny-stories")
+MADE = os.path.join(HERE, "..", "data", "stories")
 TEXT_BYTES = 150000
 ROUNDS, AT_ONCE, TOKENS = 7, 128, 448
 VOCABULARY, SPECIAL = 512, ["<unk>", "<s>", "</s>"]
@@ -111,9 +113,13 @@ def write_json(folder, name, content, indent=2):
 
 
 def main():
-    folder, = sys.argv[1:]
+    *only_ids, folder = sys.argv[1:]
     torch.set_num_threads(1)  # one order of sums
     os.makedirs(folder, exist_ok=True)
+    if only_ids == ["--ids"]:
+        with open(os.path.join(MADE, "text.txt"), encoding="utf-8", newline="") as f:
+            write_ids(Tokenizer.from_file(os.path.join(MADE, "tokenizer.json")), f.read(), folder)
+        return
     stories = written()
     text = "\n\n".join(stories)
     kept = text[text.index("\n\n", len(text) - TEXT_BYTES) + 2:]
