@@ -40,6 +40,9 @@ LONG = [shape(layers=3, hidden=8, head_size=6, widths=[(4, 2, 1031), (2, 1, 3), 
 REDUCED = [shape(layers=1, hidden=12, heads=3, head_size=6, ffn=7),
            shape(layers=1, hidden=12, heads=6, kv_heads=2, head_size=6, ffn=7),
            shape(layers=1, hidden=10, kv_heads=1, head_size=4, ffn=2)]
+# The second: wider than a run of rows, and no multiple of it; three query heads for every key head.
+LORA = [shape(), shape(hidden=20, heads=6, kv_heads=2, head_size=26, ffn=301)]
+FACTORS, RANK, LORA_LAYER, LORA_SCALE = 4000, 3, 1, 1.5
 HIDDEN = [shape(hidden=10, kv_heads=2, head_size=6, ffn=7, tied=True), shape(layers=3, hidden=17, heads=2, head_size=6, ffn=9)]
 
 
@@ -97,6 +100,23 @@ def hidden(layout, salience, reduction="sum"):
     return {"salience": salience, "reduction": reduction, "hidden": REDUCTIONS[reduction](np.array(members))}
 
 
+def lora(layout, estimate):
+    """LoRAPrune: |G (W + s B A)| of one layer, G = dB A + B dA - dB dA, every matrix's sums over units at length 1."""
+    sizes, in_file, _ = tensors(layout)
+    (heads, groups, f), out = layout["widths"][LORA_LAYER], {}
+    for role, part in enumerate(("q", "k", "v", "o", "gate", "up", "down")):
+        rows, columns = sizes[f"{part}{LORA_LAYER}"]
+        w = counted(WEIGHTS + in_file.index(f"{part}{LORA_LAYER}"), 0, rows * columns).reshape(rows, columns)
+        a, b, da, db = (counted(FACTORS + 10 * role + i, 0, RANK * (rows if i % 2 else columns)) / 8 for i in range(4))
+        a, da, b, db = a.reshape(RANK, -1), da.reshape(RANK, -1), b.reshape(-1, RANK), db.reshape(-1, RANK)
+        gradient = db @ a + b @ da - db @ da if estimate == "gradient" else 1.0
+        scores = np.abs(gradient * (w + LORA_SCALE * b @ a)).sum(0 if part in WRITERS else 1)
+        kind, count = ("ffn", f) if part in ("gate", "up", "down") else ("heads", groups)
+        sums = scores.reshape(count, -1).sum(1)
+        out[kind] = out.get(kind, 0) + sums / (np.linalg.norm(sums) + 1e-8)
+    return {"estimate": estimate, **out}
+
+
 def main():
     made = {"scale": SCALE,
             "layouts": [{"layout": layout, "cases": [units(layout, s) for s in OF_ROWS]} for layout in LAYOUTS],
@@ -104,7 +124,8 @@ def main():
             "reduced": [{"layout": layout, "cases": [units(layout, s, r, a) for s in ("param_first", "vectorize") for r in REDUCTIONS
                                                      for a in ("group", "strided")]} for layout in REDUCED],
             "hidden": [{"layout": layout, "cases": [hidden(layout, s) for s in ("param_first", "vectorize", "l1", "l2", "ri", "symmetric")]
-                        + [hidden(layout, "l1", r) for r in REDUCTIONS if r != "sum"]} for layout in HIDDEN]}
+                        + [hidden(layout, "l1", r) for r in REDUCTIONS if r != "sum"]} for layout in HIDDEN],
+            "lora": [{"layout": layout, "cases": [lora(layout, e) for e in ("gradient", "magnitude")]} for layout in LORA]}
     with open(sys.argv[1] if len(sys.argv) > 1 else OUT, "w", encoding="utf-8", newline="\n") as f:
         json.dump(plain(made), f, separators=(",", ":"))
         f.write("\n")
