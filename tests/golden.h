@@ -1,4 +1,7 @@
-/* The independent fp64 oracle's values for the bundled model, and for stories260K (shared/golden). */
+/* The independent fp64 oracle's values (tests/oracle) for the bundled model and for the one in tests/data/stories.
+ *
+ * Where PARE_GOLDEN is "stories260K", the same tests run on a published model of that shape instead, which lies beside
+ * the project with values that others made; they skip where it is absent. */
 #ifndef PARE_TESTS_GOLDEN_H
 #define PARE_TESTS_GOLDEN_H
 
@@ -11,18 +14,24 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static inline const char *shared_path(const char *name) {
+/* One of the last eight. */
+static inline const char *golden_join(const char *folder, const char *name) {
     static char paths[8][1024];
     static int next;
     char *path = paths[next++ % 8];
-    const char *root = getenv("PARE_SHARED");
-    snprintf(path, sizeof paths[0], "%s/%s", root ? root : PARE_SOURCE_DIR "/../shared", name);
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
     return path;
+}
+
+static inline const char *shared_path(const char *name) {
+    const char *root = getenv("PARE_SHARED");
+    return golden_join(root ? root : PARE_SOURCE_DIR "/../shared", name);
 }
 
 /* Skips the running test, saying so, when the shared data is not beside the project. */
@@ -47,9 +56,55 @@ static inline json_t *load_json(const char *path) {
 /* Scores of all saliences and of units (tests/oracle/importance.py). */
 #define IMPORTANCE_GOLDEN PARE_SOURCE_DIR "/tests/data/importance.json"
 
+/* What both sets have. */
+typedef enum golden_part {
+    GOLDEN_MODEL,
+    GOLDEN_TOKENIZER,
+    GOLDEN_TEXT,
+    GOLDEN_IDS,         /* 10 x 64 ids */
+    GOLDEN_STRUCTURED,  /* scores, units, losses and perplexities on those (structured.py) */
+    GOLDEN_CALIBRATION, /* 32 x 128 ids */
+    GOLDEN_MASKS        /* folder: what single-weight methods leave with those (sparse.py) */
+} golden_part;
+
+static inline bool golden_is_ours(void) {
+    const char *set = getenv("PARE_GOLDEN");
+    return !set || strcmp(set, "stories260K") != 0;
+}
+
+static inline const char *golden_path(golden_part part) {
+    static const char *const ours[] = {".",        "tokenizer.model", "text.txt",
+                                       "ids.json", "structured.json", "calibration_ids.json",
+                                       "masks"},
+                             *const theirs[] = {"models/stories260K-hf",
+                                                "models/stories260K/tok512.model",
+                                                "data/tinystories/tinystories_lowercase_excerpt.txt",
+                                                "golden/stories260K_ids.json",
+                                                "golden/stories260K_structured.json",
+                                                "golden/reference-unstructured/calibration_ids.json",
+                                                "golden/reference-unstructured"};
+    return golden_is_ours() ? golden_join(PARE_SOURCE_DIR "/tests/data/stories", ours[part])
+                            : shared_path(theirs[part]);
+}
+
+static inline const char *golden_mask(const char *name) {
+    char file[128];
+    snprintf(file, sizeof file, "%s.mask", name);
+    return golden_join(golden_path(GOLDEN_MASKS), file);
+}
+
+/* Skips the running test where the set is not there. */
+static inline void need_golden(void) {
+    if (!golden_is_ours()) need_shared("golden/stories260K_structured.json");
+}
+
+static inline bool golden_is_there(void) {
+    return access(golden_path(GOLDEN_STRUCTURED), R_OK) == 0;
+}
+
 static inline json_t *load_golden(void) {
-    need_shared("golden/stories260K_structured.json");
-    return load_json(shared_path("golden/stories260K_structured.json"));
+    need_golden();
+    return load_json(golden_path(GOLDEN_STRUCTURED));
 }
 
 static inline void assert_close(const char *what, double actual, double expected, double relative) {
@@ -71,9 +126,9 @@ static inline uint32_t *golden_ids(const json_t *lists, size_t *sequences, size_
     return ids;
 }
 
-/* The golden calibration batch of stories260K: 10 x 64 ids, freed by the caller. */
+/* The golden calibration batch: 10 x 64 ids, freed by the caller. */
 static inline uint32_t *load_golden_ids(size_t *sequences, size_t *length) {
-    json_t *root = load_json(shared_path("golden/stories260K_ids.json"));
+    json_t *root = load_json(golden_path(GOLDEN_IDS));
     json_t *lists = json_is_object(root) ? json_object_iter_value(json_object_iter(root)) : root;
     uint32_t *ids = golden_ids(lists, sequences, length);
     json_decref(root);

@@ -4,6 +4,7 @@
 #define PARE_TESTS_TINY_MODEL_H
 
 #include "checkpoint/config.h"
+#include "counted.h"
 #include "support/dtype.h"
 #include "support/file.h"
 
@@ -31,9 +32,12 @@ typedef struct tiny_model {
     uint32_t shards; /* [1] */
     uint64_t seed;
     double scale;              /* standard deviation of the weights [0.05]; norm weights lie around 1 */
+    bool counted;              /* weights are numbers of counted.h instead: stream TINY_COUNTED + place in the file */
     const pare_widths *widths; /* [layers], or NULL for heads, kv_heads and ffn everywhere */
     const char *config;        /* JSON object whose members are put over those of config.json, or NULL */
 } tiny_model;
+
+enum { TINY_COUNTED = 100 };
 
 static inline void tiny_check(bool fine, const char *what) {
     if (fine) return;
@@ -105,14 +109,16 @@ typedef struct tiny_shard {
     size_t bytes;
 } tiny_shard;
 
-static inline void tiny_add(tiny_shard *shard, const tiny_model *model, const char *name, uint32_t rows,
+/* place: of the tensor among all. */
+static inline void tiny_add(tiny_shard *shard, const tiny_model *model, uint32_t place, const char *name, uint32_t rows,
                             uint32_t columns, uint64_t *state) {
     size_t count = (size_t)rows * (columns ? columns : 1), bytes = count * pare_dtype_size(model->dtype);
     float *values = malloc(count * sizeof *values + 1);
     shard->data = realloc(shard->data, shard->bytes + bytes + 1);
     tiny_check(values && shard->data, "malloc");
     for (size_t i = 0; i < count; i++)
-        values[i] = (float)((columns ? 0 : 1) + model->scale * tiny_normal(state));
+        values[i] = model->counted ? counted(TINY_COUNTED + place, (uint32_t)i)
+                                   : (float)((columns ? 0 : 1) + model->scale * tiny_normal(state));
     pare_from_float(shard->data + shard->bytes, model->dtype, values, count);
     free(values);
     json_t *sizes =
@@ -127,7 +133,7 @@ static inline void tiny_add(tiny_shard *shard, const tiny_model *model, const ch
 static inline void tiny_deal(tiny_shard *shards, const tiny_model *model, uint32_t *added, const char *name,
                              uint32_t rows, uint32_t columns, uint64_t *state) {
     uint32_t total = 9 * model->layers + 3, shard = *added * model->shards / total;
-    tiny_add(&shards[shard], model, name, rows, columns, state);
+    tiny_add(&shards[shard], model, *added, name, rows, columns, state);
     ++*added;
 }
 

@@ -26,9 +26,9 @@ pare_status pare_task_text(const pare_json_row *row, const json_t *object, const
                      row->number, key);
 }
 
-/* "true", "1", "A": as text, freed with free(); NULL for other values. */
+/* "true", "1", "A": as text without white space around it, freed with free(); NULL for other values. */
 static char *label_of(const json_t *value) {
-    if (json_is_string(value)) return pare_format("%s", json_string_value(value));
+    if (json_is_string(value)) return pare_text_strip(json_string_value(value));
     if (json_is_boolean(value)) return pare_format("%s", json_is_true(value) ? "true" : "false");
     return json_is_integer(value) ? pare_format("%lld", (long long)json_integer_value(value)) : NULL;
 }

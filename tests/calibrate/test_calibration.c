@@ -108,14 +108,11 @@ static void what_the_model_cannot_take_is_refused(void **state) {
 /* A real tokenizer: windows begin with BOS or inside a document, and depend on the seed alone. */
 static void texts_are_tokenized(void **state) {
     (void)state;
-    need_shared("models/stories260K-hf");
-    need_shared("data/tinystories/tinystories_lowercase_excerpt.txt");
     fixture f = {0};
     pare_windows windows;
     char digests[2][65];
-    pare_calibration_options options = {
-        .source = shared_path("data/tinystories/tinystories_lowercase_excerpt.txt"), .samples = 4, .length = 32};
-    assert_int_equal(pare_model_open(shared_path("models/stories260K-hf"), &f.model), PARE_OK);
+    pare_calibration_options options = {.source = golden_path(GOLDEN_TEXT), .samples = 4, .length = 32};
+    assert_int_equal(pare_model_open(golden_path(GOLDEN_MODEL), &f.model), PARE_OK);
     assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &f.backend), PARE_OK);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(load(&f, options, &windows, digests[i]), PARE_OK);

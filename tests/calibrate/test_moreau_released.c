@@ -8,19 +8,19 @@ enum { BEGIN = 1, END = 4 };
 
 typedef struct fixture {
     json_t *golden;
-    tiny_pass pass; /* stories260K and the golden batch */
+    tiny_pass pass; /* the model and its golden batch */
 } fixture;
 
 static int set_up(void **state) {
     static fixture f;
     size_t sequences, length;
     *state = &f;
-    if (access(shared_path("golden/stories260K_structured.json"), R_OK) != 0) return 0;
+    if (!golden_is_there()) return 0;
     f.golden = load_golden();
     f.pass.ids = load_golden_ids(&sequences, &length);
     f.pass.sequences = (int64_t)sequences;
     f.pass.length = (int64_t)length;
-    assert_int_equal(pare_model_open(shared_path("models/stories260K-hf"), &f.pass.model), PARE_OK);
+    assert_int_equal(pare_model_open(golden_path(GOLDEN_MODEL), &f.pass.model), PARE_OK);
     assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 0, &f.pass.backend), PARE_OK);
     return 0;
 }
@@ -138,13 +138,13 @@ static const pare_moreau released = {.steps = 10,
  * ten times over: in fp32 single scores carry errors of 1e-4 and, where that happens, 1e-3, with the plain reference
  * backend as well. The kept sets are the oracle's nevertheless. */
 static void the_oracle_with_a_threshold(void **state) {
-    need_shared("golden/stories260K_structured.json");
+    need_golden();
     check_golden(*state, "as-released gamma=2e-4 eta=5e-6 T=10", released, 3e-3);
 }
 
 static void the_oracle_without(void **state) {
     pare_moreau moreau = released;
-    need_shared("golden/stories260K_structured.json");
+    need_golden();
     moreau.gamma = 1e-3;
     moreau.eta = 0.0;
     check_golden(*state, "as-released gamma=1e-3 eta=0 T=10", moreau, 1e-4);

@@ -272,14 +272,7 @@ static void takes_widths_from_the_tensors(void **state) {
     }
 }
 
-static void check_real(const char *name, uint32_t layers, uint32_t heads, uint32_t kv_heads, uint32_t ffn) {
-    const char *shared = getenv("PARE_SHARED");
-    char *folder = pare_format("%s/models/%s", shared ? shared : PARE_SOURCE_DIR "/../shared", name);
-    if (!pare_file_exists(folder)) {
-        fprintf(stderr, "%s is absent: skipped\n", folder);
-        free(folder);
-        skip();
-    }
+static void check_real(const char *folder, uint32_t layers, uint32_t heads, uint32_t kv_heads, uint32_t ffn) {
     pare_config config;
     if (read_config(folder, &config) != PARE_OK) fail_msg("%s", pare_message());
     assert_int_equal(config.layers, layers);
@@ -289,14 +282,12 @@ static void check_real(const char *name, uint32_t layers, uint32_t heads, uint32
         assert_int_equal(config.widths[i].ffn, ffn);
     }
     pare_config_free(&config);
-    free(folder);
 }
 
 static void reads_real_models(void **state) {
     (void)state;
-    check_real("stories260K-hf", 5, 8, 4, 172);
-    check_real("novels-8m", 8, 8, 8, 688);
-    check_real("tiny-stories", 6, 8, 4, 384);
+    check_real(PARE_SOURCE_DIR "/tests/data/stories", 5, 8, 4, 172);
+    check_real(PARE_SOURCE_DIR "/examples/tiny-stories", 6, 8, 4, 384);
 }
 
 int main(void) {

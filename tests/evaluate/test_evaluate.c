@@ -1,5 +1,4 @@
-/* Perplexity, divergence and agreement: against the fp64 oracle, against the released code's figures, and against plain
- * fp64 formulas on the logits. */
+/* Perplexity, divergence and agreement: against the fp64 oracle, and against plain fp64 formulas on the logits. */
 #include "evaluate/divergence.h"
 #include "golden.h"
 #include "model/pass.h"
@@ -9,10 +8,9 @@
 
 static const pare_runtime fp32 = {.compute = PARE_COMPUTE_FP32, .threads = 1};
 
-static pare_model *open_shared(const char *name) {
+static pare_model *open_golden(void) {
     pare_model *model;
-    need_shared(name);
-    assert_int_equal(pare_model_open(shared_path(name), &model), PARE_OK);
+    assert_int_equal(pare_model_open(golden_path(GOLDEN_MODEL), &model), PARE_OK);
     return model;
 }
 
@@ -34,9 +32,9 @@ static double number(const json_t *report, const char *key) {
     return json_number_value(value);
 }
 
-/* The first 400,000 characters of the excerpt. */
+/* At most the first 400,000 characters of the text. */
 static char *write_excerpt(const char *folder) {
-    FILE *file = fopen(shared_path("data/tinystories/tinystories_lowercase_excerpt.txt"), "rb");
+    FILE *file = fopen(golden_path(GOLDEN_TEXT), "rb");
     assert_non_null(file);
     char *text = malloc(1600000);
     size_t bytes = fread(text, 1, 1600000, file), end = 0;
@@ -50,9 +48,8 @@ static char *write_excerpt(const char *folder) {
 
 static void perplexity_equals_oracle(void **state) {
     (void)state;
-    need_shared("data/tinystories/tinystories_lowercase_excerpt.txt");
     json_t *golden = load_golden();
-    pare_model *model = open_shared("models/stories260K-hf");
+    pare_model *model = open_golden();
     char *folder = tiny_folder(), *path = write_excerpt(folder);
     const char *texts[] = {path};
     pare_evaluate_options options = {.texts = texts, .text_count = 1, .max_windows = 100};
@@ -265,7 +262,7 @@ static pare_status evaluate_file(const pare_model *model, const char *folder, co
 
 static void bad_texts_are_refused(void **state) {
     (void)state;
-    pare_model *model = open_shared("models/stories260K-hf");
+    pare_model *model = open_golden();
     const pare_tokenizer *tokenizer;
     assert_int_equal(pare_model_tokenizer(model, &tokenizer), PARE_OK); /* kept by the model from now on */
     char *folder = tiny_folder();

@@ -20,68 +20,38 @@ static bool collect(void *user, const char *piece, size_t bytes) {
     return t->pieces != t->stop_after;
 }
 
-static pare_model *open_shared(const char *name) {
+static pare_model *open_golden(void) {
     pare_model *model;
-    need_shared(name);
-    assert_int_equal(pare_model_open(shared_path(name), &model), PARE_OK);
+    assert_int_equal(pare_model_open(golden_path(GOLDEN_MODEL), &model), PARE_OK);
     return model;
 }
 
 static const pare_runtime fp32 = {.compute = PARE_COMPUTE_FP32, .threads = 1};
 
-/* What 200 tokens of model.generate(do_sample=False) decode to in transformers 5.23, on stories260K in fp32.
- * The smallest distance between the two largest logits on the way is 0.004. */
-static const struct {
-    const char *prompt, *expected;
-} greedy[] = {
-    {"", "Once upon a time, there was a little girl named Lily. She loved to play outside in the park. "
-         "One day, she saw a big, red ball. She wanted to play with it, but it was too high.\nLily's mom "
-         "said, \"Lily, let's go to the park.\" Lily was sad and didn't know what to do. She said, \"I "
-         "want to play with your ball, but I can't find it.\"\nLily was sad and didn't know what to do. "
-         "She said, \"I'm sorry, Lily. I didn't know what to do.\"\nLily didn't want to help her mom, so "
-         "she"},
-    {"Once upon a time",
-     ", there was a little girl named Lily. She loved to play outside in the park. One day, she saw a "
-     "big, red ball. She wanted to play with it, but it was too high.\nLily's mom said, \"Lily, let's "
-     "go to the park.\" Lily was sad and didn't know what to do. She said, \"I want to play with your "
-     "ball, but I can't find it.\"\nLily was sad and didn't know what to do. She said, \"I'm sorry, "
-     "Lily. I didn't know what to do.\"\nLily didn't want to help her mom, so she said, \"I"},
-    {"Lily and Tom", " were playing in the park. They liked to play with their toys and run around the park. They saw "
-                     "a big box with a big box. They wanted to play with the box.\n\"Look, Mom!\" Lily said. \"Let's "
-                     "go to the park.\"\n\"Let's go to the park,\" Tom said. \"Let's go to the park.\"\n\"OK, Lily,\" "
-                     "Lily said. \"It's a small box. We can find it.\"\n\"OK,\" Tom said. \"It is a good boy. We can "
-                     "find it.\"\nLily and Tom were happy. They played"},
-    {"The dog was sad. \"Why",
-     " are you sad?\" asked the dog. The dog said, \"I want to play with you. We can play with "
-     "it.\"\nThe dog said, \"I want to play with you. We can find anything together.\"\nThe dog said, "
-     "\"I want to play with you. We can find it.\" The dog said, \"Yes, I can help you.\"\nThe dog "
-     "and the dog played together. They played together and had fun. They had a fun day. Once upon a "
-     "time, there was a little girl named Lily. She loved to play outside in the park. One day, she "
-     "saw a big, red ball. She wanted to"},
-    {"One day, a caf\303\251",
-     " was a little girl named Lily. She loved to play with her toys and her toys. One day, she saw a "
-     "big box with a big box. She wanted to play with it, but she did not want to play with "
-     "it.\nLily's mom said, \"Lily, let's go to the park.\" Lily was sad and didn't know what to do. "
-     "She said, \"I want to play with me, but I can't find it.\" Her mom said, \"No, it's not a boy. "
-     "We can't find it.\"\nLily was sad and didn't know what to do. She said, \"I'm sorry, mom. I did"},
-};
+static void check_greedy(const pare_model *model, const char *prompt, const char *expected) {
+    text t = {0};
+    pare_generate_options options = {.prompt = prompt, .tokens = 200};
+    assert_int_equal(pare_generate(model, &options, &fp32, collect, &t), PARE_OK);
+    assert_string_equal(t.data, expected);
+    assert_true(t.pieces > 100);
+}
 
+/* The oracle's are what 200 tokens of transformers' generate(do_sample=False) decode to (tests/oracle/generation.py).
+ */
 static void greedy_text_equals_transformers(void **state) {
     (void)state;
-    pare_model *model = open_shared("models/stories260K-hf");
-    for (size_t i = 0; i < sizeof greedy / sizeof *greedy; i++) {
-        text t = {0};
-        pare_generate_options options = {.prompt = greedy[i].prompt, .tokens = 200};
-        assert_int_equal(pare_generate(model, &options, &fp32, collect, &t), PARE_OK);
-        assert_string_equal(t.data, greedy[i].expected);
-        assert_true(t.pieces > 100);
-    }
+    pare_model *model = open_golden();
+    json_t *golden = load_json(golden_join(golden_path(GOLDEN_MODEL), "generation.json")), *expected;
+    const char *prompt;
+    assert_true(json_object_size(golden) >= 5);
+    json_object_foreach(golden, prompt, expected) check_greedy(model, prompt, json_string_value(expected));
+    json_decref(golden);
     pare_model_close(model);
 }
 
 static void seeds_decide_what_is_sampled(void **state) {
     (void)state;
-    pare_model *model = open_shared("models/stories260K-hf");
+    pare_model *model = open_golden();
     text t[3] = {0};
     for (int i = 0; i < 3; i++) {
         pare_generate_options options = {.prompt = "Once", .temperature = 1.0, .top_p = 0.9, .seed = i == 2 ? 8 : 7};
@@ -94,22 +64,20 @@ static void seeds_decide_what_is_sampled(void **state) {
 
 static void bf16_models_write(void **state) {
     (void)state;
-    static const char *const names[] = {"models/tiny-stories", "models/novels-8m"};
     static const pare_runtime bf16 = {.compute = PARE_COMPUTE_BF16, .threads = 1};
-    for (int i = 0; i < 2; i++) {
-        pare_model *model = open_shared(names[i]);
-        text t = {0};
-        pare_generate_options options = {.prompt = "He said", .tokens = 40};
-        assert_int_equal(pare_generate(model, &options, &bf16, collect, &t), PARE_OK);
-        print_message("%s: He said%s\n", names[i], t.data);
-        assert_true(t.bytes > 40);
-        pare_model_close(model);
-    }
+    pare_model *model;
+    text t = {0};
+    pare_generate_options options = {.prompt = "He said", .tokens = 40};
+    assert_int_equal(pare_model_open(BUNDLED_MODEL, &model), PARE_OK);
+    assert_int_equal(pare_generate(model, &options, &bf16, collect, &t), PARE_OK);
+    print_message("He said%s\n", t.data);
+    assert_true(t.bytes > 40);
+    pare_model_close(model);
 }
 
 static void stops_when_asked_to(void **state) {
     (void)state;
-    pare_model *model = open_shared("models/stories260K-hf");
+    pare_model *model = open_golden();
     uint64_t before = pare_memory_current();
     text t = {.stop_after = 3};
     pare_generate_options options = {.prompt = "Once upon a time"};
@@ -125,9 +93,20 @@ static void stops_when_asked_to(void **state) {
     pare_model_close(model);
 }
 
+/* Without the BOS in front of it. */
+static uint32_t tokens_of(const pare_model *model, const char *prompt) {
+    const pare_tokenizer *tokenizer;
+    uint32_t *ids;
+    size_t count;
+    assert_int_equal(pare_model_tokenizer(model, &tokenizer), PARE_OK);
+    assert_int_equal(pare_tokenizer_encode(tokenizer, prompt, strlen(prompt), &ids, &count), PARE_OK);
+    pare_ids_free(ids);
+    return (uint32_t)count;
+}
+
 static void what_does_not_fit_is_refused(void **state) {
     (void)state;
-    pare_model *model = open_shared("models/stories260K-hf");
+    pare_model *model = open_golden();
     text t = {0};
     char prompt[4096];
     memset(prompt, 'z', sizeof prompt);
@@ -135,10 +114,12 @@ static void what_does_not_fit_is_refused(void **state) {
     pare_generate_options options = {.prompt = prompt};
     assert_int_equal(pare_generate(model, &options, &fp32, collect, &t), PARE_BAD_ARGUMENT);
     assert_non_null(strstr(pare_message(), "512 positions; shorten the prompt"));
-    options = (pare_generate_options){.prompt = "Once upon a time", .tokens = 508};
+    options =
+        (pare_generate_options){.prompt = "Once upon a time", .tokens = 512 - tokens_of(model, "Once upon a time")};
     assert_int_equal(pare_generate(model, &options, &fp32, collect, &t), PARE_BAD_ARGUMENT);
-    assert_non_null(strstr(pare_message(), "at most 507, not 508"));
-    options.tokens = 507;
+    snprintf(prompt, sizeof prompt, "at most %u, not %u", options.tokens - 1, options.tokens);
+    assert_non_null(strstr(pare_message(), prompt));
+    options.tokens--;
     assert_int_equal(pare_generate(model, &options, &fp32, collect, &t), PARE_OK);
     options = (pare_generate_options){.prompt = "Once", .temperature = NAN};
     assert_int_equal(pare_generate(model, &options, &fp32, collect, &t), PARE_BAD_ARGUMENT);

@@ -1,4 +1,5 @@
-/* LoRAPrune's scores against plain loops over whole matrices in double, for one head per group and for shared ones. */
+/* LoRAPrune's scores against the oracle's (tests/oracle/units.py), for one head per group and for shared ones. */
+#include "importance/counted_model.h"
 #include "model/tiny_pass.h"
 
 #include "importance/lora_gradient.h"
@@ -10,11 +11,9 @@ enum { RANK = 3, LAYER = 1 };
 
 #define SCALE 1.5f
 
-static const tiny_model layouts[] = {
-    {.hidden = 16, .heads = 4, .ffn = 24},
-    /* wider than a run of rows, and no multiple of it; three query heads for every key head */
-    {.hidden = 20, .heads = 6, .kv_heads = 2, .head_size = 26, .ffn = 301, .dtype = PARE_DTYPE_BF16},
-};
+/* Wider than a run of rows, and no multiple of it; three query heads for every key head. */
+static const tiny_model wide = {
+    .hidden = 20, .heads = 6, .kv_heads = 2, .head_size = 26, .ffn = 301, .dtype = PARE_DTYPE_BF16};
 
 typedef struct factors {
     tiny_pass pass;
@@ -23,11 +22,13 @@ typedef struct factors {
     float *numbers[PARE_MATRIX_ROLES][4];
 } factors;
 
-static float *random_numbers(int64_t count, double size, uint64_t seed) {
-    float *numbers = malloc((size_t)count * sizeof *numbers + 1);
-    uint64_t state = seed;
+/* Streams of the four factors of a matrix: COUNTED_FACTORS + 10 role + place; an eighth of what is counted. */
+enum { COUNTED_FACTORS = 4000 };
+
+static float *eighths(uint32_t stream, int64_t count) {
+    float *numbers = counted_numbers(stream, (uint64_t)count, false);
     for (int64_t i = 0; i < count; i++)
-        numbers[i] = (float)(size * tiny_normal(&state));
+        numbers[i] /= 8.0f;
     return numbers;
 }
 
@@ -44,8 +45,7 @@ static void open_factors(factors *f, tiny_model tiny) {
         float **n = f->numbers[role];
         shape_of(f->pass.model, role, &rows, &columns);
         for (int i = 0; i < 4; i++)
-            n[i] = random_numbers(RANK * (i % 2 ? rows : columns), i < 2 ? 0.2 : 0.05,
-                                  100 + 10 * (uint64_t)role + (uint64_t)i);
+            n[i] = eighths(COUNTED_FACTORS + 10 * (uint32_t)role + (uint32_t)i, RANK * (i % 2 ? rows : columns));
         f->layer.matrix[role] = (pare_lora_matrix){n[0], n[1], n[2], n[3]};
     }
 }
@@ -57,73 +57,40 @@ static void close_factors(factors *f) {
     tiny_pass_close(&f->pass);
 }
 
-/* |G (W + s B A)| of one element, G from three products. */
-static double element(const factors *f, pare_role role, int64_t row, int64_t column) {
-    const pare_lora_matrix *m = &f->layer.matrix[role];
-    size_t id = pare_tensor_id(LAYER, role);
-    int64_t rows, columns;
-    float weight[512];
-    shape_of(f->pass.model, role, &rows, &columns);
-    pare_source_rows(&f->source, id, row, 1, weight);
-    double ba = 0.0, first = 0.0, second = 0.0, third = 0.0;
-    for (int64_t k = 0; k < RANK; k++) {
-        double a = (double)m->a[k * columns + column], da = (double)m->da[k * columns + column];
-        double b = (double)m->b[row * RANK + k], db = (double)m->db[row * RANK + k];
-        ba += b * a;
-        first += db * a;
-        second += b * da;
-        third += db * da;
-    }
-    double gradient = f->layer.estimate == PARE_LORA_MAGNITUDE ? 1.0 : first + second - third;
-    return fabs(gradient * ((double)weight[column] + (double)SCALE * ba));
+static void check_units(const char *what, const double *actual, const json_t *expected) {
+    assert_int_not_equal(json_array_size(expected), 0);
+    for (size_t i = 0; i < json_array_size(expected); i++)
+        assert_close(what, actual[i], json_number_value(json_array_get(expected, i)), 2e-6);
 }
 
-/* Adds the matrix's share to units[]: sums over whole units, over their norm. */
-static void add_plain(const factors *f, pare_role role, uint32_t units, double *out) {
-    int64_t rows, columns;
-    double *sums = calloc(units, sizeof *sums), squares = 0.0;
-    shape_of(f->pass.model, role, &rows, &columns);
-    bool by_column = role == PARE_ROLE_O || role == PARE_ROLE_DOWN;
-    int64_t width = (by_column ? columns : rows) / units;
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < columns; j++)
-            sums[(by_column ? j : i) / width] += element(f, role, i, j);
-    for (uint32_t u = 0; u < units; u++)
-        squares += sums[u] * sums[u];
-    for (uint32_t u = 0; u < units; u++)
-        out[u] += sums[u] / (sqrt(squares) + 1e-8);
-    free(sums);
-}
-
-static void check_units(const char *what, const double *actual, const double *expected, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++)
-        assert_close(what, actual[i], expected[i], 2e-6);
-}
-
-static void check_layout(tiny_model tiny, pare_lora_estimate estimate) {
+static void check_case(const tiny_model *tiny, const json_t *entry) {
+    static const char *const estimates[] = {"gradient", "magnitude", NULL};
+    static const pare_lora_estimate enums[] = {PARE_LORA_GRADIENT, PARE_LORA_MAGNITUDE};
     factors f;
-    open_factors(&f, tiny);
-    f.layer.estimate = estimate;
-    const pare_widths *w = &f.pass.model->config.widths[LAYER];
-    double heads[8], plain_heads[8] = {0}, *ffn = calloc(w->ffn, sizeof *ffn), *plain = calloc(w->ffn, sizeof *plain);
-    for (pare_role role = PARE_ROLE_Q; role <= PARE_ROLE_O; role++)
-        add_plain(&f, role, w->kv_heads, plain_heads);
-    for (pare_role role = PARE_ROLE_GATE; role <= PARE_ROLE_DOWN; role++)
-        add_plain(&f, role, w->ffn, plain);
+    double heads[8], ffn[301];
+    open_factors(&f, *tiny);
+    f.layer.estimate = enums[counted_word(entry, "estimate", estimates)];
     assert_int_equal(pare_lora_unit_scores(&f.layer, heads, ffn), PARE_OK);
-    check_units("heads", heads, plain_heads, w->kv_heads);
-    check_units("channels", ffn, plain, w->ffn);
-    free(ffn);
-    free(plain);
+    check_units("heads", heads, json_object_get(entry, "heads"));
+    check_units("channels", ffn, json_object_get(entry, "ffn"));
     close_factors(&f);
 }
 
-static void scores_equal_plain_loops(void **state) {
+/* Of bf16 weights, too: the numbers are exact in both. */
+static void scores_equal_the_oracle(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
-        check_layout(layouts[i], PARE_LORA_GRADIENT);
-        check_layout(layouts[i], PARE_LORA_MAGNITUDE);
+    json_t *golden = load_json(UNITS_GOLDEN), *list = json_object_get(golden, "lora"), *entry, *of_layout;
+    size_t i, j;
+    assert_int_equal(json_array_size(list), 2);
+    json_array_foreach(list, i, entry) {
+        pare_widths *widths;
+        tiny_model tiny = counted_layout(json_object_get(entry, "layout"), &widths);
+        tiny.counted = true;
+        tiny.dtype = i ? PARE_DTYPE_BF16 : PARE_DTYPE_F32;
+        json_array_foreach(json_object_get(entry, "cases"), j, of_layout) check_case(&tiny, of_layout);
+        free(widths);
     }
+    json_decref(golden);
 }
 
 /* Only query head 4 of 6 has a gradient: its whole group of three is credited, the other group is not. */
@@ -131,7 +98,7 @@ static void query_heads_count_for_their_group(void **state) {
     (void)state;
     factors f;
     double heads[2];
-    open_factors(&f, layouts[1]);
+    open_factors(&f, wide);
     int64_t rows, columns;
     for (pare_role role = PARE_ROLE_Q; role <= PARE_ROLE_O; role++) {
         shape_of(f.pass.model, role, &rows, &columns);
@@ -150,7 +117,7 @@ static void the_number_of_threads_changes_no_bit(void **state) {
     (void)state;
     factors f;
     double one[2], several[2], ffn[301], more[301];
-    open_factors(&f, layouts[1]);
+    open_factors(&f, wide);
     omp_set_num_threads(1);
     assert_int_equal(pare_lora_unit_scores(&f.layer, one, ffn), PARE_OK);
     omp_set_num_threads(3);
@@ -164,7 +131,7 @@ static void the_bytes_are_those_that_are_held(void **state) {
     (void)state;
     factors f;
     double heads[2], ffn[301];
-    open_factors(&f, layouts[1]);
+    open_factors(&f, wide);
     uint64_t before = pare_memory_current();
     pare_memory_peak_reset();
     assert_int_equal(pare_lora_unit_scores(&f.layer, heads, ffn), PARE_OK);
@@ -176,7 +143,7 @@ static void the_bytes_are_those_that_are_held(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scores_equal_plain_loops),
+        cmocka_unit_test(scores_equal_the_oracle),
         cmocka_unit_test(query_heads_count_for_their_group),
         cmocka_unit_test(the_number_of_threads_changes_no_bit),
         cmocka_unit_test(the_bytes_are_those_that_are_held),

@@ -1,6 +1,6 @@
 """Renders chats with transformers' apply_chat_template, for tests/text/test_chat_formats.c.
 
-    python tests/oracle/chat_formats.py > tests/data/chat_formats.json
+    python tests/oracle/chat_formats.py [OUT]
 
 The templates are those that models of each family are published with; of the long ones, without the branches for lists of tools and for calls of tools,
 which rows of pare have none of. A chat is rendered up to its last answer. "spans" are what is learnt, in bytes: from behind what stands in front of an answer
@@ -10,7 +10,9 @@ Templates that put what the system says into the last turn, if it is a user's, a
 whole chat they lose the system.
 """
 import json
+import os
 import re
+import sys
 
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
@@ -328,4 +330,7 @@ def row(chat):
 
 keys = ("name", "format", "bos", "eos")
 found = [{**dict(zip(keys, model)), "template": model[-1], "chats": [render(model, chat) for chat in CHATS]} for model in MODELS]
-print(json.dumps({"chats": [row(chat) for chat in CHATS], "models": found}, indent=1, ensure_ascii=False))
+out = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "chat_formats.json")
+with open(out, "w", encoding="utf-8", newline="\n") as file:
+    json.dump({"chats": [row(chat) for chat in CHATS], "models": found}, file, indent=1, ensure_ascii=False)
+    file.write("\n")

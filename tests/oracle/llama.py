@@ -42,32 +42,40 @@ def rotate(x, base):
     return torch.cat([a * angle.cos() - b * angle.sin(), b * angle.cos() + a * angle.sin()], -1)
 
 
-def block(x, w, layer, config, inputs=None):
-    """One decoder layer. inputs: a dict that receives what each linear layer reads."""
+def linear(x, w, name, inputs=None):
+    """inputs: a dict that receives what each linear layer reads."""
+    if inputs is not None:
+        inputs[name + ".weight"] = x.detach()
+    return x @ w[name + ".weight"].T
+
+
+def attention(x, w, layer, config, inputs=None):
+    """The first half of a decoder layer."""
     heads, groups = config["num_attention_heads"], config["num_key_value_heads"]
     size = config.get("head_dim") or config["hidden_size"] // heads
     base = (config.get("rope_parameters") or {}).get("rope_theta") or config.get("rope_theta") or 10000.0
-    eps, at = config["rms_norm_eps"], f"model.layers.{layer}."
-    batch, length, _ = x.shape
-
-    def linear(part, h):
-        if inputs is not None:
-            inputs[at + part + ".weight"] = h.detach()
-        return h @ w[at + part + ".weight"].T
-
-    h = norm(x, w[at + "input_layernorm.weight"], eps)
-    q = linear("self_attn.q_proj", h).view(batch, length, heads, size).transpose(1, 2)
-    k = linear("self_attn.k_proj", h).view(batch, length, groups, size).transpose(1, 2)
-    v = linear("self_attn.v_proj", h).view(batch, length, groups, size).transpose(1, 2)
+    at, (batch, length, _) = f"model.layers.{layer}.", x.shape
+    h = norm(x, w[at + "input_layernorm.weight"], config["rms_norm_eps"])
+    q, k, v = (linear(h, w, at + f"self_attn.{part}_proj", inputs).view(batch, length, -1, size).transpose(1, 2)
+               for part in "qkv")
     q, k = rotate(q, base), rotate(k, base)
     k, v = (t.repeat_interleave(heads // groups, 1) for t in (k, v))
     scores = q @ k.transpose(-1, -2) / math.sqrt(size)
     scores = scores.masked_fill(torch.ones(length, length, dtype=torch.bool).triu(1), float("-inf"))
     context = (scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, length, heads * size)
-    x = x + linear("self_attn.o_proj", context)
-    h = norm(x, w[at + "post_attention_layernorm.weight"], eps)
-    gate, up = linear("mlp.gate_proj", h), linear("mlp.up_proj", h)
-    return x + linear("mlp.down_proj", gate / (1 + (-gate).exp()) * up)
+    return x + linear(context, w, at + "self_attn.o_proj", inputs)
+
+
+def ffn(x, w, layer, config, inputs=None):
+    """The second half."""
+    at = f"model.layers.{layer}."
+    h = norm(x, w[at + "post_attention_layernorm.weight"], config["rms_norm_eps"])
+    gate, up = (linear(h, w, at + f"mlp.{part}_proj", inputs) for part in ("gate", "up"))
+    return x + linear(gate / (1 + (-gate).exp()) * up, w, at + "mlp.down_proj", inputs)
+
+
+def block(x, w, layer, config, inputs=None):
+    return ffn(attention(x, w, layer, config, inputs), w, layer, config, inputs)
 
 
 def logits(ids, w, config):

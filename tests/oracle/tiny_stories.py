@@ -1,5 +1,5 @@
 """Writes ../data/tiny-stories.json: what the model in examples/tiny-stories has on ten sequences that it wrote itself.
-tiny_stories.py [--draw]: --draw draws the ids; without it those in the file are used again."""
+tiny_stories.py [OUT | --draw]: --draw draws the ids; without it those in the file are used again."""
 import json
 import os
 import sys
@@ -50,7 +50,8 @@ def main():
         how = "mean" if name in ("l1", "l2") else "sum"
         scores = [structured.units(salience, config, i, how) for i in range(config["num_hidden_layers"])]
         golden["methods"][name] = {"scores": scores} | {f"keep_{r}": structured.kept(scores, r) for r in structured.RATIOS}
-    with open(OUT, "w", encoding="utf-8", newline="\n") as f:
+    out = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] != "--draw" else OUT
+    with open(out, "w", encoding="utf-8", newline="\n") as f:
         json.dump(structured.rounded(golden), f, separators=(",", ":"))
         f.write("\n")
 

@@ -43,15 +43,15 @@ typedef struct fixture {
     char *folder, *text, *scores;
 } fixture;
 
-/* The text that the oracle read: the first 400,000 bytes. */
+/* The text that the oracle read: at most the first 400,000 bytes. */
 static void write_text(fixture *f) {
     enum { BYTES = 400000 };
     char *bytes = malloc(BYTES);
-    FILE *from = fopen(shared_path("data/tinystories/tinystories_lowercase_excerpt.txt"), "rb");
+    FILE *from = fopen(golden_path(GOLDEN_TEXT), "rb");
     assert_non_null(from);
-    assert_int_equal(fread(bytes, 1, BYTES, from), BYTES);
+    size_t count = fread(bytes, 1, BYTES, from);
     fclose(from);
-    tiny_write_file(f->folder, "text.txt", bytes, BYTES);
+    tiny_write_file(f->folder, "text.txt", bytes, count);
     f->text = pare_path_join(f->folder, "text.txt");
     free(bytes);
 }
@@ -59,9 +59,9 @@ static void write_text(fixture *f) {
 static int set_up(void **state) {
     static fixture f;
     *state = &f;
-    if (access(shared_path("golden/stories260K_structured.json"), R_OK) != 0) return 0;
+    if (!golden_is_there()) return 0;
     f.golden = load_golden();
-    assert_int_equal(pare_model_open(shared_path("models/stories260K-hf"), &f.model), PARE_OK);
+    assert_int_equal(pare_model_open(golden_path(GOLDEN_MODEL), &f.model), PARE_OK);
     f.folder = tiny_folder();
     f.scores = pare_path_join(f.folder, "scores.json");
     write_text(&f);
@@ -91,7 +91,7 @@ static json_t *run(const fixture *f, const entry *e, double ratio, bool with_tex
                                   .ratio = ratio,
                                   .layer_begin = 1,
                                   .layer_end = 4,
-                                  .calibration = {.source = shared_path("golden/stories260K_ids.json")},
+                                  .calibration = {.source = golden_path(GOLDEN_IDS)},
                                   .steps = e->steps,
                                   .sigma = 0.0,
                                   .rho = e->rho,
@@ -191,7 +191,7 @@ static void check(const fixture *f, const entry *e, double ratio, const char *ke
 
 static void methods_equal_the_oracle(void **state) {
     const fixture *f = *state;
-    need_shared("golden/stories260K_structured.json");
+    need_golden();
     assert_int_equal(json_object_size(json_object_get(f->golden, "methods")), ENTRIES);
     pare_cache *cache = pare_cache_new();
     for (size_t i = 0; i < ENTRIES; i++) {

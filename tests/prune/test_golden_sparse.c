@@ -1,6 +1,7 @@
-/* Methods without gradients: every mask equals the released one bit for bit, and the perplexity follows. Where released
- * code compares whole matrices or slabs, its threshold takes one weight more than asked and all that tie: so does the
- * run here (--threshold released). RIA's reallocated and assigned masks are not here: theirs is another permutation. */
+/* Methods without gradients: every mask equals the expected one bit for bit, and the perplexity follows. Where released
+ * code compares whole matrices or slabs, its threshold takes one weight more than asked and all that tie: so do the
+ * oracle and the run here (--threshold released). RIA's reallocated and assigned masks are not here: theirs is another
+ * permutation. */
 #include "prune/golden_sparse.h"
 
 static const sparse_entry entries[] = {
@@ -19,14 +20,14 @@ static const sparse_entry entries[] = {
 };
 
 static void masks_and_perplexities(void **state) {
-    need_shared(REFERENCE "results.json");
+    need_golden();
     for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
         golden_sparse_check(*state, &entries[i]);
 }
 
 /* Without parity, exactly what is asked goes: one weight less in each matrix, as none tie. */
 static void exact_thresholds(void **state) {
-    need_shared(REFERENCE "results.json");
+    need_golden();
     const golden_sparse *g = *state;
     static const sparse_entry exact[] = {
         {"magnitude_50", "magnitude", .released = false},

@@ -22,6 +22,12 @@ static inline double vector_input(int t, int i) {
     return (double)((t * 19 + 23 * i + 5) * 29 % 37 - 18);
 }
 
+static inline void vector_inputs(float *x) {
+    for (int t = 0; t < VECTOR_TOKENS; t++)
+        for (int i = 0; i < VECTOR_COLUMNS; i++)
+            x[t * VECTOR_COLUMNS + i] = (float)vector_input(t, i);
+}
+
 /* VECTOR_SCALE times the Gram matrix. */
 static inline void vector_gram(float *gram) {
     for (int i = 0; i < VECTOR_COLUMNS; i++)
@@ -33,22 +39,25 @@ static inline void vector_gram(float *gram) {
         }
 }
 
-/* tr((after - before) G (after - before)^T), all in double. */
-static inline double plain_error(const float *before, const float *after, const float *gram, int64_t rows,
-                                 int64_t columns) {
+/* What the layer's outputs change by, token after token: sum over tokens of |(after - before) x|^2, in double. */
+static inline double measured_error(const float *before, const float *after, const float *x, int64_t tokens,
+                                    int64_t rows, int64_t columns) {
     double sum = 0.0;
-    for (int64_t row = 0; row < rows; row++)
-        for (int64_t i = 0; i < columns; i++)
-            for (int64_t j = 0; j < columns; j++)
-                sum += ((double)after[row * columns + i] - (double)before[row * columns + i]) *
-                       (double)gram[i * columns + j] *
-                       ((double)after[row * columns + j] - (double)before[row * columns + j]);
+    for (int64_t t = 0; t < tokens; t++)
+        for (int64_t row = 0; row < rows; row++) {
+            double y = 0.0;
+            for (int64_t i = 0; i < columns; i++)
+                y +=
+                    ((double)after[row * columns + i] - (double)before[row * columns + i]) * (double)x[t * columns + i];
+            sum += y * y;
+        }
     return sum;
 }
 
-/* A layer whose inputs share a few common directions and differ in size; `dead` (or -1) is always 0. Free both. */
+/* A layer whose inputs x, [tokens, columns], share a few common directions and differ in size; `dead` (or -1) is always
+ * 0. The Gram matrix is rounded to fp32 once. inputs may be NULL. Free all that is given. */
 static inline void random_layer(int64_t rows, int64_t columns, int64_t tokens, int64_t dead, uint64_t seed,
-                                float **weights, float **gram) {
+                                float **weights, float **gram, float **inputs) {
     size_t width = (size_t)columns, count = (size_t)tokens;
     float *x = malloc(count * width * sizeof *x), *common = malloc(count * sizeof *common);
     *weights = malloc((size_t)rows * width * sizeof **weights);
@@ -68,8 +77,11 @@ static inline void random_layer(int64_t rows, int64_t columns, int64_t tokens, i
                 sum += (double)x[t * columns + i] * (double)x[t * columns + j];
             (*gram)[i * columns + j] = (float)sum;
         }
-    free(x);
     free(common);
+    if (inputs)
+        *inputs = x;
+    else
+        free(x);
 }
 
 #endif

@@ -1,6 +1,5 @@
-/* stories260K with stories to calibrate and to evaluate with, golden kept sets, and the perplexity of what is left,
- * repaired or not.
- */
+/* The golden model with stories to calibrate and to evaluate with, golden kept sets, and the perplexity of what is
+ * left, repaired or not. */
 #ifndef PARE_TESTS_STORIES_H
 #define PARE_TESTS_STORIES_H
 
@@ -22,7 +21,7 @@ enum { STORIES_TEXT_BYTES = 60000, STORIES_EVALUATED = 40, STORIES_CALIBRATED = 
 
 static inline void stories_text(stories *s) {
     char path[] = "/tmp/pare-test-XXXXXX", *bytes = malloc(STORIES_TEXT_BYTES);
-    FILE *from = fopen(shared_path("data/tinystories/tinystories_lowercase_excerpt.txt"), "rb");
+    FILE *from = fopen(golden_path(GOLDEN_TEXT), "rb");
     const pare_tokenizer *tokenizer;
     assert_non_null(from);
     assert_int_equal(fread(bytes, 1, STORIES_TEXT_BYTES, from), STORIES_TEXT_BYTES);
@@ -46,8 +45,8 @@ static inline void stories_text(stories *s) {
 /* Skips the running test if the data are absent. */
 static inline stories stories_open(int threads) {
     stories s = {0};
-    need_shared("golden/stories260K_structured.json");
-    assert_int_equal(pare_model_open(shared_path("models/stories260K-hf"), &s.model), PARE_OK);
+    need_golden();
+    assert_int_equal(pare_model_open(golden_path(GOLDEN_MODEL), &s.model), PARE_OK);
     assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, threads, &s.backend), PARE_OK);
     stories_text(&s);
     return s;
@@ -113,7 +112,7 @@ static inline double stories_nll(const stories *s, const pare_selection *selecti
     assert_int_equal(pare_mask_new(s->model, selection, repaired, &mask), PARE_OK);
     pare_mask_apply(&mask, &source);
     pare_evaluation evaluation = {
-        .model = s->model, .source = &source, .backend = s->backend, .windows = &s->text, .name = "tinystories"};
+        .model = s->model, .source = &source, .backend = s->backend, .windows = &s->text, .name = "stories"};
     assert_int_equal(pare_perplexity(&evaluation, &nll), PARE_OK);
     pare_mask_free(&mask);
     return nll;

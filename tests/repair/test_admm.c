@@ -8,7 +8,7 @@
 enum { ROWS = 12, COLUMNS = 48, TOKENS = 160, DEAD = 11 };
 
 typedef struct layer {
-    float *weights, *gram, *fitted;
+    float *weights, *gram, *x, *fitted;
     pare_element_mask mask;
     double masked, exact; /* errors: dense weights under the mask, and least squares */
 } layer;
@@ -62,14 +62,14 @@ static void exact_row(const layer *l, int row, float *out) {
 }
 
 static double error_of(const layer *l, const float *after) {
-    return plain_error(l->weights, after, l->gram, ROWS, COLUMNS);
+    return measured_error(l->weights, after, l->x, TOKENS, ROWS, COLUMNS);
 }
 
 /* Half of the weights go, the smallest of each row or not: by `spread`. */
 static layer layer_new(uint64_t seed, int spread) {
     layer l;
     float other[ROWS * COLUMNS];
-    random_layer(ROWS, COLUMNS, TOKENS, DEAD, seed, &l.weights, &l.gram);
+    random_layer(ROWS, COLUMNS, TOKENS, DEAD, seed, &l.weights, &l.gram, &l.x);
     l.fitted = malloc(sizeof other);
     memcpy(l.fitted, l.weights, sizeof other);
     assert_int_equal(pare_element_mask_new(ROWS, COLUMNS, &l.mask), PARE_OK);
@@ -87,6 +87,7 @@ static layer layer_new(uint64_t seed, int spread) {
 static void layer_free(layer *l) {
     free(l->weights);
     free(l->gram);
+    free(l->x);
     free(l->fitted);
     pare_element_mask_free(&l->mask);
 }

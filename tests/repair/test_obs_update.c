@@ -9,13 +9,14 @@
 static void golden(const pare_element_target *target, int64_t slab, double loss, double error,
                    const double expected[VECTOR_ROWS * VECTOR_COLUMNS]) {
     float weights[VECTOR_ROWS * VECTOR_COLUMNS], before[VECTOR_ROWS * VECTOR_COLUMNS];
-    float gram[VECTOR_COLUMNS * VECTOR_COLUMNS];
+    float gram[VECTOR_COLUMNS * VECTOR_COLUMNS], x[VECTOR_TOKENS * VECTOR_COLUMNS];
     pare_inverse_factor factor;
     pare_element_mask mask;
     double got;
     vector_weights(weights);
     vector_weights(before);
     vector_gram(gram);
+    vector_inputs(x);
     assert_int_equal(
         pare_inverse_factor_new_precise(gram, VECTOR_COLUMNS, 0.01, "test inputs", PARE_FACTOR_DOUBLE, &factor),
         PARE_OK);
@@ -23,8 +24,9 @@ static void golden(const pare_element_target *target, int64_t slab, double loss,
     pare_obs_update update = {&factor, slab, target};
     assert_int_equal(pare_obs_update_run(&update, weights, &mask, &got), PARE_OK);
     assert_close("loss", got / (double)VECTOR_SCALE, loss, 1e-7);
-    assert_close("error", plain_error(before, weights, gram, VECTOR_ROWS, VECTOR_COLUMNS) / (double)VECTOR_SCALE, error,
-                 2e-7);
+    assert_close("error",
+                 measured_error(before, weights, x, VECTOR_TOKENS, VECTOR_ROWS, VECTOR_COLUMNS) / (double)VECTOR_SCALE,
+                 error, 2e-7);
     for (int i = 0; i < VECTOR_ROWS * VECTOR_COLUMNS; i++) {
         assert_true(fabs((double)weights[i] - expected[i]) < 1e-6);
         assert_true((expected[i] == 0.0) == !pare_element_kept(&mask, i / VECTOR_COLUMNS, i % VECTOR_COLUMNS));
@@ -62,7 +64,7 @@ typedef struct layer {
 static layer layer_new(int64_t dead, uint64_t seed) {
     layer l;
     size_t size = ROWS * COLUMNS * sizeof(float);
-    random_layer(ROWS, COLUMNS, TOKENS, dead, seed, &l.weights, &l.gram);
+    random_layer(ROWS, COLUMNS, TOKENS, dead, seed, &l.weights, &l.gram, NULL);
     l.updated = malloc(size);
     memcpy(l.updated, l.weights, size);
     assert_int_equal(pare_inverse_factor_new(l.gram, COLUMNS, 0.01, "test inputs", &l.factor), PARE_OK);

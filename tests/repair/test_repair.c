@@ -47,8 +47,25 @@ static double repaired_nll(const stories *s, const pare_repair_job *job, pare_se
     return nll;
 }
 
-/* Perplexities that an independent prototype (PyTorch, autograd's linear algebra) reaches with the same texts. */
-static void perplexities_are_those_of_the_prototype(void **state) {
+static void compare_list(json_t *expected, const uint32_t *list, uint32_t count) {
+    assert_int_equal(count, json_array_size(expected));
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(list[i], json_integer_value(json_array_get(expected, i)));
+}
+
+/* kept: by layer, what is kept where something goes. */
+static void compare_kept(const pare_selection *selection, const json_t *kept) {
+    assert_int_equal(json_array_size(kept), selection->layers);
+    for (uint32_t layer = 0; layer < selection->layers; layer++) {
+        const pare_kept *of_layer = &selection->layer[layer];
+        json_t *expected = json_array_get(kept, layer), *heads = json_object_get(expected, "heads");
+        if (heads) compare_list(heads, of_layer->kv_head, of_layer->kv_heads);
+        if (heads) compare_list(json_object_get(expected, "ffn"), of_layer->ffn_channel, of_layer->ffn);
+    }
+}
+
+/* Perplexities with the same texts by tests/oracle/repair.py, or of stories260K by an older prototype in PyTorch. */
+static void perplexities_are_those_of_the_oracle(void **state) {
     (void)state;
     static const struct {
         bool choose, norm;
@@ -61,7 +78,9 @@ static void perplexities_are_those_of_the_prototype(void **state) {
     stories s = stories_open(1);
     pare_source source = {.model = s.model, .backend = s.backend};
     pare_selection kept = stories_kept(&s, "taylor_param_first", "keep_0.25");
-    assert_close("cut", exp(stories_nll(&s, &kept, NULL)), 18.8152, 1e-4);
+    json_t *golden = golden_is_ours() ? load_json(golden_join(golden_path(GOLDEN_MODEL), "repair.json")) : NULL;
+    double cut = golden ? json_number_value(json_object_get(golden, "cut")) : 18.8152;
+    assert_close("cut", exp(stories_nll(&s, &kept, NULL)), cut, 1e-4);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         pare_selection selection;
         pare_repair_job job = stories_job(&s, &source);
@@ -76,11 +95,15 @@ static void perplexities_are_those_of_the_prototype(void **state) {
             assert_int_equal(pare_selection_all(s.model, &selection), PARE_OK);
         else
             selection = stories_kept(&s, "taylor_param_first", "keep_0.25");
-        double perplexity = exp(repaired_nll(&s, &job, &selection));
-        print_message("case %zu: %.4f, expected %.4f\n", i, perplexity, cases[i].perplexity);
-        assert_close("perplexity", perplexity, cases[i].perplexity, 2e-3);
+        double perplexity = exp(repaired_nll(&s, &job, &selection)), expected = cases[i].perplexity;
+        json_t *of_case = json_array_get(json_object_get(golden, "cases"), i);
+        if (golden) expected = json_number_value(json_object_get(of_case, "perplexity"));
+        if (golden) compare_kept(&selection, json_object_get(of_case, "kept"));
+        print_message("case %zu: %.4f, expected %.4f\n", i, perplexity, expected);
+        assert_close("perplexity", perplexity, expected, 2e-3);
         pare_selection_free(&selection);
     }
+    json_decref(golden);
     pare_selection_free(&kept);
     stories_close(&s);
 }
@@ -121,7 +144,7 @@ static void other_axes_are_repaired_too(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_removed_changes_nothing),
-        cmocka_unit_test(perplexities_are_those_of_the_prototype),
+        cmocka_unit_test(perplexities_are_those_of_the_oracle),
         cmocka_unit_test(other_axes_are_repaired_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
-/* Masks that the released code of Wanda and RIA left on a small model: of every matrix where they need no calibration,
- * and of the first layer's queries, keys and values, whose inputs are normalised embeddings. Those by row and by
- * pattern must agree but for scores that differ by rounding alone; those by matrix remove a few weights more there,
- * unless the threshold is inclusive here too. */
+/* Masks that Wanda and RIA leave on a small model (tests/oracle/sparse.py, or the released code's): of every matrix
+ * where they need no calibration, and of the first layer's queries, keys and values, whose inputs are normalised
+ * embeddings. Those by row and by pattern must agree but for scores that differ by rounding alone; those by matrix
+ * remove a few weights more there, unless the threshold is inclusive here too. */
 #include "golden.h"
 #include "importance/salience.h"
 #include "model/model.h"
@@ -38,7 +38,7 @@ static float *first_norms(const pare_model *model) {
     double *sum = calloc(d, sizeof *sum);
     float *norm = malloc(d * sizeof *norm), *embedding = floats_of(model->tensors[pare_tensor_id_embedding()]);
     float *weight = floats_of(model->tensors[pare_tensor_id(0, PARE_ROLE_INPUT_NORM)]);
-    json_t *lists = load_json(shared_path("golden/reference-unstructured/calibration_ids.json")), *list, *id;
+    json_t *lists = load_json(golden_path(GOLDEN_CALIBRATION)), *list, *id;
     size_t i, j;
     json_array_foreach(lists, i, list) json_array_foreach(list, j, id) {
         const float *row = embedding + (size_t)json_integer_value(id) * d;
@@ -61,13 +61,10 @@ static float *first_norms(const pare_model *model) {
 }
 
 static released released_open(const char *name) {
-    char path[256];
     released r;
-    snprintf(path, sizeof path, "golden/reference-unstructured/%s.mask", name);
-    need_shared(path);
-    need_shared("models/stories260K-hf/config.json");
-    r.bits = read_all(shared_path(path), &r.bytes);
-    assert_int_equal(pare_model_open(shared_path("models/stories260K-hf"), &r.model), PARE_OK);
+    need_golden();
+    r.bits = read_all(golden_mask(name), &r.bytes);
+    assert_int_equal(pare_model_open(golden_path(GOLDEN_MODEL), &r.model), PARE_OK);
     r.norm = first_norms(r.model);
     return r;
 }

@@ -161,23 +161,20 @@ static void test_rows_and_ids(void **state) {
     pare_tokenizer_close(tokenizer);
 }
 
-/* The evaluation stream begins as the golden one: BOS, then the first 400,000 characters of a text. */
+/* The evaluation stream begins as the golden one: BOS, then at most the first 400,000 characters of a text. */
 static void test_golden_stream(void **state) {
     (void)state;
-    char *golden_path = shared_path("golden/stories260K_structured.json");
-    char *text_path = shared_path("data/tinystories/tinystories_lowercase_excerpt.txt");
-    char *model_path = shared_path("models/stories260K-hf");
-    json_t *golden = json_load_file(golden_path, 0, NULL);
+    json_t *golden = load_golden();
     json_t *first = json_object_get(json_object_get(golden, "ppl_text"), "first_ids");
     char *text;
     size_t bytes, end = 0;
-    assert_ok(pare_file_read(text_path, 1 << 30, &text, &bytes));
+    assert_ok(pare_file_read(golden_path(GOLDEN_TEXT), 1 << 30, &text, &bytes));
     for (size_t characters = 0; end < bytes; end++)
         if (((unsigned char)text[end] & 0xC0) != 0x80 && characters++ == 400000) break;
     char *path = write_file("text.txt", text, end);
     pare_tokenizer *tokenizer;
     pare_windows windows, all;
-    assert_ok(pare_tokenizer_open(model_path, &tokenizer));
+    assert_ok(pare_tokenizer_open(golden_path(GOLDEN_MODEL), &tokenizer));
     assert_ok(pare_windows_stream(tokenizer, path, NULL, 128, 100, &windows));
     assert_ok(pare_windows_stream(tokenizer, path, NULL, 128, 0, &all));
     assert_int_equal(windows.count, 100);
@@ -191,9 +188,6 @@ static void test_golden_stream(void **state) {
     remove_file(path);
     pare_free(text);
     json_decref(golden);
-    free(model_path);
-    free(text_path);
-    free(golden_path);
 }
 
 int main(void) {

@@ -91,16 +91,17 @@ static void test_json(void **state) {
 
 static void test_real_files(void **state) {
     (void)state;
-    static const char *const names[] = {"models/stories260K/tok512.model", "models/stories260K-hf/tokenizer.json"};
+    need_golden();
     for (size_t i = 0; i < 2; i++) {
-        char *source = shared_path(names[i]), *text, *path = fixture_path(i ? "tokenizer.json" : "tokenizer.model");
+        const char *source =
+            i ? golden_join(golden_path(GOLDEN_MODEL), "tokenizer.json") : golden_path(GOLDEN_TOKENIZER);
+        char *text, *path = fixture_path(i ? "tokenizer.json" : "tokenizer.model");
         size_t bytes;
         assert_ok(pare_file_read(source, 1 << 20, &text, &bytes));
         damage(path, text, bytes, i ? 401 : 101);
         pare_free(text);
         unlink(path);
         free(path);
-        free(source);
     }
 }
 

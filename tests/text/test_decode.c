@@ -39,26 +39,31 @@ static void check_round_trip(const pare_tokenizer *tokenizer, const char *text, 
 
 static void test_round_trips(void **state) {
     (void)state;
-    static const char *const names[] = {"models/stories260K-hf", "models/novels-8m/tokenizer.model",
-                                        "models/tokenizers/llama2_tokenizer.model", "models/tokenizers/llama3_style",
-                                        "models/tokenizers/gpt2_style/tokenizer.json"};
+    static const char *const ours[] = {"tests/data/stories", "tests/data/stories/tokenizer.model",
+                                       "examples/tiny-stories/tokenizer.model", "tests/data/tokenizers/llama3_style",
+                                       "tests/data/tokenizers/gpt2_style/tokenizer.json"},
+                             *const theirs[] = {"models/stories260K-hf", "models/novels-8m/tokenizer.model",
+                                                "models/tokenizers/llama2_tokenizer.model",
+                                                "models/tokenizers/llama3_style",
+                                                "models/tokenizers/gpt2_style/tokenizer.json"};
     static const char spaces[] = "  two  spaces \xF0\x9F\x98\x80\n";
-    char *path = shared_path("data/books/novels_valid_utf8_lf.txt"), *text;
-    assert_ok(pare_file_read(path, 1 << 30, &text, NULL));
+    char *text;
+    need_golden();
+    assert_ok(
+        pare_file_read(golden_is_ours() ? golden_path(GOLDEN_TEXT) : shared_path("data/books/novels_valid_utf8_lf.txt"),
+                       1 << 30, &text, NULL));
     size_t bytes = 100000;
     while (((unsigned char)text[bytes] & 0xC0) == 0x80)
         bytes--;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char *model = shared_path(names[i]);
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
         pare_tokenizer *tokenizer;
-        assert_ok(pare_tokenizer_open(model, &tokenizer));
+        assert_ok(pare_tokenizer_open(golden_is_ours() ? golden_join(PARE_SOURCE_DIR, ours[i]) : shared_path(theirs[i]),
+                                      &tokenizer));
         check_round_trip(tokenizer, text, bytes);
         check_round_trip(tokenizer, spaces, sizeof spaces - 1);
         pare_tokenizer_close(tokenizer);
-        free(model);
     }
     pare_free(text);
-    free(path);
 }
 
 /* Any ids, also such as no text gives: characters that are never finished, bytes that begin none. */

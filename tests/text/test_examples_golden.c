@@ -19,10 +19,35 @@ static const uint32_t WITH_INPUT[] = {
 
 static pare_tokenizer *open_shared(const char *name) {
     pare_tokenizer *tokenizer;
-    char *path = shared_path(name);
-    assert_ok(pare_tokenizer_open(path, &tokenizer));
-    free(path);
+    need_shared(name);
+    assert_ok(pare_tokenizer_open(shared_path(name), &tokenizer));
     return tokenizer;
+}
+
+/* The oracle's rows (tests/oracle/examples.py). */
+static void test_oracle(void **state) {
+    (void)state;
+    json_t *golden = load_json(PARE_SOURCE_DIR "/tests/data/examples.json"), *expected, *id;
+    char *rows = json_dumps(json_object_get(golden, "rows"), 0), *path = write_file("rows.json", rows, strlen(rows));
+    uint32_t cutoff = (uint32_t)json_integer_value(json_object_get(golden, "cutoff"));
+    pare_tokenizer *tokenizer;
+    pare_examples e;
+    size_t i, at;
+    assert_ok(pare_tokenizer_open(PARE_SOURCE_DIR "/tests/data/stories", &tokenizer));
+    assert_ok(pare_examples_read(tokenizer, &(pare_examples_request){.path = path, .cutoff = cutoff}, &e));
+    assert_int_equal(e.count, json_array_size(json_object_get(golden, "examples")));
+    assert_int_equal(e.dropped, json_integer_value(json_object_get(golden, "dropped")));
+    json_array_foreach(json_object_get(golden, "examples"), i, expected) {
+        json_t *ids = json_object_get(expected, "ids");
+        assert_int_equal(e.list[i].prompt, json_integer_value(json_object_get(expected, "prompt")));
+        assert_int_equal(e.list[i].count, json_array_size(ids));
+        json_array_foreach(ids, at, id) assert_int_equal(e.ids[e.list[i].start + at], json_integer_value(id));
+    }
+    pare_examples_free(&e);
+    pare_tokenizer_close(tokenizer);
+    json_decref(golden);
+    remove_file(path);
+    free(rows);
 }
 
 static void test_rows(void **state) {
@@ -60,7 +85,8 @@ typedef struct golden {
 
 static void check_alpaca(const golden *expected) {
     pare_tokenizer *tokenizer = open_shared(expected->tokenizer);
-    char *path = shared_path("data/alpaca/alpagasus_claude_t45.json"), digest[PARE_DIGEST_TEXT];
+    const char *path = shared_path("data/alpaca/alpagasus_claude_t45.json");
+    char digest[PARE_DIGEST_TEXT];
     pare_examples e;
     assert_ok(pare_examples_read(tokenizer, &(pare_examples_request){.path = path, .cutoff = 256}, &e));
     size_t tokens = 0, sum = 0;
@@ -81,7 +107,6 @@ static void check_alpaca(const golden *expected) {
     digest_of(prompts, e.count, digest);
     assert_string_equal(digest, expected->prompts_digest);
     free(prompts);
-    free(path);
     pare_examples_free(&e);
     pare_tokenizer_close(tokenizer);
 }
@@ -101,7 +126,9 @@ static void test_alpaca_of_long_examples(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_alpaca),
-                                       cmocka_unit_test(test_alpaca_of_long_examples)};
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    const struct CMUnitTest ours[] = {cmocka_unit_test(test_oracle)},
+                            theirs[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_alpaca),
+                                        cmocka_unit_test(test_alpaca_of_long_examples)};
+    return golden_is_ours() ? cmocka_run_group_tests(ours, make_folder, remove_folder)
+                            : cmocka_run_group_tests(theirs, make_folder, remove_folder);
 }

@@ -8,7 +8,7 @@
 
 static const char tiny[] = PARE_SOURCE_DIR "/examples/tiny-stories";
 
-static json_t *load_golden(void) {
+static json_t *load_cases(void) {
     json_error_t error;
     json_t *golden = json_load_file(PARE_SOURCE_DIR "/tests/data/tokenizer_files.json", 0, &error);
     if (!golden) fail_msg("tests/data/tokenizer_files.json: %s", error.text);
@@ -79,7 +79,7 @@ static size_t check_text(const char *name, const pare_tokenizer *tokenizer, cons
 
 static void test_cases(void **state) {
     (void)state;
-    json_t *golden = load_golden(), *entry;
+    json_t *golden = load_cases(), *entry;
     const json_t *texts = json_object_get(golden, "texts");
     size_t i, wrong = 0;
     json_array_foreach(json_object_get(golden, "cases"), i, entry) {
