@@ -6,6 +6,7 @@
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/progress.h"
+#include "support/runtime.h"
 #include "surgery/cut.h"
 #include "surgery/verify.h"
 
@@ -192,6 +193,8 @@ pare_status pare_prune(const pare_model *model, const pare_prune_options *option
                        char **report) {
     pare_prune_job job;
     *report = NULL;
+    PARE_TRY(PARE_OPTIONS_CHECK(pare_prune_options, options));
+    PARE_TRY(pare_runtime_check(runtime));
     if (options->recover) return pare_prune_recovered(model, options, runtime, report);
     if (options->drop_count) return pare_prune_dropped(model, options, runtime, report);
     pare_memory_peak_reset();
@@ -203,6 +206,7 @@ pare_status pare_prune(const pare_model *model, const pare_prune_options *option
 }
 
 pare_status pare_prune_check(const pare_model *model, const pare_prune_options *options) {
+    PARE_TRY(PARE_OPTIONS_CHECK(pare_prune_options, options));
     if (options->drop_count) return pare_prune_check_dropped(model, options);
     pare_prune_options dry = *options;
     pare_prune_job job = {.model = model, .origin = model, .options = &dry};

@@ -163,11 +163,13 @@ static void end(job *j) {
 
 pare_status pare_merge(const pare_model *model, const pare_merge_options *options, const pare_runtime *runtime,
                        char **report) {
+    *report = NULL;
+    PARE_TRY(PARE_OPTIONS_CHECK(pare_merge_options, options));
+    PARE_TRY(pare_runtime_check(runtime));
     job j = {.model = model,
              .options = options,
              .runtime = runtime ? *runtime : (pare_runtime){0},
              .seconds = json_object()};
-    *report = NULL;
     pare_memory_peak_reset();
     pare_status status = pare_backend_open(&j.runtime, false, &j.backend);
     if (status == PARE_OK) status = run_stages(&j);

@@ -3,6 +3,7 @@
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/progress.h"
+#include "support/runtime.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,8 @@ static void end(pare_recover_job *job) {
 
 static pare_status run(pare_recover_job *job, char **report) {
     *report = NULL;
+    PARE_TRY(PARE_OPTIONS_CHECK(pare_recover_options, job->options));
+    PARE_TRY(pare_runtime_check(job->runtime));
     pare_memory_peak_reset();
     job->seconds = json_object();
     bool alone = pare_model_parameters(job->model) < PARALLEL_PARAMETERS;

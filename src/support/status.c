@@ -35,3 +35,16 @@ pare_status pare_interrupted(void) {
     if (!interrupt_requested) return PARE_OK;
     return pare_fail(PARE_INTERRUPTED, "interrupted: the work was stopped and nothing was left behind");
 }
+
+pare_status pare_options_check(const char *type, size_t size, size_t expected) {
+    if (!size || size == expected) return PARE_OK;
+    return pare_fail(
+        PARE_BAD_ARGUMENT,
+        "%s of %zu bytes, where libpare %s has %zu: begin with its _INIT, and build with the pare.h of the "
+        "library",
+        type, size, PARE_VERSION, expected);
+}
+
+bool pare_option_given(size_t size, double value) {
+    return !(value < 0.0) && (size || value != 0.0);
+}

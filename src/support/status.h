@@ -25,4 +25,12 @@ pare_status pare_fail(pare_status status, const char *format, ...) __attribute__
 /* PARE_INTERRUPTED once pare_interrupt() was called, else PARE_OK. Long loops ask at every step. */
 pare_status pare_interrupted(void);
 
+/* Refuses an options struct that another version of the header has laid out. */
+#define PARE_OPTIONS_CHECK(type, options) pare_options_check(#type, (options)->size, sizeof(type))
+pare_status pare_options_check(const char *type, size_t size, size_t expected);
+
+/* Whether a number where zero means something was given: neither negative nor zero in a struct that was zeroed, size
+ * included (pare.h). NaN was given. */
+bool pare_option_given(size_t size, double value);
+
 #endif
