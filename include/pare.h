@@ -9,6 +9,11 @@
  * Handles are opaque and belong to the caller, who frees them with the function named beside the one that made them.
  * A model may be read by several calls, one at a time. Matrix products are threaded inside; calls are not re-entrant.
  *
+ * What belongs to the whole process: while a call runs, OpenMP's number of threads and its `dynamic` (of the calling
+ * thread) and OpenBLAS's number of threads are the call's; when it returns, they are what they were. pare_interrupt
+ * stops whatever call runs. Memory limits count all that pare holds in the process. Locale, signals, environment and
+ * working folder are left alone.
+ *
  * Notation: L layers, d hidden size, H query heads, K key/value heads, h head size, F FFN width, V vocabulary size.
  */
 #ifndef PARE_H
