@@ -39,6 +39,7 @@ static bool lies_within(const char *inner, const char *outer) {
     if (stat(outer, &wanted) != 0) return false;
     char *path = pare_format("%s", inner);
     bool found = false;
+    if (!path) return false;
     do
         found = stat(path, &here) == 0 && here.st_dev == wanted.st_dev && here.st_ino == wanted.st_ino;
     while (!found && to_parent(path));
@@ -54,26 +55,27 @@ static pare_status resolve(const char *target, char **place) {
         if (!realpath(target, found))
             return pare_fail(PARE_FILE_ERROR, "cannot write %s: it is a link to nothing", target);
         *place = pare_format("%s", found);
-        return PARE_OK;
+        return pare_whole();
     }
     size_t length = strlen(target);
     while (length > 1 && target[length - 1] == '/')
         length--;
     char *trimmed = pare_format("%.*s", (int)length, target);
+    if (!trimmed) return pare_whole();
     char *slash = strrchr(trimmed, '/');
     const char *name = slash ? slash + 1 : trimmed;
     char *parent =
         !slash ? pare_format(".") : pare_format("%.*s", (int)(slash == trimmed ? 1 : slash - trimmed), trimmed);
-    pare_status status = PARE_OK;
-    if (!*name)
+    pare_status status = pare_whole();
+    if (status == PARE_OK && !*name)
         status = pare_fail(PARE_FILE_ERROR, "the name of the folder to write is empty");
-    else if (!realpath(parent, found) || !is_folder(found))
+    else if (status == PARE_OK && (!realpath(parent, found) || !is_folder(found)))
         status = pare_fail(PARE_FILE_ERROR, "cannot write %s: there is no folder %s; create it first", target, parent);
-    else
+    else if (status == PARE_OK)
         *place = pare_path_join(found, name);
     free(parent);
     free(trimmed);
-    return status;
+    return status == PARE_OK ? pare_whole() : status;
 }
 
 static bool has_file(const char *folder, const char *name) {
@@ -105,12 +107,13 @@ static pare_status check_source(const char *target, const char *place, const cha
                          what, source);
     if (lies_within(real, place))
         return pare_fail(PARE_BAD_ARGUMENT, "%s has the %s %s inside; give another folder", target, what, source);
-    return PARE_OK;
+    return pare_whole();
 }
 
 static pare_status check_room(const char *target, const char *place, uint64_t needed) {
     char *parent = pare_format("%s", place);
     struct statvfs room;
+    if (!parent) return pare_whole();
     pare_status status = PARE_OK;
     if (!to_parent(parent) || access(parent, W_OK | X_OK) != 0)
         status = pare_fail(PARE_FILE_ERROR, "cannot write %s: cannot create files in %s: %s", target, parent,

@@ -25,7 +25,7 @@ static pare_status open_output(pare_recover_job *job) {
         length--;
     job->progress = pare_format("%.*s.progress", (int)length, o->output);
     job->state = pare_path_join(job->progress, "training.state");
-    return PARE_OK;
+    return pare_whole();
 }
 
 static pare_status check_curve(const pare_recover_job *job) {

@@ -38,6 +38,8 @@ pare_status pare_staged_check(const char *path, const char *input, const char *o
     pare_status status = PARE_OK;
     if (is_folder(path) || (slash ? !slash[1] : !*path))
         status = pare_fail(PARE_FILE_ERROR, "cannot write %s: it is a folder, not a file", path);
+    else if (!parent)
+        status = pare_whole();
     else if (!realpath(parent, folder) || !is_folder(folder))
         status = pare_fail(PARE_FILE_ERROR, "cannot write %s: there is no folder %s; create it first", path, parent);
     else if (access(folder, W_OK | X_OK) != 0)
@@ -48,12 +50,16 @@ pare_status pare_staged_check(const char *path, const char *input, const char *o
     if (status == PARE_OK) status = check_folder(path, folder, input, "input");
     if (status == PARE_OK) status = check_folder(path, folder, output, "output");
     free(parent);
-    return status;
+    return status == PARE_OK ? pare_whole() : status;
 }
 
 pare_status pare_staged_write_text(const char *text, const char *path, pare_staged *out) {
     *out =
         (pare_staged){.path = pare_format("%s", path), .temporary = pare_format("%s.pare-%ld", path, (long)getpid())};
+    if (!out->path || !out->temporary) {
+        pare_staged_drop(out);
+        return pare_whole();
+    }
     unlink(out->temporary); /* of a run of the same number that was killed */
     pare_status status = pare_durable_write_text(out->temporary, text);
     if (status != PARE_OK) pare_staged_drop(out);
