@@ -9,6 +9,11 @@
  * Handles are opaque and belong to the caller, who frees them with the function named beside the one that made them.
  * A model may be read by several calls, one at a time. Matrix products are threaded inside; calls are not re-entrant.
  *
+ * What belongs to the whole process: while a call runs, OpenMP's number of threads and its `dynamic` (of the calling
+ * thread) and OpenBLAS's number of threads are the call's; when it returns, they are what they were. pare_interrupt
+ * stops whatever call runs. Memory limits count all that pare holds in the process. Locale, signals, environment and
+ * working folder are left alone.
+ *
  * Notation: L layers, d hidden size, H query heads, K key/value heads, h head size, F FFN width, V vocabulary size.
  */
 #ifndef PARE_H
@@ -111,8 +116,23 @@ typedef enum pare_keep {
 /* Called with one sentence about what a file of text or rows had that was skipped or replaced, or how it is read. */
 typedef void (*pare_note_fn)(void *user, const char *sentence);
 
-/* How a call may use the machine. All zero is a good default. */
+/* ---- options ---------------------------------------------------------------------------------------------------
+ *
+ * An options struct starts as its PARE_..._INIT (in C an initialiser, in C++ a value), after which only what differs is
+ * set:
+ *
+ *     pare_prune_options options = PARE_PRUNE_OPTIONS_INIT;
+ *     options.method = "moreau";
+ *     options.ratio = 0.2;
+ *
+ * That asks for the method's and the preset's values everywhere. Where zero is no sensible value, 0 asks for them;
+ * where it is one ("negative: ..."), a negative number does, and 0 is zero. A struct that is zeroed instead ({0}, size
+ * 0) asks for the method's and the preset's values by 0 in all members: zero itself needs the _INIT. A size other than
+ * 0 and the library's own is refused with PARE_BAD_ARGUMENT: header and library are then not of one version. */
+
+/* How a call may use the machine. All zero is a good default, and so is no pare_runtime at all (NULL). */
 typedef struct pare_runtime {
+    size_t size; /* of the struct, as its _INIT has it; or 0 */
     int threads; /* 0: as many as the cores that the process may use: its affinity, its control groups' quota and
                   * OMP_NUM_THREADS say so */
     pare_compute compute;
@@ -265,10 +285,11 @@ typedef struct pare_named_file {
     const char *name, *path;
 } pare_named_file;
 
-/* Zero, or negative where zero means something, asks for the method's published constant. */
 struct pare_recover_options;
 
+/* Constants of the method that are 0, or negative where zero means something, are the published ones. */
 typedef struct pare_prune_options {
+    size_t size;        /* of the struct, as its _INIT has it; or 0 */
     const char *method; /* NULL: "best" ("best-sparse" for single weights); with a salience: nothing else */
     const pare_own_salience *salience; /* in place of the method's, or NULL; a method that ranks by something else than
                                         * a salience is refused */
@@ -293,9 +314,9 @@ typedef struct pare_prune_options {
     pare_calibration_options calibration;
     int32_t steps;     /* T */
     int32_t draws;     /* m, noise draws per step */
-    double sigma;      /* noise, relative to |w|; negative: published */
+    double sigma;      /* noise, relative to |w|; negative: published; 0: none */
     double rho, gamma; /* envelope parameter and step size */
-    double eta;        /* threshold level; negative: published */
+    double eta;        /* threshold level; negative: published; 0: none */
     pare_displace displace;
     uint64_t seed;
     const char *output; /* directory to write; NULL with dry_run */
@@ -344,6 +365,7 @@ pare_status pare_prune_check(const pare_model *model, const pare_prune_options *
 /* ---- robustness ------------------------------------------------------------------------------------------------ */
 
 typedef struct pare_robust_options {
+    size_t size;                     /* of the struct, as its _INIT has it; or 0 */
     const pare_prune_options *prune; /* of every run, but for method, recipe, target, output, scores and cache */
     const char *const *methods;      /* NULL: taylor, moreau, moreau-gs, best */
     size_t method_count;
@@ -379,8 +401,9 @@ const char *pare_recover_preset_summary(size_t index);
  * it has one, all else as in Alpaca), "alpaca", "none", and a name for each chat format. */
 const char *pare_wording_name(size_t index);
 
-/* Zero, or negative where zero means something, asks for the preset's value. */
+/* What is 0, or negative where zero means something, is the preset's. */
 typedef struct pare_recover_options {
+    size_t size;         /* of the struct, as its _INIT has it; or 0 */
     const char *preset;  /* NULL: "paper" */
     const char *data;    /* what to train on: rows of JSON, or text (docs/recovery.md lists the kinds of rows) */
     const char *field;   /* the text's key in rows of plain text; NULL: "text" */
@@ -395,7 +418,8 @@ typedef struct pare_recover_options {
     bool fresh;         /* with full: from random weights */
     bool keep_sparsity; /* weights that are zero stay zero */
     uint32_t rank;
-    double alpha, dropout;
+    double alpha;
+    double dropout;             /* negative: the preset's; 0: none */
     const char *const *targets; /* modules with adapters ("q_proj", ...); NULL: all seven */
     size_t target_count;
 
@@ -403,14 +427,16 @@ typedef struct pare_recover_options {
     uint32_t batch;       /* examples per step; pack: sequences */
     uint32_t micro_batch; /* sequences at a time; 0: chosen for speed and memory. Changes rounding only */
     double epochs;
-    uint64_t steps;        /* instead of epochs; 0: epochs */
-    int64_t warmup, decay; /* steps of the linear rise and fall of the rate; decay negative: all after the warm-up */
-    double clip, weight_decay; /* negative: the preset's; clip 0: none */
-    double beta1, beta2;       /* 0: 0.9, 0.999 */
-    int64_t validation;        /* examples held out; negative: the preset's, but no more than a tenth */
-    uint32_t validate_every;   /* steps */
-    uint32_t save_every;       /* steps between checkpoints of a run that may be resumed; 0: the preset's */
-    bool resume;               /* keep the progress in OUTPUT.progress, and go on from what is there */
+    uint64_t steps;      /* instead of epochs; 0: epochs */
+    int64_t warmup;      /* steps of the linear rise of the rate; negative: the preset's, but no more than a tenth */
+    int64_t decay;       /* steps of its linear fall; negative: all after the warm-up */
+    double clip;         /* of the gradient's norm; negative: the preset's; 0: none */
+    double weight_decay; /* negative: the preset's */
+    double beta1, beta2; /* 0: 0.9, 0.999 */
+    int64_t validation;  /* examples held out; negative: the preset's, but no more than a tenth */
+    uint32_t validate_every; /* steps */
+    uint32_t save_every;     /* steps between checkpoints of a run that may be resumed; 0: the preset's */
+    bool resume;             /* keep the progress in OUTPUT.progress, and go on from what is there */
     uint64_t seed;
 
     const char *output;       /* directory to write */
@@ -438,6 +464,7 @@ pare_status pare_recover_check(const pare_model *model, const pare_recover_optio
 pare_status pare_recover_describe(const pare_recover_options *options, char **json);
 
 typedef struct pare_merge_options {
+    size_t size;         /* of the struct, as its _INIT has it; or 0 */
     const char *adapter; /* folder of a PEFT LoRA adapter */
     const char *output;  /* directory to write */
     bool force;          /* replace output if it exists */
@@ -464,6 +491,7 @@ const char *pare_task_protocol_name(size_t index);
 typedef struct pare_tasks pare_tasks;
 
 typedef struct pare_tasks_options {
+    size_t size;              /* of the struct, as its _INIT has it; or 0 */
     const char *const *names; /* NULL: all seven */
     size_t name_count;
     const char *data;     /* folder with their files, as docs/methods.md lists them; with one task also its file */
@@ -475,6 +503,7 @@ pare_status pare_tasks_open(const pare_tasks_options *options, pare_tasks **out)
 void pare_tasks_close(pare_tasks *tasks);
 
 typedef struct pare_evaluate_options {
+    size_t size;              /* of the struct, as its _INIT has it; or 0 */
     const char *const *texts; /* .txt files, or id files as for calibration; or "self" with a seed */
     size_t text_count;
     uint32_t window;           /* tokens; 0: 128 */
@@ -499,6 +528,7 @@ pare_status pare_evaluate(const pare_model *model, const pare_evaluate_options *
 typedef bool (*pare_piece_fn)(void *user, const char *piece, size_t bytes);
 
 typedef struct pare_generate_options {
+    size_t size;        /* of the struct, as its _INIT has it; or 0 */
     const char *prompt; /* may be empty: starts from BOS */
     uint32_t tokens;    /* 0: 128 */
     double temperature; /* 0: greedy */
@@ -537,6 +567,7 @@ bool pare_tokenizer_adds_bos(const pare_tokenizer *tokenizer);
 /* ---- measuring ------------------------------------------------------------------------------------------------- */
 
 typedef struct pare_bench_options {
+    size_t size;              /* of the struct, as its _INIT has it; or 0 */
     const char *shape;        /* "7b", "13b", "llama3-8b", "1b", or NULL with a model */
     uint32_t layers;          /* layers of a synthetic model; 0: 1 */
     uint32_t samples, length; /* 0: 10 x 128 */
@@ -549,8 +580,66 @@ typedef struct pare_bench_options {
 pare_status pare_bench(const pare_model *model, const pare_bench_options *options, const pare_runtime *runtime,
                        char **report);
 
-#ifdef __cplusplus
+/* ---- how options start ----------------------------------------------------------------------------------------- */
+
+#ifndef __cplusplus
+#define PARE_RUNTIME_INIT                                                                                              \
+    { .size = sizeof(pare_runtime) }
+#define PARE_CALIBRATION_OPTIONS_INIT                                                                                  \
+    { 0 }
+#define PARE_PRUNE_OPTIONS_INIT                                                                                        \
+    { .size = sizeof(pare_prune_options), .sigma = -1, .eta = -1 }
+#define PARE_ROBUST_OPTIONS_INIT                                                                                       \
+    { .size = sizeof(pare_robust_options) }
+#define PARE_RECOVER_OPTIONS_INIT                                                                                      \
+    {                                                                                                                  \
+        .size = sizeof(pare_recover_options), .dropout = -1, .warmup = -1, .decay = -1, .clip = -1,                    \
+        .weight_decay = -1, .validation = -1                                                                           \
+    }
+#define PARE_MERGE_OPTIONS_INIT                                                                                        \
+    { .size = sizeof(pare_merge_options) }
+#define PARE_TASKS_OPTIONS_INIT                                                                                        \
+    { .size = sizeof(pare_tasks_options) }
+#define PARE_EVALUATE_OPTIONS_INIT                                                                                     \
+    { .size = sizeof(pare_evaluate_options) }
+#define PARE_GENERATE_OPTIONS_INIT                                                                                     \
+    { .size = sizeof(pare_generate_options) }
+#define PARE_BENCH_OPTIONS_INIT                                                                                        \
+    { .size = sizeof(pare_bench_options) }
+#else
+} /* extern "C" */
+
+template <class Options> inline Options pare_options_init() {
+    Options options = Options();
+    options.size = sizeof options;
+    return options;
 }
+
+template <> inline pare_prune_options pare_options_init<pare_prune_options>() {
+    pare_prune_options options = pare_prune_options();
+    options.size = sizeof options;
+    options.sigma = options.eta = -1;
+    return options;
+}
+
+template <> inline pare_recover_options pare_options_init<pare_recover_options>() {
+    pare_recover_options options = pare_recover_options();
+    options.size = sizeof options;
+    options.dropout = options.clip = options.weight_decay = -1;
+    options.warmup = options.decay = options.validation = -1;
+    return options;
+}
+
+#define PARE_RUNTIME_INIT pare_options_init<pare_runtime>()
+#define PARE_CALIBRATION_OPTIONS_INIT pare_calibration_options()
+#define PARE_PRUNE_OPTIONS_INIT pare_options_init<pare_prune_options>()
+#define PARE_ROBUST_OPTIONS_INIT pare_options_init<pare_robust_options>()
+#define PARE_RECOVER_OPTIONS_INIT pare_options_init<pare_recover_options>()
+#define PARE_MERGE_OPTIONS_INIT pare_options_init<pare_merge_options>()
+#define PARE_TASKS_OPTIONS_INIT pare_options_init<pare_tasks_options>()
+#define PARE_EVALUATE_OPTIONS_INIT pare_options_init<pare_evaluate_options>()
+#define PARE_GENERATE_OPTIONS_INIT pare_options_init<pare_generate_options>()
+#define PARE_BENCH_OPTIONS_INIT pare_options_init<pare_bench_options>()
 #endif
 
 #endif

@@ -33,12 +33,11 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: 01_prune MODEL OUT [METHOD [RATIO]]\n");
         return 2;
     }
-    pare_prune_options options = {.method = argc > 3 ? argv[3] : NULL, /* NULL: "best" */
-                                  .ratio = argc > 4 ? atof(argv[4]) : 0.25,
-                                  .sigma = -1, /* negative: as published */
-                                  .eta = -1,
-                                  .output = argv[2]};
-    pare_runtime runtime = {0}; /* all cores, 80 % of the memory that is available */
+    pare_prune_options options = PARE_PRUNE_OPTIONS_INIT;
+    options.method = argc > 3 ? argv[3] : NULL; /* NULL: "best" */
+    options.ratio = argc > 4 ? atof(argv[4]) : 0.25;
+    options.output = argv[2];
+    pare_runtime runtime = PARE_RUNTIME_INIT; /* all cores, 80 % of the memory that is available */
     if (pare_model_open(argv[1], &model) != PARE_OK) return fail();
     pare_status status = pare_prune(model, &options, &runtime, &report);
     if (status == PARE_OK) print(report);

@@ -18,9 +18,11 @@ int main(int argc, char **argv) {
         return 2;
     }
     const char *texts[] = {argv[2]};
-    pare_evaluate_options options = {.texts = texts, .text_count = 1}; /* in windows of 128 tokens */
+    pare_evaluate_options options = PARE_EVALUATE_OPTIONS_INIT; /* in windows of 128 tokens */
+    options.texts = texts;
+    options.text_count = 1;
     if (pare_model_open(argv[1], &model) != PARE_OK) return fail();
-    pare_status status = pare_evaluate(model, &options, &(pare_runtime){0}, &report);
+    pare_status status = pare_evaluate(model, &options, NULL, &report);
     if (status == PARE_OK) {
         json_t *json = json_loads(report, 0, NULL);
         const json_t *text = json_array_get(json_object_get(json, "texts"), 0);

@@ -32,7 +32,9 @@ int main(int argc, char **argv) {
         return 2;
     }
     pare_own_salience own = {.name = "weight times input", .reads = PARE_READS_INPUTS, .fill = score, .user = &calls};
-    pare_prune_options options = {.salience = &own, .sigma = -1, .eta = -1, .output = argv[2]};
+    pare_prune_options options = PARE_PRUNE_OPTIONS_INIT;
+    options.salience = &own;
+    options.output = argv[2];
     options.calibration.source = argc > 5 ? argv[5] : NULL;
     options.calibration.samples = 32; /* of 128 tokens */
     if (strcmp(argv[3], "ratio") == 0)
@@ -41,7 +43,7 @@ int main(int argc, char **argv) {
         options.sparsity = (pare_sparsity){.given = true, .share = atof(argv[4])};
     pare_status status = pare_model_open(argv[1], &model);
     if (status == PARE_OK) {
-        status = pare_prune(model, &options, &(pare_runtime){0}, &report);
+        status = pare_prune(model, &options, NULL, &report);
         pare_model_close(model);
     }
     if (status != PARE_OK) {

@@ -120,6 +120,7 @@ pare_status pare_moreau_save(const pare_model *model, const pare_moreau_state *s
     if (state->steps_done < 0 || !is_key(key))
         return pare_fail(PARE_CHECK_FAILED, "a Moreau state can only be saved between two steps and under a digest");
     char *beside = pare_format("%s.new", path);
+    if (!beside) return pare_whole();
     pare_status status = write_file(model, state, beside, key);
     if (status == PARE_OK && rename(beside, path) != 0)
         status = pare_fail(PARE_FILE_ERROR, "cannot replace %s: %s", path, strerror(errno));

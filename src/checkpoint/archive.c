@@ -74,7 +74,7 @@ static int compare_packed(const void *left, const void *right) {
 /* `list` is sorted by name. NULL if there is no NAME.PART. */
 static pare_tensor *find_part(pare_tensor *list, size_t count, const char *name, const char *part) {
     pare_tensor key = {.name = pare_format("%s.%s", name, part)};
-    pare_tensor *found = bsearch(&key, list, count, sizeof *list, compare_names);
+    pare_tensor *found = !key.name ? NULL : bsearch(&key, list, count, sizeof *list, compare_names);
     free((void *)(uintptr_t)key.name);
     return found;
 }
@@ -97,6 +97,7 @@ static pare_status read_sparse(archive *a, const char *name, const json_t *json)
     packed *item = &a->tensors[a->count++];
     uint64_t zeros;
     item->tensor.name = pare_format("%s", name);
+    if (!item->tensor.name) return pare_whole();
     if (!pare_name_is_plain(name)) return damaged(a, "without a name", "cannot be");
     if (json_object_size(json) != 2 || !pare_json_natural(json_object_get(json, "zeros"), &zeros))
         return damaged(a, name, "is not described by shape and zeros");
@@ -132,6 +133,7 @@ static pare_status list_tensors(archive *a) {
         packed *item = &a->tensors[a->count++];
         *item = (packed){.tensor = file->tensors[i], .bytes = file->tensors[i].data};
         item->tensor.name = pare_format("%s", file->tensors[i].name);
+        if (!item->tensor.name) return pare_whole();
     }
     qsort(a->tensors, a->count, sizeof *a->tensors, compare_packed);
     return PARE_OK;

@@ -35,8 +35,8 @@ static uint64_t values_bytes(const pare_tensor *tensor, uint64_t ones) {
 /* Names of the parts must be free and short enough to be read back. */
 static bool can_be_named(const pare_checkpoint *model, const char *name) {
     char *mask = pare_format("%s.bitmask", name), *values = pare_format("%s.values", name);
-    bool fine =
-        strlen(mask) <= PARE_NAME_LIMIT && !pare_checkpoint_find(model, mask) && !pare_checkpoint_find(model, values);
+    bool fine = mask && values && strlen(mask) <= PARE_NAME_LIMIT && !pare_checkpoint_find(model, mask) &&
+                !pare_checkpoint_find(model, values);
     free(mask);
     free(values);
     return fine;
@@ -193,6 +193,7 @@ pare_status pare_archive_write(const pare_checkpoint *model, const char *folder,
     else if (getrandom(&suffix, sizeof suffix, 0) != (ssize_t)sizeof suffix)
         status = pare_fail(PARE_FILE_ERROR, "cannot write %s: no random numbers for a temporary name", path);
     char *temporary = pare_format("%s-%08x", path, suffix);
+    if (status == PARE_OK) status = pare_whole();
     if (status == PARE_OK) status = write_file(&w, temporary, bytes);
     if (status == PARE_OK) status = put_in_place(temporary, path, folder);
     pare_free(w.ones);

@@ -107,8 +107,10 @@ static pare_status open_folder(pare_checkpoint *checkpoint) {
     char *single = pare_path_join(checkpoint->directory, single_name);
     char *index = pare_path_join(checkpoint->directory, "model.safetensors.index.json");
     char *archive = pare_path_join(checkpoint->directory, PARE_ARCHIVE_NAME);
-    pare_status status;
-    if (pare_file_exists(single))
+    pare_status status = pare_whole();
+    if (status != PARE_OK)
+        ;
+    else if (pare_file_exists(single))
         status = open_files(checkpoint, &single_name, 1);
     else if (pare_file_exists(index))
         status = open_sharded(checkpoint, index);
@@ -128,7 +130,8 @@ pare_status pare_checkpoint_open_place(const pare_place *place, pare_checkpoint 
     PARE_TRY(pare_alloc(&checkpoint, 1, sizeof *checkpoint, "a checkpoint"));
     checkpoint->directory = pare_format("%s", place->folder);
     const char *named = place->weights;
-    pare_status status = named ? open_files(checkpoint, &named, 1) : open_folder(checkpoint);
+    pare_status status = pare_whole();
+    if (status == PARE_OK) status = named ? open_files(checkpoint, &named, 1) : open_folder(checkpoint);
     if (status != PARE_OK) {
         pare_checkpoint_close(checkpoint);
         return status;

@@ -17,9 +17,14 @@ static pare_status refuse_write(const pare_durable *file, int error) {
 
 pare_status pare_durable_create(const char *path, uint64_t expected, pare_durable *out) {
     *out = (pare_durable){.expected = expected};
+    char *copy = path ? pare_format("%s", path) : NULL;
+    if (!copy) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the name of a file that is to be written");
     int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (file < 0) return pare_fail(PARE_FILE_ERROR, "cannot create %s: %s", path, strerror(errno));
-    *out = (pare_durable){.descriptor = file, .path = pare_format("%s", path), .expected = expected};
+    if (file < 0) {
+        free(copy);
+        return pare_fail(PARE_FILE_ERROR, "cannot create %s: %s", path, strerror(errno));
+    }
+    *out = (pare_durable){.descriptor = file, .path = copy, .expected = expected};
     /* File systems that cannot reserve say so with another error, and writing goes on without. */
     if (expected && fallocate(file, FALLOC_FL_KEEP_SIZE, 0, (off_t)expected) != 0 &&
         (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)) {

@@ -133,6 +133,7 @@ static int is_name(const struct dirent *entry) {
 
 pare_status pare_folder_explain(const char *folder) {
     listing list = {.folder = folder};
+    PARE_TRY(pare_whole());
     list.count = scandir(folder, &list.entries, is_name, alphasort);
     if (list.count < 0) return pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", folder, strerror(errno));
     pare_status status = explain(&list);

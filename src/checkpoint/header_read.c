@@ -144,6 +144,7 @@ static pare_status read_entry(const reader *from, const char *name, const json_t
                          "has control characters",
                          path, PARE_NAME_LIMIT);
     entry->name = pare_format("%s", name);
+    if (!entry->name) return pare_whole();
     if (!json_is_object(json) || json_object_size(json) != 3)
         return pare_fail(PARE_FORMAT_ERROR, "%s: tensor %s is not described by dtype, shape and data_offsets alone",
                          path, name);

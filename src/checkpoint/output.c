@@ -48,6 +48,7 @@ static pare_status make_temporary(pare_output *output) {
         uint32_t suffix;
         if (getrandom(&suffix, sizeof suffix, 0) != (ssize_t)sizeof suffix) break;
         output->temporary = pare_format("%s.pare-%06x", output->place, suffix & 0xffffffu);
+        if (!output->temporary) break;
         if (mkdir(output->temporary, 0777) == 0) return PARE_OK;
         int error = errno;
         free(output->temporary);
@@ -72,7 +73,8 @@ pare_status pare_output_begin(const char *target, const char *source, bool force
                             .source = pare_format("%s", source),
                             .place = place,
                             .replaces = pare_file_exists(place)};
-    status = make_temporary(output);
+    status = pare_whole();
+    if (status == PARE_OK) status = make_temporary(output);
     if (status == PARE_OK)
         *out = output;
     else
@@ -132,17 +134,18 @@ pare_status pare_output_carry_over(const pare_output *output) {
         char *from = pare_path_join(output->source, entry->d_name),
              *to = pare_path_join(output->temporary, entry->d_name);
         struct stat found;
-        if (stat(from, &found) == 0 && S_ISREG(found.st_mode)) status = copy_file(from, to);
+        if (from && stat(from, &found) == 0 && S_ISREG(found.st_mode)) status = copy_file(from, to);
         free(from);
         free(to);
     }
     closedir(folder);
-    return status;
+    return status == PARE_OK ? pare_whole() : status;
 }
 
 /* For file systems that cannot exchange two folders: the old one steps aside, and back if the new one cannot come. */
 static pare_status replace_in_two_steps(const pare_output *output) {
     char *aside = pare_format("%s-old", output->temporary);
+    if (!aside) return pare_whole();
     pare_status status = PARE_OK;
     if (rename(output->place, aside) != 0) {
         status = pare_fail(PARE_FILE_ERROR, "cannot replace %s: %s", output->target, strerror(errno));
@@ -180,7 +183,9 @@ static pare_status appear(const pare_output *output) {
 }
 
 static pare_status sync_parent(const pare_output *output) {
-    char *parent = pare_format("%s", output->place), *slash = strrchr(parent, '/');
+    char *parent = pare_format("%s", output->place);
+    if (!parent) return pare_whole();
+    char *slash = strrchr(parent, '/');
     slash[slash == parent] = '\0';
     pare_status status = pare_durable_sync_folder(parent);
     free(parent);
@@ -188,7 +193,8 @@ static pare_status sync_parent(const pare_output *output) {
 }
 
 pare_status pare_output_commit(pare_output *output) {
-    pare_status status = pare_durable_sync_folder(output->temporary);
+    pare_status status = pare_whole();
+    if (status == PARE_OK) status = pare_durable_sync_folder(output->temporary);
     if (status == PARE_OK) status = output->replaces ? replace(output) : appear(output);
     if (status != PARE_OK) {
         pare_output_abandon(output);

@@ -28,6 +28,7 @@ static pare_status resolve(const char *target, char **place) {
     if (lstat(target, &status) == 0 && stat(target, &status) != 0)
         return pare_fail(PARE_FILE_ERROR, "cannot write %s: it is a link to nothing", target);
     *place = pare_path_place(target);
+    PARE_TRY(pare_whole());
     if (*place) return PARE_OK;
     return pare_fail(PARE_FILE_ERROR, "cannot write %s: there is no folder to write it in; create it first", target);
 }
@@ -61,12 +62,13 @@ static pare_status check_source(const char *target, const char *place, const cha
                          target, source);
     if (pare_path_within(real, place))
         return pare_fail(PARE_BAD_ARGUMENT, "%s has the input model %s inside; give another folder", target, source);
-    return PARE_OK;
+    return pare_whole();
 }
 
 static pare_status check_room(const char *target, const char *place, uint64_t needed) {
     char *parent = pare_format("%s", place);
     struct statvfs room;
+    if (!parent) return pare_whole();
     pare_status status = PARE_OK;
     if (!pare_path_to_parent(parent) || access(parent, W_OK | X_OK) != 0)
         status = pare_fail(PARE_FILE_ERROR, "cannot write %s: cannot create files in %s: %s", target, parent,

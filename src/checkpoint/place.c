@@ -70,7 +70,8 @@ static pare_status find_file(const char *path, pare_place *out) {
     const char *slash = strrchr(path, '/');
     named file = {.path = path, .name = slash ? slash + 1 : path};
     file.folder = slash ? pare_format("%.*s", (int)(slash - path) + (slash == path), path) : pare_format(".");
-    pare_status status = PARE_OK;
+    pare_status status = pare_whole();
+    if (status != PARE_OK) return status;
     bool whole = false;
     for (size_t i = 0; i < sizeof of_folders / sizeof *of_folders; i++)
         whole = whole || strcmp(file.name, of_folders[i]) == 0;
@@ -84,6 +85,7 @@ static pare_status find_file(const char *path, pare_place *out) {
                            path);
     else
         out->weights = !whole && !is_usual(&file) ? pare_format("%s", file.name) : NULL;
+    if (status == PARE_OK) status = pare_whole();
     if (status == PARE_OK)
         out->folder = file.folder;
     else
@@ -94,7 +96,7 @@ static pare_status find_file(const char *path, pare_place *out) {
 static pare_status find_folder(const char *path, pare_place *out) {
     if (pare_hub_is_repository(path)) return pare_hub_snapshot(path, &out->folder);
     out->folder = pare_format("%s", path);
-    return PARE_OK;
+    return pare_whole();
 }
 
 pare_status pare_place_find(const char *path, pare_place *out) {

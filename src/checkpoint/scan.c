@@ -140,9 +140,9 @@ static pare_status scan_file(scanner *scan, size_t file, pare_digest *all) {
     pare_digest_finish(digest, text);
     const char *path = pare_checkpoint_file(scan->checkpoint, file), *slash = strrchr(path, '/');
     char *line = pare_format("%s  %s\n", text, slash ? slash + 1 : path);
-    pare_digest_add(all, line, strlen(line));
+    if (line) pare_digest_add(all, line, strlen(line));
     free(line);
-    return status;
+    return status == PARE_OK ? pare_whole() : status;
 }
 
 static pare_status scan_files(scanner *scan) {

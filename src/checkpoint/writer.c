@@ -73,6 +73,7 @@ static pare_status plan(pare_writer *writer, const pare_declaration *tensors, si
         next->tensor = tensors[i];
         next->tensor.name = pare_format("%s", tensors[i].name);
         writer->count++;
+        PARE_TRY(pare_whole());
         if (filled && next->bytes > limit - filled) {
             writer->shard_count++;
             filled = 0;
@@ -176,6 +177,7 @@ pare_status pare_writer_begin_named(const char *directory, const char *stem, con
     writer->directory = pare_format("%s", directory);
     writer->stem = pare_format("%s", stem);
     pare_status status;
+    PARE_TRY_GOTO(status, pare_whole(), done);
     PARE_TRY_GOTO(status, pare_alloc(&writer->buffer, BUFFER_BYTES, 1, "the writer's buffer"), done);
     PARE_TRY_GOTO(status, plan(writer, tensors, count, shard_bytes ? shard_bytes : PARE_SHARD_BYTES), done);
     PARE_TRY_GOTO(status, make_weight_map(writer, &map), done);

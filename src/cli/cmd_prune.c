@@ -40,6 +40,7 @@ static pare_sparsity sparsity_of(const pare_arguments *arguments) {
 
 pare_prune_options pare_prune_options_of(const pare_arguments *arguments) {
     return (pare_prune_options){
+        .size = sizeof(pare_prune_options),
         .method = arguments->method < 0 ? NULL : pare_recipe_name((size_t)arguments->method),
         .recipe = arguments->recipe,
         .settings = arguments->settings.list,

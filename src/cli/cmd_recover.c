@@ -27,6 +27,7 @@ static int answer_of(int choice) {
 
 pare_recover_options pare_recover_options_of(const pare_arguments *a) {
     return (pare_recover_options){
+        .size = sizeof(pare_recover_options),
         .preset = a->preset < 0 ? NULL : pare_recover_preset_name((size_t)a->preset),
         .data = a->data,
         .field = a->field,

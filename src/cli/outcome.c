@@ -40,6 +40,7 @@ int pare_outcome_deliver(pare_status status, char *report, const pare_arguments 
 
 pare_runtime pare_outcome_runtime(const pare_arguments *arguments) {
     return (pare_runtime){
+        .size = sizeof(pare_runtime),
         .threads = (int)arguments->threads,
         .compute = (pare_compute)arguments->compute,
         .memory_limit = arguments->memory,

@@ -194,6 +194,8 @@ pare_status pare_evaluate(const pare_model *model, const pare_evaluate_options *
     double start = pare_clock();
     *report = NULL;
     if (!j.window) j.window = WINDOW;
+    PARE_TRY(PARE_OPTIONS_CHECK(pare_evaluate_options, options));
+    PARE_TRY(pare_runtime_check(runtime));
     PARE_TRY(check_options(&j));
     PARE_TRY(pare_backend_open(runtime, false, &j.backend));
     j.texts = json_array();

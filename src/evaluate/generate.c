@@ -1,5 +1,6 @@
 /* pare_generate: whether a model, with or without an adapter, still talks. */
 #include "model/continuation.h"
+#include "support/runtime.h"
 #include "train/beside.h"
 
 /* Below this many parameters the products of one token are too small to be worth sharing between threads. */
@@ -21,6 +22,8 @@ static pare_status generate_beside(pare_continuation *request, pare_piece_fn pie
 pare_status pare_generate(const pare_model *model, const pare_generate_options *options, const pare_runtime *runtime,
                           pare_piece_fn piece, void *user) {
     pare_backend *backend;
+    PARE_TRY(PARE_OPTIONS_CHECK(pare_generate_options, options));
+    PARE_TRY(pare_runtime_check(runtime));
     PARE_TRY(pare_backend_open(runtime, pare_model_parameters(model) < PARALLEL_PARAMETERS, &backend));
     pare_continuation request = {.model = model, .backend = backend, .options = options, .runtime = runtime};
     pare_status status =

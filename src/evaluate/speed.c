@@ -297,6 +297,8 @@ pare_status pare_bench(const pare_model *model, const pare_bench_options *option
                        char **report) {
     static const pare_runtime defaults = {0};
     *report = NULL;
+    PARE_TRY(PARE_OPTIONS_CHECK(pare_bench_options, options));
+    PARE_TRY(pare_runtime_check(runtime));
     pare_model *synthetic = NULL;
     bench b = {.model = model,
                .runtime = runtime ? runtime : &defaults,

@@ -120,7 +120,7 @@ static pare_status write_weights(const char *path, const shape *s, uint32_t laye
 
 static pare_status write_model(const char *folder, const shape *s, uint32_t layers) {
     char *config = pare_path_join(folder, "config.json"), *weights = pare_path_join(folder, "model.safetensors");
-    FILE *file = fopen(config, "we");
+    FILE *file = config ? fopen(config, "we") : NULL;
     pare_status status = file ? PARE_OK : pare_fail(PARE_FILE_ERROR, "cannot write %s: %s", config, strerror(errno));
     if (file) {
         write_config(file, s, layers);
@@ -134,8 +134,8 @@ static pare_status write_model(const char *folder, const shape *s, uint32_t laye
 
 static void remove_files(const char *folder) {
     char *config = pare_path_join(folder, "config.json"), *weights = pare_path_join(folder, "model.safetensors");
-    unlink(config);
-    unlink(weights);
+    if (config) unlink(config);
+    if (weights) unlink(weights);
     rmdir(folder);
     free(config);
     free(weights);
@@ -148,7 +148,7 @@ pare_status pare_synthetic_open(const char *name, uint32_t layers, const char *p
     if (layers < 1 || layers > 512)
         return pare_fail(PARE_BAD_ARGUMENT, "--layers %u: give a number from 1 to 512", layers);
     char *folder = pare_path_join(parent, "pare-bench-XXXXXX");
-    if (!mkdtemp(folder)) {
+    if (!folder || !mkdtemp(folder)) {
         pare_status status = pare_fail(PARE_FILE_ERROR, "cannot make a folder in %s: %s", parent, strerror(errno));
         free(folder);
         return status;

@@ -16,6 +16,7 @@ static pare_status encode(const encoder *e, const char *text, bool bos, pare_id_
     const pare_tokenizer *tokenizer = e->encoding->tokenizer;
     uint32_t *ids;
     size_t count;
+    if (!text) return pare_whole();
     PARE_TRY(pare_tokenizer_encode(tokenizer, text, strlen(text), &ids, &count));
     int64_t first = pare_tokenizer_bos(tokenizer);
     pare_status status = PARE_OK;

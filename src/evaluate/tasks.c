@@ -54,6 +54,7 @@ pare_status pare_tasks_open(const pare_tasks_options *options, pare_tasks **out)
     size_t count = options->name_count;
     pare_tasks *tasks;
     *out = NULL;
+    PARE_TRY(PARE_OPTIONS_CHECK(pare_tasks_options, options));
     while (!options->name_count && pare_task_name(count))
         count++;
     if (!options->data) return pare_fail(PARE_BAD_ARGUMENT, "tasks need --data: the folder with their files");

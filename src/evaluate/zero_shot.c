@@ -48,12 +48,12 @@ static pare_status arrange(scoring *s, uint32_t longest) {
 static pare_status plan(scoring *s) {
     uint32_t single = longest_input(&s->out->requests), longest = UINT32_MAX;
     pare_status status = arrange(s, longest);
-    while (status == PARE_OUT_OF_MEMORY && longest > single) {
+    while (status == PARE_OUT_OF_MEMORY && s->packed.list && longest > single) {
         longest = s->packed.list[0].length / 2;
         if (longest < single) longest = single;
         status = arrange(s, longest);
     }
-    if (status != PARE_OUT_OF_MEMORY) return status;
+    if (status != PARE_OUT_OF_MEMORY || !s->packed.list) return status;
     return pare_fail(PARE_OUT_OF_MEMORY,
                      "a question of %s with %u tokens does not fit the memory that is left for it; raise --memory",
                      s->file->task->name, single);

@@ -109,7 +109,7 @@ pare_status pare_recipe_constants(const pare_prune_options *options, char **text
     *text = NULL;
     PARE_TRY(pare_recipe_resolve(options, &recipe));
     char *line = pare_format("%s", "");
-    for (size_t i = 0; (key = pare_key_at(i)); i++) {
+    for (size_t i = 0; line && (key = pare_key_at(i)); i++) {
         bool number = key->kind == PARE_KEY_INTEGER || key->kind == PARE_KEY_REAL;
         if (!number || !key->applies(&recipe)) continue;
         json_t *json = pare_key_json(key, &recipe);
@@ -120,6 +120,7 @@ pare_status pare_recipe_constants(const pare_prune_options *options, char **text
         free(line);
         line = longer;
     }
+    if (!line) return pare_whole();
     pare_status status = pare_alloc(text, strlen(line) + sizeof "none", 1, "constants");
     if (status == PARE_OK) strcpy(*text, *line ? line : "none");
     free(line);

@@ -29,6 +29,7 @@ static bool is_key(const reading *r, const char *at) {
 /* Where the key first stands, or NULL. */
 static const char *find_key(const reading *r, const char *key) {
     char *quoted = pare_format("\"%s\"", key);
+    if (!quoted) return NULL;
     size_t length = strlen(quoted);
     const char *end = r->text + r->bytes, *at = memmem(r->text, r->bytes, quoted, length);
     while (at && !is_key(r, at + length))

@@ -21,8 +21,12 @@ typedef struct constant {
 
 static void list_constants(const pare_prune_options *o, constant list[CONSTANTS]) {
     const constant all[CONSTANTS] = {
-        {"steps", o->steps, o->steps != 0}, {"draws", o->draws, o->draws != 0}, {"sigma", o->sigma, !(o->sigma < 0)},
-        {"rho", o->rho, o->rho != 0},       {"gamma", o->gamma, o->gamma != 0}, {"eta", o->eta, !(o->eta < 0)},
+        {"steps", o->steps, o->steps != 0},
+        {"draws", o->draws, o->draws != 0},
+        {"sigma", o->sigma, pare_option_given(o->size, o->sigma)},
+        {"rho", o->rho, o->rho != 0},
+        {"gamma", o->gamma, o->gamma != 0},
+        {"eta", o->eta, pare_option_given(o->size, o->eta)},
     };
     memcpy(list, all, sizeof all);
 }
@@ -139,6 +143,7 @@ static pare_status check_mode(const pare_prune_options *o, const pare_recipe *re
 }
 
 pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
+    PARE_TRY(PARE_OPTIONS_CHECK(pare_prune_options, o));
     const char *method = o->method ? o->method : PARE_DEFAULT_METHOD;
     if (o->sparsity.given && strcmp(method, PARE_DEFAULT_METHOD) == 0) method = PARE_DEFAULT_ELEMENT_METHOD;
     bool own = o->salience && !o->method && !o->recipe;

@@ -81,6 +81,7 @@ static pare_status open_place(const pare_place *place, pare_model *model) {
     char *config = pare_path_join(place->folder, "config.json");
     bool described = pare_file_exists(config);
     free(config);
+    PARE_TRY(pare_whole());
     if (described) PARE_TRY(pare_config_read(place->folder, &model->config));
     PARE_TRY(pare_checkpoint_open_place(place, &model->checkpoint));
     if (!described) PARE_TRY(pare_config_read(place->folder, &model->config));
@@ -97,6 +98,7 @@ pare_status pare_model_open(const char *path, pare_model **out) {
     PARE_TRY(pare_alloc(&model, 1, sizeof *model, "model"));
     pare_status status = pare_place_find(path, &place);
     if (status == PARE_OK) status = open_place(&place, model);
+    if (status == PARE_OK) status = pare_whole();
     pare_place_free(&place);
     if (status != PARE_OK) {
         pare_model_close(model);

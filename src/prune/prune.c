@@ -4,6 +4,7 @@
 #include "prune/prune_job.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "support/runtime.h"
 #include "surgery/cut.h"
 #include "surgery/verify.h"
 
@@ -200,11 +201,14 @@ pare_status pare_prune_for(pare_run *heir, const pare_model *model, const pare_p
 pare_status pare_prune(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
                        char **report) {
     *report = NULL;
+    PARE_TRY(PARE_OPTIONS_CHECK(pare_prune_options, options));
+    PARE_TRY(pare_runtime_check(runtime));
     if (options->recover) return pare_prune_recovered(model, options, runtime, report);
     return pare_prune_for(NULL, model, options, runtime, report);
 }
 
 pare_status pare_prune_check(const pare_model *model, const pare_prune_options *options) {
+    PARE_TRY(PARE_OPTIONS_CHECK(pare_prune_options, options));
     if (options->drop_count) return pare_prune_check_dropped(model, options);
     pare_prune_options dry = *options;
     pare_prune_job job = {.model = model, .origin = model, .options = &dry};

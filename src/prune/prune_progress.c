@@ -77,7 +77,7 @@ static pare_status digest_run(const pare_prune_job *job, char key[PARE_DIGEST_TE
 
 static pare_status digest_round(const pare_prune_job *job) {
     char *text = pare_format("%s round %u", job->progress->key, job->round);
-    pare_status status = digest_text(text, job->progress->round_key);
+    pare_status status = !text ? pare_whole() : digest_text(text, job->progress->round_key);
     free(text);
     return status;
 }
@@ -269,6 +269,7 @@ pare_status pare_prune_progress_begin(void *context) {
     job->progress->folder = pare_run_progress_folder(output);
     job->progress->state = pare_path_join(job->progress->folder, "moreau.state");
     job->progress->training = pare_path_join(job->progress->folder, "training.state");
+    PARE_TRY(pare_whole());
     return open_folder(job);
 }
 

@@ -56,7 +56,7 @@ static pare_status check_options(const pare_model *model, const pare_prune_optio
 static pare_status make_folder(const pare_runtime *runtime, pair *both) {
     const char *scratch = pare_runtime_scratch(runtime);
     both->folder = pare_path_join(scratch, "pare-pruned-XXXXXX");
-    if (!mkdtemp(both->folder)) {
+    if (!both->folder || !mkdtemp(both->folder)) {
         free(both->folder);
         both->folder = NULL;
         return pare_fail(PARE_FILE_ERROR, "cannot make a folder in %s: %s; name another one with --scratch", scratch,
@@ -64,7 +64,7 @@ static pare_status make_folder(const pare_runtime *runtime, pair *both) {
     }
     both->pruned.folder = pare_path_join(both->folder, "pruned");
     both->prune.output = both->pruned.folder;
-    return PARE_OK;
+    return pare_whole();
 }
 
 static void end(pair *both) {

@@ -84,6 +84,7 @@ static pare_status gather_fisher(repairing *r, uint64_t bytes, bool file, const 
         status = pare_output_fisher_run(&request, &r->fisher);
         if (status == PARE_OK && cache) status = pare_cache_fisher_give(cache, job->current, name, &r->fisher);
         *fisher = cache ? pare_cache_fisher_find(cache, job->current, name) : &r->fisher;
+        if (status == PARE_OK && !*fisher) status = pare_whole();
     }
     free(name);
     return status;

@@ -127,15 +127,16 @@ static json_t *kept_digest(const pare_prune_job *job) {
     pare_digest *digest;
     const pare_selection *selection = pare_prune_selection(job);
     json_t *kept = json_pack("[o,o]", pare_report_layers(selection), pare_report_hidden(selection));
-    if (pare_digest_new(&digest) != PARE_OK) {
-        json_decref(kept);
-        return json_null();
+    lists = kept ? json_dumps(kept, JSON_COMPACT) : NULL;
+    json_decref(kept);
+    if (!lists || pare_digest_new(&digest) != PARE_OK) {
+        free(lists);
+        pare_lost();
+        return NULL;
     }
-    lists = json_dumps(kept, JSON_COMPACT);
     pare_digest_add(digest, lists, strlen(lists));
     pare_digest_finish(digest, text);
     free(lists);
-    json_decref(kept);
     return json_string(text);
 }
 

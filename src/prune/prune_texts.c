@@ -46,6 +46,7 @@ pare_status pare_prune_text_windows(const pare_prune_job *job, size_t index, par
     if (!pare_cache_text_take(o->cache, job->origin, name, windows)) {
         status = read_windows(job, o->texts[index], windows);
         if (status == PARE_OK) status = pare_cache_text_give(o->cache, job->origin, name, windows);
+        if (status != PARE_OK) pare_windows_free(windows);
     }
     free(name);
     return status;

@@ -140,8 +140,10 @@ static void end(job *j) {
 
 pare_status pare_merge(const pare_model *model, const pare_merge_options *options, const pare_runtime *runtime,
                        char **report) {
-    job j = {.model = model, .options = options, .runtime = runtime ? *runtime : (pare_runtime){0}};
     *report = NULL;
+    PARE_TRY(PARE_OPTIONS_CHECK(pare_merge_options, options));
+    PARE_TRY(pare_runtime_check(runtime));
+    job j = {.model = model, .options = options, .runtime = runtime ? *runtime : (pare_runtime){0}};
     pare_memory_peak_reset();
     pare_run_begin(&j.run);
     pare_status status = pare_backend_open(&j.runtime, false, &j.backend);

@@ -2,6 +2,7 @@
 #include "recover/recover_job.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "support/runtime.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,7 @@ static pare_status prepare(void *context) {
     job->state = o->resume ? pare_path_join(job->progress, "training.state") : NULL;
     uint64_t bytes = (o->adapter ? 0 : pare_model_bytes(job->model)) + SMALL_FILES;
     name_paths(job);
+    PARE_TRY(pare_whole());
     return pare_run_open(&job->run, o->output, pare_checkpoint_directory(job->model->checkpoint), o->force, bytes);
 }
 
@@ -76,6 +78,8 @@ static void end(pare_recover_job *job) {
 
 static pare_status run(pare_recover_job *job, pare_run *earlier, char **report) {
     *report = NULL;
+    PARE_TRY(PARE_OPTIONS_CHECK(pare_recover_options, job->options));
+    PARE_TRY(pare_runtime_check(job->runtime));
     pare_memory_peak_reset();
     pare_run_begin(&job->run);
     bool alone = pare_model_parameters(job->model) < PARALLEL_PARAMETERS;

@@ -95,7 +95,7 @@ static pare_status check_kind(const pare_recover_options *o) {
          "--adapter cannot keep zeros, since an adapter is added to all weights: leave out one of --adapter and "
          "--keep-sparsity"},
         {o->keep_sparsity && o->dropout > 0.0, "--keep-sparsity trains without dropout: leave out --dropout"},
-        {o->steps && o->epochs > 0.0, "give either --steps or --epochs, not both"},
+        {o->steps && o->epochs != 0.0, "give either --steps or --epochs, not both"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].wrong) return pare_fail(PARE_BAD_ARGUMENT, "%s", rows[i].sentence);
@@ -118,12 +118,14 @@ static pare_status choose_cutoff(const pare_model *model, const pare_recover_opt
     return PARE_OK;
 }
 
+/* Where zero is none. */
 static double or_else(double given, double otherwise) {
-    return given > 0.0 ? given : otherwise;
+    return given != 0.0 ? given : otherwise;
 }
 
-static double or_zero(double given, double otherwise) {
-    return given >= 0.0 ? given : otherwise;
+/* Of options of `size` bytes, where zero is a choice. */
+static double or_zero(size_t size, double given, double otherwise) {
+    return pare_option_given(size, given) ? given : otherwise;
 }
 
 /* given: 1 yes, -1 no, 0 neither. */
@@ -142,15 +144,15 @@ static void fill(const pare_recover_options *o, pare_recover_settings *s) {
     s->keep_sparsity = o->keep_sparsity;
     s->lora.rank = o->rank ? o->rank : RANK;
     s->lora.alpha = or_else(o->alpha, ALPHA);
-    s->lora.dropout = o->keep_sparsity || o->full ? 0.0 : or_zero(o->dropout, DROPOUT);
+    s->lora.dropout = o->keep_sparsity || o->full ? 0.0 : or_zero(o->size, o->dropout, DROPOUT);
     s->lora.seed = o->seed;
     s->rate = or_else(o->rate, p->rate);
     s->epochs = or_else(o->epochs, p->epochs);
     s->batch = o->batch ? o->batch : p->batch;
     s->micro_batch = o->micro_batch;
     s->steps = o->steps;
-    s->clip = or_zero(o->clip, CLIP);
-    s->weight_decay = or_zero(o->weight_decay, 0.0);
+    s->clip = or_zero(o->size, o->clip, CLIP);
+    s->weight_decay = or_zero(o->size, o->weight_decay, 0.0);
     s->beta1 = or_else(o->beta1, BETA1);
     s->beta2 = or_else(o->beta2, BETA2);
     s->epsilon = EPSILON;
@@ -182,6 +184,7 @@ static pare_status check_files(const pare_model *model, const pare_recover_optio
 }
 
 pare_status pare_recover_choose(const pare_recover_options *options, pare_recover_settings *out) {
+    PARE_TRY(PARE_OPTIONS_CHECK(pare_recover_options, options));
     *out = (pare_recover_settings){.preset = pare_recover_preset_find(options->preset)};
     if (!out->preset)
         return pare_fail(PARE_BAD_ARGUMENT, "--preset %s: choose paper, lamini, llm-pruner or loraprune",
@@ -204,18 +207,23 @@ pare_status pare_recover_resolve(const pare_model *model, const pare_recover_opt
 
 void pare_recover_settle_validation(const pare_recover_options *options, size_t examples, pare_recover_settings *s) {
     uint64_t share = examples / SHORT;
-    s->validation = options->validation >= 0 ? (uint64_t)options->validation : VALIDATION < share ? VALIDATION : share;
+    s->validation = pare_option_given(options->size, (double)options->validation) ? (uint64_t)options->validation
+                    : VALIDATION < share                                          ? VALIDATION
+                                                                                  : share;
 }
 
 pare_status pare_recover_settle_steps(const pare_recover_options *options, uint64_t steps_per_epoch,
                                       pare_recover_settings *s) {
     if (!s->steps) s->steps = (uint64_t)ceil(s->epochs * (double)steps_per_epoch);
     uint64_t share = s->steps / SHORT, usual = s->preset->warmup;
-    s->warmup = options->warmup >= 0 ? (uint64_t)options->warmup : usual < share ? usual : share;
+    s->warmup = pare_option_given(options->size, (double)options->warmup) ? (uint64_t)options->warmup
+                : usual < share                                           ? usual
+                                                                          : share;
     if (s->warmup > s->steps)
         return pare_fail(PARE_BAD_ARGUMENT, "--warmup %llu: the training has only %llu steps",
                          (unsigned long long)s->warmup, (unsigned long long)s->steps);
-    s->decay = options->decay >= 0 ? (uint64_t)options->decay : s->steps - s->warmup;
+    s->decay =
+        pare_option_given(options->size, (double)options->decay) ? (uint64_t)options->decay : s->steps - s->warmup;
     if (s->decay > s->steps - s->warmup)
         return pare_fail(PARE_BAD_ARGUMENT, "--decay %llu: of %llu steps, %llu are left after the warm-up",
                          (unsigned long long)s->decay, (unsigned long long)s->steps,

@@ -47,7 +47,7 @@ pare_status pare_recover_write(void *context) {
     if (status == PARE_OK) status = write_curve(job, pare_curve_csv(curve), "csv");
     if (status == PARE_OK) status = write_curve(job, pare_curve_svg(curve, title), "svg");
     free(title);
-    return status;
+    return status == PARE_OK ? pare_whole() : status;
 }
 
 static pare_status compare(const pare_recover_job *job) {
@@ -89,7 +89,7 @@ static void remove_progress(const pare_recover_job *job) {
     if (!job->state) return;
     char *temporary = pare_format("%s.new", job->state);
     unlink(job->state);
-    unlink(temporary);
+    if (temporary) unlink(temporary);
     rmdir(job->progress);
     free(temporary);
 }

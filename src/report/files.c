@@ -19,16 +19,16 @@ pare_status pare_report_files(const char *folder, json_t **list, uint64_t *bytes
     *bytes = 0;
     if (!directory) return pare_fail(PARE_FILE_ERROR, "cannot list %s", folder);
     for (struct dirent *entry; (entry = readdir(directory)) && count < MOST;)
-        if (entry->d_name[0] != '.') names[count++] = pare_format("%s", entry->d_name);
+        if (entry->d_name[0] != '.' && (names[count] = pare_format("%s", entry->d_name))) count++;
     closedir(directory);
     qsort(names, count, sizeof *names, by_name);
     for (size_t i = 0; i < count; i++) {
         char *path = pare_path_join(folder, names[i]);
         struct stat status;
-        if (stat(path, &status) == 0) *bytes += (uint64_t)status.st_size;
+        if (path && stat(path, &status) == 0) *bytes += (uint64_t)status.st_size;
         json_array_append_new(*list, pare_json_name(names[i]));
         free(path);
         free(names[i]);
     }
-    return PARE_OK;
+    return pare_whole();
 }

@@ -2,6 +2,7 @@
 #include "robust/robust.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "support/runtime.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -294,6 +295,9 @@ pare_status pare_robust(const pare_model *model, const pare_robust_options *opti
     robust r = {.model = model, .options = options, .runtime = runtime};
     json_t *lipschitz = NULL;
     *report = NULL;
+    PARE_TRY(PARE_OPTIONS_CHECK(pare_robust_options, options));
+    PARE_TRY(PARE_OPTIONS_CHECK(pare_prune_options, options->prune));
+    PARE_TRY(pare_runtime_check(runtime));
     if (options->prune->salience)
         return pare_fail(PARE_BAD_ARGUMENT, "pare_robust compares methods: leave out the salience %s",
                          options->prune->salience->name ? options->prune->salience->name : "of one's own");

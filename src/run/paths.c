@@ -11,7 +11,9 @@ static void add(pare_path_list *list, const char *option, const char *path, pare
     list->full = !items;
     if (!items) return;
     list->items = items;
-    items[list->count++] = (pare_path_use){pare_format("%s", option), pare_format("%s", path), kind};
+    pare_path_use *use = &items[list->count++];
+    *use = (pare_path_use){pare_format("%s", option), pare_format("%s", path), kind};
+    list->full = !use->option || !use->path;
 }
 
 void pare_paths_read(pare_paths *paths, const char *option, const char *path, pare_path_kind kind) {
@@ -29,7 +31,7 @@ static bool is_file_of(const char *path, const char *folder) {
     for (struct dirent *entry = entries ? readdir(entries) : NULL; entry && !found; entry = readdir(entries)) {
         if (entry->d_name[0] == '.') continue;
         char *file = pare_path_join(folder, entry->d_name);
-        found = pare_path_same(file, path);
+        found = file && pare_path_same(file, path);
         free(file);
     }
     if (entries) closedir(entries);
@@ -63,13 +65,14 @@ static pare_status check_written(const pare_path_use *written, const pare_path_u
 pare_status pare_paths_check(const pare_paths *paths) {
     const pare_path_list *reads = &paths->reads, *writes = &paths->writes;
     if (reads->full || writes->full) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the names of files");
+    PARE_TRY(pare_whole());
     for (size_t i = 0; i < writes->count; i++) {
         for (size_t j = 0; j < reads->count; j++)
             PARE_TRY(check_read(&writes->items[i], &reads->items[j]));
         for (size_t j = 0; j < writes->count; j++)
             if (j != i) PARE_TRY(check_written(&writes->items[i], &writes->items[j]));
     }
-    return PARE_OK;
+    return pare_whole(); /* of the names that were made to compare */
 }
 
 static void free_list(pare_path_list *list) {

@@ -17,18 +17,24 @@ pare_status pare_staged_check(const char *path) {
     pare_status status = PARE_OK;
     if (pare_path_is_folder(path) || (slash ? !slash[1] : !*path))
         status = pare_fail(PARE_FILE_ERROR, "cannot write %s: it is a folder, not a file", path);
+    else if (!folder)
+        status = pare_whole();
     else if (!pare_path_is_folder(folder))
         status = pare_fail(PARE_FILE_ERROR, "cannot write %s: there is no folder %s; create it first", path, folder);
     else if (access(folder, W_OK | X_OK) != 0)
         status =
             pare_fail(PARE_FILE_ERROR, "cannot write %s: cannot create files in %s: %s", path, folder, strerror(errno));
     free(folder);
-    return status;
+    return status == PARE_OK ? pare_whole() : status;
 }
 
 pare_status pare_staged_write_text(const char *text, const char *path, pare_staged *out) {
     *out =
         (pare_staged){.path = pare_format("%s", path), .temporary = pare_format("%s.pare-%ld", path, (long)getpid())};
+    if (!out->path || !out->temporary) {
+        pare_staged_drop(out);
+        return pare_whole();
+    }
     unlink(out->temporary); /* of a run of the same number that was killed */
     pare_status status = pare_durable_write_text(out->temporary, text);
     if (status != PARE_OK) pare_staged_drop(out);
@@ -49,6 +55,7 @@ static pare_status keep_previous(pare_staged *staged) {
     struct stat there;
     if (lstat(staged->path, &there) != 0) return PARE_OK;
     char *previous = pare_format("%s.old", staged->temporary);
+    if (!previous) return pare_whole();
     if (!S_ISDIR(there.st_mode) &&
         (link(staged->path, previous) == 0 || (errno != EEXIST && rename(staged->path, previous) == 0))) {
         staged->previous = previous;

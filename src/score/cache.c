@@ -25,39 +25,52 @@ pare_cache *pare_cache_new(void) {
     return calloc(1, sizeof(pare_cache));
 }
 
+static void entry_free(entry *e) {
+    pare_windows_free(&e->windows);
+    pare_score_free(&e->scores);
+    pare_index_scores_free(&e->indices);
+    pare_output_fisher_free(&e->fisher);
+    free(e->key);
+    free(e);
+}
+
 void pare_cache_free(pare_cache *cache) {
     for (entry *e = cache ? cache->first : NULL, *next; e; e = next) {
         next = e->next;
-        pare_windows_free(&e->windows);
-        pare_score_free(&e->scores);
-        pare_index_scores_free(&e->indices);
-        pare_output_fisher_free(&e->fisher);
-        free(e->key);
-        free(e);
+        entry_free(e);
     }
     free(cache);
 }
 
+/* Frees the key, which is NULL where there was no memory for it: then nothing is found. */
 static const entry *find(const pare_cache *cache, char *key) {
-    const entry *found = cache ? cache->first : NULL;
+    const entry *found = cache && key ? cache->first : NULL;
     while (found && strcmp(found->key, key) != 0)
         found = found->next;
     free(key);
     return found;
 }
 
-/* A new entry under `key`, which it takes; NULL without memory. */
-static entry *add(pare_cache *cache, char *key) {
-    entry *e = calloc(1, sizeof *e);
+/* An empty entry that no cache holds yet. Takes the key, which is NULL where there was no memory for it. */
+static pare_status entry_new(char *key, entry **out) {
+    entry *e = *out = key ? calloc(1, sizeof *e) : NULL;
     if (!e) {
         free(key);
-        pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to keep a result for the next run");
-        return NULL;
+        return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to keep a result for the next run");
     }
     e->key = key;
+    return PARE_OK;
+}
+
+/* The cache holds the entry if it was filled, as `status` says; returns the status. */
+static pare_status enter(pare_cache *cache, entry *e, pare_status status) {
+    if (status != PARE_OK) {
+        entry_free(e);
+        return status;
+    }
     e->next = cache->first;
     cache->first = e;
-    return e;
+    return PARE_OK;
 }
 
 static char *windows_key(const pare_model *model, const pare_calibration_request *request) {
@@ -78,14 +91,14 @@ bool pare_cache_windows_take(pare_cache *cache, const pare_model *model, const p
 pare_status pare_cache_windows_give(pare_cache *cache, const pare_model *model, const pare_calibration_request *request,
                                     const pare_windows *windows, const char *digest) {
     if (!cache) return PARE_OK;
-    entry *e = add(cache, windows_key(model, request));
-    if (!e) return PARE_OUT_OF_MEMORY;
+    entry *e;
+    PARE_TRY(entry_new(windows_key(model, request), &e));
     memcpy(e->digest, digest, sizeof e->digest);
-    return pare_windows_copy(windows, &e->windows);
+    return enter(cache, e, pare_windows_copy(windows, &e->windows));
 }
 
 /* Everything that a signal depends on: the recipe's own part of it, the ids, the tensors, seed and number format.
- * units: and how it becomes units. */
+ * units: and how it becomes units. NULL without memory. */
 static char *signal_key(const pare_score_request *r, const char *what, bool units) {
     static const char *const after[] = {"select",   "keep_min",   "rise",   "choose",  "compensate",
                                         "damping",  "dense",      "metric", "readers", "reader_damping",
@@ -103,9 +116,11 @@ static char *signal_key(const pare_score_request *r, const char *what, bool unit
         tensors[2 * id + 1] = r->plan->displaced[id] ? 'd' : '-';
     }
     if (tensors) tensors[2 * count] = 0;
-    char *key = pare_format("%s %llu %s|%s|%s|%d %llu", what, (unsigned long long)r->model->serial,
-                            constants ? constants : "", r->digest ? r->digest : "", tensors ? tensors : "",
-                            (int)r->backend->operand, (unsigned long long)r->seed);
+    char *key =
+        !constants || !tensors
+            ? NULL
+            : pare_format("%s %llu %s|%s|%s|%d %llu", what, (unsigned long long)r->model->serial, constants,
+                          r->digest ? r->digest : "", tensors, (int)r->backend->operand, (unsigned long long)r->seed);
     json_decref(recipe);
     free(constants);
     free(tensors);
@@ -124,9 +139,9 @@ bool pare_cache_scores_take(pare_cache *cache, const pare_score_request *request
 pare_status pare_cache_scores_give(pare_cache *cache, const pare_score_request *request,
                                    const pare_score_result *result) {
     if (!cache) return PARE_OK;
-    entry *e = add(cache, scores_key(request));
-    if (!e) return PARE_OUT_OF_MEMORY;
-    return pare_score_copy(request->model, result, &e->scores);
+    entry *e;
+    PARE_TRY(entry_new(scores_key(request), &e));
+    return enter(cache, e, pare_score_copy(request->model, result, &e->scores));
 }
 
 /* Rank correlations in a trace are those of one way to make units. */
@@ -141,7 +156,8 @@ static pare_status copy_made(const pare_score_result *from, pare_score_result *t
 }
 
 static char *indices_key(const pare_score_request *request, const pare_salience *salience) {
-    char *signal = signal_key(request, "indices", false), *key = pare_format("%s|%s", signal, salience->name);
+    char *signal = signal_key(request, "indices", false);
+    char *key = signal ? pare_format("%s|%s", signal, salience->name) : NULL;
     free(signal);
     return key;
 }
@@ -155,15 +171,16 @@ const pare_index_scores *pare_cache_indices_find(pare_cache *cache, const pare_s
 pare_status pare_cache_indices_give(pare_cache *cache, const pare_score_request *request, pare_index_scores *indices,
                                     const pare_score_result *made) {
     if (!cache) return PARE_OK;
-    entry *e = add(cache, indices_key(request, indices->salience));
-    if (!e) return PARE_OUT_OF_MEMORY;
+    entry *e;
+    PARE_TRY(entry_new(indices_key(request, indices->salience), &e));
+    PARE_TRY(enter(cache, e, copy_made(made, &e->scores)));
     e->indices = *indices;
     *indices = (pare_index_scores){0};
-    return copy_made(made, &e->scores);
+    return PARE_OK;
 }
 
 static char *nll_key(const pare_model *model, const char *name) {
-    return pare_format("nll %llu %s", (unsigned long long)model->serial, name);
+    return !name ? NULL : pare_format("nll %llu %s", (unsigned long long)model->serial, name);
 }
 
 bool pare_cache_nll_take(pare_cache *cache, const pare_model *model, const char *name, double *nll) {
@@ -174,27 +191,31 @@ bool pare_cache_nll_take(pare_cache *cache, const pare_model *model, const char 
 
 pare_status pare_cache_nll_give(pare_cache *cache, const pare_model *model, const char *name, double nll) {
     if (!cache) return PARE_OK;
-    entry *e = add(cache, nll_key(model, name));
-    if (!e) return PARE_OUT_OF_MEMORY;
+    entry *e;
+    PARE_TRY(entry_new(nll_key(model, name), &e));
     e->nll = nll;
-    return PARE_OK;
+    return enter(cache, e, PARE_OK);
+}
+
+static char *text_key(const pare_model *model, const char *name) {
+    return !name ? NULL : pare_format("text %llu %s", (unsigned long long)model->serial, name);
 }
 
 bool pare_cache_text_take(pare_cache *cache, const pare_model *model, const char *name, pare_windows *out) {
-    const entry *e = find(cache, pare_format("text %llu %s", (unsigned long long)model->serial, name));
+    const entry *e = find(cache, text_key(model, name));
     return e && pare_windows_copy(&e->windows, out) == PARE_OK;
 }
 
 pare_status pare_cache_text_give(pare_cache *cache, const pare_model *model, const char *name,
                                  const pare_windows *windows) {
     if (!cache) return PARE_OK;
-    entry *e = add(cache, pare_format("text %llu %s", (unsigned long long)model->serial, name));
-    if (!e) return PARE_OUT_OF_MEMORY;
-    return pare_windows_copy(windows, &e->windows);
+    entry *e;
+    PARE_TRY(entry_new(text_key(model, name), &e));
+    return enter(cache, e, pare_windows_copy(windows, &e->windows));
 }
 
 static char *fisher_key(const pare_model *model, const char *name) {
-    return pare_format("fisher %llu %s", (unsigned long long)model->serial, name);
+    return !name ? NULL : pare_format("fisher %llu %s", (unsigned long long)model->serial, name);
 }
 
 const pare_output_fisher *pare_cache_fisher_find(pare_cache *cache, const pare_model *model, const char *name) {
@@ -206,11 +227,11 @@ pare_status pare_cache_fisher_give(pare_cache *cache, const pare_model *model, c
                                    pare_output_fisher *fisher) {
     for (entry *e = cache->first; e; e = e->next)
         pare_output_fisher_free(&e->fisher);
-    entry *e = add(cache, fisher_key(model, name));
-    if (!e) return PARE_OUT_OF_MEMORY;
+    entry *e;
+    PARE_TRY(entry_new(fisher_key(model, name), &e));
     e->fisher = *fisher;
     *fisher = (pare_output_fisher){0};
-    return PARE_OK;
+    return enter(cache, e, PARE_OK);
 }
 
 static char *scan_key(const pare_model *model) {
@@ -223,5 +244,7 @@ bool pare_cache_scanned(pare_cache *cache, const pare_model *model) {
 
 pare_status pare_cache_scan_note(pare_cache *cache, const pare_model *model) {
     if (!cache || pare_cache_scanned(cache, model)) return PARE_OK;
-    return add(cache, scan_key(model)) ? PARE_OK : PARE_OUT_OF_MEMORY;
+    entry *e;
+    PARE_TRY(entry_new(scan_key(model), &e));
+    return enter(cache, e, PARE_OK);
 }

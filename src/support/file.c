@@ -17,11 +17,13 @@ char *pare_format(const char *format, ...) {
     va_start(arguments, format);
     int length = vasprintf(&text, format, arguments);
     va_end(arguments);
-    if (length < 0) abort();
-    return text;
+    if (length >= 0) return text;
+    pare_lost();
+    return NULL;
 }
 
 char *pare_path_join(const char *directory, const char *name) {
+    if (!directory || !name) return NULL;
     size_t length = strlen(directory);
     const char *separator = length && directory[length - 1] == '/' ? "" : "/";
     return pare_format("%s%s%s", directory, separator, name);
@@ -29,7 +31,7 @@ char *pare_path_join(const char *directory, const char *name) {
 
 bool pare_file_exists(const char *path) {
     struct stat status;
-    return lstat(path, &status) == 0;
+    return path && lstat(path, &status) == 0;
 }
 
 /* Why `path` cannot be opened; a link whose target is gone has a reason of its own. */
@@ -56,6 +58,7 @@ static pare_status refuse_pointer(const char *path, const unsigned char *data, u
 }
 
 static pare_status open_regular(const char *path, int *descriptor, uint64_t *bytes) {
+    if (!path) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the name of a file that is to be read");
     /* A pipe that nobody writes into is refused, not awaited. */
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat status;
@@ -83,7 +86,7 @@ pare_status pare_mapping_open(const char *path, pare_mapping *out) {
     close(file);
     if (data == MAP_FAILED) return pare_fail(PARE_FILE_ERROR, "cannot map %s: %s", path, strerror(error));
     *out = (pare_mapping){.data = data, .bytes = bytes, .path = pare_format("%s", path)};
-    pare_status status = refuse_pointer(path, data, bytes);
+    pare_status status = out->path ? refuse_pointer(path, data, bytes) : pare_whole();
     if (status != PARE_OK) pare_mapping_close(out);
     return status;
 }

@@ -21,13 +21,14 @@ void pare_mapping_close(pare_mapping *mapping);
 /* The file's text with a NUL after it (freed with pare_free); refuses files above `limit` bytes. bytes may be NULL. */
 pare_status pare_file_read(const char *path, uint64_t limit, char **text, size_t *bytes);
 
-/* True if `path` exists (of any kind). */
+/* True if `path` exists (of any kind). NULL does not. */
 bool pare_file_exists(const char *path);
 
-/* directory + "/" + name, in memory freed with free(). Never NULL. */
+/* directory + "/" + name, in memory freed with free(). NULL without memory, and where one of them is NULL. */
 char *pare_path_join(const char *directory, const char *name);
 
-/* printf into memory freed with free(). Never NULL: a machine without memory for a path ends the program. */
+/* printf into memory freed with free(). NULL without memory, which is noted (pare_lost). What opens or creates a file
+ * refuses a NULL name with PARE_OUT_OF_MEMORY. */
 char *pare_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -17,11 +17,13 @@ char *pare_path_place(const char *path) {
     size_t length = strlen(path);
     while (length > 1 && path[length - 1] == '/')
         length--;
-    char *trimmed = pare_format("%.*s", (int)length, path), *slash = strrchr(trimmed, '/'), *place = NULL;
+    char *trimmed = pare_format("%.*s", (int)length, path), *slash = trimmed ? strrchr(trimmed, '/') : NULL;
+    char *place = NULL;
+    if (!trimmed) return NULL;
     const char *name = slash ? slash + 1 : trimmed;
     char *parent =
         !slash ? pare_format(".") : pare_format("%.*s", (int)(slash == trimmed ? 1 : slash - trimmed), trimmed);
-    if (*name && realpath(parent, found) && pare_path_is_folder(found)) place = pare_path_join(found, name);
+    if (*name && parent && realpath(parent, found) && pare_path_is_folder(found)) place = pare_path_join(found, name);
     free(parent);
     free(trimmed);
     return place;

@@ -4,6 +4,10 @@
 
 #include <stdlib.h>
 
+pare_status pare_runtime_check(const pare_runtime *runtime) {
+    return runtime ? PARE_OPTIONS_CHECK(pare_runtime, runtime) : PARE_OK;
+}
+
 uint64_t pare_runtime_limit(const pare_runtime *runtime) {
     if (runtime && runtime->memory_limit) return runtime->memory_limit;
     uint64_t available = pare_memory_available(), limit = available / 10 * 8;

@@ -4,17 +4,20 @@
 
 #include "support/status.h"
 
+/* Refuses one that another version of the header has laid out. runtime may be NULL, here and below. */
+pare_status pare_runtime_check(const pare_runtime *runtime);
+
 /* Bytes of anonymous memory that the call may hold: the runtime's limit, or 80 % of what is available now; 0 where that
- * is unknown. runtime may be NULL. */
+ * is unknown. */
 uint64_t pare_runtime_limit(const pare_runtime *runtime);
 
 /* Where that limit comes from. */
 pare_limit_origin pare_runtime_limit_origin(const pare_runtime *runtime);
 
-/* The folder for state that does not fit: the runtime's, $TMPDIR or /tmp. runtime may be NULL. */
+/* The folder for state that does not fit: the runtime's, $TMPDIR or /tmp. */
 const char *pare_runtime_scratch(const pare_runtime *runtime);
 
-/* Hands a note over, if there is one and the runtime takes any. runtime and sentence may be NULL. */
+/* Hands a note over, if there is one and the runtime takes any. sentence may be NULL. */
 void pare_runtime_note(const pare_runtime *runtime, const char *sentence);
 
 #endif

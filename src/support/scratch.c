@@ -13,7 +13,7 @@ static pare_status open_nameless(const char *directory, int *descriptor) {
     int file = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (file < 0) {
         char *path = pare_path_join(directory, "pare-scratch-XXXXXX");
-        file = mkostemp(path, O_CLOEXEC);
+        file = path ? mkostemp(path, O_CLOEXEC) : -1;
         if (file >= 0) unlink(path);
         free(path);
     }

@@ -6,13 +6,25 @@
 
 static _Thread_local char message[1024];
 static volatile sig_atomic_t interrupt_requested;
+static _Thread_local bool lost;
 
 pare_status pare_fail(pare_status status, const char *format, ...) {
     va_list arguments;
+    if (lost && status != PARE_OUT_OF_MEMORY) return pare_whole();
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    if (status == PARE_OUT_OF_MEMORY) lost = false;
     return status;
+}
+
+void pare_lost(void) {
+    lost = true;
+}
+
+pare_status pare_whole(void) {
+    if (!lost) return PARE_OK;
+    return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for a name or a sentence; end other programs");
 }
 
 const char *pare_message(void) {
@@ -32,6 +44,19 @@ void pare_interrupt_clear(void) {
 }
 
 pare_status pare_interrupted(void) {
-    if (!interrupt_requested) return PARE_OK;
+    if (!interrupt_requested) return pare_whole();
     return pare_fail(PARE_INTERRUPTED, "interrupted: the work was stopped and nothing was left behind");
+}
+
+pare_status pare_options_check(const char *type, size_t size, size_t expected) {
+    if (!size || size == expected) return PARE_OK;
+    return pare_fail(
+        PARE_BAD_ARGUMENT,
+        "%s of %zu bytes, where libpare %s has %zu: begin with its _INIT, and build with the pare.h of the "
+        "library",
+        type, size, PARE_VERSION, expected);
+}
+
+bool pare_option_given(size_t size, double value) {
+    return !(value < 0.0) && (size || value != 0.0);
 }

@@ -22,7 +22,21 @@ pare_status pare_fail(pare_status status, const char *format, ...) __attribute__
         if ((status) != PARE_OK) goto label;                                                                           \
     } while (0)
 
-/* PARE_INTERRUPTED once pare_interrupt() was called, else PARE_OK. Long loops ask at every step. */
+/* What makes a text or a name returns NULL without memory, and notes it with pare_lost, so that it cannot be
+ * overlooked: pare_whole fails then, and whatever else fails meanwhile fails with its sentence; once one of them has
+ * told, the note is gone. Whatever delivers or places a result asks first, and so does pare_interrupted. */
+void pare_lost(void);
+pare_status pare_whole(void);
+
+/* PARE_INTERRUPTED once pare_interrupt() was called, else pare_whole(). Long loops ask at every step. */
 pare_status pare_interrupted(void);
+
+/* Refuses an options struct that another version of the header has laid out. */
+#define PARE_OPTIONS_CHECK(type, options) pare_options_check(#type, (options)->size, sizeof(type))
+pare_status pare_options_check(const char *type, size_t size, size_t expected);
+
+/* Whether a number where zero means something was given: neither negative nor zero in a struct that was zeroed, size
+ * included (pare.h). NaN was given. */
+bool pare_option_given(size_t size, double value);
 
 #endif

@@ -79,7 +79,7 @@ pare_status pare_temporary_model_begin(const pare_model *model, const pare_selec
     const char *parent = scratch && *scratch ? scratch : pare_runtime_scratch(runtime);
     *out = (pare_temporary_model){0};
     char *folder = pare_path_join(parent, "pare-model-XXXXXX");
-    if (!mkdtemp(folder)) {
+    if (!folder || !mkdtemp(folder)) {
         pare_status status =
             pare_fail(PARE_FILE_ERROR, "cannot make a folder in %s: %s; name another folder with --scratch", parent,
                       strerror(errno));

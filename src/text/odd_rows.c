@@ -17,7 +17,7 @@ void pare_odd_rows_add(pare_odd_rows *odd, const char *path) {
 
 static char *join_reasons(const pare_odd_rows *odd) {
     char *text = pare_format("%s", odd->reasons[0]);
-    for (size_t i = 1; i < PARE_ODD_NAMED && i < odd->count; i++) {
+    for (size_t i = 1; text && i < PARE_ODD_NAMED && i < odd->count; i++) {
         char *longer = pare_format("%s; %s", text, odd->reasons[i]);
         free(text);
         text = longer;

@@ -18,7 +18,7 @@ static pare_status fail(void) {
 
 static pare_status open_file(pare_spill *spill) {
     char *path = pare_path_join(pare_runtime_scratch(NULL), "pare-text-XXXXXX");
-    int file = mkstemp(path);
+    int file = path ? mkstemp(path) : -1;
     if (file >= 0) unlink(path);
     free(path);
     if (file < 0) return fail();

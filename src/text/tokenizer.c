@@ -88,9 +88,11 @@ static pare_status find_file(const char *path, char **file, char **directory) {
             *file = pare_path_join(path, names[i]);
             if (pare_file_exists(*file)) {
                 *directory = pare_format("%s", path);
-                return PARE_OK;
+                return pare_whole();
             }
             free(*file);
+            *file = NULL;
+            PARE_TRY(pare_whole());
         }
         return pare_fail(PARE_FILE_ERROR, "%s has neither tokenizer.json nor tokenizer.model; copy one of them there",
                          path);
@@ -98,7 +100,7 @@ static pare_status find_file(const char *path, char **file, char **directory) {
     const char *slash = strrchr(path, '/');
     *file = pare_format("%s", path);
     *directory = slash ? pare_format("%.*s", (int)(slash - path) + 1, path) : pare_format(".");
-    return PARE_OK;
+    return pare_whole();
 }
 
 static bool is_json_name(const char *path) {

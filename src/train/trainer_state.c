@@ -136,6 +136,7 @@ static pare_status appear(const char *from, const char *path) {
 pare_status pare_trainer_save(const pare_trainer *trainer, const char *path, const char *key) {
     char *context, *temporary = pare_format("%s.new", path);
     size_t context_bytes;
+    if (!temporary) return pare_whole();
     pare_status status = save_context(trainer, &context, &context_bytes);
     if (status == PARE_OK) {
         head h = head_of(trainer, key, context_bytes);

@@ -2,7 +2,7 @@
 #include "golden.h"
 #include "method/recipe.h"
 
-#define UNSET .sigma = -1.0, .eta = -1.0
+#define UNSET .size = sizeof(pare_prune_options), .sigma = -1.0, .eta = -1.0
 
 static pare_status resolve(pare_prune_options options, pare_recipe *out) {
     return pare_recipe_resolve(&options, out);
@@ -37,8 +37,14 @@ static void published_constants(void **state) {
 static void given_constants(void **state) {
     (void)state;
     pare_recipe r;
-    pare_prune_options o = {
-        .method = "moreau-gs", .steps = 3, .draws = 4, .sigma = 0.0, .rho = 0.5, .gamma = 0.5, .eta = 0.0};
+    pare_prune_options o = {.size = sizeof o,
+                            .method = "moreau-gs",
+                            .steps = 3,
+                            .draws = 4,
+                            .sigma = 0.0,
+                            .rho = 0.5,
+                            .gamma = 0.5,
+                            .eta = 0.0};
     assert_int_equal(resolve(o, &r), PARE_OK);
     assert_true(r.moreau.steps == 3 && r.moreau.draws == 4 && r.moreau.sigma == 0.0 && r.moreau.rho == 0.5 &&
                 r.moreau.gamma == 0.5 && r.moreau.eta == 0.0);
@@ -105,7 +111,7 @@ static void constants_without_a_meaning(void **state) {
         ignores(o, "");
         o.steps = 1;
         ignores(o, "--steps ");
-        o = (pare_prune_options){.method = methods[i], .sigma = 0.0, .eta = 0.0};
+        o = (pare_prune_options){.size = sizeof o, .method = methods[i], .sigma = 0.0, .eta = 0.0};
         ignores(o, "--sigma --eta ");
         o = (pare_prune_options){.method = methods[i],
                                  .steps = 2,
@@ -117,7 +123,8 @@ static void constants_without_a_meaning(void **state) {
                                  .displace = PARE_DISPLACE_SCORED};
         ignores(o, "--steps --draws --sigma --rho --gamma --eta --displace ");
     }
-    pare_prune_options all = {.method = "moreau-gs",
+    pare_prune_options all = {.size = sizeof all,
+                              .method = "moreau-gs",
                               .steps = 2,
                               .draws = 2,
                               .sigma = 1,

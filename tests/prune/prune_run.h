@@ -45,8 +45,10 @@ static inline prune_run prune_run_open(tiny_model tiny) {
     r.scores = pare_path_join(r.folder, "scores.json");
     assert_int_equal(pare_model_open(r.model_folder, &r.model), PARE_OK);
     prune_run_write_ids(r.folder, 3, 9, r.model->config.vocabulary);
-    r.options = (pare_prune_options){
-        .method = "taylor", .ratio = 0.5, .calibration = {.source = r.ids}, .sigma = -1.0, .eta = -1.0};
+    r.options = (pare_prune_options)PARE_PRUNE_OPTIONS_INIT;
+    r.options.method = "taylor";
+    r.options.ratio = 0.5;
+    r.options.calibration.source = r.ids;
     r.options.output = r.output;
     r.runtime = (pare_runtime){.threads = 1, .compute = PARE_COMPUTE_FP32};
     return r;

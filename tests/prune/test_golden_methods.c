@@ -85,7 +85,8 @@ static json_t *run(const fixture *f, const entry *e, double ratio, bool with_tex
     const char *texts[] = {f->text};
     pare_setting reduction = {"reduction", e->reduction};
     json_int_t windows = json_integer_value(json_object_get(json_object_get(f->golden, "ppl_text"), "windows"));
-    pare_prune_options options = {.method = e->method,
+    pare_prune_options options = {.size = sizeof options,
+                                  .method = e->method,
                                   .settings = &reduction,
                                   .setting_count = e->reduction ? 1 : 0,
                                   .ratio = ratio,

@@ -2,9 +2,7 @@
 #include "backend/cpu/matmul.h"
 #include "support/machine.h"
 #include "support/memory.h"
-
-#include <omp.h>
-#include <string.h>
+#include "support/threads.h"
 
 static const pare_backend_operations cpu_operations = {
     .matmul = pare_cpu_matmul,
@@ -28,19 +26,20 @@ static const pare_backend_operations cpu_operations = {
 
 static void cpu_close(pare_backend *backend) {
     pare_matmul_cache_free(backend->state);
+    pare_threads_end();
 }
 
 pare_status pare_backend_open_cpu(pare_compute compute, int threads, pare_backend **out) {
     *out = NULL;
     if (threads < 0 || threads > 4096)
         return pare_fail(PARE_BAD_ARGUMENT, "--threads %d: give a number from 1 to 4096, or 0 for all cores", threads);
-    omp_set_num_threads(threads > 0 ? threads : pare_machine_threads(""));
-    omp_set_dynamic(0);
     pare_backend *backend;
     pare_matmul_cache *cache;
     PARE_TRY(pare_alloc(&backend, 1, sizeof *backend, "backend"));
+    pare_threads_begin(threads > 0 ? threads : pare_machine_threads(""));
     pare_status status = pare_matmul_cache_new(compute == PARE_COMPUTE_BF16, &cache);
     if (status != PARE_OK) {
+        pare_threads_end();
         pare_free(backend);
         return status;
     }

@@ -1,0 +1,26 @@
+#include "support/threads.h"
+
+#include <cblas.h>
+#include <omp.h>
+
+static _Thread_local struct {
+    int depth;
+    int threads, dynamic, blas; /* of the caller */
+} outer;
+
+void pare_threads_begin(int threads) {
+    if (outer.depth++ == 0) {
+        outer.threads = omp_get_max_threads();
+        outer.dynamic = omp_get_dynamic();
+        outer.blas = openblas_get_num_threads();
+    }
+    omp_set_num_threads(threads);
+    omp_set_dynamic(0);
+}
+
+void pare_threads_end(void) {
+    if (--outer.depth > 0) return;
+    openblas_set_num_threads(outer.blas); /* first: some builds of it set OpenMP's number, too */
+    omp_set_num_threads(outer.threads);
+    omp_set_dynamic(outer.dynamic);
+}
