@@ -158,12 +158,29 @@ static float weigh(const pare_backend *backend, member *m, float *scores, int64_
     return factor;
 }
 
+/* Asks for the keys or values that come next while the ones in hand are worked on: a cache is far larger than what the
+ * CPU keeps near, and it does not look beyond a page by itself. */
+static void prefetch(const pare_backend *backend, const void *from, int64_t first, int64_t n) {
+    const char *at = pare_operand_at(backend, from, first);
+    for (int64_t i = 0; i < n * (int64_t)pare_operand_size(backend); i += 64)
+        __builtin_prefetch(at + i);
+}
+
 typedef struct work {
     const pare_backend *backend;
     const pare_attention *shape;
     const void *q, *k, *v;
     float *out, *logsum;
 } work;
+
+/* The keys that follow: of this pair, or the first ones of the next. */
+static void prefetch_next(const work *w, int64_t pair, int64_t key, int64_t step) {
+    const pare_attention *s = w->shape;
+    if (key >= s->keys) pair++, key = 0;
+    if (pair >= s->batch * s->groups) return;
+    int64_t keys = s->keys - key < step ? s->keys - key : step;
+    prefetch(w->backend, w->k, (pair * s->key_capacity + key) * s->head, keys * s->head);
+}
 
 /* `count` query heads from `first` on, all of one (batch, group) pair. */
 static void attend(const work *w, int64_t pair, int64_t first, int64_t count) {
@@ -178,11 +195,13 @@ static void attend(const work *w, int64_t pair, int64_t first, int64_t count) {
     for (int64_t key = 0, keys; key < s->keys; key += keys) {
         keys = s->keys - key < step ? s->keys - key : step;
         int64_t at = (pair * s->key_capacity + key) * head;
+        prefetch(w->backend, w->v, at, keys * head);
         const float *rows = rows_of(w->backend, w->k, at, keys * head, room);
         for (int64_t i = 0; i < count; i++) {
             score_keys(query[i], rows, keys, head, scale, scores[i]);
             factors[i] = weigh(w->backend, &members[i], scores[i], keys, key == 0);
         }
+        prefetch_next(w, pair, key + keys, step);
         rows = rows_of(w->backend, w->v, at, keys * head, room);
         for (int64_t i = 0; i < count; i++)
             add_values(scores[i], rows, keys, head, factors[i], w->out + (row + i) * head);
