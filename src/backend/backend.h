@@ -151,6 +151,9 @@ struct pare_backend {
 pare_status pare_backend_open_cpu(pare_compute compute, int threads, pare_backend **out);
 /* As the runtime asks for it; NULL: all open. alone: one thread where it names no number. */
 pare_status pare_backend_open(const pare_runtime *runtime, bool alone, pare_backend **out);
+/* Another with the operands of `like`, for one thread of a parallel region, which opens it there: nothing that it does
+ * wakes other threads, and others may do the same meanwhile. */
+pare_status pare_backend_open_alone(const pare_backend *like, pare_backend **out);
 pare_status pare_backend_open_reference(pare_backend **out);
 void pare_backend_close(pare_backend *backend);
 

@@ -6,108 +6,209 @@
 #include "support/progress.h"
 #include "support/runtime.h"
 
+#include <omp.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
-/* Sequences written in step: a product of many rows reads each weight as often as one of few. A product of other
- * numbers of rows may round differently, so a group that is not full is filled up with sequences that are thrown away,
- * and what keys and values of earlier tokens may take does not depend on the machine. */
-enum { LEAST_GROUP = 16, MOST_GROUP = 64, CACHE_BYTES = 1 << 30 };
+/* Sequences written in step, because a product of many rows reads each weight as often as one of few. A product of few
+ * rows gains little from more threads, so every thread writes sequences of its own with products of its own, as long as
+ * there are LEAST_ROWS for each; of models below SHARED_PARAMETERS even where some are left idle. Threads that have
+ * their products to themselves also make the text independent of their number. */
+enum { LEAST_ROWS = 16, MOST_ROWS = 64, SHARED_PARAMETERS = 32 << 20, CACHE_BYTES = 1 << 30 };
+
+/* What one thread writes with. */
+typedef struct lane {
+    pare_generator *generator;
+    pare_sampler *sampler;
+    float *logits;         /* [rows, vocabulary] */
+    pare_backend *backend; /* its own; NULL: products are shared by all threads, and there is one lane */
+} lane;
 
 typedef struct writer {
     const pare_model *model;
     const pare_runtime *runtime;
     const pare_self_request *request;
-    pare_generator *generator;
-    pare_sampler *sampler;
+    const pare_backend *backend;
     pare_stop stop;
-    int64_t group;
-    float *logits; /* [group, vocabulary] */
-    uint64_t done;
+    lane *lanes;
+    int64_t lane_count, rows; /* rows: sequences of a group */
+    bool alone;               /* each lane has a backend of its own */
+    uint32_t *ids;            /* [sequences, length] */
+    atomic_uint next;         /* the first sequence that no lane has taken */
+    atomic_ullong done;       /* tokens */
+    pare_status status;       /* of the first lane that failed */
+    char failure[1024];
 } writer;
 
 static void writer_close(writer *w) {
-    pare_generator_free(w->generator);
-    pare_sampler_free(w->sampler);
-    pare_free(w->stop.ids);
-    pare_free(w->logits);
-}
-
-static int64_t usual_group(uint32_t sequences) {
-    int64_t group = LEAST_GROUP;
-    while (group < MOST_GROUP && group < (int64_t)sequences)
-        group *= 2;
-    return group;
-}
-
-/* Fewer sequences in step where their cache would be large, or where the limit asks for it. */
-static pare_status writer_open(writer *w, const pare_backend *backend) {
-    const pare_model *model = w->model;
-    uint32_t vocabulary = model->config.vocabulary;
-    pare_source source = {.model = model, .backend = backend};
-    pare_generator_memory memory;
-    pare_generator_shape shape = {.capacity = w->request->lead + w->request->length, .adapters = w->request->adapters};
-    uint64_t limit = pare_runtime_limit(w->runtime);
-    for (w->group = usual_group(w->request->sequences);; w->group /= 2) {
-        uint64_t logits = (uint64_t)w->group * vocabulary * sizeof(float);
-        shape.batch = w->group;
-        shape.limit = limit > logits ? limit - logits : limit ? 1 : 0;
-        pare_status status = pare_generator_measure(&source, &shape, &memory);
-        if (status == PARE_OK && (memory.cache <= CACHE_BYTES || w->group <= LEAST_GROUP)) break;
-        if (status == PARE_OK) continue;
-        if (status != PARE_OUT_OF_MEMORY || w->group == 1) return status;
+    /* The first lane's generator has the weights of the others. */
+    for (int64_t i = w->lanes ? w->lane_count - 1 : -1; i >= 0; i--) {
+        pare_generator_free(w->lanes[i].generator);
+        pare_sampler_free(w->lanes[i].sampler);
+        pare_free(w->lanes[i].logits);
+        pare_backend_close(w->lanes[i].backend);
     }
-    PARE_TRY(pare_generator_new(&source, &shape, &w->generator));
-    PARE_TRY(pare_sampler_new(vocabulary, 1.0, 0.0, &w->sampler));
-    PARE_TRY(pare_stop_read(model, NULL, &w->stop));
-    return pare_alloc_uninitialized(&w->logits, (size_t)w->group * vocabulary, sizeof(float), "logits");
+    pare_free(w->lanes);
+    pare_free(w->stop.ids);
+}
+
+static int64_t parts(int64_t whole, int64_t part) {
+    return (whole + part - 1) / part;
+}
+
+/* oneDNN's AVX2 products take six rows at a time, then four, then two or one, and only these last round otherwise: the
+ * fewest rows from `rows` on that have none of them. */
+static int64_t alike_rows(int64_t rows) {
+    enum { TILE = 6, REST = 4 };
+    while (rows % TILE != 0 && rows % TILE != REST)
+        rows++;
+    return rows;
+}
+
+static void set_usual(writer *w) {
+    int64_t sequences = w->request->sequences, threads = omp_get_max_threads(), most = parts(sequences, LEAST_ROWS);
+    w->alone = most >= threads || pare_model_parameters(w->model) < SHARED_PARAMETERS;
+    w->lane_count = !w->alone ? 1 : most < threads ? most : threads;
+    int64_t rows = alike_rows(parts(sequences, w->lane_count * parts(sequences, w->lane_count * MOST_ROWS)));
+    w->rows = rows < LEAST_ROWS ? LEAST_ROWS : rows;
+}
+
+/* The next smaller plan; false if there is none. */
+static bool set_smaller(writer *w) {
+    int64_t half = alike_rows(w->rows / 2);
+    if (w->rows > LEAST_ROWS)
+        w->rows = half < LEAST_ROWS ? LEAST_ROWS : half;
+    else if (w->alone)
+        w->lane_count = 1, w->alone = false;
+    else if (w->rows > 1)
+        w->rows /= 2;
+    else
+        return false;
+    return true;
+}
+
+/* Fewer sequences at a time where their cache would be large, or where the limit asks for it. */
+static pare_status plan(writer *w, const pare_source *source, pare_generator_shape *shape) {
+    uint64_t limit = pare_runtime_limit(w->runtime);
+    for (set_usual(w);;) {
+        pare_generator_memory memory;
+        uint64_t logits = (uint64_t)(w->lane_count * w->rows) * w->model->config.vocabulary * sizeof(float);
+        *shape = (pare_generator_shape){.batch = w->rows,
+                                        .capacity = w->request->lead + w->request->length,
+                                        .limit = limit > logits ? limit - logits
+                                                 : limit        ? 1
+                                                                : 0,
+                                        .adapters = w->request->adapters,
+                                        .beside = w->lane_count - 1};
+        pare_status status = pare_generator_measure(source, shape, &memory);
+        bool small = memory.cache <= CACHE_BYTES || w->rows <= LEAST_ROWS;
+        if (status == PARE_OK && small && (memory.resident || !w->alone)) return PARE_OK;
+        if (status != PARE_OK && status != PARE_OUT_OF_MEMORY) return status;
+        if (!set_smaller(w)) return status;
+    }
+}
+
+static pare_status writer_open(writer *w) {
+    pare_source source = {.model = w->model, .backend = w->backend};
+    uint32_t vocabulary = w->model->config.vocabulary;
+    pare_generator_shape shape;
+    PARE_TRY(plan(w, &source, &shape));
+    PARE_TRY(pare_stop_read(w->model, NULL, &w->stop));
+    PARE_TRY(pare_alloc(&w->lanes, (size_t)w->lane_count, sizeof *w->lanes, "lanes"));
+    for (int64_t i = 0; i < w->lane_count; i++) {
+        lane *l = &w->lanes[i];
+        PARE_TRY(pare_generator_new(&source, &shape, &l->generator));
+        PARE_TRY(pare_sampler_new(vocabulary, 1.0, 0.0, &l->sampler));
+        PARE_TRY(pare_alloc_uninitialized(&l->logits, (size_t)w->rows * vocabulary, sizeof *l->logits, "logits"));
+        shape.weights_of = w->lanes[0].generator;
+    }
+    return PARE_OK;
 }
 
 /* The token after `last`; *last becomes it. */
-static pare_status write_token(writer *w, const float *logits, pare_random *random, uint32_t *last) {
+static pare_status write_token(const writer *w, pare_sampler *sampler, const float *logits, pare_random *random,
+                               uint32_t *last) {
     int64_t bos = w->model->config.bos;
-    if (bos < 0 || !pare_stop_at(&w->stop, *last)) return pare_sample(w->sampler, logits, random, last);
+    if (bos < 0 || !pare_stop_at(&w->stop, *last)) return pare_sample(sampler, logits, random, last);
     *last = (uint32_t)bos;
     return PARE_OK;
 }
 
-static pare_status write_group(writer *w, uint32_t first, uint32_t wanted, uint32_t *ids) {
-    uint32_t vocabulary = w->model->config.vocabulary, last[MOST_GROUP];
-    uint32_t lead = w->request->lead, length = w->request->length, written = lead + length;
-    pare_random random[MOST_GROUP];
+/* Whoever waits for the text hears of it from one thread. */
+static pare_status report(writer *w, uint64_t tokens) {
+    uint64_t done = atomic_fetch_add(&w->done, tokens) + tokens, sequence = w->request->lead + w->request->length;
+    if (omp_get_thread_num() != 0) return pare_interrupted();
+    return pare_progress_report(w->runtime, "writing text", done, w->request->sequences * sequence);
+}
+
+/* Sequences [first, first + wanted); a group that is not full is filled up with others, which are thrown away. */
+static pare_status write_group(writer *w, lane *l, uint32_t first, uint32_t wanted) {
+    uint32_t vocabulary = w->model->config.vocabulary, last[MOST_ROWS];
+    uint32_t lead = w->request->lead, length = w->request->length, written = lead + length, rows = (uint32_t)w->rows;
+    uint32_t *ids = w->ids + (size_t)first * length;
+    pare_random random[MOST_ROWS];
     int64_t bos = w->model->config.bos;
-    pare_generator_reset(w->generator);
-    for (uint32_t i = 0; i < (uint32_t)w->group; i++) {
+    pare_generator_reset(l->generator);
+    for (uint32_t i = 0; i < rows; i++) {
         random[i] = (pare_random){.seed = w->request->seed, .stream = first + i};
         last[i] = bos >= 0 ? (uint32_t)bos : (uint32_t)pare_random_below(&random[i], vocabulary);
     }
     for (uint32_t t = 0; t < written; t++) {
         for (uint32_t i = 0; i < wanted && t >= lead; i++)
             ids[(size_t)i * length + t - lead] = last[i];
-        w->done += wanted;
-        PARE_TRY(pare_progress_report(w->runtime, "writing text", w->done, (uint64_t)w->request->sequences * written));
+        PARE_TRY(report(w, wanted));
         if (t + 1 == written) break;
-        PARE_TRY(pare_generator_step(w->generator, last, 1, w->logits));
-        for (uint32_t i = 0; i < (uint32_t)w->group; i++)
-            PARE_TRY(write_token(w, w->logits + (size_t)i * vocabulary, &random[i], &last[i]));
+        PARE_TRY(pare_generator_step(l->generator, last, 1, l->logits));
+        for (uint32_t i = 0; i < rows; i++)
+            PARE_TRY(write_token(w, l->sampler, l->logits + (size_t)i * vocabulary, &random[i], &last[i]));
     }
     return PARE_OK;
 }
 
-static pare_status write_all(writer *w, const pare_backend *backend, pare_windows *out) {
-    PARE_TRY(writer_open(w, backend));
-    PARE_TRY(pare_alloc(&out->ids, (size_t)out->count * out->length, sizeof *out->ids, "token ids"));
-    for (uint32_t first = 0, wanted; first < out->count; first += wanted) {
-        wanted = out->count - first < (uint32_t)w->group ? out->count - first : (uint32_t)w->group;
-        PARE_TRY(write_group(w, first, wanted, out->ids + (size_t)first * out->length));
+/* Group after group, until all are taken. */
+static pare_status write_groups(writer *w, lane *l) {
+    uint32_t sequences = w->request->sequences, rows = (uint32_t)w->rows;
+    for (;;) {
+        uint32_t first = atomic_fetch_add(&w->next, rows);
+        if (first >= sequences) return PARE_OK;
+        PARE_TRY(write_group(w, l, first, sequences - first < rows ? sequences - first : rows));
     }
-    return PARE_OK;
+}
+
+static pare_status write_alone(writer *w, lane *l) {
+    PARE_TRY(pare_backend_open_alone(w->backend, &l->backend));
+    pare_generator_use(l->generator, l->backend);
+    return write_groups(w, l);
+}
+
+/* A message belongs to its thread, so that of the first failure is carried over; the other lanes take no more groups.
+ */
+static pare_status write_all(writer *w) {
+    if (!w->alone) return write_groups(w, w->lanes);
+#pragma omp parallel for schedule(static, 1) num_threads((int)w->lane_count)
+    for (int64_t i = 0; i < w->lane_count; i++) {
+        pare_status status = write_alone(w, &w->lanes[i]);
+        if (status == PARE_OK) continue;
+#pragma omp critical
+        if (w->status == PARE_OK) {
+            w->status = status;
+            snprintf(w->failure, sizeof w->failure, "%s", pare_message());
+            atomic_store(&w->next, w->request->sequences);
+        }
+    }
+    return w->status == PARE_OK ? PARE_OK : pare_fail(w->status, "%s", w->failure);
 }
 
 pare_status pare_self_sample(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
                              const pare_self_request *request, pare_windows *out) {
     *out = (pare_windows){.count = request->sequences, .length = request->length};
-    writer w = {.model = model, .runtime = runtime, .request = request};
-    pare_status status = write_all(&w, backend, out);
+    writer w = {.model = model, .runtime = runtime, .request = request, .backend = backend};
+    pare_status status = writer_open(&w);
+    if (status == PARE_OK)
+        status = pare_alloc(&out->ids, (size_t)out->count * out->length, sizeof *out->ids, "token ids");
+    w.ids = out->ids;
+    if (status == PARE_OK) status = write_all(&w);
     writer_close(&w);
     if (status != PARE_OK) pare_windows_free(out);
     return status;

@@ -16,8 +16,9 @@ typedef struct pare_self_request {
 
 /* Samples sequences from the full distribution at temperature 1. Each begins with BOS (a random token if the model has
  * none); after an end token BOS follows again, so that every sequence has `length` ids. Sequence i is drawn by the
- * model, the seed and i alone; how many there are matters only by the rounding of the larger products that more than 16
- * or 32 of them are written with. Free with pare_windows_free. */
+ * model, the seed and i alone, whatever the number of sequences and threads; but where a model of 32M parameters and
+ * more is written by more threads than there are groups of 16 sequences, or with little memory, threads share products,
+ * whose rounding is theirs. Progress is reported from the calling thread. Free with pare_windows_free. */
 pare_status pare_self_sample(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
                              const pare_self_request *request, pare_windows *out);
 

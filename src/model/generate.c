@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+void pare_generator_use(pare_generator *g, const pare_backend *backend) {
+    g->source.backend = backend;
+}
+
 void pare_generator_reset(pare_generator *g) {
     g->tokens = 0;
 }

@@ -18,6 +18,7 @@ struct pare_generator {
     pare_source source;
     int64_t batch, capacity, chunk, tokens;
     bool resident;
+    bool borrows; /* the layers' weights, norms, rotation and LM head are another generator's */
     pare_generator_layer *layers;
     void *matrices[PARE_MATRIX_ROLES]; /* the layer in hand, where weights are not resident */
     float *norms;                      /* [2 layers + 1, d] */

@@ -86,10 +86,12 @@ pare_status pare_generator_measure(const pare_source *source, const pare_generat
     PARE_TRY(check_shape(source, shape));
     int64_t chunk = PARE_GENERATOR_TOKENS / shape->batch;
     chunk = chunk < 1 ? 1 : chunk > shape->capacity ? shape->capacity : chunk;
-    *out = (pare_generator_memory){.cache = cache_bytes(source, shape), .chunk = chunk, .resident = true};
+    uint64_t generators = 1 + (uint64_t)shape->beside;
+    *out = (pare_generator_memory){
+        .cache = product(generators, cache_bytes(source, shape)), .chunk = chunk, .resident = true};
     for (;;) {
         out->weights = weight_bytes(source, out->resident);
-        out->activations = activation_bytes(source, shape, out->chunk);
+        out->activations = product(generators, activation_bytes(source, shape, out->chunk));
         uint64_t total = sum(out->cache, sum(out->weights, out->activations));
         if (!shape->limit || total <= shape->limit) return PARE_OK;
         if (!out->resident && out->chunk == 1)
@@ -97,7 +99,7 @@ pare_status pare_generator_measure(const pare_source *source, const pare_generat
                 PARE_OUT_OF_MEMORY,
                 "generating %lld sequences of up to %lld tokens needs %.1f MiB, but the limit is %.1f MiB; "
                 "raise --memory or ask for fewer tokens",
-                (long long)shape->batch, (long long)shape->capacity, (double)total / 1048576.0,
+                (long long)generators * shape->batch, (long long)shape->capacity, (double)total / 1048576.0,
                 (double)shape->limit / 1048576.0);
         if (out->resident)
             out->resident = false;
@@ -124,13 +126,9 @@ static pare_status allocate_weights(pare_generator *g) {
     return PARE_OK;
 }
 
-static pare_status prepare_layer(pare_generator *g, uint32_t layer) {
+static pare_status prepare_weights(pare_generator *g, uint32_t layer) {
     const pare_config *config = &g->source.model->config;
     pare_generator_layer *own = &g->layers[layer];
-    size_t operand = pare_operand_size(g->source.backend), slots = (size_t)(g->batch * g->capacity);
-    size_t slot = (size_t)config->widths[layer].kv_heads * config->head_size * operand;
-    PARE_TRY(pare_alloc_uninitialized(&own->keys, slots, slot, "keys of earlier tokens"));
-    PARE_TRY(pare_alloc_uninitialized(&own->values, slots, slot, "values of earlier tokens"));
     for (int i = 0; i < NORMS; i++) {
         float *norm = g->norms + (NORMS * (size_t)layer + (size_t)i) * config->hidden;
         pare_source_rows(&g->source, pare_tensor_id(layer, (pare_role)(PARE_MATRIX_ROLES + i)), 0, 1, norm);
@@ -141,30 +139,56 @@ static pare_status prepare_layer(pare_generator *g, uint32_t layer) {
         bool mapped = pare_source_is_mapped(&g->source, id);
         if (!mapped && !g->resident) continue;
         if (!mapped)
-            PARE_TRY(pare_alloc_uninitialized(&own->owned[role], g->source.model->tensors[id]->count, operand,
-                                              "block weights"));
+            PARE_TRY(pare_alloc_uninitialized(&own->owned[role], g->source.model->tensors[id]->count,
+                                              pare_operand_size(g->source.backend), "block weights"));
         own->weights.matrix[role] = pare_source_operand(&g->source, id, own->owned[role]);
     }
     return PARE_OK;
 }
 
-static pare_status allocate(pare_generator *g, const pare_adapter_shape *adapters) {
+/* All that does not depend on the tokens. */
+static pare_status own_weights(pare_generator *g) {
+    const pare_config *config = &g->source.model->config;
+    size_t final = NORMS * (size_t)config->layers * config->hidden;
+    PARE_TRY(pare_alloc_uninitialized(&g->norms, final + config->hidden, sizeof(float), "norms"));
+    PARE_TRY(pare_rotation_new(config, g->capacity, &g->rotation));
+    PARE_TRY(allocate_weights(g));
+    for (uint32_t layer = 0; layer < config->layers; layer++)
+        PARE_TRY(prepare_weights(g, layer));
+    pare_source_rows(&g->source, pare_tensor_id_final_norm(g->source.model), 0, 1, g->norms + final);
+    return PARE_OK;
+}
+
+static pare_status borrow_weights(pare_generator *g, const pare_generator *from) {
+    if (!from->head || !from->resident || from->capacity != g->capacity)
+        return pare_fail(PARE_BAD_ARGUMENT, "a generator's weights cannot be used by another of %lld tokens",
+                         (long long)g->capacity);
+    g->borrows = true;
+    g->norms = from->norms;
+    g->rotation = from->rotation;
+    g->head = from->head;
+    for (uint32_t layer = 0; layer < g->source.model->config.layers; layer++)
+        g->layers[layer].weights = from->layers[layer].weights;
+    return PARE_OK;
+}
+
+static pare_status allocate(pare_generator *g, const pare_generator *weights_of, const pare_adapter_shape *adapters) {
     const pare_config *config = &g->source.model->config;
     size_t d = config->hidden, batch = (size_t)g->batch, operand = pare_operand_size(g->source.backend);
+    size_t slots = batch * (size_t)g->capacity * config->head_size;
     PARE_TRY(pare_alloc(&g->layers, config->layers, sizeof *g->layers, "layers"));
-    PARE_TRY(pare_alloc_uninitialized(&g->norms, (NORMS * (size_t)config->layers + 1) * d, sizeof(float), "norms"));
-    PARE_TRY(pare_rotation_new(config, g->capacity, &g->rotation));
+    PARE_TRY(weights_of ? borrow_weights(g, weights_of) : own_weights(g));
+    for (uint32_t layer = 0; layer < config->layers; layer++) {
+        size_t slot = config->widths[layer].kv_heads * operand;
+        PARE_TRY(pare_alloc_uninitialized(&g->layers[layer].keys, slots, slot, "keys of earlier tokens"));
+        PARE_TRY(pare_alloc_uninitialized(&g->layers[layer].values, slots, slot, "values of earlier tokens"));
+    }
     PARE_TRY(pare_alloc_uninitialized(&g->x, batch * (size_t)g->chunk * d, sizeof(float), "block inputs"));
     PARE_TRY(pare_alloc_uninitialized(&g->last, batch * d, sizeof(float), "final norm"));
     PARE_TRY(pare_alloc_uninitialized(&g->inverse, batch, sizeof(float), "final norm"));
     PARE_TRY(pare_alloc_uninitialized(&g->final, batch * d, operand, "final norm"));
     if (config->vocabulary > PARE_GENERATOR_VOCABULARY)
         PARE_TRY(pare_alloc_uninitialized(&g->logits, batch * PARE_GENERATOR_VOCABULARY, sizeof(float), "logits"));
-    PARE_TRY(allocate_weights(g));
-    for (uint32_t layer = 0; layer < config->layers; layer++)
-        PARE_TRY(prepare_layer(g, layer));
-    pare_source_rows(&g->source, pare_tensor_id_final_norm(g->source.model), 0, 1,
-                     g->norms + NORMS * (size_t)config->layers * d);
     PARE_TRY(pare_adapter_room_new(g->source.backend, config, adapters, &g->adapter_room));
     return pare_activations_new(g->source.backend, config, g->batch * g->chunk, false, &g->activations);
 }
@@ -172,7 +196,10 @@ static pare_status allocate(pare_generator *g, const pare_adapter_shape *adapter
 pare_status pare_generator_new(const pare_source *source, const pare_generator_shape *shape, pare_generator **out) {
     pare_generator_memory plan;
     *out = NULL;
-    PARE_TRY(pare_generator_measure(source, shape, &plan));
+    if (shape->weights_of)
+        plan = (pare_generator_memory){.chunk = shape->weights_of->chunk, .resident = true};
+    else
+        PARE_TRY(pare_generator_measure(source, shape, &plan));
     pare_adapter_shape adapters = adapter_shape(shape, plan.chunk);
     PARE_TRY(pare_adapters_check(shape->adapters, adapters.rank, adapters.dropout));
     pare_generator *g;
@@ -183,7 +210,7 @@ pare_status pare_generator_new(const pare_source *source, const pare_generator_s
     g->capacity = shape->capacity;
     g->chunk = plan.chunk;
     g->resident = plan.resident;
-    pare_status status = allocate(g, &adapters);
+    pare_status status = allocate(g, shape->weights_of, &adapters);
     if (status != PARE_OK) {
         pare_generator_free(g);
         return status;
@@ -194,6 +221,7 @@ pare_status pare_generator_new(const pare_source *source, const pare_generator_s
 
 void pare_generator_free(pare_generator *g) {
     if (!g) return;
+    if (g->borrows) g->norms = g->rotation = NULL;
     for (uint32_t layer = 0; g->layers && layer < g->source.model->config.layers; layer++) {
         for (int role = 0; role < PARE_MATRIX_ROLES; role++)
             pare_free(g->layers[layer].owned[role]);

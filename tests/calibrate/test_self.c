@@ -5,6 +5,8 @@
 #include "support/memory.h"
 #include "tiny_model.h"
 
+#include <omp.h>
+
 typedef struct fixture {
     char *folder;
     pare_model *model;
@@ -72,6 +74,27 @@ static void sequences_depend_on_seed_and_index_alone(void **state) {
     pare_windows_free(&few);
     pare_windows_free(&short_ones);
     pare_windows_free(&other);
+    close_fixture(&f);
+}
+
+/* Nor on the threads, which write groups of other sizes: 64 sequences are one group of one thread, two of two. */
+static void threads_do_not_matter(void **state) {
+    (void)state;
+    enum { SEQUENCES = 64, LENGTH = 12 };
+    fixture f;
+    open_fixture(&f,
+                 (tiny_model){.vocabulary = 300, .scale = 0.2, .hidden = 128, .heads = 8, .kv_heads = 4, .ffn = 384});
+    pare_windows one = sample(&f, (pare_self_request){.sequences = SEQUENCES, .length = LENGTH, .seed = 7});
+    for (int threads = 2; threads <= 5; threads++) {
+        pare_backend_close(f.backend);
+        assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, threads, &f.backend), PARE_OK);
+        uint32_t sequences = (uint32_t)(SEQUENCES - 7 * (threads - 2));
+        pare_windows w = sample(&f, (pare_self_request){.sequences = sequences, .length = LENGTH, .seed = 7});
+        assert_memory_equal(w.ids, one.ids, sequences * LENGTH * sizeof *w.ids);
+        assert_int_equal(omp_get_max_threads(), threads);
+        pare_windows_free(&w);
+    }
+    pare_windows_free(&one);
     close_fixture(&f);
 }
 
@@ -146,6 +169,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bos_begins_and_follows_every_end),
         cmocka_unit_test(sequences_depend_on_seed_and_index_alone),
+        cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(a_model_without_bos_begins_anywhere),
         cmocka_unit_test(tokens_follow_the_distribution),
         cmocka_unit_test(memory_comes_back_after_an_interrupt),

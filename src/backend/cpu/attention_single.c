@@ -14,18 +14,68 @@ typedef struct member {
     float maximum, sum;
 } member;
 
-PARE_VECTORIZE static void score_keys(const float *restrict q, const float *restrict k, int64_t keys, int64_t head,
-                                      float scale, float *restrict scores) {
-    for (int64_t key = 0; key < keys; key++, k += head) {
-        float lanes[PARE_LANES] = {0};
-        int64_t i = 0;
-        for (; i + PARE_LANES <= head; i += PARE_LANES)
-            for (int j = 0; j < PARE_LANES; j++)
-                lanes[j] += q[i + j] * k[i + j];
-        for (int j = 0; i + j < head; j++)
+/* The dot product of a query with one key. */
+PARE_VECTORIZE static void score_key(const float *restrict q, const float *restrict k, int64_t head, float scale,
+                                     float *score) {
+    float lanes[PARE_LANES] = {0};
+    int64_t i = 0;
+    for (; i + PARE_LANES <= head; i += PARE_LANES)
+        for (int j = 0; j < PARE_LANES; j++)
             lanes[j] += q[i + j] * k[i + j];
-        scores[key] = pare_lanes_sum(lanes) * scale;
+    for (int j = 0; i + j < head; j++)
+        lanes[j] += q[i + j] * k[i + j];
+    *score = pare_lanes_sum(lanes) * scale;
+}
+
+#if PARE_HAS_EIGHTS
+
+/* The sums of eight keys' lanes, in the order of pare_lanes_sum, whose first step `x` has behind it: each step adds
+ * halves of two vectors at a time, and the keys are paired so that they end in order. */
+static inline void sum_eights(pare_eight x[8], pare_eight *sums) {
+    for (int i = 0; i < 4; i++)
+        x[i] = __builtin_shufflevector(x[i], x[i + 4], 0, 1, 2, 3, 8, 9, 10, 11) +
+               __builtin_shufflevector(x[i], x[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    for (int i = 0; i < 4; i += 2)
+        x[i] = __builtin_shufflevector(x[i], x[i + 1], 0, 1, 8, 9, 4, 5, 12, 13) +
+               __builtin_shufflevector(x[i], x[i + 1], 2, 3, 10, 11, 6, 7, 14, 15);
+    *sums = __builtin_shufflevector(x[0], x[2], 0, 2, 8, 10, 4, 6, 12, 14) +
+            __builtin_shufflevector(x[0], x[2], 1, 3, 9, 11, 5, 7, 13, 15);
+}
+
+/* As score_key, eight keys at a time; head is a multiple of PARE_LANES. Returns how many of the keys are done. */
+PARE_VECTORIZE static int64_t score_eights(const float *restrict q, const float *restrict k, int64_t keys, int64_t head,
+                                           float scale, float *restrict scores) {
+    int64_t key = 0;
+    for (; key + 8 <= keys; key += 8) {
+        pare_eight low[8] = {0}, high[8] = {0};
+        for (int64_t i = 0; i < head; i += PARE_LANES)
+            for (int j = 0; j < 8; j++) {
+                const float *row = k + (key + j) * head + i;
+                low[j] += *pare_eight_at(q + i) * *pare_eight_at(row);
+                high[j] += *pare_eight_at(q + i + 8) * *pare_eight_at(row + 8);
+            }
+        for (int j = 0; j < 8; j++)
+            low[j] += high[j];
+        pare_eight sums;
+        sum_eights(low, &sums);
+        sums *= scale;
+        memcpy(scores + key, &sums, sizeof sums);
     }
+    return key;
+}
+
+#else
+
+static int64_t score_eights(const float *q, const float *k, int64_t keys, int64_t head, float scale, float *scores) {
+    (void)q, (void)k, (void)keys, (void)head, (void)scale, (void)scores;
+    return 0;
+}
+
+#endif
+
+static void score_keys(const float *q, const float *k, int64_t keys, int64_t head, float scale, float *scores) {
+    for (int64_t key = head % PARE_LANES ? 0 : score_eights(q, k, keys, head, scale, scores); key < keys; key++)
+        score_key(q, k + key * head, head, scale, scores + key);
 }
 
 /* x = exp(x - shift); returns their sum. */
@@ -41,20 +91,45 @@ PARE_VECTORIZE static float exponentials(float *restrict x, float shift, int64_t
     return pare_lanes_sum(lanes);
 }
 
-/* out = factor * out + weights V; four keys for each time that `out` is read. */
-PARE_VECTORIZE static void add_values(const float *restrict weights, const float *restrict v, int64_t keys,
-                                      int64_t head, float factor, float *restrict out) {
-    for (int64_t i = 0; i < head; i++)
+/* out = factor * out + weights V for PARE_LANES columns, which stay in registers; four keys at a time. */
+PARE_VECTORIZE static void add_value_lanes(const float *restrict weights, const float *restrict v, int64_t keys,
+                                           int64_t head, float factor, float *restrict out) {
+    float sum[PARE_LANES];
+    int64_t key = 0;
+    for (int i = 0; i < PARE_LANES; i++)
+        sum[i] = out[i] * factor;
+    for (; key + 4 <= keys; key += 4) {
+        const float *w = weights + key, *a = v + key * head, *b = a + head, *c = b + head, *d = c + head;
+        for (int i = 0; i < PARE_LANES; i++)
+            sum[i] += (w[0] * a[i] + w[1] * b[i]) + (w[2] * c[i] + w[3] * d[i]);
+    }
+    for (; key < keys; key++)
+        for (int i = 0; i < PARE_LANES; i++)
+            sum[i] += weights[key] * v[key * head + i];
+    memcpy(out, sum, sizeof sum);
+}
+
+/* The same for the columns that are left. */
+PARE_VECTORIZE static void add_value_rest(const float *restrict weights, const float *restrict v, int64_t keys,
+                                          int64_t head, int64_t columns, float factor, float *restrict out) {
+    for (int64_t i = 0; i < columns; i++)
         out[i] *= factor;
     int64_t key = 0;
     for (; key + 4 <= keys; key += 4) {
         const float *w = weights + key, *a = v + key * head, *b = a + head, *c = b + head, *d = c + head;
-        for (int64_t i = 0; i < head; i++)
+        for (int64_t i = 0; i < columns; i++)
             out[i] += (w[0] * a[i] + w[1] * b[i]) + (w[2] * c[i] + w[3] * d[i]);
     }
     for (; key < keys; key++)
-        for (int64_t i = 0; i < head; i++)
+        for (int64_t i = 0; i < columns; i++)
             out[i] += weights[key] * v[key * head + i];
+}
+
+static void add_values(const float *weights, const float *v, int64_t keys, int64_t head, float factor, float *out) {
+    int64_t i = 0;
+    for (; i + PARE_LANES <= head; i += PARE_LANES)
+        add_value_lanes(weights, v + i, keys, head, factor, out + i);
+    if (i < head) add_value_rest(weights, v + i, keys, head, head - i, factor, out + i);
 }
 
 /* Rows as fp32: where they lie if they are, else in `room`. */
@@ -83,12 +158,29 @@ static float weigh(const pare_backend *backend, member *m, float *scores, int64_
     return factor;
 }
 
+/* Asks for the keys or values that come next while the ones in hand are worked on: a cache is far larger than what the
+ * CPU keeps near, and it does not look beyond a page by itself. */
+static void prefetch(const pare_backend *backend, const void *from, int64_t first, int64_t n) {
+    const char *at = pare_operand_at(backend, from, first);
+    for (int64_t i = 0; i < n * (int64_t)pare_operand_size(backend); i += 64)
+        __builtin_prefetch(at + i);
+}
+
 typedef struct work {
     const pare_backend *backend;
     const pare_attention *shape;
     const void *q, *k, *v;
     float *out, *logsum;
 } work;
+
+/* The keys that follow: of this pair, or the first ones of the next. */
+static void prefetch_next(const work *w, int64_t pair, int64_t key, int64_t step) {
+    const pare_attention *s = w->shape;
+    if (key >= s->keys) pair++, key = 0;
+    if (pair >= s->batch * s->groups) return;
+    int64_t keys = s->keys - key < step ? s->keys - key : step;
+    prefetch(w->backend, w->k, (pair * s->key_capacity + key) * s->head, keys * s->head);
+}
 
 /* `count` query heads from `first` on, all of one (batch, group) pair. */
 static void attend(const work *w, int64_t pair, int64_t first, int64_t count) {
@@ -103,11 +195,13 @@ static void attend(const work *w, int64_t pair, int64_t first, int64_t count) {
     for (int64_t key = 0, keys; key < s->keys; key += keys) {
         keys = s->keys - key < step ? s->keys - key : step;
         int64_t at = (pair * s->key_capacity + key) * head;
+        prefetch(w->backend, w->v, at, keys * head);
         const float *rows = rows_of(w->backend, w->k, at, keys * head, room);
         for (int64_t i = 0; i < count; i++) {
             score_keys(query[i], rows, keys, head, scale, scores[i]);
             factors[i] = weigh(w->backend, &members[i], scores[i], keys, key == 0);
         }
+        prefetch_next(w, pair, key + keys, step);
         rows = rows_of(w->backend, w->v, at, keys * head, room);
         for (int64_t i = 0; i < count; i++)
             add_values(scores[i], rows, keys, head, factors[i], w->out + (row + i) * head);

@@ -55,6 +55,12 @@ pare_status pare_backend_open_cpu(pare_compute compute, int threads, pare_backen
     return PARE_OK;
 }
 
+pare_status pare_backend_open_alone(const pare_backend *like, pare_backend **out) {
+    if (like->operations == &cpu_operations)
+        return pare_backend_open_cpu(like->operand == PARE_DTYPE_BF16 ? PARE_COMPUTE_BF16 : PARE_COMPUTE_FP32, 1, out);
+    return pare_backend_open_reference(out);
+}
+
 void pare_backend_close(pare_backend *backend) {
     if (!backend) return;
     if (backend->close) backend->close(backend);

@@ -3,8 +3,9 @@
  *
  * Which of oneDNN's implementations runs is fixed by the shape, never by a timing, so that the same inputs give the
  * same bits: its packed GEMM ("gemm:jit") is the fastest for large single products (up to twice the default choice for
- * dX = dY W), its batched kernels for attention tiles, for products of a few rows (bench/bench_matmul.c) and for those
- * with low-rank matrices, where they are ten times as fast and more. */
+ * dX = dY W), its own choice for attention tiles, for products of up to 64 rows (bench/bench_matmul.c; all of them
+ * round a row alike, which text that is written in step relies on) and for those with low-rank matrices, where it is
+ * ten times as fast and more. */
 #include "backend/cpu/matmul.h"
 #include "backend/cpu/cpu.h"
 #include "support/memory.h"
@@ -12,7 +13,7 @@
 #include <string.h>
 
 /* A shape is kept in one of WAYS slots, and the one that came first makes room. */
-enum { CACHE_SETS = 128, WAYS = 4, FEW_ROWS = 4, MANY_ROWS = 48 };
+enum { CACHE_SETS = 128, WAYS = 4, FEW_ROWS = 4, MANY_ROWS = 65 };
 
 typedef struct matmul_entry {
     pare_onednn_shape shape;

@@ -7,15 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Products that need room while they run share it. It is ours, because oneDNN's own belongs to the thread that made a
+ * primitive, and threads may end before their primitives do. */
 struct pare_onednn {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
+    void *room;
+    size_t room_bytes;
 };
 
 struct pare_onednn_product {
     pare_onednn_shape shape;
     dnnl_primitive_t primitive;
     dnnl_memory_t a, b, c;
+    dnnl_memory_t room; /* NULL: needs none */
 };
 
 typedef dnnl_memory_desc_t layout;
@@ -38,6 +43,8 @@ static dnnl_status_t memory_new(dnnl_memory_t *out, const layout *it, dnnl_engin
 static dnnl_status_t append_sum(dnnl_post_ops_t operations) {
     return dnnl_post_ops_append_sum(operations, 1.0f, 0, dnnl_data_type_undef);
 }
+
+typedef const_dnnl_memory_desc_t layout_view;
 
 typedef struct implementations {
     dnnl_primitive_desc_t current;
@@ -74,6 +81,8 @@ static dnnl_status_t memory_new(dnnl_memory_t *out, const layout *it, dnnl_engin
 static dnnl_status_t append_sum(dnnl_post_ops_t operations) {
     return dnnl_post_ops_append_sum(operations, 1.0f);
 }
+
+typedef const dnnl_memory_desc_t *layout_view;
 
 typedef struct implementations {
     dnnl_primitive_desc_iterator_t iterator;
@@ -127,6 +136,7 @@ void pare_onednn_free(pare_onednn *onednn) {
     if (!onednn) return;
     if (onednn->stream) dnnl_stream_destroy(onednn->stream);
     if (onednn->engine) dnnl_engine_destroy(onednn->engine);
+    free(onednn->room);
     pare_free(onednn);
 }
 
@@ -152,6 +162,7 @@ static const char *implementation_name(const implementations *it) {
 static dnnl_status_t attributes_new(bool accumulate, dnnl_primitive_attr_t *out) {
     dnnl_post_ops_t operations = NULL;
     dnnl_status_t status = dnnl_primitive_attr_create(out);
+    if (!status) status = dnnl_primitive_attr_set_scratchpad_mode(*out, dnnl_scratchpad_mode_user);
     if (status || !accumulate) return status;
     status = dnnl_post_ops_create(&operations);
     if (!status) status = append_sum(operations);
@@ -160,12 +171,28 @@ static dnnl_status_t attributes_new(bool accumulate, dnnl_primitive_attr_t *out)
     return status;
 }
 
+/* Room for what the implementation needs while it runs. */
+static dnnl_status_t room_new(pare_onednn *onednn, const implementations *it, dnnl_memory_t *out) {
+    enum { LINE = 64 };
+    layout_view needed = dnnl_primitive_desc_query_md(it->current, dnnl_query_scratchpad_md, 0);
+    size_t bytes = needed ? dnnl_memory_desc_get_size(needed) : 0;
+    if (!bytes) return dnnl_success;
+    if (bytes > onednn->room_bytes) {
+        size_t rounded = (bytes + LINE - 1) / LINE * LINE;
+        void *room = aligned_alloc(LINE, rounded);
+        if (!room) return dnnl_out_of_memory;
+        free(onednn->room);
+        onednn->room = room;
+        onednn->room_bytes = rounded;
+    }
+    return dnnl_memory_create(out, needed, onednn->engine, DNNL_MEMORY_NONE);
+}
+
 /* From oneDNN's own favourite on to the one wanted for this shape; without one the favourite is made after all. */
-static dnnl_status_t primitive_new(const pare_onednn *onednn, const layout matrices[3], const pare_onednn_shape *shape,
-                                   dnnl_primitive_t *out) {
+static dnnl_status_t primitive_new(pare_onednn *onednn, const layout matrices[3], pare_onednn_product *out) {
     dnnl_primitive_attr_t attributes = NULL;
-    dnnl_status_t status = attributes_new(shape->matmul.accumulate, &attributes);
-    for (bool wanted = shape->packed_gemm, done = false; !status && !done; wanted = false) {
+    dnnl_status_t status = attributes_new(out->shape.matmul.accumulate, &attributes);
+    for (bool wanted = out->shape.packed_gemm, done = false; !status && !done; wanted = false) {
         implementations it = {0};
         status = implementations_begin(&it, onednn->engine, &matrices[0], &matrices[1], &matrices[2], attributes);
         done = !status && !wanted;
@@ -173,15 +200,15 @@ static dnnl_status_t primitive_new(const pare_onednn *onednn, const layout matri
             done = strncmp(implementation_name(&it), "gemm", 4) == 0;
             if (!done && !implementations_next(&it)) break;
         }
-        if (done) status = dnnl_primitive_create(out, it.current);
+        if (done) status = dnnl_primitive_create(&out->primitive, it.current);
+        if (done && !status) status = room_new(onednn, &it, &out->room);
         implementations_end(&it);
     }
     if (attributes) dnnl_primitive_attr_destroy(attributes);
     return status;
 }
 
-pare_status pare_onednn_product_new(const pare_onednn *onednn, const pare_onednn_shape *shape,
-                                    pare_onednn_product **out) {
+pare_status pare_onednn_product_new(pare_onednn *onednn, const pare_onednn_shape *shape, pare_onednn_product **out) {
     const pare_matmul *s = &shape->matmul;
     layout matrices[3];
     memset(matrices, 0, sizeof matrices);
@@ -192,7 +219,7 @@ pare_status pare_onednn_product_new(const pare_onednn *onednn, const pare_onednn
     dnnl_status_t status = matrix_layout(&matrices[0], s->batch, s->m, s->k, s->transpose_a, s->lda, shape->operand);
     if (!status) status = matrix_layout(&matrices[1], s->batch, s->k, s->n, s->transpose_b, s->ldb, shape->operand);
     if (!status) status = matrix_layout(&matrices[2], s->batch, s->m, s->n, false, shape->ldc, PARE_DTYPE_F32);
-    if (!status) status = primitive_new(onednn, matrices, shape, &p->primitive);
+    if (!status) status = primitive_new(onednn, matrices, p);
     if (!status) status = memory_new(&p->a, &matrices[0], onednn->engine);
     if (!status) status = memory_new(&p->b, &matrices[1], onednn->engine);
     if (!status) status = memory_new(&p->c, &matrices[2], onednn->engine);
@@ -209,6 +236,7 @@ void pare_onednn_product_free(pare_onednn_product *product) {
     if (product->a) dnnl_memory_destroy(product->a);
     if (product->b) dnnl_memory_destroy(product->b);
     if (product->c) dnnl_memory_destroy(product->c);
+    if (product->room) dnnl_memory_destroy(product->room);
     if (product->primitive) dnnl_primitive_destroy(product->primitive);
     free(product);
 }
@@ -218,9 +246,12 @@ pare_status pare_onednn_product_run(const pare_onednn *onednn, const pare_onednn
     dnnl_status_t status = dnnl_memory_set_data_handle(product->a, (void *)(uintptr_t)a);
     if (!status) status = dnnl_memory_set_data_handle(product->b, (void *)(uintptr_t)b);
     if (!status) status = dnnl_memory_set_data_handle(product->c, c);
-    dnnl_exec_arg_t arguments[] = {
-        {DNNL_ARG_SRC, product->a}, {DNNL_ARG_WEIGHTS, product->b}, {DNNL_ARG_DST, product->c}};
-    if (!status) status = dnnl_primitive_execute(product->primitive, onednn->stream, 3, arguments);
+    if (!status && product->room) status = dnnl_memory_set_data_handle(product->room, onednn->room);
+    dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, product->a},
+                                   {DNNL_ARG_WEIGHTS, product->b},
+                                   {DNNL_ARG_DST, product->c},
+                                   {DNNL_ARG_SCRATCHPAD, product->room}};
+    if (!status) status = dnnl_primitive_execute(product->primitive, onednn->stream, product->room ? 4 : 3, arguments);
     if (!status) status = dnnl_stream_wait(onednn->stream);
     return status ? refused(status, &product->shape) : PARE_OK;
 }

@@ -19,8 +19,7 @@ pare_status pare_onednn_new(pare_onednn **out);
 void pare_onednn_free(pare_onednn *onednn);
 
 /* Neither m, n, k nor the batch may be zero. Free with pare_onednn_product_free, before `onednn`. */
-pare_status pare_onednn_product_new(const pare_onednn *onednn, const pare_onednn_shape *shape,
-                                    pare_onednn_product **out);
+pare_status pare_onednn_product_new(pare_onednn *onednn, const pare_onednn_shape *shape, pare_onednn_product **out);
 void pare_onednn_product_free(pare_onednn_product *product);
 pare_status pare_onednn_product_run(const pare_onednn *onednn, const pare_onednn_product *product, const void *a,
                                     const void *b, float *c);

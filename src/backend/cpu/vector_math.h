@@ -45,6 +45,24 @@ static inline float pare_lanes_sum(const float lanes[PARE_LANES]) {
     return sum[0];
 }
 
+/* Eight numbers that are worked on at a time, whatever the vectors of the CPU hold, for loops that exchange numbers
+ * between lanes: compilers do not find those by themselves. */
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define PARE_HAS_EIGHTS 1
+#endif
+#endif
+#ifndef PARE_HAS_EIGHTS
+#define PARE_HAS_EIGHTS 0
+#endif
+
+typedef float pare_eight __attribute__((vector_size(32)));
+typedef float pare_stored_eight __attribute__((vector_size(32), aligned(4), may_alias));
+
+static inline const pare_stored_eight *pare_eight_at(const float *x) {
+    return (const pare_stored_eight *)(const void *)x;
+}
+
 /* Loops below this many elements are not worth waking the other threads for. */
 enum { PARE_PARALLEL_MINIMUM = 8192 };
 
