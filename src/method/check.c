@@ -13,11 +13,11 @@ static bool is_element(const pare_recipe *r) {
 }
 
 static bool has_gradient(const pare_recipe *r) {
-    return r->signal >= PARE_SIGNAL_GRADIENT && r->signal <= PARE_SIGNAL_REGIONAL;
+    return pare_signal_has(r->signal, PARE_TRAIT_GRADIENT);
 }
 
 static bool element_signal_elsewhere(const pare_recipe *r) {
-    return !is_element(r) && (r->signal == PARE_SIGNAL_SAMPLES || r->signal == PARE_SIGNAL_REGIONAL);
+    return !is_element(r) && pare_signal_has(r->signal, PARE_TRAIT_ELEMENTS);
 }
 
 static bool element_salience_elsewhere(const pare_recipe *r) {
@@ -42,16 +42,16 @@ static bool fits_norm_alone(const pare_recipe *r) {
 }
 
 static bool regions_in_stages(const pare_recipe *r) {
-    return is_element(r) && r->signal == PARE_SIGNAL_REGIONAL && r->element.sequential;
+    return is_element(r) && pare_signal_has(r->signal, PARE_TRAIT_REGIONAL) && r->element.sequential;
 }
 
 static bool regions_or_inverse_globally(const pare_recipe *r) {
-    bool local = r->signal == PARE_SIGNAL_REGIONAL || needs(r, PARE_NEEDS_INVERSE);
+    bool local = pare_signal_has(r->signal, PARE_TRAIT_REGIONAL) || needs(r, PARE_NEEDS_INVERSE);
     return is_element(r) && r->element.compare == PARE_COMPARE_GLOBAL && local;
 }
 
 static bool rounds_without_regions(const pare_recipe *r) {
-    return is_element(r) && r->element.region_rounds && r->signal != PARE_SIGNAL_REGIONAL;
+    return is_element(r) && r->element.region_rounds && !pare_signal_has(r->signal, PARE_TRAIT_REGIONAL);
 }
 
 static bool rounds_on_dense(const pare_recipe *r) {
@@ -80,11 +80,11 @@ static bool never_prunes(const pare_recipe *r) {
 }
 
 static bool layer_signal_elsewhere(const pare_recipe *r) {
-    return pare_signal_scores_layers(r->signal) && r->mode != PARE_MODE_LAYER;
+    return pare_signal_has(r->signal, PARE_TRAIT_LAYERS) && r->mode != PARE_MODE_LAYER;
 }
 
 static bool layer_signal_with_salience(const pare_recipe *r) {
-    return pare_signal_scores_layers(r->signal) && r->salience;
+    return pare_signal_has(r->signal, PARE_TRAIT_LAYERS) && r->salience;
 }
 
 static bool gradient_is_missing(const pare_recipe *r) {
@@ -92,16 +92,16 @@ static bool gradient_is_missing(const pare_recipe *r) {
 }
 
 static bool samples_are_missing(const pare_recipe *r) {
-    return needs(r, PARE_NEEDS_SQUARES) && r->signal != PARE_SIGNAL_GRADIENT;
+    return needs(r, PARE_NEEDS_SQUARES) && !pare_signal_has(r->signal, PARE_TRAIT_SQUARES);
 }
 
 static bool inputs_are_missing(const pare_recipe *r) {
-    return !is_element(r) && needs(r, PARE_NEEDS_INPUTS) && r->signal != PARE_SIGNAL_INPUTS;
+    return !is_element(r) && needs(r, PARE_NEEDS_INPUTS) && !pare_signal_has(r->signal, PARE_TRAIT_INPUTS);
 }
 
 static bool signal_is_not_read(const pare_recipe *r) {
     if (is_element(r)) return has_gradient(r) && !needs(r, PARE_NEEDS_GRADIENT | PARE_NEEDS_SQUARES);
-    return r->salience && !r->salience->needs && r->signal != PARE_SIGNAL_NONE;
+    return r->salience && !r->salience->needs && r->signal;
 }
 
 static bool hidden_without_signal(const pare_recipe *r) {
@@ -130,7 +130,8 @@ static bool layers_refitted(const pare_recipe *r) {
 }
 
 static bool overshoots(const pare_recipe *r) {
-    return r->signal == PARE_SIGNAL_MOREAU && r->moreau.prox != PARE_PROX_RELEASED && r->moreau.gamma > r->moreau.rho;
+    return pare_signal_has(r->signal, PARE_TRAIT_STEPS) && r->moreau.prox != PARE_PROX_RELEASED &&
+           r->moreau.gamma > r->moreau.rho;
 }
 
 typedef struct contradiction {

@@ -44,7 +44,7 @@ pare_element_needs pare_element_needs_of(const pare_recipe *r) {
                                 .outputs = needs & PARE_NEEDS_OUTPUTS,
                                 .gram = solves || e->measured || (needs & PARE_NEEDS_INVERSE) ||
                                         e->allocation == PARE_ALLOCATE_COST,
-                                .regional = r->signal == PARE_SIGNAL_REGIONAL};
+                                .regional = pare_signal_has(r->signal, PARE_TRAIT_REGIONAL)};
 }
 
 bool pare_element_walks(const pare_recipe *r) {

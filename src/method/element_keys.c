@@ -37,7 +37,7 @@ static bool has_alpha(const pare_recipe *r) {
 }
 
 static bool joins_samples(const pare_recipe *r) {
-    return r->signal == PARE_SIGNAL_SAMPLES;
+    return pare_signal_has(r->signal, PARE_TRAIT_SAMPLES);
 }
 
 static bool has_exponent(const pare_recipe *r) {
@@ -95,7 +95,7 @@ static bool is_felt_admm(const pare_recipe *r) {
 }
 
 static bool is_regional(const pare_recipe *r) {
-    return is_element(r) && r->signal == PARE_SIGNAL_REGIONAL;
+    return is_element(r) && pare_signal_has(r->signal, PARE_TRAIT_REGIONAL);
 }
 
 #define AT(member) offsetof(pare_recipe, element.member)

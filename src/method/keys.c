@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const signals[] = {"none",    "gradient", "moreau", "smooth", "smooth-rows",
-                                      "samples", "regional", "inputs", "depth",  "influence",
-                                      "removal", "lora",     NULL};
 static const char *const reductions[] = {"sum", "mean", "max", "prod", "first", "second", NULL};
 static const char *const alignments[] = {"group", "llm-pruner", NULL};
 static const char *const modes[] = {"block", "channel", "layer", "element", NULL};
@@ -32,7 +29,7 @@ static bool goes_by_scores(const pare_recipe *r) {
 
 /* Units or weights that are ranked at random would be ranked by a salience, too. */
 static bool scores_elements(const pare_recipe *r) {
-    bool at_random = r->signal == PARE_SIGNAL_NONE && r->mode != PARE_MODE_LAYER;
+    bool at_random = !r->signal && r->mode != PARE_MODE_LAYER;
     return goes_by_scores(r) && (r->salience || at_random);
 }
 
@@ -41,11 +38,11 @@ static bool reduces_elements(const pare_recipe *r) {
 }
 
 static bool is_moreau(const pare_recipe *r) {
-    return r->signal == PARE_SIGNAL_MOREAU;
+    return pare_signal_has(r->signal, PARE_TRAIT_STEPS);
 }
 
 static bool is_smoothed(const pare_recipe *r) {
-    return r->signal == PARE_SIGNAL_SMOOTH || r->signal == PARE_SIGNAL_SMOOTH_ROWS;
+    return pare_signal_has(r->signal, PARE_TRAIT_NOISE);
 }
 
 static bool is_noisy(const pare_recipe *r) {
@@ -98,7 +95,7 @@ static bool leans(const pare_recipe *r) {
 #define AT(member) offsetof(pare_recipe, member)
 
 static const pare_key keys[] = {
-    {"signal", NULL, PARE_KEY_CHOICE, AT(signal), signals, .applies = always},
+    {"signal", NULL, PARE_KEY_CHOICE, AT(signal), pare_signal_names, .applies = always},
     {"salience", "--salience", PARE_KEY_SALIENCE, AT(salience), .applies = scores_elements},
     {"reduction", "--grouping", PARE_KEY_CHOICE, AT(reduction), reductions, .applies = reduces_elements},
     {"alignment", "--compat", PARE_KEY_CHOICE, AT(alignment), alignments, .applies = reduces_elements},

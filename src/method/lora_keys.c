@@ -26,7 +26,7 @@ pare_lora_recipe pare_lora_recipe_published(void) {
 }
 
 static bool trains(const pare_recipe *r) {
-    return r->signal == PARE_SIGNAL_LORA;
+    return pare_signal_has(r->signal, PARE_TRAIT_TRAINING);
 }
 
 #define AT(member) offsetof(pare_recipe, lora.member)

@@ -15,22 +15,20 @@ const pare_recipe *pare_recipe_of_own(const pare_prune_options *o) {
 static const char *other_ranks(const pare_recipe *r) {
     bool element = r->mode == PARE_MODE_ELEMENT;
     if (pare_recipe_trains(r)) return "gradients of LoRA's factors";
-    if (pare_signal_scores_layers(r->signal)) return "a score of whole layers";
+    if (pare_signal_has(r->signal, PARE_TRAIT_LAYERS)) return "a score of whole layers";
     if (!element && r->choice == PARE_CHOOSE_OBS) return "exact errors (choose scores instead)";
     if (element && r->compensation == PARE_COMPENSATE_ADMM && r->element.admm_gradual > 0)
         return "the masks that ADMM chooses on its way (set admm_gradual to 0)";
     return NULL;
 }
 
-static bool has_gradient(const pare_recipe *r) {
-    return r->signal >= PARE_SIGNAL_GRADIENT && r->signal <= PARE_SIGNAL_REGIONAL;
-}
-
 static pare_signal signal_of(const pare_recipe *r) {
     unsigned needs = r->own.needs;
-    if (needs & PARE_NEEDS_SQUARES) return PARE_SIGNAL_GRADIENT;
-    if (needs & PARE_NEEDS_GRADIENT) return has_gradient(r) ? r->signal : PARE_SIGNAL_GRADIENT;
-    return r->mode != PARE_MODE_ELEMENT && (needs & PARE_NEEDS_INPUTS) ? PARE_SIGNAL_INPUTS : PARE_SIGNAL_NONE;
+    if (needs & PARE_NEEDS_SQUARES) return pare_signal_with(PARE_TRAIT_GRADIENT | PARE_TRAIT_SQUARES);
+    if ((needs & PARE_NEEDS_GRADIENT) && pare_signal_has(r->signal, PARE_TRAIT_GRADIENT)) return r->signal;
+    if (needs & PARE_NEEDS_GRADIENT) return pare_signal_with(PARE_TRAIT_PLAIN);
+    bool inputs = r->mode != PARE_MODE_ELEMENT && (needs & PARE_NEEDS_INPUTS);
+    return pare_signal_with(inputs ? PARE_TRAIT_INPUTS : 0);
 }
 
 pare_status pare_recipe_take_own(const pare_prune_options *o, pare_recipe *r) {

@@ -7,25 +7,10 @@
 #include "importance/scores.h"
 #include "method/element.h"
 #include "method/lora.h"
+#include "method/signal.h"
 #include "select/target.h"
 
 #include <jansson.h>
-
-/* What is measured on calibration data. */
-typedef enum pare_signal {
-    PARE_SIGNAL_NONE,
-    PARE_SIGNAL_GRADIENT,    /* dL/dw of the calibration batch */
-    PARE_SIGNAL_MOREAU,      /* the Moreau gradient of it */
-    PARE_SIGNAL_SMOOTH,      /* dL/dw under weight noise, each draw scored by itself: SmoothGrad */
-    PARE_SIGNAL_SMOOTH_ROWS, /* their mean, each row divided by its root mean square */
-    PARE_SIGNAL_SAMPLES,     /* l1 or l2 norm, over the samples, of the gradient of each (GBLM-Pruner) */
-    PARE_SIGNAL_REGIONAL,    /* gradient of a block's own output norm (Wanda++) */
-    PARE_SIGNAL_INPUTS,      /* norms of what enters each linear layer */
-    PARE_SIGNAL_DEPTH,       /* of whole layers: how early they come */
-    PARE_SIGNAL_INFLUENCE,   /* of whole layers: 1 - cosine of input and output */
-    PARE_SIGNAL_REMOVAL,     /* of whole layers: loss without them */
-    PARE_SIGNAL_LORA         /* gradients of LoRA factors that train while units go (LoRAPrune) */
-} pare_signal;
 
 /* How the kept units are found. */
 typedef enum pare_choice {
@@ -71,7 +56,7 @@ struct pare_recipe {
     double fraction;             /* of the channels left that OBS removes in one round */
     bool final_norm;             /* fitted at the end */
     pare_element_recipe element; /* in element mode */
-    pare_lora_recipe lora;       /* with PARE_SIGNAL_LORA */
+    pare_lora_recipe lora;       /* where the signal trains */
 };
 
 /* One thing that can be set in a recipe. */
@@ -150,11 +135,9 @@ uint32_t pare_recipe_usual_samples(const pare_recipe *recipe);
 /* Every key that means something for the recipe, with its value, if it has one; a new reference. */
 json_t *pare_recipe_json(const pare_recipe *recipe);
 
-/* True if some stage reads calibration text; if a layer-by-layer repair follows the scores; if the signal is a score of
- * whole layers. */
+/* True if some stage reads calibration text; if a layer-by-layer repair follows the scores. */
 bool pare_recipe_needs_data(const pare_recipe *recipe);
 bool pare_recipe_repairs(const pare_recipe *recipe);
-bool pare_signal_scores_layers(pare_signal signal);
 /* True if units go while LoRA trains: prune/loraprune.h. */
 bool pare_recipe_trains(const pare_recipe *recipe);
 

@@ -56,8 +56,8 @@ const char *pare_recipe_ignored(const pare_prune_options *o, const pare_recipe *
     list_constants(o, constants);
     for (size_t i = 0; i < CONSTANTS; i++) {
         const pare_key *key = pare_key_find(constants[i].key);
-        bool no_threshold =
-            strcmp(key->name, "eta") == 0 && constants[i].value <= 0.0 && recipe->signal == PARE_SIGNAL_MOREAU;
+        bool no_threshold = strcmp(key->name, "eta") == 0 && constants[i].value <= 0.0 &&
+                            pare_signal_has(recipe->signal, PARE_TRAIT_STEPS);
         if (constants[i].given && !key->applies(recipe) && !no_threshold && index-- == 0) return key->option;
     }
     for (size_t i = 0; i < o->setting_count; i++) {
@@ -163,12 +163,8 @@ pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     return pare_recipe_check(out, o->recipe);
 }
 
-bool pare_signal_scores_layers(pare_signal signal) {
-    return signal == PARE_SIGNAL_DEPTH || signal == PARE_SIGNAL_INFLUENCE || signal == PARE_SIGNAL_REMOVAL;
-}
-
 bool pare_recipe_trains(const pare_recipe *r) {
-    return r->signal == PARE_SIGNAL_LORA;
+    return pare_signal_has(r->signal, PARE_TRAIT_TRAINING);
 }
 
 bool pare_recipe_spares_layers(const pare_prune_options *o) {
@@ -184,5 +180,5 @@ bool pare_recipe_repairs(const pare_recipe *r) {
 
 bool pare_recipe_needs_data(const pare_recipe *r) {
     if (r->mode == PARE_MODE_ELEMENT && pare_element_walks(r)) return true;
-    return (r->signal != PARE_SIGNAL_NONE && r->signal != PARE_SIGNAL_DEPTH) || pare_recipe_repairs(r);
+    return pare_signal_has(r->signal, PARE_TRAIT_DATA) || pare_recipe_repairs(r);
 }

@@ -39,7 +39,7 @@ static bool scores_units(const pare_recipe *r) {
 }
 
 static bool can_resume(const pare_recipe *r) {
-    return removes_units(r) || r->signal == PARE_SIGNAL_MOREAU;
+    return removes_units(r) || pare_signal_has(r->signal, PARE_TRAIT_STEPS);
 }
 
 static bool reads_windows(const pare_recipe *r) {
@@ -52,7 +52,7 @@ static bool draws_windows(const pare_recipe *r) {
 }
 
 static bool displaces(const pare_recipe *r) {
-    return r->signal == PARE_SIGNAL_MOREAU;
+    return pare_signal_has(r->signal, PARE_TRAIT_STEPS);
 }
 
 static bool gives_round_to(const pare_prune_options *o) {

@@ -114,7 +114,7 @@ static pare_status apply_protocol(pare_prune_job *job) {
 
 uint32_t pare_prune_batches(const pare_prune_job *job) {
     const pare_protocol *protocol = job->options->protocol ? pare_protocol_find(job->options->protocol) : NULL;
-    bool steps = job->recipe.signal == PARE_SIGNAL_MOREAU;
+    bool steps = pare_signal_has(job->recipe.signal, PARE_TRAIT_STEPS);
     return protocol && protocol->redrawn && steps ? (uint32_t)job->recipe.moreau.steps : 1;
 }
 

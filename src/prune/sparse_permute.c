@@ -10,9 +10,9 @@
  * saliences that read them are stood in for by Wanda's. */
 static pare_recipe scoring_recipe(const pare_recipe *recipe) {
     pare_recipe scoring = *recipe;
-    if (recipe->signal == PARE_SIGNAL_REGIONAL || (recipe->salience->needs & PARE_NEEDS_INVERSE)) {
+    if (pare_signal_has(recipe->signal, PARE_TRAIT_REGIONAL) || (recipe->salience->needs & PARE_NEEDS_INVERSE)) {
         scoring.salience = &pare_salience_activation;
-        scoring.signal = PARE_SIGNAL_NONE;
+        scoring.signal = pare_signal_with(0);
     }
     scoring.compensation = PARE_COMPENSATE_NONE;
     scoring.dense = 0.0;

@@ -6,7 +6,8 @@
 #include <math.h>
 
 static bool has_gradient(const pare_recipe *recipe) {
-    return recipe->signal >= PARE_SIGNAL_GRADIENT && recipe->signal <= PARE_SIGNAL_SAMPLES;
+    return pare_signal_has(recipe->signal, PARE_TRAIT_GRADIENT) &&
+           !pare_signal_has(recipe->signal, PARE_TRAIT_REGIONAL);
 }
 
 static bool has_squares(const pare_recipe *recipe) {

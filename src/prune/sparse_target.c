@@ -109,7 +109,7 @@ static pare_status check_amount(const pare_prune_job *job) {
     if (o->round_to > 1)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--round-to rounds the widths that are kept: single weights leave them as they are");
-    if (o->resume && job->recipe.signal != PARE_SIGNAL_MOREAU)
+    if (o->resume && !pare_signal_has(job->recipe.signal, PARE_TRAIT_STEPS))
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--resume goes on from kept rounds and Moreau steps: single weights have none, leave it out");
     if (s->of && (s->share != 0.0 || s->shares))

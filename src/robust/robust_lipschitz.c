@@ -102,14 +102,14 @@ static pare_status gradient_of(const pare_prune_job *job, const pare_model *mode
     shape.keep = PARE_KEPT_NONE; /* whole gradients are beside it */
     PARE_TRY(pare_pass_new(model, job->backend, &shape, &pass));
     pare_status status;
-    if (job->recipe.signal == PARE_SIGNAL_MOREAU)
+    if (pare_signal_has(job->recipe.signal, PARE_TRAIT_STEPS))
         status = moreau_gradient(job, pass, &source, out);
-    else if (job->recipe.signal == PARE_SIGNAL_GRADIENT)
+    else if (pare_signal_has(job->recipe.signal, PARE_TRAIT_PLAIN))
         status = pare_pass_gradient(pass, &source, job->windows.ids, &sink, &loss);
     else
-        status =
-            pare_smoothed_gradient_run(pass, &source, job->windows.ids, &smooth,
-                                       job->recipe.signal == PARE_SIGNAL_SMOOTH_ROWS, job->plan.scratch, &sink, &loss);
+        status = pare_smoothed_gradient_run(pass, &source, job->windows.ids, &smooth,
+                                            !pare_signal_has(job->recipe.signal, PARE_TRAIT_ABSOLUTES),
+                                            job->plan.scratch, &sink, &loss);
     pare_pass_free(pass);
     return status;
 }
@@ -170,7 +170,7 @@ static json_t *bound_json(const char *from, double beta, double rho, double s) {
 }
 
 static void add_bounds(const lipschitz *l, const pare_recipe *recipe, json_t *json) {
-    bool moreau = recipe->signal == PARE_SIGNAL_MOREAU && recipe->moreau.prox != PARE_PROX_RELEASED;
+    bool moreau = pare_signal_has(recipe->signal, PARE_TRAIT_STEPS) && recipe->moreau.prox != PARE_PROX_RELEASED;
     double s = recipe->moreau.sigma * sqrt(l->weight_squares / (double)l->elements);
     if (!moreau) return;
     json_object_set_new(json, "rho", json_real(recipe->moreau.rho));
@@ -181,7 +181,7 @@ static void add_bounds(const lipschitz *l, const pare_recipe *recipe, json_t *js
 }
 
 static pare_status run_draws(lipschitz *l, const pare_prune_job *job, json_t *ratios, double *largest) {
-    bool plain = job->recipe.signal == PARE_SIGNAL_GRADIENT;
+    bool plain = pare_signal_has(job->recipe.signal, PARE_TRAIT_PLAIN);
     *largest = 0.0;
     for (uint32_t k = 0; k < l->draws; k++) {
         PARE_TRY(gradient_of(job, l->moved[k].model, &l->there));
@@ -199,7 +199,7 @@ static pare_status measure(lipschitz *l, const pare_prune_job *job) {
     double largest;
     pare_status status = gradient_of(job, l->model, &l->here);
     double own = status == PARE_OK ? norm(l->here.data, NULL, l->elements) : 0.0;
-    if (job->recipe.signal == PARE_SIGNAL_GRADIENT) l->beta = fmax(l->beta, own);
+    if (pare_signal_has(job->recipe.signal, PARE_TRAIT_PLAIN)) l->beta = fmax(l->beta, own);
     if (status == PARE_OK) status = run_draws(l, job, ratios, &largest);
     if (status != PARE_OK) {
         json_decref(ratios);
@@ -227,7 +227,7 @@ static pare_status run_method(lipschitz *l, const char *method) {
     options.text_count = 0;
     pare_status status = pare_prune_begin(l->model, &options, &l->runtime, &job);
     if (status == PARE_OK) status = pare_prune_calibrate(&job);
-    bool has_gradient = job.recipe.signal >= PARE_SIGNAL_GRADIENT && job.recipe.signal <= PARE_SIGNAL_SMOOTH_ROWS;
+    bool has_gradient = pare_signal_has(job.recipe.signal, PARE_TRAIT_PLAIN | PARE_TRAIT_STEPS | PARE_TRAIT_NOISE);
     if (status == PARE_OK && has_gradient) status = measure(l, &job);
     pare_prune_end(&job);
     return status;

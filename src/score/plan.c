@@ -1,5 +1,5 @@
 #include "score/plan.h"
-#include "calibrate/smooth.h"
+#include "score/signals.h"
 #include "support/memory.h"
 #include "support/runtime.h"
 
@@ -30,30 +30,6 @@ static pare_status place_state(const pare_model *model, const pare_backend *back
         plan->sizes.scratch = state;
     }
     return pare_pass_measure(model, backend, &plan->shape, pass);
-}
-
-/* What the pass must keep for the recipe's signal. */
-static void shape_pass(const pare_recipe *recipe, pare_pass_shape *shape) {
-    switch (recipe->signal) {
-    case PARE_SIGNAL_GRADIENT:
-    case PARE_SIGNAL_MOREAU:
-    case PARE_SIGNAL_SMOOTH:
-    case PARE_SIGNAL_SMOOTH_ROWS:
-    case PARE_SIGNAL_SAMPLES:
-        shape->gradients = true;
-        shape->composed = recipe->signal != PARE_SIGNAL_GRADIENT && recipe->signal != PARE_SIGNAL_SAMPLES;
-        shape->samples = recipe->signal == PARE_SIGNAL_SAMPLES ||
-                         (recipe->salience && (recipe->salience->needs & PARE_NEEDS_SQUARES));
-        break;
-    case PARE_SIGNAL_INFLUENCE:
-        shape->observed = true;
-        break;
-    case PARE_SIGNAL_REMOVAL:
-        shape->inputs = true;
-        break;
-    default:
-        break;
-    }
 }
 
 static pare_status note_shape(pare_calibration_plan *plan) {
@@ -89,18 +65,16 @@ static uint64_t gathered_bytes(const pare_model *model, const pare_recipe *recip
 static pare_status fill_plan(const pare_model *model, const pare_backend *backend, const pare_plan_request *request,
                              const pare_runtime *runtime, pare_calibration_plan *plan) {
     const pare_recipe *recipe = request->recipe;
+    const pare_signal_row *signal = pare_signal_row_of(recipe->signal);
     pare_pass_memory pass = {0};
     plan->sizes.limit = pare_runtime_limit(runtime);
     plan->sizes.limit_origin = pare_runtime_limit_origin(runtime);
     plan->sizes.mapped = pare_model_bytes(model);
     if (!pare_recipe_needs_data(recipe) || pare_recipe_trains(recipe)) return PARE_OK;
-    shape_pass(recipe, &plan->shape);
+    if (signal->shape) signal->shape(recipe, &plan->shape);
     /* Gradients of single weights are stored beside the pass. */
     if (recipe->mode != PARE_MODE_ELEMENT) plan->shape.keep = pare_kept_rule_of(runtime);
-    if (recipe->signal == PARE_SIGNAL_MOREAU)
-        plan->sizes.state = pare_moreau_state_bytes(model, plan->displaced, &recipe->moreau);
-    if (recipe->signal == PARE_SIGNAL_SMOOTH_ROWS)
-        plan->sizes.state = pare_smoothed_gradient_measure(model, plan->scored, recipe->moreau.steps, true).state;
+    if (signal->state) plan->sizes.state = signal->state(model, recipe, plan);
     if (recipe->mode == PARE_MODE_ELEMENT && !plan->shape.gradients) return note_shape(plan);
     bool divisible = request->only && !plan->shape.composed;
     uint64_t limit = plan->sizes.limit, gathered = gathered_bytes(model, recipe, plan);

@@ -1,5 +1,5 @@
 #include "score/cache.h"
-#include "score/score_internal.h"
+#include "score/signals.h"
 #include "support/memory.h"
 #include "support/progress.h"
 
@@ -55,7 +55,8 @@ pare_gradient_sink pare_scoring_sink(pare_scoring *s) {
 }
 
 /* One plain backward; every dW is scored as it appears. */
-static pare_status score_gradient(pare_scoring *s, pare_score_result *out) {
+pare_status pare_score_gradient(pare_scoring *s, pare_score_result *out) {
+    if (s->request->gradient) return pare_score_groups(s, out);
     pare_pass *pass = NULL;
     pare_source source = {.model = s->request->model, .backend = s->request->backend};
     pare_gradient_sink sink = pare_scoring_sink(s);
@@ -87,29 +88,15 @@ pare_status pare_scoring_stored(pare_scoring *s, pare_index_scores *sets, int co
 }
 
 static pare_status score_signal(pare_scoring *s, pare_score_result *out) {
-    switch (s->request->recipe->signal) {
-    case PARE_SIGNAL_SAMPLES:
-        return pare_score_groups(s, out);
-    case PARE_SIGNAL_GRADIENT:
-        return s->request->gradient ? pare_score_groups(s, out) : score_gradient(s, out);
-    case PARE_SIGNAL_MOREAU:
-        return pare_score_moreau(s, out);
-    case PARE_SIGNAL_SMOOTH:
-    case PARE_SIGNAL_SMOOTH_ROWS:
-        return pare_score_smooth(s, out);
-    case PARE_SIGNAL_INPUTS:
-        return pare_score_inputs(s);
-    default:
-        return pare_scoring_stored(s, s->sets, s->count, NULL, 1.0f);
-    }
+    const pare_signal_row *signal = pare_signal_row_of(s->request->recipe->signal);
+    return signal->run ? signal->run(s, out) : pare_scoring_stored(s, s->sets, s->count, NULL, 1.0f);
 }
 
 /* True if the recipe's signal can feed this salience without more work. The draws of SmoothGrad cannot: the sign of a
  * sum over all of them is another score. */
 static bool serves(const pare_recipe *recipe, const pare_salience *salience) {
     bool squares = (recipe->salience->needs & PARE_NEEDS_SQUARES) != 0;
-    bool shared = recipe->signal == PARE_SIGNAL_GRADIENT || recipe->signal == PARE_SIGNAL_MOREAU ||
-                  recipe->signal == PARE_SIGNAL_SMOOTH_ROWS;
+    bool shared = pare_signal_has(recipe->signal, PARE_TRAIT_SHARED);
     unsigned given = PARE_NEEDS_GRADIENT | (squares ? PARE_NEEDS_SQUARES : 0);
     return shared && salience != recipe->salience && (salience->needs & PARE_NEEDS_GRADIENT) &&
            !(salience->needs & ~given);
@@ -164,8 +151,8 @@ pare_status pare_score_units(const pare_score_request *request, pare_score_resul
     *out = (pare_score_result){.loss = NAN};
     PARE_TRY(pare_unit_scores_new(request->model, &out->scores));
     pare_status status = PARE_OK;
-    if (pare_signal_scores_layers(recipe->signal))
-        status = pare_score_layers(&s, out);
+    if (pare_signal_has(recipe->signal, PARE_TRAIT_LAYERS))
+        status = score_signal(&s, out);
     else if (recipe->salience)
         status = score_elements(&s, out);
     else

@@ -23,7 +23,8 @@ static pare_status score_tensor(pare_scoring *s, const pare_input_norms *norms, 
 }
 
 /* One forward that counts, then every matrix with the norms of its inputs. */
-pare_status pare_score_inputs(pare_scoring *s) {
+pare_status pare_score_inputs(pare_scoring *s, pare_score_result *out) {
+    (void)out;
     const pare_score_request *r = s->request;
     pare_pass *pass = NULL;
     pare_input_norms norms;

@@ -34,10 +34,15 @@ pare_status pare_score_groups(pare_scoring *scoring, pare_score_result *out);
 /* Gradients to the indices, as they appear. */
 pare_gradient_sink pare_scoring_sink(pare_scoring *scoring);
 
+/* The runs of signals.c. */
+pare_status pare_score_gradient(pare_scoring *scoring, pare_score_result *out);
 pare_status pare_score_moreau(pare_scoring *scoring, pare_score_result *out);
 pare_status pare_score_smooth(pare_scoring *scoring, pare_score_result *out);
-pare_status pare_score_inputs(pare_scoring *scoring);
-/* out->scores.layer from a signal that scores layers by itself. */
-pare_status pare_score_layers(pare_scoring *scoring, pare_score_result *out);
+pare_status pare_score_smooth_rows(pare_scoring *scoring, pare_score_result *out);
+pare_status pare_score_inputs(pare_scoring *scoring, pare_score_result *out);
+/* Those that fill out->scores.layer. */
+pare_status pare_score_depth(pare_scoring *scoring, pare_score_result *out);
+pare_status pare_score_influence(pare_scoring *scoring, pare_score_result *out);
+pare_status pare_score_removal(pare_scoring *scoring, pare_score_result *out);
 
 #endif

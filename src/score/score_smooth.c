@@ -1,20 +1,44 @@
 #include "calibrate/smooth.h"
 #include "score/score_internal.h"
 
-/* SmoothGrad takes the absolute value of every draw, so each is scored as it appears and their mean is the score: the
- * sum is, for any ranking. taylor-rownorm needs the mean gradient first. */
-pare_status pare_score_smooth(pare_scoring *s, pare_score_result *out) {
+typedef pare_status passes(pare_scoring *s, pare_pass *pass, pare_source *source, double *loss);
+
+static pare_smooth smooth_of(const pare_scoring *s) {
+    const pare_moreau *constants = &s->request->recipe->moreau;
+    return (pare_smooth){.draws = constants->steps, .sigma = constants->sigma};
+}
+
+static pare_status score(pare_scoring *s, passes *run, pare_score_result *out) {
     const pare_score_request *r = s->request;
     pare_pass *pass = NULL;
     pare_source source = {.model = r->model, .backend = r->backend, .perturbed = r->plan->displaced, .seed = r->seed};
-    pare_gradient_sink sink = pare_scoring_sink(s);
-    pare_smooth smooth = {.draws = r->recipe->moreau.steps, .sigma = r->recipe->moreau.sigma};
-    s->passes_total = (uint64_t)smooth.draws;
+    s->passes_total = (uint64_t)r->recipe->moreau.steps;
     PARE_TRY(pare_scoring_pass(s, &pass));
-    pare_status status =
-        r->recipe->signal == PARE_SIGNAL_SMOOTH
-            ? pare_smooth_passes(pass, &source, r->ids, &smooth, &sink, &out->loss)
-            : pare_smoothed_gradient_run(pass, &source, r->ids, &smooth, true, r->plan->scratch, &sink, &out->loss);
+    pare_status status = run(s, pass, &source, &out->loss);
     pare_pass_free(pass);
     return status;
+}
+
+static pare_status each_draw(pare_scoring *s, pare_pass *pass, pare_source *source, double *loss) {
+    pare_gradient_sink sink = pare_scoring_sink(s);
+    pare_smooth smooth = smooth_of(s);
+    return pare_smooth_passes(pass, source, s->request->ids, &smooth, &sink, loss);
+}
+
+static pare_status mean_of_draws(pare_scoring *s, pare_pass *pass, pare_source *source, double *loss) {
+    pare_gradient_sink sink = pare_scoring_sink(s);
+    pare_smooth smooth = smooth_of(s);
+    return pare_smoothed_gradient_run(pass, source, s->request->ids, &smooth, true, s->request->plan->scratch, &sink,
+                                      loss);
+}
+
+/* SmoothGrad takes the absolute value of every draw, so each is scored as it appears and their mean is the score: the
+ * sum is, for any ranking. */
+pare_status pare_score_smooth(pare_scoring *s, pare_score_result *out) {
+    return score(s, each_draw, out);
+}
+
+/* taylor-rownorm needs the mean gradient first. */
+pare_status pare_score_smooth_rows(pare_scoring *s, pare_score_result *out) {
+    return score(s, mean_of_draws, out);
 }

@@ -28,7 +28,7 @@ pare_status pare_scoring_store(pare_scoring *s, size_t id, int64_t first, int64_
     pare_tensor_matrix(r->model->tensors[id], &all, &columns);
     if (r->gradient[id] && signals->gradient)
         add_rows(r->gradient[id], signals->gradient, first, rows, columns, scale,
-                 r->recipe->signal == PARE_SIGNAL_SMOOTH);
+                 pare_signal_has(r->recipe->signal, PARE_TRAIT_ABSOLUTES));
     if (r->squares && r->squares[id] && signals->squares)
         add_rows(r->squares[id], signals->squares, first, rows, columns, scale, false);
     return PARE_OK;
@@ -45,7 +45,7 @@ static pare_status store_samples(void *context, size_t id, int64_t first, int64_
 static pare_gradient_sink sink_of(pare_scoring *s) {
     const pare_recipe *recipe = s->request->recipe;
     pare_gradient_sink sink = pare_scoring_sink(s);
-    if (recipe->signal != PARE_SIGNAL_SAMPLES) return sink;
+    if (!pare_signal_has(recipe->signal, PARE_TRAIT_SAMPLES)) return sink;
     sink.rows = store_samples;
     sink.samples = recipe->element.absolutes ? PARE_SAMPLES_ABSOLUTES : PARE_SAMPLES_SQUARES;
     return sink;
@@ -83,6 +83,6 @@ pare_status pare_score_groups(pare_scoring *s, pare_score_result *out) {
         out->loss += loss / (double)groups;
     }
     pare_pass_free(pass);
-    if (status == PARE_OK && r->recipe->signal == PARE_SIGNAL_SAMPLES) join_samples(r, (double)sequences);
+    if (status == PARE_OK && pare_signal_has(r->recipe->signal, PARE_TRAIT_SAMPLES)) join_samples(r, (double)sequences);
     return status;
 }

@@ -1,0 +1,56 @@
+#include "score/signals.h"
+#include "calibrate/smooth.h"
+
+static bool needs_squares(const pare_recipe *recipe) {
+    return recipe->salience && (recipe->salience->needs & PARE_NEEDS_SQUARES);
+}
+
+static void backward(const pare_recipe *recipe, pare_pass_shape *shape) {
+    shape->gradients = true;
+    shape->samples = needs_squares(recipe);
+}
+
+/* Weights are displaced, or have noise. */
+static void composed_backward(const pare_recipe *recipe, pare_pass_shape *shape) {
+    backward(recipe, shape);
+    shape->composed = true;
+}
+
+static void sample_backward(const pare_recipe *recipe, pare_pass_shape *shape) {
+    (void)recipe;
+    shape->gradients = shape->samples = true;
+}
+
+static void observed(const pare_recipe *recipe, pare_pass_shape *shape) {
+    (void)recipe;
+    shape->observed = true;
+}
+
+static void inputs_kept(const pare_recipe *recipe, pare_pass_shape *shape) {
+    (void)recipe;
+    shape->inputs = true;
+}
+
+static uint64_t moreau_state(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan) {
+    return pare_moreau_state_bytes(model, plan->displaced, &recipe->moreau);
+}
+
+static uint64_t smooth_state(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan) {
+    return pare_smoothed_gradient_measure(model, plan->scored, recipe->moreau.steps, true).state;
+}
+
+static const pare_signal_row rows[PARE_SIGNAL_COUNT] = {
+    [PARE_SIGNAL_GRADIENT] = {backward, NULL, pare_score_gradient},
+    [PARE_SIGNAL_MOREAU] = {composed_backward, moreau_state, pare_score_moreau},
+    [PARE_SIGNAL_SMOOTH] = {composed_backward, NULL, pare_score_smooth},
+    [PARE_SIGNAL_SMOOTH_ROWS] = {composed_backward, smooth_state, pare_score_smooth_rows},
+    [PARE_SIGNAL_SAMPLES] = {sample_backward, NULL, pare_score_groups},
+    [PARE_SIGNAL_INPUTS] = {NULL, NULL, pare_score_inputs},
+    [PARE_SIGNAL_DEPTH] = {NULL, NULL, pare_score_depth},
+    [PARE_SIGNAL_INFLUENCE] = {observed, NULL, pare_score_influence},
+    [PARE_SIGNAL_REMOVAL] = {inputs_kept, NULL, pare_score_removal},
+};
+
+const pare_signal_row *pare_signal_row_of(pare_signal signal) {
+    return &rows[signal];
+}
