@@ -14,18 +14,19 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 DATA = os.path.normpath(os.path.join(HERE, "..", "data"))
 STORIES = os.path.join(DATA, "stories")
+MODEL = ("numpy", "torch", "safetensors", "tokenizers")
 # By name: what is made in the folder, the arguments that make it there ("{}"), and what has to be installed.
 MADE = {
-    "importance": (["importance.json"], ["importance.py", "{}/importance.json"], ()),
-    "units": (["units.json"], ["units.py", "{}/units.json"], ()),
-    "tiny_stories": (["tiny-stories.json"], ["tiny_stories.py", "{}/tiny-stories.json"], ("torch",)),
-    "ids": (["stories/ids.json", "stories/calibration_ids.json"], ["stories.py", "--ids", "{}/stories"], ("torch", "transformers")),
+    "importance": (["importance.json"], ["importance.py", "{}/importance.json"], ("numpy",)),
+    "units": (["units.json"], ["units.py", "{}/units.json"], ("numpy",)),
+    "tiny_stories": (["tiny-stories.json"], ["tiny_stories.py", "{}/tiny-stories.json"], MODEL),
+    "ids": (["stories/ids.json", "stories/calibration_ids.json"], ["stories.py", "--ids", "{}/stories"], MODEL + ("transformers", "sentencepiece")),
     "structured": (["stories/structured.json"], ["structured.py", STORIES, STORIES + "/ids.json", STORIES + "/text.txt", "{}/stories/structured.json"],
-                   ("torch",)),
-    "sparse": (["stories/masks"], ["sparse.py", "{}/stories/masks"], ("torch",)),
-    "repair": (["stories/repair.json"], ["repair.py", "{}/stories/repair.json"], ("torch",)),
-    "generation": (["stories/generation.json"], ["generation.py", "{}/stories/generation.json"], ("torch", "transformers")),
-    "token_ids": (["tokenizers", "tokenizers.json"], ["token_ids.py", "{}/tokenizers", "{}/tokenizers.json"], ("tokenizers", "sentencepiece")),
+                   MODEL),
+    "sparse": (["stories/masks"], ["sparse.py", "{}/stories/masks"], MODEL),
+    "repair": (["stories/repair.json"], ["repair.py", "{}/stories/repair.json"], MODEL),
+    "generation": (["stories/generation.json"], ["generation.py", "{}/stories/generation.json"], MODEL + ("transformers",)),
+    "token_ids": (["tokenizers", "tokenizers.json"], ["token_ids.py", "{}/tokenizers", "{}/tokenizers.json"], ("numpy", "tokenizers", "sentencepiece")),
     "examples": (["examples.json"], ["examples.py", "{}/examples.json"], ("transformers",)),
     "task_requests": (["task_requests.json"], ["task_requests.py", "{}/task_requests.json"], ("lm_eval", "jinja2", "yaml")),
     "chat_formats": (["chat_formats.json"], ["chat_formats.py", "{}/chat_formats.json"], ("transformers", "jinja2")),

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 import llama
 
 LAYERS = (1, 4)
-WINDOWS, WINDOW = 100, 128
+WINDOWS, WINDOW = 40, 128
 RATIOS = (0.25, 0.5)
 
 
