@@ -103,7 +103,7 @@ static pare_status keep(pare_matrix_way *m) {
 static pare_status prune_by_mask(pare_matrix_way *m) {
     PARE_TRY(choose(m));
     PARE_TRY(measure_masked(m, m->l->weights, &m->result->selected));
-    if (m->l->recipe->refinement != PARE_REFINE_NONE) {
+    if (m->l->recipe->refinement) {
         PARE_TRY(pare_matrix_refine(m));
         PARE_TRY(measure_masked(m, m->l->weights, &m->result->refined));
     }

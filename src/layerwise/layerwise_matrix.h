@@ -23,8 +23,11 @@ void pare_matrix_restore(const pare_matrix_way *m);
 /* True if the mask was settled before the walk. */
 bool pare_matrix_is_given(const pare_matrix_way *m);
 
-/* The mask by other weights: dynamic ones or exact swaps, as the recipe says. */
+/* The mask by other weights: dynamic ones or exact swaps, as the recipe says, which must have a refinement. */
 pare_status pare_matrix_refine(pare_matrix_way *m);
+/* What that takes, and what the recipe's repair takes for a matrix [rows, columns], without the metric of the loss. */
+uint64_t pare_refiner_bytes(const pare_element_recipe *recipe, int64_t columns);
+uint64_t pare_solver_bytes(const pare_recipe *recipe, int64_t rows, int64_t columns);
 
 /* True if the recipe's repair finds the mask by itself. */
 bool pare_matrix_solver_chooses(const pare_matrix_way *m);

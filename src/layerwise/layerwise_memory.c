@@ -1,4 +1,4 @@
-#include "layerwise/layerwise_internal.h"
+#include "layerwise/layerwise_matrix.h"
 #include "repair/admm.h"
 #include "repair/kronecker.h"
 #include "repair/layer_error.h"
@@ -42,7 +42,7 @@ static uint64_t felt_bytes(const pare_layerwise_job *job, int64_t rows, int64_t 
     pare_kronecker options = pare_kronecker_defaults;
     options.fisher = rows <= (int64_t)job->source->model->config.hidden ? &some : NULL;
     options.fisher_diagonal = &some;
-    options.sweep = job->recipe->compensation == PARE_COMPENSATE_OBS;
+    options.sweep = pare_compensation_has(job->recipe->compensation, PARE_TRAIT_SWEEPS);
     return pare_kronecker_bytes(&options, rows, columns);
 }
 
@@ -50,16 +50,13 @@ static uint64_t felt_bytes(const pare_layerwise_job *job, int64_t rows, int64_t 
 static uint64_t solver_bytes_of(const pare_layerwise_job *job, int64_t rows, int64_t columns) {
     const pare_recipe *r = job->recipe;
     const pare_element_recipe *e = &r->element;
-    pare_compensation repair = r->compensation;
-    bool repairs = repair != PARE_COMPENSATE_NONE, felt = repairs && r->metric == PARE_METRIC_FISHER;
+    bool felt = r->compensation && r->metric == PARE_METRIC_FISHER;
     bool scores = r->salience && r->salience->needs & PARE_NEEDS_INVERSE;
     uint64_t most = pare_layer_error_bytes(rows, columns);
-    if (scores || repair == PARE_COMPENSATE_OBS || e->allocation == PARE_ALLOCATE_COST)
+    if (scores || e->allocation == PARE_ALLOCATE_COST)
         most = larger(most, pare_inverse_factor_bytes(columns) + pare_obs_update_bytes(rows, columns, e->slab));
-    if (e->refinement == PARE_REFINE_SWAPS) most = larger(most, pare_swap_bytes(columns, omp_get_max_threads()));
-    if (felt) return larger(most, felt_bytes(job, rows, columns));
-    if (repair == PARE_COMPENSATE_LS) most = larger(most, pare_masked_cg_bytes(rows, columns));
-    return repair == PARE_COMPENSATE_ADMM ? larger(most, pare_admm_bytes(rows, columns)) : most;
+    most = larger(most, pare_refiner_bytes(e, columns));
+    return larger(most, felt ? felt_bytes(job, rows, columns) : pare_solver_bytes(r, rows, columns));
 }
 
 static uint64_t solver_bytes(const pare_layerwise_job *job) {

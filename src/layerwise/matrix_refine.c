@@ -2,6 +2,8 @@
 #include "layerwise/layerwise_matrix.h"
 #include "support/memory.h"
 
+#include <omp.h>
+
 static pare_status swap(pare_matrix_way *m) {
     pare_swap options = {.cycles = m->l->recipe->swap_cycles, .keep = m->target.keep, .of = m->target.of};
     pare_swap_result result;
@@ -38,9 +40,28 @@ static pare_status grow_and_prune(pare_matrix_way *m) {
     return PARE_OK;
 }
 
-pare_status pare_matrix_refine(pare_matrix_way *m) {
-    const pare_element_recipe *e = m->l->recipe;
-    if (e->refinement == PARE_REFINE_SWAPS) return swap(m);
+/* Attention alone, where the recipe says so. */
+static pare_status grow_and_prune_some(pare_matrix_way *m) {
     bool attention = m->role <= PARE_ROLE_O;
-    return e->refinement == PARE_REFINE_DSNOT && (attention || !e->attention_only) ? grow_and_prune(m) : PARE_OK;
+    return attention || !m->l->recipe->attention_only ? grow_and_prune(m) : PARE_OK;
+}
+
+static uint64_t swap_bytes(int64_t columns) {
+    return pare_swap_bytes(columns, omp_get_max_threads());
+}
+
+static const struct {
+    pare_status (*run)(pare_matrix_way *m);
+    uint64_t (*bytes)(int64_t columns); /* NULL: next to nothing */
+} refiners[PARE_REFINEMENT_COUNT] = {
+    [PARE_REFINE_DSNOT] = {grow_and_prune_some, NULL},
+    [PARE_REFINE_SWAPS] = {swap, swap_bytes},
+};
+
+pare_status pare_matrix_refine(pare_matrix_way *m) {
+    return refiners[m->l->recipe->refinement].run(m);
+}
+
+uint64_t pare_refiner_bytes(const pare_element_recipe *recipe, int64_t columns) {
+    return refiners[recipe->refinement].bytes ? refiners[recipe->refinement].bytes(columns) : 0;
 }

@@ -4,9 +4,15 @@
 #include "repair/kronecker.h"
 #include "repair/masked_cg.h"
 
-static pare_compensation repair_of(const pare_matrix_way *m) {
-    return m->l->job->recipe->compensation;
-}
+/* A way to repair. */
+typedef struct solver {
+    /* l->weights <- what is left under the mask, repaired; choose: with a mask of its own. */
+    pare_status (*run)(pare_matrix_way *m, bool choose);
+    bool (*chooses)(const pare_matrix_way *m); /* NULL: never */
+    uint64_t (*bytes)(const pare_recipe *recipe, int64_t rows, int64_t columns);
+} solver;
+
+static const solver *solver_of(pare_compensation repair);
 
 bool pare_matrix_scores_on_the_way(const pare_matrix_way *m) {
     bool inverse = m->l->job->recipe->salience == &pare_salience_inverse;
@@ -15,9 +21,8 @@ bool pare_matrix_scores_on_the_way(const pare_matrix_way *m) {
 }
 
 bool pare_matrix_solver_chooses(const pare_matrix_way *m) {
-    bool free = m->l->recipe->refinement == PARE_REFINE_NONE && !pare_matrix_is_given(m);
-    bool alternates = repair_of(m) == PARE_COMPENSATE_ADMM && m->l->recipe->admm_gradual > 0;
-    return free && (alternates || (repair_of(m) == PARE_COMPENSATE_OBS && pare_matrix_scores_on_the_way(m)));
+    const solver *way = solver_of(m->l->job->recipe->compensation);
+    return !m->l->recipe->refinement && !pare_matrix_is_given(m) && way->chooses && way->chooses(m);
 }
 
 /* SparseGPT. */
@@ -35,8 +40,28 @@ pare_status pare_matrix_choose_on_the_way(pare_matrix_way *m) {
     return update(m, true);
 }
 
-static pare_status fit(pare_matrix_way *m) {
+static uint64_t update_bytes(const pare_recipe *recipe, int64_t rows, int64_t columns) {
+    return pare_inverse_factor_bytes(columns) + pare_obs_update_bytes(rows, columns, recipe->element.slab);
+}
+
+static pare_status fit(pare_matrix_way *m, bool choose) {
+    (void)choose;
+    pare_element_mask_apply(&m->mask, m->l->weights);
     return pare_masked_cg(m->l->dense, m->sight->gram, &m->mask, m->l->recipe->cg_iterations, m->l->weights);
+}
+
+static uint64_t fit_bytes(const pare_recipe *recipe, int64_t rows, int64_t columns) {
+    (void)recipe;
+    return pare_masked_cg_bytes(rows, columns);
+}
+
+static bool alternating_chooses(const pare_matrix_way *m) {
+    return m->l->recipe->admm_gradual > 0;
+}
+
+static uint64_t alternate_bytes(const pare_recipe *recipe, int64_t rows, int64_t columns) {
+    (void)recipe;
+    return pare_admm_bytes(rows, columns);
 }
 
 static pare_status alternate(pare_matrix_way *m, bool choose) {
@@ -58,7 +83,8 @@ static pare_status alternate(pare_matrix_way *m, bool choose) {
 static pare_status solve_felt(pare_matrix_way *m, bool choose) {
     const pare_element_recipe *e = m->l->recipe;
     const pare_linear_fisher *fisher = m->l->job->fisher;
-    pare_compensation repair = repair_of(m);
+    bool sweeps = pare_compensation_has(m->l->job->recipe->compensation, PARE_TRAIT_SWEEPS);
+    bool alternates = pare_compensation_has(m->l->job->recipe->compensation, PARE_TRAIT_ALTERNATES);
     pare_kronecker_result result;
     pare_kronecker options = {.gram = m->sight->gram,
                               .damping = m->l->job->recipe->damping,
@@ -66,9 +92,9 @@ static pare_status solve_felt(pare_matrix_way *m, bool choose) {
                               .fisher_diagonal = fisher->diagonal[m->id],
                               .fisher_damping = e->fisher_damping,
                               .choose = choose ? &m->target : NULL,
-                              .sweep = repair == PARE_COMPENSATE_OBS,
+                              .sweep = sweeps,
                               .slab = e->slab,
-                              .iterations = repair == PARE_COMPENSATE_LS ? 0 : e->admm_iterations,
+                              .iterations = sweeps || alternates ? e->admm_iterations : 0,
                               .inner = e->inner,
                               .rho = e->admm_rho,
                               .growth = e->growth,
@@ -82,20 +108,30 @@ static pare_status solve_felt(pare_matrix_way *m, bool choose) {
     return PARE_OK;
 }
 
-pare_status pare_matrix_solve(pare_matrix_way *m, bool choose) {
-    pare_compensation repair = repair_of(m);
-    if (repair != PARE_COMPENSATE_NONE && m->l->job->fisher) return solve_felt(m, choose);
-    switch (repair) {
-    case PARE_COMPENSATE_OBS:
-        return update(m, choose);
-    case PARE_COMPENSATE_ADMM:
-        return alternate(m, choose);
-    case PARE_COMPENSATE_LS:
-        pare_element_mask_apply(&m->mask, m->l->weights);
-        return fit(m);
-    case PARE_COMPENSATE_NONE:
-        break;
-    }
+/* Nothing but the mask. */
+static pare_status leave(pare_matrix_way *m, bool choose) {
+    (void)choose;
     pare_element_mask_apply(&m->mask, m->l->weights);
     return PARE_OK;
+}
+
+static const solver solvers[PARE_COMPENSATION_COUNT] = {
+    [PARE_COMPENSATE_NONE] = {leave, NULL, NULL},
+    [PARE_COMPENSATE_LS] = {fit, NULL, fit_bytes},
+    [PARE_COMPENSATE_OBS] = {update, pare_matrix_scores_on_the_way, update_bytes},
+    [PARE_COMPENSATE_ADMM] = {alternate, alternating_chooses, alternate_bytes},
+};
+
+static const solver *solver_of(pare_compensation repair) {
+    return &solvers[repair];
+}
+
+pare_status pare_matrix_solve(pare_matrix_way *m, bool choose) {
+    pare_compensation repair = m->l->job->recipe->compensation;
+    return repair && m->l->job->fisher ? solve_felt(m, choose) : solver_of(repair)->run(m, choose);
+}
+
+uint64_t pare_solver_bytes(const pare_recipe *recipe, int64_t rows, int64_t columns) {
+    const solver *way = solver_of(recipe->compensation);
+    return way->bytes ? way->bytes(recipe, rows, columns) : 0;
 }

@@ -26,7 +26,7 @@ static bool element_salience_elsewhere(const pare_recipe *r) {
 }
 
 static bool element_repair_elsewhere(const pare_recipe *r) {
-    return !is_element(r) && (r->compensation == PARE_COMPENSATE_OBS || r->compensation == PARE_COMPENSATE_ADMM);
+    return !is_element(r) && pare_compensation_has(r->compensation, PARE_TRAIT_ALONE);
 }
 
 static bool stages_on_dense(const pare_recipe *r) {
@@ -71,7 +71,7 @@ static bool trains_by_other_scores(const pare_recipe *r) {
 }
 
 static bool trains_and_repairs(const pare_recipe *r) {
-    bool repairs = r->choice != PARE_CHOOSE_SCORES || r->compensation != PARE_COMPENSATE_NONE;
+    bool repairs = r->choice != PARE_CHOOSE_SCORES || r->compensation;
     return pare_recipe_trains(r) && repairs;
 }
 
@@ -126,7 +126,7 @@ static bool curves_of_queries(const pare_recipe *r) {
 }
 
 static bool layers_refitted(const pare_recipe *r) {
-    return r->compensation != PARE_COMPENSATE_NONE && r->mode == PARE_MODE_LAYER;
+    return r->compensation && r->mode == PARE_MODE_LAYER;
 }
 
 static bool overshoots(const pare_recipe *r) {

@@ -36,8 +36,8 @@ void pare_element_defaults(pare_element_recipe *e) {
 pare_element_needs pare_element_needs_of(const pare_recipe *r) {
     const pare_element_recipe *e = &r->element;
     unsigned needs = r->salience ? r->salience->needs : 0;
-    bool solves = r->compensation != PARE_COMPENSATE_NONE || e->refinement == PARE_REFINE_SWAPS || r->dense > 0.0;
-    bool dsnot = e->refinement == PARE_REFINE_DSNOT;
+    bool solves = r->compensation || pare_refinement_has(e->refinement, PARE_TRAIT_EXACT) || r->dense > 0.0;
+    bool dsnot = pare_refinement_has(e->refinement, PARE_TRAIT_EXPECTED);
     bool moments = dsnot || (needs & PARE_NEEDS_MOMENTS);
     return (pare_element_needs){.norms = (needs & PARE_NEEDS_INPUTS) || moments || e->allocation == PARE_ALLOCATE_OWL,
                                 .variance = moments,

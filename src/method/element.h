@@ -3,12 +3,11 @@
 #define PARE_METHOD_ELEMENT_H
 
 #include "importance/salience.h"
+#include "method/survivors.h"
 #include "select/dsnot.h"
 #include "select/element_select.h"
 #include "select/permute.h"
 #include "select/swap.h"
-
-typedef enum pare_refinement { PARE_REFINE_NONE, PARE_REFINE_DSNOT, PARE_REFINE_SWAPS } pare_refinement;
 
 typedef enum pare_allocation {
     PARE_ALLOCATE_UNIFORM, /* every matrix loses the same share */

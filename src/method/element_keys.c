@@ -7,7 +7,6 @@ static const char *const norms[] = {"l2", "l1", NULL};
 static const char *const scalings[] = {"paper", "released", NULL};
 static const char *const allocations[] = {"uniform", "owl", "cost", NULL};
 static const char *const permutations[] = {"none", "allocate", "assign", NULL};
-static const char *const refinements[] = {"none", "dsnot", "swaps", NULL};
 static const char *const reweights[] = {"none", "grow", "prune", NULL};
 static const char *const scopes[] = {"all", "attention", NULL};
 static const char *const streams[] = {"fp32", "bf16", NULL};
@@ -18,7 +17,8 @@ static bool is_element(const pare_recipe *r) {
 }
 
 static bool is_slabbed(const pare_recipe *r) {
-    return is_element(r) && (r->element.compare == PARE_COMPARE_SLAB || r->compensation == PARE_COMPENSATE_OBS);
+    return is_element(r) &&
+           (r->element.compare == PARE_COMPARE_SLAB || pare_compensation_has(r->compensation, PARE_TRAIT_SWEEPS));
 }
 
 static bool is_by_region(const pare_recipe *r) {
@@ -66,20 +66,20 @@ static bool is_owl(const pare_recipe *r) {
 }
 
 static bool is_dsnot(const pare_recipe *r) {
-    return is_element(r) && r->element.refinement == PARE_REFINE_DSNOT;
+    return is_element(r) && pare_refinement_has(r->element.refinement, PARE_TRAIT_EXPECTED);
 }
 
 static bool is_swapped(const pare_recipe *r) {
-    return is_element(r) && r->element.refinement == PARE_REFINE_SWAPS;
+    return is_element(r) && pare_refinement_has(r->element.refinement, PARE_TRAIT_EXACT);
 }
 
 static bool is_admm(const pare_recipe *r) {
-    return is_element(r) && r->compensation == PARE_COMPENSATE_ADMM;
+    return is_element(r) && pare_compensation_has(r->compensation, PARE_TRAIT_ALTERNATES);
 }
 
 static bool is_conjugate(const pare_recipe *r) {
-    bool swept = r->compensation == PARE_COMPENSATE_OBS && r->metric == PARE_METRIC_FISHER;
-    return is_element(r) && (swept || r->compensation == PARE_COMPENSATE_LS || r->compensation == PARE_COMPENSATE_ADMM);
+    bool swept = pare_compensation_has(r->compensation, PARE_TRAIT_SWEEPS) && r->metric == PARE_METRIC_FISHER;
+    return is_element(r) && (swept || pare_compensation_has(r->compensation, PARE_TRAIT_CONJUGATES));
 }
 
 static bool is_spread_by_cost(const pare_recipe *r) {
@@ -87,7 +87,7 @@ static bool is_spread_by_cost(const pare_recipe *r) {
 }
 
 static bool is_felt(const pare_recipe *r) {
-    return is_element(r) && r->metric == PARE_METRIC_FISHER && r->compensation != PARE_COMPENSATE_NONE;
+    return is_element(r) && r->metric == PARE_METRIC_FISHER && r->compensation;
 }
 
 static bool is_felt_admm(const pare_recipe *r) {
@@ -130,7 +130,7 @@ const pare_key pare_element_keys[] = {
     SWITCH("squared", NULL, constants.squared, answers, is_squarable),
     {"share", "--share", PARE_KEY_REAL, AT(constants.share), .low = 0, .high = 1, .open = true, .applies = is_sampled,
      .advice = "give the share of a row's or column's weights that are sampled, such as 0.1"},
-    CHOICE("refine", "--refine", refinement, refinements, is_element),
+    CHOICE("refine", "--refine", refinement, pare_refinement_names, is_element),
     {"cycles", "--cycles", PARE_KEY_INTEGER, AT(dsnot.cycles), .low = 1, .high = 1e6, .applies = is_dsnot,
      .advice = "give a number of swaps per row, such as 50"},
     {"epsilon", "--epsilon", PARE_KEY_REAL, AT(dsnot.epsilon), .low = 0, .high = 1e12, .applies = is_dsnot,

@@ -15,7 +15,6 @@ static const char *const proxes[] = {"none", "group", "l1", "released", NULL};
 static const char *const choices[] = {"scores", "obs", NULL};
 static const char *const metrics[] = {"plain", "fisher", NULL};
 static const char *const answers[] = {"no", "yes", NULL};
-static const char *const compensations[] = {"none", "ls", "obs", "admm", NULL};
 
 static bool always(const pare_recipe *r) {
     (void)r;
@@ -71,7 +70,7 @@ static bool is_obs(const pare_recipe *r) {
 
 /* What measures errors of outputs. */
 static bool has_metric(const pare_recipe *r) {
-    return is_obs(r) || (r->mode == PARE_MODE_ELEMENT && r->compensation != PARE_COMPENSATE_NONE);
+    return is_obs(r) || (r->mode == PARE_MODE_ELEMENT && r->compensation);
 }
 
 static bool is_repaired(const pare_recipe *r) {
@@ -107,7 +106,7 @@ static const pare_key keys[] = {
     {"rise", "--rise", PARE_KEY_REAL, AT(rise), .low = 0, .high = 1, .applies = is_rising,
      .advice = "give how far the ratio rises and falls around its mean, from 0 to 1"},
     {"choose", "--choose", PARE_KEY_CHOICE, AT(choice), choices, .applies = is_block},
-    {"compensate", "--compensate", PARE_KEY_CHOICE, AT(compensation), compensations, .applies = always},
+    {"compensate", "--compensate", PARE_KEY_CHOICE, AT(compensation), pare_compensation_names, .applies = always},
     {"metric", "--metric", PARE_KEY_CHOICE, AT(metric), metrics, .applies = has_metric},
     {"dense", "--dense", PARE_KEY_REAL, AT(dense), .low = 0, .high = 1, .off_at_zero = true, .applies = is_aimed,
      .advice = "give the dense model's share in the target, from 0 to 1"},

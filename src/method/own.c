@@ -17,7 +17,7 @@ static const char *other_ranks(const pare_recipe *r) {
     if (pare_recipe_trains(r)) return "gradients of LoRA's factors";
     if (pare_signal_has(r->signal, PARE_TRAIT_LAYERS)) return "a score of whole layers";
     if (!element && r->choice == PARE_CHOOSE_OBS) return "exact errors (choose scores instead)";
-    if (element && r->compensation == PARE_COMPENSATE_ADMM && r->element.admm_gradual > 0)
+    if (element && pare_compensation_has(r->compensation, PARE_TRAIT_ALTERNATES) && r->element.admm_gradual > 0)
         return "the masks that ADMM chooses on its way (set admm_gradual to 0)";
     return NULL;
 }

@@ -8,6 +8,7 @@
 #include "method/element.h"
 #include "method/lora.h"
 #include "method/signal.h"
+#include "method/survivors.h"
 #include "select/target.h"
 
 #include <jansson.h>
@@ -23,14 +24,6 @@ typedef enum pare_metric {
     PARE_METRIC_PLAIN, /* its square */
     PARE_METRIC_FISHER /* what the loss feels of it: e^T F e, F the output's empirical Fisher matrix */
 } pare_metric;
-
-/* How the survivors are repaired. OBS and ADMM are for single weights; LS there means conjugate gradients. */
-typedef enum pare_compensation {
-    PARE_COMPENSATE_NONE,
-    PARE_COMPENSATE_LS,
-    PARE_COMPENSATE_OBS,
-    PARE_COMPENSATE_ADMM
-} pare_compensation;
 
 struct pare_recipe {
     const char *name;

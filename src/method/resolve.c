@@ -175,7 +175,7 @@ bool pare_recipe_spares_layers(const pare_prune_options *o) {
 
 bool pare_recipe_repairs(const pare_recipe *r) {
     if (r->mode == PARE_MODE_ELEMENT) return false;
-    return r->choice == PARE_CHOOSE_OBS || r->compensation != PARE_COMPENSATE_NONE;
+    return r->choice == PARE_CHOOSE_OBS || r->compensation;
 }
 
 bool pare_recipe_needs_data(const pare_recipe *r) {

@@ -22,15 +22,16 @@ typedef struct repairing {
 
 pare_repair_options pare_prune_repair_options(const pare_recipe *recipe) {
     bool chosen = recipe->choice == PARE_CHOOSE_OBS;
-    return (pare_repair_options){.alpha = recipe->dense,
-                                 .beta = recipe->compensation == PARE_COMPENSATE_LS ? recipe->readers : 0.0,
-                                 .damping = recipe->damping,
-                                 .reader_damping = recipe->reader_damping,
-                                 .keep_outputs = recipe->compensation == PARE_COMPENSATE_NONE,
-                                 .final_norm = recipe->final_norm,
-                                 .head = recipe->readers > 0.0,
-                                 .choose = {chosen, chosen},
-                                 .fraction = recipe->fraction};
+    return (pare_repair_options){
+        .alpha = recipe->dense,
+        .beta = pare_compensation_has(recipe->compensation, PARE_TRAIT_SOLVES) ? recipe->readers : 0.0,
+        .damping = recipe->damping,
+        .reader_damping = recipe->reader_damping,
+        .keep_outputs = !recipe->compensation,
+        .final_norm = recipe->final_norm,
+        .head = recipe->readers > 0.0,
+        .choose = {chosen, chosen},
+        .fraction = recipe->fraction};
 }
 
 static pare_status begin(pare_prune_job *job, repairing *r) {

@@ -3,7 +3,7 @@
 #include "support/runtime.h"
 
 bool pare_sparse_is_felt(const pare_prune_job *job) {
-    return job->recipe.metric == PARE_METRIC_FISHER && job->recipe.compensation != PARE_COMPENSATE_NONE;
+    return job->recipe.metric == PARE_METRIC_FISHER && job->recipe.compensation;
 }
 
 /* Gate and up, wider than the hidden state, get diagonals: full matrices would be as large as Down's Gram matrix. */

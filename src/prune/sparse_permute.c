@@ -14,10 +14,10 @@ static pare_recipe scoring_recipe(const pare_recipe *recipe) {
         scoring.salience = &pare_salience_activation;
         scoring.signal = pare_signal_with(0);
     }
-    scoring.compensation = PARE_COMPENSATE_NONE;
+    scoring.compensation = (pare_compensation)0;
     scoring.dense = 0.0;
     scoring.final_norm = false;
-    scoring.element.refinement = PARE_REFINE_NONE;
+    scoring.element.refinement = (pare_refinement)0;
     scoring.element.allocation = PARE_ALLOCATE_UNIFORM;
     scoring.element.measured = false;
     scoring.element.region_rounds = 0;
