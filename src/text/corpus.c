@@ -3,6 +3,7 @@
 #include "support/file.h"
 #include "support/memory.h"
 #include "text/corpus_internal.h"
+#include "text/tokenizer.h"
 
 #include <stdlib.h>
 
@@ -46,6 +47,11 @@ pare_status pare_corpus_encode(const pare_tokenizer *tokenizer, const char *text
     pare_status status = pare_id_list_append(out, ids, count);
     pare_ids_free(ids);
     return status;
+}
+
+pare_status pare_corpus_end(const pare_tokenizer *tokenizer, const pare_documents *documents, pare_id_list *out) {
+    int64_t behind = pare_tokenizer_behind(tokenizer);
+    return behind >= 0 && !documents->rendered ? pare_id_list_add(out, (uint32_t)behind) : PARE_OK;
 }
 
 pare_status pare_corpus_check_ids(const pare_tokenizer *tokenizer, const char *path, const uint32_t *ids,
@@ -142,7 +148,8 @@ pare_status pare_corpus_encode_prefix(const pare_tokenizer *tokenizer, const par
             taken++;
         out->count = 0;
         PARE_TRY(pare_corpus_encode(tokenizer, documents->text, taken, !documents->rendered, out));
-        if (whole || out->count >= wanted + PREFIX_MARGIN) return PARE_OK;
+        if (whole) return pare_corpus_end(tokenizer, documents, out);
+        if (out->count >= wanted + PREFIX_MARGIN) return PARE_OK;
     }
 }
 
