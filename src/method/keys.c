@@ -20,6 +20,10 @@ static const char *const metrics[] = {"plain", "fisher", NULL};
 static const char *const answers[] = {"no", "yes", NULL};
 static const char *const compensations[] = {"none", "ls", "obs", "admm", NULL};
 
+/* As pare_template_name has them, by index. */
+static const char *const wordings[] = {"auto",    "alpaca",  "none",  "qwen-3", "chatml", "llama-3",
+                                       "llama-2", "mistral", "gemma", "phi-3",  "zephyr", NULL};
+
 static bool always(const pare_recipe *r) {
     (void)r;
     return true;
@@ -141,6 +145,7 @@ static const pare_key keys[] = {
     {"prox", NULL, PARE_KEY_CHOICE, AT(moreau.prox), proxes, .applies = is_moreau},
     {"tail", "--tail", PARE_KEY_INTEGER, AT(moreau.tail), .low = 1, .high = 1e6, .applies = is_moreau,
      .advice = "give how many of the last iterates are averaged, 1 or more"},
+    {"wording", "--wording", PARE_KEY_CHOICE, AT(wording), wordings, .applies = pare_recipe_needs_data},
 };
 
 enum { KEYS = sizeof keys / sizeof *keys };

@@ -18,7 +18,7 @@ void pare_windows_free(pare_windows *windows) {
 
 pare_status pare_windows_copy(const pare_windows *from, pare_windows *out) {
     size_t ids = (size_t)from->count * from->length;
-    *out = (pare_windows){.count = from->count, .length = from->length};
+    *out = (pare_windows){.count = from->count, .length = from->length, .chat = from->chat};
     PARE_TRY(pare_alloc_uninitialized(&out->ids, ids, sizeof *out->ids, "token ids"));
     if (ids) memcpy(out->ids, from->ids, ids * sizeof *out->ids);
     return PARE_OK;
@@ -116,8 +116,8 @@ static pare_status sample(const pare_tokenizer *tokenizer, const pare_window_req
 static char *note_of(const pare_window_request *request, const pare_documents *documents) {
     char *note = pare_documents_note(documents);
     if (!documents->rendered) return note;
-    char *longer = pare_format("%s%s%s: chats are in the format %s", note ? note : "", note ? "; " : "", request->path,
-                               pare_chat_style_name(request->style));
+    char *longer = pare_format("%s%s%s: chats are in the format %s (--wording changes it)", note ? note : "",
+                               note ? "; " : "", request->path, pare_chat_style_name(request->style));
     free(note);
     return longer;
 }
@@ -131,6 +131,7 @@ pare_status pare_windows_sample(const pare_tokenizer *tokenizer, const pare_wind
     PARE_TRY(pare_documents_open(&read, &documents));
     pare_status status = sample(tokenizer, request, &documents, out);
     if (status == PARE_OK) out->note = note_of(request, &documents);
+    if (status == PARE_OK && documents.rendered) out->chat = pare_chat_style_name(request->style);
     pare_documents_close(&documents);
     if (status != PARE_OK) pare_windows_free(out);
     return status;
