@@ -29,9 +29,17 @@ static bool always(const pare_recipe *r) {
     return true;
 }
 
+/* ADMM finds the mask itself, unless something else needs one or settles it. */
+static bool goes_by_repair(const pare_recipe *r) {
+    const pare_element_recipe *e = &r->element;
+    bool free = e->refinement == PARE_REFINE_NONE && e->permutation == PARE_PERMUTE_NONE;
+    bool chooses = r->compensation == PARE_COMPENSATE_ADMM && e->admm_gradual > 0;
+    return r->mode == PARE_MODE_ELEMENT && chooses && free && e->compare != PARE_COMPARE_GLOBAL;
+}
+
 /* Greedy removal goes by errors alone. */
 static bool goes_by_scores(const pare_recipe *r) {
-    return r->choice != PARE_CHOOSE_OBS;
+    return r->choice != PARE_CHOOSE_OBS && !goes_by_repair(r);
 }
 
 /* Units or weights that are ranked at random would be ranked by a salience, too. */
@@ -85,9 +93,14 @@ static bool is_repaired(const pare_recipe *r) {
     return pare_recipe_repairs(r);
 }
 
-/* Whatever solves with a Gram matrix. */
+/* Whatever solves with a Gram matrix; least squares under a mask by conjugate gradients do only in the loss's metric.
+ */
 static bool is_damped(const pare_recipe *r) {
-    return is_repaired(r) || (r->mode == PARE_MODE_ELEMENT && pare_element_needs_of(r).gram);
+    bool inverse = r->salience && (r->salience->needs & PARE_NEEDS_INVERSE);
+    bool repairs = r->compensation == PARE_COMPENSATE_OBS || r->compensation == PARE_COMPENSATE_ADMM;
+    bool fits = r->compensation == PARE_COMPENSATE_LS && r->metric == PARE_METRIC_FISHER;
+    bool solves = inverse || repairs || fits || r->element.allocation == PARE_ALLOCATE_COST;
+    return is_repaired(r) || (r->mode == PARE_MODE_ELEMENT && solves);
 }
 
 /* Whatever may lean on the dense model. */
