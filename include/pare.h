@@ -86,9 +86,10 @@ typedef struct pare_plan {
     uint64_t length;
     uint64_t micro_batch; /* sequences that pass through a block at a time */
     uint64_t steps;       /* of training, of `sequences` each; 0: nothing is trained */
-    double zeros_lost;    /* share of zeros in the matrices that are trained, which will not stay zero; 0: none */
-    uint64_t blocks;      /* whose gradients a pass makes: layers times micro-batches; 0: it makes none */
-    uint64_t kept;        /* of these, whose activations are kept in place of running them again */
+    const char *chat;  /* the format that the data's chats are put in ("chatml"); NULL: there are none, or no format */
+    double zeros_lost; /* share of zeros in the matrices that are trained, which will not stay zero; 0: none */
+    uint64_t blocks;   /* whose gradients a pass makes: layers times micro-batches; 0: it makes none */
+    uint64_t kept;     /* of these, whose activations are kept in place of running them again */
 } pare_plan;
 
 typedef void (*pare_plan_fn)(void *user, const pare_plan *plan);

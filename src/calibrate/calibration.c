@@ -71,7 +71,7 @@ static pare_status load(const pare_model *model, const pare_backend *backend, co
     const pare_tokenizer *tokenizer;
     pare_chat_style style;
     PARE_TRY(pare_calibration_tokenizer(model, options->source, &tokenizer));
-    PARE_TRY(pare_chat_style_open(pare_checkpoint_directory(model->checkpoint), PARE_TEMPLATE_AUTO, &style));
+    PARE_TRY(pare_chat_style_open(pare_checkpoint_directory(model->checkpoint), request->wording, &style));
     pare_window_request sample = {.path = options->source,
                                   .field = options->field,
                                   .style = &style,

@@ -11,6 +11,7 @@ typedef struct pare_calibration_request {
     uint32_t usual;   /* samples, 0: 10; an id file gives all it has */
     uint32_t batches; /* sets of samples, one after the other; 0: 1 */
     bool mid_text;    /* text that the model writes is kept from the middle on only, as far as its positions reach */
+    size_t wording;   /* pare_template_name: of instructions and chats */
     uint64_t seed;
 } pare_calibration_request;
 

@@ -5,6 +5,8 @@ static const pare_topic calibration[] = {{"calibration", "Calibration", "the tex
 static const pare_topic constants[] = {{"constants", "Constants of the method (default: as published)",
                                         "steps, noise and thresholds of gradient methods"}};
 
+CHOICES(wording_name, "wording")
+
 static const char *displace_name(size_t index) {
     static const char *const names[] = {[PARE_DISPLACE_ALL] = "all", [PARE_DISPLACE_SCORED] = "scored"};
     return index < sizeof names / sizeof *names ? names[index] : NULL;
@@ -24,6 +26,9 @@ static const pare_option rows[] = {
     {.name = "field", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_TEXT, .value = "NAME",
      .offset = AT(field), .help = "the text's key in JSON rows",
      .usual = "text"},
+    {.name = "wording", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_CHOICE, .value = "NAME",
+     .key = "wording", .choice = wording_name, .help = "wording around instructions and chats",
+     .usual = "auto: for chats the model's own chat format, if it has one, and alpaca otherwise"},
     {.name = "calib-stream", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_FLAG,
      .offset = AT(stream), .help = "cut sequences from all documents joined, instead of one from each document"},
     {.name = "samples", .commands = SHARED, .common = SHARED, .group = calibration, .kind = PARE_VALUE_INTEGER, .value = "N",

@@ -13,7 +13,6 @@ CHOICES(lora_score_name, "lora_score")
 CHOICES(final_cut_name, "final_cut")
 CHOICES(train_on_prompt_name, "train_on_prompt")
 CHOICES(group_by_length_name, "group_by_length")
-CHOICES(wording_name, "wording")
 
 /* clang-format off */
 static const pare_option rows[] = {
@@ -42,9 +41,6 @@ static const pare_option rows[] = {
      .key = "group_by_length", .choice = group_by_length_name,
      .help = "examples of like length in one step",
      .usual = "yes"},
-    {.name = "wording", .commands = SWEPT, .group = training, .kind = PARE_VALUE_CHOICE, .value = "NAME",
-     .key = "wording", .choice = wording_name, .help = "wording around instructions and chats",
-     .usual = "auto: for chats the model's own chat format, if it has one, and alpaca otherwise"},
     {.name = "lora-rank", .commands = SWEPT, .group = training, .kind = PARE_VALUE_INTEGER, .value = "R",
      .key = "lora_rank", .low = 1, .high = 65536, .help = "rank of the adapters",
      .usual = "8"},

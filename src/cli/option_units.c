@@ -153,7 +153,7 @@ static const pare_option rows[] = {
              "(obs), or by ADMM"},
     {.name = "metric", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "HOW",
      .key = "metric", .choice = metric_name,
-     .help = "what --choose obs measures errors by: their square, or what the loss feels of them (fisher)"},
+     .help = "what errors of outputs are measured by: their square, or what the loss feels of them (fisher)"},
     {.name = "readers", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_REAL, .value = "B",
      .key = "readers", .low = 0, .high = 1,
      .help = "refit what reads the hidden state, too: share of the correction, 0 to 1"},

@@ -103,6 +103,7 @@ void pare_plan_say(void *user, const pare_plan *plan) {
     if (plan->sequences)
         pare_terminal_say("  sequences    %s x %s tokens, %s at a time", pare_count_show(plan->sequences).text,
                           pare_count_show(plan->length).text, pare_count_show(plan->micro_batch).text);
+    if (plan->chat) pare_terminal_say("  chats        in the format %s, which --wording changes", plan->chat);
     if (plan->steps) pare_terminal_say("  training     %s steps of these", pare_count_show(plan->steps).text);
     if (plan->zeros_lost > 0)
         pare_terminal_say("  zeros        %.3g %% of the trained weights are zeros, and will not stay zero without "

@@ -30,7 +30,7 @@ static bool element_repair_elsewhere(const pare_recipe *r) {
 }
 
 static bool stages_on_dense(const pare_recipe *r) {
-    return is_element(r) && r->element.sequential && r->element.dense_propagation;
+    return is_element(r) && pare_element_walks(r) && r->element.sequential && r->element.dense_propagation;
 }
 
 static bool aims_in_one_stage(const pare_recipe *r) {

@@ -16,6 +16,11 @@ static bool is_element(const pare_recipe *r) {
     return r->mode == PARE_MODE_ELEMENT;
 }
 
+/* Text goes through the blocks. */
+static bool is_walked(const pare_recipe *r) {
+    return is_element(r) && pare_element_walks(r);
+}
+
 static bool is_slabbed(const pare_recipe *r) {
     return is_element(r) &&
            (r->element.compare == PARE_COMPARE_SLAB || pare_compensation_has(r->compensation, PARE_TRAIT_SWEEPS));
@@ -98,6 +103,10 @@ static bool is_regional(const pare_recipe *r) {
     return is_element(r) && pare_signal_has(r->signal, PARE_TRAIT_REGIONAL);
 }
 
+static bool is_optimised(const pare_recipe *r) {
+    return is_regional(r) && r->element.region_rounds > 0;
+}
+
 #define AT(member) offsetof(pare_recipe, element.member)
 #define CHOICE(key, flag, member, list, where)                                                                         \
     { key, flag, PARE_KEY_CHOICE, AT(member), list, .applies = where }
@@ -165,16 +174,16 @@ const pare_key pare_element_keys[] = {
      .advice = "give a share of the Fisher matrix's mean diagonal, such as 0.1"},
     {"cg_iterations", "--cg-iterations", PARE_KEY_INTEGER, AT(cg_iterations), .low = 0, .high = 1e6,
      .applies = is_conjugate, .advice = "give a number of conjugate gradient steps, such as 20"},
-    SWITCH("true_sequential", "--true-sequential", sequential, answers, is_element),
-    SWITCH("dense_propagation", "--dense-propagation", dense_propagation, answers, is_element),
-    SWITCH("hidden_states", "--hidden-states", half_stream, streams, is_element),
+    SWITCH("true_sequential", "--true-sequential", sequential, answers, is_walked),
+    SWITCH("dense_propagation", "--dense-propagation", dense_propagation, answers, is_walked),
+    SWITCH("hidden_states", "--hidden-states", half_stream, streams, is_walked),
     SWITCH("measure_errors", "--measure-errors", measured, answers, is_element),
     {"region_rounds", "--region-rounds", PARE_KEY_INTEGER, AT(region_rounds), .low = 0, .high = 1e6,
      .applies = is_regional, .advice = "give a number of rounds of regional optimisation, such as 5; 0: none"},
     {"region_samples", "--region-samples", PARE_KEY_INTEGER, AT(region_samples), .low = 1, .high = 1e6,
-     .applies = is_regional, .advice = "give the sequences of a round, such as 32"},
+     .applies = is_optimised, .advice = "give the sequences of a round, such as 32"},
     {"region_rate", "--region-rate", PARE_KEY_REAL, AT(region_rate), .low = 0, .high = 1e6, .open = true,
-     .applies = is_regional, .advice = "give the step size, such as 3e-7"},
+     .applies = is_optimised, .advice = "give the step size, such as 3e-7"},
 };
 
 const size_t pare_element_key_count = sizeof pare_element_keys / sizeof *pare_element_keys;

@@ -16,14 +16,26 @@ static const char *const choices[] = {"scores", "obs", NULL};
 static const char *const metrics[] = {"plain", "fisher", NULL};
 static const char *const answers[] = {"no", "yes", NULL};
 
+/* As pare_template_name has them, by index. */
+static const char *const wordings[] = {"auto",    "alpaca",  "none",  "qwen-3", "chatml", "llama-3",
+                                       "llama-2", "mistral", "gemma", "phi-3",  "zephyr", NULL};
+
 static bool always(const pare_recipe *r) {
     (void)r;
     return true;
 }
 
+/* ADMM finds the mask itself, unless something else needs one or settles it. */
+static bool goes_by_repair(const pare_recipe *r) {
+    const pare_element_recipe *e = &r->element;
+    bool free = !e->refinement && e->permutation == PARE_PERMUTE_NONE;
+    bool chooses = pare_compensation_has(r->compensation, PARE_TRAIT_ALTERNATES) && e->admm_gradual > 0;
+    return r->mode == PARE_MODE_ELEMENT && chooses && free && e->compare != PARE_COMPARE_GLOBAL;
+}
+
 /* Greedy removal goes by errors alone. */
 static bool goes_by_scores(const pare_recipe *r) {
-    return r->choice != PARE_CHOOSE_OBS;
+    return r->choice != PARE_CHOOSE_OBS && !goes_by_repair(r);
 }
 
 /* Units or weights that are ranked at random would be ranked by a salience, too. */
@@ -77,9 +89,14 @@ static bool is_repaired(const pare_recipe *r) {
     return pare_recipe_repairs(r);
 }
 
-/* Whatever solves with a Gram matrix. */
+/* Whatever solves with a Gram matrix; least squares under a mask by conjugate gradients do only in the loss's metric.
+ */
 static bool is_damped(const pare_recipe *r) {
-    return is_repaired(r) || (r->mode == PARE_MODE_ELEMENT && pare_element_needs_of(r).gram);
+    bool inverse = r->salience && (r->salience->needs & PARE_NEEDS_INVERSE);
+    bool repairs = pare_compensation_has(r->compensation, PARE_TRAIT_SWEEPS | PARE_TRAIT_ALTERNATES);
+    bool fits = pare_compensation_has(r->compensation, PARE_TRAIT_SOLVES) && r->metric == PARE_METRIC_FISHER;
+    bool solves = inverse || repairs || fits || r->element.allocation == PARE_ALLOCATE_COST;
+    return is_repaired(r) || (r->mode == PARE_MODE_ELEMENT && solves);
 }
 
 /* Whatever may lean on the dense model. */
@@ -137,6 +154,7 @@ static const pare_key keys[] = {
     {"prox", NULL, PARE_KEY_CHOICE, AT(moreau.prox), proxes, .applies = is_moreau},
     {"tail", "--tail", PARE_KEY_INTEGER, AT(moreau.tail), .low = 1, .high = 1e6, .applies = is_moreau,
      .advice = "give how many of the last iterates are averaged, 1 or more"},
+    {"wording", "--wording", PARE_KEY_CHOICE, AT(wording), wordings, .applies = pare_recipe_needs_data},
 };
 
 enum { KEYS = sizeof keys / sizeof *keys };

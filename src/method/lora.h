@@ -21,7 +21,6 @@ typedef struct pare_lora_recipe {
     int32_t batch, steps; /* steps 0: as many as the epochs have */
     int32_t cutoff;       /* tokens of an example at most */
     bool train_on_prompt, group_by_length;
-    int32_t wording; /* pare_template_name */
 } pare_lora_recipe;
 
 /* The constants of the released script. */

@@ -4,9 +4,6 @@
 static const char *const estimates[] = {"lora", "magnitude", NULL};
 static const char *const answers[] = {"no", "yes", NULL};
 static const char *const cuts[] = {"exact", "released", NULL};
-/* As pare_template_name has them, by index. */
-static const char *const wordings[] = {"auto",    "alpaca",  "none",  "qwen-3", "chatml", "llama-3",
-                                       "llama-2", "mistral", "gemma", "phi-3",  "zephyr", NULL};
 
 pare_lora_recipe pare_lora_recipe_published(void) {
     return (pare_lora_recipe){.average = 0.9,
@@ -64,7 +61,6 @@ const pare_key pare_lora_keys[] = {
      .advice = "give the most tokens of an example, such as 512"},
     {"train_on_prompt", "--train-on-prompt", PARE_KEY_SWITCH, AT(train_on_prompt), answers, .applies = trains},
     {"group_by_length", "--group-by-length", PARE_KEY_SWITCH, AT(group_by_length), answers, .applies = trains},
-    {"wording", "--wording", PARE_KEY_CHOICE, AT(wording), wordings, .applies = trains},
 };
 
 const size_t pare_lora_key_count = sizeof pare_lora_keys / sizeof *pare_lora_keys;

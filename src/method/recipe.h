@@ -50,6 +50,7 @@ struct pare_recipe {
     bool final_norm;             /* fitted at the end */
     pare_element_recipe element; /* in element mode */
     pare_lora_recipe lora;       /* where the signal trains */
+    int32_t wording;             /* pare_template_name: of instructions and chats to calibrate or train on */
 };
 
 /* One thing that can be set in a recipe. */

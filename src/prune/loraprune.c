@@ -122,8 +122,10 @@ static pare_status read_examples(pare_prune_job *job) {
                                      .train_on_prompt = r->train_on_prompt,
                                      .limit = c->samples};
     PARE_TRY(pare_calibration_tokenizer(job->model, c->source, &tokenizer));
-    PARE_TRY(pare_chat_style_open(pare_checkpoint_directory(job->model->checkpoint), (size_t)r->wording, &style));
+    PARE_TRY(
+        pare_chat_style_open(pare_checkpoint_directory(job->model->checkpoint), (size_t)job->recipe.wording, &style));
     pare_status status = pare_examples_read(tokenizer, &request, &job->lora->examples);
+    if (job->lora->examples.formatted) job->lora->chat = pare_chat_style_name(&style);
     if (status == PARE_OK) pare_examples_say(&job->lora->examples, c->source, &style, job->runtime);
     pare_chat_style_free(&style);
     return status == PARE_OK ? check_ids(job) : status;

@@ -31,7 +31,8 @@ typedef struct pare_loraprune {
     pare_lora_units units;
     uint32_t cutoff; /* tokens of an example, at most as many as the model has positions */
     uint64_t steps;
-    json_t *losses; /* [{"step", "loss"}] */
+    const char *chat; /* the format that chats are in, or NULL */
+    json_t *losses;   /* [{"step", "loss"}] */
 } pare_loraprune;
 
 /* Before any work: refuses what makes no sense for such a run. */

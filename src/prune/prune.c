@@ -31,6 +31,7 @@ static pare_status load_windows(pare_prune_job *job) {
                                         .usual = job->usual_samples,
                                         .batches = pare_prune_batches(job),
                                         .mid_text = pare_recipe_repairs(&job->recipe),
+                                        .wording = (size_t)job->recipe.wording,
                                         .seed = job->options->seed};
     if (pare_cache_windows_take(job->options->cache, job->model, &request, &job->windows, job->calibration_digest))
         return PARE_OK;

@@ -52,6 +52,7 @@ pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t le
     if (sequences && pare_recipe_repairs(&job->recipe)) PARE_TRY(pare_prune_plan_repair(job));
     if (job->recipe.mode == PARE_MODE_ELEMENT) PARE_TRY(pare_sparse_plan(job));
     if (job->lora) PARE_TRY(pare_loraprune_plan(job));
+    job->plan.sizes.chat = job->lora ? job->lora->chat : job->windows.chat;
     if (announced && job->runtime && job->runtime->plan)
         job->runtime->plan(job->runtime->progress_user, &job->plan.sizes);
     return PARE_OK;

@@ -75,9 +75,10 @@ static pare_status enter(pare_cache *cache, entry *e, pare_status status) {
 
 static char *windows_key(const pare_model *model, const pare_calibration_request *request) {
     const pare_calibration_options *o = request->options;
-    return pare_format("windows %llu %s|%s|%u %u %d|%u %u %d %llu", (unsigned long long)model->serial,
+    return pare_format("windows %llu %s|%s|%u %u %d|%u %u %d %zu %llu", (unsigned long long)model->serial,
                        o->source ? o->source : "self", o->field ? o->field : "", o->samples, o->length, o->stream,
-                       request->usual, request->batches, request->mid_text, (unsigned long long)request->seed);
+                       request->usual, request->batches, request->mid_text, request->wording,
+                       (unsigned long long)request->seed);
 }
 
 bool pare_cache_windows_take(pare_cache *cache, const pare_model *model, const pare_calibration_request *request,
@@ -100,9 +101,9 @@ pare_status pare_cache_windows_give(pare_cache *cache, const pare_model *model, 
 /* Everything that a signal depends on: the recipe's own part of it, the ids, the tensors, seed and number format.
  * units: and how it becomes units. NULL without memory. */
 static char *signal_key(const pare_score_request *r, const char *what, bool units) {
-    static const char *const after[] = {"select",   "keep_min",   "rise",   "choose",  "compensate",
-                                        "damping",  "dense",      "metric", "readers", "reader_damping",
-                                        "fraction", "final_norm", NULL};
+    static const char *const after[] = {"select",   "keep_min",   "rise",    "choose",  "compensate",
+                                        "damping",  "dense",      "metric",  "readers", "reader_damping",
+                                        "fraction", "final_norm", "wording", NULL};
     static const char *const of_units[] = {"salience", "reduction", "alignment", "gqa", NULL};
     json_t *recipe = pare_recipe_json(r->recipe);
     for (int i = 0; after[i]; i++)

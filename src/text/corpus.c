@@ -3,6 +3,7 @@
 #include "support/file.h"
 #include "support/memory.h"
 #include "text/corpus_internal.h"
+#include "text/tokenizer.h"
 
 #include <stdlib.h>
 
@@ -17,7 +18,7 @@ void pare_windows_free(pare_windows *windows) {
 
 pare_status pare_windows_copy(const pare_windows *from, pare_windows *out) {
     size_t ids = (size_t)from->count * from->length;
-    *out = (pare_windows){.count = from->count, .length = from->length};
+    *out = (pare_windows){.count = from->count, .length = from->length, .chat = from->chat};
     PARE_TRY(pare_alloc_uninitialized(&out->ids, ids, sizeof *out->ids, "token ids"));
     if (ids) memcpy(out->ids, from->ids, ids * sizeof *out->ids);
     return PARE_OK;
@@ -46,6 +47,11 @@ pare_status pare_corpus_encode(const pare_tokenizer *tokenizer, const char *text
     pare_status status = pare_id_list_append(out, ids, count);
     pare_ids_free(ids);
     return status;
+}
+
+pare_status pare_corpus_end(const pare_tokenizer *tokenizer, const pare_documents *documents, pare_id_list *out) {
+    int64_t behind = pare_tokenizer_behind(tokenizer);
+    return behind >= 0 && !documents->rendered ? pare_id_list_add(out, (uint32_t)behind) : PARE_OK;
 }
 
 pare_status pare_corpus_check_ids(const pare_tokenizer *tokenizer, const char *path, const uint32_t *ids,
@@ -110,8 +116,8 @@ static pare_status sample(const pare_tokenizer *tokenizer, const pare_window_req
 static char *note_of(const pare_window_request *request, const pare_documents *documents) {
     char *note = pare_documents_note(documents);
     if (!documents->rendered) return note;
-    char *longer = pare_format("%s%s%s: chats are in the format %s", note ? note : "", note ? "; " : "", request->path,
-                               pare_chat_style_name(request->style));
+    char *longer = pare_format("%s%s%s: chats are in the format %s (--wording changes it)", note ? note : "",
+                               note ? "; " : "", request->path, pare_chat_style_name(request->style));
     free(note);
     return longer;
 }
@@ -125,6 +131,7 @@ pare_status pare_windows_sample(const pare_tokenizer *tokenizer, const pare_wind
     PARE_TRY(pare_documents_open(&read, &documents));
     pare_status status = sample(tokenizer, request, &documents, out);
     if (status == PARE_OK) out->note = note_of(request, &documents);
+    if (status == PARE_OK && documents.rendered) out->chat = pare_chat_style_name(request->style);
     pare_documents_close(&documents);
     if (status != PARE_OK) pare_windows_free(out);
     return status;
@@ -142,7 +149,8 @@ pare_status pare_corpus_encode_prefix(const pare_tokenizer *tokenizer, const par
             taken++;
         out->count = 0;
         PARE_TRY(pare_corpus_encode(tokenizer, documents->text, taken, !documents->rendered, out));
-        if (whole || out->count >= wanted + PREFIX_MARGIN) return PARE_OK;
+        if (whole) return pare_corpus_end(tokenizer, documents, out);
+        if (out->count >= wanted + PREFIX_MARGIN) return PARE_OK;
     }
 }
 

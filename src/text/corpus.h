@@ -8,7 +8,8 @@
 typedef struct pare_windows {
     uint32_t *ids; /* [count, length] */
     uint32_t count, length;
-    char *note; /* a sentence for what of the file was skipped or replaced; NULL: nothing */
+    const char *chat; /* the format that chats are in; NULL: there are none, or they are in Alpaca's wording or none */
+    char *note;       /* a sentence for what of the file was skipped or replaced; NULL: nothing */
 } pare_windows;
 
 typedef struct pare_window_request {

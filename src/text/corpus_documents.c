@@ -18,10 +18,11 @@ static pare_status try_document(pare_draw *draw, const pare_document *document, 
         if (*taken) take_window(draw, index, documents->ids.ids + document->start, document->length);
         return PARE_OK;
     }
-    if (document->length + 2 < length) return PARE_OK; /* the two: BOS and a space that is put in front */
+    if (document->length + 3 < length) return PARE_OK; /* the three: BOS, EOS, and a space that is put in front */
     ids->count = 0;
     PARE_TRY(pare_corpus_encode(draw->tokenizer, documents->text + document->start, document->length,
                                 !documents->rendered, ids));
+    PARE_TRY(pare_corpus_end(draw->tokenizer, documents, ids));
     *taken = ids->count >= length;
     if (*taken) take_window(draw, index, ids->ids, ids->count);
     return PARE_OK;

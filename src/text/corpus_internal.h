@@ -17,8 +17,11 @@ typedef struct pare_draw {
 pare_status pare_corpus_encode(const pare_tokenizer *tokenizer, const char *text, size_t bytes, bool bos,
                                pare_id_list *out);
 
-/* Appends the ids of the documents' text from its beginning, with BOS as pare_corpus_encode: all of them, or,
- * if `wanted` is not 0, that many and some more without tokenising the rest. */
+/* Appends the token that the tokenizer puts behind every text, if it has one and the text is not a chat's. */
+pare_status pare_corpus_end(const pare_tokenizer *tokenizer, const pare_documents *documents, pare_id_list *out);
+
+/* Appends the ids of the documents' text from its beginning, with BOS as pare_corpus_encode: all of them and their end,
+ * or, if `wanted` is not 0, that many and some more without tokenising the rest. */
 pare_status pare_corpus_encode_prefix(const pare_tokenizer *tokenizer, const pare_documents *documents, uint64_t wanted,
                                       pare_id_list *out);
 

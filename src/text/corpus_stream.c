@@ -59,6 +59,7 @@ static pare_status encode_from(const pare_draw *draw, size_t from, size_t end, p
         ids->count = 0;
         PARE_TRY(pare_corpus_encode(draw->tokenizer, draw->documents->text + from, taken,
                                     from == 0 && !draw->documents->rendered, ids));
+        if (whole && end == draw->documents->bytes) return pare_corpus_end(draw->tokenizer, draw->documents, ids);
         if (whole || ids->count >= (size_t)draw->windows->length + MARGIN) return PARE_OK;
     }
 }
@@ -101,6 +102,7 @@ pare_status pare_draw_from_stream(pare_draw *draw) {
     pare_id_list ids = {0};
     pare_status status =
         pare_corpus_encode(draw->tokenizer, documents->text, documents->bytes, !documents->rendered, &ids);
+    if (status == PARE_OK) status = pare_corpus_end(draw->tokenizer, documents, &ids);
     if (status == PARE_OK) status = draw_from_ids(draw, &ids);
     pare_id_list_free(&ids);
     return status;

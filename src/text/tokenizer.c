@@ -16,7 +16,8 @@ struct pare_tokenizer {
     pare_decoder decoder;
     int64_t bos, eos;
     bool adds_bos;
-    uint32_t rows; /* ids from here on are refused; 0: none */
+    int64_t behind; /* the id that goes behind every text; -1: none */
+    uint32_t rows;  /* ids from here on are refused; 0: none */
 };
 
 static pare_status open_slow(pare_tokenizer *tokenizer, const char *path, const pare_tokenizer_config *config) {
@@ -33,6 +34,7 @@ static pare_status open_slow(pare_tokenizer *tokenizer, const char *path, const 
         if (config->no_bos) tokenizer->bos = -1;
         /* LLaMA's tokenizer puts BOS in front unless its configuration says otherwise. */
         tokenizer->adds_bos = tokenizer->bos >= 0 && (config->has_add_bos ? config->add_bos : true);
+        tokenizer->behind = config->add_eos ? tokenizer->eos : -1;
     }
     pare_sentencepiece_model_close(&model);
     return status;
@@ -73,6 +75,7 @@ static pare_status open_json(pare_tokenizer *tokenizer, const char *path, const 
         const pare_tokenizer_json *t = &tokenizer->json;
         tokenizer->bos = t->template_bos >= 0 ? t->template_bos : find_special(t, json, config->bos, usual_bos);
         tokenizer->eos = find_special(t, json, config->eos, usual_eos);
+        tokenizer->behind = t->template_eos;
         tokenizer->adds_bos = t->has_template ? t->template_bos >= 0 : config->add_bos && tokenizer->bos >= 0;
     }
     json_decref(json);
@@ -157,8 +160,8 @@ static pare_status check_rows(const pare_tokenizer *tokenizer, const pare_id_lis
 
 pare_status pare_tokenizer_limit(pare_tokenizer *tokenizer, uint32_t rows) {
     tokenizer->rows = rows;
-    return tokenizer->adds_bos && tokenizer->bos >= (int64_t)rows ? refuse_id(tokenizer, (uint32_t)tokenizer->bos)
-                                                                  : PARE_OK;
+    if (tokenizer->adds_bos && tokenizer->bos >= (int64_t)rows) return refuse_id(tokenizer, (uint32_t)tokenizer->bos);
+    return tokenizer->behind >= (int64_t)rows ? refuse_id(tokenizer, (uint32_t)tokenizer->behind) : PARE_OK;
 }
 
 pare_status pare_tokenizer_encode(const pare_tokenizer *tokenizer, const char *text, size_t bytes, uint32_t **ids,
@@ -224,6 +227,10 @@ int64_t pare_tokenizer_bos(const pare_tokenizer *tokenizer) {
 
 int64_t pare_tokenizer_eos(const pare_tokenizer *tokenizer) {
     return tokenizer->eos;
+}
+
+int64_t pare_tokenizer_behind(const pare_tokenizer *tokenizer) {
+    return tokenizer->behind;
 }
 
 bool pare_tokenizer_adds_bos(const pare_tokenizer *tokenizer) {

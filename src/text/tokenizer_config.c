@@ -44,6 +44,7 @@ static pare_status copy_token(const json_t *config, const char *key, char **out)
 static pare_status read_settings(const char *directory, const json_t *config, pare_tokenizer_config *out) {
     char *path = pare_path_join(directory, "tokenizer_config.json");
     pare_status status = pare_json_boolean(path, config, "add_bos_token", false, &out->add_bos);
+    if (status == PARE_OK) status = pare_json_boolean(path, config, "add_eos_token", false, &out->add_eos);
     out->has_add_bos = json_is_boolean(json_object_get(config, "add_bos_token"));
     out->no_bos = json_is_null(json_object_get(config, "bos_token"));
     out->prefix_once = json_is_false(json_object_get(config, "legacy"));

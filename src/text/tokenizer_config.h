@@ -8,7 +8,7 @@
 typedef struct pare_tokenizer_config {
     char *bos, *eos; /* NULL: not named */
     bool no_bos;     /* "bos_token": null */
-    bool has_add_bos, add_bos;
+    bool has_add_bos, add_bos, add_eos;
     bool prefix_once; /* "legacy": false; no space is put in front of what follows an added token */
     pare_extra_tokens extra;
 } pare_tokenizer_config;

@@ -14,7 +14,8 @@ typedef struct pare_tokenizer_json {
     pare_bpe bpe;
     uint32_t size;        /* one more than the highest id */
     int64_t template_bos; /* the id that the post-processor puts in front; -1: none */
-    bool has_template;    /* the post-processor says what goes in front */
+    int64_t template_eos; /* the one that it puts behind */
+    bool has_template;    /* the post-processor says what goes in front and behind */
 } pare_tokenizer_json;
 
 /* json: the whole parsed file `path`. Everything in it that would change ids is obeyed or refused in a sentence.

@@ -84,11 +84,76 @@ static void calibrates_on_chats(void **state) {
     free(rows);
 }
 
+static program_result calibrate(const workplace *place, const char *rows, const char *output, const char *wording) {
+    return EXPECT_SUCCESS("prune", place->model, "-o", output, "--ratio", "0.25", "--method", "taylor", "--calib", rows,
+                          "--samples", "4", "--length", "32", "--threads", "1", "--force", "--wording", wording);
+}
+
+/* A wording that was asked for is what the model's own template gives, where it is of that format, and takes the place
+ * of one that is not known; the plan names it. */
+static void calibrates_in_a_wording(void **state) {
+    workplace *place = *state;
+    char *rows = write_chats(place), *other = pare_path_join(place->folder, "other");
+    set_template(place, CHATML);
+    program_result result = calibrate(place, rows, place->output, "auto");
+    const char *plan = strstr(result.err, "\n  chats        in the format chatml, which --wording changes\n");
+    assert_true(plan && plan < strstr(result.err, "\nMemory\n"));
+    program_result_free(&result);
+    result = calibrate(place, rows, other, "chatml");
+    assert_non_null(strstr(result.err, "chats are in the format chatml (--wording changes it)"));
+    program_result_free(&result);
+    workplace_expect_same_file(place->output, other, "model.safetensors");
+    set_template(place, UNKNOWN);
+    EXPECT_FAILURE(1, "--wording NAME", "prune", place->model, "--dry-run", "--ratio", "0.25", "--method", "taylor",
+                   "--calib", rows, "--quiet");
+    result = calibrate(place, rows, other, "zephyr");
+    assert_non_null(strstr(result.err, "\n  chats        in the format zephyr, which --wording changes\n"));
+    program_result_free(&result);
+    char *recorded = pare_path_join(other, "pruning.json");
+    json_t *manifest = json_load_file(recorded, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(json_object_get(manifest, "recipe"), "wording")), "zephyr");
+    json_decref(manifest);
+    result = calibrate(place, rows, other, "alpaca");
+    assert_null(strstr(result.err, "in the format"));
+    program_result_free(&result);
+    result =
+        EXPECT_SUCCESS("sweep", place->model, "--over", "wording=zephyr,chatml,alpaca", "--ratio", "0.25", "--method",
+                       "taylor", "--calib", rows, "--samples", "4", "--length", "32", "--json", "--quiet");
+    json_t *sweep = json_loads(result.out, 0, NULL), *points = json_object_get(sweep, "rows");
+    assert_int_equal(json_array_size(points), 3);
+    for (size_t i = 1; i < 3; i++)
+        assert_false(json_number_value(json_object_get(json_array_get(points, i), "calibration_loss")) ==
+                     json_number_value(json_object_get(json_array_get(points, 0), "calibration_loss")));
+    json_decref(sweep);
+    program_result_free(&result);
+    free(recorded);
+    free(other);
+    free(rows);
+}
+
+/* What is trained on is named in its plan, too. */
+static void the_plan_of_a_training_names_it(void **state) {
+    workplace *place = *state;
+    char *rows = write_chats(place);
+    set_template(place, CHATML);
+    program_result result = EXPECT_SUCCESS("recover", place->model, "-o", place->output, "--data", rows, QUICK);
+    assert_non_null(strstr(result.err, "\n  chats        in the format chatml, which --wording changes\n"));
+    program_result_free(&result);
+    result =
+        EXPECT_SUCCESS("prune", place->model, "--dry-run", "--ratio", "0.25", "--method", "loraprune", "--calib", rows,
+                       "--train-steps", "10", "--train-batch", "2", "--prune-every", "2", "--wording", "zephyr");
+    assert_non_null(strstr(result.err, "\n  chats        in the format zephyr, which --wording changes\n"));
+    program_result_free(&result);
+    free(rows);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         IN_A_WORKPLACE(the_format_is_named),
         IN_A_WORKPLACE(an_unknown_template_is_refused),
         IN_A_WORKPLACE(calibrates_on_chats),
+        IN_A_WORKPLACE(calibrates_in_a_wording),
+        IN_A_WORKPLACE(the_plan_of_a_training_names_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
