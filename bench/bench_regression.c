@@ -1,10 +1,11 @@
-/* Ratios that do not depend on the machine's speed: bench_regression PARE MODEL FOLDER [NAME]. Every kernel and command
- * takes turns with a reference that is none of pare's own code (a product of OpenBLAS, a copy, a byte-wise hash, a
- * plain file), and the median of the ratios counts: 1 is as fast as the reference for the same nominal work, more is
- * faster. FOLDER holds what bench/regression made: text.txt and examples.json. Prints the kind of CPU, then
- * name,ratio,reference. */
+/* Ratios that do not depend on the machine's speed: bench_regression PARE MODEL FOLDER [NAME...]. Every kernel and
+ * command takes turns with a reference that is none of pare's own code (a product of OpenBLAS, a copy, a byte-wise
+ * hash, a plain file), and the median of the ratios counts: 1 is as fast as the reference for the same nominal work,
+ * more is faster. FOLDER holds what bench/regression made: text.txt and examples.json. Prints the kind of CPU, then
+ * name,ratio,reference. Of the rows named, or all; a name that ends in - stands for all that begin with it. */
 #include "backend/backend.h"
 #include "checkpoint/writer.h"
+#include "cpu_kind.h"
 #include "pare.h"
 #include "select/element_select.h"
 #include "select/swap.h"
@@ -17,7 +18,6 @@
 
 #include <fcntl.h>
 #include <math.h>
-#include <oneapi/dnnl/dnnl.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,10 +26,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HIDDEN = 2048, FFN = 5504, TOKENS = 512, HEADS = 16, HEAD = 128, SIDE = 1000, SWAP = 256 };
-enum { KERNEL_ROUNDS = 9, COMMAND_ROUNDS = 3, FILE_BYTES = 64 << 20 };
+enum { HIDDEN = 1024, FFN = 2752, TOKENS = 512, HEADS = 16, HEAD = 64, SIDE = 500, SWAP = 256, PRODUCT_ROWS = 256 };
+enum { KERNEL_ROUNDS = 9, COMMAND_ROUNDS = 3 };
 static const int64_t elements = (int64_t)FFN * HIDDEN;
-static const double shortest = 0.01; /* seconds of one measurement of a kernel */
+static const double shortest = 0.01, shortest_beside_command = 0.25; /* seconds of one measurement */
 
 typedef struct bench {
     const char *pare, *model, *folder;
@@ -50,8 +50,8 @@ typedef pare_status (*work_fn)(bench *b, int variant);
 
 static pare_status multiply(bench *b, int variant) {
     (void)variant;
-    pare_product(512 * (int64_t)b->threads, SIDE, 1024, 1.0f, (pare_rows){b->a, 1024}, (pare_rows){b->b, SIDE}, 0.0f,
-                 b->c, SIDE);
+    pare_product(PRODUCT_ROWS * (int64_t)b->threads, SIDE, HIDDEN, 1.0f, (pare_rows){b->a, HIDDEN},
+                 (pare_rows){b->b, SIDE}, 0.0f, b->c, SIDE);
     return PARE_OK;
 }
 
@@ -74,7 +74,7 @@ static pare_status plain_file(bench *b, int variant) {
     (void)variant;
     char *path = pare_path_join(b->folder, "plain");
     int file = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
-    bool fine = file >= 0 && write(file, b->a, elements * 4 < FILE_BYTES ? elements * 4 : FILE_BYTES) > 0;
+    bool fine = file >= 0 && write(file, b->a, (size_t)elements * sizeof *b->a) > 0;
     fine = fine && fsync(file) == 0;
     if (file >= 0) close(file);
     unlink(path);
@@ -95,7 +95,7 @@ static const struct {
 
 /* Nominal work of a call: operations, bytes moved, or calls. */
 static double reference_work(const bench *b, reference r) {
-    if (r == PRODUCT) return 2.0 * 512 * b->threads * (double)SIDE * 1024;
+    if (r == PRODUCT) return 2.0 * PRODUCT_ROWS * b->threads * (double)SIDE * HIDDEN;
     return r == COPY ? 8.0 * (double)elements : 1.0;
 }
 
@@ -167,8 +167,8 @@ static pare_status tokenize(bench *b, int variant) {
 
 static pare_status write_checkpoint(bench *b, int variant) {
     (void)variant;
-    uint64_t bytes = (uint64_t)elements * 4 < FILE_BYTES ? (uint64_t)elements * 4 : FILE_BYTES;
-    pare_declaration tensor = {.name = "weight", .dtype = PARE_DTYPE_F32, .rank = 1, .shape = {bytes / 4}};
+    uint64_t bytes = (uint64_t)elements * sizeof *b->a;
+    pare_declaration tensor = {.name = "weight", .dtype = PARE_DTYPE_F32, .rank = 1, .shape = {(uint64_t)elements}};
     pare_writer *writer;
     PARE_TRY(pare_writer_begin(b->folder, &tensor, 1, 0, &writer));
     pare_status status = pare_writer_write(writer, b->a, bytes);
@@ -269,14 +269,14 @@ static const row rows[] = {
 };
 
 /* Seconds of one call. Short ones are repeated. */
-static pare_status time_call(bench *b, work_fn run, int variant, double *seconds) {
+static pare_status time_call(bench *b, work_fn run, int variant, double least, double *seconds) {
     double start = pare_clock(), passed;
     int calls = 0;
     do {
         PARE_TRY(run(b, variant));
         calls++;
         passed = pare_clock() - start;
-    } while (passed < shortest);
+    } while (passed < least);
     *seconds = passed / calls;
     return PARE_OK;
 }
@@ -299,18 +299,28 @@ static void fill(bench *b) {
             b->d[i] = 1.0f;
 }
 
+static bool is_named(const char *name, char **names) {
+    for (; *names; names++) {
+        size_t length = strlen(*names);
+        if (strcmp(name, *names) == 0) return true;
+        if (length && (*names)[length - 1] == '-' && strncmp(name, *names, length) == 0) return true;
+    }
+    return false;
+}
+
 static pare_status measure(bench *b, const row *r) {
     double ratios[KERNEL_ROUNDS], before, after, own;
     int rounds = r->run == run_command ? COMMAND_ROUNDS : KERNEL_ROUNDS;
+    double least = r->run == run_command ? shortest_beside_command : shortest;
     work_fn other = references[r->reference].run;
     b->backend = r->bf16 ? b->bf16 : b->fp32;
     fill(b);
     if (r->run != run_command) PARE_TRY(r->run(b, r->variant));
     PARE_TRY(other(b, 0));
     for (int i = 0; i < rounds; i++) {
-        PARE_TRY(time_call(b, other, 0, &before));
-        PARE_TRY(time_call(b, r->run, r->variant, &own));
-        PARE_TRY(time_call(b, other, 0, &after));
+        PARE_TRY(time_call(b, other, 0, least, &before));
+        PARE_TRY(time_call(b, r->run, r->variant, shortest, &own));
+        PARE_TRY(time_call(b, other, 0, least, &after));
         ratios[i] = r->work / own * 0.5 * (before + after) / reference_work(b, r->reference);
     }
     qsort(ratios, (size_t)rounds, sizeof *ratios, by_value);
@@ -319,27 +329,11 @@ static pare_status measure(bench *b, const row *r) {
     return PARE_OK;
 }
 
-static const char *cpu_kind(void) {
-#if defined(__x86_64__)
-    static const struct {
-        dnnl_cpu_isa_t isa;
-        const char *name;
-    } kinds[] = {{dnnl_cpu_isa_avx512_core_amx, "amx"},
-                 {dnnl_cpu_isa_avx512_core_bf16, "avx512-bf16"},
-                 {dnnl_cpu_isa_avx512_core, "avx512"},
-                 {dnnl_cpu_isa_avx2, "avx2"}};
-    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if ((isa & (unsigned)kinds[i].isa) == (unsigned)kinds[i].isa) return kinds[i].name;
-#endif
-    return "other";
-}
-
 static pare_status bench_open(bench *b) {
     b->threads = pare_machine_threads("");
     PARE_TRY(pare_backend_open_cpu(PARE_COMPUTE_FP32, 0, &b->fp32));
     PARE_TRY(pare_backend_open_cpu(PARE_COMPUTE_BF16, 0, &b->bf16));
-    if (512 * (int64_t)b->threads * 1024 > elements) b->threads = (int)(elements / (512 * 1024));
+    if (PRODUCT_ROWS * (int64_t)b->threads > FFN) b->threads = FFN / PRODUCT_ROWS;
     float **buffers[] = {&b->a, &b->b, &b->c, &b->d};
     for (size_t i = 0; i < 4; i++)
         PARE_TRY(pare_alloc(buffers[i], (size_t)elements, sizeof(float), "benchmark"));
@@ -376,7 +370,7 @@ static void bench_close(bench *b) {
 
 int main(int argc, char **argv) {
     if (argc < 4) {
-        fprintf(stderr, "usage: bench_regression PARE MODEL FOLDER [NAME]\n");
+        fprintf(stderr, "usage: bench_regression PARE MODEL FOLDER [NAME...]\n");
         return 2;
     }
     bench b = {.pare = argv[1], .model = argv[2], .folder = argv[3]};
@@ -385,7 +379,7 @@ int main(int argc, char **argv) {
     if (status != PARE_OK) fprintf(stderr, "bench_regression: %s\n", pare_message());
     if (status == PARE_OK) printf("%s\n", cpu_kind());
     for (size_t i = 0; status == PARE_OK && i < sizeof rows / sizeof *rows; i++) {
-        if (argc > 4 && strcmp(argv[4], rows[i].name) != 0) continue;
+        if (argc > 4 && !is_named(rows[i].name, argv + 4)) continue;
         known = true;
         if (measure(&b, &rows[i]) == PARE_OK) continue;
         fprintf(stderr, "bench_regression: %s: %s\n", rows[i].name, pare_message());

@@ -2,19 +2,44 @@
 
 #include <malloc.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
+
+/* Rounds that a thread waits for another before it gives up its core: worth their while where each thread has a core of
+ * its own, and lost to everybody where another program wants it (docs/speed.md). */
+static const char short_spin[] = "1000", no_spin[] = "0";
 
 /* Whether the OpenMP runtime has bound this thread to one CPU, which a new start would take for all there are. */
 static bool is_bound(void) {
     return getenv("OMP_PROC_BIND") || getenv("OMP_PLACES") || getenv("GOMP_CPU_AFFINITY");
 }
 
+/* Another thread than this one runs, or waits for a CPU, anywhere on the machine; false where that is unknown. */
+static bool another_runs(void) {
+    FILE *file = fopen("/proc/loadavg", "re"); /* three averages, then RUNNING/ALL */
+    unsigned running = 0;
+    if (!file) return false;
+    bool known = fscanf(file, "%*s %*s %*s %9u/", &running) == 1;
+    fclose(file);
+    return known && running > 1;
+}
+
+/* At three moments, so that what runs for a moment only does not count. */
+static bool is_shared(void) {
+    static const struct timespec moment = {.tv_nsec = 1000000};
+    for (int look = 0; look < 3; look++) {
+        if (look) nanosleep(&moment, NULL);
+        if (!another_runs()) return false;
+    }
+    return true;
+}
+
 void pare_process_prepare(char **arguments) {
-    static const char short_spin[] = "1000"; /* rounds of waiting for another thread before a core is given up */
     enum { LARGE = 1 << 30 };
     if (!is_bound() && !getenv("GOMP_SPINCOUNT") && !getenv("OMP_WAIT_POLICY") &&
-        setenv("GOMP_SPINCOUNT", short_spin, 1) == 0)
+        setenv("GOMP_SPINCOUNT", is_shared() ? no_spin : short_spin, 1) == 0)
         execv("/proc/self/exe", arguments);
     mallopt(M_MMAP_THRESHOLD, LARGE);
     mallopt(M_TRIM_THRESHOLD, LARGE);
