@@ -1,4 +1,5 @@
-/* A file beside the model: written under a temporary name, put into place when the run has succeeded. */
+/* A file beside the model: written under a temporary name (checkpoint/temporary.h), put into place when the run has
+ * succeeded. */
 #ifndef PARE_REPORT_STAGED_H
 #define PARE_REPORT_STAGED_H
 
@@ -6,6 +7,8 @@
 
 typedef struct pare_staged {
     char *path, *temporary;
+    bool locked;
+    int lock; /* on the temporary file */
 } pare_staged;
 
 /* Refuses a path whose folder is missing or not writable, that is a folder, or that lies in `input` or `output`, the
