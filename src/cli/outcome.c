@@ -28,7 +28,7 @@ int pare_outcome_deliver(pare_status status, char *report, const pare_arguments 
     pare_terminal_clear();
     if (status != PARE_OK) return pare_outcome_exit(status);
     if (arguments->json) {
-        puts(report);
+        fputs(report, stdout); /* ends its line itself */
     } else {
         json_t *document = json_loads(report, 0, NULL);
         show(arguments, document);
