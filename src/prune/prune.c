@@ -141,6 +141,7 @@ pare_status pare_prune_begin(const pare_model *model, const pare_prune_options *
 
 pare_status pare_prune_calibrate(pare_prune_job *job) {
     PARE_TRY(pare_prune_timed(job, "preparing", pare_prune_prepare));
+    PARE_TRY(pare_prune_progress_name(job));
     PARE_TRY(pare_prune_timed(job, "reading and checking", scan));
     return pare_prune_timed(job, "calibration text", calibrate);
 }

@@ -261,7 +261,7 @@ static pare_status open_folder(pare_prune_job *job) {
     return status == PARE_OK ? digest_round(job) : status;
 }
 
-pare_status pare_prune_progress_begin(pare_prune_job *job) {
+pare_status pare_prune_progress_name(pare_prune_job *job) {
     const char *output = job->options->output;
     if (!job->options->resume || !job->output) return PARE_OK;
     PARE_TRY(pare_alloc(&job->progress, 1, sizeof *job->progress, "progress"));
@@ -271,8 +271,12 @@ pare_status pare_prune_progress_begin(pare_prune_job *job) {
     job->progress->folder = pare_format("%.*s.progress", (int)length, output);
     job->progress->state = pare_path_join(job->progress->folder, "moreau.state");
     job->progress->training = pare_path_join(job->progress->folder, "training.state");
-    PARE_TRY(pare_whole());
-    return open_folder(job);
+    pare_interrupted_keeps(job->progress->folder);
+    return pare_whole();
+}
+
+pare_status pare_prune_progress_begin(pare_prune_job *job) {
+    return job->progress ? open_folder(job) : PARE_OK;
 }
 
 /* Written beside, then put into the place of what a run that was stopped here may have left. */
@@ -317,6 +321,7 @@ void pare_prune_progress_remove(const pare_prune_job *job) {
 
 void pare_prune_progress_end(pare_prune_job *job) {
     if (!job->progress) return;
+    pare_interrupted_keeps(NULL);
     free(job->progress->folder);
     free(job->progress->state);
     free(job->progress->training);

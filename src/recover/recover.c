@@ -25,6 +25,7 @@ static pare_status open_output(pare_recover_job *job) {
         length--;
     job->progress = pare_format("%.*s.progress", (int)length, o->output);
     job->state = pare_path_join(job->progress, "training.state");
+    pare_interrupted_keeps(job->progress);
     return pare_whole();
 }
 
@@ -90,6 +91,7 @@ static void end(pare_recover_job *job) {
     pare_chat_style_free(&job->style);
     pare_scan_free(&job->scan);
     pare_free(job->before);
+    pare_interrupted_keeps(NULL);
     free(job->progress);
     free(job->state);
     json_decref(job->texts);

@@ -3,10 +3,12 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static _Thread_local char message[1024];
 static volatile sig_atomic_t interrupt_requested;
 static _Thread_local bool lost;
+static _Thread_local const char *kept;
 
 pare_status pare_fail(pare_status status, const char *format, ...) {
     va_list arguments;
@@ -43,8 +45,17 @@ void pare_interrupt_clear(void) {
     interrupt_requested = 0;
 }
 
+void pare_interrupted_keeps(const char *folder) {
+    kept = folder;
+}
+
 pare_status pare_interrupted(void) {
     if (!interrupt_requested) return pare_whole();
+    if (kept && access(kept, F_OK) == 0)
+        return pare_fail(PARE_INTERRUPTED,
+                         "interrupted: the progress is kept in %s: run the same command again to go on, or delete that "
+                         "folder",
+                         kept);
     return pare_fail(PARE_INTERRUPTED, "interrupted: the work was stopped and nothing was left behind");
 }
 

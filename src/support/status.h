@@ -31,6 +31,10 @@ pare_status pare_whole(void);
 /* PARE_INTERRUPTED once pare_interrupt() was called, else pare_whole(). Long loops ask at every step. */
 pare_status pare_interrupted(void);
 
+/* The folder where this thread's work keeps its progress, so that an interruption says so where it exists; it must live
+ * until the next call. NULL: the work keeps none. */
+void pare_interrupted_keeps(const char *folder);
+
 /* Refuses an options struct that another version of the header has laid out. */
 #define PARE_OPTIONS_CHECK(type, options) pare_options_check(#type, (options)->size, sizeof(type))
 pare_status pare_options_check(const char *type, size_t size, size_t expected);
