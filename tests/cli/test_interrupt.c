@@ -15,9 +15,9 @@ static char *stop(const workplace *place, int signal_number, const char *option,
                   const char *made) {
     int ends[2];
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    const char *const words[] = {"prune",     place->model, "-o",      place->output, "--method", "moreau-gs",
-                                 "--ratio",   "0.25",       "--steps", "100000",      "--calib",  place->text,
-                                 "--scratch", scratch,      option,    NULL};
+    const char *const words[] = {"prune",   place->model, "-o",        place->output, "--method",  "moreau-gs",
+                                 "--ratio", "0.25",       "--steps",   "100000",      "--samples", "4",
+                                 "--calib", place->text,  "--scratch", scratch,       option,      NULL};
     pid_t child = program_start(words, -1, ends[1], NULL);
     close(ends[1]);
     FILE *err = fdopen(ends[0], "r");
@@ -85,8 +85,8 @@ static void killed(void **state) {
     int ends[2];
     workplace_write_text(place);
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    const char *const words[] = {"prune",   place->model, "-o",      place->output, "--ratio", "0.25",
-                                 "--steps", "100000",     "--calib", place->text,   NULL};
+    const char *const words[] = {"prune",  place->model, "-o", place->output, "--ratio",   "0.25", "--steps",
+                                 "100000", "--samples",  "4",  "--calib",     place->text, NULL};
     pid_t child = program_start(words, -1, ends[1], NULL);
     close(ends[1]);
     FILE *err = fdopen(ends[0], "r");
