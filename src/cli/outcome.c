@@ -11,6 +11,7 @@
 int pare_outcome_exit(pare_status status) {
     if (status == PARE_OK) return PARE_EXIT_DONE;
     pare_terminal_fail("%s", pare_message());
+    fputs(pare_trace(), stderr); /* for whoever works on pare itself; empty for others */
     return status == PARE_BAD_ARGUMENT ? PARE_EXIT_USAGE : PARE_EXIT_FAILED;
 }
 
