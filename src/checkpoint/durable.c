@@ -15,24 +15,29 @@ static pare_status refuse_write(const pare_durable *file, int error) {
     return pare_fail(PARE_FILE_ERROR, "cannot write %s: %s", file->path, strerror(error));
 }
 
-pare_status pare_durable_create(const char *path, uint64_t expected, pare_durable *out) {
-    *out = (pare_durable){.expected = expected};
-    char *copy = path ? pare_format("%s", path) : NULL;
-    if (!copy) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the name of a file that is to be written");
-    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (file < 0) {
-        free(copy);
-        return pare_fail(PARE_FILE_ERROR, "cannot create %s: %s", path, strerror(errno));
+pare_status pare_durable_take(int descriptor, const char *path, uint64_t expected, pare_durable *out) {
+    *out = (pare_durable){.descriptor = descriptor, .path = pare_format("%s", path), .expected = expected};
+    if (!out->path) {
+        close(descriptor);
+        *out = (pare_durable){0};
+        return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the name of a file that is to be written");
     }
-    *out = (pare_durable){.descriptor = file, .path = copy, .expected = expected};
     /* File systems that cannot reserve say so with another error, and writing goes on without. */
-    if (expected && fallocate(file, FALLOC_FL_KEEP_SIZE, 0, (off_t)expected) != 0 &&
+    if (expected && fallocate(descriptor, FALLOC_FL_KEEP_SIZE, 0, (off_t)expected) != 0 &&
         (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)) {
         pare_status status = refuse_write(out, errno);
         pare_durable_drop(out);
         return status;
     }
     return PARE_OK;
+}
+
+pare_status pare_durable_create(const char *path, uint64_t expected, pare_durable *out) {
+    *out = (pare_durable){.expected = expected};
+    if (!path) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the name of a file that is to be written");
+    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file < 0) return pare_fail(PARE_FILE_ERROR, "cannot create %s: %s", path, strerror(errno));
+    return pare_durable_take(file, path, expected, out);
 }
 
 pare_status pare_durable_write(pare_durable *file, const void *data, size_t bytes) {
@@ -64,14 +69,17 @@ void pare_durable_drop(pare_durable *file) {
     *file = (pare_durable){0};
 }
 
+pare_status pare_durable_put_text(pare_durable *file, const char *text) {
+    pare_status status = pare_durable_write(file, text, strlen(text));
+    if (status == PARE_OK) return pare_durable_finish(file);
+    pare_durable_drop(file);
+    return status;
+}
+
 pare_status pare_durable_write_text(const char *path, const char *text) {
     pare_durable file;
-    size_t bytes = strlen(text);
-    PARE_TRY(pare_durable_create(path, bytes, &file));
-    pare_status status = pare_durable_write(&file, text, bytes);
-    if (status == PARE_OK) return pare_durable_finish(&file);
-    pare_durable_drop(&file);
-    return status;
+    PARE_TRY(pare_durable_create(path, strlen(text), &file));
+    return pare_durable_put_text(&file, text);
 }
 
 bool pare_durable_appear(const char *from, const char *to) {

@@ -13,6 +13,9 @@ typedef struct pare_durable {
 /* Creates a new file (an existing one is an error) and reserves room for `expected` bytes where the file system can,
  * so that a full disk is found before the work is done. On failure nothing is left to close. */
 pare_status pare_durable_create(const char *path, uint64_t expected, pare_durable *out);
+/* The same with a file that was made, and is open, already. It is closed on failure. */
+pare_status pare_durable_take(int descriptor, const char *path, uint64_t expected, pare_durable *out);
+
 pare_status pare_durable_write(pare_durable *file, const void *data, size_t bytes);
 
 /* Syncs and closes; the file is closed in any case. */
@@ -20,6 +23,9 @@ pare_status pare_durable_finish(pare_durable *file);
 
 /* Closes without syncing. Nothing happens if `file` is all zero or was finished. */
 void pare_durable_drop(pare_durable *file);
+
+/* All of the text, and no more: the file is finished, or dropped. */
+pare_status pare_durable_put_text(pare_durable *file, const char *text);
 
 /* A new file of that text. */
 pare_status pare_durable_write_text(const char *path, const char *text);

@@ -1,6 +1,7 @@
 #include "checkpoint/output.h"
 #include "checkpoint/durable.h"
 #include "checkpoint/output_check.h"
+#include "checkpoint/temporary.h"
 #include "support/file.h"
 #include "support/memory.h"
 
@@ -8,11 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,43 +19,17 @@ struct pare_output {
     char *target, *source;
     char *place;     /* the target without links */
     char *temporary; /* beside it */
+    int lock;        /* on it */
     bool replaces;   /* the target was there when the work began */
 };
-
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk) {
-    (void)status, (void)kind, (void)walk;
-    return remove(path);
-}
-
-static bool remove_tree(const char *path) {
-    enum { OPEN_FOLDERS = 16 };
-    return nftw(path, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS) == 0;
-}
 
 static void release(pare_output *output) {
     free(output->target);
     free(output->source);
     free(output->place);
     free(output->temporary);
+    if (output->lock >= 0) close(output->lock);
     pare_free(output);
-}
-
-/* mkdtemp would make a folder that only its owner may enter; this one gets the usual permissions. */
-static pare_status make_temporary(pare_output *output) {
-    enum { ATTEMPTS = 100 };
-    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-        uint32_t suffix;
-        if (getrandom(&suffix, sizeof suffix, 0) != (ssize_t)sizeof suffix) break;
-        output->temporary = pare_format("%s.pare-%06x", output->place, suffix & 0xffffffu);
-        if (!output->temporary) break;
-        if (mkdir(output->temporary, 0777) == 0) return PARE_OK;
-        int error = errno;
-        free(output->temporary);
-        output->temporary = NULL;
-        errno = error;
-        if (error != EEXIST) break;
-    }
-    return pare_fail(PARE_FILE_ERROR, "cannot create a folder beside %s: %s", output->target, strerror(errno));
 }
 
 pare_status pare_output_begin(const char *target, const char *source, bool force, uint64_t needed, pare_output **out) {
@@ -72,9 +45,13 @@ pare_status pare_output_begin(const char *target, const char *source, bool force
     *output = (pare_output){.target = pare_format("%s", target),
                             .source = pare_format("%s", source),
                             .place = place,
+                            .lock = -1,
                             .replaces = pare_file_exists(place)};
     status = pare_whole();
-    if (status == PARE_OK) status = make_temporary(output);
+    if (status == PARE_OK) {
+        pare_temporary_sweep(place);
+        status = pare_temporary_folder(place, &output->temporary, &output->lock);
+    }
     if (status == PARE_OK)
         *out = output;
     else
@@ -142,46 +119,6 @@ pare_status pare_output_carry_over(const pare_output *output) {
     return status == PARE_OK ? pare_whole() : status;
 }
 
-/* For file systems that cannot exchange two folders: the old one steps aside, and back if the new one cannot come. */
-static pare_status replace_in_two_steps(const pare_output *output) {
-    char *aside = pare_format("%s-old", output->temporary);
-    if (!aside) return pare_whole();
-    pare_status status = PARE_OK;
-    if (rename(output->place, aside) != 0) {
-        status = pare_fail(PARE_FILE_ERROR, "cannot replace %s: %s", output->target, strerror(errno));
-    } else if (rename(output->temporary, output->place) != 0) {
-        status = pare_fail(PARE_FILE_ERROR, "cannot replace %s: %s", output->target, strerror(errno));
-        if (rename(aside, output->place) != 0)
-            status = pare_fail(PARE_FILE_ERROR, "cannot replace %s, and its old contents had to stay in %s: %s",
-                               output->target, aside, strerror(errno));
-    } else if (!remove_tree(aside)) {
-        status = pare_fail(PARE_FILE_ERROR, "%s is complete, but what it replaced could not be removed: %s",
-                           output->target, aside);
-    }
-    free(aside);
-    return status;
-}
-
-static bool is_unsupported(int error) {
-    return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
-}
-
-static pare_status replace(const pare_output *output) {
-    if (renameat2(AT_FDCWD, output->temporary, AT_FDCWD, output->place, RENAME_EXCHANGE) == 0) {
-        if (remove_tree(output->temporary)) return PARE_OK;
-        return pare_fail(PARE_FILE_ERROR, "%s is complete, but what it replaced could not be removed: %s",
-                         output->target, output->temporary);
-    }
-    if (is_unsupported(errno)) return replace_in_two_steps(output);
-    return pare_fail(PARE_FILE_ERROR, "cannot replace %s: %s", output->target, strerror(errno));
-}
-
-/* The target was absent when the work began; something that came since is not overwritten. */
-static pare_status appear(const pare_output *output) {
-    if (pare_durable_appear(output->temporary, output->place)) return PARE_OK;
-    return pare_fail(PARE_FILE_ERROR, "cannot put the finished model at %s: %s", output->target, strerror(errno));
-}
-
 static pare_status sync_parent(const pare_output *output) {
     char *parent = pare_format("%s", output->place);
     if (!parent) return pare_whole();
@@ -192,21 +129,79 @@ static pare_status sync_parent(const pare_output *output) {
     return status;
 }
 
+static pare_status remove_replaced(const pare_output *output, const char *old) {
+    if (pare_folder_remove(old)) return PARE_OK;
+    return pare_fail(PARE_FILE_ERROR, "%s is complete, but what it replaced could not be removed: %s", output->target,
+                     old);
+}
+
+/* For file systems that cannot exchange two folders: the old one steps aside, and back if the new one cannot come, or
+ * if it is not on the disk. */
+static pare_status replace_in_two_steps(const pare_output *output) {
+    char *aside = pare_format("%s-old", output->temporary);
+    pare_status status = PARE_OK;
+    if (!aside) return pare_whole();
+    if (rename(output->place, aside) != 0) {
+        status = pare_fail(PARE_FILE_ERROR, "cannot replace %s: %s", output->target, strerror(errno));
+    } else if (rename(output->temporary, output->place) != 0) {
+        status = pare_fail(PARE_FILE_ERROR, "cannot replace %s: %s", output->target, strerror(errno));
+        if (rename(aside, output->place) != 0)
+            status = pare_fail(PARE_FILE_ERROR, "cannot replace %s, and its old contents had to stay in %s: %s",
+                               output->target, aside, strerror(errno));
+    } else {
+        status = sync_parent(output);
+        if (status == PARE_OK)
+            status = remove_replaced(output, aside);
+        else if (rename(output->place, output->temporary) == 0)
+            rename(aside, output->place);
+    }
+    free(aside);
+    return status;
+}
+
+static bool is_unsupported(int error) {
+    return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
+}
+
+static bool exchange(const pare_output *output) {
+    return renameat2(AT_FDCWD, output->temporary, AT_FDCWD, output->place, RENAME_EXCHANGE) == 0;
+}
+
+/* What was there is removed once its successor's name is on the disk, so that a crash leaves one of them. */
+static pare_status replace(const pare_output *output) {
+    if (exchange(output)) {
+        pare_status status = sync_parent(output);
+        if (status == PARE_OK) return remove_replaced(output, output->temporary);
+        exchange(output);
+        return status;
+    }
+    if (is_unsupported(errno)) return replace_in_two_steps(output);
+    return pare_fail(PARE_FILE_ERROR, "cannot replace %s: %s", output->target, strerror(errno));
+}
+
+/* The target was absent when the work began; something that came since is not overwritten. */
+static pare_status appear(const pare_output *output) {
+    if (pare_durable_appear(output->temporary, output->place)) {
+        pare_status status = sync_parent(output);
+        if (status != PARE_OK) rename(output->place, output->temporary);
+        return status;
+    }
+    return pare_fail(PARE_FILE_ERROR, "cannot put the finished model at %s: %s", output->target, strerror(errno));
+}
+
 pare_status pare_output_commit(pare_output *output) {
     pare_status status = pare_whole();
     if (status == PARE_OK) status = pare_durable_sync_folder(output->temporary);
     if (status == PARE_OK) status = output->replaces ? replace(output) : appear(output);
-    if (status != PARE_OK) {
+    if (status == PARE_OK)
+        release(output);
+    else
         pare_output_abandon(output);
-        return status;
-    }
-    status = sync_parent(output);
-    release(output);
     return status;
 }
 
 void pare_output_abandon(pare_output *output) {
     if (!output) return;
-    remove_tree(output->temporary);
+    pare_folder_remove(output->temporary);
     release(output);
 }

@@ -7,7 +7,8 @@
 
 typedef struct pare_output pare_output;
 
-/* Checks that `target` may be written and makes TARGET.pare-XXXXXX beside it. Refused, with nothing changed:
+/* Checks that `target` may be written, removes what runs that were killed have left beside it, and makes
+ * TARGET.pare-XXXXXX there (temporary.h). Refused, with nothing changed:
  *   - a target that exists, unless `force`; with `force`, one that is no folder, or neither empty nor that of
  *     a model or adapter (has no config.json or adapter_config.json);
  *   - a target that is `source`, lies in it, or has it inside (compared as the file system does, through links);
@@ -26,8 +27,8 @@ pare_status pare_output_write_text(const pare_output *output, const char *name, 
  * generation settings, licence and notices. */
 pare_status pare_output_carry_over(const pare_output *output);
 
-/* Syncs the folder and puts it in the target's place at one stroke; what was there before is removed afterwards. If it
- * fails the folder is abandoned. `output` is freed either way. */
+/* Syncs the folder and puts it in the target's place at one stroke; what was there before is removed when that is on
+ * the disk. If it fails the folder is abandoned. `output` is freed either way. */
 pare_status pare_output_commit(pare_output *output);
 
 /* Removes the temporary folder wholly and frees `output`, which may be NULL. Keeps this thread's message. */

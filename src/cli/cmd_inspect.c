@@ -74,13 +74,15 @@ static void show(const pare_arguments *arguments, const json_t *model) {
 
 /* A sound checkpoint that is no model of pare's is shown all the same, with the reason why it is none. */
 static int run_any(const pare_arguments *arguments, pare_status refusal) {
-    char reason[1024], *report;
+    char reason[1024], trace[4096], *report;
     snprintf(reason, sizeof reason, "%s", pare_message());
+    snprintf(trace, sizeof trace, "%s", pare_trace());
     if (refusal == PARE_UNSUPPORTED || refusal == PARE_FILE_ERROR) {
         pare_status status = pare_checkpoint_describe(arguments->model, reason, &report);
         if (status == PARE_OK) return pare_outcome_deliver(status, report, arguments, pare_inspect_show_any);
     }
     pare_terminal_fail("%s", reason);
+    fputs(trace, stderr);
     return PARE_EXIT_FAILED;
 }
 

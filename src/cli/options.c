@@ -100,10 +100,11 @@ static const pare_option *find_option(const word_parser *parser, const char *wor
     return NULL;
 }
 
+/* The name is what stands before '='; one that is longer than any option's is cut, and so still unlike all of them. */
 static int fail_unknown_word(const word_parser *parser, const char *word) {
     char name[64];
     const char *start = word[1] == '-' ? word + 2 : word + 1;
-    snprintf(name, sizeof name, "%.*s", (int)(strcspn(start, "=") % sizeof name), start);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(start, "="), start);
     return fail_unknown(parser, word, name);
 }
 

@@ -11,6 +11,7 @@
 int pare_outcome_exit(pare_status status) {
     if (status == PARE_OK) return PARE_EXIT_DONE;
     pare_terminal_fail("%s", pare_message());
+    fputs(pare_trace(), stderr); /* for whoever works on pare itself; empty for others */
     return status == PARE_BAD_ARGUMENT ? PARE_EXIT_USAGE : PARE_EXIT_FAILED;
 }
 
@@ -28,7 +29,7 @@ int pare_outcome_deliver(pare_status status, char *report, const pare_arguments 
     pare_terminal_clear();
     if (status != PARE_OK) return pare_outcome_exit(status);
     if (arguments->json) {
-        puts(report);
+        fputs(report, stdout); /* ends its line itself */
     } else {
         json_t *document = json_loads(report, 0, NULL);
         show(arguments, document);

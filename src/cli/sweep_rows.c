@@ -237,6 +237,8 @@ int pare_sweep_rows_open(const char *csv, const char *json, json_t *identity, js
                              .in_json = json_array()};
     int code = check_distinct(csv, json);
     if (code == PARE_EXIT_DONE) code = check_replaceable(json);
+    if (code == PARE_EXIT_DONE && csv) code = pare_file_lock_take(csv, false, &out->csv_lock);
+    if (code == PARE_EXIT_DONE && json) code = pare_file_lock_take(json, true, &out->json_lock);
     if (code == PARE_EXIT_DONE && csv) code = read_csv(out);
     if (code == PARE_EXIT_DONE && json) code = read_json(out);
     json_array_extend(out->rows, out->in_json);
@@ -248,6 +250,8 @@ int pare_sweep_rows_open(const char *csv, const char *json, json_t *identity, js
 }
 
 void pare_sweep_rows_close(pare_sweep_rows *rows) {
+    pare_file_unlock(&rows->csv_lock);
+    pare_file_unlock(&rows->json_lock);
     json_decref(rows->identity);
     json_decref(rows->names);
     json_decref(rows->rows);
@@ -256,9 +260,8 @@ void pare_sweep_rows_close(pare_sweep_rows *rows) {
     *rows = (pare_sweep_rows){0};
 }
 
-/* All of the text, or the file as it was. */
-static int write_durably(const char *path, int flags, const char *text) {
-    int file = open(path, flags | O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+/* All of the text at the end of the file, or the file as it was. file: -1 with errno set if it cannot be opened. */
+static int write_durably(const char *path, int file, const char *text) {
     if (file < 0) return fail_file(path);
     off_t before = lseek(file, 0, SEEK_END);
     size_t length = strlen(text), done = 0;
@@ -271,7 +274,6 @@ static int write_durably(const char *path, int flags, const char *text) {
     bool whole = done == length && (fsync(file) == 0 || errno == EINVAL); /* a terminal or a pipe has no disk */
     int code = whole ? PARE_EXIT_DONE : fail_file(path);
     if (!whole && before >= 0 && ftruncate(file, before) != 0) code = PARE_EXIT_FAILED;
-    close(file);
     return code;
 }
 
@@ -281,7 +283,9 @@ static int append_csv(pare_sweep_rows *rows, json_t *row) {
     char *text = first ? read_file(rows->csv, &missing) : NULL, *line = csv_line(rows, row), *head = NULL, *all = NULL;
     if (first && (!text || !*text)) head = csv_head(rows);
     if (!line || asprintf(&all, "%s%s", head ? head : "", line) < 0) all = NULL;
-    int code = all ? write_durably(rows->csv, O_APPEND, all) : fail_memory();
+    int file = all ? open(rows->csv, O_APPEND | O_WRONLY | O_CREAT | O_CLOEXEC, 0666) : -1;
+    int code = all ? write_durably(rows->csv, file, all) : fail_memory();
+    if (file >= 0) close(file);
     if (code == PARE_EXIT_DONE) json_array_append(rows->in_csv, row);
     free(text);
     free(line);
@@ -290,19 +294,29 @@ static int append_csv(pare_sweep_rows *rows, json_t *row) {
     return code;
 }
 
+/* A new file beside `path`, with the permissions that it would have. */
+static int open_beside(char *beside) {
+    mode_t mask = umask(0);
+    umask(mask);
+    int file = mkostemp(beside, O_CLOEXEC);
+    if (file >= 0) fchmod(file, 0666 & ~mask);
+    return file;
+}
+
 static int replace_json(pare_sweep_rows *rows, json_t *row) {
     char *beside = NULL;
     json_array_append(rows->in_json, row);
     json_t *document = json_pack("{s:O,s:O}", "sweep", rows->identity, "rows", rows->in_json);
     char *text = json_dumps(document, JSON_INDENT(1));
     json_decref(document);
-    if (!text || asprintf(&beside, "%s.pare-%ld", rows->json, (long)getpid()) < 0) {
+    if (!text || asprintf(&beside, "%s.pare-XXXXXX", rows->json) < 0) {
         free(text);
         return fail_memory();
     }
-    int code = write_durably(beside, O_TRUNC, text);
+    int file = open_beside(beside), code = write_durably(rows->json, file, text);
+    if (file >= 0) close(file);
     if (code == PARE_EXIT_DONE && rename(beside, rows->json) != 0) code = fail_file(rows->json);
-    if (code != PARE_EXIT_DONE) unlink(beside);
+    if (code != PARE_EXIT_DONE && file >= 0) unlink(beside);
     free(text);
     free(beside);
     return code;

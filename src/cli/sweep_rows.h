@@ -9,6 +9,7 @@
 #ifndef PARE_CLI_SWEEP_ROWS_H
 #define PARE_CLI_SWEEP_ROWS_H
 
+#include "file_lock.h"
 #include "sweep_axes.h"
 
 typedef struct pare_sweep_rows {
@@ -18,10 +19,12 @@ typedef struct pare_sweep_rows {
     size_t axes;   /* how many of them are axes */
     json_t *rows;  /* all rows that are known */
     json_t *in_csv, *in_json;
+    pare_file_lock csv_lock, json_lock;
 } pare_sweep_rows;
 
-/* Takes the references. Reads what the files hold; a file of another sweep is refused with one sentence, and nothing is
- * written yet. Returns the exit code; free with pare_sweep_rows_close in any case. */
+/* Takes the references. Reads what the files hold, and keeps other sweeps from them until pare_sweep_rows_close; a file
+ * of another sweep, or one that another sweep is writing, is refused with one sentence, and nothing is written yet.
+ * Returns the exit code; free with pare_sweep_rows_close in any case. */
 int pare_sweep_rows_open(const char *csv, const char *json, json_t *identity, json_t *names, size_t axes,
                          pare_sweep_rows *out);
 void pare_sweep_rows_close(pare_sweep_rows *rows);

@@ -1,3 +1,4 @@
+#include "checkpoint/temporary.h"
 #include "evaluate/zero_shot_report.h"
 #include "support/file.h"
 
@@ -15,13 +16,10 @@ pare_status pare_items_open(const char *path, pare_items *out) {
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
         return pare_fail(PARE_BAD_ARGUMENT, "%s is no file that could be replaced; name another with --save-items",
                          path);
-    char *temporary = pare_format("%s.%ld.new", path, (long)getpid());
-    pare_status created = pare_durable_create(temporary, 0, &out->file);
-    if (created == PARE_OK)
-        out->temporary = temporary;
-    else
-        free(temporary);
-    return created;
+    pare_temporary_sweep(path);
+    PARE_TRY(pare_temporary_file(path, 0, &out->file, &out->temporary, &out->lock));
+    out->locked = out->lock >= 0;
+    return PARE_OK;
 }
 
 static json_t *line_of(const pare_task_file *file, const pare_task_document *document,
@@ -68,6 +66,7 @@ pare_status pare_items_finish(pare_items *items) {
 void pare_items_drop(pare_items *items) {
     pare_durable_drop(&items->file);
     if (items->temporary) unlink(items->temporary);
+    if (items->locked) close(items->lock);
     free(items->temporary);
     *items = (pare_items){0};
 }

@@ -22,6 +22,8 @@ pare_status pare_zero_shot_entry(const pare_task_file *file, const pare_zero_sho
 typedef struct pare_items {
     const char *path; /* the caller's; NULL: none is wanted, and nothing is done */
     char *temporary;
+    bool locked;
+    int lock; /* on it */
     pare_durable file;
 } pare_items;
 

@@ -1,5 +1,5 @@
 /* Single weights go, block by block: a block runs on the inputs that the pruned blocks before it have left, is
- * observed, pruned, and run again for the next one (spec/unstructured 0.3).
+ * observed, pruned, and run again for the next one (docs/single-weights.md, "The walk").
  *
  *   one stage    all matrices are pruned by what the dense block showed
  *   four stages  Q, K, V; O; gate, up; down: each by what the block showed with the earlier ones pruned

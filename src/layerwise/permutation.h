@@ -1,5 +1,5 @@
-/* Orders of channels in which an N:M pattern keeps more of a model's scores (spec/unstructured 5.1): found on the dense
- * model, one matrix after the other as their scores come by.
+/* Orders of channels in which an N:M pattern keeps more of a model's scores (docs/single-weights.md, "Channel
+ * permutation"): found on the dense model, one matrix after the other as their scores come by.
  *
  *   ffn     Down's columns, layer by layer
  *   value   O's columns inside the heads, alike in all query heads that read the same value head

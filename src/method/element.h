@@ -58,7 +58,7 @@ pare_element_needs pare_element_needs_of(const struct pare_recipe *recipe);
 /* True if it needs any, so that calibration text goes through the blocks. */
 bool pare_element_walks(const struct pare_recipe *recipe);
 
-/* Published constants in place of zeros (spec/unstructured: Wanda, SparseGPT, GBLM, RIA, DSnoT, OWL). */
+/* Published constants in place of zeros (docs/single-weights.md, "Presets"). */
 void pare_element_defaults(pare_element_recipe *element);
 
 #endif

@@ -137,20 +137,16 @@ const pare_selection *pare_prune_selection(const pare_prune_job *job) {
 }
 
 static const pare_job_stage stages[] = {
-    {"preparing", pare_prune_prepare},
-    {"reading and checking", scan},
-    {"calibration text", calibrate},
-    {NULL, pare_prune_progress_begin},
-    {NULL, remove_parts},
-    {NULL, compose_dropped},
-    {"evaluation", pare_prune_evaluate_texts},
-    {"writing", write_model},
-    {"checking the result", verify},
+    {"preparing", pare_prune_prepare}, {NULL, pare_prune_progress_name},
+    {"reading and checking", scan},    {"calibration text", calibrate},
+    {NULL, pare_prune_progress_begin}, {NULL, remove_parts},
+    {NULL, compose_dropped},           {"evaluation", pare_prune_evaluate_texts},
+    {"writing", write_model},          {"checking the result", verify},
     {"putting into place", commit},
 };
 
 pare_status pare_prune_calibrate(pare_prune_job *job) {
-    enum { TO_CALIBRATE = 3 };
+    enum { TO_CALIBRATE = 4 };
     return pare_run_stages(&job->run, stages, TO_CALIBRATE, job);
 }
 

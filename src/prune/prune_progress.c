@@ -261,7 +261,7 @@ static pare_status open_folder(pare_prune_job *job) {
     return status == PARE_OK ? digest_round(job) : status;
 }
 
-pare_status pare_prune_progress_begin(void *context) {
+pare_status pare_prune_progress_name(void *context) {
     pare_prune_job *job = context;
     const char *output = job->options->output;
     if (!job->options->resume || !job->run.output) return PARE_OK;
@@ -269,8 +269,13 @@ pare_status pare_prune_progress_begin(void *context) {
     job->progress->folder = pare_run_progress_folder(output);
     job->progress->state = pare_path_join(job->progress->folder, "moreau.state");
     job->progress->training = pare_path_join(job->progress->folder, "training.state");
-    PARE_TRY(pare_whole());
-    return open_folder(job);
+    pare_interrupted_keeps(job->progress->folder);
+    return pare_whole();
+}
+
+pare_status pare_prune_progress_begin(void *context) {
+    pare_prune_job *job = context;
+    return job->progress ? open_folder(job) : PARE_OK;
 }
 
 /* Written beside, then put into the place of what a run that was stopped here may have left. */
@@ -315,6 +320,7 @@ void pare_prune_progress_remove(const pare_prune_job *job) {
 
 void pare_prune_progress_end(pare_prune_job *job) {
     if (!job->progress) return;
+    pare_interrupted_keeps(NULL);
     free(job->progress->folder);
     free(job->progress->state);
     free(job->progress->training);

@@ -20,7 +20,10 @@ typedef struct pare_prune_progress {
     char round_key[PARE_DIGEST_TEXT]; /* of the Moreau state of the round under way */
 } pare_prune_progress;
 
-/* After calibration, where the options ask for it: makes the folder, or goes to the first round that is not finished. A
+/* Where the options ask for progress: what its folder is called, and that an interruption leaves it. */
+pare_status pare_prune_progress_name(void *job);
+
+/* After calibration, where there is progress: makes the folder, or goes to the first round that is not finished. A
  * folder of another run, or a damaged one, is refused. */
 pare_status pare_prune_progress_begin(void *job);
 

@@ -1,5 +1,5 @@
 #include "run/staged.h"
-#include "checkpoint/durable.h"
+#include "checkpoint/temporary.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/path.h"
@@ -29,14 +29,13 @@ pare_status pare_staged_check(const char *path) {
 }
 
 pare_status pare_staged_write_text(const char *text, const char *path, pare_staged *out) {
-    *out =
-        (pare_staged){.path = pare_format("%s", path), .temporary = pare_format("%s.pare-%ld", path, (long)getpid())};
-    if (!out->path || !out->temporary) {
-        pare_staged_drop(out);
-        return pare_whole();
-    }
-    unlink(out->temporary); /* of a run of the same number that was killed */
-    pare_status status = pare_durable_write_text(out->temporary, text);
+    pare_durable file;
+    *out = (pare_staged){.path = pare_format("%s", path)};
+    if (!out->path) return pare_whole();
+    pare_temporary_sweep(path);
+    pare_status status = pare_temporary_file(path, strlen(text), &file, &out->temporary, &out->lock);
+    out->locked = status == PARE_OK && out->lock >= 0;
+    if (status == PARE_OK) status = pare_durable_put_text(&file, text);
     if (status != PARE_OK) pare_staged_drop(out);
     return status;
 }
@@ -89,6 +88,7 @@ void pare_staged_undo(pare_staged *staged) {
 void pare_staged_drop(pare_staged *staged) {
     if (staged->temporary) unlink(staged->temporary);
     if (staged->previous) unlink(staged->previous);
+    if (staged->locked) close(staged->lock);
     free(staged->temporary);
     free(staged->previous);
     free(staged->path);

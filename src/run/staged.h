@@ -1,4 +1,5 @@
-/* A file beside the model: written under a temporary name, put into place when the run has succeeded. */
+/* A file beside the model: written under a temporary name (checkpoint/temporary.h), put into place when the run has
+ * succeeded. */
 #ifndef PARE_RUN_STAGED_H
 #define PARE_RUN_STAGED_H
 
@@ -7,6 +8,8 @@
 typedef struct pare_staged {
     char *path, *temporary; /* temporary NULL: it is in place */
     char *previous;         /* where what it replaced is until it is dropped; or NULL */
+    bool locked;
+    int lock; /* on the temporary file */
 } pare_staged;
 
 /* Refuses a path whose folder is missing or not writable, or that is a folder. */

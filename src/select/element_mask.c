@@ -48,13 +48,6 @@ void pare_element_mask_apply(const pare_element_mask *mask, float *weights) {
             if (!pare_element_kept(mask, row, column)) weights[row * mask->columns + column] = 0.0f;
 }
 
-void pare_element_mask_of(const float *weights, pare_element_mask *mask) {
-#pragma omp parallel for schedule(static) if (mask->rows * mask->columns > 65536)
-    for (int64_t row = 0; row < mask->rows; row++)
-        for (int64_t column = 0; column < mask->columns; column++)
-            pare_element_keep(mask, row, column, weights[row * mask->columns + column] != 0.0f);
-}
-
 bool pare_element_mask_is_pattern(const pare_element_mask *mask, int64_t keep, int64_t of) {
     for (int64_t row = 0; row < mask->rows; row++)
         for (int64_t first = 0; first < mask->columns; first += of) {

@@ -31,8 +31,6 @@ static inline void pare_element_keep(pare_element_mask *mask, int64_t row, int64
 int64_t pare_element_mask_kept(const pare_element_mask *mask);
 /* weights: float [rows, columns]; those that go become +0. */
 void pare_element_mask_apply(const pare_element_mask *mask, float *weights);
-/* The mask of what is not zero. */
-void pare_element_mask_of(const float *weights, pare_element_mask *mask);
 /* True if every group of `of` neighbouring columns (a shorter one at the end keeps ceil(length keep / of)) keeps
  * exactly its share. */
 bool pare_element_mask_is_pattern(const pare_element_mask *mask, int64_t keep, int64_t of);

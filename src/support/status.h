@@ -5,21 +5,32 @@
 #include "../../include/pare.h"
 
 /* Records the message of this thread and returns `status`. A message is one clear sentence that names the file,
- * the value, and what to do; no trailing newline. */
-pare_status pare_fail(pare_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+ * the value, and what to do; no trailing newline. A failure's trace begins here. */
+#define pare_fail(...) pare_fail_at(__FILE__, __LINE__, __VA_ARGS__)
+pare_status pare_fail_at(const char *file, int line, pare_status status, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Adds a line to the trace (pare_trace), where one is kept. */
+void pare_trace_add(const char *file, int line, const char *expression);
 
 /* Returns from the calling function with the status of `expression` unless it is PARE_OK. */
 #define PARE_TRY(expression)                                                                                           \
     do {                                                                                                               \
         pare_status pare_try_status = (expression);                                                                    \
-        if (pare_try_status != PARE_OK) return pare_try_status;                                                        \
+        if (pare_try_status != PARE_OK) {                                                                              \
+            pare_trace_add(__FILE__, __LINE__, #expression);                                                           \
+            return pare_try_status;                                                                                    \
+        }                                                                                                              \
     } while (0)
 
 /* Jumps to `label` with `status` set unless it is PARE_OK: for functions that have something to release. */
 #define PARE_TRY_GOTO(status, expression, label)                                                                       \
     do {                                                                                                               \
         (status) = (expression);                                                                                       \
-        if ((status) != PARE_OK) goto label;                                                                           \
+        if ((status) != PARE_OK) {                                                                                     \
+            pare_trace_add(__FILE__, __LINE__, #expression);                                                           \
+            goto label;                                                                                                \
+        }                                                                                                              \
     } while (0)
 
 /* What makes a text or a name returns NULL without memory, and notes it with pare_lost, so that it cannot be
@@ -30,6 +41,10 @@ pare_status pare_whole(void);
 
 /* PARE_INTERRUPTED once pare_interrupt() was called, else pare_whole(). Long loops ask at every step. */
 pare_status pare_interrupted(void);
+
+/* The folder where this thread's work keeps its progress, so that an interruption says so where it exists; it must live
+ * until the next call. NULL: the work keeps none. */
+void pare_interrupted_keeps(const char *folder);
 
 /* Refuses an options struct that another version of the header has laid out. */
 #define PARE_OPTIONS_CHECK(type, options) pare_options_check(#type, (options)->size, sizeof(type))

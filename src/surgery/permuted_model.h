@@ -1,5 +1,6 @@
 /* A model that computes the same with its channels in another order, so that the columns of every matrix stand as an
- * N:M pattern likes them (spec/unstructured 5.1). Each order is undone by the neighbours, in the weights themselves:
+ * N:M pattern likes them (docs/single-weights.md, "Channel permutation"). Each order is undone by the neighbours, in
+ * the weights themselves:
  *
  *   hidden  channels of the residual stream: columns of the embedding, the LM head, Q, K, V, gate and up, all norms,
  *           rows of O and Down, in all layers alike. RMSNorm does not care about the order

@@ -21,8 +21,8 @@ pare_status pare_example_string(const pare_json_row *row, const json_t *object, 
 
 /* builder->text is the prompt. */
 static pare_status add_answer(pare_example_builder *builder, const pare_json_row *row) {
-    const char *answer;
-    size_t bytes, prompt, prompt_bytes = builder->text.bytes;
+    const char *answer = NULL;
+    size_t bytes = 0, prompt = 0, prompt_bytes = builder->text.bytes;
     PARE_TRY(pare_example_string(row, row->value, builder->kind->second, false, &answer, &bytes));
     if (bytes) {
         PARE_TRY(pare_buffer_append(&builder->text, answer, bytes));
@@ -48,8 +48,8 @@ static pare_status read_as_chat(pare_example_builder *builder, const pare_json_r
 }
 
 static pare_status read_instruction(pare_example_builder *builder, const pare_json_row *row) {
-    const char *instruction, *input;
-    size_t bytes, input_bytes;
+    const char *instruction = NULL, *input = NULL;
+    size_t bytes = 0, input_bytes = 0;
     if (pare_example_has_format(builder, false)) return read_as_chat(builder, row);
     PARE_TRY(pare_example_string(row, row->value, builder->kind->first, false, &instruction, &bytes));
     PARE_TRY(pare_example_string(row, row->value, builder->kind->input, true, &input, &input_bytes));
@@ -59,8 +59,8 @@ static pare_status read_instruction(pare_example_builder *builder, const pare_js
 }
 
 static pare_status read_completion(pare_example_builder *builder, const pare_json_row *row) {
-    const char *prompt;
-    size_t bytes;
+    const char *prompt = NULL;
+    size_t bytes = 0;
     PARE_TRY(pare_example_string(row, row->value, builder->kind->first, false, &prompt, &bytes));
     PARE_TRY(pare_buffer_append(&builder->text, prompt, bytes));
     return add_answer(builder, row);

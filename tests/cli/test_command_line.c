@@ -17,6 +17,13 @@ static void commands_that_do_not_exist(void **state) {
 static void options_that_do_not_exist(void **state) {
     (void)state;
     EXPECT_FAILURE(2, "did you mean --ratio?", "prune", "m", "--rato", "0.2");
+    /* a known name and 64 letters more, or a whole word of such a length, is no known name */
+    EXPECT_FAILURE(2, "unknown option", "prune", "m",
+                   "--json-filexxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+    EXPECT_FAILURE(2, "unknown option", "sweep", "m",
+                   "--json-filexxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx=r.json");
+    EXPECT_FAILURE(2, "unknown option", "prune", "m",
+                   "--xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx=1");
     EXPECT_FAILURE(2, "did you mean --gamma?", "prune", "m", "--gama=0.2");
     EXPECT_FAILURE(2, "did you mean --temperature?", "generate", "m", "--temp", "1");
     EXPECT_FAILURE(2, "did you mean --output?", "prune", "m", "-output", "x");

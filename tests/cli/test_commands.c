@@ -25,6 +25,7 @@ static void inspect_describes_the_model(void **state) {
     program_result_free(&result);
     result = EXPECT_SUCCESS("inspect", "--json", place->model, "--tensors");
     json_t *report = parse(result.out);
+    assert_null(strstr(result.out, "}\n\n")); /* one document, and nothing behind it */
     assert_int_equal(json_integer_value(json_object_get(report, "parameters")), 1312384);
     assert_true(json_array_size(json_object_get(report, "tensors")) > 50);
     json_decref(report);

@@ -2,6 +2,8 @@
  * before any work. */
 #include "cli/workplace.h"
 
+#include <sys/file.h>
+
 #define ON(place) "--calib", (place)->text, "--text", (place)->text, "--max-windows", "3", "--window", "32", QUICKLY
 
 static json_t *parse(const char *text) {
@@ -228,6 +230,39 @@ static void interrupted(void **state) {
     files_free(&f);
 }
 
+/* A sweep that another process is writing the file of is refused before it has written anything, and goes on once that
+ * has ended. */
+static void two_at_once(void **state) {
+    const workplace *place = *state;
+    files f = {pare_path_join(place->folder, "rows.csv"), pare_path_join(place->folder, "rows.json")};
+    const char *const options[] = {"--csv", "--json-file"}, *const paths[] = {f.csv, f.json};
+    char *lock = pare_format("%s.lock", f.json);
+    const char *const locked[] = {f.csv, lock};
+    workplace_write_text(place);
+    for (int i = 0; i < 2; i++) {
+        int held = open(locked[i], O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        assert_true(held >= 0 && flock(held, LOCK_EX | LOCK_NB) == 0);
+        EXPECT_FAILURE(2, "another pare sweep is writing", "sweep", place->model, "--over", "ratio=0.25", options[i],
+                       paths[i], ON(place));
+        struct stat found;
+        assert_true(fstat(held, &found) == 0 && found.st_size == 0);
+        assert_false(pare_file_exists(f.json));
+        close(held);
+        program_result result =
+            EXPECT_SUCCESS("sweep", place->model, "--over", "ratio=0.25", options[i], paths[i], ON(place));
+        program_result_free(&result);
+        assert_true(stat(paths[i], &found) == 0 && found.st_size > 0);
+    }
+    /* one that fails before its first row leaves no empty file */
+    assert_true(unlink(f.csv) == 0 && unlink(f.json) == 0);
+    EXPECT_FAILURE(1, NULL, "sweep", place->model, "--over", "ratio=0.25", "--csv", f.csv, "--json-file", place->folder,
+                   ON(place));
+    assert_false(pare_file_exists(f.csv) || pare_file_exists(lock));
+    free(lock);
+    free(f.csv);
+    free(f.json);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         IN_A_WORKPLACE(rows_are_single_runs),
@@ -237,6 +272,7 @@ int main(void) {
         IN_A_WORKPLACE(what_is_wrong),
         IN_A_WORKPLACE(files_that_cannot_hold_rows),
         IN_A_WORKPLACE(interrupted),
+        IN_A_WORKPLACE(two_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,6 +54,23 @@ static void placed_or_dropped(void **state) {
     assert_int_equal(pare_staged_place(&staged), PARE_OK);
 }
 
+/* As two containers on one volume have, whose processes have the same number. */
+static void two_writers_of_one_path(void **state) {
+    const scene *s = *state;
+    pare_staged first, second;
+    assert_int_equal(pare_staged_write_text("first", s->path, &first), PARE_OK);
+    assert_int_equal(pare_staged_write_text("second", s->path, &second), PARE_OK);
+    assert_content(first.temporary, "first");
+    assert_content(second.temporary, "second");
+    assert_int_equal(pare_staged_place(&first), PARE_OK);
+    assert_content(s->path, "first");
+    assert_int_equal(pare_staged_place(&second), PARE_OK);
+    assert_content(s->path, "second");
+    pare_staged_drop(&first);
+    pare_staged_drop(&second);
+    prune_run_assert_holds(s->folder, "input scores.json ");
+}
+
 static void what_cannot_be_written(void **state) {
     const scene *s = *state;
     char *nowhere = pare_path_join(s->folder, "missing/scores.json");
@@ -106,6 +123,7 @@ static void what_is_undone(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(placed_or_dropped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(two_writers_of_one_path, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(places_that_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_undone, set_up, tear_down),

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Part of pare.h, which is what programs include. Models, their tokenizers, and texts to calibrate on. */
+#ifndef PARE_MODEL_H
+#define PARE_MODEL_H
+
+#include "base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- models ---------------------------------------------------------------------------------------------------- */
+
+typedef struct pare_model pare_model;
+
+/* Opens a Hugging Face checkpoint of the LLaMA family: config.json, model.safetensors or its shards. path: the folder;
+ * or a .safetensors file with config.json beside it; or a models--ORG--NAME folder of the Hugging Face cache, or
+ * ORG/NAME that is in it (docs/checkpoints.md). Weights are mapped, not read. Every header, offset, shape and dtype is
+ * checked here. Free with pare_model_close. */
+PARE_API pare_status pare_model_open(const char *path, pare_model **out);
+PARE_API void pare_model_close(pare_model *model);
+
+/* Everything about a model as one JSON text: architecture, widths per layer, parameters, dtype, bytes, tokens (or why
+ * its tokenizer cannot be used); with `tensors` also every tensor's shape, dtype and share of zeros (which reads the
+ * whole model). Free with pare_text_free. */
+PARE_API pare_status pare_model_describe(const pare_model *model, bool tensors, char **json);
+PARE_API void pare_text_free(char *text);
+
+/* What the headers of safetensors files tell of any model, as one JSON text: names, shapes, dtypes, parameters, and
+ * from config.json architecture and rotary positions. For what pare_model_open refuses: `refused` is its sentence,
+ * which becomes the member "refused". Fails if there are no safetensors files that can be read. */
+PARE_API pare_status pare_checkpoint_describe(const char *path, const char *refused, char **json);
+
+PARE_API uint64_t pare_model_parameters(const pare_model *model);
+PARE_API uint64_t pare_model_bytes(const pare_model *model);
+
+/* ---- text ------------------------------------------------------------------------------------------------------ */
+
+typedef struct pare_tokenizer pare_tokenizer;
+
+/* path: tokenizer.model (SentencePiece BPE), tokenizer.json (byte-level or SentencePiece-style BPE), or a directory
+ * with either (tokenizer.json is taken first). Free with pare_tokenizer_close. */
+PARE_API pare_status pare_tokenizer_open(const char *path, pare_tokenizer **out);
+PARE_API void pare_tokenizer_close(pare_tokenizer *tokenizer);
+
+/* *ids: the text's ids without any automatic BOS (free with pare_ids_free). Any bytes are allowed. */
+PARE_API pare_status pare_tokenizer_encode(const pare_tokenizer *tokenizer, const char *text, size_t bytes,
+                                           uint32_t **ids, size_t *count);
+PARE_API void pare_ids_free(uint32_t *ids);
+
+/* The ids' text (free with pare_text_free); *bytes may be NULL. */
+PARE_API pare_status pare_tokenizer_decode(const pare_tokenizer *tokenizer, const uint32_t *ids, size_t count,
+                                           char **text, size_t *bytes);
+
+PARE_API uint32_t pare_tokenizer_size(const pare_tokenizer *tokenizer);
+/* -1 if the tokenizer names none. add_bos: whether it puts BOS in front of a text by itself. */
+PARE_API int64_t pare_tokenizer_bos(const pare_tokenizer *tokenizer);
+PARE_API int64_t pare_tokenizer_eos(const pare_tokenizer *tokenizer);
+PARE_API bool pare_tokenizer_adds_bos(const pare_tokenizer *tokenizer);
+
+/* ---- calibration ----------------------------------------------------------------------------------------------- */
+
+typedef struct pare_calibration_options {
+    const char *source; /* a file of text, or of JSON rows: texts, chats, integer lists = ready ids (docs/text.md); or
+                         * "self"; NULL: "self" */
+    const char *field;  /* the text's key in rows; NULL: "text" */
+    uint32_t samples;   /* 0: 10 (128 for methods that refit), or all sequences of an id file */
+    uint32_t length;    /* tokens per sample; 0: 128, or the length of an id file's sequences */
+    bool stream;        /* windows from one joined stream instead of from single documents; always so for a refit */
+} pare_calibration_options;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

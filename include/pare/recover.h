@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Part of pare.h, which is what programs include. Training what is left, and merging what was trained. */
+#ifndef PARE_RECOVER_H
+#define PARE_RECOVER_H
+
+#include "model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- recovery -------------------------------------------------------------------------------------------------- */
+
+/* Named settings of published recoveries, NULL after the last: "paper" (LLM-Pruner and MoreauPruner on Alpaca),
+ * "lamini" (the same on LaMini), "llm-pruner" (its program's own defaults), "loraprune". */
+PARE_API const char *pare_recover_preset_name(size_t index);
+PARE_API const char *pare_recover_preset_summary(size_t index);
+
+/* How instructions and chats are worded, NULL after the last: "auto" (chats as the model's chat template has them, if
+ * it has one, all else as in Alpaca), "alpaca", "none", and a name for each chat format. */
+PARE_API const char *pare_wording_name(size_t index);
+
+/* What is 0, or negative where zero means something, is the preset's. */
+typedef struct pare_recover_options {
+    size_t size;         /* of the struct, as its _INIT has it; or 0 */
+    const char *preset;  /* NULL: "paper" */
+    const char *data;    /* what to train on: rows of JSON, or text (docs/recovery.md lists the kinds of rows) */
+    const char *field;   /* the text's key in rows of plain text; NULL: "text" */
+    const char *wording; /* pare_wording_name; NULL: "auto" */
+    uint32_t limit;      /* only the first so many rows; 0: all */
+    uint32_t cutoff;     /* most tokens of an example */
+    int train_on_prompt; /* 1: yes; -1: no */
+    int group_by_length; /* likewise: examples of like length in one step */
+    bool pack;           /* a step is `batch` sequences of `cutoff` tokens full of examples */
+
+    bool full;          /* all weights instead of LoRA */
+    bool fresh;         /* with full: from random weights */
+    bool keep_sparsity; /* weights that are zero stay zero */
+    uint32_t rank;
+    double alpha;
+    double dropout;             /* negative: the preset's; 0: none */
+    const char *const *targets; /* modules with adapters ("q_proj", ...); NULL: all seven */
+    size_t target_count;
+
+    double rate;          /* highest learning rate */
+    uint32_t batch;       /* examples per step; pack: sequences */
+    uint32_t micro_batch; /* sequences at a time; 0: chosen for speed and memory. Changes rounding only */
+    double epochs;
+    uint64_t steps;      /* instead of epochs; 0: epochs */
+    int64_t warmup;      /* steps of the linear rise of the rate; negative: the preset's, but no more than a tenth */
+    int64_t decay;       /* steps of its linear fall; negative: all after the warm-up */
+    double clip;         /* of the gradient's norm; negative: the preset's; 0: none */
+    double weight_decay; /* negative: the preset's */
+    double beta1, beta2; /* 0: 0.9, 0.999 */
+    int64_t validation;  /* examples held out; negative: the preset's, but no more than a tenth */
+    uint32_t validate_every; /* steps */
+    uint32_t save_every;     /* steps between checkpoints of a run that may be resumed; 0: the preset's */
+    bool resume;             /* keep the progress in OUTPUT.progress, and go on from what is there */
+    uint64_t seed;
+
+    const char *output;       /* directory to write */
+    bool adapter;             /* a PEFT adapter instead of a merged model */
+    bool force;               /* replace output if it exists */
+    const char *curve;        /* prefix of loss curve files (PREFIX.csv, PREFIX.svg); NULL: OUTPUT/loss.csv and .svg */
+    const char *const *texts; /* perplexity before and after on each of these; may be NULL */
+    size_t text_count;
+    uint32_t window, max_windows; /* of that evaluation; 0: 128, all */
+} pare_recover_options;
+
+/* Trains LoRA adapters (or all weights) on a model, streamed block by block, and writes it with what was learnt merged
+ * into its weights, or the adapter alone. OUTPUT appears complete or not at all. *report: JSON with settings, losses,
+ * perplexities, tokens per second, seconds, files (free with pare_text_free). */
+PARE_API pare_status pare_recover(const pare_model *model, const pare_recover_options *options,
+                                  const pare_runtime *runtime, char **report);
+
+/* Fails as pare_recover would before any work on options that make no sense. */
+PARE_API pare_status pare_recover_check(const pare_model *model, const pare_recover_options *options);
+
+/* *json: what these options come to before a model and data are known: the "preset" and its "summary"; "settings", by
+ * the names of pare recover's options, with their values; "uses", options and whether the others leave them a use; and
+ * "defaults" that settle themselves later, as text. Fails as pare_recover would on what makes no sense; freed with
+ * pare_text_free. */
+PARE_API pare_status pare_recover_describe(const pare_recover_options *options, char **json);
+
+typedef struct pare_merge_options {
+    size_t size;         /* of the struct, as its _INIT has it; or 0 */
+    const char *adapter; /* folder of a PEFT LoRA adapter */
+    const char *output;  /* directory to write */
+    bool force;          /* replace output if it exists */
+} pare_merge_options;
+
+/* Writes the model with an adapter that was kept apart merged into its weights, as pare_recover would have: W + scale B
+ * A, rounded once. OUTPUT appears complete or not at all. *report: JSON with parameters, bytes, how many tensors
+ * changed, seconds, files (free with pare_text_free). */
+PARE_API pare_status pare_merge(const pare_model *model, const pare_merge_options *options, const pare_runtime *runtime,
+                                char **report);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

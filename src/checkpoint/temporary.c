@@ -1,0 +1,129 @@
+#include "checkpoint/temporary.h"
+#include "support/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { ATTEMPTS = 100, DIGITS = 6 };
+static const char infix[] = ".pare-";
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk) {
+    (void)status, (void)kind, (void)walk;
+    return remove(path) == 0 || errno == ENOENT ? 0 : -1;
+}
+
+bool pare_folder_remove(const char *path) {
+    enum { OPEN_FOLDERS = 16 };
+    return nftw(path, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS) == 0;
+}
+
+bool pare_lock_take(int descriptor, bool *locked) {
+    *locked = flock(descriptor, LOCK_EX | LOCK_NB) == 0;
+    return *locked || errno != EWOULDBLOCK;
+}
+
+/* Whether `path` still names what is open: a sweep may have come between making and locking. */
+static bool is_still(int descriptor, const char *path) {
+    struct stat open_one, named;
+    return fstat(descriptor, &open_one) == 0 && lstat(path, &named) == 0 && open_one.st_dev == named.st_dev &&
+           open_one.st_ino == named.st_ino;
+}
+
+/* Makes `path`, which must not exist, and locks it. Returns its descriptor, or -1 with errno set: EEXIST asks for
+ * another name. The permissions are the usual ones, which mkdtemp and mkostemp would narrow. */
+static int make(const char *path, bool folder, bool *locked) {
+    if (folder && mkdir(path, 0777) != 0) return -1;
+    int flags = folder ? O_RDONLY | O_DIRECTORY : O_WRONLY | O_CREAT | O_EXCL;
+    int made = open(path, flags | O_CLOEXEC, 0666);
+    if (made < 0) return -1;
+    if (pare_lock_take(made, locked) && is_still(made, path)) return made;
+    close(made);
+    errno = EEXIST;
+    return -1;
+}
+
+/* *path is NULL on failure. */
+static int make_beside(const char *target, bool folder, char **path, bool *locked) {
+    *path = NULL;
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        uint32_t suffix;
+        if (getrandom(&suffix, sizeof suffix, 0) != (ssize_t)sizeof suffix) break;
+        *path = pare_format("%s%s%06x", target, infix, suffix & 0xffffffu);
+        int made = *path ? make(*path, folder, locked) : -1;
+        if (made >= 0) return made;
+        int error = errno;
+        bool taken = *path && error == EEXIST;
+        free(*path);
+        *path = NULL;
+        errno = error;
+        if (!taken) break;
+    }
+    return -1;
+}
+
+pare_status pare_temporary_folder(const char *target, char **path, int *lock) {
+    bool locked;
+    *lock = make_beside(target, true, path, &locked);
+    if (*lock < 0) return pare_fail(PARE_FILE_ERROR, "cannot create a folder beside %s: %s", target, strerror(errno));
+    if (locked) return PARE_OK;
+    close(*lock);
+    *lock = -1;
+    return PARE_OK;
+}
+
+pare_status pare_temporary_file(const char *target, uint64_t expected, pare_durable *file, char **path, int *lock) {
+    bool locked;
+    *file = (pare_durable){0};
+    *lock = -1;
+    int made = make_beside(target, false, path, &locked);
+    if (made < 0) return pare_fail(PARE_FILE_ERROR, "cannot create a file beside %s: %s", target, strerror(errno));
+    pare_status status = pare_durable_take(made, *path, expected, file);
+    if (status != PARE_OK) {
+        unlink(*path);
+        free(*path);
+        *path = NULL;
+        return status;
+    }
+    if (locked) *lock = fcntl(made, F_DUPFD_CLOEXEC, 0); /* of the same lock, which outlives the writing */
+    return PARE_OK;
+}
+
+/* True for NAME.pare-XXXXXX. */
+static bool is_temporary_of(const char *entry, const char *name) {
+    size_t length = strlen(name);
+    if (strncmp(entry, name, length) != 0 || strncmp(entry + length, infix, sizeof infix - 1) != 0) return false;
+    const char *digits = entry + length + sizeof infix - 1;
+    return strlen(digits) == DIGITS && strspn(digits, "0123456789abcdef") == DIGITS;
+}
+
+static void remove_abandoned(int folder, const char *parent, const char *entry) {
+    bool locked = false;
+    struct stat found;
+    int left = openat(folder, entry, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (left < 0) return;
+    char *path = pare_lock_take(left, &locked) && locked ? pare_path_join(parent, entry) : NULL;
+    bool ours = path && fstat(left, &found) == 0 && found.st_uid == geteuid() && is_still(left, path);
+    if (ours && S_ISDIR(found.st_mode)) pare_folder_remove(path);
+    if (ours && S_ISREG(found.st_mode)) unlink(path);
+    free(path);
+    close(left);
+}
+
+void pare_temporary_sweep(const char *target) {
+    const char *slash = strrchr(target, '/'), *name = slash ? slash + 1 : target;
+    char *parent = slash ? pare_format("%.*s", (int)(slash == target ? 1 : slash - target), target) : pare_format(".");
+    DIR *folder = parent ? opendir(parent) : NULL;
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+        if (is_temporary_of(entry->d_name, name)) remove_abandoned(dirfd(folder), parent, entry->d_name);
+    if (folder) closedir(folder);
+    free(parent);
+}

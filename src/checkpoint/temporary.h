@@ -1,0 +1,26 @@
+/* What is written under a temporary name beside its target, TARGET.pare- and six hexadecimal digits, until it is whole.
+ * Its owner holds a lock on it (flock, which other containers on the same volume see, too, and which ends with the
+ * owner), so that what a killed run has left can be told from what another run is writing. */
+#ifndef PARE_CHECKPOINT_TEMPORARY_H
+#define PARE_CHECKPOINT_TEMPORARY_H
+
+#include "checkpoint/durable.h"
+
+/* A new folder beside `target`; *path is freed with free(). Closing *lock gives the lock up; -1: the file system has no
+ * locks. */
+pare_status pare_temporary_folder(const char *target, char **path, int *lock);
+
+/* A new file likewise, to be written and finished as pare_durable_create's. */
+pare_status pare_temporary_file(const char *target, uint64_t expected, pare_durable *file, char **path, int *lock);
+
+/* Removes what runs that are gone have left beside `target`, folders and files. Keeps this thread's message. */
+void pare_temporary_sweep(const char *target);
+
+/* The folder and all that is in it. False, with errno set, if something stays. */
+bool pare_folder_remove(const char *path);
+
+/* Locks an open file or folder without waiting. False: another process holds it. True also where the file system has no
+ * locks; *locked says which. */
+bool pare_lock_take(int descriptor, bool *locked);
+
+#endif
