@@ -225,6 +225,7 @@ pare_status pare_loraprune_plan(pare_prune_job *job) {
     pare_pass_memory memory;
     plan->state = state_bytes(job);
     plan->steps = lora->steps;
+    plan->chat = lora->chat;
     plan->sequences = batches.batch;
     plan->length = batches.length;
     lora->training.memory = !plan->limit ? 0 : plan->limit > plan->state ? plan->limit - plan->state : 1;

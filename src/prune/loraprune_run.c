@@ -85,7 +85,8 @@ static pare_status select_units(void *context) {
 pare_status pare_loraprune_run(pare_prune_job *job) {
     PARE_TRY(pare_run_stage(&job->run, "training and pruning", train, job));
     PARE_TRY(pare_run_stage(&job->run, "selecting", select_units, job));
-    return pare_run_stage(&job->run, "merging", pare_loraprune_merge, job);
+    PARE_TRY(pare_run_stage(&job->run, "merging", pare_loraprune_merge, job));
+    return pare_prune_compose(job);
 }
 
 /* When more units went, and what share of them was gone then; of the first layer that is pruned. */
@@ -119,3 +120,56 @@ json_t *pare_loraprune_json(const pare_prune_job *job) {
     if (lora->units.skipped) json_object_set_new(json, "scores_skipped", json_integer((json_int_t)lora->units.skipped));
     return json;
 }
+
+static bool applies(const pare_prune_job *job) {
+    return !job->drops && pare_recipe_trains(&job->recipe);
+}
+
+/* LoRAPrune leaves the first layers and the last one alone unless it is told which ones to prune. */
+static pare_status spare_layers(pare_prune_job *job) {
+    const pare_prune_options *o = job->options;
+    if (o->layer_begin || o->layer_end) return PARE_OK;
+    pare_layer_range range = pare_loraprune_layers(job->model->config.layers);
+    if (!o->attention.given) job->target.attention = range;
+    if (!o->ffn.given) job->target.ffn = range;
+    if (range.begin < range.end || o->attention.given || o->ffn.given) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT,
+                     "%s leaves the last layer alone, and the model has no other: name the layers "
+                     "that it shall prune with --layers",
+                     job->recipe.name);
+}
+
+static pare_status aim(pare_prune_job *job) {
+    PARE_TRY(pare_units_aim(job));
+    PARE_TRY(spare_layers(job));
+    return pare_units_settle(job);
+}
+
+static pare_status choose_data(pare_prune_job *job) {
+    job->calibration = job->options->calibration;
+    job->calibrated = true;
+    PARE_TRY(pare_loraprune_check(job));
+    return pare_prune_check_readable(job->calibration.source);
+}
+
+static void record(const pare_prune_job *job, pare_record *out) {
+    out->sequences = (uint32_t)job->lora->examples.count;
+    out->length = job->lora->cutoff;
+}
+
+static void release(pare_prune_job *job) {
+    pare_loraprune_free(job->lora);
+}
+
+const pare_procedure pare_training = {.recorded = true,
+                                      .member = "training",
+                                      .applies = applies,
+                                      .aim = aim,
+                                      .choose_data = choose_data,
+                                      .calibrate = pare_loraprune_read,
+                                      .plan = pare_loraprune_plan,
+                                      .run = pare_loraprune_run,
+                                      .recipe = pare_prune_recipe_json,
+                                      .record = record,
+                                      .report = pare_loraprune_json,
+                                      .release = release};

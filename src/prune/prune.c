@@ -41,12 +41,9 @@ static pare_status load_windows(pare_prune_job *job) {
 }
 
 /* The plan is shown before the long part of the work: before a model writes its own text, after a file was read. */
-static pare_status calibrate(void *context) {
-    pare_prune_job *job = context;
+pare_status pare_windows_calibrate(pare_prune_job *job) {
     const pare_calibration_options *c = &job->calibration;
-    if (job->drops) return PARE_OK;
     if (!job->calibrated) return pare_prune_plan(job, 0, 0, true);
-    if (pare_recipe_trains(&job->recipe)) return pare_loraprune_read(job);
     bool self = pare_calibration_is_self(c->source) && !job->given.calibration;
     if (self) PARE_TRY(pare_prune_plan(job, c->samples, c->length, true));
     PARE_TRY(load_windows(job));
@@ -54,12 +51,17 @@ static pare_status calibrate(void *context) {
                 : pare_prune_plan(job, job->windows.count / pare_prune_batches(job), job->windows.length, true);
 }
 
+static pare_status calibrate(void *context) {
+    pare_prune_job *job = context;
+    return job->procedure->calibrate ? job->procedure->calibrate(job) : PARE_OK;
+}
+
 static pare_status write_model(void *context) {
     pare_prune_job *job = context;
     if (!job->run.output) return PARE_OK;
-    json_t *recipe = pare_prune_recipe_json(job);
+    json_t *recipe = job->procedure->recipe(job);
     pare_record record = pare_prune_record(job, recipe);
-    record.training = job->lora ? pare_loraprune_json(job) : NULL;
+    record.training = job->procedure->recorded ? job->procedure->report(job) : NULL;
     char *manifest = NULL, *config = NULL;
     const char *folder = pare_output_path(job->run.output);
     pare_status status = pare_json_text(pare_report_manifest(&record), &manifest);
@@ -99,7 +101,7 @@ static pare_layer_span scored_layers(const pare_prune_job *job) {
         begin = i < begin ? i : begin;
         end = i + 1;
     }
-    return job->recipe.salience || job->lora ? (pare_layer_span){begin, end} : (pare_layer_span){0, layers};
+    return job->recipe.signal || job->recipe.salience ? (pare_layer_span){begin, end} : (pare_layer_span){0, layers};
 }
 
 static pare_status commit(void *context) {
@@ -122,8 +124,7 @@ pare_status pare_prune_begin(const pare_model *model, const pare_prune_options *
 
 static pare_status remove_parts(void *context) {
     pare_prune_job *job = context;
-    if (job->drops) return pare_prune_take_drops(job);
-    return job->recipe.mode == PARE_MODE_ELEMENT ? pare_sparse_run(job) : pare_prune_rounds(job);
+    return job->procedure->run(job);
 }
 
 /* What is recorded speaks of the model that was named. */
@@ -158,8 +159,7 @@ pare_status pare_prune_run(pare_prune_job *job) {
 
 void pare_prune_end(pare_prune_job *job) {
     pare_run_end(&job->run);
-    pare_sparse_free(&job->sparse);
-    pare_loraprune_free(job->lora);
+    if (job->procedure && job->procedure->release) job->procedure->release(job);
     pare_prune_progress_end(job);
     pare_prune_round_free(job);
     pare_temporary_model_free(&job->temporary);

@@ -18,20 +18,6 @@ static pare_status choose_range(const pare_prune_job *job, pare_layers span, con
     return PARE_OK;
 }
 
-/* LoRAPrune leaves the first layers and the last one alone unless it is told which ones to prune. */
-static pare_status spare_layers(pare_prune_job *job) {
-    const pare_prune_options *o = job->options;
-    if (!pare_recipe_trains(&job->recipe) || o->layer_begin || o->layer_end) return PARE_OK;
-    pare_layer_range range = pare_loraprune_layers(job->model->config.layers);
-    if (!o->attention.given) job->target.attention = range;
-    if (!o->ffn.given) job->target.ffn = range;
-    if (range.begin < range.end || o->attention.given || o->ffn.given) return PARE_OK;
-    return pare_fail(PARE_BAD_ARGUMENT,
-                     "%s leaves the last layer alone, and the model has no other: name the layers "
-                     "that it shall prune with --layers",
-                     job->recipe.name);
-}
-
 static pare_status check_amount(const pare_prune_job *job) {
     const pare_prune_options *o = job->options;
     uint32_t layers = job->model->config.layers;
@@ -68,10 +54,9 @@ static pare_status check_ranges(const pare_prune_job *job) {
     return PARE_OK;
 }
 
-static pare_status choose_target(pare_prune_job *job) {
+pare_status pare_prune_aim(pare_prune_job *job) {
     const pare_prune_options *o = job->options;
     const pare_recipe *r = &job->recipe;
-    if (r->mode != PARE_MODE_ELEMENT) PARE_TRY(check_amount(job));
     job->target = (pare_target){.mode = r->mode,
                                 .ranking = r->ranking,
                                 .query_heads = r->query_heads,
@@ -83,17 +68,23 @@ static pare_status choose_target(pare_prune_job *job) {
                                 .keep_min = r->keep_min,
                                 .before = job->model->config.widths,
                                 .rise = r->rise};
-    PARE_TRY(choose_range(job, o->attention, "--attention-layers", &job->target.attention));
-    PARE_TRY(choose_range(job, o->ffn, "--ffn-layers", &job->target.ffn));
-    PARE_TRY(spare_layers(job));
-    PARE_TRY(check_ranges(job));
     job->rounds = o->iterations ? o->iterations : 1;
     job->current = job->model;
-    if (r->mode == PARE_MODE_ELEMENT) return pare_sparse_prepare(job);
+    PARE_TRY(choose_range(job, o->attention, "--attention-layers", &job->target.attention));
+    return choose_range(job, o->ffn, "--ffn-layers", &job->target.ffn);
+}
+
+pare_status pare_units_aim(pare_prune_job *job) {
+    PARE_TRY(check_amount(job));
+    return pare_prune_aim(job);
+}
+
+pare_status pare_units_settle(pare_prune_job *job) {
+    PARE_TRY(check_ranges(job));
     return pare_goal_new(job->model, &job->target, 1.0, &job->goal);
 }
 
-static pare_status check_readable(const char *path) {
+pare_status pare_prune_check_readable(const char *path) {
     pare_mapping mapping;
     PARE_TRY(pare_mapping_open(path, &mapping));
     pare_mapping_close(&mapping);
@@ -119,21 +110,17 @@ uint32_t pare_prune_batches(const pare_prune_job *job) {
 }
 
 /* The calibration options with nothing left open where the model writes its own text. */
-static pare_status choose_calibration(pare_prune_job *job) {
+pare_status pare_windows_choose(pare_prune_job *job) {
     enum { LENGTH = 128 };
     pare_calibration_options *c = &job->calibration;
     uint32_t positions = job->model->config.max_positions;
     *c = job->options->calibration;
     job->calibrated = pare_recipe_needs_data(&job->recipe);
     if (!job->calibrated) return PARE_OK;
-    if (pare_recipe_trains(&job->recipe)) {
-        PARE_TRY(pare_loraprune_check(job));
-        return check_readable(c->source);
-    }
     PARE_TRY(apply_protocol(job));
     if (c->length) PARE_TRY(pare_calibration_check_length(job->model, "--length", c->length));
-    if (!pare_calibration_is_self(c->source) && !job->given.calibration) PARE_TRY(check_readable(c->source));
-    bool layerwise = pare_recipe_repairs(&job->recipe) || job->recipe.mode == PARE_MODE_ELEMENT;
+    if (!pare_calibration_is_self(c->source) && !job->given.calibration) PARE_TRY(pare_prune_check_readable(c->source));
+    bool layerwise = pare_recipe_repairs(&job->recipe) || job->procedure->zeroes;
     job->usual_samples = pare_recipe_usual_samples(&job->recipe);
     if (layerwise) c->stream = true;
     if (!pare_calibration_is_self(c->source)) return PARE_OK;
@@ -146,7 +133,7 @@ pare_status pare_prune_check_texts(const pare_prune_job *job) {
     const pare_prune_options *o = job->options;
     if (o->text_count) PARE_TRY(pare_calibration_check_length(job->model, "--window", pare_prune_window(o)));
     for (size_t i = 0; i < o->text_count; i++)
-        if (!pare_calibration_is_self(o->texts[i])) PARE_TRY(check_readable(o->texts[i]));
+        if (!pare_calibration_is_self(o->texts[i])) PARE_TRY(pare_prune_check_readable(o->texts[i]));
     return PARE_OK;
 }
 
@@ -155,26 +142,26 @@ pare_status pare_prune_prepare(void *context) {
     enum { SMALL_FILES = 1 << 20 };
     const pare_prune_options *o = job->options;
     const char *directory = pare_checkpoint_directory(job->origin->checkpoint);
-    if (job->drops) return pare_prune_prepare_drops(job);
     if (o->seed > INT64_MAX) /* JSON's integers end there */
         return pare_fail(PARE_BAD_ARGUMENT, "--seed %llu: give a number below 2^63", (unsigned long long)o->seed);
-    PARE_TRY(pare_recipe_resolve(o, &job->recipe));
-    PARE_TRY(choose_target(job));
-    PARE_TRY(choose_calibration(job));
+    if (!job->drops) PARE_TRY(pare_recipe_resolve(o, &job->recipe));
+    job->procedure = pare_procedure_of(job);
+    PARE_TRY(job->procedure->aim(job));
+    if (job->procedure->choose_data) PARE_TRY(job->procedure->choose_data(job));
     PARE_TRY(pare_prune_check_texts(job));
     if (!o->dry_run && !o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
     if (o->resume && !o->output)
         return pare_fail(PARE_BAD_ARGUMENT, "--resume keeps the progress beside OUT: give -o OUT");
-    if (o->scores && job->recipe.mode == PARE_MODE_ELEMENT)
+    if (o->scores && job->procedure->zeroes)
         return pare_fail(PARE_BAD_ARGUMENT, "--scores lists the scores of units: for single weights take --densities");
-    if (o->densities && job->recipe.mode != PARE_MODE_ELEMENT)
+    if (o->densities && !job->procedure->zeroes)
         return pare_fail(PARE_BAD_ARGUMENT, "--densities shows masks of single weights: give --sparsity or --pattern");
     if (o->scores && job->recipe.choice == PARE_CHOOSE_OBS)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--scores: %s removes units one after the other and has no score for each; "
                          "leave out --scores, or take another method",
                          job->recipe.name);
-    if (o->archive && job->recipe.mode != PARE_MODE_ELEMENT)
+    if (o->archive && !job->procedure->zeroes)
         return pare_fail(PARE_BAD_ARGUMENT, "--archive packs zeros: give --sparsity or --pattern with it");
     pare_prune_name_paths(job);
     uint64_t bytes = job->goal.bytes * (o->archive ? 2 : 1) + SMALL_FILES;

@@ -130,23 +130,21 @@ static pare_status dropping_begin(const pare_model *model, const pare_prune_opti
     return PARE_OK;
 }
 
-pare_status pare_prune_prepare_drops(pare_prune_job *job) {
-    enum { SMALL_FILES = 1 << 20 };
-    const pare_prune_options *o = job->options;
+static bool applies(const pare_prune_job *job) {
+    return job->drops != NULL;
+}
+
+static pare_status aim(pare_prune_job *job) {
     uint32_t layers = job->model->config.layers;
     job->recipe = (pare_recipe){.name = "drop-layers", .mode = PARE_MODE_LAYER};
     job->goal.bytes = pare_selection_bytes(job->model, job->drops);
     job->goal.ratio = (double)(layers - pare_selection_layers(job->drops)) / layers;
     job->rounds = 1;
     job->current = job->model;
-    PARE_TRY(pare_prune_check_texts(job));
-    if (!o->dry_run && !o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
-    pare_prune_name_paths(job);
-    return pare_run_open(&job->run, o->dry_run ? NULL : o->output, pare_checkpoint_directory(job->model->checkpoint),
-                         o->force, job->goal.bytes + SMALL_FILES);
+    return PARE_OK;
 }
 
-pare_status pare_prune_take_drops(pare_prune_job *job) {
+static pare_status take(pare_prune_job *job) {
     pare_selection all;
     PARE_TRY(pare_selection_all(job->model, &all));
     pare_status status = pare_selection_compose(&all, job->drops, &job->selection);
@@ -155,6 +153,13 @@ pare_status pare_prune_take_drops(pare_prune_job *job) {
     job->result.loss = NAN;
     return status;
 }
+
+static json_t *recipe(const pare_prune_job *job) {
+    (void)job;
+    return json_pack("{s:s}", "mode", "layer");
+}
+
+const pare_procedure pare_named_layers = {.applies = applies, .aim = aim, .run = take, .recipe = recipe};
 
 static pare_status begin(dropping *d, const pare_runtime *runtime, pare_prune_job *job) {
     if (!has_amount(&d->options)) {

@@ -5,6 +5,7 @@
 #include "checkpoint/config_write.h"
 #include "checkpoint/scan.h"
 #include "prune/loraprune.h"
+#include "prune/procedure.h"
 #include "prune/prune_progress.h"
 #include "prune/sparse.h"
 #include "repair/repair.h"
@@ -33,6 +34,7 @@ typedef struct pare_prune_job {
     pare_backend *backend;
 
     pare_recipe recipe;
+    const pare_procedure *procedure;
     pare_target target;
     pare_goal goal;                       /* of the last round */
     pare_calibration_options calibration; /* as given, but with nothing left open for "self" */
@@ -85,9 +87,6 @@ pare_status pare_prune_recovered(const pare_model *model, const pare_prune_optio
 pare_status pare_prune_dropped(pare_run *heir, const pare_model *model, const pare_prune_options *options,
                                const pare_runtime *runtime, char **report);
 pare_status pare_prune_check_dropped(const pare_model *model, const pare_prune_options *options);
-/* The first stage, and the one that selects, of a job with `drops`. */
-pare_status pare_prune_prepare_drops(pare_prune_job *job);
-pare_status pare_prune_take_drops(pare_prune_job *job);
 /* All that is kept, from `origin`. */
 const pare_selection *pare_prune_selection(const pare_prune_job *job);
 
@@ -109,6 +108,17 @@ uint32_t pare_prune_batches(const pare_prune_job *job);
 
 /* What scoring the model of this round asks for. */
 pare_score_request pare_prune_score_request(const pare_prune_job *job);
+/* Parts of several procedures: the target of units (what is asked and where; then, with the layers settled, the goal);
+ * the target's ranges alone; windows that calibration text is cut into, chosen and read; and a selection that follows
+ * those of the rounds before. */
+pare_status pare_units_aim(pare_prune_job *job);
+pare_status pare_units_settle(pare_prune_job *job);
+pare_status pare_prune_aim(pare_prune_job *job);
+pare_status pare_windows_choose(pare_prune_job *job);
+pare_status pare_windows_calibrate(pare_prune_job *job);
+pare_status pare_prune_compose(pare_prune_job *job);
+pare_status pare_prune_check_readable(const char *path);
+
 /* All rounds of scoring, selecting and repairing; leaves the last round's selection, relative to job->current. */
 pare_status pare_prune_rounds(pare_prune_job *job);
 /* Chooses by OBS and repairs, where the recipe says so: changes job->selection, fills job->repaired. */
@@ -131,7 +141,7 @@ pare_status pare_prune_text_windows(const pare_prune_job *job, size_t index, par
 
 /* The run's report (see pare_prune). */
 pare_status pare_prune_report(const pare_prune_job *job, char **text);
-/* The choices of the run's method; a new reference. */
+/* The recipe of a method as a report has it; a new reference. */
 json_t *pare_prune_recipe_json(const pare_prune_job *job);
 /* What pruning.json and the report share. recipe: borrowed. */
 pare_record pare_prune_record(const pare_prune_job *job, json_t *recipe);

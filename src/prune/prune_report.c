@@ -47,27 +47,25 @@ static const char *speed_of(const pare_prune_job *job) {
            "speed, remove units with --ratio, or take --pattern 2:4 on NVIDIA GPUs";
 }
 
-json_t *pare_prune_recipe_json(const pare_prune_job *job) {
-    return job->drops ? json_pack("{s:s}", "mode", "layer") : pare_recipe_json(&job->recipe);
-}
-
 pare_record pare_prune_record(const pare_prune_job *job, json_t *recipe) {
     const char *source = job->options->calibration.source;
-    return (pare_record){.model = job->origin,
-                         .method = job->recipe.name,
-                         .recipe = recipe,
-                         .seed = job->options->seed,
-                         .iterations = job->rounds,
-                         .scan = &job->scan,
-                         .calibration = job->calibrated ? (source ? source : "self") : NULL,
-                         .sequences = job->lora ? (uint32_t)job->lora->examples.count : job->windows.count,
-                         .length = job->lora ? job->lora->cutoff : job->windows.length,
-                         .calibration_digest = job->calibration_digest,
-                         .parameters_after = pare_selection_parameters(job->origin, pare_prune_selection(job)),
-                         .selection = pare_prune_selection(job),
-                         .dropped = job->options->drop_count > 0,
-                         .permutation = job->sparse.permutation,
-                         .orders = job->sparse.orders};
+    pare_record record = {.model = job->origin,
+                          .method = job->recipe.name,
+                          .recipe = recipe,
+                          .seed = job->options->seed,
+                          .iterations = job->rounds,
+                          .scan = &job->scan,
+                          .calibration = job->calibrated ? (source ? source : "self") : NULL,
+                          .sequences = job->windows.count,
+                          .length = job->windows.length,
+                          .calibration_digest = job->calibration_digest,
+                          .parameters_after = pare_selection_parameters(job->origin, pare_prune_selection(job)),
+                          .selection = pare_prune_selection(job),
+                          .dropped = job->options->drop_count > 0,
+                          .permutation = job->sparse.permutation,
+                          .orders = job->sparse.orders};
+    if (job->procedure->record) job->procedure->record(job, &record);
+    return record;
 }
 
 static json_t *output_json(const pare_prune_job *job, const pare_record *record) {
@@ -75,7 +73,7 @@ static json_t *output_json(const pare_prune_job *job, const pare_record *record)
     json_object_set_new(output, "path", pare_json_name(job->options->output));
     json_object_set_new(output, "kind", json_string(kind_name(job->kind)));
     json_object_set_new(output, "load", job->options->archive ? json_string("loads in pare") : kind_loads(job));
-    if (job->recipe.mode == PARE_MODE_ELEMENT) json_object_set_new(output, "speed", json_string(speed_of(job)));
+    if (job->procedure->zeroes) json_object_set_new(output, "speed", json_string(speed_of(job)));
     json_object_set(output, "files", job->run.names);
     json_object_set_new(output, "parameters", json_integer((json_int_t)record->parameters_after));
     json_object_set_new(output, "bytes", json_integer((json_int_t)job->run.bytes));
@@ -151,7 +149,7 @@ static json_t *ratio_json(const pare_prune_job *job) {
 }
 
 pare_status pare_prune_report(const pare_prune_job *job, char **text) {
-    json_t *json = json_object(), *recipe = pare_prune_recipe_json(job), *model = json_object();
+    json_t *json = json_object(), *recipe = job->procedure->recipe(job), *model = json_object();
     const pare_selection *selection = pare_prune_selection(job);
     pare_record record = pare_prune_record(job, recipe);
     uint64_t parameters = pare_model_parameters(job->origin), bytes = pare_model_bytes(job->origin);
@@ -169,7 +167,7 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     json_object_set_new(json, "parameters", pair(parameters, record.parameters_after));
     json_object_set_new(json, "bytes", pair(bytes, pare_selection_bytes(job->origin, selection)));
     if (isfinite(job->result.loss)) json_object_set_new(json, "calibration_loss", json_real(job->result.loss));
-    if (job->recipe.mode != PARE_MODE_ELEMENT) json_object_set_new(json, "kept_sha256", kept_digest(job));
+    if (!job->procedure->zeroes) json_object_set_new(json, "kept_sha256", kept_digest(job));
     if (record.dropped) json_object_set_new(json, "dropped_layers", pare_report_dropped(selection));
     json_object_set_new(json, "layers", pare_report_layers(selection));
     if (selection->hidden_channel) json_object_set_new(json, "hidden_channels_kept", pare_report_hidden(selection));
@@ -177,8 +175,7 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     if (rounds) json_object_set(json, "trace", json_array_get(job->traces, rounds - 1));
     if (rounds > 1) json_object_set(json, "traces", job->traces);
     if (job->repairs) json_object_set(json, "repair", job->repairs);
-    if (job->lora) json_object_set_new(json, "training", pare_loraprune_json(job));
-    if (job->recipe.mode == PARE_MODE_ELEMENT) json_object_set_new(json, "sparsity", pare_sparse_json(job));
+    if (job->procedure->member) json_object_set_new(json, job->procedure->member, job->procedure->report(job));
     if (job->texts) json_object_set(json, "texts", job->texts);
     json_object_set(json, "seconds", job->run.seconds);
     json_t *warnings = warnings_json(job);

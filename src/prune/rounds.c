@@ -49,10 +49,8 @@ pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t le
                                  .length = length};
     pare_plan_free(&job->plan);
     PARE_TRY(pare_plan_new(job->current, job->backend, job->runtime, &request, &job->plan));
-    if (sequences && pare_recipe_repairs(&job->recipe)) PARE_TRY(pare_prune_plan_repair(job));
-    if (job->recipe.mode == PARE_MODE_ELEMENT) PARE_TRY(pare_sparse_plan(job));
-    if (job->lora) PARE_TRY(pare_loraprune_plan(job));
-    job->plan.sizes.chat = job->lora ? job->lora->chat : job->windows.chat;
+    job->plan.sizes.chat = job->windows.chat;
+    if (job->procedure->plan) PARE_TRY(job->procedure->plan(job));
     if (announced && job->runtime && job->runtime->plan)
         job->runtime->plan(job->runtime->progress_user, &job->plan.sizes);
     return PARE_OK;
@@ -69,7 +67,7 @@ static pare_status select_units(void *context) {
     return status;
 }
 
-static pare_status compose(pare_prune_job *job) {
+pare_status pare_prune_compose(pare_prune_job *job) {
     pare_selection all = {0}, before = job->composed;
     if (job->round == 0) {
         PARE_TRY(pare_selection_all(job->model, &all));
@@ -109,15 +107,11 @@ void pare_prune_round_free(pare_prune_job *job) {
 }
 
 static pare_status run_round(pare_prune_job *job) {
-    if (job->lora) {
-        PARE_TRY(pare_loraprune_run(job));
-        return compose(job);
-    }
     PARE_TRY(pare_run_stage(&job->run, "scoring", score, job));
     PARE_TRY(pare_run_stage(&job->run, "selecting", select_units, job));
     if (pare_recipe_repairs(&job->recipe)) PARE_TRY(pare_run_stage(&job->run, "repairing", pare_prune_repair, job));
     if (job->result.trace) json_array_append_new(job->traces, pare_trace_json(&job->result));
-    return compose(job);
+    return pare_prune_compose(job);
 }
 
 pare_status pare_prune_rounds(pare_prune_job *job) {
@@ -127,3 +121,31 @@ pare_status pare_prune_rounds(pare_prune_job *job) {
         PARE_TRY(pare_run_stage(&job->run, "shrinking", shrink, job));
     }
 }
+
+static pare_status aim(pare_prune_job *job) {
+    PARE_TRY(pare_units_aim(job));
+    return pare_units_settle(job);
+}
+
+static pare_status plan(pare_prune_job *job) {
+    bool repairs = job->plan.sizes.sequences && pare_recipe_repairs(&job->recipe);
+    return repairs ? pare_prune_plan_repair(job) : PARE_OK;
+}
+
+static bool applies(const pare_prune_job *job) {
+    (void)job;
+    return true;
+}
+
+json_t *pare_prune_recipe_json(const pare_prune_job *job) {
+    return pare_recipe_json(&job->recipe);
+}
+
+/* Heads, channels and layers, in one round or in several. */
+const pare_procedure pare_units = {.applies = applies,
+                                   .aim = aim,
+                                   .choose_data = pare_windows_choose,
+                                   .calibrate = pare_windows_calibrate,
+                                   .plan = plan,
+                                   .run = pare_prune_rounds,
+                                   .recipe = pare_prune_recipe_json};

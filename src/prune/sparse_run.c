@@ -124,3 +124,28 @@ pare_status pare_sparse_run(pare_prune_job *job) {
     PARE_TRY(pare_run_stage(&job->run, "pruning", prune_layers, job));
     return pare_selection_all(job->model, &job->composed);
 }
+
+static bool applies(const pare_prune_job *job) {
+    return job->recipe.mode == PARE_MODE_ELEMENT;
+}
+
+static pare_status aim(pare_prune_job *job) {
+    PARE_TRY(pare_prune_aim(job));
+    return pare_sparse_prepare(job);
+}
+
+static void release(pare_prune_job *job) {
+    pare_sparse_free(&job->sparse);
+}
+
+const pare_procedure pare_weights = {.zeroes = true,
+                                     .member = "sparsity",
+                                     .applies = applies,
+                                     .aim = aim,
+                                     .choose_data = pare_windows_choose,
+                                     .calibrate = pare_windows_calibrate,
+                                     .plan = pare_sparse_plan,
+                                     .run = pare_sparse_run,
+                                     .recipe = pare_prune_recipe_json,
+                                     .report = pare_sparse_json,
+                                     .release = release};

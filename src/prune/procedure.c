@@ -1,0 +1,13 @@
+#include "prune/procedure.h"
+
+#include <stddef.h>
+
+/* The first that applies; the last always does. */
+static const pare_procedure *const procedures[] = {&pare_named_layers, &pare_training, &pare_weights, &pare_units};
+
+const pare_procedure *pare_procedure_of(const struct pare_prune_job *job) {
+    size_t i = 0;
+    while (!procedures[i]->applies(job))
+        i++;
+    return procedures[i];
+}
