@@ -7,8 +7,8 @@
 
 #include <math.h>
 
-/* Keys at a time, elements of these, and query heads at a time that share them. */
-enum { KEYS = 128, ELEMENTS = 8192, MEMBERS = 32 };
+/* Keys at a time, elements of these, and query heads at a time that share them; bytes that memory gives at a time. */
+enum { KEYS = 128, ELEMENTS = 8192, MEMBERS = 32, LINE = 64 };
 
 typedef struct member {
     float maximum, sum;
@@ -161,9 +161,9 @@ static float weigh(const pare_backend *backend, member *m, float *scores, int64_
 /* Asks for the keys or values that come next while the ones in hand are worked on: a cache is far larger than what the
  * CPU keeps near, and it does not look beyond a page by itself. */
 static void prefetch(const pare_backend *backend, const void *from, int64_t first, int64_t n) {
-    const char *at = pare_operand_at(backend, from, first);
-    for (int64_t i = 0; i < n * (int64_t)pare_operand_size(backend); i += 64)
-        __builtin_prefetch(at + i);
+    const char *at = pare_operand_at(backend, from, first), *end = pare_operand_at(backend, from, first + n);
+    for (; at < end; at += LINE)
+        __builtin_prefetch(at);
 }
 
 typedef struct work {
