@@ -18,6 +18,8 @@ typedef struct pare_recover_job {
     pare_backend *backend;
     pare_output *output;
     char *progress, *state; /* folder and file of the checkpoints; NULL: none are kept */
+    bool locked;
+    int lock; /* on the folder */
 
     pare_scan scan;
     pare_chat_style style; /* of chats, and perhaps of instructions */
