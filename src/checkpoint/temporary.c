@@ -31,6 +31,21 @@ bool pare_lock_take(int descriptor, bool *locked) {
     return *locked || errno != EWOULDBLOCK;
 }
 
+pare_status pare_folder_lock(const char *path, int *lock) {
+    bool locked = false;
+    *lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*lock < 0) return pare_fail(PARE_FILE_ERROR, "cannot open the folder %s: %s", path, strerror(errno));
+    bool ours = pare_lock_take(*lock, &locked);
+    if (ours && locked) return PARE_OK;
+    close(*lock);
+    *lock = -1;
+    if (ours) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT,
+                     "another run is keeping its progress in %s: wait until it has ended, or give another folder to "
+                     "write",
+                     path);
+}
+
 /* Whether `path` still names what is open: a sweep may have come between making and locking. */
 static bool is_still(int descriptor, const char *path) {
     struct stat open_one, named;

@@ -23,4 +23,8 @@ bool pare_folder_remove(const char *path);
  * locks; *locked says which. */
 bool pare_lock_take(int descriptor, bool *locked);
 
+/* Locks a folder that one run at a time may work in, until *lock is closed; -1: the file system has no locks.
+ * PARE_BAD_ARGUMENT if another run holds it. */
+pare_status pare_folder_lock(const char *path, int *lock);
+
 #endif

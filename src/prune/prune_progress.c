@@ -1,5 +1,5 @@
 #include "prune/prune_progress.h"
-#include "checkpoint/durable.h"
+#include "checkpoint/temporary.h"
 #include "prune/prune_job.h"
 #include "support/file.h"
 #include "support/memory.h"
@@ -255,6 +255,8 @@ static pare_status open_folder(pare_prune_job *job) {
         (errno != EEXIST || stat(progress->folder, &found) != 0 || !S_ISDIR(found.st_mode)))
         return pare_fail(PARE_FILE_ERROR, "cannot make the folder %s for --resume: %s", progress->folder,
                          strerror(errno));
+    PARE_TRY(pare_folder_lock(progress->folder, &progress->lock));
+    progress->locked = progress->lock >= 0;
     char *path = pare_path_join(progress->folder, "progress.json");
     pare_status status = pare_file_exists(path) ? read_progress(job, path) : write_progress(job, 0);
     free(path);
@@ -321,6 +323,7 @@ void pare_prune_progress_remove(const pare_prune_job *job) {
 void pare_prune_progress_end(pare_prune_job *job) {
     if (!job->progress) return;
     pare_interrupted_keeps(NULL);
+    if (job->progress->locked) close(job->progress->lock);
     free(job->progress->folder);
     free(job->progress->state);
     free(job->progress->training);

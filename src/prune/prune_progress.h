@@ -16,6 +16,8 @@ struct pare_prune_job;
 
 typedef struct pare_prune_progress {
     char *folder, *state, *training;
+    bool locked;
+    int lock;                         /* on the folder */
     char key[PARE_DIGEST_TEXT];       /* of the run */
     char round_key[PARE_DIGEST_TEXT]; /* of the Moreau state of the round under way */
 } pare_prune_progress;

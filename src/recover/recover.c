@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Below this, threads that wait for each other cost more than they bring. */
 enum { PARALLEL_PARAMETERS = 1 << 17 };
@@ -72,6 +73,7 @@ static void end(pare_recover_job *job) {
     pare_scan_free(&job->scan);
     pare_free(job->before);
     pare_interrupted_keeps(NULL);
+    if (job->locked) close(job->lock);
     free(job->progress);
     free(job->state);
     json_decref(job->texts);

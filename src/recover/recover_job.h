@@ -17,6 +17,8 @@ typedef struct pare_recover_job {
     pare_recover_settings settings;
     pare_backend *backend;
     char *progress, *state; /* folder and file of the checkpoints; NULL: none are kept */
+    bool locked;
+    int lock; /* on the folder */
 
     pare_scan scan;
     pare_chat_style style; /* of chats, and perhaps of instructions */

@@ -1,5 +1,6 @@
 /* From a file of examples to weights that were trained on them. */
 #include "calibrate/calibration.h"
+#include "checkpoint/temporary.h"
 #include "recover/recover_job.h"
 #include "recover/zeros.h"
 #include "support/file.h"
@@ -169,11 +170,15 @@ static pare_status digest_key(const pare_recover_job *job, char key[PARE_DIGEST_
     return status;
 }
 
-static pare_status open_progress(const pare_recover_job *job) {
+static pare_status open_progress(pare_recover_job *job) {
     struct stat found;
-    if (!job->progress || mkdir(job->progress, 0777) == 0) return PARE_OK;
-    if (errno == EEXIST && stat(job->progress, &found) == 0 && S_ISDIR(found.st_mode)) return PARE_OK;
-    return pare_fail(PARE_FILE_ERROR, "cannot make the folder %s for --resume: %s", job->progress, strerror(errno));
+    if (!job->progress) return PARE_OK;
+    if (mkdir(job->progress, 0777) != 0 &&
+        (errno != EEXIST || stat(job->progress, &found) != 0 || !S_ISDIR(found.st_mode)))
+        return pare_fail(PARE_FILE_ERROR, "cannot make the folder %s for --resume: %s", job->progress, strerror(errno));
+    PARE_TRY(pare_folder_lock(job->progress, &job->lock));
+    job->locked = job->lock >= 0;
+    return PARE_OK;
 }
 
 /* The pass and the moments make room for what comes after the training. */

@@ -22,12 +22,10 @@
 
 typedef enum pare_stage { PARE_STAGE_ATTENTION, PARE_STAGE_FFN, PARE_STAGES } pare_stage;
 
-/* What the loss says about a stage's output; any may be NULL. */
+/* What the loss says about a stage's output. */
 typedef struct pare_stage_signal {
-    const float *rows;   /* [d] worth of the output's channels, for the choice of units */
-    const float *metric; /* [d, d] the same as a symmetric matrix, instead: mean of g g^T, g = dL/d output */
-    const double *units; /* [K or F] energy that the loss sees in each KV group or channel: the error of losing a unit
-                          * is multiplied by (units / its energy under rows or metric)^unit_power */
+    const float *metric; /* [d, d] worth of the output's channels, for the choice of units: mean of g g^T, g = dL/d
+                          * output; NULL: all are worth the same */
 } pare_stage_signal;
 
 /* Zero means zero. */
@@ -44,7 +42,6 @@ typedef struct pare_repair_options {
     bool choose[PARE_STAGES];
     const pare_widths *widths;                       /* [layers]; NULL with nothing to choose */
     double fraction;                                 /* of the channels left that go in one round */
-    double unit_power;                               /* 0: units are not used */
     const pare_stage_signal (*signals)[PARE_STAGES]; /* [layers], or NULL */
     double *(*curves)[PARE_STAGES]; /* [layers] where not NULL: error after each removed KV group or channel */
     bool probe;                     /* only the curves: nothing is removed or fitted */

@@ -5,25 +5,6 @@
 
 #include <math.h>
 
-/* Factors (units / energy)^power; NULL where nothing asks for them. */
-static pare_status unit_scales(const pare_repair *r, const pare_stage_run *run, const pare_obs_problem *problem,
-                               int64_t unit, double **out) {
-    double power = r->job->options.unit_power;
-    int64_t units = run->width / unit;
-    *out = NULL;
-    if (!run->signal->units || power <= 0.0) return PARE_OK;
-    PARE_TRY(pare_alloc(out, (size_t)units, sizeof(double), "unit factors"));
-    pare_status status = pare_obs_unit_energy(problem, unit, *out);
-    for (int64_t u = 0; u < units && status == PARE_OK; u++) {
-        double factor = run->signal->units[u] / fmax((*out)[u], 1e-30);
-        (*out)[u] = pow(fmin(fmax(factor, 1e-6), 1e6), power); /* a unit that says nothing decides nothing */
-    }
-    if (status == PARE_OK) return PARE_OK;
-    pare_free(*out);
-    *out = NULL;
-    return status;
-}
-
 static pare_status keep_heads(const pare_repair *r, const pare_stage_run *run, const uint32_t *columns, int64_t count,
                               uint32_t groups) {
     uint32_t h = r->model->config.head_size, shared = pare_widths_shared(&run->dense.widths);
@@ -39,18 +20,12 @@ static pare_status keep_heads(const pare_repair *r, const pare_stage_run *run, c
     return status;
 }
 
-static pare_status remove_heads(const pare_repair *r, const pare_stage_run *run, const pare_obs_problem *problem,
-                                pare_obs *obs, double *curve) {
+static pare_status remove_heads(const pare_repair *r, const pare_stage_run *run, pare_obs *obs, double *curve) {
     const pare_widths *before = &run->dense.widths, *after = &r->job->options.widths[run->layer];
     int64_t h = r->model->config.head_size, shared = pare_widths_shared(before), count;
     int64_t each = after->kv_heads ? after->heads / after->kv_heads : 0;
-    double *scale;
-    PARE_TRY(unit_scales(r, run, problem, shared * h, &scale));
-    pare_obs_step groups = {
-        .unit = shared * h, .count = before->kv_heads - after->kv_heads, .unit_scale = scale, .curve = curve};
-    pare_status status = pare_obs_remove(obs, &groups);
-    pare_free(scale);
-    PARE_TRY(status);
+    pare_obs_step groups = {.unit = shared * h, .count = before->kv_heads - after->kv_heads, .curve = curve};
+    PARE_TRY(pare_obs_remove(obs, &groups));
     pare_obs_step heads = {.unit = h, .count = (shared - each) * after->kv_heads, .groups = after->kv_heads};
     if (heads.count > 0) PARE_TRY(pare_obs_remove(obs, &heads));
     if (r->job->options.probe) return PARE_OK;
@@ -58,19 +33,13 @@ static pare_status remove_heads(const pare_repair *r, const pare_stage_run *run,
     return keep_heads(r, run, columns, count, after->kv_heads);
 }
 
-static pare_status remove_channels(const pare_repair *r, const pare_stage_run *run, const pare_obs_problem *problem,
-                                   pare_obs *obs, double *curve) {
+static pare_status remove_channels(const pare_repair *r, const pare_stage_run *run, pare_obs *obs, double *curve) {
     int64_t count;
-    double *scale;
-    PARE_TRY(unit_scales(r, run, problem, 1, &scale));
     pare_obs_step step = {.unit = 1,
                           .count = run->width - r->job->options.widths[run->layer].ffn,
                           .fraction = r->job->options.fraction,
-                          .unit_scale = scale,
                           .curve = curve};
-    pare_status status = pare_obs_remove(obs, &step);
-    pare_free(scale);
-    PARE_TRY(status);
+    PARE_TRY(pare_obs_remove(obs, &step));
     if (r->job->options.probe) return PARE_OK;
     const uint32_t *columns = pare_obs_columns(obs, &count);
     return pare_kept_set_channels(columns, (uint32_t)count, run->kept);
@@ -83,15 +52,14 @@ pare_status pare_repair_choose(const pare_repair *r, const pare_stage_run *run, 
                                 .weights = r->weights,
                                 .gram = r->gram,
                                 .cross = cross,
-                                .row_weights = run->signal->rows,
                                 .metric = run->signal->metric,
                                 .damping = o->damping,
                                 .what = run->what};
     double *curve = o->curves ? o->curves[run->layer][run->stage] : NULL;
     pare_obs *obs;
     PARE_TRY(pare_obs_new(&problem, &obs));
-    pare_status status = run->stage == PARE_STAGE_ATTENTION ? remove_heads(r, run, &problem, obs, curve)
-                                                            : remove_channels(r, run, &problem, obs, curve);
+    pare_status status =
+        run->stage == PARE_STAGE_ATTENTION ? remove_heads(r, run, obs, curve) : remove_channels(r, run, obs, curve);
     pare_obs_free(obs);
     return status;
 }

@@ -19,7 +19,6 @@ void pare_obs_free(pare_obs *obs) {
     pare_free(obs->inverse);
     pare_free(obs->weights);
     pare_free(obs->valued);
-    pare_free(obs->row_weights);
     pare_free(obs);
 }
 
@@ -72,11 +71,7 @@ static pare_status fill(const pare_obs_problem *p, pare_obs *obs) {
     PARE_TRY(pare_cholesky_inverse(obs->inverse, p->width));
     for (int64_t j = 0; j < p->width; j++)
         obs->column[j] = (uint32_t)j;
-    if (p->metric) return value(p, obs);
-    PARE_TRY(pare_alloc(&obs->row_weights, (size_t)p->rows, sizeof(double), "row weights"));
-    for (int64_t i = 0; i < p->rows; i++)
-        obs->row_weights[i] = p->row_weights ? (double)p->row_weights[i] : 1.0;
-    return PARE_OK;
+    return p->metric ? value(p, obs) : PARE_OK;
 }
 
 pare_status pare_obs_new(const pare_obs_problem *problem, pare_obs **out) {
@@ -106,41 +101,4 @@ const double *pare_obs_weights(const pare_obs *obs) {
 
 double pare_obs_error(const pare_obs *obs) {
     return obs->error;
-}
-
-/* One unit's trace of (M-weighted W_u^T W_u) G_uu. work: double [unit, unit] twice, then [rows, unit] twice. */
-static double unit_energy(const pare_obs_problem *p, int64_t unit, int64_t u, const double *metric, double *work) {
-    double *square = work, *w = work + unit * unit, *valued = w + p->rows * unit, sum = 0.0;
-    for (int64_t i = 0; i < p->rows; i++)
-        for (int64_t j = 0; j < unit; j++) {
-            w[i * unit + j] = (double)p->weights[i * p->width + u * unit + j];
-            valued[i * unit + j] = w[i * unit + j] * (p->row_weights ? (double)p->row_weights[i] : 1.0);
-        }
-    if (metric)
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)p->rows, (int)unit, (int)p->rows, 1.0, metric,
-                    (int)p->rows, w, (int)unit, 0.0, valued, (int)unit);
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)unit, (int)unit, (int)p->rows, 1.0, w, (int)unit, valued,
-                (int)unit, 0.0, square, (int)unit);
-    for (int64_t a = 0; a < unit; a++)
-        for (int64_t b = 0; b < unit; b++)
-            sum += square[a * unit + b] * (double)p->gram[(u * unit + a) * p->width + u * unit + b];
-    return sum;
-}
-
-pare_status pare_obs_unit_energy(const pare_obs_problem *p, int64_t unit, double *energy) {
-    size_t square = p->metric ? (size_t)(p->rows * p->rows) : 0;
-    double *metric, *work;
-    PARE_TRY(pare_alloc_uninitialized(&metric, square, sizeof(double), "output metric"));
-    pare_status status =
-        pare_alloc_uninitialized(&work, (size_t)(unit * unit + 2 * p->rows * unit), sizeof(double), "unit energy");
-    if (status == PARE_OK) {
-        pare_blas_threads();
-        for (size_t i = 0; i < square; i++)
-            metric[i] = (double)p->metric[i];
-        for (int64_t u = 0; u < p->width / unit; u++)
-            energy[u] = unit_energy(p, unit, u, p->metric ? metric : NULL, work);
-        pare_free(work);
-    }
-    pare_free(metric);
-    return status;
 }

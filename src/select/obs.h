@@ -16,23 +16,21 @@ typedef struct pare_obs pare_obs;
 
 typedef struct pare_obs_problem {
     int64_t rows, width;
-    const float *weights;     /* W: [rows, width] */
-    const float *gram;        /* G = sum x x^T: [width, width] */
-    const float *cross;       /* C = sum r x^T: [rows, width], the target being W x + r; NULL: r = 0 */
-    const float *row_weights; /* [rows], >= 0, or NULL */
-    const float *metric;      /* M: [rows, rows], symmetric, instead; or NULL */
-    double damping;           /* as in pare_damped */
-    const char *what;         /* as in pare_damped */
+    const float *weights; /* W: [rows, width] */
+    const float *gram;    /* G = sum x x^T: [width, width] */
+    const float *cross;   /* C = sum r x^T: [rows, width], the target being W x + r; NULL: r = 0 */
+    const float *metric;  /* M: [rows, rows], symmetric; NULL: the identity */
+    double damping;       /* as in pare_damped */
+    const char *what;     /* as in pare_damped */
 } pare_obs_problem;
 
 /* One way to remove units from what is left. */
 typedef struct pare_obs_step {
-    int64_t unit;             /* columns per unit; divides the number of columns left */
-    int64_t count;            /* units to remove */
-    int64_t groups;           /* > 1: the units left are this many equal runs, and each loses count / groups */
-    double fraction;          /* of the units left that go in one round, at least one: 0 for one at a time */
-    const double *unit_scale; /* [units before the step] factors of the errors that choose, or NULL */
-    double *curve;            /* [count] error after each removal, from the beginning; or NULL */
+    int64_t unit;    /* columns per unit; divides the number of columns left */
+    int64_t count;   /* units to remove */
+    int64_t groups;  /* > 1: the units left are this many equal runs, and each loses count / groups */
+    double fraction; /* of the units left that go in one round, at least one: 0 for one at a time */
+    double *curve;   /* [count] error after each removal, from the beginning; or NULL */
 } pare_obs_step;
 
 /* Bytes that a problem of this size holds at most; at_once: columns that go in one round. */
@@ -50,9 +48,5 @@ pare_status pare_obs_remove(pare_obs *obs, const pare_obs_step *step);
 const uint32_t *pare_obs_columns(const pare_obs *obs, int64_t *count);
 const double *pare_obs_weights(const pare_obs *obs);
 double pare_obs_error(const pare_obs *obs);
-
-/* energy: double [width / unit], per unit of the problem as it was, sum over rows i, j of M_ij w_iu G_uu w_ju^T: what
- * the unit itself puts out. */
-pare_status pare_obs_unit_energy(const pare_obs_problem *problem, int64_t unit, double *energy);
 
 #endif

@@ -5,13 +5,12 @@
 #include "select/obs.h"
 
 struct pare_obs {
-    int64_t rows, left;  /* columns left; all matrices are packed to that width */
-    uint32_t *column;    /* [left] as they were numbered at first */
-    double *inverse;     /* H^-1 of the columns left: [left, left], both triangles */
-    double *weights;     /* [rows, left] */
-    double *valued;      /* M W: [rows, left]; NULL with row weights */
-    double *row_weights; /* [rows]; NULL with a metric */
-    double error;        /* of all that is removed */
+    int64_t rows, left; /* columns left; all matrices are packed to that width */
+    uint32_t *column;   /* [left] as they were numbered at first */
+    double *inverse;    /* H^-1 of the columns left: [left, left], both triangles */
+    double *weights;    /* [rows, left] */
+    double *valued;     /* M W: [rows, left]; NULL without a metric */
+    double error;       /* of all that is removed */
     const char *what;
 };
 

@@ -18,7 +18,6 @@ typedef struct removal {
     int64_t units;          /* left */
     int64_t *group;         /* [units left] */
     int64_t *quota;         /* [groups] units still to go */
-    double *scale;          /* [units left], or NULL */
     candidate *candidates;  /* [units left] */
     double *square, *other; /* [unit, unit] */
 } removal;
@@ -38,7 +37,6 @@ static int by_unit(const void *a, const void *b) {
 static void removal_free(removal *r) {
     pare_free(r->group);
     pare_free(r->quota);
-    pare_free(r->scale);
     pare_free(r->candidates);
     pare_free(r->square);
     pare_free(r->other);
@@ -53,15 +51,12 @@ static pare_status removal_new(const pare_obs *obs, const pare_obs_step *step, r
     if (!status) status = pare_alloc(&r->candidates, units, sizeof *r->candidates, "units");
     if (!status) status = pare_alloc(&r->square, square, sizeof(double), "unit");
     if (!status) status = pare_alloc(&r->other, square, sizeof(double), "unit");
-    if (!status && step->unit_scale) status = pare_alloc(&r->scale, units, sizeof(double), "unit factors");
     if (status) {
         removal_free(r);
         return status;
     }
-    for (int64_t u = 0; u < r->units; u++) {
+    for (int64_t u = 0; u < r->units; u++)
         r->group[u] = u / (r->units / groups);
-        if (r->scale) r->scale[u] = step->unit_scale[u];
-    }
     for (int64_t g = 0; g < groups; g++)
         r->quota[g] = step->count / groups;
     return PARE_OK;
@@ -79,9 +74,8 @@ static void column_errors(const pare_obs *obs, candidate *out) {
         int64_t end = first + BLOCK < n ? first + BLOCK : n;
         for (int64_t i = 0; i < obs->rows; i++) {
             const double *w = obs->weights + i * n, *v = obs->valued ? obs->valued + i * n : w;
-            double scale = obs->valued ? 1.0 : obs->row_weights[i];
             for (int64_t j = first; j < end; j++)
-                out[j].error += scale * w[j] * v[j];
+                out[j].error += w[j] * v[j];
         }
         for (int64_t j = first; j < end; j++)
             out[j].error /= obs->inverse[j * n + j];
@@ -100,7 +94,7 @@ static pare_status unit_error(const pare_obs *obs, const removal *r, int64_t u, 
             const double *w = obs->weights + i * n + at;
             for (int64_t a = 0; a < b; a++)
                 for (int64_t c = 0; c < b; c++)
-                    r->other[a * b + c] += obs->row_weights[i] * w[a] * w[c];
+                    r->other[a * b + c] += w[a] * w[c];
         }
     for (int64_t a = 0; a < b; a++)
         memcpy(r->square + a * b, obs->inverse + (at + a) * n + at, (size_t)b * sizeof(double));
@@ -120,12 +114,9 @@ static pare_status unit_errors(const pare_obs *obs, const removal *r) {
         candidate *c = &r->candidates[u];
         c->unit = u;
         if (r->step->unit > 1) PARE_TRY(unit_error(obs, r, u, &c->error));
-        if (r->scale) c->error *= r->scale[u];
         if (isfinite(c->error)) continue;
-        return pare_fail(PARE_NUMERIC_ERROR,
-                         "the error of losing a unit of %s is %f: raise the damping, or check the "
-                         "weights given to rows and units",
-                         obs->what, c->error);
+        return pare_fail(PARE_NUMERIC_ERROR, "the error of losing a unit of %s is %f: raise the damping", obs->what,
+                         c->error);
     }
     return PARE_OK;
 }
@@ -203,8 +194,8 @@ static void add_errors(pare_obs *obs, const removal *r, const elimination *e, in
     for (int64_t j = 0; j < e->gone; j++) {
         double sum = 0.0;
         for (int64_t i = 0; i < obs->rows; i++) {
-            double w = e->left[i * e->gone + j], scale = obs->valued ? 1.0 : obs->row_weights[i];
-            sum += scale * w * (e->valued ? e->valued[i * e->gone + j] : w);
+            double w = e->left[i * e->gone + j];
+            sum += w * (e->valued ? e->valued[i * e->gone + j] : w);
         }
         obs->error += sum;
         if (r->step->curve && (j + 1) % r->step->unit == 0) r->step->curve[done + j / r->step->unit] = obs->error;
@@ -232,7 +223,6 @@ static pare_status compact(pare_obs *obs, removal *r, int64_t count) {
             continue;
         }
         r->group[units] = r->group[u];
-        if (r->scale) r->scale[units] = r->scale[u];
         units++;
         for (int64_t j = 0; j < unit; j++) {
             obs->column[left] = obs->column[u * unit + j];

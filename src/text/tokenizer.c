@@ -112,12 +112,12 @@ static bool is_json_name(const char *path) {
 }
 
 pare_status pare_tokenizer_open(const char *path, pare_tokenizer **out) {
-    pare_tokenizer *tokenizer;
+    pare_tokenizer *tokenizer = NULL;
     pare_tokenizer_config config = {0};
     char *file = NULL, *directory = NULL;
     *out = NULL;
-    PARE_TRY(find_file(path, &file, &directory));
-    pare_status status = pare_alloc(&tokenizer, 1, sizeof *tokenizer, "the tokenizer");
+    pare_status status = find_file(path, &file, &directory);
+    if (status == PARE_OK) status = pare_alloc(&tokenizer, 1, sizeof *tokenizer, "the tokenizer");
     if (status == PARE_OK) status = pare_tokenizer_config_read(directory, &config);
     if (status == PARE_OK)
         status = is_json_name(file) ? open_json(tokenizer, file, &config) : open_slow(tokenizer, file, &config);

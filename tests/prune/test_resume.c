@@ -2,7 +2,9 @@
  * gives the bytes of a run that never stopped, and nothing else is taken for its progress. */
 #include "prune/prune_run.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 
 static const tiny_model tiny = {
@@ -182,6 +184,24 @@ static void another_run(void **state) {
     close_scene(&s);
 }
 
+/* One that is still at work: its progress is left to it. */
+static void two_at_once(void **state) {
+    (void)state;
+    scene s = stopped_scene();
+    int folder = open(s.progress, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(folder >= 0 && flock(folder, LOCK_EX | LOCK_NB) == 0);
+    char *before = prune_run_list(s.progress);
+    assert_int_equal(prune_run_try(&s.run), PARE_BAD_ARGUMENT);
+    assert_non_null(strstr(pare_message(), "another run is keeping its progress"));
+    assert_false(pare_file_exists(s.run.output));
+    prune_run_assert_holds(s.progress, before);
+    close(folder);
+    prune_run_do(&s.run);
+    assert_same_output(&s);
+    free(before);
+    close_scene(&s);
+}
+
 static void truncate_in(const scene *s, const char *name, off_t bytes) {
     char *path = pare_path_join(s->progress, name);
     assert_int_equal(truncate(path, bytes), 0);
@@ -226,6 +246,7 @@ int main(void) {
         cmocka_unit_test(rounds_without_steps),
         cmocka_unit_test(many_stops),
         cmocka_unit_test(another_run),
+        cmocka_unit_test(two_at_once),
         cmocka_unit_test(damaged),
         cmocka_unit_test(nothing_is_kept_unasked),
     };

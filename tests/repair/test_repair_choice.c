@@ -140,33 +140,7 @@ static void widths_rule(void **state) {
     stories_close(&s);
 }
 
-/* Whatever is worth a lot stays. */
-static void signals_decide(void **state) {
-    (void)state;
-    stories s = stories_open(1);
-    pare_source source = {.model = s.model, .backend = s.backend};
-    pare_repair_job job = choosing_job(&s, &source);
-    pare_stage_signal signals[8][PARE_STAGES] = {{{0}}};
-    uint32_t f = s.model->config.widths[2].ffn;
-    double *units = calloc(f, sizeof *units);
-    result plain, weighed;
-    run(&s, &job, &plain);
-    for (uint32_t i = 0; i < f; i++) /* the last 43 channels say nothing: those go */
-        units[i] = i < 129 ? 1e9 : 0.0;
-    signals[2][PARE_STAGE_FFN].units = units;
-    job.options.unit_power = 1.0;
-    job.options.signals = (const pare_stage_signal(*)[PARE_STAGES])signals;
-    run(&s, &job, &weighed);
-    assert_false(same_units(&plain, &weighed));
-    for (uint32_t i = 0; i < 129; i++)
-        assert_int_equal(weighed.selection.layer[2].ffn_channel[i], i);
-    result_free(&weighed);
-    result_free(&plain);
-    free(units);
-    stories_close(&s);
-}
-
-/* All rows alike as weights and as a metric: the units that nothing else chooses. */
+/* All rows alike by a metric: the units that nothing else chooses. */
 static void worths_agree(void **state) {
     (void)state;
     stories s = stories_open(1);
@@ -174,21 +148,18 @@ static void worths_agree(void **state) {
     pare_repair_job job = choosing_job(&s, &source);
     pare_stage_signal signals[8][PARE_STAGES] = {{{0}}};
     uint32_t d = s.model->config.hidden;
-    float *rows = calloc(d, sizeof *rows), *metric = calloc(d * d, sizeof *metric);
+    float *metric = calloc(d * d, sizeof *metric);
     result plain, other;
     run(&s, &job, &plain);
     for (uint32_t i = 0; i < d; i++)
-        rows[i] = metric[i * (d + 1)] = 0.25f;
-    for (int kind = 0; kind < 2; kind++) {
-        for (int i = 0; i < 8 * PARE_STAGES; i++)
-            signals[i / 2][i % 2] = (pare_stage_signal){.rows = kind ? NULL : rows, .metric = kind ? metric : NULL};
-        job.options.signals = (const pare_stage_signal(*)[PARE_STAGES])signals;
-        run(&s, &job, &other);
-        assert_true(same_units(&plain, &other));
-        result_free(&other);
-    }
+        metric[i * (d + 1)] = 0.25f;
+    for (int i = 0; i < 8 * PARE_STAGES; i++)
+        signals[i / 2][i % 2] = (pare_stage_signal){.metric = metric};
+    job.options.signals = (const pare_stage_signal(*)[PARE_STAGES])signals;
+    run(&s, &job, &other);
+    assert_true(same_units(&plain, &other));
+    result_free(&other);
     result_free(&plain);
-    free(rows);
     free(metric);
     stories_close(&s);
 }
@@ -288,10 +259,9 @@ static void an_interrupt_ends_it(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_repeat),           cmocka_unit_test(memory_is_as_planned),
-        cmocka_unit_test(widths_rule),           cmocka_unit_test(signals_decide),
-        cmocka_unit_test(worths_agree),          cmocka_unit_test(query_heads_go_evenly),
-        cmocka_unit_test(a_probe_only_measures), cmocka_unit_test(nonsense_is_refused),
-        cmocka_unit_test(an_interrupt_ends_it),
+        cmocka_unit_test(widths_rule),           cmocka_unit_test(worths_agree),
+        cmocka_unit_test(query_heads_go_evenly), cmocka_unit_test(a_probe_only_measures),
+        cmocka_unit_test(nonsense_is_refused),   cmocka_unit_test(an_interrupt_ends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

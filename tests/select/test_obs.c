@@ -3,10 +3,10 @@
 #include "least_squares_problem.h"
 #include "select/obs.h"
 
-enum { PLAIN, ROWS, METRIC, WORTHS };
+enum { PLAIN, METRIC, WORTHS };
 
 typedef struct worth {
-    float rows[LS_ROWS], metric[LS_ROWS * LS_ROWS];
+    float metric[LS_ROWS * LS_ROWS];
 } worth;
 
 static pare_obs_problem problem_of(ls_problem *p, worth *w, int kind, double damping) {
@@ -17,11 +17,10 @@ static pare_obs_problem problem_of(ls_problem *p, worth *w, int kind, double dam
             factor[i][j] = pare_random_uniform(&random) - 0.3;
     memset(p->metric, 0, sizeof p->metric);
     for (int i = 0; i < LS_ROWS; i++) {
-        w->rows[i] = (float)(i + 1) / 2.0f;
         for (int j = 0; j < LS_ROWS; j++) {
             for (int k = 0; k < LS_ROWS && kind == METRIC; k++)
                 p->metric[i][j] += factor[i][k] * factor[j][k];
-            if (kind != METRIC && i == j) p->metric[i][j] = kind == ROWS ? (double)w->rows[i] : 1.0;
+            if (kind != METRIC && i == j) p->metric[i][j] = 1.0;
             w->metric[i * LS_ROWS + j] = (float)p->metric[i][j];
             p->metric[i][j] = (double)w->metric[i * LS_ROWS + j];
         }
@@ -31,7 +30,6 @@ static pare_obs_problem problem_of(ls_problem *p, worth *w, int kind, double dam
                               .weights = p->weights,
                               .gram = p->gram,
                               .cross = p->cross,
-                              .row_weights = kind == ROWS ? w->rows : NULL,
                               .metric = kind == METRIC ? w->metric : NULL,
                               .damping = damping,
                               .what = "test inputs"};
@@ -180,23 +178,6 @@ static void ties_and_dead_columns(void **state) {
     }
 }
 
-static void factors_change_the_choice(void **state) {
-    (void)state;
-    float gram[4] = {1, 0, 0, 1}, weights[2] = {1, 2};
-    double energy[2], scale[2] = {9, 1};
-    int64_t left;
-    pare_obs *obs;
-    pare_obs_problem problem = {.rows = 1, .width = 2, .weights = weights, .gram = gram, .what = "test inputs"};
-    pare_obs_step step = {.unit = 1, .count = 1, .unit_scale = scale};
-    assert_int_equal(pare_obs_unit_energy(&problem, 1, energy), PARE_OK);
-    assert_close("energy", energy[0], 1.0, 1e-12);
-    assert_close("energy", energy[1], 4.0, 1e-12);
-    assert_int_equal(pare_obs_new(&problem, &obs), PARE_OK);
-    assert_int_equal(pare_obs_remove(obs, &step), PARE_OK);
-    assert_int_equal(pare_obs_columns(obs, &left)[0], 0);
-    pare_obs_free(obs);
-}
-
 static void nonsense_is_refused(void **state) {
     (void)state;
     ls_problem p;
@@ -223,7 +204,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_cheapest_unit_goes_first), cmocka_unit_test(weights_and_errors_are_exact),
         cmocka_unit_test(groups_lose_evenly),           cmocka_unit_test(ties_and_dead_columns),
-        cmocka_unit_test(factors_change_the_choice),    cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(nonsense_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
