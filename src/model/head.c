@@ -88,6 +88,34 @@ pare_status pare_head_logsum(pare_pass *pass, const pare_source *source) {
     return PARE_OK;
 }
 
+pare_status pare_head_observe(pare_pass *pass, const pare_source *source) {
+    const pare_objective *objective = pass->shape.objective;
+    if (!objective) return PARE_OK;
+    memset(pass->sum, 0, (size_t)pass->predictions * sizeof *pass->sum);
+    for (int64_t v = 0; v < (int64_t)pass->model->config.vocabulary; v += PARE_HEAD_VOCABULARY) {
+        vocabulary_chunk chunk = chunk_at(pass, source, v);
+        for (int64_t i = 0; i < pass->predictions; i += PARE_HEAD_TOKENS) {
+            int64_t count = token_step(pass->predictions, i);
+            PARE_TRY(chunk_logits(pass, &chunk, final_rows(pass, i, count), count, pass->logits));
+            objective->observe(pass->backend, pass->logits, count, chunk.rows, pass->logsum + i, pass->sum + i);
+        }
+    }
+    return PARE_OK;
+}
+
+/* pass->dlogits of the tile whose logits are in pass->logits. */
+static void tile_gradient(pare_pass *pass, const vocabulary_chunk *chunk, int64_t first, int64_t count) {
+    const pare_backend *backend = pass->backend;
+    const pare_objective *objective = pass->shape.objective;
+    float scale = 1.0f / (float)pare_head_divisor(pass);
+    if (objective)
+        objective->gradient(backend, pass->logits, count, chunk->rows, pass->logsum + first, pass->sum + first, scale,
+                            pass->dlogits);
+    else
+        backend->operations->logits_gradient(backend, pass->logits, count, chunk->rows, chunk->first,
+                                             pass->targets + first, pass->logsum + first, scale, pass->dlogits);
+}
+
 pare_status pare_pass_loss(pare_pass *pass, const pare_source *source, double *nll, double *sum) {
     PARE_TRY(pare_head_logsum(pass, source));
     bool by_token = pass->layout.targets != NULL;
@@ -125,11 +153,9 @@ static pare_status tile_backward(pare_pass *pass, const vocabulary_chunk *chunk,
                                  float *dfinal, bool weights) {
     const pare_backend *backend = pass->backend;
     int64_t d = pass->model->config.hidden;
-    float scale = 1.0f / (float)pare_head_divisor(pass);
     const void *final = final_rows(pass, first, count);
     PARE_TRY(chunk_logits(pass, chunk, final, count, pass->logits));
-    backend->operations->logits_gradient(backend, pass->logits, count, chunk->rows, chunk->first, pass->targets + first,
-                                         pass->logsum + first, scale, pass->dlogits);
+    tile_gradient(pass, chunk, first, count);
     if (dfinal) {
         pare_matmul shape = {.batch = 1, .m = count, .n = d, .k = chunk->rows, .accumulate = chunk->first > 0};
         PARE_TRY(backend->operations->matmul(backend, &shape, pass->dlogits, chunk->weights, dfinal + first * d));

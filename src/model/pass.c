@@ -255,6 +255,7 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
             PARE_NUMERIC_ERROR,
             "the loss is %f: the weights of %s hold NaN or infinity, or a step was too large (lower --gamma)", *loss,
             pare_checkpoint_directory(model->checkpoint));
+    PARE_TRY(pare_head_observe(pass, source));
     pass->gradients.sink = sink;
     pass->gradients.sequences = pass->sequences;
     PARE_TRY(output_backward(pass, source, sink));

@@ -15,22 +15,24 @@
 #include "model/block.h"
 #include "model/kept_rule.h"
 #include "model/layout.h"
+#include "model/objective.h"
 
 typedef struct pare_pass pare_pass;
 
 typedef struct pare_pass_shape {
     int64_t sequences, length;
-    bool gradients;      /* keep what a backward needs */
-    bool samples;        /* sinks may want gradients of samples: a second set of buffers for rows of dW in flight */
-    bool observed;       /* room for pare_pass_on_block where block inputs are not kept */
-    bool inputs;         /* keep all block inputs, as with `gradients`: for pare_pass_forward_from */
-    bool composed;       /* the source will displace, perturb or mask: room for one composed block */
-    int64_t rank;        /* of the adapters that the pass may be given; 0: none */
-    bool dropout;        /* these drop parts of their inputs */
-    bool frozen;         /* gradients are those of adapters only: no room for those of weights, and no sink */
-    pare_kept_rule keep; /* whether blocks are kept for their backward (kept.h) */
-    int64_t micro_batch; /* sequences through a block at a time; 0: chosen from `limit` */
-    uint64_t limit;      /* bytes of anonymous memory for this pass; 0: none set */
+    bool gradients; /* keep what a backward needs */
+    bool samples;   /* sinks may want gradients of samples: a second set of buffers for rows of dW in flight */
+    bool observed;  /* room for pare_pass_on_block where block inputs are not kept */
+    bool inputs;    /* keep all block inputs, as with `gradients`: for pare_pass_forward_from */
+    bool composed;  /* the source will displace, perturb or mask: room for one composed block */
+    int64_t rank;   /* of the adapters that the pass may be given; 0: none */
+    bool dropout;   /* these drop parts of their inputs */
+    bool frozen;    /* gradients are those of adapters only: no room for those of weights, and no sink */
+    const pare_objective *objective; /* whose mean over the predictions pare_pass_gradient takes; NULL: the loss */
+    pare_kept_rule keep;             /* whether blocks are kept for their backward (kept.h) */
+    int64_t micro_batch;             /* sequences through a block at a time; 0: chosen from `limit` */
+    uint64_t limit;                  /* bytes of anonymous memory for this pass; 0: none set */
 } pare_pass_shape;
 
 static inline bool pare_pass_keeps_inputs(const pare_pass_shape *shape) {
@@ -98,7 +100,8 @@ pare_status pare_pass_loss(pare_pass *pass, const pare_source *source, double *n
 pare_status pare_pass_logits(pare_pass *pass, const pare_source *source, int64_t first, int64_t tokens, float *logits);
 
 /* Forward, loss (mean over all next tokens; with a layout, the sum over its targets by its `predictions`) and backward
- * in one, of the shape's or the layout's sequences; gradients of that loss go to the sink. The pass goes
+ * in one, of the shape's or the layout's sequences; gradients of that loss, or of
+ * the shape's objective, go to the sink. The pass goes
  * no further down than the lowest tensor the sink wants in a layer that the source does not skip (or than the sink's
  * lowest_layer, if it looks at the residual stream or at outputs of linear layers); a skipped layer has no gradients.
  */

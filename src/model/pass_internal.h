@@ -50,7 +50,7 @@ struct pare_pass {
     int64_t *predicted;  /* [predictions] the tokens, ascending */
     int32_t *targets;    /* [predictions] */
     float *maximum;      /* [predictions] */
-    double *sum;         /* [predictions] */
+    double *sum;         /* [predictions] of exponentials; then the objective's values, if there is one */
     float *target_logit; /* [predictions] */
     float *logsum;       /* [predictions] */
     void *gathered;      /* operand [PARE_HEAD_TOKENS, d]: rows of `final` that a tile works on */
@@ -84,6 +84,8 @@ double pare_head_divisor(const pare_pass *pass);
 
 /* Log of the softmax denominator of every token with a target, and the target's logit. */
 pare_status pare_head_logsum(pare_pass *pass, const pare_source *source);
+/* After the loss: the objective's values, where the shape has one, into pass->sum. */
+pare_status pare_head_observe(pare_pass *pass, const pare_source *source);
 
 /* Gradient of the loss through the head, one stretch of vocabulary at a time: into dfinal (float [tokens, d],
  * overwritten; may be NULL) and, for the head's own weight, to the sink (may be NULL). embedding_too: the weight is
