@@ -122,6 +122,13 @@ typedef struct pare_backend_operations {
     void (*logits_gradient)(const pare_backend *backend, const float *logits, int64_t n, int64_t columns, int64_t first,
                             const int32_t *targets, const float *logsum, float scale, void *out);
 
+    /* value += -sum of p log p over the columns, p = exp(logits - logsum): entropies, over vocabulary chunks. */
+    void (*entropy_update)(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
+                           const float *logsum, double *value);
+    /* out = scale * dH/dlogits = -scale * p (log p + H), H = value of all chunks. */
+    void (*entropy_gradient)(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
+                             const float *logsum, const double *value, float scale, void *out);
+
     void (*to_operand)(const pare_backend *backend, const float *in, int64_t n, void *out);
     void (*from_operand)(const pare_backend *backend, const void *in, int64_t n, float *out);
 

@@ -46,7 +46,9 @@ enum {
     /* loss without a layer */                                                                                         \
     ROW(REMOVAL, "removal", PARE_TRAIT_DATA | PARE_TRAIT_LAYERS)                                                       \
     /* gradients of LoRA factors that train while units go (LoRAPrune) */                                              \
-    ROW(LORA, "lora", PARE_TRAIT_DATA | PARE_TRAIT_TRAINING)
+    ROW(LORA, "lora", PARE_TRAIT_DATA | PARE_TRAIT_TRAINING)                                                           \
+    /* the gradient of the output's entropy in place of the loss (HFPrune) */                                          \
+    ROW(ENTROPY, "entropy", PARE_TRAIT_DATA | PARE_TRAIT_GRADIENT | PARE_TRAIT_SHARED)
 
 #define PARE_SIGNAL_ENUMERATOR(name, text, traits) PARE_SIGNAL_##name,
 typedef enum pare_signal { PARE_SIGNALS(PARE_SIGNAL_ENUMERATOR) PARE_SIGNAL_COUNT } pare_signal;

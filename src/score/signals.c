@@ -1,4 +1,5 @@
 #include "score/signals.h"
+#include "calibrate/entropy.h"
 #include "calibrate/smooth.h"
 
 static bool needs_squares(const pare_recipe *recipe) {
@@ -14,6 +15,11 @@ static void backward(const pare_recipe *recipe, pare_pass_shape *shape) {
 static void composed_backward(const pare_recipe *recipe, pare_pass_shape *shape) {
     backward(recipe, shape);
     shape->composed = true;
+}
+
+static void entropy_backward(const pare_recipe *recipe, pare_pass_shape *shape) {
+    backward(recipe, shape);
+    shape->objective = &pare_entropy;
 }
 
 static void sample_backward(const pare_recipe *recipe, pare_pass_shape *shape) {
@@ -41,6 +47,7 @@ static uint64_t smooth_state(const pare_model *model, const pare_recipe *recipe,
 
 static const pare_signal_row rows[PARE_SIGNAL_COUNT] = {
     [PARE_SIGNAL_GRADIENT] = {backward, NULL, pare_score_gradient},
+    [PARE_SIGNAL_ENTROPY] = {entropy_backward, NULL, pare_score_gradient},
     [PARE_SIGNAL_MOREAU] = {composed_backward, moreau_state, pare_score_moreau},
     [PARE_SIGNAL_SMOOTH] = {composed_backward, NULL, pare_score_smooth},
     [PARE_SIGNAL_SMOOTH_ROWS] = {composed_backward, smooth_state, pare_score_smooth_rows},

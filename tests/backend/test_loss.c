@@ -117,6 +117,44 @@ static void nan_is_not_lost(void **state) {
 }
 
 /* A masked row gives zeros whatever its logits are. */
+/* A term -p log p is off by what p is (see above), relative to itself, and sums of fp32 lanes round once more; the
+ * gradient p (log p + H) likewise, with H in fp32. Chunks are added up in double. */
+static void entropy(void **state) {
+    const backends *b = backends_of(state);
+    float *logits = logits_new(), *expected = floats(ROWS * VOCABULARY), logsum[ROWS];
+    double value[ROWS] = {0}, reference[ROWS] = {0};
+    losses l = stream(b->reference, logits, targets, VOCABULARY);
+    for (int t = 0; t < ROWS; t++)
+        logsum[t] = (float)((double)l.maximum[t] + log(l.sum[t]));
+    b->reference->operations->entropy_update(b->reference, logits, ROWS, VOCABULARY, logsum, reference);
+    for (int t = 0; t < ROWS; t++)
+        for (int64_t first = 0; first < VOCABULARY; first += 500)
+            b->tested->operations->entropy_update(b->tested, logits + t * VOCABULARY + first, 1, 500, logsum + t,
+                                                  value + t);
+    for (int t = 0; t < ROWS; t++) {
+        double allowed = 1e-12;
+        for (int i = 0; i < VOCABULARY; i++) {
+            double distance = fabs((double)logits[t * VOCABULARY + i] - (double)logsum[t]);
+            allowed += exp(-distance) * distance * (1e-6 + UNIT_FP32 * (distance + 500.0));
+        }
+        check_near(value[t], reference[t], allowed, "entropy", t);
+    }
+    void *out = buffer(ROWS * VOCABULARY, pare_operand_size(b->tested));
+    b->tested->operations->entropy_gradient(b->tested, logits, ROWS, VOCABULARY, logsum, reference, 0.125f, out);
+    b->reference->operations->entropy_gradient(b->reference, logits, ROWS, VOCABULARY, logsum, reference, 0.125f,
+                                               expected);
+    float *actual = floats_of(b->tested, out, ROWS * VOCABULARY);
+    for (int64_t i = 0; i < ROWS * VOCABULARY; i++) {
+        double distance = fabs((double)logits[i] - (double)logsum[i / VOCABULARY]), h = reference[i / VOCABULARY];
+        double size = 0.125 * exp(-distance) * (distance + h);
+        double allowed = size * (1e-6 + UNIT_FP32 * (distance + 4.0)) + 1e-37 * (1.0 + distance + h);
+        check_near((double)actual[i], (double)expected[i], allowed + b->unit * fabs((double)expected[i]), "slope", i);
+    }
+    free(logits);
+    free(expected);
+    RELEASE(out, actual);
+}
+
 static void masked_rows_are_zero(void **state) {
     const backends *b = backends_of(state);
     float logits[20], logsum = NAN;
@@ -138,6 +176,8 @@ int main(void) {
                                        WITH_FP32(gradient_of_a_chunk),
                                        WITH_BF16(gradient_of_a_chunk),
                                        WITH_FP32(nan_is_not_lost),
+                                       WITH_FP32(entropy),
+                                       WITH_BF16(entropy),
                                        WITH_FP32(masked_rows_are_zero),
                                        WITH_BF16(masked_rows_are_zero)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,6 +165,7 @@ static void the_list_of_methods(void **state) {
                                         "taylor-second",
                                         "taylor-mix",
                                         "taylor-vector",
+                                        "taylor-entropy",
                                         "wanda-structured",
                                         "magnitude-l1",
                                         "magnitude-l2",

@@ -28,6 +28,10 @@ void pare_cpu_logsum_update(const pare_backend *backend, const float *logits, in
                             const int32_t *targets, float *maximum, double *sum, float *target_logit);
 void pare_cpu_logits_gradient(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
                               int64_t first, const int32_t *targets, const float *logsum, float scale, void *out);
+void pare_cpu_entropy_update(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
+                             const float *logsum, double *value);
+void pare_cpu_entropy_gradient(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
+                               const float *logsum, const double *value, float scale, void *out);
 void pare_cpu_to_operand(const pare_backend *backend, const float *in, int64_t n, void *out);
 void pare_cpu_from_operand(const pare_backend *backend, const void *in, int64_t n, float *out);
 void pare_cpu_compose(const pare_backend *backend, const pare_weight_view *view, int64_t first, int64_t rows,

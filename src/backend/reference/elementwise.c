@@ -87,3 +87,23 @@ void pare_reference_logits_gradient(const pare_backend *backend, const float *lo
             ((float *)out)[t * columns + i] = targets[t] < 0 ? 0.0f : (float)((double)scale * (probability - onehot));
         }
 }
+
+void pare_reference_entropy_update(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
+                                   const float *logsum, double *value) {
+    (void)backend;
+    for (int64_t t = 0; t < n; t++)
+        for (int64_t i = 0; i < columns; i++) {
+            double logarithm = (double)logits[t * columns + i] - (double)logsum[t];
+            value[t] -= exp(logarithm) * logarithm;
+        }
+}
+
+void pare_reference_entropy_gradient(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
+                                     const float *logsum, const double *value, float scale, void *out) {
+    (void)backend;
+    for (int64_t t = 0; t < n; t++)
+        for (int64_t i = 0; i < columns; i++) {
+            double logarithm = (double)logits[t * columns + i] - (double)logsum[t];
+            ((float *)out)[t * columns + i] = (float)(-(double)scale * exp(logarithm) * (logarithm + value[t]));
+        }
+}

@@ -35,6 +35,10 @@ void pare_reference_logsum_update(const pare_backend *backend, const float *logi
                                   float *target_logit);
 void pare_reference_logits_gradient(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
                                     int64_t first, const int32_t *targets, const float *logsum, float scale, void *out);
+void pare_reference_entropy_update(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
+                                   const float *logsum, double *value);
+void pare_reference_entropy_gradient(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
+                                     const float *logsum, const double *value, float scale, void *out);
 
 void pare_reference_compose(const pare_backend *backend, const pare_weight_view *view, int64_t first, int64_t rows,
                             int64_t columns, void *out);
