@@ -4,6 +4,8 @@
 #include "support/memory.h"
 #include "support/threads.h"
 
+#include <omp.h>
+
 static const pare_backend_operations cpu_operations = {
     .matmul = pare_cpu_matmul,
     .rmsnorm_forward = pare_cpu_rmsnorm_forward,
@@ -26,22 +28,22 @@ static const pare_backend_operations cpu_operations = {
     .proximal_step = pare_cpu_proximal_step,
 };
 
-static void cpu_close(pare_backend *backend) {
+static void close_alone(pare_backend *backend) {
     pare_matmul_cache_free(backend->state);
+}
+
+static void close_all(pare_backend *backend) {
+    close_alone(backend);
     pare_threads_end();
 }
 
-pare_status pare_backend_open_cpu(pare_compute compute, int threads, pare_backend **out) {
-    *out = NULL;
-    if (threads < 0 || threads > 4096)
-        return pare_fail(PARE_BAD_ARGUMENT, "--threads %d: give a number from 1 to 4096, or 0 for all cores", threads);
+/* With the threads that OpenMP is set to. */
+static pare_status open_cpu(pare_compute compute, void (*close)(pare_backend *backend), pare_backend **out) {
     pare_backend *backend;
     pare_matmul_cache *cache;
     PARE_TRY(pare_alloc(&backend, 1, sizeof *backend, "backend"));
-    pare_threads_begin(threads > 0 ? threads : pare_machine_threads(""));
     pare_status status = pare_matmul_cache_new(compute == PARE_COMPUTE_BF16, &cache);
     if (status != PARE_OK) {
-        pare_threads_end();
         pare_free(backend);
         return status;
     }
@@ -52,15 +54,27 @@ pare_status pare_backend_open_cpu(pare_compute compute, int threads, pare_backen
                               .operand = bf16 ? PARE_DTYPE_BF16 : PARE_DTYPE_F32,
                               .native = native || !bf16,
                               .state = cache,
-                              .close = cpu_close};
+                              .close = close};
     *out = backend;
     return PARE_OK;
 }
 
+pare_status pare_backend_open_cpu(pare_compute compute, int threads, pare_backend **out) {
+    *out = NULL;
+    if (threads < 0 || threads > 4096)
+        return pare_fail(PARE_BAD_ARGUMENT, "--threads %d: give a number from 1 to 4096, or 0 for all cores", threads);
+    pare_threads_begin(threads > 0 ? threads : pare_machine_threads(""));
+    pare_status status = open_cpu(compute, close_all, out);
+    if (status != PARE_OK) pare_threads_end();
+    return status;
+}
+
+/* What a thread sets for itself inside of a parallel region ends with the region. */
 pare_status pare_backend_open_alone(const pare_backend *like, pare_backend **out) {
-    if (like->operations == &cpu_operations)
-        return pare_backend_open_cpu(like->operand == PARE_DTYPE_BF16 ? PARE_COMPUTE_BF16 : PARE_COMPUTE_FP32, 1, out);
-    return pare_backend_open_reference(out);
+    *out = NULL;
+    if (like->operations != &cpu_operations) return pare_backend_open_reference(out);
+    omp_set_num_threads(1);
+    return open_cpu(like->operand == PARE_DTYPE_BF16 ? PARE_COMPUTE_BF16 : PARE_COMPUTE_FP32, close_alone, out);
 }
 
 void pare_backend_close(pare_backend *backend) {
