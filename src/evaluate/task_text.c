@@ -1,6 +1,6 @@
 #include "evaluate/task_text.h"
 #include "support/file.h"
-#include "text/unicode.h"
+#include "tokenizer/unicode.h"
 
 #include <stdlib.h>
 #include <utf8proc.h>

@@ -4,7 +4,7 @@
 #include "model/stop.h"
 #include "support/memory.h"
 #include "support/runtime.h"
-#include "text/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 #include "model/model.h"
 #include "support/memory.h"
-#include "text/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 #include <stdatomic.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #include "recover/recover_settings.h"
 #include "calibrate/calibration.h"
 #include "support/file.h"
-#include "text/buffer.h"
+#include "tokenizer/buffer.h"
 #include "train/adapter_file.h"
 
 #include <math.h>

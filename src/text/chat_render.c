@@ -1,5 +1,5 @@
 #include "text/chat_render.h"
-#include "text/unicode.h"
+#include "tokenizer/unicode.h"
 
 typedef struct piece {
     const char *text;

@@ -2,7 +2,7 @@
 #include "support/file.h"
 #include "support/memory.h"
 #include "text/chat_template.h"
-#include "text/json_read.h"
+#include "tokenizer/json_read.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
 #include "support/file.h"
 #include "support/memory.h"
 #include "text/corpus_internal.h"
-#include "text/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 #include <stdlib.h>
 

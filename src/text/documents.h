@@ -2,10 +2,10 @@
 #ifndef PARE_TEXT_DOCUMENTS_H
 #define PARE_TEXT_DOCUMENTS_H
 
-#include "text/buffer.h"
 #include "text/chat_style.h"
 #include "text/odd_rows.h"
 #include "text/text_file.h"
+#include "tokenizer/buffer.h"
 
 /* A stretch of the text, or of the ids. */
 typedef struct pare_document {

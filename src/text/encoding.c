@@ -1,5 +1,5 @@
 #include "text/encoding.h"
-#include "text/unicode.h"
+#include "tokenizer/unicode.h"
 
 enum { SAMPLED_BYTES = 1 << 16, STRANGE_PERCENT = 5, MALFORMED_PERCENT = 1, FEW = 3, FEW_IN = 1000 };
 

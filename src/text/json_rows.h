@@ -3,9 +3,9 @@
 #ifndef PARE_TEXT_JSON_ROWS_H
 #define PARE_TEXT_JSON_ROWS_H
 
-#include "text/buffer.h"
 #include "text/json_form.h"
 #include "text/odd_rows.h"
+#include "tokenizer/buffer.h"
 
 #include <jansson.h>
 

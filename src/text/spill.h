@@ -2,7 +2,7 @@
 #ifndef PARE_TEXT_SPILL_H
 #define PARE_TEXT_SPILL_H
 
-#include "text/buffer.h"
+#include "tokenizer/buffer.h"
 
 typedef struct pare_spill {
     pare_buffer small; /* all of it while `file` is 0, else what is not written yet */

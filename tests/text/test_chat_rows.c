@@ -1,7 +1,7 @@
 /* The rows that chats come in: names of roles, keys, parts; and which are skipped. */
 #include "examples_fixture.h"
 
-#include "text/buffer.h"
+#include "tokenizer/buffer.h"
 
 static const pare_examples_request PLAIN = {.wording = PARE_TEMPLATE_NONE};
 

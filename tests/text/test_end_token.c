@@ -5,7 +5,7 @@
 #include "support/memory.h"
 #include "text/corpus.h"
 #include "text/examples.h"
-#include "text/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 #include <jansson.h>
 #include <string.h>

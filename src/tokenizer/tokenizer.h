@@ -1,0 +1,20 @@
+/* The tokenizer behind pare_tokenizer of pare.h, and text that is decoded as its ids come. */
+#ifndef PARE_TOKENIZER_TOKENIZER_H
+#define PARE_TOKENIZER_TOKENIZER_H
+
+#include "tokenizer/decode.h"
+
+/* From now on text with tokens from `rows` on is refused: the model's embedding has no row for them, as with copies
+ * that add a padding token and do not resize. Refuses a tokenizer that puts such a token in front of every text or
+ * behind it. */
+pare_status pare_tokenizer_limit(pare_tokenizer *tokenizer, uint32_t rows);
+
+/* The id that goes behind every text as a whole; -1: none. The files say so: add_eos_token beside a tokenizer.model, or
+ * the template of a tokenizer.json. */
+int64_t pare_tokenizer_behind(const pare_tokenizer *tokenizer);
+
+/* The text of ids that come one by one (pare_text_stream_put, pare_text_stream_end in decode.h). The stream holds
+ * nothing to free and is valid as long as the tokenizer. */
+pare_text_stream pare_tokenizer_stream(const pare_tokenizer *tokenizer);
+
+#endif

@@ -1,0 +1,20 @@
+/* What the files beside a tokenizer say that it does not say itself: tokenizer_config.json and, only where that has no
+ * "added_tokens_decoder", special_tokens_map.json, whose keys then count before its own, and added_tokens.json. */
+#ifndef PARE_TOKENIZER_TOKENIZER_CONFIG_H
+#define PARE_TOKENIZER_TOKENIZER_CONFIG_H
+
+#include "tokenizer/extra_tokens.h"
+
+typedef struct pare_tokenizer_config {
+    char *bos, *eos; /* NULL: not named */
+    bool no_bos;     /* "bos_token": null */
+    bool has_add_bos, add_bos, add_eos;
+    bool prefix_once; /* "legacy": false; no space is put in front of what follows an added token */
+    pare_extra_tokens extra;
+} pare_tokenizer_config;
+
+/* All empty if the directory has no such files. Free with pare_tokenizer_config_free. */
+pare_status pare_tokenizer_config_read(const char *directory, pare_tokenizer_config *out);
+void pare_tokenizer_config_free(pare_tokenizer_config *config);
+
+#endif

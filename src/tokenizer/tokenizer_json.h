@@ -1,0 +1,38 @@
+/* Hugging Face's tokenizer.json with a BPE model: added tokens, normalizer, pre-tokenizer, merges, decoder. */
+#ifndef PARE_TOKENIZER_TOKENIZER_JSON_H
+#define PARE_TOKENIZER_TOKENIZER_JSON_H
+
+#include "tokenizer/added_tokens.h"
+#include "tokenizer/bpe.h"
+#include "tokenizer/decode.h"
+#include "tokenizer/pretokenizer.h"
+
+typedef struct pare_tokenizer_json {
+    pare_added_tokens added;
+    pare_normalizer normalizer;
+    pare_pretokenizer pretokenizer;
+    pare_bpe bpe;
+    uint32_t size;        /* one more than the highest id */
+    int64_t template_bos; /* the id that the post-processor puts in front; -1: none */
+    int64_t template_eos; /* the one that it puts behind */
+    bool has_template;    /* the post-processor says what goes in front and behind */
+} pare_tokenizer_json;
+
+/* json: the whole parsed file `path`. Everything in it that would change ids is obeyed or refused in a sentence.
+ * Truncation and padding are settings of a call, not of the model, and are left aside. */
+pare_status pare_tokenizer_json_init(pare_tokenizer_json *out, const char *path, const json_t *json);
+void pare_tokenizer_json_free(pare_tokenizer_json *tokenizer);
+
+/* The id of a token by its text; -1 if there is none. */
+int64_t pare_tokenizer_json_find(const pare_tokenizer_json *tokenizer, const json_t *json, const char *text);
+
+/* Appends the ids of a text of any bytes; one that is not UTF-8 counts as U+FFFD. */
+pare_status pare_tokenizer_json_encode(const pare_tokenizer_json *tokenizer, pare_bpe_work *work, const char *text,
+                                       size_t bytes, pare_id_list *out);
+
+/* Parts of pare_tokenizer_json_init: the "model" (json_model.c) and the "decoder" (json_decoder.c). */
+pare_status pare_json_model_read(const char *path, const json_t *model, bool byte_level, pare_bpe *out, uint32_t *size);
+pare_status pare_json_decoder_read(const pare_tokenizer_json *tokenizer, const char *path, const json_t *json,
+                                   pare_decoder *out);
+
+#endif
