@@ -13,11 +13,6 @@ uint32_t pare_recipe_usual_samples(const pare_recipe *r) {
     return pare_recipe_repairs(r) || r->mode == PARE_MODE_ELEMENT ? REPAIR_SAMPLES : SAMPLES;
 }
 
-const char *pare_recipe_kind_of(const pare_recipe *r) {
-    if (pare_recipe_trains(r)) return "training";
-    return r->mode == PARE_MODE_ELEMENT ? "weights" : r->mode == PARE_MODE_LAYER ? "layers" : "units";
-}
-
 /* unset: those that have no value, too. */
 static json_t *settings_json(const pare_recipe *recipe, bool unset) {
     json_t *json = json_object();
