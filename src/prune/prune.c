@@ -104,14 +104,14 @@ static pare_layer_span scored_layers(const pare_prune_job *job) {
     return job->recipe.signal || job->recipe.salience ? (pare_layer_span){begin, end} : (pare_layer_span){0, layers};
 }
 
-static pare_status commit(void *context) {
+static pare_status write_files(void *context) {
     pare_prune_job *job = context;
     const pare_prune_options *o = job->options;
     if (o->densities) PARE_TRY(pare_run_write(&job->run, pare_sparse_densities(job), o->densities));
     if (o->scores)
         PARE_TRY(pare_run_write(&job->run, pare_report_scores(&job->result.scores, job->current, scored_layers(job)),
                                 o->scores));
-    return pare_run_commit(&job->run);
+    return pare_run_list(&job->run);
 }
 
 pare_status pare_prune_begin(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
@@ -143,7 +143,7 @@ static const pare_job_stage stages[] = {
     {NULL, pare_prune_progress_begin}, {NULL, remove_parts},
     {NULL, compose_dropped},           {"evaluation", pare_prune_evaluate_texts},
     {"writing", write_model},          {"checking the result", verify},
-    {"putting into place", commit},
+    {"writing", write_files},
 };
 
 pare_status pare_prune_calibrate(pare_prune_job *job) {
@@ -152,9 +152,7 @@ pare_status pare_prune_calibrate(pare_prune_job *job) {
 }
 
 pare_status pare_prune_run(pare_prune_job *job) {
-    PARE_TRY(pare_run_stages(&job->run, stages, sizeof stages / sizeof *stages, job));
-    pare_prune_progress_remove(job);
-    return PARE_OK;
+    return pare_run_stages(&job->run, stages, sizeof stages / sizeof *stages, job);
 }
 
 void pare_prune_end(pare_prune_job *job) {
@@ -179,7 +177,13 @@ pare_status pare_prune_finish(pare_prune_job *job, pare_run *heir, char **report
     job->run.passes_on = heir != NULL;
     pare_status status = pare_prune_run(job);
     if (status == PARE_OK) status = pare_prune_report(job, report);
+    if (status == PARE_OK) status = pare_run_commit(&job->run);
+    if (status == PARE_OK) pare_prune_progress_remove(job);
     if (status == PARE_OK && heir) status = pare_run_adopt(heir, &job->run);
+    if (status != PARE_OK) {
+        pare_text_free(*report);
+        *report = NULL;
+    }
     pare_prune_end(job);
     return status;
 }

@@ -69,7 +69,8 @@ pare_status pare_prune_begin(const pare_model *model, const pare_prune_options *
                              pare_prune_job *job);
 /* The first stages: everything that is checked, the calibration windows, and the memory plan. */
 pare_status pare_prune_calibrate(pare_prune_job *job);
-/* All stages. Leaves the last round's scores in job->result, the whole selection in job->composed. */
+/* All stages, up to results that are written but not in place. Leaves the last round's scores in job->result, the whole
+ * selection in job->composed. */
 pare_status pare_prune_run(pare_prune_job *job);
 void pare_prune_end(pare_prune_job *job);
 /* Runs a job that has begun, reports, and ends it. heir: another run, which adopts the files beside the model; NULL:

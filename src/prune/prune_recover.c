@@ -82,10 +82,16 @@ static double total(json_t *seconds) {
     return sum;
 }
 
+/* What the reports of both are joined with. */
+typedef struct joining {
+    char *first, *joined;
+} joining;
+
 /* The report of the pruning, with the recovery's under "recovery", its output in place of the pruned model's, and its
  * perplexities beside those before and after the pruning. */
-static pare_status join_reports(const char *first, const char *second, char **report) {
-    json_t *prune = json_loads(first, 0, NULL), *recovery = json_loads(second, 0, NULL), *text;
+static pare_status join_reports(void *context, const char *second) {
+    joining *j = context;
+    json_t *prune = json_loads(j->first, 0, NULL), *recovery = json_loads(second, 0, NULL), *text;
     json_t *output = json_object_get(recovery, "output"), *texts = json_object_get(prune, "texts");
     json_object_set(output, "parameters", json_object_get(json_object_get(prune, "output"), "parameters"));
     json_object_set(prune, "output", output);
@@ -103,18 +109,22 @@ static pare_status join_reports(const char *first, const char *second, char **re
     else if (warnings)
         json_object_set(prune, "warnings", warnings);
     json_object_set_new(prune, "recovery", recovery);
-    return pare_json_text(prune, report);
+    return pare_json_text(prune, &j->joined);
 }
 
 static pare_status run(const pare_model *model, const pare_runtime *runtime, pair *both, char **report) {
-    char *first = NULL, *second = NULL;
+    joining j = {0};
+    char *second = NULL;
+    pare_recover_before before = {&both->files, join_reports, &j};
     pare_status status = make_folder(runtime, both);
-    if (status == PARE_OK) status = pare_prune_for(&both->files, model, &both->prune, runtime, &first);
+    if (status == PARE_OK) status = pare_prune_for(&both->files, model, &both->prune, runtime, &j.first);
     if (status == PARE_OK) status = pare_temporary_model_open(&both->pruned);
+    if (status == PARE_OK) status = pare_recover_passing(&before, both->pruned.model, &both->recover, runtime, &second);
     if (status == PARE_OK)
-        status = pare_recover_passing(&both->files, both->pruned.model, &both->recover, runtime, &second);
-    if (status == PARE_OK) status = join_reports(first, second, report);
-    pare_text_free(first);
+        *report = j.joined;
+    else
+        pare_text_free(j.joined);
+    pare_text_free(j.first);
     pare_text_free(second);
     return status;
 }

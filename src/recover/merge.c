@@ -78,13 +78,13 @@ static pare_status verify(void *context) {
     return pare_merged_verify(j->adapter, j->written, &check);
 }
 
-static pare_status commit(void *context) {
-    return pare_run_commit(&((job *)context)->run);
+static pare_status list(void *context) {
+    return pare_run_list(&((job *)context)->run);
 }
 
 static const pare_job_stage stages[] = {
-    {"preparing", prepare},          {"reading and checking", scan}, {"writing", write_files},
-    {"checking the result", verify}, {"putting into place", commit},
+    {"preparing", prepare}, {"reading and checking", scan}, {"writing", write_files}, {"checking the result", verify},
+    {"writing", list},
 };
 
 static size_t changed(const job *j) {
@@ -149,6 +149,11 @@ pare_status pare_merge(const pare_model *model, const pare_merge_options *option
     pare_status status = pare_backend_open(&j.runtime, false, &j.backend);
     if (status == PARE_OK) status = pare_run_stages(&j.run, stages, sizeof stages / sizeof *stages, &j);
     if (status == PARE_OK) status = make_report(&j, report);
+    if (status == PARE_OK) status = pare_run_commit(&j.run);
+    if (status != PARE_OK) {
+        pare_text_free(*report);
+        *report = NULL;
+    }
     end(&j);
     return status;
 }

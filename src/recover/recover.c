@@ -59,7 +59,7 @@ static const pare_job_stage stages[] = {
     {"writing", pare_recover_write},
     {"checking the result", pare_recover_verify},
     {"evaluation", pare_recover_evaluate_after},
-    {"putting into place", pare_recover_commit},
+    {"writing", pare_recover_list},
 };
 
 static void end(pare_recover_job *job) {
@@ -80,7 +80,7 @@ static void end(pare_recover_job *job) {
     pare_backend_close(job->backend);
 }
 
-static pare_status run(pare_recover_job *job, pare_run *earlier, char **report) {
+static pare_status run(pare_recover_job *job, const pare_recover_before *before, char **report) {
     *report = NULL;
     PARE_TRY(PARE_OPTIONS_CHECK(pare_recover_options, job->options));
     PARE_TRY(pare_runtime_check(job->runtime));
@@ -88,9 +88,15 @@ static pare_status run(pare_recover_job *job, pare_run *earlier, char **report) 
     pare_run_begin(&job->run);
     bool alone = pare_model_parameters(job->model) < PARALLEL_PARAMETERS;
     pare_status status = pare_backend_open(job->runtime, alone, &job->backend);
-    if (status == PARE_OK && earlier) status = pare_run_adopt(&job->run, earlier);
+    if (status == PARE_OK && before) status = pare_run_adopt(&job->run, before->run);
     if (status == PARE_OK) status = pare_run_stages(&job->run, stages, sizeof stages / sizeof *stages, job);
     if (status == PARE_OK) status = pare_recover_report(job, report);
+    if (status == PARE_OK && before) status = before->report(before->context, *report);
+    if (status == PARE_OK) status = pare_recover_commit(job);
+    if (status != PARE_OK) {
+        pare_text_free(*report);
+        *report = NULL;
+    }
     end(job);
     return status;
 }
@@ -100,9 +106,9 @@ pare_status pare_recover(const pare_model *model, const pare_recover_options *op
     return run(&(pare_recover_job){.model = model, .options = options, .runtime = runtime}, NULL, report);
 }
 
-pare_status pare_recover_passing(pare_run *earlier, const pare_model *model, const pare_recover_options *options,
-                                 const pare_runtime *runtime, char **report) {
-    return run(&(pare_recover_job){.model = model, .passing = true, .options = options, .runtime = runtime}, earlier,
+pare_status pare_recover_passing(const pare_recover_before *before, const pare_model *model,
+                                 const pare_recover_options *options, const pare_runtime *runtime, char **report) {
+    return run(&(pare_recover_job){.model = model, .passing = true, .options = options, .runtime = runtime}, before,
                report);
 }
 

@@ -35,10 +35,17 @@ typedef struct pare_recover_job {
     json_t *texts;       /* [{"file", "windows", "before", "after"}] or NULL */
 } pare_recover_job;
 
-/* pare_recover of a model in a scratch folder. The files that `earlier` passes on get to their places with this run's.
- */
-pare_status pare_recover_passing(pare_run *earlier, const pare_model *model, const pare_recover_options *options,
-                                 const pare_runtime *runtime, char **report);
+/* The run that a recovery goes on from: its files get to their places with the recovery's, and it is told the
+ * recovery's report before anything does. */
+typedef struct pare_recover_before {
+    pare_run *run;
+    pare_status (*report)(void *context, const char *report);
+    void *context;
+} pare_recover_before;
+
+/* pare_recover of a model in a scratch folder. */
+pare_status pare_recover_passing(const pare_recover_before *before, const pare_model *model,
+                                 const pare_recover_options *options, const pare_runtime *runtime, char **report);
 
 /* Examples, batches, and how many steps they make. */
 pare_status pare_recover_read(void *job);
@@ -51,7 +58,9 @@ pare_status pare_recover_train(void *job);
 pare_status pare_recover_write(void *job);
 /* Compares what was written with what was trained. */
 pare_status pare_recover_verify(void *job);
-pare_status pare_recover_commit(void *job);
+pare_status pare_recover_list(void *job);
+/* Everything gets to its place, when the report is made. */
+pare_status pare_recover_commit(pare_recover_job *job);
 
 /* All settings that the result depends on. */
 json_t *pare_recover_settings_json(const pare_recover_job *job);

@@ -94,8 +94,11 @@ static void remove_progress(const pare_recover_job *job) {
     free(temporary);
 }
 
-pare_status pare_recover_commit(void *context) {
-    pare_recover_job *job = context;
+pare_status pare_recover_list(void *context) {
+    return pare_run_list(&((pare_recover_job *)context)->run);
+}
+
+pare_status pare_recover_commit(pare_recover_job *job) {
     PARE_TRY(pare_run_commit(&job->run));
     remove_progress(job);
     return PARE_OK;

@@ -92,9 +92,12 @@ static pare_status commit_output(pare_run *run) {
     return output ? pare_output_commit(output) : PARE_OK;
 }
 
+pare_status pare_run_list(pare_run *run) {
+    return run->output ? pare_report_files(pare_output_path(run->output), &run->names, &run->bytes) : PARE_OK;
+}
+
 pare_status pare_run_commit(pare_run *run) {
     size_t placed = 0;
-    if (run->output) PARE_TRY(pare_report_files(pare_output_path(run->output), &run->names, &run->bytes));
     pare_status status = pare_interrupted();
     while (status == PARE_OK && placed < run->file_count && !run->passes_on)
         status = pare_staged_place(&run->files[placed++]);

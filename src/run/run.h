@@ -48,7 +48,10 @@ pare_status pare_run_adopt(pare_run *run, pare_run *from);
 /* Where a run that can be taken up keeps its progress: OUTPUT.progress; freed with free(). */
 char *pare_run_progress_folder(const char *output);
 
-/* Everything gets to its place: the files, then the model; if one cannot, none does. */
+/* After all is written, before the report: fills names and bytes. */
+pare_status pare_run_list(pare_run *run);
+/* The last that a run does, when its report is made, so that nothing can fail after it: everything gets to its place,
+ * the files, then the model; if one cannot, none does. */
 pare_status pare_run_commit(pare_run *run);
 
 #endif
