@@ -53,7 +53,7 @@ static uint64_t solver_bytes_of(const pare_layerwise_job *job, int64_t rows, int
     bool felt = r->compensation && r->metric == PARE_METRIC_FISHER;
     bool scores = r->salience && r->salience->needs & PARE_NEEDS_INVERSE;
     uint64_t most = pare_layer_error_bytes(rows, columns);
-    if (scores || e->allocation == PARE_ALLOCATE_COST)
+    if (scores || pare_allocation_has(e->allocation, PARE_TRAIT_COSTS))
         most = larger(most, pare_inverse_factor_bytes(columns) + pare_obs_update_bytes(rows, columns, e->slab));
     most = larger(most, pare_refiner_bytes(e, columns));
     return larger(most, felt ? felt_bytes(job, rows, columns) : pare_solver_bytes(r, rows, columns));

@@ -93,29 +93,37 @@ pare_status pare_sights_score(pare_layerwise *l, uint32_t layer, pare_role role,
     return pare_matrix_score(l, layer, role, salience, l->dense, l->scores);
 }
 
-typedef pare_status (*settle_fn)(pare_layerwise *l, pare_sights *s);
+typedef struct settling {
+    pare_status (*run)(pare_layerwise *l, pare_sights *s); /* NULL: there is nothing to settle */
+    bool gram;                                             /* it reads Gram matrices */
+} settling;
 
-static settle_fn method_of(const pare_layerwise *l) {
+static const settling by_threshold = {pare_settle_threshold, false}, nothing = {NULL, false};
+static const settling by_allocation[PARE_ALLOCATION_COUNT] = {
+    [PARE_ALLOCATE_OWL] = {pare_settle_outliers, false}, [PARE_ALLOCATE_COST] = {pare_settle_costs, true}};
+
+/* What costs say gives way to shares that were named. */
+static const settling *settling_of(const pare_layerwise *l) {
     const pare_element_recipe *e = l->recipe;
-    if (l->job->of) return NULL;
-    if (e->compare == PARE_COMPARE_GLOBAL) return pare_settle_threshold;
-    if (e->allocation == PARE_ALLOCATE_OWL) return pare_settle_outliers;
-    return e->allocation == PARE_ALLOCATE_COST && !l->job->fixed ? pare_settle_costs : NULL;
+    if (l->job->of) return &nothing;
+    if (e->compare == PARE_COMPARE_GLOBAL) return &by_threshold;
+    return l->job->fixed && pare_allocation_has(e->allocation, PARE_TRAIT_COSTS) ? &nothing
+                                                                                 : &by_allocation[e->allocation];
 }
 
 bool pare_layerwise_settles(const pare_layerwise *l) {
-    return method_of(l) != NULL;
+    return settling_of(l)->run != NULL;
 }
 
 pare_status pare_layerwise_settle(pare_layerwise *l) {
-    settle_fn settle = method_of(l);
+    const settling *settle = settling_of(l);
     pare_element_needs needs = l->needs;
     pare_sights s = {0};
-    if (!settle) return PARE_OK;
-    l->needs.gram = settle == pare_settle_costs;
+    if (!settle->run) return PARE_OK;
+    l->needs.gram = settle->gram;
     pare_status status = pare_sights_look(l, &s);
     l->needs = needs;
-    if (status == PARE_OK) status = settle(l, &s);
+    if (status == PARE_OK) status = settle->run(l, &s);
     pare_sights_free(&s, l->model->config.layers);
     return status;
 }

@@ -39,11 +39,12 @@ pare_element_needs pare_element_needs_of(const pare_recipe *r) {
     bool solves = r->compensation || pare_refinement_has(e->refinement, PARE_TRAIT_EXACT) || r->dense > 0.0;
     bool dsnot = pare_refinement_has(e->refinement, PARE_TRAIT_EXPECTED);
     bool moments = dsnot || (needs & PARE_NEEDS_MOMENTS);
-    return (pare_element_needs){.norms = (needs & PARE_NEEDS_INPUTS) || moments || e->allocation == PARE_ALLOCATE_OWL,
+    return (pare_element_needs){.norms = (needs & PARE_NEEDS_INPUTS) || moments ||
+                                         pare_allocation_has(e->allocation, PARE_TRAIT_OUTLIERS),
                                 .variance = moments,
                                 .outputs = needs & PARE_NEEDS_OUTPUTS,
                                 .gram = solves || e->measured || (needs & PARE_NEEDS_INVERSE) ||
-                                        e->allocation == PARE_ALLOCATE_COST,
+                                        pare_allocation_has(e->allocation, PARE_TRAIT_COSTS),
                                 .regional = pare_signal_has(r->signal, PARE_TRAIT_REGIONAL)};
 }
 

@@ -3,17 +3,12 @@
 #define PARE_METHOD_ELEMENT_H
 
 #include "importance/salience.h"
+#include "method/allocation.h"
 #include "method/survivors.h"
 #include "select/dsnot.h"
 #include "select/element_select.h"
 #include "select/permute.h"
 #include "select/swap.h"
-
-typedef enum pare_allocation {
-    PARE_ALLOCATE_UNIFORM, /* every matrix loses the same share */
-    PARE_ALLOCATE_OWL,     /* layers with more outliers lose less */
-    PARE_ALLOCATE_COST     /* matrices lose what costs least of all, as far as `reach` allows */
-} pare_allocation;
 
 /* How the gradient term of GBLM is scaled against the input norms: as in the paper, ||X_i||_2 over all tokens, or as in
  * the released code, which divides it by the square root of the number of sequences. */

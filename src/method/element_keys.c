@@ -5,7 +5,6 @@ static const char *const comparisons[] = {"row", "matrix", "slab", "global", "cu
 static const char *const thresholds[] = {"exact", "released", NULL};
 static const char *const norms[] = {"l2", "l1", NULL};
 static const char *const scalings[] = {"paper", "released", NULL};
-static const char *const allocations[] = {"uniform", "owl", "cost", NULL};
 static const char *const permutations[] = {"none", "allocate", "assign", NULL};
 static const char *const reweights[] = {"none", "grow", "prune", NULL};
 static const char *const scopes[] = {"all", "attention", NULL};
@@ -67,7 +66,7 @@ static bool is_sampled(const pare_recipe *r) {
 }
 
 static bool is_owl(const pare_recipe *r) {
-    return is_element(r) && r->element.allocation == PARE_ALLOCATE_OWL;
+    return is_element(r) && pare_allocation_has(r->element.allocation, PARE_TRAIT_OUTLIERS);
 }
 
 static bool is_dsnot(const pare_recipe *r) {
@@ -88,7 +87,7 @@ static bool is_conjugate(const pare_recipe *r) {
 }
 
 static bool is_spread_by_cost(const pare_recipe *r) {
-    return is_element(r) && r->element.allocation == PARE_ALLOCATE_COST;
+    return is_element(r) && pare_allocation_has(r->element.allocation, PARE_TRAIT_COSTS);
 }
 
 static bool is_felt(const pare_recipe *r) {
@@ -118,7 +117,7 @@ const pare_key pare_element_keys[] = {
     SWITCH("threshold", "--threshold", inclusive, thresholds, is_by_region),
     {"slab", "--slab", PARE_KEY_INTEGER, AT(slab), .low = 1, .high = 1e6, .applies = is_slabbed,
      .advice = "give a number of columns, such as 128"},
-    CHOICE("allocate", "--allocate", allocation, allocations, is_element),
+    CHOICE("allocate", "--allocate", allocation, pare_allocation_names, is_element),
     {"owl_times", "--owl-times", PARE_KEY_REAL, AT(owl_times), .low = 0, .high = 1e6, .open = true, .applies = is_owl,
      .advice = "give how many times the mean an outlier exceeds, such as 5"},
     {"owl_lambda", "--owl-lambda", PARE_KEY_REAL, AT(owl_lambda), .low = 0, .high = 1, .applies = is_owl,

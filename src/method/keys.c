@@ -95,7 +95,7 @@ static bool is_damped(const pare_recipe *r) {
     bool inverse = r->salience && (r->salience->needs & PARE_NEEDS_INVERSE);
     bool repairs = pare_compensation_has(r->compensation, PARE_TRAIT_SWEEPS | PARE_TRAIT_ALTERNATES);
     bool fits = pare_compensation_has(r->compensation, PARE_TRAIT_SOLVES) && r->metric == PARE_METRIC_FISHER;
-    bool solves = inverse || repairs || fits || r->element.allocation == PARE_ALLOCATE_COST;
+    bool solves = inverse || repairs || fits || pare_allocation_has(r->element.allocation, PARE_TRAIT_COSTS);
     return is_repaired(r) || (r->mode == PARE_MODE_ELEMENT && solves);
 }
 

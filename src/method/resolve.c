@@ -43,7 +43,7 @@ bool pare_key_is_settled(const pare_key *key, const pare_prune_options *o, const
     bool fixed = o->sparsity.of || o->sparsity.shares || r->element.compare == PARE_COMPARE_GLOBAL;
     if (r->mode != PARE_MODE_ELEMENT) return false;
     if (strcmp(key->name, "compare") == 0) return o->sparsity.of;
-    return fixed && r->element.allocation == PARE_ALLOCATE_COST &&
+    return fixed && pare_allocation_has(r->element.allocation, PARE_TRAIT_COSTS) &&
            (strcmp(key->name, "allocate") == 0 || strcmp(key->name, "reach") == 0);
 }
 

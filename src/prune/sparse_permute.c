@@ -18,7 +18,7 @@ static pare_recipe scoring_recipe(const pare_recipe *recipe) {
     scoring.dense = 0.0;
     scoring.final_norm = false;
     scoring.element.refinement = (pare_refinement)0;
-    scoring.element.allocation = PARE_ALLOCATE_UNIFORM;
+    scoring.element.allocation = (pare_allocation)0;
     scoring.element.measured = false;
     scoring.element.region_rounds = 0;
     return scoring;

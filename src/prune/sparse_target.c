@@ -141,12 +141,12 @@ static pare_status refuse(const pare_prune_job *job, const char *key, const char
 static pare_status check_against_recipe(const pare_prune_job *job) {
     const pare_sparsity *s = &job->options->sparsity;
     const pare_element_recipe *e = &job->recipe.element;
-    if (e->allocation == PARE_ALLOCATE_OWL && (s->of || s->shares))
+    if (pare_allocation_has(e->allocation, PARE_TRAIT_OUTLIERS) && (s->of || s->shares))
         return refuse(job, "allocate",
                       "--allocate owl spreads one --sparsity over the layers: it takes neither a pattern nor a list");
     if (e->compare == PARE_COMPARE_GLOBAL && s->shares)
         return refuse(job, "compare", "--compare global has one --sparsity for all layers: give a single share");
-    if (e->compare == PARE_COMPARE_GLOBAL && e->allocation == PARE_ALLOCATE_OWL)
+    if (e->compare == PARE_COMPARE_GLOBAL && pare_allocation_has(e->allocation, PARE_TRAIT_OUTLIERS))
         return refuse(job, "allocate", "--compare global spreads the share itself: leave out --allocate owl");
     if (e->permutation != PARE_PERMUTE_NONE && !s->of)
         return refuse(job, "permute", "--permute serves patterns such as --pattern 2:4: give one");

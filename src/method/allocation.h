@@ -1,0 +1,31 @@
+/* How the weights that go are shared out among the matrices: a row each, with what the rest of a method asks of it. How
+ * shares are found: layerwise/layerwise_settle.c. */
+#ifndef PARE_METHOD_ALLOCATION_H
+#define PARE_METHOD_ALLOCATION_H
+
+#include <stdbool.h>
+
+enum {
+    PARE_TRAIT_OUTLIERS = 1 << 0, /* reads the norms of inputs, and spreads one share over the layers */
+    PARE_TRAIT_COSTS = 1 << 1     /* reads Gram matrices, and keeps the shares of a list or a pattern */
+};
+
+/* enumerator, name in recipe files, traits */
+#define PARE_ALLOCATIONS(ROW)                                                                                          \
+    /* every matrix loses the same share */                                                                            \
+    ROW(UNIFORM, "uniform", 0)                                                                                         \
+    /* layers with more outliers lose less */                                                                          \
+    ROW(OWL, "owl", PARE_TRAIT_OUTLIERS)                                                                               \
+    /* matrices lose what costs least of all, as far as `reach` allows */                                              \
+    ROW(COST, "cost", PARE_TRAIT_COSTS)
+
+#define PARE_ENUMERATOR(name, text, traits) PARE_ALLOCATE_##name,
+typedef enum pare_allocation { PARE_ALLOCATIONS(PARE_ENUMERATOR) PARE_ALLOCATION_COUNT } pare_allocation;
+#undef PARE_ENUMERATOR
+
+extern const char *const pare_allocation_names[]; /* NULL after the last */
+
+/* True if it has one of these traits; the first has none. */
+bool pare_allocation_has(pare_allocation allocation, unsigned traits);
+
+#endif
