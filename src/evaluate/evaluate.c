@@ -9,7 +9,7 @@
 #include "support/memory.h"
 #include "support/progress.h"
 #include "support/runtime.h"
-#include "train/beside.h"
+#include "train/adapter_open.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -172,7 +172,7 @@ static pare_status open_adapter(job *j) {
     if (!j->options->adapter) return PARE_OK;
     const pare_runtime *given = j->runtime;
     j->runtime = &j->left;
-    return pare_lora_open_beside(j->model, j->backend, j->options->adapter, given, &options, &j->left, &j->adapter);
+    return pare_lora_open_adapter(j->model, j->backend, j->options->adapter, given, &options, &j->left, &j->adapter);
 }
 
 static json_t *report_of(const job *j, double seconds) {

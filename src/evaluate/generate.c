@@ -1,7 +1,7 @@
 /* pare_generate: whether a model, with or without an adapter, still talks. */
 #include "model/continuation.h"
 #include "support/runtime.h"
-#include "train/beside.h"
+#include "train/adapter_open.h"
 
 /* Below this many parameters the products of one token are too small to be worth sharing between threads. */
 enum { PARALLEL_PARAMETERS = 32 << 20 };
@@ -10,8 +10,8 @@ static pare_status generate_beside(pare_continuation *request, pare_piece_fn pie
     pare_lora_options options;
     pare_runtime left;
     pare_trained *adapter;
-    PARE_TRY(pare_lora_open_beside(request->model, request->backend, request->options->adapter, request->runtime,
-                                   &options, &left, &adapter));
+    PARE_TRY(pare_lora_open_adapter(request->model, request->backend, request->options->adapter, request->runtime,
+                                    &options, &left, &adapter));
     request->adapters = adapter->adapters;
     request->runtime = &left;
     pare_status status = pare_continuation_write(request, piece, user);

@@ -39,7 +39,7 @@ static uint64_t steps_of_embedding(const pare_layerwise *l) {
 }
 
 static uint64_t steps_of_settling(const pare_layerwise *l) {
-    bool looks = pare_layerwise_settles(l) && pare_element_walks(l->job->recipe);
+    bool looks = pare_layerwise_allocates(l) && pare_element_walks(l->job->recipe);
     return looks ? steps_of_embedding(l) + l->model->config.layers * batches_of(l) : 0;
 }
 
@@ -113,7 +113,7 @@ static reach reach_of(unsigned watched) {
     return watched >> PARE_INPUT_O & 1 ? TO_MERGED : TO_NORMED1;
 }
 
-pare_status pare_layerwise_look_once(pare_layerwise *l) {
+pare_status pare_layerwise_observe(pare_layerwise *l) {
     l->block.observer = &l->observer;
     pare_status status = run_block(l, TO_OUTPUT);
     l->block.observer = NULL;
@@ -122,7 +122,8 @@ pare_status pare_layerwise_look_once(pare_layerwise *l) {
 
 pare_status pare_layerwise_look(pare_layerwise *l, bool pass) {
     l->block.observer = &l->observer;
-    pare_status status = l->two ? pare_layerwise_look_twice(l) : run_block(l, pass ? TO_OUTPUT : reach_of(l->watched));
+    pare_status status =
+        l->two ? pare_layerwise_observe_both(l) : run_block(l, pass ? TO_OUTPUT : reach_of(l->watched));
     l->block.observer = NULL;
     return status;
 }
@@ -142,7 +143,7 @@ static pare_status run_stage(pare_layerwise *l, uint32_t layer, unsigned kinds, 
     PARE_TRY(pare_layerwise_regional(l, layer));
     PARE_TRY(pare_layerwise_watch(l, layer, kinds));
     PARE_TRY(pare_layerwise_look(l, pass));
-    if (prunes && l->two) PARE_TRY(pare_layerwise_aim(l, layer, kinds));
+    if (prunes && l->two) PARE_TRY(pare_layerwise_set_target(l, layer, kinds));
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
         bool here = kinds >> pare_input_of((pare_role)role) & 1;
         if (here && l->job->pruned[pare_tensor_id(layer, (pare_role)role)])
@@ -200,7 +201,7 @@ static pare_status run(pare_layerwise *l) {
     uint32_t last = last_pruned(l);
     uint64_t norm = l->two && l->job->recipe->final_norm ? batches_of(l) : 0;
     l->total = steps_of_settling(l) + steps_of_embedding(l) + ((uint64_t)last + 1) * steps_of(l) + norm;
-    PARE_TRY(pare_layerwise_settle(l));
+    PARE_TRY(pare_layerwise_allocate(l));
     l->done = steps_of_settling(l);
     PARE_TRY(run_layers(l, last));
     l->done = l->total - 1;

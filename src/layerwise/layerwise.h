@@ -19,12 +19,13 @@
 typedef struct pare_matrix_result {
     bool pruned;
     int64_t rows, columns, kept;
-    int64_t zeros;                  /* in what is written */
-    double energy;                  /* of the dense output */
-    double selected;                /* error of the first mask, the others being as they were */
-    double refined;                 /* of the mask after refinement */
-    double repaired;                /* of what is written */
-    double felt_before, felt_after; /* where the loss's metric was used: of the first and the last, in that metric */
+    int64_t zeros;   /* in what is written */
+    double energy;   /* of the dense output */
+    double selected; /* error of the first mask, the others being as they were */
+    double refined;  /* of the mask after refinement */
+    double repaired; /* of what is written */
+    double weighted_before,
+        weighted_after; /* where the loss's metric was used: of the first and the last, in that metric */
     int64_t swaps;
     bool damped;
     pare_damping damping;

@@ -11,12 +11,12 @@
 #include "repair/obs_update.h"
 
 /* What the inputs of one kind have shown. */
-typedef struct pare_input_sight {
+typedef struct pare_input_statistics {
     pare_input_moments moments; /* width 0: not observed */
     float *gram;                /* [width, width], in the room of the kind; NULL where none is needed */
     bool seen;                  /* gram holds something */
     pare_inverse_factor factor; /* of the Gram matrix, made when first asked for; n = 0: not yet */
-} pare_input_sight;
+} pare_input_statistics;
 
 typedef struct pare_layerwise {
     const pare_layerwise_job *job;
@@ -46,7 +46,7 @@ typedef struct pare_layerwise {
     float *map;          /* [d, d] from the pruned stream's normed states to the dense one's */
     pare_observer observer;
     unsigned watched; /* kinds of input that the run under way is for, as bits */
-    pare_input_sight sight[PARE_INPUT_KINDS];
+    pare_input_statistics statistics[PARE_INPUT_KINDS];
     float *gram_room[PARE_INPUT_KINDS];
     double *outputs[PARE_MATRIX_ROLES];  /* [rows] sums of squares of what leaves each matrix, or NULL */
     float *regional[PARE_MATRIX_ROLES];  /* [rows, columns] regional gradients, or NULL */
@@ -75,13 +75,13 @@ pare_observer pare_layerwise_observer(pare_layerwise *l);
  * which replaces the stream. */
 pare_status pare_layerwise_look(pare_layerwise *l, bool pass);
 /* All of the block at once, and the stream passes it: for a look at the dense model. */
-pare_status pare_layerwise_look_once(pare_layerwise *l);
+pare_status pare_layerwise_observe(pare_layerwise *l);
 /* The same as look with the dense model beside it: what it computes there is compared with the watched inputs, in
  * l->cross. The dense stream leaves the stage. One kind at a time. */
-pare_status pare_layerwise_look_twice(pare_layerwise *l);
+pare_status pare_layerwise_observe_both(pare_layerwise *l);
 /* What follows from the comparison for all matrices of the stage; and for one: weights [rows, columns], in: dense, out:
  * what the pruned matrix is to come close to. */
-pare_status pare_layerwise_aim(pare_layerwise *l, uint32_t layer, unsigned kinds);
+pare_status pare_layerwise_set_target(pare_layerwise *l, uint32_t layer, unsigned kinds);
 pare_status pare_layerwise_target(pare_layerwise *l, uint32_t layer, pare_role role, float *weights);
 /* Both streams behind the last block: the final norm's weights. */
 pare_status pare_layerwise_fit_norm(pare_layerwise *l);
@@ -89,7 +89,7 @@ pare_status pare_layerwise_fit_norm(pare_layerwise *l);
 uint64_t pare_layerwise_target_bytes(const pare_layerwise_job *job, int64_t micro_batch);
 pare_status pare_layerwise_target_new(pare_layerwise *l, const char *scratch);
 void pare_layerwise_target_free(pare_layerwise *l);
-bool pare_layerwise_aims(const pare_layerwise_job *job);
+bool pare_layerwise_has_target(const pare_layerwise_job *job);
 
 /* Before the layer in hand is observed, its inputs being in the stream: regional gradients of the matrices that are
  * pruned, and, where the recipe has rounds, regional optimisation first, which leaves the optimised weights in
@@ -128,7 +128,7 @@ pare_status pare_layerwise_factor(pare_layerwise *l, uint32_t layer, pare_input_
 pare_status pare_layerwise_prune(pare_layerwise *l, uint32_t layer, pare_role role);
 
 /* Sparsities and masks that need all layers to be seen first, in a walk over the dense model. */
-pare_status pare_layerwise_settle(pare_layerwise *l);
-bool pare_layerwise_settles(const pare_layerwise *l); /* if there are any */
+pare_status pare_layerwise_allocate(pare_layerwise *l);
+bool pare_layerwise_allocates(const pare_layerwise *l); /* if there are any */
 
 #endif

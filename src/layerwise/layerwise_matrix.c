@@ -16,13 +16,13 @@ pare_element_target pare_matrix_target(const pare_layerwise *l, size_t id) {
                                  .inclusive = l->recipe->inclusive};
 }
 
-static void describe(pare_layerwise *l, uint32_t layer, pare_role role, pare_matrix_way *m) {
+static void describe(pare_layerwise *l, uint32_t layer, pare_role role, pare_matrix_job *m) {
     size_t id = pare_tensor_id(layer, role);
-    *m = (pare_matrix_way){.l = l,
+    *m = (pare_matrix_job){.l = l,
                            .layer = layer,
                            .role = role,
                            .id = id,
-                           .sight = &l->sight[pare_input_of(role)],
+                           .statistics = &l->statistics[pare_input_of(role)],
                            .target = pare_matrix_target(l, id),
                            .result = &l->results[id]};
     pare_tensor_matrix(l->model->tensors[id], &m->rows, &m->columns);
@@ -33,51 +33,51 @@ static void describe(pare_layerwise *l, uint32_t layer, pare_role role, pare_mat
                                       .selected = NAN,
                                       .refined = NAN,
                                       .repaired = NAN,
-                                      .felt_before = NAN,
-                                      .felt_after = NAN,
+                                      .weighted_before = NAN,
+                                      .weighted_after = NAN,
                                       .expected_before = NAN,
                                       .expected_after = NAN,
                                       .region_first = l->region_first,
                                       .region_last = l->region_last};
 }
 
-bool pare_matrix_is_given(const pare_matrix_way *m) {
+bool pare_matrix_is_given(const pare_matrix_job *m) {
     return m->l->given && m->l->given[m->id].word;
 }
 
-void pare_matrix_restore(const pare_matrix_way *m) {
+void pare_matrix_restore(const pare_matrix_job *m) {
     memcpy(m->l->weights, m->l->dense, (size_t)(m->rows * m->columns) * sizeof *m->l->weights);
 }
 
-static pare_status choose(pare_matrix_way *m) {
+static pare_status choose(pare_matrix_job *m) {
     pare_layerwise *l = m->l;
     if (pare_matrix_is_given(m)) {
         pare_element_mask_copy(&l->given[m->id], &m->mask);
         return PARE_OK;
     }
-    if (pare_matrix_scores_on_the_way(m)) return pare_matrix_choose_on_the_way(m);
+    if (pare_matrix_sweep_chooses(m)) return pare_matrix_choose_in_sweep(m);
     m->scored = true;
     PARE_TRY(pare_matrix_score(l, m->layer, m->role, l->job->recipe->salience, l->dense, l->scores));
     return pare_element_select(l->scores, &m->target, &m->mask);
 }
 
 /* The layer's error with these weights. */
-static pare_status measure(const pare_matrix_way *m, const float *weights, double *error) {
-    if (!m->sight->gram) return PARE_OK;
+static pare_status measure(const pare_matrix_job *m, const float *weights, double *error) {
+    if (!m->statistics->gram) return PARE_OK;
     double *energy = isnan(m->result->energy) ? &m->result->energy : NULL;
-    return pare_layer_error(m->l->dense, weights, m->sight->gram, m->rows, m->columns, error, energy);
+    return pare_layer_error(m->l->dense, weights, m->statistics->gram, m->rows, m->columns, error, energy);
 }
 
 /* Of the target under the mask; room: what may be overwritten. */
-static pare_status measure_masked(pare_matrix_way *m, float *room, double *error) {
-    if (!m->sight->gram) return PARE_OK;
+static pare_status measure_masked(pare_matrix_job *m, float *room, double *error) {
+    if (!m->statistics->gram) return PARE_OK;
     memcpy(room, m->l->dense, (size_t)(m->rows * m->columns) * sizeof *room);
     pare_element_mask_apply(&m->mask, room);
     return measure(m, room, error);
 }
 
 /* As it will be written: into the result, into the block, and back into l->weights. */
-static pare_status keep(pare_matrix_way *m) {
+static pare_status keep(pare_matrix_job *m) {
     pare_layerwise *l = m->l;
     pare_dtype dtype = l->model->tensors[m->id]->dtype;
     size_t count = (size_t)(m->rows * m->columns);
@@ -100,7 +100,7 @@ static pare_status keep(pare_matrix_way *m) {
 }
 
 /* A mask first, then what is left. Where everything stays there is nothing to repair. */
-static pare_status prune_by_mask(pare_matrix_way *m) {
+static pare_status prune_by_mask(pare_matrix_job *m) {
     PARE_TRY(choose(m));
     PARE_TRY(measure_masked(m, m->l->weights, &m->result->selected));
     if (m->l->recipe->refinement) {
@@ -113,13 +113,13 @@ static pare_status prune_by_mask(pare_matrix_way *m) {
 }
 
 /* Both at once. */
-static pare_status prune_by_solver(pare_matrix_way *m) {
+static pare_status prune_by_solver(pare_matrix_job *m) {
     pare_matrix_restore(m);
     PARE_TRY(pare_matrix_solve(m, true));
     return measure_masked(m, m->l->scores, &m->result->selected);
 }
 
-static pare_status run(pare_matrix_way *m) {
+static pare_status run(pare_matrix_job *m) {
     pare_layerwise *l = m->l;
     pare_source_rows(l->job->source, m->id, 0, m->rows, l->dense);
     pare_layerwise_take_optimised(l, m->role, m->rows * m->columns, l->dense);
@@ -134,7 +134,7 @@ static pare_status run(pare_matrix_way *m) {
 }
 
 pare_status pare_layerwise_prune(pare_layerwise *l, uint32_t layer, pare_role role) {
-    pare_matrix_way m;
+    pare_matrix_job m;
     double start = pare_clock();
     describe(l, layer, role, &m);
     PARE_TRY(pare_element_mask_new(m.rows, m.columns, &m.mask));

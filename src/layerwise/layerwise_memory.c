@@ -37,7 +37,7 @@ uint64_t pare_layerwise_most_elements(const pare_layerwise_job *job, int wanted)
 }
 
 /* Of the solvers in the loss's metric, with a full matrix for outputs no wider than the hidden state. */
-static uint64_t felt_bytes(const pare_layerwise_job *job, int64_t rows, int64_t columns) {
+static uint64_t metric_bytes(const pare_layerwise_job *job, int64_t rows, int64_t columns) {
     static const float some = 1.0f;
     pare_kronecker options = pare_kronecker_defaults;
     options.fisher = rows <= (int64_t)job->source->model->config.hidden ? &some : NULL;
@@ -56,7 +56,7 @@ static uint64_t solver_bytes_of(const pare_layerwise_job *job, int64_t rows, int
     if (scores || pare_allocation_has(e->allocation, PARE_TRAIT_COSTS))
         most = larger(most, pare_inverse_factor_bytes(columns) + pare_obs_update_bytes(rows, columns, e->slab));
     most = larger(most, pare_refiner_bytes(e, columns));
-    return larger(most, felt ? felt_bytes(job, rows, columns) : pare_solver_bytes(r, rows, columns));
+    return larger(most, felt ? metric_bytes(job, rows, columns) : pare_solver_bytes(r, rows, columns));
 }
 
 static uint64_t solver_bytes(const pare_layerwise_job *job) {
@@ -147,7 +147,7 @@ pare_status pare_layerwise_measure(const pare_layerwise_job *job, pare_layerwise
     *out = (pare_layerwise_memory){.weights = weights_bytes(job), .micro_batch = 1};
     if (!job->scores_only) out->repaired = repaired_bytes(job);
     if (walks) out->hidden = pare_stream_bytes(job->sequences * job->length, d, stream_dtype(job));
-    if (pare_layerwise_aims(job)) out->hidden *= 2;
+    if (pare_layerwise_has_target(job)) out->hidden *= 2;
     if (walks) out->statistics = statistics_bytes(job) + pare_layerwise_regional_bytes(job);
     if (wanted > job->sequences) wanted = job->sequences > 0 ? job->sequences : 1;
     for (int file = 0; file <= (job->scratch != NULL); file++) {

@@ -22,11 +22,12 @@ static pare_status see_outputs(pare_layerwise *l, uint32_t layer, pare_input_kin
 static pare_status see(void *context, uint32_t layer, pare_input_kind kind, const void *x, int64_t tokens,
                        int64_t width, bool by_feature) {
     pare_layerwise *l = context;
-    pare_input_sight *sight = &l->sight[kind];
+    pare_input_statistics *statistics = &l->statistics[kind];
     pare_inputs inputs = {x, tokens, width, by_feature};
-    if (sight->moments.width) PARE_TRY(pare_input_moments_add(l->backend, &inputs, l->job->length, &sight->moments));
-    if (sight->gram) PARE_TRY(pare_gram_add(l->backend, &inputs, !sight->seen, sight->gram));
-    sight->seen = true;
+    if (statistics->moments.width)
+        PARE_TRY(pare_input_moments_add(l->backend, &inputs, l->job->length, &statistics->moments));
+    if (statistics->gram) PARE_TRY(pare_gram_add(l->backend, &inputs, !statistics->seen, statistics->gram));
+    statistics->seen = true;
     return l->needs.outputs ? see_outputs(l, layer, kind, &inputs) : PARE_OK;
 }
 
@@ -48,11 +49,11 @@ static pare_status watch_outputs(pare_layerwise *l, uint32_t layer, unsigned kin
 pare_status pare_layerwise_watch(pare_layerwise *l, uint32_t layer, unsigned kinds) {
     l->watched = kinds;
     for (int kind = 0; kind < PARE_INPUT_KINDS; kind++) {
-        pare_input_sight *sight = &l->sight[kind];
+        pare_input_statistics *statistics = &l->statistics[kind];
         if (!(kinds >> kind & 1) || !pare_layerwise_prunes(l, layer, 1u << kind)) continue;
         int64_t width = pare_input_width(l->model, layer, (pare_input_kind)kind);
-        if (l->needs.norms) PARE_TRY(pare_input_moments_new(width, l->needs.variance, &sight->moments));
-        if (l->needs.gram) sight->gram = l->gram_room[kind];
+        if (l->needs.norms) PARE_TRY(pare_input_moments_new(width, l->needs.variance, &statistics->moments));
+        if (l->needs.gram) statistics->gram = l->gram_room[kind];
     }
     return l->needs.outputs ? watch_outputs(l, layer, kinds) : PARE_OK;
 }
@@ -60,9 +61,9 @@ pare_status pare_layerwise_watch(pare_layerwise *l, uint32_t layer, unsigned kin
 void pare_layerwise_forget(pare_layerwise *l) {
     l->watched = 0;
     for (int kind = 0; kind < PARE_INPUT_KINDS; kind++) {
-        pare_input_moments_free(&l->sight[kind].moments);
-        pare_inverse_factor_free(&l->sight[kind].factor);
-        l->sight[kind] = (pare_input_sight){0};
+        pare_input_moments_free(&l->statistics[kind].moments);
+        pare_inverse_factor_free(&l->statistics[kind].factor);
+        l->statistics[kind] = (pare_input_statistics){0};
     }
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
         pare_free(l->outputs[role]);
@@ -79,12 +80,12 @@ const char *pare_input_name(uint32_t layer, pare_input_kind kind, char *name, si
 
 pare_status pare_layerwise_factor(pare_layerwise *l, uint32_t layer, pare_input_kind kind,
                                   const pare_inverse_factor **out) {
-    pare_input_sight *sight = &l->sight[kind];
+    pare_input_statistics *statistics = &l->statistics[kind];
     char name[96];
-    *out = &sight->factor;
-    if (sight->factor.n) return PARE_OK;
+    *out = &statistics->factor;
+    if (statistics->factor.n) return PARE_OK;
     for (int other = 0; other < PARE_INPUT_KINDS; other++)
-        pare_inverse_factor_free(&l->sight[other].factor); /* matrices of one input follow each other */
-    return pare_inverse_factor_new(sight->gram, pare_input_width(l->model, layer, kind), l->job->recipe->damping,
-                                   pare_input_name(layer, kind, name, sizeof name), &sight->factor);
+        pare_inverse_factor_free(&l->statistics[other].factor); /* matrices of one input follow each other */
+    return pare_inverse_factor_new(statistics->gram, pare_input_width(l->model, layer, kind), l->job->recipe->damping,
+                                   pare_input_name(layer, kind, name, sizeof name), &statistics->factor);
 }

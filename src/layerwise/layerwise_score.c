@@ -8,7 +8,7 @@
 /* ||x_i||, over the square root of the number of sequences unless GBLM's alpha is meant as in the paper; of all
  * sequences, where a part of them was drawn too. */
 static pare_status take_inputs(const pare_layerwise *l, pare_role role, const pare_salience *salience, float **out) {
-    const pare_input_moments *moments = &l->sight[pare_input_of(role)].moments;
+    const pare_input_moments *moments = &l->statistics[pare_input_of(role)].moments;
     bool whole = salience == &pare_salience_gblm && l->recipe->scaling == PARE_SCALING_PAPER;
     PARE_TRY(pare_alloc(out, (size_t)moments->width, sizeof **out, "input norms"));
     pare_input_moments_norm(moments, *out);
@@ -45,7 +45,7 @@ static const float *squares_of(const pare_layerwise *l, uint32_t layer, pare_rol
 
 /* Mean and variance of the inputs, one behind the other. */
 static pare_status take_moments(const pare_layerwise *l, pare_role role, float **out) {
-    const pare_input_moments *moments = &l->sight[pare_input_of(role)].moments;
+    const pare_input_moments *moments = &l->statistics[pare_input_of(role)].moments;
     PARE_TRY(pare_alloc(out, 2 * (size_t)moments->width, sizeof **out, "input moments"));
     pare_input_moments_mean(moments, *out);
     pare_input_moments_variance(moments, *out + moments->width);

@@ -15,7 +15,7 @@
 #include <math.h>
 #include <string.h>
 
-bool pare_layerwise_aims(const pare_layerwise_job *job) {
+bool pare_layerwise_has_target(const pare_layerwise_job *job) {
     return job->recipe->dense > 0.0;
 }
 
@@ -34,14 +34,14 @@ uint64_t pare_layerwise_target_bytes(const pare_layerwise_job *job, int64_t micr
     const pare_model *model = job->source->model;
     uint64_t d = model->config.hidden, widest = (uint64_t)widest_input(model);
     uint64_t states = (uint64_t)(micro_batch * job->length) * d;
-    if (!pare_layerwise_aims(job)) return 0;
+    if (!pare_layerwise_has_target(job)) return 0;
     return states * (3 * sizeof(float) + pare_operand_size(job->source->backend)) +
            (d * widest + d * d) * sizeof(float) + pare_least_squares_bytes((int64_t)d, (int64_t)widest);
 }
 
 pare_status pare_layerwise_target_new(pare_layerwise *l, const char *scratch) {
     size_t d = (size_t)l->hidden, states = (size_t)(l->micro_batch * l->job->length) * d;
-    if (!pare_layerwise_aims(l->job)) return PARE_OK;
+    if (!pare_layerwise_has_target(l->job)) return PARE_OK;
     l->two = true;
     PARE_TRY(pare_stream_new(l->tokens, l->hidden, l->stream.dtype, scratch, &l->dense_stream));
     if (l->stream.dtype != PARE_DTYPE_F32)
@@ -123,13 +123,13 @@ static pare_status look(pare_layerwise *l, int64_t first, int64_t tokens, void *
     return pare_cross_add(l->backend, &inputs, l->reference, l->hidden, first == 0, l->cross);
 }
 
-pare_status pare_layerwise_look_twice(pare_layerwise *l) {
+pare_status pare_layerwise_observe_both(pare_layerwise *l) {
     return pare_layerwise_batches(l, look, NULL);
 }
 
 /* l->map <- I + a (C - G) (G + lambda)^-1 */
 static pare_status fit_map(pare_layerwise *l, uint32_t layer, pare_input_kind kind) {
-    const float *gram = l->sight[kind].gram;
+    const float *gram = l->statistics[kind].gram;
     float share = (float)l->job->recipe->dense;
     int64_t d = l->hidden;
     char name[96];
@@ -148,7 +148,7 @@ static pare_status fit_map(pare_layerwise *l, uint32_t layer, pare_input_kind ki
     return pare_least_squares_solve(&problem, l->map, &fit);
 }
 
-pare_status pare_layerwise_aim(pare_layerwise *l, uint32_t layer, unsigned kinds) {
+pare_status pare_layerwise_set_target(pare_layerwise *l, uint32_t layer, unsigned kinds) {
     pare_input_kind kind = (pare_input_kind)__builtin_ctz(kinds);
     bool states = kind == PARE_INPUT_QKV || kind == PARE_INPUT_GATE_UP;
     return l->apart && states ? fit_map(l, layer, kind) : PARE_OK;
@@ -171,7 +171,7 @@ static pare_status correct(pare_layerwise *l, uint32_t layer, pare_role role, fl
     for (int64_t i = 0; i < count; i++)
         l->cross[i] *= share;
     pare_least_squares problem = {.rows = l->hidden,
-                                  .columns = {.gram = l->sight[kind].gram,
+                                  .columns = {.gram = l->statistics[kind].gram,
                                               .width = width,
                                               .damping = l->job->recipe->reader_damping,
                                               .what = pare_input_name(layer, kind, name, sizeof name)},

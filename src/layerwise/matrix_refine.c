@@ -4,23 +4,23 @@
 
 #include <omp.h>
 
-static pare_status swap(pare_matrix_way *m) {
+static pare_status swap(pare_matrix_job *m) {
     pare_swap options = {.cycles = m->l->recipe->swap_cycles, .keep = m->target.keep, .of = m->target.of};
     pare_swap_result result;
-    PARE_TRY(pare_swap_refine(m->l->dense, m->sight->gram, &options, &m->mask, &result));
+    PARE_TRY(pare_swap_refine(m->l->dense, m->statistics->gram, &options, &m->mask, &result));
     m->result->swaps = result.swaps;
     return PARE_OK;
 }
 
 /* DSnoT prunes inside a pattern's groups by the scores that the mask came from; R2-DSnoT has a key of its own. */
-static const float *initial_scores(const pare_matrix_way *m) {
+static const float *initial_scores(const pare_matrix_job *m) {
     const pare_dsnot *d = &m->l->recipe->dsnot;
     bool plain = d->reweight == PARE_REWEIGHT_NONE && d->alpha == 1.0 && d->gamma_prune == 0.0;
     return m->scored && plain ? m->l->scores : NULL;
 }
 
-static pare_status grow_and_prune(pare_matrix_way *m) {
-    const pare_input_moments *moments = &m->sight->moments;
+static pare_status grow_and_prune(pare_matrix_job *m) {
+    const pare_input_moments *moments = &m->statistics->moments;
     float *statistics;
     pare_dsnot options = m->l->recipe->dsnot;
     pare_dsnot_result result;
@@ -41,7 +41,7 @@ static pare_status grow_and_prune(pare_matrix_way *m) {
 }
 
 /* Attention alone, where the recipe says so. */
-static pare_status grow_and_prune_some(pare_matrix_way *m) {
+static pare_status grow_and_prune_some(pare_matrix_job *m) {
     bool attention = m->role <= PARE_ROLE_O;
     return attention || !m->l->recipe->attention_only ? grow_and_prune(m) : PARE_OK;
 }
@@ -51,14 +51,14 @@ static uint64_t swap_bytes(int64_t columns) {
 }
 
 static const struct {
-    pare_status (*run)(pare_matrix_way *m);
+    pare_status (*run)(pare_matrix_job *m);
     uint64_t (*bytes)(int64_t columns); /* NULL: next to nothing */
 } refiners[PARE_REFINEMENT_COUNT] = {
     [PARE_REFINE_DSNOT] = {grow_and_prune_some, NULL},
     [PARE_REFINE_SWAPS] = {swap, swap_bytes},
 };
 
-pare_status pare_matrix_refine(pare_matrix_way *m) {
+pare_status pare_matrix_refine(pare_matrix_job *m) {
     return refiners[m->l->recipe->refinement].run(m);
 }
 

@@ -7,26 +7,26 @@
 /* A way to repair. */
 typedef struct solver {
     /* l->weights <- what is left under the mask, repaired; choose: with a mask of its own. */
-    pare_status (*run)(pare_matrix_way *m, bool choose);
-    bool (*chooses)(const pare_matrix_way *m); /* NULL: never */
+    pare_status (*run)(pare_matrix_job *m, bool choose);
+    bool (*chooses)(const pare_matrix_job *m); /* NULL: never */
     uint64_t (*bytes)(const pare_recipe *recipe, int64_t rows, int64_t columns);
 } solver;
 
 static const solver *solver_of(pare_compensation repair);
 
-bool pare_matrix_scores_on_the_way(const pare_matrix_way *m) {
+bool pare_matrix_sweep_chooses(const pare_matrix_job *m) {
     bool inverse = m->l->job->recipe->salience == &pare_salience_inverse;
     bool slabs = m->target.of || m->target.compare == PARE_COMPARE_SLAB || m->target.compare == PARE_COMPARE_ROW;
     return inverse && slabs && !pare_matrix_is_given(m);
 }
 
-bool pare_matrix_solver_chooses(const pare_matrix_way *m) {
+bool pare_matrix_solver_chooses(const pare_matrix_job *m) {
     const solver *way = solver_of(m->l->job->recipe->compensation);
     return !m->l->recipe->refinement && !pare_matrix_is_given(m) && way->chooses && way->chooses(m);
 }
 
 /* SparseGPT. */
-static pare_status update(pare_matrix_way *m, bool choose) {
+static pare_status update(pare_matrix_job *m, bool choose) {
     const pare_inverse_factor *factor;
     PARE_TRY(pare_layerwise_factor(m->l, m->layer, pare_input_of(m->role), &factor));
     pare_obs_update update = {.factor = factor, .slab = m->l->recipe->slab, .choose = choose ? &m->target : NULL};
@@ -35,7 +35,7 @@ static pare_status update(pare_matrix_way *m, bool choose) {
     return pare_obs_update_run(&update, m->l->weights, &m->mask, NULL);
 }
 
-pare_status pare_matrix_choose_on_the_way(pare_matrix_way *m) {
+pare_status pare_matrix_choose_in_sweep(pare_matrix_job *m) {
     pare_matrix_restore(m);
     return update(m, true);
 }
@@ -44,10 +44,10 @@ static uint64_t update_bytes(const pare_recipe *recipe, int64_t rows, int64_t co
     return pare_inverse_factor_bytes(columns) + pare_obs_update_bytes(rows, columns, recipe->element.slab);
 }
 
-static pare_status fit(pare_matrix_way *m, bool choose) {
+static pare_status fit(pare_matrix_job *m, bool choose) {
     (void)choose;
     pare_element_mask_apply(&m->mask, m->l->weights);
-    return pare_masked_cg(m->l->dense, m->sight->gram, &m->mask, m->l->recipe->cg_iterations, m->l->weights);
+    return pare_masked_cg(m->l->dense, m->statistics->gram, &m->mask, m->l->recipe->cg_iterations, m->l->weights);
 }
 
 static uint64_t fit_bytes(const pare_recipe *recipe, int64_t rows, int64_t columns) {
@@ -55,7 +55,7 @@ static uint64_t fit_bytes(const pare_recipe *recipe, int64_t rows, int64_t colum
     return pare_masked_cg_bytes(rows, columns);
 }
 
-static bool alternating_chooses(const pare_matrix_way *m) {
+static bool alternating_chooses(const pare_matrix_job *m) {
     return m->l->recipe->admm_gradual > 0;
 }
 
@@ -64,7 +64,7 @@ static uint64_t alternate_bytes(const pare_recipe *recipe, int64_t rows, int64_t
     return pare_admm_bytes(rows, columns);
 }
 
-static pare_status alternate(pare_matrix_way *m, bool choose) {
+static pare_status alternate(pare_matrix_job *m, bool choose) {
     const pare_element_recipe *e = m->l->recipe;
     char name[96];
     pare_admm options = {.iterations = e->admm_iterations,
@@ -76,17 +76,17 @@ static pare_status alternate(pare_matrix_way *m, bool choose) {
                          .refine = e->cg_iterations};
     pare_input_name(m->layer, pare_input_of(m->role), name, sizeof name);
     m->result->damped = true;
-    return pare_admm_run(&options, m->sight->gram, name, m->l->weights, &m->mask, &m->result->damping);
+    return pare_admm_run(&options, m->statistics->gram, name, m->l->weights, &m->mask, &m->result->damping);
 }
 
 /* The same three in the metric of the loss. */
-static pare_status solve_felt(pare_matrix_way *m, bool choose) {
+static pare_status solve_in_metric(pare_matrix_job *m, bool choose) {
     const pare_element_recipe *e = m->l->recipe;
     const pare_linear_fisher *fisher = m->l->job->fisher;
     bool sweeps = pare_compensation_has(m->l->job->recipe->compensation, PARE_TRAIT_SWEEPS);
     bool alternates = pare_compensation_has(m->l->job->recipe->compensation, PARE_TRAIT_ALTERNATES);
     pare_kronecker_result result;
-    pare_kronecker options = {.gram = m->sight->gram,
+    pare_kronecker options = {.gram = m->statistics->gram,
                               .damping = m->l->job->recipe->damping,
                               .fisher = fisher->full[m->id],
                               .fisher_diagonal = fisher->diagonal[m->id],
@@ -103,13 +103,13 @@ static pare_status solve_felt(pare_matrix_way *m, bool choose) {
     PARE_TRY(pare_kronecker_run(&options, m->l->weights, &m->mask, &result));
     m->result->damped = true;
     m->result->damping = result.gram;
-    m->result->felt_before = result.before;
-    m->result->felt_after = result.after;
+    m->result->weighted_before = result.before;
+    m->result->weighted_after = result.after;
     return PARE_OK;
 }
 
 /* Nothing but the mask. */
-static pare_status leave(pare_matrix_way *m, bool choose) {
+static pare_status leave(pare_matrix_job *m, bool choose) {
     (void)choose;
     pare_element_mask_apply(&m->mask, m->l->weights);
     return PARE_OK;
@@ -118,7 +118,7 @@ static pare_status leave(pare_matrix_way *m, bool choose) {
 static const solver solvers[PARE_COMPENSATION_COUNT] = {
     [PARE_COMPENSATE_NONE] = {leave, NULL, NULL},
     [PARE_COMPENSATE_LS] = {fit, NULL, fit_bytes},
-    [PARE_COMPENSATE_OBS] = {update, pare_matrix_scores_on_the_way, update_bytes},
+    [PARE_COMPENSATE_OBS] = {update, pare_matrix_sweep_chooses, update_bytes},
     [PARE_COMPENSATE_ADMM] = {alternate, alternating_chooses, alternate_bytes},
 };
 
@@ -126,9 +126,9 @@ static const solver *solver_of(pare_compensation repair) {
     return &solvers[repair];
 }
 
-pare_status pare_matrix_solve(pare_matrix_way *m, bool choose) {
+pare_status pare_matrix_solve(pare_matrix_job *m, bool choose) {
     pare_compensation repair = m->l->job->recipe->compensation;
-    return repair && m->l->job->fisher ? solve_felt(m, choose) : solver_of(repair)->run(m, choose);
+    return repair && m->l->job->fisher ? solve_in_metric(m, choose) : solver_of(repair)->run(m, choose);
 }
 
 uint64_t pare_solver_bytes(const pare_recipe *recipe, int64_t rows, int64_t columns) {

@@ -33,7 +33,7 @@ static bool stages_on_dense(const pare_recipe *r) {
     return is_element(r) && pare_element_walks(r) && r->element.sequential && r->element.dense_propagation;
 }
 
-static bool aims_in_one_stage(const pare_recipe *r) {
+static bool target_in_one_stage(const pare_recipe *r) {
     return is_element(r) && r->dense > 0.0 && !r->element.sequential;
 }
 
@@ -181,7 +181,7 @@ static const contradiction all[] = {
      stages_on_dense,
      "--true-sequential looks at blocks that are pruned in part, --dense-propagation at dense ones: give one of them"},
     {{"true_sequential", "dense"},
-     aims_in_one_stage,
+     target_in_one_stage,
      "--dense leans on the dense model stage by stage: single weights need --true-sequential with it"},
     {{"final_norm", "dense"},
      fits_norm_alone,

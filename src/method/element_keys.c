@@ -90,12 +90,12 @@ static bool is_spread_by_cost(const pare_recipe *r) {
     return is_element(r) && pare_allocation_has(r->element.allocation, PARE_TRAIT_COSTS);
 }
 
-static bool is_felt(const pare_recipe *r) {
+static bool has_metric(const pare_recipe *r) {
     return is_element(r) && r->metric == PARE_METRIC_FISHER && r->compensation;
 }
 
-static bool is_felt_admm(const pare_recipe *r) {
-    return is_felt(r) && is_admm(r);
+static bool is_admm_in_metric(const pare_recipe *r) {
+    return has_metric(r) && is_admm(r);
 }
 
 static bool is_regional(const pare_recipe *r) {
@@ -165,11 +165,11 @@ const pare_key pare_element_keys[] = {
      .advice = "give the number of iterations in which the mask is still chosen, 0: none"},
     {"admm_rho", "--admm-rho", PARE_KEY_REAL, AT(admm_rho), .low = 0, .high = 1e12, .open = true, .applies = is_admm,
      .advice = "give the penalty as a share of the Gram matrix's mean diagonal, such as 1"},
-    {"admm_growth", NULL, PARE_KEY_REAL, AT(growth), .low = 1, .high = 100, .applies = is_felt_admm,
+    {"admm_growth", NULL, PARE_KEY_REAL, AT(growth), .low = 1, .high = 100, .applies = is_admm_in_metric,
      .advice = "give the factor by which the penalty grows, such as 1.3"},
-    {"admm_inner", NULL, PARE_KEY_INTEGER, AT(inner), .low = 1, .high = 1000, .applies = is_felt_admm,
+    {"admm_inner", NULL, PARE_KEY_INTEGER, AT(inner), .low = 1, .high = 1000, .applies = is_admm_in_metric,
      .advice = "give the conjugate gradient steps of an iteration, such as 2"},
-    {"fisher_damping", NULL, PARE_KEY_REAL, AT(fisher_damping), .low = 0, .high = 1e6, .applies = is_felt,
+    {"fisher_damping", NULL, PARE_KEY_REAL, AT(fisher_damping), .low = 0, .high = 1e6, .applies = has_metric,
      .advice = "give a share of the Fisher matrix's mean diagonal, such as 0.1"},
     {"cg_iterations", "--cg-iterations", PARE_KEY_INTEGER, AT(cg_iterations), .low = 0, .high = 1e6,
      .applies = is_conjugate, .advice = "give a number of conjugate gradient steps, such as 20"},

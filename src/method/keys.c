@@ -100,12 +100,12 @@ static bool is_damped(const pare_recipe *r) {
 }
 
 /* Whatever may lean on the dense model. */
-static bool is_aimed(const pare_recipe *r) {
+static bool has_target(const pare_recipe *r) {
     return is_repaired(r) || r->mode == PARE_MODE_ELEMENT;
 }
 
-static bool leans(const pare_recipe *r) {
-    return is_repaired(r) || (is_aimed(r) && r->dense > 0.0);
+static bool mixes_dense(const pare_recipe *r) {
+    return is_repaired(r) || (has_target(r) && r->dense > 0.0);
 }
 
 #define AT(member) offsetof(pare_recipe, member)
@@ -125,14 +125,14 @@ static const pare_key keys[] = {
     {"choose", "--choose", PARE_KEY_CHOICE, AT(choice), choices, .applies = is_block},
     {"compensate", "--compensate", PARE_KEY_CHOICE, AT(compensation), pare_compensation_names, .applies = always},
     {"metric", "--metric", PARE_KEY_CHOICE, AT(metric), metrics, .applies = has_metric},
-    {"dense", "--dense", PARE_KEY_REAL, AT(dense), .low = 0, .high = 1, .off_at_zero = true, .applies = is_aimed,
+    {"dense", "--dense", PARE_KEY_REAL, AT(dense), .low = 0, .high = 1, .off_at_zero = true, .applies = has_target,
      .advice = "give the dense model's share in the target, from 0 to 1"},
     {"readers", "--readers", PARE_KEY_REAL, AT(readers), .low = 0, .high = 1, .applies = is_repaired,
      .advice = "give the share of the correction that readers of the hidden state take, from 0 to 1"},
-    {"final_norm", "--final-norm", PARE_KEY_SWITCH, AT(final_norm), answers, .applies = is_aimed},
+    {"final_norm", "--final-norm", PARE_KEY_SWITCH, AT(final_norm), answers, .applies = has_target},
     {"damping", "--damping", PARE_KEY_REAL, AT(damping), .low = 0, .high = 1e6, .applies = is_damped,
      .advice = "give a share of the Gram matrix's mean diagonal, such as 0.01"},
-    {"reader_damping", NULL, PARE_KEY_REAL, AT(reader_damping), .low = 0, .high = 1e6, .applies = leans,
+    {"reader_damping", NULL, PARE_KEY_REAL, AT(reader_damping), .low = 0, .high = 1e6, .applies = mixes_dense,
      .advice = "give a share of the Gram matrix's mean diagonal, such as 0.01"},
     {"fraction", NULL, PARE_KEY_REAL, AT(fraction), .low = 0, .high = 1, .open = true, .applies = is_obs,
      .advice = "give the share of the remaining channels that one round removes, such as 0.0625"},

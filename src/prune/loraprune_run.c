@@ -139,10 +139,10 @@ static pare_status spare_layers(pare_prune_job *job) {
                      job->recipe.name);
 }
 
-static pare_status aim(pare_prune_job *job) {
-    PARE_TRY(pare_units_aim(job));
+static pare_status choose_target(pare_prune_job *job) {
+    PARE_TRY(pare_units_choose_target(job));
     PARE_TRY(spare_layers(job));
-    return pare_units_settle(job);
+    return pare_units_set_goal(job);
 }
 
 static pare_status choose_data(pare_prune_job *job) {
@@ -164,7 +164,7 @@ static void release(pare_prune_job *job) {
 const pare_procedure pare_training = {.recorded = true,
                                       .member = "training",
                                       .applies = applies,
-                                      .aim = aim,
+                                      .choose_target = choose_target,
                                       .choose_data = choose_data,
                                       .calibrate = pare_loraprune_read,
                                       .plan = pare_loraprune_plan,

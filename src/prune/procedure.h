@@ -13,7 +13,7 @@ typedef struct pare_procedure {
     bool (*applies)(const struct pare_prune_job *job);
     /* Before any work: settles what is to go (job->goal, rounds, current), and what is read for it (job->calibration,
      * calibrated); refuses what makes no sense. */
-    pare_status (*aim)(struct pare_prune_job *job);
+    pare_status (*choose_target)(struct pare_prune_job *job);
     pare_status (*choose_data)(struct pare_prune_job *job); /* NULL: nothing is read */
     /* Reads it, and makes and shows the plan. NULL: neither. */
     pare_status (*calibrate)(struct pare_prune_job *job);

@@ -54,7 +54,7 @@ static pare_status check_ranges(const pare_prune_job *job) {
     return PARE_OK;
 }
 
-pare_status pare_prune_aim(pare_prune_job *job) {
+pare_status pare_prune_choose_target(pare_prune_job *job) {
     const pare_prune_options *o = job->options;
     const pare_recipe *r = &job->recipe;
     job->target = (pare_target){.mode = r->mode,
@@ -74,12 +74,12 @@ pare_status pare_prune_aim(pare_prune_job *job) {
     return choose_range(job, o->ffn, "--ffn-layers", &job->target.ffn);
 }
 
-pare_status pare_units_aim(pare_prune_job *job) {
+pare_status pare_units_choose_target(pare_prune_job *job) {
     PARE_TRY(check_amount(job));
-    return pare_prune_aim(job);
+    return pare_prune_choose_target(job);
 }
 
-pare_status pare_units_settle(pare_prune_job *job) {
+pare_status pare_units_set_goal(pare_prune_job *job) {
     PARE_TRY(check_ranges(job));
     return pare_goal_new(job->model, &job->target, 1.0, &job->goal);
 }
@@ -146,7 +146,7 @@ pare_status pare_prune_prepare(void *context) {
         return pare_fail(PARE_BAD_ARGUMENT, "--seed %llu: give a number below 2^63", (unsigned long long)o->seed);
     if (!job->drops) PARE_TRY(pare_recipe_resolve(o, &job->recipe));
     job->procedure = pare_procedure_of(job);
-    PARE_TRY(job->procedure->aim(job));
+    PARE_TRY(job->procedure->choose_target(job));
     if (job->procedure->choose_data) PARE_TRY(job->procedure->choose_data(job));
     PARE_TRY(pare_prune_check_texts(job));
     if (!o->dry_run && !o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");

@@ -134,7 +134,7 @@ static bool applies(const pare_prune_job *job) {
     return job->drops != NULL;
 }
 
-static pare_status aim(pare_prune_job *job) {
+static pare_status choose_target(pare_prune_job *job) {
     uint32_t layers = job->model->config.layers;
     job->recipe = (pare_recipe){.name = "drop-layers", .mode = PARE_MODE_LAYER};
     job->goal.bytes = pare_selection_bytes(job->model, job->drops);
@@ -159,7 +159,8 @@ static json_t *recipe(const pare_prune_job *job) {
     return json_pack("{s:s}", "mode", "layer");
 }
 
-const pare_procedure pare_named_layers = {.applies = applies, .aim = aim, .run = take, .recipe = recipe};
+const pare_procedure pare_named_layers = {
+    .applies = applies, .choose_target = choose_target, .run = take, .recipe = recipe};
 
 static pare_status begin(dropping *d, const pare_runtime *runtime, pare_prune_job *job) {
     if (!has_amount(&d->options)) {

@@ -112,9 +112,9 @@ pare_score_request pare_prune_score_request(const pare_prune_job *job);
 /* Parts of several procedures: the target of units (what is asked and where; then, with the layers settled, the goal);
  * the target's ranges alone; windows that calibration text is cut into, chosen and read; and a selection that follows
  * those of the rounds before. */
-pare_status pare_units_aim(pare_prune_job *job);
-pare_status pare_units_settle(pare_prune_job *job);
-pare_status pare_prune_aim(pare_prune_job *job);
+pare_status pare_units_choose_target(pare_prune_job *job);
+pare_status pare_units_set_goal(pare_prune_job *job);
+pare_status pare_prune_choose_target(pare_prune_job *job);
 pare_status pare_windows_choose(pare_prune_job *job);
 pare_status pare_windows_calibrate(pare_prune_job *job);
 pare_status pare_prune_compose(pare_prune_job *job);

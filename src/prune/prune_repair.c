@@ -92,7 +92,7 @@ static pare_status gather_fisher(repairing *r, uint64_t bytes, bool file, const 
 }
 
 /* The output metrics go to a scratch file where they and the rest would not fit. */
-static pare_status feel_outputs(repairing *r) {
+static pare_status gather_metric(repairing *r) {
     const pare_model *model = r->job->current;
     uint64_t limit = r->repair.limit, bytes = pare_output_fisher_bytes(model);
     bool file = limit && bytes > limit / 2;
@@ -181,7 +181,7 @@ static pare_status repair(repairing *r) {
     pare_prune_job *job = r->job;
     bool chosen = job->recipe.choice == PARE_CHOOSE_OBS;
     r->repair.source = &r->source;
-    if (chosen && job->recipe.metric == PARE_METRIC_FISHER) PARE_TRY(feel_outputs(r));
+    if (chosen && job->recipe.metric == PARE_METRIC_FISHER) PARE_TRY(gather_metric(r));
     if (chosen) PARE_TRY(choose_widths(r));
     PARE_TRY(pare_repair_run(&r->repair, &job->selection, &job->repaired, r->fits));
     json_decref(job->repairs);

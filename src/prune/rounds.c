@@ -122,9 +122,9 @@ pare_status pare_prune_rounds(pare_prune_job *job) {
     }
 }
 
-static pare_status aim(pare_prune_job *job) {
-    PARE_TRY(pare_units_aim(job));
-    return pare_units_settle(job);
+static pare_status choose_target(pare_prune_job *job) {
+    PARE_TRY(pare_units_choose_target(job));
+    return pare_units_set_goal(job);
 }
 
 static pare_status plan(pare_prune_job *job) {
@@ -143,7 +143,7 @@ json_t *pare_prune_recipe_json(const pare_prune_job *job) {
 
 /* Heads, channels and layers, in one round or in several. */
 const pare_procedure pare_units = {.applies = applies,
-                                   .aim = aim,
+                                   .choose_target = choose_target,
                                    .choose_data = pare_windows_choose,
                                    .calibrate = pare_windows_calibrate,
                                    .plan = plan,

@@ -2,7 +2,7 @@
 #include "prune/prune_job.h"
 #include "support/runtime.h"
 
-bool pare_sparse_is_felt(const pare_prune_job *job) {
+bool pare_sparse_has_metric(const pare_prune_job *job) {
     return job->recipe.metric == PARE_METRIC_FISHER && job->recipe.compensation;
 }
 
@@ -14,12 +14,12 @@ static pare_fisher_choice fisher_choice(const pare_prune_job *job) {
 /* Full matrices, which may lie in a scratch file; and what is always in memory while they are gathered. */
 static uint64_t fisher_bytes(const pare_prune_job *job) {
     pare_fisher_choice choice = fisher_choice(job);
-    return pare_sparse_is_felt(job) ? pare_linear_fisher_bytes(job->current, &choice) : 0;
+    return pare_sparse_has_metric(job) ? pare_linear_fisher_bytes(job->current, &choice) : 0;
 }
 
 static uint64_t fisher_room(const pare_prune_job *job) {
     pare_fisher_choice choice = fisher_choice(job);
-    return pare_sparse_is_felt(job) ? pare_linear_fisher_room_bytes(job->current, job->backend, &choice) : 0;
+    return pare_sparse_has_metric(job) ? pare_linear_fisher_room_bytes(job->current, job->backend, &choice) : 0;
 }
 
 static bool fisher_in_file(const pare_prune_job *job) {
@@ -49,7 +49,7 @@ pare_status pare_sparse_metric_plan(pare_prune_job *job) {
     pare_plan *plan = &job->plan.sizes;
     pare_pass_memory pass = {0};
     int64_t group;
-    if (!pare_sparse_is_felt(job) || !request.sequences) return PARE_OK;
+    if (!pare_sparse_has_metric(job) || !request.sequences) return PARE_OK;
     PARE_TRY(pare_linear_fisher_group(&request, &group, &pass));
     plan->metrics = fisher_bytes(job) + fisher_room(job);
     if (fisher_in_file(job)) plan->scratch += fisher_bytes(job);

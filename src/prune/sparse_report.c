@@ -19,9 +19,9 @@ static json_t *matrix_json(const pare_model *model, size_t id, const pare_matrix
         json_pack("{s:s,s:f,s:I,s:I,s:f}", "name", model->tensors[id]->name, "sparsity", 1.0 - (double)r->kept / count,
                   "kept", (json_int_t)r->kept, "zeros", (json_int_t)r->zeros, "seconds", r->seconds);
     if (isfinite(r->repaired)) json_object_set_new(json, "error", errors_json(r));
-    if (isfinite(r->felt_before))
+    if (isfinite(r->weighted_before))
         json_object_set_new(json, "felt_error",
-                            json_pack("{s:f,s:f}", "mask", r->felt_before, "written", r->felt_after));
+                            json_pack("{s:f,s:f}", "mask", r->weighted_before, "written", r->weighted_after));
     if (r->swaps) json_object_set_new(json, "swaps", json_integer((json_int_t)r->swaps));
     if (isfinite(r->expected_before))
         json_object_set_new(json, "expected_error",

@@ -120,7 +120,7 @@ pare_status pare_sparse_run(pare_prune_job *job) {
     if (has_gradient(&job->recipe)) PARE_TRY(pare_run_stage(&job->run, "gradients", gather_gradients, job));
     if (job->recipe.element.permutation != PARE_PERMUTE_NONE)
         PARE_TRY(pare_run_stage(&job->run, "permuting", pare_sparse_permute, job));
-    if (pare_sparse_is_felt(job)) PARE_TRY(pare_run_stage(&job->run, "feeling outputs", pare_sparse_metric, job));
+    if (pare_sparse_has_metric(job)) PARE_TRY(pare_run_stage(&job->run, "feeling outputs", pare_sparse_metric, job));
     PARE_TRY(pare_run_stage(&job->run, "pruning", prune_layers, job));
     return pare_selection_all(job->model, &job->composed);
 }
@@ -129,8 +129,8 @@ static bool applies(const pare_prune_job *job) {
     return job->recipe.mode == PARE_MODE_ELEMENT;
 }
 
-static pare_status aim(pare_prune_job *job) {
-    PARE_TRY(pare_prune_aim(job));
+static pare_status choose_target(pare_prune_job *job) {
+    PARE_TRY(pare_prune_choose_target(job));
     return pare_sparse_prepare(job);
 }
 
@@ -141,7 +141,7 @@ static void release(pare_prune_job *job) {
 const pare_procedure pare_weights = {.zeroes = true,
                                      .member = "sparsity",
                                      .applies = applies,
-                                     .aim = aim,
+                                     .choose_target = choose_target,
                                      .choose_data = pare_windows_choose,
                                      .calibrate = pare_windows_calibrate,
                                      .plan = pare_sparse_plan,

@@ -8,7 +8,7 @@
 #include "support/memory.h"
 #include "support/runtime.h"
 #include "train/adapter_file.h"
-#include "train/beside.h"
+#include "train/adapter_open.h"
 #include "train/write.h"
 
 #include <stdlib.h>
@@ -33,7 +33,7 @@ static pare_status prepare(void *context) {
     if (!o->adapter) return pare_fail(PARE_BAD_ARGUMENT, "--adapter DIR is missing: the adapter to merge");
     if (!o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
     pare_runtime given = j->runtime;
-    PARE_TRY(pare_lora_open_beside(j->model, j->backend, o->adapter, &given, &j->lora, &j->runtime, &j->adapter));
+    PARE_TRY(pare_lora_open_adapter(j->model, j->backend, o->adapter, &given, &j->lora, &j->runtime, &j->adapter));
     PARE_TRY(pare_trained_write_bytes(j->adapter, &bytes));
     const char *directory = pare_checkpoint_directory(j->model->checkpoint);
     pare_paths_read(&j->run.paths, "MODEL", directory, PARE_PATH_FOLDER);

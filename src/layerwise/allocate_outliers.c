@@ -1,4 +1,4 @@
-#include "layerwise/layerwise_settle.h"
+#include "layerwise/layerwise_allocate.h"
 #include "select/owl.h"
 #include "support/memory.h"
 
@@ -7,11 +7,12 @@ typedef struct outliers {
     bool counting;
 } outliers;
 
-static pare_status see(pare_layerwise *l, const pare_sights *s, uint32_t layer, pare_role role, void *context) {
+static pare_status see(pare_layerwise *l, const pare_dense_statistics *s, uint32_t layer, pare_role role,
+                       void *context) {
     outliers *o = context;
     int64_t count;
     (void)s;
-    PARE_TRY(pare_sights_score(l, layer, role, &pare_salience_activation, &count));
+    PARE_TRY(pare_dense_statistics_score(l, layer, role, &pare_salience_activation, &count));
     if (o->counting)
         pare_outliers_count(&o->layers[layer], l->recipe->owl_times, l->scores, count);
     else
@@ -19,10 +20,10 @@ static pare_status see(pare_layerwise *l, const pare_sights *s, uint32_t layer, 
     return PARE_OK;
 }
 
-static pare_status count_outliers(pare_layerwise *l, pare_sights *s, outliers *o) {
-    PARE_TRY(pare_sights_visit(l, s, see, o));
+static pare_status count_outliers(pare_layerwise *l, pare_dense_statistics *s, outliers *o) {
+    PARE_TRY(pare_dense_statistics_visit(l, s, see, o));
     o->counting = true;
-    return pare_sights_visit(l, s, see, o);
+    return pare_dense_statistics_visit(l, s, see, o);
 }
 
 /* The share asked for: that of any pruned matrix. */
@@ -46,7 +47,7 @@ static void spread(pare_layerwise *l, pare_outliers *o, double *shares) {
     }
 }
 
-pare_status pare_settle_outliers(pare_layerwise *l, pare_sights *s) {
+pare_status pare_allocate_by_outliers(pare_layerwise *l, pare_dense_statistics *s) {
     uint32_t layers = l->model->config.layers;
     outliers o = {0};
     double *shares = NULL;

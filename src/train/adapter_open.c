@@ -1,4 +1,4 @@
-#include "train/beside.h"
+#include "train/adapter_open.h"
 #include "support/runtime.h"
 #include "train/write.h"
 
@@ -14,9 +14,9 @@ static pare_status take_memory(const pare_trained *lora, const pare_lora_options
     return PARE_OK;
 }
 
-pare_status pare_lora_open_beside(const pare_model *model, const pare_backend *backend, const char *directory,
-                                  const pare_runtime *runtime, pare_lora_options *options, pare_runtime *left,
-                                  pare_trained **out) {
+pare_status pare_lora_open_adapter(const pare_model *model, const pare_backend *backend, const char *directory,
+                                   const pare_runtime *runtime, pare_lora_options *options, pare_runtime *left,
+                                   pare_trained **out) {
     *left = runtime ? *runtime : (pare_runtime){0};
     PARE_TRY(pare_lora_read_adapter(model, backend, directory, options, out));
     (*out)->adapters->dropout = 0.0f;

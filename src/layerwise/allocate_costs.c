@@ -1,4 +1,4 @@
-#include "layerwise/layerwise_settle.h"
+#include "layerwise/layerwise_allocate.h"
 #include "select/element_shares.h"
 #include "support/memory.h"
 
@@ -19,7 +19,7 @@ static double mean_of(const float *values, int64_t n) {
 }
 
 /* out: float [rows] 1 / [F^-1]_oo, F damped; ones where the metric is plain, or the loss feels nothing. */
-static pare_status feel_rows(const pare_layerwise *l, size_t id, int64_t rows, float *out) {
+static pare_status output_weights(const pare_layerwise *l, size_t id, int64_t rows, float *out) {
     const pare_linear_fisher *fisher = l->job->fisher;
     double damping = l->recipe->fisher_damping;
     const float *diagonal = fisher ? fisher->diagonal[id] : NULL;
@@ -51,7 +51,8 @@ static void price(pare_layerwise *l, const float *inverse, const float *row, int
         }
 }
 
-static pare_status see(pare_layerwise *l, const pare_sights *s, uint32_t layer, pare_role role, void *context) {
+static pare_status see(pare_layerwise *l, const pare_dense_statistics *s, uint32_t layer, pare_role role,
+                       void *context) {
     costs *c = context;
     size_t id = pare_tensor_id(layer, role);
     int64_t rows, columns;
@@ -59,7 +60,7 @@ static pare_status see(pare_layerwise *l, const pare_sights *s, uint32_t layer, 
     pare_tensor_matrix(l->model->tensors[id], &rows, &columns);
     pare_source_rows(l->job->source, id, 0, rows, l->dense);
     PARE_TRY(pare_alloc(&row, (size_t)rows, sizeof *row, "costs"));
-    pare_status status = feel_rows(l, id, rows, row);
+    pare_status status = output_weights(l, id, rows, row);
     if (status == PARE_OK) price(l, s->inverse[layer][pare_input_of(role)], row, rows, columns);
     pare_free(row);
     PARE_TRY(status);
@@ -83,10 +84,10 @@ static pare_status allocate(pare_layerwise *l, const costs *c) {
     return PARE_OK;
 }
 
-pare_status pare_settle_costs(pare_layerwise *l, pare_sights *s) {
+pare_status pare_allocate_by_costs(pare_layerwise *l, pare_dense_statistics *s) {
     costs c = {0};
     PARE_TRY(pare_alloc(&c.matrices, l->model->tensor_count, sizeof *c.matrices, "costs"));
-    pare_status status = pare_sights_visit(l, s, see, &c);
+    pare_status status = pare_dense_statistics_visit(l, s, see, &c);
     if (status == PARE_OK) status = allocate(l, &c);
     for (uint32_t i = 0; i < c.count; i++)
         pare_cost_histogram_free(&c.matrices[i]);
