@@ -27,6 +27,7 @@ typedef struct job {
     uint32_t window;
     json_t *texts, *tasks;
     double chosen; /* sum of the tasks' chosen accuracies */
+    pare_items items;
 } job;
 
 static const pare_adapters *adapters_of(const job *j) {
@@ -101,13 +102,13 @@ static pare_status evaluate_texts(job *j) {
     return PARE_OK;
 }
 
-static pare_status evaluate_task(job *j, const pare_task_file *file, pare_items *items) {
+static pare_status evaluate_task(job *j, const pare_task_file *file) {
     const pare_zero_shot zero_shot = {j->model, j->backend, j->runtime, j->options->tasks->protocol, adapters_of(j)};
     pare_zero_shot_scores scores;
     json_t *entry = NULL;
     double chosen = 0.0;
     PARE_TRY(pare_zero_shot_score(&zero_shot, file, &scores));
-    pare_status status = pare_items_add(items, file, &scores);
+    pare_status status = pare_items_add(&j->items, file, &scores);
     if (status == PARE_OK) status = pare_zero_shot_entry(file, &scores, &entry, &chosen);
     pare_zero_shot_scores_free(&scores);
     PARE_TRY(status);
@@ -118,14 +119,11 @@ static pare_status evaluate_task(job *j, const pare_task_file *file, pare_items 
 
 static pare_status evaluate_tasks(job *j) {
     const pare_tasks *tasks = j->options->tasks;
-    pare_items items;
     if (!tasks) return PARE_OK;
-    pare_status status = pare_items_open(j->options->items, &items);
-    for (size_t i = 0; i < tasks->count && status == PARE_OK; i++)
-        status = evaluate_task(j, &tasks->files[i], &items);
-    if (status == PARE_OK) status = pare_items_finish(&items);
-    pare_items_drop(&items);
-    return status;
+    PARE_TRY(pare_items_open(j->options->items, &j->items));
+    for (size_t i = 0; i < tasks->count; i++)
+        PARE_TRY(evaluate_task(j, &tasks->files[i]));
+    return PARE_OK;
 }
 
 /* Only the items are written. */
@@ -204,6 +202,12 @@ pare_status pare_evaluate(const pare_model *model, const pare_evaluate_options *
     if (status == PARE_OK) status = evaluate_texts(&j);
     if (status == PARE_OK) status = evaluate_tasks(&j);
     if (status == PARE_OK) status = pare_json_text(report_of(&j, pare_clock() - start), report);
+    if (status == PARE_OK) status = pare_items_finish(&j.items);
+    if (status != PARE_OK) {
+        pare_text_free(*report);
+        *report = NULL;
+    }
+    pare_items_drop(&j.items);
     json_decref(j.texts);
     json_decref(j.tasks);
     pare_trained_free(j.adapter);
