@@ -1,6 +1,7 @@
 #include "checkpoint/hub.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "support/path.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -8,14 +9,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static bool is_folder(const char *path) {
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-}
-
 static bool has_folder(const char *folder, const char *name) {
     char *path = pare_path_join(folder, name);
-    bool found = is_folder(path);
+    bool found = pare_path_is_folder(path);
     free(path);
     return found;
 }
@@ -155,7 +151,7 @@ pare_status pare_hub_find(const char *given, char **snapshot) {
     char *found = NULL;
     for (size_t i = 0; i < 2 && !found; i++) {
         char *folder = caches[i] ? pare_path_join(caches[i], repository) : NULL;
-        if (folder && is_folder(folder))
+        if (folder && pare_path_is_folder(folder))
             found = folder;
         else
             free(folder);

@@ -35,38 +35,6 @@ static int check_replaceable(const char *path) {
     return PARE_EXIT_FAILED;
 }
 
-/* Length of the part of a path that names its folder, with the last '/'. */
-static size_t folder_length(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? (size_t)(slash - path) + 1 : 0;
-}
-
-static bool stat_folder(const char *path, struct stat *out) {
-    char *folder = NULL;
-    if (asprintf(&folder, "%.*s.", (int)folder_length(path), path) < 0) return false;
-    bool found = stat(folder, out) == 0;
-    free(folder);
-    return found;
-}
-
-static bool same_inode(const struct stat *a, const struct stat *b) {
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
-/* Whether both paths lead to one file, or would once it is there. */
-static bool same_file(const char *a, const char *b) {
-    struct stat at_a, at_b;
-    if (stat(a, &at_a) == 0 && stat(b, &at_b) == 0) return same_inode(&at_a, &at_b);
-    return strcmp(a + folder_length(a), b + folder_length(b)) == 0 && stat_folder(a, &at_a) && stat_folder(b, &at_b) &&
-           same_inode(&at_a, &at_b);
-}
-
-static int check_distinct(const char *csv, const char *json) {
-    if (!csv || !json || !same_file(csv, json)) return PARE_EXIT_DONE;
-    pare_terminal_fail("--csv and --json-file both name %s; give two files", csv);
-    return PARE_EXIT_USAGE;
-}
-
 static int fail_memory(void) {
     pare_terminal_fail("there is not enough memory for the rows of this sweep");
     return PARE_EXIT_FAILED;
@@ -235,8 +203,7 @@ int pare_sweep_rows_open(const char *csv, const char *json, json_t *identity, js
                              .rows = json_array(),
                              .in_csv = json_array(),
                              .in_json = json_array()};
-    int code = check_distinct(csv, json);
-    if (code == PARE_EXIT_DONE) code = check_replaceable(json);
+    int code = check_replaceable(json);
     if (code == PARE_EXIT_DONE && csv) code = pare_file_lock_take(csv, false, &out->csv_lock);
     if (code == PARE_EXIT_DONE && json) code = pare_file_lock_take(json, true, &out->json_lock);
     if (code == PARE_EXIT_DONE && csv) code = read_csv(out);

@@ -5,14 +5,10 @@
  * each with .jsonl, .json, .ndjson, and the same with .gz behind. */
 #include "evaluate/task_file.h"
 #include "support/file.h"
+#include "support/path.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
-
-static bool is_folder(const char *path) {
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-}
 
 /* The first of folder/NAME.jsonl and so on that exists, freed with free(); or NULL. */
 static char *find_in(const char *folder, const char *const *names) {
@@ -58,7 +54,7 @@ static pare_status refuse_missing(const pare_task *task, const char *data, bool 
 
 pare_status pare_task_file_find(const pare_task *task, const char *data, bool alone, char **path) {
     *path = NULL;
-    if (!is_folder(data)) {
+    if (!pare_path_is_folder(data)) {
         if (!alone)
             return pare_fail(PARE_BAD_ARGUMENT, "%s is no folder with the tasks' files in it; name one with --data",
                              data);

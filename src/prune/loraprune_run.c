@@ -2,6 +2,7 @@
 #include "prune/loraprune.h"
 #include "prune/prune_job.h"
 #include "select/gradual.h"
+#include "support/file.h"
 #include "support/memory.h"
 #include "train/run.h"
 
@@ -149,7 +150,7 @@ static pare_status choose_data(pare_prune_job *job) {
     job->calibration = job->options->calibration;
     job->calibrated = true;
     PARE_TRY(pare_loraprune_check(job));
-    return pare_prune_check_readable(job->calibration.source);
+    return pare_file_check(job->calibration.source);
 }
 
 static void record(const pare_prune_job *job, pare_record *out) {

@@ -84,13 +84,6 @@ pare_status pare_units_set_goal(pare_prune_job *job) {
     return pare_goal_new(job->model, &job->target, 1.0, &job->goal);
 }
 
-pare_status pare_prune_check_readable(const char *path) {
-    pare_mapping mapping;
-    PARE_TRY(pare_mapping_open(path, &mapping));
-    pare_mapping_close(&mapping);
-    return PARE_OK;
-}
-
 static pare_status apply_protocol(pare_prune_job *job) {
     pare_calibration_options *c = &job->calibration;
     const char *name = job->options->protocol;
@@ -119,7 +112,7 @@ pare_status pare_windows_choose(pare_prune_job *job) {
     if (!job->calibrated) return PARE_OK;
     PARE_TRY(apply_protocol(job));
     if (c->length) PARE_TRY(pare_calibration_check_length(job->model, "--length", c->length));
-    if (!pare_calibration_is_self(c->source) && !job->given.calibration) PARE_TRY(pare_prune_check_readable(c->source));
+    if (!pare_calibration_is_self(c->source) && !job->given.calibration) PARE_TRY(pare_file_check(c->source));
     bool layerwise = pare_recipe_repairs(&job->recipe) || job->procedure->zeroes;
     job->usual_samples = pare_recipe_usual_samples(&job->recipe);
     if (layerwise) c->stream = true;
@@ -133,7 +126,7 @@ pare_status pare_prune_check_texts(const pare_prune_job *job) {
     const pare_prune_options *o = job->options;
     if (o->text_count) PARE_TRY(pare_calibration_check_length(job->model, "--window", pare_prune_window(o)));
     for (size_t i = 0; i < o->text_count; i++)
-        if (!pare_calibration_is_self(o->texts[i])) PARE_TRY(pare_prune_check_readable(o->texts[i]));
+        if (!pare_calibration_is_self(o->texts[i])) PARE_TRY(pare_file_check(o->texts[i]));
     return PARE_OK;
 }
 

@@ -118,7 +118,6 @@ pare_status pare_prune_choose_target(pare_prune_job *job);
 pare_status pare_windows_choose(pare_prune_job *job);
 pare_status pare_windows_calibrate(pare_prune_job *job);
 pare_status pare_prune_compose(pare_prune_job *job);
-pare_status pare_prune_check_readable(const char *path);
 
 /* All rounds of scoring, selecting and repairing; leaves the last round's selection, relative to job->current. */
 pare_status pare_prune_rounds(pare_prune_job *job);

@@ -161,16 +161,9 @@ static void fill(const pare_recover_options *o, pare_recover_settings *s) {
     s->window = o->window ? o->window : WINDOW;
 }
 
-static pare_status check_readable(const char *path) {
-    pare_mapping mapping;
-    PARE_TRY(pare_mapping_open(path, &mapping));
-    pare_mapping_close(&mapping);
-    return PARE_OK;
-}
-
 static pare_status check_files(const pare_model *model, const pare_recover_options *o, const pare_recover_settings *s) {
     if (!o->data) return pare_fail(PARE_BAD_ARGUMENT, "--data FILE is missing: what to train on");
-    PARE_TRY(check_readable(o->data));
+    PARE_TRY(pare_file_check(o->data));
     if (o->text_count) PARE_TRY(pare_calibration_check_length(model, "--window", s->window));
     for (size_t i = 0; i < o->text_count; i++) {
         if (pare_calibration_is_self(o->texts[i]))
@@ -178,7 +171,7 @@ static pare_status check_files(const pare_model *model, const pare_recover_optio
                              "--text self: the further a model recovers, the less likely is what it wrote before, so "
                              "give text files; or let the model before pruning write: pare eval OUT --against MODEL "
                              "--text self");
-        PARE_TRY(check_readable(o->texts[i]));
+        PARE_TRY(pare_file_check(o->texts[i]));
     }
     return PARE_OK;
 }

@@ -97,6 +97,13 @@ void pare_mapping_close(pare_mapping *mapping) {
     *mapping = (pare_mapping){0};
 }
 
+pare_status pare_file_check(const char *path) {
+    pare_mapping mapping;
+    PARE_TRY(pare_mapping_open(path, &mapping));
+    pare_mapping_close(&mapping);
+    return PARE_OK;
+}
+
 pare_status pare_file_read(const char *path, uint64_t limit, char **text, size_t *bytes) {
     *text = NULL;
     int file;

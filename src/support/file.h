@@ -17,6 +17,8 @@ typedef struct pare_mapping {
  * or is the pointer that Git LFS leaves in a file's place. */
 pare_status pare_mapping_open(const char *path, pare_mapping *out);
 void pare_mapping_close(pare_mapping *mapping);
+/* Fails as pare_mapping_open would. */
+pare_status pare_file_check(const char *path);
 
 /* The file's text with a NUL after it (freed with pare_free); refuses files above `limit` bytes. bytes may be NULL. */
 pare_status pare_file_read(const char *path, uint64_t limit, char **text, size_t *bytes);
