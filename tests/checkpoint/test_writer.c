@@ -195,7 +195,7 @@ static void says_so_when_the_disk_is_full(void **state) {
     tiny_remove(folder);
     free(folder);
     if (!mounted) {
-        fprintf(stderr, "no permission to mount a small file system: skipped\n");
+        fprintf(stderr, "skipped: a permission to mount a small file system\n");
         skip();
     }
 }
