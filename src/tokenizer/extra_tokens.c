@@ -61,7 +61,8 @@ static pare_status read_added(const char *path, const json_t *added, const json_
     json_t *id;
     json_object_foreach((json_t *)(uintptr_t)added, key, id) {
         double number = json_number_value(id);
-        if (!json_is_number(id) || !(number >= 0 && number < LARGEST_ID) || number != (double)(json_int_t)number)
+        if (!json_is_number(id) || !(number >= 0 && number < (double)LARGEST_ID) ||
+            number != (double)(json_int_t)number)
             return pare_fail(PARE_FORMAT_ERROR, "%s: the id of \"%.40s\" is no token id below %d", path, key,
                              LARGEST_ID);
         if (*key) PARE_TRY(add(list, key, (json_int_t)number, NULL, has_text(named, key)));
