@@ -59,7 +59,8 @@ static pare_status answer(bench *b) {
     while (scanf("%31s", word) == 1) {
         if (strcmp(word, "flops") == 0) {
             printf("%.6g %.6g %.6g\n", pare_flops_forward(b->model, b->sequences, b->length),
-                   pare_flops_gradient(b->model, b->sequences, b->length, false), 2.0 * SIDE * SIDE * SIDE);
+                   pare_flops_gradient(b->model, b->sequences, b->length, false),
+                   2.0 * (double)SIDE * (double)SIDE * (double)SIDE);
         } else {
             double start = pare_clock();
             PARE_TRY(run(b, word));
