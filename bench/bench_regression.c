@@ -95,7 +95,7 @@ static const struct {
 
 /* Nominal work of a call: operations, bytes moved, or calls. */
 static double reference_work(const bench *b, reference r) {
-    if (r == PRODUCT) return 2.0 * PRODUCT_ROWS * b->threads * (double)SIDE * HIDDEN;
+    if (r == PRODUCT) return 2.0 * (double)PRODUCT_ROWS * b->threads * (double)SIDE * (double)HIDDEN;
     return r == COPY ? 8.0 * (double)elements : 1.0;
 }
 
