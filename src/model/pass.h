@@ -50,6 +50,8 @@ typedef struct pare_pass_memory {
  * at a time fits the limit. */
 pare_status pare_pass_measure(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape,
                               pare_pass_memory *out);
+/* Its part of a memory plan. */
+void pare_pass_memory_plan(const pare_pass_memory *memory, pare_plan *plan);
 pare_status pare_pass_new(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape,
                           pare_pass **out);
 void pare_pass_free(pare_pass *pass);

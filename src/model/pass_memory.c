@@ -106,6 +106,15 @@ static pare_status keep_blocks(const pare_model *model, const pare_backend *back
     return PARE_OK;
 }
 
+void pare_pass_memory_plan(const pare_pass_memory *memory, pare_plan *plan) {
+    plan->weights = memory->weights;
+    plan->activations = memory->activations;
+    plan->gradients = memory->gradients;
+    plan->micro_batch = (uint64_t)memory->micro_batch;
+    plan->blocks = (uint64_t)memory->blocks;
+    plan->kept = (uint64_t)memory->kept;
+}
+
 pare_status pare_pass_measure(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape,
                               pare_pass_memory *out) {
     fixed_sizes fixed = measure_fixed(model, backend, shape);

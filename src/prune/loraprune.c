@@ -230,12 +230,7 @@ pare_status pare_loraprune_plan(pare_prune_job *job) {
     plan->length = batches.length;
     lora->training.memory = !plan->limit ? 0 : plan->limit > plan->state ? plan->limit - plan->state : 1;
     PARE_TRY(pare_trainer_measure(lora->trained, &batches, &lora->training, &memory));
-    plan->weights = memory.weights;
-    plan->activations = memory.activations;
-    plan->gradients = memory.gradients;
-    plan->micro_batch = (uint64_t)memory.micro_batch;
-    plan->blocks = (uint64_t)memory.blocks;
-    plan->kept = (uint64_t)memory.kept;
+    pare_pass_memory_plan(&memory, plan);
     return plan_merged(job, plan);
 }
 

@@ -177,13 +177,9 @@ pare_status pare_prune_finish(pare_prune_job *job, pare_run *heir, char **report
     job->run.passes_on = heir != NULL;
     pare_status status = pare_prune_run(job);
     if (status == PARE_OK) status = pare_prune_report(job, report);
-    if (status == PARE_OK) status = pare_run_commit(&job->run);
-    if (status == PARE_OK) pare_prune_progress_remove(job);
     if (status == PARE_OK && heir) status = pare_run_adopt(heir, &job->run);
-    if (status != PARE_OK) {
-        pare_text_free(*report);
-        *report = NULL;
-    }
+    status = pare_run_commit(&job->run, status, report);
+    if (status == PARE_OK) pare_prune_progress_remove(job);
     pare_prune_end(job);
     return status;
 }

@@ -149,11 +149,7 @@ pare_status pare_merge(const pare_model *model, const pare_merge_options *option
     pare_status status = pare_backend_open(&j.runtime, false, &j.backend);
     if (status == PARE_OK) status = pare_run_stages(&j.run, stages, sizeof stages / sizeof *stages, &j);
     if (status == PARE_OK) status = make_report(&j, report);
-    if (status == PARE_OK) status = pare_run_commit(&j.run);
-    if (status != PARE_OK) {
-        pare_text_free(*report);
-        *report = NULL;
-    }
+    status = pare_run_commit(&j.run, status, report);
     end(&j);
     return status;
 }

@@ -92,11 +92,8 @@ static pare_status run(pare_recover_job *job, const pare_recover_before *before,
     if (status == PARE_OK) status = pare_run_stages(&job->run, stages, sizeof stages / sizeof *stages, job);
     if (status == PARE_OK) status = pare_recover_report(job, report);
     if (status == PARE_OK && before) status = before->report(before->context, *report);
-    if (status == PARE_OK) status = pare_recover_commit(job);
-    if (status != PARE_OK) {
-        pare_text_free(*report);
-        *report = NULL;
-    }
+    status = pare_run_commit(&job->run, status, report);
+    if (status == PARE_OK) pare_recover_remove_progress(job);
     end(job);
     return status;
 }

@@ -59,8 +59,7 @@ pare_status pare_recover_write(void *job);
 /* Compares what was written with what was trained. */
 pare_status pare_recover_verify(void *job);
 pare_status pare_recover_list(void *job);
-/* Everything gets to its place, when the report is made. */
-pare_status pare_recover_commit(pare_recover_job *job);
+void pare_recover_remove_progress(const pare_recover_job *job);
 
 /* All settings that the result depends on. */
 json_t *pare_recover_settings_json(const pare_recover_job *job);

@@ -118,12 +118,7 @@ static pare_status measure_pass(pare_recover_job *job) {
     pare_pass_memory memory;
     job->training.memory = plan->limit ? plan->limit - plan->state : 0;
     PARE_TRY(pare_trainer_measure(job->trained, pare_batches_options_of(job->batches), &job->training, &memory));
-    plan->weights = memory.weights;
-    plan->activations = memory.activations;
-    plan->gradients = memory.gradients;
-    plan->micro_batch = (uint64_t)memory.micro_batch;
-    plan->blocks = (uint64_t)memory.blocks;
-    plan->kept = (uint64_t)memory.kept;
+    pare_pass_memory_plan(&memory, plan);
     return PARE_OK;
 }
 

@@ -85,7 +85,7 @@ pare_status pare_recover_verify(void *context) {
     return compare(job);
 }
 
-static void remove_progress(const pare_recover_job *job) {
+void pare_recover_remove_progress(const pare_recover_job *job) {
     if (!job->state) return;
     char *temporary = pare_format("%s.new", job->state);
     unlink(job->state);
@@ -96,10 +96,4 @@ static void remove_progress(const pare_recover_job *job) {
 
 pare_status pare_recover_list(void *context) {
     return pare_run_list(&((pare_recover_job *)context)->run);
-}
-
-pare_status pare_recover_commit(pare_recover_job *job) {
-    PARE_TRY(pare_run_commit(&job->run));
-    remove_progress(job);
-    return PARE_OK;
 }

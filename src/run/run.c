@@ -96,7 +96,7 @@ pare_status pare_run_list(pare_run *run) {
     return run->output ? pare_report_files(pare_output_path(run->output), &run->names, &run->bytes) : PARE_OK;
 }
 
-pare_status pare_run_commit(pare_run *run) {
+static pare_status place_all(pare_run *run) {
     size_t placed = 0;
     pare_status status = pare_interrupted();
     while (status == PARE_OK && placed < run->file_count && !run->passes_on)
@@ -104,5 +104,13 @@ pare_status pare_run_commit(pare_run *run) {
     if (status == PARE_OK) status = commit_output(run);
     while (status != PARE_OK && placed--)
         pare_staged_undo(&run->files[placed]);
+    return status;
+}
+
+pare_status pare_run_commit(pare_run *run, pare_status so_far, char **report) {
+    pare_status status = so_far == PARE_OK ? place_all(run) : so_far;
+    if (status == PARE_OK) return PARE_OK;
+    pare_free(*report);
+    *report = NULL;
     return status;
 }

@@ -51,7 +51,8 @@ char *pare_run_progress_folder(const char *output);
 /* After all is written, before the report: fills names and bytes. */
 pare_status pare_run_list(pare_run *run);
 /* The last that a run does, when its report is made, so that nothing can fail after it: everything gets to its place,
- * the files, then the model; if one cannot, none does. */
-pare_status pare_run_commit(pare_run *run);
+ * the files, then the model; if one cannot, none does. so_far: of the stages and the report; with one that failed, or
+ * if this fails, *report is freed and NULL. */
+pare_status pare_run_commit(pare_run *run, pare_status so_far, char **report);
 
 #endif

@@ -81,12 +81,8 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
     if (limit) plan->sizes.limit = limit > gathered ? limit - gathered : 1;
     PARE_TRY(divisible ? choose_group(model, backend, plan, &pass) : place_state(model, backend, runtime, plan, &pass));
     plan->sizes.limit = limit;
-    plan->sizes.weights = pass.weights + gathered;
-    plan->sizes.activations = pass.activations;
-    plan->sizes.gradients = pass.gradients;
-    plan->sizes.micro_batch = (uint64_t)pass.micro_batch;
-    plan->sizes.blocks = (uint64_t)pass.blocks;
-    plan->sizes.kept = (uint64_t)pass.kept;
+    pare_pass_memory_plan(&pass, &plan->sizes);
+    plan->sizes.weights += gathered;
     return note_shape(plan);
 }
 

@@ -10,6 +10,7 @@ static const pare_runtime fp32 = {.compute = PARE_COMPUTE_FP32, .threads = 1};
 
 static pare_model *open_golden(void) {
     pare_model *model;
+    need_golden();
     assert_int_equal(pare_model_open(golden_path(GOLDEN_MODEL), &model), PARE_OK);
     return model;
 }

@@ -75,7 +75,8 @@ static void the_written_model_is_the_masked_and_merged_one(void **state) {
     pare_prune_job job;
     assert_int_equal(pare_prune_begin(r->run.model, &r->run.options, &r->run.runtime, &job), PARE_OK);
     assert_int_equal(pare_prune_run(&job), PARE_OK);
-    assert_int_equal(pare_run_commit(&job.run), PARE_OK);
+    char *report = NULL;
+    assert_int_equal(pare_run_commit(&job.run, PARE_OK, &report), PARE_OK);
     pare_adapters adapters = *job.lora->trained->adapters;
     adapters.dropout = 0.0f;
     double masked = loss_of(r->run.model, job.backend, &job.lora->trained->source, &adapters);

@@ -5,23 +5,6 @@
 static const tiny_model tiny = {
     .layers = 2, .hidden = 16, .heads = 4, .kv_heads = 2, .head_size = 4, .ffn = 12, .scale = 0.3};
 
-typedef struct countdown {
-    uint64_t calls, stop_at; /* the report to interrupt at, counted from 1; 0: none */
-    const char *stage;       /* of the last report */
-    uint64_t done, total;
-    bool backwards; /* a stage's count fell, or rose above its total */
-} countdown;
-
-static void count_down(void *user, const char *stage, uint64_t done, uint64_t total) {
-    countdown *c = user;
-    bool same = c->stage && strcmp(c->stage, stage) == 0;
-    c->backwards |= done > total || (same && (done < c->done || total != c->total));
-    c->stage = stage;
-    c->done = done;
-    c->total = total;
-    if (++c->calls == c->stop_at) pare_interrupt();
-}
-
 typedef struct scene {
     prune_run run;
     char *scratch;
@@ -66,11 +49,11 @@ static void close_scene(scene *s) {
 static void interrupted_at_every_report(void **state) {
     (void)state;
     scene s = open_scene();
-    countdown c = {.stop_at = 1};
+    prune_countdown c = {.stop_at = 1};
     uint64_t interrupts = 0;
-    s.run.runtime.progress = count_down;
+    s.run.runtime.progress = prune_count_down;
     s.run.runtime.progress_user = &c;
-    for (;; c = (countdown){.stop_at = c.stop_at + 1}) {
+    for (;; c = (prune_countdown){.stop_at = c.stop_at + 1}) {
         pare_status status = prune_run_try(&s.run);
         pare_interrupt_clear();
         assert_false(c.backwards);

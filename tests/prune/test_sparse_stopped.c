@@ -1,32 +1,15 @@
 /* Pruning of single weights that is interrupted at any of its reports leaves nothing and holds nothing. */
 #include "prune/sparse_run.h"
 
-typedef struct countdown {
-    uint64_t calls, stop_at; /* the report to interrupt at, counted from 1 */
-    const char *stage;       /* of the last report */
-    uint64_t done, total;
-    bool backwards;
-} countdown;
-
-static void count_down(void *user, const char *stage, uint64_t done, uint64_t total) {
-    countdown *c = user;
-    bool same = c->stage && strcmp(c->stage, stage) == 0;
-    c->backwards |= done > total || (same && (done < c->done || total != c->total));
-    c->stage = stage;
-    c->done = done;
-    c->total = total;
-    if (++c->calls == c->stop_at) pare_interrupt();
-}
-
 static void check(const char *method, const pare_setting *settings, size_t count) {
     prune_run r = sparse_run_open(sparse_tiny, method, 0.5);
-    countdown c = {.stop_at = 1};
+    prune_countdown c = {.stop_at = 1};
     uint64_t memory = pare_memory_current();
     r.options.settings = settings;
     r.options.setting_count = count;
-    r.runtime.progress = count_down;
+    r.runtime.progress = prune_count_down;
     r.runtime.progress_user = &c;
-    for (;; c = (countdown){.stop_at = c.stop_at + 1}) {
+    for (;; c = (prune_countdown){.stop_at = c.stop_at + 1}) {
         pare_status status = prune_run_try(&r);
         pare_interrupt_clear();
         if (c.backwards) fprintf(stderr, "%s counts backwards in '%s'\n", method, c.stage);

@@ -42,36 +42,50 @@ static pare_run begin(const scene *s) {
     return run;
 }
 
-static void assert_content(const char *path, const char *expected) {
-    char *text;
-    assert_int_equal(pare_file_read(path, 1000, &text, NULL), PARE_OK);
-    assert_string_equal(text, expected);
-    pare_free(text);
+/* With a report, which is there only if all is in place. */
+static pare_status commit(pare_run *run) {
+    char *report;
+    assert_int_equal(pare_json_text(json_pack("{}"), &report), PARE_OK);
+    pare_status status = pare_run_commit(run, PARE_OK, &report);
+    assert_int_equal(report != NULL, status == PARE_OK);
+    pare_text_free(report);
+    return status;
 }
 
 static void all_or_nothing(void **state) {
     const scene *s = *state;
     pare_run run = begin(s);
     assert_int_equal(mkdir(s->two, 0755), 0); /* something came in between */
-    assert_int_equal(pare_run_commit(&run), PARE_FILE_ERROR);
+    assert_int_equal(commit(&run), PARE_FILE_ERROR);
     assert_non_null(strstr(pare_message(), s->two));
     pare_run_end(&run);
     prune_run_assert_holds(s->folder, "model one.json two.csv ");
-    assert_content(s->one, "old");
+    prune_run_assert_content(s->one, "old");
     assert_int_equal(rmdir(s->two), 0);
     run = begin(s);
     assert_int_equal(mkdir(s->output, 0755), 0); /* the model is last */
     tiny_write_text(s->output, "full", "");
-    assert_int_equal(pare_run_commit(&run), PARE_FILE_ERROR);
+    assert_int_equal(commit(&run), PARE_FILE_ERROR);
     pare_run_end(&run);
     prune_run_assert_holds(s->folder, "model one.json out ");
-    assert_content(s->one, "old");
+    prune_run_assert_content(s->one, "old");
     tiny_remove(s->output);
     run = begin(s);
-    assert_int_equal(pare_run_commit(&run), PARE_OK);
+    assert_int_equal(commit(&run), PARE_OK);
     pare_run_end(&run);
     prune_run_assert_holds(s->folder, "model one.json out two.csv ");
-    assert_content(s->one, "[]\n");
+    prune_run_assert_content(s->one, "[]\n");
+}
+
+/* A stage or the report has failed. */
+static void what_failed_before(void **state) {
+    const scene *s = *state;
+    char *report = NULL;
+    pare_run run = begin(s);
+    assert_int_equal(pare_run_commit(&run, PARE_OUT_OF_MEMORY, &report), PARE_OUT_OF_MEMORY);
+    pare_run_end(&run);
+    prune_run_assert_holds(s->folder, "model one.json ");
+    prune_run_assert_content(s->one, "old");
 }
 
 /* Files that another run puts into place. */
@@ -83,14 +97,14 @@ static void files_that_are_passed_on(void **state) {
     first.passes_on = true;
     assert_int_equal(pare_run_write_text(&first, "new", s->one), PARE_OK);
     assert_int_equal(pare_run_write_text(&first, "new", s->two), PARE_OK);
-    assert_int_equal(pare_run_commit(&first), PARE_OK);
+    assert_int_equal(commit(&first), PARE_OK);
     assert_int_equal(pare_run_adopt(&second, &first), PARE_OK);
     pare_run_end(&first);
-    assert_content(s->one, "old");
-    assert_int_equal(pare_run_commit(&second), PARE_OK);
+    prune_run_assert_content(s->one, "old");
+    assert_int_equal(commit(&second), PARE_OK);
     pare_run_end(&second);
-    assert_content(s->one, "new");
-    assert_content(s->two, "new");
+    prune_run_assert_content(s->one, "new");
+    prune_run_assert_content(s->two, "new");
     prune_run_assert_holds(s->folder, "model one.json two.csv ");
 }
 
@@ -122,7 +136,7 @@ static void stages(void **state) {
 #define IN_A_SCENE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void) {
-    const struct CMUnitTest tests[] = {IN_A_SCENE(all_or_nothing), IN_A_SCENE(files_that_are_passed_on),
-                                       IN_A_SCENE(stages)};
+    const struct CMUnitTest tests[] = {IN_A_SCENE(all_or_nothing), IN_A_SCENE(what_failed_before),
+                                       IN_A_SCENE(files_that_are_passed_on), IN_A_SCENE(stages)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

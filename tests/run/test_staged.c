@@ -27,22 +27,15 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static void assert_content(const char *path, const char *expected) {
-    char *text;
-    assert_int_equal(pare_file_read(path, 1000, &text, NULL), PARE_OK);
-    assert_string_equal(text, expected);
-    pare_free(text);
-}
-
 static void placed_or_dropped(void **state) {
     const scene *s = *state;
     pare_staged staged;
     tiny_write_text(s->folder, "scores.json", "old");
     assert_int_equal(pare_staged_write(json_pack("{s:i}", "a", 1), s->path, &staged), PARE_OK);
-    assert_content(s->path, "old");
+    prune_run_assert_content(s->path, "old");
     pare_staged_drop(&staged);
     prune_run_assert_holds(s->folder, "input scores.json ");
-    assert_content(s->path, "old");
+    prune_run_assert_content(s->path, "old");
     assert_int_equal(pare_staged_write(json_pack("{s:i}", "a", 1), s->path, &staged), PARE_OK);
     assert_int_equal(pare_staged_place(&staged), PARE_OK);
     pare_staged_drop(&staged);
@@ -60,12 +53,12 @@ static void two_writers_of_one_path(void **state) {
     pare_staged first, second;
     assert_int_equal(pare_staged_write_text("first", s->path, &first), PARE_OK);
     assert_int_equal(pare_staged_write_text("second", s->path, &second), PARE_OK);
-    assert_content(first.temporary, "first");
-    assert_content(second.temporary, "second");
+    prune_run_assert_content(first.temporary, "first");
+    prune_run_assert_content(second.temporary, "second");
     assert_int_equal(pare_staged_place(&first), PARE_OK);
-    assert_content(s->path, "first");
+    prune_run_assert_content(s->path, "first");
     assert_int_equal(pare_staged_place(&second), PARE_OK);
-    assert_content(s->path, "second");
+    prune_run_assert_content(s->path, "second");
     pare_staged_drop(&first);
     pare_staged_drop(&second);
     prune_run_assert_holds(s->folder, "input scores.json ");
@@ -111,9 +104,9 @@ static void what_is_undone(void **state) {
         pare_staged_undo(&staged);
         assert_int_equal(pare_file_exists(s->path), there);
         assert_int_equal(pare_staged_place(&staged), PARE_OK);
-        assert_content(s->path, "new");
+        prune_run_assert_content(s->path, "new");
         pare_staged_undo(&staged);
-        if (there) assert_content(s->path, "old");
+        if (there) prune_run_assert_content(s->path, "old");
         assert_int_equal(pare_file_exists(s->path), there);
         pare_staged_drop(&staged);
         prune_run_assert_holds(s->folder, there ? "input scores.json " : "input ");
