@@ -27,7 +27,8 @@ static pare_status parse_file(const char *path, json_t **json) {
     pare_free(text);
     if (!*json && json_error_code(&error) == json_error_duplicate_key)
         return pare_fail(PARE_FORMAT_ERROR, "%s has the same key twice, the second in line %d", path, error.line);
-    if (!*json) return pare_fail(PARE_FORMAT_ERROR, "%s is not JSON (line %d)", path, error.line);
+    if (!*json)
+        return pare_fail(PARE_FORMAT_ERROR, "%s is not JSON (line %d); fetch or write it again", path, error.line);
     if (json_is_object(*json)) return PARE_OK;
     return pare_fail(PARE_FORMAT_ERROR, "%s is not a JSON object", path);
 }

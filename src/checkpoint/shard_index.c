@@ -22,7 +22,8 @@ static pare_status parse(const char *path, json_t **index) {
     pare_free(text);
     if (!*index && json_error_code(&error) == json_error_duplicate_key)
         return pare_fail(PARE_FORMAT_ERROR, "%s has the same name twice, the second in line %d", path, error.line);
-    if (!*index) return pare_fail(PARE_FORMAT_ERROR, "%s is not JSON (line %d)", path, error.line);
+    if (!*index)
+        return pare_fail(PARE_FORMAT_ERROR, "%s is not JSON (line %d); fetch or write it again", path, error.line);
     if (json_is_object(json_object_get(*index, "weight_map"))) return PARE_OK;
     return pare_fail(PARE_FORMAT_ERROR, "%s has no weight_map", path);
 }

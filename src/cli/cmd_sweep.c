@@ -132,7 +132,13 @@ static void set_results(json_t *row, const json_t *report, double seconds) {
 
 static int fail_at(const sweeping *s, size_t point, pare_status status) {
     char *where = pare_sweep_describe(&s->axes, point);
-    pare_terminal_fail("pare sweep, at %s: %s", where ? where : "a point", pare_message());
+    const char *kept = s->arguments->csv ? s->arguments->csv : s->arguments->json_file;
+    if (status == PARE_INTERRUPTED && kept)
+        pare_terminal_fail("pare sweep, at %s: interrupted: the rows before it are kept in %s: run the same command "
+                           "again to go on",
+                           where ? where : "a point", kept);
+    else
+        pare_terminal_fail("pare sweep, at %s: %s", where ? where : "a point", pare_message());
     free(where);
     return status == PARE_BAD_ARGUMENT ? PARE_EXIT_USAGE : PARE_EXIT_FAILED;
 }

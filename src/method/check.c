@@ -165,8 +165,8 @@ static const contradiction all[] = {
      "the signals depth, influence and removal score layers by themselves: leave out the salience"},
     {{"salience", "signal"},
      gradient_is_missing,
-     "the salience needs a gradient: choose the signal gradient, moreau, smooth or smooth-rows (for single weights "
-     "samples or regional, too)"},
+     "the salience needs a gradient: choose the signal gradient, moreau, smooth, smooth-rows or entropy (for single "
+     "weights samples or regional, too)"},
     {{"mode", "signal"},
      element_signal_elsewhere,
      "the signals samples and regional are for single weights: give --sparsity or --pattern"},

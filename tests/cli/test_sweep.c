@@ -210,11 +210,16 @@ static void interrupted(void **state) {
                                  "--csv",   f.csv,        "--json-file", f.json,        "--method",  "moreau-gs",
                                  "--calib", place->text,  "--length",    "32",          "--samples", "2",
                                  "--steps", "3",          "--quiet",     NULL};
-    pid_t child = program_start(words, -1, -1, NULL);
+    FILE *err = tmpfile();
+    assert_non_null(err);
+    pid_t child = program_start(words, -1, fileno(err), NULL);
     for (int i = 0; i < 1000 && !pare_file_exists(f.json); i++)
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     kill(child, SIGINT);
     assert_int_equal(program_wait(child, 20), 1);
+    char *said = program_captured(err);
+    assert_true(program_is_sentence(said) && strstr(said, "kept in ") && strstr(said, f.csv));
+    free(said);
     char *csv = read_text(f.csv), *json = read_text(f.json);
     json_t *document = parse(json);
     size_t rows = json_array_size(rows_of(document));
