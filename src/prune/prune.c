@@ -174,7 +174,6 @@ void pare_prune_end(pare_prune_job *job) {
 
 /* The last stages of a run whose report is wanted. */
 pare_status pare_prune_finish(pare_prune_job *job, pare_run *heir, char **report) {
-    job->run.passes_on = heir != NULL;
     pare_status status = pare_prune_run(job);
     if (status == PARE_OK) status = pare_prune_report(job, report);
     if (status == PARE_OK && heir) status = pare_run_adopt(heir, &job->run);

@@ -99,7 +99,7 @@ pare_status pare_run_list(pare_run *run) {
 static pare_status place_all(pare_run *run) {
     size_t placed = 0;
     pare_status status = pare_interrupted();
-    while (status == PARE_OK && placed < run->file_count && !run->passes_on)
+    while (status == PARE_OK && placed < run->file_count)
         status = pare_staged_place(&run->files[placed++]);
     if (status == PARE_OK) status = commit_output(run);
     while (status != PARE_OK && placed--)

@@ -20,7 +20,6 @@ typedef struct pare_run {
     pare_output *output; /* the model's folder; NULL: none is written, or it is in place */
     pare_staged *files;  /* beside it */
     size_t file_count;
-    bool passes_on;  /* files do not get to their places: another run adopts them */
     json_t *seconds; /* {"stage": seconds} */
     json_t *names;   /* of the files in the model's folder, once it is complete */
     uint64_t bytes;  /* of these */
@@ -42,7 +41,7 @@ pare_status pare_run_open(pare_run *run, const char *target, const char *source,
 pare_status pare_run_write(pare_run *run, json_t *json, const char *path);
 pare_status pare_run_write_text(pare_run *run, const char *text, const char *path);
 
-/* Files that `from` passes on get to their places with those of `run`. */
+/* Files of `from` get to their places with those of `run`, and not with its own model. */
 pare_status pare_run_adopt(pare_run *run, pare_run *from);
 
 /* Where a run that can be taken up keeps its progress: OUTPUT.progress; freed with free(). */
