@@ -3,7 +3,7 @@
 #ifndef PARE_TESTS_TINY_MODEL_H
 #define PARE_TESTS_TINY_MODEL_H
 
-#include "checkpoint/config.h"
+#include "model/config.h"
 #include "counted.h"
 #include "support/dtype.h"
 #include "support/file.h"

@@ -3,7 +3,7 @@
 #define PARE_MODEL_MODEL_H
 
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/config.h"
+#include "model/config.h"
 
 /* Roles inside a layer. Matrices first, in the order of the forward pass. */
 typedef enum pare_role {

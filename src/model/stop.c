@@ -1,5 +1,5 @@
 #include "model/stop.h"
-#include "checkpoint/config_fields.h"
+#include "model/config_fields.h"
 #include "support/memory.h"
 
 #include <stdlib.h>

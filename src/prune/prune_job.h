@@ -2,7 +2,7 @@
 #ifndef PARE_PRUNE_PRUNE_JOB_H
 #define PARE_PRUNE_PRUNE_JOB_H
 
-#include "checkpoint/config_write.h"
+#include "model/config_write.h"
 #include "checkpoint/scan.h"
 #include "prune/loraprune.h"
 #include "prune/procedure.h"

@@ -1,5 +1,5 @@
 #include "recover/merged.h"
-#include "checkpoint/config_write.h"
+#include "model/config_write.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "surgery/verify.h"

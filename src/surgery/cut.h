@@ -3,7 +3,7 @@
 #ifndef PARE_SURGERY_CUT_H
 #define PARE_SURGERY_CUT_H
 
-#include "checkpoint/config_write.h"
+#include "model/config_write.h"
 #include "repair/repaired.h"
 #include "surgery/axes.h"
 

@@ -2,7 +2,7 @@
 #ifndef PARE_TESTS_CUT_MODEL_H
 #define PARE_TESTS_CUT_MODEL_H
 
-#include "checkpoint/config_write.h"
+#include "model/config_write.h"
 #include "golden.h"
 #include "importance/scores.h"
 #include "model/pass.h"

@@ -1,4 +1,4 @@
-#include "checkpoint/config_rope.h"
+#include "model/config_rope.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Single values of a config.json, checked for type and range; every failure names the file, the key and the value. */
-#ifndef PARE_CHECKPOINT_CONFIG_FIELDS_H
-#define PARE_CHECKPOINT_CONFIG_FIELDS_H
+#ifndef PARE_MODEL_CONFIG_FIELDS_H
+#define PARE_MODEL_CONFIG_FIELDS_H
 
 #include "support/status.h"
 

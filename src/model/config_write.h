@@ -1,8 +1,8 @@
 /* The config.json of a model with new sizes. */
-#ifndef PARE_CHECKPOINT_CONFIG_WRITE_H
-#define PARE_CHECKPOINT_CONFIG_WRITE_H
+#ifndef PARE_MODEL_CONFIG_WRITE_H
+#define PARE_MODEL_CONFIG_WRITE_H
 
-#include "checkpoint/config.h"
+#include "model/config.h"
 
 /* What loads a model with these widths. */
 typedef enum pare_config_kind {

@@ -1,8 +1,8 @@
 /* Which model a config.json describes, found out before its weights are opened. */
-#ifndef PARE_CHECKPOINT_CONFIG_KIND_H
-#define PARE_CHECKPOINT_CONFIG_KIND_H
+#ifndef PARE_MODEL_CONFIG_KIND_H
+#define PARE_MODEL_CONFIG_KIND_H
 
-#include "checkpoint/config_fields.h"
+#include "model/config_fields.h"
 
 /* Fails with the sentence that helps if the weights are quantised, or the model is of another architecture, takes more
  * than text, or has another head than that of a causal language model. *type: model_type, borrowed. */

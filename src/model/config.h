@@ -1,7 +1,7 @@
 /* config.json of a LLaMA-family model: LLaMA 1/2/3.x, Vicuna, TinyLlama, Mistral. Absent and null keys mean what the
  * class of transformers 5 takes then. */
-#ifndef PARE_CHECKPOINT_CONFIG_H
-#define PARE_CHECKPOINT_CONFIG_H
+#ifndef PARE_MODEL_CONFIG_H
+#define PARE_MODEL_CONFIG_H
 
 #include "checkpoint/checkpoint.h"
 

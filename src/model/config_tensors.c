@@ -1,5 +1,5 @@
-#include "checkpoint/config.h"
-#include "checkpoint/config_fields.h"
+#include "model/config.h"
+#include "model/config_fields.h"
 #include "support/memory.h"
 
 #include <fnmatch.h>

@@ -1,4 +1,4 @@
-#include "checkpoint/config_kind.h"
+#include "model/config_kind.h"
 #include "support/file.h"
 
 #include <fnmatch.h>

@@ -1,4 +1,4 @@
-#include "checkpoint/config_fields.h"
+#include "model/config_fields.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-#include "checkpoint/config_write.h"
-#include "checkpoint/config_rope.h"
+#include "model/config_write.h"
+#include "model/config_rope.h"
 #include "support/file.h"
 
 #include <fnmatch.h>

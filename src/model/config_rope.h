@@ -1,9 +1,9 @@
 /* Rotary positions as a config.json has them. */
-#ifndef PARE_CHECKPOINT_CONFIG_ROPE_H
-#define PARE_CHECKPOINT_CONFIG_ROPE_H
+#ifndef PARE_MODEL_CONFIG_ROPE_H
+#define PARE_MODEL_CONFIG_ROPE_H
 
-#include "checkpoint/config.h"
-#include "checkpoint/config_fields.h"
+#include "model/config.h"
+#include "model/config_fields.h"
 
 /* As transformers 5 reads it: rope_scaling if it says anything, else rope_parameters; the theta in there, else
  * rope_theta, else 10000; original_max_position_embeddings of the file itself before that of the object, else

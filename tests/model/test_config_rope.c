@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "checkpoint/config_rope.h"
+#include "model/config_rope.h"
 #include "tiny_model.h"
 
 enum { POSITIONS = 512 };

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "checkpoint/config_write.h"
+#include "model/config_write.h"
 #include "tiny_model.h"
 
 enum { LAYERS = 3 };

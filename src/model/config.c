@@ -1,7 +1,7 @@
-#include "checkpoint/config.h"
-#include "checkpoint/config_fields.h"
-#include "checkpoint/config_kind.h"
-#include "checkpoint/config_rope.h"
+#include "model/config.h"
+#include "model/config_fields.h"
+#include "model/config_kind.h"
+#include "model/config_rope.h"
 #include "support/memory.h"
 
 #include <stdio.h>

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "checkpoint/config.h"
+#include "model/config.h"
 #include "tiny_model.h"
 
 #define LLAMA "{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"], "
