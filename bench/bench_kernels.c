@@ -86,26 +86,32 @@ static void bench_proximal(bench *b) {
     report(b, "proximal step, 128 rows at a time", proximal_small_chunks, 128, n, 12);
 }
 
-static void swiglu_forward(bench *b, int variant) {
-    (void)variant;
-    b->backend->operations->swiglu_forward(b->backend, b->a, b->b, (int64_t)TOKENS * FFN, b->operand_a);
+static void gated_forward(bench *b, int variant) {
+    b->backend->operations->gated_forward(b->backend, (pare_activation)variant, b->a, b->b, (int64_t)TOKENS * FFN,
+                                          b->operand_a);
 }
 
-static void swiglu_backward(bench *b, int variant) {
-    (void)variant;
-    b->backend->operations->swiglu_backward(b->backend, b->a, b->b, b->c, (int64_t)TOKENS * FFN, b->operand_a,
-                                            b->operand_b);
+static void gated_backward(bench *b, int variant) {
+    b->backend->operations->gated_backward(b->backend, (pare_activation)variant, b->a, b->b, b->c,
+                                           (int64_t)TOKENS * FFN, b->operand_a, b->operand_b);
 }
 
-static void rmsnorm_forward(bench *b, int variant) {
-    (void)variant;
-    b->backend->operations->rmsnorm_forward(b->backend, b->a, b->rows, 1e-5, TOKENS, HIDDEN, b->operand_a,
-                                            b->rows + HIDDEN);
+static void norm_forward(bench *b, int variant) {
+    const pare_norm norm = {.kind = (pare_norm_kind)variant, .weight = b->rows, .eps = 1e-5};
+    b->backend->operations->norm_forward(b->backend, &norm, b->a, TOKENS, HIDDEN, b->operand_a, false,
+                                         b->rows + HIDDEN);
 }
 
-static void rmsnorm_backward(bench *b, int variant) {
-    b->backend->operations->rmsnorm_backward(b->backend, b->a, b->rows, b->rows + HIDDEN, b->b, TOKENS, HIDDEN, b->c,
-                                             variant ? b->sums : NULL);
+static void norm_backward(bench *b, int variant) {
+    const pare_norm norm = {.kind = (pare_norm_kind)variant, .weight = b->rows, .eps = 1e-5};
+    b->backend->operations->norm_backward(b->backend, &norm, b->a, b->rows + HIDDEN, b->b, TOKENS, HIDDEN, b->c, true,
+                                          NULL, NULL);
+}
+
+static void norm_backward_all(bench *b, int variant) {
+    const pare_norm norm = {.kind = (pare_norm_kind)variant, .weight = b->rows, .eps = 1e-5};
+    b->backend->operations->norm_backward(b->backend, &norm, b->a, b->rows + HIDDEN, b->b, TOKENS, HIDDEN, b->c, true,
+                                          b->sums, NULL);
 }
 
 static const pare_heads heads = {
@@ -121,11 +127,20 @@ static void merge_heads(bench *b, int variant) {
 
 static void bench_activations(bench *b) {
     double hidden = (double)TOKENS * (double)HIDDEN, ffn = (double)TOKENS * (double)FFN;
-    report(b, "swiglu forward", swiglu_forward, 0, ffn, 8 + b->operand);
-    report(b, "swiglu backward", swiglu_backward, 0, ffn, 12 + 2 * b->operand);
-    report(b, "rmsnorm forward", rmsnorm_forward, 0, hidden, 4 + b->operand);
-    report(b, "rmsnorm backward", rmsnorm_backward, 0, hidden, 16);
-    report(b, "rmsnorm backward, with dweight", rmsnorm_backward, 1, hidden, 24);
+    static const char *const activations[PARE_ACTIVATIONS] = {"silu", "gelu", "gelu tanh", "relu", "relu2"};
+    for (int i = 0; i < PARE_ACTIVATIONS; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "gated %s forward", activations[i]);
+        report(b, name, gated_forward, i, ffn, 8 + b->operand);
+        snprintf(name, sizeof name, "gated %s backward", activations[i]);
+        report(b, name, gated_backward, i, ffn, 12 + 2 * b->operand);
+    }
+    report(b, "rms norm forward", norm_forward, PARE_NORM_RMS, hidden, 4 + b->operand);
+    report(b, "layer norm forward", norm_forward, PARE_NORM_LAYER, hidden, 4 + b->operand);
+    report(b, "rms norm backward", norm_backward, PARE_NORM_RMS, hidden, 16);
+    report(b, "layer norm backward", norm_backward, PARE_NORM_LAYER, hidden, 16);
+    report(b, "rms norm backward, with dweight", norm_backward_all, PARE_NORM_RMS, hidden, 24);
+    report(b, "layer norm backward, with dweight", norm_backward_all, PARE_NORM_LAYER, hidden, 24);
     report(b, "split heads", split_heads, 0, hidden, 4 + b->operand);
     report(b, "split heads, rotated", split_heads, 1, hidden, 4 + b->operand);
     report(b, "merge heads", merge_heads, 0, hidden, 4 + b->operand);
@@ -148,15 +163,25 @@ static void logits_gradient(bench *b, int variant) {
 
 static const int64_t attention_elements = (int64_t)TOKENS * HEADS * HEAD;
 
+static pare_attention attention_of(int window) {
+    return (pare_attention){.batch = TOKENS / window,
+                            .groups = HEADS,
+                            .shared = 1,
+                            .head = HEAD,
+                            .queries = window,
+                            .keys = window,
+                            .key_capacity = window};
+}
+
 static void attention_forward(bench *b, int variant) {
-    pare_attention s = {TOKENS / variant, HEADS, 1, HEAD, variant, variant, variant, NULL, NULL};
+    pare_attention s = attention_of(variant);
     b->backend->operations->attention_forward(b->backend, &s, b->operand_a, b->operand_b,
                                               pare_operand_at(b->backend, b->operand_b, attention_elements), b->c,
                                               b->d);
 }
 
 static void attention_backward(bench *b, int variant) {
-    pare_attention s = {TOKENS / variant, HEADS, 1, HEAD, variant, variant, variant, NULL, NULL};
+    pare_attention s = attention_of(variant);
     const void *v = pare_operand_at(b->backend, b->operand_b, attention_elements);
     const void *dout = pare_operand_at(b->backend, b->operand_b, 2 * attention_elements);
     b->backend->operations->attention_backward(b->backend, &s, b->operand_a, b->operand_b, v, b->c, b->d, dout, b->a,

@@ -110,7 +110,13 @@ static pare_status matmul(bench *b, int variant) {
     return b->backend->operations->matmul(b->backend, &shapes[variant], b->x, b->y, b->c);
 }
 
-static const pare_attention attention = {TOKENS / 128, HEADS, 1, HEAD, 128, 128, 128, NULL, NULL};
+static const pare_attention attention = {.batch = TOKENS / 128,
+                                         .groups = HEADS,
+                                         .shared = 1,
+                                         .head = HEAD,
+                                         .queries = 128,
+                                         .keys = 128,
+                                         .key_capacity = 128};
 static const int64_t hidden_elements = (int64_t)TOKENS * HIDDEN;
 
 static pare_status attention_pass(bench *b, int backward) {
@@ -125,10 +131,11 @@ static pare_status attention_pass(bench *b, int backward) {
 static pare_status elementwise(bench *b, int variant) {
     const pare_backend_operations *o = b->backend->operations;
     int64_t n = (int64_t)TOKENS * FFN;
-    if (variant == 0) o->swiglu_forward(b->backend, b->a, b->b, n, b->x);
-    if (variant == 1) o->swiglu_backward(b->backend, b->a, b->b, b->c, n, b->x, b->y);
-    if (variant == 2) o->rmsnorm_forward(b->backend, b->a, b->b, 1e-5, FFN, HIDDEN, b->x, b->d);
-    if (variant == 3) o->rmsnorm_backward(b->backend, b->a, b->b, b->d, b->b, FFN, HIDDEN, b->c, NULL);
+    const pare_norm norm = {.weight = b->b, .eps = 1e-5};
+    if (variant == 0) o->gated_forward(b->backend, PARE_ACTIVATION_SILU, b->a, b->b, n, b->x);
+    if (variant == 1) o->gated_backward(b->backend, PARE_ACTIVATION_SILU, b->a, b->b, b->c, n, b->x, b->y);
+    if (variant == 2) o->norm_forward(b->backend, &norm, b->a, FFN, HIDDEN, b->x, false, b->d);
+    if (variant == 3) o->norm_backward(b->backend, &norm, b->a, b->d, b->b, FFN, HIDDEN, b->c, true, NULL, NULL);
     return PARE_OK;
 }
 

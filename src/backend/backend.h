@@ -25,13 +25,43 @@ typedef struct pare_matmul {
     bool slim; /* a hint: m, n or k is small, as in products with low-rank matrices */
 } pare_matmul;
 
+typedef enum pare_activation {
+    PARE_ACTIVATION_SILU,
+    PARE_ACTIVATION_GELU,      /* x Phi(x), with the error function */
+    PARE_ACTIVATION_GELU_TANH, /* its approximation through tanh: gelu_new, gelu_fast, gelu_pytorch_tanh */
+    PARE_ACTIVATION_RELU,
+    PARE_ACTIVATION_RELU2, /* max(x, 0)^2 */
+    PARE_ACTIVATIONS
+} pare_activation;
+
+typedef enum pare_norm_kind {
+    PARE_NORM_RMS,  /* x / sqrt(mean(x^2) + eps) */
+    PARE_NORM_LAYER /* (x - mean) / sqrt(variance + eps) */
+} pare_norm_kind;
+
+/* ... times weight plus bias, element by element. */
+typedef struct pare_norm {
+    pare_norm_kind kind;
+    const float *weight; /* [d], or NULL: ones */
+    const float *bias;   /* [d], or NULL: zeros */
+    double eps;
+    int64_t repeat; /* weight and bias are [repeat, d] and row i takes part i % repeat of them; 0 or 1: one for all */
+} pare_norm;
+
+/* Leading dimensions of each head turn by the angles of a position, in pairs; those behind them stay as they are.
+ * A rotation is float [positions, rotated]: the cosines of a position's rotated / 2 angles, then their sines. */
 typedef struct pare_heads {
     int64_t batch, tokens, groups, shared, head;
     int64_t capacity;         /* token slots per (batch, group) in the head-major buffer */
     int64_t offset;           /* slot of the first token */
     const int32_t *positions; /* [batch, tokens] rows of the rotation; NULL: each token's slot */
+    int64_t rotated;          /* dimensions that turn, an even number; 0: all of them */
+    bool interleaved;         /* pairs are (2i, 2i + 1); else (i, i + rotated / 2) */
 } pare_heads;
 
+/* The score of a query and a key is scale q.k, then cap tanh(score / cap), then + slope (key's position - query's).
+ * Positions are slots: query i has that of key keys - queries + i. Where keys are hidden from query t by start and
+ * prefix, key j has, as t sees it, position j if j < prefix[t] and else prefix[t] + j - start[t]: there is no gap. */
 typedef struct pare_attention {
     int64_t batch, groups, shared, head;
     int64_t queries, keys; /* tokens; query i sees keys 0 .. keys - queries + i */
@@ -39,6 +69,11 @@ typedef struct pare_attention {
     /* Where keys == queries, query t may be kept from some of these: it sees keys [0, prefix[t]) and [start[t], t],
      * with 0 <= prefix[t] <= start[t] <= t. Both [batch, queries]; NULL: zeros. */
     const int32_t *start, *prefix;
+    float scale;         /* positive; 0: head^-1/2 */
+    float cap;           /* positive; 0: none */
+    int64_t window;      /* a query sees only keys whose position is above its own minus this; 0: no such bound */
+    const float *slopes; /* [groups * shared] ALiBi; NULL: none */
+    bool bidirectional;  /* every query sees the keys behind it, too; keys == queries, without start and prefix */
 } pare_attention;
 
 /* scale * B A, a: [rank, columns], b: [rows, rank]. */
@@ -83,21 +118,24 @@ typedef struct pare_backend_operations {
     pare_status (*matmul)(const pare_backend *backend, const pare_matmul *shape, const void *a, const void *b,
                           float *c);
 
-    /* out = x * rsqrt(mean(x^2) + eps) * weight; inverse: [n] the rsqrt. x: [n, d] */
-    void (*rmsnorm_forward)(const pare_backend *backend, const float *x, const float *weight, double eps, int64_t n,
-                            int64_t d, void *out, float *inverse);
-    /* dx += d(out)/dx^T dy; dweight (if not NULL): double [d] += sum over tokens. dy: float [n, d] */
-    void (*rmsnorm_backward)(const pare_backend *backend, const float *x, const float *weight, const float *inverse,
-                             const float *dy, int64_t n, int64_t d, float *dx, double *dweight);
+    /* x: [n, d]; out: operand or, as_float, float, which may be x; inverse: [n] 1 / the root that x is divided by. */
+    void (*norm_forward)(const pare_backend *backend, const pare_norm *norm, const float *x, int64_t n, int64_t d,
+                         void *out, bool as_float, float *inverse);
+    /* dx = d(out)/dx^T dy, or += where `accumulate`; else it may be dy. dy: float [n, d]. dweight, dbias (either may be
+     * NULL): double [repeat, d] += sums over rows. */
+    void (*norm_backward)(const pare_backend *backend, const pare_norm *norm, const float *x, const float *inverse,
+                          const float *dy, int64_t n, int64_t d, float *dx, bool accumulate, double *dweight,
+                          double *dbias);
 
     /* Token-major float [batch * tokens, groups * shared * head] -> head-major operand, rotated by position if
-     * `rotation` is given: float [positions, head], cosines then sines of the head/2 angles, its first row being slot
-     * 0 or position 0. */
+     * `rotation` is given, whose first row is slot 0 or position 0. */
     void (*split_heads)(const pare_backend *backend, const pare_heads *heads, const float *in, const float *rotation,
                         void *out);
     /* Head-major float -> token-major operand, rotated back if `rotation` is given. */
     void (*merge_heads)(const pare_backend *backend, const pare_heads *heads, const float *in, const float *rotation,
                         void *out);
+    /* Token-major float, in place, rotated or rotated back: for what comes between the rotation and the split. */
+    void (*rotate)(const pare_backend *backend, const pare_heads *heads, float *x, const float *rotation, bool back);
 
     /* Bytes of workspace that attention takes for this shape while it runs: for the memory plan. */
     uint64_t (*attention_bytes)(const pare_backend *backend, const pare_attention *shape, bool backward);
@@ -109,10 +147,12 @@ typedef struct pare_backend_operations {
                                       const void *k, const void *v, const float *out, const float *logsum,
                                       const void *dout, float *dq, float *dk, float *dv);
 
-    /* out = silu(gate) * up, n elements */
-    void (*swiglu_forward)(const pare_backend *backend, const float *gate, const float *up, int64_t n, void *out);
-    void (*swiglu_backward)(const pare_backend *backend, const float *gate, const float *up, const float *dout,
-                            int64_t n, void *dgate, void *dup);
+    /* out = act(gate) * up, n elements; act(up) where gate is NULL. */
+    void (*gated_forward)(const pare_backend *backend, pare_activation activation, const float *gate, const float *up,
+                          int64_t n, void *out);
+    /* dgate: not written where gate is NULL. */
+    void (*gated_backward)(const pare_backend *backend, pare_activation activation, const float *gate, const float *up,
+                           const float *dout, int64_t n, void *dgate, void *dup);
 
     /* Streaming log-sum-exp over vocabulary chunks: logits: [n, columns], column 0 being token `first`. Updates the
      * running maximum and sum of each row and keeps the target's logit when it is in this chunk. */

@@ -17,9 +17,9 @@ static pare_status see(pare_layerwise *l, int64_t first, int64_t tokens, void *c
     pare_activations *a = l->block.activations;
     const float *dense = pare_stream_load(&l->dense_stream, first, tokens, l->dense_states);
     const float *pruned = pare_stream_load(&l->stream, first, tokens, l->states);
-    double eps = l->block.eps;
-    ops->rmsnorm_forward(l->backend, dense, fit->weights, eps, tokens, l->hidden, a->normed1, a->inverse1);
-    ops->rmsnorm_forward(l->backend, pruned, fit->weights, eps, tokens, l->hidden, a->normed2, a->inverse2);
+    const pare_norm norm = {.weight = fit->weights, .eps = l->block.eps};
+    ops->norm_forward(l->backend, &norm, dense, tokens, l->hidden, a->normed1, false, a->inverse1);
+    ops->norm_forward(l->backend, &norm, pruned, tokens, l->hidden, a->normed2, false, a->inverse2);
     ops->from_operand(l->backend, a->normed1, tokens * l->hidden, l->difference);
     ops->from_operand(l->backend, a->normed2, tokens * l->hidden, fit->states);
     pare_norm_fit_add(l->difference, fit->states, tokens, l->hidden, fit->factors, fit->squares);

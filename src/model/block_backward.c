@@ -12,8 +12,9 @@ static pare_status norm_backward(const pare_block *block, const pare_block_gradi
     size_t id = pare_tensor_id(block->layer, (pare_role)(PARE_MATRIX_ROLES + which));
     double *sums = g->sink->wants(g->sink->context, id) ? g->norm_sums[which] : NULL;
     if (sums && g->first) memset(sums, 0, (size_t)d * sizeof *sums);
-    block->backend->operations->rmsnorm_backward(block->backend, x, block->weights.norm[which], inverse, a->dnormed, n,
-                                                 d, dx, sums);
+    const pare_norm norm = {.weight = block->weights.norm[which], .eps = block->eps};
+    block->backend->operations->norm_backward(block->backend, &norm, x, inverse, a->dnormed, n, d, dx, true, sums,
+                                              NULL);
     if (!sums || !g->last) return PARE_OK;
     for (int64_t i = 0; i < d; i++)
         g->chunk[i] = (float)sums[i];
@@ -27,7 +28,8 @@ static pare_status ffn_backward(const pare_block *block, const pare_block_gradie
     backend->operations->to_operand(backend, dx, n * d, a->dout);
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_DOWN, a->dout, a->activated));
     PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_DOWN, a->dout, false, a->wide));
-    backend->operations->swiglu_backward(backend, a->gate, a->up, a->wide, n * f, a->dgate, a->dup);
+    backend->operations->gated_backward(backend, PARE_ACTIVATION_SILU, a->gate, a->up, a->wide, n * f, a->dgate,
+                                        a->dup);
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_GATE, a->dgate, a->normed2));
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_UP, a->dup, a->normed2));
     PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_GATE, a->dgate, false, a->dnormed));

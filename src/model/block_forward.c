@@ -21,8 +21,9 @@ static pare_status observe(const pare_block *block, pare_input_kind kind, const 
 
 pare_status pare_block_attention_input(const pare_block *block, const float *x) {
     pare_activations *a = block->activations;
-    block->backend->operations->rmsnorm_forward(block->backend, x, block->weights.norm[0], block->eps,
-                                                block->batch * block->length, block->hidden, a->normed1, a->inverse1);
+    const pare_norm norm = {.weight = block->weights.norm[0], .eps = block->eps};
+    block->backend->operations->norm_forward(block->backend, &norm, x, block->batch * block->length, block->hidden,
+                                             a->normed1, false, a->inverse1);
     return observe(block, PARE_INPUT_QKV, a->normed1, block->hidden, false);
 }
 
@@ -40,8 +41,9 @@ pare_status pare_block_attention_output(const pare_block *block, const float *x,
 
 pare_status pare_block_ffn_input(const pare_block *block, const float *middle) {
     pare_activations *a = block->activations;
-    block->backend->operations->rmsnorm_forward(block->backend, middle, block->weights.norm[1], block->eps,
-                                                block->batch * block->length, block->hidden, a->normed2, a->inverse2);
+    const pare_norm norm = {.weight = block->weights.norm[1], .eps = block->eps};
+    block->backend->operations->norm_forward(block->backend, &norm, middle, block->batch * block->length, block->hidden,
+                                             a->normed2, false, a->inverse2);
     return observe(block, PARE_INPUT_GATE_UP, a->normed2, block->hidden, false);
 }
 
@@ -52,7 +54,7 @@ pare_status pare_block_activate(const pare_block *block, const float *middle) {
     PARE_TRY(pare_block_ffn_input(block, middle));
     PARE_TRY(pare_linear_forward(block, PARE_ROLE_GATE, a->normed2, a->gate));
     PARE_TRY(pare_linear_forward(block, PARE_ROLE_UP, a->normed2, a->up));
-    ops->swiglu_forward(block->backend, a->gate, a->up, tokens * f, a->activated);
+    ops->gated_forward(block->backend, PARE_ACTIVATION_SILU, a->gate, a->up, tokens * f, a->activated);
     return observe(block, PARE_INPUT_DOWN, a->activated, f, pare_linear_ffn_by_feature(tokens));
 }
 

@@ -69,9 +69,9 @@ static void final_norm(pare_generator *g, int64_t count) {
     int64_t d = config->hidden;
     for (int64_t b = 0; b < g->batch; b++)
         memcpy(g->last + b * d, g->x + ((b + 1) * count - 1) * d, (size_t)d * sizeof *g->x);
-    g->source.backend->operations->rmsnorm_forward(g->source.backend, g->last,
-                                                   g->norms + 2 * (int64_t)config->layers * d,
-                                                   pare_source_eps(&g->source), g->batch, d, g->final, g->inverse);
+    const pare_norm norm = {.weight = g->norms + 2 * (int64_t)config->layers * d, .eps = pare_source_eps(&g->source)};
+    g->source.backend->operations->norm_forward(g->source.backend, &norm, g->last, g->batch, d, g->final, false,
+                                                g->inverse);
 }
 
 static pare_status head(pare_generator *g, float *logits) {

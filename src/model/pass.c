@@ -78,9 +78,10 @@ static int64_t offset_of(const pare_pass *pass, int64_t sequence) {
 static void final_norm(pare_pass *pass, const pare_source *source) {
     const pare_config *config = &pass->model->config;
     pare_source_rows(source, pare_tensor_id_final_norm(pass->model), 0, 1, pass->final_norm);
-    pass->backend->operations->rmsnorm_forward(pass->backend, pare_pass_input(pass, config->layers), pass->final_norm,
-                                               pare_source_eps(source), pare_pass_tokens(pass), config->hidden,
-                                               pass->final, pass->final_inverse);
+    const pare_norm norm = {.weight = pass->final_norm, .eps = pare_source_eps(source)};
+    pass->backend->operations->norm_forward(pass->backend, &norm, pare_pass_input(pass, config->layers),
+                                            pare_pass_tokens(pass), config->hidden, pass->final, false,
+                                            pass->final_inverse);
 }
 
 static void prefetch(const pare_pass *pass, const pare_source *source, int64_t layer) {
@@ -189,9 +190,9 @@ static pare_status output_backward(pare_pass *pass, const pare_source *source, c
     double *sums = sink->wants(sink->context, norm) ? pass->gradients.norm_sums[0] : NULL;
     if (sums) memset(sums, 0, (size_t)d * sizeof *sums);
     memset(pass->dx, 0, (size_t)(tokens * d) * sizeof *pass->dx);
-    pass->backend->operations->rmsnorm_backward(pass->backend, pare_pass_input(pass, model->config.layers),
-                                                pass->final_norm, pass->final_inverse, pass->dfinal, tokens, d,
-                                                pass->dx, sums);
+    const pare_norm final_norm = {.weight = pass->final_norm, .eps = pare_source_eps(source)};
+    pass->backend->operations->norm_backward(pass->backend, &final_norm, pare_pass_input(pass, model->config.layers),
+                                             pass->final_inverse, pass->dfinal, tokens, d, pass->dx, true, sums, NULL);
     if (!sums) return PARE_OK;
     for (int64_t i = 0; i < d; i++)
         pass->gradients.chunk[i] = (float)sums[i];

@@ -27,10 +27,10 @@ static normed normalize(pare_repair *r, const norm_pair *norms, int64_t sequence
     const pare_backend_operations *ops = r->backend->operations;
     pare_activations *a = &r->walk.activations;
     int64_t d = r->hidden, first = sequence * r->job->length, tokens = pare_repair_batch(r, sequence) * r->job->length;
-    ops->rmsnorm_forward(r->backend, r->pruned + first * d, norms->pruned, norms->pruned_eps, tokens, d, a->normed1,
-                         a->inverse1);
-    ops->rmsnorm_forward(r->backend, r->dense + first * d, norms->dense, norms->dense_eps, tokens, d, a->normed2,
-                         a->inverse2);
+    const pare_norm pruned = {.weight = norms->pruned, .eps = norms->pruned_eps};
+    const pare_norm dense = {.weight = norms->dense, .eps = norms->dense_eps};
+    ops->norm_forward(r->backend, &pruned, r->pruned + first * d, tokens, d, a->normed1, false, a->inverse1);
+    ops->norm_forward(r->backend, &dense, r->dense + first * d, tokens, d, a->normed2, false, a->inverse2);
     ops->from_operand(r->backend, a->normed1, tokens * d, a->middle);
     ops->from_operand(r->backend, a->normed2, tokens * d, r->difference);
     return (normed){

@@ -1,25 +1,35 @@
 /* Causal attention, forward: window lengths around the tile of 128, shared keys, decoding from a cache. */
 #include "backend/compare.h"
 
-static const pare_attention shapes[] = {
-    /* batch, groups, shared, head, queries, keys, key_capacity, start, prefix */
-    {1, 1, 1, 8, 1, 1, 1, NULL, NULL},
-    {2, 2, 3, 16, 5, 5, 5, NULL, NULL},
-    {1, 2, 8, 80, 33, 33, 33, NULL, NULL},
-    {1, 1, 2, 128, 127, 127, 127, NULL, NULL},
-    {1, 2, 1, 16, 128, 128, 128, NULL, NULL},
-    {1, 1, 3, 8, 129, 129, 129, NULL, NULL},
-    {1, 1, 2, 16, 300, 300, 300, NULL, NULL},
+static const int64_t shapes[][7] = {
+    /* batch, groups, shared, head, queries, keys, key_capacity */
+    {1, 1, 1, 8, 1, 1, 1},
+    {2, 2, 3, 16, 5, 5, 5},
+    {1, 2, 8, 80, 33, 33, 33},
+    {1, 1, 2, 128, 127, 127, 127},
+    {1, 2, 1, 16, 128, 128, 128},
+    {1, 1, 3, 8, 129, 129, 129},
+    {1, 1, 2, 16, 300, 300, 300},
     /* decoding and prefill in chunks: the cache has more slots than keys, and the queries are the last of the keys */
-    {1, 2, 2, 16, 1, 1, 40, NULL, NULL},
-    {2, 2, 8, 8, 1, 77, 100, NULL, NULL},
-    {1, 2, 1, 128, 1, 129, 256, NULL, NULL},
-    {1, 1, 3, 16, 1, 300, 300, NULL, NULL},
-    {1, 2, 2, 8, 7, 130, 160, NULL, NULL},
-    {2, 1, 2, 16, 100, 228, 300, NULL, NULL},
-    {1, 1, 1, 80, 129, 200, 512, NULL, NULL},
-    {1, 1, 2, 8, 130, 131, 131, NULL, NULL},
+    {1, 2, 2, 16, 1, 1, 40},
+    {2, 2, 8, 8, 1, 77, 100},
+    {1, 2, 1, 128, 1, 129, 256},
+    {1, 1, 3, 16, 1, 300, 300},
+    {1, 2, 2, 8, 7, 130, 160},
+    {2, 1, 2, 16, 100, 228, 300},
+    {1, 1, 1, 80, 129, 200, 512},
+    {1, 1, 2, 8, 130, 131, 131},
 };
+
+static pare_attention shape_of(const int64_t x[7]) {
+    return (pare_attention){.batch = x[0],
+                            .groups = x[1],
+                            .shared = x[2],
+                            .head = x[3],
+                            .queries = x[4],
+                            .keys = x[5],
+                            .key_capacity = x[6]};
+}
 
 typedef struct inputs {
     float *q, *k, *v;
@@ -83,15 +93,17 @@ static void check_forward(const backends *b, const pare_attention *s) {
 
 static void every_shape(void **state) {
     const backends *b = backends_of(state);
-    for (int64_t i = 0; i < LENGTH(shapes); i++)
-        check_forward(b, &shapes[i]);
+    for (int64_t i = 0; i < LENGTH(shapes); i++) {
+        pare_attention s = shape_of(shapes[i]);
+        check_forward(b, &s);
+    }
 }
 
 /* Scores from -10^4 to 10^4, exact in both operand types (integers below 256; scale 1/4), over three tiles: the winner
  * takes all, and nothing overflows. */
 static void huge_scores(void **state) {
     const backends *b = backends_of(state);
-    const pare_attention s = {1, 1, 2, 16, 300, 300, 300, NULL, NULL};
+    const pare_attention s = shape_of((const int64_t[]){1, 1, 2, 16, 300, 300, 300});
     int64_t size = s.queries * s.shared * s.head;
     float *q = floats(size), *k = floats(s.keys * s.head), *v = floats(s.keys * s.head);
     for (int64_t row = 0; row < s.queries * s.shared; row++)
@@ -116,7 +128,7 @@ static void huge_scores(void **state) {
 /* A NaN in a query or key must reach every output that depends on it, and a NaN in a query no other. */
 static void nan_is_not_lost(void **state) {
     const backends *b = backends_of(state);
-    const pare_attention s = {1, 1, 2, 8, 200, 200, 200, NULL, NULL};
+    const pare_attention s = shape_of((const int64_t[]){1, 1, 2, 8, 200, 200, 200});
     inputs in = inputs_new(b->tested, &s);
     float *out = floats(in.q_size), *logsum = floats(in.rows);
     const pare_backend *t = b->tested;

@@ -57,7 +57,14 @@ static void every_shape(void **state) {
     const backends *b = backends_of(state);
     for (int64_t i = 0; i < LENGTH(shapes); i++) {
         const int64_t *x = shapes[i];
-        check_backward(b, &(pare_attention){x[0], x[1], x[2], x[3], x[4], x[4], x[4], NULL, NULL});
+        const pare_attention s = {.batch = x[0],
+                                  .groups = x[1],
+                                  .shared = x[2],
+                                  .head = x[3],
+                                  .queries = x[4],
+                                  .keys = x[4],
+                                  .key_capacity = x[4]};
+        check_backward(b, &s);
     }
 }
 

@@ -11,8 +11,9 @@ static void rmsnorm_forward(void **state) {
         float *x = random_floats(n * d, 1, 3.0f, PARE_DTYPE_F32), *weight = random_floats(d, 2, 1.0f, PARE_DTYPE_F32);
         float *expected = floats(n * d), *inverse = floats(n), *expected_inverse = floats(n);
         void *out = buffer(n * d, pare_operand_size(b->tested));
-        b->tested->operations->rmsnorm_forward(b->tested, x, weight, 1e-5, n, d, out, inverse);
-        b->reference->operations->rmsnorm_forward(b->reference, x, weight, 1e-5, n, d, expected, expected_inverse);
+        const pare_norm norm_of = {.weight = weight, .eps = 1e-5};
+        b->tested->operations->norm_forward(b->tested, &norm_of, x, n, d, out, false, inverse);
+        b->reference->operations->norm_forward(b->reference, &norm_of, x, n, d, expected, false, expected_inverse);
         float *actual = floats_of(b->tested, out, n * d);
         double relative = (double)(d + 8) * UNIT_FP32;
         for (int64_t j = 0; j < n * d; j++)
@@ -48,10 +49,11 @@ static void check_rmsnorm_backward(const backends *b, int64_t n, int64_t d) {
     const pare_backend *t = b->tested, *r = b->reference;
     for (int64_t i = 0; i < d; i++)
         dweight[i] = expected_dweight[i] = 0.5;
-    r->operations->rmsnorm_forward(r, x, weight, 1e-5, n, d, ignored, inverse);
-    t->operations->rmsnorm_backward(t, x, weight, inverse, dy, n, d, dx, dweight);
-    t->operations->rmsnorm_backward(t, x, weight, inverse, dy, n, d, again, NULL);
-    r->operations->rmsnorm_backward(r, x, weight, inverse, dy, n, d, expected, expected_dweight);
+    const pare_norm norm_of = {.weight = weight, .eps = 1e-5};
+    r->operations->norm_forward(r, &norm_of, x, n, d, ignored, false, inverse);
+    t->operations->norm_backward(t, &norm_of, x, inverse, dy, n, d, dx, true, dweight, NULL);
+    t->operations->norm_backward(t, &norm_of, x, inverse, dy, n, d, again, true, NULL, NULL);
+    r->operations->norm_backward(r, &norm_of, x, inverse, dy, n, d, expected, true, expected_dweight, NULL);
     backward_terms(x, weight, inverse, dy, n, d, terms);
     check_all(dx, expected, terms, n * d, (double)(d + 8) * UNIT_FP32, 0.0, "dx");
     assert_memory_equal(dx, again, (size_t)(n * d) * sizeof *dx);
@@ -90,10 +92,10 @@ static void check_swiglu(const backends *b, int64_t n) {
           *dup = floats(n);
     void *out = buffer(n, pare_operand_size(t)), *dgate_out = buffer(n, pare_operand_size(t));
     void *dup_out = buffer(n, pare_operand_size(t));
-    t->operations->swiglu_forward(t, gate, up, n, out);
-    r->operations->swiglu_forward(r, gate, up, n, expected);
-    t->operations->swiglu_backward(t, gate, up, dout, n, dgate_out, dup_out);
-    r->operations->swiglu_backward(r, gate, up, dout, n, dgate, dup);
+    t->operations->gated_forward(t, PARE_ACTIVATION_SILU, gate, up, n, out);
+    r->operations->gated_forward(r, PARE_ACTIVATION_SILU, gate, up, n, expected);
+    t->operations->gated_backward(t, PARE_ACTIVATION_SILU, gate, up, dout, n, dgate_out, dup_out);
+    r->operations->gated_backward(r, PARE_ACTIVATION_SILU, gate, up, dout, n, dgate, dup);
     float *actual = floats_of(t, out, n), *actual_dgate = floats_of(t, dgate_out, n);
     float *actual_dup = floats_of(t, dup_out, n);
     for (int64_t i = 0; i < n; i++) {
@@ -141,9 +143,9 @@ static void nan_is_not_lost(void **state) {
     for (int bad = 0; bad < N; bad++) {
         x[bad] = NAN;
         void *out = buffer(N, pare_operand_size(t));
-        t->operations->rmsnorm_forward(t, x, weight, 1e-5, 1, N, out, inverse);
+        t->operations->norm_forward(t, &(pare_norm){.weight = weight, .eps = 1e-5}, x, 1, N, out, false, inverse);
         float *normed = floats_of(t, out, N);
-        t->operations->swiglu_forward(t, x, weight, N, out);
+        t->operations->gated_forward(t, PARE_ACTIVATION_SILU, x, weight, N, out);
         float *gated = floats_of(t, out, N);
         for (int i = 0; i < N; i++) {
             assert_true(isnan(normed[i]));

@@ -42,13 +42,14 @@ typedef struct elementwise {
 
 static double norm_value(const pare_backend *backend, const void *context) {
     elementwise *c = (elementwise *)(uintptr_t)context;
-    backend->operations->rmsnorm_forward(backend, c->x, c->y, 1e-2, N, D, c->out, c->inverse);
+    const pare_norm rms = {.weight = c->y, .eps = 1e-2};
+    backend->operations->norm_forward(backend, &rms, c->x, N, D, c->out, true, c->inverse);
     return weighted_sum(c->out, c->dout, SIZE);
 }
 
 static double swiglu_value(const pare_backend *backend, const void *context) {
     elementwise *c = (elementwise *)(uintptr_t)context;
-    backend->operations->swiglu_forward(backend, c->x, c->y, SIZE, c->out);
+    backend->operations->gated_forward(backend, PARE_ACTIVATION_SILU, c->x, c->y, SIZE, c->out);
     return weighted_sum(c->out, c->dout, SIZE);
 }
 
@@ -66,7 +67,8 @@ static void rmsnorm(void **state) {
     float dx[SIZE] = {0}, dweight[D];
     double sums[D] = {0};
     norm_value(r, &c);
-    r->operations->rmsnorm_backward(r, c.x, c.y, c.inverse, c.dout, N, D, dx, sums);
+    const pare_norm rms = {.weight = c.y, .eps = 1e-2};
+    r->operations->norm_backward(r, &rms, c.x, c.inverse, c.dout, N, D, dx, true, sums, NULL);
     for (int i = 0; i < D; i++)
         dweight[i] = (float)sums[i];
     check_gradient(r, norm_value, &c, c.x, SIZE, dx, "norm dx");
@@ -77,7 +79,7 @@ static void swiglu(void **state) {
     const pare_backend *r = backends_of(state)->reference;
     elementwise c = elementwise_new();
     float dgate[SIZE], dup[SIZE];
-    r->operations->swiglu_backward(r, c.x, c.y, c.dout, SIZE, dgate, dup);
+    r->operations->gated_backward(r, PARE_ACTIVATION_SILU, c.x, c.y, c.dout, SIZE, dgate, dup);
     check_gradient(r, swiglu_value, &c, c.x, SIZE, dgate, "dgate");
     check_gradient(r, swiglu_value, &c, c.y, SIZE, dup, "dup");
 }

@@ -1,11 +1,16 @@
 /* Splitting and merging heads, with and without the rotary embedding, into caches with an offset. */
 #include "backend/compare.h"
 
-static const pare_heads shapes[] = {
-    /* batch, tokens, groups, shared, head, capacity, offset, positions */
-    {1, 1, 1, 1, 2, 1, 0, NULL},  {2, 5, 3, 1, 8, 5, 0, NULL},       {1, 7, 2, 3, 16, 7, 0, NULL},
-    {2, 3, 2, 8, 80, 9, 4, NULL}, {1, 1, 4, 1, 128, 300, 255, NULL}, {3, 130, 2, 2, 16, 140, 10, NULL},
+static const int64_t shapes[][7] = {
+    /* batch, tokens, groups, shared, head, capacity, offset */
+    {1, 1, 1, 1, 2, 1, 0},  {2, 5, 3, 1, 8, 5, 0},       {1, 7, 2, 3, 16, 7, 0},
+    {2, 3, 2, 8, 80, 9, 4}, {1, 1, 4, 1, 128, 300, 255}, {3, 130, 2, 2, 16, 140, 10},
 };
+
+static pare_heads shape_of(const int64_t x[7]) {
+    return (pare_heads){
+        .batch = x[0], .tokens = x[1], .groups = x[2], .shared = x[3], .head = x[4], .capacity = x[5], .offset = x[6]};
+}
 
 static float *rotation_new(const pare_heads *s) {
     int64_t positions = s->offset + s->tokens, half = s->head / 2;
@@ -54,11 +59,12 @@ static void check_merge(const backends *b, const pare_heads *s, const float *rot
 static void every_shape(void **state) {
     const backends *b = backends_of(state);
     for (int64_t i = 0; i < LENGTH(shapes); i++) {
-        float *rotation = rotation_new(&shapes[i]);
-        check_split(b, &shapes[i], NULL);
-        check_split(b, &shapes[i], rotation);
-        check_merge(b, &shapes[i], NULL);
-        check_merge(b, &shapes[i], rotation);
+        const pare_heads s = shape_of(shapes[i]);
+        float *rotation = rotation_new(&s);
+        check_split(b, &s, NULL);
+        check_split(b, &s, rotation);
+        check_merge(b, &s, NULL);
+        check_merge(b, &s, rotation);
         free(rotation);
     }
 }
@@ -82,7 +88,7 @@ static void known_places(void **state) {
 static void own_positions(void **state) {
     const backends *b = backends_of(state);
     for (int64_t i = 0; i < LENGTH(shapes); i++) {
-        pare_heads s = shapes[i];
+        pare_heads s = shape_of(shapes[i]);
         float *rotation = rotation_new(&s);
         int32_t *positions = buffer(s.batch * s.tokens, sizeof *positions);
         for (int64_t t = 0; t < s.batch * s.tokens; t++)

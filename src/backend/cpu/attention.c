@@ -227,6 +227,8 @@ static pare_status forward_step(const pare_backend *backend, const pare_attentio
 
 pare_status pare_cpu_attention_forward(const pare_backend *backend, const pare_attention *s, const void *q,
                                        const void *k, const void *v, float *out, float *logsum) {
+    if (s->scale > 0.0f || s->cap > 0.0f || s->window > 0 || s->slopes || s->bidirectional)
+        return pare_fail(PARE_UNSUPPORTED, "attention with a scale, cap, window, slopes or both directions");
     if (pare_attention_is_single(s)) {
         pare_attention_single(backend, s, q, k, v, out, logsum);
         return PARE_OK;
@@ -310,6 +312,8 @@ static void row_dots(const pare_backend *backend, const pare_attention *s, const
 pare_status pare_cpu_attention_backward(const pare_backend *backend, const pare_attention *s, const void *q,
                                         const void *k, const void *v, const float *out, const float *logsum,
                                         const void *dout, float *dq, float *dk, float *dv) {
+    if (s->scale > 0.0f || s->cap > 0.0f || s->window > 0 || s->slopes || s->bidirectional)
+        return pare_fail(PARE_UNSUPPORTED, "attention with a scale, cap, window, slopes or both directions");
     pare_attention_workspace w;
     PARE_TRY(pare_attention_workspace_new(&w, backend, s, true));
     row_dots(backend, s, out, dout, w.dot);

@@ -1,58 +1,9 @@
-/* Heads, rotary embedding, and causal attention one query row at a time:
- *   p_j = exp(scale q.k_j) / sum over the keys that it sees,  out = sum_j p_j v_j,  scale = 1 / sqrt(head). */
+/* Attention one query row at a time:
+ *   p_j = exp(s_j) / sum over the keys that it sees,  out = sum_j p_j v_j. */
 #include "backend/reference/reference.h"
 #include "support/memory.h"
 
 #include <math.h>
-
-/* Offset in the head-major buffer of token t, query head `member` of key/value head g, sequence b. */
-static int64_t head_major(const pare_heads *s, int64_t b, int64_t g, int64_t t, int64_t member) {
-    int64_t slot = (b * s->groups + g) * s->capacity + s->offset + t;
-    return (slot * s->shared + member) * s->head;
-}
-
-static int64_t token_major(const pare_heads *s, int64_t b, int64_t g, int64_t t, int64_t member) {
-    return (((b * s->tokens + t) * s->groups + g) * s->shared + member) * s->head;
-}
-
-/* Pairs (x_i, x_{i + head/2}) turn by the position's angles, or back for direction -1. */
-static void copy_rotated(float *out, const float *in, const float *angles, double direction, int64_t head) {
-    int64_t half = head / 2;
-    for (int64_t i = 0; i < head; i++)
-        out[i] = in[i];
-    for (int64_t i = 0; angles && i < half; i++) {
-        double cosine = (double)angles[i], sine = direction * (double)angles[half + i];
-        out[i] = (float)((double)in[i] * cosine - (double)in[half + i] * sine);
-        out[half + i] = (float)((double)in[half + i] * cosine + (double)in[i] * sine);
-    }
-}
-
-static void move_heads(const pare_heads *s, const float *in, const float *rotation, bool split, float *out) {
-    for (int64_t b = 0; b < s->batch; b++)
-        for (int64_t t = 0; t < s->tokens; t++)
-            for (int64_t g = 0; g < s->groups; g++)
-                for (int64_t member = 0; member < s->shared; member++) {
-                    int64_t major = head_major(s, b, g, t, member), token = token_major(s, b, g, t, member);
-                    int64_t position = s->positions ? s->positions[b * s->tokens + t] : s->offset + t;
-                    const float *angles = rotation ? rotation + position * s->head : NULL;
-                    if (split)
-                        copy_rotated(out + major, in + token, angles, 1.0, s->head);
-                    else
-                        copy_rotated(out + token, in + major, angles, -1.0, s->head);
-                }
-}
-
-void pare_reference_split_heads(const pare_backend *backend, const pare_heads *heads, const float *in,
-                                const float *rotation, void *out) {
-    (void)backend;
-    move_heads(heads, in, rotation, true, out);
-}
-
-void pare_reference_merge_heads(const pare_backend *backend, const pare_heads *heads, const float *in,
-                                const float *rotation, void *out) {
-    (void)backend;
-    move_heads(heads, in, rotation, false, out);
-}
 
 static double dot(const float *a, const float *b, int64_t n) {
     double sum = 0.0;
@@ -100,6 +51,8 @@ static void weighted_sum(const double *weights, const float *rows, int64_t head,
 
 pare_status pare_reference_attention_forward(const pare_backend *backend, const pare_attention *s, const void *q,
                                              const void *k, const void *v, float *out, float *logsum) {
+    if (s->scale > 0.0f || s->cap > 0.0f || s->window > 0 || s->slopes || s->bidirectional)
+        return pare_fail(PARE_UNSUPPORTED, "attention with a scale, cap, window, slopes or both directions");
     (void)backend;
     int64_t rows = s->queries * s->shared;
     double *p;
@@ -164,6 +117,8 @@ static void pair_backward(const pare_attention *s, int64_t pair, const float *q,
 pare_status pare_reference_attention_backward(const pare_backend *backend, const pare_attention *s, const void *q,
                                               const void *k, const void *v, const float *out, const float *logsum,
                                               const void *dout, float *dq, float *dk, float *dv) {
+    if (s->scale > 0.0f || s->cap > 0.0f || s->window > 0 || s->slopes || s->bidirectional)
+        return pare_fail(PARE_UNSUPPORTED, "attention with a scale, cap, window, slopes or both directions");
     (void)backend, (void)out, (void)logsum;
     size_t size = (size_t)(s->keys * s->head);
     sums w = {0};

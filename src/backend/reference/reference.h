@@ -14,6 +14,8 @@ void pare_reference_split_heads(const pare_backend *backend, const pare_heads *h
                                 const float *rotation, void *out);
 void pare_reference_merge_heads(const pare_backend *backend, const pare_heads *heads, const float *in,
                                 const float *rotation, void *out);
+void pare_reference_rotate(const pare_backend *backend, const pare_heads *heads, float *x, const float *rotation,
+                           bool back);
 uint64_t pare_reference_attention_bytes(const pare_backend *backend, const pare_attention *shape, bool backward);
 pare_status pare_reference_attention_forward(const pare_backend *backend, const pare_attention *shape, const void *q,
                                              const void *k, const void *v, float *out, float *logsum);
@@ -21,15 +23,15 @@ pare_status pare_reference_attention_backward(const pare_backend *backend, const
                                               const void *k, const void *v, const float *out, const float *logsum,
                                               const void *dout, float *dq, float *dk, float *dv);
 
-void pare_reference_rmsnorm_forward(const pare_backend *backend, const float *x, const float *weight, double eps,
-                                    int64_t n, int64_t d, void *out, float *inverse);
-void pare_reference_rmsnorm_backward(const pare_backend *backend, const float *x, const float *weight,
-                                     const float *inverse, const float *dy, int64_t n, int64_t d, float *dx,
-                                     double *dweight);
-void pare_reference_swiglu_forward(const pare_backend *backend, const float *gate, const float *up, int64_t n,
-                                   void *out);
-void pare_reference_swiglu_backward(const pare_backend *backend, const float *gate, const float *up, const float *dout,
-                                    int64_t n, void *dgate, void *dup);
+void pare_reference_norm_forward(const pare_backend *backend, const pare_norm *norm, const float *x, int64_t n,
+                                 int64_t d, void *out, bool as_float, float *inverse);
+void pare_reference_norm_backward(const pare_backend *backend, const pare_norm *norm, const float *x,
+                                  const float *inverse, const float *dy, int64_t n, int64_t d, float *dx,
+                                  bool accumulate, double *dweight, double *dbias);
+void pare_reference_gated_forward(const pare_backend *backend, pare_activation activation, const float *gate,
+                                  const float *up, int64_t n, void *out);
+void pare_reference_gated_backward(const pare_backend *backend, pare_activation activation, const float *gate,
+                                   const float *up, const float *dout, int64_t n, void *dgate, void *dup);
 void pare_reference_logsum_update(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
                                   int64_t first, const int32_t *targets, float *maximum, double *sum,
                                   float *target_logit);

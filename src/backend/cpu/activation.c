@@ -1,0 +1,104 @@
+/* Activations, alone or as gates, and their backward. */
+#include "backend/cpu/cpu.h"
+#include "backend/cpu/vector_math.h"
+
+typedef struct activated {
+    float value, slope;
+} activated;
+
+static inline activated silu(float x) {
+    float sigmoid = pare_sigmoid(x), value = x * sigmoid;
+    return (activated){value, sigmoid + value * (1.0f - sigmoid)};
+}
+
+/* x Phi(x), and Phi(x) + x phi(x) */
+static inline activated gelu(float x) {
+    float density, below = pare_normal_below(x, &density);
+    return (activated){x * below, below + x * density};
+}
+
+/* 1/2 x (1 + tanh(u)) = x sigmoid(2u), 2u = x (a + b x^2). Beyond |x| = 13 the sigmoid is 0 or 1. */
+static inline activated gelu_tanh(float x) {
+    const float a = 1.59576912f, b = 0.0713548163f;
+    float inner = x < -13.0f ? -13.0f : x;
+    inner = inner > 13.0f ? 13.0f : inner;
+    float square = inner * inner, sigmoid = pare_sigmoid(inner * (a + b * square)), value = x * sigmoid;
+    return (activated){value, sigmoid + inner * sigmoid * (1.0f - sigmoid) * (a + 3.0f * b * square)};
+}
+
+static inline activated relu(float x) {
+    return (activated){x < 0.0f ? 0.0f : x, x > 0.0f ? 1.0f : 0.0f};
+}
+
+static inline activated relu2(float x) {
+    float positive = x < 0.0f ? 0.0f : x;
+    return (activated){positive * positive, 2.0f * positive};
+}
+
+/* The loops over a piece of at most PARE_PIECE elements. Alone, `gate` is what is activated and up is NULL. */
+typedef struct loops {
+    void (*forward)(float *restrict out, const float *restrict gate, const float *restrict up, int64_t n);
+    /* dgate: the gradient of what is activated; dup: of up */
+    void (*backward)(float *restrict dgate, float *restrict dup, const float *restrict gate, const float *restrict up,
+                     const float *restrict dout, int64_t n);
+} loops;
+
+#define DEFINE_LOOPS(function)                                                                                         \
+    PARE_VECTORIZE static void function##_forward(float *restrict out, const float *restrict gate,                     \
+                                                  const float *restrict up, int64_t n) {                               \
+        for (int64_t i = 0; up && i < n; i++)                                                                          \
+            out[i] = function(gate[i]).value * up[i];                                                                  \
+        for (int64_t i = 0; !up && i < n; i++)                                                                         \
+            out[i] = function(gate[i]).value;                                                                          \
+    }                                                                                                                  \
+    PARE_VECTORIZE static void function##_backward(float *restrict dgate, float *restrict dup,                         \
+                                                   const float *restrict gate, const float *restrict up,               \
+                                                   const float *restrict dout, int64_t n) {                            \
+        for (int64_t i = 0; up && i < n; i++) {                                                                        \
+            activated y = function(gate[i]);                                                                           \
+            dgate[i] = dout[i] * up[i] * y.slope;                                                                      \
+            dup[i] = dout[i] * y.value;                                                                                \
+        }                                                                                                              \
+        for (int64_t i = 0; !up && i < n; i++)                                                                         \
+            dgate[i] = dout[i] * function(gate[i]).slope;                                                              \
+    }
+
+DEFINE_LOOPS(silu)
+DEFINE_LOOPS(gelu)
+DEFINE_LOOPS(gelu_tanh)
+DEFINE_LOOPS(relu)
+DEFINE_LOOPS(relu2)
+
+static const loops all_loops[PARE_ACTIVATIONS] = {
+    [PARE_ACTIVATION_SILU] = {silu_forward, silu_backward},
+    [PARE_ACTIVATION_GELU] = {gelu_forward, gelu_backward},
+    [PARE_ACTIVATION_GELU_TANH] = {gelu_tanh_forward, gelu_tanh_backward},
+    [PARE_ACTIVATION_RELU] = {relu_forward, relu_backward},
+    [PARE_ACTIVATION_RELU2] = {relu2_forward, relu2_backward},
+};
+
+void pare_cpu_gated_forward(const pare_backend *backend, pare_activation activation, const float *gate, const float *up,
+                            int64_t n, void *out) {
+    const loops *run = &all_loops[activation];
+#pragma omp parallel for schedule(static) if (n > PARE_PARALLEL_MINIMUM)
+    for (int64_t i = 0; i < n; i += PARE_PIECE) {
+        int64_t count = n - i < PARE_PIECE ? n - i : PARE_PIECE;
+        float piece[PARE_PIECE];
+        run->forward(piece, (gate ? gate : up) + i, gate ? up + i : NULL, count);
+        pare_from_float(pare_operand_at(backend, out, i), backend->operand, piece, (size_t)count);
+    }
+}
+
+void pare_cpu_gated_backward(const pare_backend *backend, pare_activation activation, const float *gate,
+                             const float *up, const float *dout, int64_t n, void *dgate, void *dup) {
+    const loops *run = &all_loops[activation];
+#pragma omp parallel for schedule(static) if (n > PARE_PARALLEL_MINIMUM)
+    for (int64_t i = 0; i < n; i += PARE_PIECE) {
+        int64_t count = n - i < PARE_PIECE ? n - i : PARE_PIECE;
+        float activated_piece[PARE_PIECE], up_piece[PARE_PIECE];
+        run->backward(activated_piece, up_piece, (gate ? gate : up) + i, gate ? up + i : NULL, dout + i, count);
+        void *to = pare_operand_at(backend, gate ? dgate : dup, i);
+        pare_from_float(to, backend->operand, activated_piece, (size_t)count);
+        if (gate) pare_from_float(pare_operand_at(backend, dup, i), backend->operand, up_piece, (size_t)count);
+    }
+}
