@@ -21,8 +21,8 @@ typedef struct bench {
     pare_adapters adapters;
     pare_adapter list[64];
     void *matrices[PARE_MATRIX_ROLES];
-    float *norms[PARE_LAYER_ROLES - PARE_MATRIX_ROLES];
-    float *rotation, *x, *out, *dx;
+    pare_position_tables positions;
+    float *vectors, *x, *out, *dx;
     void *a, *b; /* operands of the product: [TOKENS, hidden], [ffn, hidden] */
     float *c;
 } bench;
@@ -67,9 +67,8 @@ static pare_status new_block(bench *b) {
         PARE_TRY(pare_alloc_uninitialized(&b->matrices[role],
                                           b->model->tensors[pare_tensor_id(0, (pare_role)role)]->count,
                                           pare_operand_size(b->backend), "benchmark"));
-    for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++)
-        PARE_TRY(pare_alloc(&b->norms[i], config->hidden, sizeof(float), "benchmark"));
-    PARE_TRY(pare_rotation_new(config, LENGTH, &b->rotation));
+    PARE_TRY(pare_alloc(&b->vectors, pare_config_vector_elements(config), sizeof(float), "benchmark"));
+    PARE_TRY(pare_position_tables_new(config, LENGTH, false, &b->positions));
     PARE_TRY(pare_activations_new(b->backend, config, TOKENS, true, &b->activations));
     PARE_TRY(pare_alloc(&b->x, values, sizeof(float), "benchmark"));
     PARE_TRY(pare_alloc(&b->out, values, sizeof(float), "benchmark"));
@@ -94,8 +93,8 @@ static pare_status run_block(bench *b, bool adapted, times *t) {
     const pare_gradient_sink sink = {.wants = wants_nothing};
     const pare_block_gradients gradients = {.sink = &sink, .sequences = SEQUENCES, .first = true, .last = true};
     pare_block_room room = {.matrices = b->matrices,
-                            .norms = b->norms,
-                            .rotation = b->rotation,
+                            .vectors = b->vectors,
+                            .positions = &b->positions,
                             .activations = &b->activations,
                             .batch = SEQUENCES,
                             .length = LENGTH};
@@ -179,9 +178,8 @@ static void release(bench *b) {
         pare_free(adapter->db);
         pare_free(b->matrices[role]);
     }
-    for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++)
-        pare_free(b->norms[i]);
-    void *all[] = {b->rotation, b->x, b->out, b->dx, b->a, b->b, b->c};
+    pare_position_tables_free(&b->positions);
+    void *all[] = {b->vectors, b->x, b->out, b->dx, b->a, b->b, b->c};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     pare_adapter_room_free(&b->room);

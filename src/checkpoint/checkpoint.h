@@ -10,6 +10,8 @@
 
 enum { PARE_TENSOR_MAX_RANK = 4 };
 
+typedef struct pare_view pare_view;
+
 typedef struct pare_tensor {
     const char *name;
     pare_dtype dtype;
@@ -19,6 +21,7 @@ typedef struct pare_tensor {
     uint64_t bytes;
     const void *data; /* mapped or expanded; may have any alignment */
     size_t file;      /* index for pare_checkpoint_file */
+    const pare_view *view; /* where the elements lie that are scattered in another tensor (view.h); NULL: at `data` */
 } pare_tensor;
 
 typedef struct pare_checkpoint pare_checkpoint;

@@ -9,7 +9,13 @@ typedef struct buffer {
     enum { RESULT, TEMPORARY, BACKWARD } use; /* what a forward leaves for the backward; temporaries of both, of it */
 } buffer;
 
-enum { BUFFERS = 21 };
+enum { BUFFERS = 33 };
+
+/* What the switches of an architecture add: nothing for a LLaMA. Backward of parallel blocks needs dkept. */
+static bool has_branch(const pare_architecture *a) {
+    double scale = a->residual_scale;
+    return (a->slots & PARE_NORMS_BEHIND) != 0 || (scale > 0.0 && scale != 1.0);
+}
 
 static void list_buffers(const pare_backend *backend, const pare_config *config, int64_t tokens, buffer list[BUFFERS]) {
     uint64_t heads = 0, groups = 0, ffn = 0, d = config->hidden, n = (uint64_t)tokens, h = config->head_size;
@@ -22,6 +28,10 @@ static void list_buffers(const pare_backend *backend, const pare_config *config,
     uint64_t query = heads * h, key = groups * h, wide = query > ffn ? query : ffn, dout = query > d ? query : d;
     wide = key > wide ? key : wide;
     size_t operand = pare_operand_size(backend), real = sizeof(float);
+    const pare_architecture *a = &config->architecture;
+    bool normed = a->head_norm != PARE_HEAD_NORM_NONE, branch = has_branch(a);
+    uint64_t kept = normed || a->qkv_clip > 0.0 ? n : 0, clamped = a->qkv_clip > 0.0 ? n : 0, added = branch ? n : 0;
+    uint64_t headed = normed ? n : 0, behind = (a->slots & PARE_NORMS_BEHIND) != 0 ? n : 0;
 #define FIELD(name) offsetof(pare_activations, name)
     const buffer all[BUFFERS] = {
         {FIELD(normed1), n * d, operand, RESULT},  {FIELD(normed2), n * d, operand, RESULT},
@@ -29,12 +39,24 @@ static void list_buffers(const pare_backend *backend, const pare_config *config,
         {FIELD(q), n * query, operand, RESULT},    {FIELD(k), n * key, operand, RESULT},
         {FIELD(v), n * key, operand, RESULT},      {FIELD(attended), n * query, real, RESULT},
         {FIELD(logsum), n * heads, real, RESULT},  {FIELD(merged), n * query, operand, RESULT},
-        {FIELD(middle), n * d, real, RESULT},      {FIELD(gate), n * ffn, real, RESULT},
+        {FIELD(middle), n * d, real, RESULT},      {FIELD(gate), a->ungated ? 0 : n * ffn, real, RESULT},
         {FIELD(up), n * ffn, real, RESULT},        {FIELD(activated), n * ffn, operand, RESULT},
         {FIELD(wide), n * wide, real, TEMPORARY},  {FIELD(dk), n * key, real, BACKWARD},
         {FIELD(dv), n * key, real, BACKWARD},      {FIELD(dgate), n * wide, operand, BACKWARD},
         {FIELD(dup), n * wide, operand, BACKWARD}, {FIELD(dout), n * dout, operand, BACKWARD},
         {FIELD(dnormed), n * d, real, BACKWARD},
+        {FIELD(projected[0]), kept * query, real, RESULT},
+        {FIELD(projected[1]), kept * key, real, RESULT},
+        {FIELD(projected[2]), clamped * key, real, RESULT},
+        {FIELD(head_inverse[0]), headed * heads, real, RESULT},
+        {FIELD(head_inverse[1]), headed * groups, real, RESULT},
+        {FIELD(branch[0]), added * d, real, RESULT},
+        {FIELD(branch[1]), added * d, real, RESULT},
+        {FIELD(branch_inverse[0]), behind, real, RESULT},
+        {FIELD(branch_inverse[1]), behind, real, RESULT},
+        {FIELD(branch[2]), behind * d, real, TEMPORARY},
+        {FIELD(dbranch), added * d, real, BACKWARD},
+        {FIELD(dkept), a->parallel ? n * d : 0, real, BACKWARD},
     };
 #undef FIELD
     for (int i = 0; i < BUFFERS; i++)
@@ -51,7 +73,10 @@ uint64_t pare_attention_workspace_bytes(const pare_backend *backend, const pare_
                                 .head = config->head_size,
                                 .queries = length,
                                 .keys = length,
-                                .key_capacity = length};
+                                .key_capacity = length,
+                                .cap = (float)config->architecture.attention_cap,
+                                .window = config->plan[layer].window,
+                                .bidirectional = config->architecture.bidirectional};
         uint64_t bytes = backend->operations->attention_bytes(backend, &shape, backward);
         most = bytes > most ? bytes : most;
     }
@@ -113,11 +138,14 @@ pare_status pare_activations_results_new(const pare_backend *backend, const pare
     out->dup = shared->dup;
     out->dout = shared->dout;
     out->dnormed = shared->dnormed;
+    out->branch[2] = shared->branch[2];
+    out->dbranch = shared->dbranch;
+    out->dkept = shared->dkept;
     return PARE_OK;
 }
 
 void pare_activations_results_free(pare_activations *a) {
-    a->wide = a->dk = a->dv = a->dnormed = NULL;
+    a->wide = a->dk = a->dv = a->dnormed = a->branch[2] = a->dbranch = a->dkept = NULL;
     a->dgate = a->dup = a->dout = NULL;
     pare_activations_free(a);
 }
@@ -125,7 +153,10 @@ void pare_activations_results_free(pare_activations *a) {
 void pare_activations_free(pare_activations *a) {
     void *all[] = {a->normed1,  a->normed2, a->inverse1, a->inverse2, a->q,    a->k,    a->v,
                    a->attended, a->logsum,  a->merged,   a->middle,   a->gate, a->up,   a->activated,
-                   a->wide,     a->dk,      a->dv,       a->dgate,    a->dup,  a->dout, a->dnormed};
+                   a->wide,     a->dk,      a->dv,       a->dgate,    a->dup,  a->dout, a->dnormed,
+                   a->projected[0], a->projected[1], a->projected[2], a->head_inverse[0], a->head_inverse[1],
+                   a->branch[0], a->branch[1], a->branch[2], a->branch_inverse[0], a->branch_inverse[1], a->dbranch,
+                   a->dkept};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     *a = (pare_activations){0};

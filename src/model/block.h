@@ -1,14 +1,15 @@
-/* One transformer block of the LLaMA family, forward and backward, over the backend's operations.
+/* One transformer block, forward and backward, over the backend's operations: a LLaMA's
  *
  *   h   = x + Wo attention(rotate(Wq n1), rotate(Wk n1), Wv n1)      n1 = rmsnorm(x)
  *   out = h + Wdown (silu(Wgate n2) * (Wup n2))                      n2 = rmsnorm(h)
  *
- * x, h, out: float [tokens, d], tokens = batch * length. */
+ * with the switches of architecture.h. x, h, out: float [tokens, d], tokens = batch * length. */
 #ifndef PARE_MODEL_BLOCK_H
 #define PARE_MODEL_BLOCK_H
 
 #include "model/adapter_room.h"
 #include "model/observer.h"
+#include "model/position_tables.h"
 #include "model/source.h"
 
 /* What a sink sees of the samples: g_j is the gradient of sequence j's own mean loss, N the sequences of the batch.
@@ -60,8 +61,8 @@ typedef struct pare_gradient_sink {
 } pare_gradient_sink;
 
 typedef struct pare_block_weights {
-    const void *matrix[PARE_MATRIX_ROLES];                   /* operands, [out, in] */
-    const float *norm[PARE_LAYER_ROLES - PARE_MATRIX_ROLES]; /* float [d] */
+    const void *matrix[PARE_MATRIX_ROLES]; /* operands, [out, in] */
+    const float *vector[PARE_ALL_ROLES];   /* norms, as they multiply, and biases; NULL: none */
 } pare_block_weights;
 
 /* What a block computes for `tokens` tokens, kept for its backward, and the temporaries of both. Sized for the widest
@@ -81,13 +82,21 @@ typedef struct pare_activations {
     void *dgate, *dup;          /* operand [tokens, max(F, H h)] */
     void *dout;                 /* operand [tokens, max(d, H h)] */
     float *dnormed;             /* [tokens, d] */
+    /* What only some families need; NULL for all others. */
+    float *projected[3];      /* queries, keys, values before their norm, clamped: [tokens, H h], [tokens, K h] twice */
+    float *head_inverse[2];   /* of the norms of queries and keys */
+    float *branch[3];         /* [tokens, d] what the norm behind attention, behind the FFN reads; what it makes */
+    float *branch_inverse[2]; /* [tokens] */
+    float *dbranch, *dkept;   /* [tokens, d]; backward only */
 } pare_activations;
 
 typedef struct pare_block {
     const pare_backend *backend;
     int64_t batch, length, hidden, head;
     double eps;
-    const float *rotation; /* row 0: the first token's position */
+    const pare_config *config;
+    const float *rotation; /* row 0: the first token's position; NULL: none */
+    const float *slopes;   /* [heads] or NULL */
     uint32_t layer;
     pare_widths widths;
     pare_block_weights weights;
@@ -108,8 +117,8 @@ enum { PARE_SAMPLES_PARTS = 3 };
 /* What a block of a stack works in: where composed weights go, and what all blocks share. */
 typedef struct pare_block_room {
     void *const *matrices; /* [PARE_MATRIX_ROLES] composed weights, where the file's own bytes cannot be used */
-    float *const *norms;   /* [PARE_LAYER_ROLES - PARE_MATRIX_ROLES] */
-    const float *rotation;
+    float *vectors;        /* [pare_config_vector_elements] */
+    const pare_position_tables *positions;
     pare_activations *activations;
     int64_t batch, length;
     int64_t attention_batch; /* as in pare_block */
@@ -117,6 +126,14 @@ typedef struct pare_block_room {
 
 /* The block of `layer` with its weights as the source has them now; composed ones are in `room` until the next call. */
 pare_block pare_block_of(const pare_source *source, uint32_t layer, const pare_block_room *room);
+
+/* Reads the vectors of a layer, one behind the other, into `room` [pare_config_vector_elements]. */
+void pare_block_vectors(const pare_source *source, uint32_t layer, float *room, const float *vector[PARE_ALL_ROLES]);
+/* What of `tables` is a layer's, `first` being the position of the block's first token. */
+void pare_block_place(pare_block *block, const pare_position_tables *tables, int64_t first);
+
+/* The norm whose weight is `role`'s. */
+pare_norm pare_block_norm(const pare_block *block, pare_role role);
 
 /* Gradient buffers of a block. With one micro-batch, dW is made some rows at a time in `chunk`; with more, it must add
  * up in `sums` first. Either way a row exists only until the sink has seen it. What the sink sees of the samples lies
@@ -128,7 +145,8 @@ typedef struct pare_block_gradients {
     int64_t chunk_elements;
     float *sums[PARE_MATRIX_ROLES];                          /* NULL with one micro-batch */
     float *sample_sums[PARE_MATRIX_ROLES];                   /* NULL with one micro-batch or without samples */
-    double *norm_sums[PARE_LAYER_ROLES - PARE_MATRIX_ROLES]; /* [d] */
+    double *vector_sums[PARE_ALL_ROLES];                     /* NULL where the family has no such vector */
+    double *final_sums;                                      /* [2, d] of the final norm; NULL: nobody wants them */
     int64_t sequences;                                       /* of the whole batch */
     int64_t first_token;                                     /* of the micro-batch */
     bool first, last;                                        /* of the micro-batches */
@@ -153,20 +171,25 @@ void pare_activations_results_free(pare_activations *activations);
 /* The forward pass in its parts. Each leaves what it computes in the activations; attend and activate begin with the
  * inputs.
  *   attention_input:   activations.normed1, the input of Q, K and V, from x
- *   ffn_input:         activations.normed2, the input of gate and up, from middle
+ *   ffn_input:         activations.normed2, the input of gate and up, from what the FFN reads
  *   attend:            activations.merged, the input of O, from x
  *   attention_output:  middle = x + O merged; middle may be x
- *   activate:          activations.activated, the input of Down, from middle
+ *   activate:          activations.activated, the input of Down, from what the FFN reads
  *   ffn_output:        out = middle + Down activated; out may be middle
- * In place only where the layer's output has no factors (adapter.h). */
+ * In place only where the layer's output has no factors (adapter.h). The FFN reads middle, but x where the block is
+ * parallel: then x must still be there. */
+static inline const float *pare_block_ffn_reads(const pare_block *block, const float *x, const float *middle) {
+    return block->config->architecture.parallel ? x : middle;
+}
+
 pare_status pare_block_attention_input(const pare_block *block, const float *x);
-pare_status pare_block_ffn_input(const pare_block *block, const float *middle);
+pare_status pare_block_ffn_input(const pare_block *block, const float *reads);
 pare_status pare_block_attend(const pare_block *block, const float *x);
 pare_status pare_block_attention_output(const pare_block *block, const float *x, float *middle);
-pare_status pare_block_activate(const pare_block *block, const float *middle);
+pare_status pare_block_activate(const pare_block *block, const float *reads);
 pare_status pare_block_ffn_output(const pare_block *block, const float *middle, float *out);
 
-/* Both parts of each half: x to middle, middle to out. */
+/* Both parts of each half: x to middle, middle to out (not of a parallel block). */
 pare_status pare_block_attention_forward(const pare_block *block, const float *x, float *middle);
 pare_status pare_block_ffn_forward(const pare_block *block, const float *middle, float *out);
 

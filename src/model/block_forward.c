@@ -1,5 +1,6 @@
 #include "model/block_heads.h"
 #include "model/block_linear.h"
+#include "model/block_residual.h"
 
 /* Queries, keys and values of normed1, as head-major operands; keys and values go behind the cached ones. */
 static pare_status project_heads(const pare_block *block) {
@@ -19,11 +20,22 @@ static pare_status observe(const pare_block *block, pare_input_kind kind, const 
     return o->see(o->context, block->layer, kind, x, block->batch * block->length, width, by_feature);
 }
 
+/* normed: operand [tokens, d], by the norm in a slot, or x itself where there is none. */
+static void norm_input(const pare_block *block, pare_norm_slot slot, const float *x, void *normed, float *inverse) {
+    const pare_backend_operations *ops = block->backend->operations;
+    int64_t n = block->batch * block->length, d = block->hidden;
+    pare_role role;
+    if (!pare_block_input_norm(block, slot, &role)) {
+        ops->to_operand(block->backend, x, n * d, normed);
+        return;
+    }
+    const pare_norm norm = pare_block_norm(block, role);
+    ops->norm_forward(block->backend, &norm, x, n, d, normed, false, inverse);
+}
+
 pare_status pare_block_attention_input(const pare_block *block, const float *x) {
     pare_activations *a = block->activations;
-    const pare_norm norm = {.weight = block->weights.norm[0], .eps = block->eps};
-    block->backend->operations->norm_forward(block->backend, &norm, x, block->batch * block->length, block->hidden,
-                                             a->normed1, false, a->inverse1);
+    norm_input(block, PARE_NORM_SLOT_INPUT, x, a->normed1, a->inverse1);
     return observe(block, PARE_INPUT_QKV, a->normed1, block->hidden, false);
 }
 
@@ -36,30 +48,29 @@ pare_status pare_block_attend(const pare_block *block, const float *x) {
 }
 
 pare_status pare_block_attention_output(const pare_block *block, const float *x, float *middle) {
-    return pare_linear_add(block, PARE_ROLE_O, block->activations->merged, x, middle);
+    return pare_block_add(block, PARE_PART_ATTENTION, x, middle);
 }
 
-pare_status pare_block_ffn_input(const pare_block *block, const float *middle) {
+pare_status pare_block_ffn_input(const pare_block *block, const float *reads) {
     pare_activations *a = block->activations;
-    const pare_norm norm = {.weight = block->weights.norm[1], .eps = block->eps};
-    block->backend->operations->norm_forward(block->backend, &norm, middle, block->batch * block->length, block->hidden,
-                                             a->normed2, false, a->inverse2);
+    norm_input(block, PARE_NORM_SLOT_POST, reads, a->normed2, a->inverse2);
     return observe(block, PARE_INPUT_GATE_UP, a->normed2, block->hidden, false);
 }
 
-pare_status pare_block_activate(const pare_block *block, const float *middle) {
-    const pare_backend_operations *ops = block->backend->operations;
+pare_status pare_block_activate(const pare_block *block, const float *reads) {
+    const pare_architecture *architecture = &block->config->architecture;
     pare_activations *a = block->activations;
     int64_t tokens = block->batch * block->length, f = block->widths.ffn;
-    PARE_TRY(pare_block_ffn_input(block, middle));
-    PARE_TRY(pare_linear_forward(block, PARE_ROLE_GATE, a->normed2, a->gate));
+    PARE_TRY(pare_block_ffn_input(block, reads));
+    if (!architecture->ungated) PARE_TRY(pare_linear_forward(block, PARE_ROLE_GATE, a->normed2, a->gate));
     PARE_TRY(pare_linear_forward(block, PARE_ROLE_UP, a->normed2, a->up));
-    ops->gated_forward(block->backend, PARE_ACTIVATION_SILU, a->gate, a->up, tokens * f, a->activated);
+    block->backend->operations->gated_forward(block->backend, architecture->activation,
+                                              architecture->ungated ? NULL : a->gate, a->up, tokens * f, a->activated);
     return observe(block, PARE_INPUT_DOWN, a->activated, f, pare_linear_ffn_by_feature(tokens));
 }
 
 pare_status pare_block_ffn_output(const pare_block *block, const float *middle, float *out) {
-    return pare_linear_add(block, PARE_ROLE_DOWN, block->activations->activated, middle, out);
+    return pare_block_add(block, PARE_PART_FFN, middle, out);
 }
 
 pare_status pare_block_attention_forward(const pare_block *block, const float *x, float *middle) {
@@ -75,5 +86,8 @@ pare_status pare_block_ffn_forward(const pare_block *block, const float *middle,
 pare_status pare_block_forward(const pare_block *block, const float *x, float *out) {
     float *middle = block->activations->middle;
     PARE_TRY(pare_block_attention_forward(block, x, middle));
-    return out ? pare_block_ffn_forward(block, middle, out) : pare_block_activate(block, middle);
+    PARE_TRY(pare_block_activate(block, pare_block_ffn_reads(block, x, middle)));
+    if (out) return pare_block_ffn_output(block, middle, out);
+    return pare_has_norm(&block->config->architecture, PARE_NORM_SLOT_FFN_OUT) ? pare_block_branch(block, PARE_PART_FFN, middle)
+                                                                          : PARE_OK;
 }

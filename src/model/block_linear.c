@@ -1,5 +1,6 @@
 #include "model/block_linear.h"
 #include "model/block_adapter.h"
+#include "model/block_residual.h"
 #include "model/output_factors.h"
 #include "support/vectorize.h"
 
@@ -48,7 +49,27 @@ static pare_status multiply(const pare_block *block, const pare_matmul *shape, c
     return block->backend->operations->matmul(block->backend, shape, a, b, c);
 }
 
-/* y (+)= W x and what an adapter adds to it. */
+PARE_VECTORIZE static void add_to_row(float *restrict y, const float *restrict bias, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        y[i] += bias[i];
+}
+
+PARE_VECTORIZE static void add_to_all(float *restrict y, float bias, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        y[i] += bias;
+}
+
+static void add_bias(const float *bias, const pare_linear *l, float *y) {
+    int64_t rows = l->y_by_feature ? l->out : l->tokens, columns = l->y_by_feature ? l->tokens : l->out;
+#pragma omp parallel for schedule(static) if (rows * columns > 8192)
+    for (int64_t row = 0; row < rows; row++)
+        if (l->y_by_feature)
+            add_to_all(y + row * columns, bias[row], columns);
+        else
+            add_to_row(y + row * columns, bias, columns);
+}
+
+/* y (+)= W x + bias and what an adapter adds to it. */
 static pare_status forward(const pare_block *block, pare_role role, const void *x, bool accumulate, float *y) {
     pare_linear l = pare_linear_of(block, role);
     const void *weight = block->weights.matrix[role];
@@ -63,6 +84,8 @@ static pare_status forward(const pare_block *block, pare_role role, const void *
         shape.transpose_a = l.x_by_feature;
         PARE_TRY(multiply(block, &shape, x, weight, y));
     }
+    const float *bias = block->weights.vector[pare_roles[role].bias];
+    if (bias) add_bias(bias, &l, y);
     return pare_block_adapter_forward(block, role, x, y);
 }
 
@@ -199,6 +222,39 @@ static pare_status show_gradient(const pare_block *block, const pare_block_gradi
     return sink->linear_gradient && l->out ? sink->linear_gradient(sink->context, block->layer, role, &shown) : PARE_OK;
 }
 
+/* sums[out] += dy over the tokens of a micro-batch. */
+static void add_outputs(const pare_block *block, const pare_linear *l, const void *dy, double *sums) {
+    enum { PIECE = 256 };
+    size_t size = pare_operand_size(block->backend);
+    pare_dtype dtype = block->backend->operand;
+#pragma omp parallel for schedule(static) if (l->out * l->tokens > 8192)
+    for (int64_t first = 0; first < l->out; first += PIECE) {
+        float piece[PIECE];
+        int64_t count = l->out - first < PIECE ? l->out - first : PIECE;
+        for (int64_t t = 0; t < l->tokens && !l->y_by_feature; t++) {
+            pare_to_float(piece, (const char *)dy + (size_t)(t * l->out + first) * size, dtype, (size_t)count);
+            for (int64_t i = 0; i < count; i++)
+                sums[first + i] += (double)piece[i];
+        }
+        for (int64_t i = 0; i < count && l->y_by_feature; i++)
+            for (int64_t t = 0; t < l->tokens; t += PIECE) {
+                int64_t n = l->tokens - t < PIECE ? l->tokens - t : PIECE;
+                pare_to_float(piece, (const char *)dy + (size_t)((first + i) * l->tokens + t) * size, dtype, (size_t)n);
+                for (int64_t j = 0; j < n; j++)
+                    sums[first + i] += (double)piece[j];
+            }
+    }
+}
+
+static pare_status bias_gradient(const pare_block *block, const pare_block_gradients *g, pare_role role,
+                                 const pare_linear *l, const void *dy) {
+    pare_role bias = pare_roles[role].bias;
+    double *sums = pare_block_vector_sums(block, g, bias, true);
+    if (!sums) return PARE_OK;
+    add_outputs(block, l, dy, sums);
+    return pare_block_vector_done(block, g, bias);
+}
+
 pare_status pare_linear_weight_gradient(const pare_block *block, const pare_block_gradients *g, pare_role role,
                                         void *dy, const void *x) {
     pare_linear l = pare_linear_of(block, role);
@@ -207,6 +263,7 @@ pare_status pare_linear_weight_gradient(const pare_block *block, const pare_bloc
     if (keep) pare_output_factors_multiply(keep, l.tokens, l.out, l.y_by_feature, block->backend->operand, dy);
     PARE_TRY(pare_block_adapter_gradient(block, role, dy, x));
     PARE_TRY(show_gradient(block, g, role, &l, dy));
+    PARE_TRY(bias_gradient(block, g, role, &l, dy));
     if (!l.out || !l.in || !g->sink->wants(g->sink->context, id)) return PARE_OK;
     if (g->sink->samples) return weight_samples(block, g, role, dy, x);
     pare_matmul shape = {.batch = 1,

@@ -1,5 +1,42 @@
 #include "model/block.h"
 
+/* Norms that multiply by 1 + w. */
+static bool is_unit(const pare_architecture *a, pare_role role) {
+    return a->norm_unit && !pare_role_is_bias(role);
+}
+
+void pare_block_vectors(const pare_source *source, uint32_t layer, float *room, const float *vector[PARE_ALL_ROLES]) {
+    const pare_model *model = source->model;
+    const pare_architecture *a = &model->config.architecture;
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
+        vector[role] = NULL;
+        if (pare_role_is_matrix(role) || !pare_has_role(a, role)) continue;
+        size_t id = pare_tensor_id_in(&model->config, layer, role);
+        int64_t rows, columns;
+        pare_tensor_matrix(model->tensors[id], &rows, &columns);
+        pare_source_rows(source, id, 0, 1, room);
+        for (int64_t i = 0; is_unit(a, role) && i < columns; i++)
+            room[i] += 1.0f;
+        vector[role] = room;
+        room += columns;
+    }
+}
+
+void pare_block_place(pare_block *block, const pare_position_tables *tables, int64_t first) {
+    int rotation = block->config->plan[block->layer].rotation;
+    block->slopes = tables->slopes;
+    block->rotation =
+        rotation < 0 ? NULL : tables->rotation[rotation] + first * (int64_t)block->config->rope[rotation].rotated;
+}
+
+pare_norm pare_block_norm(const pare_block *block, pare_role role) {
+    pare_role bias = pare_roles[role].bias;
+    return (pare_norm){.kind = block->config->architecture.norm,
+                       .weight = block->weights.vector[role],
+                       .bias = bias < PARE_ALL_ROLES ? block->weights.vector[bias] : NULL,
+                       .eps = block->eps};
+}
+
 pare_block pare_block_of(const pare_source *source, uint32_t layer, const pare_block_room *room) {
     const pare_config *config = &source->model->config;
     pare_block block = {.backend = source->backend,
@@ -8,17 +45,16 @@ pare_block pare_block_of(const pare_source *source, uint32_t layer, const pare_b
                         .hidden = config->hidden,
                         .head = config->head_size,
                         .eps = pare_source_eps(source),
-                        .rotation = room->rotation,
+                        .config = config,
                         .layer = layer,
                         .widths = config->widths[layer],
                         .activations = room->activations,
                         .attention_batch = room->attention_batch};
-    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
-        block.weights.matrix[role] =
-            pare_source_operand(source, pare_tensor_id(layer, (pare_role)role), room->matrices[role]);
-    for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++) {
-        pare_source_rows(source, pare_tensor_id(layer, (pare_role)(PARE_MATRIX_ROLES + i)), 0, 1, room->norms[i]);
-        block.weights.norm[i] = room->norms[i];
-    }
+    for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++)
+        if (pare_has_role(&config->architecture, role))
+            block.weights.matrix[role] =
+                pare_source_operand(source, pare_tensor_id(layer, role), room->matrices[role]);
+    pare_block_vectors(source, layer, room->vectors, block.weights.vector);
+    pare_block_place(&block, room->positions, 0);
     return block;
 }

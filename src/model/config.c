@@ -1,7 +1,11 @@
 #include "model/config.h"
 #include "model/config_fields.h"
 #include "model/config_kind.h"
+#include "model/config_layers.h"
+#include "model/config_options.h"
 #include "model/config_rope.h"
+#include "model/family.h"
+#include "support/file.h"
 #include "support/memory.h"
 
 #include <stdio.h>
@@ -33,41 +37,9 @@ static pare_status parse_file(const char *path, json_t **json) {
     return pare_fail(PARE_FORMAT_ERROR, "%s is not a JSON object", path);
 }
 
-/* Settings that would make the model compute something other than a plain LLaMA. A Mistral has no biases, whatever its
- * file says. swish is another name of silu. */
-static pare_status refuse_variants(pare_fields fields, bool mistral) {
-    static const char *const flags[] = {"attention_bias", "mlp_bias"};
-    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
-        bool set;
-        PARE_TRY(pare_field_flag(fields, flags[i], &set));
-        if (set && !mistral)
-            return pare_field_refuse(PARE_UNSUPPORTED, fields, flags[i], "pare knows only models without biases");
-    }
-    const char *activation;
-    PARE_TRY(pare_field_text(fields, "hidden_act", &activation));
-    if (activation && strcmp(activation, "silu") != 0 && strcmp(activation, "swish") != 0)
-        return pare_field_refuse(PARE_UNSUPPORTED, fields, "hidden_act", "pare knows only silu");
-    return PARE_OK;
-}
-
-/* Only a Mistral has a window; the class's own is 4096, and null says none. */
-static pare_status read_positions(pare_fields fields, bool mistral, pare_config *config) {
-    enum { USUAL_WINDOW = 4096, LLAMA_POSITIONS = 2048, MISTRAL_POSITIONS = 131072 };
-    static const char key[] = "sliding_window";
-    PARE_TRY(pare_field_whole(fields, "max_position_embeddings", 1, POSITION_LIMIT,
-                              mistral ? MISTRAL_POSITIONS : LLAMA_POSITIONS, &config->stated_positions));
-    config->max_positions = config->stated_positions;
-    if (!mistral) return PARE_OK;
-    bool stated = json_object_get(fields.object, key);
-    PARE_TRY(pare_field_whole(fields, key, 1, POSITION_LIMIT, stated ? 0 : USUAL_WINDOW, &config->window));
-    if (config->window && config->window < config->max_positions) config->max_positions = config->window;
-    return PARE_OK;
-}
-
 char *pare_config_positions(const pare_config *config, const char *folder) {
     if (config->max_positions < config->stated_positions)
-        return pare_format("the %u tokens that each token of %s sees (its sliding_window, beyond which pare does not "
-                           "compute)",
+        return pare_format("the %u positions of %s beyond which it scales its queries, which pare does not",
                            config->max_positions, folder);
     return pare_format("the %u positions that %s was made for", config->max_positions, folder);
 }
@@ -83,19 +55,47 @@ static pare_status read_width(pare_fields fields, const char *key, uint32_t laye
                              "a list must have one number for each of num_hidden_layers");
 }
 
-static pare_status read_sizes(pare_fields fields, pare_config *config) {
-    PARE_TRY(pare_field_whole(fields, "num_hidden_layers", 1, LAYER_LIMIT, -1, &config->layers));
-    PARE_TRY(pare_field_whole(fields, "hidden_size", 1, WIDTH_LIMIT, -1, &config->hidden));
-    PARE_TRY(pare_field_whole(fields, "vocab_size", 1, WIDTH_LIMIT, -1, &config->vocabulary));
-    PARE_TRY(pare_field_positive(fields, "rms_norm_eps", 1, 1e-6, &config->rms_eps));
-    PARE_TRY(pare_field_flag(fields, "tie_word_embeddings", &config->tied));
-    uint32_t heads;
-    PARE_TRY(read_width(fields, "num_attention_heads", config->layers, -1, &heads));
+static pare_status read_head_size(pare_fields fields, uint32_t heads, pare_config *config) {
+    const char *key = pare_family_key(config->family, PARE_KEY_HEAD_DIM);
+    uint32_t usual = config->family->fallback.head_dim;
     int64_t derived = heads && config->hidden % heads == 0 ? (int64_t)(config->hidden / heads) : -1;
-    PARE_TRY(pare_field_whole(fields, "head_dim", 2, HEAD_SIZE_LIMIT, derived, &config->head_size));
-    if (config->head_size >= 2 && config->head_size % 2 == 0 && config->head_size <= HEAD_SIZE_LIMIT) return PARE_OK;
+    if (usual) derived = usual;
+    if (*key) PARE_TRY(pare_field_whole(fields, key, 2, HEAD_SIZE_LIMIT, derived, &config->head_size));
+    if (!*key) config->head_size = derived > 0 ? (uint32_t)derived : 0;
+    bool turned = config->architecture.positions == PARE_POSITIONS_ROTARY;
+    if (config->head_size >= 2 && (config->head_size % 2 == 0 || !turned) && config->head_size <= HEAD_SIZE_LIMIT)
+        return PARE_OK;
     return pare_fail(PARE_FORMAT_ERROR, "%s: the head size is %u; rotary positions need an even one, at most %d",
                      fields.path, config->head_size, HEAD_SIZE_LIMIT);
+}
+
+static pare_status read_eps(pare_fields fields, pare_config *config) {
+    const pare_family *family = config->family;
+    config->rms_eps = family->fixed_eps;
+    if (family->fixed_eps > 0) return PARE_OK;
+    return pare_field_positive(fields, pare_family_key(family, PARE_KEY_EPS), 1, family->fallback.eps,
+                               &config->rms_eps);
+}
+
+static pare_status read_sizes(pare_fields fields, pare_config *config) {
+    const pare_family *family = config->family;
+    uint32_t heads, ignored;
+    PARE_TRY(
+        pare_field_whole(fields, pare_family_key(family, PARE_KEY_LAYERS), 1, LAYER_LIMIT, -1, &config->layers));
+    PARE_TRY(
+        pare_field_whole(fields, pare_family_key(family, PARE_KEY_HIDDEN), 1, WIDTH_LIMIT, -1, &config->hidden));
+    PARE_TRY(pare_field_whole(fields, "vocab_size", 1, WIDTH_LIMIT, -1, &config->vocabulary));
+    PARE_TRY(read_eps(fields, config));
+    PARE_TRY(pare_field_flag_or(fields, "tie_word_embeddings", family->fallback.tied, &config->tied));
+    PARE_TRY(read_width(fields, pare_family_key(family, PARE_KEY_HEADS), config->layers, -1, &heads));
+    PARE_TRY(read_head_size(fields, heads, config));
+    PARE_TRY(read_width(fields, pare_family_key(family, PARE_KEY_KV_HEADS), config->layers, 0, &ignored));
+    PARE_TRY(read_width(fields, pare_family_key(family, PARE_KEY_FFN), config->layers, 0, &ignored));
+    PARE_TRY(pare_field_whole(fields, pare_family_key(family, PARE_KEY_POSITIONS), 1, POSITION_LIMIT,
+                              family->fallback.positions, &config->stated_positions));
+    config->max_positions = config->stated_positions;
+    config->embedding_width = config->hidden;
+    return PARE_OK;
 }
 
 /* *id: -1 for none; the first one of a list that is in the vocabulary. One beyond it can never occur. */
@@ -113,20 +113,27 @@ static pare_status read_token(pare_fields fields, const char *key, uint32_t voca
     return PARE_OK;
 }
 
-static pare_status read_fields(pare_fields fields, pare_config *config) {
-    uint32_t ignored;
+/* A wrapper's own tokens hold where its language model states none. */
+static pare_status read_tokens(pare_fields fields, pare_fields file, pare_config *config) {
+    pare_fields bos = pare_field(fields, "bos_token_id") ? fields : file;
+    pare_fields eos = pare_field(fields, "eos_token_id") ? fields : file;
+    PARE_TRY(read_token(bos, "bos_token_id", config->vocabulary, &config->bos));
+    return read_token(eos, "eos_token_id", config->vocabulary, &config->eos);
+}
+
+static pare_status read_fields(pare_fields file, pare_config *config) {
     const char *type;
-    PARE_TRY(pare_config_kind_check(fields, &type));
+    PARE_TRY(pare_config_kind_check(file, &type, &config->text));
+    pare_fields fields = {.path = file.path, .object = config->text};
     snprintf(config->model_type, sizeof config->model_type, "%s", type);
-    bool mistral = strcmp(type, "mistral") == 0;
-    PARE_TRY(refuse_variants(fields, mistral));
+    config->family = pare_family_find(type);
+    config->architecture = config->family->architecture;
     PARE_TRY(read_sizes(fields, config));
-    PARE_TRY(read_width(fields, "num_key_value_heads", config->layers, 0, &ignored));
-    PARE_TRY(read_width(fields, "intermediate_size", config->layers, 0, &ignored));
-    PARE_TRY(read_positions(fields, mistral, config));
-    PARE_TRY(pare_config_read_rope(fields, config->stated_positions, &config->rope));
-    PARE_TRY(read_token(fields, "bos_token_id", config->vocabulary, &config->bos));
-    return read_token(fields, "eos_token_id", config->vocabulary, &config->eos);
+    PARE_TRY(pare_config_read_options(fields, config));
+    PARE_TRY(pare_config_read_rope(fields, config));
+    PARE_TRY(pare_config_read_layers(fields, config));
+    PARE_TRY(read_tokens(fields, file, config));
+    return config->family->read ? config->family->read(fields, config) : PARE_OK;
 }
 
 pare_status pare_config_read(const char *folder, pare_config *out) {
@@ -142,5 +149,8 @@ pare_status pare_config_read(const char *folder, pare_config *out) {
 void pare_config_free(pare_config *config) {
     json_decref(config->json);
     pare_free(config->widths);
+    pare_free(config->plan);
+    for (int i = 0; i < PARE_ROPES; i++)
+        pare_free(config->rope[i].factors);
     *config = (pare_config){0};
 }

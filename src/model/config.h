@@ -1,23 +1,13 @@
-/* config.json of a LLaMA-family model: LLaMA 1/2/3.x, Vicuna, TinyLlama, Mistral. Absent and null keys mean what the
- * class of transformers 5 takes then. */
+/* config.json of a model, read by the row of its family (family.h). Absent and null keys mean what the class of
+ * transformers 5 takes then. */
 #ifndef PARE_MODEL_CONFIG_H
 #define PARE_MODEL_CONFIG_H
 
 #include "checkpoint/checkpoint.h"
+#include "model/architecture.h"
+#include "model/rope.h"
 
 #include <jansson.h>
-
-/* Dynamic: plain up to max_position_embeddings, and nothing here is longer. */
-typedef enum pare_rope_kind { PARE_ROPE_PLAIN, PARE_ROPE_LINEAR, PARE_ROPE_DYNAMIC, PARE_ROPE_LLAMA3 } pare_rope_kind;
-
-typedef struct pare_rope_config {
-    pare_rope_kind kind;
-    double theta;
-    double factor;                /* linear, dynamic, llama3 */
-    double low_frequency_factor;  /* llama3 */
-    double high_frequency_factor; /* llama3 */
-    double original_positions;    /* llama3: original_max_position_embeddings */
-} pare_rope_config;
 
 /* Widths of one layer, as its tensors have them. heads % kv_heads == 0. */
 typedef struct pare_widths {
@@ -37,40 +27,69 @@ static inline uint32_t pare_widths_ffn(const pare_widths *widths) {
     return widths->ffn;
 }
 
+typedef struct pare_family pare_family;
+
+/* How the attention of one layer differs from that of others. */
+typedef struct pare_layer_plan {
+    uint32_t window; /* tokens that a token sees, itself included; 0: all */
+    int rotation;    /* which of the config's ropes; -1: none */
+} pare_layer_plan;
+
+enum { PARE_ROPES = 2, PARE_ROOT_BYTES = 48 };
+
 typedef struct pare_config {
     json_t *json; /* the file as read, for what is written back */
+    json_t *text; /* the part of it that describes the language model: json itself, or its text_config; borrowed */
+    const pare_family *family;
+    pare_architecture architecture;
     char model_type[32];
+    char root[PARE_ROOT_BYTES];      /* what the names of the model's tensors begin with: "model." */
+    char head_root[PARE_ROOT_BYTES]; /* and the head's: "" */
     uint32_t layers, hidden, vocabulary, head_size;
+    uint32_t kv_heads;         /* that a fused tensor holds, where the family knows better than the file; 0: the file */
+    uint32_t embedding_width;  /* of a token before project_in; the hidden size where there is none */
     uint32_t stated_positions; /* max_position_embeddings */
-    uint32_t window;           /* a Mistral's sliding_window; 0: none */
-    uint32_t max_positions;    /* what a sequence may have: no more than either, since attention here has no window */
-    double rms_eps;
-    bool tied;              /* the LM head is the embedding */
-    bool embedding_in_head; /* tied, and stored as lm_head.weight alone */
-    pare_rope_config rope;
-    int64_t bos, eos;    /* -1: none; the first one of the vocabulary where the file lists several */
-    pare_widths *widths; /* [layers] */
+    uint32_t max_positions;    /* what a sequence may have */
+    double rms_eps;            /* of the norms, whatever their kind */
+    bool tied;                 /* the LM head is the embedding */
+    bool embedding_in_head;    /* tied, and stored as the head alone */
+    pare_rope_config rope[PARE_ROPES]; /* of most layers, and of those with a window where these have their own */
+    int64_t bos, eos;       /* -1: none; the first one of the vocabulary where the file lists several */
+    pare_layer_plan *plan;  /* [layers] */
+    pare_widths *widths;    /* [layers] */
 } pare_config;
 
-/* "default", "linear", "dynamic", "llama3": as transformers spells it under rope_type. */
+/* "default", "linear", "dynamic", "llama3", "yarn", "longrope": as transformers spells it under rope_type. */
 const char *pare_rope_name(pare_rope_kind kind);
 
-/* Reads config.json of `folder`. What would make the model compute something else than a plain LLaMA (biases, weights
- * that are quantised, other architectures) is refused in one sentence; so is a file that contradicts itself. The
- * weights are not looked at: widths is NULL until pare_config_fit. */
+/* Reads config.json of `folder`. What would make the model compute something that the family's row does not know
+ * (weights that are quantised, other architectures, switches that pare has not) is refused in one sentence; so is a
+ * file that contradicts itself. The weights are not looked at: widths is NULL until pare_config_fit. */
 pare_status pare_config_read(const char *folder, pare_config *out);
 
-/* Takes the real widths per layer from the tensors' shapes. All tensors of a LLaMA must be there with matching shapes;
- * nothing may be missing or left over that would change the result. Clears `tied` where the file has an LM head that is
- * not the embedding, as transformers 5 does.
+/* Takes the real widths per layer from the tensors' shapes. All tensors of the family must be there with matching
+ * shapes; nothing may be missing or left over that would change the result. Clears `tied` where the file has an LM head
+ * that is not the embedding, as transformers 5 does.
  *
  * num_attention_heads, num_key_value_heads and intermediate_size are numbers, or, in a model whose layers differ, lists
  * of one number per layer (see config_write.h). Lists must agree with the tensors, and so must numbers where all layers
  * are alike. Where layers differ, numbers are tolerated if head_dim is given: nothing but head_dim is taken then. */
 pare_status pare_config_fit(const pare_checkpoint *checkpoint, pare_config *config);
 
-/* "the 64 positions that FOLDER was made for", or what its sliding window allows; freed with free(). */
+/* "the 64 positions that FOLDER was made for"; freed with free(). */
 char *pare_config_positions(const pare_config *config, const char *folder);
+
+/* Rows and columns of a role's tensor in a layer of these widths, as a matrix; a vector is one row. 0 x 0 where the
+ * architecture has no such tensor. */
+void pare_config_role_shape(const pare_config *config, const pare_widths *widths, pare_role role, int64_t *rows,
+                            int64_t *columns);
+/* What the columns of a role's tensor run over: as its row says, but for norms of all heads together. */
+pare_span pare_config_columns(const pare_config *config, pare_role role);
+/* Length of an axis in such a layer, in rows or columns. */
+int64_t pare_config_span(const pare_config *config, const pare_widths *widths, pare_span kind);
+
+/* Elements of all vectors of a layer, in the widest layer. */
+uint64_t pare_config_vector_elements(const pare_config *config);
 
 void pare_config_free(pare_config *config);
 

@@ -43,8 +43,12 @@ pare_status pare_field_positive(pare_fields fields, const char *key, double most
 }
 
 pare_status pare_field_flag(pare_fields fields, const char *key, bool *out) {
+    return pare_field_flag_or(fields, key, false, out);
+}
+
+pare_status pare_field_flag_or(pare_fields fields, const char *key, bool fallback, bool *out) {
     const json_t *value = pare_field(fields, key);
-    *out = json_is_true(value);
+    *out = value ? json_is_true(value) : fallback;
     if (!value || json_is_boolean(value)) return PARE_OK;
     return pare_field_refuse(PARE_FORMAT_ERROR, fields, key, "it must be true or false");
 }

@@ -28,6 +28,8 @@ pare_status pare_field_positive(pare_fields fields, const char *key, double most
 /* Absent: false. */
 pare_status pare_field_flag(pare_fields fields, const char *key, bool *out);
 
+pare_status pare_field_flag_or(pare_fields fields, const char *key, bool fallback, bool *out);
+
 /* Absent: NULL. The string lives as long as the object. */
 pare_status pare_field_text(pare_fields fields, const char *key, const char **out);
 

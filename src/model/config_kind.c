@@ -1,12 +1,12 @@
 #include "model/config_kind.h"
+#include "model/family.h"
 #include "support/file.h"
 
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-static const char known[] = "pare knows llama and mistral (LlamaForCausalLM, MistralForCausalLM)";
+static const char known[] = "pare does not know it; \"pare help models\" lists the families that it knows";
 
 /* Ways of quantising by quant_method, and what people call them. */
 static const struct {
@@ -89,46 +89,71 @@ static const struct {
     {"encoder", "an encoder and a decoder"},
 };
 
+/* Models with pictures whose language model pare prunes: the outer model_type, and the inner one where it is not said.
+ */
+static const struct {
+    const char *type, *class_name, *inner;
+} wrappers[] = {
+    {"gemma3", "Gemma3ForConditionalGeneration", "gemma3_text"},
+    {"mistral3", "Mistral3ForConditionalGeneration", "mistral"},
+};
+
 static pare_status refuse_type(pare_fields fields) {
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (!pare_field(fields, parts[i].key)) continue;
-        char *expected =
-            pare_format("a model of %s (it has %s), where %s and no more", parts[i].what, parts[i].key, known);
+        char *expected = pare_format("a model of %s (it has %s): %s", parts[i].what, parts[i].key, known);
         pare_field_refuse(PARE_UNSUPPORTED, fields, "model_type", expected);
         free(expected);
         return PARE_UNSUPPORTED;
     }
     if (json_is_true(pare_field(fields, "is_encoder_decoder")))
         return pare_field_refuse(PARE_UNSUPPORTED, fields, "model_type",
-                                 "a model of an encoder and a decoder, where pare knows llama and mistral "
-                                 "(LlamaForCausalLM, MistralForCausalLM)");
+                                 "a model of an encoder and a decoder, where pare knows language models of one decoder "
+                                 "(\"pare help models\")");
     return pare_field_refuse(PARE_UNSUPPORTED, fields, "model_type", known);
 }
 
-static bool is_known_type(const char *type) {
-    return type && (strcmp(type, "llama") == 0 || strcmp(type, "mistral") == 0);
+/* A class of any family with its head: model_type says which one holds. The first LLaMA repositories spell it
+ * LLaMAForCausalLM. */
+static bool has_head(const char *name, const char *class_name) {
+    if (name && strcasecmp(name, class_name) == 0) return true;
+    for (size_t i = 0; name && pare_family_at(i); i++)
+        if (strcasecmp(pare_family_at(i)->class_name, name) == 0) return true;
+    return false;
 }
 
-static pare_status check_architectures(pare_fields fields) {
+static pare_status check_architectures(pare_fields fields, const char *class_name) {
     const json_t *architectures = pare_field(fields, "architectures");
-    for (size_t i = 0; i < json_array_size(architectures); i++) {
-        const char *name = json_string_value(json_array_get(architectures, i));
-        /* The first LLaMA repositories spell it LLaMAForCausalLM. */
-        if (name && (strcasecmp(name, "LlamaForCausalLM") == 0 || strcmp(name, "MistralForCausalLM") == 0))
-            return PARE_OK;
-    }
+    for (size_t i = 0; i < json_array_size(architectures); i++)
+        if (has_head(json_string_value(json_array_get(architectures, i)), class_name)) return PARE_OK;
     if (!architectures || (json_is_array(architectures) && !json_array_size(architectures))) return PARE_OK;
-    const char *first = json_string_value(json_array_get(architectures, 0));
-    if (first && fnmatch("*ForCausalLM", first, 0) != 0)
-        return pare_field_refuse(PARE_UNSUPPORTED, fields, "architectures",
-                                 "pare prunes language models with their head (LlamaForCausalLM, MistralForCausalLM): "
-                                 "load it as one of these in transformers and save that");
-    return pare_field_refuse(PARE_UNSUPPORTED, fields, "architectures", known);
+    char *expected = pare_format("pare prunes language models with their head (%s): load it as that in transformers "
+                                 "and save it",
+                                 class_name);
+    pare_field_refuse(PARE_UNSUPPORTED, fields, "architectures", expected);
+    free(expected);
+    return PARE_UNSUPPORTED;
 }
 
-pare_status pare_config_kind_check(pare_fields fields, const char **type) {
+static pare_status enter_wrapper(pare_fields file, size_t index, const char **type, json_t **text) {
+    *text = json_object_get(file.object, "text_config");
+    if (!json_is_object(*text))
+        return pare_field_refuse(PARE_FORMAT_ERROR, file, "text_config", "it must describe the language model");
+    pare_fields fields = {.path = file.path, .object = *text};
     *type = json_string_value(pare_field(fields, "model_type"));
-    if (!is_known_type(*type)) return refuse_type(fields);
+    if (!*type) *type = wrappers[index].inner;
+    if (!pare_family_find(*type)) return refuse_type(fields);
+    PARE_TRY(refuse_quantised(file));
     PARE_TRY(refuse_quantised(fields));
-    return check_architectures(fields);
+    return check_architectures(file, wrappers[index].class_name);
+}
+
+pare_status pare_config_kind_check(pare_fields file, const char **type, json_t **text) {
+    *type = json_string_value(pare_field(file, "model_type"));
+    *text = (json_t *)(uintptr_t)file.object;
+    for (size_t i = 0; *type && i < sizeof wrappers / sizeof *wrappers; i++)
+        if (strcmp(wrappers[i].type, *type) == 0) return enter_wrapper(file, i, type, text);
+    if (!*type || !pare_family_find(*type)) return refuse_type(file);
+    PARE_TRY(refuse_quantised(file));
+    return check_architectures(file, pare_family_find(*type)->class_name);
 }

@@ -4,8 +4,9 @@
 
 #include "model/config_fields.h"
 
-/* Fails with the sentence that helps if the weights are quantised, or the model is of another architecture, takes more
- * than text, or has another head than that of a causal language model. *type: model_type, borrowed. */
-pare_status pare_config_kind_check(pare_fields fields, const char **type);
+/* Fails with the sentence that helps if the weights are quantised, or the model is of a family that pare does not know,
+ * takes more than text, or has another head than that of a causal language model. *type: the language model's
+ * model_type; *text: the object that describes it, the file's own or its text_config; both borrowed. */
+pare_status pare_config_kind_check(pare_fields file, const char **type, json_t **text);
 
 #endif

@@ -1,22 +1,27 @@
 #include "model/config_rope.h"
+#include "model/family.h"
+#include "support/memory.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { POSITION_LIMIT = 1 << 30 };
 
 static const double THETA_LIMIT = 1e15, FACTOR_LIMIT = 1e6, USUAL_THETA = 10000;
+static const char original_key[] = "original_max_position_embeddings", rotated_key[] = "partial_rotary_factor";
 
-static const char *const names[] = {[PARE_ROPE_PLAIN] = "default",
-                                    [PARE_ROPE_LINEAR] = "linear",
-                                    [PARE_ROPE_DYNAMIC] = "dynamic",
-                                    [PARE_ROPE_LLAMA3] = "llama3"};
+static const char *const names[] = {
+    [PARE_ROPE_PLAIN] = "default", [PARE_ROPE_LINEAR] = "linear", [PARE_ROPE_DYNAMIC] = "dynamic",
+    [PARE_ROPE_LLAMA3] = "llama3", [PARE_ROPE_YARN] = "yarn",     [PARE_ROPE_LONGROPE] = "longrope"};
 
 const char *pare_rope_name(pare_rope_kind kind) {
     return names[kind];
 }
 
-static bool find_kind(const char *name, pare_rope_kind *kind) {
+/* "su" is an older name of longrope, and a Phi-3's "yarn" is one, too, if it has a longrope's factors. */
+static bool find_kind(const char *name, bool factors, pare_rope_kind *kind) {
+    if (strcmp(name, "su") == 0 || (factors && strcmp(name, "yarn") == 0)) name = names[PARE_ROPE_LONGROPE];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], name) == 0) {
             *kind = (pare_rope_kind)i;
@@ -25,63 +30,127 @@ static bool find_kind(const char *name, pare_rope_kind *kind) {
     return false;
 }
 
-static pare_status read_llama3(pare_fields file, pare_fields scaling, uint32_t positions, pare_rope_config *rope) {
-    static const char original[] = "original_max_position_embeddings";
+/* Of the file itself before that of the object. */
+static pare_status read_original(pare_fields file, pare_fields scaling, const pare_config *config,
+                                 pare_rope_config *rope) {
+    pare_fields where = pare_field(file, original_key) ? file : scaling;
+    return pare_field_positive(where, original_key, POSITION_LIMIT, config->stated_positions,
+                               &rope->original_positions);
+}
+
+static pare_status read_llama3(pare_fields scaling, pare_rope_config *rope) {
     PARE_TRY(pare_field_positive(scaling, "low_freq_factor", FACTOR_LIMIT, -1, &rope->low_frequency_factor));
     PARE_TRY(pare_field_positive(scaling, "high_freq_factor", FACTOR_LIMIT, -1, &rope->high_frequency_factor));
-    pare_fields where = pare_field(file, original) ? file : scaling;
-    PARE_TRY(pare_field_positive(where, original, POSITION_LIMIT, positions, &rope->original_positions));
     if (rope->high_frequency_factor > rope->low_frequency_factor) return PARE_OK;
     return pare_field_refuse(PARE_FORMAT_ERROR, scaling, "high_freq_factor", "it must be above low_freq_factor");
 }
 
-/* The class ignores which part of a head should be rotated, except in the kinds that work out frequencies of their own.
- */
-static pare_status check_rotated(pare_fields fields, bool ignored) {
-    double rotated;
-    PARE_TRY(pare_field_positive(fields, "partial_rotary_factor", 1, 1, &rotated));
-    if (ignored || rotated >= 1) return PARE_OK;
-    return pare_field_refuse(PARE_UNSUPPORTED, fields, "partial_rotary_factor", "pare rotates whole heads only");
+/* Temperature of YaRN (Peng et al. 2023, eq. 22). */
+static double yarn_scale(double factor, double multiplier) {
+    return factor <= 1 ? 1 : 0.1 * multiplier * log(factor) + 1;
 }
 
-static pare_status read_kind(pare_fields file, pare_fields scaling, uint32_t positions, pare_rope_config *rope) {
+static pare_status read_yarn(pare_fields scaling, pare_rope_config *rope) {
+    double scale, all;
+    PARE_TRY(pare_field_positive(scaling, "beta_fast", FACTOR_LIMIT, 32, &rope->beta_fast));
+    PARE_TRY(pare_field_positive(scaling, "beta_slow", FACTOR_LIMIT, 1, &rope->beta_slow));
+    PARE_TRY(pare_field_flag_or(scaling, "truncate", true, &rope->truncate));
+    PARE_TRY(pare_field_positive(scaling, "mscale", FACTOR_LIMIT, 0, &scale));
+    PARE_TRY(pare_field_positive(scaling, "mscale_all_dim", FACTOR_LIMIT, 0, &all));
+    double usual = scale > 0 && all > 0 ? yarn_scale(rope->factor, scale) / yarn_scale(rope->factor, all)
+                                        : yarn_scale(rope->factor, 1);
+    return pare_field_positive(scaling, "attention_factor", FACTOR_LIMIT, usual, &rope->attention_factor);
+}
+
+static pare_status read_factors(pare_fields scaling, const char *key, uint32_t count, double *out) {
+    const json_t *list = pare_field(scaling, key);
+    bool good = json_is_array(list) && json_array_size(list) == count;
+    for (uint32_t i = 0; good && i < count; i++) {
+        out[i] = json_number_value(json_array_get(list, i));
+        good = out[i] > 0 && out[i] <= FACTOR_LIMIT;
+    }
+    if (good) return PARE_OK;
+    char expected[96];
+    snprintf(expected, sizeof expected, "it must be a list of %u numbers above 0, one for each pair that is turned",
+             count);
+    return pare_field_refuse(PARE_FORMAT_ERROR, scaling, key, expected);
+}
+
+/* Ding et al. 2024, as transformers computes it. */
+static pare_status read_longrope(pare_fields scaling, const pare_config *config, pare_rope_config *rope) {
+    uint32_t half = rope->rotated / 2;
+    double ratio = config->stated_positions / rope->original_positions;
+    double usual = ratio <= 1 ? 1 : sqrt(1 + log(ratio) / log(rope->original_positions));
+    PARE_TRY(pare_alloc(&rope->factors, (size_t)half * 2, sizeof *rope->factors, "rotary factors"));
+    PARE_TRY(read_factors(scaling, "short_factor", half, rope->factors));
+    PARE_TRY(read_factors(scaling, "long_factor", half, rope->factors + half));
+    return pare_field_positive(scaling, "attention_factor", FACTOR_LIMIT, usual, &rope->attention_factor);
+}
+
+/* A family that turns whole heads ignores what the file says of parts, except in the kinds that work out frequencies of
+ * their own. */
+static pare_status refuse_part(pare_fields fields, bool ignored) {
+    double rotated;
+    PARE_TRY(pare_field_positive(fields, rotated_key, 1, 1, &rotated));
+    if (ignored || rotated >= 1) return PARE_OK;
+    return pare_field_refuse(PARE_UNSUPPORTED, fields, rotated_key, "this family turns whole heads");
+}
+
+static pare_status read_part(pare_fields file, pare_fields scaling, const pare_config *config, pare_rope_config *rope) {
+    const pare_rope_rule *rule = &config->family->rope;
+    uint32_t head = config->head_size;
+    rope->share = 1;
+    rope->rotated = head;
+    if (rule->share <= 0) {
+        PARE_TRY(refuse_part(file, rope->kind == PARE_ROPE_PLAIN));
+        return refuse_part(scaling, rope->kind == PARE_ROPE_PLAIN);
+    }
+    if (rule->dimensions_key) {
+        PARE_TRY(pare_field_whole(file, rule->dimensions_key, 2, head, head, &rope->rotated));
+    } else {
+        double share = rule->share;
+        if (rule->share_key) PARE_TRY(pare_field_positive(file, rule->share_key, 1, share, &share));
+        PARE_TRY(pare_field_positive(file, rotated_key, 1, share, &share));
+        PARE_TRY(pare_field_positive(scaling, rotated_key, 1, share, &rope->share));
+        rope->rotated = (uint32_t)(head * rope->share);
+    }
+    if (rope->rotated >= 2 && rope->rotated % 2 == 0) return PARE_OK;
+    return pare_fail(PARE_FORMAT_ERROR, "%s: %u of each head's %u dimensions would be turned; it must be an even number",
+                     file.path, rope->rotated, head);
+}
+
+static pare_status read_kind(pare_fields file, pare_fields scaling, const pare_config *config, pare_rope_config *rope) {
     const char *key = pare_field(scaling, "rope_type") ? "rope_type" : "type", *name;
     PARE_TRY(pare_field_text(scaling, key, &name));
-    if (name && strcmp(name, "none") != 0 && !find_kind(name, &rope->kind))
+    if (name && strcmp(name, "none") != 0 && !find_kind(name, pare_field(scaling, "short_factor"), &rope->kind))
         return pare_field_refuse(PARE_UNSUPPORTED, scaling, key,
-                                 "pare knows the RoPE kinds default, linear, dynamic and llama3");
-    bool plain = rope->kind == PARE_ROPE_PLAIN;
-    PARE_TRY(check_rotated(file, plain));
-    PARE_TRY(check_rotated(scaling, plain));
-    if (plain) return PARE_OK;
-    PARE_TRY(pare_field_positive(scaling, "factor", FACTOR_LIMIT, -1, &rope->factor));
-    return rope->kind == PARE_ROPE_LLAMA3 ? read_llama3(file, scaling, positions, rope) : PARE_OK;
+                                 "pare knows the RoPE kinds default, linear, dynamic, llama3, yarn and longrope");
+    PARE_TRY(read_part(file, scaling, config, rope));
+    if (rope->kind == PARE_ROPE_PLAIN) return PARE_OK;
+    if (rope->kind != PARE_ROPE_LONGROPE)
+        PARE_TRY(pare_field_positive(scaling, "factor", FACTOR_LIMIT, -1, &rope->factor));
+    if (rope->kind == PARE_ROPE_LINEAR || rope->kind == PARE_ROPE_DYNAMIC) return PARE_OK;
+    PARE_TRY(read_original(file, scaling, config, rope));
+    if (rope->kind == PARE_ROPE_LLAMA3) return read_llama3(scaling, rope);
+    return rope->kind == PARE_ROPE_YARN ? read_yarn(scaling, rope) : read_longrope(scaling, config, rope);
 }
 
-/* *object: NULL if absent or empty. Settings that differ between layers are objects of objects. */
+/* *object: NULL if absent or empty. */
 static pare_status find_object(pare_fields fields, const char *key, const json_t **object) {
-    const char *inner;
-    json_t *value;
     *object = pare_field(fields, key);
-    if (!*object) return PARE_OK;
-    if (!json_is_object(*object)) return pare_field_refuse(PARE_FORMAT_ERROR, fields, key, "it must be an object");
-    json_object_foreach((json_t *)(uintptr_t)*object, inner, value) {
-        if (json_is_object(value))
-            return pare_field_refuse(PARE_UNSUPPORTED, fields, key,
-                                     "pare knows one setting of RoPE for all layers only");
-    }
+    if (*object && !json_is_object(*object))
+        return pare_field_refuse(PARE_FORMAT_ERROR, fields, key, "it must be an object");
     if (!json_object_size(*object)) *object = NULL;
     return PARE_OK;
 }
 
 /* rope_scaling holds; what rope_parameters says beside it may not be something else. */
 static pare_status check_both(pare_fields fields, const json_t *parameters, const json_t *scaling, double theta) {
-    static const char rotated[] = "partial_rotary_factor";
     pare_fields beside = {.path = fields.path, .object = parameters}, first = {.path = fields.path, .object = scaling};
     double other, here, there;
     PARE_TRY(pare_field_positive(beside, "rope_theta", THETA_LIMIT, theta, &other));
-    PARE_TRY(pare_field_positive(beside, rotated, 1, 1, &there));
-    PARE_TRY(pare_field_positive(first, rotated, 1, 1, &here));
+    PARE_TRY(pare_field_positive(beside, rotated_key, 1, 1, &there));
+    PARE_TRY(pare_field_positive(first, rotated_key, 1, 1, &here));
     if (other != theta)
         return pare_fail(PARE_FORMAT_ERROR,
                          "%s has rope_scaling and rope_parameters, and they contradict each other: by the first one "
@@ -94,17 +163,72 @@ static pare_status check_both(pare_fields fields, const json_t *parameters, cons
                      fields.path, here, there);
 }
 
-pare_status pare_config_read_rope(pare_fields fields, uint32_t positions, pare_rope_config *rope) {
+static pare_status read_theta(pare_fields fields, const pare_rope_rule *rule, double *theta) {
+    *theta = rule->theta > 0 ? rule->theta : USUAL_THETA;
+    if (rule->theta_key) PARE_TRY(pare_field_positive(fields, rule->theta_key, THETA_LIMIT, *theta, theta));
+    return pare_field_positive(fields, "rope_theta", THETA_LIMIT, *theta, theta);
+}
+
+/* One of several settings in rope_parameters, each under the name of the kind of layers that it is for. */
+static pare_status read_typed(pare_fields fields, const json_t *parameters, const char *type, pare_config *config,
+                              pare_rope_config *rope) {
+    pare_fields all = {.path = fields.path, .object = parameters};
+    const json_t *own;
+    PARE_TRY(find_object(all, type, &own));
+    pare_fields holds = {.path = fields.path, .object = own};
+    PARE_TRY(pare_field_positive(holds, "rope_theta", THETA_LIMIT, rope->theta, &rope->theta));
+    return read_kind(fields, holds, config, rope);
+}
+
+/* Layers with a window, where the file has one setting for all: those of most families turn as all others do. */
+static pare_status derive_windowed(pare_fields fields, pare_config *config) {
+    const pare_rope_rule *rule = &config->family->rope;
+    pare_rope_config *windowed = &config->rope[1];
+    *windowed = config->rope[0];
+    windowed->factors = NULL;
+    if (!rule->window_theta_key && !rule->window_plain) {
+        size_t count = config->rope[0].rotated;
+        if (!config->rope[0].factors) return PARE_OK;
+        PARE_TRY(pare_alloc(&windowed->factors, count, sizeof *windowed->factors, "rotary factors"));
+        memcpy(windowed->factors, config->rope[0].factors, count * sizeof *windowed->factors);
+        return PARE_OK;
+    }
+    windowed->kind = PARE_ROPE_PLAIN;
+    windowed->attention_factor = 1;
+    if (!rule->window_theta_key) return PARE_OK;
+    return pare_field_positive(fields, rule->window_theta_key, THETA_LIMIT, rule->window_theta, &windowed->theta);
+}
+
+static bool is_typed(const json_t *parameters) {
+    return json_is_object(json_object_get(parameters, "full_attention")) ||
+           json_is_object(json_object_get(parameters, "sliding_attention"));
+}
+
+pare_status pare_config_read_rope(pare_fields fields, pare_config *config) {
+    const pare_rope_rule *rule = &config->family->rope;
     const json_t *parameters, *scaling;
-    *rope = (pare_rope_config){.kind = PARE_ROPE_PLAIN};
-    PARE_TRY(pare_field_positive(fields, "rope_theta", THETA_LIMIT, USUAL_THETA, &rope->theta));
+    pare_rope_config *rope = config->rope;
+    for (int i = 0; i < PARE_ROPES; i++) {
+        rope[i] = (pare_rope_config){.kind = PARE_ROPE_PLAIN, .share = 1, .attention_factor = 1};
+        rope[i].rotated = config->head_size;
+        PARE_TRY(read_theta(fields, rule, &rope[i].theta));
+    }
+    if (config->architecture.positions != PARE_POSITIONS_ROTARY) return PARE_OK;
+    if (rule->window_theta_key) rope[1].theta = rule->window_theta;
     PARE_TRY(find_object(fields, "rope_parameters", &parameters));
     PARE_TRY(find_object(fields, "rope_scaling", &scaling));
-    if (!parameters && !scaling) return PARE_OK;
+    if (is_typed(parameters)) {
+        if (config->family->layers.window == PARE_WINDOW_NONE)
+            return pare_field_refuse(PARE_UNSUPPORTED, fields, "rope_parameters",
+                                     "this family has one setting of RoPE for all layers");
+        PARE_TRY(read_typed(fields, parameters, "full_attention", config, &rope[0]));
+        return read_typed(fields, parameters, "sliding_attention", config, &rope[1]);
+    }
     pare_fields holds = {.path = fields.path, .object = scaling ? scaling : parameters};
     PARE_TRY(pare_field_positive(holds, "rope_theta", THETA_LIMIT, rope->theta, &rope->theta));
     if (parameters && scaling) PARE_TRY(check_both(fields, parameters, scaling, rope->theta));
-    return read_kind(fields, holds, positions, rope);
+    PARE_TRY(read_kind(fields, holds, config, rope));
+    return derive_windowed(fields, config);
 }
 
 /* A whole number is written as one where transformers wants one. */

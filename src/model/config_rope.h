@@ -5,10 +5,11 @@
 #include "model/config.h"
 #include "model/config_fields.h"
 
-/* As transformers 5 reads it: rope_scaling if it says anything, else rope_parameters; the theta in there, else
- * rope_theta, else 10000; original_max_position_embeddings of the file itself before that of the object, else
- * `positions`. Refused where both objects are there and name another theta or another part of the heads. */
-pare_status pare_config_read_rope(pare_fields fields, uint32_t positions, pare_rope_config *rope);
+/* config->rope, as transformers 5 reads it: rope_scaling if it says anything, else rope_parameters; the theta in there,
+ * else rope_theta, else the family's; original_max_position_embeddings of the file itself before that of the object,
+ * else max_position_embeddings. Refused where both objects are there and name another theta or another part of the
+ * heads. rope_parameters may have a setting for each kind of layers. */
+pare_status pare_config_read_rope(pare_fields fields, pare_config *config);
 
 /* Writes rope_parameters (transformers 5) and, saying the same, rope_theta and rope_scaling (before). */
 void pare_config_write_rope(const pare_rope_config *rope, json_t *config);

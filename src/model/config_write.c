@@ -68,7 +68,7 @@ static void state_what_holds(json_t *config, const pare_config *original) {
     json_object_set_new(config, "rms_norm_eps", json_real(original->rms_eps));
     if (!json_is_string(json_object_get(config, "hidden_act")))
         json_object_set_new(config, "hidden_act", json_string("silu"));
-    pare_config_write_rope(&original->rope, config);
+    pare_config_write_rope(&original->rope[0], config);
     json_object_del(config, "quantization_config");
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
         if (is_double(config, dtypes[i])) json_object_set_new(config, dtypes[i], json_string("float32"));
@@ -119,8 +119,8 @@ static bool is_read_alike(const pare_config *config) {
     const json_t *theta = json_object_get(config->json, "rope_theta");
     const json_t *scaling = json_object_get(config->json, "rope_scaling");
     double older = json_is_number(theta) ? json_number_value(theta) : 10000;
-    bool scaled = config->rope.kind == PARE_ROPE_LINEAR || config->rope.kind == PARE_ROPE_LLAMA3;
-    return older == config->rope.theta && (!scaled || json_object_size(scaling));
+    bool scaled = config->rope[0].kind == PARE_ROPE_LINEAR || config->rope[0].kind == PARE_ROPE_LLAMA3;
+    return older == config->rope[0].theta && (!scaled || json_object_size(scaling));
 }
 
 pare_status pare_config_restate(const pare_config *config, char **text) {

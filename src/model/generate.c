@@ -1,3 +1,4 @@
+#include "model/ends.h"
 #include "model/generate_internal.h"
 
 #include <string.h>
@@ -15,12 +16,10 @@ int64_t pare_generator_tokens(const pare_generator *g) {
 }
 
 /* x: float [batch, count, d] of tokens [first, first + count) of each row of `tokens`. */
-static void embed(pare_generator *g, const uint32_t *tokens, int64_t stride, int64_t first, int64_t count) {
-    int64_t d = g->source.model->config.hidden, rows = g->batch * count;
-#pragma omp parallel for schedule(static) if (rows * d > 8192)
-    for (int64_t row = 0; row < rows; row++)
-        pare_source_rows(&g->source, pare_tensor_id_embedding(), tokens[row / count * stride + first + row % count], 1,
-                         g->x + row * d);
+static pare_status embed(pare_generator *g, const uint32_t *tokens, int64_t stride, int64_t first, int64_t count) {
+    const pare_embedded embedded = {
+        .ids = tokens + first, .count = g->batch * count, .length = count, .stride = stride, .first = g->tokens};
+    return pare_embed(&g->source, &embedded, g->x);
 }
 
 static pare_block block_of(pare_generator *g, uint32_t layer, int64_t count) {
@@ -32,7 +31,7 @@ static pare_block block_of(pare_generator *g, uint32_t layer, int64_t count) {
                         .hidden = config->hidden,
                         .head = config->head_size,
                         .eps = pare_source_eps(&g->source),
-                        .rotation = g->rotation + g->tokens * config->head_size,
+                        .config = config,
                         .layer = layer,
                         .widths = config->widths[layer],
                         .weights = own->weights,
@@ -43,8 +42,9 @@ static pare_block block_of(pare_generator *g, uint32_t layer, int64_t count) {
                         .cache_v = own->values,
                         .cache_capacity = g->capacity,
                         .cache_tokens = g->tokens};
+    pare_block_place(&block, &g->positions, g->tokens);
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
-        if (!block.weights.matrix[role])
+        if (!block.weights.matrix[role] && pare_has_role(&config->architecture, (pare_role)role))
             block.weights.matrix[role] =
                 pare_source_operand(&g->source, pare_tensor_id(layer, (pare_role)role), g->matrices[role]);
     return block;
@@ -63,21 +63,18 @@ static pare_status run_blocks(pare_generator *g, int64_t count) {
     return PARE_OK;
 }
 
-/* final: the normed output of each sequence's last token of the `count` that have just run. */
-static void final_norm(pare_generator *g, int64_t count) {
-    const pare_config *config = &g->source.model->config;
-    int64_t d = config->hidden;
+/* final: what the head reads of each sequence's last token of the `count` that have just run. */
+static pare_status final_norm(pare_generator *g, int64_t count) {
+    int64_t d = g->source.model->config.hidden;
     for (int64_t b = 0; b < g->batch; b++)
         memcpy(g->last + b * d, g->x + ((b + 1) * count - 1) * d, (size_t)d * sizeof *g->x);
-    const pare_norm norm = {.weight = g->norms + 2 * (int64_t)config->layers * d, .eps = pare_source_eps(&g->source)};
-    g->source.backend->operations->norm_forward(g->source.backend, &norm, g->last, g->batch, d, g->final, false,
-                                                g->inverse);
+    return pare_final_forward(&g->source, &g->final_by, g->last, g->batch, g->final, g->inverse);
 }
 
 static pare_status head(pare_generator *g, float *logits) {
     const pare_backend *backend = g->source.backend;
     const pare_model *model = g->source.model;
-    int64_t vocabulary = model->config.vocabulary, d = model->config.hidden;
+    int64_t vocabulary = model->config.vocabulary, d = model->config.embedding_width;
     for (int64_t v = 0; v < vocabulary; v += PARE_GENERATOR_VOCABULARY) {
         int64_t rows = vocabulary - v < PARE_GENERATOR_VOCABULARY ? vocabulary - v : PARE_GENERATOR_VOCABULARY;
         const void *weights =
@@ -86,6 +83,7 @@ static pare_status head(pare_generator *g, float *logits) {
         pare_matmul shape = {.batch = 1, .m = g->batch, .n = rows, .k = d, .transpose_b = true};
         float *tile = g->logits ? g->logits : logits;
         PARE_TRY(backend->operations->matmul(backend, &shape, g->final, weights, tile));
+        pare_logits_finish(&model->config, g->head_bias, v, g->batch, rows, tile);
         for (int64_t b = 0; b < g->batch && g->logits; b++)
             memcpy(logits + b * vocabulary + v, tile + b * rows, (size_t)rows * sizeof *tile);
     }
@@ -98,9 +96,9 @@ pare_status pare_generator_step(pare_generator *g, const uint32_t *tokens, int64
                          (long long)g->tokens, (long long)count, (long long)g->capacity);
     for (int64_t first = 0, take; first < count; first += take) {
         take = count - first < g->chunk ? count - first : g->chunk;
-        embed(g, tokens, count, first, take);
+        PARE_TRY(embed(g, tokens, count, first, take));
         PARE_TRY(run_blocks(g, take));
-        if (first + take == count && logits) final_norm(g, take);
+        if (first + take == count && logits) PARE_TRY(final_norm(g, take));
     }
     return logits ? head(g, logits) : PARE_OK;
 }

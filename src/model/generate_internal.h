@@ -18,14 +18,16 @@ struct pare_generator {
     pare_source source;
     int64_t batch, capacity, chunk, tokens;
     bool resident;
-    bool borrows; /* the layers' weights, norms, rotation and LM head are another generator's */
+    bool borrows; /* the layers' weights, norms, positions and LM head are another generator's */
     pare_generator_layer *layers;
     void *matrices[PARE_MATRIX_ROLES]; /* the layer in hand, where weights are not resident */
-    float *norms;                      /* [2 layers + 1, d] */
-    float *rotation;                   /* [capacity, head] */
+    float *vectors;                    /* norms and biases of all layers, then those of the final norm [2, d] */
+    pare_norm final_by;                /* the final norm */
+    float *head_bias;                  /* [vocabulary] or NULL */
+    pare_position_tables positions;
     float *x;                          /* [batch * chunk, d] */
     float *last, *inverse;             /* [batch, d], [batch] */
-    void *final;                       /* operand [batch, d] */
+    void *final;                       /* operand [batch, embedding width] */
     const void *head;                  /* the whole LM head where it is mapped or resident, else NULL */
     void *head_rows;                   /* the LM head if resident, else room for PARE_GENERATOR_VOCABULARY rows */
     float *logits;                     /* [batch, PARE_GENERATOR_VOCABULARY], only where the vocabulary is larger */

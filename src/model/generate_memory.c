@@ -1,10 +1,9 @@
 /* How much a generator holds, and getting it. */
+#include "model/ends.h"
 #include "model/generate_internal.h"
 #include "support/memory.h"
 
 #include <stdlib.h>
-
-enum { NORMS = PARE_LAYER_ROLES - PARE_MATRIX_ROLES };
 
 /* a * b, or the largest number there is. */
 static uint64_t product(uint64_t a, uint64_t b) {
@@ -38,7 +37,7 @@ static uint64_t head_tile_rows(const pare_model *model) {
 static uint64_t weight_bytes(const pare_source *source, bool resident) {
     const pare_model *model = source->model;
     uint64_t total = operand_bytes(source, pare_tensor_id_head(model));
-    uint64_t tile = head_tile_rows(model) * model->config.hidden * pare_operand_size(source->backend);
+    uint64_t tile = head_tile_rows(model) * model->config.embedding_width * pare_operand_size(source->backend);
     if (!resident && total > tile) total = tile;
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
         uint64_t widest = 0;
@@ -59,10 +58,12 @@ static pare_adapter_shape adapter_shape(const pare_generator_shape *shape, int64
 static uint64_t activation_bytes(const pare_source *source, const pare_generator_shape *shape, int64_t chunk) {
     const pare_config *config = &source->model->config;
     uint64_t d = config->hidden, batch = (uint64_t)shape->batch, real = sizeof(float);
-    uint64_t fixed = (NORMS * (uint64_t)config->layers + 1) * d * real;
-    uint64_t sequence = d * (real + pare_operand_size(source->backend)) + real;
+    uint64_t fixed = (pare_config_vector_elements(config) * config->layers + 2 * d) * real;
+    if (pare_has_end(&config->architecture, PARE_END_HEAD_BIAS)) fixed += config->vocabulary * real;
+    fixed += pare_embed_floats(config, shape->batch * chunk) * real;
+    uint64_t sequence = d * real + config->embedding_width * pare_operand_size(source->backend) + real;
     if (config->vocabulary > PARE_GENERATOR_VOCABULARY) sequence += PARE_GENERATOR_VOCABULARY * real;
-    uint64_t rotation = product((uint64_t)shape->capacity, config->head_size * real);
+    uint64_t rotation = product((uint64_t)shape->capacity, pare_position_tables_bytes(config, 1));
     uint64_t block = pare_activations_bytes(source->backend, config, shape->batch * chunk, false);
     pare_adapter_shape adapters = adapter_shape(shape, chunk);
     block += pare_adapter_room_bytes(source->backend, config, &adapters);
@@ -121,7 +122,7 @@ static pare_status allocate_weights(pare_generator *g) {
     }
     bool mapped = pare_source_is_mapped(&g->source, id);
     uint64_t rows = mapped ? 0 : g->resident ? model->config.vocabulary : head_tile_rows(model);
-    PARE_TRY(pare_alloc_uninitialized(&g->head_rows, rows * model->config.hidden, operand, "LM head"));
+    PARE_TRY(pare_alloc_uninitialized(&g->head_rows, rows * model->config.embedding_width, operand, "LM head"));
     if (mapped || g->resident) g->head = pare_source_operand(&g->source, id, g->head_rows);
     return PARE_OK;
 }
@@ -129,15 +130,12 @@ static pare_status allocate_weights(pare_generator *g) {
 static pare_status prepare_weights(pare_generator *g, uint32_t layer) {
     const pare_config *config = &g->source.model->config;
     pare_generator_layer *own = &g->layers[layer];
-    for (int i = 0; i < NORMS; i++) {
-        float *norm = g->norms + (NORMS * (size_t)layer + (size_t)i) * config->hidden;
-        pare_source_rows(&g->source, pare_tensor_id(layer, (pare_role)(PARE_MATRIX_ROLES + i)), 0, 1, norm);
-        own->weights.norm[i] = norm;
-    }
+    pare_block_vectors(&g->source, layer, g->vectors + layer * pare_config_vector_elements(config),
+                       own->weights.vector);
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
         size_t id = pare_tensor_id(layer, (pare_role)role);
         bool mapped = pare_source_is_mapped(&g->source, id);
-        if (!mapped && !g->resident) continue;
+        if ((!mapped && !g->resident) || !pare_has_role(&config->architecture, (pare_role)role)) continue;
         if (!mapped)
             PARE_TRY(pare_alloc_uninitialized(&own->owned[role], g->source.model->tensors[id]->count,
                                               pare_operand_size(g->source.backend), "block weights"));
@@ -149,13 +147,17 @@ static pare_status prepare_weights(pare_generator *g, uint32_t layer) {
 /* All that does not depend on the tokens. */
 static pare_status own_weights(pare_generator *g) {
     const pare_config *config = &g->source.model->config;
-    size_t final = NORMS * (size_t)config->layers * config->hidden;
-    PARE_TRY(pare_alloc_uninitialized(&g->norms, final + config->hidden, sizeof(float), "norms"));
-    PARE_TRY(pare_rotation_new(config, g->capacity, &g->rotation));
+    size_t final = (size_t)pare_config_vector_elements(config) * config->layers;
+    size_t bias = pare_tensor_id_end(g->source.model, PARE_END_HEAD_BIAS);
+    PARE_TRY(pare_alloc_uninitialized(&g->vectors, final + 2 * (size_t)config->hidden, sizeof(float), "norms"));
+    PARE_TRY(pare_position_tables_new(config, g->capacity, true, &g->positions));
     PARE_TRY(allocate_weights(g));
     for (uint32_t layer = 0; layer < config->layers; layer++)
         PARE_TRY(prepare_weights(g, layer));
-    pare_source_rows(&g->source, pare_tensor_id_final_norm(g->source.model), 0, 1, g->norms + final);
+    g->final_by = pare_end_norm(&g->source, PARE_END_FINAL_NORM, PARE_END_FINAL_NORM_BIAS, g->vectors + final);
+    if (!pare_has_end(&config->architecture, PARE_END_HEAD_BIAS)) return PARE_OK;
+    PARE_TRY(pare_alloc_uninitialized(&g->head_bias, config->vocabulary, sizeof(float), "LM head"));
+    pare_source_rows(&g->source, bias, 0, 1, g->head_bias);
     return PARE_OK;
 }
 
@@ -164,8 +166,10 @@ static pare_status borrow_weights(pare_generator *g, const pare_generator *from)
         return pare_fail(PARE_BAD_ARGUMENT, "a generator's weights cannot be used by another of %lld tokens",
                          (long long)g->capacity);
     g->borrows = true;
-    g->norms = from->norms;
-    g->rotation = from->rotation;
+    g->vectors = from->vectors;
+    g->final_by = from->final_by;
+    g->head_bias = from->head_bias;
+    g->positions = from->positions;
     g->head = from->head;
     for (uint32_t layer = 0; layer < g->source.model->config.layers; layer++)
         g->layers[layer].weights = from->layers[layer].weights;
@@ -186,7 +190,7 @@ static pare_status allocate(pare_generator *g, const pare_generator *weights_of,
     PARE_TRY(pare_alloc_uninitialized(&g->x, batch * (size_t)g->chunk * d, sizeof(float), "block inputs"));
     PARE_TRY(pare_alloc_uninitialized(&g->last, batch * d, sizeof(float), "final norm"));
     PARE_TRY(pare_alloc_uninitialized(&g->inverse, batch, sizeof(float), "final norm"));
-    PARE_TRY(pare_alloc_uninitialized(&g->final, batch * d, operand, "final norm"));
+    PARE_TRY(pare_alloc_uninitialized(&g->final, batch * config->embedding_width, operand, "final norm"));
     if (config->vocabulary > PARE_GENERATOR_VOCABULARY)
         PARE_TRY(pare_alloc_uninitialized(&g->logits, batch * PARE_GENERATOR_VOCABULARY, sizeof(float), "logits"));
     PARE_TRY(pare_adapter_room_new(g->source.backend, config, adapters, &g->adapter_room));
@@ -221,7 +225,11 @@ pare_status pare_generator_new(const pare_source *source, const pare_generator_s
 
 void pare_generator_free(pare_generator *g) {
     if (!g) return;
-    if (g->borrows) g->norms = g->rotation = NULL;
+    if (g->borrows) {
+        g->vectors = g->head_bias = NULL;
+        g->positions = (pare_position_tables){0};
+    }
+    pare_position_tables_free(&g->positions);
     for (uint32_t layer = 0; g->layers && layer < g->source.model->config.layers; layer++) {
         for (int role = 0; role < PARE_MATRIX_ROLES; role++)
             pare_free(g->layers[layer].owned[role]);
@@ -232,7 +240,7 @@ void pare_generator_free(pare_generator *g) {
         pare_free(g->matrices[role]);
     pare_activations_free(&g->activations);
     pare_adapter_room_free(&g->adapter_room);
-    void *all[] = {g->layers, g->norms, g->rotation, g->x, g->last, g->inverse, g->final, g->head_rows, g->logits};
+    void *all[] = {g->layers, g->vectors, g->head_bias, g->x, g->last, g->inverse, g->final, g->head_rows, g->logits};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     pare_free(g);

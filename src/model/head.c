@@ -1,6 +1,7 @@
 /* The LM head and its loss. Logits exist in tiles of PARE_HEAD_TOKENS x PARE_HEAD_VOCABULARY only: a first sweep over
  * the vocabulary finds the log-sum-exp of each token that has a target, a second makes the logits again and turns them
  * into gradients. Tokens without a target have no logits: the rows of the others are gathered tile by tile. */
+#include "model/ends.h"
 #include "model/pass_internal.h"
 
 #include <math.h>
@@ -23,9 +24,12 @@ static vocabulary_chunk chunk_at(const pare_pass *pass, const pare_source *sourc
 /* logits: float [tokens, chunk.rows]; final: operand [tokens, d] */
 static pare_status chunk_logits(const pare_pass *pass, const vocabulary_chunk *chunk, const void *final, int64_t tokens,
                                 float *logits) {
-    int64_t d = pass->model->config.hidden;
-    pare_matmul shape = {.batch = 1, .m = tokens, .n = chunk->rows, .k = d, .transpose_b = true};
-    return pass->backend->operations->matmul(pass->backend, &shape, final, chunk->weights, logits);
+    const pare_config *config = &pass->model->config;
+    pare_matmul shape = {
+        .batch = 1, .m = tokens, .n = chunk->rows, .k = config->embedding_width, .transpose_b = true};
+    PARE_TRY(pass->backend->operations->matmul(pass->backend, &shape, final, chunk->weights, logits));
+    pare_logits_finish(config, pass->head_bias, chunk->first, tokens, chunk->rows, logits);
+    return PARE_OK;
 }
 
 static int64_t token_step(int64_t tokens, int64_t first) {
@@ -36,7 +40,7 @@ static int64_t token_step(int64_t tokens, int64_t first) {
 static const void *final_rows(const pare_pass *pass, int64_t first, int64_t count) {
     const pare_backend *backend = pass->backend;
     const int64_t *tokens = pass->predicted + first;
-    int64_t d = pass->model->config.hidden;
+    int64_t d = pass->model->config.embedding_width;
     if (tokens[count - 1] - tokens[0] == count - 1) return pare_operand_at(backend, pass->final, tokens[0] * d);
     for (int64_t i = 0; i < count; i++)
         memcpy(pare_operand_at(backend, pass->gathered, i * d), pare_operand_at(backend, pass->final, tokens[i] * d),
@@ -137,7 +141,7 @@ pare_status pare_pass_logits(pare_pass *pass, const pare_source *source, int64_t
         for (int64_t t = 0; t < tokens; t += PARE_HEAD_TOKENS) {
             int64_t count = token_step(tokens, t);
             const void *final =
-                pare_operand_at(pass->backend, pass->final, (first + t) * (int64_t)pass->model->config.hidden);
+                pare_operand_at(pass->backend, pass->final, (first + t) * (int64_t)pass->model->config.embedding_width);
             PARE_TRY(chunk_logits(pass, &chunk, final, count, pass->logits));
             for (int64_t i = 0; i < count; i++)
                 memcpy(logits + (t + i) * vocabulary + v, pass->logits + i * chunk.rows,
@@ -147,15 +151,28 @@ pare_status pare_pass_logits(pare_pass *pass, const pare_source *source, int64_t
     return PARE_OK;
 }
 
+static void add_bias_gradient(pare_pass *pass, const vocabulary_chunk *chunk, int64_t count) {
+    pare_dtype operand = pass->backend->operand;
+    float *row = pass->logits;
+    for (int64_t i = 0; i < count; i++) {
+        const char *from = (const char *)pass->dlogits + (size_t)(i * chunk->rows) * pare_dtype_size(operand);
+        pare_to_float(row, from, operand, (size_t)chunk->rows);
+        for (int64_t j = 0; j < chunk->rows; j++)
+            pass->head_bias_gradient[chunk->first + j] += row[j];
+    }
+}
+
 /* One tile of dlogits, of predictions [first, first + count): dfinal += dlogits W, and head_gradient (+)= dlogits^T
  * final. dfinal: [predictions, d] */
 static pare_status tile_backward(pare_pass *pass, const vocabulary_chunk *chunk, int64_t first, int64_t count,
                                  float *dfinal, bool weights) {
     const pare_backend *backend = pass->backend;
-    int64_t d = pass->model->config.hidden;
+    int64_t d = pass->model->config.embedding_width;
     const void *final = final_rows(pass, first, count);
     PARE_TRY(chunk_logits(pass, chunk, final, count, pass->logits));
     tile_gradient(pass, chunk, first, count);
+    pare_logits_unfinish(&pass->model->config, backend->operand, count, chunk->rows, pass->logits, pass->dlogits);
+    if (pass->head_bias_gradient) add_bias_gradient(pass, chunk, count);
     if (dfinal) {
         pare_matmul shape = {.batch = 1, .m = count, .n = d, .k = chunk->rows, .accumulate = chunk->first > 0};
         PARE_TRY(backend->operations->matmul(backend, &shape, pass->dlogits, chunk->weights, dfinal + first * d));
@@ -169,7 +186,7 @@ static pare_status tile_backward(pare_pass *pass, const vocabulary_chunk *chunk,
 /* dfinal: from [predictions, d] to [tokens, d] in place, zeros where nothing is predicted. A token is never in front of
  * its prediction, so from the last one on nothing is overwritten that is still needed. */
 static void spread_rows(const pare_pass *pass, float *dfinal) {
-    int64_t d = pass->model->config.hidden, end = pare_pass_tokens(pass);
+    int64_t d = pass->model->config.embedding_width, end = pare_pass_tokens(pass);
     for (int64_t i = pass->predictions - 1; i >= 0; i--) {
         int64_t token = pass->predicted[i];
         if (token == i && end == i + 1) return;
@@ -183,7 +200,7 @@ static void spread_rows(const pare_pass *pass, float *dfinal) {
 pare_status pare_head_backward(pare_pass *pass, const pare_source *source, float *dfinal,
                                const pare_gradient_sink *sink, bool embedding_too) {
     size_t id = pare_tensor_id_head(pass->model);
-    int64_t d = pass->model->config.hidden;
+    int64_t d = pass->model->config.embedding_width;
     for (int64_t v = 0; v < (int64_t)pass->model->config.vocabulary; v += PARE_HEAD_VOCABULARY) {
         vocabulary_chunk chunk = chunk_at(pass, source, v);
         for (int64_t i = 0; i < pass->predictions; i += PARE_HEAD_TOKENS)

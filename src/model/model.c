@@ -1,4 +1,6 @@
 #include "model/model.h"
+#include "model/names.h"
+#include "model/parts.h"
 #include "support/memory.h"
 #include "tokenizer/tokenizer.h"
 
@@ -6,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Stands for what a family has not. */
+static const pare_tensor absent = {.name = "", .dtype = PARE_DTYPE_F32, .rank = 2, .data = ""};
 
 size_t pare_tensor_id_embedding(void) {
     return 0;
@@ -23,31 +28,58 @@ size_t pare_tensor_id_head(const pare_model *model) {
     return model->config.tied ? pare_tensor_id_embedding() : pare_tensor_id_final_norm(model) + 1;
 }
 
+/* The first id behind those of a LLaMA, whether its head is tied or not. */
+static size_t first_extra(const pare_config *config) {
+    return pare_tensor_id(config->layers, PARE_ROLE_Q) + 2;
+}
+
+static size_t first_extra_end(const pare_config *config) {
+    return first_extra(config) + (size_t)config->layers * PARE_EXTRA_ROLES;
+}
+
+size_t pare_tensor_id_in(const pare_config *config, uint32_t layer, pare_role role) {
+    if (role < PARE_LAYER_ROLES) return pare_tensor_id(layer, role);
+    return first_extra(config) + (size_t)layer * PARE_EXTRA_ROLES + (size_t)(role - PARE_LAYER_ROLES);
+}
+
+size_t pare_tensor_id_end(const pare_model *model, pare_end end) {
+    if (end == PARE_END_EMBEDDING) return pare_tensor_id_embedding();
+    if (end == PARE_END_FINAL_NORM) return pare_tensor_id_final_norm(model);
+    if (end == PARE_END_HEAD) return pare_tensor_id_head(model);
+    if (!pare_has_end(&model->config.architecture, end)) return model->tensor_count;
+    return first_extra_end(&model->config) + (size_t)(end - PARE_END_POSITIONS);
+}
+
 bool pare_tensor_id_split(const pare_model *model, size_t id, uint32_t *layer, pare_role *role) {
-    if (id == pare_tensor_id_embedding() || id >= pare_tensor_id_final_norm(model)) return false;
-    *layer = (uint32_t)((id - 1) / PARE_LAYER_ROLES);
-    *role = (pare_role)((id - 1) % PARE_LAYER_ROLES);
+    if (id == pare_tensor_id_embedding()) return false;
+    if (id < pare_tensor_id_final_norm(model)) {
+        *layer = (uint32_t)((id - 1) / PARE_LAYER_ROLES);
+        *role = (pare_role)((id - 1) % PARE_LAYER_ROLES);
+        return true;
+    }
+    if (id < first_extra(&model->config) || id >= first_extra_end(&model->config)) return false;
+    *layer = (uint32_t)((id - first_extra(&model->config)) / PARE_EXTRA_ROLES);
+    *role = (pare_role)(PARE_LAYER_ROLES + (id - first_extra(&model->config)) % PARE_EXTRA_ROLES);
     return true;
 }
 
+const pare_tensor *pare_model_tensor(const pare_model *model, uint32_t layer, pare_role role) {
+    size_t id = pare_tensor_id_in(&model->config, layer, role);
+    return id < model->tensor_count ? model->tensors[id] : &absent;
+}
+
+bool pare_tensor_is_absent(const pare_tensor *tensor) {
+    return tensor == &absent;
+}
+
 void pare_tensor_matrix(const pare_tensor *tensor, int64_t *rows, int64_t *columns) {
-    *rows = tensor->rank == 2 ? (int64_t)tensor->shape[0] : 1;
-    *columns = (int64_t)tensor->shape[tensor->rank - 1];
+    *rows = pare_tensor_rows(tensor);
+    *columns = pare_tensor_columns(tensor);
 }
 
 void pare_role_name(uint32_t layer, pare_role role, char *name, size_t size) {
-    static const char *const parts[PARE_LAYER_ROLES] = {
-        [PARE_ROLE_Q] = "self_attn.q_proj",
-        [PARE_ROLE_K] = "self_attn.k_proj",
-        [PARE_ROLE_V] = "self_attn.v_proj",
-        [PARE_ROLE_O] = "self_attn.o_proj",
-        [PARE_ROLE_GATE] = "mlp.gate_proj",
-        [PARE_ROLE_UP] = "mlp.up_proj",
-        [PARE_ROLE_DOWN] = "mlp.down_proj",
-        [PARE_ROLE_INPUT_NORM] = "input_layernorm",
-        [PARE_ROLE_POST_NORM] = "post_attention_layernorm",
-    };
-    snprintf(name, size, "model.layers.%u.%s.weight", layer, parts[role]);
+    snprintf(name, size, "model.layers.%u.%s.%s", layer, pare_roles[pare_roles[role].of].name,
+             pare_role_is_bias(role) ? "bias" : "weight");
 }
 
 uint32_t pare_widths_shared(const pare_widths *widths) {
@@ -61,19 +93,56 @@ static pare_status bind(pare_model *model, size_t id, const char *name) {
                      pare_checkpoint_directory(model->checkpoint), name);
 }
 
+static pare_status bind_role(pare_model *model, uint32_t layer, pare_role role) {
+    char name[PARE_NAME_BYTES];
+    size_t id = pare_tensor_id_in(&model->config, layer, role);
+    if (!pare_has_role(&model->config.architecture, role)) return PARE_OK;
+    pare_layer_tensor_name(&model->config, layer, role, name);
+    PARE_TRY(bind(model, id, name));
+    pare_stored_part *part = &model->parts[model->part_count];
+    if (!pare_part_of(&model->config, layer, role, model->tensors[id], part)) return PARE_OK;
+    if (part->tensor.view && (uint64_t)pare_tensor_columns(&part->tensor) * pare_dtype_size(part->tensor.dtype) >
+                                 PARE_VIEW_ROW_BYTES)
+        return pare_fail(PARE_UNSUPPORTED, "%s: tensor %s has rows of %lld numbers; pare divides or transposes rows of at "
+                         "most %d bytes",
+                         pare_checkpoint_directory(model->checkpoint), name,
+                         (long long)pare_tensor_columns(&part->tensor), PARE_VIEW_ROW_BYTES);
+    model->tensors[id] = &part->tensor;
+    model->part_count++;
+    return PARE_OK;
+}
+
+static pare_status bind_end(pare_model *model, pare_end end) {
+    const pare_config *config = &model->config;
+    char name[PARE_NAME_BYTES];
+    if (!pare_has_end(&config->architecture, end) || (end == PARE_END_HEAD && config->tied)) return PARE_OK;
+    pare_end_tensor_name(config, end == PARE_END_EMBEDDING && config->embedding_in_head ? PARE_END_HEAD : end, name);
+    return bind(model, pare_tensor_id_end(model, end), name);
+}
+
+static bool has_extras(const pare_architecture *a) {
+    return a->roles >> PARE_LAYER_ROLES || a->ends >> PARE_END_POSITIONS;
+}
+
 static pare_status bind_tensors(pare_model *model) {
-    model->tensor_count = pare_tensor_id_final_norm(model) + (model->config.tied ? 1 : 2);
+    const pare_config *config = &model->config;
+    size_t parts = (size_t)config->layers * PARE_ALL_ROLES;
+    model->tensor_count = pare_tensor_id_final_norm(model) + (config->tied ? 1 : 2);
+    if (has_extras(&config->architecture))
+        model->tensor_count = first_extra_end(&model->config) + (PARE_ENDS - PARE_END_POSITIONS);
     PARE_TRY(pare_alloc(&model->tensors, model->tensor_count, sizeof(void *), "tensor table"));
-    PARE_TRY(bind(model, pare_tensor_id_embedding(),
-                  model->config.embedding_in_head ? "lm_head.weight" : "model.embed_tokens.weight"));
-    for (uint32_t layer = 0; layer < model->config.layers; layer++)
-        for (int role = 0; role < PARE_LAYER_ROLES; role++) {
-            char name[96];
-            pare_role_name(layer, (pare_role)role, name, sizeof name);
-            PARE_TRY(bind(model, pare_tensor_id(layer, (pare_role)role), name));
-        }
-    PARE_TRY(bind(model, pare_tensor_id_final_norm(model), "model.norm.weight"));
-    return model->config.tied ? PARE_OK : bind(model, pare_tensor_id_head(model), "lm_head.weight");
+    if (config->family->transposed || config->family->fused[0].name)
+        PARE_TRY(pare_alloc(&model->parts, parts, sizeof *model->parts, "parts of tensors"));
+    else
+        PARE_TRY(pare_alloc(&model->parts, 1, sizeof *model->parts, "parts of tensors"));
+    for (size_t id = 0; id < model->tensor_count; id++)
+        model->tensors[id] = &absent;
+    for (uint32_t layer = 0; layer < config->layers; layer++)
+        for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
+            PARE_TRY(bind_role(model, layer, role));
+    for (pare_end end = 0; end < PARE_ENDS; end++)
+        PARE_TRY(bind_end(model, end));
+    return PARE_OK;
 }
 
 /* config.json first: it says most about what cannot be read. A folder without one is explained by its other files. */
@@ -114,6 +183,7 @@ void pare_model_close(pare_model *model) {
     if (model->tokenizer) pare_tokenizer_close(*model->tokenizer);
     pare_free(model->tokenizer);
     pare_free(model->tensors);
+    pare_free(model->parts);
     pare_config_free(&model->config);
     pare_checkpoint_close(model->checkpoint);
     pare_free(model);
@@ -128,8 +198,8 @@ pare_status pare_model_tokenizer(const pare_model *model, const pare_tokenizer *
 
 void pare_model_prefetch(const pare_model *model, int64_t layer) {
     if (layer < 0 || layer >= (int64_t)model->config.layers) return;
-    for (int role = 0; role < PARE_LAYER_ROLES; role++)
-        pare_tensor_prefetch(model->tensors[pare_tensor_id((uint32_t)layer, (pare_role)role)]);
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
+        pare_tensor_prefetch(pare_model_tensor(model, (uint32_t)layer, role));
 }
 
 uint64_t pare_model_parameters(const pare_model *model) {

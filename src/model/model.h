@@ -1,47 +1,48 @@
-/* A LLaMA-family model: its checkpoint, its configuration, and which tensor plays which role. */
+/* A model: its checkpoint, its configuration, and which tensor plays which role. */
 #ifndef PARE_MODEL_MODEL_H
 #define PARE_MODEL_MODEL_H
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/view.h"
 #include "model/config.h"
-
-/* Roles inside a layer. Matrices first, in the order of the forward pass. */
-typedef enum pare_role {
-    PARE_ROLE_Q,
-    PARE_ROLE_K,
-    PARE_ROLE_V,
-    PARE_ROLE_O,
-    PARE_ROLE_GATE,
-    PARE_ROLE_UP,
-    PARE_ROLE_DOWN,
-    PARE_MATRIX_ROLES,
-    PARE_ROLE_INPUT_NORM = PARE_MATRIX_ROLES,
-    PARE_ROLE_POST_NORM,
-    PARE_LAYER_ROLES
-} pare_role;
+#include "model/roles.h"
 
 struct pare_model {
     pare_checkpoint *checkpoint;
     pare_config config;
-    const pare_tensor **tensors; /* [tensor_count], by tensor id */
+    const pare_tensor **tensors; /* [tensor_count], by tensor id; those that the family has not are 0 x 0 */
     size_t tensor_count;
+    struct pare_stored_part *parts; /* [part_count] tensors that are stored as parts of others */
+    size_t part_count;
     pare_tokenizer **tokenizer; /* one slot, filled on first use */
     uint64_t serial;            /* no two models that this program opens have the same: for results that are kept */
 };
 
-/* Tensor ids: the embedding, then PARE_LAYER_ROLES per layer, the final norm, and the LM head unless it is tied. */
+/* Tensor ids: the embedding, then PARE_LAYER_ROLES per layer, the final norm, and the LM head unless it is tied: all of
+ * a LLaMA. What only other families have comes behind these. */
 size_t pare_tensor_id_embedding(void);
+/* Of the roles that every LLaMA has. */
 size_t pare_tensor_id(uint32_t layer, pare_role role);
+/* Of any role. */
+size_t pare_tensor_id_in(const pare_config *config, uint32_t layer, pare_role role);
 size_t pare_tensor_id_final_norm(const pare_model *model);
 /* The embedding's id where the head is tied. */
 size_t pare_tensor_id_head(const pare_model *model);
+/* Of any tensor outside the layers; tensor_count if the model has none. */
+size_t pare_tensor_id_end(const pare_model *model, pare_end end);
 /* True if `id` lies in a layer; then *layer and *role are set. */
 bool pare_tensor_id_split(const pare_model *model, size_t id, uint32_t *layer, pare_role *role);
 
-/* Stored shape as a matrix: rows x columns; a vector is one row. */
+/* The tensor of a role; 0 x 0 if there is none. */
+const pare_tensor *pare_model_tensor(const pare_model *model, uint32_t layer, pare_role role);
+
+/* True if the tensor is none of the checkpoint's, because the family has not this role. */
+bool pare_tensor_is_absent(const pare_tensor *tensor);
+
+/* Shape as a matrix: rows x columns; a vector is one row. */
 void pare_tensor_matrix(const pare_tensor *tensor, int64_t *rows, int64_t *columns);
 
-/* The name of a role's tensor in layer `layer`, as Hugging Face spells it. */
+/* The name of a role's tensor in layer `layer`, as a LLaMA has it. */
 void pare_role_name(uint32_t layer, pare_role role, char *name, size_t size);
 
 /* Query heads per key/value head; the same in every layer that has heads. */
@@ -52,9 +53,5 @@ pare_status pare_model_tokenizer(const pare_model *model, const pare_tokenizer *
 
 /* Asks the kernel to read a layer ahead. Layers out of range are ignored. */
 void pare_model_prefetch(const pare_model *model, int64_t layer);
-
-/* cosines and sines of every position's angles: float [positions, head], head/2 cosines then head/2 sines (pare_free).
- */
-pare_status pare_rotation_new(const pare_config *config, int64_t positions, float **out);
 
 #endif

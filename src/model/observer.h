@@ -4,15 +4,6 @@
 
 #include "model/model.h"
 
-/* The four distinct inputs of a block's seven linear layers. */
-typedef enum pare_input_kind {
-    PARE_INPUT_QKV,     /* normed hidden state, width d */
-    PARE_INPUT_O,       /* attention's output, heads side by side, width H h */
-    PARE_INPUT_GATE_UP, /* normed hidden state, width d */
-    PARE_INPUT_DOWN,    /* gated activations, width F */
-    PARE_INPUT_KINDS
-} pare_input_kind;
-
 /* The input that a role's matrix reads, and its width in a layer. */
 pare_input_kind pare_input_of(pare_role role);
 int64_t pare_input_width(const pare_model *model, uint32_t layer, pare_input_kind kind);

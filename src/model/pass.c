@@ -1,3 +1,4 @@
+#include "model/ends.h"
 #include "model/pass_internal.h"
 
 #include <math.h>
@@ -34,8 +35,8 @@ static pare_status step_done(pare_pass *pass) {
 /* The weights of `layer` as the source has them now. */
 static pare_block block_of(pare_pass *pass, const pare_source *source, uint32_t layer) {
     pare_block_room room = {.matrices = pass->matrices,
-                            .norms = pass->norms,
-                            .rotation = pass->rotation,
+                            .vectors = pass->vectors,
+                            .positions = &pass->positions,
                             .activations = &pass->activations,
                             .length = pass->layout.length,
                             .attention_batch = pass->attention_batch};
@@ -75,13 +76,13 @@ static int64_t offset_of(const pare_pass *pass, int64_t sequence) {
     return sequence * pass->layout.length * (int64_t)pass->model->config.hidden;
 }
 
-static void final_norm(pare_pass *pass, const pare_source *source) {
+static pare_status final_norm(pare_pass *pass, const pare_source *source) {
     const pare_config *config = &pass->model->config;
-    pare_source_rows(source, pare_tensor_id_final_norm(pass->model), 0, 1, pass->final_norm);
-    const pare_norm norm = {.weight = pass->final_norm, .eps = pare_source_eps(source)};
-    pass->backend->operations->norm_forward(pass->backend, &norm, pare_pass_input(pass, config->layers),
-                                            pare_pass_tokens(pass), config->hidden, pass->final, false,
-                                            pass->final_inverse);
+    size_t bias = pare_tensor_id_end(pass->model, PARE_END_HEAD_BIAS);
+    pass->final_by = pare_end_norm(source, PARE_END_FINAL_NORM, PARE_END_FINAL_NORM_BIAS, pass->final_norm);
+    if (pass->head_bias) pare_source_rows(source, bias, 0, 1, pass->head_bias);
+    return pare_final_forward(source, &pass->final_by, pare_pass_input(pass, config->layers), pare_pass_tokens(pass),
+                              pass->final, pass->final_inverse);
 }
 
 static void prefetch(const pare_pass *pass, const pare_source *source, int64_t layer) {
@@ -129,15 +130,14 @@ static pare_status blocks_forward(pare_pass *pass, const pare_source *source, ui
         prefetch(pass, source, (int64_t)layer + 1);
         PARE_TRY(layer_forward(pass, source, layer));
     }
-    final_norm(pass, source);
-    return PARE_OK;
+    return final_norm(pass, source);
 }
 
 static pare_status whole_forward(pare_pass *pass, const pare_source *source, const uint32_t *ids, int64_t sequences) {
     PARE_TRY(pare_pass_enter(pass, sequences));
     pass->ids = ids;
     prefetch(pass, source, 0);
-    pare_embedding_forward(pass, source, pare_pass_input(pass, 0));
+    PARE_TRY(pare_embedding_forward(pass, source, pare_pass_input(pass, 0)));
     return blocks_forward(pass, source, 0);
 }
 
@@ -154,11 +154,14 @@ pare_status pare_pass_forward_from(pare_pass *pass, const pare_source *source, u
 }
 
 /* Something in the layer, or gradients of what flows there. */
-static bool wants_layer(const pare_gradient_sink *sink, uint32_t layer) {
+static bool wants_layer(const pare_pass *pass, const pare_gradient_sink *sink, uint32_t layer) {
     bool looks = sink->output_gradient || sink->middle_gradient || sink->linear_gradient;
     if (looks && layer >= sink->lowest_layer) return true;
-    for (int role = 0; role < PARE_LAYER_ROLES; role++)
-        if (sink->wants(sink->context, pare_tensor_id(layer, (pare_role)role))) return true;
+    const pare_config *config = &pass->model->config;
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
+        if (pare_has_role(&config->architecture, role) &&
+            sink->wants(sink->context, pare_tensor_id_in(config, layer, role)))
+            return true;
     return false;
 }
 
@@ -174,29 +177,15 @@ static bool adapts_layer(const pare_adapters *adapters, uint32_t layer) {
 /* The lowest wanted layer; `layers` if there is none; -1 if the embedding is wanted. */
 static int64_t lowest_wanted(const pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink) {
     const pare_model *model = pass->model;
-    if (sink->wants(sink->context, pare_tensor_id_embedding())) return -1;
+    static const pare_end ends[] = {PARE_END_EMBEDDING,      PARE_END_POSITIONS,  PARE_END_EMBEDDING_NORM,
+                                    PARE_END_EMBEDDING_NORM_BIAS, PARE_END_PROJECT_IN};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t id = pare_tensor_id_end(model, ends[i]);
+        if (id < model->tensor_count && sink->wants(sink->context, id)) return -1;
+    }
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
-        if (!skips(source, layer) && (wants_layer(sink, layer) || adapts_layer(pass->adapters, layer))) return layer;
+        if (!skips(source, layer) && (wants_layer(pass, sink, layer) || adapts_layer(pass->adapters, layer))) return layer;
     return model->config.layers;
-}
-
-/* From the loss to the gradient of the last block's output, in pass->dx: head and final norm on the way. */
-static pare_status output_backward(pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink) {
-    const pare_model *model = pass->model;
-    int64_t d = model->config.hidden, tokens = pare_pass_tokens(pass);
-    size_t head = pare_tensor_id_head(model), norm = pare_tensor_id_final_norm(model);
-    bool want_head = !model->config.tied && sink->wants(sink->context, head);
-    PARE_TRY(pare_head_backward(pass, source, pass->dfinal, want_head ? sink : NULL, false));
-    double *sums = sink->wants(sink->context, norm) ? pass->gradients.norm_sums[0] : NULL;
-    if (sums) memset(sums, 0, (size_t)d * sizeof *sums);
-    memset(pass->dx, 0, (size_t)(tokens * d) * sizeof *pass->dx);
-    const pare_norm final_norm = {.weight = pass->final_norm, .eps = pare_source_eps(source)};
-    pass->backend->operations->norm_backward(pass->backend, &final_norm, pare_pass_input(pass, model->config.layers),
-                                             pass->final_inverse, pass->dfinal, tokens, d, pass->dx, true, sums, NULL);
-    if (!sums) return PARE_OK;
-    for (int64_t i = 0; i < d; i++)
-        pass->gradients.chunk[i] = (float)sums[i];
-    return sink->rows(sink->context, norm, 0, 1, d, pass->gradients.chunk, NULL);
 }
 
 /* resident: the block's activations are still those of the forward pass, and so are its weights. */
@@ -229,6 +218,19 @@ static pare_status blocks_backward(pare_pass *pass, const pare_source *source, i
     return PARE_OK;
 }
 
+/* The embedding's gradient last: where it is tied, that of the head with it. */
+static pare_status embedding_backward(pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink) {
+    bool wanted = sink->wants(sink->context, pare_tensor_id_embedding());
+    pare_status status = pare_embedding_enter_backward(pass, source, sink);
+    if (status == PARE_OK && wanted) {
+        pare_embedding_sort(pass);
+        status = pass->model->config.tied ? pare_head_backward(pass, source, NULL, sink, true)
+                                          : pare_embedding_backward(pass, sink);
+    }
+    pare_embedding_leave_backward(pass);
+    return status;
+}
+
 static bool wants_nothing(void *context, size_t id) {
     (void)context, (void)id;
     return false;
@@ -259,10 +261,8 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
     PARE_TRY(pare_head_observe(pass, source));
     pass->gradients.sink = sink;
     pass->gradients.sequences = pass->sequences;
-    PARE_TRY(output_backward(pass, source, sink));
+    PARE_TRY(pare_output_backward(pass, source, sink));
     PARE_TRY(blocks_backward(pass, source, lowest));
     if (lowest >= 0) return PARE_OK;
-    pare_embedding_sort(pass);
-    return model->config.tied ? pare_head_backward(pass, source, NULL, sink, true)
-                              : pare_embedding_backward(pass, sink);
+    return embedding_backward(pass, source, sink);
 }

@@ -33,13 +33,15 @@ struct pare_pass {
     pare_layout next;    /* of the forwards to come */
     pare_layout layout;  /* of the running forward; its length is never 0 */
 
-    float *rotation;      /* [length, head] */
+    pare_position_tables positions;
     float *inputs;        /* [layers + 1 or 1][tokens, d]: block inputs, the last being the final norm's */
     float *observed;      /* [micro-batch, d]: input of the block in hand, where the output overwrites it; or NULL */
-    void *final;          /* operand [tokens, d]: final norm's output */
+    void *final;          /* operand [tokens, embedding width]: what the head reads */
     float *final_inverse; /* [tokens] */
-    float *final_norm;    /* [d] */
-    float *norms[PARE_LAYER_ROLES - PARE_MATRIX_ROLES]; /* [d] of the block in hand */
+    float *final_norm;    /* [2, d] weights and biases */
+    pare_norm final_by;   /* the final norm */
+    float *head_bias;     /* [vocabulary] or NULL */
+    float *vectors;       /* norms and biases of the block in hand */
     void *matrices[PARE_MATRIX_ROLES];                  /* composed weights of the block in hand, or NULL */
     pare_activations activations;
     pare_kept kept;
@@ -62,6 +64,8 @@ struct pare_pass {
     float *dfinal;        /* [tokens, d] */
     void *dlogits;        /* operand, as logits */
     float *head_gradient; /* [PARE_HEAD_VOCABULARY, d] */
+    float *head_bias_gradient; /* [vocabulary], where it is wanted; else NULL */
+    float *dembedded;     /* [tokens, embedding width]: gradient of the rows of the embedding; dx in most families */
     int64_t *order;       /* [tokens] token positions sorted by id, for the embedding */
     pare_block_gradients gradients;
 };
@@ -89,13 +93,20 @@ pare_status pare_head_observe(pare_pass *pass, const pare_source *source);
 
 /* Gradient of the loss through the head, one stretch of vocabulary at a time: into dfinal (float [tokens, d],
  * overwritten; may be NULL) and, for the head's own weight, to the sink (may be NULL). embedding_too: the weight is
- * tied, and the gradient of its use as the embedding (from pass->dx) is added. */
+ * tied, and the gradient of its use as the embedding (from pass->dembedded) is added. */
 pare_status pare_head_backward(pare_pass *pass, const pare_source *source, float *dfinal,
                                const pare_gradient_sink *sink, bool embedding_too);
 
-/* x: float [tokens, d] = rows of the embedding. */
-void pare_embedding_forward(const pare_pass *pass, const pare_source *source, float *x);
-/* Gradient of an embedding that is not tied, from pass->dx. */
+/* From the loss to pass->dx, the gradient of the last block's output; those of the head and all behind the blocks go to
+ * the sink on the way. */
+pare_status pare_output_backward(pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink);
+
+/* x: float [tokens, d] = what the first block reads. */
+pare_status pare_embedding_forward(const pare_pass *pass, const pare_source *source, float *x);
+/* From pass->dx to pass->dembedded, and the gradients of what lies between. */
+pare_status pare_embedding_enter_backward(pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink);
+void pare_embedding_leave_backward(pare_pass *pass);
+/* Gradient of an embedding that is not tied, from pass->dembedded. */
 pare_status pare_embedding_backward(pare_pass *pass, const pare_gradient_sink *sink);
 /* Adds to rows [first, first + rows) the gradients of their tokens. */
 void pare_embedding_scatter(const pare_pass *pass, int64_t first, int64_t rows, float *gradient);

@@ -1,4 +1,5 @@
 /* How much a pass holds, and getting it. */
+#include "model/ends.h"
 #include "model/pass_internal.h"
 #include "support/memory.h"
 
@@ -22,10 +23,20 @@ static bool role_is_composed(const pare_model *model, const pare_backend *backen
     return false;
 }
 
+static int64_t longest_vector(const pare_model *model) {
+    int64_t longest = model->config.hidden;
+    for (uint32_t layer = 0; layer < model->config.layers; layer++)
+        for (pare_role role = PARE_MATRIX_ROLES; role < PARE_ALL_ROLES; role++) {
+            int64_t columns = pare_tensor_columns(pare_model_tensor(model, layer, role));
+            longest = columns > longest ? columns : longest;
+        }
+    return longest;
+}
+
 /* Room for rows of dW in flight: at least one row of any matrix and a vector, at most the largest matrix; with samples,
  * three times as much at least and at most, in parts that begin on a cache line. */
 static int64_t chunk_elements(const pare_model *model, bool samples) {
-    int64_t longest = model->config.hidden, largest = 0, wanted = PARE_GRADIENT_CHUNK_BYTES / (int64_t)sizeof(float);
+    int64_t longest = longest_vector(model), largest = 0, wanted = PARE_GRADIENT_CHUNK_BYTES / (int64_t)sizeof(float);
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
         for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
             int64_t rows, columns;
@@ -63,22 +74,24 @@ typedef struct fixed_sizes {
 
 static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape) {
     const pare_config *config = &model->config;
-    uint64_t d = config->hidden, operand = pare_operand_size(backend);
+    uint64_t d = config->hidden, e = config->embedding_width, operand = pare_operand_size(backend);
     uint64_t rows = config->vocabulary < PARE_HEAD_VOCABULARY ? config->vocabulary : PARE_HEAD_VOCABULARY;
     int64_t matrices[PARE_MATRIX_ROLES];
     widest_matrices(model, matrices);
-    uint64_t gathered = gathered_tokens(shape) * d * operand;
-    fixed_sizes sizes = {.head = rows * d * operand + PARE_HEAD_TOKENS * rows * sizeof(float) + gathered};
+    uint64_t gathered = gathered_tokens(shape) * e * operand;
+    fixed_sizes sizes = {.head = rows * e * operand + PARE_HEAD_TOKENS * rows * sizeof(float) + gathered};
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
         if (role_is_composed(model, backend, shape, role)) sizes.weights += (uint64_t)matrices[role] * operand;
         sizes.sums += (uint64_t)matrices[role] * sizeof(float);
     }
     if (shape->samples) sizes.sums *= 2;
     uint64_t inputs = pare_pass_keeps_inputs(shape) ? config->layers + 1 : 1;
-    sizes.per_token = inputs * d * sizeof(float) + d * operand + 48;
+    sizes.per_token = inputs * d * sizeof(float) + e * operand + 48;
+    sizes.head += pare_embed_floats(config, shape->sequences * shape->length) * sizeof(float);
+    if (pare_has_end(&config->architecture, PARE_END_HEAD_BIAS)) sizes.head += 2 * config->vocabulary * sizeof(float);
     if (shape->gradients) {
-        sizes.per_token += 2 * d * sizeof(float);
-        sizes.head += PARE_HEAD_TOKENS * rows * operand + (shape->frozen ? 0 : rows * d * sizeof(float));
+        sizes.per_token += (d + e) * sizeof(float);
+        sizes.head += PARE_HEAD_TOKENS * rows * operand + (shape->frozen ? 0 : rows * e * sizeof(float));
     }
     return sizes;
 }
@@ -157,16 +170,15 @@ static pare_status allocate_stack(pare_pass *pass, const pare_pass_memory *plan)
     size_t inputs = kept ? config->layers + 1 : 1;
     int64_t matrices[PARE_MATRIX_ROLES];
     widest_matrices(model, matrices);
-    PARE_TRY(pare_rotation_new(config, pass->shape.length, &pass->rotation));
+    PARE_TRY(pare_position_tables_new(config, pass->shape.length, false, &pass->positions));
     PARE_TRY(pare_alloc_uninitialized(&pass->inputs, inputs * tokens * d, sizeof(float), "block inputs"));
     if (pass->shape.observed && !kept)
         PARE_TRY(pare_alloc_uninitialized(&pass->observed, (size_t)(plan->micro_batch * pass->shape.length) * d,
                                           sizeof(float), "block input"));
-    PARE_TRY(pare_alloc_uninitialized(&pass->final, tokens * d, operand, "final norm"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->final, tokens * config->embedding_width, operand, "final norm"));
     PARE_TRY(pare_alloc_uninitialized(&pass->final_inverse, tokens, sizeof(float), "final norm"));
-    PARE_TRY(pare_alloc_uninitialized(&pass->final_norm, d, sizeof(float), "final norm"));
-    for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++)
-        PARE_TRY(pare_alloc_uninitialized(&pass->norms[i], d, sizeof(float), "norms"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->final_norm, 2 * d, sizeof(float), "final norm"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->vectors, pare_config_vector_elements(config), sizeof(float), "norms"));
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
         if (role_is_composed(model, pass->backend, &pass->shape, role))
             PARE_TRY(pare_alloc_uninitialized(&pass->matrices[role], (size_t)matrices[role], operand, "block weights"));
@@ -180,24 +192,26 @@ static pare_status allocate_stack(pare_pass *pass, const pare_pass_memory *plan)
 
 static pare_status allocate_head(pare_pass *pass) {
     const pare_config *config = &pass->model->config;
-    size_t d = config->hidden, operand = pare_operand_size(pass->backend);
+    size_t d = config->hidden, e = config->embedding_width, operand = pare_operand_size(pass->backend);
     size_t tokens = (size_t)(pass->shape.sequences * pass->shape.length);
     size_t rows = config->vocabulary < PARE_HEAD_VOCABULARY ? config->vocabulary : PARE_HEAD_VOCABULARY;
     PARE_TRY(pare_alloc_uninitialized(&pass->targets, tokens, sizeof *pass->targets, "targets"));
     PARE_TRY(pare_alloc_uninitialized(&pass->predicted, tokens, sizeof *pass->predicted, "targets"));
-    PARE_TRY(pare_alloc_uninitialized(&pass->gathered, gathered_tokens(&pass->shape) * d, operand, "final norm"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->gathered, gathered_tokens(&pass->shape) * e, operand, "final norm"));
     PARE_TRY(pare_alloc_uninitialized(&pass->maximum, tokens, sizeof(float), "loss"));
     PARE_TRY(pare_alloc_uninitialized(&pass->sum, tokens, sizeof(double), "loss"));
     PARE_TRY(pare_alloc_uninitialized(&pass->target_logit, tokens, sizeof(float), "loss"));
     PARE_TRY(pare_alloc_uninitialized(&pass->logsum, tokens, sizeof(float), "loss"));
     PARE_TRY(pare_alloc_uninitialized(&pass->logits, PARE_HEAD_TOKENS * rows, sizeof(float), "logits"));
-    PARE_TRY(pare_alloc_uninitialized(&pass->head_rows, rows * d, operand, "LM head rows"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->head_rows, rows * e, operand, "LM head rows"));
+    if (pare_has_end(&config->architecture, PARE_END_HEAD_BIAS))
+        PARE_TRY(pare_alloc_uninitialized(&pass->head_bias, config->vocabulary, sizeof(float), "LM head"));
     if (!pass->shape.gradients) return PARE_OK;
     PARE_TRY(pare_alloc_uninitialized(&pass->dx, tokens * d, sizeof(float), "gradient of the residual stream"));
-    PARE_TRY(pare_alloc_uninitialized(&pass->dfinal, tokens * d, sizeof(float), "gradient of the final norm"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->dfinal, tokens * e, sizeof(float), "gradient of the final norm"));
     PARE_TRY(pare_alloc_uninitialized(&pass->dlogits, PARE_HEAD_TOKENS * rows, operand, "gradient of the logits"));
     if (!pass->shape.frozen)
-        PARE_TRY(pare_alloc_uninitialized(&pass->head_gradient, rows * d, sizeof(float), "gradient of the LM head"));
+        PARE_TRY(pare_alloc_uninitialized(&pass->head_gradient, rows * e, sizeof(float), "gradient of the LM head"));
     return pare_alloc_uninitialized(&pass->order, tokens, sizeof *pass->order, "token order");
 }
 
@@ -208,8 +222,11 @@ static pare_status allocate_gradients(pare_pass *pass, const pare_pass_memory *p
     widest_matrices(pass->model, matrices);
     g->chunk_elements = plan->gradient_elements;
     PARE_TRY(pare_alloc_uninitialized(&g->chunk, (size_t)g->chunk_elements, sizeof(float), "weight gradients"));
-    for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++)
-        PARE_TRY(pare_alloc(&g->norm_sums[i], pass->model->config.hidden, sizeof(double), "norm gradients"));
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
+        if (!pare_role_is_matrix(role) && pare_has_role(&pass->model->config.architecture, role))
+            PARE_TRY(pare_alloc(&g->vector_sums[role], (size_t)longest_vector(pass->model), sizeof(double),
+                                "norm gradients"));
+    PARE_TRY(pare_alloc(&g->final_sums, 2 * (size_t)pass->model->config.hidden, sizeof(double), "norm gradients"));
     for (int role = 0; role < PARE_MATRIX_ROLES && plan->micro_batch < pass->shape.sequences; role++) {
         PARE_TRY(pare_alloc_uninitialized(&g->sums[role], (size_t)matrices[role], sizeof(float), "weight gradients"));
         if (pass->shape.samples)
@@ -257,12 +274,12 @@ void pare_pass_free(pare_pass *pass) {
         pare_free(pass->gradients.sums[role]);
         pare_free(pass->gradients.sample_sums[role]);
     }
-    for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++) {
-        pare_free(pass->norms[i]);
-        pare_free(pass->gradients.norm_sums[i]);
-    }
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
+        pare_free(pass->gradients.vector_sums[role]);
+    pare_free(pass->gradients.final_sums);
+    pare_position_tables_free(&pass->positions);
     void *all[] = {
-        pass->rotation, pass->inputs,    pass->final,   pass->final_inverse, pass->final_norm,    pass->targets,
+        pass->vectors,  pass->inputs,    pass->head_bias,    pass->final,   pass->final_inverse, pass->final_norm,    pass->targets,
         pass->maximum,  pass->sum,       pass->logsum,  pass->target_logit,  pass->logits,        pass->head_rows,
         pass->dx,       pass->dfinal,    pass->order,   pass->dlogits,       pass->head_gradient, pass->gradients.chunk,
         pass->observed, pass->predicted, pass->gathered};

@@ -1,15 +1,16 @@
-/* Rotary position embedding: angle of pair i at position p is p * theta^(-2i/head), with the frequency changes that
- * configurations ask for (none, linear interpolation, LLaMA-3's by wavelength). */
-#include "model/model.h"
+/* Rotary position embedding: angle of pair i at position p is p * theta^(-2i/rotated), with the frequency changes that
+ * configurations ask for: none, linear interpolation, LLaMA-3's by wavelength, YaRN's by dimension (Peng et al. 2023),
+ * LongRoPE's list of factors (Ding et al. 2024). */
+#include "model/rope.h"
 #include "support/memory.h"
 
 #include <math.h>
 
-static double scaled_frequency(const pare_rope_config *rope, double frequency) {
-    if (rope->kind == PARE_ROPE_PLAIN || rope->kind == PARE_ROPE_DYNAMIC) return frequency;
-    if (rope->kind == PARE_ROPE_LINEAR) return frequency / rope->factor;
-    /* LLaMA-3: long waves are slowed down by `factor`, short ones kept, and those between blended. */
-    double wavelength = 2.0 * 3.14159265358979323846 / frequency;
+static const double TURN = 2.0 * 3.14159265358979323846;
+
+/* Long waves are slowed down by `factor`, short ones kept, and those between blended. */
+static double llama3_frequency(const pare_rope_config *rope, double frequency) {
+    double wavelength = TURN / frequency;
     double turns = rope->original_positions / wavelength;
     if (turns > rope->high_frequency_factor) return frequency;
     if (turns < rope->low_frequency_factor) return frequency / rope->factor;
@@ -17,14 +18,50 @@ static double scaled_frequency(const pare_rope_config *rope, double frequency) {
     return (1.0 - smooth) * frequency / rope->factor + smooth * frequency;
 }
 
-pare_status pare_rotation_new(const pare_config *config, int64_t positions, float **out) {
-    int64_t head = config->head_size, half = head / 2;
-    PARE_TRY(pare_alloc_uninitialized(out, (size_t)(positions * head), sizeof(float), "rotary embedding"));
+/* The dimension whose pair makes so many turns within the original positions. */
+static double yarn_dimension(const pare_rope_config *rope, double turns) {
+    return rope->rotated * log(rope->original_positions / (turns * TURN)) / (2.0 * log(rope->theta));
+}
+
+/* Pairs below a bound keep their frequency, those above another are slowed down, and those between blended. */
+static double yarn_frequency(const pare_rope_config *rope, int64_t pair, double frequency) {
+    double low = yarn_dimension(rope, rope->beta_fast), high = yarn_dimension(rope, rope->beta_slow);
+    if (rope->truncate) {
+        low = floor(low);
+        high = ceil(high);
+    }
+    if (low < 0) low = 0;
+    if (high > rope->rotated - 1) high = rope->rotated - 1;
+    if (low == high) high += 0.001;
+    double ramp = ((double)pair - low) / (high - low);
+    ramp = ramp < 0 ? 0 : ramp > 1 ? 1 : ramp;
+    return frequency / rope->factor * ramp + frequency * (1 - ramp);
+}
+
+/* long_factors: of a longrope. */
+static double scaled_frequency(const pare_rope_config *rope, int64_t pair, bool long_factors) {
+    double frequency = pow(rope->theta, -2.0 * (double)pair / (double)rope->rotated);
+    switch (rope->kind) {
+    case PARE_ROPE_PLAIN:
+    case PARE_ROPE_DYNAMIC: return frequency;
+    case PARE_ROPE_LINEAR: return frequency / rope->factor;
+    case PARE_ROPE_LLAMA3: return llama3_frequency(rope, frequency);
+    case PARE_ROPE_YARN: return yarn_frequency(rope, pair, frequency);
+    case PARE_ROPE_LONGROPE: return frequency / rope->factors[pair + (long_factors ? rope->rotated / 2 : 0)];
+    }
+    return frequency;
+}
+
+pare_status pare_rotation_new(const pare_rope_config *rope, int64_t positions, bool growing, float **out) {
+    int64_t rotated = rope->rotated, half = rotated / 2;
+    bool beyond = (double)positions > rope->original_positions;
+    PARE_TRY(pare_alloc_uninitialized(out, (size_t)(positions * rotated), sizeof(float), "rotary embedding"));
     for (int64_t i = 0; i < half; i++) {
-        double frequency = scaled_frequency(&config->rope, pow(config->rope.theta, -2.0 * (double)i / (double)head));
+        double below = scaled_frequency(rope, i, beyond && !growing), above = scaled_frequency(rope, i, beyond);
         for (int64_t p = 0; p < positions; p++) {
-            (*out)[p * head + i] = (float)cos((double)p * frequency);
-            (*out)[p * head + half + i] = (float)sin((double)p * frequency);
+            double angle = (double)p * ((double)p < rope->original_positions ? below : above);
+            (*out)[p * rotated + i] = (float)(rope->attention_factor * cos(angle));
+            (*out)[p * rotated + half + i] = (float)(rope->attention_factor * sin(angle));
         }
     }
     return PARE_OK;

@@ -39,8 +39,16 @@ bool pare_source_is_composed(const pare_source *source) {
            source->low_rank || source->stored || source->sigma > 0.0f;
 }
 
+/* Elements that lie scattered are gathered first; what stands for the file's values does not. */
+static const pare_tensor *scattered_of(const pare_source *source, size_t id) {
+    const pare_tensor *tensor = source->model->tensors[id];
+    bool instead = replacement_of(source, id) || (source->stored && source->stored[id]);
+    return tensor->view && !instead ? tensor : NULL;
+}
+
 bool pare_source_is_mapped(const pare_source *source, size_t id) {
     pare_weight_view view = view_of(source, id);
+    if (scattered_of(source, id)) return false;
     return view.dtype == source->backend->operand && !view.delta && view.sigma <= 0.0f && !view.column_scale &&
            !view.low_rank && !row_scale_of(source, id) && !replacement_of(source, id) &&
            (uintptr_t)view.stored % pare_dtype_size(view.dtype) == 0;
@@ -95,6 +103,43 @@ static void clear_rows(const float *scale, int64_t first, int64_t rows, size_t r
         if (!(fabsf(scale[first + i]) > 0.0f)) memset(out + (size_t)i * row_bytes, 0, row_bytes);
 }
 
+/* Rows [first, first + rows) as the pass sees them, operands or floats. */
+static void compose(const pare_source *source, const pare_weight_view *view, int64_t first, int64_t rows,
+                    int64_t columns, bool operands, void *out) {
+    const pare_backend_operations *ops = source->backend->operations;
+    if (operands)
+        ops->compose(source->backend, view, first, rows, columns, out);
+    else
+        ops->compose_float(source->backend, view, first, rows, columns, out);
+}
+
+/* The same of a tensor whose elements are scattered: some rows at a time, gathered where `first` says they would be. */
+static void compose_scattered(const pare_source *source, const pare_tensor *tensor, const pare_weight_view *view,
+                              int64_t first, int64_t rows, int64_t columns, bool operands, void *out) {
+    size_t row_bytes = (size_t)columns * pare_dtype_size(tensor->dtype);
+    size_t out_bytes = (size_t)columns * (operands ? pare_operand_size(source->backend) : sizeof(float));
+    int64_t step = row_bytes ? PARE_VIEW_ROW_BYTES / (int64_t)row_bytes : rows;
+#pragma omp parallel for schedule(static) if (rows * columns > 8192)
+    for (int64_t at = 0; at < rows; at += step) {
+        char gathered[PARE_VIEW_ROW_BYTES];
+        int64_t take = rows - at < step ? rows - at : step;
+        pare_weight_view here = *view;
+        pare_tensor_elements(tensor, (uint64_t)((first + at) * columns), (uint64_t)(take * columns), gathered);
+        here.stored = (const void *)((uintptr_t)gathered - (size_t)(first + at) * row_bytes);
+        compose(source, &here, first + at, take, columns, operands, (char *)out + (size_t)at * out_bytes);
+    }
+}
+
+static void compose_rows(const pare_source *source, size_t id, int64_t first, int64_t rows, int64_t columns,
+                         bool operands, void *out) {
+    pare_weight_view view = view_of(source, id);
+    const pare_tensor *scattered = scattered_of(source, id);
+    if (scattered)
+        compose_scattered(source, scattered, &view, first, rows, columns, operands, out);
+    else
+        compose(source, &view, first, rows, columns, operands, out);
+}
+
 const void *pare_source_operand_rows(const pare_source *source, size_t id, int64_t first, int64_t rows, void *buffer) {
     const pare_backend *backend = source->backend;
     const pare_replacement *replacement = replacement_of(source, id);
@@ -105,7 +150,7 @@ const void *pare_source_operand_rows(const pare_source *source, size_t id, int64
     if (replacement)
         scatter_rows(replacement, &view, first, rows, columns, backend->operand, buffer);
     else
-        backend->operations->compose(backend, &view, first, rows, columns, buffer);
+        compose_rows(source, id, first, rows, columns, true, buffer);
     clear_rows(row_scale_of(source, id), first, rows, (size_t)columns * pare_operand_size(backend), buffer);
     return buffer;
 }
@@ -124,6 +169,6 @@ void pare_source_rows(const pare_source *source, size_t id, int64_t first, int64
     if (replacement)
         scatter_rows(replacement, &view, first, rows, columns, PARE_DTYPE_F32, (char *)out);
     else
-        source->backend->operations->compose_float(source->backend, &view, first, rows, columns, out);
+        compose_rows(source, id, first, rows, columns, false, out);
     clear_rows(row_scale_of(source, id), first, rows, (size_t)columns * sizeof *out, (char *)out);
 }

@@ -1,4 +1,5 @@
 #include "model/walk.h"
+#include "model/ends.h"
 #include "support/memory.h"
 
 /* Elements of the widest matrix of a role that must be composed; 0: none must. */
@@ -14,7 +15,7 @@ static uint64_t composed_elements(const pare_source *source, pare_role role) {
 
 uint64_t pare_walk_bytes(const pare_source *source, int64_t length, int64_t micro_batch) {
     const pare_config *config = &source->model->config;
-    uint64_t total = (uint64_t)(length * config->head_size + 2 * config->hidden) * sizeof(float);
+    uint64_t total = pare_position_tables_bytes(config, length) + pare_config_vector_elements(config) * sizeof(float);
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
         total += composed_elements(source, (pare_role)role) * pare_operand_size(source->backend);
     total += pare_activations_bytes(source->backend, config, length * micro_batch, false);
@@ -25,9 +26,9 @@ pare_status pare_walk_new(const pare_source *source, int64_t length, int64_t mic
     const pare_config *config = &source->model->config;
     size_t operand = pare_operand_size(source->backend);
     *out = (pare_walk){.source = source, .length = length, .micro_batch = micro_batch};
-    pare_status status = pare_rotation_new(config, length, &out->rotation);
-    for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES && status == PARE_OK; i++)
-        status = pare_alloc_uninitialized(&out->norms[i], config->hidden, sizeof(float), "norms");
+    pare_status status = pare_position_tables_new(config, length, false, &out->positions);
+    if (status == PARE_OK)
+        status = pare_alloc_uninitialized(&out->vectors, pare_config_vector_elements(config), sizeof(float), "norms");
     for (int role = 0; role < PARE_MATRIX_ROLES && status == PARE_OK; role++) {
         uint64_t elements = composed_elements(source, (pare_role)role);
         if (elements) status = pare_alloc_uninitialized(&out->matrices[role], elements, operand, "block weights");
@@ -39,26 +40,24 @@ pare_status pare_walk_new(const pare_source *source, int64_t length, int64_t mic
 }
 
 void pare_walk_free(pare_walk *walk) {
-    pare_free(walk->rotation);
-    for (int i = 0; i < PARE_LAYER_ROLES - PARE_MATRIX_ROLES; i++)
-        pare_free(walk->norms[i]);
+    pare_position_tables_free(&walk->positions);
+    pare_free(walk->vectors);
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
         pare_free(walk->matrices[role]);
     pare_activations_free(&walk->activations);
     *walk = (pare_walk){0};
 }
 
-void pare_walk_embed(const pare_walk *walk, const uint32_t *ids, int64_t tokens, float *x) {
-    int64_t d = walk->source->model->config.hidden;
-#pragma omp parallel for schedule(static) if (tokens * d > 8192)
-    for (int64_t t = 0; t < tokens; t++)
-        pare_source_rows(walk->source, pare_tensor_id_embedding(), ids[t], 1, x + t * d);
+pare_status pare_walk_embed(const pare_walk *walk, const uint32_t *ids, int64_t tokens, float *x) {
+    const pare_embedded embedded = {
+        .ids = ids, .count = tokens, .length = walk->length, .stride = walk->length};
+    return pare_embed(walk->source, &embedded, x);
 }
 
 pare_block pare_walk_block(pare_walk *walk, uint32_t layer) {
     pare_block_room room = {.matrices = walk->matrices,
-                            .norms = walk->norms,
-                            .rotation = walk->rotation,
+                            .vectors = walk->vectors,
+                            .positions = &walk->positions,
                             .activations = &walk->activations,
                             .batch = walk->micro_batch,
                             .length = walk->length};

@@ -12,7 +12,7 @@ static const char *kind_name(pare_config_kind kind) {
 /* Before 4.48 transformers leaves scaled rotary positions out of a Mistral. */
 static json_t *kind_loads(const pare_prune_job *job) {
     const pare_config *config = &job->model->config;
-    bool scaled = config->rope.kind == PARE_ROPE_LINEAR || config->rope.kind == PARE_ROPE_LLAMA3;
+    bool scaled = config->rope[0].kind == PARE_ROPE_LINEAR || config->rope[0].kind == PARE_ROPE_LLAMA3;
     bool was = strcmp(config->model_type, "mistral") == 0;
     switch (job->kind) {
     case PARE_CONFIG_LLAMA:

@@ -80,8 +80,8 @@ pare_status pare_repair_readers(pare_repair *r, pare_stage_run *run) {
     char what[96];
     snprintf(what, sizeof what, "the hidden states before layer %u's %s", run->layer,
              run->stage == PARE_STAGE_ATTENTION ? "attention" : "FFN");
-    norm_pair norms = {.dense = run->dense.weights.norm[run->norm],
-                       .pruned = run->pruned.weights.norm[run->norm],
+    norm_pair norms = {.dense = run->dense.weights.vector[PARE_MATRIX_ROLES + run->norm],
+                       .pruned = run->pruned.weights.vector[PARE_MATRIX_ROLES + run->norm],
                        .dense_eps = run->dense.eps,
                        .pruned_eps = run->pruned.eps,
                        .what = what};

@@ -191,8 +191,8 @@ static void describe(pare_repair *r, pare_stage_run *run) {
     snprintf(run->what, sizeof run->what, "the inputs of layer %u's %s projection", run->layer,
              attention ? "output" : "down");
     if (!r->channels.index) return;
-    pare_repair_norm(r, run->dense.weights.norm[run->norm], &run->pruned.eps);
-    run->pruned.weights.norm[run->norm] = r->norm;
+    pare_repair_norm(r, run->dense.weights.vector[PARE_MATRIX_ROLES + run->norm], &run->pruned.eps);
+    run->pruned.weights.vector[PARE_MATRIX_ROLES + run->norm] = r->norm;
 }
 
 /* True if units go in this stage, by choice or as given. */

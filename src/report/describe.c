@@ -100,9 +100,9 @@ static json_t *describe(const pare_model *model) {
     json_object_set_new(json, "vocabulary", json_integer(c->vocabulary));
     json_object_set_new(json, "head_size", json_integer(c->head_size));
     json_object_set_new(json, "tied", json_boolean(c->tied));
-    json_object_set_new(json, "rope", rope_json(&c->rope));
+    json_object_set_new(json, "rope", rope_json(&c->rope[0]));
     json_object_set_new(json, "max_positions", json_integer(c->stated_positions));
-    if (c->window) json_object_set_new(json, "sliding_window", json_integer(c->window));
+    if (c->plan[0].window) json_object_set_new(json, "sliding_window", json_integer(c->plan[0].window));
     json_object_set_new(json, "parameters", json_integer((json_int_t)pare_model_parameters(model)));
     json_object_set_new(json, "bytes", json_integer((json_int_t)pare_model_bytes(model)));
     json_object_set_new(json, "dtypes", dtypes_json(model));

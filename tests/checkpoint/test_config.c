@@ -87,9 +87,9 @@ static void refuses_values_out_of_range(void **state) {
 static void refuses_other_models(void **state) {
     (void)state;
     static const char *const cases[][2] = {
-        {"{\"model_type\": \"gpt2\"}", "llama and mistral"},
-        {"{\"model_type\": null}", "llama and mistral"},
-        {"{\"model_type\": 7}", "llama and mistral"},
+        {"{\"model_type\": \"rwkv\"}", "pare help models"},
+        {"{\"model_type\": null}", "pare help models"},
+        {"{\"model_type\": 7}", "pare help models"},
         {"{\"architectures\": [\"LlamaForSequenceClassification\"]}", "LlamaForSequenceClassification"},
         {"{\"attention_bias\": true}", "attention_bias"},
         {"{\"mlp_bias\": true}", "mlp_bias"},
@@ -155,7 +155,7 @@ static void reads_what_stock_engines_read(void **state) {
     assert_int_equal(config.bos, -1);
     assert_int_equal(config.eos, 7);
     assert_false(config.tied);
-    assert_int_equal(config.rope.kind, PARE_ROPE_PLAIN);
+    assert_int_equal(config.rope[0].kind, PARE_ROPE_PLAIN);
     assert_true(fabs(config.rms_eps - 1e-5) < 1e-12);
     pare_config_free(&config);
 
@@ -166,8 +166,8 @@ static void reads_what_stock_engines_read(void **state) {
                                          "\"factor\": 2}, \"architectures\": [\"MistralForCausalLM\"]}"});
     assert_true(config.tied);
     assert_string_equal(config.model_type, "mistral");
-    assert_int_equal(config.rope.kind, PARE_ROPE_LINEAR);
-    assert_true(config.rope.factor == 2 && config.rope.theta == 10000);
+    assert_int_equal(config.rope[0].kind, PARE_ROPE_LINEAR);
+    assert_true(config.rope[0].factor == 2 && config.rope[0].theta == 10000);
     pare_config_free(&config);
 
     config = read_tiny((tiny_model){
@@ -176,9 +176,9 @@ static void reads_what_stock_engines_read(void **state) {
             "{\"rope_theta\": 7, \"architectures\": [\"LLaMAForCausalLM\"], \"rope_parameters\": {\"rope_theta\":"
             "500000.0, \"rope_type\": \"llama3\", \"factor\": 32.0, \"low_freq_factor\": 1.0, \"high_freq_factor\":"
             "4.0, \"original_max_position_embeddings\": 8192}}"});
-    assert_int_equal(config.rope.kind, PARE_ROPE_LLAMA3);
-    assert_true(config.rope.theta == 500000 && config.rope.factor == 32 && config.rope.low_frequency_factor == 1 &&
-                config.rope.high_frequency_factor == 4 && config.rope.original_positions == 8192);
+    assert_int_equal(config.rope[0].kind, PARE_ROPE_LLAMA3);
+    assert_true(config.rope[0].theta == 500000 && config.rope[0].factor == 32 && config.rope[0].low_frequency_factor == 1 &&
+                config.rope[0].high_frequency_factor == 4 && config.rope[0].original_positions == 8192);
     pare_config_free(&config);
 }
 
@@ -191,21 +191,18 @@ static void a_window_limits_positions(void **state) {
         uint32_t window, positions;
     } cases[] = {
         {"{\"sliding_window\": 16}", 0, 64},
-        {"{\"model_type\": \"mistral\", \"sliding_window\": 16}", 16, 16},
+        {"{\"model_type\": \"mistral\", \"sliding_window\": 16}", 16, 64},
         {"{\"model_type\": \"mistral\", \"sliding_window\": 64}", 64, 64},
         {"{\"model_type\": \"mistral\", \"sliding_window\": 4096}", 4096, 64},
         {"{\"model_type\": \"mistral\", \"sliding_window\": null, \"max_position_embeddings\": 32768}", 0, 32768},
-        {"{\"model_type\": \"mistral\", \"max_position_embeddings\": 32768}", 4096, 4096},
+        {"{\"model_type\": \"mistral\", \"max_position_embeddings\": 32768}", 4096, 32768},
         {"{\"model_type\": \"mistral\", \"max_position_embeddings\": null, \"sliding_window\": null}", 0, 131072},
         {"{\"max_position_embeddings\": null}", 0, 2048},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         pare_config config = read_tiny((tiny_model){.config = cases[i].config});
-        assert_int_equal(config.window, cases[i].window);
+        assert_int_equal(config.plan[0].window, cases[i].window);
         assert_int_equal(config.max_positions, cases[i].positions);
-        char *text = pare_config_positions(&config, "m");
-        assert_true(!strstr(text, "sliding_window") == (config.max_positions == config.stated_positions));
-        free(text);
         pare_config_free(&config);
     }
 }

@@ -14,33 +14,33 @@ static bool has(const program_result *result, const char *part) {
 
 static void other_architectures_are_shown(void **state) {
     const workplace *place = *state;
-    show(place, "{\"model_type\": \"qwen2\", \"architectures\": [\"Qwen2ForCausalLM\"], \"rope_theta\": 1e6,"
+    show(place, "{\"model_type\": \"rwkv\", \"architectures\": [\"RwkvForCausalLM\"], \"rope_theta\": 1e6,"
                 "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4.0}}");
     program_result result = EXPECT_SUCCESS("inspect", place->model);
-    assert_true(has(&result, "architecture  Qwen2ForCausalLM (qwen2)"));
+    assert_true(has(&result, "architecture  RwkvForCausalLM (rwkv)"));
     assert_true(has(&result, "rotary        yarn, theta 1e+06, factor 4"));
     assert_true(has(&result, "not prunable  ") &&
-                has(&result, "model_type is \"qwen2\"; pare knows llama and mistral"));
+                has(&result, "model_type is \"rwkv\"; pare does not know it"));
     assert_true(has(&result, "model.layers.0-5.mlp.up_proj.weight") && has(&result, "[384, 128]"));
     assert_true(has(&result, "model.embed_tokens.weight") && has(&result, "BF16 (56 tensors)"));
     program_result_free(&result);
     result = EXPECT_SUCCESS("inspect", place->model, "--tensors");
     assert_true(has(&result, "model.layers.3.mlp.up_proj.weight"));
     program_result_free(&result);
-    EXPECT_NOTHING_LEFT(place, 1, "qwen2", "prune", place->model, "-o", place->output, "--ratio", "0.25");
+    EXPECT_NOTHING_LEFT(place, 1, "rwkv", "prune", place->model, "-o", place->output, "--ratio", "0.25");
 }
 
 static void json_lists_every_tensor(void **state) {
     const workplace *place = *state;
     show(place,
-         "{\"model_type\": \"gemma3_text\", \"rope_parameters\": {\"full_attention\": {\"rope_type\": \"linear\"},"
+         "{\"model_type\": \"gemma9_text\", \"rope_parameters\": {\"full_attention\": {\"rope_type\": \"linear\"},"
          "\"sliding_attention\": {\"rope_type\": \"default\"}}}");
     program_result result = EXPECT_SUCCESS("inspect", place->model, "--json");
     json_t *report = json_loads(result.out, 0, NULL), *tensors = json_object_get(report, "tensors");
     assert_int_equal(json_array_size(tensors), 56);
     json_t *first = json_array_get(tensors, 0);
     assert_string_equal(json_string_value(json_object_get(first, "dtype")), "BF16");
-    assert_non_null(strstr(json_string_value(json_object_get(report, "refused")), "gemma3_text"));
+    assert_non_null(strstr(json_string_value(json_object_get(report, "refused")), "gemma9_text"));
     assert_int_equal(json_integer_value(json_object_get(report, "parameters")), 1312384);
     const json_t *rope = json_object_get(report, "rope");
     assert_string_equal(json_string_value(json_object_get(rope, "kind")),
@@ -79,9 +79,9 @@ static void any_header_is_shown(void **state) {
 /* Damage is no other architecture. */
 static void damage_is_refused(void **state) {
     const workplace *place = *state;
-    show(place, "{\"model_type\": \"qwen2\"}");
+    show(place, "{\"model_type\": \"rwkv\"}");
     assert_int_equal(truncate(place->weights, 6000), 0);
-    EXPECT_NOTHING_LEFT(place, 1, "qwen2", "inspect", place->model);
+    EXPECT_NOTHING_LEFT(place, 1, "rwkv", "inspect", place->model);
 }
 
 static void rotary_kinds_are_named(void **state) {

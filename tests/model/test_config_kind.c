@@ -27,12 +27,12 @@ static const char *const refusals[][2] = {
     {LLAMA "\"quantization_config\": {\"bits\": 3}}", "3 bits"},
     {LLAMA "\"compression_config\": {\"quant_method\": \"sparseml\"}}", "compression_config"},
     {LLAMA "\"quantization\": {\"group_size\": 64, \"bits\": 4}}", "quantised (MLX, 4 bits)"},
-    {"{\"model_type\": \"qwen2\"}", "model_type is \"qwen2\"; pare knows llama and mistral"},
-    {"{}", "has no model_type; pare knows llama and mistral"},
+    {"{\"model_type\": \"rwkv\"}", "model_type is \"rwkv\"; pare does not know it"},
+    {"{}", "has no model_type; pare does not know it"},
     {"{\"model_type\": \"llava\", \"text_config\": {}, \"vision_config\": {}}",
      "text and images (it has vision_config)"},
     {"{\"model_type\": \"qwen2_audio\", \"audio_config\": {}}", "text and sound"},
-    {"{\"model_type\": \"gemma3\", \"text_config\": {}}", "more than text (it has text_config)"},
+    {"{\"model_type\": \"gemma9\", \"text_config\": {}}", "more than text (it has text_config)"},
     {"{\"model_type\": \"t5\", \"is_encoder_decoder\": true}", "an encoder and a decoder"},
     {"{\"model_type\": \"llama\", \"architectures\": [\"LlamaForSequenceClassification\"]}", "with their head"},
     {"{\"model_type\": \"llama\", \"architectures\": [\"LlamaModel\"]}", "LlamaModel"},
@@ -64,7 +64,7 @@ static void long_values_end_in_dots(void **state) {
     snprintf(text, sizeof text, "{\"model_type\": \"%0200d\"}", 7);
     tiny_write_text(folder, "config.json", text);
     assert_int_equal(pare_config_read(folder, &config), PARE_UNSUPPORTED);
-    assert_non_null(strstr(pare_message(), "0...; pare knows"));
+    assert_non_null(strstr(pare_message(), "0...; pare does not know"));
     tiny_remove(folder);
     free(folder);
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "model/config_rope.h"
+#include "model/family.h"
 #include "tiny_model.h"
 
 enum { POSITIONS = 512 };
@@ -54,10 +55,15 @@ static json_t *parse(const char *text) {
     return json;
 }
 
+static pare_config llama(void) {
+    return (pare_config){.family = &pare_family_llama, .head_size = 16, .stated_positions = POSITIONS};
+}
+
 static void expect(const json_t *json, const reading *r) {
-    pare_rope_config rope;
+    pare_config config = llama();
     pare_fields fields = {.path = "config.json", .object = json};
-    if (pare_config_read_rope(fields, POSITIONS, &rope) != PARE_OK) fail_msg("%s: %s", r->config, pare_message());
+    if (pare_config_read_rope(fields, &config) != PARE_OK) fail_msg("%s: %s", r->config, pare_message());
+    pare_rope_config rope = config.rope[0];
     if (rope.kind != r->kind || rope.theta != r->theta || rope.factor != r->factor ||
         rope.original_positions != r->original)
         fail_msg("%s: read as %s, theta %g, factor %g, original %g", r->config, pare_rope_name(rope.kind), rope.theta,
@@ -78,10 +84,9 @@ static void writes_it_for_both(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof readings / sizeof *readings; i++) {
         json_t *json = parse(readings[i].config);
-        pare_rope_config rope;
-        assert_int_equal(pare_config_read_rope((pare_fields){.path = "config.json", .object = json}, POSITIONS, &rope),
-                         PARE_OK);
-        pare_config_write_rope(&rope, json);
+        pare_config config = llama();
+        assert_int_equal(pare_config_read_rope((pare_fields){.path = "config.json", .object = json}, &config), PARE_OK);
+        pare_config_write_rope(&config.rope[0], json);
         assert_null(json_object_get(json, "partial_rotary_factor"));
         expect(json, &readings[i]);
         json_t *older = json_deep_copy(json), *newer = json_deep_copy(json);
@@ -115,15 +120,16 @@ static void contradictions_are_refused(void **state) {
         {"{\"rope_scaling\": {\"rope_type\": \"dynamic\"}}", "factor"},
         {"{\"rope_scaling\": [], \"rope_parameters\": {}}", "rope_scaling"},
         {"{\"rope_scaling\": \"linear\"}", "rope_scaling"},
-        {"{\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2}}", "default, linear, dynamic and llama3"},
+        {"{\"rope_scaling\": {\"rope_type\": \"ntk\", \"factor\": 2}}", "default, linear, dynamic, llama3, yarn and longrope"},
+        {"{\"rope_scaling\": {\"rope_type\": \"yarn\"}}", "factor"},
+        {"{\"rope_scaling\": {\"rope_type\": \"longrope\", \"short_factor\": [1], \"long_factor\": [1]}}", "list of 8 numbers"},
         {"{\"original_max_position_embeddings\": -1, \"rope_scaling\": {\"rope_type\": \"llama3\", " LOW_HIGH "}}",
          "original_max_position_embeddings"},
     };
     for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
         json_t *json = parse(configs[i][0]);
-        pare_rope_config rope;
-        pare_status status =
-            pare_config_read_rope((pare_fields){.path = "config.json", .object = json}, POSITIONS, &rope);
+        pare_config config = llama();
+        pare_status status = pare_config_read_rope((pare_fields){.path = "config.json", .object = json}, &config);
         if (status == PARE_OK || !strstr(pare_message(), configs[i][1]))
             fail_msg("%s: status %d: %s", configs[i][0], status, pare_message());
         json_decref(json);

@@ -1,0 +1,338 @@
+#include "model/config.h"
+#include "model/config_fields.h"
+#include "model/family.h"
+#include "model/names.h"
+#include "support/file.h"
+#include "support/memory.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDTH_LIMIT = 1 << 24 };
+
+typedef struct inventory {
+    const pare_checkpoint *checkpoint;
+    const pare_config *config;
+    bool *known; /* [tensors]: has a place in the model */
+} inventory;
+
+/* *tensor: NULL if absent. */
+static pare_status take(const inventory *from, const char *name, const pare_tensor **tensor) {
+    *tensor = pare_checkpoint_find(from->checkpoint, name);
+    const char *promised = *tensor ? NULL : pare_checkpoint_promise(from->checkpoint, name);
+    if (promised)
+        return pare_fail(PARE_FORMAT_ERROR,
+                         "%s has no tensor %s, though model.safetensors.index.json puts it into %s; download that "
+                         "shard again",
+                         pare_checkpoint_directory(from->checkpoint), name, promised);
+    if (!*tensor)
+        return pare_fail(PARE_FORMAT_ERROR, "%s has no tensor %s, which its config.json asks for",
+                         pare_checkpoint_directory(from->checkpoint), name);
+    from->known[*tensor - pare_checkpoint_at(from->checkpoint, 0)] = true;
+    return PARE_OK;
+}
+
+static void format_shape(char *text, size_t size, const pare_tensor *tensor) {
+    size_t used = (size_t)snprintf(text, size, "[");
+    for (int i = 0; i < tensor->rank && used < size; i++)
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s%llu", i ? ", " : "", (unsigned long long)tensor->shape[i]);
+    if (used < size) snprintf(text + used, size - used, "]");
+}
+
+static pare_status refuse_shape(const inventory *from, const pare_tensor *tensor, const char *expected) {
+    char found[128];
+    format_shape(found, sizeof found, tensor);
+    return pare_fail(PARE_FORMAT_ERROR, "%s: tensor %s has shape %s where %s is expected",
+                     pare_checkpoint_file(from->checkpoint, tensor->file), tensor->name, found, expected);
+}
+
+static pare_status expect_vector(const inventory *from, const char *name, uint64_t length) {
+    const pare_tensor *tensor;
+    PARE_TRY(take(from, name, &tensor));
+    if (tensor->rank == 1 && tensor->shape[0] == length) return PARE_OK;
+    char expected[64];
+    snprintf(expected, sizeof expected, "[%llu]", (unsigned long long)length);
+    return refuse_shape(from, tensor, expected);
+}
+
+static pare_status expect_matrix(const inventory *from, const char *name, uint64_t rows, uint64_t columns) {
+    const pare_tensor *tensor;
+    PARE_TRY(take(from, name, &tensor));
+    if (tensor->rank == 2 && tensor->shape[0] == rows && tensor->shape[1] == columns) return PARE_OK;
+    char expected[64];
+    snprintf(expected, sizeof expected, "[%llu, %llu]", (unsigned long long)rows, (unsigned long long)columns);
+    return refuse_shape(from, tensor, expected);
+}
+
+/* A tensor of a layer by the role, or by the fused tensor that holds it: outputs x inputs, stored either way round. */
+static pare_status expect_linear(const inventory *from, const char *name, uint64_t rows, uint64_t columns) {
+    return from->config->family->transposed ? expect_matrix(from, name, columns, rows)
+                                            : expect_matrix(from, name, rows, columns);
+}
+
+/* *outputs: of a linear layer that reads the hidden state; any number of `unit`s. */
+static pare_status measure_outputs(const inventory *from, const char *name, uint32_t unit, uint64_t *outputs) {
+    const pare_config *config = from->config;
+    const pare_tensor *tensor;
+    int out = config->family->transposed ? 1 : 0;
+    PARE_TRY(take(from, name, &tensor));
+    *outputs = tensor->rank == 2 ? tensor->shape[out] : 0;
+    if (*outputs && tensor->shape[1 - out] == config->hidden && *outputs % unit == 0 && *outputs <= WIDTH_LIMIT)
+        return PARE_OK;
+    char expected[96], rows[64];
+    if (unit == 1)
+        snprintf(rows, sizeof rows, "FFN width");
+    else
+        snprintf(rows, sizeof rows, "a multiple of the head size %u", unit);
+    if (out)
+        snprintf(expected, sizeof expected, "[hidden size %u, %s]", config->hidden, rows);
+    else
+        snprintf(expected, sizeof expected, "[%s, hidden size %u]", rows, config->hidden);
+    return refuse_shape(from, tensor, expected);
+}
+
+/* The layer's number in what the file says under a key: a number, or a list with one for each layer; 0: silent. */
+static uint32_t stated(const pare_config *config, pare_key key, uint32_t layer) {
+    const json_t *value = json_object_get(config->text, pare_family_key(config->family, key));
+    if (json_is_array(value)) value = json_array_get(value, layer);
+    return json_is_integer(value) && json_integer_value(value) > 0 ? (uint32_t)json_integer_value(value) : 0;
+}
+
+/* How the rows of a fused tensor of queries, keys and values are divided, the file must say. */
+static pare_status divide_heads(const inventory *from, const char *name, uint32_t layer, uint64_t rows,
+                                pare_widths *widths) {
+    const pare_config *config = from->config;
+    uint32_t stated_heads = stated(config, PARE_KEY_HEADS, layer), kv = config->kv_heads;
+    uint64_t all = rows / config->head_size;
+    if (!kv) kv = stated(config, PARE_KEY_KV_HEADS, layer);
+    if (!kv) kv = config->family->fallback.kv_heads ? config->family->fallback.kv_heads : stated_heads;
+    widths->kv_heads = kv;
+    widths->heads = stated_heads;
+    if (kv && all == stated_heads + 2 * (uint64_t)kv) return PARE_OK;
+    return pare_fail(PARE_FORMAT_ERROR,
+                     "%s: tensor %s has rows for %llu heads of size %u in all, where the %u query heads, %u key heads "
+                     "and %u value heads of config.json are %llu; correct the numbers that are wrong",
+                     pare_checkpoint_directory(from->checkpoint), name, (unsigned long long)all, config->head_size,
+                     stated_heads, kv, kv, (unsigned long long)(stated_heads + 2 * (uint64_t)kv));
+}
+
+static pare_status measure_attention(const inventory *from, uint32_t layer, pare_widths *widths) {
+    const pare_config *config = from->config;
+    uint32_t h = config->head_size;
+    char name[PARE_NAME_BYTES];
+    uint64_t rows;
+    const pare_fused *fused = pare_family_fused(config->family, PARE_ROLE_Q);
+    pare_layer_tensor_name(config, layer, PARE_ROLE_Q, name);
+    PARE_TRY(measure_outputs(from, name, h, &rows));
+    if (fused) {
+        PARE_TRY(divide_heads(from, name, layer, rows, widths));
+    } else {
+        widths->heads = (uint32_t)(rows / h);
+        pare_layer_tensor_name(config, layer, PARE_ROLE_K, name);
+        PARE_TRY(measure_outputs(from, name, h, &rows));
+        widths->kv_heads = (uint32_t)(rows / h);
+        pare_layer_tensor_name(config, layer, PARE_ROLE_V, name);
+        PARE_TRY(expect_linear(from, name, (uint64_t)widths->kv_heads * h, config->hidden));
+    }
+    if (widths->heads % widths->kv_heads == 0) return PARE_OK;
+    return pare_fail(PARE_FORMAT_ERROR,
+                     "%s: layer %u has %u query heads, which is no multiple of its %u key/value heads",
+                     pare_checkpoint_directory(from->checkpoint), layer, widths->heads, widths->kv_heads);
+}
+
+static pare_status measure_ffn(const inventory *from, uint32_t layer, pare_widths *widths) {
+    const pare_config *config = from->config;
+    pare_role first = config->architecture.ungated ? PARE_ROLE_UP : PARE_ROLE_GATE;
+    const pare_fused *fused = pare_family_fused(config->family, first);
+    char name[PARE_NAME_BYTES];
+    uint64_t rows;
+    pare_layer_tensor_name(config, layer, first, name);
+    PARE_TRY(measure_outputs(from, name, fused ? 2 : 1, &rows));
+    widths->ffn = (uint32_t)(fused ? rows / 2 : rows);
+    if (fused || first == PARE_ROLE_UP) return PARE_OK;
+    pare_layer_tensor_name(config, layer, PARE_ROLE_UP, name);
+    return expect_linear(from, name, widths->ffn, config->hidden);
+}
+
+/* Rows of the fused tensor that holds a role. */
+static uint64_t fused_rows(const pare_config *config, const pare_fused *fused, const pare_widths *widths) {
+    uint64_t total = 0;
+    for (int i = 0; i < fused->count; i++)
+        total += (uint64_t)pare_config_span(config, widths, pare_roles[fused->parts[i]].rows);
+    return total;
+}
+
+/* Everything but what the measures went by. */
+static pare_status check_layer(const inventory *from, uint32_t layer, const pare_widths *widths) {
+    const pare_config *config = from->config;
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
+        if (!pare_has_role(&config->architecture, role)) continue;
+        const pare_fused *fused = pare_family_fused(config->family, role);
+        char name[PARE_NAME_BYTES];
+        int64_t rows, columns;
+        pare_layer_tensor_name(config, layer, role, name);
+        pare_config_role_shape(config, widths, role, &rows, &columns);
+        if (pare_role_is_matrix(role) && fused)
+            PARE_TRY(expect_linear(from, name, fused_rows(config, fused, widths), config->hidden));
+        else if (pare_role_is_matrix(role))
+            PARE_TRY(expect_linear(from, name, (uint64_t)rows, (uint64_t)columns));
+        else
+            PARE_TRY(expect_vector(from, name, fused ? fused_rows(config, fused, widths) : (uint64_t)columns));
+    }
+    return PARE_OK;
+}
+
+/* Numbers, whatever dtypes they are stored as. */
+static bool equal_values(const pare_tensor *a, const pare_tensor *b) {
+    enum { STEP = 4096 };
+    float here[STEP], there[STEP];
+    if (a->count != b->count) return false;
+    if (a->dtype == b->dtype) return memcmp(a->data, b->data, a->bytes) == 0;
+    size_t size_a = pare_dtype_size(a->dtype), size_b = pare_dtype_size(b->dtype);
+    for (uint64_t i = 0; i < a->count; i += STEP) {
+        size_t n = a->count - i < STEP ? (size_t)(a->count - i) : STEP;
+        pare_to_float(here, (const char *)a->data + i * size_a, a->dtype, n);
+        pare_to_float(there, (const char *)b->data + i * size_b, b->dtype, n);
+        if (memcmp(here, there, n * sizeof *here) != 0) return false;
+    }
+    return true;
+}
+
+/* A tied model has its one matrix under either name, or under both: then they are tied only if they are the same, as in
+ * transformers 5. */
+static pare_status measure_head(const inventory *from, pare_config *config) {
+    char embedding_name[PARE_NAME_BYTES], head_name[PARE_NAME_BYTES];
+    pare_end_tensor_name(config, PARE_END_EMBEDDING, embedding_name);
+    pare_end_tensor_name(config, PARE_END_HEAD, head_name);
+    const pare_tensor *embedding = pare_checkpoint_find(from->checkpoint, embedding_name);
+    const pare_tensor *head = pare_checkpoint_find(from->checkpoint, head_name);
+    config->embedding_in_head = config->tied && head && !embedding;
+    if (!config->embedding_in_head)
+        PARE_TRY(expect_matrix(from, embedding_name, config->vocabulary, config->embedding_width));
+    if (config->tied && !head) return PARE_OK;
+    PARE_TRY(expect_matrix(from, head_name, config->vocabulary, config->embedding_width));
+    if (config->tied && embedding) config->tied = equal_values(embedding, head);
+    return PARE_OK;
+}
+
+static pare_status measure_ends(const inventory *from, pare_config *config) {
+    uint64_t d = config->hidden, e = config->embedding_width;
+    const struct {
+        pare_end end;
+        uint64_t rows, columns; /* rows 0: a vector */
+    } shapes[] = {{PARE_END_FINAL_NORM, 0, d},        {PARE_END_FINAL_NORM_BIAS, 0, d},
+                  {PARE_END_EMBEDDING_NORM, 0, e},    {PARE_END_EMBEDDING_NORM_BIAS, 0, e},
+                  {PARE_END_PROJECT_IN, d, e},        {PARE_END_PROJECT_OUT, e, d},
+                  {PARE_END_HEAD_BIAS, 0, config->vocabulary},
+                  {PARE_END_POSITIONS, (uint64_t)config->stated_positions + config->architecture.position_offset, d}};
+    PARE_TRY(measure_head(from, config));
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        char name[PARE_NAME_BYTES];
+        if (!pare_has_end(&config->architecture, shapes[i].end)) continue;
+        pare_end_tensor_name(config, shapes[i].end, name);
+        PARE_TRY(shapes[i].rows ? expect_matrix(from, name, shapes[i].rows, shapes[i].columns)
+                                : expect_vector(from, name, shapes[i].columns));
+    }
+    return PARE_OK;
+}
+
+/* What transformers keeps in files of earlier versions and computes itself: angles, and masks of what comes later. */
+static bool is_buffer(const char *name) {
+    static const char *const patterns[] = {"*.rotary_emb.inv_freq", "*attn.bias",        "*attn.masked_bias",
+                                           "*attention.bias",       "*attention.masked_bias"};
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
+        if (fnmatch(patterns[i], name, 0) == 0) return true;
+    return false;
+}
+
+/* A wrapper's other parts go along as they are. */
+static bool is_elsewhere(const pare_config *config, const char *name) {
+    return config->text != config->json && strncmp(name, config->root, strlen(config->root)) != 0;
+}
+
+static pare_status refuse_strangers(const inventory *from) {
+    for (size_t i = 0; i < pare_checkpoint_count(from->checkpoint); i++) {
+        const pare_tensor *tensor = pare_checkpoint_at(from->checkpoint, i);
+        if (from->known[i] || is_buffer(tensor->name) || is_elsewhere(from->config, tensor->name)) continue;
+        return pare_fail(PARE_UNSUPPORTED,
+                         "%s: tensor %s has no place in a %s of the kind that config.json describes; leaving it out "
+                         "could change the model's results",
+                         pare_checkpoint_file(from->checkpoint, tensor->file), tensor->name,
+                         from->config->family == &pare_family_llama ? "LLaMA" : from->config->family->class_name);
+    }
+    return PARE_OK;
+}
+
+/* True if layers differ in what `width_of` tells, so that no number can be right for all. */
+static bool differs(const pare_config *config, uint32_t (*width_of)(const pare_widths *)) {
+    for (uint32_t i = 1; i < config->layers; i++)
+        if (width_of(&config->widths[i]) != width_of(&config->widths[0])) return true;
+    return false;
+}
+
+/* Both come from the same rows: one of head_dim and the number of heads is wrong. */
+static pare_status refuse_heads(pare_fields fields, const char *key, const pare_config *config, uint32_t real) {
+    return pare_fail(PARE_FORMAT_ERROR,
+                     "%s: %s is %lld and head_dim is %u, but the tensors have %llu rows for them, which is %u heads of "
+                     "that size; correct the one that is wrong",
+                     fields.path, key, (long long)json_integer_value(pare_field(fields, key)), config->head_size,
+                     (unsigned long long)real * config->head_size, real);
+}
+
+static pare_status check_width(pare_fields fields, const char *key, const pare_config *config,
+                               uint32_t (*width_of)(const pare_widths *)) {
+    const json_t *value = pare_field(fields, key);
+    bool given = pare_field(fields, "head_dim"), list = json_is_array(value);
+    if (!value || (!list && given && differs(config, width_of))) return PARE_OK;
+    for (uint32_t layer = 0; layer < config->layers; layer++) {
+        const json_t *said = list ? json_array_get(value, layer) : value;
+        uint32_t real = width_of(&config->widths[layer]);
+        if (json_is_integer(said) && json_integer_value(said) == (json_int_t)real) continue;
+        if (!list && given && width_of != pare_widths_ffn) return refuse_heads(fields, key, config, real);
+        char expected[128];
+        snprintf(expected, sizeof expected, "the tensors of layer %u have %u%s", layer, real,
+                 list ? "" : ": correct it, or give head_dim if layers differ");
+        return pare_field_refuse(PARE_FORMAT_ERROR, fields, key, expected);
+    }
+    return PARE_OK;
+}
+
+static pare_status check_widths(pare_fields fields, const pare_config *config) {
+    const pare_family *family = config->family;
+    PARE_TRY(check_width(fields, pare_family_key(family, PARE_KEY_HEADS), config, pare_widths_heads));
+    if (!config->kv_heads)
+        PARE_TRY(check_width(fields, pare_family_key(family, PARE_KEY_KV_HEADS), config, pare_widths_kv_heads));
+    return check_width(fields, pare_family_key(family, PARE_KEY_FFN), config, pare_widths_ffn);
+}
+
+static pare_status measure(const pare_checkpoint *checkpoint, pare_config *config) {
+    inventory from = {.checkpoint = checkpoint, .config = config};
+    pare_status status;
+    PARE_TRY_GOTO(status,
+                  pare_alloc(&from.known, pare_checkpoint_count(checkpoint), sizeof *from.known, "tensor names"), done);
+    PARE_TRY_GOTO(status, pare_alloc(&config->widths, config->layers, sizeof *config->widths, "widths per layer"),
+                  done);
+    PARE_TRY_GOTO(status, measure_ends(&from, config), done);
+    for (uint32_t layer = 0; layer < config->layers; layer++) {
+        pare_widths *widths = &config->widths[layer];
+        PARE_TRY_GOTO(status, measure_attention(&from, layer, widths), done);
+        PARE_TRY_GOTO(status, measure_ffn(&from, layer, widths), done);
+        PARE_TRY_GOTO(status, check_layer(&from, layer, widths), done);
+    }
+    status = refuse_strangers(&from);
+done:
+    pare_free(from.known);
+    return status;
+}
+
+pare_status pare_config_fit(const pare_checkpoint *checkpoint, pare_config *config) {
+    char *path = pare_path_join(pare_checkpoint_directory(checkpoint), "config.json");
+    pare_names_find_root(checkpoint, config);
+    pare_status status = measure(checkpoint, config);
+    if (status == PARE_OK) status = check_widths((pare_fields){.path = path, .object = config->text}, config);
+    free(path);
+    return status;
+}

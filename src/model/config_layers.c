@@ -1,0 +1,82 @@
+#include "model/config_layers.h"
+#include "model/family.h"
+#include "support/memory.h"
+
+#include <string.h>
+
+enum { POSITION_LIMIT = 1 << 30, PERIOD_LIMIT = 10000 };
+
+static const char types_key[] = "layer_types";
+
+/* *out: the list, or NULL if absent; one entry for each layer. */
+static pare_status find_list(pare_fields fields, const char *key, const pare_config *config, const json_t **out) {
+    *out = key ? pare_field(fields, key) : NULL;
+    if (!*out || (json_is_array(*out) && json_array_size(*out) == config->layers)) return PARE_OK;
+    return pare_field_refuse(PARE_FORMAT_ERROR, fields, key, "it must be a list of one entry for each layer");
+}
+
+static pare_status read_window(pare_fields fields, const pare_layer_rule *rule, uint32_t *window) {
+    const char *key = rule->window_key ? rule->window_key : "sliding_window";
+    bool stated = json_object_get(fields.object, key), used = true;
+    *window = 0;
+    if (rule->window == PARE_WINDOW_NONE) return PARE_OK;
+    PARE_TRY(pare_field_whole(fields, key, 1, POSITION_LIMIT, stated ? 0 : rule->window_fallback, window));
+    if (rule->window == PARE_WINDOW_FLAGGED) PARE_TRY(pare_field_flag(fields, "use_sliding_window", &used));
+    if (!used) *window = 0;
+    return PARE_OK;
+}
+
+/* Where the file has no layer_types. */
+static pare_status usual_window(pare_fields fields, const pare_layer_rule *rule, uint32_t layer, bool rotates,
+                                bool *windowed) {
+    uint32_t period = rule->period, first;
+    *windowed = true;
+    if (rule->period_key) PARE_TRY(pare_field_whole(fields, rule->period_key, 1, PERIOD_LIMIT, period, &period));
+    if (rule->window == PARE_WINDOW_TYPES && period) *windowed = (layer + 1) % period != 0;
+    if (rule->window != PARE_WINDOW_FLAGGED) return PARE_OK;
+    PARE_TRY(pare_field_whole(fields, "max_window_layers", 0, PERIOD_LIMIT, 28, &first));
+    *windowed = rule->no_rope_key ? !rotates : layer >= first;
+    return PARE_OK;
+}
+
+static pare_status read_type(pare_fields fields, const json_t *types, uint32_t layer, bool *windowed) {
+    const char *type = json_string_value(json_array_get(types, layer));
+    *windowed = type && strcmp(type, "sliding_attention") == 0;
+    if (*windowed || (type && strcmp(type, "full_attention") == 0)) return PARE_OK;
+    return pare_field_refuse(PARE_UNSUPPORTED, fields, types_key, "pare knows full_attention and sliding_attention");
+}
+
+static bool rotates(const pare_layer_rule *rule, const json_t *list, uint32_t layer) {
+    if (list) {
+        const json_t *entry = json_array_get(list, layer);
+        return json_is_true(entry) || json_integer_value(entry) != 0;
+    }
+    return !rule->no_rope_period || (layer + 1) % rule->no_rope_period != 0;
+}
+
+pare_status pare_config_read_layers(pare_fields fields, pare_config *config) {
+    const pare_layer_rule *rule = &config->family->layers;
+    bool typed = rule->window == PARE_WINDOW_TYPES || rule->window == PARE_WINDOW_FLAGGED;
+    bool turned = config->architecture.positions == PARE_POSITIONS_ROTARY;
+    const json_t *types, *flags;
+    pare_layer_rule own = *rule;
+    uint32_t window;
+    PARE_TRY(find_list(fields, typed ? types_key : NULL, config, &types));
+    PARE_TRY(find_list(fields, rule->no_rope_key, config, &flags));
+    if (rule->no_rope_period)
+        PARE_TRY(pare_field_whole(fields, "no_rope_layer_interval", 1, PERIOD_LIMIT, rule->no_rope_period,
+                                  &own.no_rope_period));
+    PARE_TRY(read_window(fields, rule, &window));
+    PARE_TRY(pare_alloc(&config->plan, config->layers, sizeof *config->plan, "layers"));
+    for (uint32_t layer = 0; layer < config->layers; layer++) {
+        bool windowed, rotated = turned && rotates(&own, flags, layer);
+        if (types)
+            PARE_TRY(read_type(fields, types, layer, &windowed));
+        else
+            PARE_TRY(usual_window(fields, rule, layer, rotated, &windowed));
+        if (window && rule->rotates_windows_only && !windowed) rotated = false;
+        config->plan[layer] = (pare_layer_plan){.window = windowed ? window : 0,
+                                                .rotation = !rotated ? -1 : rule->window == PARE_WINDOW_TYPES && windowed};
+    }
+    return PARE_OK;
+}

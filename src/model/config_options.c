@@ -1,0 +1,112 @@
+#include "model/config_options.h"
+#include "model/family.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const double NUMBER_LIMIT = 1e9;
+
+/* The first spelling of each is the one that is written. */
+static const struct {
+    const char *name;
+    pare_activation activation;
+} activations[] = {
+    {"silu", PARE_ACTIVATION_SILU},
+    {"swish", PARE_ACTIVATION_SILU},
+    {"gelu", PARE_ACTIVATION_GELU},
+    {"gelu_python", PARE_ACTIVATION_GELU},
+    {"gelu_pytorch_tanh", PARE_ACTIVATION_GELU_TANH},
+    {"gelu_new", PARE_ACTIVATION_GELU_TANH},
+    {"gelu_fast", PARE_ACTIVATION_GELU_TANH},
+    {"gelu_accurate", PARE_ACTIVATION_GELU_TANH},
+    {"relu", PARE_ACTIVATION_RELU},
+    {"relu2", PARE_ACTIVATION_RELU2},
+};
+
+enum { ACTIVATIONS = sizeof activations / sizeof *activations };
+
+const char *pare_activation_name(pare_activation activation) {
+    size_t i = 0;
+    while (activations[i].activation != activation)
+        i++;
+    return activations[i].name;
+}
+
+static pare_status read_activation(pare_fields fields, pare_config *config) {
+    const pare_family *family = config->family;
+    const char *key = pare_family_key(family, PARE_KEY_ACTIVATION), *name;
+    config->architecture.activation = family->fallback.activation;
+    if (family->fixed_activation) return PARE_OK;
+    PARE_TRY(pare_field_text(fields, key, &name));
+    if (!name) return PARE_OK;
+    for (size_t i = 0; i < ACTIVATIONS; i++)
+        if (strcmp(activations[i].name, name) == 0) {
+            config->architecture.activation = activations[i].activation;
+            return PARE_OK;
+        }
+    return pare_field_refuse(PARE_UNSUPPORTED, fields, key,
+                             "pare knows silu, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu and relu2");
+}
+
+/* "object.key": the object's fields, and the key in them. An absent object has no keys. */
+static pare_fields enter(pare_fields fields, const char **key) {
+    const char *dot = strchr(*key, '.');
+    char name[64];
+    if (!dot) return fields;
+    snprintf(name, sizeof name, "%.*s", (int)(dot - *key), *key);
+    fields.object = pare_field(fields, name);
+    *key = dot + 1;
+    return fields;
+}
+
+static pare_status read_number(pare_fields fields, const char *key, double fallback, double *number) {
+    if (!pare_field(fields, key)) {
+        *number = fallback;
+        return PARE_OK;
+    }
+    return pare_field_positive(fields, key, NUMBER_LIMIT, fallback, number);
+}
+
+static pare_status refuse_set(pare_fields fields, const char *key) {
+    const json_t *value = pare_field(fields, key);
+    if (!value || json_is_false(value)) return PARE_OK;
+    if (json_is_number(value) && fpclassify(json_number_value(value)) == FP_ZERO) return PARE_OK;
+    return pare_field_refuse(PARE_UNSUPPORTED, fields, key, "pare knows models of this family without it only");
+}
+
+static pare_status read_option(pare_fields fields, const pare_option *option, pare_architecture *a) {
+    const char *key = option->key;
+    void *field = (char *)a + option->field;
+    bool flag, set = option->fallback > 0;
+    double number;
+    fields = enter(fields, &key);
+    switch (option->kind) {
+    case PARE_OPTION_ROLES:
+    case PARE_OPTION_FLAG:
+    case PARE_OPTION_NOT:
+        PARE_TRY(pare_field_flag_or(fields, key, set, &flag));
+        if (option->kind == PARE_OPTION_ROLES)
+            a->roles |= flag ? option->roles : 0;
+        else
+            *(bool *)field = flag == (option->kind == PARE_OPTION_FLAG);
+        return PARE_OK;
+    case PARE_OPTION_NUMBER:
+    case PARE_OPTION_INVERSE:
+    case PARE_OPTION_ROOT:
+        PARE_TRY(read_number(fields, key, option->fallback, &number));
+        if (option->kind == PARE_OPTION_INVERSE) number = 1 / number;
+        if (option->kind == PARE_OPTION_ROOT) number = 1 / sqrt(number);
+        *(double *)field = number;
+        return PARE_OK;
+    case PARE_OPTION_REFUSED: return refuse_set(fields, key);
+    }
+    return PARE_OK;
+}
+
+pare_status pare_config_read_options(pare_fields fields, pare_config *config) {
+    PARE_TRY(read_activation(fields, config));
+    for (int i = 0; i < PARE_OPTIONS && config->family->options[i].key; i++)
+        PARE_TRY(read_option(fields, &config->family->options[i], &config->architecture));
+    return PARE_OK;
+}

@@ -1,0 +1,16 @@
+#include "model/family.h"
+
+
+const pare_family pare_family_granite = {
+    .types = {"granite"},
+    .class_name = "GraniteForCausalLM",
+    .title = "Granite 3, dense",
+    .fallback = {.positions = 2048, .eps = 1e-6},
+    .architecture = {.roles = PARE_ROLES_LLAMA, .ends = PARE_ENDS_LLAMA, .slots = PARE_NORMS_BEFORE},
+    .options = {{"attention_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS},
+                {"mlp_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_FFN_BIAS},
+                {"embedding_multiplier", PARE_OPTION_NUMBER, .fallback = 1, .field = PARE_FIELD(embedding_scale)},
+                {"residual_multiplier", PARE_OPTION_NUMBER, .fallback = 1, .field = PARE_FIELD(residual_scale)},
+                {"attention_multiplier", PARE_OPTION_NUMBER, .fallback = 1, .field = PARE_FIELD(attention_scale)},
+                {"logits_scaling", PARE_OPTION_INVERSE, .fallback = 1, .field = PARE_FIELD(logit_scale)}},
+};

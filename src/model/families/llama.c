@@ -1,0 +1,12 @@
+#include "model/family.h"
+
+
+const pare_family pare_family_llama = {
+    .types = {"llama"},
+    .class_name = "LlamaForCausalLM",
+    .title = "LLaMA 1, 2, 3, 3.1, 3.2, Vicuna, TinyLlama, SmolLM2, Yi, Falcon 3, DeepSeek-R1-Distill-Llama",
+    .fallback = {.positions = 2048, .eps = 1e-6},
+    .architecture = {.roles = PARE_ROLES_LLAMA, .ends = PARE_ENDS_LLAMA, .slots = PARE_NORMS_BEFORE},
+    .options = {{"attention_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS},
+                {"mlp_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_FFN_BIAS}},
+};

@@ -1,0 +1,13 @@
+#include "model/family.h"
+
+const pare_family pare_family_phi3 = {
+    .types = {"phi3"},
+    .class_name = "Phi3ForCausalLM",
+    .title = "Phi-3, Phi-3.5, Phi-4, Phi-4-mini",
+    .fused = {{"self_attn.qkv_proj", PARE_FUSION_ROWS, 3, {PARE_ROLE_Q, PARE_ROLE_K, PARE_ROLE_V}},
+              {"mlp.gate_up_proj", PARE_FUSION_ROWS, 2, {PARE_ROLE_GATE, PARE_ROLE_UP}}},
+    .fallback = {.positions = 4096, .eps = 1e-5},
+    .architecture = {.roles = PARE_ROLES_LLAMA, .ends = PARE_ENDS_LLAMA, .slots = PARE_NORMS_BEFORE},
+    .layers = {.window = PARE_WINDOW_ALL},
+    .rope = {.share = 1},
+};

@@ -1,0 +1,12 @@
+#include "model/family.h"
+
+const pare_family pare_family_qwen2 = {
+    .types = {"qwen2"},
+    .class_name = "Qwen2ForCausalLM",
+    .title = "Qwen1.5, Qwen2, Qwen2.5, DeepSeek-R1-Distill-Qwen",
+    .fallback = {.positions = 32768, .eps = 1e-6, .kv_heads = 32},
+    .architecture = {.roles = PARE_ROLES_LLAMA | PARE_ROLES_ATTENTION_BIAS,
+                     .ends = PARE_ENDS_LLAMA,
+                     .slots = PARE_NORMS_BEFORE},
+    .layers = {.window = PARE_WINDOW_FLAGGED, .window_fallback = 4096},
+};

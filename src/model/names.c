@@ -1,0 +1,66 @@
+#include "model/names.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ROOTS = sizeof((pare_family){0}.roots) / sizeof(char *) };
+
+/* Root `index` of the family, most usual first; NULL behind the last. */
+static const char *root_of(const pare_family *family, size_t index) {
+    if (!family->roots[0]) return index == 0 ? "model." : NULL;
+    return index < ROOTS ? family->roots[index] : NULL;
+}
+
+static bool holds(const pare_checkpoint *checkpoint, const pare_config *config) {
+    char name[PARE_NAME_BYTES];
+    pare_layer_tensor_name(config, 0, PARE_ROLE_O, name);
+    return pare_checkpoint_find(checkpoint, name) != NULL;
+}
+
+static void set_roots(pare_config *config, const char *before, const char *root, const char *head) {
+    snprintf(config->root, sizeof config->root, "%s%s", before, root);
+    snprintf(config->head_root, sizeof config->head_root, "%s", head);
+}
+
+void pare_names_find_root(const pare_checkpoint *checkpoint, pare_config *config) {
+    /* As transformers before 5 and since then spells the language model of a wrapper. */
+    static const char inside[] = "language_model.", within[] = "model.language_model.";
+    for (size_t i = 0; root_of(config->family, i); i++) {
+        const char *root = root_of(config->family, i);
+        set_roots(config, "", root, "");
+        if (holds(checkpoint, config)) return;
+        set_roots(config, inside, root, inside);
+        if (config->text != config->json && holds(checkpoint, config)) return;
+    }
+    set_roots(config, within, "", "");
+    if (config->text != config->json && holds(checkpoint, config)) return;
+    set_roots(config, "", root_of(config->family, 0), "");
+}
+
+const pare_fused *pare_family_fused(const pare_family *family, pare_role role) {
+    for (int i = 0; i < PARE_FUSED && family->fused[i].name; i++)
+        for (int part = 0; part < family->fused[i].count; part++)
+            if (family->fused[i].parts[part] == pare_roles[role].of) return &family->fused[i];
+    return NULL;
+}
+
+void pare_layer_prefix(const pare_config *config, char prefix[PARE_NAME_BYTES]) {
+    const char *layer = config->family->layer;
+    snprintf(prefix, PARE_NAME_BYTES, "%s%s", config->root, layer ? layer : "layers.");
+}
+
+void pare_layer_tensor_name(const pare_config *config, uint32_t layer, pare_role role, char name[PARE_NAME_BYTES]) {
+    const pare_fused *fused = pare_family_fused(config->family, role);
+    char prefix[PARE_NAME_BYTES];
+    pare_layer_prefix(config, prefix);
+    snprintf(name, PARE_NAME_BYTES, "%.96s%u.%s.%s", prefix, layer,
+             fused ? fused->name : pare_family_role(config->family, role),
+             pare_role_is_bias(role) ? "bias" : "weight");
+}
+
+void pare_end_tensor_name(const pare_config *config, pare_end end, char name[PARE_NAME_BYTES]) {
+    bool head = end == PARE_END_HEAD || end == PARE_END_HEAD_BIAS;
+    bool bias = end == PARE_END_HEAD_BIAS || end == PARE_END_FINAL_NORM_BIAS || end == PARE_END_EMBEDDING_NORM_BIAS;
+    snprintf(name, PARE_NAME_BYTES, "%s%s.%s", head ? config->head_root : config->root,
+             pare_family_end(config->family, end), bias ? "bias" : "weight");
+}

@@ -1,0 +1,108 @@
+/* From the loss to the gradient of the last block's output: head, projection and final norm. */
+#include "model/pass_internal.h"
+#include "support/memory.h"
+
+#include <string.h>
+
+/* Gradients of the head's bias add up while the head's tiles are made. */
+static pare_status begin_head_bias(pare_pass *pass, const pare_gradient_sink *sink) {
+    size_t id = pare_tensor_id_end(pass->model, PARE_END_HEAD_BIAS);
+    if (!pass->head_bias || !sink->wants(sink->context, id)) return PARE_OK;
+    return pare_alloc(&pass->head_bias_gradient, pass->model->config.vocabulary, sizeof(float), "gradient of the head");
+}
+
+static pare_status end_head_bias(pare_pass *pass, const pare_gradient_sink *sink) {
+    size_t id = pare_tensor_id_end(pass->model, PARE_END_HEAD_BIAS);
+    if (!pass->head_bias_gradient) return PARE_OK;
+    pare_status status =
+        sink->rows(sink->context, id, 0, 1, pass->model->config.vocabulary, pass->head_bias_gradient, NULL);
+    pare_free(pass->head_bias_gradient);
+    pass->head_bias_gradient = NULL;
+    return status;
+}
+
+/* Through project_out: dnormed, float [tokens, d] = dfinal W, and dW = dfinal^T normed. The final norm, if there is one,
+ * is made again. */
+static pare_status project_backward(pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink,
+                                    float *dnormed) {
+    const pare_backend *backend = pass->backend;
+    const pare_backend_operations *ops = backend->operations;
+    const pare_config *config = &pass->model->config;
+    size_t id = pare_tensor_id_end(pass->model, PARE_END_PROJECT_OUT);
+    int64_t d = config->hidden, e = config->embedding_width, n = pare_pass_tokens(pass);
+    const float *x = pare_pass_input(pass, config->layers);
+    void *room;
+    float *gradient = NULL;
+    PARE_TRY(pare_alloc_uninitialized(&room, (size_t)(n * e + n * d + e * d), pare_operand_size(backend), "projection"));
+    void *dy = room, *normed = pare_operand_at(backend, room, n * e), *weight = pare_operand_at(backend, normed, n * d);
+    ops->to_operand(backend, pass->dfinal, n * e, dy);
+    pare_matmul input = {.batch = 1, .m = n, .n = d, .k = e};
+    pare_status status = ops->matmul(backend, &input, dy, pare_source_operand(source, id, weight), dnormed);
+    if (status == PARE_OK && sink->wants(sink->context, id)) {
+        pare_matmul own = {.batch = 1, .m = e, .n = d, .k = n, .transpose_a = true};
+        if (config->architecture.no_final_norm)
+            ops->to_operand(backend, x, n * d, normed);
+        else
+            ops->norm_forward(backend, &pass->final_by, x, n, d, normed, false, pass->final_inverse);
+        status = pare_alloc_uninitialized(&gradient, (size_t)(e * d), sizeof *gradient, "projection");
+        if (status == PARE_OK) status = ops->matmul(backend, &own, dy, normed, gradient);
+        if (status == PARE_OK) status = sink->rows(sink->context, id, 0, e, d, gradient, NULL);
+    }
+    pare_free(gradient);
+    pare_free(room);
+    return status;
+}
+
+static pare_status hand_on(pare_pass *pass, const pare_gradient_sink *sink, pare_end end, const double *sums) {
+    int64_t d = pass->model->config.hidden;
+    if (!sums) return PARE_OK;
+    for (int64_t i = 0; i < d; i++)
+        pass->gradients.chunk[i] = (float)sums[i];
+    return sink->rows(sink->context, pare_tensor_id_end(pass->model, end), 0, 1, d, pass->gradients.chunk, NULL);
+}
+
+/* NULL where nobody wants the gradient. */
+static double *sums_for(pare_pass *pass, const pare_gradient_sink *sink, pare_end end, double *room) {
+    size_t id = pare_tensor_id_end(pass->model, end);
+    bool there = pare_has_end(&pass->model->config.architecture, end);
+    if (!room || !there || !sink->wants(sink->context, id)) return NULL;
+    memset(room, 0, (size_t)pass->model->config.hidden * sizeof *room);
+    return room;
+}
+
+/* dx: [tokens, d] of the last block's output, from dy behind the final norm. */
+static pare_status norm_backward(pare_pass *pass, const pare_gradient_sink *sink, const float *dy) {
+    const pare_config *config = &pass->model->config;
+    int64_t d = config->hidden, tokens = pare_pass_tokens(pass);
+    double *room = pass->gradients.final_sums;
+    if (config->architecture.no_final_norm) {
+        memcpy(pass->dx, dy, (size_t)(tokens * d) * sizeof *dy);
+        return PARE_OK;
+    }
+    double *weights = sums_for(pass, sink, PARE_END_FINAL_NORM, room);
+    double *biases = sums_for(pass, sink, PARE_END_FINAL_NORM_BIAS, room ? room + d : NULL);
+    memset(pass->dx, 0, (size_t)(tokens * d) * sizeof *pass->dx);
+    pass->backend->operations->norm_backward(pass->backend, &pass->final_by, pare_pass_input(pass, config->layers),
+                                             pass->final_inverse, dy, tokens, d, pass->dx, true, weights, biases);
+    PARE_TRY(hand_on(pass, sink, PARE_END_FINAL_NORM, weights));
+    return hand_on(pass, sink, PARE_END_FINAL_NORM_BIAS, biases);
+}
+
+pare_status pare_output_backward(pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink) {
+    const pare_model *model = pass->model;
+    bool want_head = !model->config.tied && sink->wants(sink->context, pare_tensor_id_head(model));
+    float *dnormed = pass->dfinal;
+    pare_status status = begin_head_bias(pass, sink);
+    if (status == PARE_OK) status = pare_head_backward(pass, source, pass->dfinal, want_head ? sink : NULL, false);
+    if (status == PARE_OK) status = end_head_bias(pass, sink);
+    pare_free(pass->head_bias_gradient);
+    pass->head_bias_gradient = NULL;
+    PARE_TRY(status);
+    if (!pare_has_end(&model->config.architecture, PARE_END_PROJECT_OUT)) return norm_backward(pass, sink, dnormed);
+    size_t elements = (size_t)(pare_pass_tokens(pass) * (int64_t)model->config.hidden);
+    PARE_TRY(pare_alloc_uninitialized(&dnormed, elements, sizeof *dnormed, "projection"));
+    status = project_backward(pass, source, sink, dnormed);
+    if (status == PARE_OK) status = norm_backward(pass, sink, dnormed);
+    pare_free(dnormed);
+    return status;
+}

@@ -1,0 +1,69 @@
+#include "model/parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Rows of the parts before `role`'s in a fused tensor of one behind the other, and of all of them. */
+static void place_rows(const pare_config *config, const pare_widths *widths, const pare_fused *fused, pare_role role,
+                       int64_t *before, int64_t *all) {
+    *before = *all = 0;
+    for (int i = 0; i < fused->count; i++) {
+        if (fused->parts[i] == role) *before = *all;
+        *all += pare_config_span(config, widths, pare_roles[fused->parts[i]].rows);
+    }
+}
+
+/* By groups of query heads, one key head and one value head; in rows. */
+static pare_view grouped(const pare_config *config, const pare_widths *widths, pare_role role) {
+    int64_t h = config->head_size, shared = widths->heads / widths->kv_heads;
+    int64_t begin = role == PARE_ROLE_Q ? 0 : role == PARE_ROLE_K ? shared : shared + 1;
+    return (pare_view){.first = begin * h, .block = role == PARE_ROLE_Q ? shared * h : h, .block_step = (shared + 2) * h};
+}
+
+/* The view in rows of the fused tensor; `rows` those of the part. */
+static pare_view view_in_rows(const pare_config *config, const pare_widths *widths, pare_role role, int64_t rows,
+                              int64_t *all) {
+    const pare_fused *fused = pare_family_fused(config->family, role);
+    pare_view view = {.block = rows ? rows : 1, .block_step = rows};
+    *all = rows;
+    if (!fused) return view;
+    place_rows(config, widths, fused, role, &view.first, all);
+    return fused->how == PARE_FUSION_GROUPS ? grouped(config, widths, role) : view;
+}
+
+static void set_shape(pare_tensor *tensor, bool vector, int64_t rows, int64_t columns) {
+    tensor->rank = vector ? 1 : 2;
+    tensor->shape[0] = (uint64_t)rows;
+    tensor->shape[1] = vector ? 0 : (uint64_t)columns;
+    tensor->count = (uint64_t)(rows * columns);
+    tensor->bytes = tensor->count * pare_dtype_size(tensor->dtype);
+}
+
+bool pare_part_of(const pare_config *config, uint32_t layer, pare_role role, const pare_tensor *whole,
+                  pare_stored_part *out) {
+    const pare_widths *widths = &config->widths[layer];
+    bool vector = !pare_role_is_matrix(role), transposed = config->family->transposed && !vector;
+    pare_role of = pare_roles[role].of;
+    int64_t rows, columns = 1, all;
+    if (!transposed && !pare_family_fused(config->family, role)) return false;
+    if (vector)
+        rows = pare_config_span(config, widths, pare_roles[role].columns);
+    else
+        pare_config_role_shape(config, widths, role, &rows, &columns);
+    pare_view view = view_in_rows(config, widths, of, rows, &all);
+    view.row_step = transposed ? 1 : columns;
+    view.column_step = transposed ? all : 1;
+    view.first *= view.row_step;
+    view.block_step *= view.row_step;
+    out->tensor = *whole;
+    set_shape(&out->tensor, vector, rows, columns);
+    bool together = !transposed && view.block >= rows;
+    if (together) out->tensor.data = (const char *)whole->data + (size_t)view.first * pare_dtype_size(whole->dtype);
+    out->view = view;
+    out->tensor.view = together ? NULL : &out->view;
+    char prefix[PARE_NAME_BYTES];
+    pare_layer_prefix(config, prefix);
+    snprintf(out->name, sizeof out->name, "%.96s%u.%s.%s", prefix, layer, pare_roles[of].name, vector ? "bias" : "weight");
+    out->tensor.name = out->name;
+    return true;
+}

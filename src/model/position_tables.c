@@ -1,0 +1,64 @@
+#include "model/position_tables.h"
+#include "support/memory.h"
+
+#include <math.h>
+
+static bool is_used(const pare_config *config, int rotation) {
+    for (uint32_t layer = 0; layer < config->layers; layer++)
+        if (config->plan[layer].rotation == rotation) return true;
+    return false;
+}
+
+static uint32_t most_heads(const pare_config *config) {
+    uint32_t most = 0;
+    for (uint32_t layer = 0; layer < config->layers; layer++)
+        if (config->widths[layer].heads > most) most = config->widths[layer].heads;
+    return most;
+}
+
+uint64_t pare_position_tables_bytes(const pare_config *config, int64_t positions) {
+    uint64_t total = config->architecture.positions == PARE_POSITIONS_ALIBI ? most_heads(config) * sizeof(float) : 0;
+    for (int i = 0; i < PARE_ROPES; i++)
+        if (is_used(config, i)) total += (uint64_t)positions * config->rope[i].rotated * sizeof(float);
+    return total;
+}
+
+/* Press et al. 2022: a geometric row of 2^(-8/n). Where n is no power of two, BLOOM takes the next lower one's and every
+ * other one of the next higher one's; MPT the next higher one's, those at odd places first. */
+static void fill_slopes(pare_slopes rule, uint32_t heads, float *slopes) {
+    uint32_t lower = 1;
+    while (lower * 2 <= heads)
+        lower *= 2;
+    uint32_t higher = lower == heads ? lower : lower * 2;
+    for (uint32_t i = 0; i < heads; i++) {
+        uint32_t count = higher, place = i < higher / 2 ? 2 * i + 2 : 2 * (i - higher / 2) + 1;
+        if (higher == lower) place = i + 1;
+        if (rule == PARE_SLOPES_BLOOM) {
+            count = i < lower ? lower : higher;
+            place = i < lower ? i + 1 : 2 * (i - lower) + 1;
+        }
+        slopes[i] = (float)pow(2.0, -8.0 * place / count);
+    }
+}
+
+pare_status pare_position_tables_new(const pare_config *config, int64_t positions, bool growing,
+                                     pare_position_tables *out) {
+    *out = (pare_position_tables){0};
+    pare_status status = PARE_OK;
+    for (int i = 0; i < PARE_ROPES && status == PARE_OK; i++)
+        if (is_used(config, i)) status = pare_rotation_new(&config->rope[i], positions, growing, &out->rotation[i]);
+    if (status == PARE_OK && config->architecture.positions == PARE_POSITIONS_ALIBI) {
+        uint32_t heads = most_heads(config);
+        status = pare_alloc_uninitialized(&out->slopes, heads, sizeof *out->slopes, "slopes of ALiBi");
+        if (status == PARE_OK) fill_slopes(config->architecture.slopes, heads, out->slopes);
+    }
+    if (status != PARE_OK) pare_position_tables_free(out);
+    return status;
+}
+
+void pare_position_tables_free(pare_position_tables *tables) {
+    for (int i = 0; i < PARE_ROPES; i++)
+        pare_free(tables->rotation[i]);
+    pare_free(tables->slopes);
+    *tables = (pare_position_tables){0};
+}
