@@ -137,17 +137,23 @@ static inline double norm(const float *x, int64_t n) {
     return sqrt(squares);
 }
 
-/* The error of each row, as a vector, relative to that row's or the average row's norm; beside that 10^-6 per element,
- * what a zero made of cancelling terms of size 1 may leave. */
-static inline void check_rows(const float *actual, const float *expected, int64_t rows, int64_t head, double relative,
-                              const char *what) {
+/* The error of each row, as a vector, relative to that row's or the average row's norm; beside that `least` per
+ * element, what a zero made of cancelling terms may leave. */
+static inline void check_rows_beside(const float *actual, const float *expected, int64_t rows, int64_t head,
+                                     double relative, double least, const char *what) {
     double average = norm(expected, rows * head) / sqrt((double)rows);
     for (int64_t row = 0; row < rows; row++) {
         double error = 0.0, size = norm(expected + row * head, head);
         for (int64_t i = row * head; i < (row + 1) * head; i++)
             error += ((double)actual[i] - (double)expected[i]) * ((double)actual[i] - (double)expected[i]);
-        check_near(sqrt(error), 0.0, relative * fmax(size, average) + 1e-6 * sqrt((double)head), what, row);
+        check_near(sqrt(error), 0.0, relative * fmax(size, average) + least * sqrt((double)head), what, row);
     }
+}
+
+/* Beside what terms of size 1 leave. */
+static inline void check_rows(const float *actual, const float *expected, int64_t rows, int64_t head, double relative,
+                              const char *what) {
+    check_rows_beside(actual, expected, rows, head, relative, 1e-6, what);
 }
 
 static inline void release(size_t count, void *const pointers[]) {

@@ -1,8 +1,10 @@
-/* Causal attention in tiles: no [queries, keys] matrix beyond TILE x TILE per head exists, whatever the window length.
+/* Attention in tiles: no [queries, keys] matrix beyond TILE x TILE per head exists, whatever the window length.
  *
  * The queries of a key/value group are stored [tokens, shared, head], so the rows of a tile of tokens are contiguous
  * for all query heads that share the keys, and one batched product serves the whole group. Forward keeps a running
  * maximum and sum per row (online softmax); backward recomputes the probabilities from their log-sum. */
+#include "backend/cpu/attention_mask.h"
+#include "backend/cpu/attention_score.h"
 #include "backend/cpu/attention_single.h"
 #include "backend/cpu/attention_workspace.h"
 #include "backend/cpu/reduce.h"
@@ -11,14 +13,6 @@
 #include <math.h>
 
 enum { TILE = PARE_ATTENTION_TILE };
-
-/* One tile of work for all (batch, group) pairs at a time. */
-typedef struct tile {
-    int64_t query, queries; /* first token and tokens */
-    int64_t key, keys;
-    int64_t shift; /* key token - query token where the diagonal starts: key_token <= query_token + shift is visible */
-    bool first;    /* no tile of these queries was worked on before */
-} tile;
 
 /* Packs tokens [first, first + count) of every pair. A single tile that covers the whole buffer is used in place. */
 static const void *pack(const pare_backend *backend, const void *from, int64_t pairs, int64_t capacity, int64_t first,
@@ -77,58 +71,39 @@ PARE_VECTORIZE static void softmax_backward(const float *restrict p, float *rest
         d[i] = p[i] * (d[i] - row_dot) * scale;
 }
 
-/* The tile's keys that a query row sees: [0, prefix) and [start, end), 0 <= prefix <= start <= end; a single stretch
- * has prefix 0. */
-typedef struct view {
-    int64_t prefix, start, end;
-    bool before; /* the row sees keys of earlier tiles */
-} view;
-
-static int64_t within(int64_t key, const tile *t) {
-    int64_t at = key - t->key;
-    return at < 0 ? 0 : at > t->keys ? t->keys : at;
-}
-
-static view view_of(const pare_attention *s, const tile *t, int64_t pair, int64_t row) {
-    int64_t token = t->query + row / s->shared, at = pair / s->groups * s->queries + token;
-    int64_t prefix = s->prefix ? s->prefix[at] : 0, start = s->start ? s->start[at] : 0;
-    view seen = {.prefix = within(prefix, t),
-                 .start = within(start, t),
-                 .end = within(token + t->shift + 1, t),
-                 .before = t->key > (prefix > 0 ? 0 : start)};
-    if (seen.prefix == seen.start) seen.prefix = seen.start = 0;
-    return seen;
-}
-
-/* Zeros where the row sees nothing. */
-static void hide(float *row, const tile *t, const view *seen) {
-    memset(row + seen->prefix, 0, (size_t)(seen->start - seen->prefix) * sizeof *row);
-    memset(row + seen->end, 0, (size_t)(t->keys - seen->end) * sizeof *row);
-}
-
-/* Some query of some sequence sees some key of the tile. */
-static bool is_seen(const pare_attention *s, const tile *t) {
-    if (!s->start) return true;
-    for (int64_t pair = 0; pair < s->batch * s->groups; pair += s->groups)
-        for (int64_t row = 0; row < t->queries * s->shared; row += s->shared) {
-            view seen = view_of(s, t, pair, row);
-            if (seen.prefix > 0 || seen.end > seen.start) return true;
-        }
-    return false;
+PARE_VECTORIZE static void multiply(float *restrict x, const float *restrict factors, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        x[i] *= factors[i];
 }
 
 /* x = exp(scale * x - shift) of what is seen; returns their sum. */
-static float seen_exponentials(float *x, float scale, float shift, const view *seen) {
+static float seen_exponentials(float *x, float scale, float shift, const pare_tile_view *seen) {
     float sum = exponentials(x + seen->start, scale, shift, seen->end - seen->start);
-    return seen->prefix > 0 ? sum + exponentials(x, scale, shift, seen->prefix) : sum;
+    int64_t prefix = seen->prefix - seen->first;
+    return prefix > 0 ? sum + exponentials(x + seen->first, scale, shift, prefix) : sum;
 }
 
-static float seen_largest(const float *x, const view *seen) {
-    if (seen->prefix == 0) return pare_cpu_largest(x + seen->start, seen->end - seen->start);
-    float a = pare_cpu_largest(x, seen->prefix);
+static float seen_largest(const float *x, const pare_tile_view *seen) {
+    int64_t prefix = seen->prefix - seen->first;
+    if (prefix == 0) return pare_cpu_largest(x + seen->start, seen->end - seen->start);
+    float a = pare_cpu_largest(x + seen->first, prefix);
     if (seen->start == seen->end) return a;
     float b = pare_cpu_largest(x + seen->start, seen->end - seen->start);
     return b > a ? b : a;
+}
+
+/* Bends the scores of what a row sees, where that is asked for; returns the scale that is left to apply. slopes (if not
+ * NULL): [keys], see pare_cpu_bend_scores. */
+static float bend(const pare_attention *s, int64_t pair, int64_t row, const pare_tile_view *seen, float *x,
+                  float *slopes) {
+    float scale = pare_attention_scale(s);
+    if (!pare_attention_bends(s)) return scale;
+    float slope = s->slopes ? s->slopes[pair % s->groups * s->shared + row % s->shared] : 0.0f;
+    pare_cpu_bend_scores(x + seen->first, scale, s->cap, slope, seen->prefix_distance + seen->first,
+                         seen->prefix - seen->first, slopes ? slopes + seen->first : NULL);
+    pare_cpu_bend_scores(x + seen->start, scale, s->cap, slope, seen->distance + seen->start, seen->end - seen->start,
+                         slopes ? slopes + seen->start : NULL);
+    return 1.0f;
 }
 
 static pare_matmul product(int64_t batch, int64_t m, int64_t n, int64_t k, bool ta, bool tb) {
@@ -137,16 +112,17 @@ static pare_matmul product(int64_t batch, int64_t m, int64_t n, int64_t k, bool 
 
 /* Turns the tile's scores into unnormalised probabilities and folds them into the running maximum and sum; the rows of
  * `out` so far are to be rescaled by w->factors. */
-static void online_softmax(const pare_backend *backend, const pare_attention *s, const tile *t,
-                           pare_attention_workspace *w, float scale) {
+static void online_softmax(const pare_backend *backend, const pare_attention *s, const pare_tile *t,
+                           pare_attention_workspace *w) {
     int64_t pairs = s->batch * s->groups, rows = t->queries * s->shared, all = s->queries * s->shared;
 #pragma omp parallel for schedule(static) if (pairs * rows * t->keys > PARE_PARALLEL_MINIMUM)
     for (int64_t job = 0; job < pairs * rows; job++) {
         int64_t pair = job / rows, row = job % rows, at = pair * all + t->query * s->shared + row;
         float *scores = w->scores + job * t->keys;
-        view seen = view_of(s, t, pair, row);
+        pare_tile_view seen = pare_tile_view_of(s, t, pair, row);
         w->factors[job] = seen.before ? 1.0f : 0.0f;
-        if (seen.prefix > 0 || seen.end > seen.start) {
+        if (!pare_tile_view_empty(&seen)) {
+            float scale = bend(s, pair, row, &seen, scores, NULL);
             float highest = seen_largest(scores, &seen) * scale;
             if (seen.before && highest < w->maximum[at]) highest = w->maximum[at];
             if (seen.before) w->factors[job] = pare_exp(w->maximum[at] - highest);
@@ -154,21 +130,22 @@ static void online_softmax(const pare_backend *backend, const pare_attention *s,
             w->sum[at] = seen.before ? w->sum[at] * w->factors[job] + sum : sum;
             w->maximum[at] = highest;
         }
-        hide(scores, t, &seen);
+        pare_tile_hide(scores, t, &seen);
         pare_from_float(pare_operand_at(backend, w->operand_a, job * t->keys), backend->operand, scores,
                         (size_t)t->keys);
     }
 }
 
-static void accumulate_output(const pare_attention *s, const tile *t, const pare_attention_workspace *w, float *out) {
+static void accumulate_output(const pare_attention *s, const pare_tile *t, const pare_attention_workspace *w,
+                              float *out) {
     int64_t pairs = s->batch * s->groups, rows = t->queries * s->shared, all = s->queries * s->shared;
-    bool last = t->key + t->keys > t->query + t->queries - 1 + t->shift;
+    bool last = t->key + t->keys == t->end;
 #pragma omp parallel for schedule(static) if (pairs * rows * s->head > PARE_PARALLEL_MINIMUM)
     for (int64_t job = 0; job < pairs * rows; job++) {
         int64_t at = job / rows * all + t->query * s->shared + job % rows;
         float *to = out + at * s->head;
         const float *from = w->partial + job * s->head;
-        if (!view_of(s, t, job / rows, job % rows).before)
+        if (!pare_tile_view_of(s, t, job / rows, job % rows).before)
             memcpy(to, from, (size_t)s->head * sizeof *to);
         else
             rescale_add(to, w->factors[job], from, s->head);
@@ -176,7 +153,7 @@ static void accumulate_output(const pare_attention *s, const tile *t, const pare
     }
 }
 
-static pare_status forward_tile(const pare_backend *backend, const pare_attention *s, const tile *t,
+static pare_status forward_tile(const pare_backend *backend, const pare_attention *s, const pare_tile *t,
                                 pare_attention_workspace *w, const void *tile_q, const void *k, const void *v,
                                 float *out) {
     int64_t pairs = s->batch * s->groups, rows = t->queries * s->shared;
@@ -185,28 +162,28 @@ static pare_status forward_tile(const pare_backend *backend, const pare_attentio
     pare_matmul scores = product(pairs, rows, t->keys, s->head, false, true);
     pare_matmul values = product(pairs, rows, s->head, t->keys, false, false);
     PARE_TRY(pare_cpu_matmul(backend, &scores, tile_q, tile_k, w->scores));
-    online_softmax(backend, s, t, w, 1.0f / sqrtf((float)s->head));
+    online_softmax(backend, s, t, w);
     PARE_TRY(pare_cpu_matmul(backend, &values, w->operand_a, tile_v, w->partial));
     accumulate_output(s, t, w, out);
     return PARE_OK;
 }
 
-typedef pare_status (*tile_fn)(const pare_backend *backend, const pare_attention *s, const tile *t,
+typedef pare_status (*tile_fn)(const pare_backend *backend, const pare_attention *s, const pare_tile *t,
                                pare_attention_workspace *w, void *context, const void *tile_q);
 
 /* Runs `fn` on every tile that some query sees, row of tiles by row of tiles. */
 static pare_status for_each_tile(const pare_backend *backend, const pare_attention *s, pare_attention_workspace *w,
                                  const void *q, tile_fn fn, void *context) {
     int64_t pairs = s->batch * s->groups;
-    tile t = {.shift = s->keys - s->queries};
+    pare_tile t = {.shift = s->keys - s->queries};
     for (t.query = 0; t.query < s->queries; t.query += TILE) {
         t.queries = s->queries - t.query < TILE ? s->queries - t.query : TILE;
-        int64_t end = t.query + t.queries + t.shift;
+        t.end = s->bidirectional ? s->keys : t.query + t.queries + t.shift;
         t.first = true;
         const void *tile_q = pack(backend, q, pairs, s->queries, t.query, t.queries, s->shared * s->head, w->queries);
-        for (t.key = 0; t.key < end; t.key += TILE) {
-            t.keys = end - t.key < TILE ? end - t.key : TILE;
-            if (!is_seen(s, &t)) continue;
+        for (t.key = 0; t.key < t.end; t.key += TILE) {
+            t.keys = t.end - t.key < TILE ? t.end - t.key : TILE;
+            if (!pare_tile_is_seen(s, &t)) continue;
             PARE_TRY(fn(backend, s, &t, w, context, tile_q));
             t.first = false;
         }
@@ -219,7 +196,7 @@ typedef struct forward_context {
     float *out;
 } forward_context;
 
-static pare_status forward_step(const pare_backend *backend, const pare_attention *s, const tile *t,
+static pare_status forward_step(const pare_backend *backend, const pare_attention *s, const pare_tile *t,
                                 pare_attention_workspace *w, void *context, const void *tile_q) {
     forward_context *c = context;
     return forward_tile(backend, s, t, w, tile_q, c->k, c->v, c->out);
@@ -227,8 +204,6 @@ static pare_status forward_step(const pare_backend *backend, const pare_attentio
 
 pare_status pare_cpu_attention_forward(const pare_backend *backend, const pare_attention *s, const void *q,
                                        const void *k, const void *v, float *out, float *logsum) {
-    if (s->scale > 0.0f || s->cap > 0.0f || s->window > 0 || s->slopes || s->bidirectional)
-        return pare_fail(PARE_UNSUPPORTED, "attention with a scale, cap, window, slopes or both directions");
     if (pare_attention_is_single(s)) {
         pare_attention_single(backend, s, q, k, v, out, logsum);
         return PARE_OK;
@@ -251,26 +226,31 @@ typedef struct backward_context {
 } backward_context;
 
 /* scores -> probabilities (operand_a), dscores -> gradients of the scores (operand_b). */
-static void backward_softmax(const pare_backend *backend, const pare_attention *s, const tile *t,
+static void backward_softmax(const pare_backend *backend, const pare_attention *s, const pare_tile *t,
                              pare_attention_workspace *w, const float *logsum) {
     int64_t pairs = s->batch * s->groups, rows = t->queries * s->shared, all = s->queries * s->shared;
-    float scale = 1.0f / sqrtf((float)s->head);
+    float scale = pare_attention_scale(s);
 #pragma omp parallel for schedule(static) if (pairs * rows * t->keys > PARE_PARALLEL_MINIMUM)
     for (int64_t job = 0; job < pairs * rows; job++) {
-        int64_t at = job / rows * all + t->query * s->shared + job % rows;
-        view seen = view_of(s, t, job / rows, job % rows);
-        float *p = w->scores + job * t->keys, *d = w->dscores + job * t->keys;
-        seen_exponentials(p, scale, logsum[at], &seen);
-        softmax_backward(p, d, w->dot[at], scale, seen.prefix);
-        softmax_backward(p + seen.start, d + seen.start, w->dot[at], scale, seen.end - seen.start);
-        hide(p, t, &seen);
-        hide(d, t, &seen);
+        int64_t pair = job / rows, row = job % rows, at = pair * all + t->query * s->shared + row;
+        pare_tile_view seen = pare_tile_view_of(s, t, pair, row);
+        float *p = w->scores + job * t->keys, *d = w->dscores + job * t->keys, slopes[TILE];
+        seen_exponentials(p, bend(s, pair, row, &seen, p, slopes), logsum[at], &seen);
+        int64_t prefix = seen.prefix - seen.first, rest = seen.end - seen.start;
+        softmax_backward(p + seen.first, d + seen.first, w->dot[at], scale, prefix);
+        softmax_backward(p + seen.start, d + seen.start, w->dot[at], scale, rest);
+        if (s->cap > 0.0f) {
+            multiply(d + seen.first, slopes + seen.first, prefix);
+            multiply(d + seen.start, slopes + seen.start, rest);
+        }
+        pare_tile_hide(p, t, &seen);
+        pare_tile_hide(d, t, &seen);
         pare_from_float(pare_operand_at(backend, w->operand_a, job * t->keys), backend->operand, p, (size_t)t->keys);
         pare_from_float(pare_operand_at(backend, w->operand_b, job * t->keys), backend->operand, d, (size_t)t->keys);
     }
 }
 
-static pare_status backward_step(const pare_backend *backend, const pare_attention *s, const tile *t,
+static pare_status backward_step(const pare_backend *backend, const pare_attention *s, const pare_tile *t,
                                  pare_attention_workspace *w, void *context, const void *tile_q) {
     backward_context *c = context;
     int64_t pairs = s->batch * s->groups, rows = t->queries * s->shared, head = s->head, shared = s->shared;
@@ -283,7 +263,7 @@ static pare_status backward_step(const pare_backend *backend, const pare_attenti
     PARE_TRY(pare_cpu_matmul(backend, &by_key, tile_q, tile_k, w->scores));
     PARE_TRY(pare_cpu_matmul(backend, &by_key, tile_do, tile_v, w->dscores));
     backward_softmax(backend, s, t, w, c->logsum);
-    bool first_row = t->query + t->shift <= t->key && t->key <= t->query + t->queries - 1 + t->shift;
+    bool first_row = s->bidirectional ? t->query == 0 : t->query == t->key; /* the first queries that see these keys */
     PARE_TRY(pare_cpu_matmul(backend, &to_query, w->operand_b, tile_k, w->partial));
     unpack_add(w->partial, pairs, s->queries, t->query, t->queries, shared * head, t->first, c->dq);
     PARE_TRY(pare_cpu_matmul(backend, &to_key, w->operand_a, tile_do, w->partial));
@@ -312,8 +292,6 @@ static void row_dots(const pare_backend *backend, const pare_attention *s, const
 pare_status pare_cpu_attention_backward(const pare_backend *backend, const pare_attention *s, const void *q,
                                         const void *k, const void *v, const float *out, const float *logsum,
                                         const void *dout, float *dq, float *dk, float *dv) {
-    if (s->scale > 0.0f || s->cap > 0.0f || s->window > 0 || s->slopes || s->bidirectional)
-        return pare_fail(PARE_UNSUPPORTED, "attention with a scale, cap, window, slopes or both directions");
     pare_attention_workspace w;
     PARE_TRY(pare_attention_workspace_new(&w, backend, s, true));
     row_dots(backend, s, out, dout, w.dot);

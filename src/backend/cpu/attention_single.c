@@ -1,7 +1,8 @@
-/* Causal attention of one query per sequence over a cache, as when text is written: no products through oneDNN, whose
+/* Attention of one query per sequence over a cache, as when text is written: no products through oneDNN, whose
  * shapes would be others for every token. Keys come in pieces that fit a small buffer in fp32; a running maximum and
  * sum per query head (online softmax) joins the pieces. Weights of keys are rounded to operands, as in the tiles. */
 #include "backend/cpu/attention_single.h"
+#include "backend/cpu/attention_score.h"
 #include "backend/cpu/reduce.h"
 #include "backend/cpu/vector_math.h"
 
@@ -173,13 +174,28 @@ typedef struct work {
     float *out, *logsum;
 } work;
 
+/* The first key that the query sees. */
+static int64_t lowest_of(const pare_attention *s) {
+    return s->window > 0 && s->window < s->keys ? s->keys - s->window : 0;
+}
+
 /* The keys that follow: of this pair, or the first ones of the next. */
 static void prefetch_next(const work *w, int64_t pair, int64_t key, int64_t step) {
     const pare_attention *s = w->shape;
-    if (key >= s->keys) pair++, key = 0;
+    if (key >= s->keys) pair++, key = lowest_of(s);
     if (pair >= s->batch * s->groups) return;
     int64_t keys = s->keys - key < step ? s->keys - key : step;
     prefetch(w->backend, w->k, (pair * s->key_capacity + key) * s->head, keys * s->head);
+}
+
+/* Scores of keys from `key` on, of query head `at` of the pair. */
+static void score(const pare_attention *s, int64_t pair, int64_t at, const float *query, const float *rows, int64_t key,
+                  int64_t keys, float *scores) {
+    float scale = pare_attention_scale(s);
+    score_keys(query, rows, keys, s->head, pare_attention_bends(s) ? 1.0f : scale, scores);
+    if (!pare_attention_bends(s)) return;
+    float slope = s->slopes ? s->slopes[pair % s->groups * s->shared + at] : 0.0f;
+    pare_cpu_bend_scores(scores, scale, s->cap, slope, key - (s->keys - 1), keys, NULL);
 }
 
 /* `count` query heads from `first` on, all of one (batch, group) pair. */
@@ -187,19 +203,19 @@ static void attend(const work *w, int64_t pair, int64_t first, int64_t count) {
     const pare_attention *s = w->shape;
     int64_t head = s->head, row = pair * s->shared + first, step = ELEMENTS / head < KEYS ? ELEMENTS / head : KEYS;
     float room[ELEMENTS], query[MEMBERS][PARE_PIECE], scores[MEMBERS][KEYS], factors[MEMBERS];
-    float scale = 1.0f / sqrtf((float)head);
+    int64_t lowest = lowest_of(s);
     member members[MEMBERS];
     memset(w->out + row * head, 0, (size_t)(count * head) * sizeof *w->out);
     for (int64_t i = 0; i < count; i++)
         pare_to_float(query[i], pare_operand_at(w->backend, w->q, (row + i) * head), w->backend->operand, (size_t)head);
-    for (int64_t key = 0, keys; key < s->keys; key += keys) {
+    for (int64_t key = lowest, keys; key < s->keys; key += keys) {
         keys = s->keys - key < step ? s->keys - key : step;
         int64_t at = (pair * s->key_capacity + key) * head;
         prefetch(w->backend, w->v, at, keys * head);
         const float *rows = rows_of(w->backend, w->k, at, keys * head, room);
         for (int64_t i = 0; i < count; i++) {
-            score_keys(query[i], rows, keys, head, scale, scores[i]);
-            factors[i] = weigh(w->backend, &members[i], scores[i], keys, key == 0);
+            score(s, pair, first + i, query[i], rows, key, keys, scores[i]);
+            factors[i] = weigh(w->backend, &members[i], scores[i], keys, key == lowest);
         }
         prefetch_next(w, pair, key + keys, step);
         rows = rows_of(w->backend, w->v, at, keys * head, room);

@@ -1,4 +1,4 @@
-/* Attention of one query per sequence, which sees all keys. */
+/* Attention of one query per sequence, the last of its keys. */
 #ifndef PARE_BACKEND_CPU_ATTENTION_SINGLE_H
 #define PARE_BACKEND_CPU_ATTENTION_SINGLE_H
 

@@ -12,89 +12,123 @@ static double dot(const float *a, const float *b, int64_t n) {
     return sum;
 }
 
-/* What one query sees of keys [0, end): not [hidden, start). */
-typedef struct view {
-    int64_t hidden, start, end;
-} view;
+/* One query: its keys and values, and what it sees of them. */
+typedef struct query {
+    const pare_attention *shape;
+    const float *q, *keys, *values;
+    int64_t slot;          /* among the keys */
+    int64_t prefix, start; /* no key of [prefix, start) is seen */
+    double slope;
+} query;
 
-static view view_of(const pare_attention *s, int64_t pair, int64_t token) {
-    int64_t at = pair / s->groups * s->queries + token;
-    return (view){.hidden = s->prefix ? s->prefix[at] : 0,
-                  .start = s->start ? s->start[at] : 0,
-                  .end = s->keys - s->queries + token + 1};
+static query query_of(const pare_attention *s, int64_t pair, int64_t row, const float *q, const float *k,
+                      const float *v) {
+    int64_t token = row / s->shared, at = pair / s->groups * s->queries + token;
+    int64_t first_key = pair * s->key_capacity * s->head, head = pair % s->groups * s->shared + row % s->shared;
+    return (query){.shape = s,
+                   .q = q + (pair * s->queries * s->shared + row) * s->head,
+                   .keys = k + first_key,
+                   .values = v + first_key,
+                   .slot = s->keys - s->queries + token,
+                   .prefix = s->prefix ? s->prefix[at] : 0,
+                   .start = s->start ? s->start[at] : 0,
+                   .slope = s->slopes ? (double)s->slopes[head] : 0.0};
 }
 
-/* p[0 .. end) = probabilities of one query row, 0 where it does not see; returns the log of the softmax denominator. */
-static double probabilities(const float *q, const float *keys, int64_t head, view seen, double *p) {
+/* As the query sees it: without what is hidden. */
+static int64_t position_of(const query *x, int64_t key) {
+    return key < x->prefix ? key : x->prefix + key - x->start;
+}
+
+static int64_t distance(const query *x, int64_t key) {
+    return position_of(x, key) - position_of(x, x->slot);
+}
+
+static bool sees(const query *x, int64_t key) {
+    if (key > x->slot && !x->shape->bidirectional) return false;
+    if (key >= x->prefix && key < x->start) return false;
+    return x->shape->window == 0 || distance(x, key) > -x->shape->window;
+}
+
+static double score(const query *x, int64_t key, double *slope) {
+    const pare_attention *s = x->shape;
+    double scale = s->scale > 0.0f ? (double)s->scale : 1.0 / sqrt((double)s->head), cap = (double)s->cap;
+    double value = dot(x->q, x->keys + key * s->head, s->head) * scale;
+    *slope = scale;
+    if (cap > 0.0) {
+        double capped = tanh(value / cap);
+        *slope *= 1.0 - capped * capped;
+        value = cap * capped;
+    }
+    return value + x->slope * (double)distance(x, key);
+}
+
+/* p: [keys] probabilities, 0 where nothing is seen; slopes: [keys] of the scores over q.k. Returns the log of the
+ * softmax denominator. */
+static double probabilities(const query *x, double *p, double *slopes) {
     double highest = -INFINITY, sum = 0.0;
-    for (int64_t j = 0; j < seen.end; j++) {
-        bool hidden = j >= seen.hidden && j < seen.start;
-        p[j] = hidden ? -INFINITY : dot(q, keys + j * head, head) / sqrt((double)head);
+    for (int64_t j = 0; j < x->shape->keys; j++) {
+        slopes[j] = 0.0;
+        p[j] = sees(x, j) ? score(x, j, &slopes[j]) : -INFINITY;
         highest = fmax(highest, p[j]);
     }
-    for (int64_t j = 0; j < seen.end; j++)
+    for (int64_t j = 0; j < x->shape->keys; j++)
         sum += exp(p[j] - highest);
     double logsum = highest + log(sum);
-    for (int64_t j = 0; j < seen.end; j++)
+    for (int64_t j = 0; j < x->shape->keys; j++)
         p[j] = exp(p[j] - logsum);
     return logsum;
 }
 
-static void weighted_sum(const double *weights, const float *rows, int64_t head, int64_t visible, float *out) {
-    for (int64_t i = 0; i < head; i++) {
+static void weighted_sum(const pare_attention *s, const double *weights, const float *rows, float *out) {
+    for (int64_t i = 0; i < s->head; i++) {
         double sum = 0.0;
-        for (int64_t j = 0; j < visible; j++)
-            sum += weights[j] * (double)rows[j * head + i];
+        for (int64_t j = 0; j < s->keys; j++)
+            if (weights[j] != 0.0) sum += weights[j] * (double)rows[j * s->head + i];
         out[i] = (float)sum;
     }
 }
 
 pare_status pare_reference_attention_forward(const pare_backend *backend, const pare_attention *s, const void *q,
                                              const void *k, const void *v, float *out, float *logsum) {
-    if (s->scale > 0.0f || s->cap > 0.0f || s->window > 0 || s->slopes || s->bidirectional)
-        return pare_fail(PARE_UNSUPPORTED, "attention with a scale, cap, window, slopes or both directions");
     (void)backend;
     int64_t rows = s->queries * s->shared;
     double *p;
-    PARE_TRY(pare_alloc(&p, (size_t)s->keys, sizeof *p, "attention probabilities"));
-    for (int64_t pair = 0; pair < s->batch * s->groups; pair++) {
-        const float *keys = (const float *)k + pair * s->key_capacity * s->head;
-        const float *values = (const float *)v + pair * s->key_capacity * s->head;
+    PARE_TRY(pare_alloc(&p, 2 * (size_t)s->keys, sizeof *p, "attention probabilities"));
+    for (int64_t pair = 0; pair < s->batch * s->groups; pair++)
         for (int64_t row = 0; row < rows; row++) {
-            view seen = view_of(s, pair, row / s->shared);
-            int64_t at = pair * rows + row;
-            double denominator = probabilities((const float *)q + at * s->head, keys, s->head, seen, p);
-            weighted_sum(p, values, s->head, seen.end, out + at * s->head);
-            if (logsum) logsum[at] = (float)denominator;
+            query x = query_of(s, pair, row, q, k, v);
+            double denominator = probabilities(&x, p, p + s->keys);
+            weighted_sum(s, p, x.values, out + (pair * rows + row) * s->head);
+            if (logsum) logsum[pair * rows + row] = (float)denominator;
         }
-    }
     pare_free(p);
     return PARE_OK;
 }
 
 typedef struct sums {
-    double *p, *ds;  /* [keys] */
-    double *dk, *dv; /* [keys, head] */
+    double *p, *ds, *slopes; /* [keys] */
+    double *dk, *dv;         /* [keys, head] */
 } sums;
 
-/* One query row's share of the gradients, with dp_j = dout.v_j and ds_j = p_j (dp_j - sum_l p_l dp_l) scale:
+/* One query row's share of the gradients, with dp_j = dout.v_j and ds_j = p_j (dp_j - sum_l p_l dp_l) slope_j:
  *   dq = sum_j ds_j k_j,  dk_j += ds_j q,  dv_j += p_j dout. */
-static void row_backward(const float *q, const float *keys, const float *values, const float *dout, int64_t head,
-                         view seen, const sums *w, float *dq) {
-    double mean = 0.0, scale = 1.0 / sqrt((double)head);
-    probabilities(q, keys, head, seen, w->p);
-    for (int64_t j = 0; j < seen.end; j++) {
-        w->ds[j] = dot(dout, values + j * head, head);
+static void row_backward(const query *x, const float *dout, const sums *w, float *dq) {
+    double mean = 0.0;
+    int64_t head = x->shape->head;
+    probabilities(x, w->p, w->slopes);
+    for (int64_t j = 0; j < x->shape->keys; j++) {
+        w->ds[j] = dot(dout, x->values + j * head, head);
         mean += w->p[j] * w->ds[j];
     }
-    for (int64_t j = 0; j < seen.end; j++) {
-        w->ds[j] = w->p[j] * (w->ds[j] - mean) * scale;
+    for (int64_t j = 0; j < x->shape->keys; j++) {
+        w->ds[j] = w->p[j] * (w->ds[j] - mean) * w->slopes[j];
         for (int64_t i = 0; i < head; i++) {
-            w->dk[j * head + i] += w->ds[j] * (double)q[i];
+            w->dk[j * head + i] += w->ds[j] * (double)x->q[i];
             w->dv[j * head + i] += w->p[j] * (double)dout[i];
         }
     }
-    weighted_sum(w->ds, keys, head, seen.end, dq);
+    weighted_sum(x->shape, w->ds, x->keys, dq);
 }
 
 static void pair_backward(const pare_attention *s, int64_t pair, const float *q, const float *k, const float *v,
@@ -104,8 +138,8 @@ static void pair_backward(const pare_attention *s, int64_t pair, const float *q,
         w->dk[i] = w->dv[i] = 0.0;
     for (int64_t row = 0; row < rows; row++) {
         int64_t at = (pair * rows + row) * s->head;
-        view seen = view_of(s, pair, row / s->shared);
-        row_backward(q + at, k + first_key, v + first_key, dout + at, s->head, seen, w, dq + at);
+        query x = query_of(s, pair, row, q, k, v);
+        row_backward(&x, dout + at, w, dq + at);
     }
     for (int64_t i = 0; i < size; i++) {
         dk[first_key + i] = (float)w->dk[i];
@@ -117,19 +151,19 @@ static void pair_backward(const pare_attention *s, int64_t pair, const float *q,
 pare_status pare_reference_attention_backward(const pare_backend *backend, const pare_attention *s, const void *q,
                                               const void *k, const void *v, const float *out, const float *logsum,
                                               const void *dout, float *dq, float *dk, float *dv) {
-    if (s->scale > 0.0f || s->cap > 0.0f || s->window > 0 || s->slopes || s->bidirectional)
-        return pare_fail(PARE_UNSUPPORTED, "attention with a scale, cap, window, slopes or both directions");
     (void)backend, (void)out, (void)logsum;
     size_t size = (size_t)(s->keys * s->head);
     sums w = {0};
     pare_status status = pare_alloc(&w.p, (size_t)s->keys, sizeof *w.p, "attention probabilities");
     if (!status) status = pare_alloc(&w.ds, (size_t)s->keys, sizeof *w.ds, "attention gradients");
+    if (!status) status = pare_alloc(&w.slopes, (size_t)s->keys, sizeof *w.slopes, "attention gradients");
     if (!status) status = pare_alloc(&w.dk, size, sizeof *w.dk, "attention gradients");
     if (!status) status = pare_alloc(&w.dv, size, sizeof *w.dv, "attention gradients");
     for (int64_t pair = 0; !status && pair < s->batch * s->groups; pair++)
         pair_backward(s, pair, q, k, v, dout, &w, dq, dk, dv);
     pare_free(w.p);
     pare_free(w.ds);
+    pare_free(w.slopes);
     pare_free(w.dk);
     pare_free(w.dv);
     return status;

@@ -1,0 +1,14 @@
+/* From products of queries and keys to scores: the scale, the cap and the slope over distances. */
+#ifndef PARE_BACKEND_CPU_ATTENTION_SCORE_H
+#define PARE_BACKEND_CPU_ATTENTION_SCORE_H
+
+#include "backend/backend.h"
+
+float pare_attention_scale(const pare_attention *shape);
+/* Scores are more than scaled products. */
+bool pare_attention_bends(const pare_attention *shape);
+/* x = cap tanh(scale x / cap) + slope (distance + i), for n keys in a row; cap 0: scale x + .. . slopes (if not NULL):
+ * [n] receive the derivative of the cap; untouched where there is none. */
+void pare_cpu_bend_scores(float *x, float scale, float cap, float slope, int64_t distance, int64_t n, float *slopes);
+
+#endif
