@@ -4,7 +4,8 @@
 enum { N = 70, WIDTH = 515, SIZE = N * WIDTH };
 
 typedef struct results {
-    float norm[SIZE], inverse[N], dx[SIZE], gated[SIZE], dgate[SIZE], dup[SIZE], heads[SIZE], merged[SIZE];
+    float norm[SIZE], inverse[N], dx[SIZE], gated[SIZE], dgate[SIZE], dup[SIZE], heads[SIZE], merged[SIZE],
+        rotated[SIZE];
     float gradient[SIZE], maximum[N], target[N], composed[SIZE], next[SIZE];
     double dweight[WIDTH], dbias[WIDTH], sum[N];
     pare_displacement_sums sums;
@@ -13,6 +14,7 @@ typedef struct results {
 static void run_all(const pare_backend *backend, const float *x, const float *y, results *r) {
     const pare_backend_operations *o = backend->operations;
     const pare_heads heads = {.batch = 2, .tokens = 35, .groups = 1, .shared = 5, .head = 103, .capacity = 35};
+    const pare_heads turned = {.batch = 2, .tokens = 35, .groups = 1, .shared = 5, .head = 103, .rotated = 40};
     const pare_weight_view view = {.stored = x, .delta = y, .sigma = 0.1f, .seed = 3, .draw = 5, .tensor = 7};
     const pare_norm norm = {.kind = PARE_NORM_LAYER, .weight = y, .eps = 1e-5};
     const pare_proximal step = {0.5f, 0.5f, 20.0f, 20.0f, true, NULL};
@@ -23,6 +25,7 @@ static void run_all(const pare_backend *backend, const float *x, const float *y,
     o->norm_forward(backend, &norm, x, N, WIDTH, r->norm, false, r->inverse);
     o->norm_backward(backend, &norm, x, r->inverse, y, N, WIDTH, r->dx, true, r->dweight, r->dbias);
     o->gated_forward(backend, PARE_ACTIVATION_SILU, x, y, SIZE, r->gated);
+    o->rotate(backend, &turned, memcpy(r->rotated, x, sizeof r->rotated), y, false);
     o->gated_backward(backend, PARE_ACTIVATION_SILU, x, y, x, SIZE, r->dgate, r->dup);
     o->split_heads(backend, &heads, x, NULL, r->heads);
     o->merge_heads(backend, &heads, x, NULL, r->merged);
