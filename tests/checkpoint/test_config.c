@@ -91,16 +91,13 @@ static void refuses_other_models(void **state) {
         {"{\"model_type\": null}", "pare help models"},
         {"{\"model_type\": 7}", "pare help models"},
         {"{\"architectures\": [\"LlamaForSequenceClassification\"]}", "LlamaForSequenceClassification"},
-        {"{\"attention_bias\": true}", "attention_bias"},
-        {"{\"mlp_bias\": true}", "mlp_bias"},
-        {"{\"hidden_act\": \"gelu\"}", "gelu"},
+        {"{\"hidden_act\": \"mish\"}", "mish"},
         {"{\"quantization_config\": {\"bits\": 4}}", "quantization_config"},
-        {"{\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2}}", "yarn"},
+        {"{\"rope_scaling\": {\"rope_type\": \"ntk\", \"factor\": 2}}", "ntk"},
         {"{\"partial_rotary_factor\": 0.5, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}",
          "partial_rotary_factor"},
         {"{\"rope_parameters\": {\"rope_type\": \"dynamic\", \"factor\": 2, \"partial_rotary_factor\": 0.5}}",
          "partial_rotary_factor"},
-        {"{\"rope_parameters\": {\"rope_type\": \"longrope\"}}", "longrope"},
         {"{\"rope_parameters\": {\"full_attention\": {\"rope_type\": \"default\"}}}", "full_attention"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
