@@ -28,8 +28,8 @@ static const option options[] = {
 
 /* batch, groups, shared, head, tokens */
 static const int64_t shapes[][5] = {
-    {1, 1, 1, 8, 1},   {2, 2, 3, 16, 5},   {1, 1, 7, 12, 33},  {1, 1, 71, 64, 9},
-    {1, 2, 1, 80, 40}, {1, 1, 2, 256, 64}, {1, 2, 1, 96, 131}, {1, 1, 2, 16, 300},
+    {1, 1, 1, 8, 1},   {2, 2, 3, 16, 5},   {1, 1, 7, 12, 33},  {1, 1, 71, 64, 6},
+    {1, 2, 1, 80, 40}, {1, 1, 2, 256, 20}, {1, 1, 1, 96, 131}, {1, 1, 1, 16, 260},
 };
 
 typedef struct problem {
@@ -169,10 +169,10 @@ static void hang_together(problem *p) {
 
 static void packed_layouts(void **state) {
     const backends *b = backends_of(state);
-    const int64_t lengths[] = {4, 60, 300};
+    const int64_t lengths[] = {4, 60, 260};
     for (int64_t i = 0; i < LENGTH(options) * LENGTH(lengths); i++) {
         const option *o = &options[i % LENGTH(options)];
-        const int64_t x[] = {2, 1, 3, 8, lengths[i / LENGTH(options)]};
+        const int64_t x[] = {2, 1, 2, 8, lengths[i / LENGTH(options)]};
         if (o->bidirectional) continue;
         problem p = problem_new(b->tested, o, x, x[4], x[4]);
         hang_together(&p);
@@ -214,9 +214,9 @@ static void packed_is_alone(void **state) {
 static void over_a_cache(void **state) {
     const backends *b = backends_of(state);
     const int64_t cached[][7] = {/* batch, groups, shared, head, keys, queries, capacity */
-                                 {1, 1, 1, 8, 1, 1, 4},       {2, 2, 3, 16, 77, 1, 90},   {1, 1, 71, 64, 140, 1, 140},
+                                 {1, 1, 1, 8, 1, 1, 4},       {2, 2, 3, 16, 77, 1, 90},   {1, 1, 71, 64, 60, 1, 60},
                                  {2, 1, 2, 256, 300, 1, 300}, {1, 2, 1, 12, 700, 1, 800}, {1, 2, 2, 8, 130, 7, 160},
-                                 {2, 1, 3, 16, 400, 100, 410}};
+                                 {1, 1, 2, 16, 400, 70, 410}};
     for (int64_t i = 0; i < LENGTH(options) * LENGTH(cached); i++) {
         const option *o = &options[i % LENGTH(options)];
         const int64_t *x = cached[i / LENGTH(options)];

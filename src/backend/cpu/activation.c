@@ -46,21 +46,27 @@ typedef struct loops {
 #define DEFINE_LOOPS(function)                                                                                         \
     PARE_VECTORIZE static void function##_forward(float *restrict out, const float *restrict gate,                     \
                                                   const float *restrict up, int64_t n) {                               \
-        for (int64_t i = 0; up && i < n; i++)                                                                          \
+        if (!up) {                                                                                                     \
+            for (int64_t i = 0; i < n; i++)                                                                            \
+                out[i] = function(gate[i]).value;                                                                      \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (int64_t i = 0; i < n; i++)                                                                                \
             out[i] = function(gate[i]).value * up[i];                                                                  \
-        for (int64_t i = 0; !up && i < n; i++)                                                                         \
-            out[i] = function(gate[i]).value;                                                                          \
     }                                                                                                                  \
     PARE_VECTORIZE static void function##_backward(float *restrict dgate, float *restrict dup,                         \
                                                    const float *restrict gate, const float *restrict up,               \
                                                    const float *restrict dout, int64_t n) {                            \
-        for (int64_t i = 0; up && i < n; i++) {                                                                        \
+        if (!up) {                                                                                                     \
+            for (int64_t i = 0; i < n; i++)                                                                            \
+                dgate[i] = dout[i] * function(gate[i]).slope;                                                          \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
             activated y = function(gate[i]);                                                                           \
             dgate[i] = dout[i] * up[i] * y.slope;                                                                      \
             dup[i] = dout[i] * y.value;                                                                                \
         }                                                                                                              \
-        for (int64_t i = 0; !up && i < n; i++)                                                                         \
-            dgate[i] = dout[i] * function(gate[i]).slope;                                                              \
     }
 
 DEFINE_LOOPS(silu)
