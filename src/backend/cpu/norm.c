@@ -14,8 +14,9 @@ PARE_VECTORIZE static double sum_of(const float *x, int64_t n) {
             lanes[j] += (double)x[i + j];
     for (; i < n; i++)
         lanes[0] += (double)x[i];
-    for (int j = 1; j < PARE_LANES; j++)
-        lanes[0] += lanes[j];
+    for (int width = PARE_LANES / 2; width > 0; width /= 2)
+        for (int j = 0; j < width; j++)
+            lanes[j] += lanes[j + width];
     return lanes[0];
 }
 
@@ -122,21 +123,17 @@ PARE_VECTORIZE static void project(float *restrict g, const float *restrict x, f
         g[i] = inverse * (g[i] - mean_gradient - (x[i] - mean) * projection);
 }
 
-PARE_VECTORIZE static void add_weighted(double *sums, const float *restrict g, const float *restrict x, float mean,
-                                        int64_t n) {
-    float first[PARE_LANES] = {0}, second[PARE_LANES] = {0};
+/* sum of g (x - mean) */
+PARE_VECTORIZE static float sum_of_products_around(const float *restrict g, const float *restrict x, float mean,
+                                                   int64_t n) {
+    float lanes[PARE_LANES] = {0};
     int64_t i = 0;
     for (; i + PARE_LANES <= n; i += PARE_LANES)
-        for (int j = 0; j < PARE_LANES; j++) {
-            first[j] += g[i + j];
-            second[j] += g[i + j] * (x[i + j] - mean);
-        }
-    for (; i < n; i++) {
-        first[0] += g[i];
-        second[0] += g[i] * (x[i] - mean);
-    }
-    sums[0] += (double)pare_lanes_sum(first);
-    sums[1] += (double)pare_lanes_sum(second);
+        for (int j = 0; j < PARE_LANES; j++)
+            lanes[j] += g[i + j] * (x[i + j] - mean);
+    for (; i < n; i++)
+        lanes[0] += g[i] * (x[i] - mean);
+    return pare_lanes_sum(lanes);
 }
 
 /* piece = dy * w */
@@ -149,14 +146,15 @@ static void weighted_piece(float *piece, const float *dy, const float *weight, i
 static void row_gradient(const pare_norm *norm, const float *x, const float *weight, float inverse, const float *dy,
                          int64_t d, float *dx, bool accumulate) {
     float piece[PARE_PIECE], mean = mean_of(norm, x, d);
-    double sums[2] = {0.0, 0.0}; /* of g = dy w, and of g (x - mean) */
+    double sum = 0.0, products = 0.0; /* of g = dy w, and of g (x - mean) */
     for (int64_t i = 0; i < d; i += PARE_PIECE) {
         int64_t count = d - i < PARE_PIECE ? d - i : PARE_PIECE;
         weighted_piece(piece, dy + i, weight ? weight + i : NULL, count);
-        add_weighted(sums, piece, x + i, mean, count);
+        if (norm->kind == PARE_NORM_LAYER) sum += sum_of(piece, count);
+        products += (double)sum_of_products_around(piece, x + i, mean, count);
     }
-    float mean_gradient = norm->kind == PARE_NORM_LAYER ? (float)(sums[0] / (double)d) : 0.0f;
-    float projection = (float)(sums[1] / (double)d * (double)inverse * (double)inverse);
+    float mean_gradient = (float)(sum / (double)d);
+    float projection = (float)(products / (double)d * (double)inverse * (double)inverse);
     for (int64_t i = 0; i < d; i += PARE_PIECE) {
         int64_t count = d - i < PARE_PIECE ? d - i : PARE_PIECE;
         weighted_piece(piece, dy + i, weight ? weight + i : NULL, count);
