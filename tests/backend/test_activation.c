@@ -65,7 +65,7 @@ static float *inputs_new(int64_t n) {
 
 /* The exponential is good to 3e-7 relative, and what follows rounds a few times: 1e-6. What an exponential's argument
  * rounds by adds to that, relative to the tail. Inputs below -87 give silu below 1e-28 times what the others multiply
- * in, where the exponential is clamped; squares of 1e15 aside, sums of terms are as large as what is given here. */
+ * in, where the exponential is clamped. */
 static double value_error(pare_activation activation, double x) {
     double argument = activation == PARE_ACTIVATION_GELU ? 0.5 * x * x : fabs(x) * (1.6 + 0.0714 * x * x);
     if (activation == PARE_ACTIVATION_RELU || activation == PARE_ACTIVATION_RELU2) return 2.0 * UNIT_FP32;
