@@ -15,6 +15,19 @@ int pare_byte_level_byte(uint32_t code) {
     return rank == 0x20 + 35 ? 0xAD : -1;
 }
 
+static uint32_t spell(uint32_t byte) {
+    if (is_printable(byte)) return byte;
+    if (byte <= 0x20) return 256 + byte;
+    return byte == 0xAD ? 256 + 0x20 + 35 : 256 + 0x21 + byte - 0x7F;
+}
+
+pare_status pare_byte_level_encode(const char *text, size_t bytes, pare_buffer *out) {
+    PARE_TRY(pare_buffer_reserve(out, 2 * bytes));
+    for (size_t i = 0; i < bytes; i++)
+        out->bytes += pare_utf8_encode(spell((unsigned char)text[i]), out->data + out->bytes);
+    return PARE_OK;
+}
+
 pare_status pare_byte_level_decode(const char *text, size_t bytes, pare_buffer *out, bool *spelled) {
     size_t before = out->bytes, length;
     *spelled = true;

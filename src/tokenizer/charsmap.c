@@ -47,14 +47,15 @@ static size_t children(uint32_t unit) {
     return (size_t)(unit >> 10) << ((unit & 0x200) >> 6);
 }
 
-size_t pare_charsmap_match(const pare_charsmap *map, const char *text, size_t bytes, const char **replacement) {
-    size_t longest = 0;
+/* Walks down the table along `text`, to the shortest or the longest sequence that it replaces. */
+static size_t match(const pare_charsmap *map, const char *text, size_t bytes, bool shortest, const char **replacement) {
+    size_t found = 0;
     if (!map->unit_count) return 0;
     size_t state = children(map->units[0]);
-    for (size_t at = 0; at < bytes; at++) {
+    for (size_t at = 0; at < bytes && !(shortest && found); at++) {
         unsigned char byte = (unsigned char)text[at];
         state ^= byte;
-        if (state >= map->unit_count) break;
+        if (state >= map->unit_count || (shortest && !byte)) break;
         uint32_t unit = map->units[state];
         if ((unit & 0x800000FFu) != byte) break;
         state ^= children(unit);
@@ -62,9 +63,17 @@ size_t pare_charsmap_match(const pare_charsmap *map, const char *text, size_t by
         uint32_t value = state < map->unit_count ? map->units[state] & 0x7FFFFFFFu : UINT32_MAX;
         if (value >= map->text_bytes) break;
         *replacement = map->texts + value;
-        longest = at + 1;
+        found = at + 1;
     }
-    return longest;
+    return found;
+}
+
+size_t pare_charsmap_match(const pare_charsmap *map, const char *text, size_t bytes, const char **replacement) {
+    return match(map, text, bytes, false, replacement);
+}
+
+size_t pare_charsmap_match_first(const pare_charsmap *map, const char *text, size_t bytes, const char **replacement) {
+    return match(map, text, bytes, true, replacement);
 }
 
 void pare_charsmap_free(pare_charsmap *map) {

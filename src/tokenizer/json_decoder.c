@@ -114,8 +114,13 @@ static pare_status set_tokens(plan *p, const pare_tokenizer_json *tokenizer, con
                               pare_decoder *out) {
     const char *token;
     json_t *id;
-    json_object_foreach((json_t *)(uintptr_t)vocabulary, token, id)
+    json_object_foreach((json_t *)(uintptr_t)vocabulary, token, id) {
         PARE_TRY(set_token(p, (uint32_t)json_integer_value(id), token, strlen(token), out));
+    }
+    for (size_t i = 0; i < json_array_size(vocabulary); i++) { /* of a Unigram model */
+        const json_t *piece = json_array_get(json_array_get(vocabulary, i), 0);
+        PARE_TRY(set_token(p, (uint32_t)i, json_string_value(piece), json_string_length(piece), out));
+    }
     for (size_t i = 0; i < tokenizer->added.count; i++) {
         const pare_added_token *added = tokenizer->added.tokens + i;
         if (added->special)

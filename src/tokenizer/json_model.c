@@ -20,11 +20,6 @@ typedef struct reader {
 } reader;
 
 static pare_status refuse_options(const char *path, const json_t *model) {
-    const char *type = json_string_value(json_object_get(model, "type"));
-    if (type ? strcmp(type, "BPE") != 0 : !json_object_get(model, "merges"))
-        return pare_fail(PARE_UNSUPPORTED,
-                         "%s has a model of type %s, and pare reads BPE models only, as LLaMA models have", path,
-                         type ? type : "unknown");
     const json_t *dropout = json_object_get(model, "dropout");
     if (dropout && !json_is_null(dropout) && json_number_value(dropout) != 0)
         return pare_fail(PARE_UNSUPPORTED, "%s drops merges at random (dropout); set it to null", path);

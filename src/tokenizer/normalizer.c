@@ -1,8 +1,10 @@
 #include "tokenizer/normalizer.h"
 #include "support/memory.h"
+#include "tokenizer/byte_level.h"
 #include "tokenizer/json_read.h"
+#include "tokenizer/precompiled.h"
 
-typedef enum step_kind { STEP_PREPEND, STEP_REPLACE, STEP_STRIP, STEP_CONVERT } step_kind;
+typedef enum step_kind { STEP_PREPEND, STEP_REPLACE, STEP_STRIP, STEP_CONVERT, STEP_PRECOMPILED, STEP_SPELL } step_kind;
 
 struct pare_normalizer_step {
     step_kind kind;
@@ -11,6 +13,7 @@ struct pare_normalizer_step {
     pare_pattern pattern;
     bool left, right; /* ends to strip */
     pare_unicode_form form;
+    pare_charsmap map;
 };
 
 static pare_status read_step(const char *path, const char *type, const json_t *json, pare_normalizer_step *out) {
@@ -22,7 +25,8 @@ static pare_status read_step(const char *path, const char *type, const json_t *j
                  {"NFKC", PARE_FORM_NFKC},
                  {"NFKD", PARE_FORM_NFKD},
                  {"Lowercase", PARE_FORM_LOWERCASE},
-                 {"StripAccents", PARE_FORM_WITHOUT_ACCENTS}};
+                 {"StripAccents", PARE_FORM_WITHOUT_ACCENTS},
+                 {"Nmt", PARE_FORM_NMT}};
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         if (strcmp(type, forms[i].type) != 0) continue;
         out->kind = STEP_CONVERT;
@@ -42,6 +46,14 @@ static pare_status read_step(const char *path, const char *type, const json_t *j
         out->kind = STEP_STRIP;
         PARE_TRY(pare_json_boolean(path, json, "strip_left", true, &out->left));
         return pare_json_boolean(path, json, "strip_right", true, &out->right);
+    }
+    if (strcmp(type, "Precompiled") == 0) {
+        out->kind = STEP_PRECOMPILED;
+        return pare_precompiled_read(path, json, &out->map);
+    }
+    if (strcmp(type, "ByteLevel") == 0) {
+        out->kind = STEP_SPELL;
+        return PARE_OK;
     }
     return pare_fail(PARE_UNSUPPORTED, "%s has a normalizer of type %s, which pare does not know", path, type);
 }
@@ -64,6 +76,7 @@ void pare_normalizer_free(pare_normalizer *normalizer) {
     for (size_t i = 0; i < normalizer->count; i++) {
         pare_free(normalizer->steps[i].text);
         pare_pattern_free(&normalizer->steps[i].pattern);
+        pare_charsmap_free(&normalizer->steps[i].map);
     }
     pare_free(normalizer->steps);
     *normalizer = (pare_normalizer){0};
@@ -107,6 +120,10 @@ static pare_status run_step(const pare_normalizer_step *step, pare_pattern_work 
         return replace(step, work, text, bytes, out);
     case STEP_STRIP:
         return strip(step, text, bytes, out);
+    case STEP_PRECOMPILED:
+        return pare_precompiled_run(&step->map, text, bytes, out);
+    case STEP_SPELL:
+        return pare_byte_level_encode(text, bytes, out);
     case STEP_CONVERT:
         break;
     }

@@ -5,21 +5,15 @@
  *   (?m)       Oniguruma: the dot matches newlines, PCRE2's (?s)
  *   {,n}       Oniguruma: from none to n
  *   {n,m}+     Oniguruma: repeated; PCRE2: possessive
- *   [a[b]&&c]  Oniguruma: nested classes and intersections */
+ *   [a[b]&&c]  Oniguruma: nested classes and intersections (onig_class.c) */
 #include "tokenizer/onig.h"
+#include "tokenizer/onig_translation.h"
 
-#define SPACES "\\t-\\r\\x{85}\\p{Z}"
-#define CLASS_WORDS "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
-#define WORDS CLASS_WORDS "\\xb2\\xb3\\xb9\\xbc-\\xbe"
-#define HEX "0-9A-Fa-f"
+#define WORDS PARE_ONIG_CLASS_WORDS "\\xb2\\xb3\\xb9\\xbc-\\xbe"
 
-typedef struct translation {
-    const char *path, *expression;
-    size_t bytes, at;
-    pare_buffer *out;
-} translation;
+typedef pare_onig_translation translation;
 
-static pare_status refuse(const translation *t, const char *what) {
+pare_status pare_onig_refuse(const translation *t, const char *what) {
     return pare_fail(PARE_UNSUPPORTED, "%s splits text by the regular expression %.*s, in which pare does not know %s",
                      t->path, (int)(t->bytes > 200 ? 200 : t->bytes), t->expression, what);
 }
@@ -28,68 +22,57 @@ static pare_status put(translation *t, const char *text) {
     return pare_buffer_append(t->out, text, strlen(text));
 }
 
-/* Copies `count` bytes as they are. */
-static pare_status copy(translation *t, size_t count) {
+pare_status pare_onig_copy(translation *t, size_t count, pare_buffer *out) {
     if (count > t->bytes - t->at) count = t->bytes - t->at;
-    PARE_TRY(pare_buffer_append(t->out, t->expression + t->at, count));
+    PARE_TRY(pare_buffer_append(out, t->expression + t->at, count));
     t->at += count;
     return PARE_OK;
 }
 
-static bool is_next(const translation *t, const char *text) {
+static pare_status copy(translation *t, size_t count) {
+    return pare_onig_copy(t, count, t->out);
+}
+
+bool pare_onig_is_next(const translation *t, const char *text) {
     size_t length = strlen(text);
     return t->bytes - t->at >= length && memcmp(t->expression + t->at, text, length) == 0;
 }
 
-static pare_status translate_code_point(translation *t) {
+pare_status pare_onig_code_point(translation *t, pare_buffer *out) {
     for (size_t i = 2; i < 6; i++)
         if (t->at + i >= t->bytes || !memchr("0123456789abcdefABCDEF", t->expression[t->at + i], 22))
-            return refuse(t, "a \\u without four hexadecimal digits");
+            return pare_onig_refuse(t, "a \\u without four hexadecimal digits");
     t->at += 2;
-    PARE_TRY(put(t, "\\x{"));
-    PARE_TRY(copy(t, 4));
-    return put(t, "}");
+    PARE_TRY(pare_buffer_append(out, "\\x{", 3));
+    PARE_TRY(pare_onig_copy(t, 4, out));
+    return pare_buffer_append(out, "}", 1);
 }
 
 typedef struct escape {
     char letter;
-    const char *outside, *inside; /* of a class; inside NULL: PCRE2 has no way to say it */
+    const char *meaning;
 } escape;
 
-static pare_status translate_escape(translation *t, bool inside) {
+static pare_status translate_escape(translation *t) {
     static const escape escapes[] = {
-        {'s', "[" SPACES "]", SPACES},
-        {'S', "[^" SPACES "]", "\\S\\x{180e}"},
-        {'w', "[" WORDS "]", CLASS_WORDS},
-        {'W', "[^" WORDS "]", NULL},
-        {'h', "[" HEX "]", HEX},
-        {'H', "[^" HEX "]", NULL},
-        {'b', "(?:(?<=[" WORDS "])(?![" WORDS "])|(?<![" WORDS "])(?=[" WORDS "]))", "\\b"},
-        {'B', "(?:(?<=[" WORDS "])(?=[" WORDS "])|(?<![" WORDS "])(?![" WORDS "]))", NULL},
+        {'s', "[" PARE_ONIG_SPACES "]"},
+        {'S', "[^" PARE_ONIG_SPACES "]"},
+        {'w', "[" WORDS "]"},
+        {'W', "[^" WORDS "]"},
+        {'h', "[" PARE_ONIG_HEX "]"},
+        {'H', "[^" PARE_ONIG_HEX "]"},
+        {'b', "(?:(?<=[" WORDS "])(?![" WORDS "])|(?<![" WORDS "])(?=[" WORDS "]))"},
+        {'B', "(?:(?<=[" WORDS "])(?=[" WORDS "])|(?<![" WORDS "])(?![" WORDS "]))"},
     };
-    if (t->at + 1 >= t->bytes) return refuse(t, "a backslash at its end");
+    if (t->at + 1 >= t->bytes) return pare_onig_refuse(t, "a backslash at its end");
     char letter = t->expression[t->at + 1];
-    if (letter == 'u') return translate_code_point(t);
+    if (letter == 'u') return pare_onig_code_point(t, t->out);
     for (size_t i = 0; i < sizeof escapes / sizeof *escapes; i++) {
         if (escapes[i].letter != letter) continue;
-        const char *meaning = inside ? escapes[i].inside : escapes[i].outside;
-        if (!meaning) return refuse(t, "\\W, \\H or \\B inside a class");
         t->at += 2;
-        return put(t, meaning);
+        return put(t, escapes[i].meaning);
     }
     return copy(t, 2);
-}
-
-static pare_status translate_class(translation *t) {
-    PARE_TRY(copy(t, 1));
-    if (is_next(t, "^")) PARE_TRY(copy(t, 1));
-    if (is_next(t, "]")) PARE_TRY(copy(t, 1));
-    while (t->at < t->bytes && !is_next(t, "]")) {
-        if (is_next(t, "[")) return refuse(t, "a class inside a class");
-        if (is_next(t, "&&")) return refuse(t, "the intersection of classes (&&)");
-        PARE_TRY(is_next(t, "\\") ? translate_escape(t, true) : copy(t, 1));
-    }
-    return copy(t, 1);
 }
 
 /* "(?flags)" or "(?flags:": their m is PCRE2's s. Anything else after "(?" has no letter of ours in it. */
@@ -100,7 +83,7 @@ static pare_status translate_group(translation *t) {
         end++;
     if (end >= t->bytes || (t->expression[end] != ')' && t->expression[end] != ':')) return PARE_OK;
     while (t->at < end) {
-        if (!is_next(t, "m")) {
+        if (!pare_onig_is_next(t, "m")) {
             PARE_TRY(copy(t, 1));
             continue;
         }
@@ -117,22 +100,22 @@ static pare_status translate_count(translation *t) {
         end++;
     bool is_count = end < t->bytes && t->expression[end] == '}' && end > t->at + 1;
     if (is_count && end + 1 < t->bytes && t->expression[end + 1] == '+')
-        return refuse(t, "a + behind a repetition count");
+        return pare_onig_refuse(t, "a + behind a repetition count");
     PARE_TRY(copy(t, 1));
-    return is_count && is_next(t, ",") ? put(t, "0") : PARE_OK;
+    return is_count && pare_onig_is_next(t, ",") ? put(t, "0") : PARE_OK;
 }
 
 pare_status pare_onig_translate(const char *path, const char *expression, size_t bytes, pare_buffer *out) {
     translation t = {path, expression, bytes, 0, out};
     PARE_TRY(pare_buffer_reserve(out, bytes + 1));
     while (t.at < t.bytes) {
-        if (is_next(&t, "\\"))
-            PARE_TRY(translate_escape(&t, false));
-        else if (is_next(&t, "["))
-            PARE_TRY(translate_class(&t));
-        else if (is_next(&t, "(?"))
+        if (pare_onig_is_next(&t, "\\"))
+            PARE_TRY(translate_escape(&t));
+        else if (pare_onig_is_next(&t, "["))
+            PARE_TRY(pare_onig_class(&t));
+        else if (pare_onig_is_next(&t, "(?"))
             PARE_TRY(translate_group(&t));
-        else if (is_next(&t, "{"))
+        else if (pare_onig_is_next(&t, "{"))
             PARE_TRY(translate_count(&t));
         else
             PARE_TRY(copy(&t, 1));

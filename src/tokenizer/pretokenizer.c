@@ -1,5 +1,6 @@
 #include "tokenizer/pretokenizer.h"
 #include "support/memory.h"
+#include "tokenizer/byte_level.h"
 #include "tokenizer/pretokenizer_steps.h"
 
 typedef struct pass {
@@ -63,6 +64,12 @@ static int word_class(uint32_t code) {
     return pare_is_word(code) ? 1 : !pare_is_space(code) ? 2 : 0;
 }
 
+/* The kind of run that a character, the `index`-th, belongs to; runs of one kind that meet are one. */
+static int run_class(const pare_pretokenizer_step *step, uint32_t code, size_t index) {
+    if (step->source == PARE_SPLIT_LENGTH) return 1 + (int)(index / step->length % 2);
+    return step->source == PARE_SPLIT_WORDS ? word_class(code) : 0;
+}
+
 static bool is_match(const pare_pretokenizer_step *step, uint32_t code) {
     switch (step->source) {
     case PARE_SPLIT_NUMERIC:
@@ -73,6 +80,8 @@ static bool is_match(const pare_pretokenizer_step *step, uint32_t code) {
         return pare_is_space(code);
     case PARE_SPLIT_CHARACTER:
         return code == step->character;
+    case PARE_SPLIT_LENGTH:
+        return true;
     case PARE_SPLIT_WORDS:
         return word_class(code) != 0;
     case PARE_SPLIT_PATTERN:
@@ -81,17 +90,17 @@ static bool is_match(const pare_pretokenizer_step *step, uint32_t code) {
     return false;
 }
 
-/* Steps that look at characters: a match is one character, or for words a run of one class. */
+/* Steps that look at characters: a match is one character, or a run of one class. */
 static pare_status split_by_characters(splitter *s, const pare_pretokenizer_step *step, size_t bytes) {
     uint32_t code = 0;
-    size_t length;
+    size_t length, index = 0;
     pare_stretch stretch = {0};
     int previous_class = 0;
-    for (size_t at = 0; at < bytes; at += length) {
+    for (size_t at = 0; at < bytes; at += length, index++) {
         length = pare_utf8_decode(s->text + at, bytes - at, &code);
         if (!length) return pare_fail(PARE_BAD_ARGUMENT, "text to be split is not UTF-8");
         bool match = is_match(step, code);
-        int class = step->source == PARE_SPLIT_WORDS ? word_class(code) : 0;
+        int class = run_class(step, code, index);
         bool grows = match == stretch.match && class == previous_class && (!match || class);
         if (at && !grows) {
             PARE_TRY(take_stretch(s, step, &stretch));
@@ -130,7 +139,6 @@ static pare_status rewrite(const pare_pretokenizer_step *step, const char *text,
     const bool metaspace = step->kind == PARE_STEP_METASPACE;
     bool present = begins_with(text, bytes, step->mark, step->mark_bytes) || (metaspace && *text == ' ');
     bool wanted = step->scheme == PARE_PREPEND_ALWAYS || (step->scheme == PARE_PREPEND_FIRST && first);
-    out->bytes = 0;
     PARE_TRY(pare_buffer_reserve(out, bytes + bytes / 2));
     if (wanted && !present) PARE_TRY(pare_buffer_append(out, step->mark, step->mark_bytes));
     while (bytes) {
@@ -150,7 +158,11 @@ static pare_status run_steps(pass *p, size_t step, const char *text, size_t byte
     if (step == p->pretokenizer->count) return p->word(p->user, text, bytes);
     if (p->pretokenizer->steps[step].kind == PARE_STEP_SPLIT) return split(p, step, text, bytes, first);
     pare_buffer *out = p->work->rewritten + step;
-    PARE_TRY(rewrite(p->pretokenizer->steps + step, text, bytes, first, out));
+    out->bytes = 0;
+    if (p->pretokenizer->steps[step].kind == PARE_STEP_SPELL)
+        PARE_TRY(pare_byte_level_encode(text, bytes, out));
+    else
+        PARE_TRY(rewrite(p->pretokenizer->steps + step, text, bytes, first, out));
     return run_steps(p, step + 1, out->data, out->bytes, first);
 }
 

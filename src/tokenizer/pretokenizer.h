@@ -5,18 +5,20 @@
 #include "tokenizer/pattern.h"
 #include "tokenizer/unicode.h"
 
-enum { PARE_PRETOKENIZER_STEPS = 32 };
+enum { PARE_PRETOKENIZER_STEPS = 48 };
 
 typedef struct pare_pretokenizer_step pare_pretokenizer_step;
 
 typedef struct pare_pretokenizer {
     pare_pretokenizer_step *steps;
     size_t count;
-    bool byte_level; /* the words' bytes are what is merged */
+    bool byte_level; /* the words' bytes are what is merged: the last step spells them (ByteLevel) */
 } pare_pretokenizer;
 
 /* json: the file's "pre_tokenizer", or NULL or null for none. Unknown kinds and options are refused. */
 pare_status pare_pretokenizer_read(const char *path, const json_t *json, pare_pretokenizer *out);
+/* Turns `byte_level` off: words are handed on in the characters that stand for their bytes. */
+pare_status pare_pretokenizer_spell(pare_pretokenizer *pretokenizer);
 void pare_pretokenizer_free(pare_pretokenizer *pretokenizer);
 
 /* Takes a word, not empty; valid during the call. */

@@ -38,15 +38,22 @@ static pare_status read_byte_level(const char *path, const json_t *json, pare_pr
     bool prefix, regex;
     PARE_TRY(pare_json_boolean(path, json, "add_prefix_space", true, &prefix));
     PARE_TRY(pare_json_boolean(path, json, "use_regex", true, &regex));
-    out->byte_level = true;
     if (prefix) {
         pare_pretokenizer_step *step = add_step(out, PARE_STEP_PREFIX);
         step->mark[0] = ' ';
         step->mark_bytes = 1;
     }
-    if (!regex) return PARE_OK;
-    pare_pretokenizer_step *step = add_step(out, PARE_STEP_SPLIT);
-    return pare_pattern_compile(path, gpt2_expression, sizeof gpt2_expression - 1, &step->pattern);
+    if (regex) {
+        pare_pretokenizer_step *step = add_step(out, PARE_STEP_SPLIT);
+        PARE_TRY(pare_pattern_compile(path, gpt2_expression, sizeof gpt2_expression - 1, &step->pattern));
+    }
+    return out->byte_level ? PARE_OK : pare_pretokenizer_spell(out);
+}
+
+pare_status pare_pretokenizer_spell(pare_pretokenizer *pretokenizer) {
+    pretokenizer->byte_level = false;
+    add_step(pretokenizer, PARE_STEP_SPELL);
+    return PARE_OK;
 }
 
 static pare_status read_scheme(const char *path, const json_t *json, pare_prepend_scheme *out) {
@@ -99,11 +106,36 @@ static pare_status read_digits(const char *path, const json_t *json, pare_pretok
     return PARE_OK;
 }
 
+static pare_status read_fixed_length(const char *path, const json_t *json, pare_pretokenizer *out) {
+    pare_pretokenizer_step *step = add_step(out, PARE_STEP_SPLIT);
+    json_int_t length = json_integer_value(json_object_get(json, "length"));
+    if (length < 1 || length > UINT32_MAX)
+        return pare_fail(PARE_FORMAT_ERROR,
+                         "%s: the \"length\" of its FixedLength pre-tokenizer is not a number above 0", path);
+    step->source = PARE_SPLIT_LENGTH;
+    step->length = (size_t)length;
+    return PARE_OK;
+}
+
+/* Words without spaces, punctuation apart. */
+static pare_status read_bert(const char *path, const json_t *json, pare_pretokenizer *out) {
+    (void)path;
+    (void)json;
+    pare_pretokenizer_step *spaces = add_step(out, PARE_STEP_SPLIT), *marks = add_step(out, PARE_STEP_SPLIT);
+    spaces->source = PARE_SPLIT_SPACE;
+    spaces->behavior = PARE_SPLIT_REMOVED;
+    marks->source = PARE_SPLIT_PUNCTUATION;
+    return PARE_OK;
+}
+
 static pare_status read_step(const char *path, const char *type, const json_t *json, pare_pretokenizer *out) {
-    if (strcmp(type, "Split") == 0) return read_split(path, json, out);
-    if (strcmp(type, "ByteLevel") == 0) return read_byte_level(path, json, out);
-    if (strcmp(type, "Metaspace") == 0) return read_metaspace(path, json, out);
-    if (strcmp(type, "Digits") == 0) return read_digits(path, json, out);
+    static const struct {
+        const char *type;
+        pare_status (*read)(const char *path, const json_t *json, pare_pretokenizer *out);
+    } readers[] = {{"Split", read_split},   {"ByteLevel", read_byte_level},     {"Metaspace", read_metaspace},
+                   {"Digits", read_digits}, {"FixedLength", read_fixed_length}, {"BertPreTokenizer", read_bert}};
+    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
+        if (strcmp(type, readers[i].type) == 0) return readers[i].read(path, json, out);
     static const struct {
         const char *type;
         pare_split_source source;
@@ -126,15 +158,12 @@ static pare_status read_step(const char *path, const char *type, const json_t *j
 }
 
 static pare_status read_steps(const char *path, const pare_json_steps *list, pare_pretokenizer *out) {
-    if (list->count > PARE_PRETOKENIZER_STEPS / 2)
-        return pare_fail(PARE_UNSUPPORTED, "%s has more than %d pre-tokenizers in a row", path,
-                         PARE_PRETOKENIZER_STEPS / 2);
+    enum { MOST = PARE_PRETOKENIZER_STEPS / 3 }; /* ByteLevel makes three steps, all others fewer */
+    if (list->count > MOST)
+        return pare_fail(PARE_UNSUPPORTED, "%s has more than %d pre-tokenizers in a row", path, MOST);
     PARE_TRY(pare_alloc(&out->steps, PARE_PRETOKENIZER_STEPS, sizeof *out->steps, "the tokenizer's pre-tokenizer"));
     for (size_t i = 0; i < list->count; i++) {
-        if (out->byte_level)
-            return pare_fail(PARE_UNSUPPORTED,
-                             "%s has a pre-tokenizer of type %s after ByteLevel, which pare wants last", path,
-                             list->steps[i].type);
+        out->byte_level = i + 1 == list->count && strcmp(list->steps[i].type, "ByteLevel") == 0;
         PARE_TRY(read_step(path, list->steps[i].type, list->steps[i].json, out));
     }
     return PARE_OK;

@@ -7,6 +7,7 @@
 typedef enum pare_step_kind {
     PARE_STEP_PREFIX,    /* a space in front, unless there is one */
     PARE_STEP_METASPACE, /* spaces become `mark`, and one goes in front, as `scheme` says */
+    PARE_STEP_SPELL,     /* bytes become the characters that stand for them, which later steps then see */
     PARE_STEP_SPLIT
 } pare_step_kind;
 
@@ -16,6 +17,7 @@ typedef enum pare_split_source {
     PARE_SPLIT_PUNCTUATION,
     PARE_SPLIT_SPACE,
     PARE_SPLIT_CHARACTER, /* `character` */
+    PARE_SPLIT_LENGTH,    /* runs of `length` characters */
     PARE_SPLIT_WORDS      /* runs of word characters, and runs of what is neither word nor space */
 } pare_split_source;
 
@@ -36,6 +38,7 @@ struct pare_pretokenizer_step {
     bool invert; /* what lies between matches is the match */
     pare_pattern pattern;
     uint32_t character;
+    size_t length;
     pare_prepend_scheme scheme;
     char mark[PARE_UTF8_MAX];
     size_t mark_bytes;

@@ -76,21 +76,22 @@ static pare_status normalise(const pare_sentencepiece *s, const char *text, size
 }
 
 /* A run of unknown ids is one unknown id. */
-static void fuse_unknown(const pare_bpe *bpe, pare_id_list *ids, size_t from) {
+static void fuse_unknown(uint32_t unknown, pare_id_list *ids, size_t from) {
     size_t kept = from;
     for (size_t i = from; i < ids->count; i++)
-        if (i == from || ids->ids[i] != bpe->unknown || ids->ids[i - 1] != bpe->unknown) ids->ids[kept++] = ids->ids[i];
+        if (i == from || ids->ids[i] != unknown || ids->ids[i - 1] != unknown) ids->ids[kept++] = ids->ids[i];
     ids->count = kept;
 }
 
-static pare_status encode_normal(const pare_sentencepiece *s, pare_bpe_work *work, const char *text, size_t bytes,
+static pare_status encode_normal(const pare_sentencepiece *s, pare_encode_work *work, const char *text, size_t bytes,
                                  pare_id_list *out) {
-    if (!s->has_user_defined) return pare_bpe_encode(&s->bpe, work, text, bytes, out);
+    if (s->is_unigram) return pare_unigram_encode(&s->unigram, &work->unigram, text, bytes, out);
+    if (!s->has_user_defined) return pare_bpe_encode(&s->bpe, &work->bpe, text, bytes, out);
     size_t done = 0, length = 0;
     while (done < bytes) {
         int32_t id;
         size_t at = pare_prefix_trie_search(&s->user_defined, text, bytes, done, &length, &id);
-        PARE_TRY(pare_bpe_encode(&s->bpe, work, text + done, at - done, out));
+        PARE_TRY(pare_bpe_encode(&s->bpe, &work->bpe, text + done, at - done, out));
         if (at == bytes) break;
         PARE_TRY(pare_id_list_add(out, (uint32_t)id));
         done = at + length;
@@ -98,19 +99,20 @@ static pare_status encode_normal(const pare_sentencepiece *s, pare_bpe_work *wor
     return PARE_OK;
 }
 
-pare_status pare_sentencepiece_encode(const pare_sentencepiece *s, pare_bpe_work *work, const char *text, size_t bytes,
-                                      pare_id_list *out) {
+pare_status pare_sentencepiece_encode(const pare_sentencepiece *s, pare_encode_work *work, const char *text,
+                                      size_t bytes, pare_id_list *out) {
     pare_buffer normal = {0};
     size_t from = out->count;
     pare_status status = normalise(s, text, bytes, &normal);
     if (status == PARE_OK) status = encode_normal(s, work, normal.data, normal.bytes, out);
-    if (status == PARE_OK && !s->bpe.byte_fallback) fuse_unknown(&s->bpe, out, from);
+    if (status == PARE_OK && !s->is_unigram && !s->bpe.byte_fallback) fuse_unknown(s->bpe.unknown, out, from);
     pare_buffer_free(&normal);
     return status;
 }
 
 void pare_sentencepiece_free(pare_sentencepiece *s) {
     pare_bpe_free(&s->bpe);
+    pare_unigram_free(&s->unigram);
     pare_charsmap_free(&s->charsmap);
     pare_prefix_trie_free(&s->user_defined);
 }

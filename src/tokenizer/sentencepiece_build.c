@@ -11,12 +11,6 @@ typedef struct builder {
     uint32_t *ranks;        /* by id: 0 for the highest score; the same for equal scores */
 } builder;
 
-static pare_status malformed(const pare_sentencepiece_model *model, const char *what) {
-    return pare_fail(PARE_FORMAT_ERROR,
-                     "%s is not a sound SentencePiece model (%s); fetch the tokenizer.model of the model again",
-                     model->file.path, what);
-}
-
 static bool is_merged(const pare_piece *piece) {
     return piece->type == PARE_PIECE_NORMAL || piece->type == PARE_PIECE_UNUSED;
 }
@@ -25,15 +19,6 @@ static bool is_merged(const pare_piece *piece) {
 static int64_t single_character(const pare_piece *piece) {
     uint32_t code;
     return pare_utf8_decode(piece->text.data, piece->text.bytes, &code) == piece->text.bytes ? (int64_t)code : -1;
-}
-
-/* The value of a piece "<0xHH>"; -1 for others. */
-static int byte_value(const pare_piece *piece) {
-    const char *text = piece->text.data;
-    static const char digits[] = "0123456789ABCDEF";
-    if (piece->text.bytes != 6 || memcmp(text, "<0x", 3) != 0 || text[5] != '>') return -1;
-    const char *high = memchr(digits, text[3], 16), *low = memchr(digits, text[4], 16);
-    return high && low ? (int)((high - digits) * 16 + (low - digits)) : -1;
 }
 
 typedef struct scored {
@@ -72,13 +57,13 @@ static pare_status enter_piece(builder *b, pare_sentencepiece *s, uint32_t id) {
         return pare_prefix_trie_add(&s->user_defined, piece->text.data, piece->text.bytes, (int32_t)id);
     }
     if (piece->type == PARE_PIECE_UNKNOWN) {
-        if (b->bpe->unknown != PARE_NO_ID) return malformed(b->model, "it has two unknown pieces");
+        if (b->bpe->unknown != PARE_NO_ID) return pare_sentencepiece_malformed(b->model, "it has two unknown pieces");
         b->bpe->unknown = id;
         return PARE_OK;
     }
     if (piece->type == PARE_PIECE_BYTE) {
-        int value = byte_value(piece);
-        if (value < 0) return malformed(b->model, "a byte piece is not of the form <0xHH>");
+        int value = pare_piece_byte(piece);
+        if (value < 0) return pare_sentencepiece_malformed(b->model, "a byte piece is not of the form <0xHH>");
         b->bpe->bytes[value] = id;
         return PARE_OK;
     }
@@ -87,7 +72,7 @@ static pare_status enter_piece(builder *b, pare_sentencepiece *s, uint32_t id) {
     if (!is_merged(piece)) return PARE_OK;
     uint32_t hash = pare_word_hash(piece->text.data, piece->text.bytes);
     if (pare_word_table_find(&b->merged, hash, piece->text.data, piece->text.bytes))
-        return malformed(b->model, "a piece occurs twice");
+        return pare_sentencepiece_malformed(b->model, "a piece occurs twice");
     return pare_word_table_add(&b->merged, hash, piece->text.data, piece->text.bytes, &id, 1);
 }
 
@@ -163,10 +148,10 @@ static pare_status enter_split(builder *b, uint32_t id) {
 }
 
 static pare_status check_special_pieces(const builder *b) {
-    if (b->bpe->unknown == PARE_NO_ID) return malformed(b->model, "it has no unknown piece");
+    if (b->bpe->unknown == PARE_NO_ID) return pare_sentencepiece_malformed(b->model, "it has no unknown piece");
     if (!b->model->byte_fallback) return PARE_OK;
     for (size_t i = 0; i < 256; i++)
-        if (b->bpe->bytes[i] == PARE_NO_ID) return malformed(b->model, "a byte piece is missing");
+        if (b->bpe->bytes[i] == PARE_NO_ID) return pare_sentencepiece_malformed(b->model, "a byte piece is missing");
     return PARE_OK;
 }
 
@@ -187,6 +172,16 @@ static pare_status build(builder *b, pare_sentencepiece *s) {
     return PARE_OK;
 }
 
+static pare_status build_unigram(pare_sentencepiece *s, const pare_sentencepiece_model *model) {
+    for (uint32_t id = 0; id < model->count; id++) {
+        const pare_piece *piece = model->pieces + id;
+        if (piece->type != PARE_PIECE_USER_DEFINED) continue;
+        s->has_user_defined = true;
+        PARE_TRY(pare_prefix_trie_add(&s->user_defined, piece->text.data, piece->text.bytes, (int32_t)id));
+    }
+    return pare_sentencepiece_unigram(model, &s->unigram);
+}
+
 pare_status pare_sentencepiece_init(pare_sentencepiece *out, const pare_sentencepiece_model *model) {
     *out = (pare_sentencepiece){
         .space_as_suffix = model->space_as_suffix,
@@ -198,7 +193,11 @@ pare_status pare_sentencepiece_init(pare_sentencepiece *out, const pare_sentence
     builder b = {.model = model, .bpe = &out->bpe};
     pare_status status =
         pare_charsmap_read(model->file.path, model->charsmap.data, model->charsmap.bytes, &out->charsmap);
-    if (status == PARE_OK) status = build(&b, out);
+    out->is_unigram = model->model_type == PARE_SENTENCEPIECE_UNIGRAM;
+    if (status == PARE_OK && out->is_unigram)
+        status = build_unigram(out, model);
+    else if (status == PARE_OK)
+        status = build(&b, out);
     pare_word_table_free(&b.merged);
     pare_free(b.ranks);
     if (status != PARE_OK) pare_sentencepiece_free(out);
@@ -212,7 +211,7 @@ static pare_status set_piece_text(const pare_sentencepiece_model *model, uint32_
     if (piece->type == PARE_PIECE_UNKNOWN)
         return pare_decoder_set(out, id, PARE_TOKEN_FIXED, model->unknown_surface.data, model->unknown_surface.bytes);
     if (piece->type == PARE_PIECE_BYTE) {
-        char byte = (char)byte_value(piece);
+        char byte = (char)pare_piece_byte(piece);
         return pare_decoder_set(out, id, PARE_TOKEN_BYTE, &byte, 1);
     }
     static const char mark[] = "\xE2\x96\x81";

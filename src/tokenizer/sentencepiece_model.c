@@ -18,6 +18,8 @@
 #include "support/memory.h"
 #include "tokenizer/unicode.h"
 
+#include <math.h>
+
 enum { WIRE_VARINT = 0, WIRE_EIGHT = 1, WIRE_BYTES = 2, WIRE_FOUR = 5 };
 enum { LONGEST_VARINT = 10, LARGEST_VOCABULARY = 1 << 24, LONGEST_NORMAL_PIECE = 1024 };
 
@@ -74,17 +76,25 @@ static bool read_field(pare_span *in, field *out) {
     }
 }
 
-static pare_status malformed(const pare_sentencepiece_model *model, const char *what) {
+pare_status pare_sentencepiece_malformed(const pare_sentencepiece_model *model, const char *what) {
     return pare_fail(PARE_FORMAT_ERROR,
                      "%s is not a sound SentencePiece model (%s); fetch the tokenizer.model of the model again",
                      model->file.path, what);
+}
+
+int pare_piece_byte(const pare_piece *piece) {
+    const char *text = piece->text.data;
+    static const char digits[] = "0123456789ABCDEF";
+    if (piece->text.bytes != 6 || memcmp(text, "<0x", 3) != 0 || text[5] != '>') return -1;
+    const char *high = memchr(digits, text[3], 16), *low = memchr(digits, text[4], 16);
+    return high && low ? (int)((high - digits) * 16 + (low - digits)) : -1;
 }
 
 static pare_status read_piece(pare_sentencepiece_model *model, pare_span in) {
     pare_piece piece = {.type = PARE_PIECE_NORMAL};
     field f;
     while (in.bytes) {
-        if (!read_field(&in, &f)) return malformed(model, "a piece is cut off");
+        if (!read_field(&in, &f)) return pare_sentencepiece_malformed(model, "a piece is cut off");
         if (f.number == 1 && f.wire == WIRE_BYTES) {
             piece.text = f.span;
         } else if (f.number == 2 && f.wire == WIRE_FOUR) {
@@ -92,16 +102,16 @@ static pare_status read_piece(pare_sentencepiece_model *model, pare_span in) {
             memcpy(&piece.score, &bits, sizeof bits);
         } else if (f.number == 3 && f.wire == WIRE_VARINT) {
             if (f.value < PARE_PIECE_NORMAL || f.value > PARE_PIECE_BYTE)
-                return malformed(model, "a piece is of no known type");
+                return pare_sentencepiece_malformed(model, "a piece is of no known type");
             piece.type = (pare_piece_type)f.value;
         }
     }
-    if (!piece.text.bytes) return malformed(model, "a piece is empty");
+    if (!piece.text.bytes) return pare_sentencepiece_malformed(model, "a piece is empty");
     if (pare_utf8_valid(piece.text.data, piece.text.bytes) != piece.text.bytes)
-        return malformed(model, "a piece is not UTF-8");
-    if (piece.score != piece.score) return malformed(model, "a piece's score is NaN");
+        return pare_sentencepiece_malformed(model, "a piece is not UTF-8");
+    if (!isfinite(piece.score)) return pare_sentencepiece_malformed(model, "a piece's score is not a finite number");
     if (piece.text.bytes > LONGEST_NORMAL_PIECE && piece.type != PARE_PIECE_USER_DEFINED)
-        return malformed(model, "a piece is longer than 1024 bytes");
+        return pare_sentencepiece_malformed(model, "a piece is longer than 1024 bytes");
     model->pieces[model->count++] = piece;
     return PARE_OK;
 }
@@ -109,7 +119,7 @@ static pare_status read_piece(pare_sentencepiece_model *model, pare_span in) {
 static pare_status read_trainer(pare_sentencepiece_model *model, pare_span in) {
     field f;
     while (in.bytes) {
-        if (!read_field(&in, &f)) return malformed(model, "its trainer_spec is cut off");
+        if (!read_field(&in, &f)) return pare_sentencepiece_malformed(model, "its trainer_spec is cut off");
         if (f.wire == WIRE_VARINT && f.number == 3) model->model_type = (int64_t)f.value;
         if (f.wire == WIRE_VARINT && f.number == 24) model->space_as_suffix = f.value != 0;
         if (f.wire == WIRE_VARINT && f.number == 35) model->byte_fallback = f.value != 0;
@@ -123,7 +133,7 @@ static pare_status read_trainer(pare_sentencepiece_model *model, pare_span in) {
 static pare_status read_normalizer(pare_sentencepiece_model *model, pare_span in) {
     field f;
     while (in.bytes) {
-        if (!read_field(&in, &f)) return malformed(model, "its normalizer_spec is cut off");
+        if (!read_field(&in, &f)) return pare_sentencepiece_malformed(model, "its normalizer_spec is cut off");
         if (f.wire == WIRE_BYTES && f.number == 2) model->charsmap = f.span;
         if (f.wire == WIRE_VARINT && f.number == 3) model->add_dummy_prefix = f.value != 0;
         if (f.wire == WIRE_VARINT && f.number == 4) model->remove_extra_spaces = f.value != 0;
@@ -137,20 +147,22 @@ static pare_status count_pieces(const pare_sentencepiece_model *model, pare_span
     field f;
     *count = 0;
     while (in.bytes) {
-        if (!read_field(&in, &f)) return malformed(model, "it is cut off or no protocol buffer");
+        if (!read_field(&in, &f)) return pare_sentencepiece_malformed(model, "it is cut off or no protocol buffer");
         *count += f.number == 1 && f.wire == WIRE_BYTES;
     }
-    if (!*count) return malformed(model, "it has no pieces");
-    if (*count > LARGEST_VOCABULARY) return malformed(model, "it has more than 16 million pieces");
+    if (!*count) return pare_sentencepiece_malformed(model, "it has no pieces");
+    if (*count > LARGEST_VOCABULARY) return pare_sentencepiece_malformed(model, "it has more than 16 million pieces");
     return PARE_OK;
 }
 
 static pare_status check_model_type(const pare_sentencepiece_model *model) {
-    static const char *const names[] = {"of no known type", "a Unigram model", "BPE", "a word model",
-                                        "a character model"};
-    if (model->model_type == 2) return PARE_OK;
-    const char *name = model->model_type >= 1 && model->model_type <= 4 ? names[model->model_type] : names[0];
-    return pare_fail(PARE_UNSUPPORTED, "%s is %s, and pare reads SentencePiece BPE models only, as LLaMA models have",
+    if (model->model_type == PARE_SENTENCEPIECE_UNIGRAM || model->model_type == PARE_SENTENCEPIECE_BPE) return PARE_OK;
+    const char *name = model->model_type == 3   ? "a word model"
+                       : model->model_type == 4 ? "a character model"
+                                                : "of no known type";
+    return pare_fail(PARE_UNSUPPORTED,
+                     "%s is %s; pare reads SentencePiece models of the types BPE and Unigram, which language models "
+                     "that write text have: take the tokenizer that the model was trained with",
                      model->file.path, name);
 }
 

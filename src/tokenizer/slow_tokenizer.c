@@ -101,7 +101,7 @@ static bool begins_with_space(const char *text, size_t bytes) {
     return (bytes && *text == ' ') || (bytes >= 3 && memcmp(text, "\xE2\x96\x81", 3) == 0);
 }
 
-pare_status pare_slow_tokenizer_encode(const pare_slow_tokenizer *tokenizer, pare_bpe_work *work, const char *text,
+pare_status pare_slow_tokenizer_encode(const pare_slow_tokenizer *tokenizer, pare_encode_work *work, const char *text,
                                        size_t bytes, pare_id_list *out) {
     pare_section_scan scan = {&tokenizer->added, &tokenizer->added.raw, text, bytes, 0, 0, {0}};
     pare_section section;

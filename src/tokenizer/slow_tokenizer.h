@@ -24,7 +24,7 @@ int64_t pare_slow_tokenizer_find(const pare_slow_tokenizer *tokenizer, const par
                                  pare_span text);
 
 /* Appends the ids of a text of any bytes. */
-pare_status pare_slow_tokenizer_encode(const pare_slow_tokenizer *tokenizer, pare_bpe_work *work, const char *text,
+pare_status pare_slow_tokenizer_encode(const pare_slow_tokenizer *tokenizer, pare_encode_work *work, const char *text,
                                        size_t bytes, pare_id_list *out);
 
 #endif

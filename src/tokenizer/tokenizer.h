@@ -4,6 +4,9 @@
 
 #include "tokenizer/decode.h"
 
+/* Whether the folder has one of the files that pare_tokenizer_open reads. */
+bool pare_tokenizer_exists(const char *directory);
+
 /* From now on text with tokens from `rows` on is refused: the model's embedding has no row for them, as with copies
  * that add a padding token and do not resize. Refuses a tokenizer that puts such a token in front of every text or
  * behind it. */

@@ -45,6 +45,7 @@ static pare_status read_settings(const char *directory, const json_t *config, pa
     char *path = pare_path_join(directory, "tokenizer_config.json");
     pare_status status = pare_json_boolean(path, config, "add_bos_token", false, &out->add_bos);
     if (status == PARE_OK) status = pare_json_boolean(path, config, "add_eos_token", false, &out->add_eos);
+    if (status == PARE_OK) status = pare_json_boolean(path, config, "add_prefix_space", false, &out->add_prefix_space);
     out->has_add_bos = json_is_boolean(json_object_get(config, "add_bos_token"));
     out->no_bos = json_is_null(json_object_get(config, "bos_token"));
     out->prefix_once = json_is_false(json_object_get(config, "legacy"));
@@ -54,13 +55,15 @@ static pare_status read_settings(const char *directory, const json_t *config, pa
     return status;
 }
 
-pare_status pare_tokenizer_config_read(const char *directory, pare_tokenizer_config *out) {
+pare_status pare_tokenizer_config_read(const char *directory, bool bare_bpe, pare_tokenizer_config *out) {
     json_t *config, *added = NULL;
     *out = (pare_tokenizer_config){0};
     pare_status status = load(directory, "tokenizer_config.json", &config);
     bool complete = json_object_get(config, "added_tokens_decoder") != NULL;
     if (status == PARE_OK && !complete) status = overlay(directory, config);
     if (status == PARE_OK && !complete) status = load(directory, "added_tokens.json", &added);
+    if (status == PARE_OK && bare_bpe) status = pare_bpe_style_find(directory, config, &out->style);
+    if (status == PARE_OK && out->style) status = pare_bpe_style_complete(out->style, config);
     if (status == PARE_OK) status = read_settings(directory, config, out);
     if (status == PARE_OK) status = pare_extra_tokens_read(directory, config, added, &out->extra);
     json_decref(config);

@@ -3,6 +3,7 @@
 #ifndef PARE_TOKENIZER_TOKENIZER_CONFIG_H
 #define PARE_TOKENIZER_TOKENIZER_CONFIG_H
 
+#include "tokenizer/bpe_style.h"
 #include "tokenizer/extra_tokens.h"
 
 typedef struct pare_tokenizer_config {
@@ -10,11 +11,14 @@ typedef struct pare_tokenizer_config {
     bool no_bos;     /* "bos_token": null */
     bool has_add_bos, add_bos, add_eos;
     bool prefix_once; /* "legacy": false; no space is put in front of what follows an added token */
+    bool add_prefix_space;
+    const pare_bpe_style *style; /* of vocab.json and merges.txt; NULL where they are not what is read */
     pare_extra_tokens extra;
 } pare_tokenizer_config;
 
-/* All empty if the directory has no such files. Free with pare_tokenizer_config_free. */
-pare_status pare_tokenizer_config_read(const char *directory, pare_tokenizer_config *out);
+/* All empty if the directory has no such files. bare_bpe: the tokenizer is vocab.json and merges.txt, whose class is
+ * found, and the special tokens that it has by itself. Free with pare_tokenizer_config_free. */
+pare_status pare_tokenizer_config_read(const char *directory, bool bare_bpe, pare_tokenizer_config *out);
 void pare_tokenizer_config_free(pare_tokenizer_config *config);
 
 #endif

@@ -63,6 +63,27 @@ static pare_status read_post_processor(const char *path, const json_t *json, par
     return status;
 }
 
+static pare_status refuse_model(const char *path, const char *type) {
+    return pare_fail(PARE_UNSUPPORTED,
+                     "%s has a model of type %s; pare reads BPE and Unigram models, which language models that write "
+                     "text have: take the tokenizer that the model was trained with",
+                     path, type ? type : "unknown");
+}
+
+/* Files of early versions name no type: merges tell a BPE model, a list of pieces a Unigram one. */
+static pare_status read_model(pare_tokenizer_json *out, const char *path, const json_t *model) {
+    const char *type = json_string_value(json_object_get(model, "type"));
+    bool spelled = out->pretokenizer.byte_level;
+    if (!type && json_is_array(json_object_get(model, "vocab"))) type = "Unigram";
+    if (!type && json_object_get(model, "merges")) type = "BPE";
+    if (type && strcmp(type, "BPE") == 0) return pare_json_model_read(path, model, spelled, &out->bpe, &out->size);
+    if (!type || strcmp(type, "Unigram") != 0) return refuse_model(path, type);
+    PARE_TRY(pare_json_unigram_read(path, model, &out->unigram));
+    out->is_unigram = true;
+    out->size = out->unigram.count;
+    return spelled ? pare_pretokenizer_spell(&out->pretokenizer) : PARE_OK;
+}
+
 static pare_status read_parts(pare_tokenizer_json *out, const char *path, const json_t *json) {
     const json_t *model = json_object_get(json, "model");
     if (!json_is_object(model))
@@ -70,11 +91,12 @@ static pare_status read_parts(pare_tokenizer_json *out, const char *path, const 
                          path);
     PARE_TRY(pare_normalizer_read(path, json_object_get(json, "normalizer"), &out->normalizer));
     PARE_TRY(pare_pretokenizer_read(path, json_object_get(json, "pre_tokenizer"), &out->pretokenizer));
-    PARE_TRY(pare_json_model_read(path, model, out->pretokenizer.byte_level, &out->bpe, &out->size));
+    PARE_TRY(read_model(out, path, model));
     PARE_TRY(pare_added_tokens_read(path, json_object_get(json, "added_tokens"), &out->normalizer, &out->added));
     for (size_t i = 0; i < out->added.count; i++)
         if (out->added.tokens[i].id >= out->size) out->size = out->added.tokens[i].id + 1;
-    size_t tokens = json_object_size(json_object_get(model, "vocab")) + out->added.count;
+    const json_t *vocabulary = json_object_get(model, "vocab");
+    size_t tokens = json_object_size(vocabulary) + json_array_size(vocabulary) + out->added.count;
     if (out->size > MOST_GAPS + 2 * tokens)
         return pare_fail(PARE_FORMAT_ERROR, "%s has ids up to %u for %zu tokens; fetch the file again", path,
                          out->size - 1, tokens);
@@ -94,19 +116,20 @@ void pare_tokenizer_json_free(pare_tokenizer_json *tokenizer) {
     pare_normalizer_free(&tokenizer->normalizer);
     pare_pretokenizer_free(&tokenizer->pretokenizer);
     pare_bpe_free(&tokenizer->bpe);
+    pare_unigram_free(&tokenizer->unigram);
 }
 
-int64_t pare_tokenizer_json_find(const pare_tokenizer_json *tokenizer, const json_t *json, const char *text) {
+int64_t pare_tokenizer_json_find(const pare_tokenizer_json *tokenizer, const json_t *vocabulary, const char *text) {
     for (size_t i = 0; i < tokenizer->added.count; i++)
         if (strcmp(tokenizer->added.tokens[i].text, text) == 0) return tokenizer->added.tokens[i].id;
-    const json_t *id = json_object_get(json_object_get(json_object_get(json, "model"), "vocab"), text);
+    const json_t *id = json_object_get(vocabulary, text);
     return json_is_integer(id) ? json_integer_value(id) : -1;
 }
 
 /* One text on its way through the tokenizer. */
 typedef struct encoding {
     const pare_tokenizer_json *tokenizer;
-    pare_bpe_work *work;
+    pare_encode_work *work;
     pare_pattern_work pattern;
     pare_pretokenizer_work pretokenizer;
     pare_buffer repaired, normal[2];
@@ -115,7 +138,9 @@ typedef struct encoding {
 
 static pare_status encode_word(void *user, const char *word, size_t bytes) {
     encoding *e = user;
-    return pare_bpe_encode(&e->tokenizer->bpe, e->work, word, bytes, e->out);
+    if (e->tokenizer->is_unigram)
+        return pare_unigram_encode(&e->tokenizer->unigram, &e->work->unigram, word, bytes, e->out);
+    return pare_bpe_encode(&e->tokenizer->bpe, &e->work->bpe, word, bytes, e->out);
 }
 
 /* A stretch between two added tokens of the raw text: normalised, divided by the added tokens that are looked for in
@@ -155,7 +180,7 @@ static pare_status encode_text(encoding *e, const char *text, size_t bytes) {
     return PARE_OK;
 }
 
-pare_status pare_tokenizer_json_encode(const pare_tokenizer_json *tokenizer, pare_bpe_work *work, const char *text,
+pare_status pare_tokenizer_json_encode(const pare_tokenizer_json *tokenizer, pare_encode_work *work, const char *text,
                                        size_t bytes, pare_id_list *out) {
     encoding e = {.tokenizer = tokenizer, .work = work, .out = out};
     e.pretokenizer.pattern = &e.pattern;

@@ -1,17 +1,20 @@
-/* Hugging Face's tokenizer.json with a BPE model: added tokens, normalizer, pre-tokenizer, merges, decoder. */
+/* Hugging Face's tokenizer.json with a BPE or Unigram model: added tokens, normalizer, pre-tokenizer, model, decoder.
+ */
 #ifndef PARE_TOKENIZER_TOKENIZER_JSON_H
 #define PARE_TOKENIZER_TOKENIZER_JSON_H
 
 #include "tokenizer/added_tokens.h"
-#include "tokenizer/bpe.h"
 #include "tokenizer/decode.h"
+#include "tokenizer/encode_work.h"
 #include "tokenizer/pretokenizer.h"
 
 typedef struct pare_tokenizer_json {
     pare_added_tokens added;
     pare_normalizer normalizer;
     pare_pretokenizer pretokenizer;
-    pare_bpe bpe;
+    bool is_unigram;
+    pare_bpe bpe;         /* where is_unigram is false */
+    pare_unigram unigram; /* where it is true */
     uint32_t size;        /* one more than the highest id */
     int64_t template_bos; /* the id that the post-processor puts in front; -1: none */
     int64_t template_eos; /* the one that it puts behind */
@@ -23,15 +26,19 @@ typedef struct pare_tokenizer_json {
 pare_status pare_tokenizer_json_init(pare_tokenizer_json *out, const char *path, const json_t *json);
 void pare_tokenizer_json_free(pare_tokenizer_json *tokenizer);
 
-/* The id of a token by its text; -1 if there is none. */
-int64_t pare_tokenizer_json_find(const pare_tokenizer_json *tokenizer, const json_t *json, const char *text);
+/* *out: {token: id} of the file's model, freed with json_decref; empty if it has none. */
+pare_status pare_json_vocabulary(const json_t *json, json_t **out);
+
+/* The id of a token by its text, from the model's vocabulary; -1 if there is none. */
+int64_t pare_tokenizer_json_find(const pare_tokenizer_json *tokenizer, const json_t *vocabulary, const char *text);
 
 /* Appends the ids of a text of any bytes; one that is not UTF-8 counts as U+FFFD. */
-pare_status pare_tokenizer_json_encode(const pare_tokenizer_json *tokenizer, pare_bpe_work *work, const char *text,
+pare_status pare_tokenizer_json_encode(const pare_tokenizer_json *tokenizer, pare_encode_work *work, const char *text,
                                        size_t bytes, pare_id_list *out);
 
-/* Parts of pare_tokenizer_json_init: the "model" (json_model.c) and the "decoder" (json_decoder.c). */
+/* Parts of pare_tokenizer_json_init: the "model" (json_model.c, json_unigram.c) and the "decoder" (json_decoder.c). */
 pare_status pare_json_model_read(const char *path, const json_t *model, bool byte_level, pare_bpe *out, uint32_t *size);
+pare_status pare_json_unigram_read(const char *path, const json_t *model, pare_unigram *out);
 pare_status pare_json_decoder_read(const pare_tokenizer_json *tokenizer, const char *path, const json_t *json,
                                    pare_decoder *out);
 

@@ -61,6 +61,19 @@ bool pare_utf8_incomplete(const char *text, size_t bytes) {
     return false;
 }
 
+size_t pare_grapheme(const char *text, size_t bytes) {
+    uint32_t before, code;
+    utf8proc_int32_t state = 0;
+    if (bytes >= 2 && (unsigned char)text[0] < 0x80 && (unsigned char)text[1] < 0x80 && text[0] != '\r') return 1;
+    size_t at = pare_utf8_decode(text, bytes, &before), width;
+    for (; at && at < bytes; at += width) {
+        width = pare_utf8_decode(text + at, bytes - at, &code);
+        if (!width || utf8proc_grapheme_break_stateful((utf8proc_int32_t)before, (utf8proc_int32_t)code, &state)) break;
+        before = code;
+    }
+    return at;
+}
+
 bool pare_is_space(uint32_t code) {
     if (code < 0x80) return code == ' ' || (code >= '\t' && code <= '\r');
     if (code == 0x85) return true;
@@ -96,7 +109,18 @@ static bool is_mark(uint32_t code) {
     return category >= UTF8PROC_CATEGORY_MN && category <= UTF8PROC_CATEGORY_ME;
 }
 
-/* Character by character: lower case, or nothing for a mark. */
+static bool is_left_out_for_translation(uint32_t code) {
+    return (code >= 0x01 && code <= 0x08) || code == 0x0B || (code >= 0x0E && code <= 0x1F) || code == 0x7F ||
+           code == 0x8F || code == 0x9F;
+}
+
+static bool is_space_for_translation(uint32_t code) {
+    return code == '\t' || code == '\n' || code == '\f' || code == '\r' || code == 0x1680 ||
+           (code >= 0x200B && code <= 0x200F) || code == 0x2028 || code == 0x2029 || code == PARE_SPACE_MARK ||
+           code == 0xFEFF || code == PARE_REPLACEMENT;
+}
+
+/* Character by character: lower case, nothing for a mark, a space or nothing for control characters. */
 static pare_status convert_characters(pare_unicode_form form, const char *text, size_t bytes, pare_buffer *out) {
     size_t length;
     for (size_t at = 0; at < bytes; at += length) {
@@ -109,6 +133,10 @@ static pare_status convert_characters(pare_unicode_form form, const char *text, 
         } else if (form == PARE_FORM_LOWERCASE) {
             code = (uint32_t)utf8proc_tolower((utf8proc_int32_t)code);
             PARE_TRY(pare_buffer_append(out, character, pare_utf8_encode(code, character)));
+        } else if (form == PARE_FORM_NMT) {
+            bool space = is_space_for_translation(code);
+            if (!is_left_out_for_translation(code))
+                PARE_TRY(pare_buffer_append(out, space ? " " : text + at, space ? 1 : length));
         } else if (!is_mark(code)) {
             PARE_TRY(pare_buffer_append(out, text + at, length));
         }
@@ -123,8 +151,7 @@ static bool is_ascii(const char *text, size_t bytes) {
 }
 
 pare_status pare_unicode_convert(pare_unicode_form form, const char *text, size_t bytes, pare_buffer *out) {
-    if (form == PARE_FORM_LOWERCASE || form == PARE_FORM_WITHOUT_ACCENTS)
-        return convert_characters(form, text, bytes, out);
+    if (form >= PARE_FORM_LOWERCASE) return convert_characters(form, text, bytes, out);
     if (is_ascii(text, bytes)) return pare_buffer_append(out, text, bytes);
     static const int options[] = {
         [PARE_FORM_NFC] = UTF8PROC_STABLE | UTF8PROC_COMPOSE,

@@ -46,6 +46,9 @@ pare_status pare_utf8_repair(const char *text, size_t bytes, pare_buffer *out);
 /* True if `bytes` (1 to 3 of them) begin a character and are not yet all of it. */
 bool pare_utf8_incomplete(const char *text, size_t bytes);
 
+/* Bytes of the first grapheme cluster; 0 where it begins with what is no character. */
+size_t pare_grapheme(const char *text, size_t bytes);
+
 bool pare_is_space(uint32_t code);       /* White_Space */
 bool pare_is_word(uint32_t code);        /* \w of UTS 18: Alphabetic, M, Nd, Pc, joiners */
 bool pare_is_numeric(uint32_t code);     /* N */
@@ -57,7 +60,8 @@ typedef enum pare_unicode_form {
     PARE_FORM_NFKC,
     PARE_FORM_NFKD,
     PARE_FORM_LOWERCASE,
-    PARE_FORM_WITHOUT_ACCENTS /* marks left out */
+    PARE_FORM_WITHOUT_ACCENTS, /* marks left out */
+    PARE_FORM_NMT              /* control characters left out, others as spaces: rules for machine translation */
 } pare_unicode_form;
 
 /* Appends the form of UTF-8 `text`. */

@@ -30,6 +30,7 @@ MADE = {
     "examples": (["examples.json"], ["examples.py", "{}/examples.json"], ("transformers",)),
     "task_requests": (["task_requests.json"], ["task_requests.py", "{}/task_requests.json"], ("lm_eval", "jinja2", "yaml")),
     "chat_formats": (["chat_formats.json"], ["chat_formats.py", "{}/chat_formats.json"], ("transformers", "jinja2")),
+    "tokenizer_kinds": (["tokenizer_kinds.json.gz"], ["tokenizer_kinds.py", "{}/tokenizer_kinds.json.gz"], ("tokenizers", "sentencepiece")),
     "tokenizer_files": (["tokenizer_files.json"], ["tokenizer_files.py", "{}/tokenizer_files.json"], ("transformers", "sentencepiece")),
 }
 

@@ -132,7 +132,13 @@ static void test_refused_models(void **state) {
         size_t count;
         int type;
     } refused[] = {
-        {"Unigram", {{"<unk>", 0, 2}, {"a", 0, 1}}, 2, 1},
+        {"a word model", {{"<unk>", 0, 2}, {"a", 0, 1}}, 2, 3},
+        {"no unknown piece", {{"a", 0, 1}}, 1, 1},
+        {"two unknown pieces", {{"<unk>", 0, 2}, {"<un>", 0, 2}}, 2, 1},
+        {"twice", {{"<unk>", 0, 2}, {"ab", 0, 1}, {"ab", 0, 4}}, 3, 1},
+        {"<0xHH>", {{"<unk>", 0, 2}, {"<0xzz>", 0, 6}}, 2, 1},
+        {"not a finite number", {{"<unk>", 0, 2}, {"ab", NAN, 1}}, 2, 1},
+        {"not a finite number", {{"<unk>", 0, 2}, {"ab", -INFINITY, 1}}, 2, 2},
         {"no unknown piece", {{"a", 0, 1}}, 1, 2},
         {"twice", {{"<unk>", 0, 2}, {"ab", 0, 1}, {"ab", 0, 1}}, 3, 2},
         {"no known type", {{"<unk>", 0, 2}, {"ab", 0, 9}}, 2, 2},
