@@ -31,6 +31,8 @@ MADE = {
     "task_requests": (["task_requests.json"], ["task_requests.py", "{}/task_requests.json"], ("lm_eval", "jinja2", "yaml")),
     "chat_formats": (["chat_formats.json"], ["chat_formats.py", "{}/chat_formats.json"], ("transformers", "jinja2")),
     "tokenizer_kinds": (["tokenizer_kinds.json.gz"], ["tokenizer_kinds.py", "{}/tokenizer_kinds.json.gz"], ("tokenizers", "sentencepiece")),
+    "tokenizer_vocabularies": (["tokenizer_vocabularies.json.gz"], ["tokenizer_vocabularies.py", "{}/tokenizer_vocabularies.json.gz"],
+                               ("tokenizers", "transformers")),
     "tokenizer_files": (["tokenizer_files.json"], ["tokenizer_files.py", "{}/tokenizer_files.json"], ("transformers", "sentencepiece")),
 }
 

@@ -8,6 +8,7 @@ usage: tokenizer_kinds.py [OUT [SEED COUNT]]    other texts with another seed; t
 A tokenizer's "model" names one of "models"; "@charsmap" stands for the table that tests/data/tokenizers/nfkc/tokenizer.model
 has, in base64, and a SentencePiece model with "charsmap" has it appended. "decoded" is null where it is the text itself."""
 import base64
+import collections
 import gzip
 import io
 import json
@@ -183,9 +184,10 @@ def byte_level(texts, out):
 def characters(texts, out):
     base = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True))
     base.pre_tokenizer = metaspace()
-    trainer = trainers.BpeTrainer(vocab_size=500, special_tokens=["<unk>", "<s>", "</s>"], show_progress=False,
-                                  limit_alphabet=150)
-    base.train_from_iterator([text.replace("\x00", "") for text in lessons()], trainer)
+    trainer = trainers.BpeTrainer(vocab_size=500, special_tokens=["<unk>", "<s>", "</s>"], show_progress=False)
+    counts = collections.Counter("".join(lessons()))
+    known = set(sorted(set(counts) - {"\x00"}, key=lambda letter: (-counts[letter], letter))[:150])
+    base.train_from_iterator(["".join(letter if letter in known else " " for letter in text) for text in lessons()], trainer)
     model = json.loads(base.to_str())["model"]
     for byte in range(256):
         model["vocab"].setdefault(f"<0x{byte:02X}>", len(model["vocab"]))
