@@ -2,6 +2,7 @@
 #include "calibrate/self.h"
 #include "support/runtime.h"
 #include "text/json_form.h"
+#include "tokenizer/tokenizer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,17 +34,9 @@ pare_status pare_calibration_check(const pare_model *model, const char *name, co
     return PARE_OK;
 }
 
-static bool directory_has(const pare_model *model, const char *name) {
-    char *path = pare_path_join(pare_checkpoint_directory(model->checkpoint), name);
-    bool found = pare_file_exists(path);
-    free(path);
-    return found;
-}
-
 pare_status pare_calibration_tokenizer(const pare_model *model, const char *name, const pare_tokenizer **out) {
     *out = NULL;
-    if (pare_json_is_name(name) && !directory_has(model, "tokenizer.json") && !directory_has(model, "tokenizer.model"))
-        return PARE_OK;
+    if (pare_json_is_name(name) && !pare_tokenizer_exists(pare_checkpoint_directory(model->checkpoint))) return PARE_OK;
     return pare_model_tokenizer(model, out);
 }
 

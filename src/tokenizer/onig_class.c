@@ -145,6 +145,7 @@ static pare_status translate_character(pare_onig_translation *t, set *s, bool fi
     bool ends = t->at + 1 >= t->bytes || t->expression[t->at + 1] == ']' || t->expression[t->at + 1] == '[' ||
                 (t->expression[t->at + 1] == '&' && t->at + 2 < t->bytes && t->expression[t->at + 2] == '&');
     bool literal = pare_onig_is_next(t, "^") || pare_onig_is_next(t, "]") ||
+                   (first && strchr(":.=", t->expression[t->at])) ||
                    (pare_onig_is_next(t, "-") && (first || ends || s->after_class));
     s->after_class = literal && pare_onig_is_next(t, "-") && s->after_class;
     if (literal) PARE_TRY(add_text(&s->flat, "\\"));
