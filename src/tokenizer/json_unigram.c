@@ -17,6 +17,9 @@ static pare_status read_piece(const char *path, const json_t *entry, uint32_t id
     if (json_array_size(entry) != 2 || !json_is_string(piece) || !json_is_number(number) || !isfinite(score))
         return pare_fail(PARE_FORMAT_ERROR,
                          "%s: entry %u of its vocabulary is not a piece and its score; fetch the file again", path, id);
+    if (json_string_length(piece) > PARE_WORD_MAX)
+        return pare_fail(PARE_UNSUPPORTED, "%s: piece %u has %zu bytes; pare knows up to %d", path, id,
+                         json_string_length(piece), PARE_WORD_MAX);
     if (score < *lowest) *lowest = score;
     PARE_TRY(pare_unigram_add(out, json_string_value(piece), json_string_length(piece), id, score, &known));
     if (known == PARE_NO_ID) return PARE_OK;

@@ -11,6 +11,8 @@ enum {
     SMALLEST_ROOM = 1024
 };
 
+static const float lowest_sum = -100000; /* of SentencePiece's scores */
+
 /* The end of a piece on the best way here. */
 typedef struct pare_unigram_node {
     double score;
@@ -155,6 +157,17 @@ static pare_status extend(const pare_unigram *u, node *at, const char *text, siz
     return PARE_OK;
 }
 
+/* Takes the score of the way to `at` off all ways beyond, the farthest of which ends at at[reach], once it is so low
+ * that single precision has little left for differences: SentencePiece does, and long texts are divided as short ones.
+ */
+static void rebase(node *at, size_t reach) {
+    float score = (float)at->score;
+    if (score >= lowest_sum) return;
+    at->score = 0;
+    for (size_t i = 1; i <= reach; i++)
+        if (at[i].length) at[i].score = (double)((float)at[i].score - score);
+}
+
 static pare_status divide(const pare_unigram *u, pare_unigram_work *work, const char *text, size_t bytes,
                           pare_id_list *out) {
     size_t base = 0, reach = 0, width, far;
@@ -169,6 +182,7 @@ static pare_status divide(const pare_unigram *u, pare_unigram_work *work, const 
             base = at;
         }
         PARE_TRY(reserve(work, at - base + (u->longest > width ? u->longest : width) + 1));
+        if (u->sentencepiece) rebase(work->nodes + (at - base), reach > at ? reach - at : 0);
         PARE_TRY(extend(u, work->nodes + (at - base), text + at, bytes - at, width, &far));
         if (at + far > reach) reach = at + far;
     }

@@ -7,6 +7,7 @@ usage: tokenizer_kinds.py [OUT [SEED COUNT]]    other texts with another seed; t
 
 A tokenizer's "model" names one of "models"; "@charsmap" stands for the table that tests/data/tokenizers/nfkc/tokenizer.model
 has, in base64, and a SentencePiece model with "charsmap" has it appended. "decoded" is null where it is the text itself."""
+import array
 import base64
 import collections
 import gzip
@@ -15,6 +16,7 @@ import json
 import os
 import random
 import sys
+import zlib
 
 import sentencepiece
 import tokenizers
@@ -126,6 +128,9 @@ SPACES = [" ", " ", " ", "  ", "   ", "\t", "\n", "\n\n", "\r\n", "\r", " \n", "
 ODD = ["\x00", "\x01\x02", "\x7f", "\ufeff", "\ufffd", "\ufffe", "\U0010ffff", "\ue000", "\u0378", "\U0001f600", "\U0001f469\u200d\U0001f469\u200d\U0001f467", "\U0001f1e9\U0001f1ea\U0001f1eb", "\U0001f44d\U0001f3fd",
        "\u2764\ufe0f", "\u0301", "\u200d", "\u202e", "\u0600" + "1", "\u00ad", "a" * 70, " " * 40, "-" * 33, "ab" * 40, "\u65e5" * 25, "\u0301" * 9, "\n" * 9, "\U0001f600" * 12, "9" * 31,
        "\u00c0\u0323", "q\u0307\u0323", "\u1e9b\u0323", "\u212b", "\uac00\u11a8", "\u0dda", "\u20dd" + "x"]
+
+
+LONG, TIMES = "----- caf\u00e9 [w]aab\n", 8000
 
 
 def odd_texts(seed, count):
@@ -243,8 +248,11 @@ def unigram(texts, out):
         ids = [processor.encode(text) for text in texts]
         model, charsmap = without_charsmap(data)
         decoded = [processor.decode(i) for i in ids]
+        long_ids = processor.encode(LONG * TIMES)  # the library takes sums of scores back when they get too low
         out["tokenizers"][name] = {"sentencepiece": model, "charsmap": charsmap, "ids": ids,
-                                   "decoded": [None if a == b else a for a, b in zip(decoded, texts)]}
+                                   "decoded": [None if a == b else a for a, b in zip(decoded, texts)],
+                                   "long": {"unit": LONG, "times": TIMES, "count": len(long_ids),
+                                            "crc32": zlib.crc32(array.array("I", long_ids).tobytes())}}
         if name in ("unigram model", "unigram model with bytes"):
             pieces = [[processor.id_to_piece(i), processor.get_score(i)] for i in range(processor.get_piece_size())]
             fallback_name = "pieces with bytes" if "bytes" in name else "pieces"

@@ -4,6 +4,8 @@
 #include "sentencepiece_fixture.h"
 #include "support/memory.h"
 
+#include <openssl/evp.h>
+
 static void use(const char *path, const unsigned char *data, size_t bytes) {
     static const char text[] = "  ab <s> xxxxx a[w] q\xC3\xA9\n\n12 \xFF";
     pare_tokenizer *tokenizer;
@@ -51,13 +53,12 @@ static size_t make_charsmap(unsigned char *out) {
     return 4 + sizeof units + 3;
 }
 
-static void test_sentencepiece(void **state) {
-    (void)state;
+static void check_sentencepiece(int type, size_t stride) {
     static const fixture_piece pieces[] = {
         {"<unk>", 0, 2}, {"<s>", 0, 3}, {"x", -9, 1},  {"xx", -1, 1}, {"\xE2\x96\x81", -10, 1},
         {"a", -11, 1},   {"b", -11, 1}, {"ab", -3, 1}, {"[w]", 0, 4}, {"xxxx", -4, 5},
     };
-    const fixture_model model = {.pieces = pieces, .count = 10};
+    const fixture_model model = {.pieces = pieces, .count = 10, .model_type = type};
     static fixture_bytes bytes;
     static unsigned char charsmap[4096];
     bytes = *fixture_build(&model);
@@ -75,9 +76,44 @@ static void test_sentencepiece(void **state) {
     assert_int_equal(ids[1], 3); /* the table is in use */
     pare_ids_free(ids);
     pare_tokenizer_close(tokenizer);
-    damage(path, bytes.data, bytes.count, 1);
+    damage(path, bytes.data, bytes.count, stride);
     unlink(path);
     free(path);
+}
+
+static void test_sentencepiece(void **state) {
+    (void)state;
+    check_sentencepiece(2, 2);
+    check_sentencepiece(1, 3);
+}
+
+/* A Unigram model behind a normalisation table. */
+static void test_unigram(void **state) {
+    (void)state;
+    static unsigned char charsmap[4096];
+    static char base64[8192];
+    EVP_EncodeBlock((unsigned char *)base64, charsmap, (int)make_charsmap(charsmap));
+    char *text = pare_format("{\"normalizer\": {\"type\": \"Precompiled\", \"precompiled_charsmap\": \"%s\"},"
+                             " \"pre_tokenizer\": {\"type\": \"Metaspace\", \"replacement\": \"_\"},"
+                             " \"decoder\": {\"type\": \"Metaspace\", \"replacement\": \"_\"},"
+                             " \"model\": {\"type\": \"Unigram\", \"unk_id\": 0, \"byte_fallback\": true, \"vocab\":"
+                             " [[\"<unk>\", 0], [\"_\", -2.5], [\"x\", -3], [\"xx\", -1e3], [\"_a\", -4.25],"
+                             " [\"<0xC3>\", 0], [\"<0xA9>\", 0]]}}",
+                             base64);
+    char *path = json_fixture_write(text, strlen(text));
+    pare_tokenizer *tokenizer;
+    uint32_t *ids;
+    size_t count;
+    assert_ok(pare_tokenizer_open(path, &tokenizer));
+    assert_ok(pare_tokenizer_encode(tokenizer, "q\xC3\xA9?", 4, &ids, &count));
+    assert_int_equal(count, 4); /* _ x x, and é and ? as one that is unknown, for want of <0x3F> */
+    assert_int_equal(ids[3], 0);
+    pare_ids_free(ids);
+    pare_tokenizer_close(tokenizer);
+    damage(path, text, strlen(text), 11);
+    unlink(path);
+    free(path);
+    free(text);
 }
 
 static void test_json(void **state) {
@@ -106,7 +142,7 @@ static void test_real_files(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sentencepiece), cmocka_unit_test(test_json),
-                                       cmocka_unit_test(test_real_files)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sentencepiece), cmocka_unit_test(test_unigram),
+                                       cmocka_unit_test(test_json), cmocka_unit_test(test_real_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

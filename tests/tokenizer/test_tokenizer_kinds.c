@@ -82,6 +82,25 @@ static bool names_token(const json_t *entry, const json_t *text) {
     return found;
 }
 
+/* A text of many units, whose ids only their CRC is known of. */
+static bool is_long_equal(const pare_tokenizer *tokenizer, const json_t *expected) {
+    const json_t *unit = json_object_get(expected, "unit");
+    size_t length = json_string_length(unit), times = (size_t)json_integer_value(json_object_get(expected, "times")),
+           count;
+    char *text = malloc(length * times);
+    uint32_t *ids;
+    assert_non_null(text);
+    for (size_t i = 0; i < times; i++)
+        memcpy(text + i * length, json_string_value(unit), length);
+    assert_ok(pare_tokenizer_encode(tokenizer, text, length * times, &ids, &count));
+    bool equal = (json_int_t)count == json_integer_value(json_object_get(expected, "count")) &&
+                 (json_int_t)crc32(0, (const unsigned char *)ids, (unsigned)(count * sizeof *ids)) ==
+                     json_integer_value(json_object_get(expected, "crc32"));
+    pare_ids_free(ids);
+    free(text);
+    return equal;
+}
+
 static size_t check_kind(const char *path, const char *name, const json_t *entry, const json_t *texts) {
     pare_tokenizer *tokenizer;
     size_t checked = 0, wrong = 0, i;
@@ -93,6 +112,11 @@ static size_t check_kind(const char *path, const char *name, const json_t *entry
         checked++;
         if (has_ids(tokenizer, text, ids, json_array_get(json_object_get(entry, "decoded"), i))) continue;
         if (!wrong++) fprintf(stderr, "%s: text %zu, \"%s\", has other ids\n", name, i, json_string_value(text));
+    }
+    const json_t *long_text = json_object_get(entry, "long");
+    if (long_text && !is_long_equal(tokenizer, long_text)) {
+        fprintf(stderr, "%s: the long text has other ids\n", name);
+        wrong++;
     }
     pare_tokenizer_close(tokenizer);
     assert_true(checked > 300);

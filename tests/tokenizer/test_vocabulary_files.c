@@ -167,6 +167,42 @@ static void test_refused_files(void **state) {
     }
 }
 
+/* Cut short, and with a byte changed, at every place: a sentence, or a tokenizer that works on what the file now says.
+ */
+static void damage(const folder *f, const char *name, const char *text) {
+    static const char changes[] = {0x01, 0x20, 0x04, '\n', 0x7F};
+    size_t bytes = strlen(text);
+    char *data = malloc(bytes + 1);
+    for (size_t i = 0; i < 2 * bytes; i++) {
+        memcpy(data, text, bytes);
+        data[i / 2] = (char)(data[i / 2] ^ changes[i / 2 % sizeof changes]);
+        write_text(f, name, data, i % 2 ? bytes : i / 2);
+        pare_tokenizer *tokenizer;
+        uint32_t *ids;
+        size_t count;
+        if (pare_tokenizer_open(f->path, &tokenizer) != PARE_OK) {
+            assert_int_not_equal(strlen(pare_message()), 0);
+            continue;
+        }
+        assert_ok(pare_tokenizer_encode(tokenizer, "ab ba<|endoftext|>\n", 19, &ids, &count));
+        pare_ids_free(ids);
+        pare_tokenizer_close(tokenizer);
+    }
+    write_text(f, name, text, bytes);
+    free(data);
+}
+
+static void test_damaged_files(void **state) {
+    (void)state;
+    folder f = make_folder();
+    write_text(&f, "config.json", "{\"model_type\": \"gpt2\"}", 22);
+    write_text(&f, "vocab.json", sound, sizeof sound - 1);
+    write_text(&f, "merges.txt", "#version: 0.2\na b\n", 18);
+    damage(&f, "vocab.json", sound);
+    damage(&f, "merges.txt", "#version: 0.2\na b\n");
+    remove_folder(&f);
+}
+
 /* How text is split has to be known. */
 static void test_refused_classes(void **state) {
     (void)state;
@@ -191,6 +227,6 @@ static void test_refused_classes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases), cmocka_unit_test(test_refused_files),
-                                       cmocka_unit_test(test_refused_classes)};
+                                       cmocka_unit_test(test_damaged_files), cmocka_unit_test(test_refused_classes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
