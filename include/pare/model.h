@@ -39,8 +39,8 @@ PARE_API uint64_t pare_model_bytes(const pare_model *model);
 
 typedef struct pare_tokenizer pare_tokenizer;
 
-/* path: tokenizer.model (SentencePiece BPE), tokenizer.json (byte-level or SentencePiece-style BPE), or a directory
- * with either (tokenizer.json is taken first). Free with pare_tokenizer_close. */
+/* path: tokenizer.json or tokenizer.model (SentencePiece) of type BPE or Unigram, vocab.json beside merges.txt, or a
+ * directory with any of them (the first of this order is taken). Free with pare_tokenizer_close. */
 PARE_API pare_status pare_tokenizer_open(const char *path, pare_tokenizer **out);
 PARE_API void pare_tokenizer_close(pare_tokenizer *tokenizer);
 
