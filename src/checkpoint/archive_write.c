@@ -5,6 +5,7 @@
 #include "checkpoint/durable.h"
 #include "checkpoint/header.h"
 #include "support/memory.h"
+#include "support/json.h"
 #include "support/progress.h"
 
 #include <errno.h>
@@ -87,16 +88,17 @@ static void add_sparse(json_t *header, json_t *listed, const pare_tensor *tensor
     pare_header_add(header, values, pare_dtype_name(tensor->dtype), &stored, 1, bytes, end);
     json_t *shape = json_array();
     for (int i = 0; i < tensor->rank; i++)
-        json_array_append_new(shape, json_integer((json_int_t)tensor->shape[i]));
-    json_object_set_new(listed, tensor->name,
-                        json_pack("{s:o,s:I}", "shape", shape, "zeros", (json_int_t)(tensor->count - ones)));
+        pare_json_append(shape, json_integer((json_int_t)tensor->shape[i]));
+    pare_json_put(listed, tensor->name,
+                  pare_json_of({"shape", shape}, {"zeros", json_integer((json_int_t)(tensor->count - ones))}));
     free(mask);
     free(values);
 }
 
 static pare_status create(writing *w, const char *path) {
-    json_t *metadata = json_pack("{s:s}", "format", "pt"), *header = json_object(), *listed = json_object();
-    json_object_set_new(header, "__metadata__", metadata);
+    json_t *metadata = pare_json_of({"format", pare_json_string("pt")}), *header = json_object(),
+           *listed = json_object();
+    pare_json_put(header, "__metadata__", metadata);
     uint64_t data = 0;
     for (size_t i = 0; i < pare_checkpoint_count(w->model); i++) {
         const pare_tensor *tensor = pare_checkpoint_at(w->model, i);
@@ -106,12 +108,12 @@ static pare_status create(writing *w, const char *path) {
             pare_header_add(header, tensor->name, pare_dtype_name(tensor->dtype), tensor->shape, tensor->rank,
                             tensor->bytes, &data);
     }
-    json_t *sparse = json_pack("{s:i,s:o}", "version", 1, "tensors", listed);
-    char *text = json_dumps(sparse, JSON_COMPACT);
-    if (text) json_object_set_new(metadata, "pare_sparse", json_string(text));
-    pare_status status = text ? pare_header_create(path, header, data, &w->file)
-                              : pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the header of %s", path);
-    free(text);
+    json_t *sparse = pare_json_of({"version", json_integer(1)}, {"tensors", listed});
+    char *text;
+    pare_status status = pare_json_dump(sparse, "the header of an archive", JSON_COMPACT, &text);
+    if (status == PARE_OK) pare_json_put(metadata, "pare_sparse", pare_json_string(text));
+    if (status == PARE_OK) status = pare_header_create(path, header, data, &w->file);
+    pare_free(text);
     json_decref(sparse);
     json_decref(header);
     return status;

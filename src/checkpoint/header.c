@@ -1,4 +1,6 @@
 #include "checkpoint/header.h"
+#include "support/json.h"
+#include "support/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +11,11 @@ void pare_header_add(json_t *header, const char *name, const char *dtype, const 
                      uint64_t bytes, uint64_t *end) {
     json_t *sizes = json_array();
     for (int i = 0; i < rank; i++)
-        json_array_append_new(sizes, json_integer((json_int_t)shape[i]));
-    json_object_set_new(header, name,
-                        json_pack("{s:s,s:o,s:[I,I]}", "dtype", dtype, "shape", sizes, "data_offsets", (json_int_t)*end,
-                                  (json_int_t)(*end + bytes)));
+        pare_json_append(sizes, json_integer((json_int_t)shape[i]));
+    pare_json_put(header, name,
+                  pare_json_of({"dtype", pare_json_string(dtype)}, {"shape", sizes},
+                               {"data_offsets", pare_json_list_of(json_integer((json_int_t)*end),
+                                                                  json_integer((json_int_t)(*end + bytes)))}));
     *end += bytes;
 }
 
@@ -30,13 +33,13 @@ static pare_status write_front(pare_durable *file, const char *text, uint64_t pa
 
 pare_status pare_header_create(const char *path, const json_t *header, uint64_t data, pare_durable *out) {
     *out = (pare_durable){0};
-    char *text = json_dumps(header, JSON_COMPACT);
-    if (!text) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the header of %s", path);
+    char *text;
+    PARE_TRY(pare_json_dump(header, "the header of a safetensors file", JSON_COMPACT, &text));
     uint64_t front = LENGTH_BYTES + strlen(text);
     front = (front + DATA_ALIGNMENT - 1) / DATA_ALIGNMENT * DATA_ALIGNMENT;
     pare_status status = pare_durable_create(path, front + data, out);
     if (status == PARE_OK) status = write_front(out, text, front - LENGTH_BYTES);
     if (status != PARE_OK) pare_durable_drop(out);
-    free(text);
+    pare_free(text);
     return status;
 }

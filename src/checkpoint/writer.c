@@ -3,6 +3,7 @@
 #include "checkpoint/durable.h"
 #include "checkpoint/header.h"
 #include "checkpoint/safetensors.h"
+#include "support/json.h"
 #include "support/memory.h"
 #include "support/progress.h"
 
@@ -93,7 +94,7 @@ static char *shard_name(const pare_writer *writer, size_t shard) {
 
 /* The header of a shard, freed with json_decref; *data: the bytes of its data section. */
 static json_t *make_header(const pare_writer *writer, size_t shard, uint64_t *data) {
-    json_t *header = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
+    json_t *header = pare_json_of({"__metadata__", pare_json_of({"format", pare_json_string("pt")})});
     *data = 0;
     for (size_t i = 0; i < writer->count; i++) {
         const planned *item = &writer->tensors[i];
@@ -147,7 +148,7 @@ static pare_status make_weight_map(const pare_writer *writer, json_t **map) {
         const planned *item = &writer->tensors[i];
         char *name = shard_name(writer, item->shard);
         bool twice = json_object_get(*map, item->tensor.name) != NULL;
-        json_object_set_new(*map, item->tensor.name, json_string(name));
+        pare_json_put(*map, item->tensor.name, pare_json_string(name));
         free(name);
         if (twice) return pare_fail(PARE_BAD_ARGUMENT, "tensor %s is to be written twice", item->tensor.name);
     }
@@ -157,14 +158,15 @@ static pare_status make_weight_map(const pare_writer *writer, json_t **map) {
 static pare_status write_index(const pare_writer *writer) {
     json_t *map;
     pare_status status = make_weight_map(writer, &map);
-    json_t *index = json_pack("{s:{s:I},s:o}", "metadata", "total_size", (json_int_t)writer->total, "weight_map", map);
-    char *text = json_dumps(index, JSON_INDENT(2) | JSON_SORT_KEYS);
-    json_decref(index);
-    char *path = pare_format("%s/%s.safetensors.index.json", writer->directory, writer->stem);
-    if (status == PARE_OK && !text) status = pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for %s", path);
+    json_t *index = pare_json_of({"metadata", pare_json_of({"total_size", json_integer((json_int_t)writer->total)})},
+                                 {"weight_map", map});
+    char *text = NULL, *path = pare_format("%s/%s.safetensors.index.json", writer->directory, writer->stem);
+    if (status == PARE_OK)
+        status = pare_json_dump(index, "the index of the weights", JSON_INDENT(2) | JSON_SORT_KEYS, &text);
     if (status == PARE_OK) status = pare_durable_write_text(path, text);
+    json_decref(index);
     free(path);
-    free(text);
+    pare_free(text);
     return status;
 }
 

@@ -78,16 +78,18 @@ static pare_status evaluate_windows(job *j, const char *name, const pare_windows
     PARE_TRY(pare_calibration_check(j->model, name, windows));
     PARE_TRY(pare_windows_digest(windows, digest));
     PARE_TRY(measure(j, name, windows, &result));
-    json_t *entry = json_pack("{s:o,s:f,s:f,s:I,s:I,s:s}", "file", pare_json_name(name), "perplexity", exp(result.nll),
-                              "nll", result.nll, "tokens", (json_int_t)windows->count * (json_int_t)windows->length,
-                              "windows", (json_int_t)windows->count, "sha256", digest);
+    json_t *entry =
+        pare_json_of({"file", pare_json_name(name)}, {"perplexity", pare_json_real(exp(result.nll))},
+                     {"nll", pare_json_real(result.nll)},
+                     {"tokens", json_integer((json_int_t)windows->count * (json_int_t)windows->length)},
+                     {"windows", json_integer((json_int_t)windows->count)}, {"sha256", pare_json_string(digest)});
     if (j->options->against) {
-        json_object_set_new(entry, "kl", json_real(result.kl));
-        json_object_set_new(entry, "top1", json_real(result.top1));
+        pare_json_put(entry, "kl", pare_json_real(result.kl));
+        pare_json_put(entry, "top1", pare_json_real(result.top1));
     }
-    if (windows->note) json_object_set_new(entry, "note", json_string(windows->note));
-    if (json_array_append_new(j->texts, entry) == 0) return PARE_OK;
-    return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the report");
+    if (windows->note) pare_json_put(entry, "note", pare_json_string(windows->note));
+    pare_json_append(j->texts, entry);
+    return PARE_OK;
 }
 
 static pare_status evaluate_texts(job *j) {
@@ -113,8 +115,8 @@ static pare_status evaluate_task(job *j, const pare_task_file *file) {
     pare_zero_shot_scores_free(&scores);
     PARE_TRY(status);
     j->chosen += chosen;
-    if (json_array_append_new(j->tasks, entry) == 0) return PARE_OK;
-    return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the report");
+    pare_json_append(j->tasks, entry);
+    return PARE_OK;
 }
 
 static pare_status evaluate_tasks(job *j) {
@@ -158,11 +160,11 @@ static void add_tasks(const job *j, json_t *report) {
     const pare_tasks *tasks = j->options->tasks;
     if (!tasks) return;
     double average = j->chosen / (double)tasks->count;
-    json_object_set_new(report, "parameters", json_integer((json_int_t)pare_model_parameters(j->model)));
-    json_object_set_new(report, "protocol", json_string(pare_task_protocol_name(tasks->protocol)));
-    json_object_set(report, "tasks", j->tasks);
-    json_object_set_new(report, "average", json_real(average));
-    if (!pare_task_at(tasks->count)) json_object_set_new(report, "qa_average", json_real(average));
+    pare_json_put(report, "parameters", json_integer((json_int_t)pare_model_parameters(j->model)));
+    pare_json_put(report, "protocol", pare_json_string(pare_task_protocol_name(tasks->protocol)));
+    pare_json_put(report, "tasks", pare_json_same(j->tasks));
+    pare_json_put(report, "average", pare_json_real(average));
+    if (!pare_task_at(tasks->count)) pare_json_put(report, "qa_average", pare_json_real(average));
 }
 
 static pare_status open_adapter(job *j) {
@@ -174,14 +176,14 @@ static pare_status open_adapter(job *j) {
 }
 
 static json_t *report_of(const job *j, double seconds) {
-    json_t *report =
-        json_pack("{s:o,s:s,s:I,s:I,s:O,s:f}", "model", pare_json_name(pare_checkpoint_directory(j->model->checkpoint)),
-                  "compute", j->backend->operand == PARE_DTYPE_BF16 ? "bf16" : "fp32", "window", (json_int_t)j->window,
-                  "seed", (json_int_t)j->options->seed, "texts", j->texts, "seconds", seconds);
+    json_t *report = pare_json_of(
+        {"model", pare_json_name(pare_checkpoint_directory(j->model->checkpoint))},
+        {"compute", pare_json_string(j->backend->operand == PARE_DTYPE_BF16 ? "bf16" : "fp32")},
+        {"window", json_integer((json_int_t)j->window)}, {"seed", json_integer((json_int_t)j->options->seed)},
+        {"texts", pare_json_same(j->texts)}, {"seconds", pare_json_real(seconds)});
     if (j->options->against)
-        json_object_set_new(report, "against",
-                            pare_json_name(pare_checkpoint_directory(j->options->against->checkpoint)));
-    if (j->options->adapter) json_object_set_new(report, "adapter", pare_json_name(j->options->adapter));
+        pare_json_put(report, "against", pare_json_name(pare_checkpoint_directory(j->options->against->checkpoint)));
+    if (j->options->adapter) pare_json_put(report, "adapter", pare_json_name(j->options->adapter));
     add_tasks(j, report);
     return report;
 }

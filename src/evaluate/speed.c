@@ -121,7 +121,7 @@ static pare_status machine_rate(const bench *b, const pare_backend *backend, con
     }
     gemm_free(&own);
     if (status != PARE_OK) gemm_free(best);
-    json_object_set_new(b->json, key, json_real((own_rate > square_rate ? own_rate : square_rate) / 1e9));
+    pare_json_put(b->json, key, pare_json_real((own_rate > square_rate ? own_rate : square_rate) / 1e9));
     return status;
 }
 
@@ -135,7 +135,7 @@ static pare_status measure_machine(bench *b) {
     for (int i = 0; i < 2; i++) {
         const char *key = keys[backends[i]->operand];
         gemm_run run;
-        json_object_set_new(b->json, key, json_null());
+        pare_json_put(b->json, key, json_null());
         if (!backends[i]->native) continue;
         PARE_TRY(machine_rate(b, backends[i], key, &run));
         if (b->reference.backend)
@@ -161,9 +161,11 @@ static pare_status measure_work(bench *b, const char *key, const char *stage, wo
     }
     PARE_TRY(pare_progress_report(b->runtime, stage, b->repeats, b->repeats));
     double seconds = median(times, b->repeats);
-    json_object_set_new(b->json, key,
-                        json_pack("{s:f,s:f,s:f,s:f}", "seconds", seconds, "tokens_per_second", tokens / seconds,
-                                  "gflops", flops / seconds / 1e9, "fraction_of_gemm", median(fractions, b->repeats)));
+    pare_json_put(b->json, key,
+                  pare_json_of({"seconds", pare_json_real(seconds)},
+                               {"tokens_per_second", pare_json_real(tokens / seconds)},
+                               {"gflops", pare_json_real(flops / seconds / 1e9)},
+                               {"fraction_of_gemm", pare_json_real(median(fractions, b->repeats))}));
     return PARE_OK;
 }
 
@@ -255,8 +257,8 @@ static pare_status measure_moreau(bench *b) {
     pare_status status = pare_moreau_state_new(b->model, displaced, &r.moreau, scratch, &r.state);
     pare_free(displaced);
     if (status != PARE_OK) return status;
-    json_object_set_new(b->json, "moreau_state_bytes", json_integer((json_int_t)r.state.memory.bytes));
-    json_object_set_new(b->json, "moreau_state_in_file", json_boolean(!fits));
+    pare_json_put(b->json, "moreau_state_bytes", json_integer((json_int_t)r.state.memory.bytes));
+    pare_json_put(b->json, "moreau_state_in_file", json_boolean(!fits));
     status = pare_pass_new(b->model, b->backend, &shape, &r.pass);
     if (status == PARE_OK)
         status = measure_work(b, "moreau", "Moreau step", run_moreau, &r,
@@ -267,16 +269,16 @@ static pare_status measure_moreau(bench *b) {
 }
 
 static void describe(const bench *b, const pare_bench_options *options, bool synthetic) {
-    json_object_set_new(b->json, "shape", synthetic ? json_string(options->shape) : json_null());
-    json_object_set_new(b->json, "layers", json_integer(b->model->config.layers));
-    json_object_set_new(b->json, "tokens", json_integer(b->sequences * b->length));
-    json_object_set_new(b->json, "threads", json_integer(omp_get_max_threads()));
-    json_object_set_new(b->json, "compute", json_string(b->backend->operand == PARE_DTYPE_BF16 ? "bf16" : "fp32"));
+    pare_json_put(b->json, "shape", synthetic ? pare_json_string(options->shape) : json_null());
+    pare_json_put(b->json, "layers", json_integer(b->model->config.layers));
+    pare_json_put(b->json, "tokens", json_integer(b->sequences * b->length));
+    pare_json_put(b->json, "threads", json_integer(omp_get_max_threads()));
+    pare_json_put(b->json, "compute", pare_json_string(b->backend->operand == PARE_DTYPE_BF16 ? "bf16" : "fp32"));
     uint64_t block = 0;
     for (int role = 0; role < PARE_LAYER_ROLES; role++)
         block += b->model->tensors[pare_tensor_id(0, (pare_role)role)]->bytes;
-    json_object_set_new(b->json, "block_bytes", json_integer((json_int_t)block));
-    json_object_set_new(b->json, "model_bytes", json_integer((json_int_t)pare_model_bytes(b->model)));
+    pare_json_put(b->json, "block_bytes", json_integer((json_int_t)block));
+    pare_json_put(b->json, "model_bytes", json_integer((json_int_t)pare_model_bytes(b->model)));
 }
 
 static pare_status measure(bench *b, const pare_bench_options *options, bool synthetic) {
@@ -289,7 +291,7 @@ static pare_status measure(bench *b, const pare_bench_options *options, bool syn
     PARE_TRY(measure_forward(b));
     PARE_TRY(measure_gradient(b));
     PARE_TRY(measure_moreau(b));
-    json_object_set_new(b->json, "anonymous_bytes", json_integer((json_int_t)b->anonymous));
+    pare_json_put(b->json, "anonymous_bytes", json_integer((json_int_t)b->anonymous));
     return PARE_OK;
 }
 

@@ -1,6 +1,8 @@
 #include "checkpoint/temporary.h"
 #include "evaluate/zero_shot_report.h"
 #include "support/file.h"
+#include "support/json.h"
+#include "support/memory.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,20 +29,21 @@ static json_t *line_of(const pare_task_file *file, const pare_task_document *doc
     pare_zero_shot_answer answer = pare_zero_shot_answer_of(document, likelihoods);
     json_t *choices = json_array();
     for (uint32_t i = 0; i < document->count; i++)
-        json_array_append_new(choices,
-                              json_pack("{s:f,s:I,s:I}", "ll", likelihoods[i], "tokens", (json_int_t)requests[i].scored,
-                                        "chars", (json_int_t)document->characters[i]));
-    return json_pack("{s:s,s:I,s:I,s:o,s:I,s:I}", "task", file->task->name, "doc", (json_int_t)document->number, "gold",
-                     (json_int_t)document->gold, "choices", choices, "pred", (json_int_t)answer.plain, "pred_norm",
-                     (json_int_t)answer.normalised);
+        pare_json_append(choices, pare_json_of({"ll", pare_json_real(likelihoods[i])},
+                                               {"tokens", json_integer((json_int_t)requests[i].scored)},
+                                               {"chars", json_integer((json_int_t)document->characters[i])}));
+    return pare_json_of(
+        {"task", pare_json_string(file->task->name)}, {"doc", json_integer((json_int_t)document->number)},
+        {"gold", json_integer((json_int_t)document->gold)}, {"choices", choices},
+        {"pred", json_integer((json_int_t)answer.plain)}, {"pred_norm", json_integer((json_int_t)answer.normalised)});
 }
 
 static pare_status add_line(pare_items *items, json_t *line) {
-    char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
+    char *text;
+    pare_status status = pare_json_dump(line, "a line of --save-items", JSON_COMPACT, &text);
     json_decref(line);
-    if (!text) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for %s", items->path);
-    pare_status status = pare_durable_write(&items->file, text, strlen(text));
-    free(text);
+    if (status == PARE_OK) status = pare_durable_write(&items->file, text, strlen(text));
+    pare_free(text);
     return status == PARE_OK ? pare_durable_write(&items->file, "\n", 1) : status;
 }
 

@@ -26,8 +26,8 @@ static counts count_right(const pare_task_file *file, const pare_zero_shot_score
 }
 
 static void set_share(json_t *entry, const char *name, const char *error_name, pare_share share) {
-    json_object_set_new(entry, name, json_real(share.value));
-    json_object_set_new(entry, error_name, isfinite(share.error) ? json_real(share.error) : json_null());
+    pare_json_put(entry, name, pare_json_real(share.value));
+    pare_json_put(entry, error_name, pare_json_measured(share.error));
 }
 
 /* Files of HellaSwag with ready contexts, in which something of the original is lost. */
@@ -41,17 +41,20 @@ static const char *note_on(const pare_task_file *file) {
 
 static json_t *entry_of(const pare_task_file *file, const pare_zero_shot_scores *scores) {
     double rate = scores->seconds > 0 ? (double)scores->request_tokens / scores->seconds : 0.0;
-    json_t *entry =
-        json_pack("{s:s,s:o,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f}", "task", file->task->name, "file",
-                  pare_json_name(file->path), "sha256", file->digest, "n", (json_int_t)file->count, "rows",
-                  (json_int_t)file->rows, "requests", (json_int_t)scores->requests.count, "truncated_requests",
-                  (json_int_t)scores->requests.truncated, "cut_continuations", (json_int_t)scores->requests.cut,
-                  "request_tokens", (json_int_t)scores->request_tokens, "computed_tokens",
-                  (json_int_t)scores->computed_tokens, "padded_tokens", (json_int_t)scores->padded_tokens, "batches",
-                  (json_int_t)scores->batches, "seconds", scores->seconds, "request_tokens_per_second", rate);
+    json_t *entry = pare_json_of(
+        {"task", pare_json_string(file->task->name)}, {"file", pare_json_name(file->path)},
+        {"sha256", pare_json_string(file->digest)}, {"n", json_integer((json_int_t)file->count)},
+        {"rows", json_integer((json_int_t)file->rows)}, {"requests", json_integer((json_int_t)scores->requests.count)},
+        {"truncated_requests", json_integer((json_int_t)scores->requests.truncated)},
+        {"cut_continuations", json_integer((json_int_t)scores->requests.cut)},
+        {"request_tokens", json_integer((json_int_t)scores->request_tokens)},
+        {"computed_tokens", json_integer((json_int_t)scores->computed_tokens)},
+        {"padded_tokens", json_integer((json_int_t)scores->padded_tokens)},
+        {"batches", json_integer((json_int_t)scores->batches)}, {"seconds", pare_json_real(scores->seconds)},
+        {"request_tokens_per_second", pare_json_real(rate)});
     double computed = scores->seconds > 0 ? (double)scores->computed_tokens / scores->seconds : 0.0;
-    json_object_set_new(entry, "computed_tokens_per_second", json_real(computed));
-    if (note_on(file)) json_object_set_new(entry, "note", json_string(note_on(file)));
+    pare_json_put(entry, "computed_tokens_per_second", pare_json_real(computed));
+    if (note_on(file)) pare_json_put(entry, "note", pare_json_string(note_on(file)));
     return entry;
 }
 
@@ -64,6 +67,6 @@ pare_status pare_zero_shot_entry(const pare_task_file *file, const pare_zero_sho
     if (!*out) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the report");
     set_share(*out, "acc", "acc_stderr", plain);
     if (file->task->normalised) set_share(*out, "acc_norm", "acc_norm_stderr", norm);
-    json_object_set_new(*out, "chosen", json_string(file->task->chosen_norm ? "acc_norm" : "acc"));
+    pare_json_put(*out, "chosen", pare_json_string(file->task->chosen_norm ? "acc_norm" : "acc"));
     return PARE_OK;
 }

@@ -1,4 +1,5 @@
 #include "model/config_fields.h"
+#include "support/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +14,8 @@ pare_status pare_field_refuse(pare_status status, pare_fields fields, const char
     const json_t *value = pare_field(fields, key);
     if (!value) return pare_fail(status, "%s has no %s; %s", fields.path, key, expected);
     enum { SHOWN = 120 };
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT);
-    bool whole = !text || strlen(text) <= SHOWN;
-    pare_fail(status, "%s: %s is %.*s%s; %s", fields.path, key, SHOWN, text ? text : "?", whole ? "" : "...", expected);
+    char *text = pare_json_shown(value, SHOWN);
+    pare_fail(status, "%s: %s is %s; %s", fields.path, key, text, expected);
     free(text);
     return status;
 }

@@ -1,6 +1,7 @@
 #include "model/config_rope.h"
 #include "model/family.h"
 #include "support/memory.h"
+#include "support/json.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -233,16 +234,16 @@ pare_status pare_config_read_rope(pare_fields fields, pare_config *config) {
 
 /* A whole number is written as one where transformers wants one. */
 static json_t *number(double value) {
-    return value == (double)(int64_t)value ? json_integer((json_int_t)value) : json_real(value);
+    return value == (double)(int64_t)value ? json_integer((json_int_t)value) : pare_json_real(value);
 }
 
 static json_t *scaling_json(const pare_rope_config *rope) {
-    json_t *json = json_pack("{s:s}", "rope_type", names[rope->kind]);
-    if (rope->kind != PARE_ROPE_PLAIN) json_object_set_new(json, "factor", json_real(rope->factor));
+    json_t *json = pare_json_of({"rope_type", pare_json_string(names[rope->kind])});
+    if (rope->kind != PARE_ROPE_PLAIN) pare_json_put(json, "factor", pare_json_real(rope->factor));
     if (rope->kind != PARE_ROPE_LLAMA3) return json;
-    json_object_set_new(json, "low_freq_factor", json_real(rope->low_frequency_factor));
-    json_object_set_new(json, "high_freq_factor", json_real(rope->high_frequency_factor));
-    json_object_set_new(json, "original_max_position_embeddings", number(rope->original_positions));
+    pare_json_put(json, "low_freq_factor", pare_json_real(rope->low_frequency_factor));
+    pare_json_put(json, "high_freq_factor", pare_json_real(rope->high_frequency_factor));
+    pare_json_put(json, "original_max_position_embeddings", number(rope->original_positions));
     return json;
 }
 
@@ -254,16 +255,16 @@ static json_t *older_json(const pare_rope_config *rope, const json_t *config) {
     if (!json_object_size(own)) return scaling_json(rope);
     json_t *json = json_copy(own);
     json_object_del(json, "partial_rotary_factor");
-    if (rope->kind == PARE_ROPE_LLAMA3) json_object_set_new(json, original, number(rope->original_positions));
+    if (rope->kind == PARE_ROPE_LLAMA3) pare_json_put(json, original, number(rope->original_positions));
     return json;
 }
 
 void pare_config_write_rope(const pare_rope_config *rope, json_t *config) {
     json_t *parameters = scaling_json(rope);
-    json_object_set_new(parameters, "rope_theta", json_real(rope->theta));
-    json_object_set_new(config, "rope_parameters", parameters);
-    json_object_set_new(config, "rope_theta", json_real(rope->theta));
-    json_object_set_new(config, "rope_scaling", older_json(rope, config));
+    pare_json_put(parameters, "rope_theta", pare_json_real(rope->theta));
+    pare_json_put(config, "rope_parameters", parameters);
+    pare_json_put(config, "rope_theta", pare_json_real(rope->theta));
+    pare_json_put(config, "rope_scaling", older_json(rope, config));
     json_object_del(config, "partial_rotary_factor");
     json_object_del(config, "original_max_position_embeddings");
 }

@@ -1,6 +1,8 @@
 #include "model/config_write.h"
 #include "model/config_rope.h"
 #include "support/file.h"
+#include "support/json.h"
+#include "support/memory.h"
 
 #include <fnmatch.h>
 #include <stdlib.h>
@@ -22,19 +24,19 @@ static void set_width(json_t *config, const char *key, const pare_config_sizes *
                       uint32_t (*width_of)(const pare_widths *)) {
     json_t *value = per_layer ? json_array() : json_integer(width_of(sizes->widths));
     for (uint32_t i = 0; per_layer && i < sizes->layers; i++)
-        json_array_append_new(value, json_integer(width_of(&sizes->widths[i])));
-    json_object_set_new(config, key, value);
+        pare_json_append(value, json_integer(width_of(&sizes->widths[i])));
+    pare_json_put(config, key, value);
 }
 
 static void set_sizes(json_t *config, const pare_config *original, const pare_config_sizes *sizes, bool per_layer) {
-    json_object_set_new(config, "hidden_size", json_integer(sizes->hidden));
-    json_object_set_new(config, "num_hidden_layers", json_integer(sizes->layers));
-    json_object_set_new(config, "head_dim", json_integer(original->head_size));
+    pare_json_put(config, "hidden_size", json_integer(sizes->hidden));
+    pare_json_put(config, "num_hidden_layers", json_integer(sizes->layers));
+    pare_json_put(config, "head_dim", json_integer(original->head_size));
     set_width(config, "num_attention_heads", sizes, per_layer, pare_widths_heads);
     set_width(config, "num_key_value_heads", sizes, per_layer, pare_widths_kv_heads);
     set_width(config, "intermediate_size", sizes, per_layer, pare_widths_ffn);
     json_object_del(config, per_layer_key);
-    if (per_layer) json_object_set_new(config, per_layer_key, json_true());
+    if (per_layer) pare_json_put(config, per_layer_key, json_true());
 }
 
 /* Lists that may be as long as the model has layers by accident: of names, and of token ids. */
@@ -63,38 +65,40 @@ static bool is_double(const json_t *config, const char *key) {
 /* What pare took from the file or from the class's defaults is said, so that every engine takes the same. */
 static void state_what_holds(json_t *config, const pare_config *original) {
     static const char *const dtypes[] = {"dtype", "torch_dtype"};
-    json_object_set_new(config, "tie_word_embeddings", json_boolean(original->tied));
-    json_object_set_new(config, "max_position_embeddings", json_integer(original->stated_positions));
-    json_object_set_new(config, "rms_norm_eps", json_real(original->rms_eps));
+    pare_json_put(config, "tie_word_embeddings", json_boolean(original->tied));
+    pare_json_put(config, "max_position_embeddings", json_integer(original->stated_positions));
+    pare_json_put(config, "rms_norm_eps", pare_json_real(original->rms_eps));
     if (!json_is_string(json_object_get(config, "hidden_act")))
-        json_object_set_new(config, "hidden_act", json_string("silu"));
+        pare_json_put(config, "hidden_act", pare_json_string("silu"));
     pare_config_write_rope(&original->rope[0], config);
     json_object_del(config, "quantization_config");
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
-        if (is_double(config, dtypes[i])) json_object_set_new(config, dtypes[i], json_string("float32"));
+        if (is_double(config, dtypes[i])) pare_json_put(config, dtypes[i], pare_json_string("float32"));
 }
 
 static void become_mistral(json_t *config) {
-    json_object_set_new(config, "model_type", json_string("mistral"));
-    json_object_set_new(config, "architectures", json_pack("[s]", "MistralForCausalLM"));
-    json_object_set_new(config, "sliding_window", json_null());
+    pare_json_put(config, "model_type", pare_json_string("mistral"));
+    pare_json_put(config, "architectures", pare_json_list_of(pare_json_string("MistralForCausalLM")));
+    pare_json_put(config, "sliding_window", json_null());
     json_object_del(config, "attention_bias");
     json_object_del(config, "mlp_bias");
 }
 
-/* Indented, reals as short as they can be written without changing one of them. */
-static char *print(const json_t *config) {
+/* Indented, reals as short as they can be written without changing one of them. Freed with free(). */
+static pare_status print(const json_t *config, char **out) {
     enum { SHORT_DIGITS = 15 };
-    char *text = json_dumps(config, JSON_INDENT(2) | JSON_REAL_PRECISION(SHORT_DIGITS));
-    json_t *again = text ? json_loads(text, 0, NULL) : NULL;
+    char *text;
+    PARE_TRY(pare_json_dump(config, "config.json", JSON_INDENT(2) | JSON_REAL_PRECISION(SHORT_DIGITS), &text));
+    json_t *again = json_loads(text, 0, NULL);
+    pare_status status = PARE_OK;
     if (!json_equal(config, again)) {
-        free(text);
-        text = json_dumps(config, JSON_INDENT(2));
+        pare_free(text);
+        status = pare_json_dump(config, "config.json", JSON_INDENT(2), &text);
     }
     json_decref(again);
-    char *line = text ? pare_format("%s\n", text) : NULL;
-    free(text);
-    return line;
+    *out = status == PARE_OK ? pare_format("%s\n", text) : NULL;
+    pare_free(text);
+    return status == PARE_OK ? pare_whole() : status;
 }
 
 pare_status pare_config_write(const pare_config *original, const pare_config_sizes *sizes, char **text,
@@ -103,15 +107,14 @@ pare_status pare_config_write(const pare_config *original, const pare_config_siz
     *text = NULL;
     if (!sizes->layers) return pare_fail(PARE_BAD_ARGUMENT, "a model without a single layer cannot be written");
     json_t *config = json_deep_copy(original->json);
-    if (config) {
-        if (sizes->dropped) drop_entries(config, original, sizes->dropped);
-        set_sizes(config, original, sizes, *kind == PARE_CONFIG_PER_LAYER);
-        state_what_holds(config, original);
-        if (*kind == PARE_CONFIG_MISTRAL && strcmp(original->model_type, "mistral") != 0) become_mistral(config);
-        *text = print(config);
-    }
+    if (!config) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to write a config.json");
+    if (sizes->dropped) drop_entries(config, original, sizes->dropped);
+    set_sizes(config, original, sizes, *kind == PARE_CONFIG_PER_LAYER);
+    state_what_holds(config, original);
+    if (*kind == PARE_CONFIG_MISTRAL && strcmp(original->model_type, "mistral") != 0) become_mistral(config);
+    pare_status status = print(config, text);
     json_decref(config);
-    return *text ? PARE_OK : pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to write a config.json");
+    return status;
 }
 
 /* What transformers 4 takes from the file: rope_theta beside rope_scaling, and nothing of rope_parameters. */
@@ -129,10 +132,9 @@ pare_status pare_config_restate(const pare_config *config, char **text) {
     *text = NULL;
     if (!untied && !wide && is_read_alike(config)) return PARE_OK;
     json_t *json = json_deep_copy(config->json);
-    if (json) {
-        state_what_holds(json, config);
-        *text = print(json);
-    }
+    if (!json) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to write a config.json");
+    state_what_holds(json, config);
+    pare_status status = print(json, text);
     json_decref(json);
-    return *text ? PARE_OK : pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to write a config.json");
+    return status;
 }

@@ -6,8 +6,9 @@
 #include <string.h>
 
 static json_t *rope_json(const pare_rope_config *rope) {
-    json_t *json = json_pack("{s:s,s:f}", "kind", pare_rope_name(rope->kind), "theta", rope->theta);
-    if (rope->kind != PARE_ROPE_PLAIN) json_object_set_new(json, "factor", json_real(rope->factor));
+    json_t *json =
+        pare_json_of({"kind", pare_json_string(pare_rope_name(rope->kind))}, {"theta", pare_json_real(rope->theta)});
+    if (rope->kind != PARE_ROPE_PLAIN) pare_json_put(json, "factor", pare_json_real(rope->factor));
     return json;
 }
 
@@ -15,8 +16,9 @@ static json_t *files_json(const pare_checkpoint *checkpoint) {
     json_t *files = json_array();
     for (size_t i = 0; i < pare_checkpoint_file_count(checkpoint); i++) {
         const char *path = pare_checkpoint_file(checkpoint, i), *slash = strrchr(path, '/');
-        json_array_append_new(files, json_pack("{s:o,s:I}", "name", pare_json_name(slash ? slash + 1 : path), "bytes",
-                                               (json_int_t)pare_checkpoint_mapping(checkpoint, i)->bytes));
+        pare_json_append(
+            files, pare_json_of({"name", pare_json_name(slash ? slash + 1 : path)},
+                                {"bytes", json_integer((json_int_t)pare_checkpoint_mapping(checkpoint, i)->bytes)}));
     }
     return files;
 }
@@ -31,8 +33,8 @@ static json_t *widths_json(const pare_config *config) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < config->layers; i++) {
         const pare_widths *w = &config->widths[i];
-        json_array_append_new(list, json_pack("{s:i,s:i,s:i,s:i}", "layer", (int)i, "query_heads", (int)w->heads,
-                                              "kv_heads", (int)w->kv_heads, "ffn", (int)w->ffn));
+        pare_json_append(list, pare_json_of({"layer", json_integer(i)}, {"query_heads", json_integer(w->heads)},
+                                            {"kv_heads", json_integer(w->kv_heads)}, {"ffn", json_integer(w->ffn)}));
     }
     return list;
 }
@@ -45,17 +47,19 @@ static json_t *dtypes_json(const pare_model *model) {
         counts[model->tensors[id]->dtype]++;
     for (int dtype = 0; dtype < 3; dtype++)
         if (counts[dtype])
-            json_object_set_new(json, pare_dtype_name((pare_dtype)dtype), json_integer((json_int_t)counts[dtype]));
+            pare_json_put(json, pare_dtype_name((pare_dtype)dtype), json_integer((json_int_t)counts[dtype]));
     return json;
 }
 
 static json_t *tensor_json(const pare_tensor *tensor, uint64_t zeros) {
     json_t *shape = json_array();
     for (int i = 0; i < tensor->rank; i++)
-        json_array_append_new(shape, json_integer((json_int_t)tensor->shape[i]));
-    return json_pack("{s:s,s:o,s:s,s:I,s:I,s:f}", "name", tensor->name, "shape", shape, "dtype",
-                     pare_dtype_name(tensor->dtype), "parameters", (json_int_t)tensor->count, "zeros",
-                     (json_int_t)zeros, "sparsity", tensor->count ? (double)zeros / (double)tensor->count : 0.0);
+        pare_json_append(shape, json_integer((json_int_t)tensor->shape[i]));
+    return pare_json_of({"name", pare_json_string(tensor->name)}, {"shape", shape},
+                        {"dtype", pare_json_string(pare_dtype_name(tensor->dtype))},
+                        {"parameters", json_integer((json_int_t)tensor->count)},
+                        {"zeros", json_integer((json_int_t)zeros)},
+                        {"sparsity", pare_json_real(tensor->count ? (double)zeros / (double)tensor->count : 0.0)});
 }
 
 static pare_status add_tensors(const pare_model *model, json_t *json) {
@@ -63,16 +67,16 @@ static pare_status add_tensors(const pare_model *model, json_t *json) {
     json_t *tensors = json_array();
     uint64_t zeros = 0, elements = 0;
     pare_scan scan;
-    json_object_set_new(json, "tensors", tensors);
+    pare_json_put(json, "tensors", tensors);
     PARE_TRY(pare_checkpoint_scan(checkpoint, NULL, &scan));
     for (size_t i = 0; i < pare_checkpoint_count(checkpoint); i++) {
         const pare_tensor *tensor = pare_checkpoint_at(checkpoint, i);
-        json_array_append_new(tensors, tensor_json(tensor, scan.zeros[i]));
+        pare_json_append(tensors, tensor_json(tensor, scan.zeros[i]));
         zeros += scan.zeros[i];
         elements += tensor->count;
     }
-    json_object_set_new(json, "sparsity", json_real(elements ? (double)zeros / (double)elements : 0.0));
-    json_object_set_new(json, "sha256", json_string(scan.digest));
+    pare_json_put(json, "sparsity", pare_json_real(elements ? (double)zeros / (double)elements : 0.0));
+    pare_json_put(json, "sha256", pare_json_string(scan.digest));
     pare_scan_free(&scan);
     return PARE_OK;
 }
@@ -81,10 +85,11 @@ static pare_status add_tensors(const pare_model *model, json_t *json) {
  */
 static json_t *tokenizer_json(const pare_model *model) {
     const pare_tokenizer *tokenizer;
-    if (pare_model_tokenizer(model, &tokenizer) != PARE_OK) return json_pack("{s:s}", "problem", pare_message());
+    if (pare_model_tokenizer(model, &tokenizer) != PARE_OK)
+        return pare_json_of({"problem", pare_json_string(pare_message())});
     uint32_t tokens = pare_tokenizer_size(tokenizer), rows = model->config.vocabulary;
-    json_t *json = json_pack("{s:I}", "tokens", (json_int_t)tokens);
-    if (tokens > rows) json_object_set_new(json, "beyond_embedding", json_integer(tokens - rows));
+    json_t *json = pare_json_of({"tokens", json_integer((json_int_t)tokens)});
+    if (tokens > rows) pare_json_put(json, "beyond_embedding", json_integer(tokens - rows));
     return json;
 }
 
@@ -92,25 +97,25 @@ static json_t *describe(const pare_model *model) {
     const pare_config *c = &model->config;
     const char *architecture = json_string_value(json_array_get(json_object_get(c->json, "architectures"), 0));
     json_t *json = json_object();
-    json_object_set_new(json, "path", pare_json_name(pare_checkpoint_directory(model->checkpoint)));
-    json_object_set_new(json, "architecture", json_string(architecture ? architecture : c->model_type));
-    json_object_set_new(json, "model_type", json_string(c->model_type));
-    json_object_set_new(json, "layers", json_integer(c->layers));
-    json_object_set_new(json, "hidden", json_integer(c->hidden));
-    json_object_set_new(json, "vocabulary", json_integer(c->vocabulary));
-    json_object_set_new(json, "head_size", json_integer(c->head_size));
-    json_object_set_new(json, "tied", json_boolean(c->tied));
-    json_object_set_new(json, "rope", rope_json(&c->rope[0]));
-    json_object_set_new(json, "max_positions", json_integer(c->stated_positions));
-    if (c->plan[0].window) json_object_set_new(json, "sliding_window", json_integer(c->plan[0].window));
-    json_object_set_new(json, "parameters", json_integer((json_int_t)pare_model_parameters(model)));
-    json_object_set_new(json, "bytes", json_integer((json_int_t)pare_model_bytes(model)));
-    json_object_set_new(json, "dtypes", dtypes_json(model));
-    json_object_set_new(json, "files", files_json(model->checkpoint));
-    json_object_set_new(json, "archive", json_boolean(pare_checkpoint_is_archive(model->checkpoint)));
-    json_object_set_new(json, "tokenizer", tokenizer_json(model));
-    json_object_set_new(json, "widths", widths_json(c));
-    json_object_set_new(json, "uniform", json_boolean(uniform(c)));
+    pare_json_put(json, "path", pare_json_name(pare_checkpoint_directory(model->checkpoint)));
+    pare_json_put(json, "architecture", pare_json_string(architecture ? architecture : c->model_type));
+    pare_json_put(json, "model_type", pare_json_string(c->model_type));
+    pare_json_put(json, "layers", json_integer(c->layers));
+    pare_json_put(json, "hidden", json_integer(c->hidden));
+    pare_json_put(json, "vocabulary", json_integer(c->vocabulary));
+    pare_json_put(json, "head_size", json_integer(c->head_size));
+    pare_json_put(json, "tied", json_boolean(c->tied));
+    pare_json_put(json, "rope", rope_json(&c->rope[0]));
+    pare_json_put(json, "max_positions", json_integer(c->stated_positions));
+    if (c->plan[0].window) pare_json_put(json, "sliding_window", json_integer(c->plan[0].window));
+    pare_json_put(json, "parameters", json_integer((json_int_t)pare_model_parameters(model)));
+    pare_json_put(json, "bytes", json_integer((json_int_t)pare_model_bytes(model)));
+    pare_json_put(json, "dtypes", dtypes_json(model));
+    pare_json_put(json, "files", files_json(model->checkpoint));
+    pare_json_put(json, "archive", json_boolean(pare_checkpoint_is_archive(model->checkpoint)));
+    pare_json_put(json, "tokenizer", tokenizer_json(model));
+    pare_json_put(json, "widths", widths_json(c));
+    pare_json_put(json, "uniform", json_boolean(uniform(c)));
     return json;
 }
 

@@ -24,12 +24,14 @@ typedef struct survey {
 static void add_entry(survey *s, const pare_header_entry *entry, const char *file) {
     json_t *shape = json_array();
     for (int i = 0; i < entry->rank; i++)
-        json_array_append_new(shape, json_integer((json_int_t)entry->shape[i]));
-    json_array_append_new(s->tensors, json_pack("{s:s,s:o,s:s,s:I,s:I,s:o}", "name", entry->name, "shape", shape,
-                                                "dtype", entry->dtype, "parameters", (json_int_t)entry->count, "bytes",
-                                                (json_int_t)entry->bytes, "file", pare_json_name(file)));
+        pare_json_append(shape, json_integer((json_int_t)entry->shape[i]));
+    pare_json_append(s->tensors,
+                     pare_json_of({"name", pare_json_string(entry->name)}, {"shape", shape},
+                                  {"dtype", pare_json_string(entry->dtype)},
+                                  {"parameters", json_integer((json_int_t)entry->count)},
+                                  {"bytes", json_integer((json_int_t)entry->bytes)}, {"file", pare_json_name(file)}));
     json_int_t before = json_integer_value(json_object_get(s->dtypes, entry->dtype));
-    json_object_set_new(s->dtypes, entry->dtype, json_integer(before + 1));
+    pare_json_put(s->dtypes, entry->dtype, json_integer(before + 1));
     s->parameters += entry->count;
     s->bytes += entry->bytes;
 }
@@ -45,8 +47,8 @@ static pare_status add_file(survey *s, const char *name) {
     for (size_t i = 0; i < list.count; i++)
         add_entry(s, &list.entries[i], name);
     if (status == PARE_OK)
-        json_array_append_new(s->files,
-                              json_pack("{s:o,s:I}", "name", pare_json_name(name), "bytes", (json_int_t)mapping.bytes));
+        pare_json_append(
+            s->files, pare_json_of({"name", pare_json_name(name)}, {"bytes", json_integer((json_int_t)mapping.bytes)}));
     pare_header_list_free(&list);
     pare_mapping_close(&mapping);
     return status;
@@ -112,12 +114,12 @@ static json_t *rope_kind(const json_t *rope) {
     json_object_foreach((json_t *)(uintptr_t)rope, key, inner) {
         if (!json_is_object(inner)) continue;
         json_t *kind = rope_kind(inner), *before = parts;
-        parts = before ? json_sprintf("%s, %s %s", json_string_value(before), key, json_string_value(kind))
-                       : json_sprintf("%s %s", key, json_string_value(kind));
+        parts = before ? pare_json_format("%s, %s %s", json_string_value(before), key, json_string_value(kind))
+                       : pare_json_format("%s %s", key, json_string_value(kind));
         json_decref(before);
         json_decref(kind);
     }
-    return parts ? parts : json_string(name ? name : "default");
+    return parts ? parts : pare_json_string(name ? name : "default");
 }
 
 static json_t *rope_json(const json_t *config) {
@@ -127,11 +129,11 @@ static json_t *rope_json(const json_t *config) {
         rope = json_object_get(config, keys[i]);
     if (!json_object_size(rope) && !json_is_number(theta)) return NULL;
     json_t *json = json_object(), *inner = json_object_get(rope, "rope_theta");
-    json_object_set_new(json, "kind", rope_kind(rope));
+    pare_json_put(json, "kind", rope_kind(rope));
     if (json_is_number(inner)) theta = inner;
-    if (json_is_number(theta)) json_object_set_new(json, "theta", json_real(json_number_value(theta)));
+    if (json_is_number(theta)) pare_json_put(json, "theta", pare_json_real(json_number_value(theta)));
     json_t *factor = json_object_get(rope, "factor");
-    if (json_is_number(factor)) json_object_set(json, "factor", factor);
+    if (json_is_number(factor)) pare_json_put(json, "factor", pare_json_same(factor));
     return json;
 }
 
@@ -140,10 +142,11 @@ static void add_config(const survey *s, json_t *json) {
     json_t *config = read_config(s->folder), *text = json_object_get(config, "text_config");
     json_t *architecture = json_array_get(json_object_get(config, "architectures"), 0);
     json_t *type = json_object_get(config, "model_type");
-    json_object_set(json, "architecture", json_is_string(architecture) ? architecture : type);
-    json_object_set(json, "model_type", type);
+    if (!json_is_string(architecture)) architecture = type;
+    if (architecture) pare_json_put(json, "architecture", pare_json_same(architecture));
+    if (type) pare_json_put(json, "model_type", pare_json_same(type));
     json_t *rope = rope_json(text ? text : config);
-    if (rope) json_object_set_new(json, "rope", rope);
+    if (rope) pare_json_put(json, "rope", rope);
     json_decref(config);
 }
 
@@ -160,7 +163,7 @@ static pare_status survey_place(const char *path, survey *s, json_t *json) {
     s->folder = place.folder;
     pare_status status = add_files(s, place.weights);
     if (status == PARE_OK) {
-        json_object_set_new(json, "path", pare_json_name(alone ? path : place.folder));
+        pare_json_put(json, "path", pare_json_name(alone ? path : place.folder));
         add_config(s, json);
     }
     pare_place_free(&place);
@@ -172,12 +175,12 @@ pare_status pare_checkpoint_describe(const char *path, const char *refused, char
     json_t *json = json_object();
     *text = NULL;
     pare_status status = survey_place(path, &s, json);
-    json_object_set_new(json, "refused", pare_json_name(refused));
-    json_object_set_new(json, "parameters", json_integer((json_int_t)s.parameters));
-    json_object_set_new(json, "bytes", json_integer((json_int_t)s.bytes));
-    json_object_set_new(json, "dtypes", s.dtypes);
-    json_object_set_new(json, "files", s.files);
-    json_object_set_new(json, "tensors", s.tensors);
+    pare_json_put(json, "refused", pare_json_name(refused));
+    pare_json_put(json, "parameters", json_integer((json_int_t)s.parameters));
+    pare_json_put(json, "bytes", json_integer((json_int_t)s.bytes));
+    pare_json_put(json, "dtypes", s.dtypes);
+    pare_json_put(json, "files", s.files);
+    pare_json_put(json, "tensors", s.tensors);
     if (status == PARE_OK) return pare_json_text(json, text);
     json_decref(json);
     return status;

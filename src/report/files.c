@@ -26,7 +26,7 @@ pare_status pare_report_files(const char *folder, json_t **list, uint64_t *bytes
         char *path = pare_path_join(folder, names[i]);
         struct stat status;
         if (path && stat(path, &status) == 0) *bytes += (uint64_t)status.st_size;
-        json_array_append_new(*list, pare_json_name(names[i]));
+        pare_json_append(*list, pare_json_name(names[i]));
         free(path);
         free(names[i]);
     }

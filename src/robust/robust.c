@@ -125,16 +125,17 @@ static pare_status run_dense(robust *r) {
     return status;
 }
 
-/* What is too large for a number is null. */
 static json_t *texts_json(const robust *r, const pare_robust_outcome *a, const pare_robust_outcome *b) {
     json_t *texts = json_array();
     for (size_t i = 0; i < r->options->prune->text_count; i++) {
         double before = exp(a->nll[i]), after = exp(b->nll[i]);
-        json_array_append_new(texts, json_pack("{s:o,s:o?,s:o?,s:o?,s:o?,s:o?}", "file",
-                                               pare_json_name(r->options->prune->texts[i]), "unpruned",
-                                               json_real(exp(a->dense[i])), "changed_unpruned",
-                                               json_real(exp(b->dense[i])), "perplexity", json_real(before), "changed",
-                                               json_real(after), "difference", json_real(fabs(before - after))));
+        json_t *text = pare_json_of({"file", pare_json_name(r->options->prune->texts[i])});
+        pare_json_put_measured(text, "unpruned", exp(a->dense[i]));
+        pare_json_put_measured(text, "changed_unpruned", exp(b->dense[i]));
+        pare_json_put_measured(text, "perplexity", before);
+        pare_json_put_measured(text, "changed", after);
+        pare_json_put_measured(text, "difference", fabs(before - after));
+        pare_json_append(texts, text);
     }
     return texts;
 }
@@ -143,9 +144,10 @@ static json_t *texts_json(const robust *r, const pare_robust_outcome *a, const p
 static json_t *entry_of(robust *r, size_t change, size_t method, size_t ratio) {
     size_t index = (change * r->methods + method) * r->ratios + ratio;
     if (index == json_array_size(r->comparisons))
-        json_array_append_new(r->comparisons,
-                              json_pack("{s:s,s:s,s:f,s:[]}", "change", r->changes[change].name, "method",
-                                        pare_robust_method(r->options, method), "ratio", ratio_at(r, ratio), "seeds"));
+        pare_json_append(r->comparisons,
+                         pare_json_of({"change", pare_json_string(r->changes[change].name)},
+                                      {"method", pare_json_string(pare_robust_method(r->options, method))},
+                                      {"ratio", pare_json_real(ratio_at(r, ratio))}, {"seeds", json_array()}));
     return json_array_get(r->comparisons, index);
 }
 
@@ -153,13 +155,13 @@ static pare_status record(robust *r, size_t change, size_t method, size_t ratio,
     const pare_robust_outcome *before = &r->dense[method * r->ratios + ratio];
     json_t *one;
     PARE_TRY(pare_robust_compare(r->model, before, after, &one));
-    json_object_set_new(one, "seed", json_integer((json_int_t)r->seed));
-    json_object_set_new(one, "texts", texts_json(r, before, after));
-    json_array_append_new(json_object_get(entry_of(r, change, method, ratio), "seeds"), one);
+    pare_json_put(one, "seed", json_integer((json_int_t)r->seed));
+    pare_json_put(one, "texts", texts_json(r, before, after));
+    pare_json_append(json_object_get(entry_of(r, change, method, ratio), "seeds"), one);
     if (r->ranks && ratio == 0 && r->seed == r->options->prune->seed)
-        json_array_append_new(r->ranks, json_pack("{s:s,s:s,s:o}", "change", r->changes[change].name, "method",
-                                                  pare_robust_method(r->options, method), "units",
-                                                  pare_robust_ranks(r->model, before, after)));
+        pare_json_append(r->ranks, pare_json_of({"change", pare_json_string(r->changes[change].name)},
+                                                {"method", pare_json_string(pare_robust_method(r->options, method))},
+                                                {"units", pare_robust_ranks(r->model, before, after)}));
     return PARE_OK;
 }
 
@@ -241,8 +243,8 @@ static json_t *spread(const json_t *seeds, int text, const char *name) {
         }
     }
     if (!count) return json_null();
-    json_t *json = json_pack("{s:f}", "mean", sum / (double)count);
-    json_object_set_new(json, "sd", count > 1 ? json_real(sqrt(squares / (double)(count - 1))) : json_null());
+    json_t *json = pare_json_of({"mean", pare_json_real(sum / (double)count)});
+    pare_json_put(json, "sd", pare_json_measured(count > 1 ? sqrt(squares / (double)(count - 1)) : NAN));
     return json;
 }
 
@@ -252,30 +254,30 @@ static void summarize(const robust *r, json_t *entry) {
     const json_t *seeds = json_object_get(entry, "seeds");
     json_t *summary = json_object(), *texts = json_array();
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++)
-        json_object_set_new(summary, shares[i], spread(seeds, -1, shares[i]));
+        pare_json_put(summary, shares[i], spread(seeds, -1, shares[i]));
     for (size_t t = 0; t < r->options->prune->text_count; t++) {
-        json_t *text = json_pack("{s:o}", "file", pare_json_name(r->options->prune->texts[t]));
+        json_t *text = pare_json_of({"file", pare_json_name(r->options->prune->texts[t])});
         for (size_t i = 0; i < sizeof perplexities / sizeof *perplexities; i++)
-            json_object_set_new(text, perplexities[i], spread(seeds, (int)t, perplexities[i]));
-        json_array_append_new(texts, text);
+            pare_json_put(text, perplexities[i], spread(seeds, (int)t, perplexities[i]));
+        pare_json_append(texts, text);
     }
-    json_object_set_new(summary, "texts", texts);
-    json_object_set_new(entry, "summary", summary);
+    pare_json_put(summary, "texts", texts);
+    pare_json_put(entry, "summary", summary);
 }
 
 static pare_status make_report(robust *r, json_t *lipschitz, char **report) {
     json_t *json = json_object(), *model = json_object();
     for (size_t i = 0; i < json_array_size(r->comparisons); i++)
         summarize(r, json_array_get(r->comparisons, i));
-    json_object_set_new(json, "pare", json_string(pare_version()));
-    json_object_set_new(model, "name", pare_json_name(pare_checkpoint_directory(r->model->checkpoint)));
-    json_object_set_new(model, "parameters", json_integer((json_int_t)pare_model_parameters(r->model)));
-    json_object_set_new(json, "model", model);
-    json_object_set_new(json, "seed", json_integer((json_int_t)r->options->prune->seed));
-    json_object_set_new(json, "seeds", json_integer(seeds_of(r)));
-    json_object_set(json, "comparisons", r->comparisons);
-    if (r->ranks) json_object_set(json, "ranks", r->ranks);
-    if (lipschitz) json_object_set(json, "lipschitz", lipschitz);
+    pare_json_put(json, "pare", pare_json_string(pare_version()));
+    pare_json_put(model, "name", pare_json_name(pare_checkpoint_directory(r->model->checkpoint)));
+    pare_json_put(model, "parameters", json_integer((json_int_t)pare_model_parameters(r->model)));
+    pare_json_put(json, "model", model);
+    pare_json_put(json, "seed", json_integer((json_int_t)r->options->prune->seed));
+    pare_json_put(json, "seeds", json_integer(seeds_of(r)));
+    pare_json_put(json, "comparisons", pare_json_same(r->comparisons));
+    if (r->ranks) pare_json_put(json, "ranks", pare_json_same(r->ranks));
+    if (lipschitz) pare_json_put(json, "lipschitz", pare_json_same(lipschitz));
     return pare_json_text(json, report);
 }
 

@@ -34,12 +34,12 @@ static json_t *overlap_json(overlap o) {
     uint64_t more = o.kept_a > o.kept_b ? o.kept_a : o.kept_b;
     uint64_t removed_both = o.units + o.kept_both - o.kept_a - o.kept_b, removed_any = o.units - o.kept_both;
     json_t *json = json_object();
-    json_object_set_new(json, "units", json_integer((json_int_t)o.units));
-    json_object_set_new(json, "agreement",
-                        json_real(o.units ? (double)(o.kept_both + removed_both) / (double)o.units : 1.0));
-    json_object_set_new(json, "kept", json_real(more ? (double)o.kept_both / (double)more : 1.0));
-    json_object_set_new(json, "removed_jaccard",
-                        json_real(removed_any ? (double)removed_both / (double)removed_any : 1.0));
+    pare_json_put(json, "units", json_integer((json_int_t)o.units));
+    pare_json_put(json, "agreement",
+                  pare_json_real(o.units ? (double)(o.kept_both + removed_both) / (double)o.units : 1.0));
+    pare_json_put(json, "kept", pare_json_real(more ? (double)o.kept_both / (double)more : 1.0));
+    pare_json_put(json, "removed_jaccard",
+                  pare_json_real(removed_any ? (double)removed_both / (double)removed_any : 1.0));
     return json;
 }
 
@@ -58,7 +58,7 @@ static json_t *compare_layers(const pare_model *model, const pare_robust_outcome
         overlap ffn = overlap_of(x->ffn_channel, x->ffn, y->ffn_channel, y->ffn, w->ffn);
         add(whole, heads);
         add(whole, ffn);
-        json_array_append_new(layers, json_pack("{s:o,s:o}", "heads", overlap_json(heads), "ffn", overlap_json(ffn)));
+        pare_json_append(layers, pare_json_of({"heads", overlap_json(heads)}, {"ffn", overlap_json(ffn)}));
     }
     return layers;
 }
@@ -89,8 +89,8 @@ pare_status pare_robust_compare(const pare_model *model, const pare_robust_outco
     else
         compare_dropped(model, a, b, &whole);
     *out = overlap_json(whole);
-    if (layers) json_object_set_new(*out, "layers", layers);
-    json_object_set_new(*out, "rank_correlation", isfinite(correlation) ? json_real(correlation) : json_null());
+    if (layers) pare_json_put(*out, "layers", layers);
+    pare_json_put(*out, "rank_correlation", pare_json_measured(correlation));
     return PARE_OK;
 }
 
@@ -111,7 +111,7 @@ static json_t *ranks_of(const double *scores, uint32_t count) {
         for (uint32_t i = 0; i < count; i++)
             rank[order[i]] = i;
         for (uint32_t i = 0; i < count; i++)
-            json_array_append_new(list, json_integer(rank[i]));
+            pare_json_append(list, json_integer(rank[i]));
     }
     pare_free(order);
     pare_free(rank);
@@ -119,7 +119,7 @@ static json_t *ranks_of(const double *scores, uint32_t count) {
 }
 
 static json_t *ranks_pair(const double *before, const double *after, uint32_t count) {
-    return json_pack("{s:o,s:o}", "before", ranks_of(before, count), "after", ranks_of(after, count));
+    return pare_json_of({"before", ranks_of(before, count)}, {"after", ranks_of(after, count)});
 }
 
 json_t *pare_robust_ranks(const pare_model *model, const pare_robust_outcome *a, const pare_robust_outcome *b) {
@@ -127,17 +127,15 @@ json_t *pare_robust_ranks(const pare_model *model, const pare_robust_outcome *a,
     const pare_config *c = &model->config;
     if (!a->scored) return json_null();
     if (a->recipe.mode == PARE_MODE_CHANNEL)
-        return json_pack("{s:o}", "hidden", ranks_pair(x->hidden, y->hidden, c->hidden));
-    if (a->recipe.mode == PARE_MODE_LAYER)
-        return json_pack("{s:o}", "layers", ranks_pair(x->layer, y->layer, c->layers));
+        return pare_json_of({"hidden", ranks_pair(x->hidden, y->hidden, c->hidden)});
+    if (a->recipe.mode == PARE_MODE_LAYER) return pare_json_of({"layers", ranks_pair(x->layer, y->layer, c->layers)});
     json_t *layers = json_array();
     for (uint32_t i = 0; i < c->layers; i++) {
         const pare_widths *w = &c->widths[i];
         bool query = a->recipe.query_heads;
         json_t *heads =
             query ? ranks_pair(x->query[i], y->query[i], w->heads) : ranks_pair(x->heads[i], y->heads[i], w->kv_heads);
-        json_array_append_new(layers,
-                              json_pack("{s:o,s:o}", "heads", heads, "ffn", ranks_pair(x->ffn[i], y->ffn[i], w->ffn)));
+        pare_json_append(layers, pare_json_of({"heads", heads}, {"ffn", ranks_pair(x->ffn[i], y->ffn[i], w->ffn)}));
     }
-    return json_pack("{s:o}", "blocks", layers);
+    return pare_json_of({"blocks", layers});
 }

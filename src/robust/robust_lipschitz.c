@@ -159,13 +159,14 @@ static pare_status move_model(lipschitz *l) {
 }
 
 static json_t *bound_json(const char *from, double beta, double rho, double s) {
-    json_t *json = json_pack("{s:s,s:f,s:f}", "beta_from", from, "beta", beta, "rho_below", beta > 0 ? s / beta : 0.0);
+    json_t *json = pare_json_of({"beta_from", pare_json_string(from)}, {"beta", pare_json_real(beta)},
+                                {"rho_below", pare_json_real(beta > 0 ? s / beta : 0.0)});
     bool applies = rho > 0 && rho * beta < s;
-    json_object_set_new(json, "applies", json_boolean(applies));
+    pare_json_put(json, "applies", json_boolean(applies));
     if (!applies) return json;
     double room = s - rho * beta;
-    json_object_set_new(json, "bound", json_real(s / fmin(s * rho, room)));
-    json_object_set_new(json, "bound_of_proof", json_real(fmax(1.0 / rho, beta / room)));
+    pare_json_put(json, "bound", pare_json_real(s / fmin(s * rho, room)));
+    pare_json_put(json, "bound_of_proof", pare_json_real(fmax(1.0 / rho, beta / room)));
     return json;
 }
 
@@ -173,11 +174,11 @@ static void add_bounds(const lipschitz *l, const pare_recipe *recipe, json_t *js
     bool moreau = pare_signal_has(recipe->signal, PARE_TRAIT_STEPS) && recipe->moreau.prox != PARE_PROX_RELEASED;
     double s = recipe->moreau.sigma * sqrt(l->weight_squares / (double)l->elements);
     if (!moreau) return;
-    json_object_set_new(json, "rho", json_real(recipe->moreau.rho));
-    json_object_set_new(json, "isotropic_sigma", json_real(s));
-    json_object_set_new(json, "bounds",
-                        json_pack("[o,o]", bound_json("gradient norm", l->beta, recipe->moreau.rho, s),
-                                  bound_json("gradient ratio", s * l->plain_ratio, recipe->moreau.rho, s)));
+    pare_json_put(json, "rho", pare_json_real(recipe->moreau.rho));
+    pare_json_put(json, "isotropic_sigma", pare_json_real(s));
+    pare_json_put(json, "bounds",
+                  pare_json_list_of(bound_json("gradient norm", l->beta, recipe->moreau.rho, s),
+                                    bound_json("gradient ratio", s * l->plain_ratio, recipe->moreau.rho, s)));
 }
 
 static pare_status run_draws(lipschitz *l, const pare_prune_job *job, json_t *ratios, double *largest) {
@@ -188,7 +189,7 @@ static pare_status run_draws(lipschitz *l, const pare_prune_job *job, json_t *ra
         double ratio = norm(l->there.data, l->here.data, l->elements) / l->distance[k];
         *largest = fmax(*largest, ratio);
         if (plain) l->beta = fmax(l->beta, norm(l->there.data, NULL, l->elements));
-        json_array_append_new(ratios, json_real(ratio));
+        pare_json_append(ratios, pare_json_real(ratio));
     }
     if (plain) l->plain_ratio = fmax(l->plain_ratio, *largest);
     return PARE_OK;
@@ -205,12 +206,12 @@ static pare_status measure(lipschitz *l, const pare_prune_job *job) {
         json_decref(ratios);
         return status;
     }
-    json_t *json = json_pack("{s:s,s:f,s:f,s:o}", "method", job->recipe.name, "gradient_norm", own, "largest", largest,
-                             "ratios", ratios);
+    json_t *json = pare_json_of({"method", pare_json_string(job->recipe.name)}, {"gradient_norm", pare_json_real(own)},
+                                {"largest", pare_json_real(largest)}, {"ratios", ratios});
     if (own > 0) /* free of the gradient's scale, which T gamma / rho sets while an iteration is short */
-        json_object_set_new(json, "relative", json_real(largest * sqrt(l->weight_squares) / own));
+        pare_json_put(json, "relative", pare_json_real(largest * sqrt(l->weight_squares) / own));
     add_bounds(l, &job->recipe, json);
-    json_array_append_new(l->methods, json);
+    pare_json_append(l->methods, json);
     return PARE_OK;
 }
 
@@ -262,13 +263,15 @@ static pare_status make_room(lipschitz *l, const pare_runtime *runtime) {
 static json_t *lipschitz_json(const lipschitz *l) {
     json_t *changes = json_array();
     for (uint32_t k = 0; k < l->draws; k++)
-        json_array_append_new(changes, json_real(l->distance[k]));
+        pare_json_append(changes, pare_json_real(l->distance[k]));
     double size = l->options->lipschitz_size > 0 ? l->options->lipschitz_size : 1e-3;
-    return json_pack("{s:s,s:f,s:o,s:f,s:O}", "assumptions",
-                     "isotropic noise of the standard deviation that gives as much noise in all as the relative one; "
-                     "beta estimated from below; ratios are of the iterate after T steps, not of the exact envelope",
-                     "relative_size", size, "change_norms", changes, "weight_norm", sqrt(l->weight_squares), "methods",
-                     l->methods);
+    return pare_json_of(
+        {"assumptions",
+         pare_json_string(
+             "isotropic noise of the standard deviation that gives as much noise in all as the relative one; "
+             "beta estimated from below; ratios are of the iterate after T steps, not of the exact envelope")},
+        {"relative_size", pare_json_real(size)}, {"change_norms", changes},
+        {"weight_norm", pare_json_real(sqrt(l->weight_squares))}, {"methods", pare_json_same(l->methods)});
 }
 
 pare_status pare_robust_lipschitz(const pare_model *model, const pare_robust_options *options,

@@ -28,7 +28,7 @@ pare_status pare_run_stage(pare_run *run, const char *name, pare_job_stage_fn *s
     PARE_TRY(stage(job));
     if (!name) return PARE_OK;
     double before = json_number_value(json_object_get(run->seconds, name));
-    json_object_set_new(run->seconds, name, json_real(before + pare_clock() - start));
+    pare_json_put(run->seconds, name, pare_json_real(before + pare_clock() - start));
     return PARE_OK;
 }
 

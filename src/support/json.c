@@ -5,32 +5,58 @@
 #include <stdlib.h>
 #include <string.h>
 
-pare_status pare_json_text(json_t *json, char **text) {
-    char *dumped = json ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) : NULL;
-    json_decref(json);
-    pare_status whole = pare_whole();
-    if (whole != PARE_OK) {
-        free(dumped);
-        return whole;
-    }
-    if (!dumped) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for a report");
+pare_status pare_json_check(const json_t *json, const char *what) {
+    char place[PARE_JSON_PLACE];
+    PARE_TRY(pare_whole());
+    pare_json_fault_kind fault = pare_json_fault(json, place);
+    if (fault == PARE_JSON_WHOLE) return PARE_OK;
+    const char *of = place[0] ? " of " : "";
+    if (fault == PARE_JSON_NO_MEMORY)
+        return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for %s%s%s; end other programs", place, of, what);
+    if (fault == PARE_JSON_NOT_UTF8)
+        return pare_fail(PARE_FORMAT_ERROR, "%s%s%s is not UTF-8, and JSON holds no other text; rename it", place, of,
+                         what);
+    return pare_fail(PARE_NUMERIC_ERROR,
+                     "%s%s%s came out as %s, which is no result; look for damaged weights and data, or take --compute "
+                     "fp32",
+                     place, of, what, fault == PARE_JSON_INFINITE ? "infinity" : "NaN (not a number)");
+}
+
+/* What jansson printed, with a newline where wanted; frees it. */
+static pare_status copy(char *dumped, bool newline, const char *what, char **text) {
+    if (!dumped) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for %s; end other programs", what);
     size_t length = strlen(dumped);
-    pare_status status = pare_alloc(text, length + 2, 1, "report");
+    pare_status status = pare_alloc(text, length + 2, 1, what);
     if (status == PARE_OK) {
         memcpy(*text, dumped, length);
-        (*text)[length] = '\n';
+        if (newline) (*text)[length] = '\n';
     }
     free(dumped);
     return status;
 }
 
-json_t *pare_json_name(const char *name) {
-    json_t *text = json_string(name);
-    if (text) return text;
-    char *ascii = pare_format("%s", name);
-    for (char *c = ascii; c && *c; c++)
-        if ((unsigned char)*c >= 0x80) *c = '?';
-    text = ascii ? json_string(ascii) : NULL;
-    free(ascii);
-    return text;
+pare_status pare_json_dump(const json_t *json, const char *what, size_t flags, char **text) {
+    *text = NULL;
+    PARE_TRY(pare_json_check(json, what));
+    return copy(json_dumps(json, flags), false, what, text);
+}
+
+pare_status pare_json_text_of(json_t *json, const char *what, char **text) {
+    *text = NULL;
+    pare_status status = pare_json_check(json, what);
+    if (status == PARE_OK) status = copy(json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(12)), true, what, text);
+    json_decref(json);
+    return status;
+}
+
+pare_status pare_json_text(json_t *json, char **text) {
+    return pare_json_text_of(json, "the report", text);
+}
+
+char *pare_json_shown(const json_t *value, size_t most) {
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+    if (!text || strlen(text) <= most) return text ? text : pare_format("?");
+    char *cut = pare_format("%.*s...", (int)most, text);
+    free(text);
+    return cut;
 }

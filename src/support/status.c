@@ -1,4 +1,5 @@
 #include "support/status.h"
+#include "support/json_build.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -52,14 +53,17 @@ const char *pare_trace(void) {
 
 pare_status pare_fail_at(const char *file, int line, pare_status status, const char *format, ...) {
     va_list arguments;
-    if (lost && status != PARE_OUT_OF_MEMORY) return pare_whole();
+    if ((lost || pare_json_missing()) && status != PARE_OUT_OF_MEMORY) return pare_whole();
     trace.bytes = 0;
     trace.text[0] = 0;
     pare_trace_add(file, line, "failed");
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    if (status == PARE_OUT_OF_MEMORY) lost = false;
+    if (status == PARE_OUT_OF_MEMORY) {
+        lost = false;
+        pare_json_missing_forget();
+    }
     return status;
 }
 
@@ -68,6 +72,10 @@ void pare_lost(void) {
 }
 
 pare_status pare_whole(void) {
+    const char *member = pare_json_missing();
+    if (member)
+        return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the member %s of a report; end other programs",
+                         member);
     if (!lost) return PARE_OK;
     return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for a name or a sentence; end other programs");
 }

@@ -35,7 +35,8 @@ void pare_trace_add(const char *file, int line, const char *expression);
 
 /* What makes a text or a name returns NULL without memory, and notes it with pare_lost, so that it cannot be
  * overlooked: pare_whole fails then, and whatever else fails meanwhile fails with its sentence; once one of them has
- * told, the note is gone. Whatever delivers or places a result asks first, and so does pare_interrupted. */
+ * told, the note is gone. Whatever delivers or places a result asks first, and so does pare_interrupted. The same holds
+ * of a member of a document (support/json_build.h). */
 void pare_lost(void);
 pare_status pare_whole(void);
 

@@ -67,12 +67,10 @@ static bool says_nothing(const json_t *value) {
     return json_is_null(value) || json_is_false(value);
 }
 
-/* The field's value on one line, cut to fit; freed with free(). */
+/* The field's value; freed with free(). */
 static char *shown(const json_t *value) {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
-    if (!text) return pare_format("?");
-    if (strlen(text) > 60) memcpy(text + 57, "...", 4);
-    return text;
+    enum { SHOWN = 57 };
+    return pare_json_shown(value, SHOWN);
 }
 
 static pare_status refuse(const char *path, const char *key, const json_t *value, const char *why) {
@@ -153,7 +151,7 @@ pare_status pare_adapter_config_read(const char *directory, pare_lora_options *o
 }
 
 static json_t *number(double value) {
-    return floor(value) == value && fabs(value) < 1e15 ? json_integer((json_int_t)value) : json_real(value);
+    return floor(value) == value && fabs(value) < 1e15 ? json_integer((json_int_t)value) : pare_json_real(value);
 }
 
 static bool has_factors(const pare_trained *lora, uint32_t layer, int role) {
@@ -167,7 +165,7 @@ static json_t *modules_of(const pare_trained *lora) {
         uint32_t layer = 0, layers = lora->model->config.layers;
         while (layer < layers && !has_factors(lora, layer, role))
             layer++;
-        if (layer < layers) json_array_append_new(list, json_string(pare_adapter_module((pare_role)role)));
+        if (layer < layers) pare_json_append(list, pare_json_string(pare_adapter_module((pare_role)role)));
     }
     return list;
 }
@@ -179,7 +177,7 @@ static json_t *layers_of(const pare_trained *lora) {
         int role = 0;
         while (role < PARE_MATRIX_ROLES && !has_factors(lora, layer, role))
             role++;
-        if (role < PARE_MATRIX_ROLES) json_array_append_new(list, json_integer(layer));
+        if (role < PARE_MATRIX_ROLES) pare_json_append(list, json_integer(layer));
     }
     if (json_array_size(list) < lora->model->config.layers) return list;
     json_decref(list);
@@ -188,12 +186,15 @@ static json_t *layers_of(const pare_trained *lora) {
 
 pare_status pare_adapter_config_text(const pare_trained *lora, const pare_lora_options *options, const char *base,
                                      char **text) {
-    json_t *config = json_pack(
-        "{s:s,s:s,s:n,s:o,s:n,s:b,s:i,s:o,s:o,s:f,s:b,s:s,s:b,s:n,s:b,s:o,s:n,s:{},s:{},s:b,s:n,s:n}", "peft_type",
-        "LORA", "task_type", "CAUSAL_LM", "auto_mapping", "base_model_name_or_path", pare_json_name(base), "revision",
-        "inference_mode", 1, "r", (int)options->rank, "target_modules", modules_of(lora), "lora_alpha",
-        number(options->alpha), "lora_dropout", options->dropout, "fan_in_fan_out", 0, "bias", "none", "use_rslora", 0,
-        "modules_to_save", "init_lora_weights", 1, "layers_to_transform", layers_of(lora), "layers_pattern",
-        "rank_pattern", "alpha_pattern", "use_dora", 0, "layer_replication", "exclude_modules");
-    return pare_json_text(config, text);
+    json_t *config = pare_json_of(
+        {"peft_type", pare_json_string("LORA")}, {"task_type", pare_json_string("CAUSAL_LM")},
+        {"auto_mapping", json_null()}, {"base_model_name_or_path", pare_json_name(base)}, {"revision", json_null()},
+        {"inference_mode", json_boolean(1)}, {"r", json_integer(options->rank)}, {"target_modules", modules_of(lora)},
+        {"lora_alpha", number(options->alpha)}, {"lora_dropout", pare_json_real(options->dropout)},
+        {"fan_in_fan_out", json_boolean(0)}, {"bias", pare_json_string("none")}, {"use_rslora", json_boolean(0)},
+        {"modules_to_save", json_null()}, {"init_lora_weights", json_boolean(1)},
+        {"layers_to_transform", layers_of(lora)}, {"layers_pattern", json_null()}, {"rank_pattern", json_object()},
+        {"alpha_pattern", json_object()}, {"use_dora", json_boolean(0)}, {"layer_replication", json_null()},
+        {"exclude_modules", json_null()});
+    return pare_json_text_of(config, "adapter_config.json", text);
 }

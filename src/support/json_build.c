@@ -1,0 +1,164 @@
+#include "json_build.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Marks are nulls told apart by their addresses; jansson counts no references of such values, as of its own null. */
+static json_t marks[] = {[PARE_JSON_NOT_A_NUMBER] = {JSON_NULL, (size_t)-1},
+                         [PARE_JSON_INFINITE] = {JSON_NULL, (size_t)-1},
+                         [PARE_JSON_NOT_UTF8] = {JSON_NULL, (size_t)-1},
+                         [PARE_JSON_NO_MEMORY] = {JSON_NULL, (size_t)-1}};
+
+static _Thread_local char missing[80];
+
+static void note_missing(const char *name) {
+    if (!missing[0]) snprintf(missing, sizeof missing, "%.79s", name && *name ? name : "value");
+}
+
+const char *pare_json_missing(void) {
+    return missing[0] ? missing : NULL;
+}
+
+void pare_json_missing_forget(void) {
+    missing[0] = 0;
+}
+
+json_t *pare_json_real(double value) {
+    if (isnan(value)) return &marks[PARE_JSON_NOT_A_NUMBER];
+    return isinf(value) ? &marks[PARE_JSON_INFINITE] : json_real(value);
+}
+
+json_t *pare_json_measured(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+/* json_string fails for bad text and for want of memory alike; a text is bad if it fails where there is memory for it.
+ */
+json_t *pare_json_string(const char *text) {
+    json_t *json = text ? json_string(text) : NULL;
+    if (json || !text) return json;
+    json_t *unchecked = json_string_nocheck(text);
+    if (unchecked && (json = json_string(text))) {
+        json_decref(unchecked);
+        return json;
+    }
+    json_decref(unchecked);
+    return unchecked ? &marks[PARE_JSON_NOT_UTF8] : NULL;
+}
+
+json_t *pare_json_format(const char *format, ...) {
+    va_list arguments;
+    char *text;
+    va_start(arguments, format);
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (length < 0) return NULL;
+    json_t *json = pare_json_string(text);
+    free(text);
+    return json;
+}
+
+/* Of bytes that are no ASCII '?' is left; freed with free(). */
+static char *ascii_of(const char *text) {
+    char *ascii = strdup(text);
+    for (char *c = ascii; c && *c; c++)
+        if ((unsigned char)*c >= 0x80) *c = '?';
+    return ascii;
+}
+
+json_t *pare_json_name(const char *name) {
+    json_t *json = pare_json_string(name);
+    if (json != &marks[PARE_JSON_NOT_UTF8]) return json;
+    char *ascii = ascii_of(name);
+    json = ascii ? json_string(ascii) : NULL;
+    free(ascii);
+    return json;
+}
+
+json_t *pare_json_same(const json_t *value) {
+    return json_incref((json_t *)(uintptr_t)value);
+}
+
+/* A member whose name is no text is marked under what can be read of it. */
+static bool put_mark(json_t *object, const char *name) {
+    json_t *text = pare_json_string(name);
+    bool bad = text == &marks[PARE_JSON_NOT_UTF8];
+    json_decref(text);
+    char *ascii = bad ? ascii_of(name) : NULL;
+    bool marked = ascii && json_object_set_new(object, ascii, &marks[PARE_JSON_NOT_UTF8]) == 0;
+    free(ascii);
+    return marked;
+}
+
+void pare_json_put(json_t *object, const char *name, json_t *value) {
+    if (!value) value = &marks[PARE_JSON_NO_MEMORY];
+    if (json_object_set_new(object, name, value) != 0 && !put_mark(object, name)) note_missing(name);
+}
+
+void pare_json_append(json_t *list, json_t *value) {
+    if (!value) value = &marks[PARE_JSON_NO_MEMORY];
+    if (json_array_append_new(list, value) != 0) note_missing("list");
+}
+
+void pare_json_put_measured(json_t *object, const char *name, double value) {
+    pare_json_put(object, name, pare_json_measured(value));
+    if (!isinf(value)) return;
+    char reason[128];
+    snprintf(reason, sizeof reason, "%.100s_reason", name);
+    pare_json_put(object, reason, json_string("too large for a number"));
+}
+
+void pare_json_extend(json_t *list, const json_t *from) {
+    for (size_t i = 0; i < json_array_size(from); i++)
+        pare_json_append(list, pare_json_same(json_array_get(from, i)));
+}
+
+void pare_json_update(json_t *object, const json_t *from) {
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)from, name, value) pare_json_put(object, name, pare_json_same(value));
+}
+
+json_t *pare_json_of_members(const pare_json_member *members, size_t count) {
+    json_t *object = json_object();
+    for (size_t i = 0; i < count; i++)
+        pare_json_put(object, members[i].name, members[i].value);
+    return object;
+}
+
+json_t *pare_json_list_of_values(json_t *const *values, size_t count) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        pare_json_append(list, values[i]);
+    return list;
+}
+
+/* used: bytes of the place that lead here. */
+static pare_json_fault_kind find(const json_t *json, char *place, size_t used) {
+    const char *name;
+    const json_t *value;
+    pare_json_fault_kind fault = PARE_JSON_WHOLE;
+    if (json >= marks && json < marks + sizeof marks / sizeof *marks) return (pare_json_fault_kind)(json - marks);
+    for (size_t i = 0; i < json_array_size(json) && !fault; i++) {
+        int length = snprintf(place + used, PARE_JSON_PLACE - used, "[%zu]", i);
+        size_t next = used + (size_t)length;
+        fault = find(json_array_get(json, i), place, next < PARE_JSON_PLACE ? next : PARE_JSON_PLACE - 1);
+    }
+    json_object_foreach((json_t *)(uintptr_t)json, name, value) {
+        int length = snprintf(place + used, PARE_JSON_PLACE - used, "%s%s", used ? "." : "", name);
+        size_t next = used + (size_t)length;
+        fault = find(value, place, next < PARE_JSON_PLACE ? next : PARE_JSON_PLACE - 1);
+        if (fault) break;
+    }
+    return fault;
+}
+
+pare_json_fault_kind pare_json_fault(const json_t *json, char place[PARE_JSON_PLACE]) {
+    place[0] = 0;
+    return json ? find(json, place, 0) : PARE_JSON_NO_MEMORY;
+}
