@@ -1,5 +1,6 @@
 #include "command.h"
 #include "eval_tables.h"
+#include "json_text.h"
 #include "message.h"
 #include "outcome.h"
 #include "suggest.h"
@@ -99,17 +100,16 @@ static int evaluate(evaluation *e, size_t index) {
     return PARE_EXIT_DONE;
 }
 
-/* One model's report as it is; of several, a list. */
-static void print_json(const evaluation *e) {
-    json_t *document = e->rows[0].report;
-    if (e->count > 1) {
-        document = json_pack("{s:[]}", "models");
-        for (size_t i = 0; i < e->count; i++)
-            json_array_append(json_object_get(document, "models"), e->rows[i].report);
-    }
-    json_dumpf(document, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
-    putchar('\n');
-    if (e->count > 1) json_decref(document);
+/* One model's report as it is; of several, a list. Returns the exit code. */
+static int print_json(const evaluation *e) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < e->count; i++)
+        pare_json_append(list, pare_json_same(e->rows[i].report));
+    json_t *document = e->count > 1 ? pare_json_of({"models", list}) : pare_json_same(json_array_get(list, 0));
+    if (e->count == 1) json_decref(list);
+    int code = pare_json_text_print(document, "the report", JSON_INDENT(1) | JSON_REAL_PRECISION(12));
+    json_decref(document);
+    return code;
 }
 
 static void close_all(evaluation *e) {
@@ -148,7 +148,7 @@ static int run(const pare_arguments *arguments) {
     for (size_t i = 0; i < e.count && code == PARE_EXIT_DONE; i++)
         code = evaluate(&e, i);
     if (code == PARE_EXIT_DONE && arguments->json)
-        print_json(&e);
+        code = print_json(&e);
     else if (code == PARE_EXIT_DONE)
         pare_eval_tables_print(arguments, e.rows, e.count);
     close_all(&e);

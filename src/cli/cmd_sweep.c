@@ -1,6 +1,7 @@
 #include "cmd_prune.h"
 #include "command.h"
 #include "document.h"
+#include "json_text.h"
 #include "message.h"
 #include "outcome.h"
 #include "sweep_rows.h"
@@ -61,7 +62,8 @@ static bool matters(const pare_option *option) {
 static json_t *option_json(const pare_given *given) {
     bool file = given->option->kind == PARE_VALUE_TEXT || given->option->kind == PARE_VALUE_LIST;
     long long time = file ? modified(given->text) : 0;
-    return time ? json_pack("[s,I]", given->text, (json_int_t)time) : json_string(given->text);
+    json_t *text = pare_json_name(given->text);
+    return time ? pare_json_list_of(text, json_integer((json_int_t)time)) : text;
 }
 
 /* All that the rows depend on. */
@@ -72,62 +74,75 @@ static json_t *identity_json(const sweeping *s) {
         const pare_given *given = &a->given.list[i];
         if (!matters(given->option)) continue;
         json_t *list = json_object_get(options, given->option->name);
-        if (!list) json_object_set_new(options, given->option->name, list = json_array());
-        json_array_append_new(list, option_json(given));
+        if (!list) pare_json_put(options, given->option->name, list = json_array());
+        pare_json_append(list, option_json(given));
     }
     for (size_t i = 0; i < s->axes.count; i++)
-        json_array_append_new(over, json_string(s->axes.list[i].option->name));
-    return json_pack("{s:s,s:{s:s,s:I,s:I,s:I},s:o,s:o}", "pare", pare_version(), "model", "folder", a->model,
-                     "parameters", (json_int_t)pare_model_parameters(s->model), "bytes",
-                     (json_int_t)pare_model_bytes(s->model), "modified", (json_int_t)model_modified(a->model),
-                     "options", options, "over", over);
+        pare_json_append(over, pare_json_string(s->axes.list[i].option->name));
+    return pare_json_of(
+        {"pare", pare_json_string(pare_version())},
+        {"model", pare_json_of({"folder", pare_json_name(a->model)},
+                               {"parameters", json_integer((json_int_t)pare_model_parameters(s->model))},
+                               {"bytes", json_integer((json_int_t)pare_model_bytes(s->model))},
+                               {"modified", json_integer((json_int_t)model_modified(a->model))})},
+        {"options", options}, {"over", over});
 }
 
 static void set_text_names(json_t *names, const char *prefix, const pare_word_list *texts) {
-    for (size_t i = 0; i < texts->count; i++)
-        json_array_append_new(names, json_sprintf("%s %s", prefix, texts->words[i]));
+    for (size_t i = 0; i < texts->count; i++) {
+        json_t *file = pare_json_name(texts->words[i]);
+        const char *shown = json_string_value(file);
+        pare_json_append(names, shown ? pare_json_format("%s %s", prefix, shown) : NULL);
+        json_decref(file);
+    }
 }
 
 static json_t *names_json(const sweeping *s) {
     static const char *const results[] = {"parameters", "kept_share", "calibration_loss", "seconds", "kept_sha256"};
     json_t *names = json_array();
     for (size_t i = 0; i < s->axes.count; i++)
-        json_array_append_new(names, json_string(s->axes.list[i].option->name));
+        pare_json_append(names, pare_json_string(s->axes.list[i].option->name));
     set_text_names(names, "perplexity before", &s->arguments->texts);
     set_text_names(names, "perplexity after", &s->arguments->texts);
     for (size_t i = 0; i < sizeof results / sizeof *results; i++)
-        json_array_append_new(names, json_string(results[i]));
+        pare_json_append(names, pare_json_string(results[i]));
     return names;
+}
+
+/* The name of the column with a text's perplexity. */
+static const char *text_column(const sweeping *s, size_t text, bool after) {
+    size_t column = s->axes.count + (after ? s->arguments->texts.count : 0) + text;
+    return json_string_value(json_array_get(s->rows.names, column));
 }
 
 static json_t *point_json(const sweeping *s, size_t point) {
     json_t *json = json_object();
     for (size_t i = 0; i < s->axes.count; i++)
-        json_object_set_new(json, s->axes.list[i].option->name, pare_sweep_json(pare_sweep_value(&s->axes, i, point)));
+        pare_json_put(json, s->axes.list[i].option->name, pare_sweep_json(pare_sweep_value(&s->axes, i, point)));
     return json;
 }
 
-static void set_perplexity(json_t *row, const json_t *text, const char *side, const char *path) {
-    char name[4200];
-    snprintf(name, sizeof name, "perplexity %s %s", side, pare_document_text(text, "file"));
-    json_object_set(row, name, (json_t *)pare_document_at(text, path));
+/* What the report has at a path, if anything. */
+static void take(json_t *row, const char *name, const json_t *report, const char *path) {
+    const json_t *value = pare_document_at(report, path);
+    if (value) pare_json_put(row, name, pare_json_same(value));
 }
 
 /* Adds what the report of a run says to the row of its point. */
-static void set_results(json_t *row, const json_t *report, double seconds) {
+static void set_results(const sweeping *s, json_t *row, const json_t *report, double seconds) {
     const json_t *texts = pare_document_at(report, "texts");
     double before = pare_document_number(report, "parameters.before", 0);
     double kept = pare_document_number(report, "parameters.after", 0) -
                   pare_document_number(report, "sparsity.removed", 0); /* of single weights, zeros are not kept */
     for (size_t i = 0; i < json_array_size(texts); i++) {
-        set_perplexity(row, json_array_get(texts, i), "before", "before.perplexity");
-        set_perplexity(row, json_array_get(texts, i), "after", "after.perplexity");
+        take(row, text_column(s, i, false), json_array_get(texts, i), "before.perplexity");
+        take(row, text_column(s, i, true), json_array_get(texts, i), "after.perplexity");
     }
-    json_object_set(row, "parameters", (json_t *)pare_document_at(report, "parameters.after"));
-    if (before > 0) json_object_set_new(row, "kept_share", json_real(kept / before));
-    json_object_set(row, "calibration_loss", (json_t *)pare_document_at(report, "calibration_loss"));
-    json_object_set_new(row, "seconds", json_real(seconds));
-    json_object_set(row, "kept_sha256", (json_t *)pare_document_at(report, "kept_sha256"));
+    take(row, "parameters", report, "parameters.after");
+    if (before > 0) pare_json_put(row, "kept_share", pare_json_real(kept / before));
+    take(row, "calibration_loss", report, "calibration_loss");
+    pare_json_put(row, "seconds", pare_json_real(seconds));
+    take(row, "kept_sha256", report, "kept_sha256");
 }
 
 static int fail_at(const sweeping *s, size_t point, pare_status status) {
@@ -170,11 +185,8 @@ static int check_points(const sweeping *s) {
 
 static void say_point(const sweeping *s, size_t point, const json_t *row, bool known) {
     char *where = pare_sweep_describe(&s->axes, point), text[64] = "";
-    if (s->arguments->texts.count) {
-        char name[4200];
-        snprintf(name, sizeof name, "perplexity after %s", s->arguments->texts.words[0]);
-        snprintf(text, sizeof text, ", perplexity %.3f", json_number_value(json_object_get(row, name)));
-    }
+    const json_t *perplexity = s->arguments->texts.count ? json_object_get(row, text_column(s, 0, true)) : NULL;
+    if (perplexity) snprintf(text, sizeof text, ", perplexity %.3f", json_number_value(perplexity));
     pare_terminal_say("point %zu of %zu: %s%s%s", point + 1, s->axes.points, where ? where : "", text,
                       known ? " (known)" : "");
     free(where);
@@ -193,7 +205,7 @@ static int run_point(sweeping *s, size_t point, json_t *row) {
         json_t *document = report ? json_loads(report, 0, NULL) : NULL;
         pare_text_free(report);
         if (status != PARE_OK) code = fail_at(s, point, status);
-        if (document) set_results(row, document, now() - start);
+        if (document) set_results(s, row, document, now() - start);
         json_decref(document);
     }
     pare_arguments_free(&a);
@@ -238,16 +250,17 @@ static void show(const sweeping *s) {
     free(alignment);
 }
 
-static void deliver(const sweeping *s) {
+static int deliver(const sweeping *s) {
     pare_terminal_clear();
     if (!s->arguments->json) {
         show(s);
-        return;
+        return PARE_EXIT_DONE;
     }
-    json_t *document = json_pack("{s:O,s:O}", "sweep", s->rows.identity, "rows", s->rows.rows);
-    json_dumpf(document, stdout, JSON_INDENT(2));
-    putchar('\n');
+    json_t *document =
+        pare_json_of({"sweep", pare_json_same(s->rows.identity)}, {"rows", pare_json_same(s->rows.rows)});
+    int code = pare_json_text_print(document, "the rows of the sweep", JSON_INDENT(2));
     json_decref(document);
+    return code;
 }
 
 static int run_points(sweeping *s) {
@@ -256,8 +269,7 @@ static int run_points(sweeping *s) {
     for (size_t i = 0; i < s->axes.points && code == PARE_EXIT_DONE; i++)
         code = take_point(s, i);
     pare_cache_free(s->cache);
-    if (code == PARE_EXIT_DONE) deliver(s);
-    return code;
+    return code == PARE_EXIT_DONE ? deliver(s) : code;
 }
 
 static int sweep(sweeping *s) {

@@ -1,4 +1,5 @@
 #include "sweep_axes.h"
+#include "../support/json_build.h"
 
 #include "message.h"
 #include "terminal.h"
@@ -199,7 +200,7 @@ char *pare_sweep_describe(const pare_sweep_axes *axes, size_t point) {
 json_t *pare_sweep_json(const char *value) {
     char *end;
     double number = strtod(value, &end);
-    if (end == value || *end || !isfinite(number)) return json_string(value);
+    if (end == value || *end || !isfinite(number)) return pare_json_string(value);
     bool whole = number == floor(number) && fabs(number) < 9e15 && !strpbrk(value, ".eE");
-    return whole ? json_integer((json_int_t)number) : json_real(number);
+    return whole ? json_integer((json_int_t)number) : pare_json_real(number);
 }

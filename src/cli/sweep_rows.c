@@ -1,5 +1,6 @@
 #include "sweep_rows.h"
 
+#include "json_text.h"
 #include "message.h"
 #include "terminal.h"
 
@@ -111,14 +112,20 @@ static char *csv_line(const pare_sweep_rows *rows, const json_t *row) {
     return text;
 }
 
-/* "# pare sweep {...}", and the line of names. */
-static char *csv_head(const pare_sweep_rows *rows) {
-    char *identity = json_dumps(rows->identity, JSON_COMPACT | JSON_SORT_KEYS), *names = csv_line(rows, NULL);
-    char *head = NULL;
-    if (!identity || !names || asprintf(&head, "%s%s\n%s", first_words, identity, names) < 0) head = NULL;
+/* rows->head: "# pare sweep {...}", and the line of names. */
+static int make_head(pare_sweep_rows *rows) {
+    char *columns = pare_json_text_make(rows->names, "the names of the columns", JSON_COMPACT);
+    char *identity = columns ? pare_json_text_make(rows->identity, "the sweep", JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    char *names = identity ? csv_line(rows, NULL) : NULL;
+    int code = identity ? PARE_EXIT_DONE : PARE_EXIT_FAILED;
+    if (identity && (!names || asprintf(&rows->head, "%s%s\n%s", first_words, identity, names) < 0)) {
+        rows->head = NULL;
+        code = fail_memory();
+    }
+    free(columns);
     free(identity);
     free(names);
-    return head;
+    return code;
 }
 
 /* The next cell of a line into `cell`, which has room for the rest of it; returns what follows its comma, or NULL. */
@@ -143,7 +150,7 @@ static json_t *read_row(const pare_sweep_rows *rows, const char *line) {
     size_t count = json_array_size(rows->names), i = 0;
     for (; cell && line && i < count; i++) {
         line = read_cell(line, cell);
-        if (*cell) json_object_set_new(row, json_string_value(json_array_get(rows->names, i)), pare_sweep_json(cell));
+        if (*cell) pare_json_put(row, json_string_value(json_array_get(rows->names, i)), pare_sweep_json(cell));
     }
     free(cell);
     if (i == count && !line) return row;
@@ -154,13 +161,12 @@ static json_t *read_row(const pare_sweep_rows *rows, const char *line) {
 /* Rows of the file; a last line without an end is cut off. */
 static int read_csv(pare_sweep_rows *rows) {
     bool missing;
-    char *text = read_file(rows->csv, &missing), *head = csv_head(rows);
+    char *text = read_file(rows->csv, &missing);
+    const char *head = rows->head;
     int code = PARE_EXIT_DONE;
-    size_t length = head ? strlen(head) : 0;
+    size_t length = strlen(head);
     if (!text || !*text)
         code = missing || text ? PARE_EXIT_DONE : fail_file(rows->csv);
-    else if (!head)
-        code = fail_memory();
     else if (strncmp(text, head, strlen(text)) == 0 && strlen(text) < length) /* stopped while it began */
         code = truncate(rows->csv, 0) == 0 ? PARE_EXIT_DONE : fail_file(rows->csv);
     else if (strncmp(text, head, length) != 0)
@@ -169,12 +175,11 @@ static int read_csv(pare_sweep_rows *rows) {
         char *at = text + length, *end;
         for (; (end = strchr(at, '\n')); at = end + 1) {
             json_t *row = read_row(rows, at);
-            if (row) json_array_append_new(rows->in_csv, row);
+            if (row) pare_json_append(rows->in_csv, row);
         }
         if (*at && truncate(rows->csv, at - text) != 0) code = fail_file(rows->csv);
     }
     free(text);
-    free(head);
     return code;
 }
 
@@ -187,7 +192,7 @@ static int read_json(pare_sweep_rows *rows) {
     }
     json_t *document = json_loads(text, 0, NULL), *list = json_object_get(document, "rows");
     bool same = json_equal(json_object_get(document, "sweep"), rows->identity) && json_is_array(list);
-    if (same) json_array_extend(rows->in_json, list);
+    if (same) pare_json_extend(rows->in_json, list);
     json_decref(document);
     free(text);
     return same ? PARE_EXIT_DONE : fail_foreign(rows->json);
@@ -203,15 +208,16 @@ int pare_sweep_rows_open(const char *csv, const char *json, json_t *identity, js
                              .rows = json_array(),
                              .in_csv = json_array(),
                              .in_json = json_array()};
-    int code = check_replaceable(json);
+    int code = make_head(out);
+    if (code == PARE_EXIT_DONE) code = check_replaceable(json);
     if (code == PARE_EXIT_DONE && csv) code = pare_file_lock_take(csv, false, &out->csv_lock);
     if (code == PARE_EXIT_DONE && json) code = pare_file_lock_take(json, true, &out->json_lock);
     if (code == PARE_EXIT_DONE && csv) code = read_csv(out);
     if (code == PARE_EXIT_DONE && json) code = read_json(out);
-    json_array_extend(out->rows, out->in_json);
+    pare_json_extend(out->rows, out->in_json);
     for (size_t i = 0; i < json_array_size(out->in_csv); i++) {
         json_t *row = json_array_get(out->in_csv, i);
-        if (!find_in(out, out->rows, row)) json_array_append(out->rows, row);
+        if (!find_in(out, out->rows, row)) pare_json_append(out->rows, pare_json_same(row));
     }
     return code;
 }
@@ -224,6 +230,7 @@ void pare_sweep_rows_close(pare_sweep_rows *rows) {
     json_decref(rows->rows);
     json_decref(rows->in_csv);
     json_decref(rows->in_json);
+    free(rows->head);
     *rows = (pare_sweep_rows){0};
 }
 
@@ -247,16 +254,15 @@ static int write_durably(const char *path, int file, const char *text) {
 static int append_csv(pare_sweep_rows *rows, json_t *row) {
     bool first = access(rows->csv, F_OK) != 0 || json_array_size(rows->in_csv) == 0;
     bool missing = true;
-    char *text = first ? read_file(rows->csv, &missing) : NULL, *line = csv_line(rows, row), *head = NULL, *all = NULL;
-    if (first && (!text || !*text)) head = csv_head(rows);
-    if (!line || asprintf(&all, "%s%s", head ? head : "", line) < 0) all = NULL;
+    char *text = first ? read_file(rows->csv, &missing) : NULL, *line = csv_line(rows, row), *all = NULL;
+    bool headed = !first || (text && *text);
+    if (!line || asprintf(&all, "%s%s", headed ? "" : rows->head, line) < 0) all = NULL;
     int file = all ? open(rows->csv, O_APPEND | O_WRONLY | O_CREAT | O_CLOEXEC, 0666) : -1;
     int code = all ? write_durably(rows->csv, file, all) : fail_memory();
     if (file >= 0) close(file);
-    if (code == PARE_EXIT_DONE) json_array_append(rows->in_csv, row);
+    if (code == PARE_EXIT_DONE) pare_json_append(rows->in_csv, pare_json_same(row));
     free(text);
     free(line);
-    free(head);
     free(all);
     return code;
 }
@@ -272,11 +278,12 @@ static int open_beside(char *beside) {
 
 static int replace_json(pare_sweep_rows *rows, json_t *row) {
     char *beside = NULL;
-    json_array_append(rows->in_json, row);
-    json_t *document = json_pack("{s:O,s:O}", "sweep", rows->identity, "rows", rows->in_json);
-    char *text = json_dumps(document, JSON_INDENT(1));
+    pare_json_append(rows->in_json, pare_json_same(row));
+    json_t *document = pare_json_of({"sweep", pare_json_same(rows->identity)}, {"rows", pare_json_same(rows->in_json)});
+    char *text = pare_json_text_make(document, rows->json, JSON_INDENT(1));
     json_decref(document);
-    if (!text || asprintf(&beside, "%s.pare-XXXXXX", rows->json) < 0) {
+    if (!text) return PARE_EXIT_FAILED;
+    if (asprintf(&beside, "%s.pare-XXXXXX", rows->json) < 0) {
         free(text);
         return fail_memory();
     }
@@ -291,7 +298,7 @@ static int replace_json(pare_sweep_rows *rows, json_t *row) {
 
 int pare_sweep_rows_add(pare_sweep_rows *rows, json_t *row) {
     int code = PARE_EXIT_DONE;
-    if (!find_in(rows, rows->rows, row)) json_array_append(rows->rows, row);
+    if (!find_in(rows, rows->rows, row)) pare_json_append(rows->rows, pare_json_same(row));
     if (rows->csv && !find_in(rows, rows->in_csv, row)) code = append_csv(rows, row);
     if (code == PARE_EXIT_DONE && rows->json && !find_in(rows, rows->in_json, row)) code = replace_json(rows, row);
     return code;

@@ -16,6 +16,7 @@ typedef struct pare_sweep_rows {
     const char *csv, *json; /* paths; NULL: not wanted */
     json_t *identity;
     json_t *names; /* of the columns */
+    char *head;    /* of the CSV file */
     size_t axes;   /* how many of them are axes */
     json_t *rows;  /* all rows that are known */
     json_t *in_csv, *in_json;

@@ -221,7 +221,7 @@ static pare_status finish(void *context, int pass) {
 }
 
 static void note(pare_permutation *out, json_t *sentence) {
-    json_array_append_new(out->left_alone, sentence);
+    pare_json_append(out->left_alone, sentence);
 }
 
 /* What the pattern does not divide, a sentence for each kind. */
@@ -236,16 +236,16 @@ static void note_left_alone(const pare_permutation_goal *goal, pare_permutation 
         first = layers++ ? first : layer;
     }
     if (pruned[PARE_CHANNEL_HIDDEN] && !divides(goal, 0, PARE_CHANNEL_HIDDEN))
-        note(out, json_sprintf("the inputs of Q, K, V, gate and up keep their order: %u hidden channels are no "
-                               "multiple of %u",
-                               config->hidden, (unsigned)goal->of));
+        note(out, pare_json_format("the inputs of Q, K, V, gate and up keep their order: %u hidden channels are no "
+                                   "multiple of %u",
+                                   config->hidden, (unsigned)goal->of));
     if (layers)
-        note(out, json_sprintf("Down's inputs keep their order in %u layers: %u FFN channels (layer %u) are no "
-                               "multiple of %u",
-                               layers, config->widths[first].ffn, first, (unsigned)goal->of));
+        note(out, pare_json_format("Down's inputs keep their order in %u layers: %u FFN channels (layer %u) are no "
+                                   "multiple of %u",
+                                   layers, config->widths[first].ffn, first, (unsigned)goal->of));
     if (pruned[PARE_CHANNEL_VALUE] && !divides(goal, 0, PARE_CHANNEL_VALUE))
-        note(out, json_sprintf("O's inputs keep their order: heads of %u channels are no multiple of %u",
-                               config->head_size, (unsigned)goal->of));
+        note(out, pare_json_format("O's inputs keep their order: heads of %u channels are no multiple of %u",
+                                   config->head_size, (unsigned)goal->of));
 }
 
 static pare_status start(finder *f) {

@@ -6,20 +6,16 @@
 #include <string.h>
 
 pare_status pare_json_check(const json_t *json, const char *what) {
-    char place[PARE_JSON_PLACE];
+    static const pare_status statuses[] = {[PARE_JSON_NOT_A_NUMBER] = PARE_NUMERIC_ERROR,
+                                           [PARE_JSON_INFINITE] = PARE_NUMERIC_ERROR,
+                                           [PARE_JSON_NOT_UTF8] = PARE_FORMAT_ERROR,
+                                           [PARE_JSON_NO_MEMORY] = PARE_OUT_OF_MEMORY};
+    char place[PARE_JSON_PLACE], sentence[PARE_JSON_SENTENCE];
     PARE_TRY(pare_whole());
     pare_json_fault_kind fault = pare_json_fault(json, place);
     if (fault == PARE_JSON_WHOLE) return PARE_OK;
-    const char *of = place[0] ? " of " : "";
-    if (fault == PARE_JSON_NO_MEMORY)
-        return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for %s%s%s; end other programs", place, of, what);
-    if (fault == PARE_JSON_NOT_UTF8)
-        return pare_fail(PARE_FORMAT_ERROR, "%s%s%s is not UTF-8, and JSON holds no other text; rename it", place, of,
-                         what);
-    return pare_fail(PARE_NUMERIC_ERROR,
-                     "%s%s%s came out as %s, which is no result; look for damaged weights and data, or take --compute "
-                     "fp32",
-                     place, of, what, fault == PARE_JSON_INFINITE ? "infinity" : "NaN (not a number)");
+    pare_json_fault_say(fault, place, what, sentence);
+    return pare_fail(statuses[fault], "%s", sentence);
 }
 
 /* What jansson printed, with a newline where wanted; frees it. */

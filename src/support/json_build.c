@@ -162,3 +162,17 @@ pare_json_fault_kind pare_json_fault(const json_t *json, char place[PARE_JSON_PL
     place[0] = 0;
     return json ? find(json, place, 0) : PARE_JSON_NO_MEMORY;
 }
+
+void pare_json_fault_say(pare_json_fault_kind fault, const char *place, const char *what,
+                         char sentence[PARE_JSON_SENTENCE]) {
+    const char *of = *place ? " of " : "";
+    if (fault == PARE_JSON_NO_MEMORY)
+        snprintf(sentence, PARE_JSON_SENTENCE, "not enough memory for %s%s%s; end other programs", place, of, what);
+    else if (fault == PARE_JSON_NOT_UTF8)
+        snprintf(sentence, PARE_JSON_SENTENCE, "%s%s%s is not UTF-8, and JSON holds no other text; rename it", place,
+                 of, what);
+    else
+        snprintf(sentence, PARE_JSON_SENTENCE,
+                 "%s%s%s came out as %s, which is no result; look for damaged weights and data, or take --compute fp32",
+                 place, of, what, fault == PARE_JSON_INFINITE ? "infinity" : "NaN (not a number)");
+}

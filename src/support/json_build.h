@@ -58,6 +58,11 @@ enum { PARE_JSON_PLACE = 160 };
 /* place: such as texts[1].nll, "" for the whole document; cut where it is longer. json NULL: no memory. */
 pare_json_fault_kind pare_json_fault(const json_t *json, char place[PARE_JSON_PLACE]);
 
+/* One sentence that names the place in `what`. */
+enum { PARE_JSON_SENTENCE = 512 };
+void pare_json_fault_say(pare_json_fault_kind fault, const char *place, const char *what,
+                         char sentence[PARE_JSON_SENTENCE]);
+
 /* A member of this thread for which there was not even the memory to mark it, until it is forgotten; or NULL. */
 const char *pare_json_missing(void);
 void pare_json_missing_forget(void);

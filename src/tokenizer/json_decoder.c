@@ -1,5 +1,6 @@
 /* The "decoder" of a tokenizer.json, worked out once for every token of the vocabulary. Known are ByteLevel; Metaspace;
  * and Replace, ByteFallback, Fuse, Strip in this order, as converted SentencePiece models have them. */
+#include "support/json.h"
 #include "support/memory.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/json_read.h"
@@ -24,10 +25,11 @@ static pare_status read_metaspace(const json_t *json, json_t *replace, pare_deco
     const char *scheme = json_string_value(json_object_get(json, "prepend_scheme"));
     bool prefixed = scheme ? strcmp(scheme, "never") != 0 : !json_is_false(json_object_get(json, "add_prefix_space"));
     if (prefixed) out->strip = PARE_STRIP_FIRST_TOKEN;
-    return json_array_append_new(replace, json_pack("{s:s, s:{s:s}, s:s}", "type", "Replace", "pattern", "String",
-                                                    mark ? mark : "\xE2\x96\x81", "content", " ")) == 0
-               ? PARE_OK
-               : pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the decoder");
+    pare_json_append(replace,
+                     pare_json_of({"type", pare_json_string("Replace")},
+                                  {"pattern", pare_json_of({"String", pare_json_string(mark ? mark : "\xE2\x96\x81")})},
+                                  {"content", pare_json_string(" ")}));
+    return PARE_OK;
 }
 
 static pare_status read_strip(const plan *p, const json_t *json, pare_decoder *out) {
@@ -50,7 +52,7 @@ static pare_status read_step(plan *p, const pare_json_step *step, bool alone, js
     if (strcmp(step->type, "Metaspace") == 0 && !p->byte_fallback && !p->fused && !json_array_size(replace))
         return read_metaspace(step->json, replace, out);
     if (strcmp(step->type, "Replace") == 0 && !p->byte_fallback && !p->fused) {
-        json_array_append(replace, (json_t *)(uintptr_t)step->json);
+        pare_json_append(replace, pare_json_same(step->json));
         return PARE_OK;
     }
     if (strcmp(step->type, "ByteFallback") == 0 && !p->fused) {
@@ -68,10 +70,11 @@ static pare_status read_plan(plan *p, const json_t *json, pare_decoder *out) {
     pare_json_steps list;
     PARE_TRY(pare_json_steps_read(p->path, json, "decoder", "decoders", &list));
     json_t *replace = json_array();
-    json_t *sequence = json_pack("{s:s, s:O}", "type", "Sequence", "normalizers", replace);
-    pare_status status = sequence ? PARE_OK : pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the decoder");
+    json_t *sequence = pare_json_of({"type", pare_json_string("Sequence")}, {"normalizers", pare_json_same(replace)});
+    pare_status status = PARE_OK;
     for (size_t i = 0; status == PARE_OK && i < list.count; i++)
         status = read_step(p, list.steps + i, list.count == 1, replace, out);
+    if (status == PARE_OK) status = pare_json_check(sequence, "the decoder");
     if (status == PARE_OK) status = pare_normalizer_read(p->path, sequence, &p->replace);
     out->spaced = !list.count;
     json_decref(sequence);
