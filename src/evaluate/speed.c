@@ -1,13 +1,15 @@
 /* What this machine can do, and how much of it a pass gets. */
+#include "report/speed.h"
 #include "backend/backend.h"
 #include "calibrate/moreau.h"
 #include "evaluate/flops.h"
 #include "evaluate/synthetic.h"
-#include "support/json.h"
+#include "report/report.h"
 #include "support/memory.h"
 #include "support/progress.h"
 #include "support/runtime.h"
 
+#include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,8 +33,7 @@ typedef struct bench {
     uint32_t repeats;
     uint32_t *ids;
     gemm_run reference; /* what passes are held against */
-    uint64_t anonymous;
-    json_t *json;
+    pare_speed_results results;
 } bench;
 
 typedef pare_status (*work_fn)(void *context);
@@ -104,8 +105,8 @@ static pare_status gemm_rate(const bench *b, gemm_run *g, double *rate) {
     return PARE_OK;
 }
 
-/* The rate of the faster of a square product and the model's own widest one, which is left in *best. */
-static pare_status machine_rate(const bench *b, const pare_backend *backend, const char *key, gemm_run *best) {
+/* *rate: of the faster of a square product and the model's own widest one, which is left in *best. */
+static pare_status machine_rate(const bench *b, const pare_backend *backend, double *rate, gemm_run *best) {
     const pare_config *c = &b->model->config;
     int64_t side = backend->operand == PARE_DTYPE_F32 ? 2048 : 4096;
     double square_rate = 0.0, own_rate = 0.0;
@@ -121,23 +122,23 @@ static pare_status machine_rate(const bench *b, const pare_backend *backend, con
     }
     gemm_free(&own);
     if (status != PARE_OK) gemm_free(best);
-    pare_json_put(b->json, key, pare_json_real((own_rate > square_rate ? own_rate : square_rate) / 1e9));
+    *rate = (own_rate > square_rate ? own_rate : square_rate) / 1e9;
     return status;
 }
 
-/* Rates of both compute types, null for bf16 where the CPU has no such products. The product of the type in use stays
+/* Rates of both compute types, NaN for bf16 where the CPU has no such products. The product of the type in use stays
  * for reference, or that of fp32 where what is in use is made of it. */
 static pare_status measure_machine(bench *b) {
     pare_compute other = b->backend->operand == PARE_DTYPE_F32 ? PARE_COMPUTE_BF16 : PARE_COMPUTE_FP32;
-    static const char *const keys[] = {[PARE_DTYPE_F32] = "gemm_gflops_fp32", [PARE_DTYPE_BF16] = "gemm_gflops_bf16"};
     PARE_TRY(pare_backend_open_cpu(other, b->runtime->threads, &b->other));
     const pare_backend *backends[] = {b->backend, b->other};
     for (int i = 0; i < 2; i++) {
-        const char *key = keys[backends[i]->operand];
+        bool bf16 = backends[i]->operand == PARE_DTYPE_BF16;
+        double *rate = bf16 ? &b->results.gemm_bf16 : &b->results.gemm_fp32;
         gemm_run run;
-        pare_json_put(b->json, key, json_null());
+        *rate = NAN;
         if (!backends[i]->native) continue;
-        PARE_TRY(machine_rate(b, backends[i], key, &run));
+        PARE_TRY(machine_rate(b, backends[i], rate, &run));
         if (b->reference.backend)
             gemm_free(&run);
         else
@@ -148,7 +149,7 @@ static pare_status measure_machine(bench *b) {
 
 /* Times `work` and records medians. A shared machine's speed drifts, so every repeat is held against reference products
  * right before and after it, and the median of those fractions is the one reported. */
-static pare_status measure_work(bench *b, const char *key, const char *stage, work_fn work, void *context,
+static pare_status measure_work(bench *b, pare_work_speed *out, const char *stage, work_fn work, void *context,
                                 double flops) {
     double times[MAX_REPEATS], fractions[MAX_REPEATS], before, after, tokens = (double)(b->sequences * b->length);
     PARE_TRY(work(context));
@@ -161,11 +162,10 @@ static pare_status measure_work(bench *b, const char *key, const char *stage, wo
     }
     PARE_TRY(pare_progress_report(b->runtime, stage, b->repeats, b->repeats));
     double seconds = median(times, b->repeats);
-    pare_json_put(b->json, key,
-                  pare_json_of({"seconds", pare_json_real(seconds)},
-                               {"tokens_per_second", pare_json_real(tokens / seconds)},
-                               {"gflops", pare_json_real(flops / seconds / 1e9)},
-                               {"fraction_of_gemm", pare_json_real(median(fractions, b->repeats))}));
+    *out = (pare_work_speed){.seconds = seconds,
+                             .tokens_per_second = tokens / seconds,
+                             .gflops = flops / seconds / 1e9,
+                             .fraction = median(fractions, b->repeats)};
     return PARE_OK;
 }
 
@@ -180,7 +180,7 @@ typedef struct pass_run {
 
 static void note_memory(bench *b) {
     uint64_t now = pare_memory_anonymous_resident();
-    if (now > b->anonymous) b->anonymous = now;
+    if (now > b->results.anonymous_bytes) b->results.anonymous_bytes = now;
 }
 
 static pare_status run_forward(void *context) {
@@ -223,8 +223,8 @@ static pare_status measure_forward(bench *b) {
     pass_run r = {.bench = b, .source = {.model = b->model, .backend = b->backend}};
     pare_pass_shape shape = {.sequences = b->sequences, .length = b->length};
     PARE_TRY(pare_pass_new(b->model, b->backend, &shape, &r.pass));
-    pare_status status =
-        measure_work(b, "forward", "forward", run_forward, &r, pare_flops_forward(b->model, b->sequences, b->length));
+    pare_status status = measure_work(b, &b->results.forward, "forward", run_forward, &r,
+                                      pare_flops_forward(b->model, b->sequences, b->length));
     pare_pass_free(r.pass);
     return status;
 }
@@ -235,7 +235,7 @@ static pare_status measure_gradient(bench *b) {
                   .sink = {.wants = wants_all, .rows = drop_rows}};
     pare_pass_shape shape = {.sequences = b->sequences, .length = b->length, .gradients = true};
     PARE_TRY(pare_pass_new(b->model, b->backend, &shape, &r.pass));
-    pare_status status = measure_work(b, "forward_backward", "forward and backward", run_gradient, &r,
+    pare_status status = measure_work(b, &b->results.forward_backward, "forward and backward", run_gradient, &r,
                                       pare_flops_gradient(b->model, b->sequences, b->length, false));
     pare_pass_free(r.pass);
     return status;
@@ -257,28 +257,30 @@ static pare_status measure_moreau(bench *b) {
     pare_status status = pare_moreau_state_new(b->model, displaced, &r.moreau, scratch, &r.state);
     pare_free(displaced);
     if (status != PARE_OK) return status;
-    pare_json_put(b->json, "moreau_state_bytes", json_integer((json_int_t)r.state.memory.bytes));
-    pare_json_put(b->json, "moreau_state_in_file", json_boolean(!fits));
+    b->results.moreau_state_bytes = r.state.memory.bytes;
+    b->results.moreau_state_in_file = !fits;
     status = pare_pass_new(b->model, b->backend, &shape, &r.pass);
     if (status == PARE_OK)
-        status = measure_work(b, "moreau", "Moreau step", run_moreau, &r,
+        status = measure_work(b, &b->results.moreau, "Moreau step", run_moreau, &r,
                               pare_flops_gradient(b->model, b->sequences, b->length, false));
     pare_pass_free(r.pass);
     pare_moreau_state_free(&r.state);
     return status;
 }
 
-static void describe(const bench *b, const pare_bench_options *options, bool synthetic) {
-    pare_json_put(b->json, "shape", synthetic ? pare_json_string(options->shape) : json_null());
-    pare_json_put(b->json, "layers", json_integer(b->model->config.layers));
-    pare_json_put(b->json, "tokens", json_integer(b->sequences * b->length));
-    pare_json_put(b->json, "threads", json_integer(omp_get_max_threads()));
-    pare_json_put(b->json, "compute", pare_json_string(b->backend->operand == PARE_DTYPE_BF16 ? "bf16" : "fp32"));
-    uint64_t block = 0;
+static const char *shape_of(const pare_bench_options *options) {
+    return options->shape ? options->shape : "7b";
+}
+
+static void describe(bench *b, const pare_bench_options *options, bool synthetic) {
+    b->results.shape = synthetic ? shape_of(options) : NULL;
+    b->results.layers = b->model->config.layers;
+    b->results.tokens = (uint64_t)(b->sequences * b->length);
+    b->results.threads = omp_get_max_threads();
+    b->results.bf16 = b->backend->operand == PARE_DTYPE_BF16;
     for (int role = 0; role < PARE_LAYER_ROLES; role++)
-        block += b->model->tensors[pare_tensor_id(0, (pare_role)role)]->bytes;
-    pare_json_put(b->json, "block_bytes", json_integer((json_int_t)block));
-    pare_json_put(b->json, "model_bytes", json_integer((json_int_t)pare_model_bytes(b->model)));
+        b->results.block_bytes += b->model->tensors[pare_tensor_id(0, (pare_role)role)]->bytes;
+    b->results.model_bytes = pare_model_bytes(b->model);
 }
 
 static pare_status measure(bench *b, const pare_bench_options *options, bool synthetic) {
@@ -290,9 +292,7 @@ static pare_status measure(bench *b, const pare_bench_options *options, bool syn
     PARE_TRY(measure_machine(b));
     PARE_TRY(measure_forward(b));
     PARE_TRY(measure_gradient(b));
-    PARE_TRY(measure_moreau(b));
-    pare_json_put(b->json, "anonymous_bytes", json_integer((json_int_t)b->anonymous));
-    return PARE_OK;
+    return measure_moreau(b);
 }
 
 pare_status pare_bench(const pare_model *model, const pare_bench_options *options, const pare_runtime *runtime,
@@ -312,15 +312,12 @@ pare_status pare_bench(const pare_model *model, const pare_bench_options *option
                          "%lld samples of %lld tokens, %u repeats: give lengths of 2 or more and at most %d repeats",
                          (long long)b.sequences, (long long)b.length, b.repeats, MAX_REPEATS);
     if (!model) {
-        const char *shape = options->shape ? options->shape : "7b";
-        PARE_TRY(pare_synthetic_open(shape, options->layers ? options->layers : 1, pare_runtime_scratch(b.runtime),
-                                     &synthetic));
+        PARE_TRY(pare_synthetic_open(shape_of(options), options->layers ? options->layers : 1,
+                                     pare_runtime_scratch(b.runtime), &synthetic));
         b.model = synthetic;
     }
-    b.json = json_object();
     pare_status status = measure(&b, options, synthetic != NULL);
-    if (status == PARE_OK) status = pare_json_text(json_incref(b.json), report);
-    json_decref(b.json);
+    if (status == PARE_OK) status = pare_report_text(PARE_REPORT_SPEED, &b.results, report);
     gemm_free(&b.reference);
     pare_free(b.ids);
     pare_backend_close(b.other);

@@ -1,6 +1,7 @@
 /* The folder that a recovery leaves, its check, and its appearance. */
 #include "recover/merged.h"
 #include "recover/recover_job.h"
+#include "report/curve.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "train/write.h"

@@ -11,12 +11,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A folder, a device or a pipe would be lost to the file that took its name. */
+static bool is_replaceable(const char *path) {
+    struct stat there;
+    const char *slash = strrchr(path, '/');
+    bool named = slash ? slash[1] : *path;
+    return named && (stat(path, &there) != 0 || S_ISREG(there.st_mode));
+}
+
 pare_status pare_staged_check(const char *path) {
     const char *slash = strrchr(path, '/');
     char *folder = slash ? pare_format("%.*s", (int)(slash == path ? 1 : slash - path), path) : pare_format(".");
     pare_status status = PARE_OK;
-    if (pare_path_is_folder(path) || (slash ? !slash[1] : !*path))
-        status = pare_fail(PARE_FILE_ERROR, "cannot write %s: it is a folder, not a file", path);
+    if (!is_replaceable(path))
+        status =
+            pare_fail(PARE_BAD_ARGUMENT, "cannot write %s: it is no file that could be replaced; name another", path);
     else if (!folder)
         status = pare_whole();
     else if (!pare_path_is_folder(folder))

@@ -12,7 +12,7 @@ typedef struct pare_staged {
     int lock; /* on the temporary file */
 } pare_staged;
 
-/* Refuses a path whose folder is missing or not writable, or that is a folder. */
+/* Refuses a path whose folder is missing or not writable, or that is there and no regular file. */
 pare_status pare_staged_check(const char *path);
 
 /* Writes the text, synced, beside `path`. Frees the reference, which may be NULL. */

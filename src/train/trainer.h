@@ -4,6 +4,7 @@
 #define PARE_TRAIN_TRAINER_H
 
 #include "model/kept_rule.h"
+#include "report/curve.h"
 #include "train/adamw.h"
 #include "train/batches.h"
 #include "train/trained.h"
@@ -27,21 +28,6 @@ typedef struct pare_trainer_options {
     pare_status (*load)(void *context, FILE *file);
     void *context;
 } pare_trainer_options;
-
-/* One line of the loss curve; NaN where something was not measured. */
-typedef struct pare_curve_point {
-    uint64_t step;     /* steps done; 0: before training, with a validation alone */
-    double loss;       /* mean over the step's predictions, before its update */
-    double validation; /* of the held-out examples, after the update */
-    double rate, norm; /* learning rate; gradient's norm before clipping */
-    double seconds;    /* since the run began, other runs of the same before it included */
-    uint64_t tokens;   /* real tokens of the step */
-} pare_curve_point;
-
-typedef struct pare_curve {
-    pare_curve_point *list; /* [count] */
-    size_t count, room;
-} pare_curve;
 
 typedef struct pare_trainer {
     pare_trained *trained;

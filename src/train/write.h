@@ -1,5 +1,4 @@
-/* What a run of training leaves: the model with what was learnt merged into its weights, or a PEFT adapter folder, and
- * the loss curve. */
+/* What a run of training leaves: the model with what was learnt merged into its weights, or a PEFT adapter folder. */
 #ifndef PARE_TRAIN_WRITE_H
 #define PARE_TRAIN_WRITE_H
 
@@ -26,11 +25,5 @@ pare_status pare_lora_write_adapter(const pare_trained *lora, const pare_lora_op
  */
 pare_status pare_lora_read_adapter(const pare_model *model, const pare_backend *backend, const char *directory,
                                    pare_lora_options *options, pare_trained **out);
-
-/* step,loss,validation,rate,norm,tokens,seconds, one line a point, nothing where a number was not measured; and a
- * drawing of both losses over the steps, of a few hundred points at most however long the run was. To be freed with
- * free(); NULL without memory. title: any bytes, or NULL. */
-char *pare_curve_csv(const pare_curve *curve);
-char *pare_curve_svg(const pare_curve *curve, const char *title);
 
 #endif

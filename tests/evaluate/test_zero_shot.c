@@ -1,6 +1,6 @@
 /* Likelihoods with a real pass: requests that share their question against each request in a pass of its own. */
 #include "evaluate/task_files.h"
-#include "evaluate/zero_shot_report.h"
+#include "evaluate/zero_shot_result.h"
 #include "model/pass.h"
 #include "support/memory.h"
 

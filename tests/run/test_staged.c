@@ -85,11 +85,17 @@ static void what_cannot_be_written(void **state) {
 
 static void places_that_are_refused(void **state) {
     const scene *s = *state;
-    char *nowhere = pare_path_join(s->folder, "missing/scores.json");
+    char *nowhere = pare_path_join(s->folder, "missing/scores.json"), *pipe = pare_path_join(s->folder, "pipe");
     assert_int_equal(pare_staged_check(s->path), PARE_OK);
-    const char *refused[] = {s->input, s->folder, nowhere, "", "scores/"};
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        assert_int_equal(pare_staged_check(refused[i]), PARE_FILE_ERROR);
+    assert_int_equal(pare_staged_check(nowhere), PARE_FILE_ERROR);
+    assert_int_equal(mkfifo(pipe, 0600), 0); /* a device or a pipe would be lost to the file that takes its name */
+    const char *refused[] = {s->input, s->folder, pipe, "/dev/null", "", "scores/"};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        assert_int_equal(pare_staged_check(refused[i]), PARE_BAD_ARGUMENT);
+        assert_non_null(strstr(pare_message(), "no file that could be replaced"));
+    }
+    unlink(pipe);
+    free(pipe);
     free(nowhere);
 }
 

@@ -1,7 +1,7 @@
 /* Loss curves whose columns are shifted, whose drawing leaves its frame or grows with the run, and numbers that were
  * not measured drawn all the same. */
-#include "train/curve_axis.h"
-#include "train/write.h"
+#include "report/curve.h"
+#include "report/curve_axis.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

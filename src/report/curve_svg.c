@@ -1,7 +1,7 @@
 /* The drawing of a loss curve: the loss of every step as a pale line with its running mean over it, the validation loss
  * as dots, and its lowest value marked. */
-#include "train/curve_axis.h"
-#include "train/write.h"
+#include "report/curve.h"
+#include "report/curve_axis.h"
 
 #include <math.h>
 #include <stdio.h>

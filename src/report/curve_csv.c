@@ -1,6 +1,7 @@
-#include "train/write.h"
+#include "report/curve.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 

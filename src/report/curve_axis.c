@@ -1,4 +1,4 @@
-#include "train/curve_axis.h"
+#include "report/curve_axis.h"
 
 #include <math.h>
 

@@ -1,6 +1,6 @@
 /* An axis of a drawing: its range, where its numbers stand, and round values to mark. */
-#ifndef PARE_TRAIN_CURVE_AXIS_H
-#define PARE_TRAIN_CURVE_AXIS_H
+#ifndef PARE_REPORT_CURVE_AXIS_H
+#define PARE_REPORT_CURVE_AXIS_H
 
 #include <stdbool.h>
 

@@ -1,0 +1,43 @@
+#include "report/evaluation.h"
+
+static json_t *text_json(const pare_text_result *text, bool compared) {
+    json_t *json =
+        pare_json_of({"file", pare_json_name(text->file)}, {"perplexity", pare_json_real(text->perplexity)},
+                     {"nll", pare_json_real(text->nll)}, {"tokens", json_integer((json_int_t)text->tokens)},
+                     {"windows", json_integer((json_int_t)text->windows)}, {"sha256", pare_json_string(text->digest)});
+    if (compared) {
+        pare_json_put(json, "kl", pare_json_real(text->kl));
+        pare_json_put(json, "top1", pare_json_real(text->top1));
+    }
+    if (text->note) pare_json_put(json, "note", pare_json_string(text->note));
+    return json;
+}
+
+static void put_tasks(json_t *json, const pare_evaluation_results *r) {
+    json_t *tasks = json_array();
+    double sum = 0.0;
+    for (size_t i = 0; i < r->task_count; i++) {
+        pare_json_append(tasks, pare_report_task(&r->tasks[i]));
+        sum += pare_task_chosen(&r->tasks[i]);
+    }
+    double average = sum / (double)r->task_count;
+    pare_json_put(json, "parameters", json_integer((json_int_t)r->parameters));
+    pare_json_put(json, "protocol", pare_json_string(r->protocol));
+    pare_json_put(json, "tasks", tasks);
+    pare_json_put(json, "average", pare_json_real(average));
+    if (r->all_tasks) pare_json_put(json, "qa_average", pare_json_real(average));
+}
+
+json_t *pare_report_evaluation(const void *results) {
+    const pare_evaluation_results *r = results;
+    json_t *texts = json_array();
+    for (size_t i = 0; i < r->text_count; i++)
+        pare_json_append(texts, text_json(&r->texts[i], r->against != NULL));
+    json_t *json = pare_json_of({"model", pare_json_name(r->model)}, {"compute", pare_json_string(r->compute)},
+                                {"window", json_integer(r->window)}, {"seed", json_integer((json_int_t)r->seed)},
+                                {"texts", texts}, {"seconds", pare_json_real(r->seconds)});
+    if (r->against) pare_json_put(json, "against", pare_json_name(r->against));
+    if (r->adapter) pare_json_put(json, "adapter", pare_json_name(r->adapter));
+    if (r->protocol) put_tasks(json, r);
+    return json;
+}

@@ -1,0 +1,15 @@
+#include "report/report.h"
+#include "report/evaluation.h"
+#include "report/speed.h"
+
+static const struct {
+    const char *what; /* as messages call it */
+    json_t *(*make)(const void *results);
+} reports[PARE_REPORT_KINDS] = {
+    [PARE_REPORT_EVALUATION] = {"the report of the evaluation", pare_report_evaluation},
+    [PARE_REPORT_SPEED] = {"the report of the measurement", pare_report_speed},
+};
+
+pare_status pare_report_text(pare_report_kind kind, const void *results, char **text) {
+    return pare_json_text_of(reports[kind].make(results), reports[kind].what, text);
+}
