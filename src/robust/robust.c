@@ -1,5 +1,7 @@
 /* pare_robust: how far selections and perplexities follow a small change of the model or of the run. */
 #include "robust/robust.h"
+#include "report/report.h"
+#include "run/run.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/runtime.h"
@@ -16,16 +18,18 @@ static const char *const usual_changes[] = {"bf16", "fp16", NULL};
 static const double usual_ratio = 0.2;
 
 typedef struct robust {
+    pare_run run;
     const pare_model *model;
     const pare_robust_options *options;
     const pare_runtime *runtime;
     size_t methods, ratios, change_count;
     pare_robust_change *changes;
     pare_windows *texts;
-    pare_robust_outcome *dense; /* [methods][ratios] of the seed under way */
-    json_t *comparisons;        /* [changes][methods][ratios] */
-    json_t *ranks;              /* [changes][methods] at the first seed and ratio, or NULL */
-    uint64_t seed;              /* of the repetition under way */
+    pare_robust_outcome *dense;  /* [methods][ratios] of the seed under way */
+    pare_robust_results results; /* comparisons [changes][methods][ratios], ranks [changes][methods] */
+    pare_lipschitz_results lipschitz;
+    uint32_t repetition; /* under way, and its seed */
+    uint64_t seed;
 } robust;
 
 const char *pare_robust_method(const pare_robust_options *options, size_t index) {
@@ -80,7 +84,8 @@ static pare_status check_runs(robust *r) {
     return PARE_OK;
 }
 
-static pare_status prepare(robust *r) {
+static pare_status prepare(void *context) {
+    robust *r = context;
     const pare_robust_options *o = r->options;
     while (pare_robust_method(o, r->methods))
         r->methods++;
@@ -93,13 +98,21 @@ static pare_status prepare(robust *r) {
     for (size_t c = 0; c < r->change_count; c++)
         PARE_TRY(pare_robust_change_parse(o->changes ? o->changes[c] : usual_changes[c], &r->changes[c]));
     PARE_TRY(check_runs(r));
-    r->comparisons = json_array();
-    r->ranks = o->ranks ? json_array() : NULL;
+    r->results = (pare_robust_results){.model = pare_checkpoint_directory(r->model->checkpoint),
+                                       .parameters = pare_model_parameters(r->model),
+                                       .seed = o->prune->seed,
+                                       .seeds = seeds_of(r),
+                                       .layers = r->model->config.layers,
+                                       .texts = o->prune->texts,
+                                       .text_count = o->prune->text_count,
+                                       .ranked = o->ranks};
+    PARE_TRY(pare_robust_results_new(&r->results, r->change_count, r->methods, r->ratios));
     return pare_alloc(&r->dense, r->methods * r->ratios, sizeof *r->dense, "results");
 }
 
 /* Read once: a changed model would write another text of its own, and be measured on that. */
-static pare_status load_texts(robust *r) {
+static pare_status load_texts(void *context) {
+    robust *r = context;
     size_t count = r->options->prune->text_count;
     pare_robust_request request = request_of(r, 0, 0);
     pare_prune_options options = pare_robust_run_options(&request);
@@ -125,44 +138,31 @@ static pare_status run_dense(robust *r) {
     return status;
 }
 
-static json_t *texts_json(const robust *r, const pare_robust_outcome *a, const pare_robust_outcome *b) {
-    json_t *texts = json_array();
-    for (size_t i = 0; i < r->options->prune->text_count; i++) {
-        double before = exp(a->nll[i]), after = exp(b->nll[i]);
-        json_t *text = pare_json_of({"file", pare_json_name(r->options->prune->texts[i])});
-        pare_json_put_measured(text, "unpruned", exp(a->dense[i]));
-        pare_json_put_measured(text, "changed_unpruned", exp(b->dense[i]));
-        pare_json_put_measured(text, "perplexity", before);
-        pare_json_put_measured(text, "changed", after);
-        pare_json_put_measured(text, "difference", fabs(before - after));
-        pare_json_append(texts, text);
-    }
-    return texts;
-}
-
-/* The place of one (change, method, ratio) in the report, made on the first seed. */
-static json_t *entry_of(robust *r, size_t change, size_t method, size_t ratio) {
-    size_t index = (change * r->methods + method) * r->ratios + ratio;
-    if (index == json_array_size(r->comparisons))
-        pare_json_append(r->comparisons,
-                         pare_json_of({"change", pare_json_string(r->changes[change].name)},
-                                      {"method", pare_json_string(pare_robust_method(r->options, method))},
-                                      {"ratio", pare_json_real(ratio_at(r, ratio))}, {"seeds", json_array()}));
-    return json_array_get(r->comparisons, index);
+static void compare_texts(const robust *r, const pare_robust_outcome *a, const pare_robust_outcome *b,
+                          pare_robust_text *out) {
+    for (size_t i = 0; i < r->results.text_count; i++)
+        out[i] = (pare_robust_text){.unpruned = exp(a->dense[i]),
+                                    .changed_unpruned = exp(b->dense[i]),
+                                    .perplexity = exp(a->nll[i]),
+                                    .changed = exp(b->nll[i])};
 }
 
 static pare_status record(robust *r, size_t change, size_t method, size_t ratio, const pare_robust_outcome *after) {
     const pare_robust_outcome *before = &r->dense[method * r->ratios + ratio];
-    json_t *one;
-    PARE_TRY(pare_robust_compare(r->model, before, after, &one));
-    pare_json_put(one, "seed", json_integer((json_int_t)r->seed));
-    pare_json_put(one, "texts", texts_json(r, before, after));
-    pare_json_append(json_object_get(entry_of(r, change, method, ratio), "seeds"), one);
-    if (r->ranks && ratio == 0 && r->seed == r->options->prune->seed)
-        pare_json_append(r->ranks, pare_json_of({"change", pare_json_string(r->changes[change].name)},
-                                                {"method", pare_json_string(pare_robust_method(r->options, method))},
-                                                {"units", pare_robust_ranks(r->model, before, after)}));
-    return PARE_OK;
+    size_t index = change * r->methods + method;
+    const char *name = r->changes[change].name, *by = pare_robust_method(r->options, method);
+    pare_robust_comparison *comparison = &r->results.comparisons[index * r->ratios + ratio];
+    pare_robust_seed *seed = &comparison->seeds[r->repetition];
+    comparison->change = name;
+    comparison->method = by;
+    comparison->ratio = ratio_at(r, ratio);
+    seed->seed = r->seed;
+    PARE_TRY(pare_robust_compare(r->model, before, after, seed));
+    compare_texts(r, before, after, seed->texts);
+    if (!r->results.ranked || ratio || r->repetition) return PARE_OK;
+    r->results.ranks[index].change = name;
+    r->results.ranks[index].method = by;
+    return pare_robust_rank(r->model, before, after, &r->results.ranks[index]);
 }
 
 static pare_status run_changed(robust *r, size_t change, pare_robust_request request, size_t method, size_t ratio) {
@@ -213,9 +213,10 @@ static void free_dense(robust *r) {
         pare_robust_outcome_free(&r->dense[i]);
 }
 
-static pare_status run_seeds(robust *r) {
-    for (uint32_t s = 0; s < seeds_of(r); s++) {
-        r->seed = r->options->prune->seed + s;
+static pare_status run_seeds(void *context) {
+    robust *r = context;
+    for (r->repetition = 0; r->repetition < seeds_of(r); r->repetition++) {
+        r->seed = r->options->prune->seed + r->repetition;
         PARE_TRY(run_dense(r));
         for (size_t c = 0; c < r->change_count; c++)
             PARE_TRY(run_change(r, c));
@@ -224,61 +225,11 @@ static pare_status run_seeds(robust *r) {
     return PARE_OK;
 }
 
-/* {"mean", "sd"} of the numbers at a path of every seed; sd null for one. text >= 0: of that text. */
-static json_t *spread(const json_t *seeds, int text, const char *name) {
-    double sum = 0.0, squares = 0.0;
-    size_t count = 0, all = json_array_size(seeds);
-    for (int pass = 0; pass < 2; pass++) {
-        double mean = count ? sum / (double)count : NAN;
-        for (size_t i = 0; i < all; i++) {
-            const json_t *seed = json_array_get(seeds, i);
-            if (text >= 0) seed = json_array_get(json_object_get(seed, "texts"), (size_t)text);
-            const json_t *value = json_object_get(seed, name);
-            if (!json_is_number(value)) continue;
-            double x = json_number_value(value);
-            if (pass)
-                squares += (x - mean) * (x - mean);
-            else
-                sum += x, count++;
-        }
-    }
-    if (!count) return json_null();
-    json_t *json = pare_json_of({"mean", pare_json_real(sum / (double)count)});
-    pare_json_put(json, "sd", pare_json_measured(count > 1 ? sqrt(squares / (double)(count - 1)) : NAN));
-    return json;
-}
-
-static void summarize(const robust *r, json_t *entry) {
-    static const char *const shares[] = {"agreement", "kept", "removed_jaccard", "rank_correlation"};
-    static const char *const perplexities[] = {"unpruned", "changed_unpruned", "perplexity", "changed", "difference"};
-    const json_t *seeds = json_object_get(entry, "seeds");
-    json_t *summary = json_object(), *texts = json_array();
-    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++)
-        pare_json_put(summary, shares[i], spread(seeds, -1, shares[i]));
-    for (size_t t = 0; t < r->options->prune->text_count; t++) {
-        json_t *text = pare_json_of({"file", pare_json_name(r->options->prune->texts[t])});
-        for (size_t i = 0; i < sizeof perplexities / sizeof *perplexities; i++)
-            pare_json_put(text, perplexities[i], spread(seeds, (int)t, perplexities[i]));
-        pare_json_append(texts, text);
-    }
-    pare_json_put(summary, "texts", texts);
-    pare_json_put(entry, "summary", summary);
-}
-
-static pare_status make_report(robust *r, json_t *lipschitz, char **report) {
-    json_t *json = json_object(), *model = json_object();
-    for (size_t i = 0; i < json_array_size(r->comparisons); i++)
-        summarize(r, json_array_get(r->comparisons, i));
-    pare_json_put(json, "pare", pare_json_string(pare_version()));
-    pare_json_put(model, "name", pare_json_name(pare_checkpoint_directory(r->model->checkpoint)));
-    pare_json_put(model, "parameters", json_integer((json_int_t)pare_model_parameters(r->model)));
-    pare_json_put(json, "model", model);
-    pare_json_put(json, "seed", json_integer((json_int_t)r->options->prune->seed));
-    pare_json_put(json, "seeds", json_integer(seeds_of(r)));
-    pare_json_put(json, "comparisons", pare_json_same(r->comparisons));
-    if (r->ranks) pare_json_put(json, "ranks", pare_json_same(r->ranks));
-    if (lipschitz) pare_json_put(json, "lipschitz", pare_json_same(lipschitz));
-    return pare_json_text(json, report);
+static pare_status measure_lipschitz(void *context) {
+    robust *r = context;
+    if (!r->options->lipschitz) return PARE_OK;
+    r->results.lipschitz = &r->lipschitz;
+    return pare_robust_lipschitz(r->model, r->options, r->runtime, &r->lipschitz);
 }
 
 static void release(robust *r) {
@@ -288,14 +239,16 @@ static void release(robust *r) {
     pare_free(r->texts);
     pare_free(r->dense);
     pare_free(r->changes);
-    json_decref(r->comparisons);
-    json_decref(r->ranks);
+    pare_robust_results_free(&r->results);
+    pare_lipschitz_results_free(&r->lipschitz);
+    pare_run_end(&r->run);
 }
 
 pare_status pare_robust(const pare_model *model, const pare_robust_options *options, const pare_runtime *runtime,
                         char **report) {
+    static const pare_job_stage stages[] = {
+        {"check", prepare}, {"texts", load_texts}, {"runs", run_seeds}, {"lipschitz", measure_lipschitz}};
     robust r = {.model = model, .options = options, .runtime = runtime};
-    json_t *lipschitz = NULL;
     *report = NULL;
     PARE_TRY(PARE_OPTIONS_CHECK(pare_robust_options, options));
     PARE_TRY(PARE_OPTIONS_CHECK(pare_prune_options, options->prune));
@@ -303,12 +256,10 @@ pare_status pare_robust(const pare_model *model, const pare_robust_options *opti
     if (options->prune->salience)
         return pare_fail(PARE_BAD_ARGUMENT, "pare_robust compares methods: leave out the salience %s",
                          options->prune->salience->name ? options->prune->salience->name : "of one's own");
-    pare_status status = prepare(&r);
-    if (status == PARE_OK) status = load_texts(&r);
-    if (status == PARE_OK) status = run_seeds(&r);
-    if (status == PARE_OK && options->lipschitz) status = pare_robust_lipschitz(model, options, runtime, &lipschitz);
-    if (status == PARE_OK) status = make_report(&r, lipschitz, report);
-    json_decref(lipschitz);
+    pare_run_begin(&r.run);
+    pare_status status = pare_run_stages(&r.run, stages, sizeof stages / sizeof *stages, &r);
+    if (status == PARE_OK) status = pare_report_text(PARE_REPORT_ROBUSTNESS, &r.results, report);
+    status = pare_run_commit(&r.run, status, report);
     release(&r);
     return status;
 }

@@ -3,6 +3,7 @@
 #define PARE_ROBUST_ROBUST_H
 
 #include "prune/prune_job.h"
+#include "report/robustness.h"
 #include "surgery/perturb.h"
 
 typedef enum pare_robust_kind {
@@ -54,18 +55,17 @@ void pare_robust_outcome_free(pare_robust_outcome *outcome);
 /* The same sequences, each batch in an order of its own drawn by `seed`. */
 pare_status pare_robust_shuffle(const pare_windows *from, uint32_t batches, uint64_t seed, pare_windows *out);
 
-/* {"units", "agreement", "kept", "removed_jaccard", "rank_correlation", "layers": [...]}; a new reference. Of all units
- * of parts that are cut: agreement is the share with the same fate, kept |A n B| / max(|A|, |B|) of the kept ones,
- * removed_jaccard |A n B| / |A u B| of the removed ones. */
+/* Into a seed that is all zero, with room for the model's layers. */
 pare_status pare_robust_compare(const pare_model *model, const pare_robust_outcome *a, const pare_robust_outcome *b,
-                                json_t **out);
-/* {"before": [...], "after": [...]} per group that is ranked by itself, 0 for the least important unit; null where the
- * method has no scores. */
-json_t *pare_robust_ranks(const pare_model *model, const pare_robust_outcome *a, const pare_robust_outcome *b);
+                                pare_robust_seed *out);
+/* Into ranks that are all zero. */
+pare_status pare_robust_rank(const pare_model *model, const pare_robust_outcome *a, const pare_robust_outcome *b,
+                             pare_robust_ranks *out);
 
-/* How far the gradients of methods follow small changes of the weights, and the bounds of Theorems 1 and 2. */
+/* How far the gradients of methods follow small changes of the weights, and the bounds of Theorems 1 and 2. Free with
+ * pare_lipschitz_results_free in any case. */
 pare_status pare_robust_lipschitz(const pare_model *model, const pare_robust_options *options,
-                                  const pare_runtime *runtime, json_t **out);
+                                  const pare_runtime *runtime, pare_lipschitz_results *out);
 
 /* The methods of the options, NULL after the last. */
 const char *pare_robust_method(const pare_robust_options *options, size_t index);

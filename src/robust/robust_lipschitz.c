@@ -31,19 +31,11 @@ typedef struct lipschitz {
     uint64_t elements;
     uint32_t draws;
     pare_temporary_model *moved; /* [draws] */
-    double *distance;            /* [draws] norm of their change */
     double weight_squares;
     gradient here, there;
     double beta, plain_ratio; /* of the plain gradient: the largest norm, the largest ratio */
-    json_t *methods;
+    pare_lipschitz_results *results;
 } lipschitz;
-
-static uint64_t count_elements(const pare_model *model) {
-    uint64_t total = 0;
-    for (size_t id = 0; id < model->tensor_count; id++)
-        total += model->tensors[id]->count;
-    return total;
-}
 
 static pare_status gradient_new(const pare_model *model, uint64_t elements, gradient *out) {
     PARE_TRY(pare_alloc(&out->of, model->tensor_count, sizeof *out->of, "gradient table"));
@@ -145,73 +137,66 @@ static void measure_change(lipschitz *l, const pare_model *moved, double *distan
     l->weight_squares = weights;
 }
 
+static double relative_size(const lipschitz *l) {
+    return l->options->lipschitz_size > 0 ? l->options->lipschitz_size : 1e-3;
+}
+
 static pare_status move_model(lipschitz *l) {
-    double size = l->options->lipschitz_size > 0 ? l->options->lipschitz_size : 1e-3;
+    double size = relative_size(l);
     PARE_TRY(pare_alloc(&l->moved, l->draws, sizeof *l->moved, "changed models"));
-    PARE_TRY(pare_alloc(&l->distance, l->draws, sizeof *l->distance, "changed models"));
     for (uint32_t k = 0; k < l->draws; k++) {
         pare_perturbation how = {
             .kind = PARE_PERTURB_NOISE, .epsilon = size, .seed = l->options->prune->seed + 7919u * (k + 1u)};
         PARE_TRY(pare_perturbed_model_new(l->model, &how, NULL, &l->runtime, &l->moved[k]));
-        measure_change(l, l->moved[k].model, &l->distance[k]);
+        measure_change(l, l->moved[k].model, &l->results->change_norms[k]);
     }
     return PARE_OK;
 }
 
-static json_t *bound_json(const char *from, double beta, double rho, double s) {
-    json_t *json = pare_json_of({"beta_from", pare_json_string(from)}, {"beta", pare_json_real(beta)},
-                                {"rho_below", pare_json_real(beta > 0 ? s / beta : 0.0)});
-    bool applies = rho > 0 && rho * beta < s;
-    pare_json_put(json, "applies", json_boolean(applies));
-    if (!applies) return json;
+static pare_lipschitz_bound bound_of(const char *from, double beta, double rho, double s) {
     double room = s - rho * beta;
-    pare_json_put(json, "bound", pare_json_real(s / fmin(s * rho, room)));
-    pare_json_put(json, "bound_of_proof", pare_json_real(fmax(1.0 / rho, beta / room)));
-    return json;
+    return (pare_lipschitz_bound){.beta_from = from,
+                                  .beta = beta,
+                                  .rho_below = beta > 0 ? s / beta : 0.0,
+                                  .applies = rho > 0 && rho * beta < s,
+                                  .bound = s / fmin(s * rho, room),
+                                  .bound_of_proof = fmax(1.0 / rho, beta / room)};
 }
 
-static void add_bounds(const lipschitz *l, const pare_recipe *recipe, json_t *json) {
-    bool moreau = pare_signal_has(recipe->signal, PARE_TRAIT_STEPS) && recipe->moreau.prox != PARE_PROX_RELEASED;
+static void add_bounds(const lipschitz *l, const pare_recipe *recipe, pare_lipschitz_method *out) {
+    out->bounded = pare_signal_has(recipe->signal, PARE_TRAIT_STEPS) && recipe->moreau.prox != PARE_PROX_RELEASED;
     double s = recipe->moreau.sigma * sqrt(l->weight_squares / (double)l->elements);
-    if (!moreau) return;
-    pare_json_put(json, "rho", pare_json_real(recipe->moreau.rho));
-    pare_json_put(json, "isotropic_sigma", pare_json_real(s));
-    pare_json_put(json, "bounds",
-                  pare_json_list_of(bound_json("gradient norm", l->beta, recipe->moreau.rho, s),
-                                    bound_json("gradient ratio", s * l->plain_ratio, recipe->moreau.rho, s)));
+    if (!out->bounded) return;
+    out->rho = recipe->moreau.rho;
+    out->isotropic_sigma = s;
+    out->bounds[0] = bound_of("gradient norm", l->beta, recipe->moreau.rho, s);
+    out->bounds[1] = bound_of("gradient ratio", s * l->plain_ratio, recipe->moreau.rho, s);
 }
 
-static pare_status run_draws(lipschitz *l, const pare_prune_job *job, json_t *ratios, double *largest) {
+static pare_status run_draws(lipschitz *l, const pare_prune_job *job, pare_lipschitz_method *out) {
     bool plain = pare_signal_has(job->recipe.signal, PARE_TRAIT_PLAIN);
-    *largest = 0.0;
     for (uint32_t k = 0; k < l->draws; k++) {
         PARE_TRY(gradient_of(job, l->moved[k].model, &l->there));
-        double ratio = norm(l->there.data, l->here.data, l->elements) / l->distance[k];
-        *largest = fmax(*largest, ratio);
+        out->ratios[k] = norm(l->there.data, l->here.data, l->elements) / l->results->change_norms[k];
+        out->largest = fmax(out->largest, out->ratios[k]);
         if (plain) l->beta = fmax(l->beta, norm(l->there.data, NULL, l->elements));
-        pare_json_append(ratios, pare_json_real(ratio));
     }
-    if (plain) l->plain_ratio = fmax(l->plain_ratio, *largest);
+    if (plain) l->plain_ratio = fmax(l->plain_ratio, out->largest);
     return PARE_OK;
 }
 
-static pare_status measure(lipschitz *l, const pare_prune_job *job) {
-    json_t *ratios = json_array();
-    double largest;
-    pare_status status = gradient_of(job, l->model, &l->here);
-    double own = status == PARE_OK ? norm(l->here.data, NULL, l->elements) : 0.0;
-    if (pare_signal_has(job->recipe.signal, PARE_TRAIT_PLAIN)) l->beta = fmax(l->beta, own);
-    if (status == PARE_OK) status = run_draws(l, job, ratios, &largest);
-    if (status != PARE_OK) {
-        json_decref(ratios);
-        return status;
-    }
-    json_t *json = pare_json_of({"method", pare_json_string(job->recipe.name)}, {"gradient_norm", pare_json_real(own)},
-                                {"largest", pare_json_real(largest)}, {"ratios", ratios});
-    if (own > 0) /* free of the gradient's scale, which T gamma / rho sets while an iteration is short */
-        pare_json_put(json, "relative", pare_json_real(largest * sqrt(l->weight_squares) / own));
-    add_bounds(l, &job->recipe, json);
-    pare_json_append(l->methods, json);
+/* name: of the method, as it outlives the job. */
+static pare_status measure(lipschitz *l, const pare_prune_job *job, const char *name) {
+    pare_lipschitz_method *out = &l->results->methods[l->results->count++];
+    out->name = name;
+    PARE_TRY(pare_alloc(&out->ratios, l->draws, sizeof *out->ratios, "ratios of gradients"));
+    PARE_TRY(gradient_of(job, l->model, &l->here));
+    out->gradient_norm = norm(l->here.data, NULL, l->elements);
+    if (pare_signal_has(job->recipe.signal, PARE_TRAIT_PLAIN)) l->beta = fmax(l->beta, out->gradient_norm);
+    PARE_TRY(run_draws(l, job, out));
+    /* free of the gradient's scale, which T gamma / rho sets while an iteration is short */
+    out->relative = out->gradient_norm > 0 ? out->largest * sqrt(l->weight_squares) / out->gradient_norm : NAN;
+    add_bounds(l, &job->recipe, out);
     return PARE_OK;
 }
 
@@ -229,7 +214,7 @@ static pare_status run_method(lipschitz *l, const char *method) {
     pare_status status = pare_prune_begin(l->model, &options, &l->runtime, &job);
     if (status == PARE_OK) status = pare_prune_calibrate(&job);
     bool has_gradient = pare_signal_has(job.recipe.signal, PARE_TRAIT_PLAIN | PARE_TRAIT_STEPS | PARE_TRAIT_NOISE);
-    if (status == PARE_OK && has_gradient) status = measure(l, &job);
+    if (status == PARE_OK && has_gradient) status = measure(l, &job, method);
     pare_prune_end(&job);
     return status;
 }
@@ -260,40 +245,36 @@ static pare_status make_room(lipschitz *l, const pare_runtime *runtime) {
     return gradient_new(l->model, l->elements, &l->there);
 }
 
-static json_t *lipschitz_json(const lipschitz *l) {
-    json_t *changes = json_array();
-    for (uint32_t k = 0; k < l->draws; k++)
-        pare_json_append(changes, pare_json_real(l->distance[k]));
-    double size = l->options->lipschitz_size > 0 ? l->options->lipschitz_size : 1e-3;
-    return pare_json_of(
-        {"assumptions",
-         pare_json_string(
-             "isotropic noise of the standard deviation that gives as much noise in all as the relative one; "
-             "beta estimated from below; ratios are of the iterate after T steps, not of the exact envelope")},
-        {"relative_size", pare_json_real(size)}, {"change_norms", changes},
-        {"weight_norm", pare_json_real(sqrt(l->weight_squares))}, {"methods", pare_json_same(l->methods)});
+static pare_status make_results(lipschitz *l) {
+    pare_lipschitz_results *r = l->results;
+    size_t methods = 2; /* and those of run_methods */
+    while (pare_robust_method(l->options, methods - 2))
+        methods++;
+    r->relative_size = relative_size(l);
+    r->draws = l->draws;
+    PARE_TRY(pare_alloc(&r->methods, methods, sizeof *r->methods, "results"));
+    return pare_alloc(&r->change_norms, l->draws, sizeof *r->change_norms, "changed models");
 }
 
 pare_status pare_robust_lipschitz(const pare_model *model, const pare_robust_options *options,
-                                  const pare_runtime *runtime, json_t **out) {
+                                  const pare_runtime *runtime, pare_lipschitz_results *out) {
     lipschitz l = {.model = model,
                    .options = options,
-                   .elements = count_elements(model),
+                   .elements = pare_model_parameters(model),
                    .draws = options->lipschitz_draws ? options->lipschitz_draws : DRAWS,
                    .cache = pare_cache_new(),
-                   .methods = json_array()};
-    *out = NULL;
-    pare_status status = make_room(&l, runtime);
+                   .results = out};
+    *out = (pare_lipschitz_results){0};
+    pare_status status = make_results(&l);
+    if (status == PARE_OK) status = make_room(&l, runtime);
     if (status == PARE_OK) status = move_model(&l);
     if (status == PARE_OK) status = run_methods(&l);
-    if (status == PARE_OK) *out = lipschitz_json(&l);
+    out->weight_norm = sqrt(l.weight_squares);
     for (uint32_t k = 0; l.moved && k < l.draws; k++)
         pare_temporary_model_free(&l.moved[k]);
     pare_free(l.moved);
-    pare_free(l.distance);
     gradient_free(&l.here);
     gradient_free(&l.there);
     pare_cache_free(l.cache);
-    json_decref(l.methods);
     return status;
 }
