@@ -10,17 +10,12 @@
  *        f32 [copies] [elements]        displaced tensors one after the other
  *        64 hexadecimal digits          SHA-256 of all bytes before */
 #include "calibrate/moreau_file.h"
-#include "checkpoint/durable.h"
-#include "support/file.h"
+#include "checkpoint/sealed.h"
 #include "support/memory.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { VERSION = 1, DIGITS = PARE_DIGEST_TEXT - 1 };
+enum { VERSION = 1, DIGITS = PARE_SEAL_BYTES };
 
 typedef struct header {
     char magic[8];
@@ -59,56 +54,23 @@ uint64_t pare_moreau_file_bytes(const pare_model *model, const pare_moreau_state
            copies * state->memory.bytes + DIGITS;
 }
 
-typedef struct writing {
-    pare_durable file;
-    pare_digest *digest;
-} writing;
-
-static pare_status put(writing *w, const void *data, uint64_t bytes) {
-    pare_digest_add(w->digest, data, bytes);
-    return pare_durable_write(&w->file, data, bytes);
-}
-
-static pare_status put_all(writing *w, const pare_model *model, const pare_moreau_state *state, const char *key) {
+static pare_status put_all(pare_sealed *w, const pare_model *model, const pare_moreau_state *state, const char *key) {
     header h = header_of(model, state, state->steps_done, key);
-    PARE_TRY(put(w, &h, sizeof h));
+    PARE_TRY(pare_sealed_put(w, &h, sizeof h));
     for (size_t id = 0; id < model->tensor_count; id++) {
         uint64_t count = elements(model, state, id);
-        PARE_TRY(put(w, &count, sizeof count));
+        PARE_TRY(pare_sealed_put(w, &count, sizeof count));
     }
     for (int32_t t = 0; t < state->steps_done; t++) {
         const pare_moreau_step *step = &state->trace[t];
         line l = {step->loss, step->delta_l2, step->rank_correlation, step->rows, step->zero_rows};
-        PARE_TRY(put(w, &l, sizeof l));
+        PARE_TRY(pare_sealed_put(w, &l, sizeof l));
     }
-    PARE_TRY(put(w, state->tensor_l2, model->tensor_count * sizeof *state->tensor_l2));
+    PARE_TRY(pare_sealed_put(w, state->tensor_l2, model->tensor_count * sizeof *state->tensor_l2));
     /* With several draws, delta and next change places at every step: the tables say where delta begins. */
     for (size_t id = 0; id < model->tensor_count; id++)
-        PARE_TRY(put(w, state->delta[id], elements(model, state, id) * sizeof(float)));
-    return state->mean ? put(w, state->mean_memory.data, state->mean_memory.bytes) : PARE_OK;
-}
-
-static pare_status write_file(const pare_model *model, const pare_moreau_state *state, const char *path,
-                              const char *key) {
-    char text[PARE_DIGEST_TEXT];
-    writing w = {0};
-    unlink(path);
-    PARE_TRY(pare_digest_new(&w.digest));
-    pare_status status = pare_durable_create(path, pare_moreau_file_bytes(model, state, state->steps_done), &w.file);
-    if (status == PARE_OK) status = put_all(&w, model, state, key);
-    pare_digest_finish(w.digest, text);
-    if (status == PARE_OK) status = pare_durable_write(&w.file, text, DIGITS);
-    if (status == PARE_OK) status = pare_durable_finish(&w.file);
-    pare_durable_drop(&w.file);
-    return status;
-}
-
-static pare_status sync_folder_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? pare_format("%.*s/", (int)(slash - path), path) : pare_format(".");
-    pare_status status = pare_durable_sync_folder(folder);
-    free(folder);
-    return status;
+        PARE_TRY(pare_sealed_put(w, state->delta[id], elements(model, state, id) * sizeof(float)));
+    return state->mean ? pare_sealed_put(w, state->mean_memory.data, state->mean_memory.bytes) : PARE_OK;
 }
 
 static bool is_key(const char *key) {
@@ -119,17 +81,10 @@ pare_status pare_moreau_save(const pare_model *model, const pare_moreau_state *s
                              const char *key) {
     if (state->steps_done < 0 || !is_key(key))
         return pare_fail(PARE_CHECK_FAILED, "a Moreau state can only be saved between two steps and under a digest");
-    char *beside = pare_format("%s.new", path);
-    if (!beside) return pare_whole();
-    pare_status status = write_file(model, state, beside, key);
-    if (status == PARE_OK && rename(beside, path) != 0)
-        status = pare_fail(PARE_FILE_ERROR, "cannot replace %s: %s", path, strerror(errno));
-    if (status == PARE_OK)
-        status = sync_folder_of(path);
-    else
-        unlink(beside);
-    free(beside);
-    return status;
+    pare_sealed file;
+    uint64_t bytes = pare_moreau_file_bytes(model, state, state->steps_done) - PARE_SEAL_BYTES;
+    PARE_TRY(pare_sealed_begin(path, bytes, &file));
+    return pare_sealed_end(&file, put_all(&file, model, state, key));
 }
 
 static pare_status refuse(const char *path, const char *why) {
@@ -140,8 +95,7 @@ static pare_status refuse(const char *path, const char *why) {
 static pare_status check(const pare_model *model, const pare_moreau *moreau, const pare_mapping *file, const char *key,
                          const pare_moreau_state *state) {
     header h;
-    char text[PARE_DIGEST_TEXT];
-    pare_digest *digest;
+    bool whole;
     if (file->bytes < sizeof h + DIGITS) return refuse(file->path, "is too short to be a saved Moreau iteration");
     memcpy(&h, file->data, sizeof h);
     if (memcmp(h.magic, magic, sizeof magic) != 0) return refuse(file->path, "is no saved Moreau iteration");
@@ -153,11 +107,8 @@ static pare_status check(const pare_model *model, const pare_moreau *moreau, con
         return refuse(file->path, "was saved from an iteration of another shape");
     if (file->bytes != pare_moreau_file_bytes(model, state, (int32_t)h.steps_done))
         return refuse(file->path, "has not the size that it should have: it was cut off or added to");
-    PARE_TRY(pare_digest_new(&digest));
-    pare_digest_add(digest, file->data, file->bytes - DIGITS);
-    pare_digest_finish(digest, text);
-    if (memcmp(file->data + file->bytes - DIGITS, text, DIGITS) != 0)
-        return refuse(file->path, "is damaged: its SHA-256 digest does not match");
+    PARE_TRY(pare_sealed_check(file, &whole));
+    if (!whole) return refuse(file->path, "is damaged: its SHA-256 digest does not match");
     for (size_t id = 0; id < model->tensor_count; id++) {
         uint64_t count;
         memcpy(&count, file->data + sizeof h + id * sizeof count, sizeof count);

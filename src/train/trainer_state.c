@@ -5,20 +5,15 @@
  *   pare_curve_point curve[points]
  *   u8 context[context_bytes]
  *   SHA-256 of all before it: 64 hexadecimal digits
- * in the machine's own byte order: a run ends on the machine that began it. It is written under another name, synced,
- * and renamed. */
-#include "checkpoint/durable.h"
-#include "support/digest.h"
-#include "support/file.h"
+ * in the machine's own byte order: a run ends on the machine that began it (checkpoint/sealed.h). */
+#include "checkpoint/sealed.h"
 #include "support/memory.h"
 #include "train/trainer_internal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { DIGITS = PARE_DIGEST_TEXT - 1, VERSION = 1 };
+enum { DIGITS = PARE_SEAL_BYTES, VERSION = 1 };
 static const char MAGIC[8] = "PARETRN1";
 
 typedef struct head {
@@ -30,17 +25,6 @@ typedef struct head {
     double first_validation, last_validation, best_validation, seconds;
     int64_t sequences, micro_batch; /* of the pass */
 } head;
-
-/* A file and the digest of what went into it. */
-typedef struct state_writer {
-    pare_durable file;
-    pare_digest *digest;
-} state_writer;
-
-static pare_status put(state_writer *writer, const void *data, size_t bytes) {
-    pare_digest_add(writer->digest, data, bytes);
-    return pare_durable_write(&writer->file, data, bytes);
-}
 
 static head head_of(const pare_trainer *trainer, const char *key, size_t context_bytes) {
     head h = {.version = VERSION,
@@ -77,30 +61,23 @@ static bool measure(const head *h, uint64_t *bytes) {
     return true;
 }
 
-static pare_status put_all(const pare_trainer *trainer, const head *h, const char *context, state_writer *writer) {
+static pare_status put_all(const pare_trainer *trainer, const head *h, const char *context, pare_sealed *file) {
     size_t bytes = trainer->trained->count * sizeof(float);
-    PARE_TRY(put(writer, h, sizeof *h));
-    PARE_TRY(put(writer, trainer->trained->value, bytes));
-    PARE_TRY(put(writer, trainer->optimizer.first, bytes));
-    PARE_TRY(put(writer, trainer->optimizer.second, bytes));
-    if (h->has_best) PARE_TRY(put(writer, trainer->best, bytes));
-    PARE_TRY(put(writer, trainer->curve.list, trainer->curve.count * sizeof(pare_curve_point)));
-    return put(writer, context, h->context_bytes);
+    PARE_TRY(pare_sealed_put(file, h, sizeof *h));
+    PARE_TRY(pare_sealed_put(file, trainer->trained->value, bytes));
+    PARE_TRY(pare_sealed_put(file, trainer->optimizer.first, bytes));
+    PARE_TRY(pare_sealed_put(file, trainer->optimizer.second, bytes));
+    if (h->has_best) PARE_TRY(pare_sealed_put(file, trainer->best, bytes));
+    PARE_TRY(pare_sealed_put(file, trainer->curve.list, trainer->curve.count * sizeof(pare_curve_point)));
+    return pare_sealed_put(file, context, h->context_bytes);
 }
 
 static pare_status write_file(const pare_trainer *trainer, const char *path, const head *h, const char *context) {
-    state_writer writer;
-    char sum[PARE_DIGEST_TEXT];
-    uint64_t bytes = 0;
+    pare_sealed file;
+    uint64_t bytes = DIGITS;
     measure(h, &bytes);
-    PARE_TRY(pare_digest_new(&writer.digest));
-    pare_status status = pare_durable_create(path, bytes, &writer.file);
-    if (status == PARE_OK) status = put_all(trainer, h, context, &writer);
-    pare_digest_finish(writer.digest, sum);
-    if (status == PARE_OK) status = pare_durable_write(&writer.file, sum, DIGITS);
-    if (status == PARE_OK) return pare_durable_finish(&writer.file);
-    pare_durable_drop(&writer.file);
-    return status;
+    PARE_TRY(pare_sealed_begin(path, bytes - DIGITS, &file));
+    return pare_sealed_end(&file, put_all(trainer, h, context, &file));
 }
 
 /* What the context of the run wants kept, in memory freed with free(). */
@@ -118,35 +95,15 @@ static pare_status save_context(const pare_trainer *trainer, char **text, size_t
     return status;
 }
 
-static char *folder_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    if (!slash) return pare_format(".");
-    return slash == path ? pare_format("/") : pare_format("%.*s", (int)(slash - path), path);
-}
-
-static pare_status appear(const char *from, const char *path) {
-    if (rename(from, path) != 0)
-        return pare_fail(PARE_FILE_ERROR, "cannot put %s into place: %s", path, strerror(errno));
-    char *folder = folder_of(path);
-    pare_status status = pare_durable_sync_folder(folder);
-    free(folder);
-    return status;
-}
-
 pare_status pare_trainer_save(const pare_trainer *trainer, const char *path, const char *key) {
-    char *context, *temporary = pare_format("%s.new", path);
+    char *context;
     size_t context_bytes;
-    if (!temporary) return pare_whole();
     pare_status status = save_context(trainer, &context, &context_bytes);
     if (status == PARE_OK) {
         head h = head_of(trainer, key, context_bytes);
-        unlink(temporary); /* what a run that was killed here has left */
-        status = write_file(trainer, temporary, &h, context);
-        if (status == PARE_OK) status = appear(temporary, path);
-        if (status != PARE_OK) unlink(temporary);
+        status = write_file(trainer, path, &h, context);
     }
     free(context);
-    free(temporary);
     return status;
 }
 
@@ -154,25 +111,17 @@ static pare_status damaged(const char *path) {
     return pare_fail(PARE_FORMAT_ERROR, "%s is damaged: delete it to begin anew", path);
 }
 
-static pare_status check_sum(const pare_mapping *file) {
-    char sum[PARE_DIGEST_TEXT];
-    pare_digest *digest;
-    uint64_t bytes = file->bytes - DIGITS;
-    PARE_TRY(pare_digest_new(&digest));
-    pare_digest_add(digest, file->data, bytes);
-    pare_digest_finish(digest, sum);
-    return memcmp(sum, file->data + bytes, DIGITS) == 0 ? PARE_OK : damaged(file->path);
-}
-
 static pare_status check_file(const pare_trainer *trainer, const pare_mapping *file, const char *key, head *h) {
     uint64_t bytes;
+    bool whole;
     if (file->bytes < sizeof *h + DIGITS) return damaged(file->path);
     memcpy(h, file->data, sizeof *h);
     if (memcmp(h->magic, MAGIC, sizeof h->magic) != 0 || h->version != VERSION)
         return pare_fail(PARE_FORMAT_ERROR,
                          "%s is no state of a training run of this version of pare: delete it to begin anew",
                          file->path);
-    PARE_TRY(check_sum(file));
+    PARE_TRY(pare_sealed_check(file, &whole));
+    if (!whole) return damaged(file->path);
     if (strnlen(key, PARE_DIGEST_TEXT) != DIGITS || memcmp(h->key, key, DIGITS) != 0)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "%s was kept by a run with another model, other settings or other data: run that one, or "
