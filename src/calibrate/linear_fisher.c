@@ -1,5 +1,6 @@
 #include "calibrate/linear_fisher.h"
 #include "calibrate/input_moments_internal.h"
+#include "model/gradient_sink.h"
 #include "support/memory.h"
 #include "support/progress.h"
 
@@ -130,18 +131,6 @@ static pare_status see_linear(void *context, uint32_t layer, pare_role role, con
     return role == PARE_ROLE_O || role == PARE_ROLE_DOWN ? PARE_OK : add(g, layer, role, &values);
 }
 
-static bool wants(void *context, size_t id) {
-    (void)context;
-    (void)id;
-    return false;
-}
-
-static pare_status no_rows(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,
-                           const float *gradient, const float *squares) {
-    (void)context, (void)id, (void)first, (void)rows, (void)columns, (void)gradient, (void)squares;
-    return PARE_OK;
-}
-
 static pare_status report_step(void *context, uint64_t done, uint64_t total) {
     const gathering *g = context;
     return pare_progress_report(g->request->runtime, "feeling outputs", g->passes_done * total + done,
@@ -208,8 +197,8 @@ static pare_status allocate(gathering *g, const pare_fisher_choice *choice) {
 static pare_status gather(gathering *g, const pare_fisher_choice *choice, int64_t group) {
     const pare_fisher_request *request = g->request;
     pare_pass_shape shape = shape_of(request, group);
-    pare_gradient_sink sink = {.wants = wants,
-                               .rows = no_rows,
+    pare_gradient_sink sink = {.wants = pare_gradient_none,
+                               .rows = pare_gradient_dropped,
                                .output_gradient = see_output,
                                .middle_gradient = see_middle,
                                .linear_gradient = see_linear,

@@ -1,6 +1,7 @@
 /* Histogram of the l1 sample: bins of the leading bits of |x| as IEEE 754 has them (8 of the exponent, 11 of the
  * mantissa), so a bin is 1/2048 of its value wide at most; inside a bin values are taken to lie evenly. */
 #include "calibrate/moreau_level.h"
+#include "support/order.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -64,16 +65,11 @@ static double find_in_bins(const uint64_t *bins, double q) {
     return 0.0;
 }
 
-static int ascending(const void *a, const void *b) {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* Half-way between the last norm that is to vanish and the first that is to stay, so that rounding moves no row across.
  */
 static double find_in_norms(float *norms, uint64_t count, double q) {
     uint64_t vanish = (uint64_t)(q * (double)count);
-    qsort(norms, count, sizeof *norms, ascending);
+    qsort(norms, count, sizeof *norms, pare_ascending_float);
     return vanish == 0 ? 0.0 : 0.5 * ((double)norms[vanish - 1] + (double)norms[vanish]);
 }
 

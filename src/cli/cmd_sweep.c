@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 typedef struct sweeping {
     const pare_arguments *arguments;
@@ -22,12 +21,6 @@ typedef struct sweeping {
     pare_model *model;
     pare_cache *cache;
 } sweeping;
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static long long modified(const char *path) {
     struct stat status;
@@ -176,7 +169,7 @@ static int check_point(const sweeping *s, size_t point) {
     return code;
 }
 
-static int check_points(const sweeping *s) {
+static int check_points(sweeping *s) {
     int code = PARE_EXIT_DONE;
     for (size_t i = 0; i < s->axes.points && code == PARE_EXIT_DONE; i++)
         code = check_point(s, i);
@@ -197,7 +190,7 @@ static int run_point(sweeping *s, size_t point, json_t *row) {
     int code = pare_sweep_arguments(s->arguments, &s->axes, point, &a);
     if (code == PARE_EXIT_DONE) {
         char *report = NULL;
-        double start = now();
+        double start = pare_terminal_clock();
         pare_prune_options options = pare_prune_options_of(&a);
         pare_runtime runtime = pare_outcome_runtime(&a);
         options.cache = s->cache;
@@ -205,7 +198,7 @@ static int run_point(sweeping *s, size_t point, json_t *row) {
         json_t *document = report ? json_loads(report, 0, NULL) : NULL;
         pare_text_free(report);
         if (status != PARE_OK) code = fail_at(s, point, status);
-        if (document) set_results(s, row, document, now() - start);
+        if (document) set_results(s, row, document, pare_terminal_clock() - start);
         json_decref(document);
     }
     pare_arguments_free(&a);
@@ -250,7 +243,7 @@ static void show(const sweeping *s) {
     free(alignment);
 }
 
-static int deliver(const sweeping *s) {
+static int deliver(sweeping *s) {
     pare_terminal_clear();
     if (!s->arguments->json) {
         show(s);
@@ -269,25 +262,38 @@ static int run_points(sweeping *s) {
     for (size_t i = 0; i < s->axes.points && code == PARE_EXIT_DONE; i++)
         code = take_point(s, i);
     pare_cache_free(s->cache);
-    return code == PARE_EXIT_DONE ? deliver(s) : code;
+    return code;
 }
 
-static int sweep(sweeping *s) {
-    const pare_arguments *a = s->arguments;
-    int code = pare_sweep_axes_parse(a, &s->axes);
-    if (code == PARE_EXIT_DONE) code = check_point(s, 0);
-    if (code == PARE_EXIT_DONE) code = pare_outcome_open(a->model, &s->model);
-    if (code == PARE_EXIT_DONE) code = check_points(s);
-    if (code == PARE_EXIT_DONE)
-        code = pare_sweep_rows_open(a->csv, a->json_file, identity_json(s), names_json(s), s->axes.count, &s->rows);
-    return code == PARE_EXIT_DONE ? run_points(s) : code;
+static int parse_axes(sweeping *s) {
+    return pare_sweep_axes_parse(s->arguments, &s->axes);
 }
+
+static int check_words(sweeping *s) {
+    return check_point(s, 0);
+}
+
+static int open_model(sweeping *s) {
+    return pare_outcome_open(s->arguments->model, &s->model);
+}
+
+static int open_rows(sweeping *s) {
+    const pare_arguments *a = s->arguments;
+    return pare_sweep_rows_open(a->csv, a->json_file, identity_json(s), names_json(s), s->axes.count, &s->rows);
+}
+
+/* In order; whatever can be refused is before the first point is run. */
+static int (*const stages[])(sweeping *) = {
+    parse_axes, check_words, open_model, check_points, open_rows, run_points, deliver,
+};
 
 static int run(const pare_arguments *arguments) {
     sweeping s = {.arguments = arguments};
     if (!arguments->over.count)
         return pare_outcome_usage("sweep", "--over is missing: what to go over, such as --over ratio=0.1:0.5:0.1");
-    int code = sweep(&s);
+    int code = PARE_EXIT_DONE;
+    for (size_t i = 0; i < sizeof stages / sizeof *stages && code == PARE_EXIT_DONE; i++)
+        code = stages[i](&s);
     pare_sweep_rows_close(&s.rows);
     pare_sweep_axes_free(&s.axes);
     pare_model_close(s.model);

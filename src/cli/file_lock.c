@@ -1,6 +1,6 @@
 #include "file_lock.h"
 
-#include "options.h"
+#include "outcome.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -11,11 +11,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static int fail(const char *path) {
-    pare_terminal_fail("cannot write %s: %s", path, strerror(errno));
-    return PARE_EXIT_FAILED;
-}
 
 static int refuse(const char *path) {
     pare_terminal_fail("another pare sweep is writing %s: wait until it has ended, or give another file", path);
@@ -36,7 +31,7 @@ static int take(const char *path, const char *locked, bool beside, pare_file_loc
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         bool there = stat(locked, &found) == 0;
         int file = open(locked, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-        if (file < 0) return fail(path);
+        if (file < 0) return pare_outcome_cannot_write(path);
         bool got = flock(file, LOCK_EX | LOCK_NB) == 0, taken = !got && errno == EWOULDBLOCK;
         if (got && is_still(file, locked)) {
             out->passing = beside || !there;
@@ -56,7 +51,7 @@ int pare_file_lock_take(const char *path, bool beside, pare_file_lock *out) {
     if (stat(path, &found) == 0 && !S_ISREG(found.st_mode)) return PARE_EXIT_DONE;
     if (asprintf(&out->path, "%s%s", path, beside ? ".lock" : "") < 0) {
         out->path = NULL;
-        return fail(path);
+        return pare_outcome_cannot_write(path);
     }
     int code = take(path, out->path, beside, out);
     if (out->file >= 0) return code;

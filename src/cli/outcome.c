@@ -20,6 +20,11 @@ int pare_outcome_usage(const char *command, const char *sentence) {
     return PARE_EXIT_USAGE;
 }
 
+int pare_outcome_cannot_write(const char *path) {
+    pare_terminal_fail("cannot write %s: %s", path, strerror(errno));
+    return PARE_EXIT_FAILED;
+}
+
 int pare_outcome_open(const char *directory, pare_model **model) {
     return pare_outcome_exit(pare_model_open(directory, model));
 }

@@ -12,6 +12,9 @@ int pare_outcome_exit(pare_status status);
 /* Says "pare COMMAND: SENTENCE" and returns PARE_EXIT_USAGE. */
 int pare_outcome_usage(const char *command, const char *sentence);
 
+/* Says that the file cannot be written, and why (errno); returns PARE_EXIT_FAILED. */
+int pare_outcome_cannot_write(const char *path);
+
 /* Opens a model; on failure says why. Returns the exit code. */
 int pare_outcome_open(const char *directory, pare_model **model);
 

@@ -2,6 +2,7 @@
 
 #include "json_text.h"
 #include "message.h"
+#include "outcome.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -13,11 +14,6 @@
 #include <unistd.h>
 
 static const char first_words[] = "# pare sweep ";
-
-static int fail_file(const char *path) {
-    pare_terminal_fail("cannot write %s: %s", path, strerror(errno));
-    return PARE_EXIT_FAILED;
-}
 
 static int fail_foreign(const char *path) {
     pare_terminal_fail("%s holds rows of another sweep (another model or other options, as it says in front), or "
@@ -166,9 +162,9 @@ static int read_csv(pare_sweep_rows *rows) {
     int code = PARE_EXIT_DONE;
     size_t length = strlen(head);
     if (!text || !*text)
-        code = missing || text ? PARE_EXIT_DONE : fail_file(rows->csv);
+        code = missing || text ? PARE_EXIT_DONE : pare_outcome_cannot_write(rows->csv);
     else if (strncmp(text, head, strlen(text)) == 0 && strlen(text) < length) /* stopped while it began */
-        code = truncate(rows->csv, 0) == 0 ? PARE_EXIT_DONE : fail_file(rows->csv);
+        code = truncate(rows->csv, 0) == 0 ? PARE_EXIT_DONE : pare_outcome_cannot_write(rows->csv);
     else if (strncmp(text, head, length) != 0)
         code = fail_foreign(rows->csv);
     else {
@@ -177,7 +173,7 @@ static int read_csv(pare_sweep_rows *rows) {
             json_t *row = read_row(rows, at);
             if (row) pare_json_append(rows->in_csv, row);
         }
-        if (*at && truncate(rows->csv, at - text) != 0) code = fail_file(rows->csv);
+        if (*at && truncate(rows->csv, at - text) != 0) code = pare_outcome_cannot_write(rows->csv);
     }
     free(text);
     return code;
@@ -188,7 +184,7 @@ static int read_json(pare_sweep_rows *rows) {
     char *text = read_file(rows->json, &missing);
     if (!text || !*text) {
         free(text);
-        return missing || text ? PARE_EXIT_DONE : fail_file(rows->json);
+        return missing || text ? PARE_EXIT_DONE : pare_outcome_cannot_write(rows->json);
     }
     json_t *document = json_loads(text, 0, NULL), *list = json_object_get(document, "rows");
     bool same = json_equal(json_object_get(document, "sweep"), rows->identity) && json_is_array(list);
@@ -236,7 +232,7 @@ void pare_sweep_rows_close(pare_sweep_rows *rows) {
 
 /* All of the text at the end of the file, or the file as it was. file: -1 with errno set if it cannot be opened. */
 static int write_durably(const char *path, int file, const char *text) {
-    if (file < 0) return fail_file(path);
+    if (file < 0) return pare_outcome_cannot_write(path);
     off_t before = lseek(file, 0, SEEK_END);
     size_t length = strlen(text), done = 0;
     while (done < length) {
@@ -246,7 +242,7 @@ static int write_durably(const char *path, int file, const char *text) {
         done += (size_t)part;
     }
     bool whole = done == length && (fsync(file) == 0 || errno == EINVAL); /* a terminal or a pipe has no disk */
-    int code = whole ? PARE_EXIT_DONE : fail_file(path);
+    int code = whole ? PARE_EXIT_DONE : pare_outcome_cannot_write(path);
     if (!whole && before >= 0 && ftruncate(file, before) != 0) code = PARE_EXIT_FAILED;
     return code;
 }
@@ -289,7 +285,7 @@ static int replace_json(pare_sweep_rows *rows, json_t *row) {
     }
     int file = open_beside(beside), code = write_durably(rows->json, file, text);
     if (file >= 0) close(file);
-    if (code == PARE_EXIT_DONE && rename(beside, rows->json) != 0) code = fail_file(rows->json);
+    if (code == PARE_EXIT_DONE && rename(beside, rows->json) != 0) code = pare_outcome_cannot_write(rows->json);
     if (code != PARE_EXIT_DONE && file >= 0) unlink(beside);
     free(text);
     free(beside);

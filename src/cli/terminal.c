@@ -22,7 +22,7 @@ static struct {
     char note[160];       /* for the next line, in place of the pace; or empty */
 } terminal;
 
-static double now(void) {
+double pare_terminal_clock(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
@@ -128,7 +128,7 @@ void pare_terminal_training(void *user, const pare_training_state *state) {
 
 static void show(const char *stage, uint64_t done, uint64_t total) {
     if (done > total) done = total;
-    double time = now();
+    double time = pare_terminal_clock();
     bool fresh = total != terminal.total || done < terminal.done || strcmp(stage, terminal.stage) != 0;
     if (fresh) {
         snprintf(terminal.stage, sizeof terminal.stage, "%.70s", stage);

@@ -12,6 +12,9 @@
 /* quiet: progress and pare_terminal_say show nothing. */
 void pare_terminal_open(bool quiet);
 
+/* Seconds of a clock that never goes back. */
+double pare_terminal_clock(void);
+
 /* A pare_progress_fn; user is not used. */
 void pare_terminal_progress(void *user, const char *stage, uint64_t done, uint64_t total);
 

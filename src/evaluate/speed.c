@@ -4,8 +4,10 @@
 #include "calibrate/moreau.h"
 #include "evaluate/flops.h"
 #include "evaluate/synthetic.h"
+#include "model/gradient_sink.h"
 #include "report/report.h"
 #include "support/memory.h"
+#include "support/order.h"
 #include "support/progress.h"
 #include "support/runtime.h"
 
@@ -38,13 +40,8 @@ typedef struct bench {
 
 typedef pare_status (*work_fn)(void *context);
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 static double median(double *values, uint32_t count) {
-    qsort(values, count, sizeof *values, by_value);
+    qsort(values, count, sizeof *values, pare_ascending_double);
     return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
 }
 
@@ -192,18 +189,6 @@ static pare_status run_forward(void *context) {
     return PARE_OK;
 }
 
-static bool wants_all(void *context, size_t id) {
-    (void)context;
-    (void)id;
-    return true;
-}
-
-static pare_status drop_rows(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,
-                             const float *gradient, const float *squares) {
-    (void)context, (void)id, (void)first, (void)rows, (void)columns, (void)gradient, (void)squares;
-    return PARE_OK;
-}
-
 static pare_status run_gradient(void *context) {
     pass_run *r = context;
     double loss;
@@ -232,7 +217,7 @@ static pare_status measure_forward(bench *b) {
 static pare_status measure_gradient(bench *b) {
     pass_run r = {.bench = b,
                   .source = {.model = b->model, .backend = b->backend},
-                  .sink = {.wants = wants_all, .rows = drop_rows}};
+                  .sink = {.wants = pare_gradient_all, .rows = pare_gradient_dropped}};
     pare_pass_shape shape = {.sequences = b->sequences, .length = b->length, .gradients = true};
     PARE_TRY(pare_pass_new(b->model, b->backend, &shape, &r.pass));
     pare_status status = measure_work(b, &b->results.forward_backward, "forward and backward", run_gradient, &r,

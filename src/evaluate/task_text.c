@@ -1,18 +1,14 @@
 #include "evaluate/task_text.h"
 #include "support/file.h"
-#include "tokenizer/unicode.h"
+#include "text/strip.h"
 
 #include <stdlib.h>
 #include <utf8proc.h>
 
-static bool is_python_space(uint32_t code) {
-    return pare_is_space(code) || (code >= 0x1C && code <= 0x1F);
-}
-
 size_t pare_text_trailing_space(const char *text) {
     size_t bytes = strlen(text), end = bytes, length;
     uint32_t code;
-    while ((length = pare_utf8_decode_last(text, end, &code)) && is_python_space(code))
+    while ((length = pare_utf8_decode_last(text, end, &code)) && pare_is_stripped(code))
         end -= length;
     return bytes - end;
 }
@@ -20,7 +16,7 @@ size_t pare_text_trailing_space(const char *text) {
 char *pare_text_strip(const char *text) {
     size_t length;
     uint32_t code;
-    while (*text && (length = pare_utf8_decode(text, strlen(text), &code)) && is_python_space(code))
+    while (*text && (length = pare_utf8_decode(text, strlen(text), &code)) && pare_is_stripped(code))
         text += length;
     return pare_format("%.*s", (int)(strlen(text) - pare_text_trailing_space(text)), text);
 }

@@ -4,14 +4,11 @@
 #include "repair/layer_error.h"
 #include "repair/masked_cg.h"
 #include "support/memory.h"
+#include "support/order.h"
 
 #include <omp.h>
 
 enum { TOKENS_AT_ONCE = 2048 };
-
-static uint64_t larger(uint64_t a, uint64_t b) {
-    return a > b ? a : b;
-}
 
 /* The widest input of a kind among layers where something that reads it is pruned; 0: there is none. */
 static uint64_t widest_of(const pare_layerwise_job *job, pare_input_kind kind) {
@@ -20,7 +17,7 @@ static uint64_t widest_of(const pare_layerwise_job *job, pare_input_kind kind) {
     uint64_t widest = 0;
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
         if (pare_layerwise_prunes(&l, layer, 1u << kind))
-            widest = larger(widest, (uint64_t)pare_input_width(model, layer, kind));
+            widest = pare_larger_bytes(widest, (uint64_t)pare_input_width(model, layer, kind));
     return widest;
 }
 
@@ -31,7 +28,7 @@ uint64_t pare_layerwise_most_elements(const pare_layerwise_job *job, int wanted)
         for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
             size_t id = pare_tensor_id(layer, (pare_role)role);
             if (job->pruned[id] && (wanted == PARE_MATRIX_ROLES || wanted == role))
-                most = larger(most, model->tensors[id]->count);
+                most = pare_larger_bytes(most, model->tensors[id]->count);
         }
     return most;
 }
@@ -54,9 +51,10 @@ static uint64_t solver_bytes_of(const pare_layerwise_job *job, int64_t rows, int
     bool scores = r->salience && r->salience->needs & PARE_NEEDS_INVERSE;
     uint64_t most = pare_layer_error_bytes(rows, columns);
     if (scores || pare_allocation_has(e->allocation, PARE_TRAIT_COSTS))
-        most = larger(most, pare_inverse_factor_bytes(columns) + pare_obs_update_bytes(rows, columns, e->slab));
-    most = larger(most, pare_refiner_bytes(e, columns));
-    return larger(most, felt ? metric_bytes(job, rows, columns) : pare_solver_bytes(r, rows, columns));
+        most =
+            pare_larger_bytes(most, pare_inverse_factor_bytes(columns) + pare_obs_update_bytes(rows, columns, e->slab));
+    most = pare_larger_bytes(most, pare_refiner_bytes(e, columns));
+    return pare_larger_bytes(most, felt ? metric_bytes(job, rows, columns) : pare_solver_bytes(r, rows, columns));
 }
 
 static uint64_t solver_bytes(const pare_layerwise_job *job) {
@@ -66,7 +64,7 @@ static uint64_t solver_bytes(const pare_layerwise_job *job) {
         int64_t rows, columns;
         if (!job->pruned[id]) continue;
         pare_tensor_matrix(model->tensors[id], &rows, &columns);
-        most = larger(most, solver_bytes_of(job, rows, columns));
+        most = pare_larger_bytes(most, solver_bytes_of(job, rows, columns));
     }
     return most;
 }

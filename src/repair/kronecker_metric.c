@@ -1,5 +1,6 @@
 #include "repair/kronecker_internal.h"
 #include "support/memory.h"
+#include "support/order.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -133,10 +134,6 @@ static pare_status set(pare_kronecker_metric *m, float *factor) {
     return set_rows(m, outputs, factor);
 }
 
-static int64_t larger(int64_t a, int64_t b) {
-    return a > b ? a : b;
-}
-
 static pare_status allocate(pare_kronecker_metric *m, bool full) {
     size_t rows = (size_t)m->rows, columns = (size_t)m->columns;
     pare_status status = pare_alloc_uninitialized(&m->gram, columns * columns, sizeof(float), "weight update");
@@ -152,7 +149,7 @@ static pare_status allocate(pare_kronecker_metric *m, bool full) {
 pare_status pare_kronecker_metric_new(const pare_kronecker *problem, int64_t rows, int64_t columns,
                                       pare_kronecker_metric *out) {
     bool full = problem->fisher && !is_diagonal(problem->fisher, rows);
-    size_t n = (size_t)(full ? larger(rows, columns) : columns);
+    size_t n = (size_t)(full ? pare_larger(rows, columns) : columns);
     float *factor = NULL;
     *out = (pare_kronecker_metric){.problem = problem, .rows = rows, .columns = columns};
     pare_status status = allocate(out, full);
@@ -180,7 +177,7 @@ uint64_t pare_kronecker_metric_held_bytes(const pare_kronecker *problem, int64_t
 }
 
 uint64_t pare_kronecker_metric_bytes(const pare_kronecker *problem, int64_t rows, int64_t columns) {
-    uint64_t n = (uint64_t)(problem->fisher ? larger(rows, columns) : columns);
+    uint64_t n = (uint64_t)(problem->fisher ? pare_larger(rows, columns) : columns);
     return pare_kronecker_metric_held_bytes(problem, rows, columns) + n * n * sizeof(float);
 }
 

@@ -10,6 +10,7 @@
 #include "repair/kronecker_internal.h"
 #include "repair/obs_update.h"
 #include "support/memory.h"
+#include "support/order.h"
 #include "support/product.h"
 #include "support/vectorize.h"
 
@@ -34,16 +35,12 @@ typedef struct work {
     uint8_t *stays;                  /* [slab, BLOCK] */
 } work;
 
-static int64_t at_most(int64_t n, int64_t limit) {
-    return n < limit ? n : limit;
-}
-
 /* Slabs wide enough for whole patterns, and no wider than the matrix. */
 static int64_t slab_of(const pare_kronecker *k, int64_t columns) {
     const pare_element_target *choose = k->choose;
     int64_t of = choose ? choose->of : 0,
             slab = choose && of == 0 && choose->compare == PARE_COMPARE_SLAB ? choose->slab : k->slab;
-    slab = at_most(slab, columns);
+    slab = pare_smaller(slab, columns);
     return of > 0 ? (slab + of - 1) / of * of : slab;
 }
 
@@ -199,7 +196,7 @@ static void eliminate_block(const work *w, int64_t row, int64_t count, int64_t f
     for (int64_t i = 0; i < width; i++) {
         float *weight = w->weight + i * BLOCK, *carry = w->carry + i * BLOCK, pivot = w->column_pivot[first + i];
         const uint8_t *stays = w->stays + i * BLOCK;
-        if (of > 0 && i % of == 0) choose_group(w, count, first, i, at_most(width - i, of));
+        if (of > 0 && i % of == 0) choose_group(w, count, first, i, pare_smaller(width - i, of));
         eliminate_column(weight, stays, w->error + i * BLOCK, carry, rows_upper, w->row_pivot + row, w->rows, count,
                          pivot);
         if (pivot == 0.0f) memset(carry, 0, (size_t)count * sizeof *carry);
@@ -214,8 +211,8 @@ static void eliminate_block(const work *w, int64_t row, int64_t count, int64_t f
 static void carry_down(const work *w, int64_t row, int64_t count, int64_t width) {
 #pragma omp parallel for schedule(static)
     for (int64_t j = 0; j < width; j += TILE)
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)count, (int)at_most(width - j, TILE), (int)row, 1.0f,
-                    w->rows_factor.upper + row, (int)w->rows, w->errors + j, (int)width, 0.0f,
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)count, (int)pare_smaller(width - j, TILE), (int)row,
+                    1.0f, w->rows_factor.upper + row, (int)w->rows, w->errors + j, (int)width, 0.0f,
                     w->carried + row * width + j, (int)width);
 }
 
@@ -223,7 +220,7 @@ static void eliminate_slab(const work *w, int64_t first, int64_t width) {
     int64_t behind = first + width;
     openblas_set_num_threads(1);
     for (int64_t row = 0; row < w->rows; row += BLOCK) {
-        int64_t count = at_most(w->rows - row, BLOCK);
+        int64_t count = pare_smaller(w->rows - row, BLOCK);
         if (row) carry_down(w, row, count, width);
         eliminate_block(w, row, count, first, width);
     }
@@ -235,7 +232,7 @@ static void eliminate_slab(const work *w, int64_t first, int64_t width) {
 static pare_status sweep_rows_together(work *w) {
     PARE_TRY(buffers(w));
     for (int64_t first = 0; first < w->columns; first += w->slab) {
-        int64_t width = at_most(w->columns - first, w->slab);
+        int64_t width = pare_smaller(w->columns - first, w->slab);
         if (w->choose && w->choose->of == 0) choose_in_slab(w, first, width);
         eliminate_slab(w, first, width);
         PARE_TRY(pare_interrupted());

@@ -1,6 +1,7 @@
 #include "repair/layer_error.h"
 #include "repair/dot.h"
 #include "support/memory.h"
+#include "support/order.h"
 #include "support/product.h"
 
 /* Rows in hand, and the depth and width of a product in fp32. */
@@ -19,16 +20,13 @@ static void work_free(work *w) {
     pare_free(w->product);
 }
 
-static int64_t at_most(int64_t n, int64_t limit) {
-    return n < limit ? n : limit;
-}
-
 uint64_t pare_layer_error_bytes(int64_t rows, int64_t columns) {
-    return (uint64_t)at_most(rows, ROWS) * (uint64_t)(columns + TILE) * sizeof(float) + (uint64_t)rows * sizeof(double);
+    return (uint64_t)pare_smaller(rows, ROWS) * (uint64_t)(columns + TILE) * sizeof(float) +
+           (uint64_t)rows * sizeof(double);
 }
 
 static pare_status work_new(const float *gram, int64_t rows, int64_t columns, work *w) {
-    size_t count = (size_t)at_most(rows, ROWS);
+    size_t count = (size_t)pare_smaller(rows, ROWS);
     *w = (work){.gram = gram, .columns = columns};
     pare_status status = pare_alloc(&w->rows, count * (size_t)columns, sizeof(float), "layer error");
     if (!status) status = pare_alloc(&w->product, count * TILE, sizeof(float), "layer error");
@@ -38,7 +36,7 @@ static pare_status work_new(const float *gram, int64_t rows, int64_t columns, wo
 
 /* sums += factor d[from ..] G[from .., to ..] d[to ..]^T for every row, over one tile of G */
 static void add_tile(const work *w, int64_t count, int64_t from, int64_t to) {
-    int64_t n = w->columns, depth = at_most(n - from, TILE), width = at_most(n - to, TILE);
+    int64_t n = w->columns, depth = pare_smaller(n - from, TILE), width = pare_smaller(n - to, TILE);
     double factor = from == to ? 1.0 : 2.0;
     pare_product(count, width, depth, 1.0f, (pare_rows){w->rows + from, n}, (pare_rows){w->gram + from * n + to, n},
                  0.0f, w->product, TILE);
@@ -67,7 +65,7 @@ pare_status pare_layer_error_rows(const float *before, const float *after, const
     work w;
     PARE_TRY(work_new(gram, rows, columns, &w));
     for (int64_t first = 0; first < rows; first += ROWS) {
-        int64_t count = at_most(rows - first, ROWS), offset = first * columns;
+        int64_t count = pare_smaller(rows - first, ROWS), offset = first * columns;
         w.sums = errors + first;
         take_difference(&w, before + offset, after ? after + offset : NULL, count);
         quadratic(&w, count);

@@ -2,6 +2,7 @@
 #include "repair/dot.h"
 #include "repair/sandwich.h"
 #include "support/memory.h"
+#include "support/order.h"
 #include "support/vectorize.h"
 
 #include <math.h>
@@ -20,17 +21,13 @@ typedef struct work {
     double *next, *curvature;                       /* [together] energy behind this step, direction F G direction */
 } work;
 
-static int64_t at_most(int64_t n, int64_t limit) {
-    return n < limit ? n : limit;
-}
-
 static uint64_t bytes(int64_t rows, int64_t together, int64_t columns, uint64_t matrices) {
     return (uint64_t)together * (matrices * (uint64_t)columns * sizeof(float) + 3 * sizeof(double)) +
            (uint64_t)(columns + rows) * sizeof(float);
 }
 
 uint64_t pare_masked_cg_bytes(int64_t rows, int64_t columns) {
-    return bytes(rows, at_most(rows, ROWS), columns, 3);
+    return bytes(rows, pare_smaller(rows, ROWS), columns, 3);
 }
 
 uint64_t pare_masked_cg_coupled_bytes(int64_t rows, int64_t columns) {
@@ -59,7 +56,7 @@ static void invert_diagonal(const float *matrix, int64_t n, float *inverse) {
 static pare_status work_new(work *w) {
     int64_t rows = w->mask->rows, columns = w->mask->columns;
     w->columns = columns;
-    w->together = w->fisher ? rows : at_most(rows, ROWS);
+    w->together = w->fisher ? rows : pare_smaller(rows, ROWS);
     size_t count = (size_t)w->together, size = count * (size_t)columns;
     pare_status status = pare_alloc_uninitialized(&w->residual, size, sizeof(float), "conjugate gradients");
     if (!status) status = pare_alloc_uninitialized(&w->direction, size, sizeof(float), "conjugate gradients");
@@ -182,7 +179,7 @@ pare_status pare_masked_cg_coupled(const float *dense, const float *gram, const 
     pare_status status = PARE_OK;
     for (w.first = 0; w.first < mask->rows && status == PARE_OK; w.first += w.together) {
         float *rows = weights + w.first * w.columns;
-        w.count = at_most(mask->rows - w.first, w.together);
+        w.count = pare_smaller(mask->rows - w.first, w.together);
         if (iterations > 0) start(&w, rows);
         for (int32_t i = 0; i < iterations && status == PARE_OK; i++) {
             step(&w, rows);

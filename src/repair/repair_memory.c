@@ -2,6 +2,7 @@
 #include "repair/repair_internal.h"
 #include "select/obs.h"
 #include "support/memory.h"
+#include "support/order.h"
 
 /* Tokens in a micro-batch unless memory allows fewer: enough for products to run at full speed. */
 enum { TOKENS_AT_ONCE = 8192 };
@@ -15,15 +16,11 @@ static bool needs_two_streams(const pare_repair_job *job) {
     return !o->probe && (o->alpha > 0.0 || o->beta > 0.0 || o->final_norm);
 }
 
-static int64_t larger(int64_t a, int64_t b) {
-    return a > b ? a : b;
-}
-
 static int64_t widest_input(const pare_config *config) {
     int64_t widest = config->hidden;
     for (uint32_t i = 0; i < config->layers; i++) {
-        widest = larger(widest, (int64_t)config->widths[i].heads * config->head_size);
-        widest = larger(widest, config->widths[i].ffn);
+        widest = pare_larger(widest, (int64_t)config->widths[i].heads * config->head_size);
+        widest = pare_larger(widest, config->widths[i].ffn);
     }
     return widest;
 }
@@ -78,8 +75,8 @@ static int64_t most_at_once(const pare_repair_job *job) {
     int64_t most = 1;
     for (uint32_t i = 0; i < config->layers; i++) {
         const pare_widths *w = &config->widths[i];
-        most = larger(most, (int64_t)pare_widths_shared(w) * config->head_size);
-        most = larger(most, (int64_t)(job->options.fraction * (double)w->ffn));
+        most = pare_larger(most, (int64_t)pare_widths_shared(w) * config->head_size);
+        most = pare_larger(most, (int64_t)(job->options.fraction * (double)w->ffn));
     }
     return most;
 }

@@ -8,6 +8,7 @@
  * stand for it: the largest norm of the plain gradient that was seen, and s times the plain gradient's own largest
  * ratio (since a beta-Lipschitz loss smoothed by s has a gradient that is beta/s-Lipschitz). */
 #include "calibrate/smooth.h"
+#include "model/gradient_sink.h"
 #include "robust/robust.h"
 #include "support/file.h"
 #include "support/memory.h"
@@ -54,11 +55,6 @@ static void gradient_free(gradient *g) {
     *g = (gradient){0};
 }
 
-static bool wants_all(void *context, size_t id) {
-    (void)context, (void)id;
-    return true;
-}
-
 static pare_status store_rows(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,
                               const float *values, const float *squares) {
     (void)squares;
@@ -86,7 +82,7 @@ static pare_status gradient_of(const pare_prune_job *job, const pare_model *mode
     pare_pass *pass;
     pare_source source = {
         .model = model, .backend = job->backend, .perturbed = job->plan.displaced, .seed = job->options->seed};
-    pare_gradient_sink sink = {.wants = wants_all, .rows = store_rows, .context = out};
+    pare_gradient_sink sink = {.wants = pare_gradient_all, .rows = store_rows, .context = out};
     int32_t steps = job->recipe.moreau.steps;
     pare_smooth smooth = {.draws = steps < SMOOTH_DRAWS ? steps : SMOOTH_DRAWS, .sigma = job->recipe.moreau.sigma};
     double loss;

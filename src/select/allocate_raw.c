@@ -1,5 +1,6 @@
 #include "select/ladder.h"
 #include "support/memory.h"
+#include "support/order.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,11 +17,6 @@ typedef struct groups {
     size_t count;
     uint32_t *heads, *ffn; /* [layers] units taken */
 } groups;
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static void free_groups(groups *g) {
     pare_free(g->list);
@@ -58,7 +54,7 @@ static pare_status find_threshold(const groups *g, uint64_t units, uint64_t remo
     for (size_t i = 0; i < g->count; i++)
         for (uint32_t j = 0; j < g->list[i].units; j++)
             all[count++] = g->list[i].scores[j];
-    qsort(all, count, sizeof *all, ascending);
+    qsort(all, count, sizeof *all, pare_ascending_double);
     *threshold = all[remove - 1];
     pare_free(all);
     return PARE_OK;

@@ -1,13 +1,9 @@
 #include "select/ladder.h"
 #include "support/memory.h"
+#include "support/order.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static uint32_t most_steps(uint32_t units, uint32_t least) {
     return units > least ? units - least : 0;
@@ -23,7 +19,7 @@ static pare_status build(const double *scores, uint32_t groups, uint32_t units, 
     for (uint32_t group = 0; group < groups && status == PARE_OK; group++) {
         for (uint32_t i = 0; i < units; i++)
             sorted[i] = scores[(size_t)group * units + i];
-        qsort(sorted, units, sizeof *sorted, ascending);
+        qsort(sorted, units, sizeof *sorted, pare_ascending_double);
         for (uint32_t i = 0; i < out->steps; i++)
             out->cost[i] += sorted[i];
     }

@@ -1,5 +1,5 @@
 #include "text/chat_render.h"
-#include "tokenizer/unicode.h"
+#include "text/strip.h"
 
 typedef struct piece {
     const char *text;
@@ -17,16 +17,11 @@ typedef struct rendering {
     pare_buffer *text, *spans;
 } rendering;
 
-/* Python's str.strip takes these besides Unicode's white space. */
-static bool is_stripped(uint32_t code) {
-    return pare_is_space(code) || (code >= 0x1C && code <= 0x1F);
-}
-
 static piece strip(piece p) {
     uint32_t code;
-    for (size_t n; (n = pare_utf8_decode(p.text, p.bytes, &code)) && is_stripped(code); p.bytes -= n)
+    for (size_t n; (n = pare_utf8_decode(p.text, p.bytes, &code)) && pare_is_stripped(code); p.bytes -= n)
         p.text += n;
-    for (size_t n; (n = pare_utf8_decode_last(p.text, p.bytes, &code)) && is_stripped(code);)
+    for (size_t n; (n = pare_utf8_decode_last(p.text, p.bytes, &code)) && pare_is_stripped(code);)
         p.bytes -= n;
     return p;
 }

@@ -1,4 +1,5 @@
 #include "support/memory.h"
+#include "support/order.h"
 #include "text/corpus_internal.h"
 
 #include <stdlib.h>
@@ -9,11 +10,6 @@ enum {
     NEAR_BYTES = 1024,
     MARGIN = 64
 };
-
-static int ascending(const void *left, const void *right) {
-    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-    return (a > b) - (a < b);
-}
 
 static pare_status too_short(const pare_draw *draw, size_t tokens) {
     return pare_fail(PARE_FORMAT_ERROR,
@@ -30,7 +26,7 @@ static pare_status draw_from_ids(pare_draw *draw, const pare_id_list *ids) {
     PARE_TRY(pare_alloc(&gaps, count, sizeof *gaps, "token windows"));
     for (uint32_t i = 0; i < count; i++)
         gaps[i] = pare_random_below(&draw->random, ids->count - taken + 1);
-    qsort(gaps, count, sizeof *gaps, ascending);
+    qsort(gaps, count, sizeof *gaps, pare_ascending_uint64);
     for (uint32_t i = 0; i < count; i++)
         memcpy(draw->windows->ids + (size_t)i * length, ids->ids + gaps[i] + (size_t)i * length,
                (size_t)length * sizeof *ids->ids);

@@ -235,6 +235,28 @@ static void interrupted(void **state) {
     files_free(&f);
 }
 
+/* A file whose name is no text keeps its columns and what they hold; bytes that cannot be shown are '?'. */
+static void names_that_are_no_text(void **state) {
+    const workplace *place = *state;
+    char *odd = pare_path_join(place->folder, "caf\xe9.txt"), *csv = pare_path_join(place->folder, "rows.csv");
+    char *column = pare_format("perplexity after %s/caf?.txt", place->folder);
+    workplace_write_text(place);
+    assert_int_equal(rename(place->text, odd), 0);
+    for (int again = 0; again < 2; again++) {
+        program_result result =
+            EXPECT_SUCCESS("sweep", place->model, "--over", "ratio=0.25", "--method", "magnitude-l1", "--text", odd,
+                           "--window", "32", "--max-windows", "3", "--csv", csv, "--json", "--quiet");
+        json_t *document = parse(result.out);
+        assert_true(json_is_real(json_object_get(json_array_get(rows_of(document), 0), column)));
+        assert_non_null(json_object_get(json_object_get(document, "sweep"), "model"));
+        json_decref(document);
+        program_result_free(&result);
+    }
+    free(odd);
+    free(csv);
+    free(column);
+}
+
 /* A sweep that another process is writing the file of is refused before it has written anything, and goes on once that
  * has ended. */
 static void two_at_once(void **state) {
@@ -278,6 +300,7 @@ int main(void) {
         IN_A_WORKPLACE(files_that_cannot_hold_rows),
         IN_A_WORKPLACE(interrupted),
         IN_A_WORKPLACE(two_at_once),
+        IN_A_WORKPLACE(names_that_are_no_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
