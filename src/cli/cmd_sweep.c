@@ -56,7 +56,7 @@ static json_t *option_json(const pare_given *given) {
     bool file = given->option->kind == PARE_VALUE_TEXT || given->option->kind == PARE_VALUE_LIST;
     long long time = file ? modified(given->text) : 0;
     json_t *text = pare_json_name(given->text);
-    return time ? pare_json_list_of(text, json_integer((json_int_t)time)) : text;
+    return time ? pare_json_list_of(text, json_integer(time)) : text;
 }
 
 /* All that the rows depend on. */
@@ -72,13 +72,12 @@ static json_t *identity_json(const sweeping *s) {
     }
     for (size_t i = 0; i < s->axes.count; i++)
         pare_json_append(over, pare_json_string(s->axes.list[i].option->name));
-    return pare_json_of(
-        {"pare", pare_json_string(pare_version())},
-        {"model", pare_json_of({"folder", pare_json_name(a->model)},
-                               {"parameters", json_integer((json_int_t)pare_model_parameters(s->model))},
-                               {"bytes", json_integer((json_int_t)pare_model_bytes(s->model))},
-                               {"modified", json_integer((json_int_t)model_modified(a->model))})},
-        {"options", options}, {"over", over});
+    return pare_json_of({"pare", pare_json_string(pare_version())},
+                        {"model", pare_json_of({"folder", pare_json_name(a->model)},
+                                               {"parameters", pare_json_count(pare_model_parameters(s->model))},
+                                               {"bytes", pare_json_count(pare_model_bytes(s->model))},
+                                               {"modified", json_integer(model_modified(a->model))})},
+                        {"options", options}, {"over", over});
 }
 
 static void set_text_names(json_t *names, const char *prefix, const pare_word_list *texts) {

@@ -16,9 +16,9 @@ static json_t *files_json(const pare_checkpoint *checkpoint) {
     json_t *files = json_array();
     for (size_t i = 0; i < pare_checkpoint_file_count(checkpoint); i++) {
         const char *path = pare_checkpoint_file(checkpoint, i), *slash = strrchr(path, '/');
-        pare_json_append(
-            files, pare_json_of({"name", pare_json_name(slash ? slash + 1 : path)},
-                                {"bytes", json_integer((json_int_t)pare_checkpoint_mapping(checkpoint, i)->bytes)}));
+        pare_json_append(files,
+                         pare_json_of({"name", pare_json_name(slash ? slash + 1 : path)},
+                                      {"bytes", pare_json_count(pare_checkpoint_mapping(checkpoint, i)->bytes)}));
     }
     return files;
 }
@@ -46,19 +46,17 @@ static json_t *dtypes_json(const pare_model *model) {
     for (size_t id = 0; id < model->tensor_count; id++)
         counts[model->tensors[id]->dtype]++;
     for (int dtype = 0; dtype < 3; dtype++)
-        if (counts[dtype])
-            pare_json_put(json, pare_dtype_name((pare_dtype)dtype), json_integer((json_int_t)counts[dtype]));
+        if (counts[dtype]) pare_json_put(json, pare_dtype_name((pare_dtype)dtype), pare_json_count(counts[dtype]));
     return json;
 }
 
 static json_t *tensor_json(const pare_tensor *tensor, uint64_t zeros) {
     json_t *shape = json_array();
     for (int i = 0; i < tensor->rank; i++)
-        pare_json_append(shape, json_integer((json_int_t)tensor->shape[i]));
+        pare_json_append(shape, pare_json_count(tensor->shape[i]));
     return pare_json_of({"name", pare_json_string(tensor->name)}, {"shape", shape},
                         {"dtype", pare_json_string(pare_dtype_name(tensor->dtype))},
-                        {"parameters", json_integer((json_int_t)tensor->count)},
-                        {"zeros", json_integer((json_int_t)zeros)},
+                        {"parameters", pare_json_count(tensor->count)}, {"zeros", pare_json_count(zeros)},
                         {"sparsity", pare_json_real(tensor->count ? (double)zeros / (double)tensor->count : 0.0)});
 }
 
@@ -88,7 +86,7 @@ static json_t *tokenizer_json(const pare_model *model) {
     if (pare_model_tokenizer(model, &tokenizer) != PARE_OK)
         return pare_json_of({"problem", pare_json_string(pare_message())});
     uint32_t tokens = pare_tokenizer_size(tokenizer), rows = model->config.vocabulary;
-    json_t *json = pare_json_of({"tokens", json_integer((json_int_t)tokens)});
+    json_t *json = pare_json_of({"tokens", pare_json_count(tokens)});
     if (tokens > rows) pare_json_put(json, "beyond_embedding", json_integer(tokens - rows));
     return json;
 }
@@ -108,8 +106,8 @@ static json_t *describe(const pare_model *model) {
     pare_json_put(json, "rope", rope_json(&c->rope[0]));
     pare_json_put(json, "max_positions", json_integer(c->stated_positions));
     if (c->plan[0].window) pare_json_put(json, "sliding_window", json_integer(c->plan[0].window));
-    pare_json_put(json, "parameters", json_integer((json_int_t)pare_model_parameters(model)));
-    pare_json_put(json, "bytes", json_integer((json_int_t)pare_model_bytes(model)));
+    pare_json_put(json, "parameters", pare_json_count(pare_model_parameters(model)));
+    pare_json_put(json, "bytes", pare_json_count(pare_model_bytes(model)));
     pare_json_put(json, "dtypes", dtypes_json(model));
     pare_json_put(json, "files", files_json(model->checkpoint));
     pare_json_put(json, "archive", json_boolean(pare_checkpoint_is_archive(model->checkpoint)));

@@ -24,12 +24,12 @@ typedef struct survey {
 static void add_entry(survey *s, const pare_header_entry *entry, const char *file) {
     json_t *shape = json_array();
     for (int i = 0; i < entry->rank; i++)
-        pare_json_append(shape, json_integer((json_int_t)entry->shape[i]));
+        pare_json_append(shape, pare_json_count(entry->shape[i]));
     pare_json_append(s->tensors,
                      pare_json_of({"name", pare_json_string(entry->name)}, {"shape", shape},
                                   {"dtype", pare_json_string(entry->dtype)},
-                                  {"parameters", json_integer((json_int_t)entry->count)},
-                                  {"bytes", json_integer((json_int_t)entry->bytes)}, {"file", pare_json_name(file)}));
+                                  {"parameters", pare_json_count(entry->count)},
+                                  {"bytes", pare_json_count(entry->bytes)}, {"file", pare_json_name(file)}));
     json_int_t before = json_integer_value(json_object_get(s->dtypes, entry->dtype));
     pare_json_put(s->dtypes, entry->dtype, json_integer(before + 1));
     s->parameters += entry->count;
@@ -47,8 +47,8 @@ static pare_status add_file(survey *s, const char *name) {
     for (size_t i = 0; i < list.count; i++)
         add_entry(s, &list.entries[i], name);
     if (status == PARE_OK)
-        pare_json_append(
-            s->files, pare_json_of({"name", pare_json_name(name)}, {"bytes", json_integer((json_int_t)mapping.bytes)}));
+        pare_json_append(s->files,
+                         pare_json_of({"name", pare_json_name(name)}, {"bytes", pare_json_count(mapping.bytes)}));
     pare_header_list_free(&list);
     pare_mapping_close(&mapping);
     return status;
@@ -176,8 +176,8 @@ pare_status pare_checkpoint_describe(const char *path, const char *refused, char
     *text = NULL;
     pare_status status = survey_place(path, &s, json);
     pare_json_put(json, "refused", pare_json_name(refused));
-    pare_json_put(json, "parameters", json_integer((json_int_t)s.parameters));
-    pare_json_put(json, "bytes", json_integer((json_int_t)s.bytes));
+    pare_json_put(json, "parameters", pare_json_count(s.parameters));
+    pare_json_put(json, "bytes", pare_json_count(s.bytes));
     pare_json_put(json, "dtypes", s.dtypes);
     pare_json_put(json, "files", s.files);
     pare_json_put(json, "tensors", s.tensors);

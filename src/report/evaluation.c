@@ -3,8 +3,8 @@
 static json_t *text_json(const pare_text_result *text, bool compared) {
     json_t *json =
         pare_json_of({"file", pare_json_name(text->file)}, {"perplexity", pare_json_real(text->perplexity)},
-                     {"nll", pare_json_real(text->nll)}, {"tokens", json_integer((json_int_t)text->tokens)},
-                     {"windows", json_integer((json_int_t)text->windows)}, {"sha256", pare_json_string(text->digest)});
+                     {"nll", pare_json_real(text->nll)}, {"tokens", pare_json_count(text->tokens)},
+                     {"windows", pare_json_count(text->windows)}, {"sha256", pare_json_string(text->digest)});
     if (compared) {
         pare_json_put(json, "kl", pare_json_real(text->kl));
         pare_json_put(json, "top1", pare_json_real(text->top1));
@@ -21,7 +21,7 @@ static void put_tasks(json_t *json, const pare_evaluation_results *r) {
         sum += pare_task_chosen(&r->tasks[i]);
     }
     double average = sum / (double)r->task_count;
-    pare_json_put(json, "parameters", json_integer((json_int_t)r->parameters));
+    pare_json_put(json, "parameters", pare_json_count(r->parameters));
     pare_json_put(json, "protocol", pare_json_string(r->protocol));
     pare_json_put(json, "tasks", tasks);
     pare_json_put(json, "average", pare_json_real(average));
@@ -34,7 +34,7 @@ json_t *pare_report_evaluation(const void *results) {
     for (size_t i = 0; i < r->text_count; i++)
         pare_json_append(texts, text_json(&r->texts[i], r->against != NULL));
     json_t *json = pare_json_of({"model", pare_json_name(r->model)}, {"compute", pare_json_string(r->compute)},
-                                {"window", json_integer(r->window)}, {"seed", json_integer((json_int_t)r->seed)},
+                                {"window", json_integer(r->window)}, {"seed", pare_json_count(r->seed)},
                                 {"texts", texts}, {"seconds", pare_json_real(r->seconds)});
     if (r->against) pare_json_put(json, "against", pare_json_name(r->against));
     if (r->adapter) pare_json_put(json, "adapter", pare_json_name(r->adapter));

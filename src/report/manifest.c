@@ -5,7 +5,7 @@
 static json_t *kept_list(const uint32_t *units, uint32_t count) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < count; i++)
-        pare_json_append(list, json_integer((json_int_t)units[i]));
+        pare_json_append(list, pare_json_count(units[i]));
     return list;
 }
 
@@ -64,11 +64,11 @@ json_t *pare_report_manifest(const pare_record *record) {
     pare_json_put(json, "pare", pare_json_string(pare_version()));
     pare_json_put(json, "method", pare_json_string(record->method));
     pare_json_put(json, "recipe", pare_json_same(record->recipe));
-    pare_json_put(json, "seed", json_integer((json_int_t)record->seed));
+    pare_json_put(json, "seed", pare_json_count(record->seed));
     pare_json_put(json, "source", source_files(record));
     pare_json_put(json, "calibration", pare_report_calibration(record));
-    pare_json_put(parameters, "before", json_integer((json_int_t)pare_model_parameters(record->model)));
-    pare_json_put(parameters, "after", json_integer((json_int_t)record->parameters_after));
+    pare_json_put(parameters, "before", pare_json_count(pare_model_parameters(record->model)));
+    pare_json_put(parameters, "after", pare_json_count(record->parameters_after));
     pare_json_put(json, "parameters", parameters);
     pare_json_put(json, "iterations", json_integer(record->iterations));
     if (record->dropped) pare_json_put(json, "dropped_layers", pare_report_dropped(record->selection));

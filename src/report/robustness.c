@@ -111,7 +111,7 @@ enum { SHARES = sizeof shares / sizeof *shares, PERPLEXITIES = sizeof perplexiti
 /* All but the correlation of ranks. */
 static json_t *overlap_json(pare_overlap overlap) {
     pare_robust_seed seed = {.whole = overlap};
-    json_t *json = pare_json_of({"units", json_integer((json_int_t)overlap.units)});
+    json_t *json = pare_json_of({"units", pare_json_count(overlap.units)});
     for (size_t i = 0; i + 1 < SHARES; i++)
         pare_json_put(json, shares[i].name, pare_json_real(shares[i].of(&seed)));
     return json;
@@ -127,7 +127,7 @@ static json_t *seed_json(const pare_robust_results *r, const pare_robust_seed *s
         pare_json_put(json, "layers", layers);
     }
     pare_json_put(json, "rank_correlation", pare_json_measured(seed->rank_correlation));
-    pare_json_put(json, "seed", json_integer((json_int_t)seed->seed));
+    pare_json_put(json, "seed", pare_json_count(seed->seed));
     for (size_t t = 0; t < r->text_count; t++) {
         json_t *text = pare_json_of({"file", pare_json_name(r->texts[t])});
         for (size_t i = 0; i < PERPLEXITIES; i++)
@@ -228,11 +228,10 @@ json_t *pare_report_robustness(const void *results) {
         pare_json_append(ranks, pare_json_of({"change", pare_json_string(r->ranks[i].change)},
                                              {"method", pare_json_string(r->ranks[i].method)},
                                              {"units", units_json(&r->ranks[i])}));
-    json_t *json = pare_json_of({"pare", pare_json_string(pare_version())},
-                                {"model", pare_json_of({"name", pare_json_name(r->model)},
-                                                       {"parameters", json_integer((json_int_t)r->parameters)})},
-                                {"seed", json_integer((json_int_t)r->seed)}, {"seeds", json_integer(r->seeds)},
-                                {"comparisons", comparisons});
+    json_t *json = pare_json_of(
+        {"pare", pare_json_string(pare_version())},
+        {"model", pare_json_of({"name", pare_json_name(r->model)}, {"parameters", pare_json_count(r->parameters)})},
+        {"seed", pare_json_count(r->seed)}, {"seeds", json_integer(r->seeds)}, {"comparisons", comparisons});
     if (r->ranked) pare_json_put(json, "ranks", pare_json_same(ranks));
     if (r->lipschitz) pare_json_put(json, "lipschitz", pare_report_lipschitz(r->lipschitz));
     json_decref(ranks);

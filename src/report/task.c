@@ -17,20 +17,17 @@ static void put_share(json_t *json, const char *name, const char *error_name, pa
     pare_json_put(json, error_name, pare_json_measured(share.error));
 }
 
-static json_t *count(uint64_t value) {
-    return json_integer((json_int_t)value);
-}
-
 json_t *pare_report_task(const pare_task_result *r) {
     double request_rate = r->seconds > 0 ? (double)r->request_tokens / r->seconds : 0.0;
     double computed_rate = r->seconds > 0 ? (double)r->computed_tokens / r->seconds : 0.0;
     json_t *json = pare_json_of(
         {"task", pare_json_string(r->task)}, {"file", pare_json_name(r->file)}, {"sha256", pare_json_string(r->digest)},
-        {"n", count(r->documents)}, {"rows", count(r->rows)}, {"requests", count(r->requests)},
-        {"truncated_requests", count(r->truncated)}, {"cut_continuations", count(r->cut)},
-        {"request_tokens", count(r->request_tokens)}, {"computed_tokens", count(r->computed_tokens)},
-        {"padded_tokens", count(r->padded_tokens)}, {"batches", count(r->batches)},
-        {"seconds", pare_json_real(r->seconds)}, {"request_tokens_per_second", pare_json_real(request_rate)},
+        {"n", pare_json_count(r->documents)}, {"rows", pare_json_count(r->rows)},
+        {"requests", pare_json_count(r->requests)}, {"truncated_requests", pare_json_count(r->truncated)},
+        {"cut_continuations", pare_json_count(r->cut)}, {"request_tokens", pare_json_count(r->request_tokens)},
+        {"computed_tokens", pare_json_count(r->computed_tokens)}, {"padded_tokens", pare_json_count(r->padded_tokens)},
+        {"batches", pare_json_count(r->batches)}, {"seconds", pare_json_real(r->seconds)},
+        {"request_tokens_per_second", pare_json_real(request_rate)},
         {"computed_tokens_per_second", pare_json_real(computed_rate)});
     if (r->note) pare_json_put(json, "note", pare_json_string(r->note));
     put_share(json, "acc", "acc_stderr", r->plain);
@@ -43,9 +40,10 @@ json_t *pare_report_item(const pare_item *item) {
     json_t *choices = json_array();
     for (size_t i = 0; i < item->count; i++)
         pare_json_append(choices, pare_json_of({"ll", pare_json_real(item->choices[i].likelihood)},
-                                               {"tokens", count(item->choices[i].tokens)},
-                                               {"chars", count(item->choices[i].characters)}));
-    return pare_json_of({"task", pare_json_string(item->task)}, {"doc", count(item->document)},
-                        {"gold", count(item->gold)}, {"choices", choices}, {"pred", count(item->predicted)},
-                        {"pred_norm", count(item->predicted_norm)});
+                                               {"tokens", pare_json_count(item->choices[i].tokens)},
+                                               {"chars", pare_json_count(item->choices[i].characters)}));
+    return pare_json_of({"task", pare_json_string(item->task)}, {"doc", pare_json_count(item->document)},
+                        {"gold", pare_json_count(item->gold)}, {"choices", choices},
+                        {"pred", pare_json_count(item->predicted)},
+                        {"pred_norm", pare_json_count(item->predicted_norm)});
 }

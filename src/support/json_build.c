@@ -51,6 +51,11 @@ json_t *pare_json_string(const char *text) {
     return unchecked ? &marks[PARE_JSON_NOT_UTF8] : NULL;
 }
 
+json_t *pare_json_count(uint64_t value) {
+    if (value > INT64_MAX) return pare_json_format("%llu", (unsigned long long)value);
+    return json_integer((json_int_t)value);
+}
+
 json_t *pare_json_format(const char *format, ...) {
     va_list arguments;
     char *text;

@@ -7,11 +7,14 @@
 #define PARE_SUPPORT_JSON_BUILD_H
 
 #include <jansson.h>
+#include <stdint.h>
 
 /* Values, as new references. Integers, booleans, null, and empty objects and lists are jansson's own: these fail for
  * want of memory alone, as NULL, and all that takes a value marks NULL. */
 json_t *pare_json_real(double value);       /* finite */
 json_t *pare_json_string(const char *text); /* UTF-8; NULL: there was no memory for it */
+/* A whole number; above 2^63 - 1, which no integer of JSON's readers holds, its digits as a text. */
+json_t *pare_json_count(uint64_t value);
 json_t *pare_json_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A file name; bytes that are not UTF-8 become '?'. */
 json_t *pare_json_name(const char *name);

@@ -36,10 +36,17 @@ static void delivers(json_t *json, const char *expected) {
 static void ordinary_values_are_written_as_they_are(void **state) {
     (void)state;
     json_t *json = pare_json_of({"text", pare_json_string("gr\xc3\xbc\xc3\x9f")}, {"share", pare_json_real(0.1)},
-                                {"tiny", pare_json_real(5e-324)}, {"count", json_integer(3)}, {"none", json_null()},
+                                {"tiny", pare_json_real(5e-324)}, {"count", pare_json_count(3)}, {"none", json_null()},
                                 {"list", pare_json_list_of(pare_json_real(1), pare_json_format("%d:%d", 2, 4))});
     delivers(json, "{\n \"text\": \"gr\xc3\xbc\xc3\x9f\",\n \"share\": 0.1,\n \"tiny\": 4.94065645841e-324,\n"
                    " \"count\": 3,\n \"none\": null,\n \"list\": [\n  1.0,\n  \"2:4\"\n ]\n}\n");
+}
+
+/* A seed may be any 64 bits; the largest integers of JSON's readers have 63. */
+static void counts_keep_their_digits(void **state) {
+    (void)state;
+    delivers(pare_json_list_of(pare_json_count(INT64_MAX), pare_json_count(UINT64_MAX)),
+             "[\n 9223372036854775807,\n \"18446744073709551615\"\n]\n");
 }
 
 static json_t *with(json_t *value) {
@@ -123,6 +130,7 @@ static void places_are_cut(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ordinary_values_are_written_as_they_are),
+        cmocka_unit_test(counts_keep_their_digits),
         cmocka_unit_test(numbers_must_be_finite),
         cmocka_unit_test(texts_must_be_utf8),
         cmocka_unit_test(keys_must_be_utf8),
