@@ -74,9 +74,9 @@ static json_t *output_json(const pare_prune_job *job, const pare_record *record)
     json_object_set_new(output, "kind", json_string(kind_name(job->kind)));
     json_object_set_new(output, "load", job->options->archive ? json_string("loads in pare") : kind_loads(job));
     if (job->procedure->zeroes) json_object_set_new(output, "speed", json_string(speed_of(job)));
-    json_object_set(output, "files", job->run.names);
+    json_object_set_new(output, "files", pare_report_files(&job->run.written));
     json_object_set_new(output, "parameters", json_integer((json_int_t)record->parameters_after));
-    json_object_set_new(output, "bytes", json_integer((json_int_t)job->run.bytes));
+    json_object_set_new(output, "bytes", json_integer((json_int_t)job->run.written.bytes));
     return output;
 }
 
@@ -177,7 +177,7 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     if (job->repairs) json_object_set(json, "repair", job->repairs);
     if (job->procedure->member) json_object_set_new(json, job->procedure->member, job->procedure->report(job));
     if (job->texts) json_object_set(json, "texts", job->texts);
-    json_object_set(json, "seconds", job->run.seconds);
+    json_object_set_new(json, "seconds", pare_report_seconds(job->run.times, job->run.time_count));
     json_t *warnings = warnings_json(job);
     if (json_array_size(warnings)) json_object_set(json, "warnings", warnings);
     json_decref(warnings);

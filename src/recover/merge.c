@@ -1,10 +1,11 @@
 /* pare_merge: a model and an adapter that was kept apart to one model. */
+#include "report/merge.h"
 #include "checkpoint/scan.h"
 #include "recover/merged.h"
 #include "recover/zeros.h"
+#include "report/report.h"
 #include "run/run.h"
 #include "support/file.h"
-#include "support/json.h"
 #include "support/memory.h"
 #include "support/runtime.h"
 #include "train/adapter_file.h"
@@ -94,40 +95,31 @@ static size_t changed(const job *j) {
     return count;
 }
 
-static json_t *targets_json(const job *j) {
-    json_t *targets = json_array();
-    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
-        if (j->lora.targets[role]) json_array_append_new(targets, json_string(pare_adapter_module((pare_role)role)));
-    return targets;
-}
-
-static json_t *warnings_json(const job *j) {
-    double zeros = 100 * pare_zeros_share(j->adapter, &j->scan);
-    if (zeros <= 0) return json_array();
-    return json_pack("[o]", json_sprintf("%.3g %% of the weights that the adapter changes were zeros, and are not zero "
-                                         "any more; pare recover --keep-sparsity trains without filling them",
-                                         zeros));
-}
-
 static pare_status make_report(const job *j, char **text) {
-    json_t *model =
-        json_pack("{s:o,s:I,s:I,s:s}", "path", pare_json_name(pare_checkpoint_directory(j->model->checkpoint)),
-                  "parameters", (json_int_t)pare_model_parameters(j->model), "bytes",
-                  (json_int_t)pare_model_bytes(j->model), "sha256", j->scan.digest);
-    json_t *adapter =
-        json_pack("{s:o,s:i,s:f,s:o,s:I}", "path", pare_json_name(j->options->adapter), "rank", (int)j->lora.rank,
-                  "alpha", j->lora.alpha, "targets", targets_json(j), "parameters", (json_int_t)j->adapter->count);
-    json_t *output = json_pack("{s:o,s:s,s:s,s:O,s:I}", "path", pare_json_name(j->options->output), "kind", "merged",
-                               "load", "loads as the model that was merged into does", "files", j->run.names, "bytes",
-                               (json_int_t)j->run.bytes);
-    json_t *report = json_pack(
-        "{s:s,s:o,s:o,s:{s:I,s:I},s:o,s:O,s:{s:I}}", "pare", pare_version(), "model", model, "adapter", adapter,
-        "tensors", "all", (json_int_t)pare_checkpoint_count(j->model->checkpoint), "changed", (json_int_t)changed(j),
-        "output", output, "seconds", j->run.seconds, "memory", "anonymous_peak", (json_int_t)pare_memory_peak());
-    json_t *warnings = warnings_json(j);
-    if (json_array_size(warnings)) json_object_set(report, "warnings", warnings);
-    json_decref(warnings);
-    return pare_json_text(report, text);
+    const char *targets[PARE_MATRIX_ROLES];
+    size_t count = 0;
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+        if (j->lora.targets[role]) targets[count++] = pare_adapter_module((pare_role)role);
+    pare_merge_results results = {.model = pare_checkpoint_directory(j->model->checkpoint),
+                                  .digest = j->scan.digest,
+                                  .parameters = pare_model_parameters(j->model),
+                                  .bytes = pare_model_bytes(j->model),
+                                  .adapter = j->options->adapter,
+                                  .rank = j->lora.rank,
+                                  .alpha = j->lora.alpha,
+                                  .targets = targets,
+                                  .target_count = count,
+                                  .adapter_parameters = j->adapter->count,
+                                  .tensors = pare_checkpoint_count(j->model->checkpoint),
+                                  .changed = changed(j),
+                                  .written = {.path = j->options->output,
+                                              .kind = "merged",
+                                              .load = "loads as the model that was merged into does",
+                                              .files = &j->run.written},
+                                  .times = j->run.times,
+                                  .time_count = j->run.time_count,
+                                  .zeros_lost = pare_zeros_share(j->adapter, &j->scan)};
+    return pare_report_text(PARE_REPORT_MERGE, &results, text);
 }
 
 static void end(job *j) {

@@ -119,8 +119,8 @@ static json_t *output_json(const pare_recover_job *job) {
     json_object_set_new(output, "load",
                         json_string(adapter ? "loads with peft, beside the model that was trained on"
                                             : "loads as the model that was trained on does"));
-    json_object_set(output, "files", job->run.names);
-    json_object_set_new(output, "bytes", count(job->run.bytes));
+    json_object_set_new(output, "files", pare_report_files(&job->run.written));
+    json_object_set_new(output, "bytes", count(job->run.written.bytes));
     return output;
 }
 
@@ -144,7 +144,7 @@ pare_status pare_recover_report(const pare_recover_job *job, char **text) {
     json_object_set_new(json, "tokens_per_second", number(seconds > 0.0 ? (double)job->trainer.tokens / seconds : NAN));
     if (job->texts) json_object_set(json, "texts", job->texts);
     json_object_set_new(json, "output", output_json(job));
-    json_object_set(json, "seconds", job->run.seconds);
+    json_object_set_new(json, "seconds", pare_report_seconds(job->run.times, job->run.time_count));
     json_t *warnings = warnings_json(job);
     if (warnings) json_object_set_new(json, "warnings", warnings);
     json_object_set_new(json, "memory", json_pack("{s:I}", "anonymous_peak", (json_int_t)pare_memory_peak()));

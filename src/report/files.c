@@ -7,28 +7,46 @@
 #include <sys/stat.h>
 
 static int by_name(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-pare_status pare_report_files(const char *folder, json_t **list, uint64_t *bytes) {
-    enum { MOST = 4096 };
-    char *names[MOST];
-    size_t count = 0;
-    DIR *directory = opendir(folder);
-    *list = json_array();
-    *bytes = 0;
-    if (!directory) return pare_fail(PARE_FILE_ERROR, "cannot list %s", folder);
-    for (struct dirent *entry; (entry = readdir(directory)) && count < MOST;)
-        if (entry->d_name[0] != '.' && (names[count] = pare_format("%s", entry->d_name))) count++;
-    closedir(directory);
-    qsort(names, count, sizeof *names, by_name);
-    for (size_t i = 0; i < count; i++) {
-        char *path = pare_path_join(folder, names[i]);
-        struct stat status;
-        if (path && stat(path, &status) == 0) *bytes += (uint64_t)status.st_size;
-        pare_json_append(*list, pare_json_name(names[i]));
-        free(path);
-        free(names[i]);
-    }
+static pare_status add(pare_file_list *list, const char *folder, const char *name) {
+    struct stat status;
+    char **names = realloc(list->names, (list->count + 1) * sizeof *names);
+    if (!names) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the names of files");
+    list->names = names;
+    names[list->count] = pare_format("%s", name);
+    if (!names[list->count]) return pare_whole();
+    list->count++;
+    char *path = pare_path_join(folder, name);
+    if (path && stat(path, &status) == 0) list->bytes += (uint64_t)status.st_size;
+    free(path);
     return pare_whole();
+}
+
+pare_status pare_file_list_read(const char *folder, pare_file_list *out) {
+    *out = (pare_file_list){0};
+    DIR *directory = opendir(folder);
+    if (!directory) return pare_fail(PARE_FILE_ERROR, "cannot list %s", folder);
+    pare_status status = PARE_OK;
+    for (struct dirent *entry; status == PARE_OK && (entry = readdir(directory));)
+        if (entry->d_name[0] != '.') status = add(out, folder, entry->d_name);
+    closedir(directory);
+    if (out->count) qsort(out->names, out->count, sizeof *out->names, by_name);
+    if (status != PARE_OK) pare_file_list_free(out);
+    return status;
+}
+
+void pare_file_list_free(pare_file_list *list) {
+    for (size_t i = 0; i < list->count; i++)
+        free(list->names[i]);
+    free(list->names);
+    *list = (pare_file_list){0};
+}
+
+json_t *pare_report_files(const pare_file_list *list) {
+    json_t *json = json_array();
+    for (size_t i = 0; i < list->count; i++)
+        pare_json_append(json, pare_json_name(list->names[i]));
+    return json;
 }

@@ -4,7 +4,17 @@
 
 #include "support/json.h"
 
-/* *names: a list of the names of its files, sorted, without hidden ones; *bytes: their sizes. */
-pare_status pare_report_files(const char *folder, json_t **names, uint64_t *bytes);
+typedef struct pare_file_list {
+    char **names; /* [count], sorted, without hidden ones; freed with free() */
+    size_t count;
+    uint64_t bytes; /* of all */
+} pare_file_list;
+
+/* Free with pare_file_list_free. */
+pare_status pare_file_list_read(const char *folder, pare_file_list *out);
+void pare_file_list_free(pare_file_list *list);
+
+/* ["name", ..] */
+json_t *pare_report_files(const pare_file_list *list);
 
 #endif

@@ -1,5 +1,6 @@
 #include "report/report.h"
 #include "report/evaluation.h"
+#include "report/merge.h"
 #include "report/robustness.h"
 #include "report/speed.h"
 
@@ -8,6 +9,7 @@ static const struct {
     json_t *(*make)(const void *results);
 } reports[PARE_REPORT_KINDS] = {
     [PARE_REPORT_EVALUATION] = {"the report of the evaluation", pare_report_evaluation},
+    [PARE_REPORT_MERGE] = {"the report of the merge", pare_report_merge},
     [PARE_REPORT_ROBUSTNESS] = {"the report of the comparison", pare_report_robustness},
     [PARE_REPORT_SPEED] = {"the report of the measurement", pare_report_speed},
 };

@@ -1,5 +1,4 @@
 #include "run/run.h"
-#include "report/files.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/progress.h"
@@ -8,7 +7,7 @@
 #include <string.h>
 
 void pare_run_begin(pare_run *run) {
-    *run = (pare_run){.seconds = json_object()};
+    *run = (pare_run){0};
 }
 
 void pare_run_end(pare_run *run) {
@@ -17,9 +16,22 @@ void pare_run_end(pare_run *run) {
         pare_staged_drop(&run->files[i]);
     free(run->files);
     pare_paths_free(&run->paths);
-    json_decref(run->seconds);
-    json_decref(run->names);
+    free(run->times);
+    pare_file_list_free(&run->written);
     *run = (pare_run){0};
+}
+
+static pare_status add_time(pare_run *run, const char *name, double seconds) {
+    for (size_t i = 0; i < run->time_count; i++)
+        if (strcmp(run->times[i].name, name) == 0) {
+            run->times[i].seconds += seconds;
+            return PARE_OK;
+        }
+    pare_stage_time *times = realloc(run->times, (run->time_count + 1) * sizeof *times);
+    if (!times) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the times of stages");
+    run->times = times;
+    times[run->time_count++] = (pare_stage_time){name, seconds};
+    return PARE_OK;
 }
 
 pare_status pare_run_stage(pare_run *run, const char *name, pare_job_stage_fn *stage, void *job) {
@@ -27,9 +39,7 @@ pare_status pare_run_stage(pare_run *run, const char *name, pare_job_stage_fn *s
     PARE_TRY(pare_interrupted());
     PARE_TRY(stage(job));
     if (!name) return PARE_OK;
-    double before = json_number_value(json_object_get(run->seconds, name));
-    pare_json_put(run->seconds, name, pare_json_real(before + pare_clock() - start));
-    return PARE_OK;
+    return add_time(run, name, pare_clock() - start);
 }
 
 pare_status pare_run_stages(pare_run *run, const pare_job_stage *stages, size_t count, void *job) {
@@ -93,7 +103,7 @@ static pare_status commit_output(pare_run *run) {
 }
 
 pare_status pare_run_list(pare_run *run) {
-    return run->output ? pare_report_files(pare_output_path(run->output), &run->names, &run->bytes) : PARE_OK;
+    return run->output ? pare_file_list_read(pare_output_path(run->output), &run->written) : PARE_OK;
 }
 
 static pare_status place_all(pare_run *run) {

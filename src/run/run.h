@@ -4,6 +4,7 @@
 #define PARE_RUN_RUN_H
 
 #include "checkpoint/output.h"
+#include "report/parts.h"
 #include "run/paths.h"
 #include "run/staged.h"
 
@@ -20,9 +21,9 @@ typedef struct pare_run {
     pare_output *output; /* the model's folder; NULL: none is written, or it is in place */
     pare_staged *files;  /* beside it */
     size_t file_count;
-    json_t *seconds; /* {"stage": seconds} */
-    json_t *names;   /* of the files in the model's folder, once it is complete */
-    uint64_t bytes;  /* of these */
+    pare_stage_time *times; /* of the stages, in the order in which they ended first */
+    size_t time_count;
+    pare_file_list written; /* what lies in the model's folder, once it is complete */
 } pare_run;
 
 void pare_run_begin(pare_run *run);
@@ -47,7 +48,7 @@ pare_status pare_run_adopt(pare_run *run, pare_run *from);
 /* Where a run that can be taken up keeps its progress: OUTPUT.progress; freed with free(). */
 char *pare_run_progress_folder(const char *output);
 
-/* After all is written, before the report: fills names and bytes. */
+/* After all is written, before the report: fills run->written. */
 pare_status pare_run_list(pare_run *run);
 /* The last that a run does, when its report is made, so that nothing can fail after it: everything gets to its place,
  * the files, then the model; if one cannot, none does. so_far: of the stages and the report; with one that failed, or

@@ -1,0 +1,48 @@
+#include "report/parts.h"
+#include "support/memory.h"
+
+#include <math.h>
+
+json_t *pare_report_seconds(const pare_stage_time *times, size_t count) {
+    json_t *json = json_object();
+    for (size_t i = 0; i < count; i++)
+        pare_json_put(json, times[i].name, pare_json_real(times[i].seconds));
+    return json;
+}
+
+json_t *pare_report_written(const pare_written *w) {
+    json_t *json = pare_json_of({"path", pare_json_name(w->path)}, {"kind", pare_json_string(w->kind)},
+                                {"load", pare_json_string(w->load)});
+    if (w->speed) pare_json_put(json, "speed", pare_json_string(w->speed));
+    pare_json_put(json, "files", pare_report_files(w->files));
+    if (w->parameters) pare_json_put(json, "parameters", pare_json_count(w->parameters));
+    pare_json_put(json, "bytes", pare_json_count(w->files->bytes));
+    return json;
+}
+
+json_t *pare_report_memory(void) {
+    return pare_json_of({"anonymous_peak", pare_json_count(pare_memory_peak())});
+}
+
+json_t *pare_report_change(uint64_t before, uint64_t after) {
+    return pare_json_of({"before", pare_json_count(before)}, {"after", pare_json_count(after)});
+}
+
+void pare_report_put_warnings(json_t *report, json_t *warnings) {
+    if (json_array_size(warnings) || !warnings)
+        pare_json_put(report, "warnings", warnings);
+    else
+        json_decref(warnings);
+}
+
+json_t *pare_report_perplexity(double nll) {
+    json_t *json = json_object();
+    pare_json_put_measured(json, "perplexity", exp(nll));
+    pare_json_put(json, "nll", pare_json_real(nll));
+    return json;
+}
+
+json_t *pare_report_text_pair(const char *file, uint32_t windows, double before, double after) {
+    return pare_json_of({"file", pare_json_name(file)}, {"windows", json_integer(windows)},
+                        {"before", pare_report_perplexity(before)}, {"after", pare_report_perplexity(after)});
+}

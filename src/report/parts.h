@@ -1,0 +1,41 @@
+/* What the reports of several commands have in common. */
+#ifndef PARE_REPORT_PARTS_H
+#define PARE_REPORT_PARTS_H
+
+#include "report/files.h"
+
+/* A stage, or several of the same name together. */
+typedef struct pare_stage_time {
+    const char *name;
+    double seconds;
+} pare_stage_time;
+
+/* {"stage": seconds} */
+json_t *pare_report_seconds(const pare_stage_time *times, size_t count);
+
+/* A model's folder that was written. Strings are borrowed. */
+typedef struct pare_written {
+    const char *path, *kind;
+    const char *load;  /* what reads it */
+    const char *speed; /* what becomes faster; or NULL */
+    const pare_file_list *files;
+    uint64_t parameters; /* 0: not said */
+} pare_written;
+
+json_t *pare_report_written(const pare_written *written);
+
+/* {"anonymous_peak": bytes} of this process. */
+json_t *pare_report_memory(void);
+
+/* {"before", "after"} */
+json_t *pare_report_change(uint64_t before, uint64_t after);
+
+/* Puts the list, of which the reference is taken, unless it is empty. */
+void pare_report_put_warnings(json_t *report, json_t *warnings);
+
+/* {"perplexity", "nll"}, of a text. */
+json_t *pare_report_perplexity(double nll);
+/* {"file", "windows", "before", "after"}, of mean negative log-likelihoods. */
+json_t *pare_report_text_pair(const char *file, uint32_t windows, double before, double after);
+
+#endif
