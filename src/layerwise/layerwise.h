@@ -12,29 +12,7 @@
 #include "method/recipe.h"
 #include "model/source.h"
 #include "repair/repaired.h"
-#include "support/cholesky.h"
-
-/* Of one matrix. Errors are squared errors of the layer's output over all calibration tokens; NaN where there was no
- * Gram matrix to measure them by. */
-typedef struct pare_matrix_result {
-    bool pruned;
-    int64_t rows, columns, kept;
-    int64_t zeros;   /* in what is written */
-    double energy;   /* of the dense output */
-    double selected; /* error of the first mask, the others being as they were */
-    double refined;  /* of the mask after refinement */
-    double repaired; /* of what is written */
-    double weighted_before,
-        weighted_after; /* where the loss's metric was used: of the first and the last, in that metric */
-    int64_t swaps;
-    bool damped;
-    pare_damping damping;
-    double expected_before, expected_after; /* DSnoT: mean expected error of the rows */
-    double region_first, region_last;       /* regional optimisation: mean squared error of a sequence's block output in
-                                             * the first and the last round */
-    double seconds;
-    pare_mask_statistics statistics;
-} pare_matrix_result;
+#include "report/matrices.h"
 
 typedef struct pare_layerwise_job {
     const pare_source *source;
