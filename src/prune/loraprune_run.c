@@ -28,7 +28,7 @@ static pare_status run_steps(pare_prune_job *job, pare_trainer *trainer) {
     const pare_prune_progress *progress = job->progress;
     pare_training_run run = {.save_every = (uint64_t)job->recipe.lora.every,
                              .state = progress ? progress->training : NULL,
-                             .key = progress ? progress->key : NULL};
+                             .key = progress ? progress->resume.key : NULL};
     pare_status status = pare_training_run_steps(trainer, &run);
     if (status == PARE_NUMERIC_ERROR)
         return pare_fail(status,

@@ -59,25 +59,9 @@ static json_t *identity(const pare_prune_job *job) {
     return json;
 }
 
-static pare_status digest_text(const char *text, char out[PARE_DIGEST_TEXT]) {
-    pare_digest *digest;
-    PARE_TRY(pare_digest_new(&digest));
-    pare_digest_add(digest, text, strlen(text));
-    pare_digest_finish(digest, out);
-    return PARE_OK;
-}
-
-static pare_status digest_run(const pare_prune_job *job, char key[PARE_DIGEST_TEXT]) {
-    char *text;
-    PARE_TRY(pare_json_text(identity(job), &text));
-    pare_status status = digest_text(text, key);
-    pare_free(text);
-    return status;
-}
-
 static pare_status digest_round(const pare_prune_job *job) {
-    char *text = pare_format("%s round %u", job->progress->key, job->round);
-    pare_status status = !text ? pare_whole() : digest_text(text, job->progress->round_key);
+    char *text = pare_format("%s round %u", job->progress->resume.key, job->round);
+    pare_status status = !text ? pare_whole() : pare_resume_key_of_text(text, job->progress->round_key);
     free(text);
     return status;
 }
@@ -112,7 +96,7 @@ static pare_status write_progress(const pare_prune_job *job, uint32_t rounds_don
     const pare_prune_progress *progress = job->progress;
     json_t *json = json_object();
     json_object_set_new(json, "pare", json_string(pare_version()));
-    json_object_set_new(json, "key", json_string(progress->key));
+    json_object_set_new(json, "key", json_string(progress->resume.key));
     json_object_set_new(json, "rounds_done", json_integer(rounds_done));
     json_object_set(json, "traces", job->traces);
     if (rounds_done) {
@@ -219,7 +203,7 @@ static pare_status take_up(pare_prune_job *job, const json_t *json) {
     const char *key = json_string_value(json_object_get(json, "key"));
     json_int_t done = json_integer_value(json_object_get(json, "rounds_done"));
     json_t *traces = json_object_get(json, "traces");
-    if (key && strcmp(key, job->progress->key) != 0)
+    if (key && strcmp(key, job->progress->resume.key) != 0)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "%s was kept by a run with another model, other options or other calibration text; run that "
                          "one, or delete the folder to begin anew",
@@ -249,14 +233,8 @@ static pare_status read_progress(pare_prune_job *job, const char *path) {
 
 static pare_status open_folder(pare_prune_job *job) {
     pare_prune_progress *progress = job->progress;
-    struct stat found;
-    PARE_TRY(digest_run(job, progress->key));
-    if (mkdir(progress->folder, 0777) != 0 &&
-        (errno != EEXIST || stat(progress->folder, &found) != 0 || !S_ISDIR(found.st_mode)))
-        return pare_fail(PARE_FILE_ERROR, "cannot make the folder %s for --resume: %s", progress->folder,
-                         strerror(errno));
-    PARE_TRY(pare_folder_lock(progress->folder, &progress->lock));
-    progress->locked = progress->lock >= 0;
+    PARE_TRY(pare_resume_key(identity(job), progress->resume.key));
+    PARE_TRY(pare_resume_open(&progress->resume));
     char *path = pare_path_join(progress->folder, "progress.json");
     pare_status status = pare_file_exists(path) ? read_progress(job, path) : write_progress(job, 0);
     free(path);
@@ -271,7 +249,7 @@ pare_status pare_prune_progress_name(void *context) {
     job->progress->folder = pare_run_progress_folder(output);
     job->progress->state = pare_path_join(job->progress->folder, "moreau.state");
     job->progress->training = pare_path_join(job->progress->folder, "training.state");
-    pare_interrupted_keeps(job->progress->folder);
+    pare_resume_keep(&job->progress->resume, job->progress->folder);
     return pare_whole();
 }
 
@@ -322,8 +300,7 @@ void pare_prune_progress_remove(const pare_prune_job *job) {
 
 void pare_prune_progress_end(pare_prune_job *job) {
     if (!job->progress) return;
-    pare_interrupted_keeps(NULL);
-    if (job->progress->locked) close(job->progress->lock);
+    pare_resume_close(&job->progress->resume);
     free(job->progress->folder);
     free(job->progress->state);
     free(job->progress->training);

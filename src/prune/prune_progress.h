@@ -10,15 +10,13 @@
 #ifndef PARE_PRUNE_PRUNE_PROGRESS_H
 #define PARE_PRUNE_PRUNE_PROGRESS_H
 
-#include "support/digest.h"
+#include "run/resume.h"
 
 struct pare_prune_job;
 
 typedef struct pare_prune_progress {
     char *folder, *state, *training;
-    bool locked;
-    int lock;                         /* on the folder */
-    char key[PARE_DIGEST_TEXT];       /* of the run */
+    pare_resume resume;               /* with the key of the run */
     char round_key[PARE_DIGEST_TEXT]; /* of the Moreau state of the round under way */
 } pare_prune_progress;
 

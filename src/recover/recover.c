@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Below this, threads that wait for each other cost more than they bring. */
 enum { PARALLEL_PARAMETERS = 1 << 17 };
@@ -39,7 +38,7 @@ static pare_status prepare(void *context) {
     job->state = o->resume ? pare_path_join(job->progress, "training.state") : NULL;
     uint64_t bytes = (o->adapter ? 0 : pare_model_bytes(job->model)) + SMALL_FILES;
     name_paths(job);
-    if (job->progress) pare_interrupted_keeps(job->progress);
+    pare_resume_keep(&job->resume, job->progress);
     PARE_TRY(pare_whole());
     return pare_run_open(&job->run, o->output, pare_checkpoint_directory(job->model->checkpoint), o->force, bytes);
 }
@@ -72,8 +71,7 @@ static void end(pare_recover_job *job) {
     pare_chat_style_free(&job->style);
     pare_scan_free(&job->scan);
     pare_free(job->before);
-    pare_interrupted_keeps(NULL);
-    if (job->locked) close(job->lock);
+    pare_resume_close(&job->resume);
     free(job->progress);
     free(job->state);
     json_decref(job->texts);

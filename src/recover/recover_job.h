@@ -4,6 +4,7 @@
 
 #include "checkpoint/scan.h"
 #include "recover/recover_settings.h"
+#include "run/resume.h"
 #include "run/run.h"
 #include "text/corpus.h"
 #include "train/trainer.h"
@@ -17,8 +18,7 @@ typedef struct pare_recover_job {
     pare_recover_settings settings;
     pare_backend *backend;
     char *progress, *state; /* folder and file of the checkpoints; NULL: none are kept */
-    bool locked;
-    int lock; /* on the folder */
+    pare_resume resume;
 
     pare_scan scan;
     pare_chat_style style; /* of chats, and perhaps of instructions */

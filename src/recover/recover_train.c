@@ -1,6 +1,5 @@
 /* From a file of examples to weights that were trained on them. */
 #include "calibrate/calibration.h"
-#include "checkpoint/temporary.h"
 #include "recover/recover_job.h"
 #include "recover/zeros.h"
 #include "support/file.h"
@@ -9,11 +8,8 @@
 #include "support/runtime.h"
 #include "train/run.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static pare_status read_examples(pare_recover_job *job) {
     const pare_recover_options *o = job->options;
@@ -149,31 +145,12 @@ pare_status pare_recover_plan(void *context) {
     return PARE_OK;
 }
 
-static pare_status digest_key(const pare_recover_job *job, char key[PARE_DIGEST_TEXT]) {
-    char *text;
-    pare_digest *digest;
-    json_t *identity =
-        json_pack("{s:s,s:s,s:s,s:i,s:o}", "pare", pare_version(), "weights", job->scan.digest, "data",
-                  job->data_digest, "operand", (int)job->backend->operand, "settings", pare_recover_settings_json(job));
-    PARE_TRY(pare_json_text(identity, &text));
-    pare_status status = pare_digest_new(&digest);
-    if (status == PARE_OK) {
-        pare_digest_add(digest, text, strlen(text));
-        pare_digest_finish(digest, key);
-    }
-    pare_free(text);
-    return status;
-}
-
-static pare_status open_progress(pare_recover_job *job) {
-    struct stat found;
-    if (!job->progress) return PARE_OK;
-    if (mkdir(job->progress, 0777) != 0 &&
-        (errno != EEXIST || stat(job->progress, &found) != 0 || !S_ISDIR(found.st_mode)))
-        return pare_fail(PARE_FILE_ERROR, "cannot make the folder %s for --resume: %s", job->progress, strerror(errno));
-    PARE_TRY(pare_folder_lock(job->progress, &job->lock));
-    job->locked = job->lock >= 0;
-    return PARE_OK;
+/* Of all that the result depends on. */
+static json_t *identity(const pare_recover_job *job) {
+    return pare_json_of({"pare", pare_json_string(pare_version())}, {"weights", pare_json_string(job->scan.digest)},
+                        {"data", pare_json_string(job->data_digest)},
+                        {"operand", json_integer((json_int_t)job->backend->operand)},
+                        {"settings", pare_recover_settings_json(job)});
 }
 
 /* The pass and the moments make room for what comes after the training. */
@@ -188,11 +165,10 @@ static void keep_results(pare_trainer *trainer) {
 
 pare_status pare_recover_train(void *context) {
     pare_recover_job *job = context;
-    char key[PARE_DIGEST_TEXT];
-    PARE_TRY(digest_key(job, key));
-    PARE_TRY(open_progress(job));
+    PARE_TRY(pare_resume_key(identity(job), job->resume.key));
+    PARE_TRY(pare_resume_open(&job->resume));
     PARE_TRY(pare_trainer_new(job->trained, job->batches, &job->training, job->runtime, &job->trainer));
-    pare_training_run run = {.save_every = job->settings.save_every, .state = job->state, .key = key};
+    pare_training_run run = {.save_every = job->settings.save_every, .state = job->state, .key = job->resume.key};
     PARE_TRY(pare_training_run_steps(&job->trainer, &run));
     keep_results(&job->trainer);
     return PARE_OK;

@@ -1,0 +1,46 @@
+#include "run/resume.h"
+#include "checkpoint/temporary.h"
+#include "support/memory.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+pare_status pare_resume_key_of_text(const char *text, char key[PARE_DIGEST_TEXT]) {
+    pare_digest *digest;
+    PARE_TRY(pare_digest_new(&digest));
+    pare_digest_add(digest, text, strlen(text));
+    pare_digest_finish(digest, key);
+    return PARE_OK;
+}
+
+pare_status pare_resume_key(json_t *identity, char key[PARE_DIGEST_TEXT]) {
+    char *text;
+    PARE_TRY(pare_json_text_of(identity, "what the run depends on", &text));
+    pare_status status = pare_resume_key_of_text(text, key);
+    pare_free(text);
+    return status;
+}
+
+void pare_resume_keep(pare_resume *resume, const char *folder) {
+    resume->folder = folder;
+    pare_interrupted_keeps(folder);
+}
+
+pare_status pare_resume_open(pare_resume *resume) {
+    struct stat found;
+    const char *folder = resume->folder;
+    if (!folder) return PARE_OK;
+    if (mkdir(folder, 0777) != 0 && (errno != EEXIST || stat(folder, &found) != 0 || !S_ISDIR(found.st_mode)))
+        return pare_fail(PARE_FILE_ERROR, "cannot make the folder %s for --resume: %s", folder, strerror(errno));
+    PARE_TRY(pare_folder_lock(folder, &resume->lock));
+    resume->locked = resume->lock >= 0;
+    return PARE_OK;
+}
+
+void pare_resume_close(pare_resume *resume) {
+    pare_interrupted_keeps(NULL);
+    if (resume->locked) close(resume->lock);
+    *resume = (pare_resume){0};
+}
