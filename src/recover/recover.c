@@ -70,11 +70,10 @@ static void end(pare_recover_job *job) {
     pare_examples_free(&job->examples);
     pare_chat_style_free(&job->style);
     pare_scan_free(&job->scan);
-    pare_free(job->before);
+    pare_free(job->texts);
     pare_resume_close(&job->resume);
     free(job->progress);
     free(job->state);
-    json_decref(job->texts);
     pare_backend_close(job->backend);
 }
 

@@ -30,9 +30,8 @@ typedef struct pare_recover_job {
     pare_trainer trainer; /* its curve and losses last, its pass and moments are freed after the last step */
     pare_plan plan;
 
-    pare_model *written; /* opened afresh; NULL where an adapter was written */
-    double *before;      /* [text_count] mean negative log-likelihoods */
-    json_t *texts;       /* [{"file", "windows", "before", "after"}] or NULL */
+    pare_model *written;   /* opened afresh; NULL where an adapter was written */
+    pare_text_pair *texts; /* [text_count]; NULL: nothing was measured yet */
 } pare_recover_job;
 
 /* The run that a recovery goes on from: its files get to their places with the recovery's, and it is told the
@@ -63,8 +62,8 @@ void pare_recover_remove_progress(const pare_recover_job *job);
 
 /* All settings that the result depends on. */
 json_t *pare_recover_settings_json(const pare_recover_job *job);
-/* recovery.json, and what is in the report, too. */
-json_t *pare_recover_record(const pare_recover_job *job);
+/* recovery.json */
+pare_status pare_recover_record(const pare_recover_job *job, char **text);
 pare_status pare_recover_report(const pare_recover_job *job, char **text);
 
 #endif

@@ -20,7 +20,7 @@ static pare_status write_weights(const pare_recover_job *job) {
 
 static pare_status write_record(const pare_recover_job *job) {
     char *text;
-    PARE_TRY(pare_json_text(pare_recover_record(job), &text));
+    PARE_TRY(pare_recover_record(job, &text));
     pare_status status = pare_output_write_text(job->run.output, "recovery.json", text);
     pare_free(text);
     return status;

@@ -35,14 +35,19 @@ void pare_report_put_warnings(json_t *report, json_t *warnings) {
         json_decref(warnings);
 }
 
-json_t *pare_report_perplexity(double nll) {
+static json_t *perplexity_json(double nll) {
     json_t *json = json_object();
     pare_json_put_measured(json, "perplexity", exp(nll));
     pare_json_put(json, "nll", pare_json_real(nll));
     return json;
 }
 
-json_t *pare_report_text_pair(const char *file, uint32_t windows, double before, double after) {
-    return pare_json_of({"file", pare_json_name(file)}, {"windows", json_integer(windows)},
-                        {"before", pare_report_perplexity(before)}, {"after", pare_report_perplexity(after)});
+json_t *pare_report_text_pairs(const pare_text_pair *pairs, size_t count) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        pare_json_append(list, pare_json_of({"file", pare_json_name(pairs[i].file)},
+                                            {"windows", json_integer(pairs[i].windows)},
+                                            {"before", perplexity_json(pairs[i].before)},
+                                            {"after", perplexity_json(pairs[i].after)}));
+    return list;
 }

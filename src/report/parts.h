@@ -33,9 +33,14 @@ json_t *pare_report_change(uint64_t before, uint64_t after);
 /* Puts the list, of which the reference is taken, unless it is empty. */
 void pare_report_put_warnings(json_t *report, json_t *warnings);
 
-/* {"perplexity", "nll"}, of a text. */
-json_t *pare_report_perplexity(double nll);
-/* {"file", "windows", "before", "after"}, of mean negative log-likelihoods. */
-json_t *pare_report_text_pair(const char *file, uint32_t windows, double before, double after);
+/* A text, and mean negative log-likelihoods of its tokens by two models. */
+typedef struct pare_text_pair {
+    const char *file; /* borrowed */
+    uint32_t windows;
+    double before, after;
+} pare_text_pair;
+
+/* [{"file", "windows", "before": {"perplexity", "nll"}, "after"}] */
+json_t *pare_report_text_pairs(const pare_text_pair *pairs, size_t count);
 
 #endif
