@@ -64,7 +64,7 @@ static pare_status write_model(void *context) {
     record.training = job->procedure->recorded ? job->procedure->report(job) : NULL;
     char *manifest = NULL, *config = NULL;
     const char *folder = pare_output_path(job->run.output);
-    pare_status status = pare_json_text(pare_report_manifest(&record), &manifest);
+    pare_status status = pare_json_text_of(pare_report_manifest(&record), "pruning.json", &manifest);
     json_decref(recipe);
     json_decref(record.training);
     if (status == PARE_OK) status = pare_cut_config(job->current, &job->selection, &config, &job->kind);
@@ -166,7 +166,7 @@ void pare_prune_end(pare_prune_job *job) {
     pare_goal_free(&job->goal);
     pare_windows_free(&job->windows);
     pare_scan_free(&job->scan);
-    json_decref(job->texts);
+    pare_free(job->texts);
     json_decref(job->traces);
     json_decref(job->repairs);
     pare_backend_close(job->backend);

@@ -2,8 +2,8 @@
 #ifndef PARE_PRUNE_PRUNE_JOB_H
 #define PARE_PRUNE_PRUNE_JOB_H
 
-#include "model/config_write.h"
 #include "checkpoint/scan.h"
+#include "model/config_write.h"
 #include "prune/loraprune.h"
 #include "prune/procedure.h"
 #include "prune/prune_progress.h"
@@ -59,8 +59,8 @@ typedef struct pare_prune_job {
     pare_loraprune *lora;               /* where LoRA trains meanwhile; or NULL */
 
     pare_config_kind kind;
-    json_t *texts;  /* [{"file", "before", "after"}] or NULL */
-    json_t *traces; /* of every round */
+    pare_text_pair *texts; /* [text_count]; or NULL */
+    json_t *traces;        /* of every round */
 } pare_prune_job;
 
 /* A run from the inside, for callers that read its results from the job: begin, then (with job->given filled, if

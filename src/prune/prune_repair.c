@@ -1,6 +1,7 @@
 /* The layer-by-layer stage of a run: what the loss feels of each output, widths from error curves, and the repair. */
 #include "calibrate/output_fisher.h"
 #include "prune/prune_job.h"
+#include "report/pruning.h"
 #include "select/ladder.h"
 #include "support/file.h"
 #include "support/memory.h"
@@ -157,26 +158,6 @@ static pare_status choose_widths(repairing *r) {
     return pare_selection_all(job->current, &job->selection);
 }
 
-static json_t *fit_json(const pare_stage_fit *fit) {
-    json_t *json = json_object();
-    if (fit->fitted)
-        json_object_set_new(json, "error",
-                            json_pack("{s:f,s:f}", "before", fit->output.before, "after", fit->output.after));
-    if (fit->fitted) json_object_set_new(json, "damping", json_real(fit->output.damping.share));
-    if (fit->readers_fitted)
-        json_object_set_new(json, "readers",
-                            json_pack("{s:f,s:f}", "before", fit->readers.before, "after", fit->readers.after));
-    return json;
-}
-
-static json_t *fits_json(const repairing *r) {
-    json_t *layers = json_array();
-    for (uint32_t i = 0; i < r->job->current->config.layers; i++)
-        json_array_append_new(layers, json_pack("{s:o,s:o}", "attention", fit_json(&r->fits[i][PARE_STAGE_ATTENTION]),
-                                                "ffn", fit_json(&r->fits[i][PARE_STAGE_FFN])));
-    return layers;
-}
-
 static pare_status repair(repairing *r) {
     pare_prune_job *job = r->job;
     bool chosen = job->recipe.choice == PARE_CHOOSE_OBS;
@@ -185,7 +166,7 @@ static pare_status repair(repairing *r) {
     if (chosen) PARE_TRY(choose_widths(r));
     PARE_TRY(pare_repair_run(&r->repair, &job->selection, &job->repaired, r->fits));
     json_decref(job->repairs);
-    job->repairs = fits_json(r);
+    job->repairs = pare_report_fits(r->fits, job->current->config.layers);
     return PARE_OK;
 }
 

@@ -3,16 +3,11 @@
 #include "evaluate/perplexity.h"
 #include "prune/prune_job.h"
 #include "support/file.h"
+#include "support/memory.h"
 #include "support/runtime.h"
 #include "surgery/mask.h"
 
-#include <math.h>
 #include <stdlib.h>
-
-/* A perplexity too large for a number is null. */
-static json_t *result_json(double nll) {
-    return json_pack("{s:o?,s:f}", "perplexity", json_real(exp(nll)), "nll", nll);
-}
 
 uint32_t pare_prune_window(const pare_prune_options *options) {
     enum { WINDOW = 128 };
@@ -65,31 +60,28 @@ static pare_status evaluate_dense(pare_prune_job *job, pare_evaluation *evaluati
     return status;
 }
 
-static pare_status evaluate_windows(pare_prune_job *job, const char *name, const pare_windows *windows,
-                                    const pare_source *masked) {
+static pare_status evaluate_windows(pare_prune_job *job, const pare_windows *windows, const pare_source *masked,
+                                    pare_text_pair *out) {
     pare_evaluation evaluation = {.model = job->origin,
                                   .backend = job->backend,
                                   .runtime = job->runtime,
                                   .windows = windows,
-                                  .name = name,
+                                  .name = out->file,
                                   .stage = "evaluating the dense model"};
-    double before = 0.0, after = 0.0;
-    PARE_TRY(pare_calibration_check(job->model, name, windows));
-    PARE_TRY(evaluate_dense(job, &evaluation, &before));
+    out->windows = windows->count;
+    PARE_TRY(pare_calibration_check(job->model, out->file, windows));
+    PARE_TRY(evaluate_dense(job, &evaluation, &out->before));
     evaluation.model = job->current;
     evaluation.source = masked;
     evaluation.stage = "evaluating the pruned model";
-    PARE_TRY(pare_perplexity(&evaluation, &after));
-    json_array_append_new(job->texts,
-                          json_pack("{s:o,s:i,s:o,s:o}", "file", pare_json_name(name), "windows", (int)windows->count,
-                                    "before", result_json(before), "after", result_json(after)));
-    return PARE_OK;
+    return pare_perplexity(&evaluation, &out->after);
 }
 
 static pare_status evaluate_text(pare_prune_job *job, size_t index, const pare_source *masked) {
     pare_windows windows;
+    job->texts[index].file = job->options->texts[index];
     PARE_TRY(pare_prune_text_windows(job, index, &windows));
-    pare_status status = evaluate_windows(job, job->options->texts[index], &windows, masked);
+    pare_status status = evaluate_windows(job, &windows, masked, &job->texts[index]);
     pare_windows_free(&windows);
     return status;
 }
@@ -98,7 +90,7 @@ pare_status pare_prune_evaluate_texts(void *context) {
     pare_prune_job *job = context;
     pare_mask mask;
     if (!job->options->text_count) return PARE_OK;
-    job->texts = json_array();
+    PARE_TRY(pare_alloc(&job->texts, job->options->text_count, sizeof *job->texts, "perplexities"));
     PARE_TRY(pare_mask_new(job->current, &job->selection, &job->repaired, &mask));
     pare_source masked = {.model = job->current, .backend = job->backend};
     pare_mask_apply(&mask, &masked);

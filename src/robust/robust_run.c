@@ -64,13 +64,12 @@ static pare_status copy_scores(const pare_prune_job *job, pare_robust_outcome *o
 }
 
 static pare_status copy_perplexities(const pare_prune_job *job, pare_robust_outcome *out) {
-    size_t count = json_array_size(job->texts);
+    size_t count = job->texts ? job->options->text_count : 0;
     PARE_TRY(pare_alloc(&out->dense, count, sizeof *out->dense, "perplexities"));
     PARE_TRY(pare_alloc(&out->nll, count, sizeof *out->nll, "perplexities"));
     for (size_t i = 0; i < count; i++) {
-        const json_t *text = json_array_get(job->texts, i);
-        out->dense[i] = json_number_value(json_object_get(json_object_get(text, "before"), "nll"));
-        out->nll[i] = json_number_value(json_object_get(json_object_get(text, "after"), "nll"));
+        out->dense[i] = job->texts[i].before;
+        out->nll[i] = job->texts[i].after;
     }
     return PARE_OK;
 }

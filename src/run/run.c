@@ -74,7 +74,7 @@ pare_status pare_run_write_text(pare_run *run, const char *text, const char *pat
 
 pare_status pare_run_write(pare_run *run, json_t *json, const char *path) {
     char *text;
-    PARE_TRY(pare_json_text(json, &text));
+    PARE_TRY(pare_json_text_of(json, path, &text));
     pare_status status = pare_run_write_text(run, text, path);
     pare_free(text);
     return status;

@@ -52,7 +52,7 @@ pare_status pare_staged_write_text(const char *text, const char *path, pare_stag
 pare_status pare_staged_write(json_t *json, const char *path, pare_staged *out) {
     char *text = NULL;
     *out = (pare_staged){0};
-    PARE_TRY(pare_json_text(json, &text));
+    PARE_TRY(pare_json_text_of(json, path, &text));
     pare_status status = pare_staged_write_text(text, path, out);
     pare_free(text);
     return status;

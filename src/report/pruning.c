@@ -1,0 +1,181 @@
+#include "report/pruning.h"
+#include "support/digest.h"
+#include "support/file.h"
+#include "support/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *kind_name(pare_config_kind kind) {
+    return kind == PARE_CONFIG_LLAMA ? "llama" : kind == PARE_CONFIG_MISTRAL ? "mistral" : "per-layer";
+}
+
+/* What reads the model; freed with free(). Before 4.48 transformers leaves scaled rotary positions out of a Mistral. */
+static char *loads_of(const pare_pruning_results *r) {
+    const pare_config *config = &r->model->config;
+    bool scaled = config->rope[0].kind == PARE_ROPE_LINEAR || config->rope[0].kind == PARE_ROPE_LLAMA3;
+    bool was = strcmp(config->model_type, "mistral") == 0;
+    if (r->archive) return pare_format("loads in pare");
+    switch (r->kind) {
+    case PARE_CONFIG_LLAMA:
+        return pare_format("loads as any LLaMA: transformers, vLLM, llama.cpp's converter, pare");
+    case PARE_CONFIG_MISTRAL:
+        return pare_format("loads as %s: transformers%s, vLLM, llama.cpp's converter, pare%s",
+                           was ? "the Mistral that it was"
+                               : "a Mistral (the same computation; transformers wants a LLaMA's heads to divide its "
+                                 "hidden size)",
+                           scaled ? " >= 4.48" : "",
+                           scaled ? " (older transformers leave a Mistral's RoPE scaling out and compute something "
+                                    "else)"
+                                  : "");
+    case PARE_CONFIG_PER_LAYER:
+        break;
+    }
+    return pare_format("layers differ in width: pare reads it (eval, generate, prune); stock engines have one width "
+                       "for all layers, so prune all layers alike (no --layers) for them");
+}
+
+/* What zeros in dense tensors are good for. */
+static const char *speed_of(const pare_pruning_results *r) {
+    if (r->archive)
+        return "the archive is for disks and networks: pare expands it when it opens the model, other engines do not "
+               "read it";
+    if (r->keep == 2 && r->of == 4)
+        return "2:4 runs faster where an engine makes use of NVIDIA's sparse tensor cores (torch.sparse."
+               "to_sparse_semi_structured, cuSPARSELt); vLLM, llama.cpp and pare compute with the zeros as with any "
+               "number: no faster, no smaller";
+    return "zeros in dense tensors make no engine faster and no file smaller (--archive packs them for pare): for "
+           "speed, remove units with --ratio, or take --pattern 2:4 on NVIDIA GPUs";
+}
+
+static pare_written written_of(const pare_pruning_results *r) {
+    return (pare_written){.path = r->output,
+                          .kind = kind_name(r->kind),
+                          .speed = r->zeroes ? speed_of(r) : NULL,
+                          .files = r->files,
+                          .parameters = r->record->parameters_after};
+}
+
+/* A ratio takes whole KV groups, and a small share of few groups is none. */
+static json_t *groups_warning(const pare_pruning_results *r) {
+    const pare_target *t = r->target;
+    const pare_config *config = &r->model->config;
+    bool heads = t->mode == PARE_MODE_BLOCK && t->attention.begin < t->attention.end && !t->query_heads;
+    uint32_t shared = 0, most = 0;
+    for (uint32_t i = t->attention.begin; heads && i < t->attention.end && i < config->layers; i++) {
+        const pare_widths *w = &config->widths[i];
+        if (r->goal->widths[i].kv_heads < w->kv_heads || r->composed->layer[i].kv_heads < w->kv_heads) return NULL;
+        shared = pare_widths_shared(w) > shared ? pare_widths_shared(w) : shared;
+        most = w->kv_heads > most ? w->kv_heads : most;
+    }
+    if (!most) return NULL;
+    const char *units = shared > 1 ? "KV group" : "head", *several = most == 1 ? "" : "s";
+    const char *advice = shared > 1 ? "; --gqa query removes query heads within the groups instead" : "";
+    if (t->ratios)
+        return pare_json_format("no %s is removed, only FFN channels: no layer's share of its %ss is a whole one%s",
+                                units, units, advice);
+    return pare_json_format("no %s is removed, only FFN channels: %.3g %% of a layer's %u %s%s is less than one%s",
+                            units, 100 * r->goal->ratio, most, units, several, advice);
+}
+
+static json_t *warnings_json(const pare_pruning_results *r) {
+    json_t *warnings = json_array();
+    for (const char *const *ignored = r->ignored; *ignored; ignored++)
+        pare_json_append(warnings, pare_json_format("%s has no meaning for --method %s%s and was ignored", *ignored,
+                                                    r->record->method, r->of ? " with --pattern" : ""));
+    pare_json_extend(warnings, json_object_get(r->record->permutation, "left_alone"));
+    json_t *groups = groups_warning(r);
+    if (groups) pare_json_append(warnings, groups);
+    return warnings;
+}
+
+/* SHA-256 of the lists of kept units, to tell at a glance whether two runs chose the same. */
+static json_t *kept_digest(const pare_selection *selection) {
+    char digits[PARE_DIGEST_TEXT], *lists;
+    pare_digest *digest;
+    json_t *kept = pare_json_list_of(pare_report_layers(selection), pare_report_hidden(selection)), *json = NULL;
+    bool whole = pare_json_dump(kept, "the kept units", JSON_COMPACT, &lists) == PARE_OK;
+    if (whole && pare_digest_new(&digest) == PARE_OK) {
+        pare_digest_add(digest, lists, strlen(lists));
+        pare_digest_finish(digest, digits);
+        json = pare_json_string(digits);
+    }
+    json_decref(kept);
+    pare_free(lists);
+    return json;
+}
+
+/* One share, or one for each layer. */
+static json_t *ratio_json(const pare_pruning_results *r) {
+    if (!r->ratios) return pare_json_real(r->goal->ratio);
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->ratio_count; i++)
+        pare_json_append(list, pare_json_real(r->ratios[i]));
+    return list;
+}
+
+static json_t *output_json(const pare_pruning_results *r) {
+    pare_written written = written_of(r);
+    char *load = loads_of(r);
+    written.load = load;
+    json_t *json = pare_report_written(&written);
+    free(load);
+    return json;
+}
+
+static void put_rounds(json_t *json, const pare_pruning_results *r) {
+    size_t rounds = json_array_size(r->traces);
+    if (rounds) pare_json_put(json, "trace", pare_json_same(json_array_get(r->traces, rounds - 1)));
+    if (rounds > 1) pare_json_put(json, "traces", pare_json_same(r->traces));
+    if (r->repairs) pare_json_put(json, "repair", pare_json_same(r->repairs));
+}
+
+json_t *pare_report_pruning(const void *results) {
+    const pare_pruning_results *r = results;
+    const pare_record *record = r->record;
+    const pare_selection *selection = record->selection;
+    uint64_t parameters = pare_model_parameters(record->model), bytes = pare_model_bytes(record->model);
+    const char *name = pare_checkpoint_directory(record->model->checkpoint);
+    json_t *json = pare_json_of(
+        {"pare", pare_json_string(pare_version())}, {"method", pare_json_string(record->method)},
+        {"recipe", pare_json_same(record->recipe)}, {"seed", pare_json_count(record->seed)}, {"ratio", ratio_json(r)},
+        {"model", pare_json_of({"name", pare_json_name(name)}, {"parameters", pare_json_count(parameters)},
+                               {"bytes", pare_json_count(bytes)})});
+    if (r->output) pare_json_put(json, "output", output_json(r));
+    pare_json_put(json, "calibration", pare_report_calibration(record));
+    pare_json_put(json, "parameters", pare_report_change(parameters, record->parameters_after));
+    pare_json_put(json, "bytes", pare_report_change(bytes, pare_selection_bytes(record->model, selection)));
+    if (isfinite(r->calibration_loss)) pare_json_put(json, "calibration_loss", pare_json_real(r->calibration_loss));
+    if (!r->zeroes) pare_json_put(json, "kept_sha256", kept_digest(selection));
+    if (record->dropped) pare_json_put(json, "dropped_layers", pare_report_dropped(selection));
+    pare_json_put(json, "layers", pare_report_layers(selection));
+    if (selection->hidden_channel) pare_json_put(json, "hidden_channels_kept", pare_report_hidden(selection));
+    put_rounds(json, r);
+    if (r->part_name) pare_json_put(json, r->part_name, r->part);
+    if (r->text_count) pare_json_put(json, "texts", pare_report_text_pairs(r->texts, r->text_count));
+    pare_json_put(json, "seconds", pare_report_seconds(r->times, r->time_count));
+    pare_report_put_warnings(json, warnings_json(r));
+    pare_json_put(json, "memory", pare_report_memory());
+    return json;
+}
+
+static json_t *change_json(const pare_fit *fit) {
+    return pare_json_of({"before", pare_json_real(fit->before)}, {"after", pare_json_real(fit->after)});
+}
+
+static json_t *fit_json(const pare_stage_fit *fit) {
+    json_t *json = json_object();
+    if (fit->fitted) pare_json_put(json, "error", change_json(&fit->output));
+    if (fit->fitted) pare_json_put(json, "damping", pare_json_real(fit->output.damping.share));
+    if (fit->readers_fitted) pare_json_put(json, "readers", change_json(&fit->readers));
+    return json;
+}
+
+json_t *pare_report_fits(pare_stage_fit (*fits)[PARE_STAGES], uint32_t layers) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < layers; i++)
+        pare_json_append(list, pare_json_of({"attention", fit_json(&fits[i][PARE_STAGE_ATTENTION])},
+                                            {"ffn", fit_json(&fits[i][PARE_STAGE_FFN])}));
+    return list;
+}

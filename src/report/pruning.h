@@ -1,0 +1,43 @@
+/* A pruning run. Strings and pointers are borrowed. */
+#ifndef PARE_REPORT_PRUNING_H
+#define PARE_REPORT_PRUNING_H
+
+#include "model/config_write.h"
+#include "repair/repair.h"
+#include "report/manifest.h"
+#include "report/parts.h"
+#include "select/target.h"
+
+typedef struct pare_pruning_results {
+    const pare_record *record;
+    const pare_model *model; /* that the method was applied to */
+    const pare_target *target;
+    const pare_goal *goal;          /* of the last round */
+    const pare_selection *composed; /* of all rounds, from `model` */
+    const double *ratios;           /* [ratio_count], one for each layer; or NULL: the goal's */
+    size_t ratio_count;
+    double calibration_loss; /* NaN: none was measured */
+    bool zeroes;             /* weights became zero in matrices that keep their shape */
+    uint32_t keep, of;       /* their pattern; of = 0: none */
+    const char *output;      /* NULL: nothing is written */
+    bool archive;
+    pare_config_kind kind;
+    const pare_file_list *files;
+    const char *const *ignored; /* options that the method has no use for, NULL after the last */
+    const json_t *traces;       /* of every round */
+    const json_t *repairs;      /* of the last; or NULL */
+    const char *part_name;      /* what the way of pruning has to say of itself; or NULL */
+    json_t *part;               /* a reference, which is taken */
+    const pare_text_pair *texts;
+    size_t text_count;
+    const pare_stage_time *times;
+    size_t time_count;
+} pare_pruning_results;
+
+/* results: pare_pruning_results. */
+json_t *pare_report_pruning(const void *results);
+
+/* [{"attention": {"error", "damping", "readers"}, "ffn"}], of fits [layers][PARE_STAGES]. */
+json_t *pare_report_fits(pare_stage_fit (*fits)[PARE_STAGES], uint32_t layers);
+
+#endif
