@@ -24,7 +24,7 @@ static pare_status allocate(pare_gathered *g, const pare_salience_matrix *matrix
         PARE_TRY(pare_alloc_uninitialized(&g->gradient, count, sizeof *g->gradient, "gradient in hand"));
     if (signals->squares)
         PARE_TRY(pare_alloc_uninitialized(&g->squares, count, sizeof *g->squares, "gradients in hand"));
-    pare_to_float(g->weights, matrix->weight, matrix->dtype, count);
+    pare_salience_weights(matrix, 0, count, g->weights);
     return PARE_OK;
 }
 
@@ -49,6 +49,7 @@ pare_status pare_gathered_add(pare_index_scores *scores, const pare_salience_mat
     *complete = g->rows == matrix->rows;
     if (!*complete) return PARE_OK;
     all.weight = g->weights;
+    all.scattered = NULL;
     all.dtype = PARE_DTYPE_F32;
     all.gradient = g->gradient;
     PARE_TRY(pare_alloc_uninitialized(&g->scores, count, sizeof *g->scores, "scores"));

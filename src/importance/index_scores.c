@@ -7,8 +7,18 @@
 enum { PIECE = PARE_SALIENCE_PIECE, LANES = 16 };
 
 static bool is_cut_by_column(const pare_index_scores *scores, pare_role role) {
-    bool writes = role == PARE_ROLE_O || role == PARE_ROLE_DOWN;
+    bool writes = role < PARE_ALL_ROLES && pare_role_writes(role);
     return scores->axis == PARE_AXIS_WIDTHS ? writes : !writes;
+}
+
+/* An axis of the tensor runs over the channels of the hidden state. */
+static bool has_hidden(const pare_model *model, size_t id) {
+    uint32_t layer;
+    pare_role role;
+    if (pare_tensor_id_split(model, id, &layer, &role))
+        return pare_roles[role].rows == PARE_SPAN_HIDDEN || pare_roles[role].columns == PARE_SPAN_HIDDEN;
+    return id == pare_tensor_id_embedding() || id == pare_tensor_id_final_norm(model) ||
+           id == pare_tensor_id_head(model);
 }
 
 /* Indices that tensor `id` is scored at; 0: it is not cut along this axis. */
@@ -17,11 +27,11 @@ static uint64_t index_count(const pare_index_scores *scores, size_t id) {
     uint32_t layer;
     pare_role role;
     bool inside = pare_tensor_id_split(scores->model, id, &layer, &role);
-    if (scores->axis == PARE_AXIS_HIDDEN) return c->hidden;
-    if (!inside || role >= PARE_MATRIX_ROLES) return 0;
-    const pare_widths *w = &c->widths[layer];
-    if (role >= PARE_ROLE_GATE) return w->ffn;
-    return (uint64_t)c->head_size * (role == PARE_ROLE_Q || role == PARE_ROLE_O ? w->heads : w->kv_heads);
+    bool absent = pare_tensor_is_absent(scores->model->tensors[id]);
+    if (scores->axis == PARE_AXIS_HIDDEN) return !absent && has_hidden(scores->model, id) ? c->hidden : 0;
+    if (!inside || absent || !pare_role_is_matrix(role)) return 0;
+    pare_span span = pare_role_writes(role) ? pare_roles[role].columns : pare_roles[role].rows;
+    return (uint64_t)pare_config_span(c, &c->widths[layer], span);
 }
 
 pare_status pare_index_scores_new(const pare_model *model, const pare_salience *salience, pare_score_axis axis,
@@ -140,11 +150,15 @@ pare_status pare_index_scores_add(pare_index_scores *scores, size_t id, int64_t 
     static const pare_row_signals none;
     const pare_tensor *tensor = scores->model->tensors[id];
     uint32_t layer;
-    pare_role role = PARE_LAYER_ROLES;
+    pare_role role = PARE_ALL_ROLES;
     double *sums = scores->by_tensor[id];
     if (!sums) return PARE_OK;
     bool inside = pare_tensor_id_split(scores->model, id, &layer, &role);
-    job j = {.matrix = {.weight = tensor->data, .dtype = tensor->dtype, .tensor = id, .constants = &scores->constants},
+    job j = {.matrix = {.weight = tensor->data,
+                        .scattered = tensor->view ? tensor : NULL,
+                        .dtype = tensor->dtype,
+                        .tensor = id,
+                        .constants = &scores->constants},
              .scores = scores,
              .signals = signals ? signals : &none,
              .first = first};

@@ -81,7 +81,8 @@ static void reduce_channels(const pare_index_scores *indices, uint32_t layer, pa
     for (uint64_t i = 0; i < indices->model->config.widths[layer].ffn; i++) {
         members m = {.count = 0};
         for (pare_role role = PARE_ROLE_GATE; role < PARE_MATRIX_ROLES; role++)
-            add_member(&m, index_at(indices, pare_tensor_id(layer, role), i));
+            if (pare_has_role(&indices->model->config.architecture, role))
+                add_member(&m, index_at(indices, pare_tensor_id(layer, role), i));
         out->ffn[layer][i] = reduce_members(&m, reduction);
     }
 }
@@ -92,6 +93,7 @@ static double sum_layer(const pare_index_scores *indices, uint32_t layer) {
     const pare_widths *w = &c->widths[layer];
     double total = 0.0;
     for (pare_role role = PARE_ROLE_Q; role < PARE_MATRIX_ROLES; role++) {
+        if (!pare_has_role(&c->architecture, role)) continue;
         uint64_t heads = role == PARE_ROLE_Q || role == PARE_ROLE_O ? w->heads : w->kv_heads;
         uint64_t count = role >= PARE_ROLE_GATE ? w->ffn : heads * c->head_size;
         for (uint64_t i = 0; i < count; i++)
@@ -114,7 +116,8 @@ static void reduce_hidden(const pare_index_scores *indices, pare_reduction reduc
         }
         double result = combine(first.value[0], first.value[1], reduction);
         for (size_t id = 0; id < model->tensor_count; id++)
-            if (id != norm && id != head) result = combine(result, index_at(indices, id, i), reduction);
+            if (id != norm && id != head && indices->by_tensor[id])
+                result = combine(result, index_at(indices, id, i), reduction);
         out->hidden[i] = reduction == PARE_REDUCE_MEAN ? result / (double)model->tensor_count : result;
     }
 }

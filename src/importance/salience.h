@@ -2,6 +2,7 @@
 #ifndef PARE_IMPORTANCE_SALIENCE_H
 #define PARE_IMPORTANCE_SALIENCE_H
 
+#include "checkpoint/view.h"
 #include "support/dtype.h"
 #include "support/status.h"
 
@@ -34,18 +35,22 @@ typedef struct pare_salience_constants {
 /* A matrix as a whole, for what a salience must know of it first. */
 typedef struct pare_salience_matrix {
     int64_t rows, columns;
-    const void *weight;                       /* [rows, columns] of any alignment */
-    pare_dtype dtype;                         /* of weight; zero: float */
-    const float *inputs;                      /* [columns], or NULL */
-    const float *outputs;                     /* [rows], or NULL */
-    const float *mean, *variance;             /* [columns], or NULL */
-    const float *inverse;                     /* [columns] U_ii, or NULL */
-    const float *gradient;                    /* [rows, columns], or NULL */
-    uint64_t tensor;                          /* a number of its own (below 2^31), for random draws */
-    const char *name;                         /* of the tensor; unused but by `whole` */
-    int32_t layer;                            /* -1: none; likewise */
+    const void *weight;           /* [rows, columns] of any alignment */
+    const pare_tensor *scattered; /* where the weights lie scattered (checkpoint/view.h); NULL: in `weight` */
+    pare_dtype dtype;             /* of weight; zero: float */
+    const float *inputs;          /* [columns], or NULL */
+    const float *outputs;         /* [rows], or NULL */
+    const float *mean, *variance; /* [columns], or NULL */
+    const float *inverse;         /* [columns] U_ii, or NULL */
+    const float *gradient;        /* [rows, columns], or NULL */
+    uint64_t tensor;              /* a number of its own (below 2^31), for random draws */
+    const char *name;             /* of the tensor; unused but by `whole` */
+    int32_t layer;                /* -1: none; likewise */
     const pare_salience_constants *constants; /* NULL: the salience's own */
 } pare_salience_matrix;
+
+/* Weights [first, first + count), row after row. */
+void pare_salience_weights(const pare_salience_matrix *matrix, size_t first, size_t count, float *out);
 
 /* Made by `prepare`: factors of rows and columns, and scalars; what they mean is the salience's own business. */
 typedef struct pare_salience_factors {

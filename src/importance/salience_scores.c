@@ -57,6 +57,13 @@ pare_status pare_salience_prepare(const pare_salience *salience, const pare_sali
     return status;
 }
 
+void pare_salience_weights(const pare_salience_matrix *matrix, size_t first, size_t count, float *out) {
+    if (matrix->scattered)
+        pare_tensor_values(matrix->scattered, first, count, out);
+    else
+        pare_to_float(out, (const char *)matrix->weight + first * pare_dtype_size(matrix->dtype), matrix->dtype, count);
+}
+
 void pare_salience_piece(const pare_salience *salience, const pare_salience_matrix *matrix,
                          const pare_salience_factors *factors, int64_t row, int64_t column, int64_t n,
                          const float *gradient, const float *squares, float *out) {
@@ -71,8 +78,7 @@ void pare_salience_piece(const pare_salience *salience, const pare_salience_matr
                                     .scale = factors->scale,
                                     .offset = factors->offset,
                                     .constants = constants_of(salience, matrix)};
-    pare_to_float(weight, (const char *)matrix->weight + element * pare_dtype_size(matrix->dtype), matrix->dtype,
-                  (size_t)n);
+    pare_salience_weights(matrix, element, (size_t)n, weight);
     salience->elements(weight, &signals, n, out);
 }
 

@@ -19,7 +19,7 @@ static double weight_at(const lines *l, int64_t line, int64_t index) {
     const pare_salience_matrix *m = l->matrix;
     size_t element = (size_t)(l->columns ? index * m->columns + line : line * m->columns + index);
     float weight;
-    pare_to_float(&weight, (const char *)m->weight + element * pare_dtype_size(m->dtype), m->dtype, 1);
+    pare_salience_weights(m, element, 1, &weight);
     return (double)fabsf(weight);
 }
 

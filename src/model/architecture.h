@@ -40,9 +40,9 @@ enum {
 };
 
 typedef struct pare_architecture {
-    uint32_t roles;    /* bits of the roles that a layer has tensors for */
-    uint32_t ends;     /* bits of the tensors outside the layers; the head's also where it is tied */
-    uint32_t slots;    /* bits of the norms around attention and FFN */
+    uint32_t roles; /* bits of the roles that a layer has tensors for */
+    uint32_t ends;  /* bits of the tensors outside the layers; the head's also where it is tied */
+    uint32_t slots; /* bits of the norms around attention and FFN */
     pare_norm_kind norm;
     bool norm_unit;      /* norms multiply by 1 + w */
     bool no_final_norm;  /* OPT-350m */

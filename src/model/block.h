@@ -143,13 +143,13 @@ typedef struct pare_block_gradients {
     const pare_gradient_sink *sink;
     float *chunk; /* [chunk_elements] */
     int64_t chunk_elements;
-    float *sums[PARE_MATRIX_ROLES];                          /* NULL with one micro-batch */
-    float *sample_sums[PARE_MATRIX_ROLES];                   /* NULL with one micro-batch or without samples */
-    double *vector_sums[PARE_ALL_ROLES];                     /* NULL where the family has no such vector */
-    double *final_sums;                                      /* [2, d] of the final norm; NULL: nobody wants them */
-    int64_t sequences;                                       /* of the whole batch */
-    int64_t first_token;                                     /* of the micro-batch */
-    bool first, last;                                        /* of the micro-batches */
+    float *sums[PARE_MATRIX_ROLES];        /* NULL with one micro-batch */
+    float *sample_sums[PARE_MATRIX_ROLES]; /* NULL with one micro-batch or without samples */
+    double *vector_sums[PARE_ALL_ROLES];   /* NULL where the family has no such vector */
+    double *final_sums;                    /* [2, d] of the final norm; NULL: nobody wants them */
+    int64_t sequences;                     /* of the whole batch */
+    int64_t first_token;                   /* of the micro-batch */
+    bool first, last;                      /* of the micro-batches */
 } pare_block_gradients;
 
 /* Bytes of activations for `tokens` tokens of layers no wider than `widest`. */

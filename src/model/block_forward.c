@@ -88,6 +88,7 @@ pare_status pare_block_forward(const pare_block *block, const float *x, float *o
     PARE_TRY(pare_block_attention_forward(block, x, middle));
     PARE_TRY(pare_block_activate(block, pare_block_ffn_reads(block, x, middle)));
     if (out) return pare_block_ffn_output(block, middle, out);
-    return pare_has_norm(&block->config->architecture, PARE_NORM_SLOT_FFN_OUT) ? pare_block_branch(block, PARE_PART_FFN, middle)
-                                                                          : PARE_OK;
+    return pare_has_norm(&block->config->architecture, PARE_NORM_SLOT_FFN_OUT)
+               ? pare_block_branch(block, PARE_PART_FFN, middle)
+               : PARE_OK;
 }

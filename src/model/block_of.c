@@ -52,8 +52,7 @@ pare_block pare_block_of(const pare_source *source, uint32_t layer, const pare_b
                         .attention_batch = room->attention_batch};
     for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++)
         if (pare_has_role(&config->architecture, role))
-            block.weights.matrix[role] =
-                pare_source_operand(source, pare_tensor_id(layer, role), room->matrices[role]);
+            block.weights.matrix[role] = pare_source_operand(source, pare_tensor_id(layer, role), room->matrices[role]);
     pare_block_vectors(source, layer, room->vectors, block.weights.vector);
     pare_block_place(&block, room->positions, 0);
     return block;

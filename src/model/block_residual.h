@@ -13,9 +13,9 @@ pare_status pare_block_add(const pare_block *block, pare_part part, const float 
 /* Only activations.branch of it: what the norm behind the part reads, where there is one. */
 pare_status pare_block_branch(const pare_block *block, pare_part part, const float *in);
 
-/* dx: in the gradient of the stream that leaves the part, out that of the stream that passes beside it. *branch: [tokens,
- * d] the gradient of what O or Down makes; dx itself where they are the same. Hands on the gradients of the norm behind
- * the part. */
+/* dx: in the gradient of the stream that leaves the part, out that of the stream that passes beside it. *branch:
+ * [tokens, d] the gradient of what O or Down makes; dx itself where they are the same. Hands on the gradients of the
+ * norm behind the part. */
 pare_status pare_block_add_backward(const pare_block *block, const pare_block_gradients *gradients, pare_part part,
                                     float *dx, const float **branch);
 

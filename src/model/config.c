@@ -80,10 +80,8 @@ static pare_status read_eps(pare_fields fields, pare_config *config) {
 static pare_status read_sizes(pare_fields fields, pare_config *config) {
     const pare_family *family = config->family;
     uint32_t heads, ignored;
-    PARE_TRY(
-        pare_field_whole(fields, pare_family_key(family, PARE_KEY_LAYERS), 1, LAYER_LIMIT, -1, &config->layers));
-    PARE_TRY(
-        pare_field_whole(fields, pare_family_key(family, PARE_KEY_HIDDEN), 1, WIDTH_LIMIT, -1, &config->hidden));
+    PARE_TRY(pare_field_whole(fields, pare_family_key(family, PARE_KEY_LAYERS), 1, LAYER_LIMIT, -1, &config->layers));
+    PARE_TRY(pare_field_whole(fields, pare_family_key(family, PARE_KEY_HIDDEN), 1, WIDTH_LIMIT, -1, &config->hidden));
     PARE_TRY(pare_field_whole(fields, "vocab_size", 1, WIDTH_LIMIT, -1, &config->vocabulary));
     PARE_TRY(read_eps(fields, config));
     PARE_TRY(pare_field_flag_or(fields, "tie_word_embeddings", family->fallback.tied, &config->tied));

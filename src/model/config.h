@@ -54,10 +54,17 @@ typedef struct pare_config {
     bool tied;                 /* the LM head is the embedding */
     bool embedding_in_head;    /* tied, and stored as the head alone */
     pare_rope_config rope[PARE_ROPES]; /* of most layers, and of those with a window where these have their own */
-    int64_t bos, eos;       /* -1: none; the first one of the vocabulary where the file lists several */
-    pare_layer_plan *plan;  /* [layers] */
-    pare_widths *widths;    /* [layers] */
+    int64_t bos, eos;                  /* -1: none; the first one of the vocabulary where the file lists several */
+    pare_layer_plan *plan;             /* [layers] */
+    pare_widths *widths;               /* [layers] */
 } pare_config;
+
+/* Sizes of the model that is left of another one. */
+typedef struct pare_config_sizes {
+    uint32_t hidden, layers;
+    const pare_widths *widths; /* [layers] */
+    const bool *dropped;       /* [layers of the original] those that are gone; NULL: none */
+} pare_config_sizes;
 
 /* "default", "linear", "dynamic", "llama3", "yarn", "longrope": as transformers spells it under rope_type. */
 const char *pare_rope_name(pare_rope_kind kind);

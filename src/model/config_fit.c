@@ -223,9 +223,12 @@ static pare_status measure_ends(const inventory *from, pare_config *config) {
     const struct {
         pare_end end;
         uint64_t rows, columns; /* rows 0: a vector */
-    } shapes[] = {{PARE_END_FINAL_NORM, 0, d},        {PARE_END_FINAL_NORM_BIAS, 0, d},
-                  {PARE_END_EMBEDDING_NORM, 0, e},    {PARE_END_EMBEDDING_NORM_BIAS, 0, e},
-                  {PARE_END_PROJECT_IN, d, e},        {PARE_END_PROJECT_OUT, e, d},
+    } shapes[] = {{PARE_END_FINAL_NORM, 0, d},
+                  {PARE_END_FINAL_NORM_BIAS, 0, d},
+                  {PARE_END_EMBEDDING_NORM, 0, e},
+                  {PARE_END_EMBEDDING_NORM_BIAS, 0, e},
+                  {PARE_END_PROJECT_IN, d, e},
+                  {PARE_END_PROJECT_OUT, e, d},
                   {PARE_END_HEAD_BIAS, 0, config->vocabulary},
                   {PARE_END_POSITIONS, (uint64_t)config->stated_positions + config->architecture.position_offset, d}};
     PARE_TRY(measure_head(from, config));
@@ -241,8 +244,8 @@ static pare_status measure_ends(const inventory *from, pare_config *config) {
 
 /* What transformers keeps in files of earlier versions and computes itself: angles, and masks of what comes later. */
 static bool is_buffer(const char *name) {
-    static const char *const patterns[] = {"*.rotary_emb.inv_freq", "*attn.bias",        "*attn.masked_bias",
-                                           "*attention.bias",       "*attention.masked_bias"};
+    static const char *const patterns[] = {"*.rotary_emb.inv_freq", "*attn.bias", "*attn.masked_bias",
+                                           "*attention.bias", "*attention.masked_bias"};
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
         if (fnmatch(patterns[i], name, 0) == 0) return true;
     return false;

@@ -1,5 +1,6 @@
 #include "model/config_layers.h"
 #include "model/family.h"
+#include "support/json_build.h"
 #include "support/memory.h"
 
 #include <string.h>
@@ -75,8 +76,32 @@ pare_status pare_config_read_layers(pare_fields fields, pare_config *config) {
         else
             PARE_TRY(usual_window(fields, rule, layer, rotated, &windowed));
         if (window && rule->rotates_windows_only && !windowed) rotated = false;
-        config->plan[layer] = (pare_layer_plan){.window = windowed ? window : 0,
-                                                .rotation = !rotated ? -1 : rule->window == PARE_WINDOW_TYPES && windowed};
+        config->plan[layer] = (pare_layer_plan){
+            .window = windowed ? window : 0, .rotation = !rotated ? -1 : rule->window == PARE_WINDOW_TYPES && windowed};
     }
     return PARE_OK;
+}
+
+static void put_types(const pare_config *original, json_t *json) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < original->layers; i++)
+        pare_json_append(list, pare_json_string(original->plan[i].window ? "sliding_attention" : "full_attention"));
+    pare_json_put(json, types_key, list);
+}
+
+static void put_rotations(const pare_config *original, const char *key, json_t *json) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < original->layers; i++)
+        pare_json_append(list, json_integer(original->plan[i].rotation >= 0));
+    pare_json_put(json, key, list);
+}
+
+void pare_config_write_layers(const pare_config *original, const pare_config_sizes *sizes, json_t *json) {
+    const pare_layer_rule *rule = &original->family->layers;
+    bool typed = rule->window == PARE_WINDOW_TYPES || rule->window == PARE_WINDOW_FLAGGED;
+    if (sizes->layers == original->layers) return;
+    if (typed && !json_is_array(json_object_get(json, types_key))) put_types(original, json);
+    if (rule->no_rope_key && !json_is_array(json_object_get(json, rule->no_rope_key)))
+        put_rotations(original, rule->no_rope_key, json);
+    if (original->family->write_layers) original->family->write_layers(original, sizes, json);
 }

@@ -99,7 +99,8 @@ static pare_status read_option(pare_fields fields, const pare_option *option, pa
         if (option->kind == PARE_OPTION_ROOT) number = 1 / sqrt(number);
         *(double *)field = number;
         return PARE_OK;
-    case PARE_OPTION_REFUSED: return refuse_set(fields, key);
+    case PARE_OPTION_REFUSED:
+        return refuse_set(fields, key);
     }
     return PARE_OK;
 }

@@ -1,7 +1,7 @@
 #include "model/config_rope.h"
 #include "model/family.h"
-#include "support/memory.h"
 #include "support/json.h"
+#include "support/memory.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -116,8 +116,9 @@ static pare_status read_part(pare_fields file, pare_fields scaling, const pare_c
         rope->rotated = (uint32_t)(head * rope->share);
     }
     if (rope->rotated >= 2 && rope->rotated % 2 == 0) return PARE_OK;
-    return pare_fail(PARE_FORMAT_ERROR, "%s: %u of each head's %u dimensions would be turned; it must be an even number",
-                     file.path, rope->rotated, head);
+    return pare_fail(PARE_FORMAT_ERROR,
+                     "%s: %u of each head's %u dimensions would be turned; it must be an even number", file.path,
+                     rope->rotated, head);
 }
 
 static pare_status read_kind(pare_fields file, pare_fields scaling, const pare_config *config, pare_rope_config *rope) {
@@ -145,13 +146,16 @@ static pare_status find_object(pare_fields fields, const char *key, const json_t
     return PARE_OK;
 }
 
-/* rope_scaling holds; what rope_parameters says beside it may not be something else. */
-static pare_status check_both(pare_fields fields, const json_t *parameters, const json_t *scaling, double theta) {
+/* rope_scaling holds; what rope_parameters says beside it may not be something else. share: the family's part of a head
+ * that is turned; 0: whole heads. */
+static pare_status check_both(pare_fields fields, const json_t *parameters, const json_t *scaling, double theta,
+                              double share) {
     pare_fields beside = {.path = fields.path, .object = parameters}, first = {.path = fields.path, .object = scaling};
-    double other, here, there;
+    double other, here, there, usual = share > 0 ? share : 1;
+    if (share > 0) PARE_TRY(pare_field_positive(fields, rotated_key, 1, usual, &usual));
     PARE_TRY(pare_field_positive(beside, "rope_theta", THETA_LIMIT, theta, &other));
-    PARE_TRY(pare_field_positive(beside, rotated_key, 1, 1, &there));
-    PARE_TRY(pare_field_positive(first, rotated_key, 1, 1, &here));
+    PARE_TRY(pare_field_positive(beside, rotated_key, 1, usual, &there));
+    PARE_TRY(pare_field_positive(first, rotated_key, 1, usual, &here));
     if (other != theta)
         return pare_fail(PARE_FORMAT_ERROR,
                          "%s has rope_scaling and rope_parameters, and they contradict each other: by the first one "
@@ -227,7 +231,7 @@ pare_status pare_config_read_rope(pare_fields fields, pare_config *config) {
     }
     pare_fields holds = {.path = fields.path, .object = scaling ? scaling : parameters};
     PARE_TRY(pare_field_positive(holds, "rope_theta", THETA_LIMIT, rope->theta, &rope->theta));
-    if (parameters && scaling) PARE_TRY(check_both(fields, parameters, scaling, rope->theta));
+    if (parameters && scaling) PARE_TRY(check_both(fields, parameters, scaling, rope->theta, rule->share));
     PARE_TRY(read_kind(fields, holds, config, rope));
     return derive_windowed(fields, config);
 }
@@ -267,4 +271,73 @@ void pare_config_write_rope(const pare_rope_config *rope, json_t *config) {
     pare_json_put(config, "rope_scaling", older_json(rope, config));
     json_object_del(config, "partial_rotary_factor");
     json_object_del(config, "original_max_position_embeddings");
+}
+
+/* What a yarn or a longrope says of itself: as the file has it. */
+static json_t *own_scaling(const pare_config *config, const pare_rope_config *rope) {
+    const json_t *scaling = json_object_get(config->text, "rope_scaling");
+    if (!json_object_size(scaling)) scaling = json_object_get(config->text, "rope_parameters");
+    const json_t *typed = json_object_get(scaling, rope == config->rope ? "full_attention" : "sliding_attention");
+    json_t *own = json_deep_copy(typed ? typed : scaling);
+    json_object_del(own, "rope_theta");
+    json_object_del(own, "type");
+    pare_json_put(own, "rope_type", pare_json_string(names[rope->kind]));
+    return own;
+}
+
+static json_t *parameters_json(const pare_config *config, const pare_rope_config *rope) {
+    bool own = rope->kind == PARE_ROPE_YARN || rope->kind == PARE_ROPE_LONGROPE;
+    json_t *json = own ? own_scaling(config, rope) : scaling_json(rope);
+    pare_json_put(json, "rope_theta", pare_json_real(rope->theta));
+    if (config->family->rope.share > 0 && !config->family->rope.dimensions_key)
+        pare_json_put(json, rotated_key, pare_json_real(rope->share));
+    return json;
+}
+
+/* What transformers 4 reads. */
+static void put_older(const pare_config *config, json_t *json) {
+    const pare_rope_rule *rule = &config->family->rope;
+    const pare_rope_config *rope = &config->rope[0];
+    json_t *scaling = parameters_json(config, rope);
+    json_object_del(scaling, "rope_theta");
+    json_object_del(scaling, rotated_key);
+    if (rope->kind == PARE_ROPE_LONGROPE) {
+        pare_json_put(json, original_key, json_integer((json_int_t)rope->original_positions));
+        json_object_del(scaling, original_key);
+        pare_json_put(scaling, "type", pare_json_string(names[rope->kind]));
+        json_object_del(scaling, "rope_type");
+    }
+    if (rope->kind == PARE_ROPE_PLAIN) {
+        json_decref(scaling);
+        scaling = json_null();
+    }
+    pare_json_put(json, "rope_scaling", scaling);
+    pare_json_put(json, rule->theta_key ? rule->theta_key : "rope_theta", pare_json_real(rope->theta));
+    if (rule->share > 0)
+        pare_json_put(json, rule->share_key ? rule->share_key : rotated_key, pare_json_real(rope->share));
+    if (rule->window_theta_key) pare_json_put(json, rule->window_theta_key, pare_json_real(config->rope[1].theta));
+}
+
+static bool is_typed_family(const pare_config *config) {
+    return config->family->rope.window_theta_key || config->family->rope.window_plain ||
+           is_typed(json_object_get(config->text, "rope_parameters"));
+}
+
+void pare_config_write_ropes(const pare_config *config, json_t *json) {
+    const pare_rope_rule *rule = &config->family->rope;
+    bool usual = config->rope[0].kind <= PARE_ROPE_LLAMA3 && rule->share <= 0 && !is_typed_family(config);
+    if (config->architecture.positions != PARE_POSITIONS_ROTARY || rule->dimensions_key) return;
+    if (usual) {
+        pare_config_write_rope(&config->rope[0], json);
+        return;
+    }
+    json_t *parameters = parameters_json(config, &config->rope[0]);
+    if (is_typed_family(config)) {
+        json_t *typed = json_object();
+        pare_json_put(typed, "full_attention", parameters);
+        pare_json_put(typed, "sliding_attention", parameters_json(config, &config->rope[1]));
+        parameters = typed;
+    }
+    put_older(config, json);
+    pare_json_put(json, "rope_parameters", parameters);
 }

@@ -14,4 +14,7 @@ pare_status pare_config_read_rope(pare_fields fields, pare_config *config);
 /* Writes rope_parameters (transformers 5) and, saying the same, rope_theta and rope_scaling (before). */
 void pare_config_write_rope(const pare_rope_config *rope, json_t *config);
 
+/* The same for whatever rotations a family has: parts of heads, settings by kind of layers. */
+void pare_config_write_ropes(const pare_config *config, json_t *json);
+
 #endif

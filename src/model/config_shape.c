@@ -3,12 +3,18 @@
 int64_t pare_config_span(const pare_config *config, const pare_widths *widths, pare_span kind) {
     int64_t h = config->head_size;
     switch (kind) {
-    case PARE_SPAN_ONE: return 1;
-    case PARE_SPAN_HIDDEN: return config->hidden;
-    case PARE_SPAN_HEADS: return h * widths->heads;
-    case PARE_SPAN_KV_HEADS: return h * widths->kv_heads;
-    case PARE_SPAN_FFN: return widths->ffn;
-    case PARE_SPAN_HEAD: return h;
+    case PARE_SPAN_ONE:
+        return 1;
+    case PARE_SPAN_HIDDEN:
+        return config->hidden;
+    case PARE_SPAN_HEADS:
+        return h * widths->heads;
+    case PARE_SPAN_KV_HEADS:
+        return h * widths->kv_heads;
+    case PARE_SPAN_FFN:
+        return widths->ffn;
+    case PARE_SPAN_HEAD:
+        return h;
     }
     return 0;
 }

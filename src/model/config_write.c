@@ -1,5 +1,8 @@
 #include "model/config_write.h"
+#include "model/config_layers.h"
+#include "model/config_options.h"
 #include "model/config_rope.h"
+#include "model/family.h"
 #include "support/file.h"
 #include "support/json.h"
 #include "support/memory.h"
@@ -10,14 +13,42 @@
 
 static const char per_layer_key[] = "pare_per_layer_widths";
 
-pare_config_kind pare_config_kind_of(const pare_config *original, const pare_config_sizes *sizes) {
+static bool differ(const pare_config_sizes *sizes) {
     const pare_widths *widths = sizes->widths;
     for (uint32_t i = 1; i < sizes->layers; i++)
         if (widths[i].heads != widths[0].heads || widths[i].kv_heads != widths[0].kv_heads ||
             widths[i].ffn != widths[0].ffn)
-            return PARE_CONFIG_PER_LAYER;
-    bool divides = sizes->layers && widths[0].heads && sizes->hidden % widths[0].heads == 0;
-    return divides && strcmp(original->model_type, "llama") == 0 ? PARE_CONFIG_LLAMA : PARE_CONFIG_MISTRAL;
+            return true;
+    return false;
+}
+
+bool pare_config_holds(const pare_config *original, uint32_t hidden, const pare_widths *widths) {
+    switch (original->family->heads) {
+    case PARE_HEADS_FREE:
+        return true;
+    case PARE_HEADS_DIVIDE:
+        return widths->heads && hidden % widths->heads == 0;
+    case PARE_HEADS_TIED:
+        return (uint64_t)widths->heads * original->head_size == hidden;
+    }
+    return false;
+}
+
+/* A class that other engines than transformers hold better, where heads times their size are not the hidden size. */
+static bool prefers_other(const pare_config *original, const pare_config_sizes *sizes) {
+    bool usual = (uint64_t)sizes->widths[0].heads * original->head_size == sizes->hidden;
+    return original->family->prefers_other && !usual && pare_family_other(original);
+}
+
+pare_config_kind pare_config_kind_of(const pare_config *original, const pare_config_sizes *sizes) {
+    if (!sizes->layers || differ(sizes)) return PARE_CONFIG_PER_LAYER;
+    bool holds = pare_config_holds(original, sizes->hidden, &sizes->widths[0]);
+    if (original->family == &pare_family_mistral) return PARE_CONFIG_MISTRAL;
+    if (holds && !prefers_other(original, sizes))
+        return original->family == &pare_family_llama ? PARE_CONFIG_LLAMA : PARE_CONFIG_OWN;
+    const pare_family *other = pare_family_other(original);
+    if (!other) return PARE_CONFIG_PER_LAYER;
+    return other == &pare_family_mistral ? PARE_CONFIG_MISTRAL : PARE_CONFIG_OTHER;
 }
 
 static void set_width(json_t *config, const char *key, const pare_config_sizes *sizes, bool per_layer,
@@ -28,13 +59,20 @@ static void set_width(json_t *config, const char *key, const pare_config_sizes *
     pare_json_put(config, key, value);
 }
 
+#define KV_KEY(family) pare_family_key(family, PARE_KEY_KV_HEADS)
+
 static void set_sizes(json_t *config, const pare_config *original, const pare_config_sizes *sizes, bool per_layer) {
-    pare_json_put(config, "hidden_size", json_integer(sizes->hidden));
-    pare_json_put(config, "num_hidden_layers", json_integer(sizes->layers));
-    pare_json_put(config, "head_dim", json_integer(original->head_size));
-    set_width(config, "num_attention_heads", sizes, per_layer, pare_widths_heads);
-    set_width(config, "num_key_value_heads", sizes, per_layer, pare_widths_kv_heads);
-    set_width(config, "intermediate_size", sizes, per_layer, pare_widths_ffn);
+    const pare_family *family = original->family;
+    const char *head_dim = pare_family_key(family, PARE_KEY_HEAD_DIM);
+    bool fused_alike = original->kv_heads && !per_layer;
+    pare_json_put(config, pare_family_key(family, PARE_KEY_HIDDEN), json_integer(sizes->hidden));
+    pare_json_put(config, pare_family_key(family, PARE_KEY_LAYERS), json_integer(sizes->layers));
+    if (*head_dim && family->heads != PARE_HEADS_TIED)
+        pare_json_put(config, head_dim, json_integer(original->head_size));
+    set_width(config, pare_family_key(family, PARE_KEY_HEADS), sizes, per_layer, pare_widths_heads);
+    if (!fused_alike && (per_layer || family->heads != PARE_HEADS_TIED || json_object_get(config, KV_KEY(family))))
+        set_width(config, KV_KEY(family), sizes, per_layer, pare_widths_kv_heads);
+    if (!family->fixed_ffn) set_width(config, pare_family_key(family, PARE_KEY_FFN), sizes, per_layer, pare_widths_ffn);
     json_object_del(config, per_layer_key);
     if (per_layer) pare_json_put(config, per_layer_key, json_true());
 }
@@ -62,24 +100,36 @@ static bool is_double(const json_t *config, const char *key) {
     return dtype && strcmp(dtype, "float64") == 0;
 }
 
-/* What pare took from the file or from the class's defaults is said, so that every engine takes the same. */
-static void state_what_holds(json_t *config, const pare_config *original) {
+static void state_dtype(json_t *config) {
     static const char *const dtypes[] = {"dtype", "torch_dtype"};
-    pare_json_put(config, "tie_word_embeddings", json_boolean(original->tied));
-    pare_json_put(config, "max_position_embeddings", json_integer(original->stated_positions));
-    pare_json_put(config, "rms_norm_eps", pare_json_real(original->rms_eps));
-    if (!json_is_string(json_object_get(config, "hidden_act")))
-        pare_json_put(config, "hidden_act", pare_json_string("silu"));
-    pare_config_write_rope(&original->rope[0], config);
-    json_object_del(config, "quantization_config");
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
         if (is_double(config, dtypes[i])) pare_json_put(config, dtypes[i], pare_json_string("float32"));
 }
 
-static void become_mistral(json_t *config) {
-    pare_json_put(config, "model_type", pare_json_string("mistral"));
-    pare_json_put(config, "architectures", pare_json_list_of(pare_json_string("MistralForCausalLM")));
-    pare_json_put(config, "sliding_window", json_null());
+/* What pare took from the file or from the class's defaults is said, so that every engine takes the same. */
+static void state_what_holds(json_t *config, const pare_config *original) {
+    const pare_family *family = original->family;
+    const char *activation = pare_family_key(family, PARE_KEY_ACTIVATION);
+    pare_json_put(config, "tie_word_embeddings", json_boolean(original->tied));
+    pare_json_put(config, pare_family_key(family, PARE_KEY_POSITIONS), json_integer(original->stated_positions));
+    if (family->fixed_eps <= 0)
+        pare_json_put(config, pare_family_key(family, PARE_KEY_EPS), pare_json_real(original->rms_eps));
+    if (!family->fixed_activation && !json_is_string(json_object_get(config, activation)))
+        pare_json_put(config, activation, pare_json_string(pare_activation_name(original->architecture.activation)));
+    pare_config_write_ropes(original, config);
+    json_object_del(config, "quantization_config");
+    state_dtype(config);
+}
+
+static void become(json_t *config, const pare_family *family) {
+    pare_json_put(config, "model_type", pare_json_string(family->types[0]));
+    pare_json_put(config, "architectures", pare_json_list_of(pare_json_string(family->class_name)));
+}
+
+static void become_mistral(json_t *config, const pare_config *original) {
+    uint32_t window = original->plan[0].window;
+    become(config, &pare_family_mistral);
+    pare_json_put(config, "sliding_window", window ? json_integer(window) : json_null());
     json_object_del(config, "attention_bias");
     json_object_del(config, "mlp_bias");
 }
@@ -106,14 +156,20 @@ pare_status pare_config_write(const pare_config *original, const pare_config_siz
     *kind = pare_config_kind_of(original, sizes);
     *text = NULL;
     if (!sizes->layers) return pare_fail(PARE_BAD_ARGUMENT, "a model without a single layer cannot be written");
-    json_t *config = json_deep_copy(original->json);
-    if (!config) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to write a config.json");
+    json_t *file = json_deep_copy(original->json);
+    json_t *config = original->text == original->json ? file : json_object_get(file, "text_config");
+    if (!config) {
+        json_decref(file);
+        return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to write a config.json");
+    }
+    pare_config_write_layers(original, sizes, config);
     if (sizes->dropped) drop_entries(config, original, sizes->dropped);
     set_sizes(config, original, sizes, *kind == PARE_CONFIG_PER_LAYER);
     state_what_holds(config, original);
-    if (*kind == PARE_CONFIG_MISTRAL && strcmp(original->model_type, "mistral") != 0) become_mistral(config);
-    pare_status status = print(config, text);
-    json_decref(config);
+    if (*kind == PARE_CONFIG_MISTRAL && original->family != &pare_family_mistral) become_mistral(config, original);
+    if (*kind == PARE_CONFIG_OTHER) become(config, pare_family_other(original));
+    pare_status status = print(file, text);
+    json_decref(file);
     return status;
 }
 
@@ -121,20 +177,23 @@ pare_status pare_config_write(const pare_config *original, const pare_config_siz
 static bool is_read_alike(const pare_config *config) {
     const json_t *theta = json_object_get(config->json, "rope_theta");
     const json_t *scaling = json_object_get(config->json, "rope_scaling");
+    bool usual = config->family == &pare_family_llama || config->family == &pare_family_mistral;
+    if (!usual) return true;
     double older = json_is_number(theta) ? json_number_value(theta) : 10000;
     bool scaled = config->rope[0].kind == PARE_ROPE_LINEAR || config->rope[0].kind == PARE_ROPE_LLAMA3;
     return older == config->rope[0].theta && (!scaled || json_object_size(scaling));
 }
 
 pare_status pare_config_restate(const pare_config *config, char **text) {
-    bool untied = !config->tied && json_is_true(json_object_get(config->json, "tie_word_embeddings"));
+    bool untied = !config->tied && json_is_true(json_object_get(config->text, "tie_word_embeddings"));
     bool wide = is_double(config->json, "dtype") || is_double(config->json, "torch_dtype");
     *text = NULL;
     if (!untied && !wide && is_read_alike(config)) return PARE_OK;
-    json_t *json = json_deep_copy(config->json);
-    if (!json) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to write a config.json");
-    state_what_holds(json, config);
-    pare_status status = print(json, text);
-    json_decref(json);
+    json_t *file = json_deep_copy(config->json);
+    json_t *json = config->text == config->json ? file : json_object_get(file, "text_config");
+    if (json) state_what_holds(json, config);
+    pare_status status =
+        json ? print(file, text) : pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to write a config.json");
+    json_decref(file);
     return status;
 }

@@ -6,19 +6,16 @@
 
 /* What loads a model with these widths. */
 typedef enum pare_config_kind {
-    PARE_CONFIG_LLAMA,    /* all layers alike, heads divide the hidden size: any engine that knows LLaMA */
-    PARE_CONFIG_MISTRAL,  /* all layers alike; transformers checks of a LLaMA that heads divide the hidden size, but not
-                             of a Mistral without sliding window, which computes the same */
-    PARE_CONFIG_PER_LAYER /* layers differ: pare; stock engines refuse the lists below, rather than load it wrongly */
+    PARE_CONFIG_LLAMA,   /* all layers alike, heads divide the hidden size: any engine that knows LLaMA */
+    PARE_CONFIG_MISTRAL, /* all layers alike; transformers checks of a LLaMA that heads divide the hidden size, but not
+                            of a Mistral without sliding window, which computes the same */
+    PARE_CONFIG_PER_LAYER, /* layers differ: pare; stock engines refuse the lists below, rather than load it wrongly */
+    PARE_CONFIG_OWN,       /* another family's own class */
+    PARE_CONFIG_OTHER      /* the class of another family, which computes the same (family.h: others) */
 } pare_config_kind;
 
-/* Sizes of the model that is left of another one. */
-typedef struct pare_config_sizes {
-    uint32_t hidden, layers;
-    const pare_widths *widths; /* [layers] */
-    const bool *dropped;       /* [layers of the original] those that are gone; NULL: none */
-} pare_config_sizes;
-
+/* True if the family's own class holds a model of these widths. */
+bool pare_config_holds(const pare_config *original, uint32_t hidden, const pare_widths *widths);
 pare_config_kind pare_config_kind_of(const pare_config *original, const pare_config_sizes *sizes);
 
 /* *text: the original's config.json with these sizes in place of its own and head_dim stated, everything else kept,

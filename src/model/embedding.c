@@ -131,8 +131,7 @@ static pare_status project_backward(pare_pass *pass, const pare_source *source, 
     ops->to_operand(backend, pass->dx, n * d, dy);
     ops->to_operand(backend, rows, n * e, x);
     pare_matmul input = {.batch = 1, .m = n, .n = e, .k = d};
-    pare_status status =
-        ops->matmul(backend, &input, dy, pare_source_operand(source, id, weight), pass->dembedded);
+    pare_status status = ops->matmul(backend, &input, dy, pare_source_operand(source, id, weight), pass->dembedded);
     if (status == PARE_OK && sink->wants(sink->context, id)) {
         pare_matmul own = {.batch = 1, .m = d, .n = e, .k = n, .transpose_a = true};
         status = pare_alloc_uninitialized(&gradient, (size_t)(d * e), sizeof *gradient, "projection");

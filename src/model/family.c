@@ -44,11 +44,16 @@ const char *pare_family_role(const pare_family *family, pare_role role) {
 
 const char *pare_family_end(const pare_family *family, pare_end end) {
     static const char *const usual[PARE_ENDS] = {
-        [PARE_END_EMBEDDING] = "embed_tokens",
-        [PARE_END_FINAL_NORM] = "norm",
-        [PARE_END_FINAL_NORM_BIAS] = "norm",
-        [PARE_END_HEAD] = "lm_head",
-        [PARE_END_HEAD_BIAS] = "lm_head",
+        [PARE_END_EMBEDDING] = "embed_tokens", [PARE_END_FINAL_NORM] = "norm",   [PARE_END_FINAL_NORM_BIAS] = "norm",
+        [PARE_END_HEAD] = "lm_head",           [PARE_END_HEAD_BIAS] = "lm_head",
     };
     return family->ends[end] ? family->ends[end] : usual[end];
+}
+
+const pare_family *pare_family_other(const pare_config *config) {
+    for (int i = 0; i < PARE_OTHERS && config->family->others[i].family; i++) {
+        const pare_other *other = &config->family->others[i];
+        if (!other->holds || other->holds(config)) return other->family;
+    }
+    return NULL;
 }

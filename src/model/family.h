@@ -38,10 +38,10 @@ enum { PARE_FUSED = 2 };
 
 /* Switches that a file may set. */
 typedef enum pare_option_kind {
-    PARE_OPTION_ROLES,  /* flag: these roles have tensors */
-    PARE_OPTION_FLAG,   /* flag of the architecture, at `field` */
-    PARE_OPTION_NOT,    /* the same, turned round */
-    PARE_OPTION_NUMBER, /* number of the architecture (double, at `field`); 0 and null: none */
+    PARE_OPTION_ROLES,   /* flag: these roles have tensors */
+    PARE_OPTION_FLAG,    /* flag of the architecture, at `field` */
+    PARE_OPTION_NOT,     /* the same, turned round */
+    PARE_OPTION_NUMBER,  /* number of the architecture (double, at `field`); 0 and null: none */
     PARE_OPTION_INVERSE, /* 1 / number */
     PARE_OPTION_ROOT,    /* number^-1/2 */
     PARE_OPTION_REFUSED  /* flag or number that pare has no switch for: refused unless false, 0 or null */
@@ -67,8 +67,8 @@ typedef enum pare_window_rule {
 
 typedef struct pare_layer_rule {
     pare_window_rule window;
-    const char *window_key;    /* NULL: sliding_window */
-    uint32_t window_fallback;  /* where the key is absent; 0: none */
+    const char *window_key;   /* NULL: sliding_window */
+    uint32_t window_fallback; /* where the key is absent; 0: none */
     uint32_t period;
     const char *period_key;    /* a number in the file in its place */
     bool rotates_windows_only; /* layers that see all tokens have no rotation, where there are windows */
@@ -78,26 +78,42 @@ typedef struct pare_layer_rule {
 
 /* RoPE where the file is silent. */
 typedef struct pare_rope_rule {
-    double theta;           /* 0: 10000 */
-    double share;           /* partial_rotary_factor; 0: 1, and a file that asks for less is refused */
-    const char *theta_key;  /* beside rope_theta */
-    const char *share_key;  /* beside partial_rotary_factor */
-    const char *dimensions_key; /* a number of dimensions in place of a share */
+    double theta;                 /* 0: 10000 */
+    double share;                 /* partial_rotary_factor; 0: 1, and a file that asks for less is refused */
+    const char *theta_key;        /* beside rope_theta */
+    const char *share_key;        /* beside partial_rotary_factor */
+    const char *dimensions_key;   /* a number of dimensions in place of a share */
     const char *window_theta_key; /* layers with a window: plain RoPE of this theta */
     double window_theta;
     bool window_plain; /* layers with a window: the same theta, without scaling */
 } pare_rope_rule;
 
+/* What a class asks of the number of heads. */
+typedef enum pare_heads_rule {
+    PARE_HEADS_FREE,   /* nothing: head_dim is stated */
+    PARE_HEADS_DIVIDE, /* that it divides the hidden size */
+    PARE_HEADS_TIED    /* that heads times their size are the hidden size */
+} pare_heads_rule;
+
+/* A family whose class computes the same from other tensors, under a condition. What must be done to the weights
+ * follows from the two rows (surgery/convert.h). */
+typedef struct pare_other {
+    const pare_family *family;                /* NULL: none */
+    bool (*holds)(const pare_config *config); /* NULL: always */
+} pare_other;
+
+enum { PARE_OTHERS = 2 };
+
 struct pare_family {
-    const char *types[4];    /* model_type; the first one is written */
-    const char *class_name;  /* of transformers */
-    const char *title;       /* for people: "Qwen2, Qwen2.5, DeepSeek-R1-Distill-Qwen" */
-    const char *roots[4];    /* what tensors' names may begin with: "model."; NULL: "model." */
-    const char *layer;       /* behind the root; NULL: "layers." */
-    const char *ends[PARE_ENDS];      /* behind the root (the head: behind head_root), with suffix; NULL: LLaMA's */
+    const char *types[4];              /* model_type; the first one is written */
+    const char *class_name;            /* of transformers */
+    const char *title;                 /* for people: "Qwen2, Qwen2.5, DeepSeek-R1-Distill-Qwen" */
+    const char *roots[4];              /* what tensors' names may begin with: "model."; NULL: "model." */
+    const char *layer;                 /* behind the root; NULL: "layers." */
+    const char *ends[PARE_ENDS];       /* behind the root (the head: behind head_root), with suffix; NULL: LLaMA's */
     const char *roles[PARE_ALL_ROLES]; /* behind the layer's number, without suffix; NULL: LLaMA's */
     pare_fused fused[PARE_FUSED];
-    bool transposed; /* matrices are stored [in, out] (GPT-2's Conv1D) */
+    bool transposed;             /* matrices are stored [in, out] (GPT-2's Conv1D) */
     const char *keys[PARE_KEYS]; /* NULL: LLaMA's */
     struct {
         uint32_t head_dim; /* 0: hidden size by heads */
@@ -108,23 +124,36 @@ struct pare_family {
         pare_activation activation;
         bool tied;
     } fallback;
-    bool fixed_activation;     /* whatever the file says */
-    double fixed_eps;          /* 0: the file says */
+    bool fixed_activation; /* whatever the file says */
+    double fixed_eps;      /* 0: the file says */
     pare_architecture architecture;
     pare_option options[PARE_OPTIONS];
     pare_layer_rule layers;
     pare_rope_rule rope;
     /* What no field says; NULL: nothing. After everything else was read. */
     pare_status (*read)(pare_fields fields, pare_config *config);
+
+    /* How a smaller one is written. */
+    pare_heads_rule heads;
+    bool fixed_ffn;     /* the class multiplies the hidden size by itself */
+    bool prefers_other; /* where heads times their size are not the hidden size: other engines want it */
+    pare_other others[PARE_OTHERS];
+    /* What no rule says of lists by layer when layers go; NULL: nothing. */
+    void (*write_layers)(const pare_config *original, const pare_config_sizes *sizes, json_t *json);
 };
+
+/* The first other family that holds what the model computes; NULL: none. */
+const pare_family *pare_family_other(const pare_config *config);
 
 /* The rows (families/). */
 #define PARE_FAMILIES(ROW)                                                                                             \
-    ROW(llama) ROW(mistral) ROW(ministral) ROW(ministral3) ROW(qwen2) ROW(qwen3) ROW(gemma) ROW(gemma2) ROW(gemma3) ROW(phi3)          \
-    ROW(phi) ROW(olmo) ROW(olmo2) ROW(olmo3) ROW(smollm3) ROW(granite) ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere)   \
-    ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan)       \
-    ROW(nemotron) ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon)   \
-    ROW(falcon_two_norms)
+    ROW(llama)                                                                                                         \
+    ROW(mistral)                                                                                                       \
+    ROW(ministral) ROW(ministral3) ROW(qwen2) ROW(qwen3) ROW(gemma) ROW(gemma2) ROW(gemma3) ROW(phi3) ROW(phi)         \
+        ROW(olmo) ROW(olmo2) ROW(olmo3) ROW(smollm3) ROW(granite) ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere)        \
+            ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5)            \
+                ROW(hunyuan) ROW(nemotron) ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt)          \
+                    ROW(bloom) ROW(mpt) ROW(falcon) ROW(falcon_two_norms)
 #define PARE_FAMILY_DECLARE(name) extern const pare_family pare_family_##name;
 PARE_FAMILIES(PARE_FAMILY_DECLARE)
 #undef PARE_FAMILY_DECLARE

@@ -25,12 +25,12 @@ struct pare_generator {
     pare_norm final_by;                /* the final norm */
     float *head_bias;                  /* [vocabulary] or NULL */
     pare_position_tables positions;
-    float *x;                          /* [batch * chunk, d] */
-    float *last, *inverse;             /* [batch, d], [batch] */
-    void *final;                       /* operand [batch, embedding width] */
-    const void *head;                  /* the whole LM head where it is mapped or resident, else NULL */
-    void *head_rows;                   /* the LM head if resident, else room for PARE_GENERATOR_VOCABULARY rows */
-    float *logits;                     /* [batch, PARE_GENERATOR_VOCABULARY], only where the vocabulary is larger */
+    float *x;              /* [batch * chunk, d] */
+    float *last, *inverse; /* [batch, d], [batch] */
+    void *final;           /* operand [batch, embedding width] */
+    const void *head;      /* the whole LM head where it is mapped or resident, else NULL */
+    void *head_rows;       /* the LM head if resident, else room for PARE_GENERATOR_VOCABULARY rows */
+    float *logits;         /* [batch, PARE_GENERATOR_VOCABULARY], only where the vocabulary is larger */
     pare_activations activations;
     const pare_adapters *adapters; /* or NULL */
     pare_adapter_room adapter_room;

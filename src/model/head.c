@@ -25,8 +25,7 @@ static vocabulary_chunk chunk_at(const pare_pass *pass, const pare_source *sourc
 static pare_status chunk_logits(const pare_pass *pass, const vocabulary_chunk *chunk, const void *final, int64_t tokens,
                                 float *logits) {
     const pare_config *config = &pass->model->config;
-    pare_matmul shape = {
-        .batch = 1, .m = tokens, .n = chunk->rows, .k = config->embedding_width, .transpose_b = true};
+    pare_matmul shape = {.batch = 1, .m = tokens, .n = chunk->rows, .k = config->embedding_width, .transpose_b = true};
     PARE_TRY(pass->backend->operations->matmul(pass->backend, &shape, final, chunk->weights, logits));
     pare_logits_finish(config, pass->head_bias, chunk->first, tokens, chunk->rows, logits);
     return PARE_OK;

@@ -101,12 +101,14 @@ static pare_status bind_role(pare_model *model, uint32_t layer, pare_role role) 
     PARE_TRY(bind(model, id, name));
     pare_stored_part *part = &model->parts[model->part_count];
     if (!pare_part_of(&model->config, layer, role, model->tensors[id], part)) return PARE_OK;
-    if (part->tensor.view && (uint64_t)pare_tensor_columns(&part->tensor) * pare_dtype_size(part->tensor.dtype) >
-                                 PARE_VIEW_ROW_BYTES)
-        return pare_fail(PARE_UNSUPPORTED, "%s: tensor %s has rows of %lld numbers; pare divides or transposes rows of at "
+    if (part->tensor.view &&
+        (uint64_t)pare_tensor_columns(&part->tensor) * pare_dtype_size(part->tensor.dtype) > PARE_VIEW_ROW_BYTES)
+        return pare_fail(PARE_UNSUPPORTED,
+                         "%s: tensor %s has rows of %lld numbers; pare divides or transposes rows of at "
                          "most %d bytes",
                          pare_checkpoint_directory(model->checkpoint), name,
                          (long long)pare_tensor_columns(&part->tensor), PARE_VIEW_ROW_BYTES);
+    part->id = id;
     model->tensors[id] = &part->tensor;
     model->part_count++;
     return PARE_OK;

@@ -54,8 +54,7 @@ void pare_layer_tensor_name(const pare_config *config, uint32_t layer, pare_role
     char prefix[PARE_NAME_BYTES];
     pare_layer_prefix(config, prefix);
     snprintf(name, PARE_NAME_BYTES, "%.96s%u.%s.%s", prefix, layer,
-             fused ? fused->name : pare_family_role(config->family, role),
-             pare_role_is_bias(role) ? "bias" : "weight");
+             fused ? fused->name : pare_family_role(config->family, role), pare_role_is_bias(role) ? "bias" : "weight");
 }
 
 void pare_end_tensor_name(const pare_config *config, pare_end end, char name[PARE_NAME_BYTES]) {

@@ -21,8 +21,8 @@ static pare_status end_head_bias(pare_pass *pass, const pare_gradient_sink *sink
     return status;
 }
 
-/* Through project_out: dnormed, float [tokens, d] = dfinal W, and dW = dfinal^T normed. The final norm, if there is one,
- * is made again. */
+/* Through project_out: dnormed, float [tokens, d] = dfinal W, and dW = dfinal^T normed. The final norm, if there is
+ * one, is made again. */
 static pare_status project_backward(pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink,
                                     float *dnormed) {
     const pare_backend *backend = pass->backend;
@@ -33,7 +33,8 @@ static pare_status project_backward(pare_pass *pass, const pare_source *source, 
     const float *x = pare_pass_input(pass, config->layers);
     void *room;
     float *gradient = NULL;
-    PARE_TRY(pare_alloc_uninitialized(&room, (size_t)(n * e + n * d + e * d), pare_operand_size(backend), "projection"));
+    PARE_TRY(
+        pare_alloc_uninitialized(&room, (size_t)(n * e + n * d + e * d), pare_operand_size(backend), "projection"));
     void *dy = room, *normed = pare_operand_at(backend, room, n * e), *weight = pare_operand_at(backend, normed, n * d);
     ops->to_operand(backend, pass->dfinal, n * e, dy);
     pare_matmul input = {.batch = 1, .m = n, .n = d, .k = e};

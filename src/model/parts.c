@@ -17,7 +17,8 @@ static void place_rows(const pare_config *config, const pare_widths *widths, con
 static pare_view grouped(const pare_config *config, const pare_widths *widths, pare_role role) {
     int64_t h = config->head_size, shared = widths->heads / widths->kv_heads;
     int64_t begin = role == PARE_ROLE_Q ? 0 : role == PARE_ROLE_K ? shared : shared + 1;
-    return (pare_view){.first = begin * h, .block = role == PARE_ROLE_Q ? shared * h : h, .block_step = (shared + 2) * h};
+    return (pare_view){
+        .first = begin * h, .block = role == PARE_ROLE_Q ? shared * h : h, .block_step = (shared + 2) * h};
 }
 
 /* The view in rows of the fused tensor; `rows` those of the part. */
@@ -56,6 +57,8 @@ bool pare_part_of(const pare_config *config, uint32_t layer, pare_role role, con
     view.first *= view.row_step;
     view.block_step *= view.row_step;
     out->tensor = *whole;
+    out->whole = whole;
+    out->role = role;
     set_shape(&out->tensor, vector, rows, columns);
     bool together = !transposed && view.block >= rows;
     if (together) out->tensor.data = (const char *)whole->data + (size_t)view.first * pare_dtype_size(whole->dtype);
@@ -63,7 +66,8 @@ bool pare_part_of(const pare_config *config, uint32_t layer, pare_role role, con
     out->tensor.view = together ? NULL : &out->view;
     char prefix[PARE_NAME_BYTES];
     pare_layer_prefix(config, prefix);
-    snprintf(out->name, sizeof out->name, "%.96s%u.%s.%s", prefix, layer, pare_roles[of].name, vector ? "bias" : "weight");
+    snprintf(out->name, sizeof out->name, "%.96s%u.%s.%s", prefix, layer, pare_roles[of].name,
+             vector ? "bias" : "weight");
     out->tensor.name = out->name;
     return true;
 }

@@ -9,6 +9,9 @@
 typedef struct pare_stored_part {
     pare_tensor tensor;
     pare_view view;
+    const pare_tensor *whole;
+    size_t id;
+    pare_role role;
     char name[PARE_NAME_BYTES]; /* as if it were stored by itself */
 } pare_stored_part;
 

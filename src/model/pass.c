@@ -177,14 +177,15 @@ static bool adapts_layer(const pare_adapters *adapters, uint32_t layer) {
 /* The lowest wanted layer; `layers` if there is none; -1 if the embedding is wanted. */
 static int64_t lowest_wanted(const pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink) {
     const pare_model *model = pass->model;
-    static const pare_end ends[] = {PARE_END_EMBEDDING,      PARE_END_POSITIONS,  PARE_END_EMBEDDING_NORM,
+    static const pare_end ends[] = {PARE_END_EMBEDDING, PARE_END_POSITIONS, PARE_END_EMBEDDING_NORM,
                                     PARE_END_EMBEDDING_NORM_BIAS, PARE_END_PROJECT_IN};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         size_t id = pare_tensor_id_end(model, ends[i]);
         if (id < model->tensor_count && sink->wants(sink->context, id)) return -1;
     }
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
-        if (!skips(source, layer) && (wants_layer(pass, sink, layer) || adapts_layer(pass->adapters, layer))) return layer;
+        if (!skips(source, layer) && (wants_layer(pass, sink, layer) || adapts_layer(pass->adapters, layer)))
+            return layer;
     return model->config.layers;
 }
 

@@ -42,7 +42,7 @@ struct pare_pass {
     pare_norm final_by;   /* the final norm */
     float *head_bias;     /* [vocabulary] or NULL */
     float *vectors;       /* norms and biases of the block in hand */
-    void *matrices[PARE_MATRIX_ROLES];                  /* composed weights of the block in hand, or NULL */
+    void *matrices[PARE_MATRIX_ROLES]; /* composed weights of the block in hand, or NULL */
     pare_activations activations;
     pare_kept kept;
     pare_block block; /* the last one of the running forward */
@@ -60,13 +60,13 @@ struct pare_pass {
     void *head_rows;     /* operand [PARE_HEAD_VOCABULARY, d] */
 
     /* backward */
-    float *dx;            /* [tokens, d] */
-    float *dfinal;        /* [tokens, d] */
-    void *dlogits;        /* operand, as logits */
-    float *head_gradient; /* [PARE_HEAD_VOCABULARY, d] */
+    float *dx;                 /* [tokens, d] */
+    float *dfinal;             /* [tokens, d] */
+    void *dlogits;             /* operand, as logits */
+    float *head_gradient;      /* [PARE_HEAD_VOCABULARY, d] */
     float *head_bias_gradient; /* [vocabulary], where it is wanted; else NULL */
-    float *dembedded;     /* [tokens, embedding width]: gradient of the rows of the embedding; dx in most families */
-    int64_t *order;       /* [tokens] token positions sorted by id, for the embedding */
+    float *dembedded; /* [tokens, embedding width]: gradient of the rows of the embedding; dx in most families */
+    int64_t *order;   /* [tokens] token positions sorted by id, for the embedding */
     pare_block_gradients gradients;
 };
 

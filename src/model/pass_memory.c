@@ -279,10 +279,10 @@ void pare_pass_free(pare_pass *pass) {
     pare_free(pass->gradients.final_sums);
     pare_position_tables_free(&pass->positions);
     void *all[] = {
-        pass->vectors,  pass->inputs,    pass->head_bias,    pass->final,   pass->final_inverse, pass->final_norm,    pass->targets,
-        pass->maximum,  pass->sum,       pass->logsum,  pass->target_logit,  pass->logits,        pass->head_rows,
-        pass->dx,       pass->dfinal,    pass->order,   pass->dlogits,       pass->head_gradient, pass->gradients.chunk,
-        pass->observed, pass->predicted, pass->gathered};
+        pass->vectors,         pass->inputs,   pass->head_bias, pass->final,   pass->final_inverse, pass->final_norm,
+        pass->targets,         pass->maximum,  pass->sum,       pass->logsum,  pass->target_logit,  pass->logits,
+        pass->head_rows,       pass->dx,       pass->dfinal,    pass->order,   pass->dlogits,       pass->head_gradient,
+        pass->gradients.chunk, pass->observed, pass->predicted, pass->gathered};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     pare_free(pass);

@@ -23,8 +23,8 @@ uint64_t pare_position_tables_bytes(const pare_config *config, int64_t positions
     return total;
 }
 
-/* Press et al. 2022: a geometric row of 2^(-8/n). Where n is no power of two, BLOOM takes the next lower one's and every
- * other one of the next higher one's; MPT the next higher one's, those at odd places first. */
+/* Press et al. 2022: a geometric row of 2^(-8/n). Where n is no power of two, BLOOM takes the next lower one's and
+ * every other one of the next higher one's; MPT the next higher one's, those at odd places first. */
 static void fill_slopes(pare_slopes rule, uint32_t heads, float *slopes) {
     uint32_t lower = 1;
     while (lower * 2 <= heads)

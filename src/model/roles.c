@@ -1,17 +1,27 @@
 #include "model/roles.h"
 
 #define MATRIX(role, path, side, over, under, input)                                                                   \
-    [PARE_ROLE_##role] = {path, PARE_PART_##side, PARE_SPAN_##over, PARE_SPAN_##under, PARE_INPUT_##input,             \
-                          PARE_ROLE_##role##_BIAS, PARE_ROLE_##role}
+    [PARE_ROLE_##role] = {path,                                                                                        \
+                          PARE_PART_##side,                                                                            \
+                          PARE_SPAN_##over,                                                                            \
+                          PARE_SPAN_##under,                                                                           \
+                          PARE_INPUT_##input,                                                                          \
+                          PARE_ROLE_##role##_BIAS,                                                                     \
+                          PARE_ROLE_##role}
 #define BIAS(role, side, over)                                                                                         \
-    [PARE_ROLE_##role##_BIAS] = {NULL, PARE_PART_##side, PARE_SPAN_ONE, PARE_SPAN_##over, PARE_INPUT_KINDS,            \
+    [PARE_ROLE_##role##_BIAS] = {NULL,           PARE_PART_##side, PARE_SPAN_ONE, PARE_SPAN_##over, PARE_INPUT_KINDS,  \
                                  PARE_ALL_ROLES, PARE_ROLE_##role}
 #define NORM(role, path, side)                                                                                         \
-    [PARE_ROLE_##role] = {path, PARE_PART_##side, PARE_SPAN_ONE, PARE_SPAN_HIDDEN, PARE_INPUT_KINDS,                   \
-                          PARE_ROLE_##role##_BIAS, PARE_ROLE_##role}
-#define HEAD_NORM(role, path)                                                                                          \
-    [PARE_ROLE_##role] = {path, PARE_PART_ATTENTION, PARE_SPAN_ONE, PARE_SPAN_HEAD, PARE_INPUT_KINDS, PARE_ALL_ROLES,  \
+    [PARE_ROLE_##role] = {path,                                                                                        \
+                          PARE_PART_##side,                                                                            \
+                          PARE_SPAN_ONE,                                                                               \
+                          PARE_SPAN_HIDDEN,                                                                            \
+                          PARE_INPUT_KINDS,                                                                            \
+                          PARE_ROLE_##role##_BIAS,                                                                     \
                           PARE_ROLE_##role}
+#define HEAD_NORM(role, path)                                                                                          \
+    [PARE_ROLE_##role] = {path,           PARE_PART_ATTENTION, PARE_SPAN_ONE, PARE_SPAN_HEAD, PARE_INPUT_KINDS,        \
+                          PARE_ALL_ROLES, PARE_ROLE_##role}
 
 #include <stddef.h>
 

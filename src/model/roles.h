@@ -80,9 +80,9 @@ typedef struct pare_role_row {
     const char *name; /* as in LLaMA's tensors, behind the layer: "self_attn.q_proj" */
     pare_part part;
     pare_span rows, columns; /* a vector has one row */
-    pare_input_kind reads;        /* matrices only */
-    pare_role bias;               /* of its outputs (matrices) or beside its weight (norms); PARE_ALL_ROLES: none */
-    pare_role of;                 /* biases: what they belong to; itself for all others */
+    pare_input_kind reads;   /* matrices only */
+    pare_role bias;          /* of its outputs (matrices) or beside its weight (norms); PARE_ALL_ROLES: none */
+    pare_role of;            /* biases: what they belong to; itself for all others */
 } pare_role_row;
 
 extern const pare_role_row pare_roles[PARE_ALL_ROLES];

@@ -43,11 +43,16 @@ static double scaled_frequency(const pare_rope_config *rope, int64_t pair, bool 
     double frequency = pow(rope->theta, -2.0 * (double)pair / (double)rope->rotated);
     switch (rope->kind) {
     case PARE_ROPE_PLAIN:
-    case PARE_ROPE_DYNAMIC: return frequency;
-    case PARE_ROPE_LINEAR: return frequency / rope->factor;
-    case PARE_ROPE_LLAMA3: return llama3_frequency(rope, frequency);
-    case PARE_ROPE_YARN: return yarn_frequency(rope, pair, frequency);
-    case PARE_ROPE_LONGROPE: return frequency / rope->factors[pair + (long_factors ? rope->rotated / 2 : 0)];
+    case PARE_ROPE_DYNAMIC:
+        return frequency;
+    case PARE_ROPE_LINEAR:
+        return frequency / rope->factor;
+    case PARE_ROPE_LLAMA3:
+        return llama3_frequency(rope, frequency);
+    case PARE_ROPE_YARN:
+        return yarn_frequency(rope, pair, frequency);
+    case PARE_ROPE_LONGROPE:
+        return frequency / rope->factors[pair + (long_factors ? rope->rotated / 2 : 0)];
     }
     return frequency;
 }

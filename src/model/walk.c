@@ -49,8 +49,7 @@ void pare_walk_free(pare_walk *walk) {
 }
 
 pare_status pare_walk_embed(const pare_walk *walk, const uint32_t *ids, int64_t tokens, float *x) {
-    const pare_embedded embedded = {
-        .ids = ids, .count = tokens, .length = walk->length, .stride = walk->length};
+    const pare_embedded embedded = {.ids = ids, .count = tokens, .length = walk->length, .stride = walk->length};
     return pare_embed(walk->source, &embedded, x);
 }
 

@@ -1,4 +1,5 @@
 #include "report/pruning.h"
+#include "model/family.h"
 #include "support/digest.h"
 #include "support/file.h"
 #include "support/memory.h"
@@ -7,8 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *kind_name(pare_config_kind kind) {
-    return kind == PARE_CONFIG_LLAMA ? "llama" : kind == PARE_CONFIG_MISTRAL ? "mistral" : "per-layer";
+/* model_type of what is written. */
+static const char *kind_name(const pare_config *config, pare_config_kind kind) {
+    switch (kind) {
+    case PARE_CONFIG_LLAMA:
+        return "llama";
+    case PARE_CONFIG_MISTRAL:
+        return "mistral";
+    case PARE_CONFIG_OWN:
+        return config->family->types[0];
+    case PARE_CONFIG_OTHER:
+        return pare_family_other(config)->types[0];
+    case PARE_CONFIG_PER_LAYER:
+        break;
+    }
+    return "per-layer";
 }
 
 /* What reads the model; freed with free(). Before 4.48 transformers leaves scaled rotary positions out of a Mistral. */
@@ -29,6 +43,13 @@ static char *loads_of(const pare_pruning_results *r) {
                            scaled ? " (older transformers leave a Mistral's RoPE scaling out and compute something "
                                     "else)"
                                   : "");
+    case PARE_CONFIG_OWN:
+        return pare_format("loads as the %s that it was: transformers and the engines that read its head_dim, pare",
+                           config->family->class_name);
+    case PARE_CONFIG_OTHER:
+        return pare_format("loads as a %s (the same computation, in a class that other engines read with such heads): "
+                           "transformers, pare",
+                           pare_family_other(config)->class_name);
     case PARE_CONFIG_PER_LAYER:
         break;
     }
@@ -51,7 +72,7 @@ static const char *speed_of(const pare_pruning_results *r) {
 
 static pare_written written_of(const pare_pruning_results *r) {
     return (pare_written){.path = r->output,
-                          .kind = kind_name(r->kind),
+                          .kind = kind_name(&r->model->config, r->kind),
                           .speed = r->zeroes ? speed_of(r) : NULL,
                           .files = r->files,
                           .parameters = r->record->parameters_after};

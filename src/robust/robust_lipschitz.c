@@ -120,8 +120,8 @@ static void measure_change(lipschitz *l, const pare_model *moved, double *distan
         const pare_tensor *x = l->model->tensors[id], *y = moved->tensors[id];
         for (uint64_t at = 0; at < x->count; at += CHUNK) {
             size_t n = (size_t)(x->count - at < CHUNK ? x->count - at : CHUNK);
-            pare_to_float(a, (const char *)x->data + at * pare_dtype_size(x->dtype), x->dtype, n);
-            pare_to_float(b, (const char *)y->data + at * pare_dtype_size(y->dtype), y->dtype, n);
+            pare_tensor_values(x, at, n, a);
+            pare_tensor_values(y, at, n, b);
             for (size_t i = 0; i < n; i++) {
                 double e = (double)b[i] - (double)a[i];
                 squares += e * e;

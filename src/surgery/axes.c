@@ -1,4 +1,5 @@
 #include "surgery/axes.h"
+#include "model/names.h"
 #include "support/memory.h"
 
 #include <string.h>
@@ -7,32 +8,62 @@ static pare_axis axis_of(const uint32_t *units, uint32_t count, uint32_t all, ui
     return (pare_axis){.units = count == all ? NULL : units, .count = count, .width = width};
 }
 
-static pare_axes axes_in_layer(const pare_model *model, const pare_kept *kept, uint32_t layer, pare_role role,
-                               const pare_axis *hidden) {
-    const pare_widths *w = &model->config.widths[layer];
-    uint32_t head = model->config.head_size;
-    pare_axis inner = axis_of(kept->ffn_channel, kept->ffn, w->ffn, 1);
-    if (role == PARE_ROLE_Q || role == PARE_ROLE_O) inner = axis_of(kept->head, kept->heads, w->heads, head);
-    if (role == PARE_ROLE_K || role == PARE_ROLE_V) inner = axis_of(kept->kv_head, kept->kv_heads, w->kv_heads, head);
-    if (role >= PARE_MATRIX_ROLES) inner = (pare_axis){.width = 1};
-    if (role == PARE_ROLE_O || role == PARE_ROLE_DOWN) return (pare_axes){.rows = *hidden, .columns = inner};
-    return (pare_axes){.rows = inner, .columns = *hidden};
+typedef struct keeping {
+    const pare_kept *kept;
+    const pare_widths *widths;
+    uint32_t head;
+    pare_axis hidden;
+} keeping;
+
+static pare_axis axis_over(const keeping *k, pare_span span) {
+    switch (span) {
+    case PARE_SPAN_HIDDEN:
+        return k->hidden;
+    case PARE_SPAN_HEADS:
+        return axis_of(k->kept->head, k->kept->heads, k->widths->heads, k->head);
+    case PARE_SPAN_KV_HEADS:
+        return axis_of(k->kept->kv_head, k->kept->kv_heads, k->widths->kv_heads, k->head);
+    case PARE_SPAN_FFN:
+        return axis_of(k->kept->ffn_channel, k->kept->ffn, k->widths->ffn, 1);
+    case PARE_SPAN_ONE:
+    case PARE_SPAN_HEAD:
+        break;
+    }
+    return (pare_axis){.width = 1};
+}
+
+/* Of what lies outside the layers. Where the embedding is projected, it has channels of its own. */
+static pare_axes axes_outside(const pare_model *model, size_t id, pare_axis hidden) {
+    pare_axis all = {.width = 1};
+    bool projected = pare_has_end(&model->config.architecture, PARE_END_PROJECT_IN);
+    bool ends = id == pare_tensor_id_embedding() || id == pare_tensor_id_head(model);
+    if (id == pare_tensor_id_end(model, PARE_END_PROJECT_IN)) return (pare_axes){.rows = hidden, .columns = all};
+    if ((ends && projected) || id == pare_tensor_id_end(model, PARE_END_HEAD_BIAS))
+        return (pare_axes){.rows = all, .columns = all};
+    return (pare_axes){.rows = all, .columns = hidden};
 }
 
 pare_axes pare_axes_of(const pare_model *model, const pare_selection *selection, size_t id) {
+    const pare_config *config = &model->config;
     pare_axis all = {.width = 1}, hidden = all;
     uint32_t layer;
     pare_role role;
-    if (selection->hidden_channel)
-        hidden = axis_of(selection->hidden_channel, selection->hidden, model->config.hidden, 1);
+    if (selection->hidden_channel) hidden = axis_of(selection->hidden_channel, selection->hidden, config->hidden, 1);
     if (id >= model->tensor_count) return (pare_axes){.rows = all, .columns = all};
-    if (!pare_tensor_id_split(model, id, &layer, &role)) return (pare_axes){.rows = all, .columns = hidden};
+    if (!pare_tensor_id_split(model, id, &layer, &role)) return axes_outside(model, id, hidden);
     if (selection->layer[layer].dropped) return (pare_axes){.dropped = true, .rows = all, .columns = all};
-    return axes_in_layer(model, &selection->layer[layer], layer, role, &hidden);
+    const keeping k = {.kept = &selection->layer[layer],
+                       .widths = &config->widths[layer],
+                       .head = config->head_size,
+                       .hidden = hidden};
+    return (pare_axes){.rows = axis_over(&k, pare_roles[role].rows),
+                       .columns = axis_over(&k, pare_config_columns(config, role))};
 }
 
 size_t pare_tensor_id_of(const pare_model *model, const pare_tensor *tensor) {
-    if (model->config.tied && strcmp(tensor->name, "lm_head.weight") == 0) return pare_tensor_id_embedding();
+    char head[PARE_NAME_BYTES];
+    pare_end_tensor_name(&model->config, PARE_END_HEAD, head);
+    if (model->config.tied && strcmp(tensor->name, head) == 0) return pare_tensor_id_embedding();
     size_t id = 0;
     while (id < model->tensor_count && model->tensors[id] != tensor)
         id++;

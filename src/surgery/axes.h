@@ -22,7 +22,7 @@ typedef struct pare_axes {
 pare_axes pare_axes_of(const pare_model *model, const pare_selection *selection, size_t id);
 
 /* The id of a tensor of the checkpoint, the embedding's for a tied LM head that is stored all the same; tensor_count
- * for those that a LLaMA does not use. */
+ * for those that the model does not use, or has in parts (composite.h). */
 size_t pare_tensor_id_of(const pare_model *model, const pare_tensor *tensor);
 
 /* Kept rows or columns; `all` where the axis keeps everything. */

@@ -1,7 +1,9 @@
 #include "surgery/cut.h"
 #include "checkpoint/writer.h"
+#include "model/names.h"
 #include "support/memory.h"
 #include "surgery/axes.h"
+#include "surgery/composite.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +14,16 @@ typedef struct cut {
     const pare_tensor *tensor;
     pare_axes axes;
     const void *repaired; /* written as it is; NULL: cut from the tensor */
-    char *name;           /* under which it is written */
+    bool composite;       /* parts of other tensors, each with its own axes */
+    pare_composite parts;
+    char *name; /* under which it is written */
 } cut;
 
 typedef struct plan {
+    const pare_model *model;
+    const pare_selection *selection;
+    const pare_axes *axes; /* of every tensor, or NULL: those of the selection */
+    const pare_repaired *repaired;
     cut *cuts;
     pare_declaration *declarations;
     size_t count;
@@ -28,11 +36,11 @@ typedef struct run {
 
 /* True if the name is that of something in a layer of the model; then *layer is set and *rest points behind its number.
  */
-static bool split_name(const char *name, uint32_t layers, uint32_t *layer, const char **rest) {
-    static const char prefix[] = "model.layers.";
+static bool split_name(const char *name, const char *prefix, uint32_t layers, uint32_t *layer, const char **rest) {
     char number[16], *end;
-    if (strncmp(name, prefix, sizeof prefix - 1) != 0) return false;
-    const char *digits = name + sizeof prefix - 1;
+    size_t length = strlen(prefix);
+    if (strncmp(name, prefix, length) != 0) return false;
+    const char *digits = name + length;
     unsigned long value = strtoul(digits, &end, 10);
     if (value >= layers || *end != '.') return false;
     snprintf(number, sizeof number, "%lu.", value);
@@ -44,19 +52,45 @@ static bool split_name(const char *name, uint32_t layers, uint32_t *layer, const
 /* The name in the smaller model, freed with free(); NULL if the tensor's layer is dropped. A tied matrix that is stored
  * as the head alone gets the name that all engines look for. */
 static char *name_of(const pare_model *model, const pare_selection *selection, const pare_tensor *tensor) {
+    char prefix[PARE_NAME_BYTES], head[PARE_NAME_BYTES], embedding[PARE_NAME_BYTES];
     uint32_t layer, number = 0;
     const char *rest;
-    if (model->config.embedding_in_head && strcmp(tensor->name, "lm_head.weight") == 0)
-        return pare_format("model.embed_tokens.weight");
-    if (!split_name(tensor->name, selection->layers, &layer, &rest)) return pare_format("%s", tensor->name);
+    pare_layer_prefix(&model->config, prefix);
+    pare_end_tensor_name(&model->config, PARE_END_HEAD, head);
+    pare_end_tensor_name(&model->config, PARE_END_EMBEDDING, embedding);
+    if (model->config.embedding_in_head && strcmp(tensor->name, head) == 0) return pare_format("%s", embedding);
+    if (!split_name(tensor->name, prefix, selection->layers, &layer, &rest)) return pare_format("%s", tensor->name);
     if (selection->layer[layer].dropped) return NULL;
     for (uint32_t i = 0; i < layer; i++)
         number += !selection->layer[i].dropped;
-    return pare_format("model.layers.%u%s", number, rest);
+    return pare_format("%s%u%s", prefix, number, rest);
 }
 
-static pare_declaration declare(const cut *c) {
+static pare_axes axes_of(const plan *p, size_t id) {
+    return p->axes && id < p->model->tensor_count ? p->axes[id] : pare_axes_of(p->model, p->selection, id);
+}
+
+/* What is left of the rows and columns of a role's tensor; a vector's elements are rows. */
+static void left_of(const plan *p, size_t id, int64_t *rows, int64_t *columns) {
+    const pare_tensor *tensor = p->model->tensors[id];
+    const pare_axes axes = axes_of(p, id);
+    bool vector = tensor->rank != 2;
+    *rows = (int64_t)pare_axis_length(vector ? &axes.columns : &axes.rows, tensor->shape[0]);
+    *columns = vector ? 1 : (int64_t)pare_axis_length(&axes.columns, tensor->shape[1]);
+}
+
+static pare_declaration declare_composite(const plan *p, const cut *c) {
+    pare_composite_part parts[PARE_COMPOSITE_PARTS] = {{0}};
+    pare_declaration d = {.name = c->name, .dtype = c->tensor->dtype, .rank = c->tensor->rank};
+    for (int i = 0; i < c->parts.count; i++)
+        left_of(p, c->parts.id[i], &parts[i].rows, &parts[i].columns);
+    pare_composite_shape(&c->parts, parts, d.shape);
+    return d;
+}
+
+static pare_declaration declare(const plan *p, const cut *c) {
     const pare_tensor *tensor = c->tensor;
+    if (c->composite) return declare_composite(p, c);
     pare_declaration d = {.name = c->name, .dtype = tensor->dtype, .rank = tensor->rank};
     memcpy(d.shape, tensor->shape, sizeof d.shape);
     if (tensor->rank == 2) d.shape[0] = pare_axis_length(&c->axes.rows, d.shape[0]);
@@ -71,23 +105,23 @@ static void free_plan(plan *p) {
     pare_free(p->declarations);
 }
 
-/* axes: of every tensor, or NULL: those of the selection. */
-static pare_status make_plan(const pare_model *model, const pare_selection *selection, const pare_axes *axes,
-                             const pare_repaired *repaired, plan *p) {
+static pare_status make_plan(plan *p) {
+    const pare_model *model = p->model;
+    const pare_repaired *repaired = p->repaired;
     size_t count = pare_checkpoint_count(model->checkpoint);
-    *p = (plan){0};
     PARE_TRY(pare_alloc(&p->cuts, count, sizeof *p->cuts, "tensor list"));
     PARE_TRY(pare_alloc(&p->declarations, count, sizeof *p->declarations, "tensor list"));
     for (size_t i = 0; i < count; i++) {
         cut c = {.tensor = pare_checkpoint_at(model->checkpoint, i)};
         size_t id = pare_tensor_id_of(model, c.tensor);
-        c.name = name_of(model, selection, c.tensor);
+        c.name = name_of(model, p->selection, c.tensor);
         if (!c.name) continue;
-        c.axes = axes && id < model->tensor_count ? axes[id] : pare_axes_of(model, selection, id);
+        c.axes = axes_of(p, id);
+        c.composite = pare_composite_of(model, c.tensor, &c.parts);
         if (repaired && id < repaired->count && c.tensor->dtype == model->tensors[id]->dtype)
             c.repaired = repaired->matrix[id];
         p->cuts[p->count] = c;
-        p->declarations[p->count] = declare(&c);
+        p->declarations[p->count] = declare(p, &c);
         p->count++;
     }
     return PARE_OK;
@@ -174,10 +208,61 @@ static pare_status write_columns(pare_writer *writer, const cut *c) {
     return status;
 }
 
+/* One part of a composite as it is left: repaired, or its rows and columns gathered. */
+static pare_status take_part(const plan *p, size_t id, pare_composite_part *part) {
+    const pare_tensor *tensor = p->model->tensors[id];
+    const pare_axes axes = axes_of(p, id);
+    size_t size = pare_dtype_size(tensor->dtype);
+    uint32_t *rows = NULL, *columns = NULL;
+    bool vector = tensor->rank != 2;
+    left_of(p, id, &part->rows, &part->columns);
+    PARE_TRY(pare_alloc_uninitialized(&part->data, (size_t)(part->rows * part->columns), size, "tensor"));
+    const void *repaired = p->repaired && id < p->repaired->count ? p->repaired->matrix[id] : NULL;
+    if (repaired) {
+        memcpy(part->data, repaired, (size_t)(part->rows * part->columns) * size);
+        return PARE_OK;
+    }
+    pare_status status = pare_axis_list(vector ? &axes.columns : &axes.rows, &rows);
+    if (status == PARE_OK && !vector) status = pare_axis_list(&axes.columns, &columns);
+    int64_t all = vector ? 1 : (int64_t)tensor->shape[1];
+    for (int64_t row = 0; row < part->rows && status == PARE_OK; row++) {
+        char gathered[PARE_VIEW_ROW_BYTES], *to = (char *)part->data + (size_t)(row * part->columns) * size;
+        uint64_t from = (uint64_t)(rows ? rows[row] : row) * (uint64_t)all;
+        const char *whole = pare_tensor_elements(tensor, from, (uint64_t)all, gathered);
+        for (int64_t column = 0; column < part->columns && columns; column++)
+            memcpy(to + (size_t)column * size, whole + columns[column] * size, size);
+        if (!columns) memcpy(to, whole, (size_t)part->columns * size);
+    }
+    pare_free(rows);
+    pare_free(columns);
+    return status;
+}
+
+static pare_status write_composite(const plan *p, pare_writer *writer, const cut *c) {
+    pare_composite_part parts[PARE_COMPOSITE_PARTS] = {{0}};
+    pare_status status = PARE_OK;
+    void *joined = NULL;
+    size_t elements = 0, size = pare_dtype_size(c->tensor->dtype);
+    for (int i = 0; i < c->parts.count && status == PARE_OK; i++) {
+        status = take_part(p, c->parts.id[i], &parts[i]);
+        elements += (size_t)(parts[i].rows * parts[i].columns);
+    }
+    if (status == PARE_OK) status = pare_alloc_uninitialized(&joined, elements, size, "tensor");
+    if (status == PARE_OK) {
+        pare_composite_join(&c->parts, parts, joined);
+        status = pare_writer_write(writer, joined, elements * size);
+    }
+    for (int i = 0; i < c->parts.count; i++)
+        pare_free(parts[i].data);
+    pare_free(joined);
+    return status;
+}
+
 static pare_status write_tensor(void *context, pare_writer *writer, size_t index) {
     const plan *p = context;
     const cut *c = &p->cuts[index];
     const pare_declaration *declaration = &p->declarations[index];
+    if (c->composite) return write_composite(p, writer, c);
     if (c->repaired) {
         uint64_t bytes = pare_dtype_size(declaration->dtype);
         for (int i = 0; i < declaration->rank; i++)
@@ -190,8 +275,8 @@ static pare_status write_tensor(void *context, pare_writer *writer, size_t index
 
 pare_status pare_cut_write_axes(const pare_model *model, const pare_selection *selection, const pare_axes *axes,
                                 const pare_repaired *repaired, const char *directory, const pare_runtime *runtime) {
-    plan p;
-    pare_status status = make_plan(model, selection, axes, repaired, &p);
+    plan p = {.model = model, .selection = selection, .axes = axes, .repaired = repaired};
+    pare_status status = make_plan(&p);
     pare_writing writing = {.write = write_tensor, .context = &p, .stage = "writing"};
     if (status == PARE_OK) status = pare_writer_run(directory, p.declarations, p.count, &writing, runtime);
     free_plan(&p);

@@ -16,14 +16,14 @@ static pare_status scale_of(const pare_axis *axis, uint64_t length, float factor
 static bool is_norm(const pare_model *model, size_t id) {
     uint32_t layer;
     pare_role role;
-    if (pare_tensor_id_split(model, id, &layer, &role)) return role >= PARE_MATRIX_ROLES;
+    if (pare_tensor_id_split(model, id, &layer, &role)) return !pare_role_is_matrix(role) && !pare_role_is_bias(role);
     return id == pare_tensor_id_final_norm(model);
 }
 
 /* True for tensors whose result goes into the residual stream. */
 static bool writes_hidden(const pare_model *model, size_t id, pare_role *role) {
     uint32_t layer;
-    return pare_tensor_id_split(model, id, &layer, role) && (*role == PARE_ROLE_O || *role == PARE_ROLE_DOWN);
+    return pare_tensor_id_split(model, id, &layer, role) && pare_role_writes(*role);
 }
 
 static pare_status mask_tensor(const pare_model *model, const pare_selection *selection, size_t id, pare_mask *mask) {

@@ -80,7 +80,7 @@ static void free_full(pare_trained *trained) {
 static float deviation_of(const pare_model *model, size_t id) {
     uint32_t layer;
     pare_role role;
-    bool adds = pare_tensor_id_split(model, id, &layer, &role) && (role == PARE_ROLE_O || role == PARE_ROLE_DOWN);
+    bool adds = pare_tensor_id_split(model, id, &layer, &role) && pare_role_writes(role);
     return adds ? FRESH_DEVIATION / sqrtf(2.0f * (float)model->config.layers) : FRESH_DEVIATION;
 }
 
@@ -98,7 +98,7 @@ static void begin(const full *f, const pare_full_options *options) {
     for (size_t id = 0; id < model->tensor_count; id++) {
         const pare_tensor *tensor = model->tensors[id];
         if (!options->fresh) {
-            pare_to_float(f->weights[id], tensor->data, tensor->dtype, tensor->count);
+            pare_tensor_values(tensor, 0, tensor->count, f->weights[id]);
             continue;
         }
         draw(model, id, options->seed, f->weights[id]);

@@ -21,8 +21,7 @@ enum { PIECE = 1024 };
 
 static void clear_piece(const pare_tensor *tensor, int64_t first, int64_t n, float *values) {
     float stored[PIECE];
-    pare_to_float(stored, (const char *)tensor->data + (size_t)first * pare_dtype_size(tensor->dtype), tensor->dtype,
-                  (size_t)n);
+    pare_tensor_values(tensor, (uint64_t)first, (size_t)n, stored);
     for (int64_t i = 0; i < n; i++)
         values[i] = fabsf(stored[i]) > 0.0f ? values[i] : 0.0f;
 }

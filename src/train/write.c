@@ -3,6 +3,7 @@
 #include "support/finite.h"
 #include "support/memory.h"
 #include "surgery/axes.h"
+#include "surgery/composite.h"
 
 /* Elements in flight, unless one row is longer. */
 enum { CHUNK = 1 << 20 };
@@ -49,9 +50,47 @@ static pare_status write_changed(const writing *w, pare_writer *writer, const pa
     return PARE_OK;
 }
 
+/* Parts of a stored tensor, each as the training left it. */
+static pare_status write_composite(const writing *w, pare_writer *writer, const pare_composite *composite) {
+    const pare_tensor *tensor = composite->whole;
+    const pare_model *model = w->trained->model;
+    pare_composite_part parts[PARE_COMPOSITE_PARTS] = {{0}};
+    size_t size = pare_dtype_size(tensor->dtype);
+    float *values = NULL;
+    void *joined = NULL;
+    pare_status status = pare_alloc_uninitialized(&values, tensor->count, sizeof *values, "merged weights");
+    for (int i = 0; i < composite->count && status == PARE_OK; i++) {
+        const pare_tensor *part = model->tensors[composite->id[i]];
+        parts[i].rows = (int64_t)part->shape[0];
+        parts[i].columns = composite->vector ? 1 : (int64_t)part->shape[1];
+        int64_t rows = composite->vector ? 1 : parts[i].rows;
+        status = pare_alloc_uninitialized(&parts[i].data, part->count, size, "merged weights");
+        if (status == PARE_OK) status = w->trained->merged(w->trained, composite->id[i], 0, rows, values);
+        if (status == PARE_OK) pare_from_float(parts[i].data, tensor->dtype, values, part->count);
+        if (status == PARE_OK) pare_to_float(values, parts[i].data, tensor->dtype, part->count);
+        if (status == PARE_OK && !pare_all_finite(values, (int64_t)part->count))
+            status = pare_fail(PARE_NUMERIC_ERROR,
+                               "the training left weights of %s that are not finite or too large for %s; train again "
+                               "with a lower learning rate",
+                               tensor->name, pare_dtype_name(tensor->dtype));
+    }
+    if (status == PARE_OK) status = pare_alloc_uninitialized(&joined, tensor->count, size, "merged weights");
+    if (status == PARE_OK) {
+        pare_composite_join(composite, parts, joined);
+        status = pare_writer_write(writer, joined, tensor->count * size);
+    }
+    for (int i = 0; i < composite->count; i++)
+        pare_free(parts[i].data);
+    pare_free(joined);
+    pare_free(values);
+    return status;
+}
+
 static pare_status write_tensor(void *context, pare_writer *writer, size_t index) {
     const writing *w = context;
     const pare_tensor *tensor = pare_checkpoint_at(w->trained->model->checkpoint, index);
+    pare_composite composite;
+    if (pare_composite_of(w->trained->model, tensor, &composite)) return write_composite(w, writer, &composite);
     size_t id = pare_tensor_id_of(w->trained->model, tensor);
     if (tensor->count && id < w->trained->model->tensor_count && w->trained->changes(w->trained, id))
         return write_changed(w, writer, tensor, id);

@@ -21,8 +21,8 @@ const pare_family pare_family_bloom = {
              [PARE_KEY_EPS] = "layer_norm_epsilon"},
     .fallback = {.positions = 2048, .eps = 1e-5, .ffn = 4, .tied = true, .activation = PARE_ACTIVATION_GELU_TANH},
     .fixed_activation = true,
-    .architecture = {.roles = PARE_ROLES_UNGATED | PARE_ROLES_NORM_BIASES | PARE_ROLES_QKVO_BIAS |
-                              PARE_ROLES_UP_DOWN_BIAS,
+    .architecture = {.roles =
+                         PARE_ROLES_UNGATED | PARE_ROLES_NORM_BIASES | PARE_ROLES_QKVO_BIAS | PARE_ROLES_UP_DOWN_BIAS,
                      .ends = PARE_ENDS_LLAMA | PARE_ENDS_FINAL_BIAS | UINT32_C(1) << PARE_END_EMBEDDING_NORM |
                              UINT32_C(1) << PARE_END_EMBEDDING_NORM_BIAS,
                      .slots = PARE_NORMS_BEFORE,
@@ -31,4 +31,6 @@ const pare_family pare_family_bloom = {
                      .positions = PARE_POSITIONS_ALIBI,
                      .slopes = PARE_SLOPES_BLOOM},
     .options = {{"apply_residual_connection_post_layernorm", PARE_OPTION_REFUSED}},
+    .heads = PARE_HEADS_TIED,
+    .fixed_ffn = true,
 };

@@ -1,16 +1,17 @@
 #include "model/family.h"
 
-
 #define COHERE_ARCHITECTURE                                                                                            \
     .architecture = {.roles = PARE_ROLES_LLAMA & ~(UINT32_C(1) << PARE_ROLE_POST_NORM),                                \
                      .ends = PARE_ENDS_LLAMA,                                                                          \
-                     .slots = 1 << PARE_NORM_SLOT_INPUT,                                                                    \
+                     .slots = 1 << PARE_NORM_SLOT_INPUT,                                                               \
                      .norm = PARE_NORM_LAYER,                                                                          \
                      .parallel = true,                                                                                 \
                      .shared_norm = true,                                                                              \
                      .interleaved = true}
-#define ATTENTION_BIAS {"attention_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS}
-#define LOGIT_SCALE {"logit_scale", PARE_OPTION_NUMBER, .fallback = 0.0625, .field = PARE_FIELD(logit_scale)}
+#define ATTENTION_BIAS                                                                                                 \
+    { "attention_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS }
+#define LOGIT_SCALE                                                                                                    \
+    { "logit_scale", PARE_OPTION_NUMBER, .fallback = 0.0625, .field = PARE_FIELD(logit_scale) }
 
 const pare_family pare_family_cohere = {
     .types = {"cohere"},

@@ -1,5 +1,9 @@
 #include "model/family.h"
 
+static bool has_no_bias(const pare_config *config) {
+    return !(config->architecture.roles & (PARE_ROLES_QKVO_BIAS | PARE_ROLES_FFN_BIAS));
+}
+
 const pare_family pare_family_ernie4_5 = {
     .types = {"ernie4_5"},
     .class_name = "Ernie4_5ForCausalLM",
@@ -11,4 +15,6 @@ const pare_family pare_family_ernie4_5 = {
                      .interleaved = true},
     .options = {{"use_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS | PARE_ROLES_FFN_BIAS}},
     .rope = {.theta = 5e5},
+    .prefers_other = true,
+    .others = {{&pare_family_mistral, has_no_bias}},
 };

@@ -1,8 +1,7 @@
 #include "model/family.h"
 
-
-/* Three decoders: one key and value for all heads (7B), each head with its own (RW), and by groups (40B, 180B); the last
- * one has two norms, under other names. */
+/* Three decoders: one key and value for all heads (7B), each head with its own (RW), and by groups (40B, 180B); the
+ * last one has two norms, under other names. */
 static pare_status read_decoder(pare_fields fields, pare_config *config) {
     pare_architecture *a = &config->architecture;
     bool newer, many = true, parallel = true;
@@ -27,7 +26,7 @@ static pare_status read_decoder(pare_fields fields, pare_config *config) {
 
 #define FALCON_ROW                                                                                                     \
     .class_name = "FalconForCausalLM", .roots = {"transformer.", ""}, .layer = "h.",                                   \
-    .ends = {[PARE_END_EMBEDDING] = "word_embeddings",                                                          \
+    .ends = {[PARE_END_EMBEDDING] = "word_embeddings",                                                                 \
              [PARE_END_FINAL_NORM] = "ln_f",                                                                           \
              [PARE_END_FINAL_NORM_BIAS] = "ln_f"},                                                                     \
     .fused = {{"self_attention.query_key_value", PARE_FUSION_GROUPS, 3, {PARE_ROLE_Q, PARE_ROLE_K, PARE_ROLE_V}}},     \
@@ -44,11 +43,10 @@ static pare_status read_decoder(pare_fields fields, pare_config *config) {
                      .ungated = true},                                                                                 \
     .options = {{"bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS | PARE_ROLES_UP_DOWN_BIAS},                  \
                 {"alibi", PARE_OPTION_REFUSED}},                                                                       \
-    .read = read_decoder
+    .read = read_decoder, .heads = PARE_HEADS_TIED
 
 #define FALCON_NAMES                                                                                                   \
-    [PARE_ROLE_O] = "self_attention.dense", [PARE_ROLE_UP] = "mlp.dense_h_to_4h",                                      \
-    [PARE_ROLE_DOWN] = "mlp.dense_4h_to_h"
+    [PARE_ROLE_O] = "self_attention.dense", [PARE_ROLE_UP] = "mlp.dense_h_to_4h", [PARE_ROLE_DOWN] = "mlp.dense_4h_to_h"
 
 const pare_family pare_family_falcon = {
     .types = {"falcon"},

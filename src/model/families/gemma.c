@@ -9,10 +9,12 @@ static pare_status scale_embedding(pare_fields fields, pare_config *config) {
     return PARE_OK;
 }
 
-#define REFUSE_BIDIRECTIONAL {"use_bidirectional_attention", PARE_OPTION_REFUSED}
-#define ATTENTION_BIAS {"attention_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS}
+#define REFUSE_BIDIRECTIONAL                                                                                           \
+    { "use_bidirectional_attention", PARE_OPTION_REFUSED }
+#define ATTENTION_BIAS                                                                                                 \
+    { "attention_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS }
 #define ATTENTION_SCALE                                                                                                \
-    {"query_pre_attn_scalar", PARE_OPTION_ROOT, .fallback = 256, .field = PARE_FIELD(attention_scale)}
+    { "query_pre_attn_scalar", PARE_OPTION_ROOT, .fallback = 256, .field = PARE_FIELD(attention_scale) }
 #define FOUR_NORMS                                                                                                     \
     .roles = {[PARE_ROLE_ATTENTION_OUT_NORM] = "post_attention_layernorm",                                             \
               [PARE_ROLE_POST_NORM] = "pre_feedforward_layernorm",                                                     \
@@ -23,13 +25,14 @@ const pare_family pare_family_gemma = {
     .types = {"gemma"},
     .class_name = "GemmaForCausalLM",
     .title = "Gemma 1, CodeGemma",
-    .fallback = {.positions = 8192, .eps = 1e-6, .kv_heads = 16, .head_dim = 256, .tied = true,
+    .fallback = {.positions = 8192,
+                 .eps = 1e-6,
+                 .kv_heads = 16,
+                 .head_dim = 256,
+                 .tied = true,
                  .activation = PARE_ACTIVATION_GELU_TANH},
     .fixed_activation = true,
-    .architecture = {.roles = PARE_ROLES_LLAMA,
-                     .ends = PARE_ENDS_LLAMA,
-                     .slots = PARE_NORMS_BEFORE,
-                     .norm_unit = true},
+    .architecture = {.roles = PARE_ROLES_LLAMA, .ends = PARE_ENDS_LLAMA, .slots = PARE_NORMS_BEFORE, .norm_unit = true},
     .options = {ATTENTION_BIAS, REFUSE_BIDIRECTIONAL},
     .read = scale_embedding,
 };
@@ -40,17 +43,24 @@ const pare_family pare_family_gemma2 = {
     .title = "Gemma 2",
     FOUR_NORMS,
     .keys = {[PARE_KEY_ACTIVATION] = "hidden_activation"},
-    .fallback = {.positions = 8192, .eps = 1e-6, .kv_heads = 4, .head_dim = 256, .tied = true,
+    .fallback = {.positions = 8192,
+                 .eps = 1e-6,
+                 .kv_heads = 4,
+                 .head_dim = 256,
+                 .tied = true,
                  .activation = PARE_ACTIVATION_GELU_TANH},
     .architecture = {.roles = PARE_ROLES_LLAMA | PARE_ROLES_OUT_NORMS,
                      .ends = PARE_ENDS_LLAMA,
                      .slots = PARE_NORMS_BEFORE | PARE_NORMS_BEHIND,
                      .norm_unit = true},
-    .options = {ATTENTION_BIAS, REFUSE_BIDIRECTIONAL, ATTENTION_SCALE,
+    .options = {ATTENTION_BIAS,
+                REFUSE_BIDIRECTIONAL,
+                ATTENTION_SCALE,
                 {"attn_logit_softcapping", PARE_OPTION_NUMBER, .fallback = 50, .field = PARE_FIELD(attention_cap)},
                 {"final_logit_softcapping", PARE_OPTION_NUMBER, .fallback = 30, .field = PARE_FIELD(logit_cap)}},
     .layers = {.window = PARE_WINDOW_TYPES, .window_fallback = 4096, .period = 2},
     .read = scale_embedding,
+    .heads = PARE_HEADS_DIVIDE,
 };
 
 const pare_family pare_family_gemma3 = {
@@ -59,17 +69,27 @@ const pare_family pare_family_gemma3 = {
     .title = "Gemma 3 (the language model of those with pictures)",
     FOUR_NORMS,
     .keys = {[PARE_KEY_ACTIVATION] = "hidden_activation"},
-    .fallback = {.positions = 131072, .eps = 1e-6, .kv_heads = 4, .head_dim = 256, .tied = true,
+    .fallback = {.positions = 131072,
+                 .eps = 1e-6,
+                 .kv_heads = 4,
+                 .head_dim = 256,
+                 .tied = true,
                  .activation = PARE_ACTIVATION_GELU_TANH},
     .architecture = {.roles = PARE_ROLES_LLAMA | PARE_ROLES_OUT_NORMS | PARE_ROLES_HEAD_NORMS,
                      .ends = PARE_ENDS_LLAMA,
                      .slots = PARE_NORMS_BEFORE | PARE_NORMS_BEHIND,
                      .norm_unit = true,
                      .head_norm = PARE_HEAD_NORM_EACH},
-    .options = {ATTENTION_BIAS, REFUSE_BIDIRECTIONAL, ATTENTION_SCALE,
+    .options = {ATTENTION_BIAS,
+                REFUSE_BIDIRECTIONAL,
+                ATTENTION_SCALE,
                 {"attn_logit_softcapping", PARE_OPTION_NUMBER, .field = PARE_FIELD(attention_cap)},
                 {"final_logit_softcapping", PARE_OPTION_NUMBER, .field = PARE_FIELD(logit_cap)}},
-    .layers = {.window = PARE_WINDOW_TYPES, .window_fallback = 4096, .period = 6, .period_key = "sliding_window_pattern"},
+    .layers = {.window = PARE_WINDOW_TYPES,
+               .window_fallback = 4096,
+               .period = 6,
+               .period_key = "sliding_window_pattern"},
     .rope = {.theta = 1e6, .window_theta_key = "rope_local_base_freq", .window_theta = 1e4},
     .read = scale_embedding,
+    .heads = PARE_HEADS_DIVIDE,
 };

@@ -1,6 +1,5 @@
 #include "model/family.h"
 
-
 #define GLM_ROW                                                                                                        \
     .fused = {{"mlp.gate_up_proj", PARE_FUSION_ROWS, 2, {PARE_ROLE_GATE, PARE_ROLE_UP}}},                              \
     .fallback = {.positions = 131072, .eps = 1.5625e-7, .kv_heads = 2, .head_dim = 128},                               \
@@ -23,8 +22,8 @@ const pare_family pare_family_glm4 = {
     .class_name = "Glm4ForCausalLM",
     .title = "GLM-4-0414",
     GLM_ROW,
-    .roles = {[PARE_ROLE_ATTENTION_OUT_NORM] = "post_self_attn_layernorm",
-              [PARE_ROLE_FFN_OUT_NORM] = "post_mlp_layernorm"},
+    .roles =
+        {[PARE_ROLE_ATTENTION_OUT_NORM] = "post_self_attn_layernorm", [PARE_ROLE_FFN_OUT_NORM] = "post_mlp_layernorm"},
     .architecture = {.roles = PARE_ROLES_LLAMA | PARE_ROLES_OUT_NORMS,
                      .ends = PARE_ENDS_LLAMA,
                      .slots = PARE_NORMS_BEFORE | PARE_NORMS_BEHIND,

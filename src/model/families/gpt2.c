@@ -25,12 +25,13 @@ const pare_family pare_family_gpt2 = {
              [PARE_KEY_EPS] = "layer_norm_epsilon",
              [PARE_KEY_ACTIVATION] = "activation_function"},
     .fallback = {.positions = 1024, .eps = 1e-5, .ffn = 4, .tied = true, .activation = PARE_ACTIVATION_GELU_TANH},
-    .architecture = {.roles = PARE_ROLES_UNGATED | PARE_ROLES_NORM_BIASES | PARE_ROLES_QKVO_BIAS |
-                              PARE_ROLES_UP_DOWN_BIAS,
+    .architecture = {.roles =
+                         PARE_ROLES_UNGATED | PARE_ROLES_NORM_BIASES | PARE_ROLES_QKVO_BIAS | PARE_ROLES_UP_DOWN_BIAS,
                      .ends = PARE_ENDS_LLAMA | PARE_ENDS_FINAL_BIAS | PARE_ENDS_POSITIONS,
                      .slots = PARE_NORMS_BEFORE,
                      .norm = PARE_NORM_LAYER,
                      .ungated = true,
                      .positions = PARE_POSITIONS_LEARNED},
     .options = {{"scale_attn_by_inverse_layer_idx", PARE_OPTION_REFUSED}, {"add_cross_attention", PARE_OPTION_REFUSED}},
+    .heads = PARE_HEADS_TIED,
 };

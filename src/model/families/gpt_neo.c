@@ -1,4 +1,6 @@
+#include "model/config_write.h"
 #include "model/family.h"
+#include "support/json_build.h"
 
 #include <string.h>
 
@@ -27,6 +29,16 @@ static pare_status read_attention_types(pare_fields fields, pare_config *config)
     for (uint32_t i = 0; !types && i < config->layers; i++)
         config->plan[i].window = i % 2 ? window : 0;
     return types && layer < config->layers ? refuse_types(fields) : PARE_OK;
+}
+
+/* The kinds one by one. */
+static void write_attention_types(const pare_config *original, const pare_config_sizes *sizes, json_t *json) {
+    json_t *kinds = json_array();
+    for (uint32_t i = 0; i < original->layers; i++)
+        if (!sizes->dropped || !sizes->dropped[i])
+            pare_json_append(kinds, pare_json_string(original->plan[i].window ? "local" : "global"));
+    pare_json_put(json, "attention_layers", pare_json_same(kinds));
+    pare_json_put(json, "attention_types", pare_json_list_of(pare_json_list_of(kinds, json_integer(1))));
 }
 
 /* Scores are not divided by the root of the head size. */
@@ -61,4 +73,6 @@ const pare_family pare_family_gpt_neo = {
                      .attention_scale = 1,
                      .positions = PARE_POSITIONS_LEARNED},
     .read = read_attention_types,
+    .heads = PARE_HEADS_TIED,
+    .write_layers = write_attention_types,
 };

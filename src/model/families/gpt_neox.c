@@ -1,5 +1,8 @@
 #include "model/family.h"
 
+static bool is_parallel(const pare_config *config) {
+    return config->architecture.parallel;
+}
 
 const pare_family pare_family_gpt_neox = {
     .types = {"gpt_neox"},
@@ -24,4 +27,6 @@ const pare_family pare_family_gpt_neox = {
     .options = {{"attention_bias", PARE_OPTION_ROLES, .fallback = 1, .roles = PARE_ROLES_QKVO_BIAS},
                 {"use_parallel_residual", PARE_OPTION_FLAG, .fallback = 1, .field = PARE_FIELD(parallel)}},
     .rope = {.share = 0.25, .share_key = "rotary_pct", .theta_key = "rotary_emb_base"},
+    .heads = PARE_HEADS_TIED,
+    .others = {{&pare_family_phi, is_parallel}},
 };

@@ -6,9 +6,7 @@ const pare_family pare_family_gptj = {
     .title = "GPT-J",
     .roots = {"transformer.", ""},
     .layer = "h.",
-    .ends = {[PARE_END_EMBEDDING] = "wte",
-             [PARE_END_FINAL_NORM] = "ln_f",
-             [PARE_END_FINAL_NORM_BIAS] = "ln_f"},
+    .ends = {[PARE_END_EMBEDDING] = "wte", [PARE_END_FINAL_NORM] = "ln_f", [PARE_END_FINAL_NORM_BIAS] = "ln_f"},
     .roles = {[PARE_ROLE_Q] = "attn.q_proj",
               [PARE_ROLE_K] = "attn.k_proj",
               [PARE_ROLE_V] = "attn.v_proj",
@@ -34,4 +32,6 @@ const pare_family pare_family_gptj = {
                      .ungated = true,
                      .interleaved = true},
     .rope = {.share = 1, .dimensions_key = "rotary_dim"},
+    .heads = PARE_HEADS_TIED,
+    .others = {{&pare_family_phi, NULL}},
 };

@@ -1,6 +1,5 @@
 #include "model/family.h"
 
-
 const pare_family pare_family_granite = {
     .types = {"granite"},
     .class_name = "GraniteForCausalLM",

@@ -1,5 +1,9 @@
 #include "model/family.h"
 
+static bool has_no_bias(const pare_config *config) {
+    return !(config->architecture.roles & (PARE_ROLES_QKVO_BIAS | PARE_ROLES_FFN_BIAS));
+}
+
 const pare_family pare_family_internlm3 = {
     .types = {"internlm3"},
     .class_name = "LlamaForCausalLM",
@@ -10,4 +14,6 @@ const pare_family pare_family_internlm3 = {
                 {"qkv_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS},
                 {"mlp_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_FFN_BIAS},
                 {"bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_FFN_BIAS}},
+    .heads = PARE_HEADS_DIVIDE,
+    .others = {{&pare_family_mistral, has_no_bias}, {&pare_family_seed_oss, NULL}},
 };

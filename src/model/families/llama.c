@@ -1,5 +1,9 @@
 #include "model/family.h"
 
+/* A Mistral computes the same, and its class does not ask that heads divide the hidden size. */
+static bool has_no_bias(const pare_config *config) {
+    return !(config->architecture.roles & (PARE_ROLES_QKVO_BIAS | PARE_ROLES_FFN_BIAS));
+}
 
 const pare_family pare_family_llama = {
     .types = {"llama"},
@@ -9,4 +13,6 @@ const pare_family pare_family_llama = {
     .architecture = {.roles = PARE_ROLES_LLAMA, .ends = PARE_ENDS_LLAMA, .slots = PARE_NORMS_BEFORE},
     .options = {{"attention_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS},
                 {"mlp_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_FFN_BIAS}},
+    .heads = PARE_HEADS_DIVIDE,
+    .others = {{&pare_family_mistral, has_no_bias}, {&pare_family_seed_oss, NULL}},
 };

@@ -1,6 +1,5 @@
 #include "model/family.h"
 
-
 /* Whatever a file says, a Mistral has no biases. Its window is 4096 where the key is absent, and none where it is null.
  */
 const pare_family pare_family_mistral = {

@@ -1,6 +1,5 @@
 #include "model/family.h"
 
-
 const pare_family pare_family_mpt = {
     .types = {"mpt"},
     .class_name = "MptForCausalLM",
@@ -33,4 +32,6 @@ const pare_family pare_family_mpt = {
                 {"attn_config.qk_ln", PARE_OPTION_REFUSED},
                 {"attn_config.prefix_lm", PARE_OPTION_REFUSED},
                 {"logit_scale", PARE_OPTION_REFUSED}},
+    .heads = PARE_HEADS_TIED,
+    .fixed_ffn = true,
 };

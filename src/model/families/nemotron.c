@@ -1,6 +1,5 @@
 #include "model/family.h"
 
-
 const pare_family pare_family_nemotron = {
     .types = {"nemotron"},
     .class_name = "NemotronForCausalLM",

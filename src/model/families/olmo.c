@@ -1,7 +1,7 @@
 #include "model/family.h"
 
-
-#define ATTENTION_BIAS {"attention_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS}
+#define ATTENTION_BIAS                                                                                                 \
+    { "attention_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS }
 
 /* Norms without weights. */
 const pare_family pare_family_olmo = {

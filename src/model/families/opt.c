@@ -1,6 +1,5 @@
 #include "model/family.h"
 
-
 /* 350m: norms of the sums, none at the end, and narrower embeddings. */
 static pare_status read_layout(pare_fields fields, pare_config *config) {
     pare_architecture *a = &config->architecture;
@@ -50,6 +49,8 @@ const pare_family pare_family_opt = {
                      .ungated = true,
                      .positions = PARE_POSITIONS_LEARNED,
                      .position_offset = 2},
-    .options = {{"enable_bias", PARE_OPTION_ROLES, .fallback = 1, .roles = PARE_ROLES_QKVO_BIAS | PARE_ROLES_UP_DOWN_BIAS}},
+    .options = {{"enable_bias", PARE_OPTION_ROLES, .fallback = 1,
+                 .roles = PARE_ROLES_QKVO_BIAS | PARE_ROLES_UP_DOWN_BIAS}},
     .read = read_layout,
+    .heads = PARE_HEADS_TIED,
 };

@@ -1,5 +1,10 @@
 #include "model/family.h"
 
+static bool turns_whole_heads(const pare_config *config) {
+    return config->rope[0].rotated == config->head_size;
+}
+
+/* Its own class derives the length of a longrope's factors from the hidden size, and other engines the heads. */
 const pare_family pare_family_phi3 = {
     .types = {"phi3"},
     .class_name = "Phi3ForCausalLM",
@@ -10,4 +15,6 @@ const pare_family pare_family_phi3 = {
     .architecture = {.roles = PARE_ROLES_LLAMA, .ends = PARE_ENDS_LLAMA, .slots = PARE_NORMS_BEFORE},
     .layers = {.window = PARE_WINDOW_ALL},
     .rope = {.share = 1},
+    .prefers_other = true,
+    .others = {{&pare_family_mistral, turns_whole_heads}, {&pare_family_glm, NULL}},
 };

@@ -1,5 +1,12 @@
 #include "model/family.h"
 
+/* Seed-OSS has the same biases and states its head_dim, which vLLM and llama.cpp do not read of a Qwen2. */
+static bool has_no_window(const pare_config *config) {
+    for (uint32_t i = 0; i < config->layers; i++)
+        if (config->plan[i].window) return false;
+    return true;
+}
+
 const pare_family pare_family_qwen2 = {
     .types = {"qwen2"},
     .class_name = "Qwen2ForCausalLM",
@@ -9,4 +16,6 @@ const pare_family pare_family_qwen2 = {
                      .ends = PARE_ENDS_LLAMA,
                      .slots = PARE_NORMS_BEFORE},
     .layers = {.window = PARE_WINDOW_FLAGGED, .window_fallback = 4096},
+    .prefers_other = true,
+    .others = {{&pare_family_seed_oss, has_no_window}},
 };

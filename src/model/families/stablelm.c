@@ -1,6 +1,5 @@
 #include "model/family.h"
 
-
 /* A parallel block has one norm. */
 static pare_status share_norm(pare_fields fields, pare_config *config) {
     (void)fields;
@@ -27,4 +26,5 @@ const pare_family pare_family_stablelm = {
                 {"qk_layernorm", PARE_OPTION_REFUSED}},
     .rope = {.share = 0.25},
     .read = share_norm,
+    .heads = PARE_HEADS_TIED,
 };

@@ -1,6 +1,5 @@
 #include "model/family.h"
 
-
 const pare_family pare_family_starcoder2 = {
     .types = {"starcoder2"},
     .class_name = "Starcoder2ForCausalLM",
@@ -13,6 +12,7 @@ const pare_family pare_family_starcoder2 = {
                      .slots = PARE_NORMS_BEFORE,
                      .norm = PARE_NORM_LAYER,
                      .ungated = true},
-    .options = {{"use_bias", PARE_OPTION_ROLES, .fallback = 1, .roles = PARE_ROLES_QKVO_BIAS | PARE_ROLES_UP_DOWN_BIAS}},
+    .options = {{"use_bias", PARE_OPTION_ROLES, .fallback = 1,
+                 .roles = PARE_ROLES_QKVO_BIAS | PARE_ROLES_UP_DOWN_BIAS}},
     .layers = {.window = PARE_WINDOW_ALL},
 };

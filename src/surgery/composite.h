@@ -1,0 +1,34 @@
+/* Stored tensors that hold several roles' matrices, or one that is transposed: taken apart when a model is opened
+ * (model/parts.h), put together again when one is written. */
+#ifndef PARE_SURGERY_COMPOSITE_H
+#define PARE_SURGERY_COMPOSITE_H
+
+#include "model/model.h"
+#include "model/parts.h"
+
+enum { PARE_COMPOSITE_PARTS = 3 };
+
+typedef struct pare_composite {
+    const pare_tensor *whole;
+    int count;
+    size_t id[PARE_COMPOSITE_PARTS];
+    bool grouped, transposed, vector;
+    int64_t head;
+} pare_composite;
+
+/* One part as it is left, in the whole's dtype: [rows, columns], a vector's elements being rows. */
+typedef struct pare_composite_part {
+    void *data;
+    int64_t rows, columns;
+} pare_composite_part;
+
+/* False if the stored tensor is one role's as it stands, or nobody's. */
+bool pare_composite_of(const pare_model *model, const pare_tensor *whole, pare_composite *out);
+
+/* Shape of what the parts make together. */
+void pare_composite_shape(const pare_composite *composite, const pare_composite_part *parts,
+                          uint64_t shape[PARE_TENSOR_MAX_RANK]);
+/* out: all elements of it. */
+void pare_composite_join(const pare_composite *composite, const pare_composite_part *parts, void *out);
+
+#endif
