@@ -121,13 +121,41 @@ static void state_what_holds(json_t *config, const pare_config *original) {
     state_dtype(config);
 }
 
+uint32_t pare_config_roles_as(const pare_config *original, const pare_family *family) {
+    uint32_t roles = family->architecture.roles;
+    for (int i = 0; i < PARE_OPTIONS && family->options[i].key; i++)
+        if (family->options[i].roles & original->architecture.roles) roles |= family->options[i].roles;
+    return roles;
+}
+
 static void become(json_t *config, const pare_family *family) {
     pare_json_put(config, "model_type", pare_json_string(family->types[0]));
     pare_json_put(config, "architectures", pare_json_list_of(pare_json_string(family->class_name)));
 }
 
-static void become_mistral(json_t *config, const pare_config *original) {
+/* The switches of the other family, and its keys in place of those that say the same. */
+static void become_other(json_t *config, const pare_config *original, const pare_config_sizes *sizes) {
+    const pare_family *family = pare_family_other(original), *own = original->family;
+    pare_config as = *original;
+    as.family = family;
+    as.kv_heads = 0;
+    for (pare_key key = 0; key < PARE_KEYS; key++)
+        if (strcmp(pare_family_key(own, key), pare_family_key(family, key)) != 0)
+            json_object_del(config, pare_family_key(own, key));
+    for (int i = 0; i < PARE_ROPES && as.head_size; i++)
+        as.rope[i].share = (double)as.rope[i].rotated / as.head_size;
+    become(config, family);
+    set_sizes(config, &as, sizes, false);
+    state_what_holds(config, &as);
+    for (int i = 0; i < PARE_OPTIONS && family->options[i].key; i++)
+        if (family->options[i].kind == PARE_OPTION_ROLES)
+            pare_json_put(config, family->options[i].key,
+                          json_boolean(family->options[i].roles & original->architecture.roles));
+}
+
+static void become_mistral(json_t *config, const pare_config *original, const pare_config_sizes *sizes) {
     uint32_t window = original->plan[0].window;
+    if (original->family != &pare_family_llama) become_other(config, original, sizes);
     become(config, &pare_family_mistral);
     pare_json_put(config, "sliding_window", window ? json_integer(window) : json_null());
     json_object_del(config, "attention_bias");
@@ -166,8 +194,9 @@ pare_status pare_config_write(const pare_config *original, const pare_config_siz
     if (sizes->dropped) drop_entries(config, original, sizes->dropped);
     set_sizes(config, original, sizes, *kind == PARE_CONFIG_PER_LAYER);
     state_what_holds(config, original);
-    if (*kind == PARE_CONFIG_MISTRAL && original->family != &pare_family_mistral) become_mistral(config, original);
-    if (*kind == PARE_CONFIG_OTHER) become(config, pare_family_other(original));
+    if (*kind == PARE_CONFIG_MISTRAL && original->family != &pare_family_mistral)
+        become_mistral(config, original, sizes);
+    if (*kind == PARE_CONFIG_OTHER) become_other(config, original, sizes);
     pare_status status = print(file, text);
     json_decref(file);
     return status;

@@ -16,6 +16,9 @@ typedef enum pare_config_kind {
 
 /* True if the family's own class holds a model of these widths. */
 bool pare_config_holds(const pare_config *original, uint32_t hidden, const pare_widths *widths);
+/* Bits of the roles that a model has when it is written as another family: that one's own, and the biases that its
+ * options allow and the model has. */
+uint32_t pare_config_roles_as(const pare_config *original, const pare_family *family);
 pare_config_kind pare_config_kind_of(const pare_config *original, const pare_config_sizes *sizes);
 
 /* *text: the original's config.json with these sizes in place of its own and head_dim stated, everything else kept,

@@ -51,6 +51,7 @@ const char *pare_family_end(const pare_family *family, pare_end end) {
 }
 
 const pare_family *pare_family_other(const pare_config *config) {
+    if (config->text != config->json) return NULL; /* a wrapper wants the class that it has */
     for (int i = 0; i < PARE_OTHERS && config->family->others[i].family; i++) {
         const pare_other *other = &config->family->others[i];
         if (!other->holds || other->holds(config)) return other->family;

@@ -34,6 +34,10 @@ void pare_names_find_root(const pare_checkpoint *checkpoint, pare_config *config
     }
     set_roots(config, within, "", "");
     if (config->text != config->json && holds(checkpoint, config)) return;
+    pare_names_usual_root(config);
+}
+
+void pare_names_usual_root(pare_config *config) {
     set_roots(config, "", root_of(config->family, 0), "");
 }
 

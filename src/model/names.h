@@ -12,6 +12,9 @@ enum { PARE_NAME_BYTES = 160 };
  * that was saved without its head, or else what the family's row says first. */
 void pare_names_find_root(const pare_checkpoint *checkpoint, pare_config *config);
 
+/* What the family's row says first. */
+void pare_names_usual_root(pare_config *config);
+
 /* The stored tensor that holds a role's, whole or as a part: "model.layers.3.self_attn.q_proj.weight". */
 void pare_layer_tensor_name(const pare_config *config, uint32_t layer, pare_role role, char name[PARE_NAME_BYTES]);
 void pare_end_tensor_name(const pare_config *config, pare_end end, char name[PARE_NAME_BYTES]);

@@ -4,6 +4,7 @@
 #include "support/memory.h"
 #include "surgery/axes.h"
 #include "surgery/composite.h"
+#include "surgery/convert.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -273,6 +274,20 @@ static pare_status write_tensor(void *context, pare_writer *writer, size_t index
     return c->axes.columns.units ? write_columns(writer, c) : write_rows(writer, c, NULL);
 }
 
+/* The family whose class holds what is left. */
+static const pare_family *target_of(const pare_model *model, const pare_selection *selection) {
+    const pare_config *config = &model->config;
+    pare_widths *widths;
+    if (pare_alloc(&widths, selection->layers, sizeof *widths, "widths") != PARE_OK) return config->family;
+    pare_selection_widths(selection, widths);
+    pare_config_sizes sizes = {
+        .hidden = selection->hidden, .layers = pare_selection_layers(selection), .widths = widths};
+    pare_config_kind kind = pare_config_kind_of(config, &sizes);
+    pare_free(widths);
+    bool other = kind == PARE_CONFIG_OTHER || (kind == PARE_CONFIG_MISTRAL && config->family != &pare_family_mistral);
+    return other ? pare_family_other(config) : config->family;
+}
+
 pare_status pare_cut_write_axes(const pare_model *model, const pare_selection *selection, const pare_axes *axes,
                                 const pare_repaired *repaired, const char *directory, const pare_runtime *runtime) {
     plan p = {.model = model, .selection = selection, .axes = axes, .repaired = repaired};
@@ -285,5 +300,8 @@ pare_status pare_cut_write_axes(const pare_model *model, const pare_selection *s
 
 pare_status pare_cut_write(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
                            const char *directory, const pare_runtime *runtime) {
+    const pare_family *target = target_of(model, selection);
+    if (pare_convert_needed(model, target))
+        return pare_convert_write(model, target, selection, repaired, directory, runtime);
     return pare_cut_write_axes(model, selection, NULL, repaired, directory, runtime);
 }

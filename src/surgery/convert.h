@@ -1,0 +1,20 @@
+/* Writes a model as another family's class has it, where that one computes the same: parts of fused tensors by
+ * themselves, rows of queries and keys in the other order of rotation, norms folded into what reads them, biases of
+ * zero where the class has some. What must be done follows from the two families' rows. */
+#ifndef PARE_SURGERY_CONVERT_H
+#define PARE_SURGERY_CONVERT_H
+
+#include "repair/repaired.h"
+#include "surgery/axes.h"
+
+/* True if the tensors of `family` are others than the model's, so that cutting them is not enough. */
+bool pare_convert_needed(const pare_model *model, const pare_family *family);
+
+/* Weights are changed, not only moved: they are rounded once more. */
+bool pare_convert_rounds(const pare_model *model, const pare_family *family);
+
+/* Like pare_cut_write. */
+pare_status pare_convert_write(const pare_model *model, const pare_family *family, const pare_selection *selection,
+                               const pare_repaired *repaired, const char *directory, const pare_runtime *runtime);
+
+#endif
