@@ -51,6 +51,7 @@ static pare_status read_pieces(const char *path, const json_t *model, pare_unigr
     for (uint32_t id = 0; id < out->count; id++)
         PARE_TRY(read_piece(path, json_array_get(list, id), id, out, &lowest));
     out->unknown_score = lowest - unknown_penalty;
+    PARE_TRY(pare_unigram_finish(out));
     find_bytes(out);
     PARE_TRY(pare_json_boolean(path, model, "byte_fallback", false, &out->byte_fallback));
     return read_unknown(path, model, out);

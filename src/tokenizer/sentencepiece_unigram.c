@@ -52,7 +52,7 @@ static pare_status enter_pieces(const pare_sentencepiece_model *model, pare_unig
     if (out->unknown == PARE_NO_ID) return pare_sentencepiece_malformed(model, "it has no unknown piece");
     for (size_t byte = 0; model->byte_fallback && byte < 256; byte++)
         if (out->bytes[byte] == PARE_NO_ID) return pare_sentencepiece_malformed(model, "a byte piece is missing");
-    return PARE_OK;
+    return pare_unigram_finish(out);
 }
 
 pare_status pare_sentencepiece_unigram(const pare_sentencepiece_model *model, pare_unigram *out) {

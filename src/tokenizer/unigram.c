@@ -27,7 +27,8 @@ pare_status pare_unigram_init(pare_unigram *unigram, uint32_t count) {
 }
 
 void pare_unigram_free(pare_unigram *unigram) {
-    pare_pair_table_free(&unigram->trie);
+    pare_pair_table_free(&unigram->edges);
+    pare_piece_trie_free(&unigram->trie);
     pare_free(unigram->scores);
     unigram->scores = NULL;
 }
@@ -35,32 +36,33 @@ void pare_unigram_free(pare_unigram *unigram) {
 pare_status pare_unigram_add(pare_unigram *unigram, const char *piece, size_t bytes, uint32_t id, double score,
                              uint32_t *known) {
     uint32_t at = 0;
-    *known = bytes ? pare_unigram_find(unigram, piece, bytes) : PARE_NO_ID;
-    if (*known != PARE_NO_ID) return PARE_OK;
+    *known = PARE_NO_ID;
     unigram->scores[id] = score;
     if (bytes > unigram->longest) unigram->longest = bytes;
     for (size_t i = 0; i < bytes; i++) {
         unsigned char byte = (unsigned char)piece[i];
-        const pare_pair *edge = pare_pair_table_find(&unigram->trie, at, byte);
-        uint32_t next = edge ? edge->id : unigram->nodes, ends = edge ? edge->rank : PARE_NO_ID;
-        if (i + 1 == bytes) ends = id;
+        const pare_pair *edge = pare_pair_table_find(&unigram->edges, at, byte);
+        pare_pair next = {at, byte, edge ? edge->rank : PARE_NO_ID, edge ? edge->id : unigram->nodes};
         if (!edge && unigram->nodes++ == PARE_NO_ID - 1)
             return pare_fail(PARE_UNSUPPORTED, "the tokenizer's pieces have more than 4 billion characters");
-        PARE_TRY(pare_pair_table_set(&unigram->trie, (pare_pair){at, byte, ends, next}));
-        at = next;
+        if (i + 1 == bytes && (*known = next.rank) == PARE_NO_ID) next.rank = id;
+        PARE_TRY(pare_pair_table_set(&unigram->edges, next));
+        at = next.id;
     }
     return PARE_OK;
 }
 
+pare_status pare_unigram_finish(pare_unigram *unigram) {
+    PARE_TRY(pare_piece_trie_build(&unigram->edges, unigram->nodes, &unigram->trie));
+    pare_pair_table_free(&unigram->edges);
+    return PARE_OK;
+}
+
 uint32_t pare_unigram_find(const pare_unigram *unigram, const char *piece, size_t bytes) {
-    uint32_t at = 0, id = PARE_NO_ID;
-    for (size_t i = 0; i < bytes; i++) {
-        const pare_pair *edge = pare_pair_table_find(&unigram->trie, at, (unsigned char)piece[i]);
-        if (!edge) return PARE_NO_ID;
-        at = edge->id;
-        id = edge->rank;
-    }
-    return id;
+    const pare_piece_unit *at = unigram->trie.units;
+    for (size_t i = 0; at && i < bytes; i++)
+        at = pare_piece_trie_step(&unigram->trie, at, (unsigned char)piece[i]);
+    return at && bytes ? at->piece : PARE_NO_ID;
 }
 
 static pare_status reserve(pare_unigram_work *work, size_t count) {
@@ -136,15 +138,14 @@ static pare_status refuse_character(const char *text, size_t bytes) {
  * longest of them reaches, and the character in any case. */
 static pare_status extend(const pare_unigram *u, node *at, const char *text, size_t bytes, size_t width,
                           size_t *reach) {
-    uint32_t place = 0;
+    const pare_piece_unit *place = u->trie.units;
     bool single = false;
     *reach = width;
     for (size_t length = 1; length <= bytes; length++) {
-        const pare_pair *edge = pare_pair_table_find(&u->trie, place, (unsigned char)text[length - 1]);
-        if (!edge) break;
-        place = edge->id;
-        if (edge->rank == PARE_NO_ID) continue;
-        offer(u, at + length, u->scores[edge->rank] + at->score, length, edge->rank);
+        place = pare_piece_trie_step(&u->trie, place, (unsigned char)text[length - 1]);
+        if (!place) break;
+        if (place->piece == PARE_NO_ID) continue;
+        offer(u, at + length, u->scores[place->piece] + at->score, length, place->piece);
         single |= length == width;
         if (length > *reach) *reach = length;
     }

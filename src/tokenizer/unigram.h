@@ -2,12 +2,13 @@
 #ifndef PARE_TOKENIZER_UNIGRAM_H
 #define PARE_TOKENIZER_UNIGRAM_H
 
-#include "tokenizer/pair_table.h"
+#include "tokenizer/piece_trie.h"
 #include "tokenizer/word_table.h"
 
 typedef struct pare_unigram {
-    pare_pair_table trie; /* (node, byte): id is the node behind it, rank the piece that ends there or PARE_NO_ID */
-    uint32_t nodes;       /* of the trie; 0 is its root */
+    pare_pair_table edges; /* of the trie while it grows, as pare_piece_trie_build has them */
+    uint32_t nodes;
+    pare_piece_trie trie; /* of the finished model */
     size_t longest;       /* bytes of the longest piece */
     double *scores;       /* [count], by id */
     uint32_t count;
@@ -23,6 +24,8 @@ pare_status pare_unigram_init(pare_unigram *unigram, uint32_t count);
 /* *known: the id that already has this text, which is then left as it is; PARE_NO_ID: none. */
 pare_status pare_unigram_add(pare_unigram *unigram, const char *piece, size_t bytes, uint32_t id, double score,
                              uint32_t *known);
+/* After the last piece, before what follows. */
+pare_status pare_unigram_finish(pare_unigram *unigram);
 void pare_unigram_free(pare_unigram *unigram);
 
 /* The id of a piece; PARE_NO_ID if there is none. */
