@@ -47,6 +47,7 @@ static pare_status read_strip(const plan *p, const json_t *json, pare_decoder *o
 static pare_status read_step(plan *p, const pare_json_step *step, bool alone, json_t *replace, pare_decoder *out) {
     if (strcmp(step->type, "ByteLevel") == 0 && alone) {
         p->byte_level = true;
+        out->broken = PARE_BROKEN_PART;
         return PARE_OK;
     }
     if (strcmp(step->type, "Metaspace") == 0 && !p->byte_fallback && !p->fused && !json_array_size(replace))
@@ -57,6 +58,7 @@ static pare_status read_step(plan *p, const pare_json_step *step, bool alone, js
     }
     if (strcmp(step->type, "ByteFallback") == 0 && !p->fused) {
         p->byte_fallback = true;
+        out->broken = PARE_BROKEN_RUN;
         return PARE_OK;
     }
     if (strcmp(step->type, "Fuse") == 0) {
@@ -106,9 +108,12 @@ static pare_status set_token(plan *p, uint32_t id, const char *token, size_t byt
         if (spelled) return pare_decoder_set(out, id, PARE_TOKEN_TEXT, p->text.data, p->text.bytes);
         return pare_decoder_set(out, id, PARE_TOKEN_TEXT, token, bytes);
     }
+    bool spaces = memchr(token, ' ', bytes) != NULL;
     PARE_TRY(pare_normalizer_run(&p->replace, &p->work, token, bytes, p->buffers, &text, &bytes));
     int value = p->byte_fallback ? byte_value(text, bytes) : -1;
-    if (value < 0) return pare_decoder_set(out, id, PARE_TOKEN_TEXT, text, bytes);
+    /* Of the first token Metaspace takes its marks away, not spaces of the token's own. */
+    pare_token_kind kind = out->strip == PARE_STRIP_FIRST_TOKEN && spaces ? PARE_TOKEN_FIXED : PARE_TOKEN_TEXT;
+    if (value < 0) return pare_decoder_set(out, id, kind, text, bytes);
     char byte = (char)value;
     return pare_decoder_set(out, id, PARE_TOKEN_BYTE, &byte, 1);
 }

@@ -221,7 +221,9 @@ static pare_status set_piece_text(const pare_sentencepiece_model *model, uint32_
         PARE_TRY(pare_buffer_append(text, is_space ? " " : piece->text.data + at, 1));
         at += is_space ? 3 : 1;
     }
-    return pare_decoder_set(out, id, PARE_TOKEN_TEXT, text->data, text->bytes);
+    /* Only a mark is what encoding puts in front, not a space that is one (user-defined pieces may have them). */
+    bool own_space = piece->text.bytes && *piece->text.data == ' ';
+    return pare_decoder_set(out, id, own_space ? PARE_TOKEN_FIXED : PARE_TOKEN_TEXT, text->data, text->bytes);
 }
 
 pare_status pare_sentencepiece_decoder(const pare_sentencepiece_model *model, uint32_t size, pare_decoder *out) {

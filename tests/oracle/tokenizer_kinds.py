@@ -158,7 +158,15 @@ def write(tokenizer, model, charsmap=False):
 def results(tokenizer, texts):
     ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
     decoded = [tokenizer.decode(i) for i in ids]
-    return {"ids": ids, "decoded": [None if a == b else a for a, b in zip(decoded, texts)]}
+    return {"ids": ids, "decoded": [None if a == b else a for a, b in zip(decoded, texts)],
+            "any": any_ids(tokenizer.get_vocab_size(), tokenizer.decode)}
+
+
+def any_ids(size, decode):
+    """Ids that no text has, as untrained models write them, and their text."""
+    draw = random.Random(size)
+    lists = [[draw.randrange(size) for _ in range(draw.randint(1, 9))] for _ in range(50)]
+    return [[ids, decode(ids)] for ids in lists]
 
 
 def added(*names, **flags):
@@ -251,6 +259,7 @@ def unigram(texts, out):
         long_ids = processor.encode(LONG * TIMES)  # the library takes sums of scores back when they get too low
         out["tokenizers"][name] = {"sentencepiece": model, "charsmap": charsmap, "ids": ids,
                                    "decoded": [None if a == b else a for a, b in zip(decoded, texts)],
+                                   "any": any_ids(processor.get_piece_size(), processor.decode),
                                    "long": {"unit": LONG, "times": TIMES, "count": len(long_ids),
                                             "crc32": zlib.crc32(array.array("I", long_ids).tobytes())}}
         if name in ("unigram model", "unigram model with bytes"):

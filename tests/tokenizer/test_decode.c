@@ -66,6 +66,36 @@ static void test_round_trips(void **state) {
     pare_free(text);
 }
 
+/* Byte tokens by the hundred, as a tokenizer.json with ByteFallback has them: held back until their run is known to be
+ * UTF-8, but no more than PARE_RUN_MAX of them; once it is known not to be, each is U+FFFD. */
+static void check_long_runs(void) {
+    static const char document[] =
+        "{\"decoder\": {\"type\": \"Sequence\", \"decoders\": [{\"type\": \"ByteFallback\"}, {\"type\": \"Fuse\"}]},"
+        " \"model\": {\"type\": \"BPE\", \"vocab\": {\"<0xC3>\": 0, \"<0xA9>\": 1, \"a\": 2}, \"merges\": []}}";
+    pare_tokenizer *tokenizer = json_fixture_open(document);
+    enum { PAIRS = 100 };
+    uint32_t ids[2 * PAIRS + 2];
+    char *text, expected[8 * PAIRS] = "";
+    for (size_t i = 0; i < 2 * PAIRS; i++)
+        ids[i] = i % 2;
+    ids[2 * PAIRS] = 2;
+    for (size_t i = 0; i < PAIRS; i++)
+        strcat(expected, "\xC3\xA9");
+    strcat(expected, "a");
+    assert_ok(pare_tokenizer_decode(tokenizer, ids, 2 * PAIRS + 1, &text, NULL));
+    assert_string_equal(text, expected);
+    check_stream(tokenizer, ids, 2 * PAIRS + 1);
+    pare_text_free(text);
+    static const uint32_t broken[] = {0, 1, 0, 0, 1, 2, 0, 1, 1, 2, 0};
+    assert_ok(pare_tokenizer_decode(tokenizer, broken, 11, &text, NULL));
+#define FIVE "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"
+#define THREE "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"
+    assert_string_equal(text, FIVE "a" THREE "a\xEF\xBF\xBD");
+    check_stream(tokenizer, broken, 11);
+    pare_text_free(text);
+    pare_tokenizer_close(tokenizer);
+}
+
 /* Any ids, also such as no text gives: characters that are never finished, bytes that begin none. */
 static void test_any_ids(void **state) {
     (void)state;
@@ -101,6 +131,7 @@ static void test_any_ids(void **state) {
     check_stream(tokenizer, halves, 7);
     pare_text_free(text);
     pare_tokenizer_close(tokenizer);
+    check_long_runs();
 }
 
 int main(void) {

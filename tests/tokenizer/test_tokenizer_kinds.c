@@ -101,6 +101,21 @@ static bool is_long_equal(const pare_tokenizer *tokenizer, const json_t *expecte
     return equal;
 }
 
+/* [ids, text]: whatever ids they are. */
+static bool is_decoded(const pare_tokenizer *tokenizer, const json_t *pair) {
+    const json_t *list = json_array_get(pair, 0), *text = json_array_get(pair, 1);
+    uint32_t ids[16];
+    size_t bytes;
+    char *back;
+    assert_in_range(json_array_size(list), 1, 16);
+    for (size_t i = 0; i < json_array_size(list); i++)
+        ids[i] = (uint32_t)json_integer_value(json_array_get(list, i));
+    assert_ok(pare_tokenizer_decode(tokenizer, ids, json_array_size(list), &back, &bytes));
+    bool same = bytes == json_string_length(text) && memcmp(back, json_string_value(text), bytes) == 0;
+    pare_text_free(back);
+    return same;
+}
+
 static size_t check_kind(const char *path, const char *name, const json_t *entry, const json_t *texts) {
     pare_tokenizer *tokenizer;
     size_t checked = 0, wrong = 0, i;
@@ -113,6 +128,11 @@ static size_t check_kind(const char *path, const char *name, const json_t *entry
         if (has_ids(tokenizer, text, ids, json_array_get(json_object_get(entry, "decoded"), i))) continue;
         if (!wrong++) fprintf(stderr, "%s: text %zu, \"%s\", has other ids\n", name, i, json_string_value(text));
     }
+    json_array_foreach(json_object_get(entry, "any"), i, text) {
+        if (is_decoded(tokenizer, text)) continue;
+        if (!wrong++) fprintf(stderr, "%s: ids %zu have another text\n", name, i);
+    }
+    assert_int_equal(i, 50);
     const json_t *long_text = json_object_get(entry, "long");
     if (long_text && !is_long_equal(tokenizer, long_text)) {
         fprintf(stderr, "%s: the long text has other ids\n", name);
