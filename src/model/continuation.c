@@ -111,6 +111,7 @@ static pare_status read_prompt_text(writer *w) {
     w->stream = pare_tokenizer_stream(w->tokenizer);
     for (size_t i = 0; i < w->count; i++)
         PARE_TRY(add_token(w, w->prompt[i]));
+    PARE_TRY(pare_text_stream_flush(&w->stream, &w->text));
     w->text.bytes = 0;
     return PARE_OK;
 }

@@ -144,6 +144,10 @@ pare_status pare_text_stream_put(pare_text_stream *stream, uint32_t id, pare_buf
     return put_text(stream, token->kind, text, token->bytes, out);
 }
 
+pare_status pare_text_stream_flush(pare_text_stream *stream, pare_buffer *out) {
+    return settle_run(stream, false, out);
+}
+
 pare_status pare_text_stream_end(pare_text_stream *stream, pare_buffer *out) {
     PARE_TRY(settle_run(stream, true, out));
     if (stream->decoder->broken == PARE_BROKEN_PART && stream->pending_bytes) stream->pending_bytes = 1;

@@ -69,6 +69,8 @@ typedef struct pare_text_stream {
  * is the text of the ids, always UTF-8: bytes that make no character become U+FFFD, as `broken` says. PARE_BAD_ARGUMENT
  * for an id that the tokenizer does not have. */
 pare_status pare_text_stream_put(pare_text_stream *stream, uint32_t id, pare_buffer *out);
+/* Appends the whole characters that are held back (PARE_BROKEN_RUN), where what comes next is to be told apart. */
+pare_status pare_text_stream_flush(pare_text_stream *stream, pare_buffer *out);
 /* Appends what was left incomplete. */
 pare_status pare_text_stream_end(pare_text_stream *stream, pare_buffer *out);
 
