@@ -37,6 +37,27 @@ static void test_sentencepiece(void **state) {
     pare_tokenizer_close(tokenizer);
 }
 
+/* The way through each place of such a text leads over no seam. */
+static void test_unigram(void **state) {
+    (void)state;
+    static const fixture_piece pieces[] = {
+        {"<unk>", 0, 2}, {"x", -9, 1},  {"xx", -2, 1}, {"xxxx", -3, 1}, {"\xE2\x96\x81", -10, 1},
+        {"y", -11, 1},   {"xy", -3, 1}, {"yx", -4, 1}, {"z", -5, 4}};
+    const fixture_model model = {.pieces = pieces,
+                                 .count = 9,
+                                 .with_bytes = true,
+                                 .model_type = 1,
+                                 .keep_spaces = true,
+                                 .no_dummy_prefix = true};
+    pare_tokenizer *tokenizer = fixture_open(&model);
+    check_run(tokenizer, "x", RUN / 4);
+    check_run(tokenizer, "xy", RUN / 2);
+    check_run(tokenizer, "z", RUN);
+    check_run(tokenizer, " ", RUN);
+    check_run(tokenizer, "\xC3\xA9", RUN);
+    pare_tokenizer_close(tokenizer);
+}
+
 static void test_json(void **state) {
     (void)state;
     pare_tokenizer *byte_level = json_fixture_open(json_byte_level), *spaces = json_fixture_open(json_spaces);
@@ -91,7 +112,7 @@ static void test_against_search(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sentencepiece), cmocka_unit_test(test_json),
-                                       cmocka_unit_test(test_against_search)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sentencepiece), cmocka_unit_test(test_unigram),
+                                       cmocka_unit_test(test_json), cmocka_unit_test(test_against_search)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
