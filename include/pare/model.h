@@ -54,7 +54,7 @@ PARE_API pare_status pare_tokenizer_decode(const pare_tokenizer *tokenizer, cons
                                            char **text, size_t *bytes);
 
 PARE_API uint32_t pare_tokenizer_size(const pare_tokenizer *tokenizer);
-/* -1 if the tokenizer names none. add_bos: whether it puts BOS in front of a text by itself. */
+/* -1 if the tokenizer names none. adds_bos: whether it puts BOS, or other tokens, in front of a text by itself. */
 PARE_API int64_t pare_tokenizer_bos(const pare_tokenizer *tokenizer);
 PARE_API int64_t pare_tokenizer_eos(const pare_tokenizer *tokenizer);
 PARE_API bool pare_tokenizer_adds_bos(const pare_tokenizer *tokenizer);

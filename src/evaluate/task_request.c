@@ -2,6 +2,7 @@
 #include "evaluate/task_text.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "tokenizer/tokenizer.h"
 
 #include <stdlib.h>
 
@@ -11,16 +12,18 @@ typedef struct encoder {
     pare_task_requests *out;
 } encoder;
 
-/* Appends the ids of the text; with `bos` after a BOS, unless they begin with it. */
+/* Appends the ids of the text; with `bos` after what the tokenizer puts in front, unless they begin with it. */
 static pare_status encode(const encoder *e, const char *text, bool bos, pare_id_list *out) {
     const pare_tokenizer *tokenizer = e->encoding->tokenizer;
     uint32_t *ids;
     size_t count;
     if (!text) return pare_whole();
     PARE_TRY(pare_tokenizer_encode(tokenizer, text, strlen(text), &ids, &count));
-    int64_t first = pare_tokenizer_bos(tokenizer);
+    const uint32_t *front;
+    size_t before = bos ? pare_tokenizer_front(tokenizer, &front) : 0;
     pare_status status = PARE_OK;
-    if (bos && first >= 0 && (!count || ids[0] != first)) status = pare_id_list_add(out, (uint32_t)first);
+    if (before && (count < before || memcmp(ids, front, before * sizeof *ids) != 0))
+        status = pare_id_list_append(out, front, before);
     if (status == PARE_OK) status = pare_id_list_append(out, ids, count);
     pare_ids_free(ids);
     return status;

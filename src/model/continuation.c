@@ -36,20 +36,27 @@ static void writer_close(writer *w) {
     pare_free(w->logits);
 }
 
-/* BOS of the tokenizer or else of the configuration; -1: none. */
-static int64_t first_token(const writer *w) {
+/* What an empty prompt begins with, where the tokenizer puts nothing in front: its BOS, or else the configuration's.
+ * Returns how many ids that is. */
+static size_t lone_token(const writer *w, uint32_t *id) {
     int64_t bos = pare_tokenizer_bos(w->tokenizer);
-    return bos >= 0 ? bos : w->model->config.bos;
+    if (bos < 0) bos = w->model->config.bos;
+    *id = (uint32_t)bos;
+    return bos >= 0;
 }
 
 static pare_status read_prompt(writer *w, const char *prompt) {
-    uint32_t *ids;
-    size_t count;
+    uint32_t *ids, lone;
+    const uint32_t *front;
+    size_t count, before = pare_tokenizer_front(w->tokenizer, &front);
     PARE_TRY(pare_tokenizer_encode(w->tokenizer, prompt, strlen(prompt), &ids, &count));
-    int64_t bos = first_token(w);
-    bool begins = bos >= 0 && (pare_tokenizer_adds_bos(w->tokenizer) || !count);
-    pare_status status = pare_alloc(&w->prompt, count + 1, sizeof *w->prompt, "prompt");
-    if (status == PARE_OK && begins) w->prompt[w->count++] = (uint32_t)bos;
+    if (!before && !count) {
+        before = lone_token(w, &lone);
+        front = &lone;
+    }
+    pare_status status = pare_alloc(&w->prompt, before + count + 1, sizeof *w->prompt, "prompt");
+    for (; status == PARE_OK && w->count < before; w->count++)
+        w->prompt[w->count] = front[w->count];
     if (status == PARE_OK && count) memcpy(w->prompt + w->count, ids, count * sizeof *ids);
     w->count += count;
     pare_ids_free(ids);

@@ -40,9 +40,9 @@ pare_status pare_windows_digest(const pare_windows *windows, char text[65]) {
 pare_status pare_corpus_encode(const pare_tokenizer *tokenizer, const char *text, size_t bytes, bool bos,
                                pare_id_list *out) {
     uint32_t *ids;
-    size_t count;
-    if (bos && pare_tokenizer_adds_bos(tokenizer))
-        PARE_TRY(pare_id_list_add(out, (uint32_t)pare_tokenizer_bos(tokenizer)));
+    const uint32_t *front;
+    size_t count = bos ? pare_tokenizer_front(tokenizer, &front) : 0;
+    if (count) PARE_TRY(pare_id_list_append(out, front, count));
     PARE_TRY(pare_tokenizer_encode(tokenizer, text, bytes, &ids, &count));
     pare_status status = pare_id_list_append(out, ids, count);
     pare_ids_free(ids);

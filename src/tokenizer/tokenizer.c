@@ -23,7 +23,8 @@ static pare_status check_rows(const pare_tokenizer *tokenizer, const pare_id_lis
 
 pare_status pare_tokenizer_limit(pare_tokenizer *tokenizer, uint32_t rows) {
     tokenizer->rows = rows;
-    if (tokenizer->adds_bos && tokenizer->bos >= (int64_t)rows) return refuse_id(tokenizer, (uint32_t)tokenizer->bos);
+    for (size_t i = 0; i < tokenizer->front_count; i++)
+        if (tokenizer->front[i] >= rows) return refuse_id(tokenizer, tokenizer->front[i]);
     return tokenizer->behind >= (int64_t)rows ? refuse_id(tokenizer, (uint32_t)tokenizer->behind) : PARE_OK;
 }
 
@@ -92,10 +93,15 @@ int64_t pare_tokenizer_eos(const pare_tokenizer *tokenizer) {
     return tokenizer->eos;
 }
 
+size_t pare_tokenizer_front(const pare_tokenizer *tokenizer, const uint32_t **ids) {
+    *ids = tokenizer->front;
+    return tokenizer->front_count;
+}
+
 int64_t pare_tokenizer_behind(const pare_tokenizer *tokenizer) {
     return tokenizer->behind;
 }
 
 bool pare_tokenizer_adds_bos(const pare_tokenizer *tokenizer) {
-    return tokenizer->adds_bos;
+    return tokenizer->front_count > 0;
 }

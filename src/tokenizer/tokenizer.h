@@ -12,6 +12,10 @@ bool pare_tokenizer_exists(const char *directory);
  * behind it. */
 pare_status pare_tokenizer_limit(pare_tokenizer *tokenizer, uint32_t rows);
 
+/* The ids that go in front of every text: BOS as a rule, none, or all that the template of a tokenizer.json has there
+ * (GLM's are two). *ids is valid as long as the tokenizer. */
+size_t pare_tokenizer_front(const pare_tokenizer *tokenizer, const uint32_t **ids);
+
 /* The id that goes behind every text as a whole; -1: none. The files say so: add_eos_token beside a tokenizer.model, or
  * the template of a tokenizer.json. */
 int64_t pare_tokenizer_behind(const pare_tokenizer *tokenizer);

@@ -8,41 +8,69 @@ static pare_status refuse_template(const char *path) {
     return pare_fail(PARE_FORMAT_ERROR, "%s: its post-processor's template is not sound; fetch the file again", path);
 }
 
-/* The id of a template's piece that is a special token; *out stays as it is for the text's own place. */
-static pare_status read_piece(const char *path, const json_t *json, const json_t *piece, int64_t *out) {
+static pare_status put_in_front(const char *path, json_int_t id, pare_tokenizer_json *out) {
+    if (id < 0 || id > UINT32_MAX) return refuse_template(path);
+    if (out->front_count == PARE_FRONT_MAX)
+        return pare_fail(PARE_UNSUPPORTED, "%s puts more than %d tokens in front of a text, which pare does not know",
+                         path, PARE_FRONT_MAX);
+    out->front[out->front_count++] = (uint32_t)id;
+    return PARE_OK;
+}
+
+static pare_status put_behind(const char *path, json_int_t id, pare_tokenizer_json *out) {
+    if (out->template_eos >= 0)
+        return pare_fail(PARE_UNSUPPORTED, "%s puts more than one token behind a text, which pare does not know", path);
+    out->template_eos = id;
+    return id < 0 ? refuse_template(path) : PARE_OK;
+}
+
+/* A piece of a template: a special token, or the text's own place, which *behind notes. */
+static pare_status read_piece(const char *path, const json_t *json, const json_t *piece, bool *behind,
+                              pare_tokenizer_json *out) {
     if (!json_is_object(piece)) return refuse_template(path);
     const json_t *special = json_object_get(piece, "SpecialToken");
-    if (!special) return PARE_OK;
+    if (!special) {
+        *behind = true;
+        return PARE_OK;
+    }
     const char *name = json_string_value(json_object_get(special, "id"));
     const json_t *token = name ? json_object_get(json_object_get(json, "special_tokens"), name) : NULL;
-    const json_t *id = json_array_get(json_object_get(token, "ids"), 0);
-    if (!json_is_integer(id)) return refuse_template(path);
-    *out = json_integer_value(id);
+    const json_t *ids = json_object_get(token, "ids");
+    if (!json_array_size(ids)) return refuse_template(path);
+    for (size_t i = 0; i < json_array_size(ids); i++) {
+        const json_t *id = json_array_get(ids, i);
+        if (!json_is_integer(id)) return refuse_template(path);
+        PARE_TRY(*behind ? put_behind(path, json_integer_value(id), out)
+                         : put_in_front(path, json_integer_value(id), out));
+    }
     return PARE_OK;
 }
 
 /* TemplateProcessing: "single" is a list of {"SpecialToken": {"id": name}} and {"Sequence": ...}; the names' ids are
- * under "special_tokens". What stands first is what is put in front of every text, what stands last behind it. */
+ * under "special_tokens". What stands before the sequence is put in front of every text, what stands after it behind.
+ */
 static pare_status read_template(const char *path, const json_t *json, pare_tokenizer_json *out) {
     const json_t *single = json_object_get(json, "single");
-    size_t count = json_array_size(single);
+    bool behind = false;
     out->has_template = true;
-    PARE_TRY(read_piece(path, json, json_array_get(single, 0), &out->template_bos));
-    return count > 1 ? read_piece(path, json, json_array_get(single, count - 1), &out->template_eos) : PARE_OK;
+    if (!json_array_size(single)) return refuse_template(path);
+    for (size_t i = 0; i < json_array_size(single); i++)
+        PARE_TRY(read_piece(path, json, json_array_get(single, i), &behind, out));
+    return PARE_OK;
 }
 
 /* RobertaProcessing and BertProcessing: "cls" and "sep" are [name, id], in front and behind. */
-static void read_pair(const json_t *json, pare_tokenizer_json *out) {
+static pare_status read_pair(const char *path, const json_t *json, pare_tokenizer_json *out) {
     const json_t *cls = json_array_get(json_object_get(json, "cls"), 1);
     const json_t *sep = json_array_get(json_object_get(json, "sep"), 1);
     out->has_template = true;
-    out->template_bos = json_is_integer(cls) ? json_integer_value(cls) : -1;
-    out->template_eos = json_is_integer(sep) ? json_integer_value(sep) : -1;
+    if (json_is_integer(cls)) PARE_TRY(put_in_front(path, json_integer_value(cls), out));
+    return json_is_integer(sep) ? put_behind(path, json_integer_value(sep), out) : PARE_OK;
 }
 
 static pare_status read_post_processor(const char *path, const json_t *json, pare_tokenizer_json *out) {
     pare_json_steps list;
-    out->template_bos = out->template_eos = -1;
+    out->template_eos = -1;
     PARE_TRY(pare_json_steps_read(path, json, "post-processor", "processors", &list));
     pare_status status = PARE_OK;
     for (size_t i = 0; status == PARE_OK && i < list.count; i++) {
@@ -51,14 +79,16 @@ static pare_status read_post_processor(const char *path, const json_t *json, par
         if (strcmp(type, "TemplateProcessing") == 0) {
             status = read_template(path, step, out);
         } else if (strcmp(type, "RobertaProcessing") == 0 || strcmp(type, "BertProcessing") == 0) {
-            read_pair(step, out);
+            status = read_pair(path, step, out);
         } else if (strcmp(type, "ByteLevel") != 0) {
             status =
                 pare_fail(PARE_UNSUPPORTED, "%s has a post-processor of type %s, which pare does not know", path, type);
         }
     }
     pare_json_steps_free(&list);
-    bool beyond = out->template_bos >= (int64_t)out->size || out->template_eos >= (int64_t)out->size;
+    bool beyond = out->template_eos >= (int64_t)out->size;
+    for (size_t i = 0; i < out->front_count; i++)
+        beyond |= out->front[i] >= out->size;
     if (status == PARE_OK && beyond) status = refuse_template(path);
     return status;
 }

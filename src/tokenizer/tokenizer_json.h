@@ -8,16 +8,19 @@
 #include "tokenizer/encode_work.h"
 #include "tokenizer/pretokenizer.h"
 
+enum { PARE_FRONT_MAX = 8 }; /* most tokens that a template puts in front of a text */
+
 typedef struct pare_tokenizer_json {
     pare_added_tokens added;
     pare_normalizer normalizer;
     pare_pretokenizer pretokenizer;
     bool is_unigram;
-    pare_bpe bpe;         /* where is_unigram is false */
-    pare_unigram unigram; /* where it is true */
-    uint32_t size;        /* one more than the highest id */
-    int64_t template_bos; /* the id that the post-processor puts in front; -1: none */
-    int64_t template_eos; /* the one that it puts behind */
+    pare_bpe bpe;                   /* where is_unigram is false */
+    pare_unigram unigram;           /* where it is true */
+    uint32_t size;                  /* one more than the highest id */
+    uint32_t front[PARE_FRONT_MAX]; /* what the post-processor puts in front of every text */
+    size_t front_count;
+    int64_t template_eos; /* the id that it puts behind; -1: none */
     bool has_template;    /* the post-processor says what goes in front and behind */
 } pare_tokenizer_json;
 

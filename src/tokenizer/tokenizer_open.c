@@ -22,7 +22,8 @@ static pare_status open_slow(pare_tokenizer *tokenizer, const char *path, const 
         if (tokenizer->eos < 0) tokenizer->eos = pare_slow_tokenizer_find(&tokenizer->slow, &model, model.eos_piece);
         if (config->no_bos) tokenizer->bos = -1;
         /* LLaMA's tokenizer puts BOS in front unless its configuration says otherwise. */
-        tokenizer->adds_bos = tokenizer->bos >= 0 && (config->has_add_bos ? config->add_bos : true);
+        if (tokenizer->bos >= 0 && (config->has_add_bos ? config->add_bos : true))
+            tokenizer->front[tokenizer->front_count++] = (uint32_t)tokenizer->bos;
         tokenizer->behind = config->add_eos ? tokenizer->eos : -1;
     }
     pare_sentencepiece_model_close(&model);
@@ -64,10 +65,13 @@ static pare_status use_json(pare_tokenizer *tokenizer, const char *path, json_t 
     if (status == PARE_OK) status = pare_json_decoder_read(&tokenizer->json, path, json, &tokenizer->decoder);
     if (status == PARE_OK) {
         const pare_tokenizer_json *t = &tokenizer->json;
-        tokenizer->bos = t->template_bos >= 0 ? t->template_bos : find_special(t, vocabulary, config->bos, usual_bos);
+        tokenizer->bos = t->front_count ? t->front[0] : find_special(t, vocabulary, config->bos, usual_bos);
         tokenizer->eos = find_special(t, vocabulary, config->eos, usual_eos);
         tokenizer->behind = t->template_eos;
-        tokenizer->adds_bos = t->has_template ? t->template_bos >= 0 : config->add_bos && tokenizer->bos >= 0;
+        memcpy(tokenizer->front, t->front, sizeof t->front);
+        tokenizer->front_count = t->front_count;
+        if (!t->has_template && config->add_bos && tokenizer->bos >= 0)
+            tokenizer->front[tokenizer->front_count++] = (uint32_t)tokenizer->bos;
     }
     json_decref(vocabulary);
     return status;

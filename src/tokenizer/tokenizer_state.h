@@ -11,7 +11,8 @@ struct pare_tokenizer {
     pare_tokenizer_json json; /* where it is true */
     pare_decoder decoder;
     int64_t bos, eos;
-    bool adds_bos;
+    uint32_t front[PARE_FRONT_MAX]; /* the ids that go in front of every text */
+    size_t front_count;
     int64_t behind; /* the id that goes behind every text; -1: none */
     uint32_t rows;  /* ids from here on are refused; 0: none */
 };

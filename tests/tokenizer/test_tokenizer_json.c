@@ -2,9 +2,18 @@
  */
 #include "json_fixture.h"
 #include "support/memory.h"
+#include "text/corpus_internal.h"
+#include "tokenizer/tokenizer.h"
 
 #include <jansson.h>
 #include <sys/stat.h>
+
+#define GMASK "{\"SpecialToken\": {\"id\": \"G\"}}"
+#define SOP "{\"SpecialToken\": {\"id\": \"S\"}}"
+#define TEXT "{\"Sequence\": {\"id\": \"A\"}}"
+#define TEMPLATE(pieces)                                                                                               \
+    "{\"type\": \"TemplateProcessing\", \"single\": [" pieces "], \"special_tokens\": {\"G\": {\"ids\": [8]}, \"S\": " \
+    "{\"ids\": [5]}}}"
 
 static void check(const pare_tokenizer *tokenizer, const char *text, const char *decoded, const uint32_t *expected,
                   size_t expected_count) {
@@ -97,6 +106,11 @@ static void test_refusals(void **state) {
         {NULL, "normalizer", "{\"type\": \"BertNormalizer\"}", "BertNormalizer"},
         {NULL, "pre_tokenizer", "{\"type\": \"UnicodeScripts\"}", "UnicodeScripts"},
         {NULL, "post_processor", "{\"type\": \"Strange\"}", "Strange"},
+        {NULL, "post_processor", TEMPLATE(TEXT ", " GMASK ", " SOP), "behind a text"},
+        {NULL, "post_processor", TEMPLATE(SOP "," SOP "," SOP "," SOP "," SOP "," SOP "," SOP "," SOP "," SOP),
+         "in front"},
+        {NULL, "post_processor", TEMPLATE(""), "template"},
+        {NULL, "post_processor", TEMPLATE("{\"SpecialToken\": {\"id\": \"X\"}}"), "template"},
         {NULL, "decoder", "{\"type\": \"WordPiece\"}", "WordPiece"},
         {NULL, "model", "3", "no model"},
         {NULL, "added_tokens", "[{\"id\": -3, \"content\": \"x\"}]", "added token"},
@@ -148,8 +162,29 @@ static void test_directory(void **state) {
     assert_int_equal(rmdir(folder), 0);
 }
 
+/* GLM's template has two tokens in front of the text: both stand there, in their order. */
+static void test_template(void **state) {
+    (void)state;
+    char *text = changed(json_spaces, NULL, "post_processor", TEMPLATE(GMASK ", " SOP ", " TEXT ", " GMASK));
+    pare_tokenizer *tokenizer = json_fixture_open(text);
+    const uint32_t *front;
+    pare_id_list ids = {0};
+    static const uint32_t expected[] = {8, 5, 4};
+    assert_int_equal(pare_tokenizer_front(tokenizer, &front), 2);
+    assert_int_equal(pare_tokenizer_behind(tokenizer), 8);
+    assert_true(pare_tokenizer_adds_bos(tokenizer));
+    assert_ok(pare_corpus_encode(tokenizer, "a", 1, true, &ids));
+    assert_int_equal(ids.count, 3);
+    assert_memory_equal(ids.ids, expected, sizeof expected);
+    pare_id_list_free(&ids);
+    assert_int_not_equal(pare_tokenizer_limit(tokenizer, 8), PARE_OK); /* the embedding has no row for the first */
+    pare_tokenizer_close(tokenizer);
+    free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_byte_level), cmocka_unit_test(test_spaces),
-                                       cmocka_unit_test(test_refusals), cmocka_unit_test(test_directory)};
+                                       cmocka_unit_test(test_refusals), cmocka_unit_test(test_template),
+                                       cmocka_unit_test(test_directory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
