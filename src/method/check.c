@@ -224,7 +224,7 @@ static const contradiction all[] = {
 };
 
 static pare_status refuse(const pare_recipe *recipe, const contradiction *c, const char *file) {
-    bool names_salience = c->keys[0][0] == 's' && c->keys[0][1] == 'a' && recipe->salience;
+    bool names_salience = recipe->salience && pare_key_find(c->keys[0])->kind == PARE_KEY_SALIENCE;
     char *subject = names_salience ? pare_format("%s (%s): ", recipe->salience->name, recipe->salience->formula)
                                    : pare_format("%s", "");
     int line = file ? pare_recipe_line(file, c->keys) : 0;

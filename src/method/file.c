@@ -93,8 +93,9 @@ static pare_status set_keys(const reading *r, json_t *json, pare_recipe *recipe)
         return pare_fail(PARE_BAD_ARGUMENT, "%s: a recipe is one JSON object, such as {\"base\": \"taylor\"}", r->path);
     pare_recipe_start(&(pare_recipe){.moreau = pare_recipe_find("moreau")->moreau}, recipe);
     if (base) PARE_TRY(set_base(r, base, recipe));
-    const char *mode = json_string_value(json_object_get(json, "mode"));
-    if (mode && strcmp(mode, "element") == 0) pare_recipe_refine_to_elements(recipe);
+    const pare_key *mode_key = PARE_KEY_OF(mode);
+    const char *mode = json_string_value(json_object_get(json, mode_key->name));
+    if (mode && strcmp(mode, mode_key->choices[PARE_MODE_ELEMENT]) == 0) pare_recipe_refine_to_elements(recipe);
     json_object_foreach(json, name, value) {
         if (value != base) PARE_TRY(set_key(r, name, value, recipe));
     }

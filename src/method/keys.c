@@ -174,8 +174,34 @@ const pare_key *pare_key_find(const char *name) {
     return NULL;
 }
 
+const pare_key *pare_key_of(size_t offset) {
+    size_t i = 0;
+    while (pare_key_at(i)->offset != offset)
+        i++;
+    return pare_key_at(i);
+}
+
+bool pare_key_is_settled(const pare_key *key, const pare_sparsity *target, const pare_recipe *r) {
+    bool fixed = target->of || target->shares || r->element.compare == PARE_COMPARE_GLOBAL;
+    if (r->mode != PARE_MODE_ELEMENT) return false;
+    if (key == PARE_KEY_OF(element.compare)) return target->of;
+    bool shared = key == PARE_KEY_OF(element.allocation) || key == PARE_KEY_OF(element.reach);
+    return fixed && shared && pare_allocation_has(r->element.allocation, PARE_TRAIT_COSTS);
+}
+
+const char *pare_setting_key(size_t index) {
+    const pare_key *key = pare_key_at(index);
+    return key ? key->name : NULL;
+}
+
 static const char *choice_at(const pare_key *key, size_t index) {
     return key->kind == PARE_KEY_SALIENCE ? pare_salience_name(index) : key->choices[index];
+}
+
+const char *pare_setting_choice(const char *name, size_t index) {
+    const pare_key *key = pare_key_find(name);
+    bool number = key && (key->kind == PARE_KEY_INTEGER || key->kind == PARE_KEY_REAL);
+    return key && !number ? choice_at(key, index) : NULL;
 }
 
 /* "a, b or c" (freed by the caller) */

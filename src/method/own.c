@@ -1,14 +1,12 @@
 /* A salience that the caller brings, in the place of a method's. */
 #include "method/recipe.h"
 
-#include <string.h>
-
 /* Nothing but the scores: no repair, shares that are the same everywhere. */
 static const pare_recipe units = {.name = "own", .summary = ""};
 static const pare_recipe elements = {.name = "own", .summary = "", .mode = PARE_MODE_ELEMENT};
 
-const pare_recipe *pare_recipe_of_own(const pare_prune_options *o) {
-    return o->sparsity.given ? &elements : &units;
+const pare_recipe *pare_recipe_of_own(bool weights) {
+    return weights ? &elements : &units;
 }
 
 /* What a method that ranks by something else ranks by; NULL: it ranks by a salience, or at random. */
@@ -31,18 +29,16 @@ static pare_signal signal_of(const pare_recipe *r) {
     return pare_signal_with(inputs ? PARE_TRAIT_INPUTS : 0);
 }
 
-pare_status pare_recipe_take_own(const pare_prune_options *o, pare_recipe *r) {
-    PARE_TRY(pare_salience_own(o->salience, &r->own));
-    for (size_t i = 0; i < o->setting_count; i++)
-        if (strcmp(o->settings[i].key, "salience") == 0)
-            return pare_fail(PARE_BAD_ARGUMENT,
-                             "the salience is given twice: as %s and as the setting %s; leave out one",
-                             o->salience->name, o->settings[i].value);
+pare_status pare_recipe_take_own(const pare_own_salience *own, const char *named, pare_recipe *r) {
+    PARE_TRY(pare_salience_own(own, &r->own));
+    if (named)
+        return pare_fail(PARE_BAD_ARGUMENT, "the salience is given twice: as %s and as the setting %s; leave out one",
+                         own->name, named);
     const char *others = other_ranks(r);
     if (others)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "the salience %s cannot take effect: %s ranks by %s; leave out the method, or take another",
-                         o->salience->name, r->name, others);
+                         own->name, r->name, others);
     r->salience = &r->own;
     r->signal = signal_of(r);
     return PARE_OK;

@@ -84,12 +84,15 @@ extern const size_t pare_lora_key_count;
 
 const pare_key *pare_key_at(size_t index); /* NULL after the last */
 const pare_key *pare_key_find(const char *name);
+/* The row of a member of pare_recipe. */
+const pare_key *pare_key_of(size_t offset);
+#define PARE_KEY_OF(member) pare_key_of(offsetof(pare_recipe, member))
 /* Sets a choice by its name, or a number; PARE_BAD_ARGUMENT lists the choices or the range. `where` begins the message
  * ("--mode", "r.json, line 4: mode"). */
 pare_status pare_key_set_name(const pare_key *key, const char *where, const char *value, pare_recipe *recipe);
 pare_status pare_key_set_number(const pare_key *key, const char *where, double value, pare_recipe *recipe);
 /* True if what the key chooses is settled by the target, or by another choice. */
-bool pare_key_is_settled(const pare_key *key, const pare_prune_options *options, const pare_recipe *recipe);
+bool pare_key_is_settled(const pare_key *key, const pare_sparsity *target, const pare_recipe *recipe);
 /* The value as JSON, null where there is none; a new reference. */
 json_t *pare_key_json(const pare_key *key, const pare_recipe *recipe);
 
@@ -97,29 +100,19 @@ json_t *pare_key_json(const pare_key *key, const pare_recipe *recipe);
  * with its line. */
 pare_status pare_recipe_read(const char *path, pare_recipe *recipe);
 
-/* The recipe of the options: the method or recipe file, with single choices changed. Fails on an unknown name, on
- * values that make no sense, and on choices that contradict each other; constants that the method does not have are
- * ignored. */
-pare_status pare_recipe_resolve(const pare_prune_options *options, pare_recipe *out);
 /* A copy of the preset, with the repair's defaults where it does not repair. */
 void pare_recipe_start(const pare_recipe *preset, pare_recipe *out);
-/* What stands in a method's place if a salience is given and no method; and a given salience put into a recipe, with a
- * signal that serves it. */
-const pare_recipe *pare_recipe_of_own(const pare_prune_options *options);
-pare_status pare_recipe_take_own(const pare_prune_options *options, pare_recipe *recipe);
+/* What stands in a method's place if a salience is given and no method, for units or single weights; and a given
+ * salience put into a recipe, with a signal that serves it. named: the salience that a setting asks for, too, or NULL.
+ */
+const pare_recipe *pare_recipe_of_own(bool weights);
+pare_status pare_recipe_take_own(const pare_own_salience *own, const char *named, pare_recipe *recipe);
 /* What prunes blocks removes single weights instead; other modes stay as they are. */
 void pare_recipe_refine_to_elements(pare_recipe *recipe);
 /* Refuses choices that contradict each other; where a recipe file made one of them, with its line. file: or NULL. */
 pare_status pare_recipe_check(const pare_recipe *recipe, const char *file);
 /* The line of the first of these keys (NULL after the last) that stands in the recipe file; 0: none does. */
 int pare_recipe_line(const char *path, const char *const *keys);
-
-/* The options that are given but have no meaning for the recipe, by index; NULL after the last. */
-const char *pare_recipe_ignored(const pare_prune_options *options, const pare_recipe *recipe, size_t index);
-/* Those of them that are not settings. */
-const char *pare_recipe_unused(const pare_prune_options *options, const pare_recipe *recipe, size_t index);
-/* The options that only some methods have a use for, by name ("samples"), and whether this one has; a new reference. */
-json_t *pare_recipe_uses(const pare_recipe *recipe);
 
 /* "units", "weights", "layers" or "training". */
 const char *pare_recipe_kind_of(const pare_recipe *recipe);
@@ -128,6 +121,8 @@ uint32_t pare_recipe_usual_samples(const pare_recipe *recipe);
 
 /* Every key that means something for the recipe, with its value, if it has one; a new reference. */
 json_t *pare_recipe_json(const pare_recipe *recipe);
+/* The same without the name of a salience of one's own; unset: with those that have no value, too. */
+json_t *pare_recipe_settings_json(const pare_recipe *recipe, bool unset);
 
 /* True if some stage reads calibration text; if a layer-by-layer repair follows the scores. */
 bool pare_recipe_needs_data(const pare_recipe *recipe);

@@ -20,40 +20,18 @@ static double largest_ratio(const pare_prune_job *job) {
     return largest;
 }
 
-static pare_status check_data(const pare_prune_job *job) {
-    const pare_calibration_options *c = &job->options->calibration;
-    if (pare_calibration_is_self(c->source))
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "%s trains while it prunes, and what a model writes itself teaches it nothing: give a file "
-                         "of examples or text with --calib",
-                         job->recipe.name);
-    if (c->length)
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "%s trains on whole examples: give their most tokens with --cutoff instead "
-                         "of --length",
-                         job->recipe.name);
-    if (job->options->protocol)
-        return pare_fail(PARE_BAD_ARGUMENT, "%s trains on all examples of --calib: leave out --protocol",
-                         job->recipe.name);
-    return PARE_OK;
-}
-
 pare_status pare_loraprune_check(const pare_prune_job *job) {
     double largest = largest_ratio(job);
-    PARE_TRY(check_data(job));
-    if (job->rounds > 1)
-        return pare_fail(PARE_BAD_ARGUMENT, "%s prunes little by little in one run of training: leave out --iterations",
-                         job->recipe.name);
-    if (job->recipe.lora.init_ratio >= largest)
+    if (job->asked->recipe.lora.init_ratio >= largest)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--init-ratio %g is what the schedule begins with: give less than the "
                          "ratio %g that it ends with",
-                         job->recipe.lora.init_ratio, largest);
+                         job->asked->recipe.lora.init_ratio, largest);
     return PARE_OK;
 }
 
 static pare_cubic_schedule schedule_of(const pare_prune_job *job, uint32_t layer) {
-    const pare_lora_recipe *r = &job->recipe.lora;
+    const pare_lora_recipe *r = &job->asked->recipe.lora;
     double last = job->target.ratios ? job->target.ratios[layer] : job->goal.ratio;
     return (pare_cubic_schedule){.first = fmin(r->init_ratio, last),
                                  .last = last,
@@ -63,7 +41,7 @@ static pare_cubic_schedule schedule_of(const pare_prune_job *job, uint32_t layer
 }
 
 uint32_t pare_loraprune_gone(const pare_prune_job *job, uint32_t layer, uint64_t step, uint32_t units, uint32_t kept) {
-    const pare_lora_recipe *r = &job->recipe.lora;
+    const pare_lora_recipe *r = &job->asked->recipe.lora;
     pare_cubic_schedule schedule = schedule_of(job, layer);
     double ratio = pare_cubic_ratio(&schedule, step);
     uint32_t asked = units - kept;
@@ -75,8 +53,8 @@ uint32_t pare_loraprune_gone(const pare_prune_job *job, uint32_t layer, uint64_t
 
 static uint32_t left_of(const pare_prune_job *job, uint32_t layer, uint32_t units, uint32_t kept) {
     uint32_t most = 0;
-    if (!job->recipe.lora.released) return kept;
-    for (uint64_t step = 0; step < job->lora->steps; step += (uint64_t)job->recipe.lora.every) {
+    if (!job->asked->recipe.lora.released) return kept;
+    for (uint64_t step = 0; step < job->lora->steps; step += (uint64_t)job->asked->recipe.lora.every) {
         uint32_t gone = pare_loraprune_gone(job, layer, step, units, kept);
         most = gone > most ? gone : most;
     }
@@ -109,7 +87,7 @@ static pare_status check_ids(const pare_prune_job *job) {
 }
 
 static pare_status read_examples(pare_prune_job *job) {
-    const pare_lora_recipe *r = &job->recipe.lora;
+    const pare_lora_recipe *r = &job->asked->recipe.lora;
     const pare_calibration_options *c = &job->calibration;
     const pare_tokenizer *tokenizer;
     pare_chat_style style;
@@ -122,8 +100,8 @@ static pare_status read_examples(pare_prune_job *job) {
                                      .train_on_prompt = r->train_on_prompt,
                                      .limit = c->samples};
     PARE_TRY(pare_calibration_tokenizer(job->model, c->source, &tokenizer));
-    PARE_TRY(
-        pare_chat_style_open(pare_checkpoint_directory(job->model->checkpoint), (size_t)job->recipe.wording, &style));
+    PARE_TRY(pare_chat_style_open(pare_checkpoint_directory(job->model->checkpoint), (size_t)job->asked->recipe.wording,
+                                  &style));
     pare_status status = pare_examples_read(tokenizer, &request, &job->lora->examples);
     if (job->lora->examples.formatted) job->lora->chat = pare_chat_style_name(&style);
     if (status == PARE_OK) pare_examples_say(&job->lora->examples, c->source, &style, job->runtime);
@@ -132,23 +110,23 @@ static pare_status read_examples(pare_prune_job *job) {
 }
 
 static pare_batches_options batches_of(const pare_prune_job *job) {
-    return (pare_batches_options){.batch = (uint32_t)job->recipe.lora.batch,
+    return (pare_batches_options){.batch = (uint32_t)job->asked->recipe.lora.batch,
                                   .length = job->lora->cutoff,
-                                  .group_by_length = job->recipe.lora.group_by_length,
-                                  .seed = job->options->seed};
+                                  .group_by_length = job->asked->recipe.lora.group_by_length,
+                                  .seed = job->asked->seed};
 }
 
 static pare_lora_options factors_of(const pare_prune_job *job) {
-    const pare_lora_recipe *r = &job->recipe.lora;
+    const pare_lora_recipe *r = &job->asked->recipe.lora;
     pare_lora_options options = {
-        .rank = (uint32_t)r->rank, .alpha = r->alpha, .dropout = r->dropout, .seed = job->options->seed};
+        .rank = (uint32_t)r->rank, .alpha = r->alpha, .dropout = r->dropout, .seed = job->asked->seed};
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
         options.targets[role] = true;
     return options;
 }
 
 static uint64_t count_steps(const pare_prune_job *job) {
-    const pare_lora_recipe *r = &job->recipe.lora;
+    const pare_lora_recipe *r = &job->asked->recipe.lora;
     if (r->steps) return (uint64_t)r->steps;
     return (uint64_t)ceil(r->epochs * (double)pare_batches_steps(job->lora->batches));
 }
@@ -164,19 +142,19 @@ static pare_status check_schedule(const pare_prune_job *job) {
     return pare_fail(PARE_BAD_ARGUMENT,
                      "in %llu steps with --prune-every %d and --final-cut released nothing would go: give more "
                      "--train-steps, or leave out --final-cut",
-                     (unsigned long long)job->lora->steps, job->recipe.lora.every);
+                     (unsigned long long)job->lora->steps, job->asked->recipe.lora.every);
 }
 
 static void set_training(pare_prune_job *job) {
     pare_loraprune *lora = job->lora;
-    const pare_lora_recipe *r = &job->recipe.lora;
+    const pare_lora_recipe *r = &job->asked->recipe.lora;
     lora->training = (pare_trainer_options){.schedule = {.peak = r->rate, .decay = lora->steps, .total = lora->steps},
                                             .clip = r->clip,
                                             .keep = pare_kept_rule_of(job->runtime),
                                             .beta1 = 0.9,
                                             .beta2 = 0.999,
                                             .epsilon = 1e-8,
-                                            .seed = job->options->seed};
+                                            .seed = job->asked->seed};
 }
 
 pare_status pare_loraprune_read(pare_prune_job *job) {
@@ -204,7 +182,7 @@ static uint64_t state_bytes(const pare_prune_job *job) {
     for (size_t i = 0; i < lora->examples.count; i++)
         ids += lora->examples.list[i].count;
     return pare_trained_lora_bytes(job->model, job->backend, &factors) + 2 * lora->trained->count * sizeof(float) +
-           pare_lora_scores_bytes(job->model, job->recipe.lora.rank) + ids * sizeof(uint32_t) +
+           pare_lora_scores_bytes(job->model, job->asked->recipe.lora.rank) + ids * sizeof(uint32_t) +
            lora->examples.count * sizeof *lora->examples.list;
 }
 

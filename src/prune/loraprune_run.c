@@ -26,7 +26,7 @@ static pare_status load(void *context, FILE *file) {
 /* Progress is kept whenever the masks may have changed. */
 static pare_status run_steps(pare_prune_job *job, pare_trainer *trainer) {
     const pare_prune_progress *progress = job->progress;
-    pare_training_run run = {.save_every = (uint64_t)job->recipe.lora.every,
+    pare_training_run run = {.save_every = (uint64_t)job->asked->recipe.lora.every,
                              .state = progress ? progress->training : NULL,
                              .key = progress ? progress->resume.key : NULL};
     pare_status status = pare_training_run_steps(trainer, &run);
@@ -34,14 +34,14 @@ static pare_status run_steps(pare_prune_job *job, pare_trainer *trainer) {
         return pare_fail(status,
                          "the loss or its gradient is not a number in step %llu of training: give a --train-rate below "
                          "%g",
-                         (unsigned long long)trainer->steps_done + 1, job->recipe.lora.rate);
+                         (unsigned long long)trainer->steps_done + 1, job->asked->recipe.lora.rate);
     PARE_TRY(status);
     return pare_lora_units_prune(job, job->lora->steps);
 }
 
 /* One line for every change of the masks, and the last. */
 static void note_losses(pare_prune_job *job, const pare_curve *curve) {
-    uint64_t every = (uint64_t)job->recipe.lora.every;
+    uint64_t every = (uint64_t)job->asked->recipe.lora.every;
     job->lora->losses = json_array();
     for (size_t i = 0; i < curve->count; i++) {
         const pare_curve_point *p = &curve->list[i];
@@ -122,14 +122,14 @@ json_t *pare_loraprune_json(const pare_prune_job *job) {
     return json;
 }
 
-static bool applies(const pare_prune_job *job) {
-    return !job->drops && pare_recipe_trains(&job->recipe);
+static bool applies(const pare_job *asked) {
+    return pare_recipe_trains(&asked->recipe);
 }
 
 /* LoRAPrune leaves the first layers and the last one alone unless it is told which ones to prune. */
 static pare_status spare_layers(pare_prune_job *job) {
-    const pare_prune_options *o = job->options;
-    if (o->layer_begin || o->layer_end) return PARE_OK;
+    const pare_job_target *o = &job->asked->target;
+    if (o->layers.given) return PARE_OK;
     pare_layer_range range = pare_loraprune_layers(job->model->config.layers);
     if (!o->attention.given) job->target.attention = range;
     if (!o->ffn.given) job->target.ffn = range;
@@ -137,7 +137,7 @@ static pare_status spare_layers(pare_prune_job *job) {
     return pare_fail(PARE_BAD_ARGUMENT,
                      "%s leaves the last layer alone, and the model has no other: name the layers "
                      "that it shall prune with --layers",
-                     job->recipe.name);
+                     job->asked->recipe.name);
 }
 
 static pare_status choose_target(pare_prune_job *job) {
@@ -147,8 +147,7 @@ static pare_status choose_target(pare_prune_job *job) {
 }
 
 static pare_status choose_data(pare_prune_job *job) {
-    job->calibration = job->options->calibration;
-    job->calibrated = true;
+    job->calibration = job->asked->calibration.of;
     PARE_TRY(pare_loraprune_check(job));
     return pare_file_check(job->calibration.source);
 }

@@ -102,9 +102,9 @@ static pare_lora_layer layer_of(const pare_prune_job *job, uint32_t layer) {
     const pare_trained *t = job->lora->trained;
     pare_lora_layer out = {.source = &t->source,
                            .layer = layer,
-                           .rank = job->recipe.lora.rank,
+                           .rank = job->asked->recipe.lora.rank,
                            .scale = pare_lora_scale(t),
-                           .estimate = job->recipe.lora.estimate};
+                           .estimate = job->asked->recipe.lora.estimate};
     for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++) {
         pare_lora_factors f = pare_lora_factors_of(t, pare_tensor_id(layer, role));
         out.matrix[role] = (pare_lora_matrix){t->value + f.a, t->value + f.b, t->gradient + f.a, t->gradient + f.b};
@@ -121,7 +121,7 @@ static pare_status check_finite(pare_prune_job *job, const part *p, void *contex
 }
 
 static pare_status average(pare_prune_job *job, const part *p, void *context) {
-    double old = job->recipe.lora.average;
+    double old = job->asked->recipe.lora.average;
     (void)context;
     for (uint32_t i = 0; i < p->units; i++)
         p->scores[i] = old * p->scores[i] + (1.0 - old) * p->fresh[i];

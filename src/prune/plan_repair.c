@@ -16,7 +16,7 @@ static pare_status measure(const pare_prune_job *job, pare_repair_job *repair, c
                            pare_repair_memory *memory) {
     static const float some = 1.0f;
     pare_stage_signal(*signals)[PARE_STAGES];
-    bool metric = job->recipe.choice == PARE_CHOOSE_OBS && job->recipe.metric == PARE_METRIC_FISHER;
+    bool metric = job->asked->recipe.choice == PARE_CHOOSE_OBS && job->asked->recipe.metric == PARE_METRIC_FISHER;
     PARE_TRY(pare_alloc(&signals, job->current->config.layers, sizeof *signals, "plan"));
     signals[0][PARE_STAGE_FFN].metric = metric ? &some : NULL;
     repair->options.signals = (const pare_stage_signal(*)[PARE_STAGES])signals;
@@ -50,7 +50,7 @@ pare_status pare_prune_plan_repair(pare_prune_job *job) {
     pare_source source = {.model = job->current, .backend = job->backend};
     pare_selection sizes;
     pare_repair_memory memory;
-    if (job->recipe.choice == PARE_CHOOSE_OBS && job->recipe.metric == PARE_METRIC_FISHER)
+    if (job->asked->recipe.choice == PARE_CHOOSE_OBS && job->asked->recipe.metric == PARE_METRIC_FISHER)
         PARE_TRY(plan_fisher(job, &source, plan));
     uint64_t kept = plan->metrics && plan->metrics <= plan->limit / 2 ? plan->metrics : 0;
     pare_repair_job repair = {.source = &source,
@@ -58,7 +58,7 @@ pare_status pare_prune_plan_repair(pare_prune_job *job) {
                               .length = (int64_t)plan->length,
                               .limit = plan->limit ? plan->limit - kept : 0,
                               .scratch = pare_runtime_scratch(job->runtime),
-                              .options = pare_prune_repair_options(&job->recipe)};
+                              .options = pare_prune_repair_options(&job->asked->recipe)};
     repair.options.widths = job->goal.widths;
     PARE_TRY(sizes_of(job, &sizes));
     pare_status status = measure(job, &repair, &sizes, &memory);

@@ -2,6 +2,7 @@
 #ifndef PARE_PRUNE_PROCEDURE_H
 #define PARE_PRUNE_PROCEDURE_H
 
+#include "method/job.h"
 #include "report/manifest.h"
 
 struct pare_prune_job;
@@ -10,9 +11,9 @@ typedef struct pare_procedure {
     bool zeroes;        /* weights become zero in matrices that keep their shape; else units or layers go */
     bool recorded;      /* pruning.json has what `report` gives, too */
     const char *member; /* of the report that `report` gives; NULL: it has none */
-    bool (*applies)(const struct pare_prune_job *job);
-    /* Before any work: settles what is to go (job->goal, rounds, current), and what is read for it (job->calibration,
-     * calibrated); refuses what makes no sense. */
+    bool (*applies)(const pare_job *asked);
+    /* Before any work: settles what is to go (job->goal, current), and what is read for it (job->calibration); refuses
+     * what makes no sense. */
     pare_status (*choose_target)(struct pare_prune_job *job);
     pare_status (*choose_data)(struct pare_prune_job *job); /* NULL: nothing is read */
     /* Reads it, and makes and shows the plan. NULL: neither. */
@@ -29,7 +30,6 @@ typedef struct pare_procedure {
 
 extern const pare_procedure pare_units, pare_weights, pare_training, pare_named_layers;
 
-/* Of a job whose recipe is resolved. */
-const pare_procedure *pare_procedure_of(const struct pare_prune_job *job);
+const pare_procedure *pare_procedure_of(const pare_job *asked);
 
 #endif

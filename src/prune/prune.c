@@ -1,5 +1,4 @@
-/* pare_prune: walks a recipe through the rooms, from the checkpoint to the smaller model. */
-#include "calibrate/calibration.h"
+/* The stages of a run: a recipe on its way through the rooms, from the checkpoint to the smaller model. */
 #include "checkpoint/archive.h"
 #include "prune/prune_job.h"
 #include "support/file.h"
@@ -14,41 +13,9 @@
 /* Within one cache the files are read once. */
 static pare_status scan(void *context) {
     pare_prune_job *job = context;
-    if (pare_cache_scanned(job->options->cache, job->origin) && !job->run.output) return PARE_OK;
+    if (pare_cache_scanned(job->asked->cache, job->origin) && !job->run.output) return PARE_OK;
     PARE_TRY(pare_checkpoint_scan(job->origin->checkpoint, job->runtime, &job->scan));
-    return pare_cache_scan_note(job->options->cache, job->origin);
-}
-
-static pare_status take_windows(pare_prune_job *job) {
-    const pare_windows *given = job->given.calibration;
-    PARE_TRY(pare_windows_copy(given, &job->windows));
-    return pare_windows_digest(given, job->calibration_digest);
-}
-
-static pare_status load_windows(pare_prune_job *job) {
-    if (job->given.calibration) return take_windows(job);
-    pare_calibration_request request = {.options = &job->calibration,
-                                        .usual = job->usual_samples,
-                                        .batches = pare_prune_batches(job),
-                                        .mid_text = pare_recipe_repairs(&job->recipe),
-                                        .wording = (size_t)job->recipe.wording,
-                                        .seed = job->options->seed};
-    if (pare_cache_windows_take(job->options->cache, job->model, &request, &job->windows, job->calibration_digest))
-        return PARE_OK;
-    PARE_TRY(pare_calibration_load(job->model, job->backend, job->runtime, &request, &job->windows,
-                                   job->calibration_digest));
-    return pare_cache_windows_give(job->options->cache, job->model, &request, &job->windows, job->calibration_digest);
-}
-
-/* The plan is shown before the long part of the work: before a model writes its own text, after a file was read. */
-pare_status pare_windows_calibrate(pare_prune_job *job) {
-    const pare_calibration_options *c = &job->calibration;
-    if (!job->calibrated) return pare_prune_plan(job, 0, 0, true);
-    bool self = pare_calibration_is_self(c->source) && !job->given.calibration;
-    if (self) PARE_TRY(pare_prune_plan(job, c->samples, c->length, true));
-    PARE_TRY(load_windows(job));
-    return self ? PARE_OK
-                : pare_prune_plan(job, job->windows.count / pare_prune_batches(job), job->windows.length, true);
+    return pare_cache_scan_note(job->asked->cache, job->origin);
 }
 
 static pare_status calibrate(void *context) {
@@ -69,7 +36,7 @@ static pare_status write_model(void *context) {
     json_decref(record.training);
     if (status == PARE_OK) status = pare_cut_config(job->current, &job->selection, &config, &job->kind);
     if (status == PARE_OK) status = pare_cut_write(job->current, &job->selection, &job->repaired, folder, job->runtime);
-    if (status == PARE_OK && job->options->archive) status = pare_archive_replace(folder, job->runtime, NULL);
+    if (status == PARE_OK && job->asked->outputs.archive) status = pare_archive_replace(folder, job->runtime, NULL);
     if (status == PARE_OK) status = pare_output_write_text(job->run.output, "config.json", config);
     if (status == PARE_OK) status = pare_output_write_text(job->run.output, "pruning.json", manifest);
     if (status == PARE_OK) status = pare_output_carry_over(job->run.output);
@@ -101,12 +68,13 @@ static pare_layer_span scored_layers(const pare_prune_job *job) {
         begin = i < begin ? i : begin;
         end = i + 1;
     }
-    return job->recipe.signal || job->recipe.salience ? (pare_layer_span){begin, end} : (pare_layer_span){0, layers};
+    return job->asked->recipe.signal || job->asked->recipe.salience ? (pare_layer_span){begin, end}
+                                                                    : (pare_layer_span){0, layers};
 }
 
 static pare_status write_files(void *context) {
     pare_prune_job *job = context;
-    const pare_prune_options *o = job->options;
+    const pare_job_outputs *o = &job->asked->outputs;
     if (o->densities) PARE_TRY(pare_run_write(&job->run, pare_sparse_densities(job), o->densities));
     if (o->scores)
         PARE_TRY(pare_run_write(&job->run, pare_report_scores(&job->result.scores, job->current, scored_layers(job)),
@@ -114,9 +82,9 @@ static pare_status write_files(void *context) {
     return pare_run_list(&job->run);
 }
 
-pare_status pare_prune_begin(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
+pare_status pare_prune_begin(const pare_model *model, const pare_job *asked, const pare_runtime *runtime,
                              pare_prune_job *job) {
-    *job = (pare_prune_job){.model = model, .origin = model, .options = options, .runtime = runtime};
+    *job = (pare_prune_job){.model = model, .origin = model, .asked = asked, .runtime = runtime};
     pare_run_begin(&job->run);
     job->traces = json_array();
     return pare_backend_open(runtime, false, &job->backend);
@@ -131,10 +99,6 @@ static pare_status remove_parts(void *context) {
 static pare_status compose_dropped(void *context) {
     pare_prune_job *job = context;
     return job->dropped ? pare_selection_compose(job->dropped, &job->composed, &job->whole) : PARE_OK;
-}
-
-const pare_selection *pare_prune_selection(const pare_prune_job *job) {
-    return job->dropped ? &job->whole : &job->composed;
 }
 
 static const pare_job_stage stages[] = {
@@ -180,36 +144,5 @@ pare_status pare_prune_finish(pare_prune_job *job, pare_run *heir, char **report
     status = pare_run_commit(&job->run, status, report);
     if (status == PARE_OK) pare_prune_progress_remove(job);
     pare_prune_end(job);
-    return status;
-}
-
-pare_status pare_prune_for(pare_run *heir, const pare_model *model, const pare_prune_options *options,
-                           const pare_runtime *runtime, char **report) {
-    pare_prune_job job;
-    if (options->drop_count) return pare_prune_dropped(heir, model, options, runtime, report);
-    pare_memory_peak_reset();
-    pare_status status = pare_prune_begin(model, options, runtime, &job);
-    if (status == PARE_OK) return pare_prune_finish(&job, heir, report);
-    pare_prune_end(&job);
-    return status;
-}
-
-pare_status pare_prune(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
-                       char **report) {
-    *report = NULL;
-    PARE_TRY(PARE_OPTIONS_CHECK(pare_prune_options, options));
-    PARE_TRY(pare_runtime_check(runtime));
-    if (options->recover) return pare_prune_recovered(model, options, runtime, report);
-    return pare_prune_for(NULL, model, options, runtime, report);
-}
-
-pare_status pare_prune_check(const pare_model *model, const pare_prune_options *options) {
-    PARE_TRY(PARE_OPTIONS_CHECK(pare_prune_options, options));
-    if (options->drop_count) return pare_prune_check_dropped(model, options);
-    pare_prune_options dry = *options;
-    pare_prune_job job = {.model = model, .origin = model, .options = &dry};
-    dry.dry_run = true;
-    pare_status status = pare_prune_prepare(&job);
-    pare_prune_end(&job);
     return status;
 }

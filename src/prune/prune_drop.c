@@ -1,22 +1,20 @@
-/* pare_prune with whole layers by name: they go first, alone or before what a method removes from those that are left.
+/* A job with whole layers by name: they go first, alone or before what a method removes from those that are left.
  * The method works on a smaller model in the scratch folder; what is recorded speaks of the original's layers. */
 #include "prune/prune_job.h"
 #include "support/memory.h"
 
 #include <ctype.h>
-#include <math.h>
-#include <string.h>
 
 typedef struct dropping {
     const pare_model *model;
-    pare_prune_options options; /* of the run on what is left, in its numbers of layers */
-    bool *gone;                 /* [layers] */
-    double *ratios, *shares;    /* of the layers that are left, where there is one for each */
+    pare_job job;            /* of what is left, in its numbers of layers */
+    bool *gone;              /* [layers] */
+    double *ratios, *shares; /* of the layers that are left, where there is one for each */
     pare_selection selection;
     pare_temporary_model left;
 } dropping;
 
-static pare_status mark_layers(dropping *d, const pare_prune_options *o) {
+static pare_status mark_layers(dropping *d, const pare_job_target *o) {
     uint32_t layers = d->model->config.layers, count = 0;
     PARE_TRY(pare_alloc(&d->gone, layers, sizeof *d->gone, "dropped layers"));
     for (size_t i = 0; i < o->drop_count; i++) {
@@ -82,35 +80,15 @@ static pare_status check_names(const char *option, const char *const *names, siz
     return PARE_OK;
 }
 
-static pare_status move_options(dropping *d) {
-    pare_prune_options *o = &d->options;
+static pare_status renumber(dropping *d) {
+    pare_job_target *o = &d->job.target;
     PARE_TRY(check_names("--targets", o->sparsity.targets, o->sparsity.target_count));
     PARE_TRY(check_names("--skip", o->sparsity.skipped, o->sparsity.skipped_count));
-    PARE_TRY(move_span(d, "--layers", &o->layer_begin, &o->layer_end));
+    PARE_TRY(move_span(d, "--layers", &o->layers.begin, &o->layers.end));
     PARE_TRY(move_span(d, "--attention-layers", &o->attention.begin, &o->attention.end));
     PARE_TRY(move_span(d, "--ffn-layers", &o->ffn.begin, &o->ffn.end));
     PARE_TRY(move_shares(d, &o->ratios, &o->ratio_count, &d->ratios));
     return move_shares(d, &o->sparsity.shares, &o->sparsity.share_count, &d->shares);
-}
-
-static bool has_amount(const pare_prune_options *o) {
-    return o->ratio != 0.0 || o->ratios || o->parameters || o->bytes || o->sparsity.given;
-}
-
-static pare_status check_options(const pare_prune_options *o) {
-    const char *scores = o->scores ? "--scores" : o->densities ? "--densities" : o->archive ? "--archive" : NULL;
-    if (o->resume)
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "--resume does not go with --drop-layers: drop layers first, in a run of their own, then "
-                         "prune what is left with --resume");
-    if (has_amount(o)) return PARE_OK;
-    if (o->method || o->recipe || o->setting_count)
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "--drop-layers alone needs no method: leave out --method and its choices, or say how much it "
-                         "shall remove besides with --ratio, --params, --sparsity or --pattern");
-    if (!scores) return PARE_OK;
-    return pare_fail(PARE_BAD_ARGUMENT, "%s has nothing to hold where --drop-layers alone chooses: leave it out",
-                     scores);
 }
 
 static void dropping_end(dropping *d) {
@@ -121,69 +99,47 @@ static void dropping_end(dropping *d) {
     pare_free(d->shares);
 }
 
-static pare_status dropping_begin(const pare_model *model, const pare_prune_options *options, dropping *d) {
-    *d = (dropping){.model = model, .options = *options};
-    PARE_TRY(check_options(options));
-    PARE_TRY(mark_layers(d, options));
+static pare_status dropping_begin(const pare_model *model, const pare_job *asked, dropping *d) {
+    *d = (dropping){.model = model, .job = *asked};
+    PARE_TRY(mark_layers(d, &asked->target));
     PARE_TRY(select_layers(d));
-    PARE_TRY(move_options(d));
-    return PARE_OK;
+    return renumber(d);
 }
-
-static bool applies(const pare_prune_job *job) {
-    return job->drops != NULL;
-}
-
-static pare_status choose_target(pare_prune_job *job) {
-    uint32_t layers = job->model->config.layers;
-    job->recipe = (pare_recipe){.name = "drop-layers", .mode = PARE_MODE_LAYER};
-    job->goal.bytes = pare_selection_bytes(job->model, job->drops);
-    job->goal.ratio = (double)(layers - pare_selection_layers(job->drops)) / layers;
-    job->rounds = 1;
-    job->current = job->model;
-    return PARE_OK;
-}
-
-static pare_status take(pare_prune_job *job) {
-    pare_selection all;
-    PARE_TRY(pare_selection_all(job->model, &all));
-    pare_status status = pare_selection_compose(&all, job->drops, &job->selection);
-    if (status == PARE_OK) status = pare_selection_compose(&all, job->drops, &job->composed);
-    pare_selection_free(&all);
-    job->result.loss = NAN;
-    return status;
-}
-
-static json_t *recipe(const pare_prune_job *job) {
-    (void)job;
-    return json_pack("{s:s}", "mode", "layer");
-}
-
-const pare_procedure pare_named_layers = {
-    .applies = applies, .choose_target = choose_target, .run = take, .recipe = recipe};
 
 static pare_status begin(dropping *d, const pare_runtime *runtime, pare_prune_job *job) {
-    if (!has_amount(&d->options)) {
-        PARE_TRY(pare_prune_begin(d->model, &d->options, runtime, job));
+    if (d->job.target.drops_alone) {
+        PARE_TRY(pare_prune_begin(d->model, &d->job, runtime, job));
         job->drops = &d->selection;
         return PARE_OK;
     }
     const char *scratch = runtime ? runtime->scratch : NULL;
-    PARE_TRY(pare_prune_check_output(d->model, &d->options, runtime));
+    PARE_TRY(pare_prune_check_output(d->model, &d->job, runtime));
     PARE_TRY(pare_temporary_model_new(d->model, &d->selection, NULL, scratch, runtime, &d->left));
-    PARE_TRY(pare_prune_begin(d->left.model, &d->options, runtime, job));
+    PARE_TRY(pare_prune_begin(d->left.model, &d->job, runtime, job));
     job->origin = d->model;
     job->dropped = &d->selection;
     return PARE_OK;
 }
 
-pare_status pare_prune_dropped(pare_run *heir, const pare_model *model, const pare_prune_options *options,
+pare_status pare_prune_try_dropped(const pare_model *model, const pare_job *asked) {
+    dropping d;
+    pare_job rest = *asked;
+    pare_status status = dropping_begin(model, asked, &d);
+    rest.target.drops = NULL;
+    rest.target.drop_count = 0;
+    rest.outputs.dry = true;
+    rest.outputs.folder = NULL;
+    if (status == PARE_OK && !asked->target.drops_alone) status = pare_prune_try(model, &rest);
+    dropping_end(&d);
+    return status;
+}
+
+static pare_status run_dropped(pare_run *heir, const pare_model *model, const pare_job *asked,
                                const pare_runtime *runtime, char **report) {
     dropping d;
     pare_prune_job job = {0};
-    pare_memory_peak_reset();
-    PARE_TRY(pare_prune_check_dropped(model, options));
-    pare_status status = dropping_begin(model, options, &d);
+    PARE_TRY(pare_prune_try_dropped(model, asked));
+    pare_status status = dropping_begin(model, asked, &d);
     if (status == PARE_OK) status = begin(&d, runtime, &job);
     if (status == PARE_OK)
         status = pare_prune_finish(&job, heir, report);
@@ -193,13 +149,13 @@ pare_status pare_prune_dropped(pare_run *heir, const pare_model *model, const pa
     return status;
 }
 
-pare_status pare_prune_check_dropped(const pare_model *model, const pare_prune_options *options) {
-    dropping d;
-    pare_prune_options rest = *options;
-    pare_status status = dropping_begin(model, options, &d);
-    rest.drops = NULL;
-    rest.drop_count = 0;
-    if (status == PARE_OK && has_amount(options)) status = pare_prune_check(model, &rest);
-    dropping_end(&d);
+pare_status pare_prune_for(pare_run *heir, const pare_model *model, const pare_job *asked, const pare_runtime *runtime,
+                           char **report) {
+    pare_prune_job job;
+    pare_memory_peak_reset();
+    if (asked->target.drop_count) return run_dropped(heir, model, asked, runtime, report);
+    pare_status status = pare_prune_begin(model, asked, runtime, &job);
+    if (status == PARE_OK) return pare_prune_finish(&job, heir, report);
+    pare_prune_end(&job);
     return status;
 }

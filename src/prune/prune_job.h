@@ -29,17 +29,14 @@ typedef struct pare_prune_job {
     const pare_model *origin;      /* what was named: `model`, unless whole layers were dropped from it first */
     const pare_selection *dropped; /* these, from `origin`; or NULL */
     const pare_selection *drops;   /* whole layers of `model` that go, and nothing else; or NULL */
-    const pare_prune_options *options;
+    const pare_job *asked;
     const pare_runtime *runtime;
     pare_backend *backend;
 
-    pare_recipe recipe;
     const pare_procedure *procedure;
     pare_target target;
     pare_goal goal;                       /* of the last round */
-    pare_calibration_options calibration; /* as given, but with nothing left open for "self" */
-    uint32_t usual_samples;
-    bool calibrated;
+    pare_calibration_options calibration; /* as asked, but with nothing left open for "self" */
 
     pare_scan scan;
     pare_windows windows; /* calibration; with a batch for every step where the protocol draws one */
@@ -47,7 +44,7 @@ typedef struct pare_prune_job {
     pare_calibration_plan plan;
 
     pare_prune_progress *progress; /* beside the output; NULL: none is kept */
-    uint32_t rounds, round;
+    uint32_t round;
     const pare_model *current;          /* what this round starts from: `model`, or what the last round left */
     pare_temporary_model temporary;     /* that holds `current` after the first round */
     pare_score_result result;           /* of this round */
@@ -64,8 +61,9 @@ typedef struct pare_prune_job {
 } pare_prune_job;
 
 /* A run from the inside, for callers that read its results from the job: begin, then (with job->given filled, if
- * anything is given) run, or calibrate alone; end in any case. The model, options and runtime must live as long. */
-pare_status pare_prune_begin(const pare_model *model, const pare_prune_options *options, const pare_runtime *runtime,
+ * anything is given) run, or calibrate alone; end in any case. The model, what was asked and runtime must live as
+ * long. */
+pare_status pare_prune_begin(const pare_model *model, const pare_job *asked, const pare_runtime *runtime,
                              pare_prune_job *job);
 /* The first stages: everything that is checked, the calibration windows, and the memory plan. */
 pare_status pare_prune_calibrate(pare_prune_job *job);
@@ -76,37 +74,25 @@ void pare_prune_end(pare_prune_job *job);
 /* Runs a job that has begun, reports, and ends it. heir: another run, which adopts the files beside the model; NULL:
  * none does. */
 pare_status pare_prune_finish(pare_prune_job *job, pare_run *heir, char **report);
-/* pare_prune without a recovery, likewise. */
-pare_status pare_prune_for(pare_run *heir, const pare_model *model, const pare_prune_options *options,
-                           const pare_runtime *runtime, char **report);
-
-/* pare_prune where a recovery was asked for (prune_recover.c). */
-pare_status pare_prune_recovered(const pare_model *model, const pare_prune_options *options,
-                                 const pare_runtime *runtime, char **report);
-
-/* pare_prune_for and pare_prune_check where layers are dropped by name (prune_drop.c). */
-pare_status pare_prune_dropped(pare_run *heir, const pare_model *model, const pare_prune_options *options,
-                               const pare_runtime *runtime, char **report);
-pare_status pare_prune_check_dropped(const pare_model *model, const pare_prune_options *options);
+/* The whole job but for a recovery, likewise (prune_drop.c). */
+pare_status pare_prune_for(pare_run *heir, const pare_model *model, const pare_job *asked, const pare_runtime *runtime,
+                           char **report);
+/* The whole of it with the recovery that was asked for (prune_recover.c). */
+pare_status pare_prune_recovered(const pare_model *model, const pare_job *asked, const pare_runtime *runtime,
+                                 char **report);
+/* Whether the model will do, for a job that writes nothing; and for one that drops layers by name. */
+pare_status pare_prune_try(const pare_model *model, const pare_job *asked);
+pare_status pare_prune_try_dropped(const pare_model *model, const pare_job *asked);
 /* All that is kept, from `origin`. */
 const pare_selection *pare_prune_selection(const pare_prune_job *job);
 
-/* Refuses texts for the evaluation that cannot be read, and windows that the model has no positions for. */
-pare_status pare_prune_check_texts(const pare_prune_job *job);
-
-/* Whether all that the options name could be written; nothing of it is left. */
-pare_status pare_prune_check_output(const pare_model *model, const pare_prune_options *options,
-                                    const pare_runtime *runtime);
-
-/* Tokens per window of the evaluation. */
-uint32_t pare_prune_window(const pare_prune_options *options);
-/* Names what the run reads and writes in job->run (prune_paths.c). */
-void pare_prune_name_paths(pare_prune_job *job);
-/* The first stage: resolves the options, refuses what makes no sense, and opens the output. */
+/* Whether all that the job names could be written; nothing of it is left. */
+pare_status pare_prune_check_output(const pare_model *model, const pare_job *asked, const pare_runtime *runtime);
+/* The first stage: refuses what makes no sense for the model, and opens the output. */
 pare_status pare_prune_prepare(void *job);
-/* How many sequences the calibration needs: a batch for every step where the protocol draws one. */
-uint32_t pare_prune_batches(const pare_prune_job *job);
 
+/* The target of this round: in layer mode its ranges shrink with the model. */
+pare_target pare_prune_round_target(const pare_prune_job *job);
 /* What scoring the model of this round asks for. */
 pare_score_request pare_prune_score_request(const pare_prune_job *job);
 /* Parts of several procedures: the target of units (what is asked and where; then, with the layers settled, the goal);

@@ -20,7 +20,7 @@ static json_t *range_json(pare_layer_range range) {
 
 /* Of single weights: how many, and ids of the matrices. */
 static json_t *sparsity_json(const pare_prune_job *job) {
-    const pare_sparsity *s = &job->options->sparsity;
+    const pare_sparsity *s = &job->asked->target.sparsity;
     json_t *json = json_array(), *shares = json_array(), *pruned = json_array();
     for (size_t i = 0; s->shares && i < s->share_count; i++)
         json_array_append_new(shares, json_real(s->shares[i]));
@@ -35,19 +35,19 @@ static json_t *sparsity_json(const pare_prune_job *job) {
 /* Everything that the result depends on. */
 static json_t *identity(const pare_prune_job *job) {
     const pare_target *t = &job->target;
-    const pare_prune_options *o = job->options;
+    const pare_job *o = job->asked;
     json_t *json = json_object(), *ratios = json_array();
-    for (size_t i = 0; t->ratios && i < o->ratio_count; i++)
+    for (size_t i = 0; t->ratios && i < o->target.ratio_count; i++)
         json_array_append_new(ratios, json_real(t->ratios[i]));
     json_object_set_new(json, "pare", json_string(pare_version()));
     json_object_set_new(json, "weights", json_string(job->scan.digest));
-    json_object_set_new(json, "recipe", pare_recipe_json(&job->recipe));
+    json_object_set_new(json, "recipe", pare_recipe_json(&job->asked->recipe));
     json_object_set_new(json, "calibration", json_string(job->calibration_digest));
     json_object_set_new(json, "seed", json_integer((json_int_t)o->seed));
     json_object_set_new(json, "operand", json_integer((json_int_t)job->backend->operand));
     json_object_set_new(json, "displace", json_integer((json_int_t)o->displace));
-    json_object_set_new(json, "all_scores", json_boolean(o->scores != NULL));
-    json_object_set_new(json, "rounds", json_integer(job->rounds));
+    json_object_set_new(json, "all_scores", json_boolean(o->outputs.scores != NULL));
+    json_object_set_new(json, "rounds", json_integer(job->asked->target.rounds));
     json_object_set_new(json, "ratio", json_real(t->ratio));
     json_object_set_new(json, "ratios", ratios);
     json_object_set_new(json, "parameters", json_integer((json_int_t)t->parameters));
@@ -55,7 +55,7 @@ static json_t *identity(const pare_prune_job *job) {
     json_object_set_new(json, "attention", range_json(t->attention));
     json_object_set_new(json, "ffn", range_json(t->ffn));
     json_object_set_new(json, "round_to", json_integer(t->round_to));
-    if (job->options->sparsity.given) json_object_set_new(json, "sparsity", sparsity_json(job));
+    if (job->asked->target.sparsity.given) json_object_set_new(json, "sparsity", sparsity_json(job));
     return json;
 }
 
@@ -208,14 +208,15 @@ static pare_status take_up(pare_prune_job *job, const json_t *json) {
                          "%s was kept by a run with another model, other options or other calibration text; run that "
                          "one, or delete the folder to begin anew",
                          job->progress->folder);
-    if (!key || done < 0 || done >= (json_int_t)job->rounds || !json_is_array(traces)) return damaged(job->progress);
+    if (!key || done < 0 || done >= (json_int_t)job->asked->target.rounds || !json_is_array(traces))
+        return damaged(job->progress);
     if (done == 0) return PARE_OK;
     PARE_TRY(pare_selection_all(job->model, &job->composed));
     if (!read_selection(job, json, &job->composed)) return damaged(job->progress);
     PARE_TRY(open_round(job, (uint32_t)done));
     json_array_extend(job->traces, traces);
     job->round = (uint32_t)done;
-    uint32_t sequences = job->windows.count / pare_prune_batches(job);
+    uint32_t sequences = job->windows.count / job->asked->calibration.batches;
     return pare_prune_plan(job, sequences, job->windows.length, false);
 }
 
@@ -243,10 +244,10 @@ static pare_status open_folder(pare_prune_job *job) {
 
 pare_status pare_prune_progress_name(void *context) {
     pare_prune_job *job = context;
-    const char *output = job->options->output;
-    if (!job->options->resume || !job->run.output) return PARE_OK;
+    char *folder = job->asked->outputs.progress;
+    if (!folder || !job->run.output) return PARE_OK;
     PARE_TRY(pare_alloc(&job->progress, 1, sizeof *job->progress, "progress"));
-    job->progress->folder = pare_run_progress_folder(output);
+    job->progress->folder = folder;
     job->progress->state = pare_path_join(job->progress->folder, "moreau.state");
     job->progress->training = pare_path_join(job->progress->folder, "training.state");
     pare_resume_keep(&job->progress->resume, job->progress->folder);
@@ -301,7 +302,6 @@ void pare_prune_progress_remove(const pare_prune_job *job) {
 void pare_prune_progress_end(pare_prune_job *job) {
     if (!job->progress) return;
     pare_resume_close(&job->progress->resume);
-    free(job->progress->folder);
     free(job->progress->state);
     free(job->progress->training);
     pare_free(job->progress);

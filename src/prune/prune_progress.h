@@ -15,12 +15,13 @@
 struct pare_prune_job;
 
 typedef struct pare_prune_progress {
-    char *folder, *state, *training;
+    const char *folder;
+    char *state, *training;
     pare_resume resume;               /* with the key of the run */
     char round_key[PARE_DIGEST_TEXT]; /* of the Moreau state of the round under way */
 } pare_prune_progress;
 
-/* Where the options ask for progress: what its folder is called, and that an interruption leaves it. */
+/* Where progress is asked for: what its folder is called, and that an interruption leaves it. */
 pare_status pare_prune_progress_name(void *job);
 
 /* After calibration, where there is progress: makes the folder, or goes to the first round that is not finished. A

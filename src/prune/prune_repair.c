@@ -40,11 +40,11 @@ static pare_status begin(pare_prune_job *job, repairing *r) {
     *r = (repairing){.job = job, .source = {.model = job->current, .backend = job->backend}};
     r->repair = (pare_repair_job){.runtime = job->runtime,
                                   .ids = job->windows.ids,
-                                  .sequences = job->windows.count / pare_prune_batches(job),
+                                  .sequences = job->windows.count / job->asked->calibration.batches,
                                   .length = job->windows.length,
                                   .limit = pare_runtime_limit(job->runtime),
                                   .scratch = pare_runtime_scratch(job->runtime),
-                                  .options = pare_prune_repair_options(&job->recipe)};
+                                  .options = pare_prune_repair_options(&job->asked->recipe)};
     PARE_TRY(pare_alloc(&r->signals, layers, sizeof *r->signals, "repair"));
     PARE_TRY(pare_alloc(&r->widths, layers, sizeof *r->widths, "repair"));
     return pare_alloc(&r->fits, layers, sizeof *r->fits, "repair");
@@ -64,7 +64,7 @@ static void finish(repairing *r) {
 
 /* One calibration serves all ratios: the metrics of the dense model depend on neither selection nor repair. */
 static pare_cache *fisher_cache(const repairing *r, bool file) {
-    return r->job->round == 0 && !file ? r->job->options->cache : NULL;
+    return r->job->round == 0 && !file ? r->job->asked->cache : NULL;
 }
 
 static pare_status gather_fisher(repairing *r, uint64_t bytes, bool file, const pare_output_fisher **fisher) {
@@ -135,7 +135,8 @@ static pare_status allocate(repairing *r) {
     pare_repaired_free(&none);
     pare_selection_free(&all);
     PARE_TRY(status);
-    PARE_TRY(pare_goal_new(job->model, &job->target, (double)(job->round + 1) / (double)job->rounds, &goal));
+    PARE_TRY(
+        pare_goal_new(job->model, &job->target, (double)(job->round + 1) / (double)job->asked->target.rounds, &goal));
     status = pare_ladders_from_curves(job->current, (double *const(*)[2])r->curves, &job->target, &ladders);
     if (status == PARE_OK)
         status = pare_allocate(job->current, &job->result.scores, &ladders, &job->target, &goal, r->widths);
@@ -160,9 +161,9 @@ static pare_status choose_widths(repairing *r) {
 
 static pare_status repair(repairing *r) {
     pare_prune_job *job = r->job;
-    bool chosen = job->recipe.choice == PARE_CHOOSE_OBS;
+    bool chosen = job->asked->recipe.choice == PARE_CHOOSE_OBS;
     r->repair.source = &r->source;
-    if (chosen && job->recipe.metric == PARE_METRIC_FISHER) PARE_TRY(gather_metric(r));
+    if (chosen && job->asked->recipe.metric == PARE_METRIC_FISHER) PARE_TRY(gather_metric(r));
     if (chosen) PARE_TRY(choose_widths(r));
     PARE_TRY(pare_repair_run(&r->repair, &job->selection, &job->repaired, r->fits));
     json_decref(job->repairs);

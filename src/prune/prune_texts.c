@@ -9,38 +9,33 @@
 
 #include <stdlib.h>
 
-uint32_t pare_prune_window(const pare_prune_options *options) {
-    enum { WINDOW = 128 };
-    return options->window ? options->window : WINDOW;
-}
-
 /* "self" is written with another seed than the text that the model was calibrated on. */
 static pare_status read_windows(const pare_prune_job *job, const char *name, pare_windows *windows) {
     enum { SELF_WINDOWS = 64 };
-    const pare_prune_options *o = job->options;
+    const pare_job_evaluation *o = &job->asked->evaluation;
     if (pare_calibration_is_self(name)) {
         pare_self_request request = {.sequences = o->max_windows ? o->max_windows : SELF_WINDOWS,
-                                     .length = pare_prune_window(o),
-                                     .seed = o->seed + 1};
+                                     .length = o->window,
+                                     .seed = job->asked->seed + 1};
         return pare_self_sample(job->origin, job->backend, job->runtime, &request, windows);
     }
     const pare_tokenizer *tokenizer;
     PARE_TRY(pare_calibration_tokenizer(job->model, name, &tokenizer));
-    PARE_TRY(pare_windows_stream(tokenizer, name, NULL, pare_prune_window(o), o->max_windows, windows));
+    PARE_TRY(pare_windows_stream(tokenizer, name, NULL, o->window, o->max_windows, windows));
     pare_runtime_note(job->runtime, windows->note);
     return PARE_OK;
 }
 
 /* A text is cut into windows once for all runs of a cache. */
 pare_status pare_prune_text_windows(const pare_prune_job *job, size_t index, pare_windows *windows) {
-    const pare_prune_options *o = job->options;
+    const pare_job_evaluation *o = &job->asked->evaluation;
     if (job->given.texts) return pare_windows_copy(&job->given.texts[index], windows);
-    char *name = pare_format("%s %u %u %llu", o->texts[index], pare_prune_window(o), o->max_windows,
-                             (unsigned long long)o->seed);
+    char *name =
+        pare_format("%s %u %u %llu", o->texts[index], o->window, o->max_windows, (unsigned long long)job->asked->seed);
     pare_status status = PARE_OK;
-    if (!pare_cache_text_take(o->cache, job->origin, name, windows)) {
+    if (!pare_cache_text_take(job->asked->cache, job->origin, name, windows)) {
         status = read_windows(job, o->texts[index], windows);
-        if (status == PARE_OK) status = pare_cache_text_give(o->cache, job->origin, name, windows);
+        if (status == PARE_OK) status = pare_cache_text_give(job->asked->cache, job->origin, name, windows);
         if (status != PARE_OK) pare_windows_free(windows);
     }
     free(name);
@@ -49,10 +44,10 @@ pare_status pare_prune_text_windows(const pare_prune_job *job, size_t index, par
 
 /* The dense model's figure may be known from an earlier run on the same text. */
 static pare_status evaluate_dense(pare_prune_job *job, pare_evaluation *evaluation, double *nll) {
-    char *name =
-        pare_format("%s %u %u %u %llu", evaluation->name, pare_prune_window(job->options), job->options->max_windows,
-                    (unsigned)job->backend->operand, (unsigned long long)job->options->seed);
-    pare_cache *cache = job->options->cache;
+    char *name = pare_format("%s %u %u %u %llu", evaluation->name, job->asked->evaluation.window,
+                             job->asked->evaluation.max_windows, (unsigned)job->backend->operand,
+                             (unsigned long long)job->asked->seed);
+    pare_cache *cache = job->asked->cache;
     bool known = pare_cache_nll_take(cache, job->origin, name, nll);
     pare_status status = known ? PARE_OK : pare_perplexity(evaluation, nll);
     if (status == PARE_OK && !known) status = pare_cache_nll_give(cache, job->origin, name, *nll);
@@ -79,7 +74,7 @@ static pare_status evaluate_windows(pare_prune_job *job, const pare_windows *win
 
 static pare_status evaluate_text(pare_prune_job *job, size_t index, const pare_source *masked) {
     pare_windows windows;
-    job->texts[index].file = job->options->texts[index];
+    job->texts[index].file = job->asked->evaluation.texts[index];
     PARE_TRY(pare_prune_text_windows(job, index, &windows));
     pare_status status = evaluate_windows(job, &windows, masked, &job->texts[index]);
     pare_windows_free(&windows);
@@ -89,13 +84,13 @@ static pare_status evaluate_text(pare_prune_job *job, size_t index, const pare_s
 pare_status pare_prune_evaluate_texts(void *context) {
     pare_prune_job *job = context;
     pare_mask mask;
-    if (!job->options->text_count) return PARE_OK;
-    PARE_TRY(pare_alloc(&job->texts, job->options->text_count, sizeof *job->texts, "perplexities"));
+    if (!job->asked->evaluation.text_count) return PARE_OK;
+    PARE_TRY(pare_alloc(&job->texts, job->asked->evaluation.text_count, sizeof *job->texts, "perplexities"));
     PARE_TRY(pare_mask_new(job->current, &job->selection, &job->repaired, &mask));
     pare_source masked = {.model = job->current, .backend = job->backend};
     pare_mask_apply(&mask, &masked);
     pare_status status = PARE_OK;
-    for (size_t i = 0; i < job->options->text_count && status == PARE_OK; i++)
+    for (size_t i = 0; i < job->asked->evaluation.text_count && status == PARE_OK; i++)
         status = evaluate_text(job, i, &masked);
     pare_mask_free(&mask);
     return status;

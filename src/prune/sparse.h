@@ -10,7 +10,7 @@ struct pare_prune_job;
 
 typedef struct pare_sparse {
     bool *pruned;                /* [tensor_count] */
-    double *asked, *used;        /* [tensor_count] sparsities: of the options; after allocation */
+    double *asked, *used;        /* [tensor_count] sparsities: as asked; after allocation */
     pare_matrix_result *results; /* [tensor_count] */
     float **gradient, **squares; /* [tensor_count] what the signal has to say, or NULL */
     pare_scratch memory;         /* of both */

@@ -3,7 +3,7 @@
 #include "support/runtime.h"
 
 bool pare_sparse_has_metric(const pare_prune_job *job) {
-    return job->recipe.metric == PARE_METRIC_FISHER && job->recipe.compensation;
+    return job->asked->recipe.metric == PARE_METRIC_FISHER && job->asked->recipe.compensation;
 }
 
 /* Gate and up, wider than the hidden state, get diagonals: full matrices would be as large as Down's Gram matrix. */

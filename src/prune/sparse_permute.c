@@ -29,9 +29,9 @@ static pare_permutation_goal goal_of(const pare_prune_job *job) {
     uint64_t limit = pare_runtime_limit(job->runtime), room = ROOM;
     return (pare_permutation_goal){.model = job->current,
                                    .pruned = job->sparse.pruned,
-                                   .kind = job->recipe.element.permutation,
-                                   .keep = job->options->sparsity.keep,
-                                   .of = job->options->sparsity.of,
+                                   .kind = job->asked->recipe.element.permutation,
+                                   .keep = job->asked->target.sparsity.keep,
+                                   .of = job->asked->target.sparsity.of,
                                    .room = limit && limit / 4 < room ? limit / 4 : room};
 }
 
@@ -46,7 +46,7 @@ static pare_layerwise_job scoring_job(pare_prune_job *job, const pare_source *so
 
 pare_status pare_sparse_permute_plan(pare_prune_job *job, uint64_t *bytes, uint64_t *scratch) {
     pare_source source = {.model = job->current, .backend = job->backend};
-    pare_recipe recipe = scoring_recipe(&job->recipe);
+    pare_recipe recipe = scoring_recipe(&job->asked->recipe);
     pare_permutation_goal goal = goal_of(job);
     uint64_t held = pare_permutation_bytes(&goal);
     pare_layerwise_job scoring = scoring_job(job, &source, &recipe, held);
@@ -61,7 +61,7 @@ static const char *const kind_names[PARE_CHANNEL_KINDS] = {
     [PARE_CHANNEL_HIDDEN] = "hidden", [PARE_CHANNEL_FFN] = "ffn", [PARE_CHANNEL_VALUE] = "value"};
 
 static json_t *summary_json(const pare_prune_job *job, const pare_permutation *p, const pare_recipe *scoring) {
-    bool assigned = job->recipe.element.permutation == PARE_PERMUTE_ASSIGN;
+    bool assigned = job->asked->recipe.element.permutation == PARE_PERMUTE_ASSIGN;
     json_t *json = json_pack("{s:s,s:s}", "how", assigned ? "assign" : "allocate", "scores", scoring->salience->name);
     for (int kind = 0; kind < PARE_CHANNEL_KINDS; kind++) {
         const pare_permutation_gain *g = &p->gain[kind];
@@ -146,8 +146,8 @@ static pare_status go_on_with(pare_prune_job *job, const pare_orders *orders) {
 pare_status pare_sparse_permute(void *context) {
     pare_prune_job *job = context;
     pare_source source = {.model = job->current, .backend = job->backend};
-    if (job->recipe.element.permutation == PARE_PERMUTE_NONE) return PARE_OK;
-    pare_recipe recipe = scoring_recipe(&job->recipe);
+    if (job->asked->recipe.element.permutation == PARE_PERMUTE_NONE) return PARE_OK;
+    pare_recipe recipe = scoring_recipe(&job->asked->recipe);
     pare_permutation_goal goal = goal_of(job);
     pare_layerwise_job scoring = scoring_job(job, &source, &recipe, pare_permutation_bytes(&goal));
     pare_permutation found;

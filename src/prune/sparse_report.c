@@ -5,7 +5,7 @@ void pare_sparse_count(const pare_prune_job *job, uint64_t *gone, uint64_t *all)
 }
 
 json_t *pare_sparse_json(const pare_prune_job *job) {
-    const pare_sparsity *s = &job->options->sparsity;
+    const pare_sparsity *s = &job->asked->target.sparsity;
     pare_sparsity_results results = {.model = job->model,
                                      .matrices = job->sparse.results,
                                      .keep = s->keep,

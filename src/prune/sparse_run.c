@@ -19,8 +19,8 @@ static uint64_t gradient_bytes(const pare_prune_job *job) {
     uint64_t count = 0;
     for (size_t id = 0; id < job->current->tensor_count; id++)
         if (job->sparse.pruned[id]) count += job->current->tensors[id]->count;
-    if (!has_gradient(&job->recipe)) return 0;
-    return count * sizeof(float) * (has_squares(&job->recipe) ? 2 : 1);
+    if (!has_gradient(&job->asked->recipe)) return 0;
+    return count * sizeof(float) * (has_squares(&job->asked->recipe) ? 2 : 1);
 }
 
 static bool gradients_in_file(const pare_prune_job *job) {
@@ -31,16 +31,16 @@ static bool gradients_in_file(const pare_prune_job *job) {
 pare_layerwise_job pare_sparse_layerwise(pare_prune_job *job, const pare_source *source) {
     uint64_t limit = pare_runtime_limit(job->runtime), kept = gradients_in_file(job) ? 0 : gradient_bytes(job);
     kept += pare_sparse_metric_kept(job);
-    const pare_sparsity *asked = &job->options->sparsity;
+    const pare_sparsity *asked = &job->asked->target.sparsity;
     return (pare_layerwise_job){.source = source,
                                 .runtime = job->runtime,
-                                .recipe = &job->recipe,
+                                .recipe = &job->asked->recipe,
                                 .ids = job->windows.ids,
                                 .sequences = job->plan.shape.sequences,
                                 .length = job->plan.shape.length,
                                 .limit = limit > kept ? limit - kept : (limit ? 1 : 0),
                                 .scratch = pare_runtime_scratch(job->runtime),
-                                .seed = job->options->seed,
+                                .seed = job->asked->seed,
                                 .pruned = job->sparse.pruned,
                                 .sparsity = job->sparse.asked,
                                 .fixed = asked->shares != NULL,
@@ -56,7 +56,8 @@ static pare_status plan_walks(pare_prune_job *job, const pare_layerwise_memory *
     pare_plan *plan = &job->plan.sizes;
     uint64_t scratch = pruning->scratch, bytes = 0, in_file = 0;
     plan->repair = pruning->hidden + pruning->statistics + pruning->weights + pruning->activations + pruning->repaired;
-    if (job->recipe.element.permutation != PARE_PERMUTE_NONE) PARE_TRY(pare_sparse_permute_plan(job, &bytes, &in_file));
+    if (job->asked->recipe.element.permutation != PARE_PERMUTE_NONE)
+        PARE_TRY(pare_sparse_permute_plan(job, &bytes, &in_file));
     if (bytes - in_file > plan->repair - scratch) {
         plan->repair = bytes;
         scratch = in_file;
@@ -85,7 +86,7 @@ static pare_status allocate_gradients(pare_prune_job *job) {
     const char *scratch = gradients_in_file(job) ? pare_runtime_scratch(job->runtime) : NULL;
     PARE_TRY(pare_scratch_open(&s->memory, gradient_bytes(job), scratch, "gradients"));
     PARE_TRY(pare_alloc(&s->gradient, model->tensor_count, sizeof *s->gradient, "gradients"));
-    if (has_squares(&job->recipe))
+    if (has_squares(&job->asked->recipe))
         PARE_TRY(pare_alloc(&s->squares, model->tensor_count, sizeof *s->squares, "gradients"));
     float *next = s->memory.data;
     for (size_t id = 0; id < model->tensor_count; id++) {
@@ -117,16 +118,12 @@ static pare_status prune_layers(void *context) {
 
 pare_status pare_sparse_run(pare_prune_job *job) {
     job->result.loss = NAN;
-    if (has_gradient(&job->recipe)) PARE_TRY(pare_run_stage(&job->run, "gradients", gather_gradients, job));
-    if (job->recipe.element.permutation != PARE_PERMUTE_NONE)
+    if (has_gradient(&job->asked->recipe)) PARE_TRY(pare_run_stage(&job->run, "gradients", gather_gradients, job));
+    if (job->asked->recipe.element.permutation != PARE_PERMUTE_NONE)
         PARE_TRY(pare_run_stage(&job->run, "permuting", pare_sparse_permute, job));
     if (pare_sparse_has_metric(job)) PARE_TRY(pare_run_stage(&job->run, "feeling outputs", pare_sparse_metric, job));
     PARE_TRY(pare_run_stage(&job->run, "pruning", prune_layers, job));
     return pare_selection_all(job->model, &job->composed);
-}
-
-static bool applies(const pare_prune_job *job) {
-    return job->recipe.mode == PARE_MODE_ELEMENT;
 }
 
 static pare_status choose_target(pare_prune_job *job) {
@@ -140,7 +137,7 @@ static void release(pare_prune_job *job) {
 
 const pare_procedure pare_weights = {.zeroes = true,
                                      .member = "sparsity",
-                                     .applies = applies,
+                                     .applies = pare_job_zeroes,
                                      .choose_target = choose_target,
                                      .choose_data = pare_windows_choose,
                                      .calibrate = pare_windows_calibrate,

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME = 160, LARGEST_GROUP = 1024 };
+enum { NAME = 160 };
 
 /* True if the pattern is the name of some neighbouring parts of the path: "q_proj", "mlp", "layers.3.*". */
 static bool fits(const char *pattern, const char *path) {
@@ -74,7 +74,7 @@ static pare_status check_names(const pare_model *model, const char *option, cons
 
 static pare_status mark(pare_prune_job *job) {
     const pare_model *model = job->model;
-    const pare_sparsity *s = &job->options->sparsity;
+    const pare_sparsity *s = &job->asked->target.sparsity;
     char path[NAME];
     size_t count = 0;
     PARE_TRY(check_names(model, "--targets", s->targets, s->target_count));
@@ -93,78 +93,19 @@ static pare_status mark(pare_prune_job *job) {
     return pare_fail(PARE_BAD_ARGUMENT, "--targets, --skip and --layers leave no matrix to prune");
 }
 
-static pare_status check_share(double share) {
-    if (share >= 0.0 && share <= 1.0) return PARE_OK;
-    return pare_fail(PARE_BAD_ARGUMENT, "--sparsity %g: give a share from 0 to 1, such as 0.5", share);
-}
-
-static pare_status check_amount(const pare_prune_job *job) {
-    const pare_prune_options *o = job->options;
-    const pare_sparsity *s = &o->sparsity;
+static pare_status check_shares(const pare_prune_job *job) {
+    const pare_sparsity *s = &job->asked->target.sparsity;
     uint32_t layers = job->model->config.layers;
-    if (o->ratio != 0.0 || o->ratios || o->parameters || o->bytes)
-        return pare_fail(PARE_BAD_ARGUMENT, "give only one of --ratio, --params, --bytes, --sparsity and --pattern");
-    if (o->iterations > 1)
-        return pare_fail(PARE_BAD_ARGUMENT, "--iterations removes units in rounds: single weights go in one");
-    if (o->round_to > 1)
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "--round-to rounds the widths that are kept: single weights leave them as they are");
-    if (o->resume && !pare_signal_has(job->recipe.signal, PARE_TRAIT_STEPS))
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "--resume goes on from kept rounds and Moreau steps: single weights have none, leave it out");
-    if (s->of && (s->share != 0.0 || s->shares))
-        return pare_fail(PARE_BAD_ARGUMENT, "give either --sparsity or --pattern: %u:%u fixes the share", s->keep,
-                         s->of);
-    if (s->of && (s->keep > s->of || s->of > LARGEST_GROUP))
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "--pattern %u:%u: give N:M, which KEEPS N of M weights, N at most M, M at "
-                         "most %d",
-                         s->keep, s->of, LARGEST_GROUP);
-    if (s->shares && s->share_count != layers)
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "--sparsity lists %zu shares, but the model has %u layers: give one for each", s->share_count,
-                         layers);
-    PARE_TRY(check_share(s->share));
-    for (size_t i = 0; s->shares && i < s->share_count; i++)
-        PARE_TRY(check_share(s->shares[i]));
-    return PARE_OK;
-}
-
-/* Where a recipe file made the choice, with its line. */
-static pare_status refuse(const pare_prune_job *job, const char *key, const char *message) {
-    const char *file = job->options->recipe;
-    int line = file ? pare_recipe_line(file, (const char *const[]){key, NULL}) : 0;
-    return line ? pare_fail(PARE_BAD_ARGUMENT, "%s, line %d: %s", file, line, message)
-                : pare_fail(PARE_BAD_ARGUMENT, "%s", message);
-}
-
-static pare_status check_against_recipe(const pare_prune_job *job) {
-    const pare_sparsity *s = &job->options->sparsity;
-    const pare_element_recipe *e = &job->recipe.element;
-    if (pare_allocation_has(e->allocation, PARE_TRAIT_OUTLIERS) && (s->of || s->shares))
-        return refuse(job, "allocate",
-                      "--allocate owl spreads one --sparsity over the layers: it takes neither a pattern nor a list");
-    if (e->compare == PARE_COMPARE_GLOBAL && s->shares)
-        return refuse(job, "compare", "--compare global has one --sparsity for all layers: give a single share");
-    if (e->compare == PARE_COMPARE_GLOBAL && pare_allocation_has(e->allocation, PARE_TRAIT_OUTLIERS))
-        return refuse(job, "allocate", "--compare global spreads the share itself: leave out --allocate owl");
-    if (e->permutation != PARE_PERMUTE_NONE && !s->of)
-        return refuse(job, "permute", "--permute serves patterns such as --pattern 2:4: give one");
-    if (e->permutation != PARE_PERMUTE_NONE && !job->recipe.salience)
-        return pare_fail(PARE_BAD_ARGUMENT, "--permute goes by scores: %s has none", job->recipe.name);
-    return PARE_OK;
+    if (!s->shares || s->share_count == layers) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT, "--sparsity lists %zu shares, but the model has %u layers: give one for each",
+                     s->share_count, layers);
 }
 
 pare_status pare_sparse_prepare(pare_prune_job *job) {
-    const pare_sparsity *s = &job->options->sparsity;
+    const pare_sparsity *s = &job->asked->target.sparsity;
     const pare_model *model = job->model;
     uint32_t layers = model->config.layers;
-    if (!s->given)
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "%s removes single weights: say how many with --sparsity 0.5 or --pattern 2:4",
-                         job->recipe.name);
-    PARE_TRY(check_amount(job));
-    PARE_TRY(check_against_recipe(job));
+    PARE_TRY(check_shares(job));
     PARE_TRY(pare_alloc(&job->sparse.pruned, model->tensor_count, sizeof(bool), "matrices"));
     PARE_TRY(pare_alloc(&job->sparse.asked, model->tensor_count, sizeof(double), "sparsities"));
     PARE_TRY(pare_alloc(&job->sparse.used, model->tensor_count, sizeof(double), "sparsities"));

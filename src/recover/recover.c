@@ -11,7 +11,7 @@
 enum { PARALLEL_PARAMETERS = 1 << 17 };
 
 static void name_paths(pare_recover_job *job) {
-    const pare_recover_options *o = job->options;
+    const pare_recovery *o = &job->settings;
     pare_paths *paths = &job->run.paths;
     pare_paths_read(paths, "MODEL", pare_checkpoint_directory(job->model->checkpoint), PARE_PATH_FOLDER);
     pare_paths_read(paths, "--data", o->data, PARE_PATH_FILE);
@@ -31,8 +31,8 @@ static void name_paths(pare_recover_job *job) {
 static pare_status prepare(void *context) {
     enum { SMALL_FILES = 1 << 22 };
     pare_recover_job *job = context;
-    const pare_recover_options *o = job->options;
-    PARE_TRY(pare_recover_resolve(job->model, o, &job->settings));
+    const pare_recovery *o = &job->settings;
+    PARE_TRY(pare_recovery_fit(job->model, &job->settings));
     if (!o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
     job->progress = o->resume ? pare_run_progress_folder(o->output) : NULL;
     job->state = o->resume ? pare_path_join(job->progress, "training.state") : NULL;
@@ -79,8 +79,6 @@ static void end(pare_recover_job *job) {
 
 static pare_status run(pare_recover_job *job, const pare_recover_before *before, char **report) {
     *report = NULL;
-    PARE_TRY(PARE_OPTIONS_CHECK(pare_recover_options, job->options));
-    PARE_TRY(pare_runtime_check(job->runtime));
     pare_memory_peak_reset();
     pare_run_begin(&job->run);
     bool alone = pare_model_parameters(job->model) < PARALLEL_PARAMETERS;
@@ -95,18 +93,13 @@ static pare_status run(pare_recover_job *job, const pare_recover_before *before,
     return status;
 }
 
-pare_status pare_recover(const pare_model *model, const pare_recover_options *options, const pare_runtime *runtime,
-                         char **report) {
-    return run(&(pare_recover_job){.model = model, .options = options, .runtime = runtime}, NULL, report);
+pare_status pare_recovery_run(const pare_model *model, const pare_recovery *recovery, const pare_runtime *runtime,
+                              char **report) {
+    return run(&(pare_recover_job){.model = model, .settings = *recovery, .runtime = runtime}, NULL, report);
 }
 
-pare_status pare_recover_passing(const pare_recover_before *before, const pare_model *model,
-                                 const pare_recover_options *options, const pare_runtime *runtime, char **report) {
-    return run(&(pare_recover_job){.model = model, .passing = true, .options = options, .runtime = runtime}, before,
+pare_status pare_recovery_run_passing(const pare_recover_before *before, const pare_model *model,
+                                      const pare_recovery *recovery, const pare_runtime *runtime, char **report) {
+    return run(&(pare_recover_job){.model = model, .passing = true, .settings = *recovery, .runtime = runtime}, before,
                report);
-}
-
-pare_status pare_recover_check(const pare_model *model, const pare_recover_options *options) {
-    pare_recover_settings settings;
-    return pare_recover_resolve(model, options, &settings);
 }

@@ -9,7 +9,7 @@
 static pare_status read_windows(const pare_recover_job *job, const char *name, bool noted, pare_windows *windows) {
     const pare_tokenizer *tokenizer;
     PARE_TRY(pare_calibration_tokenizer(job->model, name, &tokenizer));
-    PARE_TRY(pare_windows_stream(tokenizer, name, NULL, job->settings.window, job->options->max_windows, windows));
+    PARE_TRY(pare_windows_stream(tokenizer, name, NULL, job->settings.window, job->settings.max_windows, windows));
     if (!noted) pare_runtime_note(job->runtime, windows->note);
     pare_status status = pare_calibration_check(job->model, name, windows);
     if (status != PARE_OK) pare_windows_free(windows);
@@ -20,7 +20,7 @@ static pare_status read_windows(const pare_recover_job *job, const char *name, b
 static pare_status measure(pare_recover_job *job, size_t index, pare_evaluation evaluation, bool after) {
     pare_windows windows;
     pare_text_pair *pair = &job->texts[index];
-    evaluation.name = pair->file = job->options->texts[index];
+    evaluation.name = pair->file = job->settings.texts[index];
     evaluation.backend = job->backend;
     evaluation.runtime = job->runtime;
     evaluation.windows = &windows;
@@ -33,7 +33,7 @@ static pare_status measure(pare_recover_job *job, size_t index, pare_evaluation 
 
 pare_status pare_recover_evaluate_before(void *context) {
     pare_recover_job *job = context;
-    size_t texts = job->options->text_count;
+    size_t texts = job->settings.text_count;
     pare_evaluation evaluation = {.model = job->model, .stage = "evaluating before"};
     PARE_TRY(pare_alloc(&job->texts, texts, sizeof *job->texts, "perplexities"));
     for (size_t i = 0; i < texts; i++)
@@ -45,7 +45,7 @@ pare_status pare_recover_evaluate_after(void *context) {
     pare_recover_job *job = context;
     pare_evaluation evaluation = {.model = job->written ? job->written : job->model, .stage = "evaluating after"};
     if (!job->written) evaluation.adapters = job->trained->adapters;
-    for (size_t i = 0; i < job->options->text_count; i++)
+    for (size_t i = 0; i < job->settings.text_count; i++)
         PARE_TRY(measure(job, i, evaluation, true));
     return PARE_OK;
 }

@@ -3,7 +3,7 @@
 #define PARE_RECOVER_RECOVER_JOB_H
 
 #include "checkpoint/scan.h"
-#include "recover/recover_settings.h"
+#include "recover/recovery_fit.h"
 #include "run/resume.h"
 #include "run/run.h"
 #include "text/corpus.h"
@@ -13,9 +13,8 @@ typedef struct pare_recover_job {
     pare_run run;
     const pare_model *model;
     bool passing; /* the model's folder is gone after the run, and is not named */
-    const pare_recover_options *options;
     const pare_runtime *runtime;
-    pare_recover_settings settings;
+    pare_recovery settings; /* as asked; what the model and the data settle is filled in on the way */
     pare_backend *backend;
     char *progress, *state; /* folder and file of the checkpoints; NULL: none are kept */
     pare_resume resume;
@@ -42,9 +41,12 @@ typedef struct pare_recover_before {
     void *context;
 } pare_recover_before;
 
-/* pare_recover of a model in a scratch folder. */
-pare_status pare_recover_passing(const pare_recover_before *before, const pare_model *model,
-                                 const pare_recover_options *options, const pare_runtime *runtime, char **report);
+/* All of it; *report as pare_recover has it. */
+pare_status pare_recovery_run(const pare_model *model, const pare_recovery *recovery, const pare_runtime *runtime,
+                              char **report);
+/* The same of a model in a scratch folder. */
+pare_status pare_recovery_run_passing(const pare_recover_before *before, const pare_model *model,
+                                      const pare_recovery *recovery, const pare_runtime *runtime, char **report);
 
 /* Examples, batches, and how many steps they make. */
 pare_status pare_recover_read(void *job);

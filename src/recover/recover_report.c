@@ -14,7 +14,7 @@ static json_t *lora_json(const pare_lora_options *lora) {
 }
 
 json_t *pare_recover_settings_json(const pare_recover_job *job) {
-    const pare_recover_settings *s = &job->settings;
+    const pare_recovery *s = &job->settings;
     json_t *json = json_object();
     pare_json_put(json, "preset", pare_json_string(s->preset->name));
     pare_json_put(json, "wording", pare_json_string(pare_template_name(s->wording)));
@@ -40,7 +40,7 @@ json_t *pare_recover_settings_json(const pare_recover_job *job) {
     pare_json_put(json, "epsilon", pare_json_real(s->epsilon));
     pare_json_put(json, "validation", pare_json_count(s->validation));
     pare_json_put(json, "validate_every", json_integer(s->validate_every));
-    pare_json_put(json, "seed", pare_json_count(job->options->seed));
+    pare_json_put(json, "seed", pare_json_count(job->settings.seed));
     return json;
 }
 
@@ -52,7 +52,7 @@ static pare_recovery_results results_of(const pare_recover_job *job, const json_
         .digest = job->scan.digest,
         .parameters = pare_model_parameters(job->model),
         .settings = settings,
-        .data = {.file = job->options->data,
+        .data = {.file = job->settings.data,
                  .digest = job->data_digest,
                  .examples = examples->count,
                  .held_out = pare_batches_options_of(job->batches)->validation,
@@ -81,14 +81,14 @@ pare_status pare_recover_record(const pare_recover_job *job, char **text) {
 }
 
 pare_status pare_recover_report(const pare_recover_job *job, char **text) {
-    bool adapter = job->options->adapter;
+    bool adapter = job->settings.adapter;
     json_t *settings = pare_recover_settings_json(job);
     pare_recovery_results results = results_of(job, settings);
     results.training_seconds = job->trainer.seconds_before;
     results.texts = job->texts;
-    results.text_count = job->options->text_count;
+    results.text_count = job->settings.text_count;
     results.adapter = adapter;
-    results.written = (pare_written){.path = job->options->output,
+    results.written = (pare_written){.path = job->settings.output,
                                      .kind = adapter ? "adapter" : "merged",
                                      .load = adapter ? "loads with peft, beside the model that was trained on"
                                                      : "loads as the model that was trained on does",

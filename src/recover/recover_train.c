@@ -12,20 +12,19 @@
 #include <string.h>
 
 static pare_status read_examples(pare_recover_job *job) {
-    const pare_recover_options *o = job->options;
-    const pare_recover_settings *s = &job->settings;
+    const pare_recovery *s = &job->settings;
     const pare_tokenizer *tokenizer;
-    pare_examples_request request = {.path = o->data,
-                                     .field = o->field,
+    pare_examples_request request = {.path = s->data,
+                                     .field = s->field,
                                      .style = &job->style,
                                      .cutoff = s->cutoff,
                                      .train_on_prompt = s->train_on_prompt,
-                                     .limit = o->limit};
-    PARE_TRY(pare_calibration_tokenizer(job->model, o->data, &tokenizer));
+                                     .limit = s->limit};
+    PARE_TRY(pare_calibration_tokenizer(job->model, s->data, &tokenizer));
     PARE_TRY(pare_chat_style_open(pare_checkpoint_directory(job->model->checkpoint), s->wording, &job->style));
     PARE_TRY(pare_examples_read(tokenizer, &request, &job->examples));
-    pare_examples_say(&job->examples, o->data, &job->style, job->runtime);
-    return pare_examples_check(&job->examples, o->data, job->model);
+    pare_examples_say(&job->examples, s->data, &job->style, job->runtime);
+    return pare_examples_check(&job->examples, s->data, job->model);
 }
 
 /* Sequences need to be no longer than the longest example, unless several of them share one. */
@@ -39,7 +38,7 @@ static uint32_t sequence_length(const pare_recover_job *job) {
 }
 
 static void set_training(pare_recover_job *job) {
-    const pare_recover_settings *s = &job->settings;
+    const pare_recovery *s = &job->settings;
     job->training =
         (pare_trainer_options){.schedule = {.peak = s->rate, .warmup = s->warmup, .decay = s->decay, .total = s->steps},
                                .clip = s->clip,
@@ -50,33 +49,33 @@ static void set_training(pare_recover_job *job) {
                                .micro_batch = s->micro_batch,
                                .keep = pare_kept_rule_of(job->runtime),
                                .validate_every = s->validate_every,
-                               .seed = job->options->seed};
+                               .seed = job->settings.seed};
 }
 
 pare_status pare_recover_read(void *context) {
     pare_recover_job *job = context;
-    pare_recover_settings *s = &job->settings;
+    pare_recovery *s = &job->settings;
     PARE_TRY(read_examples(job));
-    pare_recover_settle_validation(job->options, job->examples.count, s);
+    pare_recovery_hold_out(job->examples.count, s);
     if (s->validation >= job->examples.count)
         return pare_fail(PARE_BAD_ARGUMENT, "--val %llu: %s has %zu examples, and some must be left to train on",
-                         (unsigned long long)s->validation, job->options->data, job->examples.count);
+                         (unsigned long long)s->validation, job->settings.data, job->examples.count);
     pare_batches_options options = {.batch = s->batch,
                                     .length = sequence_length(job),
                                     .validation = (uint32_t)s->validation,
                                     .pack = s->pack,
                                     .group_by_length = s->group_by_length,
-                                    .seed = job->options->seed};
+                                    .seed = job->settings.seed};
     PARE_TRY(pare_batches_new(&job->examples, &options, &job->batches));
     PARE_TRY(pare_batches_digest(job->batches, job->data_digest));
-    PARE_TRY(pare_recover_settle_steps(job->options, pare_batches_steps(job->batches), s));
+    PARE_TRY(pare_recovery_schedule(pare_batches_steps(job->batches), s));
     set_training(job);
     return PARE_OK;
 }
 
 /* Weights that are trained, their gradients, the optimiser's moments, the best so far, and the examples. */
 static uint64_t state_bytes(const pare_recover_job *job, uint64_t parameters) {
-    const pare_recover_settings *s = &job->settings;
+    const pare_recovery *s = &job->settings;
     uint64_t ids = 0, copies = s->validation ? 3 : 2;
     for (size_t i = 0; i < job->examples.count; i++)
         ids += job->examples.list[i].count;
@@ -102,8 +101,8 @@ static uint64_t lora_parameters(const pare_recover_job *job) {
 }
 
 static pare_status make_trained(pare_recover_job *job) {
-    const pare_recover_settings *s = &job->settings;
-    pare_full_options full = {.keep_zeros = s->keep_sparsity, .fresh = s->fresh, .seed = job->options->seed};
+    const pare_recovery *s = &job->settings;
+    pare_full_options full = {.keep_zeros = s->keep_sparsity, .fresh = s->fresh, .seed = job->settings.seed};
     if (s->full) return pare_trained_full(job->model, job->backend, &full, &job->trained);
     return s->keep_sparsity ? pare_trained_lora_masked(job->model, job->backend, &s->lora, &job->trained)
                             : pare_trained_lora(job->model, job->backend, &s->lora, &job->trained);

@@ -12,7 +12,7 @@
 
 static pare_status write_weights(const pare_recover_job *job) {
     const char *folder = pare_output_path(job->run.output);
-    if (job->options->adapter)
+    if (job->settings.adapter)
         return pare_lora_write_adapter(job->trained, &job->settings.lora,
                                        pare_checkpoint_directory(job->model->checkpoint), folder);
     return pare_merged_write(job->trained, job->run.output, job->runtime);
@@ -28,7 +28,7 @@ static pare_status write_record(const pare_recover_job *job) {
 
 /* One file of the loss curve: in the output, or staged beside the prefix. Frees the text. */
 static pare_status write_curve(pare_recover_job *job, char *text, const char *ending) {
-    const char *prefix = job->options->curve;
+    const char *prefix = job->settings.curve;
     if (!text) return pare_fail(PARE_OUT_OF_MEMORY, "there is not enough memory for the loss curve");
     char *name = pare_format("%s.%s", prefix ? prefix : "loss", ending);
     pare_status status =
@@ -41,8 +41,8 @@ static pare_status write_curve(pare_recover_job *job, char *text, const char *en
 pare_status pare_recover_write(void *context) {
     pare_recover_job *job = context;
     const pare_curve *curve = &job->trainer.curve;
-    const char *slash = strrchr(job->options->output, '/');
-    char *title = pare_format("Training of %s", slash && slash[1] ? slash + 1 : job->options->output);
+    const char *slash = strrchr(job->settings.output, '/');
+    char *title = pare_format("Training of %s", slash && slash[1] ? slash + 1 : job->settings.output);
     pare_status status = write_weights(job);
     if (status == PARE_OK) status = write_record(job);
     if (status == PARE_OK) status = write_curve(job, pare_curve_csv(curve), "csv");
@@ -81,7 +81,7 @@ static pare_status compare_adapter(const pare_recover_job *job) {
 pare_status pare_recover_verify(void *context) {
     pare_recover_job *job = context;
     if (job->trained->adapters) job->trained->adapters->dropout = 0.0f;
-    if (job->options->adapter) return compare_adapter(job);
+    if (job->settings.adapter) return compare_adapter(job);
     PARE_TRY(pare_model_open(pare_output_path(job->run.output), &job->written));
     return compare(job);
 }

@@ -19,20 +19,39 @@ typedef struct pare_robust_change {
     pare_perturbation perturbation;
 } pare_robust_change;
 
+/* What a study is to do: options read once (options/resolve_study.c). Its jobs are resolved and fit the model. */
+typedef struct pare_study {
+    pare_job *jobs; /* [methods][ratios] */
+    size_t methods, ratios;
+    pare_robust_change *changes; /* [change_count] */
+    size_t change_count;
+    uint64_t seed;
+    uint32_t seeds; /* repetitions */
+    bool ranks;     /* also the rank of every unit before and after */
+    /* How far gradients follow small changes of all weights: [gradient_count] methods, the plain gradient and the
+     * smoothed one first; 0: not asked for. */
+    pare_job *gradients;
+    size_t gradient_count;
+    double size;    /* of these changes, relative to each weight */
+    uint32_t draws; /* of them */
+} pare_study;
+
+/* All of it; *report as pare_robust has it. */
+pare_status pare_study_run(const pare_model *model, const pare_study *study, const pare_runtime *runtime,
+                           char **report);
+
 /* PARE_BAD_ARGUMENT lists what there is. */
 pare_status pare_robust_change_parse(const char *name, pare_robust_change *out);
 
 /* One pruning run of many. */
 typedef struct pare_robust_request {
     const pare_model *model;
-    const pare_prune_options *base;
+    const pare_job *job;
     const pare_runtime *runtime;
-    const char *method;
-    double ratio;
-    uint64_t seed;
+    uint64_t seed;                   /* in place of the job's */
     int threads;                     /* 0: the runtime's */
     const pare_windows *calibration; /* NULL: the run draws it */
-    const pare_windows *texts;       /* [base->text_count] */
+    const pare_windows *texts;       /* [text_count] of the job */
     pare_cache *cache;
 } pare_robust_request;
 
@@ -47,8 +66,6 @@ typedef struct pare_robust_outcome {
     double *dense, *nll; /* [text_count] of the model as it was, and pruned */
 } pare_robust_outcome;
 
-/* The options of that run; borrow from the request. */
-pare_prune_options pare_robust_run_options(const pare_robust_request *request);
 /* Free with pare_robust_outcome_free. */
 pare_status pare_robust_run(const pare_robust_request *request, pare_robust_outcome *out);
 void pare_robust_outcome_free(pare_robust_outcome *outcome);
@@ -64,10 +81,7 @@ pare_status pare_robust_rank(const pare_model *model, const pare_robust_outcome 
 
 /* How far the gradients of methods follow small changes of the weights, and the bounds of Theorems 1 and 2. Free with
  * pare_lipschitz_results_free in any case. */
-pare_status pare_robust_lipschitz(const pare_model *model, const pare_robust_options *options,
-                                  const pare_runtime *runtime, pare_lipschitz_results *out);
-
-/* The methods of the options, NULL after the last. */
-const char *pare_robust_method(const pare_robust_options *options, size_t index);
+pare_status pare_robust_lipschitz(const pare_model *model, const pare_study *study, const pare_runtime *runtime,
+                                  pare_lipschitz_results *out);
 
 #endif

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMOOTH_DRAWS = 10, DRAWS = 3 };
+enum { SMOOTH_DRAWS = 10 };
 
 typedef struct gradient {
     float *data, **of; /* [tensor_count] into data */
@@ -26,12 +26,11 @@ typedef struct gradient {
 
 typedef struct lipschitz {
     const pare_model *model;
-    const pare_robust_options *options;
+    const pare_study *study;
     pare_runtime runtime; /* with a limit that leaves room for the gradients */
     pare_cache *cache;
     uint64_t elements;
-    uint32_t draws;
-    pare_temporary_model *moved; /* [draws] */
+    pare_temporary_model *moved; /* [draws] of the study */
     double weight_squares;
     gradient here, there;
     double beta, plain_ratio; /* of the plain gradient: the largest norm, the largest ratio */
@@ -64,7 +63,7 @@ static pare_status store_rows(void *context, size_t id, int64_t first, int64_t r
 }
 
 static pare_status moreau_gradient(const pare_prune_job *job, pare_pass *pass, pare_source *source, gradient *out) {
-    const pare_moreau *moreau = &job->recipe.moreau;
+    const pare_moreau *moreau = &job->asked->recipe.moreau;
     pare_moreau_state state;
     float scale = (float)(1.0 / moreau->rho);
     PARE_TRY(pare_moreau_state_new(source->model, job->plan.displaced, moreau, job->plan.scratch, &state));
@@ -81,22 +80,23 @@ static pare_status moreau_gradient(const pare_prune_job *job, pare_pass *pass, p
 static pare_status gradient_of(const pare_prune_job *job, const pare_model *model, gradient *out) {
     pare_pass *pass;
     pare_source source = {
-        .model = model, .backend = job->backend, .perturbed = job->plan.displaced, .seed = job->options->seed};
+        .model = model, .backend = job->backend, .perturbed = job->plan.displaced, .seed = job->asked->seed};
     pare_gradient_sink sink = {.wants = pare_gradient_all, .rows = store_rows, .context = out};
-    int32_t steps = job->recipe.moreau.steps;
-    pare_smooth smooth = {.draws = steps < SMOOTH_DRAWS ? steps : SMOOTH_DRAWS, .sigma = job->recipe.moreau.sigma};
+    int32_t steps = job->asked->recipe.moreau.steps;
+    pare_smooth smooth = {.draws = steps < SMOOTH_DRAWS ? steps : SMOOTH_DRAWS,
+                          .sigma = job->asked->recipe.moreau.sigma};
     double loss;
     pare_pass_shape shape = job->plan.shape;
     shape.keep = PARE_KEPT_NONE; /* whole gradients are beside it */
     PARE_TRY(pare_pass_new(model, job->backend, &shape, &pass));
     pare_status status;
-    if (pare_signal_has(job->recipe.signal, PARE_TRAIT_STEPS))
+    if (pare_signal_has(job->asked->recipe.signal, PARE_TRAIT_STEPS))
         status = moreau_gradient(job, pass, &source, out);
-    else if (pare_signal_has(job->recipe.signal, PARE_TRAIT_PLAIN))
+    else if (pare_signal_has(job->asked->recipe.signal, PARE_TRAIT_PLAIN))
         status = pare_pass_gradient(pass, &source, job->windows.ids, &sink, &loss);
     else
         status = pare_smoothed_gradient_run(pass, &source, job->windows.ids, &smooth,
-                                            !pare_signal_has(job->recipe.signal, PARE_TRAIT_ABSOLUTES),
+                                            !pare_signal_has(job->asked->recipe.signal, PARE_TRAIT_ABSOLUTES),
                                             job->plan.scratch, &sink, &loss);
     pare_pass_free(pass);
     return status;
@@ -133,16 +133,11 @@ static void measure_change(lipschitz *l, const pare_model *moved, double *distan
     l->weight_squares = weights;
 }
 
-static double relative_size(const lipschitz *l) {
-    return l->options->lipschitz_size > 0 ? l->options->lipschitz_size : 1e-3;
-}
-
 static pare_status move_model(lipschitz *l) {
-    double size = relative_size(l);
-    PARE_TRY(pare_alloc(&l->moved, l->draws, sizeof *l->moved, "changed models"));
-    for (uint32_t k = 0; k < l->draws; k++) {
+    PARE_TRY(pare_alloc(&l->moved, l->study->draws, sizeof *l->moved, "changed models"));
+    for (uint32_t k = 0; k < l->study->draws; k++) {
         pare_perturbation how = {
-            .kind = PARE_PERTURB_NOISE, .epsilon = size, .seed = l->options->prune->seed + 7919u * (k + 1u)};
+            .kind = PARE_PERTURB_NOISE, .epsilon = l->study->size, .seed = l->study->seed + 7919u * (k + 1u)};
         PARE_TRY(pare_perturbed_model_new(l->model, &how, NULL, &l->runtime, &l->moved[k]));
         measure_change(l, l->moved[k].model, &l->results->change_norms[k]);
     }
@@ -170,8 +165,8 @@ static void add_bounds(const lipschitz *l, const pare_recipe *recipe, pare_lipsc
 }
 
 static pare_status run_draws(lipschitz *l, const pare_prune_job *job, pare_lipschitz_method *out) {
-    bool plain = pare_signal_has(job->recipe.signal, PARE_TRAIT_PLAIN);
-    for (uint32_t k = 0; k < l->draws; k++) {
+    bool plain = pare_signal_has(job->asked->recipe.signal, PARE_TRAIT_PLAIN);
+    for (uint32_t k = 0; k < l->study->draws; k++) {
         PARE_TRY(gradient_of(job, l->moved[k].model, &l->there));
         out->ratios[k] = norm(l->there.data, l->here.data, l->elements) / l->results->change_norms[k];
         out->largest = fmax(out->largest, out->ratios[k]);
@@ -181,47 +176,36 @@ static pare_status run_draws(lipschitz *l, const pare_prune_job *job, pare_lipsc
     return PARE_OK;
 }
 
-/* name: of the method, as it outlives the job. */
-static pare_status measure(lipschitz *l, const pare_prune_job *job, const char *name) {
+static pare_status measure(lipschitz *l, const pare_prune_job *job) {
     pare_lipschitz_method *out = &l->results->methods[l->results->count++];
-    out->name = name;
-    PARE_TRY(pare_alloc(&out->ratios, l->draws, sizeof *out->ratios, "ratios of gradients"));
+    out->name = job->asked->recipe.name; /* of the study, which outlives the job */
+    PARE_TRY(pare_alloc(&out->ratios, l->study->draws, sizeof *out->ratios, "ratios of gradients"));
     PARE_TRY(gradient_of(job, l->model, &l->here));
     out->gradient_norm = norm(l->here.data, NULL, l->elements);
-    if (pare_signal_has(job->recipe.signal, PARE_TRAIT_PLAIN)) l->beta = fmax(l->beta, out->gradient_norm);
+    if (pare_signal_has(job->asked->recipe.signal, PARE_TRAIT_PLAIN)) l->beta = fmax(l->beta, out->gradient_norm);
     PARE_TRY(run_draws(l, job, out));
     /* free of the gradient's scale, which T gamma / rho sets while an iteration is short */
     out->relative = out->gradient_norm > 0 ? out->largest * sqrt(l->weight_squares) / out->gradient_norm : NAN;
-    add_bounds(l, &job->recipe, out);
+    add_bounds(l, &job->asked->recipe, out);
     return PARE_OK;
 }
 
-static pare_status run_method(lipschitz *l, const char *method) {
-    double ratio = l->options->ratios ? l->options->ratios[0] : 0.2;
-    pare_robust_request request = {.base = l->options->prune,
-                                   .method = method,
-                                   .ratio = ratio,
-                                   .seed = l->options->prune->seed,
-                                   .cache = l->cache};
-    pare_prune_options options = pare_robust_run_options(&request);
+static pare_status run_method(lipschitz *l, const pare_job *asked) {
+    pare_job cached = *asked;
     pare_prune_job job;
-    options.displace = PARE_DISPLACE_ALL;
-    options.text_count = 0;
-    pare_status status = pare_prune_begin(l->model, &options, &l->runtime, &job);
+    cached.cache = l->cache;
+    pare_status status = pare_prune_begin(l->model, &cached, &l->runtime, &job);
     if (status == PARE_OK) status = pare_prune_calibrate(&job);
-    bool has_gradient = pare_signal_has(job.recipe.signal, PARE_TRAIT_PLAIN | PARE_TRAIT_STEPS | PARE_TRAIT_NOISE);
-    if (status == PARE_OK && has_gradient) status = measure(l, &job, method);
+    bool has_gradient = pare_signal_has(asked->recipe.signal, PARE_TRAIT_PLAIN | PARE_TRAIT_STEPS | PARE_TRAIT_NOISE);
+    if (status == PARE_OK && has_gradient) status = measure(l, &job);
     pare_prune_end(&job);
     return status;
 }
 
-/* The plain gradient first, which the bounds of the others need. */
+/* The plain gradient comes first, which the bounds of the others need. */
 static pare_status run_methods(lipschitz *l) {
-    const char *method;
-    PARE_TRY(run_method(l, "taylor"));
-    PARE_TRY(run_method(l, "smoothgrad"));
-    for (size_t i = 0; (method = pare_robust_method(l->options, i)); i++)
-        if (strcmp(method, "taylor") != 0 && strcmp(method, "smoothgrad") != 0) PARE_TRY(run_method(l, method));
+    for (size_t i = 0; i < l->study->gradient_count; i++)
+        PARE_TRY(run_method(l, &l->study->gradients[i]));
     return PARE_OK;
 }
 
@@ -243,21 +227,17 @@ static pare_status make_room(lipschitz *l, const pare_runtime *runtime) {
 
 static pare_status make_results(lipschitz *l) {
     pare_lipschitz_results *r = l->results;
-    size_t methods = 2; /* and those of run_methods */
-    while (pare_robust_method(l->options, methods - 2))
-        methods++;
-    r->relative_size = relative_size(l);
-    r->draws = l->draws;
-    PARE_TRY(pare_alloc(&r->methods, methods, sizeof *r->methods, "results"));
-    return pare_alloc(&r->change_norms, l->draws, sizeof *r->change_norms, "changed models");
+    r->relative_size = l->study->size;
+    r->draws = l->study->draws;
+    PARE_TRY(pare_alloc(&r->methods, l->study->gradient_count, sizeof *r->methods, "results"));
+    return pare_alloc(&r->change_norms, l->study->draws, sizeof *r->change_norms, "changed models");
 }
 
-pare_status pare_robust_lipschitz(const pare_model *model, const pare_robust_options *options,
-                                  const pare_runtime *runtime, pare_lipschitz_results *out) {
+pare_status pare_robust_lipschitz(const pare_model *model, const pare_study *study, const pare_runtime *runtime,
+                                  pare_lipschitz_results *out) {
     lipschitz l = {.model = model,
-                   .options = options,
+                   .study = study,
                    .elements = pare_model_parameters(model),
-                   .draws = options->lipschitz_draws ? options->lipschitz_draws : DRAWS,
                    .cache = pare_cache_new(),
                    .results = out};
     *out = (pare_lipschitz_results){0};
@@ -266,7 +246,7 @@ pare_status pare_robust_lipschitz(const pare_model *model, const pare_robust_opt
     if (status == PARE_OK) status = move_model(&l);
     if (status == PARE_OK) status = run_methods(&l);
     out->weight_norm = sqrt(l.weight_squares);
-    for (uint32_t k = 0; l.moved && k < l.draws; k++)
+    for (uint32_t k = 0; l.moved && k < study->draws; k++)
         pare_temporary_model_free(&l.moved[k]);
     pare_free(l.moved);
     gradient_free(&l.here);

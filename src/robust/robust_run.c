@@ -37,25 +37,9 @@ pare_status pare_robust_change_parse(const char *name, pare_robust_change *out) 
                      name);
 }
 
-pare_prune_options pare_robust_run_options(const pare_robust_request *request) {
-    pare_prune_options options = *request->base;
-    options.method = request->method;
-    options.recipe = NULL;
-    options.ratio = request->ratio;
-    options.ratios = NULL;
-    options.ratio_count = 0;
-    options.parameters = options.bytes = 0;
-    options.output = options.scores = NULL;
-    options.dry_run = true;
-    options.resume = false;
-    options.seed = request->seed;
-    options.cache = request->cache;
-    return options;
-}
-
 static pare_status copy_scores(const pare_prune_job *job, pare_robust_outcome *out) {
     pare_score_result copy;
-    out->scored = job->recipe.choice == PARE_CHOOSE_SCORES && job->rounds == 1;
+    out->scored = job->asked->recipe.choice == PARE_CHOOSE_SCORES && job->asked->target.rounds == 1;
     if (!out->scored) return PARE_OK;
     PARE_TRY(pare_score_copy(job->model, &job->result, &copy));
     pare_free(copy.trace);
@@ -64,7 +48,7 @@ static pare_status copy_scores(const pare_prune_job *job, pare_robust_outcome *o
 }
 
 static pare_status copy_perplexities(const pare_prune_job *job, pare_robust_outcome *out) {
-    size_t count = job->texts ? job->options->text_count : 0;
+    size_t count = job->texts ? job->asked->evaluation.text_count : 0;
     PARE_TRY(pare_alloc(&out->dense, count, sizeof *out->dense, "perplexities"));
     PARE_TRY(pare_alloc(&out->nll, count, sizeof *out->nll, "perplexities"));
     for (size_t i = 0; i < count; i++) {
@@ -76,8 +60,8 @@ static pare_status copy_perplexities(const pare_prune_job *job, pare_robust_outc
 
 static pare_status keep(const pare_prune_job *job, pare_robust_outcome *out) {
     pare_selection all;
-    out->recipe = job->recipe;
-    out->batches = pare_prune_batches(job);
+    out->recipe = job->asked->recipe;
+    out->batches = job->asked->calibration.batches;
     PARE_TRY(pare_selection_all(job->model, &all));
     pare_status status = pare_selection_compose(&all, &job->composed, &out->selection);
     pare_selection_free(&all);
@@ -87,13 +71,15 @@ static pare_status keep(const pare_prune_job *job, pare_robust_outcome *out) {
 }
 
 pare_status pare_robust_run(const pare_robust_request *request, pare_robust_outcome *out) {
-    pare_prune_options options = pare_robust_run_options(request);
+    pare_job varied = *request->job;
     pare_runtime runtime = request->runtime ? *request->runtime : (pare_runtime){0};
     pare_prune_job job;
     *out = (pare_robust_outcome){0};
+    varied.seed = request->seed;
+    varied.cache = request->cache;
     runtime.plan = NULL;
     if (request->threads) runtime.threads = request->threads;
-    pare_status status = pare_prune_begin(request->model, &options, &runtime, &job);
+    pare_status status = pare_prune_begin(request->model, &varied, &runtime, &job);
     job.given = (pare_prune_given){.calibration = request->calibration, .texts = request->texts};
     if (status == PARE_OK) status = pare_prune_run(&job);
     if (status == PARE_OK) status = keep(&job, out);

@@ -3,8 +3,8 @@
 #define PARE_TESTS_PRUNE_RUN_H
 
 #include "golden.h"
-#include "method/recipe.h"
 #include "model/model.h"
+#include "options/resolve.h"
 #include "support/digest.h"
 #include "support/memory.h"
 #include "tiny_model.h"

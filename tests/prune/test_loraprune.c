@@ -1,6 +1,7 @@
 /* LoRAPrune on tiny models: what is left has the widths that were asked for, computes what the masked model with its
  * adapters computed, and is the same whenever it is made again. */
 #include "model/pass.h"
+#include "options/resolve.h"
 #include "prune/lora_run.h"
 #include "prune/prune_job.h"
 
@@ -73,7 +74,9 @@ static void the_written_model_is_the_masked_and_merged_one(void **state) {
     (void)state;
     lora_run *r = lora_run_open(lora_run_tiny);
     pare_prune_job job;
-    assert_int_equal(pare_prune_begin(r->run.model, &r->run.options, &r->run.runtime, &job), PARE_OK);
+    pare_job asked;
+    assert_int_equal(pare_job_resolve(&r->run.options, &asked), PARE_OK);
+    assert_int_equal(pare_prune_begin(r->run.model, &asked, &r->run.runtime, &job), PARE_OK);
     assert_int_equal(pare_prune_run(&job), PARE_OK);
     char *report = NULL;
     assert_int_equal(pare_run_commit(&job.run, PARE_OK, &report), PARE_OK);
@@ -88,6 +91,7 @@ static void the_written_model_is_the_masked_and_merged_one(void **state) {
     assert_true(fabs(masked - before) > 1e-3 * before);
     pare_model_close(smaller);
     pare_prune_end(&job);
+    pare_job_free(&asked);
     lora_run_close(r);
 }
 

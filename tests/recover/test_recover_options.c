@@ -8,7 +8,8 @@
 #include <cmocka.h>
 
 #include "model/model.h"
-#include "recover/recover_settings.h"
+#include "options/resolve.h"
+#include "recover/recovery_fit.h"
 #include "tiny_model.h"
 
 typedef struct recovery {
@@ -32,18 +33,19 @@ static void recovery_close(recovery *r) {
 }
 
 /* As pare_recover has them for 1000 examples and 1000 steps. */
-static pare_recover_settings settle(const recovery *r, pare_recover_options options) {
-    pare_recover_settings s;
+static pare_recovery settle(const recovery *r, pare_recover_options options) {
+    pare_recovery s;
     options.data = r->data;
     options.steps = 1000;
-    assert_int_equal(pare_recover_resolve(r->model, &options, &s), PARE_OK);
-    pare_recover_settle_validation(&options, 1000, &s);
-    assert_int_equal(pare_recover_settle_steps(&options, 1000, &s), PARE_OK);
+    assert_int_equal(pare_recovery_resolve(&options, &s), PARE_OK);
+    assert_int_equal(pare_recovery_fit(r->model, &s), PARE_OK);
+    pare_recovery_hold_out(1000, &s);
+    assert_int_equal(pare_recovery_schedule(1000, &s), PARE_OK);
     return s;
 }
 
 /* LLM-Pruner's and MoreauPruner's published runs, and no more than a tenth held out. */
-static void expect_published(pare_recover_settings s) {
+static void expect_published(pare_recovery s) {
     assert_true(s.lora.dropout == 0.05 && s.clip == 1.0 && s.weight_decay == 0.0);
     assert_int_equal(s.validation, 100);
     assert_int_equal(s.warmup, 100);
@@ -68,7 +70,7 @@ static void zero_said_is_zero(void **state) {
     pare_recover_options options = PARE_RECOVER_OPTIONS_INIT;
     options.dropout = options.clip = 0;
     options.validation = options.warmup = options.decay = 0;
-    pare_recover_settings s = settle(&r, options);
+    pare_recovery s = settle(&r, options);
     assert_true(s.lora.dropout == 0.0 && s.clip == 0.0);
     assert_int_equal(s.validation, 0);
     assert_int_equal(s.warmup, 0);
@@ -77,9 +79,9 @@ static void zero_said_is_zero(void **state) {
 }
 
 static void refused(const recovery *r, pare_recover_options options, const char *part) {
-    pare_recover_settings s;
+    pare_recovery s;
     options.data = r->data;
-    assert_int_equal(pare_recover_resolve(r->model, &options, &s), PARE_BAD_ARGUMENT);
+    assert_int_equal(pare_recovery_resolve(&options, &s), PARE_BAD_ARGUMENT);
     if (!strstr(pare_message(), part)) fprintf(stderr, "\"%s\" lacks \"%s\"\n", pare_message(), part);
     assert_non_null(strstr(pare_message(), part));
 }

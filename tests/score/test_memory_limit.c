@@ -1,6 +1,7 @@
 /* What a memory limit does to a plan and to the scores: first things move elsewhere, then they shrink, then one
  * sentence says that nothing fits; and what is held stays under the limit. */
 #include "model/tiny_pass.h"
+#include "options/resolve.h"
 #include "score/score.h"
 #include "support/memory.h"
 

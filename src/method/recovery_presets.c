@@ -1,4 +1,4 @@
-#include "recover/recover_settings.h"
+#include "method/recovery.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Recipe files: every key, what a recipe becomes when it is written and read again, and every mistake with its line. */
 #include "golden.h"
-#include "method/recipe.h"
+#include "options/resolve.h"
 #include "tiny_model.h"
 
 static char *folder, *path;

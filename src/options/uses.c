@@ -1,5 +1,5 @@
 /* Options of a run that only some methods have a use for: one row each. Settings are in keys.c. */
-#include "method/recipe.h"
+#include "options/resolve.h"
 
 #include <string.h>
 

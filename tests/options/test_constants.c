@@ -1,6 +1,6 @@
 /* What a method makes of the constants it is given: published ones, bounds, and those it has no use for. */
 #include "golden.h"
-#include "method/recipe.h"
+#include "options/resolve.h"
 
 #define UNSET .size = sizeof(pare_prune_options), .sigma = -1.0, .eta = -1.0
 

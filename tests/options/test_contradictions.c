@@ -1,6 +1,6 @@
 /* Choices that contradict each other, settings by name, and settings that mean nothing for a method. */
 #include "golden.h"
-#include "method/recipe.h"
+#include "options/resolve.h"
 
 enum { MOST = 8 };
 

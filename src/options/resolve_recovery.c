@@ -1,21 +1,12 @@
-#include "recover/recover_settings.h"
-#include "calibrate/calibration.h"
+/* What pare_recover is asked for, over a preset. */
+#include "options/resolve.h"
 #include "support/file.h"
 #include "tokenizer/buffer.h"
 #include "train/adapter_file.h"
 
-#include <math.h>
 #include <string.h>
 
-enum {
-    RANK = 8,
-    ALPHA = 16,
-    VALIDATION = 2000,
-    VALIDATE_EVERY = 100,
-    SAVE_EVERY = 200,
-    WINDOW = 128,
-    SHORT = 10 /* no more than one in so many is held out, or a step of the warm-up, unless that was asked for */
-};
+enum { RANK = 8, ALPHA = 16, VALIDATE_EVERY = 100, SAVE_EVERY = 200, WINDOW = 128 };
 static const double DROPOUT = 0.05, CLIP = 1.0, BETA1 = 0.9, BETA2 = 0.999, EPSILON = 1e-8;
 
 static pare_status choose_role(const char *name, size_t length, bool *targets) {
@@ -67,7 +58,7 @@ static pare_status check_number(const char *option, double value, double low, do
     return pare_fail(PARE_BAD_ARGUMENT, "%s %.10g: give a number from %.10g to %.10g", option, value, low, high);
 }
 
-static pare_status check_numbers(const pare_recover_settings *s) {
+static pare_status check_numbers(const pare_recovery *s) {
     PARE_TRY(check_number("--rate", s->rate, 1e-12, 1e3));
     PARE_TRY(check_number("--epochs", s->epochs, 1e-6, 1e6));
     PARE_TRY(check_number("--rank", s->lora.rank, 1, 65536));
@@ -102,22 +93,6 @@ static pare_status check_kind(const pare_recover_options *o) {
     return PARE_OK;
 }
 
-static pare_status choose_cutoff(const pare_model *model, const pare_recover_options *o, pare_recover_settings *s) {
-    uint32_t positions = model->config.max_positions;
-    if (positions < 2)
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "%s has %u positions, and a token that is to be learnt needs another one "
-                         "in front of it",
-                         pare_checkpoint_directory(model->checkpoint), positions);
-    if (s->cutoff <= positions) return PARE_OK;
-    if (o->cutoff)
-        return pare_fail(PARE_BAD_ARGUMENT, "--cutoff %u: the model has %u positions%s, so give no more than that",
-                         o->cutoff, positions,
-                         positions < model->config.stated_positions ? " in its sliding_window" : "");
-    s->cutoff = positions;
-    return PARE_OK;
-}
-
 /* Where zero is none. */
 static double or_else(double given, double otherwise) {
     return given != 0.0 ? given : otherwise;
@@ -128,16 +103,22 @@ static double or_zero(size_t size, double given, double otherwise) {
     return pare_option_given(size, given) ? given : otherwise;
 }
 
+/* Of numbers that data settle otherwise: then negative. */
+static int64_t or_open(size_t size, int64_t given) {
+    return pare_option_given(size, (double)given) ? given : -1;
+}
+
 /* given: 1 yes, -1 no, 0 neither. */
 static bool answer(int given, bool otherwise) {
     return given ? given > 0 : otherwise;
 }
 
-static void fill(const pare_recover_options *o, pare_recover_settings *s) {
+static void read_training(const pare_recover_options *o, pare_recovery *s) {
     const pare_recover_preset *p = s->preset;
     s->train_on_prompt = answer(o->train_on_prompt, p->train_on_prompt);
     s->group_by_length = answer(o->group_by_length, p->group_by_length);
     s->cutoff = o->cutoff ? o->cutoff : p->cutoff;
+    s->cutoff_given = o->cutoff != 0;
     s->pack = o->pack;
     s->full = o->full;
     s->fresh = o->fresh;
@@ -145,7 +126,7 @@ static void fill(const pare_recover_options *o, pare_recover_settings *s) {
     s->lora.rank = o->rank ? o->rank : RANK;
     s->lora.alpha = or_else(o->alpha, ALPHA);
     s->lora.dropout = o->keep_sparsity || o->full ? 0.0 : or_zero(o->size, o->dropout, DROPOUT);
-    s->lora.seed = o->seed;
+    s->lora.seed = s->seed = o->seed;
     s->rate = or_else(o->rate, p->rate);
     s->epochs = or_else(o->epochs, p->epochs);
     s->batch = o->batch ? o->batch : p->batch;
@@ -158,68 +139,37 @@ static void fill(const pare_recover_options *o, pare_recover_settings *s) {
     s->epsilon = EPSILON;
     s->validate_every = o->validate_every ? o->validate_every : VALIDATE_EVERY;
     s->save_every = o->save_every ? o->save_every : SAVE_EVERY;
+    s->asked_validation = or_open(o->size, o->validation);
+    s->asked_warmup = or_open(o->size, o->warmup);
+    s->asked_decay = or_open(o->size, o->decay);
+}
+
+static void read_files(const pare_recover_options *o, pare_recovery *s) {
+    s->data = o->data;
+    s->field = o->field;
+    s->limit = o->limit;
+    s->output = o->output;
+    s->adapter = o->adapter;
+    s->force = o->force;
+    s->resume = o->resume;
+    s->curve = o->curve;
+    s->texts = o->texts;
+    s->text_count = o->text_count;
     s->window = o->window ? o->window : WINDOW;
+    s->max_windows = o->max_windows;
 }
 
-static pare_status check_files(const pare_model *model, const pare_recover_options *o, const pare_recover_settings *s) {
-    if (!o->data) return pare_fail(PARE_BAD_ARGUMENT, "--data FILE is missing: what to train on");
-    PARE_TRY(pare_file_check(o->data));
-    if (o->text_count) PARE_TRY(pare_calibration_check_length(model, "--window", s->window));
-    for (size_t i = 0; i < o->text_count; i++) {
-        if (pare_calibration_is_self(o->texts[i]))
-            return pare_fail(PARE_BAD_ARGUMENT,
-                             "--text self: the further a model recovers, the less likely is what it wrote before, so "
-                             "give text files; or let the model before pruning write: pare eval OUT --against MODEL "
-                             "--text self");
-        PARE_TRY(pare_file_check(o->texts[i]));
-    }
-    return PARE_OK;
-}
-
-pare_status pare_recover_choose(const pare_recover_options *options, pare_recover_settings *out) {
-    PARE_TRY(PARE_OPTIONS_CHECK(pare_recover_options, options));
-    *out = (pare_recover_settings){.preset = pare_recover_preset_find(options->preset)};
+pare_status pare_recovery_resolve(const pare_recover_options *o, pare_recovery *out) {
+    PARE_TRY(PARE_OPTIONS_CHECK(pare_recover_options, o));
+    *out = (pare_recovery){.preset = pare_recover_preset_find(o->preset)};
     if (!out->preset)
-        return pare_fail(PARE_BAD_ARGUMENT, "--preset %s: choose paper, lamini, llm-pruner or loraprune",
-                         options->preset);
-    if (options->seed > INT64_MAX) /* JSON's integers end there */
-        return pare_fail(PARE_BAD_ARGUMENT, "--seed %llu: give a number below 2^63", (unsigned long long)options->seed);
-    fill(options, out);
-    PARE_TRY(check_kind(options));
-    PARE_TRY(choose_targets(options, out->lora.targets));
-    PARE_TRY(choose_wording(options->wording, &out->wording));
+        return pare_fail(PARE_BAD_ARGUMENT, "--preset %s: choose paper, lamini, llm-pruner or loraprune", o->preset);
+    if (o->seed > INT64_MAX) /* JSON's integers end there */
+        return pare_fail(PARE_BAD_ARGUMENT, "--seed %llu: give a number below 2^63", (unsigned long long)o->seed);
+    read_training(o, out);
+    read_files(o, out);
+    PARE_TRY(check_kind(o));
+    PARE_TRY(choose_targets(o, out->lora.targets));
+    PARE_TRY(choose_wording(o->wording, &out->wording));
     return check_numbers(out);
-}
-
-pare_status pare_recover_resolve(const pare_model *model, const pare_recover_options *options,
-                                 pare_recover_settings *out) {
-    PARE_TRY(pare_recover_choose(options, out));
-    PARE_TRY(choose_cutoff(model, options, out));
-    return check_files(model, options, out);
-}
-
-void pare_recover_settle_validation(const pare_recover_options *options, size_t examples, pare_recover_settings *s) {
-    uint64_t share = examples / SHORT;
-    s->validation = pare_option_given(options->size, (double)options->validation) ? (uint64_t)options->validation
-                    : VALIDATION < share                                          ? VALIDATION
-                                                                                  : share;
-}
-
-pare_status pare_recover_settle_steps(const pare_recover_options *options, uint64_t steps_per_epoch,
-                                      pare_recover_settings *s) {
-    if (!s->steps) s->steps = (uint64_t)ceil(s->epochs * (double)steps_per_epoch);
-    uint64_t share = s->steps / SHORT, usual = s->preset->warmup;
-    s->warmup = pare_option_given(options->size, (double)options->warmup) ? (uint64_t)options->warmup
-                : usual < share                                           ? usual
-                                                                          : share;
-    if (s->warmup > s->steps)
-        return pare_fail(PARE_BAD_ARGUMENT, "--warmup %llu: the training has only %llu steps",
-                         (unsigned long long)s->warmup, (unsigned long long)s->steps);
-    s->decay =
-        pare_option_given(options->size, (double)options->decay) ? (uint64_t)options->decay : s->steps - s->warmup;
-    if (s->decay > s->steps - s->warmup)
-        return pare_fail(PARE_BAD_ARGUMENT, "--decay %llu: of %llu steps, %llu are left after the warm-up",
-                         (unsigned long long)s->decay, (unsigned long long)s->steps,
-                         (unsigned long long)(s->steps - s->warmup));
-    return PARE_OK;
 }

@@ -1,12 +1,12 @@
 /* What options of a recovery come to, for help: by the names of the program's options. */
-#include "recover/recover_settings.h"
+#include "options/resolve.h"
 #include "support/json.h"
 
 static json_t *answer(bool yes) {
     return json_string(yes ? "yes" : "no");
 }
 
-static json_t *settings_json(const pare_recover_settings *s) {
+static json_t *settings_json(const pare_recovery *s) {
     json_t *json = json_object();
     json_object_set_new(json, "preset", json_string(s->preset->name));
     json_object_set_new(json, "wording", json_string(pare_template_name(s->wording)));
@@ -33,7 +33,7 @@ static json_t *settings_json(const pare_recover_settings *s) {
 }
 
 /* Whether the other choices leave these a use. */
-static json_t *uses_json(const pare_recover_settings *s) {
+static json_t *uses_json(const pare_recovery *s) {
     const struct {
         const char *option;
         bool useful;
@@ -56,21 +56,21 @@ static json_t *uses_json(const pare_recover_settings *s) {
 }
 
 /* The warm-up is the preset's, but no more than a tenth of the steps, which data alone tell. */
-static json_t *defaults_json(const pare_recover_settings *s, const pare_recover_options *o) {
-    json_int_t warmup = o->warmup >= 0 ? o->warmup : s->preset->warmup;
-    if (o->warmup >= 0 || !warmup) return json_pack("{s:I}", "warmup", warmup);
+static json_t *defaults_json(const pare_recovery *s) {
+    json_int_t warmup = s->asked_warmup >= 0 ? s->asked_warmup : s->preset->warmup;
+    if (s->asked_warmup >= 0 || !warmup) return json_pack("{s:I}", "warmup", warmup);
     return json_pack("{s:o}", "warmup", json_sprintf("%d, but no more than a tenth", (int)warmup));
 }
 
 pare_status pare_recover_describe(const pare_recover_options *options, char **text) {
-    pare_recover_settings settings;
+    pare_recovery settings;
     *text = NULL;
-    PARE_TRY(pare_recover_choose(options, &settings));
+    PARE_TRY(pare_recovery_resolve(options, &settings));
     json_t *json = json_object();
     json_object_set_new(json, "preset", json_string(settings.preset->name));
     json_object_set_new(json, "summary", json_string(settings.preset->summary));
     json_object_set_new(json, "settings", settings_json(&settings));
     json_object_set_new(json, "uses", uses_json(&settings));
-    json_object_set_new(json, "defaults", defaults_json(&settings, options));
+    json_object_set_new(json, "defaults", defaults_json(&settings));
     return pare_json_text(json, text);
 }

@@ -1,0 +1,46 @@
+/* What a recovery is to do: the options of pare_recover over those of a preset, read once (options/resolve.h). What
+ * only a model or data can settle is settled by recover/recovery_fit.h. Strings and lists are the caller's. */
+#ifndef PARE_METHOD_RECOVERY_H
+#define PARE_METHOD_RECOVERY_H
+
+#include "text/examples.h"
+#include "train/trained.h"
+
+/* Published settings; docs/methods.md has the sources. */
+typedef struct pare_recover_preset {
+    const char *name, *summary;
+    double rate, epochs;
+    uint32_t batch, cutoff, warmup;
+    bool train_on_prompt, group_by_length;
+} pare_recover_preset;
+
+/* NULL: "paper". NULL if there is none of that name. */
+const pare_recover_preset *pare_recover_preset_find(const char *name);
+
+typedef struct pare_recovery {
+    const pare_recover_preset *preset;
+    const char *data, *field; /* field NULL: the usual one */
+    uint32_t limit;           /* rows; 0: all */
+    size_t wording;           /* pare_template_name */
+    uint32_t cutoff;
+    bool cutoff_given; /* a model with fewer positions is refused, in place of shortening it */
+    bool train_on_prompt, pack, group_by_length;
+    bool full, fresh, keep_sparsity;
+    pare_lora_options lora;
+    double rate, epochs, clip, weight_decay, beta1, beta2, epsilon;
+    uint32_t batch, micro_batch;
+    int64_t asked_validation, asked_warmup, asked_decay; /* negative: as many as the data allow */
+    uint64_t steps;                                      /* 0: by epochs, until the data are read */
+    uint64_t validation, warmup, decay;                  /* once the data are read */
+    uint32_t validate_every, save_every;
+    uint64_t seed;
+
+    const char *output;
+    bool adapter, force, resume;
+    const char *curve; /* prefix of its files; NULL: in the output */
+    const char *const *texts;
+    size_t text_count;
+    uint32_t window, max_windows; /* of the evaluation; max_windows 0: all */
+} pare_recovery;
+
+#endif

@@ -1,0 +1,68 @@
+/* What a model can refuse of a job is refused here, before any work. */
+#include "calibrate/calibration.h"
+#include "prune/prune_job.h"
+#include "support/file.h"
+
+static void name_read(pare_paths *paths, const pare_prune_job *job) {
+    const pare_job *asked = job->asked;
+    const pare_job_evaluation *o = &asked->evaluation;
+    pare_paths_read(paths, "MODEL", pare_checkpoint_directory(job->origin->checkpoint), PARE_PATH_FOLDER);
+    pare_paths_read(paths, "--recipe", asked->recipe_file, PARE_PATH_FILE);
+    if (asked->calibration.needed && !pare_calibration_is_self(asked->calibration.of.source))
+        pare_paths_read(paths, "--calib", asked->calibration.of.source, PARE_PATH_FILE);
+    for (size_t i = 0; i < o->text_count; i++)
+        if (!pare_calibration_is_self(o->texts[i])) pare_paths_read(paths, "--text", o->texts[i], PARE_PATH_FILE);
+}
+
+static void name_paths(pare_prune_job *job) {
+    const pare_job_outputs *o = &job->asked->outputs;
+    pare_paths *paths = &job->run.paths;
+    name_read(paths, job);
+    pare_paths_write(paths, "-o", o->folder, PARE_PATH_FOLDER);
+    pare_paths_write(paths, "--scores", o->scores, PARE_PATH_FILE);
+    pare_paths_write(paths, "--densities", o->densities, PARE_PATH_FILE);
+    for (size_t i = 0; i < o->beside_count; i++)
+        pare_paths_write(paths, o->besides[i].name, o->besides[i].path, PARE_PATH_BESIDE);
+    if (job->runtime) pare_paths_write(paths, "--scratch", job->runtime->scratch, PARE_PATH_SCRATCH);
+    pare_paths_write(paths, "--resume", o->progress, PARE_PATH_FOLDER);
+}
+
+static pare_status check_texts(const pare_prune_job *job) {
+    const pare_job_evaluation *o = &job->asked->evaluation;
+    if (o->text_count) PARE_TRY(pare_calibration_check_length(job->model, "--window", o->window));
+    for (size_t i = 0; i < o->text_count; i++)
+        if (!pare_calibration_is_self(o->texts[i])) PARE_TRY(pare_file_check(o->texts[i]));
+    return PARE_OK;
+}
+
+pare_status pare_prune_prepare(void *context) {
+    pare_prune_job *job = context;
+    enum { SMALL_FILES = 1 << 20 };
+    const pare_job_outputs *o = &job->asked->outputs;
+    const char *directory = pare_checkpoint_directory(job->origin->checkpoint);
+    job->procedure = pare_procedure_of(job->asked);
+    PARE_TRY(job->procedure->choose_target(job));
+    if (job->procedure->choose_data) PARE_TRY(job->procedure->choose_data(job));
+    PARE_TRY(check_texts(job));
+    name_paths(job);
+    uint64_t bytes = job->goal.bytes * (o->archive ? 2 : 1) + SMALL_FILES;
+    return pare_run_open(&job->run, o->folder, directory, o->force, bytes);
+}
+
+pare_status pare_prune_try(const pare_model *model, const pare_job *asked) {
+    pare_prune_job job = {.model = model, .origin = model, .asked = asked};
+    pare_status status = pare_prune_prepare(&job);
+    pare_prune_end(&job);
+    return status;
+}
+
+pare_status pare_prune_check_output(const pare_model *model, const pare_job *asked, const pare_runtime *runtime) {
+    pare_prune_job job = {.model = model, .origin = model, .asked = asked, .runtime = runtime};
+    const pare_job_outputs *o = &asked->outputs;
+    name_paths(&job);
+    if (asked->recovery) pare_paths_read(&job.run.paths, "--recover", asked->recovery->data, PARE_PATH_FILE);
+    const char *directory = pare_checkpoint_directory(model->checkpoint);
+    pare_status status = pare_run_open(&job.run, o->folder, directory, o->force, 0);
+    pare_run_end(&job.run);
+    return status;
+}

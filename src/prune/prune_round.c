@@ -1,0 +1,64 @@
+/* What every round of a run needs: its memory plan, what scoring asks for, and what all rounds come to. */
+#include "prune/prune_job.h"
+
+pare_score_request pare_prune_score_request(const pare_prune_job *job) {
+    return (pare_score_request){.model = job->current,
+                                .backend = job->backend,
+                                .recipe = &job->asked->recipe,
+                                .plan = &job->plan,
+                                .runtime = job->runtime,
+                                .seed = job->asked->seed,
+                                .ids = job->windows.ids,
+                                .batches = job->asked->calibration.batches,
+                                .digest = job->calibration_digest,
+                                .state = job->progress ? job->progress->state : NULL,
+                                .key = job->progress ? job->progress->round_key : NULL};
+}
+
+pare_target pare_prune_round_target(const pare_prune_job *job) {
+    pare_target target = job->target;
+    if (target.mode != PARE_MODE_LAYER) return target;
+    uint32_t gone = job->model->config.layers - job->current->config.layers;
+    target.attention.end -= gone;
+    target.ffn.end -= gone;
+    return target;
+}
+
+/* Scores of all layers are worth having where they are written out. */
+pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t length, bool announced) {
+    pare_target target = pare_prune_round_target(job);
+    pare_plan_request request = {.recipe = &job->asked->recipe,
+                                 .target = &target,
+                                 .only = job->sparse.pruned,
+                                 .displace = job->asked->displace,
+                                 .score_all = job->asked->outputs.scores != NULL,
+                                 .sequences = sequences,
+                                 .length = length};
+    pare_plan_free(&job->plan);
+    PARE_TRY(pare_plan_new(job->current, job->backend, job->runtime, &request, &job->plan));
+    job->plan.sizes.chat = job->windows.chat;
+    if (job->procedure->plan) PARE_TRY(job->procedure->plan(job));
+    if (announced && job->runtime && job->runtime->plan)
+        job->runtime->plan(job->runtime->progress_user, &job->plan.sizes);
+    return PARE_OK;
+}
+
+pare_status pare_prune_compose(pare_prune_job *job) {
+    pare_selection all = {0}, before = job->composed;
+    if (job->round == 0) {
+        PARE_TRY(pare_selection_all(job->model, &all));
+        before = all;
+    }
+    pare_selection composed;
+    pare_status status = pare_selection_compose(&before, &job->selection, &composed);
+    pare_selection_free(&before);
+    job->composed = status == PARE_OK ? composed : (pare_selection){0};
+    return status;
+}
+
+void pare_prune_round_free(pare_prune_job *job) {
+    pare_selection_free(&job->selection);
+    pare_repaired_free(&job->repaired);
+    pare_score_free(&job->result);
+    pare_plan_free(&job->plan);
+}

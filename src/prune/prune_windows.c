@@ -1,0 +1,51 @@
+/* The calibration windows of a run: chosen before any work, then read, given, or written by the model. */
+#include "calibrate/calibration.h"
+#include "prune/prune_job.h"
+#include "support/file.h"
+
+/* The calibration options with nothing left open where the model writes its own text. */
+pare_status pare_windows_choose(pare_prune_job *job) {
+    enum { LENGTH = 128 };
+    pare_calibration_options *c = &job->calibration;
+    uint32_t positions = job->model->config.max_positions;
+    *c = job->asked->calibration.of;
+    if (!job->asked->calibration.needed) return PARE_OK;
+    if (c->length) PARE_TRY(pare_calibration_check_length(job->model, "--length", c->length));
+    if (!pare_calibration_is_self(c->source) && !job->given.calibration) PARE_TRY(pare_file_check(c->source));
+    if (!pare_calibration_is_self(c->source)) return PARE_OK;
+    if (!c->samples) c->samples = job->asked->calibration.usual_samples;
+    if (!c->length) c->length = LENGTH < positions ? LENGTH : positions;
+    return PARE_OK;
+}
+
+static pare_status take_windows(pare_prune_job *job) {
+    const pare_windows *given = job->given.calibration;
+    PARE_TRY(pare_windows_copy(given, &job->windows));
+    return pare_windows_digest(given, job->calibration_digest);
+}
+
+static pare_status load_windows(pare_prune_job *job) {
+    if (job->given.calibration) return take_windows(job);
+    pare_calibration_request request = {.options = &job->calibration,
+                                        .usual = job->asked->calibration.usual_samples,
+                                        .batches = job->asked->calibration.batches,
+                                        .mid_text = pare_recipe_repairs(&job->asked->recipe),
+                                        .wording = (size_t)job->asked->recipe.wording,
+                                        .seed = job->asked->seed};
+    if (pare_cache_windows_take(job->asked->cache, job->model, &request, &job->windows, job->calibration_digest))
+        return PARE_OK;
+    PARE_TRY(pare_calibration_load(job->model, job->backend, job->runtime, &request, &job->windows,
+                                   job->calibration_digest));
+    return pare_cache_windows_give(job->asked->cache, job->model, &request, &job->windows, job->calibration_digest);
+}
+
+/* The plan is shown before the long part of the work: before a model writes its own text, after a file was read. */
+pare_status pare_windows_calibrate(pare_prune_job *job) {
+    const pare_calibration_options *c = &job->calibration;
+    if (!job->asked->calibration.needed) return pare_prune_plan(job, 0, 0, true);
+    bool self = pare_calibration_is_self(c->source) && !job->given.calibration;
+    if (self) PARE_TRY(pare_prune_plan(job, c->samples, c->length, true));
+    PARE_TRY(load_windows(job));
+    return self ? PARE_OK
+                : pare_prune_plan(job, job->windows.count / job->asked->calibration.batches, job->windows.length, true);
+}

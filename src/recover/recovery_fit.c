@@ -1,0 +1,70 @@
+#include "recover/recovery_fit.h"
+#include "calibrate/calibration.h"
+#include "support/file.h"
+
+#include <math.h>
+
+enum {
+    VALIDATION = 2000,
+    SHORT = 10 /* no more than one in so many is held out, or a step of the warm-up, unless that was asked for */
+};
+
+static pare_status fit_cutoff(const pare_model *model, pare_recovery *s) {
+    uint32_t positions = model->config.max_positions;
+    if (positions < 2)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%s has %u positions, and a token that is to be learnt needs another one "
+                         "in front of it",
+                         pare_checkpoint_directory(model->checkpoint), positions);
+    if (s->cutoff <= positions) return PARE_OK;
+    if (s->cutoff_given)
+        return pare_fail(PARE_BAD_ARGUMENT, "--cutoff %u: the model has %u positions%s, so give no more than that",
+                         s->cutoff, positions,
+                         positions < model->config.stated_positions ? " in its sliding_window" : "");
+    s->cutoff = positions;
+    return PARE_OK;
+}
+
+static pare_status check_files(const pare_model *model, const pare_recovery *s) {
+    if (!s->data) return pare_fail(PARE_BAD_ARGUMENT, "--data FILE is missing: what to train on");
+    PARE_TRY(pare_file_check(s->data));
+    if (s->text_count) PARE_TRY(pare_calibration_check_length(model, "--window", s->window));
+    for (size_t i = 0; i < s->text_count; i++) {
+        if (pare_calibration_is_self(s->texts[i]))
+            return pare_fail(PARE_BAD_ARGUMENT,
+                             "--text self: the further a model recovers, the less likely is what it wrote before, so "
+                             "give text files; or let the model before pruning write: pare eval OUT --against MODEL "
+                             "--text self");
+        PARE_TRY(pare_file_check(s->texts[i]));
+    }
+    return PARE_OK;
+}
+
+pare_status pare_recovery_fit(const pare_model *model, pare_recovery *s) {
+    PARE_TRY(fit_cutoff(model, s));
+    return check_files(model, s);
+}
+
+/* asked: negative where a tenth of all, but no more than `usual`, will do. */
+static uint64_t or_share(int64_t asked, uint64_t usual, uint64_t all) {
+    uint64_t share = all / SHORT;
+    return asked >= 0 ? (uint64_t)asked : usual < share ? usual : share;
+}
+
+void pare_recovery_hold_out(size_t examples, pare_recovery *s) {
+    s->validation = or_share(s->asked_validation, VALIDATION, examples);
+}
+
+pare_status pare_recovery_schedule(uint64_t steps_per_epoch, pare_recovery *s) {
+    if (!s->steps) s->steps = (uint64_t)ceil(s->epochs * (double)steps_per_epoch);
+    s->warmup = or_share(s->asked_warmup, s->preset->warmup, s->steps);
+    if (s->warmup > s->steps)
+        return pare_fail(PARE_BAD_ARGUMENT, "--warmup %llu: the training has only %llu steps",
+                         (unsigned long long)s->warmup, (unsigned long long)s->steps);
+    s->decay = s->asked_decay >= 0 ? (uint64_t)s->asked_decay : s->steps - s->warmup;
+    if (s->decay > s->steps - s->warmup)
+        return pare_fail(PARE_BAD_ARGUMENT, "--decay %llu: of %llu steps, %llu are left after the warm-up",
+                         (unsigned long long)s->decay, (unsigned long long)s->steps,
+                         (unsigned long long)(s->steps - s->warmup));
+    return PARE_OK;
+}
