@@ -1,38 +1,7 @@
 /* For methods that remove single weights: the signal itself is kept, weight by weight, instead of scores of units. */
 #include "score/score_internal.h"
-#include "support/progress.h"
 
 #include <math.h>
-
-static void add(float *to, const float *from, int64_t n, float scale, bool absolute) {
-    for (int64_t i = 0; i < n; i++) {
-        float value = scale * from[i];
-        to[i] += absolute ? fabsf(value) : value;
-    }
-}
-
-/* to: [rows, columns] of the whole tensor */
-static void add_rows(float *to, const float *from, int64_t first, int64_t rows, int64_t columns, float scale,
-                     bool absolute) {
-#pragma omp parallel for schedule(static) if (rows * columns > 65536)
-    for (int64_t row = 0; row < rows; row++)
-        add(to + (first + row) * columns, from + row * columns, columns, scale, absolute);
-}
-
-/* SmoothGrad takes the absolute value of every draw. */
-pare_status pare_scoring_store(pare_scoring *s, size_t id, int64_t first, int64_t rows,
-                               const pare_row_signals *signals) {
-    const pare_score_request *r = s->request;
-    float scale = (signals->gradient_scale == 0.0f ? 1.0f : signals->gradient_scale) * s->share;
-    int64_t all, columns;
-    pare_tensor_matrix(r->model->tensors[id], &all, &columns);
-    if (r->gradient[id] && signals->gradient)
-        add_rows(r->gradient[id], signals->gradient, first, rows, columns, scale,
-                 pare_signal_has(r->recipe->signal, PARE_TRAIT_ABSOLUTES));
-    if (r->squares && r->squares[id] && signals->squares)
-        add_rows(r->squares[id], signals->squares, first, rows, columns, scale, false);
-    return PARE_OK;
-}
 
 /* Gradients of the samples go where the gradient would. */
 static pare_status store_samples(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,

@@ -1,0 +1,34 @@
+#include "score/score.h"
+#include "support/memory.h"
+
+#include <string.h>
+
+void pare_score_free(pare_score_result *result) {
+    pare_unit_scores_free(&result->scores);
+    pare_free(result->trace);
+    *result = (pare_score_result){0};
+}
+
+static void copy_scores(const pare_model *model, const pare_unit_scores *from, pare_unit_scores *to) {
+    for (uint32_t i = 0; i < from->layers; i++) {
+        const pare_widths *w = &model->config.widths[i];
+        memcpy(to->heads[i], from->heads[i], w->kv_heads * sizeof(double));
+        memcpy(to->query[i], from->query[i], w->heads * sizeof(double));
+        memcpy(to->ffn[i], from->ffn[i], w->ffn * sizeof(double));
+    }
+    memcpy(to->hidden, from->hidden, model->config.hidden * sizeof(double));
+    memcpy(to->layer, from->layer, from->layers * sizeof(double));
+}
+
+pare_status pare_score_copy(const pare_model *model, const pare_score_result *from, pare_score_result *out) {
+    *out = (pare_score_result){.loss = from->loss, .steps = from->steps};
+    PARE_TRY(pare_unit_scores_new(model, &out->scores));
+    copy_scores(model, &from->scores, &out->scores);
+    if (!from->trace) return PARE_OK;
+    pare_status status = pare_alloc(&out->trace, (size_t)from->steps, sizeof *out->trace, "trace");
+    if (status == PARE_OK)
+        memcpy(out->trace, from->trace, (size_t)from->steps * sizeof *out->trace);
+    else
+        pare_score_free(out);
+    return status;
+}

@@ -1,0 +1,103 @@
+/* What signals are scored with, whatever they are: passes, and where their rows go. */
+#include "score/score_internal.h"
+#include "support/progress.h"
+
+#include <math.h>
+
+static pare_status report_step(void *context, uint64_t done, uint64_t total) {
+    pare_scoring *s = context;
+    pare_status status = pare_progress_report(s->request->runtime, "calibrating", s->passes_done * total + done,
+                                              s->passes_total * total);
+    if (done == total) s->passes_done++;
+    return status;
+}
+
+pare_status pare_scoring_pass(pare_scoring *s, pare_pass **pass) {
+    const pare_score_request *r = s->request;
+    pare_pass_shape shape = r->plan->shape;
+    shape.sequences = r->plan->group;
+    PARE_TRY(pare_pass_new(r->model, r->backend, &shape, pass));
+    pare_pass_on_step(*pass, report_step, s);
+    return PARE_OK;
+}
+
+pare_score_axis pare_scoring_axis(const pare_recipe *recipe) {
+    return recipe->mode == PARE_MODE_CHANNEL ? PARE_AXIS_HIDDEN : PARE_AXIS_WIDTHS;
+}
+
+static bool wants_scored(void *context, size_t id) {
+    return ((const pare_scoring *)context)->request->plan->scored[id];
+}
+
+static void add(float *to, const float *from, int64_t n, float scale, bool absolute) {
+    for (int64_t i = 0; i < n; i++) {
+        float value = scale * from[i];
+        to[i] += absolute ? fabsf(value) : value;
+    }
+}
+
+/* to: [rows, columns] of the whole tensor */
+static void add_rows(float *to, const float *from, int64_t first, int64_t rows, int64_t columns, float scale,
+                     bool absolute) {
+#pragma omp parallel for schedule(static) if (rows * columns > 65536)
+    for (int64_t row = 0; row < rows; row++)
+        add(to + (first + row) * columns, from + row * columns, columns, scale, absolute);
+}
+
+/* SmoothGrad takes the absolute value of every draw. */
+pare_status pare_scoring_store(pare_scoring *s, size_t id, int64_t first, int64_t rows,
+                               const pare_row_signals *signals) {
+    const pare_score_request *r = s->request;
+    float scale = (signals->gradient_scale == 0.0f ? 1.0f : signals->gradient_scale) * s->share;
+    int64_t all, columns;
+    pare_tensor_matrix(r->model->tensors[id], &all, &columns);
+    if (r->gradient[id] && signals->gradient)
+        add_rows(r->gradient[id], signals->gradient, first, rows, columns, scale,
+                 pare_signal_has(r->recipe->signal, PARE_TRAIT_ABSOLUTES));
+    if (r->squares && r->squares[id] && signals->squares)
+        add_rows(r->squares[id], signals->squares, first, rows, columns, scale, false);
+    return PARE_OK;
+}
+
+pare_status pare_scoring_add(pare_scoring *s, size_t id, int64_t first, int64_t rows, const pare_row_signals *signals) {
+    if (s->request->gradient) return pare_scoring_store(s, id, first, rows, signals);
+    for (int i = 0; i < s->count; i++)
+        PARE_TRY(pare_index_scores_add(&s->sets[i], id, first, rows, signals));
+    return PARE_OK;
+}
+
+static pare_status score_rows(void *context, size_t id, int64_t first, int64_t rows, int64_t columns,
+                              const float *gradient, const float *squares) {
+    pare_scoring *s = context;
+    pare_row_signals signals = {.gradient = gradient, .squares = squares};
+    (void)columns;
+    return pare_scoring_add(s, id, first, rows, &signals);
+}
+
+pare_gradient_sink pare_scoring_sink(pare_scoring *s) {
+    return (pare_gradient_sink){
+        .wants = wants_scored,
+        .rows = score_rows,
+        .samples = s->request->recipe->salience->needs & PARE_NEEDS_SQUARES ? PARE_SAMPLES_SQUARES : PARE_SAMPLES_NONE,
+        .context = s};
+}
+
+pare_status pare_scoring_stored(pare_scoring *s, pare_index_scores *sets, int count, float *const *signal,
+                                float scale) {
+    const pare_score_request *r = s->request;
+    uint64_t done = 0, total = 0;
+    for (size_t id = 0; id < r->model->tensor_count; id++)
+        total += r->plan->scored[id];
+    for (size_t id = 0; id < r->model->tensor_count; id++) {
+        if (!r->plan->scored[id]) continue;
+        int64_t rows, columns;
+        pare_tensor_matrix(r->model->tensors[id], &rows, &columns);
+        pare_row_signals signals = {.gradient = signal ? signal[id] : NULL, .gradient_scale = scale};
+        if (r->gradient) PARE_TRY(pare_scoring_store(s, id, 0, rows, &signals));
+        for (int i = 0; i < count; i++)
+            PARE_TRY(pare_index_scores_add(&sets[i], id, 0, rows, &signals));
+        done++;
+        PARE_TRY(sets == s->sets ? pare_progress_report(r->runtime, "scoring", done, total) : pare_interrupted());
+    }
+    return PARE_OK;
+}
