@@ -1,4 +1,4 @@
-#include "layerwise/layerwise_allocate.h"
+#include "layerwise/dense_statistics.h"
 #include "select/element_shares.h"
 #include "support/memory.h"
 
@@ -19,9 +19,9 @@ static double mean_of(const float *values, int64_t n) {
 }
 
 /* out: float [rows] 1 / [F^-1]_oo, F damped; ones where the metric is plain, or the loss feels nothing. */
-static pare_status output_weights(const pare_layerwise *l, size_t id, int64_t rows, float *out) {
-    const pare_linear_fisher *fisher = l->job->fisher;
-    double damping = l->recipe->fisher_damping;
+static pare_status output_weights(const pare_weight_walk *w, size_t id, int64_t rows, float *out) {
+    const pare_linear_fisher *fisher = w->job->fisher;
+    double damping = w->recipe->fisher_damping;
     const float *diagonal = fisher ? fisher->diagonal[id] : NULL;
     double mean = diagonal ? mean_of(diagonal, rows) : 0.0;
     for (int64_t i = 0; i < rows; i++)
@@ -29,7 +29,7 @@ static pare_status output_weights(const pare_layerwise *l, size_t id, int64_t ro
     if (!(mean > 0.0) || !fisher->full[id]) return PARE_OK;
     pare_inverse_factor factor = {0};
     char what[96];
-    snprintf(what, sizeof what, "the gradients at the output of %.60s", l->model->tensors[id]->name);
+    snprintf(what, sizeof what, "the gradients at the output of %.60s", w->l.model->tensors[id]->name);
     PARE_TRY(pare_inverse_factor_new(fisher->full[id], rows, damping, what, &factor));
     memset(out, 0, (size_t)rows * sizeof *out);
     for (int64_t i = 0; i < rows; i++)
@@ -41,54 +41,54 @@ static pare_status output_weights(const pare_layerwise *l, size_t id, int64_t ro
     return PARE_OK;
 }
 
-/* l->scores <- w^2 row_o / [H^-1]_ii */
-static void price(pare_layerwise *l, const float *inverse, const float *row, int64_t rows, int64_t columns) {
+/* w->scores <- w^2 row_o / [H^-1]_ii */
+static void price(pare_weight_walk *w, const float *inverse, const float *row, int64_t rows, int64_t columns) {
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++) {
-            float w = l->dense[i * columns + j];
-            l->scores[i * columns + j] = w * w * (row[i] / inverse[j]);
+            float value = w->dense[i * columns + j];
+            w->scores[i * columns + j] = value * value * (row[i] / inverse[j]);
         }
 }
 
-static pare_status see(pare_layerwise *l, const pare_dense_statistics *s, uint32_t layer, pare_role role,
+static pare_status see(pare_weight_walk *w, const pare_dense_statistics *s, uint32_t layer, pare_role role,
                        void *context) {
     costs *c = context;
     size_t id = pare_tensor_id(layer, role);
     int64_t rows, columns;
     float *row;
-    pare_tensor_matrix(l->model->tensors[id], &rows, &columns);
-    pare_source_rows(l->job->source, id, 0, rows, l->dense);
+    pare_tensor_matrix(w->l.model->tensors[id], &rows, &columns);
+    pare_source_rows(w->job->source, id, 0, rows, w->dense);
     PARE_TRY(pare_alloc(&row, (size_t)rows, sizeof *row, "costs"));
-    pare_status status = output_weights(l, id, rows, row);
-    if (status == PARE_OK) price(l, s->inverse[layer][pare_input_of(role)], row, rows, columns);
+    pare_status status = output_weights(w, id, rows, row);
+    if (status == PARE_OK) price(w, s->inverse[layer][pare_input_of(role)], row, rows, columns);
     pare_free(row);
     PARE_TRY(status);
     pare_cost_histogram *histogram = &c->matrices[c->count];
     PARE_TRY(pare_cost_histogram_new(histogram));
-    c->asked = l->sparsity[id];
+    c->asked = w->sparsity[id];
     c->count++;
-    return pare_cost_histogram_add(histogram, l->scores, rows * columns);
+    return pare_cost_histogram_add(histogram, w->scores, rows * columns);
 }
 
-static pare_status allocate(pare_layerwise *l, const costs *c) {
+static pare_status allocate(pare_weight_walk *w, const costs *c) {
     int64_t *gone;
     PARE_TRY(pare_alloc(&gone, c->count, sizeof *gone, "sparsities"));
-    pare_element_shares(c->matrices, c->count, c->asked, l->recipe->reach, gone);
-    for (size_t id = 0, at = 0; id < l->model->tensor_count; id++)
-        if (l->job->pruned[id]) {
-            l->sparsity[id] = (double)gone[at] / (double)c->matrices[at].count;
+    pare_element_shares(c->matrices, c->count, c->asked, w->recipe->reach, gone);
+    for (size_t id = 0, at = 0; id < w->l.model->tensor_count; id++)
+        if (w->job->pruned[id]) {
+            w->sparsity[id] = (double)gone[at] / (double)c->matrices[at].count;
             at++;
         }
     pare_free(gone);
     return PARE_OK;
 }
 
-pare_status pare_allocate_by_costs(pare_layerwise *l, pare_dense_statistics *s) {
+pare_status pare_allocate_by_costs(pare_weight_walk *w, pare_dense_statistics *s) {
     costs c = {0};
-    PARE_TRY(pare_alloc(&c.matrices, l->model->tensor_count, sizeof *c.matrices, "costs"));
-    pare_status status = pare_dense_statistics_visit(l, s, see, &c);
-    if (status == PARE_OK) status = allocate(l, &c);
+    PARE_TRY(pare_alloc(&c.matrices, w->l.model->tensor_count, sizeof *c.matrices, "costs"));
+    pare_status status = pare_dense_statistics_visit(w, s, see, &c);
+    if (status == PARE_OK) status = allocate(w, &c);
     for (uint32_t i = 0; i < c.count; i++)
         pare_cost_histogram_free(&c.matrices[i]);
     pare_free(c.matrices);

@@ -1,70 +1,228 @@
-/* Single weights go, block by block: a block runs on the inputs that the pruned blocks before it have left, is
- * observed, pruned, and run again for the next one (docs/single-weights.md, "The walk").
+/* The walk through the model, layer by layer, that repairs what is left of units (units.h) and prunes single weights
+ * (weights.h). Hidden states of all calibration sequences go from block to block in micro-batches: those of the pruned
+ * model and, where something leans on it, those of the dense one beside them. Of a layer, inputs of some of its
+ * matrices are observed, what reads them is changed, and the pruned stream goes on through the changed layer:
  *
- *   one stage    all matrices are pruned by what the dense block showed
- *   four stages  Q, K, V; O; gate, up; down: each by what the block showed with the earlier ones pruned
+ *   walk.c        the streams, the blocks, and the order of things
+ *   statistics.c  what inputs have shown: Gram matrices, moments, norms of outputs
+ *   target.c      what a changed matrix is to come close to where it leans on the dense model
+ *   last_norm.c   the final norm and the head, behind the last layer
+ *   budget.c      how much of it fits into memory
  *
- * A matrix passes through: scores, mask, refinement of the mask, repair of what is left. */
+ * A stage is a half of a layer, attention or FFN: matrices that read the hidden state, and one that adds to it. */
 #ifndef PARE_LAYERWISE_LAYERWISE_H
 #define PARE_LAYERWISE_LAYERWISE_H
 
-#include "calibrate/linear_fisher.h"
-#include "method/recipe.h"
-#include "model/source.h"
+#include "calibrate/gram.h"
+#include "calibrate/input_moments.h"
+#include "method/element.h"
+#include "model/stream.h"
+#include "model/walk.h"
+#include "repair/inverse_factor.h"
+#include "repair/least_squares.h"
 #include "repair/repaired.h"
-#include "report/matrices.h"
+#include "repair/stage_fit.h"
 
-typedef struct pare_layerwise_job {
-    const pare_source *source;
+/* The matrices of a stage that a layer has. */
+typedef struct pare_stage_roles {
+    pare_input_kind reads, writes; /* inputs of the readers, and of the output */
+    pare_role readers[PARE_MATRIX_ROLES], output;
+    int reader_count;
+} pare_stage_roles;
+
+pare_stage_roles pare_stage_roles_of(const pare_model *model, uint32_t layer, pare_stage stage);
+/* What the units of its stage are along: heads, or channels of the FFN, at a matrix's one end that is not the hidden
+ * state's. */
+pare_span pare_stage_span(pare_role role);
+/* The stage of the matrices that read inputs of this kind, and whether these are its readers. */
+pare_stage pare_stage_of(pare_input_kind kind);
+bool pare_stage_reads(pare_input_kind kind);
+
+enum { PARE_ALL_INPUTS = (1 << PARE_INPUT_KINDS) - 1 };
+
+/* Kinds of input, as bits, that are observed together, in the order of the walk; 0 after the last. */
+extern const unsigned pare_layerwise_together[], pare_layerwise_one_by_one[];
+
+/* What a walk is for. */
+typedef struct pare_layerwise_request {
+    const pare_source *source;   /* the dense model */
     const pare_runtime *runtime; /* for progress; may be NULL */
-    const pare_recipe *recipe;
-    const uint32_t *ids; /* [sequences, length]; unused where nothing is observed */
+    const uint32_t *ids;         /* [sequences, length] */
     int64_t sequences, length;
-    uint64_t limit;      /* bytes of anonymous memory; 0: none set */
-    const char *scratch; /* folder for what does not fit; NULL: none */
-    uint64_t seed;
-    const bool *pruned;               /* [tensor_count] */
-    const double *sparsity;           /* [tensor_count] */
-    bool fixed;                       /* sparsities are not to be allocated */
-    bool scores_only;                 /* nothing is pruned: for pare_layerwise_scores */
-    int64_t keep, of;                 /* the pattern; of = 0: none */
-    float *const *gradient;           /* [tensor_count] of each matrix, or NULL */
-    float *const *squares;            /* [tensor_count] mean squares of the samples' gradients, or NULL */
-    const pare_linear_fisher *fisher; /* what the loss feels of each matrix's output; NULL: its square */
-} pare_layerwise_job;
+    int64_t micro_batch;        /* 0: chosen */
+    uint64_t limit;             /* bytes of anonymous memory; 0: none set */
+    const char *scratch;        /* folder for what does not fit; NULL: none */
+    const char *stage;          /* of the progress: "pruning" */
+    const char *doing, *advice; /* "repairing", "lower --samples": where it does not fit */
+    bool idle;                  /* nothing is observed: there are no hidden states */
+    bool one_by_one;            /* one kind of input at a time */
+    bool two;                   /* the dense model goes beside */
+    pare_dtype states;          /* PARE_DTYPE_F32 or PARE_DTYPE_BF16: of the hidden states between layers */
+    pare_element_needs needs;   /* what is observed */
+    const bool *pruned;         /* [tensor_count] matrices whose inputs are; NULL: all */
+    pare_index_list channels;   /* hidden channels that the pruned model has; index NULL: all */
+    /* Shares of the dense model in targets, and the damping of what follows from it, relative to a Gram matrix's mean
+     * diagonal. */
+    double reader_share, output_share, damping;
+} pare_layerwise_request;
 
+/* Bytes; scratch: the part of hidden and repaired that goes to a file. */
 typedef struct pare_layerwise_memory {
     uint64_t hidden, statistics, weights, activations, repaired;
-    uint64_t scratch; /* the part of hidden and repaired that goes to a file */
+    uint64_t scratch;
     int64_t micro_batch;
 } pare_layerwise_memory;
 
-/* What pare_layerwise_run would hold. PARE_OUT_OF_MEMORY, naming what to change, if it does not fit. */
-pare_status pare_layerwise_measure(const pare_layerwise_job *job, pare_layerwise_memory *out);
+/* What the inputs of one kind have shown. */
+typedef struct pare_input_statistics {
+    pare_input_moments moments; /* width 0: not observed */
+    float *gram;                /* [width, width]; NULL where none is needed */
+    bool seen;                  /* gram holds something */
+    pare_inverse_factor factor; /* of the Gram matrix, made when first asked for; n = 0: not yet */
+} pare_input_statistics;
 
-/* repaired: every pruned matrix as it will be written, freed with pare_repaired_free. results: [tensor_count], zeroed.
- * sparsity: [tensor_count] out, what each matrix was to lose. Same bits for the same inputs and threads. */
-pare_status pare_layerwise_run(const pare_layerwise_job *job, pare_repaired *repaired, pare_matrix_result *results,
-                               double *sparsity);
+/* Hidden states of one of the two models. */
+typedef struct pare_layer_states {
+    pare_stream now;
+    pare_stream input;        /* of the layer in hand, where its FFN reads that */
+    float *room, *input_room; /* [micro-batch tokens, d] where the streams are not fp32 */
+} pare_layer_states;
 
-/* A pruned matrix as the dense model has it. */
-typedef struct pare_matrix_scores {
-    uint32_t layer;
-    pare_role role;
-    int64_t rows, columns;
-    const float *scores; /* [rows, columns] by the recipe's salience, inputs and outputs being the dense model's */
-    float *room;         /* [rows, columns] to work in */
-} pare_matrix_scores;
+typedef struct pare_layerwise {
+    pare_layerwise_request asked;
+    const pare_model *model;
+    const pare_backend *backend;
+    int64_t tokens, hidden, micro_batch;
+    pare_repaired *repaired;
 
-typedef struct pare_scores_visitor {
-    pare_status (*visit)(void *context, int pass, const pare_matrix_scores *matrix);
-    pare_status (*finish)(void *context, int pass); /* after the last matrix of a pass */
-    int passes;
+    pare_walk walk;
+    pare_block block, dense_block;     /* of the layer in hand; the matrices of `block` change from dense to pruned */
+    float *norms;                      /* [PARE_NORM_SLOTS, d] in `block`, where hidden channels are gone; else NULL */
+    void *operands[PARE_MATRIX_ROLES]; /* changed matrices, where their own type is not the operands'; the caller's */
+    pare_layer_states pruned, dense;   /* dense: with asked.two */
+    bool apart;                        /* the two differ by now */
+    bool at_middle;                    /* the pruned stream stands between attention and FFN */
+    bool resident;                     /* the inputs of the stage's output are still there, of all sequences */
+
+    pare_observer observer;
+    unsigned watched; /* kinds of input that are observed, as bits */
+    pare_input_statistics statistics[PARE_INPUT_KINDS];
+    float *gram_room[PARE_INPUT_KINDS]; /* the same for all kinds where they come one by one */
+    double *outputs[PARE_MATRIX_ROLES]; /* [rows] sums of squares of what leaves each matrix, or NULL */
+
+    void *reference;                   /* operand [micro-batch tokens, d] what the dense model says of a micro-batch */
+    float *difference;                 /* the same in fp32 */
+    float *cross;                      /* [d, widest input] sum of reference times input */
+    float *map;                        /* [d, d] from the pruned model's normed states to the dense one's */
+    uint64_t done, total, layer_steps; /* for progress; layer_steps: of a layer at most */
+} pare_layerwise;
+
+/* ---- walk.c ---- */
+
+/* plan: of pare_layerwise_plan. On failure nothing is held. The request must be kept by what it points at. */
+pare_status pare_layerwise_new(const pare_layerwise_request *request, const pare_layerwise_memory *plan,
+                               pare_repaired *repaired, pare_layerwise *out);
+void pare_layerwise_free(pare_layerwise *l);
+
+typedef enum pare_layer_fate {
+    PARE_LAYER_STAYS,
+    PARE_LAYER_GOES,  /* the dense stream alone goes through it */
+    PARE_LAYER_ABSENT /* neither model has it */
+} pare_layer_fate;
+
+typedef struct pare_layer_visitor {
+    const unsigned *stages; /* as above */
+    /* NULL: all stay. */
+    pare_layer_fate (*fate)(void *context, uint32_t layer);
+    /* Looks at the inputs of these kinds, and changes what reads them. last: of the walk. */
+    pare_status (*visit)(void *context, uint32_t layer, unsigned kinds, bool last);
+    bool through;  /* visits take the stream to the layer's output */
+    uint32_t last; /* layer */
+    bool beyond;   /* the stream leaves that one, too */
     void *context;
-} pare_scores_visitor;
+} pare_layer_visitor;
 
-/* The scores of all pruned matrices, layer by layer, as often as there are passes; the dense model is run once. For
- * recipes without Gram matrices and regional gradients, in a job that says scores_only. */
-pare_status pare_layerwise_scores(const pare_layerwise_job *job, const pare_scores_visitor *visitor);
+/* From the embedding on. */
+pare_status pare_layerwise_walk(pare_layerwise *l, const pare_layer_visitor *visitor);
+
+/* For a walk of one's own: the hidden states before the first block, and the blocks of a layer. */
+pare_status pare_layerwise_embed(pare_layerwise *l);
+void pare_layerwise_enter(pare_layerwise *l, uint32_t layer);
+
+/* Micro-batches in turn: `tokens` tokens from `first` on; the blocks are set to their number. */
+typedef pare_status (*pare_batch_fn)(pare_layerwise *l, int64_t first, int64_t tokens, void *context);
+pare_status pare_layerwise_batches(pare_layerwise *l, pare_batch_fn visit, void *context);
+/* Micro-batches of all sequences. */
+uint64_t pare_layerwise_batch_count(const pare_layerwise *l);
+/* One more step of progress. */
+pare_status pare_layerwise_step(pare_layerwise *l);
+
+/* The pruned stream, as far as the watched inputs need; through: on to the layer's output. They go to l->statistics. */
+pare_status pare_layerwise_observe(pare_layerwise *l, bool through);
+/* Out of a stage: the pruned stream from where it stands, the dense one from in front of the stage. */
+pare_status pare_layerwise_pass(pare_layerwise *l, pare_stage stage);
+pare_status pare_layerwise_pass_dense(pare_layerwise *l, pare_stage stage);
+
+/* A micro-batch of a stream as fp32; the inputs of a stage's readers, those of its output, and out of it. `states` are
+ * those that were loaded. */
+float *pare_layer_load(pare_layer_states *states, int64_t first, int64_t tokens);
+pare_status pare_layer_readers(const pare_layerwise *l, pare_layer_states *side, const pare_block *block,
+                               pare_stage stage, int64_t first, const float *states);
+pare_status pare_layer_inner(const pare_layerwise *l, pare_layer_states *side, const pare_block *block,
+                             pare_stage stage, int64_t first, const float *states);
+pare_status pare_layer_leave(const pare_layerwise *l, pare_layer_states *side, const pare_block *block,
+                             pare_stage stage, int64_t first, float *states);
+
+/* values, as the block's matrix: rounded to the tensor's own type into `stored`, and back. */
+void pare_layerwise_install(pare_layerwise *l, uint32_t layer, pare_role role, float *values, void *stored);
+
+/* ---- statistics.c ---- */
+
+/* True if some matrix of the layer that reads one of these kinds is one of those asked for. */
+bool pare_layerwise_concerns(const pare_layerwise *l, uint32_t layer, unsigned kinds);
+/* What is seen of the layer in hand: gathered by l->observer as far as it is needed; forgotten. */
+pare_status pare_layerwise_watch(pare_layerwise *l, uint32_t layer, unsigned kinds, const pare_element_needs *needs);
+void pare_layerwise_forget(pare_layerwise *l);
+pare_observer pare_layerwise_observer(pare_layerwise *l);
+/* "the inputs of layer 3's down projection" */
+const char *pare_input_name(uint32_t layer, pare_input_kind kind, char *name, size_t size);
+/* The factor of the inverse Gram matrix of the kind's inputs. */
+pare_status pare_layerwise_factor(pare_layerwise *l, uint32_t layer, pare_input_kind kind, double damping,
+                                  const pare_inverse_factor **out);
+
+/* ---- target.c ---- */
+
+/* Observes the inputs of one kind with the dense model beside the pruned one, and where matrices that read them lean on
+ * it, adds up l->cross. Of a stage's output, the dense stream leaves the stage. energy: the squares of
+ * what the target adds; NULL: not wanted. */
+pare_status pare_layerwise_compare(pare_layerwise *l, pare_input_kind kind, double *energy);
+/* True if there is something to lean on. */
+bool pare_layerwise_leans(const pare_layerwise *l, pare_input_kind kind);
+/* l->map from the comparison of a kind of readers' inputs; and out [rows, d] <- weights l->map. what: the inputs, for
+ * messages. */
+pare_status pare_layerwise_fit_map(pare_layerwise *l, const float *gram, const char *what, double energy,
+                                   pare_fit *fit);
+void pare_layerwise_apply_map(const pare_layerwise *l, const float *weights, int64_t rows, float *out);
+/* weights [d, width] of a stage's output, in: dense, out: what comes closest to the dense model with all inputs. */
+pare_status pare_layerwise_correct(pare_layerwise *l, uint32_t layer, pare_input_kind kind, float *weights);
+
+/* ---- last_norm.c ---- */
+
+/* Behind the last layer, with both streams: the final norm's weights, and the head where it has its own. */
+pare_status pare_layerwise_finish(pare_layerwise *l, bool norm, bool head);
+/* Bytes that this takes. */
+uint64_t pare_layerwise_finish_bytes(const pare_model *model, bool head);
+
+/* ---- budget.c ---- */
+
+/* memory: in, what the caller itself holds of statistics, weights and repaired matrices; out, with all that the walk
+ * holds, in the largest micro-batches that fit. PARE_OUT_OF_MEMORY, naming what to change, if none do. */
+pare_status pare_layerwise_plan(const pare_layerwise_request *request, pare_layerwise_memory *memory);
+/* True if attention and FFN both read what enters a layer. */
+bool pare_layerwise_parallel(const pare_layerwise_request *request);
+/* The widest input of a kind among layers where something that reads it is asked for; 0: there is none. */
+int64_t pare_layerwise_widest_of(const pare_layerwise_request *request, pare_input_kind kind);
+/* The widest input of any matrix of the model, or d. */
+int64_t pare_layerwise_widest(const pare_model *model);
 
 #endif

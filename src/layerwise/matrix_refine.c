@@ -1,28 +1,28 @@
 /* A mask bettered by swaps. */
-#include "layerwise/layerwise_matrix.h"
+#include "layerwise/weights_internal.h"
 #include "support/memory.h"
 
 #include <omp.h>
 
 static pare_status swap(pare_matrix_job *m) {
-    pare_swap options = {.cycles = m->l->recipe->swap_cycles, .keep = m->target.keep, .of = m->target.of};
+    pare_swap options = {.cycles = m->w->recipe->swap_cycles, .keep = m->target.keep, .of = m->target.of};
     pare_swap_result result;
-    PARE_TRY(pare_swap_refine(m->l->dense, m->statistics->gram, &options, &m->mask, &result));
+    PARE_TRY(pare_swap_refine(m->w->dense, m->statistics->gram, &options, &m->mask, &result));
     m->result->swaps = result.swaps;
     return PARE_OK;
 }
 
 /* DSnoT prunes inside a pattern's groups by the scores that the mask came from; R2-DSnoT has a key of its own. */
 static const float *initial_scores(const pare_matrix_job *m) {
-    const pare_dsnot *d = &m->l->recipe->dsnot;
+    const pare_dsnot *d = &m->w->recipe->dsnot;
     bool plain = d->reweight == PARE_REWEIGHT_NONE && d->alpha == 1.0 && d->gamma_prune == 0.0;
-    return m->scored && plain ? m->l->scores : NULL;
+    return m->scored && plain ? m->w->scores : NULL;
 }
 
 static pare_status grow_and_prune(pare_matrix_job *m) {
     const pare_input_moments *moments = &m->statistics->moments;
     float *statistics;
-    pare_dsnot options = m->l->recipe->dsnot;
+    pare_dsnot options = m->w->recipe->dsnot;
     pare_dsnot_result result;
     options.keep = m->target.keep;
     options.of = m->target.of;
@@ -31,7 +31,7 @@ static pare_status grow_and_prune(pare_matrix_job *m) {
     pare_input_moments_variance(moments, statistics + m->columns);
     pare_input_moments_norm(moments, statistics + 2 * m->columns);
     pare_dsnot_inputs inputs = {statistics, statistics + m->columns, statistics + 2 * m->columns};
-    pare_status status = pare_dsnot_refine(m->l->dense, initial_scores(m), &inputs, &options, &m->mask, &result);
+    pare_status status = pare_dsnot_refine(m->w->dense, initial_scores(m), &inputs, &options, &m->mask, &result);
     pare_free(statistics);
     if (status != PARE_OK) return status;
     m->result->swaps = result.swaps;
@@ -42,8 +42,8 @@ static pare_status grow_and_prune(pare_matrix_job *m) {
 
 /* Attention alone, where the recipe says so. */
 static pare_status grow_and_prune_some(pare_matrix_job *m) {
-    bool attention = m->role <= PARE_ROLE_O;
-    return attention || !m->l->recipe->attention_only ? grow_and_prune(m) : PARE_OK;
+    bool attention = pare_role_in(m->role, PARE_PART_ATTENTION);
+    return attention || !m->w->recipe->attention_only ? grow_and_prune(m) : PARE_OK;
 }
 
 static uint64_t swap_bytes(int64_t columns) {
@@ -59,7 +59,7 @@ static const struct {
 };
 
 pare_status pare_matrix_refine(pare_matrix_job *m) {
-    return refiners[m->l->recipe->refinement].run(m);
+    return refiners[m->w->recipe->refinement].run(m);
 }
 
 uint64_t pare_refiner_bytes(const pare_element_recipe *recipe, int64_t columns) {

@@ -1,12 +1,12 @@
 /* What is left of a matrix, repaired: by the errors of its outputs, or by what the loss feels of them. */
-#include "layerwise/layerwise_matrix.h"
+#include "layerwise/weights_internal.h"
 #include "repair/admm.h"
 #include "repair/kronecker.h"
 #include "repair/masked_cg.h"
 
 /* A way to repair. */
 typedef struct solver {
-    /* l->weights <- what is left under the mask, repaired; choose: with a mask of its own. */
+    /* w->weights <- what is left under the mask, repaired; choose: with a mask of its own. */
     pare_status (*run)(pare_matrix_job *m, bool choose);
     bool (*chooses)(const pare_matrix_job *m); /* NULL: never */
     uint64_t (*bytes)(const pare_recipe *recipe, int64_t rows, int64_t columns);
@@ -15,24 +15,24 @@ typedef struct solver {
 static const solver *solver_of(pare_compensation repair);
 
 bool pare_matrix_sweep_chooses(const pare_matrix_job *m) {
-    bool inverse = m->l->job->recipe->salience == &pare_salience_inverse;
+    bool inverse = m->w->job->recipe->salience == &pare_salience_inverse;
     bool slabs = m->target.of || m->target.compare == PARE_COMPARE_SLAB || m->target.compare == PARE_COMPARE_ROW;
     return inverse && slabs && !pare_matrix_is_given(m);
 }
 
 bool pare_matrix_solver_chooses(const pare_matrix_job *m) {
-    const solver *way = solver_of(m->l->job->recipe->compensation);
-    return !m->l->recipe->refinement && !pare_matrix_is_given(m) && way->chooses && way->chooses(m);
+    const solver *repair = solver_of(m->w->job->recipe->compensation);
+    return !m->w->recipe->refinement && !pare_matrix_is_given(m) && repair->chooses && repair->chooses(m);
 }
 
 /* SparseGPT. */
 static pare_status update(pare_matrix_job *m, bool choose) {
     const pare_inverse_factor *factor;
-    PARE_TRY(pare_layerwise_factor(m->l, m->layer, pare_input_of(m->role), &factor));
-    pare_obs_update update = {.factor = factor, .slab = m->l->recipe->slab, .choose = choose ? &m->target : NULL};
+    PARE_TRY(pare_layerwise_factor(&m->w->l, m->layer, pare_input_of(m->role), m->w->job->recipe->damping, &factor));
+    pare_obs_update update = {.factor = factor, .slab = m->w->recipe->slab, .choose = choose ? &m->target : NULL};
     m->result->damped = true;
     m->result->damping = factor->damping;
-    return pare_obs_update_run(&update, m->l->weights, &m->mask, NULL);
+    return pare_obs_update_run(&update, m->w->weights, &m->mask, NULL);
 }
 
 pare_status pare_matrix_choose_in_sweep(pare_matrix_job *m) {
@@ -46,8 +46,8 @@ static uint64_t update_bytes(const pare_recipe *recipe, int64_t rows, int64_t co
 
 static pare_status fit(pare_matrix_job *m, bool choose) {
     (void)choose;
-    pare_element_mask_apply(&m->mask, m->l->weights);
-    return pare_masked_cg(m->l->dense, m->statistics->gram, &m->mask, m->l->recipe->cg_iterations, m->l->weights);
+    pare_element_mask_apply(&m->mask, m->w->weights);
+    return pare_masked_cg(m->w->dense, m->statistics->gram, &m->mask, m->w->recipe->cg_iterations, m->w->weights);
 }
 
 static uint64_t fit_bytes(const pare_recipe *recipe, int64_t rows, int64_t columns) {
@@ -56,7 +56,7 @@ static uint64_t fit_bytes(const pare_recipe *recipe, int64_t rows, int64_t colum
 }
 
 static bool alternating_chooses(const pare_matrix_job *m) {
-    return m->l->recipe->admm_gradual > 0;
+    return m->w->recipe->admm_gradual > 0;
 }
 
 static uint64_t alternate_bytes(const pare_recipe *recipe, int64_t rows, int64_t columns) {
@@ -65,29 +65,29 @@ static uint64_t alternate_bytes(const pare_recipe *recipe, int64_t rows, int64_t
 }
 
 static pare_status alternate(pare_matrix_job *m, bool choose) {
-    const pare_element_recipe *e = m->l->recipe;
+    const pare_element_recipe *e = m->w->recipe;
     char name[96];
     pare_admm options = {.iterations = e->admm_iterations,
                          .rho = e->admm_rho,
-                         .damping = m->l->job->recipe->damping,
+                         .damping = m->w->job->recipe->damping,
                          .normalise = true,
                          .choose = choose ? &m->target : NULL,
                          .gradual = e->admm_gradual,
                          .refine = e->cg_iterations};
     pare_input_name(m->layer, pare_input_of(m->role), name, sizeof name);
     m->result->damped = true;
-    return pare_admm_run(&options, m->statistics->gram, name, m->l->weights, &m->mask, &m->result->damping);
+    return pare_admm_run(&options, m->statistics->gram, name, m->w->weights, &m->mask, &m->result->damping);
 }
 
 /* The same three in the metric of the loss. */
 static pare_status solve_in_metric(pare_matrix_job *m, bool choose) {
-    const pare_element_recipe *e = m->l->recipe;
-    const pare_linear_fisher *fisher = m->l->job->fisher;
-    bool sweeps = pare_compensation_has(m->l->job->recipe->compensation, PARE_TRAIT_SWEEPS);
-    bool alternates = pare_compensation_has(m->l->job->recipe->compensation, PARE_TRAIT_ALTERNATES);
+    const pare_element_recipe *e = m->w->recipe;
+    const pare_linear_fisher *fisher = m->w->job->fisher;
+    bool sweeps = pare_compensation_has(m->w->job->recipe->compensation, PARE_TRAIT_SWEEPS);
+    bool alternates = pare_compensation_has(m->w->job->recipe->compensation, PARE_TRAIT_ALTERNATES);
     pare_kronecker_result result;
     pare_kronecker options = {.gram = m->statistics->gram,
-                              .damping = m->l->job->recipe->damping,
+                              .damping = m->w->job->recipe->damping,
                               .fisher = fisher->full[m->id],
                               .fisher_diagonal = fisher->diagonal[m->id],
                               .fisher_damping = e->fisher_damping,
@@ -99,8 +99,8 @@ static pare_status solve_in_metric(pare_matrix_job *m, bool choose) {
                               .rho = e->admm_rho,
                               .growth = e->growth,
                               .refine = e->cg_iterations,
-                              .what = m->l->model->tensors[m->id]->name};
-    PARE_TRY(pare_kronecker_run(&options, m->l->weights, &m->mask, &result));
+                              .what = m->w->l.model->tensors[m->id]->name};
+    PARE_TRY(pare_kronecker_run(&options, m->w->weights, &m->mask, &result));
     m->result->damped = true;
     m->result->damping = result.gram;
     m->result->weighted_before = result.before;
@@ -111,7 +111,7 @@ static pare_status solve_in_metric(pare_matrix_job *m, bool choose) {
 /* Nothing but the mask. */
 static pare_status leave(pare_matrix_job *m, bool choose) {
     (void)choose;
-    pare_element_mask_apply(&m->mask, m->l->weights);
+    pare_element_mask_apply(&m->mask, m->w->weights);
     return PARE_OK;
 }
 
@@ -127,11 +127,21 @@ static const solver *solver_of(pare_compensation repair) {
 }
 
 pare_status pare_matrix_solve(pare_matrix_job *m, bool choose) {
-    pare_compensation repair = m->l->job->recipe->compensation;
-    return repair && m->l->job->fisher ? solve_in_metric(m, choose) : solver_of(repair)->run(m, choose);
+    pare_compensation repair = m->w->job->recipe->compensation;
+    return repair && m->w->job->fisher ? solve_in_metric(m, choose) : solver_of(repair)->run(m, choose);
 }
 
-uint64_t pare_solver_bytes(const pare_recipe *recipe, int64_t rows, int64_t columns) {
-    const solver *way = solver_of(recipe->compensation);
-    return way->bytes ? way->bytes(recipe, rows, columns) : 0;
+/* Of the solvers in the loss's metric, with a full matrix for outputs no wider than the hidden state. */
+static uint64_t metric_bytes(const pare_weights_job *job, int64_t rows, int64_t columns) {
+    pare_kronecker options = pare_kronecker_defaults;
+    options.sweep = pare_compensation_has(job->recipe->compensation, PARE_TRAIT_SWEEPS);
+    options.slab = job->recipe->element.slab;
+    return pare_kronecker_bytes(&options, rows <= (int64_t)job->source->model->config.hidden, rows, columns);
+}
+
+uint64_t pare_solver_bytes(const pare_weights_job *job, int64_t rows, int64_t columns) {
+    const pare_recipe *recipe = job->recipe;
+    const solver *repair = solver_of(recipe->compensation);
+    if (recipe->compensation && recipe->metric == PARE_METRIC_FISHER) return metric_bytes(job, rows, columns);
+    return repair->bytes ? repair->bytes(recipe, rows, columns) : 0;
 }

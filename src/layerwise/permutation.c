@@ -14,8 +14,8 @@ typedef struct finder {
 } finder;
 
 static pare_channel_kind kind_of(pare_role role) {
-    if (role == PARE_ROLE_O) return PARE_CHANNEL_VALUE;
-    return role == PARE_ROLE_DOWN ? PARE_CHANNEL_FFN : PARE_CHANNEL_HIDDEN;
+    if (pare_roles[role].columns == PARE_SPAN_HIDDEN) return PARE_CHANNEL_HIDDEN;
+    return pare_roles[role].columns == PARE_SPAN_FFN ? PARE_CHANNEL_FFN : PARE_CHANNEL_VALUE;
 }
 
 static bool divides(const pare_permutation_goal *goal, uint32_t layer, pare_channel_kind kind) {
@@ -262,13 +262,13 @@ static pare_status start(finder *f) {
     return pare_alloc_uninitialized(&f->stack, (size_t)out->rows_seen * d, sizeof *f->stack, "stacked scores");
 }
 
-pare_status pare_permutation_find(const pare_permutation_goal *goal, const pare_layerwise_job *job,
+pare_status pare_permutation_find(const pare_permutation_goal *goal, const pare_weights_job *job,
                                   pare_permutation *out) {
     finder f = {.goal = goal, .out = out};
     pare_scores_visitor visitor = {.visit = visit, .finish = finish, .passes = 2, .context = &f};
     *out = (pare_permutation){0};
     pare_status status = start(&f);
-    if (status == PARE_OK) status = pare_layerwise_scores(job, &visitor);
+    if (status == PARE_OK) status = pare_weights_scores(job, &visitor);
     pare_free(f.stack);
     pare_free(f.order);
     if (status != PARE_OK) pare_permutation_free(out);

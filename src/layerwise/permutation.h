@@ -10,7 +10,7 @@
 #ifndef PARE_LAYERWISE_PERMUTATION_H
 #define PARE_LAYERWISE_PERMUTATION_H
 
-#include "layerwise/layerwise.h"
+#include "layerwise/weights.h"
 #include "support/json.h"
 #include "surgery/permuted_model.h"
 
@@ -45,8 +45,8 @@ typedef struct pare_permutation {
 /* Bytes held beside the walk. */
 uint64_t pare_permutation_bytes(const pare_permutation_goal *goal);
 
-/* job: with scores_only (pare_layerwise_scores), of the goal's model. Free with pare_permutation_free. */
-pare_status pare_permutation_find(const pare_permutation_goal *goal, const pare_layerwise_job *job,
+/* job: with scores_only (pare_weights_scores), of the goal's model. Free with pare_permutation_free. */
+pare_status pare_permutation_find(const pare_permutation_goal *goal, const pare_weights_job *job,
                                   pare_permutation *out);
 void pare_permutation_free(pare_permutation *permutation);
 

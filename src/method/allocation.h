@@ -1,5 +1,5 @@
 /* How the weights that go are shared out among the matrices: a row each, with what the rest of a method asks of it. How
- * shares are found: layerwise/layerwise_allocate.c. */
+ * shares are found: layerwise/allocate.c. */
 #ifndef PARE_METHOD_ALLOCATION_H
 #define PARE_METHOD_ALLOCATION_H
 

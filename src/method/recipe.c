@@ -1,21 +1,22 @@
 /* What a recipe comes to. */
 #include "method/recipe.h"
-#include "repair/repair.h"
 
-#define PARE_ELEMENT_DAMPING 0.1 /* of the correction towards the dense model */
+/* Of a repair that an option asks for, where the method brings no constants of its own. */
+static const double repair_alpha = 0.75, repair_damping = 1e-2, repair_fraction = 0.0625;
+static const double element_damping = 0.1; /* of the correction towards the dense model */
 
 /* Constants of what a method does not do, should an option ask it to. */
 void pare_recipe_start(const pare_recipe *preset, pare_recipe *out) {
     *out = *preset;
     pare_element_defaults(&out->element);
     out->lora = pare_lora_recipe_published();
-    if (preset->mode == PARE_MODE_ELEMENT && preset->damping <= 0.0) out->damping = PARE_REPAIR_DAMPING;
-    if (preset->mode == PARE_MODE_ELEMENT && preset->reader_damping <= 0.0) out->reader_damping = PARE_ELEMENT_DAMPING;
+    if (preset->mode == PARE_MODE_ELEMENT && preset->damping <= 0.0) out->damping = repair_damping;
+    if (preset->mode == PARE_MODE_ELEMENT && preset->reader_damping <= 0.0) out->reader_damping = element_damping;
     if (preset->mode == PARE_MODE_ELEMENT || pare_recipe_repairs(preset)) return;
     out->metric = PARE_METRIC_FISHER;
-    out->dense = PARE_REPAIR_ALPHA;
-    out->damping = out->reader_damping = PARE_REPAIR_DAMPING;
-    out->fraction = PARE_REPAIR_FRACTION;
+    out->dense = repair_alpha;
+    out->damping = out->reader_damping = repair_damping;
+    out->fraction = repair_fraction;
 }
 
 /* Errors are plain then, and targets the matrix's own, unless choices say so. */

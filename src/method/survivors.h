@@ -1,5 +1,5 @@
 /* What is done for what stays: masks bettered by swaps, and weights refitted. A row each, with what the rest of a
- * method asks of it. How it is done: repair/ for units, layerwise/matrix_solve.c and matrix_refine.c for single
+ * method asks of it. How it is done: layerwise/units_stage.c for units, matrix_solve.c and matrix_refine.c for single
  * weights. */
 #ifndef PARE_METHOD_SURVIVORS_H
 #define PARE_METHOD_SURVIVORS_H

@@ -1,7 +1,6 @@
 /* What the layer-by-layer stage will hold, for the memory plan: it follows the scores, when their buffers are gone. */
 #include "calibrate/output_fisher.h"
 #include "prune/prune_job.h"
-#include "support/memory.h"
 #include "support/runtime.h"
 
 static pare_status sizes_of(const pare_prune_job *job, pare_selection *out) {
@@ -11,19 +10,8 @@ static pare_status sizes_of(const pare_prune_job *job, pare_selection *out) {
     return PARE_OK;
 }
 
-/* The repair does not look at signals while it is measured, only whether there are any. */
-static pare_status measure(const pare_prune_job *job, pare_repair_job *repair, const pare_selection *sizes,
-                           pare_repair_memory *memory) {
-    static const float some = 1.0f;
-    pare_stage_signal(*signals)[PARE_STAGES];
-    bool metric = job->asked->recipe.choice == PARE_CHOOSE_OBS && job->asked->recipe.metric == PARE_METRIC_FISHER;
-    PARE_TRY(pare_alloc(&signals, job->current->config.layers, sizeof *signals, "plan"));
-    signals[0][PARE_STAGE_FFN].metric = metric ? &some : NULL;
-    repair->options.signals = (const pare_stage_signal(*)[PARE_STAGES])signals;
-    pare_status status = pare_repair_measure(repair, sizes, memory);
-    repair->options.signals = NULL;
-    pare_free(signals);
-    return status;
+static bool has_metric(const pare_prune_job *job) {
+    return job->asked->recipe.choice == PARE_CHOOSE_OBS && job->asked->recipe.metric == PARE_METRIC_FISHER;
 }
 
 static pare_status plan_fisher(const pare_prune_job *job, const pare_source *source, pare_plan *plan) {
@@ -49,9 +37,8 @@ pare_status pare_prune_plan_repair(pare_prune_job *job) {
     pare_plan *plan = &job->plan.sizes;
     pare_source source = {.model = job->current, .backend = job->backend};
     pare_selection sizes;
-    pare_repair_memory memory;
-    if (job->asked->recipe.choice == PARE_CHOOSE_OBS && job->asked->recipe.metric == PARE_METRIC_FISHER)
-        PARE_TRY(plan_fisher(job, &source, plan));
+    pare_layerwise_memory memory;
+    if (has_metric(job)) PARE_TRY(plan_fisher(job, &source, plan));
     uint64_t kept = plan->metrics && plan->metrics <= plan->limit / 2 ? plan->metrics : 0;
     pare_repair_job repair = {.source = &source,
                               .sequences = (int64_t)plan->sequences,
@@ -61,10 +48,10 @@ pare_status pare_prune_plan_repair(pare_prune_job *job) {
                               .options = pare_prune_repair_options(&job->asked->recipe)};
     repair.options.widths = job->goal.widths;
     PARE_TRY(sizes_of(job, &sizes));
-    pare_status status = measure(job, &repair, &sizes, &memory);
+    pare_status status = pare_repair_measure(&repair, &sizes, has_metric(job), &memory);
     pare_selection_free(&sizes);
     PARE_TRY(status);
-    plan->repair = memory.hidden + memory.moments + memory.weights + memory.activations + memory.repaired;
+    plan->repair = memory.hidden + memory.statistics + memory.weights + memory.activations + memory.repaired;
     plan->scratch += memory.scratch;
     return PARE_OK;
 }

@@ -3,12 +3,12 @@
 #define PARE_PRUNE_PRUNE_JOB_H
 
 #include "checkpoint/scan.h"
+#include "layerwise/units.h"
 #include "model/config_write.h"
 #include "prune/loraprune.h"
 #include "prune/procedure.h"
 #include "prune/prune_progress.h"
 #include "prune/sparse.h"
-#include "repair/repair.h"
 #include "report/manifest.h"
 #include "run/run.h"
 #include "score/cache.h"

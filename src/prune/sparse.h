@@ -2,7 +2,7 @@
 #ifndef PARE_PRUNE_SPARSE_H
 #define PARE_PRUNE_SPARSE_H
 
-#include "layerwise/layerwise.h"
+#include "layerwise/weights.h"
 #include "support/json.h"
 #include "support/scratch.h"
 
@@ -26,7 +26,7 @@ void pare_sparse_free(pare_sparse *sparse);
 /* Adds to job->plan what the run will hold. */
 pare_status pare_sparse_plan(struct pare_prune_job *job);
 /* What a walk over job->current is handed; source must live as long. */
-pare_layerwise_job pare_sparse_layerwise(struct pare_prune_job *job, const pare_source *source);
+pare_weights_job pare_sparse_layerwise(struct pare_prune_job *job, const pare_source *source);
 
 /* Where the recipe permutes: finds the orders by scores of the dense model and makes the permuted model job->current.
  */

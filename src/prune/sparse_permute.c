@@ -35,9 +35,9 @@ static pare_permutation_goal goal_of(const pare_prune_job *job) {
                                    .room = limit && limit / 4 < room ? limit / 4 : room};
 }
 
-static pare_layerwise_job scoring_job(pare_prune_job *job, const pare_source *source, const pare_recipe *recipe,
-                                      uint64_t held) {
-    pare_layerwise_job scoring = pare_sparse_layerwise(job, source);
+static pare_weights_job scoring_job(pare_prune_job *job, const pare_source *source, const pare_recipe *recipe,
+                                    uint64_t held) {
+    pare_weights_job scoring = pare_sparse_layerwise(job, source);
     scoring.recipe = recipe;
     scoring.scores_only = true;
     if (scoring.limit) scoring.limit = scoring.limit > held ? scoring.limit - held : 1;
@@ -49,9 +49,9 @@ pare_status pare_sparse_permute_plan(pare_prune_job *job, uint64_t *bytes, uint6
     pare_recipe recipe = scoring_recipe(&job->asked->recipe);
     pare_permutation_goal goal = goal_of(job);
     uint64_t held = pare_permutation_bytes(&goal);
-    pare_layerwise_job scoring = scoring_job(job, &source, &recipe, held);
+    pare_weights_job scoring = scoring_job(job, &source, &recipe, held);
     pare_layerwise_memory memory;
-    PARE_TRY(pare_layerwise_measure(&scoring, &memory));
+    PARE_TRY(pare_weights_measure(&scoring, &memory));
     *bytes = held + memory.hidden + memory.statistics + memory.weights + memory.activations;
     *scratch = memory.scratch;
     return PARE_OK;
@@ -149,7 +149,7 @@ pare_status pare_sparse_permute(void *context) {
     if (job->asked->recipe.element.permutation == PARE_PERMUTE_NONE) return PARE_OK;
     pare_recipe recipe = scoring_recipe(&job->asked->recipe);
     pare_permutation_goal goal = goal_of(job);
-    pare_layerwise_job scoring = scoring_job(job, &source, &recipe, pare_permutation_bytes(&goal));
+    pare_weights_job scoring = scoring_job(job, &source, &recipe, pare_permutation_bytes(&goal));
     pare_permutation found;
     PARE_TRY(pare_permutation_find(&goal, &scoring, &found));
     job->sparse.permutation = summary_json(job, &found, &recipe);

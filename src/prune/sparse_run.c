@@ -28,27 +28,27 @@ static bool gradients_in_file(const pare_prune_job *job) {
     return limit && gradient_bytes(job) > limit / 2;
 }
 
-pare_layerwise_job pare_sparse_layerwise(pare_prune_job *job, const pare_source *source) {
+pare_weights_job pare_sparse_layerwise(pare_prune_job *job, const pare_source *source) {
     uint64_t limit = pare_runtime_limit(job->runtime), kept = gradients_in_file(job) ? 0 : gradient_bytes(job);
     kept += pare_sparse_metric_kept(job);
     const pare_sparsity *asked = &job->asked->target.sparsity;
-    return (pare_layerwise_job){.source = source,
-                                .runtime = job->runtime,
-                                .recipe = &job->asked->recipe,
-                                .ids = job->windows.ids,
-                                .sequences = job->plan.shape.sequences,
-                                .length = job->plan.shape.length,
-                                .limit = limit > kept ? limit - kept : (limit ? 1 : 0),
-                                .scratch = pare_runtime_scratch(job->runtime),
-                                .seed = job->asked->seed,
-                                .pruned = job->sparse.pruned,
-                                .sparsity = job->sparse.asked,
-                                .fixed = asked->shares != NULL,
-                                .keep = asked->keep,
-                                .of = asked->of,
-                                .gradient = job->sparse.gradient,
-                                .squares = job->sparse.squares,
-                                .fisher = job->sparse.fisher.diagonal ? &job->sparse.fisher : NULL};
+    return (pare_weights_job){.source = source,
+                              .runtime = job->runtime,
+                              .recipe = &job->asked->recipe,
+                              .ids = job->windows.ids,
+                              .sequences = job->plan.shape.sequences,
+                              .length = job->plan.shape.length,
+                              .limit = limit > kept ? limit - kept : (limit ? 1 : 0),
+                              .scratch = pare_runtime_scratch(job->runtime),
+                              .seed = job->asked->seed,
+                              .pruned = job->sparse.pruned,
+                              .sparsity = job->sparse.asked,
+                              .fixed = asked->shares != NULL,
+                              .keep = asked->keep,
+                              .of = asked->of,
+                              .gradient = job->sparse.gradient,
+                              .squares = job->sparse.squares,
+                              .fisher = job->sparse.fisher.diagonal ? &job->sparse.fisher : NULL};
 }
 
 /* The walk that prunes and the one before it that permutes hold their memory one after the other. */
@@ -68,9 +68,9 @@ static pare_status plan_walks(pare_prune_job *job, const pare_layerwise_memory *
 
 pare_status pare_sparse_plan(pare_prune_job *job) {
     pare_source source = {.model = job->current, .backend = job->backend};
-    pare_layerwise_job layerwise = pare_sparse_layerwise(job, &source);
+    pare_weights_job layerwise = pare_sparse_layerwise(job, &source);
     pare_layerwise_memory memory;
-    PARE_TRY(pare_layerwise_measure(&layerwise, &memory));
+    PARE_TRY(pare_weights_measure(&layerwise, &memory));
     pare_plan *plan = &job->plan.sizes;
     PARE_TRY(pare_sparse_metric_plan(job));
     plan->state += gradient_bytes(job);
@@ -111,9 +111,9 @@ static pare_status gather_gradients(void *context) {
 static pare_status prune_layers(void *context) {
     pare_prune_job *job = context;
     pare_source source = {.model = job->current, .backend = job->backend};
-    pare_layerwise_job layerwise = pare_sparse_layerwise(job, &source);
+    pare_weights_job layerwise = pare_sparse_layerwise(job, &source);
     PARE_TRY(pare_selection_all(job->current, &job->selection));
-    return pare_layerwise_run(&layerwise, &job->repaired, job->sparse.results, job->sparse.used);
+    return pare_weights_run(&layerwise, &job->repaired, job->sparse.results, job->sparse.used);
 }
 
 pare_status pare_sparse_run(pare_prune_job *job) {

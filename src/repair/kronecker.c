@@ -22,16 +22,16 @@ const pare_kronecker pare_kronecker_defaults = {.damping = 0.01,
                                                 .growth = 1.15,
                                                 .refine = 5};
 
-uint64_t pare_kronecker_bytes(const pare_kronecker *kronecker, int64_t rows, int64_t columns) {
+uint64_t pare_kronecker_bytes(const pare_kronecker *kronecker, bool coupled, int64_t rows, int64_t columns) {
     uint64_t r = (uint64_t)rows, c = (uint64_t)columns, matrix = r * c * sizeof(float);
-    uint64_t held = pare_kronecker_metric_held_bytes(kronecker, rows, columns);
-    uint64_t phase = pare_kronecker_metric_bytes(kronecker, rows, columns) - held;
-    phase = pare_larger_bytes(phase, kronecker->sweep ? pare_kronecker_sweep_bytes(kronecker, rows, columns)
-                                                      : pare_kronecker_admm_bytes(kronecker, rows, columns));
-    phase = pare_larger_bytes(phase, kronecker->fisher ? pare_masked_cg_coupled_bytes(rows, columns)
-                                                       : pare_masked_cg_bytes(rows, columns));
-    uint64_t judge = matrix + (kronecker->fisher ? r * r * sizeof(float) : 0) + pare_layer_error_bytes(rows, columns) +
-                     2 * r * sizeof(double);
+    uint64_t held = pare_kronecker_metric_held_bytes(coupled, rows, columns);
+    uint64_t phase = pare_kronecker_metric_bytes(coupled, rows, columns) - held;
+    phase = pare_larger_bytes(phase, kronecker->sweep ? pare_kronecker_sweep_bytes(kronecker, coupled, rows, columns)
+                                                      : pare_kronecker_admm_bytes(coupled, rows, columns));
+    phase = pare_larger_bytes(phase, coupled ? pare_masked_cg_coupled_bytes(rows, columns)
+                                             : pare_masked_cg_bytes(rows, columns));
+    uint64_t judge =
+        matrix + (coupled ? r * r * sizeof(float) : 0) + pare_layer_error_bytes(rows, columns) + 2 * r * sizeof(double);
     uint64_t choosing = (uint64_t)omp_get_max_threads() * HISTOGRAM * sizeof(uint64_t);
     return matrix + held + pare_larger_bytes(phase, judge) + choosing;
 }

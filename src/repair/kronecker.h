@@ -51,6 +51,7 @@ typedef struct pare_kronecker_result {
  * threads. PARE_NUMERIC_ERROR if anything is not finite. */
 pare_status pare_kronecker_run(const pare_kronecker *kronecker, float *weights, pare_element_mask *mask,
                                pare_kronecker_result *result);
-uint64_t pare_kronecker_bytes(const pare_kronecker *kronecker, int64_t rows, int64_t columns); /* of temporaries */
+/* Of temporaries. coupled: with a full Fisher matrix; of the rest, numbers alone count. */
+uint64_t pare_kronecker_bytes(const pare_kronecker *kronecker, bool coupled, int64_t rows, int64_t columns);
 
 #endif

@@ -24,9 +24,9 @@ typedef struct work {
     double rho, factored;                           /* factored: rho of the inverses; 0: none yet */
 } work;
 
-uint64_t pare_kronecker_admm_bytes(const pare_kronecker *problem, int64_t rows, int64_t columns) {
+uint64_t pare_kronecker_admm_bytes(bool coupled, int64_t rows, int64_t columns) {
     uint64_t r = (uint64_t)rows, c = (uint64_t)columns;
-    return (6 * r * c + c * c + (problem->fisher ? r * r : 0)) * sizeof(float) + r * sizeof(double);
+    return (6 * r * c + c * c + (coupled ? r * r : 0)) * sizeof(float) + r * sizeof(double);
 }
 
 static void work_free(work *w) {

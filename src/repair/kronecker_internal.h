@@ -20,8 +20,8 @@ pare_status pare_kronecker_metric_new(const pare_kronecker *problem, int64_t row
                                       pare_kronecker_metric *out);
 void pare_kronecker_metric_free(pare_kronecker_metric *metric);
 /* While it is made; it then holds pare_kronecker_metric_held_bytes. */
-uint64_t pare_kronecker_metric_bytes(const pare_kronecker *problem, int64_t rows, int64_t columns);
-uint64_t pare_kronecker_metric_held_bytes(const pare_kronecker *problem, int64_t rows, int64_t columns);
+uint64_t pare_kronecker_metric_bytes(bool coupled, int64_t rows, int64_t columns);
+uint64_t pare_kronecker_metric_held_bytes(bool coupled, int64_t rows, int64_t columns);
 /* From unit diagonals to the matrices as they are, damped. */
 void pare_kronecker_metric_unscale(pare_kronecker_metric *metric);
 
@@ -31,8 +31,8 @@ void pare_kronecker_scale(const pare_kronecker_metric *metric, float *matrix, bo
 void pare_kronecker_scores(const pare_kronecker_metric *metric, const float *matrix, float *scores);
 /* weights, scaled, in: the target, out: a first solution that the mask may still have to be applied to. */
 pare_status pare_kronecker_admm(const pare_kronecker_metric *metric, float *weights, pare_element_mask *mask);
-uint64_t pare_kronecker_admm_bytes(const pare_kronecker *problem, int64_t rows, int64_t columns);
+uint64_t pare_kronecker_admm_bytes(bool coupled, int64_t rows, int64_t columns);
 pare_status pare_kronecker_sweep(const pare_kronecker_metric *metric, float *weights, pare_element_mask *mask);
-uint64_t pare_kronecker_sweep_bytes(const pare_kronecker *problem, int64_t rows, int64_t columns);
+uint64_t pare_kronecker_sweep_bytes(const pare_kronecker *problem, bool coupled, int64_t rows, int64_t columns);
 
 #endif

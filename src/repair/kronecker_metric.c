@@ -171,14 +171,14 @@ void pare_kronecker_metric_free(pare_kronecker_metric *metric) {
     *metric = (pare_kronecker_metric){0};
 }
 
-uint64_t pare_kronecker_metric_held_bytes(const pare_kronecker *problem, int64_t rows, int64_t columns) {
+uint64_t pare_kronecker_metric_held_bytes(bool coupled, int64_t rows, int64_t columns) {
     uint64_t r = (uint64_t)rows, c = (uint64_t)columns;
-    return (c * c + (problem->fisher ? r * r : 0) + 2 * (r + c)) * sizeof(float) + r * sizeof(double);
+    return (c * c + (coupled ? r * r : 0) + 2 * (r + c)) * sizeof(float) + r * sizeof(double);
 }
 
-uint64_t pare_kronecker_metric_bytes(const pare_kronecker *problem, int64_t rows, int64_t columns) {
-    uint64_t n = (uint64_t)(problem->fisher ? pare_larger(rows, columns) : columns);
-    return pare_kronecker_metric_held_bytes(problem, rows, columns) + n * n * sizeof(float);
+uint64_t pare_kronecker_metric_bytes(bool coupled, int64_t rows, int64_t columns) {
+    uint64_t n = (uint64_t)(coupled ? pare_larger(rows, columns) : columns);
+    return pare_kronecker_metric_held_bytes(coupled, rows, columns) + n * n * sizeof(float);
 }
 
 void pare_kronecker_metric_unscale(pare_kronecker_metric *metric) {

@@ -48,19 +48,19 @@ static bool on_the_way(const pare_element_target *choose) {
     return choose && (choose->of > 0 || choose->compare == PARE_COMPARE_SLAB);
 }
 
-uint64_t pare_kronecker_sweep_bytes(const pare_kronecker *problem, int64_t rows, int64_t columns) {
+uint64_t pare_kronecker_sweep_bytes(const pare_kronecker *problem, bool coupled, int64_t rows, int64_t columns) {
     uint64_t r = (uint64_t)rows, c = (uint64_t)columns, slab = (uint64_t)slab_of(problem, columns);
     uint64_t inputs = pare_inverse_factor_held_bytes(columns), scores = r * c * sizeof(float);
     uint64_t making = pare_inverse_factor_bytes(columns) - inputs,
              sweep = pare_obs_update_bytes(rows, columns, problem->slab);
-    if (problem->fisher) {
+    if (coupled) {
         uint64_t outputs = pare_inverse_factor_held_bytes(rows), more = pare_inverse_factor_bytes(rows);
         making = making > more ? making : more;
         sweep =
             outputs + slab * (3 * r * sizeof(float) + r + BLOCK * (3 * sizeof(float) + 1)) + (r + c) * sizeof(float);
     }
     uint64_t most = making > sweep ? making : sweep;
-    return inputs + (most > scores ? most : scores + (problem->fisher ? pare_inverse_factor_held_bytes(rows) : 0));
+    return inputs + (most > scores ? most : scores + (coupled ? pare_inverse_factor_held_bytes(rows) : 0));
 }
 
 static void work_free(work *w) {

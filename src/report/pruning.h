@@ -3,7 +3,7 @@
 #define PARE_REPORT_PRUNING_H
 
 #include "model/config_write.h"
-#include "repair/repair.h"
+#include "repair/stage_fit.h"
 #include "report/manifest.h"
 #include "report/parts.h"
 #include "select/target.h"

@@ -260,7 +260,7 @@ static void gains_on_all_rows(void **state) {
     pare_source source = {.model = model, .backend = backend};
     pare_recipe recipe = {.salience = &pare_salience_absolute, .mode = PARE_MODE_ELEMENT};
     pare_permutation_goal goal = {.model = model, .pruned = pruned, .kind = PARE_PERMUTE_ASSIGN, .keep = 2, .of = 4};
-    pare_layerwise_job job = {
+    pare_weights_job job = {
         .source = &source, .recipe = &recipe, .pruned = pruned, .scores_only = true, .keep = 2, .of = 4};
     assert_int_equal(pare_permutation_find(&goal, &job, &found), PARE_OK);
     assert_true(found.rows_seen <= 256 && found.rows == 6 * (48 + 2 * 16 + 2 * 44));

@@ -1,6 +1,6 @@
 /* Wanda++ in whole runs: regional gradients change what Wanda chooses, regional optimisation changes what stays and
  * lowers the block's error; neither depends on how hidden states are kept in hand. */
-#include "layerwise/layerwise.h"
+#include "layerwise/weights.h"
 #include "prune/sparse_run.h"
 
 #define ROUNDS                                                                                                         \

@@ -1,12 +1,19 @@
-#include "layerwise/layerwise_internal.h"
+#include "layerwise/layerwise.h"
 #include "support/memory.h"
 
 #include <stdio.h>
-#include <string.h>
+
+bool pare_layerwise_concerns(const pare_layerwise *l, uint32_t layer, unsigned kinds) {
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+        if (kinds >> pare_input_of((pare_role)role) & 1 &&
+            (!l->asked.pruned || l->asked.pruned[pare_tensor_id(layer, (pare_role)role)]))
+            return true;
+    return false;
+}
 
 static bool wants(void *context, uint32_t layer, pare_input_kind kind) {
     const pare_layerwise *l = context;
-    return l->watched >> kind & 1 && pare_layerwise_prunes(l, layer, 1u << kind);
+    return l->watched >> kind & 1 && pare_layerwise_concerns(l, layer, 1u << kind);
 }
 
 static pare_status see_outputs(pare_layerwise *l, uint32_t layer, pare_input_kind kind, const pare_inputs *inputs) {
@@ -25,10 +32,10 @@ static pare_status see(void *context, uint32_t layer, pare_input_kind kind, cons
     pare_input_statistics *statistics = &l->statistics[kind];
     pare_inputs inputs = {x, tokens, width, by_feature};
     if (statistics->moments.width)
-        PARE_TRY(pare_input_moments_add(l->backend, &inputs, l->job->length, &statistics->moments));
+        PARE_TRY(pare_input_moments_add(l->backend, &inputs, l->asked.length, &statistics->moments));
     if (statistics->gram) PARE_TRY(pare_gram_add(l->backend, &inputs, !statistics->seen, statistics->gram));
     statistics->seen = true;
-    return l->needs.outputs ? see_outputs(l, layer, kind, &inputs) : PARE_OK;
+    return see_outputs(l, layer, kind, &inputs);
 }
 
 pare_observer pare_layerwise_observer(pare_layerwise *l) {
@@ -38,7 +45,8 @@ pare_observer pare_layerwise_observer(pare_layerwise *l) {
 static pare_status watch_outputs(pare_layerwise *l, uint32_t layer, unsigned kinds) {
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
         size_t id = pare_tensor_id(layer, (pare_role)role);
-        if (!(kinds >> pare_input_of((pare_role)role) & 1) || !l->job->pruned[id]) continue;
+        bool asked = (!l->asked.pruned || l->asked.pruned[id]) && !pare_tensor_is_absent(l->model->tensors[id]);
+        if (!(kinds >> pare_input_of((pare_role)role) & 1) || !asked) continue;
         int64_t rows, columns;
         pare_tensor_matrix(l->model->tensors[id], &rows, &columns);
         PARE_TRY(pare_alloc(&l->outputs[role], (size_t)rows, sizeof *l->outputs[role], "output norms"));
@@ -46,16 +54,16 @@ static pare_status watch_outputs(pare_layerwise *l, uint32_t layer, unsigned kin
     return PARE_OK;
 }
 
-pare_status pare_layerwise_watch(pare_layerwise *l, uint32_t layer, unsigned kinds) {
+pare_status pare_layerwise_watch(pare_layerwise *l, uint32_t layer, unsigned kinds, const pare_element_needs *needs) {
     l->watched = kinds;
     for (int kind = 0; kind < PARE_INPUT_KINDS; kind++) {
         pare_input_statistics *statistics = &l->statistics[kind];
-        if (!(kinds >> kind & 1) || !pare_layerwise_prunes(l, layer, 1u << kind)) continue;
+        if (!(kinds >> kind & 1) || !pare_layerwise_concerns(l, layer, 1u << kind)) continue;
         int64_t width = pare_input_width(l->model, layer, (pare_input_kind)kind);
-        if (l->needs.norms) PARE_TRY(pare_input_moments_new(width, l->needs.variance, &statistics->moments));
-        if (l->needs.gram) statistics->gram = l->gram_room[kind];
+        if (needs->norms) PARE_TRY(pare_input_moments_new(width, needs->variance, &statistics->moments));
+        if (needs->gram) statistics->gram = l->gram_room[kind];
     }
-    return l->needs.outputs ? watch_outputs(l, layer, kinds) : PARE_OK;
+    return needs->outputs ? watch_outputs(l, layer, kinds) : PARE_OK;
 }
 
 void pare_layerwise_forget(pare_layerwise *l) {
@@ -78,7 +86,7 @@ const char *pare_input_name(uint32_t layer, pare_input_kind kind, char *name, si
     return name;
 }
 
-pare_status pare_layerwise_factor(pare_layerwise *l, uint32_t layer, pare_input_kind kind,
+pare_status pare_layerwise_factor(pare_layerwise *l, uint32_t layer, pare_input_kind kind, double damping,
                                   const pare_inverse_factor **out) {
     pare_input_statistics *statistics = &l->statistics[kind];
     char name[96];
@@ -86,6 +94,6 @@ pare_status pare_layerwise_factor(pare_layerwise *l, uint32_t layer, pare_input_
     if (statistics->factor.n) return PARE_OK;
     for (int other = 0; other < PARE_INPUT_KINDS; other++)
         pare_inverse_factor_free(&l->statistics[other].factor); /* matrices of one input follow each other */
-    return pare_inverse_factor_new(statistics->gram, pare_input_width(l->model, layer, kind), l->job->recipe->damping,
+    return pare_inverse_factor_new(statistics->gram, pare_input_width(l->model, layer, kind), damping,
                                    pare_input_name(layer, kind, name, sizeof name), &statistics->factor);
 }

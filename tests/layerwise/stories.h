@@ -5,7 +5,7 @@
 
 #include "evaluate/perplexity.h"
 #include "golden.h"
-#include "repair/repair.h"
+#include "layerwise/units.h"
 #include "support/memory.h"
 #include "surgery/mask.h"
 
@@ -101,7 +101,7 @@ static inline pare_repair_job stories_job(const stories *s, const pare_source *s
                              .ids = s->ids,
                              .sequences = s->sequences,
                              .length = s->length,
-                             .options = {.damping = PARE_REPAIR_DAMPING, .reader_damping = PARE_REPAIR_DAMPING}};
+                             .options = {.damping = 1e-2, .reader_damping = 1e-2}};
 }
 
 /* Log perplexity of what is left; repaired may be NULL. */

@@ -1,31 +1,21 @@
 /* The way of one matrix: scores, mask, refinement, repair. */
-#include "layerwise/layerwise_matrix.h"
+#include "layerwise/weights_internal.h"
 #include "repair/layer_error.h"
 #include "support/memory.h"
 #include "support/progress.h"
 
 #include <math.h>
-#include <string.h>
 
-pare_element_target pare_matrix_target(const pare_layerwise *l, size_t id) {
-    return (pare_element_target){.sparsity = l->sparsity[id],
-                                 .keep = l->job->keep,
-                                 .of = l->job->of,
-                                 .compare = l->recipe->compare,
-                                 .slab = l->recipe->slab,
-                                 .inclusive = l->recipe->inclusive};
-}
-
-static void describe(pare_layerwise *l, uint32_t layer, pare_role role, pare_matrix_job *m) {
+static void describe(pare_weight_walk *w, uint32_t layer, pare_role role, pare_matrix_job *m) {
     size_t id = pare_tensor_id(layer, role);
-    *m = (pare_matrix_job){.l = l,
+    *m = (pare_matrix_job){.w = w,
                            .layer = layer,
                            .role = role,
                            .id = id,
-                           .statistics = &l->statistics[pare_input_of(role)],
-                           .target = pare_matrix_target(l, id),
-                           .result = &l->results[id]};
-    pare_tensor_matrix(l->model->tensors[id], &m->rows, &m->columns);
+                           .statistics = &w->l.statistics[pare_input_of(role)],
+                           .target = pare_matrix_target(w, id),
+                           .result = &w->results[id]};
+    pare_tensor_matrix(w->l.model->tensors[id], &m->rows, &m->columns);
     *m->result = (pare_matrix_result){.pruned = true,
                                       .rows = m->rows,
                                       .columns = m->columns,
@@ -37,75 +27,61 @@ static void describe(pare_layerwise *l, uint32_t layer, pare_role role, pare_mat
                                       .weighted_after = NAN,
                                       .expected_before = NAN,
                                       .expected_after = NAN,
-                                      .region_first = l->region_first,
-                                      .region_last = l->region_last};
-}
-
-bool pare_matrix_is_given(const pare_matrix_job *m) {
-    return m->l->given && m->l->given[m->id].word;
-}
-
-void pare_matrix_restore(const pare_matrix_job *m) {
-    memcpy(m->l->weights, m->l->dense, (size_t)(m->rows * m->columns) * sizeof *m->l->weights);
+                                      .region_first = w->region_first,
+                                      .region_last = w->region_last};
 }
 
 static pare_status choose(pare_matrix_job *m) {
-    pare_layerwise *l = m->l;
+    pare_weight_walk *w = m->w;
     if (pare_matrix_is_given(m)) {
-        pare_element_mask_copy(&l->given[m->id], &m->mask);
+        pare_element_mask_copy(&w->given[m->id], &m->mask);
         return PARE_OK;
     }
     if (pare_matrix_sweep_chooses(m)) return pare_matrix_choose_in_sweep(m);
     m->scored = true;
-    PARE_TRY(pare_matrix_score(l, m->layer, m->role, l->job->recipe->salience, l->dense, l->scores));
-    return pare_element_select(l->scores, &m->target, &m->mask);
+    PARE_TRY(pare_matrix_score(w, m->layer, m->role, w->job->recipe->salience, w->dense, w->scores));
+    return pare_element_select(w->scores, &m->target, &m->mask);
 }
 
 /* The layer's error with these weights. */
 static pare_status measure(const pare_matrix_job *m, const float *weights, double *error) {
     if (!m->statistics->gram) return PARE_OK;
     double *energy = isnan(m->result->energy) ? &m->result->energy : NULL;
-    return pare_layer_error(m->l->dense, weights, m->statistics->gram, m->rows, m->columns, error, energy);
+    return pare_layer_error(m->w->dense, weights, m->statistics->gram, m->rows, m->columns, error, energy);
 }
 
 /* Of the target under the mask; room: what may be overwritten. */
 static pare_status measure_masked(pare_matrix_job *m, float *room, double *error) {
     if (!m->statistics->gram) return PARE_OK;
-    memcpy(room, m->l->dense, (size_t)(m->rows * m->columns) * sizeof *room);
+    memcpy(room, m->w->dense, (size_t)(m->rows * m->columns) * sizeof *room);
     pare_element_mask_apply(&m->mask, room);
     return measure(m, room, error);
 }
 
-/* As it will be written: into the result, into the block, and back into l->weights. */
+/* As it will be written: into the result, into the block, and back into w->weights. */
 static pare_status keep(pare_matrix_job *m) {
-    pare_layerwise *l = m->l;
-    pare_dtype dtype = l->model->tensors[m->id]->dtype;
+    pare_weight_walk *w = m->w;
     size_t count = (size_t)(m->rows * m->columns);
     void *out;
-    PARE_TRY(pare_repaired_add(l->repaired, l->model, m->id, (uint64_t)m->rows, (uint64_t)m->columns, &out));
-    pare_from_float(out, dtype, l->weights, count);
-    pare_to_float(l->weights, out, dtype, count);
+    PARE_TRY(pare_repaired_add(w->l.repaired, w->l.model, m->id, (uint64_t)m->rows, (uint64_t)m->columns, &out));
+    pare_layerwise_install(&w->l, m->layer, m->role, w->weights, out);
     for (size_t i = 0; i < count; i++) {
-        m->result->zeros += l->weights[i] == 0.0f;
-        if (!isfinite(l->weights[i]))
+        m->result->zeros += w->weights[i] == 0.0f;
+        if (!isfinite(w->weights[i]))
             return pare_fail(PARE_NUMERIC_ERROR,
                              "%s: what is left cannot be repaired in numbers of its type; raise --damping",
-                             l->model->tensors[m->id]->name);
+                             w->l.model->tensors[m->id]->name);
     }
-    l->block.weights.matrix[m->role] = out;
-    if (dtype == l->backend->operand) return PARE_OK;
-    l->backend->operations->to_operand(l->backend, l->weights, (int64_t)count, l->operands[m->role]);
-    l->block.weights.matrix[m->role] = l->operands[m->role];
     return PARE_OK;
 }
 
 /* A mask first, then what is left. Where everything stays there is nothing to repair. */
 static pare_status prune_by_mask(pare_matrix_job *m) {
     PARE_TRY(choose(m));
-    PARE_TRY(measure_masked(m, m->l->weights, &m->result->selected));
-    if (m->l->recipe->refinement) {
+    PARE_TRY(measure_masked(m, m->w->weights, &m->result->selected));
+    if (m->w->recipe->refinement) {
         PARE_TRY(pare_matrix_refine(m));
-        PARE_TRY(measure_masked(m, m->l->weights, &m->result->refined));
+        PARE_TRY(measure_masked(m, m->w->weights, &m->result->refined));
     }
     pare_matrix_restore(m);
     bool whole = pare_element_mask_kept(&m->mask) == m->rows * m->columns;
@@ -116,27 +92,38 @@ static pare_status prune_by_mask(pare_matrix_job *m) {
 static pare_status prune_by_solver(pare_matrix_job *m) {
     pare_matrix_restore(m);
     PARE_TRY(pare_matrix_solve(m, true));
-    return measure_masked(m, m->l->scores, &m->result->selected);
+    return measure_masked(m, m->w->scores, &m->result->selected);
+}
+
+/* w->dense <- what the matrix is to come close to, which may lean on the dense model. */
+static pare_status lean(pare_matrix_job *m) {
+    pare_weight_walk *w = m->w;
+    pare_input_kind kind = pare_input_of(m->role);
+    if (!pare_layerwise_leans(&w->l, kind)) return PARE_OK;
+    if (!pare_stage_reads(kind)) return pare_layerwise_correct(&w->l, m->layer, kind, w->dense);
+    pare_layerwise_apply_map(&w->l, w->dense, m->rows, w->scores);
+    memcpy(w->dense, w->scores, (size_t)(m->rows * m->columns) * sizeof *w->dense);
+    return PARE_OK;
 }
 
 static pare_status run(pare_matrix_job *m) {
-    pare_layerwise *l = m->l;
-    pare_source_rows(l->job->source, m->id, 0, m->rows, l->dense);
-    pare_layerwise_take_optimised(l, m->role, m->rows * m->columns, l->dense);
-    PARE_TRY(pare_layerwise_target(l, m->layer, m->role, l->dense));
+    pare_weight_walk *w = m->w;
+    pare_source_rows(w->job->source, m->id, 0, m->rows, w->dense);
+    pare_weights_take_optimised(w, m->role, m->rows * m->columns, w->dense);
+    PARE_TRY(lean(m));
     bool by_solver = pare_matrix_solver_chooses(m) && pare_element_target_count(&m->target, m->rows, m->columns) > 0;
     PARE_TRY(by_solver ? prune_by_solver(m) : prune_by_mask(m));
     PARE_TRY(keep(m));
-    PARE_TRY(measure(m, l->weights, &m->result->repaired));
+    PARE_TRY(measure(m, w->weights, &m->result->repaired));
     m->result->kept = pare_element_mask_kept(&m->mask);
     pare_element_mask_statistics(&m->mask, &m->result->statistics);
     return PARE_OK;
 }
 
-pare_status pare_layerwise_prune(pare_layerwise *l, uint32_t layer, pare_role role) {
+pare_status pare_matrix_prune(pare_weight_walk *w, uint32_t layer, pare_role role) {
     pare_matrix_job m;
     double start = pare_clock();
-    describe(l, layer, role, &m);
+    describe(w, layer, role, &m);
     PARE_TRY(pare_element_mask_new(m.rows, m.columns, &m.mask));
     pare_status status = run(&m);
     pare_element_mask_free(&m.mask);

@@ -23,7 +23,7 @@ static pare_repair_job choosing_job(const stories *s, const pare_source *source)
     job.sequences = 12;
     job.options.choose[0] = job.options.choose[1] = true;
     job.options.widths = stories_quarter(s);
-    job.options.fraction = PARE_REPAIR_FRACTION;
+    job.options.fraction = 0.0625;
     job.options.alpha = 0.5;
     job.options.beta = 1.0;
     job.options.final_norm = true;
@@ -81,20 +81,20 @@ static void memory_is_as_planned(void **state) {
     stories s = stories_open(1);
     pare_source source = {.model = s.model, .backend = s.backend};
     pare_repair_job job = choosing_job(&s, &source);
-    pare_repair_memory plan, tight;
+    pare_layerwise_memory plan, tight;
     pare_selection all;
     result whole, limited;
     run(&s, &job, &whole);
     assert_int_equal(pare_selection_all(s.model, &all), PARE_OK);
-    assert_int_equal(pare_repair_measure(&job, &all, &plan), PARE_OK);
+    assert_int_equal(pare_repair_measure(&job, &all, false, &plan), PARE_OK);
     job.micro_batch = 1;
-    assert_int_equal(pare_repair_measure(&job, &all, &tight), PARE_OK);
+    assert_int_equal(pare_repair_measure(&job, &all, false, &tight), PARE_OK);
     job.micro_batch = 0;
     for (int file = 0; file < 2; file++) {
-        uint64_t least = tight.moments + tight.weights + tight.activations;
+        uint64_t least = tight.statistics + tight.weights + tight.activations;
         job.limit = least + (file ? 0 : tight.hidden + tight.repaired);
         job.scratch = file ? "/tmp" : NULL;
-        assert_int_equal(pare_repair_measure(&job, &all, &plan), PARE_OK);
+        assert_int_equal(pare_repair_measure(&job, &all, false, &plan), PARE_OK);
         assert_int_equal(plan.micro_batch, 1);
         assert_int_equal(plan.scratch, file ? plan.hidden + plan.repaired : 0);
         uint64_t before = pare_memory_current();

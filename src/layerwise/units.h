@@ -13,14 +13,10 @@
  *
  * With hidden channels removed, the hidden states of the pruned model are zero there and its norms divide by what is
  * left; readers are then fitted from the channels left to all channels of the dense model. */
-#ifndef PARE_REPAIR_REPAIR_H
-#define PARE_REPAIR_REPAIR_H
+#ifndef PARE_LAYERWISE_UNITS_H
+#define PARE_LAYERWISE_UNITS_H
 
-#include "model/source.h"
-#include "repair/least_squares.h"
-#include "repair/repaired.h"
-
-typedef enum pare_stage { PARE_STAGE_ATTENTION, PARE_STAGE_FFN, PARE_STAGES } pare_stage;
+#include "layerwise/layerwise.h"
 
 /* What the loss says about a stage's output. */
 typedef struct pare_stage_signal {
@@ -47,11 +43,6 @@ typedef struct pare_repair_options {
     bool probe;                     /* only the curves: nothing is removed or fitted */
 } pare_repair_options;
 
-/* For methods that bring no constants of their own. */
-#define PARE_REPAIR_ALPHA 0.75
-#define PARE_REPAIR_DAMPING 1e-2
-#define PARE_REPAIR_FRACTION 0.0625
-
 typedef struct pare_repair_job {
     const pare_source *source;   /* the dense model, or what is left of it, masked */
     const pare_runtime *runtime; /* for progress; may be NULL */
@@ -63,21 +54,10 @@ typedef struct pare_repair_job {
     pare_repair_options options;
 } pare_repair_job;
 
-/* Of one stage. Not fitted: all zero. */
-typedef struct pare_stage_fit {
-    bool fitted, readers_fitted;
-    pare_fit output;  /* errors over all tokens, before and after */
-    pare_fit readers; /* of the normed hidden state */
-} pare_stage_fit;
-
-typedef struct pare_repair_memory {
-    uint64_t hidden, moments, weights, activations, repaired;
-    uint64_t scratch; /* the part of hidden and repaired that goes to a file */
-    int64_t micro_batch;
-} pare_repair_memory;
-
-/* What pare_repair_run would hold for this selection. PARE_OUT_OF_MEMORY, naming what to change, if it does not fit. */
-pare_status pare_repair_measure(const pare_repair_job *job, const pare_selection *selection, pare_repair_memory *out);
+/* What pare_repair_run would hold for this selection; metric: whether there are signals, if they are not known yet.
+ * PARE_OUT_OF_MEMORY, naming what to change, if it does not fit. */
+pare_status pare_repair_measure(const pare_repair_job *job, const pare_selection *selection, bool metric,
+                                pare_layerwise_memory *out);
 
 /* selection: in, what is kept (where not chosen here); out, with the choices. fits: [layers][PARE_STAGES], may be NULL.
  * *repaired is freed with pare_repaired_free. Same bits for the same inputs and threads. */

@@ -1,0 +1,200 @@
+/* How much a walk holds, and getting it. */
+#include "layerwise/layerwise.h"
+#include "support/memory.h"
+#include "support/order.h"
+
+/* Tokens in a micro-batch unless memory allows fewer: enough for products to run at full speed. */
+enum { TOKENS_AT_ONCE = 2048 };
+
+bool pare_layerwise_parallel(const pare_layerwise_request *r) {
+    return r->source->model->config.architecture.parallel;
+}
+
+static bool reads(const pare_layerwise_request *r, uint32_t layer, pare_input_kind kind) {
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+        if (pare_input_of((pare_role)role) == kind && (!r->pruned || r->pruned[pare_tensor_id(layer, (pare_role)role)]))
+            return true;
+    return false;
+}
+
+int64_t pare_layerwise_widest_of(const pare_layerwise_request *r, pare_input_kind kind) {
+    const pare_model *model = r->source->model;
+    int64_t widest = 0;
+    for (uint32_t layer = 0; layer < model->config.layers; layer++)
+        if (reads(r, layer, kind)) widest = pare_larger(widest, pare_input_width(model, layer, kind));
+    return widest;
+}
+
+int64_t pare_layerwise_widest(const pare_model *model) {
+    int64_t widest = model->config.hidden;
+    for (uint32_t layer = 0; layer < model->config.layers; layer++)
+        for (int kind = 0; kind < PARE_INPUT_KINDS; kind++)
+            widest = pare_larger(widest, pare_input_width(model, layer, (pare_input_kind)kind));
+    return widest;
+}
+
+/* Elements of the Gram matrix of a kind; where kinds come one by one, of all of them, which share a room. */
+static uint64_t gram_elements(const pare_layerwise_request *r, pare_input_kind kind) {
+    int64_t width = pare_layerwise_widest_of(r, kind);
+    for (int other = 0; other < PARE_INPUT_KINDS && r->one_by_one; other++)
+        width = pare_larger(width, pare_layerwise_widest_of(r, (pare_input_kind)other));
+    return r->needs.gram ? (uint64_t)(width * width) : 0;
+}
+
+static uint64_t statistics_bytes(const pare_layerwise_request *r) {
+    uint64_t total = 0;
+    for (int kind = 0; kind < PARE_INPUT_KINDS; kind++) {
+        total += 3 * (uint64_t)pare_layerwise_widest_of(r, (pare_input_kind)kind) * sizeof(double);
+        if (!kind || !r->one_by_one) total += gram_elements(r, (pare_input_kind)kind) * sizeof(float);
+    }
+    return total;
+}
+
+/* Of the comparison with the dense model, and what follows from it. */
+static uint64_t target_bytes(const pare_layerwise_request *r) {
+    int64_t d = r->source->model->config.hidden, widest = pare_layerwise_widest(r->source->model);
+    uint64_t elements = (uint64_t)(d * widest + d * d);
+    return r->two ? elements * sizeof(float) + pare_least_squares_bytes(d, widest) : 0;
+}
+
+/* Of hidden states: what is between two layers, of one model or two, and where the FFN reads it what enters one. */
+static uint64_t streams_of(const pare_layerwise_request *r) {
+    return UINT64_C(1) << (r->two + pare_layerwise_parallel(r));
+}
+
+static uint64_t hidden_bytes(const pare_layerwise_request *r) {
+    return streams_of(r) * pare_stream_bytes(r->sequences * r->length, r->source->model->config.hidden, r->states);
+}
+
+/* The largest product that output norms are made of. */
+static uint64_t output_norms_bytes(const pare_layerwise_request *r, int64_t tokens) {
+    const pare_config *config = &r->source->model->config;
+    int64_t most = config->hidden;
+    for (uint32_t layer = 0; layer < config->layers; layer++)
+        most = pare_larger(most, config->widths[layer].ffn);
+    return r->needs.outputs ? pare_output_norms_bytes(tokens, most) : 0;
+}
+
+static uint64_t batch_bytes(const pare_layerwise_request *r, int64_t micro) {
+    uint64_t tokens = (uint64_t)(micro * r->length), states = tokens * r->source->model->config.hidden;
+    uint64_t rooms = r->states == PARE_DTYPE_F32 ? 0 : streams_of(r);
+    uint64_t total = pare_walk_bytes(r->source, r->length, micro) + output_norms_bytes(r, micro * r->length);
+    if (r->two) total += states * (sizeof(float) + pare_operand_size(r->source->backend));
+    return total + rooms * states * sizeof(float);
+}
+
+static uint64_t in_memory(const pare_layerwise_memory *m) {
+    return m->hidden + m->statistics + m->weights + m->activations + m->repaired - m->scratch;
+}
+
+static int64_t wanted_batch(const pare_layerwise_request *r) {
+    int64_t usual = TOKENS_AT_ONCE / (r->length > 0 ? r->length : 1), wanted = r->micro_batch;
+    if (!wanted) wanted = usual < 1 ? 1 : usual;
+    if (wanted > r->sequences) wanted = r->sequences;
+    return wanted < 1 ? 1 : wanted;
+}
+
+pare_status pare_layerwise_plan(const pare_layerwise_request *r, pare_layerwise_memory *out) {
+    if (!r->idle) out->hidden = hidden_bytes(r);
+    if (!r->idle) out->statistics += statistics_bytes(r) + target_bytes(r);
+    for (int file = 0; file <= (r->scratch != NULL); file++) {
+        out->scratch = file ? out->hidden + out->repaired : 0;
+        for (int64_t micro = wanted_batch(r);; micro = (micro + 1) / 2) {
+            out->micro_batch = micro;
+            out->activations = r->idle ? 0 : batch_bytes(r, micro);
+            if (!r->limit || in_memory(out) <= r->limit) return PARE_OK;
+            if (micro <= 1 || r->micro_batch) break;
+        }
+    }
+    return pare_fail(PARE_OUT_OF_MEMORY,
+                     "%s %lld sequences of %lld tokens takes %.1f MiB, but the limit is %.1f MiB; raise --memory%s",
+                     r->doing, (long long)r->sequences, (long long)r->length, (double)in_memory(out) / 1048576.0,
+                     (double)r->limit / 1048576.0, r->advice);
+}
+
+static pare_status new_states(const pare_layerwise *l, const char *scratch, pare_layer_states *out) {
+    const pare_layerwise_request *r = &l->asked;
+    size_t states = (size_t)(l->micro_batch * r->length * l->hidden);
+    bool converted = r->states != PARE_DTYPE_F32;
+    PARE_TRY(pare_stream_new(l->tokens, l->hidden, r->states, scratch, &out->now));
+    if (converted) PARE_TRY(pare_alloc_uninitialized(&out->room, states, sizeof(float), "hidden states"));
+    if (!pare_layerwise_parallel(r)) return PARE_OK;
+    PARE_TRY(pare_stream_new(l->tokens, l->hidden, r->states, scratch, &out->input));
+    return converted ? pare_alloc_uninitialized(&out->input_room, states, sizeof(float), "hidden states") : PARE_OK;
+}
+
+static pare_status new_target(pare_layerwise *l, const char *scratch) {
+    size_t d = (size_t)l->hidden, states = (size_t)(l->micro_batch * l->asked.length) * d;
+    size_t widest = (size_t)pare_layerwise_widest(l->model);
+    if (!l->asked.two) return PARE_OK;
+    PARE_TRY(new_states(l, scratch, &l->dense));
+    PARE_TRY(pare_alloc_uninitialized(&l->reference, states, pare_operand_size(l->backend), "targets"));
+    PARE_TRY(pare_alloc_uninitialized(&l->difference, states, sizeof(float), "targets"));
+    PARE_TRY(pare_alloc_uninitialized(&l->map, d * d, sizeof(float), "targets"));
+    return pare_alloc_uninitialized(&l->cross, d * widest, sizeof(float), "targets");
+}
+
+static pare_status new_grams(pare_layerwise *l) {
+    for (int kind = 0; kind < PARE_INPUT_KINDS && l->asked.needs.gram; kind++) {
+        size_t elements = (size_t)gram_elements(&l->asked, (pare_input_kind)kind);
+        if (kind && l->asked.one_by_one)
+            l->gram_room[kind] = l->gram_room[0];
+        else
+            PARE_TRY(pare_alloc_uninitialized(&l->gram_room[kind], elements, sizeof(float), "Gram matrix"));
+    }
+    return PARE_OK;
+}
+
+static pare_status new_norms(pare_layerwise *l) {
+    if (!l->asked.channels.index) return PARE_OK;
+    return pare_alloc_uninitialized(&l->norms, PARE_NORM_SLOTS * (size_t)l->hidden, sizeof(float), "norms");
+}
+
+static pare_status allocate(pare_layerwise *l, const pare_layerwise_memory *plan) {
+    const char *scratch = plan->scratch ? l->asked.scratch : NULL;
+    PARE_TRY(pare_repaired_new(l->model, plan->repaired, scratch, l->repaired));
+    if (l->asked.idle) return PARE_OK;
+    PARE_TRY(new_states(l, scratch, &l->pruned));
+    PARE_TRY(pare_walk_new(l->asked.source, l->asked.length, l->micro_batch, &l->walk));
+    PARE_TRY(new_target(l, scratch));
+    PARE_TRY(new_norms(l));
+    return new_grams(l);
+}
+
+pare_status pare_layerwise_new(const pare_layerwise_request *request, const pare_layerwise_memory *plan,
+                               pare_repaired *repaired, pare_layerwise *out) {
+    *repaired = (pare_repaired){0};
+    *out = (pare_layerwise){.asked = *request,
+                            .model = request->source->model,
+                            .backend = request->source->backend,
+                            .tokens = request->sequences * request->length,
+                            .hidden = request->source->model->config.hidden,
+                            .micro_batch = plan->micro_batch,
+                            .repaired = repaired};
+    out->observer = pare_layerwise_observer(out);
+    pare_status status = allocate(out, plan);
+    if (status == PARE_OK) return PARE_OK;
+    pare_layerwise_free(out);
+    pare_repaired_free(repaired);
+    return status;
+}
+
+static void free_states(pare_layer_states *side) {
+    pare_stream_free(&side->now);
+    pare_stream_free(&side->input);
+    pare_free(side->room);
+    pare_free(side->input_room);
+}
+
+void pare_layerwise_free(pare_layerwise *l) {
+    pare_layerwise_forget(l);
+    for (int kind = 0; kind < PARE_INPUT_KINDS; kind++)
+        if (!kind || !l->asked.one_by_one) pare_free(l->gram_room[kind]);
+    void *all[] = {l->norms, l->reference, l->difference, l->map, l->cross};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        pare_free(all[i]);
+    free_states(&l->pruned);
+    free_states(&l->dense);
+    pare_walk_free(&l->walk);
+    *l = (pare_layerwise){0};
+}

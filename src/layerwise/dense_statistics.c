@@ -1,0 +1,96 @@
+/* What the layers of the dense model show, whose inputs do not depend on any mask. */
+#include "layerwise/dense_statistics.h"
+#include "support/memory.h"
+
+void pare_dense_statistics_free(pare_dense_statistics *s, uint32_t layers) {
+    for (uint32_t layer = 0; layer < layers; layer++) {
+        for (int kind = 0; kind < PARE_INPUT_KINDS; kind++) {
+            if (s->inputs) pare_input_moments_free(&s->inputs[layer][kind]);
+            if (s->inverse) pare_free(s->inverse[layer][kind]);
+        }
+        for (int role = 0; s->outputs && role < PARE_MATRIX_ROLES; role++)
+            pare_free(s->outputs[layer][role]);
+    }
+    pare_free(s->inputs);
+    pare_free(s->inverse);
+    pare_free(s->outputs);
+}
+
+/* Between the run's own state and the archive: what one layer has shown. */
+static void exchange(pare_weight_walk *w, pare_dense_statistics *s, uint32_t layer) {
+    for (int kind = 0; kind < PARE_INPUT_KINDS; kind++) {
+        pare_input_moments moments = w->l.statistics[kind].moments;
+        w->l.statistics[kind].moments = s->inputs[layer][kind];
+        s->inputs[layer][kind] = moments;
+    }
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+        double *outputs = w->l.outputs[role];
+        w->l.outputs[role] = s->outputs[layer][role];
+        s->outputs[layer][role] = outputs;
+    }
+}
+
+/* [width] diagonals of the inverse Gram matrices: [H^-1]_ii = sum over k of U_ki^2. */
+static pare_status keep_inverse(pare_weight_walk *w, uint32_t layer, pare_input_kind kind, float **out) {
+    const pare_inverse_factor *factor;
+    if (!w->l.statistics[kind].gram) return PARE_OK;
+    PARE_TRY(pare_layerwise_factor(&w->l, layer, kind, w->job->recipe->damping, &factor));
+    PARE_TRY(pare_alloc(out, (size_t)factor->n, sizeof **out, "inverse diagonal"));
+    for (int64_t row = 0; row < factor->n; row++)
+        for (int64_t column = row; column < factor->n; column++) {
+            float value = factor->upper[row * factor->n + column];
+            (*out)[column] += value * value;
+        }
+    return PARE_OK;
+}
+
+static pare_status look_at_layer(pare_weight_walk *w, uint32_t layer, const pare_element_needs *needs,
+                                 pare_dense_statistics *s) {
+    pare_layerwise_enter(&w->l, layer);
+    PARE_TRY(pare_layerwise_watch(&w->l, layer, PARE_ALL_INPUTS, needs));
+    PARE_TRY(pare_layerwise_observe(&w->l, true));
+    for (int kind = 0; kind < PARE_INPUT_KINDS && needs->gram; kind++)
+        PARE_TRY(keep_inverse(w, layer, (pare_input_kind)kind, &s->inverse[layer][kind]));
+    exchange(w, s, layer);
+    pare_layerwise_forget(&w->l);
+    return PARE_OK;
+}
+
+pare_status pare_dense_statistics_gather(pare_weight_walk *w, const pare_element_needs *needs,
+                                         pare_dense_statistics *s) {
+    uint32_t layers = w->l.model->config.layers;
+    *s = (pare_dense_statistics){0};
+    PARE_TRY(pare_alloc(&s->inputs, layers, sizeof *s->inputs, "input norms"));
+    PARE_TRY(pare_alloc(&s->inverse, layers, sizeof *s->inverse, "inverse diagonals"));
+    PARE_TRY(pare_alloc(&s->outputs, layers, sizeof *s->outputs, "output norms"));
+    if (!pare_element_walks(w->job->recipe)) return PARE_OK;
+    PARE_TRY(pare_layerwise_embed(&w->l));
+    for (uint32_t layer = 0; layer < layers; layer++)
+        PARE_TRY(look_at_layer(w, layer, needs, s));
+    return PARE_OK;
+}
+
+pare_status pare_dense_statistics_visit(pare_weight_walk *w, pare_dense_statistics *s, pare_dense_visit_fn visit,
+                                        void *context) {
+    for (uint32_t layer = 0; layer < w->l.model->config.layers; layer++) {
+        pare_status status = PARE_OK;
+        exchange(w, s, layer);
+        for (int role = 0; role < PARE_MATRIX_ROLES && status == PARE_OK; role++)
+            if (w->job->pruned[pare_tensor_id(layer, (pare_role)role)])
+                status = visit(w, s, layer, (pare_role)role, context);
+        exchange(w, s, layer);
+        PARE_TRY(status);
+        PARE_TRY(pare_interrupted());
+    }
+    return PARE_OK;
+}
+
+pare_status pare_dense_statistics_score(pare_weight_walk *w, uint32_t layer, pare_role role,
+                                        const pare_salience *salience, int64_t *count) {
+    size_t id = pare_tensor_id(layer, role);
+    int64_t rows, columns;
+    pare_tensor_matrix(w->l.model->tensors[id], &rows, &columns);
+    *count = rows * columns;
+    pare_source_rows(w->job->source, id, 0, rows, w->dense);
+    return pare_matrix_score(w, layer, role, salience, w->dense, w->scores);
+}

@@ -1,0 +1,56 @@
+/* What the parts of a repair of units share, beside the walk (layerwise.h): its stages, the choice of units, memory. */
+#ifndef PARE_LAYERWISE_UNITS_INTERNAL_H
+#define PARE_LAYERWISE_UNITS_INTERNAL_H
+
+#include "layerwise/units.h"
+
+enum { PARE_SLOTS = 4 };
+
+/* A changed matrix of the stage in hand, whole: the output in slot 0, then its readers. */
+typedef struct pare_slot {
+    void *stored;  /* [out, in] in the tensor's own dtype */
+    void *operand; /* room for the same as an operand */
+} pare_slot;
+
+/* The stage of the layer in hand. */
+typedef struct pare_stage_run {
+    pare_stage stage;
+    uint32_t layer;
+    pare_stage_roles roles;
+    int64_t width; /* of the output's inputs */
+    pare_kept *kept;
+    const pare_stage_signal *signal; /* never NULL */
+    bool fits_readers;
+    pare_stage_fit fit;
+    char what[96]; /* the output's inputs, for messages */
+} pare_stage_run;
+
+typedef struct pare_unit_walk {
+    pare_layerwise l;
+    const pare_repair_job *job;
+    pare_selection *selection;
+    pare_stage_fit (*fits)[PARE_STAGES]; /* [layers], or NULL */
+    float *weights;                      /* [d * widest] a matrix in hand */
+    float *result;                       /* the same, of readers; NULL without */
+    pare_slot slot[PARE_SLOTS];
+    pare_stage_run run;
+} pare_unit_walk;
+
+/* What a job needs at all. */
+bool pare_repair_fits_readers(const pare_repair_job *job);
+
+/* Plans, then allocates everything in *out; on failure nothing is held. Free with pare_units_clear. */
+pare_status pare_units_set_up(const pare_repair_job *job, pare_selection *selection, pare_repaired *repaired,
+                              pare_unit_walk *out);
+void pare_units_clear(pare_unit_walk *u);
+
+/* The inputs of one kind, of readers or of an output, and what follows from them. */
+pare_status pare_units_visit(void *walk, uint32_t layer, unsigned kinds, bool last);
+
+/* Chooses run->kept from the Gram matrix of the output's inputs and u->weights, the output matrix; cross: of the walk,
+ * or NULL where the targets are the output's own. */
+pare_status pare_units_choose(const pare_unit_walk *u, const float *gram, const float *cross);
+/* All units of the stage into run->kept: the widths to choose leave them all, whatever the selection said before. */
+pare_status pare_units_choose_all(const pare_unit_walk *u);
+
+#endif

@@ -1,0 +1,150 @@
+/* How much a repair of units holds beside the walk, and getting it. */
+#include "layerwise/units_internal.h"
+#include "select/obs.h"
+#include "support/memory.h"
+#include "support/order.h"
+
+bool pare_repair_fits_readers(const pare_repair_job *job) {
+    return job->options.beta > 0.0 && !job->options.probe;
+}
+
+static bool needs_two_streams(const pare_repair_job *job) {
+    const pare_repair_options *o = &job->options;
+    return !o->probe && (o->alpha > 0.0 || o->beta > 0.0 || o->final_norm);
+}
+
+static uint32_t kept_units(const pare_repair_job *job, const pare_selection *selection, uint32_t layer,
+                           pare_role role) {
+    const pare_repair_options *o = &job->options;
+    const pare_kept *kept = &selection->layer[layer];
+    pare_span span = pare_stage_span(role);
+    if (span == PARE_SPAN_FFN) return o->choose[PARE_STAGE_FFN] ? o->widths[layer].ffn : kept->ffn;
+    bool query = span == PARE_SPAN_HEADS;
+    if (!o->choose[PARE_STAGE_ATTENTION]) return query ? kept->heads : kept->kv_heads;
+    return query ? o->widths[layer].heads : o->widths[layer].kv_heads;
+}
+
+static uint64_t repaired_bytes(const pare_repair_job *job, const pare_selection *selection) {
+    const pare_model *model = job->source->model;
+    uint64_t total = 0, d = selection->hidden, h = model->config.head_size;
+    if (job->options.probe) return 0;
+    for (uint32_t layer = 0; layer < model->config.layers; layer++)
+        for (int role = 0; role < PARE_MATRIX_ROLES && !selection->layer[layer].dropped; role++) {
+            if (pare_tensor_is_absent(pare_model_tensor(model, layer, (pare_role)role))) continue;
+            if (!pare_role_writes((pare_role)role) && !pare_repair_fits_readers(job)) continue;
+            uint64_t unit = pare_stage_span((pare_role)role) == PARE_SPAN_FFN ? 1 : h;
+            uint64_t units = kept_units(job, selection, layer, (pare_role)role) * unit;
+            total += pare_repaired_bytes(model, pare_tensor_id(layer, (pare_role)role), units, d);
+        }
+    if (job->options.final_norm) total += pare_repaired_bytes(model, pare_tensor_id_final_norm(model), 1, d);
+    if (job->options.head && !model->config.tied)
+        total += pare_repaired_bytes(model, pare_tensor_id_head(model), model->config.vocabulary, d);
+    return total;
+}
+
+/* Columns that a choice of units removes in one round: the query heads of a KV group, or a share of the channels. */
+static int64_t most_at_once(const pare_repair_job *job) {
+    const pare_config *config = &job->source->model->config;
+    int64_t most = 1;
+    for (uint32_t i = 0; i < config->layers; i++) {
+        const pare_widths *w = &config->widths[i];
+        most = pare_larger(most, (int64_t)pare_widths_shared(w) * config->head_size);
+        most = pare_larger(most, (int64_t)(job->options.fraction * (double)w->ffn));
+    }
+    return most;
+}
+
+/* Elements of the largest matrix of any layer. */
+static size_t matrix_elements(const pare_model *model) {
+    return (size_t)(pare_layerwise_widest(model) * (int64_t)model->config.hidden);
+}
+
+static int slots(const pare_repair_job *job) {
+    return pare_repair_fits_readers(job) ? PARE_SLOTS : 1;
+}
+
+static bool has_signals(const pare_repair_job *job) {
+    const pare_repair_options *o = &job->options;
+    for (uint32_t layer = 0; o->signals && layer < job->source->model->config.layers; layer++)
+        for (int stage = 0; stage < PARE_STAGES; stage++)
+            if (o->signals[layer][stage].metric) return true;
+    return false;
+}
+
+static pare_layerwise_request request_of(const pare_repair_job *job, const pare_selection *selection) {
+    const pare_repair_options *o = &job->options;
+    return (pare_layerwise_request){.source = job->source,
+                                    .runtime = job->runtime,
+                                    .ids = job->ids,
+                                    .sequences = job->sequences,
+                                    .length = job->length,
+                                    .micro_batch = job->micro_batch,
+                                    .limit = job->limit,
+                                    .scratch = job->scratch,
+                                    .stage = "repairing",
+                                    .doing = "repairing",
+                                    .advice = ", lower --samples or --length, or use --compensate none",
+                                    .one_by_one = true,
+                                    .two = needs_two_streams(job),
+                                    .states = PARE_DTYPE_F32,
+                                    .needs = {.gram = true},
+                                    .channels = {selection->hidden_channel, selection->hidden},
+                                    .reader_share = o->beta,
+                                    .output_share = o->alpha,
+                                    .damping = o->reader_damping};
+}
+
+pare_status pare_repair_measure(const pare_repair_job *job, const pare_selection *selection, bool metric,
+                                pare_layerwise_memory *out) {
+    const pare_model *model = job->source->model;
+    const pare_repair_options *o = &job->options;
+    pare_layerwise_request request = request_of(job, selection);
+    int64_t d = model->config.hidden, widest = pare_layerwise_widest(model);
+    uint64_t fit = request.two ? 0 : pare_least_squares_bytes(d, widest), choice = 0, elements = matrix_elements(model);
+    if (o->choose[0] || o->choose[1]) choice = pare_obs_bytes(d, widest, metric || has_signals(job), most_at_once(job));
+    uint64_t counted = request.two ? pare_least_squares_bytes(d, widest) : 0; /* by the walk */
+    *out = (pare_layerwise_memory){.repaired = repaired_bytes(job, selection)};
+    out->statistics = choice > counted ? choice - counted : fit;
+    out->weights = (uint64_t)slots(job) * elements * (sizeof(float) + pare_operand_size(job->source->backend));
+    out->weights += (pare_repair_fits_readers(job) ? 2 : 1) * elements * sizeof(float);
+    if (request.two) out->weights += pare_layerwise_finish_bytes(model, o->head);
+    return pare_layerwise_plan(&request, out);
+}
+
+static pare_status allocate(pare_unit_walk *u) {
+    size_t elements = matrix_elements(u->l.model), operand = pare_operand_size(u->l.backend);
+    PARE_TRY(pare_alloc_uninitialized(&u->weights, elements, sizeof(float), "weights in hand"));
+    if (pare_repair_fits_readers(u->job))
+        PARE_TRY(pare_alloc_uninitialized(&u->result, elements, sizeof(float), "fitted readers"));
+    for (int i = 0; i < slots(u->job); i++) {
+        PARE_TRY(pare_alloc_uninitialized(&u->slot[i].stored, elements, sizeof(float), "fitted weights"));
+        PARE_TRY(pare_alloc_uninitialized(&u->slot[i].operand, elements, operand, "fitted weights"));
+    }
+    return PARE_OK;
+}
+
+pare_status pare_units_set_up(const pare_repair_job *job, pare_selection *selection, pare_repaired *repaired,
+                              pare_unit_walk *out) {
+    pare_layerwise_memory plan;
+    pare_layerwise_request request = request_of(job, selection);
+    *repaired = (pare_repaired){0};
+    *out = (pare_unit_walk){.job = job, .selection = selection};
+    PARE_TRY(pare_repair_measure(job, selection, false, &plan));
+    PARE_TRY(pare_layerwise_new(&request, &plan, repaired, &out->l));
+    pare_status status = allocate(out);
+    if (status == PARE_OK) return PARE_OK;
+    pare_units_clear(out);
+    pare_repaired_free(repaired);
+    return status;
+}
+
+void pare_units_clear(pare_unit_walk *u) {
+    pare_free(u->weights);
+    pare_free(u->result);
+    for (int i = 0; i < PARE_SLOTS; i++) {
+        pare_free(u->slot[i].stored);
+        pare_free(u->slot[i].operand);
+    }
+    pare_layerwise_free(&u->l);
+    *u = (pare_unit_walk){0};
+}

@@ -1,0 +1,128 @@
+#include "layerwise/weights_internal.h"
+#include "support/memory.h"
+
+/* Runs over the block that a layer takes at most. */
+static uint64_t runs_of(const pare_weight_walk *w) {
+    if (!pare_element_walks(w->job->recipe)) return 0;
+    return w->recipe->sequential ? 6 : w->recipe->dense_propagation ? 1 : 2;
+}
+
+/* Micro-batches of all runs, and matrices, of one layer. */
+static uint64_t steps_of(const pare_weight_walk *w) {
+    return runs_of(w) * pare_layerwise_batch_count(&w->l) + pare_weights_regional_steps(w->job) + PARE_MATRIX_ROLES;
+}
+
+/* Micro-batches that are embedded, and those of a walk over the dense model before. */
+static uint64_t steps_of_embedding(const pare_weight_walk *w) {
+    return pare_element_walks(w->job->recipe) ? (w->l.asked.two ? 2 : 1) * pare_layerwise_batch_count(&w->l) : 0;
+}
+
+static uint64_t steps_of_allocation(const pare_weight_walk *w) {
+    bool looks = pare_weights_allocates(w) && pare_element_walks(w->job->recipe);
+    return looks ? steps_of_embedding(w) + w->l.model->config.layers * pare_layerwise_batch_count(&w->l) : 0;
+}
+
+/* *apart becomes true if the matrix loses weights. */
+static pare_status prune(pare_weight_walk *w, uint32_t layer, pare_role role, bool *apart) {
+    const pare_matrix_result *result = &w->results[pare_tensor_id(layer, role)];
+    PARE_TRY(pare_matrix_prune(w, layer, role));
+    *apart = *apart || result->kept < result->rows * result->columns;
+    return pare_layerwise_step(&w->l);
+}
+
+/* The matrices of the layer that read these kinds of input. */
+static pare_status prune_readers(pare_weight_walk *w, uint32_t layer, unsigned kinds, bool *apart) {
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+        bool here = kinds >> pare_input_of((pare_role)role) & 1;
+        if (here && w->job->pruned[pare_tensor_id(layer, (pare_role)role)])
+            PARE_TRY(prune(w, layer, (pare_role)role, apart));
+    }
+    return PARE_OK;
+}
+
+/* Where readers lean on the dense model: one map for all of them. */
+static pare_status fit_map(pare_weight_walk *w, uint32_t layer, pare_input_kind kind) {
+    char name[96];
+    pare_fit fit;
+    if (!pare_stage_reads(kind) || !pare_layerwise_leans(&w->l, kind)) return PARE_OK;
+    return pare_layerwise_fit_map(&w->l, w->l.statistics[kind].gram, pare_input_name(layer, kind, name, sizeof name),
+                                  0.0, &fit);
+}
+
+/* Observes what the matrices read. */
+static pare_status look(pare_weight_walk *w, uint32_t layer, unsigned kinds, bool through) {
+    pare_input_kind kind = (pare_input_kind)__builtin_ctz(kinds);
+    PARE_TRY(pare_weights_regional(w, layer));
+    PARE_TRY(pare_layerwise_watch(&w->l, layer, kinds, &w->l.asked.needs));
+    if (!w->l.asked.two) return pare_layerwise_observe(&w->l, through);
+    PARE_TRY(pare_layerwise_compare(&w->l, kind, NULL));
+    return pare_layerwise_concerns(&w->l, layer, kinds) ? fit_map(w, layer, kind) : PARE_OK;
+}
+
+/* With dense propagation the run that is observed also makes the next block's inputs: they do not depend on masks. */
+static pare_status visit(void *context, uint32_t layer, unsigned kinds, bool last) {
+    pare_weight_walk *w = context;
+    bool through = w->recipe->dense_propagation && !last, apart = w->l.apart;
+    if (!pare_layerwise_concerns(&w->l, layer, kinds) && !w->l.asked.two)
+        return through ? pare_layerwise_pass(&w->l, PARE_STAGE_FFN) : PARE_OK;
+    PARE_TRY(look(w, layer, kinds, through));
+    PARE_TRY(prune_readers(w, layer, kinds, &apart));
+    w->l.apart = apart;
+    pare_layerwise_forget(&w->l);
+    return PARE_OK;
+}
+
+/* Nothing is observed: matrices are pruned as they stand in the file. */
+static pare_status prune_only(pare_weight_walk *w) {
+    bool apart = false;
+    for (uint32_t layer = 0; layer < w->l.model->config.layers; layer++)
+        PARE_TRY(prune_readers(w, layer, PARE_ALL_INPUTS, &apart));
+    return PARE_OK;
+}
+
+/* With two streams all blocks are run: the final norm is fitted behind the last. */
+static uint32_t last_layer(const pare_weight_walk *w) {
+    uint32_t last = w->l.asked.two ? w->l.model->config.layers - 1 : 0;
+    for (uint32_t layer = 0; layer < w->l.model->config.layers; layer++)
+        if (pare_layerwise_concerns(&w->l, layer, PARE_ALL_INPUTS)) last = layer;
+    return last;
+}
+
+static pare_status run_layers(pare_weight_walk *w, uint32_t last) {
+    pare_layer_visitor visitor = {.stages = w->recipe->sequential ? pare_layerwise_one_by_one : pare_layerwise_together,
+                                  .visit = visit,
+                                  .through = w->recipe->dense_propagation,
+                                  .last = last,
+                                  .beyond = w->l.asked.two,
+                                  .context = w};
+    if (!pare_element_walks(w->job->recipe)) return prune_only(w);
+    PARE_TRY(pare_layerwise_walk(&w->l, &visitor));
+    return pare_layerwise_finish(&w->l, w->job->recipe->final_norm, false);
+}
+
+/* A layer may take fewer steps than were counted on, never more. */
+static pare_status run(pare_weight_walk *w) {
+    uint32_t last = last_layer(w);
+    uint64_t norm = w->l.asked.two && w->job->recipe->final_norm ? pare_layerwise_batch_count(&w->l) : 0;
+    w->l.layer_steps = steps_of(w);
+    w->l.total = steps_of_allocation(w) + steps_of_embedding(w) + ((uint64_t)last + 1) * steps_of(w) + norm;
+    PARE_TRY(pare_weights_allocate(w));
+    w->l.done = steps_of_allocation(w);
+    PARE_TRY(run_layers(w, last));
+    w->l.done = w->l.total - 1;
+    return pare_layerwise_step(&w->l);
+}
+
+pare_status pare_weights_run(const pare_weights_job *job, pare_repaired *repaired, pare_matrix_result *results,
+                             double *sparsity) {
+    pare_weight_walk w;
+    *repaired = (pare_repaired){0};
+    PARE_TRY(pare_weights_set_up(job, repaired, &w));
+    w.results = results;
+    w.sparsity = sparsity;
+    memcpy(sparsity, job->sparsity, w.l.model->tensor_count * sizeof *sparsity);
+    pare_status status = run(&w);
+    pare_weights_clear(&w);
+    if (status != PARE_OK) pare_repaired_free(repaired);
+    return status;
+}

@@ -1,0 +1,109 @@
+/* What the parts of a walk that prunes single weights share. Beside the walk itself (layerwise.h):
+ *
+ *   matrix*.c           the way of one matrix: scores, mask, refinement, repair
+ *   regional.c          gradients of a block by itself, and its optimisation
+ *   dense_statistics.c  what the dense model's layers show, all of them, before any is pruned
+ *   allocate*.c         shares by that; mask_threshold.c: masks
+ *   weights_memory.c    what all of it holds */
+#ifndef PARE_LAYERWISE_WEIGHTS_INTERNAL_H
+#define PARE_LAYERWISE_WEIGHTS_INTERNAL_H
+
+#include "calibrate/regional.h"
+#include "layerwise/weights.h"
+#include "repair/obs_update.h"
+
+#include <string.h>
+
+typedef struct pare_weight_walk {
+    pare_layerwise l;
+    const pare_weights_job *job;
+    const pare_element_recipe *recipe;
+    pare_matrix_result *results;
+    double *sparsity;                    /* [tensor_count] */
+    pare_element_mask *given;            /* [tensor_count] masks that were found before; NULL, or without words: none */
+    float *regional[PARE_MATRIX_ROLES];  /* [rows, columns] regional gradients, or NULL */
+    pare_regional_room region;           /* where those are made */
+    float *optimised[PARE_MATRIX_ROLES]; /* [rows, columns] weights after regional optimisation, or NULL */
+    double region_first, region_last;    /* mean error of the block's output in its first and last round */
+    float *dense, *weights, *scores;     /* [rows, columns] of the matrix in hand */
+} pare_weight_walk;
+
+/* What the walk is asked for; and how much of it fits. */
+pare_layerwise_request pare_weights_request(const pare_weights_job *job);
+pare_status pare_weights_set_up(const pare_weights_job *job, pare_repaired *repaired, pare_weight_walk *out);
+void pare_weights_clear(pare_weight_walk *w);
+/* The most elements of a pruned matrix: of one role, or of any (PARE_MATRIX_ROLES). */
+uint64_t pare_weights_most_elements(const pare_weights_job *job, int role);
+
+/* Before the layer in hand is observed, its inputs being in the stream: regional gradients of the matrices that are
+ * pruned, and, where the recipe has rounds, regional optimisation first, which leaves the optimised weights in the
+ * block. Nothing without such a signal. */
+pare_status pare_weights_regional(pare_weight_walk *w, uint32_t layer);
+/* weights [count] <- the optimised ones, where there are any. */
+void pare_weights_take_optimised(const pare_weight_walk *w, pare_role role, int64_t count, float *weights);
+/* Everything that this takes, temporaries included; and progress reports of one layer. */
+uint64_t pare_weights_regional_bytes(const pare_weights_job *job);
+uint64_t pare_weights_regional_steps(const pare_weights_job *job);
+pare_status pare_weights_regional_new(pare_weight_walk *w);
+void pare_weights_regional_free(pare_weight_walk *w);
+
+/* What is asked of a matrix. */
+static inline pare_element_target pare_matrix_target(const pare_weight_walk *w, size_t id) {
+    return (pare_element_target){.sparsity = w->sparsity[id],
+                                 .keep = w->job->keep,
+                                 .of = w->job->of,
+                                 .compare = w->recipe->compare,
+                                 .slab = w->recipe->slab,
+                                 .inclusive = w->recipe->inclusive};
+}
+
+/* Scores of a matrix by the recipe's salience (or another). */
+pare_status pare_matrix_score(pare_weight_walk *w, uint32_t layer, pare_role role, const pare_salience *salience,
+                              const float *weights, float *scores);
+
+/* The matrix from dense to pruned: repaired, block, results. */
+pare_status pare_matrix_prune(pare_weight_walk *w, uint32_t layer, pare_role role);
+
+/* Sparsities and masks that need all layers to be seen first, in a walk over the dense model. */
+pare_status pare_weights_allocate(pare_weight_walk *w);
+bool pare_weights_allocates(const pare_weight_walk *w); /* if there are any */
+
+/* w->dense is what it is to come close to, w->weights what it becomes. */
+typedef struct pare_matrix_job {
+    pare_weight_walk *w;
+    uint32_t layer;
+    pare_role role;
+    size_t id;
+    int64_t rows, columns;
+    pare_input_statistics *statistics;
+    pare_element_target target;
+    pare_element_mask mask;
+    bool scored; /* w->scores are what the mask came from */
+    pare_matrix_result *result;
+} pare_matrix_job;
+
+/* w->weights <- w->dense */
+static inline void pare_matrix_restore(const pare_matrix_job *m) {
+    memcpy(m->w->weights, m->w->dense, (size_t)(m->rows * m->columns) * sizeof *m->w->weights);
+}
+
+/* True if the mask was found before the walk. */
+static inline bool pare_matrix_is_given(const pare_matrix_job *m) {
+    return m->w->given && m->w->given[m->id].word;
+}
+
+/* The mask by other weights: dynamic ones or exact swaps, as the recipe says, which must have a refinement. */
+pare_status pare_matrix_refine(pare_matrix_job *m);
+/* What that takes, and what the recipe's repair takes for a matrix [rows, columns]. */
+uint64_t pare_refiner_bytes(const pare_element_recipe *recipe, int64_t columns);
+uint64_t pare_solver_bytes(const pare_weights_job *job, int64_t rows, int64_t columns);
+
+/* True if the recipe's repair finds the mask by itself. */
+bool pare_matrix_solver_chooses(const pare_matrix_job *m);
+/* w->weights <- what is left under the mask, repaired as the recipe says; choose: with a mask of its own. */
+pare_status pare_matrix_solve(pare_matrix_job *m, bool choose);
+/* The mask that SparseGPT chooses on its way; w->weights are lost. */
+bool pare_matrix_sweep_chooses(const pare_matrix_job *m);
+pare_status pare_matrix_choose_in_sweep(pare_matrix_job *m);
+
+#endif

@@ -1,0 +1,16 @@
+/* What became of the stages of a layer that were fitted. */
+#ifndef PARE_REPAIR_STAGE_FIT_H
+#define PARE_REPAIR_STAGE_FIT_H
+
+#include "repair/least_squares.h"
+
+typedef enum pare_stage { PARE_STAGE_ATTENTION, PARE_STAGE_FFN, PARE_STAGES } pare_stage;
+
+/* Of one stage. Not fitted: all zero. */
+typedef struct pare_stage_fit {
+    bool fitted, readers_fitted;
+    pare_fit output;  /* errors over all tokens, before and after */
+    pare_fit readers; /* of the normed hidden state */
+} pare_stage_fit;
+
+#endif
