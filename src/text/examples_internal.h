@@ -1,5 +1,5 @@
-/* Shared by the parts of reading examples: examples.c (files, and what becomes an example), examples_rows.c (kinds of
- * rows), examples_chat.c and examples_template.c; and by chat_text.c. */
+/* Shared by the parts of reading examples: examples.c (files), examples_builder.c (what becomes an example),
+ * examples_rows.c (kinds of rows), examples_chat.c and examples_template.c; and by chat_text.c. */
 #ifndef PARE_TEXT_EXAMPLES_INTERNAL_H
 #define PARE_TEXT_EXAMPLES_INTERNAL_H
 
@@ -8,6 +8,8 @@
 #include "text/json_rows.h"
 
 struct pare_row_kind;
+
+enum { PARE_EXAMPLE_SMALLEST_CUTOFF = 2 };
 
 typedef struct pare_example_builder {
     const pare_tokenizer *tokenizer;
