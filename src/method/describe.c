@@ -12,9 +12,9 @@ json_t *pare_recipe_settings_json(const pare_recipe *recipe, bool unset) {
     json_t *json = json_object();
     const pare_key *key;
     for (size_t i = 0; (key = pare_key_at(i)); i++) {
-        json_t *value = key->applies(recipe) ? pare_key_json(key, recipe) : NULL;
-        if (unset || !json_is_null(value)) json_object_set(json, key->name, value);
-        json_decref(value);
+        if (!key->applies(recipe)) continue;
+        json_t *value = pare_key_json(key, recipe);
+        if (unset || value != json_null()) pare_json_put(json, key->name, value);
     }
     return json;
 }
@@ -22,6 +22,6 @@ json_t *pare_recipe_settings_json(const pare_recipe *recipe, bool unset) {
 json_t *pare_recipe_json(const pare_recipe *recipe) {
     json_t *json = pare_recipe_settings_json(recipe, false);
     if (recipe->salience && recipe->salience->whole)
-        json_object_set_new(json, "salience_name", pare_json_name(recipe->salience->formula));
+        pare_json_put(json, "salience_name", pare_json_name(recipe->salience->formula));
     return json;
 }

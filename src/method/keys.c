@@ -1,6 +1,7 @@
 /* Everything that can be set in a recipe: one row each. */
 #include "method/recipe.h"
 #include "support/file.h"
+#include "support/json.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -260,14 +261,14 @@ json_t *pare_key_json(const pare_key *key, const pare_recipe *recipe) {
     case PARE_KEY_INTEGER:
         return json_integer(*(const int32_t *)at);
     case PARE_KEY_REAL:
-        return json_real(*(const double *)at);
+        return pare_json_real(*(const double *)at);
     case PARE_KEY_SALIENCE:
         salience = *(const pare_salience *const *)at;
-        return salience ? json_string(salience->name) : json_null();
+        return salience ? pare_json_string(salience->name) : json_null();
     case PARE_KEY_SWITCH:
-        return json_string(key->choices[*(const bool *)at]);
+        return pare_json_string(key->choices[*(const bool *)at]);
     case PARE_KEY_CHOICE:
         break;
     }
-    return json_string(key->choices[*(const unsigned *)at]);
+    return pare_json_string(key->choices[*(const unsigned *)at]);
 }

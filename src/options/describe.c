@@ -11,7 +11,7 @@ static json_t *ignored_json(const pare_prune_options *options, const pare_recipe
     json_t *list = json_array();
     const char *option;
     for (size_t i = 0; (option = pare_recipe_ignored(options, recipe, i)); i++)
-        json_array_append_new(list, json_string(option));
+        pare_json_append(list, pare_json_string(option));
     return list;
 }
 
@@ -39,7 +39,7 @@ static json_t *settled_json(const pare_prune_options *options, const json_t *set
         bool another = !json_is_string(value);
         for (size_t i = 0; !another && (choice = pare_setting_choice(key, i)); i++)
             another = strcmp(choice, json_string_value(value)) != 0 && could_be(options, key, choice);
-        if (!another) json_array_append_new(list, json_string(key));
+        if (!another) pare_json_append(list, pare_json_string(key));
     }
     return list;
 }
@@ -47,9 +47,9 @@ static json_t *settled_json(const pare_prune_options *options, const json_t *set
 /* Of what is not the same for all methods. */
 static json_t *defaults_json(const pare_recipe *recipe) {
     if (pare_recipe_trains(recipe))
-        return json_pack("{s:n,s:s,s:s}", "calib", "samples", "all examples", "layers",
-                         "all but the first tenth and the last");
-    return json_pack("{s:i}", "samples", (int)pare_recipe_usual_samples(recipe));
+        return pare_json_of({"calib", json_null()}, {"samples", pare_json_string("all examples")},
+                            {"layers", pare_json_string("all but the first tenth and the last")});
+    return pare_json_of({"samples", json_integer(pare_recipe_usual_samples(recipe))});
 }
 
 pare_status pare_recipe_describe(const pare_prune_options *options, char **text) {
@@ -60,15 +60,15 @@ pare_status pare_recipe_describe(const pare_prune_options *options, char **text)
     json_t *json = json_object(), *settings = pare_recipe_settings_json(&recipe, true);
     for (size_t i = 0; (key = pare_key_at(i)); i++)
         if (pare_key_is_settled(key, &options->sparsity, &recipe)) json_object_del(settings, key->name);
-    json_object_set_new(json, "method", json_string(recipe.name));
-    json_object_set_new(json, "summary", json_string(recipe.summary));
-    json_object_set_new(json, "source", json_string(recipe.source ? recipe.source : ""));
-    json_object_set_new(json, "kind", json_string(pare_recipe_kind_of(&recipe)));
-    json_object_set_new(json, "settings", settings);
-    json_object_set_new(json, "settled", settled_json(options, settings));
-    json_object_set_new(json, "uses", pare_recipe_uses(&recipe));
-    json_object_set_new(json, "defaults", defaults_json(&recipe));
-    json_object_set_new(json, "ignored", ignored_json(options, &recipe));
+    pare_json_put(json, "method", pare_json_string(recipe.name));
+    pare_json_put(json, "summary", pare_json_string(recipe.summary));
+    pare_json_put(json, "source", pare_json_string(recipe.source ? recipe.source : ""));
+    pare_json_put(json, "kind", pare_json_string(pare_recipe_kind_of(&recipe)));
+    pare_json_put(json, "settings", settings);
+    pare_json_put(json, "settled", settled_json(options, settings));
+    pare_json_put(json, "uses", pare_recipe_uses(&recipe));
+    pare_json_put(json, "defaults", defaults_json(&recipe));
+    pare_json_put(json, "ignored", ignored_json(options, &recipe));
     return pare_json_text(json, text);
 }
 

@@ -1,5 +1,6 @@
 /* Options of a run that only some methods have a use for: one row each. Settings are in keys.c. */
 #include "options/resolve.h"
+#include "support/json.h"
 
 #include <string.h>
 
@@ -129,6 +130,6 @@ const char *pare_recipe_unused(const pare_prune_options *options, const pare_rec
 json_t *pare_recipe_uses(const pare_recipe *recipe) {
     json_t *json = json_object();
     for (size_t i = 0; i < ROWS; i++)
-        json_object_set_new(json, rows[i].option + strlen("--"), json_boolean(rows[i].applies(recipe)));
+        pare_json_put(json, rows[i].option + strlen("--"), json_boolean(rows[i].applies(recipe)));
     return json;
 }

@@ -3,6 +3,7 @@
 #include "prune/prune_job.h"
 #include "select/gradual.h"
 #include "support/file.h"
+#include "support/json.h"
 #include "support/memory.h"
 #include "train/run.h"
 
@@ -46,7 +47,8 @@ static void note_losses(pare_prune_job *job, const pare_curve *curve) {
     for (size_t i = 0; i < curve->count; i++) {
         const pare_curve_point *p = &curve->list[i];
         if ((p->step - 1) % every && i + 1 < curve->count) continue;
-        json_array_append_new(job->lora->losses, json_pack("{s:I,s:f}", "step", (json_int_t)p->step, "loss", p->loss));
+        pare_json_append(job->lora->losses,
+                         pare_json_of({"step", json_integer((json_int_t)p->step)}, {"loss", pare_json_real(p->loss)}));
     }
 }
 
@@ -101,8 +103,8 @@ static json_t *ratios_json(const pare_prune_job *job) {
     for (uint64_t step = 0; step <= job->lora->steps; step++) {
         uint32_t gone = pare_loraprune_gone(job, layer, step, units, kept);
         if (gone <= before) continue;
-        json_array_append_new(list,
-                              json_pack("{s:I,s:f}", "step", (json_int_t)step, "ratio", (double)gone / (double)units));
+        pare_json_append(list, pare_json_of({"step", json_integer((json_int_t)step)},
+                                            {"ratio", pare_json_real((double)gone / (double)units)}));
         before = gone;
     }
     return list;
@@ -111,14 +113,14 @@ static json_t *ratios_json(const pare_prune_job *job) {
 json_t *pare_loraprune_json(const pare_prune_job *job) {
     const pare_loraprune *lora = job->lora;
     json_t *json = json_object();
-    json_object_set_new(json, "steps", json_integer((json_int_t)lora->steps));
-    json_object_set_new(json, "examples", json_integer((json_int_t)lora->examples.count));
-    json_object_set_new(json, "shortened", json_integer((json_int_t)lora->examples.shortened));
-    json_object_set_new(json, "left_out", json_integer((json_int_t)lora->examples.dropped));
-    json_object_set_new(json, "parameters", json_integer((json_int_t)lora->trained->count));
-    json_object_set_new(json, "ratios", ratios_json(job));
-    if (lora->losses) json_object_set(json, "losses", lora->losses);
-    if (lora->units.skipped) json_object_set_new(json, "scores_skipped", json_integer((json_int_t)lora->units.skipped));
+    pare_json_put(json, "steps", json_integer((json_int_t)lora->steps));
+    pare_json_put(json, "examples", json_integer((json_int_t)lora->examples.count));
+    pare_json_put(json, "shortened", json_integer((json_int_t)lora->examples.shortened));
+    pare_json_put(json, "left_out", json_integer((json_int_t)lora->examples.dropped));
+    pare_json_put(json, "parameters", json_integer((json_int_t)lora->trained->count));
+    pare_json_put(json, "ratios", ratios_json(job));
+    if (lora->losses) pare_json_put(json, "losses", pare_json_same(lora->losses));
+    if (lora->units.skipped) pare_json_put(json, "scores_skipped", json_integer((json_int_t)lora->units.skipped));
     return json;
 }
 

@@ -1,5 +1,6 @@
 /* Whole layers by name, and nothing else. */
 #include "prune/prune_job.h"
+#include "support/json.h"
 
 #include <math.h>
 
@@ -27,7 +28,7 @@ static pare_status take(pare_prune_job *job) {
 
 static json_t *recipe(const pare_prune_job *job) {
     (void)job;
-    return json_pack("{s:s}", "mode", "layer");
+    return pare_json_of({"mode", pare_json_string("layer")});
 }
 
 const pare_procedure pare_named_layers = {

@@ -2,6 +2,7 @@
 #include "checkpoint/temporary.h"
 #include "prune/prune_job.h"
 #include "support/file.h"
+#include "support/json.h"
 #include "support/memory.h"
 #include "surgery/cut.h"
 
@@ -15,7 +16,7 @@
 #include <unistd.h>
 
 static json_t *range_json(pare_layer_range range) {
-    return json_pack("[i,i]", (int)range.begin, (int)range.end);
+    return pare_json_list_of(json_integer(range.begin), json_integer(range.end));
 }
 
 /* Of single weights: how many, and ids of the matrices. */
@@ -23,12 +24,12 @@ static json_t *sparsity_json(const pare_prune_job *job) {
     const pare_sparsity *s = &job->asked->target.sparsity;
     json_t *json = json_array(), *shares = json_array(), *pruned = json_array();
     for (size_t i = 0; s->shares && i < s->share_count; i++)
-        json_array_append_new(shares, json_real(s->shares[i]));
+        pare_json_append(shares, pare_json_real(s->shares[i]));
     for (size_t id = 0; job->sparse.pruned && id < job->model->tensor_count; id++)
-        if (job->sparse.pruned[id]) json_array_append_new(pruned, json_integer((json_int_t)id));
-    json_array_append_new(json, json_pack("[f,i,i]", s->share, (int)s->keep, (int)s->of));
-    json_array_append_new(json, shares);
-    json_array_append_new(json, pruned);
+        if (job->sparse.pruned[id]) pare_json_append(pruned, json_integer((json_int_t)id));
+    pare_json_append(json, pare_json_list_of(pare_json_real(s->share), json_integer(s->keep), json_integer(s->of)));
+    pare_json_append(json, shares);
+    pare_json_append(json, pruned);
     return json;
 }
 
@@ -38,24 +39,24 @@ static json_t *identity(const pare_prune_job *job) {
     const pare_job *o = job->asked;
     json_t *json = json_object(), *ratios = json_array();
     for (size_t i = 0; t->ratios && i < o->target.ratio_count; i++)
-        json_array_append_new(ratios, json_real(t->ratios[i]));
-    json_object_set_new(json, "pare", json_string(pare_version()));
-    json_object_set_new(json, "weights", json_string(job->scan.digest));
-    json_object_set_new(json, "recipe", pare_recipe_json(&job->asked->recipe));
-    json_object_set_new(json, "calibration", json_string(job->calibration_digest));
-    json_object_set_new(json, "seed", json_integer((json_int_t)o->seed));
-    json_object_set_new(json, "operand", json_integer((json_int_t)job->backend->operand));
-    json_object_set_new(json, "displace", json_integer((json_int_t)o->displace));
-    json_object_set_new(json, "all_scores", json_boolean(o->outputs.scores != NULL));
-    json_object_set_new(json, "rounds", json_integer(job->asked->target.rounds));
-    json_object_set_new(json, "ratio", json_real(t->ratio));
-    json_object_set_new(json, "ratios", ratios);
-    json_object_set_new(json, "parameters", json_integer((json_int_t)t->parameters));
-    json_object_set_new(json, "bytes", json_integer((json_int_t)t->bytes));
-    json_object_set_new(json, "attention", range_json(t->attention));
-    json_object_set_new(json, "ffn", range_json(t->ffn));
-    json_object_set_new(json, "round_to", json_integer(t->round_to));
-    if (job->asked->target.sparsity.given) json_object_set_new(json, "sparsity", sparsity_json(job));
+        pare_json_append(ratios, pare_json_real(t->ratios[i]));
+    pare_json_put(json, "pare", pare_json_string(pare_version()));
+    pare_json_put(json, "weights", pare_json_string(job->scan.digest));
+    pare_json_put(json, "recipe", pare_recipe_json(&job->asked->recipe));
+    pare_json_put(json, "calibration", pare_json_string(job->calibration_digest));
+    pare_json_put(json, "seed", json_integer((json_int_t)o->seed));
+    pare_json_put(json, "operand", json_integer((json_int_t)job->backend->operand));
+    pare_json_put(json, "displace", json_integer((json_int_t)o->displace));
+    pare_json_put(json, "all_scores", json_boolean(o->outputs.scores != NULL));
+    pare_json_put(json, "rounds", json_integer(job->asked->target.rounds));
+    pare_json_put(json, "ratio", pare_json_real(t->ratio));
+    pare_json_put(json, "ratios", ratios);
+    pare_json_put(json, "parameters", json_integer((json_int_t)t->parameters));
+    pare_json_put(json, "bytes", json_integer((json_int_t)t->bytes));
+    pare_json_put(json, "attention", range_json(t->attention));
+    pare_json_put(json, "ffn", range_json(t->ffn));
+    pare_json_put(json, "round_to", json_integer(t->round_to));
+    if (job->asked->target.sparsity.given) pare_json_put(json, "sparsity", sparsity_json(job));
     return json;
 }
 
@@ -95,13 +96,13 @@ static char *round_folder(const pare_prune_progress *progress, uint32_t rounds_d
 static pare_status write_progress(const pare_prune_job *job, uint32_t rounds_done) {
     const pare_prune_progress *progress = job->progress;
     json_t *json = json_object();
-    json_object_set_new(json, "pare", json_string(pare_version()));
-    json_object_set_new(json, "key", json_string(progress->resume.key));
-    json_object_set_new(json, "rounds_done", json_integer(rounds_done));
-    json_object_set(json, "traces", job->traces);
+    pare_json_put(json, "pare", pare_json_string(pare_version()));
+    pare_json_put(json, "key", pare_json_string(progress->resume.key));
+    pare_json_put(json, "rounds_done", json_integer(rounds_done));
+    pare_json_put(json, "traces", pare_json_same(job->traces));
     if (rounds_done) {
-        json_object_set_new(json, "layers", pare_report_layers(&job->composed));
-        json_object_set_new(json, "hidden_channels_kept", pare_report_hidden(&job->composed));
+        pare_json_put(json, "layers", pare_report_layers(&job->composed));
+        pare_json_put(json, "hidden_channels_kept", pare_report_hidden(&job->composed));
     }
     char *path = pare_path_join(progress->folder, "progress.json");
     pare_staged staged = {0};
@@ -214,7 +215,7 @@ static pare_status take_up(pare_prune_job *job, const json_t *json) {
     PARE_TRY(pare_selection_all(job->model, &job->composed));
     if (!read_selection(job, json, &job->composed)) return damaged(job->progress);
     PARE_TRY(open_round(job, (uint32_t)done));
-    json_array_extend(job->traces, traces);
+    pare_json_extend(job->traces, traces);
     job->round = (uint32_t)done;
     uint32_t sequences = job->windows.count / job->asked->calibration.batches;
     return pare_prune_plan(job, sequences, job->windows.length, false);

@@ -3,6 +3,7 @@
 #include "prune/prune_job.h"
 #include "recover/recover_job.h"
 #include "support/file.h"
+#include "support/json.h"
 #include "support/memory.h"
 #include "support/runtime.h"
 
@@ -58,22 +59,23 @@ static pare_status join_reports(void *context, const char *second) {
     joining *j = context;
     json_t *prune = json_loads(j->first, 0, NULL), *recovery = json_loads(second, 0, NULL), *text;
     json_t *output = json_object_get(recovery, "output"), *texts = json_object_get(prune, "texts");
-    json_object_set(output, "parameters", json_object_get(json_object_get(prune, "output"), "parameters"));
-    json_object_set(prune, "output", output);
-    json_object_set_new(json_object_get(prune, "seconds"), "recovery",
-                        json_real(total(json_object_get(recovery, "seconds"))));
+    pare_json_put(output, "parameters",
+                  pare_json_same(json_object_get(json_object_get(prune, "output"), "parameters")));
+    pare_json_put(prune, "output", pare_json_same(output));
+    pare_json_put(json_object_get(prune, "seconds"), "recovery",
+                  pare_json_real(total(json_object_get(recovery, "seconds"))));
     size_t i;
     json_array_foreach(texts, i, text) {
         const json_t *measured = json_array_get(json_object_get(recovery, "texts"), i);
-        json_object_set(text, "recovered", json_object_get(measured, "after"));
+        pare_json_put(text, "recovered", pare_json_same(json_object_get(measured, "after")));
     }
     json_object_del(recovery, "output");
     json_t *warnings = json_object_get(recovery, "warnings"), *earlier = json_object_get(prune, "warnings");
     if (earlier)
-        json_array_extend(earlier, warnings);
+        pare_json_extend(earlier, warnings);
     else if (warnings)
-        json_object_set(prune, "warnings", warnings);
-    json_object_set_new(prune, "recovery", recovery);
+        pare_json_put(prune, "warnings", pare_json_same(warnings));
+    pare_json_put(prune, "recovery", recovery);
     return pare_json_text(prune, &j->joined);
 }
 

@@ -1,6 +1,7 @@
 /* The rounds of a run: score the model as it is, select, repair, and go on with what is left. */
 #include "prune/prune_job.h"
 #include "score/trace.h"
+#include "support/json.h"
 #include "support/memory.h"
 
 static pare_status score(void *context) {
@@ -48,7 +49,7 @@ static pare_status run_round(pare_prune_job *job) {
     PARE_TRY(pare_run_stage(&job->run, "selecting", select_units, job));
     if (pare_recipe_repairs(&job->asked->recipe))
         PARE_TRY(pare_run_stage(&job->run, "repairing", pare_prune_repair, job));
-    if (job->result.trace) json_array_append_new(job->traces, pare_trace_json(&job->result));
+    if (job->result.trace) pare_json_append(job->traces, pare_trace_json(&job->result));
     return pare_prune_compose(job);
 }
 

@@ -1,6 +1,7 @@
 /* Before an N:M pattern: the same model with its channels in a better order, which the run goes on with. */
 #include "layerwise/permutation.h"
 #include "prune/prune_job.h"
+#include "support/json.h"
 #include "support/memory.h"
 #include "support/runtime.h"
 
@@ -62,18 +63,21 @@ static const char *const kind_names[PARE_CHANNEL_KINDS] = {
 
 static json_t *summary_json(const pare_prune_job *job, const pare_permutation *p, const pare_recipe *scoring) {
     bool assigned = job->asked->recipe.element.permutation == PARE_PERMUTE_ASSIGN;
-    json_t *json = json_pack("{s:s,s:s}", "how", assigned ? "assign" : "allocate", "scores", scoring->salience->name);
+    json_t *json = pare_json_of({"how", pare_json_string(assigned ? "assign" : "allocate")},
+                                {"scores", pare_json_string(scoring->salience->name)});
     for (int kind = 0; kind < PARE_CHANNEL_KINDS; kind++) {
         const pare_permutation_gain *g = &p->gain[kind];
         if (!g->matrices) continue;
         json_t *gain =
-            json_pack("{s:I,s:I,s:f,s:f,s:f}", "matrices", (json_int_t)g->matrices, "permuted", (json_int_t)g->permuted,
-                      "scores", g->total, "kept_before", g->before, "kept_after", g->after);
+            pare_json_of({"matrices", json_integer((json_int_t)g->matrices)},
+                         {"permuted", json_integer((json_int_t)g->permuted)}, {"scores", pare_json_real(g->total)},
+                         {"kept_before", pare_json_real(g->before)}, {"kept_after", pare_json_real(g->after)});
         if (kind == PARE_CHANNEL_HIDDEN && p->rows_seen < p->rows)
-            json_object_set_new(gain, "rows_seen", json_pack("[I,I]", (json_int_t)p->rows_seen, (json_int_t)p->rows));
-        json_object_set_new(json, kind_names[kind], gain);
+            pare_json_put(gain, "rows_seen",
+                          pare_json_list_of(json_integer((json_int_t)p->rows_seen), json_integer((json_int_t)p->rows)));
+        pare_json_put(json, kind_names[kind], gain);
     }
-    json_object_set(json, "left_alone", p->left_alone);
+    pare_json_put(json, "left_alone", pare_json_same(p->left_alone));
     return json;
 }
 
@@ -81,7 +85,7 @@ static json_t *order_json(const uint32_t *order, uint32_t count) {
     if (!order) return json_null();
     json_t *list = json_array();
     for (uint32_t i = 0; i < count; i++)
-        json_array_append_new(list, json_integer((json_int_t)order[i]));
+        pare_json_append(list, json_integer((json_int_t)order[i]));
     return list;
 }
 
@@ -90,10 +94,11 @@ static json_t *orders_json(const pare_model *model, const pare_orders *orders) {
     json_t *layers = json_array();
     for (uint32_t i = 0; i < orders->layers; i++) {
         const pare_widths *w = &config->widths[i];
-        json_array_append_new(layers, json_pack("{s:o,s:o}", "ffn", order_json(orders->ffn[i], w->ffn), "value",
-                                                order_json(orders->value[i], w->kv_heads * config->head_size)));
+        pare_json_append(layers,
+                         pare_json_of({"ffn", order_json(orders->ffn[i], w->ffn)},
+                                      {"value", order_json(orders->value[i], w->kv_heads * config->head_size)}));
     }
-    return json_pack("{s:o,s:o}", "hidden", order_json(orders->hidden, config->hidden), "layers", layers);
+    return pare_json_of({"hidden", order_json(orders->hidden, config->hidden)}, {"layers", layers});
 }
 
 /* matrix <- its rows and columns in their new order, by way of `room`. */

@@ -1,5 +1,6 @@
 #include "score/cache.h"
 #include "support/file.h"
+#include "support/json.h"
 #include "support/memory.h"
 
 #include <math.h>
@@ -110,20 +111,20 @@ static char *signal_key(const pare_score_request *r, const char *what, bool unit
         json_object_del(recipe, after[i]);
     for (int i = 0; of_units[i] && !units; i++)
         json_object_del(recipe, of_units[i]);
-    char *constants = json_dumps(recipe, JSON_COMPACT), *tensors = malloc(r->model->tensor_count * 2 + 1);
+    char *constants, *tensors = malloc(r->model->tensor_count * 2 + 1);
+    bool told = pare_json_dump(recipe, "the key of a signal", JSON_COMPACT, &constants) == PARE_OK;
     size_t count = r->model->tensor_count;
     for (size_t id = 0; tensors && id < count; id++) {
         tensors[2 * id] = r->plan->scored[id] ? 's' : '-';
         tensors[2 * id + 1] = r->plan->displaced[id] ? 'd' : '-';
     }
     if (tensors) tensors[2 * count] = 0;
-    char *key =
-        !constants || !tensors
-            ? NULL
-            : pare_format("%s %llu %s|%s|%s|%d %llu", what, (unsigned long long)r->model->serial, constants,
-                          r->digest ? r->digest : "", tensors, (int)r->backend->operand, (unsigned long long)r->seed);
+    char *key = !told || !tensors ? NULL
+                                  : pare_format("%s %llu %s|%s|%s|%d %llu", what, (unsigned long long)r->model->serial,
+                                                constants, r->digest ? r->digest : "", tensors,
+                                                (int)r->backend->operand, (unsigned long long)r->seed);
     json_decref(recipe);
-    free(constants);
+    pare_free(constants);
     free(tensors);
     return key;
 }

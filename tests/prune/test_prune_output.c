@@ -250,12 +250,14 @@ static void scores_in_wrong_places(void **state) {
                       pare_path_join(r.folder, "missing/scores.json"),
                       pare_format("%s", r.folder),
                       pare_format("%s/", r.folder),
-                      pare_format("%s", "")};
+                      pare_format("%s", ""),
+                      pare_format("/dev/null")};
+    enum { MISSING = 3 }; /* the place in a folder that is not there */
     prune_run_digest(r.model_folder, before);
     r.options.force = true;
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         r.options.scores = places[i];
-        assert_int_equal(prune_run_try(&r), i < 3 ? PARE_BAD_ARGUMENT : PARE_FILE_ERROR);
+        assert_int_equal(prune_run_try(&r), i == MISSING ? PARE_FILE_ERROR : PARE_BAD_ARGUMENT);
         assert_true(strstr(pare_message(), places[i]) != NULL);
         prune_run_digest(r.model_folder, after);
         assert_string_equal(before, after);
