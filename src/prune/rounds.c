@@ -1,6 +1,6 @@
 /* The rounds of a run: score the model as it is, select, repair, and go on with what is left. */
 #include "prune/prune_job.h"
-#include "score/trace.h"
+#include "report/trace.h"
 #include "support/json.h"
 #include "support/memory.h"
 
@@ -49,7 +49,7 @@ static pare_status run_round(pare_prune_job *job) {
     PARE_TRY(pare_run_stage(&job->run, "selecting", select_units, job));
     if (pare_recipe_repairs(&job->asked->recipe))
         PARE_TRY(pare_run_stage(&job->run, "repairing", pare_prune_repair, job));
-    if (job->result.trace) pare_json_append(job->traces, pare_trace_json(&job->result));
+    if (job->result.trace) pare_json_append(job->traces, pare_report_trace(job->result.trace, job->result.steps));
     return pare_prune_compose(job);
 }
 

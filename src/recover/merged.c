@@ -1,5 +1,6 @@
 #include "recover/merged.h"
 #include "model/config_write.h"
+#include "model/logits.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "surgery/verify.h"
@@ -39,24 +40,12 @@ pare_status pare_merged_write(const pare_trained *trained, const pare_output *ou
     return pare_output_carry_over(output);
 }
 
-/* logits: float [length, vocabulary], freed by the caller. */
 static pare_status logits_of(const pare_merged_check *check, const pare_source *source, const pare_adapters *adapters,
                              float **logits) {
-    const pare_model *model = source->model;
-    pare_pass_shape shape = {.sequences = 1,
-                             .length = check->length,
-                             .composed = pare_source_is_composed(source),
-                             .rank = adapters ? adapters->rank : 0,
-                             .limit = check->limit};
-    pare_pass *pass;
-    size_t count = (size_t)check->length * model->config.vocabulary;
-    PARE_TRY(pare_alloc_uninitialized(logits, count, sizeof(float), "logits"));
-    PARE_TRY(pare_pass_new(model, source->backend, &shape, &pass));
-    if (adapters) pare_pass_adapt(pass, adapters);
-    pare_status status = pare_pass_forward(pass, source, check->ids, 1);
-    if (status == PARE_OK) status = pare_pass_logits(pass, source, 0, check->length, *logits);
-    pare_pass_free(pass);
-    return status;
+    return pare_logits_compute(
+        &(pare_logits_request){
+            .source = source, .adapters = adapters, .ids = check->ids, .length = check->length, .limit = check->limit},
+        logits);
 }
 
 /* Weights of 16 bits are rounded once when they are merged. */

@@ -1,5 +1,5 @@
 #include "surgery/verify.h"
-#include "model/pass.h"
+#include "model/logits.h"
 #include "support/finite.h"
 #include "support/memory.h"
 #include "support/progress.h"
@@ -24,18 +24,13 @@ static pare_status report_block(void *context, uint64_t done, uint64_t total) {
     return pare_progress_report(c->runtime, "checking what was written", position, 2 * c->layers);
 }
 
-/* mask: NULL for none. logits: float [length, vocabulary], freed by the caller. */
+/* mask: NULL for none. */
 static pare_status logits_of(checking *c, const pare_model *model, const pare_mask *mask, float **logits) {
-    pare_pass_shape shape = {.sequences = 1, .length = c->length, .composed = mask != NULL};
     pare_source source = {.model = model, .backend = c->backend};
     if (mask) pare_mask_apply(mask, &source);
-    pare_pass *pass;
-    PARE_TRY(pare_alloc_uninitialized(logits, (size_t)c->length * model->config.vocabulary, sizeof(float), "logits"));
-    PARE_TRY(pare_pass_new(model, c->backend, &shape, &pass));
-    pare_pass_on_step(pass, report_block, c);
-    pare_status status = pare_pass_forward(pass, &source, c->ids, 1);
-    if (status == PARE_OK) status = pare_pass_logits(pass, &source, 0, c->length, *logits);
-    pare_pass_free(pass);
+    pare_logits_request request = {
+        .source = &source, .ids = c->ids, .length = c->length, .step = report_block, .context = c};
+    pare_status status = pare_logits_compute(&request, logits);
     c->halves++;
     return status;
 }

@@ -1,5 +1,4 @@
-#include "score/trace.h"
-#include "support/json.h"
+#include "report/trace.h"
 
 #include <math.h>
 
@@ -15,9 +14,9 @@ static json_t *step_json(const pare_moreau_step *step, int32_t number) {
     return json;
 }
 
-json_t *pare_trace_json(const pare_score_result *result) {
+json_t *pare_report_trace(const pare_moreau_step *steps, int32_t count) {
     json_t *trace = json_array();
-    for (int32_t t = 0; t < result->steps; t++)
-        pare_json_append(trace, step_json(&result->trace[t], t + 1));
+    for (int32_t t = 0; t < count; t++)
+        pare_json_append(trace, step_json(&steps[t], t + 1));
     return trace;
 }
