@@ -11,15 +11,7 @@
 #define PARE_LAYERWISE_PERMUTATION_H
 
 #include "layerwise/weights.h"
-#include "support/json.h"
-#include "surgery/permuted_model.h"
-
-typedef enum pare_channel_kind {
-    PARE_CHANNEL_HIDDEN,
-    PARE_CHANNEL_FFN,
-    PARE_CHANNEL_VALUE,
-    PARE_CHANNEL_KINDS
-} pare_channel_kind;
+#include "report/permutation.h"
 
 typedef struct pare_permutation_goal {
     const pare_model *model;
@@ -28,12 +20,6 @@ typedef struct pare_permutation_goal {
     int64_t keep, of;
     uint64_t room; /* bytes for the rows that the hidden order is found on */
 } pare_permutation_goal;
-
-/* Of the matrices that read one kind of channels. Sums of scores, each divided by its matrix's mean. */
-typedef struct pare_permutation_gain {
-    uint32_t matrices, permuted;
-    double total, before, after; /* of all weights; of those that the pattern keeps */
-} pare_permutation_gain;
 
 typedef struct pare_permutation {
     pare_orders orders;

@@ -218,6 +218,6 @@ void pare_loraprune_free(pare_loraprune *lora) {
     pare_trained_free(lora->trained);
     pare_batches_free(lora->batches);
     pare_examples_free(&lora->examples);
-    json_decref(lora->losses);
+    pare_free(lora->losses);
     pare_free(lora);
 }

@@ -10,6 +10,7 @@
 #define PARE_PRUNE_LORAPRUNE_H
 
 #include "method/recipe.h"
+#include "report/loraprune.h"
 #include "select/selection.h"
 #include "support/json.h"
 #include "train/trainer.h"
@@ -31,8 +32,9 @@ typedef struct pare_loraprune {
     pare_lora_units units;
     uint32_t cutoff; /* tokens of an example, at most as many as the model has positions */
     uint64_t steps;
-    const char *chat; /* the format that chats are in, or NULL */
-    json_t *losses;   /* [{"step", "loss"}] */
+    const char *chat;        /* the format that chats are in, or NULL */
+    pare_step_value *losses; /* [loss_count] */
+    size_t loss_count;
 } pare_loraprune;
 
 /* Before any work: refuses what makes no sense for such a run. */

@@ -40,16 +40,17 @@ static pare_status run_steps(pare_prune_job *job, pare_trainer *trainer) {
     return pare_lora_units_prune(job, job->lora->steps);
 }
 
-/* One line for every change of the masks, and the last. */
-static void note_losses(pare_prune_job *job, const pare_curve *curve) {
+/* One for every change of the masks, and the last. */
+static pare_status note_losses(pare_prune_job *job, const pare_curve *curve) {
     uint64_t every = (uint64_t)job->asked->recipe.lora.every;
-    job->lora->losses = json_array();
+    pare_loraprune *lora = job->lora;
+    PARE_TRY(pare_alloc(&lora->losses, curve->count, sizeof *lora->losses, "losses"));
     for (size_t i = 0; i < curve->count; i++) {
         const pare_curve_point *p = &curve->list[i];
         if ((p->step - 1) % every && i + 1 < curve->count) continue;
-        pare_json_append(job->lora->losses,
-                         pare_json_of({"step", json_integer((json_int_t)p->step)}, {"loss", pare_json_real(p->loss)}));
+        lora->losses[lora->loss_count++] = (pare_step_value){p->step, p->loss};
     }
+    return PARE_OK;
 }
 
 static pare_status train(void *context) {
@@ -62,7 +63,7 @@ static pare_status train(void *context) {
     lora->training.context = job;
     PARE_TRY(pare_trainer_new(lora->trained, lora->batches, &lora->training, job->runtime, &trainer));
     pare_status status = run_steps(job, &trainer);
-    note_losses(job, &trainer.curve);
+    if (status == PARE_OK) status = note_losses(job, &trainer.curve);
     pare_trainer_free(&trainer);
     return status;
 }
@@ -92,35 +93,39 @@ pare_status pare_loraprune_run(pare_prune_job *job) {
     return pare_prune_compose(job);
 }
 
-/* When more units went, and what share of them was gone then; of the first layer that is pruned. */
-static json_t *ratios_json(const pare_prune_job *job) {
+/* Of the first layer that is pruned; ratios: room for one a step. Returns how many there are. */
+static size_t list_ratios(const pare_prune_job *job, pare_step_value *ratios) {
     const pare_layer_range ffn = job->target.ffn, attention = job->target.attention;
     bool channels = ffn.begin < ffn.end;
     uint32_t layer = channels ? ffn.begin : attention.begin;
     const pare_widths *w = &job->model->config.widths[layer], *goal = &job->goal.widths[layer];
     uint32_t units = channels ? w->ffn : w->kv_heads, kept = channels ? goal->ffn : goal->kv_heads, before = 0;
-    json_t *list = json_array();
+    size_t count = 0;
     for (uint64_t step = 0; step <= job->lora->steps; step++) {
         uint32_t gone = pare_loraprune_gone(job, layer, step, units, kept);
         if (gone <= before) continue;
-        pare_json_append(list, pare_json_of({"step", json_integer((json_int_t)step)},
-                                            {"ratio", pare_json_real((double)gone / (double)units)}));
+        ratios[count++] = (pare_step_value){step, (double)gone / (double)units};
         before = gone;
     }
-    return list;
+    return count;
 }
 
 json_t *pare_loraprune_json(const pare_prune_job *job) {
     const pare_loraprune *lora = job->lora;
-    json_t *json = json_object();
-    pare_json_put(json, "steps", json_integer((json_int_t)lora->steps));
-    pare_json_put(json, "examples", json_integer((json_int_t)lora->examples.count));
-    pare_json_put(json, "shortened", json_integer((json_int_t)lora->examples.shortened));
-    pare_json_put(json, "left_out", json_integer((json_int_t)lora->examples.dropped));
-    pare_json_put(json, "parameters", json_integer((json_int_t)lora->trained->count));
-    pare_json_put(json, "ratios", ratios_json(job));
-    if (lora->losses) pare_json_put(json, "losses", pare_json_same(lora->losses));
-    if (lora->units.skipped) pare_json_put(json, "scores_skipped", json_integer((json_int_t)lora->units.skipped));
+    pare_step_value *ratios;
+    if (pare_alloc(&ratios, lora->steps + 1, sizeof *ratios, "ratios") != PARE_OK) return NULL;
+    pare_loraprune_results results = {.steps = lora->steps,
+                                      .examples = lora->examples.count,
+                                      .shortened = lora->examples.shortened,
+                                      .left_out = lora->examples.dropped,
+                                      .parameters = lora->trained->count,
+                                      .scores_skipped = lora->units.skipped,
+                                      .ratios = ratios,
+                                      .ratio_count = list_ratios(job, ratios),
+                                      .losses = lora->losses,
+                                      .loss_count = lora->loss_count};
+    json_t *json = pare_report_loraprune(&results);
+    pare_free(ratios);
     return json;
 }
 

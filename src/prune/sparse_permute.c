@@ -58,47 +58,14 @@ pare_status pare_sparse_permute_plan(pare_prune_job *job, uint64_t *bytes, uint6
     return PARE_OK;
 }
 
-static const char *const kind_names[PARE_CHANNEL_KINDS] = {
-    [PARE_CHANNEL_HIDDEN] = "hidden", [PARE_CHANNEL_FFN] = "ffn", [PARE_CHANNEL_VALUE] = "value"};
-
 static json_t *summary_json(const pare_prune_job *job, const pare_permutation *p, const pare_recipe *scoring) {
     bool assigned = job->asked->recipe.element.permutation == PARE_PERMUTE_ASSIGN;
-    json_t *json = pare_json_of({"how", pare_json_string(assigned ? "assign" : "allocate")},
-                                {"scores", pare_json_string(scoring->salience->name)});
-    for (int kind = 0; kind < PARE_CHANNEL_KINDS; kind++) {
-        const pare_permutation_gain *g = &p->gain[kind];
-        if (!g->matrices) continue;
-        json_t *gain =
-            pare_json_of({"matrices", json_integer((json_int_t)g->matrices)},
-                         {"permuted", json_integer((json_int_t)g->permuted)}, {"scores", pare_json_real(g->total)},
-                         {"kept_before", pare_json_real(g->before)}, {"kept_after", pare_json_real(g->after)});
-        if (kind == PARE_CHANNEL_HIDDEN && p->rows_seen < p->rows)
-            pare_json_put(gain, "rows_seen",
-                          pare_json_list_of(json_integer((json_int_t)p->rows_seen), json_integer((json_int_t)p->rows)));
-        pare_json_put(json, kind_names[kind], gain);
-    }
-    pare_json_put(json, "left_alone", pare_json_same(p->left_alone));
-    return json;
-}
-
-static json_t *order_json(const uint32_t *order, uint32_t count) {
-    if (!order) return json_null();
-    json_t *list = json_array();
-    for (uint32_t i = 0; i < count; i++)
-        pare_json_append(list, json_integer((json_int_t)order[i]));
-    return list;
-}
-
-static json_t *orders_json(const pare_model *model, const pare_orders *orders) {
-    const pare_config *config = &model->config;
-    json_t *layers = json_array();
-    for (uint32_t i = 0; i < orders->layers; i++) {
-        const pare_widths *w = &config->widths[i];
-        pare_json_append(layers,
-                         pare_json_of({"ffn", order_json(orders->ffn[i], w->ffn)},
-                                      {"value", order_json(orders->value[i], w->kv_heads * config->head_size)}));
-    }
-    return pare_json_of({"hidden", order_json(orders->hidden, config->hidden)}, {"layers", layers});
+    return pare_report_permutation(&(pare_permutation_results){.how = assigned ? "assign" : "allocate",
+                                                               .scores = scoring->salience->name,
+                                                               .gain = p->gain,
+                                                               .rows = p->rows,
+                                                               .rows_seen = p->rows_seen,
+                                                               .left_alone = p->left_alone});
 }
 
 /* matrix <- its rows and columns in their new order, by way of `room`. */
@@ -158,7 +125,7 @@ pare_status pare_sparse_permute(void *context) {
     pare_permutation found;
     PARE_TRY(pare_permutation_find(&goal, &scoring, &found));
     job->sparse.permutation = summary_json(job, &found, &recipe);
-    job->sparse.orders = orders_json(job->current, &found.orders);
+    job->sparse.orders = pare_report_orders(job->current, &found.orders);
     pare_status status = go_on_with(job, &found.orders);
     pare_permutation_free(&found);
     return status;
