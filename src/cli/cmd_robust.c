@@ -92,10 +92,12 @@ static void request_free(request *r) {
 /* "12.345 +- 0.012", the spread only over several seeds; "-" for what there is not. */
 static void add_spread(pare_table *table, const json_t *summary, const char *name, const char *format) {
     const json_t *value = pare_document_at(summary, name), *sd = pare_document_at(value, "sd");
-    char mean[40] = "-", spread[48] = "";
+    char mean[40] = "-", spread[48] = "", more[40] = "";
     if (value && json_is_object(value)) snprintf(mean, sizeof mean, format, pare_document_number(value, "mean", 0));
     if (json_is_number(sd)) snprintf(spread, sizeof spread, " +- %.2g", json_number_value(sd));
-    pare_table_cell(table, "%s%s", mean, spread);
+    uint64_t left_out = pare_document_count(value, "left_out"); /* too large for a number */
+    if (left_out) snprintf(more, sizeof more, ", %llu too large", (unsigned long long)left_out);
+    pare_table_cell(table, "%s%s%s", mean, spread, more);
 }
 
 /* The columns that say what a row is about. */

@@ -178,7 +178,8 @@ static int check_points(sweeping *s) {
 static void say_point(const sweeping *s, size_t point, const json_t *row, bool known) {
     char *where = pare_sweep_describe(&s->axes, point), text[64] = "";
     const json_t *perplexity = s->arguments->texts.count ? json_object_get(row, text_column(s, 0, true)) : NULL;
-    if (perplexity) snprintf(text, sizeof text, ", perplexity %.3f", json_number_value(perplexity));
+    if (json_is_number(perplexity)) snprintf(text, sizeof text, ", perplexity %.3f", json_number_value(perplexity));
+    if (json_is_null(perplexity)) snprintf(text, sizeof text, ", perplexity too large for a number");
     pare_terminal_say("point %zu of %zu: %s%s%s", point + 1, s->axes.points, where ? where : "", text,
                       known ? " (known)" : "");
     free(where);

@@ -1,5 +1,6 @@
 #include "document.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,6 +30,25 @@ uint64_t pare_document_count(const json_t *document, const char *path) {
 const char *pare_document_text(const json_t *document, const char *path) {
     const char *text = json_string_value(pare_document_at(document, path));
     return text ? text : "";
+}
+
+static pare_shown show(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static pare_shown show(const char *format, ...) {
+    pare_shown shown;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(shown.text, sizeof shown.text, format, arguments);
+    va_end(arguments);
+    return shown;
+}
+
+pare_shown pare_document_show(const json_t *document, const char *path, const char *format) {
+    char reason[80];
+    const json_t *value = pare_document_at(document, path);
+    snprintf(reason, sizeof reason, "%.64s_reason", path);
+    if (json_is_number(value)) return show(format, json_number_value(value));
+    return show("%s", pare_document_at(document, reason) ? "too large" : "-");
 }
 
 pare_layer_width pare_document_width(const json_t *layers, size_t index) {

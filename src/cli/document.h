@@ -2,6 +2,8 @@
 #ifndef PARE_CLI_DOCUMENT_H
 #define PARE_CLI_DOCUMENT_H
 
+#include "message.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,6 +15,11 @@ double pare_document_number(const json_t *document, const char *path, double fal
 uint64_t pare_document_count(const json_t *document, const char *path);
 /* Never NULL; "" is the fallback. */
 const char *pare_document_text(const json_t *document, const char *path);
+
+/* The number by a format of printf's with one double; "too large" for one that is null with a reason (perplexities that
+ * no number holds), "-" where there is none. */
+pare_shown pare_document_show(const json_t *document, const char *path, const char *format)
+    __attribute__((format(printf, 3, 0)));
 
 /* Widths of one layer. */
 typedef struct pare_layer_width {

@@ -47,7 +47,7 @@ static void add_row(pare_table *table, const pare_eval_row *row, uint64_t most, 
     pare_table_cell(table, "%s", pare_count_show(row->parameters).text);
     if (several) pare_table_cell(table, "%.1f %%", 100 * (1 - (double)row->parameters / (double)most));
     json_array_foreach(pare_document_at(row->report, "texts"), index, entry) {
-        pare_table_cell(table, "%.2f", pare_document_number(entry, "perplexity", 0));
+        pare_table_cell(table, "%s", pare_document_show(entry, "perplexity", "%.2f").text);
     }
     json_array_foreach(pare_document_at(row->report, "tasks"), index, entry) {
         pare_table_cell(table, "%.2f", 100 * chosen_of(entry));
@@ -80,7 +80,7 @@ static void add_text(pare_table *table, const json_t *text, bool compared) {
     pare_table_cell(table, "%s", pare_document_text(text, "file"));
     pare_table_cell(table, "%s", pare_count_show(pare_document_count(text, "tokens")).text);
     pare_table_cell(table, "%s", pare_count_show(pare_document_count(text, "windows")).text);
-    pare_table_cell(table, "%.3f", pare_document_number(text, "perplexity", 0));
+    pare_table_cell(table, "%s", pare_document_show(text, "perplexity", "%.3f").text);
     pare_table_cell(table, "%.4f", pare_document_number(text, "nll", 0));
     if (!compared) return;
     pare_table_cell(table, "%.4f", pare_document_number(text, "kl", 0));

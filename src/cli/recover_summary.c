@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-/* What a loss, or a perplexity, was at first, at last, and at best; "-" for what there is not. */
+/* What a loss was at first, at last, and at best; "-" for what there is not. */
 static void add_row(pare_table *table, const char *name, const double *values, const char *format) {
     pare_table_cell(table, "%s", name);
     for (int i = 0; i < 3; i++) {
@@ -19,11 +19,13 @@ static void add_row(pare_table *table, const char *name, const double *values, c
 }
 
 static void add_text(pare_table *table, const json_t *text) {
-    char name[160];
-    snprintf(name, sizeof name, "perplexity, %s", pare_document_text(text, "file"));
-    const double values[3] = {pare_document_number(text, "before.perplexity", NAN),
-                              pare_document_number(text, "after.perplexity", NAN), NAN};
-    add_row(table, name, values, "%.3f");
+    static const char first[] = "before.perplexity", last[] = "after.perplexity";
+    double before = pare_document_number(text, first, NAN), after = pare_document_number(text, last, NAN);
+    pare_table_cell(table, "perplexity, %s", pare_document_text(text, "file"));
+    pare_table_cell(table, "%s", pare_document_show(text, first, "%.3f").text);
+    pare_table_cell(table, "%s", pare_document_show(text, last, "%.3f").text);
+    pare_table_cell(table, "-");
+    pare_table_cell(table, "%s", isfinite(before) && isfinite(after) ? pare_change_show(before, after).text : "");
 }
 
 static void print_losses(const json_t *report) {

@@ -6,6 +6,7 @@
 #include "table.h"
 #include "terminal.h"
 
+#include <math.h>
 #include <string.h>
 
 static void add_row(pare_table *table, const char *name, const char *before, const char *after, pare_shown change) {
@@ -23,14 +24,15 @@ static void add_counts(pare_table *table, const json_t *report, const char *name
 }
 
 static void add_text(pare_table *table, const json_t *text, const char *key, const char *what) {
-    char name[160], path[32], shown[2][32];
-    double before = pare_document_number(text, "before.perplexity", 0);
-    snprintf(path, sizeof path, "%s.perplexity", key);
-    double after = pare_document_number(text, path, 0);
+    static const char first[] = "before.perplexity";
+    char name[160], last[32];
+    snprintf(last, sizeof last, "%s.perplexity", key);
     snprintf(name, sizeof name, "perplexity%s, %s", what, pare_document_text(text, "file"));
-    snprintf(shown[0], sizeof shown[0], "%.3f", before);
-    snprintf(shown[1], sizeof shown[1], "%.3f", after);
-    add_row(table, name, shown[0], shown[1], pare_change_show(before, after));
+    double before = pare_document_number(text, first, NAN), after = pare_document_number(text, last, NAN);
+    pare_shown change = {""};
+    if (isfinite(before) && isfinite(after)) change = pare_change_show(before, after);
+    add_row(table, name, pare_document_show(text, first, "%.3f").text, pare_document_show(text, last, "%.3f").text,
+            change);
 }
 
 static void print_sizes(const json_t *report) {

@@ -1,10 +1,14 @@
 #include "report/evaluation.h"
 
+#include <math.h>
+
 static json_t *text_json(const pare_text_result *text, bool compared) {
-    json_t *json =
-        pare_json_of({"file", pare_json_name(text->file)}, {"perplexity", pare_json_real(text->perplexity)},
-                     {"nll", pare_json_real(text->nll)}, {"tokens", pare_json_count(text->tokens)},
-                     {"windows", pare_json_count(text->windows)}, {"sha256", pare_json_string(text->digest)});
+    json_t *json = pare_json_of({"file", pare_json_name(text->file)});
+    pare_json_put_measured(json, "perplexity", exp(text->nll));
+    pare_json_put(json, "nll", pare_json_real(text->nll));
+    pare_json_put(json, "tokens", pare_json_count(text->tokens));
+    pare_json_put(json, "windows", pare_json_count(text->windows));
+    pare_json_put(json, "sha256", pare_json_string(text->digest));
     if (compared) {
         pare_json_put(json, "kl", pare_json_real(text->kl));
         pare_json_put(json, "top1", pare_json_real(text->top1));

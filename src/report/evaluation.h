@@ -7,7 +7,7 @@
 
 typedef struct pare_text_result {
     const char *file;
-    double perplexity, nll;
+    double nll;      /* mean negative log-likelihood */
     double kl, top1; /* against another model */
     uint64_t tokens, windows;
     char digest[PARE_DIGEST_TEXT];

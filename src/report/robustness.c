@@ -138,7 +138,8 @@ static json_t *seed_json(const pare_robust_results *r, const pare_robust_seed *s
     return json;
 }
 
-/* {"mean", "sd"} of the finite ones of `count` numbers, null where there is none; sd null for one. */
+/* {"mean", "sd"} of the finite ones of `count` numbers, null where there is none; sd null for one. left_out: how many
+ * are not, where some are. */
 static json_t *spread(const double *values, size_t count) {
     double sum = 0.0, squares = 0.0;
     size_t finite = 0;
@@ -151,8 +152,10 @@ static json_t *spread(const double *values, size_t count) {
     double mean = sum / (double)finite;
     for (size_t i = 0; i < count; i++)
         if (isfinite(values[i])) squares += (values[i] - mean) * (values[i] - mean);
-    return pare_json_of({"mean", pare_json_real(mean)},
-                        {"sd", pare_json_measured(finite > 1 ? sqrt(squares / (double)(finite - 1)) : NAN)});
+    json_t *json = pare_json_of({"mean", pare_json_real(mean)},
+                                {"sd", pare_json_measured(finite > 1 ? sqrt(squares / (double)(finite - 1)) : NAN)});
+    if (finite < count) pare_json_put(json, "left_out", pare_json_count(count - finite));
+    return json;
 }
 
 /* values: room for one of each seed. */

@@ -34,7 +34,7 @@ static json_t *delivered(pare_report_kind kind, const void *results) {
 
 static void an_evaluation(void **state) {
     (void)state;
-    pare_text_result texts[2] = {{.file = "a.txt", .perplexity = 2.0, .nll = 0.693}, {.file = "caf\xe9", .nll = 1.0}};
+    pare_text_result texts[2] = {{.file = "a.txt", .nll = 0.693}, {.file = "caf\xe9", .nll = 1.0}};
     pare_task_result task = {.task = "boolq", .file = "f", .digest = "", .plain = {1.0, NAN}, .documents = 1};
     pare_evaluation_results r = {.model = "m",
                                  .compute = "fp32",
@@ -51,6 +51,11 @@ static void an_evaluation(void **state) {
     json_decref(json);
     texts[1].nll = NAN;
     refused(PARE_REPORT_EVALUATION, &r, PARE_NUMERIC_ERROR, "texts[1].nll of the report of the evaluation");
+    texts[1].nll = 800.0;
+    json = delivered(PARE_REPORT_EVALUATION, &r);
+    one = json_array_get(json_object_get(json, "texts"), 1);
+    assert_true(json_is_null(json_object_get(one, "perplexity")) && json_object_get(one, "perplexity_reason"));
+    json_decref(json);
     texts[1].nll = 1.0;
     task.plain.value = INFINITY;
     refused(PARE_REPORT_EVALUATION, &r, PARE_NUMERIC_ERROR, "tasks[0].acc of the report of the evaluation");
@@ -94,6 +99,8 @@ static void a_comparison(void **state) {
     const json_t *text = json_array_get(json_object_get(summary, "texts"), 0);
     assert_true(json_number_value(json_object_get(json_object_get(text, "perplexity"), "mean")) == 4.0);
     assert_true(json_is_null(json_object_get(json_object_get(text, "perplexity"), "sd")));
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(text, "perplexity"), "left_out")), 1);
+    assert_null(json_object_get(json_object_get(text, "unpruned"), "left_out"));
     assert_true(json_number_value(json_object_get(json_object_get(text, "unpruned"), "sd")) == 0.0);
     json_decref(json);
     c->ratio = NAN;
