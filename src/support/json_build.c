@@ -143,29 +143,51 @@ json_t *pare_json_list_of_values(json_t *const *values, size_t count) {
     return list;
 }
 
-/* used: bytes of the place that lead here. */
+static bool is_mark(const json_t *json) {
+    return json >= marks && json < marks + sizeof marks / sizeof *marks;
+}
+
+static bool is_whole(const json_t *json) {
+    const char *name;
+    const json_t *value;
+    bool whole = !is_mark(json);
+    for (size_t i = 0; whole && i < json_array_size(json); i++)
+        whole = is_whole(json_array_get(json, i));
+    json_object_foreach((json_t *)(uintptr_t)json, name, value) {
+        if (!whole) break;
+        whole = is_whole(value);
+    }
+    return whole;
+}
+
+/* Where the next part of a place goes, behind what was printed at `used`. */
+static size_t behind(size_t used, int printed) {
+    size_t next = used + (size_t)printed;
+    return next < PARE_JSON_PLACE ? next : PARE_JSON_PLACE - 1;
+}
+
+/* The mark in a document that has one; used: bytes of the place that lead here. */
 static pare_json_fault_kind find(const json_t *json, char *place, size_t used) {
     const char *name;
     const json_t *value;
-    pare_json_fault_kind fault = PARE_JSON_WHOLE;
-    if (json >= marks && json < marks + sizeof marks / sizeof *marks) return (pare_json_fault_kind)(json - marks);
-    for (size_t i = 0; i < json_array_size(json) && !fault; i++) {
-        int length = snprintf(place + used, PARE_JSON_PLACE - used, "[%zu]", i);
-        size_t next = used + (size_t)length;
-        fault = find(json_array_get(json, i), place, next < PARE_JSON_PLACE ? next : PARE_JSON_PLACE - 1);
+    if (is_mark(json)) return (pare_json_fault_kind)(json - marks);
+    for (size_t i = 0; i < json_array_size(json); i++) {
+        value = json_array_get(json, i);
+        if (is_whole(value)) continue;
+        return find(value, place, behind(used, snprintf(place + used, PARE_JSON_PLACE - used, "[%zu]", i)));
     }
     json_object_foreach((json_t *)(uintptr_t)json, name, value) {
-        int length = snprintf(place + used, PARE_JSON_PLACE - used, "%s%s", used ? "." : "", name);
-        size_t next = used + (size_t)length;
-        fault = find(value, place, next < PARE_JSON_PLACE ? next : PARE_JSON_PLACE - 1);
-        if (fault) break;
+        if (is_whole(value)) continue;
+        const char *dot = used ? "." : "";
+        return find(value, place, behind(used, snprintf(place + used, PARE_JSON_PLACE - used, "%s%s", dot, name)));
     }
-    return fault;
+    return PARE_JSON_WHOLE;
 }
 
 pare_json_fault_kind pare_json_fault(const json_t *json, char place[PARE_JSON_PLACE]) {
     place[0] = 0;
-    return json ? find(json, place, 0) : PARE_JSON_NO_MEMORY;
+    if (!json) return PARE_JSON_NO_MEMORY;
+    return is_whole(json) ? PARE_JSON_WHOLE : find(json, place, 0);
 }
 
 void pare_json_fault_say(pare_json_fault_kind fault, const char *place, const char *what,
