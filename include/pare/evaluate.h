@@ -51,8 +51,9 @@ typedef struct pare_evaluate_options {
 
 /* Perplexity: one stream, one BOS, non-overlapping windows, remainder dropped, fp64 mean over all windows' window-1
  * predictions (structured pruning protocol of LLM-Pruner / MoreauPruner). Tasks: accuracy, and accuracy by likelihoods
- * per character, with standard errors; "chosen" is the one that papers print, "average" the mean of those. *report:
- * JSON, free with pare_text_free. */
+ * per character, with standard errors; "chosen" is the one that papers print, "average" the mean of those. A
+ * perplexity that no number holds is null, with "perplexity_reason" beside it. *report: JSON, free with pare_text_free.
+ */
 PARE_API pare_status pare_evaluate(const pare_model *model, const pare_evaluate_options *options,
                                    const pare_runtime *runtime, char **report);
 
