@@ -8,54 +8,51 @@ static bool needs(const pare_recipe *r, unsigned what) {
     return r->salience && (r->salience->needs & what);
 }
 
-static bool is_element(const pare_recipe *r) {
-    return r->mode == PARE_MODE_ELEMENT;
-}
-
 static bool has_gradient(const pare_recipe *r) {
     return pare_signal_has(r->signal, PARE_TRAIT_GRADIENT);
 }
 
 static bool element_signal_elsewhere(const pare_recipe *r) {
-    return !is_element(r) && pare_signal_has(r->signal, PARE_TRAIT_ELEMENTS);
+    return !pare_recipe_is_element(r) && pare_signal_has(r->signal, PARE_TRAIT_ELEMENTS);
 }
 
 static bool element_salience_elsewhere(const pare_recipe *r) {
     bool both = needs(r, PARE_NEEDS_GRADIENT) && needs(r, PARE_NEEDS_INPUTS);
-    return !is_element(r) && (both || needs(r, PARE_NEEDS_OUTPUTS | PARE_NEEDS_INVERSE | PARE_NEEDS_MOMENTS));
+    return !pare_recipe_is_element(r) &&
+           (both || needs(r, PARE_NEEDS_OUTPUTS | PARE_NEEDS_INVERSE | PARE_NEEDS_MOMENTS));
 }
 
 static bool element_repair_elsewhere(const pare_recipe *r) {
-    return !is_element(r) && pare_compensation_has(r->compensation, PARE_TRAIT_ALONE);
+    return !pare_recipe_is_element(r) && pare_compensation_has(r->compensation, PARE_TRAIT_ALONE);
 }
 
 static bool stages_on_dense(const pare_recipe *r) {
-    return is_element(r) && pare_element_walks(r) && r->element.sequential && r->element.dense_propagation;
+    return pare_recipe_is_element(r) && pare_element_walks(r) && r->element.sequential && r->element.dense_propagation;
 }
 
 static bool target_in_one_stage(const pare_recipe *r) {
-    return is_element(r) && r->dense > 0.0 && !r->element.sequential;
+    return pare_recipe_is_element(r) && r->dense > 0.0 && !r->element.sequential;
 }
 
 static bool fits_norm_alone(const pare_recipe *r) {
-    return is_element(r) && r->final_norm && r->dense <= 0.0;
+    return pare_recipe_is_element(r) && r->final_norm && r->dense <= 0.0;
 }
 
 static bool regions_in_stages(const pare_recipe *r) {
-    return is_element(r) && pare_signal_has(r->signal, PARE_TRAIT_REGIONAL) && r->element.sequential;
+    return pare_recipe_is_element(r) && pare_signal_has(r->signal, PARE_TRAIT_REGIONAL) && r->element.sequential;
 }
 
 static bool regions_or_inverse_globally(const pare_recipe *r) {
     bool local = pare_signal_has(r->signal, PARE_TRAIT_REGIONAL) || needs(r, PARE_NEEDS_INVERSE);
-    return is_element(r) && r->element.compare == PARE_COMPARE_GLOBAL && local;
+    return pare_recipe_is_element(r) && r->element.compare == PARE_COMPARE_GLOBAL && local;
 }
 
 static bool rounds_without_regions(const pare_recipe *r) {
-    return is_element(r) && r->element.region_rounds && !pare_signal_has(r->signal, PARE_TRAIT_REGIONAL);
+    return pare_recipe_is_element(r) && r->element.region_rounds && !pare_signal_has(r->signal, PARE_TRAIT_REGIONAL);
 }
 
 static bool rounds_on_dense(const pare_recipe *r) {
-    return is_element(r) && r->element.region_rounds && r->element.dense_propagation;
+    return pare_recipe_is_element(r) && r->element.region_rounds && r->element.dense_propagation;
 }
 
 static bool trains_elsewhere(const pare_recipe *r) {
@@ -96,11 +93,11 @@ static bool samples_are_missing(const pare_recipe *r) {
 }
 
 static bool inputs_are_missing(const pare_recipe *r) {
-    return !is_element(r) && needs(r, PARE_NEEDS_INPUTS) && !pare_signal_has(r->signal, PARE_TRAIT_INPUTS);
+    return !pare_recipe_is_element(r) && needs(r, PARE_NEEDS_INPUTS) && !pare_signal_has(r->signal, PARE_TRAIT_INPUTS);
 }
 
 static bool signal_is_not_read(const pare_recipe *r) {
-    if (is_element(r)) return has_gradient(r) && !needs(r, PARE_NEEDS_GRADIENT | PARE_NEEDS_SQUARES);
+    if (pare_recipe_is_element(r)) return has_gradient(r) && !needs(r, PARE_NEEDS_GRADIENT | PARE_NEEDS_SQUARES);
     return r->salience && !r->salience->needs && r->signal;
 }
 

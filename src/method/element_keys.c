@@ -9,25 +9,20 @@ static const char *const permutations[] = {"none", "allocate", "assign", NULL};
 static const char *const reweights[] = {"none", "grow", "prune", NULL};
 static const char *const scopes[] = {"all", "attention", NULL};
 static const char *const streams[] = {"fp32", "bf16", NULL};
-static const char *const answers[] = {"no", "yes", NULL};
-
-static bool is_element(const pare_recipe *r) {
-    return r->mode == PARE_MODE_ELEMENT;
-}
 
 /* Text goes through the blocks. */
 static bool is_walked(const pare_recipe *r) {
-    return is_element(r) && pare_element_walks(r);
+    return pare_recipe_is_element(r) && pare_element_walks(r);
 }
 
 static bool is_slabbed(const pare_recipe *r) {
-    return is_element(r) &&
+    return pare_recipe_is_element(r) &&
            (r->element.compare == PARE_COMPARE_SLAB || pare_compensation_has(r->compensation, PARE_TRAIT_SWEEPS));
 }
 
 static bool is_by_region(const pare_recipe *r) {
     bool region = r->element.compare == PARE_COMPARE_MATRIX || r->element.compare == PARE_COMPARE_SLAB;
-    return is_element(r) && region;
+    return pare_recipe_is_element(r) && region;
 }
 
 static bool scores_with(const pare_recipe *r, const pare_salience *const *list) {
@@ -66,32 +61,32 @@ static bool is_sampled(const pare_recipe *r) {
 }
 
 static bool is_owl(const pare_recipe *r) {
-    return is_element(r) && pare_allocation_has(r->element.allocation, PARE_TRAIT_OUTLIERS);
+    return pare_recipe_is_element(r) && pare_allocation_has(r->element.allocation, PARE_TRAIT_OUTLIERS);
 }
 
 static bool is_dsnot(const pare_recipe *r) {
-    return is_element(r) && pare_refinement_has(r->element.refinement, PARE_TRAIT_EXPECTED);
+    return pare_recipe_is_element(r) && pare_refinement_has(r->element.refinement, PARE_TRAIT_EXPECTED);
 }
 
 static bool is_swapped(const pare_recipe *r) {
-    return is_element(r) && pare_refinement_has(r->element.refinement, PARE_TRAIT_EXACT);
+    return pare_recipe_is_element(r) && pare_refinement_has(r->element.refinement, PARE_TRAIT_EXACT);
 }
 
 static bool is_admm(const pare_recipe *r) {
-    return is_element(r) && pare_compensation_has(r->compensation, PARE_TRAIT_ALTERNATES);
+    return pare_recipe_is_element(r) && pare_compensation_has(r->compensation, PARE_TRAIT_ALTERNATES);
 }
 
 static bool is_conjugate(const pare_recipe *r) {
     bool swept = pare_compensation_has(r->compensation, PARE_TRAIT_SWEEPS) && r->metric == PARE_METRIC_FISHER;
-    return is_element(r) && (swept || pare_compensation_has(r->compensation, PARE_TRAIT_CONJUGATES));
+    return pare_recipe_is_element(r) && (swept || pare_compensation_has(r->compensation, PARE_TRAIT_CONJUGATES));
 }
 
 static bool is_spread_by_cost(const pare_recipe *r) {
-    return is_element(r) && pare_allocation_has(r->element.allocation, PARE_TRAIT_COSTS);
+    return pare_recipe_is_element(r) && pare_allocation_has(r->element.allocation, PARE_TRAIT_COSTS);
 }
 
 static bool has_metric(const pare_recipe *r) {
-    return is_element(r) && r->metric == PARE_METRIC_FISHER && r->compensation;
+    return pare_recipe_is_element(r) && r->metric == PARE_METRIC_FISHER && r->compensation;
 }
 
 static bool is_admm_in_metric(const pare_recipe *r) {
@@ -99,7 +94,7 @@ static bool is_admm_in_metric(const pare_recipe *r) {
 }
 
 static bool is_regional(const pare_recipe *r) {
-    return is_element(r) && pare_signal_has(r->signal, PARE_TRAIT_REGIONAL);
+    return pare_recipe_is_element(r) && pare_signal_has(r->signal, PARE_TRAIT_REGIONAL);
 }
 
 static bool is_optimised(const pare_recipe *r) {
@@ -113,18 +108,18 @@ static bool is_optimised(const pare_recipe *r) {
     { key, flag, PARE_KEY_SWITCH, AT(member), list, .applies = where }
 
 const pare_key pare_element_keys[] = {
-    CHOICE("compare", "--compare", compare, comparisons, is_element),
+    CHOICE("compare", "--compare", compare, comparisons, pare_recipe_is_element),
     SWITCH("threshold", "--threshold", inclusive, thresholds, is_by_region),
     {"slab", "--slab", PARE_KEY_INTEGER, AT(slab), .low = 1, .high = 1e6, .applies = is_slabbed,
      .advice = "give a number of columns, such as 128"},
-    CHOICE("allocate", "--allocate", allocation, pare_allocation_names, is_element),
+    CHOICE("allocate", "--allocate", allocation, pare_allocation_names, pare_recipe_is_element),
     {"owl_times", "--owl-times", PARE_KEY_REAL, AT(owl_times), .low = 0, .high = 1e6, .open = true, .applies = is_owl,
      .advice = "give how many times the mean an outlier exceeds, such as 5"},
     {"owl_lambda", "--owl-lambda", PARE_KEY_REAL, AT(owl_lambda), .low = 0, .high = 1, .applies = is_owl,
      .advice = "give how far a layer's share may lie from the mean, such as 0.08"},
     {"reach", "--reach", PARE_KEY_REAL, AT(reach), .low = 0, .high = 1, .applies = is_spread_by_cost,
      .advice = "give how far a matrix's share may lie from the mean, such as 0.1"},
-    CHOICE("permute", "--permute", permutation, permutations, is_element),
+    CHOICE("permute", "--permute", permutation, permutations, pare_recipe_is_element),
     {"alpha", "--alpha", PARE_KEY_REAL, AT(constants.alpha), .low = 0, .high = 1e12, .applies = has_alpha,
      .advice = "give the weight of the gradient term, such as 100"},
     CHOICE("alpha_scaling", "--alpha-scaling", scaling, scalings, has_alpha),
@@ -135,18 +130,18 @@ const pare_key pare_element_keys[] = {
      .advice = "give the p of the rows' and columns' norms, such as 1 (0 counts)"},
     {"balance", "--balance", PARE_KEY_REAL, AT(constants.balance), .low = 0, .high = 1e12, .applies = is_symwanda,
      .advice = "give the weight of the output norms, such as 1"},
-    SWITCH("squared", NULL, constants.squared, answers, is_squarable),
+    SWITCH("squared", NULL, constants.squared, pare_key_answers, is_squarable),
     {"share", "--share", PARE_KEY_REAL, AT(constants.share), .low = 0, .high = 1, .open = true, .applies = is_sampled,
      .advice = "give the share of a row's or column's weights that are sampled, such as 0.1"},
-    CHOICE("refine", "--refine", refinement, pare_refinement_names, is_element),
+    CHOICE("refine", "--refine", refinement, pare_refinement_names, pare_recipe_is_element),
     {"cycles", "--cycles", PARE_KEY_INTEGER, AT(dsnot.cycles), .low = 1, .high = 1e6, .applies = is_dsnot,
      .advice = "give a number of swaps per row, such as 50"},
     {"epsilon", "--epsilon", PARE_KEY_REAL, AT(dsnot.epsilon), .low = 0, .high = 1e12, .applies = is_dsnot,
      .advice = "give the expected error at which a row is done, such as 0.1"},
     {"variance_power", NULL, PARE_KEY_REAL, AT(dsnot.power), .low = 0, .high = 16, .applies = is_dsnot,
      .advice = "give the power of the variance that growing divides by, such as 1"},
-    SWITCH("keep_sign", NULL, dsnot.keep_sign, answers, is_dsnot),
-    SWITCH("only_better", NULL, dsnot.only_better, answers, is_dsnot),
+    SWITCH("keep_sign", NULL, dsnot.keep_sign, pare_key_answers, is_dsnot),
+    SWITCH("only_better", NULL, dsnot.only_better, pare_key_answers, is_dsnot),
     CHOICE("reweight", "--reweight", dsnot.reweight, reweights, is_dsnot),
     {"gamma_grow", NULL, PARE_KEY_REAL, AT(dsnot.gamma_grow), .low = 0, .high = 1e12, .applies = is_dsnot,
      .advice = "give the weight of |w|^p in growing, such as 0.001"},
@@ -173,10 +168,10 @@ const pare_key pare_element_keys[] = {
      .advice = "give a share of the Fisher matrix's mean diagonal, such as 0.1"},
     {"cg_iterations", "--cg-iterations", PARE_KEY_INTEGER, AT(cg_iterations), .low = 0, .high = 1e6,
      .applies = is_conjugate, .advice = "give a number of conjugate gradient steps, such as 20"},
-    SWITCH("true_sequential", "--true-sequential", sequential, answers, is_walked),
-    SWITCH("dense_propagation", "--dense-propagation", dense_propagation, answers, is_walked),
+    SWITCH("true_sequential", "--true-sequential", sequential, pare_key_answers, is_walked),
+    SWITCH("dense_propagation", "--dense-propagation", dense_propagation, pare_key_answers, is_walked),
     SWITCH("hidden_states", "--hidden-states", half_stream, streams, is_walked),
-    SWITCH("measure_errors", "--measure-errors", measured, answers, is_element),
+    SWITCH("measure_errors", "--measure-errors", measured, pare_key_answers, pare_recipe_is_element),
     {"region_rounds", "--region-rounds", PARE_KEY_INTEGER, AT(region_rounds), .low = 0, .high = 1e6,
      .applies = is_regional, .advice = "give a number of rounds of regional optimisation, such as 5; 0: none"},
     {"region_samples", "--region-samples", PARE_KEY_INTEGER, AT(region_samples), .low = 1, .high = 1e6,

@@ -15,7 +15,7 @@ static const char *const head_units[] = {"kv", "query", NULL};
 static const char *const proxes[] = {"none", "group", "l1", "released", NULL};
 static const char *const choices[] = {"scores", "obs", NULL};
 static const char *const metrics[] = {"plain", "fisher", NULL};
-static const char *const answers[] = {"no", "yes", NULL};
+const char *const pare_key_answers[] = {"no", "yes", NULL};
 
 /* As pare_template_name has them, by index. */
 static const char *const wordings[] = {"auto",    "alpaca",  "none",  "qwen-3", "chatml", "llama-3",
@@ -49,24 +49,20 @@ static bool reduces_elements(const pare_recipe *r) {
     return goes_by_scores(r) && r->salience && r->mode != PARE_MODE_ELEMENT;
 }
 
-static bool is_moreau(const pare_recipe *r) {
-    return pare_signal_has(r->signal, PARE_TRAIT_STEPS);
-}
-
 static bool is_smoothed(const pare_recipe *r) {
     return pare_signal_has(r->signal, PARE_TRAIT_NOISE);
 }
 
 static bool is_noisy(const pare_recipe *r) {
-    return is_moreau(r) || is_smoothed(r);
+    return pare_recipe_steps(r) || is_smoothed(r);
 }
 
 static bool pulls(const pare_recipe *r) {
-    return is_moreau(r) && r->moreau.prox != PARE_PROX_RELEASED;
+    return pare_recipe_steps(r) && r->moreau.prox != PARE_PROX_RELEASED;
 }
 
 static bool thresholds(const pare_recipe *r) {
-    return is_moreau(r) && r->moreau.prox != PARE_PROX_NONE;
+    return pare_recipe_steps(r) && r->moreau.prox != PARE_PROX_NONE;
 }
 
 static bool is_block(const pare_recipe *r) {
@@ -130,7 +126,7 @@ static const pare_key keys[] = {
      .advice = "give the dense model's share in the target, from 0 to 1"},
     {"readers", "--readers", PARE_KEY_REAL, AT(readers), .low = 0, .high = 1, .applies = is_repaired,
      .advice = "give the share of the correction that readers of the hidden state take, from 0 to 1"},
-    {"final_norm", "--final-norm", PARE_KEY_SWITCH, AT(final_norm), answers, .applies = has_target},
+    {"final_norm", "--final-norm", PARE_KEY_SWITCH, AT(final_norm), pare_key_answers, .applies = has_target},
     {"damping", "--damping", PARE_KEY_REAL, AT(damping), .low = 0, .high = 1e6, .applies = is_damped,
      .advice = "give a share of the Gram matrix's mean diagonal, such as 0.01"},
     {"reader_damping", NULL, PARE_KEY_REAL, AT(reader_damping), .low = 0, .high = 1e6, .applies = mixes_dense,
@@ -139,21 +135,21 @@ static const pare_key keys[] = {
      .advice = "give the share of the remaining channels that one round removes, such as 0.0625"},
     {"steps", "--steps", PARE_KEY_INTEGER, AT(moreau.steps), .low = 1, .high = 1e6, .applies = is_noisy,
      .advice = "give a number of steps from 1 to 1000000"},
-    {"draws", "--draws", PARE_KEY_INTEGER, AT(moreau.draws), .low = 1, .high = 1e6, .applies = is_moreau,
+    {"draws", "--draws", PARE_KEY_INTEGER, AT(moreau.draws), .low = 1, .high = 1e6, .applies = pare_recipe_steps,
      .advice = "give a number of draws from 1 to 1000000"},
     {"sigma", "--sigma", PARE_KEY_REAL, AT(moreau.sigma), .low = 0, .high = 100, .applies = is_noisy,
      .advice = "give the noise as a share of each weight, such as 0.05"},
     {"rho", "--rho", PARE_KEY_REAL, AT(moreau.rho), .low = 0, .high = 1e12, .open = true, .applies = pulls,
      .advice = "give a positive number, such as 0.2"},
-    {"gamma", "--gamma", PARE_KEY_REAL, AT(moreau.gamma), .low = 0, .high = 1e12, .open = true, .applies = is_moreau,
+    {"gamma", "--gamma", PARE_KEY_REAL, AT(moreau.gamma), .low = 0, .high = 1e12, .open = true, .applies = pare_recipe_steps,
      .advice = "give a positive step size, such as 2e-4"},
     {"eta", "--eta", PARE_KEY_REAL, AT(moreau.eta), .low = 0, .high = 1e12, .applies = thresholds,
      .advice = "give a threshold of 0 or more, such as 5e-6"},
     {"eta_quantile", "--eta", PARE_KEY_REAL, AT(moreau.eta_quantile), .low = 0, .high = 1, .off_at_zero = true,
      .applies = thresholds,
      .advice = "give the share of rows that the threshold zeroes, between 0 and 1, such as q0.3"},
-    {"prox", NULL, PARE_KEY_CHOICE, AT(moreau.prox), proxes, .applies = is_moreau},
-    {"tail", "--tail", PARE_KEY_INTEGER, AT(moreau.tail), .low = 1, .high = 1e6, .applies = is_moreau,
+    {"prox", NULL, PARE_KEY_CHOICE, AT(moreau.prox), proxes, .applies = pare_recipe_steps},
+    {"tail", "--tail", PARE_KEY_INTEGER, AT(moreau.tail), .low = 1, .high = 1e6, .applies = pare_recipe_steps,
      .advice = "give how many of the last iterates are averaged, 1 or more"},
     {"wording", "--wording", PARE_KEY_CHOICE, AT(wording), wordings, .applies = pare_recipe_needs_data},
 };

@@ -2,7 +2,6 @@
 #include "method/recipe.h"
 
 static const char *const estimates[] = {"lora", "magnitude", NULL};
-static const char *const answers[] = {"no", "yes", NULL};
 static const char *const cuts[] = {"exact", "released", NULL};
 
 pare_lora_recipe pare_lora_recipe_published(void) {
@@ -59,8 +58,8 @@ const pare_key pare_lora_keys[] = {
      .applies = trains, .advice = "give the largest norm of a gradient, such as 1; 0: none"},
     {"cutoff", "--cutoff", PARE_KEY_INTEGER, AT(cutoff), .low = 2, .high = 1048576, .applies = trains,
      .advice = "give the most tokens of an example, such as 512"},
-    {"train_on_prompt", "--train-on-prompt", PARE_KEY_SWITCH, AT(train_on_prompt), answers, .applies = trains},
-    {"group_by_length", "--group-by-length", PARE_KEY_SWITCH, AT(group_by_length), answers, .applies = trains},
+    {"train_on_prompt", "--train-on-prompt", PARE_KEY_SWITCH, AT(train_on_prompt), pare_key_answers, .applies = trains},
+    {"group_by_length", "--group-by-length", PARE_KEY_SWITCH, AT(group_by_length), pare_key_answers, .applies = trains},
 };
 
 const size_t pare_lora_key_count = sizeof pare_lora_keys / sizeof *pare_lora_keys;

@@ -31,6 +31,18 @@ bool pare_recipe_trains(const pare_recipe *r) {
     return pare_signal_has(r->signal, PARE_TRAIT_TRAINING);
 }
 
+bool pare_recipe_is_element(const pare_recipe *r) {
+    return r->mode == PARE_MODE_ELEMENT;
+}
+
+bool pare_recipe_steps(const pare_recipe *r) {
+    return pare_signal_has(r->signal, PARE_TRAIT_STEPS);
+}
+
+bool pare_recipe_needs_squares(const pare_recipe *r) {
+    return r->salience && (r->salience->needs & PARE_NEEDS_SQUARES);
+}
+
 bool pare_recipe_repairs(const pare_recipe *r) {
     if (r->mode == PARE_MODE_ELEMENT) return false;
     return r->choice == PARE_CHOOSE_OBS || r->compensation;

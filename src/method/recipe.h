@@ -75,6 +75,8 @@ typedef struct pare_key {
     const char *advice; /* "give a positive number, such as 0.2" */
 } pare_key;
 
+/* The names of a switch: no, yes. */
+extern const char *const pare_key_answers[];
 /* Those of methods that remove single weights. */
 extern const pare_key pare_element_keys[];
 extern const size_t pare_element_key_count;
@@ -129,6 +131,10 @@ bool pare_recipe_needs_data(const pare_recipe *recipe);
 bool pare_recipe_repairs(const pare_recipe *recipe);
 /* True if units go while LoRA trains: prune/loraprune.h. */
 bool pare_recipe_trains(const pare_recipe *recipe);
+/* Single weights go; the signal is an iteration that displaces weights; the salience looks at squares of gradients. */
+bool pare_recipe_is_element(const pare_recipe *recipe);
+bool pare_recipe_steps(const pare_recipe *recipe);
+bool pare_recipe_needs_squares(const pare_recipe *recipe);
 
 /* What `pare prune MODEL -o OUT --ratio R` does, and with --sparsity or --pattern in place of --ratio. */
 #define PARE_DEFAULT_METHOD "best"

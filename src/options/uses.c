@@ -8,14 +8,10 @@ static bool removes_units(const pare_recipe *r) {
     return r->mode != PARE_MODE_ELEMENT;
 }
 
-static bool removes_weights(const pare_recipe *r) {
-    return r->mode == PARE_MODE_ELEMENT;
-}
-
 /* What ranks heads and channels by a score can rank single weights by it; the default has a sparse twin. */
 static bool takes_weights(const pare_recipe *r) {
     bool scored = r->mode == PARE_MODE_BLOCK && r->choice == PARE_CHOOSE_SCORES && !pare_recipe_trains(r);
-    return removes_weights(r) || scored || strcmp(r->name, PARE_DEFAULT_METHOD) == 0;
+    return pare_recipe_is_element(r) || scored || strcmp(r->name, PARE_DEFAULT_METHOD) == 0;
 }
 
 static bool spares_layers(const pare_recipe *r) {
@@ -50,10 +46,6 @@ static bool reads_windows(const pare_recipe *r) {
 /* What works layer by layer takes windows of all documents joined in any case. */
 static bool draws_windows(const pare_recipe *r) {
     return reads_windows(r) && removes_units(r) && !pare_recipe_repairs(r);
-}
-
-static bool displaces(const pare_recipe *r) {
-    return pare_signal_has(r->signal, PARE_TRAIT_STEPS);
 }
 
 static bool gives_round_to(const pare_prune_options *o) {
@@ -99,8 +91,8 @@ static const struct {
     {"--bytes", removes_units, NULL},
     {"--sparsity", takes_weights, NULL},
     {"--pattern", takes_weights, NULL},
-    {"--targets", removes_weights, NULL},
-    {"--skip", removes_weights, NULL},
+    {"--targets", pare_recipe_is_element, NULL},
+    {"--skip", pare_recipe_is_element, NULL},
     {"--layers", spares_layers, NULL},
     {"--attention-layers", has_parts, NULL},
     {"--ffn-layers", has_parts, NULL},
@@ -112,10 +104,10 @@ static const struct {
     {"--calib-stream", draws_windows, gives_stream},
     {"--samples", pare_recipe_needs_data, gives_samples},
     {"--length", reads_windows, gives_length},
-    {"--displace", displaces, gives_displace},
+    {"--displace", pare_recipe_steps, gives_displace},
     {"--scores", scores_units, NULL},
-    {"--densities", removes_weights, NULL},
-    {"--archive", removes_weights, NULL},
+    {"--densities", pare_recipe_is_element, NULL},
+    {"--archive", pare_recipe_is_element, NULL},
     {"--resume", can_resume, NULL},
 };
 

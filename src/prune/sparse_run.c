@@ -10,17 +10,13 @@ static bool has_gradient(const pare_recipe *recipe) {
            !pare_signal_has(recipe->signal, PARE_TRAIT_REGIONAL);
 }
 
-static bool has_squares(const pare_recipe *recipe) {
-    return recipe->salience && (recipe->salience->needs & PARE_NEEDS_SQUARES);
-}
-
 /* Bytes of what the signal has to say about every pruned weight. */
 static uint64_t gradient_bytes(const pare_prune_job *job) {
     uint64_t count = 0;
     for (size_t id = 0; id < job->current->tensor_count; id++)
         if (job->sparse.pruned[id]) count += job->current->tensors[id]->count;
     if (!has_gradient(&job->asked->recipe)) return 0;
-    return count * sizeof(float) * (has_squares(&job->asked->recipe) ? 2 : 1);
+    return count * sizeof(float) * (pare_recipe_needs_squares(&job->asked->recipe) ? 2 : 1);
 }
 
 static bool gradients_in_file(const pare_prune_job *job) {
@@ -86,7 +82,7 @@ static pare_status allocate_gradients(pare_prune_job *job) {
     const char *scratch = gradients_in_file(job) ? pare_runtime_scratch(job->runtime) : NULL;
     PARE_TRY(pare_scratch_open(&s->memory, gradient_bytes(job), scratch, "gradients"));
     PARE_TRY(pare_alloc(&s->gradient, model->tensor_count, sizeof *s->gradient, "gradients"));
-    if (has_squares(&job->asked->recipe))
+    if (pare_recipe_needs_squares(&job->asked->recipe))
         PARE_TRY(pare_alloc(&s->squares, model->tensor_count, sizeof *s->squares, "gradients"));
     float *next = s->memory.data;
     for (size_t id = 0; id < model->tensor_count; id++) {

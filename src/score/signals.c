@@ -2,13 +2,9 @@
 #include "calibrate/entropy.h"
 #include "calibrate/smooth.h"
 
-static bool needs_squares(const pare_recipe *recipe) {
-    return recipe->salience && (recipe->salience->needs & PARE_NEEDS_SQUARES);
-}
-
 static void backward(const pare_recipe *recipe, pare_pass_shape *shape) {
     shape->gradients = true;
-    shape->samples = needs_squares(recipe);
+    shape->samples = pare_recipe_needs_squares(recipe);
 }
 
 /* Weights are displaced, or have noise. */
