@@ -56,7 +56,7 @@ static pare_status read_width(pare_fields fields, const char *key, uint32_t laye
 }
 
 static pare_status read_head_size(pare_fields fields, uint32_t heads, pare_config *config) {
-    const char *key = pare_family_key(config->family, PARE_KEY_HEAD_DIM);
+    const char *key = pare_family_key(config->family, PARE_CONFIG_KEY_HEAD_DIM);
     uint32_t usual = config->family->fallback.head_dim;
     int64_t derived = heads && config->hidden % heads == 0 ? (int64_t)(config->hidden / heads) : -1;
     if (usual) derived = usual;
@@ -73,23 +73,25 @@ static pare_status read_eps(pare_fields fields, pare_config *config) {
     const pare_family *family = config->family;
     config->rms_eps = family->fixed_eps;
     if (family->fixed_eps > 0) return PARE_OK;
-    return pare_field_positive(fields, pare_family_key(family, PARE_KEY_EPS), 1, family->fallback.eps,
+    return pare_field_positive(fields, pare_family_key(family, PARE_CONFIG_KEY_EPS), 1, family->fallback.eps,
                                &config->rms_eps);
 }
 
 static pare_status read_sizes(pare_fields fields, pare_config *config) {
     const pare_family *family = config->family;
     uint32_t heads, ignored;
-    PARE_TRY(pare_field_whole(fields, pare_family_key(family, PARE_KEY_LAYERS), 1, LAYER_LIMIT, -1, &config->layers));
-    PARE_TRY(pare_field_whole(fields, pare_family_key(family, PARE_KEY_HIDDEN), 1, WIDTH_LIMIT, -1, &config->hidden));
+    PARE_TRY(
+        pare_field_whole(fields, pare_family_key(family, PARE_CONFIG_KEY_LAYERS), 1, LAYER_LIMIT, -1, &config->layers));
+    PARE_TRY(
+        pare_field_whole(fields, pare_family_key(family, PARE_CONFIG_KEY_HIDDEN), 1, WIDTH_LIMIT, -1, &config->hidden));
     PARE_TRY(pare_field_whole(fields, "vocab_size", 1, WIDTH_LIMIT, -1, &config->vocabulary));
     PARE_TRY(read_eps(fields, config));
     PARE_TRY(pare_field_flag_or(fields, "tie_word_embeddings", family->fallback.tied, &config->tied));
-    PARE_TRY(read_width(fields, pare_family_key(family, PARE_KEY_HEADS), config->layers, -1, &heads));
+    PARE_TRY(read_width(fields, pare_family_key(family, PARE_CONFIG_KEY_HEADS), config->layers, -1, &heads));
     PARE_TRY(read_head_size(fields, heads, config));
-    PARE_TRY(read_width(fields, pare_family_key(family, PARE_KEY_KV_HEADS), config->layers, 0, &ignored));
-    PARE_TRY(read_width(fields, pare_family_key(family, PARE_KEY_FFN), config->layers, 0, &ignored));
-    PARE_TRY(pare_field_whole(fields, pare_family_key(family, PARE_KEY_POSITIONS), 1, POSITION_LIMIT,
+    PARE_TRY(read_width(fields, pare_family_key(family, PARE_CONFIG_KEY_KV_HEADS), config->layers, 0, &ignored));
+    PARE_TRY(read_width(fields, pare_family_key(family, PARE_CONFIG_KEY_FFN), config->layers, 0, &ignored));
+    PARE_TRY(pare_field_whole(fields, pare_family_key(family, PARE_CONFIG_KEY_POSITIONS), 1, POSITION_LIMIT,
                               family->fallback.positions, &config->stated_positions));
     config->max_positions = config->stated_positions;
     config->embedding_width = config->hidden;

@@ -95,7 +95,7 @@ static pare_status measure_outputs(const inventory *from, const char *name, uint
 }
 
 /* The layer's number in what the file says under a key: a number, or a list with one for each layer; 0: silent. */
-static uint32_t stated(const pare_config *config, pare_key key, uint32_t layer) {
+static uint32_t stated(const pare_config *config, pare_config_key key, uint32_t layer) {
     const json_t *value = json_object_get(config->text, pare_family_key(config->family, key));
     if (json_is_array(value)) value = json_array_get(value, layer);
     return json_is_integer(value) && json_integer_value(value) > 0 ? (uint32_t)json_integer_value(value) : 0;
@@ -105,9 +105,9 @@ static uint32_t stated(const pare_config *config, pare_key key, uint32_t layer) 
 static pare_status divide_heads(const inventory *from, const char *name, uint32_t layer, uint64_t rows,
                                 pare_widths *widths) {
     const pare_config *config = from->config;
-    uint32_t stated_heads = stated(config, PARE_KEY_HEADS, layer), kv = config->kv_heads;
+    uint32_t stated_heads = stated(config, PARE_CONFIG_KEY_HEADS, layer), kv = config->kv_heads;
     uint64_t all = rows / config->head_size;
-    if (!kv) kv = stated(config, PARE_KEY_KV_HEADS, layer);
+    if (!kv) kv = stated(config, PARE_CONFIG_KEY_KV_HEADS, layer);
     if (!kv) kv = config->family->fallback.kv_heads ? config->family->fallback.kv_heads : stated_heads;
     widths->kv_heads = kv;
     widths->heads = stated_heads;
@@ -305,10 +305,10 @@ static pare_status check_width(pare_fields fields, const char *key, const pare_c
 
 static pare_status check_widths(pare_fields fields, const pare_config *config) {
     const pare_family *family = config->family;
-    PARE_TRY(check_width(fields, pare_family_key(family, PARE_KEY_HEADS), config, pare_widths_heads));
+    PARE_TRY(check_width(fields, pare_family_key(family, PARE_CONFIG_KEY_HEADS), config, pare_widths_heads));
     if (!config->kv_heads)
-        PARE_TRY(check_width(fields, pare_family_key(family, PARE_KEY_KV_HEADS), config, pare_widths_kv_heads));
-    return check_width(fields, pare_family_key(family, PARE_KEY_FFN), config, pare_widths_ffn);
+        PARE_TRY(check_width(fields, pare_family_key(family, PARE_CONFIG_KEY_KV_HEADS), config, pare_widths_kv_heads));
+    return check_width(fields, pare_family_key(family, PARE_CONFIG_KEY_FFN), config, pare_widths_ffn);
 }
 
 static pare_status measure(const pare_checkpoint *checkpoint, pare_config *config) {

@@ -35,7 +35,7 @@ const char *pare_activation_name(pare_activation activation) {
 
 static pare_status read_activation(pare_fields fields, pare_config *config) {
     const pare_family *family = config->family;
-    const char *key = pare_family_key(family, PARE_KEY_ACTIVATION), *name;
+    const char *key = pare_family_key(family, PARE_CONFIG_KEY_ACTIVATION), *name;
     config->architecture.activation = family->fallback.activation;
     if (family->fixed_activation) return PARE_OK;
     PARE_TRY(pare_field_text(fields, key, &name));

@@ -34,6 +34,10 @@ bool pare_config_holds(const pare_config *original, uint32_t hidden, const pare_
     return false;
 }
 
+bool pare_config_fits(const pare_config *original, uint32_t hidden, const pare_widths *widths) {
+    return pare_config_holds(original, hidden, widths) || pare_family_other(original);
+}
+
 /* A class that other engines than transformers hold better, where heads times their size are not the hidden size. */
 static bool prefers_other(const pare_config *original, const pare_config_sizes *sizes) {
     bool usual = (uint64_t)sizes->widths[0].heads * original->head_size == sizes->hidden;
@@ -59,20 +63,21 @@ static void set_width(json_t *config, const char *key, const pare_config_sizes *
     pare_json_put(config, key, value);
 }
 
-#define KV_KEY(family) pare_family_key(family, PARE_KEY_KV_HEADS)
+#define KV_KEY(family) pare_family_key(family, PARE_CONFIG_KEY_KV_HEADS)
 
 static void set_sizes(json_t *config, const pare_config *original, const pare_config_sizes *sizes, bool per_layer) {
     const pare_family *family = original->family;
-    const char *head_dim = pare_family_key(family, PARE_KEY_HEAD_DIM);
+    const char *head_dim = pare_family_key(family, PARE_CONFIG_KEY_HEAD_DIM);
     bool fused_alike = original->kv_heads && !per_layer;
-    pare_json_put(config, pare_family_key(family, PARE_KEY_HIDDEN), json_integer(sizes->hidden));
-    pare_json_put(config, pare_family_key(family, PARE_KEY_LAYERS), json_integer(sizes->layers));
+    pare_json_put(config, pare_family_key(family, PARE_CONFIG_KEY_HIDDEN), json_integer(sizes->hidden));
+    pare_json_put(config, pare_family_key(family, PARE_CONFIG_KEY_LAYERS), json_integer(sizes->layers));
     if (*head_dim && family->heads != PARE_HEADS_TIED)
         pare_json_put(config, head_dim, json_integer(original->head_size));
-    set_width(config, pare_family_key(family, PARE_KEY_HEADS), sizes, per_layer, pare_widths_heads);
+    set_width(config, pare_family_key(family, PARE_CONFIG_KEY_HEADS), sizes, per_layer, pare_widths_heads);
     if (!fused_alike && (per_layer || family->heads != PARE_HEADS_TIED || json_object_get(config, KV_KEY(family))))
         set_width(config, KV_KEY(family), sizes, per_layer, pare_widths_kv_heads);
-    if (!family->fixed_ffn) set_width(config, pare_family_key(family, PARE_KEY_FFN), sizes, per_layer, pare_widths_ffn);
+    if (!family->fixed_ffn)
+        set_width(config, pare_family_key(family, PARE_CONFIG_KEY_FFN), sizes, per_layer, pare_widths_ffn);
     json_object_del(config, per_layer_key);
     if (per_layer) pare_json_put(config, per_layer_key, json_true());
 }
@@ -109,11 +114,11 @@ static void state_dtype(json_t *config) {
 /* What pare took from the file or from the class's defaults is said, so that every engine takes the same. */
 static void state_what_holds(json_t *config, const pare_config *original) {
     const pare_family *family = original->family;
-    const char *activation = pare_family_key(family, PARE_KEY_ACTIVATION);
+    const char *activation = pare_family_key(family, PARE_CONFIG_KEY_ACTIVATION);
     pare_json_put(config, "tie_word_embeddings", json_boolean(original->tied));
-    pare_json_put(config, pare_family_key(family, PARE_KEY_POSITIONS), json_integer(original->stated_positions));
+    pare_json_put(config, pare_family_key(family, PARE_CONFIG_KEY_POSITIONS), json_integer(original->stated_positions));
     if (family->fixed_eps <= 0)
-        pare_json_put(config, pare_family_key(family, PARE_KEY_EPS), pare_json_real(original->rms_eps));
+        pare_json_put(config, pare_family_key(family, PARE_CONFIG_KEY_EPS), pare_json_real(original->rms_eps));
     if (!family->fixed_activation && !json_is_string(json_object_get(config, activation)))
         pare_json_put(config, activation, pare_json_string(pare_activation_name(original->architecture.activation)));
     pare_config_write_ropes(original, config);
@@ -139,7 +144,7 @@ static void become_other(json_t *config, const pare_config *original, const pare
     pare_config as = *original;
     as.family = family;
     as.kv_heads = 0;
-    for (pare_key key = 0; key < PARE_KEYS; key++)
+    for (pare_config_key key = 0; key < PARE_CONFIG_KEYS; key++)
         if (strcmp(pare_family_key(own, key), pare_family_key(family, key)) != 0)
             json_object_del(config, pare_family_key(own, key));
     for (int i = 0; i < PARE_ROPES && as.head_size; i++)

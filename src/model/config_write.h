@@ -16,6 +16,9 @@ typedef enum pare_config_kind {
 
 /* True if the family's own class holds a model of these widths. */
 bool pare_config_holds(const pare_config *original, uint32_t hidden, const pare_widths *widths);
+/* True if its own class or another one does. */
+bool pare_config_fits(const pare_config *original, uint32_t hidden, const pare_widths *widths);
+
 /* Bits of the roles that a model has when it is written as another family: that one's own, and the biases that its
  * options allow and the model has. */
 uint32_t pare_config_roles_as(const pare_config *original, const pare_family *family);

@@ -22,17 +22,17 @@ const pare_family *pare_family_find(const char *model_type) {
     return rows[i];
 }
 
-const char *pare_family_key(const pare_family *family, pare_key key) {
-    static const char *const usual[PARE_KEYS] = {
-        [PARE_KEY_HIDDEN] = "hidden_size",
-        [PARE_KEY_LAYERS] = "num_hidden_layers",
-        [PARE_KEY_HEADS] = "num_attention_heads",
-        [PARE_KEY_KV_HEADS] = "num_key_value_heads",
-        [PARE_KEY_HEAD_DIM] = "head_dim",
-        [PARE_KEY_FFN] = "intermediate_size",
-        [PARE_KEY_POSITIONS] = "max_position_embeddings",
-        [PARE_KEY_EPS] = "rms_norm_eps",
-        [PARE_KEY_ACTIVATION] = "hidden_act",
+const char *pare_family_key(const pare_family *family, pare_config_key key) {
+    static const char *const usual[PARE_CONFIG_KEYS] = {
+        [PARE_CONFIG_KEY_HIDDEN] = "hidden_size",
+        [PARE_CONFIG_KEY_LAYERS] = "num_hidden_layers",
+        [PARE_CONFIG_KEY_HEADS] = "num_attention_heads",
+        [PARE_CONFIG_KEY_KV_HEADS] = "num_key_value_heads",
+        [PARE_CONFIG_KEY_HEAD_DIM] = "head_dim",
+        [PARE_CONFIG_KEY_FFN] = "intermediate_size",
+        [PARE_CONFIG_KEY_POSITIONS] = "max_position_embeddings",
+        [PARE_CONFIG_KEY_EPS] = "rms_norm_eps",
+        [PARE_CONFIG_KEY_ACTIVATION] = "hidden_act",
     };
     return family->keys[key] ? family->keys[key] : usual[key];
 }

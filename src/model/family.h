@@ -8,18 +8,18 @@
 #include <stddef.h>
 
 /* Keys of config.json that families spell in their own ways. */
-typedef enum pare_key {
-    PARE_KEY_HIDDEN,
-    PARE_KEY_LAYERS,
-    PARE_KEY_HEADS,
-    PARE_KEY_KV_HEADS,
-    PARE_KEY_HEAD_DIM,
-    PARE_KEY_FFN,
-    PARE_KEY_POSITIONS,
-    PARE_KEY_EPS,
-    PARE_KEY_ACTIVATION,
-    PARE_KEYS
-} pare_key;
+typedef enum pare_config_key {
+    PARE_CONFIG_KEY_HIDDEN,
+    PARE_CONFIG_KEY_LAYERS,
+    PARE_CONFIG_KEY_HEADS,
+    PARE_CONFIG_KEY_KV_HEADS,
+    PARE_CONFIG_KEY_HEAD_DIM,
+    PARE_CONFIG_KEY_FFN,
+    PARE_CONFIG_KEY_POSITIONS,
+    PARE_CONFIG_KEY_EPS,
+    PARE_CONFIG_KEY_ACTIVATION,
+    PARE_CONFIG_KEYS
+} pare_config_key;
 
 /* One tensor that holds several matrices. */
 typedef enum pare_fusion {
@@ -113,8 +113,8 @@ struct pare_family {
     const char *ends[PARE_ENDS];       /* behind the root (the head: behind head_root), with suffix; NULL: LLaMA's */
     const char *roles[PARE_ALL_ROLES]; /* behind the layer's number, without suffix; NULL: LLaMA's */
     pare_fused fused[PARE_FUSED];
-    bool transposed;             /* matrices are stored [in, out] (GPT-2's Conv1D) */
-    const char *keys[PARE_KEYS]; /* NULL: LLaMA's */
+    bool transposed;                    /* matrices are stored [in, out] (GPT-2's Conv1D) */
+    const char *keys[PARE_CONFIG_KEYS]; /* NULL: LLaMA's */
     struct {
         uint32_t head_dim; /* 0: hidden size by heads */
         uint32_t kv_heads; /* 0: as many as heads */
@@ -149,11 +149,12 @@ const pare_family *pare_family_other(const pare_config *config);
 #define PARE_FAMILIES(ROW)                                                                                             \
     ROW(llama)                                                                                                         \
     ROW(mistral)                                                                                                       \
-    ROW(ministral) ROW(ministral3) ROW(qwen2) ROW(qwen3) ROW(gemma) ROW(gemma2) ROW(gemma3) ROW(phi3) ROW(phi)         \
-        ROW(olmo) ROW(olmo2) ROW(olmo3) ROW(smollm3) ROW(granite) ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere)        \
-            ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5)            \
-                ROW(hunyuan) ROW(nemotron) ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt)          \
-                    ROW(bloom) ROW(mpt) ROW(falcon) ROW(falcon_two_norms)
+    ROW(ministral)                                                                                                     \
+    ROW(ministral3) ROW(qwen2) ROW(qwen3) ROW(gemma) ROW(gemma2) ROW(gemma3) ROW(phi3) ROW(phi) ROW(olmo) ROW(olmo2)   \
+        ROW(olmo3) ROW(smollm3) ROW(granite) ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere) ROW(cohere2) ROW(stablelm)  \
+            ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan) ROW(nemotron) ROW(arcee) \
+                ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon)                \
+                    ROW(falcon_two_norms)
 #define PARE_FAMILY_DECLARE(name) extern const pare_family pare_family_##name;
 PARE_FAMILIES(PARE_FAMILY_DECLARE)
 #undef PARE_FAMILY_DECLARE
@@ -164,7 +165,7 @@ const pare_family *pare_family_find(const char *model_type);
 const pare_family *pare_family_at(size_t index);
 
 /* The key as the family spells it. */
-const char *pare_family_key(const pare_family *family, pare_key key);
+const char *pare_family_key(const pare_family *family, pare_config_key key);
 /* The name of a role's tensor without suffix, behind the layer's number. A bias has its matrix's. */
 const char *pare_family_role(const pare_family *family, pare_role role);
 const char *pare_family_end(const pare_family *family, pare_end end);

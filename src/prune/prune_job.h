@@ -100,6 +100,8 @@ pare_score_request pare_prune_score_request(const pare_prune_job *job);
  * those of the rounds before. */
 pare_status pare_units_choose_target(pare_prune_job *job);
 pare_status pare_units_set_goal(pare_prune_job *job);
+/* Refuses what no class that knows the family could load (family_check.c). */
+pare_status pare_prune_check_family(const pare_prune_job *job);
 pare_status pare_prune_choose_target(pare_prune_job *job);
 pare_status pare_windows_choose(pare_prune_job *job);
 pare_status pare_windows_calibrate(pare_prune_job *job);

@@ -100,6 +100,29 @@ static json_t *groups_warning(const pare_pruning_results *r) {
                             units, 100 * r->goal->ratio, most, units, several, advice);
 }
 
+static bool loses_heads(const pare_pruning_results *r) {
+    for (uint32_t i = 0; i < r->model->config.layers; i++)
+        if (!r->composed->layer[i].dropped && r->composed->layer[i].heads < r->model->config.widths[i].heads)
+            return true;
+    return false;
+}
+
+/* What a family's class, or its norms, make of fewer heads. */
+static json_t *heads_warning(const pare_pruning_results *r) {
+    const pare_config *config = &r->model->config;
+    bool block = r->target->mode == PARE_MODE_BLOCK && r->target->attention.begin < r->target->attention.end;
+    if (!block) return NULL;
+    if (config->architecture.head_norm == PARE_HEAD_NORM_ALL && loses_heads(r))
+        return pare_json_format("%s has norms over all of its heads: those that are left compute something else than "
+                                "before, which is what was scored and checked; removing FFN channels alone "
+                                "(--attention-layers none) leaves them as they were",
+                                config->family->class_name);
+    if (config->family->heads == PARE_HEADS_DIVIDE && !pare_family_other(config))
+        return pare_json_format("%s loads numbers of heads that divide the hidden size %u only: no others were chosen",
+                                config->family->class_name, config->hidden);
+    return NULL;
+}
+
 static json_t *warnings_json(const pare_pruning_results *r) {
     json_t *warnings = json_array();
     for (const char *const *ignored = r->ignored; *ignored; ignored++)
@@ -108,6 +131,8 @@ static json_t *warnings_json(const pare_pruning_results *r) {
     pare_json_extend(warnings, json_object_get(r->record->permutation, "left_alone"));
     json_t *groups = groups_warning(r);
     if (groups) pare_json_append(warnings, groups);
+    json_t *heads = heads_warning(r);
+    if (heads) pare_json_append(warnings, heads);
     return warnings;
 }
 

@@ -1,3 +1,4 @@
+#include "model/config_write.h"
 #include "select/ladder.h"
 
 #include "support/memory.h"
@@ -39,6 +40,15 @@ static pare_status check_alike(const pare_model *model) {
 }
 
 /* For every number of head steps, the channels that the budget then leaves to remove; the cheapest pair wins. */
+/* A class would load layers that have lost so many groups of heads. */
+static bool fits(const pare_model *model, const pare_target *target, uint32_t steps) {
+    pare_widths w = model->config.widths[0];
+    if (!steps) return true;
+    w.heads -= steps * (target->query_heads ? w.kv_heads : pare_widths_shared(&w));
+    w.kv_heads -= target->query_heads ? 0 : steps;
+    return pare_config_fits(&model->config, model->config.hidden, &w);
+}
+
 pare_status pare_allocate_uniform(const pare_model *model, const pare_ladders *ladders, const pare_target *target,
                                   uint64_t budget, pare_widths *widths) {
     uint32_t layers = ladders->layers, *heads, *ffn, best_heads = 0, best_ffn = 0;
@@ -49,6 +59,7 @@ pare_status pare_allocate_uniform(const pare_model *model, const pare_ladders *l
     double best = INFINITY;
     PARE_TRY(check_alike(model));
     for (uint32_t h = 0; h <= ladders->heads[0].steps && h * per_head <= surplus; h++) {
+        if (!fits(model, target, h)) continue;
         uint64_t channels = per_channel ? (surplus - h * per_head) / per_channel : 0;
         if (channels > ladders->ffn[0].steps) continue;
         double cost = cost_of(ladders->heads, layers, h) + cost_of(ladders->ffn, layers, (uint32_t)channels);

@@ -1,3 +1,4 @@
+#include "model/config_write.h"
 #include "select/target.h"
 #include "support/memory.h"
 
@@ -60,6 +61,15 @@ static double ratio_of(const pare_target *target, double ratio, uint32_t layer) 
     return fmin(ratio * (1.0 + target->rise * along), 1.0);
 }
 
+/* Fewer are removed where no class would load what is left. */
+static void fit_heads(const pare_model *model, const pare_target *target, const pare_widths *before, pare_widths *w) {
+    uint32_t hidden = model->config.hidden;
+    while (w->heads < before->heads && w->heads && !pare_config_fits(&model->config, hidden, w)) {
+        w->kv_heads += target->query_heads ? 0 : 1;
+        w->heads += target->query_heads ? w->kv_heads : pare_widths_shared(before);
+    }
+}
+
 static void shrink_heads(const pare_model *model, const pare_target *target, double ratio, pare_widths *w) {
     uint32_t shared = pare_widths_shared(w), h = model->config.head_size;
     if (target->query_heads) {
@@ -78,7 +88,10 @@ static void widths_at(const pare_model *model, const pare_target *target, double
     for (uint32_t layer = 0; layer < c->layers; layer++) {
         pare_widths *w = &widths[layer];
         double share = ratio_of(target, ratio, layer);
-        if (pare_layer_in(target->attention, layer)) shrink_heads(model, target, share, w);
+        if (pare_layer_in(target->attention, layer)) {
+            shrink_heads(model, target, share, w);
+            fit_heads(model, target, &c->widths[layer], w);
+        }
         if (pare_layer_in(target->ffn, layer))
             w->ffn =
                 pare_target_round(target, at_least(target, w->ffn - (uint32_t)removed(w->ffn, share), w->ffn), w->ffn);

@@ -26,15 +26,35 @@ static bool writes_hidden(const pare_model *model, size_t id, pare_role *role) {
     return pare_tensor_id_split(model, id, &layer, role) && pare_role_writes(*role);
 }
 
+/* Queries or keys whose norm runs over all heads, or that norm. */
+static bool normed_together(const pare_model *model, size_t id, pare_role *role) {
+    uint32_t layer;
+    if (model->config.architecture.head_norm != PARE_HEAD_NORM_ALL) return false;
+    if (!pare_tensor_id_split(model, id, &layer, role)) return false;
+    return *role == PARE_ROLE_Q || *role == PARE_ROLE_K || *role == PARE_ROLE_Q_NORM || *role == PARE_ROLE_K_NORM;
+}
+
+/* Removed heads are zero before their norm, whose mean then runs over n of which n' are left: its weights are scaled by
+ * sqrt(n' / n). That eps counts for more by n / n' is left aside. */
+static pare_status mask_heads(const pare_axes *axes, int64_t rows, int64_t columns, pare_role role, size_t id,
+                              pare_mask *mask) {
+    if (axes->dropped) return PARE_OK;
+    if (pare_role_is_matrix(role)) return scale_of(&axes->rows, (uint64_t)rows, 1.0f, &mask->row_scale[id]);
+    double left = (double)pare_axis_length(&axes->columns, (uint64_t)columns) / (double)columns;
+    return scale_of(&axes->columns, (uint64_t)columns, (float)sqrt(left), &mask->column_scale[id]);
+}
+
 static pare_status mask_tensor(const pare_model *model, const pare_selection *selection, size_t id, pare_mask *mask) {
     const pare_axes axes = pare_axes_of(model, selection, id);
-    pare_role role;
+    pare_role role, head;
     int64_t rows, columns;
+    if (pare_tensor_is_absent(model->tensors[id])) return PARE_OK;
     pare_tensor_matrix(model->tensors[id], &rows, &columns);
     float **column_scale = &mask->column_scale[id];
     bool writes = writes_hidden(model, id, &role);
     if (writes && axes.dropped) return pare_alloc(column_scale, (size_t)columns, sizeof **column_scale, "mask");
     if (writes) PARE_TRY(scale_of(&axes.rows, (uint64_t)rows, 1.0f, &mask->row_scale[id]));
+    if (normed_together(model, id, &head)) return mask_heads(&axes, rows, columns, head, id, mask);
     if (is_norm(model, id))
         return scale_of(&axes.columns, (uint64_t)columns, (float)sqrt(mask->eps_scale), column_scale);
     bool masked = writes || id == pare_tensor_id_embedding();

@@ -30,11 +30,11 @@ static pare_status read_decoder(pare_fields fields, pare_config *config) {
              [PARE_END_FINAL_NORM] = "ln_f",                                                                           \
              [PARE_END_FINAL_NORM_BIAS] = "ln_f"},                                                                     \
     .fused = {{"self_attention.query_key_value", PARE_FUSION_GROUPS, 3, {PARE_ROLE_Q, PARE_ROLE_K, PARE_ROLE_V}}},     \
-    .keys = {[PARE_KEY_KV_HEADS] = "num_kv_heads",                                                                     \
-             [PARE_KEY_HEAD_DIM] = "",                                                                                 \
-             [PARE_KEY_FFN] = "ffn_hidden_size",                                                                       \
-             [PARE_KEY_EPS] = "layer_norm_epsilon",                                                                    \
-             [PARE_KEY_ACTIVATION] = "activation"},                                                                    \
+    .keys = {[PARE_CONFIG_KEY_KV_HEADS] = "num_kv_heads",                                                              \
+             [PARE_CONFIG_KEY_HEAD_DIM] = "",                                                                          \
+             [PARE_CONFIG_KEY_FFN] = "ffn_hidden_size",                                                                \
+             [PARE_CONFIG_KEY_EPS] = "layer_norm_epsilon",                                                             \
+             [PARE_CONFIG_KEY_ACTIVATION] = "activation"},                                                             \
     .fallback = {.positions = 2048, .eps = 1e-5, .ffn = 4, .tied = true, .activation = PARE_ACTIVATION_GELU},          \
     .architecture = {.roles = PARE_ROLES_UNGATED | PARE_ROLES_NORM_BIASES,                                             \
                      .ends = PARE_ENDS_LLAMA | PARE_ENDS_FINAL_BIAS,                                                   \

@@ -17,7 +17,7 @@ const pare_family pare_family_gpt_neox = {
               [PARE_ROLE_UP] = "mlp.dense_h_to_4h",
               [PARE_ROLE_DOWN] = "mlp.dense_4h_to_h"},
     .fused = {{"attention.query_key_value", PARE_FUSION_GROUPS, 3, {PARE_ROLE_Q, PARE_ROLE_K, PARE_ROLE_V}}},
-    .keys = {[PARE_KEY_EPS] = "layer_norm_eps"},
+    .keys = {[PARE_CONFIG_KEY_EPS] = "layer_norm_eps"},
     .fallback = {.positions = 2048, .eps = 1e-5, .activation = PARE_ACTIVATION_GELU},
     .architecture = {.roles = PARE_ROLES_UNGATED | PARE_ROLES_NORM_BIASES | PARE_ROLES_UP_DOWN_BIAS,
                      .ends = PARE_ENDS_LLAMA | PARE_ENDS_FINAL_BIAS,

@@ -4,7 +4,7 @@ const pare_family pare_family_nemotron = {
     .types = {"nemotron"},
     .class_name = "NemotronForCausalLM",
     .title = "Nemotron 4, Minitron",
-    .keys = {[PARE_KEY_EPS] = "norm_eps"},
+    .keys = {[PARE_CONFIG_KEY_EPS] = "norm_eps"},
     .fallback = {.positions = 4096, .eps = 1e-5, .activation = PARE_ACTIVATION_RELU2},
     .architecture = {.roles = PARE_ROLES_UNGATED | PARE_ROLES_NORM_BIASES,
                      .ends = PARE_ENDS_LLAMA | PARE_ENDS_FINAL_BIAS,

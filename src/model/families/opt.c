@@ -39,7 +39,7 @@ const pare_family pare_family_opt = {
               [PARE_ROLE_POST_NORM] = "final_layer_norm",
               [PARE_ROLE_ATTENTION_OUT_NORM] = "self_attn_layer_norm",
               [PARE_ROLE_FFN_OUT_NORM] = "final_layer_norm"},
-    .keys = {[PARE_KEY_FFN] = "ffn_dim", [PARE_KEY_ACTIVATION] = "activation_function"},
+    .keys = {[PARE_CONFIG_KEY_FFN] = "ffn_dim", [PARE_CONFIG_KEY_ACTIVATION] = "activation_function"},
     .fallback = {.positions = 2048, .tied = true, .activation = PARE_ACTIVATION_RELU},
     .fixed_eps = 1e-5,
     .architecture = {.roles = PARE_ROLES_UNGATED | PARE_ROLES_NORM_BIASES,

@@ -6,7 +6,7 @@ const pare_family pare_family_phi = {
     .title = "Phi-1, Phi-1.5, Phi-2",
     .ends = {[PARE_END_FINAL_NORM] = "final_layernorm", [PARE_END_FINAL_NORM_BIAS] = "final_layernorm"},
     .roles = {[PARE_ROLE_O] = "self_attn.dense", [PARE_ROLE_UP] = "mlp.fc1", [PARE_ROLE_DOWN] = "mlp.fc2"},
-    .keys = {[PARE_KEY_EPS] = "layer_norm_eps"},
+    .keys = {[PARE_CONFIG_KEY_EPS] = "layer_norm_eps"},
     .fallback = {.positions = 2048, .eps = 1e-5, .activation = PARE_ACTIVATION_GELU_TANH},
     .architecture = {.roles = (PARE_ROLES_UNGATED | PARE_ROLES_NORM_BIASES | PARE_ROLES_QKVO_BIAS |
                                PARE_ROLES_UP_DOWN_BIAS) &

@@ -15,7 +15,7 @@ const pare_family pare_family_stablelm = {
     .types = {"stablelm"},
     .class_name = "StableLmForCausalLM",
     .title = "StableLM, StableLM 2",
-    .keys = {[PARE_KEY_EPS] = "layer_norm_eps"},
+    .keys = {[PARE_CONFIG_KEY_EPS] = "layer_norm_eps"},
     .fallback = {.positions = 4096, .eps = 1e-5, .kv_heads = 32},
     .architecture = {.roles = PARE_ROLES_LLAMA | PARE_ROLES_NORM_BIASES,
                      .ends = PARE_ENDS_LLAMA | PARE_ENDS_FINAL_BIAS,

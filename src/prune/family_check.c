@@ -1,0 +1,61 @@
+/* What no class of the family holds, however the weights are cut: refused with what it does hold. */
+#include "model/config_write.h"
+#include "model/family.h"
+#include "prune/prune_job.h"
+
+static bool is_empty(pare_layer_range range) {
+    return range.begin >= range.end;
+}
+
+static pare_status refuse(const pare_prune_job *job, const char *why, const char *instead) {
+    return pare_fail(PARE_UNSUPPORTED, "%s: %s %s; %s", pare_checkpoint_directory(job->model->checkpoint),
+                     job->model->config.family->class_name, why, instead);
+}
+
+/* Heads of which the class wants so many that they fill the hidden size. */
+static pare_status check_heads(const pare_prune_job *job) {
+    const pare_family *family = job->model->config.family;
+    bool some = family->heads != PARE_HEADS_TIED || pare_family_other(&job->model->config);
+    if (is_empty(job->target.attention) || some) return PARE_OK;
+    if (family->fixed_ffn)
+        return refuse(job, "derives the size of its heads and its FFN from the hidden size, so that no units can go",
+                      "remove single weights (--sparsity 0.5, --pattern 2:4) or whole layers (--mode layer)");
+    return refuse(
+        job, "derives the size of its heads from the hidden size, so that none of them can go",
+        "remove FFN channels alone (--attention-layers none), single weights (--sparsity 0.5, --pattern 2:4) or "
+        "whole layers (--mode layer)");
+}
+
+static pare_status check_channels(const pare_prune_job *job) {
+    if (is_empty(job->target.ffn) || !job->model->config.family->fixed_ffn) return PARE_OK;
+    return refuse(job, "derives the width of its FFN from the hidden size, so that no channels of it can go",
+                  "remove single weights (--sparsity 0.5, --pattern 2:4) or whole layers (--mode layer)");
+}
+
+/* A smaller hidden size: of root mean squares what is left can be scaled to, and nothing else may depend on it. */
+static pare_status check_hidden(const pare_prune_job *job) {
+    static const char units[] = "remove heads and FFN channels (--mode block), whole layers (--mode layer) or single "
+                                "weights (--sparsity 0.5, --pattern 2:4)";
+    const pare_config *config = &job->model->config;
+    const pare_architecture *a = &config->architecture;
+    if (a->norm != PARE_NORM_RMS)
+        return refuse(job, "has layer norms, whose means run over all hidden channels, so that none of these can go",
+                      units);
+    if (a->norm_unit && a->embedding_scale > 0)
+        return refuse(job, "multiplies its embeddings by the root of the hidden size, so that this cannot change",
+                      units);
+    bool free = config->family->heads == PARE_HEADS_FREE || pare_family_other(config);
+    return free ? PARE_OK : refuse(job, "ties its heads to the hidden size, so that this cannot change alone", units);
+}
+
+pare_status pare_prune_check_family(const pare_prune_job *job) {
+    switch (job->target.mode) {
+    case PARE_MODE_BLOCK:
+        PARE_TRY(check_heads(job));
+        return check_channels(job);
+    case PARE_MODE_CHANNEL:
+        return check_hidden(job);
+    default:
+        return PARE_OK;
+    }
+}
