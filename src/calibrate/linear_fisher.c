@@ -220,7 +220,7 @@ static pare_status gather(gathering *g, const pare_fisher_choice *choice, int64_
     return status;
 }
 
-static void settle_diagonals(gathering *g, uint64_t rows) {
+static void finish_diagonals(gathering *g, uint64_t rows) {
     double square = (double)g->scale * (double)g->scale;
     for (uint64_t i = 0; i < rows; i++)
         g->out->diagonals[i] = (float)(g->sums[i] * square);
@@ -239,7 +239,7 @@ pare_status pare_linear_fisher_run(const pare_fisher_request *request, const par
     PARE_TRY(pare_linear_fisher_group(request, &group, &memory));
     pare_status status = allocate(&g, choice);
     if (status == PARE_OK) status = gather(&g, choice, group);
-    if (status == PARE_OK) settle_diagonals(&g, extent_of(request->source->model, choice).rows);
+    if (status == PARE_OK) finish_diagonals(&g, extent_of(request->source->model, choice).rows);
     pare_free(g.squares);
     pare_free(g.sums);
     pare_free(g.scaled);

@@ -74,7 +74,7 @@ static pare_status see(pare_weight_walk *w, const pare_dense_statistics *s, uint
 static pare_status allocate(pare_weight_walk *w, const costs *c) {
     int64_t *gone;
     PARE_TRY(pare_alloc(&gone, c->count, sizeof *gone, "sparsities"));
-    pare_element_shares(c->matrices, c->count, c->asked, w->recipe->reach, gone);
+    pare_element_shares(c->matrices, c->count, c->asked, w->recipe->spread, gone);
     for (size_t id = 0, at = 0; id < w->l.model->tensor_count; id++)
         if (w->job->pruned[id]) {
             w->sparsity[id] = (double)gone[at] / (double)c->matrices[at].count;

@@ -44,7 +44,7 @@ static pare_status keep_inverse(pare_weight_walk *w, uint32_t layer, pare_input_
     return PARE_OK;
 }
 
-static pare_status look_at_layer(pare_weight_walk *w, uint32_t layer, const pare_element_needs *needs,
+static pare_status observe_layer(pare_weight_walk *w, uint32_t layer, const pare_element_needs *needs,
                                  pare_dense_statistics *s) {
     pare_layerwise_enter(&w->l, layer);
     PARE_TRY(pare_layerwise_watch(&w->l, layer, PARE_ALL_INPUTS, needs));
@@ -66,7 +66,7 @@ pare_status pare_dense_statistics_gather(pare_weight_walk *w, const pare_element
     if (!pare_element_walks(w->job->recipe)) return PARE_OK;
     PARE_TRY(pare_layerwise_embed(&w->l));
     for (uint32_t layer = 0; layer < layers; layer++)
-        PARE_TRY(look_at_layer(w, layer, needs, s));
+        PARE_TRY(observe_layer(w, layer, needs, s));
     return PARE_OK;
 }
 

@@ -1,11 +1,12 @@
 /* The walk through the model, layer by layer, that repairs what is left of units (units.h) and prunes single weights
  * (weights.h). Hidden states of all calibration sequences go from block to block in micro-batches: those of the pruned
- * model and, where something leans on it, those of the dense one beside them. Of a layer, inputs of some of its
- * matrices are observed, what reads them is changed, and the pruned stream goes on through the changed layer:
+ * model and, where something has a share of it in its target, those of the dense one beside them. Of a layer, inputs of
+ * some of its matrices are observed, what reads them is changed, and the pruned stream goes on through the changed
+ * layer:
  *
  *   walk.c        the streams, the blocks, and the order of things
  *   statistics.c  what inputs have shown: Gram matrices, moments, norms of outputs
- *   target.c      what a changed matrix is to come close to where it leans on the dense model
+ *   target.c      what a changed matrix is to come close to, where that has a share of the dense model
  *   last_norm.c   the final norm and the head, behind the last layer
  *   budget.c      how much of it fits into memory
  *
@@ -37,6 +38,9 @@ pare_span pare_stage_span(pare_role role);
 /* The stage of the matrices that read inputs of this kind, and whether these are its readers. */
 pare_stage pare_stage_of(pare_input_kind kind);
 bool pare_stage_reads(pare_input_kind kind);
+
+/* True if these kinds, as bits, are the inputs of the stage's output alone. */
+bool pare_stage_ends(pare_stage stage, unsigned kinds);
 
 enum { PARE_ALL_INPUTS = (1 << PARE_INPUT_KINDS) - 1 };
 
@@ -192,12 +196,12 @@ pare_status pare_layerwise_factor(pare_layerwise *l, uint32_t layer, pare_input_
 
 /* ---- target.c ---- */
 
-/* Observes the inputs of one kind with the dense model beside the pruned one, and where matrices that read them lean on
- * it, adds up l->cross. Of a stage's output, the dense stream leaves the stage. energy: the squares of
- * what the target adds; NULL: not wanted. */
+/* Observes the inputs of one kind with the dense model beside the pruned one, and where the targets of what reads
+ * them have a share of it, adds up l->cross. Of a stage's output, the dense stream leaves the stage. energy: the
+ * squares of what the target adds; NULL: not wanted. */
 pare_status pare_layerwise_compare(pare_layerwise *l, pare_input_kind kind, double *energy);
-/* True if there is something to lean on. */
-bool pare_layerwise_leans(const pare_layerwise *l, pare_input_kind kind);
+/* True if targets have a share of the dense model that is another by now. */
+bool pare_layerwise_has_target(const pare_layerwise *l, pare_input_kind kind);
 /* l->map from the comparison of a kind of readers' inputs; and out [rows, d] <- weights l->map. what: the inputs, for
  * messages. */
 pare_status pare_layerwise_fit_map(pare_layerwise *l, const float *gram, const char *what, double energy,

@@ -95,11 +95,11 @@ static pare_status prune_by_solver(pare_matrix_job *m) {
     return measure_masked(m, m->w->scores, &m->result->selected);
 }
 
-/* w->dense <- what the matrix is to come close to, which may lean on the dense model. */
-static pare_status lean(pare_matrix_job *m) {
+/* w->dense <- what the matrix is to come close to, which may have a share of the dense model. */
+static pare_status set_target(pare_matrix_job *m) {
     pare_weight_walk *w = m->w;
     pare_input_kind kind = pare_input_of(m->role);
-    if (!pare_layerwise_leans(&w->l, kind)) return PARE_OK;
+    if (!pare_layerwise_has_target(&w->l, kind)) return PARE_OK;
     if (!pare_stage_reads(kind)) return pare_layerwise_correct(&w->l, m->layer, kind, w->dense);
     pare_layerwise_apply_map(&w->l, w->dense, m->rows, w->scores);
     memcpy(w->dense, w->scores, (size_t)(m->rows * m->columns) * sizeof *w->dense);
@@ -110,7 +110,7 @@ static pare_status run(pare_matrix_job *m) {
     pare_weight_walk *w = m->w;
     pare_source_rows(w->job->source, m->id, 0, m->rows, w->dense);
     pare_weights_take_optimised(w, m->role, m->rows * m->columns, w->dense);
-    PARE_TRY(lean(m));
+    PARE_TRY(set_target(m));
     bool by_solver = pare_matrix_solver_chooses(m) && pare_element_target_count(&m->target, m->rows, m->columns) > 0;
     PARE_TRY(by_solver ? prune_by_solver(m) : prune_by_mask(m));
     PARE_TRY(keep(m));

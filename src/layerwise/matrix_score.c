@@ -7,7 +7,7 @@
 
 /* ||x_i||, over the square root of the number of sequences unless GBLM's alpha is meant as in the paper; of all
  * sequences, where a part of them was drawn too. */
-static pare_status take_inputs(const pare_weight_walk *w, pare_role role, const pare_salience *salience, float **out) {
+static pare_status copy_inputs(const pare_weight_walk *w, pare_role role, const pare_salience *salience, float **out) {
     const pare_input_moments *moments = &w->l.statistics[pare_input_of(role)].moments;
     bool whole = salience == &pare_salience_gblm && w->recipe->scaling == PARE_SCALING_PAPER;
     PARE_TRY(pare_alloc(out, (size_t)moments->width, sizeof **out, "input norms"));
@@ -18,14 +18,14 @@ static pare_status take_inputs(const pare_weight_walk *w, pare_role role, const 
     return PARE_OK;
 }
 
-static pare_status take_outputs(const pare_weight_walk *w, pare_role role, int64_t rows, float **out) {
+static pare_status copy_outputs(const pare_weight_walk *w, pare_role role, int64_t rows, float **out) {
     PARE_TRY(pare_alloc(out, (size_t)rows, sizeof **out, "output norms"));
     for (int64_t i = 0; i < rows; i++)
         (*out)[i] = (float)sqrt(w->l.outputs[role][i] / (double)w->job->sequences);
     return PARE_OK;
 }
 
-static pare_status take_inverse(pare_weight_walk *w, uint32_t layer, pare_role role, float **out) {
+static pare_status copy_inverse(pare_weight_walk *w, uint32_t layer, pare_role role, float **out) {
     const pare_inverse_factor *factor;
     PARE_TRY(pare_layerwise_factor(&w->l, layer, pare_input_of(role), w->job->recipe->damping, &factor));
     PARE_TRY(pare_alloc(out, (size_t)factor->n, sizeof **out, "inverse diagonal"));
@@ -44,7 +44,7 @@ static const float *squares_of(const pare_weight_walk *w, uint32_t layer, pare_r
 }
 
 /* Mean and variance of the inputs, one behind the other. */
-static pare_status take_moments(const pare_weight_walk *w, pare_role role, float **out) {
+static pare_status copy_moments(const pare_weight_walk *w, pare_role role, float **out) {
     const pare_input_moments *moments = &w->l.statistics[pare_input_of(role)].moments;
     PARE_TRY(pare_alloc(out, 2 * (size_t)moments->width, sizeof **out, "input moments"));
     pare_input_moments_mean(moments, *out);
@@ -58,10 +58,10 @@ typedef struct signals {
 
 static pare_status gather(pare_weight_walk *w, uint32_t layer, pare_role role, const pare_salience *salience,
                           int64_t rows, signals *s) {
-    if (salience->needs & PARE_NEEDS_INPUTS) PARE_TRY(take_inputs(w, role, salience, &s->inputs));
-    if (salience->needs & PARE_NEEDS_OUTPUTS) PARE_TRY(take_outputs(w, role, rows, &s->outputs));
-    if (salience->needs & PARE_NEEDS_MOMENTS) PARE_TRY(take_moments(w, role, &s->moments));
-    return salience->needs & PARE_NEEDS_INVERSE ? take_inverse(w, layer, role, &s->inverse) : PARE_OK;
+    if (salience->needs & PARE_NEEDS_INPUTS) PARE_TRY(copy_inputs(w, role, salience, &s->inputs));
+    if (salience->needs & PARE_NEEDS_OUTPUTS) PARE_TRY(copy_outputs(w, role, rows, &s->outputs));
+    if (salience->needs & PARE_NEEDS_MOMENTS) PARE_TRY(copy_moments(w, role, &s->moments));
+    return salience->needs & PARE_NEEDS_INVERSE ? copy_inverse(w, layer, role, &s->inverse) : PARE_OK;
 }
 
 /* Uniform: a pure function of (seed, tensor, row, column). */

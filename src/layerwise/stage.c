@@ -10,6 +10,10 @@ const unsigned pare_layerwise_together[] = {PARE_ALL_INPUTS, 0};
 const unsigned pare_layerwise_one_by_one[] = {1 << PARE_INPUT_QKV, 1 << PARE_INPUT_O, 1 << PARE_INPUT_GATE_UP,
                                               1 << PARE_INPUT_DOWN, 0};
 
+bool pare_stage_ends(pare_stage stage, unsigned kinds) {
+    return kinds == 1u << stages[stage].writes;
+}
+
 pare_stage pare_stage_of(pare_input_kind kind) {
     pare_stage stage = PARE_STAGE_ATTENTION;
     while (stages[stage].reads != kind && stages[stage].writes != kind)

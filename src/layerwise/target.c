@@ -1,5 +1,5 @@
-/* What a changed matrix is to come close to where it leans on the dense model, whose inputs the layers before have
- * lost. With p the input in the pruned model, G = sum p p^T, and a the share of the dense model:
+/* What a changed matrix is to come close to where its target has a share of the dense model, whose inputs the layers
+ * before have lost. With p the input in the pruned model, G = sum p p^T, and a the share of the dense model:
  *
  *   readers   W* = W (I + a (C - G) (G + lambda)^-1),   C = sum q p^T, q: the dense model's normed state
  *   outputs   W* = W + a R (G + lambda)^-1,             R = sum r p^T, r: hidden state of the dense model behind the
@@ -14,7 +14,7 @@
 #include <math.h>
 #include <string.h>
 
-bool pare_layerwise_leans(const pare_layerwise *l, pare_input_kind kind) {
+bool pare_layerwise_has_target(const pare_layerwise *l, pare_input_kind kind) {
     double share = pare_stage_reads(kind) ? l->asked.reader_share : l->asked.output_share;
     return l->asked.two && l->apart && share > 0.0;
 }
@@ -22,7 +22,7 @@ bool pare_layerwise_leans(const pare_layerwise *l, pare_input_kind kind) {
 typedef struct comparison {
     pare_input_kind kind;
     pare_stage stage;
-    bool leans;
+    bool targeted;
     double *energy; /* or NULL */
 } comparison;
 
@@ -95,7 +95,7 @@ static bool has_out_norm(const pare_architecture *a, pare_stage stage) {
 }
 
 /* The pruned model's output beside the dense one's, which has just left the stage. */
-static pare_status lean(pare_layerwise *l, const comparison *c, int64_t first, const float *dense, float *pruned,
+static pare_status reach_target(pare_layerwise *l, const comparison *c, int64_t first, const float *dense, float *pruned,
                         int64_t tokens) {
     const pare_architecture *a = &l->model->config.architecture;
     pare_part part = c->stage == PARE_STAGE_ATTENTION ? PARE_PART_ATTENTION : PARE_PART_FFN;
@@ -119,14 +119,14 @@ static pare_status compare_outputs(pare_layerwise *l, const comparison *c, int64
     float *dense = pare_layer_load(&l->dense, first, tokens), *pruned = pare_layer_load(&l->pruned, first, tokens);
     PARE_TRY(pare_layer_inner(l, &l->dense, &l->dense_block, c->stage, first, dense));
     PARE_TRY(pare_layer_leave(l, &l->dense, &l->dense_block, c->stage, first, dense));
-    return c->leans ? lean(l, c, first, dense, pruned, tokens)
+    return c->targeted ? reach_target(l, c, first, dense, pruned, tokens)
                     : pare_layer_inner(l, &l->pruned, &l->block, c->stage, first, pruned);
 }
 
 static pare_status compare_batch(pare_layerwise *l, int64_t first, int64_t tokens, void *context) {
     const comparison *c = context;
     PARE_TRY(pare_stage_reads(c->kind) ? compare_states(l, c, first, tokens) : compare_outputs(l, c, first, tokens));
-    if (!c->leans) return PARE_OK;
+    if (!c->targeted) return PARE_OK;
     pare_inputs inputs = inputs_of(l, c->kind, tokens);
     return pare_cross_add(l->backend, &inputs, l->reference, l->hidden, first == 0, l->cross);
 }
@@ -140,14 +140,14 @@ static void scale_cross(pare_layerwise *l, pare_input_kind kind) {
 }
 
 pare_status pare_layerwise_compare(pare_layerwise *l, pare_input_kind kind, double *energy) {
-    bool reads = pare_stage_reads(kind), leans = pare_layerwise_leans(l, kind);
+    bool reads = pare_stage_reads(kind), targeted = pare_layerwise_has_target(l, kind);
     double share = reads ? l->asked.reader_share : l->asked.output_share, squares = 0.0;
-    comparison c = {kind, pare_stage_of(kind), leans, energy ? &squares : NULL};
+    comparison c = {kind, pare_stage_of(kind), targeted, energy ? &squares : NULL};
     l->block.observer = &l->observer;
     pare_status status = pare_layerwise_batches(l, compare_batch, &c);
     l->block.observer = NULL;
     l->resident = !reads && l->asked.sequences <= l->micro_batch;
-    if (status == PARE_OK && leans && !reads) scale_cross(l, kind);
+    if (status == PARE_OK && targeted && !reads) scale_cross(l, kind);
     if (energy) *energy = share * share * squares;
     return status;
 }

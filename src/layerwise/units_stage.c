@@ -118,10 +118,10 @@ static void cut_columns(pare_unit_walk *u, const pare_index_list *kept) {
         }
 }
 
-/* What is known of the output: where it is fitted, how it leans, and the error of what it is to come close to. */
+/* What is known of the output: whether it is fitted, to what, and how far from that it is. */
 typedef struct output_work {
     bool fits;
-    const float *gram, *cross; /* cross NULL: it does not lean */
+    const float *gram, *cross; /* cross NULL: the target is its own */
     double energy;
 } output_work;
 
@@ -166,14 +166,14 @@ static bool removes(const pare_unit_walk *u) {
 }
 
 /* The output's inputs: what units cost, and what the output is fitted to. The dense stream leaves the stage. */
-static pare_status look(pare_unit_walk *u, bool seen, output_work *work) {
+static pare_status observe(pare_unit_walk *u, bool seen, output_work *work) {
     pare_input_kind kind = u->run.roles.writes;
     if (!seen) return u->l.asked.two ? pare_layerwise_pass_dense(&u->l, u->run.stage) : PARE_OK;
     PARE_TRY(pare_layerwise_watch(&u->l, u->run.layer, 1u << kind, &u->l.asked.needs));
     PARE_TRY(u->l.asked.two ? pare_layerwise_compare(&u->l, kind, &work->energy)
                             : pare_layerwise_observe(&u->l, false));
     work->gram = u->l.statistics[kind].gram;
-    if (pare_layerwise_leans(&u->l, kind)) work->cross = u->l.cross;
+    if (pare_layerwise_has_target(&u->l, kind)) work->cross = u->l.cross;
     return PARE_OK;
 }
 
@@ -182,9 +182,9 @@ static pare_status change_output(pare_unit_walk *u) {
     pare_stage_run *run = &u->run;
     output_work work = {0};
     bool goes = removes(u), chooses = o->choose[run->stage], choose = goes && chooses;
-    bool leans = pare_layerwise_leans(&u->l, run->roles.writes);
-    work.fits = !o->probe && !o->keep_outputs && (goes || leans);
-    PARE_TRY(look(u, choose || work.fits, &work));
+    bool targeted = pare_layerwise_has_target(&u->l, run->roles.writes);
+    work.fits = !o->probe && !o->keep_outputs && (goes || targeted);
+    PARE_TRY(observe(u, choose || work.fits, &work));
     load_output(u);
     if (choose) PARE_TRY(pare_units_choose(u, work.gram, work.cross));
     if (chooses && !goes) PARE_TRY(pare_units_choose_all(u));

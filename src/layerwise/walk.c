@@ -229,7 +229,7 @@ static pare_status walk_layer(pare_layerwise *l, const pare_layer_visitor *v, ui
     bool last = layer == v->last;
     for (const unsigned *kinds = v->stages; *kinds; kinds++) {
         PARE_TRY(v->visit(v->context, layer, *kinds, last));
-        if (*kinds == 1 << PARE_INPUT_O) PARE_TRY(pare_layerwise_pass(l, PARE_STAGE_ATTENTION));
+        if (pare_stage_ends(PARE_STAGE_ATTENTION, *kinds)) PARE_TRY(pare_layerwise_pass(l, PARE_STAGE_ATTENTION));
     }
     return v->through || (last && !v->beyond) ? PARE_OK : pare_layerwise_pass(l, PARE_STAGE_FFN);
 }

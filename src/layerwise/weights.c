@@ -40,17 +40,17 @@ static pare_status prune_readers(pare_weight_walk *w, uint32_t layer, unsigned k
     return PARE_OK;
 }
 
-/* Where readers lean on the dense model: one map for all of them. */
+/* Where targets of readers have a share of the dense model: one map for all of them. */
 static pare_status fit_map(pare_weight_walk *w, uint32_t layer, pare_input_kind kind) {
     char name[96];
     pare_fit fit;
-    if (!pare_stage_reads(kind) || !pare_layerwise_leans(&w->l, kind)) return PARE_OK;
+    if (!pare_stage_reads(kind) || !pare_layerwise_has_target(&w->l, kind)) return PARE_OK;
     return pare_layerwise_fit_map(&w->l, w->l.statistics[kind].gram, pare_input_name(layer, kind, name, sizeof name),
                                   0.0, &fit);
 }
 
 /* Observes what the matrices read. */
-static pare_status look(pare_weight_walk *w, uint32_t layer, unsigned kinds, bool through) {
+static pare_status observe(pare_weight_walk *w, uint32_t layer, unsigned kinds, bool through) {
     pare_input_kind kind = (pare_input_kind)__builtin_ctz(kinds);
     PARE_TRY(pare_weights_regional(w, layer));
     PARE_TRY(pare_layerwise_watch(&w->l, layer, kinds, &w->l.asked.needs));
@@ -65,7 +65,7 @@ static pare_status visit(void *context, uint32_t layer, unsigned kinds, bool las
     bool through = w->recipe->dense_propagation && !last, apart = w->l.apart;
     if (!pare_layerwise_concerns(&w->l, layer, kinds) && !w->l.asked.two)
         return through ? pare_layerwise_pass(&w->l, PARE_STAGE_FFN) : PARE_OK;
-    PARE_TRY(look(w, layer, kinds, through));
+    PARE_TRY(observe(w, layer, kinds, through));
     PARE_TRY(prune_readers(w, layer, kinds, &apart));
     w->l.apart = apart;
     pare_layerwise_forget(&w->l);

@@ -22,7 +22,7 @@ void pare_element_defaults(pare_element_recipe *e) {
     set(&e->dsnot.power, 1.0);
     set(&e->dsnot.norm, 2.0);
     set(&e->dsnot.alpha, 1.0);
-    set(&e->reach, 0.1);
+    set(&e->spread, 0.1);
     set(&e->fisher_damping, 0.1);
     set(&e->growth, 1.15);
     set_count(&e->inner, 1);

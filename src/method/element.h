@@ -23,7 +23,7 @@ typedef struct pare_element_recipe {
     pare_alpha_scaling scaling;
     pare_allocation allocation;
     double owl_times, owl_lambda;
-    double reach;          /* how far a matrix's share may lie from the mean */
+    double spread;         /* how far a matrix's share may lie from the mean */
     double fisher_damping; /* of the outputs' metric */
     int32_t inner;         /* conjugate gradient steps inside an ADMM iteration */
     double growth;         /* of ADMM's penalty */

@@ -117,7 +117,7 @@ const pare_key pare_element_keys[] = {
      .advice = "give how many times the mean an outlier exceeds, such as 5"},
     {"owl_lambda", "--owl-lambda", PARE_KEY_REAL, AT(owl_lambda), .low = 0, .high = 1, .applies = is_owl,
      .advice = "give how far a layer's share may lie from the mean, such as 0.08"},
-    {"reach", "--reach", PARE_KEY_REAL, AT(reach), .low = 0, .high = 1, .applies = is_spread_by_cost,
+    {"reach", "--reach", PARE_KEY_REAL, AT(spread), .low = 0, .high = 1, .applies = is_spread_by_cost,
      .advice = "give how far a matrix's share may lie from the mean, such as 0.1"},
     CHOICE("permute", "--permute", permutation, permutations, pare_recipe_is_element),
     {"alpha", "--alpha", PARE_KEY_REAL, AT(constants.alpha), .low = 0, .high = 1e12, .applies = has_alpha,

@@ -182,7 +182,7 @@ bool pare_key_is_settled(const pare_key *key, const pare_sparsity *target, const
     bool fixed = target->of || target->shares || r->element.compare == PARE_COMPARE_GLOBAL;
     if (r->mode != PARE_MODE_ELEMENT) return false;
     if (key == PARE_KEY_OF(element.compare)) return target->of;
-    bool shared = key == PARE_KEY_OF(element.allocation) || key == PARE_KEY_OF(element.reach);
+    bool shared = key == PARE_KEY_OF(element.allocation) || key == PARE_KEY_OF(element.spread);
     return fixed && shared && pare_allocation_has(r->element.allocation, PARE_TRAIT_COSTS);
 }
 

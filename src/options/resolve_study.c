@@ -105,7 +105,7 @@ static pare_status resolve_gradients(const asked *a, pare_study *out) {
     for (size_t m = 0; m < out->methods; m++) {
         bool known = false;
         for (size_t i = 0; i < FIRST; i++)
-            known = known || strcmp(a->methods[m], first[i]) == 0;
+            known = known || pare_recipe_find(a->methods[m]) == pare_recipe_find(first[i]);
         if (!known) PARE_TRY(resolve_gradient(a, a->methods[m], out));
     }
     return PARE_OK;

@@ -9,15 +9,10 @@
 enum { ROWS = 64 };
 
 uint64_t pare_loraprune_merged_bytes(const pare_model *model, const pare_widths *widths) {
-    uint64_t bytes = 0, d = model->config.hidden, h = model->config.head_size;
-    for (uint32_t layer = 0; layer < model->config.layers; layer++) {
-        const pare_widths *w = &widths[layer];
-        for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++) {
-            bool shared = role == PARE_ROLE_K || role == PARE_ROLE_V;
-            uint64_t width = role >= PARE_ROLE_GATE ? w->ffn : h * (shared ? w->kv_heads : w->heads);
-            bytes += pare_repaired_bytes(model, pare_tensor_id(layer, role), width, d);
-        }
-    }
+    uint64_t bytes = 0;
+    for (uint32_t layer = 0; layer < model->config.layers; layer++)
+        for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++)
+            bytes += pare_repaired_bytes_at(model, layer, role, &widths[layer], model->config.hidden);
     return bytes;
 }
 

@@ -16,7 +16,7 @@ static pare_status choose_target(pare_prune_job *job) {
     return PARE_OK;
 }
 
-static pare_status take(pare_prune_job *job) {
+static pare_status drop(pare_prune_job *job) {
     pare_selection all;
     PARE_TRY(pare_selection_all(job->model, &all));
     pare_status status = pare_selection_compose(&all, job->drops, &job->selection);
@@ -32,4 +32,4 @@ static json_t *recipe(const pare_prune_job *job) {
 }
 
 const pare_procedure pare_named_layers = {
-    .applies = applies, .choose_target = choose_target, .run = take, .recipe = recipe};
+    .applies = applies, .choose_target = choose_target, .run = drop, .recipe = recipe};

@@ -1,4 +1,5 @@
 #include "repair/repaired.h"
+#include "model/observer.h"
 #include "support/memory.h"
 
 #include <string.h>
@@ -6,6 +7,15 @@
 uint64_t pare_repaired_bytes(const pare_model *model, size_t id, uint64_t rows, uint64_t columns) {
     uint64_t bytes = rows * columns * pare_dtype_size(model->tensors[id]->dtype), unit = PARE_REPAIRED_ALIGNMENT;
     return (bytes + unit - 1) / unit * unit;
+}
+
+uint64_t pare_repaired_bytes_at(const pare_model *model, uint32_t layer, pare_role role, const pare_widths *widths,
+                                uint64_t hidden) {
+    pare_input_kind kind = pare_input_of(role);
+    uint64_t heads = role == PARE_ROLE_K || role == PARE_ROLE_V ? widths->kv_heads : widths->heads;
+    bool ffn = kind == PARE_INPUT_GATE_UP || kind == PARE_INPUT_DOWN;
+    uint64_t width = ffn ? widths->ffn : heads * model->config.head_size;
+    return pare_repaired_bytes(model, pare_tensor_id(layer, role), width, hidden);
 }
 
 pare_status pare_repaired_new(const pare_model *model, uint64_t bytes, const char *scratch, pare_repaired *out) {

@@ -28,6 +28,9 @@ void pare_repaired_free(pare_repaired *repaired);
 
 /* Bytes that a matrix of this tensor takes. */
 uint64_t pare_repaired_bytes(const pare_model *model, size_t id, uint64_t rows, uint64_t columns);
+/* The same of a layer's matrix, cut to these widths and this hidden size. */
+uint64_t pare_repaired_bytes_at(const pare_model *model, uint32_t layer, pare_role role, const pare_widths *widths,
+                                uint64_t hidden);
 
 /* Makes matrix[id] of rows x columns elements, for the caller to fill. PARE_OUT_OF_MEMORY if there is no room left. */
 pare_status pare_repaired_add(pare_repaired *repaired, const pare_model *model, size_t id, uint64_t rows,

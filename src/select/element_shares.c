@@ -75,9 +75,9 @@ static void round_down(const problem *p, double *fractions, int64_t total, int64
     }
 }
 
-void pare_element_shares(const pare_cost_histogram *matrices, uint32_t count, double sparsity, double reach,
+void pare_element_shares(const pare_cost_histogram *matrices, uint32_t count, double sparsity, double spread,
                          int64_t *gone) {
-    problem p = {matrices, count, fmax(0.0, sparsity - reach), fmin(1.0, sparsity + reach)};
+    problem p = {matrices, count, fmax(0.0, sparsity - spread), fmin(1.0, sparsity + spread)};
     double low = 0.0, high = PARE_COST_BINS, fractions[count > 0 ? count : 1];
     int64_t all = 0;
     for (uint32_t i = 0; i < count; i++)

@@ -22,8 +22,8 @@ void pare_cost_histogram_free(pare_cost_histogram *histogram);
 pare_status pare_cost_histogram_add(pare_cost_histogram *histogram, const float *costs, int64_t n);
 
 /* gone[count]: how many weights each matrix loses; floor(sparsity of all) together. Each loses the weights below one
- * threshold for all, but between (sparsity - reach) and (sparsity + reach) of its own. */
-void pare_element_shares(const pare_cost_histogram *matrices, uint32_t count, double sparsity, double reach,
+ * threshold for all, but between (sparsity - spread) and (sparsity + spread) of its own. */
+void pare_element_shares(const pare_cost_histogram *matrices, uint32_t count, double sparsity, double spread,
                          int64_t *gone);
 
 #endif
