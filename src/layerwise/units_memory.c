@@ -13,21 +13,6 @@ static bool needs_two_streams(const pare_repair_job *job) {
     return !o->probe && (o->alpha > 0.0 || o->beta > 0.0 || o->final_norm);
 }
 
-<<<<<<< HEAD
-static uint32_t kept_units(const pare_repair_job *job, const pare_selection *selection, uint32_t layer,
-                           pare_role role) {
-    const pare_repair_options *o = &job->options;
-    const pare_kept *kept = &selection->layer[layer];
-    pare_span span = pare_stage_span(role);
-    if (span == PARE_SPAN_FFN) return o->choose[PARE_STAGE_FFN] ? o->widths[layer].ffn : kept->ffn;
-    bool query = span == PARE_SPAN_HEADS;
-    if (!o->choose[PARE_STAGE_ATTENTION]) return query ? kept->heads : kept->kv_heads;
-    return query ? o->widths[layer].heads : o->widths[layer].kv_heads;
-=======
-static int64_t larger(int64_t a, int64_t b) {
-    return a > b ? a : b;
-}
-
 /* Of a layer, when it was repaired. */
 static pare_widths widths_left(const pare_repair_job *job, const pare_selection *selection, uint32_t layer) {
     const pare_repair_options *o = &job->options;
@@ -45,10 +30,10 @@ static uint64_t layer_bytes(const pare_repair_job *job, const pare_selection *se
     const pare_widths left = widths_left(job, selection, layer);
     uint64_t total = 0;
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
-        if (pare_repair_fits_readers(job) || !pare_stage_reads(pare_input_of((pare_role)role)))
+        if (pare_has_role(&job->source->model->config.architecture, (pare_role)role) &&
+            (pare_repair_fits_readers(job) || !pare_stage_reads(pare_input_of((pare_role)role))))
             total += pare_repaired_bytes_at(job->source->model, layer, (pare_role)role, &left, selection->hidden);
     return total;
->>>>>>> 9ee7696 (Terms of the field in place of private ones; the width of a cut matrix is computed in one place)
 }
 
 static uint64_t repaired_bytes(const pare_repair_job *job, const pare_selection *selection) {
@@ -56,17 +41,7 @@ static uint64_t repaired_bytes(const pare_repair_job *job, const pare_selection 
     uint64_t total = 0, d = selection->hidden;
     if (job->options.probe) return 0;
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
-<<<<<<< HEAD
-        for (int role = 0; role < PARE_MATRIX_ROLES && !selection->layer[layer].dropped; role++) {
-            if (pare_tensor_is_absent(pare_model_tensor(model, layer, (pare_role)role))) continue;
-            if (!pare_role_writes((pare_role)role) && !pare_repair_fits_readers(job)) continue;
-            uint64_t unit = pare_stage_span((pare_role)role) == PARE_SPAN_FFN ? 1 : h;
-            uint64_t units = kept_units(job, selection, layer, (pare_role)role) * unit;
-            total += pare_repaired_bytes(model, pare_tensor_id(layer, (pare_role)role), units, d);
-        }
-=======
         if (!selection->layer[layer].dropped) total += layer_bytes(job, selection, layer);
->>>>>>> 9ee7696 (Terms of the field in place of private ones; the width of a cut matrix is computed in one place)
     if (job->options.final_norm) total += pare_repaired_bytes(model, pare_tensor_id_final_norm(model), 1, d);
     if (job->options.head && !model->config.tied)
         total += pare_repaired_bytes(model, pare_tensor_id_head(model), model->config.vocabulary, d);

@@ -184,7 +184,7 @@ static pare_status correct(void *context, uint32_t layer, unsigned kinds, bool l
     memcpy(s->pruned, s->l.pruned.now.memory.data, sizeof s->pruned);
     PARE_TRY(pare_layerwise_watch(&s->l, layer, kinds, &s->l.asked.needs));
     PARE_TRY(pare_layerwise_compare(&s->l, kind, NULL));
-    if (pare_layerwise_leans(&s->l, kind)) {
+    if (pare_layerwise_has_target(&s->l, kind)) {
         pare_source_rows(&s->source, pare_tensor_id(layer, PARE_ROLE_DOWN), 0, HIDDEN, s->weights);
         PARE_TRY(pare_layerwise_correct(&s->l, layer, kind, s->weights));
         pare_layerwise_install(&s->l, layer, PARE_ROLE_DOWN, s->weights, s->stored);
