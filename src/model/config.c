@@ -80,13 +80,10 @@ static pare_status read_eps(pare_fields fields, pare_config *config) {
 static pare_status read_sizes(pare_fields fields, pare_config *config) {
     const pare_family *family = config->family;
     uint32_t heads, ignored;
-    PARE_TRY(
-        pare_field_whole(fields, pare_family_key(family, PARE_CONFIG_KEY_LAYERS), 1, LAYER_LIMIT, -1, &config->layers));
-    PARE_TRY(
-        pare_field_whole(fields, pare_family_key(family, PARE_CONFIG_KEY_HIDDEN), 1, WIDTH_LIMIT, -1, &config->hidden));
+    PARE_TRY(pare_field_whole(fields, pare_family_key(family, PARE_CONFIG_KEY_LAYERS), 1, LAYER_LIMIT, -1, &config->layers));
+    PARE_TRY(pare_field_whole(fields, pare_family_key(family, PARE_CONFIG_KEY_HIDDEN), 1, WIDTH_LIMIT, -1, &config->hidden));
     PARE_TRY(pare_field_whole(fields, "vocab_size", 1, WIDTH_LIMIT, -1, &config->vocabulary));
     PARE_TRY(read_eps(fields, config));
-    PARE_TRY(pare_field_flag_or(fields, "tie_word_embeddings", family->fallback.tied, &config->tied));
     PARE_TRY(read_width(fields, pare_family_key(family, PARE_CONFIG_KEY_HEADS), config->layers, -1, &heads));
     PARE_TRY(read_head_size(fields, heads, config));
     PARE_TRY(read_width(fields, pare_family_key(family, PARE_CONFIG_KEY_KV_HEADS), config->layers, 0, &ignored));
@@ -121,6 +118,12 @@ static pare_status read_tokens(pare_fields fields, pare_fields file, pare_config
     return read_token(eos, "eos_token_id", config->vocabulary, &config->eos);
 }
 
+/* A wrapper's own flag holds, whatever its language model says. */
+static pare_status read_tied(pare_fields fields, pare_fields file, pare_config *config) {
+    bool wrapped = fields.object != file.object;
+    return pare_field_flag_or(file, "tie_word_embeddings", wrapped || config->family->fallback.tied, &config->tied);
+}
+
 static pare_status read_fields(pare_fields file, pare_config *config) {
     const char *type;
     PARE_TRY(pare_config_kind_check(file, &type, &config->text));
@@ -129,6 +132,7 @@ static pare_status read_fields(pare_fields file, pare_config *config) {
     config->family = pare_family_find(type);
     config->architecture = config->family->architecture;
     PARE_TRY(read_sizes(fields, config));
+    PARE_TRY(read_tied(fields, file, config));
     PARE_TRY(pare_config_read_options(fields, config));
     PARE_TRY(pare_config_read_rope(fields, config));
     PARE_TRY(pare_config_read_layers(fields, config));

@@ -94,7 +94,9 @@ static pare_status read_option(pare_fields fields, const pare_option *option, pa
     case PARE_OPTION_NUMBER:
     case PARE_OPTION_INVERSE:
     case PARE_OPTION_ROOT:
-        PARE_TRY(read_number(fields, key, option->fallback, &number));
+        /* A switch that is null is off, whatever holds where it is absent. */
+        set = option->kind != PARE_OPTION_NUMBER || !json_is_null(json_object_get(fields.object, key));
+        PARE_TRY(read_number(fields, key, set ? option->fallback : 0, &number));
         if (option->kind == PARE_OPTION_INVERSE) number = 1 / number;
         if (option->kind == PARE_OPTION_ROOT) number = 1 / sqrt(number);
         *(double *)field = number;

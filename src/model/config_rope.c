@@ -11,6 +11,7 @@ enum { POSITION_LIMIT = 1 << 30 };
 
 static const double THETA_LIMIT = 1e15, FACTOR_LIMIT = 1e6, USUAL_THETA = 10000;
 static const char original_key[] = "original_max_position_embeddings", rotated_key[] = "partial_rotary_factor";
+static const char full_key[] = "full_attention", windowed_key[] = "sliding_attention";
 
 static const char *const names[] = {
     [PARE_ROPE_PLAIN] = "default", [PARE_ROPE_LINEAR] = "linear", [PARE_ROPE_DYNAMIC] = "dynamic",
@@ -185,28 +186,44 @@ static pare_status read_typed(pare_fields fields, const json_t *parameters, cons
     return read_kind(fields, holds, config, rope);
 }
 
-/* Layers with a window, where the file has one setting for all: those of most families turn as all others do. */
-static pare_status derive_windowed(pare_fields fields, pare_config *config) {
-    const pare_rope_rule *rule = &config->family->rope;
+/* What rope_scaling says beside them is of the layers that see all tokens, and holds there, as in transformers. */
+static pare_status read_typed_both(pare_fields fields, const json_t *parameters, const json_t *scaling,
+                                   pare_config *config) {
+    json_t *merged = json_copy((json_t *)(uintptr_t)parameters), *full = json_object_get(merged, full_key);
+    if (scaling) {
+        full = json_is_object(full) ? json_copy(full) : json_object();
+        json_object_update(full, (json_t *)(uintptr_t)scaling);
+        json_object_set_new(merged, full_key, full);
+    }
+    pare_status status = read_typed(fields, merged, full_key, config, &config->rope[0]);
+    if (status == PARE_OK) status = read_typed(fields, merged, windowed_key, config, &config->rope[1]);
+    json_decref(merged);
+    return status;
+}
+
+/* Layers with a window, where the file has one setting for all: plain ones of their own theta, or, in most families, as
+ * all others. */
+static pare_status derive_windowed(bool own, pare_config *config) {
     pare_rope_config *windowed = &config->rope[1];
+    size_t count = config->rope[0].rotated;
+    double theta = windowed->theta;
     *windowed = config->rope[0];
     windowed->factors = NULL;
-    if (!rule->window_theta_key && !rule->window_plain) {
-        size_t count = config->rope[0].rotated;
-        if (!config->rope[0].factors) return PARE_OK;
-        PARE_TRY(pare_alloc(&windowed->factors, count, sizeof *windowed->factors, "rotary factors"));
-        memcpy(windowed->factors, config->rope[0].factors, count * sizeof *windowed->factors);
+    if (own) {
+        windowed->kind = PARE_ROPE_PLAIN;
+        windowed->attention_factor = 1;
+        windowed->theta = theta;
         return PARE_OK;
     }
-    windowed->kind = PARE_ROPE_PLAIN;
-    windowed->attention_factor = 1;
-    if (!rule->window_theta_key) return PARE_OK;
-    return pare_field_positive(fields, rule->window_theta_key, THETA_LIMIT, rule->window_theta, &windowed->theta);
+    if (!config->rope[0].factors) return PARE_OK;
+    PARE_TRY(pare_alloc(&windowed->factors, count, sizeof *windowed->factors, "rotary factors"));
+    memcpy(windowed->factors, config->rope[0].factors, count * sizeof *windowed->factors);
+    return PARE_OK;
 }
 
 static bool is_typed(const json_t *parameters) {
-    return json_is_object(json_object_get(parameters, "full_attention")) ||
-           json_is_object(json_object_get(parameters, "sliding_attention"));
+    return json_is_object(json_object_get(parameters, full_key)) ||
+           json_is_object(json_object_get(parameters, windowed_key));
 }
 
 pare_status pare_config_read_rope(pare_fields fields, pare_config *config) {
@@ -219,21 +236,27 @@ pare_status pare_config_read_rope(pare_fields fields, pare_config *config) {
         PARE_TRY(read_theta(fields, rule, &rope[i].theta));
     }
     if (config->architecture.positions != PARE_POSITIONS_ROTARY) return PARE_OK;
-    if (rule->window_theta_key) rope[1].theta = rule->window_theta;
+    bool own = rule->window_theta_key || rule->window_plain;
+    if (rule->window_plain) rope[1].theta = rule->theta;
+    if (rule->window_theta_key)
+        PARE_TRY(pare_field_positive(fields, rule->window_theta_key, THETA_LIMIT, rule->window_theta, &rope[1].theta));
     PARE_TRY(find_object(fields, "rope_parameters", &parameters));
     PARE_TRY(find_object(fields, "rope_scaling", &scaling));
     if (is_typed(parameters)) {
-        if (config->family->layers.window == PARE_WINDOW_NONE)
+        if (!own)
             return pare_field_refuse(PARE_UNSUPPORTED, fields, "rope_parameters",
                                      "this family has one setting of RoPE for all layers");
-        PARE_TRY(read_typed(fields, parameters, "full_attention", config, &rope[0]));
-        return read_typed(fields, parameters, "sliding_attention", config, &rope[1]);
+        return read_typed_both(fields, parameters, scaling, config);
     }
+    if (parameters && own)
+        return pare_field_refuse(
+            PARE_UNSUPPORTED, fields, "rope_parameters",
+            "in this family it has full_attention and sliding_attention with settings of their own");
     pare_fields holds = {.path = fields.path, .object = scaling ? scaling : parameters};
     PARE_TRY(pare_field_positive(holds, "rope_theta", THETA_LIMIT, rope->theta, &rope->theta));
     if (parameters && scaling) PARE_TRY(check_both(fields, parameters, scaling, rope->theta, rule->share));
     PARE_TRY(read_kind(fields, holds, config, rope));
-    return derive_windowed(fields, config);
+    return derive_windowed(own, config);
 }
 
 /* A whole number is written as one where transformers wants one. */

@@ -1,0 +1,176 @@
+"""Writes ../data/families.json: what transformers and torch's autograd, in fp64, make of tiny models of every family:
+families.py [OUT [NAME...]].
+
+Weights are not stored: weight() makes them of tensors' names, as tests/model/families.h does. For each case of
+family_cases.py: config.json, every tensor by its name in the file with its shape and, of its loss gradient, the L2 norm,
+the dot product with counted numbers and the first, middle and last element (null: the loss does not depend on it); the mean
+next-token loss of the ids, logits, and what greedy decoding with a cache appends to prompts."""
+import contextlib
+import json
+import os
+import sys
+import tempfile
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+import numpy as np
+import torch
+import transformers
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from family_cases import CASES, SAVED, V
+from importance import counted
+
+OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "families.json")
+SEQUENCES, LENGTH = 2, 48
+IDS = (np.abs(counted(77, 0, SEQUENCES * LENGTH)) * 64).astype(np.int64).reshape(SEQUENCES, LENGTH) % V
+PICKED = (15, 95)  # tokens, of all, whose logits are stored, every eighth one
+NEW, APART = 12, 1e-3
+PROMPTS = (6, 24)  # lengths: within a window, and beyond it
+
+
+def stream(name):
+    """FNV-1a."""
+    x = 0x811C9DC5
+    for byte in name.encode():
+        x = (x ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return x
+
+
+def weight(name, shape):
+    """Numbers that fp32, fp16 and bf16 hold: around 0 to 1/2 in matrices, to 1/4 in biases; 1/4 to 5/4 in norms."""
+    x = counted(stream(name), 0, int(np.prod(shape)))
+    if len(shape) > 1:
+        x = x / 4
+    else:
+        x = x / 8 if name.endswith("bias") else 0.25 + np.abs(x) / 2
+    return torch.tensor(x.reshape(shape), dtype=torch.float64)
+
+
+@contextlib.contextmanager
+def everything_double():
+    """transformers computes norms, angles and softmax in fp32, whatever the model's dtype; here in fp64."""
+    kept = torch.float32, torch.float, torch.Tensor.float
+    torch.float32 = torch.float = torch.float64
+    torch.Tensor.float = torch.Tensor.double
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.float32, torch.float, torch.Tensor.float = kept
+        torch.set_default_dtype(torch.float32)
+
+
+def stored(folder):
+    """Tensors of a saved model, by name."""
+    with safe_open(os.path.join(folder, "model.safetensors"), "pt") as f:
+        return {name: f.get_tensor(name) for name in sorted(f.keys())}
+
+
+def class_of(config):
+    return transformers.AutoModelForImageTextToText if "text_config" in config else transformers.AutoModelForCausalLM
+
+
+def build(name, folder):
+    """config.json, shapes by tensor, and the model with its weights."""
+    given, maker = CASES[name], class_of(CASES[name])
+    config_path = os.path.join(folder, "config.json")
+    with open(config_path, "w", encoding="utf-8") as f:
+        json.dump(given, f)
+    drawn = maker.from_config(transformers.AutoConfig.from_pretrained(folder))
+    drawn.save_pretrained(folder)
+    shapes = {tensor: list(value.shape) for tensor, value in stored(folder).items()}
+    save_file({tensor: weight(tensor, shape) for tensor, shape in shapes.items()}, os.path.join(folder, "model.safetensors"), {"format": "pt"})
+    with open(config_path, encoding="utf-8") as f:
+        saved = json.load(f)
+    if name not in SAVED:
+        with open(config_path, "w", encoding="utf-8") as f:
+            json.dump(given, f)
+    with everything_double():
+        model, info = maker.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager", output_loading_info=True)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Embedding):
+            module.padding_idx = None  # or else torch leaves out the gradient of that id's row
+    assert not any(info[k] for k in ("missing_keys", "unexpected_keys", "mismatched_keys")), info
+    saved.pop("transformers_version", None)
+    return (saved if name in SAVED else given), shapes, model.eval()
+
+
+def logits_of(model, ids):
+    with everything_double():
+        return model(input_ids=torch.tensor(ids)).logits
+
+
+def gradients(model, loss, folder):
+    """By tensor as it is stored: what is saved in place of the weights. None where the loss does not depend on it."""
+    loss.backward()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(torch.full_like(p, torch.nan) if p.grad is None else p.grad)
+    model.save_pretrained(folder)
+    return {name: None if torch.isnan(g).any() else g for name, g in stored(folder).items()}
+
+
+def greedy(model, sequence, length):
+    """The first place in the sequence where a prompt may begin so that no choice is close: [sequence, place, length, ids...]."""
+    settings = transformers.GenerationConfig(do_sample=False, max_new_tokens=NEW, pad_token_id=0, eos_token_id=None, bos_token_id=None)
+    for start in range(LENGTH - length):
+        prompt = IDS[sequence:sequence + 1, start:start + length]
+        with everything_double(), torch.no_grad():
+            made = model.generate(torch.tensor(prompt), generation_config=settings, output_logits=True, return_dict_in_generate=True)
+        two = torch.stack(made.logits).topk(2).values
+        if (two[..., 0] - two[..., 1]).min() > APART * two[..., 0].abs().max():
+            return [sequence, start, length] + made.sequences[0, length:].tolist()
+    sys.exit("every prompt has choices too close to tell")
+
+
+def digits(x, count=7):
+    return [float(f"{float(v):.{count}g}") for v in x]
+
+
+def tensor_row(name, shape, gradient):
+    if gradient is None:
+        return [name, shape, None]
+    g = gradient.double().reshape(-1).numpy()
+    n = g.size
+    return [name, shape, digits([np.linalg.norm(g), g @ counted(stream(name) ^ 1, 0, n), g[0], g[n // 2], g[n - 1]], 6)]
+
+
+def case(name):
+    with tempfile.TemporaryDirectory() as folder:
+        config, shapes, model = build(name, folder)
+        prompts = [greedy(model, i, length) for i, length in enumerate(PROMPTS)]
+        logits = logits_of(model, IDS)
+        loss = torch.nn.functional.cross_entropy(logits[:, :-1].reshape(-1, V), torch.tensor(IDS[:, 1:]).reshape(-1))
+        found = gradients(model, loss, folder)
+        flat = logits.detach().double().reshape(-1, V).numpy()
+        return {"name": name, "config": config, "loss": digits([loss.detach()], 9)[0], "largest": digits([np.abs(flat).max()])[0],
+                "logits": [digits(flat[token, ::8]) for token in PICKED],
+                "dots": digits(flat @ counted(stream("logits"), 0, V)), "greedy": prompts,
+                "tensors": [tensor_row(tensor, shape, found[tensor]) for tensor, shape in shapes.items()]}
+
+
+def write(out, cases):
+    """One line for each tensor."""
+    compact = {"ensure_ascii": False, "separators": (",", ":")}
+    with open(out, "w", encoding="utf-8", newline="\n") as f:
+        f.write('{"ids":' + json.dumps(IDS.tolist(), **compact) + ',"picked":' + json.dumps(PICKED, **compact) + ',"cases":[\n')
+        for i, c in enumerate(cases):
+            rows = ",\n".join(json.dumps(row, **compact) for row in c.pop("tensors"))
+            f.write(json.dumps(c, **compact)[:-1] + ',"tensors":[\n' + rows + "]}" + (",\n" if i + 1 < len(cases) else "]}\n"))
+
+
+def main():
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    torch.set_num_threads(1)
+    names = sys.argv[2:] or list(CASES)
+    cases = []
+    for name in names:
+        cases.append(case(name))
+        print(name, cases[-1]["loss"], [p[:3] for p in cases[-1]["greedy"]], flush=True)
+    write(sys.argv[1] if len(sys.argv) > 1 else OUT, cases)
+
+
+if __name__ == "__main__":
+    main()
