@@ -43,14 +43,23 @@ static void add(const pare_block *block, const float *branch, const float *in, f
         add_scaled(branch + t * d, scale, d, in + t * d, out + t * d);
 }
 
-pare_status pare_block_branch(const pare_block *block, pare_part part, const float *in) {
+/* What O or Down makes, and where a norm is behind the part, what that makes of it. */
+static pare_status make_branch(const pare_block *block, pare_part part, const float *in, float *normed) {
     pare_activations *a = block->activations;
     bool attention = part == PARE_PART_ATTENTION;
     float *branch = a->branch[part];
     PARE_TRY(pare_linear_forward(block, attention ? PARE_ROLE_O : PARE_ROLE_DOWN, attention ? a->merged : a->activated,
                                  branch));
     if (block->config->architecture.norm_after_add) add(block, branch, in, branch);
+    if (!has_out_norm(block, part)) return PARE_OK;
+    const pare_norm norm = pare_block_norm(block, out_norm(part));
+    block->backend->operations->norm_forward(block->backend, &norm, branch, block->batch * block->length, block->hidden,
+                                             normed, true, a->branch_inverse[part]);
     return PARE_OK;
+}
+
+pare_status pare_block_branch(const pare_block *block, pare_part part, const float *in) {
+    return make_branch(block, part, in, block->activations->branch[2]);
 }
 
 pare_status pare_block_add(const pare_block *block, pare_part part, const float *in, float *out) {
@@ -59,16 +68,9 @@ pare_status pare_block_add(const pare_block *block, pare_part part, const float 
     if (is_plain(block, part))
         return attention ? pare_linear_add(block, PARE_ROLE_O, a->merged, in, out)
                          : pare_linear_add(block, PARE_ROLE_DOWN, a->activated, in, out);
-    PARE_TRY(pare_block_branch(block, part, in));
-    if (!has_out_norm(block, part)) {
-        add(block, a->branch[part], in, out);
-        return PARE_OK;
-    }
-    const pare_norm norm = pare_block_norm(block, out_norm(part));
     float *normed = after ? out : a->branch[2];
-    block->backend->operations->norm_forward(block->backend, &norm, a->branch[part], block->batch * block->length,
-                                             block->hidden, normed, true, a->branch_inverse[part]);
-    if (!after) add(block, normed, in, out);
+    PARE_TRY(make_branch(block, part, in, normed));
+    if (!after) add(block, has_out_norm(block, part) ? normed : a->branch[part], in, out);
     return PARE_OK;
 }
 

@@ -10,7 +10,7 @@ bool pare_block_input_norm(const pare_block *block, pare_norm_slot slot, pare_ro
 
 /* out = in + what attention (from merged), or the FFN (from activated), makes; out may be in. */
 pare_status pare_block_add(const pare_block *block, pare_part part, const float *in, float *out);
-/* Only activations.branch of it: what the norm behind the part reads, where there is one. */
+/* Only activations.branch and branch_inverse of it: what the norm behind the part reads, where there is one. */
 pare_status pare_block_branch(const pare_block *block, pare_part part, const float *in);
 
 /* dx: in the gradient of the stream that leaves the part, out that of the stream that passes beside it. *branch:
