@@ -122,6 +122,7 @@ typedef struct pare_block_room {
     pare_activations *activations;
     int64_t batch, length;
     int64_t attention_batch; /* as in pare_block */
+    int64_t reach;           /* positions that the forward reaches */
 } pare_block_room;
 
 /* The block of `layer` with its weights as the source has them now; composed ones are in `room` until the next call. */
@@ -129,8 +130,9 @@ pare_block pare_block_of(const pare_source *source, uint32_t layer, const pare_b
 
 /* Reads the vectors of a layer, one behind the other, into `room` [pare_config_vector_elements]. */
 void pare_block_vectors(const pare_source *source, uint32_t layer, float *room, const float *vector[PARE_ALL_ROLES]);
-/* What of `tables` is a layer's, `first` being the position of the block's first token. */
-void pare_block_place(pare_block *block, const pare_position_tables *tables, int64_t first);
+/* What of `tables` is a layer's, `first` being the position of the block's first token and `reach` the positions that the
+ * forward reaches. */
+void pare_block_place(pare_block *block, const pare_position_tables *tables, int64_t first, int64_t reach);
 
 /* The norm whose weight is `role`'s. */
 pare_norm pare_block_norm(const pare_block *block, pare_role role);

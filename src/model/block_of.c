@@ -22,11 +22,14 @@ void pare_block_vectors(const pare_source *source, uint32_t layer, float *room, 
     }
 }
 
-void pare_block_place(pare_block *block, const pare_position_tables *tables, int64_t first) {
+void pare_block_place(pare_block *block, const pare_position_tables *tables, int64_t first, int64_t reach) {
     int rotation = block->config->plan[block->layer].rotation;
     block->slopes = tables->slopes;
-    block->rotation =
-        rotation < 0 ? NULL : tables->rotation[rotation] + first * (int64_t)block->config->rope[rotation].rotated;
+    block->rotation = NULL;
+    if (rotation < 0) return;
+    const pare_rope_config *rope = &block->config->rope[rotation];
+    const float *table = pare_rope_is_beyond(rope, reach) ? tables->beyond[rotation] : tables->rotation[rotation];
+    block->rotation = table + first * (int64_t)rope->rotated;
 }
 
 pare_norm pare_block_norm(const pare_block *block, pare_role role) {
@@ -54,6 +57,6 @@ pare_block pare_block_of(const pare_source *source, uint32_t layer, const pare_b
         if (pare_has_role(&config->architecture, role))
             block.weights.matrix[role] = pare_source_operand(source, pare_tensor_id(layer, role), room->matrices[role]);
     pare_block_vectors(source, layer, room->vectors, block.weights.vector);
-    pare_block_place(&block, room->positions, 0);
+    pare_block_place(&block, room->positions, 0, room->reach);
     return block;
 }

@@ -42,7 +42,7 @@ static pare_block block_of(pare_generator *g, uint32_t layer, int64_t count) {
                         .cache_v = own->values,
                         .cache_capacity = g->capacity,
                         .cache_tokens = g->tokens};
-    pare_block_place(&block, &g->positions, g->tokens);
+    pare_block_place(&block, &g->positions, g->tokens, g->reach);
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
         if (!block.weights.matrix[role] && pare_has_role(&config->architecture, (pare_role)role))
             block.weights.matrix[role] =
@@ -90,13 +90,35 @@ static pare_status head(pare_generator *g, float *logits) {
     return PARE_OK;
 }
 
+static void remember(pare_generator *g, const uint32_t *tokens, int64_t count) {
+    for (int64_t b = 0; b < g->batch; b++)
+        memcpy(g->history + b * g->capacity + g->tokens, tokens + b * count, (size_t)count * sizeof *tokens);
+}
+
+/* The cached keys have turned by other factors than those that hold from now on. */
+static bool must_begin_again(const pare_generator *g) {
+    const pare_rope_config *rope = &g->source.model->config.rope[0];
+    return g->tokens && !pare_rope_is_beyond(rope, g->tokens) && pare_rope_is_beyond(rope, g->reach);
+}
+
 pare_status pare_generator_step(pare_generator *g, const uint32_t *tokens, int64_t count, float *logits) {
     if (count > g->capacity - g->tokens)
         return pare_fail(PARE_BAD_ARGUMENT, "a sequence of %lld tokens cannot take %lld more; there is room for %lld",
                          (long long)g->tokens, (long long)count, (long long)g->capacity);
+    int64_t stride = count;
+    g->reach = g->tokens + count;
+    if (g->history) {
+        remember(g, tokens, count);
+        if (must_begin_again(g)) {
+            tokens = g->history;
+            stride = g->capacity;
+            count = g->reach;
+            g->tokens = 0;
+        }
+    }
     for (int64_t first = 0, take; first < count; first += take) {
         take = count - first < g->chunk ? count - first : g->chunk;
-        PARE_TRY(embed(g, tokens, count, first, take));
+        PARE_TRY(embed(g, tokens, stride, first, take));
         PARE_TRY(run_blocks(g, take));
         if (first + take == count && logits) PARE_TRY(final_norm(g, take));
     }

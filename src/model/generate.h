@@ -44,8 +44,10 @@ void pare_generator_reset(pare_generator *generator);
 int64_t pare_generator_tokens(const pare_generator *generator);
 
 /* Appends tokens: [batch, count] ids below the vocabulary size, and computes logits: float [batch, vocabulary] of the
- * token that follows (NULL: not wanted). Fails with PARE_BAD_ARGUMENT beyond the capacity. After another failure or an
- * interrupt the generator can only be reset or freed. */
+ * token that follows (NULL: not wanted). Where a longrope passes its original positions, what is computed depends on
+ * the steps: those before have turned by short factors, and keep that but in families whose rows say otherwise. Fails
+ * with PARE_BAD_ARGUMENT beyond the capacity. After another failure or an interrupt the generator can only be reset or
+ * freed. */
 pare_status pare_generator_step(pare_generator *generator, const uint32_t *tokens, int64_t count, float *logits);
 
 #endif

@@ -17,6 +17,8 @@ typedef struct pare_generator_layer {
 struct pare_generator {
     pare_source source;
     int64_t batch, capacity, chunk, tokens;
+    int64_t reach;     /* tokens that each sequence has after the running step */
+    uint32_t *history; /* [batch, capacity] all tokens, where keys may have to be made again; else NULL */
     bool resident;
     bool borrows; /* the layers' weights, norms, positions and LM head are another generator's */
     pare_generator_layer *layers;

@@ -50,6 +50,10 @@ static uint64_t weight_bytes(const pare_source *source, bool resident) {
     return total;
 }
 
+static bool renews_keys(const pare_config *config, int64_t capacity) {
+    return config->rope[0].renews_keys && pare_rope_is_beyond(&config->rope[0], capacity);
+}
+
 static pare_adapter_shape adapter_shape(const pare_generator_shape *shape, int64_t chunk) {
     return (pare_adapter_shape){.tokens = shape->batch * chunk, .rank = shape->adapters ? shape->adapters->rank : 0};
 }
@@ -63,7 +67,8 @@ static uint64_t activation_bytes(const pare_source *source, const pare_generator
     fixed += pare_embed_floats(config, shape->batch * chunk) * real;
     uint64_t sequence = d * real + config->embedding_width * pare_operand_size(source->backend) + real;
     if (config->vocabulary > PARE_GENERATOR_VOCABULARY) sequence += PARE_GENERATOR_VOCABULARY * real;
-    uint64_t rotation = product((uint64_t)shape->capacity, pare_position_tables_bytes(config, 1));
+    uint64_t rotation = pare_position_tables_bytes(config, shape->capacity);
+    if (renews_keys(config, shape->capacity)) rotation += batch * (uint64_t)shape->capacity * sizeof(uint32_t);
     uint64_t block = pare_activations_bytes(source->backend, config, shape->batch * chunk, false);
     pare_adapter_shape adapters = adapter_shape(shape, chunk);
     block += pare_adapter_room_bytes(source->backend, config, &adapters);
@@ -150,7 +155,7 @@ static pare_status own_weights(pare_generator *g) {
     size_t final = (size_t)pare_config_vector_elements(config) * config->layers;
     size_t bias = pare_tensor_id_end(g->source.model, PARE_END_HEAD_BIAS);
     PARE_TRY(pare_alloc_uninitialized(&g->vectors, final + 2 * (size_t)config->hidden, sizeof(float), "norms"));
-    PARE_TRY(pare_position_tables_new(config, g->capacity, true, &g->positions));
+    PARE_TRY(pare_position_tables_new(config, g->capacity, &g->positions));
     PARE_TRY(allocate_weights(g));
     for (uint32_t layer = 0; layer < config->layers; layer++)
         PARE_TRY(prepare_weights(g, layer));
@@ -187,6 +192,8 @@ static pare_status allocate(pare_generator *g, const pare_generator *weights_of,
         PARE_TRY(pare_alloc_uninitialized(&g->layers[layer].keys, slots, slot, "keys of earlier tokens"));
         PARE_TRY(pare_alloc_uninitialized(&g->layers[layer].values, slots, slot, "values of earlier tokens"));
     }
+    if (renews_keys(config, g->capacity))
+        PARE_TRY(pare_alloc_uninitialized(&g->history, batch * (size_t)g->capacity, sizeof *g->history, "tokens"));
     PARE_TRY(pare_alloc_uninitialized(&g->x, batch * (size_t)g->chunk * d, sizeof(float), "block inputs"));
     PARE_TRY(pare_alloc_uninitialized(&g->last, batch * d, sizeof(float), "final norm"));
     PARE_TRY(pare_alloc_uninitialized(&g->inverse, batch, sizeof(float), "final norm"));
@@ -240,7 +247,8 @@ void pare_generator_free(pare_generator *g) {
         pare_free(g->matrices[role]);
     pare_activations_free(&g->activations);
     pare_adapter_room_free(&g->adapter_room);
-    void *all[] = {g->layers, g->vectors, g->head_bias, g->x, g->last, g->inverse, g->final, g->head_rows, g->logits};
+    void *all[] = {g->layers,  g->vectors, g->head_bias, g->x,      g->last,
+                   g->inverse, g->final,   g->head_rows, g->logits, g->history};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     pare_free(g);

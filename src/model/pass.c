@@ -37,6 +37,7 @@ static pare_block block_of(pare_pass *pass, const pare_source *source, uint32_t 
     pare_block_room room = {.matrices = pass->matrices,
                             .vectors = pass->vectors,
                             .positions = &pass->positions,
+                            .reach = pass->reach,
                             .activations = &pass->activations,
                             .length = pass->layout.length,
                             .attention_batch = pass->attention_batch};

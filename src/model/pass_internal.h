@@ -32,6 +32,7 @@ struct pare_pass {
     int64_t sequences;   /* of the running forward */
     pare_layout next;    /* of the forwards to come */
     pare_layout layout;  /* of the running forward; its length is never 0 */
+    int64_t reach;       /* positions that the running forward reaches */
 
     pare_position_tables positions;
     float *inputs;        /* [layers + 1 or 1][tokens, d]: block inputs, the last being the final norm's */

@@ -26,6 +26,15 @@ static void divide_sequences(pare_pass *pass) {
         pass->attention_batch = (pass->attention_batch + 1) / 2;
 }
 
+/* As transformers takes it: of all sequences together. */
+static int64_t reach_of(const pare_layout *layout, int64_t sequences) {
+    int64_t highest = 0;
+    if (!layout->positions) return layout->length;
+    for (int64_t t = 0; t < sequences * layout->length; t++)
+        highest = layout->positions[t] > highest ? layout->positions[t] : highest;
+    return highest + 1;
+}
+
 pare_status pare_pass_enter(pare_pass *pass, int64_t sequences) {
     const pare_pass_shape *shape = &pass->shape;
     pare_layout layout = pass->next;
@@ -38,6 +47,7 @@ pare_status pare_pass_enter(pare_pass *pass, int64_t sequences) {
     PARE_TRY(pare_layout_check(&layout, sequences, shape->length, (int64_t)pass->model->config.vocabulary));
     pass->sequences = sequences;
     pass->layout = layout;
+    pass->reach = reach_of(&layout, sequences);
     divide_sequences(pass);
     return PARE_OK;
 }

@@ -170,7 +170,7 @@ static pare_status allocate_stack(pare_pass *pass, const pare_pass_memory *plan)
     size_t inputs = kept ? config->layers + 1 : 1;
     int64_t matrices[PARE_MATRIX_ROLES];
     widest_matrices(model, matrices);
-    PARE_TRY(pare_position_tables_new(config, pass->shape.length, false, &pass->positions));
+    PARE_TRY(pare_position_tables_new(config, pass->shape.length, &pass->positions));
     PARE_TRY(pare_alloc_uninitialized(&pass->inputs, inputs * tokens * d, sizeof(float), "block inputs"));
     if (pass->shape.observed && !kept)
         PARE_TRY(pare_alloc_uninitialized(&pass->observed, (size_t)(plan->micro_batch * pass->shape.length) * d,

@@ -19,7 +19,9 @@ static uint32_t most_heads(const pare_config *config) {
 uint64_t pare_position_tables_bytes(const pare_config *config, int64_t positions) {
     uint64_t total = config->architecture.positions == PARE_POSITIONS_ALIBI ? most_heads(config) * sizeof(float) : 0;
     for (int i = 0; i < PARE_ROPES; i++)
-        if (is_used(config, i)) total += (uint64_t)positions * config->rope[i].rotated * sizeof(float);
+        if (is_used(config, i))
+            total += (uint64_t)positions * config->rope[i].rotated * sizeof(float) *
+                     (pare_rope_is_beyond(&config->rope[i], positions) ? 2 : 1);
     return total;
 }
 
@@ -41,12 +43,16 @@ static void fill_slopes(pare_slopes rule, uint32_t heads, float *slopes) {
     }
 }
 
-pare_status pare_position_tables_new(const pare_config *config, int64_t positions, bool growing,
-                                     pare_position_tables *out) {
+pare_status pare_position_tables_new(const pare_config *config, int64_t positions, pare_position_tables *out) {
     *out = (pare_position_tables){0};
     pare_status status = PARE_OK;
-    for (int i = 0; i < PARE_ROPES && status == PARE_OK; i++)
-        if (is_used(config, i)) status = pare_rotation_new(&config->rope[i], positions, growing, &out->rotation[i]);
+    for (int i = 0; i < PARE_ROPES && status == PARE_OK; i++) {
+        const pare_rope_config *rope = &config->rope[i];
+        if (!is_used(config, i)) continue;
+        status = pare_rotation_new(rope, positions, false, &out->rotation[i]);
+        if (status == PARE_OK && pare_rope_is_beyond(rope, positions))
+            status = pare_rotation_new(rope, positions, true, &out->beyond[i]);
+    }
     if (status == PARE_OK && config->architecture.positions == PARE_POSITIONS_ALIBI) {
         uint32_t heads = most_heads(config);
         status = pare_alloc_uninitialized(&out->slopes, heads, sizeof *out->slopes, "slopes of ALiBi");
@@ -57,8 +63,10 @@ pare_status pare_position_tables_new(const pare_config *config, int64_t position
 }
 
 void pare_position_tables_free(pare_position_tables *tables) {
-    for (int i = 0; i < PARE_ROPES; i++)
+    for (int i = 0; i < PARE_ROPES; i++) {
         pare_free(tables->rotation[i]);
+        pare_free(tables->beyond[i]);
+    }
     pare_free(tables->slopes);
     *tables = (pare_position_tables){0};
 }

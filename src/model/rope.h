@@ -30,11 +30,15 @@ typedef struct pare_rope_config {
     bool truncate;                /* yarn: bounds are whole dimensions */
     double attention_factor;      /* yarn, longrope: cosines and sines are multiplied by it; 1 for all others */
     double *factors;              /* longrope: [2][rotated / 2] short ones, then long ones; owned by the config */
+    bool renews_keys; /* longrope: keys are made again where a text that grows passes the original positions */
 } pare_rope_config;
 
+/* A longrope turns all positions by its long factors where a forward reaches beyond the original ones: true if one that
+ * reaches so many positions does. */
+bool pare_rope_is_beyond(const pare_rope_config *rope, int64_t reach);
+
 /* cosines and sines of every position's angles: float [positions, rotated], rotated/2 cosines then sines (pare_free).
- * A longrope takes its long factors where there are more positions than the original ones; `growing`: from the first
- * such position on only. */
-pare_status pare_rotation_new(const pare_rope_config *rope, int64_t positions, bool growing, float **out);
+ * beyond: by a longrope's long factors. */
+pare_status pare_rotation_new(const pare_rope_config *rope, int64_t positions, bool beyond, float **out);
 
 #endif

@@ -57,14 +57,17 @@ static double scaled_frequency(const pare_rope_config *rope, int64_t pair, bool 
     return frequency;
 }
 
-pare_status pare_rotation_new(const pare_rope_config *rope, int64_t positions, bool growing, float **out) {
+bool pare_rope_is_beyond(const pare_rope_config *rope, int64_t reach) {
+    return rope->kind == PARE_ROPE_LONGROPE && (double)reach > rope->original_positions;
+}
+
+pare_status pare_rotation_new(const pare_rope_config *rope, int64_t positions, bool beyond, float **out) {
     int64_t rotated = rope->rotated, half = rotated / 2;
-    bool beyond = (double)positions > rope->original_positions;
     PARE_TRY(pare_alloc_uninitialized(out, (size_t)(positions * rotated), sizeof(float), "rotary embedding"));
     for (int64_t i = 0; i < half; i++) {
-        double below = scaled_frequency(rope, i, beyond && !growing), above = scaled_frequency(rope, i, beyond);
+        double frequency = scaled_frequency(rope, i, beyond);
         for (int64_t p = 0; p < positions; p++) {
-            double angle = (double)p * ((double)p < rope->original_positions ? below : above);
+            double angle = (double)p * frequency;
             (*out)[p * rotated + i] = (float)(rope->attention_factor * cos(angle));
             (*out)[p * rotated + half + i] = (float)(rope->attention_factor * sin(angle));
         }

@@ -26,7 +26,7 @@ pare_status pare_walk_new(const pare_source *source, int64_t length, int64_t mic
     const pare_config *config = &source->model->config;
     size_t operand = pare_operand_size(source->backend);
     *out = (pare_walk){.source = source, .length = length, .micro_batch = micro_batch};
-    pare_status status = pare_position_tables_new(config, length, false, &out->positions);
+    pare_status status = pare_position_tables_new(config, length, &out->positions);
     if (status == PARE_OK)
         status = pare_alloc_uninitialized(&out->vectors, pare_config_vector_elements(config), sizeof(float), "norms");
     for (int role = 0; role < PARE_MATRIX_ROLES && status == PARE_OK; role++) {
@@ -59,6 +59,7 @@ pare_block pare_walk_block(pare_walk *walk, uint32_t layer) {
                             .positions = &walk->positions,
                             .activations = &walk->activations,
                             .batch = walk->micro_batch,
-                            .length = walk->length};
+                            .length = walk->length,
+                            .reach = walk->length};
     return pare_block_of(walk->source, layer, &room);
 }

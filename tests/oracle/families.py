@@ -25,8 +25,8 @@ OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "fa
 SEQUENCES, LENGTH = 2, 48
 IDS = (np.abs(counted(77, 0, SEQUENCES * LENGTH)) * 64).astype(np.int64).reshape(SEQUENCES, LENGTH) % V
 PICKED = (15, 95)  # tokens, of all, whose logits are stored, every eighth one
-NEW, APART = 12, 1e-3
-PROMPTS = (6, 24)  # lengths: within a window, and beyond it
+NEW, APART = 12, 2e-4
+PROMPTS = (6, 24, 35)  # lengths: within a window, beyond it, beyond the original positions of a longrope, too
 
 
 def stream(name):
@@ -139,14 +139,14 @@ def tensor_row(name, shape, gradient):
 def case(name):
     with tempfile.TemporaryDirectory() as folder:
         config, shapes, model = build(name, folder)
-        prompts = [greedy(model, i, length) for i, length in enumerate(PROMPTS)]
+        prompts = [greedy(model, i % SEQUENCES, length) for i, length in enumerate(PROMPTS)]
         logits = logits_of(model, IDS)
         loss = torch.nn.functional.cross_entropy(logits[:, :-1].reshape(-1, V), torch.tensor(IDS[:, 1:]).reshape(-1))
         found = gradients(model, loss, folder)
         flat = logits.detach().double().reshape(-1, V).numpy()
         return {"name": name, "config": config, "loss": digits([loss.detach()], 9)[0], "largest": digits([np.abs(flat).max()])[0],
-                "logits": [digits(flat[token, ::8]) for token in PICKED],
-                "dots": digits(flat @ counted(stream("logits"), 0, V)), "greedy": prompts,
+                "logits": [digits(flat[token, ::8], 6) for token in PICKED],
+                "dots": digits(flat @ counted(stream("logits"), 0, V), 6), "greedy": prompts,
                 "tensors": [tensor_row(tensor, shape, found[tensor]) for tensor, shape in shapes.items()]}
 
 

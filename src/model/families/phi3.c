@@ -4,6 +4,14 @@ static bool turns_whole_heads(const pare_config *config) {
     return config->rope[0].rotated == config->head_size;
 }
 
+/* As its class generates; those of other families with such positions keep the keys that they have. */
+static pare_status renew_keys(pare_fields fields, pare_config *config) {
+    (void)fields;
+    for (int i = 0; i < PARE_ROPES; i++)
+        config->rope[i].renews_keys = true;
+    return PARE_OK;
+}
+
 /* Its own class derives the length of a longrope's factors from the hidden size, and other engines the heads. */
 const pare_family pare_family_phi3 = {
     .types = {"phi3"},
@@ -17,4 +25,5 @@ const pare_family pare_family_phi3 = {
     .rope = {.share = 1},
     .prefers_other = true,
     .others = {{&pare_family_mistral, turns_whole_heads}, {&pare_family_glm, NULL}},
+    .read = renew_keys,
 };
