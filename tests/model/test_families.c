@@ -4,11 +4,11 @@
 typedef pare_status (*backend_fn)(pare_backend **out);
 
 static pare_status open_fp32(pare_backend **out) {
-    return pare_backend_open_cpu(PARE_COMPUTE_FP32, 2, out);
+    return pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, out);
 }
 
 static pare_status open_bf16(pare_backend **out) {
-    return pare_backend_open_cpu(PARE_COMPUTE_BF16, 2, out);
+    return pare_backend_open_cpu(PARE_COMPUTE_BF16, 1, out);
 }
 
 static void check(backend_fn open_backend, double logit_bound, double loss_bound) {

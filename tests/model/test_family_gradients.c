@@ -130,7 +130,7 @@ static void check(int64_t micro_batch) {
     size_t i, wrong = 0;
     json_t *one;
     double worst = 0.0;
-    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 2, &backend), PARE_OK);
+    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &backend), PARE_OK);
     json_array_foreach(all.cases, i, one) {
         family_model m = family_open(one, (family_form){0});
         double loss;
