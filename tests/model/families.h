@@ -168,6 +168,11 @@ static inline double family_number(const json_t *one, const char *key) {
     return json_number_value(json_object_get(one, key));
 }
 
+/* The larger one; a NAN stays. */
+static inline double family_worse(double worst, double error) {
+    return isnan(error) || error > worst ? error : worst;
+}
+
 /* Of the stored logits and dot products, relative to the largest logit of all. */
 static inline double family_logit_error(const families *all, const json_t *one, const float *logits,
                                         uint32_t vocabulary) {
@@ -177,7 +182,7 @@ static inline double family_logit_error(const families *all, const json_t *one, 
         const float *row = logits + (size_t)json_integer_value(json_array_get(picked, p)) * vocabulary;
         const json_t *wanted = json_array_get(stored, p);
         for (size_t i = 0; i < json_array_size(wanted); i++)
-            worst = fmax(worst, fabs((double)row[8 * i] - json_number_value(json_array_get(wanted, i))));
+            worst = family_worse(worst, fabs((double)row[8 * i] - json_number_value(json_array_get(wanted, i))));
     }
     /* The errors of a row add up like random ones in its product with numbers of size 1. */
     const json_t *dots = json_object_get(one, "dots");
@@ -185,7 +190,7 @@ static inline double family_logit_error(const families *all, const json_t *one, 
         double sum = 0.0;
         for (uint32_t i = 0; i < vocabulary; i++)
             sum += (double)logits[t * vocabulary + i] * (double)counted(family_stream("logits"), i);
-        worst = fmax(worst, fabs(sum - json_number_value(json_array_get(dots, t))) / sqrt(vocabulary));
+        worst = family_worse(worst, fabs(sum - json_number_value(json_array_get(dots, t))) / sqrt(vocabulary));
     }
     return worst / largest;
 }

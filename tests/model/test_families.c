@@ -31,8 +31,8 @@ static void check(backend_fn open_backend, double logit_bound, double loss_bound
             fprintf(stderr, "%s: logits %.2g of the largest, loss %.9g, expected %.9g\n", family_name(one), apart, loss,
                     wanted);
         }
-        worst = fmax(worst, apart);
-        worst_loss = fmax(worst_loss, loss_apart);
+        worst = family_worse(worst, apart);
+        worst_loss = family_worse(worst_loss, loss_apart);
         free(logits);
         family_close(&m);
     }

@@ -95,10 +95,10 @@ static double tensor_error(const float *whole, size_t count, const char *name, c
         squares += (double)whole[i] * (double)whole[i];
         dot += (double)whole[i] * (double)counted(family_stream(name) ^ 1u, (uint32_t)i);
     }
-    double worst = fmax(fabs(sqrt(squares) - norm), fabs(dot - json_number_value(json_array_get(wanted, 1))));
+    double worst = family_worse(fabs(sqrt(squares) - norm), fabs(dot - json_number_value(json_array_get(wanted, 1))));
     const size_t picked[] = {0, count / 2, count - 1};
     for (size_t p = 0; p < 3; p++)
-        worst = fmax(worst, fabs((double)whole[picked[p]] - json_number_value(json_array_get(wanted, p + 2))));
+        worst = family_worse(worst, fabs((double)whole[picked[p]] - json_number_value(json_array_get(wanted, p + 2))));
     return worst / fmax(norm, least);
 }
 
@@ -119,7 +119,7 @@ static size_t check_tensors(const json_t *one, const gradients *g, double bound,
             wrong++;
             fprintf(stderr, "%s: gradient of %s is apart by %.2g of its norm\n", family_name(one), name, apart);
         }
-        *worst = fmax(*worst, apart);
+        *worst = family_worse(*worst, apart);
     }
     return wrong;
 }

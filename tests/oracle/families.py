@@ -146,7 +146,7 @@ def case(name):
         flat = logits.detach().double().reshape(-1, V).numpy()
         return {"name": name, "config": config, "loss": digits([loss.detach()], 9)[0], "largest": digits([np.abs(flat).max()])[0],
                 "logits": [digits(flat[token, ::8], 6) for token in PICKED],
-                "dots": digits(flat @ counted(stream("logits"), 0, V), 6), "greedy": prompts,
+                "dots": digits(flat @ counted(stream("logits"), 0, V)), "greedy": prompts,
                 "tensors": [tensor_row(tensor, shape, found[tensor]) for tensor, shape in shapes.items()]}
 
 
