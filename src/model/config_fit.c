@@ -251,9 +251,13 @@ static bool is_buffer(const char *name) {
     return false;
 }
 
-/* A wrapper's other parts go along as they are. */
+/* A wrapper's other parts go along as they are; a head is none of them, wherever it is. */
 static bool is_elsewhere(const pare_config *config, const char *name) {
-    return config->text != config->json && strncmp(name, config->root, strlen(config->root)) != 0;
+    char head[PARE_NAME_BYTES];
+    snprintf(head, sizeof head, "%s.", pare_family_end(config->family, PARE_END_HEAD));
+    if (config->text == config->json || strncmp(name, config->root, strlen(config->root)) == 0) return false;
+    const char *found = strstr(name, head);
+    return !found || (found != name && found[-1] != '.');
 }
 
 static pare_status refuse_strangers(const inventory *from) {

@@ -11,10 +11,17 @@ static const char *root_of(const pare_family *family, size_t index) {
     return index < ROOTS ? family->roots[index] : NULL;
 }
 
+/* Any of three tensors, so that the one that is missing can be named. */
 static bool holds(const pare_checkpoint *checkpoint, const pare_config *config) {
+    static const pare_role roles[] = {PARE_ROLE_O, PARE_ROLE_DOWN};
     char name[PARE_NAME_BYTES];
-    pare_layer_tensor_name(config, 0, PARE_ROLE_O, name);
-    return pare_checkpoint_find(checkpoint, name) != NULL;
+    bool found = false;
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+        pare_layer_tensor_name(config, 0, roles[i], name);
+        found |= pare_checkpoint_find(checkpoint, name) != NULL;
+    }
+    pare_end_tensor_name(config, PARE_END_EMBEDDING, name);
+    return found || pare_checkpoint_find(checkpoint, name);
 }
 
 static void set_roots(pare_config *config, const char *before, const char *root, const char *head) {
@@ -23,7 +30,8 @@ static void set_roots(pare_config *config, const char *before, const char *root,
 }
 
 void pare_names_find_root(const pare_checkpoint *checkpoint, pare_config *config) {
-    /* As transformers before 5 and since then spells the language model of a wrapper. */
+    /* As transformers spells the language model of a wrapper in its files and in memory, and in those of the wrapper
+     * without its head. */
     static const char inside[] = "language_model.", within[] = "model.language_model.";
     for (size_t i = 0; root_of(config->family, i); i++) {
         const char *root = root_of(config->family, i);
@@ -33,6 +41,8 @@ void pare_names_find_root(const pare_checkpoint *checkpoint, pare_config *config
         if (config->text != config->json && holds(checkpoint, config)) return;
     }
     set_roots(config, within, "", "");
+    if (config->text != config->json && holds(checkpoint, config)) return;
+    set_roots(config, inside, "", "");
     if (config->text != config->json && holds(checkpoint, config)) return;
     pare_names_usual_root(config);
 }

@@ -19,11 +19,12 @@ typedef struct families {
 /* How a checkpoint is written; all zero: as transformers writes it, in one file of fp32. */
 typedef struct family_form {
     pare_dtype dtype;
-    uint32_t shards;            /* 0: one file */
-    const char *prefix, *other; /* of names: the second one in place of the first */
-    const json_t *config;       /* in place of the case's own; borrowed */
-    const char *without;        /* the tensor of this name (the case's) is left out */
-    const char *more;           /* and one of this name, [more_rows, more_columns], is put in; columns 0: a vector */
+    uint32_t shards;               /* 0: one file */
+    const char *const (*names)[2]; /* what names begin with and what they shall begin with instead; to {NULL} */
+    const json_t *config;          /* in place of the case's own; borrowed */
+    const char *without;           /* the tensor of this name (the case's) is left out */
+    const char *more;              /* and one of this name, [more_rows, more_columns], is put in; columns 0: a vector */
+    const char *more_like;         /* with the numbers of a tensor of this name; NULL: its own */
     uint32_t more_rows, more_columns;
 } family_form;
 
@@ -90,22 +91,29 @@ static inline void family_add(tiny_shard *shard, const family_form *form, const 
     shard->bytes += bytes;
 }
 
+static inline void family_rename(const family_form *form, const char *name, char *written, size_t size) {
+    const char *const(*pair)[2] = form->names;
+    while (pair && (*pair)[0] && strncmp(name, (*pair)[0], strlen((*pair)[0])) != 0)
+        pair++;
+    bool other = pair && (*pair)[0];
+    snprintf(written, size, "%s%s", other ? (*pair)[1] : "", name + (other ? strlen((*pair)[0]) : 0));
+}
+
 /* Tensors go to the shards in turn. */
 static inline void family_fill(tiny_shard *shards, const family_form *form, const json_t *tensors) {
-    size_t i, prefix = form->prefix ? strlen(form->prefix) : 0;
+    size_t i;
     json_t *row;
     json_array_foreach(tensors, i, row) {
         const char *name = json_string_value(json_array_get(row, 0));
         char written[256];
         if (form->without && strcmp(form->without, name) == 0) continue;
-        bool other = prefix && strncmp(name, form->prefix, prefix) == 0;
-        snprintf(written, sizeof written, "%s%s", other ? form->other : "", name + (other ? prefix : 0));
+        family_rename(form, name, written, sizeof written);
         family_add(&shards[i % form->shards], form, name, written, json_array_get(row, 1));
     }
     if (!form->more) return;
     json_t *shape = json_pack("[I]", (json_int_t)form->more_rows);
     if (form->more_columns) json_array_append_new(shape, json_integer(form->more_columns));
-    family_add(&shards[0], form, form->more, form->more, shape);
+    family_add(&shards[0], form, form->more_like ? form->more_like : form->more, form->more, shape);
     json_decref(shape);
 }
 
