@@ -140,7 +140,7 @@ static pare_status enter_wrapper(pare_fields file, size_t index, const char **ty
     if (!json_is_object(*text))
         return pare_field_refuse(PARE_FORMAT_ERROR, file, "text_config", "it must describe the language model");
     pare_fields fields = {.path = file.path, .object = *text};
-    *type = json_string_value(pare_field(fields, "model_type"));
+    PARE_TRY(pare_field_text(fields, "model_type", type));
     if (!*type) *type = wrappers[index].inner;
     if (!pare_family_find(*type)) return refuse_type(fields);
     PARE_TRY(refuse_quantised(file));

@@ -49,15 +49,18 @@ static pare_status read_activation(pare_fields fields, pare_config *config) {
                              "pare knows silu, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu and relu2");
 }
 
-/* "object.key": the object's fields, and the key in them. An absent object has no keys. */
-static pare_fields enter(pare_fields fields, const char **key) {
+/* "object.key": *fields become the object's, and *key the key in them. An absent object has no keys. */
+static pare_status enter(pare_fields *fields, const char **key) {
     const char *dot = strchr(*key, '.');
     char name[64];
-    if (!dot) return fields;
+    if (!dot) return PARE_OK;
     snprintf(name, sizeof name, "%.*s", (int)(dot - *key), *key);
-    fields.object = pare_field(fields, name);
+    const json_t *object = pare_field(*fields, name);
+    if (object && !json_is_object(object))
+        return pare_field_refuse(PARE_FORMAT_ERROR, *fields, name, "it must be an object");
+    fields->object = object;
     *key = dot + 1;
-    return fields;
+    return PARE_OK;
 }
 
 static pare_status read_number(pare_fields fields, const char *key, double fallback, double *number) {
@@ -80,7 +83,7 @@ static pare_status read_option(pare_fields fields, const pare_option *option, pa
     void *field = (char *)a + option->field;
     bool flag, set = option->fallback > 0;
     double number;
-    fields = enter(fields, &key);
+    PARE_TRY(enter(&fields, &key));
     switch (option->kind) {
     case PARE_OPTION_ROLES:
     case PARE_OPTION_FLAG:

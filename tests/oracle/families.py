@@ -3,7 +3,7 @@ families.py [OUT [NAME...]].
 
 Weights are not stored: weight() makes them of tensors' names, as tests/model/families.h does. For each case of
 family_cases.py: config.json, every tensor by its name in the file with its shape and, of its loss gradient, the L2 norm,
-the dot product with counted numbers and the first, middle and last element (null: the loss does not depend on it); the mean
+the dot product with counted numbers and the first and the last element (null: the loss does not depend on it); the mean
 next-token loss of the ids, logits, and what greedy decoding with a cache appends to prompts."""
 import contextlib
 import json
@@ -133,7 +133,7 @@ def tensor_row(name, shape, gradient):
         return [name, shape, None]
     g = gradient.double().reshape(-1).numpy()
     n = g.size
-    return [name, shape, digits([np.linalg.norm(g), g @ counted(stream(name) ^ 1, 0, n), g[0], g[n // 2], g[n - 1]], 6)]
+    return [name, shape, digits([np.linalg.norm(g), g @ counted(stream(name) ^ 1, 0, n)], 6) + digits([g[0], g[n - 1]], 5)]
 
 
 def case(name):

@@ -51,6 +51,7 @@ CASES = {
     "ministral3": like_llama("ministral3", head_dim=12, rope_parameters={
         "rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 64, "rope_theta": 1000.0, "beta_fast": 32.0, "beta_slow": 1.0,
         "mscale": 1.0, "mscale_all_dim": 1.0, "llama_4_scaling_beta": 0.1}),
+    "ministral3 all defaults": like_llama("ministral3", head_dim=12),
     "qwen2": like_llama("qwen2"),
     "qwen2 tied, yarn": like_llama("qwen2", tie_word_embeddings=True, rope_theta=1000.0, rope_scaling={
         "type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}),
@@ -58,12 +59,15 @@ CASES = {
     "qwen3": like_llama("qwen3", head_dim=12),
     "qwen3 biases": like_llama("qwen3", head_dim=8, attention_bias=True, use_sliding_window=True, sliding_window=16, max_window_layers=0),
     "gemma": like_llama("gemma", head_dim=12),
-    "gemma biases": like_llama("gemma", head_dim=8, attention_bias=True, tie_word_embeddings=False),
+    "gemma biases": like_llama("gemma", head_dim=8, attention_bias=True, tie_word_embeddings=False, hidden_act="silu"),
+    "gemma gelu": like_llama("gemma", head_dim=8, hidden_act="gelu"),
     "gemma2": like_llama("gemma2", **GEMMA, sliding_window=16, attn_logit_softcapping=3.0, final_logit_softcapping=2.0),
     "gemma2 uncapped": like_llama("gemma2", **GEMMA, sliding_window=16, layer_types=[FULL, WINDOW], attn_logit_softcapping=None,
                                   final_logit_softcapping=None),
     "gemma3": like_llama("gemma3_text", **GEMMA, sliding_window=16, num_hidden_layers=3, layer_types=[WINDOW, WINDOW, FULL], rope_parameters={
         FULL: {"rope_type": "linear", "factor": 8.0, "rope_theta": 3000.0}, WINDOW: {"rope_type": "default", "rope_theta": 500.0}}),
+    "gemma3 all defaults": like_llama("gemma3_text", **GEMMA, hidden_size=16, num_attention_heads=2, num_key_value_heads=1, intermediate_size=16,
+                                      num_hidden_layers=6, sliding_window=16),
     "gemma3 older keys": like_llama("gemma3_text", **GEMMA, sliding_window=16, num_hidden_layers=3, sliding_window_pattern=2, rope_theta=5000.0,
                                     rope_local_base_freq=300.0, rope_scaling={"rope_type": "linear", "factor": 4.0}),
     "gemma3 both keys": like_llama("gemma3_text", **GEMMA, sliding_window=16, layer_types=[WINDOW, FULL], rope_local_base_freq=200.0, rope_parameters={
@@ -118,6 +122,7 @@ CASES = {
     "arcee biases": like_llama("arcee", attention_bias=True, mlp_bias=True, tie_word_embeddings=True),
     "gpt2": older("gpt2", **GPT),
     "gpt2 narrow": older("gpt2", **GPT, n_inner=24, activation_function="relu"),
+    "gpt2 not scaled": older("gpt2", **GPT, scale_attn_weights=False, tie_word_embeddings=False),
     "gpt2 heads of 5": older("gpt2", **GPT | {"n_embd": 20}),
     "gpt_neo": older("gpt_neo", hidden_size=32, num_layers=2, num_heads=4, attention_types=[[["global", "local"], 1]], window_size=16,
                      max_position_embeddings=64, intermediate_size=40),

@@ -9,6 +9,13 @@ static pare_status scale_embedding(pare_fields fields, pare_config *config) {
     return PARE_OK;
 }
 
+/* The first files say gelu where they mean its tanh form. */
+static pare_status read_first(pare_fields fields, pare_config *config) {
+    if (config->architecture.activation == PARE_ACTIVATION_GELU)
+        config->architecture.activation = PARE_ACTIVATION_GELU_TANH;
+    return scale_embedding(fields, config);
+}
+
 #define REFUSE_BIDIRECTIONAL                                                                                           \
     { "use_bidirectional_attention", PARE_OPTION_REFUSED }
 #define ATTENTION_BIAS                                                                                                 \
@@ -20,7 +27,6 @@ static pare_status scale_embedding(pare_fields fields, pare_config *config) {
               [PARE_ROLE_POST_NORM] = "pre_feedforward_layernorm",                                                     \
               [PARE_ROLE_FFN_OUT_NORM] = "post_feedforward_layernorm"}
 
-/* gelu means its tanh form here, too. */
 const pare_family pare_family_gemma = {
     .types = {"gemma"},
     .class_name = "GemmaForCausalLM",
@@ -31,10 +37,9 @@ const pare_family pare_family_gemma = {
                  .head_dim = 256,
                  .tied = true,
                  .activation = PARE_ACTIVATION_GELU_TANH},
-    .fixed_activation = true,
     .architecture = {.roles = PARE_ROLES_LLAMA, .ends = PARE_ENDS_LLAMA, .slots = PARE_NORMS_BEFORE, .norm_unit = true},
     .options = {ATTENTION_BIAS, REFUSE_BIDIRECTIONAL},
-    .read = scale_embedding,
+    .read = read_first,
 };
 
 const pare_family pare_family_gemma2 = {

@@ -1,5 +1,12 @@
 #include "model/family.h"
 
+static pare_status read_scale(pare_fields fields, pare_config *config) {
+    bool scaled;
+    PARE_TRY(pare_field_flag_or(fields, "scale_attn_weights", true, &scaled));
+    if (!scaled) config->architecture.attention_scale = 1;
+    return PARE_OK;
+}
+
 const pare_family pare_family_gpt2 = {
     .types = {"gpt2"},
     .class_name = "GPT2LMHeadModel",
@@ -34,4 +41,5 @@ const pare_family pare_family_gpt2 = {
                      .positions = PARE_POSITIONS_LEARNED},
     .options = {{"scale_attn_by_inverse_layer_idx", PARE_OPTION_REFUSED}, {"add_cross_attention", PARE_OPTION_REFUSED}},
     .heads = PARE_HEADS_TIED,
+    .read = read_scale,
 };

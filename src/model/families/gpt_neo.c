@@ -18,13 +18,14 @@ static pare_status read_attention_types(pare_fields fields, pare_config *config)
     for (size_t i = 0; i < json_array_size(types); i++) {
         const json_t *pair = json_array_get(types, i), *kinds = json_array_get(pair, 0);
         json_int_t times = json_integer_value(json_array_get(pair, 1));
-        for (json_int_t repeat = 0; repeat < times && layer < config->layers; repeat++)
-            for (size_t k = 0; k < json_array_size(kinds) && layer < config->layers; k++) {
+        for (json_int_t repeat = 0; repeat < times; repeat++)
+            for (size_t k = 0; k < json_array_size(kinds); k++) {
                 const char *kind = json_string_value(json_array_get(kinds, k));
-                if (!kind || (strcmp(kind, "global") != 0 && strcmp(kind, "local") != 0)) return refuse_types(fields);
+                if (layer == config->layers || !kind || (strcmp(kind, "global") != 0 && strcmp(kind, "local") != 0))
+                    return refuse_types(fields);
                 config->plan[layer++].window = strcmp(kind, "local") == 0 ? window : 0;
             }
-        if (!json_array_size(kinds)) return refuse_types(fields);
+        if (!json_array_size(kinds) || times < 1) return refuse_types(fields);
     }
     for (uint32_t i = 0; !types && i < config->layers; i++)
         config->plan[i].window = i % 2 ? window : 0;

@@ -3,7 +3,11 @@
 /* 350m: norms of the sums, none at the end, and narrower embeddings. */
 static pare_status read_layout(pare_fields fields, pare_config *config) {
     pare_architecture *a = &config->architecture;
-    bool before = true, stripped;
+    bool before = true, stripped, weighted;
+    PARE_TRY(pare_field_flag_or(fields, "layer_norm_elementwise_affine", true, &weighted));
+    if (!weighted)
+        return pare_field_refuse(PARE_UNSUPPORTED, fields, "layer_norm_elementwise_affine",
+                                 "pare knows norms with weights and biases in this family only");
     if (pare_field(fields, "do_layer_norm_before")) PARE_TRY(pare_field_flag(fields, "do_layer_norm_before", &before));
     PARE_TRY(pare_field_flag(fields, "_remove_final_layer_norm", &stripped));
     PARE_TRY(pare_field_whole(fields, "word_embed_proj_dim", 1, 1 << 24, config->hidden, &config->embedding_width));
