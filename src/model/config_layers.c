@@ -47,6 +47,16 @@ static pare_status read_type(pare_fields fields, const json_t *types, uint32_t l
     return pare_field_refuse(PARE_UNSUPPORTED, fields, types_key, "pare knows full_attention and sliding_attention");
 }
 
+/* Numbers or flags. */
+static pare_status check_flags(pare_fields fields, const char *key, const json_t *list) {
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *entry = json_array_get(list, i);
+        if (!json_is_integer(entry) && !json_is_boolean(entry))
+            return pare_field_refuse(PARE_FORMAT_ERROR, fields, key, "it must be a list of 0 and 1");
+    }
+    return PARE_OK;
+}
+
 static bool rotates(const pare_layer_rule *rule, const json_t *list, uint32_t layer) {
     if (list) {
         const json_t *entry = json_array_get(list, layer);
@@ -64,6 +74,7 @@ pare_status pare_config_read_layers(pare_fields fields, pare_config *config) {
     uint32_t window;
     PARE_TRY(find_list(fields, typed ? types_key : NULL, config, &types));
     PARE_TRY(find_list(fields, rule->no_rope_key, config, &flags));
+    PARE_TRY(check_flags(fields, rule->no_rope_key, flags));
     if (rule->no_rope_period)
         PARE_TRY(pare_field_whole(fields, "no_rope_layer_interval", 1, PERIOD_LIMIT, rule->no_rope_period,
                                   &own.no_rope_period));

@@ -172,7 +172,15 @@ static bool opens(const json_t *one, family_form form) {
     return status == PARE_OK;
 }
 
-/* Every tensor of the language model, left out, is missed by its name. */
+/* In another layer than the first. */
+static bool is_deeper(const char *name) {
+    const char *at = strstr(name, "layers.");
+    if (!at) at = strstr(name, "h.");
+    if (!at) at = strstr(name, "blocks.");
+    return at && strpbrk(at, "0123456789") && *strpbrk(at, "0123456789") != '0';
+}
+
+/* Every tensor of the language model's first layer and ends, left out, is missed by its name. */
 static void none_may_be_missing(void **state) {
     (void)state;
     families all = families_load();
@@ -180,7 +188,7 @@ static void none_may_be_missing(void **state) {
     json_t *one, *row;
     json_array_foreach(all.cases, i, one) json_array_foreach(json_object_get(one, "tensors"), k, row) {
         const char *name = json_string_value(json_array_get(row, 0));
-        if (json_is_null(json_array_get(row, 2))) continue;
+        if (json_is_null(json_array_get(row, 2)) || is_deeper(name)) continue;
         if (opens(one, (family_form){.without = name})) fail_msg("%s opens without %s", family_name(one), name);
         if (!strstr(pare_message(), name)) fail_msg("%s without %s: %s", family_name(one), name, pare_message());
     }

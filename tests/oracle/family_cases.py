@@ -42,7 +42,7 @@ CASES = {
     "llama yarn with scales": like_llama("llama", rope_parameters={**YARN, "mscale": 0.7, "mscale_all_dim": 1.3, "beta_fast": 8.0, "beta_slow": 2.0,
                                                                     "truncate": False}),
     "llama one key head of 10": like_llama("llama", num_key_value_heads=1, head_dim=10, num_attention_heads=3, hidden_size=24),
-    "llama large heads": like_llama("llama", head_dim=66, num_attention_heads=2, num_key_value_heads=1),
+    "llama large heads": like_llama("llama", head_dim=258, num_attention_heads=2, num_key_value_heads=1),
     "mistral window": like_llama("mistral", sliding_window=16),
     "mistral no window": like_llama("mistral", sliding_window=None, head_dim=12, num_key_value_heads="absent", num_attention_heads=8),
     "mistral longrope": like_llama("mistral", sliding_window=None, rope_parameters=long_rope(4, 32)),
@@ -66,7 +66,7 @@ CASES = {
                                   final_logit_softcapping=None),
     "gemma3": like_llama("gemma3_text", **GEMMA, sliding_window=16, num_hidden_layers=3, layer_types=[WINDOW, WINDOW, FULL], rope_parameters={
         FULL: {"rope_type": "linear", "factor": 8.0, "rope_theta": 3000.0}, WINDOW: {"rope_type": "default", "rope_theta": 500.0}}),
-    "gemma3 all defaults": like_llama("gemma3_text", **GEMMA, hidden_size=16, num_attention_heads=2, num_key_value_heads=1, intermediate_size=16,
+    "gemma3 all defaults": like_llama("gemma3_text", head_dim=12, hidden_size=16, num_attention_heads=2, num_key_value_heads=1, intermediate_size=16,
                                       num_hidden_layers=6, sliding_window=16),
     "gemma3 older keys": like_llama("gemma3_text", **GEMMA, sliding_window=16, num_hidden_layers=3, sliding_window_pattern=2, rope_theta=5000.0,
                                     rope_local_base_freq=300.0, rope_scaling={"rope_type": "linear", "factor": 4.0}),
