@@ -68,7 +68,7 @@ static pare_status new_block(bench *b) {
                                           b->model->tensors[pare_tensor_id(0, (pare_role)role)]->count,
                                           pare_operand_size(b->backend), "benchmark"));
     PARE_TRY(pare_alloc(&b->vectors, pare_config_vector_elements(config), sizeof(float), "benchmark"));
-    PARE_TRY(pare_position_tables_new(config, LENGTH, false, &b->positions));
+    PARE_TRY(pare_position_tables_new(config, LENGTH, &b->positions));
     PARE_TRY(pare_activations_new(b->backend, config, TOKENS, true, &b->activations));
     PARE_TRY(pare_alloc(&b->x, values, sizeof(float), "benchmark"));
     PARE_TRY(pare_alloc(&b->out, values, sizeof(float), "benchmark"));
