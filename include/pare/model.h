@@ -25,6 +25,12 @@ PARE_API void pare_model_close(pare_model *model);
  * its tokenizer cannot be used); with `tensors` also every tensor's shape, dtype and share of zeros (which reads the
  * whole model). Free with pare_text_free. */
 PARE_API pare_status pare_model_describe(const pare_model *model, bool tensors, char **json);
+
+/* The families of models that pare knows, as one JSON text: {"families": [{"name": model_type, "class": of
+ * transformers, "models": for people, "heads": which numbers of heads may be left, "ffn", "hidden": whether FFN and
+ * hidden channels can go, "written_as": the classes that hold a smaller one, its own first}]}. Free with
+ * pare_text_free. */
+PARE_API pare_status pare_families_describe(char **json);
 PARE_API void pare_text_free(char *text);
 
 /* What the headers of safetensors files tell of any model, as one JSON text: names, shapes, dtypes, parameters, and

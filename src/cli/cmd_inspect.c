@@ -43,6 +43,52 @@ static void print_tokenizer(const json_t *tokenizer) {
     putchar('\n');
 }
 
+static void print_list(const json_t *list, const char *none) {
+    for (size_t i = 0; i < json_array_size(list); i++)
+        printf("%s%s", i ? ", " : "", json_string_value(json_array_get(list, i)));
+    if (!json_array_size(list)) fputs(none, stdout);
+}
+
+static void print_block(const json_t *model) {
+    const json_t *family = pare_document_at(model, "family"), *block = pare_document_at(model, "block");
+    const json_t *biases = pare_document_at(block, "biases");
+    const char *heads = pare_document_text(block, "head_norm");
+    printf("family        %s: %s\n", pare_document_text(family, "name"), pare_document_text(family, "models"));
+    printf("norms         %s: ", pare_document_text(block, "norm"));
+    print_list(pare_document_at(block, "norms"), "none around attention and the FFN");
+    if (*heads) printf("; queries and keys: %s", heads);
+    printf("\nblock         %s%s%s, positions: %s", pare_document_text(block, "activation"),
+           json_is_true(pare_document_at(block, "gated")) ? ", gated" : "",
+           json_is_true(pare_document_at(block, "parallel")) ? ", attention and FFN in parallel" : "",
+           pare_document_text(block, "positions"));
+    if (json_array_size(biases)) {
+        fputs(", biases: ", stdout);
+        print_list(biases, "");
+    }
+    putchar('\n');
+}
+
+/* Nothing where all layers see all tokens and turn alike. */
+static void print_attention(const json_t *attention) {
+    const json_t *first = json_array_get(attention, 0);
+    if (json_array_size(attention) == 1 && !pare_document_count(first, "window")) return;
+    for (size_t i = 0; i < json_array_size(attention); i++) {
+        const json_t *stretch = json_array_get(attention, i);
+        uint64_t begin = pare_document_count(stretch, "first"), end = pare_document_count(stretch, "last");
+        uint64_t window = pare_document_count(stretch, "window");
+        printf("%-14s", i ? "" : "attention");
+        if (begin == end)
+            printf("layer %llu: ", (unsigned long long)begin);
+        else
+            printf("layers %llu-%llu: ", (unsigned long long)begin, (unsigned long long)end);
+        if (window)
+            printf("a window of %s tokens", pare_count_show(window).text);
+        else
+            fputs("all tokens", stdout);
+        puts(json_object_get(stretch, "rope") ? "" : ", no rotation");
+    }
+}
+
 static void show(const pare_arguments *arguments, const json_t *model) {
     (void)arguments;
     printf("model         %s\n", pare_document_text(model, "path"));
@@ -54,13 +100,13 @@ static void show(const pare_arguments *arguments, const json_t *model) {
            (unsigned long long)pare_document_count(model, "head_size"),
            (unsigned long long)pare_document_count(model, "vocabulary"),
            json_is_true(pare_document_at(model, "tied")) ? ", tied head" : "");
+    print_block(model);
     printf("widths%s\n", json_is_false(pare_document_at(model, "uniform")) ? " (they differ between layers)" : "");
     pare_document_print_widths(pare_document_at(model, "widths"), "              ");
-    pare_inspect_rope(pare_document_at(model, "rope"));
+    if (pare_document_at(model, "rope")) pare_inspect_rope(pare_document_at(model, "rope"));
     printf("positions     %s", pare_count_show(pare_document_count(model, "max_positions")).text);
-    uint64_t window = pare_document_count(model, "sliding_window");
-    if (window) printf(", each seeing a window of %s (sliding_window)", pare_count_show(window).text);
     putchar('\n');
+    print_attention(pare_document_at(model, "attention"));
     printf("parameters    %s\n", pare_count_show(pare_document_count(model, "parameters")).text);
     printf("bytes         %s\n", pare_bytes_show(pare_document_count(model, "bytes")).text);
     pare_inspect_dtypes(pare_document_at(model, "dtypes"));

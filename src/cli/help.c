@@ -159,6 +159,7 @@ void pare_help_print(void) {
     pare_help_entry("help COMMAND", "what most people need of it, and where the rest is; --all for all of it");
     pare_help_entry("help --OPTION", "what it does, and which commands have it");
     pare_help_entry("help methods", "the methods that pare prune knows, by what they remove");
+    pare_help_entry("help models", "the families of models that pare knows, and what of each can go");
     pare_help_entry("--version", "the version");
     putchar('\n');
     pare_help_wrap("MODEL is a Hugging Face folder of the LLaMA family: config.json, safetensors, a tokenizer; or "

@@ -2,6 +2,7 @@
 
 #include "help.h"
 #include "help_method.h"
+#include "help_models.h"
 #include "help_option.h"
 #include "help_print.h"
 #include "message.h"
@@ -156,6 +157,7 @@ static int answer_any_option(int count, char **words) {
 static int fail_word(const char *word) {
     guess g = {.typed = word, .least = PARE_SUGGESTION_NONE};
     consider(&g, "", "methods");
+    consider(&g, "", "models");
     for (size_t i = 0; pare_command_at(i); i++)
         consider(&g, "", pare_command_at(i)->syntax.name);
     for (size_t i = 0; pare_command_at(i); i++)
@@ -192,6 +194,7 @@ int pare_help_answer(int count, char **words) {
     if (command) return pare_help_answer_command(command, count - 1, words + 1);
     if (is_option(words[0])) return answer_any_option(count, words);
     if (count > 1) return fail_word(words[0]);
+    if (strcmp(words[0], "models") == 0) return pare_help_print_models();
     if (strcmp(words[0], "methods") != 0) return answer_word(words[0]);
     pare_help_wrap(
         "What --method takes; 'pare help prune --method NAME' has what means something for one, with its values.", 0);

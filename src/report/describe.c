@@ -1,6 +1,7 @@
 /* pare_model_describe: what is in a checkpoint. */
 #include "checkpoint/scan.h"
 #include "model/model.h"
+#include "report/describe_block.h"
 #include "report/manifest.h"
 
 #include <string.h>
@@ -8,8 +9,17 @@
 static json_t *rope_json(const pare_rope_config *rope) {
     json_t *json =
         pare_json_of({"kind", pare_json_string(pare_rope_name(rope->kind))}, {"theta", pare_json_real(rope->theta)});
-    if (rope->kind != PARE_ROPE_PLAIN) pare_json_put(json, "factor", pare_json_real(rope->factor));
+    bool factor = rope->kind != PARE_ROPE_PLAIN && rope->kind != PARE_ROPE_LONGROPE;
+    if (factor) pare_json_put(json, "factor", pare_json_real(rope->factor));
+    if (rope->share < 1) pare_json_put(json, "partial_rotary_factor", pare_json_real(rope->share));
     return json;
+}
+
+/* Some layers turn by the setting of those with a window. */
+static bool uses_rope(const pare_config *config, int rope) {
+    for (uint32_t i = 0; i < config->layers; i++)
+        if (config->plan[i].rotation == rope) return true;
+    return false;
 }
 
 static json_t *files_json(const pare_checkpoint *checkpoint) {
@@ -44,7 +54,7 @@ static json_t *dtypes_json(const pare_model *model) {
     uint64_t counts[3] = {0};
     json_t *json = json_object();
     for (size_t id = 0; id < model->tensor_count; id++)
-        counts[model->tensors[id]->dtype]++;
+        if (!pare_tensor_is_absent(model->tensors[id])) counts[model->tensors[id]->dtype]++;
     for (int dtype = 0; dtype < 3; dtype++)
         if (counts[dtype]) pare_json_put(json, pare_dtype_name((pare_dtype)dtype), pare_json_count(counts[dtype]));
     return json;
@@ -98,13 +108,17 @@ static json_t *describe(const pare_model *model) {
     pare_json_put(json, "path", pare_json_name(pare_checkpoint_directory(model->checkpoint)));
     pare_json_put(json, "architecture", pare_json_string(architecture ? architecture : c->model_type));
     pare_json_put(json, "model_type", pare_json_string(c->model_type));
+    pare_json_put(json, "family", pare_describe_family(c->family));
+    pare_json_put(json, "block", pare_describe_block(c));
+    pare_json_put(json, "attention", pare_describe_attention(c));
     pare_json_put(json, "layers", json_integer(c->layers));
     pare_json_put(json, "hidden", json_integer(c->hidden));
     pare_json_put(json, "vocabulary", json_integer(c->vocabulary));
     pare_json_put(json, "head_size", json_integer(c->head_size));
     pare_json_put(json, "tied", json_boolean(c->tied));
-    pare_json_put(json, "rope", rope_json(&c->rope[0]));
+    if (uses_rope(c, 0)) pare_json_put(json, "rope", rope_json(&c->rope[0]));
     pare_json_put(json, "max_positions", json_integer(c->stated_positions));
+    if (uses_rope(c, 1)) pare_json_put(json, "windowed_rope", rope_json(&c->rope[1]));
     if (c->plan[0].window) pare_json_put(json, "sliding_window", json_integer(c->plan[0].window));
     pare_json_put(json, "parameters", pare_json_count(pare_model_parameters(model)));
     pare_json_put(json, "bytes", pare_json_count(pare_model_bytes(model)));

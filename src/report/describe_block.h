@@ -1,0 +1,16 @@
+/* What a model computes, for whoever wants to see it: its family, norms, activation, attention by layers. */
+#ifndef PARE_REPORT_DESCRIBE_BLOCK_H
+#define PARE_REPORT_DESCRIBE_BLOCK_H
+
+#include "model/model.h"
+
+#include <jansson.h>
+
+/* {"name", "class", "models"} */
+json_t *pare_describe_family(const pare_family *family);
+/* {"norm", "norms": [places], "head_norm"?, "activation", "gated", "parallel", "positions", "biases": [matrices]} */
+json_t *pare_describe_block(const pare_config *config);
+/* Stretches of layers that are alike: [{"first", "last", "window"?, "rope"?}], rope: which of "ropes". */
+json_t *pare_describe_attention(const pare_config *config);
+
+#endif
