@@ -1,5 +1,6 @@
-/* Loss gradients of every tensor of every family equal torch's autograd: with all sequences at once, and added up over
- * micro-batches. Fused tensors are put together from their parts, wherever these lie in them. */
+/* Loss gradients of every tensor of every family equal torch's autograd: with all sequences at once, added up over
+ * micro-batches, and where blocks are kept for their backward. Fused tensors are put together from their parts,
+ * wherever these lie in them. */
 #include "checkpoint/view.h"
 #include "families.h"
 
@@ -23,7 +24,7 @@ static pare_status take_rows(void *context, size_t id, int64_t first, int64_t ro
 }
 
 static gradients gradients_of(const pare_model *model, const pare_backend *backend, const uint32_t *ids,
-                              int64_t micro_batch, double *loss) {
+                              pare_pass_shape shape, double *loss) {
     gradients g = {.model = model, .of = calloc(model->tensor_count, sizeof *g.of)};
     for (size_t id = 0; id < model->tensor_count; id++) {
         g.of[id] = malloc(model->tensors[id]->count * sizeof(float) + 1);
@@ -31,8 +32,9 @@ static gradients gradients_of(const pare_model *model, const pare_backend *backe
             g.of[id][i] = NAN;
     }
     pare_source source = {.model = model, .backend = backend};
-    pare_pass_shape shape = {
-        .sequences = FAMILY_SEQUENCES, .length = FAMILY_LENGTH, .gradients = true, .micro_batch = micro_batch};
+    shape.sequences = FAMILY_SEQUENCES;
+    shape.length = FAMILY_LENGTH;
+    shape.gradients = true;
     pare_gradient_sink sink = {.wants = wants_all, .rows = take_rows, .context = &g};
     pare_pass *pass;
     assert_int_equal(pare_pass_new(model, backend, &shape, &pass), PARE_OK);
@@ -124,7 +126,7 @@ static size_t check_tensors(const json_t *one, const gradients *g, double bound,
     return wrong;
 }
 
-static void check(int64_t micro_batch) {
+static void check(pare_pass_shape shape) {
     families all = families_load();
     pare_backend *backend;
     size_t i, wrong = 0;
@@ -134,7 +136,7 @@ static void check(int64_t micro_batch) {
     json_array_foreach(all.cases, i, one) {
         family_model m = family_open(one, (family_form){0});
         double loss;
-        gradients g = gradients_of(m.model, backend, all.ids, micro_batch, &loss);
+        gradients g = gradients_of(m.model, backend, all.ids, shape, &loss);
         assert_close(family_name(one), loss, family_number(one, "loss"), 1e-6);
         wrong += check_tensors(one, &g, 1e-4, &worst);
         gradients_free(&g);
@@ -148,18 +150,24 @@ static void check(int64_t micro_batch) {
 
 static void all_sequences_at_once(void **state) {
     (void)state;
-    check(FAMILY_SEQUENCES);
+    check((pare_pass_shape){.micro_batch = FAMILY_SEQUENCES});
 }
 
 static void added_up_over_micro_batches(void **state) {
     (void)state;
-    check(1);
+    check((pare_pass_shape){.micro_batch = 1});
+}
+
+static void with_blocks_kept(void **state) {
+    (void)state;
+    check((pare_pass_shape){.micro_batch = 1, .keep = PARE_KEPT_ALL});
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_sequences_at_once),
         cmocka_unit_test(added_up_over_micro_batches),
+        cmocka_unit_test(with_blocks_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
