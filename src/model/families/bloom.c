@@ -30,7 +30,7 @@ const pare_family pare_family_bloom = {
                      .ungated = true,
                      .positions = PARE_POSITIONS_ALIBI,
                      .slopes = PARE_SLOPES_BLOOM},
-    .options = {{"apply_residual_connection_post_layernorm", PARE_OPTION_REFUSED}},
+    .options = {{"apply_residual_connection_post_layernorm", .kind = PARE_OPTION_REFUSED}},
     .heads = PARE_HEADS_TIED,
     .fixed_ffn = true,
 };

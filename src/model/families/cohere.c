@@ -20,7 +20,7 @@ const pare_family pare_family_cohere = {
     .keys = {[PARE_CONFIG_KEY_EPS] = "layer_norm_eps"},
     .fallback = {.positions = 8192, .eps = 1e-5, .tied = true},
     COHERE_ARCHITECTURE,
-    .options = {ATTENTION_BIAS, LOGIT_SCALE, {"use_qk_norm", PARE_OPTION_REFUSED}},
+    .options = {ATTENTION_BIAS, LOGIT_SCALE, {"use_qk_norm", .kind = PARE_OPTION_REFUSED}},
     .rope = {.theta = 5e5},
 };
 

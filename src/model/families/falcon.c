@@ -42,7 +42,7 @@ static pare_status read_decoder(pare_fields fields, pare_config *config) {
                      .norm = PARE_NORM_LAYER,                                                                          \
                      .ungated = true},                                                                                 \
     .options = {{"bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS | PARE_ROLES_UP_DOWN_BIAS},                  \
-                {"alibi", PARE_OPTION_REFUSED}},                                                                       \
+                {"alibi", .kind = PARE_OPTION_REFUSED}},                                                                       \
     .read = read_decoder, .heads = PARE_HEADS_TIED
 
 #define FALCON_NAMES                                                                                                   \

@@ -17,7 +17,7 @@ static pare_status read_first(pare_fields fields, pare_config *config) {
 }
 
 #define REFUSE_BIDIRECTIONAL                                                                                           \
-    { "use_bidirectional_attention", PARE_OPTION_REFUSED }
+    { "use_bidirectional_attention", .kind = PARE_OPTION_REFUSED }
 #define ATTENTION_BIAS                                                                                                 \
     { "attention_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS }
 #define ATTENTION_SCALE                                                                                                \

@@ -29,9 +29,9 @@ const pare_family pare_family_mpt = {
                      .slopes = PARE_SLOPES_MPT},
     .options = {{"attn_config.clip_qkv", PARE_OPTION_NUMBER, .field = PARE_FIELD(qkv_clip)},
                 {"attn_config.softmax_scale", PARE_OPTION_NUMBER, .field = PARE_FIELD(attention_scale)},
-                {"attn_config.qk_ln", PARE_OPTION_REFUSED},
-                {"attn_config.prefix_lm", PARE_OPTION_REFUSED},
-                {"logit_scale", PARE_OPTION_REFUSED}},
+                {"attn_config.qk_ln", .kind = PARE_OPTION_REFUSED},
+                {"attn_config.prefix_lm", .kind = PARE_OPTION_REFUSED},
+                {"logit_scale", .kind = PARE_OPTION_REFUSED}},
     .heads = PARE_HEADS_TIED,
     .fixed_ffn = true,
 };

@@ -17,6 +17,6 @@ const pare_family pare_family_phi = {
                      .parallel = true,
                      .shared_norm = true,
                      .ungated = true},
-    .options = {{"qk_layernorm", PARE_OPTION_REFUSED}},
+    .options = {{"qk_layernorm", .kind = PARE_OPTION_REFUSED}},
     .rope = {.share = 0.5},
 };

@@ -23,7 +23,7 @@ const pare_family pare_family_stablelm = {
                      .norm = PARE_NORM_LAYER},
     .options = {{"use_qkv_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_ATTENTION_BIAS},
                 {"use_parallel_residual", PARE_OPTION_FLAG, .field = PARE_FIELD(parallel)},
-                {"qk_layernorm", PARE_OPTION_REFUSED}},
+                {"qk_layernorm", .kind = PARE_OPTION_REFUSED}},
     .rope = {.share = 0.25},
     .read = share_norm,
     .heads = PARE_HEADS_TIED,
