@@ -126,13 +126,11 @@ static size_t check_tensors(const json_t *one, const gradients *g, double bound,
     return wrong;
 }
 
-static void check(pare_pass_shape shape) {
+static void check_with(pare_backend *backend, pare_pass_shape shape) {
     families all = families_load();
-    pare_backend *backend;
     size_t i, wrong = 0;
     json_t *one;
     double worst = 0.0;
-    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &backend), PARE_OK);
     json_array_foreach(all.cases, i, one) {
         family_model m = family_open(one, (family_form){0});
         double loss;
@@ -146,6 +144,12 @@ static void check(pare_pass_shape shape) {
     pare_backend_close(backend);
     families_free(&all);
     assert_int_equal(wrong, 0);
+}
+
+static void check(pare_pass_shape shape) {
+    pare_backend *backend;
+    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &backend), PARE_OK);
+    check_with(backend, shape);
 }
 
 static void all_sequences_at_once(void **state) {
@@ -163,11 +167,19 @@ static void with_blocks_kept(void **state) {
     check((pare_pass_shape){.micro_batch = 1, .keep = PARE_KEPT_ALL});
 }
 
+static void by_reference(void **state) {
+    (void)state;
+    pare_backend *backend;
+    assert_int_equal(pare_backend_open_reference(&backend), PARE_OK);
+    check_with(backend, (pare_pass_shape){.micro_batch = 1});
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_sequences_at_once),
         cmocka_unit_test(added_up_over_micro_batches),
         cmocka_unit_test(with_blocks_kept),
+        cmocka_unit_test(by_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
