@@ -72,6 +72,14 @@ typedef struct fixed_sizes {
     uint64_t weights, per_token, head, sums;
 } fixed_sizes;
 
+/* Of the vectors of a layer, and of the final norm's. */
+static uint64_t vector_sums_bytes(const pare_model *model) {
+    uint64_t vectors = 0;
+    for (pare_role role = PARE_MATRIX_ROLES; role < PARE_ALL_ROLES; role++)
+        vectors += pare_has_role(&model->config.architecture, role);
+    return (vectors * (uint64_t)longest_vector(model) + 2 * model->config.hidden) * sizeof(double);
+}
+
 static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape) {
     const pare_config *config = &model->config;
     uint64_t d = config->hidden, e = config->embedding_width, operand = pare_operand_size(backend);
@@ -88,9 +96,12 @@ static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *ba
     uint64_t inputs = pare_pass_keeps_inputs(shape) ? config->layers + 1 : 1;
     sizes.per_token = inputs * d * sizeof(float) + e * operand + 48;
     sizes.head += pare_embed_floats(config, shape->sequences * shape->length) * sizeof(float);
+    sizes.head += pare_position_tables_bytes(config, shape->length);
+    sizes.head += (pare_config_vector_elements(config) + 2 * d) * sizeof(float);
     if (pare_has_end(&config->architecture, PARE_END_HEAD_BIAS)) sizes.head += 2 * config->vocabulary * sizeof(float);
     if (shape->gradients) {
         sizes.per_token += (d + e) * sizeof(float);
+        sizes.head += shape->frozen ? 0 : vector_sums_bytes(model);
         sizes.head += PARE_HEAD_TOKENS * rows * operand + (shape->frozen ? 0 : rows * e * sizeof(float));
     }
     return sizes;
