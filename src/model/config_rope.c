@@ -189,13 +189,13 @@ static pare_status read_typed(pare_fields fields, const json_t *parameters, cons
 /* What rope_scaling says beside them is of the layers that see all tokens, and holds there, as in transformers. */
 static pare_status read_typed_both(pare_fields fields, const json_t *parameters, const json_t *scaling,
                                    pare_config *config) {
-    json_t *merged = json_copy((json_t *)(uintptr_t)parameters), *full = json_object_get(merged, full_key);
-    if (scaling) {
-        full = json_is_object(full) ? json_copy(full) : json_object();
-        json_object_update(full, (json_t *)(uintptr_t)scaling);
-        json_object_set_new(merged, full_key, full);
-    }
-    pare_status status = read_typed(fields, merged, full_key, config, &config->rope[0]);
+    json_t *merged = json_copy((json_t *)(uintptr_t)parameters), *own = json_object_get(parameters, full_key);
+    json_t *full = json_is_object(own) ? json_copy(own) : json_object();
+    bool whole = merged && full && (!scaling || !json_object_update(full, (json_t *)(uintptr_t)scaling));
+    if (whole && scaling) whole = !json_object_set(merged, full_key, full);
+    json_decref(full);
+    pare_status status = whole ? read_typed(fields, merged, full_key, config, &config->rope[0])
+                               : pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to read %s", fields.path);
     if (status == PARE_OK) status = read_typed(fields, merged, windowed_key, config, &config->rope[1]);
     json_decref(merged);
     return status;

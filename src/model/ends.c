@@ -3,6 +3,7 @@
 #include "support/vectorize.h"
 
 #include <math.h>
+#include <omp.h>
 
 static int64_t id_index(const pare_embedded *tokens, int64_t t) {
     return t / tokens->length * tokens->stride + t % tokens->length;
@@ -44,25 +45,23 @@ uint64_t pare_embed_floats(const pare_config *config, int64_t tokens) {
     if (has(config, PARE_END_EMBEDDING_NORM)) total += n * e + n + 2 * e;
     if (has(config, PARE_END_PROJECT_IN)) total += 2 * n * e + d * e;
     if (has(config, PARE_END_PROJECT_OUT)) total += n * (d + e) + d * e;
-    return has(config, PARE_END_POSITIONS) ? total + d : total;
+    return has(config, PARE_END_POSITIONS) ? total + (uint64_t)omp_get_max_threads() * d : total;
 }
 
-static void add_positions(const pare_source *source, const pare_embedded *tokens, float *x) {
+static pare_status add_positions(const pare_source *source, const pare_embedded *tokens, float *x) {
     const pare_model *model = source->model;
     int64_t d = model->config.hidden, offset = model->config.architecture.position_offset;
     size_t id = pare_tensor_id_end(model, PARE_END_POSITIONS);
-#pragma omp parallel if (tokens->count * d > 8192)
-    {
-        float *row;
-        pare_status status = pare_alloc_uninitialized(&row, (size_t)d, sizeof *row, "positions");
-#pragma omp for schedule(static)
-        for (int64_t t = 0; t < tokens->count; t++) {
-            if (status != PARE_OK) continue;
-            pare_source_rows(source, id, position_of(tokens, t) + offset, 1, row);
-            add_to(x + t * d, row, d);
-        }
-        pare_free(row);
+    float *rows; /* one for each thread */
+    PARE_TRY(pare_alloc_uninitialized(&rows, (size_t)omp_get_max_threads(), (size_t)d * sizeof *rows, "positions"));
+#pragma omp parallel for schedule(static) if (tokens->count * d > 8192)
+    for (int64_t t = 0; t < tokens->count; t++) {
+        float *row = rows + omp_get_thread_num() * d;
+        pare_source_rows(source, id, position_of(tokens, t) + offset, 1, row);
+        add_to(x + t * d, row, d);
     }
+    pare_free(rows);
+    return PARE_OK;
 }
 
 pare_norm pare_end_norm(const pare_source *source, pare_end weight, pare_end bias, float *room) {
@@ -134,8 +133,7 @@ pare_status pare_embed(const pare_source *source, const pare_embedded *tokens, f
     if (has(config, PARE_END_EMBEDDING_NORM)) status = norm_rows(source, n, rows);
     if (status == PARE_OK && projected) status = project_floats(source, PARE_END_PROJECT_IN, rows, elements, n, x);
     if (projected) pare_free(rows);
-    if (status == PARE_OK && has(config, PARE_END_POSITIONS)) add_positions(source, tokens, x);
-    return status;
+    return status == PARE_OK && has(config, PARE_END_POSITIONS) ? add_positions(source, tokens, x) : status;
 }
 
 static void final_norm(const pare_source *source, const pare_norm *norm, const float *x, int64_t n, void *out,
