@@ -15,8 +15,6 @@ static const char *const head_units[] = {"kv", "query", NULL};
 static const char *const proxes[] = {"none", "group", "l1", "released", NULL};
 static const char *const choices[] = {"scores", "obs", NULL};
 static const char *const metrics[] = {"plain", "fisher", NULL};
-const char *const pare_key_answers[] = {"no", "yes", NULL};
-
 /* As pare_template_name has them, by index. */
 static const char *const wordings[] = {"auto",    "alpaca",  "none",  "qwen-3", "chatml", "llama-3",
                                        "llama-2", "mistral", "gemma", "phi-3",  "zephyr", NULL};
