@@ -1,8 +1,8 @@
-/* pare_evaluate: texts to windows, tasks to requests, both to numbers. */
+/* Texts to windows, tasks to requests, both to numbers. */
+#include "evaluate/evaluate.h"
 #include "calibrate/calibration.h"
 #include "calibrate/self.h"
 #include "evaluate/divergence.h"
-#include "evaluate/tasks.h"
 #include "evaluate/zero_shot_result.h"
 #include "report/evaluation.h"
 #include "report/report.h"
@@ -17,17 +17,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WINDOW = 128, SELF_WINDOWS = 64 };
+enum { SELF_WINDOWS = 64 };
 
 typedef struct job {
     pare_run run; /* its paths: only the items are written */
     const pare_model *model;
-    const pare_evaluate_options *options;
+    const pare_evaluate_job *asked;
     const pare_runtime *runtime;
     pare_backend *backend;
-    pare_trained *adapter; /* or NULL */
-    pare_runtime left;     /* with the memory that it leaves */
-    uint32_t window;
+    pare_trained *adapter;   /* or NULL */
+    pare_runtime left;       /* with the memory that it leaves */
     pare_text_result *texts; /* [text_count], [tasks->count] */
     pare_task_result *tasks;
     char *items; /* lines for what every document gave */
@@ -39,21 +38,21 @@ static const pare_adapters *adapters_of(const job *j) {
 
 /* The model that texts are written and tokenized by; its own text it writes with its adapter. */
 static const pare_model *author(const job *j) {
-    return j->options->against ? j->options->against : j->model;
+    return j->asked->against ? j->asked->against : j->model;
 }
 
 static pare_status load_windows(const job *j, const char *name, pare_windows *out) {
-    const pare_evaluate_options *o = j->options;
+    const pare_evaluate_job *o = j->asked;
     if (pare_calibration_is_self(name)) {
         pare_self_request request = {.sequences = o->max_windows ? o->max_windows : SELF_WINDOWS,
-                                     .length = j->window,
+                                     .length = j->asked->window,
                                      .seed = o->seed,
                                      .adapters = o->against ? NULL : adapters_of(j)};
         return pare_self_sample(author(j), j->backend, j->runtime, &request, out);
     }
     const pare_tokenizer *tokenizer;
     PARE_TRY(pare_calibration_tokenizer(author(j), name, &tokenizer));
-    PARE_TRY(pare_windows_stream(tokenizer, name, NULL, j->window, o->max_windows, out));
+    PARE_TRY(pare_windows_stream(tokenizer, name, NULL, j->asked->window, o->max_windows, out));
     pare_runtime_note(j->runtime, out->note);
     return PARE_OK;
 }
@@ -68,8 +67,8 @@ static pare_status measure(const job *j, const char *name, const pare_windows *w
                                   .windows = windows,
                                   .name = name,
                                   .stage = stage};
-    pare_status status = j->options->against ? pare_divergence(&evaluation, j->options->against, out)
-                                             : pare_perplexity(&evaluation, &out->nll);
+    pare_status status = j->asked->against ? pare_divergence(&evaluation, j->asked->against, out)
+                                           : pare_perplexity(&evaluation, &out->nll);
     free(stage);
     return status;
 }
@@ -90,9 +89,9 @@ static pare_status evaluate_windows(job *j, const pare_windows *windows, pare_te
 
 static pare_status evaluate_texts(void *context) {
     job *j = context;
-    for (size_t i = 0; i < j->options->text_count; i++) {
+    for (size_t i = 0; i < j->asked->text_count; i++) {
         pare_windows windows = {0};
-        j->texts[i].file = j->options->texts[i];
+        j->texts[i].file = j->asked->texts[i];
         PARE_TRY(load_windows(j, j->texts[i].file, &windows));
         pare_status status = evaluate_windows(j, &windows, &j->texts[i]);
         pare_windows_free(&windows);
@@ -103,8 +102,8 @@ static pare_status evaluate_texts(void *context) {
 
 /* items: where a line for each document goes, or NULL. */
 static pare_status evaluate_task(job *j, size_t index, FILE *items) {
-    const pare_zero_shot zero_shot = {j->model, j->backend, j->runtime, j->options->tasks->protocol, adapters_of(j)};
-    const pare_task_file *file = &j->options->tasks->files[index];
+    const pare_zero_shot zero_shot = {j->model, j->backend, j->runtime, j->asked->tasks->protocol, adapters_of(j)};
+    const pare_task_file *file = &j->asked->tasks->files[index];
     pare_zero_shot_scores scores;
     PARE_TRY(pare_zero_shot_score(&zero_shot, file, &scores));
     pare_status status = items ? pare_zero_shot_items(file, &scores, items) : PARE_OK;
@@ -116,11 +115,11 @@ static pare_status evaluate_task(job *j, size_t index, FILE *items) {
 static pare_status evaluate_tasks(void *context) {
     job *j = context;
     size_t bytes;
-    if (!j->options->tasks) return PARE_OK;
-    FILE *items = j->options->items ? open_memstream(&j->items, &bytes) : NULL;
+    if (!j->asked->tasks) return PARE_OK;
+    FILE *items = j->asked->items ? open_memstream(&j->items, &bytes) : NULL;
     pare_status status = PARE_OK;
-    if (j->options->items && !items) status = pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for --save-items");
-    for (size_t i = 0; i < j->options->tasks->count && status == PARE_OK; i++)
+    if (j->asked->items && !items) status = pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for --save-items");
+    for (size_t i = 0; i < j->asked->tasks->count && status == PARE_OK; i++)
         status = evaluate_task(j, i, items);
     bool failed = items && ferror(items);
     if (items && (fclose(items) != 0 || failed) && status == PARE_OK)
@@ -130,11 +129,11 @@ static pare_status evaluate_tasks(void *context) {
 
 static pare_status write_items(void *context) {
     job *j = context;
-    return j->items ? pare_run_write_text(&j->run, j->items, j->options->items) : PARE_OK;
+    return j->items ? pare_run_write_text(&j->run, j->items, j->asked->items) : PARE_OK;
 }
 
 static void name_paths(job *j) {
-    const pare_evaluate_options *o = j->options;
+    const pare_evaluate_job *o = j->asked;
     pare_paths *paths = &j->run.paths;
     pare_paths_read(paths, "MODEL", pare_checkpoint_directory(j->model->checkpoint), PARE_PATH_FOLDER);
     if (o->against)
@@ -151,17 +150,15 @@ static void name_paths(job *j) {
 /* Refuses, before any work, what cannot be. */
 static pare_status check(void *context) {
     job *j = context;
-    if (!j->options->text_count && !j->options->tasks)
-        return pare_fail(PARE_BAD_ARGUMENT, "there is no text and no task to evaluate on; name a file, or \"self\"");
     name_paths(j);
     PARE_TRY(pare_run_open(&j->run, NULL, NULL, false, 0));
-    PARE_TRY(pare_calibration_check_length(j->model, "--window", j->window));
-    return pare_calibration_check_length(author(j), "--window", j->window);
+    PARE_TRY(pare_calibration_check_length(j->model, "--window", j->asked->window));
+    return pare_calibration_check_length(author(j), "--window", j->asked->window);
 }
 
 static pare_status open(void *context) {
     job *j = context;
-    const pare_evaluate_options *o = j->options;
+    const pare_evaluate_job *o = j->asked;
     pare_lora_options options;
     PARE_TRY(pare_backend_open(j->runtime, false, &j->backend));
     PARE_TRY(pare_alloc(&j->texts, o->text_count, sizeof *j->texts, "perplexities"));
@@ -173,7 +170,7 @@ static pare_status open(void *context) {
 }
 
 static pare_status make_report(const job *j, double seconds, char **report) {
-    const pare_evaluate_options *o = j->options;
+    const pare_evaluate_job *o = j->asked;
     const pare_tasks *tasks = o->tasks;
     pare_evaluation_results results = {
         .model = pare_checkpoint_directory(j->model->checkpoint),
@@ -182,7 +179,7 @@ static pare_status make_report(const job *j, double seconds, char **report) {
         .adapter = o->adapter,
         .parameters = pare_model_parameters(j->model),
         .seed = o->seed,
-        .window = j->window,
+        .window = j->asked->window,
         .texts = j->texts,
         .text_count = o->text_count,
         .protocol = tasks ? pare_task_protocol_name(tasks->protocol) : NULL,
@@ -195,7 +192,7 @@ static pare_status make_report(const job *j, double seconds, char **report) {
 }
 
 static void release(job *j) {
-    for (size_t i = 0; j->texts && i < j->options->text_count; i++)
+    for (size_t i = 0; j->texts && i < j->asked->text_count; i++)
         free(j->texts[i].note);
     pare_free(j->texts);
     pare_free(j->tasks);
@@ -205,17 +202,13 @@ static void release(job *j) {
     pare_run_end(&j->run);
 }
 
-pare_status pare_evaluate(const pare_model *model, const pare_evaluate_options *options, const pare_runtime *runtime,
-                          char **report) {
+pare_status pare_evaluate_job_run(const pare_model *model, const pare_evaluate_job *asked, const pare_runtime *runtime,
+                                  char **report) {
     static const pare_job_stage stages[] = {
         {NULL, check}, {"open", open}, {"texts", evaluate_texts}, {"tasks", evaluate_tasks}, {"items", write_items},
     };
-    job j = {.model = model, .options = options, .runtime = runtime, .window = options->window};
+    job j = {.model = model, .asked = asked, .runtime = runtime};
     double start = pare_clock();
-    *report = NULL;
-    if (!j.window) j.window = WINDOW;
-    PARE_TRY(PARE_OPTIONS_CHECK(pare_evaluate_options, options));
-    PARE_TRY(pare_runtime_check(runtime));
     pare_run_begin(&j.run);
     pare_status status = pare_run_stages(&j.run, stages, sizeof stages / sizeof *stages, &j);
     if (status == PARE_OK) status = make_report(&j, pare_clock() - start, report);

@@ -1,8 +1,8 @@
-/* pare_merge: a model and an adapter that was kept apart to one model. */
-#include "report/merge.h"
+#include "recover/merge.h"
 #include "checkpoint/scan.h"
 #include "recover/merged.h"
 #include "recover/zeros.h"
+#include "report/merge.h"
 #include "report/report.h"
 #include "run/run.h"
 #include "support/file.h"
@@ -16,7 +16,7 @@
 
 typedef struct job {
     const pare_model *model;
-    const pare_merge_options *options;
+    const pare_merge_job *asked;
     pare_runtime runtime; /* with the memory that the adapter leaves */
     pare_backend *backend;
     pare_lora_options lora;
@@ -29,10 +29,8 @@ typedef struct job {
 static pare_status prepare(void *context) {
     job *j = context;
     enum { SMALL_FILES = 1 << 22 };
-    const pare_merge_options *o = j->options;
+    const pare_merge_job *o = j->asked;
     uint64_t bytes;
-    if (!o->adapter) return pare_fail(PARE_BAD_ARGUMENT, "--adapter DIR is missing: the adapter to merge");
-    if (!o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
     pare_runtime given = j->runtime;
     PARE_TRY(pare_lora_open_adapter(j->model, j->backend, o->adapter, &given, &j->lora, &j->runtime, &j->adapter));
     PARE_TRY(pare_trained_write_bytes(j->adapter, &bytes));
@@ -52,10 +50,10 @@ static pare_status scan(void *context) {
 static pare_status copy_record(const job *j) {
     static const char name[] = "recovery.json";
     const char *model = pare_checkpoint_directory(j->model->checkpoint);
-    char *path = pare_path_join(j->options->adapter, name);
+    char *path = pare_path_join(j->asked->adapter, name);
     bool has = pare_file_exists(path);
     free(path);
-    return pare_merged_copy(j->run.output, has ? j->options->adapter : model, name);
+    return pare_merged_copy(j->run.output, has ? j->asked->adapter : model, name);
 }
 
 static pare_status write_files(void *context) {
@@ -104,7 +102,7 @@ static pare_status make_report(const job *j, char **text) {
                                   .digest = j->scan.digest,
                                   .parameters = pare_model_parameters(j->model),
                                   .bytes = pare_model_bytes(j->model),
-                                  .adapter = j->options->adapter,
+                                  .adapter = j->asked->adapter,
                                   .rank = j->lora.rank,
                                   .alpha = j->lora.alpha,
                                   .targets = targets,
@@ -112,7 +110,7 @@ static pare_status make_report(const job *j, char **text) {
                                   .adapter_parameters = j->adapter->count,
                                   .tensors = pare_checkpoint_count(j->model->checkpoint),
                                   .changed = changed(j),
-                                  .written = {.path = j->options->output,
+                                  .written = {.path = j->asked->output,
                                               .kind = "merged",
                                               .load = "loads as the model that was merged into does",
                                               .files = &j->run.written},
@@ -130,12 +128,9 @@ static void end(job *j) {
     pare_backend_close(j->backend);
 }
 
-pare_status pare_merge(const pare_model *model, const pare_merge_options *options, const pare_runtime *runtime,
-                       char **report) {
-    *report = NULL;
-    PARE_TRY(PARE_OPTIONS_CHECK(pare_merge_options, options));
-    PARE_TRY(pare_runtime_check(runtime));
-    job j = {.model = model, .options = options, .runtime = runtime ? *runtime : (pare_runtime){0}};
+pare_status pare_merge_job_run(const pare_model *model, const pare_merge_job *asked, const pare_runtime *runtime,
+                               char **report) {
+    job j = {.model = model, .asked = asked, .runtime = runtime ? *runtime : (pare_runtime){0}};
     pare_memory_peak_reset();
     pare_run_begin(&j.run);
     pare_status status = pare_backend_open(&j.runtime, false, &j.backend);

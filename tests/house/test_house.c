@@ -148,7 +148,8 @@ static void rooms_use_what_stands_left(void **state) {
     names_free(&rooms);
 }
 
-static const char *const options[] = {"pare_prune_options", "pare_recover_options", "pare_robust_options"};
+static const char *const options[] = {"pare_prune_options", "pare_recover_options", "pare_merge_options",
+                                      "pare_robust_options", "pare_evaluate_options"};
 enum { OPTIONS = sizeof options / sizeof *options };
 
 static void find_options(char *line, void *context) {
