@@ -1,5 +1,5 @@
 /* pare_generate: whether a model, with or without an adapter, still talks. */
-#include "model/continuation.h"
+#include "generate/continuation.h"
 #include "support/runtime.h"
 #include "train/adapter_open.h"
 

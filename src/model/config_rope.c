@@ -189,13 +189,15 @@ static pare_status read_typed(pare_fields fields, const json_t *parameters, cons
 /* What rope_scaling says beside them is of the layers that see all tokens, and holds there, as in transformers. */
 static pare_status read_typed_both(pare_fields fields, const json_t *parameters, const json_t *scaling,
                                    pare_config *config) {
-    json_t *merged = json_copy((json_t *)(uintptr_t)parameters), *own = json_object_get(parameters, full_key);
-    json_t *full = json_is_object(own) ? json_copy(own) : json_object();
-    bool whole = merged && full && (!scaling || !json_object_update(full, (json_t *)(uintptr_t)scaling));
-    if (whole && scaling) whole = !json_object_set(merged, full_key, full);
+    json_t *merged = json_object(), *full = json_object();
+    const json_t *own = json_object_get(parameters, full_key);
+    if (json_is_object(own)) pare_json_update(full, own);
+    pare_json_update(full, scaling);
+    pare_json_update(merged, parameters);
+    if (scaling) pare_json_put(merged, full_key, pare_json_same(full));
     json_decref(full);
-    pare_status status = whole ? read_typed(fields, merged, full_key, config, &config->rope[0])
-                               : pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to read %s", fields.path);
+    pare_status status = pare_json_check(merged, "the merged settings of RoPE");
+    if (status == PARE_OK) status = read_typed(fields, merged, full_key, config, &config->rope[0]);
     if (status == PARE_OK) status = read_typed(fields, merged, windowed_key, config, &config->rope[1]);
     json_decref(merged);
     return status;

@@ -46,3 +46,48 @@ uint64_t pare_config_vector_elements(const pare_config *config) {
     }
     return most;
 }
+
+static uint64_t span_with(const pare_config *config, const pare_widths *widths, uint32_t hidden, pare_span span) {
+    return span == PARE_SPAN_HIDDEN ? hidden : (uint64_t)pare_config_span(config, widths, span);
+}
+
+uint64_t pare_config_role_elements(const pare_config *config, const pare_widths *widths, uint32_t hidden,
+                                   pare_role role) {
+    if (!pare_has_role(&config->architecture, role)) return 0;
+    return span_with(config, widths, hidden, pare_roles[role].rows) *
+           span_with(config, widths, hidden, pare_config_columns(config, role));
+}
+
+uint64_t pare_config_layer_elements(const pare_config *config, const pare_widths *widths, uint32_t hidden) {
+    uint64_t total = 0;
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
+        total += pare_config_role_elements(config, widths, hidden, role);
+    return total;
+}
+
+uint64_t pare_config_end_elements(const pare_config *config, uint32_t hidden, pare_end end) {
+    const pare_architecture *a = &config->architecture;
+    uint64_t width = config->embedding_width == config->hidden ? hidden : config->embedding_width;
+    if (!pare_has_end(a, end) || (end == PARE_END_HEAD && config->tied)) return 0;
+    switch (end) {
+    case PARE_END_EMBEDDING:
+    case PARE_END_HEAD:
+        return config->vocabulary * width;
+    case PARE_END_FINAL_NORM:
+    case PARE_END_FINAL_NORM_BIAS:
+        return hidden;
+    case PARE_END_POSITIONS:
+        return ((uint64_t)config->stated_positions + a->position_offset) * hidden;
+    case PARE_END_EMBEDDING_NORM:
+    case PARE_END_EMBEDDING_NORM_BIAS:
+        return width;
+    case PARE_END_PROJECT_IN:
+    case PARE_END_PROJECT_OUT:
+        return width * hidden;
+    case PARE_END_HEAD_BIAS:
+        return config->vocabulary;
+    case PARE_ENDS:
+        break;
+    }
+    return 0;
+}

@@ -7,11 +7,11 @@
 
 uint64_t pare_parameters_with(const pare_model *model, const pare_widths *widths, uint32_t hidden) {
     const pare_config *c = &model->config;
-    uint64_t d = hidden, h = c->head_size, total = (uint64_t)c->vocabulary * d * (c->tied ? 1 : 2) + d;
-    for (uint32_t layer = 0; layer < c->layers; layer++) {
-        const pare_widths *w = &widths[layer];
-        total += 2 * d * h * ((uint64_t)w->heads + w->kv_heads) + 3 * d * w->ffn + 2 * d;
-    }
+    uint64_t total = 0;
+    for (pare_end end = 0; end < PARE_ENDS; end++)
+        total += pare_config_end_elements(c, hidden, end);
+    for (uint32_t layer = 0; layer < c->layers; layer++)
+        total += pare_config_layer_elements(c, &widths[layer], hidden);
     return total;
 }
 
@@ -138,11 +138,9 @@ static void goal_at(const pare_model *model, const pare_target *target, double r
     goal->bytes = bytes_with(model, goal->parameters);
     if (target->mode != PARE_MODE_LAYER) return;
     /* Layers of one width on average: which ones go is not known yet. */
-    uint64_t layers = goal->parameters - pare_parameters_with(&(pare_model){.config = {.hidden = c->hidden,
-                                                                                       .vocabulary = c->vocabulary,
-                                                                                       .head_size = c->head_size,
-                                                                                       .tied = c->tied}},
-                                                              NULL, c->hidden);
+    uint64_t layers = 0;
+    for (uint32_t i = 0; i < c->layers; i++)
+        layers += pare_config_layer_elements(c, &c->widths[i], c->hidden);
     goal->parameters -= layers / c->layers * (c->layers - goal->layers);
     goal->bytes = bytes_with(model, goal->parameters);
 }

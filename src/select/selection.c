@@ -89,17 +89,13 @@ void pare_selection_widths(const pare_selection *selection, pare_widths *widths)
 
 /* Elements of tensor `id` that remain. */
 static uint64_t remaining(const pare_model *model, const pare_selection *selection, size_t id) {
-    const pare_config *c = &model->config;
-    uint64_t d = selection->hidden, h = c->head_size;
     uint32_t layer;
     pare_role role;
     if (!pare_tensor_id_split(model, id, &layer, &role))
-        return id == pare_tensor_id_final_norm(model) ? d : d * c->vocabulary;
+        return pare_config_end_elements(&model->config, selection->hidden, pare_tensor_end_of(model, id));
     const pare_kept *kept = &selection->layer[layer];
-    if (kept->dropped) return 0;
-    if (role >= PARE_MATRIX_ROLES) return d;
-    if (role >= PARE_ROLE_GATE) return d * kept->ffn;
-    return d * h * (role == PARE_ROLE_Q || role == PARE_ROLE_O ? kept->heads : kept->kv_heads);
+    const pare_widths widths = {.heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn};
+    return kept->dropped ? 0 : pare_config_role_elements(&model->config, &widths, selection->hidden, role);
 }
 
 uint64_t pare_selection_parameters(const pare_model *model, const pare_selection *selection) {

@@ -1,7 +1,7 @@
 /* Text that a model writes itself. */
 #include "calibrate/self.h"
+#include "generate/generate.h"
 #include "golden.h"
-#include "model/generate.h"
 #include "support/memory.h"
 #include "tiny_model.h"
 

@@ -1,7 +1,7 @@
 /* Continued text equals that of transformers (greedy, fp32), and ends where it should. */
+#include "generate/generate.h"
+#include "generate/stop.h"
 #include "golden.h"
-#include "model/generate.h"
-#include "model/stop.h"
 #include "support/memory.h"
 #include "tiny_model.h"
 

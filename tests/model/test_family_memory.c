@@ -1,7 +1,7 @@
 /* What passes, walks and generators of every family hold is within what they are measured to hold, and all of it is
  * given back. A page is left for what is counted in no plan. */
 #include "families.h"
-#include "model/generate.h"
+#include "generate/generate.h"
 #include "model/walk.h"
 #include "support/memory.h"
 

@@ -2,7 +2,7 @@
  * gradients, and a text. */
 #include "failing_memory.h"
 #include "families.h"
-#include "model/generate.h"
+#include "generate/generate.h"
 
 typedef struct scene {
     const char *folder;

@@ -1,9 +1,9 @@
 /* What the parts of a generator share: its steps (generate.c) and its memory (generate_memory.c). */
-#ifndef PARE_MODEL_GENERATE_INTERNAL_H
-#define PARE_MODEL_GENERATE_INTERNAL_H
+#ifndef PARE_GENERATE_GENERATE_INTERNAL_H
+#define PARE_GENERATE_GENERATE_INTERNAL_H
 
+#include "generate/generate.h"
 #include "model/adapter_room.h"
-#include "model/generate.h"
 
 /* Rows of the LM head at a time, and tokens of all sequences together that pass through a block at a time. */
 enum { PARE_GENERATOR_VOCABULARY = 8192, PARE_GENERATOR_TOKENS = 512 };

@@ -1,5 +1,5 @@
+#include "generate/generate_internal.h"
 #include "model/ends.h"
-#include "model/generate_internal.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Choosing a token from logits. */
+#include "generate/sampling.h"
 #include "golden.h"
-#include "model/sampling.h"
 
 enum { VOCABULARY = 6, DRAWS = 40000 };
 

@@ -1,4 +1,4 @@
-#include "model/sampling.h"
+#include "generate/sampling.h"
 #include "backend/cpu/reduce.h"
 #include "backend/cpu/vector_math.h"
 #include "support/memory.h"

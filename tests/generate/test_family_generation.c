@@ -1,7 +1,7 @@
 /* Greedy text of every family with cached keys and values equals transformers', after prompts that are shorter and
  * longer than a window. */
-#include "families.h"
-#include "model/generate.h"
+#include "generate/generate.h"
+#include "model/families.h"
 
 /* prompt: [sequence, place, length, what follows...]. At most `stretch` tokens of it at a time. */
 static bool continues(const families *all, const json_t *one, const pare_source *source, const json_t *prompt,

@@ -1,6 +1,6 @@
 /* How much a generator holds, and getting it. */
+#include "generate/generate_internal.h"
 #include "model/ends.h"
-#include "model/generate_internal.h"
 #include "support/memory.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "model/stop.h"
+#include "generate/stop.h"
 #include "model/config_fields.h"
 #include "support/memory.h"
 

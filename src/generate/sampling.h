@@ -1,6 +1,6 @@
 /* From logits to a token: the likeliest one, or a random one by temperature and top-p. */
-#ifndef PARE_MODEL_SAMPLING_H
-#define PARE_MODEL_SAMPLING_H
+#ifndef PARE_GENERATE_SAMPLING_H
+#define PARE_GENERATE_SAMPLING_H
 
 #include "support/random.h"
 #include "support/status.h"

@@ -1,6 +1,6 @@
 /* A prompt continued as text. */
-#ifndef PARE_MODEL_CONTINUATION_H
-#define PARE_MODEL_CONTINUATION_H
+#ifndef PARE_GENERATE_CONTINUATION_H
+#define PARE_GENERATE_CONTINUATION_H
 
 #include "model/adapter.h"
 #include "model/source.h"

@@ -1,6 +1,6 @@
 /* Next-token logits of a batch of sequences that grow in step, with their keys and values cached. */
-#ifndef PARE_MODEL_GENERATE_H
-#define PARE_MODEL_GENERATE_H
+#ifndef PARE_GENERATE_GENERATE_H
+#define PARE_GENERATE_GENERATE_H
 
 #include "model/adapter.h"
 #include "model/block.h"

@@ -1,7 +1,7 @@
 /* Which tokens end a text: eos_token_id of generation_config.json, else of config.json, else the tokenizer's EOS; a
  * number or a list of numbers in the files. */
-#ifndef PARE_MODEL_STOP_H
-#define PARE_MODEL_STOP_H
+#ifndef PARE_GENERATE_STOP_H
+#define PARE_GENERATE_STOP_H
 
 #include "model/model.h"
 

@@ -1,10 +1,10 @@
 /* Decoding with cached keys and values equals a pass over the whole text. */
+#include "generate/generate.h"
 #include "golden.h"
-#include "model/generate.h"
 #include "model/pass.h"
+#include "model/tiny_adapters.h"
 #include "support/memory.h"
 #include "support/random.h"
-#include "tiny_adapters.h"
 
 enum { LENGTH = 41, BATCH = 3 };
 
