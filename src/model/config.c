@@ -4,6 +4,7 @@
 #include "model/config_layers.h"
 #include "model/config_options.h"
 #include "model/config_rope.h"
+#include "model/config_spelling.h"
 #include "model/family.h"
 #include "support/file.h"
 #include "support/memory.h"
@@ -131,6 +132,7 @@ static pare_status read_fields(pare_fields file, pare_config *config) {
     snprintf(config->model_type, sizeof config->model_type, "%s", type);
     config->family = pare_family_find(type);
     config->architecture = config->family->architecture;
+    PARE_TRY(pare_config_respell(fields, type, config->text));
     PARE_TRY(read_sizes(fields, config));
     PARE_TRY(read_tied(fields, file, config));
     PARE_TRY(pare_config_read_options(fields, config));

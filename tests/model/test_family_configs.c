@@ -7,7 +7,7 @@ typedef enum kind { SIZE, OPTIONAL_SIZE, FLAG, NUMBER, OPTIONAL_NUMBER, NAME, UN
 
 static const char *const keys[KINDS][24] = {
     [SIZE] = {"hidden_size", "n_embd", "d_model", "num_hidden_layers", "n_layer", "num_layers", "n_layers",
-              "num_attention_heads", "n_head", "num_heads", "n_heads", "vocab_size"},
+              "num_attention_heads", "n_head", "num_heads", "n_heads", "vocab_size", "n_embed"},
     [OPTIONAL_SIZE] = {"num_key_value_heads", "num_kv_heads", "head_dim", "intermediate_size", "n_inner", "ffn_dim",
                        "ffn_hidden_size", "max_position_embeddings", "n_positions", "max_seq_len", "sliding_window",
                        "window_size", "rotary_dim", "word_embed_proj_dim", "num_ln_in_parallel_attn"},

@@ -1,0 +1,50 @@
+#include "model/config_spelling.h"
+
+#include <string.h>
+
+/* As transformers maps them; the BLOOM models themselves say n_embed and num_attention_heads. */
+static const struct {
+    const char *model_type, *other, *own;
+} spellings[] = {
+    {"gpt2", "hidden_size", "n_embd"},
+    {"gpt2", "num_hidden_layers", "n_layer"},
+    {"gpt2", "num_attention_heads", "n_head"},
+    {"gpt2", "max_position_embeddings", "n_positions"},
+    {"gptj", "hidden_size", "n_embd"},
+    {"gptj", "num_hidden_layers", "n_layer"},
+    {"gptj", "num_attention_heads", "n_head"},
+    {"gptj", "max_position_embeddings", "n_positions"},
+    {"gpt_neo", "num_hidden_layers", "num_layers"},
+    {"gpt_neo", "num_attention_heads", "num_heads"},
+    {"bloom", "n_embed", "hidden_size"},
+    {"bloom", "num_hidden_layers", "n_layer"},
+    {"bloom", "num_attention_heads", "n_head"},
+    {"mpt", "hidden_size", "d_model"},
+    {"mpt", "num_hidden_layers", "n_layers"},
+    {"mpt", "num_attention_heads", "n_heads"},
+};
+
+enum { NUMBER_LIMIT = 1 << 30 };
+
+static pare_status respell(pare_fields fields, const char *other, const char *own, json_t *text) {
+    json_t *value = json_object_get(text, other);
+    const json_t *beside = pare_field(fields, own);
+    uint32_t number;
+    if (!pare_field(fields, other)) return PARE_OK;
+    PARE_TRY(pare_field_whole(fields, other, 1, NUMBER_LIMIT, -1, &number));
+    if (beside && !json_equal(beside, value))
+        return pare_field_refuse(PARE_FORMAT_ERROR, fields, other,
+                                 "it is another name of a key that is there, too, with another value: remove the wrong "
+                                 "one");
+    if (json_object_set(text, own, value) != 0)
+        return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to read %s", fields.path);
+    json_object_del(text, other);
+    return PARE_OK;
+}
+
+pare_status pare_config_respell(pare_fields fields, const char *model_type, json_t *text) {
+    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++)
+        if (strcmp(spellings[i].model_type, model_type) == 0)
+            PARE_TRY(respell(fields, spellings[i].other, spellings[i].own, text));
+    return PARE_OK;
+}
