@@ -81,7 +81,9 @@ static pare_status read_factors(pare_fields scaling, const char *key, uint32_t c
 /* Ding et al. 2024, as transformers computes it. */
 static pare_status read_longrope(pare_fields scaling, const pare_config *config, pare_rope_config *rope) {
     uint32_t half = rope->rotated / 2;
-    double ratio = config->stated_positions / rope->original_positions;
+    double ratio;
+    PARE_TRY(pare_field_positive(scaling, "factor", FACTOR_LIMIT, config->stated_positions / rope->original_positions,
+                                 &ratio));
     double usual = ratio <= 1 ? 1 : sqrt(1 + log(ratio) / log(rope->original_positions));
     PARE_TRY(pare_alloc(&rope->factors, (size_t)half * 2, sizeof *rope->factors, "rotary factors"));
     PARE_TRY(read_factors(scaling, "short_factor", half, rope->factors));
@@ -111,8 +113,8 @@ static pare_status read_part(pare_fields file, pare_fields scaling, const pare_c
         PARE_TRY(pare_field_whole(file, rule->dimensions_key, 2, head, head, &rope->rotated));
     } else {
         double share = rule->share;
-        if (rule->share_key) PARE_TRY(pare_field_positive(file, rule->share_key, 1, share, &share));
-        PARE_TRY(pare_field_positive(file, rotated_key, 1, share, &share));
+        const char *key = rule->share_key ? rule->share_key : rotated_key;
+        PARE_TRY(pare_field_positive(file, key, 1, share, &share));
         PARE_TRY(pare_field_positive(scaling, rotated_key, 1, share, &rope->share));
         rope->rotated = (uint32_t)(head * rope->share);
     }
@@ -171,8 +173,7 @@ static pare_status check_both(pare_fields fields, const json_t *parameters, cons
 
 static pare_status read_theta(pare_fields fields, const pare_rope_rule *rule, double *theta) {
     *theta = rule->theta > 0 ? rule->theta : USUAL_THETA;
-    if (rule->theta_key) PARE_TRY(pare_field_positive(fields, rule->theta_key, THETA_LIMIT, *theta, theta));
-    return pare_field_positive(fields, "rope_theta", THETA_LIMIT, *theta, theta);
+    return pare_field_positive(fields, rule->theta_key ? rule->theta_key : "rope_theta", THETA_LIMIT, *theta, theta);
 }
 
 /* One of several settings in rope_parameters, each under the name of the kind of layers that it is for. */

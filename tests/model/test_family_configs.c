@@ -75,11 +75,14 @@ static void expect_refusal(damage *d, const char *key, const char *value) {
     fprintf(stderr, "%s with \"%s\": %s %s\n", family_name(d->one), key, value, opens ? "opens" : pare_message());
 }
 
-/* The kind of a key; KINDS where it may be anything, as a wrapper's own flag ties, and an MPT has ALiBi always. */
+/* The kind of a key; KINDS where it may be anything, as a wrapper's own flag ties, an MPT has ALiBi always, and a
+ * Gemma 3 no cap on scores. */
 static kind kind_of(const damage *d, const json_t *object, const char *key) {
     if (strcmp(key, "tie_word_embeddings") == 0 && object != d->config) return KINDS;
     if (json_object_get(object, "attn_type") && (strcmp(key, "alibi") == 0 || strcmp(key, "model_type") == 0))
         return KINDS;
+    const char *type = json_string_value(json_object_get(object, "model_type"));
+    if (type && strcmp(type, "gemma3_text") == 0 && strcmp(key, "attn_logit_softcapping") == 0) return KINDS;
     for (kind k = 0; k < KINDS; k++)
         for (size_t i = 0; keys[k][i]; i++)
             if (strcmp(keys[k][i], key) == 0) return k;

@@ -45,7 +45,7 @@ CASES = {
     "llama large heads": like_llama("llama", head_dim=258, num_attention_heads=2, num_key_value_heads=1),
     "mistral window": like_llama("mistral", sliding_window=16),
     "mistral no window": like_llama("mistral", sliding_window=None, head_dim=12, num_key_value_heads="absent", num_attention_heads=8),
-    "mistral longrope": like_llama("mistral", sliding_window=None, rope_parameters=long_rope(4, 32)),
+    "mistral longrope": like_llama("mistral", sliding_window=None, rope_parameters=long_rope(4, 32, factor=3.0)),
     "ministral": like_llama("ministral", head_dim=12, sliding_window=16, layer_types=[FULL, WINDOW]),
     "ministral windows": like_llama("ministral", sliding_window=16, head_dim=8),
     "ministral3": like_llama("ministral3", head_dim=12, rope_parameters={
@@ -70,7 +70,7 @@ CASES = {
                                       num_hidden_layers=6, sliding_window=16),
     "gemma3 older keys": like_llama("gemma3_text", **GEMMA, sliding_window=16, num_hidden_layers=3, sliding_window_pattern=2, rope_theta=5000.0,
                                     rope_local_base_freq=300.0, rope_scaling={"rope_type": "linear", "factor": 4.0}),
-    "gemma3 both keys": like_llama("gemma3_text", **GEMMA, sliding_window=16, layer_types=[WINDOW, FULL], rope_local_base_freq=200.0, rope_parameters={
+    "gemma3 both keys": like_llama("gemma3_text", **GEMMA, attn_logit_softcapping=2.0, final_logit_softcapping=3.0, sliding_window=16, layer_types=[WINDOW, FULL], rope_local_base_freq=200.0, rope_parameters={
         FULL: {"rope_type": "default", "rope_theta": 3000.0}, WINDOW: {"rope_type": "default"}}, rope_scaling={"rope_type": "linear", "factor": 5.0}),
     "phi3": like_llama("phi3"),
     "phi3 window": like_llama("phi3", sliding_window=16, num_key_value_heads="absent", rope_parameters={"rope_type": "default", "rope_theta": 3000.0}),
@@ -133,7 +133,8 @@ CASES = {
     "gpt_neox": like_llama("gpt_neox", num_key_value_heads="absent"),
     "gpt_neox one after the other": like_llama("gpt_neox", num_key_value_heads="absent", use_parallel_residual=False, rotary_pct=0.5,
                                                rotary_emb_base=3000, tie_word_embeddings=True),
-    "gpt_neox no bias": like_llama("gpt_neox", num_key_value_heads="absent", attention_bias=False, hidden_act="gelu_new"),
+    "gpt_neox no bias": like_llama("gpt_neox", num_key_value_heads="absent", attention_bias=False, hidden_act="gelu_new", rope_theta=500.0,
+                                   partial_rotary_factor=0.5),
     "opt": older("opt", **OPT),
     "opt narrow embedding": older("opt", **OPT, word_embed_proj_dim=20, do_layer_norm_before=False),
     "opt gelu": older("opt", **OPT, activation_function="gelu", enable_bias=False),

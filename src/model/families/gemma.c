@@ -68,6 +68,7 @@ const pare_family pare_family_gemma2 = {
     .heads = PARE_HEADS_DIVIDE,
 };
 
+/* Its class knows attn_logit_softcapping and does not apply it. */
 const pare_family pare_family_gemma3 = {
     .types = {"gemma3_text"},
     .class_name = "Gemma3ForCausalLM",
@@ -88,7 +89,6 @@ const pare_family pare_family_gemma3 = {
     .options = {ATTENTION_BIAS,
                 REFUSE_BIDIRECTIONAL,
                 ATTENTION_SCALE,
-                {"attn_logit_softcapping", PARE_OPTION_NUMBER, .field = PARE_FIELD(attention_cap)},
                 {"final_logit_softcapping", PARE_OPTION_NUMBER, .field = PARE_FIELD(logit_cap)}},
     .layers = {.window = PARE_WINDOW_TYPES,
                .window_fallback = 4096,
