@@ -26,6 +26,17 @@ static const struct {
 
 enum { NUMBER_LIMIT = 1 << 30 };
 
+/* Sizes that a class has where the file says none, as files of Gemma 3 with pictures do. */
+static const struct {
+    const char *model_type, *key;
+    int size;
+} sizes[] = {
+    {"gemma3_text", "vocab_size", 262208},
+    {"gemma3_text", "hidden_size", 2304},
+    {"gemma3_text", "num_hidden_layers", 26},
+    {"gemma3_text", "num_attention_heads", 8},
+};
+
 static pare_status respell(pare_fields fields, const char *other, const char *own, json_t *text) {
     json_t *value = json_object_get(text, other);
     const json_t *beside = pare_field(fields, own);
@@ -46,5 +57,10 @@ pare_status pare_config_respell(pare_fields fields, const char *model_type, json
     for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++)
         if (strcmp(spellings[i].model_type, model_type) == 0)
             PARE_TRY(respell(fields, spellings[i].other, spellings[i].own, text));
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        if (strcmp(sizes[i].model_type, model_type) != 0 || json_object_get(text, sizes[i].key)) continue;
+        if (json_object_set_new(text, sizes[i].key, json_integer(sizes[i].size)) != 0)
+            return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to read %s", fields.path);
+    }
     return PARE_OK;
 }

@@ -169,7 +169,51 @@ static void every_key_is_checked(void **state) {
     assert_int_equal(wrong, 0);
 }
 
+/* As the files of Gemma 3 4B have it: most sizes are the class's own. */
+static void sizes_of_the_class(void **state) {
+    (void)state;
+    char *folder = tiny_folder();
+    pare_config config;
+    tiny_write_text(folder, "config.json",
+                    "{\"architectures\": [\"Gemma3ForConditionalGeneration\"], \"model_type\": \"gemma3\", "
+                    "\"text_config\": {\"hidden_size\": 2560, \"intermediate_size\": 10240, \"model_type\": "
+                    "\"gemma3_text\", \"num_hidden_layers\": 34, \"rope_scaling\": {\"factor\": 8.0, \"rope_type\": "
+                    "\"linear\"}, \"sliding_window\": 1024}, \"vision_config\": {}}");
+    assert_int_equal(pare_config_read(folder, &config), PARE_OK);
+    assert_int_equal(config.vocabulary, 262208);
+    assert_int_equal(config.hidden, 2560);
+    assert_int_equal(config.layers, 34);
+    assert_int_equal(config.head_size, 256);
+    assert_int_equal(json_integer_value(json_object_get(config.text, "num_attention_heads")), 8);
+    assert_int_equal(config.max_positions, 131072);
+    assert_int_equal(config.plan[0].window, 1024);
+    assert_int_equal(config.plan[5].window, 0);
+    assert_true(config.tied && config.rope[0].factor > 7.9 && config.rope[0].theta > 999999.0);
+    assert_true(config.rope[1].kind == PARE_ROPE_PLAIN && config.rope[1].theta < 10001.0);
+    pare_config_free(&config);
+    tiny_remove(folder);
+    free(folder);
+}
+
+/* Two names of one key that contradict each other. */
+static void two_names_of_a_key(void **state) {
+    (void)state;
+    char *folder = tiny_folder();
+    pare_config config;
+    tiny_write_text(folder, "config.json",
+                    "{\"model_type\": \"bloom\", \"hidden_size\": 64, \"n_embed\": 32, \"n_layer\": 2, "
+                    "\"num_attention_heads\": 4, \"vocab_size\": 64}");
+    assert_int_not_equal(pare_config_read(folder, &config), PARE_OK);
+    assert_non_null(strstr(pare_message(), "n_embed is 32"));
+    tiny_remove(folder);
+    free(folder);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_key_is_checked)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_key_is_checked),
+        cmocka_unit_test(sizes_of_the_class),
+        cmocka_unit_test(two_names_of_a_key),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
