@@ -17,7 +17,7 @@
 #include <string.h>
 
 /* What is done with the dtypes beside F32, F16 and BF16. */
-typedef enum special { SPECIAL_NONE, SPECIAL_MASK, SPECIAL_F64 } special;
+typedef enum special { SPECIAL_NONE, SPECIAL_MASK, SPECIAL_F64, SPECIAL_COMPUTED } special;
 
 /* A file being read. Names go over to the file's lists. */
 typedef struct reader {
@@ -47,11 +47,22 @@ static pare_status refuse_dtype(const reader *from, const pare_header_entry *ent
                      quantised ? ": these weights are quantised, take the original model" : "");
 }
 
+/* Earlier versions of transformers stored the triangle of what attention may see, as truth values. */
+static bool is_triangle(const pare_header_entry *entry) {
+    static const char *const ends[] = {"attn.bias", "attention.bias"};
+    size_t length = strlen(entry->name);
+    if (strcmp(entry->dtype, "U8") != 0 && strcmp(entry->dtype, "BOOL") != 0) return false;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (length >= strlen(ends[i]) && strcmp(entry->name + length - strlen(ends[i]), ends[i]) == 0) return true;
+    return false;
+}
+
 static pare_status read_tensor(reader *from, size_t index, pare_tensor *tensor) {
     const pare_header_entry *entry = &from->list.entries[index];
     bool known = find_dtype(entry->dtype, &tensor->dtype);
     if (!known && from->masks && strcmp(entry->dtype, "U8") == 0) from->special[index] = SPECIAL_MASK;
     if (!known && !from->masks && strcmp(entry->dtype, "F64") == 0) from->special[index] = SPECIAL_F64;
+    if (!known && !from->masks && is_triangle(entry)) from->special[index] = SPECIAL_COMPUTED;
     if (!known && from->special[index] == SPECIAL_NONE) return refuse_dtype(from, entry);
     if (entry->rank > PARE_TENSOR_MAX_RANK)
         return pare_fail(PARE_UNSUPPORTED, "%s: tensor %s has %d dimensions; pare reads at most %d",
@@ -75,6 +86,7 @@ static pare_status read_tensors(reader *from) {
     for (size_t i = 0; i < count; i++) {
         pare_tensor tensor = {0};
         PARE_TRY(read_tensor(from, i, &tensor));
+        if (from->special[i] == SPECIAL_COMPUTED) continue;
         tensor.name = from->list.entries[i].name;
         from->list.entries[i].name = NULL;
         if (from->special[i] == SPECIAL_MASK)
@@ -85,12 +97,12 @@ static pare_status read_tensors(reader *from) {
     return PARE_OK;
 }
 
-/* Without masks, the file's tensors are the list's entries, one by one. */
+/* Without masks, the file's tensors are the list's entries, but for those that are computed. */
 static pare_status narrow(reader *from) {
     bool *wide;
     PARE_TRY(pare_alloc(&wide, from->file->count, sizeof *wide, "tensor descriptions"));
-    for (size_t i = 0; i < from->file->count; i++)
-        wide[i] = from->special[i] == SPECIAL_F64;
+    for (size_t i = 0, kept = 0; i < from->list.count; i++)
+        if (from->special[i] != SPECIAL_COMPUTED) wide[kept++] = from->special[i] == SPECIAL_F64;
     pare_status status = pare_safetensors_narrow(from->file, wide);
     pare_free(wide);
     return status;

@@ -26,6 +26,7 @@ typedef struct family_form {
     const char *more;              /* and one of this name, [more_rows, more_columns], is put in; columns 0: a vector */
     const char *more_like;         /* with the numbers of a tensor of this name; NULL: its own */
     uint32_t more_rows, more_columns;
+    const char *more_dtype; /* "U8", "BOOL": bytes of 0 in place of numbers; NULL: as all others */
 } family_form;
 
 static inline families families_load(void) {
@@ -77,16 +78,19 @@ static inline void family_add(tiny_shard *shard, const family_form *form, const 
     size_t i, count = 1;
     json_t *size;
     json_array_foreach(shape, i, size) count *= (size_t)json_integer_value(size);
-    size_t bytes = count * pare_dtype_size(form->dtype);
+    bool bytewise = form->more_dtype && strcmp(form->more, written) == 0;
+    size_t bytes = bytewise ? count : count * pare_dtype_size(form->dtype);
     float *values = malloc(count * sizeof *values + 1);
     shard->data = realloc(shard->data, shard->bytes + bytes + 1);
     tiny_check(values && shard->data, "malloc");
+    memset(shard->data + shard->bytes, 0, bytes);
     for (i = 0; i < count; i++)
         values[i] = family_weight(name, json_array_size(shape), (uint32_t)i);
-    pare_from_float(shard->data + shard->bytes, form->dtype, values, count);
+    if (!bytewise) pare_from_float(shard->data + shard->bytes, form->dtype, values, count);
     free(values);
     json_object_set_new(shard->header, written,
-                        json_pack("{s:s,s:O,s:[I,I]}", "dtype", pare_dtype_name(form->dtype), "shape", shape,
+                        json_pack("{s:s,s:O,s:[I,I]}", "dtype",
+                                  bytewise ? form->more_dtype : pare_dtype_name(form->dtype), "shape", shape,
                                   "data_offsets", (json_int_t)shard->bytes, (json_int_t)(shard->bytes + bytes)));
     shard->bytes += bytes;
 }

@@ -90,20 +90,24 @@ static void other_names(void **state) {
     families_free(&all);
 }
 
-/* What earlier versions of transformers stored though it is computed. */
+/* What earlier versions of transformers stored though it is computed; dtype NULL: fp32. */
 static const struct {
-    const char *name, *tensor;
+    const char *name, *tensor, *dtype;
 } buffers[] = {
-    {"gpt2", "transformer.h.0.attn.bias"},
-    {"gpt2", "transformer.h.1.attn.masked_bias"},
-    {"gpt_neo", "transformer.h.0.attn.attention.bias"},
-    {"gpt_neo", "transformer.h.1.attn.attention.masked_bias"},
-    {"gptj", "transformer.h.1.attn.bias"},
-    {"gptj", "transformer.h.0.attn.masked_bias"},
-    {"gpt_neox", "gpt_neox.layers.0.attention.bias"},
-    {"gpt_neox", "gpt_neox.layers.1.attention.masked_bias"},
-    {"gpt_neox", "gpt_neox.layers.1.attention.rotary_emb.inv_freq"},
-    {"llama", "model.layers.1.self_attn.rotary_emb.inv_freq"},
+    {"gpt2", "transformer.h.0.attn.bias", NULL},
+    {"gpt2", "transformer.h.1.attn.masked_bias", NULL},
+    {"gpt_neox", "gpt_neox.layers.0.attention.bias", "U8"},
+    {"gpt_neox", "gpt_neox.layers.1.attention.bias", "BOOL"},
+    {"gpt_neo", "transformer.h.0.attn.attention.bias", "BOOL"},
+    {"gptj", "transformer.h.0.attn.bias", "U8"},
+    {"gpt_neo", "transformer.h.0.attn.attention.bias", NULL},
+    {"gpt_neo", "transformer.h.1.attn.attention.masked_bias", NULL},
+    {"gptj", "transformer.h.1.attn.bias", NULL},
+    {"gptj", "transformer.h.0.attn.masked_bias", NULL},
+    {"gpt_neox", "gpt_neox.layers.0.attention.bias", NULL},
+    {"gpt_neox", "gpt_neox.layers.1.attention.masked_bias", NULL},
+    {"gpt_neox", "gpt_neox.layers.1.attention.rotary_emb.inv_freq", NULL},
+    {"llama", "model.layers.1.self_attn.rotary_emb.inv_freq", NULL},
 };
 
 static void masks_and_angles(void **state) {
@@ -112,7 +116,10 @@ static void masks_and_angles(void **state) {
     pare_backend *backend = open_backend();
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         check_form(&all, backend, family_case(&all, buffers[i].name),
-                   (family_form){.more = buffers[i].tensor, .more_rows = 64, .more_columns = i % 2 ? 0 : 64});
+                   (family_form){.more = buffers[i].tensor,
+                                 .more_dtype = buffers[i].dtype,
+                                 .more_rows = 64,
+                                 .more_columns = i % 2 ? 0 : 64});
     pare_backend_close(backend);
     families_free(&all);
 }
