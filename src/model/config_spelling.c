@@ -1,4 +1,5 @@
 #include "model/config_spelling.h"
+#include "support/json.h"
 
 #include <string.h>
 
@@ -47,8 +48,7 @@ static pare_status respell(pare_fields fields, const char *other, const char *ow
         return pare_field_refuse(PARE_FORMAT_ERROR, fields, other,
                                  "it is another name of a key that is there, too, with another value: remove the wrong "
                                  "one");
-    if (json_object_set(text, own, value) != 0)
-        return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to read %s", fields.path);
+    pare_json_put(text, own, pare_json_same(value));
     json_object_del(text, other);
     return PARE_OK;
 }
@@ -59,8 +59,7 @@ pare_status pare_config_respell(pare_fields fields, const char *model_type, json
             PARE_TRY(respell(fields, spellings[i].other, spellings[i].own, text));
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         if (strcmp(sizes[i].model_type, model_type) != 0 || json_object_get(text, sizes[i].key)) continue;
-        if (json_object_set_new(text, sizes[i].key, json_integer(sizes[i].size)) != 0)
-            return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to read %s", fields.path);
+        pare_json_put(text, sizes[i].key, json_integer(sizes[i].size));
     }
-    return PARE_OK;
+    return pare_json_check(text, fields.path);
 }

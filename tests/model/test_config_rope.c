@@ -68,6 +68,7 @@ static void expect(const json_t *json, const reading *r) {
         rope.original_positions != r->original)
         fail_msg("%s: read as %s, theta %g, factor %g, original %g", r->config, pare_rope_name(rope.kind), rope.theta,
                  rope.factor, rope.original_positions);
+    pare_config_free(&config);
 }
 
 static void reads_what_transformers_reads(void **state) {
@@ -120,9 +121,11 @@ static void contradictions_are_refused(void **state) {
         {"{\"rope_scaling\": {\"rope_type\": \"dynamic\"}}", "factor"},
         {"{\"rope_scaling\": [], \"rope_parameters\": {}}", "rope_scaling"},
         {"{\"rope_scaling\": \"linear\"}", "rope_scaling"},
-        {"{\"rope_scaling\": {\"rope_type\": \"ntk\", \"factor\": 2}}", "default, linear, dynamic, llama3, yarn and longrope"},
+        {"{\"rope_scaling\": {\"rope_type\": \"ntk\", \"factor\": 2}}",
+         "default, linear, dynamic, llama3, yarn and longrope"},
         {"{\"rope_scaling\": {\"rope_type\": \"yarn\"}}", "factor"},
-        {"{\"rope_scaling\": {\"rope_type\": \"longrope\", \"short_factor\": [1], \"long_factor\": [1]}}", "list of 8 numbers"},
+        {"{\"rope_scaling\": {\"rope_type\": \"longrope\", \"short_factor\": [1], \"long_factor\": [1]}}",
+         "list of 8 numbers"},
         {"{\"original_max_position_embeddings\": -1, \"rope_scaling\": {\"rope_type\": \"llama3\", " LOW_HIGH "}}",
          "original_max_position_embeddings"},
     };
@@ -132,6 +135,7 @@ static void contradictions_are_refused(void **state) {
         pare_status status = pare_config_read_rope((pare_fields){.path = "config.json", .object = json}, &config);
         if (status == PARE_OK || !strstr(pare_message(), configs[i][1]))
             fail_msg("%s: status %d: %s", configs[i][0], status, pare_message());
+        pare_config_free(&config);
         json_decref(json);
     }
 }

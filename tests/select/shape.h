@@ -3,6 +3,7 @@
 #define PARE_TESTS_SHAPE_H
 
 #include "golden.h"
+#include "model/family.h"
 #include "select/select.h"
 
 enum { SHAPE_LAYERS = 64 };
@@ -18,8 +19,14 @@ static inline shape *shape_new(uint32_t layers, uint32_t hidden, pare_widths wid
     shape *s = calloc(1, sizeof *s);
     assert_non_null(s);
     assert_true(layers <= SHAPE_LAYERS);
-    s->model.config = (pare_config){
-        .layers = layers, .hidden = hidden, .vocabulary = vocabulary, .head_size = head, .widths = s->widths};
+    s->model.config = (pare_config){.family = &pare_family_llama,
+                                    .architecture = pare_family_llama.architecture,
+                                    .layers = layers,
+                                    .hidden = hidden,
+                                    .embedding_width = hidden,
+                                    .vocabulary = vocabulary,
+                                    .head_size = head,
+                                    .widths = s->widths};
     for (uint32_t i = 0; i < layers; i++)
         s->widths[i] = widths;
     return s;
