@@ -12,7 +12,7 @@ static const double DROPOUT = 0.05, CLIP = 1.0, BETA1 = 0.9, BETA2 = 0.999, EPSI
 static pare_status choose_role(const char *name, size_t length, bool *targets) {
     bool found = false;
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
-        const char *module = pare_adapter_module((pare_role)role);
+        const char *module = pare_adapter_role((pare_role)role);
         if (strlen(module) != length || strncmp(module, name, length) != 0) continue;
         targets[role] = found = true;
     }

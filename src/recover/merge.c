@@ -97,7 +97,7 @@ static pare_status make_report(const job *j, char **text) {
     const char *targets[PARE_MATRIX_ROLES];
     size_t count = 0;
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
-        if (j->lora.targets[role]) targets[count++] = pare_adapter_module((pare_role)role);
+        if (j->lora.targets[role]) targets[count++] = pare_adapter_role((pare_role)role);
     pare_merge_results results = {.model = pare_checkpoint_directory(j->model->checkpoint),
                                   .digest = j->scan.digest,
                                   .parameters = pare_model_parameters(j->model),

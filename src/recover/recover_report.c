@@ -8,7 +8,7 @@
 static json_t *lora_json(const pare_lora_options *lora) {
     json_t *targets = json_array();
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
-        if (lora->targets[role]) pare_json_append(targets, pare_json_string(pare_adapter_module((pare_role)role)));
+        if (lora->targets[role]) pare_json_append(targets, pare_json_string(pare_adapter_role((pare_role)role)));
     return pare_json_of({"rank", json_integer(lora->rank)}, {"alpha", pare_json_real(lora->alpha)},
                         {"dropout", pare_json_real(lora->dropout)}, {"targets", targets});
 }

@@ -42,6 +42,13 @@ static int64_t place_of(const pare_composite *c, const pare_composite_part *part
     return row / block * step + first + row % block;
 }
 
+int64_t pare_composite_place(const pare_composite *c, const pare_composite_part *parts, int part, int64_t row) {
+    int64_t before = 0;
+    for (int i = 0; i < part; i++)
+        before += parts[i].rows;
+    return place_of(c, parts, part, before, row);
+}
+
 void pare_composite_join(const pare_composite *c, const pare_composite_part *parts, void *out) {
     size_t size = pare_dtype_size(c->whole->dtype);
     int64_t total = all_rows(c, parts), before = 0;

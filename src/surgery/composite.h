@@ -28,6 +28,8 @@ bool pare_composite_of(const pare_model *model, const pare_tensor *whole, pare_c
 /* Shape of what the parts make together. */
 void pare_composite_shape(const pare_composite *composite, const pare_composite_part *parts,
                           uint64_t shape[PARE_TENSOR_MAX_RANK]);
+/* The row of the whole, as an untransposed matrix, that a part's row comes to stand in. */
+int64_t pare_composite_place(const pare_composite *composite, const pare_composite_part *parts, int part, int64_t row);
 /* out: all elements of it. */
 void pare_composite_join(const pare_composite *composite, const pare_composite_part *parts, void *out);
 

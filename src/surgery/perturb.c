@@ -3,6 +3,7 @@
 #include "support/memory.h"
 #include "support/random.h"
 #include "surgery/axes.h"
+#include "surgery/composite.h"
 
 #include <math.h>
 #include <string.h>
@@ -18,6 +19,12 @@ typedef struct perturbing {
     const pare_perturbation *how;
     char *stored; /* CHUNK elements as they are written */
 } perturbing;
+
+/* The noise's stream: the tensor's id, of a fused one its first part's; tensor_count if it is nobody's. */
+static size_t stream_of(const pare_model *model, const pare_tensor *tensor) {
+    pare_composite composite;
+    return pare_composite_of(model, tensor, &composite) ? composite.id[0] : pare_tensor_id_of(model, tensor);
+}
 
 static pare_dtype stored_dtype(const perturbing *p, const pare_tensor *tensor, size_t id) {
     bool widened = p->how->kind == PARE_PERTURB_NOISE && id < p->model->tensor_count;
@@ -80,7 +87,7 @@ static pare_status perturb_tensor(const perturbing *p, pare_writer *writer, cons
 static pare_status write_tensor(void *context, pare_writer *writer, size_t index) {
     const perturbing *p = context;
     const pare_tensor *tensor = pare_checkpoint_at(p->model->checkpoint, index);
-    size_t id = pare_tensor_id_of(p->model, tensor);
+    size_t id = stream_of(p->model, tensor);
     if (id < p->model->tensor_count) return perturb_tensor(p, writer, tensor, id);
     return pare_writer_write(writer, tensor->data, tensor->bytes);
 }
@@ -92,7 +99,7 @@ static pare_status write_weights(perturbing *p, const char *folder, const pare_r
     pare_status status = pare_declarations_of(p->model->checkpoint, &list);
     for (size_t i = 0; i < count && status == PARE_OK; i++) {
         const pare_tensor *tensor = pare_checkpoint_at(p->model->checkpoint, i);
-        list[i].dtype = stored_dtype(p, tensor, pare_tensor_id_of(p->model, tensor));
+        list[i].dtype = stored_dtype(p, tensor, stream_of(p->model, tensor));
     }
     if (status == PARE_OK) status = pare_alloc_uninitialized(&p->stored, CHUNK, sizeof(float), "changed weights");
     if (status == PARE_OK) status = pare_writer_run(folder, list, count, &writing, runtime);

@@ -5,7 +5,9 @@
  *   r, lora_alpha        scale = lora_alpha / r, with use_rslora lora_alpha / sqrt(r)
  *   lora_dropout         of training
  *   target_modules       names, or "all-linear", or an expression: what training chose; the file's tensors say the same
- *   bias, use_dora, modules_to_save, rank_pattern, alpha_pattern, ...   more than one product of factors per matrix
+ *   rank_pattern, alpha_pattern   of fused modules: that of their parts together (adapter_module.h)
+ *   fan_in_fan_out       how the base model stores its matrices; what kind of module it is says the same
+ *   bias, use_dora, modules_to_save, ...   more than one product of factors per matrix
  *
  * Fields that only say where an adapter comes from are passed over. Any other must say nothing (null, false, "none",
  * empty): one that is not known here could mean anything. */
@@ -47,6 +49,7 @@ static const char *const passed_over[] = {
     "use_rslora",
     "peft_type",
     "init_lora_weights",
+    "fan_in_fan_out",
 };
 
 /* Starts after which the base model's weights are not those in its file. */
@@ -90,6 +93,29 @@ static pare_status check_start(const char *path, const json_t *start) {
     return PARE_OK;
 }
 
+/* Ranks of fused modules, with alphas that leave the scale as it is elsewhere: what pare writes, and what the factors
+ * must then show. */
+static bool is_of_parts(const json_t *config) {
+    const json_t *ranks = json_object_get(config, "rank_pattern"), *alphas = json_object_get(config, "alpha_pattern");
+    double rank = json_number_value(json_object_get(config, "r"));
+    double alpha = json_number_value(json_object_get(config, "lora_alpha"));
+    const char *module;
+    json_t *value;
+    if (!json_object_size(ranks) || json_object_size(ranks) != json_object_size(alphas)) return false;
+    if (json_is_true(json_object_get(config, "use_rslora"))) return false;
+    json_object_foreach((json_t *)(uintptr_t)ranks, module, value) {
+        double times = json_number_value(value) / rank;
+        double other = json_number_value(json_object_get(alphas, module)) / alpha;
+        if (!(times >= 2 && times <= PARE_COMPOSITE_PARTS && floor(times) == times)) return false;
+        if (!(fabs(other - times) < 1e-9)) return false;
+    }
+    return true;
+}
+
+static bool is_pattern(const char *key) {
+    return strcmp(key, "rank_pattern") == 0 || strcmp(key, "alpha_pattern") == 0;
+}
+
 static pare_status check_fields(const char *path, const json_t *config) {
     const char *key;
     json_t *value;
@@ -99,9 +125,11 @@ static pare_status check_fields(const char *path, const json_t *config) {
         return refuse(path, "peft_type", json_object_get(config, "peft_type"), "pare reads LORA adapters");
     json_object_foreach(
         (json_t *)(uintptr_t)config, key,
-        value) if (!is_passed_over(key) &&
-                   !says_nothing(value)) return refuse(path, key, value,
-                                                       "pare reads plain LoRA adapters without it; merge it with peft");
+        value) if (!is_passed_over(key) && !says_nothing(value) &&
+                   !(is_pattern(key) &&
+                     is_of_parts(
+                         config))) return refuse(path, key, value,
+                                                 "pare reads plain LoRA adapters without it; merge it with peft");
     return check_start(path, json_object_get(config, "init_lora_weights"));
 }
 
@@ -154,47 +182,59 @@ static json_t *number(double value) {
     return floor(value) == value && fabs(value) < 1e15 ? json_integer((json_int_t)value) : pare_json_real(value);
 }
 
-static bool has_factors(const pare_trained *lora, uint32_t layer, int role) {
-    return pare_lora_factors_of(lora, pare_tensor_id(layer, (pare_role)role)).rank > 0;
+/* What is said of the modules with factors: names, in target_modules; and of fused ones the rank and the alpha of all
+ * parts together, so that the scale stays. */
+typedef struct said {
+    json_t *targets, *ranks, *alphas, *layers;
+} said;
+
+static bool lists(const json_t *list, const char *name) {
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (strcmp(json_string_value(json_array_get(list, i)), name) == 0) return true;
+    return false;
 }
 
-/* Names of the modules with factors in some layer. */
-static json_t *modules_of(const pare_trained *lora) {
-    json_t *list = json_array();
-    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
-        uint32_t layer = 0, layers = lora->model->config.layers;
-        while (layer < layers && !has_factors(lora, layer, role))
-            layer++;
-        if (layer < layers) pare_json_append(list, pare_json_string(pare_adapter_module((pare_role)role)));
-    }
-    return list;
+static void say_module(said *s, const pare_model *model, const pare_adapter_module *module,
+                       const pare_lora_options *options) {
+    char target[PARE_NAME_BYTES];
+    int parts = module->parts.count;
+    pare_adapter_module_target(model, module, target);
+    if (lists(s->targets, target)) return;
+    pare_json_append(s->targets, pare_json_string(target));
+    if (parts == 1) return;
+    pare_json_put(s->ranks, target, json_integer((json_int_t)options->rank * parts));
+    pare_json_put(s->alphas, target, number(options->alpha * parts));
 }
 
-/* The layers with factors, or null if these are all. */
-static json_t *layers_of(const pare_trained *lora) {
-    json_t *list = json_array();
-    for (uint32_t layer = 0; layer < lora->model->config.layers; layer++) {
-        int role = 0;
-        while (role < PARE_MATRIX_ROLES && !has_factors(lora, layer, role))
-            role++;
-        if (role < PARE_MATRIX_ROLES) pare_json_append(list, json_integer(layer));
+/* layers: those with factors, or null if these are all. */
+static said say_modules(const pare_trained *lora, const pare_lora_options *options) {
+    said s = {json_array(), json_object(), json_object(), json_array()};
+    int64_t last = -1;
+    for (size_t id = 0; id < lora->model->tensor_count; id++) {
+        pare_adapter_module module;
+        if (!pare_adapter_module_of(lora->model, id, &module) || !pare_adapter_module_has(lora, &module)) continue;
+        say_module(&s, lora->model, &module, options);
+        if (module.layer != last) pare_json_append(s.layers, json_integer(module.layer));
+        last = module.layer;
     }
-    if (json_array_size(list) < lora->model->config.layers) return list;
-    json_decref(list);
-    return json_null();
+    if (json_array_size(s.layers) < lora->model->config.layers) return s;
+    json_decref(s.layers);
+    s.layers = json_null();
+    return s;
 }
 
 pare_status pare_adapter_config_text(const pare_trained *lora, const pare_lora_options *options, const char *base,
                                      char **text) {
+    said s = say_modules(lora, options);
     json_t *config = pare_json_of(
         {"peft_type", pare_json_string("LORA")}, {"task_type", pare_json_string("CAUSAL_LM")},
         {"auto_mapping", json_null()}, {"base_model_name_or_path", pare_json_name(base)}, {"revision", json_null()},
-        {"inference_mode", json_boolean(1)}, {"r", json_integer(options->rank)}, {"target_modules", modules_of(lora)},
+        {"inference_mode", json_boolean(1)}, {"r", json_integer(options->rank)}, {"target_modules", s.targets},
         {"lora_alpha", number(options->alpha)}, {"lora_dropout", pare_json_real(options->dropout)},
-        {"fan_in_fan_out", json_boolean(0)}, {"bias", pare_json_string("none")}, {"use_rslora", json_boolean(0)},
-        {"modules_to_save", json_null()}, {"init_lora_weights", json_boolean(1)},
-        {"layers_to_transform", layers_of(lora)}, {"layers_pattern", json_null()}, {"rank_pattern", json_object()},
-        {"alpha_pattern", json_object()}, {"use_dora", json_boolean(0)}, {"layer_replication", json_null()},
+        {"fan_in_fan_out", json_boolean(lora->model->config.family->transposed)}, {"bias", pare_json_string("none")},
+        {"use_rslora", json_boolean(0)}, {"modules_to_save", json_null()}, {"init_lora_weights", json_boolean(1)},
+        {"layers_to_transform", s.layers}, {"layers_pattern", json_null()}, {"rank_pattern", s.ranks},
+        {"alpha_pattern", s.alphas}, {"use_dora", json_boolean(0)}, {"layer_replication", json_null()},
         {"exclude_modules", json_null()});
     return pare_json_text_of(config, "adapter_config.json", text);
 }

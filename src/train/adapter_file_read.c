@@ -12,8 +12,8 @@ typedef struct incoming {
     const pare_model *model;
     pare_safetensors file;
     pare_lora_options *options;
-    const pare_tensor **tensors; /* [2 tensor_count] A and B of each matrix, or NULL */
-    bool *present;               /* [tensor_count] */
+    const pare_tensor **tensors; /* [2 tensor_count] A and B of the module that begins with a matrix, or NULL */
+    bool *present;               /* [tensor_count] matrices with factors */
     size_t found;                /* tensors of the file that are some matrix's factor */
 } incoming;
 
@@ -23,37 +23,81 @@ static const pare_tensor *find(const pare_safetensors *file, const char *name) {
     return NULL;
 }
 
-static pare_status check_shape(const incoming *in, const pare_tensor *tensor, const uint64_t shape[2]) {
-    const char *path = in->file.mapping.path;
-    if (tensor->rank != 2 || tensor->shape[0] != shape[0] || tensor->shape[1] != shape[1])
-        return pare_fail(
-            PARE_FORMAT_ERROR,
-            "%s: %s has another shape than [%llu, %llu], which rank %u and the model's matrix ask for; the "
-            "adapter belongs to another model",
-            path, tensor->name, (unsigned long long)shape[0], (unsigned long long)shape[1], in->options->rank);
-    return PARE_OK;
+static pare_status check_shape(const incoming *in, const pare_tensor *tensor, uint64_t rows, uint64_t columns) {
+    if (tensor->rank == 2 && tensor->shape[0] == rows && tensor->shape[1] == columns) return PARE_OK;
+    return pare_fail(PARE_FORMAT_ERROR,
+                     "%s: %s has another shape than [%llu, %llu], which rank %u and the model's matrix ask for; the "
+                     "adapter belongs to another model",
+                     in->file.mapping.path, tensor->name, (unsigned long long)rows, (unsigned long long)columns,
+                     in->options->rank);
 }
 
-static pare_status match_tensor(incoming *in, size_t id) {
+/* Each part of a fused module has factors of its own. */
+static bool has_blocks(const incoming *in, const pare_adapter_module *module, const pare_tensor *a) {
+    uint64_t rank = in->options->rank * (uint64_t)module->parts.count;
+    return module->parts.count > 1 && a->rank == 2 && a->shape[0] == rank;
+}
+
+static void take_part(incoming *in, size_t id) {
+    uint32_t layer;
+    pare_role role;
+    in->present[id] = true;
+    if (pare_tensor_id_split(in->model, id, &layer, &role)) in->options->targets[role] = true;
+}
+
+static pare_status values_of(const incoming *in, const pare_tensor *tensor, float **out) {
+    PARE_TRY(pare_alloc_uninitialized(out, tensor->count, sizeof **out, "factors of a module"));
+    pare_to_float(*out, tensor->data, tensor->dtype, tensor->count);
+    if (pare_all_finite(*out, (int64_t)tensor->count)) return PARE_OK;
+    return pare_fail(PARE_FORMAT_ERROR, "%s: %s holds NaN or infinity; the adapter is broken", in->file.mapping.path,
+                     tensor->name);
+}
+
+static pare_status take_blocks(incoming *in, const pare_adapter_module *module, const pare_tensor *const pair[2]) {
+    float *a = NULL, *b = NULL;
+    bool has[PARE_COMPOSITE_PARTS] = {false};
+    pare_status status = values_of(in, pair[0], &a);
+    if (status == PARE_OK) status = values_of(in, pair[1], &b);
+    if (status == PARE_OK && !pare_adapter_module_blocks(module, in->options->rank, a, b, has))
+        status =
+            pare_fail(PARE_UNSUPPORTED,
+                      "%s: %s has rank %llu where r is %u, and joins the matrices that the model stores as one; "
+                      "pare reads such a rank where each of them has its own: train with one rank for all",
+                      in->file.mapping.path, pair[1]->name, (unsigned long long)pair[0]->shape[0], in->options->rank);
+    for (int i = 0; i < module->parts.count && status == PARE_OK; i++)
+        if (has[i]) take_part(in, module->parts.id[i]);
+    pare_free(a);
+    pare_free(b);
+    return status;
+}
+
+static void find_pair(incoming *in, const pare_adapter_module *module, const pare_tensor **pair,
+                      char name[2][PARE_ADAPTER_NAME]) {
+    for (int as_stored = 0; as_stored < 2 && !pair[0] && !pair[1]; as_stored++)
+        for (int i = 0; i < 2; i++) {
+            pare_adapter_module_name(in->model, module, (char)('A' + i), as_stored, name[i]);
+            pair[i] = find(&in->file, name[i]);
+            in->found += pair[i] != NULL;
+        }
+}
+
+static pare_status match_module(incoming *in, size_t id) {
     char name[2][PARE_ADAPTER_NAME];
     const pare_tensor **pair = &in->tensors[2 * id];
-    for (int i = 0; i < 2; i++) {
-        if (!pare_adapter_name(in->model, id, (char)('A' + i), name[i])) return PARE_OK;
-        pair[i] = find(&in->file, name[i]);
-        in->found += pair[i] != NULL;
-    }
+    pare_adapter_module module;
+    if (!pare_adapter_module_of(in->model, id, &module)) return PARE_OK;
+    find_pair(in, &module, pair, name);
     if (!pair[0] && !pair[1]) return PARE_OK;
     if (!pair[0] || !pair[1])
         return pare_fail(PARE_FORMAT_ERROR, "%s has no %s; the file is incomplete", in->file.mapping.path,
                          name[pair[0] ? 1 : 0]);
-    pare_lora_factors factors = {.rank = in->options->rank};
-    pare_tensor_matrix(in->model->tensors[id], &factors.rows, &factors.columns);
-    for (int i = 0; i < 2; i++)
-        PARE_TRY(check_shape(in, pair[i], pare_factor_of(&factors, (char)('A' + i)).shape));
-    in->present[id] = in->model->tensors[id]->count > 0;
-    uint32_t layer;
-    pare_role role;
-    if (pare_tensor_id_split(in->model, id, &layer, &role)) in->options->targets[role] = true;
+    bool blocks = has_blocks(in, &module, pair[0]);
+    uint64_t rank = in->options->rank * (blocks ? (uint64_t)module.parts.count : 1);
+    PARE_TRY(check_shape(in, pair[0], rank, (uint64_t)module.columns));
+    PARE_TRY(check_shape(in, pair[1], (uint64_t)module.rows, rank));
+    if (blocks) return take_blocks(in, &module, pair);
+    for (int i = 0; i < module.parts.count; i++)
+        take_part(in, module.parts.id[i]);
     return PARE_OK;
 }
 
@@ -78,7 +122,7 @@ static pare_status match_all(incoming *in) {
     PARE_TRY(pare_alloc(&in->tensors, 2 * count, sizeof *in->tensors, "list of factors"));
     PARE_TRY(pare_alloc(&in->present, count, sizeof *in->present, "list of factors"));
     for (size_t id = 0; id < count; id++)
-        PARE_TRY(match_tensor(in, id));
+        PARE_TRY(match_module(in, id));
     if (in->found < in->file.count) return refuse_stranger(in);
     if (in->found) return PARE_OK;
     return pare_fail(PARE_FORMAT_ERROR, "%s holds no tensors; there is nothing to read", in->file.mapping.path);
@@ -86,14 +130,16 @@ static pare_status match_all(incoming *in) {
 
 static pare_status take_values(const incoming *in, pare_trained *lora) {
     for (size_t id = 0; id < in->model->tensor_count; id++) {
-        pare_lora_factors factors = pare_lora_factors_of(lora, id);
-        for (int i = 0; factors.rank && i < 2; i++) {
-            const pare_tensor *tensor = in->tensors[2 * id + (size_t)i];
-            float *value = lora->value + pare_factor_of(&factors, (char)('A' + i)).at;
-            pare_to_float(value, tensor->data, tensor->dtype, tensor->count);
-            if (!pare_all_finite(value, (int64_t)tensor->count))
-                return pare_fail(PARE_FORMAT_ERROR, "%s: %s holds NaN or infinity; the adapter is broken",
-                                 in->file.mapping.path, tensor->name);
+        const pare_tensor *const *pair = &in->tensors[2 * id];
+        pare_adapter_module module;
+        for (int i = 0; pair[0] && i < 2; i++) {
+            float *values = NULL;
+            pare_status status = values_of(in, pair[i], &values);
+            pare_adapter_module_of(in->model, id, &module);
+            if (status == PARE_OK)
+                pare_adapter_module_split(lora, &module, has_blocks(in, &module, pair[0]), (char)('A' + i), values);
+            pare_free(values);
+            if (status != PARE_OK) return status;
         }
     }
     return lora->refresh(lora);

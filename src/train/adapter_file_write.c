@@ -10,27 +10,34 @@
 
 typedef struct outgoing {
     const pare_trained *lora;
-    pare_declaration *list;
-    pare_factor *factors;
+    int64_t rank;
+    pare_declaration *list; /* A and B of each module */
+    pare_adapter_module *modules;
     char (*names)[PARE_ADAPTER_NAME];
-    size_t count;
+    size_t count; /* of modules */
 } outgoing;
+
+static void declare_factor(outgoing *o, const pare_adapter_module *module, int which) {
+    size_t at = 2 * o->count + (size_t)which;
+    uint64_t rank = (uint64_t)(o->rank * module->parts.count);
+    pare_adapter_module_name(o->lora->model, module, (char)('A' + which), false, o->names[at]);
+    o->list[at] = (pare_declaration){.name = o->names[at], .dtype = PARE_DTYPE_F32, .rank = 2};
+    o->list[at].shape[which] = rank;
+    o->list[at].shape[!which] = (uint64_t)(which ? module->rows : module->columns);
+}
 
 static pare_status declare(outgoing *o) {
     const pare_model *model = o->lora->model;
-    size_t most = 2 * model->tensor_count;
-    PARE_TRY(pare_alloc(&o->list, most, sizeof *o->list, "list of factors"));
-    PARE_TRY(pare_alloc(&o->factors, most, sizeof *o->factors, "list of factors"));
-    PARE_TRY(pare_alloc(&o->names, most, sizeof *o->names, "list of factors"));
+    PARE_TRY(pare_alloc(&o->list, 2 * model->tensor_count, sizeof *o->list, "list of factors"));
+    PARE_TRY(pare_alloc(&o->modules, model->tensor_count, sizeof *o->modules, "list of factors"));
+    PARE_TRY(pare_alloc(&o->names, 2 * model->tensor_count, sizeof *o->names, "list of factors"));
     for (size_t id = 0; id < model->tensor_count; id++) {
-        pare_lora_factors factors = pare_lora_factors_of(o->lora, id);
-        for (char which = 'A'; factors.rank && which <= 'B'; which++) {
-            pare_factor f = o->factors[o->count] = pare_factor_of(&factors, which);
-            pare_adapter_name(model, id, which, o->names[o->count]);
-            o->list[o->count] = (pare_declaration){
-                .name = o->names[o->count], .dtype = PARE_DTYPE_F32, .rank = 2, .shape = {f.shape[0], f.shape[1]}};
-            o->count++;
-        }
+        pare_adapter_module module;
+        if (!pare_adapter_module_of(model, id, &module) || !pare_adapter_module_has(o->lora, &module)) continue;
+        o->modules[o->count] = module;
+        for (int which = 0; which < 2; which++)
+            declare_factor(o, &module, which);
+        o->count++;
     }
     return PARE_OK;
 }
@@ -47,19 +54,25 @@ static pare_status check_outgoing(const outgoing *o) {
 
 static pare_status write_factors(const outgoing *o, const char *directory) {
     pare_writer *writer;
-    PARE_TRY(pare_writer_begin_named(directory, "adapter_model", o->list, o->count, UINT64_MAX, &writer));
-    pare_status status = PARE_OK;
-    for (size_t i = 0; i < o->count && status == PARE_OK; i++)
-        status = pare_writer_write(writer, o->lora->value + o->factors[i].at,
-                                   o->factors[i].shape[0] * o->factors[i].shape[1] * sizeof(float));
+    float *values = NULL;
+    uint64_t most = 0;
+    for (size_t i = 0; i < 2 * o->count; i++)
+        if (o->list[i].shape[0] * o->list[i].shape[1] > most) most = o->list[i].shape[0] * o->list[i].shape[1];
+    PARE_TRY(pare_writer_begin_named(directory, "adapter_model", o->list, 2 * o->count, UINT64_MAX, &writer));
+    pare_status status = pare_alloc_uninitialized(&values, most, sizeof *values, "factors of a module");
+    for (size_t i = 0; i < 2 * o->count && status == PARE_OK; i++) {
+        pare_adapter_module_join(o->lora, &o->modules[i / 2], o->rank, (char)('A' + i % 2), values);
+        status = pare_writer_write(writer, values, o->list[i].shape[0] * o->list[i].shape[1] * sizeof *values);
+    }
     if (status == PARE_OK) status = pare_writer_finish(writer);
     pare_writer_close(writer);
+    pare_free(values);
     return status;
 }
 
 pare_status pare_lora_write_adapter(const pare_trained *lora, const pare_lora_options *options, const char *base,
                                     const char *directory) {
-    outgoing o = {.lora = lora};
+    outgoing o = {.lora = lora, .rank = options->rank};
     char *text = NULL, *path = pare_path_join(directory, PARE_ADAPTER_CONFIG);
     pare_status status;
     PARE_TRY_GOTO(status, check_outgoing(&o), done);
@@ -69,7 +82,7 @@ pare_status pare_lora_write_adapter(const pare_trained *lora, const pare_lora_op
     status = pare_durable_write_text(path, text);
 done:
     pare_free(o.list);
-    pare_free(o.factors);
+    pare_free(o.modules);
     pare_free(o.names);
     pare_free(text);
     free(path);

@@ -84,13 +84,24 @@ static float deviation_of(const pare_model *model, size_t id) {
     return adds ? FRESH_DEVIATION / sqrtf(2.0f * (float)model->config.layers) : FRESH_DEVIATION;
 }
 
+/* Fresh vectors: norms change nothing, and biases add nothing. */
+static float vector_of(const pare_model *model, size_t id) {
+    static const pare_end biases[] = {PARE_END_EMBEDDING_NORM_BIAS, PARE_END_FINAL_NORM_BIAS, PARE_END_HEAD_BIAS};
+    uint32_t layer;
+    pare_role role;
+    bool bias = pare_tensor_id_split(model, id, &layer, &role) && pare_role_is_bias(role);
+    for (size_t i = 0; i < sizeof biases / sizeof *biases; i++)
+        bias = bias || id == pare_tensor_id_end(model, biases[i]);
+    return bias || model->config.architecture.norm_unit ? 0.0f : 1.0f;
+}
+
 static void draw(const pare_model *model, size_t id, uint64_t seed, float *out) {
     const pare_tensor *tensor = model->tensors[id];
     bool matrix = tensor->rank == 2;
-    float deviation = deviation_of(model, id);
+    float deviation = deviation_of(model, id), vector = vector_of(model, id);
     if (matrix) pare_normal_fill(out, seed, FRESH_DRAW, id, 0, tensor->count);
     for (uint64_t i = 0; i < tensor->count; i++)
-        out[i] = matrix ? out[i] * deviation : 1.0f;
+        out[i] = matrix ? out[i] * deviation : vector;
 }
 
 static void begin(const full *f, const pare_full_options *options) {

@@ -14,7 +14,8 @@ pare_status pare_trained_write(const pare_trained *trained, const char *director
 pare_status pare_trained_write_bytes(const pare_trained *trained, uint64_t *bytes);
 
 /* adapter_config.json and adapter_model.safetensors as PEFT writes and loads them (base_model.model.model.layers.0.
- * self_attn.q_proj.lora_A.weight, float32), into the existing folder. base: the name of the base model in the config.
+ * self_attn.q_proj.lora_A.weight, float32), into the existing folder, modules as the family names and fuses them
+ * (adapter_module.h). base: the name of the base model in the config.
  * A LoRA that keeps zeros is refused: an adapter cannot. */
 pare_status pare_lora_write_adapter(const pare_trained *lora, const pare_lora_options *options, const char *base,
                                     const char *directory);

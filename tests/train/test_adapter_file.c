@@ -126,7 +126,6 @@ static void configs_are_exact_or_refused(void **state) {
         {"use_dora", "true", PARE_UNSUPPORTED, "use_dora is true"},
         {"bias", "\"lora_only\"", PARE_UNSUPPORTED, "bias is \"lora_only\""},
         {"lora_bias", "true", PARE_UNSUPPORTED, "lora_bias is true"},
-        {"fan_in_fan_out", "true", PARE_UNSUPPORTED, "fan_in_fan_out is true"},
         {"modules_to_save", "[\"lm_head\"]", PARE_UNSUPPORTED, "modules_to_save is [\"lm_head\"]"},
         {"rank_pattern", "{\"q_proj\":4}", PARE_UNSUPPORTED, "rank_pattern is {\"q_proj\":4}"},
         {"alpha_pattern", "{\"q_proj\":4}", PARE_UNSUPPORTED, "alpha_pattern"},
