@@ -349,10 +349,18 @@ static bool is_typed_family(const pare_config *config) {
            is_typed(json_object_get(config->text, "rope_parameters"));
 }
 
+/* A yarn that is the class's own default: the file says nothing, and need not. */
+static bool is_unsaid(const pare_config *config) {
+    bool said = json_object_size(json_object_get(config->text, "rope_scaling")) ||
+                json_object_size(json_object_get(config->text, "rope_parameters"));
+    return config->rope[0].kind == PARE_ROPE_YARN && !said;
+}
+
 void pare_config_write_ropes(const pare_config *config, json_t *json) {
     const pare_rope_rule *rule = &config->family->rope;
     bool usual = config->rope[0].kind <= PARE_ROPE_LLAMA3 && rule->share <= 0 && !is_typed_family(config);
     if (config->architecture.positions != PARE_POSITIONS_ROTARY || rule->dimensions_key) return;
+    if (is_unsaid(config)) return;
     if (usual) {
         pare_config_write_rope(&config->rope[0], json);
         return;

@@ -38,6 +38,9 @@ static pare_status check_hidden(const pare_prune_job *job) {
                                 "weights (--sparsity 0.5, --pattern 2:4)";
     const pare_config *config = &job->model->config;
     const pare_architecture *a = &config->architecture;
+    if (config->text != config->json)
+        return refuse(job, "has other parts that are as wide as the language model, so that this cannot change alone",
+                      units);
     if (a->norm != PARE_NORM_RMS)
         return refuse(job, "has layer norms, whose means run over all hidden channels, so that none of these can go",
                       units);

@@ -26,22 +26,40 @@ static bool writes_hidden(const pare_model *model, size_t id, pare_role *role) {
     return pare_tensor_id_split(model, id, &layer, role) && pare_role_writes(*role);
 }
 
-/* Queries or keys whose norm runs over all heads, or that norm. */
+/* Biases of these: they would write to the channels that go. */
+static bool biases_hidden(const pare_model *model, size_t id) {
+    uint32_t layer;
+    pare_role role;
+    bool bias = pare_tensor_id_split(model, id, &layer, &role) && pare_role_is_bias(role);
+    return bias && pare_role_writes(pare_roles[role].of);
+}
+
+/* Queries or keys whose norm runs over all heads, their biases, or that norm. */
 static bool normed_together(const pare_model *model, size_t id, pare_role *role) {
     uint32_t layer;
     if (model->config.architecture.head_norm != PARE_HEAD_NORM_ALL) return false;
     if (!pare_tensor_id_split(model, id, &layer, role)) return false;
-    return *role == PARE_ROLE_Q || *role == PARE_ROLE_K || *role == PARE_ROLE_Q_NORM || *role == PARE_ROLE_K_NORM;
+    pare_role of = pare_roles[*role].of;
+    return of == PARE_ROLE_Q || of == PARE_ROLE_K || of == PARE_ROLE_Q_NORM || of == PARE_ROLE_K_NORM;
 }
 
-/* Removed heads are zero before their norm, whose mean then runs over n of which n' are left: its weights are scaled by
- * sqrt(n' / n). That eps counts for more by n / n' is left aside. */
+/* Removed heads are zero before their norm, whose mean then runs over n of which n' are left: what it reads is scaled
+ * by s = sqrt(n / n'), and its weights by 1 / s: (w / s) (s x) / sqrt(s^2 sum(x^2) / n + eps) = w x / sqrt(sum(x^2) /
+ * n' + eps) */
 static pare_status mask_heads(const pare_axes *axes, int64_t rows, int64_t columns, pare_role role, size_t id,
                               pare_mask *mask) {
-    if (axes->dropped) return PARE_OK;
-    if (pare_role_is_matrix(role)) return scale_of(&axes->rows, (uint64_t)rows, 1.0f, &mask->row_scale[id]);
-    double left = (double)pare_axis_length(&axes->columns, (uint64_t)columns) / (double)columns;
-    return scale_of(&axes->columns, (uint64_t)columns, (float)sqrt(left), &mask->column_scale[id]);
+    bool matrix = pare_role_is_matrix(role);
+    const pare_axis *heads = matrix ? &axes->rows : &axes->columns;
+    uint64_t length = (uint64_t)(matrix ? rows : columns);
+    float s = (float)sqrt((double)length / (double)pare_axis_length(heads, length));
+    float **scale = &mask->column_scale[id];
+    if (axes->dropped || !heads->units) return PARE_OK;
+    if (!matrix) return scale_of(heads, length, pare_role_is_bias(role) ? s : 1.0f / s, scale);
+    PARE_TRY(scale_of(heads, length, 1.0f, &mask->row_scale[id]));
+    PARE_TRY(pare_alloc(scale, (size_t)columns, sizeof **scale, "mask"));
+    for (int64_t i = 0; i < columns; i++)
+        (*scale)[i] = s;
+    return PARE_OK;
 }
 
 static pare_status mask_tensor(const pare_model *model, const pare_selection *selection, size_t id, pare_mask *mask) {
@@ -57,7 +75,7 @@ static pare_status mask_tensor(const pare_model *model, const pare_selection *se
     if (normed_together(model, id, &head)) return mask_heads(&axes, rows, columns, head, id, mask);
     if (is_norm(model, id))
         return scale_of(&axes.columns, (uint64_t)columns, (float)sqrt(mask->eps_scale), column_scale);
-    bool masked = writes || id == pare_tensor_id_embedding();
+    bool masked = writes || biases_hidden(model, id) || id == pare_tensor_id_embedding();
     return masked ? scale_of(&axes.columns, (uint64_t)columns, 1.0f, column_scale) : PARE_OK;
 }
 

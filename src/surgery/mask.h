@@ -7,9 +7,9 @@
 
 /* Removed heads and FFN channels: zero columns of O and down, so that their outputs are never read. Dropped layers: all
  * of these columns, so that the block adds nothing, and skip_layer, so that it need not run. Removed hidden channels:
- * zero columns of the embedding and zero rows of O and down, so that the residual stream is zero there; the norms'
- * means then run over d channels of which d' are left, so weights are scaled by sqrt(d'/d), and eps by d'/d:
- *   w sqrt(d'/d) x / sqrt(sum(x^2) / d + eps d'/d) = w x / sqrt(sum(x^2) / d' + eps) */
+ * zero columns of the embedding and zero rows of O and down and of their biases, so that the residual stream is zero
+ * there; the norms' means then run over d channels of which d' are left, so weights are scaled by sqrt(d'/d), and eps
+ * by d'/d: w sqrt(d'/d) x / sqrt(sum(x^2) / d + eps d'/d) = w x / sqrt(sum(x^2) / d' + eps) */
 typedef struct pare_mask {
     size_t tensors;
     float **column_scale;          /* [tensors] */

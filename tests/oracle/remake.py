@@ -28,6 +28,7 @@ MADE = {
     "generation": (["stories/generation.json"], ["generation.py", "{}/stories/generation.json"], MODEL + ("transformers",)),
     "families": (["families.json"], ["families.py", "{}/families.json"], MODEL + ("transformers",)),
     "adapters": (["adapters.json"], ["adapters.py", "{}/adapters.json"], MODEL + ("transformers", "peft")),
+    "family_pruning": (["family_pruning.json.gz"], ["family_pruning.py", "{}/family_pruning.json.gz"], MODEL + ("transformers",)),
     "token_ids": (["tokenizers", "tokenizers.json"], ["token_ids.py", "{}/tokenizers", "{}/tokenizers.json"], ("numpy", "tokenizers", "sentencepiece")),
     "examples": (["examples.json"], ["examples.py", "{}/examples.json"], ("transformers",)),
     "task_requests": (["task_requests.json"], ["task_requests.py", "{}/task_requests.json"], ("lm_eval", "jinja2", "yaml")),

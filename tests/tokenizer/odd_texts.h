@@ -2,28 +2,9 @@
 #ifndef PARE_TESTS_TEXT_ODD_TEXTS_H
 #define PARE_TESTS_TEXT_ODD_TEXTS_H
 
+#include "packed.h"
 #include "support/memory.h"
 #include "text/shared.h"
-
-#include <zlib.h>
-
-/* The JSON of a gzip file in tests/data. */
-static inline json_t *load_packed(const char *name) {
-    enum { ROOM = 16 << 20 };
-    char *path = pare_path_join(PARE_SOURCE_DIR "/tests/data", name), *text = malloc(ROOM);
-    json_error_t error;
-    gzFile file = gzopen(path, "rb");
-    assert_non_null(file);
-    assert_non_null(text);
-    int bytes = gzread(file, text, ROOM);
-    assert_in_range(bytes, 1, ROOM - 1);
-    gzclose(file);
-    json_t *json = json_loadb(text, (size_t)bytes, JSON_ALLOW_NUL, &error);
-    if (!json) fail_msg("%s: %s", path, error.text);
-    free(text);
-    free(path);
-    return json;
-}
 
 /* Whether the text has the ids, and they decode to the text, or to `decoded` unless that is null. */
 static inline bool has_ids(const pare_tokenizer *tokenizer, const json_t *text, const json_t *expected,

@@ -1,0 +1,207 @@
+/* Every family, pruned in every way that makes sense: config.json and tensors as the class that transformers takes for
+ * them has them, and its loss; or the sentence that refuses it (tests/data/family_pruning.json.gz). */
+#include "model/families.h"
+#include "packed.h"
+#include "prune_run.h"
+
+/* Of losses, which hardly tell apart what is 1e-6 of the largest logit away. */
+static const double bound = 1e-5;
+
+typedef struct expected {
+    families all;
+    json_t *golden, *rows;
+    pare_backend *backend;
+} expected;
+
+static int setup(void **state) {
+    expected *e = *state = calloc(1, sizeof *e);
+    e->all = families_load();
+    e->golden = load_packed("family_pruning.json.gz");
+    e->rows = json_object_get(e->golden, "rows");
+    assert_true(json_array_size(e->rows) > 500);
+    return pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &e->backend) != PARE_OK;
+}
+
+static int teardown(void **state) {
+    expected *e = *state;
+    pare_backend_close(e->backend);
+    json_decref(e->golden);
+    families_free(&e->all);
+    free(e);
+    return 0;
+}
+
+static const char *text_of(const json_t *row, const char *key) {
+    return json_string_value(json_object_get(row, key));
+}
+
+/* A case's model in a folder, to be pruned into another one beside it. */
+typedef struct place {
+    family_model m;
+    char *folder, *output;
+} place;
+
+/* The file has some models of its own. */
+static const json_t *model_of(const expected *e, const char *name) {
+    size_t i;
+    json_t *one;
+    json_array_foreach(json_object_get(e->golden, "models"), i,
+                       one) if (strcmp(family_name(one), name) == 0) return one;
+    return family_case(&e->all, name);
+}
+
+static place place_open(const expected *e, const char *name) {
+    place p = {.m = family_open(model_of(e, name), (family_form){.dtype = PARE_DTYPE_F32}), .folder = tiny_folder()};
+    p.output = pare_path_join(p.folder, "output");
+    return p;
+}
+
+static void place_close(place *p) {
+    family_close(&p->m);
+    tiny_remove(p->folder);
+    free(p->folder);
+    free(p->output);
+}
+
+static pare_status prune(const place *p, const char *way) {
+    static const pare_setting channels = {"mode", "channel"}, queries = {"gqa", "query"};
+    static const pare_layers first = {true, 0, 1};
+    const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
+    pare_prune_options options = PARE_PRUNE_OPTIONS_INIT;
+    bool hidden = strcmp(way, "hidden channels") == 0, query = strcmp(way, "query heads") == 0;
+    bool layers = strcmp(way, "layers") == 0, pattern = strcmp(way, "2:4") == 0;
+    char *report = NULL;
+    options.output = p->output;
+    options.method = layers ? NULL : pattern ? "magnitude" : "magnitude-l2";
+    options.ratio = layers || pattern ? 0.0 : hidden || strcmp(way, "a quarter") == 0 ? 0.25 : 0.5;
+    options.settings = hidden ? &channels : &queries;
+    options.setting_count = hidden || query;
+    options.attention.given = strcmp(way, "channels of the FFN") == 0;
+    options.drops = layers ? &first : NULL;
+    options.drop_count = layers;
+    if (pattern) options.sparsity = (pare_sparsity){.given = true, .keep = 2, .of = 4};
+    pare_status status = pare_prune(p->m.model, &options, &runtime, &report);
+    pare_text_free(report);
+    return status;
+}
+
+static void check_refused(const place *p, const json_t *row, pare_status status) {
+    const char *message = pare_message(), *at = strstr(message, p->m.folder);
+    char *said = pare_format("%.*s%s%s", at ? (int)(at - message) : 0, message, at ? "MODEL" : "",
+                             at ? at + strlen(p->m.folder) : message);
+    assert_true(status != PARE_OK);
+    assert_string_equal(said, text_of(row, "refused"));
+    prune_run_assert_holds(p->folder, "");
+    free(said);
+}
+
+static void check_config(const place *p, const json_t *row) {
+    const json_t *wanted = json_object_get(row, "config");
+    char *path = pare_path_join(p->output, "config.json");
+    json_t *config = load_json(path);
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)wanted, key, value) if (!json_equal(json_object_get(config, key), value))
+        fail_msg("%s, %s: %s of config.json is not as expected", text_of(row, "name"), text_of(row, "way"), key);
+    assert_int_equal(json_object_size(config), json_object_size(wanted));
+    const json_t *classes = json_object_get(config, "architectures");
+    if (classes) assert_string_equal(json_string_value(json_array_get(classes, 0)), text_of(row, "class"));
+    json_decref(config);
+    free(path);
+}
+
+static void check_tensors(const pare_model *model, const json_t *row) {
+    const json_t *tensors = json_object_get(row, "tensors");
+    for (size_t i = 0; i < json_array_size(tensors); i++) {
+        const json_t *entry = json_array_get(tensors, i), *shape = json_array_get(entry, 1);
+        const char *name = json_string_value(json_array_get(entry, 0));
+        const pare_tensor *tensor = pare_checkpoint_find(model->checkpoint, name);
+        if (!tensor) fail_msg("%s, %s: %s is missing", text_of(row, "name"), text_of(row, "way"), name);
+        assert_int_equal(tensor->rank, json_array_size(shape));
+        for (size_t axis = 0; axis < json_array_size(shape); axis++)
+            assert_int_equal(tensor->shape[axis], json_integer_value(json_array_get(shape, axis)));
+    }
+    assert_int_equal(pare_checkpoint_count(model->checkpoint), json_array_size(tensors));
+}
+
+static void check_written(const expected *e, const place *p, const json_t *row) {
+    pare_model *model;
+    check_config(p, row);
+    if (pare_model_open(p->output, &model) != PARE_OK) fail_msg("%s", pare_message());
+    check_tensors(model, row);
+    double wanted = family_number(row, "loss");
+    double loss = family_forward(model, e->backend, e->all.ids, FAMILY_SEQUENCES, FAMILY_LENGTH, NULL);
+    if (!(fabs(loss - wanted) <= bound * wanted))
+        fail_msg("%s, %s: loss %.8g, not %.8g", text_of(row, "name"), text_of(row, "way"), loss, wanted);
+    pare_model_close(model);
+    tiny_remove(p->output);
+}
+
+/* The run itself checks that what it wrote computes what the cut model does. */
+static void all_ways(void **state) {
+    const expected *e = *state;
+    const char *name = "";
+    place p = {0};
+    for (size_t i = 0; i < json_array_size(e->rows); i++) {
+        const json_t *row = json_array_get(e->rows, i);
+        if (strcmp(name, text_of(row, "name")) != 0) {
+            if (p.folder) place_close(&p);
+            name = text_of(row, "name");
+            p = place_open(e, name);
+        }
+        pare_status status = prune(&p, text_of(row, "way"));
+        if (json_object_get(row, "refused"))
+            check_refused(&p, row, status);
+        else if (status != PARE_OK)
+            fail_msg("%s, %s: %s", name, text_of(row, "way"), pare_message());
+        else
+            check_written(e, &p, row);
+    }
+    place_close(&p);
+}
+
+static const json_t *row_of(const expected *e, const char *name, const char *way) {
+    size_t i;
+    json_t *row;
+    json_array_foreach(e->rows, i, row) if (strcmp(text_of(row, "name"), name) == 0 &&
+                                            strcmp(text_of(row, "way"), way) == 0) return row;
+    fail_msg("%s, %s: not there", name, way);
+    return NULL;
+}
+
+/* Classes that hold what a family's own does not, and those that keep theirs. */
+static void families_are_written_as_their_rows_say(void **state) {
+    const expected *e = *state;
+    static const char *const written[][3] = {
+        {"llama", "units", "llama"},
+        {"llama, four", "a quarter", "mistral"},
+        {"llama biases", "units", "llama"},
+        {"llama biases, four", "a quarter", "seed_oss"},
+        {"mistral window", "units", "mistral"},
+        {"qwen2", "units", "seed_oss"},
+        {"qwen2", "channels of the FFN", "qwen2"},
+        {"qwen3", "units", "qwen3"},
+        {"phi3", "units", "mistral"},
+        {"gpt_neox", "units", "phi"},
+        {"gptj", "units", "phi"},
+        {"helium", "units", "mistral"},
+        {"ernie4_5", "units", "mistral"},
+        {"internlm3, four", "a quarter", "mistral"},
+        {"granite", "units", "granite"},
+        {"gemma2, four", "a quarter", "gemma2"},
+        {"gpt2", "channels of the FFN", "gpt2"},
+    };
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+        const json_t *config = json_object_get(row_of(e, written[i][0], written[i][1]), "config");
+        if (!config || strcmp(text_of(config, "model_type"), written[i][2]) != 0)
+            fail_msg("%s, %s: not written as %s", written[i][0], written[i][1], written[i][2]);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_ways),
+        cmocka_unit_test(families_are_written_as_their_rows_say),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
