@@ -28,7 +28,7 @@ typedef struct extent {
 static bool is_wanted(const pare_model *model, const pare_fisher_choice *choice, size_t id) {
     uint32_t layer;
     pare_role role;
-    return choice->wanted[id] && pare_tensor_id_split(model, id, &layer, &role) && role < PARE_MATRIX_ROLES;
+    return choice->wanted[id] && pare_tensor_id_split(model, id, &layer, &role) && pare_role_is_matrix(role);
 }
 
 static int64_t rows_of(const pare_model *model, size_t id) {
@@ -128,7 +128,7 @@ static pare_status see_linear(void *context, uint32_t layer, pare_role role, con
                                  .tokens = gradient->tokens,
                                  .width = gradient->width,
                                  .length = gradient->tokens};
-    return role == PARE_ROLE_O || role == PARE_ROLE_DOWN ? PARE_OK : add(g, layer, role, &values);
+    return pare_role_writes(role) ? PARE_OK : add(g, layer, role, &values);
 }
 
 static pare_status report_step(void *context, uint64_t done, uint64_t total) {

@@ -10,12 +10,13 @@ typedef struct block_products {
 static block_products products_of(const pare_model *model, uint32_t layer, int64_t sequences, int64_t length) {
     const pare_widths *w = &model->config.widths[layer];
     double n = (double)(sequences * length), d = model->config.hidden, h = model->config.head_size, pairs = 0.0;
+    double up = pare_has_role(&model->config.architecture, PARE_ROLE_GATE) ? 2.0 : 1.0;
     for (int64_t query = 0; query < length; query += TILE) {
         int64_t end = query + TILE < length ? query + TILE : length;
         pairs += (double)(end - query) * (double)end;
     }
     return (block_products){.down = n * d * w->ffn,
-                            .other = n * d * (2.0 * w->ffn + 2.0 * h * (w->heads + w->kv_heads)),
+                            .other = n * d * (up * w->ffn + 2.0 * h * (w->heads + w->kv_heads)),
                             .attention = (double)sequences * pairs * h * w->heads};
 }
 

@@ -16,10 +16,6 @@ typedef struct room {
     float *right;    /* [2 rank, columns] A - dA, dA */
 } room;
 
-static bool sums_columns(pare_role role) {
-    return role == PARE_ROLE_O || role == PARE_ROLE_DOWN;
-}
-
 static void free_room(room *r) {
     pare_free(r->weight);
     pare_free(r->gradient);
@@ -115,12 +111,12 @@ pare_status pare_lora_index_scores(const pare_lora_layer *layer, pare_role role,
     pare_tensor_matrix(layer->source->model->tensors[id], &rows, &columns);
     PARE_TRY(new_room(columns, layer->rank, &r));
     fill_right(&layer->matrix[role], &r);
-    for (int64_t i = 0; sums_columns(role) && i < columns; i++)
+    for (int64_t i = 0; pare_role_writes(role) && i < columns; i++)
         index[i] = 0.0;
     for (int64_t first = 0; first < rows; first += ROWS) {
         int64_t count = rows - first < ROWS ? rows - first : ROWS;
         compose(layer, id, &layer->matrix[role], first, count, &r);
-        if (sums_columns(role))
+        if (pare_role_writes(role))
             add_column_sums(&r, count, index);
         else
             add_row_sums(&r, count, index + first);
@@ -144,15 +140,16 @@ static void add_units(const double *index, uint64_t indices, uint32_t units, dou
         out[unit] += sums[unit] / norm;
 }
 
-/* Of the matrices first .. last, which are cut into the same units. */
-static pare_status score_units(const pare_lora_layer *layer, pare_role first, pare_role last, uint32_t units,
-                               double *index, double *out) {
+/* Of the matrices of a part, which are cut into the same units. */
+static pare_status score_units(const pare_lora_layer *layer, pare_part part, uint32_t units, double *index,
+                               double *out) {
     for (uint32_t unit = 0; unit < units; unit++)
         out[unit] = 0.0;
-    for (pare_role role = first; role <= last; role++) {
+    for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++) {
         int64_t rows, columns;
+        if (!pare_role_in(role, part) || !pare_has_role(&layer->source->model->config.architecture, role)) continue;
         pare_tensor_matrix(layer->source->model->tensors[pare_tensor_id(layer->layer, role)], &rows, &columns);
-        uint64_t indices = (uint64_t)(sums_columns(role) ? columns : rows);
+        uint64_t indices = (uint64_t)(pare_role_writes(role) ? columns : rows);
         PARE_TRY(pare_lora_index_scores(layer, role, index));
         add_units(index, indices, units, index + indices, out);
     }
@@ -171,8 +168,8 @@ pare_status pare_lora_unit_scores(const pare_lora_layer *layer, double *heads, d
     double *index;
     PARE_TRY(pare_alloc(&index, 2 * most_indices(model, layer->layer), sizeof *index, "scores"));
     pare_status status = PARE_OK;
-    if (heads) status = score_units(layer, PARE_ROLE_Q, PARE_ROLE_O, w->kv_heads, index, heads);
-    if (ffn && status == PARE_OK) status = score_units(layer, PARE_ROLE_GATE, PARE_ROLE_DOWN, w->ffn, index, ffn);
+    if (heads) status = score_units(layer, PARE_PART_ATTENTION, w->kv_heads, index, heads);
+    if (ffn && status == PARE_OK) status = score_units(layer, PARE_PART_FFN, w->ffn, index, ffn);
     pare_free(index);
     return status;
 }

@@ -80,8 +80,8 @@ static void reduce_channels(const pare_index_scores *indices, uint32_t layer, pa
                             pare_unit_scores *out) {
     for (uint64_t i = 0; i < indices->model->config.widths[layer].ffn; i++) {
         members m = {.count = 0};
-        for (pare_role role = PARE_ROLE_GATE; role < PARE_MATRIX_ROLES; role++)
-            if (pare_has_role(&indices->model->config.architecture, role))
+        for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++)
+            if (pare_role_in(role, PARE_PART_FFN) && pare_has_role(&indices->model->config.architecture, role))
                 add_member(&m, index_at(indices, pare_tensor_id(layer, role), i));
         out->ffn[layer][i] = reduce_members(&m, reduction);
     }
@@ -92,10 +92,10 @@ static double sum_layer(const pare_index_scores *indices, uint32_t layer) {
     const pare_config *c = &indices->model->config;
     const pare_widths *w = &c->widths[layer];
     double total = 0.0;
-    for (pare_role role = PARE_ROLE_Q; role < PARE_MATRIX_ROLES; role++) {
+    for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++) {
         if (!pare_has_role(&c->architecture, role)) continue;
-        uint64_t heads = role == PARE_ROLE_Q || role == PARE_ROLE_O ? w->heads : w->kv_heads;
-        uint64_t count = role >= PARE_ROLE_GATE ? w->ffn : heads * c->head_size;
+        pare_span span = pare_role_writes(role) ? pare_roles[role].columns : pare_roles[role].rows;
+        uint64_t count = (uint64_t)pare_config_span(c, w, span);
         for (uint64_t i = 0; i < count; i++)
             total += index_at(indices, pare_tensor_id(layer, role), i);
     }

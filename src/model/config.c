@@ -61,6 +61,7 @@ static pare_status read_head_size(pare_fields fields, uint32_t heads, pare_confi
     uint32_t usual = config->family->fallback.head_dim;
     int64_t derived = heads && config->hidden % heads == 0 ? (int64_t)(config->hidden / heads) : -1;
     if (usual) derived = usual;
+    if (!*key && !heads) key = "head_dim"; /* layers that differ */
     if (*key) PARE_TRY(pare_field_whole(fields, key, 2, HEAD_SIZE_LIMIT, derived, &config->head_size));
     if (!*key) config->head_size = derived > 0 ? (uint32_t)derived : 0;
     bool turned = config->architecture.positions == PARE_POSITIONS_ROTARY;

@@ -95,13 +95,6 @@ pare_span pare_config_columns(const pare_config *config, pare_role role);
 /* Length of an axis in such a layer, in rows or columns. */
 int64_t pare_config_span(const pare_config *config, const pare_widths *widths, pare_span kind);
 
-/* Elements of a role's tensor in a layer of these widths in a model of this hidden size; of all of a layer's tensors;
- * of one outside the layers, the embedding's where the head is tied counting once. */
-uint64_t pare_config_role_elements(const pare_config *config, const pare_widths *widths, uint32_t hidden,
-                                   pare_role role);
-uint64_t pare_config_layer_elements(const pare_config *config, const pare_widths *widths, uint32_t hidden);
-uint64_t pare_config_end_elements(const pare_config *config, uint32_t hidden, pare_end end);
-
 /* Elements of all vectors of a layer, in the widest layer. */
 uint64_t pare_config_vector_elements(const pare_config *config);
 

@@ -71,8 +71,8 @@ static void set_sizes(json_t *config, const pare_config *original, const pare_co
     bool fused_alike = original->kv_heads && !per_layer;
     pare_json_put(config, pare_family_key(family, PARE_CONFIG_KEY_HIDDEN), json_integer(sizes->hidden));
     pare_json_put(config, pare_family_key(family, PARE_CONFIG_KEY_LAYERS), json_integer(sizes->layers));
-    if (*head_dim && family->heads != PARE_HEADS_TIED)
-        pare_json_put(config, head_dim, json_integer(original->head_size));
+    if (per_layer || (*head_dim && family->heads != PARE_HEADS_TIED))
+        pare_json_put(config, *head_dim ? head_dim : "head_dim", json_integer(original->head_size));
     set_width(config, pare_family_key(family, PARE_CONFIG_KEY_HEADS), sizes, per_layer, pare_widths_heads);
     if (!fused_alike && (per_layer || family->heads != PARE_HEADS_TIED || json_object_get(config, KV_KEY(family))))
         set_width(config, KV_KEY(family), sizes, per_layer, pare_widths_kv_heads);

@@ -50,12 +50,6 @@ size_t pare_tensor_id_end(const pare_model *model, pare_end end) {
     return first_extra_end(&model->config) + (size_t)(end - PARE_END_POSITIONS);
 }
 
-pare_end pare_tensor_end_of(const pare_model *model, size_t id) {
-    for (pare_end end = 0; end < PARE_ENDS && id < model->tensor_count; end++)
-        if (pare_tensor_id_end(model, end) == id) return end;
-    return PARE_ENDS;
-}
-
 bool pare_tensor_id_split(const pare_model *model, size_t id, uint32_t *layer, pare_role *role) {
     if (id == pare_tensor_id_embedding()) return false;
     if (id < pare_tensor_id_final_norm(model)) {

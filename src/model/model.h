@@ -30,8 +30,6 @@ size_t pare_tensor_id_final_norm(const pare_model *model);
 size_t pare_tensor_id_head(const pare_model *model);
 /* Of any tensor outside the layers; tensor_count if the model has none. */
 size_t pare_tensor_id_end(const pare_model *model, pare_end end);
-/* What `id` is outside the layers; PARE_ENDS for none. */
-pare_end pare_tensor_end_of(const pare_model *model, size_t id);
 /* True if `id` lies in a layer; then *layer and *role are set. */
 bool pare_tensor_id_split(const pare_model *model, size_t id, uint32_t *layer, pare_role *role);
 

@@ -10,12 +10,18 @@
 /* One list of units that are cut together: the KV groups, or the channels, of a layer. */
 typedef struct part {
     uint32_t layer, units, asked; /* how many; how many shall be left */
-    pare_role first, last;        /* matrices whose outputs are masked */
+    pare_part kind;               /* whose matrices' outputs are masked, but for those that are added up */
     double *scores, *fresh, *kept;
 } part;
 
 static bool is_pruned(const pare_prune_job *job, uint32_t layer, bool attention) {
     return pare_layer_in(attention ? job->target.attention : job->target.ffn, layer);
+}
+
+/* Outputs are masked where units are cut by rows. */
+static bool is_masked(const pare_prune_job *job, uint32_t layer, pare_role role) {
+    bool has = pare_has_role(&job->model->config.architecture, role);
+    return has && !pare_role_writes(role) && is_pruned(job, layer, pare_role_in(role, PARE_PART_ATTENTION));
 }
 
 static part part_of(const pare_prune_job *job, uint32_t layer, bool attention) {
@@ -25,19 +31,12 @@ static part part_of(const pare_prune_job *job, uint32_t layer, bool attention) {
         return (part){layer,
                       w->kv_heads,
                       goal->kv_heads,
-                      PARE_ROLE_Q,
-                      PARE_ROLE_V,
+                      PARE_PART_ATTENTION,
                       u->scores.heads[layer],
                       u->fresh.heads[layer],
                       u->kept.heads[layer]};
-    return (part){layer,
-                  w->ffn,
-                  goal->ffn,
-                  PARE_ROLE_GATE,
-                  PARE_ROLE_UP,
-                  u->scores.ffn[layer],
-                  u->fresh.ffn[layer],
-                  u->kept.ffn[layer]};
+    return (part){
+        layer, w->ffn, goal->ffn, PARE_PART_FFN, u->scores.ffn[layer], u->fresh.ffn[layer], u->kept.ffn[layer]};
 }
 
 /* Calls `visit` for every list of units that is pruned. */
@@ -57,7 +56,7 @@ static pare_status new_keep(const pare_prune_job *job, uint32_t layer, pare_lora
         size_t id = pare_tensor_id(layer, role);
         int64_t rows, columns;
         pare_tensor_matrix(job->model->tensors[id], &rows, &columns);
-        if (role == PARE_ROLE_O || role == PARE_ROLE_DOWN || !is_pruned(job, layer, role < PARE_ROLE_O)) continue;
+        if (!is_masked(job, layer, role)) continue;
         PARE_TRY(pare_alloc(&out->keep[id], (size_t)rows, sizeof **out->keep, "masks"));
         for (int64_t i = 0; i < rows; i++)
             out->keep[id][i] = 1.0f;
@@ -143,8 +142,9 @@ pare_status pare_lora_units_score(pare_prune_job *job) {
 }
 
 static void mask_outputs(pare_prune_job *job, const part *p) {
-    for (pare_role role = p->first; role <= p->last; role++) {
+    for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++) {
         size_t id = pare_tensor_id(p->layer, role);
+        if (!pare_role_in(role, p->kind) || !is_masked(job, p->layer, role)) continue;
         int64_t rows, columns;
         pare_tensor_matrix(job->model->tensors[id], &rows, &columns);
         for (int64_t i = 0; i < rows; i++)

@@ -83,7 +83,8 @@ static pare_status mark(pare_prune_job *job) {
         for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
             size_t id = pare_tensor_id(layer, (pare_role)role);
             path_of(layer, (pare_role)role, path);
-            bool inside = pare_layer_in(role < PARE_ROLE_GATE ? job->target.attention : job->target.ffn, layer);
+            bool attention = pare_role_in((pare_role)role, PARE_PART_ATTENTION);
+            bool inside = pare_layer_in(attention ? job->target.attention : job->target.ffn, layer);
             bool named = !s->target_count || named_by_any(s->targets, s->target_count, path);
             job->sparse.pruned[id] =
                 inside && named && model->tensors[id]->count && !named_by_any(s->skipped, s->skipped_count, path);

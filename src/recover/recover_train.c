@@ -93,7 +93,7 @@ static uint64_t lora_parameters(const pare_recover_job *job) {
         uint32_t layer;
         pare_role role;
         int64_t rows, columns;
-        if (!pare_tensor_id_split(job->model, id, &layer, &role) || role >= PARE_MATRIX_ROLES) continue;
+        if (!pare_tensor_id_split(job->model, id, &layer, &role) || !pare_role_is_matrix(role)) continue;
         pare_tensor_matrix(job->model->tensors[id], &rows, &columns);
         if (lora->targets[role] && rows && columns) sum += (uint64_t)(rows + columns) * lora->rank;
     }

@@ -9,8 +9,9 @@ static void mark_tensors(const pare_model *model, const pare_plan_request *reque
     for (size_t id = 0; id < model->tensor_count; id++) {
         uint32_t layer;
         pare_role role;
-        bool matrix = pare_tensor_id_split(model, id, &layer, &role) && role < PARE_MATRIX_ROLES;
-        bool cut = matrix && pare_layer_in(role < PARE_ROLE_GATE ? target->attention : target->ffn, layer);
+        bool matrix = pare_tensor_id_split(model, id, &layer, &role) && pare_role_is_matrix(role);
+        bool cut =
+            matrix && pare_layer_in(pare_role_in(role, PARE_PART_ATTENTION) ? target->attention : target->ffn, layer);
         if (target->mode == PARE_MODE_CHANNEL) cut = true;
         if (request->only) cut = request->only[id];
         plan->scored[id] = cut || (matrix && all);

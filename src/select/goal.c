@@ -1,19 +1,10 @@
 #include "model/config_write.h"
+#include "select/size.h"
 #include "select/target.h"
 #include "support/memory.h"
 
 #include <math.h>
 #include <string.h>
-
-uint64_t pare_parameters_with(const pare_model *model, const pare_widths *widths, uint32_t hidden) {
-    const pare_config *c = &model->config;
-    uint64_t total = 0;
-    for (pare_end end = 0; end < PARE_ENDS; end++)
-        total += pare_config_end_elements(c, hidden, end);
-    for (uint32_t layer = 0; layer < c->layers; layer++)
-        total += pare_config_layer_elements(c, &widths[layer], hidden);
-    return total;
-}
 
 /* n - trunc(n (1 - ratio)), in double arithmetic as the reference has it. */
 static uint64_t removed(uint64_t n, double ratio) {
@@ -138,9 +129,7 @@ static void goal_at(const pare_model *model, const pare_target *target, double r
     goal->bytes = bytes_with(model, goal->parameters);
     if (target->mode != PARE_MODE_LAYER) return;
     /* Layers of one width on average: which ones go is not known yet. */
-    uint64_t layers = 0;
-    for (uint32_t i = 0; i < c->layers; i++)
-        layers += pare_config_layer_elements(c, &c->widths[i], c->hidden);
+    uint64_t layers = goal->parameters - pare_outer_parameters(model, c->hidden);
     goal->parameters -= layers / c->layers * (c->layers - goal->layers);
     goal->bytes = bytes_with(model, goal->parameters);
 }

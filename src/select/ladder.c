@@ -1,4 +1,5 @@
 #include "select/ladder.h"
+#include "select/size.h"
 #include "support/memory.h"
 #include "support/order.h"
 
@@ -27,31 +28,15 @@ static pare_status build(const double *scores, uint32_t groups, uint32_t units, 
     return status;
 }
 
-/* What a layer loses with a KV group and its query heads, or with a query head of every group. */
-static uint64_t parameters_of_heads(const pare_config *c, const pare_widths *w, bool query_heads) {
-    pare_widths less = *w;
-    if (!w->kv_heads) return 0;
-    less.heads -= query_heads ? w->kv_heads : pare_widths_shared(w);
-    less.kv_heads -= query_heads ? 0 : 1;
-    return pare_config_layer_elements(c, w, c->hidden) - pare_config_layer_elements(c, &less, c->hidden);
-}
-
-static uint64_t parameters_of_channel(const pare_config *c, const pare_widths *w) {
-    pare_widths less = *w;
-    if (!w->ffn) return 0;
-    less.ffn--;
-    return pare_config_layer_elements(c, w, c->hidden) - pare_config_layer_elements(c, &less, c->hidden);
-}
-
 static pare_status build_heads(const pare_model *model, const pare_unit_scores *scores, uint32_t layer,
                                const pare_target *target, pare_ladder *out) {
     const pare_config *c = &model->config;
     const pare_widths *w = &c->widths[layer];
     uint32_t shared = pare_widths_shared(w);
     uint32_t least = pare_target_least_heads(model, target, layer);
-    uint64_t step = parameters_of_heads(c, w, target->query_heads);
-    if (target->query_heads) return build(scores->query[layer], w->kv_heads, shared, least, step, out);
-    return build(scores->heads[layer], 1, w->kv_heads, least, step, out);
+    if (target->query_heads)
+        return build(scores->query[layer], w->kv_heads, shared, least, pare_query_parameters(c, w), out);
+    return build(scores->heads[layer], 1, w->kv_heads, least, pare_group_parameters(c, w), out);
 }
 
 pare_status pare_ladders_new(const pare_model *model, const pare_unit_scores *scores, const pare_target *target,
@@ -64,7 +49,7 @@ pare_status pare_ladders_new(const pare_model *model, const pare_unit_scores *sc
         if (pare_layer_in(target->attention, i)) status = build_heads(model, scores, i, target, &out->heads[i]);
         if (status == PARE_OK && pare_layer_in(target->ffn, i))
             status = build(scores->ffn[i], 1, c->widths[i].ffn, pare_target_least_channels(model, target, i),
-                           parameters_of_channel(c, &c->widths[i]), &out->ffn[i]);
+                           pare_channel_parameters(c, &c->widths[i]), &out->ffn[i]);
     }
     if (status != PARE_OK) pare_ladders_free(out);
     return status;
@@ -91,13 +76,13 @@ pare_status pare_ladders_from_curves(const pare_model *model, double *const (*cu
     if (status == PARE_OK) status = pare_alloc(&out->ffn, c->layers, sizeof *out->ffn, "ladders");
     for (uint32_t i = 0; i < c->layers && status == PARE_OK; i++) {
         const pare_widths *w = &c->widths[i];
-        uint64_t group = parameters_of_heads(c, w, false), channel = parameters_of_channel(c, w);
+        uint64_t group = pare_group_parameters(c, w);
         if (pare_layer_in(target->attention, i))
             status =
                 from_curve(curves[i][0], w->kv_heads, pare_target_least_heads(model, target, i), group, &out->heads[i]);
         if (status == PARE_OK && pare_layer_in(target->ffn, i))
-            status =
-                from_curve(curves[i][1], w->ffn, pare_target_least_channels(model, target, i), channel, &out->ffn[i]);
+            status = from_curve(curves[i][1], w->ffn, pare_target_least_channels(model, target, i),
+                                pare_channel_parameters(c, w), &out->ffn[i]);
     }
     if (status != PARE_OK) pare_ladders_free(out);
     return status;

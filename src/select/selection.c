@@ -1,4 +1,5 @@
 #include "select/selection.h"
+#include "select/size.h"
 #include "support/memory.h"
 
 #include <string.h>
@@ -91,11 +92,10 @@ void pare_selection_widths(const pare_selection *selection, pare_widths *widths)
 static uint64_t remaining(const pare_model *model, const pare_selection *selection, size_t id) {
     uint32_t layer;
     pare_role role;
-    if (!pare_tensor_id_split(model, id, &layer, &role))
-        return pare_config_end_elements(&model->config, selection->hidden, pare_tensor_end_of(model, id));
+    if (!pare_tensor_id_split(model, id, &layer, &role)) return pare_end_parameters(model, id, selection->hidden);
     const pare_kept *kept = &selection->layer[layer];
     const pare_widths widths = {.heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn};
-    return kept->dropped ? 0 : pare_config_role_elements(&model->config, &widths, selection->hidden, role);
+    return kept->dropped ? 0 : pare_role_parameters(&model->config, &widths, selection->hidden, role);
 }
 
 uint64_t pare_selection_parameters(const pare_model *model, const pare_selection *selection) {

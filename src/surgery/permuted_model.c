@@ -95,7 +95,7 @@ static void fill_layer(const pare_model *model, const pare_orders *orders, uint3
     for (int role = 0; role < PARE_LAYER_ROLES; role++) {
         pare_axes axes = {.rows = stay, .columns = hidden};
         if (role == PARE_ROLE_V) axes.rows = value;
-        if (role == PARE_ROLE_GATE || role == PARE_ROLE_UP) axes.rows = ffn;
+        if (pare_roles[role].rows == PARE_SPAN_FFN) axes.rows = ffn;
         if (role == PARE_ROLE_O) axes = (pare_axes){.rows = hidden, .columns = merged};
         if (role == PARE_ROLE_DOWN) axes = (pare_axes){.rows = hidden, .columns = ffn};
         out->axes[pare_tensor_id(layer, (pare_role)role)] = axes;

@@ -21,7 +21,7 @@ static pare_status check_options(const pare_lora_options *options) {
 static bool wanted(const pare_model *model, const pare_lora_options *options, const bool *present, size_t id) {
     uint32_t layer;
     pare_role role;
-    if (!pare_tensor_id_split(model, id, &layer, &role) || role >= PARE_MATRIX_ROLES) return false;
+    if (!pare_tensor_id_split(model, id, &layer, &role) || !pare_role_is_matrix(role)) return false;
     return model->tensors[id]->count > 0 && (present ? present[id] : options->targets[role]);
 }
 
