@@ -170,6 +170,33 @@ static void all_ways(void **state) {
     place_close(&p);
 }
 
+/* No class has two widths, but pare reads what it writes, heads that the class derives included. */
+static void layers_that_differ_are_read_again(void **state) {
+    const expected *e = *state;
+    static const char *const names[] = {"llama",    "qwen2", "phi3",   "gpt2",          "gpt_neo",  "gptj",
+                                        "gpt_neox", "opt",   "falcon", "falcon groups", "stablelm", "helium biases"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        place p = place_open(e, names[i]);
+        const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
+        pare_prune_options options = PARE_PRUNE_OPTIONS_INIT;
+        pare_model *model;
+        char *report;
+        options.method = "magnitude-l2";
+        options.ratio = 0.5;
+        options.attention = (pare_layers){true, 0, 0};
+        options.ffn = (pare_layers){true, 0, 1};
+        options.output = p.output;
+        if (pare_prune(p.m.model, &options, &runtime, &report) != PARE_OK) fail_msg("%s: %s", names[i], pare_message());
+        assert_int_equal(pare_model_open(p.output, &model), PARE_OK);
+        assert_int_equal(2 * model->config.widths[0].ffn, model->config.widths[1].ffn);
+        assert_int_equal(model->config.head_size, p.m.model->config.head_size);
+        pare_model_close(model);
+        pare_text_free(report);
+        tiny_remove(p.output);
+        place_close(&p);
+    }
+}
+
 static const json_t *row_of(const expected *e, const char *name, const char *way) {
     size_t i;
     json_t *row;
@@ -211,6 +238,7 @@ static void families_are_written_as_their_rows_say(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_ways),
+        cmocka_unit_test(layers_that_differ_are_read_again),
         cmocka_unit_test(families_are_written_as_their_rows_say),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
