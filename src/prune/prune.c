@@ -64,7 +64,7 @@ static pare_layer_span scored_layers(const pare_prune_job *job) {
     uint32_t layers = job->current->config.layers, begin = layers, end = 0;
     for (uint32_t i = 0; i < layers; i++) {
         const bool *scored = job->plan.scored;
-        if (!scored[pare_tensor_id(i, PARE_ROLE_Q)] && !scored[pare_tensor_id(i, PARE_ROLE_GATE)]) continue;
+        if (!scored[pare_tensor_id(i, PARE_ROLE_Q)] && !scored[pare_tensor_id(i, PARE_ROLE_UP)]) continue;
         begin = i < begin ? i : begin;
         end = i + 1;
     }
