@@ -1,5 +1,5 @@
 """Writes ../data/family_pruning.json.gz: what transformers, in fp64, makes of what pare leaves of tiny models of every
-family: family_pruning.py [OUT [NAME...]], with the program in PARE.
+family: family_pruning.py [OUT [NAME...]], with the program in PARE (build/release/pare).
 
 Models are those of ../data/families.json, and some with as many key heads as heads. For each of them and each way of pruning: the sentence with which it is
 refused, or config.json as pare writes it, the names and shapes of the tensors that the class writes itself, and the mean
@@ -20,7 +20,9 @@ from safetensors.torch import save_file
 
 from families import IDS, V, class_of, digits, everything_double, stored, weight
 
-DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data")
+HERE = os.path.dirname(os.path.abspath(__file__))
+PARE = os.environ.get("PARE", os.path.join(HERE, "..", "..", "build", "release", "pare"))
+DATA = os.path.join(HERE, "..", "data")
 WAYS = {
     "units": ["--ratio", "0.5"],
     "channels of the FFN": ["--ratio", "0.5", "--attention-layers", "none"],
@@ -55,7 +57,7 @@ def prune(model, output, way):
     method = "magnitude" if way == "2:4" else "magnitude-l2"
     if way == "layers":
         method = None
-    words = [os.environ["PARE"], "prune", model, "-o", output, "--threads", "1", "--compute", "fp32", "--quiet", *(WAYS | QUARTER)[way]]
+    words = [PARE, "prune", model, "-o", output, "--threads", "1", "--compute", "fp32", "--quiet", *(WAYS | QUARTER)[way]]
     run = subprocess.run(words + (["--method", method] if method else []), capture_output=True, text=True)
     return None if run.returncode == 0 else run.stderr.strip().replace(model, "MODEL").removeprefix("pare: ")
 
