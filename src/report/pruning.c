@@ -25,6 +25,19 @@ static const char *kind_name(const pare_config *config, pare_config_kind kind) {
     return "per-layer";
 }
 
+static bool loses_heads(const pare_pruning_results *r) {
+    for (uint32_t i = 0; i < r->model->config.layers; i++)
+        if (!r->composed->layer[i].dropped && r->composed->layer[i].heads < r->model->config.widths[i].heads)
+            return true;
+    return false;
+}
+
+static const char *why_mistral(const pare_config *config) {
+    if (config->family == &pare_family_llama)
+        return "a Mistral (the same computation; transformers wants a LLaMA's heads to divide its hidden size)";
+    return "a Mistral (the same computation, in a class that all engines read with such heads)";
+}
+
 /* What reads the model; freed with free(). Before 4.48 transformers leaves scaled rotary positions out of a Mistral. */
 static char *loads_of(const pare_pruning_results *r) {
     const pare_config *config = &r->model->config;
@@ -36,16 +49,13 @@ static char *loads_of(const pare_pruning_results *r) {
         return pare_format("loads as any LLaMA: transformers, vLLM, llama.cpp's converter, pare");
     case PARE_CONFIG_MISTRAL:
         return pare_format("loads as %s: transformers%s, vLLM, llama.cpp's converter, pare%s",
-                           was ? "the Mistral that it was"
-                               : "a Mistral (the same computation; transformers wants a LLaMA's heads to divide its "
-                                 "hidden size)",
-                           scaled ? " >= 4.48" : "",
+                           was ? "the Mistral that it was" : why_mistral(config), scaled ? " >= 4.48" : "",
                            scaled ? " (older transformers leave a Mistral's RoPE scaling out and compute something "
                                     "else)"
                                   : "");
     case PARE_CONFIG_OWN:
-        return pare_format("loads as the %s that it was: transformers and the engines that read its head_dim, pare",
-                           config->family->class_name);
+        return pare_format("loads as the %s that it was: %s, pare", config->family->class_name,
+                           loses_heads(r) ? "transformers, and engines that read its head_dim" : "wherever that loads");
     case PARE_CONFIG_OTHER:
         return pare_format("loads as a %s (the same computation, in a class that other engines read with such heads): "
                            "transformers, pare",
@@ -98,13 +108,6 @@ static json_t *groups_warning(const pare_pruning_results *r) {
                                 units, units, advice);
     return pare_json_format("no %s is removed, only FFN channels: %.3g %% of a layer's %u %s%s is less than one%s",
                             units, 100 * r->goal->ratio, most, units, several, advice);
-}
-
-static bool loses_heads(const pare_pruning_results *r) {
-    for (uint32_t i = 0; i < r->model->config.layers; i++)
-        if (!r->composed->layer[i].dropped && r->composed->layer[i].heads < r->model->config.widths[i].heads)
-            return true;
-    return false;
 }
 
 /* What a family's class, or its norms, make of fewer heads. */

@@ -274,8 +274,7 @@ static pare_status write_tensor(void *context, pare_writer *writer, size_t index
     return c->axes.columns.units ? write_columns(writer, c) : write_rows(writer, c, NULL);
 }
 
-/* The family whose class holds what is left. */
-static const pare_family *target_of(const pare_model *model, const pare_selection *selection) {
+const pare_family *pare_cut_family(const pare_model *model, const pare_selection *selection) {
     const pare_config *config = &model->config;
     pare_widths *widths;
     if (pare_alloc(&widths, selection->layers, sizeof *widths, "widths") != PARE_OK) return config->family;
@@ -300,7 +299,7 @@ pare_status pare_cut_write_axes(const pare_model *model, const pare_selection *s
 
 pare_status pare_cut_write(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
                            const char *directory, const pare_runtime *runtime) {
-    const pare_family *target = target_of(model, selection);
+    const pare_family *target = pare_cut_family(model, selection);
     if (pare_convert_needed(model, target))
         return pare_convert_write(model, target, selection, repaired, directory, runtime);
     return pare_cut_write_axes(model, selection, NULL, repaired, directory, runtime);

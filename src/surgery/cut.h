@@ -19,6 +19,9 @@ pare_status pare_cut_write(const pare_model *model, const pare_selection *select
 pare_status pare_cut_write_axes(const pare_model *model, const pare_selection *selection, const pare_axes *axes,
                                 const pare_repaired *repaired, const char *directory, const pare_runtime *runtime);
 
+/* The family in whose class it is written. */
+const pare_family *pare_cut_family(const pare_model *model, const pare_selection *selection);
+
 /* *text: its config.json, as pare_config_write makes it; freed with free(). Only the numbers of kept units count. */
 pare_status pare_cut_config(const pare_model *model, const pare_selection *selection, char **text,
                             pare_config_kind *kind);
