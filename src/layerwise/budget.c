@@ -1,5 +1,6 @@
 /* How much a walk holds, and getting it. */
 #include "layerwise/layerwise.h"
+#include "repair/held_out.h"
 #include "support/memory.h"
 #include "support/order.h"
 
@@ -54,7 +55,8 @@ static uint64_t statistics_bytes(const pare_layerwise_request *r) {
 static uint64_t target_bytes(const pare_layerwise_request *r) {
     int64_t d = r->source->model->config.hidden, widest = pare_layerwise_widest(r->source->model);
     uint64_t elements = (uint64_t)(d * widest + d * d);
-    return r->two ? elements * sizeof(float) + pare_least_squares_bytes(d, widest) : 0;
+    uint64_t halves = r->held_out ? (uint64_t)(2 * d * d) * sizeof(float) + pare_held_out_bytes(d) : 0;
+    return r->two ? elements * sizeof(float) + pare_least_squares_bytes(d, widest) + halves : 0;
 }
 
 /* Of hidden states: what is between two layers, of one model or two, and where the FFN reads it what enters one. */
@@ -87,10 +89,15 @@ static uint64_t in_memory(const pare_layerwise_memory *m) {
     return m->hidden + m->statistics + m->weights + m->activations + m->repaired - m->scratch;
 }
 
+int64_t pare_layerwise_half(const pare_layerwise_request *r) {
+    return (r->sequences + 1) / 2;
+}
+
 static int64_t wanted_batch(const pare_layerwise_request *r) {
     int64_t usual = TOKENS_AT_ONCE / (r->length > 0 ? r->length : 1), wanted = r->micro_batch;
     if (!wanted) wanted = usual < 1 ? 1 : usual;
     if (wanted > r->sequences) wanted = r->sequences;
+    if (r->held_out && wanted > r->sequences - pare_layerwise_half(r)) wanted = r->sequences - pare_layerwise_half(r);
     return wanted < 1 ? 1 : wanted;
 }
 
@@ -131,6 +138,8 @@ static pare_status new_target(pare_layerwise *l, const char *scratch) {
     PARE_TRY(pare_alloc_uninitialized(&l->reference, states, pare_operand_size(l->backend), "targets"));
     PARE_TRY(pare_alloc_uninitialized(&l->difference, states, sizeof(float), "targets"));
     PARE_TRY(pare_alloc_uninitialized(&l->map, d * d, sizeof(float), "targets"));
+    if (l->asked.held_out) PARE_TRY(pare_alloc_uninitialized(&l->half_gram, d * d, sizeof(float), "targets"));
+    if (l->asked.held_out) PARE_TRY(pare_alloc_uninitialized(&l->half_cross, d * d, sizeof(float), "targets"));
     return pare_alloc_uninitialized(&l->cross, d * widest, sizeof(float), "targets");
 }
 
@@ -190,7 +199,7 @@ void pare_layerwise_free(pare_layerwise *l) {
     pare_layerwise_forget(l);
     for (int kind = 0; kind < PARE_INPUT_KINDS; kind++)
         if (!kind || !l->asked.one_by_one) pare_free(l->gram_room[kind]);
-    void *all[] = {l->norms, l->reference, l->difference, l->map, l->cross};
+    void *all[] = {l->norms, l->reference, l->difference, l->map, l->cross, l->half_gram, l->half_cross};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     free_states(&l->pruned);

@@ -61,6 +61,7 @@ static pare_status see_head(pare_layerwise *l, int64_t first, int64_t tokens, vo
     normalize(l, n, first, tokens, &q, &p);
     for (int64_t i = 0; i < tokens * l->hidden; i++)
         n->energy += ((double)q[i] - (double)p[i]) * ((double)q[i] - (double)p[i]);
+    pare_layerwise_halve(l, first, n->gram);
     PARE_TRY(pare_gram_add(l->backend, &inputs, first == 0, n->gram));
     return pare_cross_add(l->backend, &inputs, a->normed2, l->hidden, first == 0, l->cross);
 }

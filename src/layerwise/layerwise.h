@@ -68,6 +68,7 @@ typedef struct pare_layerwise_request {
     /* Shares of the dense model in targets, and the damping of what follows from it, relative to a Gram matrix's mean
      * diagonal. */
     double reader_share, output_share, damping;
+    bool held_out; /* the readers' damping starts there, and is chosen by halves of the sequences (repair/held_out.h) */
 } pare_layerwise_request;
 
 /* Bytes; scratch: the part of hidden and repaired that goes to a file. */
@@ -114,10 +115,12 @@ typedef struct pare_layerwise {
     float *gram_room[PARE_INPUT_KINDS]; /* the same for all kinds where they come one by one */
     double *outputs[PARE_MATRIX_ROLES]; /* [rows] sums of squares of what leaves each matrix, or NULL */
 
-    void *reference;                   /* operand [micro-batch tokens, d] what the dense model says of a micro-batch */
-    float *difference;                 /* the same in fp32 */
-    float *cross;                      /* [d, widest input] sum of reference times input */
-    float *map;                        /* [d, d] from the pruned model's normed states to the dense one's */
+    void *reference;               /* operand [micro-batch tokens, d] what the dense model says of a micro-batch */
+    float *difference;             /* the same in fp32 */
+    float *cross;                  /* [d, widest input] sum of reference times input */
+    float *map;                    /* [d, d] from the pruned model's normed states to the dense one's */
+    float *half_gram, *half_cross; /* [d, d] what readers' inputs have shown of the first half; with asked.held_out */
+    bool halved;                   /* they hold something */
     uint64_t done, total, layer_steps; /* for progress; layer_steps: of a layer at most */
 } pare_layerwise;
 
@@ -202,6 +205,9 @@ pare_status pare_layerwise_factor(pare_layerwise *l, uint32_t layer, pare_input_
 pare_status pare_layerwise_compare(pare_layerwise *l, pare_input_kind kind, double *energy);
 /* True if targets have a share of the dense model that is another by now. */
 bool pare_layerwise_has_target(const pare_layerwise *l, pare_input_kind kind);
+/* With asked.held_out, before the micro-batch from token `first` on is added to the sums gram and l->cross of a kind of
+ * readers' inputs: keeps what the sequences before it came to where it begins the second half of them. */
+void pare_layerwise_halve(pare_layerwise *l, int64_t first, const float *gram);
 /* l->map from the comparison of a kind of readers' inputs; and out [rows, d] <- weights l->map. what: the inputs, for
  * messages. */
 pare_status pare_layerwise_fit_map(pare_layerwise *l, const float *gram, const char *what, double energy,
@@ -222,6 +228,8 @@ uint64_t pare_layerwise_finish_bytes(const pare_model *model, bool head);
 /* memory: in, what the caller itself holds of statistics, weights and repaired matrices; out, with all that the walk
  * holds, in the largest micro-batches that fit. PARE_OUT_OF_MEMORY, naming what to change, if none do. */
 pare_status pare_layerwise_plan(const pare_layerwise_request *request, pare_layerwise_memory *memory);
+/* Sequences of the first half, about, by which the second is judged with held_out, and the other way round. */
+int64_t pare_layerwise_half(const pare_layerwise_request *request);
 /* True if attention and FFN both read what enters a layer. */
 bool pare_layerwise_parallel(const pare_layerwise_request *request);
 /* The widest input of a kind among layers where something that reads it is asked for; 0: there is none. */

@@ -8,6 +8,7 @@
 #include "layerwise/layerwise.h"
 #include "model/block_linear.h"
 #include "model/block_residual.h"
+#include "repair/held_out.h"
 #include "support/memory.h"
 
 #include <cblas.h>
@@ -95,8 +96,8 @@ static bool has_out_norm(const pare_architecture *a, pare_stage stage) {
 }
 
 /* The pruned model's output beside the dense one's, which has just left the stage. */
-static pare_status reach_target(pare_layerwise *l, const comparison *c, int64_t first, const float *dense, float *pruned,
-                        int64_t tokens) {
+static pare_status reach_target(pare_layerwise *l, const comparison *c, int64_t first, const float *dense,
+                                float *pruned, int64_t tokens) {
     const pare_architecture *a = &l->model->config.architecture;
     pare_part part = c->stage == PARE_STAGE_ATTENTION ? PARE_PART_ATTENTION : PARE_PART_FFN;
     bool normed = has_out_norm(a, c->stage);
@@ -120,11 +121,21 @@ static pare_status compare_outputs(pare_layerwise *l, const comparison *c, int64
     PARE_TRY(pare_layer_inner(l, &l->dense, &l->dense_block, c->stage, first, dense));
     PARE_TRY(pare_layer_leave(l, &l->dense, &l->dense_block, c->stage, first, dense));
     return c->targeted ? reach_target(l, c, first, dense, pruned, tokens)
-                    : pare_layer_inner(l, &l->pruned, &l->block, c->stage, first, pruned);
+                       : pare_layer_inner(l, &l->pruned, &l->block, c->stage, first, pruned);
+}
+
+void pare_layerwise_halve(pare_layerwise *l, int64_t first, const float *gram) {
+    int64_t sequence = first / l->asked.length, d = l->hidden;
+    if (first == 0) l->halved = false;
+    if (!l->asked.held_out || l->halved || sequence < pare_layerwise_half(&l->asked) - l->micro_batch / 2) return;
+    memcpy(l->half_gram, gram, (size_t)(d * d) * sizeof *gram);
+    memcpy(l->half_cross, l->cross, (size_t)(d * d) * sizeof *l->cross);
+    l->halved = true;
 }
 
 static pare_status compare_batch(pare_layerwise *l, int64_t first, int64_t tokens, void *context) {
     const comparison *c = context;
+    if (pare_stage_reads(c->kind) && c->targeted) pare_layerwise_halve(l, first, l->statistics[c->kind].gram);
     PARE_TRY(pare_stage_reads(c->kind) ? compare_states(l, c, first, tokens) : compare_outputs(l, c, first, tokens));
     if (!c->targeted) return PARE_OK;
     pare_inputs inputs = inputs_of(l, c->kind, tokens);
@@ -152,15 +163,30 @@ pare_status pare_layerwise_compare(pare_layerwise *l, pare_input_kind kind, doub
     return status;
 }
 
+/* cross <- share (C - G): what the map adds is fitted to. */
+static void to_difference(const float *gram, float share, int64_t count, float *cross) {
+    for (int64_t i = 0; i < count; i++)
+        cross[i] = share * (cross[i] - gram[i]);
+}
+
+/* damping <- the one that serves what is not fitted, and whether any does. */
+static pare_status choose_damping(pare_layerwise *l, pare_least_squares *problem, bool *helps) {
+    pare_held_out_choice choice;
+    pare_held_out halves = {problem, l->half_gram, l->half_cross, l->map};
+    *helps = true;
+    if (!l->halved || !(problem->columns.damping > 0.0)) return PARE_OK;
+    to_difference(l->half_gram, (float)l->asked.reader_share, l->hidden * l->hidden, l->half_cross);
+    PARE_TRY(pare_held_out_damping(&halves, &choice));
+    problem->columns.damping = choice.damping;
+    *helps = choice.score < 0.0;
+    return PARE_OK;
+}
+
 pare_status pare_layerwise_fit_map(pare_layerwise *l, const float *gram, const char *what, double energy,
                                    pare_fit *fit) {
-    float share = (float)l->asked.reader_share;
     int64_t d = l->hidden;
-    for (int64_t i = 0; i < d * d; i++)
-        l->cross[i] = share * (l->cross[i] - gram[i]);
-    memset(l->map, 0, (size_t)(d * d) * sizeof *l->map);
-    for (int64_t i = 0; i < d; i++)
-        l->map[i * (d + 1)] = 1.0f;
+    bool helps;
+    to_difference(gram, (float)l->asked.reader_share, d * d, l->cross);
     pare_least_squares problem = {.rows = d,
                                   .columns = {.gram = gram,
                                               .width = d,
@@ -170,7 +196,12 @@ pare_status pare_layerwise_fit_map(pare_layerwise *l, const float *gram, const c
                                               .what = what},
                                   .cross = l->cross,
                                   .residual = energy};
-    return pare_least_squares_solve(&problem, l->map, fit);
+    PARE_TRY(choose_damping(l, &problem, &helps));
+    memset(l->map, 0, (size_t)(d * d) * sizeof *l->map);
+    for (int64_t i = 0; i < d; i++)
+        l->map[i * (d + 1)] = 1.0f;
+    *fit = (pare_fit){.before = energy, .after = energy};
+    return helps ? pare_least_squares_solve(&problem, l->map, fit) : PARE_OK;
 }
 
 void pare_layerwise_apply_map(const pare_layerwise *l, const float *weights, int64_t rows, float *out) {

@@ -30,6 +30,7 @@ typedef struct pare_repair_options {
     double beta;           /* share of the readers' correction, 0 .. 1; 0: readers stay */
     double damping;        /* of O and Down, as in pare_damped */
     double reader_damping; /* of readers */
+    bool held_out;         /* where it starts; what it is, halves of the sequences say */
     bool keep_outputs;     /* O and Down are cut, not fitted */
     bool final_norm;       /* fit it */
     bool head;             /* fit it, by beta; nothing happens where it is tied to the embedding */

@@ -97,7 +97,8 @@ static pare_layerwise_request request_of(const pare_repair_job *job, const pare_
                                     .channels = {selection->hidden_channel, selection->hidden},
                                     .reader_share = o->beta,
                                     .output_share = o->alpha,
-                                    .damping = o->reader_damping};
+                                    .damping = o->reader_damping,
+                                    .held_out = o->held_out && pare_repair_fits_readers(job)};
 }
 
 pare_status pare_repair_measure(const pare_repair_job *job, const pare_selection *selection, bool metric,

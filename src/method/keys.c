@@ -129,6 +129,7 @@ static const pare_key keys[] = {
      .advice = "give a share of the Gram matrix's mean diagonal, such as 0.01"},
     {"reader_damping", NULL, PARE_KEY_REAL, AT(reader_damping), .low = 0, .high = 1e6, .applies = mixes_dense,
      .advice = "give a share of the Gram matrix's mean diagonal, such as 0.01"},
+    {"held_out", NULL, PARE_KEY_SWITCH, AT(held_out), pare_key_answers, .applies = is_repaired},
     {"fraction", NULL, PARE_KEY_REAL, AT(fraction), .low = 0, .high = 1, .open = true, .applies = is_obs,
      .advice = "give the share of the remaining channels that one round removes, such as 0.0625"},
     {"steps", "--steps", PARE_KEY_INTEGER, AT(moreau.steps), .low = 1, .high = 1e6, .applies = is_noisy,

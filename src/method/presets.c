@@ -49,6 +49,7 @@ static const pare_recipe presets[] = {
      .readers = 1.0,
      .damping = 0.1,
      .reader_damping = 0.1,
+     .held_out = true,
      .fraction = 0.0625,
      .final_norm = true},
     {.name = "moreau-gs",

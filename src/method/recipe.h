@@ -46,6 +46,7 @@ struct pare_recipe {
     double readers;              /* share of the correction of Q, K, V, gate and up; 0: they stay */
     double damping;              /* of the least squares, relative to the Gram matrix's mean diagonal */
     double reader_damping;       /* of the readers' */
+    bool held_out;               /* that is where it starts; halves of the sequences choose it */
     double fraction;             /* of the channels left that OBS removes in one round */
     bool final_norm;             /* fitted at the end */
     pare_element_recipe element; /* in element mode */

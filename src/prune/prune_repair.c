@@ -28,6 +28,7 @@ pare_repair_options pare_prune_repair_options(const pare_recipe *recipe) {
         .beta = pare_compensation_has(recipe->compensation, PARE_TRAIT_SOLVES) ? recipe->readers : 0.0,
         .damping = recipe->damping,
         .reader_damping = recipe->reader_damping,
+        .held_out = recipe->held_out,
         .keep_outputs = !recipe->compensation,
         .final_norm = recipe->final_norm,
         .head = recipe->readers > 0.0,
