@@ -106,7 +106,7 @@ static bool is_of_parts(const json_t *config) {
     json_object_foreach((json_t *)(uintptr_t)ranks, module, value) {
         double times = json_number_value(value) / rank;
         double other = json_number_value(json_object_get(alphas, module)) / alpha;
-        if (!(times >= 2 && times <= PARE_COMPOSITE_PARTS && floor(times) == times)) return false;
+        if (!(times >= 2 && times <= (int)PARE_COMPOSITE_PARTS && floor(times) == times)) return false;
         if (!(fabs(other - times) < 1e-9)) return false;
     }
     return true;
