@@ -239,9 +239,9 @@ static pare_status pass_dense(void *context, uint32_t layer, unsigned kinds, boo
 static void normed(const float *x, bool centred, double *out) {
     double mean = 0.0, squares = 0.0;
     for (int i = 0; i < HIDDEN && centred; i++)
-        mean += (double)x[i] / HIDDEN;
+        mean += (double)x[i] / (int)HIDDEN;
     for (int i = 0; i < HIDDEN; i++)
-        squares += ((double)x[i] - mean) * ((double)x[i] - mean) / HIDDEN;
+        squares += ((double)x[i] - mean) * ((double)x[i] - mean) / (int)HIDDEN;
     for (int i = 0; i < HIDDEN; i++)
         out[i] = ((double)x[i] - mean) / sqrt(squares);
 }

@@ -81,7 +81,7 @@ static float expected_sample(const fixture *alone, size_t id, size_t i, pare_sam
         double g = (double)alone[j].weights[id][i];
         sum += what == PARE_SAMPLES_SQUARES ? g * g : fabs(g);
     }
-    return (float)(sum / FAMILY_SEQUENCES);
+    return (float)(sum / (int)FAMILY_SEQUENCES);
 }
 
 static size_t compare_samples(const json_t *one, fixture *f, pare_sample_gradients what, int64_t micro_batch) {
