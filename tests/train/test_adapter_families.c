@@ -178,6 +178,23 @@ static void check_names(const json_t *one, const char *folder, json_int_t rank) 
     free(path);
 }
 
+/* An adapter of drawn values, written and read back with nothing lost. Returns its folder; *read: what the folder says
+ * it is. */
+static char *write_and_read(const adapters *a, const family_model *m, const pare_lora_options *options,
+                            pare_lora_options *read) {
+    char *folder = tiny_folder();
+    pare_trained *lora, *back;
+    expect(pare_trained_lora(m->model, a->backend, options, &lora), PARE_OK, "");
+    tiny_move(lora, 0.3f);
+    expect(pare_lora_write_adapter(lora, options, "base", folder), PARE_OK, "");
+    expect(pare_lora_read_adapter(m->model, a->backend, folder, read, &back), PARE_OK, "");
+    assert_int_equal(back->count, lora->count);
+    assert_memory_equal(back->value, lora->value, lora->count * sizeof(float));
+    pare_trained_free(back);
+    pare_trained_free(lora);
+    return folder;
+}
+
 /* As peft reads the folder: each module's own product, at its own scale. */
 static void what_is_written_has_the_names_of_peft(void **state) {
     const adapters *a = *state;
@@ -185,18 +202,9 @@ static void what_is_written_has_the_names_of_peft(void **state) {
     json_t *one;
     json_array_foreach(a->cases, i, one) {
         family_model m = open_case(a, one);
-        char *folder = tiny_folder();
         pare_lora_options options = all_targets, read;
-        pare_trained *lora, *back;
-        expect(pare_trained_lora(m.model, a->backend, &options, &lora), PARE_OK, "");
-        tiny_move(lora, 0.3f);
-        expect(pare_lora_write_adapter(lora, &options, "base", folder), PARE_OK, "");
+        char *folder = write_and_read(a, &m, &options, &read);
         check_names(one, folder, options.rank);
-        expect(pare_lora_read_adapter(m.model, a->backend, folder, &read, &back), PARE_OK, "");
-        assert_int_equal(back->count, lora->count);
-        assert_memory_equal(back->value, lora->value, lora->count * sizeof(float));
-        pare_trained_free(back);
-        pare_trained_free(lora);
         remove_folder(folder);
         family_close(&m);
     }
@@ -208,19 +216,10 @@ static void parts_without_factors_stay_so(void **state) {
     static const char *const names[] = {"phi3", "gpt2", "gpt_neox", "falcon groups"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         family_model m = family_open(family_case(&a->all, names[i]), (family_form){.dtype = PARE_DTYPE_F32});
-        char *folder = tiny_folder();
         pare_lora_options options = {.rank = 2, .alpha = 3, .targets = {[PARE_ROLE_Q] = true, [PARE_ROLE_V] = true}},
                           read;
-        pare_trained *lora, *back;
-        expect(pare_trained_lora(m.model, a->backend, &options, &lora), PARE_OK, "");
-        tiny_move(lora, 0.3f);
-        expect(pare_lora_write_adapter(lora, &options, "base", folder), PARE_OK, "");
-        expect(pare_lora_read_adapter(m.model, a->backend, folder, &read, &back), PARE_OK, "");
+        char *folder = write_and_read(a, &m, &options, &read);
         assert_memory_equal(read.targets, options.targets, sizeof options.targets);
-        assert_int_equal(back->count, lora->count);
-        assert_memory_equal(back->value, lora->value, lora->count * sizeof(float));
-        pare_trained_free(back);
-        pare_trained_free(lora);
         remove_folder(folder);
         family_close(&m);
     }
