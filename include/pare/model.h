@@ -14,10 +14,10 @@ extern "C" {
 
 typedef struct pare_model pare_model;
 
-/* Opens a Hugging Face checkpoint of the LLaMA family: config.json, model.safetensors or its shards. path: the folder;
- * or a .safetensors file with config.json beside it; or a models--ORG--NAME folder of the Hugging Face cache, or
- * ORG/NAME that is in it (docs/checkpoints.md). Weights are mapped, not read. Every header, offset, shape and dtype is
- * checked here. Free with pare_model_close. */
+/* Opens a Hugging Face checkpoint of a family of docs/families.md: config.json, model.safetensors or its shards. path:
+ * the folder; or a .safetensors file with config.json beside it; or a models--ORG--NAME folder of the Hugging Face
+ * cache, or ORG/NAME that is in it (docs/checkpoints.md). Weights are mapped, not read. Every header, offset, shape and
+ * dtype is checked here. Free with pare_model_close. */
 PARE_API pare_status pare_model_open(const char *path, pare_model **out);
 PARE_API void pare_model_close(pare_model *model);
 

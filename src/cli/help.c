@@ -162,9 +162,9 @@ void pare_help_print(void) {
     pare_help_entry("help models", "the families of models that pare knows, and what of each can go");
     pare_help_entry("--version", "the version");
     putchar('\n');
-    pare_help_wrap("MODEL is a Hugging Face folder of the LLaMA family: config.json, safetensors, a tokenizer; or "
-                   "ORG/NAME, if the model is in the Hugging Face cache. Options may stand before or after it, as "
-                   "--name value or --name=value.",
+    pare_help_wrap("MODEL is a Hugging Face folder of a family that pare help models lists: config.json, safetensors, "
+                   "a tokenizer; or ORG/NAME, if the model is in the Hugging Face cache. Options may stand before or "
+                   "after it, as --name value or --name=value.",
                    0);
     putchar('\n');
     pare_help_wrap("Exit code: 0 done, 1 the work failed, 2 the command line is wrong. Results go to standard output, "
