@@ -38,7 +38,8 @@ PARE_API void pare_tasks_close(pare_tasks *tasks);
 
 typedef struct pare_evaluate_options {
     size_t size;              /* of the struct, as its _INIT has it; or 0 */
-    const char *const *texts; /* .txt files, or id files as for calibration; or "self" with a seed */
+    const char *const *texts; /* .txt files, or id files as for calibration; or "self" with a seed; for a model that
+                               * reads pictures one folder of them */
     size_t text_count;
     uint32_t window;           /* tokens; 0: 128 */
     uint32_t max_windows;      /* 0: all */
@@ -52,9 +53,26 @@ typedef struct pare_evaluate_options {
 /* Perplexity: one stream, one BOS, non-overlapping windows, remainder dropped, fp64 mean over all windows' window-1
  * predictions (structured pruning protocol of LLM-Pruner / MoreauPruner). Tasks: accuracy, and accuracy by likelihoods
  * per character, with standard errors; "chosen" is the one that papers print, "average" the mean of those. A
- * perplexity that no number holds is null, with "perplexity_reason" beside it. *report: JSON, free with pare_text_free.
+ * perplexity that no number holds is null, with "perplexity_reason" beside it. Pictures: "images": {"files", "top1",
+ * "top5", "loss": mean cross-entropy of the labels, with `against` "kl" and "agreement"} in place of texts. *report:
+ * JSON, free with pare_text_free.
  */
 PARE_API pare_status pare_evaluate(const pare_model *model, const pare_evaluate_options *options,
+                                   const pare_runtime *runtime, char **report);
+
+/* ---- pictures -------------------------------------------------------------------------------------------------- */
+
+typedef struct pare_classify_options {
+    size_t size;              /* of the struct, as its _INIT has it; or 0 */
+    const char *const *files; /* pictures, and folders of them */
+    size_t file_count;
+    const char *adapter; /* folder of a PEFT LoRA adapter beside the model's weights, or NULL */
+} pare_classify_options;
+
+/* What a vision transformer takes pictures for: *report is a JSON list of {"file", "label": the likeliest class as
+ * id2label names it, or its number, "probability"}, in the order of the files; free with pare_text_free. Pictures that
+ * cannot be read are left out and named to the runtime; it fails where none can. */
+PARE_API pare_status pare_classify(const pare_model *model, const pare_classify_options *options,
                                    const pare_runtime *runtime, char **report);
 
 /* ---- generation ------------------------------------------------------------------------------------------------ */

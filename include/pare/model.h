@@ -26,6 +26,10 @@ PARE_API void pare_model_close(pare_model *model);
  * whole model). Free with pare_text_free. */
 PARE_API pare_status pare_model_describe(const pare_model *model, bool tensors, char **json);
 
+/* True for a vision transformer: then wherever files of text are named, folders of pictures are (docs/images.md), and
+ * "self" is refused. */
+PARE_API bool pare_model_reads_pictures(const pare_model *model);
+
 /* The families of models that pare knows, as one JSON text: {"families": [{"name": model_type, "class": of
  * transformers, "models": for people, "heads": which numbers of heads may be left, "ffn", "hidden": whether FFN and
  * hidden channels can go, "written_as": the classes that hold a smaller one, its own first}]}. Free with
@@ -68,10 +72,10 @@ PARE_API bool pare_tokenizer_adds_bos(const pare_tokenizer *tokenizer);
 /* ---- calibration ----------------------------------------------------------------------------------------------- */
 
 typedef struct pare_calibration_options {
-    const char *source; /* a file of text, or of JSON rows: texts, chats, integer lists = ready ids (docs/text.md); or
-                         * "self"; NULL: "self" */
+    const char *source; /* a folder of pictures for a model that reads these; else a file of text, or of JSON rows:
+                         * texts, chats, integer lists = ready ids (docs/text.md); or "self"; NULL: "self" */
     const char *field;  /* the text's key in rows; NULL: "text" */
-    uint32_t samples;   /* 0: 10 (128 for methods that refit), or all sequences of an id file */
+    uint32_t samples;   /* 0: 10 (128 for methods that refit), or all sequences of an id file; 256 pictures */
     uint32_t length;    /* tokens per sample; 0: 128, or the length of an id file's sequences */
     bool stream;        /* windows from one joined stream instead of from single documents; always so for a refit */
 } pare_calibration_options;

@@ -1,5 +1,8 @@
 #include "calibrate/calibration.h"
+#include "calibrate/pictures.h"
 #include "calibrate/self.h"
+#include "support/file.h"
+#include "support/path.h"
 #include "support/runtime.h"
 #include "text/json_form.h"
 #include "tokenizer/tokenizer.h"
@@ -7,13 +10,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAMPLES = 10, LENGTH = 128 };
+enum { SAMPLES = 10, LENGTH = 128, PICTURES = 256 };
 
 bool pare_calibration_is_self(const char *source) {
     return !source || strcmp(source, "self") == 0;
 }
 
+pare_status pare_calibration_check_source(const pare_model *model, const char *source) {
+    const char *folder = pare_checkpoint_directory(model->checkpoint);
+    bool pictures = pare_reads_pictures(&model->config);
+    if (pictures && pare_calibration_is_self(source))
+        return pare_fail(PARE_BAD_ARGUMENT, "%s reads pictures and writes none: name a folder of them (docs/images.md)",
+                         folder);
+    if (pare_calibration_is_self(source)) return PARE_OK;
+    if (!pare_path_is_folder(source)) return pare_file_check(source);
+    if (pictures) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT, "%s is a folder, and %s reads text: name a file of it", source, folder);
+}
+
 pare_status pare_calibration_check_length(const pare_model *model, const char *name, uint32_t length) {
+    if (pare_reads_pictures(&model->config)) return PARE_OK;
     if (length < 2)
         return pare_fail(PARE_BAD_ARGUMENT, "%s: a window of %u token has nothing to predict; take 2 or more", name,
                          length);
@@ -26,6 +42,7 @@ pare_status pare_calibration_check_length(const pare_model *model, const char *n
 
 pare_status pare_calibration_check(const pare_model *model, const char *name, const pare_windows *windows) {
     PARE_TRY(pare_calibration_check_length(model, name, windows->length));
+    if (pare_reads_pictures(&model->config)) return PARE_OK;
     for (size_t i = 0; i < (size_t)windows->count * windows->length; i++)
         if (windows->ids[i] >= model->config.vocabulary)
             return pare_fail(PARE_FORMAT_ERROR, "%s holds the token id %u, but the vocabulary of %s has only %u tokens",
@@ -50,6 +67,12 @@ static pare_status load(const pare_model *model, const pare_backend *backend, co
                         const pare_calibration_request *request, pare_windows *windows) {
     const pare_calibration_options *options = request->options;
     uint32_t usual = request->usual ? request->usual : SAMPLES;
+    if (pare_reads_pictures(&model->config)) {
+        PARE_TRY(pare_calibration_check_source(model, options->source));
+        PARE_TRY(pare_pictures_sample(model, options->source, samples_of(request, PICTURES), request->seed, windows));
+        pare_runtime_note(runtime, windows->note);
+        return PARE_OK;
+    }
     if (options->length) PARE_TRY(pare_calibration_check_length(model, "--length", options->length));
     if (pare_calibration_is_self(options->source)) {
         uint32_t positions = model->config.max_positions, length = LENGTH < positions ? LENGTH : positions;
@@ -79,13 +102,33 @@ static pare_status load(const pare_model *model, const pare_backend *backend, co
     return status;
 }
 
+pare_status pare_calibration_stream(const pare_model *model, const char *name, uint32_t window, uint32_t limit,
+                                    const pare_runtime *runtime, pare_windows *windows) {
+    const pare_tokenizer *tokenizer;
+    *windows = (pare_windows){0};
+    PARE_TRY(pare_calibration_check_source(model, name));
+    if (pare_reads_pictures(&model->config)) {
+        PARE_TRY(pare_pictures_stream(model, name, limit, windows));
+    } else {
+        PARE_TRY(pare_calibration_tokenizer(model, name, &tokenizer));
+        PARE_TRY(pare_windows_stream(tokenizer, name, NULL, window, limit, windows));
+    }
+    pare_runtime_note(runtime, windows->note);
+    return PARE_OK;
+}
+
+pare_status pare_calibration_digest(const pare_model *model, const pare_windows *windows, char digest[65]) {
+    return pare_reads_pictures(&model->config) ? pare_pictures_digest(model, windows, digest)
+                                               : pare_windows_digest(windows, digest);
+}
+
 pare_status pare_calibration_load(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
                                   const pare_calibration_request *request, pare_windows *windows, char digest[65]) {
     *windows = (pare_windows){0};
     PARE_TRY(load(model, backend, runtime, request, windows));
     const char *name = pare_calibration_is_self(request->options->source) ? "self" : request->options->source;
     pare_status status = pare_calibration_check(model, name, windows);
-    if (status == PARE_OK) status = pare_windows_digest(windows, digest);
+    if (status == PARE_OK) status = pare_calibration_digest(model, windows, digest);
     if (status != PARE_OK) pare_windows_free(windows);
     return status;
 }

@@ -15,10 +15,19 @@ typedef struct pare_calibration_request {
     uint64_t seed;
 } pare_calibration_request;
 
-/* windows: ids below the model's vocabulary size, at least 2 and at most max_positions of them each; free with
- * pare_windows_free. digest: their SHA-256 (pare_windows_digest). */
+/* windows: pictures (pictures.h), or ids below the model's vocabulary size, at least 2 and at most max_positions of
+ * them each; free with pare_windows_free. digest: their SHA-256 (pare_windows_digest). */
 pare_status pare_calibration_load(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
                                   const pare_calibration_request *request, pare_windows *windows, char digest[65]);
+
+/* Evaluation windows: pare_windows_stream of a text, or the pictures of a set; what was skipped goes to the runtime.
+ * Free with pare_windows_free. */
+pare_status pare_calibration_stream(const pare_model *model, const char *name, uint32_t window, uint32_t limit,
+                                    const pare_runtime *runtime, pare_windows *windows);
+/* Of windows of text, or of pictures. */
+pare_status pare_calibration_digest(const pare_model *model, const pare_windows *windows, char digest[65]);
+/* Refuses what the model does not read: a folder for one of text, "self" for one of pictures. */
+pare_status pare_calibration_check_source(const pare_model *model, const char *source);
 
 /* "self": text that the model writes. NULL counts as "self". */
 bool pare_calibration_is_self(const char *source);

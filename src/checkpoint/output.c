@@ -77,6 +77,8 @@ static bool is_carried_over(const char *name) {
                                            "added_tokens.json",
                                            "special_tokens_map.json",
                                            "generation_config.json",
+                                           "preprocessor_config.json",
+                                           "processor_config.json",
                                            "chat_template.*",
                                            "vocab.json",
                                            "merges.txt",

@@ -1,6 +1,7 @@
 #include "command.h"
 #include "eval_tables.h"
 #include "json_text.h"
+#include "measured_on.h"
 #include "message.h"
 #include "outcome.h"
 #include "suggest.h"
@@ -60,6 +61,11 @@ static int open_tasks(evaluation *e) {
     return pare_outcome_exit(pare_tasks_open(&options, &e->tasks));
 }
 
+static int open_model(const pare_arguments *arguments, const char *name, pare_model **out) {
+    int code = pare_outcome_open(name, out);
+    return code == PARE_EXIT_DONE ? pare_measured_on_check(arguments, *out) : code;
+}
+
 /* All models before the first is evaluated: a wrong name at the end is found at once. */
 static int open_models(evaluation *e) {
     const pare_word_list *names = &e->arguments->models;
@@ -71,7 +77,7 @@ static int open_models(evaluation *e) {
     }
     int code = PARE_EXIT_DONE;
     for (; e->count < names->count && code == PARE_EXIT_DONE; e->count++)
-        code = pare_outcome_open(names->words[e->count], &e->models[e->count]);
+        code = open_model(e->arguments, names->words[e->count], &e->models[e->count]);
     if (code == PARE_EXIT_DONE && e->arguments->against) code = pare_outcome_open(e->arguments->against, &e->against);
     return code;
 }
@@ -79,8 +85,8 @@ static int open_models(evaluation *e) {
 static int evaluate(evaluation *e, size_t index) {
     const pare_arguments *a = e->arguments;
     pare_evaluate_options options = {
-        .texts = a->texts.words,
-        .text_count = a->texts.count,
+        .texts = pare_measured_on_of(a).list,
+        .text_count = pare_measured_on_of(a).count,
         .window = a->window,
         .max_windows = a->max_windows,
         .against = e->against,
@@ -126,8 +132,8 @@ static void close_all(evaluation *e) {
 
 /* A sentence for options that do not go together, or NULL. */
 static const char *refusal(const pare_arguments *a) {
-    if (!a->texts.count && !a->tasks)
-        return "--text is missing: files to measure the perplexity on (or --tasks with --data)";
+    if (!a->texts.count && !a->tasks && !a->images)
+        return "--text is missing: files to measure the perplexity on (or --tasks with --data, or --images)";
     if (!a->model) return "MODEL is missing: the folder of the model to evaluate, best written first";
     if (a->tasks && !a->data) return "--tasks needs --data: the folder with the tasks' files";
     if (!a->tasks && (a->data || a->limit || a->items || a->task_protocol >= 0))
@@ -155,12 +161,13 @@ static int run(const pare_arguments *arguments) {
     return code;
 }
 
-static const char *const synopsis[] = {"MODEL... --text FILE... [OPTION...]",
+static const char *const synopsis[] = {"MODEL... --text FILE... [OPTION...]", "MODEL... --images DIR [OPTION...]",
                                        "MODEL... --tasks all --data DIR [--text FILE...] [OPTION...]", NULL};
 static const char *const examples[] = {
     "my-model --text wiki.txt",
     "smaller --text wiki.txt ptb.txt --against my-model --json",
     "smaller --text self --against my-model --seed 7",
+    "smaller-vit --images val --against my-vit",
     "smaller --adapter adapter --text wiki.txt",
     "my-model smaller recovered --tasks all --data tasks --text wiki.txt",
     "smaller --tasks piqa,arc_easy --data tasks --limit 100 --save-items items.jsonl",
@@ -174,7 +181,8 @@ const pare_command pare_command_eval = {
     .description =
         "Perplexity of texts in consecutive windows that do not overlap, each text one stream with one BOS in "
         "front. With --against also the mean KL divergence from a dense model and how often both predict the "
-        "same token. With --tasks accuracies of the seven zero-shot tasks that papers on pruning report, by the "
+        "same token. Of pictures (--images) the accuracy and the loss. With --tasks accuracies of the seven zero-shot "
+        "tasks that papers on pruning report, by the "
         "rules of lm-evaluation-harness. Several models make one table.",
     .examples = examples,
     .run = run,

@@ -89,17 +89,30 @@ static void print_attention(const json_t *attention) {
     }
 }
 
+static unsigned long long count_of(const json_t *json, const char *name) {
+    return (unsigned long long)pare_document_count(json, name);
+}
+
+static void print_shape(const json_t *model) {
+    const json_t *pictures = pare_document_at(model, "pictures");
+    printf("shape         %llu layers, hidden %llu, head size %llu", count_of(model, "layers"),
+           count_of(model, "hidden"), count_of(model, "head_size"));
+    if (!pictures)
+        printf(", vocabulary %llu%s\n", count_of(model, "vocabulary"),
+               json_is_true(pare_document_at(model, "tied")) ? ", tied head" : "");
+    else
+        printf(", %llu classes\npictures      %llu x %llu of %llu channel%s, patches of %llu x %llu\n",
+               count_of(pictures, "classes"), count_of(pictures, "height"), count_of(pictures, "width"),
+               count_of(pictures, "channels"), count_of(pictures, "channels") == 1 ? "" : "s",
+               count_of(pictures, "patch_height"), count_of(pictures, "patch_width"));
+}
+
 static void show(const pare_arguments *arguments, const json_t *model) {
     (void)arguments;
     printf("model         %s\n", pare_document_text(model, "path"));
     printf("architecture  %s (%s)\n", pare_document_text(model, "architecture"),
            pare_document_text(model, "model_type"));
-    printf("shape         %llu layers, hidden %llu, head size %llu, vocabulary %llu%s\n",
-           (unsigned long long)pare_document_count(model, "layers"),
-           (unsigned long long)pare_document_count(model, "hidden"),
-           (unsigned long long)pare_document_count(model, "head_size"),
-           (unsigned long long)pare_document_count(model, "vocabulary"),
-           json_is_true(pare_document_at(model, "tied")) ? ", tied head" : "");
+    print_shape(model);
     print_block(model);
     printf("widths%s\n", json_is_false(pare_document_at(model, "uniform")) ? " (they differ between layers)" : "");
     pare_document_print_widths(pare_document_at(model, "widths"), "              ");
@@ -112,7 +125,7 @@ static void show(const pare_arguments *arguments, const json_t *model) {
     pare_inspect_dtypes(pare_document_at(model, "dtypes"));
     const json_t *sparsity = pare_document_at(model, "sparsity");
     if (sparsity) printf("sparsity      %.2f %% zeros\n", 100 * json_number_value(sparsity));
-    print_tokenizer(pare_document_at(model, "tokenizer"));
+    if (pare_document_at(model, "tokenizer")) print_tokenizer(pare_document_at(model, "tokenizer"));
     pare_inspect_files(pare_document_at(model, "files"));
     const json_t *tensors = pare_document_at(model, "tensors");
     if (tensors) print_tensors(tensors);

@@ -1,6 +1,7 @@
 #include "cmd_prune.h"
 #include "cmd_recover.h"
 #include "command.h"
+#include "measured_on.h"
 #include "outcome.h"
 #include "plan.h"
 #include "summary.h"
@@ -76,8 +77,8 @@ pare_prune_options pare_prune_options_of(const pare_arguments *arguments) {
         .scores = arguments->scores,
         .densities = arguments->densities,
         .archive = arguments->archive,
-        .texts = arguments->texts.count ? arguments->texts.words : NULL,
-        .text_count = arguments->texts.count,
+        .texts = pare_measured_on_of(arguments).list,
+        .text_count = pare_measured_on_of(arguments).count,
         .window = arguments->window,
         .max_windows = arguments->max_windows,
     };
@@ -99,7 +100,11 @@ static int run(const pare_arguments *arguments) {
     if (wrong) return pare_outcome_usage("prune", wrong);
     pare_model *model = NULL;
     int code = pare_outcome_open(arguments->model, &model);
-    if (code != PARE_EXIT_DONE) return code;
+    if (code == PARE_EXIT_DONE) code = pare_measured_on_check(arguments, model);
+    if (code != PARE_EXIT_DONE) {
+        pare_model_close(model);
+        return code;
+    }
     pare_prune_options options = pare_prune_options_of(arguments);
     pare_recover_options recover = pare_recover_options_of(arguments);
     recover.targets = NULL; /* those of prune are matrices that lose weights */

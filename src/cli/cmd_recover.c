@@ -1,5 +1,6 @@
 #include "cmd_recover.h"
 #include "command.h"
+#include "measured_on.h"
 #include "message.h"
 #include "outcome.h"
 #include "plan.h"
@@ -65,8 +66,8 @@ pare_recover_options pare_recover_options_of(const pare_arguments *a) {
         .adapter = a->adapter,
         .force = a->force,
         .curve = a->curve,
-        .texts = a->texts.count ? a->texts.words : NULL,
-        .text_count = a->texts.count,
+        .texts = pare_measured_on_of(a).list,
+        .text_count = pare_measured_on_of(a).count,
         .window = a->window,
         .max_windows = a->max_windows,
     };
@@ -95,7 +96,11 @@ static int run(const pare_arguments *arguments) {
     if (wrong) return pare_outcome_usage("recover", wrong);
     pare_model *model = NULL;
     int code = pare_outcome_open(arguments->model, &model);
-    if (code != PARE_EXIT_DONE) return code;
+    if (code == PARE_EXIT_DONE) code = pare_measured_on_check(arguments, model);
+    if (code != PARE_EXIT_DONE) {
+        pare_model_close(model);
+        return code;
+    }
     pare_recover_options options = pare_recover_options_of(arguments);
     pare_runtime runtime = pare_outcome_runtime(arguments);
     runtime.training = pare_terminal_training;
@@ -120,6 +125,7 @@ static const char *const examples[] = {
     "smaller -o healed --data alpaca.json",
     "smaller -o healed --data alpaca.json --text wiki.txt --resume",
     "smaller -o healed --data lamini.jsonl --preset lamini",
+    "smaller-vit -o healed --data train --images val --full",
     "sparse -o healed --data c4.jsonl --keep-sparsity --steps 500 --pack",
     "smaller -o adapter --data alpaca.json --adapter --rank 16 --targets q_proj v_proj",
     NULL,

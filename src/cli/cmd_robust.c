@@ -1,6 +1,7 @@
 #include "cmd_prune.h"
 #include "command.h"
 #include "document.h"
+#include "measured_on.h"
 #include "message.h"
 #include "outcome.h"
 #include "suggest.h"
@@ -189,7 +190,7 @@ static void show(const pare_arguments *arguments, const json_t *report) {
     const json_t *comparisons = pare_document_at(report, "comparisons");
     const json_t *lipschitz = pare_document_at(report, "lipschitz");
     show_units(comparisons);
-    for (size_t i = 0; i < arguments->texts.count; i++)
+    for (size_t i = 0; i < pare_measured_on_of(arguments).count; i++)
         show_text(comparisons, i);
     if (lipschitz) show_lipschitz(lipschitz);
 }
@@ -197,7 +198,11 @@ static void show(const pare_arguments *arguments, const json_t *report) {
 static int compare(const pare_arguments *a, const request *r) {
     pare_model *model = NULL;
     int code = pare_outcome_open(a->model, &model);
-    if (code != PARE_EXIT_DONE) return code;
+    if (code == PARE_EXIT_DONE) code = pare_measured_on_check(a, model);
+    if (code != PARE_EXIT_DONE) {
+        pare_model_close(model);
+        return code;
+    }
     pare_prune_options prune = pare_prune_options_of(a);
     pare_robust_options options = {
         .prune = &prune,

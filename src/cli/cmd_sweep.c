@@ -2,6 +2,7 @@
 #include "command.h"
 #include "document.h"
 #include "json_text.h"
+#include "measured_on.h"
 #include "message.h"
 #include "outcome.h"
 #include "sweep_rows.h"
@@ -80,9 +81,9 @@ static json_t *identity_json(const sweeping *s) {
                         {"options", options}, {"over", over});
 }
 
-static void set_text_names(json_t *names, const char *prefix, const pare_word_list *texts) {
-    for (size_t i = 0; i < texts->count; i++) {
-        json_t *file = pare_json_name(texts->words[i]);
+static void set_text_names(json_t *names, const char *prefix, pare_measured_on on) {
+    for (size_t i = 0; i < on.count; i++) {
+        json_t *file = pare_json_name(on.list[i]);
         const char *shown = json_string_value(file);
         pare_json_append(names, shown ? pare_json_format("%s %s", prefix, shown) : NULL);
         json_decref(file);
@@ -94,16 +95,18 @@ static json_t *names_json(const sweeping *s) {
     json_t *names = json_array();
     for (size_t i = 0; i < s->axes.count; i++)
         pare_json_append(names, pare_json_string(s->axes.list[i].option->name));
-    set_text_names(names, "perplexity before", &s->arguments->texts);
-    set_text_names(names, "perplexity after", &s->arguments->texts);
+    bool pictures = s->arguments->images;
+    const pare_measured_on on = pare_measured_on_of(s->arguments);
+    set_text_names(names, pictures ? "accuracy before" : "perplexity before", on);
+    set_text_names(names, pictures ? "accuracy after" : "perplexity after", on);
     for (size_t i = 0; i < sizeof results / sizeof *results; i++)
         pare_json_append(names, pare_json_string(results[i]));
     return names;
 }
 
-/* The name of the column with a text's perplexity. */
+/* The name of the column with a text's perplexity, or the accuracy on pictures. */
 static const char *text_column(const sweeping *s, size_t text, bool after) {
-    size_t column = s->axes.count + (after ? s->arguments->texts.count : 0) + text;
+    size_t column = s->axes.count + (after ? pare_measured_on_of(s->arguments).count : 0) + text;
     return json_string_value(json_array_get(s->rows.names, column));
 }
 
@@ -122,13 +125,17 @@ static void take(json_t *row, const char *name, const json_t *report, const char
 
 /* Adds what the report of a run says to the row of its point. */
 static void set_results(const sweeping *s, json_t *row, const json_t *report, double seconds) {
-    const json_t *texts = pare_document_at(report, "texts");
+    const json_t *texts = pare_document_at(report, "texts"), *images = pare_document_at(report, "images");
     double before = pare_document_number(report, "parameters.before", 0);
     double kept = pare_document_number(report, "parameters.after", 0) -
                   pare_document_number(report, "sparsity.removed", 0); /* of single weights, zeros are not kept */
     for (size_t i = 0; i < json_array_size(texts); i++) {
         take(row, text_column(s, i, false), json_array_get(texts, i), "before.perplexity");
         take(row, text_column(s, i, true), json_array_get(texts, i), "after.perplexity");
+    }
+    if (images) {
+        take(row, text_column(s, 0, false), images, "before.top1");
+        take(row, text_column(s, 0, true), images, "after.top1");
     }
     take(row, "parameters", report, "parameters.after");
     if (before > 0) pare_json_put(row, "kept_share", pare_json_real(kept / before));
@@ -179,6 +186,8 @@ static void say_point(const sweeping *s, size_t point, const json_t *row, bool k
     char *where = pare_sweep_describe(&s->axes, point), text[64] = "";
     const json_t *perplexity = s->arguments->texts.count ? json_object_get(row, text_column(s, 0, true)) : NULL;
     if (json_is_number(perplexity)) snprintf(text, sizeof text, ", perplexity %.3f", json_number_value(perplexity));
+    const json_t *accuracy = s->arguments->images ? json_object_get(row, text_column(s, 0, true)) : NULL;
+    if (accuracy) snprintf(text, sizeof text, ", accuracy %.2f %%", 100 * json_number_value(accuracy));
     if (json_is_null(perplexity)) snprintf(text, sizeof text, ", perplexity too large for a number");
     pare_terminal_say("point %zu of %zu: %s%s%s", point + 1, s->axes.points, where ? where : "", text,
                       known ? " (known)" : "");
@@ -274,7 +283,8 @@ static int check_words(sweeping *s) {
 }
 
 static int open_model(sweeping *s) {
-    return pare_outcome_open(s->arguments->model, &s->model);
+    int code = pare_outcome_open(s->arguments->model, &s->model);
+    return code == PARE_EXIT_DONE ? pare_measured_on_check(s->arguments, s->model) : code;
 }
 
 static int open_rows(sweeping *s) {

@@ -1,6 +1,7 @@
 #include "eval_tables.h"
 
 #include "document.h"
+#include "eval_images.h"
 #include "message.h"
 #include "table.h"
 
@@ -156,6 +157,10 @@ static void print_notes(const json_t *report) {
 }
 
 void pare_eval_tables_print(const pare_arguments *arguments, const pare_eval_row *rows, size_t count) {
+    if (pare_document_at(rows[0].report, "images")) {
+        pare_eval_images_print(arguments, rows, count);
+        return;
+    }
     bool wide = count > 1 || pare_document_at(rows[0].report, "tasks");
     if (wide) print_models(arguments, rows, count);
     for (size_t i = 0; i < count && (count == 1 || arguments->verbose); i++) {

@@ -18,7 +18,7 @@ static const pare_option rows[] = {
      .offset = AT(calibration),
      .brief = "text file, JSON rows, or 'self': the model writes it",
      .help = "a text file, JSON rows of texts, chats, instructions or lists of token ids, or 'self': text that "
-             "the model writes itself",
+             "the model writes itself; for a vision transformer a folder of pictures",
      .usual = "self"},
     {.name = "protocol", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_CHOICE, .value = "NAME",
      .offset = AT(protocol), .choice = pare_protocol_name,

@@ -25,7 +25,8 @@ extern const pare_option_rows pare_option_rows_training;
 #define SWEPT (PARE_IN_PRUNE | PARE_IN_SWEEP | PARE_IN_OVER)
 #define SHARED (SWEPT | PARE_IN_ROBUST)
 #define WORKING                                                                                                        \
-    (PARE_IN_PRUNE | PARE_IN_RECOVER | PARE_IN_MERGE | STUDIES | PARE_IN_EVAL | PARE_IN_GENERATE | PARE_IN_BENCH)
+    (PARE_IN_PRUNE | PARE_IN_RECOVER | PARE_IN_MERGE | STUDIES | PARE_IN_EVAL | PARE_IN_CLASSIFY | PARE_IN_GENERATE |  \
+     PARE_IN_BENCH)
 /* Those with so many options that help shows the common ones first. */
 #define SHORTENED (PARE_IN_PRUNE | PARE_IN_RECOVER | PARE_IN_EVAL | STUDIES)
 #define EVERYWHERE (WORKING | PARE_IN_INSPECT)

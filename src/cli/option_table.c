@@ -3,6 +3,7 @@
 
 static const pare_topic evaluation[] = {{"evaluation", "Evaluation", "texts to measure on, windows, the dense model"}};
 static const pare_topic tasks[] = {{"tasks", "Zero-shot tasks", "accuracies by the rules of lm-evaluation-harness"}};
+static const pare_topic classifying[] = {{"pictures", "Pictures", "what is put beside the model"}};
 static const pare_topic sampling[] = {{"text", "Text", "what to continue, and how tokens are drawn"}};
 static const pare_topic measuring[] = {{"measuring", "What to measure", "the model and the passes"}};
 static const pare_topic merging[] = {{"merging", "What to merge", "the adapter"}};
@@ -34,6 +35,9 @@ static const pare_option rows[] = {
      .brief = "texts to measure the perplexity on, or 'self'",
      .help = "texts to measure the perplexity on (prune, recover: before and after), or 'self' (not recover): text that the "
              "model writes itself; all following words are texts, and the option may be repeated"},
+    {.name = "images", .commands = PARE_IN_EVAL | PARE_IN_PRUNE | PARE_IN_RECOVER | STUDIES, .group = evaluation, .kind = PARE_VALUE_TEXT,
+     .value = "DIR", .offset = AT(images),
+     .help = "pictures to measure a vision transformer on, in one folder per class, or MNIST's idx files"},
     {.name = "window", .commands = PARE_IN_EVAL | PARE_IN_RECOVER | SHARED, .common = PARE_IN_EVAL, .group = evaluation, .kind = PARE_VALUE_INTEGER,
      .value = "N", .offset = AT(window), .low = 2, .high = 1048576, .help = "tokens per window",
      .usual = "128"},
@@ -80,6 +84,8 @@ static const pare_option rows[] = {
      .help = "draw among the likeliest tokens that make up this probability",
      .usual = "1, all"},
 
+    {.name = "adapter", .commands = PARE_IN_CLASSIFY, .group = classifying, .kind = PARE_VALUE_TEXT, .value = "DIR",
+     .offset = AT(adapter_folder), .help = "folder of a PEFT adapter, which is put beside the weights of MODEL"},
     {.name = "adapter", .commands = PARE_IN_GENERATE, .group = sampling, .kind = PARE_VALUE_TEXT, .value = "DIR",
      .offset = AT(adapter_folder), .help = "folder of a PEFT adapter, which is put beside the weights of MODEL"},
 

@@ -80,7 +80,7 @@ static const pare_option rows[] = {
      .offset = AT(data),
      .brief = "what to train on: instructions, chats, texts",
      .help = "what to train on: JSON rows of instructions, completions, chats, texts or token ids, or a text file, packed "
-             "with gzip or not"},
+             "with gzip or not; for a vision transformer pictures in one folder per class"},
     {.name = "field", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_TEXT, .value = "NAME",
      .offset = AT(field), .help = "the key of the text in rows that are to be learnt as plain text",
      .usual = "text"},

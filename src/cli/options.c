@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TAKING_MODELS = PARE_IN_EVAL };
+enum { TAKING_MODELS = PARE_IN_EVAL | PARE_IN_CLASSIFY };
 
 typedef struct word_parser {
     const pare_syntax *command;

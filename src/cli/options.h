@@ -20,6 +20,7 @@ enum {
     PARE_IN_OVER = 128, /* no command: what a sweep may go over */
     PARE_IN_RECOVER = 256,
     PARE_IN_MERGE = 512,
+    PARE_IN_CLASSIFY = 1024,
 };
 
 /* Of integers where zero is a choice. */
@@ -128,6 +129,7 @@ typedef struct pare_arguments {
     int keep_activations;
     /* eval */
     pare_word_list texts;
+    const char *images;
     uint32_t window, max_windows;
     const char *against;
     pare_word_list models; /* `model` is the first one */

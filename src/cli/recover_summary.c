@@ -1,6 +1,7 @@
 #include "recover_summary.h"
 
 #include "document.h"
+#include "image_rows.h"
 #include "message.h"
 #include "summary.h"
 #include "table.h"
@@ -28,6 +29,16 @@ static void add_text(pare_table *table, const json_t *text) {
     pare_table_cell(table, "%s", isfinite(before) && isfinite(after) ? pare_change_show(before, after).text : "");
 }
 
+static void add_image_row(void *table, const char *name, const char *before, const char *after,
+                          const double values[2]) {
+    bool there = isfinite(values[0]) && isfinite(values[1]);
+    pare_table_cell(table, "%s", name);
+    pare_table_cell(table, "%s", before);
+    pare_table_cell(table, "%s", after);
+    pare_table_cell(table, "-");
+    pare_table_cell(table, "%s", there ? pare_change_show(values[0], values[1]).text : "");
+}
+
 static void print_losses(const json_t *report) {
     static const char *const titles[] = {"", "first", "last", "best", "change"};
     const json_t *texts = pare_document_at(report, "texts");
@@ -43,6 +54,7 @@ static void print_losses(const json_t *report) {
     if (isfinite(validation[0])) add_row(table, "loss of held-out examples", validation, "%.4f");
     for (size_t i = 0; i < json_array_size(texts); i++)
         add_text(table, json_array_get(texts, i));
+    pare_image_rows(pare_document_at(report, "images"), "after", "", add_image_row, table);
     pare_table_print(table, stdout);
     pare_table_free(table);
 }

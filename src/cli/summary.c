@@ -1,6 +1,7 @@
 #include "summary.h"
 
 #include "document.h"
+#include "image_rows.h"
 #include "message.h"
 #include "sparse_summary.h"
 #include "table.h"
@@ -35,8 +36,16 @@ static void add_text(pare_table *table, const json_t *text, const char *key, con
             change);
 }
 
+static void add_image_row(void *table, const char *name, const char *before, const char *after,
+                          const double values[2]) {
+    bool there = isfinite(values[0]) && isfinite(values[1]);
+    add_row(table, name, before, after, there ? pare_change_show(values[0], values[1]) : (pare_shown){""});
+}
+
 static void print_sizes(const json_t *report) {
     pare_table *table = pare_table_new("lrrr");
+    const json_t *images = pare_document_at(report, "images");
+    bool both = pare_document_at(images, "recovered") != NULL;
     const json_t *texts = pare_document_at(report, "texts");
     add_row(table, "", "before", "after", (pare_shown){"change"});
     add_counts(table, report, "parameters", pare_count_show);
@@ -47,6 +56,8 @@ static void print_sizes(const json_t *report) {
         add_text(table, text, "after", recovered ? " of the pruned model" : "");
         if (recovered) add_text(table, text, "recovered", " after recovery");
     }
+    pare_image_rows(images, "after", both ? " of the pruned model" : "", add_image_row, table);
+    pare_image_rows(images, "recovered", " after recovery", add_image_row, table);
     pare_table_print(table, stdout);
     pare_table_free(table);
 }

@@ -1,5 +1,6 @@
 #include "evaluate/divergence.h"
 #include "evaluate/group.h"
+#include "evaluate/logits_compare.h"
 #include "support/memory.h"
 #include "support/runtime.h"
 
@@ -24,32 +25,13 @@ typedef struct comparison {
     double nll_sum, kl_sum, same_sum;
 } comparison;
 
-static int64_t likeliest(const float *logits, int64_t n) {
-    int64_t best = 0;
-    for (int64_t i = 1; i < n; i++)
-        if (logits[i] > logits[best]) best = i;
-    return best;
-}
-
-/* KL(p || q) of two softmaxes: sum p (x - y) - log Zp + log Zq, logits taken relative to their maxima. */
-static double divergence_row(const float *p, const float *q, double p_highest, double q_highest, int64_t n) {
-    double p_sum = 0.0, q_sum = 0.0, weighted = 0.0;
-    for (int64_t i = 0; i < n; i++) {
-        double x = (double)p[i] - p_highest, y = (double)q[i] - q_highest, weight = exp(x);
-        p_sum += weight;
-        q_sum += exp(y);
-        weighted += weight > 0.0 ? weight * (x - y) : 0.0;
-    }
-    return weighted / p_sum - log(p_sum) + log(q_sum);
-}
-
 static void compare_rows(comparison *c, int64_t tokens) {
     int64_t n = c->vocabulary;
 #pragma omp parallel for schedule(static)
     for (int64_t t = 0; t < tokens; t++) {
         const float *p = c->dense.logits + t * n, *q = c->pruned.logits + t * n;
-        int64_t p_best = likeliest(p, n), q_best = likeliest(q, n);
-        c->kl[t] = divergence_row(p, q, (double)p[p_best], (double)q[q_best], n);
+        int64_t p_best = pare_logits_likeliest(p, n), q_best = pare_logits_likeliest(q, n);
+        c->kl[t] = pare_logits_divergence(p, q, (double)p[p_best], (double)q[q_best], n);
         c->same[t] = p_best == q_best;
     }
 }

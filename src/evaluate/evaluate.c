@@ -3,7 +3,9 @@
 #include "calibrate/calibration.h"
 #include "calibrate/self.h"
 #include "evaluate/divergence.h"
+#include "evaluate/pictures.h"
 #include "evaluate/zero_shot_result.h"
+#include "model/patches.h"
 #include "report/evaluation.h"
 #include "report/report.h"
 #include "run/run.h"
@@ -25,9 +27,10 @@ typedef struct job {
     const pare_evaluate_job *asked;
     const pare_runtime *runtime;
     pare_backend *backend;
-    pare_trained *adapter;   /* or NULL */
-    pare_runtime left;       /* with the memory that it leaves */
-    pare_text_result *texts; /* [text_count], [tasks->count] */
+    pare_trained *adapter;        /* or NULL */
+    pare_runtime left;            /* with the memory that it leaves */
+    pare_text_result *texts;      /* [text_count], [tasks->count] */
+    pare_picture_scores pictures; /* of a model that reads them */
     pare_task_result *tasks;
     char *items; /* lines for what every document gave */
 } job;
@@ -50,14 +53,10 @@ static pare_status load_windows(const job *j, const char *name, pare_windows *ou
                                      .adapters = o->against ? NULL : adapters_of(j)};
         return pare_self_sample(author(j), j->backend, j->runtime, &request, out);
     }
-    const pare_tokenizer *tokenizer;
-    PARE_TRY(pare_calibration_tokenizer(author(j), name, &tokenizer));
-    PARE_TRY(pare_windows_stream(tokenizer, name, NULL, j->asked->window, o->max_windows, out));
-    pare_runtime_note(j->runtime, out->note);
-    return PARE_OK;
+    return pare_calibration_stream(author(j), name, j->asked->window, o->max_windows, j->runtime, out);
 }
 
-static pare_status measure(const job *j, const char *name, const pare_windows *windows, pare_divergence_result *out) {
+static pare_status measure(job *j, const char *name, const pare_windows *windows, pare_divergence_result *out) {
     const char *slash = strrchr(name, '/');
     char *stage = pare_format("evaluating %s", slash && slash[1] ? slash + 1 : name);
     pare_evaluation evaluation = {.model = j->model,
@@ -67,8 +66,12 @@ static pare_status measure(const job *j, const char *name, const pare_windows *w
                                   .windows = windows,
                                   .name = name,
                                   .stage = stage};
-    pare_status status = j->asked->against ? pare_divergence(&evaluation, j->asked->against, out)
-                                           : pare_perplexity(&evaluation, &out->nll);
+    pare_status status = PARE_OK;
+    if (pare_reads_pictures(&j->model->config))
+        status = pare_pictures_evaluate(&evaluation, j->asked->against, &j->pictures);
+    else
+        status = j->asked->against ? pare_divergence(&evaluation, j->asked->against, out)
+                                   : pare_perplexity(&evaluation, &out->nll);
     free(stage);
     return status;
 }
@@ -76,7 +79,7 @@ static pare_status measure(const job *j, const char *name, const pare_windows *w
 static pare_status evaluate_windows(job *j, const pare_windows *windows, pare_text_result *out) {
     pare_divergence_result result = {0};
     PARE_TRY(pare_calibration_check(j->model, out->file, windows));
-    PARE_TRY(pare_windows_digest(windows, out->digest));
+    PARE_TRY(pare_calibration_digest(j->model, windows, out->digest));
     PARE_TRY(measure(j, out->file, windows, &result));
     out->nll = result.nll;
     out->kl = result.kl;
@@ -140,11 +143,25 @@ static void name_paths(job *j) {
         pare_paths_read(paths, "--against", pare_checkpoint_directory(o->against->checkpoint), PARE_PATH_FOLDER);
     pare_paths_read(paths, "--adapter", o->adapter, PARE_PATH_FOLDER);
     for (size_t i = 0; i < o->text_count; i++)
-        if (!pare_calibration_is_self(o->texts[i])) pare_paths_read(paths, "--text", o->texts[i], PARE_PATH_FILE);
+        if (!pare_calibration_is_self(o->texts[i])) pare_paths_read(paths, "--text", o->texts[i], PARE_PATH_DATA);
     for (size_t i = 0; o->tasks && i < o->tasks->count; i++)
         pare_paths_read(paths, "--data", o->tasks->files[i].path, PARE_PATH_FILE);
     if (o->tasks) pare_paths_write(paths, "--save-items", o->items, PARE_PATH_FILE);
     if (j->runtime) pare_paths_write(paths, "--scratch", j->runtime->scratch, PARE_PATH_SCRATCH);
+}
+
+static pare_status check_pictures(const job *j) {
+    const pare_evaluate_job *o = j->asked;
+    const char *folder = pare_checkpoint_directory(j->model->checkpoint);
+    if (o->tasks) return pare_fail(PARE_BAD_ARGUMENT, "%s reads pictures: there are no tasks of text for it", folder);
+    if (o->text_count > 1)
+        return pare_fail(PARE_BAD_ARGUMENT, "--images: %s and %s are two sets; give one, with a folder per class",
+                         o->texts[0], o->texts[1]);
+    if (!o->against) return PARE_OK;
+    if (!pare_reads_pictures(&o->against->config))
+        return pare_fail(PARE_BAD_ARGUMENT, "%s reads pictures and %s text; these cannot be compared", folder,
+                         pare_checkpoint_directory(o->against->checkpoint));
+    return pare_model_share_album(o->against, j->model);
 }
 
 /* Refuses, before any work, what cannot be. */
@@ -152,6 +169,7 @@ static pare_status check(void *context) {
     job *j = context;
     name_paths(j);
     PARE_TRY(pare_run_open(&j->run, NULL, NULL, false, 0));
+    if (pare_reads_pictures(&j->model->config)) return check_pictures(j);
     PARE_TRY(pare_calibration_check_length(j->model, "--window", j->asked->window));
     return pare_calibration_check_length(author(j), "--window", j->asked->window);
 }
@@ -186,6 +204,7 @@ static pare_status make_report(const job *j, double seconds, char **report) {
         .tasks = j->tasks,
         .task_count = tasks ? tasks->count : 0,
         .all_tasks = tasks && !pare_task_at(tasks->count),
+        .pictures = pare_reads_pictures(&j->model->config) ? &j->pictures : NULL,
         .seconds = seconds,
     };
     return pare_report_text(PARE_REPORT_EVALUATION, &results, report);

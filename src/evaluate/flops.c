@@ -13,7 +13,8 @@ static block_products products_of(const pare_model *model, uint32_t layer, int64
     double up = pare_has_role(&model->config.architecture, PARE_ROLE_GATE) ? 2.0 : 1.0;
     for (int64_t query = 0; query < length; query += TILE) {
         int64_t end = query + TILE < length ? query + TILE : length;
-        pairs += (double)(end - query) * (double)end;
+        bool all = model->config.architecture.bidirectional;
+        pairs += (double)(end - query) * (double)(all ? length : end);
     }
     return (block_products){.down = n * d * w->ffn,
                             .other = n * d * (up * w->ffn + 2.0 * h * (w->heads + w->kv_heads)),

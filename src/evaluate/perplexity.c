@@ -1,4 +1,5 @@
 #include "evaluate/perplexity.h"
+#include "calibrate/pictures.h"
 #include "evaluate/group.h"
 #include "support/runtime.h"
 
@@ -43,6 +44,10 @@ pare_status pare_perplexity(const pare_evaluation *e, double *nll) {
     pare_status status = add_groups(e, source, pass, shape.sequences, &total);
     pare_pass_free(pass);
     PARE_TRY(status);
-    *nll = total / ((double)e->windows->count * (double)(e->windows->length - 1));
+    uint64_t predictions = pare_windows_predictions(e->model, e->windows);
+    if (!predictions)
+        return pare_fail(PARE_BAD_ARGUMENT, "the pictures of %s have no labels: put them into one folder per class",
+                         e->name);
+    *nll = total / (double)predictions;
     return pare_evaluation_check(e, "loss", *nll);
 }

@@ -2,6 +2,7 @@
 #include "report/speed.h"
 #include "backend/backend.h"
 #include "calibrate/moreau.h"
+#include "calibrate/pictures.h"
 #include "evaluate/flops.h"
 #include "evaluate/synthetic.h"
 #include "model/gradient_sink.h"
@@ -268,11 +269,23 @@ static void describe(bench *b, const pare_bench_options *options, bool synthetic
     b->results.model_bytes = pare_model_bytes(b->model);
 }
 
-static pare_status measure(bench *b, const pare_bench_options *options, bool synthetic) {
-    PARE_TRY(pare_backend_open_cpu(b->runtime->compute, b->runtime->threads, &b->backend));
+/* Tokens from all over the vocabulary, or pictures of noise. */
+static pare_status make_ids(bench *b) {
+    pare_windows windows;
+    if (pare_reads_pictures(&b->model->config)) {
+        PARE_TRY(pare_pictures_noise(b->model, (uint32_t)b->sequences, &windows));
+        b->ids = windows.ids;
+        return PARE_OK;
+    }
     PARE_TRY(pare_alloc(&b->ids, (size_t)(b->sequences * b->length), sizeof *b->ids, "token ids"));
     for (int64_t i = 0; i < b->sequences * b->length; i++)
         b->ids[i] = (uint32_t)((uint64_t)i * 7919u % b->model->config.vocabulary);
+    return PARE_OK;
+}
+
+static pare_status measure(bench *b, const pare_bench_options *options, bool synthetic) {
+    PARE_TRY(pare_backend_open_cpu(b->runtime->compute, b->runtime->threads, &b->backend));
+    PARE_TRY(make_ids(b));
     describe(b, options, synthetic);
     PARE_TRY(measure_machine(b));
     PARE_TRY(measure_forward(b));
@@ -296,6 +309,7 @@ pare_status pare_bench(const pare_model *model, const pare_bench_options *option
         return pare_fail(PARE_BAD_ARGUMENT,
                          "%lld samples of %lld tokens, %u repeats: give lengths of 2 or more and at most %d repeats",
                          (long long)b.sequences, (long long)b.length, b.repeats, MAX_REPEATS);
+    if (model && pare_reads_pictures(&model->config)) b.length = model->config.max_positions;
     if (!model) {
         PARE_TRY(pare_synthetic_open(shape_of(options), options->layers ? options->layers : 1,
                                      pare_runtime_scratch(b.runtime), &synthetic));

@@ -74,7 +74,7 @@ static pare_status final_norm(pare_generator *g, int64_t count) {
 static pare_status head(pare_generator *g, float *logits) {
     const pare_backend *backend = g->source.backend;
     const pare_model *model = g->source.model;
-    int64_t vocabulary = model->config.vocabulary, d = model->config.embedding_width;
+    int64_t vocabulary = model->config.vocabulary, d = model->config.head_width;
     for (int64_t v = 0; v < vocabulary; v += PARE_GENERATOR_VOCABULARY) {
         int64_t rows = vocabulary - v < PARE_GENERATOR_VOCABULARY ? vocabulary - v : PARE_GENERATOR_VOCABULARY;
         const void *weights =

@@ -37,7 +37,7 @@ static uint64_t head_tile_rows(const pare_model *model) {
 static uint64_t weight_bytes(const pare_source *source, bool resident) {
     const pare_model *model = source->model;
     uint64_t total = operand_bytes(source, pare_tensor_id_head(model));
-    uint64_t tile = head_tile_rows(model) * model->config.embedding_width * pare_operand_size(source->backend);
+    uint64_t tile = head_tile_rows(model) * model->config.head_width * pare_operand_size(source->backend);
     if (!resident && total > tile) total = tile;
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
         uint64_t widest = 0;
@@ -65,7 +65,7 @@ static uint64_t activation_bytes(const pare_source *source, const pare_generator
     uint64_t fixed = (pare_config_vector_elements(config) * config->layers + 2 * d) * real;
     if (pare_has_end(&config->architecture, PARE_END_HEAD_BIAS)) fixed += config->vocabulary * real;
     fixed += pare_embed_floats(config, shape->batch * chunk) * real;
-    uint64_t sequence = d * real + config->embedding_width * pare_operand_size(source->backend) + real;
+    uint64_t sequence = d * real + config->head_width * pare_operand_size(source->backend) + real;
     if (config->vocabulary > PARE_GENERATOR_VOCABULARY) sequence += PARE_GENERATOR_VOCABULARY * real;
     uint64_t rotation = pare_position_tables_bytes(config, shape->capacity);
     if (renews_keys(config, shape->capacity)) rotation += batch * (uint64_t)shape->capacity * sizeof(uint32_t);
@@ -127,7 +127,7 @@ static pare_status allocate_weights(pare_generator *g) {
     }
     bool mapped = pare_source_is_mapped(&g->source, id);
     uint64_t rows = mapped ? 0 : g->resident ? model->config.vocabulary : head_tile_rows(model);
-    PARE_TRY(pare_alloc_uninitialized(&g->head_rows, rows * model->config.embedding_width, operand, "LM head"));
+    PARE_TRY(pare_alloc_uninitialized(&g->head_rows, rows * model->config.head_width, operand, "LM head"));
     if (mapped || g->resident) g->head = pare_source_operand(&g->source, id, g->head_rows);
     return PARE_OK;
 }
@@ -197,7 +197,7 @@ static pare_status allocate(pare_generator *g, const pare_generator *weights_of,
     PARE_TRY(pare_alloc_uninitialized(&g->x, batch * (size_t)g->chunk * d, sizeof(float), "block inputs"));
     PARE_TRY(pare_alloc_uninitialized(&g->last, batch * d, sizeof(float), "final norm"));
     PARE_TRY(pare_alloc_uninitialized(&g->inverse, batch, sizeof(float), "final norm"));
-    PARE_TRY(pare_alloc_uninitialized(&g->final, batch * config->embedding_width, operand, "final norm"));
+    PARE_TRY(pare_alloc_uninitialized(&g->final, batch * config->head_width, operand, "final norm"));
     if (config->vocabulary > PARE_GENERATOR_VOCABULARY)
         PARE_TRY(pare_alloc_uninitialized(&g->logits, batch * PARE_GENERATOR_VOCABULARY, sizeof(float), "logits"));
     PARE_TRY(pare_adapter_room_new(g->source.backend, config, adapters, &g->adapter_room));

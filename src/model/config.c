@@ -5,6 +5,7 @@
 #include "model/config_options.h"
 #include "model/config_rope.h"
 #include "model/config_spelling.h"
+#include "model/config_vision.h"
 #include "model/family.h"
 #include "support/file.h"
 #include "support/memory.h"
@@ -82,9 +83,12 @@ static pare_status read_eps(pare_fields fields, pare_config *config) {
 static pare_status read_sizes(pare_fields fields, pare_config *config) {
     const pare_family *family = config->family;
     uint32_t heads, ignored;
-    PARE_TRY(pare_field_whole(fields, pare_family_key(family, PARE_CONFIG_KEY_LAYERS), 1, LAYER_LIMIT, -1, &config->layers));
-    PARE_TRY(pare_field_whole(fields, pare_family_key(family, PARE_CONFIG_KEY_HIDDEN), 1, WIDTH_LIMIT, -1, &config->hidden));
-    PARE_TRY(pare_field_whole(fields, "vocab_size", 1, WIDTH_LIMIT, -1, &config->vocabulary));
+    PARE_TRY(
+        pare_field_whole(fields, pare_family_key(family, PARE_CONFIG_KEY_LAYERS), 1, LAYER_LIMIT, -1, &config->layers));
+    PARE_TRY(
+        pare_field_whole(fields, pare_family_key(family, PARE_CONFIG_KEY_HIDDEN), 1, WIDTH_LIMIT, -1, &config->hidden));
+    if (!pare_family_reads_pictures(family))
+        PARE_TRY(pare_field_whole(fields, "vocab_size", 1, WIDTH_LIMIT, -1, &config->vocabulary));
     PARE_TRY(read_eps(fields, config));
     PARE_TRY(read_width(fields, pare_family_key(family, PARE_CONFIG_KEY_HEADS), config->layers, -1, &heads));
     PARE_TRY(read_head_size(fields, heads, config));
@@ -93,7 +97,7 @@ static pare_status read_sizes(pare_fields fields, pare_config *config) {
     PARE_TRY(pare_field_whole(fields, pare_family_key(family, PARE_CONFIG_KEY_POSITIONS), 1, POSITION_LIMIT,
                               family->fallback.positions, &config->stated_positions));
     config->max_positions = config->stated_positions;
-    config->embedding_width = config->hidden;
+    config->embedding_width = config->head_width = config->hidden;
     return PARE_OK;
 }
 
@@ -140,6 +144,7 @@ static pare_status read_fields(pare_fields file, pare_config *config) {
     PARE_TRY(pare_config_read_rope(fields, config));
     PARE_TRY(pare_config_read_layers(fields, config));
     PARE_TRY(read_tokens(fields, file, config));
+    if (pare_family_reads_pictures(config->family)) PARE_TRY(pare_config_read_vision(fields, config));
     return config->family->read ? config->family->read(fields, config) : PARE_OK;
 }
 

@@ -37,6 +37,13 @@ typedef struct pare_layer_plan {
 
 enum { PARE_ROPES = 2, PARE_ROOT_BYTES = 48 };
 
+/* Pictures that a model reads: patches in row-major order behind `prefix` tokens of the model's own. */
+typedef struct pare_vision {
+    uint32_t channels; /* 0: the model reads text */
+    uint32_t height, width, patch_height, patch_width;
+    uint32_t prefix;
+} pare_vision;
+
 typedef struct pare_config {
     json_t *json; /* the file as read, for what is written back */
     json_t *text; /* the part of it that describes the language model: json itself, or its text_config; borrowed */
@@ -45,19 +52,26 @@ typedef struct pare_config {
     char model_type[32];
     char root[PARE_ROOT_BYTES];      /* what the names of the model's tensors begin with: "model." */
     char head_root[PARE_ROOT_BYTES]; /* and the head's: "" */
-    uint32_t layers, hidden, vocabulary, head_size;
-    uint32_t kv_heads;         /* that a fused tensor holds, where the family knows better than the file; 0: the file */
-    uint32_t embedding_width;  /* of a token before project_in; the hidden size where there is none */
-    uint32_t stated_positions; /* max_position_embeddings */
-    uint32_t max_positions;    /* what a sequence may have */
-    double rms_eps;            /* of the norms, whatever their kind */
-    bool tied;                 /* the LM head is the embedding */
-    bool embedding_in_head;    /* tied, and stored as the head alone */
+    uint32_t layers, hidden, head_size;
+    uint32_t vocabulary;      /* of what the head tells apart: tokens, or a picture's classes */
+    uint32_t kv_heads;        /* that a fused tensor holds, where the family knows better than the file; 0: the file */
+    uint32_t embedding_width; /* of a token before project_in; the hidden size where there is none */
+    uint32_t head_width;      /* of what the head reads */
+    pare_vision vision;
+    uint32_t stated_positions;         /* max_position_embeddings */
+    uint32_t max_positions;            /* what a sequence may have */
+    double rms_eps;                    /* of the norms, whatever their kind */
+    bool tied;                         /* the LM head is the embedding */
+    bool embedding_in_head;            /* tied, and stored as the head alone */
     pare_rope_config rope[PARE_ROPES]; /* of most layers, and of those with a window where these have their own */
     int64_t bos, eos;                  /* -1: none; the first one of the vocabulary where the file lists several */
     pare_layer_plan *plan;             /* [layers] */
     pare_widths *widths;               /* [layers] */
 } pare_config;
+
+static inline bool pare_reads_pictures(const pare_config *config) {
+    return config->vision.channels > 0;
+}
 
 /* Sizes of the model that is left of another one. */
 typedef struct pare_config_sizes {

@@ -210,12 +210,34 @@ static pare_status measure_head(const inventory *from, pare_config *config) {
     const pare_tensor *embedding = pare_checkpoint_find(from->checkpoint, embedding_name);
     const pare_tensor *head = pare_checkpoint_find(from->checkpoint, head_name);
     config->embedding_in_head = config->tied && head && !embedding;
-    if (!config->embedding_in_head)
+    if (!config->embedding_in_head && pare_has_end(&config->architecture, PARE_END_EMBEDDING))
         PARE_TRY(expect_matrix(from, embedding_name, config->vocabulary, config->embedding_width));
     if (config->tied && !head) return PARE_OK;
-    PARE_TRY(expect_matrix(from, head_name, config->vocabulary, config->embedding_width));
+    PARE_TRY(expect_matrix(from, head_name, config->vocabulary, config->head_width));
     if (config->tied && embedding) config->tied = equal_values(embedding, head);
     return PARE_OK;
+}
+
+/* A model that reads pictures stores its convolution as [d, channels, height, width], and what belongs to tokens behind
+ * a batch of one. */
+static pare_status expect_shape(const inventory *from, pare_end end, uint64_t rows, uint64_t columns) {
+    const pare_config *config = from->config;
+    const pare_vision *v = &config->vision;
+    const pare_tensor *tensor;
+    char name[PARE_NAME_BYTES], expected[96];
+    bool convolution = end == PARE_END_PROJECT_IN;
+    pare_end_tensor_name(config, end, name);
+    if (!pare_reads_pictures(config) || (!convolution && !(config->family->bare_ends & pare_end_bit(end))))
+        return rows ? expect_matrix(from, name, rows, columns) : expect_vector(from, name, columns);
+    uint64_t tokens = rows ? rows : 1;
+    const pare_tensor shape =
+        convolution ? (pare_tensor){.rank = 4, .shape = {rows, v->channels, v->patch_height, v->patch_width}}
+                    : (pare_tensor){.rank = 3, .shape = {1, tokens, columns}};
+    PARE_TRY(take(from, name, &tensor));
+    if (tensor->rank == shape.rank && memcmp(tensor->shape, shape.shape, (size_t)shape.rank * sizeof *shape.shape) == 0)
+        return PARE_OK;
+    format_shape(expected, sizeof expected, &shape);
+    return refuse_shape(from, tensor, expected);
 }
 
 static pare_status measure_ends(const inventory *from, pare_config *config) {
@@ -228,16 +250,16 @@ static pare_status measure_ends(const inventory *from, pare_config *config) {
                   {PARE_END_EMBEDDING_NORM, 0, e},
                   {PARE_END_EMBEDDING_NORM_BIAS, 0, e},
                   {PARE_END_PROJECT_IN, d, e},
-                  {PARE_END_PROJECT_OUT, e, d},
+                  {PARE_END_PROJECT_OUT, config->head_width, d},
+                  {PARE_END_PROJECT_IN_BIAS, 0, d},
+                  {PARE_END_CLASS_TOKEN, 0, d},
+                  {PARE_END_DISTILLATION_TOKEN, 0, d},
                   {PARE_END_HEAD_BIAS, 0, config->vocabulary},
                   {PARE_END_POSITIONS, (uint64_t)config->stated_positions + config->architecture.position_offset, d}};
     PARE_TRY(measure_head(from, config));
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        char name[PARE_NAME_BYTES];
         if (!pare_has_end(&config->architecture, shapes[i].end)) continue;
-        pare_end_tensor_name(config, shapes[i].end, name);
-        PARE_TRY(shapes[i].rows ? expect_matrix(from, name, shapes[i].rows, shapes[i].columns)
-                                : expect_vector(from, name, shapes[i].columns));
+        PARE_TRY(expect_shape(from, shapes[i].end, shapes[i].rows, shapes[i].columns));
     }
     return PARE_OK;
 }
@@ -249,6 +271,12 @@ static bool is_buffer(const char *name) {
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
         if (fnmatch(patterns[i], name, 0) == 0) return true;
     return false;
+}
+
+/* What a model that reads pictures may have beside its classifier, which reads none of it. */
+static bool is_beside_classifier(const pare_config *config, const char *name) {
+    bool pooler = fnmatch("*pooler.dense.*", name, 0) == 0, mask = fnmatch("*embeddings.mask_token", name, 0) == 0;
+    return pare_reads_pictures(config) && (pooler || mask);
 }
 
 /* A wrapper's other parts go along as they are; a head is none of them, wherever it is. */
@@ -263,7 +291,9 @@ static bool is_elsewhere(const pare_config *config, const char *name) {
 static pare_status refuse_strangers(const inventory *from) {
     for (size_t i = 0; i < pare_checkpoint_count(from->checkpoint); i++) {
         const pare_tensor *tensor = pare_checkpoint_at(from->checkpoint, i);
-        if (from->known[i] || is_buffer(tensor->name) || is_elsewhere(from->config, tensor->name)) continue;
+        if (from->known[i] || is_buffer(tensor->name) || is_elsewhere(from->config, tensor->name) ||
+            is_beside_classifier(from->config, tensor->name))
+            continue;
         return pare_fail(PARE_UNSUPPORTED,
                          "%s: tensor %s has no place in a %s of the kind that config.json describes; leaving it out "
                          "could change the model's results",

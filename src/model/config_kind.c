@@ -127,8 +127,8 @@ static pare_status check_architectures(pare_fields fields, const char *class_nam
     for (size_t i = 0; i < json_array_size(architectures); i++)
         if (has_head(json_string_value(json_array_get(architectures, i)), class_name)) return PARE_OK;
     if (!architectures || (json_is_array(architectures) && !json_array_size(architectures))) return PARE_OK;
-    char *expected = pare_format("pare prunes language models with their head (%s): load it as that in transformers "
-                                 "and save it",
+    char *expected = pare_format("pare prunes models of this family with their head (%s): load it as that in "
+                                 "transformers and save it",
                                  class_name);
     pare_field_refuse(PARE_UNSUPPORTED, fields, "architectures", expected);
     free(expected);

@@ -36,6 +36,12 @@ static const struct {
     {"gemma3_text", "hidden_size", 2304},
     {"gemma3_text", "num_hidden_layers", 26},
     {"gemma3_text", "num_attention_heads", 8},
+    {"vit", "hidden_size", 768},
+    {"vit", "num_hidden_layers", 12},
+    {"vit", "num_attention_heads", 12},
+    {"deit", "hidden_size", 768},
+    {"deit", "num_hidden_layers", 12},
+    {"deit", "num_attention_heads", 12},
 };
 
 static pare_status respell(pare_fields fields, const char *other, const char *own, json_t *text) {

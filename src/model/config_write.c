@@ -74,7 +74,8 @@ static void set_sizes(json_t *config, const pare_config *original, const pare_co
     if (per_layer || (*head_dim && family->heads != PARE_HEADS_TIED))
         pare_json_put(config, *head_dim ? head_dim : "head_dim", json_integer(original->head_size));
     set_width(config, pare_family_key(family, PARE_CONFIG_KEY_HEADS), sizes, per_layer, pare_widths_heads);
-    if (!fused_alike && (per_layer || family->heads != PARE_HEADS_TIED || json_object_get(config, KV_KEY(family))))
+    if (!fused_alike && *KV_KEY(family) &&
+        (per_layer || family->heads != PARE_HEADS_TIED || json_object_get(config, KV_KEY(family))))
         set_width(config, KV_KEY(family), sizes, per_layer, pare_widths_kv_heads);
     if (!family->fixed_ffn)
         set_width(config, pare_family_key(family, PARE_CONFIG_KEY_FFN), sizes, per_layer, pare_widths_ffn);
@@ -115,8 +116,9 @@ static void state_dtype(json_t *config) {
 static void state_what_holds(json_t *config, const pare_config *original) {
     const pare_family *family = original->family;
     const char *activation = pare_family_key(family, PARE_CONFIG_KEY_ACTIVATION);
-    pare_json_put(config, "tie_word_embeddings", json_boolean(original->tied));
-    pare_json_put(config, pare_family_key(family, PARE_CONFIG_KEY_POSITIONS), json_integer(original->stated_positions));
+    const char *positions = pare_family_key(family, PARE_CONFIG_KEY_POSITIONS);
+    if (!pare_reads_pictures(original)) pare_json_put(config, "tie_word_embeddings", json_boolean(original->tied));
+    if (*positions) pare_json_put(config, positions, json_integer(original->stated_positions));
     if (family->fixed_eps <= 0)
         pare_json_put(config, pare_family_key(family, PARE_CONFIG_KEY_EPS), pare_json_real(original->rms_eps));
     if (!family->fixed_activation && !json_is_string(json_object_get(config, activation)))

@@ -1,4 +1,5 @@
 #include "model/ends.h"
+#include "model/patches.h"
 #include "support/memory.h"
 #include "support/vectorize.h"
 
@@ -28,6 +29,10 @@ void pare_embed_rows(const pare_source *source, const pare_embedded *tokens, flo
     int64_t e = config->embedding_width;
     double scale = config->architecture.embedding_scale;
     bool scaled = scale > 0.0 && scale != 1.0;
+    if (pare_reads_pictures(config)) {
+        pare_patches_rows(source, tokens, rows);
+        return;
+    }
 #pragma omp parallel for schedule(static) if (tokens->count * e > 8192)
     for (int64_t t = 0; t < tokens->count; t++) {
         float *row = rows + t * e;
@@ -44,6 +49,7 @@ uint64_t pare_embed_floats(const pare_config *config, int64_t tokens) {
     uint64_t e = config->embedding_width, d = config->hidden, n = (uint64_t)tokens, total = 0;
     if (has(config, PARE_END_EMBEDDING_NORM)) total += n * e + n + 2 * e;
     if (has(config, PARE_END_PROJECT_IN)) total += 2 * n * e + d * e;
+    if (pare_reads_pictures(config)) total += (1 + config->vision.prefix) * d;
     if (has(config, PARE_END_PROJECT_OUT)) total += n * (d + e) + d * e;
     return has(config, PARE_END_POSITIONS) ? total + (uint64_t)omp_get_max_threads() * d : total;
 }
@@ -133,6 +139,7 @@ pare_status pare_embed(const pare_source *source, const pare_embedded *tokens, f
     if (has(config, PARE_END_EMBEDDING_NORM)) status = norm_rows(source, n, rows);
     if (status == PARE_OK && projected) status = project_floats(source, PARE_END_PROJECT_IN, rows, elements, n, x);
     if (projected) pare_free(rows);
+    if (status == PARE_OK && pare_reads_pictures(config)) status = pare_patches_finish(source, tokens, x);
     return status == PARE_OK && has(config, PARE_END_POSITIONS) ? add_positions(source, tokens, x) : status;
 }
 
@@ -151,7 +158,7 @@ pare_status pare_final_forward(const pare_source *source, const pare_norm *norm,
                                float *inverse) {
     const pare_backend *backend = source->backend;
     const pare_config *config = &source->model->config;
-    int64_t e = config->embedding_width;
+    int64_t e = config->head_width;
     if (!has(config, PARE_END_PROJECT_OUT)) {
         final_norm(source, norm, x, n, out, inverse);
         return PARE_OK;

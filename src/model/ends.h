@@ -24,7 +24,7 @@ void pare_embed_rows(const pare_source *source, const pare_embedded *tokens, flo
 /* The norm behind the embedding, or the final one; `room` [2, width] receives its weights and biases. */
 pare_norm pare_end_norm(const pare_source *source, pare_end weight, pare_end bias, float *room);
 
-/* What the head reads, operand [n, embedding_width], from the last block's output x, float [n, d]. norm: the final one;
+/* What the head reads, operand [n, head_width], from the last block's output x, float [n, d]. norm: the final one;
  * inverse: [n]. */
 pare_status pare_final_forward(const pare_source *source, const pare_norm *norm, const float *x, int64_t n, void *out,
                                float *inverse);

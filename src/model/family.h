@@ -12,10 +12,10 @@ typedef enum pare_config_key {
     PARE_CONFIG_KEY_HIDDEN,
     PARE_CONFIG_KEY_LAYERS,
     PARE_CONFIG_KEY_HEADS,
-    PARE_CONFIG_KEY_KV_HEADS,
+    PARE_CONFIG_KEY_KV_HEADS, /* "": none, every head has its own */
     PARE_CONFIG_KEY_HEAD_DIM,
     PARE_CONFIG_KEY_FFN,
-    PARE_CONFIG_KEY_POSITIONS,
+    PARE_CONFIG_KEY_POSITIONS, /* "": none */
     PARE_CONFIG_KEY_EPS,
     PARE_CONFIG_KEY_ACTIVATION,
     PARE_CONFIG_KEYS
@@ -111,8 +111,10 @@ struct pare_family {
     const char *roots[4];              /* what tensors' names may begin with: "model."; NULL: "model." */
     const char *layer;                 /* behind the root; NULL: "layers." */
     const char *ends[PARE_ENDS];       /* behind the root (the head: behind head_root), with suffix; NULL: LLaMA's */
+    uint32_t bare_ends;                /* bits of ends whose names have no suffix */
     const char *roles[PARE_ALL_ROLES]; /* behind the layer's number, without suffix; NULL: LLaMA's */
     pare_fused fused[PARE_FUSED];
+    const pare_family *in_memory;       /* names of modules where files have others; NULL: the same */
     bool transposed;                    /* matrices are stored [in, out] (GPT-2's Conv1D) */
     const char *keys[PARE_CONFIG_KEYS]; /* NULL: LLaMA's */
     struct {
@@ -150,11 +152,12 @@ const pare_family *pare_family_other(const pare_config *config);
     ROW(llama)                                                                                                         \
     ROW(mistral)                                                                                                       \
     ROW(ministral)                                                                                                     \
-    ROW(ministral3) ROW(qwen2) ROW(qwen3) ROW(gemma) ROW(gemma2) ROW(gemma3) ROW(phi3) ROW(phi) ROW(olmo) ROW(olmo2)   \
-        ROW(olmo3) ROW(smollm3) ROW(granite) ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere) ROW(cohere2) ROW(stablelm)  \
+    ROW(ministral3)                                                                                                    \
+    ROW(qwen2) ROW(qwen3) ROW(gemma) ROW(gemma2) ROW(gemma3) ROW(phi3) ROW(phi) ROW(olmo) ROW(olmo2) ROW(olmo3)        \
+        ROW(smollm3) ROW(granite) ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere) ROW(cohere2) ROW(stablelm)             \
             ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan) ROW(nemotron) ROW(arcee) \
                 ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon)                \
-                    ROW(falcon_two_norms)
+                    ROW(falcon_two_norms) ROW(vit) ROW(deit)
 #define PARE_FAMILY_DECLARE(name) extern const pare_family pare_family_##name;
 PARE_FAMILIES(PARE_FAMILY_DECLARE)
 #undef PARE_FAMILY_DECLARE
@@ -193,6 +196,19 @@ const char *pare_family_end(const pare_family *family, pare_end end);
     (UINT32_C(1) << PARE_END_EMBEDDING | UINT32_C(1) << PARE_END_FINAL_NORM | UINT32_C(1) << PARE_END_HEAD)
 #define PARE_ENDS_FINAL_BIAS (UINT32_C(1) << PARE_END_FINAL_NORM_BIAS)
 #define PARE_ENDS_POSITIONS (UINT32_C(1) << PARE_END_POSITIONS)
+
+/* What stands before the blocks of a model that reads pictures. */
+#define PARE_ENDS_PICTURES                                                                                             \
+    (UINT32_C(1) << PARE_END_PROJECT_IN | UINT32_C(1) << PARE_END_PROJECT_IN_BIAS |                                    \
+     UINT32_C(1) << PARE_END_CLASS_TOKEN | PARE_ENDS_POSITIONS)
+
+#define PARE_ENDS_CLASSIFIER                                                                                           \
+    (UINT32_C(1) << PARE_END_FINAL_NORM | UINT32_C(1) << PARE_END_FINAL_NORM_BIAS | UINT32_C(1) << PARE_END_HEAD |     \
+     UINT32_C(1) << PARE_END_HEAD_BIAS)
+
+static inline bool pare_family_reads_pictures(const pare_family *family) {
+    return pare_has_end(&family->architecture, PARE_END_CLASS_TOKEN);
+}
 
 #define PARE_FIELD(name) offsetof(pare_architecture, name)
 

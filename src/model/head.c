@@ -3,6 +3,7 @@
  * into gradients. Tokens without a target have no logits: the rows of the others are gathered tile by tile. */
 #include "model/ends.h"
 #include "model/pass_internal.h"
+#include "model/patches.h"
 
 #include <math.h>
 #include <string.h>
@@ -25,7 +26,7 @@ static vocabulary_chunk chunk_at(const pare_pass *pass, const pare_source *sourc
 static pare_status chunk_logits(const pare_pass *pass, const vocabulary_chunk *chunk, const void *final, int64_t tokens,
                                 float *logits) {
     const pare_config *config = &pass->model->config;
-    pare_matmul shape = {.batch = 1, .m = tokens, .n = chunk->rows, .k = config->embedding_width, .transpose_b = true};
+    pare_matmul shape = {.batch = 1, .m = tokens, .n = chunk->rows, .k = config->head_width, .transpose_b = true};
     PARE_TRY(pass->backend->operations->matmul(pass->backend, &shape, final, chunk->weights, logits));
     pare_logits_finish(config, pass->head_bias, chunk->first, tokens, chunk->rows, logits);
     return PARE_OK;
@@ -39,7 +40,7 @@ static int64_t token_step(int64_t tokens, int64_t first) {
 static const void *final_rows(const pare_pass *pass, int64_t first, int64_t count) {
     const pare_backend *backend = pass->backend;
     const int64_t *tokens = pass->predicted + first;
-    int64_t d = pass->model->config.embedding_width;
+    int64_t d = pass->model->config.head_width;
     if (tokens[count - 1] - tokens[0] == count - 1) return pare_operand_at(backend, pass->final, tokens[0] * d);
     for (int64_t i = 0; i < count; i++)
         memcpy(pare_operand_at(backend, pass->gathered, i * d), pare_operand_at(backend, pass->final, tokens[i] * d),
@@ -47,10 +48,12 @@ static const void *final_rows(const pare_pass *pass, int64_t first, int64_t coun
     return pass->gathered;
 }
 
-/* The id predicted at token t, or -1. */
+/* The id or the label predicted at token t, or -1. */
 static int32_t target_of(const pare_pass *pass, int64_t t) {
     int64_t length = pass->layout.length;
     if (pass->layout.targets) return pass->layout.targets[t];
+    if (pare_reads_pictures(&pass->model->config))
+        return t % length == 0 ? pare_patches_label(pass->model, pass->ids[t]) : -1;
     return t % length == length - 1 ? -1 : (int32_t)pass->ids[t + 1];
 }
 
@@ -140,7 +143,7 @@ pare_status pare_pass_logits(pare_pass *pass, const pare_source *source, int64_t
         for (int64_t t = 0; t < tokens; t += PARE_HEAD_TOKENS) {
             int64_t count = token_step(tokens, t);
             const void *final =
-                pare_operand_at(pass->backend, pass->final, (first + t) * (int64_t)pass->model->config.embedding_width);
+                pare_operand_at(pass->backend, pass->final, (first + t) * (int64_t)pass->model->config.head_width);
             PARE_TRY(chunk_logits(pass, &chunk, final, count, pass->logits));
             for (int64_t i = 0; i < count; i++)
                 memcpy(logits + (t + i) * vocabulary + v, pass->logits + i * chunk.rows,
@@ -166,7 +169,7 @@ static void add_bias_gradient(pare_pass *pass, const vocabulary_chunk *chunk, in
 static pare_status tile_backward(pare_pass *pass, const vocabulary_chunk *chunk, int64_t first, int64_t count,
                                  float *dfinal, bool weights) {
     const pare_backend *backend = pass->backend;
-    int64_t d = pass->model->config.embedding_width;
+    int64_t d = pass->model->config.head_width;
     const void *final = final_rows(pass, first, count);
     PARE_TRY(chunk_logits(pass, chunk, final, count, pass->logits));
     tile_gradient(pass, chunk, first, count);
@@ -185,7 +188,7 @@ static pare_status tile_backward(pare_pass *pass, const vocabulary_chunk *chunk,
 /* dfinal: from [predictions, d] to [tokens, d] in place, zeros where nothing is predicted. A token is never in front of
  * its prediction, so from the last one on nothing is overwritten that is still needed. */
 static void spread_rows(const pare_pass *pass, float *dfinal) {
-    int64_t d = pass->model->config.embedding_width, end = pare_pass_tokens(pass);
+    int64_t d = pass->model->config.head_width, end = pare_pass_tokens(pass);
     for (int64_t i = pass->predictions - 1; i >= 0; i--) {
         int64_t token = pass->predicted[i];
         if (token == i && end == i + 1) return;
@@ -199,7 +202,7 @@ static void spread_rows(const pare_pass *pass, float *dfinal) {
 pare_status pare_head_backward(pare_pass *pass, const pare_source *source, float *dfinal,
                                const pare_gradient_sink *sink, bool embedding_too) {
     size_t id = pare_tensor_id_head(pass->model);
-    int64_t d = pass->model->config.embedding_width;
+    int64_t d = pass->model->config.head_width;
     for (int64_t v = 0; v < (int64_t)pass->model->config.vocabulary; v += PARE_HEAD_VOCABULARY) {
         vocabulary_chunk chunk = chunk_at(pass, source, v);
         for (int64_t i = 0; i < pass->predictions; i += PARE_HEAD_TOKENS)

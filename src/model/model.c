@@ -1,4 +1,5 @@
 #include "model/model.h"
+#include "image/album.h"
 #include "model/names.h"
 #include "model/parts.h"
 #include "support/memory.h"
@@ -114,12 +115,27 @@ static pare_status bind_role(pare_model *model, uint32_t layer, pare_role role) 
     return PARE_OK;
 }
 
+/* A convolution is a matrix of [outputs, all that one sees]; positions and tokens have a batch of one in front. */
+static void flatten(pare_model *model, pare_end end, size_t id) {
+    pare_tensor *flat = &model->flat[end];
+    *flat = *model->tensors[id];
+    uint64_t rows = end == PARE_END_PROJECT_IN ? flat->shape[0] : flat->shape[1];
+    bool vector = end != PARE_END_PROJECT_IN && rows == 1;
+    flat->rank = vector ? 1 : 2;
+    flat->shape[0] = vector ? flat->count : rows;
+    flat->shape[1] = vector ? 0 : flat->count / rows;
+    model->tensors[id] = flat;
+}
+
 static pare_status bind_end(pare_model *model, pare_end end) {
     const pare_config *config = &model->config;
     char name[PARE_NAME_BYTES];
     if (!pare_has_end(&config->architecture, end) || (end == PARE_END_HEAD && config->tied)) return PARE_OK;
     pare_end_tensor_name(config, end == PARE_END_EMBEDDING && config->embedding_in_head ? PARE_END_HEAD : end, name);
-    return bind(model, pare_tensor_id_end(model, end), name);
+    size_t id = pare_tensor_id_end(model, end);
+    PARE_TRY(bind(model, id, name));
+    if (model->tensors[id]->rank > 2) flatten(model, end, id);
+    return PARE_OK;
 }
 
 static bool has_extras(const pare_architecture *a) {
@@ -158,6 +174,7 @@ static pare_status open_place(const pare_place *place, pare_model *model) {
     if (!described) PARE_TRY(pare_config_read(place->folder, &model->config));
     PARE_TRY(pare_config_fit(model->checkpoint, &model->config));
     PARE_TRY(bind_tensors(model));
+    PARE_TRY(pare_alloc(&model->album, 1, sizeof *model->album, "pictures"));
     return pare_alloc(&model->tokenizer, 1, sizeof *model->tokenizer, "tokenizer");
 }
 
@@ -184,6 +201,8 @@ void pare_model_close(pare_model *model) {
     if (!model) return;
     if (model->tokenizer) pare_tokenizer_close(*model->tokenizer);
     pare_free(model->tokenizer);
+    if (model->album) pare_album_release(*model->album);
+    pare_free(model->album);
     pare_free(model->tensors);
     pare_free(model->parts);
     pare_config_free(&model->config);
@@ -192,6 +211,9 @@ void pare_model_close(pare_model *model) {
 }
 
 pare_status pare_model_tokenizer(const pare_model *model, const pare_tokenizer **out) {
+    if (pare_reads_pictures(&model->config))
+        return pare_fail(PARE_BAD_ARGUMENT, "%s reads pictures, not text: give a folder of pictures (docs/images.md)",
+                         pare_checkpoint_directory(model->checkpoint));
     if (!*model->tokenizer)
         PARE_TRY(pare_tokenizer_open(pare_checkpoint_directory(model->checkpoint), model->tokenizer));
     *out = *model->tokenizer;

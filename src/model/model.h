@@ -7,6 +7,8 @@
 #include "model/config.h"
 #include "model/roles.h"
 
+typedef struct pare_album pare_album;
+
 struct pare_model {
     pare_checkpoint *checkpoint;
     pare_config config;
@@ -14,8 +16,10 @@ struct pare_model {
     size_t tensor_count;
     struct pare_stored_part *parts; /* [part_count] tensors that are stored as parts of others */
     size_t part_count;
-    pare_tokenizer **tokenizer; /* one slot, filled on first use */
-    uint64_t serial;            /* no two models that this program opens have the same: for results that are kept */
+    pare_tensor flat[PARE_ENDS]; /* tensors at the ends that are stored with more axes, as matrices or vectors */
+    pare_album **album;          /* one slot: the pictures that ids stand for (pictures.h), filled on first use */
+    pare_tokenizer **tokenizer;  /* one slot, filled on first use */
+    uint64_t serial;             /* no two models that this program opens have the same: for results that are kept */
 };
 
 /* Tensor ids: the embedding, then PARE_LAYER_ROLES per layer, the final norm, and the LM head unless it is tied: all of

@@ -73,7 +73,12 @@ void pare_layer_tensor_name(const pare_config *config, uint32_t layer, pare_role
 
 void pare_end_tensor_name(const pare_config *config, pare_end end, char name[PARE_NAME_BYTES]) {
     bool head = end == PARE_END_HEAD || end == PARE_END_HEAD_BIAS;
-    bool bias = end == PARE_END_HEAD_BIAS || end == PARE_END_FINAL_NORM_BIAS || end == PARE_END_EMBEDDING_NORM_BIAS;
-    snprintf(name, PARE_NAME_BYTES, "%s%s.%s", head ? config->head_root : config->root,
-             pare_family_end(config->family, end), bias ? "bias" : "weight");
+    bool bias = end == PARE_END_HEAD_BIAS || end == PARE_END_FINAL_NORM_BIAS || end == PARE_END_EMBEDDING_NORM_BIAS ||
+                end == PARE_END_PROJECT_IN_BIAS;
+    bool bare = config->family->bare_ends & pare_end_bit(end);
+    snprintf(name, PARE_NAME_BYTES, "%s%s%s", head ? config->head_root : config->root,
+             pare_family_end(config->family, end),
+             bare   ? ""
+             : bias ? ".bias"
+                    : ".weight");
 }

@@ -29,7 +29,7 @@ static pare_status project_backward(pare_pass *pass, const pare_source *source, 
     const pare_backend_operations *ops = backend->operations;
     const pare_config *config = &pass->model->config;
     size_t id = pare_tensor_id_end(pass->model, PARE_END_PROJECT_OUT);
-    int64_t d = config->hidden, e = config->embedding_width, n = pare_pass_tokens(pass);
+    int64_t d = config->hidden, e = config->head_width, n = pare_pass_tokens(pass);
     const float *x = pare_pass_input(pass, config->layers);
     void *room;
     float *gradient = NULL;

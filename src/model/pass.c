@@ -178,8 +178,9 @@ static bool adapts_layer(const pare_adapters *adapters, uint32_t layer) {
 /* The lowest wanted layer; `layers` if there is none; -1 if the embedding is wanted. */
 static int64_t lowest_wanted(const pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink) {
     const pare_model *model = pass->model;
-    static const pare_end ends[] = {PARE_END_EMBEDDING, PARE_END_POSITIONS, PARE_END_EMBEDDING_NORM,
-                                    PARE_END_EMBEDDING_NORM_BIAS, PARE_END_PROJECT_IN};
+    static const pare_end ends[] = {PARE_END_EMBEDDING,           PARE_END_POSITIONS,         PARE_END_EMBEDDING_NORM,
+                                    PARE_END_EMBEDDING_NORM_BIAS, PARE_END_PROJECT_IN,        PARE_END_PROJECT_IN_BIAS,
+                                    PARE_END_CLASS_TOKEN,         PARE_END_DISTILLATION_TOKEN};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         size_t id = pare_tensor_id_end(model, ends[i]);
         if (id < model->tensor_count && sink->wants(sink->context, id)) return -1;
@@ -222,7 +223,8 @@ static pare_status blocks_backward(pare_pass *pass, const pare_source *source, i
 
 /* The embedding's gradient last: where it is tied, that of the head with it. */
 static pare_status embedding_backward(pare_pass *pass, const pare_source *source, const pare_gradient_sink *sink) {
-    bool wanted = sink->wants(sink->context, pare_tensor_id_embedding());
+    bool there = pare_has_end(&pass->model->config.architecture, PARE_END_EMBEDDING);
+    bool wanted = there && sink->wants(sink->context, pare_tensor_id_embedding());
     pare_status status = pare_embedding_enter_backward(pass, source, sink);
     if (status == PARE_OK && wanted) {
         pare_embedding_sort(pass);

@@ -94,8 +94,9 @@ void pare_pass_on_block(pare_pass *pass, pare_pass_block_fn observe, void *conte
 void pare_pass_observe(pare_pass *pass, const pare_observer *observer);
 
 /* After a forward: negative log-likelihood of each next token, nll: double [sequences, length - 1], may be NULL; and
- * the sum over all of them. With a layout that has targets: of these, nll: double [sequences, length], 0 where there is
- * none. The head computes logits of tokens with a target only. */
+ * the sum over all of them. Of pictures: of each one's label, nll: double [labelled sequences], the first token's. With
+ * a layout that has targets: of these, nll: double [sequences, length], 0 where there is none. The head computes logits
+ * of tokens with a target only. */
 pare_status pare_pass_loss(pare_pass *pass, const pare_source *source, double *nll, double *sum);
 
 /* After a forward: logits float [tokens, vocabulary] of tokens [first, first + tokens) of the batch. */

@@ -37,7 +37,7 @@ struct pare_pass {
     pare_position_tables positions;
     float *inputs;        /* [layers + 1 or 1][tokens, d]: block inputs, the last being the final norm's */
     float *observed;      /* [micro-batch, d]: input of the block in hand, where the output overwrites it; or NULL */
-    void *final;          /* operand [tokens, embedding width]: what the head reads */
+    void *final;          /* operand [tokens, head width]: what the head reads */
     float *final_inverse; /* [tokens] */
     float *final_norm;    /* [2, d] weights and biases */
     pare_norm final_by;   /* the final norm */

@@ -44,6 +44,10 @@ pare_status pare_pass_enter(pare_pass *pass, int64_t sequences) {
         return pare_fail(
             PARE_BAD_ARGUMENT, "%lld sequences of %lld tokens do not fit a pass made for %lld sequences of %lld",
             (long long)sequences, (long long)layout.length, (long long)shape->sequences, (long long)shape->length);
+    const pare_config *config = &pass->model->config;
+    if (pare_reads_pictures(config) && layout.length != config->max_positions)
+        return pare_fail(PARE_BAD_ARGUMENT, "a picture is %u tokens of this model, not %lld", config->max_positions,
+                         (long long)layout.length);
     PARE_TRY(pare_layout_check(&layout, sequences, shape->length, (int64_t)pass->model->config.vocabulary));
     pass->sequences = sequences;
     pass->layout = layout;

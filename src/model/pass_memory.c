@@ -82,7 +82,7 @@ static uint64_t vector_sums_bytes(const pare_model *model) {
 
 static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape) {
     const pare_config *config = &model->config;
-    uint64_t d = config->hidden, e = config->embedding_width, operand = pare_operand_size(backend);
+    uint64_t d = config->hidden, e = config->head_width, operand = pare_operand_size(backend);
     uint64_t rows = config->vocabulary < PARE_HEAD_VOCABULARY ? config->vocabulary : PARE_HEAD_VOCABULARY;
     int64_t matrices[PARE_MATRIX_ROLES];
     widest_matrices(model, matrices);
@@ -186,7 +186,7 @@ static pare_status allocate_stack(pare_pass *pass, const pare_pass_memory *plan)
     if (pass->shape.observed && !kept)
         PARE_TRY(pare_alloc_uninitialized(&pass->observed, (size_t)(plan->micro_batch * pass->shape.length) * d,
                                           sizeof(float), "block input"));
-    PARE_TRY(pare_alloc_uninitialized(&pass->final, tokens * config->embedding_width, operand, "final norm"));
+    PARE_TRY(pare_alloc_uninitialized(&pass->final, tokens * config->head_width, operand, "final norm"));
     PARE_TRY(pare_alloc_uninitialized(&pass->final_inverse, tokens, sizeof(float), "final norm"));
     PARE_TRY(pare_alloc_uninitialized(&pass->final_norm, 2 * d, sizeof(float), "final norm"));
     PARE_TRY(pare_alloc_uninitialized(&pass->vectors, pare_config_vector_elements(config), sizeof(float), "norms"));
@@ -203,7 +203,7 @@ static pare_status allocate_stack(pare_pass *pass, const pare_pass_memory *plan)
 
 static pare_status allocate_head(pare_pass *pass) {
     const pare_config *config = &pass->model->config;
-    size_t d = config->hidden, e = config->embedding_width, operand = pare_operand_size(pass->backend);
+    size_t d = config->hidden, e = config->head_width, operand = pare_operand_size(pass->backend);
     size_t tokens = (size_t)(pass->shape.sequences * pass->shape.length);
     size_t rows = config->vocabulary < PARE_HEAD_VOCABULARY ? config->vocabulary : PARE_HEAD_VOCABULARY;
     PARE_TRY(pare_alloc_uninitialized(&pass->targets, tokens, sizeof *pass->targets, "targets"));

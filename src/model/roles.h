@@ -48,10 +48,13 @@ typedef enum pare_end {
     PARE_END_POSITIONS, /* learned */
     PARE_END_EMBEDDING_NORM,
     PARE_END_EMBEDDING_NORM_BIAS,
-    PARE_END_PROJECT_IN,
+    PARE_END_PROJECT_IN, /* of pictures: the convolution of their patches */
     PARE_END_PROJECT_OUT,
     PARE_END_FINAL_NORM_BIAS,
     PARE_END_HEAD_BIAS,
+    PARE_END_PROJECT_IN_BIAS,
+    PARE_END_CLASS_TOKEN,        /* in front of a picture's patches; the head reads it */
+    PARE_END_DISTILLATION_TOKEN, /* behind that one */
     PARE_ENDS
 } pare_end;
 

@@ -9,9 +9,9 @@ static void name_read(pare_paths *paths, const pare_prune_job *job) {
     pare_paths_read(paths, "MODEL", pare_checkpoint_directory(job->origin->checkpoint), PARE_PATH_FOLDER);
     pare_paths_read(paths, "--recipe", asked->recipe_file, PARE_PATH_FILE);
     if (asked->calibration.needed && !pare_calibration_is_self(asked->calibration.of.source))
-        pare_paths_read(paths, "--calib", asked->calibration.of.source, PARE_PATH_FILE);
+        pare_paths_read(paths, "--calib", asked->calibration.of.source, PARE_PATH_DATA);
     for (size_t i = 0; i < o->text_count; i++)
-        if (!pare_calibration_is_self(o->texts[i])) pare_paths_read(paths, "--text", o->texts[i], PARE_PATH_FILE);
+        if (!pare_calibration_is_self(o->texts[i])) pare_paths_read(paths, "--text", o->texts[i], PARE_PATH_DATA);
 }
 
 static void name_paths(pare_prune_job *job) {
@@ -31,7 +31,7 @@ static pare_status check_texts(const pare_prune_job *job) {
     const pare_job_evaluation *o = &job->asked->evaluation;
     if (o->text_count) PARE_TRY(pare_calibration_check_length(job->model, "--window", o->window));
     for (size_t i = 0; i < o->text_count; i++)
-        if (!pare_calibration_is_self(o->texts[i])) PARE_TRY(pare_file_check(o->texts[i]));
+        PARE_TRY(pare_calibration_check_source(job->model, o->texts[i]));
     return PARE_OK;
 }
 
@@ -60,7 +60,7 @@ pare_status pare_prune_check_output(const pare_model *model, const pare_job *ask
     pare_prune_job job = {.model = model, .origin = model, .asked = asked, .runtime = runtime};
     const pare_job_outputs *o = &asked->outputs;
     name_paths(&job);
-    if (asked->recovery) pare_paths_read(&job.run.paths, "--recover", asked->recovery->data, PARE_PATH_FILE);
+    if (asked->recovery) pare_paths_read(&job.run.paths, "--recover", asked->recovery->data, PARE_PATH_DATA);
     const char *directory = pare_checkpoint_directory(model->checkpoint);
     pare_status status = pare_run_open(&job.run, o->folder, directory, o->force, 0);
     pare_run_end(&job.run);

@@ -1,4 +1,5 @@
 /* The stages of a run: a recipe on its way through the rooms, from the checkpoint to the smaller model. */
+#include "calibrate/check_window.h"
 #include "checkpoint/archive.h"
 #include "prune/prune_job.h"
 #include "support/file.h"
@@ -45,18 +46,17 @@ static pare_status write_model(void *context) {
     return status;
 }
 
-/* Some ids to compare the written model on: calibration text if there is any, else ids spread over the vocabulary. */
+/* On calibration data if there are any. */
 static pare_status verify(void *context) {
     pare_prune_job *job = context;
-    enum { LENGTH = 32 };
-    uint32_t ids[LENGTH];
+    pare_windows window;
     if (!job->run.output) return PARE_OK;
-    uint32_t length = job->windows.length && job->windows.length < LENGTH ? job->windows.length : LENGTH;
-    if (length > job->model->config.max_positions) length = job->model->config.max_positions;
-    for (uint32_t i = 0; i < length; i++)
-        ids[i] = job->windows.ids ? job->windows.ids[i] : (uint32_t)((i * 7919u + 1u) % job->model->config.vocabulary);
-    return pare_verify_written(job->current, &job->selection, &job->repaired, pare_output_path(job->run.output), ids,
-                               length, job->runtime);
+    PARE_TRY(pare_check_window(job->current, job->windows.ids, job->windows.length, &window));
+    pare_status status =
+        pare_verify_written(job->current, &job->selection, &job->repaired, pare_output_path(job->run.output),
+                            window.ids, window.length, job->runtime);
+    pare_windows_free(&window);
+    return status;
 }
 
 /* Random scores and those of every layer with a signal are listed; the others are empty. */

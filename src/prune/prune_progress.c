@@ -1,5 +1,6 @@
 #include "prune/prune_progress.h"
 #include "checkpoint/temporary.h"
+#include "model/patches.h"
 #include "prune/prune_job.h"
 #include "support/file.h"
 #include "support/json.h"
@@ -189,6 +190,7 @@ static pare_status open_round(pare_prune_job *job, uint32_t rounds_done) {
     pare_temporary_model next = {0};
     pare_status status = pare_model_open(folder, &next.model);
     free(folder);
+    if (status == PARE_OK) status = pare_model_share_album(next.model, job->origin);
     if (status != PARE_OK || !fits(next.model, &job->composed)) {
         pare_temporary_model_free(&next);
         return status == PARE_OUT_OF_MEMORY ? status : damaged(job->progress);

@@ -1,5 +1,6 @@
 /* A job with a recovery behind it: the pruned model lives in the scratch folder only as long as it is trained, and
  * OUT is what came of both. */
+#include "model/patches.h"
 #include "prune/prune_job.h"
 #include "recover/recover_job.h"
 #include "support/file.h"
@@ -69,6 +70,8 @@ static pare_status join_reports(void *context, const char *second) {
         const json_t *measured = json_array_get(json_object_get(recovery, "texts"), i);
         pare_json_put(text, "recovered", pare_json_same(json_object_get(measured, "after")));
     }
+    pare_json_put(json_object_get(prune, "images"), "recovered",
+                  pare_json_same(json_object_get(json_object_get(recovery, "images"), "after")));
     json_object_del(recovery, "output");
     json_t *warnings = json_object_get(recovery, "warnings"), *earlier = json_object_get(prune, "warnings");
     if (earlier)
@@ -87,6 +90,7 @@ static pare_status run(const pare_model *model, const pare_recovery *recovery, c
     pare_status status = make_folder(runtime, both);
     if (status == PARE_OK) status = pare_prune_for(&both->files, model, &both->prune, runtime, &j.first);
     if (status == PARE_OK) status = pare_temporary_model_open(&both->pruned);
+    if (status == PARE_OK) status = pare_model_share_album(both->pruned.model, model);
     if (status == PARE_OK) status = pare_recovery_run_passing(&before, both->pruned.model, recovery, runtime, &second);
     if (status == PARE_OK)
         *report = j.joined;

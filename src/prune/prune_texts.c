@@ -1,6 +1,6 @@
 #include "calibrate/calibration.h"
 #include "calibrate/self.h"
-#include "evaluate/perplexity.h"
+#include "evaluate/pictures.h"
 #include "prune/prune_job.h"
 #include "support/file.h"
 #include "support/memory.h"
@@ -19,11 +19,7 @@ static pare_status read_windows(const pare_prune_job *job, const char *name, par
                                      .seed = job->asked->seed + 1};
         return pare_self_sample(job->origin, job->backend, job->runtime, &request, windows);
     }
-    const pare_tokenizer *tokenizer;
-    PARE_TRY(pare_calibration_tokenizer(job->model, name, &tokenizer));
-    PARE_TRY(pare_windows_stream(tokenizer, name, NULL, o->window, o->max_windows, windows));
-    pare_runtime_note(job->runtime, windows->note);
-    return PARE_OK;
+    return pare_calibration_stream(job->model, name, o->window, o->max_windows, job->runtime, windows);
 }
 
 /* A text is cut into windows once for all runs of a cache. */
@@ -43,7 +39,9 @@ pare_status pare_prune_text_windows(const pare_prune_job *job, size_t index, par
 }
 
 /* The dense model's figure may be known from an earlier run on the same text. */
-static pare_status evaluate_dense(pare_prune_job *job, pare_evaluation *evaluation, double *nll) {
+static pare_status evaluate_dense(pare_prune_job *job, pare_evaluation *evaluation, pare_text_pair *out) {
+    if (pare_reads_pictures(&job->origin->config)) return pare_evaluate_pair(evaluation, 0, out);
+    double *nll = &out->before;
     char *name = pare_format("%s %u %u %u %llu", evaluation->name, job->asked->evaluation.window,
                              job->asked->evaluation.max_windows, (unsigned)job->backend->operand,
                              (unsigned long long)job->asked->seed);
@@ -65,11 +63,11 @@ static pare_status evaluate_windows(pare_prune_job *job, const pare_windows *win
                                   .stage = "evaluating the dense model"};
     out->windows = windows->count;
     PARE_TRY(pare_calibration_check(job->model, out->file, windows));
-    PARE_TRY(evaluate_dense(job, &evaluation, &out->before));
+    PARE_TRY(evaluate_dense(job, &evaluation, out));
     evaluation.model = job->current;
     evaluation.source = masked;
     evaluation.stage = "evaluating the pruned model";
-    return pare_perplexity(&evaluation, &out->after);
+    return pare_evaluate_pair(&evaluation, 1, out);
 }
 
 static pare_status evaluate_text(pare_prune_job *job, size_t index, const pare_source *masked) {

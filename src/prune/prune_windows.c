@@ -10,8 +10,11 @@ pare_status pare_windows_choose(pare_prune_job *job) {
     uint32_t positions = job->model->config.max_positions;
     *c = job->asked->calibration.of;
     if (!job->asked->calibration.needed) return PARE_OK;
+    if (pare_reads_pictures(&job->model->config) && c->length)
+        return pare_fail(PARE_BAD_ARGUMENT, "--length %u: a picture is always %u tokens of this model; leave it out",
+                         c->length, positions);
     if (c->length) PARE_TRY(pare_calibration_check_length(job->model, "--length", c->length));
-    if (!pare_calibration_is_self(c->source) && !job->given.calibration) PARE_TRY(pare_file_check(c->source));
+    if (!job->given.calibration) PARE_TRY(pare_calibration_check_source(job->model, c->source));
     if (!pare_calibration_is_self(c->source)) return PARE_OK;
     if (!c->samples) c->samples = job->asked->calibration.usual_samples;
     if (!c->length) c->length = LENGTH < positions ? LENGTH : positions;
@@ -21,7 +24,7 @@ pare_status pare_windows_choose(pare_prune_job *job) {
 static pare_status take_windows(pare_prune_job *job) {
     const pare_windows *given = job->given.calibration;
     PARE_TRY(pare_windows_copy(given, &job->windows));
-    return pare_windows_digest(given, job->calibration_digest);
+    return pare_calibration_digest(job->model, given, job->calibration_digest);
 }
 
 static pare_status load_windows(pare_prune_job *job) {

@@ -1,5 +1,7 @@
 #include "recover/merge.h"
+#include "calibrate/check_window.h"
 #include "checkpoint/scan.h"
+#include "model/patches.h"
 #include "recover/merged.h"
 #include "recover/zeros.h"
 #include "report/merge.h"
@@ -62,19 +64,16 @@ static pare_status write_files(void *context) {
     return copy_record(j);
 }
 
-/* Tokens from all over the vocabulary. */
 static pare_status verify(void *context) {
     job *j = context;
-    enum { MOST = 32 };
-    const pare_config *config = &j->model->config;
-    uint32_t ids[MOST];
-    pare_merged_check check = {.ids = ids,
-                               .length = config->max_positions < MOST ? config->max_positions : MOST,
-                               .limit = pare_runtime_limit(&j->runtime)};
-    for (uint64_t i = 0; i < MOST; i++)
-        ids[i] = (uint32_t)(i * config->vocabulary / MOST);
+    pare_windows window;
     PARE_TRY(pare_model_open(pare_output_path(j->run.output), &j->written));
-    return pare_merged_verify(j->adapter, j->written, &check);
+    PARE_TRY(pare_model_share_album(j->written, j->model));
+    PARE_TRY(pare_check_window(j->model, NULL, 0, &window));
+    pare_merged_check check = {.ids = window.ids, .length = window.length, .limit = pare_runtime_limit(&j->runtime)};
+    pare_status status = pare_merged_verify(j->adapter, j->written, &check);
+    pare_windows_free(&window);
+    return status;
 }
 
 static pare_status list(void *context) {

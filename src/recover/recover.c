@@ -14,9 +14,9 @@ static void name_paths(pare_recover_job *job) {
     const pare_recovery *o = &job->settings;
     pare_paths *paths = &job->run.paths;
     pare_paths_read(paths, "MODEL", pare_checkpoint_directory(job->model->checkpoint), PARE_PATH_FOLDER);
-    pare_paths_read(paths, "--data", o->data, PARE_PATH_FILE);
+    pare_paths_read(paths, "--data", o->data, PARE_PATH_DATA);
     for (size_t i = 0; i < o->text_count; i++)
-        pare_paths_read(paths, "--text", o->texts[i], PARE_PATH_FILE);
+        pare_paths_read(paths, "--text", o->texts[i], PARE_PATH_DATA);
     pare_paths_write(paths, "-o", o->output, PARE_PATH_FOLDER);
     if (job->runtime) pare_paths_write(paths, "--scratch", job->runtime->scratch, PARE_PATH_SCRATCH);
     pare_paths_write(paths, "--resume", job->progress, PARE_PATH_FOLDER);

@@ -1,16 +1,15 @@
 /* Perplexities before and after: of the model as it was opened, and of the files that were written (of the model with
  * its adapters, where only these were written). */
 #include "calibrate/calibration.h"
-#include "evaluate/perplexity.h"
+#include "evaluate/pictures.h"
 #include "recover/recover_job.h"
 #include "support/memory.h"
 #include "support/runtime.h"
 
 static pare_status read_windows(const pare_recover_job *job, const char *name, bool noted, pare_windows *windows) {
-    const pare_tokenizer *tokenizer;
-    PARE_TRY(pare_calibration_tokenizer(job->model, name, &tokenizer));
-    PARE_TRY(pare_windows_stream(tokenizer, name, NULL, job->settings.window, job->settings.max_windows, windows));
-    if (!noted) pare_runtime_note(job->runtime, windows->note);
+    const pare_recovery *s = &job->settings;
+    PARE_TRY(
+        pare_calibration_stream(job->model, name, s->window, s->max_windows, noted ? NULL : job->runtime, windows));
     pare_status status = pare_calibration_check(job->model, name, windows);
     if (status != PARE_OK) pare_windows_free(windows);
     return status;
@@ -25,7 +24,7 @@ static pare_status measure(pare_recover_job *job, size_t index, pare_evaluation 
     evaluation.runtime = job->runtime;
     evaluation.windows = &windows;
     PARE_TRY(read_windows(job, evaluation.name, after, &windows));
-    pare_status status = pare_perplexity(&evaluation, after ? &pair->after : &pair->before);
+    pare_status status = pare_evaluate_pair(&evaluation, after, pair);
     pair->windows = windows.count;
     pare_windows_free(&windows);
     return status;

@@ -1,4 +1,6 @@
 /* The folder that a recovery leaves, its check, and its appearance. */
+#include "calibrate/check_window.h"
+#include "model/patches.h"
 #include "recover/merged.h"
 #include "recover/recover_job.h"
 #include "report/curve.h"
@@ -52,14 +54,14 @@ pare_status pare_recover_write(void *context) {
 }
 
 static pare_status compare(const pare_recover_job *job) {
-    enum { MOST = 32 };
-    uint32_t ids[MOST];
     const pare_example *first = &job->examples.list[0];
-    pare_merged_check check = {.ids = ids, .length = first->count < MOST ? first->count : MOST};
-    for (int64_t i = 0; i < check.length; i++)
-        ids[i] = job->examples.ids[first->start + (size_t)i];
+    pare_windows window;
+    PARE_TRY(pare_check_window(job->model, job->examples.ids + first->start, first->count, &window));
     if (job->trained->round) job->trained->round(job->trained);
-    return pare_merged_verify(job->trained, job->written, &check);
+    pare_merged_check check = {.ids = window.ids, .length = window.length};
+    pare_status status = pare_merged_verify(job->trained, job->written, &check);
+    pare_windows_free(&window);
+    return status;
 }
 
 /* An adapter must come back with the same bits. */
@@ -83,6 +85,7 @@ pare_status pare_recover_verify(void *context) {
     if (job->trained->adapters) job->trained->adapters->dropout = 0.0f;
     if (job->settings.adapter) return compare_adapter(job);
     PARE_TRY(pare_model_open(pare_output_path(job->run.output), &job->written));
+    PARE_TRY(pare_model_share_album(job->written, job->model));
     return compare(job);
 }
 

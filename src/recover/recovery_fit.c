@@ -9,8 +9,23 @@ enum {
     SHORT = 10 /* no more than one in so many is held out, or a step of the warm-up, unless that was asked for */
 };
 
+/* Every example is one picture. */
+static pare_status fit_pictures(const pare_model *model, pare_recovery *s) {
+    const struct {
+        bool given;
+        const char *option;
+    } of_text[] = {{s->cutoff_given, "--cutoff"}, {s->field != NULL, "--field"}, {s->pack, "--pack"}};
+    for (size_t i = 0; i < sizeof of_text / sizeof *of_text; i++)
+        if (of_text[i].given)
+            return pare_fail(PARE_BAD_ARGUMENT, "%s is about texts, and %s reads pictures: leave it out",
+                             of_text[i].option, pare_checkpoint_directory(model->checkpoint));
+    s->cutoff = model->config.max_positions;
+    return PARE_OK;
+}
+
 static pare_status fit_cutoff(const pare_model *model, pare_recovery *s) {
     uint32_t positions = model->config.max_positions;
+    if (pare_reads_pictures(&model->config)) return fit_pictures(model, s);
     if (positions < 2)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "%s has %u positions, and a token that is to be learnt needs another one "
@@ -27,15 +42,15 @@ static pare_status fit_cutoff(const pare_model *model, pare_recovery *s) {
 
 static pare_status check_files(const pare_model *model, const pare_recovery *s) {
     if (!s->data) return pare_fail(PARE_BAD_ARGUMENT, "--data FILE is missing: what to train on");
-    PARE_TRY(pare_file_check(s->data));
+    PARE_TRY(pare_calibration_check_source(model, s->data));
     if (s->text_count) PARE_TRY(pare_calibration_check_length(model, "--window", s->window));
     for (size_t i = 0; i < s->text_count; i++) {
-        if (pare_calibration_is_self(s->texts[i]))
+        if (pare_calibration_is_self(s->texts[i]) && !pare_reads_pictures(&model->config))
             return pare_fail(PARE_BAD_ARGUMENT,
                              "--text self: the further a model recovers, the less likely is what it wrote before, so "
                              "give text files; or let the model before pruning write: pare eval OUT --against MODEL "
                              "--text self");
-        PARE_TRY(pare_file_check(s->texts[i]));
+        PARE_TRY(pare_calibration_check_source(model, s->texts[i]));
     }
     return PARE_OK;
 }

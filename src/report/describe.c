@@ -101,6 +101,13 @@ static json_t *tokenizer_json(const pare_model *model) {
     return json;
 }
 
+static json_t *pictures_json(const pare_config *c) {
+    const pare_vision *v = &c->vision;
+    return pare_json_of({"channels", json_integer(v->channels)}, {"height", json_integer(v->height)},
+                        {"width", json_integer(v->width)}, {"patch_height", json_integer(v->patch_height)},
+                        {"patch_width", json_integer(v->patch_width)}, {"classes", json_integer(c->vocabulary)});
+}
+
 static json_t *describe(const pare_model *model) {
     const pare_config *c = &model->config;
     const char *architecture = json_string_value(json_array_get(json_object_get(c->json, "architectures"), 0));
@@ -113,7 +120,10 @@ static json_t *describe(const pare_model *model) {
     pare_json_put(json, "attention", pare_describe_attention(c));
     pare_json_put(json, "layers", json_integer(c->layers));
     pare_json_put(json, "hidden", json_integer(c->hidden));
-    pare_json_put(json, "vocabulary", json_integer(c->vocabulary));
+    if (pare_reads_pictures(c))
+        pare_json_put(json, "pictures", pictures_json(c));
+    else
+        pare_json_put(json, "vocabulary", json_integer(c->vocabulary));
     pare_json_put(json, "head_size", json_integer(c->head_size));
     pare_json_put(json, "tied", json_boolean(c->tied));
     if (uses_rope(c, 0)) pare_json_put(json, "rope", rope_json(&c->rope[0]));
@@ -125,10 +135,14 @@ static json_t *describe(const pare_model *model) {
     pare_json_put(json, "dtypes", dtypes_json(model));
     pare_json_put(json, "files", files_json(model->checkpoint));
     pare_json_put(json, "archive", json_boolean(pare_checkpoint_is_archive(model->checkpoint)));
-    pare_json_put(json, "tokenizer", tokenizer_json(model));
+    if (!pare_reads_pictures(c)) pare_json_put(json, "tokenizer", tokenizer_json(model));
     pare_json_put(json, "widths", widths_json(c));
     pare_json_put(json, "uniform", json_boolean(uniform(c)));
     return json;
+}
+
+bool pare_model_reads_pictures(const pare_model *model) {
+    return pare_reads_pictures(&model->config);
 }
 
 pare_status pare_model_describe(const pare_model *model, bool tensors, char **text) {

@@ -2,6 +2,7 @@
 #ifndef PARE_REPORT_EVALUATION_H
 #define PARE_REPORT_EVALUATION_H
 
+#include "report/pictures.h"
 #include "report/task.h"
 #include "support/digest.h"
 
@@ -24,7 +25,8 @@ typedef struct pare_evaluation_results {
     const char *protocol; /* of tasks; NULL: there were none */
     const pare_task_result *tasks;
     size_t task_count;
-    bool all_tasks; /* the average of all seven has a name of its own, since papers call it so */
+    const pare_picture_scores *pictures; /* of texts[0]; NULL: there were texts */
+    bool all_tasks;                      /* the average of all seven has a name of its own, since papers call it so */
     double seconds;
 } pare_evaluation_results;
 

@@ -42,12 +42,22 @@ static json_t *perplexity_json(double nll) {
     return json;
 }
 
-json_t *pare_report_text_pairs(const pare_text_pair *pairs, size_t count) {
+static json_t *pictures_json(const pare_text_pair *pair) {
+    return pare_json_of({"file", pare_json_name(pair->file)}, {"before", pare_report_picture_scores(&pair->answers[0])},
+                        {"after", pare_report_picture_scores(&pair->answers[1])});
+}
+
+void pare_report_put_texts(json_t *report, const pare_text_pair *pairs, size_t count) {
+    if (!count) return;
+    if (pairs[0].pictures) {
+        pare_json_put(report, "images", pictures_json(&pairs[0]));
+        return;
+    }
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
         pare_json_append(list, pare_json_of({"file", pare_json_name(pairs[i].file)},
                                             {"windows", json_integer(pairs[i].windows)},
                                             {"before", perplexity_json(pairs[i].before)},
                                             {"after", perplexity_json(pairs[i].after)}));
-    return list;
+    pare_json_put(report, "texts", list);
 }

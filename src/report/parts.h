@@ -3,6 +3,7 @@
 #define PARE_REPORT_PARTS_H
 
 #include "report/files.h"
+#include "report/pictures.h"
 
 /* A stage, or several of the same name together. */
 typedef struct pare_stage_time {
@@ -33,14 +34,18 @@ json_t *pare_report_change(uint64_t before, uint64_t after);
 /* Puts the list, of which the reference is taken, unless it is empty. */
 void pare_report_put_warnings(json_t *report, json_t *warnings);
 
-/* A text, and mean negative log-likelihoods of its tokens by two models. */
+/* A text, and mean negative log-likelihoods of its tokens by two models; or a set of pictures, and how they answer it.
+ */
 typedef struct pare_text_pair {
     const char *file; /* borrowed */
     uint32_t windows;
     double before, after;
+    bool pictures;
+    pare_picture_scores answers[2]; /* before, after */
 } pare_text_pair;
 
-/* [{"file", "windows", "before": {"perplexity", "nll"}, "after"}] */
-json_t *pare_report_text_pairs(const pare_text_pair *pairs, size_t count);
+/* Puts "texts": [{"file", "windows", "before": {"perplexity", "nll"}, "after"}], or of a set of pictures "images":
+ * {"file", "before": (pictures.h), "after"}. Nothing where there is none. */
+void pare_report_put_texts(json_t *report, const pare_text_pair *pairs, size_t count);
 
 #endif

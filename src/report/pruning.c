@@ -202,7 +202,7 @@ json_t *pare_report_pruning(const void *results) {
     if (selection->hidden_channel) pare_json_put(json, "hidden_channels_kept", pare_report_hidden(selection));
     put_rounds(json, r);
     if (r->part_name) pare_json_put(json, r->part_name, r->part);
-    if (r->text_count) pare_json_put(json, "texts", pare_report_text_pairs(r->texts, r->text_count));
+    pare_report_put_texts(json, r->texts, r->text_count);
     pare_json_put(json, "seconds", pare_report_seconds(r->times, r->time_count));
     pare_report_put_warnings(json, warnings_json(r));
     pare_json_put(json, "memory", pare_report_memory());

@@ -70,7 +70,7 @@ json_t *pare_report_recovery(const void *results) {
     double seconds = r->training_seconds;
     pare_json_put_measured(json, "training_seconds", seconds);
     pare_json_put_measured(json, "tokens_per_second", seconds > 0.0 ? (double)r->tokens / seconds : NAN);
-    if (r->text_count) pare_json_put(json, "texts", pare_report_text_pairs(r->texts, r->text_count));
+    pare_report_put_texts(json, r->texts, r->text_count);
     pare_json_put(json, "output", pare_report_written(&r->written));
     pare_json_put(json, "seconds", pare_report_seconds(r->times, r->time_count));
     pare_report_put_warnings(json, warnings_json(r));

@@ -12,6 +12,7 @@ static void add(pare_path_list *list, const char *option, const char *path, pare
     if (!items) return;
     list->items = items;
     pare_path_use *use = &items[list->count++];
+    if (kind == PARE_PATH_DATA) kind = pare_path_is_folder(path) ? PARE_PATH_FOLDER : PARE_PATH_FILE;
     *use = (pare_path_use){pare_format("%s", option), pare_format("%s", path), kind};
     list->full = !use->option || !use->path;
 }

@@ -7,6 +7,7 @@
 
 typedef enum pare_path_kind {
     PARE_PATH_FILE,
+    PARE_PATH_DATA,   /* read: a file or a folder, whichever it is */
     PARE_PATH_FOLDER, /* read: all that lies in it; written: replaced with all that lies in it */
     PARE_PATH_BESIDE, /* written: a file, by the caller itself */
     PARE_PATH_SCRATCH /* written: files of new names come and go in it */

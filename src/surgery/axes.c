@@ -65,7 +65,7 @@ size_t pare_tensor_id_of(const pare_model *model, const pare_tensor *tensor) {
     pare_end_tensor_name(&model->config, PARE_END_HEAD, head);
     if (model->config.tied && strcmp(tensor->name, head) == 0) return pare_tensor_id_embedding();
     size_t id = 0;
-    while (id < model->tensor_count && model->tensors[id] != tensor)
+    while (id < model->tensor_count && model->tensors[id]->name != tensor->name)
         id++;
     return id;
 }

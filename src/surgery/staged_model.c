@@ -1,5 +1,6 @@
 #include "surgery/staged_model.h"
 #include "checkpoint/durable.h"
+#include "model/patches.h"
 #include "support/file.h"
 #include "support/runtime.h"
 #include "surgery/cut.h"
@@ -105,6 +106,7 @@ pare_status pare_temporary_model_new(const pare_model *model, const pare_selecti
     pare_status status = pare_temporary_model_begin(model, selection, scratch, runtime, out);
     if (status == PARE_OK) status = pare_cut_write(model, selection, repaired, out->folder, runtime);
     if (status == PARE_OK) status = pare_temporary_model_open(out);
+    if (status == PARE_OK) status = pare_model_share_album(out->model, model);
     if (status != PARE_OK) pare_temporary_model_free(out);
     return status;
 }

@@ -1,5 +1,6 @@
 #include "surgery/verify.h"
 #include "model/logits.h"
+#include "model/patches.h"
 #include "support/finite.h"
 #include "support/memory.h"
 #include "support/progress.h"
@@ -104,7 +105,8 @@ pare_status pare_verify_written(const pare_model *dense, const pare_selection *s
     pare_model *written;
     pare_mask mask;
     PARE_TRY(pare_model_open(directory, &written));
-    pare_status status = pare_mask_new(dense, selection, repaired, &mask);
+    pare_status status = pare_model_share_album(written, dense);
+    if (status == PARE_OK) status = pare_mask_new(dense, selection, repaired, &mask);
     if (status == PARE_OK) {
         double least = rounds(dense, selection) ? PARE_VERIFY_BOUND_BF16 : 0;
         status = verify_model(dense, &mask, written, least, ids, length, runtime);

@@ -6,6 +6,7 @@
 void pare_examples_free(pare_examples *examples) {
     pare_free(examples->ids);
     pare_free(examples->learnt);
+    pare_free(examples->labels);
     pare_free(examples->list);
     pare_odd_rows_free(&examples->odd);
     *examples = (pare_examples){0};

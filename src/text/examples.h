@@ -34,6 +34,7 @@ typedef struct pare_examples {
     uint32_t *ids;
     uint8_t *learnt;    /* of chats, as many as ids: 0 for those behind the prompt that are not learnt either, else 1.
                          * NULL:    all ids behind an example's prompt are learnt */
+    int32_t *labels;    /* of pictures, [count]: what is learnt, at an example's first id; -1: nothing. NULL: text */
     pare_example *list; /* [count], in the file's order */
     size_t count;
     size_t shortened;        /* examples that were cut at the cutoff, even if only their EOS was lost */

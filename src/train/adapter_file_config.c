@@ -226,8 +226,9 @@ static said say_modules(const pare_trained *lora, const pare_lora_options *optio
 pare_status pare_adapter_config_text(const pare_trained *lora, const pare_lora_options *options, const char *base,
                                      char **text) {
     said s = say_modules(lora, options);
+    bool pictures = pare_reads_pictures(&lora->model->config); /* peft has no task of its own for these */
     json_t *config = pare_json_of(
-        {"peft_type", pare_json_string("LORA")}, {"task_type", pare_json_string("CAUSAL_LM")},
+        {"peft_type", pare_json_string("LORA")}, {"task_type", pictures ? json_null() : pare_json_string("CAUSAL_LM")},
         {"auto_mapping", json_null()}, {"base_model_name_or_path", pare_json_name(base)}, {"revision", json_null()},
         {"inference_mode", json_boolean(1)}, {"r", json_integer(options->rank)}, {"target_modules", s.targets},
         {"lora_alpha", number(options->alpha)}, {"lora_dropout", pare_json_real(options->dropout)},

@@ -30,6 +30,7 @@ bool pare_adapter_module_of(const pare_model *model, size_t id, pare_adapter_mod
 /* As transformers has it in memory. */
 static pare_config in_memory(const pare_model *model) {
     pare_config config = model->config;
+    if (config.family->in_memory) config.family = config.family->in_memory;
     pare_names_usual_root(&config);
     if (config.text != config.json) snprintf(config.root, sizeof config.root, "model.language_model.");
     return config;
@@ -62,7 +63,7 @@ static const char *name_in_layer(const pare_family *family, pare_role role) {
 
 void pare_adapter_module_target(const pare_model *model, const pare_adapter_module *module,
                                 char target[PARE_NAME_BYTES]) {
-    const pare_family *family = model->config.family;
+    const pare_family *family = in_memory(model).family;
     const char *own = name_in_layer(family, module->role);
     bool alone = true;
     for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++) {

@@ -37,6 +37,7 @@ pare_status pare_batches_digest(const pare_batches *batches, char text[65]) {
         const pare_example *example = examples->list + i;
         add_words(digest, (const uint32_t[]){example->count, example->prompt}, 2);
         add_words(digest, examples->ids + example->start, example->count);
+        if (examples->labels) add_words(digest, (const uint32_t[]){(uint32_t)examples->labels[i]}, 1);
         if (examples->learnt) pare_digest_add(digest, examples->learnt + example->start, example->count);
     }
     pare_digest_finish(digest, text);

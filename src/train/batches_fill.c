@@ -46,7 +46,9 @@ static void fill_example(const pare_examples *examples, const pare_example *exam
                          size_t at, uint32_t begin, bool packed) {
     const uint32_t *ids = examples->ids + example->start;
     memcpy(arrays->ids + at, ids, example->count * sizeof *ids);
-    for (uint32_t t = 0; t < example->count; t++) {
+    for (uint32_t t = 0; examples->labels && t < example->count; t++)
+        arrays->targets[at + t] = t ? -1 : examples->labels[example - examples->list];
+    for (uint32_t t = 0; !examples->labels && t < example->count; t++) {
         bool predicts = t + 1 < example->count && pare_example_learns(examples, example, t + 1);
         arrays->targets[at + t] = predicts ? (int32_t)ids[t + 1] : -1;
     }

@@ -86,7 +86,8 @@ static float deviation_of(const pare_model *model, size_t id) {
 
 /* Fresh vectors: norms change nothing, and biases add nothing. */
 static float vector_of(const pare_model *model, size_t id) {
-    static const pare_end biases[] = {PARE_END_EMBEDDING_NORM_BIAS, PARE_END_FINAL_NORM_BIAS, PARE_END_HEAD_BIAS};
+    static const pare_end biases[] = {PARE_END_EMBEDDING_NORM_BIAS, PARE_END_FINAL_NORM_BIAS, PARE_END_HEAD_BIAS,
+                                      PARE_END_PROJECT_IN_BIAS};
     uint32_t layer;
     pare_role role;
     bool bias = pare_tensor_id_split(model, id, &layer, &role) && pare_role_is_bias(role);
@@ -97,7 +98,9 @@ static float vector_of(const pare_model *model, size_t id) {
 
 static void draw(const pare_model *model, size_t id, uint64_t seed, float *out) {
     const pare_tensor *tensor = model->tensors[id];
-    bool matrix = tensor->rank == 2;
+    bool token = id == pare_tensor_id_end(model, PARE_END_CLASS_TOKEN) ||
+                 id == pare_tensor_id_end(model, PARE_END_DISTILLATION_TOKEN);
+    bool matrix = tensor->rank == 2 || token;
     float deviation = deviation_of(model, id), vector = vector_of(model, id);
     if (matrix) pare_normal_fill(out, seed, FRESH_DRAW, id, 0, tensor->count);
     for (uint64_t i = 0; i < tensor->count; i++)

@@ -93,7 +93,7 @@ static pare_status write_tensor(void *context, pare_writer *writer, size_t index
     if (pare_composite_of(w->trained->model, tensor, &composite)) return write_composite(w, writer, &composite);
     size_t id = pare_tensor_id_of(w->trained->model, tensor);
     if (tensor->count && id < w->trained->model->tensor_count && w->trained->changes(w->trained, id))
-        return write_changed(w, writer, tensor, id);
+        return write_changed(w, writer, w->trained->model->tensors[id], id);
     return pare_writer_write(writer, tensor->data, tensor->bytes);
 }
 

@@ -11,6 +11,7 @@ static pare_status read_layout(pare_fields fields, pare_config *config) {
     if (pare_field(fields, "do_layer_norm_before")) PARE_TRY(pare_field_flag(fields, "do_layer_norm_before", &before));
     PARE_TRY(pare_field_flag(fields, "_remove_final_layer_norm", &stripped));
     PARE_TRY(pare_field_whole(fields, "word_embed_proj_dim", 1, 1 << 24, config->hidden, &config->embedding_width));
+    config->head_width = config->embedding_width;
     if (config->embedding_width != config->hidden)
         a->ends |= pare_end_bit(PARE_END_PROJECT_IN) | pare_end_bit(PARE_END_PROJECT_OUT);
     if (!before || stripped) {

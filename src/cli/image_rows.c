@@ -1,0 +1,31 @@
+#include "image_rows.h"
+
+#include "document.h"
+#include "message.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+void pare_image_rows(const json_t *images, const char *key, const char *what, pare_image_row_fn row, void *context) {
+    static const struct {
+        const char *member, *title;
+        bool share;
+    } rows[] = {{"top1", "top-1", true}, {"top5", "top-5", true}, {"loss", "loss", false}};
+    const json_t *sides[] = {pare_document_at(images, "before"), pare_document_at(images, key)};
+    for (size_t i = 0; sides[1] && i < sizeof rows / sizeof *rows; i++) {
+        char name[160], shown[2][32];
+        double values[2];
+        for (int side = 0; side < 2; side++) {
+            values[side] = pare_document_number(sides[side], rows[i].member, NAN);
+            if (!isfinite(values[side]))
+                snprintf(shown[side], sizeof *shown, "-");
+            else if (rows[i].share)
+                snprintf(shown[side], sizeof *shown, "%.2f %%", 100 * values[side]);
+            else
+                snprintf(shown[side], sizeof *shown, "%.4f", values[side]);
+        }
+        snprintf(name, sizeof name, "%s%s, %s", rows[i].title, what, pare_document_text(images, "file"));
+        row(context, name, shown[0], shown[1], values);
+    }
+}

@@ -1,0 +1,93 @@
+#include "model/patches.h"
+#include "model/block.h"
+#include "support/memory.h"
+
+#include <string.h>
+
+pare_status pare_model_album(const pare_model *model, pare_album **out) {
+    const pare_vision *v = &model->config.vision;
+    pare_image_processor processor;
+    if (!*model->album) {
+        PARE_TRY(pare_image_processor_read(pare_checkpoint_directory(model->checkpoint), v->width, v->height,
+                                           v->channels, &processor));
+        PARE_TRY(pare_album_new(&processor, model->album));
+    }
+    *out = *model->album;
+    return PARE_OK;
+}
+
+pare_status pare_model_share_album(const pare_model *model, const pare_model *from) {
+    pare_album *album;
+    if (!pare_reads_pictures(&model->config) || !pare_reads_pictures(&from->config)) return PARE_OK;
+    PARE_TRY(pare_model_album(from, &album));
+    if (*model->album == album) return PARE_OK;
+    pare_album_release(*model->album);
+    pare_album_retain(album);
+    *model->album = album;
+    return PARE_OK;
+}
+
+int32_t pare_patches_label(const pare_model *model, uint32_t id) {
+    return pare_album_label(*model->album, id);
+}
+
+void pare_patches_rows(const pare_source *source, const pare_embedded *tokens, float *rows) {
+    const pare_config *config = &source->model->config;
+    const pare_vision *v = &config->vision;
+    int64_t e = config->embedding_width, pictures = tokens->count / tokens->length;
+    uint32_t patches = (uint32_t)tokens->length - v->prefix;
+#pragma omp parallel for schedule(static) if (tokens->count * e > 8192)
+    for (int64_t i = 0; i < pictures; i++) {
+        float *of_picture = rows + i * tokens->length * e;
+        memset(of_picture, 0, (size_t)(v->prefix * e) * sizeof *rows);
+        pare_album_patches(*source->model->album, tokens->ids[i * tokens->stride], 0, patches, v->patch_height,
+                           v->patch_width, of_picture + v->prefix * e);
+    }
+}
+
+static const pare_end own_tokens[] = {PARE_END_CLASS_TOKEN, PARE_END_DISTILLATION_TOKEN};
+
+pare_status pare_patches_finish(const pare_source *source, const pare_embedded *tokens, float *x) {
+    const pare_model *model = source->model;
+    int64_t d = model->config.hidden, prefix = model->config.vision.prefix;
+    float *vectors; /* [1 + prefix, d]: the bias, the model's own tokens */
+    PARE_TRY(pare_alloc_uninitialized(&vectors, (size_t)(1 + prefix) * (size_t)d, sizeof *vectors, "tokens"));
+    pare_source_rows(source, pare_tensor_id_end(model, PARE_END_PROJECT_IN_BIAS), 0, 1, vectors);
+    for (int64_t i = 0; i < prefix; i++)
+        pare_source_rows(source, pare_tensor_id_end(model, own_tokens[i]), 0, 1, vectors + (1 + i) * d);
+#pragma omp parallel for schedule(static) if (tokens->count * d > 8192)
+    for (int64_t t = 0; t < tokens->count; t++) {
+        int64_t place = t % tokens->length;
+        if (place < prefix) memcpy(x + t * d, vectors + (1 + place) * d, (size_t)d * sizeof *x);
+        for (int64_t j = 0; j < d && place >= prefix; j++)
+            x[t * d + j] += vectors[j];
+    }
+    pare_free(vectors);
+    return PARE_OK;
+}
+
+/* Sums, in the order of the tokens, of those at `place`; of those behind the model's own where it is -1. */
+static pare_status sum_tokens(const pare_model *model, const pare_embedded *tokens, int64_t place, const float *dx,
+                              pare_end end, const pare_gradient_sink *sink) {
+    size_t id = pare_tensor_id_end(model, end);
+    int64_t d = model->config.hidden, prefix = model->config.vision.prefix;
+    float *gradient;
+    if (!sink->wants(sink->context, id)) return PARE_OK;
+    PARE_TRY(pare_alloc(&gradient, (size_t)d, sizeof *gradient, "gradient of a token"));
+    for (int64_t t = 0; t < tokens->count; t++) {
+        int64_t here = t % tokens->length;
+        if (place < 0 ? here < prefix : here != place) continue;
+        for (int64_t j = 0; j < d; j++)
+            gradient[j] += dx[t * d + j];
+    }
+    pare_status status = sink->rows(sink->context, id, 0, 1, d, gradient, NULL);
+    pare_free(gradient);
+    return status;
+}
+
+pare_status pare_patches_backward(const pare_model *model, const pare_embedded *tokens, const float *dx,
+                                  const pare_gradient_sink *sink) {
+    for (int64_t i = 0; i < model->config.vision.prefix; i++)
+        PARE_TRY(sum_tokens(model, tokens, i, dx, own_tokens[i], sink));
+    return sum_tokens(model, tokens, -1, dx, PARE_END_PROJECT_IN_BIAS, sink);
+}
