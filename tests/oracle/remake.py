@@ -27,6 +27,7 @@ MADE = {
     "repair": (["stories/repair.json"], ["repair.py", "{}/stories/repair.json"], MODEL),
     "generation": (["stories/generation.json"], ["generation.py", "{}/stories/generation.json"], MODEL + ("transformers",)),
     "families": (["families.json"], ["families.py", "{}/families.json"], MODEL + ("transformers",)),
+    "vision": (["vision.json"], ["vision.py", "{}/vision.json"], MODEL + ("transformers",)),
     "adapters": (["adapters.json"], ["adapters.py", "{}/adapters.json"], MODEL + ("transformers", "peft")),
     "family_pruning": (["family_pruning.json.gz"], ["family_pruning.py", "{}/family_pruning.json.gz"], MODEL + ("transformers",)),
     "token_ids": (["tokenizers", "tokenizers.json"], ["token_ids.py", "{}/tokenizers", "{}/tokenizers.json"], ("numpy", "tokenizers", "sentencepiece")),
