@@ -12,6 +12,7 @@ import os
 import sys
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+import numpy as np
 import torch
 import torch.nn.functional as F
 import transformers
@@ -32,7 +33,9 @@ def load(folder):
 
 def pixels_of(file, processor, channels):
     with Image.open(file) as picture:
-        return processor(images=picture.convert("L" if channels == 1 else "RGB"), return_tensors="pt")["pixel_values"]
+        array = np.asarray(picture.convert("L" if channels == 1 else "RGB"))
+    array = array.reshape(*array.shape[:2], channels)
+    return processor(images=array, input_data_format="channels_last", return_tensors="pt")["pixel_values"]
 
 
 def logits_of(folder, files):
