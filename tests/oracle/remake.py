@@ -28,6 +28,7 @@ MADE = {
     "generation": (["stories/generation.json"], ["generation.py", "{}/stories/generation.json"], MODEL + ("transformers",)),
     "families": (["families.json"], ["families.py", "{}/families.json"], MODEL + ("transformers",)),
     "vision": (["vision.json"], ["vision.py", "{}/vision.json"], MODEL + ("transformers",)),
+    "vit_digits": (["vit-digits.json"], ["vit_digits.py", "{}/vit-digits.json"], MODEL + ("transformers", "PIL")),
     "adapters": (["adapters.json"], ["adapters.py", "{}/adapters.json"], MODEL + ("transformers", "peft")),
     "family_pruning": (["family_pruning.json.gz"], ["family_pruning.py", "{}/family_pruning.json.gz"], MODEL + ("transformers",)),
     "token_ids": (["tokenizers", "tokenizers.json"], ["token_ids.py", "{}/tokenizers", "{}/tokenizers.json"], ("numpy", "tokenizers", "sentencepiece")),
