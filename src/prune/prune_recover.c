@@ -70,8 +70,8 @@ static pare_status join_reports(void *context, const char *second) {
         const json_t *measured = json_array_get(json_object_get(recovery, "texts"), i);
         pare_json_put(text, "recovered", pare_json_same(json_object_get(measured, "after")));
     }
-    pare_json_put(json_object_get(prune, "images"), "recovered",
-                  pare_json_same(json_object_get(json_object_get(recovery, "images"), "after")));
+    json_t *images = json_object_get(prune, "images"), *later = json_object_get(recovery, "images");
+    if (images) pare_json_put(images, "recovered", pare_json_same(json_object_get(later, "after")));
     json_object_del(recovery, "output");
     json_t *warnings = json_object_get(recovery, "warnings"), *earlier = json_object_get(prune, "warnings");
     if (earlier)
