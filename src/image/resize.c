@@ -1,12 +1,13 @@
 /* Pillow's resampling (libImaging/Resample.c): along rows, then along columns; weights in whole numbers with 22 binary
- * places, and 8 bits between the two steps. */
+ * places. Between the two steps, where Pillow and torchvision each round to 8 bits in a way of their own, a number here
+ * has 8 places more: so the result is within one grey level of both, and Pillow's own where one side stays as long. */
 #include "image/resize.h"
 #include "support/memory.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { PRECISION = 32 - 8 - 2 };
+enum { PRECISION = 32 - 8 - 2, BETWEEN = 8, MOST = 255 << BETWEEN };
 
 static double box(double x) {
     return x > -0.5 && x <= 0.5 ? 1.0 : 0.0;
@@ -90,6 +91,12 @@ static void weigh_pixel(weights *w, uint32_t in, uint32_t at, double scale, pare
     w->spans[at] = (span){(uint32_t)first, count};
 }
 
+/* A side that stays as long is not touched. */
+static void keep_pixel(weights *w, uint32_t at) {
+    w->fixed[at * w->most] = 1 << PRECISION;
+    w->spans[at] = (span){at, 1};
+}
+
 static pare_status make_weights(uint32_t in, uint32_t out, pare_resample resample, weights *w) {
     double scale = (double)in / out;
     *w = (weights){.most = (size_t)ceil(filters[resample].support * (scale < 1.0 ? 1.0 : scale)) * 2 + 1};
@@ -101,35 +108,61 @@ static pare_status make_weights(uint32_t in, uint32_t out, pare_resample resampl
         return status;
     }
     for (uint32_t at = 0; at < out; at++)
-        weigh_pixel(w, in, at, scale, resample);
+        if (in == out)
+            keep_pixel(w, at);
+        else
+            weigh_pixel(w, in, at, scale, resample);
     return PARE_OK;
 }
 
-/* One number from `count` of them that lie `stride` apart. */
-static uint8_t weighted(const uint8_t *from, size_t stride, const int32_t *fixed, uint32_t count) {
-    int32_t sum = 1 << (PRECISION - 1);
-    for (uint32_t i = 0; i < count; i++)
-        sum += from[i * stride] * fixed[i];
-    sum >>= PRECISION;
-    return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
+/* A sum of `count` numbers that lie `stride` apart, with `places` binary places fewer than it has, cut to 0 .. most. */
+static uint32_t weighted(const uint16_t *from, size_t stride, const weights *w, uint32_t at, int64_t half, int places,
+                         int64_t most) {
+    const int32_t *fixed = w->fixed + at * w->most;
+    int64_t sum = half;
+    for (uint32_t i = 0; i < w->spans[at].count; i++)
+        sum += (int64_t)from[i * stride] * fixed[i];
+    sum >>= places;
+    return (uint32_t)(sum < 0 ? 0 : sum > most ? most : sum);
 }
 
-static void resize_rows(const pare_image *in, const weights *w, pare_image *out) {
-    size_t channels = in->channels;
-    for (uint32_t y = 0; y < out->height; y++)
-        for (uint32_t x = 0; x < out->width; x++)
-            for (size_t c = 0; c < channels; c++)
-                out->pixels[((size_t)y * out->width + x) * channels + c] =
-                    weighted(in->pixels + ((size_t)y * in->width + w->spans[x].first) * channels + c, channels,
-                             w->fixed + x * w->most, w->spans[x].count);
+/* row: [in width, channels] widened; out: [out width, channels]. */
+static void resize_row(const uint16_t *row, size_t channels, uint32_t width, const weights *w, uint16_t *out) {
+    for (uint32_t x = 0; x < width; x++)
+        for (size_t c = 0; c < channels; c++)
+            out[x * channels + c] =
+                (uint16_t)weighted(row + w->spans[x].first * channels + c, channels, w, x, 0, PRECISION, MOST);
 }
 
-static void resize_columns(const pare_image *in, const weights *w, pare_image *out) {
-    size_t row = (size_t)in->width * in->channels;
+/* between: [in height, out width, channels]. */
+static pare_status resize_rows(const pare_image *in, uint32_t width, pare_resample resample, uint16_t *between) {
+    size_t in_row = (size_t)in->width * in->channels, out_row = (size_t)width * in->channels;
+    uint16_t *row;
+    weights w;
+    PARE_TRY(make_weights(in->width, width, resample, &w));
+    pare_status status = pare_alloc(&row, in_row, sizeof *row, "a row of a picture");
+    for (uint32_t y = 0; status == PARE_OK && y < in->height; y++) {
+        for (size_t i = 0; i < in_row; i++)
+            row[i] = (uint16_t)(in->pixels[y * in_row + i] << BETWEEN);
+        resize_row(row, in->channels, width, &w, between + y * out_row);
+    }
+    if (status == PARE_OK) pare_free(row);
+    free_weights(&w);
+    return status;
+}
+
+static pare_status resize_columns(const uint16_t *between, uint32_t in_height, pare_resample resample,
+                                  pare_image *out) {
+    size_t row = (size_t)out->width * out->channels;
+    weights w;
+    PARE_TRY(make_weights(in_height, out->height, resample, &w));
     for (uint32_t y = 0; y < out->height; y++)
         for (size_t x = 0; x < row; x++)
             out->pixels[y * row + x] =
-                weighted(in->pixels + w->spans[y].first * row + x, row, w->fixed + y * w->most, w->spans[y].count);
+                (uint8_t)weighted(between + w.spans[y].first * row + x, row, &w, y,
+                                  (int64_t)1 << (PRECISION + BETWEEN - 1), PRECISION + BETWEEN, 255);
+    free_weights(&w);
+    return PARE_OK;
 }
 
 static void replace(pare_image *image, const pare_image *by) {
@@ -137,22 +170,21 @@ static void replace(pare_image *image, const pare_image *by) {
     *image = *by;
 }
 
-static pare_status resize_side(pare_image *image, const char *path, uint32_t size, bool along_rows,
-                               pare_resample resample) {
-    uint32_t width = along_rows ? size : image->width, height = along_rows ? image->height : size;
-    pare_image out;
-    weights w;
-    if (width == image->width && height == image->height) return PARE_OK;
-    PARE_TRY(pare_image_new(path, width, height, image->channels, &out));
-    pare_status status = make_weights(along_rows ? image->width : image->height, size, resample, &w);
-    if (status != PARE_OK) {
+static pare_status filter(pare_image *image, const char *path, uint32_t width, uint32_t height,
+                          pare_resample resample) {
+    pare_image out = {0};
+    uint16_t *between;
+    PARE_TRY(pare_alloc_uninitialized(&between, (size_t)width * image->height, image->channels * sizeof *between,
+                                      "a picture"));
+    pare_status status = resize_rows(image, width, resample, between);
+    if (status == PARE_OK) status = pare_image_new(path, width, height, image->channels, &out);
+    if (status == PARE_OK) status = resize_columns(between, image->height, resample, &out);
+    pare_free(between);
+    if (status == PARE_OK)
+        replace(image, &out);
+    else
         pare_image_free(&out);
-        return status;
-    }
-    (along_rows ? resize_rows : resize_columns)(image, &w, &out);
-    free_weights(&w);
-    replace(image, &out);
-    return PARE_OK;
+    return status;
 }
 
 /* The pixel that each place along one side takes: summed up, as Pillow does (libImaging/Geometry.c). */
@@ -189,8 +221,7 @@ pare_status pare_image_resize(pare_image *image, const char *path, uint64_t widt
                          "%s has %u x %u pixels, which would become %llu x %llu: cut it to a squarer shape", path,
                          image->width, image->height, (unsigned long long)width, (unsigned long long)height);
     if (resample == PARE_RESAMPLE_NEAREST) return take_nearest(image, path, (uint32_t)width, (uint32_t)height);
-    PARE_TRY(resize_side(image, path, (uint32_t)width, true, resample));
-    return resize_side(image, path, (uint32_t)height, false, resample);
+    return filter(image, path, (uint32_t)width, (uint32_t)height, resample);
 }
 
 /* Where the middle begins along one side, in the picture and in what comes out. */

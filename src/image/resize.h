@@ -15,9 +15,11 @@ typedef enum pare_resample {
     PARE_RESAMPLE_COUNT
 } pare_resample;
 
-/* The picture becomes [height, width, channels], bit for bit as Pillow's Image.resize((width, height), resample): its
- * filter is as wide as a pixel of the smaller picture (antialiasing). `path` names the picture where that is too large.
- */
+/* The picture becomes [height, width, channels]. Its filter is as wide as a pixel of the smaller picture
+ * (antialiasing). Nearest: bit for bit as Pillow's Image.resize. Others: within one grey level of that and of
+ * torchvision's resize (Pillow from 13 on goes first along the columns where a picture loses more than twice as much of
+ * its height as of its width, so that a filter's overshoot is cut off elsewhere there). `path` names the picture where
+ * the result is too large. */
 pare_status pare_image_resize(pare_image *image, const char *path, uint64_t width, uint64_t height,
                               pare_resample resample);
 
