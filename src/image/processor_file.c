@@ -87,31 +87,32 @@ static pare_status read_side(const source *s, const char *key, const json_t *val
     return PARE_OK;
 }
 
-/* Exactly these two members. */
-static bool has_both(const json_t *value, const char *a, const char *b) {
-    return json_object_size(value) == 2 && json_object_get(value, a) && json_object_get(value, b);
+/* Null members count as absent. */
+static size_t count_members(const json_t *object) {
+    const char *key;
+    json_t *value;
+    size_t count = 0;
+    json_object_foreach((json_t *)(uintptr_t)object, key, value) count += !json_is_null(value);
+    return count;
 }
 
-/* edge NULL: not by the shortest edge. Null members count as absent. */
-static pare_status read_size_object(const source *s, const char *key, json_t *value, uint32_t *width, uint32_t *height,
-                                    uint32_t *edge) {
-    if (has_both(value, "height", "width")) {
+static bool has(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    return value && !json_is_null(value);
+}
+
+/* edge NULL: not by the shortest edge. */
+static pare_status read_size_object(const source *s, const char *key, const json_t *value, uint32_t *width,
+                                    uint32_t *height, uint32_t *edge) {
+    if (count_members(value) == 2 && has(value, "height") && has(value, "width")) {
         PARE_TRY(read_side(s, key, json_object_get(value, "height"), height));
         return read_side(s, key, json_object_get(value, "width"), width);
     }
-    if (edge && json_object_size(value) == 1 && json_object_get(value, "shortest_edge"))
+    if (edge && count_members(value) == 1 && has(value, "shortest_edge"))
         return read_side(s, key, json_object_get(value, "shortest_edge"), edge);
     return refuse(s, key,
                   edge ? "pare reads \"height\" and \"width\", or \"shortest_edge\" alone"
                        : "pare reads \"height\" and \"width\"");
-}
-
-static json_t *without_nulls(const json_t *object) {
-    json_t *copy = json_copy((json_t *)(uintptr_t)object), *value;
-    const char *name;
-    void *next;
-    json_object_foreach_safe(copy, next, name, value) if (json_is_null(value)) json_object_del(copy, name);
-    return copy;
 }
 
 static pare_status read_size(const source *s, const char *key, bool square, uint32_t *width, uint32_t *height,
@@ -119,13 +120,7 @@ static pare_status read_size(const source *s, const char *key, bool square, uint
     const json_t *value = value_of(s, key);
     *width = *height = 0;
     if (edge) *edge = 0;
-    if (json_is_object(value)) {
-        json_t *copy = without_nulls(value);
-        if (!copy) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to read %s", s->path);
-        pare_status status = read_size_object(s, key, copy, width, height, edge);
-        json_decref(copy);
-        return status;
-    }
+    if (json_is_object(value)) return read_size_object(s, key, value, width, height, edge);
     if (json_is_array(value) && json_array_size(value) == 2) {
         PARE_TRY(read_side(s, key, json_array_get(value, 0), height));
         return read_side(s, key, json_array_get(value, 1), width);
