@@ -117,8 +117,10 @@ pare_status pare_album_add_noise(pare_album *album, uint64_t seed, uint32_t coun
     for (uint32_t i = 0; i < count; i++) {
         PARE_TRY(make_room(album));
         uint8_t *pixels = next_pixels(album);
-        for (uint64_t b = 0; b < album->picture_bytes; b++)
-            pixels[b] = (uint8_t)(pare_random_next(&random) >> 56);
+        for (uint64_t b = 0, bits = 0; b < album->picture_bytes; b++, bits >>= 8) {
+            if (b % 8 == 0) bits = pare_random_next(&random);
+            pixels[b] = (uint8_t)bits;
+        }
         album->labels[album->count++] = (int32_t)pare_random_below(&random, labels);
     }
     return PARE_OK;

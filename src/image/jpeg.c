@@ -1,5 +1,7 @@
-/* JPEG: markers, each FF and a kind, from FF D8 to FF D9. libjpeg-turbo reads it with the settings that Pillow uses:
- * accurate integer DCT, smooth upsampling of colours. */
+/* JPEG: markers, each FF and a kind, from FF D8 to FF D9. Those with data have its length behind them (2 bytes,
+ * big-endian, itself included). The frame's (C0 to CF but C4, C8, CC) says how pixels are coded: baseline, extended or
+ * progressive is read here. libjpeg-turbo does it, with the settings that Pillow uses: accurate integer DCT, smooth
+ * upsampling of colours. */
 #include "image/formats.h"
 #include "support/memory.h"
 
@@ -62,9 +64,27 @@ static pare_status refuse(const reader *r, const char *what) {
                      what);
 }
 
+/* The frame's marker; 0: none before the pixels. */
+static unsigned char frame_marker(const pare_mapping *file) {
+    for (uint64_t at = 2; at + 4 <= file->bytes && file->data[at] == 0xFF;) {
+        unsigned char kind = file->data[at + 1];
+        bool frame = kind >= 0xC0 && kind <= 0xCF && kind != 0xC4 && kind != 0xC8 && kind != 0xCC;
+        if (frame) return kind;
+        if (kind == 0xDA || kind == 0xD9) return 0;
+        at += kind == 0xFF ? 1 : 2 + ((uint64_t)file->data[at + 2] << 8 | file->data[at + 3]);
+    }
+    return 0;
+}
+
+static pare_status check_frame(const reader *r) {
+    unsigned char kind = frame_marker(r->file);
+    if (kind == 0xC3) return refuse(r, "of the lossless kind");
+    if (kind == 0xC9 || kind == 0xCA) return refuse(r, "with arithmetic coding");
+    return kind <= 0xC2 ? PARE_OK : refuse(r, "of a hierarchical kind");
+}
+
 static pare_status make_room(reader *r) {
     struct jpeg_decompress_struct *jpeg = &r->jpeg;
-    if (jpeg->arith_code) return refuse(r, "with arithmetic coding");
     if (jpeg->data_precision != 8) return refuse(r, "with other than 8 bits a channel");
     if (jpeg->jpeg_color_space == JCS_CMYK || jpeg->jpeg_color_space == JCS_YCCK) return refuse(r, "in CMYK");
     if (jpeg->num_components != 1 && jpeg->num_components != 3) return refuse(r, "with 2 or more than 4 channels");
@@ -101,11 +121,9 @@ static bool read_all(reader *r) {
 static pare_status explain_error(const reader *r) {
     switch (r->error) {
     case JERR_SOF_UNSUPPORTED:
-        return refuse(r, "of a lossless or hierarchical kind");
+        return refuse(r, "of an unknown kind");
     case JERR_BAD_PRECISION:
         return refuse(r, "with other than 8 bits a channel");
-    case JERR_ARITH_NOTIMPL:
-        return refuse(r, "with arithmetic coding");
     case JERR_CONVERSION_NOTIMPL:
     case JERR_COMPONENT_COUNT:
         return refuse(r, "with colours of an unknown kind");
@@ -123,6 +141,7 @@ static pare_status explain_error(const reader *r) {
 }
 
 static pare_status read_picture(reader *r) {
+    PARE_TRY(check_frame(r));
     if (!read_all(r)) return explain_error(r);
     PARE_TRY(r->status);
     if (r->damage == JWRN_JPEG_EOF)

@@ -55,22 +55,22 @@ static bool is_animated(const pare_mapping *file) {
     return false;
 }
 
-/* Grey or RGB of 8 bits, whatever the file has. */
+/* Grey or RGB of 8 bits, or colours' numbers in the palette, a byte each. */
 static void set_transformations(reader *r) {
     int color = png_get_color_type(r->png, r->info);
-    if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(r->png);
+    if (color == PNG_COLOR_TYPE_PALETTE) png_set_packing(r->png);
     if (color == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(r->png);
-    png_set_strip_alpha(r->png); /* also what a palette's transparency becomes */
+    if (color & PNG_COLOR_MASK_ALPHA) png_set_strip_alpha(r->png);
     png_set_interlace_handling(r->png);
 }
 
 static pare_status make_room(reader *r) {
     uint32_t width = png_get_image_width(r->png, r->info), height = png_get_image_height(r->png, r->info);
-    bool grey = !(png_get_color_type(r->png, r->info) & PNG_COLOR_MASK_COLOR);
+    bool rgb = (png_get_color_type(r->png, r->info) & ~PNG_COLOR_MASK_ALPHA) == PNG_COLOR_TYPE_RGB;
     if (png_get_bit_depth(r->png, r->info) == 16)
         return pare_fail(PARE_UNSUPPORTED, "%s is a PNG file with 16 bits a channel: convert it to 8 bits",
                          r->file->path);
-    PARE_TRY(pare_image_new(r->file->path, width, height, grey ? 1 : 3, &r->image));
+    PARE_TRY(pare_image_new(r->file->path, width, height, rgb ? 3 : 1, &r->image));
     PARE_TRY(pare_alloc(&r->rows, height, sizeof *r->rows, "rows of a picture"));
     for (uint32_t y = 0; y < height; y++)
         r->rows[y] = r->image.pixels + (size_t)y * width * r->image.channels;
@@ -103,19 +103,34 @@ static pare_status explain(const reader *r) {
                      r->file->path, r->why, (unsigned long long)r->at, (unsigned long long)r->file->bytes);
 }
 
+/* Libpng's own expansion takes numbers beyond the palette for black. */
+static pare_status apply_palette(reader *r) {
+    png_colorp colors = NULL;
+    int count = 0;
+    pare_image rgb;
+    png_get_PLTE(r->png, r->info, &colors, &count);
+    PARE_TRY(pare_image_new(r->file->path, r->image.width, r->image.height, 3, &rgb));
+    size_t pixels = (size_t)rgb.width * rgb.height;
+    int highest = 0;
+    for (size_t i = 0; i < pixels; i++) {
+        int color = r->image.pixels[i];
+        if (color > highest) highest = color;
+        if (color < count) memcpy(rgb.pixels + 3 * i, &colors[color], 3);
+    }
+    pare_image_free(&r->image);
+    r->image = rgb;
+    if (highest < count) return PARE_OK;
+    return pare_fail(PARE_FORMAT_ERROR,
+                     "%s is a damaged PNG file: a pixel has colour %d of a palette of %d; fetch it again",
+                     r->file->path, highest, count);
+}
+
 static pare_status read_picture(reader *r) {
     if (r->png) r->info = png_create_info_struct(r->png);
     if (!r->info) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to read %s", r->file->path);
     if (!read_all(r)) return explain(r);
     PARE_TRY(r->status);
-    png_colorp colors;
-    int count = 0, used = png_get_palette_max(r->png, r->info);
-    png_get_PLTE(r->png, r->info, &colors, &count);
-    if (png_get_color_type(r->png, r->info) == PNG_COLOR_TYPE_PALETTE && used >= count)
-        return pare_fail(PARE_FORMAT_ERROR,
-                         "%s is a damaged PNG file: a pixel has colour %d of a palette of %d; fetch it again",
-                         r->file->path, used, count);
-    return PARE_OK;
+    return png_get_color_type(r->png, r->info) == PNG_COLOR_TYPE_PALETTE ? apply_palette(r) : PARE_OK;
 }
 
 pare_status pare_png_decode(const pare_mapping *file, pare_image *out) {
