@@ -54,12 +54,13 @@ static int32_t number_of(const char *folder, uint32_t count) {
     return (int32_t)number;
 }
 
-static bool all_numbers(char *const *folders, uint32_t folder_count, uint32_t count, int32_t *labels) {
+/* The first that is no label, or folder_count. */
+static uint32_t read_numbers(char *const *folders, uint32_t folder_count, uint32_t count, int32_t *labels) {
     for (uint32_t i = 0; i < folder_count; i++) {
         labels[i] = number_of(folders[i], count);
-        if (labels[i] < 0) return false;
+        if (labels[i] < 0) return i;
     }
-    return true;
+    return folder_count;
 }
 
 /* Folders of a data set's parts hold the classes' folders, and are no classes. */
@@ -111,10 +112,11 @@ pare_status pare_image_labels(const char *root, char *const *folders, uint32_t f
         else if (unknown == folder_count)
             unknown = i;
     }
-    if (found == folder_count && found) return PARE_OK;
+    if (found == folder_count) return PARE_OK;
     for (uint32_t i = 0; i < folder_count; i++)
         if (labels[i] < 0 && is_part(folders[i])) return refuse(root, folders[i], names, count);
-    if (!found && all_numbers(folders, folder_count, count, labels)) return PARE_OK;
+    if (!found) unknown = read_numbers(folders, folder_count, count, labels);
+    if (unknown == folder_count) return PARE_OK;
     if (count && (found || folder_count != count)) return refuse(root, folders[unknown], names, count);
     in_order(folder_count, labels);
     if (count) *note = order_note(root, folders, count);
