@@ -76,12 +76,15 @@ static void in_order(uint32_t folder_count, int32_t *labels) {
         labels[i] = (int32_t)i;
 }
 
+static bool is_number(const char *folder) {
+    return *folder && strspn(folder, "0123456789") == strlen(folder);
+}
+
 static pare_status refuse(const char *root, const char *folder, const char *const *names, uint32_t count) {
     if (!count)
         return pare_fail(PARE_FORMAT_ERROR, "%s%s is no class: give the folder that holds the classes' folders", root,
                          folder);
-    bool digits = *folder && strspn(folder, "0123456789") == strlen(folder);
-    if (digits)
+    if (is_number(folder))
         return pare_fail(PARE_FORMAT_ERROR, "%s%s: the model has no label %s; its labels are 0 to %u", root, folder,
                          folder, count - 1);
     return pare_fail(
@@ -96,8 +99,7 @@ static char *order_note(const char *root, char *const *folders, uint32_t count) 
         return pare_format("the folder of %s is taken as label 0 (%.*s), as its name is not the model's", root, SHOWN,
                            folders[0]);
     return pare_format("the folders of %s are taken as labels in their order, from 0 (%.*s) to %u (%.*s), as none has "
-                       "the name of a class "
-                       "of the model",
+                       "the name of a class of the model",
                        root, SHOWN, folders[0], count - 1, SHOWN, folders[count - 1]);
 }
 
@@ -117,7 +119,8 @@ pare_status pare_image_labels(const char *root, char *const *folders, uint32_t f
         if (labels[i] < 0 && is_part(folders[i])) return refuse(root, folders[i], names, count);
     if (!found) unknown = read_numbers(folders, folder_count, count, labels);
     if (unknown == folder_count) return PARE_OK;
-    if (count && (found || folder_count != count)) return refuse(root, folders[unknown], names, count);
+    bool clear = !found && folder_count == count && !is_number(folders[unknown]);
+    if (count && !clear) return refuse(root, folders[unknown], names, count);
     in_order(folder_count, labels);
     if (count) *note = order_note(root, folders, count);
     return pare_whole();

@@ -69,6 +69,7 @@ static void test_refused(void **state) {
     refused(animals, 4, FOLDERS("0", "4"), "data/4", "its labels are 0 to 3");
     refused(animals, 4, FOLDERS("4"), "data/4", "its labels are 0 to 3");
     refused(animals, 4, FOLDERS("1", "99999999999999999999999"), "data/99999999999999999999999", "no label");
+    refused(cranes, 3, FOLDERS("1", "2", "3"), "data/3", "its labels are 0 to 2");
     refused(animals, 2, FOLDERS("test", "train"), "data/test", "give it instead");
     refused(NULL, 0, FOLDERS("train"), "data/train", "class");
     refused(cranes, 3, FOLDERS("crane", "dog"), "data/crane", "class 0 or class 2");

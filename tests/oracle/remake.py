@@ -38,6 +38,7 @@ MADE = {
     "tokenizer_kinds": (["tokenizer_kinds.json.gz"], ["tokenizer_kinds.py", "{}/tokenizer_kinds.json.gz"], ("tokenizers", "sentencepiece")),
     "tokenizer_vocabularies": (["tokenizer_vocabularies.json.gz"], ["tokenizer_vocabularies.py", "{}/tokenizer_vocabularies.json.gz"],
                                ("tokenizers", "transformers")),
+    "images": (["images"], ["images.py", "{}/images"], ("PIL", "torch", "torchvision", "transformers")),
     "tokenizer_files": (["tokenizer_files.json"], ["tokenizer_files.py", "{}/tokenizer_files.json"], ("transformers", "sentencepiece")),
 }
 
