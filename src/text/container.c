@@ -14,6 +14,7 @@ typedef struct container {
 #define TABLE(reader)                                                                                                  \
     "convert it in two lines of Python: import pandas; pandas." reader                                                 \
     "('%s').to_json('rows.jsonl', orient='records', lines=True)"
+#define PICTURE "give a text in place of %s, or a model that reads pictures"
 #define NAMED(ending) ending, 0, "", 0
 #define MAGIC(text) NULL, 0, text, sizeof(text) - 1
 
@@ -52,6 +53,11 @@ static const container containers[] = {
     {MAGIC("\x93NUMPY"), "a NumPy array",
      "write its ids out in two lines of Python: import json, numpy; json.dump(numpy.load('%s').tolist(), "
      "open('ids.json', 'w'))"},
+    {MAGIC("\x89PNG\r\n\x1A\n"), "a PNG picture", PICTURE},
+    {MAGIC("\xFF\xD8\xFF"), "a JPEG picture", PICTURE},
+    {MAGIC("GIF8"), "a GIF picture", PICTURE},
+    {NULL, 8, "WEBP", 4, "a WebP picture", PICTURE},
+    {MAGIC("\0\0\x08\x03"), "an idx file of pictures", PICTURE},
     {MAGIC("version https://git-lfs.github.com/spec/"), "the Git LFS pointer of a file that was not fetched",
      "fetch it: git lfs pull --include %s"},
 };
@@ -77,7 +83,7 @@ pare_status pare_container_refuse(const char *path, const char *data, size_t byt
         const container *c = containers + i;
         if (!is(c, path, data, bytes)) continue;
         const char *mark = strstr(c->advice, "%s");
-        return pare_fail(PARE_UNSUPPORTED, "%s is %s, which pare does not read: %.*s%s%s", path, c->what,
+        return pare_fail(PARE_UNSUPPORTED, "%s is %s, which pare does not read as text: %.*s%s%s", path, c->what,
                          (int)(mark - c->advice), c->advice, path, mark + 2);
     }
     return PARE_OK;

@@ -128,6 +128,8 @@ static void test_refused(void **state) {
     refused("a.TSV", TEXT("a\tb"), "name it .txt");
     refused("a.csv.gz", TEXT("a,b"), "read_csv");
     refused("a.bin", TEXT("PAR1...."), "read_parquet");
+    refused("a.txt", TEXT("\x89PNG\r\n\x1A\n...."), "a PNG picture");
+    refused("a.txt", TEXT("\xFF\xD8\xFF\xE0"), "a model that reads pictures");
     refused("a.jsonl", TEXT("PK\x03\x04.."), "unzip");
     refused("a.jsonl", TEXT("\x28\xB5\x2F\xFD.."), "zstd -d");
     refused("a.jsonl", TEXT("BZh91AY&SY"), "bzip2 -dk");
