@@ -2,7 +2,7 @@
 #ifndef PARE_IMAGE_FORMATS_H
 #define PARE_IMAGE_FORMATS_H
 
-#include "image/image.h"
+#include "image/pixels.h"
 #include "support/file.h"
 
 /* Fail as pare_image_read does, and leave nothing in *out then. */

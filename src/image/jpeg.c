@@ -2,6 +2,7 @@
  * big-endian, itself included). The frame's (C0 to CF but C4, C8, CC) says how pixels are coded: baseline, extended or
  * progressive is read here. libjpeg-turbo does it, with the settings that Pillow uses: accurate integer DCT, smooth
  * upsampling of colours. */
+#include "image/exif.h"
 #include "image/formats.h"
 #include "support/memory.h"
 
@@ -14,6 +15,8 @@
 
 /* No sound file has more; a small one that has may take hours. */
 enum { MOST_SCANS = 500 };
+
+static const unsigned char exif[6] = "Exif\0";
 
 typedef struct reader {
     struct jpeg_decompress_struct jpeg;
@@ -64,20 +67,40 @@ static pare_status refuse(const reader *r, const char *what) {
                      what);
 }
 
-/* The frame's marker; 0: none before the pixels. */
-static unsigned char frame_marker(const pare_mapping *file) {
+/* What one of the markers before the pixels has behind it. */
+typedef struct segment {
+    unsigned char kind;
+    const unsigned char *data; /* behind the length */
+    size_t bytes;
+} segment;
+
+static bool is_frame(const segment *s) {
+    return s->kind >= 0xC0 && s->kind <= 0xCF && s->kind != 0xC4 && s->kind != 0xC8 && s->kind != 0xCC;
+}
+
+static bool is_exif(const segment *s) {
+    return s->kind == 0xE1 && s->bytes >= sizeof exif && memcmp(s->data, exif, sizeof exif) == 0;
+}
+
+/* The first that `is` what is looked for; kind 0: none is. */
+static segment find_segment(const pare_mapping *file, bool (*is)(const segment *)) {
     for (uint64_t at = 2; at + 4 <= file->bytes && file->data[at] == 0xFF;) {
-        unsigned char kind = file->data[at + 1];
-        bool frame = kind >= 0xC0 && kind <= 0xCF && kind != 0xC4 && kind != 0xC8 && kind != 0xCC;
-        if (frame) return kind;
-        if (kind == 0xDA || kind == 0xD9) return 0;
-        at += kind == 0xFF ? 1 : 2 + ((uint64_t)file->data[at + 2] << 8 | file->data[at + 3]);
+        segment s = {.kind = file->data[at + 1], .data = file->data + at + 4};
+        uint64_t length = (uint64_t)file->data[at + 2] << 8 | file->data[at + 3];
+        if (s.kind == 0xFF) {
+            at++; /* a byte that fills */
+            continue;
+        }
+        if (s.kind == 0xDA || s.kind == 0xD9 || length < 2 || length > file->bytes - at - 2) break;
+        s.bytes = (size_t)length - 2;
+        if (is(&s)) return s;
+        at += 2 + length;
     }
-    return 0;
+    return (segment){0};
 }
 
 static pare_status check_frame(const reader *r) {
-    unsigned char kind = frame_marker(r->file);
+    unsigned char kind = find_segment(r->file, is_frame).kind;
     if (kind == 0xC3) return refuse(r, "of the lossless kind");
     if (kind == 0xC9 || kind == 0xCA) return refuse(r, "with arithmetic coding");
     return kind <= 0xC2 ? PARE_OK : refuse(r, "of a hierarchical kind");
@@ -149,7 +172,9 @@ static pare_status read_picture(reader *r) {
                          r->file->path, (unsigned long long)r->file->bytes);
     if (r->damage)
         return pare_fail(PARE_FORMAT_ERROR, "%s is a damaged JPEG file (%s); fetch it again", r->file->path, r->why);
-    return PARE_OK;
+    segment s = find_segment(r->file, is_exif);
+    return s.kind ? pare_exif_turn(&r->image, pare_exif_orientation(s.data + sizeof exif, s.bytes - sizeof exif))
+                  : PARE_OK;
 }
 
 pare_status pare_jpeg_decode(const pare_mapping *file, pare_image *out) {

@@ -1,6 +1,7 @@
 /* PNG: 8 bytes of signature, then chunks: length (4 bytes, big-endian), kind (4 letters), data, CRC-32. IHDR comes
  * first, IDAT holds the pixels, IEND ends the file; an acTL before IDAT makes an animation of it (APNG). libpng reads
  * it. */
+#include "image/exif.h"
 #include "image/formats.h"
 #include "support/memory.h"
 
@@ -90,7 +91,7 @@ static bool read_all(reader *r) {
     if (png_get_rowbytes(r->png, r->info) != (size_t)r->image.width * r->image.channels)
         png_error(r->png, "rows of an unexpected length");
     png_read_image(r->png, r->rows);
-    png_read_end(r->png, NULL);
+    png_read_end(r->png, r->info);
     return true;
 }
 
@@ -125,12 +126,20 @@ static pare_status apply_palette(reader *r) {
                      r->file->path, highest, count);
 }
 
+static pare_status make_upright(reader *r) {
+    png_bytep data = NULL;
+    png_uint_32 bytes = 0;
+    if (!png_get_eXIf_1(r->png, r->info, &bytes, &data)) return PARE_OK;
+    return pare_exif_turn(&r->image, pare_exif_orientation(data, bytes));
+}
+
 static pare_status read_picture(reader *r) {
     if (r->png) r->info = png_create_info_struct(r->png);
     if (!r->info) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to read %s", r->file->path);
     if (!read_all(r)) return explain(r);
     PARE_TRY(r->status);
-    return png_get_color_type(r->png, r->info) == PNG_COLOR_TYPE_PALETTE ? apply_palette(r) : PARE_OK;
+    if (png_get_color_type(r->png, r->info) == PNG_COLOR_TYPE_PALETTE) PARE_TRY(apply_palette(r));
+    return make_upright(r);
 }
 
 pare_status pare_png_decode(const pare_mapping *file, pare_image *out) {

@@ -2,7 +2,7 @@
 #ifndef PARE_IMAGE_RESIZE_H
 #define PARE_IMAGE_RESIZE_H
 
-#include "image/image.h"
+#include "image/pixels.h"
 
 /* Pillow's numbers. */
 typedef enum pare_resample {

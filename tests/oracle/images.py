@@ -1,7 +1,7 @@
 """Pictures of every kind, made of formulas, and what Pillow, torchvision and transformers' image processors make of them: images.py OUT
 
 Needs pillow (13.0), torch, torchvision (0.29) and transformers (5.24). OUT is a folder (tests/data/images): files by kind, and images.json with
-  read: the files that are read, with SHA-256 and the first bytes of what Pillow's convert("L") and convert("RGB") give
+  read: the files that are read, with SHA-256 and the first bytes of what Pillow's exif_transpose, then convert("L") and convert("RGB") give
   refused: those that are not, the kind of refusal and a word of its sentence
   resized: Pillow's and torchvision's pixels (hexadecimal) of a picture in other sizes, by filter
   processed: what transformers' processors make of a picture, by preprocessor_config.json; pixels as numbers after both steps, and as grey levels without the last"""
@@ -19,7 +19,7 @@ import PIL
 import torch
 import torchvision
 import transformers
-from PIL import Image
+from PIL import Image, ImageOps
 from torchvision.transforms import v2
 
 HEIGHT, WIDTH = 9, 13
@@ -57,6 +57,12 @@ def png(values, color, bits, interlaced=False, before=b""):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + before + chunk(b"IDAT", zlib.compress(data, 9)) + chunk(b"IEND", b"")
 
 
+def exif(turn, order):
+    """Two entries: the width, then how the camera was held."""
+    start = b"MM\0*" if order == ">" else b"II*\0"
+    return start + struct.pack(order + "IHHHIIHHIHHI", 8, 2, 0x0100, 4, 1, WIDTH, 0x0112, 3, 1, turn, 0, 0)
+
+
 def pngs():
     rgb, rgba = picture(HEIGHT, WIDTH, 3), picture(HEIGHT, WIDTH, 4)
     grey, grey_alpha = picture(HEIGHT, WIDTH, 1), picture(HEIGHT, WIDTH, 2)
@@ -72,6 +78,9 @@ def pngs():
         yield f"grey_{bits}.png", png(grey >> (8 - bits), 0, bits, bits == 2)
         yield f"palette_{bits}.png", png(grey >> (8 - bits), 3, bits, bits == 4, colors if bits == 4 else chunk(b"PLTE", picture(1, 1 << bits, 3).tobytes()))
     yield "palette_8.png", png(grey >> 4, 3, 8, before=colors + chunk(b"tRNS", bytes(range(0, 160, 16))))
+    for turn, order in ((5, ">"), (8, "<")):
+        yield f"rgb_turned_{turn}.png", png(rgb, 2, 8, before=chunk(b"eXIf", exif(turn, order)))
+    yield "rgb_odd_exif.png", png(rgb, 2, 8, before=chunk(b"eXIf", exif(6, ">")[:20]))
     yield "pixel.png", png(rgb[:1, :1], 2, 8)
 
 
@@ -83,14 +92,13 @@ def jpeg(values, **how):
 
 def jpegs():
     rgb, grey = picture(17, 22, 3), picture(17, 22, 1)
-    turned = Image.Exif()
-    turned[0x0112] = 6
     yield "grey.jpg", jpeg(grey, quality=90)
     yield "rgb_444.jpg", jpeg(rgb, quality=95, subsampling=0)
     yield "rgb_422.jpg", jpeg(rgb, quality=80, subsampling=1)
     yield "rgb_420.jpg", jpeg(rgb, quality=60, subsampling=2)
     yield "rgb_progressive.jpg", jpeg(rgb, quality=75, progressive=True)
-    yield "rgb_turned.jpg", jpeg(rgb, quality=75, exif=turned)
+    for turn in range(1, 10):
+        yield f"grey_turned_{turn}.jpg", jpeg(grey, quality=75, exif=b"Exif\0\0" + exif(turn, ">" if turn % 2 else "<"))
     yield "rgb_kept.jpg", jpeg(rgb, quality=75, keep_rgb=True)
     yield "png.jpg", png(picture(HEIGHT, WIDTH, 3), 2, 8)
 
@@ -144,7 +152,7 @@ def said(values):
 
 
 def read_by_pillow(path):
-    return {mode: said(numpy.asarray(Image.open(path).convert(mode))) for mode in ("L", "RGB")}
+    return {mode: said(numpy.asarray(ImageOps.exif_transpose(Image.open(path)).convert(mode))) for mode in ("L", "RGB")}
 
 
 INTERPOLATIONS = {1: v2.InterpolationMode.LANCZOS, 2: v2.InterpolationMode.BILINEAR, 3: v2.InterpolationMode.BICUBIC}
