@@ -18,13 +18,13 @@ bool pare_idx_is_name(const char *name) {
 }
 
 bool pare_idx_begins(const char *path) {
-    static const unsigned char magic[MAGIC] = {0, 0, UNSIGNED_BYTE, PICTURES};
+    static const unsigned char magic[] = {0, 0, UNSIGNED_BYTE}; /* of labels, too: these are refused by name */
     unsigned char first[MAGIC] = {0};
     gzFile file = gzopen(path, "rb"); /* reads what is not packed as it is */
     if (!file) return false;
     int got = gzread(file, first, MAGIC);
     gzclose(file);
-    return got == MAGIC && memcmp(first, magic, MAGIC) == 0;
+    return got == MAGIC && memcmp(first, magic, sizeof magic) == 0;
 }
 
 static uint32_t big_endian(const unsigned char *p) {

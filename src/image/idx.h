@@ -22,7 +22,7 @@ typedef struct pare_idx {
 
 /* Whether a file's name is that of idx pictures: "idx3-ubyte" stands in it. */
 bool pare_idx_is_name(const char *name);
-/* Whether a file, unpacked, begins as idx pictures do. False also where it cannot be read. */
+/* Whether a file, unpacked, begins as an idx file of bytes does. False also where it cannot be read. */
 bool pare_idx_begins(const char *path);
 
 /* Opens the pictures in `path`, packed with gzip or not, and the labels beside them, whose name has "labels" and "idx1"

@@ -75,6 +75,8 @@ static void test_refused(void **state) {
     free(put("f/corpus.txt", "once upon a time", 16));
     refused_place("f", PARE_FILE_ERROR, "corpus.txt is none");
     refused_place("f/corpus.txt", PARE_FORMAT_ERROR, "is a text, not a picture");
+    free(put("labels", "\0\0\x08\x01\0\0\0\1\7", 9));
+    refused_place("labels", PARE_FORMAT_ERROR, "grey pictures have 3");
     refused_place("none", PARE_FILE_ERROR, NULL);
     put_picture("g/7/a.png", "rgb.png");
     refused_place("g", PARE_FORMAT_ERROR, "the model has no label 7");
