@@ -70,7 +70,7 @@ typedef struct pare_classify_options {
 } pare_classify_options;
 
 /* What a vision transformer takes pictures for: *report is a JSON list of {"file", "label": the likeliest class as
- * id2label names it, or its number, "probability"}, in the order of the files; free with pare_text_free. Pictures that
+ * id2label names it, "probability"}, in the order of the files; free with pare_text_free. Pictures that
  * cannot be read are left out and named to the runtime; it fails where none can. */
 PARE_API pare_status pare_classify(const pare_model *model, const pare_classify_options *options,
                                    const pare_runtime *runtime, char **report);

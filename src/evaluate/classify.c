@@ -67,11 +67,9 @@ static json_t *answers(const classifying *c) {
     for (size_t i = 0; i < c->windows.count; i++) {
         const float *logits = c->logits + (int64_t)i * classes;
         int64_t best = pare_logits_likeliest(logits, classes);
-        const char *name = c->classes[best];
-        pare_json_append(
-            list, pare_json_of({"file", pare_json_name(c->names[i])},
-                               {"label", name ? pare_json_string(name) : pare_json_format("%lld", (long long)best)},
-                               {"probability", pare_json_real(probability(logits, classes, best))}));
+        pare_json_append(list, pare_json_of({"file", pare_json_name(c->names[i])},
+                                            {"label", pare_json_string(c->classes[best])},
+                                            {"probability", pare_json_real(probability(logits, classes, best))}));
     }
     return list;
 }

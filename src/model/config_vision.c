@@ -68,7 +68,7 @@ pare_status pare_class_names(const pare_config *config, char ***names) {
     for (uint32_t i = 0; i < config->vocabulary; i++) {
         snprintf(key, sizeof key, "%u", i);
         const char *name = json_string_value(json_object_get(list, key));
-        if (name) (*names)[i] = pare_format("%s", name);
+        (*names)[i] = name ? pare_format("%s", name) : pare_format("LABEL_%u", i);
     }
     pare_status status = pare_whole();
     if (status != PARE_OK) pare_class_names_free(config, *names);

@@ -9,8 +9,8 @@
  * each token of the model's own. */
 pare_status pare_config_read_vision(pare_fields fields, pare_config *config);
 
-/* The names of the classes as id2label has them, a copy each; `names` [config->vocabulary], NULL where there is none.
- * Free with pare_class_names_free. */
+/* The names of the classes as id2label has them, else as transformers calls them, "LABEL_3"; a copy each, `names`
+ * [config->vocabulary]. Free with pare_class_names_free. */
 pare_status pare_class_names(const pare_config *config, char ***names);
 void pare_class_names_free(const pare_config *config, char **names);
 

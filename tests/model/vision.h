@@ -1,0 +1,100 @@
+/* Tiny vision transformers with what transformers makes of them (tests/data/vision.json), as checkpoints in fresh
+ * folders, and made-up pictures, as PNG files in folders of their labels. Weights and pixels are numbers that
+ * tests/oracle/vision.py makes, too. */
+#ifndef PARE_TESTS_VISION_H
+#define PARE_TESTS_VISION_H
+
+#include "calibrate/pictures.h"
+#include "families.h"
+#include "model/patches.h"
+
+#include <png.h>
+
+#define VISION_GOLDEN PARE_SOURCE_DIR "/tests/data/vision.json"
+
+enum { VISION_PICTURES = 5 };
+
+typedef struct vision_model {
+    family_model opened;
+    char *pictures; /* folder */
+    pare_windows windows;
+    size_t order[VISION_PICTURES]; /* of the case's pictures, as the windows have them */
+} vision_model;
+
+static inline int64_t vision_label(const json_t *one, size_t picture) {
+    return json_integer_value(json_array_get(json_object_get(one, "labels"), picture));
+}
+
+static inline void vision_write_picture(const char *path, const pare_vision *v, size_t picture) {
+    size_t count = (size_t)v->height * v->width * v->channels;
+    png_image image = {.version = PNG_IMAGE_VERSION,
+                       .width = v->width,
+                       .height = v->height,
+                       .format = v->channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB};
+    unsigned char *pixels = malloc(count);
+    assert_non_null(pixels);
+    for (size_t i = 0; i < count; i++)
+        pixels[i] =
+            (unsigned char)(128.0f + 64.0f * counted(family_stream("pictures"), (uint32_t)(picture * count + i)));
+    assert_true(png_image_write_to_file(&image, path, 0, pixels, 0, NULL));
+    free(pixels);
+}
+
+/* Sets are read by label, then by name. */
+static inline void vision_put_in_order(const json_t *one, size_t *order) {
+    size_t count = 0;
+    for (int64_t label = 0; label < 10; label++)
+        for (size_t i = 0; i < VISION_PICTURES; i++)
+            if (vision_label(one, i) == label) order[count++] = i;
+    assert_int_equal(count, VISION_PICTURES);
+}
+
+static inline char *vision_write_pictures(const json_t *one, const pare_config *config) {
+    char *folder = tiny_folder();
+    for (uint32_t label = 0; label < config->vocabulary; label++) {
+        char *path = pare_format("%s/%u", folder, label);
+        assert_int_equal(mkdir(path, 0777), 0);
+        free(path);
+    }
+    for (size_t i = 0; i < VISION_PICTURES; i++) {
+        char *path = pare_format("%s/%d/%zu.png", folder, (int)vision_label(one, i), i);
+        vision_write_picture(path, &config->vision, i);
+        free(path);
+    }
+    return folder;
+}
+
+static inline vision_model vision_open(const json_t *one) {
+    vision_model m = {.opened = family_open(one, (family_form){0})};
+    char *processor = json_dumps(json_object_get(one, "processor"), 0);
+    tiny_write_text(m.opened.folder, "preprocessor_config.json", processor);
+    free(processor);
+    m.pictures = vision_write_pictures(one, &m.opened.model->config);
+    vision_put_in_order(one, m.order);
+    if (pare_pictures_stream(m.opened.model, m.pictures, 0, &m.windows) != PARE_OK)
+        fail_msg("%s: %s", family_name(one), pare_message());
+    assert_int_equal(m.windows.count, VISION_PICTURES);
+    return m;
+}
+
+static inline void vision_close(vision_model *m) {
+    pare_windows_free(&m->windows);
+    tiny_remove(m->pictures);
+    free(m->pictures);
+    family_close(&m->opened);
+}
+
+/* Of stored logits, relative to the largest one. logits: [VISION_PICTURES, classes] as the windows have them. */
+static inline double vision_error(const json_t *stored, const size_t *order, const float *logits, uint32_t classes) {
+    double worst = 0.0;
+    for (size_t i = 0; i < VISION_PICTURES; i++) {
+        const json_t *row = json_array_get(json_object_get(stored, "logits"), order[i]);
+        assert_int_equal(json_array_size(row), classes);
+        for (uint32_t j = 0; j < classes; j++)
+            worst =
+                family_worse(worst, fabs((double)logits[i * classes + j] - json_number_value(json_array_get(row, j))));
+    }
+    return worst / family_number(stored, "largest");
+}
+
+#endif
