@@ -64,7 +64,7 @@ static uint64_t activation_bytes(const pare_source *source, const pare_generator
     uint64_t d = config->hidden, batch = (uint64_t)shape->batch, real = sizeof(float);
     uint64_t fixed = (pare_config_vector_elements(config) * config->layers + 2 * d) * real;
     if (pare_has_end(&config->architecture, PARE_END_HEAD_BIAS)) fixed += config->vocabulary * real;
-    fixed += pare_embed_floats(config, shape->batch * chunk) * real;
+    fixed += pare_embed_floats(config, shape->batch * chunk, chunk, false) * real;
     uint64_t sequence = d * real + config->head_width * pare_operand_size(source->backend) + real;
     if (config->vocabulary > PARE_GENERATOR_VOCABULARY) sequence += PARE_GENERATOR_VOCABULARY * real;
     uint64_t rotation = pare_position_tables_bytes(config, shape->capacity);

@@ -45,10 +45,18 @@ static bool has(const pare_config *config, pare_end end) {
     return pare_has_end(&config->architecture, end);
 }
 
-uint64_t pare_embed_floats(const pare_config *config, int64_t tokens) {
+/* Tokens of whole sequences that are projected at a time. */
+static int64_t projected_tokens(int64_t tokens, int64_t length) {
+    enum { TOKENS = 4096 };
+    int64_t step = length < TOKENS ? TOKENS / length * length : length;
+    return tokens < step ? tokens : step;
+}
+
+uint64_t pare_embed_floats(const pare_config *config, int64_t tokens, int64_t length, bool backward) {
     uint64_t e = config->embedding_width, d = config->hidden, n = (uint64_t)tokens, total = 0;
+    uint64_t step = backward ? n : (uint64_t)projected_tokens(tokens, length);
     if (has(config, PARE_END_EMBEDDING_NORM)) total += n * e + n + 2 * e;
-    if (has(config, PARE_END_PROJECT_IN)) total += 2 * n * e + d * e;
+    if (has(config, PARE_END_PROJECT_IN)) total += 2 * step * e + d * e;
     if (pare_reads_pictures(config)) total += (1 + config->vision.prefix) * d;
     if (has(config, PARE_END_PROJECT_OUT)) total += n * (d + e) + d * e;
     return has(config, PARE_END_POSITIONS) ? total + (uint64_t)omp_get_max_threads() * d : total;
@@ -128,19 +136,36 @@ static pare_status project_floats(const pare_source *source, pare_end end, const
     return status;
 }
 
-pare_status pare_embed(const pare_source *source, const pare_embedded *tokens, float *x) {
+/* rows: float [count, embedding_width], x itself where nothing projects them. Sequences begin with the first token. */
+static pare_status embed_some(const pare_source *source, const pare_embedded *tokens, float *rows, float *x) {
     const pare_config *config = &source->model->config;
     int64_t n = tokens->count, elements = n * config->embedding_width;
-    bool projected = has(config, PARE_END_PROJECT_IN);
-    float *rows = x;
-    pare_status status = PARE_OK;
-    if (projected) PARE_TRY(pare_alloc_uninitialized(&rows, (size_t)elements, sizeof *rows, "embeddings"));
     pare_embed_rows(source, tokens, rows);
-    if (has(config, PARE_END_EMBEDDING_NORM)) status = norm_rows(source, n, rows);
-    if (status == PARE_OK && projected) status = project_floats(source, PARE_END_PROJECT_IN, rows, elements, n, x);
-    if (projected) pare_free(rows);
-    if (status == PARE_OK && pare_reads_pictures(config)) status = pare_patches_finish(source, tokens, x);
-    return status == PARE_OK && has(config, PARE_END_POSITIONS) ? add_positions(source, tokens, x) : status;
+    if (has(config, PARE_END_EMBEDDING_NORM)) PARE_TRY(norm_rows(source, n, rows));
+    if (rows != x) PARE_TRY(project_floats(source, PARE_END_PROJECT_IN, rows, elements, n, x));
+    return pare_reads_pictures(config) ? pare_patches_finish(source, tokens, x) : PARE_OK;
+}
+
+static pare_status embed_projected(const pare_source *source, const pare_embedded *tokens, float *x) {
+    const pare_config *config = &source->model->config;
+    int64_t step = projected_tokens(tokens->count, tokens->length);
+    float *rows;
+    pare_status status =
+        pare_alloc_uninitialized(&rows, (size_t)step * config->embedding_width, sizeof *rows, "embeddings");
+    for (int64_t first = 0; first < tokens->count && status == PARE_OK; first += step) {
+        pare_embedded some = *tokens;
+        some.ids += first / tokens->length * tokens->stride;
+        some.count = tokens->count - first < step ? tokens->count - first : step;
+        status = embed_some(source, &some, rows, x + first * (int64_t)config->hidden);
+    }
+    pare_free(rows);
+    return status;
+}
+
+pare_status pare_embed(const pare_source *source, const pare_embedded *tokens, float *x) {
+    const pare_config *config = &source->model->config;
+    PARE_TRY(has(config, PARE_END_PROJECT_IN) ? embed_projected(source, tokens, x) : embed_some(source, tokens, x, x));
+    return has(config, PARE_END_POSITIONS) ? add_positions(source, tokens, x) : PARE_OK;
 }
 
 static void final_norm(const pare_source *source, const pare_norm *norm, const float *x, int64_t n, void *out,

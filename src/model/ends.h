@@ -15,8 +15,8 @@ typedef struct pare_embedded {
 
 /* x: float [count, d] = what the first block reads. */
 pare_status pare_embed(const pare_source *source, const pare_embedded *tokens, float *x);
-/* Floats that pare_embed, or its backward, takes beside x; 0 for most families. */
-uint64_t pare_embed_floats(const pare_config *config, int64_t tokens);
+/* Floats that pare_embed of sequences of `length`, or its backward, takes beside x; 0 for most families. */
+uint64_t pare_embed_floats(const pare_config *config, int64_t tokens, int64_t length, bool backward);
 
 /* Rows of the embedding, scaled; float [count, embedding_width]. */
 void pare_embed_rows(const pare_source *source, const pare_embedded *tokens, float *rows);

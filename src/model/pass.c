@@ -256,6 +256,9 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
     pass->steps_total = (uint64_t)(2 * layers - (lowest > 0 ? lowest : 0));
     PARE_TRY(whole_forward(pass, source, ids, pass->next.sequences ? pass->next.sequences : pass->shape.sequences));
     PARE_TRY(pare_pass_loss(pass, source, NULL, &sum));
+    if (!pass->predictions && pare_reads_pictures(&model->config))
+        return pare_fail(PARE_BAD_ARGUMENT, "the pictures have no labels, and without these there is no gradient: put "
+                                            "them into one folder per class");
     *loss = sum / pare_head_divisor(pass);
     if (!isfinite(*loss))
         return pare_fail(

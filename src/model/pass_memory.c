@@ -95,7 +95,8 @@ static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *ba
     if (shape->samples) sizes.sums *= 2;
     uint64_t inputs = pare_pass_keeps_inputs(shape) ? config->layers + 1 : 1;
     sizes.per_token = inputs * d * sizeof(float) + e * operand + 48;
-    sizes.head += pare_embed_floats(config, shape->sequences * shape->length) * sizeof(float);
+    sizes.head +=
+        pare_embed_floats(config, shape->sequences * shape->length, shape->length, has_sink(shape)) * sizeof(float);
     sizes.head += pare_position_tables_bytes(config, shape->length);
     sizes.head += (pare_config_vector_elements(config) + 2 * d) * sizeof(float);
     if (pare_has_end(&config->architecture, PARE_END_HEAD_BIAS)) sizes.head += 2 * config->vocabulary * sizeof(float);
