@@ -151,6 +151,13 @@ static const pare_option rows[] = {
     {.name = "compensate", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "HOW",
      .key = "compensate", .choice = compensation_name, .help = "refit what is left by least squares (ls), or do not; single weights also column by column as SparseGPT does "
              "(obs), or by ADMM"},
+    {.name = "reconstruct", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "reconstruct", .low = 0, .high = 1e6,
+     .help = "in the end, train attention and FFN of each block for N steps to put out what the dense model's do",
+     .usual = "0"},
+    {.name = "reconstruct-rate", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_REAL, .value = "R",
+     .key = "reconstruct_rate", .low = 0, .high = 1, .open = true, .help = "rate of the first step of --reconstruct",
+     .usual = "1e-3"},
     {.name = "metric", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "HOW",
      .key = "metric", .choice = metric_name,
      .help = "what errors of outputs are measured by: their square, or what the loss feels of them (fisher)"},

@@ -72,6 +72,14 @@ static bool trains_and_repairs(const pare_recipe *r) {
     return pare_recipe_trains(r) && repairs;
 }
 
+static bool trains_and_reconstructs(const pare_recipe *r) {
+    return pare_recipe_trains(r) && r->reconstruct;
+}
+
+static bool channels_reconstructed(const pare_recipe *r) {
+    return r->mode == PARE_MODE_CHANNEL && r->reconstruct;
+}
+
 static bool never_prunes(const pare_recipe *r) {
     return pare_recipe_trains(r) && r->lora.warmup + r->lora.cooldown >= 1.0;
 }
@@ -215,6 +223,13 @@ static const contradiction all[] = {
      curves_of_queries,
      "--choose obs knows the error curves of KV groups, not of query heads: --gqa query needs --select local or "
      "rising"},
+    {{"reconstruct", "signal"},
+     trains_and_reconstructs,
+     "the signal lora (LoRAPrune) trains the whole model already: leave out --reconstruct"},
+    {{"reconstruct", "mode"},
+     channels_reconstructed,
+     "--reconstruct compares hidden states channel by channel, of which --mode channel removes some: leave out one of "
+     "them"},
     {{"compensate", "mode"},
      layers_refitted,
      "--compensate ls refits the readers of removed units; --mode layer leaves none: take --compensate none"},

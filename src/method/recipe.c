@@ -3,12 +3,14 @@
 
 /* Of a repair that an option asks for, where the method brings no constants of its own. */
 static const double repair_alpha = 0.75, repair_damping = 1e-2, repair_fraction = 0.0625;
+static const double reconstruct_rate = 1e-3;
 static const double element_damping = 0.1; /* of the correction towards the dense model */
 
 /* Constants of what a method does not do, should an option ask it to. */
 void pare_recipe_start(const pare_recipe *preset, pare_recipe *out) {
     *out = *preset;
     pare_element_defaults(&out->element);
+    if (out->reconstruct_rate <= 0.0) out->reconstruct_rate = reconstruct_rate;
     out->lora = pare_lora_recipe_published();
     if (preset->mode == PARE_MODE_ELEMENT && preset->damping <= 0.0) out->damping = repair_damping;
     if (preset->mode == PARE_MODE_ELEMENT && preset->reader_damping <= 0.0) out->reader_damping = element_damping;
@@ -49,7 +51,7 @@ bool pare_recipe_repairs(const pare_recipe *r) {
 }
 
 bool pare_recipe_needs_data(const pare_recipe *r) {
-    if (r->mode == PARE_MODE_ELEMENT && pare_element_walks(r)) return true;
+    if (r->reconstruct || (r->mode == PARE_MODE_ELEMENT && pare_element_walks(r))) return true;
     return pare_signal_has(r->signal, PARE_TRAIT_DATA) || pare_recipe_repairs(r);
 }
 

@@ -49,6 +49,8 @@ struct pare_recipe {
     bool held_out;               /* that is where it starts; halves of the sequences choose it */
     double fraction;             /* of the channels left that OBS removes in one round */
     bool final_norm;             /* fitted at the end */
+    int32_t reconstruct;         /* steps of training for each half of a block, after all else; 0: none */
+    double reconstruct_rate;
     pare_element_recipe element; /* in element mode */
     pare_lora_recipe lora;       /* where the signal trains */
     int32_t wording;             /* pare_template_name: of instructions and chats to calibrate or train on */

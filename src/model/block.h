@@ -202,4 +202,12 @@ pare_status pare_block_forward(const pare_block *block, const float *x, float *o
 pare_status pare_block_backward(const pare_block *block, const pare_block_gradients *gradients, const float *x,
                                 float *dx, bool need_input);
 
+
+/* The halves of it, of blocks that are not parallel, each after its own forward. dx: in the gradient of its output, out
+ * of its input, for the FFN always. reads: what the FFN reads. */
+pare_status pare_block_ffn_backward(const pare_block *block, const pare_block_gradients *gradients, const float *reads,
+                                    float *dx);
+pare_status pare_block_attention_backward(const pare_block *block, const pare_block_gradients *gradients,
+                                          const float *x, float *dx, bool need_input);
+
 #endif

@@ -24,9 +24,9 @@ static pare_status input_norm_backward(const pare_block *block, const pare_block
     return PARE_OK;
 }
 
-/* branch: the gradient of what Down makes. */
+/* branch: the gradient of what Down makes; reads: what the FFN reads. */
 static pare_status ffn_backward(const pare_block *block, const pare_block_gradients *g, const float *branch,
-                                const float *x, float *dx) {
+                                const float *reads, float *dx) {
     const pare_backend *backend = block->backend;
     const pare_architecture *architecture = &block->config->architecture;
     pare_activations *a = block->activations;
@@ -41,7 +41,7 @@ static pare_status ffn_backward(const pare_block *block, const pare_block_gradie
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_UP, a->dup, a->normed2));
     if (gated) PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_GATE, a->dgate, false, a->dnormed));
     PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_UP, a->dup, gated, a->dnormed));
-    return input_norm_backward(block, g, PARE_NORM_SLOT_POST, pare_block_ffn_reads(block, x, a->middle), dx);
+    return input_norm_backward(block, g, PARE_NORM_SLOT_POST, reads, dx);
 }
 
 /* Leaves dQ, dK, dV as token-major operands in a->dgate, a->dup and a->dout. */
@@ -63,27 +63,45 @@ static bool wants_input_norm(const pare_block *block, const pare_gradient_sink *
             sink->wants(sink->context, pare_tensor_id_in(block->config, block->layer, bias)));
 }
 
+pare_status pare_block_ffn_backward(const pare_block *block, const pare_block_gradients *g, const float *reads,
+                                    float *dx) {
+    const float *branch;
+    PARE_TRY(pare_block_add_backward(block, g, PARE_PART_FFN, dx, &branch));
+    return ffn_backward(block, g, branch, reads, dx);
+}
+
+/* dout: the gradient of what attention's branch is added to; dx: where that of its input is added. */
+static pare_status attention_part_backward(const pare_block *block, const pare_block_gradients *g, const float *x,
+                                           float *dout, float *dx, bool need_input) {
+    pare_activations *a = block->activations;
+    const float *branch;
+    PARE_TRY(pare_block_add_backward(block, g, PARE_PART_ATTENTION, dout, &branch));
+    PARE_TRY(attention_backward(block, g, branch));
+    PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_Q, a->dgate, a->normed1));
+    PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_K, a->dup, a->normed1));
+    PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_V, a->dout, a->normed1));
+    if (!need_input && !wants_input_norm(block, g->sink)) return PARE_OK;
+    PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_Q, a->dgate, false, a->dnormed));
+    PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_K, a->dup, true, a->dnormed));
+    PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_V, a->dout, true, a->dnormed));
+    return input_norm_backward(block, g, PARE_NORM_SLOT_INPUT, x, dx);
+}
+
+pare_status pare_block_attention_backward(const pare_block *block, const pare_block_gradients *g, const float *x,
+                                          float *dx, bool need_input) {
+    return attention_part_backward(block, g, x, dx, dx, need_input);
+}
+
 pare_status pare_block_backward(const pare_block *block, const pare_block_gradients *g, const float *x, float *dx,
                                 bool need_input) {
     pare_activations *a = block->activations;
     const pare_gradient_sink *sink = g->sink;
     int64_t n = block->batch * block->length;
     bool parallel = block->config->architecture.parallel;
-    const float *branch;
+    float *dmiddle = parallel ? a->dkept : dx;
     if (sink->output_gradient) PARE_TRY(sink->output_gradient(sink->context, block->layer, g->first_token, n, dx));
     if (parallel) memcpy(a->dkept, dx, (size_t)(n * block->hidden) * sizeof *dx);
-    PARE_TRY(pare_block_add_backward(block, g, PARE_PART_FFN, dx, &branch));
-    PARE_TRY(ffn_backward(block, g, branch, x, dx));
-    if (sink->middle_gradient)
-        PARE_TRY(sink->middle_gradient(sink->context, block->layer, g->first_token, n, parallel ? a->dkept : dx));
-    PARE_TRY(pare_block_add_backward(block, g, PARE_PART_ATTENTION, parallel ? a->dkept : dx, &branch));
-    PARE_TRY(attention_backward(block, g, branch));
-    PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_Q, a->dgate, a->normed1));
-    PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_K, a->dup, a->normed1));
-    PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_V, a->dout, a->normed1));
-    if (!need_input && !wants_input_norm(block, sink)) return PARE_OK;
-    PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_Q, a->dgate, false, a->dnormed));
-    PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_K, a->dup, true, a->dnormed));
-    PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_V, a->dout, true, a->dnormed));
-    return input_norm_backward(block, g, PARE_NORM_SLOT_INPUT, x, dx);
+    PARE_TRY(pare_block_ffn_backward(block, g, pare_block_ffn_reads(block, x, a->middle), dx));
+    if (sink->middle_gradient) PARE_TRY(sink->middle_gradient(sink->context, block->layer, g->first_token, n, dmiddle));
+    return attention_part_backward(block, g, x, dmiddle, dx, need_input);
 }

@@ -102,12 +102,10 @@ static pare_status compose_dropped(void *context) {
 }
 
 static const pare_job_stage stages[] = {
-    {"preparing", pare_prune_prepare}, {NULL, pare_prune_progress_name},
-    {"reading and checking", scan},    {"calibration text", calibrate},
-    {NULL, pare_prune_progress_begin}, {NULL, remove_parts},
-    {NULL, compose_dropped},           {"evaluation", pare_prune_evaluate_texts},
-    {"writing", write_model},          {"checking the result", verify},
-    {"writing", write_files},
+    {"preparing", pare_prune_prepare}, {NULL, pare_prune_progress_name},  {"reading and checking", scan},
+    {"calibration text", calibrate},   {NULL, pare_prune_progress_begin}, {NULL, remove_parts},
+    {NULL, compose_dropped},           {NULL, pare_prune_reconstruct},    {"evaluation", pare_prune_evaluate_texts},
+    {"writing", write_model},          {"checking the result", verify},   {"writing", write_files},
 };
 
 pare_status pare_prune_calibrate(pare_prune_job *job) {
@@ -133,6 +131,7 @@ void pare_prune_end(pare_prune_job *job) {
     pare_free(job->texts);
     json_decref(job->traces);
     json_decref(job->repairs);
+    json_decref(job->rebuilt);
     pare_backend_close(job->backend);
 }
 

@@ -51,6 +51,7 @@ typedef struct pare_prune_job {
     pare_selection selection, composed; /* of this round, from `current`; of all rounds, from `model` */
     pare_selection whole;               /* with `dropped`: composed, from `origin` */
     pare_repaired repaired;             /* of this round */
+    json_t *rebuilt;                    /* per layer and stage: errors before and after reconstruction; or NULL */
     json_t *repairs;                    /* per layer and stage: errors before and after; or NULL */
     pare_sparse sparse;                 /* in element mode */
     pare_loraprune *lora;               /* where LoRA trains meanwhile; or NULL */
@@ -111,6 +112,10 @@ pare_status pare_prune_compose(pare_prune_job *job);
 pare_status pare_prune_rounds(pare_prune_job *job);
 /* Chooses by OBS and repairs, where the recipe says so: changes job->selection, fills job->repaired. */
 pare_status pare_prune_repair(void *job);
+/* Trains what is left, half a block after the other, where the recipe says so (prune_reconstruct.c): changes
+ * job->repaired; and adds what that will hold to job->plan. */
+pare_status pare_prune_reconstruct(void *job);
+pare_status pare_prune_plan_reconstruct(pare_prune_job *job);
 /* Frees what belongs to one round. */
 void pare_prune_round_free(pare_prune_job *job);
 /* Adds what the repair will hold to job->plan. */

@@ -53,6 +53,7 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
                                     .ignored = o->ignored,
                                     .traces = job->traces,
                                     .repairs = job->repairs,
+                                    .rebuilt = job->rebuilt,
                                     .part_name = job->procedure->member,
                                     .part = job->procedure->member ? job->procedure->report(job) : NULL,
                                     .texts = job->texts,

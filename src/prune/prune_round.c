@@ -38,6 +38,7 @@ pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t le
     PARE_TRY(pare_plan_new(job->current, job->backend, job->runtime, &request, &job->plan));
     job->plan.sizes.chat = job->windows.chat;
     if (job->procedure->plan) PARE_TRY(job->procedure->plan(job));
+    PARE_TRY(pare_prune_plan_reconstruct(job));
     if (announced && job->runtime && job->runtime->plan)
         job->runtime->plan(job->runtime->progress_user, &job->plan.sizes);
     return PARE_OK;

@@ -13,4 +13,10 @@ typedef struct pare_stage_fit {
     pare_fit readers; /* of the normed hidden state */
 } pare_stage_fit;
 
+/* What a reconstruction (reconstruct/reconstruct.h) made of a stage: of held-out sequences the mean squared error,
+ * relative to the mean square of what the dense stage adds. */
+typedef struct pare_rebuilt {
+    double before, after;
+} pare_rebuilt;
+
 #endif

@@ -178,6 +178,7 @@ static void put_rounds(json_t *json, const pare_pruning_results *r) {
     if (rounds) pare_json_put(json, "trace", pare_json_same(json_array_get(r->traces, rounds - 1)));
     if (rounds > 1) pare_json_put(json, "traces", pare_json_same(r->traces));
     if (r->repairs) pare_json_put(json, "repair", pare_json_same(r->repairs));
+    if (r->rebuilt) pare_json_put(json, "reconstruction", pare_json_same(r->rebuilt));
 }
 
 json_t *pare_report_pruning(const void *results) {
@@ -226,5 +227,17 @@ json_t *pare_report_fits(pare_stage_fit (*fits)[PARE_STAGES], uint32_t layers) {
     for (uint32_t i = 0; i < layers; i++)
         pare_json_append(list, pare_json_of({"attention", fit_json(&fits[i][PARE_STAGE_ATTENTION])},
                                             {"ffn", fit_json(&fits[i][PARE_STAGE_FFN])}));
+    return list;
+}
+
+static json_t *rebuilt_json(const pare_rebuilt *rebuilt) {
+    return pare_json_of({"before", pare_json_real(rebuilt->before)}, {"after", pare_json_real(rebuilt->after)});
+}
+
+json_t *pare_report_rebuilt(pare_rebuilt (*rebuilt)[PARE_STAGES], uint32_t layers) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < layers; i++)
+        pare_json_append(list, pare_json_of({"attention", rebuilt_json(&rebuilt[i][PARE_STAGE_ATTENTION])},
+                                            {"ffn", rebuilt_json(&rebuilt[i][PARE_STAGE_FFN])}));
     return list;
 }

@@ -26,6 +26,7 @@ typedef struct pare_pruning_results {
     const char *const *ignored; /* options that the method has no use for, NULL after the last */
     const json_t *traces;       /* of every round */
     const json_t *repairs;      /* of the last; or NULL */
+    const json_t *rebuilt;      /* pare_report_rebuilt; or NULL */
     const char *part_name;      /* what the way of pruning has to say of itself; or NULL */
     json_t *part;               /* a reference, which is taken */
     const pare_text_pair *texts;
@@ -39,5 +40,7 @@ json_t *pare_report_pruning(const void *results);
 
 /* [{"attention": {"error", "damping", "readers"}, "ffn"}], of fits [layers][PARE_STAGES]. */
 json_t *pare_report_fits(pare_stage_fit (*fits)[PARE_STAGES], uint32_t layers);
+/* [{"attention": {"before", "after"}, "ffn"}], of rebuilt [layers][PARE_STAGES]. */
+json_t *pare_report_rebuilt(pare_rebuilt (*rebuilt)[PARE_STAGES], uint32_t layers);
 
 #endif

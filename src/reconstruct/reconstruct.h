@@ -1,0 +1,49 @@
+/* Reconstruction: after weights have gone, one half of a block after the other is trained to put out what the dense
+ * model's does there. Two streams of hidden states go through all blocks side by side: the dense model's own, and that
+ * of the smaller model through what was trained so far. For a stage (attention or FFN, with its norms; both at once
+ * where they read the same input) the training is
+ *
+ *   min over the stage's weights of  mean |x + f(x) - t|^2      x: smaller model's states, t: the dense model's behind
+ *                                                               the stage
+ *
+ * by Adam with a rate that falls linearly to 0, on batches drawn by the seed. Some sequences are held out, and weights
+ * that are no better on them than those before the training are not taken. Kept in memory: one block's weights, their
+ * gradients and moments, activations of one batch, and both streams.
+ *
+ * Sub-blocks rather than single matrices: arXiv 2510.14444 (what lies between nonlinearities is better learnt
+ * together); NVIDIA's bypass distillation does it for whole blocks. */
+#ifndef PARE_RECONSTRUCT_RECONSTRUCT_H
+#define PARE_RECONSTRUCT_RECONSTRUCT_H
+
+#include "repair/repaired.h"
+#include "repair/stage_fit.h"
+#include "support/runtime.h"
+
+typedef struct pare_reconstruction {
+    const pare_model *dense;
+    const bool *dense_dropped;       /* [layers of dense] those that the smaller model has not */
+    const pare_model *model;         /* the smaller one is what is left of this */
+    const pare_selection *selection; /* from model; all hidden channels stay */
+    const pare_repaired *repaired;   /* over it; or NULL */
+    const pare_backend *backend;
+    const pare_runtime *runtime; /* or NULL */
+    const uint32_t *ids;         /* [sequences, length], 2 sequences or more */
+    int64_t sequences, length;
+    uint32_t steps; /* for each stage */
+    double rate;    /* of the first step */
+    bool keep_zeros;
+    uint64_t seed;
+    uint64_t limit;      /* bytes of anonymous memory; 0: none set */
+    const char *scratch; /* folder for streams and weights that do not fit; NULL: none */
+} pare_reconstruction;
+
+/* *out: every tensor of the kept layers as it is now, and the rest of `repaired`; free with pare_repaired_free.
+ * rebuilt: [layers of model][PARE_STAGES]; a parallel block's is that of its FFN. */
+pare_status pare_reconstruct_run(const pare_reconstruction *asked, pare_repaired *out,
+                                 pare_rebuilt (*rebuilt)[PARE_STAGES]);
+
+/* Bytes that it holds, and how many of them are in scratch files. PARE_OUT_OF_MEMORY, naming what to change, if they
+ * exceed the limit. */
+pare_status pare_reconstruct_measure(const pare_reconstruction *asked, uint64_t *bytes, uint64_t *in_files);
+
+#endif
