@@ -1,0 +1,257 @@
+/* Reconstruction: gradients of a half block equal differences of its loss, in every family; what is trained comes no
+ * further from the dense model than it was; zeros stay; dropped layers are passed; the same seed gives the same bits.
+ */
+#include "../model/families.h"
+#include "reconstruct/reconstruct.h"
+#include "reconstruct/sub_block.h"
+
+enum { LAYERS = 8 };
+
+typedef struct smaller {
+    family_model opened;
+    pare_selection selection;
+    bool dropped[LAYERS];
+    pare_reconstruction asked;
+} smaller;
+
+/* Every other FFN channel goes, and a layer where `drops`. */
+static smaller make(const families *all, const json_t *one, const pare_backend *backend, bool drops) {
+    smaller s = {.opened = family_open(one, (family_form){0})};
+    const pare_model *model = s.opened.model;
+    assert_true(model->config.layers <= LAYERS);
+    assert_int_equal(pare_selection_all(model, &s.selection), PARE_OK);
+    for (uint32_t layer = 0; layer < model->config.layers; layer++) {
+        uint32_t channels[256], count = 0;
+        for (uint32_t i = 0; i < model->config.widths[layer].ffn && count < 256; i += 2)
+            channels[count++] = i;
+        assert_int_equal(pare_kept_set_channels(channels, count, &s.selection.layer[layer]), PARE_OK);
+    }
+    if (drops) pare_kept_drop(&s.selection.layer[0]);
+    s.dropped[0] = drops;
+    s.asked = (pare_reconstruction){.dense = model,
+                                    .model = model,
+                                    .backend = backend,
+                                    .ids = all->ids,
+                                    .sequences = FAMILY_SEQUENCES,
+                                    .length = FAMILY_LENGTH,
+                                    .steps = 20,
+                                    .rate = 1e-3,
+                                    .seed = 3};
+    return s;
+}
+
+static void point(smaller *s) {
+    s->asked.selection = &s->selection;
+    s->asked.dense_dropped = s->dropped;
+}
+
+static void release(smaller *s) {
+    pare_selection_free(&s->selection);
+    family_close(&s->opened);
+}
+
+/* 1/2 of the sum of squares of what the part puts out beside `target`. */
+static double loss_of(pare_sub_block *sub, const float *x, const float *target, int64_t n, float *made) {
+    double sum = 0.0;
+    assert_int_equal(pare_sub_block_forward(sub, 1, x, made), PARE_OK);
+    for (int64_t i = 0; i < n; i++) {
+        made[i] -= target[i];
+        sum += (double)made[i] * (double)made[i] / 2;
+    }
+    return sum;
+}
+
+/* Along a direction that all weights of the part take part in, central differences; relative to the gradient's norm,
+ * which is what its product with numbers of size 1 comes to. Where values are clamped the loss has kinks. */
+static double directional_error(pare_sub_block *sub, const float *x, const float *target, int64_t n, float *made) {
+    double along = 0.0, squares = 0.0, size = 1e-3, sides[2];
+    float *direction = malloc(sub->count * sizeof *direction), *at = sub->values + sub->begin;
+    float *base = malloc(sub->count * sizeof *base);
+    loss_of(sub, x, target, n, made);
+    assert_int_equal(pare_sub_block_backward(sub, x, made), PARE_OK);
+    memcpy(base, at, sub->count * sizeof *base);
+    for (size_t i = 0; i < sub->count; i++) {
+        direction[i] = counted(77, (uint32_t)i);
+        double gradient = (double)sub->gradient[sub->begin + i];
+        along += (double)direction[i] * gradient;
+        squares += gradient * gradient;
+    }
+    for (int side = 0; side < 2; side++) {
+        for (size_t i = 0; i < sub->count; i++)
+            sub->start[sub->begin + i] = base[i] + (float)(side ? -size : size) * direction[i];
+        assert_int_equal(pare_sub_block_restore(sub), PARE_OK);
+        sides[side] = loss_of(sub, x, target, n, made);
+    }
+    free(base);
+    free(direction);
+    double measured = (sides[0] - sides[1]) / (2 * size);
+    return fabs(measured - along) / sqrt(squares);
+}
+
+static double check_family(const families *all, const json_t *one, const pare_backend *backend) {
+    smaller s = make(all, one, backend, false);
+    point(&s);
+    const pare_config *config = &s.opened.model->config;
+    int64_t n = FAMILY_LENGTH * (int64_t)config->hidden;
+    float *x = malloc((size_t)n * sizeof *x), *target = malloc((size_t)n * sizeof *x),
+          *made = malloc((size_t)n * sizeof *x);
+    pare_source source = {.model = s.opened.model, .backend = backend};
+    pare_sub_block sub;
+    pare_walk walk;
+    double worst = 0.0;
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = counted(5, (uint32_t)i);
+        target[i] = counted(6, (uint32_t)i);
+    }
+    assert_int_equal(pare_walk_new(&source, FAMILY_LENGTH, 1, &walk), PARE_OK);
+    assert_int_equal(pare_sub_block_new(&s.asked, 1, &sub), PARE_OK);
+    for (int part = PARE_PART_ATTENTION; part <= PARE_PART_FFN; part++) {
+        pare_block base = pare_walk_block(&walk, 1);
+        assert_int_equal(pare_sub_block_enter(&sub, &base, 1), PARE_OK);
+        pare_sub_block_choose(&sub, (pare_part)part);
+        worst = family_worse(worst, directional_error(&sub, x, target, n, made));
+    }
+    pare_sub_block_free(&sub);
+    pare_walk_free(&walk);
+    free(x);
+    free(target);
+    free(made);
+    release(&s);
+    return worst;
+}
+
+static void gradients_are_those_of_the_loss(void **state) {
+    (void)state;
+    families all = families_load();
+    pare_backend *backend;
+    size_t i;
+    json_t *one;
+    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &backend), PARE_OK);
+    json_array_foreach(all.cases, i, one) {
+        double apart = check_family(&all, one, backend);
+        if (!(apart < 0.03)) fail_msg("%s: gradient and differences are apart by %.2g", family_name(one), apart);
+    }
+    pare_backend_close(backend);
+    families_free(&all);
+}
+
+static void run(const smaller *s, pare_repaired *out, pare_rebuilt (*rebuilt)[PARE_STAGES]) {
+    if (pare_reconstruct_run(&s->asked, out, rebuilt) != PARE_OK) fail_msg("%s", pare_message());
+}
+
+static void check_run(const families *all, const json_t *one, const pare_backend *backend, bool drops) {
+    smaller s = make(all, one, backend, drops);
+    point(&s);
+    pare_repaired out, again;
+    pare_rebuilt rebuilt[LAYERS][PARE_STAGES];
+    const pare_config *config = &s.opened.model->config;
+    run(&s, &out, rebuilt);
+    for (uint32_t layer = 0; layer < config->layers; layer++)
+        for (int stage = 0; stage < PARE_STAGES; stage++) {
+            const pare_rebuilt *r = &rebuilt[layer][stage];
+            assert_true(isfinite(r->before) && r->after <= r->before);
+            assert_true(!s.dropped[layer] || r->before == 0);
+        }
+    run(&s, &again, rebuilt);
+    for (size_t id = 0; id < out.count; id++)
+        assert_true((out.matrix[id] == NULL) == (again.matrix[id] == NULL));
+    assert_int_equal(out.used, again.used);
+    assert_memory_equal(out.memory.data, again.memory.data, out.used);
+    pare_repaired_free(&out);
+    pare_repaired_free(&again);
+    release(&s);
+}
+
+static void nothing_comes_further_away(void **state) {
+    (void)state;
+    static const char *const names[] = {"llama", "gpt2", "gpt_neox", "qwen3", "gemma3_text"};
+    families all = families_load();
+    pare_backend *backend;
+    size_t found = 0, i;
+    json_t *one;
+    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &backend), PARE_OK);
+    json_array_foreach(all.cases, i, one) for (size_t j = 0; j < sizeof names / sizeof *names; j++) {
+        if (strcmp(family_name(one), names[j]) != 0) continue;
+        check_run(&all, one, backend, false);
+        check_run(&all, one, backend, true);
+        found++;
+    }
+    assert_true(found >= 3);
+    pare_backend_close(backend);
+    families_free(&all);
+}
+
+/* Of single weights: a matrix with zeros in place of some of them is what was repaired. */
+static void zeros_stay(void **state) {
+    (void)state;
+    families all = families_load();
+    pare_backend *backend;
+    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &backend), PARE_OK);
+    smaller s = make(&all, family_case(&all, "llama"), backend, false);
+    const pare_model *model = s.opened.model;
+    size_t id = pare_tensor_id(1, PARE_ROLE_UP);
+    size_t count = (size_t)model->tensors[id]->count;
+    pare_repaired repaired, out;
+    pare_rebuilt rebuilt[LAYERS][PARE_STAGES];
+    void *matrix;
+    pare_selection_free(&s.selection);
+    assert_int_equal(pare_selection_all(model, &s.selection), PARE_OK);
+    point(&s);
+    int64_t rows, columns;
+    pare_tensor_matrix(model->tensors[id], &rows, &columns);
+    assert_int_equal(
+        pare_repaired_new(model, pare_repaired_bytes(model, id, (uint64_t)rows, (uint64_t)columns), NULL, &repaired),
+        PARE_OK);
+    assert_int_equal(pare_repaired_add(&repaired, model, id, (uint64_t)rows, (uint64_t)columns, &matrix), PARE_OK);
+    float *values = matrix;
+    pare_tensor_values(model->tensors[id], 0, count, values);
+    for (size_t i = 0; i < count; i += 3)
+        values[i] = 0.0f;
+    s.asked.repaired = &repaired;
+    s.asked.keep_zeros = true;
+    s.asked.rate = 1e-2;
+    run(&s, &out, rebuilt);
+    const float *after = out.matrix[id];
+    size_t moved = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i % 3 == 0) assert_true(after[i] == 0.0f);
+        moved += after[i] != values[i];
+    }
+    assert_true(moved > 0 && rebuilt[1][PARE_STAGE_FFN].after < rebuilt[1][PARE_STAGE_FFN].before);
+    pare_repaired_free(&repaired);
+    pare_repaired_free(&out);
+    release(&s);
+    pare_backend_close(backend);
+    families_free(&all);
+}
+
+static void one_sequence_is_too_few(void **state) {
+    (void)state;
+    families all = families_load();
+    pare_backend *backend;
+    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &backend), PARE_OK);
+    smaller s = make(&all, family_case(&all, "llama"), backend, false);
+    pare_repaired out;
+    pare_rebuilt rebuilt[LAYERS][PARE_STAGES];
+    point(&s);
+    s.asked.sequences = 1;
+    assert_int_equal(pare_reconstruct_run(&s.asked, &out, rebuilt), PARE_BAD_ARGUMENT);
+    assert_non_null(strstr(pare_message(), "give 2 or more with --samples"));
+    s.asked.sequences = 2;
+    s.asked.limit = 1000;
+    assert_int_equal(pare_reconstruct_run(&s.asked, &out, rebuilt), PARE_OUT_OF_MEMORY);
+    assert_non_null(strstr(pare_message(), "raise --memory, or leave out --reconstruct"));
+    release(&s);
+    pare_backend_close(backend);
+    families_free(&all);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_are_those_of_the_loss),
+        cmocka_unit_test(nothing_comes_further_away),
+        cmocka_unit_test(zeros_stay),
+        cmocka_unit_test(one_sequence_is_too_few),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
