@@ -8,7 +8,8 @@ enum { PIECE = PARE_SALIENCE_PIECE, LANES = 16 };
 
 static bool is_cut_by_column(const pare_index_scores *scores, pare_role role) {
     bool writes = role < PARE_ALL_ROLES && pare_role_writes(role);
-    return scores->axis == PARE_AXIS_WIDTHS ? writes : !writes;
+    bool vector = role < PARE_ALL_ROLES && !pare_role_is_matrix(role);
+    return scores->axis == PARE_AXIS_WIDTHS ? writes || vector : !writes;
 }
 
 /* An axis of the tensor runs over the channels of the hidden state. */
@@ -145,13 +146,25 @@ static pare_status prepare(pare_index_scores *scores, size_t id, const pare_sali
     return PARE_OK;
 }
 
+/* Where the scores of tensor `id` are added up; NULL: nowhere. Along the widths a bias is one more column of its
+ * matrix. A salience that compares a weight with the whole of its matrix knows the matrix alone. */
+static double *sums_of(const pare_index_scores *scores, size_t id) {
+    const pare_salience *salience = scores->salience;
+    uint32_t layer;
+    pare_role role;
+    bool bias = pare_tensor_id_split(scores->model, id, &layer, &role) && pare_role_is_bias(role);
+    if (scores->axis == PARE_AXIS_HIDDEN || !bias) return scores->by_tensor[id];
+    if (!pare_role_bears_units(role) || salience->prepare || salience->whole) return NULL;
+    return scores->by_tensor[pare_tensor_id(layer, pare_roles[role].of)];
+}
+
 pare_status pare_index_scores_add(pare_index_scores *scores, size_t id, int64_t first, int64_t rows,
                                   const pare_row_signals *signals) {
     static const pare_row_signals none;
     const pare_tensor *tensor = scores->model->tensors[id];
     uint32_t layer;
     pare_role role = PARE_ALL_ROLES;
-    double *sums = scores->by_tensor[id];
+    double *sums = sums_of(scores, id);
     if (!sums) return PARE_OK;
     bool inside = pare_tensor_id_split(scores->model, id, &layer, &role);
     job j = {.matrix = {.weight = tensor->data,

@@ -46,9 +46,12 @@ typedef struct pare_row_signals {
     float gradient_scale;  /* 0: 1 */
 } pare_row_signals;
 
-/* Adds the salience of rows [first, first + rows) of tensor `id`. Tensors without scores are passed over. A salience
- * that looks at a matrix as a whole reads its weights when the first of its rows are added, and the inputs that come
- * with them. PARE_BAD_ARGUMENT if it needs what rows cannot bring: outputs, the inverse, the whole gradient. */
+/* Adds the salience of rows [first, first + rows) of tensor `id`. Tensors without scores are passed over. Along the
+ * widths the biases of Q, K, V, gate and up are added to their matrices' indices, as the weights of one more input that
+ * is always 1 (pare_row_signals.inputs: its norm, for each of them), unless the salience compares a weight with its
+ * whole matrix. A salience that looks at a matrix as a whole reads its weights when the first of its rows are added,
+ * and the inputs that come with them. PARE_BAD_ARGUMENT if it needs what rows cannot bring: outputs, the inverse, the
+ * whole gradient. */
 pare_status pare_index_scores_add(pare_index_scores *scores, size_t id, int64_t first, int64_t rows,
                                   const pare_row_signals *signals);
 

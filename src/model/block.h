@@ -130,8 +130,8 @@ pare_block pare_block_of(const pare_source *source, uint32_t layer, const pare_b
 
 /* Reads the vectors of a layer, one behind the other, into `room` [pare_config_vector_elements]. */
 void pare_block_vectors(const pare_source *source, uint32_t layer, float *room, const float *vector[PARE_ALL_ROLES]);
-/* What of `tables` is a layer's, `first` being the position of the block's first token and `reach` the positions that the
- * forward reaches. */
+/* What of `tables` is a layer's, `first` being the position of the block's first token and `reach` the positions that
+ * the forward reaches. */
 void pare_block_place(pare_block *block, const pare_position_tables *tables, int64_t first, int64_t reach);
 
 /* The norm whose weight is `role`'s. */
@@ -145,13 +145,14 @@ typedef struct pare_block_gradients {
     const pare_gradient_sink *sink;
     float *chunk; /* [chunk_elements] */
     int64_t chunk_elements;
-    float *sums[PARE_MATRIX_ROLES];        /* NULL with one micro-batch */
-    float *sample_sums[PARE_MATRIX_ROLES]; /* NULL with one micro-batch or without samples */
-    double *vector_sums[PARE_ALL_ROLES];   /* NULL where the family has no such vector */
-    double *final_sums;                    /* [2, d] of the final norm; NULL: nobody wants them */
-    int64_t sequences;                     /* of the whole batch */
-    int64_t first_token;                   /* of the micro-batch */
-    bool first, last;                      /* of the micro-batches */
+    float *sums[PARE_MATRIX_ROLES];          /* NULL with one micro-batch */
+    float *sample_sums[PARE_MATRIX_ROLES];   /* NULL with one micro-batch or without samples */
+    double *vector_sums[PARE_ALL_ROLES];     /* NULL where the family has no such vector */
+    double *bias_samples[PARE_MATRIX_ROLES]; /* of the roles' biases; NULL without samples, too */
+    double *final_sums;                      /* [2, d] of the final norm; NULL: nobody wants them */
+    int64_t sequences;                       /* of the whole batch */
+    int64_t first_token;                     /* of the micro-batch */
+    bool first, last;                        /* of the micro-batches */
 } pare_block_gradients;
 
 /* Bytes of activations for `tokens` tokens of layers no wider than `widest`. */

@@ -147,6 +147,11 @@ typedef struct sample_measure {
     float scale;
 } sample_measure;
 
+static sample_measure measure_of(const pare_block_gradients *g) {
+    bool absolute = g->sink->samples == PARE_SAMPLES_ABSOLUTES;
+    return (sample_measure){.absolute = absolute, .scale = absolute ? 1.0f : (float)g->sequences};
+}
+
 /* gradient (+)= c, samples (+)= scale c^2, or scale |c| */
 PARE_VECTORIZE static void add_sample(const float *restrict c, int64_t n, const sample_measure *measure, bool start,
                                       float *restrict gradient, float *restrict samples) {
@@ -196,8 +201,7 @@ static pare_status weight_samples(const pare_block *block, const pare_block_grad
     size_t id = pare_tensor_id(block->layer, role);
     const pare_gradient_sink *sink = g->sink;
     float *sums = g->sums[role], *sample_sums = g->sample_sums[role];
-    bool absolute = sink->samples == PARE_SAMPLES_ABSOLUTES;
-    sample_measure measure = {.absolute = absolute, .scale = absolute ? 1.0f : (float)g->sequences};
+    sample_measure measure = measure_of(g);
     int64_t part = g->chunk_elements / PARE_SAMPLES_PARTS, step = part / l.in;
     for (int64_t first = 0; first < l.out; first += step) {
         weight_rows to = {.first = first,
@@ -222,36 +226,63 @@ static pare_status show_gradient(const pare_block *block, const pare_block_gradi
     return sink->linear_gradient && l->out ? sink->linear_gradient(sink->context, block->layer, role, &shown) : PARE_OK;
 }
 
-/* sums[out] += dy over the tokens of a micro-batch. */
-static void add_outputs(const pare_block *block, const pare_linear *l, const void *dy, double *sums) {
+/* What is added up of an output's gradients over the tokens. */
+typedef struct output_sums {
+    double *sums;    /* [out] */
+    double *samples; /* [out] as add_sample has them, of sums over single sequences; NULL: not wanted */
+    sample_measure measure;
+} output_sums;
+
+/* sums[count] += dy of outputs [first, first + count) over tokens [begin, end). */
+static void add_tokens(const pare_block *block, const pare_linear *l, const void *dy, int64_t begin, int64_t end,
+                       int64_t first, int64_t count, double *sums) {
     enum { PIECE = 256 };
     size_t size = pare_operand_size(block->backend);
     pare_dtype dtype = block->backend->operand;
+    float piece[PIECE];
+    for (int64_t t = begin; t < end && !l->y_by_feature; t++) {
+        pare_to_float(piece, (const char *)dy + (size_t)(t * l->out + first) * size, dtype, (size_t)count);
+        for (int64_t i = 0; i < count; i++)
+            sums[i] += (double)piece[i];
+    }
+    for (int64_t i = 0; i < count && l->y_by_feature; i++)
+        for (int64_t t = begin; t < end; t += PIECE) {
+            int64_t n = end - t < PIECE ? end - t : PIECE;
+            pare_to_float(piece, (const char *)dy + (size_t)((first + i) * l->tokens + t) * size, dtype, (size_t)n);
+            for (int64_t j = 0; j < n; j++)
+                sums[i] += (double)piece[j];
+        }
+}
+
+/* Of a micro-batch. */
+static void add_outputs(const pare_block *block, const pare_linear *l, const void *dy, const output_sums *to) {
+    enum { PIECE = 256 };
+    int64_t length = to->samples ? block->length : l->tokens;
+    double scale = (double)to->measure.scale;
 #pragma omp parallel for schedule(static) if (l->out * l->tokens > 8192)
     for (int64_t first = 0; first < l->out; first += PIECE) {
-        float piece[PIECE];
         int64_t count = l->out - first < PIECE ? l->out - first : PIECE;
-        for (int64_t t = 0; t < l->tokens && !l->y_by_feature; t++) {
-            pare_to_float(piece, (const char *)dy + (size_t)(t * l->out + first) * size, dtype, (size_t)count);
-            for (int64_t i = 0; i < count; i++)
-                sums[first + i] += (double)piece[i];
-        }
-        for (int64_t i = 0; i < count && l->y_by_feature; i++)
-            for (int64_t t = 0; t < l->tokens; t += PIECE) {
-                int64_t n = l->tokens - t < PIECE ? l->tokens - t : PIECE;
-                pare_to_float(piece, (const char *)dy + (size_t)((first + i) * l->tokens + t) * size, dtype, (size_t)n);
-                for (int64_t j = 0; j < n; j++)
-                    sums[first + i] += (double)piece[j];
+        for (int64_t begin = 0; begin < l->tokens; begin += length) {
+            double c[PIECE] = {0};
+            double *sums = to->samples ? c : to->sums + first;
+            add_tokens(block, l, dy, begin, begin + length, first, count, sums);
+            for (int64_t i = 0; to->samples && i < count; i++) {
+                to->sums[first + i] += c[i];
+                to->samples[first + i] += scale * (to->measure.absolute ? fabs(c[i]) : c[i] * c[i]);
             }
+        }
     }
 }
 
 static pare_status bias_gradient(const pare_block *block, const pare_block_gradients *g, pare_role role,
                                  const pare_linear *l, const void *dy) {
     pare_role bias = pare_roles[role].bias;
-    double *sums = pare_block_vector_sums(block, g, bias, true);
-    if (!sums) return PARE_OK;
-    add_outputs(block, l, dy, sums);
+    output_sums to = {.sums = pare_block_vector_sums(block, g, bias, true),
+                      .samples = g->sink->samples ? g->bias_samples[role] : NULL,
+                      .measure = measure_of(g)};
+    if (!to.sums) return PARE_OK;
+    if (to.samples && g->first) memset(to.samples, 0, (size_t)l->out * sizeof *to.samples);
+    add_outputs(block, l, dy, &to);
     return pare_block_vector_done(block, g, bias);
 }
 

@@ -126,10 +126,15 @@ double *pare_block_vector_sums(const pare_block *block, const pare_block_gradien
 pare_status pare_block_vector_done(const pare_block *block, const pare_block_gradients *g, pare_role role) {
     if (!g->last || !wants(block, g, role)) return PARE_OK;
     int64_t length = length_of(block, role);
-    for (int64_t i = 0; i < length; i++)
-        g->chunk[i] = (float)g->vector_sums[role][i];
+    pare_role of = pare_roles[role].of;
+    const double *sums = g->vector_sums[role], *sampled = pare_role_is_matrix(of) ? g->bias_samples[of] : NULL;
+    float *samples = sampled && g->sink->samples ? g->chunk + g->chunk_elements / PARE_SAMPLES_PARTS : NULL;
+    for (int64_t i = 0; i < length; i++) {
+        g->chunk[i] = (float)sums[i];
+        if (samples) samples[i] = (float)sampled[i];
+    }
     return g->sink->rows(g->sink->context, pare_tensor_id_in(block->config, block->layer, role), 0, 1, length, g->chunk,
-                         NULL);
+                         samples);
 }
 
 pare_status pare_block_norm_backward(const pare_block *block, const pare_block_gradients *g,

@@ -72,11 +72,17 @@ typedef struct fixed_sizes {
     uint64_t weights, per_token, head, sums;
 } fixed_sizes;
 
+/* The role is a matrix's bias, and something is asked of its gradients in every sample. */
+static bool has_bias_samples(const pare_model *model, const pare_pass_shape *shape, pare_role role) {
+    return shape->samples && pare_role_is_bias(role) && pare_role_is_matrix(pare_roles[role].of) &&
+           pare_has_role(&model->config.architecture, role);
+}
+
 /* Of the vectors of a layer, and of the final norm's. */
-static uint64_t vector_sums_bytes(const pare_model *model) {
+static uint64_t vector_sums_bytes(const pare_model *model, const pare_pass_shape *shape) {
     uint64_t vectors = 0;
     for (pare_role role = PARE_MATRIX_ROLES; role < PARE_ALL_ROLES; role++)
-        vectors += pare_has_role(&model->config.architecture, role);
+        vectors += (uint64_t)pare_has_role(&model->config.architecture, role) + has_bias_samples(model, shape, role);
     return (vectors * (uint64_t)longest_vector(model) + 2 * model->config.hidden) * sizeof(double);
 }
 
@@ -102,7 +108,7 @@ static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *ba
     if (pare_has_end(&config->architecture, PARE_END_HEAD_BIAS)) sizes.head += 2 * config->vocabulary * sizeof(float);
     if (shape->gradients) {
         sizes.per_token += (d + e) * sizeof(float);
-        sizes.head += shape->frozen ? 0 : vector_sums_bytes(model);
+        sizes.head += shape->frozen ? 0 : vector_sums_bytes(model, shape);
         sizes.head += PARE_HEAD_TOKENS * rows * operand + (shape->frozen ? 0 : rows * e * sizeof(float));
     }
     return sizes;
@@ -238,6 +244,10 @@ static pare_status allocate_gradients(pare_pass *pass, const pare_pass_memory *p
         if (!pare_role_is_matrix(role) && pare_has_role(&pass->model->config.architecture, role))
             PARE_TRY(pare_alloc(&g->vector_sums[role], (size_t)longest_vector(pass->model), sizeof(double),
                                 "norm gradients"));
+    for (pare_role role = PARE_MATRIX_ROLES; role < PARE_ALL_ROLES; role++)
+        if (has_bias_samples(pass->model, &pass->shape, role))
+            PARE_TRY(pare_alloc(&g->bias_samples[pare_roles[role].of], (size_t)longest_vector(pass->model),
+                                sizeof(double), "bias gradients of samples"));
     PARE_TRY(pare_alloc(&g->final_sums, 2 * (size_t)pass->model->config.hidden, sizeof(double), "norm gradients"));
     for (int role = 0; role < PARE_MATRIX_ROLES && plan->micro_batch < pass->shape.sequences; role++) {
         PARE_TRY(pare_alloc_uninitialized(&g->sums[role], (size_t)matrices[role], sizeof(float), "weight gradients"));
@@ -285,6 +295,7 @@ void pare_pass_free(pare_pass *pass) {
         pare_free(pass->matrices[role]);
         pare_free(pass->gradients.sums[role]);
         pare_free(pass->gradients.sample_sums[role]);
+        pare_free(pass->gradients.bias_samples[role]);
     }
     for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
         pare_free(pass->gradients.vector_sums[role]);

@@ -103,6 +103,12 @@ static inline bool pare_role_in(pare_role role, pare_part part) {
     return pare_roles[role].part == part;
 }
 
+/* Biases of Q, K, V, gate and up: their elements go with the units that they belong to. */
+static inline bool pare_role_bears_units(pare_role role) {
+    return pare_role_is_bias(role) && pare_roles[role].of < PARE_MATRIX_ROLES &&
+           pare_roles[role].columns != PARE_SPAN_HIDDEN;
+}
+
 /* O and Down: what they make is added to the residual stream. */
 static inline bool pare_role_writes(pare_role role) {
     return pare_role_is_matrix(role) && pare_roles[role].rows == PARE_SPAN_HIDDEN;

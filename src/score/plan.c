@@ -9,12 +9,13 @@ static void mark_tensors(const pare_model *model, const pare_plan_request *reque
     for (size_t id = 0; id < model->tensor_count; id++) {
         uint32_t layer;
         pare_role role;
-        bool matrix = pare_tensor_id_split(model, id, &layer, &role) && pare_role_is_matrix(role);
+        bool inside = pare_tensor_id_split(model, id, &layer, &role) && !pare_tensor_is_absent(model->tensors[id]);
+        bool unit = inside && (pare_role_is_matrix(role) || pare_role_bears_units(role));
         bool cut =
-            matrix && pare_layer_in(pare_role_in(role, PARE_PART_ATTENTION) ? target->attention : target->ffn, layer);
+            unit && pare_layer_in(pare_role_in(role, PARE_PART_ATTENTION) ? target->attention : target->ffn, layer);
         if (target->mode == PARE_MODE_CHANNEL) cut = true;
         if (request->only) cut = request->only[id];
-        plan->scored[id] = cut || (matrix && all);
+        plan->scored[id] = cut || (unit && all);
         plan->displaced[id] = cut || request->displace == PARE_DISPLACE_ALL;
     }
 }

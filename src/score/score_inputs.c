@@ -4,6 +4,13 @@
 
 #include <math.h>
 
+/* [columns] of a matrix's inputs; a bias is the weight of one that is 1 at every token. */
+static void copy_norms(const pare_input_norms *norms, uint32_t layer, pare_role role, int64_t columns, float *out) {
+    const double *squares = pare_role_is_bias(role) ? NULL : norms->squares[layer][pare_input_of(role)];
+    for (int64_t i = 0; i < columns; i++)
+        out[i] = (float)sqrt(squares ? squares[i] : (double)norms->tokens);
+}
+
 static pare_status score_tensor(pare_scoring *s, const pare_input_norms *norms, size_t id) {
     const pare_model *model = s->request->model;
     uint32_t layer;
@@ -12,10 +19,8 @@ static pare_status score_tensor(pare_scoring *s, const pare_input_norms *norms, 
     float *inputs;
     pare_tensor_id_split(model, id, &layer, &role);
     pare_tensor_matrix(model->tensors[id], &rows, &columns);
-    const double *squares = norms->squares[layer][pare_input_of(role)];
     PARE_TRY(pare_alloc(&inputs, (size_t)columns, sizeof *inputs, "input norms"));
-    for (int64_t i = 0; i < columns; i++)
-        inputs[i] = (float)sqrt(squares[i]);
+    copy_norms(norms, layer, role, columns, inputs);
     pare_row_signals signals = {.inputs = inputs};
     pare_status status = pare_scoring_add(s, id, 0, rows, &signals);
     pare_free(inputs);
