@@ -51,12 +51,13 @@ static uint64_t statistics_bytes(const pare_layerwise_request *r) {
     return total;
 }
 
-/* Of the comparison with the dense model, and what follows from it. */
+/* Of the comparison with the dense model, and what follows from it; and of biases. */
 static uint64_t target_bytes(const pare_layerwise_request *r) {
     int64_t d = r->source->model->config.hidden, widest = pare_layerwise_widest(r->source->model);
     uint64_t elements = (uint64_t)(d * widest + d * d);
     uint64_t halves = r->held_out ? (uint64_t)(2 * d * d) * sizeof(float) + pare_held_out_bytes(d) : 0;
-    return r->two ? elements * sizeof(float) + pare_least_squares_bytes(d, widest) + halves : 0;
+    return pare_layerwise_intercept_bytes(r) +
+           (r->two ? elements * sizeof(float) + pare_least_squares_bytes(d, widest) + halves : 0);
 }
 
 /* Of hidden states: what is between two layers, of one model or two, and where the FFN reads it what enters one. */
@@ -156,7 +157,7 @@ static pare_status new_grams(pare_layerwise *l) {
 
 static pare_status new_norms(pare_layerwise *l) {
     if (!l->asked.channels.index) return PARE_OK;
-    return pare_alloc_uninitialized(&l->norms, PARE_NORM_SLOTS * (size_t)l->hidden, sizeof(float), "norms");
+    return pare_alloc_uninitialized(&l->norms, (PARE_NORM_SLOTS + 2) * (size_t)l->hidden, sizeof(float), "norms");
 }
 
 static pare_status allocate(pare_layerwise *l, const pare_layerwise_memory *plan) {
@@ -167,6 +168,7 @@ static pare_status allocate(pare_layerwise *l, const pare_layerwise_memory *plan
     PARE_TRY(pare_walk_new(l->asked.source, l->asked.length, l->micro_batch, &l->walk));
     PARE_TRY(new_target(l, scratch));
     PARE_TRY(new_norms(l));
+    PARE_TRY(pare_layerwise_intercept_new(l));
     return new_grams(l);
 }
 
@@ -202,6 +204,7 @@ void pare_layerwise_free(pare_layerwise *l) {
     void *all[] = {l->norms, l->reference, l->difference, l->map, l->cross, l->half_gram, l->half_cross};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
+    pare_layerwise_intercept_free(l);
     free_states(&l->pruned);
     free_states(&l->dense);
     pare_walk_free(&l->walk);

@@ -44,11 +44,23 @@ static pare_status keep_inverse(pare_weight_walk *w, uint32_t layer, pare_input_
     return PARE_OK;
 }
 
+/* Around the means, where biases will be refitted: weights are priced by what is left then. */
+static void center(pare_weight_walk *w, const pare_element_needs *needs) {
+    for (int kind = 0; kind < PARE_INPUT_KINDS && needs->gram; kind++) {
+        pare_layerwise_center(&w->l, (pare_input_kind)kind, NULL);
+        if (!needs->norms) pare_input_moments_free(&w->l.statistics[kind].moments);
+    }
+}
+
 static pare_status observe_layer(pare_weight_walk *w, uint32_t layer, const pare_element_needs *needs,
                                  pare_dense_statistics *s) {
     pare_layerwise_enter(&w->l, layer);
-    PARE_TRY(pare_layerwise_watch(&w->l, layer, PARE_ALL_INPUTS, needs));
+    pare_element_needs means = pare_layerwise_needs(&w->l, layer, PARE_ALL_INPUTS), all = *needs;
+    all.norms = all.norms || (needs->gram && means.norms);
+    all.variance = all.variance || (needs->gram && means.variance);
+    PARE_TRY(pare_layerwise_watch(&w->l, layer, PARE_ALL_INPUTS, &all));
     PARE_TRY(pare_layerwise_observe(&w->l, true));
+    center(w, needs);
     for (int kind = 0; kind < PARE_INPUT_KINDS && needs->gram; kind++)
         PARE_TRY(keep_inverse(w, layer, (pare_input_kind)kind, &s->inverse[layer][kind]));
     exchange(w, s, layer);

@@ -148,7 +148,8 @@ static pare_status replace_head(pare_layerwise *l, last_norm *n) {
     void *out;
     PARE_TRY(pare_layerwise_batches(l, see_head, n));
     double share = l->asked.reader_share;
-    PARE_TRY(pare_layerwise_fit_map(l, n->gram, "the last hidden states", share * share * n->energy, &fit));
+    PARE_TRY(pare_layerwise_fit_map(l, PARE_INPUT_KINDS, n->gram, "the last hidden states", share * share * n->energy,
+                                    &fit));
     PARE_TRY(pare_repaired_add(l->repaired, l->model, id, l->model->config.vocabulary, (uint64_t)channels_of(l).count,
                                &out));
     pare_status status = pare_alloc_uninitialized(&rows.weights, elements, sizeof(float), "head");

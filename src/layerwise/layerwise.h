@@ -7,6 +7,7 @@
  *   walk.c        the streams, the blocks, and the order of things
  *   statistics.c  what inputs have shown: Gram matrices, moments, norms of outputs
  *   target.c      what a changed matrix is to come close to, where that has a share of the dense model
+ *   biases.c      which biases are refitted with their matrices; intercept.c: how
  *   last_norm.c   the final norm and the head, behind the last layer
  *   budget.c      how much of it fits into memory
  *
@@ -68,6 +69,7 @@ typedef struct pare_layerwise_request {
     /* Shares of the dense model in targets, and the damping of what follows from it, relative to a Gram matrix's mean
      * diagonal. */
     double reader_share, output_share, damping;
+    bool intercepts; /* biases are refitted with what is changed, where every matrix of an input has one */
     bool held_out; /* the readers' damping starts there, and is chosen by halves of the sequences (repair/held_out.h) */
 } pare_layerwise_request;
 
@@ -93,6 +95,18 @@ typedef struct pare_layer_states {
     float *room, *input_room; /* [micro-batch tokens, d] where the streams are not fp32 */
 } pare_layer_states;
 
+/* Biases in the making. */
+typedef struct pare_intercept {
+    float *bias[PARE_MATRIX_ROLES];       /* those of the layer in hand that were refitted: its block's */
+    float *stored;                        /* one of them, in its own type */
+    double *expected;                     /* [rows] mean of what a matrix is to make, without its bias */
+    double *mean;                         /* [widest] of the inputs in hand */
+    pare_input_moments reference;         /* of what the dense model says of the inputs in hand */
+    double *half_inputs, *half_reference; /* [d] sums of the first half; with asked.held_out */
+    int64_t half_tokens;
+    bool centered; /* Gram matrix and cross are around their means */
+} pare_intercept;
+
 typedef struct pare_layerwise {
     pare_layerwise_request asked;
     const pare_model *model;
@@ -101,8 +115,8 @@ typedef struct pare_layerwise {
     pare_repaired *repaired;
 
     pare_walk walk;
-    pare_block block, dense_block;     /* of the layer in hand; the matrices of `block` change from dense to pruned */
-    float *norms;                      /* [PARE_NORM_SLOTS, d] in `block`, where hidden channels are gone; else NULL */
+    pare_block block, dense_block; /* of the layer in hand; the matrices of `block` change from dense to pruned */
+    float *norms; /* [PARE_NORM_SLOTS + 2, d] in `block`, where hidden channels are gone, and what adds to them */
     void *operands[PARE_MATRIX_ROLES]; /* changed matrices, where their own type is not the operands'; the caller's */
     pare_layer_states pruned, dense;   /* dense: with asked.two */
     bool apart;                        /* the two differ by now */
@@ -121,6 +135,7 @@ typedef struct pare_layerwise {
     float *map;                    /* [d, d] from the pruned model's normed states to the dense one's */
     float *half_gram, *half_cross; /* [d, d] what readers' inputs have shown of the first half; with asked.held_out */
     bool halved;                   /* they hold something */
+    pare_intercept intercept;
     uint64_t done, total, layer_steps; /* for progress; layer_steps: of a layer at most */
 } pare_layerwise;
 
@@ -208,13 +223,49 @@ bool pare_layerwise_has_target(const pare_layerwise *l, pare_input_kind kind);
 /* With asked.held_out, before the micro-batch from token `first` on is added to the sums gram and l->cross of a kind of
  * readers' inputs: keeps what the sequences before it came to where it begins the second half of them. */
 void pare_layerwise_halve(pare_layerwise *l, int64_t first, const float *gram);
-/* l->map from the comparison of a kind of readers' inputs; and out [rows, d] <- weights l->map. what: the inputs, for
- * messages. */
-pare_status pare_layerwise_fit_map(pare_layerwise *l, const float *gram, const char *what, double energy,
-                                   pare_fit *fit);
+/* l->map from the comparison of a kind of readers' inputs (PARE_INPUT_KINDS: of the head's); and out [rows, d] <-
+ * weights l->map. what: the inputs, for messages. */
+pare_status pare_layerwise_fit_map(pare_layerwise *l, pare_input_kind kind, const float *gram, const char *what,
+                                   double energy, pare_fit *fit);
 void pare_layerwise_apply_map(const pare_layerwise *l, const float *weights, int64_t rows, float *out);
 /* weights [d, width] of a stage's output, in: dense, out: what comes closest to the dense model with all inputs. */
 pare_status pare_layerwise_correct(pare_layerwise *l, uint32_t layer, pare_input_kind kind, float *weights);
+
+/* ---- biases.c ---- */
+
+/* True if biases are refitted with what reads these inputs: every matrix of them that is changed has one. */
+bool pare_layerwise_intercepts(const pare_layerwise_request *request, uint32_t layer, pare_input_kind kind);
+/* What is to be observed of these kinds, with their means where biases are refitted. */
+pare_element_needs pare_layerwise_needs(const pare_layerwise *l, uint32_t layer, unsigned kinds);
+
+/* What all of it takes, and a bias as a repaired tensor. */
+uint64_t pare_layerwise_intercept_bytes(const pare_layerwise_request *request);
+uint64_t pare_layerwise_bias_bytes(const pare_layerwise_request *request, uint32_t layer, pare_role role);
+pare_status pare_layerwise_intercept_new(pare_layerwise *l);
+void pare_layerwise_intercept_free(pare_layerwise *l);
+
+/* ---- intercept.c ---- */
+
+/* All of these do nothing, or give nothing, where no bias of the layer in hand is refitted with the kind's matrices.
+ * A micro-batch of l->reference to the means; those of the first half are kept; and once everything was seen, Gram
+ * matrix, cross and halves are brought to their means (energy, or NULL: what l->cross adds, likewise). */
+pare_status pare_layerwise_add_reference(pare_layerwise *l, pare_input_kind kind, int64_t first, int64_t tokens);
+void pare_layerwise_halve_means(pare_layerwise *l, pare_input_kind kind);
+void pare_layerwise_center(pare_layerwise *l, pare_input_kind kind, double *energy);
+/* What that has taken from the energy. */
+double pare_layerwise_mean_energy(const pare_layerwise *l, pare_input_kind kind);
+/* Of readers, with both halves: Gram matrix and cross (of differences, by their share) are around the halves' own means
+ * with sign -1, and around those of all again with 1. */
+pare_status pare_layerwise_add_between(pare_layerwise *l, pare_input_kind kind, double sign);
+
+/* Where they are: first the mean of what the role's matrix of the layer in hand is to make, from its dense weights;
+ * then its bias, from the weights as they will be stored, into the block; and of that, what is kept, into the repaired
+ * tensors. */
+void pare_layerwise_expect(pare_layerwise *l, pare_role role, const float *weights);
+pare_status pare_layerwise_refit_bias(pare_layerwise *l, pare_role role, const float *weights);
+pare_status pare_layerwise_keep_bias(pare_layerwise *l, pare_role role, const pare_index_list *kept);
+/* The part of the squared error that a new bias takes away, with the columns `kept` of these weights. */
+double pare_layerwise_gap(pare_layerwise *l, pare_role role, const float *weights, const pare_index_list *kept);
 
 /* ---- last_norm.c ---- */
 

@@ -95,6 +95,18 @@ static pare_status prune_by_solver(pare_matrix_job *m) {
     return measure_masked(m, m->w->scores, &m->result->selected);
 }
 
+/* True if its bias is refitted with it: Gram matrix and errors are then around the means. */
+static bool has_intercept(const pare_matrix_job *m) {
+    return pare_layerwise_intercepts(&m->w->l.asked, m->layer, pare_input_of(m->role));
+}
+
+static pare_status keep_bias(pare_matrix_job *m) {
+    pare_index_list all = {.count = m->rows};
+    PARE_TRY(pare_layerwise_refit_bias(&m->w->l, m->role, m->w->weights));
+    m->result->bias = true;
+    return pare_layerwise_keep_bias(&m->w->l, m->role, &all);
+}
+
 /* w->dense <- what the matrix is to come close to, which may have a share of the dense model. */
 static pare_status set_target(pare_matrix_job *m) {
     pare_weight_walk *w = m->w;
@@ -110,10 +122,12 @@ static pare_status run(pare_matrix_job *m) {
     pare_weight_walk *w = m->w;
     pare_source_rows(w->job->source, m->id, 0, m->rows, w->dense);
     pare_weights_take_optimised(w, m->role, m->rows * m->columns, w->dense);
+    if (has_intercept(m)) pare_layerwise_expect(&w->l, m->role, w->dense);
     PARE_TRY(set_target(m));
     bool by_solver = pare_matrix_solver_chooses(m) && pare_element_target_count(&m->target, m->rows, m->columns) > 0;
     PARE_TRY(by_solver ? prune_by_solver(m) : prune_by_mask(m));
     PARE_TRY(keep(m));
+    if (has_intercept(m)) PARE_TRY(keep_bias(m));
     PARE_TRY(measure(m, w->weights, &m->result->repaired));
     m->result->kept = pare_element_mask_kept(&m->mask);
     pare_element_mask_statistics(&m->mask, &m->result->statistics);

@@ -120,6 +120,7 @@ static const solver solvers[PARE_COMPENSATION_COUNT] = {
     [PARE_COMPENSATE_LS] = {fit, NULL, fit_bytes},
     [PARE_COMPENSATE_OBS] = {update, pare_matrix_sweep_chooses, update_bytes},
     [PARE_COMPENSATE_ADMM] = {alternate, alternating_chooses, alternate_bytes},
+    [PARE_COMPENSATE_BIAS] = {leave, NULL, NULL},
 };
 
 static const solver *solver_of(pare_compensation repair) {
@@ -128,7 +129,8 @@ static const solver *solver_of(pare_compensation repair) {
 
 pare_status pare_matrix_solve(pare_matrix_job *m, bool choose) {
     pare_compensation repair = m->w->job->recipe->compensation;
-    return repair && m->w->job->fisher ? solve_in_metric(m, choose) : solver_of(repair)->run(m, choose);
+    bool refits = pare_compensation_has(repair, PARE_TRAITS_REFIT);
+    return refits && m->w->job->fisher ? solve_in_metric(m, choose) : solver_of(repair)->run(m, choose);
 }
 
 /* Of the solvers in the loss's metric, with a full matrix for outputs no wider than the hidden state. */
@@ -142,6 +144,7 @@ static uint64_t metric_bytes(const pare_weights_job *job, int64_t rows, int64_t 
 uint64_t pare_solver_bytes(const pare_weights_job *job, int64_t rows, int64_t columns) {
     const pare_recipe *recipe = job->recipe;
     const solver *repair = solver_of(recipe->compensation);
-    if (recipe->compensation && recipe->metric == PARE_METRIC_FISHER) return metric_bytes(job, rows, columns);
+    if (pare_compensation_has(recipe->compensation, PARE_TRAITS_REFIT) && recipe->metric == PARE_METRIC_FISHER)
+        return metric_bytes(job, rows, columns);
     return repair->bytes ? repair->bytes(recipe, rows, columns) : 0;
 }

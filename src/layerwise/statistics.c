@@ -68,6 +68,7 @@ pare_status pare_layerwise_watch(pare_layerwise *l, uint32_t layer, unsigned kin
 
 void pare_layerwise_forget(pare_layerwise *l) {
     l->watched = 0;
+    l->intercept.centered = false;
     for (int kind = 0; kind < PARE_INPUT_KINDS; kind++) {
         pare_input_moments_free(&l->statistics[kind].moments);
         pare_inverse_factor_free(&l->statistics[kind].factor);

@@ -133,12 +133,19 @@ void pare_layerwise_halve(pare_layerwise *l, int64_t first, const float *gram) {
     l->halved = true;
 }
 
+static void halve(pare_layerwise *l, pare_input_kind kind, int64_t first) {
+    bool before = first > 0 && l->halved;
+    pare_layerwise_halve(l, first, l->statistics[kind].gram);
+    if (l->halved && !before) pare_layerwise_halve_means(l, kind);
+}
+
 static pare_status compare_batch(pare_layerwise *l, int64_t first, int64_t tokens, void *context) {
     const comparison *c = context;
-    if (pare_stage_reads(c->kind) && c->targeted) pare_layerwise_halve(l, first, l->statistics[c->kind].gram);
+    if (pare_stage_reads(c->kind) && c->targeted) halve(l, c->kind, first);
     PARE_TRY(pare_stage_reads(c->kind) ? compare_states(l, c, first, tokens) : compare_outputs(l, c, first, tokens));
     if (!c->targeted) return PARE_OK;
     pare_inputs inputs = inputs_of(l, c->kind, tokens);
+    PARE_TRY(pare_layerwise_add_reference(l, c->kind, first, tokens));
     return pare_cross_add(l->backend, &inputs, l->reference, l->hidden, first == 0, l->cross);
 }
 
@@ -158,6 +165,7 @@ pare_status pare_layerwise_compare(pare_layerwise *l, pare_input_kind kind, doub
     pare_status status = pare_layerwise_batches(l, compare_batch, &c);
     l->block.observer = NULL;
     l->resident = !reads && l->asked.sequences <= l->micro_batch;
+    if (status == PARE_OK) pare_layerwise_center(l, kind, c.energy);
     if (status == PARE_OK && targeted && !reads) scale_cross(l, kind);
     if (energy) *energy = share * share * squares;
     return status;
@@ -170,21 +178,24 @@ static void to_difference(const float *gram, float share, int64_t count, float *
 }
 
 /* damping <- the one that serves what is not fitted, and whether any does. */
-static pare_status choose_damping(pare_layerwise *l, pare_least_squares *problem, bool *helps) {
+static pare_status choose_damping(pare_layerwise *l, pare_input_kind kind, pare_least_squares *problem, bool *helps) {
     pare_held_out_choice choice;
     pare_held_out halves = {problem, l->half_gram, l->half_cross, l->map};
     *helps = true;
     if (!l->halved || !(problem->columns.damping > 0.0)) return PARE_OK;
     to_difference(l->half_gram, (float)l->asked.reader_share, l->hidden * l->hidden, l->half_cross);
+    PARE_TRY(pare_layerwise_add_between(l, kind, -1.0));
     PARE_TRY(pare_held_out_damping(&halves, &choice));
+    PARE_TRY(pare_layerwise_add_between(l, kind, 1.0));
     problem->columns.damping = choice.damping;
     *helps = choice.score < 0.0;
     return PARE_OK;
 }
 
-pare_status pare_layerwise_fit_map(pare_layerwise *l, const float *gram, const char *what, double energy,
-                                   pare_fit *fit) {
+pare_status pare_layerwise_fit_map(pare_layerwise *l, pare_input_kind kind, const float *gram, const char *what,
+                                   double energy, pare_fit *fit) {
     int64_t d = l->hidden;
+    double of_means = kind < PARE_INPUT_KINDS ? pare_layerwise_mean_energy(l, kind) : 0.0;
     bool helps;
     to_difference(gram, (float)l->asked.reader_share, d * d, l->cross);
     pare_least_squares problem = {.rows = d,
@@ -196,12 +207,14 @@ pare_status pare_layerwise_fit_map(pare_layerwise *l, const float *gram, const c
                                               .what = what},
                                   .cross = l->cross,
                                   .residual = energy};
-    PARE_TRY(choose_damping(l, &problem, &helps));
+    PARE_TRY(choose_damping(l, kind, &problem, &helps));
     memset(l->map, 0, (size_t)(d * d) * sizeof *l->map);
     for (int64_t i = 0; i < d; i++)
         l->map[i * (d + 1)] = 1.0f;
     *fit = (pare_fit){.before = energy, .after = energy};
-    return helps ? pare_least_squares_solve(&problem, l->map, fit) : PARE_OK;
+    if (helps) PARE_TRY(pare_least_squares_solve(&problem, l->map, fit));
+    fit->before += of_means;
+    return PARE_OK;
 }
 
 void pare_layerwise_apply_map(const pare_layerwise *l, const float *weights, int64_t rows, float *out) {

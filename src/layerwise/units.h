@@ -8,7 +8,10 @@
  *                        pruned model has, towards  (1 - alpha) W x + alpha (x_dense + W x' - x_pruned)
  *                        x': the inputs that the dense model has; x_dense, x_pruned: hidden states before the stage
  *
- * then the hidden states go on through the weights as they will be stored. In the end the final norm may be fitted
+ * with biases where the matrices have some: fits are then around the means (intercept.c), and each bias makes up for
+ * the mean of what its matrix misses, fitted or cut.
+ *
+ * Then the hidden states go on through the weights as they will be stored. In the end the final norm may be fitted
  * (c_j = sum q_j p_j / sum p_j^2 per channel) and, where it has weights of its own, the head as a reader.
  *
  * With hidden channels removed, the hidden states of the pruned model are zero there and its norms divide by what is
@@ -32,6 +35,7 @@ typedef struct pare_repair_options {
     double reader_damping; /* of readers */
     bool held_out;         /* where it starts; what it is, halves of the sequences say */
     bool keep_outputs;     /* O and Down are cut, not fitted */
+    bool biases;           /* those of what is fitted, and of O and Down where units go, are refitted with it */
     bool final_norm;       /* fit it */
     bool head;             /* fit it, by beta; nothing happens where it is tied to the embedding */
     /* Choice of units where choose[stage]: widths[layer] says how many stay. heads / kv_heads below the model's: whole

@@ -25,14 +25,46 @@ static pare_widths widths_left(const pare_repair_job *job, const pare_selection 
     return left;
 }
 
+static bool chooses(const pare_repair_options *o) {
+    return o->choose[PARE_STAGE_ATTENTION] || o->choose[PARE_STAGE_FFN];
+}
+
+static pare_layerwise_request request_of(const pare_repair_job *job, const pare_selection *selection) {
+    const pare_repair_options *o = &job->options;
+    return (pare_layerwise_request){.source = job->source,
+                                    .runtime = job->runtime,
+                                    .ids = job->ids,
+                                    .sequences = job->sequences,
+                                    .length = job->length,
+                                    .micro_batch = job->micro_batch,
+                                    .limit = job->limit,
+                                    .scratch = job->scratch,
+                                    .stage = "repairing",
+                                    .doing = "repairing",
+                                    .advice = ", lower --samples or --length, or use --compensate none",
+                                    .one_by_one = true,
+                                    .two = needs_two_streams(job),
+                                    .states = PARE_DTYPE_F32,
+                                    .needs = {.gram = !o->keep_outputs || o->beta > 0.0 || chooses(o)},
+                                    .channels = {selection->hidden_channel, selection->hidden},
+                                    .reader_share = o->beta,
+                                    .output_share = o->alpha,
+                                    .damping = o->reader_damping,
+                                    .intercepts = o->biases,
+                                    .held_out = o->held_out && pare_repair_fits_readers(job)};
+}
+
 /* Of what is changed in a layer. */
 static uint64_t layer_bytes(const pare_repair_job *job, const pare_selection *selection, uint32_t layer) {
     const pare_widths left = widths_left(job, selection, layer);
+    const pare_layerwise_request request = request_of(job, selection);
     uint64_t total = 0;
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
         if (pare_has_role(&job->source->model->config.architecture, (pare_role)role) &&
-            (pare_repair_fits_readers(job) || !pare_stage_reads(pare_input_of((pare_role)role))))
+            (pare_repair_fits_readers(job) || !pare_stage_reads(pare_input_of((pare_role)role)))) {
             total += pare_repaired_bytes_at(job->source->model, layer, (pare_role)role, &left, selection->hidden);
+            total += pare_layerwise_bias_bytes(&request, layer, (pare_role)role);
+        }
     return total;
 }
 
@@ -75,30 +107,6 @@ static bool has_signals(const pare_repair_job *job) {
         for (int stage = 0; stage < PARE_STAGES; stage++)
             if (o->signals[layer][stage].metric) return true;
     return false;
-}
-
-static pare_layerwise_request request_of(const pare_repair_job *job, const pare_selection *selection) {
-    const pare_repair_options *o = &job->options;
-    return (pare_layerwise_request){.source = job->source,
-                                    .runtime = job->runtime,
-                                    .ids = job->ids,
-                                    .sequences = job->sequences,
-                                    .length = job->length,
-                                    .micro_batch = job->micro_batch,
-                                    .limit = job->limit,
-                                    .scratch = job->scratch,
-                                    .stage = "repairing",
-                                    .doing = "repairing",
-                                    .advice = ", lower --samples or --length, or use --compensate none",
-                                    .one_by_one = true,
-                                    .two = needs_two_streams(job),
-                                    .states = PARE_DTYPE_F32,
-                                    .needs = {.gram = true},
-                                    .channels = {selection->hidden_channel, selection->hidden},
-                                    .reader_share = o->beta,
-                                    .output_share = o->alpha,
-                                    .damping = o->reader_damping,
-                                    .held_out = o->held_out && pare_repair_fits_readers(job)};
 }
 
 pare_status pare_repair_measure(const pare_repair_job *job, const pare_selection *selection, bool metric,

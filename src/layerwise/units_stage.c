@@ -34,8 +34,13 @@ static pare_status kept_of(const pare_unit_walk *u, pare_role role, pare_index_l
     }
 }
 
-/* The surviving part of a slot to the repaired matrices. */
-static pare_status keep(pare_unit_walk *u, pare_role role, const pare_slot *slot) {
+/* True if the biases of what reads these inputs are refitted. */
+static bool has_intercept(const pare_unit_walk *u, pare_input_kind kind) {
+    return pare_layerwise_intercepts(&u->l.asked, u->run.layer, kind);
+}
+
+/* The surviving part of a slot, and of a refitted bias, to the repaired matrices. */
+static pare_status keep(pare_unit_walk *u, pare_role role, const pare_slot *slot, bool biased) {
     size_t id = pare_tensor_id(u->run.layer, role);
     const pare_tensor *tensor = u->l.model->tensors[id];
     pare_index_list channels = u->l.asked.channels;
@@ -49,6 +54,7 @@ static pare_status keep(pare_unit_walk *u, pare_role role, const pare_slot *slot
     pare_status status =
         pare_repaired_add(u->l.repaired, u->l.model, id, (uint64_t)down.count, (uint64_t)across.count, &out);
     if (status == PARE_OK) pare_matrix_cut(slot->stored, columns, pare_dtype_size(tensor->dtype), down, across, out);
+    if (status == PARE_OK && biased) status = pare_layerwise_keep_bias(&u->l, role, &down);
     index_list_free(&units);
     return status;
 }
@@ -71,6 +77,27 @@ static void describe(pare_unit_walk *u, uint32_t layer, pare_stage stage) {
         u->l.operands[run->roles.readers[i]] = u->slot[1 + i].operand;
 }
 
+/* Begins to look at inputs of this kind. */
+static pare_status watch(pare_unit_walk *u, pare_input_kind kind) {
+    pare_element_needs needs = pare_layerwise_needs(&u->l, u->run.layer, 1u << kind);
+    return pare_layerwise_watch(&u->l, u->run.layer, 1u << kind, &needs);
+}
+
+/* A reader through the map, and its bias behind it. */
+static pare_status fit_reader(pare_unit_walk *u, int i) {
+    pare_stage_run *run = &u->run;
+    pare_role role = run->roles.readers[i];
+    size_t id = pare_tensor_id(run->layer, role);
+    bool biased = has_intercept(u, run->roles.reads);
+    int64_t rows, columns;
+    pare_tensor_matrix(u->l.model->tensors[id], &rows, &columns);
+    pare_source_rows(u->l.asked.source, id, 0, rows, u->weights);
+    if (biased) pare_layerwise_expect(&u->l, role, u->weights);
+    pare_layerwise_apply_map(&u->l, u->weights, rows, u->result);
+    pare_layerwise_install(&u->l, run->layer, role, u->result, u->slot[1 + i].stored);
+    return biased ? pare_layerwise_refit_bias(&u->l, role, u->result) : PARE_OK;
+}
+
 /* Readers through the map, into their slots and the block. */
 static pare_status fit_readers(pare_unit_walk *u) {
     pare_stage_run *run = &u->run;
@@ -79,18 +106,13 @@ static pare_status fit_readers(pare_unit_walk *u) {
     if (!run->fits_readers) return PARE_OK;
     snprintf(what, sizeof what, "the hidden states before layer %u's %s", run->layer,
              run->stage == PARE_STAGE_ATTENTION ? "attention" : "FFN");
-    PARE_TRY(pare_layerwise_watch(&u->l, run->layer, 1u << run->roles.reads, &u->l.asked.needs));
+    PARE_TRY(watch(u, run->roles.reads));
     PARE_TRY(pare_layerwise_compare(&u->l, run->roles.reads, &energy));
-    PARE_TRY(pare_layerwise_fit_map(&u->l, u->l.statistics[run->roles.reads].gram, what, energy, &run->fit.readers));
+    PARE_TRY(pare_layerwise_fit_map(&u->l, run->roles.reads, u->l.statistics[run->roles.reads].gram, what, energy,
+                                    &run->fit.readers));
     run->fit.readers_fitted = true;
-    for (int i = 0; i < run->roles.reader_count; i++) {
-        size_t id = pare_tensor_id(run->layer, run->roles.readers[i]);
-        int64_t rows, columns;
-        pare_tensor_matrix(u->l.model->tensors[id], &rows, &columns);
-        pare_source_rows(u->l.asked.source, id, 0, rows, u->weights);
-        pare_layerwise_apply_map(&u->l, u->weights, rows, u->result);
-        pare_layerwise_install(&u->l, run->layer, run->roles.readers[i], u->result, u->slot[1 + i].stored);
-    }
+    for (int i = 0; i < run->roles.reader_count; i++)
+        PARE_TRY(fit_reader(u, i));
     pare_layerwise_forget(&u->l);
     return PARE_OK;
 }
@@ -120,36 +142,47 @@ static void cut_columns(pare_unit_walk *u, const pare_index_list *kept) {
 
 /* What is known of the output: whether it is fitted, to what, and how far from that it is. */
 typedef struct output_work {
-    bool fits;
+    bool fits, biased;         /* biased: its bias is refitted, whether it is fitted or cut */
     const float *gram, *cross; /* cross NULL: the target is its own */
     double energy;
 } output_work;
+
+static pare_status fit_output(pare_unit_walk *u, const output_work *work, const pare_index_list *kept) {
+    pare_stage_run *run = &u->run;
+    pare_least_squares problem = {.rows = u->l.hidden,
+                                  .columns = {.gram = work->gram,
+                                              .width = run->width,
+                                              .kept = kept->index,
+                                              .count = kept->count,
+                                              .damping = u->job->options.damping,
+                                              .what = run->what},
+                                  .cross = work->cross,
+                                  .residual = work->energy};
+    double of_means = work->biased ? pare_layerwise_gap(&u->l, run->roles.output, u->weights, kept) : 0.0;
+    PARE_TRY(pare_least_squares_solve(&problem, u->weights, &run->fit.output));
+    run->fit.output.before += of_means;
+    run->fit.fitted = true;
+    return PARE_OK;
+}
 
 /* The output matrix of the pruned model, fitted or cut, into the block and the result. */
 static pare_status replace_output(pare_unit_walk *u, const output_work *work) {
     pare_stage_run *run = &u->run;
     pare_index_list kept;
-    PARE_TRY(kept_of(u, run->roles.output, &kept));
+    pare_role role = run->roles.output;
+    PARE_TRY(kept_of(u, role, &kept));
     pare_status status = PARE_OK;
-    if (work->fits) {
-        pare_least_squares problem = {.rows = u->l.hidden,
-                                      .columns = {.gram = work->gram,
-                                                  .width = run->width,
-                                                  .kept = kept.index,
-                                                  .count = kept.count,
-                                                  .damping = u->job->options.damping,
-                                                  .what = run->what},
-                                      .cross = work->cross,
-                                      .residual = work->energy};
-        status = pare_least_squares_solve(&problem, u->weights, &run->fit.output);
-        run->fit.fitted = status == PARE_OK;
-    } else {
+    if (work->biased) pare_layerwise_expect(&u->l, role, u->weights);
+    if (work->fits)
+        status = fit_output(u, work, &kept);
+    else
         cut_columns(u, &kept);
-    }
     index_list_free(&kept);
     PARE_TRY(status);
-    pare_layerwise_install(&u->l, run->layer, run->roles.output, u->weights, u->slot[0].stored);
-    return work->fits ? keep(u, run->roles.output, &u->slot[0]) : PARE_OK;
+    pare_layerwise_install(&u->l, run->layer, role, u->weights, u->slot[0].stored);
+    if (work->biased) PARE_TRY(pare_layerwise_refit_bias(&u->l, role, u->weights));
+    run->fit.bias = work->biased;
+    return work->fits || work->biased ? keep(u, role, &u->slot[0], work->biased) : PARE_OK;
 }
 
 /* True if units go in this stage, by choice or as given. */
@@ -169,9 +202,10 @@ static bool removes(const pare_unit_walk *u) {
 static pare_status observe(pare_unit_walk *u, bool seen, output_work *work) {
     pare_input_kind kind = u->run.roles.writes;
     if (!seen) return u->l.asked.two ? pare_layerwise_pass_dense(&u->l, u->run.stage) : PARE_OK;
-    PARE_TRY(pare_layerwise_watch(&u->l, u->run.layer, 1u << kind, &u->l.asked.needs));
+    PARE_TRY(watch(u, kind));
     PARE_TRY(u->l.asked.two ? pare_layerwise_compare(&u->l, kind, &work->energy)
                             : pare_layerwise_observe(&u->l, false));
+    if (!u->l.asked.two) pare_layerwise_center(&u->l, kind, NULL);
     work->gram = u->l.statistics[kind].gram;
     if (pare_layerwise_has_target(&u->l, kind)) work->cross = u->l.cross;
     return PARE_OK;
@@ -184,13 +218,15 @@ static pare_status change_output(pare_unit_walk *u) {
     bool goes = removes(u), chooses = o->choose[run->stage], choose = goes && chooses;
     bool targeted = pare_layerwise_has_target(&u->l, run->roles.writes);
     work.fits = !o->probe && !o->keep_outputs && (goes || targeted);
-    PARE_TRY(observe(u, choose || work.fits, &work));
+    work.biased = !o->probe && (goes || targeted) && has_intercept(u, run->roles.writes);
+    PARE_TRY(observe(u, choose || work.fits || work.biased, &work));
     load_output(u);
     if (choose) PARE_TRY(pare_units_choose(u, work.gram, work.cross));
     if (chooses && !goes) PARE_TRY(pare_units_choose_all(u));
-    if (!o->probe && (goes || work.fits || u->l.asked.channels.index)) PARE_TRY(replace_output(u, &work));
+    if (!o->probe && (goes || work.fits || work.biased || u->l.asked.channels.index))
+        PARE_TRY(replace_output(u, &work));
     for (int i = 0; i < run->roles.reader_count && run->fits_readers; i++)
-        PARE_TRY(keep(u, run->roles.readers[i], &u->slot[1 + i]));
+        PARE_TRY(keep(u, run->roles.readers[i], &u->slot[1 + i], has_intercept(u, run->roles.reads)));
     u->l.apart = u->l.apart || (!o->probe && goes);
     pare_layerwise_forget(&u->l);
     return PARE_OK;

@@ -113,11 +113,26 @@ static void scale_norms(pare_layerwise *l) {
     l->block.eps = l->dense_block.eps * share;
 }
 
+/* Biases of what adds to the hidden state. */
+static void cut_biases(pare_layerwise *l) {
+    static const pare_role roles[] = {PARE_ROLE_O_BIAS, PARE_ROLE_DOWN_BIAS};
+    for (int i = 0; i < 2; i++) {
+        const float *dense = l->dense_block.weights.vector[roles[i]];
+        float *cut = l->norms + (PARE_NORM_SLOTS + i) * l->hidden;
+        if (!dense) continue;
+        memcpy(cut, dense, (size_t)l->hidden * sizeof *cut);
+        cut_channels(l, 1, cut);
+        l->block.weights.vector[roles[i]] = cut;
+    }
+}
+
 void pare_layerwise_enter(pare_layerwise *l, uint32_t layer) {
     pare_model_prefetch(l->model, (int64_t)layer + 1);
     l->block = l->dense_block = pare_walk_block(&l->walk, layer);
     l->at_middle = l->resident = false;
-    if (l->asked.channels.index) scale_norms(l);
+    if (!l->asked.channels.index) return;
+    scale_norms(l);
+    cut_biases(l);
 }
 
 /* How far a run over the block goes: the inputs of readers, those of an output, or out of a stage. */

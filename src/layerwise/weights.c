@@ -45,16 +45,24 @@ static pare_status fit_map(pare_weight_walk *w, uint32_t layer, pare_input_kind 
     char name[96];
     pare_fit fit;
     if (!pare_stage_reads(kind) || !pare_layerwise_has_target(&w->l, kind)) return PARE_OK;
-    return pare_layerwise_fit_map(&w->l, w->l.statistics[kind].gram, pare_input_name(layer, kind, name, sizeof name),
-                                  0.0, &fit);
+    return pare_layerwise_fit_map(&w->l, kind, w->l.statistics[kind].gram,
+                                  pare_input_name(layer, kind, name, sizeof name), 0.0, &fit);
+}
+
+static pare_status observe_alone(pare_weight_walk *w, unsigned kinds, bool through) {
+    PARE_TRY(pare_layerwise_observe(&w->l, through));
+    for (int i = 0; i < PARE_INPUT_KINDS; i++)
+        if (kinds >> i & 1) pare_layerwise_center(&w->l, (pare_input_kind)i, NULL);
+    return PARE_OK;
 }
 
 /* Observes what the matrices read. */
 static pare_status observe(pare_weight_walk *w, uint32_t layer, unsigned kinds, bool through) {
     pare_input_kind kind = (pare_input_kind)__builtin_ctz(kinds);
     PARE_TRY(pare_weights_regional(w, layer));
-    PARE_TRY(pare_layerwise_watch(&w->l, layer, kinds, &w->l.asked.needs));
-    if (!w->l.asked.two) return pare_layerwise_observe(&w->l, through);
+    pare_element_needs needs = pare_layerwise_needs(&w->l, layer, kinds);
+    PARE_TRY(pare_layerwise_watch(&w->l, layer, kinds, &needs));
+    if (!w->l.asked.two) return observe_alone(w, kinds, through);
     PARE_TRY(pare_layerwise_compare(&w->l, kind, NULL));
     return pare_layerwise_concerns(&w->l, layer, kinds) ? fit_map(w, layer, kind) : PARE_OK;
 }

@@ -62,20 +62,6 @@ static uint64_t weights_bytes(const pare_weights_job *job) {
     return total + pare_weights_most_elements(job, PARE_MATRIX_ROLES) / 8;
 }
 
-static uint64_t repaired_bytes(const pare_weights_job *job) {
-    const pare_model *model = job->source->model;
-    uint64_t total = 0;
-    for (size_t id = 0; id < model->tensor_count; id++) {
-        int64_t rows, columns;
-        if (!job->pruned[id]) continue;
-        pare_tensor_matrix(model->tensors[id], &rows, &columns);
-        total += pare_repaired_bytes(model, id, (uint64_t)rows, (uint64_t)columns);
-    }
-    if (job->recipe->final_norm)
-        total += pare_repaired_bytes(model, pare_tensor_id_final_norm(model), 1, model->config.hidden);
-    return total;
-}
-
 pare_layerwise_request pare_weights_request(const pare_weights_job *job) {
     const pare_recipe *r = job->recipe;
     pare_element_needs needs = pare_element_needs_of(r);
@@ -100,7 +86,26 @@ pare_layerwise_request pare_weights_request(const pare_weights_job *job) {
                                     .pruned = job->pruned,
                                     .reader_share = r->dense,
                                     .output_share = r->dense,
-                                    .damping = r->reader_damping};
+                                    .damping = r->reader_damping,
+                                    .intercepts = r->compensation != PARE_COMPENSATE_NONE && !job->scores_only};
+}
+
+static uint64_t repaired_bytes(const pare_weights_job *job) {
+    const pare_model *model = job->source->model;
+    const pare_layerwise_request request = pare_weights_request(job);
+    uint64_t total = 0;
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        int64_t rows, columns;
+        uint32_t layer;
+        pare_role role;
+        if (!job->pruned[id]) continue;
+        pare_tensor_matrix(model->tensors[id], &rows, &columns);
+        total += pare_repaired_bytes(model, id, (uint64_t)rows, (uint64_t)columns);
+        if (pare_tensor_id_split(model, id, &layer, &role)) total += pare_layerwise_bias_bytes(&request, layer, role);
+    }
+    if (job->recipe->final_norm)
+        total += pare_repaired_bytes(model, pare_tensor_id_final_norm(model), 1, model->config.hidden);
+    return total;
 }
 
 pare_status pare_weights_measure(const pare_weights_job *job, pare_layerwise_memory *out) {

@@ -134,6 +134,11 @@ static bool layers_refitted(const pare_recipe *r) {
     return r->compensation && r->mode == PARE_MODE_LAYER;
 }
 
+static bool biases_elsewhere(const pare_recipe *r) {
+    bool units = r->mode == PARE_MODE_BLOCK || pare_recipe_is_element(r);
+    return pare_compensation_has(r->compensation, PARE_TRAIT_MEANS) && !units;
+}
+
 static bool overshoots(const pare_recipe *r) {
     return pare_signal_has(r->signal, PARE_TRAIT_STEPS) && r->moreau.prox != PARE_PROX_RELEASED &&
            r->moreau.gamma > r->moreau.rho;
@@ -230,6 +235,10 @@ static const contradiction all[] = {
      channels_reconstructed,
      "--reconstruct compares hidden states channel by channel, of which --mode channel removes some: leave out one of "
      "them"},
+    {{"compensate", "mode"},
+     biases_elsewhere,
+     "--compensate bias makes up for heads, FFN channels and single weights: it needs --mode block, --sparsity or "
+     "--pattern"},
     {{"compensate", "mode"},
      layers_refitted,
      "--compensate ls refits the readers of removed units; --mode layer leaves none: take --compensate none"},

@@ -36,9 +36,11 @@ void pare_element_defaults(pare_element_recipe *e) {
 pare_element_needs pare_element_needs_of(const pare_recipe *r) {
     const pare_element_recipe *e = &r->element;
     unsigned needs = r->salience ? r->salience->needs : 0;
-    bool solves = r->compensation || pare_refinement_has(e->refinement, PARE_TRAIT_EXACT) || r->dense > 0.0;
+    bool solves = pare_compensation_has(r->compensation, PARE_TRAITS_REFIT) ||
+                  pare_refinement_has(e->refinement, PARE_TRAIT_EXACT) || r->dense > 0.0;
     bool dsnot = pare_refinement_has(e->refinement, PARE_TRAIT_EXPECTED);
-    bool moments = dsnot || (needs & PARE_NEEDS_MOMENTS);
+    bool means = pare_compensation_has(r->compensation, PARE_TRAIT_MEANS);
+    bool moments = dsnot || means || (needs & PARE_NEEDS_MOMENTS);
     return (pare_element_needs){.norms = (needs & PARE_NEEDS_INPUTS) || moments ||
                                          pare_allocation_has(e->allocation, PARE_TRAIT_OUTLIERS),
                                 .variance = moments,

@@ -77,11 +77,13 @@ static bool is_obs(const pare_recipe *r) {
 
 /* What measures errors of outputs. */
 static bool has_metric(const pare_recipe *r) {
-    return is_obs(r) || (r->mode == PARE_MODE_ELEMENT && r->compensation);
+    bool refits = pare_compensation_has(r->compensation, PARE_TRAITS_REFIT);
+    return is_obs(r) || (r->mode == PARE_MODE_ELEMENT && refits);
 }
 
+/* By more than means. */
 static bool is_repaired(const pare_recipe *r) {
-    return pare_recipe_repairs(r);
+    return pare_recipe_repairs(r) && (is_obs(r) || pare_compensation_has(r->compensation, PARE_TRAITS_REFIT));
 }
 
 /* Whatever solves with a Gram matrix; least squares under a mask by conjugate gradients do only in the loss's metric.

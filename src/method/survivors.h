@@ -13,7 +13,9 @@ enum {
     PARE_TRAIT_CONJUGATES = 1 << 3, /* by conjugate gradients, which have a number of steps */
     PARE_TRAIT_ALONE = 1 << 4,      /* for single weights alone */
     PARE_TRAIT_EXPECTED = 1 << 5,   /* swaps by expected errors, from moments of the inputs */
-    PARE_TRAIT_EXACT = 1 << 6       /* swaps by exact errors, from the Gram matrix */
+    PARE_TRAIT_EXACT = 1 << 6,      /* swaps by exact errors, from the Gram matrix */
+    PARE_TRAIT_MEANS = 1 << 7,      /* biases alone, by the means of inputs */
+    PARE_TRAITS_REFIT = PARE_TRAIT_SOLVES | PARE_TRAIT_SWEEPS | PARE_TRAIT_ALTERNATES /* weights are changed */
 };
 
 /* enumerator, name in recipe files, traits */
@@ -21,7 +23,8 @@ enum {
     ROW(NONE, "none", 0)                                                                                               \
     ROW(LS, "ls", PARE_TRAIT_SOLVES | PARE_TRAIT_CONJUGATES)                                                           \
     ROW(OBS, "obs", PARE_TRAIT_SWEEPS | PARE_TRAIT_ALONE)                                                              \
-    ROW(ADMM, "admm", PARE_TRAIT_ALTERNATES | PARE_TRAIT_CONJUGATES | PARE_TRAIT_ALONE)
+    ROW(ADMM, "admm", PARE_TRAIT_ALTERNATES | PARE_TRAIT_CONJUGATES | PARE_TRAIT_ALONE)                                \
+    ROW(BIAS, "bias", PARE_TRAIT_MEANS)
 
 #define PARE_REFINEMENTS(ROW)                                                                                          \
     ROW(NONE, "none", 0)                                                                                               \

@@ -23,15 +23,17 @@ typedef struct repairing {
 
 pare_repair_options pare_prune_repair_options(const pare_recipe *recipe) {
     bool chosen = recipe->choice == PARE_CHOOSE_OBS;
+    bool refits = pare_compensation_has(recipe->compensation, PARE_TRAITS_REFIT);
     return (pare_repair_options){
-        .alpha = recipe->dense,
+        .alpha = chosen || refits ? recipe->dense : 0.0,
         .beta = pare_compensation_has(recipe->compensation, PARE_TRAIT_SOLVES) ? recipe->readers : 0.0,
         .damping = recipe->damping,
         .reader_damping = recipe->reader_damping,
         .held_out = recipe->held_out,
-        .keep_outputs = !recipe->compensation,
-        .final_norm = recipe->final_norm,
-        .head = recipe->readers > 0.0,
+        .keep_outputs = !refits,
+        .biases = recipe->compensation != PARE_COMPENSATE_NONE,
+        .final_norm = recipe->final_norm && (chosen || refits),
+        .head = recipe->readers > 0.0 && (chosen || refits),
         .choose = {chosen, chosen},
         .fraction = recipe->fraction};
 }

@@ -3,7 +3,8 @@
 #include "support/runtime.h"
 
 bool pare_sparse_has_metric(const pare_prune_job *job) {
-    return job->asked->recipe.metric == PARE_METRIC_FISHER && job->asked->recipe.compensation;
+    const pare_recipe *recipe = &job->asked->recipe;
+    return recipe->metric == PARE_METRIC_FISHER && pare_compensation_has(recipe->compensation, PARE_TRAITS_REFIT);
 }
 
 /* Gate and up, wider than the hidden state, get diagonals: full matrices would be as large as Down's Gram matrix. */

@@ -9,6 +9,7 @@ typedef enum pare_stage { PARE_STAGE_ATTENTION, PARE_STAGE_FFN, PARE_STAGES } pa
 /* Of one stage. Not fitted: all zero. */
 typedef struct pare_stage_fit {
     bool fitted, readers_fitted;
+    bool bias;        /* that of the output makes up for the mean of what is missing */
     pare_fit output;  /* errors over all tokens, before and after */
     pare_fit readers; /* of the normed hidden state */
 } pare_stage_fit;

@@ -30,6 +30,7 @@ static json_t *matrix_json(const pare_model *model, size_t id, const pare_matrix
         pare_json_put(
             json, "region_error",
             pare_json_of({"first", pare_json_real(r->region_first)}, {"last", pare_json_real(r->region_last)}));
+    if (r->bias) pare_json_put(json, "bias", json_true());
     if (r->damped)
         pare_json_put(json, "damping",
                       pare_json_of({"share", pare_json_real(r->damping.share)},

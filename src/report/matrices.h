@@ -7,10 +7,11 @@
 #include "support/cholesky.h"
 #include "support/json.h"
 
-/* Of one matrix. Errors are squared errors of the layer's output over all calibration tokens; NaN where there was no
- * Gram matrix to measure them by. */
+/* Of one matrix. Errors are squared errors of the layer's output over all calibration tokens, around their mean where
+ * the bias was refitted; NaN where there was no Gram matrix to measure them by. */
 typedef struct pare_matrix_result {
     bool pruned;
+    bool bias; /* it makes up for the mean of what is missing */
     int64_t rows, columns, kept;
     int64_t zeros;   /* in what is written */
     double energy;   /* of the dense output */

@@ -218,6 +218,7 @@ static json_t *fit_json(const pare_stage_fit *fit) {
     json_t *json = json_object();
     if (fit->fitted) pare_json_put(json, "error", change_json(&fit->output));
     if (fit->fitted) pare_json_put(json, "damping", pare_json_real(fit->output.damping.share));
+    if (fit->bias) pare_json_put(json, "bias", json_true());
     if (fit->readers_fitted) pare_json_put(json, "readers", change_json(&fit->readers));
     return json;
 }
