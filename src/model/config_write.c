@@ -209,6 +209,56 @@ pare_status pare_config_write(const pare_config *original, const pare_config_siz
     return status;
 }
 
+/* A switch of the family that gives this role; NULL: there is none. */
+static const pare_option *switch_of(const pare_family *family, pare_role role) {
+    for (int i = 0; i < PARE_OPTIONS && family->options[i].key; i++) {
+        const pare_option *option = &family->options[i];
+        bool gives = option->kind == PARE_OPTION_ROLES && option->roles & pare_role_bit(role);
+        if (gives && !strchr(option->key, '.')) return option;
+    }
+    return NULL;
+}
+
+bool pare_config_offers(const pare_config *original, const pare_family *family, uint32_t *biases) {
+    const pare_architecture *a = &original->architecture;
+    uint32_t all = 0;
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
+        if (!(*biases & pare_role_bit(role)) || family->architecture.roles & pare_role_bit(role)) continue;
+        const pare_option *option = switch_of(family, role);
+        if (!option) return false;
+        all |= option->roles;
+    }
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
+        if (pare_has_role(a, role) || !pare_has_role(a, pare_roles[role].of)) all &= ~pare_role_bit(role);
+    *biases |= all;
+    return true;
+}
+
+bool pare_config_is_even(const pare_config *original) {
+    pare_config_sizes sizes = {.layers = original->layers, .widths = original->widths};
+    return !differ(&sizes);
+}
+
+pare_status pare_config_write_biased(const pare_config *original, const pare_family *family, uint32_t biases,
+                                     char **text) {
+    pare_config_sizes sizes = {.hidden = original->hidden, .layers = original->layers, .widths = original->widths};
+    json_t *file = json_deep_copy(original->json);
+    json_t *config = original->text == original->json ? file : json_object_get(file, "text_config");
+    *text = NULL;
+    if (!config) {
+        json_decref(file);
+        return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory to write a config.json");
+    }
+    if (family != original->family) become_other(config, original, &sizes);
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
+        const pare_option *option = biases & pare_role_bit(role) ? switch_of(family, role) : NULL;
+        if (option) pare_json_put(config, option->key, json_true());
+    }
+    pare_status status = print(file, text);
+    json_decref(file);
+    return status;
+}
+
 /* What transformers 4 takes from the file: rope_theta beside rope_scaling, and nothing of rope_parameters. */
 static bool is_read_alike(const pare_config *config) {
     const json_t *theta = json_object_get(config->json, "rope_theta");

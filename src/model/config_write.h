@@ -24,6 +24,16 @@ bool pare_config_fits(const pare_config *original, uint32_t hidden, const pare_w
 uint32_t pare_config_roles_as(const pare_config *original, const pare_family *family);
 pare_config_kind pare_config_kind_of(const pare_config *original, const pare_config_sizes *sizes);
 
+/* True if the switches of a family can give a model these biases (bits of roles; out: all that come with them and are
+ * not there yet). */
+bool pare_config_offers(const pare_config *original, const pare_family *family, uint32_t *biases);
+/* True if all layers have the same widths. */
+bool pare_config_is_even(const pare_config *original);
+/* *text: config.json of the same model as one of `family`, its own or another one that computes the same, with these
+ * biases switched on; freed with free(). */
+pare_status pare_config_write_biased(const pare_config *original, const pare_family *family, uint32_t biases,
+                                     char **text);
+
 /* *text: the original's config.json with these sizes in place of its own and head_dim stated, everything else kept,
  * unknown members too; freed with free(). What pare found out is said: tie_word_embeddings as the tensors have it,
  * rope_parameters (transformers 5) and the same as rope_theta and rope_scaling (before), values that the file left to

@@ -42,6 +42,7 @@ pare_status pare_prune_prepare(void *context) {
     const char *directory = pare_checkpoint_directory(job->origin->checkpoint);
     job->procedure = pare_procedure_of(job->asked);
     PARE_TRY(job->procedure->choose_target(job));
+    PARE_TRY(pare_prune_check_biases(job));
     if (job->procedure->choose_data) PARE_TRY(job->procedure->choose_data(job));
     PARE_TRY(check_texts(job));
     name_paths(job);

@@ -87,6 +87,7 @@ pare_status pare_prune_begin(const pare_model *model, const pare_job *asked, con
     *job = (pare_prune_job){.model = model, .origin = model, .asked = asked, .runtime = runtime};
     pare_run_begin(&job->run);
     job->traces = json_array();
+    PARE_TRY(pare_prune_give_biases(job));
     return pare_backend_open(runtime, false, &job->backend);
 }
 
@@ -123,6 +124,7 @@ void pare_prune_end(pare_prune_job *job) {
     pare_prune_progress_end(job);
     pare_prune_round_free(job);
     pare_temporary_model_free(&job->temporary);
+    pare_temporary_model_free(&job->biased);
     pare_selection_free(&job->composed);
     pare_selection_free(&job->whole);
     pare_goal_free(&job->goal);

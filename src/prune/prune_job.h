@@ -26,7 +26,8 @@ typedef struct pare_prune_job {
     pare_run run;
     pare_prune_given given;
     const pare_model *model;
-    const pare_model *origin;      /* what was named: `model`, unless whole layers were dropped from it first */
+    const pare_model *origin;      /* what was named: `model`, unless whole layers were dropped from it first, or it got
+                                      biases */
     const pare_selection *dropped; /* these, from `origin`; or NULL */
     const pare_selection *drops;   /* whole layers of `model` that go, and nothing else; or NULL */
     const pare_job *asked;
@@ -46,6 +47,7 @@ typedef struct pare_prune_job {
     pare_prune_progress *progress; /* beside the output; NULL: none is kept */
     uint32_t round;
     const pare_model *current;          /* what this round starts from: `model`, or what the last round left */
+    pare_temporary_model biased;        /* that holds `model` where it got biases */
     pare_temporary_model temporary;     /* that holds `current` after the first round */
     pare_score_result result;           /* of this round */
     pare_selection selection, composed; /* of this round, from `current`; of all rounds, from `model` */
@@ -104,6 +106,12 @@ pare_status pare_units_set_goal(pare_prune_job *job);
 /* Refuses what no class that knows the family could load (family_check.c). */
 pare_status pare_prune_check_family(const pare_prune_job *job);
 pare_status pare_prune_choose_target(pare_prune_job *job);
+/* Refuses a compensation by biases that no class holds (prune_biases.c); and where the model itself lacks them, puts
+ * one that has them in its place. */
+pare_status pare_prune_check_biases(const pare_prune_job *job);
+pare_status pare_prune_give_biases(pare_prune_job *job);
+/* Bits of the roles of those. */
+uint32_t pare_prune_added_biases(const pare_prune_job *job);
 pare_status pare_windows_choose(pare_prune_job *job);
 pare_status pare_windows_calibrate(pare_prune_job *job);
 pare_status pare_prune_compose(pare_prune_job *job);

@@ -22,9 +22,10 @@ pare_record pare_prune_record(const pare_prune_job *job, json_t *recipe) {
                           .sequences = job->windows.count,
                           .length = job->windows.length,
                           .calibration_digest = job->calibration_digest,
-                          .parameters_after = pare_selection_parameters(job->origin, pare_prune_selection(job)),
+                          .parameters_after = pare_selection_parameters(job->model, &job->composed),
                           .selection = pare_prune_selection(job),
                           .dropped = job->asked->target.drop_count > 0,
+                          .added_biases = pare_prune_added_biases(job),
                           .permutation = job->sparse.permutation,
                           .orders = job->sparse.orders};
     if (job->procedure->record) job->procedure->record(job, &record);
@@ -37,6 +38,7 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     pare_record record = pare_prune_record(job, recipe);
     pare_pruning_results results = {.record = &record,
                                     .model = job->model,
+                                    .became_other = job->model->config.family != job->origin->config.family,
                                     .target = &job->target,
                                     .goal = &job->goal,
                                     .composed = &job->composed,

@@ -59,6 +59,14 @@ static json_t *source_files(const pare_record *record) {
     return source;
 }
 
+json_t *pare_report_added_biases(const pare_record *record) {
+    json_t *names = json_array();
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
+        if (record->added_biases & pare_role_bit(role))
+            pare_json_append(names, pare_json_string(pare_roles[pare_roles[role].of].name));
+    return names;
+}
+
 json_t *pare_report_manifest(const pare_record *record) {
     json_t *json = json_object(), *parameters = json_object();
     pare_json_put(json, "pare", pare_json_string(pare_version()));
@@ -74,6 +82,7 @@ json_t *pare_report_manifest(const pare_record *record) {
     if (record->dropped) pare_json_put(json, "dropped_layers", pare_report_dropped(record->selection));
     pare_json_put(json, "layers", pare_report_layers(record->selection));
     pare_json_put(json, "hidden_channels_kept", pare_report_hidden(record->selection));
+    if (record->added_biases) pare_json_put(json, "added_biases", pare_report_added_biases(record));
     if (record->training) pare_json_put(json, "training", pare_json_same(record->training));
     if (record->permutation) {
         json_t *permutation = json_copy(record->permutation);

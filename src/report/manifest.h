@@ -20,6 +20,7 @@ typedef struct pare_record {
     uint64_t parameters_after;
     const pare_selection *selection;
     bool dropped;                 /* layers were named to be dropped */
+    uint32_t added_biases;        /* bits of roles: those that the model had not, and got */
     json_t *permutation, *orders; /* of channels, and where each of them stood; or NULL; borrowed */
     json_t *training;             /* of a method that trains while it prunes; or NULL; borrowed */
 } pare_record;
@@ -33,6 +34,8 @@ json_t *pare_report_dropped(const pare_selection *selection);
 json_t *pare_report_hidden(const pare_selection *selection);
 /* {"source", "sequences", "length", "sha256"} or null. */
 json_t *pare_report_calibration(const pare_record *record);
+/* ["self_attn.o_proj", ...]: the matrices whose biases were added. */
+json_t *pare_report_added_biases(const pare_record *record);
 /* pruning.json */
 json_t *pare_report_manifest(const pare_record *record);
 /* Layers begin .. end - 1. */

@@ -54,6 +54,10 @@ static char *loads_of(const pare_pruning_results *r) {
                                     "else)"
                                   : "");
     case PARE_CONFIG_OWN:
+        if (r->became_other)
+            return pare_format(
+                "loads as a %s (the same computation, in a class that has the biases): transformers, pare",
+                config->family->class_name);
         return pare_format("loads as the %s that it was: %s, pare", config->family->class_name,
                            loses_heads(r) ? "transformers, and engines that read its head_dim" : "wherever that loads");
     case PARE_CONFIG_OTHER:
@@ -126,6 +130,16 @@ static json_t *heads_warning(const pare_pruning_results *r) {
     return NULL;
 }
 
+/* Biases that were not there. */
+static json_t *biases_warning(const pare_pruning_results *r) {
+    int count = __builtin_popcount(r->record->added_biases);
+    if (!count) return NULL;
+    return pare_json_format(
+        "%d biases were added to every layer of a %s: 0, but for those that make up for the mean of "
+        "what was removed",
+        count, r->model->config.family->class_name);
+}
+
 static json_t *warnings_json(const pare_pruning_results *r) {
     json_t *warnings = json_array();
     for (const char *const *ignored = r->ignored; *ignored; ignored++)
@@ -136,6 +150,8 @@ static json_t *warnings_json(const pare_pruning_results *r) {
     if (groups) pare_json_append(warnings, groups);
     json_t *heads = heads_warning(r);
     if (heads) pare_json_append(warnings, heads);
+    json_t *biases = biases_warning(r);
+    if (biases) pare_json_append(warnings, biases);
     return warnings;
 }
 
@@ -195,11 +211,12 @@ json_t *pare_report_pruning(const void *results) {
     if (r->output) pare_json_put(json, "output", output_json(r));
     pare_json_put(json, "calibration", pare_report_calibration(record));
     pare_json_put(json, "parameters", pare_report_change(parameters, record->parameters_after));
-    pare_json_put(json, "bytes", pare_report_change(bytes, pare_selection_bytes(record->model, selection)));
+    pare_json_put(json, "bytes", pare_report_change(bytes, pare_selection_bytes(r->model, r->composed)));
     if (isfinite(r->calibration_loss)) pare_json_put(json, "calibration_loss", pare_json_real(r->calibration_loss));
     if (!r->zeroes) pare_json_put(json, "kept_sha256", kept_digest(selection));
     if (record->dropped) pare_json_put(json, "dropped_layers", pare_report_dropped(selection));
     pare_json_put(json, "layers", pare_report_layers(selection));
+    if (record->added_biases) pare_json_put(json, "added_biases", pare_report_added_biases(record));
     if (selection->hidden_channel) pare_json_put(json, "hidden_channels_kept", pare_report_hidden(selection));
     put_rounds(json, r);
     if (r->part_name) pare_json_put(json, r->part_name, r->part);

@@ -11,6 +11,7 @@
 typedef struct pare_pruning_results {
     const pare_record *record;
     const pare_model *model; /* that the method was applied to */
+    bool became_other;       /* that is of another family than the one that was named, for the sake of biases */
     const pare_target *target;
     const pare_goal *goal;          /* of the last round */
     const pare_selection *composed; /* of all rounds, from `model` */

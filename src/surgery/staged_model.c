@@ -75,8 +75,8 @@ static pare_status write_config(const pare_model *model, const pare_selection *s
     return status;
 }
 
-pare_status pare_temporary_model_begin(const pare_model *model, const pare_selection *selection, const char *scratch,
-                                       const pare_runtime *runtime, pare_temporary_model *out) {
+pare_status pare_temporary_model_folder(const pare_model *model, const char *scratch, const pare_runtime *runtime,
+                                        pare_temporary_model *out) {
     const char *parent = scratch && *scratch ? scratch : pare_runtime_scratch(runtime);
     *out = (pare_temporary_model){0};
     char *folder = pare_path_join(parent, "pare-model-XXXXXX");
@@ -88,8 +88,13 @@ pare_status pare_temporary_model_begin(const pare_model *model, const pare_selec
         return status;
     }
     out->folder = folder;
-    PARE_TRY(link_files(pare_checkpoint_directory(model->checkpoint), folder));
-    return write_config(model, selection, folder);
+    return link_files(pare_checkpoint_directory(model->checkpoint), folder);
+}
+
+pare_status pare_temporary_model_begin(const pare_model *model, const pare_selection *selection, const char *scratch,
+                                       const pare_runtime *runtime, pare_temporary_model *out) {
+    PARE_TRY(pare_temporary_model_folder(model, scratch, runtime, out));
+    return write_config(model, selection, out->folder);
 }
 
 pare_status pare_temporary_model_open(pare_temporary_model *temporary) {

@@ -22,8 +22,10 @@ pare_status pare_temporary_model_new(const pare_model *model, const pare_selecti
 /* Closes the model and removes its folder. Keeps this thread's message. All zero is fine. */
 void pare_temporary_model_free(pare_temporary_model *temporary);
 
-/* The two halves of making one, for other writers: a folder with config.json and the links; then, when it has weights,
- * the model. Free in any case. */
+/* The halves of making one, for other writers: a folder with the links alone, or with config.json, too; then, when it
+ * has weights, the model. Free in any case. */
+pare_status pare_temporary_model_folder(const pare_model *model, const char *scratch, const pare_runtime *runtime,
+                                        pare_temporary_model *out);
 pare_status pare_temporary_model_begin(const pare_model *model, const pare_selection *selection, const char *scratch,
                                        const pare_runtime *runtime, pare_temporary_model *out);
 pare_status pare_temporary_model_open(pare_temporary_model *temporary);
