@@ -121,11 +121,7 @@ pare_status pare_prune_give_biases(pare_prune_job *job) {
         status = pare_biased_model_new(job->model, family, roles, scratch, job->runtime, &job->biased);
         if (status == PARE_OK) job->model = job->biased.model;
     }
-    pare_prune_end(&probe);
+    if (probe.procedure->release) probe.procedure->release(&probe);
+    pare_goal_free(&probe.goal);
     return status;
-}
-
-uint32_t pare_prune_added_biases(const pare_prune_job *job) {
-    uint32_t had = job->origin->config.architecture.roles;
-    return job->biased.model ? job->model->config.architecture.roles & ~had : 0;
 }

@@ -110,8 +110,6 @@ pare_status pare_prune_choose_target(pare_prune_job *job);
  * one that has them in its place. */
 pare_status pare_prune_check_biases(const pare_prune_job *job);
 pare_status pare_prune_give_biases(pare_prune_job *job);
-/* Bits of the roles of those. */
-uint32_t pare_prune_added_biases(const pare_prune_job *job);
 pare_status pare_windows_choose(pare_prune_job *job);
 pare_status pare_windows_calibrate(pare_prune_job *job);
 pare_status pare_prune_compose(pare_prune_job *job);

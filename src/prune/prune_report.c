@@ -10,6 +10,12 @@ const pare_selection *pare_prune_selection(const pare_prune_job *job) {
     return job->dropped ? &job->whole : &job->composed;
 }
 
+/* Bits of the roles of biases that the model got. */
+static uint32_t added_biases(const pare_prune_job *job) {
+    uint32_t had = job->origin->config.architecture.roles;
+    return job->biased.model ? job->model->config.architecture.roles & ~had : 0;
+}
+
 pare_record pare_prune_record(const pare_prune_job *job, json_t *recipe) {
     const char *source = job->asked->calibration.of.source;
     pare_record record = {.model = job->origin,
@@ -25,7 +31,7 @@ pare_record pare_prune_record(const pare_prune_job *job, json_t *recipe) {
                           .parameters_after = pare_selection_parameters(job->model, &job->composed),
                           .selection = pare_prune_selection(job),
                           .dropped = job->asked->target.drop_count > 0,
-                          .added_biases = pare_prune_added_biases(job),
+                          .added_biases = added_biases(job),
                           .permutation = job->sparse.permutation,
                           .orders = job->sparse.orders};
     if (job->procedure->record) job->procedure->record(job, &record);

@@ -39,6 +39,11 @@ static inline families families_load(void) {
     return all;
 }
 
+/* As a file to calibrate on. */
+static inline void family_write_ids(const families *all, const char *path) {
+    tiny_check(json_dump_file(json_object_get(all->golden, "ids"), path, JSON_COMPACT) == 0, path);
+}
+
 static inline void families_free(families *all) {
     json_decref(all->golden);
     free(all->ids);

@@ -38,7 +38,7 @@ static const char *text_of(const json_t *row, const char *key) {
 /* A case's model in a folder, to be pruned into another one beside it. */
 typedef struct place {
     family_model m;
-    char *folder, *output;
+    char *folder, *output, *ids;
 } place;
 
 /* The file has some models of its own. */
@@ -53,6 +53,8 @@ static const json_t *model_of(const expected *e, const char *name) {
 static place place_open(const expected *e, const char *name) {
     place p = {.m = family_open(model_of(e, name), (family_form){.dtype = PARE_DTYPE_F32}), .folder = tiny_folder()};
     p.output = pare_path_join(p.folder, "output");
+    p.ids = pare_path_join(p.m.folder, "ids.json");
+    family_write_ids(&e->all, p.ids);
     return p;
 }
 
@@ -61,22 +63,25 @@ static void place_close(place *p) {
     tiny_remove(p->folder);
     free(p->folder);
     free(p->output);
+    free(p->ids);
 }
 
 /* *parameters: what the report says is left. */
 static pare_status prune(const place *p, const char *way, uint64_t *parameters) {
-    static const pare_setting channels = {"mode", "channel"}, queries = {"gqa", "query"};
+    static const pare_setting channels = {"mode", "channel"}, queries = {"gqa", "query"}, bias = {"compensate", "bias"};
     static const pare_layers first = {true, 0, 1};
     const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
     pare_prune_options options = PARE_PRUNE_OPTIONS_INIT;
     bool hidden = strcmp(way, "hidden channels") == 0, query = strcmp(way, "query heads") == 0;
-    bool layers = strcmp(way, "layers") == 0, pattern = strcmp(way, "2:4") == 0;
+    bool layers = strcmp(way, "layers") == 0, pattern = strcmp(way, "2:4") == 0, biases = strcmp(way, "biases") == 0;
     char *report = NULL;
     options.output = p->output;
     options.method = layers ? NULL : pattern ? "magnitude" : "magnitude-l2";
     options.ratio = layers || pattern ? 0.0 : hidden || strcmp(way, "a quarter") == 0 ? 0.25 : 0.5;
-    options.settings = hidden ? &channels : &queries;
-    options.setting_count = hidden || query;
+    options.settings = hidden ? &channels : biases ? &bias : &queries;
+    options.setting_count = hidden || query || biases;
+    options.calibration = (pare_calibration_options){
+        .source = biases ? p->ids : NULL, .samples = FAMILY_SEQUENCES * biases, .length = FAMILY_LENGTH * biases};
     options.attention.given = strcmp(way, "channels of the FFN") == 0;
     options.drops = layers ? &first : NULL;
     options.drop_count = layers;
