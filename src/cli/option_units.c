@@ -149,8 +149,8 @@ static const pare_option rows[] = {
      .key = "choose", .choice = choose_name,
      .help = "take the highest scores, or remove units greedily by the exact error they leave (obs)"},
     {.name = "compensate", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "HOW",
-     .key = "compensate", .choice = compensation_name, .help = "refit what is left by least squares (ls), or do not; single weights also column by column as SparseGPT does "
-             "(obs), or by ADMM"},
+     .key = "compensate", .choice = compensation_name, .help = "refit what is left by least squares (ls), or do not; let biases make up for the mean of what goes (bias); "
+             "single weights also column by column as SparseGPT does (obs), or by ADMM"},
     {.name = "reconstruct", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_INTEGER, .value = "N",
      .key = "reconstruct", .low = 0, .high = 1e6,
      .help = "in the end, train attention and FFN of each block for N steps to put out what the dense model's do",

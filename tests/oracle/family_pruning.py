@@ -55,12 +55,13 @@ def uneven(one):
 
 
 def prune(model, output, way):
-    with open("ids.json", "w", encoding="utf-8") as f:
+    ids = os.path.join(os.path.dirname(output), "ids.json")
+    with open(ids, "w", encoding="utf-8") as f:
         json.dump(IDS.tolist(), f)
     method = "magnitude" if way == "2:4" else "magnitude-l2"
     if way == "layers":
         method = None
-    words = [PARE, "prune", model, "-o", output, "--threads", "1", "--compute", "fp32", "--quiet", *(WAYS | QUARTER)[way]]
+    words = [PARE, "prune", model, "-o", output, "--threads", "1", "--compute", "fp32", "--quiet", *(ids if word == "ids.json" else word for word in (WAYS | QUARTER)[way])]
     run = subprocess.run(words + (["--method", method] if method else []), capture_output=True, text=True)
     return None if run.returncode == 0 else run.stderr.strip().replace(model, "MODEL").removeprefix("pare: ")
 
@@ -130,7 +131,6 @@ def main():
     names = sys.argv[2:] or [c["name"] for c in cases + more]
     rows, losses = [], {}
     with tempfile.TemporaryDirectory() as place:
-        os.chdir(place)
         for one in (c for c in cases + more if c["name"] in names):
             model = os.path.join(place, one["name"])
             write_model(one, model)

@@ -29,6 +29,7 @@ MADE = {
     "families": (["families.json"], ["families.py", "{}/families.json"], MODEL + ("transformers",)),
     "vision": (["vision.json"], ["vision.py", "{}/vision.json"], MODEL + ("transformers",)),
     "vit_digits": (["vit-digits.json"], ["vit_digits.py", "{}/vit-digits.json"], MODEL + ("transformers", "PIL")),
+    "bias_scores": (["bias_scores.json"], ["bias_scores.py", "{}/bias_scores.json"], MODEL + ("transformers",)),
     "adapters": (["adapters.json"], ["adapters.py", "{}/adapters.json"], MODEL + ("transformers", "peft")),
     "family_pruning": (["family_pruning.json.gz"], ["family_pruning.py", "{}/family_pruning.json.gz"], MODEL + ("transformers",)),
     "token_ids": (["tokenizers", "tokenizers.json"], ["token_ids.py", "{}/tokenizers", "{}/tokenizers.json"], ("numpy", "tokenizers", "sentencepiece")),
