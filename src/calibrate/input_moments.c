@@ -145,6 +145,13 @@ void pare_input_moments_norm(const pare_input_moments *moments, float *out) {
         out[i] = (float)sqrt(share(moments->squares[i], moments->sequences));
 }
 
+void pare_input_moments_deviation(const pare_input_moments *moments, float *out) {
+    for (int64_t i = 0; i < moments->width; i++) {
+        double squares = moments->squares[i] - share(moments->sums[i] * moments->sums[i], moments->tokens);
+        out[i] = (float)sqrt(share(fmax(0.0, squares), moments->sequences));
+    }
+}
+
 void pare_input_moments_mean(const pare_input_moments *moments, float *out) {
     for (int64_t i = 0; i < moments->width; i++)
         out[i] = (float)share(moments->sums[i], moments->sequences);

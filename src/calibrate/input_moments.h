@@ -22,6 +22,8 @@ pare_status pare_input_moments_add(const pare_backend *backend, const pare_input
 
 /* [width] ||X_i||_2 / sqrt(sequences): the square root of Wanda's s_i. */
 void pare_input_moments_norm(const pare_input_moments *moments, float *out);
+/* [width] ||X_i - mean||_2 / sqrt(sequences), the mean being that of all tokens. */
+void pare_input_moments_deviation(const pare_input_moments *moments, float *out);
 /* [width] DSnoT's statistics: mean over sequences of the sum over tokens; pooled within-sequence variance. */
 void pare_input_moments_mean(const pare_input_moments *moments, float *out);
 void pare_input_moments_variance(const pare_input_moments *moments, float *out);

@@ -1,5 +1,5 @@
 /* How large the inputs of the linear layers are: the sum of squares of every input feature over all calibration tokens
- * (Wanda: |w| times the input's norm). */
+ * (Wanda: |w| times the input's norm), and its sum, where norms around the means are asked for (FLAP). */
 #ifndef PARE_CALIBRATE_INPUT_NORMS_H
 #define PARE_CALIBRATE_INPUT_NORMS_H
 
@@ -10,11 +10,13 @@ typedef struct pare_input_norms {
     uint32_t layers;
     uint64_t tokens;                      /* seen by each */
     double *(*squares)[PARE_INPUT_KINDS]; /* [layers]: double [width] each, sums of x^2 */
+    double *(*sums)[PARE_INPUT_KINDS];    /* likewise of x; or NULL */
     pare_observer observer;               /* to be hung on a block or a pass; counts until it is taken off */
 } pare_input_norms;
 
 /* *out must stay where it is while its observer is in use. Free with pare_input_norms_free. */
-pare_status pare_input_norms_new(const pare_model *model, const pare_backend *backend, pare_input_norms *out);
+pare_status pare_input_norms_new(const pare_model *model, const pare_backend *backend, bool sums,
+                                 pare_input_norms *out);
 void pare_input_norms_free(pare_input_norms *norms);
 
 #endif

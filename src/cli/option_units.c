@@ -118,8 +118,8 @@ static const pare_option rows[] = {
     {.name = "select", .commands = SHARED, .group = units, .kind = PARE_VALUE_CHOICE, .value = "HOW",
      .key = "select", .choice = ranking_name,
      .help = "among which units scores are compared: those of a layer (local); all layers alike, heads against "
-             "channels (uniform); all units, per parameter (global) or as LLM-Pruner has it (global-raw); or local "
-             "with a share that rises with depth (rising)"},
+             "channels (uniform); all units, per parameter (global), by score (global-score) or as LLM-Pruner has it "
+             "(global-raw); or local with a share that rises with depth (rising)"},
     {.name = "gqa", .commands = SHARED, .group = units, .kind = PARE_VALUE_CHOICE, .value = "UNIT", .key = "gqa",
      .choice = head_unit_name,
      .help = "whole KV groups, or as many query heads in every group",

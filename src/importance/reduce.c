@@ -1,4 +1,4 @@
-#include "importance/scores.h"
+#include "importance/reduce_standard.h"
 
 #include <math.h>
 #include <string.h>
@@ -129,8 +129,12 @@ void pare_unit_scores_reduce(const pare_index_scores *indices, pare_reduction re
         return;
     }
     for (uint32_t layer = 0; layer < out->layers; layer++) {
-        reduce_heads(indices, layer, reduction, alignment, out);
-        reduce_channels(indices, layer, reduction, out);
+        if (reduction == PARE_REDUCE_STANDARD) {
+            pare_reduce_standard(indices, layer, out);
+        } else {
+            reduce_heads(indices, layer, reduction, alignment, out);
+            reduce_channels(indices, layer, reduction, out);
+        }
         out->layer[layer] = sum_layer(indices, layer);
     }
 }

@@ -7,7 +7,7 @@ static const pare_salience *const all[] = {
     &pare_salience_absolute,    &pare_salience_square,    &pare_salience_activation,   &pare_salience_inverse,
     &pare_salience_gblm,        &pare_salience_gradient,  &pare_salience_pruner_zero,  &pare_salience_ria,
     &pare_salience_ri,          &pare_salience_stochria,  &pare_salience_lp,           &pare_salience_symwanda,
-    &pare_salience_owanda,      &pare_salience_symmetric,
+    &pare_salience_owanda,      &pare_salience_symmetric, &pare_salience_fluctuation,
 };
 
 enum { COUNT = sizeof all / sizeof *all };

@@ -12,13 +12,14 @@
 
 /* What a salience reads beside the weight. */
 enum {
-    PARE_NEEDS_GRADIENT = 1, /* g: a gradient, plain, smoothed or of the Moreau envelope */
-    PARE_NEEDS_SQUARES = 2,  /* A: mean over the samples of the squared gradient of each */
-    PARE_NEEDS_INPUTS = 4,   /* ||x||: L2 norm of each input feature over all calibration tokens */
-    PARE_NEEDS_OUTPUTS = 8,  /* ||y||: L2 norm of each output over all calibration tokens */
-    PARE_NEEDS_INVERSE = 16, /* U_ii: diagonal of the factor of the inverse Gram matrix (repair/obs_update.h) */
-    PARE_NEEDS_WHOLE = 32,   /* the gradient of the whole matrix at once, for `prepare` */
-    PARE_NEEDS_MOMENTS = 64, /* mean and variance of each input feature */
+    PARE_NEEDS_GRADIENT = 1,   /* g: a gradient, plain, smoothed or of the Moreau envelope */
+    PARE_NEEDS_SQUARES = 2,    /* A: mean over the samples of the squared gradient of each */
+    PARE_NEEDS_INPUTS = 4,     /* ||x||: L2 norm of each input feature over all calibration tokens */
+    PARE_NEEDS_OUTPUTS = 8,    /* ||y||: L2 norm of each output over all calibration tokens */
+    PARE_NEEDS_INVERSE = 16,   /* U_ii: diagonal of the factor of the inverse Gram matrix (repair/obs_update.h) */
+    PARE_NEEDS_WHOLE = 32,     /* the gradient of the whole matrix at once, for `prepare` */
+    PARE_NEEDS_MOMENTS = 64,   /* mean and variance of each input feature */
+    PARE_NEEDS_CENTERED = 128, /* with INPUTS: ||x - mean|| in place of ||x|| */
 };
 
 /* Named constants that saliences share; each reads those that its formula names. */
@@ -123,6 +124,8 @@ extern const pare_salience pare_salience_second_order, pare_salience_mixed;
 extern const pare_salience pare_salience_absolute, pare_salience_square;
 /* |w| ||x||: Wanda. */
 extern const pare_salience pare_salience_activation;
+/* w^2 ||x - mean||^2: FLAP. */
+extern const pare_salience pare_salience_fluctuation;
 /* w^2 / U_ii^2: SparseGPT. */
 extern const pare_salience pare_salience_inverse;
 /* |w| ||x|| + alpha |w| |g|: GBLM-Pruner, g the norm over samples of each one's gradient; Wanda++, g the regional one.

@@ -64,7 +64,8 @@ typedef enum pare_reduction {
     PARE_REDUCE_MAX,
     PARE_REDUCE_PROD,
     PARE_REDUCE_FIRST,
-    PARE_REDUCE_SECOND
+    PARE_REDUCE_SECOND,
+    PARE_REDUCE_STANDARD /* O and down alone, by their layer's mean and deviation (reduce_standard.c) */
 } pare_reduction;
 
 /* Which query indices count for a key/value index. */

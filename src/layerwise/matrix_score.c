@@ -12,6 +12,7 @@ static pare_status copy_inputs(const pare_weight_walk *w, pare_role role, const 
     bool whole = salience == &pare_salience_gblm && w->recipe->scaling == PARE_SCALING_PAPER;
     PARE_TRY(pare_alloc(out, (size_t)moments->width, sizeof **out, "input norms"));
     pare_input_moments_norm(moments, *out);
+    if (salience->needs & PARE_NEEDS_CENTERED) pare_input_moments_deviation(moments, *out);
     float scale = sqrtf((float)w->job->sequences);
     for (int64_t i = 0; whole && i < moments->width; i++)
         (*out)[i] *= scale;

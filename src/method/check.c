@@ -118,7 +118,13 @@ static bool obs_elsewhere(const pare_recipe *r) {
 }
 
 static bool obs_by_raw_ranks(const pare_recipe *r) {
-    return r->choice == PARE_CHOOSE_OBS && r->ranking == PARE_RANK_GLOBAL_RAW;
+    bool raw = r->ranking == PARE_RANK_GLOBAL_RAW || r->ranking == PARE_RANK_GLOBAL_SCORE;
+    return r->choice == PARE_CHOOSE_OBS && raw;
+}
+
+static bool standard_elsewhere(const pare_recipe *r) {
+    bool units = r->mode == PARE_MODE_BLOCK || pare_recipe_is_element(r);
+    return r->salience && r->reduction == PARE_REDUCE_STANDARD && !units;
 }
 
 static bool raw_ranks_of_queries(const pare_recipe *r) {
@@ -222,7 +228,10 @@ static const contradiction all[] = {
     {{"choose", "mode"}, obs_elsewhere, "--choose obs removes heads and FFN channels: it needs --mode block"},
     {{"select", "choose"},
      obs_by_raw_ranks,
-     "--choose obs takes its widths from --select local, uniform, global or rising, not global-raw"},
+     "--choose obs takes its widths from --select local, uniform, global or rising, not global-raw or global-score"},
+    {{"reduction", "mode"},
+     standard_elsewhere,
+     "--grouping standard compares heads and FFN channels: it needs --mode block"},
     {{"gqa", "select"}, raw_ranks_of_queries, "--select global-raw ranks whole KV groups: it needs --gqa kv"},
     {{"gqa", "select"},
      curves_of_queries,

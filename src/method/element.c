@@ -40,7 +40,7 @@ pare_element_needs pare_element_needs_of(const pare_recipe *r) {
                   pare_refinement_has(e->refinement, PARE_TRAIT_EXACT) || r->dense > 0.0;
     bool dsnot = pare_refinement_has(e->refinement, PARE_TRAIT_EXPECTED);
     bool means = pare_compensation_has(r->compensation, PARE_TRAIT_MEANS);
-    bool moments = dsnot || means || (needs & PARE_NEEDS_MOMENTS);
+    bool moments = dsnot || means || (needs & (PARE_NEEDS_MOMENTS | PARE_NEEDS_CENTERED));
     return (pare_element_needs){.norms = (needs & PARE_NEEDS_INPUTS) || moments ||
                                          pare_allocation_has(e->allocation, PARE_TRAIT_OUTLIERS),
                                 .variance = moments,

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const reductions[] = {"sum", "mean", "max", "prod", "first", "second", NULL};
+static const char *const reductions[] = {"sum", "mean", "max", "prod", "first", "second", "standard", NULL};
 static const char *const alignments[] = {"group", "llm-pruner", NULL};
 static const char *const modes[] = {"block", "channel", "layer", "element", NULL};
-static const char *const rankings[] = {"local", "uniform", "global", "global-raw", "rising", NULL};
+static const char *const rankings[] = {"local", "uniform", "global", "global-raw", "rising", "global-score", NULL};
 static const char *const head_units[] = {"kv", "query", NULL};
 static const char *const proxes[] = {"none", "group", "l1", "released", NULL};
 static const char *const choices[] = {"scores", "obs", NULL};

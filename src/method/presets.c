@@ -33,6 +33,7 @@
 #define MOREAU_PRUNER "MoreauPruner, Wang et al. 2024, arXiv 2406.07017"
 #define LLM_PRUNER "LLM-Pruner, Ma et al. 2023, arXiv 2305.11627"
 #define WANDA "Wanda, Sun et al. 2023, arXiv 2306.11695"
+#define FLAP "FLAP, An et al. 2023, arXiv 2312.11983"
 #define GBLM "GBLM-Pruner, Das et al. 2023, arXiv 2311.04902"
 #define RIA "RIA, Zhang et al. 2024, Plug-and-Play (ICLR)"
 #define SYMMETRIC "Symmetric Pruning, Yi and Richtarik 2025, arXiv 2501.18980"
@@ -124,6 +125,15 @@ static const pare_recipe presets[] = {
      .source = WANDA ", summed over units",
      .signal = PARE_SIGNAL_INPUTS,
      .salience = &pare_salience_activation},
+    {.name = "flap",
+     .summary = "FLAP: how much the inputs of O and down fluctuate, by layer in standard deviations; biases make up for "
+                "their means",
+     .source = FLAP,
+     .signal = PARE_SIGNAL_INPUTS,
+     .salience = &pare_salience_fluctuation,
+     .reduction = PARE_REDUCE_STANDARD,
+     .ranking = PARE_RANK_GLOBAL_SCORE,
+     .compensation = PARE_COMPENSATE_BIAS},
     {.name = "magnitude-l1",
      .summary = "sum of |w|, averaged over the coupled tensors; needs no data",
      .source = LLM_PRUNER ", its l1 baseline",

@@ -6,9 +6,14 @@
 
 /* [columns] of a matrix's inputs; a bias is the weight of one that is 1 at every token. */
 static void copy_norms(const pare_input_norms *norms, uint32_t layer, pare_role role, int64_t columns, float *out) {
-    const double *squares = pare_role_is_bias(role) ? NULL : norms->squares[layer][pare_input_of(role)];
-    for (int64_t i = 0; i < columns; i++)
-        out[i] = (float)sqrt(squares ? squares[i] : (double)norms->tokens);
+    bool bias = pare_role_is_bias(role);
+    pare_input_kind kind = pare_input_of(pare_roles[role].of);
+    double tokens = (double)norms->tokens;
+    for (int64_t i = 0; i < columns; i++) {
+        double squares = bias ? tokens : norms->squares[layer][kind][i];
+        double sum = !norms->sums ? 0.0 : bias ? tokens : norms->sums[layer][kind][i];
+        out[i] = (float)sqrt(fmax(0.0, squares - sum * sum / tokens));
+    }
 }
 
 static pare_status score_tensor(pare_scoring *s, const pare_input_norms *norms, size_t id) {
@@ -35,7 +40,7 @@ pare_status pare_score_inputs(pare_scoring *s, pare_score_result *out) {
     pare_input_norms norms;
     pare_source source = {.model = r->model, .backend = r->backend};
     s->passes_total = 1;
-    PARE_TRY(pare_input_norms_new(r->model, r->backend, &norms));
+    PARE_TRY(pare_input_norms_new(r->model, r->backend, r->recipe->salience->needs & PARE_NEEDS_CENTERED, &norms));
     pare_status status = pare_scoring_pass(s, &pass);
     if (status == PARE_OK) {
         pare_pass_observe(pass, &norms.observer);

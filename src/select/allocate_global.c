@@ -5,7 +5,7 @@
 
 /* One step of one ladder, in the order in which all of them compete. */
 typedef struct rung {
-    double price; /* cost per parameter */
+    double price; /* cost per parameter, or the cost */
     uint64_t parameters;
     uint32_t layer, step;
     bool ffn;
@@ -26,9 +26,9 @@ static int by_price(const void *a, const void *b) {
     return x->step < y->step ? -1 : x->step > y->step;
 }
 
-static void add_ladder(const pare_ladder *ladder, uint32_t layer, bool ffn, rungs *r) {
+static void add_ladder(const pare_ladder *ladder, bool alone, uint32_t layer, bool ffn, rungs *r) {
     for (uint32_t step = 0; step < ladder->steps; step++)
-        r->list[r->count++] = (rung){.price = ladder->cost[step] / (double)ladder->parameters,
+        r->list[r->count++] = (rung){.price = ladder->cost[step] / (alone ? 1.0 : (double)ladder->parameters),
                                      .parameters = ladder->parameters,
                                      .layer = layer,
                                      .step = step,
@@ -41,7 +41,7 @@ static void free_rungs(rungs *r) {
     pare_free(r->ffn);
 }
 
-static pare_status sort_rungs(const pare_ladders *ladders, rungs *out) {
+static pare_status sort_rungs(const pare_ladders *ladders, bool alone, rungs *out) {
     size_t count = 1;
     *out = (rungs){0};
     for (uint32_t i = 0; i < ladders->layers; i++)
@@ -50,8 +50,8 @@ static pare_status sort_rungs(const pare_ladders *ladders, rungs *out) {
     if (status == PARE_OK) status = pare_alloc(&out->heads, ladders->layers, sizeof *out->heads, "ranking");
     if (status == PARE_OK) status = pare_alloc(&out->ffn, ladders->layers, sizeof *out->ffn, "ranking");
     for (uint32_t i = 0; i < ladders->layers && status == PARE_OK; i++) {
-        add_ladder(&ladders->heads[i], i, false, out);
-        add_ladder(&ladders->ffn[i], i, true, out);
+        add_ladder(&ladders->heads[i], alone, i, false, out);
+        add_ladder(&ladders->ffn[i], alone, i, true, out);
     }
     if (status != PARE_OK)
         free_rungs(out);
@@ -72,7 +72,7 @@ pare_status pare_allocate_global(const pare_model *model, const pare_ladders *la
                                  uint64_t budget, pare_widths *widths) {
     rungs r;
     uint64_t remaining = pare_parameters_with(model, model->config.widths, model->config.hidden);
-    PARE_TRY(sort_rungs(ladders, &r));
+    PARE_TRY(sort_rungs(ladders, target->ranking == PARE_RANK_GLOBAL_SCORE, &r));
     for (size_t i = 0; i < r.count; i++)
         take(&r, &r.list[i], &remaining, budget);
     pare_ladders_widths(model, target, r.heads, r.ffn, widths);

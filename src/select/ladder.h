@@ -29,8 +29,9 @@ void pare_ladders_free(pare_ladders *ladders);
 void pare_ladders_widths(const pare_model *model, const pare_target *target, const uint32_t *heads, const uint32_t *ffn,
                          pare_widths *widths);
 
-/* Widths of all layers for the budget of parameters that remain, by the cost of the steps: per parameter over all
- * layers; or the same number of steps in every layer. Never below the budget. */
+/* Widths of all layers for the budget of parameters that remain, by the cost of the steps: per parameter (or by
+ * cost alone, PARE_RANK_GLOBAL_SCORE) over all layers; or the same number of steps in every layer. Never below the
+ * budget. */
 pare_status pare_allocate_global(const pare_model *model, const pare_ladders *ladders, const pare_target *target,
                                  uint64_t budget, pare_widths *widths);
 pare_status pare_allocate_uniform(const pare_model *model, const pare_ladders *ladders, const pare_target *target,

@@ -19,6 +19,7 @@ pare_status pare_allocate(const pare_model *model, const pare_unit_scores *score
         return round_widths(model, target, widths,
                             pare_allocate_uniform(model, ladders, target, goal->parameters, widths));
     case PARE_RANK_GLOBAL:
+    case PARE_RANK_GLOBAL_SCORE:
         return round_widths(model, target, widths,
                             pare_allocate_global(model, ladders, target, goal->parameters, widths));
     case PARE_RANK_GLOBAL_RAW:

@@ -17,8 +17,9 @@ typedef enum pare_ranking {
     PARE_RANK_LOCAL,   /* the heads, and the channels, of one layer: every layer loses the same share of each */
     PARE_RANK_UNIFORM, /* all layers alike, heads against channels: one width for all, of the local parameter count */
     PARE_RANK_GLOBAL,  /* all units, by score per parameter, down to the local parameter count */
-    PARE_RANK_GLOBAL_RAW, /* all units, a head and a channel alike one unit each, as LLM-Pruner has it */
-    PARE_RANK_RISING      /* local, with a share that grows from the first layer to the last */
+    PARE_RANK_GLOBAL_RAW,  /* all units, a head and a channel alike one unit each, as LLM-Pruner has it */
+    PARE_RANK_RISING,      /* local, with a share that grows from the first layer to the last */
+    PARE_RANK_GLOBAL_SCORE /* all units, by score alone, down to the local parameter count */
 } pare_ranking;
 
 /* Half-open; empty: this part is not pruned. */

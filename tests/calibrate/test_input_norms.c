@@ -64,7 +64,7 @@ static void norms_are_plain_sums(void **state) {
             plain = (recorder){.backend = t.backend};
             pare_observer observer = {.wants = wants, .see = see, .context = &plain};
             walk_with(&t, micro, &observer);
-            assert_int_equal(pare_input_norms_new(t.model, t.backend, &norms), PARE_OK);
+            assert_int_equal(pare_input_norms_new(t.model, t.backend, false, &norms), PARE_OK);
             walk_with(&t, micro, &norms.observer);
             assert_int_equal(norms.tokens, SEQUENCES * LENGTH);
             assert_int_equal(plain.by_feature > 0, micro == SEQUENCES);

@@ -167,6 +167,7 @@ static void the_list_of_methods(void **state) {
                                         "taylor-vector",
                                         "taylor-entropy",
                                         "wanda-structured",
+                                        "flap",
                                         "magnitude-l1",
                                         "magnitude-l2",
                                         "random",

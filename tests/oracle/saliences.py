@@ -54,6 +54,7 @@ SALIENCES = {
     "l1": lambda s: np.abs(s["w"]),
     "l2": lambda s: np.square(s["w"]),
     "wanda": lambda s: np.abs(s["w"]) * s["x"],
+    "fluctuation": lambda s: s["w"] ** 2 * s["x"] ** 2,  # FLAP (2312.11983): x is the norm around the mean
     "obs": lambda s: np.square(s["w"] / s["u"]),
     "gblm": lambda s: np.abs(s["w"]) * s["x"] + s["alpha"] * np.abs(s["w"] * s["g"]),
     "gradient": lambda s: np.abs(s["w"] * s["g"]),

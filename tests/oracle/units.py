@@ -20,7 +20,7 @@ IN_FILE = ("input_norm", "q", "k", "v", "o", "post_norm", "gate", "up", "down")
 BY_ID = ("q", "k", "v", "o", "gate", "up", "down", "input_norm", "post_norm")
 REDUCTIONS = {"sum": lambda m: m.sum(0), "mean": lambda m: m.mean(0), "max": lambda m: m.max(0), "prod": lambda m: m.prod(0),
               "first": lambda m: m[0], "second": lambda m: m[1]}
-OF_ROWS = ("param_first", "vectorize", "param_second", "param_mix", "l1", "l2", "wanda", "gblm", "gradient", "ria", "ri", "lp",
+OF_ROWS = ("param_first", "vectorize", "param_second", "param_mix", "l1", "l2", "wanda", "fluctuation", "gblm", "gradient", "ria", "ri", "lp",
            "symmetric")  # all that rows of a gradient can bring, but random draws
 
 
