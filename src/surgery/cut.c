@@ -5,6 +5,7 @@
 #include "surgery/axes.h"
 #include "surgery/composite.h"
 #include "surgery/convert.h"
+#include "surgery/kept_values.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,30 +214,13 @@ static pare_status write_columns(pare_writer *writer, const cut *c) {
 static pare_status take_part(const plan *p, size_t id, pare_composite_part *part) {
     const pare_tensor *tensor = p->model->tensors[id];
     const pare_axes axes = axes_of(p, id);
-    size_t size = pare_dtype_size(tensor->dtype);
-    uint32_t *rows = NULL, *columns = NULL;
-    bool vector = tensor->rank != 2;
     left_of(p, id, &part->rows, &part->columns);
-    PARE_TRY(pare_alloc_uninitialized(&part->data, (size_t)(part->rows * part->columns), size, "tensor"));
+    size_t count = (size_t)(part->rows * part->columns), size = pare_dtype_size(tensor->dtype);
+    PARE_TRY(pare_alloc_uninitialized(&part->data, count, size, "tensor"));
     const void *repaired = p->repaired && id < p->repaired->count ? p->repaired->matrix[id] : NULL;
-    if (repaired) {
-        memcpy(part->data, repaired, (size_t)(part->rows * part->columns) * size);
-        return PARE_OK;
-    }
-    pare_status status = pare_axis_list(vector ? &axes.columns : &axes.rows, &rows);
-    if (status == PARE_OK && !vector) status = pare_axis_list(&axes.columns, &columns);
-    int64_t all = vector ? 1 : (int64_t)tensor->shape[1];
-    for (int64_t row = 0; row < part->rows && status == PARE_OK; row++) {
-        char gathered[PARE_VIEW_ROW_BYTES], *to = (char *)part->data + (size_t)(row * part->columns) * size;
-        uint64_t from = (uint64_t)(rows ? rows[row] : row) * (uint64_t)all;
-        const char *whole = pare_tensor_elements(tensor, from, (uint64_t)all, gathered);
-        for (int64_t column = 0; column < part->columns && columns; column++)
-            memcpy(to + (size_t)column * size, whole + columns[column] * size, size);
-        if (!columns) memcpy(to, whole, (size_t)part->columns * size);
-    }
-    pare_free(rows);
-    pare_free(columns);
-    return status;
+    if (!repaired) return pare_kept_elements(tensor, &axes, part->data);
+    memcpy(part->data, repaired, count * size);
+    return PARE_OK;
 }
 
 static pare_status write_composite(const plan *p, pare_writer *writer, const cut *c) {

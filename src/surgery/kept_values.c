@@ -1,6 +1,8 @@
 #include "surgery/kept_values.h"
 #include "support/memory.h"
 
+#include <string.h>
+
 void pare_values_free(pare_values *values) {
     pare_free(values->data);
     pare_free(values->room);
@@ -40,21 +42,22 @@ static pare_status allocate(pare_values *out) {
     return pare_alloc(&out->room, elements, sizeof *out->room, "tensor");
 }
 
-/* Kept rows and columns of a tensor, one row at a time. */
-static pare_status gather(const pare_tensor *tensor, const pare_axes *axes, pare_values *out) {
+pare_status pare_kept_elements(const pare_tensor *tensor, const pare_axes *axes, void *out) {
     bool vector = tensor->rank != 2;
+    const pare_axis *down = vector ? &axes->columns : &axes->rows;
+    uint64_t all = vector ? 1 : tensor->shape[1], across = vector ? 1 : pare_axis_length(&axes->columns, all);
+    uint64_t count = pare_axis_length(down, tensor->shape[0]);
+    size_t size = pare_dtype_size(tensor->dtype);
     uint32_t *rows = NULL, *columns = NULL;
-    int64_t all = vector ? 1 : (int64_t)tensor->shape[1];
-    float *whole = NULL;
-    pare_status status = pare_axis_list(vector ? &axes->columns : &axes->rows, &rows);
+    pare_status status = pare_axis_list(down, &rows);
     if (status == PARE_OK && !vector) status = pare_axis_list(&axes->columns, &columns);
-    if (status == PARE_OK) status = pare_alloc(&whole, (size_t)all, sizeof *whole, "tensor");
-    for (int64_t row = 0; row < out->rows && status == PARE_OK; row++) {
-        pare_tensor_values(tensor, (uint64_t)(rows ? rows[row] : row) * (uint64_t)all, (size_t)all, whole);
-        for (int64_t i = 0; i < out->columns; i++)
-            out->data[row * out->columns + i] = whole[columns ? columns[i] : i];
+    for (uint64_t row = 0; row < count && status == PARE_OK; row++) {
+        char gathered[PARE_VIEW_ROW_BYTES], *to = (char *)out + row * across * size;
+        const char *whole = pare_tensor_elements(tensor, (rows ? rows[row] : row) * all, all, gathered);
+        for (uint64_t i = 0; i < across && columns; i++)
+            memcpy(to + i * size, whole + columns[i] * size, size);
+        if (!columns) memcpy(to, whole, across * size);
     }
-    pare_free(whole);
     pare_free(rows);
     pare_free(columns);
     return status;
@@ -66,8 +69,8 @@ static pare_status take(const pare_model *model, const pare_selection *selection
     const pare_axes axes = pare_axes_of(model, selection, id);
     const void *instead = repaired && id < repaired->count ? repaired->matrix[id] : NULL;
     PARE_TRY(allocate(out));
-    if (!instead) return gather(tensor, &axes, out);
-    pare_to_float(out->data, instead, tensor->dtype, (size_t)(out->rows * out->columns));
+    if (!instead) PARE_TRY(pare_kept_elements(tensor, &axes, out->room));
+    pare_to_float(out->data, instead ? instead : out->room, tensor->dtype, (size_t)(out->rows * out->columns));
     return PARE_OK;
 }
 

@@ -12,6 +12,9 @@ typedef struct pare_values {
 
 void pare_values_free(pare_values *values);
 
+/* out: the kept elements of a tensor of at most two axes, row by row in its own dtype. */
+pare_status pare_kept_elements(const pare_tensor *tensor, const pare_axes *axes, void *out);
+
 /* Of a role that the model has not: a norm of ones, a bias of zeros. Free with pare_values_free. */
 pare_status pare_kept_values(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
                              uint32_t layer, pare_role role, pare_values *out);
