@@ -72,6 +72,7 @@ static uint64_t activation_bytes(const pare_source *source, const pare_generator
     uint64_t block = pare_activations_bytes(source->backend, config, shape->batch * chunk, false);
     pare_adapter_shape adapters = adapter_shape(shape, chunk);
     block += pare_adapter_room_bytes(source->backend, config, &adapters);
+    block += pare_attention_cached_bytes(source->backend, config, shape->batch, chunk, shape->capacity);
     return sum(sum(fixed + block, rotation), batch * (sequence + (uint64_t)chunk * d * real));
 }
 

@@ -73,17 +73,17 @@ static void list_buffers(const pare_backend *backend, const pare_config *config,
         list[i] = all[i];
 }
 
-uint64_t pare_attention_workspace_bytes(const pare_backend *backend, const pare_config *config, int64_t batch,
-                                        int64_t length, bool backward) {
+static uint64_t workspace_bytes(const pare_backend *backend, const pare_config *config, int64_t batch, int64_t queries,
+                                int64_t keys, bool backward) {
     uint64_t most = 0;
     for (uint32_t layer = 0; layer < config->layers; layer++) {
         pare_attention shape = {.batch = batch,
                                 .groups = config->widths[layer].kv_heads,
                                 .shared = pare_widths_shared(&config->widths[layer]),
                                 .head = config->head_size,
-                                .queries = length,
-                                .keys = length,
-                                .key_capacity = length,
+                                .queries = queries,
+                                .keys = keys,
+                                .key_capacity = keys,
                                 .cap = (float)config->architecture.attention_cap,
                                 .window = config->plan[layer].window,
                                 .bidirectional = config->architecture.bidirectional};
@@ -91,6 +91,16 @@ uint64_t pare_attention_workspace_bytes(const pare_backend *backend, const pare_
         most = bytes > most ? bytes : most;
     }
     return most;
+}
+
+uint64_t pare_attention_workspace_bytes(const pare_backend *backend, const pare_config *config, int64_t batch,
+                                        int64_t length, bool backward) {
+    return workspace_bytes(backend, config, batch, length, length, backward);
+}
+
+uint64_t pare_attention_cached_bytes(const pare_backend *backend, const pare_config *config, int64_t batch,
+                                     int64_t queries, int64_t keys) {
+    return workspace_bytes(backend, config, batch, queries, keys, false);
 }
 
 static uint64_t sum_buffers(const pare_backend *backend, const pare_config *config, int64_t tokens, int last_use) {

@@ -160,6 +160,9 @@ uint64_t pare_activations_bytes(const pare_backend *backend, const pare_config *
 /* The most that attention takes while it runs, over all layers. */
 uint64_t pare_attention_workspace_bytes(const pare_backend *backend, const pare_config *config, int64_t batch,
                                         int64_t length, bool backward);
+/* The same of a forward in which `queries` tokens of each sequence see up to `keys`, kept ones among them. */
+uint64_t pare_attention_cached_bytes(const pare_backend *backend, const pare_config *config, int64_t batch,
+                                     int64_t queries, int64_t keys);
 pare_status pare_activations_new(const pare_backend *backend, const pare_config *config, int64_t tokens, bool backward,
                                  pare_activations *out);
 void pare_activations_free(pare_activations *activations);

@@ -1,4 +1,5 @@
 #include "backend/cpu/attention_workspace.h"
+#include "backend/cpu/attention_single.h"
 #include "support/memory.h"
 
 enum { BUFFERS = 13, FORWARD = 1, BACKWARD = 2, BOTH = 3 };
@@ -41,6 +42,7 @@ static void list_buffers(const pare_backend *backend, const pare_attention *s, b
 uint64_t pare_cpu_attention_bytes(const pare_backend *backend, const pare_attention *shape, bool backward) {
     buffer list[BUFFERS];
     uint64_t total = 0;
+    if (!backward && pare_attention_is_single(shape)) return 0;
     list_buffers(backend, shape, list);
     for (int i = 0; i < BUFFERS; i++)
         if (list[i].used & (backward ? BACKWARD : FORWARD)) total += list[i].elements * list[i].size;
