@@ -55,6 +55,11 @@ static bool has_both(const pare_family *family) {
     return (has & outputs) == outputs;
 }
 
+/* Tensors of one are those of the other, as far as the rows say. */
+static bool alike(const pare_family *a, const pare_family *b) {
+    return !a->fused[0].name && !a->transposed && a->architecture.interleaved == b->architecture.interleaved;
+}
+
 /* "llama, qwen2, ...": those whose class has them, or another that computes the same. Freed with free(). */
 static char *families_with(void) {
     const char *last = "";
@@ -63,7 +68,7 @@ static char *families_with(void) {
         const pare_family *f = pare_family_at(i);
         bool any = has_both(f);
         for (int k = 0; k < PARE_OTHERS && f->others[k].family; k++)
-            any = any || has_both(f->others[k].family);
+            any = any || (alike(f, f->others[k].family) && has_both(f->others[k].family));
         if (!any || strcmp(f->types[0], last) == 0) continue;
         last = f->types[0];
         char *longer = pare_format("%s%s%s", list, *list ? ", " : "", f->types[0]);

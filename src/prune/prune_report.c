@@ -12,8 +12,7 @@ const pare_selection *pare_prune_selection(const pare_prune_job *job) {
 
 /* Bits of the roles of biases that the model got. */
 static uint32_t added_biases(const pare_prune_job *job) {
-    uint32_t had = job->origin->config.architecture.roles;
-    return job->biased.model ? job->model->config.architecture.roles & ~had : 0;
+    return job->model->config.architecture.roles & ~job->origin->config.architecture.roles;
 }
 
 pare_record pare_prune_record(const pare_prune_job *job, json_t *recipe) {

@@ -70,16 +70,30 @@ static pare_status write_zeros(const biased *b, const char *folder) {
     return status;
 }
 
-/* A link to each of the model's files, and the index that names them and the biases. */
+/* A link to the file, or, of a temporary model, whose files have no names any more, a copy. */
+static pare_status link_file(const pare_mapping *file, const char *link) {
+    char real[PATH_MAX];
+    pare_durable copy;
+    if (realpath(file->path, real) && symlink(real, link) == 0) return PARE_OK;
+    if (errno != ENOENT)
+        return pare_fail(PARE_FILE_ERROR, "cannot link to %s as %s: %s; name another folder with --scratch", file->path,
+                         link, strerror(errno));
+    PARE_TRY(pare_durable_create(link, file->bytes, &copy));
+    pare_status status = pare_durable_write(&copy, file->data, file->bytes);
+    if (status == PARE_OK) return pare_durable_finish(&copy);
+    pare_durable_drop(&copy);
+    return status;
+}
+
+/* All of the model's files, and the index that names them and the biases. */
 static pare_status link_weights(const biased *b, const char *folder) {
     const pare_checkpoint *checkpoint = b->model->checkpoint;
     json_t *map = json_object(), *index;
     pare_status status = PARE_OK;
     for (size_t i = 0; i < pare_checkpoint_file_count(checkpoint) && status == PARE_OK; i++) {
-        char real[PATH_MAX], *name = pare_format("weights-%zu.safetensors", i), *link = pare_path_join(folder, name);
-        if (!realpath(pare_checkpoint_file(checkpoint, i), real) || symlink(real, link) != 0)
-            status = pare_fail(PARE_FILE_ERROR, "cannot link to %s from %s: %s; name another folder with --scratch",
-                               pare_checkpoint_file(checkpoint, i), folder, strerror(errno));
+        char *name = pare_format("weights-%zu.safetensors", i), *link = pare_path_join(folder, name);
+        status = pare_whole();
+        if (status == PARE_OK) status = link_file(pare_checkpoint_mapping(checkpoint, i), link);
         for (size_t k = 0; k < pare_checkpoint_count(checkpoint); k++)
             if (pare_checkpoint_at(checkpoint, k)->file == i)
                 pare_json_put(map, pare_checkpoint_at(checkpoint, k)->name, pare_json_string(name));

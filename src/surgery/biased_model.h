@@ -11,8 +11,8 @@
  * them. NULL: there is none. */
 const pare_family *pare_biased_family(const pare_model *model, uint32_t *roles);
 
-/* The model as one of that family, with these biases, in a folder of its own, which links to the files of `model`;
- * these must stay where they are until it is freed with pare_temporary_model_free. */
+/* The model as one of that family, with these biases, in a folder of its own, which links to the files of `model` (a
+ * temporary one's are copied); these must stay where they are until it is freed with pare_temporary_model_free. */
 pare_status pare_biased_model_new(const pare_model *model, const pare_family *family, uint32_t roles,
                                   const char *scratch, const pare_runtime *runtime, pare_temporary_model *out);
 

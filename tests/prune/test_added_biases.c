@@ -26,15 +26,18 @@ static void place_close(place *p) {
 
 typedef struct asked {
     const char *method, *mode;
-    bool heads, ffn, weights;
+    bool heads, ffn, weights, drops;
 } asked;
 
 static pare_status prune(const place *p, const asked *a, char **report) {
+    static const pare_layers first = {true, 0, 1};
     pare_setting settings[] = {{"compensate", "bias"}, {"mode", a->mode}};
     pare_prune_options options = PARE_PRUNE_OPTIONS_INIT;
     const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32, .scratch = p->folder};
     options.method = a->method;
     options.output = p->output;
+    options.drops = a->drops ? &first : NULL;
+    options.drop_count = a->drops;
     options.settings = settings;
     options.setting_count = a->mode ? 2 : 1;
     options.attention.given = !a->heads;
@@ -146,6 +149,28 @@ static void single_weights_get_theirs(void **state) {
     place_close(&p);
 }
 
+/* The files of what dropped layers leave have no names any more. */
+static void layers_may_go_first(void **state) {
+    (void)state;
+    place p = place_open("llama");
+    const asked a = {.method = "flap", .heads = true, .ffn = true, .drops = true};
+    char *report;
+    pare_model *left;
+    if (prune(&p, &a, &report) != PARE_OK) fail_msg("%s", pare_message());
+    json_t *said = json_loads(report, 0, NULL);
+    assert_int_equal(json_array_size(json_object_get(said, "added_biases")), PARE_MATRIX_ROLES);
+    assert_int_equal(pare_model_open(p.output, &left), PARE_OK);
+    assert_int_equal(left->config.layers, p.b.m.model->config.layers - 1);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(said, "parameters"), "after")),
+                     pare_model_parameters(left));
+    json_decref(said);
+    pare_model_close(left);
+    pare_text_free(report);
+    tiny_remove(p.output);
+    prune_run_assert_holds(p.folder, "");
+    place_close(&p);
+}
+
 static void assert_refused(const char *name, asked a, pare_status wanted, const char *why, const char *instead) {
     place p = place_open(name);
     char *report = NULL;
@@ -176,6 +201,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outputs_get_the_mean_of_what_went),
         cmocka_unit_test(single_weights_get_theirs),
+        cmocka_unit_test(layers_may_go_first),
         cmocka_unit_test(others_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
