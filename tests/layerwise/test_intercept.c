@@ -2,6 +2,7 @@
  * fit worse, and without a fit it is the mean of what the removed units gave. */
 #include "biased.h"
 #include "layerwise/units.h"
+#include "support/memory.h"
 
 /* Families whose outputs have biases, and those of them that may lose heads. */
 static const struct {
@@ -44,7 +45,14 @@ static outcome repair(const biased *b, pare_stage stage, pare_repair_options opt
     pare_stage_fit fits[8][PARE_STAGES];
     pare_selection kept = half_of(b, stage);
     pare_repair_job job = job_of(b, options);
+    pare_layerwise_memory plan;
+    assert_int_equal(pare_repair_measure(&job, &kept, false, &plan), PARE_OK);
+    uint64_t before = pare_memory_current();
+    pare_memory_peak_reset();
     assert_int_equal(pare_repair_run(&job, &kept, &o.repaired, fits), PARE_OK);
+    uint64_t planned = plan.hidden + plan.statistics + plan.weights + plan.activations + plan.repaired;
+    /* Not planned: tables by tensor, and lists of units. */
+    assert_true(pare_memory_peak() - before < planned + (16 << 10));
     o.block = biased_run_left(b, &kept, &o.repaired, 0);
     o.fit = fits[0][stage];
     o.mean = malloc((size_t)b->hidden * sizeof *o.mean);
