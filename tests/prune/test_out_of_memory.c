@@ -83,6 +83,12 @@ static void units_by_repair(void **state) {
     fail_everywhere("best", false, 40);
 }
 
+/* The model gets biases for it. */
+static void units_by_biases(void **state) {
+    (void)state;
+    fail_everywhere("flap", false, 40);
+}
+
 static void single_weights(void **state) {
     (void)state;
     fail_everywhere("sparsegpt", false, 40);
@@ -98,6 +104,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(units),
         cmocka_unit_test(units_by_repair),
+        cmocka_unit_test(units_by_biases),
         cmocka_unit_test(single_weights),
         cmocka_unit_test(a_cache),
     };
