@@ -32,8 +32,7 @@ static pare_axis axis_over(const keeping *k, pare_span span) {
     return (pare_axis){.width = 1};
 }
 
-/* Of what lies outside the layers. Where the embedding is projected, it has channels of its own. */
-static pare_axes axes_outside(const pare_model *model, size_t id, pare_axis hidden) {
+pare_axes pare_axes_outside(const pare_model *model, size_t id, pare_axis hidden) {
     pare_axis all = {.width = 1};
     bool projected = pare_has_end(&model->config.architecture, PARE_END_PROJECT_IN);
     bool ends = id == pare_tensor_id_embedding() || id == pare_tensor_id_head(model);
@@ -50,7 +49,7 @@ pare_axes pare_axes_of(const pare_model *model, const pare_selection *selection,
     pare_role role;
     if (selection->hidden_channel) hidden = axis_of(selection->hidden_channel, selection->hidden, config->hidden, 1);
     if (id >= model->tensor_count) return (pare_axes){.rows = all, .columns = all};
-    if (!pare_tensor_id_split(model, id, &layer, &role)) return axes_outside(model, id, hidden);
+    if (!pare_tensor_id_split(model, id, &layer, &role)) return pare_axes_outside(model, id, hidden);
     if (selection->layer[layer].dropped) return (pare_axes){.dropped = true, .rows = all, .columns = all};
     const keeping k = {.kept = &selection->layer[layer],
                        .widths = &config->widths[layer],

@@ -21,6 +21,10 @@ typedef struct pare_axes {
  * of ids that do not exist. */
 pare_axes pare_axes_of(const pare_model *model, const pare_selection *selection, size_t id);
 
+/* Of what lies outside the layers, with this order of the hidden state's channels. Where the embedding is projected, it
+ * has channels of its own. */
+pare_axes pare_axes_outside(const pare_model *model, size_t id, pare_axis hidden);
+
 /* The id of a tensor of the checkpoint, the embedding's for a tied LM head that is stored all the same; tensor_count
  * for those that the model does not use, or has in parts (composite.h). */
 size_t pare_tensor_id_of(const pare_model *model, const pare_tensor *tensor);

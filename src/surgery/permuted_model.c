@@ -86,28 +86,41 @@ static pare_axis axis_of(const uint32_t *list, uint64_t count) {
     return (pare_axis){.units = list, .count = list ? count : 0, .width = 1};
 }
 
+/* The orders of a layer's axes. */
+typedef struct layer_orders {
+    pare_axis hidden, ffn, value, merged;
+} layer_orders;
+
+/* Rows of queries and keys stay, and what is added to them. */
+static pare_axis axis_over(const layer_orders *l, pare_role role, pare_span span) {
+    pare_role of = pare_roles[role].of;
+    if (span == PARE_SPAN_HIDDEN) return l->hidden;
+    if (span == PARE_SPAN_FFN) return l->ffn;
+    if (span == PARE_SPAN_KV_HEADS && of == PARE_ROLE_V) return l->value;
+    if (span == PARE_SPAN_HEADS && of == PARE_ROLE_O) return l->merged;
+    return (pare_axis){.width = 1};
+}
+
 static void fill_layer(const pare_model *model, const pare_orders *orders, uint32_t layer, pare_permuted_axes *out) {
     const pare_config *config = &model->config;
     const pare_widths *w = &config->widths[layer];
-    pare_axis stay = {.width = 1}, hidden = axis_of(orders->hidden, config->hidden);
-    pare_axis ffn = axis_of(orders->ffn[layer], w->ffn);
-    pare_axis value = axis_of(orders->value[layer], (uint64_t)w->kv_heads * config->head_size);
-    pare_axis merged = axis_of(out->columns[layer], (uint64_t)w->heads * config->head_size);
-    for (int role = 0; role < PARE_LAYER_ROLES; role++) {
-        pare_axes axes = {.rows = stay, .columns = hidden};
-        if (role == PARE_ROLE_V) axes.rows = value;
-        if (pare_roles[role].rows == PARE_SPAN_FFN) axes.rows = ffn;
-        if (role == PARE_ROLE_O) axes = (pare_axes){.rows = hidden, .columns = merged};
-        if (role == PARE_ROLE_DOWN) axes = (pare_axes){.rows = hidden, .columns = ffn};
-        out->axes[pare_tensor_id(layer, (pare_role)role)] = axes;
-    }
+    const layer_orders l = {.hidden = axis_of(orders->hidden, config->hidden),
+                            .ffn = axis_of(orders->ffn[layer], w->ffn),
+                            .value = axis_of(orders->value[layer], (uint64_t)w->kv_heads * config->head_size),
+                            .merged = axis_of(out->columns[layer], (uint64_t)w->heads * config->head_size)};
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
+        if (pare_has_role(&config->architecture, role))
+            out->axes[pare_tensor_id_in(config, layer, role)] =
+                (pare_axes){.rows = axis_over(&l, role, pare_roles[role].rows),
+                            .columns = axis_over(&l, role, pare_config_columns(config, role))};
 }
 
 static pare_status fill_axes(const pare_model *model, const pare_orders *orders, pare_permuted_axes *out) {
+    pare_axis hidden = axis_of(orders->hidden, model->config.hidden);
     PARE_TRY(pare_alloc(&out->axes, out->count, sizeof *out->axes, "orders"));
     PARE_TRY(pare_alloc(&out->columns, out->layers, sizeof *out->columns, "orders"));
-    for (size_t id = 0; id < out->count; id++) /* of what lies outside the layers */
-        out->axes[id] = (pare_axes){.rows = {.width = 1}, .columns = axis_of(orders->hidden, model->config.hidden)};
+    for (size_t id = 0; id < out->count; id++)
+        out->axes[id] = pare_axes_outside(model, id, hidden);
     for (uint32_t layer = 0; layer < out->layers; layer++) {
         PARE_TRY(expand_value(model, layer, orders->value[layer], &out->columns[layer]));
         fill_layer(model, orders, layer, out);

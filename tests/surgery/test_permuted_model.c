@@ -1,4 +1,5 @@
 /* A permuted model that computes something else, loses bits of its weights, or accepts an order that is none. */
+#include "model/families.h"
 #include "surgery/cut_model.h"
 #include "surgery/permuted_model.h"
 
@@ -152,8 +153,37 @@ static void refuses_what_is_no_order(void **state) {
     free(folder);
 }
 
+/* Biases, fused and transposed tensors, learned positions and projections go with the channels that they belong to. */
+static void families_compute_the_same(void **state) {
+    (void)state;
+    families all = families_load();
+    pare_backend *backend;
+    size_t i, wrong = 0;
+    json_t *one;
+    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &backend), PARE_OK);
+    json_array_foreach(all.cases, i, one) {
+        family_model m = family_open(one, (family_form){0});
+        pare_orders orders = random_orders(m.model, HIDDEN | FFN | VALUE, i);
+        pare_temporary_model permuted;
+        if (pare_permuted_model_new(m.model, &orders, m.folder, NULL, &permuted) != PARE_OK)
+            fail_msg("%s: %s", family_name(one), pare_message());
+        double wanted = family_number(one, "loss");
+        double loss = family_forward(permuted.model, backend, all.ids, FAMILY_SEQUENCES, FAMILY_LENGTH, NULL);
+        if (!(fabs(loss - wanted) <= 1e-6 * wanted)) { /* as that of the model itself */
+            wrong++;
+            fprintf(stderr, "%s: loss %.9g, not %.9g\n", family_name(one), loss, wanted);
+        }
+        pare_temporary_model_free(&permuted);
+        pare_orders_free(&orders);
+        family_close(&m);
+    }
+    pare_backend_close(backend);
+    families_free(&all);
+    assert_int_equal(wrong, 0);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(computes_the_same), cmocka_unit_test(there_and_back),
-                                       cmocka_unit_test(refuses_what_is_no_order)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(computes_the_same), cmocka_unit_test(families_compute_the_same),
+                                       cmocka_unit_test(there_and_back), cmocka_unit_test(refuses_what_is_no_order)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
