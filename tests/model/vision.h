@@ -5,7 +5,7 @@
 #define PARE_TESTS_VISION_H
 
 #include "calibrate/pictures.h"
-#include "families.h"
+#include "model/families.h"
 #include "model/patches.h"
 
 #include <png.h>
