@@ -1,0 +1,194 @@
+/* Every method on a tiny vision transformer: what is written opens again and answers the pictures as the run said. */
+#include "model/vision.h"
+#include "prune_run.h"
+
+typedef struct scene {
+    json_t *golden;
+    vision_model m;
+    char *folder, *output;
+    const char *texts[1];
+    pare_prune_options options;
+} scene;
+
+static const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
+
+static int setup(void **state) {
+    scene *s = *state = calloc(1, sizeof *s);
+    s->golden = load_json(VISION_GOLDEN);
+    return 0;
+}
+
+static int teardown(void **state) {
+    scene *s = *state;
+    json_decref(s->golden);
+    free(s);
+    return 0;
+}
+
+static const json_t *case_of(const scene *s, const char *name) {
+    size_t i;
+    json_t *one;
+    json_array_foreach(json_object_get(s->golden, "cases"), i, one) if (strcmp(family_name(one), name) == 0) return one;
+    fail_msg("vision.json has no case %s", name);
+    return NULL;
+}
+
+static void scene_open(scene *s, const char *name) {
+    s->m = vision_open(case_of(s, name));
+    s->folder = tiny_folder();
+    s->output = pare_path_join(s->folder, "output");
+    s->texts[0] = s->m.pictures;
+    s->options = (pare_prune_options)PARE_PRUNE_OPTIONS_INIT;
+    s->options.calibration.source = s->m.pictures;
+    s->options.output = s->output;
+    s->options.texts = s->texts;
+    s->options.text_count = 1;
+}
+
+static void scene_close(scene *s) {
+    vision_close(&s->m);
+    tiny_remove(s->folder);
+    free(s->folder);
+    free(s->output);
+}
+
+static json_t *images_of(const char *folder, const char *pictures) {
+    pare_model *model;
+    char *text;
+    pare_evaluate_options options = PARE_EVALUATE_OPTIONS_INIT;
+    options.texts = &pictures;
+    options.text_count = 1;
+    if (pare_model_open(folder, &model) != PARE_OK) fail_msg("%s", pare_message());
+    if (pare_evaluate(model, &options, &runtime, &text) != PARE_OK) fail_msg("%s", pare_message());
+    json_t *report = json_loads(text, 0, NULL), *images = json_incref(json_object_get(report, "images"));
+    json_decref(report);
+    pare_text_free(text);
+    pare_model_close(model);
+    return images;
+}
+
+static void check_same(const char *what, const json_t *said, const json_t *found) {
+    assert_int_equal(json_integer_value(json_object_get(found, "files")), VISION_PICTURES);
+    assert_close(what, family_number(said, "loss"), family_number(found, "loss"), 2e-5);
+    assert_true(fabs(family_number(said, "top1") - family_number(found, "top1")) < 1e-9);
+    assert_true(fabs(family_number(said, "top5") - family_number(found, "top5")) < 1e-9);
+}
+
+/* Two of four neighbouring inputs are zeros, in every matrix of the blocks. */
+static void check_pattern(const scene *s) {
+    pare_model *model;
+    assert_int_equal(pare_model_open(s->output, &model), PARE_OK);
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        const pare_tensor *tensor = model->tensors[id];
+        uint32_t layer;
+        pare_role role;
+        if (!pare_tensor_id_split(model, id, &layer, &role) || role >= PARE_MATRIX_ROLES || !tensor->count) continue;
+        const float *values = tensor->data;
+        for (size_t i = 0; i < tensor->count; i += 4) {
+            int zeros = 0;
+            for (size_t j = 0; j < 4; j++)
+                zeros += !(fabsf(values[i + j]) > 0.0f);
+            assert_int_equal(zeros, 2);
+        }
+    }
+    pare_model_close(model);
+}
+
+/* Prunes, compares, removes what was written; returns the report. */
+static json_t *prune(scene *s, const char *what) {
+    char *text;
+    if (pare_prune(s->m.opened.model, &s->options, &runtime, &text) != PARE_OK)
+        fail_msg("%s: %s", what, pare_message());
+    json_t *report = json_loads(text, 0, NULL), *images = json_object_get(report, "images");
+    json_t *before = images_of(s->m.opened.folder, s->m.pictures), *after = images_of(s->output, s->m.pictures);
+    check_same(what, json_object_get(images, "before"), before);
+    check_same(what, json_object_get(images, "after"), after);
+    if (fabs(family_number(before, "loss") - family_number(after, "loss")) < 1e-6)
+        fail_msg("%s: nothing has changed", what);
+    json_decref(before);
+    json_decref(after);
+    pare_text_free(text);
+    if (s->options.sparsity.of) check_pattern(s);
+    tiny_remove(s->output);
+    return report;
+}
+
+static int64_t left_of(const json_t *report) {
+    return json_integer_value(json_object_get(json_object_get(report, "parameters"), "after"));
+}
+
+static void all_of_kind(scene *s, const char *kind) {
+    size_t tried = 0;
+    for (size_t i = 0; pare_recipe_name(i); i++) {
+        if (strcmp(pare_recipe_kind(i), kind) != 0) continue;
+        s->options.method = pare_recipe_name(i);
+        json_t *report = prune(s, s->options.method);
+        assert_string_equal(json_string_value(json_object_get(report, "method")), s->options.method);
+        json_decref(report);
+        tried++;
+    }
+    assert_true(tried > 2);
+}
+
+static void units(void **state) {
+    scene *s = *state;
+    scene_open(s, "vit");
+    s->options.ratio = 0.5;
+    s->options.steps = 2;
+    all_of_kind(s, "units");
+    scene_close(s);
+}
+
+static void layers(void **state) {
+    scene *s = *state;
+    scene_open(s, "deit");
+    s->options.ratio = 0.4;
+    all_of_kind(s, "layers");
+    scene_close(s);
+}
+
+static void weights(void **state) {
+    scene *s = *state;
+    static const char *const patterned[] = {"magnitude",     "wanda",    "gblm",     "gblm-l2",
+                                            "gblm-gradient", "ria",      "symwanda", "sparsegpt",
+                                            "dsnot",         "r2-dsnot", "admm",     "best-sparse"};
+    scene_open(s, "deit");
+    s->options.sparsity = (pare_sparsity){.given = true, .share = 0.5};
+    all_of_kind(s, "weights");
+    s->options.sparsity = (pare_sparsity){.given = true, .keep = 2, .of = 4};
+    for (size_t i = 0; i < sizeof patterned / sizeof *patterned; i++) {
+        s->options.method = patterned[i];
+        json_decref(prune(s, patterned[i]));
+    }
+    scene_close(s);
+}
+
+/* Layers first, the rest in rounds. */
+static void other_ways(void **state) {
+    scene *s = *state;
+    static const pare_layers second = {true, 1, 2};
+    scene_open(s, "vit");
+    s->options.drops = &second;
+    s->options.drop_count = 1;
+    json_t *dropped = prune(s, "--drop-layers");
+    s->options.method = "taylor";
+    s->options.ratio = 0.5;
+    s->options.iterations = 2;
+    json_t *both = prune(s, "--drop-layers --iterations 2");
+    assert_true(left_of(both) < left_of(dropped));
+    assert_int_equal(json_array_size(json_object_get(both, "layers")),
+                     json_array_size(json_object_get(dropped, "layers")));
+    json_decref(dropped);
+    json_decref(both);
+    scene_close(s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(units),
+        cmocka_unit_test(layers),
+        cmocka_unit_test(weights),
+        cmocka_unit_test(other_ways),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
