@@ -7,6 +7,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+static pare_shown change_of(const double values[2], bool share) {
+    pare_shown shown = {""};
+    if (!isfinite(values[0]) || !isfinite(values[1])) return shown;
+    if (!share) return pare_change_show(values[0], values[1]);
+    snprintf(shown.text, sizeof shown.text, "%+.2f points", 100 * (values[1] - values[0]));
+    return shown;
+}
+
 void pare_image_rows(const json_t *images, const char *key, const char *what, pare_image_row_fn row, void *context) {
     static const struct {
         const char *member, *title;
@@ -26,6 +34,6 @@ void pare_image_rows(const json_t *images, const char *key, const char *what, pa
                 snprintf(shown[side], sizeof *shown, "%.4f", values[side]);
         }
         snprintf(name, sizeof name, "%s%s, %s", rows[i].title, what, pare_document_text(images, "file"));
-        row(context, name, shown[0], shown[1], values);
+        row(context, name, shown[0], shown[1], change_of(values, rows[i].share).text);
     }
 }

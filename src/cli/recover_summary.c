@@ -29,14 +29,10 @@ static void add_text(pare_table *table, const json_t *text) {
     pare_table_cell(table, "%s", isfinite(before) && isfinite(after) ? pare_change_show(before, after).text : "");
 }
 
-static void add_image_row(void *table, const char *name, const char *before, const char *after,
-                          const double values[2]) {
-    bool there = isfinite(values[0]) && isfinite(values[1]);
-    pare_table_cell(table, "%s", name);
-    pare_table_cell(table, "%s", before);
-    pare_table_cell(table, "%s", after);
-    pare_table_cell(table, "-");
-    pare_table_cell(table, "%s", there ? pare_change_show(values[0], values[1]).text : "");
+static void add_image_row(void *table, const char *name, const char *before, const char *after, const char *change) {
+    const char *cells[] = {name, before, after, "-", change};
+    for (size_t i = 0; i < 5; i++)
+        pare_table_cell(table, "%s", cells[i]);
 }
 
 static void print_losses(const json_t *report) {

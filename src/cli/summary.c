@@ -36,10 +36,10 @@ static void add_text(pare_table *table, const json_t *text, const char *key, con
             change);
 }
 
-static void add_image_row(void *table, const char *name, const char *before, const char *after,
-                          const double values[2]) {
-    bool there = isfinite(values[0]) && isfinite(values[1]);
-    add_row(table, name, before, after, there ? pare_change_show(values[0], values[1]) : (pare_shown){""});
+static void add_image_row(void *table, const char *name, const char *before, const char *after, const char *change) {
+    const char *cells[] = {name, before, after, change};
+    for (size_t i = 0; i < 4; i++)
+        pare_table_cell(table, "%s", cells[i]);
 }
 
 static void print_sizes(const json_t *report) {
