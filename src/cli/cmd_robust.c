@@ -127,11 +127,14 @@ static void show_units(const json_t *comparisons) {
            "removed: common units of those that either removes; rank corr.: Spearman's, of unit scores\n");
 }
 
+/* Of pictures the loss, which is smaller. */
 static void add_text_row(pare_table *table, const json_t *one, const json_t *text) {
+    bool loss = pare_document_at(text, "loss") != NULL;
+    const char *format = loss ? "%.4f" : "%.3f";
     add_names(table, one);
-    add_spread(table, text, "unpruned", "%.3f");
-    add_spread(table, text, "perplexity", "%.3f");
-    add_spread(table, text, "changed", "%.3f");
+    add_spread(table, text, "unpruned", format);
+    add_spread(table, text, loss ? "loss" : "perplexity", format);
+    add_spread(table, text, "changed", format);
     add_spread(table, text, "difference", "%.4g");
 }
 
@@ -145,7 +148,7 @@ static void show_text(const json_t *comparisons, size_t index) {
         const json_t *one = json_array_get(comparisons, i);
         add_text_row(table, one, json_array_get(pare_document_at(one, "summary.texts"), index));
     }
-    printf("\nperplexity, %s\n", pare_document_text(first, "file"));
+    printf("\n%s, %s\n", pare_document_at(first, "loss") ? "loss" : "perplexity", pare_document_text(first, "file"));
     pare_table_print(table, stdout);
     pare_table_free(table);
 }

@@ -75,8 +75,8 @@ static double changed_unpruned(const pare_robust_text *t) {
     return t->changed_unpruned;
 }
 
-static double perplexity(const pare_robust_text *t) {
-    return t->perplexity;
+static double pruned(const pare_robust_text *t) {
+    return t->pruned;
 }
 
 static double changed(const pare_robust_text *t) {
@@ -84,7 +84,7 @@ static double changed(const pare_robust_text *t) {
 }
 
 static double difference(const pare_robust_text *t) {
-    return fabs(t->perplexity - t->changed);
+    return fabs(t->pruned - t->changed);
 }
 
 static const struct {
@@ -101,12 +101,15 @@ static const struct {
     const char *name;
     double (*of)(const pare_robust_text *text);
 } perplexities[] = {
-    {"unpruned", unpruned},     {"changed_unpruned", changed_unpruned},
-    {"perplexity", perplexity}, {"changed", changed},
+    {"unpruned", unpruned},     {"changed_unpruned", changed_unpruned}, {"perplexity", pruned}, {"changed", changed},
     {"difference", difference},
 };
 
 enum { SHARES = sizeof shares / sizeof *shares, PERPLEXITIES = sizeof perplexities / sizeof *perplexities };
+
+static const char *name_of(const pare_robust_results *r, size_t i) {
+    return r->pictures && perplexities[i].of == pruned ? "loss" : perplexities[i].name;
+}
 
 /* All but the correlation of ranks. */
 static json_t *overlap_json(pare_overlap overlap) {
@@ -131,7 +134,7 @@ static json_t *seed_json(const pare_robust_results *r, const pare_robust_seed *s
     for (size_t t = 0; t < r->text_count; t++) {
         json_t *text = pare_json_of({"file", pare_json_name(r->texts[t])});
         for (size_t i = 0; i < PERPLEXITIES; i++)
-            pare_json_put_measured(text, perplexities[i].name, perplexities[i].of(&seed->texts[t]));
+            pare_json_put_measured(text, name_of(r, i), perplexities[i].of(&seed->texts[t]));
         pare_json_append(texts, text);
     }
     pare_json_put(json, "texts", texts);
@@ -171,7 +174,7 @@ static json_t *summary_json(const pare_robust_results *r, const pare_robust_comp
         for (size_t i = 0; i < PERPLEXITIES; i++) {
             for (uint32_t s = 0; s < r->seeds; s++)
                 values[s] = perplexities[i].of(&c->seeds[s].texts[t]);
-            pare_json_put(text, perplexities[i].name, spread(values, r->seeds));
+            pare_json_put(text, name_of(r, i), spread(values, r->seeds));
         }
         pare_json_append(texts, text);
     }

@@ -13,7 +13,7 @@ typedef struct pare_overlap {
 
 /* Perplexities of one text: of the model and of the changed one, unpruned and pruned. */
 typedef struct pare_robust_text {
-    double unpruned, changed_unpruned, perplexity, changed;
+    double unpruned, changed_unpruned, pruned, changed; /* perplexities, or losses of pictures */
 } pare_robust_text;
 
 /* One seed. */
@@ -57,6 +57,7 @@ typedef struct pare_robust_results {
     uint64_t parameters, seed;
     uint32_t seeds, layers;
     const char *const *texts; /* [text_count], files */
+    bool pictures;            /* in their place, and losses in that of perplexities */
     size_t text_count;
     pare_robust_comparison *comparisons; /* [comparison_count] */
     size_t comparison_count;

@@ -41,6 +41,7 @@ static pare_status prepare(void *context) {
     robust *r = context;
     const pare_study *study = r->study;
     r->results = (pare_robust_results){.model = pare_checkpoint_directory(r->model->checkpoint),
+                                       .pictures = pare_reads_pictures(&r->model->config),
                                        .parameters = pare_model_parameters(r->model),
                                        .seed = study->seed,
                                        .seeds = study->seeds,
@@ -79,13 +80,18 @@ static pare_status run_dense(robust *r) {
     return status;
 }
 
+/* Of a mean loss: the perplexity, or itself where there is no next token. */
+static double shown(const robust *r, double nll) {
+    return r->results.pictures ? nll : exp(nll);
+}
+
 static void compare_texts(const robust *r, const pare_robust_outcome *a, const pare_robust_outcome *b,
                           pare_robust_text *out) {
     for (size_t i = 0; i < r->results.text_count; i++)
-        out[i] = (pare_robust_text){.unpruned = exp(a->dense[i]),
-                                    .changed_unpruned = exp(b->dense[i]),
-                                    .perplexity = exp(a->nll[i]),
-                                    .changed = exp(b->nll[i])};
+        out[i] = (pare_robust_text){.unpruned = shown(r, a->dense[i]),
+                                    .changed_unpruned = shown(r, b->dense[i]),
+                                    .pruned = shown(r, a->nll[i]),
+                                    .changed = shown(r, b->nll[i])};
 }
 
 static pare_status record(robust *r, size_t change, size_t method, size_t ratio, const pare_robust_outcome *after) {
