@@ -88,6 +88,7 @@ typedef struct pare_plan {
     pare_limit_origin limit_origin;
     uint64_t sequences; /* calibration sequences, of `length` tokens each (of training: at most) */
     uint64_t length;
+    bool pictures;        /* a sequence is a picture */
     uint64_t micro_batch; /* sequences that pass through a block at a time */
     uint64_t steps;       /* of training, of `sequences` each; 0: nothing is trained */
     const char *chat;  /* the format that the data's chats are put in ("chatml"); NULL: there are none, or no format */

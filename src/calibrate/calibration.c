@@ -16,12 +16,14 @@ bool pare_calibration_is_self(const char *source) {
     return !source || strcmp(source, "self") == 0;
 }
 
-pare_status pare_calibration_check_source(const pare_model *model, const char *source) {
+pare_status pare_calibration_check_source(const pare_model *model, const char *option, const char *source) {
     const char *folder = pare_checkpoint_directory(model->checkpoint);
     bool pictures = pare_reads_pictures(&model->config);
     if (pictures && pare_calibration_is_self(source))
-        return pare_fail(PARE_BAD_ARGUMENT, "%s reads pictures and writes none: name a folder of them (docs/images.md)",
-                         folder);
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%s reads pictures, and cannot write them itself as a model of text can: name a folder of "
+                         "them with %s DIR",
+                         folder, option);
     if (pare_calibration_is_self(source)) return PARE_OK;
     if (!pare_path_is_folder(source)) return pare_file_check(source);
     if (pictures) return PARE_OK;
@@ -68,7 +70,7 @@ static pare_status load(const pare_model *model, const pare_backend *backend, co
     const pare_calibration_options *options = request->options;
     uint32_t usual = request->usual ? request->usual : SAMPLES;
     if (pare_reads_pictures(&model->config)) {
-        PARE_TRY(pare_calibration_check_source(model, options->source));
+        PARE_TRY(pare_calibration_check_source(model, "--calib", options->source));
         PARE_TRY(pare_pictures_sample(model, options->source, samples_of(request, PICTURES), request->seed, windows));
         pare_runtime_note(runtime, windows->note);
         return PARE_OK;
@@ -102,13 +104,31 @@ static pare_status load(const pare_model *model, const pare_backend *backend, co
     return status;
 }
 
+/* Without labels there is less to measure. */
+static pare_status note_labels(const pare_model *model, const char *name, pare_windows *windows) {
+    static const char none[] = "the pictures have no labels, so that accuracy and loss are not measured (put them into "
+                               "one folder per class)";
+    if (pare_windows_predictions(model, windows)) return PARE_OK;
+    char *note = windows->note ? pare_format("%s; %s", windows->note, none) : pare_format("%s: %s", name, none);
+    free(windows->note);
+    windows->note = note;
+    return pare_whole();
+}
+
+static pare_status stream_pictures(const pare_model *model, const char *name, uint32_t limit, pare_windows *windows) {
+    PARE_TRY(pare_pictures_stream(model, name, limit, windows));
+    pare_status status = note_labels(model, name, windows);
+    if (status != PARE_OK) pare_windows_free(windows);
+    return status;
+}
+
 pare_status pare_calibration_stream(const pare_model *model, const char *name, uint32_t window, uint32_t limit,
                                     const pare_runtime *runtime, pare_windows *windows) {
     const pare_tokenizer *tokenizer;
     *windows = (pare_windows){0};
-    PARE_TRY(pare_calibration_check_source(model, name));
+    PARE_TRY(pare_calibration_check_source(model, "--images", name));
     if (pare_reads_pictures(&model->config)) {
-        PARE_TRY(pare_pictures_stream(model, name, limit, windows));
+        PARE_TRY(stream_pictures(model, name, limit, windows));
     } else {
         PARE_TRY(pare_calibration_tokenizer(model, name, &tokenizer));
         PARE_TRY(pare_windows_stream(tokenizer, name, NULL, window, limit, windows));

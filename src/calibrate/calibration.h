@@ -26,8 +26,8 @@ pare_status pare_calibration_stream(const pare_model *model, const char *name, u
                                     const pare_runtime *runtime, pare_windows *windows);
 /* Of windows of text, or of pictures. */
 pare_status pare_calibration_digest(const pare_model *model, const pare_windows *windows, char digest[65]);
-/* Refuses what the model does not read: a folder for one of text, "self" for one of pictures. */
-pare_status pare_calibration_check_source(const pare_model *model, const char *source);
+/* Refuses what the model does not read: a folder for one of text, "self" for one of pictures. option: "--calib". */
+pare_status pare_calibration_check_source(const pare_model *model, const char *option, const char *source);
 
 /* "self": text that the model writes. NULL counts as "self". */
 bool pare_calibration_is_self(const char *source);

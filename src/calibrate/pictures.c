@@ -63,7 +63,7 @@ static pare_status add_pictures(const pare_model *model, const char *path, const
     free(guessed);
     if (!found) {
         free(note);
-        return pare_fail(PARE_FORMAT_ERROR, "%s has no picture that can be read%s%s", path, skipped ? ": " : "",
+        return pare_fail(PARE_FORMAT_ERROR, "%s: there is no picture that can be read%s%s", path, skipped ? ": " : "",
                          skipped ? skipped : "");
     }
     pare_status status = make_windows(model, first, found, out);
@@ -86,12 +86,25 @@ pare_status pare_pictures_sample(const pare_model *model, const char *path, uint
     return status;
 }
 
+/* order: [all] every picture once, `count` evenly spread ones first. */
+static void spread(uint32_t all, uint32_t count, uint32_t *order) {
+    uint32_t first = 0, rest = count;
+    for (uint32_t i = 0; i < all; i++) {
+        bool next = first < count && i == (uint32_t)((uint64_t)first * all / count);
+        order[next ? first++ : rest++] = i;
+    }
+}
+
 pare_status pare_pictures_stream(const pare_model *model, const char *path, uint32_t limit, pare_windows *out) {
     pare_image_set *set;
+    uint32_t *order = NULL;
     *out = (pare_windows){0};
     PARE_TRY(open_set(model, path, &set));
-    uint32_t all = pare_image_set_count(set);
-    pare_status status = add_pictures(model, path, set, NULL, all, limit ? limit : all, NULL, out);
+    uint32_t all = pare_image_set_count(set), count = limit && limit < all ? limit : all;
+    pare_status status = pare_alloc_uninitialized(&order, all, sizeof *order, "pictures");
+    if (status == PARE_OK) spread(all, count, order);
+    if (status == PARE_OK) status = add_pictures(model, path, set, order, all, count, NULL, out);
+    pare_free(order);
     pare_image_set_close(set);
     return status;
 }

@@ -10,7 +10,8 @@
  * passed over, and noted. Free with pare_windows_free. */
 pare_status pare_pictures_sample(const pare_model *model, const char *path, uint32_t count, uint64_t seed,
                                  pare_windows *out);
-/* The first `limit` pictures (0: all), in the order of the set. */
+/* `limit` pictures (0: all), evenly spread over the set and in its order: its first ones may be all of one class. Where
+ * some cannot be read, as many others take their place, behind them. */
 pare_status pare_pictures_stream(const pare_model *model, const char *path, uint32_t limit, pare_windows *out);
 
 /* All pictures of `set` that can be read; found: [of the set] their numbers in it, *count of them. path: what the set

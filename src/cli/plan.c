@@ -101,8 +101,10 @@ static void say_bytes(const char *name, uint64_t bytes, const char *note) {
 void pare_plan_say(void *user, const pare_plan *plan) {
     (void)user;
     if (plan->sequences)
-        pare_terminal_say("  sequences    %s x %s tokens, %s at a time", pare_count_show(plan->sequences).text,
-                          pare_count_show(plan->length).text, pare_count_show(plan->micro_batch).text);
+        pare_terminal_say(plan->pictures ? "  pictures     %s (%s tokens each), %s at a time"
+                                         : "  sequences    %s x %s tokens, %s at a time",
+                          pare_count_show(plan->sequences).text, pare_count_show(plan->length).text,
+                          pare_count_show(plan->micro_batch).text);
     if (plan->chat) pare_terminal_say("  chats        in the format %s, which --wording changes", plan->chat);
     if (plan->steps) pare_terminal_say("  training     %s steps of these", pare_count_show(plan->steps).text);
     if (plan->zeros_lost > 0)

@@ -28,7 +28,8 @@ static pare_status read_pictures(classifying *c, const pare_classify_options *o,
     uint32_t all = pare_image_set_count(c->set);
     PARE_TRY(pare_alloc(&c->names, all, sizeof *c->names, "names of pictures"));
     PARE_TRY(pare_alloc_uninitialized(&found, all, sizeof *found, "pictures"));
-    pare_status status = pare_pictures_take(c->model, o->files[0], c->set, found, &count, &c->windows);
+    pare_status status = pare_pictures_take(c->model, o->file_count > 1 ? "the pictures" : o->files[0], c->set, found,
+                                            &count, &c->windows);
     for (uint32_t i = 0; i < count && status == PARE_OK; i++)
         c->names[i] = pare_image_set_name(c->set, found[i]);
     pare_free(found);

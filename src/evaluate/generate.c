@@ -24,6 +24,9 @@ pare_status pare_generate(const pare_model *model, const pare_generate_options *
     pare_backend *backend;
     PARE_TRY(PARE_OPTIONS_CHECK(pare_generate_options, options));
     PARE_TRY(pare_runtime_check(runtime));
+    if (pare_reads_pictures(&model->config))
+        return pare_fail(PARE_BAD_ARGUMENT, "%s reads pictures and writes no text; pare classify says what it sees",
+                         pare_checkpoint_directory(model->checkpoint));
     PARE_TRY(pare_backend_open(runtime, pare_model_parameters(model) < PARALLEL_PARAMETERS, &backend));
     pare_continuation request = {.model = model, .backend = backend, .options = options, .runtime = runtime};
     pare_status status =

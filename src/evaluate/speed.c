@@ -309,7 +309,11 @@ pare_status pare_bench(const pare_model *model, const pare_bench_options *option
         return pare_fail(PARE_BAD_ARGUMENT,
                          "%lld samples of %lld tokens, %u repeats: give lengths of 2 or more and at most %d repeats",
                          (long long)b.sequences, (long long)b.length, b.repeats, MAX_REPEATS);
-    if (model && pare_reads_pictures(&model->config)) b.length = model->config.max_positions;
+    bool pictures = model && pare_reads_pictures(&model->config);
+    if (pictures && options->length && options->length != model->config.max_positions)
+        return pare_fail(PARE_BAD_ARGUMENT, "--length %u: a picture is always %u tokens of %s; leave it out",
+                         options->length, model->config.max_positions, pare_checkpoint_directory(model->checkpoint));
+    if (pictures) b.length = model->config.max_positions;
     if (!model) {
         PARE_TRY(pare_synthetic_open(shape_of(options), options->layers ? options->layers : 1,
                                      pare_runtime_scratch(b.runtime), &synthetic));

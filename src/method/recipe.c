@@ -55,6 +55,11 @@ bool pare_recipe_needs_data(const pare_recipe *r) {
     return pare_signal_has(r->signal, PARE_TRAIT_DATA) || pare_recipe_repairs(r);
 }
 
+bool pare_recipe_needs_loss(const pare_recipe *r) {
+    bool metric = r->mode == PARE_MODE_ELEMENT ? r->compensation != 0 : r->choice == PARE_CHOOSE_OBS;
+    return pare_signal_has(r->signal, PARE_TRAIT_LOSS) || (metric && r->metric == PARE_METRIC_FISHER);
+}
+
 const char *pare_recipe_kind_of(const pare_recipe *r) {
     if (pare_recipe_trains(r)) return "training";
     return r->mode == PARE_MODE_ELEMENT ? "weights" : r->mode == PARE_MODE_LAYER ? "layers" : "units";

@@ -132,6 +132,8 @@ json_t *pare_recipe_settings_json(const pare_recipe *recipe, bool unset);
 /* True if some stage reads calibration text; if a layer-by-layer repair follows the scores. */
 bool pare_recipe_needs_data(const pare_recipe *recipe);
 bool pare_recipe_repairs(const pare_recipe *recipe);
+/* True if some stage reads the loss of that text, or what it feels. */
+bool pare_recipe_needs_loss(const pare_recipe *recipe);
 /* True if units go while LoRA trains: prune/loraprune.h. */
 bool pare_recipe_trains(const pare_recipe *recipe);
 /* Single weights go; the signal is an iteration that displaces weights; the salience looks at squares of gradients. */

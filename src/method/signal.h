@@ -19,7 +19,8 @@ enum {
     PARE_TRAIT_LAYERS = 1 << 10,   /* a score of whole layers */
     PARE_TRAIT_ELEMENTS = 1 << 11, /* for single weights alone */
     PARE_TRAIT_REGIONAL = 1 << 12, /* made block by block, while the blocks are pruned */
-    PARE_TRAIT_TRAINING = 1 << 13  /* units go while LoRA trains */
+    PARE_TRAIT_TRAINING = 1 << 13, /* units go while LoRA trains */
+    PARE_TRAIT_LOSS = 1 << 14      /* of the loss, which pictures have by their labels alone */
 };
 
 /* enumerator, name in recipe files, traits */
@@ -27,15 +28,20 @@ enum {
     ROW(NONE, "none", 0)                                                                                               \
     /* dL/dw of the calibration batch */                                                                               \
     ROW(GRADIENT, "gradient",                                                                                          \
-        PARE_TRAIT_DATA | PARE_TRAIT_GRADIENT | PARE_TRAIT_PLAIN | PARE_TRAIT_SQUARES | PARE_TRAIT_SHARED)             \
+        PARE_TRAIT_DATA | PARE_TRAIT_LOSS | PARE_TRAIT_GRADIENT | PARE_TRAIT_PLAIN | PARE_TRAIT_SQUARES |              \
+            PARE_TRAIT_SHARED)                                                                                         \
     /* the Moreau gradient of it */                                                                                    \
-    ROW(MOREAU, "moreau", PARE_TRAIT_DATA | PARE_TRAIT_GRADIENT | PARE_TRAIT_STEPS | PARE_TRAIT_SHARED)                \
+    ROW(MOREAU, "moreau",                                                                                              \
+        PARE_TRAIT_DATA | PARE_TRAIT_LOSS | PARE_TRAIT_GRADIENT | PARE_TRAIT_STEPS | PARE_TRAIT_SHARED)                \
     /* dL/dw under weight noise, each draw scored by itself: SmoothGrad */                                             \
-    ROW(SMOOTH, "smooth", PARE_TRAIT_DATA | PARE_TRAIT_GRADIENT | PARE_TRAIT_NOISE | PARE_TRAIT_ABSOLUTES)             \
+    ROW(SMOOTH, "smooth",                                                                                              \
+        PARE_TRAIT_DATA | PARE_TRAIT_LOSS | PARE_TRAIT_GRADIENT | PARE_TRAIT_NOISE | PARE_TRAIT_ABSOLUTES)             \
     /* their mean, each row divided by its root mean square */                                                         \
-    ROW(SMOOTH_ROWS, "smooth-rows", PARE_TRAIT_DATA | PARE_TRAIT_GRADIENT | PARE_TRAIT_NOISE | PARE_TRAIT_SHARED)      \
+    ROW(SMOOTH_ROWS, "smooth-rows",                                                                                    \
+        PARE_TRAIT_DATA | PARE_TRAIT_LOSS | PARE_TRAIT_GRADIENT | PARE_TRAIT_NOISE | PARE_TRAIT_SHARED)                \
     /* l1 or l2 norm, over the samples, of the gradient of each (GBLM-Pruner) */                                       \
-    ROW(SAMPLES, "samples", PARE_TRAIT_DATA | PARE_TRAIT_GRADIENT | PARE_TRAIT_SAMPLES | PARE_TRAIT_ELEMENTS)          \
+    ROW(SAMPLES, "samples",                                                                                            \
+        PARE_TRAIT_DATA | PARE_TRAIT_LOSS | PARE_TRAIT_GRADIENT | PARE_TRAIT_SAMPLES | PARE_TRAIT_ELEMENTS)            \
     /* gradient of a block's own output norm (Wanda++) */                                                              \
     ROW(REGIONAL, "regional", PARE_TRAIT_DATA | PARE_TRAIT_GRADIENT | PARE_TRAIT_REGIONAL | PARE_TRAIT_ELEMENTS)       \
     ROW(INPUTS, "inputs", PARE_TRAIT_DATA | PARE_TRAIT_INPUTS)                                                         \
@@ -44,9 +50,9 @@ enum {
     /* 1 - cosine of a layer's input and output */                                                                     \
     ROW(INFLUENCE, "influence", PARE_TRAIT_DATA | PARE_TRAIT_LAYERS)                                                   \
     /* loss without a layer */                                                                                         \
-    ROW(REMOVAL, "removal", PARE_TRAIT_DATA | PARE_TRAIT_LAYERS)                                                       \
+    ROW(REMOVAL, "removal", PARE_TRAIT_DATA | PARE_TRAIT_LOSS | PARE_TRAIT_LAYERS)                                     \
     /* gradients of LoRA factors that train while units go (LoRAPrune) */                                              \
-    ROW(LORA, "lora", PARE_TRAIT_DATA | PARE_TRAIT_TRAINING)                                                           \
+    ROW(LORA, "lora", PARE_TRAIT_DATA | PARE_TRAIT_LOSS | PARE_TRAIT_TRAINING)                                         \
     /* the gradient of the output's entropy in place of the loss (HFPrune) */                                          \
     ROW(ENTROPY, "entropy", PARE_TRAIT_DATA | PARE_TRAIT_GRADIENT | PARE_TRAIT_SHARED)
 

@@ -48,12 +48,17 @@ static const void *final_rows(const pare_pass *pass, int64_t first, int64_t coun
     return pass->gathered;
 }
 
+/* What is the output's own, as its entropy, has any label for one. */
+static int32_t label_of(const pare_pass *pass, uint32_t id) {
+    int32_t label = pare_patches_label(pass->model, id);
+    return label < 0 && pass->shape.objective ? 0 : label;
+}
+
 /* The id or the label predicted at token t, or -1. */
 static int32_t target_of(const pare_pass *pass, int64_t t) {
     int64_t length = pass->layout.length;
     if (pass->layout.targets) return pass->layout.targets[t];
-    if (pare_reads_pictures(&pass->model->config))
-        return t % length == 0 ? pare_patches_label(pass->model, pass->ids[t]) : -1;
+    if (pare_reads_pictures(&pass->model->config)) return t % length == 0 ? label_of(pass, pass->ids[t]) : -1;
     return t % length == length - 1 ? -1 : (int32_t)pass->ids[t + 1];
 }
 

@@ -5,6 +5,7 @@
 #include "select/gradual.h"
 #include "support/memory.h"
 #include "support/runtime.h"
+#include "train/picture_examples.h"
 
 #include <math.h>
 #include <string.h>
@@ -86,7 +87,14 @@ static pare_status check_ids(const pare_prune_job *job) {
     return PARE_OK;
 }
 
-static pare_status read_examples(pare_prune_job *job) {
+/* A picture is as long as it is. */
+static pare_status read_pictures(pare_prune_job *job) {
+    const pare_calibration_options *c = &job->calibration;
+    job->lora->cutoff = job->model->config.max_positions;
+    return pare_picture_examples_read(job->model, c->source, c->samples, job->runtime, &job->lora->examples);
+}
+
+static pare_status read_texts(pare_prune_job *job) {
     const pare_lora_recipe *r = &job->asked->recipe.lora;
     const pare_calibration_options *c = &job->calibration;
     const pare_tokenizer *tokenizer;
@@ -161,7 +169,7 @@ pare_status pare_loraprune_read(pare_prune_job *job) {
     pare_loraprune *lora;
     PARE_TRY(pare_alloc(&job->lora, 1, sizeof *job->lora, "training"));
     lora = job->lora;
-    PARE_TRY(read_examples(job));
+    PARE_TRY(pare_reads_pictures(&job->model->config) ? read_pictures(job) : read_texts(job));
     pare_batches_options options = batches_of(job);
     PARE_TRY(pare_batches_new(&lora->examples, &options, &lora->batches));
     PARE_TRY(pare_batches_digest(lora->batches, job->calibration_digest));

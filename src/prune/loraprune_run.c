@@ -156,7 +156,7 @@ static pare_status choose_target(pare_prune_job *job) {
 static pare_status choose_data(pare_prune_job *job) {
     job->calibration = job->asked->calibration.of;
     PARE_TRY(pare_loraprune_check(job));
-    return pare_file_check(job->calibration.source);
+    return pare_calibration_check_source(job->model, "--calib", job->calibration.source);
 }
 
 static void record(const pare_prune_job *job, pare_record *out) {

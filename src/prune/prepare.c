@@ -31,7 +31,7 @@ static pare_status check_texts(const pare_prune_job *job) {
     const pare_job_evaluation *o = &job->asked->evaluation;
     if (o->text_count) PARE_TRY(pare_calibration_check_length(job->model, "--window", o->window));
     for (size_t i = 0; i < o->text_count; i++)
-        PARE_TRY(pare_calibration_check_source(job->model, o->texts[i]));
+        PARE_TRY(pare_calibration_check_source(job->model, "--images", o->texts[i]));
     return PARE_OK;
 }
 

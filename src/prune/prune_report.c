@@ -1,6 +1,9 @@
+#include "calibrate/pictures.h"
 #include "prune/prune_job.h"
 #include "report/pruning.h"
 #include "report/report.h"
+
+#include <math.h>
 
 json_t *pare_prune_recipe_json(const pare_prune_job *job) {
     return pare_recipe_json(&job->asked->recipe);
@@ -37,6 +40,12 @@ pare_record pare_prune_record(const pare_prune_job *job, json_t *recipe) {
     return record;
 }
 
+/* Pictures without labels have none. */
+static double calibration_loss(const pare_prune_job *job) {
+    bool pictures = pare_reads_pictures(&job->model->config) && job->windows.count;
+    return pictures && !pare_windows_predictions(job->model, &job->windows) ? NAN : job->result.loss;
+}
+
 pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     const pare_job *o = job->asked;
     json_t *recipe = job->procedure->recipe(job);
@@ -49,7 +58,7 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
                                     .composed = &job->composed,
                                     .ratios = o->target.ratios,
                                     .ratio_count = o->target.ratio_count,
-                                    .calibration_loss = job->result.loss,
+                                    .calibration_loss = calibration_loss(job),
                                     .zeroes = job->procedure->zeroes,
                                     .keep = o->target.sparsity.keep,
                                     .of = o->target.sparsity.of,

@@ -37,6 +37,7 @@ pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t le
     pare_plan_free(&job->plan);
     PARE_TRY(pare_plan_new(job->current, job->backend, job->runtime, &request, &job->plan));
     job->plan.sizes.chat = job->windows.chat;
+    job->plan.sizes.pictures = pare_reads_pictures(&job->model->config);
     if (job->procedure->plan) PARE_TRY(job->procedure->plan(job));
     PARE_TRY(pare_prune_plan_reconstruct(job));
     if (announced && job->runtime && job->runtime->plan)

@@ -1,5 +1,6 @@
 /* The calibration windows of a run: chosen before any work, then read, given, or written by the model. */
 #include "calibrate/calibration.h"
+#include "calibrate/pictures.h"
 #include "prune/prune_job.h"
 #include "support/file.h"
 
@@ -10,11 +11,15 @@ pare_status pare_windows_choose(pare_prune_job *job) {
     uint32_t positions = job->model->config.max_positions;
     *c = job->asked->calibration.of;
     if (!job->asked->calibration.needed) return PARE_OK;
-    if (pare_reads_pictures(&job->model->config) && c->length)
+    bool pictures = pare_reads_pictures(&job->model->config);
+    if (pictures && job->asked->calibration.protocol)
+        return pare_fail(PARE_BAD_ARGUMENT, "--protocol %s is about texts, and %s reads pictures: leave it out",
+                         job->asked->calibration.protocol, pare_checkpoint_directory(job->model->checkpoint));
+    if (pictures && c->length)
         return pare_fail(PARE_BAD_ARGUMENT, "--length %u: a picture is always %u tokens of this model; leave it out",
                          c->length, positions);
     if (c->length) PARE_TRY(pare_calibration_check_length(job->model, "--length", c->length));
-    if (!job->given.calibration) PARE_TRY(pare_calibration_check_source(job->model, c->source));
+    if (!job->given.calibration) PARE_TRY(pare_calibration_check_source(job->model, "--calib", c->source));
     if (!pare_calibration_is_self(c->source)) return PARE_OK;
     if (!c->samples) c->samples = job->asked->calibration.usual_samples;
     if (!c->length) c->length = LENGTH < positions ? LENGTH : positions;
@@ -42,6 +47,21 @@ static pare_status load_windows(pare_prune_job *job) {
     return pare_cache_windows_give(job->asked->cache, job->model, &request, &job->windows, job->calibration_digest);
 }
 
+/* Pictures without labels have no loss. */
+static pare_status check_labels(const pare_prune_job *job) {
+    const pare_recipe *recipe = &job->asked->recipe;
+    const pare_windows *windows = &job->windows;
+    if (!pare_reads_pictures(&job->model->config) || !pare_recipe_needs_loss(recipe)) return PARE_OK;
+    if (pare_windows_predictions(job->model, windows) == windows->count) return PARE_OK;
+    const char *others = pare_recipe_is_element(recipe)    ? "wanda or sparsegpt"
+                         : recipe->mode == PARE_MODE_LAYER ? "layer-influence"
+                                                           : "wanda-structured or obs";
+    return pare_fail(PARE_BAD_ARGUMENT,
+                     "%s reads the loss, and the pictures of %s have no labels: put them into one folder per class, or "
+                     "take a method that needs none, such as %s",
+                     recipe->name, job->calibration.source, others);
+}
+
 /* The plan is shown before the long part of the work: before a model writes its own text, after a file was read. */
 pare_status pare_windows_calibrate(pare_prune_job *job) {
     const pare_calibration_options *c = &job->calibration;
@@ -49,6 +69,7 @@ pare_status pare_windows_calibrate(pare_prune_job *job) {
     bool self = pare_calibration_is_self(c->source) && !job->given.calibration;
     if (self) PARE_TRY(pare_prune_plan(job, c->samples, c->length, true));
     PARE_TRY(load_windows(job));
+    PARE_TRY(check_labels(job));
     return self ? PARE_OK
                 : pare_prune_plan(job, job->windows.count / job->asked->calibration.batches, job->windows.length, true);
 }

@@ -1,50 +1,20 @@
 /* From a file of examples to weights that were trained on them. */
 #include "calibrate/calibration.h"
-#include "model/patches.h"
 #include "recover/recover_job.h"
 #include "recover/zeros.h"
 #include "support/file.h"
 #include "support/json.h"
 #include "support/memory.h"
 #include "support/runtime.h"
+#include "train/picture_examples.h"
 #include "train/run.h"
 
 #include <stdio.h>
-#include <string.h>
-
-/* Pictures with a label, as examples of one. */
-static pare_status make_examples(const pare_model *model, const pare_windows *windows, pare_examples *out) {
-    size_t ids = (size_t)windows->count * windows->length;
-    PARE_TRY(pare_alloc_uninitialized(&out->ids, ids, sizeof *out->ids, "pictures"));
-    PARE_TRY(pare_alloc(&out->list, windows->count, sizeof *out->list, "pictures"));
-    PARE_TRY(pare_alloc(&out->labels, windows->count, sizeof *out->labels, "labels"));
-    memcpy(out->ids, windows->ids, ids * sizeof *out->ids);
-    for (size_t i = 0; i < windows->count; i++) {
-        size_t start = i * windows->length;
-        int32_t label = pare_patches_label(model, windows->ids[start]);
-        if (label < 0) continue;
-        out->labels[out->count] = label;
-        out->list[out->count++] = (pare_example){.start = start, .count = windows->length};
-    }
-    out->dropped = windows->count - out->count;
-    return PARE_OK;
-}
-
-static pare_status read_pictures(pare_recover_job *job) {
-    const pare_recovery *s = &job->settings;
-    pare_windows windows;
-    PARE_TRY(pare_calibration_stream(job->model, s->data, 0, s->limit, job->runtime, &windows));
-    pare_status status = make_examples(job->model, &windows, &job->examples);
-    pare_windows_free(&windows);
-    PARE_TRY(status);
-    if (job->examples.count) return PARE_OK;
-    return pare_fail(PARE_FORMAT_ERROR, "the pictures of %s have no labels: put them into one folder per class",
-                     s->data);
-}
 
 static pare_status read_examples(pare_recover_job *job) {
     const pare_recovery *s = &job->settings;
-    if (pare_reads_pictures(&job->model->config)) return read_pictures(job);
+    if (pare_reads_pictures(&job->model->config))
+        return pare_picture_examples_read(job->model, s->data, s->limit, job->runtime, &job->examples);
     const pare_tokenizer *tokenizer;
     pare_examples_request request = {.path = s->data,
                                      .field = s->field,
@@ -159,6 +129,7 @@ pare_status pare_recover_plan(void *context) {
                             .limit_origin = pare_runtime_limit_origin(job->runtime),
                             .sequences = batches->batch,
                             .length = batches->length,
+                            .pictures = pare_reads_pictures(&job->model->config),
                             .steps = job->settings.steps};
     if (job->plan.limit && job->plan.state >= job->plan.limit)
         return pare_fail(PARE_OUT_OF_MEMORY,

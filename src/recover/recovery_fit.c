@@ -42,7 +42,7 @@ static pare_status fit_cutoff(const pare_model *model, pare_recovery *s) {
 
 static pare_status check_files(const pare_model *model, const pare_recovery *s) {
     if (!s->data) return pare_fail(PARE_BAD_ARGUMENT, "--data FILE is missing: what to train on");
-    PARE_TRY(pare_calibration_check_source(model, s->data));
+    PARE_TRY(pare_calibration_check_source(model, "--data", s->data));
     if (s->text_count) PARE_TRY(pare_calibration_check_length(model, "--window", s->window));
     for (size_t i = 0; i < s->text_count; i++) {
         if (pare_calibration_is_self(s->texts[i]) && !pare_reads_pictures(&model->config))
@@ -50,7 +50,7 @@ static pare_status check_files(const pare_model *model, const pare_recovery *s) 
                              "--text self: the further a model recovers, the less likely is what it wrote before, so "
                              "give text files; or let the model before pruning write: pare eval OUT --against MODEL "
                              "--text self");
-        PARE_TRY(pare_calibration_check_source(model, s->texts[i]));
+        PARE_TRY(pare_calibration_check_source(model, "--images", s->texts[i]));
     }
     return PARE_OK;
 }

@@ -1,0 +1,13 @@
+/* Pictures as examples to train on. */
+#ifndef PARE_TRAIN_PICTURE_EXAMPLES_H
+#define PARE_TRAIN_PICTURE_EXAMPLES_H
+
+#include "model/model.h"
+#include "text/examples.h"
+
+/* The labelled pictures of a set, `limit` of them (0: all) as pare_pictures_stream takes them, each an example of one
+ * label; what was skipped goes to the runtime. Fails where none has a label. Free with pare_examples_free. */
+pare_status pare_picture_examples_read(const pare_model *model, const char *path, uint32_t limit,
+                                       const pare_runtime *runtime, pare_examples *out);
+
+#endif
