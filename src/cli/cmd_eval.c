@@ -63,7 +63,7 @@ static int open_tasks(evaluation *e) {
 
 static int open_model(const pare_arguments *arguments, const char *name, pare_model **out) {
     int code = pare_outcome_open(name, out);
-    return code == PARE_EXIT_DONE ? pare_measured_on_check(arguments, *out) : code;
+    return code == PARE_EXIT_DONE ? pare_measured_on_check(arguments, *out, name) : code;
 }
 
 /* All models before the first is evaluated: a wrong name at the end is found at once. */

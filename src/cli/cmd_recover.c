@@ -96,7 +96,7 @@ static int run(const pare_arguments *arguments) {
     if (wrong) return pare_outcome_usage("recover", wrong);
     pare_model *model = NULL;
     int code = pare_outcome_open(arguments->model, &model);
-    if (code == PARE_EXIT_DONE) code = pare_measured_on_check(arguments, model);
+    if (code == PARE_EXIT_DONE) code = pare_measured_on_check(arguments, model, arguments->model);
     if (code != PARE_EXIT_DONE) {
         pare_model_close(model);
         return code;

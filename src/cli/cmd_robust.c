@@ -201,7 +201,7 @@ static void show(const pare_arguments *arguments, const json_t *report) {
 static int compare(const pare_arguments *a, const request *r) {
     pare_model *model = NULL;
     int code = pare_outcome_open(a->model, &model);
-    if (code == PARE_EXIT_DONE) code = pare_measured_on_check(a, model);
+    if (code == PARE_EXIT_DONE) code = pare_measured_on_check(a, model, a->model);
     if (code != PARE_EXIT_DONE) {
         pare_model_close(model);
         return code;

@@ -29,17 +29,18 @@ static const char *about_texts(const pare_arguments *a) {
     return NULL;
 }
 
-int pare_measured_on_check(const pare_arguments *arguments, const pare_model *model) {
+int pare_measured_on_check(const pare_arguments *arguments, const pare_model *model, const char *name) {
     bool pictures = pare_model_reads_pictures(model);
-    const char *name = pare_quote(arguments->model).text, *option = pictures ? about_texts(arguments) : NULL;
+    const pare_shown quoted = pare_quote(name);
+    const char *option = pictures ? about_texts(arguments) : NULL;
     if (arguments->texts.count && arguments->images)
         pare_terminal_fail("--text is for models that read text, --images for those that read pictures: give one");
     else if (pictures && arguments->texts.count)
-        pare_terminal_fail("%s reads pictures: give --images DIR in place of --text", name);
+        pare_terminal_fail("%s reads pictures: give --images DIR in place of --text", quoted.text);
     else if (!pictures && arguments->images)
-        pare_terminal_fail("%s reads text: give --text FILE in place of --images", name);
+        pare_terminal_fail("%s reads text: give --text FILE in place of --images", quoted.text);
     else if (option)
-        pare_terminal_fail("%s is about texts, and %s reads pictures: leave it out", option, name);
+        pare_terminal_fail("%s is about texts, and %s reads pictures: leave it out", option, quoted.text);
     else
         return PARE_EXIT_DONE;
     return PARE_EXIT_USAGE;

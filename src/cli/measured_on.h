@@ -15,7 +15,7 @@ typedef struct pare_measured_on {
 pare_measured_on pare_measured_on_of(const pare_arguments *arguments);
 
 /* PARE_EXIT_USAGE after one sentence, if it is not what the model reads, or another option is about texts that it does
- * not. */
-int pare_measured_on_check(const pare_arguments *arguments, const pare_model *model);
+ * not. name: of the model. */
+int pare_measured_on_check(const pare_arguments *arguments, const pare_model *model, const char *name);
 
 #endif
