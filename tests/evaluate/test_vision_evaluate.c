@@ -1,0 +1,247 @@
+/* Answers to pictures: of the bundled model as transformers has them (tests/data/vit-digits.json), and of logits made
+ * up by hand, with ties, few classes, and pictures that have no labels. */
+#include "model/vision.h"
+
+#define DIGITS PARE_SOURCE_DIR "/examples/vit-digits"
+#define DIGITS_GOLDEN PARE_SOURCE_DIR "/tests/data/vit-digits.json"
+
+static const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
+
+static json_t *evaluate(const pare_model *model, const char *pictures, const pare_model *against, uint32_t most) {
+    pare_evaluate_options options = PARE_EVALUATE_OPTIONS_INIT;
+    char *text;
+    options.texts = &pictures;
+    options.text_count = 1;
+    options.against = against;
+    options.max_windows = most;
+    if (pare_evaluate(model, &options, &runtime, &text) != PARE_OK) fail_msg("%s", pare_message());
+    json_t *report = json_loads(text, 0, NULL), *images = json_incref(json_object_get(report, "images"));
+    assert_non_null(images);
+    pare_text_free(text);
+    json_decref(report);
+    return images;
+}
+
+static void the_bundled_model(void **state) {
+    (void)state;
+    json_t *golden = load_json(DIGITS_GOLDEN);
+    const json_t *wanted = json_object_get(golden, "images");
+    pare_model *model;
+    assert_int_equal(pare_model_open(DIGITS, &model), PARE_OK);
+    json_t *images = evaluate(model, DIGITS "/pictures", NULL, 0);
+    assert_int_equal(family_number(images, "files"), family_number(wanted, "files"));
+    assert_close("top1", family_number(images, "top1"), family_number(wanted, "top1"), 1e-9);
+    assert_close("top5", family_number(images, "top5"), family_number(wanted, "top5"), 1e-9);
+    assert_close("loss", family_number(images, "loss"), family_number(wanted, "loss"), 1e-5);
+    assert_null(json_object_get(images, "kl"));
+    assert_null(json_object_get(images, "agreement"));
+    json_decref(images);
+    pare_model_close(model);
+    json_decref(golden);
+}
+
+/* Of the softmax of stored logits. */
+static void check_answer(const json_t *golden, const json_t *answer) {
+    const char *file = json_string_value(json_object_get(answer, "file"));
+    const json_t *logits = json_object_get(json_object_get(golden, "logits"), file + strlen(DIGITS "/pictures/"));
+    double highest = -INFINITY, sum = 0.0;
+    size_t best = 0;
+    assert_int_equal(json_array_size(logits), 10);
+    for (size_t i = 0; i < 10; i++) {
+        double logit = json_number_value(json_array_get(logits, i));
+        best = logit > highest ? i : best;
+        highest = fmax(highest, logit);
+    }
+    for (size_t i = 0; i < 10; i++)
+        sum += exp(json_number_value(json_array_get(logits, i)) - highest);
+    assert_int_equal(json_object_size(answer), 3);
+    const char label[] = {(char)('0' + best), 0};
+    assert_string_equal(json_string_value(json_object_get(answer, "label")), label);
+    assert_close(file, family_number(answer, "probability"), 1 / sum, 1e-5);
+}
+
+static void classes_of_pictures(void **state) {
+    (void)state;
+    json_t *golden = load_json(DIGITS_GOLDEN), *answer;
+    pare_model *model;
+    pare_classify_options options = PARE_CLASSIFY_OPTIONS_INIT;
+    const char *files[] = {DIGITS "/pictures/7/00001.png", DIGITS "/pictures", DIGITS "/pictures/0"};
+    char *text;
+    size_t i;
+    assert_int_equal(pare_model_open(DIGITS, &model), PARE_OK);
+    options.files = files;
+    options.file_count = 3;
+    assert_int_equal(pare_classify(model, &options, &runtime, &text), PARE_OK);
+    json_t *answers = json_loads(text, 0, NULL);
+    assert_int_equal(json_array_size(answers), 1 + 50 + 5);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(answers, 0), "file")), files[0]);
+    json_array_foreach(answers, i, answer) check_answer(golden, answer);
+    json_decref(answers);
+    pare_text_free(text);
+    pare_model_close(model);
+    json_decref(golden);
+}
+
+/* The first pictures of a set in order are those of its first classes. */
+static void few_pictures_are_of_all_classes(void **state) {
+    (void)state;
+    pare_model *model;
+    pare_windows windows;
+    assert_int_equal(pare_model_open(DIGITS, &model), PARE_OK);
+    assert_int_equal(pare_pictures_stream(model, DIGITS "/pictures", 10, &windows), PARE_OK);
+    assert_int_equal(windows.count, 10);
+    for (int32_t i = 0; i < 10; i++)
+        assert_int_equal(pare_patches_label(model, windows.ids[(size_t)i * windows.length]), i);
+    pare_windows_free(&windows);
+    pare_model_close(model);
+}
+
+/* In a file of fp32: the tensor's numbers become `values`, or zeros. */
+static void put_values(const char *folder, const char *name, const float *values, size_t count) {
+    char *path = pare_path_join(folder, "model.safetensors");
+    pare_mapping file;
+    uint64_t length = 0;
+    assert_int_equal(pare_mapping_open(path, &file), PARE_OK);
+    for (int i = 7; i >= 0; i--)
+        length = length << 8 | ((const unsigned char *)file.data)[i];
+    json_t *header = json_loadb((const char *)file.data + 8, length, 0, NULL);
+    const json_t *place = json_object_get(json_object_get(header, name), "data_offsets");
+    size_t at = 8 + (size_t)length + (size_t)json_integer_value(json_array_get(place, 0));
+    assert_int_equal(json_integer_value(json_array_get(place, 1)) - json_integer_value(json_array_get(place, 0)),
+                     count * sizeof *values);
+    pare_mapping_close(&file);
+    json_decref(header);
+    FILE *out = fopen(path, "r+b");
+    assert_true(out && fseek(out, (long)at, SEEK_SET) == 0);
+    for (size_t i = 0; i < count; i++) {
+        float value = values ? values[i] : 0.0f;
+        assert_int_equal(fwrite(&value, sizeof value, 1, out), 1);
+    }
+    assert_int_equal(fclose(out), 0);
+    free(path);
+}
+
+/* A case whose classifier answers all pictures with these logits. */
+static pare_model *open_constant(const json_t *one, const float *logits, size_t classes, char **folder) {
+    pare_model *model;
+    *folder = family_write(one, (family_form){0});
+    char *processor = json_dumps(json_object_get(one, "processor"), 0);
+    tiny_write_text(*folder, "preprocessor_config.json", processor);
+    free(processor);
+    put_values(*folder, "classifier.weight", NULL, classes * 32);
+    put_values(*folder, "classifier.bias", logits, classes);
+    if (pare_model_open(*folder, &model) != PARE_OK) fail_msg("%s", pare_message());
+    return model;
+}
+
+static const json_t *case_of(const json_t *golden, const char *name) {
+    size_t i;
+    json_t *one;
+    json_array_foreach(json_object_get(golden, "cases"), i, one) if (strcmp(family_name(one), name) == 0) return one;
+    fail_msg("vision.json has no case %s", name);
+    return NULL;
+}
+
+typedef struct row {
+    const char *name;
+    size_t classes;
+    float logits[10];
+    double top1, top5; /* of labels 2, 0, 1, 2, 0 (three classes), or 2, 9, 6, 3, 0 (ten) */
+} row;
+
+/* Of equal logits the lower index comes first. */
+static const row rows[] = {
+    {"vit", 3, {0, 0, 0}, 0.4, 1.0},
+    {"vit", 3, {1, 2, 2}, 0.2, 1.0},
+    {"vit", 3, {-5, -7, 3}, 0.4, 1.0},
+    {"vit wide", 10, {0}, 0.2, 0.6},
+    {"vit wide", 10, {0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 0.2, 0.8},
+    {"vit wide", 10, {5, 4, 3, 2, 2, 2, 0, 0, 0, 0}, 0.2, 0.6},
+    {"vit wide", 10, {-1, 0, 0, 0, 0, 0, 9, 0, 0, 90}, 0.2, 0.8},
+};
+
+/* log sum exp - the logit, and the divergence of one such row from another. */
+static double log_sum(const float *logits, size_t classes) {
+    double sum = 0.0;
+    for (size_t i = 0; i < classes; i++)
+        sum += exp((double)logits[i]);
+    return log(sum);
+}
+
+static double loss_of(const json_t *one, const row *r) {
+    double loss = 0.0;
+    for (size_t i = 0; i < VISION_PICTURES; i++)
+        loss += log_sum(r->logits, r->classes) - (double)r->logits[vision_label(one, i)];
+    return loss / VISION_PICTURES;
+}
+
+static double divergence_of(const float *p, const float *q, size_t classes) {
+    double sum = 0.0, p_sum = log_sum(p, classes), q_sum = log_sum(q, classes);
+    for (size_t i = 0; i < classes; i++) {
+        double a = (double)p[i] - p_sum, b = (double)q[i] - q_sum;
+        sum += exp(a) * (a - b);
+    }
+    return sum;
+}
+
+static char *without_labels(const char *pictures) {
+    char *folder = tiny_folder();
+    for (size_t i = 0; i < VISION_PICTURES; i++)
+        for (int label = 0; label < 10; label++) {
+            char *from = pare_format("%s/%d/%zu.png", pictures, label, i), *to = pare_format("%s/%zu.png", folder, i);
+            if (access(from, R_OK) == 0) assert_int_equal(symlink(from, to), 0);
+            free(from);
+            free(to);
+        }
+    return folder;
+}
+
+static void check_row(const json_t *golden, const row *r, const row *dense) {
+    const json_t *one = case_of(golden, r->name);
+    char *folder, *dense_folder;
+    pare_model *model = open_constant(one, r->logits, r->classes, &folder);
+    pare_model *other = open_constant(one, dense->logits, r->classes, &dense_folder);
+    char *pictures = vision_write_pictures(one, &model->config), *flat = without_labels(pictures);
+    json_t *images = evaluate(model, pictures, other, 0);
+    double kl = divergence_of(dense->logits, r->logits, r->classes);
+    assert_true(fabs(family_number(images, "top1") - r->top1) < 1e-9);
+    assert_true(fabs(family_number(images, "top5") - r->top5) < 1e-9);
+    assert_close("loss", family_number(images, "loss"), loss_of(one, r), 1e-5);
+    assert_true(fabs(family_number(images, "kl") - kl) <= 1e-5 * fmax(kl, 1.0));
+    assert_null(json_object_get(images, "labelled"));
+    json_decref(images);
+    images = evaluate(model, flat, other, 0);
+    assert_int_equal(family_number(images, "files"), VISION_PICTURES);
+    assert_int_equal(family_number(images, "labelled"), 0);
+    assert_false(json_is_number(json_object_get(images, "top1")) || json_is_number(json_object_get(images, "loss")));
+    assert_true(fabs(family_number(images, "kl") - kl) <= 1e-5 * fmax(kl, 1.0));
+    json_decref(images);
+    pare_model_close(model);
+    pare_model_close(other);
+    char *folders[] = {folder, dense_folder, pictures, flat};
+    for (size_t i = 0; i < 4; i++) {
+        tiny_remove(folders[i]);
+        free(folders[i]);
+    }
+}
+
+static void logits_by_hand(void **state) {
+    (void)state;
+    json_t *golden = load_json(VISION_GOLDEN);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const row *dense =
+            i + 1 < sizeof rows / sizeof *rows && rows[i + 1].classes == rows[i].classes ? &rows[i + 1] : &rows[i];
+        check_row(golden, &rows[i], dense);
+    }
+    json_decref(golden);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_bundled_model),
+        cmocka_unit_test(classes_of_pictures),
+        cmocka_unit_test(few_pictures_are_of_all_classes),
+        cmocka_unit_test(logits_by_hand),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
