@@ -3,30 +3,23 @@
 #include "message.h"
 #include "terminal.h"
 
+#include <string.h>
+
 pare_measured_on pare_measured_on_of(const pare_arguments *arguments) {
     if (arguments->images) return (pare_measured_on){&arguments->images, 1};
     return (pare_measured_on){arguments->texts.count ? arguments->texts.words : NULL, arguments->texts.count};
 }
 
-/* Options about texts, which would change nothing. */
+/* Those that are about texts, and would change nothing; NULL after the last. */
+static const char *const of_text[] = {"window", "length",          "field",           "wording", "protocol",
+                                      "cutoff", "train-on-prompt", "group-by-length", "tasks",   NULL};
+
+/* The first that was given, or NULL. */
 static const char *about_texts(const pare_arguments *a) {
-    const struct {
-        bool given;
-        const char *option;
-    } rows[] = {{a->window != 0, "--window"},
-                {a->length != 0, "--length"},
-                {a->field != NULL, "--field"},
-                {a->wording >= 0, "--wording"},
-                {a->stream, "--calib-stream"},
-                {a->protocol >= 0, "--protocol"},
-                {a->cutoff != 0, "--cutoff"},
-                {a->pack, "--pack"},
-                {a->train_on_prompt >= 0, "--train-on-prompt"},
-                {a->group_by_length >= 0, "--group-by-length"},
-                {a->tasks != NULL, "--tasks"}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].given) return rows[i].option;
-    return NULL;
+    for (size_t i = 0; i < a->given.count; i++)
+        for (size_t j = 0; of_text[j]; j++)
+            if (strcmp(a->given.list[i].option->name, of_text[j]) == 0) return of_text[j];
+    return a->stream ? "calib-stream" : a->pack ? "pack" : NULL;
 }
 
 int pare_measured_on_check(const pare_arguments *arguments, const pare_model *model, const char *name) {
@@ -40,7 +33,7 @@ int pare_measured_on_check(const pare_arguments *arguments, const pare_model *mo
     else if (!pictures && arguments->images)
         pare_terminal_fail("%s reads text: give --text FILE in place of --images", quoted.text);
     else if (option)
-        pare_terminal_fail("%s is about texts, and %s reads pictures: leave it out", option, quoted.text);
+        pare_terminal_fail("--%s is about texts, and %s reads pictures: leave it out", option, quoted.text);
     else
         return PARE_EXIT_DONE;
     return PARE_EXIT_USAGE;
