@@ -68,7 +68,9 @@ static pare_status add_pictures(const pare_model *model, const char *path, const
     }
     pare_status status = make_windows(model, first, found, out);
     out->note = note;
-    return status == PARE_OK ? pare_whole() : status;
+    if (status == PARE_OK) status = pare_whole();
+    if (status != PARE_OK) pare_windows_free(out);
+    return status;
 }
 
 pare_status pare_pictures_sample(const pare_model *model, const char *path, uint32_t count, uint64_t seed,

@@ -71,7 +71,9 @@ pare_status pare_class_names(const pare_config *config, char ***names) {
         (*names)[i] = name ? pare_format("%s", name) : pare_format("LABEL_%u", i);
     }
     pare_status status = pare_whole();
-    if (status != PARE_OK) pare_class_names_free(config, *names);
+    if (status == PARE_OK) return status;
+    pare_class_names_free(config, *names);
+    *names = NULL;
     return status;
 }
 
