@@ -183,12 +183,85 @@ static void other_ways(void **state) {
     scene_close(s);
 }
 
+/* While LoRA trains, for a while. */
+static void while_training(void **state) {
+    scene *s = *state;
+    static const pare_setting settings[] = {{"train_steps", "4"}, {"prune_every", "1"}};
+    scene_open(s, "vit");
+    s->options.method = "loraprune";
+    s->options.ratio = 0.5;
+    s->options.settings = settings;
+    s->options.setting_count = 2;
+    json_t *report = prune(s, "loraprune");
+    assert_true(left_of(report) < (int64_t)pare_model_parameters(s->m.opened.model));
+    json_decref(report);
+    scene_close(s);
+}
+
+/* What is left is trained before it is written. */
+static void trained_afterwards(void **state) {
+    scene *s = *state;
+    pare_recover_options recover = PARE_RECOVER_OPTIONS_INIT;
+    char *text;
+    scene_open(s, "deit");
+    recover.data = s->m.pictures;
+    recover.steps = 8;
+    recover.rate = 1e-3;
+    recover.validation = 0;
+    s->options.method = "taylor";
+    s->options.ratio = 0.5;
+    s->options.recover = &recover;
+    if (pare_prune(s->m.opened.model, &s->options, &runtime, &text) != PARE_OK) fail_msg("%s", pare_message());
+    json_t *report = json_loads(text, 0, NULL), *images = json_object_get(report, "images");
+    const json_t *after = json_object_get(images, "after"), *recovered = json_object_get(images, "recovered");
+    json_t *found = images_of(s->output, s->m.pictures);
+    assert_true(family_number(recovered, "loss") < 0.97 * family_number(after, "loss"));
+    check_same("--recover", recovered, found);
+    json_decref(found);
+    json_decref(report);
+    pare_text_free(text);
+    scene_close(s);
+}
+
+/* Stopped in every stage and taken up, a run writes what it would have. */
+static void taken_up(void **state) {
+    scene *s = *state;
+    scene_open(s, "vit");
+    s->options.method = "moreau-gs";
+    s->options.ratio = 0.5;
+    s->options.iterations = 2;
+    s->options.steps = 2;
+    s->options.resume = true;
+    char *whole = pare_path_join(s->folder, "whole"), *text, digests[2][PARE_DIGEST_TEXT];
+    s->options.output = whole;
+    assert_int_equal(pare_prune(s->m.opened.model, &s->options, &runtime, &text), PARE_OK);
+    pare_text_free(text);
+    s->options.output = s->output;
+    prune_countdown stop = {0};
+    const pare_runtime stopping = {
+        .threads = 1, .compute = PARE_COMPUTE_FP32, .progress = prune_count_down, .progress_user = &stop};
+    pare_status status = PARE_INTERRUPTED;
+    for (uint64_t at = 20; status == PARE_INTERRUPTED; at += 20) {
+        stop = (prune_countdown){.stop_at = at};
+        status = pare_prune(s->m.opened.model, &s->options, &stopping, &text);
+        pare_interrupt_clear();
+        assert_true(at < 10000 && !stop.backwards);
+    }
+    assert_int_equal(status, PARE_OK);
+    pare_text_free(text);
+    prune_run_digest(whole, digests[0]);
+    prune_run_digest(s->output, digests[1]);
+    assert_string_equal(digests[0], digests[1]);
+    prune_run_assert_holds(s->folder, "output whole ");
+    free(whole);
+    scene_close(s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(units),
-        cmocka_unit_test(layers),
-        cmocka_unit_test(weights),
-        cmocka_unit_test(other_ways),
+        cmocka_unit_test(units),      cmocka_unit_test(layers),         cmocka_unit_test(weights),
+        cmocka_unit_test(other_ways), cmocka_unit_test(while_training), cmocka_unit_test(trained_afterwards),
+        cmocka_unit_test(taken_up),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
