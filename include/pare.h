@@ -37,5 +37,6 @@
 #include "pare/model.h"
 #include "pare/prune.h"
 #include "pare/recover.h"
+#include "pare/report.h"
 
 #endif

@@ -152,6 +152,16 @@ typedef struct pare_runtime {
     void *progress_user;       /* passed to all four */
 } pare_runtime;
 
+/* Where the page of a run's report goes (report.h). If it cannot be made or written, that is a note (pare_runtime), and
+ * no reason to lose what the run has made. */
+typedef struct pare_page_options {
+    size_t size;         /* of the struct, as its _INIT has it; or 0 */
+    const char *file;    /* NULL: report.html in OUTPUT, if a folder is written */
+    const char *figures; /* folder for every picture as SVG, made if it is not there; or NULL */
+    const char *command; /* the command line that the report and its page show; or NULL */
+    bool none;           /* no page: only what the report says of the command */
+} pare_page_options;
+
 #ifdef __cplusplus
 }
 #endif

@@ -163,6 +163,7 @@ typedef struct pare_prune_options {
     /* What is left is trained before it is written (pare_recover): output, force, seed, texts and window are this
      * struct's, and zeros of single weights stay. NULL: not. Not with dry_run, archive or resume. */
     const struct pare_recover_options *recover;
+    const pare_page_options *page; /* of the report; NULL: none */
 } pare_prune_options;
 
 /* *text: the constants that these options give their method, as one line ("steps 10, draws 1"; "none" for methods

@@ -65,7 +65,8 @@ typedef struct pare_recover_options {
     const char *curve;        /* prefix of loss curve files (PREFIX.csv, PREFIX.svg); NULL: OUTPUT/loss.csv and .svg */
     const char *const *texts; /* perplexity before and after on each of these; may be NULL */
     size_t text_count;
-    uint32_t window, max_windows; /* of that evaluation; 0: 128, all */
+    uint32_t window, max_windows;  /* of that evaluation; 0: 128, all */
+    const pare_page_options *page; /* of the report; NULL: none */
 } pare_recover_options;
 
 /* Trains LoRA adapters (or all weights) on a model, streamed block by block, and writes it with what was learnt merged

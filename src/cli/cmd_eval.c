@@ -4,6 +4,7 @@
 #include "measured_on.h"
 #include "message.h"
 #include "outcome.h"
+#include "page.h"
 #include "suggest.h"
 #include "terminal.h"
 
@@ -24,6 +25,7 @@ typedef struct evaluation {
     size_t count;
     pare_model *against;
     pare_tasks *tasks;
+    pare_page_place page;
 } evaluation;
 
 static int check_name(const char *name) {
@@ -106,14 +108,25 @@ static int evaluate(evaluation *e, size_t index) {
     return PARE_EXIT_DONE;
 }
 
-/* One model's report as it is; of several, a list. Returns the exit code. */
-static int print_json(const evaluation *e) {
+/* One model's report as it is; of several, a list. */
+static json_t *document_of(const evaluation *e) {
     json_t *list = json_array();
     for (size_t i = 0; i < e->count; i++)
         pare_json_append(list, pare_json_same(e->rows[i].report));
     json_t *document = e->count > 1 ? pare_json_of({"models", list}) : pare_json_same(json_array_get(list, 0));
     if (e->count == 1) json_decref(list);
-    int code = pare_json_text_print(document, "the report", JSON_INDENT(1) | JSON_REAL_PRECISION(12));
+    return document;
+}
+
+/* Returns the exit code. */
+static int deliver(const evaluation *e) {
+    json_t *document = document_of(e);
+    int code = PARE_EXIT_DONE;
+    if (e->arguments->json)
+        code = pare_json_text_print(document, "the report", JSON_INDENT(1) | JSON_REAL_PRECISION(12));
+    else
+        pare_eval_tables_print(e->arguments, e->rows, e->count);
+    if (code == PARE_EXIT_DONE) code = pare_page_write_json(&e->page, document);
     json_decref(document);
     return code;
 }
@@ -125,6 +138,7 @@ static void close_all(evaluation *e) {
         json_decref(e->rows[i].report);
     if (e->against) pare_model_close(e->against);
     pare_tasks_close(e->tasks);
+    pare_page_end(&e->page);
     free(e->models);
     free(e->rows);
     free(e->list);
@@ -149,14 +163,12 @@ static int run(const pare_arguments *arguments) {
     evaluation e = {.arguments = arguments};
     if (refusal(arguments)) return pare_outcome_usage("eval", refusal(arguments));
     int code = split_names(&e);
+    if (code == PARE_EXIT_DONE) code = pare_page_prepare(arguments, NULL, &e.page);
     if (code == PARE_EXIT_DONE) code = open_models(&e);
     if (code == PARE_EXIT_DONE) code = open_tasks(&e);
     for (size_t i = 0; i < e.count && code == PARE_EXIT_DONE; i++)
         code = evaluate(&e, i);
-    if (code == PARE_EXIT_DONE && arguments->json)
-        code = print_json(&e);
-    else if (code == PARE_EXIT_DONE)
-        pare_eval_tables_print(arguments, e.rows, e.count);
+    if (code == PARE_EXIT_DONE) code = deliver(&e);
     close_all(&e);
     return code;
 }

@@ -3,6 +3,7 @@
 #include "command.h"
 #include "measured_on.h"
 #include "outcome.h"
+#include "page.h"
 #include "plan.h"
 #include "summary.h"
 #include "terminal.h"
@@ -21,6 +22,7 @@ const char *pare_prune_arguments_check(const pare_arguments *arguments) {
     bool trains = arguments->preset >= 0 || arguments->training_steps || arguments->epochs > 0 || arguments->rate > 0 ||
                   arguments->batch;
     if (trains && !arguments->data) return "--recover FILE is missing: what to train on";
+    if (pare_page_refusal(arguments)) return pare_page_refusal(arguments);
     if (!arguments->output && !arguments->dry_run) return "-o OUT is missing: the folder to write (or --dry-run)";
     return NULL;
 }
@@ -112,6 +114,8 @@ static int run(const pare_arguments *arguments) {
     if (arguments->data) options.recover = &recover;
     pare_runtime runtime = pare_outcome_runtime(arguments);
     runtime.training = pare_terminal_training;
+    pare_page_options page = pare_page_options_of(arguments);
+    options.page = &page;
     prune_job job = {arguments, &options, model};
     pare_announcement announcement = {.say = say_job, .context = &job};
     pare_plan_announce(&announcement, &runtime);

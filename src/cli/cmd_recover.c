@@ -3,6 +3,7 @@
 #include "measured_on.h"
 #include "message.h"
 #include "outcome.h"
+#include "page.h"
 #include "plan.h"
 #include "recover_summary.h"
 #include "terminal.h"
@@ -10,6 +11,7 @@
 static const char *check(const pare_arguments *arguments) {
     if (!arguments->model) return "MODEL is missing: the folder of the model to train";
     if (!arguments->data) return "--data FILE is missing: what to train on";
+    if (pare_page_refusal(arguments)) return pare_page_refusal(arguments);
     if (!arguments->output) return "-o OUT is missing: the folder to write";
     if (arguments->save_every && !arguments->resume)
         return "--save-every says how often the progress is kept: give --resume with it";
@@ -104,6 +106,8 @@ static int run(const pare_arguments *arguments) {
     pare_recover_options options = pare_recover_options_of(arguments);
     pare_runtime runtime = pare_outcome_runtime(arguments);
     runtime.training = pare_terminal_training;
+    pare_page_options page = pare_page_options_of(arguments);
+    options.page = &page;
     recover_job job = {arguments, model};
     pare_announcement announcement = {.say = say_job, .context = &job};
     pare_plan_announce(&announcement, &runtime);

@@ -4,6 +4,7 @@
 #include "measured_on.h"
 #include "message.h"
 #include "outcome.h"
+#include "page.h"
 #include "suggest.h"
 #include "table.h"
 #include "terminal.h"
@@ -198,7 +199,12 @@ static void show(const pare_arguments *arguments, const json_t *report) {
     if (lipschitz) show_lipschitz(lipschitz);
 }
 
-static int compare(const pare_arguments *a, const request *r) {
+static int fail_memory(void) {
+    pare_terminal_fail("there is not enough memory for the page of the report");
+    return PARE_EXIT_FAILED;
+}
+
+static int compare(const pare_arguments *a, const request *r, const pare_page_place *page) {
     pare_model *model = NULL;
     int code = pare_outcome_open(a->model, &model);
     if (code == PARE_EXIT_DONE) code = pare_measured_on_check(a, model, a->model);
@@ -224,18 +230,24 @@ static int compare(const pare_arguments *a, const request *r) {
     pare_runtime runtime = pare_outcome_runtime(a);
     char *report = NULL;
     pare_status status = pare_robust(model, &options, &runtime, &report);
+    char *kept = status == PARE_OK ? strdup(report) : NULL;
     code = pare_outcome_deliver(status, report, a, show);
+    if (code == PARE_EXIT_DONE) code = kept ? pare_page_write(page, kept) : fail_memory();
+    free(kept);
     pare_model_close(model);
     return code;
 }
 
 static int run(const pare_arguments *arguments) {
     request r;
+    pare_page_place page = {0};
     if (!arguments->model) return pare_outcome_usage("robust", "MODEL is missing: the folder of the model to prune");
-    if (arguments->ranks && !arguments->json)
-        return pare_outcome_usage("robust", "--ranks are lists for a figure: give --json");
+    if (arguments->ranks && !arguments->json && !arguments->report && !arguments->figures)
+        return pare_outcome_usage("robust", "--ranks are lists for a figure: give --json or --report");
     int code = read_request(arguments, &r);
-    if (code == PARE_EXIT_DONE) code = compare(arguments, &r);
+    if (code == PARE_EXIT_DONE) code = pare_page_prepare(arguments, NULL, &page);
+    if (code == PARE_EXIT_DONE) code = compare(arguments, &r, &page);
+    pare_page_end(&page);
     request_free(&r);
     return code;
 }

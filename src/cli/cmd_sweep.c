@@ -5,6 +5,7 @@
 #include "measured_on.h"
 #include "message.h"
 #include "outcome.h"
+#include "page.h"
 #include "sweep_rows.h"
 #include "table.h"
 #include "terminal.h"
@@ -21,6 +22,7 @@ typedef struct sweeping {
     pare_sweep_rows rows;
     pare_model *model;
     pare_cache *cache;
+    pare_page_place page;
 } sweeping;
 
 static long long modified(const char *path) {
@@ -45,8 +47,8 @@ static long long model_modified(const char *folder) {
 
 /* How a run is carried out and where its rows go change nothing in them; axes may gain values. */
 static bool matters(const pare_option *option) {
-    static const char *const others[] = {"over",   "csv",     "json-file",       "json", "quiet", "threads",
-                                         "memory", "scratch", "keep-activations"};
+    static const char *const others[] = {"over",   "csv",     "json-file",        "json",   "quiet",     "threads",
+                                         "memory", "scratch", "keep-activations", "report", "no-report", "figures"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (strcmp(option->name, others[i]) == 0) return false;
     return true;
@@ -254,13 +256,14 @@ static void show(const sweeping *s) {
 
 static int deliver(sweeping *s) {
     pare_terminal_clear();
-    if (!s->arguments->json) {
+    json_t *document = pare_json_of({"sweep", pare_json_same(s->rows.identity)}, {"rows", pare_json_same(s->rows.rows)},
+                                    {"command", pare_json_name(s->arguments->command)});
+    int code = PARE_EXIT_DONE;
+    if (s->arguments->json)
+        code = pare_json_text_print(document, "the rows of the sweep", JSON_INDENT(2));
+    else
         show(s);
-        return PARE_EXIT_DONE;
-    }
-    json_t *document =
-        pare_json_of({"sweep", pare_json_same(s->rows.identity)}, {"rows", pare_json_same(s->rows.rows)});
-    int code = pare_json_text_print(document, "the rows of the sweep", JSON_INDENT(2));
+    if (code == PARE_EXIT_DONE) code = pare_page_write_json(&s->page, document);
     json_decref(document);
     return code;
 }
@@ -292,9 +295,13 @@ static int open_rows(sweeping *s) {
     return pare_sweep_rows_open(a->csv, a->json_file, identity_json(s), names_json(s), s->axes.count, &s->rows);
 }
 
+static int check_page(sweeping *s) {
+    return pare_page_prepare(s->arguments, s->arguments->csv ? s->arguments->csv : s->arguments->json_file, &s->page);
+}
+
 /* In order; whatever can be refused is before the first point is run. */
 static int (*const stages[])(sweeping *) = {
-    parse_axes, check_words, open_model, check_points, open_rows, run_points, deliver,
+    parse_axes, check_words, check_page, open_model, check_points, open_rows, run_points, deliver,
 };
 
 static int run(const pare_arguments *arguments) {
@@ -304,6 +311,7 @@ static int run(const pare_arguments *arguments) {
     int code = PARE_EXIT_DONE;
     for (size_t i = 0; i < sizeof stages / sizeof *stages && code == PARE_EXIT_DONE; i++)
         code = stages[i](&s);
+    pare_page_end(&s.page);
     pare_sweep_rows_close(&s.rows);
     pare_sweep_axes_free(&s.axes);
     pare_model_close(s.model);

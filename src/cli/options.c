@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include "command_line.h"
 #include "message.h"
 #include "suggest.h"
 #include "terminal.h"
@@ -8,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TAKING_MODELS = PARE_IN_EVAL | PARE_IN_CLASSIFY };
+enum { TAKING_SEVERAL = PARE_IN_EVAL | PARE_IN_CLASSIFY | PARE_IN_REPORT };
 
 typedef struct word_parser {
     const pare_syntax *command;
@@ -55,6 +56,7 @@ static const char *owner_name(unsigned commands) {
            : commands & PARE_IN_ROBUST   ? "robust"
            : commands & PARE_IN_RECOVER  ? "recover"
            : commands & PARE_IN_MERGE    ? "merge"
+           : commands & PARE_IN_REPORT   ? "report"
                                          : "bench";
 }
 
@@ -187,13 +189,14 @@ static int take_option(word_parser *parser, const char *word) {
 }
 
 static int take_operand(word_parser *parser, const char *word) {
-    if (parser->out->model && !(parser->command->bit & TAKING_MODELS)) {
+    if (parser->out->model && !(parser->command->bit & TAKING_SEVERAL)) {
         pare_terminal_fail("pare %s: it takes one MODEL, %s, so there is no place for %s", parser->command->name,
                            pare_quote(parser->out->model).text, pare_quote(word).text);
         return PARE_EXIT_USAGE;
     }
     if (!*word) {
-        pare_terminal_fail("pare %s: MODEL must not be empty", parser->command->name);
+        pare_terminal_fail("pare %s: %s must not be empty", parser->command->name,
+                           parser->command->bit & PARE_IN_REPORT ? "the name of a file" : "MODEL");
         return PARE_EXIT_USAGE;
     }
     pare_word_list *models = &parser->out->models;
@@ -251,6 +254,7 @@ int pare_arguments_parse(const pare_syntax *command, int count, char **words, pa
                             .help = asks_for_help(count, words)};
     if (out->help) return PARE_EXIT_DONE;
     int code = allocate(out, (size_t)count + 1);
+    if (code == PARE_EXIT_DONE) code = pare_command_line_new(command->name, count, words, &out->command);
     if (code != PARE_EXIT_DONE) return code;
     word_parser parser = {.command = command, .words = words, .count = count, .out = out};
     while (code == PARE_EXIT_DONE && parser.next < count)
@@ -271,6 +275,7 @@ void pare_arguments_free(pare_arguments *arguments) {
     free(arguments->given.list);
     free(arguments->ratio.each);
     free(arguments->drops.list);
+    free(arguments->command);
     *arguments = (pare_arguments){0};
 }
 
@@ -293,6 +298,7 @@ static void copy_words(const pare_word_list *from, pare_word_list *out) {
 
 int pare_arguments_copy(const pare_arguments *from, size_t more, pare_arguments *out) {
     *out = *from;
+    out->command = NULL;
     bool copied = copy_shares(&from->ratio, &out->ratio);
     copied = copy_shares(&from->sparsity, &out->sparsity) && copied;
     copied = copy_layers(&from->drops, &out->drops) && copied;

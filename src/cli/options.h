@@ -21,6 +21,7 @@ enum {
     PARE_IN_RECOVER = 256,
     PARE_IN_MERGE = 512,
     PARE_IN_CLASSIFY = 1024,
+    PARE_IN_REPORT = 2048,
 };
 
 /* Of integers where zero is a choice. */
@@ -151,7 +152,10 @@ typedef struct pare_arguments {
     uint64_t seed, memory;
     int compute;
     const char *scratch;
+    const char *report, *figures;
+    bool no_report;
     bool quiet, json;
+    char *command; /* the words, as a shell takes them; freed with the rest */
 } pare_arguments;
 
 /* What a part of the options is about. */

@@ -21,6 +21,9 @@ json_t *pare_recipe_uses(const pare_recipe *recipe);
  * pare_job_free, also if it fails. The options must live as long. */
 pare_status pare_job_resolve(const pare_prune_options *options, pare_job *out);
 
+/* output: NULL where no folder is written. */
+pare_status pare_page_resolve(const pare_page_options *options, const char *output, pare_page_job *out);
+
 /* Likewise; refuses what makes no sense for any model. */
 pare_status pare_recovery_resolve(const pare_recover_options *options, pare_recovery *out);
 

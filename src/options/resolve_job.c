@@ -72,6 +72,7 @@ static pare_status read_outputs(const pare_prune_options *o, pare_job_outputs *o
                               .densities = o->densities,
                               .besides = o->besides,
                               .beside_count = o->beside_count};
+    PARE_TRY(pare_page_resolve(o->page, out->folder, &out->page));
     if (!o->resume || !o->output) return PARE_OK;
     out->progress = pare_run_progress_folder(o->output);
     return pare_whole();
@@ -88,6 +89,7 @@ static pare_status read_recovery(const pare_prune_options *o, pare_job *job) {
     both.text_count = o->text_count;
     both.window = o->window;
     both.max_windows = o->max_windows;
+    both.page = o->page;
     both.keep_sparsity |= o->sparsity.given;
     PARE_TRY(pare_alloc(&job->recovery, 1, sizeof *job->recovery, "options"));
     return pare_recovery_resolve(&both, job->recovery);

@@ -23,6 +23,7 @@ static void name_paths(pare_prune_job *job) {
     pare_paths_write(paths, "--densities", o->densities, PARE_PATH_FILE);
     for (size_t i = 0; i < o->beside_count; i++)
         pare_paths_write(paths, o->besides[i].name, o->besides[i].path, PARE_PATH_BESIDE);
+    pare_run_page_name(&job->run, &o->page);
     if (job->runtime) pare_paths_write(paths, "--scratch", job->runtime->scratch, PARE_PATH_SCRATCH);
     pare_paths_write(paths, "--resume", o->progress, PARE_PATH_FOLDER);
 }

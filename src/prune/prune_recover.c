@@ -51,14 +51,14 @@ static double total(json_t *seconds) {
 
 /* What the reports of both are joined with. */
 typedef struct joining {
-    char *first, *joined;
+    const char *first;
 } joining;
 
 /* The report of the pruning, with the recovery's under "recovery", its output in place of the pruned model's, and its
  * perplexities beside those before and after the pruning. */
-static pare_status join_reports(void *context, const char *second) {
+static pare_status join_reports(void *context, char **report) {
     joining *j = context;
-    json_t *prune = json_loads(j->first, 0, NULL), *recovery = json_loads(second, 0, NULL), *text;
+    json_t *prune = json_loads(j->first, 0, NULL), *recovery = json_loads(*report, 0, NULL), *text;
     json_t *output = json_object_get(recovery, "output"), *texts = json_object_get(prune, "texts");
     pare_json_put(output, "parameters",
                   pare_json_same(json_object_get(json_object_get(prune, "output"), "parameters")));
@@ -79,25 +79,23 @@ static pare_status join_reports(void *context, const char *second) {
     else if (warnings)
         pare_json_put(prune, "warnings", pare_json_same(warnings));
     pare_json_put(prune, "recovery", recovery);
-    return pare_json_text(prune, &j->joined);
+    pare_text_free(*report);
+    *report = NULL;
+    return pare_json_text(prune, report);
 }
 
 static pare_status run(const pare_model *model, const pare_recovery *recovery, const pare_runtime *runtime, pair *both,
                        char **report) {
-    joining j = {0};
-    char *second = NULL;
+    char *first = NULL;
+    joining j;
     pare_recover_before before = {&both->files, join_reports, &j};
     pare_status status = make_folder(runtime, both);
-    if (status == PARE_OK) status = pare_prune_for(&both->files, model, &both->prune, runtime, &j.first);
+    if (status == PARE_OK) status = pare_prune_for(&both->files, model, &both->prune, runtime, &first);
+    j.first = first;
     if (status == PARE_OK) status = pare_temporary_model_open(&both->pruned);
     if (status == PARE_OK) status = pare_model_share_album(both->pruned.model, model);
-    if (status == PARE_OK) status = pare_recovery_run_passing(&before, both->pruned.model, recovery, runtime, &second);
-    if (status == PARE_OK)
-        *report = j.joined;
-    else
-        pare_text_free(j.joined);
-    pare_text_free(j.first);
-    pare_text_free(second);
+    if (status == PARE_OK) status = pare_recovery_run_passing(&before, both->pruned.model, recovery, runtime, report);
+    pare_text_free(first);
     return status;
 }
 
@@ -106,6 +104,7 @@ pare_status pare_prune_recovered(const pare_model *model, const pare_job *asked,
     pair both = {.prune = *asked};
     pare_recovery fitted = *asked->recovery;
     both.prune.recovery = NULL;
+    both.prune.outputs.page = (pare_page_job){0};
     both.prune.outputs.force = false;
     PARE_TRY(pare_recovery_fit(model, &fitted));
     PARE_TRY(pare_prune_check_output(model, asked, runtime));

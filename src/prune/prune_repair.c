@@ -18,6 +18,7 @@ typedef struct repairing {
     pare_stage_signal (*signals)[PARE_STAGES]; /* [layers] */
     pare_widths *widths;                       /* [layers] to choose */
     double *(*curves)[PARE_STAGES];            /* [layers] */
+    bool probed;                               /* the curves are those of a run that only measured */
     pare_stage_fit (*fits)[PARE_STAGES];       /* [layers] */
 } repairing;
 
@@ -129,7 +130,7 @@ static pare_status allocate(repairing *r) {
     pare_ladders ladders = {0};
     pare_selection all = {0};
     pare_repaired none = {0};
-    PARE_TRY(new_curves(r));
+    r->probed = true;
     pare_repair_job probe = r->repair;
     probe.options.probe = true;
     probe.options.curves = r->curves;
@@ -154,12 +155,35 @@ static pare_status choose_widths(repairing *r) {
     pare_prune_job *job = r->job;
     bool by_cost = job->target.ranking == PARE_RANK_UNIFORM || job->target.ranking == PARE_RANK_GLOBAL;
     r->repair.options.widths = r->widths;
+    PARE_TRY(new_curves(r));
+    if (!by_cost) r->repair.options.curves = r->curves;
     if (by_cost)
         PARE_TRY(allocate(r));
     else
         pare_selection_widths(&job->selection, r->widths);
     pare_selection_free(&job->selection);
     return pare_selection_all(job->current, &job->selection);
+}
+
+/* A run that only measures goes on until nothing is left, the other one as far as it removes. */
+static uint32_t curve_count(const repairing *r, uint32_t units, uint32_t kept) {
+    return r->probed ? units : units - kept;
+}
+
+static pare_status report_fits(const repairing *r, json_t **out) {
+    const pare_config *c = &r->job->current->config;
+    pare_stage_curve(*curves)[PARE_STAGES] = NULL;
+    PARE_TRY(pare_alloc(&curves, c->layers, sizeof *curves, "error curves"));
+    for (uint32_t i = 0; r->curves && i < c->layers; i++) {
+        const pare_widths *w = &c->widths[i], *after = &r->widths[i];
+        curves[i][PARE_STAGE_ATTENTION] = (pare_stage_curve){r->curves[i][PARE_STAGE_ATTENTION],
+                                                             curve_count(r, w->kv_heads, after->kv_heads), w->kv_heads};
+        curves[i][PARE_STAGE_FFN] =
+            (pare_stage_curve){r->curves[i][PARE_STAGE_FFN], curve_count(r, w->ffn, after->ffn), w->ffn};
+    }
+    *out = pare_report_fits(r->fits, curves, c->layers);
+    pare_free(curves);
+    return PARE_OK;
 }
 
 static pare_status repair(repairing *r) {
@@ -170,8 +194,8 @@ static pare_status repair(repairing *r) {
     if (chosen) PARE_TRY(choose_widths(r));
     PARE_TRY(pare_repair_run(&r->repair, &job->selection, &job->repaired, r->fits));
     json_decref(job->repairs);
-    job->repairs = pare_report_fits(r->fits, job->current->config.layers);
-    return PARE_OK;
+    job->repairs = NULL;
+    return report_fits(r, &job->repairs);
 }
 
 pare_status pare_prune_repair(void *context) {

@@ -46,6 +46,12 @@ static double calibration_loss(const pare_prune_job *job) {
     return pictures && !pare_windows_predictions(job->model, &job->windows) ? NAN : job->result.loss;
 }
 
+/* Units that are chosen greedily have none, and nor do layers by name. */
+static bool has_scores(const pare_prune_job *job) {
+    return job->procedure == &pare_units && job->asked->recipe.choice != PARE_CHOOSE_OBS &&
+           job->result.scores.layers == job->current->config.layers;
+}
+
 pare_status pare_prune_report(const pare_prune_job *job, char **text) {
     const pare_job *o = job->asked;
     json_t *recipe = job->procedure->recipe(job);
@@ -72,6 +78,10 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
                                     .rebuilt = job->rebuilt,
                                     .part_name = job->procedure->member,
                                     .part = job->procedure->member ? job->procedure->report(job) : NULL,
+                                    .scores = has_scores(job) ? &job->result.scores : NULL,
+                                    .scored = job->current,
+                                    .scored_selection = &job->selection,
+                                    .plan = &job->plan.sizes,
                                     .texts = job->texts,
                                     .text_count = job->texts ? o->evaluation.text_count : 0,
                                     .times = job->run.times,

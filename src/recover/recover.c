@@ -20,6 +20,7 @@ static void name_paths(pare_recover_job *job) {
     pare_paths_write(paths, "-o", o->output, PARE_PATH_FOLDER);
     if (job->runtime) pare_paths_write(paths, "--scratch", job->runtime->scratch, PARE_PATH_SCRATCH);
     pare_paths_write(paths, "--resume", job->progress, PARE_PATH_FOLDER);
+    pare_run_page_name(&job->run, &o->page);
     static const char *const endings[] = {"csv", "svg"};
     for (int i = 0; o->curve && i < 2; i++) {
         char *path = pare_format("%s.%s", o->curve, endings[i]);
@@ -78,6 +79,7 @@ static void end(pare_recover_job *job) {
 }
 
 static pare_status run(pare_recover_job *job, const pare_recover_before *before, char **report) {
+    pare_page_files page = {0};
     *report = NULL;
     pare_memory_peak_reset();
     pare_run_begin(&job->run);
@@ -86,8 +88,11 @@ static pare_status run(pare_recover_job *job, const pare_recover_before *before,
     if (status == PARE_OK && before) status = pare_run_adopt(&job->run, before->run);
     if (status == PARE_OK) status = pare_run_stages(&job->run, stages, sizeof stages / sizeof *stages, job);
     if (status == PARE_OK) status = pare_recover_report(job, report);
-    if (status == PARE_OK && before) status = before->report(before->context, *report);
+    if (status == PARE_OK && before) status = before->report(before->context, report);
+    if (status == PARE_OK) pare_run_page_make(&job->run, &job->settings.page, job->runtime, report, &page);
     status = pare_run_commit(&job->run, status, report);
+    if (status == PARE_OK) pare_run_page_place(&page, job->runtime);
+    pare_page_files_drop(&page);
     if (status == PARE_OK) pare_recover_remove_progress(job);
     end(job);
     return status;

@@ -33,11 +33,11 @@ typedef struct pare_recover_job {
     pare_text_pair *texts; /* [text_count]; NULL: nothing was measured yet */
 } pare_recover_job;
 
-/* The run that a recovery goes on from: its files get to their places with the recovery's, and it is told the
- * recovery's report before anything does. */
+/* The run that a recovery goes on from: its files get to their places with the recovery's, and it makes the recovery's
+ * report one of both before anything does. */
 typedef struct pare_recover_before {
     pare_run *run;
-    pare_status (*report)(void *context, const char *report);
+    pare_status (*report)(void *context, char **report); /* frees what it replaces */
     void *context;
 } pare_recover_before;
 

@@ -94,6 +94,7 @@ pare_status pare_recover_report(const pare_recover_job *job, char **text) {
                                                      : "loads as the model that was trained on does",
                                      .files = &job->run.written};
     results.zeros_lost = job->plan.zeros_lost;
+    results.plan = &job->plan;
     results.times = job->run.times;
     results.time_count = job->run.time_count;
     pare_status status = pare_report_text(PARE_REPORT_RECOVERY, &results, text);

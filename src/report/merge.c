@@ -25,7 +25,7 @@ json_t *pare_report_merge(const void *results) {
         {"pare", pare_json_string(pare_version())}, {"model", model}, {"adapter", adapter},
         {"tensors", pare_json_of({"all", pare_json_count(r->tensors)}, {"changed", pare_json_count(r->changed)})},
         {"output", pare_report_written(&r->written)}, {"seconds", pare_report_seconds(r->times, r->time_count)},
-        {"memory", pare_report_memory()});
+        {"memory", pare_report_memory(NULL)});
     pare_report_put_warnings(report, warnings_json(r));
     return report;
 }

@@ -20,8 +20,16 @@ json_t *pare_report_written(const pare_written *w) {
     return json;
 }
 
-json_t *pare_report_memory(void) {
-    return pare_json_of({"anonymous_peak", pare_json_count(pare_memory_peak())});
+json_t *pare_report_memory(const pare_plan *plan) {
+    json_t *json = pare_json_of({"anonymous_peak", pare_json_count(pare_memory_peak())});
+    if (!plan || !plan->limit) return json;
+    pare_json_put(json, "plan",
+                  pare_json_of({"mapped", pare_json_count(plan->mapped)}, {"weights", pare_json_count(plan->weights)},
+                               {"activations", pare_json_count(plan->activations)},
+                               {"gradients", pare_json_count(plan->gradients)}, {"state", pare_json_count(plan->state)},
+                               {"metrics", pare_json_count(plan->metrics)}, {"repair", pare_json_count(plan->repair)},
+                               {"scratch", pare_json_count(plan->scratch)}, {"limit", pare_json_count(plan->limit)}));
+    return json;
 }
 
 json_t *pare_report_change(uint64_t before, uint64_t after) {

@@ -5,6 +5,8 @@
 #include "report/files.h"
 #include "report/pictures.h"
 
+#include <pare/base.h>
+
 /* A stage, or several of the same name together. */
 typedef struct pare_stage_time {
     const char *name;
@@ -25,8 +27,9 @@ typedef struct pare_written {
 
 json_t *pare_report_written(const pare_written *written);
 
-/* {"anonymous_peak": bytes} of this process. */
-json_t *pare_report_memory(void);
+/* {"anonymous_peak": bytes of this process, "plan": {"mapped", "weights", .., "limit"}}, as pare_plan has them; without
+ * a plan that is NULL or was not made. */
+json_t *pare_report_memory(const pare_plan *plan);
 
 /* {"before", "after"} */
 json_t *pare_report_change(uint64_t before, uint64_t after);

@@ -1,5 +1,6 @@
 #include "report/pruning.h"
 #include "model/family.h"
+#include "report/unit_strips.h"
 #include "support/digest.h"
 #include "support/file.h"
 #include "support/memory.h"
@@ -197,6 +198,17 @@ static void put_rounds(json_t *json, const pare_pruning_results *r) {
     if (r->rebuilt) pare_json_put(json, "reconstruction", pare_json_same(r->rebuilt));
 }
 
+/* Of the model as it was, by the names that `pare inspect` has for them. */
+static json_t *widths_json(const pare_model *model) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < model->config.layers; i++) {
+        const pare_widths *w = &model->config.widths[i];
+        pare_json_append(list, pare_json_of({"query_heads", json_integer(w->heads)},
+                                            {"kv_heads", json_integer(w->kv_heads)}, {"ffn", json_integer(w->ffn)}));
+    }
+    return list;
+}
+
 json_t *pare_report_pruning(const void *results) {
     const pare_pruning_results *r = results;
     const pare_record *record = r->record;
@@ -206,8 +218,10 @@ json_t *pare_report_pruning(const void *results) {
     json_t *json = pare_json_of(
         {"pare", pare_json_string(pare_version())}, {"method", pare_json_string(record->method)},
         {"recipe", pare_json_same(record->recipe)}, {"seed", pare_json_count(record->seed)}, {"ratio", ratio_json(r)},
-        {"model", pare_json_of({"name", pare_json_name(name)}, {"parameters", pare_json_count(parameters)},
-                               {"bytes", pare_json_count(bytes)})});
+        {"model",
+         pare_json_of({"name", pare_json_name(name)}, {"parameters", pare_json_count(parameters)},
+                      {"bytes", pare_json_count(bytes)}, {"hidden", json_integer(record->model->config.hidden)},
+                      {"layers", widths_json(record->model)})});
     if (r->output) pare_json_put(json, "output", output_json(r));
     pare_json_put(json, "calibration", pare_report_calibration(record));
     pare_json_put(json, "parameters", pare_report_change(parameters, record->parameters_after));
@@ -218,12 +232,13 @@ json_t *pare_report_pruning(const void *results) {
     pare_json_put(json, "layers", pare_report_layers(selection));
     if (record->added_biases) pare_json_put(json, "added_biases", pare_report_added_biases(record));
     if (selection->hidden_channel) pare_json_put(json, "hidden_channels_kept", pare_report_hidden(selection));
+    if (r->scores) pare_json_put(json, "scores", pare_report_unit_strips(r->scores, r->scored, r->scored_selection));
     put_rounds(json, r);
     if (r->part_name) pare_json_put(json, r->part_name, r->part);
     pare_report_put_texts(json, r->texts, r->text_count);
     pare_json_put(json, "seconds", pare_report_seconds(r->times, r->time_count));
     pare_report_put_warnings(json, warnings_json(r));
-    pare_json_put(json, "memory", pare_report_memory());
+    pare_json_put(json, "memory", pare_report_memory(r->plan));
     return json;
 }
 
@@ -231,20 +246,37 @@ static json_t *change_json(const pare_fit *fit) {
     return pare_json_of({"before", pare_json_real(fit->before)}, {"after", pare_json_real(fit->after)});
 }
 
-static json_t *fit_json(const pare_stage_fit *fit) {
+/* Points that a picture needs, with the last. */
+static json_t *curve_json(const pare_stage_curve *curve) {
+    enum { POINTS = 48 };
+    json_t *removed = json_array(), *errors = json_array();
+    uint32_t points = curve->count < POINTS ? curve->count : POINTS;
+    for (uint32_t i = 0; i < points; i++) {
+        uint32_t at = (uint32_t)((uint64_t)(i + 1) * curve->count / points) - 1;
+        pare_json_append(removed, json_integer(at + 1));
+        pare_json_append(errors, pare_json_measured(curve->errors[at]));
+    }
+    return pare_json_of({"units", json_integer(curve->units)}, {"removed", removed}, {"error", errors});
+}
+
+static json_t *fit_json(const pare_stage_fit *fit, const pare_stage_curve *curve) {
     json_t *json = json_object();
     if (fit->fitted) pare_json_put(json, "error", change_json(&fit->output));
     if (fit->fitted) pare_json_put(json, "damping", pare_json_real(fit->output.damping.share));
     if (fit->bias) pare_json_put(json, "bias", json_true());
     if (fit->readers_fitted) pare_json_put(json, "readers", change_json(&fit->readers));
+    if (curve->errors && curve->count) pare_json_put(json, "curve", curve_json(curve));
     return json;
 }
 
-json_t *pare_report_fits(pare_stage_fit (*fits)[PARE_STAGES], uint32_t layers) {
+json_t *pare_report_fits(pare_stage_fit (*fits)[PARE_STAGES], pare_stage_curve (*curves)[PARE_STAGES],
+                         uint32_t layers) {
     json_t *list = json_array();
-    for (uint32_t i = 0; i < layers; i++)
-        pare_json_append(list, pare_json_of({"attention", fit_json(&fits[i][PARE_STAGE_ATTENTION])},
-                                            {"ffn", fit_json(&fits[i][PARE_STAGE_FFN])}));
+    for (uint32_t i = 0; i < layers; i++) {
+        json_t *attention = fit_json(&fits[i][PARE_STAGE_ATTENTION], &curves[i][PARE_STAGE_ATTENTION]);
+        json_t *ffn = fit_json(&fits[i][PARE_STAGE_FFN], &curves[i][PARE_STAGE_FFN]);
+        pare_json_append(list, pare_json_of({"attention", attention}, {"ffn", ffn}));
+    }
     return list;
 }
 

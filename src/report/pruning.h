@@ -24,12 +24,16 @@ typedef struct pare_pruning_results {
     bool archive;
     pare_config_kind kind;
     const pare_file_list *files;
-    const char *const *ignored; /* options that the method has no use for, NULL after the last */
-    const json_t *traces;       /* of every round */
-    const json_t *repairs;      /* of the last; or NULL */
-    const json_t *rebuilt;      /* pare_report_rebuilt; or NULL */
-    const char *part_name;      /* what the way of pruning has to say of itself; or NULL */
-    json_t *part;               /* a reference, which is taken */
+    const char *const *ignored;             /* options that the method has no use for, NULL after the last */
+    const json_t *traces;                   /* of every round */
+    const json_t *repairs;                  /* of the last; or NULL */
+    const json_t *rebuilt;                  /* pare_report_rebuilt; or NULL */
+    const char *part_name;                  /* what the way of pruning has to say of itself; or NULL */
+    json_t *part;                           /* a reference, which is taken */
+    const pare_unit_scores *scores;         /* of the last round, or NULL: there are none */
+    const pare_model *scored;               /* whose units these are */
+    const pare_selection *scored_selection; /* from it */
+    const pare_plan *plan;                  /* of the memory */
     const pare_text_pair *texts;
     size_t text_count;
     const pare_stage_time *times;
@@ -39,8 +43,15 @@ typedef struct pare_pruning_results {
 /* results: pare_pruning_results. */
 json_t *pare_report_pruning(const void *results);
 
-/* [{"attention": {"error", "damping", "readers"}, "ffn"}], of fits [layers][PARE_STAGES]. */
-json_t *pare_report_fits(pare_stage_fit (*fits)[PARE_STAGES], uint32_t layers);
+/* Errors of a stage's output while its units went one after the other. */
+typedef struct pare_stage_curve {
+    const double *errors;  /* [count] after each; NULL: none was measured */
+    uint32_t count, units; /* that went, of all */
+} pare_stage_curve;
+
+/* [{"attention": {"error", "damping", "readers", "curve"}, "ffn"}], of fits [layers][PARE_STAGES] and curves likewise.
+ * curve: {"units", "removed": [..], "error": [..]}, thinned. */
+json_t *pare_report_fits(pare_stage_fit (*fits)[PARE_STAGES], pare_stage_curve (*curves)[PARE_STAGES], uint32_t layers);
 /* [{"attention": {"before", "after"}, "ffn"}], of rebuilt [layers][PARE_STAGES]. */
 json_t *pare_report_rebuilt(pare_rebuilt (*rebuilt)[PARE_STAGES], uint32_t layers);
 

@@ -1,4 +1,5 @@
 #include "report/recovery.h"
+#include "report/curve_json.h"
 
 #include <math.h>
 
@@ -47,7 +48,8 @@ json_t *pare_report_recovery_record(const pare_recovery_results *r) {
                                                {"sha256", pare_json_string(r->digest)})},
                         {"settings", pare_json_same(r->settings)}, {"data", data_json(&r->data)}, {"trained", trained},
                         {"steps", pare_json_count(r->steps)}, {"tokens", pare_json_count(r->tokens)},
-                        {"loss", loss_json(r->curve)}, {"validation", validation_json(r)});
+                        {"loss", loss_json(r->curve)}, {"validation", validation_json(r)},
+                        {"curve", pare_curve_json(r->curve)});
 }
 
 /* An adapter leaves the model as it is until it is merged. */
@@ -74,6 +76,6 @@ json_t *pare_report_recovery(const void *results) {
     pare_json_put(json, "output", pare_report_written(&r->written));
     pare_json_put(json, "seconds", pare_report_seconds(r->times, r->time_count));
     pare_report_put_warnings(json, warnings_json(r));
-    pare_json_put(json, "memory", pare_report_memory());
+    pare_json_put(json, "memory", pare_report_memory(r->plan));
     return json;
 }

@@ -31,7 +31,8 @@ typedef struct pare_recovery_results {
     size_t text_count;
     bool adapter; /* that was written, and not merged */
     pare_written written;
-    double zeros_lost; /* share of the trained weights that were zeros and are not any more */
+    double zeros_lost;     /* share of the trained weights that were zeros and are not any more */
+    const pare_plan *plan; /* of its memory */
     const pare_stage_time *times;
     size_t time_count;
 } pare_recovery_results;

@@ -1,0 +1,91 @@
+/* Units chosen greedily, and outputs that were fitted: errors as units went, and of layers before and after. */
+#include "report/page_parts.h"
+
+#include <math.h>
+
+enum { STAGES = 2, SHOWN = 8 };
+static const char *const stages[STAGES] = {"attention", "ffn"}, *const names[STAGES] = {"attention", "FFN"};
+
+static void draw_errors(pare_page *page, const json_t *repair) {
+    size_t layers = json_array_size(repair), found = 0;
+    double *x = pare_page_numbers(page, layers);
+    pare_chart_series series[2 * STAGES];
+    if (!x) return;
+    for (int stage = 0; stage < STAGES; stage++)
+        for (int after = 0; after < 2; after++) {
+            double *y = pare_page_numbers(page, layers);
+            if (!y) return;
+            for (size_t i = 0; i < layers; i++) {
+                const json_t *fit = json_object_get(json_array_get(repair, i), stages[stage]);
+                double value = pare_page_number(fit, after ? "error.after" : "error.before");
+                x[i] = (double)i;
+                y[i] = value;
+                found += value > 0.0;
+            }
+            series[2 * stage + after] =
+                (pare_chart_series){.name = pare_page_format(page, "%s, %s", names[stage], after ? "repaired" : "cut"),
+                                    .count = layers,
+                                    .x = x,
+                                    .y = y};
+        }
+    if (!found) return;
+    pare_page_chart(page, &(pare_chart){.kind = PARE_CHART_LINES,
+                                        .name = "layer-errors",
+                                        .title = "Error of each layer's outputs, before and after repair",
+                                        .caption = "Squared difference from what the outputs should be, summed over "
+                                                   "all tokens of the calibration: of the matrix that was only cut, "
+                                                   "and of the one that was fitted.",
+                                        .x = {.label = "layer", .whole = true},
+                                        .y = {.label = "squared error", .logarithmic = true},
+                                        .series = series,
+                                        .series_count = 2 * STAGES});
+}
+
+static bool read_curve(pare_page *page, const json_t *curve, size_t layer, pare_chart_series *out) {
+    const json_t *removed = json_object_get(curve, "removed"), *errors = json_object_get(curve, "error");
+    double units = pare_page_number(curve, "units");
+    double *x = pare_page_list(page, removed), *y = pare_page_list(page, errors);
+    size_t count = json_array_size(removed);
+    if (!x || !y || !count || json_array_size(errors) != count || !(units > 0.0)) return false;
+    for (size_t i = 0; i < count; i++)
+        x[i] *= 100.0 / units;
+    *out = (pare_chart_series){.name = pare_page_format(page, "layer %zu", layer), .count = count, .x = x, .y = y};
+    return true;
+}
+
+/* At most eight layers, evenly: more lines cannot be told apart. */
+static void draw_curves(pare_page *page, const json_t *repair, int stage) {
+    pare_chart_series series[SHOWN];
+    size_t layers = json_array_size(repair), shown = layers < SHOWN ? layers : SHOWN, good = 0;
+    for (size_t i = 0; i < shown; i++) {
+        size_t layer = shown > 1 ? i * (layers - 1) / (shown - 1) : 0;
+        const json_t *fit = json_object_get(json_array_get(repair, layer), stages[stage]);
+        good += read_curve(page, json_object_get(fit, "curve"), layer, &series[good]);
+    }
+    if (!good) return;
+    pare_page_chart(
+        page, &(pare_chart){
+                  .kind = PARE_CHART_LINES,
+                  .name = pare_page_format(page, "error-curves-%s", stages[stage]),
+                  .title = stage ? "What each further FFN channel costs" : "What each further key/value group costs",
+                  .caption = pare_page_format(page,
+                                              "Error of the output as units went one after the other, always the "
+                                              "cheapest, when the others make up for it.%s",
+                                              layers > shown ? " Eight layers of all." : ""),
+                  .x = {.label = "% of the layer's units that are gone"},
+                  .y = {.label = "error", .logarithmic = true},
+                  .series = series,
+                  .series_count = good});
+}
+
+void pare_page_repair(pare_page *page, const json_t *json) {
+    const json_t *repair = pare_page_at(json, "repair");
+    if (!json_array_size(repair)) return;
+    pare_page_heading(page, "Choice and repair");
+    draw_errors(page, repair);
+    pare_page_release(page);
+    for (int stage = 0; stage < STAGES; stage++) {
+        draw_curves(page, repair, stage);
+        pare_page_release(page);
+    }
+}
