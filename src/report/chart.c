@@ -78,7 +78,7 @@ static outline outline_of(pare_chart_frame *frame, bool titled, bool captioned) 
     if (titled) o.title = pare_ink_lines(NULL, chart->title, TITLE_LETTERS, 0.0, 0.0);
     if (captioned) o.caption = pare_ink_lines(NULL, chart->caption, CAPTION_LETTERS, 0.0, 0.0);
     o.legend = (o.title ? 12.0 : 4.0) + TITLE_LEADING * (double)o.title;
-    frame->top = o.legend + legend(NULL, chart, 0.0) + (chart->y.label ? 26.0 : 8.0);
+    frame->top = o.legend + legend(NULL, chart, 0.0) + (chart->y.label ? 30.0 : 8.0);
     frame->bottom = frame->top + frame->height;
     o.height = ceil(frame->bottom + (chart->x.label ? AXIS_ROOM : 26.0) + (frame->absent ? LEADING : 0.0) +
                     (o.caption ? 6.0 + LEADING * (double)o.caption : 0.0));

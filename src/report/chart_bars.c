@@ -103,12 +103,18 @@ static void write_hover(const pare_chart_frame *f, const pare_chart_series *s, s
     fputs("</title>", f->out);
 }
 
-static void draw_error(const pare_chart_frame *f, const pare_chart_series *s, size_t group, const bar *b) {
-    if (f->chart->lying || f->chart->stacked || !s->error || !(s->error[group] > 0.0) || !isfinite(s->error[group]))
-        return;
-    double x = b->begin + b->breadth / 2.0;
-    fprintf(f->out, "<path class=\"n s6\" stroke-width=\"1.3\" d=\"M%.1f %.1fV%.1f\"/>\n", x,
-            place(f, s->y[group] - s->error[group]), place(f, s->y[group] + s->error[group]));
+/* Returns where the bar ends with its error. */
+static double draw_error(const pare_chart_frame *f, const pare_chart_series *s, size_t group, const bar *b) {
+    double end = fmax(b->from, b->to);
+    if (f->chart->stacked || !s->error || !(s->error[group] > 0.0) || !isfinite(s->error[group])) return end;
+    double low = place(f, s->y[group] - s->error[group]), high = place(f, s->y[group] + s->error[group]);
+    double middle = b->begin + b->breadth / 2.0;
+    fputs("<path class=\"n s6\" stroke-width=\"1.3\" d=\"", f->out);
+    if (f->chart->lying)
+        fprintf(f->out, "M%.1f %.1fH%.1f\"/>\n", low, middle, high);
+    else
+        fprintf(f->out, "M%.1f %.1fV%.1f\"/>\n", middle, low, high);
+    return fmax(end, high);
 }
 
 static void draw_bar(const pare_chart_frame *f, size_t series, size_t group) {
@@ -124,30 +130,32 @@ static void draw_bar(const pare_chart_frame *f, size_t series, size_t group) {
     fputs(">", f->out);
     write_hover(f, s, group);
     fputs("</rect>\n", f->out);
-    draw_error(f, s, group, &b);
+    double end = draw_error(f, s, group, &b);
     if (!c->lying || c->stacked) return;
     char value[PARE_INK_NUMBER];
     pare_ink_short(value, s->y[group]);
-    fprintf(f->out, "<text x=\"%.1f\" y=\"%.1f\">%s</text>\n", fmax(b.from, b.to) + 4.0,
-            b.begin + b.breadth / 2.0 + 4.5, value);
+    fprintf(f->out, "<text x=\"%.1f\" y=\"%.1f\">%s</text>\n", end + 4.0, b.begin + b.breadth / 2.0 + 4.5, value);
 }
 
-/* Names under groups; those that would touch the one before are left out. */
+/* Every how manieth name fits under its group. */
+static size_t name_step(const pare_chart *c, double width) {
+    size_t longest = 0;
+    for (size_t i = 0; i < c->group_count; i++)
+        if (pare_ink_length(c->groups[i]) > longest) longest = pare_ink_length(c->groups[i]);
+    double step = ceil((double)(PARE_CHART_LETTER * (longest + 1)) / width);
+    return step > 1.0 ? (size_t)step : 1;
+}
+
 static void draw_names(const pare_chart_frame *f) {
     const pare_chart *c = f->chart;
-    double step = (c->lying ? f->bottom - f->top : f->right - f->left) / (double)c->group_count, free_from = -1.0;
-    for (size_t i = 0; i < c->group_count; i++) {
-        if (c->lying) {
-            pare_chart_draw_name(f, c->groups[i], f->top + step * ((double)i + 0.5));
-            continue;
-        }
-        double x = f->left + step * ((double)i + 0.5);
-        double half = 0.5 * PARE_CHART_LETTER * (double)pare_ink_length(c->groups[i]);
-        if (x - half < free_from || x + half > PARE_CHART_WIDTH) continue;
-        fprintf(f->out, "<text class=\"q\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">", x, f->bottom + 18.0);
-        pare_ink_text(f->out, c->groups[i]);
+    double step = (c->lying ? f->bottom - f->top : f->right - f->left) / (double)c->group_count;
+    for (size_t i = 0; c->lying && i < c->group_count; i++)
+        pare_chart_draw_name(f, c->groups[i], f->top + step * ((double)i + 0.5));
+    for (size_t i = 0; !c->lying && i < c->group_count; i += name_step(c, step)) {
+        fprintf(f->out, "<text class=\"q\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">",
+                f->left + step * ((double)i + 0.5), f->bottom + 18.0);
+        pare_ink_text_cut(f->out, c->groups[i], PARE_CHART_WIDTH / PARE_CHART_LETTER);
         fputs("</text>\n", f->out);
-        free_from = x + half + PARE_CHART_LETTER;
     }
 }
 

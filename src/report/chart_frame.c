@@ -53,7 +53,7 @@ double pare_chart_y(const pare_chart_frame *frame, double value) {
 }
 
 double pare_chart_room_for(size_t letters) {
-    double room = (double)(letters * PARE_CHART_LETTER) + 14.0, most = 0.4 * PARE_CHART_WIDTH;
+    double room = (double)letters * (PARE_CHART_LETTER + 0.4) + 16.0, most = 0.4 * PARE_CHART_WIDTH;
     return fmin(fmax(room, 30.0), most);
 }
 
@@ -108,7 +108,7 @@ void pare_chart_draw_axes(const pare_chart_frame *f) {
     if (f->has_x) draw_x_axis(f);
     fprintf(f->out, "<path class=\"a\" d=\"M%.1f %.1fH%.1f\"/>\n", f->left, f->bottom, f->right);
     if (c->y.label) {
-        fprintf(f->out, "<text class=\"q\" x=\"%d\" y=\"%.1f\">", PARE_CHART_MARGIN, f->top - 10.0);
+        fprintf(f->out, "<text class=\"q\" x=\"%d\" y=\"%.1f\">", PARE_CHART_MARGIN, f->top - 13.0);
         write_label(f->out, &c->y, &f->y, f->has_y);
         fputs("</text>\n", f->out);
     }

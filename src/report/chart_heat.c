@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { NUMBER_WIDTH = 38 };
+enum { NUMBER_WIDTH = 38, MANY_ROWS = 24 };
 
 static double cell_at(const pare_chart_cells *h, size_t row, size_t column) {
     return h->values[row * h->columns + column];
@@ -36,7 +36,7 @@ static void measure(pare_chart_frame *f) {
     f->empty = range.count == 0;
     f->left = pare_chart_room_for(longest_name(h));
     double cell = (f->right - f->left) / (double)(h->columns ? h->columns : 1);
-    f->height = fmin(fmax(cell, 3.0), 34.0) * (double)(h->rows ? h->rows : 1) + 34.0;
+    f->height = fmin(fmax(cell, 3.0), h->rows > MANY_ROWS ? 15.0 : 32.0) * (double)(h->rows ? h->rows : 1) + 34.0;
 }
 
 /* The plot without the scale of colours on it. */

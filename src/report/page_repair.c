@@ -46,7 +46,7 @@ static bool read_curve(pare_page *page, const json_t *curve, size_t layer, pare_
     double units = pare_page_number(curve, "units");
     double *x = pare_page_list(page, removed), *y = pare_page_list(page, errors);
     size_t count = json_array_size(removed);
-    if (!x || !y || !count || json_array_size(errors) != count || !(units > 0.0)) return false;
+    if (!x || !y || count < 2 || json_array_size(errors) != count || !(units > 0.0)) return false;
     for (size_t i = 0; i < count; i++)
         x[i] *= 100.0 / units;
     *out = (pare_chart_series){.name = pare_page_format(page, "layer %zu", layer), .count = count, .x = x, .y = y};

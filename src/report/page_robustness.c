@@ -107,6 +107,7 @@ static void draw(pare_page *page, const json_t *json, const char *member, bool o
     chart.series_count = a.method_count;
     chart.groups = a.groups;
     chart.group_count = a.group_count;
+    chart.lying = true;
     if (found) pare_page_chart(page, &chart);
 }
 
@@ -167,15 +168,13 @@ static void write(pare_page *page, const json_t *json) {
                       .title = "Units that stay in both",
                       .caption = "Share of the units kept before that are kept after the change, too; lines are "
                                  "standard deviations over seeds.",
-                      .x = {.label = "change and ratio"},
-                      .y = {.label = "share"}});
+                      .x = {.label = "share"}});
     pare_page_release(page);
     draw(page, json, "difference", true,
          (pare_chart){.name = "perplexity-difference",
                       .title = "How far perplexity moves",
                       .caption = "Absolute difference between the two pruned models.",
-                      .x = {.label = "change and ratio"},
-                      .y = {.label = "perplexity"}});
+                      .x = {.label = "perplexity"}});
     pare_page_release(page);
     for (size_t i = 0; i < json_array_size(ranks) && i < PANELS; i++) {
         draw_ranks(page, json_array_get(ranks, i), i + 1);

@@ -131,6 +131,21 @@ static void draw_layers(pare_page *page, grid *g, const json_t *matrices) {
                                         .series_count = count});
 }
 
+/* A picture of one colour says nothing. */
+static bool say_alike(pare_page *page, grid *g, const json_t *matrices) {
+    double low = INFINITY, high = -INFINITY;
+    const double *values = values_of(page, g, matrices, "sparsity", 100.0);
+    for (size_t i = 0; values && i < g->layers * g->kind_count; i++) {
+        low = fmin(low, values[i]);
+        high = fmax(high, values[i]);
+    }
+    if (!(high - low < 0.5)) return false;
+    pare_page_put(page, "<p>");
+    pare_page_say(page, "Every matrix has %.3g %% zeros.", 0.5 * (low + high));
+    pare_page_put(page, "</p>\n");
+    return true;
+}
+
 void pare_page_sparsity(pare_page *page, const json_t *json) {
     const json_t *matrices = pare_page_at(json, "sparsity.matrices");
     grid g = {.kind_count = 0};
@@ -139,11 +154,12 @@ void pare_page_sparsity(pare_page *page, const json_t *json) {
         place(&g, json_array_get(matrices, i), &layer, &kind);
     if (!g.kind_count) return;
     pare_page_heading(page, "Where weights are zero");
-    draw_map(page, &g, matrices, "sparsity", 100.0,
-             (pare_chart){.name = "sparsity",
-                          .title = "Share of zeros in each matrix",
-                          .caption = "Each cell is a matrix.",
-                          .cells = {.label = "% of weights that are zero"}});
+    if (!say_alike(page, &g, matrices))
+        draw_map(page, &g, matrices, "sparsity", 100.0,
+                 (pare_chart){.name = "sparsity",
+                              .title = "Share of zeros in each matrix",
+                              .caption = "Each cell is a matrix.",
+                              .cells = {.label = "% of weights that are zero"}});
     pare_page_release(page);
     draw_layers(page, &g, matrices);
     pare_page_release(page);

@@ -32,6 +32,14 @@ static const char *short_name(pare_page *page, const char *name) {
     return pare_page_format(page, "%.*s%s", (int)(path - name), name, slash + 1);
 }
 
+/* What a column holds, as people say it. */
+static const char *title_of(pare_page *page, const char *column) {
+    static const char after[] = "perplexity after ";
+    if (strcmp(column, "kept_share") == 0) return "Share of the parameters that stay";
+    if (strncmp(column, after, sizeof after - 1) != 0) return column;
+    return pare_page_format(page, "Perplexity on %s", pare_page_base(column + sizeof after - 1));
+}
+
 static void write_cell(pare_page *page, const json_t *value) {
     if (json_is_number(value))
         pare_page_cell_number(page, json_number_value(value));
@@ -184,10 +192,10 @@ static void draw_lines(pare_page *page, const json_t *json, const char *axis, co
     if (!count) return;
     pare_page_chart(page, &(pare_chart){.kind = PARE_CHART_LINES,
                                         .name = pare_page_format(page, "sweep-%zu", number),
-                                        .title = pare_page_format(page, "%s over %s", short_name(page, column), axis),
+                                        .title = pare_page_format(page, "%s, over %s", title_of(page, column), axis),
                                         .caption = "Where there are several seeds: their mean and standard deviation.",
                                         .x = {.label = axis},
-                                        .y = {.label = plain ? "perplexity" : column, .logarithmic = plain},
+                                        .y = {.label = plain ? "perplexity" : "share", .logarithmic = plain},
                                         .series = series,
                                         .series_count = count,
                                         .levels = &dense,
@@ -208,7 +216,7 @@ static void draw_bars(pare_page *page, const json_t *json, const char *column, s
     pare_chart_series series = {.name = "", .count = rows, .y = values};
     pare_page_chart(page, &(pare_chart){.kind = PARE_CHART_BARS,
                                         .name = pare_page_format(page, "sweep-%zu", number),
-                                        .title = short_name(page, column),
+                                        .title = title_of(page, column),
                                         .caption = "A bar for each point of the sweep.",
                                         .x = {.label = short_name(page, column)},
                                         .series = &series,

@@ -28,10 +28,22 @@ static void write_entry(pare_page *page, const char *name, const char *text) {
     pare_page_put(page, "</dd>\n");
 }
 
+/* Key/value heads that are gone, of all, in %; NaN where it is not known. */
+static double smaller_cache(const json_t *json) {
+    const json_t *layers = pare_page_at(json, "layers"), *before = pare_page_at(json, "model.layers");
+    double kept = 0.0, all = 0.0;
+    for (size_t i = 0; i < json_array_size(before); i++) {
+        all += pare_page_number(json_array_get(before, i), "kv_heads");
+        kept += (double)pare_page_size(json_array_get(layers, i), "kv_heads_kept");
+    }
+    return json_array_size(before) == json_array_size(layers) ? 100.0 * (1.0 - kept / all) : NAN;
+}
+
 /* Smaller matrices are less work everywhere; zeros are the report's to explain. */
 static void write_speed(pare_page *page, const json_t *json) {
     const char *said = pare_page_string(json, "output.speed");
-    double before = pare_page_number(json, "parameters.before"), after = pare_page_number(json, "parameters.after");
+    double before = pare_page_number(json, "parameters.before"), after = pare_page_number(json, "parameters.after"),
+           cache = smaller_cache(json);
     if (said || !(before > 0.0) || !(after < before)) {
         write_entry(page, "What will be faster", said);
         return;
@@ -39,11 +51,14 @@ static void write_speed(pare_page *page, const json_t *json) {
     begin_entry(page, "What will be faster");
     pare_page_say(
         page,
-        "every matrix product that lost rows or columns, in any engine and on any machine: a token takes up to "
-        "%.3g %% less work and memory traffic. Reading the prompt's text, drawing tokens and a short "
-        "prompt's fixed costs stay as they are",
+        "every matrix product that lost rows or columns, in any engine and on any machine: about %.3g %% less "
+        "work and memory for the weights of each token",
         100.0 * (1.0 - after / before));
+    if (cache > 0.0) pare_page_say(page, "; the cache of keys and values is %.3g %% smaller", cache);
     pare_page_put(page, "</dd>\n");
+    write_entry(page, "What will not",
+                "what these widths are no part of: splitting text into tokens, drawing tokens, and "
+                "what the embedding and the head cost, if the hidden size is as it was");
 }
 
 static void write_files(pare_page *page, const json_t *files) {
@@ -56,17 +71,18 @@ static void write_files(pare_page *page, const json_t *files) {
     pare_page_put(page, "</dd>\n");
 }
 
-static bool is_given(const json_t *json) {
-    static const char *const members[] = {"output.path", "output.load", "output.speed", "command"};
-    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
-        if (pare_page_string(json, members[i])) return true;
-    return false;
+/* The command that does it all again. */
+static void write_command(pare_page *page, const json_t *json) {
+    const char *command = pare_page_string(json, "command");
+    if (!command) return;
+    pare_page_heading(page, "Once more");
+    pare_page_put(page, "<p>The command that does it again:</p>\n<pre>");
+    pare_page_text(page, command);
+    pare_page_put(page, "</pre>\n");
 }
 
-void pare_page_use(pare_page *page, const json_t *json) {
-    const char *command = pare_page_string(json, "command");
+static void write_output(pare_page *page, const json_t *json) {
     double bytes = pare_page_number(json, "output.bytes");
-    if (!is_given(json)) return;
     pare_page_heading(page, "What there is now");
     pare_page_put(page, "<dl>\n");
     write_entry(page, "Folder", pare_page_string(json, "output.path"));
@@ -75,11 +91,11 @@ void pare_page_use(pare_page *page, const json_t *json) {
     write_speed(page, json);
     write_files(page, pare_page_at(json, "output.files"));
     pare_page_put(page, "</dl>\n");
-    if (command) {
-        pare_page_put(page, "<p>The command that does it again:</p>\n<pre>");
-        pare_page_text(page, command);
-        pare_page_put(page, "</pre>\n");
-    }
+}
+
+void pare_page_use(pare_page *page, const json_t *json) {
+    if (json_object_size(pare_page_at(json, "output"))) write_output(page, json);
+    write_command(page, json);
     pare_page_release(page);
 }
 

@@ -50,7 +50,7 @@ static bool draw(pare_page *page, const json_t *json, size_t kind) {
                                                  ? "A bar is a layer of the model as it was; its lower part stays."
                                                  : "A bar is a layer of the model as it was.",
                                   .x = {.label = "layer"},
-                                  .y = {.label = kinds[kind].unit},
+                                  .y = {.label = kinds[kind].unit, .whole = true},
                                   .series = series,
                                   .series_count = w.removed_known ? 2 : 1,
                                   .groups = w.names,
