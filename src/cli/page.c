@@ -1,11 +1,13 @@
 #include "page.h"
 
+#include "json_text.h"
 #include "outcome.h"
 #include "terminal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 pare_page_options pare_page_options_of(const pare_arguments *a) {
     return (pare_page_options){.size = sizeof(pare_page_options),
@@ -29,15 +31,25 @@ static char *beside_file(const char *beside) {
     return asprintf(&file, "%.*s.html", length, beside) < 0 ? NULL : file;
 }
 
-/* All that the command reads or writes, by the names of its options. */
+static bool is_folder(const char *path) {
+    struct stat there;
+    return stat(path, &there) == 0 && S_ISDIR(there.st_mode);
+}
+
+/* All that the command reads or writes, by the names of its options. A folder in the place of a file is refused
+ * elsewhere. */
 static size_t list_others(const pare_arguments *a, pare_named_file *list) {
-    const pare_named_file single[] = {{"--calib", a->calibration}, {"--recipe", a->recipe},
-                                      {"--against", a->against},   {"--adapter", a->adapter_folder},
-                                      {"--data", a->data},         {"--save-items", a->items},
-                                      {"--csv", a->csv},           {"--json-file", a->json_file}};
+    const pare_named_file single[] = {{"--calib", a->calibration},
+                                      {"--recipe", a->recipe},
+                                      {"--against", a->against},
+                                      {"--adapter", a->adapter_folder},
+                                      {"--data", a->data}};
+    const pare_named_file written[] = {{"--save-items", a->items}, {"--csv", a->csv}, {"--json-file", a->json_file}};
     size_t count = 0;
     for (size_t i = 0; i < sizeof single / sizeof *single; i++)
         if (single[i].path && strcmp(single[i].path, "self") != 0) list[count++] = single[i];
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++)
+        if (written[i].path && !is_folder(written[i].path)) list[count++] = written[i];
     for (size_t i = 0; i < a->models.count; i++)
         list[count++] = (pare_named_file){"MODEL", a->models.words[i]};
     for (size_t i = 0; i < a->texts.count; i++)
@@ -75,8 +87,7 @@ int pare_page_write(const pare_page_place *place, const char *report) {
 
 int pare_page_write_json(const pare_page_place *place, const json_t *report) {
     if (place->options.none || (!place->options.file && !place->options.figures)) return PARE_EXIT_DONE;
-    char *text = json_dumps(report, JSON_COMPACT);
-    if (!text) pare_terminal_fail("there is not enough memory for the page of the report");
+    char *text = pare_json_text_make(report, "the report", JSON_COMPACT);
     int code = text ? pare_page_write(place, text) : PARE_EXIT_FAILED;
     free(text);
     return code;

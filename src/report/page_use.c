@@ -2,6 +2,7 @@
 #include "report/page_parts.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 void pare_page_warnings(pare_page *page, const json_t *json) {
@@ -99,13 +100,20 @@ void pare_page_use(pare_page *page, const json_t *json) {
     pare_page_release(page);
 }
 
-/* A value of a setting on one line. */
-static void write_value(pare_page *page, const json_t *value) {
-    char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
-    pare_page_put(page, "<td>");
-    pare_page_text(page, text ? text : json_string_value(value));
-    pare_page_put(page, "</td>");
-    free(text);
+/* A value of a setting on one line; lists in lists as they are. */
+static void write_value(pare_page *page, const json_t *value, bool outermost) {
+    enum { MOST = 400 };
+    char *shown = json_is_string(value) || json_is_real(value) ? NULL : pare_json_shown(value, MOST);
+    if (json_is_real(value))
+        pare_page_say(page, "%.6g", json_real_value(value));
+    else if (json_is_array(value) && outermost)
+        for (size_t i = 0; i < json_array_size(value) && i < MOST; i++) {
+            if (i) pare_page_put(page, ", ");
+            write_value(page, json_array_get(value, i), false);
+        }
+    else
+        pare_page_text(page, shown ? shown : json_string_value(value));
+    free(shown);
 }
 
 void pare_page_settings(pare_page *page, const json_t *json, const char *member) {
@@ -117,7 +125,9 @@ void pare_page_settings(pare_page *page, const json_t *json, const char *member)
     json_object_foreach(settings, name, value) {
         pare_page_row(page);
         pare_page_cell(page, "%s", name);
-        write_value(page, value);
+        pare_page_put(page, "<td>");
+        write_value(page, value, true);
+        pare_page_put(page, "</td>");
         pare_page_row_end(page);
     }
     pare_page_put(page, "</table></div></details>\n");

@@ -136,6 +136,11 @@ static const char *const general[] = {
     "--keep-activations",
     "--scratch",
     "--help",
+    "--report",
+    "--no-report",
+    "--figures",
+    "--reconstruct",
+    "--reconstruct-rate",
 };
 
 static bool removes_weights(size_t method) {
