@@ -1,5 +1,6 @@
 #include "report/curve_axis.h"
 
+#include <float.h>
 #include <math.h>
 
 /* 1, 2 or 5 times a power of ten, no smaller than `least`. */
@@ -28,7 +29,7 @@ static void mark_linear(pare_curve_axis *axis, bool whole) {
 
 /* 1, 2 and 5 times every power of ten, or the powers alone where these are many. */
 static void mark_logarithmic(pare_curve_axis *axis) {
-    double decades = log10(axis->high / axis->low), every = ceil(decades / 8.0);
+    double decades = log10(axis->high) - log10(axis->low), every = ceil(decades / 8.0);
     for (double power = floor(log10(axis->low)); power <= log10(axis->high); power += every)
         for (int i = 0; i < (decades > 3.0 ? 1 : 3); i++)
             add_tick(axis, (i == 0 ? 1.0 : i == 1 ? 2.0 : 5.0) * pow(10.0, power));
@@ -38,8 +39,9 @@ pare_curve_axis pare_curve_axis_of(double low, double high, double factor, bool 
     pare_curve_axis axis = {.logarithmic = factor > 0.0 && low > 0.0 && high > factor * low};
     double room = whole ? 0.0 : 0.05 * (high - low);
     if (axis.logarithmic) {
-        axis.low = low / pow(high / low, 0.05);
-        axis.high = high * pow(high / low, 0.05);
+        double margin = 0.05 * (log10(high) - log10(low)); /* as logarithms, since ratios of doubles may overflow */
+        axis.low = fmax(pow(10.0, log10(low) - margin), DBL_MIN);
+        axis.high = fmin(pow(10.0, log10(high) + margin), DBL_MAX);
         mark_logarithmic(&axis);
         return axis;
     }
@@ -51,7 +53,7 @@ pare_curve_axis pare_curve_axis_of(double low, double high, double factor, bool 
 }
 
 double pare_curve_axis_place(const pare_curve_axis *axis, double value) {
-    double share = axis->logarithmic ? log(value / axis->low) / log(axis->high / axis->low)
+    double share = axis->logarithmic ? (log(value) - log(axis->low)) / (log(axis->high) - log(axis->low))
                                      : (value - axis->low) / (axis->high - axis->low);
     return axis->from + share * (axis->to - axis->from);
 }

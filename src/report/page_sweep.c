@@ -238,9 +238,10 @@ static void write(pare_page *page, const json_t *json) {
     pare_page_say(page,
                   "%s was pruned %zu times; nothing but this was changed:", model ? pare_page_base(model) : "The model",
                   json_array_size(rows_of(json)));
-    for (size_t i = 0; i < pare_page_size(json, "sweep.over"); i++)
-        pare_page_say(page, "%s %s", i ? "," : "",
-                      json_string_value(json_array_get(pare_page_at(json, "sweep.over"), i)));
+    for (size_t i = 0; i < pare_page_size(json, "sweep.over"); i++) {
+        const char *option = json_string_value(json_array_get(pare_page_at(json, "sweep.over"), i));
+        if (option) pare_page_say(page, "%s %s", i ? "," : "", option);
+    }
     pare_page_put(page, ".</p>\n");
     json_object_foreach(first, name, value) {
         if (!is_drawn(json, name)) continue;
