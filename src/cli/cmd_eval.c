@@ -115,6 +115,7 @@ static json_t *document_of(const evaluation *e) {
         pare_json_append(list, pare_json_same(e->rows[i].report));
     json_t *document = e->count > 1 ? pare_json_of({"models", list}) : pare_json_same(json_array_get(list, 0));
     if (e->count == 1) json_decref(list);
+    pare_json_put(document, "command", pare_json_name(e->arguments->command));
     return document;
 }
 

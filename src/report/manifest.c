@@ -47,6 +47,16 @@ json_t *pare_report_calibration(const pare_record *record) {
     return json;
 }
 
+json_t *pare_report_widths(const pare_model *model) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < model->config.layers; i++) {
+        const pare_widths *w = &model->config.widths[i];
+        pare_json_append(list, pare_json_of({"query_heads", json_integer(w->heads)},
+                                            {"kv_heads", json_integer(w->kv_heads)}, {"ffn", json_integer(w->ffn)}));
+    }
+    return list;
+}
+
 static json_t *source_files(const pare_record *record) {
     const pare_checkpoint *checkpoint = record->model->checkpoint;
     json_t *source = json_object(), *files = json_array();
@@ -78,6 +88,9 @@ json_t *pare_report_manifest(const pare_record *record) {
     pare_json_put(parameters, "before", pare_json_count(pare_model_parameters(record->model)));
     pare_json_put(parameters, "after", pare_json_count(record->parameters_after));
     pare_json_put(json, "parameters", parameters);
+    pare_json_put(json, "model",
+                  pare_json_of({"hidden", json_integer(record->model->config.hidden)},
+                               {"layers", pare_report_widths(record->model)}));
     pare_json_put(json, "iterations", json_integer(record->iterations));
     if (record->dropped) pare_json_put(json, "dropped_layers", pare_report_dropped(record->selection));
     pare_json_put(json, "layers", pare_report_layers(record->selection));

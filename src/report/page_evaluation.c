@@ -46,7 +46,7 @@ static double number_of(const json_t *json, size_t index, const measure *m) {
 static void write_row(pare_page *page, const json_t *json, const char *name, const measure *m) {
     size_t count = count_of(json), found = 0;
     for (size_t i = 0; i < count; i++)
-        found += isfinite(number_of(json, i, m)) != 0;
+        found += isfinite(number_of(json, i, m)) ? 1 : 0;
     if (!found) return;
     pare_page_row(page);
     pare_page_cell(page, "%s", name);

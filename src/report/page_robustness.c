@@ -99,7 +99,7 @@ static void draw(pare_page *page, const json_t *json, const char *member, bool o
             size_t group = find_or_add(a.groups, &a.group_count, a.group_count, group_of(page, c));
             values[group] = pare_page_number(pare_page_at(of, member), "mean");
             errors[group] = pare_page_number(pare_page_at(of, member), "sd");
-            found += isfinite(values[group]);
+            found += isfinite(values[group]) ? 1 : 0;
         }
     }
     chart.kind = PARE_CHART_BARS;

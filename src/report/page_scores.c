@@ -39,7 +39,7 @@ static bool read(pare_page *page, const json_t *strip, const scale *s, pare_char
     if (json_array_size(kept) != count || json_array_size(removed) != count || !list) return false;
     for (size_t i = 0; i < count; i++)
         if (!s->negative && !(list[i] > 0.0)) list[i] = 0.5 * s->lowest;
-    *out = (pare_chart_strip){.name = pare_page_format(page, isfinite(layer) ? "layer %.0f" : "", layer),
+    *out = (pare_chart_strip){.name = isfinite(layer) ? pare_page_format(page, "layer %.0f", layer) : "",
                               .count = count,
                               .values = list,
                               .kept = pare_page_list(page, kept),

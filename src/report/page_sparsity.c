@@ -59,7 +59,7 @@ static double *values_of(pare_page *page, grid *g, const json_t *matrices, const
         const json_t *matrix = json_array_get(matrices, i);
         if (!place(g, matrix, &layer, &kind)) continue;
         values[layer * g->kind_count + kind] = factor * pare_page_number(matrix, member);
-        found += isfinite(values[layer * g->kind_count + kind]);
+        found += isfinite(values[layer * g->kind_count + kind]) ? 1 : 0;
     }
     return found ? values : NULL;
 }

@@ -198,17 +198,6 @@ static void put_rounds(json_t *json, const pare_pruning_results *r) {
     if (r->rebuilt) pare_json_put(json, "reconstruction", pare_json_same(r->rebuilt));
 }
 
-/* Of the model as it was, by the names that `pare inspect` has for them. */
-static json_t *widths_json(const pare_model *model) {
-    json_t *list = json_array();
-    for (uint32_t i = 0; i < model->config.layers; i++) {
-        const pare_widths *w = &model->config.widths[i];
-        pare_json_append(list, pare_json_of({"query_heads", json_integer(w->heads)},
-                                            {"kv_heads", json_integer(w->kv_heads)}, {"ffn", json_integer(w->ffn)}));
-    }
-    return list;
-}
-
 json_t *pare_report_pruning(const void *results) {
     const pare_pruning_results *r = results;
     const pare_record *record = r->record;
@@ -221,7 +210,7 @@ json_t *pare_report_pruning(const void *results) {
         {"model",
          pare_json_of({"name", pare_json_name(name)}, {"parameters", pare_json_count(parameters)},
                       {"bytes", pare_json_count(bytes)}, {"hidden", json_integer(record->model->config.hidden)},
-                      {"layers", widths_json(record->model)})});
+                      {"layers", pare_report_widths(record->model)})});
     if (r->output) pare_json_put(json, "output", output_json(r));
     pare_json_put(json, "calibration", pare_report_calibration(record));
     pare_json_put(json, "parameters", pare_report_change(parameters, record->parameters_after));
