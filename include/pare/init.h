@@ -19,6 +19,8 @@
     { .size = sizeof(pare_prune_options), .sigma = -1, .eta = -1 }
 #define PARE_ROBUST_OPTIONS_INIT                                                                                       \
     { .size = sizeof(pare_robust_options) }
+#define PARE_MAP_OPTIONS_INIT                                                                                          \
+    { .size = sizeof(pare_map_options) }
 #define PARE_RECOVER_OPTIONS_INIT                                                                                      \
     {                                                                                                                  \
         .size = sizeof(pare_recover_options), .dropout = -1, .warmup = -1, .decay = -1, .clip = -1,                    \
@@ -63,6 +65,7 @@ template <> inline pare_recover_options pare_options_init<pare_recover_options>(
 #define PARE_PAGE_OPTIONS_INIT pare_options_init<pare_page_options>()
 #define PARE_PRUNE_OPTIONS_INIT pare_options_init<pare_prune_options>()
 #define PARE_ROBUST_OPTIONS_INIT pare_options_init<pare_robust_options>()
+#define PARE_MAP_OPTIONS_INIT pare_options_init<pare_map_options>()
 #define PARE_RECOVER_OPTIONS_INIT pare_options_init<pare_recover_options>()
 #define PARE_MERGE_OPTIONS_INIT pare_options_init<pare_merge_options>()
 #define PARE_TASKS_OPTIONS_INIT pare_options_init<pare_tasks_options>()

@@ -42,6 +42,20 @@ PARE_API void pare_text_free(char *text);
  * which becomes the member "refused". Fails if there are no safetensors files that can be read. */
 PARE_API pare_status pare_checkpoint_describe(const char *path, const char *refused, char **json);
 
+typedef struct pare_map_options {
+    size_t size;         /* of the struct, as its _INIT has it; or 0 */
+    const char *matrix;  /* as pare_model_describe names tensors, or its end: "layers.3.mlp.down_proj" */
+    const char *against; /* the model that this one was pruned from; NULL: none */
+    const char *picture; /* file to write, .png or .svg; NULL: none */
+} pare_map_options;
+
+/* Where the weights of a matrix lie, of any model whose tensors can be read: shares that are not zero and means of |w|
+ * in at most 64 x 64 tiles, of rows and of columns, and how far these vary beside what they would by chance (for what
+ * is kept: binomially; z: the chi-square of their deviations as a normal deviate). Beside the model that it was pruned
+ * from, all is told in that one's rows and columns (pruning.json says which ones are left), with |w| before and how far
+ * what is left moved. *report: JSON (free with pare_text_free). */
+PARE_API pare_status pare_map(const char *path, const pare_map_options *options, char **report);
+
 PARE_API uint64_t pare_model_parameters(const pare_model *model);
 PARE_API uint64_t pare_model_bytes(const pare_model *model);
 

@@ -69,11 +69,15 @@ void pare_durable_drop(pare_durable *file) {
     *file = (pare_durable){0};
 }
 
-pare_status pare_durable_put_text(pare_durable *file, const char *text) {
-    pare_status status = pare_durable_write(file, text, strlen(text));
+pare_status pare_durable_put(pare_durable *file, const void *data, size_t bytes) {
+    pare_status status = pare_durable_write(file, data, bytes);
     if (status == PARE_OK) return pare_durable_finish(file);
     pare_durable_drop(file);
     return status;
+}
+
+pare_status pare_durable_put_text(pare_durable *file, const char *text) {
+    return pare_durable_put(file, text, strlen(text));
 }
 
 pare_status pare_durable_write_text(const char *path, const char *text) {

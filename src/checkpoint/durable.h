@@ -24,7 +24,8 @@ pare_status pare_durable_finish(pare_durable *file);
 /* Closes without syncing. Nothing happens if `file` is all zero or was finished. */
 void pare_durable_drop(pare_durable *file);
 
-/* All of the text, and no more: the file is finished, or dropped. */
+/* All of the data, or of the text, and no more: the file is finished, or dropped. */
+pare_status pare_durable_put(pare_durable *file, const void *data, size_t bytes);
 pare_status pare_durable_put_text(pare_durable *file, const char *text);
 
 /* A new file of that text. */

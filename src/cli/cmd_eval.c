@@ -5,7 +5,7 @@
 #include "message.h"
 #include "outcome.h"
 #include "page.h"
-#include "suggest.h"
+#include "../support/suggest.h"
 #include "terminal.h"
 
 #include <stdio.h>

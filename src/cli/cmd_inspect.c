@@ -1,6 +1,7 @@
 #include "command.h"
 #include "document.h"
 #include "inspect_any.h"
+#include "inspect_map.h"
 #include "message.h"
 #include "outcome.h"
 #include "table.h"
@@ -147,6 +148,9 @@ static int run_any(const pare_arguments *arguments, pare_status refusal) {
 
 static int run(const pare_arguments *arguments) {
     if (!arguments->model) return pare_outcome_usage("inspect", "MODEL is missing: the folder to look into");
+    if (arguments->map) return pare_inspect_map(arguments);
+    if (arguments->output) return pare_outcome_usage("inspect", "-o is the picture of --map MATRIX, which is missing");
+    if (arguments->against) return pare_outcome_usage("inspect", "--against goes with --map MATRIX, which is missing");
     pare_model *model = NULL;
     pare_status status = pare_model_open(arguments->model, &model);
     if (status != PARE_OK) return run_any(arguments, status);
@@ -157,8 +161,10 @@ static int run(const pare_arguments *arguments) {
     return code;
 }
 
-static const char *const synopsis[] = {"MODEL [--tensors] [--json]", NULL};
-static const char *const examples[] = {"my-model", "my-model --tensors", "my-model --json | jq .widths", NULL};
+static const char *const synopsis[] = {"MODEL [--tensors] [--json]", "MODEL --map MATRIX -o FILE [--against DENSE]",
+                                       NULL};
+static const char *const examples[] = {"my-model", "my-model --tensors", "my-model --json | jq .widths",
+                                       "smaller --map layers.3.mlp.down_proj -o map.png --against my-model", NULL};
 
 const pare_command pare_command_inspect = {
     .syntax = {"inspect", PARE_IN_INSPECT},
@@ -167,7 +173,9 @@ const pare_command pare_command_inspect = {
     .description = "Shows what is in a checkpoint: architecture, widths of each layer as its tensors have them, "
                    "parameters, dtype, bytes, tokens. Of the weights only headers are read, except with --tensors. Of "
                    "models that pare does "
-                   "not prune it shows names, shapes and dtypes of the tensors, and why prune would refuse them.",
+                   "not prune it shows names, shapes and dtypes of the tensors, and why prune would refuse them. With "
+                   "--map it draws where the weights of one matrix lie: what is kept and how large, by rows, columns "
+                   "and tiles, against what chance would give.",
     .examples = examples,
     .run = run,
 };

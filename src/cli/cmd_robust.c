@@ -5,7 +5,7 @@
 #include "message.h"
 #include "outcome.h"
 #include "page.h"
-#include "suggest.h"
+#include "../support/suggest.h"
 #include "table.h"
 #include "terminal.h"
 

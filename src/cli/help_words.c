@@ -7,7 +7,7 @@
 #include "help_print.h"
 #include "message.h"
 #include "outcome.h"
-#include "suggest.h"
+#include "../support/suggest.h"
 #include "terminal.h"
 
 #include <stdio.h>

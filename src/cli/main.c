@@ -4,7 +4,7 @@
 #include "message.h"
 #include "outcome.h"
 #include "process.h"
-#include "suggest.h"
+#include "../support/suggest.h"
 #include "terminal.h"
 
 #include <fcntl.h>

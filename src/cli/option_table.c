@@ -91,6 +91,13 @@ static const pare_option rows[] = {
 
     {.name = "tensors", .commands = PARE_IN_INSPECT, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(tensors),
      .help = "also every tensor with its share of zeros, which reads the whole model"},
+    {.name = "map", .commands = PARE_IN_INSPECT, .group = output, .kind = PARE_VALUE_TEXT, .value = "MATRIX", .offset = AT(map),
+     .help = "instead: where the weights of this matrix lie, as a picture: a tensor's name as --tensors has it, or its "
+             "end, such as layers.3.mlp.down_proj"},
+    {.name = "against", .commands = PARE_IN_INSPECT, .group = output, .kind = PARE_VALUE_TEXT, .value = "DENSE", .offset = AT(against),
+     .help = "with --map: the model that MODEL was pruned from, to show what is left of its matrix and what moved"},
+    {.name = "output", .letter = 'o', .commands = PARE_IN_INSPECT, .group = output, .kind = PARE_VALUE_TEXT, .value = "FILE",
+     .offset = AT(output), .help = "with --map: the picture, .png or .svg"},
 
     {.name = "shape", .commands = PARE_IN_BENCH, .group = measuring, .kind = PARE_VALUE_CHOICE, .value = "NAME",
      .offset = AT(shape), .choice = pare_choice_shape,

@@ -2,7 +2,7 @@
 
 #include "command_line.h"
 #include "message.h"
-#include "suggest.h"
+#include "../support/suggest.h"
 #include "terminal.h"
 
 #include <stdio.h>

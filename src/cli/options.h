@@ -143,6 +143,7 @@ typedef struct pare_arguments {
     double temperature, top_p;
     /* inspect */
     bool tensors;
+    const char *map;
     /* bench */
     int shape;
     uint32_t layers, repeats;

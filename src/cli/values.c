@@ -2,7 +2,7 @@
  * kind is refused. */
 #include "message.h"
 #include "options.h"
-#include "suggest.h"
+#include "../support/suggest.h"
 
 #include <errno.h>
 #include <math.h>

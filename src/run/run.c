@@ -65,11 +65,15 @@ static pare_status grow(pare_run *run) {
     return PARE_OK;
 }
 
-pare_status pare_run_write_text(pare_run *run, const char *text, const char *path) {
+pare_status pare_run_write_bytes(pare_run *run, const void *bytes, size_t size, const char *path) {
     PARE_TRY(grow(run));
-    PARE_TRY(pare_staged_write_text(text, path, &run->files[run->file_count]));
+    PARE_TRY(pare_staged_write_bytes(bytes, size, path, &run->files[run->file_count]));
     run->file_count++;
     return PARE_OK;
+}
+
+pare_status pare_run_write_text(pare_run *run, const char *text, const char *path) {
+    return pare_run_write_bytes(run, text, strlen(text), path);
 }
 
 pare_status pare_run_write(pare_run *run, json_t *json, const char *path) {

@@ -41,6 +41,7 @@ pare_status pare_run_open(pare_run *run, const char *target, const char *source,
 /* A file beside the model, which gets to `path` with pare_run_commit. Frees the reference, which may be NULL. */
 pare_status pare_run_write(pare_run *run, json_t *json, const char *path);
 pare_status pare_run_write_text(pare_run *run, const char *text, const char *path);
+pare_status pare_run_write_bytes(pare_run *run, const void *bytes, size_t size, const char *path);
 
 /* Files of `from` get to their places with those of `run`, and not with its own model. */
 pare_status pare_run_adopt(pare_run *run, pare_run *from);

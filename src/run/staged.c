@@ -37,16 +37,20 @@ pare_status pare_staged_check(const char *path) {
     return status == PARE_OK ? pare_whole() : status;
 }
 
-pare_status pare_staged_write_text(const char *text, const char *path, pare_staged *out) {
+pare_status pare_staged_write_bytes(const void *bytes, size_t size, const char *path, pare_staged *out) {
     pare_durable file;
     *out = (pare_staged){.path = pare_format("%s", path)};
     if (!out->path) return pare_whole();
     pare_temporary_sweep(path);
-    pare_status status = pare_temporary_file(path, strlen(text), &file, &out->temporary, &out->lock);
+    pare_status status = pare_temporary_file(path, size, &file, &out->temporary, &out->lock);
     out->locked = status == PARE_OK && out->lock >= 0;
-    if (status == PARE_OK) status = pare_durable_put_text(&file, text);
+    if (status == PARE_OK) status = pare_durable_put(&file, bytes, size);
     if (status != PARE_OK) pare_staged_drop(out);
     return status;
+}
+
+pare_status pare_staged_write_text(const char *text, const char *path, pare_staged *out) {
+    return pare_staged_write_bytes(text, strlen(text), path, out);
 }
 
 pare_status pare_staged_write(json_t *json, const char *path, pare_staged *out) {

@@ -18,7 +18,8 @@ pare_status pare_staged_check(const char *path);
 /* Writes the text, synced, beside `path`. Frees the reference, which may be NULL. */
 pare_status pare_staged_write(json_t *json, const char *path, pare_staged *out);
 
-/* The same with a text that is no JSON. */
+/* The same with bytes that are no JSON; with a text. */
+pare_status pare_staged_write_bytes(const void *bytes, size_t size, const char *path, pare_staged *out);
 pare_status pare_staged_write_text(const char *text, const char *path, pare_staged *out);
 
 /* Puts it at `path`, in place of what is there, at one stroke. Nothing happens if nothing was written. */

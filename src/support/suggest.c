@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { LONGEST = 40 };
+enum { LONGEST = 120 };
 
 static unsigned smaller(unsigned a, unsigned b) {
     return a < b ? a : b;

@@ -1,6 +1,6 @@
 /* The known name nearest to a mistyped one. */
-#ifndef PARE_CLI_SUGGEST_H
-#define PARE_CLI_SUGGEST_H
+#ifndef PARE_SUPPORT_SUGGEST_H
+#define PARE_SUPPORT_SUGGEST_H
 
 #include <stddef.h>
 
