@@ -205,16 +205,20 @@ typedef struct pare_robust_options {
     const char *const *changes;
     size_t change_count;
     uint32_t seeds;           /* repetitions with prune->seed, + 1, ...; 0: 1 */
-    bool ranks;               /* also the rank of every unit before and after */
+    bool ranks;               /* also the rank of every unit, and of each projection's channels, before and after */
     bool lipschitz;           /* also how far gradients follow small random changes of all weights, against Theorems 1
                                * and 2 of the MoreauPruner paper; holds two fp32 gradients of all weights */
     double lipschitz_size;    /* of these, relative to each weight; 0: 1e-3 */
     uint32_t lipschitz_draws; /* 0: 3 */
+    const char *plot;         /* ranks as pictures and as a table: PLOT-ranks-...svg, PLOT-ranks.csv; with a / at its end
+                               * they lie in that folder; NULL: none */
+    const char *csv;          /* perplexities as a table; NULL: none */
 } pare_robust_options;
 
 /* Prunes the model and a slightly changed one with each method (not with a salience of one's own), and compares what is
  * kept, how units are ranked, and perplexities at full precision (Tables 1 and 8 of the MoreauPruner paper). All runs
- * read the same calibration text, except under "seed". Nothing is written but temporary models in the scratch folder.
+ * read the same calibration text, except under "seed". Beside plot and csv, nothing is written but
+ * temporary models in the scratch folder.
  * *report: JSON, free with pare_text_free. */
 PARE_API pare_status pare_robust(const pare_model *model, const pare_robust_options *options,
                                  const pare_runtime *runtime, char **report);

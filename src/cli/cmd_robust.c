@@ -1,15 +1,13 @@
+#include "../support/suggest.h"
 #include "cmd_prune.h"
 #include "command.h"
-#include "document.h"
 #include "measured_on.h"
 #include "message.h"
 #include "outcome.h"
 #include "page.h"
-#include "../support/suggest.h"
-#include "table.h"
+#include "robust_tables.h"
 #include "terminal.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,114 +89,6 @@ static void request_free(request *r) {
     free(r->ratios);
 }
 
-/* "12.345 +- 0.012", the spread only over several seeds; "-" for what there is not. */
-static void add_spread(pare_table *table, const json_t *summary, const char *name, const char *format) {
-    const json_t *value = pare_document_at(summary, name), *sd = pare_document_at(value, "sd");
-    char mean[40] = "-", spread[48] = "", more[40] = "";
-    if (value && json_is_object(value)) snprintf(mean, sizeof mean, format, pare_document_number(value, "mean", 0));
-    if (json_is_number(sd)) snprintf(spread, sizeof spread, " +- %.2g", json_number_value(sd));
-    uint64_t left_out = pare_document_count(value, "left_out"); /* too large for a number */
-    if (left_out) snprintf(more, sizeof more, ", %llu too large", (unsigned long long)left_out);
-    pare_table_cell(table, "%s%s%s", mean, spread, more);
-}
-
-/* The columns that say what a row is about. */
-static void add_names(pare_table *table, const json_t *one) {
-    pare_table_cell(table, "%s", pare_document_text(one, "method"));
-    pare_table_cell(table, "%s", pare_document_text(one, "change"));
-    pare_table_cell(table, "%g", pare_document_number(one, "ratio", 0));
-}
-
-static void show_units(const json_t *comparisons) {
-    static const char *const titles[] = {"method", "change", "ratio", "same fate", "kept", "removed", "rank corr."};
-    pare_table *table = pare_table_new("llrrrrr");
-    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
-        pare_table_cell(table, "%s", titles[i]);
-    for (size_t i = 0; i < json_array_size(comparisons); i++) {
-        const json_t *one = json_array_get(comparisons, i), *summary = pare_document_at(one, "summary");
-        add_names(table, one);
-        add_spread(table, summary, "agreement", "%.4f");
-        add_spread(table, summary, "kept", "%.4f");
-        add_spread(table, summary, "removed_jaccard", "%.4f");
-        add_spread(table, summary, "rank_correlation", "%.4f");
-    }
-    pare_table_print(table, stdout);
-    pare_table_free(table);
-    printf("\nsame fate: units that both runs keep or both remove; kept: common units of those kept;\n"
-           "removed: common units of those that either removes; rank corr.: Spearman's, of unit scores\n");
-}
-
-/* Of pictures the loss, which is smaller. */
-static void add_text_row(pare_table *table, const json_t *one, const json_t *text) {
-    bool loss = pare_document_at(text, "loss") != NULL;
-    const char *format = loss ? "%.4f" : "%.3f";
-    add_names(table, one);
-    add_spread(table, text, "unpruned", format);
-    add_spread(table, text, loss ? "loss" : "perplexity", format);
-    add_spread(table, text, "changed", format);
-    add_spread(table, text, "difference", "%.4g");
-}
-
-static void show_text(const json_t *comparisons, size_t index) {
-    static const char *const titles[] = {"method", "change", "ratio", "unpruned", "pruned", "changed", "difference"};
-    const json_t *first = json_array_get(pare_document_at(json_array_get(comparisons, 0), "summary.texts"), index);
-    pare_table *table = pare_table_new("llrrrrr");
-    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
-        pare_table_cell(table, "%s", titles[i]);
-    for (size_t i = 0; i < json_array_size(comparisons); i++) {
-        const json_t *one = json_array_get(comparisons, i);
-        add_text_row(table, one, json_array_get(pare_document_at(one, "summary.texts"), index));
-    }
-    printf("\n%s, %s\n", pare_document_at(first, "loss") ? "loss" : "perplexity", pare_document_text(first, "file"));
-    pare_table_print(table, stdout);
-    pare_table_free(table);
-}
-
-static void add_bound(pare_table *table, const json_t *method, size_t index) {
-    const json_t *bound = json_array_get(pare_document_at(method, "bounds"), index);
-    if (!bound)
-        pare_table_cell(table, "-");
-    else if (json_is_true(pare_document_at(bound, "applies")))
-        pare_table_cell(table, "%.4g", pare_document_number(bound, "bound", 0));
-    else
-        pare_table_cell(table, "none: rho >= %.3g", pare_document_number(bound, "rho_below", 0));
-}
-
-static void show_lipschitz(const json_t *lipschitz) {
-    static const char *const titles[] = {"method",   "|gradient|",   "largest ratio",
-                                         "relative", "bound (norm)", "bound (ratio)"};
-    const json_t *methods = pare_document_at(lipschitz, "methods");
-    pare_table *table = pare_table_new("lrrrrr");
-    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
-        pare_table_cell(table, "%s", titles[i]);
-    for (size_t i = 0; i < json_array_size(methods); i++) {
-        const json_t *method = json_array_get(methods, i);
-        pare_table_cell(table, "%s", pare_document_text(method, "method"));
-        pare_table_cell(table, "%.4g", pare_document_number(method, "gradient_norm", 0));
-        pare_table_cell(table, "%.4g", pare_document_number(method, "largest", 0));
-        pare_table_cell(table, "%.4g", pare_document_number(method, "relative", 0));
-        add_bound(table, method, 0);
-        add_bound(table, method, 1);
-    }
-    printf("\nchange of the gradient per change of the weights, relative changes of %g\n",
-           pare_document_number(lipschitz, "relative_size", 0));
-    pare_table_print(table, stdout);
-    pare_table_free(table);
-    printf(
-        "\nrelative: the ratio of relative changes, which does not depend on a gradient's scale; bounds: Theorems 1\n"
-        "and 2, for isotropic noise of equal size, with beta estimated from below by the plain gradient's norm or\n"
-        "by its own ratio; none where rho is too large for them\n");
-}
-
-static void show(const pare_arguments *arguments, const json_t *report) {
-    const json_t *comparisons = pare_document_at(report, "comparisons");
-    const json_t *lipschitz = pare_document_at(report, "lipschitz");
-    show_units(comparisons);
-    for (size_t i = 0; i < pare_measured_on_of(arguments).count; i++)
-        show_text(comparisons, i);
-    if (lipschitz) show_lipschitz(lipschitz);
-}
-
 static int fail_memory(void) {
     pare_terminal_fail("there is not enough memory for the page of the report");
     return PARE_EXIT_FAILED;
@@ -226,12 +116,14 @@ static int compare(const pare_arguments *a, const request *r, const pare_page_pl
         .lipschitz = a->lipschitz,
         .lipschitz_size = a->lipschitz_size,
         .lipschitz_draws = a->lipschitz_draws,
+        .plot = a->plot,
+        .csv = a->csv,
     };
     pare_runtime runtime = pare_outcome_runtime(a);
     char *report = NULL;
     pare_status status = pare_robust(model, &options, &runtime, &report);
     char *kept = status == PARE_OK ? strdup(report) : NULL;
-    code = pare_outcome_deliver(status, report, a, show);
+    code = pare_outcome_deliver(status, report, a, pare_robust_show);
     if (code == PARE_EXIT_DONE) code = kept ? pare_page_write(page, kept) : fail_memory();
     free(kept);
     pare_model_close(model);
@@ -242,8 +134,13 @@ static int run(const pare_arguments *arguments) {
     request r;
     pare_page_place page = {0};
     if (!arguments->model) return pare_outcome_usage("robust", "MODEL is missing: the folder of the model to prune");
+    if (arguments->json && arguments->markdown)
+        return pare_outcome_usage("robust", "--json and --markdown are two ways to print the result; take one");
+    if (arguments->csv && !pare_measured_on_of(arguments).count)
+        return pare_outcome_usage("robust", "--csv is a table of perplexities: give --text FILE, too");
     if (arguments->ranks && !arguments->json && !arguments->report && !arguments->figures)
-        return pare_outcome_usage("robust", "--ranks are lists for a figure: give --json or --report");
+        return pare_outcome_usage("robust",
+                                  "--ranks are lists for a figure: give --json, or --plot PREFIX for the pictures");
     int code = read_request(arguments, &r);
     if (code == PARE_EXIT_DONE) code = pare_page_prepare(arguments, NULL, &page);
     if (code == PARE_EXIT_DONE) code = compare(arguments, &r, &page);

@@ -48,7 +48,13 @@ static const pare_option rows[] = {
      .usual = "1"},
     {.name = "ranks", .commands = PARE_IN_ROBUST, .common = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_FLAG, .offset = AT(ranks),
      .brief = "every unit's rank before and after (with --json)",
-     .help = "also the rank of every unit before and after the change (with --json)"},
+     .help = "also the rank of every unit, and of every channel of each projection, before and after the change (with "
+             "--json)"},
+    {.name = "plot", .commands = PARE_IN_ROBUST, .common = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_TEXT, .value = "PREFIX",
+     .offset = AT(plot),
+     .brief = "ranks as pictures and a table, PREFIX-ranks...",
+     .help = "ranks of each projection's channels, before and after each change and by one method against another, as "
+             "PREFIX-ranks-...svg and PREFIX-ranks.csv; a PREFIX that ends in / is a folder"},
     {.name = "lipschitz", .commands = PARE_IN_ROBUST, .common = PARE_IN_ROBUST, .group = points, .kind = PARE_VALUE_FLAG,
      .offset = AT(lipschitz),
      .brief = "how far gradients follow small changes of the weights",

@@ -116,7 +116,7 @@ typedef struct pare_arguments {
     pare_word_list over;
     const char *csv, *json_file;
     /* robust */
-    const char *perturb, *methods, *ratio_list;
+    const char *perturb, *methods, *ratio_list, *plot; /* plot: also of sweep */
     uint32_t seeds, lipschitz_draws;
     bool ranks, lipschitz;
     double lipschitz_size;

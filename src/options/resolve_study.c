@@ -125,7 +125,9 @@ pare_status pare_study_resolve(const pare_model *model, const pare_robust_option
     asked a = read_lists(o, out);
     out->seed = o->prune->seed;
     out->seeds = o->seeds ? o->seeds : 1;
-    out->ranks = o->ranks;
+    out->ranks = o->ranks || o->plot;
+    out->plot = o->plot;
+    out->csv = o->csv;
     out->size = o->lipschitz_size > 0 ? o->lipschitz_size : usual_size;
     out->draws = o->lipschitz_draws ? o->lipschitz_draws : DRAWS;
     if (!out->methods || !out->ratios || !out->change_count)

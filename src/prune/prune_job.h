@@ -20,6 +20,7 @@
 typedef struct pare_prune_given {
     const pare_windows *calibration; /* with a batch for every step where the protocol draws one */
     const pare_windows *texts;       /* [text_count] of the evaluation */
+    bool projections;                /* scores of each projection by itself are wanted in `result` */
 } pare_prune_given;
 
 typedef struct pare_prune_job {

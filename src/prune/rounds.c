@@ -9,7 +9,8 @@ static pare_status score(void *context) {
     pare_score_request request = pare_prune_score_request(job);
     bool known = job->round == 0 && !job->asked->own_salience; /* what a caller's function gives may change */
     pare_cache *cache = request.cache = known ? job->asked->cache : NULL;
-    if (pare_cache_scores_take(cache, &request, &job->result)) return PARE_OK;
+    request.projections = job->given.projections;
+    if (!request.projections && pare_cache_scores_take(cache, &request, &job->result)) return PARE_OK;
     PARE_TRY(pare_score_units(&request, &job->result));
     return pare_cache_scores_give(cache, &request, &job->result);
 }

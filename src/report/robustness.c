@@ -1,4 +1,6 @@
 #include "report/robustness.h"
+#include "report/robustness_table.h"
+#include "report/spread.h"
 #include "support/memory.h"
 
 #include <math.h>
@@ -27,12 +29,18 @@ pare_status pare_robust_results_new(pare_robust_results *r, size_t changes, size
     return pare_alloc(&r->ranks, r->rank_count, sizeof *r->ranks, "results");
 }
 
+static void free_list(pare_rank_list *list) {
+    pare_free(list->before);
+    pare_free(list->after);
+}
+
 static void free_ranks(pare_robust_ranks *ranks) {
-    for (size_t i = 0; ranks->lists && i < ranks->count; i++) {
-        pare_free(ranks->lists[i].before);
-        pare_free(ranks->lists[i].after);
-    }
+    for (size_t i = 0; ranks->lists && i < ranks->count; i++)
+        free_list(&ranks->lists[i]);
+    for (size_t i = 0; ranks->projections && i < ranks->projection_count; i++)
+        free_list(&ranks->projections[i].list);
     pare_free(ranks->lists);
+    pare_free(ranks->projections);
 }
 
 void pare_robust_results_free(pare_robust_results *r) {
@@ -141,40 +149,20 @@ static json_t *seed_json(const pare_robust_results *r, const pare_robust_seed *s
     return json;
 }
 
-/* {"mean", "sd"} of the finite ones of `count` numbers, null where there is none; sd null for one. left_out: how many
- * are not, where some are. */
-static json_t *spread(const double *values, size_t count) {
-    double sum = 0.0, squares = 0.0;
-    size_t finite = 0;
-    for (size_t i = 0; i < count; i++)
-        if (isfinite(values[i])) {
-            sum += values[i];
-            finite++;
-        }
-    if (!finite) return json_null();
-    double mean = sum / (double)finite;
-    for (size_t i = 0; i < count; i++)
-        if (isfinite(values[i])) squares += (values[i] - mean) * (values[i] - mean);
-    json_t *json = pare_json_of({"mean", pare_json_real(mean)},
-                                {"sd", pare_json_measured(finite > 1 ? sqrt(squares / (double)(finite - 1)) : NAN)});
-    if (finite < count) pare_json_put(json, "left_out", pare_json_count(count - finite));
-    return json;
-}
-
 /* values: room for one of each seed. */
 static json_t *summary_json(const pare_robust_results *r, const pare_robust_comparison *c, double *values) {
     json_t *json = json_object(), *texts = json_array();
     for (size_t i = 0; i < SHARES; i++) {
         for (uint32_t s = 0; s < r->seeds; s++)
             values[s] = shares[i].of(&c->seeds[s]);
-        pare_json_put(json, shares[i].name, spread(values, r->seeds));
+        pare_json_put(json, shares[i].name, pare_report_spread(values, r->seeds));
     }
     for (size_t t = 0; t < r->text_count; t++) {
         json_t *text = pare_json_of({"file", pare_json_name(r->texts[t])});
         for (size_t i = 0; i < PERPLEXITIES; i++) {
             for (uint32_t s = 0; s < r->seeds; s++)
                 values[s] = perplexities[i].of(&c->seeds[s].texts[t]);
-            pare_json_put(text, name_of(r, i), spread(values, r->seeds));
+            pare_json_put(text, name_of(r, i), pare_report_spread(values, r->seeds));
         }
         pare_json_append(texts, text);
     }
@@ -225,6 +213,19 @@ static json_t *units_json(const pare_robust_ranks *ranks) {
     return pare_json_of({"blocks", blocks});
 }
 
+static json_t *projections_json(const pare_robust_ranks *ranks) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < ranks->projection_count; i++) {
+        const pare_projection_ranks *p = &ranks->projections[i];
+        json_t *json = pair_json(&p->list);
+        pare_json_put(json, "layer", json_integer(p->layer));
+        pare_json_put(json, "projection", pare_json_string(p->name));
+        pare_json_put(json, "rank_correlation", pare_json_measured(p->correlation));
+        pare_json_append(list, json);
+    }
+    return list;
+}
+
 json_t *pare_report_robustness(const void *results) {
     const pare_robust_results *r = results;
     json_t *comparisons = json_array(), *ranks = json_array();
@@ -233,11 +234,13 @@ json_t *pare_report_robustness(const void *results) {
     for (size_t i = 0; i < r->rank_count; i++)
         pare_json_append(ranks, pare_json_of({"change", pare_json_string(r->ranks[i].change)},
                                              {"method", pare_json_string(r->ranks[i].method)},
-                                             {"units", units_json(&r->ranks[i])}));
+                                             {"units", units_json(&r->ranks[i])},
+                                             {"projections", projections_json(&r->ranks[i])}));
     json_t *json = pare_json_of(
         {"pare", pare_json_string(pare_version())},
         {"model", pare_json_of({"name", pare_json_name(r->model)}, {"parameters", pare_json_count(r->parameters)})},
-        {"seed", pare_json_count(r->seed)}, {"seeds", json_integer(r->seeds)}, {"comparisons", comparisons});
+        {"seed", pare_json_count(r->seed)}, {"seeds", json_integer(r->seeds)}, {"comparisons", comparisons},
+        {"between", pare_report_between(r)});
     if (r->ranked) pare_json_put(json, "ranks", pare_json_same(ranks));
     if (r->lipschitz) pare_json_put(json, "lipschitz", pare_report_lipschitz(r->lipschitz));
     json_decref(ranks);

@@ -45,11 +45,22 @@ typedef enum pare_rank_groups {
     PARE_RANKS_BLOCKS /* lists: heads and FFN channels of each layer in turn */
 } pare_rank_groups;
 
+/* Of the channels of one projection, by the scores of its own elements. */
+typedef struct pare_projection_ranks {
+    uint32_t layer;
+    const char *name; /* "mlp.up_proj" */
+    pare_rank_list list;
+    double correlation; /* Spearman's, of the scores; NaN: none */
+} pare_projection_ranks;
+
 typedef struct pare_robust_ranks {
     const char *change, *method;
     pare_rank_groups groups;
     pare_rank_list *lists; /* [count] */
     size_t count;
+    pare_projection_ranks
+        *projections; /* [projection_count], by layers and, in each, in the order of the forward pass */
+    size_t projection_count;
 } pare_robust_ranks;
 
 typedef struct pare_robust_results {

@@ -1,10 +1,15 @@
 /* How far selections and perplexities follow a small change of the model or of the run. */
 #include "robust/robust.h"
+#include "report/rank_figure.h"
 #include "report/report.h"
+#include "report/robustness_table.h"
 #include "run/run.h"
+#include "support/file.h"
 #include "support/memory.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* The other seed of a run: far from those that repetitions count up to. */
 static const uint64_t other_seed = 1000003;
@@ -33,8 +38,37 @@ static const pare_job_evaluation *evaluation_of(const robust *r) {
 }
 
 static pare_robust_request request_of(const robust *r, size_t method, size_t ratio) {
-    return (pare_robust_request){
-        .model = r->model, .job = job_at(r, method, ratio), .runtime = r->runtime, .seed = r->seed, .texts = r->texts};
+    return (pare_robust_request){.model = r->model,
+                                 .job = job_at(r, method, ratio),
+                                 .runtime = r->runtime,
+                                 .seed = r->seed,
+                                 .texts = r->texts,
+                                 .projections = r->results.ranked && ratio == 0 && r->repetition == 0};
+}
+
+/* A file of the pictures; freed with free(). */
+static char *plot_path(const robust *r, const char *name) {
+    const char *plot = r->study->plot;
+    size_t length = strlen(plot);
+    return pare_format("%s%s%s", plot, length && plot[length - 1] == '/' ? "" : "-", name);
+}
+
+/* What is read and what is written, before any work. */
+static pare_status name_files(robust *r) {
+    pare_paths *paths = &r->run.paths;
+    const pare_job_evaluation *texts = evaluation_of(r);
+    char *ranks = r->study->plot ? plot_path(r, "ranks.csv") : NULL;
+    if (r->study->plot && !ranks) return pare_whole();
+    pare_paths_read(paths, "the model", pare_checkpoint_directory(r->model->checkpoint), PARE_PATH_FOLDER);
+    for (size_t i = 0; i < texts->text_count; i++)
+        if (!pare_calibration_is_self(texts->texts[i]))
+            pare_paths_read(paths, "--text", texts->texts[i], PARE_PATH_FILE);
+    const char *source = r->study->jobs[0].calibration.of.source;
+    if (!pare_calibration_is_self(source)) pare_paths_read(paths, "--calib", source, PARE_PATH_FILE);
+    pare_paths_write(paths, "--plot", ranks, PARE_PATH_FILE);
+    pare_paths_write(paths, "--csv", r->study->csv, PARE_PATH_FILE);
+    free(ranks);
+    return pare_run_open(&r->run, NULL, NULL, false, 0);
 }
 
 static pare_status prepare(void *context) {
@@ -50,6 +84,7 @@ static pare_status prepare(void *context) {
                                        .text_count = evaluation_of(r)->text_count,
                                        .ranked = study->ranks};
     r->seed = study->seed;
+    PARE_TRY(name_files(r));
     PARE_TRY(pare_robust_results_new(&r->results, study->change_count, r->methods, r->ratios));
     return pare_alloc(&r->dense, r->methods * r->ratios, sizeof *r->dense, "results");
 }
@@ -180,6 +215,25 @@ static pare_status measure_lipschitz(void *context) {
     return pare_robust_lipschitz(r->model, r->study, r->runtime, &r->lipschitz);
 }
 
+static pare_status put_figure(void *context, const char *name, const char *text) {
+    robust *r = context;
+    char *path = plot_path(r, name);
+    pare_status status = path ? pare_run_write_text(&r->run, text, path) : pare_whole();
+    free(path);
+    return status;
+}
+
+static pare_status write_files(void *context) {
+    robust *r = context;
+    if (r->study->plot) PARE_TRY(pare_rank_figures(&r->results, put_figure, r));
+    if (!r->study->csv) return PARE_OK;
+    char *text = pare_robustness_csv(&r->results);
+    if (!text) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the table of perplexities");
+    pare_status status = pare_run_write_text(&r->run, text, r->study->csv);
+    free(text);
+    return status;
+}
+
 static void release(robust *r) {
     free_dense(r);
     for (size_t i = 0; r->texts && i < evaluation_of(r)->text_count; i++)
@@ -193,8 +247,11 @@ static void release(robust *r) {
 
 pare_status pare_study_run(const pare_model *model, const pare_study *study, const pare_runtime *runtime,
                            char **report) {
-    static const pare_job_stage stages[] = {
-        {"check", prepare}, {"texts", load_texts}, {"runs", run_seeds}, {"lipschitz", measure_lipschitz}};
+    static const pare_job_stage stages[] = {{"check", prepare},
+                                            {"texts", load_texts},
+                                            {"runs", run_seeds},
+                                            {"lipschitz", measure_lipschitz},
+                                            {"figures", write_files}};
     robust r = {.model = model, .study = study, .runtime = runtime, .methods = study->methods, .ratios = study->ratios};
     pare_run_begin(&r.run);
     pare_status status = pare_run_stages(&r.run, stages, sizeof stages / sizeof *stages, &r);

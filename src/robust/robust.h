@@ -26,8 +26,9 @@ typedef struct pare_study {
     pare_robust_change *changes; /* [change_count] */
     size_t change_count;
     uint64_t seed;
-    uint32_t seeds; /* repetitions */
-    bool ranks;     /* also the rank of every unit before and after */
+    uint32_t seeds;         /* repetitions */
+    bool ranks;             /* also the rank of every unit before and after */
+    const char *plot, *csv; /* where pictures of ranks and the table of perplexities go (prune.h); or NULL */
     /* How far gradients follow small changes of all weights: [gradient_count] methods, the plain gradient and the
      * smoothed one first; 0: not asked for. */
     pare_job *gradients;
@@ -52,6 +53,7 @@ typedef struct pare_robust_request {
     int threads;                     /* 0: the runtime's */
     const pare_windows *calibration; /* NULL: the run draws it */
     const pare_windows *texts;       /* [text_count] of the job */
+    bool projections;                /* keep the scores of each projection by itself */
     pare_cache *cache;
 } pare_robust_request;
 
@@ -61,6 +63,7 @@ typedef struct pare_robust_outcome {
     pare_selection selection;
     pare_unit_scores scores; /* empty where the method does not choose by scores */
     bool scored;
+    pare_projection_scores projections; /* empty unless asked for, and of methods that sum no elements */
     pare_windows calibration;
     uint32_t batches;
     double *dense, *nll; /* [text_count] of the model as it was, and pruned */

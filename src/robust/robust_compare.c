@@ -1,8 +1,6 @@
 #include "robust/robust.h"
-#include "support/memory.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* Ascending lists of kept units; NULL: all of them. */
 static pare_overlap overlap_of(const uint32_t *a, uint32_t count_a, const uint32_t *b, uint32_t count_b,
@@ -66,56 +64,5 @@ pare_status pare_robust_compare(const pare_model *model, const pare_robust_outco
         out->whole = overlap_of(x->hidden_channel, x->hidden, y->hidden_channel, y->hidden, model->config.hidden);
     else
         compare_dropped(model, a, b, &out->whole);
-    return PARE_OK;
-}
-
-static int by_score(const void *a, const void *b, void *scores) {
-    uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
-    double x = ((const double *)scores)[i], y = ((const double *)scores)[j];
-    return x < y ? -1 : x > y ? 1 : i < j ? -1 : i > j;
-}
-
-static pare_status rank(const double *scores, uint32_t count, uint32_t **ranks) {
-    uint32_t *order;
-    PARE_TRY(pare_alloc(&order, count, sizeof *order, "ranks"));
-    pare_status status = pare_alloc(ranks, count, sizeof **ranks, "ranks");
-    if (status == PARE_OK) {
-        for (uint32_t i = 0; i < count; i++)
-            order[i] = i;
-        qsort_r(order, count, sizeof *order, by_score, (void *)(uintptr_t)scores);
-        for (uint32_t i = 0; i < count; i++)
-            (*ranks)[order[i]] = i;
-    }
-    pare_free(order);
-    return status;
-}
-
-/* The next list of `out`. */
-static pare_status add_list(pare_robust_ranks *out, const double *before, const double *after, uint32_t count) {
-    pare_rank_list *list = &out->lists[out->count++];
-    list->count = count;
-    PARE_TRY(rank(before, count, &list->before));
-    return rank(after, count, &list->after);
-}
-
-pare_status pare_robust_rank(const pare_model *model, const pare_robust_outcome *a, const pare_robust_outcome *b,
-                             pare_robust_ranks *out) {
-    const pare_unit_scores *x = &a->scores, *y = &b->scores;
-    const pare_config *c = &model->config;
-    if (!a->scored) return PARE_OK;
-    PARE_TRY(pare_alloc(&out->lists, 2 * (size_t)c->layers, sizeof *out->lists, "ranks"));
-    out->groups = a->recipe.mode == PARE_MODE_CHANNEL ? PARE_RANKS_HIDDEN
-                  : a->recipe.mode == PARE_MODE_LAYER ? PARE_RANKS_LAYERS
-                                                      : PARE_RANKS_BLOCKS;
-    if (out->groups == PARE_RANKS_HIDDEN) return add_list(out, x->hidden, y->hidden, c->hidden);
-    if (out->groups == PARE_RANKS_LAYERS) return add_list(out, x->layer, y->layer, c->layers);
-    for (uint32_t i = 0; i < c->layers; i++) {
-        const pare_widths *w = &c->widths[i];
-        if (a->recipe.query_heads)
-            PARE_TRY(add_list(out, x->query[i], y->query[i], w->heads));
-        else
-            PARE_TRY(add_list(out, x->heads[i], y->heads[i], w->kv_heads));
-        PARE_TRY(add_list(out, x->ffn[i], y->ffn[i], w->ffn));
-    }
     return PARE_OK;
 }

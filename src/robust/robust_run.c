@@ -58,7 +58,13 @@ static pare_status copy_perplexities(const pare_prune_job *job, pare_robust_outc
     return PARE_OK;
 }
 
-static pare_status keep(const pare_prune_job *job, pare_robust_outcome *out) {
+static void take_projections(pare_prune_job *job, pare_robust_outcome *out) {
+    if (!out->scored) return;
+    out->projections = job->result.projections;
+    job->result.projections = (pare_projection_scores){0};
+}
+
+static pare_status keep(pare_prune_job *job, pare_robust_outcome *out) {
     pare_selection all;
     out->recipe = job->asked->recipe;
     out->batches = job->asked->calibration.batches;
@@ -67,6 +73,7 @@ static pare_status keep(const pare_prune_job *job, pare_robust_outcome *out) {
     pare_selection_free(&all);
     if (status == PARE_OK) status = pare_windows_copy(&job->windows, &out->calibration);
     if (status == PARE_OK) status = copy_scores(job, out);
+    if (status == PARE_OK) take_projections(job, out);
     return status == PARE_OK ? copy_perplexities(job, out) : status;
 }
 
@@ -80,7 +87,8 @@ pare_status pare_robust_run(const pare_robust_request *request, pare_robust_outc
     runtime.plan = NULL;
     if (request->threads) runtime.threads = request->threads;
     pare_status status = pare_prune_begin(request->model, &varied, &runtime, &job);
-    job.given = (pare_prune_given){.calibration = request->calibration, .texts = request->texts};
+    job.given = (pare_prune_given){
+        .calibration = request->calibration, .texts = request->texts, .projections = request->projections};
     if (status == PARE_OK) status = pare_prune_run(&job);
     if (status == PARE_OK) status = keep(&job, out);
     pare_prune_end(&job);
@@ -91,6 +99,7 @@ pare_status pare_robust_run(const pare_robust_request *request, pare_robust_outc
 void pare_robust_outcome_free(pare_robust_outcome *outcome) {
     pare_selection_free(&outcome->selection);
     pare_unit_scores_free(&outcome->scores);
+    pare_projection_scores_free(&outcome->projections);
     pare_windows_free(&outcome->calibration);
     pare_free(outcome->dense);
     pare_free(outcome->nll);

@@ -31,14 +31,17 @@ static pare_status new_sets(pare_scoring *s) {
     return PARE_OK;
 }
 
-static void reduce(const pare_recipe *recipe, const pare_index_scores *indices, pare_score_result *out) {
+static pare_status reduce(const pare_score_request *request, const pare_index_scores *indices, pare_score_result *out) {
+    const pare_recipe *recipe = request->recipe;
     pare_unit_scores_reduce(indices, recipe->reduction, recipe->alignment, &out->scores);
+    if (!request->projections) return PARE_OK;
+    return pare_projection_scores_of(indices, request->plan->scored, &out->projections);
 }
 
 static pare_status score_sets(pare_scoring *s, pare_score_result *out) {
     PARE_TRY(new_sets(s));
     PARE_TRY(score_signal(s, out));
-    reduce(s->request->recipe, &s->sets[0], out);
+    PARE_TRY(reduce(s->request, &s->sets[0], out));
     for (int i = 0; i < s->count; i++)
         PARE_TRY(pare_cache_indices_give(s->request->cache, s->request, &s->sets[i], out));
     return PARE_OK;
@@ -49,11 +52,10 @@ static pare_status score_elements(pare_scoring *s, pare_score_result *out) {
     if (s->request->gradient) return score_signal(s, out);
     const pare_index_scores *known = pare_cache_indices_find(s->request->cache, s->request, &made);
     if (known) {
-        reduce(s->request->recipe, known, out);
         out->loss = made.loss;
         out->steps = made.steps;
         out->trace = made.trace;
-        return PARE_OK;
+        return reduce(s->request, known, out);
     }
     pare_status status = score_sets(s, out);
     for (int i = 0; i < s->count; i++)

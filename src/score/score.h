@@ -2,6 +2,7 @@
 #ifndef PARE_SCORE_SCORE_H
 #define PARE_SCORE_SCORE_H
 
+#include "importance/projection_scores.h"
 #include "score/plan.h"
 
 typedef struct pare_score_request {
@@ -21,6 +22,7 @@ typedef struct pare_score_request {
      * every draw for SmoothGrad. NULL: units are scored. */
     float *const *gradient;
     float *const *squares; /* likewise, or NULL */
+    bool projections;      /* also the scores of each projection by itself */
 } pare_score_request;
 
 typedef struct pare_score_result {
@@ -28,11 +30,13 @@ typedef struct pare_score_result {
     double loss;             /* of the calibration batch; NaN where none was needed */
     pare_moreau_step *trace; /* [steps], NULL unless Moreau */
     int32_t steps;
+    pare_projection_scores projections; /* where they were asked for and there are elements to be summed */
 } pare_score_result;
 
 /* Free with pare_score_free. */
 pare_status pare_score_units(const pare_score_request *request, pare_score_result *out);
 void pare_score_free(pare_score_result *result);
+/* Without the projections. */
 pare_status pare_score_copy(const pare_model *model, const pare_score_result *from, pare_score_result *out);
 
 /* Mean of Spearman's rank correlation over the groups that the recipe ranks by themselves: the heads, and the channels,

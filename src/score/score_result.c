@@ -5,6 +5,7 @@
 
 void pare_score_free(pare_score_result *result) {
     pare_unit_scores_free(&result->scores);
+    pare_projection_scores_free(&result->projections);
     pare_free(result->trace);
     *result = (pare_score_result){0};
 }
