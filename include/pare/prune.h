@@ -223,6 +223,13 @@ typedef struct pare_robust_options {
 PARE_API pare_status pare_robust(const pare_model *model, const pare_robust_options *options,
                                  const pare_runtime *runtime, char **report);
 
+/* ---- sweeps ---------------------------------------------------------------------------------------------------- */
+
+/* Sums up a document of pare sweep, as its --json prints it: means and standard deviations of perplexities over seeds
+ * (free with pare_text_free), and draws them: one line for each method, or value of another axis, error bars over
+ * seeds, the dense model as a level. picture: file to write, .svg; NULL: none. */
+PARE_API pare_status pare_sweep_summary(const char *sweep, const char *picture, char **summary);
+
 #ifdef __cplusplus
 }
 #endif

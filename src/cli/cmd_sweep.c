@@ -7,6 +7,7 @@
 #include "outcome.h"
 #include "page.h"
 #include "sweep_rows.h"
+#include "sweep_table.h"
 #include "table.h"
 #include "terminal.h"
 
@@ -48,7 +49,8 @@ static long long model_modified(const char *folder) {
 /* How a run is carried out and where its rows go change nothing in them; axes may gain values. */
 static bool matters(const pare_option *option) {
     static const char *const others[] = {"over",   "csv",     "json-file",        "json",   "quiet",     "threads",
-                                         "memory", "scratch", "keep-activations", "report", "no-report", "figures"};
+                                         "memory", "scratch", "keep-activations", "report", "no-report", "figures",
+                                         "plot",   "markdown"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (strcmp(option->name, others[i]) == 0) return false;
     return true;
@@ -167,7 +169,7 @@ static int check_point(const sweeping *s, size_t point) {
     if (wrong) code = pare_outcome_usage("sweep", wrong);
     if (code == PARE_EXIT_DONE && s->model) {
         pare_prune_options options = pare_prune_options_of(&a);
-        const pare_named_file files[] = {{"--csv", a.csv}, {"--json-file", a.json_file}};
+        const pare_named_file files[] = {{"--csv", a.csv}, {"--json-file", a.json_file}, {"--plot", a.plot}};
         options.besides = files;
         options.beside_count = sizeof files / sizeof *files;
         pare_status status = pare_prune_check(s->model, &options);
@@ -254,15 +256,27 @@ static void show(const sweeping *s) {
     free(alignment);
 }
 
+/* Draws, and prints the means over seeds where they are wanted. */
+static int summarise(const sweeping *s, const json_t *document) {
+    const pare_arguments *a = s->arguments;
+    if (!a->plot && !a->markdown) return PARE_EXIT_DONE;
+    char *text = pare_json_text_make(document, "the rows of the sweep", 0), *summary = NULL;
+    int code = text ? pare_outcome_exit(pare_sweep_summary(text, a->plot, &summary)) : PARE_EXIT_FAILED;
+    if (code == PARE_EXIT_DONE && a->markdown) pare_sweep_print_markdown(summary);
+    pare_text_free(summary);
+    free(text);
+    return code;
+}
+
 static int deliver(sweeping *s) {
+    const pare_arguments *a = s->arguments;
     pare_terminal_clear();
     json_t *document = pare_json_of({"sweep", pare_json_same(s->rows.identity)}, {"rows", pare_json_same(s->rows.rows)},
-                                    {"command", pare_json_name(s->arguments->command)});
-    int code = PARE_EXIT_DONE;
-    if (s->arguments->json)
+                                    {"command", pare_json_name(a->command)});
+    int code = summarise(s, document);
+    if (code == PARE_EXIT_DONE && a->json)
         code = pare_json_text_print(document, "the rows of the sweep", JSON_INDENT(2));
-    else
-        show(s);
+    if (code == PARE_EXIT_DONE && !a->json && !a->markdown) show(s);
     if (code == PARE_EXIT_DONE) code = pare_page_write_json(&s->page, document);
     json_decref(document);
     return code;
@@ -304,10 +318,22 @@ static int (*const stages[])(sweeping *) = {
     parse_axes, check_words, check_page, open_model, check_points, open_rows, run_points, deliver,
 };
 
+static const char *check_outputs(const pare_arguments *a) {
+    size_t length = a->plot ? strlen(a->plot) : 0;
+    if (a->json && a->markdown) return "--json and --markdown are two ways to print the result; take one";
+    if (a->plot && (length < 5 || strcmp(a->plot + length - 4, ".svg") != 0))
+        return "--plot draws an SVG: give it a name that ends in .svg";
+    if ((a->plot || a->markdown) && !pare_measured_on_of(a).count)
+        return "--plot and --markdown show perplexities or accuracies: give --text FILE or --images DIR, too";
+    return NULL;
+}
+
 static int run(const pare_arguments *arguments) {
     sweeping s = {.arguments = arguments};
     if (!arguments->over.count)
         return pare_outcome_usage("sweep", "--over is missing: what to go over, such as --over ratio=0.1:0.5:0.1");
+    const char *wrong = check_outputs(arguments);
+    if (wrong) return pare_outcome_usage("sweep", wrong);
     int code = PARE_EXIT_DONE;
     for (size_t i = 0; i < sizeof stages / sizeof *stages && code == PARE_EXIT_DONE; i++)
         code = stages[i](&s);
@@ -322,6 +348,7 @@ static const char *const synopsis[] = {"MODEL --over NAME=VALUES [--over ...] [O
 
 static const char *const examples[] = {
     "my-model --over ratio=0.1:0.5:0.1 --text wiki.txt --csv ratios.csv",
+    "my-model --over method=taylor,best --over ratio=0.1:0.5:0.1 --text wiki.txt --plot ratios.svg",
     "my-model --ratio 0.2 --method moreau-gs --over eta=0,1e-6,5e-6",
     "my-model --ratio 0.2 --over layers=0:32:1 --csv one-layer.csv",
     "my-model --ratio 0.2 --over samples=10,1000 --over seed=0:2:1 --csv sizes.csv",

@@ -290,8 +290,39 @@ static void two_at_once(void **state) {
     free(f.json);
 }
 
+/* A picture and a table of means, of rows that a file holds already, too; nothing where it cannot be written. */
+static void sweeps_are_drawn(void **state) {
+    const workplace *place = *state;
+    files f = files_of(place);
+    char *svg = pare_path_join(place->folder, "sweep.svg"), *far = pare_path_join(place->folder, "no/sweep.svg");
+    workplace_write_text(place);
+    EXPECT_NOTHING_LEFT(place, 2, "ends in .svg", "sweep", place->model, "--over", "ratio=0.2,0.3", "--plot", f.csv,
+                        ON(place));
+    EXPECT_NOTHING_LEFT(place, 2, "give --text FILE", "sweep", place->model, "--over", "ratio=0.2,0.3", "--plot", svg);
+    EXPECT_NOTHING_LEFT(place, 1, "there is no folder", "sweep", place->model, "--over", "ratio=0.2,0.3", "--plot", far,
+                        ON(place));
+    for (int again = 0; again < 2; again++) {
+        program_result result =
+            EXPECT_SUCCESS("sweep", place->model, "--method", "magnitude-l2", "--over", "ratio=0.2,0.3", "--over",
+                           "seed=0,1", "--plot", svg, "--markdown", "--csv", f.csv, ON(place));
+        assert_non_null(strstr(result.out, "| ratio | runs | perplexity, "));
+        assert_non_null(strstr(result.out, "| 0.3 | 2 | "));
+        program_result_free(&result);
+        size_t bytes;
+        char *text = (char *)workplace_read(svg, &bytes);
+        assert_non_null(strstr(text, "Perplexity on text.txt"));
+        assert_non_null(strstr(text, ">dense<"));
+        free(text);
+        unlink(svg);
+    }
+    free(svg);
+    free(far);
+    files_free(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        IN_A_WORKPLACE(sweeps_are_drawn),
         IN_A_WORKPLACE(rows_are_single_runs),
         IN_A_WORKPLACE(files_go_on),
         IN_A_WORKPLACE(foreign_files_are_left_alone),
