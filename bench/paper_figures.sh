@@ -1,46 +1,84 @@
 #!/bin/bash
-# The MoreauPruner paper's robustness tables and figures as data, for any model: CSV and JSON files in a folder. A run that
-# was stopped goes on when it is given again; robust's files are made anew where they are missing.
+# The figures and tables of the MoreauPruner paper, and the weight maps of the GBLM-Pruner and Symmetric Pruning papers, for
+# any model: each by one command, which is shown. What is there already is not made again, and sweeps that were stopped
+# go on.
 #
-#     bench/paper_figures.sh PARE MODEL CALIBRATION TEXT FOLDER [further options of pare sweep and pare robust]
+#     bench/paper_figures.sh MODEL TEXT FOLDER [further options of pare sweep and pare robust]
 #
-#   table1_block.json, table8_channel.json   bf16 against fp16 at 5, 10, 15 and 20 %, block-wise and channel-wise
-#   figure2_ranks.json                       unit ranks before and after, by method (also Figures 5 and 6)
-#   figure3_one_layer.csv                    only one layer pruned, by method
-#   figure4_ratio.csv, figure4_eta.csv       ratios and threshold levels
-#   table7_calibration.csv                   calibration size and seed
-#   theorems.json                            Lipschitz ratios and bounds
+#   figure2-ranks-...svg, figure2-ranks.csv   ranks of channels, by projection: after a small change, and by another method
+#                                             (Figures 2, 5 and 6)
+#   figure3.svg, .csv, .md                    only one layer pruned, by method
+#   figure4a.svg, figure4b.svg, ..            perplexity against ratio; against eta
+#   table1.md, table1.csv                     bf16 against fp16 at 5, 10, 15 and 20 %, block-wise (perplexities of Table 8, too)
+#   table1_channel.md, .csv                   the same channel-wise
+#   table7.md, .csv, .svg                     calibration size, three seeds
+#   theorems.json                             Lipschitz ratios and bounds
+#   map_dense.png, map_METHOD.png             |W|, and masks at 50 %, of one matrix
+#
+# PARE (build/release/pare), CALIB (self), METHODS (taylor,moreau,moreau-gs), SAMPLES of table 7 (10,100), WINDOWS of the text
+# (100) and MATRIX of the maps (down_proj of the middle layer) can be set.
 set -euo pipefail
-if [ $# -lt 5 ]; then
-    sed -n '2,13p' "$0" >&2
+if [ $# -lt 3 ]; then
+    sed -n '2,/^set /{/^set /!p}' "$0" >&2
     exit 2
 fi
-pare=$1 model=$2 calibration=$3 text=$4 folder=$5
-shift 5
-samples=${SAMPLES:-10,100}
+model=$1 text=$2 folder=$3
+shift 3
+pare=${PARE:-$(realpath --relative-to=. "$(dirname "$(readlink -f "$0")")/../build/release/pare")}
+methods=${METHODS:-taylor,moreau,moreau-gs}
 layers=$("$pare" inspect "$model" --json | awk -F'[:,]' '/"layers":/ { gsub(/ /, "", $2); print $2; exit }')
+matrix=${MATRIX:-layers.$((layers / 2)).mlp.down_proj}
 mkdir -p "$folder"
-common=(--calib "$calibration" --quiet "$@")
+common=(--calib "${CALIB:-self}" --quiet "$@")
+measured=(--text "$text" --max-windows "${WINDOWS:-100}" "${common[@]}")
 
-robust() {
-    local file=$folder/$1
+# into FILE COMMAND...: shows the command, and runs it unless FILE, which it ends with, is there.
+into() {
+    local file=$1 word line=
     shift
     [ -e "$file" ] && return
-    "$pare" robust "$model" "${common[@]}" "$@" --json > "$file.part"
+    for word in "$@"; do
+        if [[ $word =~ ^[A-Za-z0-9_./:=,-]+$ ]]; then line+=" $word"; else line+=" '$word'"; fi
+    done
+    printf '$%s > %s\n' "$line" "$file"
+    "$@" > "$file.part"
     mv "$file.part" "$file"
 }
 
-sweep() {
-    local file=$folder/$1
+robust() {
+    local name=$1
     shift
-    "$pare" sweep "$model" "${common[@]}" --text "$text" "$@" --csv "$file" --json-file "${file%.csv}.json" > "${file%.csv}.txt"
+    into "$folder/$name" "$pare" robust "$model" "$@"
 }
 
-robust table1_block.json --perturb bf16,fp16 --methods taylor,moreau,moreau-gs,best --ratio 0.05,0.1,0.15,0.2 --text "$text"
-robust table8_channel.json --perturb bf16,fp16 --methods taylor,moreau,moreau-gs --ratio 0.05,0.1,0.15,0.2 --mode channel --text "$text"
-robust figure2_ranks.json --perturb noise=1e-3 --methods taylor,moreau,moreau-gs --ranks
-sweep figure3_one_layer.csv --ratio 0.2 --over method=taylor,moreau "--over=layers=0:$layers:1"
-sweep figure4_ratio.csv --over method=taylor,moreau,moreau-gs --over ratio=0.05:0.5:0.05
-sweep figure4_eta.csv --ratio 0.2 --method moreau-gs --over eta=0,1e-6,5e-6,1e-5,5e-5,q0.1,q0.3,q0.5
-sweep table7_calibration.csv --ratio 0.2 --method moreau-gs --over "samples=$samples" --over seed=0:2:1
-robust theorems.json --perturb noise=1e-3 --methods taylor,moreau,moreau-gs --lipschitz --compute fp32
+# sweep NAME OPTION...: a table of means as Markdown, the rows, and a picture.
+sweep() {
+    local name=$folder/$1
+    shift
+    into "$name.md" "$pare" sweep "$model" "$@" "${measured[@]}" --csv "$name.csv" --plot "$name.svg" --markdown
+}
+
+# map METHOD: a mask of single weights beside the dense matrix.
+map() {
+    local sparse=$folder/sparse_$1
+    [ -e "$folder/map_$1.txt" ] && return
+    into "$sparse.txt" "$pare" prune "$model" -o "$sparse" --force --method "$1" --sparsity 0.5 --calib "${CALIB:-self}" --quiet
+    into "$folder/map_$1.txt" "$pare" inspect "$sparse" --map "$matrix" --against "$model" -o "$folder/map_$1.png"
+    rm -r "$sparse" "$sparse.txt"
+}
+
+robust figure2.txt --perturb noise=1e-3 --methods "$methods" --plot "$folder/figure2" "${common[@]}"
+sweep figure3 --ratio 0.2 --over "method=$methods" --over "layers=0:$layers:1"
+sweep figure4a --over "method=$methods" --over ratio=0.05:0.5:0.05
+sweep figure4b --ratio 0.2 --method moreau-gs --over eta=0,1e-7,1e-6,5e-6,1e-5,5e-5,1e-4
+robust table1.md --perturb bf16,fp16 --methods "$methods" --ratio 0.05,0.1,0.15,0.2 --csv "$folder/table1.csv" --markdown "${measured[@]}"
+if "$pare" inspect "$model" --json | grep -q '"norm": "rms"'; then
+    robust table1_channel.md --perturb bf16,fp16 --methods "$methods" --ratio 0.05,0.1,0.15,0.2 --mode channel --csv "$folder/table1_channel.csv" --markdown \
+        "${measured[@]}"
+fi
+sweep table7 --ratio 0.2 --method moreau-gs --over "samples=${SAMPLES:-10,100}" --over seed=0:2:1
+robust theorems.json --perturb noise=1e-3 --methods "$methods" --lipschitz --compute fp32 --json "${common[@]}"
+into "$folder/map_dense.txt" "$pare" inspect "$model" --map "$matrix" -o "$folder/map_dense.png"
+for method in magnitude wanda gblm symwanda; do
+    map $method
+done

@@ -154,7 +154,7 @@ static void add_method(pare_table *table, const grid *g, size_t method) {
     for (size_t pair = 0; pair * each < json_array_size(g->between); pair++) {
         const json_t *changes = pare_document_at(json_array_get(g->between, pair * each + at), "changes");
         pare_table_cell(table, "%s", "");
-        pare_table_cell(table, "|%s - %s|", json_string_value(json_array_get(changes, 0)),
+        pare_table_cell(table, "Diff (%s, %s)", json_string_value(json_array_get(changes, 0)),
                         json_string_value(json_array_get(changes, 1)));
         add_numbers(table, g, g->between, pair * each + at, "texts", "difference", "%.4g");
     }

@@ -84,10 +84,19 @@ static void print_markdown_rule(const pare_table *table, FILE *out) {
     fputs("|\n", out);
 }
 
+static void print_markdown_cell(FILE *out, const char *text) {
+    fputs("| ", out);
+    for (; *text; text++) {
+        if (*text == '|') fputc('\\', out);
+        fputc(*text, out);
+    }
+    fputc(' ', out);
+}
+
 void pare_table_print_markdown(const pare_table *table, FILE *out) {
     for (size_t row = 0; row + table->columns <= table->count; row += table->columns) {
         for (size_t c = 0; c < table->columns; c++)
-            fprintf(out, "| %s ", table->cells[row + c]);
+            print_markdown_cell(out, table->cells[row + c]);
         fputs("|\n", out);
         if (!row) print_markdown_rule(table, out);
     }
