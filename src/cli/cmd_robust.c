@@ -159,6 +159,7 @@ static const char *const examples[] = {
     "my-model --perturb bf16,fp16 --ratio 0.05,0.1,0.2 --text wiki.txt",
     "my-model --perturb noise=1e-3,seed --methods taylor,best --seeds 3",
     "my-model --mode channel --methods taylor,moreau --text wiki.txt",
+    "my-model --perturb noise=1e-3 --methods taylor,moreau --plot ranks/",
     "my-model --perturb noise=1e-3 --methods taylor,moreau --ranks --lipschitz --json",
     NULL,
 };

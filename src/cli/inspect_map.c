@@ -30,6 +30,7 @@ static void show(const pare_arguments *arguments, const json_t *report) {
            (long long)json_integer_value(json_array_get(shape, 1)));
     if (arguments->against)
         printf("before        %s of %s\n", pare_document_text(report, "dense_matrix.name"), arguments->against);
+    if (pare_document_at(report, "note")) printf("note          %s\n", pare_document_text(report, "note"));
     printf("zeros         %.2f %%\n\n", 100 * (1 - pare_document_number(report, "kept.mean", 0)));
     pare_table *table = pare_table_new("llrrrrrr");
     for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)

@@ -90,6 +90,7 @@ static pare_status make(pare_matrix_map *map) {
     const pare_named_matrix *shape = map->against ? &map->pair.dense : &map->matrix;
     for (int kind = 0; kind < PARE_MAP_KINDS; kind++) {
         map->has[kind] = map->against || kind == PARE_MAP_KEPT || kind == PARE_MAP_MAGNITUDE;
+        if (kind == PARE_MAP_CHANGE && map->pair.rescaled) map->has[kind] = false;
         if (map->has[kind]) PARE_TRY(pare_density_map_new(shape->rows, shape->columns, &map->of[kind]));
     }
     PARE_TRY(read_rows(map));

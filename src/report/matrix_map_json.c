@@ -64,6 +64,11 @@ json_t *pare_report_matrix_map(const pare_matrix_map *map, const char *picture) 
     if (map->against) {
         pare_json_put(json, "against", pare_json_name(map->against));
         pare_json_put(json, "dense_matrix", matrix_json(&map->pair.dense));
+        if (map->pair.rescaled)
+            pare_json_put(
+                json, "note",
+                pare_json_string("the norm before this matrix was folded into it when the model was written as "
+                                 "another class, so that its weights cannot be compared with those before"));
     }
     for (int kind = 0; kind < PARE_MAP_KINDS; kind++)
         if (map->has[kind]) pare_json_put(json, kinds[kind].word, density_json(&map->of[kind]));

@@ -47,6 +47,21 @@ static pare_status fail_shapes(const pare_matrix_source *source, const pare_name
              : "and no pruning.json in its folder says which rows and columns were kept");
 }
 
+/* What surgery/convert.h does to a matrix of a model that was written as another class. */
+static pare_status check_classes(const pare_model *dense, const pare_model *pruned, pare_matrix_pair *out) {
+    const pare_architecture *a = &dense->config.architecture, *b = &pruned->config.architecture;
+    uint32_t layer;
+    pare_role role;
+    if (!pare_tensor_id_split(dense, out->dense.id, &layer, &role) || !pare_role_is_matrix(role)) return PARE_OK;
+    pare_input_kind reads = pare_roles[role].reads;
+    out->rescaled = b->shared_norm && !a->shared_norm && (reads == PARE_INPUT_QKV || reads == PARE_INPUT_GATE_UP);
+    if ((role != PARE_ROLE_Q && role != PARE_ROLE_K) || a->interleaved == b->interleaved) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT,
+                     "%s was written as another class, which orders the rows of queries and keys otherwise; draw this "
+                     "matrix by itself",
+                     pare_checkpoint_directory(pruned->checkpoint));
+}
+
 /* By roles, where both are models. */
 static pare_status find_by_role(const pare_matrix_source *dense, const pare_matrix_source *source,
                                 const pare_named_matrix *pruned, const pare_manifest *manifest, pare_matrix_pair *out) {
@@ -58,6 +73,7 @@ static pare_status find_by_role(const pare_matrix_source *dense, const pare_matr
                          pare_checkpoint_directory(dense->checkpoint), pruned->tensor->name,
                          pare_checkpoint_directory(source->checkpoint));
     PARE_TRY(pare_matrix_of(dense, model->tensors[id], id, &out->dense));
+    PARE_TRY(check_classes(model, source->model, out));
     pare_axes axes = pare_axes_of(model, &manifest->kept, id);
     int64_t rows = (int64_t)pare_axis_length(&axes.rows, (uint64_t)out->dense.rows);
     int64_t columns = (int64_t)pare_axis_length(&axes.columns, (uint64_t)out->dense.columns);

@@ -149,10 +149,30 @@ static void what_is_refused(void **state) {
     free(inside);
 }
 
+/* One weight that is infinite. */
+static void damaged_weights(void **state) {
+    const workplace *place = *state;
+    static const char header[] = "{\"a.weight\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]}}";
+    const float values[4] = {1, 2, 3, INFINITY};
+    char *png = pare_path_join(place->folder, "map.png");
+    tiny_write_text(place->model, "config.json", "{\"model_type\": \"other\"}");
+    tiny_write_safetensors(place->model, "model.safetensors", header, values, sizeof values);
+    EXPECT_NOTHING_LEFT(place, 1, "is no number in row 1, column 1", "inspect", place->model, "--map", "a", "-o", png);
+    free(png);
+}
+
 static void pairs_that_do_not_fit(void **state) {
     const workplace *place = *state;
     char *png = pare_path_join(place->folder, "map.png"), *path = pare_path_join(place->output, "pruning.json");
     PRUNE(place, "--ratio", "0.25", "--method", "magnitude-l2");
+    json_t *manifest = load_json(path);
+    json_object_set_new(manifest, "permutation", json_object());
+    char *permuted = json_dumps(manifest, 0);
+    tiny_write_text(place->output, "pruning.json", permuted);
+    EXPECT_NOTHING_LEFT(place, 2, "channels in another order", "inspect", place->output, "--map", MATRIX, "--against",
+                        place->model, "-o", png);
+    json_decref(manifest);
+    free(permuted);
     tiny_write_text(place->output, "pruning.json", "{\"layers\": []}");
     EXPECT_NOTHING_LEFT(place, 1, "another number of layers", "inspect", place->output, "--map", MATRIX, "--against",
                         place->model, "-o", png);
@@ -168,8 +188,11 @@ static void pairs_that_do_not_fit(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        IN_A_WORKPLACE(a_pattern_is_drawn),           IN_A_WORKPLACE(units_are_drawn_in_the_dense_matrix),
-        IN_A_WORKPLACE(layers_that_went_are_counted), IN_A_WORKPLACE(what_is_refused),
+        IN_A_WORKPLACE(a_pattern_is_drawn),
+        IN_A_WORKPLACE(units_are_drawn_in_the_dense_matrix),
+        IN_A_WORKPLACE(layers_that_went_are_counted),
+        IN_A_WORKPLACE(what_is_refused),
+        IN_A_WORKPLACE(damaged_weights),
         IN_A_WORKPLACE(pairs_that_do_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
