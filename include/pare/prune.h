@@ -210,9 +210,9 @@ typedef struct pare_robust_options {
                                * and 2 of the MoreauPruner paper; holds two fp32 gradients of all weights */
     double lipschitz_size;    /* of these, relative to each weight; 0: 1e-3 */
     uint32_t lipschitz_draws; /* 0: 3 */
-    const char *plot;         /* ranks as pictures and as a table: PLOT-ranks-...svg, PLOT-ranks.csv; with a / at its end
-                               * they lie in that folder; NULL: none */
-    const char *csv;          /* perplexities as a table; NULL: none */
+    const char *plot; /* ranks as pictures and as a table: PLOT-ranks-...svg, PLOT-ranks.csv; with a / at its end
+                       * they lie in that folder; NULL: none */
+    const char *csv;  /* perplexities as a table; NULL: none */
 } pare_robust_options;
 
 /* Prunes the model and a slightly changed one with each method (not with a salience of one's own), and compares what is
@@ -225,9 +225,9 @@ PARE_API pare_status pare_robust(const pare_model *model, const pare_robust_opti
 
 /* ---- sweeps ---------------------------------------------------------------------------------------------------- */
 
-/* Sums up a document of pare sweep, as its --json prints it: means and standard deviations of perplexities over seeds
- * (free with pare_text_free), and draws them: one line for each method, or value of another axis, error bars over
- * seeds, the dense model as a level. picture: file to write, .svg; NULL: none. */
+/* Sums up a document of pare sweep, as its --json prints it: means and standard deviations of perplexities (or
+ * accuracies) over seeds (free with pare_text_free), and draws them: one line for each method, or value of another
+ * axis, error bars over seeds, the dense model as a level. picture: file to write, .svg; NULL: none. */
 PARE_API pare_status pare_sweep_summary(const char *sweep, const char *picture, char **summary);
 
 #ifdef __cplusplus

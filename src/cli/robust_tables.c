@@ -175,7 +175,8 @@ static void show_paper(const pare_arguments *arguments, const json_t *report, si
         pare_table_cell(table, "%g %%", 100 * pare_document_number(json_array_get(g.comparisons, i), "ratio", 0));
     for (size_t method = 0; method < g.methods; method++)
         add_method(table, &g, method);
-    printf("\nperplexity of the pruned model by ratio, %s\n%s", arguments->texts.words[text],
+    const json_t *first = json_array_get(pare_document_at(json_array_get(g.comparisons, 0), "summary.texts"), text);
+    printf("\nperplexity of the pruned model by ratio, %s\n%s", pare_document_text(first, "file"),
            arguments->markdown ? "\n" : "");
     print_table(arguments, table);
 }
@@ -184,7 +185,8 @@ void pare_robust_show(const pare_arguments *arguments, const json_t *report) {
     const json_t *comparisons = pare_document_at(report, "comparisons");
     const json_t *lipschitz = pare_document_at(report, "lipschitz");
     show_units(arguments, comparisons);
-    for (size_t i = 0; i < arguments->texts.count; i++) {
+    size_t texts = json_array_size(pare_document_at(json_array_get(comparisons, 0), "summary.texts"));
+    for (size_t i = 0; i < texts; i++) {
         if (!arguments->markdown) show_text(arguments, comparisons, i);
         show_paper(arguments, report, i);
     }

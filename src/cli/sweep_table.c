@@ -13,7 +13,7 @@ static void add_value(pare_table *table, const json_t *value) {
 }
 
 static void add_point(pare_table *table, const json_t *summary, const json_t *point) {
-    const json_t *over = pare_document_at(summary, "over"), *list = pare_document_at(point, "perplexities");
+    const json_t *over = pare_document_at(summary, "over"), *list = pare_document_at(point, "values");
     for (size_t i = 0; i < json_array_size(over); i++)
         add_value(table, json_object_get(point, json_string_value(json_array_get(over, i))));
     pare_table_cell(table, "%llu", (unsigned long long)pare_document_count(point, "runs"));
@@ -39,7 +39,8 @@ static void print(const json_t *summary, char *alignment) {
         pare_table_cell(table, "%s", json_string_value(json_array_get(over, i)));
     pare_table_cell(table, "runs");
     for (size_t i = 0; i < json_array_size(texts); i++)
-        pare_table_cell(table, "perplexity, %s", json_string_value(json_array_get(texts, i)));
+        pare_table_cell(table, "%s, %s", pare_document_text(summary, "measure"),
+                        json_string_value(json_array_get(texts, i)));
     for (size_t i = 0; i < axes; i++)
         pare_table_cell(table, "%s", i ? "" : "dense");
     pare_table_cell(table, "%s", "");

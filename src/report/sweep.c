@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char before_words[] = "perplexity before ", after_words[] = "perplexity after ";
+static const char *const measures[] = {"perplexity", "accuracy"};
 
 double pare_sweep_number(const json_t *value) {
     if (json_is_number(value)) return json_number_value(value);
@@ -47,15 +47,25 @@ static pare_status read_axes(pare_sweep *s) {
     return PARE_OK;
 }
 
+/* The text of a column "MEASURE after TEXT"; NULL: it is another one. */
+static const char *text_of(const char *column, const char *measure) {
+    static const char after[] = " after ";
+    size_t length = strlen(measure);
+    bool own = strncmp(column, measure, length) == 0 && strncmp(column + length, after, sizeof after - 1) == 0;
+    return own ? column + length + sizeof after - 1 : NULL;
+}
+
 /* Columns of the first row; jansson keeps their order. */
 static pare_status read_texts(pare_sweep *s, const json_t *row) {
-    const char *name;
+    const char *name, *text;
     json_t *value;
     PARE_TRY(pare_alloc(&s->texts, json_object_size(row), sizeof *s->texts, "the sweep"));
     PARE_TRY(pare_alloc(&s->before, json_object_size(row), sizeof *s->before, "the sweep"));
-    json_object_foreach((json_t *)(uintptr_t)row, name, value) {
-        if (strncmp(name, after_words, sizeof after_words - 1) != 0) continue;
-        s->texts[s->text_count++] = name + sizeof after_words - 1;
+    for (size_t i = 0; i < sizeof measures / sizeof *measures && !s->text_count; i++) {
+        s->measure = measures[i];
+        json_object_foreach((json_t *)(uintptr_t)row, name, value) {
+            if ((text = text_of(name, s->measure))) s->texts[s->text_count++] = text;
+        }
     }
     return s->text_count ? PARE_OK
                          : pare_fail(PARE_BAD_ARGUMENT, "the sweep has no perplexities to show: give it --text FILE");
@@ -97,9 +107,9 @@ static pare_status group_rows(pare_sweep *s, const json_t *rows, size_t *places)
     return status;
 }
 
-static double column(const json_t *row, const char *words, const char *text) {
+static double column(const pare_sweep *s, const json_t *row, const char *when, const char *text) {
     char name[512];
-    snprintf(name, sizeof name, "%s%.480s", words, text);
+    snprintf(name, sizeof name, "%s %s %.480s", s->measure, when, text);
     const json_t *value = json_object_get(row, name);
     return json_is_number(value) ? json_number_value(value) : NAN;
 }
@@ -116,10 +126,10 @@ static void average(pare_sweep *s, const json_t *rows, const size_t *places, siz
         order[next[places[i]]++] = i;
     for (size_t t = 0; t < s->text_count; t++) {
         for (size_t i = 0; i < count; i++)
-            values[i] = column(json_array_get(rows, order[i]), before_words, s->texts[t]);
+            values[i] = column(s, json_array_get(rows, order[i]), "before", s->texts[t]);
         s->before[t] = pare_spread_of(values, count).mean; /* a text that the model writes is another for each seed */
         for (size_t i = 0; i < count; i++)
-            values[i] = column(json_array_get(rows, order[i]), after_words, s->texts[t]);
+            values[i] = column(s, json_array_get(rows, order[i]), "after", s->texts[t]);
         for (size_t p = 0; p < s->count; p++)
             s->points[p].after[t] = pare_spread_of(values + next[p] - s->points[p].runs, s->points[p].runs);
     }
@@ -168,15 +178,16 @@ json_t *pare_report_sweep(const pare_sweep *s) {
         pare_json_append(before, pare_json_measured(s->before[t]));
     }
     for (size_t p = 0; p < s->count; p++) {
-        json_t *point = json_object(), *perplexities = json_array();
+        json_t *point = json_object(), *values = json_array();
         for (size_t i = 0; i < s->axis_count; i++)
             pare_json_put(point, s->axes[i], axis_json(s->points[p].row, s->axes[i]));
         for (size_t t = 0; t < s->text_count; t++)
-            pare_json_append(perplexities, pare_json_of({"mean", pare_json_measured(s->points[p].after[t].mean)},
-                                                        {"sd", pare_json_measured(s->points[p].after[t].sd)}));
+            pare_json_append(values, pare_json_of({"mean", pare_json_measured(s->points[p].after[t].mean)},
+                                                  {"sd", pare_json_measured(s->points[p].after[t].sd)}));
         pare_json_put(point, "runs", pare_json_count(s->points[p].runs));
-        pare_json_put(point, "perplexities", perplexities);
+        pare_json_put(point, "values", values);
         pare_json_append(points, point);
     }
-    return pare_json_of({"over", over}, {"texts", texts}, {"before", before}, {"points", points});
+    return pare_json_of({"over", over}, {"measure", pare_json_string(s->measure)}, {"texts", texts}, {"before", before},
+                        {"points", points});
 }

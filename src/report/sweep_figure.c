@@ -199,12 +199,13 @@ static const char *last_part(const char *path) {
 
 static pare_status draw_panel(const drawing *d, size_t text, panel *p, pare_chart *chart) {
     const pare_sweep *s = d->sweep;
+    bool accuracy = strcmp(s->measure, "accuracy") == 0;
     bool layers = d->x < s->axis_count && strcmp(s->axes[d->x], "layers") == 0;
     PARE_TRY(panel_new(d, p));
     add_level(p, s->before[text], pare_format("dense"));
     for (size_t i = 0; i < s->count; i++)
         add_point(d, p, i, &s->points[i].after[text]);
-    p->title = pare_format("Perplexity on %s", last_part(s->texts[text]));
+    p->title = pare_format("%s on %s", accuracy ? "Accuracy" : "Perplexity", last_part(s->texts[text]));
     *chart = (pare_chart){.kind = d->group_count ? PARE_CHART_BARS : PARE_CHART_LINES,
                           .title = p->title,
                           .caption = s->seeds ? "Error bars: one standard deviation over seeds." : NULL,
@@ -213,7 +214,8 @@ static pare_status draw_panel(const drawing *d, size_t text, panel *p, pare_char
                                                           : s->axes[d->x],
                                 .logarithmic = d->logarithmic,
                                 .whole = layers},
-                          .y = {.label = "perplexity", .logarithmic = !d->group_count},
+                          .y = {.label = accuracy ? "share of pictures named rightly" : s->measure,
+                                .logarithmic = !d->group_count && !accuracy},
                           .series = p->series,
                           .series_count = d->lines,
                           .groups = (const char *const *)d->groups,

@@ -35,6 +35,7 @@ static void means_over_seeds(void **state) {
     pare_sweep s = sweep_of(by_ratio);
     assert_int_equal(s.axis_count, 2);
     assert_int_equal(s.text_count, 1);
+    assert_string_equal(s.measure, "perplexity");
     assert_string_equal(s.texts[0], "t");
     assert_int_equal(s.count, 3);
     assert_close("before", s.before[0], 4.5, 1e-12);
@@ -47,8 +48,8 @@ static void means_over_seeds(void **state) {
     json_t *json = pare_report_sweep(&s), *points = json_object_get(json, "points");
     assert_int_equal(json_array_size(points), 3);
     assert_string_equal(json_string_value(json_object_get(json_array_get(points, 2), "method")), "b<c>");
-    assert_true(json_is_null(
-        json_object_get(json_array_get(json_object_get(json_array_get(points, 2), "perplexities"), 0), "mean")));
+    assert_true(
+        json_is_null(json_object_get(json_array_get(json_object_get(json_array_get(points, 2), "values"), 0), "mean")));
     json_decref(json);
     pare_sweep_free(&s);
 }
@@ -74,6 +75,16 @@ static void lines_with_their_levels(void **state) {
     svg = draw(DOCUMENT("\"method\"", ROW("\"method\":\"a\"", "4", "7") "," ROW("\"method\":\"b\"", "4", "6")));
     assert_non_null(strstr(svg, ">a<"));
     assert_non_null(strstr(svg, ">b<"));
+    free(svg);
+}
+
+static void models_that_read_pictures(void **state) {
+    (void)state;
+    char *svg = draw("{\"sweep\":{\"over\":[\"ratio\"]},\"rows\":["
+                     "{\"ratio\":0.1,\"accuracy before digits\":0.97,\"accuracy after digits\":0.95},"
+                     "{\"ratio\":0.5,\"accuracy before digits\":0.97,\"accuracy after digits\":0.6}]}");
+    assert_non_null(strstr(svg, "Accuracy on digits"));
+    assert_non_null(strstr(svg, "share of pictures named rightly"));
     free(svg);
 }
 
@@ -114,9 +125,8 @@ static void what_is_no_sweep(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(means_over_seeds),
-        cmocka_unit_test(lines_with_their_levels),
-        cmocka_unit_test(numbers_of_values),
+        cmocka_unit_test(means_over_seeds),          cmocka_unit_test(lines_with_their_levels),
+        cmocka_unit_test(models_that_read_pictures), cmocka_unit_test(numbers_of_values),
         cmocka_unit_test(what_is_no_sweep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
