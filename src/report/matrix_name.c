@@ -118,7 +118,10 @@ pare_status pare_matrix_of(const pare_matrix_source *source, const pare_tensor *
                          folder, (unsigned long long)tensor->count);
     if (tensor->count == 0)
         return pare_fail(PARE_BAD_ARGUMENT, "%s of %s is empty: there is nothing to draw", tensor->name, folder);
-    *out = (pare_named_matrix){.tensor = tensor, .id = id, .rows = (int64_t)tensor->shape[0]};
+    int first = 0;
+    while (tensor->rank - first > 2 && tensor->shape[first] == 1)
+        first++;
+    *out = (pare_named_matrix){.tensor = tensor, .id = id, .rows = (int64_t)tensor->shape[first]};
     out->columns = (int64_t)tensor->count / out->rows;
     return PARE_OK;
 }

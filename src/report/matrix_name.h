@@ -16,7 +16,7 @@ void pare_matrix_source_close(pare_matrix_source *source);
 
 typedef struct pare_named_matrix {
     const pare_tensor *tensor; /* of the source: stored, or a part of what is stored, [out, in] */
-    int64_t rows, columns;     /* a tensor of more dimensions: the first one, and all others */
+    int64_t rows, columns;     /* of more dimensions: the first that is not 1, and those behind it */
     size_t id;                 /* among the model's tensors; SIZE_MAX: it plays no role */
 } pare_named_matrix;
 

@@ -123,9 +123,9 @@ static void names_that_fail(void **state) {
 /* A model that pare does not know, of tensors of four dimensions: its stored names, rows by everything else. */
 static void other_models(void **state) {
     (void)state;
-    families all = families_load();
-    static const char header[] = "{\"patch.weight\":{\"dtype\":\"F32\",\"shape\":[2,1,2,2],\"data_offsets\":[0,32]}}";
-    float values[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    static const char header[] = "{\"patch.weight\":{\"dtype\":\"F32\",\"shape\":[2,1,2,2],\"data_offsets\":[0,32]},"
+                                 "\"places\":{\"dtype\":\"F32\",\"shape\":[1,4,3],\"data_offsets\":[32,80]}}";
+    float values[20] = {1, 2, 3, 4, 5, 6, 7, 8};
     char *folder = tiny_folder();
     tiny_write_text(folder, "config.json", "{\"model_type\": \"other\"}");
     tiny_write_safetensors(folder, "model.safetensors", header, values, sizeof values);
@@ -136,8 +136,10 @@ static void other_models(void **state) {
     assert_int_equal(pare_matrix_find(&source, "patch", &matrix), PARE_OK);
     assert_int_equal(matrix.rows, 2);
     assert_int_equal(matrix.columns, 4);
+    assert_int_equal(pare_matrix_find(&source, "places", &matrix), PARE_OK);
+    assert_int_equal(matrix.rows, 4);
+    assert_int_equal(matrix.columns, 3);
     close_case(&source, folder);
-    families_free(&all);
 }
 
 int main(void) {
