@@ -169,8 +169,8 @@ static void place(const strip *s, double along, double value, double point[2]) {
 
 static void draw_band(const drawing *d, const strip *s, const pare_density_lines *lines) {
     double mean = d->map->mean, low[2], high[2], middle[2], end[2];
-    place(s, 0.0, mean - 2.0 * lines->expected_sd, low);
-    place(s, 0.0, mean + 2.0 * lines->expected_sd, high);
+    place(s, 0.0, fmax(mean - 2.0 * lines->expected_sd, s->low), low);
+    place(s, 0.0, fmin(mean + 2.0 * lines->expected_sd, s->high), high);
     place(s, 0.0, mean, middle);
     place(s, BOX, mean, end);
     if (s->rows)
@@ -201,8 +201,9 @@ static void draw_strip(const drawing *d, const pare_density_lines *lines, bool r
     strip s = {.rows = rows,
                .left = rows ? d->left + BOX + GAP : d->left,
                .top = rows ? d->top : d->top - GAP - STRIP,
-               .low = fmin(lines->mean[lines->least], d->map->mean - chance),
+               .low = fmax(fmin(lines->mean[lines->least], d->map->mean - chance), 0.0),
                .high = fmax(lines->mean[lines->most], d->map->mean + chance)};
+    if (d->panel->kind == PARE_MAP_KEPT) s.high = fmin(s.high, 1.0);
     draw_band(d, &s, lines);
     draw_means(d, &s, lines);
     if (rows) {
