@@ -1,3 +1,4 @@
+#include "../support/suggest.h"
 #include "command.h"
 #include "eval_tables.h"
 #include "json_text.h"
@@ -5,7 +6,6 @@
 #include "message.h"
 #include "outcome.h"
 #include "page.h"
-#include "../support/suggest.h"
 #include "terminal.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 #include "options.h"
 
+#include "../support/suggest.h"
 #include "command_line.h"
 #include "message.h"
-#include "../support/suggest.h"
 #include "terminal.h"
 
 #include <stdio.h>

@@ -112,6 +112,7 @@ static void show_lipschitz(const pare_arguments *arguments, const json_t *lipsch
 typedef struct grid {
     const json_t *comparisons, *between;
     size_t ratios, methods, changes, text;
+    const char *measure, *format;
 } grid;
 
 static bool same_text(const json_t *a, const json_t *b, const char *name) {
@@ -124,6 +125,9 @@ static grid grid_of(const json_t *report, size_t text) {
               .text = text};
     size_t all = json_array_size(g.comparisons), each = 0;
     const json_t *first = json_array_get(g.comparisons, 0);
+    bool loss = pare_document_at(json_array_get(pare_document_at(first, "summary.texts"), text), "loss") != NULL;
+    g.measure = loss ? "loss" : "perplexity";
+    g.format = loss ? "%.4f" : "%.3f";
     for (; each < all && same_text(first, json_array_get(g.comparisons, each), "change"); each++)
         g.ratios += same_text(first, json_array_get(g.comparisons, each), "method");
     g.methods = g.ratios ? each / g.ratios : 0;
@@ -145,11 +149,11 @@ static void add_method(pare_table *table, const grid *g, size_t method) {
     const char *name = pare_document_text(json_array_get(g->comparisons, at), "method");
     pare_table_cell(table, "%s", name);
     pare_table_cell(table, "as stored");
-    add_numbers(table, g, g->comparisons, at, "summary.texts", "perplexity", "%.3f");
+    add_numbers(table, g, g->comparisons, at, "summary.texts", g->measure, g->format);
     for (size_t change = 0; change < g->changes; change++) {
         pare_table_cell(table, "%s", "");
         pare_table_cell(table, "%s", pare_document_text(json_array_get(g->comparisons, change * each + at), "change"));
-        add_numbers(table, g, g->comparisons, change * each + at, "summary.texts", "changed", "%.3f");
+        add_numbers(table, g, g->comparisons, change * each + at, "summary.texts", "changed", g->format);
     }
     for (size_t pair = 0; pair * each < json_array_size(g->between); pair++) {
         const json_t *changes = pare_document_at(json_array_get(g->between, pair * each + at), "changes");
@@ -176,7 +180,7 @@ static void show_paper(const pare_arguments *arguments, const json_t *report, si
     for (size_t method = 0; method < g.methods; method++)
         add_method(table, &g, method);
     const json_t *first = json_array_get(pare_document_at(json_array_get(g.comparisons, 0), "summary.texts"), text);
-    printf("\nperplexity of the pruned model by ratio, %s\n%s", pare_document_text(first, "file"),
+    printf("\n%s of the pruned model by ratio, %s\n%s", g.measure, pare_document_text(first, "file"),
            arguments->markdown ? "\n" : "");
     print_table(arguments, table);
 }

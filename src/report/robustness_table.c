@@ -74,7 +74,7 @@ static void write_spread(FILE *out, const double *values, uint32_t seeds) {
 }
 
 static double number_of(const pare_robust_text *text, int column) {
-    const double numbers[] = {text->unpruned, text->perplexity, text->changed, fabs(text->perplexity - text->changed)};
+    const double numbers[] = {text->unpruned, text->pruned, text->changed, fabs(text->pruned - text->changed)};
     return numbers[column];
 }
 
