@@ -198,6 +198,47 @@ static void readers_leave_no_mean_error(void **state) {
         }
 }
 
+/* Channels of the hidden state that go get nothing from the biases of outputs: what the last stage was fitted by is
+ * what the pruned model has there. */
+static void check_channels(bool biases) {
+    enum { LEFT = 24 };
+    biased b = biased_open("llama biases");
+    pare_selection kept;
+    assert_int_equal(pare_selection_all(b.m.model, &kept), PARE_OK);
+    kept.hidden = LEFT;
+    assert_int_equal(pare_alloc(&kept.hidden_channel, LEFT, sizeof(uint32_t), "channels"), PARE_OK);
+    for (uint32_t i = 0; i < LEFT; i++)
+        kept.hidden_channel[i] = i + i / 3;
+    pare_repair_job job = job_of(
+        &b,
+        (pare_repair_options){.damping = 1e-2, .reader_damping = 1e-2, .biases = biases, .alpha = 1.0, .beta = 1.0});
+    pare_stage_fit fits[8][PARE_STAGES];
+    pare_repaired repaired;
+    assert_int_equal(pare_repair_run(&job, &kept, &repaired, fits), PARE_OK);
+    biased_block dense = biased_run(&b, &b.source, 1), left = biased_run_left(&b, &kept, &repaired, 1);
+    double error = 0.0;
+    for (int64_t t = 0; t < FAMILY_TOKENS; t++)
+        for (int64_t i = 0, k = 0; i < b.hidden; i++) {
+            bool here = k < LEFT && kept.hidden_channel[k] == i;
+            double difference = dense.out[t * b.hidden + i] - left.out[t * b.hidden + i];
+            k += here;
+            if (here) error += difference * difference;
+            if (!here) assert_true(fabs(left.out[t * b.hidden + i]) < 1e-6);
+        }
+    assert_close("error behind the second block", fits[1][PARE_STAGE_FFN].output.after, error, 1e-5);
+    biased_block_free(&dense);
+    biased_block_free(&left);
+    pare_repaired_free(&repaired);
+    pare_selection_free(&kept);
+    biased_close(&b);
+}
+
+static void removed_channels_get_no_bias(void **state) {
+    (void)state;
+    check_channels(false);
+    check_channels(true);
+}
+
 /* A model without biases is repaired the same, to the bit. */
 static void without_biases_nothing_changes(void **state) {
     (void)state;
@@ -223,9 +264,8 @@ static void without_biases_nothing_changes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(outputs_leave_no_mean_error),
-        cmocka_unit_test(targets_with_a_share_of_the_dense_model),
-        cmocka_unit_test(readers_leave_no_mean_error),
+        cmocka_unit_test(outputs_leave_no_mean_error),    cmocka_unit_test(targets_with_a_share_of_the_dense_model),
+        cmocka_unit_test(readers_leave_no_mean_error),    cmocka_unit_test(removed_channels_get_no_bias),
         cmocka_unit_test(without_biases_nothing_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
