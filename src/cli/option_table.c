@@ -174,7 +174,7 @@ static const pare_option rows[] = {
      .help = "also write the likelihoods of every document of the tasks, one JSON line each"},
     {.name = "csv", .commands = PARE_IN_ROBUST, .common = PARE_IN_ROBUST, .group = output, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(csv), .help = "perplexities before and after each change as a table"},
-    {.name = "markdown", .commands = PARE_IN_EVAL | STUDIES, .common = PARE_IN_EVAL | STUDIES, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(markdown),
+    {.name = "markdown", .commands = PARE_IN_EVAL | STUDIES, .common = PARE_IN_EVAL | PARE_IN_ROBUST, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(markdown),
      .help = "print tables as Markdown"},
     {.name = "verbose", .commands = PARE_IN_EVAL, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(verbose),
      .help = "of several models, too, print tables with standard errors"},
