@@ -41,7 +41,7 @@ into() {
         if [[ $word =~ ^[A-Za-z0-9_./:=,-]+$ ]]; then line+=" $word"; else line+=" '$word'"; fi
     done
     printf '$%s > %s\n' "$line" "$file"
-    "$@" > "$file.part"
+    "$@" > "$file.part" || { rm -f "$file.part"; exit 1; }
     mv "$file.part" "$file"
 }
 
@@ -76,6 +76,10 @@ if "$pare" inspect "$model" --json | grep -q '"norm": "rms"'; then
     robust table1_channel.md --perturb bf16,fp16 --methods "$methods" --ratio 0.05,0.1,0.15,0.2 --mode channel --csv "$folder/table1_channel.csv" --markdown \
         "${measured[@]}"
 fi
+# Table 7 goes over the number of samples itself.
+for ((i = 0; i < ${#measured[@]}; i++)); do
+    [ "${measured[i]}" = --samples ] && unset "measured[i]" "measured[i + 1]" && measured=("${measured[@]}") && i=$((i - 1))
+done
 sweep table7 --ratio 0.2 --method moreau-gs --over "samples=${SAMPLES:-10,100}" --over seed=0:2:1
 robust theorems.json --perturb noise=1e-3 --methods "$methods" --lipschitz --compute fp32 --json "${common[@]}"
 into "$folder/map_dense.txt" "$pare" inspect "$model" --map "$matrix" -o "$folder/map_dense.png"
