@@ -1,5 +1,6 @@
 #include "help_words.h"
 
+#include "../support/suggest.h"
 #include "help.h"
 #include "help_method.h"
 #include "help_models.h"
@@ -7,7 +8,6 @@
 #include "help_print.h"
 #include "message.h"
 #include "outcome.h"
-#include "../support/suggest.h"
 #include "terminal.h"
 
 #include <stdio.h>

@@ -1,10 +1,10 @@
 /* The program: finds the command, parses its words, runs it. */
+#include "../support/suggest.h"
 #include "command.h"
 #include "help_words.h"
 #include "message.h"
 #include "outcome.h"
 #include "process.h"
-#include "../support/suggest.h"
 #include "terminal.h"
 
 #include <fcntl.h>

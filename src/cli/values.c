@@ -1,8 +1,8 @@
 /* Option values: numbers with and without units, ranges, choices. Nothing is guessed: what is not wholly a value of its
  * kind is refused. */
+#include "../support/suggest.h"
 #include "message.h"
 #include "options.h"
-#include "../support/suggest.h"
 
 #include <errno.h>
 #include <math.h>
