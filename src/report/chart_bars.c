@@ -121,6 +121,7 @@ static void draw_bar(const pare_chart_frame *f, size_t series, size_t group) {
     const pare_chart *c = f->chart;
     const pare_chart_series *s = &c->series[series];
     if (!pare_chart_shows(values_of(c), value_of(s, group))) return;
+    if (c->stacked && !(fabs(value_of(s, group)) > 0.0)) return;
     bar b = bar_of(f, series, group);
     double low = fmin(b.from, b.to), size = fmax(fabs(b.to - b.from), 0.8);
     double x = c->lying ? low : b.begin, y = c->lying ? b.begin : b.to < b.from ? b.from - size : low;

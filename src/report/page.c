@@ -28,14 +28,14 @@ static const char style[] =
     "pre{background:var(--grid);padding:.7rem;border-radius:6px;white-space:pre-wrap}\n"
     ".wide{overflow-x:auto;overflow-wrap:normal}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\n"
     "th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid var(--grid);vertical-align:top}\n"
-    "th:first-child,td:first-child{text-align:left}td:not(:first-child){white-space:nowrap}th{font-weight:600}\n"
+    "th:first-child,td:first-child{text-align:left}td{white-space:nowrap}th{font-weight:600}\n"
     ".figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr));gap:1.5rem}\n"
     "figure{margin:0;min-width:0;break-inside:avoid}figure svg{width:100%;height:auto;display:block}\n"
     "figcaption{color:var(--faint);font-size:.9rem}details{margin:.4rem 0;font-size:.9rem}"
     "summary{cursor:pointer;color:var(--c0)}\n"
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}dd{margin:0}dt{color:var(--faint)}\n"
     "footer{margin-top:3rem;color:var(--faint);font-size:.85rem}\n"
-    "@media (max-width:600px){body{padding:.6rem}th,td{padding:.2rem "
+    "@media (max-width:600px){body{padding:.6rem}td:first-child{white-space:normal}th,td{padding:.2rem "
     ".35rem}dl{grid-template-columns:1fr}dt{margin-top:.4rem}}\n"
     "@media print{body{max-width:none}}\n";
 

@@ -5,11 +5,12 @@
 
 static const struct {
     const char *member, *title, *unit;
-} kinds[] = {{"heads", "Scores of attention's key/value groups", "score of a key/value group"},
-             {"query_heads", "Scores of query heads", "score of a query head"},
-             {"ffn", "Scores of FFN channels", "score of an FFN channel"},
-             {"hidden", "Scores of channels of the residual stream", "score of a channel"},
-             {"layers", "Scores of whole layers", "score of a layer"}};
+    bool whole; /* one strip is the whole model's */
+} kinds[] = {{"heads", "Scores of attention's key/value groups", "score of a key/value group", false},
+             {"query_heads", "Scores of query heads", "score of a query head", false},
+             {"ffn", "Scores of FFN channels", "score of an FFN channel", false},
+             {"hidden", "Scores of channels of the residual stream", "score of a channel", true},
+             {"layers", "Scores of whole layers", "score of a layer", true}};
 
 /* Where scores are positive they may differ by much: those that are zero stand at the left edge, then. */
 typedef struct scale {
@@ -30,7 +31,7 @@ static void look(const json_t *strip, scale *s) {
     }
 }
 
-static bool read(pare_page *page, const json_t *strip, const scale *s, pare_chart_strip *out) {
+static bool read(pare_page *page, const json_t *strip, const scale *s, bool whole, pare_chart_strip *out) {
     const json_t *values = json_object_get(strip, "values"), *kept = json_object_get(strip, "kept"),
                  *removed = json_object_get(strip, "removed");
     size_t count = json_array_size(values);
@@ -39,7 +40,9 @@ static bool read(pare_page *page, const json_t *strip, const scale *s, pare_char
     if (json_array_size(kept) != count || json_array_size(removed) != count || !list) return false;
     for (size_t i = 0; i < count; i++)
         if (!s->negative && !(list[i] > 0.0)) list[i] = 0.5 * s->lowest;
-    *out = (pare_chart_strip){.name = isfinite(layer) ? pare_page_format(page, "layer %.0f", layer) : "",
+    *out = (pare_chart_strip){.name = whole             ? "all"
+                                      : isfinite(layer) ? pare_page_format(page, "layer %.0f", layer)
+                                                        : "",
                               .count = count,
                               .values = list,
                               .kept = pare_page_list(page, kept),
@@ -57,7 +60,7 @@ static void draw(pare_page *page, const json_t *list, size_t kind) {
         look(json_array_get(list, i), &s);
     if (!isfinite(s.lowest)) s.negative = true;
     for (size_t i = 0; i < count; i++)
-        good += read(page, json_array_get(list, i), &s, &strips[good]);
+        good += read(page, json_array_get(list, i), &s, kinds[kind].whole, &strips[good]);
     const char *zeros = s.zeros > 0.0 && !s.negative
                             ? pare_page_format(page, " %.0f with a score of zero stand at the left edge.", s.zeros)
                             : "";

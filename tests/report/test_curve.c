@@ -169,6 +169,7 @@ static void ticks_are_round(void **state) {
     pare_curve_axis_of(1e17, 1e17 + 64, 8, false);
     pare_curve_axis_of(-1e308, 1e308, 8, false);
     pare_curve_axis_of(1e-300, 1e300, 8, false);
+    pare_curve_axis_of(5e-324, 1.7e308, 8, false);
 }
 
 int main(void) {
