@@ -83,6 +83,7 @@ void pare_run_page_make(pare_run *run, const pare_page_job *page, const pare_run
     *files = (pare_page_files){0};
     if (!page->wanted && !page->command) return;
     if (make(run, page, report, files) == PARE_OK) return;
+    pare_json_missing_forget();
     pare_page_files_drop(files);
     remove_inside(run);
     say(runtime);

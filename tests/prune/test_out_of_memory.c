@@ -4,7 +4,8 @@
 
 typedef struct scene {
     prune_run r;
-    char *before; /* what is in the folder */
+    char *before;  /* what is in the folder */
+    char *figures; /* of the page; or NULL */
     pare_cache *cache;
 } scene;
 
@@ -21,10 +22,24 @@ static pare_status prune(void *context) {
     return status;
 }
 
+/* It is there to the end, or not at all. */
+static void page_is_whole(const scene *s) {
+    char *path = pare_path_join(s->r.output, "report.html"), *html = NULL;
+    size_t bytes;
+    if (pare_file_exists(path)) {
+        static const char last[] = "</html>\n";
+        assert_int_equal(pare_file_read(path, 1 << 24, &html, &bytes), PARE_OK);
+        assert_string_equal(html + bytes - strlen(last), last);
+    }
+    pare_free(html);
+    free(path);
+}
+
 /* A model where the call succeeded, and nothing where it failed. */
 static void nothing_half_written(void *context, pare_status status) {
     scene *s = context;
     assert_int_equal(pare_file_exists(s->r.output), status == PARE_OK);
+    if (status == PARE_OK && s->figures) page_is_whole(s);
     if (status == PARE_OK) {
         pare_model *written;
         assert_int_equal(pare_model_open(s->r.output, &written), PARE_OK);
@@ -32,6 +47,7 @@ static void nothing_half_written(void *context, pare_status status) {
         tiny_remove(s->r.output);
     }
     unlink(s->r.scores);
+    if (s->figures) tiny_remove(s->figures);
     prune_run_assert_holds(s->r.folder, s->before);
 }
 
@@ -78,6 +94,22 @@ static void units(void **state) {
     fail_everywhere("taylor", false, 40);
 }
 
+/* A page that memory does not suffice for costs the page alone. */
+static void units_with_a_page(void **state) {
+    (void)state;
+    scene s = {.r = prune_run_open((tiny_model){0})};
+    s.figures = pare_path_join(s.r.folder, "figures");
+    const pare_page_options page = {.figures = s.figures, .command = "pare prune"};
+    prune_run_method(&s.r, "taylor");
+    s.r.options.output = s.r.output;
+    s.r.options.page = &page;
+    s.before = prune_run_list(s.r.folder);
+    memory_fail_everywhere(&(memory_run){prune, nothing_half_written, &s}, 150);
+    free(s.before);
+    free(s.figures);
+    prune_run_close(&s.r);
+}
+
 static void units_by_repair(void **state) {
     (void)state;
     fail_everywhere("best", false, 40);
@@ -103,6 +135,7 @@ static void a_cache(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(units),
+        cmocka_unit_test(units_with_a_page),
         cmocka_unit_test(units_by_repair),
         cmocka_unit_test(units_by_biases),
         cmocka_unit_test(single_weights),
