@@ -36,6 +36,12 @@ static bool is_folder(const char *path) {
     return stat(path, &there) == 0 && S_ISDIR(there.st_mode);
 }
 
+/* A terminal, a pipe or a device has no place beside it. */
+static bool is_file(const char *path) {
+    struct stat there;
+    return stat(path, &there) != 0 || S_ISREG(there.st_mode);
+}
+
 /* All that the command reads or writes, by the names of its options. A folder in the place of a file is refused
  * elsewhere. */
 static size_t list_others(const pare_arguments *a, pare_named_file *list) {
@@ -64,6 +70,7 @@ int pare_page_prepare(const pare_arguments *a, const char *beside, pare_page_pla
         pare_terminal_fail("%s", pare_page_refusal(a));
         return PARE_EXIT_USAGE;
     }
+    if (beside && !is_file(beside)) beside = NULL;
     if (a->no_report || (!a->report && !a->figures && !beside)) return PARE_EXIT_DONE;
     if (!a->report && beside) out->options.file = out->file = beside_file(beside);
     pare_named_file *others = calloc(a->models.count + a->texts.count + SINGLE, sizeof *others);

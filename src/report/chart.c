@@ -32,8 +32,8 @@ static double entry_width(const pare_chart_entry *entry) {
 static void draw_sample(FILE *out, const pare_chart_entry *e, double x, double y) {
     switch (e->sample) {
     case PARE_SAMPLE_LINE:
-        fprintf(out, "<path class=\"s%u d%u n\" stroke-width=\"2.5\" d=\"M%.1f %.1fh24\"/>", e->colour, e->colour, x,
-                y);
+        fprintf(out, "<path class=\"s%u d%u n\" stroke-width=\"2.5\" d=\"M%.1f %.1fh24\"/>",
+                e->colour % PARE_INK_COLOURS, pare_ink_shape(e->colour), x, y);
         pare_ink_marker(out, e->colour, x + 12.0, y, 3.5);
         pare_ink_marker_end(out, e->colour);
         return;
@@ -47,7 +47,8 @@ static void draw_sample(FILE *out, const pare_chart_entry *e, double x, double y
         fputs("/>\n", out);
         return;
     case PARE_SAMPLE_RULE:
-        fprintf(out, "<path class=\"s%u n\" stroke-width=\"2\" d=\"M%.1f %.1fv12\"/>\n", e->colour, x + 14.0, y - 6.0);
+        fprintf(out, "<path class=\"s%u n\" stroke-width=\"2\" d=\"M%.1f %.1fv12\"/>\n", e->colour % PARE_INK_COLOURS,
+                x + 14.0, y - 6.0);
     }
 }
 

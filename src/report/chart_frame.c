@@ -167,7 +167,7 @@ void pare_chart_draw_name(const pare_chart_frame *f, const char *name, double y)
 }
 
 unsigned pare_chart_colour(const pare_chart_series *series, size_t index) {
-    return (series->colour ? series->colour - 1 : (unsigned)(index % PARE_INK_COLOURS)) % PARE_INK_COLOURS;
+    return series->colour ? series->colour - 1 : (unsigned)(index % PARE_INK_KINDS);
 }
 
 size_t pare_chart_series_entries(const pare_chart *chart) {

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum { PARE_INK_COLOURS = 8, PARE_INK_NUMBER = 40 };
+enum { PARE_INK_COLOURS = 8, PARE_INK_KINDS = 64, PARE_INK_NUMBER = 40 };
 
 /* Text for elements and attributes: escaped; what is not UTF-8, or no character of XML, becomes U+FFFD. NULL: nothing.
  * The second stops after `most` characters, with an ellipsis. */
@@ -26,6 +26,10 @@ void pare_ink_short(char text[PARE_INK_NUMBER], double value);
 /* Text that is broken into lines of `most` characters, each a tspan at x, the first on the line of the text. Returns
  * their number; out NULL: counts alone. */
 size_t pare_ink_lines(FILE *out, const char *text, size_t most, double x, double leading);
+
+/* The dash and the marker that go with a colour. After all colours the same ones come again with other shapes, up to
+ * PARE_INK_KINDS that differ in one or the other. */
+unsigned pare_ink_shape(unsigned colour);
 
 /* A marker in a colour, which has its shape, too; the caller writes a hover text before pare_ink_marker_end. */
 void pare_ink_marker(FILE *out, unsigned colour, double x, double y, double radius);

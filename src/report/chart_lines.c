@@ -37,8 +37,8 @@ static void measure(pare_chart_frame *f) {
 static void draw_path(const pare_chart_frame *f, const pare_chart_series *s, size_t index) {
     size_t n = s->count, columns = n < COLUMNS ? n : COLUMNS;
     bool faint = s->look == PARE_LOOK_FAINT;
-    fprintf(f->out, "<polyline class=\"n s%u", pare_chart_colour(s, index));
-    if (!faint) fprintf(f->out, " d%u", pare_chart_colour(s, index));
+    fprintf(f->out, "<polyline class=\"n s%u", pare_chart_colour(s, index) % PARE_INK_COLOURS);
+    if (!faint) fprintf(f->out, " d%u", pare_ink_shape(pare_chart_colour(s, index)));
     fputs("\" ", f->out);
     if (faint) fputs("stroke-opacity=\"0.35\" ", f->out);
     fprintf(f->out, "stroke-width=\"%s\" stroke-linejoin=\"round\" points=\"", faint ? "1" : "2");
@@ -62,7 +62,7 @@ static void draw_error(const pare_chart_frame *f, const pare_chart_series *s, si
     double from = pare_chart_shows(&f->chart->y, low) ? pare_chart_y(f, low) : f->bottom;
     fprintf(f->out,
             "<path class=\"n s%u\" stroke-width=\"1.3\" d=\"M%.1f %.1fH%.1fM%.1f %.1fV%.1fM%.1f %.1fH%.1f\"/>\n",
-            colour, x - 4.0, from, x + 4.0, x, from, pare_chart_y(f, s->y[i] + s->error[i]), x - 4.0,
+            colour % PARE_INK_COLOURS, x - 4.0, from, x + 4.0, x, from, pare_chart_y(f, s->y[i] + s->error[i]), x - 4.0,
             pare_chart_y(f, s->y[i] + s->error[i]), x + 4.0);
 }
 
@@ -86,7 +86,7 @@ static void draw_point(const pare_chart_frame *f, const pare_chart_series *s, si
     bool many = s->count > MARKERS || s->look == PARE_LOOK_FAINT;
     if (s->look == PARE_LOOK_RING || (many && s->look != PARE_LOOK_DOTS)) {
         fprintf(f->out, "<circle class=\"%s", s->look == PARE_LOOK_RING ? "n" : "h");
-        if (s->look == PARE_LOOK_RING) fprintf(f->out, " s%u\" stroke-width=\"1.5", colour);
+        if (s->look == PARE_LOOK_RING) fprintf(f->out, " s%u\" stroke-width=\"1.5", colour % PARE_INK_COLOURS);
         fprintf(f->out, "\" cx=\"%.1f\" cy=\"%.1f\" r=\"5.5\">", x, y);
         write_hover(f, s, i);
         fputs("</circle>\n", f->out);

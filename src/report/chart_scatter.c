@@ -76,7 +76,7 @@ static void draw_counts(const pare_chart_frame *f, const pare_chart_series *s, s
     for (size_t row = 0; row < SQUARES; row++)
         for (size_t column = 0; column < SQUARES; column++)
             if (counts[row][column])
-                draw_square(f, pare_chart_colour(s, index), row, column, counts[row][column], most);
+                draw_square(f, pare_chart_colour(s, index) % PARE_INK_COLOURS, row, column, counts[row][column], most);
 }
 
 static void draw(const pare_chart_frame *f) {

@@ -75,19 +75,21 @@ static const char *const shapes[] = {
     "M-1.2-.4H1.2V.4H-1.2z",
 };
 
-static bool is_circle(unsigned colour) {
-    return colour % PARE_INK_COLOURS == 0;
+unsigned pare_ink_shape(unsigned colour) {
+    enum { STEP = 3 }; /* from one round of colours to the next */
+    return (colour + STEP * (colour / PARE_INK_COLOURS)) % PARE_INK_COLOURS;
 }
 
 void pare_ink_marker(FILE *out, unsigned colour, double x, double y, double radius) {
-    colour %= PARE_INK_COLOURS;
-    if (is_circle(colour))
-        fprintf(out, "<circle class=\"f%u\" cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\">", colour, x, y, radius);
+    const char *shape = shapes[pare_ink_shape(colour)];
+    if (shape)
+        fprintf(out, "<path class=\"f%u\" d=\"%s\" transform=\"translate(%.1f %.1f)scale(%.1f)\">",
+                colour % PARE_INK_COLOURS, shape, x, y, radius);
     else
-        fprintf(out, "<path class=\"f%u\" d=\"%s\" transform=\"translate(%.1f %.1f)scale(%.1f)\">", colour,
-                shapes[colour], x, y, radius);
+        fprintf(out, "<circle class=\"f%u\" cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\">", colour % PARE_INK_COLOURS, x, y,
+                radius);
 }
 
 void pare_ink_marker_end(FILE *out, unsigned colour) {
-    fputs(is_circle(colour) ? "</circle>\n" : "</path>\n", out);
+    fputs(shapes[pare_ink_shape(colour)] ? "</path>\n" : "</circle>\n", out);
 }

@@ -206,6 +206,27 @@ static void numbers_are_short(void **state) {
     expect_number(pare_ink_short, 0.123456, "0.123");
 }
 
+/* More series than colours still differ. */
+static void many_series_differ(void **state) {
+    (void)state;
+    enum { SERIES = 20 };
+    pare_chart_series series[SERIES];
+    for (int i = 0; i < SERIES; i++)
+        series[i] = (pare_chart_series){.name = "s", .count = POINTS, .x = steps, .y = rising};
+    pare_chart chart = chart_of(PARE_CHART_LINES, series, SERIES);
+    char *svg = draw(&chart), seen[SERIES][40];
+    const char *at = svg;
+    for (int i = 0; i < SERIES; i++) {
+        at = strstr(at, "<polyline class=\"");
+        assert_non_null(at);
+        at += strlen("<polyline class=\"");
+        snprintf(seen[i], sizeof seen[i], "%.*s", (int)strcspn(at, "\""), at);
+        for (int j = 0; j < i; j++)
+            assert_string_not_equal(seen[i], seen[j]);
+    }
+    free(svg);
+}
+
 /* A program may run in a locale whose numbers have commas. */
 static void locales_change_nothing(void **state) {
     (void)state;
@@ -228,6 +249,7 @@ int main(void) {
         cmocka_unit_test(what_is_left_out_is_said), cmocka_unit_test(numbers_are_there),
         cmocka_unit_test(much_stays_small),         cmocka_unit_test(panels_are_one_file),
         cmocka_unit_test(numbers_are_short),        cmocka_unit_test(locales_change_nothing),
+        cmocka_unit_test(many_series_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
