@@ -37,8 +37,8 @@ static pare_status parse(const char *text, size_t bytes, const char *name, json_
                          "%s is JSON, but no report of pare's; give what a command printed with "
                          "--json, or a pruning.json or recovery.json",
                          name);
-    return pare_fail(PARE_FORMAT_ERROR, "%s is no JSON (line %d: %s); give what a command printed with --json", name,
-                     error.line, error.text);
+    return pare_fail(PARE_FORMAT_ERROR, "%s is no JSON (line %d, column %d); give what a command printed with --json",
+                     name, error.line, error.column);
 }
 
 static pare_status read_one(const pare_report_document *document, json_t **out) {

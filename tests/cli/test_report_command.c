@@ -176,7 +176,7 @@ static void what_makes_no_sense_is_refused(void **state) {
     char *config = pare_path_join(place->model, "config.json"), *page = pare_path_join(place->folder, "p.html"),
          *bad = pare_path_join(place->folder, "bad.json"), *deep = pare_path_join(place->folder, "no/p.html");
     tiny_write_text(place->folder, "bad.json", "{\"a\": ");
-    EXPECT_NOTHING_LEFT(place, 1, "bad.json is no JSON (line 1: ", "report", bad, "-o", page);
+    EXPECT_NOTHING_LEFT(place, 1, "bad.json is no JSON (line 1, column 6)", "report", bad, "-o", page);
     EXPECT_NOTHING_LEFT(place, 1, "config.json is JSON, but no report of pare's; give what a command printed", "report",
                         config, "-o", page);
     EXPECT_NOTHING_LEFT(place, 1, "none.json", "report", "none.json", "-o", page);

@@ -106,6 +106,20 @@ static void check_layers(json_t *layers) {
     }
 }
 
+/* As they were. */
+static void check_widths(json_t *model) {
+    ASSERT_KEYS(model, "hidden", "layers");
+    assert_whole(model, "hidden", 16);
+    assert_int_equal(json_array_size(member(model, "layers")), 3);
+    for (size_t i = 0; i < 3; i++) {
+        json_t *layer = json_array_get(member(model, "layers"), i);
+        ASSERT_KEYS(layer, "query_heads", "kv_heads", "ffn");
+        assert_whole(layer, "query_heads", 8);
+        assert_whole(layer, "kv_heads", 4);
+        assert_whole(layer, "ffn", 12);
+    }
+}
+
 /* 3 layers of Q, O [16 x 16], K, V [8 x 16], 3 x [12 x 16], two norms; two embeddings of 32 x 16; one norm. */
 enum {
     BEFORE = 3 * (2 * 16 * 16 + 2 * 8 * 16 + 3 * 12 * 16 + 32) + 2 * 32 * 16 + 16,
@@ -118,7 +132,8 @@ static void the_manifest_is_complete(void **state) {
     r.options.seed = 77;
     json_t *report = prune_run_report(&r), *manifest = load_in(r.output, "pruning.json");
     ASSERT_KEYS(manifest, "pare", "method", "recipe", "seed", "source", "calibration", "parameters", "iterations",
-                "layers", "hidden_channels_kept");
+                "model", "layers", "hidden_channels_kept");
+    check_widths(member(manifest, "model"));
     assert_whole(manifest, "iterations", 1);
     assert_true(json_is_null(member(manifest, "hidden_channels_kept")));
     assert_text(manifest, "pare", pare_version());
