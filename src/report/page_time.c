@@ -57,17 +57,17 @@ static void draw_memory(pare_page *page, const json_t *memory) {
         names[count] = parts[i].name;
         values[count++] = bytes / 1e6;
     }
+    const char *parts_of = limit > 0.0 ? ", and the parts that were planned" : "";
     const char *of = limit > 0.0 ? pare_page_format(page, ", within a limit of %s", pare_page_bytes(page, limit)) : "";
-    draw_bars(
-        page, names, values, count,
-        (pare_chart){.name = "memory",
-                     .title = "Where the memory went",
-                     .caption = pare_page_format(page,
-                                                 "The most that was held, and the parts that were planned%s. Mapped "
-                                                 "weights are the file itself, which the system may drop at any "
-                                                 "time.",
-                                                 of),
-                     .x = {.label = "MB"}});
+    draw_bars(page, names, values, count,
+              (pare_chart){.name = "memory",
+                           .title = "Where the memory went",
+                           .caption = pare_page_format(page,
+                                                       "The most that was held%s%s. Mapped "
+                                                       "weights are the file itself, which the system may drop at any "
+                                                       "time.",
+                                                       parts_of, of),
+                           .x = {.label = "MB"}});
 }
 
 void pare_page_time(pare_page *page, const json_t *json) {

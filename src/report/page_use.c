@@ -52,8 +52,8 @@ static void write_speed(pare_page *page, const json_t *json) {
     begin_entry(page, "What will be faster");
     pare_page_say(
         page,
-        "every matrix product that lost rows or columns, in any engine and on any machine: about %.3g %% less "
-        "work and memory for the weights of each token",
+        "what is gone is not computed, in any engine and on any machine: about %.3g %% less work, and less memory "
+        "for weights, with each token",
         100.0 * (1.0 - after / before));
     if (cache > 0.0) pare_page_say(page, "; the cache of keys and values is %.3g %% smaller", cache);
     pare_page_put(page, "</dd>\n");

@@ -57,7 +57,7 @@ static void a_pruning_is_told(void **state) {
     expect(html, "<td>perplexity, wiki.txt</td><td>10.5</td><td>12.25</td><td>11.5</td><td>+9.52 %</td>");
     expect(html, "<td>right label, share of images</td><td>0.97</td><td>0.96</td>");
     expect(html, "loads as any LLaMA");
-    expect(html, "about 25 % less work");
+    expect(html, "about 25 % less work, and less memory for weights");
     expect(html, "the cache of keys and values is 50 % smaller");
     expect(html, "<pre>pare prune m/one -o o/smaller</pre>");
     expect(html, "<p class=\"note\">mind the gap</p>");
