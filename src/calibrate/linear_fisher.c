@@ -1,5 +1,6 @@
 #include "calibrate/linear_fisher.h"
 #include "calibrate/input_moments_internal.h"
+#include "calibrate/shrinkage.h"
 #include "model/gradient_sink.h"
 #include "support/memory.h"
 #include "support/progress.h"
@@ -107,6 +108,9 @@ static pare_status add_stream(gathering *g, uint32_t layer, pare_role role, int6
                                  .tokens = tokens,
                                  .width = g->request->source->model->config.hidden,
                                  .length = tokens};
+    size_t id = pare_tensor_id(layer, role);
+    if (g->out->spread && g->out->full[id])
+        pare_spread_add(gradient, tokens, g->request->length, values.width, g->scaled, &g->out->spread[id]);
     return add(g, layer, role, &values);
 }
 
@@ -183,6 +187,7 @@ static pare_status allocate(gathering *g, const pare_fisher_choice *choice) {
     PARE_TRY(pare_alloc(&out->full, out->tensor_count, sizeof *out->full, "output metrics"));
     PARE_TRY(pare_alloc(&out->diagonal, out->tensor_count, sizeof *out->diagonal, "output metrics"));
     PARE_TRY(pare_alloc(&out->diagonals, e.rows, sizeof *out->diagonals, "output metrics"));
+    if (choice->spread) PARE_TRY(pare_alloc(&out->spread, out->tensor_count, sizeof *out->spread, "output metrics"));
     PARE_TRY(pare_alloc(&g->squares, out->tensor_count, sizeof *g->squares, "output metrics"));
     PARE_TRY(pare_alloc(&g->sums, e.rows, sizeof *g->sums, "output metrics"));
     PARE_TRY(pare_alloc_uninitialized(&g->scaled, CHUNK * e.widest, sizeof(float), "output gradients"));
@@ -220,10 +225,12 @@ static pare_status gather(gathering *g, const pare_fisher_choice *choice, int64_
     return status;
 }
 
-static void finish_diagonals(gathering *g, uint64_t rows) {
+static void finish_sums(gathering *g, uint64_t rows) {
     double square = (double)g->scale * (double)g->scale;
     for (uint64_t i = 0; i < rows; i++)
         g->out->diagonals[i] = (float)(g->sums[i] * square);
+    for (size_t id = 0; g->out->spread && id < g->out->tensor_count; id++)
+        g->out->spread[id] *= square * square;
 }
 
 pare_status pare_linear_fisher_run(const pare_fisher_request *request, const pare_fisher_choice *choice,
@@ -239,7 +246,7 @@ pare_status pare_linear_fisher_run(const pare_fisher_request *request, const par
     PARE_TRY(pare_linear_fisher_group(request, &group, &memory));
     pare_status status = allocate(&g, choice);
     if (status == PARE_OK) status = gather(&g, choice, group);
-    if (status == PARE_OK) finish_diagonals(&g, extent_of(request->source->model, choice).rows);
+    if (status == PARE_OK) finish_sums(&g, extent_of(request->source->model, choice).rows);
     pare_free(g.squares);
     pare_free(g.sums);
     pare_free(g.scaled);
@@ -252,6 +259,7 @@ void pare_linear_fisher_free(pare_linear_fisher *fisher) {
     pare_free(fisher->full);
     pare_free(fisher->diagonal);
     pare_free(fisher->diagonals);
+    pare_free(fisher->spread);
     pare_scratch_close(&fisher->memory);
     *fisher = (pare_linear_fisher){0};
 }

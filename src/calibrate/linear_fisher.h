@@ -24,12 +24,14 @@ typedef struct pare_fisher_request {
 typedef struct pare_fisher_choice {
     const bool *wanted; /* [tensor_count]; what is not a matrix of a block is ignored */
     int64_t widest;     /* matrices of more rows than this get the diagonal only */
+    bool spread;        /* also how far sequences differ in the outputs of O and Down */
 } pare_fisher_choice;
 
 typedef struct pare_linear_fisher {
     size_t tensor_count;
     float **full;     /* [tensor_count] [rows, rows], symmetric up to rounding; NULL: not asked for */
     float **diagonal; /* [tensor_count] [rows]; NULL: not wanted */
+    double *spread;   /* [tensor_count] sum over sequences of |F_s|^2 (shrinkage.h), of O and Down; NULL: not asked */
     double loss;      /* of the calibration set */
     float *diagonals; /* what all of `diagonal` points into */
     pare_scratch memory;

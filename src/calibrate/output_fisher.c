@@ -1,4 +1,5 @@
 #include "calibrate/output_fisher.h"
+#include "calibrate/shrinkage.h"
 #include "support/memory.h"
 
 static const pare_role role_of[PARE_OUTPUT_STAGES] = {PARE_ROLE_O, PARE_ROLE_DOWN};
@@ -12,11 +13,14 @@ pare_status pare_output_fisher_group(const pare_fisher_request *request, int64_t
     return pare_linear_fisher_group(request, group, memory);
 }
 
-/* Takes the matrices over. */
-static void take(pare_linear_fisher *linear, pare_output_fisher *out) {
+/* Takes the matrices over, as far as they are to be believed. */
+static void take(pare_linear_fisher *linear, int64_t sequences, pare_output_fisher *out) {
     for (uint32_t i = 0; i < out->layers; i++)
-        for (int stage = 0; stage < PARE_OUTPUT_STAGES; stage++)
-            out->metric[i][stage] = linear->full[pare_tensor_id(i, role_of[stage])];
+        for (int stage = 0; stage < PARE_OUTPUT_STAGES; stage++) {
+            size_t id = pare_tensor_id(i, role_of[stage]);
+            out->metric[i][stage] = linear->full[id];
+            out->shrunk[i][stage] = pare_metric_shrink(linear->full[id], out->hidden, sequences, linear->spread[id]);
+        }
     out->loss = linear->loss;
     out->memory = linear->memory;
     linear->memory = (pare_scratch){0};
@@ -32,12 +36,13 @@ pare_status pare_output_fisher_run(const pare_fisher_request *request, pare_outp
     for (uint32_t i = 0; i < out->layers; i++)
         for (int stage = 0; stage < PARE_OUTPUT_STAGES; stage++)
             wanted[pare_tensor_id(i, role_of[stage])] = true;
-    pare_fisher_choice choice = {.wanted = wanted, .widest = out->hidden};
+    pare_fisher_choice choice = {.wanted = wanted, .widest = out->hidden, .spread = true};
     pare_status status = pare_alloc(&out->metric, out->layers, sizeof *out->metric, "output metrics");
+    if (status == PARE_OK) status = pare_alloc(&out->shrunk, out->layers, sizeof *out->shrunk, "output metrics");
     if (status == PARE_OK) status = pare_linear_fisher_run(request, &choice, &linear);
     pare_free(wanted);
     if (status == PARE_OK)
-        take(&linear, out);
+        take(&linear, request->sequences, out);
     else
         pare_output_fisher_free(out);
     return status;
@@ -45,6 +50,7 @@ pare_status pare_output_fisher_run(const pare_fisher_request *request, pare_outp
 
 void pare_output_fisher_free(pare_output_fisher *fisher) {
     pare_free(fisher->metric);
+    pare_free(fisher->shrunk);
     pare_scratch_close(&fisher->memory);
     *fisher = (pare_output_fisher){0};
 }

@@ -1,5 +1,6 @@
 /* How the loss feels the outputs of attention and FFN: the Fisher matrices of linear_fisher.h for O and Down alone,
- * whose gradient is that of the residual stream behind the stage. */
+ * whose gradient is that of the residual stream behind the stage, mixed with their mean diagonal as far as the
+ * calibration sequences disagree about them (shrinkage.h). */
 #ifndef PARE_CALIBRATE_OUTPUT_FISHER_H
 #define PARE_CALIBRATE_OUTPUT_FISHER_H
 
@@ -11,6 +12,7 @@ typedef struct pare_output_fisher {
     uint32_t layers;
     int64_t hidden;
     float *(*metric)[PARE_OUTPUT_STAGES]; /* [layers]: [d, d] each */
+    double (*shrunk)[PARE_OUTPUT_STAGES]; /* [layers] share of the mean diagonal in it, 0 .. 1 */
     double loss;                          /* of the calibration set */
     pare_scratch memory;
 } pare_output_fisher;

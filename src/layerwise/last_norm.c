@@ -2,6 +2,7 @@
  * channel), and the head as a reader. */
 #include "layerwise/layerwise.h"
 #include "model/ends.h"
+#include "model/patches.h"
 #include "repair/norm_fit.h"
 #include "support/memory.h"
 
@@ -28,9 +29,20 @@ static void end_norm(const pare_layerwise *l, const pare_norm *norm, const float
         ops->norm_forward(l->backend, norm, x, tokens, l->hidden, out, false, inverse);
 }
 
-/* q and p, normed by the dense and the pruned model, as operands in normed2 and normed1, and in fp32. */
-static void normalize(pare_layerwise *l, const last_norm *n, int64_t first, int64_t tokens, const float **q,
-                      const float **p) {
+/* Of the final norm's outputs [tokens, d], those that the head reads move to the front: of pictures the first token
+ * of each. Returns their number. */
+static int64_t take_read(const pare_layerwise *l, void *rows, int64_t tokens) {
+    size_t bytes = (size_t)l->hidden * pare_operand_size(l->backend);
+    if (!pare_reads_pictures(&l->model->config)) return tokens;
+    for (int64_t i = 0; i < tokens / l->asked.length; i++)
+        memmove((char *)rows + (size_t)i * bytes, (const char *)rows + (size_t)(i * l->asked.length) * bytes, bytes);
+    return tokens / l->asked.length;
+}
+
+/* q and p, normed by the dense and the pruned model, as operands in normed2 and normed1, and in fp32, of tokens that
+ * the head reads. Returns how many these are. */
+static int64_t normalize(pare_layerwise *l, const last_norm *n, int64_t first, int64_t tokens, const float **q,
+                         const float **p) {
     const pare_backend_operations *ops = l->backend->operations;
     pare_activations *a = l->block.activations;
     int64_t d = l->hidden;
@@ -38,28 +50,31 @@ static void normalize(pare_layerwise *l, const last_norm *n, int64_t first, int6
     const float *pruned = pare_layer_load(&l->pruned, first, tokens);
     end_norm(l, &n->pruned, pruned, tokens, a->normed1, a->inverse1);
     end_norm(l, &n->dense, dense, tokens, a->normed2, a->inverse2);
-    ops->from_operand(l->backend, a->normed2, tokens * d, l->difference);
-    ops->from_operand(l->backend, a->normed1, tokens * d, a->middle);
+    take_read(l, a->normed1, tokens);
+    int64_t count = take_read(l, a->normed2, tokens);
+    ops->from_operand(l->backend, a->normed2, count * d, l->difference);
+    ops->from_operand(l->backend, a->normed1, count * d, a->middle);
     *q = l->difference;
     *p = a->middle;
+    return count;
 }
 
 static pare_status see_norm(pare_layerwise *l, int64_t first, int64_t tokens, void *context) {
     last_norm without_bias = *(const last_norm *)context, *n = &without_bias; /* that is no factor's */
     const float *q, *p;
     n->dense.bias = n->pruned.bias = NULL;
-    normalize(l, n, first, tokens, &q, &p);
-    pare_norm_fit_add(q, p, tokens, l->hidden, n->factors, n->squares);
+    int64_t count = normalize(l, n, first, tokens, &q, &p);
+    pare_norm_fit_add(q, p, count, l->hidden, n->factors, n->squares);
     return PARE_OK;
 }
 
 static pare_status see_head(pare_layerwise *l, int64_t first, int64_t tokens, void *context) {
     last_norm *n = context;
     const pare_activations *a = l->block.activations;
-    pare_inputs inputs = {.x = a->normed1, .tokens = tokens, .width = l->hidden};
     const float *q, *p;
-    normalize(l, n, first, tokens, &q, &p);
-    for (int64_t i = 0; i < tokens * l->hidden; i++)
+    int64_t count = normalize(l, n, first, tokens, &q, &p);
+    pare_inputs inputs = {.x = a->normed1, .tokens = count, .width = l->hidden};
+    for (int64_t i = 0; i < count * l->hidden; i++)
         n->energy += ((double)q[i] - (double)p[i]) * ((double)q[i] - (double)p[i]);
     pare_layerwise_halve(l, first, n->gram);
     PARE_TRY(pare_gram_add(l->backend, &inputs, first == 0, n->gram));

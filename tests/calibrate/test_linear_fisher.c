@@ -2,6 +2,7 @@
  * dW = sum over its tokens of g x^T is solved for the g of each token, since there are fewer tokens than inputs, and
  * the ids of a sequence differ, so that its x are independent. The last token predicts nothing: its g is 0. */
 #include "calibrate/output_fisher.h"
+#include "calibrate/shrinkage.h"
 #include "model/tiny_pass.h"
 #include "support/memory.h"
 
@@ -277,21 +278,45 @@ static void choices(void **state) {
     tiny_pass_close(&t);
 }
 
-/* O's and down's are the matrices of the two stages. */
+/* |F|^2 of a matrix of each sequence by itself, added up. */
+static double spread_by_hand(const tiny_pass *t, const pare_fisher_request *request, size_t id, int64_t rows) {
+    double sum = 0.0;
+    for (int64_t s = 0; s < t->sequences; s++) {
+        pare_fisher_request one = *request;
+        one.ids += s * t->length;
+        one.sequences = 1;
+        pare_linear_fisher f = run(&one, everything, INT64_MAX);
+        for (int64_t i = 0; i < rows * rows; i++)
+            sum += (double)f.full[id][i] * (double)f.full[id][i];
+        pare_linear_fisher_free(&f);
+    }
+    return sum;
+}
+
+/* O's and down's are the matrices of the two stages, mixed with their mean diagonal by how far 16 sequences differ. */
 static void stages(void **state) {
     (void)state;
+    static const pare_role role_of[] = {PARE_ROLE_O, PARE_ROLE_DOWN};
     tiny_pass t = open_tiny(16, LENGTH);
     pare_source source = {.model = t.model, .backend = t.backend};
     pare_fisher_request request = request_of(&t, &source);
-    size_t bytes = t.model->config.hidden * t.model->config.hidden * sizeof(float);
+    int64_t hidden = t.model->config.hidden;
     pare_linear_fisher all = run(&request, everything, INT64_MAX);
     pare_output_fisher of_stages;
+    assert_null(all.spread);
     assert_int_equal(pare_output_fisher_run(&request, &of_stages), PARE_OK);
     assert_true(of_stages.loss == all.loss);
     assert_int_equal(of_stages.memory.bytes, pare_output_fisher_bytes(t.model));
-    for (uint32_t layer = 0; layer < LAYERS; layer++) {
-        assert_memory_equal(of_stages.metric[layer][0], all.full[pare_tensor_id(layer, PARE_ROLE_O)], bytes);
-        assert_memory_equal(of_stages.metric[layer][1], all.full[pare_tensor_id(layer, PARE_ROLE_DOWN)], bytes);
+    for (uint32_t i = 0; i < LAYERS * 2; i++) {
+        size_t id = pare_tensor_id(i / 2, role_of[i % 2]);
+        double expected = pare_metric_shrink(all.full[id], hidden, 16, spread_by_hand(&t, &request, id, hidden));
+        double share = of_stages.shrunk[i / 2][i % 2], largest = 0.0;
+        assert_true(share > 0.0 && share < 1.0);
+        assert_true(fabs(share - expected) < 1e-4);
+        for (int64_t j = 0; j < hidden; j++)
+            largest = fmax(largest, (double)all.full[id][j * (hidden + 1)]);
+        for (int64_t j = 0; j < hidden * hidden; j++)
+            assert_true(fabs((double)of_stages.metric[i / 2][i % 2][j] - (double)all.full[id][j]) < 1e-4 * largest);
     }
     pare_output_fisher_free(&of_stages);
     pare_linear_fisher_free(&all);
