@@ -137,7 +137,7 @@ static int run(const pare_arguments *arguments) {
     if (arguments->json && arguments->markdown)
         return pare_outcome_usage("robust", "--json and --markdown are two ways to print the result; take one");
     if (arguments->csv && !pare_measured_on_of(arguments).count)
-        return pare_outcome_usage("robust", "--csv is a table of perplexities: give --text FILE, too");
+        return pare_outcome_usage("robust", "--csv is a table of perplexities or losses: give --text FILE or --images DIR, too");
     if (arguments->ranks && !arguments->json && !arguments->report && !arguments->figures)
         return pare_outcome_usage("robust",
                                   "--ranks are lists for a figure: give --json, or --plot PREFIX for the pictures");

@@ -105,6 +105,10 @@ static bool mixes_dense(const pare_recipe *r) {
     return is_repaired(r) || (has_target(r) && r->dense > 0.0);
 }
 
+static bool may_reconstruct(const pare_recipe *r) {
+    return !pare_recipe_trains(r);
+}
+
 static bool reconstructs(const pare_recipe *r) {
     return r->reconstruct > 0;
 }
@@ -157,7 +161,7 @@ static const pare_key keys[] = {
     {"tail", "--tail", PARE_KEY_INTEGER, AT(moreau.tail), .low = 1, .high = 1e6, .applies = pare_recipe_steps,
      .advice = "give how many of the last iterates are averaged, 1 or more"},
     {"reconstruct", "--reconstruct", PARE_KEY_INTEGER, AT(reconstruct), .low = 0, .high = 1e6, .off_at_zero = true,
-     .applies = always, .advice = "give the steps of training for each half of a block, such as 100"},
+     .applies = may_reconstruct, .advice = "give the steps of training for each half of a block, such as 100"},
     {"reconstruct_rate", "--reconstruct-rate", PARE_KEY_REAL, AT(reconstruct_rate), .low = 0, .high = 1, .open = true,
      .applies = reconstructs, .advice = "give the rate of the first step, such as 1e-3"},
     {"wording", "--wording", PARE_KEY_CHOICE, AT(wording), wordings, .applies = pare_recipe_needs_data},

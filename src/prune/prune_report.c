@@ -48,7 +48,7 @@ static double calibration_loss(const pare_prune_job *job) {
 
 /* Units that are chosen greedily have none, and nor do layers by name. */
 static bool has_scores(const pare_prune_job *job) {
-    return job->procedure == &pare_units && job->asked->recipe.choice != PARE_CHOOSE_OBS &&
+    return !job->procedure->zeroes && !job->procedure->recorded && job->asked->recipe.choice != PARE_CHOOSE_OBS &&
            job->result.scores.layers == job->current->config.layers;
 }
 

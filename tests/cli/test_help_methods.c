@@ -32,6 +32,8 @@ static const char *const particular[][2] = {
     {"--compat", "llm-pruner"},
     {"--choose", "obs"},
     {"--compensate", "ls"},
+    {"--reconstruct", "1"},
+    {"--reconstruct-rate", "1e-4"},
     {"--metric", "fisher"},
     {"--readers", "0.5"},
     {"--final-norm", "yes"},
@@ -139,8 +141,6 @@ static const char *const general[] = {
     "--report",
     "--no-report",
     "--figures",
-    "--reconstruct",
-    "--reconstruct-rate",
 };
 
 static bool removes_weights(size_t method) {
@@ -229,6 +229,7 @@ static void expect_refusal(size_t method, const char *const option[2]) {
 static bool contradicts(size_t method, const char *option) {
     bool layers = strcmp(pare_recipe_kind(method), "layers") == 0;
     if (strcmp(option, "--salience") == 0) return layers || trains(method);
+    if (strcmp(option, "--reconstruct") == 0) return trains(method);
     if (strcmp(option, "--region-rounds") == 0) return removes_weights(method);
     return strcmp(option, "--choose") == 0 && (layers || removes_weights(method));
 }
