@@ -87,6 +87,19 @@ static void write_images(pare_page *page, const json_t *images, bool recovered) 
         write_pair(page, images, measures[i].name, measures[i].member, recovered, false);
 }
 
+void pare_page_say_images(pare_page *page, const json_t *json) {
+    const json_t *images = pare_page_at(json, "images");
+    double before = 100.0 * pare_page_number(images, "before.top1"),
+           after = 100.0 * pare_page_number(images, "after.top1"),
+           last = 100.0 * pare_page_number(images, "recovered.top1");
+    const char *file = pare_page_string(images, "file");
+    if (!isfinite(before) || !isfinite(after)) return;
+    pare_page_say(page, "The right label came first for %.4g %% of the images%s%s, and comes first for %.4g %% now",
+                  before, file ? " of " : "", pare_page_base(file), isfinite(last) ? last : after);
+    if (isfinite(last)) pare_page_say(page, " (%.4g %% before it was trained)", after);
+    pare_page_put(page, ".");
+}
+
 void pare_page_before_after(pare_page *page, const json_t *json) {
     static const char *const two[] = {"", "before", "after", "change", NULL}, *const three[] = {"",       "before",
                                                                                                 "pruned", "trained",

@@ -13,6 +13,19 @@ static double perplexity_after(const json_t *json) {
     return isfinite(recovered) ? recovered : isfinite(after) ? after : pare_page_number(first_text(json), "perplexity");
 }
 
+/* The share of images that got the right label. */
+static double right_after(const json_t *json) {
+    double recovered = pare_page_number(json, "images.recovered.top1");
+    double after = pare_page_number(json, "images.after.top1");
+    return isfinite(recovered) ? recovered : isfinite(after) ? after : pare_page_number(json, "images.top1");
+}
+
+static bool has_pictures(const pare_page_document *documents, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (isfinite(right_after(documents[i].json))) return true;
+    return false;
+}
+
 /* Parameters that are no zeros. */
 static double parameters_after(const json_t *json) {
     double after = pare_page_number(json, "parameters.after"), zeros = pare_page_number(json, "sparsity.removed");
@@ -37,7 +50,7 @@ static double total_seconds(const json_t *json) {
     return sum;
 }
 
-static void write_row(pare_page *page, const pare_page_document *document, size_t index) {
+static void write_row(pare_page *page, const pare_page_document *document, size_t index, bool pictures) {
     const json_t *json = document->json;
     const char *method = pare_page_string(json, "method");
     double after = parameters_after(json), before = pare_page_number(json, "parameters.before");
@@ -51,20 +64,24 @@ static void write_row(pare_page *page, const pare_page_document *document, size_
                    isfinite(after) && before > 0.0 ? pare_page_format(page, "%.3g %%", 100.0 * after / before) : "");
     pare_page_cell_number(page, pare_page_number(first_text(json), "before.perplexity"));
     pare_page_cell_number(page, perplexity_after(json));
+    if (pictures) pare_page_cell_number(page, pare_page_number(json, "images.before.top1"));
+    if (pictures) pare_page_cell_number(page, right_after(json));
     pare_page_cell_number(page, total_seconds(json));
     pare_page_row_end(page);
 }
 
-static void draw(pare_page *page, const pare_page_document *documents, size_t count) {
+/* pictures: right labels in place of perplexities. */
+static void draw(pare_page *page, const pare_page_document *documents, size_t count, bool pictures) {
     pare_chart_series *series = pare_page_take(page, count, sizeof *series);
     size_t points = 0;
     for (size_t i = 0; series && i < count; i++) {
         const json_t *json = documents[i].json;
         double *at = pare_page_numbers(page, 2);
         const char *method = pare_page_string(json, "method");
-        if (!at || !isfinite(perplexity_after(json)) || !isfinite(parameters_after(json))) continue;
+        double reached = pictures ? right_after(json) : perplexity_after(json);
+        if (!at || !isfinite(reached) || !isfinite(parameters_after(json))) continue;
         at[0] = parameters_after(json);
-        at[1] = perplexity_after(json);
+        at[1] = reached;
         series[points++] =
             (pare_chart_series){.name = pare_page_format(page, "%zu. %s", i + 1, method ? method : name_of(json)),
                                 .count = 1,
@@ -72,24 +89,41 @@ static void draw(pare_page *page, const pare_page_document *documents, size_t co
                                 .y = &at[1]};
     }
     if (points < 2) return;
-    pare_page_chart(page, &(pare_chart){.kind = PARE_CHART_SCATTER,
-                                        .name = "comparison",
-                                        .title = "Perplexity against what is left",
-                                        .caption = "Each mark is a run; parameters without those that are zero. The "
-                                                   "first text of each run.",
-                                        .x = {.label = "parameters"},
-                                        .y = {.label = "perplexity", .logarithmic = true},
-                                        .series = series,
-                                        .series_count = points});
+    pare_page_chart(
+        page, &(pare_chart){.kind = PARE_CHART_SCATTER,
+                            .name = pictures ? "comparison-images" : "comparison",
+                            .title = pictures ? "Right labels against what is left" : "Perplexity against what is left",
+                            .caption = "Each mark is a run; parameters without those that are zero. Of "
+                                       "texts, the first of each run.",
+                            .x = {.label = "parameters"},
+                            .y = {.label = pictures ? "right labels, share" : "perplexity", .logarithmic = !pictures},
+                            .series = series,
+                            .series_count = points});
 }
 
 void pare_page_compare(pare_page *page, const pare_page_document *documents, size_t count) {
-    static const char *const heads[] = {
-        "report", "kind", "model", "method", "parameters left", "share", "perplexity before", "after", "seconds", NULL};
-    pare_page_table(page, heads);
+    static const char *const heads[] =
+        {"report", "kind",    "model", "method", "parameters left", "share", "perplexity before",
+         "after",  "seconds", NULL},
+                             *const with_pictures[] = {"report",
+                                                       "kind",
+                                                       "model",
+                                                       "method",
+                                                       "parameters left",
+                                                       "share",
+                                                       "perplexity before",
+                                                       "after",
+                                                       "right labels before",
+                                                       "after",
+                                                       "seconds",
+                                                       NULL};
+    bool pictures = has_pictures(documents, count);
+    pare_page_table(page, pictures ? with_pictures : heads);
     for (size_t i = 0; i < count; i++)
-        write_row(page, &documents[i], i);
+        write_row(page, &documents[i], i, pictures);
     pare_page_table_end(page);
-    draw(page, documents, count);
+    draw(page, documents, count, false);
+    pare_page_release(page);
+    if (pictures) draw(page, documents, count, true);
     pare_page_release(page);
 }

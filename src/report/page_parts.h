@@ -24,6 +24,8 @@ void pare_page_compare(pare_page *page, const pare_page_document *documents, siz
 /* Parts of runs. */
 void pare_page_warnings(pare_page *page, const json_t *json);
 void pare_page_before_after(pare_page *page, const json_t *json);
+/* In words: of pictures, how many got the right label. */
+void pare_page_say_images(pare_page *page, const json_t *json);
 void pare_page_widths(pare_page *page, const json_t *json);
 void pare_page_scores(pare_page *page, const json_t *json);
 void pare_page_repair(pare_page *page, const json_t *json);

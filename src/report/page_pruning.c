@@ -85,6 +85,7 @@ static void write(pare_page *page, const json_t *json) {
     say_what(page, json);
     say_how(page, json);
     say_effect(page, json);
+    pare_page_say_images(page, json);
     pare_page_put(page, "</p>\n");
     pare_page_before_after(page, json);
     pare_page_use(page, json);

@@ -39,6 +39,7 @@ static void write(pare_page *page, const json_t *json) {
     pare_page_put(page, "<p>");
     say_what(page, json);
     say_effect(page, json);
+    pare_page_say_images(page, json);
     pare_page_put(page, "</p>\n");
     pare_page_before_after(page, json);
     pare_page_use(page, json);

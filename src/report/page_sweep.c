@@ -32,12 +32,17 @@ static const char *short_name(pare_page *page, const char *name) {
     return pare_page_format(page, "%.*s%s", (int)(path - name), name, slash + 1);
 }
 
+static bool is_perplexity(const char *column) {
+    return strncmp(column, "perplexity after", 16) == 0;
+}
+
 /* What a column holds, as people say it. */
 static const char *title_of(pare_page *page, const char *column) {
-    static const char after[] = "perplexity after ";
+    const char *after = strstr(column, " after ");
     if (strcmp(column, "kept_share") == 0) return "Share of the parameters that stay";
-    if (strncmp(column, after, sizeof after - 1) != 0) return column;
-    return pare_page_format(page, "Perplexity on %s", pare_page_base(column + sizeof after - 1));
+    if (!after) return column;
+    return pare_page_format(page, "%s on %s", is_perplexity(column) ? "Perplexity" : "Share of right labels",
+                            pare_page_base(after + strlen(" after ")));
 }
 
 static void write_cell(pare_page *page, const json_t *value) {
@@ -195,7 +200,8 @@ static void draw_lines(pare_page *page, const json_t *json, const char *axis, co
                                         .title = pare_page_format(page, "%s, over %s", title_of(page, column), axis),
                                         .caption = "Where there are several seeds: their mean and standard deviation.",
                                         .x = {.label = axis},
-                                        .y = {.label = plain ? "perplexity" : "share", .logarithmic = plain},
+                                        .y = {.label = is_perplexity(column) ? "perplexity" : "share",
+                                              .logarithmic = is_perplexity(column)},
                                         .series = series,
                                         .series_count = count,
                                         .levels = &dense,
@@ -227,7 +233,8 @@ static void draw_bars(pare_page *page, const json_t *json, const char *column, s
 }
 
 static bool is_drawn(const json_t *json, const char *name) {
-    return !is_axis(json, name) && (strncmp(name, "perplexity after", 16) == 0 || strcmp(name, "kept_share") == 0);
+    return !is_axis(json, name) &&
+           (is_perplexity(name) || strncmp(name, "accuracy after", 14) == 0 || strcmp(name, "kept_share") == 0);
 }
 
 static void write(pare_page *page, const json_t *json) {

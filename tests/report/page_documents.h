@@ -100,7 +100,8 @@ static inline json_t *page_pruning(int layers, int sparse) {
     fputs("],\"texts\":[{\"file\":\"t/wiki.txt\",\"windows\":3,\"before\":{\"perplexity\":10.5,\"nll\":2.3},\"after\":"
           "{\"perplexity\":12.25},\"recovered\":{\"perplexity\":11.5}}],\"seconds\":{\"scoring\":1.5,\"repairing\":2},"
           "\"warnings\":[\"mind the gap\"],\"memory\":{\"anonymous_peak\":5000000,\"plan\":{\"activations\":3000000,"
-          "\"limit\":9000000}},\"images\":{\"before\":{\"top1\":0.97},\"after\":{\"top1\":0.96,\"agreement\":0.95}},"
+          "\"limit\":9000000}},\"images\":{\"file\":\"d/"
+          "digits\",\"before\":{\"top1\":0.97},\"after\":{\"top1\":0.96,\"agreement\":0.95}},"
           "\"command\":\"pare prune m/one -o o/smaller\",\"training\":{\"losses\":[{\"step\":1,\"loss\":3}],\"ratios\":"
           "[{\"step\":1,\"ratio\":0.1}]},\"recovery\":",
           t.out);

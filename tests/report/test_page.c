@@ -56,6 +56,7 @@ static void a_pruning_is_told(void **state) {
     expect(html, "<td>parameters</td><td>1,000,000</td><td>750,000</td>");
     expect(html, "<td>perplexity, wiki.txt</td><td>10.5</td><td>12.25</td><td>11.5</td><td>+9.52 %</td>");
     expect(html, "<td>right label, share of images</td><td>0.97</td><td>0.96</td>");
+    expect(html, "The right label came first for 97 % of the images of digits, and comes first for 96 % now.");
     expect(html, "loads as any LLaMA");
     expect(html, "about 25 % less work, and less memory for weights");
     expect(html, "the cache of keys and values is 50 % smaller");
@@ -114,6 +115,22 @@ static void pages_stand_alone(void **state) {
         free(html);
         json_decref(json);
     }
+}
+
+/* A sweep over a model that reads pictures has accuracies in place of perplexities. */
+static void a_sweep_of_pictures(void **state) {
+    (void)state;
+    json_t *json =
+        page_parse("{\"sweep\":{\"over\":[\"ratio\"]},\"rows\":[{\"ratio\":0.1,\"accuracy before d/digits\":0.97,"
+                   "\"accuracy after d/digits\":0.5},{\"ratio\":0.2,\"accuracy before d/digits\":0.97,\"accuracy "
+                   "after d/digits\":0.25}]}");
+    char *html = page_of(json);
+    expect(html, "<h4>Share of right labels on digits, over ratio</h4>");
+    expect(html, "<title>at 0.2: 0.25</title>");
+    expect(html, "<title>dense model: 0.97</title>");
+    assert_null(strstr(html, ">perplexity<"));
+    free(html);
+    json_decref(json);
 }
 
 static void any_number_of_layers(void **state) {
@@ -257,6 +274,7 @@ static void several_are_compared(void **state) {
     assert_true(markup_check(html) > 500);
     expect(html, "7 reports of pare");
     expect(html, "Perplexity against what is left");
+    expect(html, "Right labels against what is left");
     assert_int_equal(markup_count(html, "<section>"), PAGE_KINDS);
     assert_int_equal(markup_count(html, "<figure>"), figures.count);
     for (size_t i = 0; i < figures.count; i++) {
@@ -275,6 +293,7 @@ int main(void) {
         cmocka_unit_test(a_pruning_is_told),
         cmocka_unit_test(the_other_kinds_are_told),
         cmocka_unit_test(pages_stand_alone),
+        cmocka_unit_test(a_sweep_of_pictures),
         cmocka_unit_test(any_number_of_layers),
         cmocka_unit_test(names_are_text),
         cmocka_unit_test(odd_reports_are_shown_as_far_as_they_go),
