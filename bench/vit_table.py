@@ -8,7 +8,7 @@ CALIBRATION and JUDGED are folders of pictures, one folder a class. Single weigh
 4:8; units: 12.5 to 50 % of every layer's heads and FFN channels. A seed draws the pictures that calibrate; a method takes
 the same ones in all columns, and all methods the same number: --samples, in the rows that say so --more. Nothing is
 trained. Runs are kept in OUT (a line of JSON each), so that a table that was stopped goes on, and one that is repeated is
-only printed. Cells: mean and standard deviation over the seeds of the accuracy in percent, in brackets the mean
+only printed: another build of pare, or another model of the same name, wants another OUT. Cells: mean and standard deviation over the seeds of the accuracy in percent, in brackets the mean
 cross-entropy. Standard library only.
 """
 import argparse
@@ -49,7 +49,10 @@ class Runs:
 
     def pare(self, *words):
         command = [self.given.pare, *words, "--quiet", "--json", "--threads", str(self.given.threads)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        except OSError as error:
+            sys.exit(f"cannot run {self.given.pare}: {error.strerror}")
         if done.returncode:
             sys.exit(f"{' '.join(command)}\n{done.stderr}")
         return json.loads(done.stdout)
@@ -64,7 +67,8 @@ class Runs:
             self.pare("prune", str(self.given.model), "-o", str(smaller), *words, *self.more)
             return self.judge(smaller)
 
-    def once(self, key, work):
+    def once(self, words, work):
+        key = [*words, *self.more, "--images", str(self.given.judged)]
         if tuple(key) not in self.known:
             self.known[tuple(key)] = work()
             with self.file.open("a", encoding="utf-8") as rows:
