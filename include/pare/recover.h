@@ -43,6 +43,11 @@ typedef struct pare_recover_options {
     const char *const *targets; /* modules with adapters ("q_proj", ...); NULL: all seven */
     size_t target_count;
 
+    /* Folder of a model that predicts the same, as a rule the one that was pruned: training goes towards its
+     * distribution, too. In pare_prune "dense" is the model that is pruned. NULL: none */
+    const char *teacher;
+    double ce, kd; /* the loss is ce CE(labels) + kd KL(teacher || model); negative: 1 and 2 */
+
     double rate;          /* highest learning rate */
     uint32_t batch;       /* examples per step; pack: sequences */
     uint32_t micro_batch; /* sequences at a time; 0: chosen for speed and memory. Changes rounding only */

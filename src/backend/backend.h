@@ -114,6 +114,13 @@ typedef struct pare_displacement_sums {
     uint64_t zero_rows; /* rows that are zero as a whole */
 } pare_displacement_sums;
 
+/* What a gradient by a teacher is made of. */
+typedef struct pare_divergence_terms {
+    const int32_t *targets;                       /* [n] */
+    const float *student_logsum, *teacher_logsum; /* [n] of the whole vocabulary */
+    float scale, ce, kd;
+} pare_divergence_terms;
+
 typedef struct pare_backend_operations {
     pare_status (*matmul)(const pare_backend *backend, const pare_matmul *shape, const void *a, const void *b,
                           float *c);
@@ -168,6 +175,15 @@ typedef struct pare_backend_operations {
     /* out = scale * dH/dlogits = -scale * p (log p + H), H = value of all chunks. */
     void (*entropy_gradient)(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
                              const float *logsum, const double *value, float scale, void *out);
+
+    /* value += sum of exp(teacher - maximum) (teacher - student) over the columns: with maximum that of the teacher's
+     * logits up to and with this chunk, and value rescaled when that rises, KL(teacher || student) comes of it. */
+    void (*divergence_update)(const pare_backend *backend, const float *student, const float *teacher, int64_t n,
+                              int64_t columns, const float *maximum, double *value);
+    /* out = scale * (ce (q - onehot(target)) + kd (q - p)), q and p being the softmaxes of student and teacher; no
+     * first term where the target is negative. */
+    void (*divergence_gradient)(const pare_backend *backend, const pare_divergence_terms *terms, const float *student,
+                                const float *teacher, int64_t n, int64_t columns, int64_t first, void *out);
 
     void (*to_operand)(const pare_backend *backend, const float *in, int64_t n, void *out);
     void (*from_operand)(const pare_backend *backend, const void *in, int64_t n, float *out);

@@ -20,7 +20,7 @@ const char *pare_prune_arguments_check(const pare_arguments *arguments) {
     if (arguments->method >= 0 && arguments->recipe) return "give either --method or --recipe, not both";
     if (arguments->resume && !arguments->output) return "--resume keeps the progress beside OUT: give -o OUT";
     bool trains = arguments->preset >= 0 || arguments->training_steps || arguments->epochs > 0 || arguments->rate > 0 ||
-                  arguments->batch;
+                  arguments->batch || arguments->teacher || arguments->ce >= 0 || arguments->kd >= 0;
     if (trains && !arguments->data) return "--recover FILE is missing: what to train on";
     if (pare_page_refusal(arguments)) return pare_page_refusal(arguments);
     if (!arguments->output && !arguments->dry_run) return "-o OUT is missing: the folder to write (or --dry-run)";

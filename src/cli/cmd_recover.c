@@ -46,6 +46,9 @@ pare_recover_options pare_recover_options_of(const pare_arguments *a) {
         .rank = a->rank,
         .alpha = a->alpha,
         .dropout = a->dropout,
+        .teacher = a->teacher,
+        .ce = a->ce,
+        .kd = a->kd,
         .targets = a->targets.words,
         .target_count = a->targets.count,
         .rate = a->rate,
@@ -90,6 +93,7 @@ static void say_job(const void *context) {
                       pare_bytes_show(pare_model_bytes(model)).text);
     pare_terminal_say("  preset       %s: %s", pare_recover_preset_name(preset), pare_recover_preset_summary(preset));
     pare_terminal_say("  data         %s", a->data);
+    if (a->teacher) pare_terminal_say("  teacher      %s", a->teacher);
     pare_terminal_say("  output       %s%s", a->output, a->adapter ? " (a PEFT adapter)" : "");
 }
 
@@ -129,6 +133,7 @@ static const char *const examples[] = {
     "smaller -o healed --data alpaca.json",
     "smaller -o healed --data alpaca.json --text wiki.txt --resume",
     "smaller -o healed --data lamini.jsonl --preset lamini",
+    "smaller -o healed --data c4.jsonl --pack --teacher my-model",
     "smaller-vit -o healed --data train --images val --full",
     "sparse -o healed --data c4.jsonl --keep-sparsity --steps 500 --pack",
     "smaller -o adapter --data alpaca.json --adapter --rank 16 --targets q_proj v_proj",

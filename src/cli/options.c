@@ -249,6 +249,8 @@ int pare_arguments_parse(const pare_syntax *command, int count, char **words, pa
                             .decay = PARE_NOT_GIVEN,
                             .validation = PARE_NOT_GIVEN,
                             .dropout = -1,
+                            .ce = -1,
+                            .kd = -1,
                             .clip = -1,
                             .weight_decay = -1,
                             .help = asks_for_help(count, words)};

@@ -35,6 +35,27 @@ static void add_image_row(void *table, const char *name, const char *before, con
         pare_table_cell(table, "%s", cells[i]);
 }
 
+/* What the held-out examples say of the teacher: by the weights before, and by those that were taken. */
+static void add_lesson(pare_table *table, const json_t *report) {
+    static const struct {
+        const char *name, *member, *format;
+    } rows[] = {{"  cross-entropy of the labels", "ce", "%.4f"},
+                {"  KL from the teacher", "kl", "%.4f"},
+                {"  share of likeliest as the teacher's", "top1_agreement", "%.3f"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char first[64], best[64];
+        snprintf(first, sizeof first, "teacher.before.%s", rows[i].member);
+        snprintf(best, sizeof best, "teacher.best.%s", rows[i].member);
+        double before = pare_document_number(report, first, NAN), after = pare_document_number(report, best, NAN);
+        if (!isfinite(before)) continue;
+        pare_table_cell(table, "%s", rows[i].name);
+        pare_table_cell(table, "%s", pare_document_show(report, first, rows[i].format).text);
+        pare_table_cell(table, "-");
+        pare_table_cell(table, "%s", pare_document_show(report, best, rows[i].format).text);
+        pare_table_cell(table, "%s", pare_change_show(before, after).text);
+    }
+}
+
 static void print_losses(const json_t *report) {
     static const char *const titles[] = {"", "first", "last", "best", "change"};
     const json_t *texts = pare_document_at(report, "texts");
@@ -48,6 +69,7 @@ static void print_losses(const json_t *report) {
         pare_table_cell(table, "%s", titles[i]);
     add_row(table, "training loss of a step", loss, "%.4f");
     if (isfinite(validation[0])) add_row(table, "loss of held-out examples", validation, "%.4f");
+    add_lesson(table, report);
     for (size_t i = 0; i < json_array_size(texts); i++)
         add_text(table, json_array_get(texts, i));
     pare_image_rows(pare_document_at(report, "images"), "after", "", add_image_row, table);

@@ -1,29 +1,24 @@
 /* The LM head and its loss. Logits exist in tiles of PARE_HEAD_TOKENS x PARE_HEAD_VOCABULARY only: a first sweep over
  * the vocabulary finds the log-sum-exp of each token that has a target, a second makes the logits again and turns them
  * into gradients. Tokens without a target have no logits: the rows of the others are gathered tile by tile. */
+#include "model/head.h"
 #include "model/ends.h"
-#include "model/pass_internal.h"
 #include "model/patches.h"
+#include "model/teaching.h"
 
 #include <math.h>
 #include <string.h>
 
-typedef struct vocabulary_chunk {
-    int64_t first, rows;
-    const void *weights; /* operand [rows, d] */
-} vocabulary_chunk;
-
-/* The chunk at `first`, its weights composed into pass->head_rows if need be. */
-static vocabulary_chunk chunk_at(const pare_pass *pass, const pare_source *source, int64_t first) {
+pare_head_chunk pare_head_chunk_at(const pare_pass *pass, const pare_source *source, int64_t first) {
     int64_t left = (int64_t)pass->model->config.vocabulary - first;
-    vocabulary_chunk chunk = {.first = first, .rows = left < PARE_HEAD_VOCABULARY ? left : PARE_HEAD_VOCABULARY};
+    pare_head_chunk chunk = {.first = first, .rows = left < PARE_HEAD_VOCABULARY ? left : PARE_HEAD_VOCABULARY};
     chunk.weights =
         pare_source_operand_rows(source, pare_tensor_id_head(pass->model), first, chunk.rows, pass->head_rows);
     return chunk;
 }
 
 /* logits: float [tokens, chunk.rows]; final: operand [tokens, d] */
-static pare_status chunk_logits(const pare_pass *pass, const vocabulary_chunk *chunk, const void *final, int64_t tokens,
+static pare_status chunk_logits(const pare_pass *pass, const pare_head_chunk *chunk, const void *final, int64_t tokens,
                                 float *logits) {
     const pare_config *config = &pass->model->config;
     pare_matmul shape = {.batch = 1, .m = tokens, .n = chunk->rows, .k = config->head_width, .transpose_b = true};
@@ -48,6 +43,11 @@ static const void *final_rows(const pare_pass *pass, int64_t first, int64_t coun
     return pass->gathered;
 }
 
+pare_status pare_head_logits(const pare_pass *pass, const pare_head_chunk *chunk, int64_t first, int64_t count,
+                             float *logits) {
+    return chunk_logits(pass, chunk, final_rows(pass, first, count), count, logits);
+}
+
 /* What is the output's own, as its entropy, has any label for one. */
 static int32_t label_of(const pare_pass *pass, uint32_t id) {
     int32_t label = pare_patches_label(pass->model, id);
@@ -62,11 +62,11 @@ static int32_t target_of(const pare_pass *pass, int64_t t) {
     return t % length == length - 1 ? -1 : (int32_t)pass->ids[t + 1];
 }
 
-static void set_targets(pare_pass *pass) {
+void pare_head_set_targets(pare_pass *pass) {
     int64_t tokens = pare_pass_tokens(pass), n = 0;
     for (int64_t t = 0; t < tokens; t++) {
         int32_t target = target_of(pass, t);
-        if (target < 0) continue;
+        if (target == -1) continue;
         pass->predicted[n] = t;
         pass->targets[n] = target;
         pass->maximum[n] = -INFINITY;
@@ -81,21 +81,31 @@ double pare_head_divisor(const pare_pass *pass) {
     return pass->predictions ? (double)pass->predictions : 1.0;
 }
 
+/* Of the tile in pass->logits. */
+static pare_status update_sums(pare_pass *pass, const pare_head_chunk *chunk, int64_t first, int64_t count) {
+    if (pass->teaching.teacher) return pare_teaching_update(pass, chunk->first, chunk->rows, first, count);
+    pass->backend->operations->logsum_update(pass->backend, pass->logits, count, chunk->rows, chunk->first,
+                                             pass->targets + first, pass->maximum + first, pass->sum + first,
+                                             pass->target_logit + first);
+    return PARE_OK;
+}
+
 pare_status pare_head_logsum(pare_pass *pass, const pare_source *source) {
-    const pare_backend *backend = pass->backend;
-    set_targets(pass);
+    pare_head_set_targets(pass);
+    pass->teaching.sums = (pare_taught){0};
     if (!pass->predictions) return PARE_OK;
+    if (pass->teaching.teacher) PARE_TRY(pare_teaching_begin(pass));
     for (int64_t v = 0; v < (int64_t)pass->model->config.vocabulary; v += PARE_HEAD_VOCABULARY) {
-        vocabulary_chunk chunk = chunk_at(pass, source, v);
+        pare_head_chunk chunk = pare_head_chunk_at(pass, source, v);
         for (int64_t i = 0; i < pass->predictions; i += PARE_HEAD_TOKENS) {
             int64_t count = token_step(pass->predictions, i);
-            PARE_TRY(chunk_logits(pass, &chunk, final_rows(pass, i, count), count, pass->logits));
-            backend->operations->logsum_update(backend, pass->logits, count, chunk.rows, chunk.first, pass->targets + i,
-                                               pass->maximum + i, pass->sum + i, pass->target_logit + i);
+            PARE_TRY(pare_head_logits(pass, &chunk, i, count, pass->logits));
+            PARE_TRY(update_sums(pass, &chunk, i, count));
         }
     }
     for (int64_t i = 0; i < pass->predictions; i++)
         pass->logsum[i] = (float)((double)pass->maximum[i] + log(pass->sum[i]));
+    if (pass->teaching.teacher) pare_teaching_end(pass);
     return PARE_OK;
 }
 
@@ -104,10 +114,10 @@ pare_status pare_head_observe(pare_pass *pass, const pare_source *source) {
     if (!objective) return PARE_OK;
     memset(pass->sum, 0, (size_t)pass->predictions * sizeof *pass->sum);
     for (int64_t v = 0; v < (int64_t)pass->model->config.vocabulary; v += PARE_HEAD_VOCABULARY) {
-        vocabulary_chunk chunk = chunk_at(pass, source, v);
+        pare_head_chunk chunk = pare_head_chunk_at(pass, source, v);
         for (int64_t i = 0; i < pass->predictions; i += PARE_HEAD_TOKENS) {
             int64_t count = token_step(pass->predictions, i);
-            PARE_TRY(chunk_logits(pass, &chunk, final_rows(pass, i, count), count, pass->logits));
+            PARE_TRY(pare_head_logits(pass, &chunk, i, count, pass->logits));
             objective->observe(pass->backend, pass->logits, count, chunk.rows, pass->logsum + i, pass->sum + i);
         }
     }
@@ -115,16 +125,18 @@ pare_status pare_head_observe(pare_pass *pass, const pare_source *source) {
 }
 
 /* pass->dlogits of the tile whose logits are in pass->logits. */
-static void tile_gradient(pare_pass *pass, const vocabulary_chunk *chunk, int64_t first, int64_t count) {
+static pare_status tile_gradient(pare_pass *pass, const pare_head_chunk *chunk, int64_t first, int64_t count) {
     const pare_backend *backend = pass->backend;
     const pare_objective *objective = pass->shape.objective;
     float scale = 1.0f / (float)pare_head_divisor(pass);
+    if (pass->teaching.teacher) return pare_teaching_gradient(pass, chunk->first, chunk->rows, first, count, scale);
     if (objective)
         objective->gradient(backend, pass->logits, count, chunk->rows, pass->logsum + first, pass->sum + first, scale,
                             pass->dlogits);
     else
         backend->operations->logits_gradient(backend, pass->logits, count, chunk->rows, chunk->first,
                                              pass->targets + first, pass->logsum + first, scale, pass->dlogits);
+    return PARE_OK;
 }
 
 pare_status pare_pass_loss(pare_pass *pass, const pare_source *source, double *nll, double *sum) {
@@ -135,7 +147,7 @@ pare_status pare_pass_loss(pare_pass *pass, const pare_source *source, double *n
     for (int64_t i = 0; i < pass->predictions; i++) {
         double value = (double)pass->maximum[i] - (double)pass->target_logit[i] + log(pass->sum[i]);
         if (nll) nll[by_token ? pass->predicted[i] : i] = value;
-        total += value;
+        total += pass->teaching.teacher ? pare_teaching_loss(pass, i, value) : value;
     }
     *sum = total;
     return PARE_OK;
@@ -144,7 +156,7 @@ pare_status pare_pass_loss(pare_pass *pass, const pare_source *source, double *n
 pare_status pare_pass_logits(pare_pass *pass, const pare_source *source, int64_t first, int64_t tokens, float *logits) {
     int64_t vocabulary = pass->model->config.vocabulary;
     for (int64_t v = 0; v < vocabulary; v += PARE_HEAD_VOCABULARY) {
-        vocabulary_chunk chunk = chunk_at(pass, source, v);
+        pare_head_chunk chunk = pare_head_chunk_at(pass, source, v);
         for (int64_t t = 0; t < tokens; t += PARE_HEAD_TOKENS) {
             int64_t count = token_step(tokens, t);
             const void *final =
@@ -158,7 +170,7 @@ pare_status pare_pass_logits(pare_pass *pass, const pare_source *source, int64_t
     return PARE_OK;
 }
 
-static void add_bias_gradient(pare_pass *pass, const vocabulary_chunk *chunk, int64_t count) {
+static void add_bias_gradient(pare_pass *pass, const pare_head_chunk *chunk, int64_t count) {
     pare_dtype operand = pass->backend->operand;
     float *row = pass->logits;
     for (int64_t i = 0; i < count; i++) {
@@ -171,13 +183,13 @@ static void add_bias_gradient(pare_pass *pass, const vocabulary_chunk *chunk, in
 
 /* One tile of dlogits, of predictions [first, first + count): dfinal += dlogits W, and head_gradient (+)= dlogits^T
  * final. dfinal: [predictions, d] */
-static pare_status tile_backward(pare_pass *pass, const vocabulary_chunk *chunk, int64_t first, int64_t count,
+static pare_status tile_backward(pare_pass *pass, const pare_head_chunk *chunk, int64_t first, int64_t count,
                                  float *dfinal, bool weights) {
     const pare_backend *backend = pass->backend;
     int64_t d = pass->model->config.head_width;
     const void *final = final_rows(pass, first, count);
     PARE_TRY(chunk_logits(pass, chunk, final, count, pass->logits));
-    tile_gradient(pass, chunk, first, count);
+    PARE_TRY(tile_gradient(pass, chunk, first, count));
     pare_logits_unfinish(&pass->model->config, backend->operand, count, chunk->rows, pass->logits, pass->dlogits);
     if (pass->head_bias_gradient) add_bias_gradient(pass, chunk, count);
     if (dfinal) {
@@ -209,7 +221,7 @@ pare_status pare_head_backward(pare_pass *pass, const pare_source *source, float
     size_t id = pare_tensor_id_head(pass->model);
     int64_t d = pass->model->config.head_width;
     for (int64_t v = 0; v < (int64_t)pass->model->config.vocabulary; v += PARE_HEAD_VOCABULARY) {
-        vocabulary_chunk chunk = chunk_at(pass, source, v);
+        pare_head_chunk chunk = pare_head_chunk_at(pass, source, v);
         for (int64_t i = 0; i < pass->predictions; i += PARE_HEAD_TOKENS)
             PARE_TRY(tile_backward(pass, &chunk, i, token_step(pass->predictions, i), dfinal, sink != NULL));
         if (!sink) continue;

@@ -17,7 +17,7 @@ pare_status pare_layout_check(const pare_layout *layout, int64_t sequences, int6
             return fail_at("the position", position, i, l, "from 0 to below", positions);
         if (start < 0 || start > token) return fail_at("the start", start, i, l, "from 0 to", token);
         if (shared < 0 || shared > start) return fail_at("the shared keys", shared, i, l, "from 0 to its start", start);
-        if (target < -1 || target >= vocabulary)
+        if (target < (l->open ? PARE_TARGET_OPEN : -1) || target >= vocabulary)
             return fail_at("the target", target, i, l, "-1 or from 0 to below", vocabulary);
     }
     return PARE_OK;

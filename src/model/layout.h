@@ -12,7 +12,10 @@
 
 #include "support/status.h"
 
+#include <stdbool.h>
 #include <stdint.h>
+
+enum { PARE_TARGET_OPEN = -2 };
 
 typedef struct pare_layout {
     int64_t length;           /* tokens of each sequence, at most the pass's; 0: the pass's */
@@ -21,7 +24,9 @@ typedef struct pare_layout {
     const int32_t *start;     /* [sequences, length]; NULL: 0 */
     const int32_t *shared;    /* [sequences, length]; NULL: 0 */
     const int32_t *targets;   /* [sequences, length] the id predicted at a token, -1: none; NULL: the next one, and none
-                               * at the last token */
+                               * at the last token. */
+    bool open;                /* targets may be PARE_TARGET_OPEN, too: something is predicted, but only a teacher knows
+                               * what (teacher.h) */
     double predictions;       /* what a gradient's sum of losses is divided by; 0: the number of targets */
 } pare_layout;
 

@@ -30,6 +30,7 @@ typedef struct pare_pass_shape {
     bool dropout;   /* these drop parts of their inputs */
     bool frozen;    /* gradients are those of adapters only: no room for those of weights, and no sink */
     const pare_objective *objective; /* whose mean over the predictions pare_pass_gradient takes; NULL: the loss */
+    bool taught;                     /* room for what a teacher says (teacher.h) */
     pare_kept_rule keep;             /* whether blocks are kept for their backward (kept.h) */
     int64_t micro_batch;             /* sequences through a block at a time; 0: chosen from `limit` */
     uint64_t limit;                  /* bytes of anonymous memory for this pass; 0: none set */
@@ -96,7 +97,7 @@ void pare_pass_observe(pare_pass *pass, const pare_observer *observer);
 /* After a forward: negative log-likelihood of each next token, nll: double [sequences, length - 1], may be NULL; and
  * the sum over all of them. Of pictures: of each one's label, nll: double [labelled sequences], the first token's. With
  * a layout that has targets: of these, nll: double [sequences, length], 0 where there is none. The head computes logits
- * of tokens with a target only. */
+ * of tokens with a target only. With a teacher (teacher.h) the sum is that of its loss. */
 pare_status pare_pass_loss(pare_pass *pass, const pare_source *source, double *nll, double *sum);
 
 /* After a forward: logits float [tokens, vocabulary] of tokens [first, first + tokens) of the batch. */

@@ -3,7 +3,7 @@
 #define PARE_MODEL_PASS_INTERNAL_H
 
 #include "model/kept.h"
-#include "model/pass.h"
+#include "model/teacher.h"
 
 /* Tile of the logits: never more than this many of them exist at a time. */
 enum { PARE_HEAD_TOKENS = 1024, PARE_HEAD_VOCABULARY = 4096 };
@@ -11,6 +11,16 @@ enum { PARE_HEAD_TOKENS = 1024, PARE_HEAD_VOCABULARY = 4096 };
 /* Rows of dW in flight take at most this many bytes (unless one row is longer): few enough to stay in a large cache
  * until the sink has read them. */
 enum { PARE_GRADIENT_CHUNK_BYTES = 16 << 20 };
+
+/* Of each prediction, as those of the pass: what comes of a teacher (teaching.h). */
+typedef struct pare_teaching {
+    const pare_teacher *teacher; /* or NULL */
+    float *maximum, *target_logit, *logsum;
+    double *sum;
+    double *divergence; /* sum of exp(t - maximum) (t - s); then KL */
+    int32_t *student_best, *teacher_best;
+    pare_taught sums;
+} pare_teaching;
 
 struct pare_pass {
     const pare_model *model;
@@ -59,6 +69,8 @@ struct pare_pass {
     void *gathered;      /* operand [PARE_HEAD_TOKENS, d]: rows of `final` that a tile works on */
     float *logits;       /* [PARE_HEAD_TOKENS, PARE_HEAD_VOCABULARY] */
     void *head_rows;     /* operand [PARE_HEAD_VOCABULARY, d] */
+
+    pare_teaching teaching; /* where the shape is taught */
 
     /* backward */
     float *dx;                 /* [tokens, d] */

@@ -1,6 +1,6 @@
 /* How much a pass holds, and getting it. */
 #include "model/ends.h"
-#include "model/pass_internal.h"
+#include "model/teaching.h"
 #include "support/memory.h"
 
 /* Elements of the widest matrix of each role over all layers. */
@@ -100,7 +100,7 @@ static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *ba
     }
     if (shape->samples) sizes.sums *= 2;
     uint64_t inputs = pare_pass_keeps_inputs(shape) ? config->layers + 1 : 1;
-    sizes.per_token = inputs * d * sizeof(float) + e * operand + 48;
+    sizes.per_token = inputs * d * sizeof(float) + e * operand + 48 + (shape->taught ? PARE_TEACHING_BYTES : 0);
     sizes.head +=
         pare_embed_floats(config, shape->sequences * shape->length, shape->length, has_sink(shape)) * sizeof(float);
     sizes.head += pare_position_tables_bytes(config, shape->length);
@@ -224,6 +224,7 @@ static pare_status allocate_head(pare_pass *pass) {
     PARE_TRY(pare_alloc_uninitialized(&pass->head_rows, rows * e, operand, "LM head rows"));
     if (pare_has_end(&config->architecture, PARE_END_HEAD_BIAS))
         PARE_TRY(pare_alloc_uninitialized(&pass->head_bias, config->vocabulary, sizeof(float), "LM head"));
+    if (pass->shape.taught) PARE_TRY(pare_teaching_new(tokens, &pass->teaching));
     if (!pass->shape.gradients) return PARE_OK;
     PARE_TRY(pare_alloc_uninitialized(&pass->dx, tokens * d, sizeof(float), "gradient of the residual stream"));
     PARE_TRY(pare_alloc_uninitialized(&pass->dfinal, tokens * e, sizeof(float), "gradient of the final norm"));
@@ -300,6 +301,7 @@ void pare_pass_free(pare_pass *pass) {
     for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
         pare_free(pass->gradients.vector_sums[role]);
     pare_free(pass->gradients.final_sums);
+    pare_teaching_free(&pass->teaching);
     pare_position_tables_free(&pass->positions);
     void *all[] = {
         pass->vectors,         pass->inputs,   pass->head_bias, pass->final,   pass->final_inverse, pass->final_norm,

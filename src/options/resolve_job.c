@@ -92,7 +92,11 @@ static pare_status read_recovery(const pare_prune_options *o, pare_job *job) {
     both.page = o->page;
     both.keep_sparsity |= o->sparsity.given;
     PARE_TRY(pare_alloc(&job->recovery, 1, sizeof *job->recovery, "options"));
-    return pare_recovery_resolve(&both, job->recovery);
+    PARE_TRY(pare_recovery_resolve(&both, job->recovery));
+    if (!both.teacher || strcmp(both.teacher, "dense") != 0) return PARE_OK;
+    job->recovery->teacher = NULL;
+    job->recovery->teacher_is_dense = true;
+    return PARE_OK;
 }
 
 static pare_status list_ignored(const pare_prune_options *o, pare_job *job) {

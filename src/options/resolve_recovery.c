@@ -9,6 +9,9 @@
 enum { RANK = 8, ALPHA = 16, VALIDATE_EVERY = 100, SAVE_EVERY = 200, WINDOW = 128 };
 static const double DROPOUT = 0.05, CLIP = 1.0, BETA1 = 0.9, BETA2 = 0.999, EPSILON = 1e-8;
 
+/* DDP (arXiv 2603.08065): CE + 2 KL. */
+static const double CE = 1.0, KD = 2.0;
+
 static pare_status choose_role(const char *name, size_t length, bool *targets) {
     bool found = false;
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
@@ -68,17 +71,22 @@ static pare_status check_numbers(const pare_recovery *s) {
     PARE_TRY(check_number("--weight-decay", s->weight_decay, 0, 1e3));
     PARE_TRY(check_number("--beta1", s->beta1, 0, 0.999999));
     PARE_TRY(check_number("--beta2", s->beta2, 0, 0.99999999));
+    PARE_TRY(check_number("--ce", s->ce, 0, 1e6));
+    PARE_TRY(check_number("--kd", s->kd, 0, 1e6));
     PARE_TRY(check_number("--batch", s->batch, 1, 1e6));
     return check_number("--cutoff", s->cutoff, 2, 1 << 20);
 }
 
 /* One row for every two options that contradict each other. */
-static pare_status check_kind(const pare_recover_options *o) {
+static pare_status check_kind(const pare_recover_options *o, const pare_recovery *s) {
+    bool weighs = pare_option_given(o->size, o->ce) || pare_option_given(o->size, o->kd);
     bool lora = o->rank || o->alpha > 0.0 || o->dropout > 0.0 || o->target_count;
     const struct {
         bool wrong;
         const char *sentence;
     } rows[] = {
+        {!o->teacher && weighs, "--ce and --kd weigh labels against a teacher: give --teacher MODEL with them"},
+        {o->teacher && !(s->ce > 0.0) && !(s->kd > 0.0), "--ce 0 with --kd 0 leaves nothing to learn from: raise one"},
         {o->fresh && !o->full, "--fresh begins with random weights, all of which must be trained: give --full with it"},
         {o->full && lora, "--full trains all weights: leave out --rank, --alpha, --dropout and --targets"},
         {o->full && o->adapter, "--adapter writes LoRA factors, which --full has none of: leave out one of them"},
@@ -127,6 +135,9 @@ static void read_training(const pare_recover_options *o, pare_recovery *s) {
     s->lora.alpha = or_else(o->alpha, ALPHA);
     s->lora.dropout = o->keep_sparsity || o->full ? 0.0 : or_zero(o->size, o->dropout, DROPOUT);
     s->lora.seed = s->seed = o->seed;
+    s->teacher = o->teacher;
+    s->ce = or_zero(o->size, o->ce, CE);
+    s->kd = or_zero(o->size, o->kd, KD);
     s->rate = or_else(o->rate, p->rate);
     s->epochs = or_else(o->epochs, p->epochs);
     s->batch = o->batch ? o->batch : p->batch;
@@ -168,7 +179,7 @@ pare_status pare_recovery_resolve(const pare_recover_options *o, pare_recovery *
         return pare_fail(PARE_BAD_ARGUMENT, "--seed %llu: give a number below 2^63", (unsigned long long)o->seed);
     read_training(o, out);
     read_files(o, out);
-    PARE_TRY(check_kind(o));
+    PARE_TRY(check_kind(o, out));
     PARE_TRY(choose_targets(o, out->lora.targets));
     PARE_TRY(choose_wording(o->wording, &out->wording));
     PARE_TRY(pare_page_resolve(o->page, o->output, &out->page));

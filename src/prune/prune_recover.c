@@ -88,7 +88,7 @@ static pare_status run(const pare_model *model, const pare_recovery *recovery, c
                        char **report) {
     char *first = NULL;
     joining j;
-    pare_recover_before before = {&both->files, join_reports, &j};
+    pare_recover_before before = {&both->files, model, join_reports, &j};
     pare_status status = make_folder(runtime, both);
     if (status == PARE_OK) status = pare_prune_for(&both->files, model, &both->prune, runtime, &first);
     j.first = first;

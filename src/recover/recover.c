@@ -1,5 +1,6 @@
 /* pare_recover: from a checkpoint and examples to a checkpoint that was trained on them. */
 #include "recover/recover_job.h"
+#include "recover/teacher.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/runtime.h"
@@ -14,6 +15,7 @@ static void name_paths(pare_recover_job *job) {
     const pare_recovery *o = &job->settings;
     pare_paths *paths = &job->run.paths;
     pare_paths_read(paths, "MODEL", pare_checkpoint_directory(job->model->checkpoint), PARE_PATH_FOLDER);
+    pare_paths_read(paths, "--teacher", o->teacher, PARE_PATH_FOLDER);
     pare_paths_read(paths, "--data", o->data, PARE_PATH_DATA);
     for (size_t i = 0; i < o->text_count; i++)
         pare_paths_read(paths, "--text", o->texts[i], PARE_PATH_DATA);
@@ -34,6 +36,9 @@ static pare_status prepare(void *context) {
     pare_recover_job *job = context;
     const pare_recovery *o = &job->settings;
     PARE_TRY(pare_recovery_fit(job->model, &job->settings));
+    if (!job->passing) PARE_TRY(pare_teacher_check_other(job->model, o));
+    PARE_TRY(pare_teacher_open(job->model, o, &job->opened));
+    if (job->opened) job->teacher = job->opened;
     if (!o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
     job->progress = o->resume ? pare_run_progress_folder(o->output) : NULL;
     job->state = o->resume ? pare_path_join(job->progress, "training.state") : NULL;
@@ -46,7 +51,15 @@ static pare_status prepare(void *context) {
 
 static pare_status scan(void *context) {
     pare_recover_job *job = context;
-    return pare_checkpoint_scan(job->model->checkpoint, job->runtime, &job->scan);
+    PARE_TRY(pare_checkpoint_scan(job->model->checkpoint, job->runtime, &job->scan));
+    if (!job->teacher) return PARE_OK;
+    PARE_TRY(pare_checkpoint_scan(job->teacher->checkpoint, job->runtime, &job->teacher_scan));
+    if (job->settings.fresh || strcmp(job->scan.digest, job->teacher_scan.digest) != 0) return PARE_OK;
+    return pare_fail(
+        PARE_BAD_ARGUMENT,
+        "--teacher %s has the very weights of the model that is to learn from it: give the model before it "
+        "was pruned",
+        pare_checkpoint_directory(job->teacher->checkpoint));
 }
 
 static const pare_job_stage stages[] = {
@@ -71,6 +84,8 @@ static void end(pare_recover_job *job) {
     pare_examples_free(&job->examples);
     pare_chat_style_free(&job->style);
     pare_scan_free(&job->scan);
+    pare_scan_free(&job->teacher_scan);
+    pare_model_close(job->opened);
     pare_free(job->texts);
     pare_resume_close(&job->resume);
     free(job->progress);
@@ -105,6 +120,7 @@ pare_status pare_recovery_run(const pare_model *model, const pare_recovery *reco
 
 pare_status pare_recovery_run_passing(const pare_recover_before *before, const pare_model *model,
                                       const pare_recovery *recovery, const pare_runtime *runtime, char **report) {
-    return run(&(pare_recover_job){.model = model, .passing = true, .settings = *recovery, .runtime = runtime}, before,
-               report);
+    pare_recover_job job = {.model = model, .passing = true, .settings = *recovery, .runtime = runtime};
+    if (recovery->teacher_is_dense) job.teacher = before->dense;
+    return run(&job, before, report);
 }

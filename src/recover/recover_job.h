@@ -19,7 +19,9 @@ typedef struct pare_recover_job {
     char *progress, *state; /* folder and file of the checkpoints; NULL: none are kept */
     pare_resume resume;
 
-    pare_scan scan;
+    pare_model *opened;        /* the teacher, if it was opened for this run */
+    const pare_model *teacher; /* that one, or the model before a pruning; or NULL */
+    pare_scan scan, teacher_scan;
     pare_chat_style style; /* of chats, and perhaps of instructions */
     pare_examples examples;
     pare_batches *batches;
@@ -37,6 +39,7 @@ typedef struct pare_recover_job {
  * report one of both before anything does. */
 typedef struct pare_recover_before {
     pare_run *run;
+    const pare_model *dense; /* that was pruned */
     pare_status (*report)(void *context, char **report); /* frees what it replaces */
     void *context;
 } pare_recover_before;

@@ -28,6 +28,8 @@ json_t *pare_recover_settings_json(const pare_recover_job *job) {
     pare_json_put(json, "fresh", json_boolean(s->fresh));
     pare_json_put(json, "keep_sparsity", json_boolean(s->keep_sparsity));
     pare_json_put(json, "lora", s->full ? json_null() : lora_json(&s->lora));
+    pare_json_put(json, "ce", job->teacher ? pare_json_real(s->ce) : json_null());
+    pare_json_put(json, "kd", job->teacher ? pare_json_real(s->kd) : json_null());
     pare_json_put(json, "rate", pare_json_real(s->rate));
     pare_json_put(json, "batch", json_integer(s->batch));
     pare_json_put(json, "micro_batch", json_integer(s->micro_batch));
@@ -42,6 +44,10 @@ json_t *pare_recover_settings_json(const pare_recover_job *job) {
     pare_json_put(json, "validate_every", json_integer(s->validate_every));
     pare_json_put(json, "seed", pare_json_count(job->settings.seed));
     return json;
+}
+
+static pare_recovery_lesson lesson_of(const pare_taught *taught) {
+    return (pare_recovery_lesson){taught->ce, taught->kl, taught->same};
 }
 
 static pare_recovery_results results_of(const pare_recover_job *job, const json_t *settings) {
@@ -60,6 +66,10 @@ static pare_recovery_results results_of(const pare_recover_job *job, const json_
                  .left_out = examples->dropped,
                  .odd_rows = examples->odd.count,
                  .not_utf8 = examples->malformed},
+        .teacher = job->teacher ? pare_checkpoint_directory(job->teacher->checkpoint) : NULL,
+        .teacher_digest = job->teacher_scan.digest,
+        .first_taught = lesson_of(&trainer->first_taught),
+        .best_taught = lesson_of(&trainer->best_taught),
         .trained = job->trained->kind,
         .trained_parameters = job->trained->count,
         .steps = trainer->steps_done,

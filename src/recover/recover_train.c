@@ -51,6 +51,7 @@ static void set_training(pare_recover_job *job) {
                                .micro_batch = s->micro_batch,
                                .keep = pare_kept_rule_of(job->runtime),
                                .validate_every = s->validate_every,
+                               .teacher = {job->teacher, s->ce, s->kd},
                                .seed = job->settings.seed};
 }
 
@@ -123,14 +124,15 @@ pare_status pare_recover_plan(void *context) {
     pare_recover_job *job = context;
     const pare_batches_options *batches = pare_batches_options_of(job->batches);
     uint64_t parameters = job->settings.full ? pare_model_parameters(job->model) : lora_parameters(job);
-    job->plan = (pare_plan){.mapped = pare_model_bytes(job->model),
-                            .state = state_bytes(job, parameters),
-                            .limit = pare_runtime_limit(job->runtime),
-                            .limit_origin = pare_runtime_limit_origin(job->runtime),
-                            .sequences = batches->batch,
-                            .length = batches->length,
-                            .pictures = pare_reads_pictures(&job->model->config),
-                            .steps = job->settings.steps};
+    job->plan =
+        (pare_plan){.mapped = pare_model_bytes(job->model) + (job->teacher ? pare_model_bytes(job->teacher) : 0),
+                    .state = state_bytes(job, parameters),
+                    .limit = pare_runtime_limit(job->runtime),
+                    .limit_origin = pare_runtime_limit_origin(job->runtime),
+                    .sequences = batches->batch,
+                    .length = batches->length,
+                    .pictures = pare_reads_pictures(&job->model->config),
+                    .steps = job->settings.steps};
     if (job->plan.limit && job->plan.state >= job->plan.limit)
         return pare_fail(PARE_OUT_OF_MEMORY,
                          "%s need %.1f MiB with their gradients and moments, and the limit is %.1f MiB: %s, or raise "
@@ -151,16 +153,16 @@ pare_status pare_recover_plan(void *context) {
 static json_t *identity(const pare_recover_job *job) {
     return pare_json_of({"pare", pare_json_string(pare_version())}, {"weights", pare_json_string(job->scan.digest)},
                         {"data", pare_json_string(job->data_digest)},
+                        {"teacher", job->teacher ? pare_json_string(job->teacher_scan.digest) : json_null()},
                         {"operand", json_integer((json_int_t)job->backend->operand)},
                         {"settings", pare_recover_settings_json(job)});
 }
 
 /* The pass and the moments make room for what comes after the training. */
 static void keep_results(pare_trainer *trainer) {
-    pare_pass_free(trainer->pass);
+    pare_trainer_free_passes(trainer);
     pare_adamw_free(&trainer->optimizer);
     pare_free(trainer->best);
-    trainer->pass = NULL;
     trainer->best = NULL;
     trainer->seconds_before = pare_trainer_seconds(trainer);
 }

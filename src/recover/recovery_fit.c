@@ -1,5 +1,6 @@
 #include "recover/recovery_fit.h"
 #include "calibrate/calibration.h"
+#include "recover/teacher.h"
 #include "support/file.h"
 
 #include <math.h>
@@ -56,8 +57,12 @@ static pare_status check_files(const pare_model *model, const pare_recovery *s) 
 }
 
 pare_status pare_recovery_fit(const pare_model *model, pare_recovery *s) {
+    pare_model *teacher;
     PARE_TRY(fit_cutoff(model, s));
-    return check_files(model, s);
+    PARE_TRY(check_files(model, s));
+    PARE_TRY(pare_teacher_open(model, s, &teacher));
+    pare_model_close(teacher);
+    return PARE_OK;
 }
 
 /* asked: negative where a tenth of all, but no more than `usual`, will do. */

@@ -37,6 +37,21 @@ static json_t *validation_json(const pare_recovery_results *r) {
     return json;
 }
 
+static json_t *lesson_json(const pare_recovery_lesson *lesson) {
+    if (isnan(lesson->kl)) return json_null();
+    json_t *json = json_object();
+    pare_json_put_measured(json, "ce", lesson->ce);
+    pare_json_put_measured(json, "kl", lesson->kl);
+    pare_json_put_measured(json, "top1_agreement", lesson->top1);
+    return json;
+}
+
+static json_t *teacher_json(const pare_recovery_results *r) {
+    if (!r->teacher) return json_null();
+    return pare_json_of({"path", pare_json_name(r->teacher)}, {"sha256", pare_json_string(r->teacher_digest)},
+                        {"before", lesson_json(&r->first_taught)}, {"best", lesson_json(&r->best_taught)});
+}
+
 json_t *pare_report_recovery_record(const pare_recovery_results *r) {
     json_t *trained =
         pare_json_of({"kind", pare_json_string(r->trained)}, {"parameters", pare_json_count(r->trained_parameters)});
@@ -49,7 +64,7 @@ json_t *pare_report_recovery_record(const pare_recovery_results *r) {
                         {"settings", pare_json_same(r->settings)}, {"data", data_json(&r->data)}, {"trained", trained},
                         {"steps", pare_json_count(r->steps)}, {"tokens", pare_json_count(r->tokens)},
                         {"loss", loss_json(r->curve)}, {"validation", validation_json(r)},
-                        {"curve", pare_curve_json(r->curve)});
+                        {"curve", pare_curve_json(r->curve)}, {"teacher", teacher_json(r)});
 }
 
 /* An adapter leaves the model as it is until it is merged. */

@@ -13,12 +13,20 @@ typedef struct pare_recovery_data {
     uint64_t examples, held_out, shortened, left_out, odd_rows, not_utf8;
 } pare_recovery_data;
 
+/* Means over the held-out examples: cross-entropy with the labels, KL(teacher || model), and the share of predictions
+ * whose likeliest id is the teacher's. */
+typedef struct pare_recovery_lesson {
+    double ce, kl, top1;
+} pare_recovery_lesson;
+
 typedef struct pare_recovery_results {
     const char *model; /* NULL: its folder is gone */
     const char *digest;
     uint64_t parameters;
     const json_t *settings; /* as the job has them; borrowed */
     pare_recovery_data data;
+    const char *teacher, *teacher_digest; /* NULL: there was none */
+    pare_recovery_lesson first_taught, best_taught;
     const char *trained; /* what was trained */
     uint64_t trained_parameters;
     uint64_t steps, tokens;

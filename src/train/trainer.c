@@ -26,9 +26,45 @@ static pare_pass_shape shape_for(const pare_trained *trained, const pare_batches
                              .rank = adapters ? adapters->rank : 0,
                              .dropout = adapters && adapters->dropout > 0.0f,
                              .frozen = !trained->sink,
+                             .taught = options->teacher.model != NULL,
                              .keep = options->keep,
                              .micro_batch = micro_batch < sequences ? micro_batch : sequences,
                              .limit = options->memory};
+}
+
+/* What a teacher's pass takes is taken from the student's limit. */
+static pare_status measure_taught(const pare_trained *trained, const pare_trainer_options *options,
+                                  pare_pass_shape *shape, pare_pass_memory *out) {
+    pare_pass_shape of_teacher = pare_model_teacher_shape(shape);
+    pare_pass_memory teacher;
+    PARE_TRY(pare_pass_measure(options->teacher.model, trained->backend, &of_teacher, &teacher));
+    uint64_t taken = teacher.weights + teacher.activations;
+    if (shape->limit) shape->limit = shape->limit > taken ? shape->limit - taken : 1;
+    PARE_TRY(pare_pass_measure(trained->model, trained->backend, shape, out));
+    out->weights += teacher.weights;
+    out->activations += teacher.activations;
+    return PARE_OK;
+}
+
+/* With a teacher both passes have the same micro-batches: the largest that leave room for both. */
+static pare_status measure_pass(const pare_trained *trained, const pare_trainer_options *options,
+                                pare_pass_shape *shape, pare_pass_memory *memory) {
+    bool open = !options->micro_batch;
+    pare_status status;
+    if (options->teacher.model) {
+        pare_pass_shape wanted = *shape;
+        if (!wanted.micro_batch) wanted.micro_batch = wanted.sequences;
+        for (int64_t m = wanted.micro_batch;; m = (m + 1) / 2) {
+            *shape = wanted;
+            shape->micro_batch = m;
+            status = measure_taught(trained, options, shape, memory);
+            if (status != PARE_OUT_OF_MEMORY || !open || m == 1) return status;
+        }
+    }
+    status = pare_pass_measure(trained->model, trained->backend, shape, memory);
+    if (status != PARE_OUT_OF_MEMORY || !open) return status;
+    shape->micro_batch = 0;
+    return pare_pass_measure(trained->model, trained->backend, shape, memory);
 }
 
 /* The whole batch if it fits, else the largest equal parts of it that do: every part is a sweep over all weights. */
@@ -39,11 +75,7 @@ static pare_status choose_shape(const pare_trained *trained, const pare_batches_
         if (sequences == last) continue;
         last = sequences;
         *shape = shape_for(trained, batches, options, sequences);
-        pare_status status = pare_pass_measure(trained->model, trained->backend, shape, memory);
-        if (status == PARE_OUT_OF_MEMORY && !options->micro_batch) {
-            shape->micro_batch = 0;
-            status = pare_pass_measure(trained->model, trained->backend, shape, memory);
-        }
+        pare_status status = measure_pass(trained, options, shape, memory);
         if (status != PARE_OUT_OF_MEMORY || sequences == 1) return status;
     }
 }
@@ -54,13 +86,26 @@ pare_status pare_trainer_measure(const pare_trained *trained, const pare_batches
     return choose_shape(trained, batches, options, &shape, out);
 }
 
+void pare_trainer_free_passes(pare_trainer *trainer) {
+    pare_pass_free(trainer->pass);
+    pare_model_teacher_free(trainer->teacher);
+    trainer->pass = NULL;
+    trainer->teacher = NULL;
+}
+
 /* The pass of that shape, in place of the one that there is. */
 pare_status pare_trainer_shape(pare_trainer *trainer, const pare_pass_shape *shape) {
-    pare_pass_free(trainer->pass);
-    trainer->pass = NULL;
+    const pare_trainer_teacher *teacher = &trainer->options->teacher;
+    pare_trainer_free_passes(trainer);
     PARE_TRY(pare_pass_new(trainer->trained->model, trainer->trained->backend, shape, &trainer->pass));
     trainer->shape = *pare_pass_shape_of(trainer->pass);
     if (trainer->trained->adapters) pare_pass_adapt(trainer->pass, trainer->trained->adapters);
+    if (!teacher->model) return PARE_OK;
+    pare_pass_shape of_teacher = pare_model_teacher_shape(&trainer->shape);
+    of_teacher.limit = 0;
+    PARE_TRY(pare_model_teacher_new(teacher->model, trainer->trained->backend, &of_teacher, teacher->ce, teacher->kd,
+                                    &trainer->teacher));
+    pare_pass_teach(trainer->pass, pare_model_teacher_of(trainer->teacher));
     return PARE_OK;
 }
 
@@ -86,6 +131,8 @@ pare_status pare_trainer_new(pare_trained *trained, pare_batches *batches, const
                           .first_validation = NAN,
                           .last_validation = NAN,
                           .best_validation = NAN,
+                          .first_taught = {NAN, NAN, NAN},
+                          .best_taught = {NAN, NAN, NAN},
                           .best_step = UINT64_MAX,
                           .validated_step = UINT64_MAX,
                           .start = pare_clock()};
@@ -95,7 +142,7 @@ pare_status pare_trainer_new(pare_trained *trained, pare_batches *batches, const
 }
 
 void pare_trainer_free(pare_trainer *trainer) {
-    pare_pass_free(trainer->pass);
+    pare_trainer_free_passes(trainer);
     pare_adamw_free(&trainer->optimizer);
     pare_free(trainer->best);
     pare_free(trainer->curve.list);

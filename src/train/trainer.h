@@ -4,12 +4,19 @@
 #define PARE_TRAIN_TRAINER_H
 
 #include "model/kept_rule.h"
+#include "model/teacher.h"
 #include "report/curve.h"
 #include "train/adamw.h"
 #include "train/batches.h"
 #include "train/trained.h"
 
 #include <stdio.h>
+
+/* Who teaches, and what its word is worth (model/teacher.h). */
+typedef struct pare_trainer_teacher {
+    const pare_model *model; /* NULL: nobody */
+    double ce, kd;
+} pare_trainer_teacher;
 
 typedef struct pare_trainer_options {
     pare_schedule schedule;
@@ -20,6 +27,7 @@ typedef struct pare_trainer_options {
     pare_kept_rule keep;     /* activations for the backward */
     uint64_t validate_every; /* steps; 0: only at the end */
     uint64_t seed;           /* of the dropout */
+    pare_trainer_teacher teacher;
     /* After a step's gradient is complete and clipped, before the optimiser uses it; may be NULL. A failure ends the
      * run. */
     pare_status (*clipped)(void *context, uint64_t step, pare_trained *trained);
@@ -35,22 +43,26 @@ typedef struct pare_trainer {
     const pare_trainer_options *options;
     const pare_runtime *runtime;
     pare_pass *pass;
-    pare_pass_shape shape; /* of the pass: as many sequences as go through it at a time */
-    pare_layout layout;    /* of the batch in the pass */
+    pare_pass_shape shape;       /* of the pass: as many sequences as go through it at a time */
+    pare_layout layout;          /* of the batch in the pass */
+    pare_model_teacher *teacher; /* or NULL */
     pare_adamw optimizer;
     pare_curve curve;
     float
         *best; /* [count] the values with the lowest validation loss so far, or NULL: there are no held-out examples */
     double first_validation, last_validation, best_validation; /* NaN: none yet */
-    uint64_t best_step, validated_step;                        /* UINT64_MAX: none yet */
-    uint64_t steps_done, tokens;                               /* tokens: real ones of all steps */
-    double seconds_before, start;                              /* of earlier runs; clock of this one's start */
+    pare_taught first_taught, best_taught; /* means over the held-out examples then, where there is a teacher */
+    uint64_t best_step, validated_step;    /* UINT64_MAX: none yet */
+    uint64_t steps_done, tokens;           /* tokens: real ones of all steps */
+    double seconds_before, start;          /* of earlier runs; clock of this one's start */
 } pare_trainer;
 
 /* `trained`, `batches` and `options` must outlive the trainer. Free with pare_trainer_free. */
 pare_status pare_trainer_new(pare_trained *trained, pare_batches *batches, const pare_trainer_options *options,
                              const pare_runtime *runtime, pare_trainer *out);
 void pare_trainer_free(pare_trainer *trainer);
+/* Those of the student and the teacher alone, after the last step. */
+void pare_trainer_free_passes(pare_trainer *trainer);
 
 /* Bytes that the trainer's pass would hold, for the memory plan; fails if not even one sequence fits. It takes a whole
  * batch at a time if that fits the memory, and the largest equal parts of it that do otherwise. */

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIGITS = PARE_SEAL_BYTES, VERSION = 1 };
+enum { DIGITS = PARE_SEAL_BYTES, VERSION = 2 };
 static const char MAGIC[8] = "PARETRN1";
 
 typedef struct head {
@@ -23,6 +23,7 @@ typedef struct head {
     uint64_t count, has_best, points, context_bytes;
     uint64_t optimizer_steps, steps_done, tokens, best_step, validated_step;
     double first_validation, last_validation, best_validation, seconds;
+    pare_taught first_taught, best_taught;
     int64_t sequences, micro_batch; /* of the pass */
 } head;
 
@@ -40,6 +41,8 @@ static head head_of(const pare_trainer *trainer, const char *key, size_t context
               .first_validation = trainer->first_validation,
               .last_validation = trainer->last_validation,
               .best_validation = trainer->best_validation,
+              .first_taught = trainer->first_taught,
+              .best_taught = trainer->best_taught,
               .seconds = pare_trainer_seconds(trainer),
               .sequences = trainer->shape.sequences,
               .micro_batch = trainer->shape.micro_batch};
@@ -172,6 +175,8 @@ static pare_status take_state(pare_trainer *trainer, const pare_mapping *file, c
     trainer->first_validation = h->first_validation;
     trainer->last_validation = h->last_validation;
     trainer->best_validation = h->best_validation;
+    trainer->first_taught = h->first_taught;
+    trainer->best_taught = h->best_taught;
     trainer->seconds_before += h->seconds;
     PARE_TRY(take_context(trainer, file, at, h->context_bytes));
     return trainer->trained->refresh(trainer->trained);

@@ -12,10 +12,18 @@ static pare_status take_held_out(pare_trainer *trainer, uint64_t first, pare_bat
     return pare_batches_held_out(trainer->batches, first, (uint64_t)count, out);
 }
 
-static pare_status mean_loss(pare_trainer *trainer, double *loss) {
+static void add_taught(pare_taught *sums, pare_taught part) {
+    sums->ce += part.ce;
+    sums->kl += part.kl;
+    sums->same += part.same;
+}
+
+/* *taught: means as well. */
+static pare_status mean_loss(pare_trainer *trainer, double *loss, pare_taught *taught) {
     const pare_source *source = &trainer->trained->source;
     uint64_t total = pare_batches_validation(trainer->batches), predictions = 0;
     double sum = 0.0;
+    *taught = (pare_taught){0};
     for (uint64_t first = 0; first < total;) {
         pare_batch batch;
         double part;
@@ -25,18 +33,21 @@ static pare_status mean_loss(pare_trainer *trainer, double *loss) {
         PARE_TRY(pare_pass_forward(trainer->pass, source, batch.ids, batch.sequences));
         PARE_TRY(pare_pass_loss(trainer->pass, source, NULL, &part));
         sum += part;
+        add_taught(taught, pare_pass_taught(trainer->pass));
         predictions += batch.predictions;
         first += (uint64_t)batch.sequences;
     }
-    *loss = predictions ? sum / (double)predictions : NAN;
+    double n = predictions ? (double)predictions : (double)NAN;
+    *loss = sum / n;
+    *taught = (pare_taught){taught->ce / n, taught->kl / n, taught->same / n};
     return pare_progress_report(trainer->runtime, "validating", total, total);
 }
 
-static pare_status measure(pare_trainer *trainer, double *loss) {
+static pare_status measure(pare_trainer *trainer, double *loss, pare_taught *taught) {
     pare_adapters *adapters = trainer->trained->adapters;
     float dropout = adapters ? adapters->dropout : 0.0f;
     if (adapters) adapters->dropout = 0.0f;
-    pare_status status = mean_loss(trainer, loss);
+    pare_status status = mean_loss(trainer, loss, taught);
     if (adapters) adapters->dropout = dropout;
     return status;
 }
@@ -54,9 +65,10 @@ static pare_status note_validation(pare_trainer *trainer, double loss) {
 }
 
 pare_status pare_trainer_validate(pare_trainer *trainer, double *loss) {
+    pare_taught taught;
     *loss = NAN;
     if (!pare_batches_validation(trainer->batches)) return PARE_OK;
-    PARE_TRY(measure(trainer, loss));
+    PARE_TRY(measure(trainer, loss, &taught));
     if (!isfinite(*loss) && !trainer->steps_done)
         return pare_fail(PARE_NUMERIC_ERROR,
                          "the loss of the held-out examples is no number before the first step: the model's weights "
@@ -69,9 +81,13 @@ pare_status pare_trainer_validate(pare_trainer *trainer, double *loss) {
     PARE_TRY(note_validation(trainer, *loss));
     trainer->validated_step = trainer->steps_done;
     trainer->last_validation = *loss;
-    if (isnan(trainer->first_validation)) trainer->first_validation = *loss;
+    if (isnan(trainer->first_validation)) {
+        trainer->first_validation = *loss;
+        trainer->first_taught = taught;
+    }
     if (!isnan(trainer->best_validation) && *loss >= trainer->best_validation) return PARE_OK;
     trainer->best_validation = *loss;
+    trainer->best_taught = taught;
     trainer->best_step = trainer->steps_done;
     memcpy(trainer->best, trainer->trained->value, trainer->trained->count * sizeof(float));
     return PARE_OK;

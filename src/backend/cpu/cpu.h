@@ -31,6 +31,10 @@ void pare_cpu_logsum_update(const pare_backend *backend, const float *logits, in
                             const int32_t *targets, float *maximum, double *sum, float *target_logit);
 void pare_cpu_logits_gradient(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
                               int64_t first, const int32_t *targets, const float *logsum, float scale, void *out);
+void pare_cpu_divergence_update(const pare_backend *backend, const float *student, const float *teacher, int64_t n,
+                                int64_t columns, const float *maximum, double *value);
+void pare_cpu_divergence_gradient(const pare_backend *backend, const pare_divergence_terms *terms, const float *student,
+                                  const float *teacher, int64_t n, int64_t columns, int64_t first, void *out);
 void pare_cpu_entropy_update(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
                              const float *logsum, double *value);
 void pare_cpu_entropy_gradient(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,

@@ -37,6 +37,11 @@ void pare_reference_logsum_update(const pare_backend *backend, const float *logi
                                   float *target_logit);
 void pare_reference_logits_gradient(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
                                     int64_t first, const int32_t *targets, const float *logsum, float scale, void *out);
+void pare_reference_divergence_update(const pare_backend *backend, const float *student, const float *teacher,
+                                      int64_t n, int64_t columns, const float *maximum, double *value);
+void pare_reference_divergence_gradient(const pare_backend *backend, const pare_divergence_terms *terms,
+                                        const float *student, const float *teacher, int64_t n, int64_t columns,
+                                        int64_t first, void *out);
 void pare_reference_entropy_update(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
                                    const float *logsum, double *value);
 void pare_reference_entropy_gradient(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,

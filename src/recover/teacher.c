@@ -1,0 +1,129 @@
+#include "recover/teacher.h"
+#include "model/patches.h"
+#include "tokenizer/tokenizer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *folder_of(const pare_model *model) {
+    return pare_checkpoint_directory(model->checkpoint);
+}
+
+static pare_status check_kind(const pare_model *model, const pare_model *teacher) {
+    bool pictures = pare_reads_pictures(&model->config);
+    if (pictures != pare_reads_pictures(&teacher->config))
+        return pare_fail(
+            PARE_BAD_ARGUMENT, "--teacher %s reads %s, and %s reads %s: a teacher must read what its student reads",
+            folder_of(teacher), pictures ? "text" : "pictures", folder_of(model), pictures ? "pictures" : "text");
+    if (model->config.architecture.bidirectional != teacher->config.architecture.bidirectional)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--teacher %s and %s do not predict the same: in one of them tokens see what comes after them",
+                         folder_of(teacher), folder_of(model));
+    if (model->config.vocabulary == teacher->config.vocabulary) return PARE_OK;
+    const char *what = pictures ? "classes" : "tokens in its vocabulary";
+    return pare_fail(PARE_BAD_ARGUMENT,
+                     "--teacher %s has %u %s, and %s has %u: give the model that was pruned, or another one that "
+                     "predicts the same",
+                     folder_of(teacher), teacher->config.vocabulary, what, folder_of(model), model->config.vocabulary);
+}
+
+static pare_status check_length(const pare_model *model, const pare_recovery *s, const pare_model *teacher) {
+    uint32_t positions = teacher->config.max_positions;
+    if (pare_reads_pictures(&model->config)) {
+        if (positions == model->config.max_positions) return PARE_OK;
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--teacher %s makes %u tokens of a picture, and %s makes %u: both must see the same patches",
+                         folder_of(teacher), positions, folder_of(model), model->config.max_positions);
+    }
+    if (s->cutoff <= positions) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT,
+                     "--teacher %s has %u positions, and examples have up to %u tokens: give "
+                     "--cutoff %u",
+                     folder_of(teacher), positions, s->cutoff, positions);
+}
+
+/* Of one id, or why not. */
+static pare_status piece_of(const pare_tokenizer *tokenizer, uint32_t id, char **text, size_t *bytes) {
+    *text = NULL;
+    *bytes = 0;
+    if (id >= pare_tokenizer_size(tokenizer)) return PARE_OK;
+    return pare_tokenizer_decode(tokenizer, &id, 1, text, bytes);
+}
+
+/* The same ids mean the same, wherever both have a tokenizer. */
+static pare_status check_token(const pare_model *model, const pare_model *teacher, const pare_tokenizer *own,
+                               const pare_tokenizer *other, uint32_t id) {
+    enum { SHOWN = 40 };
+    char *a, *b = NULL;
+    size_t a_bytes, b_bytes = 0;
+    pare_status status = piece_of(own, id, &a, &a_bytes);
+    if (status == PARE_OK) status = piece_of(other, id, &b, &b_bytes);
+    if (status == PARE_OK && (a_bytes != b_bytes || (a_bytes && memcmp(a, b, a_bytes) != 0)))
+        status = pare_fail(PARE_BAD_ARGUMENT,
+                           "token %u is \"%.*s\" in --teacher %s and \"%.*s\" in %s: a teacher must have its student's "
+                           "tokenizer",
+                           id, (int)(b_bytes < SHOWN ? b_bytes : SHOWN), b ? b : "", folder_of(teacher),
+                           (int)(a_bytes < SHOWN ? a_bytes : SHOWN), a ? a : "", folder_of(model));
+    pare_text_free(a);
+    pare_text_free(b);
+    return status;
+}
+
+static pare_status check_tokenizers(const pare_model *model, const pare_model *teacher) {
+    const pare_tokenizer *own, *other;
+    if (pare_reads_pictures(&model->config)) return PARE_OK;
+    if (!pare_tokenizer_exists(folder_of(model)) || !pare_tokenizer_exists(folder_of(teacher))) return PARE_OK;
+    PARE_TRY(pare_model_tokenizer(model, &own));
+    PARE_TRY(pare_model_tokenizer(teacher, &other));
+    for (uint32_t id = 0; id < model->config.vocabulary; id++)
+        PARE_TRY(check_token(model, teacher, own, other, id));
+    return PARE_OK;
+}
+
+static bool prepares_alike(const pare_image_processor *a, const pare_image_processor *b) {
+    return a->width == b->width && a->height == b->height && a->channels == b->channels &&
+           a->do_resize == b->do_resize && a->do_center_crop == b->do_center_crop &&
+           a->resize_width == b->resize_width && a->resize_height == b->resize_height &&
+           a->shortest_edge == b->shortest_edge && a->crop_width == b->crop_width && a->crop_height == b->crop_height &&
+           a->resample == b->resample && memcmp(a->values, b->values, sizeof a->values) == 0;
+}
+
+/* Both see the same pictures, prepared as the model's own folder says. */
+static pare_status share_pictures(const pare_model *model, const pare_model *teacher) {
+    pare_album *own, *other;
+    if (!pare_reads_pictures(&model->config)) return PARE_OK;
+    PARE_TRY(pare_model_album(model, &own));
+    PARE_TRY(pare_model_album(teacher, &other));
+    if (!prepares_alike(pare_album_processor(own), pare_album_processor(other)))
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--teacher %s prepares pictures in another way than %s: their preprocessor_config.json must "
+                         "say the same",
+                         folder_of(teacher), folder_of(model));
+    return pare_model_share_album(teacher, model);
+}
+
+pare_status pare_teacher_open(const pare_model *model, const pare_recovery *s, pare_model **out) {
+    *out = NULL;
+    if (!s->teacher) return PARE_OK;
+    PARE_TRY(pare_model_open(s->teacher, out));
+    pare_status status = check_kind(model, *out);
+    if (status == PARE_OK) status = check_length(model, s, *out);
+    if (status == PARE_OK) status = check_tokenizers(model, *out);
+    if (status == PARE_OK) status = share_pictures(model, *out);
+    if (status == PARE_OK) return status;
+    pare_model_close(*out);
+    *out = NULL;
+    return status;
+}
+
+pare_status pare_teacher_check_other(const pare_model *model, const pare_recovery *s) {
+    if (!s->teacher || s->fresh) return PARE_OK;
+    char *own = realpath(folder_of(model), NULL), *other = realpath(s->teacher, NULL);
+    bool same = own && other && strcmp(own, other) == 0;
+    free(own);
+    free(other);
+    if (!same) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT,
+                     "--teacher %s is the model that is to learn from it: give the model before it was pruned",
+                     s->teacher);
+}

@@ -1,0 +1,105 @@
+/* --teacher as a person uses it: what is reported, one command in place of two, and teachers that cannot teach. */
+#include "cli/workplace.h"
+
+#include <jansson.h>
+
+static char *write_rows(const workplace *place) {
+    char *path = pare_path_join(place->folder, "rows.json");
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (int i = 0; i < 40; i++)
+        fprintf(file, "%s{\"text\": \"once upon a time there was a little girl. she had a red ball number %d.\"}",
+                i ? ",\n" : "[", i % 3);
+    fputs("]\n", file);
+    fclose(file);
+    return path;
+}
+
+static double at(const json_t *json, const char *path) {
+    char copy[128], *rest = copy;
+    snprintf(copy, sizeof copy, "%s", path);
+    for (char *key; (key = strsep(&rest, "."));)
+        json = json_object_get(json, key);
+    if (!json_is_number(json)) fail_msg("no number at %s", path);
+    return json_number_value(json);
+}
+
+static char *prune(const workplace *place) {
+    char *smaller = pare_path_join(place->folder, "smaller");
+    program_result result =
+        EXPECT_SUCCESS("prune", place->model, "-o", smaller, "--ratio", "0.5", "--method", "magnitude-l2", "--quiet");
+    program_result_free(&result);
+    return smaller;
+}
+
+static void the_objective_and_its_parts_are_reported(void **state) {
+    workplace *place = *state;
+    char *rows = write_rows(place), *smaller = prune(place);
+    program_result result = EXPECT_SUCCESS("recover", smaller, "-o", place->output, "--data", rows, "--teacher",
+                                           place->model, "--ce", "0.5", "--kd", "3", "--steps", "12", "--batch", "8",
+                                           "--rate", "3e-3", "--threads", "1", "--json", "--quiet");
+    json_t *json = json_loads(result.out, 0, NULL);
+    assert_non_null(json);
+    assert_true(at(json, "teacher.best.kl") < 0.8 * at(json, "teacher.before.kl"));
+    assert_true(at(json, "teacher.best.top1_agreement") > at(json, "teacher.before.top1_agreement"));
+    double before = 0.5 * at(json, "teacher.before.ce") + 3.0 * at(json, "teacher.before.kl");
+    double best = 0.5 * at(json, "teacher.best.ce") + 3.0 * at(json, "teacher.best.kl");
+    assert_true(fabs(at(json, "validation.before") - before) < 1e-6 * before);
+    assert_true(fabs(at(json, "validation.best") - best) < 1e-6 * best);
+    assert_true(at(json, "settings.ce") == 0.5 && at(json, "settings.kd") == 3.0);
+    json_decref(json);
+    program_result_free(&result);
+    free(rows);
+    free(smaller);
+}
+
+/* The model that is pruned teaches what is left of it: the same bytes as by a second command. */
+static void one_command_is_two(void **state) {
+    workplace *place = *state;
+    char *rows = write_rows(place), *smaller = prune(place), *healed = pare_path_join(place->folder, "healed");
+    program_result result =
+        EXPECT_SUCCESS("recover", smaller, "-o", healed, "--data", rows, "--teacher", place->model, "--steps", "4",
+                       "--batch", "8", "--rate", "3e-3", "--threads", "1", "--quiet");
+    program_result_free(&result);
+    result = EXPECT_SUCCESS("prune", place->model, "-o", place->output, "--ratio", "0.5", "--method", "magnitude-l2",
+                            "--recover", rows, "--teacher", "dense", "--recover-steps", "4", "--recover-batch", "8",
+                            "--recover-rate", "3e-3", "--threads", "1", "--quiet");
+    program_result_free(&result);
+    workplace_expect_same_file(healed, place->output, "model.safetensors");
+    free(rows);
+    free(smaller);
+    free(healed);
+}
+
+static void who_cannot_teach_is_refused(void **state) {
+    workplace *place = *state;
+    char *rows = write_rows(place), *few = tiny_model_write((tiny_model){0});
+    char *vocabulary = tiny_model_write((tiny_model){.vocabulary = 1024, .positions = 16});
+#define REFUSED(code, part, ...)                                                                                       \
+    EXPECT_NOTHING_LEFT(place, code, part, "recover", place->model, "-o", place->output, "--data", rows, "--quiet",    \
+                        __VA_ARGS__)
+    REFUSED(2, "is the model that is to learn from it", "--teacher", place->model);
+    REFUSED(2, "has the very weights", "--teacher", PARE_SOURCE_DIR "/examples/tiny-stories");
+    REFUSED(2, "has 32 tokens in its vocabulary, and ", "--teacher", few);
+    REFUSED(2, "has 16 positions, and examples have up to", "--teacher", vocabulary);
+    REFUSED(2, "reads pictures, and ", "--teacher", PARE_SOURCE_DIR "/examples/vit-digits");
+    REFUSED(1, "nowhere", "--teacher", "nowhere");
+    REFUSED(2, "give --teacher MODEL with them", "--kd", "1");
+    REFUSED(2, "leaves nothing to learn from", "--teacher", few, "--kd", "0", "--ce", "0");
+    EXPECT_NOTHING_LEFT(place, 2, "--recover FILE is missing", "prune", place->model, "-o", place->output, "--ratio",
+                        "0.5", "--teacher", "dense", "--quiet");
+    tiny_remove(few);
+    tiny_remove(vocabulary);
+    free(few);
+    free(vocabulary);
+    free(rows);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        IN_A_WORKPLACE(the_objective_and_its_parts_are_reported),
+        IN_A_WORKPLACE(one_command_is_two),
+        IN_A_WORKPLACE(who_cannot_teach_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
