@@ -46,6 +46,9 @@ typedef struct pare_recover_options {
     /* Folder of a model that predicts the same, as a rule the one that was pruned: training goes towards its
      * distribution, too. In pare_prune "dense" is the model that is pruned. NULL: none */
     const char *teacher;
+    /* File of what the teacher says of each prediction: 96 or 48 draws out of its distribution, about 200 bytes, in
+     * place of a pass in every step. Made where it is not there, else read; NULL: none */
+    const char *teacher_cache;
     double ce, kd; /* the loss is ce CE(labels) + kd KL(teacher || model); negative: 1 and 2 */
 
     double rate;          /* highest learning rate */

@@ -47,6 +47,7 @@ pare_recover_options pare_recover_options_of(const pare_arguments *a) {
         .alpha = a->alpha,
         .dropout = a->dropout,
         .teacher = a->teacher,
+        .teacher_cache = a->teacher_cache,
         .ce = a->ce,
         .kd = a->kd,
         .targets = a->targets.words,

@@ -141,6 +141,10 @@ static const pare_option rows[] = {
      .brief = "learn from this model's predictions, too",
      .help = "learn from this model's predictions, too, as a rule the one before pruning: the loss is --ce times the "
              "cross-entropy of the labels plus --kd times KL(MODEL || what is trained)"},
+    {.name = "teacher-cache", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_TEXT, .value = "FILE",
+     .offset = AT(teacher_cache),
+     .help = "ask the teacher once: keep draws out of what it predicts, about 200 bytes for each learnt token, in FILE, "
+             "or take them from there"},
     {.name = "ce", .commands = PARE_IN_RECOVER, .group = tuning, .kind = PARE_VALUE_REAL, .value = "W",
      .offset = AT(ce), .low = 0, .high = 1e6, .help = "weight of the labels, beside a teacher's",
      .usual = "1"},

@@ -125,7 +125,7 @@ typedef struct pare_arguments {
     const char *curve;
     uint32_t cutoff, rank, batch, micro_batch, training_steps, validate_every, save_every;
     uint32_t warmup, decay, validation; /* PARE_NOT_GIVEN */
-    const char *teacher;
+    const char *teacher, *teacher_cache;
     double ce, kd; /* negative: not given */
     double alpha, dropout, rate, epochs, clip, weight_decay, beta1, beta2;
     bool pack, full, fresh, keep_sparsity, adapter;

@@ -28,9 +28,10 @@ typedef struct pare_recovery {
     bool train_on_prompt, pack, group_by_length;
     bool full, fresh, keep_sparsity;
     pare_lora_options lora;
-    const char *teacher;   /* a model's folder; NULL: none */
-    bool teacher_is_dense; /* behind a pruning: the model that was pruned teaches */
-    double ce, kd;         /* what labels and the teacher are worth */
+    const char *teacher;       /* a model's folder; NULL: none */
+    bool teacher_is_dense;     /* behind a pruning: the model that was pruned teaches */
+    const char *teacher_cache; /* file of what it says; NULL: it is asked in every step */
+    double ce, kd;             /* what labels and the teacher are worth */
     double rate, epochs, clip, weight_decay, beta1, beta2, epsilon;
     uint32_t batch, micro_batch;
     int64_t asked_validation, asked_warmup, asked_decay; /* negative: as many as the data allow */

@@ -27,6 +27,7 @@ typedef struct pare_layout {
                                * at the last token. */
     bool open;                /* targets may be PARE_TARGET_OPEN, too: something is predicted, but only a teacher knows
                                * what (teacher.h) */
+    const uint32_t *numbers;  /* [sequences, length] by which a teacher knows each prediction; NULL: it needs none */
     double predictions;       /* what a gradient's sum of losses is divided by; 0: the number of targets */
 } pare_layout;
 

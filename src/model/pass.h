@@ -17,6 +17,9 @@
 #include "model/layout.h"
 #include "model/objective.h"
 
+/* Tile of the logits: never more than this many of them exist at a time. */
+enum { PARE_HEAD_TOKENS = 1024, PARE_HEAD_VOCABULARY = 4096 };
+
 typedef struct pare_pass pare_pass;
 
 typedef struct pare_pass_shape {
@@ -102,6 +105,13 @@ pare_status pare_pass_loss(pare_pass *pass, const pare_source *source, double *n
 
 /* After a forward: logits float [tokens, vocabulary] of tokens [first, first + tokens) of the batch. */
 pare_status pare_pass_logits(pare_pass *pass, const pare_source *source, int64_t first, int64_t tokens, float *logits);
+
+/* After a forward, and before anything else: all logits of the predictions, tile by tile, from the first ids to the
+ * last. logits: float [count, rows] of ids [row, row + rows) at predictions [first, first + count); logsum: [count] of
+ * all ids. */
+typedef pare_status (*pare_pass_tile_fn)(void *context, int64_t first, int64_t count, int64_t row, int64_t rows,
+                                         const float *logits, const float *logsum);
+pare_status pare_pass_sweep(pare_pass *pass, const pare_source *source, pare_pass_tile_fn visit, void *context);
 
 /* Forward, loss (mean over all next tokens; with a layout, the sum over its targets by its `predictions`) and backward
  * in one, of the shape's or the layout's sequences; gradients of that loss, or of

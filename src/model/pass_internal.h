@@ -5,9 +5,6 @@
 #include "model/kept.h"
 #include "model/teacher.h"
 
-/* Tile of the logits: never more than this many of them exist at a time. */
-enum { PARE_HEAD_TOKENS = 1024, PARE_HEAD_VOCABULARY = 4096 };
-
 /* Rows of dW in flight take at most this many bytes (unless one row is longer): few enough to stay in a large cache
  * until the sink has read them. */
 enum { PARE_GRADIENT_CHUNK_BYTES = 16 << 20 };

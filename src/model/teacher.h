@@ -13,6 +13,8 @@ typedef struct pare_teacher {
     /* *logits: float [count, rows] of ids [row, row + rows) at predictions [first, first + count), whose softmax over
      * all ids is p; valid until the next call. */
     pare_status (*tile)(void *context, int64_t first, int64_t count, int64_t row, int64_t rows, const float **logits);
+    /* Of a prediction: what is added to KL, and the id that p holds for the likeliest. NULL: 0, and what tiles say. */
+    void (*known)(void *context, int64_t prediction, double *add, int32_t *likeliest);
     void *context;
 } pare_teacher;
 

@@ -79,7 +79,9 @@ void pare_teaching_end(pare_pass *pass) {
     for (int64_t i = 0; i < pass->predictions; i++) {
         double teacher = (double)t->maximum[i] + log(t->sum[i]), student = (double)pass->maximum[i] + log(pass->sum[i]);
         t->logsum[i] = (float)teacher;
-        t->divergence[i] = t->divergence[i] / t->sum[i] + (student - teacher);
+        double add = 0.0;
+        if (t->teacher->known) t->teacher->known(t->teacher->context, i, &add, &t->teacher_best[i]);
+        t->divergence[i] = t->divergence[i] / t->sum[i] + (student - teacher) + add;
     }
 }
 

@@ -44,6 +44,7 @@ static json_t *uses_json(const pare_recovery *s) {
         {"targets", !s->full},
         {"adapter", !s->full && !s->keep_sparsity},
         {"fresh", s->full},
+        {"teacher-cache", s->teacher != NULL},
         {"ce", s->teacher != NULL},
         {"kd", s->teacher != NULL},
         {"epochs", !s->steps},

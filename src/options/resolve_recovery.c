@@ -86,6 +86,7 @@ static pare_status check_kind(const pare_recover_options *o, const pare_recovery
         const char *sentence;
     } rows[] = {
         {!o->teacher && weighs, "--ce and --kd weigh labels against a teacher: give --teacher MODEL with them"},
+        {!o->teacher && o->teacher_cache, "--teacher-cache keeps what a teacher says: give --teacher MODEL with it"},
         {o->teacher && !(s->ce > 0.0) && !(s->kd > 0.0), "--ce 0 with --kd 0 leaves nothing to learn from: raise one"},
         {o->fresh && !o->full, "--fresh begins with random weights, all of which must be trained: give --full with it"},
         {o->full && lora, "--full trains all weights: leave out --rank, --alpha, --dropout and --targets"},
@@ -136,6 +137,7 @@ static void read_training(const pare_recover_options *o, pare_recovery *s) {
     s->lora.dropout = o->keep_sparsity || o->full ? 0.0 : or_zero(o->size, o->dropout, DROPOUT);
     s->lora.seed = s->seed = o->seed;
     s->teacher = o->teacher;
+    s->teacher_cache = o->teacher_cache;
     s->ce = or_zero(o->size, o->ce, CE);
     s->kd = or_zero(o->size, o->kd, KD);
     s->rate = or_else(o->rate, p->rate);

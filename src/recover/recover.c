@@ -16,6 +16,10 @@ static void name_paths(pare_recover_job *job) {
     pare_paths *paths = &job->run.paths;
     pare_paths_read(paths, "MODEL", pare_checkpoint_directory(job->model->checkpoint), PARE_PATH_FOLDER);
     pare_paths_read(paths, "--teacher", o->teacher, PARE_PATH_FOLDER);
+    if (o->teacher_cache && pare_file_exists(o->teacher_cache))
+        pare_paths_read(paths, "--teacher-cache", o->teacher_cache, PARE_PATH_FILE);
+    else
+        pare_paths_write(paths, "--teacher-cache", o->teacher_cache, PARE_PATH_BESIDE);
     pare_paths_read(paths, "--data", o->data, PARE_PATH_DATA);
     for (size_t i = 0; i < o->text_count; i++)
         pare_paths_read(paths, "--text", o->texts[i], PARE_PATH_DATA);
@@ -68,6 +72,7 @@ static const pare_job_stage stages[] = {
     {"reading examples", pare_recover_read},
     {"preparing", pare_recover_plan},
     {"evaluation", pare_recover_evaluate_before},
+    {"asking the teacher", pare_recover_ask_teacher},
     {"training", pare_recover_train},
     {"writing", pare_recover_write},
     {"checking the result", pare_recover_verify},
@@ -86,6 +91,7 @@ static void end(pare_recover_job *job) {
     pare_scan_free(&job->scan);
     pare_scan_free(&job->teacher_scan);
     pare_model_close(job->opened);
+    pare_teacher_cache_close(job->cache);
     pare_free(job->texts);
     pare_resume_close(&job->resume);
     free(job->progress);

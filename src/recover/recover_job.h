@@ -22,6 +22,7 @@ typedef struct pare_recover_job {
     pare_model *opened;        /* the teacher, if it was opened for this run */
     const pare_model *teacher; /* that one, or the model before a pruning; or NULL */
     pare_scan scan, teacher_scan;
+    pare_teacher_cache *cache;
     pare_chat_style style; /* of chats, and perhaps of instructions */
     pare_examples examples;
     pare_batches *batches;
@@ -58,6 +59,8 @@ pare_status pare_recover_plan(void *job);
 /* Perplexities of the model that is trained, and of what came of it. */
 pare_status pare_recover_evaluate_before(void *job);
 pare_status pare_recover_evaluate_after(void *job);
+/* Opens the teacher's cache, and has it made if it is not there. */
+pare_status pare_recover_ask_teacher(void *job);
 pare_status pare_recover_train(void *job);
 pare_status pare_recover_write(void *job);
 /* Compares what was written with what was trained. */

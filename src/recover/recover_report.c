@@ -30,6 +30,7 @@ json_t *pare_recover_settings_json(const pare_recover_job *job) {
     pare_json_put(json, "lora", s->full ? json_null() : lora_json(&s->lora));
     pare_json_put(json, "ce", job->teacher ? pare_json_real(s->ce) : json_null());
     pare_json_put(json, "kd", job->teacher ? pare_json_real(s->kd) : json_null());
+    pare_json_put(json, "teacher_sampled", json_boolean(s->teacher_cache != NULL));
     pare_json_put(json, "rate", pare_json_real(s->rate));
     pare_json_put(json, "batch", json_integer(s->batch));
     pare_json_put(json, "micro_batch", json_integer(s->micro_batch));

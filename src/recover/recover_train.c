@@ -41,18 +41,18 @@ static uint32_t sequence_length(const pare_recover_job *job) {
 
 static void set_training(pare_recover_job *job) {
     const pare_recovery *s = &job->settings;
-    job->training =
-        (pare_trainer_options){.schedule = {.peak = s->rate, .warmup = s->warmup, .decay = s->decay, .total = s->steps},
-                               .clip = s->clip,
-                               .beta1 = s->beta1,
-                               .beta2 = s->beta2,
-                               .epsilon = s->epsilon,
-                               .weight_decay = s->weight_decay,
-                               .micro_batch = s->micro_batch,
-                               .keep = pare_kept_rule_of(job->runtime),
-                               .validate_every = s->validate_every,
-                               .teacher = {job->teacher, s->ce, s->kd},
-                               .seed = job->settings.seed};
+    job->training = (pare_trainer_options){
+        .schedule = {.peak = s->rate, .warmup = s->warmup, .decay = s->decay, .total = s->steps},
+        .clip = s->clip,
+        .beta1 = s->beta1,
+        .beta2 = s->beta2,
+        .epsilon = s->epsilon,
+        .weight_decay = s->weight_decay,
+        .micro_batch = s->micro_batch,
+        .keep = pare_kept_rule_of(job->runtime),
+        .validate_every = s->validate_every,
+        .teacher = {.model = job->teacher, .cached = s->teacher_cache != NULL, .ce = s->ce, .kd = s->kd},
+        .seed = job->settings.seed};
 }
 
 pare_status pare_recover_read(void *context) {
@@ -151,9 +151,12 @@ pare_status pare_recover_plan(void *context) {
 
 /* Of all that the result depends on. */
 static json_t *identity(const pare_recover_job *job) {
+    char draws[PARE_DIGEST_TEXT] = "";
+    if (job->cache) pare_teacher_cache_digest(job->cache, draws);
     return pare_json_of({"pare", pare_json_string(pare_version())}, {"weights", pare_json_string(job->scan.digest)},
                         {"data", pare_json_string(job->data_digest)},
                         {"teacher", job->teacher ? pare_json_string(job->teacher_scan.digest) : json_null()},
+                        {"teacher_cache", pare_json_string(draws)},
                         {"operand", json_integer((json_int_t)job->backend->operand)},
                         {"settings", pare_recover_settings_json(job)});
 }

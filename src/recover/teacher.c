@@ -1,5 +1,7 @@
 #include "recover/teacher.h"
 #include "model/patches.h"
+#include "recover/recover_job.h"
+#include "support/file.h"
 #include "tokenizer/tokenizer.h"
 
 #include <stdlib.h>
@@ -126,4 +128,22 @@ pare_status pare_teacher_check_other(const pare_model *model, const pare_recover
     return pare_fail(PARE_BAD_ARGUMENT,
                      "--teacher %s is the model that is to learn from it: give the model before it was pruned",
                      s->teacher);
+}
+
+pare_status pare_recover_ask_teacher(void *context) {
+    pare_recover_job *job = context;
+    const char *path = job->settings.teacher_cache;
+    pare_teacher_cache_key key = {.seed = job->settings.seed,
+                                  .predictions = pare_batches_predictions(job->batches),
+                                  .vocabulary = job->model->config.vocabulary,
+                                  .operand = (uint32_t)job->backend->operand};
+    if (!path) return PARE_OK;
+    memcpy(key.teacher, job->teacher_scan.digest, sizeof key.teacher);
+    PARE_TRY(pare_batches_examples_digest(job->batches, key.data));
+    if (!pare_file_exists(path))
+        PARE_TRY(pare_teacher_cache_make(path, &key, job->teacher, job->backend, job->batches, job->training.memory,
+                                         job->runtime));
+    PARE_TRY(pare_teacher_cache_open(path, &key, &job->cache));
+    job->training.teacher.cache = job->cache;
+    return PARE_OK;
 }

@@ -9,6 +9,7 @@ enum { LONGEST_SEQUENCE = 1 << 24 };
 void pare_batches_free(pare_batches *batches) {
     if (!batches) return;
     pare_free(batches->lengths);
+    pare_free(batches->numbers);
     pare_free(batches->trained);
     pare_free(batches->sort.tallies);
     pare_free(batches->sort.items);
@@ -21,6 +22,7 @@ void pare_batches_free(pare_batches *batches) {
     pare_batch_arrays_free(&batches->whole);
     pare_batch_arrays_free(&batches->part);
     pare_batch_arrays_free(&batches->validation);
+    pare_batch_arrays_free(&batches->listed);
     pare_free(batches);
 }
 
@@ -80,6 +82,7 @@ static pare_status allocate(pare_batches *batches) {
     if (batch > batches->trained_count) batch = batches->trained_count;
     sort->longest = longest;
     PARE_TRY(pare_alloc_uninitialized(&batches->lengths, count, sizeof *batches->lengths, "lengths"));
+    PARE_TRY(pare_alloc_uninitialized(&batches->numbers, count, sizeof *batches->numbers, "predictions"));
     PARE_TRY(pare_alloc(&sort->tallies, (size_t)longest + 1, sizeof *sort->tallies, "tallies of lengths"));
     PARE_TRY(pare_alloc_uninitialized(&sort->items, count, sizeof *sort->items, "examples by length"));
     PARE_TRY(pare_alloc_uninitialized(&batches->trained, batches->trained_count, sizeof *batches->trained,
@@ -92,10 +95,20 @@ static pare_status allocate(pare_batches *batches) {
     return pare_epoch_new(batches);
 }
 
+/* In the file's order. */
+static void number_predictions(pare_batches *batches) {
+    const pare_examples *examples = batches->examples;
+    for (size_t i = 0; i < examples->count; i++) {
+        batches->numbers[i] = (uint32_t)batches->predictions;
+        batches->predictions += pare_example_predictions(examples, examples->list + i);
+    }
+}
+
 static pare_status prepare(pare_batches *batches) {
     PARE_TRY(allocate(batches));
     for (size_t i = 0; i < batches->examples->count; i++)
         batches->lengths[i] = batches->examples->list[i].count;
+    number_predictions(batches);
     PARE_TRY(split(batches));
     if (batches->held_count) fit(batches, &batches->held, batches->held_count, batches->held_order);
     pare_epoch_arrange(batches, 0);
@@ -183,6 +196,7 @@ pare_status pare_batches_part(pare_batches *batches, const pare_batch *whole, in
     memcpy(part->lengths, whole->lengths + first, (size_t)count * sizeof *part->lengths);
     copy_rows(part->ids, whole->ids + at, count, stride, length);
     copy_rows(part->targets, layout->targets + at, count, stride, length);
+    copy_rows(part->numbers, layout->numbers + at, count, stride, length);
     if (packed) {
         copy_rows(part->positions, layout->positions + at, count, stride, length);
         copy_rows(part->start, layout->start + at, count, stride, length);
@@ -200,4 +214,26 @@ pare_status pare_batches_held_out(pare_batches *batches, uint64_t first, uint64_
     if (!count) return PARE_OK;
     return fill(batches, held, batches->held_order + first, (size_t)count, held->count < batches->held_count,
                 &batches->validation, out);
+}
+
+size_t pare_batches_examples(const pare_batches *batches) {
+    return batches->examples->count;
+}
+
+uint64_t pare_batches_predictions(const pare_batches *batches) {
+    return batches->predictions;
+}
+
+pare_status pare_batches_listed(pare_batches *batches, size_t first, size_t count, pare_batch *out) {
+    uint32_t length = 0, most = batches->options.length;
+    for (size_t i = first; i < first + count; i++)
+        length = batches->lengths[i] > length ? batches->lengths[i] : length;
+    length = pare_rows_round(length, most);
+    PARE_TRY(pare_batch_arrays_reserve(&batches->listed, count, length, false));
+    for (size_t i = 0; i < count; i++) {
+        uint32_t example = (uint32_t)(first + i);
+        pare_batch_fill(batches, &batches->listed, i, length, false, &example, 1);
+    }
+    *out = pare_batch_of(&batches->listed, (int64_t)count, length, false);
+    return PARE_OK;
 }

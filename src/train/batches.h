@@ -59,6 +59,14 @@ pare_status pare_batches_part(pare_batches *batches, const pare_batch *whole, in
 /* Held-out sequences [first, first + count), at most as many as there are, maybe none; the longest of all first. */
 pare_status pare_batches_held_out(pare_batches *batches, uint64_t first, uint64_t count, pare_batch *out);
 
+/* Examples [first, first + count), all of which there are, in the file's order, each in a row of its own; and how many
+ * predictions all examples have: layout.numbers are below that, whatever batch they come in. */
+pare_status pare_batches_listed(pare_batches *batches, size_t first, size_t count, pare_batch *out);
+size_t pare_batches_examples(const pare_batches *batches);
+uint64_t pare_batches_predictions(const pare_batches *batches);
+
+/* SHA-256 of the examples alone: ids, and what of them is learnt. */
+pare_status pare_batches_examples_digest(const pare_batches *batches, char text[65]);
 /* SHA-256 of all that decides what is trained on: ids, what of them is learnt, and options. */
 pare_status pare_batches_digest(const pare_batches *batches, char text[65]);
 

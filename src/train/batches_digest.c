@@ -14,6 +14,27 @@ static void add_words(pare_digest *digest, const uint32_t *words, size_t count) 
     }
 }
 
+static void add_examples(pare_digest *digest, const pare_examples *examples) {
+    for (size_t i = 0; i < examples->count; i++) {
+        const pare_example *example = examples->list + i;
+        add_words(digest, (const uint32_t[]){example->count, example->prompt}, 2);
+        add_words(digest, examples->ids + example->start, example->count);
+        if (examples->labels) add_words(digest, (const uint32_t[]){(uint32_t)examples->labels[i]}, 1);
+        if (examples->learnt) pare_digest_add(digest, examples->learnt + example->start, example->count);
+    }
+}
+
+pare_status pare_batches_examples_digest(const pare_batches *batches, char text[65]) {
+    static const char version[] = "training examples 1";
+    pare_digest *digest;
+    PARE_TRY(pare_digest_new(&digest));
+    pare_digest_add(digest, version, sizeof version);
+    add_words(digest, (const uint32_t[]){batches->examples->learnt != NULL}, 1);
+    add_examples(digest, batches->examples);
+    pare_digest_finish(digest, text);
+    return PARE_OK;
+}
+
 pare_status pare_batches_digest(const pare_batches *batches, char text[65]) {
     static const char version[] = "training batches 2";
     const pare_batches_options *options = &batches->options;
@@ -33,13 +54,7 @@ pare_status pare_batches_digest(const pare_batches *batches, char text[65]) {
     PARE_TRY(pare_digest_new(&digest));
     pare_digest_add(digest, version, sizeof version);
     add_words(digest, head, sizeof head / sizeof *head);
-    for (size_t i = 0; i < examples->count; i++) {
-        const pare_example *example = examples->list + i;
-        add_words(digest, (const uint32_t[]){example->count, example->prompt}, 2);
-        add_words(digest, examples->ids + example->start, example->count);
-        if (examples->labels) add_words(digest, (const uint32_t[]){(uint32_t)examples->labels[i]}, 1);
-        if (examples->learnt) pare_digest_add(digest, examples->learnt + example->start, example->count);
-    }
+    add_examples(digest, examples);
     pare_digest_finish(digest, text);
     return PARE_OK;
 }

@@ -63,6 +63,7 @@ typedef struct pare_epoch {
 typedef struct pare_batch_arrays {
     uint32_t *ids;
     int32_t *targets, *positions, *start; /* [room] as ids; the last two NULL where examples are not packed */
+    uint32_t *numbers;                    /* [room] */
     int32_t *lengths;                     /* [sequences_room] */
     size_t room, sequences_room;
 } pare_batch_arrays;
@@ -71,6 +72,8 @@ struct pare_batches {
     const pare_examples *examples;
     pare_batches_options options;
     uint32_t *lengths; /* [examples->count] */
+    uint32_t *numbers; /* [examples->count] of an example's first prediction */
+    uint64_t predictions;
     uint32_t *trained; /* examples, by their index */
     size_t trained_count, held_count;
     pare_length_sort sort;
@@ -78,7 +81,7 @@ struct pare_batches {
     pare_epoch epoch;
     pare_rows fitted, held;      /* examples of the step at hand, where they are not packed; held-out ones */
     uint32_t *step, *held_order; /* rows of the step at hand; held-out ones: the longest first */
-    pare_batch_arrays whole, part, validation;
+    pare_batch_arrays whole, part, validation, listed;
 };
 
 /* Fisher-Yates; `what` and `number` name the draw. */
@@ -96,6 +99,8 @@ void pare_batch_arrays_free(pare_batch_arrays *arrays);
 /* Fills sequence `index` of `length` tokens with examples[0 .. count), one behind the other. */
 void pare_batch_fill(const pare_batches *batches, pare_batch_arrays *arrays, size_t index, size_t length, bool packed,
                      const uint32_t *examples, size_t count);
+/* Tokens of an example at which something is predicted. */
+uint32_t pare_example_predictions(const pare_examples *examples, const pare_example *example);
 /* The batch that the arrays hold, counted. */
 pare_batch pare_batch_of(const pare_batch_arrays *arrays, int64_t sequences, int64_t length, bool packed);
 

@@ -36,8 +36,12 @@ static pare_pass_shape shape_for(const pare_trained *trained, const pare_batches
 static pare_status measure_taught(const pare_trained *trained, const pare_trainer_options *options,
                                   pare_pass_shape *shape, pare_pass_memory *out) {
     pare_pass_shape of_teacher = pare_model_teacher_shape(shape);
-    pare_pass_memory teacher;
-    PARE_TRY(pare_pass_measure(options->teacher.model, trained->backend, &of_teacher, &teacher));
+    pare_pass_memory teacher = {0};
+    if (options->teacher.cached)
+        teacher.activations =
+            pare_cached_teacher_bytes(trained->model->config.vocabulary, shape->sequences * shape->length);
+    else
+        PARE_TRY(pare_pass_measure(options->teacher.model, trained->backend, &of_teacher, &teacher));
     uint64_t taken = teacher.weights + teacher.activations;
     if (shape->limit) shape->limit = shape->limit > taken ? shape->limit - taken : 1;
     PARE_TRY(pare_pass_measure(trained->model, trained->backend, shape, out));
@@ -89,8 +93,27 @@ pare_status pare_trainer_measure(const pare_trained *trained, const pare_batches
 void pare_trainer_free_passes(pare_trainer *trainer) {
     pare_pass_free(trainer->pass);
     pare_model_teacher_free(trainer->teacher);
+    pare_cached_teacher_free(trainer->cached);
+    trainer->cached = NULL;
     trainer->pass = NULL;
     trainer->teacher = NULL;
+}
+
+/* Beside the pass, shaped like it. */
+static pare_status make_teacher(pare_trainer *trainer) {
+    const pare_trainer_teacher *teacher = &trainer->options->teacher;
+    pare_pass_shape shape = pare_model_teacher_shape(&trainer->shape);
+    shape.limit = 0;
+    if (teacher->cached) {
+        PARE_TRY(pare_cached_teacher_new(teacher->cache, shape.sequences * shape.length, teacher->ce, teacher->kd,
+                                         &trainer->cached));
+        pare_pass_teach(trainer->pass, pare_cached_teacher_of(trainer->cached));
+        return PARE_OK;
+    }
+    PARE_TRY(pare_model_teacher_new(teacher->model, trainer->trained->backend, &shape, teacher->ce, teacher->kd,
+                                    &trainer->teacher));
+    pare_pass_teach(trainer->pass, pare_model_teacher_of(trainer->teacher));
+    return PARE_OK;
 }
 
 /* The pass of that shape, in place of the one that there is. */
@@ -100,13 +123,7 @@ pare_status pare_trainer_shape(pare_trainer *trainer, const pare_pass_shape *sha
     PARE_TRY(pare_pass_new(trainer->trained->model, trainer->trained->backend, shape, &trainer->pass));
     trainer->shape = *pare_pass_shape_of(trainer->pass);
     if (trainer->trained->adapters) pare_pass_adapt(trainer->pass, trainer->trained->adapters);
-    if (!teacher->model) return PARE_OK;
-    pare_pass_shape of_teacher = pare_model_teacher_shape(&trainer->shape);
-    of_teacher.limit = 0;
-    PARE_TRY(pare_model_teacher_new(teacher->model, trainer->trained->backend, &of_teacher, teacher->ce, teacher->kd,
-                                    &trainer->teacher));
-    pare_pass_teach(trainer->pass, pare_model_teacher_of(trainer->teacher));
-    return PARE_OK;
+    return teacher->model ? make_teacher(trainer) : PARE_OK;
 }
 
 static pare_status allocate(pare_trainer *trainer) {

@@ -8,6 +8,7 @@
 #include "report/curve.h"
 #include "train/adamw.h"
 #include "train/batches.h"
+#include "train/teacher_cache.h"
 #include "train/trained.h"
 
 #include <stdio.h>
@@ -15,6 +16,8 @@
 /* Who teaches, and what its word is worth (model/teacher.h). */
 typedef struct pare_trainer_teacher {
     const pare_model *model; /* NULL: nobody */
+    bool cached;             /* what it says is in `cache`, which is there when the trainer is made */
+    const pare_teacher_cache *cache;
     double ce, kd;
 } pare_trainer_teacher;
 
@@ -46,6 +49,7 @@ typedef struct pare_trainer {
     pare_pass_shape shape;       /* of the pass: as many sequences as go through it at a time */
     pare_layout layout;          /* of the batch in the pass */
     pare_model_teacher *teacher; /* or NULL */
+    pare_cached_teacher *cached; /* in its place; or NULL */
     pare_adamw optimizer;
     pare_curve curve;
     float

@@ -95,10 +95,42 @@ static void who_cannot_teach_is_refused(void **state) {
     free(rows);
 }
 
+/* The teacher is asked once: the second run reads what the first has kept, and a run of other data refuses it. */
+static void a_cache_is_shared_by_runs(void **state) {
+    workplace *place = *state;
+    char *rows = write_rows(place), *smaller = prune(place), *healed = pare_path_join(place->folder, "healed");
+    char *cache = pare_path_join(place->folder, "cache");
+#define CACHED(...)                                                                                                    \
+    "recover", smaller, "--data", rows, "--teacher", place->model, "--teacher-cache", cache, "--steps", "4",           \
+        "--batch", "8", "--rate", "3e-3", "--threads", "1", "--quiet", __VA_ARGS__
+    program_result result = EXPECT_SUCCESS(CACHED("-o", place->output, "--json"));
+    json_t *json = json_loads(result.out, 0, NULL);
+    assert_true(at(json, "teacher.best.kl") < at(json, "teacher.before.kl"));
+    assert_true(json_is_true(json_object_get(json_object_get(json, "settings"), "teacher_sampled")));
+    json_decref(json);
+    program_result_free(&result);
+    assert_true(pare_file_exists(cache));
+    result = EXPECT_SUCCESS(CACHED("-o", healed));
+    program_result_free(&result);
+    workplace_expect_same_file(healed, place->output, "model.safetensors");
+    char *list = workplace_list(place->folder);
+    EXPECT_FAILURE(2, "was made of other data", CACHED("-o", place->output, "--force", "--limit", "20"));
+    EXPECT_FAILURE(2, "was made with another --seed", CACHED("-o", place->output, "--force", "--seed", "3"));
+    EXPECT_FAILURE(2, "give --teacher MODEL with it", "recover", smaller, "--data", rows, "-o", place->output,
+                   "--teacher-cache", cache);
+    workplace_expect_entries(place->folder, list);
+    free(list);
+    free(rows);
+    free(smaller);
+    free(healed);
+    free(cache);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         IN_A_WORKPLACE(the_objective_and_its_parts_are_reported),
         IN_A_WORKPLACE(one_command_is_two),
+        IN_A_WORKPLACE(a_cache_is_shared_by_runs),
         IN_A_WORKPLACE(who_cannot_teach_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@ static tiny_pass teacher_open(void) {
 
 static pare_trainer_options taught(const tiny_pass *teacher, double ce, double kd) {
     pare_trainer_options options = tiny_training(1e-2, 6);
-    options.teacher = (pare_trainer_teacher){teacher->model, ce, kd};
+    options.teacher = (pare_trainer_teacher){.model = teacher->model, .ce = ce, .kd = kd};
     return options;
 }
 

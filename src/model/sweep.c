@@ -1,0 +1,15 @@
+#include "model/head.h"
+
+pare_status pare_pass_sweep(pare_pass *pass, const pare_source *source, pare_pass_tile_fn visit, void *context) {
+    PARE_TRY(pare_head_logsum(pass, source));
+    int64_t vocabulary = pass->model->config.vocabulary;
+    for (int64_t row = 0; row < vocabulary && pass->predictions; row += PARE_HEAD_VOCABULARY) {
+        pare_head_chunk chunk = pare_head_chunk_at(pass, source, row);
+        for (int64_t first = 0; first < pass->predictions; first += PARE_HEAD_TOKENS) {
+            int64_t left = pass->predictions - first, count = left < PARE_HEAD_TOKENS ? left : PARE_HEAD_TOKENS;
+            PARE_TRY(pare_head_logits(pass, &chunk, first, count, pass->logits));
+            PARE_TRY(visit(context, first, count, row, chunk.rows, pass->logits, pass->logsum + first));
+        }
+    }
+    return PARE_OK;
+}

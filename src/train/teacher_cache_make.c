@@ -1,0 +1,109 @@
+/* Making a teacher's cache: one pass over all examples. */
+#include "support/memory.h"
+#include "support/progress.h"
+#include "train/teacher_cache_internal.h"
+
+typedef struct making {
+    const pare_teacher_cache_key *key;
+    pare_source source;
+    pare_pass *pass;
+    pare_batches *batches;
+    size_t examples; /* through the pass at a time */
+    pare_drawing *drawings;
+    pare_cache_record *records; /* [tokens of a pass] both */
+    uint64_t done;              /* predictions */
+    pare_sealed file;
+    const pare_runtime *runtime;
+} making;
+
+pare_cache_head pare_cache_head_of(const pare_teacher_cache_key *key) {
+    pare_cache_head head = {.version = PARE_CACHE_VERSION,
+                            .draws = pare_cache_draws(key->vocabulary),
+                            .vocabulary = key->vocabulary,
+                            .operand = key->operand,
+                            .seed = key->seed,
+                            .predictions = key->predictions};
+    memcpy(head.magic, PARE_CACHE_MAGIC, sizeof head.magic);
+    memcpy(head.teacher, key->teacher, sizeof head.teacher);
+    memcpy(head.data, key->data, sizeof head.data);
+    return head;
+}
+
+uint64_t pare_teacher_cache_bytes(const pare_teacher_cache_key *key) {
+    return sizeof(pare_cache_head) + key->predictions * sizeof(pare_cache_record) + PARE_SEAL_BYTES;
+}
+
+static pare_status draw_tile(void *context, int64_t first, int64_t count, int64_t row, int64_t rows,
+                             const float *logits, const float *logsum) {
+    making *m = context;
+    uint32_t draws = pare_cache_draws(m->key->vocabulary);
+#pragma omp parallel for schedule(static) if (count * rows > 8192)
+    for (int64_t t = 0; t < count; t++)
+        pare_drawing_go_on(m->drawings + first + t, logits + t * rows, row, rows, logsum[t], draws);
+    return PARE_OK;
+}
+
+static pare_status make_batch(making *m, const pare_batch *batch) {
+    uint64_t count = batch->predictions;
+    if (!count) return PARE_OK;
+    for (uint64_t i = 0; i < count; i++)
+        pare_drawing_begin(m->key->seed, m->done + i, m->drawings + i);
+    pare_pass_arrange(m->pass, &batch->layout);
+    PARE_TRY(pare_pass_forward(m->pass, &m->source, batch->ids, batch->sequences));
+    PARE_TRY(pare_pass_sweep(m->pass, &m->source, draw_tile, m));
+    for (uint64_t i = 0; i < count; i++)
+        pare_drawing_end(m->drawings + i, m->key->vocabulary, m->records + i);
+    m->done += count;
+    return pare_sealed_put(&m->file, m->records, count * sizeof *m->records);
+}
+
+static pare_status make_all(making *m, size_t examples) {
+    pare_cache_head head = pare_cache_head_of(m->key);
+    PARE_TRY(pare_sealed_put(&m->file, &head, sizeof head));
+    for (size_t first = 0; first < examples; first += m->examples) {
+        pare_batch batch;
+        size_t count = examples - first < m->examples ? examples - first : m->examples;
+        PARE_TRY(pare_progress_report(m->runtime, "asking the teacher", first, examples));
+        PARE_TRY(pare_batches_listed(m->batches, first, count, &batch));
+        PARE_TRY(make_batch(m, &batch));
+    }
+    return pare_progress_report(m->runtime, "asking the teacher", examples, examples);
+}
+
+/* As many examples at a time as keep a block busy, or as fit. */
+static pare_status open_pass(making *m, const pare_model *teacher, const pare_backend *backend, uint64_t memory) {
+    enum { TOKENS = 2048 };
+    int64_t length = pare_batches_options_of(m->batches)->length, sequences = TOKENS / length;
+    pare_pass_memory measured;
+    for (sequences = sequences ? sequences : 1;; sequences = (sequences + 1) / 2) {
+        uint64_t own = (uint64_t)(sequences * length) * (sizeof *m->drawings + sizeof *m->records);
+        pare_pass_shape shape = {.sequences = sequences, .length = length};
+        if (memory) shape.limit = memory > own ? memory - own : 1;
+        pare_status status = pare_pass_measure(teacher, backend, &shape, &measured);
+        if (status == PARE_OUT_OF_MEMORY && sequences > 1) continue;
+        PARE_TRY(status);
+        m->examples = (size_t)sequences;
+        size_t tokens = (size_t)(sequences * length);
+        PARE_TRY(pare_alloc_uninitialized(&m->drawings, tokens, sizeof *m->drawings, "the teacher's draws"));
+        PARE_TRY(pare_alloc_uninitialized(&m->records, tokens, sizeof *m->records, "the teacher's draws"));
+        return pare_pass_new(teacher, backend, &shape, &m->pass);
+    }
+}
+
+pare_status pare_teacher_cache_make(const char *path, const pare_teacher_cache_key *key, const pare_model *teacher,
+                                    const pare_backend *backend, pare_batches *batches, uint64_t memory,
+                                    const pare_runtime *runtime) {
+    if (key->predictions > UINT32_MAX)
+        return pare_fail(PARE_UNSUPPORTED,
+                         "%s would hold %llu predictions, more than pare can number: leave out --teacher-cache, or "
+                         "give a lower --limit",
+                         path, (unsigned long long)key->predictions);
+    making m = {.key = key, .source = {.model = teacher, .backend = backend}, .batches = batches, .runtime = runtime};
+    pare_status status = open_pass(&m, teacher, backend, memory);
+    if (status == PARE_OK) status = pare_sealed_begin(path, pare_teacher_cache_bytes(key) - PARE_SEAL_BYTES, &m.file);
+    if (status == PARE_OK) status = pare_sealed_end(&m.file, make_all(&m, pare_batches_examples(batches)));
+    pare_pass_free(m.pass);
+    pare_free(m.drawings);
+    pare_free(m.records);
+    return status;
+}
