@@ -22,6 +22,7 @@ typedef struct pare_teacher {
 typedef struct pare_taught {
     double ce, kl; /* of those with a label; of all */
     double same;   /* whose likeliest id is the teacher's */
+    double known;  /* with a label */
 } pare_taught;
 
 /* Whoever teaches all losses and gradients from now on; NULL: nobody. The pass's shape must be `taught`. */

@@ -89,6 +89,7 @@ double pare_teaching_loss(pare_pass *pass, int64_t prediction, double ce) {
     pare_teaching *t = &pass->teaching;
     double label = pass->targets[prediction] < 0 ? 0.0 : ce, kl = t->divergence[prediction];
     t->sums.ce += label;
+    t->sums.known += pass->targets[prediction] >= 0;
     t->sums.kl += kl;
     t->sums.same += t->student_best[prediction] == t->teacher_best[prediction];
     return t->teacher->ce * label + t->teacher->kd * kl;

@@ -91,7 +91,8 @@ static pare_status check_ids(const pare_prune_job *job) {
 static pare_status read_pictures(pare_prune_job *job) {
     const pare_calibration_options *c = &job->calibration;
     job->lora->cutoff = job->model->config.max_positions;
-    return pare_picture_examples_read(job->model, c->source, c->samples, job->runtime, &job->lora->examples);
+    return pare_picture_examples_read(job->model, c->source, c->samples, false, job->runtime, &job->lora->examples,
+                                      NULL);
 }
 
 static pare_status read_texts(pare_prune_job *job) {

@@ -26,6 +26,7 @@ typedef struct pare_recover_job {
     pare_chat_style style; /* of chats, and perhaps of instructions */
     pare_examples examples;
     pare_batches *batches;
+    char pictures_digest[PARE_DIGEST_TEXT]; /* of pixels, which are not among the batches' ids; or "" */
     char data_digest[PARE_DIGEST_TEXT];
     pare_trained *trained;
     pare_trainer_options training;
@@ -54,6 +55,8 @@ pare_status pare_recovery_run_passing(const pare_recover_before *before, const p
 
 /* Examples, batches, and how many steps they make. */
 pare_status pare_recover_read(void *job);
+/* text: a digest of the examples, which goes on over the pictures that their ids stand for. */
+pare_status pare_recover_add_pictures(const pare_recover_job *job, char text[PARE_DIGEST_TEXT]);
 /* What the training will hold, told to the runtime; refuses what cannot fit. Makes job->trained. */
 pare_status pare_recover_plan(void *job);
 /* Perplexities of the model that is trained, and of what came of it. */

@@ -10,11 +10,23 @@
 #include "train/run.h"
 
 #include <stdio.h>
+#include <string.h>
+
+pare_status pare_recover_add_pictures(const pare_recover_job *job, char text[PARE_DIGEST_TEXT]) {
+    pare_digest *digest;
+    if (!*job->pictures_digest) return PARE_OK;
+    PARE_TRY(pare_digest_new(&digest));
+    pare_digest_add(digest, text, PARE_DIGEST_TEXT);
+    pare_digest_add(digest, job->pictures_digest, PARE_DIGEST_TEXT);
+    pare_digest_finish(digest, text);
+    return PARE_OK;
+}
 
 static pare_status read_examples(pare_recover_job *job) {
     const pare_recovery *s = &job->settings;
     if (pare_reads_pictures(&job->model->config))
-        return pare_picture_examples_read(job->model, s->data, s->limit, job->runtime, &job->examples);
+        return pare_picture_examples_read(job->model, s->data, s->limit, job->teacher && !(s->ce > 0.0), job->runtime,
+                                          &job->examples, job->pictures_digest);
     const pare_tokenizer *tokenizer;
     pare_examples_request request = {.path = s->data,
                                      .field = s->field,
@@ -71,6 +83,7 @@ pare_status pare_recover_read(void *context) {
                                     .seed = job->settings.seed};
     PARE_TRY(pare_batches_new(&job->examples, &options, &job->batches));
     PARE_TRY(pare_batches_digest(job->batches, job->data_digest));
+    PARE_TRY(pare_recover_add_pictures(job, job->data_digest));
     PARE_TRY(pare_recovery_schedule(pare_batches_steps(job->batches), s));
     set_training(job);
     return PARE_OK;

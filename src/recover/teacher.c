@@ -140,6 +140,7 @@ pare_status pare_recover_ask_teacher(void *context) {
     if (!path) return PARE_OK;
     memcpy(key.teacher, job->teacher_scan.digest, sizeof key.teacher);
     PARE_TRY(pare_batches_examples_digest(job->batches, key.data));
+    PARE_TRY(pare_recover_add_pictures(job, key.data));
     if (!pare_file_exists(path))
         PARE_TRY(pare_teacher_cache_make(path, &key, job->teacher, job->backend, job->batches, job->training.memory,
                                          job->runtime));

@@ -148,8 +148,8 @@ pare_status pare_trainer_new(pare_trained *trained, pare_batches *batches, const
                           .first_validation = NAN,
                           .last_validation = NAN,
                           .best_validation = NAN,
-                          .first_taught = {NAN, NAN, NAN},
-                          .best_taught = {NAN, NAN, NAN},
+                          .first_taught = {NAN, NAN, NAN, NAN},
+                          .best_taught = {NAN, NAN, NAN, NAN},
                           .best_step = UINT64_MAX,
                           .validated_step = UINT64_MAX,
                           .start = pare_clock()};

@@ -16,6 +16,7 @@ static void add_taught(pare_taught *sums, pare_taught part) {
     sums->ce += part.ce;
     sums->kl += part.kl;
     sums->same += part.same;
+    sums->known += part.known;
 }
 
 /* *taught: means as well. */
@@ -39,7 +40,10 @@ static pare_status mean_loss(pare_trainer *trainer, double *loss, pare_taught *t
     }
     double n = predictions ? (double)predictions : (double)NAN;
     *loss = sum / n;
-    *taught = (pare_taught){taught->ce / n, taught->kl / n, taught->same / n};
+    *taught = (pare_taught){.ce = taught->known > 0.0 ? taught->ce / taught->known : (double)NAN,
+                            .kl = taught->kl / n,
+                            .same = taught->same / n,
+                            .known = taught->known};
     return pare_progress_report(trainer->runtime, "validating", total, total);
 }
 

@@ -71,6 +71,56 @@ static void one_command_is_two(void **state) {
     free(healed);
 }
 
+/* Copies pictures of all digits into one folder, which gives them no labels. */
+static char *unlabelled(const workplace *place, unsigned char change) {
+    char *folder = pare_path_join(place->folder, change ? "other" : "pictures");
+    assert_int_equal(mkdir(folder, 0755), 0);
+    for (int i = 0; i < 10; i++) {
+        size_t bytes;
+        char *from =
+            pare_format(PARE_SOURCE_DIR "/examples/vit-digits/pictures/%d/%05d.png", change ? 9 - i : i, i % 5);
+        char *name = pare_format("%d.png", i);
+        unsigned char *data = workplace_read(from, &bytes);
+        tiny_write_file(folder, name, data, bytes);
+        free(data);
+        free(from);
+        free(name);
+    }
+    return folder;
+}
+
+/* Pictures without labels are of use where the teacher alone says what they are, and what it said of some is not taken
+ * for what it says of others. */
+static void pictures_need_no_labels(void **state) {
+    workplace *place = *state;
+    static const char dense[] = PARE_SOURCE_DIR "/examples/vit-digits";
+    char *smaller = pare_path_join(place->folder, "smaller"), *cache = pare_path_join(place->folder, "cache");
+    char *pictures = unlabelled(place, 0), *other = unlabelled(place, 1);
+    program_result result =
+        EXPECT_SUCCESS("prune", dense, "-o", smaller, "--ratio", "0.5", "--method", "magnitude-l2", "--quiet");
+    program_result_free(&result);
+#define PICTURES(data, ...)                                                                                            \
+    "recover", smaller, "-o", place->output, "--force", "--data", data, "--teacher", dense, "--full", "--steps", "20", \
+        "--val", "4", "--val-every", "4", "--batch", "5", "--rate", "1e-3", "--threads", "1", "--quiet", __VA_ARGS__
+    EXPECT_FAILURE(1, "have no labels", PICTURES(pictures, "--ce", "1"));
+    for (int cached = 0; cached < 2; cached++) {
+        result = cached ? EXPECT_SUCCESS(PICTURES(pictures, "--ce", "0", "--json", "--teacher-cache", cache))
+                        : EXPECT_SUCCESS(PICTURES(pictures, "--ce", "0", "--json"));
+        json_t *json = json_loads(result.out, 0, NULL);
+        assert_non_null(json);
+        assert_int_equal((int)at(json, "data.examples"), 10);
+        assert_true(json_is_null(json_object_get(json_object_get(json_object_get(json, "teacher"), "best"), "ce")));
+        assert_true(at(json, "teacher.best.kl") < 0.9 * at(json, "teacher.before.kl"));
+        json_decref(json);
+        program_result_free(&result);
+    }
+    EXPECT_FAILURE(2, "was made of other data", PICTURES(other, "--ce", "0", "--teacher-cache", cache));
+    free(smaller);
+    free(cache);
+    free(pictures);
+    free(other);
+}
+
 static void who_cannot_teach_is_refused(void **state) {
     workplace *place = *state;
     char *rows = write_rows(place), *few = tiny_model_write((tiny_model){0});
@@ -131,6 +181,7 @@ int main(void) {
         IN_A_WORKPLACE(the_objective_and_its_parts_are_reported),
         IN_A_WORKPLACE(one_command_is_two),
         IN_A_WORKPLACE(a_cache_is_shared_by_runs),
+        IN_A_WORKPLACE(pictures_need_no_labels),
         IN_A_WORKPLACE(who_cannot_teach_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
