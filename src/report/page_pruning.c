@@ -54,7 +54,10 @@ static void say_how(pare_page *page, const json_t *json) {
            length = pare_page_number(json, "calibration.length");
     if (source) {
         pare_page_put(page, "What matters was judged on ");
-        if (sequences > 0.0 && length > 0.0)
+        bool images = json_is_object(pare_page_at(json, "images")) && !pare_page_at(json, "texts");
+        if (images && sequences > 0.0)
+            pare_page_say(page, "%.0f images of ", sequences);
+        else if (sequences > 0.0 && length > 0.0)
             pare_page_say(page, "%.0f sequences of %.0f tokens of ", sequences, length);
         bool self = strcmp(source, "self") == 0;
         pare_page_say(page, "%s. ", self ? "text that the model wrote itself" : pare_page_base(source));
