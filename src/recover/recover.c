@@ -72,7 +72,6 @@ static const pare_job_stage stages[] = {
     {"reading examples", pare_recover_read},
     {"preparing", pare_recover_plan},
     {"evaluation", pare_recover_evaluate_before},
-    {"asking the teacher", pare_recover_ask_teacher},
     {"training", pare_recover_train},
     {"writing", pare_recover_write},
     {"checking the result", pare_recover_verify},

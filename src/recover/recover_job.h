@@ -63,7 +63,7 @@ pare_status pare_recover_plan(void *job);
 pare_status pare_recover_evaluate_before(void *job);
 pare_status pare_recover_evaluate_after(void *job);
 /* Opens the teacher's cache, and has it made if it is not there. */
-pare_status pare_recover_ask_teacher(void *job);
+pare_status pare_recover_ask_teacher(pare_recover_job *job);
 pare_status pare_recover_train(void *job);
 pare_status pare_recover_write(void *job);
 /* Compares what was written with what was trained. */

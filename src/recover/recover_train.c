@@ -185,6 +185,7 @@ static void keep_results(pare_trainer *trainer) {
 
 pare_status pare_recover_train(void *context) {
     pare_recover_job *job = context;
+    PARE_TRY(pare_recover_ask_teacher(job));
     PARE_TRY(pare_resume_key(identity(job), job->resume.key));
     PARE_TRY(pare_resume_open(&job->resume));
     PARE_TRY(pare_trainer_new(job->trained, job->batches, &job->training, job->runtime, &job->trainer));

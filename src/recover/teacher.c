@@ -130,8 +130,7 @@ pare_status pare_teacher_check_other(const pare_model *model, const pare_recover
                      s->teacher);
 }
 
-pare_status pare_recover_ask_teacher(void *context) {
-    pare_recover_job *job = context;
+pare_status pare_recover_ask_teacher(pare_recover_job *job) {
     const char *path = job->settings.teacher_cache;
     pare_teacher_cache_key key = {.seed = job->settings.seed,
                                   .predictions = pare_batches_predictions(job->batches),
