@@ -83,6 +83,43 @@ static void training(void **state) {
     scene_close(&s);
 }
 
+/* What the teacher said may stay, whole: whoever comes next reads it. */
+static void the_cache_is_whole(void *context, pare_status status) {
+    scene *s = context;
+    nothing_half_written(s, status);
+    if (!s->recover.teacher_cache || !pare_file_exists(s->recover.teacher_cache)) return;
+    assert_int_equal(recover(s), PARE_OK);
+    tiny_remove(s->output);
+    unlink(s->recover.teacher_cache);
+}
+
+static void taught(bool cached) {
+    scene s = scene_open();
+    char *teacher = tiny_model_write((tiny_model){.vocabulary = 1024, .positions = 256}), *kept = tiny_folder();
+    char *cache = pare_path_join(kept, "cache");
+    s.before = prune_run_list(s.folder);
+    s.recover.teacher = teacher;
+    s.recover.teacher_cache = cached ? cache : NULL;
+    memory_fail_everywhere(&(memory_run){recover, the_cache_is_whole, &s}, 10);
+    prune_run_assert_holds(kept, "");
+    tiny_remove(teacher);
+    tiny_remove(kept);
+    free(teacher);
+    free(kept);
+    free(cache);
+    scene_close(&s);
+}
+
+static void training_with_a_teacher(void **state) {
+    (void)state;
+    taught(false);
+}
+
+static void training_with_what_it_said(void **state) {
+    (void)state;
+    taught(true);
+}
+
 static void merging(void **state) {
     (void)state;
     scene s = scene_open();
@@ -95,6 +132,7 @@ static void merging(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(training), cmocka_unit_test(merging)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(training), cmocka_unit_test(training_with_a_teacher),
+                                       cmocka_unit_test(training_with_what_it_said), cmocka_unit_test(merging)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
