@@ -91,6 +91,8 @@ void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options
             pare_terminal_say("  calibration  %s", arguments->calibration ? arguments->calibration : "self");
     }
     if (options->recover) pare_terminal_say("  recovery     %s", options->recover->data);
+    if (options->recover && options->recover->teacher)
+        pare_terminal_say("  teacher      %s", options->recover->teacher);
     pare_terminal_say("  output       %s", arguments->dry_run ? "none (dry run)" : arguments->output);
 }
 
