@@ -62,13 +62,15 @@ static void say_how(pare_page *page, const json_t *json) {
         bool self = strcmp(source, "self") == 0;
         pare_page_say(page, "%s. ", self ? "text that the model wrote itself" : pare_page_base(source));
     } else if (json_object_get(json, "calibration")) {
-        pare_page_put(page, "No text was needed to choose. ");
+        pare_page_put(page, "No data were needed to choose. ");
     }
     if (choice && strcmp(choice, "obs") == 0)
         pare_page_put(page,
                       "Units went one after the other, always the one whose loss the others could make up for best. ");
     if (repair && strcmp(repair, "none") != 0)
         pare_page_put(page, "What is left was fitted anew, so that it makes up for what went, before any training. ");
+    if (json_array_size(pare_page_at(json, "reconstruction")))
+        pare_page_put(page, "Then one half of each block after the other learnt what the dense model does there. ");
     if (json_is_object(pare_page_at(json, "recovery"))) pare_page_put(page, "Then it was trained. ");
 }
 

@@ -6,7 +6,37 @@
 enum { STAGES = 2, SHOWN = 8 };
 static const char *const stages[STAGES] = {"attention", "ffn"}, *const names[STAGES] = {"attention", "FFN"};
 
-static void draw_errors(pare_page *page, const json_t *repair) {
+/* What is drawn of errors before and after something: of what a member of the report says. */
+typedef struct error_picture {
+    const char *member, *before, *after; /* a list by layer; where a stage has the two numbers */
+    const char *sides[2];                /* what their lines are called */
+    const char *name, *title, *caption, *axis;
+} error_picture;
+
+static const error_picture repaired = {
+    .member = "repair",
+    .before = "error.before",
+    .after = "error.after",
+    .sides = {"cut", "repaired"},
+    .name = "layer-errors",
+    .title = "Error of each layer's outputs, before and after repair",
+    .caption = "Squared difference from what the outputs should be, summed over all tokens of the calibration: of the "
+               "matrix that was only cut, and of the one that was fitted.",
+    .axis = "squared error"};
+
+static const error_picture rebuilt = {
+    .member = "reconstruction",
+    .before = "before",
+    .after = "after",
+    .sides = {"before", "trained"},
+    .name = "reconstruction",
+    .title = "Error of each stage, before and after it was trained",
+    .caption = "Mean squared difference from the dense model's hidden state behind the stage, relative to what the "
+               "dense stage adds, of calibration sequences that were held out.",
+    .axis = "relative squared error"};
+
+static void draw_errors(pare_page *page, const json_t *json, const error_picture *picture) {
+    const json_t *repair = pare_page_at(json, picture->member);
     size_t layers = json_array_size(repair), found = 0;
     double *x = pare_page_numbers(page, layers);
     pare_chart_series series[2 * STAGES];
@@ -17,26 +47,24 @@ static void draw_errors(pare_page *page, const json_t *repair) {
             if (!y) return;
             for (size_t i = 0; i < layers; i++) {
                 const json_t *fit = json_object_get(json_array_get(repair, i), stages[stage]);
-                double value = pare_page_number(fit, after ? "error.after" : "error.before");
+                double value = pare_page_number(fit, after ? picture->after : picture->before);
                 x[i] = (double)i;
                 y[i] = value;
                 found += value > 0.0;
             }
             series[2 * stage + after] =
-                (pare_chart_series){.name = pare_page_format(page, "%s, %s", names[stage], after ? "repaired" : "cut"),
+                (pare_chart_series){.name = pare_page_format(page, "%s, %s", names[stage], picture->sides[after]),
                                     .count = layers,
                                     .x = x,
                                     .y = y};
         }
     if (!found) return;
     pare_page_chart(page, &(pare_chart){.kind = PARE_CHART_LINES,
-                                        .name = "layer-errors",
-                                        .title = "Error of each layer's outputs, before and after repair",
-                                        .caption = "Squared difference from what the outputs should be, summed over "
-                                                   "all tokens of the calibration: of the matrix that was only cut, "
-                                                   "and of the one that was fitted.",
+                                        .name = picture->name,
+                                        .title = picture->title,
+                                        .caption = picture->caption,
                                         .x = {.label = "layer", .whole = true},
-                                        .y = {.label = "squared error", .logarithmic = true},
+                                        .y = {.label = picture->axis, .logarithmic = true},
                                         .series = series,
                                         .series_count = 2 * STAGES});
 }
@@ -79,10 +107,13 @@ static void draw_curves(pare_page *page, const json_t *repair, int stage) {
 }
 
 void pare_page_repair(pare_page *page, const json_t *json) {
-    const json_t *repair = pare_page_at(json, "repair");
-    if (!json_array_size(repair)) return;
+    const json_t *repair = pare_page_at(json, repaired.member);
+    bool trained = json_array_size(pare_page_at(json, rebuilt.member));
+    if (!json_array_size(repair) && !trained) return;
     pare_page_heading(page, "Choice and repair");
-    draw_errors(page, repair);
+    draw_errors(page, json, &repaired);
+    pare_page_release(page);
+    draw_errors(page, json, &rebuilt);
     pare_page_release(page);
     for (int stage = 0; stage < STAGES; stage++) {
         draw_curves(page, repair, stage);

@@ -49,17 +49,21 @@ static void write_speed(pare_page *page, const json_t *json) {
         write_entry(page, "What will be faster", said);
         return;
     }
+    bool images = json_is_object(pare_page_at(json, "images")) && !json_array_size(pare_page_at(json, "texts"));
     begin_entry(page, "What will be faster");
     pare_page_say(
         page,
         "what is gone is not computed, in any engine and on any machine: about %.3g %% less work, and less memory "
-        "for weights, with each token",
-        100.0 * (1.0 - after / before));
-    if (cache > 0.0) pare_page_say(page, "; the cache of keys and values is %.3g %% smaller", cache);
+        "for weights, with each %s",
+        100.0 * (1.0 - after / before), images ? "image" : "token");
+    if (cache > 0.0 && !images) pare_page_say(page, "; the cache of keys and values is %.3g %% smaller", cache);
     pare_page_put(page, "</dd>\n");
     write_entry(page, "What will not",
-                "what these widths are no part of: splitting text into tokens, drawing tokens, and "
-                "what the embedding and the head cost, if the hidden size is as it was");
+                images
+                    ? "what these widths are no part of: reading and resizing images, the projection of their patches, "
+                      "and the classifier"
+                    : "what these widths are no part of: splitting text into tokens, drawing tokens, and "
+                      "what the embedding and the head cost, if the hidden size is as it was");
 }
 
 static void write_files(pare_page *page, const json_t *files) {
