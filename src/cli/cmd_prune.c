@@ -142,6 +142,7 @@ static const char *const examples[] = {
     "my-model -o healed --ratio 0.2 --recover alpaca.json --eval wiki.txt",
     "my-model -o shallower --drop-layers 21,23,25:29",
     "my-model -o sparse --sparsity 0.5 --calib c4.jsonl",
+    "my-vit -o smaller-vit --ratio 0.25 --calib train --images val",
     "my-model -o sparse --pattern 2:4 --method wanda --refine swaps --compensate obs",
     NULL,
 };
@@ -151,9 +152,9 @@ const pare_command pare_command_prune = {
     .summary = "removes heads and channels, or single weights, from a model and writes what is left",
     .synopsis = synopsis,
     .description =
-        "Removes the KV groups (with their query heads) and FFN channels that matter least on calibration text, or, "
-        "with "
-        "--sparsity or --pattern, single weights. OUT appears complete or not at all; MODEL is never changed.",
+        "Removes the KV groups (with their query heads) and FFN channels that matter least on calibration text (or "
+        "pictures, for a vision transformer), or, with --sparsity or --pattern, single weights. OUT appears complete "
+        "or not at all; MODEL is never changed.",
     .examples = examples,
     .lists_methods = true,
     .run = run,

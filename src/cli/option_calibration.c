@@ -16,7 +16,7 @@ static const char *displace_name(size_t index) {
 static const pare_option rows[] = {
     {.name = "calib", .commands = SHARED, .common = SHARED, .group = calibration, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(calibration),
-     .brief = "text file, JSON rows, or 'self': the model writes it",
+     .brief = "text file, JSON rows, folder of pictures, or 'self'",
      .help = "a text file, JSON rows of texts, chats, instructions or lists of token ids, or 'self': text that "
              "the model writes itself; for a vision transformer a folder of pictures",
      .usual = "self"},
@@ -32,9 +32,9 @@ static const pare_option rows[] = {
     {.name = "calib-stream", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_FLAG,
      .offset = AT(stream), .help = "cut sequences from all documents joined, instead of one from each document"},
     {.name = "samples", .commands = SHARED, .common = SHARED, .group = calibration, .kind = PARE_VALUE_INTEGER, .value = "N",
-     .offset = AT(samples), .low = 1, .high = 1e6, .brief = "calibration sequences",
-     .help = "calibration sequences; of an id file all, unless this says how many",
-     .usual = "10, or 128 where weights are refitted"},
+     .offset = AT(samples), .low = 1, .high = 1e6, .brief = "calibration sequences, or pictures",
+     .help = "calibration sequences, or pictures; of an id file all, unless this says how many",
+     .usual = "10, or 128 where weights are refitted; 256 pictures"},
     {.name = "length", .commands = SHARED, .group = calibration, .kind = PARE_VALUE_INTEGER, .value = "T",
      .offset = AT(length), .low = 2, .high = 1048576,
      .help = "tokens per sequence; those of an id file have their own length",

@@ -78,7 +78,7 @@ static const pare_option rows[] = {
 
     {.name = "data", .commands = PARE_IN_RECOVER, .common = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(data),
-     .brief = "what to train on: instructions, chats, texts",
+     .brief = "instructions, chats, texts, or labelled pictures",
      .help = "what to train on: JSON rows of instructions, completions, chats, texts or token ids, or a text file, packed "
              "with gzip or not; for a vision transformer pictures in one folder per class"},
     {.name = "field", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_TEXT, .value = "NAME",
@@ -92,7 +92,7 @@ static const pare_option rows[] = {
      .offset = AT(cutoff), .low = 2, .high = 1048576, .help = "tokens of an example at most",
      .usual = "256"},
     {.name = "limit", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_INTEGER, .value = "N",
-     .offset = AT(limit), .low = 1, .high = 4294967294.0, .help = "only the first N rows",
+     .offset = AT(limit), .low = 1, .high = 4294967294.0, .help = "only the first N rows, or N pictures from all over the set",
      .usual = "all"},
     {.name = "train-on-prompt", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_CHOICE,
      .value = "yes|no", .offset = AT(train_on_prompt), .choice = train_on_prompt_name,
