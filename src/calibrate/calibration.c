@@ -16,6 +16,10 @@ bool pare_calibration_is_self(const char *source) {
     return !source || strcmp(source, "self") == 0;
 }
 
+const char *pare_calibration_option(const pare_model *model) {
+    return pare_reads_pictures(&model->config) ? "--images" : "--text";
+}
+
 pare_status pare_calibration_check_source(const pare_model *model, const char *option, const char *source) {
     const char *folder = pare_checkpoint_directory(model->checkpoint);
     bool pictures = pare_reads_pictures(&model->config);

@@ -29,6 +29,9 @@ pare_status pare_calibration_digest(const pare_model *model, const pare_windows 
 /* Refuses what the model does not read: a folder for one of text, "self" for one of pictures. option: "--calib". */
 pare_status pare_calibration_check_source(const pare_model *model, const char *option, const char *source);
 
+/* What evaluation reads: "--text", or "--images". */
+const char *pare_calibration_option(const pare_model *model);
+
 /* "self": text that the model writes. NULL counts as "self". */
 bool pare_calibration_is_self(const char *source);
 

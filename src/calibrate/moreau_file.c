@@ -101,7 +101,7 @@ static pare_status check(const pare_model *model, const pare_moreau *moreau, con
     if (memcmp(h.magic, magic, sizeof magic) != 0) return refuse(file->path, "is no saved Moreau iteration");
     if (h.version != VERSION) return refuse(file->path, "was saved in another version of the format");
     if (memcmp(h.key, key, DIGITS) != 0)
-        return refuse(file->path, "was saved with another model, other options or other calibration text");
+        return refuse(file->path, "was saved with another model, other options or other calibration data");
     if (h.tensors != model->tensor_count || h.copies != (state->mean ? 2u : 1u) ||
         h.steps_done > (uint32_t)moreau->steps)
         return refuse(file->path, "was saved from an iteration of another shape");

@@ -170,7 +170,8 @@ const pare_command pare_command_robust = {
     .synopsis = synopsis,
     .description =
         "Prunes the model and a slightly changed one with each method and compares which units go, how units are "
-        "ranked, and the perplexities. All runs read the same calibration text, except where the seed is what "
+        "ranked, and the perplexities (losses of pictures). All runs read the same calibration data, except where the "
+        "seed is what "
         "changes. No model is written.",
     .examples = examples,
     .lists_methods = true,

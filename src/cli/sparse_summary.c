@@ -72,7 +72,7 @@ static void print_layers(const json_t *matrices) {
     }
     pare_table_print(table, stdout);
     pare_table_free(table);
-    if (measured) printf("errors: of the layers' outputs on the calibration text, relative to the outputs\n");
+    if (measured) printf("errors: of the layers' outputs on the calibration data, relative to the outputs\n");
 }
 
 void pare_sparse_summary_print(const json_t *sparsity) {

@@ -143,7 +143,8 @@ static void name_paths(job *j) {
         pare_paths_read(paths, "--against", pare_checkpoint_directory(o->against->checkpoint), PARE_PATH_FOLDER);
     pare_paths_read(paths, "--adapter", o->adapter, PARE_PATH_FOLDER);
     for (size_t i = 0; i < o->text_count; i++)
-        if (!pare_calibration_is_self(o->texts[i])) pare_paths_read(paths, "--text", o->texts[i], PARE_PATH_DATA);
+        if (!pare_calibration_is_self(o->texts[i]))
+            pare_paths_read(paths, pare_calibration_option(j->model), o->texts[i], PARE_PATH_DATA);
     for (size_t i = 0; o->tasks && i < o->tasks->count; i++)
         pare_paths_read(paths, "--data", o->tasks->files[i].path, PARE_PATH_FILE);
     if (o->tasks) pare_paths_write(paths, "--save-items", o->items, PARE_PATH_FILE);

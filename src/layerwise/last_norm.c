@@ -106,7 +106,7 @@ static pare_status replace_norm(pare_layerwise *l, last_norm *n) {
         n->fitted[i] *= (float)n->factors[i];
         if (!isfinite(n->fitted[i]))
             return pare_fail(PARE_NUMERIC_ERROR, "the final norm cannot be fitted: the last hidden states are not "
-                                                 "finite; calibrate with other text, or take --final-norm no");
+                                                 "finite; calibrate with other data, or take --final-norm no");
     }
     for (size_t i = 0; i < d && unit; i++)
         n->fitted[i] -= 1.0f;

@@ -11,7 +11,8 @@ static void name_read(pare_paths *paths, const pare_prune_job *job) {
     if (asked->calibration.needed && !pare_calibration_is_self(asked->calibration.of.source))
         pare_paths_read(paths, "--calib", asked->calibration.of.source, PARE_PATH_DATA);
     for (size_t i = 0; i < o->text_count; i++)
-        if (!pare_calibration_is_self(o->texts[i])) pare_paths_read(paths, "--text", o->texts[i], PARE_PATH_DATA);
+        if (!pare_calibration_is_self(o->texts[i]))
+            pare_paths_read(paths, pare_calibration_option(job->origin), o->texts[i], PARE_PATH_DATA);
 }
 
 static void name_paths(pare_prune_job *job) {

@@ -104,7 +104,7 @@ static pare_status compose_dropped(void *context) {
 
 static const pare_job_stage stages[] = {
     {"preparing", pare_prune_prepare}, {NULL, pare_prune_progress_name},  {"reading and checking", scan},
-    {"calibration text", calibrate},   {NULL, pare_prune_progress_begin}, {NULL, remove_parts},
+    {"calibration data", calibrate},   {NULL, pare_prune_progress_begin}, {NULL, remove_parts},
     {NULL, compose_dropped},           {NULL, pare_prune_reconstruct},    {"evaluation", pare_prune_evaluate_texts},
     {"writing", write_model},          {"checking the result", verify},   {"writing", write_files},
 };

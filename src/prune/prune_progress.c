@@ -208,7 +208,7 @@ static pare_status take_up(pare_prune_job *job, const json_t *json) {
     json_t *traces = json_object_get(json, "traces");
     if (key && strcmp(key, job->progress->resume.key) != 0)
         return pare_fail(PARE_BAD_ARGUMENT,
-                         "%s was kept by a run with another model, other options or other calibration text; run that "
+                         "%s was kept by a run with another model, other options or other calibration data; run that "
                          "one, or delete the folder to begin anew",
                          job->progress->folder);
     if (!key || done < 0 || done >= (json_int_t)job->asked->target.rounds || !json_is_array(traces))

@@ -1,4 +1,5 @@
 /* pare_recover: from a checkpoint and examples to a checkpoint that was trained on them. */
+#include "calibrate/calibration.h"
 #include "recover/recover_job.h"
 #include "recover/teacher.h"
 #include "support/file.h"
@@ -22,7 +23,7 @@ static void name_paths(pare_recover_job *job) {
         pare_paths_write(paths, "--teacher-cache", o->teacher_cache, PARE_PATH_BESIDE);
     pare_paths_read(paths, "--data", o->data, PARE_PATH_DATA);
     for (size_t i = 0; i < o->text_count; i++)
-        pare_paths_read(paths, "--text", o->texts[i], PARE_PATH_DATA);
+        pare_paths_read(paths, pare_calibration_option(job->model), o->texts[i], PARE_PATH_DATA);
     pare_paths_write(paths, "-o", o->output, PARE_PATH_FOLDER);
     if (job->runtime) pare_paths_write(paths, "--scratch", job->runtime->scratch, PARE_PATH_SCRATCH);
     pare_paths_write(paths, "--resume", job->progress, PARE_PATH_FOLDER);

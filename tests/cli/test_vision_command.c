@@ -176,6 +176,10 @@ static void outputs_among_pictures(void **state) {
         EXPECT_NOTHING_LEFT(place, 2, "which this run reads; give another place", "recover", DIGITS, "-o", outputs[i],
                             "--force", "--data", cats, "--quiet");
     }
+    EXPECT_NOTHING_LEFT(place, 2, "in --images ", "prune", DIGITS, "-o", inner, "--ratio", "0.25", "--method", "random",
+                        "--images", cats, "--quiet");
+    EXPECT_NOTHING_LEFT(place, 2, "in --images ", "recover", DIGITS, "-o", inner, "--data", PICTURES, "--images", cats,
+                        "--quiet");
     workplace_expect_entries(zero, ".\n..\n00000.png\n");
     char *all[] = {cats, zero, inner, picture};
     for (size_t i = 0; i < 4; i++)

@@ -173,7 +173,7 @@ static void another_run(void **state) {
     expect_refusal(&s, PARE_BAD_ARGUMENT, "other options");
     s.run.options.seed = 0;
     s.run.options.calibration.samples = 2;
-    expect_refusal(&s, PARE_BAD_ARGUMENT, "calibration text");
+    expect_refusal(&s, PARE_BAD_ARGUMENT, "calibration data");
     s.run.options.calibration.samples = 0;
     s.run.options.resume = false; /* and without --resume it is left alone */
     prune_run_do(&s.run);
