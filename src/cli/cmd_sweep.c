@@ -191,7 +191,7 @@ static void say_point(const sweeping *s, size_t point, const json_t *row, bool k
     const json_t *perplexity = s->arguments->texts.count ? json_object_get(row, text_column(s, 0, true)) : NULL;
     if (json_is_number(perplexity)) snprintf(text, sizeof text, ", perplexity %.3f", json_number_value(perplexity));
     const json_t *accuracy = s->arguments->images ? json_object_get(row, text_column(s, 0, true)) : NULL;
-    if (accuracy) snprintf(text, sizeof text, ", accuracy %.2f %%", 100 * json_number_value(accuracy));
+    if (json_is_number(accuracy)) snprintf(text, sizeof text, ", accuracy %.2f %%", 100 * json_number_value(accuracy));
     if (json_is_null(perplexity)) snprintf(text, sizeof text, ", perplexity too large for a number");
     pare_terminal_say("point %zu of %zu: %s%s%s", point + 1, s->axes.points, where ? where : "", text,
                       known ? " (known)" : "");

@@ -14,11 +14,16 @@ pare_measured_on pare_measured_on_of(const pare_arguments *arguments) {
 static const char *const of_text[] = {"window", "length",          "field",           "wording", "protocol",
                                       "cutoff", "train-on-prompt", "group-by-length", "tasks",   NULL};
 
-/* The first that was given, or NULL. */
+/* The first that was given, or that a sweep goes over; or NULL. */
 static const char *about_texts(const pare_arguments *a) {
     for (size_t i = 0; i < a->given.count; i++)
         for (size_t j = 0; of_text[j]; j++)
             if (strcmp(a->given.list[i].option->name, of_text[j]) == 0) return of_text[j];
+    for (size_t i = 0; i < a->over.count; i++)
+        for (size_t j = 0; of_text[j]; j++)
+            if (strncmp(a->over.words[i], of_text[j], strlen(of_text[j])) == 0 &&
+                a->over.words[i][strlen(of_text[j])] == '=')
+                return of_text[j];
     return a->stream ? "calib-stream" : a->pack ? "pack" : NULL;
 }
 

