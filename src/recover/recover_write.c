@@ -42,13 +42,14 @@ static pare_status write_curve(pare_recover_job *job, char *text, const char *en
 
 pare_status pare_recover_write(void *context) {
     pare_recover_job *job = context;
-    const pare_curve *curve = &job->trainer.curve;
+    pare_curve curve = job->trainer.curve;
     const char *slash = strrchr(job->settings.output, '/');
     char *title = pare_format("Training of %s", slash && slash[1] ? slash + 1 : job->settings.output);
+    curve.pictures = pare_reads_pictures(&job->model->config);
     pare_status status = write_weights(job);
     if (status == PARE_OK) status = write_record(job);
-    if (status == PARE_OK) status = write_curve(job, pare_curve_csv(curve), "csv");
-    if (status == PARE_OK) status = write_curve(job, pare_curve_svg(curve, title), "svg");
+    if (status == PARE_OK) status = write_curve(job, pare_curve_csv(&curve), "csv");
+    if (status == PARE_OK) status = write_curve(job, pare_curve_svg(&curve, title), "svg");
     free(title);
     return status == PARE_OK ? pare_whole() : status;
 }

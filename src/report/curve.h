@@ -2,6 +2,7 @@
 #ifndef PARE_REPORT_CURVE_H
 #define PARE_REPORT_CURVE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ typedef struct pare_curve_point {
 typedef struct pare_curve {
     pare_curve_point *list; /* [count] */
     size_t count, room;
+    bool pictures; /* what is predicted: their labels, not tokens */
 } pare_curve;
 
 /* step,loss,validation,rate,norm,tokens,seconds, one line a point, nothing where a number was not measured; and a

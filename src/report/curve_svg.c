@@ -98,7 +98,7 @@ static pare_chart_series series_of(const line *l, const char *name, pare_chart_l
     return (pare_chart_series){.name = name, .count = l->count, .x = l->x, .y = l->y, .look = look, .colour = colour};
 }
 
-static char *draw(const lines *all, const char *title) {
+static char *draw(const lines *all, bool pictures, const char *title) {
     const line *v = &all->validation;
     line best = {.x = v->x + v->lowest, .y = v->y + v->lowest, .count = v->count ? 1 : 0};
     bool smoothed = all->mean.count > 0;
@@ -109,18 +109,19 @@ static char *draw(const lines *all, const char *title) {
         series_of(&best, NULL, PARE_LOOK_RING, 2),
     };
     if (!smoothed) series[1].name = NULL;
-    return pare_chart_svg(&(pare_chart){.kind = PARE_CHART_LINES,
-                                        .name = "loss",
-                                        .title = title && *title ? title : "Loss",
-                                        .x = {.label = "step", .whole = true},
-                                        .y = {.label = "loss per token", .logarithmic = falls_far(all)},
-                                        .series = series,
-                                        .series_count = sizeof series / sizeof *series});
+    return pare_chart_svg(
+        &(pare_chart){.kind = PARE_CHART_LINES,
+                      .name = "loss",
+                      .title = title && *title ? title : "Loss",
+                      .x = {.label = "step", .whole = true},
+                      .y = {.label = pictures ? "loss per picture" : "loss per token", .logarithmic = falls_far(all)},
+                      .series = series,
+                      .series_count = sizeof series / sizeof *series});
 }
 
 char *pare_curve_svg(const pare_curve *curve, const char *title) {
     lines all = {0};
-    char *svg = lines_of(&all, curve) ? draw(&all, title) : NULL;
+    char *svg = lines_of(&all, curve) ? draw(&all, curve->pictures, title) : NULL;
     line_free(&all.loss);
     line_free(&all.mean);
     line_free(&all.validation);

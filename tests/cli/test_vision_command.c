@@ -172,6 +172,38 @@ static void pictures_without_labels(void **state) {
     free(flat);
 }
 
+/* What of a folder cannot be used is counted and named, and the rest is. */
+static void odd_pictures(void **state) {
+    const workplace *place = *state;
+    static const char *const names[] = {"animated.png", "bits_16.png",  "cmyk.jpg", "damaged.png",
+                                        "grey.png",     "rgb_kept.jpg", "text.png", "truncated.jpg"};
+    char *set = pare_path_join(place->folder, "set"), *class = pare_path_join(set, "4"),
+         *empty = pare_path_join(set, "7");
+    assert_true(mkdir(set, 0755) == 0 && mkdir(class, 0755) == 0 && mkdir(empty, 0755) == 0);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *from = pare_format(PARE_SOURCE_DIR "/tests/data/images/%s", names[i]),
+             *to = pare_path_join(class, names[i]);
+        assert_int_equal(symlink(from, to), 0);
+        free(from);
+        free(to);
+    }
+    static const char *const said[] = {"of 8 pictures were skipped: 4/animated.png is an animated PNG file",
+                                       "4/bits_16.png", "4/cmyk.jpg", "set/7 holds no pictures"};
+    program_result result = EXPECT_SUCCESS("eval", DIGITS, "--images", set, "--quiet");
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+        if (!strstr(result.err, said[i])) fail_msg("no \"%s\" in %s", said[i], result.err);
+    program_result_free(&result);
+    EXPECT_OUTPUT("156,330", "prune", DIGITS, "-o", place->output, "--ratio", "0.25", "--method", "taylor", "--calib",
+                  set, "--quiet");
+    EXPECT_OUTPUT("steps on ", "recover", DIGITS, "-o", place->text, "--data", set, "--steps", "1", "--quiet");
+    char *beyond = pare_path_join(set, "12");
+    assert_int_equal(rename(empty, beyond), 0);
+    EXPECT_FAILURE(1, "the model has no label 12; its labels are 0 to 9", "eval", DIGITS, "--images", set);
+    char *all[] = {set, class, empty, beyond};
+    for (size_t i = 0; i < 4; i++)
+        free(all[i]);
+}
+
 /* What is read is never where something is written. */
 static void outputs_among_pictures(void **state) {
     const workplace *place = *state;
@@ -205,6 +237,7 @@ int main(void) {
         IN_A_WORKPLACE(sweeps_over_them),
         IN_A_WORKPLACE(texts_given_to_vision_transformers),
         IN_A_WORKPLACE(pictures_without_labels),
+        IN_A_WORKPLACE(odd_pictures),
         IN_A_WORKPLACE(outputs_among_pictures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
