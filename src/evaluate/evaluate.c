@@ -158,6 +158,7 @@ static pare_status check_pictures(const job *j) {
     if (o->text_count > 1)
         return pare_fail(PARE_BAD_ARGUMENT, "--images: %s and %s are two sets; give one, with a folder per class",
                          o->texts[0], o->texts[1]);
+    PARE_TRY(pare_calibration_check_source(j->model, pare_calibration_option(j->model), o->texts[0]));
     if (!o->against) return PARE_OK;
     if (!pare_reads_pictures(&o->against->config))
         return pare_fail(PARE_BAD_ARGUMENT, "%s reads pictures and %s text; these cannot be compared", folder,

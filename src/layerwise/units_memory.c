@@ -41,7 +41,9 @@ static pare_layerwise_request request_of(const pare_repair_job *job, const pare_
                                     .scratch = job->scratch,
                                     .stage = "repairing",
                                     .doing = "repairing",
-                                    .advice = ", lower --samples or --length, or use --compensate none",
+                                    .advice = pare_reads_pictures(&job->source->model->config)
+                                                  ? ", lower --samples, or use --compensate none"
+                                                  : ", lower --samples or --length, or use --compensate none",
                                     .one_by_one = true,
                                     .two = needs_two_streams(job),
                                     .states = PARE_DTYPE_F32,

@@ -173,9 +173,9 @@ pare_status pare_pass_measure(const pare_model *model, const pare_backend *backe
             return pare_fail(
                 PARE_OUT_OF_MEMORY,
                 "%lld sequences of %lld tokens need %.1f MiB even one at a time, but the limit is %.1f MiB; "
-                "raise --memory or lower --samples or --length",
+                "raise --memory or lower --samples%s",
                 (long long)shape->sequences, (long long)shape->length, (double)total / 1048576.0,
-                (double)shape->limit / 1048576.0);
+                (double)shape->limit / 1048576.0, pare_reads_pictures(&model->config) ? "" : " or --length");
     }
 }
 

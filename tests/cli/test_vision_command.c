@@ -134,6 +134,9 @@ static void texts_given_to_vision_transformers(void **state) {
     EXPECT_NOTHING_LEFT(place, 2, "give --images DIR in place of --text", "eval", DIGITS, "--text", place->text);
     EXPECT_NOTHING_LEFT(place, 2, "give --images DIR in place of --text", "eval", DIGITS, "--text", "self");
     EXPECT_NOTHING_LEFT(place, 2, own, "prune", DIGITS, "-o", place->output, "--ratio", "0.2", "--quiet");
+    EXPECT_NOTHING_LEFT(place, 2, "name a folder of them with --images DIR", "eval", DIGITS, "--images", "self");
+    EXPECT_NOTHING_LEFT(place, 2, "name a folder of them with --images DIR", "prune", DIGITS, "-o", place->output,
+                        "--ratio", "0.2", "--method", "random", "--images", "self", "--quiet");
     EXPECT_NOTHING_LEFT(place, 2, own, "prune", DIGITS, "-o", place->output, "--ratio", "0.2", "--calib", "self",
                         "--quiet");
     EXPECT_NOTHING_LEFT(place, 1, "is a text, not a picture", "prune", DIGITS, "-o", place->output, "--ratio", "0.2",
