@@ -1,6 +1,7 @@
 /* Answers to pictures: of the bundled model as transformers has them (tests/data/vit-digits.json), and of logits made
  * up by hand, with ties, few classes, and pictures that have no labels. */
 #include "model/vision.h"
+#include "safetensors_header.h"
 
 #define DIGITS PARE_SOURCE_DIR "/examples/vit-digits"
 #define DIGITS_GOLDEN PARE_SOURCE_DIR "/tests/data/vit-digits.json"
@@ -99,17 +100,12 @@ static void few_pictures_are_of_all_classes(void **state) {
 /* In a file of fp32: the tensor's numbers become `values`, or zeros. */
 static void put_values(const char *folder, const char *name, const float *values, size_t count) {
     char *path = pare_path_join(folder, "model.safetensors");
-    pare_mapping file;
-    uint64_t length = 0;
-    assert_int_equal(pare_mapping_open(path, &file), PARE_OK);
-    for (int i = 7; i >= 0; i--)
-        length = length << 8 | ((const unsigned char *)file.data)[i];
-    json_t *header = json_loadb((const char *)file.data + 8, length, 0, NULL);
+    size_t at;
+    json_t *header = safetensors_header(path, &at);
     const json_t *place = json_object_get(json_object_get(header, name), "data_offsets");
-    size_t at = 8 + (size_t)length + (size_t)json_integer_value(json_array_get(place, 0));
-    assert_int_equal(json_integer_value(json_array_get(place, 1)) - json_integer_value(json_array_get(place, 0)),
-                     count * sizeof *values);
-    pare_mapping_close(&file);
+    size_t begin = (size_t)json_integer_value(json_array_get(place, 0));
+    assert_int_equal((size_t)json_integer_value(json_array_get(place, 1)) - begin, count * sizeof *values);
+    at += begin;
     json_decref(header);
     FILE *out = fopen(path, "r+b");
     assert_true(out && fseek(out, (long)at, SEEK_SET) == 0);
@@ -132,14 +128,6 @@ static pare_model *open_constant(const json_t *one, const float *logits, size_t 
     put_values(*folder, "classifier.bias", logits, classes);
     if (pare_model_open(*folder, &model) != PARE_OK) fail_msg("%s", pare_message());
     return model;
-}
-
-static const json_t *case_of(const json_t *golden, const char *name) {
-    size_t i;
-    json_t *one;
-    json_array_foreach(json_object_get(golden, "cases"), i, one) if (strcmp(family_name(one), name) == 0) return one;
-    fail_msg("vision.json has no case %s", name);
-    return NULL;
 }
 
 typedef struct row {
@@ -197,7 +185,7 @@ static char *without_labels(const char *pictures) {
 }
 
 static void check_row(const json_t *golden, const row *r, const row *dense) {
-    const json_t *one = case_of(golden, r->name);
+    const json_t *one = vision_case(golden, r->name);
     char *folder, *dense_folder;
     pare_model *model = open_constant(one, r->logits, r->classes, &folder);
     pare_model *other = open_constant(one, dense->logits, r->classes, &dense_folder);

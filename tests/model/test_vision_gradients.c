@@ -23,12 +23,8 @@ typedef struct scene {
 
 static scene scene_open(const json_t *golden, const char *name) {
     scene s = {0};
-    size_t i;
-    json_t *one;
-    json_array_foreach(json_object_get(golden, "cases"), i, one) if (strcmp(family_name(one), name) == 0) s.m =
-        vision_open(one);
+    s.m = vision_open(vision_case(golden, name));
     s.model = s.m.opened.model;
-    assert_non_null(s.model);
     assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &s.backend), PARE_OK);
     s.displacement = calloc(s.model->tensor_count, sizeof *s.displacement);
     pare_pass_shape shape = {.sequences = VISION_PICTURES, .length = s.m.windows.length, .composed = true};

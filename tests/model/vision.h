@@ -21,6 +21,14 @@ typedef struct vision_model {
     size_t order[VISION_PICTURES]; /* of the case's pictures, as the windows have them */
 } vision_model;
 
+static inline const json_t *vision_case(const json_t *golden, const char *name) {
+    size_t i;
+    json_t *one;
+    json_array_foreach(json_object_get(golden, "cases"), i, one) if (strcmp(family_name(one), name) == 0) return one;
+    fail_msg("vision.json has no case %s", name);
+    return NULL;
+}
+
 static inline int64_t vision_label(const json_t *one, size_t picture) {
     return json_integer_value(json_array_get(json_object_get(one, "labels"), picture));
 }

@@ -25,16 +25,8 @@ static int teardown(void **state) {
     return 0;
 }
 
-static const json_t *case_of(const scene *s, const char *name) {
-    size_t i;
-    json_t *one;
-    json_array_foreach(json_object_get(s->golden, "cases"), i, one) if (strcmp(family_name(one), name) == 0) return one;
-    fail_msg("vision.json has no case %s", name);
-    return NULL;
-}
-
 static void scene_open(scene *s, const char *name) {
-    s->m = vision_open(case_of(s, name));
+    s->m = vision_open(vision_case(s->golden, name));
     s->folder = tiny_folder();
     s->output = pare_path_join(s->folder, "output");
     s->texts[0] = s->m.pictures;

@@ -1,6 +1,7 @@
 /* Training a vision transformer on labelled pictures: LoRA, all weights, from nothing, with zeros kept; adapters beside
  * the weights and merged, by the names that modules have in transformers 5 and by those that files have. */
 #include "model/vision.h"
+#include "safetensors_header.h"
 #include "support/memory.h"
 
 typedef struct scene {
@@ -99,22 +100,6 @@ static void from_nothing(void **state) {
     assert_true(loss_of(s, s->output, NULL) < 0.8 * log(3));
 }
 
-/* Of a file of safetensors; *start: where its data begin. */
-static json_t *header_of(const char *folder, const char *file, size_t *start) {
-    char *path = pare_path_join(folder, file);
-    pare_mapping mapping;
-    uint64_t length = 0;
-    assert_int_equal(pare_mapping_open(path, &mapping), PARE_OK);
-    for (int i = 7; i >= 0; i--)
-        length = length << 8 | ((const unsigned char *)mapping.data)[i];
-    json_t *header = json_loadb((const char *)mapping.data + 8, (size_t)length, 0, NULL);
-    assert_non_null(header);
-    *start = 8 + (size_t)length;
-    pare_mapping_close(&mapping);
-    free(path);
-    return header;
-}
-
 /* What modules are called in memory, and in files. */
 static const char *const names[][2] = {{"attention.q_proj", "attention.attention.query"},
                                        {"attention.k_proj", "attention.attention.key"},
@@ -125,8 +110,9 @@ static const char *const names[][2] = {{"attention.q_proj", "attention.attention
 
 /* The adapter's tensors, all named as in memory, with the names that files have. */
 static void rename_tensors(const char *folder) {
-    size_t start;
-    json_t *header = header_of(folder, "adapter_model.safetensors", &start), *renamed = json_object();
+    char *path = pare_path_join(folder, "adapter_model.safetensors"), *data;
+    size_t start, bytes;
+    json_t *header = safetensors_header(path, &start), *renamed = json_object();
     json_object_set(renamed, "__metadata__", json_object_get(header, "__metadata__"));
     for (int layer = 0; layer < 3; layer++)
         for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -141,8 +127,8 @@ static void rename_tensors(const char *folder) {
                 free(now);
             }
     assert_int_equal(json_object_size(renamed), json_object_size(header));
-    char *path = pare_path_join(folder, "adapter_model.safetensors"), *text = json_dumps(renamed, JSON_COMPACT), *data;
-    size_t bytes, length = strlen(text);
+    char *text = json_dumps(renamed, JSON_COMPACT);
+    size_t length = strlen(text);
     assert_int_equal(pare_file_read(path, 1 << 24, &data, &bytes), PARE_OK);
     FILE *out = fopen(path, "wb");
     for (int i = 0; i < 8; i++)
