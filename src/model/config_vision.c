@@ -28,11 +28,22 @@ static pare_status read_sides(pare_fields fields, const char *key, int64_t fallb
                              "it must be a whole number from 1 to 16384, or a list of two: height and width");
 }
 
+/* "0", "1", and so on, none left out. */
+static bool counts_up(const json_t *names) {
+    char key[32];
+    for (size_t i = 0; i < json_object_size(names); i++) {
+        snprintf(key, sizeof key, "%zu", i);
+        if (!json_object_get(names, key)) return false;
+    }
+    return json_object_size(names) > 0;
+}
+
 /* As transformers counts them: num_labels, else the names, else 2. */
 static pare_status read_classes(pare_fields fields, uint32_t *classes) {
     const json_t *names = pare_field(fields, "id2label");
-    if (names && (!json_is_object(names) || !json_object_size(names)))
-        return pare_field_refuse(PARE_FORMAT_ERROR, fields, "id2label", "it must name the classes by their numbers");
+    if (names && !counts_up(names))
+        return pare_field_refuse(PARE_FORMAT_ERROR, fields, "id2label",
+                                 "it must name the classes by their numbers, from 0 on");
     return pare_field_whole(fields, "num_labels", 1, CLASS_LIMIT, names ? (int64_t)json_object_size(names) : 2,
                             classes);
 }

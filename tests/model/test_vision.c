@@ -89,6 +89,8 @@ static const struct {
     {"num_channels", "2", "num_channels is 2; pare reads pictures of 1 or 3 channels"},
     {"num_channels", "4", "num_channels is 4"},
     {"id2label", "{}", "id2label is {}; it must name the classes by their numbers"},
+    {"id2label", "{\"1\": \"a\", \"2\": \"b\", \"3\": \"c\"}", "by their numbers, from 0 on"},
+    {"id2label", "[\"a\", \"b\", \"c\"]", "by their numbers, from 0 on"},
     {"num_labels", "7", "classifier.weight has shape [3, 32] where [7, 32] is expected"},
     {"hidden_act", "\"quick_gelu\"", "hidden_act is \"quick_gelu\""},
     {"architectures", "[\"ViTForMaskedImageModeling\"]", "with their head (ViTForImageClassification)"},
