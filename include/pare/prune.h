@@ -102,8 +102,8 @@ PARE_API const char *pare_protocol_name(size_t index);
 
 /* What several calls can share: calibration and evaluation windows, scores, the dense model's perplexities and output
  * metrics. A call that finds what it needs made from the same model, options and data takes it, and the same comes out
- * (but for rank correlations of a trace, which may be missing). Text files are taken to stay as they are while the
- * cache lives. Free with pare_cache_free. */
+ * (but for rank correlations of a trace, which may be missing, and for how far the pruned model is from the dense one,
+ * which is not measured). Text files are taken to stay as they are while the cache lives. Free with pare_cache_free. */
 typedef struct pare_cache pare_cache;
 PARE_API pare_cache *pare_cache_new(void); /* NULL without memory */
 PARE_API void pare_cache_free(pare_cache *cache);
@@ -153,7 +153,8 @@ typedef struct pare_prune_options {
     const char *scores;       /* file for the unit scores, or NULL; refused for methods that choose greedily */
     const char *densities;    /* file for the binned mask densities of every matrix, or NULL; single weights only */
     bool archive;             /* write a bitmask archive in place of model.safetensors; single weights only */
-    const char *const *texts; /* perplexity before and after on each of these; may be NULL */
+    const char *const *texts; /* perplexity before and after on each of these, and without a cache KL divergence from
+                                 the dense model and agreement with it; or a folder of pictures; may be NULL */
     size_t text_count;
     uint32_t window, max_windows;   /* of that evaluation; 0: 128, all */
     pare_cache *cache;              /* or NULL */

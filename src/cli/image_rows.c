@@ -19,15 +19,20 @@ void pare_image_rows(const json_t *images, const char *key, const char *what, pa
     static const struct {
         const char *member, *title;
         bool share;
-    } rows[] = {{"top1", "top-1", true}, {"top5", "top-5", true}, {"loss", "loss", false}};
+    } rows[] = {{"top1", "top-1", true},
+                {"top5", "top-5", true},
+                {"loss", "loss", false},
+                {"kl", "KL divergence", false},
+                {"agreement", "same label", true}};
     const json_t *sides[] = {pare_document_at(images, "before"), pare_document_at(images, key)};
     for (size_t i = 0; sides[1] && i < sizeof rows / sizeof *rows; i++) {
         char name[160], shown[2][32];
         double values[2];
+        if (!pare_document_at(sides[1], rows[i].member)) continue;
         for (int side = 0; side < 2; side++) {
             values[side] = pare_document_number(sides[side], rows[i].member, NAN);
             if (!isfinite(values[side]))
-                snprintf(shown[side], sizeof *shown, "-");
+                snprintf(shown[side], sizeof *shown, "%s", pare_document_at(sides[side], rows[i].member) ? "-" : "");
             else if (rows[i].share)
                 snprintf(shown[side], sizeof *shown, "%.2f %%", 100 * values[side]);
             else

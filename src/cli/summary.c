@@ -26,14 +26,22 @@ static void add_counts(pare_table *table, const json_t *report, const char *name
 
 static void add_text(pare_table *table, const json_t *text, const char *key, const char *what) {
     static const char first[] = "before.perplexity";
-    char name[160], last[32];
+    char name[160], last[32], kl[32], same[32], share[32];
     snprintf(last, sizeof last, "%s.perplexity", key);
+    snprintf(kl, sizeof kl, "%s.kl", key);
+    snprintf(same, sizeof same, "%s.top1", key);
     snprintf(name, sizeof name, "perplexity%s, %s", what, pare_document_text(text, "file"));
     double before = pare_document_number(text, first, NAN), after = pare_document_number(text, last, NAN);
     pare_shown change = {""};
     if (isfinite(before) && isfinite(after)) change = pare_change_show(before, after);
     add_row(table, name, pare_document_show(text, first, "%.3f").text, pare_document_show(text, last, "%.3f").text,
             change);
+    if (!pare_document_at(text, kl)) return;
+    snprintf(name, sizeof name, "KL divergence%s, %s", what, pare_document_text(text, "file"));
+    add_row(table, name, "", pare_document_show(text, kl, "%.4f").text, (pare_shown){""});
+    snprintf(name, sizeof name, "same first choice%s, %s", what, pare_document_text(text, "file"));
+    snprintf(share, sizeof share, "%.2f %%", 100 * pare_document_number(text, same, NAN));
+    add_row(table, name, "", share, (pare_shown){""});
 }
 
 static void add_image_row(void *table, const char *name, const char *before, const char *after, const char *change) {

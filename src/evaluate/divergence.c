@@ -23,6 +23,7 @@ typedef struct comparison {
     double *kl; /* [tokens] */
     bool *same; /* [tokens] */
     double nll_sum, kl_sum, same_sum;
+    double *dense_sum; /* or NULL */
 } comparison;
 
 static void compare_rows(comparison *c, int64_t tokens) {
@@ -51,6 +52,10 @@ static pare_status compare_group(comparison *c, pare_group_progress *progress, i
     PARE_TRY(side_forward(&c->pruned, progress, windows->ids + first * length, sequences));
     PARE_TRY(pare_pass_loss(c->pruned.pass, &c->pruned.source, NULL, &sum));
     c->nll_sum += sum;
+    if (c->dense_sum) {
+        PARE_TRY(pare_pass_loss(c->dense.pass, &c->dense.source, NULL, &sum));
+        *c->dense_sum += sum;
+    }
     for (int64_t at = 0; at < all; at += c->tokens) {
         int64_t count = all - at < c->tokens ? all - at : c->tokens;
         PARE_TRY(pare_interrupted());
@@ -116,7 +121,11 @@ static void close_sides(comparison *c) {
     pare_free(c->same);
 }
 
-pare_status pare_divergence(const pare_evaluation *e, const pare_model *dense, pare_divergence_result *out) {
+pare_status pare_divergence(const pare_evaluation *e, const pare_model *dense, pare_divergence_result *out,
+                            double *dense_nll) {
+    pare_evaluation other = *e;
+    double dense_sum = 0.0;
+    other.model = dense;
     if (dense->config.vocabulary != e->model->config.vocabulary)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "%s has %u tokens and %s has %u; models of different vocabularies cannot be "
@@ -126,7 +135,8 @@ pare_status pare_divergence(const pare_evaluation *e, const pare_model *dense, p
     comparison c = {.evaluation = e,
                     .dense.source = {.model = dense, .backend = e->backend},
                     .pruned = {.source = {.model = e->model, .backend = e->backend}, .adapters = e->adapters},
-                    .vocabulary = e->model->config.vocabulary};
+                    .vocabulary = e->model->config.vocabulary,
+                    .dense_sum = dense_nll ? &dense_sum : NULL};
     if (e->source) c.pruned.source = *e->source;
     pare_status status = open_sides(&c);
     if (status == PARE_OK) status = compare_groups(&c);
@@ -135,6 +145,7 @@ pare_status pare_divergence(const pare_evaluation *e, const pare_model *dense, p
     double predictions = (double)e->windows->count * (double)(e->windows->length - 1);
     *out = (pare_divergence_result){
         .nll = c.nll_sum / predictions, .kl = c.kl_sum / predictions, .top1 = c.same_sum / predictions};
+    if (dense_nll) PARE_TRY(pare_evaluation_check(&other, "loss", *dense_nll = dense_sum / predictions));
     PARE_TRY(pare_evaluation_check(e, "loss", out->nll));
     return pare_evaluation_check(e, "divergence", out->kl);
 }

@@ -11,7 +11,8 @@ typedef struct pare_divergence_result {
 } pare_divergence_result;
 
 /* Means over all positions but each window's last; logarithms and sums in fp64. The models share one vocabulary,
- * refused otherwise. */
-pare_status pare_divergence(const pare_evaluation *evaluation, const pare_model *dense, pare_divergence_result *out);
+ * refused otherwise. dense_nll: that of the dense model, as in pare_perplexity; or NULL. */
+pare_status pare_divergence(const pare_evaluation *evaluation, const pare_model *dense, pare_divergence_result *out,
+                            double *dense_nll);
 
 #endif

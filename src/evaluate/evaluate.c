@@ -70,7 +70,7 @@ static pare_status measure(job *j, const char *name, const pare_windows *windows
     if (pare_reads_pictures(&j->model->config))
         status = pare_pictures_evaluate(&evaluation, j->asked->against, &j->pictures);
     else
-        status = j->asked->against ? pare_divergence(&evaluation, j->asked->against, out)
+        status = j->asked->against ? pare_divergence(&evaluation, j->asked->against, out, NULL)
                                    : pare_perplexity(&evaluation, &out->nll);
     free(stage);
     return status;

@@ -1,4 +1,5 @@
 #include "evaluate/pictures.h"
+#include "evaluate/divergence.h"
 #include "evaluate/group.h"
 #include "evaluate/logits_compare.h"
 #include "model/patches.h"
@@ -136,5 +137,23 @@ pare_status pare_evaluate_pair(const pare_evaluation *e, int side, pare_text_pai
     if (!pair->pictures) return pare_perplexity(e, nll);
     PARE_TRY(pare_pictures_evaluate(e, NULL, &pair->answers[side]));
     *nll = pair->answers[side].loss;
+    return PARE_OK;
+}
+
+pare_status pare_compare_pair(const pare_evaluation *e, const pare_model *dense, pare_text_pair *pair) {
+    pare_divergence_result result;
+    pare_evaluation before = *e;
+    pair->pictures = pare_reads_pictures(&e->model->config);
+    if (!pair->pictures) {
+        PARE_TRY(pare_divergence(e, dense, &result, &pair->before));
+        pair->compared = true;
+        pair->after = result.nll, pair->kl = result.kl, pair->top1 = result.top1;
+        return PARE_OK;
+    }
+    before.model = dense;
+    before.source = NULL;
+    PARE_TRY(pare_evaluate_pair(&before, 0, pair));
+    PARE_TRY(pare_pictures_evaluate(e, dense, &pair->answers[1]));
+    pair->after = pair->answers[1].loss;
     return PARE_OK;
 }

@@ -13,6 +13,9 @@ pare_status pare_pictures_evaluate(const pare_evaluation *evaluation, const pare
 /* What of `pair` is to be filled, of windows of text or of pictures: before (0) or after (1). */
 pare_status pare_evaluate_pair(const pare_evaluation *evaluation, int side, pare_text_pair *pair);
 
+/* Both sides of `pair`: of `dense`, and of the evaluation's model and how far it is from `dense`. */
+pare_status pare_compare_pair(const pare_evaluation *evaluation, const pare_model *dense, pare_text_pair *pair);
+
 /* logits: float [count, classes] of every picture, in the order of the windows. */
 pare_status pare_pictures_logits(const pare_evaluation *evaluation, float *logits);
 

@@ -39,7 +39,7 @@ pare_status pare_prune_text_windows(const pare_prune_job *job, size_t index, par
 }
 
 /* The dense model's figure may be known from an earlier run on the same text. */
-static pare_status evaluate_dense(pare_prune_job *job, pare_evaluation *evaluation, pare_text_pair *out) {
+static pare_status evaluate_dense(pare_prune_job *job, const pare_evaluation *evaluation, pare_text_pair *out) {
     if (pare_reads_pictures(&job->origin->config)) return pare_evaluate_pair(evaluation, 0, out);
     double *nll = &out->before;
     char *name = pare_format("%s %u %u %u %llu", evaluation->name, job->asked->evaluation.window,
@@ -53,21 +53,24 @@ static pare_status evaluate_dense(pare_prune_job *job, pare_evaluation *evaluati
     return status;
 }
 
+/* One of many runs over the same texts asks the dense model once, and is not compared with it word by word. */
 static pare_status evaluate_windows(pare_prune_job *job, const pare_windows *windows, const pare_source *masked,
                                     pare_text_pair *out) {
-    pare_evaluation evaluation = {.model = job->origin,
-                                  .backend = job->backend,
-                                  .runtime = job->runtime,
-                                  .windows = windows,
-                                  .name = out->file,
-                                  .stage = "evaluating the dense model"};
+    pare_evaluation dense = {.model = job->origin,
+                             .backend = job->backend,
+                             .runtime = job->runtime,
+                             .windows = windows,
+                             .name = out->file,
+                             .stage = "evaluating the dense model"},
+                    pruned = dense;
+    pruned.model = job->current;
+    pruned.source = masked;
+    pruned.stage = "evaluating the pruned model";
     out->windows = windows->count;
     PARE_TRY(pare_calibration_check(job->model, out->file, windows));
-    PARE_TRY(evaluate_dense(job, &evaluation, out));
-    evaluation.model = job->current;
-    evaluation.source = masked;
-    evaluation.stage = "evaluating the pruned model";
-    return pare_evaluate_pair(&evaluation, 1, out);
+    if (!job->asked->cache) return pare_compare_pair(&pruned, job->origin, out);
+    PARE_TRY(evaluate_dense(job, &dense, out));
+    return pare_evaluate_pair(&pruned, 1, out);
 }
 
 static pare_status evaluate_text(pare_prune_job *job, size_t index, const pare_source *masked) {

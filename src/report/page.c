@@ -30,6 +30,7 @@ static const char style[] =
     "th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid var(--grid);vertical-align:top}\n"
     "th:first-child,td:first-child{text-align:left}td{white-space:nowrap}th{font-weight:600}\n"
     ".figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr));gap:1.5rem}\n"
+    "h2,h3{break-after:avoid}\n"
     "figure{margin:0;min-width:0;break-inside:avoid}figure svg{width:100%;height:auto;display:block}\n"
     "figcaption{color:var(--faint);font-size:.9rem}details{margin:.4rem 0;font-size:.9rem}"
     "summary{cursor:pointer;color:var(--c0)}\n"

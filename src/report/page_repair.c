@@ -35,30 +35,34 @@ static const error_picture rebuilt = {
                "dense stage adds, of calibration sequences that were held out.",
     .axis = "relative squared error"};
 
+/* One line; *found counts what can be drawn of it. */
+static pare_chart_series error_line(pare_page *page, const json_t *list, const error_picture *picture, int stage,
+                                    int after, size_t *found) {
+    size_t layers = json_array_size(list);
+    double *x = pare_page_numbers(page, layers), *y = pare_page_numbers(page, layers);
+    if (!x || !y) return (pare_chart_series){.name = ""};
+    for (size_t i = 0; i < layers; i++) {
+        const json_t *fit = json_object_get(json_array_get(list, i), stages[stage]);
+        x[i] = (double)i;
+        y[i] = pare_page_number(fit, after ? picture->after : picture->before);
+        *found += y[i] > 0.0;
+    }
+    return (pare_chart_series){
+        .name = pare_page_format(page, "%s, %s", names[stage], picture->sides[after]), .count = layers, .x = x, .y = y};
+}
+
+/* Stages of which nothing went, in no layer, have no errors and no lines. */
 static void draw_errors(pare_page *page, const json_t *json, const error_picture *picture) {
-    const json_t *repair = pare_page_at(json, picture->member);
-    size_t layers = json_array_size(repair), found = 0;
-    double *x = pare_page_numbers(page, layers);
+    const json_t *list = pare_page_at(json, picture->member);
     pare_chart_series series[2 * STAGES];
-    if (!x) return;
-    for (int stage = 0; stage < STAGES; stage++)
-        for (int after = 0; after < 2; after++) {
-            double *y = pare_page_numbers(page, layers);
-            if (!y) return;
-            for (size_t i = 0; i < layers; i++) {
-                const json_t *fit = json_object_get(json_array_get(repair, i), stages[stage]);
-                double value = pare_page_number(fit, after ? picture->after : picture->before);
-                x[i] = (double)i;
-                y[i] = value;
-                found += value > 0.0;
-            }
-            series[2 * stage + after] =
-                (pare_chart_series){.name = pare_page_format(page, "%s, %s", names[stage], picture->sides[after]),
-                                    .count = layers,
-                                    .x = x,
-                                    .y = y};
-        }
-    if (!found) return;
+    size_t count = 0;
+    for (int stage = 0; stage < STAGES; stage++) {
+        size_t found = 0;
+        for (int after = 0; after < 2; after++)
+            series[count + (size_t)after] = error_line(page, list, picture, stage, after, &found);
+        count += found ? 2 : 0;
+    }
+    if (!count) return;
     pare_page_chart(page, &(pare_chart){.kind = PARE_CHART_LINES,
                                         .name = picture->name,
                                         .title = picture->title,
@@ -66,7 +70,7 @@ static void draw_errors(pare_page *page, const json_t *json, const error_picture
                                         .x = {.label = "layer", .whole = true},
                                         .y = {.label = picture->axis, .logarithmic = true},
                                         .series = series,
-                                        .series_count = 2 * STAGES});
+                                        .series_count = count});
 }
 
 static bool read_curve(pare_page *page, const json_t *curve, size_t layer, pare_chart_series *out) {

@@ -50,6 +50,14 @@ static json_t *perplexity_json(double nll) {
     return json;
 }
 
+static json_t *after_json(const pare_text_pair *pair) {
+    json_t *json = perplexity_json(pair->after);
+    if (!pair->compared) return json;
+    pare_json_put(json, "kl", pare_json_real(pair->kl));
+    pare_json_put(json, "top1", pare_json_real(pair->top1));
+    return json;
+}
+
 static json_t *pictures_json(const pare_text_pair *pair) {
     return pare_json_of({"file", pare_json_name(pair->file)}, {"before", pare_report_picture_scores(&pair->answers[0])},
                         {"after", pare_report_picture_scores(&pair->answers[1])});
@@ -66,6 +74,6 @@ void pare_report_put_texts(json_t *report, const pare_text_pair *pairs, size_t c
         pare_json_append(list, pare_json_of({"file", pare_json_name(pairs[i].file)},
                                             {"windows", json_integer(pairs[i].windows)},
                                             {"before", perplexity_json(pairs[i].before)},
-                                            {"after", perplexity_json(pairs[i].after)}));
+                                            {"after", after_json(&pairs[i])}));
     pare_json_put(report, "texts", list);
 }

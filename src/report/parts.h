@@ -43,12 +43,14 @@ typedef struct pare_text_pair {
     const char *file; /* borrowed */
     uint32_t windows;
     double before, after;
+    bool compared; /* with the model before */
+    double kl, top1;
     bool pictures;
     pare_picture_scores answers[2]; /* before, after */
 } pare_text_pair;
 
-/* Puts "texts": [{"file", "windows", "before": {"perplexity", "nll"}, "after"}], or of a set of pictures "images":
- * {"file", "before": (pictures.h), "after"}. Nothing where there is none. */
+/* Puts "texts": [{"file", "windows", "before": {"perplexity", "nll"}, "after": {.., "kl"?, "top1"?}}], or of a set of
+ * pictures "images": {"file", "before": (pictures.h), "after"}. Nothing where there is none. */
 void pare_report_put_texts(json_t *report, const pare_text_pair *pairs, size_t count);
 
 #endif

@@ -142,7 +142,8 @@ static void divergence_equals_formula(void **state) {
     pare_evaluation evaluation = {
         .model = p.pruned, .backend = p.backend, .runtime = &fp32, .windows = &p.windows, .name = "ids"};
     pare_divergence_result result;
-    assert_int_equal(pare_divergence(&evaluation, p.dense, &result), PARE_OK);
+    double before;
+    assert_int_equal(pare_divergence(&evaluation, p.dense, &result, &before), PARE_OK);
     float *dense = all_logits(&p, p.dense), *pruned = all_logits(&p, p.pruned);
     double nll = 0.0, kl = 0.0, same = 0.0;
     for (int t = 0; t < 70; t++) {
@@ -161,6 +162,9 @@ static void divergence_equals_formula(void **state) {
     double alone;
     assert_int_equal(pare_perplexity(&evaluation, &alone), PARE_OK);
     assert_close("nll alone", alone, result.nll, 1e-12);
+    evaluation.model = p.dense;
+    assert_int_equal(pare_perplexity(&evaluation, &alone), PARE_OK);
+    assert_close("nll of the dense model", before, alone, 1e-12);
     free(dense);
     free(pruned);
     close_pair(&p);
@@ -172,8 +176,9 @@ static void a_model_does_not_diverge_from_itself(void **state) {
     open_pair(&p);
     pare_evaluation evaluation = {.model = p.dense, .backend = p.backend, .windows = &p.windows, .name = "ids"};
     pare_divergence_result result;
-    assert_int_equal(pare_divergence(&evaluation, p.dense, &result), PARE_OK);
-    assert_true(result.kl == 0.0 && result.top1 == 1.0);
+    double before;
+    assert_int_equal(pare_divergence(&evaluation, p.dense, &result, &before), PARE_OK);
+    assert_true(result.kl == 0.0 && result.top1 == 1.0 && before == result.nll);
     close_pair(&p);
 }
 
@@ -321,7 +326,7 @@ static void what_cannot_be_measured_is_refused(void **state) {
     assert_non_null(strstr(pare_message(), "words.txt"));
     assert_non_null(strstr(pare_message(), folder));
     pare_divergence_result result;
-    assert_int_equal(pare_divergence(&evaluation, other, &result), PARE_NUMERIC_ERROR);
+    assert_int_equal(pare_divergence(&evaluation, other, &result, &nll), PARE_NUMERIC_ERROR);
     pare_model_close(other);
     tiny_remove(folder);
     free(folder);

@@ -44,12 +44,13 @@ static void scene_close(scene *s) {
     free(s->output);
 }
 
-static json_t *images_of(const char *folder, const char *pictures) {
+static json_t *images_of(const char *folder, const pare_model *dense, const char *pictures) {
     pare_model *model;
     char *text;
     pare_evaluate_options options = PARE_EVALUATE_OPTIONS_INIT;
     options.texts = &pictures;
     options.text_count = 1;
+    options.against = dense;
     if (pare_model_open(folder, &model) != PARE_OK) fail_msg("%s", pare_message());
     if (pare_evaluate(model, &options, &runtime, &text) != PARE_OK) fail_msg("%s", pare_message());
     json_t *report = json_loads(text, 0, NULL), *images = json_incref(json_object_get(report, "images"));
@@ -64,6 +65,10 @@ static void check_same(const char *what, const json_t *said, const json_t *found
     assert_close(what, family_number(said, "loss"), family_number(found, "loss"), 2e-5);
     assert_true(fabs(family_number(said, "top1") - family_number(found, "top1")) < 1e-9);
     assert_true(fabs(family_number(said, "top5") - family_number(found, "top5")) < 1e-9);
+    assert_true(!json_object_get(said, "kl") == !json_object_get(found, "kl"));
+    if (!json_object_get(found, "kl")) return;
+    assert_true(fabs(family_number(said, "kl") - family_number(found, "kl")) < 2e-5);
+    assert_true(fabs(family_number(said, "agreement") - family_number(found, "agreement")) < 1e-9);
 }
 
 /* Two of four neighbouring inputs are zeros, in every matrix of the blocks. */
@@ -92,7 +97,8 @@ static json_t *prune(scene *s, const char *what) {
     if (pare_prune(s->m.opened.model, &s->options, &runtime, &text) != PARE_OK)
         fail_msg("%s: %s", what, pare_message());
     json_t *report = json_loads(text, 0, NULL), *images = json_object_get(report, "images");
-    json_t *before = images_of(s->m.opened.folder, s->m.pictures), *after = images_of(s->output, s->m.pictures);
+    json_t *before = images_of(s->m.opened.folder, NULL, s->m.pictures);
+    json_t *after = images_of(s->output, s->m.opened.model, s->m.pictures);
     check_same(what, json_object_get(images, "before"), before);
     check_same(what, json_object_get(images, "after"), after);
     if (fabs(family_number(before, "loss") - family_number(after, "loss")) < 1e-6)
@@ -206,7 +212,7 @@ static void trained_afterwards(void **state) {
     if (pare_prune(s->m.opened.model, &s->options, &runtime, &text) != PARE_OK) fail_msg("%s", pare_message());
     json_t *report = json_loads(text, 0, NULL), *images = json_object_get(report, "images");
     const json_t *after = json_object_get(images, "after"), *recovered = json_object_get(images, "recovered");
-    json_t *found = images_of(s->output, s->m.pictures);
+    json_t *found = images_of(s->output, NULL, s->m.pictures);
     assert_true(family_number(recovered, "loss") < 0.97 * family_number(after, "loss"));
     check_same("--recover", recovered, found);
     json_decref(found);
