@@ -1,30 +1,5 @@
 /* pare prune --recover: one command prunes, trains and measures; OUT is what came of both, or nothing. */
-#include "cli/workplace.h"
-
-#include <jansson.h>
-
-enum { ROWS = 40 };
-
-static char *write_rows(const workplace *place) {
-    char *path = pare_path_join(place->folder, "rows.json");
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    for (int i = 0; i < ROWS; i++)
-        fprintf(file, "%s{\"text\": \"once upon a time there was a little girl. she had a red ball number %d.\"}",
-                i ? ",\n" : "[", i % 3);
-    fputs("]\n", file);
-    fclose(file);
-    return path;
-}
-
-static double at(const json_t *json, const char *path) {
-    char copy[128], *rest = copy;
-    snprintf(copy, sizeof copy, "%s", path);
-    for (char *key; (key = strsep(&rest, "."));)
-        json = json_is_array(json) ? json_array_get(json, (size_t)atoi(key)) : json_object_get(json, key);
-    if (!json_is_number(json)) fail_msg("no number at %s", path);
-    return json_number_value(json);
-}
+#include "cli/training_rows.h"
 
 #define QUICK_RECOVERY "--recover-steps", "12", "--recover-batch", "8", "--recover-rate", "3e-3", "--threads", "1"
 

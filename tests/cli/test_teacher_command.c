@@ -1,28 +1,5 @@
 /* --teacher as a person uses it: what is reported, one command in place of two, and teachers that cannot teach. */
-#include "cli/workplace.h"
-
-#include <jansson.h>
-
-static char *write_rows(const workplace *place) {
-    char *path = pare_path_join(place->folder, "rows.json");
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    for (int i = 0; i < 40; i++)
-        fprintf(file, "%s{\"text\": \"once upon a time there was a little girl. she had a red ball number %d.\"}",
-                i ? ",\n" : "[", i % 3);
-    fputs("]\n", file);
-    fclose(file);
-    return path;
-}
-
-static double at(const json_t *json, const char *path) {
-    char copy[128], *rest = copy;
-    snprintf(copy, sizeof copy, "%s", path);
-    for (char *key; (key = strsep(&rest, "."));)
-        json = json_object_get(json, key);
-    if (!json_is_number(json)) fail_msg("no number at %s", path);
-    return json_number_value(json);
-}
+#include "cli/training_rows.h"
 
 static char *prune(const workplace *place) {
     char *smaller = pare_path_join(place->folder, "smaller");
