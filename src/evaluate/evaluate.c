@@ -68,7 +68,7 @@ static pare_status measure(job *j, const char *name, const pare_windows *windows
                                   .stage = stage};
     pare_status status = PARE_OK;
     if (pare_reads_pictures(&j->model->config))
-        status = pare_pictures_evaluate(&evaluation, j->asked->against, &j->pictures);
+        status = pare_pictures_evaluate(&evaluation, j->asked->against, &j->pictures, NULL);
     else
         status = j->asked->against ? pare_divergence(&evaluation, j->asked->against, out, NULL)
                                    : pare_perplexity(&evaluation, &out->nll);

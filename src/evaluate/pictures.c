@@ -105,13 +105,14 @@ static pare_status check(const pare_evaluation *e, const pare_picture_scores *sc
     return pare_evaluation_check(e, "divergence", scores->kl + sum);
 }
 
-pare_status pare_pictures_evaluate(const pare_evaluation *e, const pare_model *dense, pare_picture_scores *out) {
+pare_status pare_pictures_evaluate(const pare_evaluation *e, const pare_model *dense, pare_picture_scores *out,
+                                   pare_picture_scores *before) {
     pare_evaluation other = {.model = dense,
                              .backend = e->backend,
                              .runtime = e->runtime,
                              .windows = e->windows,
                              .name = e->name,
-                             .stage = e->stage};
+                             .stage = "evaluating the dense model"};
     size_t elements = (size_t)e->windows->count * e->model->config.vocabulary;
     float *logits, *compared = NULL;
     *out = (pare_picture_scores){.files = e->windows->count};
@@ -125,6 +126,11 @@ pare_status pare_pictures_evaluate(const pare_evaluation *e, const pare_model *d
     if (status == PARE_OK && dense) status = pare_alloc_uninitialized(&compared, elements, sizeof *compared, "logits");
     if (status == PARE_OK && dense) status = pare_pictures_logits(&other, compared);
     if (status == PARE_OK && dense) add_comparison(e, logits, compared, out);
+    if (status == PARE_OK && before) {
+        *before = (pare_picture_scores){.files = e->windows->count};
+        add_scores(&other, compared, before);
+        status = check(&other, before, compared);
+    }
     if (status == PARE_OK) status = check(e, out, logits);
     pare_free(logits);
     pare_free(compared);
@@ -135,14 +141,13 @@ pare_status pare_evaluate_pair(const pare_evaluation *e, int side, pare_text_pai
     double *nll = side ? &pair->after : &pair->before;
     pair->pictures = pare_reads_pictures(&e->model->config);
     if (!pair->pictures) return pare_perplexity(e, nll);
-    PARE_TRY(pare_pictures_evaluate(e, NULL, &pair->answers[side]));
+    PARE_TRY(pare_pictures_evaluate(e, NULL, &pair->answers[side], NULL));
     *nll = pair->answers[side].loss;
     return PARE_OK;
 }
 
 pare_status pare_compare_pair(const pare_evaluation *e, const pare_model *dense, pare_text_pair *pair) {
     pare_divergence_result result;
-    pare_evaluation before = *e;
     pair->pictures = pare_reads_pictures(&e->model->config);
     if (!pair->pictures) {
         PARE_TRY(pare_divergence(e, dense, &result, &pair->before));
@@ -150,10 +155,8 @@ pare_status pare_compare_pair(const pare_evaluation *e, const pare_model *dense,
         pair->after = result.nll, pair->kl = result.kl, pair->top1 = result.top1;
         return PARE_OK;
     }
-    before.model = dense;
-    before.source = NULL;
-    PARE_TRY(pare_evaluate_pair(&before, 0, pair));
-    PARE_TRY(pare_pictures_evaluate(e, dense, &pair->answers[1]));
+    PARE_TRY(pare_pictures_evaluate(e, dense, &pair->answers[1], &pair->answers[0]));
+    pair->before = pair->answers[0].loss;
     pair->after = pair->answers[1].loss;
     return PARE_OK;
 }

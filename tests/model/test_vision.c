@@ -31,7 +31,7 @@ static void check_forward(const json_t *one, pare_backend *backend) {
     assert_int_equal(pare_pictures_logits(&evaluation, logits), PARE_OK);
     double apart = vision_error(one, m.order, logits, classes);
     if (!(apart <= 1e-5)) fail_msg("%s: logits are apart by %.2g of the largest", family_name(one), apart);
-    assert_int_equal(pare_pictures_evaluate(&evaluation, m.opened.model, &scores), PARE_OK);
+    assert_int_equal(pare_pictures_evaluate(&evaluation, m.opened.model, &scores, NULL), PARE_OK);
     assert_close(family_name(one), scores.loss, family_number(one, "loss"), 1e-6);
     assert_int_equal(scores.labelled, VISION_PICTURES);
     assert_true(scores.top5 >= scores.top1 && scores.kl <= 1e-12 && scores.agreement >= 1);

@@ -83,7 +83,7 @@ static void check_logits(const vision_model *m, const json_t *one, const pare_mo
     assert_int_equal(pare_pictures_logits(&evaluation, logits), PARE_OK);
     double apart = vision_error(pruned, m->order, logits, written->config.vocabulary);
     if (!(apart <= 1e-5)) fail_msg("%s: logits are apart by %.2g of the largest", family_name(one), apart);
-    assert_int_equal(pare_pictures_evaluate(&evaluation, m->opened.model, &scores), PARE_OK);
+    assert_int_equal(pare_pictures_evaluate(&evaluation, m->opened.model, &scores, NULL), PARE_OK);
     assert_close(family_name(one), scores.loss, family_number(pruned, "loss"), 1e-6);
     assert_true(scores.kl > 1e-3);
     pare_backend_close(backend);
