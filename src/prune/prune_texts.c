@@ -8,6 +8,7 @@
 #include "surgery/mask.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* "self" is written with another seed than the text that the model was calibrated on. */
 static pare_status read_windows(const pare_prune_job *job, const char *name, pare_windows *windows) {
@@ -53,6 +54,16 @@ static pare_status evaluate_dense(pare_prune_job *job, const pare_evaluation *ev
     return status;
 }
 
+/* Stages are named by their texts, so that each begins at nothing done. */
+static pare_status compare(const pare_prune_job *job, pare_evaluation evaluation, pare_text_pair *out) {
+    const char *slash = strrchr(out->file, '/');
+    char *stage = pare_format("evaluating %s", slash && slash[1] ? slash + 1 : out->file);
+    evaluation.stage = stage;
+    pare_status status = pare_compare_pair(&evaluation, job->origin, out);
+    free(stage);
+    return status;
+}
+
 /* One of many runs over the same texts asks the dense model once, and is not compared with it word by word. */
 static pare_status evaluate_windows(pare_prune_job *job, const pare_windows *windows, const pare_source *masked,
                                     pare_text_pair *out) {
@@ -68,7 +79,7 @@ static pare_status evaluate_windows(pare_prune_job *job, const pare_windows *win
     pruned.stage = "evaluating the pruned model";
     out->windows = windows->count;
     PARE_TRY(pare_calibration_check(job->model, out->file, windows));
-    if (!job->asked->cache) return pare_compare_pair(&pruned, job->origin, out);
+    if (!job->asked->cache) return compare(job, pruned, out);
     PARE_TRY(evaluate_dense(job, &dense, out));
     return pare_evaluate_pair(&pruned, 1, out);
 }
