@@ -63,7 +63,8 @@ typedef enum pare_compute {
     PARE_COMPUTE_FP32
 } pare_compute;
 
-/* stage: a short noun phrase that stays the same while `total` does ("calibrating"); done counts from 0 to total. */
+/* stage: a short noun phrase that stays the same while `total` does ("calibrating"), valid during the call alone;
+ * done counts from 0 to total. */
 typedef void (*pare_progress_fn)(void *user, const char *stage, uint64_t done, uint64_t total);
 
 /* Where a limit of memory comes from. */

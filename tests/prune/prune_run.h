@@ -144,16 +144,16 @@ static inline void prune_run_digest(const char *folder, char text[PARE_DIGEST_TE
 /* A progress function that interrupts at a report, and watches the counts. */
 typedef struct prune_countdown {
     uint64_t calls, stop_at; /* the report to interrupt at, counted from 1; 0: none */
-    const char *stage;       /* of the last report */
+    char stage[96];          /* of the last report; "": none */
     uint64_t done, total;
     bool backwards; /* a stage's count fell, or rose above its total */
 } prune_countdown;
 
 static inline void prune_count_down(void *user, const char *stage, uint64_t done, uint64_t total) {
     prune_countdown *c = user;
-    bool same = c->stage && strcmp(c->stage, stage) == 0;
+    bool same = strcmp(c->stage, stage) == 0;
     c->backwards |= done > total || (same && (done < c->done || total != c->total));
-    c->stage = stage;
+    snprintf(c->stage, sizeof c->stage, "%s", stage);
     c->done = done;
     c->total = total;
     if (++c->calls == c->stop_at) pare_interrupt();
