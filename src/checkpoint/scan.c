@@ -1,6 +1,7 @@
 #include "checkpoint/scan.h"
 #include "support/machine.h"
 #include "support/memory.h"
+#include "support/path.h"
 #include "support/progress.h"
 #include "support/vectorize.h"
 
@@ -138,8 +139,7 @@ static pare_status scan_file(scanner *scan, size_t file, pare_digest *all) {
     pare_status status = scan_pieces(scan, file, digest);
     char *text = scan->out->file_digests[file];
     pare_digest_finish(digest, text);
-    const char *path = pare_checkpoint_file(scan->checkpoint, file), *slash = strrchr(path, '/');
-    char *line = pare_format("%s  %s\n", text, slash ? slash + 1 : path);
+    char *line = pare_format("%s  %s\n", text, pare_path_name(pare_checkpoint_file(scan->checkpoint, file)));
     if (line) pare_digest_add(all, line, strlen(line));
     free(line);
     return status == PARE_OK ? pare_whole() : status;

@@ -11,13 +11,13 @@
 #include "run/run.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "support/path.h"
 #include "support/progress.h"
 #include "support/runtime.h"
 #include "train/adapter_open.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { SELF_WINDOWS = 64 };
 
@@ -57,8 +57,7 @@ static pare_status load_windows(const job *j, const char *name, pare_windows *ou
 }
 
 static pare_status measure(job *j, const char *name, const pare_windows *windows, pare_divergence_result *out) {
-    const char *slash = strrchr(name, '/');
-    char *stage = pare_format("evaluating %s", slash && slash[1] ? slash + 1 : name);
+    char *stage = pare_format("evaluating %s", pare_path_name(name));
     pare_evaluation evaluation = {.model = j->model,
                                   .adapters = adapters_of(j),
                                   .backend = j->backend,

@@ -4,11 +4,11 @@
 #include "prune/prune_job.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "support/path.h"
 #include "support/runtime.h"
 #include "surgery/mask.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* "self" is written with another seed than the text that the model was calibrated on. */
 static pare_status read_windows(const pare_prune_job *job, const char *name, pare_windows *windows) {
@@ -56,8 +56,7 @@ static pare_status evaluate_dense(pare_prune_job *job, const pare_evaluation *ev
 
 /* Stages are named by their texts, so that each begins at nothing done. */
 static pare_status compare(const pare_prune_job *job, pare_evaluation evaluation, pare_text_pair *out) {
-    const char *slash = strrchr(out->file, '/');
-    char *stage = pare_format("evaluating %s", slash && slash[1] ? slash + 1 : out->file);
+    char *stage = pare_format("evaluating %s", pare_path_name(out->file));
     evaluation.stage = stage;
     pare_status status = pare_compare_pair(&evaluation, job->origin, out);
     free(stage);

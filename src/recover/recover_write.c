@@ -6,10 +6,10 @@
 #include "report/curve.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "support/path.h"
 #include "train/write.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 static pare_status write_weights(const pare_recover_job *job) {
@@ -43,8 +43,7 @@ static pare_status write_curve(pare_recover_job *job, char *text, const char *en
 pare_status pare_recover_write(void *context) {
     pare_recover_job *job = context;
     pare_curve curve = job->trainer.curve;
-    const char *slash = strrchr(job->settings.output, '/');
-    char *title = pare_format("Training of %s", slash && slash[1] ? slash + 1 : job->settings.output);
+    char *title = pare_format("Training of %s", pare_path_name(job->settings.output));
     curve.pictures = pare_reads_pictures(&job->model->config);
     pare_status status = write_weights(job);
     if (status == PARE_OK) status = write_record(job);

@@ -3,6 +3,7 @@
 #include "model/model.h"
 #include "report/describe_block.h"
 #include "report/manifest.h"
+#include "support/path.h"
 
 #include <string.h>
 
@@ -25,9 +26,9 @@ static bool uses_rope(const pare_config *config, int rope) {
 static json_t *files_json(const pare_checkpoint *checkpoint) {
     json_t *files = json_array();
     for (size_t i = 0; i < pare_checkpoint_file_count(checkpoint); i++) {
-        const char *path = pare_checkpoint_file(checkpoint, i), *slash = strrchr(path, '/');
+        const char *name = pare_path_name(pare_checkpoint_file(checkpoint, i));
         pare_json_append(files,
-                         pare_json_of({"name", pare_json_name(slash ? slash + 1 : path)},
+                         pare_json_of({"name", pare_json_name(name)},
                                       {"bytes", pare_json_count(pare_checkpoint_mapping(checkpoint, i)->bytes)}));
     }
     return files;

@@ -1,6 +1,5 @@
 #include "report/manifest.h"
-
-#include <string.h>
+#include "support/path.h"
 
 static json_t *kept_list(const uint32_t *units, uint32_t count) {
     json_t *list = json_array();
@@ -61,8 +60,7 @@ static json_t *source_files(const pare_record *record) {
     const pare_checkpoint *checkpoint = record->model->checkpoint;
     json_t *source = json_object(), *files = json_array();
     for (size_t i = 0; i < pare_checkpoint_file_count(checkpoint); i++) {
-        const char *path = pare_checkpoint_file(checkpoint, i), *slash = strrchr(path, '/');
-        pare_json_append(files, pare_json_name(slash ? slash + 1 : path));
+        pare_json_append(files, pare_json_name(pare_path_name(pare_checkpoint_file(checkpoint, i))));
     }
     pare_json_put(source, "files", files);
     pare_json_put(source, "sha256", pare_json_string(record->scan->digest));

@@ -1,6 +1,7 @@
 #include "report/matrix_map_picture.h"
 #include "report/matrix_map_panel.h"
 #include "support/file.h"
+#include "support/path.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,11 +43,6 @@ static sheet lay_out(const pare_matrix_map *map) {
     return s;
 }
 
-static const char *last_part(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
-}
-
 /* As many letters as fit. */
 static void write_line(pare_canvas *canvas, int width, double y, pare_canvas_ink ink, const char *text) {
     char line[512];
@@ -61,8 +57,9 @@ static void write_heading(pare_canvas *canvas, const pare_matrix_map *map, const
     snprintf(line, sizeof line, "%s [%lld, %lld]", map->matrix.tensor->name, (long long)map->matrix.rows,
              (long long)map->matrix.columns);
     write_line(canvas, s->width, MARGIN + 12, PARE_CANVAS_TEXT, line);
-    snprintf(line, sizeof line, "of %s%s%s%s", last_part(map->model), map->against ? ", pruned from " : "",
-             map->against ? last_part(map->against) : "", map->of[PARE_MAP_KEPT].zeros ? "" : "; no weight is zero");
+    snprintf(line, sizeof line, "of %s%s%s%s", pare_path_name(map->model), map->against ? ", pruned from " : "",
+             map->against ? pare_path_name(map->against) : "",
+             map->of[PARE_MAP_KEPT].zeros ? "" : "; no weight is zero");
     write_line(canvas, s->width, MARGIN + 34, PARE_CANVAS_FAINT, line);
     write_line(canvas, s->width, s->height - 16, PARE_CANVAS_FAINT,
                s->width > 1000
@@ -73,7 +70,7 @@ static void write_heading(pare_canvas *canvas, const pare_matrix_map *map, const
 pare_status pare_matrix_map_draw(const pare_matrix_map *map, pare_canvas_format format, void **bytes, size_t *size) {
     sheet s = lay_out(map);
     pare_canvas *canvas;
-    char *title = pare_format("Map of %s of %s", map->matrix.tensor->name, last_part(map->model));
+    char *title = pare_format("Map of %s of %s", map->matrix.tensor->name, pare_path_name(map->model));
     pare_status status = title ? pare_canvas_new(format, s.width, s.height, title, &canvas) : pare_whole();
     free(title);
     if (status != PARE_OK) return status;

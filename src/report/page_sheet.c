@@ -1,11 +1,11 @@
 #include "report/page_sheet.h"
 #include "report/chart_ink.h"
 #include "support/file.h"
+#include "support/path.h"
 
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
 
 void pare_page_put(pare_page *page, const char *markup) {
     fputs(markup, page->out);
@@ -153,8 +153,7 @@ void pare_page_release(pare_page *page) {
 }
 
 const char *pare_page_base(const char *path) {
-    const char *slash = path ? strrchr(path, '/') : NULL;
-    return slash && slash[1] ? slash + 1 : path ? path : "";
+    return path ? pare_path_name(path) : "";
 }
 
 const char *pare_page_count(pare_page *page, double count) {

@@ -3,6 +3,7 @@
 #include "report/sweep.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "support/path.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -192,11 +193,6 @@ static pare_status panel_new(const drawing *d, panel *p) {
     return status;
 }
 
-static const char *last_part(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
-}
-
 static pare_status draw_panel(const drawing *d, size_t text, panel *p, pare_chart *chart) {
     const pare_sweep *s = d->sweep;
     bool accuracy = strcmp(s->measure, "accuracy") == 0;
@@ -205,7 +201,7 @@ static pare_status draw_panel(const drawing *d, size_t text, panel *p, pare_char
     add_level(p, s->before[text], pare_format("dense"));
     for (size_t i = 0; i < s->count; i++)
         add_point(d, p, i, &s->points[i].after[text]);
-    p->title = pare_format("%s on %s", accuracy ? "Accuracy" : "Perplexity", last_part(s->texts[text]));
+    p->title = pare_format("%s on %s", accuracy ? "Accuracy" : "Perplexity", pare_path_name(s->texts[text]));
     *chart = (pare_chart){.kind = d->group_count ? PARE_CHART_BARS : PARE_CHART_LINES,
                           .title = p->title,
                           .caption = s->seeds ? "Error bars: one standard deviation over seeds." : NULL,
@@ -235,7 +231,7 @@ static char *draw_panels(const drawing *d) {
         status = draw_panel(d, t, &panels[t], &charts[t]);
     const char *model =
         json_string_value(json_object_get(json_object_get(json_object_get(s->document, "sweep"), "model"), "folder"));
-    char *svg = NULL, *title = pare_format("Pruned %s", model ? last_part(model) : "model");
+    char *svg = NULL, *title = pare_format("Pruned %s", model ? pare_path_name(model) : "model");
     if (status == PARE_OK && title)
         svg = s->text_count == 1 ? pare_chart_svg(charts) : pare_chart_panels_svg(title, charts, s->text_count, 2);
     free(title);

@@ -6,6 +6,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+const char *pare_path_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
 bool pare_path_is_folder(const char *path) {
     struct stat status;
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);

@@ -1,8 +1,12 @@
-/* Which place a path leads to: compared by device and inode, so that neither links nor mounts hide it. */
+/* The parts of a path, and which place it leads to: compared by device and inode, so that neither links nor mounts hide
+ * it. */
 #ifndef PARE_SUPPORT_PATH_H
 #define PARE_SUPPORT_PATH_H
 
 #include <stdbool.h>
+
+/* What stands behind the last slash of `path`, for people to read; the whole path where nothing does. */
+const char *pare_path_name(const char *path);
 
 bool pare_path_is_folder(const char *path);
 

@@ -1,5 +1,6 @@
 #include "support/file.h"
 #include "support/memory.h"
+#include "support/path.h"
 #include "tokenizer/bpe_files.h"
 #include "tokenizer/json_read.h"
 #include "tokenizer/tokenizer.h"
@@ -142,7 +143,7 @@ static bool ends_with(const char *path, const char *ending) {
 }
 
 static bool is_bpe_file(const char *path) {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *name = pare_path_name(path);
     return strcmp(name, "vocab.json") == 0 || strcmp(name, "merges.txt") == 0;
 }
 
