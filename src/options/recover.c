@@ -17,5 +17,5 @@ pare_status pare_recover_check(const pare_model *model, const pare_recover_optio
     pare_recovery recovery;
     PARE_TRY(pare_recovery_resolve(options, &recovery));
     PARE_TRY(pare_teacher_check_other(model, &recovery));
-    return pare_recovery_fit(model, &recovery);
+    return pare_recovery_check(model, &recovery);
 }

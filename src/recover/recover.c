@@ -40,9 +40,8 @@ static pare_status prepare(void *context) {
     enum { SMALL_FILES = 1 << 22 };
     pare_recover_job *job = context;
     const pare_recovery *o = &job->settings;
-    PARE_TRY(pare_recovery_fit(job->model, &job->settings));
     if (!job->passing) PARE_TRY(pare_teacher_check_other(job->model, o));
-    PARE_TRY(pare_teacher_open(job->model, o, &job->opened));
+    PARE_TRY(pare_recovery_fit(job->model, &job->settings, &job->opened));
     if (job->opened) job->teacher = job->opened;
     if (!o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
     job->progress = o->resume ? pare_run_progress_folder(o->output) : NULL;

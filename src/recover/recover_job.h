@@ -41,7 +41,7 @@ typedef struct pare_recover_job {
  * report one of both before anything does. */
 typedef struct pare_recover_before {
     pare_run *run;
-    const pare_model *dense; /* that was pruned */
+    const pare_model *dense;                             /* that was pruned */
     pare_status (*report)(void *context, char **report); /* frees what it replaces */
     void *context;
 } pare_recover_before;
@@ -62,7 +62,9 @@ pare_status pare_recover_plan(void *job);
 /* Perplexities of the model that is trained, and of what came of it. */
 pare_status pare_recover_evaluate_before(void *job);
 pare_status pare_recover_evaluate_after(void *job);
-/* Opens the teacher's cache, and has it made if it is not there. */
+/* Opens the teacher's cache if it is there, so that one of another run is refused before any work; the second has it
+ * made if it is not. */
+pare_status pare_recover_find_cache(pare_recover_job *job);
 pare_status pare_recover_ask_teacher(pare_recover_job *job);
 pare_status pare_recover_train(void *job);
 pare_status pare_recover_write(void *job);

@@ -157,6 +157,7 @@ pare_status pare_recover_plan(void *context) {
     if (!job->settings.keep_sparsity && !job->settings.fresh)
         job->plan.zeros_lost = pare_zeros_share(job->trained, &job->scan);
     PARE_TRY(measure_pass(job));
+    PARE_TRY(pare_recover_find_cache(job));
     job->plan.chat = job->examples.formatted ? pare_chat_style_name(&job->style) : NULL;
     if (job->runtime && job->runtime->plan) job->runtime->plan(job->runtime->progress_user, &job->plan);
     return PARE_OK;

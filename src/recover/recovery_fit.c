@@ -56,11 +56,16 @@ static pare_status check_files(const pare_model *model, const pare_recovery *s) 
     return PARE_OK;
 }
 
-pare_status pare_recovery_fit(const pare_model *model, pare_recovery *s) {
-    pare_model *teacher;
+pare_status pare_recovery_fit(const pare_model *model, pare_recovery *s, pare_model **teacher) {
+    *teacher = NULL;
     PARE_TRY(fit_cutoff(model, s));
     PARE_TRY(check_files(model, s));
-    PARE_TRY(pare_teacher_open(model, s, &teacher));
+    return pare_teacher_open(model, s, teacher);
+}
+
+pare_status pare_recovery_check(const pare_model *model, pare_recovery *s) {
+    pare_model *teacher;
+    PARE_TRY(pare_recovery_fit(model, s, &teacher));
     pare_model_close(teacher);
     return PARE_OK;
 }

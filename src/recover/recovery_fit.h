@@ -5,8 +5,9 @@
 #include "method/recovery.h"
 
 /* Before any work: no more tokens than the model has positions; refuses what makes no sense for it, and files that
- * cannot be read. */
-pare_status pare_recovery_fit(const pare_model *model, pare_recovery *recovery);
+ * cannot be read. *teacher: as pare_teacher_open has it; the second closes it. */
+pare_status pare_recovery_fit(const pare_model *model, pare_recovery *recovery, pare_model **teacher);
+pare_status pare_recovery_check(const pare_model *model, pare_recovery *recovery);
 
 /* Once it is known how many examples there are: how many of them are held out. */
 void pare_recovery_hold_out(size_t examples, pare_recovery *recovery);

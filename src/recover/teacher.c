@@ -130,20 +130,33 @@ pare_status pare_teacher_check_other(const pare_model *model, const pare_recover
                      s->teacher);
 }
 
+static pare_status key_of(const pare_recover_job *job, pare_teacher_cache_key *key) {
+    *key = (pare_teacher_cache_key){.seed = job->settings.seed,
+                                    .predictions = pare_batches_predictions(job->batches),
+                                    .vocabulary = job->model->config.vocabulary,
+                                    .operand = (uint32_t)job->backend->operand};
+    memcpy(key->teacher, job->teacher_scan.digest, sizeof key->teacher);
+    PARE_TRY(pare_batches_examples_digest(job->batches, key->data));
+    return pare_recover_add_pictures(job, key->data);
+}
+
+pare_status pare_recover_find_cache(pare_recover_job *job) {
+    const char *path = job->settings.teacher_cache;
+    pare_teacher_cache_key key;
+    if (!path || !pare_file_exists(path)) return PARE_OK;
+    PARE_TRY(key_of(job, &key));
+    return pare_teacher_cache_open(path, &key, &job->cache);
+}
+
 pare_status pare_recover_ask_teacher(pare_recover_job *job) {
     const char *path = job->settings.teacher_cache;
-    pare_teacher_cache_key key = {.seed = job->settings.seed,
-                                  .predictions = pare_batches_predictions(job->batches),
-                                  .vocabulary = job->model->config.vocabulary,
-                                  .operand = (uint32_t)job->backend->operand};
-    if (!path) return PARE_OK;
-    memcpy(key.teacher, job->teacher_scan.digest, sizeof key.teacher);
-    PARE_TRY(pare_batches_examples_digest(job->batches, key.data));
-    PARE_TRY(pare_recover_add_pictures(job, key.data));
-    if (!pare_file_exists(path))
+    pare_teacher_cache_key key;
+    if (path && !job->cache) {
+        PARE_TRY(key_of(job, &key));
         PARE_TRY(pare_teacher_cache_make(path, &key, job->teacher, job->backend, job->batches, job->training.memory,
                                          job->runtime));
-    PARE_TRY(pare_teacher_cache_open(path, &key, &job->cache));
+        PARE_TRY(pare_teacher_cache_open(path, &key, &job->cache));
+    }
     job->training.teacher.cache = job->cache;
     return PARE_OK;
 }

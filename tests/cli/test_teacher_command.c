@@ -143,6 +143,12 @@ static void a_cache_is_shared_by_runs(void **state) {
     char *list = workplace_list(place->folder);
     EXPECT_FAILURE(2, "was made of other data", CACHED("-o", place->output, "--force", "--limit", "20"));
     EXPECT_FAILURE(2, "was made with another --seed", CACHED("-o", place->output, "--force", "--seed", "3"));
+    char *one = pare_path_join(place->folder, "one.txt"); /* too short to be measured on, which comes later */
+    tiny_write_text(place->folder, "one.txt", "once");
+    EXPECT_FAILURE(2, "was made with another --seed",
+                   CACHED("-o", place->output, "--force", "--seed", "3", "--text", one));
+    remove(one);
+    free(one);
     EXPECT_FAILURE(2, "give --teacher MODEL with it", "recover", smaller, "--data", rows, "-o", place->output,
                    "--teacher-cache", cache);
     workplace_expect_entries(place->folder, list);

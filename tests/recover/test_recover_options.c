@@ -38,7 +38,7 @@ static pare_recovery settle(const recovery *r, pare_recover_options options) {
     options.data = r->data;
     options.steps = 1000;
     assert_int_equal(pare_recovery_resolve(&options, &s), PARE_OK);
-    assert_int_equal(pare_recovery_fit(r->model, &s), PARE_OK);
+    assert_int_equal(pare_recovery_check(r->model, &s), PARE_OK);
     pare_recovery_hold_out(1000, &s);
     assert_int_equal(pare_recovery_schedule(1000, &s), PARE_OK);
     return s;
