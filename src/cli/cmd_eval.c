@@ -63,11 +63,6 @@ static int open_tasks(evaluation *e) {
     return pare_outcome_exit(pare_tasks_open(&options, &e->tasks));
 }
 
-static int open_model(const pare_arguments *arguments, const char *name, pare_model **out) {
-    int code = pare_outcome_open(name, out);
-    return code == PARE_EXIT_DONE ? pare_measured_on_check(arguments, *out, name) : code;
-}
-
 /* All models before the first is evaluated: a wrong name at the end is found at once. */
 static int open_models(evaluation *e) {
     const pare_word_list *names = &e->arguments->models;
@@ -79,7 +74,7 @@ static int open_models(evaluation *e) {
     }
     int code = PARE_EXIT_DONE;
     for (; e->count < names->count && code == PARE_EXIT_DONE; e->count++)
-        code = open_model(e->arguments, names->words[e->count], &e->models[e->count]);
+        code = pare_measured_on_open(e->arguments, names->words[e->count], &e->models[e->count]);
     if (code == PARE_EXIT_DONE && e->arguments->against) code = pare_outcome_open(e->arguments->against, &e->against);
     return code;
 }

@@ -101,12 +101,8 @@ static int run(const pare_arguments *arguments) {
     const char *wrong = pare_prune_arguments_check(arguments);
     if (wrong) return pare_outcome_usage("prune", wrong);
     pare_model *model = NULL;
-    int code = pare_outcome_open(arguments->model, &model);
-    if (code == PARE_EXIT_DONE) code = pare_measured_on_check(arguments, model, arguments->model);
-    if (code != PARE_EXIT_DONE) {
-        pare_model_close(model);
-        return code;
-    }
+    int code = pare_measured_on_open(arguments, arguments->model, &model);
+    if (code != PARE_EXIT_DONE) return code;
     pare_prune_options options = pare_prune_options_of(arguments);
     pare_recover_options recover = pare_recover_options_of(arguments);
     recover.targets = NULL; /* those of prune are matrices that lose weights */

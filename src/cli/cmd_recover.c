@@ -102,12 +102,8 @@ static int run(const pare_arguments *arguments) {
     const char *wrong = check(arguments);
     if (wrong) return pare_outcome_usage("recover", wrong);
     pare_model *model = NULL;
-    int code = pare_outcome_open(arguments->model, &model);
-    if (code == PARE_EXIT_DONE) code = pare_measured_on_check(arguments, model, arguments->model);
-    if (code != PARE_EXIT_DONE) {
-        pare_model_close(model);
-        return code;
-    }
+    int code = pare_measured_on_open(arguments, arguments->model, &model);
+    if (code != PARE_EXIT_DONE) return code;
     pare_recover_options options = pare_recover_options_of(arguments);
     pare_runtime runtime = pare_outcome_runtime(arguments);
     runtime.training = pare_terminal_training;

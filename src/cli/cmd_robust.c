@@ -96,12 +96,8 @@ static int fail_memory(void) {
 
 static int compare(const pare_arguments *a, const request *r, const pare_page_place *page) {
     pare_model *model = NULL;
-    int code = pare_outcome_open(a->model, &model);
-    if (code == PARE_EXIT_DONE) code = pare_measured_on_check(a, model, a->model);
-    if (code != PARE_EXIT_DONE) {
-        pare_model_close(model);
-        return code;
-    }
+    int code = pare_measured_on_open(a, a->model, &model);
+    if (code != PARE_EXIT_DONE) return code;
     pare_prune_options prune = pare_prune_options_of(a);
     pare_robust_options options = {
         .prune = &prune,
@@ -137,8 +133,9 @@ static int run(const pare_arguments *arguments) {
     if (arguments->json && arguments->markdown)
         return pare_outcome_usage("robust", "--json and --markdown are two ways to print the result; take one");
     if (arguments->csv && !pare_measured_on_of(arguments).count)
-        return pare_outcome_usage("robust", "--csv is a table of perplexities or losses: give --text FILE or --images DIR, too");
-    if (arguments->ranks && !arguments->json && !arguments->report && !arguments->figures)
+        return pare_outcome_usage("robust",
+                                  "--csv is a table of perplexities or losses: give --text FILE or --images DIR, too");
+    if (arguments->ranks && !arguments->json && !arguments->plot && !arguments->report && !arguments->figures)
         return pare_outcome_usage("robust",
                                   "--ranks are lists for a figure: give --json, or --plot PREFIX for the pictures");
     int code = read_request(arguments, &r);

@@ -300,8 +300,7 @@ static int check_words(sweeping *s) {
 }
 
 static int open_model(sweeping *s) {
-    int code = pare_outcome_open(s->arguments->model, &s->model);
-    return code == PARE_EXIT_DONE ? pare_measured_on_check(s->arguments, s->model, s->arguments->model) : code;
+    return pare_measured_on_open(s->arguments, s->arguments->model, &s->model);
 }
 
 static int open_rows(sweeping *s) {

@@ -1,6 +1,7 @@
 #include "measured_on.h"
 
 #include "message.h"
+#include "outcome.h"
 #include "terminal.h"
 
 #include <string.h>
@@ -11,8 +12,9 @@ pare_measured_on pare_measured_on_of(const pare_arguments *arguments) {
 }
 
 /* Those that are about texts, and would change nothing; NULL after the last. */
-static const char *const of_text[] = {"window", "length",          "field",           "wording", "protocol",
-                                      "cutoff", "train-on-prompt", "group-by-length", "tasks",   NULL};
+static const char *const of_text[] = {
+    "window",          "length",          "field", "wording",      "protocol", "cutoff",
+    "train-on-prompt", "group-by-length", "tasks", "calib-stream", "pack",     NULL};
 
 /* The first that was given, or that a sweep goes over; or NULL. */
 static const char *about_texts(const pare_arguments *a) {
@@ -24,10 +26,10 @@ static const char *about_texts(const pare_arguments *a) {
             if (strncmp(a->over.words[i], of_text[j], strlen(of_text[j])) == 0 &&
                 a->over.words[i][strlen(of_text[j])] == '=')
                 return of_text[j];
-    return a->stream ? "calib-stream" : a->pack ? "pack" : NULL;
+    return NULL;
 }
 
-int pare_measured_on_check(const pare_arguments *arguments, const pare_model *model, const char *name) {
+static int check(const pare_arguments *arguments, const pare_model *model, const char *name) {
     bool pictures = pare_model_reads_pictures(model);
     const pare_shown quoted = pare_quote(name);
     const char *option = pictures ? about_texts(arguments) : NULL;
@@ -42,4 +44,13 @@ int pare_measured_on_check(const pare_arguments *arguments, const pare_model *mo
     else
         return PARE_EXIT_DONE;
     return PARE_EXIT_USAGE;
+}
+
+int pare_measured_on_open(const pare_arguments *arguments, const char *name, pare_model **model) {
+    int code = pare_outcome_open(name, model);
+    if (code == PARE_EXIT_DONE) code = check(arguments, *model, name);
+    if (code == PARE_EXIT_DONE) return code;
+    pare_model_close(*model);
+    *model = NULL;
+    return code;
 }

@@ -14,8 +14,8 @@ typedef struct pare_measured_on {
 
 pare_measured_on pare_measured_on_of(const pare_arguments *arguments);
 
-/* PARE_EXIT_USAGE after one sentence, if it is not what the model reads, or another option is about texts that it does
- * not. name: of the model. */
-int pare_measured_on_check(const pare_arguments *arguments, const pare_model *model, const char *name);
+/* Opens a model. PARE_EXIT_USAGE after one sentence, and no model, if it does not read what it is to be measured on, or
+ * another option is about texts where it reads none. */
+int pare_measured_on_open(const pare_arguments *arguments, const char *name, pare_model **model);
 
 #endif

@@ -45,12 +45,11 @@ static bool is_file(const char *path) {
 /* All that the command reads or writes, by the names of its options. A folder in the place of a file is refused
  * elsewhere. */
 static size_t list_others(const pare_arguments *a, pare_named_file *list) {
-    const pare_named_file single[] = {{"--calib", a->calibration},
-                                      {"--recipe", a->recipe},
-                                      {"--against", a->against},
-                                      {"--adapter", a->adapter_folder},
-                                      {"--data", a->data}};
-    const pare_named_file written[] = {{"--save-items", a->items}, {"--csv", a->csv}, {"--json-file", a->json_file}};
+    const pare_named_file single[] = {{"--calib", a->calibration}, {"--recipe", a->recipe},
+                                      {"--against", a->against},   {"--adapter", a->adapter_folder},
+                                      {"--images", a->images},     {"--data", a->data}};
+    const pare_named_file written[] = {
+        {"--save-items", a->items}, {"--csv", a->csv}, {"--json-file", a->json_file}, {"--plot", a->plot}};
     size_t count = 0;
     for (size_t i = 0; i < sizeof single / sizeof *single; i++)
         if (single[i].path && strcmp(single[i].path, "self") != 0) list[count++] = single[i];
@@ -64,7 +63,7 @@ static size_t list_others(const pare_arguments *a, pare_named_file *list) {
 }
 
 int pare_page_prepare(const pare_arguments *a, const char *beside, pare_page_place *out) {
-    enum { SINGLE = 8 };
+    enum { SINGLE = 10 };
     *out = (pare_page_place){.options = pare_page_options_of(a)};
     if (pare_page_refusal(a)) {
         pare_terminal_fail("%s", pare_page_refusal(a));

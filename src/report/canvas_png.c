@@ -22,10 +22,9 @@ pare_status pare_png_encode(const uint8_t *rgb, int width, int height, void **by
                        .width = (png_uint_32)width,
                        .height = (png_uint_32)height,
                        .format = PNG_FORMAT_RGB};
-    png_alloc_size_t room = 0;
-    *bytes = NULL;
-    if (png_image_write_to_memory(&image, NULL, &room, 0, rgb, 0, NULL) && (*bytes = malloc(room)) &&
-        png_image_write_to_memory(&image, *bytes, &room, 0, rgb, 0, NULL)) {
+    png_alloc_size_t room = PNG_IMAGE_PNG_SIZE_MAX(image);
+    *bytes = malloc(room);
+    if (*bytes && png_image_write_to_memory(&image, *bytes, &room, 0, rgb, 0, NULL)) {
         *size = room;
         return PARE_OK;
     }

@@ -1,9 +1,8 @@
+#include "report/chart_ink.h"
 #include "report/curve.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 /* A number, or nothing where it was not measured. */
 static void write_number(FILE *out, double value) {
@@ -11,10 +10,9 @@ static void write_number(FILE *out, double value) {
 }
 
 char *pare_curve_csv(const pare_curve *curve) {
-    char *text = NULL;
-    size_t bytes;
-    FILE *out = open_memstream(&text, &bytes);
-    if (!out) return NULL;
+    pare_ink_sheet sheet;
+    if (!pare_ink_begin(&sheet)) return NULL;
+    FILE *out = sheet.out;
     fputs("step,loss,validation,rate,norm,tokens,seconds\n", out);
     for (size_t i = 0; i < curve->count; i++) {
         const pare_curve_point *p = &curve->list[i];
@@ -30,8 +28,5 @@ char *pare_curve_csv(const pare_curve *curve) {
         write_number(out, p->seconds);
         fputc('\n', out);
     }
-    bool failed = ferror(out) != 0;
-    if (fclose(out) == 0 && !failed) return text;
-    free(text);
-    return NULL;
+    return pare_ink_end(&sheet);
 }

@@ -23,5 +23,7 @@ json_t *pare_curve_json(const pare_curve *curve) {
     size_t n = curve->count, rows = n < POINTS ? n : POINTS;
     for (size_t row = 0; row < rows; row++)
         append(columns, curve->list, row * n / rows, (row + 1) * n / rows);
-    return pare_json_of({"step", columns[0]}, {"loss", columns[1]}, {"validation", columns[2]});
+    json_t *json = pare_json_of({"step", columns[0]}, {"loss", columns[1]}, {"validation", columns[2]});
+    if (curve->pictures) pare_json_put(json, "pictures", json_true());
+    return json;
 }

@@ -2,6 +2,7 @@
 #include "report/chart_ink.h"
 #include "report/curve_axis.h"
 #include "support/memory.h"
+#include "support/order.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -32,18 +33,13 @@ typedef struct drawing {
     scale colours;
 } drawing;
 
-static int by_value(const void *a, const void *b) {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* What all but the largest half per cent stay below, so that a few large weights do not make the others dark. */
 static pare_status scale_of_every(const pare_density_map *map, scale *out) {
     size_t count = (size_t)(map->rows * map->columns);
     float *sorted;
     PARE_TRY(pare_alloc(&sorted, count, sizeof *sorted, "the map"));
     memcpy(sorted, map->every, count * sizeof *sorted);
-    qsort(sorted, count, sizeof *sorted, by_value);
+    qsort(sorted, count, sizeof *sorted, pare_ascending_float);
     double high = sorted[count - 1 - count / 200];
     *out = (scale){.low = 0.0, .high = high > 0.0 ? high : map->largest};
     out->beyond = map->largest > out->high;

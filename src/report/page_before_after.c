@@ -60,16 +60,13 @@ static void write_zeros(pare_page *page, const json_t *json, bool recovered) {
     write_row(page, &r, recovered, true);
 }
 
-/* What evaluations before and after have of a text, or of images. */
+/* What evaluations before and after have of a text. */
 static void write_measures(pare_page *page, const json_t *pair, const char *on, bool recovered) {
     static const struct {
         const char *member, *name;
     } measures[] = {{"perplexity", "perplexity"},
                     {"kl", "KL divergence from the dense model"},
-                    {"top1", "same first choice, share"},
-                    {"top5", "right one among five, share"},
-                    {"loss", "loss"},
-                    {"agreement", "same first choice as the dense model, share"}};
+                    {"top1", "same first choice, share"}};
     for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)
         write_pair(page, pair, pare_page_format(page, "%s%s%s", measures[i].name, *on ? ", " : "", on),
                    measures[i].member, recovered, false);

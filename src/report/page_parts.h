@@ -36,10 +36,4 @@ void pare_page_time(pare_page *page, const json_t *json);
 void pare_page_use(pare_page *page, const json_t *json);
 void pare_page_settings(pare_page *page, const json_t *json, const char *member);
 
-/* Mean, and standard deviation (NaN for less than two), of the finite ones. */
-typedef struct pare_page_spread {
-    double mean, deviation;
-} pare_page_spread;
-pare_page_spread pare_page_spread_of(const double *values, size_t count);
-
 #endif

@@ -25,9 +25,15 @@ static void write_spread(pare_page *page, const json_t *summary, const char *mem
         pare_page_cell(page, "%.4g", mean);
 }
 
-static void write_table(pare_page *page, const json_t *json) {
-    static const char *const heads[] = {
-        "change",     "method", "ratio", "same units kept", "rank correlation", "perplexity", "of the changed one",
+/* What the first text or set of pictures has of all comparisons: "perplexity", or of pictures "loss". */
+static const char *measure_of(const json_t *json) {
+    const json_t *texts = pare_page_at(pare_page_at(comparison_at(json, 0), "summary"), "texts");
+    return pare_page_at(json_array_get(texts, 0), "loss") ? "loss" : "perplexity";
+}
+
+static void write_table(pare_page *page, const json_t *json, const char *measure) {
+    const char *const heads[] = {
+        "change",     "method", "ratio", "same units kept", "rank correlation", measure, "of the changed one",
         "difference", NULL};
     pare_page_table(page, heads);
     for (size_t i = 0; i < pare_page_size(json, "comparisons"); i++) {
@@ -40,7 +46,7 @@ static void write_table(pare_page *page, const json_t *json) {
         pare_page_cell_number(page, pare_page_number(c, "ratio"));
         write_spread(page, summary, "kept");
         write_spread(page, summary, "rank_correlation");
-        write_spread(page, text, "perplexity");
+        write_spread(page, text, measure);
         write_spread(page, text, "changed");
         write_spread(page, text, "difference");
         pare_page_row_end(page);
@@ -154,6 +160,7 @@ static void write(pare_page *page, const json_t *json) {
     const char *model = pare_page_string(json, "model.name");
     double seeds = pare_page_number(json, "seeds");
     const json_t *ranks = pare_page_at(json, "ranks");
+    const char *measure = measure_of(json);
     pare_page_put(page, "<p>");
     pare_page_say(page,
                   "%s was pruned as it is, and after a small change, with %s; the closer the two choices are, the "
@@ -161,7 +168,7 @@ static void write(pare_page *page, const json_t *json) {
                   model ? pare_page_base(model) : "A model",
                   seeds > 1.0 ? pare_page_format(page, "%.0f seeds each", seeds) : "one seed");
     pare_page_put(page, "</p>\n");
-    write_table(page, json);
+    write_table(page, json, measure);
     pare_page_release(page);
     draw(page, json, "kept", false,
          (pare_chart){.name = "kept",
@@ -171,10 +178,10 @@ static void write(pare_page *page, const json_t *json) {
                       .x = {.label = "share"}});
     pare_page_release(page);
     draw(page, json, "difference", true,
-         (pare_chart){.name = "perplexity-difference",
-                      .title = "How far perplexity moves",
+         (pare_chart){.name = pare_page_format(page, "%s-difference", measure),
+                      .title = pare_page_format(page, "How far %s moves", measure),
                       .caption = "Absolute difference between the two pruned models.",
-                      .x = {.label = "perplexity"}});
+                      .x = {.label = measure}});
     pare_page_release(page);
     for (size_t i = 0; i < json_array_size(ranks) && i < PANELS; i++) {
         draw_ranks(page, json_array_get(ranks, i), i + 1);

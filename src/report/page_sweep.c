@@ -1,6 +1,7 @@
 /* A sweep: its rows as a table, and every perplexity over the first option that is a number, a line for each choice of
  * the others; seeds are repetitions. */
 #include "report/page_parts.h"
+#include "report/sweep.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -74,14 +75,14 @@ static void write_table(pare_page *page, const json_t *json) {
     pare_page_release(page);
 }
 
-/* The axis to draw over: the first whose values are numbers in all rows. */
+/* The axis to draw over: the first whose values are numbers, or ranges of layers, in all rows. */
 static const char *numeric_axis(const json_t *json) {
     const json_t *over = pare_page_at(json, "sweep.over");
     for (size_t i = 0; i < json_array_size(over); i++) {
         const char *axis = json_string_value(json_array_get(over, i));
         size_t numbers = 0;
         for (size_t row = 0; axis && row < json_array_size(rows_of(json)); row++)
-            numbers += json_is_number(json_object_get(json_array_get(rows_of(json), row), axis));
+            numbers += isfinite(pare_sweep_number(json_object_get(json_array_get(rows_of(json), row), axis))) ? 1 : 0;
         if (axis && strcmp(axis, "seed") != 0 && numbers && numbers == json_array_size(rows_of(json))) return axis;
     }
     return NULL;
@@ -109,19 +110,6 @@ static const char *label_of(pare_page *page, const json_t *json, const json_t *r
     return pare_page_format(page, "%s", label);
 }
 
-pare_page_spread pare_page_spread_of(const double *values, size_t count) {
-    double sum = 0.0, squares = 0.0, finite = 0.0;
-    for (size_t i = 0; i < count; i++)
-        if (isfinite(values[i])) {
-            sum += values[i];
-            finite++;
-        }
-    double mean = sum / finite;
-    for (size_t i = 0; i < count; i++)
-        if (isfinite(values[i])) squares += (values[i] - mean) * (values[i] - mean);
-    return (pare_page_spread){mean, finite > 1.0 ? sqrt(squares / (finite - 1.0)) : NAN};
-}
-
 typedef struct point {
     double x, y;
 } point;
@@ -141,10 +129,10 @@ static bool gather(pare_page *page, point *points, size_t count, pare_chart_seri
     for (size_t begin = 0, end; begin < count; begin = end, lines++) {
         for (end = begin; end < count && !(points[end].x > points[begin].x); end++)
             same[end - begin] = points[end].y;
-        pare_page_spread spread = pare_page_spread_of(same, end - begin);
+        pare_spread spread = pare_spread_of(same, end - begin);
         x[lines] = points[begin].x;
         y[lines] = spread.mean;
-        error[lines] = spread.deviation;
+        error[lines] = spread.sd;
     }
     *out = (pare_chart_series){.count = lines, .x = x, .y = y, .error = error};
     return lines > 0;
@@ -157,8 +145,9 @@ static size_t points_of(pare_page *page, const json_t *json, const char *axis, c
     for (size_t i = 0; i < json_array_size(rows_of(json)); i++) {
         const json_t *row = json_array_get(rows_of(json), i), *x = json_object_get(row, axis),
                      *y = json_object_get(row, column);
-        if (!json_is_number(x) || !json_is_number(y) || strcmp(label_of(page, json, row, axis), label) != 0) continue;
-        points[count++] = (point){json_number_value(x), json_number_value(y)};
+        double at = pare_sweep_number(x);
+        if (!isfinite(at) || !json_is_number(y) || strcmp(label_of(page, json, row, axis), label) != 0) continue;
+        points[count++] = (point){at, json_number_value(y)};
     }
     return count;
 }

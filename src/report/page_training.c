@@ -41,7 +41,7 @@ void pare_page_traces(pare_page *page, const json_t *json) {
               (pare_chart){.name = "iteration-loss",
                            .title = "Loss on the calibration text, step by step",
                            .caption = "Of the model with the weights moved as far as the iteration has them.",
-                           .y = {.label = "loss per token"}});
+                           .y = {.label = "loss"}});
     draw_list(
         page, trace, "rank_correlation",
         (pare_chart){.name = "iteration-ranks",
@@ -52,7 +52,7 @@ void pare_page_traces(pare_page *page, const json_t *json) {
               (pare_chart){.name = "training-loss",
                            .title = "Training loss",
                            .caption = "Of the examples of a step, while units are removed.",
-                           .y = {.label = "loss per token"}});
+                           .y = {.label = "loss"}});
     draw_list(page, ratios, "ratio",
               (pare_chart){.name = "training-ratio",
                            .title = "Share of units that are gone",
@@ -75,6 +75,7 @@ static pare_chart_series series_of(pare_page *page, const json_t *curve, const c
 
 void pare_page_training(pare_page *page, const json_t *json) {
     const json_t *curve = pare_page_at(json, "curve");
+    bool pictures = json_is_true(json_object_get(curve, "pictures"));
     if (!json_is_object(curve)) return;
     pare_chart_series series[] = {series_of(page, curve, "loss", "training"),
                                   series_of(page, curve, "validation", "validation")};
@@ -86,7 +87,7 @@ void pare_page_training(pare_page *page, const json_t *json) {
                                             .caption = "Training: mean of the steps up to a point. Validation: of "
                                                        "examples that were held out.",
                                             .x = {.label = "step", .whole = true},
-                                            .y = {.label = "loss per token"},
+                                            .y = {.label = pictures ? "loss per picture" : "loss per token"},
                                             .series = series,
                                             .series_count = 2});
     }

@@ -1,6 +1,7 @@
 #include "report/rank_figure.h"
-#include "importance/rank.h"
 #include "report/chart.h"
+#include "report/chart_ink.h"
+#include "report/csv.h"
 #include "support/file.h"
 #include "support/memory.h"
 
@@ -42,18 +43,17 @@ static void spread(const uint32_t *ranks, uint32_t count, double *out) {
         out[i] = ranks[i];
 }
 
-/* Ranks without ties, so that theirs is that of the scores but for scores that are equal. */
-static pare_status correlation_of(const comparison *c, const pare_projection_ranks *p, double *out) {
+/* Of ranks without ties: 1 - 6 sum d^2 / (n (n^2 - 1)); that of the scores, where these are known. */
+static double correlation_of(const comparison *c, const pare_projection_ranks *p) {
     const uint32_t *other = ranks_y(c, p);
-    double *values;
-    *out = c->x == c->y ? p->correlation : NAN;
-    if (c->x == c->y || !other) return PARE_OK;
-    PARE_TRY(pare_alloc(&values, 2 * (size_t)p->list.count, sizeof *values, "a figure"));
-    spread(p->list.before, p->list.count, values);
-    spread(other, p->list.count, values + p->list.count);
-    pare_status status = pare_rank_correlation(values, values + p->list.count, p->list.count, out);
-    pare_free(values);
-    return status;
+    double n = p->list.count, squares = 0.0;
+    if (c->x == c->y) return p->correlation;
+    if (!other || n < 2.0) return NAN;
+    for (uint32_t i = 0; i < p->list.count; i++) {
+        double apart = (double)p->list.before[i] - (double)other[i];
+        squares += apart * apart;
+    }
+    return 1.0 - 6.0 * squares / (n * (n * n - 1.0));
 }
 
 static const char *short_name(const char *projection) {
@@ -63,8 +63,7 @@ static const char *short_name(const char *projection) {
 
 static pare_status make_panel(const comparison *c, const pare_projection_ranks *p, panel *out, pare_chart *chart) {
     const uint32_t *other = ranks_y(c, p);
-    double correlation;
-    PARE_TRY(correlation_of(c, p, &correlation));
+    double correlation = correlation_of(c, p);
     PARE_TRY(pare_alloc(&out->x, p->list.count, sizeof *out->x, "a figure"));
     PARE_TRY(pare_alloc(&out->y, p->list.count, sizeof *out->y, "a figure"));
     spread(p->list.before, p->list.count, out->x);
@@ -120,9 +119,7 @@ static pare_status make_overview(const comparison *c, uint32_t layers, overview 
         o->rows[row] = o->row_names[row];
         for (size_t column = 0; column < columns; column++) {
             const pare_projection_ranks *p = find(c->x, row, o->columns[column]);
-            double *value = &o->values[row * columns + column];
-            *value = NAN;
-            if (p) PARE_TRY(correlation_of(c, p, value));
+            o->values[row * columns + column] = p ? correlation_of(c, p) : NAN;
         }
     }
     for (size_t column = 0; column < columns; column++) {
@@ -155,11 +152,10 @@ static pare_status put_panels(const comparison *c, uint32_t layer, const pare_ch
     return status;
 }
 
-static pare_status put_layer(const comparison *c, uint32_t layers, uint32_t layer, pare_figure_put *put,
+static pare_status put_layer(const comparison *c, const pare_chart *summary, uint32_t layer, pare_figure_put *put,
                              void *context) {
     panel panels[PANELS] = {0};
     pare_chart charts[PANELS];
-    overview o = {0};
     size_t count = 0;
     pare_status status = PARE_OK;
     for (size_t i = 0; i < c->x->projection_count && count < PANELS - 1 && status == PARE_OK; i++) {
@@ -167,22 +163,25 @@ static pare_status put_layer(const comparison *c, uint32_t layers, uint32_t laye
         status = make_panel(c, &c->x->projections[i], &panels[count], &charts[count]);
         count++;
     }
-    if (status == PARE_OK) status = make_overview(c, layers, &o, &charts[count]);
+    charts[count] = *summary;
     if (status == PARE_OK) status = put_panels(c, layer, charts, count + 1, put, context);
     for (size_t i = 0; i < PANELS; i++) {
         pare_free(panels[i].x);
         pare_free(panels[i].y);
     }
-    overview_free(&o);
     return status;
 }
 
 static pare_status put_comparison(const comparison *c, uint32_t layers, pare_figure_put *put, void *context) {
     uint32_t first = c->x->projections[0].layer, last = c->x->projections[c->x->projection_count - 1].layer;
     uint32_t shown[LAYERS_SHOWN] = {first, (first + last) / 2, last};
-    for (int i = 0; i < LAYERS_SHOWN; i++)
-        if (i == 0 || shown[i] != shown[i - 1]) PARE_TRY(put_layer(c, layers, shown[i], put, context));
-    return PARE_OK;
+    overview o = {0};
+    pare_chart chart;
+    pare_status status = make_overview(c, layers, &o, &chart);
+    for (int i = 0; i < LAYERS_SHOWN && status == PARE_OK; i++)
+        if (i == 0 || shown[i] != shown[i - 1]) status = put_layer(c, &chart, shown[i], put, context);
+    overview_free(&o);
+    return status;
 }
 
 static void make_safe(char *name) {
@@ -212,7 +211,8 @@ static void write_csv(FILE *out, const pare_robust_ranks *r) {
     for (size_t i = 0; i < r->projection_count; i++) {
         const pare_projection_ranks *p = &r->projections[i];
         for (uint32_t channel = 0; channel < p->list.count; channel++) {
-            fprintf(out, "%s,%s,%u,%s,", r->method, r->change, p->layer, p->name);
+            pare_csv_name(out, r->method);
+            fprintf(out, ",%s,%u,%s,", r->change, p->layer, p->name);
             if (isfinite(p->correlation)) fprintf(out, "%.9g", p->correlation);
             fprintf(out, ",%u,%u,%u\n", channel, p->list.before[channel], p->list.after[channel]);
         }
@@ -220,18 +220,16 @@ static void write_csv(FILE *out, const pare_robust_ranks *r) {
 }
 
 static pare_status put_csv(const pare_robust_results *r, pare_figure_put *put, void *context) {
+    pare_ink_sheet sheet;
     char *text = NULL;
-    size_t bytes;
-    FILE *out = open_memstream(&text, &bytes);
-    if (out) {
-        fputs("method,change,layer,projection,rank_correlation,channel,before,after\n", out);
+    if (pare_ink_begin(&sheet)) {
+        fputs("method,change,layer,projection,rank_correlation,channel,before,after\n", sheet.out);
         for (size_t i = 0; i < r->rank_count; i++)
-            write_csv(out, &r->ranks[i]);
+            write_csv(sheet.out, &r->ranks[i]);
+        text = pare_ink_end(&sheet);
     }
-    bool failed = !out || ferror(out);
-    if (out && fclose(out) != 0) failed = true;
-    pare_status status = failed ? pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the table of ranks")
-                                : put(context, "ranks.csv", text);
+    pare_status status = text ? put(context, "ranks.csv", text)
+                              : pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the table of ranks");
     free(text);
     return status;
 }

@@ -1,11 +1,11 @@
 #include "report/robustness_table.h"
+#include "report/chart_ink.h"
+#include "report/csv.h"
 #include "report/spread.h"
 #include "support/memory.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* Comparisons lie by change, method and ratio. */
 typedef struct layout {
@@ -53,17 +53,6 @@ json_t *pare_report_between(const pare_robust_results *r) {
     return list;
 }
 
-/* A name with a comma or a quote in quotes. */
-static void write_name(FILE *out, const char *name) {
-    bool quoted = strpbrk(name, ",\"\n\r") != NULL;
-    if (quoted) fputc('"', out);
-    for (; *name; name++) {
-        if (*name == '"') fputc('"', out);
-        fputc(*name, out);
-    }
-    if (quoted) fputc('"', out);
-}
-
 static void write_spread(FILE *out, const double *values, uint32_t seeds) {
     pare_spread spread = pare_spread_of(values, seeds);
     fputc(',', out);
@@ -81,9 +70,9 @@ static double number_of(const pare_robust_text *text, int column) {
 enum { COLUMNS = 4 };
 
 static void write_names(FILE *out, const pare_robust_results *r, size_t text, const pare_robust_comparison *c) {
-    write_name(out, r->texts[text]);
+    pare_csv_name(out, r->texts[text]);
     fputc(',', out);
-    write_name(out, c->method);
+    pare_csv_name(out, c->method);
     fprintf(out, ",%g,", c->ratio);
 }
 
@@ -122,23 +111,19 @@ static void write_rows(FILE *out, const pare_robust_results *r, size_t text, dou
 }
 
 char *pare_robustness_csv(const pare_robust_results *r) {
-    char *text = NULL;
-    size_t bytes;
-    double *values = NULL;
-    FILE *out = open_memstream(&text, &bytes);
-    bool failed = !out || pare_alloc(&values, r->seeds, sizeof *values, "the table") != PARE_OK;
-    if (!failed) {
-        fputs(r->seeds > 1 ? "text,method,ratio,change,unpruned,unpruned_sd,perplexity,perplexity_sd,changed,"
-                             "changed_sd,difference,difference_sd\n"
-                           : "text,method,ratio,change,unpruned,perplexity,changed,difference\n",
-              out);
-        for (size_t t = 0; t < r->text_count; t++)
-            write_rows(out, r, t, values);
-        failed = ferror(out) != 0;
+    pare_ink_sheet sheet;
+    double *values;
+    if (pare_alloc(&values, r->seeds, sizeof *values, "the table") != PARE_OK) return NULL;
+    if (!pare_ink_begin(&sheet)) {
+        pare_free(values);
+        return NULL;
     }
-    if (out && fclose(out) != 0) failed = true;
+    fputs(r->seeds > 1 ? "text,method,ratio,change,unpruned,unpruned_sd,perplexity,perplexity_sd,changed,"
+                         "changed_sd,difference,difference_sd\n"
+                       : "text,method,ratio,change,unpruned,perplexity,changed,difference\n",
+          sheet.out);
+    for (size_t t = 0; t < r->text_count; t++)
+        write_rows(sheet.out, r, t, values);
     pare_free(values);
-    if (!failed) return text;
-    free(text);
-    return NULL;
+    return pare_ink_end(&sheet);
 }

@@ -62,7 +62,7 @@ static pare_status name_files(robust *r) {
     pare_paths_read(paths, "the model", pare_checkpoint_directory(r->model->checkpoint), PARE_PATH_FOLDER);
     for (size_t i = 0; i < texts->text_count; i++)
         if (!pare_calibration_is_self(texts->texts[i]))
-            pare_paths_read(paths, "--text", texts->texts[i], PARE_PATH_DATA);
+            pare_paths_read(paths, pare_calibration_option(r->model), texts->texts[i], PARE_PATH_DATA);
     const char *source = r->study->jobs[0].calibration.of.source;
     if (!pare_calibration_is_self(source)) pare_paths_read(paths, "--calib", source, PARE_PATH_DATA);
     pare_paths_write(paths, "--plot", ranks, PARE_PATH_FILE);

@@ -1,6 +1,7 @@
 #include "run/page.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "support/runtime.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ pare_status pare_run_page_check(const pare_page_job *page) {
 
 static void say(const pare_runtime *runtime) {
     char *sentence = pare_format("the page of the report was left out: %s", pare_message());
-    if (sentence && runtime && runtime->note) runtime->note(runtime->progress_user, sentence);
+    pare_runtime_note(runtime, sentence);
     free(sentence);
     pare_whole(); /* a note that could not be made is no failure */
 }

@@ -42,13 +42,7 @@ pare_status pare_page_files_write(const char *file, const char *html, const char
 }
 
 pare_status pare_page_files_place(pare_page_files *files) {
-    size_t placed = 0;
-    pare_status status = PARE_OK;
-    while (status == PARE_OK && placed < files->count)
-        status = pare_staged_place(&files->list[placed++]);
-    while (status != PARE_OK && placed--)
-        pare_staged_undo(&files->list[placed]);
-    return status;
+    return pare_staged_place_all(files->list, files->count);
 }
 
 void pare_page_files_drop(pare_page_files *files) {

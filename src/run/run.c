@@ -111,13 +111,11 @@ pare_status pare_run_list(pare_run *run) {
 }
 
 static pare_status place_all(pare_run *run) {
-    size_t placed = 0;
-    pare_status status = pare_interrupted();
-    while (status == PARE_OK && placed < run->file_count)
-        status = pare_staged_place(&run->files[placed++]);
-    if (status == PARE_OK) status = commit_output(run);
-    while (status != PARE_OK && placed--)
-        pare_staged_undo(&run->files[placed]);
+    PARE_TRY(pare_interrupted());
+    PARE_TRY(pare_staged_place_all(run->files, run->file_count));
+    pare_status status = commit_output(run);
+    for (size_t i = run->file_count; status != PARE_OK && i--;)
+        pare_staged_undo(&run->files[i]);
     return status;
 }
 

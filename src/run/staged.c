@@ -98,6 +98,16 @@ void pare_staged_undo(pare_staged *staged) {
     staged->previous = NULL;
 }
 
+pare_status pare_staged_place_all(pare_staged *list, size_t count) {
+    size_t placed = 0;
+    pare_status status = PARE_OK;
+    while (status == PARE_OK && placed < count)
+        status = pare_staged_place(&list[placed++]);
+    while (status != PARE_OK && placed--)
+        pare_staged_undo(&list[placed]);
+    return status;
+}
+
 void pare_staged_drop(pare_staged *staged) {
     if (staged->temporary) unlink(staged->temporary);
     if (staged->previous) unlink(staged->previous);

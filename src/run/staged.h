@@ -27,6 +27,9 @@ pare_status pare_staged_place(pare_staged *staged);
 /* As before pare_staged_place, if that was called. Keeps this thread's message. */
 void pare_staged_undo(pare_staged *staged);
 
+/* All of them, or none. Keeps this thread's message of the one that failed. */
+pare_status pare_staged_place_all(pare_staged *list, size_t count);
+
 /* Removes what was not put into place, and frees. Keeps this thread's message. */
 void pare_staged_drop(pare_staged *staged);
 

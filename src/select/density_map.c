@@ -1,5 +1,6 @@
 #include "select/density_map.h"
 #include "support/memory.h"
+#include "support/order.h"
 
 #include <math.h>
 #include <string.h>
@@ -7,15 +8,11 @@
 /* Of a difference of squares, where all values are the same. */
 static const double ROUNDING = 1e-12;
 
-static int64_t smaller(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
-
 pare_status pare_density_map_new(int64_t rows, int64_t columns, pare_density_map *out) {
     *out = (pare_density_map){.rows = rows,
                               .columns = columns,
-                              .bin_rows = smaller(rows, PARE_DENSITY_BINS),
-                              .bin_columns = smaller(columns, PARE_DENSITY_BINS),
+                              .bin_rows = pare_smaller(rows, PARE_DENSITY_BINS),
+                              .bin_columns = pare_smaller(columns, PARE_DENSITY_BINS),
                               .by_row = {.count = rows, .length = columns},
                               .by_column = {.count = columns, .length = rows}};
     size_t bins = (size_t)(out->bin_rows * out->bin_columns);

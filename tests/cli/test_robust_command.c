@@ -33,6 +33,28 @@ static void document(void **state) {
     program_result_free(&result);
 }
 
+/* Of pictures, losses move; ranks may be drawn without being listed. */
+static void pictures(void **state) {
+    const workplace *place = *state;
+    static const char digits[] = PARE_SOURCE_DIR "/examples/vit-digits/pictures";
+    char *page = pare_path_join(place->folder, "page.html"), *ranks = pare_path_join(place->folder, "r"), *html;
+    program_result result = EXPECT_SUCCESS("robust", PARE_SOURCE_DIR "/examples/vit-digits", "--perturb", "noise=0.1",
+                                           "--methods", "taylor", "--ratio", "0.5", "--calib", digits, "--images",
+                                           digits, "--ranks", "--plot", ranks, "--report", page, "--quiet");
+    assert_int_equal(pare_file_read(page, 1 << 22, &html, NULL), PARE_OK);
+    assert_non_null(strstr(html, "How far loss moves"));
+    assert_null(strstr(html, "erplexity"));
+    pare_free(html);
+    char *drawn = pare_path_join(place->folder, "r-ranks.csv");
+    assert_true(pare_file_exists(drawn));
+    program_result_free(&result);
+    EXPECT_FAILURE(2, "lies in --images", "robust", PARE_SOURCE_DIR "/examples/vit-digits", "--methods", "taylor",
+                   "--images", digits, "--report", PARE_SOURCE_DIR "/examples/vit-digits/pictures/page.html");
+    free(drawn);
+    free(page);
+    free(ranks);
+}
+
 static void what_is_wrong(void **state) {
     const workplace *place = *state;
     EXPECT_NOTHING_LEFT(place, 2, "MODEL is missing", "robust", "--methods", "taylor");
@@ -45,6 +67,7 @@ static void what_is_wrong(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {IN_A_WORKPLACE(tables), IN_A_WORKPLACE(document), IN_A_WORKPLACE(what_is_wrong)};
+    const struct CMUnitTest tests[] = {IN_A_WORKPLACE(tables), IN_A_WORKPLACE(document), IN_A_WORKPLACE(pictures),
+                                       IN_A_WORKPLACE(what_is_wrong)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
