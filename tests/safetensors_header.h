@@ -19,4 +19,14 @@ static inline json_t *safetensors_header(const char *path, size_t *start) {
     return header;
 }
 
+/* The tensors alone: a new reference to the header without __metadata__. */
+static inline json_t *safetensors_header_in(const char *folder, const char *file) {
+    char *path = pare_path_join(folder, file);
+    size_t start;
+    json_t *header = safetensors_header(path, &start);
+    json_object_del(header, "__metadata__");
+    free(path);
+    return header;
+}
+
 #endif

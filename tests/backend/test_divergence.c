@@ -1,6 +1,7 @@
 /* The divergence from a teacher by vocabulary chunks, and its gradient: extreme logits, equal distributions, targets
  * that are open. */
 #include "backend/compare.h"
+#include "distributions.h"
 
 enum { ROWS = 6, VOCABULARY = 1500 };
 static const int32_t targets[ROWS] = {0, VOCABULARY - 1, 499, -2, 700, 3};
@@ -10,16 +11,6 @@ static float *logits_new(uint64_t stream) {
     float *x = random_floats(ROWS * VOCABULARY, stream, 3.0f, PARE_DTYPE_F32);
     x[(stream == 1 ? 4 : 5) * VOCABULARY + 3] = 1e4f;
     return x;
-}
-
-/* log sum exp of a row in double. */
-static double logsum_of(const float *row) {
-    double highest = -INFINITY, sum = 0.0;
-    for (int i = 0; i < VOCABULARY; i++)
-        highest = fmax(highest, (double)row[i]);
-    for (int i = 0; i < VOCABULARY; i++)
-        sum += exp((double)row[i] - highest);
-    return highest + log(sum);
 }
 
 /* In chunks of 500 with a maximum that is the whole row's from the beginning: sum of p (t - s) in double by its
@@ -54,8 +45,8 @@ static void gradient(void **state) {
     const backends *b = backends_of(state);
     float *student = logits_new(1), *teacher = logits_new(2), a[ROWS], c[ROWS];
     for (int t = 0; t < ROWS; t++) {
-        a[t] = (float)logsum_of(student + t * VOCABULARY);
-        c[t] = (float)logsum_of(teacher + t * VOCABULARY);
+        a[t] = (float)logits_log_sum(student + t * VOCABULARY, VOCABULARY);
+        c[t] = (float)logits_log_sum(teacher + t * VOCABULARY, VOCABULARY);
     }
     pare_divergence_terms terms = {
         .targets = targets, .student_logsum = a, .teacher_logsum = c, .scale = 0.125f, .ce = 0.75f, .kd = 2.0f};
@@ -86,7 +77,7 @@ static void equals_learn_nothing(void **state) {
     float *logits = logits_new(1), logsum[ROWS], maximum[ROWS] = {0};
     double value[ROWS] = {0};
     for (int t = 0; t < ROWS; t++)
-        logsum[t] = (float)logsum_of(logits + t * VOCABULARY);
+        logsum[t] = (float)logits_log_sum(logits + t * VOCABULARY, VOCABULARY);
     pare_divergence_terms terms = {
         .targets = targets, .student_logsum = logsum, .teacher_logsum = logsum, .scale = 1.0f, .ce = 0.0f, .kd = 3.0f};
     void *out = buffer(ROWS * VOCABULARY, pare_operand_size(b->tested));

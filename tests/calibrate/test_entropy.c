@@ -1,6 +1,7 @@
 /* Entropy: the gradient of every tensor against differences of -sum p log p of the logits, in double, over chunks of
  * the vocabulary and tiles of tokens; and what it is told apart from, the gradient of the loss. */
 #include "calibrate/entropy.h"
+#include "distributions.h"
 #include "model/tiny_pass.h"
 
 /* Central differences at h and h / 2, extrapolated, are good to h^4 and to the rounding of fp32 logits; relative to the
@@ -20,13 +21,11 @@ static double entropy_of(const probe *p) {
     double total = 0.0;
     for (int64_t t = 0; t < tokens; t++) {
         const float *row = p->logits + t * vocabulary;
-        double sum = 0.0, mean = 0.0;
+        double log_sum = logits_log_sum(row, vocabulary), mean = 0.0;
         if (t % length == length - 1) continue;
         for (int64_t i = 0; i < vocabulary; i++)
-            sum += exp((double)row[i]);
-        for (int64_t i = 0; i < vocabulary; i++)
-            mean += exp((double)row[i]) / sum * (double)row[i];
-        total += log(sum) - mean;
+            mean += exp((double)row[i] - log_sum) * (double)row[i];
+        total += log_sum - mean;
     }
     return total / (double)(p->t->sequences * (length - 1));
 }

@@ -1,23 +1,12 @@
 /* An adapter that is kept apart: merged it is the model that recover would have written, beside the weights it computes
  * the same, and what does not belong together is refused. */
-#include "cli/workplace.h"
+#include "cli/training_rows.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <sys/resource.h>
 
 #define TRAINING                                                                                                       \
     "--steps", "6", "--batch", "4", "--rate", "1e-2", "--val", "0", "--threads", "1", "--quiet", "--compute", "fp32"
-
-static char *write_rows(const workplace *place) {
-    char *path = pare_path_join(place->folder, "rows.jsonl");
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    for (int i = 0; i < 24; i++)
-        fprintf(file, "{\"text\": \"one day, a little %s found a ball.\"}\n", i % 3 ? "dog" : "cat");
-    fclose(file);
-    return path;
-}
 
 /* The adapter's folder, trained; freed with free(). */
 static char *train(const workplace *place) {
@@ -31,7 +20,7 @@ static char *train(const workplace *place) {
 
 static void merging_later_gives_the_same(void **state) {
     workplace *place = *state;
-    char *adapter = train(place), *rows = pare_path_join(place->folder, "rows.jsonl");
+    char *adapter = train(place), *rows = pare_path_join(place->folder, "rows.json");
     char *at_once = pare_path_join(place->folder, "at-once");
     program_result result = EXPECT_SUCCESS("recover", place->model, "-o", at_once, "--data", rows, TRAINING);
     program_result_free(&result);
@@ -65,10 +54,6 @@ static json_t *evaluate(const workplace *place, const char *tasks, const char *m
     assert_non_null(report);
     program_result_free(&result);
     return report;
-}
-
-static double text_number(const json_t *report, const char *name) {
-    return json_number_value(json_object_get(json_array_get(json_object_get(report, "texts"), 0), name));
 }
 
 static char *write_task(const workplace *place) {
@@ -118,9 +103,9 @@ static void beside_the_weights_is_as_merged(void **state) {
     json_t *merged = evaluate(place, tasks, place->output, "--seed", "0");
     json_t *dense = evaluate(place, tasks, place->model, "--seed", "0");
     assert_string_equal(json_string_value(json_object_get(beside, "adapter")), adapter);
-    assert_true(fabs(text_number(beside, "nll") - text_number(merged, "nll")) < 5e-3); /* weights of 16 bits */
-    assert_true(fabs(text_number(beside, "kl") - text_number(merged, "kl")) < 1e-2);
-    assert_true(fabs(text_number(dense, "nll") - text_number(merged, "nll")) > 0.1);
+    assert_true(fabs(at(beside, "texts.0.nll") - at(merged, "texts.0.nll")) < 5e-3); /* weights of 16 bits */
+    assert_true(fabs(at(beside, "texts.0.kl") - at(merged, "texts.0.kl")) < 1e-2);
+    assert_true(fabs(at(dense, "texts.0.nll") - at(merged, "texts.0.nll")) > 0.1);
     double sums[] = {task_likelihoods(place, tasks, place->model, "--adapter", adapter),
                      task_likelihoods(place, tasks, place->output, "--seed", "0"),
                      task_likelihoods(place, tasks, place->model, "--seed", "0")};
@@ -152,7 +137,7 @@ static void it_writes_beside_the_weights(void **state) {
     program_result own = EXPECT_SUCCESS("eval", place->model, "--adapter", adapter, SELF);
     program_result other = EXPECT_SUCCESS("eval", place->model, "--adapter", adapter, SELF, "--against", place->model);
     json_t *mine = json_loads(own.out, 0, NULL), *theirs = json_loads(other.out, 0, NULL);
-    assert_true(text_number(mine, "nll") < text_number(theirs, "nll"));
+    assert_true(at(mine, "texts.0.nll") < at(theirs, "texts.0.nll"));
     json_decref(mine);
     json_decref(theirs);
     program_result_free(&own);
@@ -204,7 +189,7 @@ static void only_small_files(void) {
 /* As on a full disk: one sentence, and nothing half written. */
 static void files_that_may_not_grow_leave_nothing(void **state) {
     workplace *place = *state;
-    char *adapter = train(place), *rows = pare_path_join(place->folder, "rows.jsonl");
+    char *adapter = train(place), *rows = pare_path_join(place->folder, "rows.json");
     char *before = workplace_list(place->folder);
     const char *const merge[] = {"merge", place->model, "--adapter", adapter, "-o", place->output, NULL};
     const char *const recover[] = {"recover", place->model, "-o", place->output, "--data", rows, TRAINING, NULL};

@@ -1,22 +1,16 @@
 /* pare recover as a person uses it: what is written, what goes on where, and refusals before any work. */
-#include "cli/workplace.h"
+#include "cli/training_rows.h"
 
-#include <jansson.h>
+static void write_instruction(FILE *file, int i) {
+    static const char *const names[] = {"dog", "cat", "girl", "boy", "bird", "fish"};
+    fprintf(file,
+            "{\"instruction\": \"tell of a %s\", \"input\": \"\", \"output\": \"one day, a little %s found a ball.\"}",
+            names[i % 6], names[i % 6]);
+}
 
 /* Six rows of instructions, six times. */
-static char *write_rows(const workplace *place) {
-    static const char *const names[] = {"dog", "cat", "girl", "boy", "bird", "fish"};
-    char *path = pare_path_join(place->folder, "rows.json");
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    for (int i = 0; i < 36; i++)
-        fprintf(file,
-                "%s{\"instruction\": \"tell of a %s\", \"input\": \"\", \"output\": \"one day, a little %s found a "
-                "ball.\"}",
-                i ? ",\n" : "[", names[i % 6], names[i % 6]);
-    fputs("]\n", file);
-    fclose(file);
-    return path;
+static char *write_instructions(const workplace *place) {
+    return write_rows_of(place, 36, write_instruction);
 }
 
 #define QUICK_TRAINING "--steps", "6", "--batch", "4", "--rate", "1e-3", "--val-every", "3", "--threads", "1"
@@ -25,12 +19,6 @@ static json_t *document(const char *text) {
     json_t *json = json_loads(text, 0, NULL);
     assert_non_null(json);
     return json;
-}
-
-static double number_at(const json_t *json, const char *group, const char *name) {
-    const json_t *value = json_object_get(json_object_get(json, group), name);
-    assert_true(json_is_number(value));
-    return json_number_value(value);
 }
 
 static void expect_files(const char *folder, const char *const *names, bool there) {
@@ -43,7 +31,7 @@ static void expect_files(const char *folder, const char *const *names, bool ther
 
 static void a_model_is_written(void **state) {
     workplace *place = *state;
-    char *rows = write_rows(place);
+    char *rows = write_instructions(place);
     workplace_write_text(place);
     static const char *const files[] = {
         "config.json", "model.safetensors", "tokenizer.json", "recovery.json", "loss.csv", "loss.svg", NULL};
@@ -65,7 +53,7 @@ static void a_model_is_written(void **state) {
 
 static void the_report_is_one_document(void **state) {
     workplace *place = *state;
-    char *rows = write_rows(place), *prefix = pare_path_join(place->folder, "curve");
+    char *rows = write_instructions(place), *prefix = pare_path_join(place->folder, "curve");
     static const char *const none[] = {"model.safetensors", "config.json", "loss.csv", NULL};
     static const char *const some[] = {"adapter_config.json", "adapter_model.safetensors", "recovery.json", NULL};
     static const char *const curves[] = {"curve.csv", "curve.svg", NULL};
@@ -74,9 +62,9 @@ static void the_report_is_one_document(void **state) {
                        "--targets", "q_proj", "down_proj", "--curve", prefix, "--quiet", "--json", QUICK_TRAINING);
     assert_string_equal(result.err, "");
     json_t *json = document(result.out);
-    assert_true(number_at(json, "validation", "best") < number_at(json, "validation", "before"));
-    assert_true(number_at(json, "loss", "last") < number_at(json, "loss", "first"));
-    assert_int_equal((int)number_at(json, "data", "examples"), 36);
+    assert_true(at(json, "validation.best") < at(json, "validation.before"));
+    assert_true(at(json, "loss.last") < at(json, "loss.first"));
+    assert_int_equal((int)at(json, "data.examples"), 36);
     assert_string_equal(json_string_value(json_object_get(json_object_get(json, "output"), "kind")), "adapter");
     expect_files(place->output, some, true);
     expect_files(place->output, none, false);
@@ -96,7 +84,7 @@ static json_t *json_of(program_result *result) {
 /* What a preset says yes to can be had without; an adapter may take the place of an adapter, and only with --force. */
 static void presets_give_way_and_adapters_are_replaced(void **state) {
     workplace *place = *state;
-    char *rows = write_rows(place);
+    char *rows = write_instructions(place);
     program_result result = EXPECT_SUCCESS("recover", place->model, "-o", place->output, "--data", rows, "--adapter",
                                            "--preset", "loraprune", "--quiet", "--json", QUICK_TRAINING);
     json_t *json = json_of(&result);
@@ -137,7 +125,7 @@ static void stop_run(const char *const *words, const char *state, int signal_num
 /* Killed, then interrupted, then finished: the same bytes as in one go, and no progress left. */
 static void a_stopped_run_goes_on(void **state) {
     workplace *place = *state;
-    char *rows = write_rows(place), *progress = pare_format("%s.progress", place->output);
+    char *rows = write_instructions(place), *progress = pare_format("%s.progress", place->output);
     char *kept = pare_path_join(progress, "training.state"), *whole = pare_path_join(place->folder, "whole");
     const char *const words[] = {
         "recover", place->model, "-o",      place->output, "--data",    rows, "--steps",      "80", "--batch", "4",
@@ -166,12 +154,12 @@ static void a_stopped_run_goes_on(void **state) {
 
 static void all_weights_can_be_trained(void **state) {
     workplace *place = *state;
-    char *rows = write_rows(place);
+    char *rows = write_instructions(place);
     program_result result = EXPECT_SUCCESS("recover", place->model, "-o", place->output, "--data", rows, "--full",
                                            "--fresh", "--json", "--quiet", QUICK_TRAINING);
     json_t *json = document(result.out);
-    assert_true(number_at(json, "trained", "share") > 0.999);
-    assert_true(number_at(json, "validation", "best") < number_at(json, "validation", "before"));
+    assert_true(at(json, "trained.share") > 0.999);
+    assert_true(at(json, "validation.best") < at(json, "validation.before"));
     json_decref(json);
     program_result_free(&result);
     free(rows);
@@ -193,7 +181,7 @@ static double zeros_of(const char *folder) {
 
 static void zeros_stay(void **state) {
     workplace *place = *state;
-    char *rows = write_rows(place), *sparse = pare_path_join(place->folder, "sparse");
+    char *rows = write_instructions(place), *sparse = pare_path_join(place->folder, "sparse");
     program_result result =
         EXPECT_SUCCESS("prune", place->model, "-o", sparse, "--method", "magnitude", "--sparsity", "0.5", "--quiet");
     program_result_free(&result);
@@ -209,7 +197,7 @@ static void zeros_stay(void **state) {
 
 static void nonsense_is_refused(void **state) {
     workplace *place = *state;
-    char *rows = write_rows(place);
+    char *rows = write_instructions(place);
 #define REFUSED(code, part, ...)                                                                                       \
     EXPECT_NOTHING_LEFT(place, code, part, "recover", place->model, "-o", place->output, "--data", rows, "--quiet",    \
                         __VA_ARGS__)

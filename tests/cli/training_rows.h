@@ -8,17 +8,27 @@
 
 enum { ROWS = 40 };
 
-/* The path of a file of ROWS texts in the workplace, to be freed. */
-static inline char *write_rows(const workplace *place) {
+/* The path of a file of such rows in the workplace, to be freed. */
+static inline char *write_rows_of(const workplace *place, int count, void (*row)(FILE *file, int i)) {
     char *path = pare_path_join(place->folder, "rows.json");
     FILE *file = fopen(path, "w");
     assert_non_null(file);
-    for (int i = 0; i < ROWS; i++)
-        fprintf(file, "%s{\"text\": \"once upon a time there was a little girl. she had a red ball number %d.\"}",
-                i ? ",\n" : "[", i % 3);
+    for (int i = 0; i < count; i++) {
+        fputs(i ? ",\n" : "[", file);
+        row(file, i);
+    }
     fputs("]\n", file);
-    fclose(file);
+    assert_int_equal(fclose(file), 0);
     return path;
+}
+
+static inline void write_story(FILE *file, int i) {
+    fprintf(file, "{\"text\": \"once upon a time there was a little girl. she had a red ball number %d.\"}", i % 3);
+}
+
+/* ROWS texts. */
+static inline char *write_rows(const workplace *place) {
+    return write_rows_of(place, ROWS, write_story);
 }
 
 /* path: members and places of lists, "texts.0.after.perplexity". */

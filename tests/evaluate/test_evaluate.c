@@ -1,4 +1,5 @@
 /* Perplexity, divergence and agreement: against the fp64 oracle, and against plain fp64 formulas on the logits. */
+#include "distributions.h"
 #include "evaluate/divergence.h"
 #include "golden.h"
 #include "model/pass.h"
@@ -121,20 +122,6 @@ static float *all_logits(const pair *p, const pare_model *model) {
     return logits;
 }
 
-static double log_sum(const float *logits) {
-    long double sum = 0.0;
-    for (int v = 0; v < 5000; v++)
-        sum += expl((long double)logits[v]);
-    return (double)logl(sum);
-}
-
-static int largest(const float *logits) {
-    int best = 0;
-    for (int v = 1; v < 5000; v++)
-        best = logits[v] > logits[best] ? v : best;
-    return best;
-}
-
 static void divergence_equals_formula(void **state) {
     (void)state;
     pair p;
@@ -149,11 +136,9 @@ static void divergence_equals_formula(void **state) {
     for (int t = 0; t < 70; t++) {
         if (t % 10 == 9) continue;
         const float *x = dense + t * 5000, *y = pruned + t * 5000;
-        double zx = log_sum(x), zy = log_sum(y);
-        for (int v = 0; v < 5000; v++)
-            kl += exp((double)x[v] - zx) * ((double)x[v] - zx - (double)y[v] + zy);
-        nll += zy - (double)y[p.windows.ids[t + 1]];
-        same += largest(x) == largest(y);
+        kl += logits_divergence(x, y, 5000);
+        nll += logits_log_sum(y, 5000) - (double)y[p.windows.ids[t + 1]];
+        same += logits_best(x, 5000) == logits_best(y, 5000);
     }
     print_message("KL %.6f, agreement %.4f\n", result.kl, result.top1);
     assert_close("nll", result.nll, nll / 63, 1e-6);

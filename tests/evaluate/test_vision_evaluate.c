@@ -1,5 +1,6 @@
 /* Answers to pictures: of the bundled model as transformers has them (tests/data/vit-digits.json), and of logits made
  * up by hand, with ties, few classes, and pictures that have no labels. */
+#include "distributions.h"
 #include "model/vision.h"
 #include "safetensors_header.h"
 
@@ -8,28 +9,13 @@
 
 static const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
 
-static json_t *evaluate(const pare_model *model, const char *pictures, const pare_model *against, uint32_t most) {
-    pare_evaluate_options options = PARE_EVALUATE_OPTIONS_INIT;
-    char *text;
-    options.texts = &pictures;
-    options.text_count = 1;
-    options.against = against;
-    options.max_windows = most;
-    if (pare_evaluate(model, &options, &runtime, &text) != PARE_OK) fail_msg("%s", pare_message());
-    json_t *report = json_loads(text, 0, NULL), *images = json_incref(json_object_get(report, "images"));
-    assert_non_null(images);
-    pare_text_free(text);
-    json_decref(report);
-    return images;
-}
-
 static void the_bundled_model(void **state) {
     (void)state;
     json_t *golden = load_json(DIGITS_GOLDEN);
     const json_t *wanted = json_object_get(golden, "images");
     pare_model *model;
     assert_int_equal(pare_model_open(DIGITS, &model), PARE_OK);
-    json_t *images = evaluate(model, DIGITS "/pictures", NULL, 0);
+    json_t *images = vision_images(model, DIGITS "/pictures", NULL, NULL);
     assert_int_equal(family_number(images, "files"), family_number(wanted, "files"));
     assert_close("top1", family_number(images, "top1"), family_number(wanted, "top1"), 1e-9);
     assert_close("top5", family_number(images, "top5"), family_number(wanted, "top5"), 1e-9);
@@ -148,28 +134,11 @@ static const row rows[] = {
     {"vit wide", 10, {-1, 0, 0, 0, 0, 0, 9, 0, 0, 90}, 0.2, 0.8},
 };
 
-/* log sum exp - the logit, and the divergence of one such row from another. */
-static double log_sum(const float *logits, size_t classes) {
-    double sum = 0.0;
-    for (size_t i = 0; i < classes; i++)
-        sum += exp((double)logits[i]);
-    return log(sum);
-}
-
 static double loss_of(const json_t *one, const row *r) {
     double loss = 0.0;
     for (size_t i = 0; i < VISION_PICTURES; i++)
-        loss += log_sum(r->logits, r->classes) - (double)r->logits[vision_label(one, i)];
+        loss += logits_log_sum(r->logits, (int64_t)r->classes) - (double)r->logits[vision_label(one, i)];
     return loss / VISION_PICTURES;
-}
-
-static double divergence_of(const float *p, const float *q, size_t classes) {
-    double sum = 0.0, p_sum = log_sum(p, classes), q_sum = log_sum(q, classes);
-    for (size_t i = 0; i < classes; i++) {
-        double a = (double)p[i] - p_sum, b = (double)q[i] - q_sum;
-        sum += exp(a) * (a - b);
-    }
-    return sum;
 }
 
 static char *without_labels(const char *pictures) {
@@ -190,15 +159,15 @@ static void check_row(const json_t *golden, const row *r, const row *dense) {
     pare_model *model = open_constant(one, r->logits, r->classes, &folder);
     pare_model *other = open_constant(one, dense->logits, r->classes, &dense_folder);
     char *pictures = vision_write_pictures(one, &model->config), *flat = without_labels(pictures);
-    json_t *images = evaluate(model, pictures, other, 0);
-    double kl = divergence_of(dense->logits, r->logits, r->classes);
+    json_t *images = vision_images(model, pictures, other, NULL);
+    double kl = logits_divergence(dense->logits, r->logits, (int64_t)r->classes);
     assert_true(fabs(family_number(images, "top1") - r->top1) < 1e-9);
     assert_true(fabs(family_number(images, "top5") - r->top5) < 1e-9);
     assert_close("loss", family_number(images, "loss"), loss_of(one, r), 1e-5);
     assert_true(fabs(family_number(images, "kl") - kl) <= 1e-5 * fmax(kl, 1.0));
     assert_null(json_object_get(images, "labelled"));
     json_decref(images);
-    images = evaluate(model, flat, other, 0);
+    images = vision_images(model, flat, other, NULL);
     assert_int_equal(family_number(images, "files"), VISION_PICTURES);
     assert_int_equal(family_number(images, "labelled"), 0);
     assert_false(json_is_number(json_object_get(images, "top1")) || json_is_number(json_object_get(images, "loss")));

@@ -13,6 +13,7 @@
 #include "support/digest.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "tiny_model.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -83,18 +84,20 @@ static inline int largest_difference(const uint8_t *a, const uint8_t *b, size_t 
     return largest;
 }
 
-static char workplace[] = "/tmp/pare-image-XXXXXX";
+static char *workplace; /* folder */
 
 static inline int make_workplace(void **state) {
     (void)state;
-    return mkdtemp(workplace) ? 0 : -1;
+    workplace = tiny_folder();
+    return 0;
 }
 
 static inline int remove_workplace(void **state) {
     (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf '%s'", workplace);
-    return system(command);
+    tiny_remove(workplace);
+    bool stays = pare_file_exists(workplace);
+    free(workplace);
+    return stays ? -1 : 0;
 }
 
 /* Below the workplace; folders in `name` are made. Freed with free(). */

@@ -1,5 +1,6 @@
 /* Losses and gradients by a teacher: against the formula on whole rows of logits, against finite differences, and
  * nothing at all from a teacher who knows no more. The vocabulary is larger than one tile of the head. */
+#include "distributions.h"
 #include "model/teacher.h"
 #include "tiny_pass.h"
 
@@ -59,16 +60,6 @@ static float *logits_of(const tiny_pass *t, const uint32_t *ids) {
     return logits;
 }
 
-static double logsum_of(const float *row, int *best) {
-    double sum = 0.0;
-    *best = 0;
-    for (int i = 1; i < VOCABULARY; i++)
-        if (row[i] > row[*best]) *best = i;
-    for (int i = 0; i < VOCABULARY; i++)
-        sum += exp((double)row[i] - (double)row[*best]);
-    return (double)row[*best] + log(sum);
-}
-
 /* Sums over all predictions by the formula, of whole rows in double. */
 static pare_taught by_formula(const lesson *l) {
     float *s = logits_of(&l->student, l->student.ids), *t = logits_of(&l->teacher, l->student.ids);
@@ -76,12 +67,9 @@ static pare_taught by_formula(const lesson *l) {
     for (int at = 0; at < SEQUENCES * LENGTH; at++) {
         if (at % LENGTH == LENGTH - 1) continue;
         const float *q = s + (size_t)at * VOCABULARY, *p = t + (size_t)at * VOCABULARY;
-        int own, other;
-        double own_sum = logsum_of(q, &own), other_sum = logsum_of(p, &other);
-        sums.ce += own_sum - (double)q[l->student.ids[at + 1]];
-        sums.same += own == other;
-        for (int i = 0; i < VOCABULARY; i++)
-            sums.kl += exp((double)p[i] - other_sum) * ((double)p[i] - other_sum - (double)q[i] + own_sum);
+        sums.ce += logits_log_sum(q, VOCABULARY) - (double)q[l->student.ids[at + 1]];
+        sums.same += logits_best(q, VOCABULARY) == logits_best(p, VOCABULARY);
+        sums.kl += logits_divergence(p, q, VOCABULARY);
     }
     free(s);
     free(t);

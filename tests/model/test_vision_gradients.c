@@ -1,5 +1,6 @@
 /* Gradients of the classification loss against differences of it, on pictures with labels; and what methods take of
  * single samples, where one picture is one sample, against every picture run alone. */
+#include "distributions.h"
 #include "family_gradients.h"
 #include "vision.h"
 
@@ -46,10 +47,7 @@ static double loss_of(const scene *s, const float *logits) {
     for (size_t i = 0; i < VISION_PICTURES; i++) {
         const float *row = logits + (int64_t)i * classes;
         int32_t label = pare_patches_label(s->model, s->m.windows.ids[i * s->m.windows.length]);
-        double sum = 0.0;
-        for (int64_t j = 0; j < classes; j++)
-            sum += exp((double)row[j]);
-        loss += log(sum) - (double)row[label];
+        loss += logits_log_sum(row, classes) - (double)row[label];
     }
     return loss / VISION_PICTURES;
 }

@@ -92,6 +92,58 @@ static inline void vision_close(vision_model *m) {
     family_close(&m->opened);
 }
 
+/* A case opened, with a folder to write into. */
+typedef struct vision_place {
+    json_t *golden;
+    vision_model m;
+    char *folder, *output; /* the second one lies in the first and is not there */
+    const char *texts[1];  /* the pictures */
+} vision_place;
+
+static inline void vision_place_open(vision_place *place, const char *name) {
+    place->golden = load_json(VISION_GOLDEN);
+    place->m = vision_open(vision_case(place->golden, name));
+    place->folder = tiny_folder();
+    place->output = pare_path_join(place->folder, "output");
+    place->texts[0] = place->m.pictures;
+}
+
+static inline void vision_place_close(vision_place *place) {
+    vision_close(&place->m);
+    tiny_remove(place->folder);
+    free(place->folder);
+    free(place->output);
+    json_decref(place->golden);
+}
+
+/* What an evaluation in fp32 on one thread says of the pictures: a new reference. against, adapter: or NULL. */
+static inline json_t *vision_images(const pare_model *model, const char *pictures, const pare_model *against,
+                                    const char *adapter) {
+    const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
+    pare_evaluate_options options = PARE_EVALUATE_OPTIONS_INIT;
+    char *text;
+    options.texts = &pictures;
+    options.text_count = 1;
+    options.against = against;
+    options.adapter = adapter;
+    if (pare_evaluate(model, &options, &runtime, &text) != PARE_OK) fail_msg("%s", pare_message());
+    json_t *report = json_loads(text, 0, NULL), *images = json_incref(json_object_get(report, "images"));
+    assert_non_null(images);
+    json_decref(report);
+    pare_text_free(text);
+    return images;
+}
+
+/* The same of the model in a folder. */
+static inline json_t *vision_images_of(const char *folder, const char *pictures, const pare_model *against,
+                                       const char *adapter) {
+    pare_model *model;
+    if (pare_model_open(folder, &model) != PARE_OK) fail_msg("%s", pare_message());
+    json_t *images = vision_images(model, pictures, against, adapter);
+    pare_model_close(model);
+    return images;
+}
+
 /* Of stored logits, relative to the largest one. logits: [VISION_PICTURES, classes] as the windows have them. */
 static inline double vision_error(const json_t *stored, const size_t *order, const float *logits, uint32_t classes) {
     double worst = 0.0;

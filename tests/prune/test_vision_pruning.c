@@ -1,63 +1,32 @@
 /* Every method on a tiny vision transformer: what is written opens again and answers the pictures as the run said. */
 #include "model/vision.h"
-#include "prune_run.h"
+#include "sparse_run.h"
 
 typedef struct scene {
-    json_t *golden;
-    vision_model m;
-    char *folder, *output;
-    const char *texts[1];
+    vision_place place;
     pare_prune_options options;
 } scene;
 
 static const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
 
+/* *state: the case's name at first. */
 static int setup(void **state) {
+    const char *name = *state;
     scene *s = *state = calloc(1, sizeof *s);
-    s->golden = load_json(VISION_GOLDEN);
+    vision_place_open(&s->place, name);
+    s->options = (pare_prune_options)PARE_PRUNE_OPTIONS_INIT;
+    s->options.calibration.source = s->place.m.pictures;
+    s->options.output = s->place.output;
+    s->options.texts = s->place.texts;
+    s->options.text_count = 1;
     return 0;
 }
 
 static int teardown(void **state) {
     scene *s = *state;
-    json_decref(s->golden);
+    vision_place_close(&s->place);
     free(s);
     return 0;
-}
-
-static void scene_open(scene *s, const char *name) {
-    s->m = vision_open(vision_case(s->golden, name));
-    s->folder = tiny_folder();
-    s->output = pare_path_join(s->folder, "output");
-    s->texts[0] = s->m.pictures;
-    s->options = (pare_prune_options)PARE_PRUNE_OPTIONS_INIT;
-    s->options.calibration.source = s->m.pictures;
-    s->options.output = s->output;
-    s->options.texts = s->texts;
-    s->options.text_count = 1;
-}
-
-static void scene_close(scene *s) {
-    vision_close(&s->m);
-    tiny_remove(s->folder);
-    free(s->folder);
-    free(s->output);
-}
-
-static json_t *images_of(const char *folder, const pare_model *dense, const char *pictures) {
-    pare_model *model;
-    char *text;
-    pare_evaluate_options options = PARE_EVALUATE_OPTIONS_INIT;
-    options.texts = &pictures;
-    options.text_count = 1;
-    options.against = dense;
-    if (pare_model_open(folder, &model) != PARE_OK) fail_msg("%s", pare_message());
-    if (pare_evaluate(model, &options, &runtime, &text) != PARE_OK) fail_msg("%s", pare_message());
-    json_t *report = json_loads(text, 0, NULL), *images = json_incref(json_object_get(report, "images"));
-    json_decref(report);
-    pare_text_free(text);
-    pare_model_close(model);
-    return images;
 }
 
 static void check_same(const char *what, const json_t *said, const json_t *found) {
@@ -73,20 +42,14 @@ static void check_same(const char *what, const json_t *said, const json_t *found
 
 /* Two of four neighbouring inputs are zeros, in every matrix of the blocks. */
 static void check_pattern(const scene *s) {
-    pare_model *model;
-    assert_int_equal(pare_model_open(s->output, &model), PARE_OK);
+    pare_model *model = sparse_run_model(s->place.output);
     for (size_t id = 0; id < model->tensor_count; id++) {
+        if (!sparse_run_is_matrix(model, id)) continue;
         const pare_tensor *tensor = model->tensors[id];
-        uint32_t layer;
-        pare_role role;
-        if (!pare_tensor_id_split(model, id, &layer, &role) || role >= PARE_MATRIX_ROLES || !tensor->count) continue;
-        const float *values = tensor->data;
-        for (size_t i = 0; i < tensor->count; i += 4) {
-            int zeros = 0;
-            for (size_t j = 0; j < 4; j++)
-                zeros += !(fabsf(values[i + j]) > 0.0f);
-            assert_int_equal(zeros, 2);
-        }
+        float *values = sparse_run_floats(tensor);
+        for (size_t i = 0; i < tensor->count; i += 4)
+            assert_int_equal(sparse_run_zeros(values + i, 4), 2);
+        free(values);
     }
     pare_model_close(model);
 }
@@ -94,11 +57,11 @@ static void check_pattern(const scene *s) {
 /* Prunes, compares, removes what was written; returns the report. */
 static json_t *prune(scene *s, const char *what) {
     char *text;
-    if (pare_prune(s->m.opened.model, &s->options, &runtime, &text) != PARE_OK)
+    if (pare_prune(s->place.m.opened.model, &s->options, &runtime, &text) != PARE_OK)
         fail_msg("%s: %s", what, pare_message());
     json_t *report = json_loads(text, 0, NULL), *images = json_object_get(report, "images");
-    json_t *before = images_of(s->m.opened.folder, NULL, s->m.pictures);
-    json_t *after = images_of(s->output, s->m.opened.model, s->m.pictures);
+    json_t *before = vision_images_of(s->place.m.opened.folder, s->place.m.pictures, NULL, NULL);
+    json_t *after = vision_images_of(s->place.output, s->place.m.pictures, s->place.m.opened.model, NULL);
     check_same(what, json_object_get(images, "before"), before);
     check_same(what, json_object_get(images, "after"), after);
     if (fabs(family_number(before, "loss") - family_number(after, "loss")) < 1e-6)
@@ -107,7 +70,7 @@ static json_t *prune(scene *s, const char *what) {
     json_decref(after);
     pare_text_free(text);
     if (s->options.sparsity.of) check_pattern(s);
-    tiny_remove(s->output);
+    tiny_remove(s->place.output);
     return report;
 }
 
@@ -130,19 +93,15 @@ static void all_of_kind(scene *s, const char *kind) {
 
 static void units(void **state) {
     scene *s = *state;
-    scene_open(s, "vit");
     s->options.ratio = 0.5;
     s->options.steps = 2;
     all_of_kind(s, "units");
-    scene_close(s);
 }
 
 static void layers(void **state) {
     scene *s = *state;
-    scene_open(s, "deit");
     s->options.ratio = 0.4;
     all_of_kind(s, "layers");
-    scene_close(s);
 }
 
 static void weights(void **state) {
@@ -150,7 +109,6 @@ static void weights(void **state) {
     static const char *const patterned[] = {"magnitude",     "wanda",    "gblm",     "gblm-l2",
                                             "gblm-gradient", "ria",      "symwanda", "sparsegpt",
                                             "dsnot",         "r2-dsnot", "admm",     "best-sparse"};
-    scene_open(s, "deit");
     s->options.sparsity = (pare_sparsity){.given = true, .share = 0.5};
     all_of_kind(s, "weights");
     s->options.sparsity = (pare_sparsity){.given = true, .keep = 2, .of = 4};
@@ -158,14 +116,12 @@ static void weights(void **state) {
         s->options.method = patterned[i];
         json_decref(prune(s, patterned[i]));
     }
-    scene_close(s);
 }
 
 /* Layers first, the rest in rounds. */
 static void other_ways(void **state) {
     scene *s = *state;
     static const pare_layers second = {true, 1, 2};
-    scene_open(s, "vit");
     s->options.drops = &second;
     s->options.drop_count = 1;
     json_t *dropped = prune(s, "--drop-layers");
@@ -178,22 +134,19 @@ static void other_ways(void **state) {
                      json_array_size(json_object_get(dropped, "layers")));
     json_decref(dropped);
     json_decref(both);
-    scene_close(s);
 }
 
 /* While LoRA trains, for a while. */
 static void while_training(void **state) {
     scene *s = *state;
     static const pare_setting settings[] = {{"train_steps", "4"}, {"prune_every", "1"}};
-    scene_open(s, "vit");
     s->options.method = "loraprune";
     s->options.ratio = 0.5;
     s->options.settings = settings;
     s->options.setting_count = 2;
     json_t *report = prune(s, "loraprune");
-    assert_true(left_of(report) < (int64_t)pare_model_parameters(s->m.opened.model));
+    assert_true(left_of(report) < (int64_t)pare_model_parameters(s->place.m.opened.model));
     json_decref(report);
-    scene_close(s);
 }
 
 /* What is left is trained before it is written. */
@@ -201,65 +154,63 @@ static void trained_afterwards(void **state) {
     scene *s = *state;
     pare_recover_options recover = PARE_RECOVER_OPTIONS_INIT;
     char *text;
-    scene_open(s, "deit");
-    recover.data = s->m.pictures;
+    recover.data = s->place.m.pictures;
     recover.steps = 8;
     recover.rate = 1e-3;
     recover.validation = 0;
     s->options.method = "taylor";
     s->options.ratio = 0.5;
     s->options.recover = &recover;
-    if (pare_prune(s->m.opened.model, &s->options, &runtime, &text) != PARE_OK) fail_msg("%s", pare_message());
+    if (pare_prune(s->place.m.opened.model, &s->options, &runtime, &text) != PARE_OK) fail_msg("%s", pare_message());
     json_t *report = json_loads(text, 0, NULL), *images = json_object_get(report, "images");
     const json_t *after = json_object_get(images, "after"), *recovered = json_object_get(images, "recovered");
-    json_t *found = images_of(s->output, NULL, s->m.pictures);
+    json_t *found = vision_images_of(s->place.output, s->place.m.pictures, NULL, NULL);
     assert_true(family_number(recovered, "loss") < 0.97 * family_number(after, "loss"));
     check_same("--recover", recovered, found);
     json_decref(found);
     json_decref(report);
     pare_text_free(text);
-    scene_close(s);
 }
 
 /* Stopped in every stage and taken up, a run writes what it would have. */
 static void taken_up(void **state) {
     scene *s = *state;
-    scene_open(s, "vit");
     s->options.method = "moreau-gs";
     s->options.ratio = 0.5;
     s->options.iterations = 2;
     s->options.steps = 2;
     s->options.resume = true;
-    char *whole = pare_path_join(s->folder, "whole"), *text, digests[2][PARE_DIGEST_TEXT];
+    char *whole = pare_path_join(s->place.folder, "whole"), *text, digests[2][PARE_DIGEST_TEXT];
     s->options.output = whole;
-    assert_int_equal(pare_prune(s->m.opened.model, &s->options, &runtime, &text), PARE_OK);
+    assert_int_equal(pare_prune(s->place.m.opened.model, &s->options, &runtime, &text), PARE_OK);
     pare_text_free(text);
-    s->options.output = s->output;
+    s->options.output = s->place.output;
     prune_countdown stop = {0};
     const pare_runtime stopping = {
         .threads = 1, .compute = PARE_COMPUTE_FP32, .progress = prune_count_down, .progress_user = &stop};
     pare_status status = PARE_INTERRUPTED;
     for (uint64_t at = 20; status == PARE_INTERRUPTED; at += 20) {
         stop = (prune_countdown){.stop_at = at};
-        status = pare_prune(s->m.opened.model, &s->options, &stopping, &text);
+        status = pare_prune(s->place.m.opened.model, &s->options, &stopping, &text);
         pare_interrupt_clear();
         assert_true(at < 10000 && !stop.backwards);
     }
     assert_int_equal(status, PARE_OK);
     pare_text_free(text);
     prune_run_digest(whole, digests[0]);
-    prune_run_digest(s->output, digests[1]);
+    prune_run_digest(s->place.output, digests[1]);
     assert_string_equal(digests[0], digests[1]);
-    prune_run_assert_holds(s->folder, "output whole ");
+    prune_run_assert_holds(s->place.folder, "output whole ");
     free(whole);
-    scene_close(s);
 }
+
+#define OF_CASE(test, name) cmocka_unit_test_prestate_setup_teardown(test, setup, teardown, (char[]){name})
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(units),      cmocka_unit_test(layers),         cmocka_unit_test(weights),
-        cmocka_unit_test(other_ways), cmocka_unit_test(while_training), cmocka_unit_test(trained_afterwards),
-        cmocka_unit_test(taken_up),
+        OF_CASE(units, "vit"),      OF_CASE(layers, "deit"),        OF_CASE(weights, "deit"),
+        OF_CASE(other_ways, "vit"), OF_CASE(while_training, "vit"), OF_CASE(trained_afterwards, "deit"),
+        OF_CASE(taken_up, "vit"),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

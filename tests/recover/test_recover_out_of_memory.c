@@ -1,51 +1,12 @@
 /* Training, and merging what was trained, on a machine whose memory ends at any allocation: one sentence and nothing
  * left behind, or the result. */
-#include "failing_memory.h"
-#include "golden.h"
-#include "prune/prune_run.h"
+#include "prune/memory_job.h"
 
 typedef struct scene {
-    char *folder, *rows, *adapter, *output, *before;
+    char *folder, *rows, *adapter, *output;
     pare_recover_options recover;
     pare_merge_options merge;
 } scene;
-
-static const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
-
-static pare_status recover(void *context) {
-    scene *s = context;
-    pare_model *model = NULL;
-    char *report = NULL;
-    pare_status status = pare_model_open(BUNDLED_MODEL, &model);
-    if (status == PARE_OK) status = pare_recover(model, &s->recover, &runtime, &report);
-    pare_text_free(report);
-    pare_model_close(model);
-    return status;
-}
-
-static pare_status merge(void *context) {
-    scene *s = context;
-    pare_model *model = NULL;
-    char *report = NULL;
-    pare_status status = pare_model_open(BUNDLED_MODEL, &model);
-    if (status == PARE_OK) status = pare_merge(model, &s->merge, &runtime, &report);
-    pare_text_free(report);
-    pare_model_close(model);
-    return status;
-}
-
-/* A model where the call succeeded, and nothing where it failed. */
-static void nothing_half_written(void *context, pare_status status) {
-    scene *s = context;
-    assert_int_equal(pare_file_exists(s->output), status == PARE_OK);
-    if (status == PARE_OK) {
-        pare_model *written;
-        assert_int_equal(pare_model_open(s->output, &written), PARE_OK);
-        pare_model_close(written);
-        tiny_remove(s->output);
-    }
-    prune_run_assert_holds(s->folder, s->before);
-}
 
 static scene scene_open(void) {
     scene s = {.folder = tiny_folder(), .recover = PARE_RECOVER_OPTIONS_INIT, .merge = PARE_MERGE_OPTIONS_INIT};
@@ -72,41 +33,54 @@ static void scene_close(scene *s) {
     free(s->rows);
     free(s->adapter);
     free(s->output);
-    free(s->before);
+}
+
+/* Training, or merging, with what is in the folder now. */
+static memory_job job_of(const scene *s, bool merging) {
+    return (memory_job){.model = BUNDLED_MODEL,
+                        .folder = s->folder,
+                        .output = s->output,
+                        .before = prune_run_list(s->folder),
+                        .recover = merging ? NULL : &s->recover,
+                        .merge = merging ? &s->merge : NULL,
+                        .runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32}};
 }
 
 static void training(void **state) {
     (void)state;
     scene s = scene_open();
-    s.before = prune_run_list(s.folder);
-    memory_fail_everywhere(&(memory_run){recover, nothing_half_written, &s}, 12);
+    memory_job job = job_of(&s, false);
+    memory_fail_everywhere(&(memory_run){memory_job_run, memory_job_whole, &job}, 12);
+    free(job.before);
     scene_close(&s);
 }
 
 /* What the teacher said may stay, whole: whoever comes next reads it. */
 static void the_cache_is_whole(void *context, pare_status status) {
-    scene *s = context;
-    nothing_half_written(s, status);
-    if (!s->recover.teacher_cache || !pare_file_exists(s->recover.teacher_cache)) return;
-    assert_int_equal(recover(s), PARE_OK);
-    tiny_remove(s->output);
-    unlink(s->recover.teacher_cache);
+    const memory_job *job = context;
+    const char *cache = job->recover->teacher_cache;
+    memory_job_whole(context, status);
+    if (!cache || !pare_file_exists(cache)) return;
+    assert_int_equal(memory_job_run(context), PARE_OK);
+    tiny_remove(job->output);
+    unlink(cache);
 }
 
 static void taught(bool cached) {
     scene s = scene_open();
     char *teacher = tiny_model_write((tiny_model){.vocabulary = 1024, .positions = 256}), *kept = tiny_folder();
     char *cache = pare_path_join(kept, "cache");
-    s.before = prune_run_list(s.folder);
+    memory_job job = job_of(&s, false);
     s.recover.teacher = teacher;
     s.recover.teacher_cache = cached ? cache : NULL;
-    memory_fail_everywhere(&(memory_run){recover, the_cache_is_whole, &s}, 10);
+    memory_fail_everywhere(&(memory_run){memory_job_run, the_cache_is_whole, &job}, 10);
     prune_run_assert_holds(kept, "");
     tiny_remove(teacher);
     tiny_remove(kept);
     free(teacher);
     free(kept);
     free(cache);
+    free(job.before);
     scene_close(&s);
 }
 
@@ -125,9 +99,12 @@ static void merging(void **state) {
     scene s = scene_open();
     s.recover.output = s.adapter;
     s.recover.adapter = true;
-    assert_int_equal(recover(&s), PARE_OK);
-    s.before = prune_run_list(s.folder);
-    memory_fail_everywhere(&(memory_run){merge, nothing_half_written, &s}, 25);
+    memory_job first = job_of(&s, false);
+    assert_int_equal(memory_job_run(&first), PARE_OK);
+    memory_job job = job_of(&s, true);
+    memory_fail_everywhere(&(memory_run){memory_job_run, memory_job_whole, &job}, 25);
+    free(first.before);
+    free(job.before);
     scene_close(&s);
 }
 

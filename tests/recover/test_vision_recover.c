@@ -1,14 +1,12 @@
 /* Training a vision transformer on labelled pictures: LoRA, all weights, from nothing, with zeros kept; adapters beside
  * the weights and merged, by the names that modules have in transformers 5 and by those that files have. */
 #include "model/vision.h"
+#include "prune/sparse_run.h"
 #include "safetensors_header.h"
 #include "support/memory.h"
 
 typedef struct scene {
-    json_t *golden;
-    vision_model m;
-    char *folder, *output;
-    const char *texts[1];
+    vision_place place;
     pare_recover_options options;
 } scene;
 
@@ -16,16 +14,12 @@ static const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32}
 
 static int setup(void **state) {
     scene *s = *state = calloc(1, sizeof *s);
-    s->golden = load_json(VISION_GOLDEN);
-    s->m = vision_open(json_array_get(json_object_get(s->golden, "cases"), 0));
-    s->folder = tiny_folder();
-    s->output = pare_path_join(s->folder, "output");
-    s->texts[0] = s->m.pictures;
+    vision_place_open(&s->place, "vit");
     s->options = (pare_recover_options)PARE_RECOVER_OPTIONS_INIT;
-    s->options.data = s->m.pictures;
-    s->options.texts = s->texts;
+    s->options.data = s->place.m.pictures;
+    s->options.texts = s->place.texts;
     s->options.text_count = 1;
-    s->options.output = s->output;
+    s->options.output = s->place.output;
     s->options.steps = 8;
     s->options.rate = 1e-3;
     s->options.validation = 0;
@@ -34,30 +28,16 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
     scene *s = *state;
-    vision_close(&s->m);
-    tiny_remove(s->folder);
-    free(s->folder);
-    free(s->output);
-    json_decref(s->golden);
+    vision_place_close(&s->place);
     free(s);
     return 0;
 }
 
 /* adapter: beside the weights, or NULL. */
 static double loss_of(const scene *s, const char *folder, const char *adapter) {
-    pare_evaluate_options options = PARE_EVALUATE_OPTIONS_INIT;
-    pare_model *model;
-    char *text;
-    options.texts = s->texts;
-    options.text_count = 1;
-    options.adapter = adapter;
-    if (pare_model_open(folder, &model) != PARE_OK) fail_msg("%s", pare_message());
-    if (pare_evaluate(model, &options, &runtime, &text) != PARE_OK) fail_msg("%s", pare_message());
-    json_t *report = json_loads(text, 0, NULL);
-    double loss = family_number(json_object_get(report, "images"), "loss");
-    json_decref(report);
-    pare_text_free(text);
-    pare_model_close(model);
+    json_t *images = vision_images_of(folder, s->place.m.pictures, NULL, adapter);
+    double loss = family_number(images, "loss");
+    json_decref(images);
     return loss;
 }
 
@@ -71,7 +51,7 @@ static double recover(const scene *s, const char *what, const pare_model *model,
     assert_close(what, first, before, 1e-5);
     if (!(last < 0.97 * first)) fail_msg("%s: the loss goes from %g to %g", what, first, last);
     assert_int_equal(family_number(json_object_get(report, "data"), "examples"), VISION_PICTURES);
-    assert_int_equal(family_number(report, "tokens"), 8 * VISION_PICTURES * s->m.windows.length);
+    assert_int_equal(family_number(report, "tokens"), 8 * VISION_PICTURES * s->place.m.windows.length);
     json_decref(report);
     pare_text_free(text);
     return last;
@@ -79,12 +59,12 @@ static double recover(const scene *s, const char *what, const pare_model *model,
 
 static void merged_or_all_weights(void **state) {
     scene *s = *state;
-    double before = loss_of(s, s->m.opened.folder, NULL);
+    double before = loss_of(s, s->place.m.opened.folder, NULL);
     for (int full = 0; full < 2; full++) {
         s->options.full = full;
-        double after = recover(s, full ? "--full" : "LoRA", s->m.opened.model, before);
-        assert_close("as written", loss_of(s, s->output, NULL), after, 1e-5);
-        tiny_remove(s->output);
+        double after = recover(s, full ? "--full" : "LoRA", s->place.m.opened.model, before);
+        assert_close("as written", loss_of(s, s->place.output, NULL), after, 1e-5);
+        tiny_remove(s->place.output);
     }
 }
 
@@ -95,9 +75,9 @@ static void from_nothing(void **state) {
     s->options.full = s->options.fresh = true;
     s->options.steps = 60;
     s->options.rate = 3e-3;
-    if (pare_recover(s->m.opened.model, &s->options, &runtime, &text) != PARE_OK) fail_msg("%s", pare_message());
+    if (pare_recover(s->place.m.opened.model, &s->options, &runtime, &text) != PARE_OK) fail_msg("%s", pare_message());
     pare_text_free(text);
-    assert_true(loss_of(s, s->output, NULL) < 0.8 * log(3));
+    assert_true(loss_of(s, s->place.output, NULL) < 0.8 * log(3));
 }
 
 /* What modules are called in memory, and in files. */
@@ -146,59 +126,45 @@ static void rename_tensors(const char *folder) {
 static void adapters_apart(void **state) {
     scene *s = *state;
     pare_merge_options options = PARE_MERGE_OPTIONS_INIT;
-    char *merged = pare_path_join(s->folder, "merged"), *text;
+    char *merged = pare_path_join(s->place.folder, "merged"), *text;
     s->options.adapter = true;
-    double after = recover(s, "--adapter", s->m.opened.model, loss_of(s, s->m.opened.folder, NULL));
-    assert_close("beside", loss_of(s, s->m.opened.folder, s->output), after, 1e-5);
-    options.adapter = s->output;
+    double after = recover(s, "--adapter", s->place.m.opened.model, loss_of(s, s->place.m.opened.folder, NULL));
+    assert_close("beside", loss_of(s, s->place.m.opened.folder, s->place.output), after, 1e-5);
+    options.adapter = s->place.output;
     options.output = merged;
     for (int turn = 0; turn < 2; turn++) {
-        assert_int_equal(pare_merge(s->m.opened.model, &options, &runtime, &text), PARE_OK);
+        assert_int_equal(pare_merge(s->place.m.opened.model, &options, &runtime, &text), PARE_OK);
         assert_close("merged", loss_of(s, merged, NULL), after, 1e-5);
         pare_text_free(text);
         tiny_remove(merged);
-        if (turn == 0) rename_tensors(s->output);
-        assert_close("by other names", loss_of(s, s->m.opened.folder, s->output), after, 1e-5);
+        if (turn == 0) rename_tensors(s->place.output);
+        assert_close("by other names", loss_of(s, s->place.m.opened.folder, s->place.output), after, 1e-5);
     }
     free(merged);
-}
-
-/* Zeros among the matrices of the blocks. */
-static size_t zeros_of(const pare_model *model) {
-    size_t zeros = 0;
-    for (size_t id = 0; id < model->tensor_count; id++) {
-        const pare_tensor *tensor = model->tensors[id];
-        uint32_t layer;
-        pare_role role;
-        if (!pare_tensor_id_split(model, id, &layer, &role) || role >= PARE_MATRIX_ROLES) continue;
-        for (size_t i = 0; i < tensor->count; i++)
-            zeros += !(fabsf(((const float *)tensor->data)[i]) > 0.0f);
-    }
-    return zeros;
 }
 
 static void zeros_are_kept(void **state) {
     scene *s = *state;
     pare_prune_options pruning = PARE_PRUNE_OPTIONS_INIT;
-    char *sparse = pare_path_join(s->folder, "sparse"), *text;
-    pare_model *model, *written;
+    char *sparse = pare_path_join(s->place.folder, "sparse"), *text;
     pruning.method = "wanda";
-    pruning.calibration.source = s->m.pictures;
+    pruning.calibration.source = s->place.m.pictures;
     pruning.sparsity = (pare_sparsity){.given = true, .keep = 2, .of = 4};
     pruning.output = sparse;
-    assert_int_equal(pare_prune(s->m.opened.model, &pruning, &runtime, &text), PARE_OK);
+    assert_int_equal(pare_prune(s->place.m.opened.model, &pruning, &runtime, &text), PARE_OK);
     pare_text_free(text);
-    assert_int_equal(pare_model_open(sparse, &model), PARE_OK);
-    size_t zeros = zeros_of(model);
-    assert_int_equal(zeros, 3 * (4 * 32 * 32 + 2 * 32 * 40) / 2);
+    pare_model *model = sparse_run_model(sparse);
+    int64_t all, zeros = sparse_run_zeros_of_model(model, &all);
+    assert_int_equal(all, 3 * (4 * 32 * 32 + 2 * 32 * 40));
+    assert_int_equal(zeros, all / 2);
     s->options.keep_sparsity = true;
     for (int full = 0; full < 2; full++) {
         s->options.full = full;
         recover(s, "--keep-sparsity", model, loss_of(s, sparse, NULL));
-        assert_int_equal(pare_model_open(s->output, &written), PARE_OK);
-        assert_int_equal(zeros_of(written), zeros);
+        pare_model *written = sparse_run_model(s->place.output);
+        assert_int_equal(sparse_run_zeros_of_model(written, &all), zeros);
         pare_model_close(written);
-        tiny_remove(s->output);
+        tiny_remove(s->place.output);
     }
     pare_model_close(model);
     free(sparse);

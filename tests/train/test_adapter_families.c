@@ -2,6 +2,7 @@
  * of the model, merged or beside it, and what pare writes of its own (tests/data/adapters.json). */
 #include "model/families.h"
 #include "model/logits.h"
+#include "safetensors_header.h"
 #include "support/memory.h"
 #include "train/write.h"
 
@@ -134,23 +135,9 @@ static void adapters_of_peft_do_what_they_do_there(void **state) {
     }
 }
 
-/* The header of a file of tensors. */
-static json_t *header_of(const char *folder, const char *file) {
-    char *path = pare_path_join(folder, file);
-    pare_mapping mapping;
-    uint64_t length;
-    assert_int_equal(pare_mapping_open(path, &mapping), PARE_OK);
-    memcpy(&length, mapping.data, sizeof length);
-    json_t *header = json_loadb((const char *)mapping.data + 8, length, 0, NULL);
-    pare_mapping_close(&mapping);
-    free(path);
-    json_object_del(header, "__metadata__");
-    return header;
-}
-
 /* peft's names; its shapes, but for the ranks of fused modules, which the file must say. */
 static void check_names(const json_t *one, const char *folder, json_int_t rank) {
-    json_t *header = header_of(folder, "adapter_model.safetensors"), *row;
+    json_t *header = safetensors_header_in(folder, "adapter_model.safetensors"), *row;
     char *path = pare_path_join(folder, "adapter_config.json");
     json_t *config = load_json(path), *targets = json_object_get(config, "target_modules");
     const json_t *ranks = json_object_get(config, "rank_pattern"), *factors = json_object_get(one, "factors");

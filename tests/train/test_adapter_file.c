@@ -1,5 +1,6 @@
 /* Adapter folders: factors that come back changed or in another place, names that PEFT does not know, and folders that
  * are damaged or say what pare cannot do. */
+#include "safetensors_header.h"
 #include "tiny_trained.h"
 #include "train/write.h"
 
@@ -64,12 +65,8 @@ static void names_and_shapes_are_those_of_peft(void **state) {
     (void)state;
     adapter a = adapter_open(all_targets);
     char *path = pare_path_join(a.folder, weights_name);
-    json_t *header;
-    pare_mapping file;
-    uint64_t length;
-    assert_int_equal(pare_mapping_open(path, &file), PARE_OK);
-    memcpy(&length, file.data, sizeof length);
-    header = json_loadb((const char *)file.data + 8, length, 0, NULL);
+    size_t start;
+    json_t *header = safetensors_header(path, &start);
     assert_int_equal(json_object_size(header), 2 * 2 * 7 + 1);
     json_t *k = json_object_get(header, "base_model.model.model.layers.1.self_attn.k_proj.lora_B.weight"),
            *down = json_object_get(header, "base_model.model.model.layers.0.mlp.down_proj.lora_A.weight");
@@ -84,7 +81,6 @@ static void names_and_shapes_are_those_of_peft(void **state) {
     assert_int_equal(json_array_size(json_object_get(config, "target_modules")), 7);
     json_decref(config);
     json_decref(header);
-    pare_mapping_close(&file);
     free(path);
     adapter_close(&a);
 }

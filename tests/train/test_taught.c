@@ -15,16 +15,6 @@ static pare_trainer_options taught(const tiny_pass *teacher, double ce, double k
     return options;
 }
 
-static double gradients_apart(const tiny_run *a, const tiny_run *b) {
-    double apart = 0.0, largest = 0.0;
-    for (size_t i = 0; i < a->trained->count; i++) {
-        apart = fmax(apart, fabs((double)a->trained->gradient[i] - (double)b->trained->gradient[i]));
-        largest = fmax(largest, fabs((double)a->trained->gradient[i]));
-    }
-    assert_true(largest > 0.0);
-    return apart / largest;
-}
-
 static uint64_t measured(const tiny_run *r, const pare_trainer_options *options) {
     pare_pass_memory memory;
     expect(pare_trainer_measure(r->trained, pare_batches_options_of(r->batches), options, &memory), PARE_OK, "");
@@ -50,7 +40,7 @@ static void parts_and_micro_batches_change_rounding_only(void **state) {
         tiny_run_steps(runs[i], 1);
     for (int i = 1; i < 3; i++) {
         assert_true(fabs(tiny_loss_at(runs[i], 0) - tiny_loss_at(&whole, 0)) <= 1e-6 * tiny_loss_at(&whole, 0));
-        assert_true(gradients_apart(&whole, runs[i]) < 1e-5);
+        assert_true(tiny_gradients_apart(&whole, runs[i]) < 1e-5);
     }
     for (int i = 0; i < 3; i++)
         tiny_run_close(runs[i]);
@@ -113,7 +103,7 @@ static void a_word_worth_nothing_changes_rounding_only(void **state) {
     tiny_run_steps(&with, 1);
     tiny_run_steps(&without, 1);
     assert_true(fabs(tiny_loss_at(&with, 0) - tiny_loss_at(&without, 0)) <= 1e-9);
-    assert_true(gradients_apart(&with, &without) < 1e-6);
+    assert_true(tiny_gradients_apart(&with, &without) < 1e-6);
     tiny_run_close(&with);
     tiny_run_close(&without);
     tiny_pass_close(&teacher);

@@ -1,5 +1,6 @@
 /* Draws out of a teacher's distribution: without bias, in place of the teacher in a training, and a file that is the
  * run's own or refused. */
+#include "distributions.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "tiny_trainer.h"
@@ -8,15 +9,13 @@
 enum { IDS = 3000, TAKEN = 2000 };
 
 static double distribution(float *logits, double *p) {
-    double sum = 0.0;
     pare_normal_fill(logits, 3, 0, 0, 0, IDS);
-    for (int i = 0; i < IDS; i++) {
-        logits[i] *= 2.5f;
-        sum += exp((double)logits[i]);
-    }
     for (int i = 0; i < IDS; i++)
-        p[i] = exp((double)logits[i]) / sum;
-    return log(sum);
+        logits[i] *= 2.5f;
+    double log_sum = logits_log_sum(logits, IDS);
+    for (int i = 0; i < IDS; i++)
+        p[i] = exp((double)logits[i] - log_sum);
+    return log_sum;
 }
 
 static pare_cache_record draw(const float *logits, double logsum, uint64_t seed, uint64_t number, uint32_t vocabulary) {

@@ -6,17 +6,6 @@ static void expect_near(double value, double expected, double share) {
     if (!(fabs(value - expected) <= share * fabs(expected))) fail_msg("%.9g where %.9g is expected", value, expected);
 }
 
-/* Largest difference of the first step's gradients, over the largest gradient. */
-static double gradients_apart(const tiny_run *a, const tiny_run *b) {
-    double apart = 0.0, largest = 0.0;
-    for (size_t i = 0; i < a->trained->count; i++) {
-        apart = fmax(apart, fabs((double)a->trained->gradient[i] - (double)b->trained->gradient[i]));
-        largest = fmax(largest, fabs((double)a->trained->gradient[i]));
-    }
-    assert_true(largest > 0.0);
-    return apart / largest;
-}
-
 /* The memory that a pass for two sequences takes, one after the other. */
 static uint64_t little_memory(const tiny_run *r) {
     pare_pass_shape shape = r->trainer.shape;
@@ -47,7 +36,7 @@ static void parts_and_micro_batches_change_rounding_only(void **state) {
         tiny_run_steps(runs[i], 1);
     for (int i = 1; i < 3; i++) {
         expect_near(tiny_loss_at(runs[i], 0), tiny_loss_at(&whole, 0), 1e-6);
-        assert_true(gradients_apart(&whole, runs[i]) < 1e-5);
+        assert_true(tiny_gradients_apart(&whole, runs[i]) < 1e-5);
     }
     for (int i = 0; i < 3; i++)
         tiny_run_close(runs[i]);

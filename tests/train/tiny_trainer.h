@@ -74,4 +74,15 @@ static inline double tiny_loss_at(const tiny_run *r, size_t step) {
     return r->trainer.curve.list[step].loss;
 }
 
+/* Largest difference of the last step's gradients, over the largest gradient. */
+static inline double tiny_gradients_apart(const tiny_run *a, const tiny_run *b) {
+    double apart = 0.0, largest = 0.0;
+    for (size_t i = 0; i < a->trained->count; i++) {
+        apart = fmax(apart, fabs((double)a->trained->gradient[i] - (double)b->trained->gradient[i]));
+        largest = fmax(largest, fabs((double)a->trained->gradient[i]));
+    }
+    assert_true(largest > 0.0);
+    return apart / largest;
+}
+
 #endif
