@@ -111,6 +111,7 @@ PARE_API void pare_cache_free(pare_cache *cache);
 /* A file, and what messages call it ("--csv"). */
 typedef struct pare_named_file {
     const char *name, *path;
+    bool written; /* by the caller; pare_prune takes all that it is given beside the run for that */
 } pare_named_file;
 
 struct pare_recover_options;

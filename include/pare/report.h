@@ -30,9 +30,9 @@ PARE_API pare_status pare_report_page(const pare_report_document *documents, siz
 PARE_API pare_status pare_report_write(const pare_report_document *documents, size_t count,
                                        const pare_page_options *options);
 
-/* Fails as pare_report_write would before it makes anything; so does a file that is one of `reads`, or lies in a folder
- * that is. */
-PARE_API pare_status pare_report_check(const pare_page_options *options, const pare_named_file *reads, size_t count);
+/* Fails as pare_report_write would before it makes anything; so does a file that is one of `others`, which the
+ * caller reads or writes, or lies in a folder that is. */
+PARE_API pare_status pare_report_check(const pare_page_options *options, const pare_named_file *others, size_t count);
 
 #ifdef __cplusplus
 }

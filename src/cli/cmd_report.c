@@ -16,7 +16,7 @@ static pare_status check(const pare_arguments *a, const pare_page_options *optio
     pare_named_file *reads = calloc(a->models.count, sizeof *reads);
     if (!reads) return PARE_OK; /* which the next allocation finds out */
     for (size_t i = 0; i < a->models.count; i++)
-        reads[i] = (pare_named_file){"the report", a->models.words[i]};
+        reads[i] = (pare_named_file){.name = "the report", .path = a->models.words[i]};
     pare_status status = pare_report_check(options, reads, a->models.count);
     free(reads);
     return status;

@@ -169,7 +169,9 @@ static int check_point(const sweeping *s, size_t point) {
     if (wrong) code = pare_outcome_usage("sweep", wrong);
     if (code == PARE_EXIT_DONE && s->model) {
         pare_prune_options options = pare_prune_options_of(&a);
-        const pare_named_file files[] = {{"--csv", a.csv}, {"--json-file", a.json_file}, {"--plot", a.plot}};
+        const pare_named_file files[] = {{.name = "--csv", .path = a.csv},
+                                         {.name = "--json-file", .path = a.json_file},
+                                         {.name = "--plot", .path = a.plot}};
         options.besides = files;
         options.beside_count = sizeof files / sizeof *files;
         pare_status status = pare_prune_check(s->model, &options);

@@ -45,20 +45,24 @@ static bool is_file(const char *path) {
 /* All that the command reads or writes, by the names of its options. A folder in the place of a file is refused
  * elsewhere. */
 static size_t list_others(const pare_arguments *a, pare_named_file *list) {
-    const pare_named_file single[] = {{"--calib", a->calibration}, {"--recipe", a->recipe},
-                                      {"--against", a->against},   {"--adapter", a->adapter_folder},
-                                      {"--images", a->images},     {"--data", a->data}};
-    const pare_named_file written[] = {
-        {"--save-items", a->items}, {"--csv", a->csv}, {"--json-file", a->json_file}, {"--plot", a->plot}};
+    const pare_named_file single[] = {
+        {.name = "--calib", .path = a->calibration}, {.name = "--recipe", .path = a->recipe},
+        {.name = "--against", .path = a->against},   {.name = "--adapter", .path = a->adapter_folder},
+        {.name = "--images", .path = a->images},     {.name = "--data", .path = a->data}};
+    const pare_named_file written[] = {{.name = "--save-items", .path = a->items, .written = true},
+                                       {.name = "--csv", .path = a->csv, .written = true},
+                                       {.name = "--json-file", .path = a->json_file, .written = true},
+                                       {.name = "--plot", .path = a->plot, .written = true}};
     size_t count = 0;
     for (size_t i = 0; i < sizeof single / sizeof *single; i++)
         if (single[i].path && strcmp(single[i].path, "self") != 0) list[count++] = single[i];
     for (size_t i = 0; i < sizeof written / sizeof *written; i++)
         if (written[i].path && !is_folder(written[i].path)) list[count++] = written[i];
     for (size_t i = 0; i < a->models.count; i++)
-        list[count++] = (pare_named_file){"MODEL", a->models.words[i]};
+        list[count++] = (pare_named_file){.name = "MODEL", .path = a->models.words[i]};
     for (size_t i = 0; i < a->texts.count; i++)
-        if (strcmp(a->texts.words[i], "self") != 0) list[count++] = (pare_named_file){"--text", a->texts.words[i]};
+        if (strcmp(a->texts.words[i], "self") != 0)
+            list[count++] = (pare_named_file){.name = "--text", .path = a->texts.words[i]};
     return count;
 }
 

@@ -100,15 +100,17 @@ pare_status pare_report_write(const pare_report_document *documents, size_t coun
     return status;
 }
 
-pare_status pare_report_check(const pare_page_options *options, const pare_named_file *reads, size_t count) {
+pare_status pare_report_check(const pare_page_options *options, const pare_named_file *others, size_t count) {
     pare_paths paths = {0};
     PARE_TRY(PARE_OPTIONS_CHECK(pare_page_options, options));
     if (!options->file && !options->figures)
         return pare_fail(PARE_BAD_ARGUMENT, "there is no place for the page: name a file (-o, --report)");
     pare_paths_write(&paths, "the page", options->file, PARE_PATH_FILE);
     for (size_t i = 0; i < count; i++)
-        pare_paths_read(&paths, reads[i].name, reads[i].path,
-                        pare_path_is_folder(reads[i].path) ? PARE_PATH_FOLDER : PARE_PATH_FILE);
+        if (others[i].written)
+            pare_paths_write(&paths, others[i].name, others[i].path, PARE_PATH_FILE);
+        else
+            pare_paths_read(&paths, others[i].name, others[i].path, PARE_PATH_DATA);
     pare_status status = pare_paths_check(&paths);
     pare_paths_free(&paths);
     if (status == PARE_OK && options->file) status = pare_staged_check(options->file);

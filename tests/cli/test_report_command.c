@@ -189,8 +189,8 @@ static void what_makes_no_sense_is_refused(void **state) {
     EXPECT_NOTHING_LEFT(place, 2, "--report ", PRUNE(place), "--calib", config, "--report", config, "--quiet");
     EXPECT_NOTHING_LEFT(place, 1, "there is no folder ", "prune", place->model, "-o", place->output, "--method",
                         "random", "--ratio", "0.5", "--report", deep, "--quiet");
-    EXPECT_NOTHING_LEFT(place, 2, "is the same as --plot", "sweep", place->model, "--over", "ratio=0.25,0.5", "--text",
-                        config, "--plot", "p.svg", "--report", "p.svg");
+    EXPECT_NOTHING_LEFT(place, 2, "is the same as --plot p.svg, which this run writes, too;", "sweep", place->model,
+                        "--over", "ratio=0.25,0.5", "--text", config, "--plot", "p.svg", "--report", "p.svg");
     EXPECT_NOTHING_LEFT(place, 2, "lies in MODEL", "eval", place->model, "--text", config, "--report", config);
     free(config);
     free(page);

@@ -1,5 +1,6 @@
 /* pare robust as a person uses it: tables, one JSON document, and refusals before any work. */
 #include "cli/workplace.h"
+#include "support/memory.h"
 
 #define ON(place) "--calib", (place)->text, QUICKLY
 
