@@ -103,9 +103,20 @@ static pare_status embed(rebuilding *b) {
     return PARE_OK;
 }
 
-/* The dense stream through one part of a layer, or through all of it where a part is not enough. */
-static pare_status pass_dense(rebuilding *b, pare_block *block, pare_part part, bool whole) {
+/* sum += squares of what a dense stage adds to the held-out ones of `count` sequences from s on: what it read is in the
+ * stream, what it puts out in `made`. */
+static void add_energy(const rebuilding *b, const float *states, int64_t s, int64_t count, double *sum) {
+    for (int64_t i = s < b->trained ? elements_of(b, b->trained - s) : 0; i < elements_of(b, count); i++) {
+        double added = (double)b->made[i] - (double)states[i];
+        *sum += added * added;
+    }
+}
+
+/* The dense stream through one part of a layer, or through all of it where a part is not enough. energy: of what that
+ * adds to the held-out sequences. */
+static pare_status pass_dense(rebuilding *b, pare_block *block, pare_part part, bool whole, double *energy) {
     const pare_reconstruction *r = b->asked;
+    *energy = 0.0;
     for (int64_t s = 0; s < r->sequences; s += b->batch) {
         block->batch = r->sequences - s < b->batch ? r->sequences - s : b->batch;
         float *states = states_at(&b->dense, b, s);
@@ -115,6 +126,7 @@ static pare_status pass_dense(rebuilding *b, pare_block *block, pare_part part, 
         else
             PARE_TRY(part == PARE_PART_ATTENTION ? pare_block_attention_forward(block, states, b->made)
                                                  : pare_block_ffn_forward(block, states, b->made));
+        add_energy(b, states, s, block->batch, energy);
         memcpy(states, b->made, (size_t)elements_of(b, block->batch) * sizeof *states);
     }
     return PARE_OK;
@@ -189,29 +201,6 @@ static pare_status train(rebuilding *b, pare_random *random) {
     return status;
 }
 
-/* What the dense stage adds to the held-out sequences; what it read is in the stream, what it puts out in `made`. */
-static double energy_of(const rebuilding *b, const float *before, const float *after, int64_t count) {
-    double sum = 0.0;
-    for (int64_t i = 0; i < elements_of(b, count); i++) {
-        double added = (double)after[i] - (double)before[i];
-        sum += added * added;
-    }
-    return sum;
-}
-
-/* The dense stream leaves the stage. energy: of what it adds to the held-out sequences. */
-static pare_status leave_dense(rebuilding *b, pare_block *dense, pare_part part, double *energy) {
-    int64_t held = b->asked->sequences - b->trained;
-    float *before;
-    size_t elements = (size_t)elements_of(b, held);
-    PARE_TRY(pare_alloc_uninitialized(&before, elements, sizeof *before, "hidden states"));
-    memcpy(before, states_at(&b->dense, b, b->trained), elements * sizeof *before);
-    pare_status status = pass_dense(b, dense, part, b->sub.whole);
-    if (status == PARE_OK) *energy = energy_of(b, before, states_at(&b->dense, b, b->trained), held);
-    pare_free(before);
-    return status;
-}
-
 static pare_status rebuild_stage(rebuilding *b, pare_block *dense, pare_part part) {
     const pare_reconstruction *r = b->asked;
     uint32_t layer = b->sub.block.layer;
@@ -219,7 +208,7 @@ static pare_status rebuild_stage(rebuilding *b, pare_block *dense, pare_part par
     pare_rebuilt *rebuilt = &b->rebuilt[layer][part];
     double energy, before, after;
     pare_sub_block_choose(&b->sub, part);
-    PARE_TRY(leave_dense(b, dense, part, &energy));
+    PARE_TRY(pass_dense(b, dense, part, b->sub.whole, &energy));
     PARE_TRY(held_out_error(b, &before));
     after = before;
     if (b->sub.count) {
@@ -244,9 +233,10 @@ static pare_status rebuild_layer(rebuilding *b, uint32_t layer, uint32_t dense_l
 /* The next layer of the dense model that the smaller one has; layers between are passed. */
 static pare_status next_dense(rebuilding *b, uint32_t *layer) {
     const pare_reconstruction *r = b->asked;
+    double energy;
     for (; *layer < r->dense->config.layers && r->dense_dropped[*layer]; ++*layer) {
         pare_block block = pare_walk_block(&b->dense_walk, *layer);
-        PARE_TRY(pass_dense(b, &block, PARE_PART_FFN, true));
+        PARE_TRY(pass_dense(b, &block, PARE_PART_FFN, true, &energy));
     }
     return PARE_OK;
 }

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-/* Rows of dW in flight are all of a matrix: it is one layer's. */
 size_t pare_sub_block_elements(const pare_reconstruction *asked, uint32_t layer, pare_role role) {
     int64_t rows, columns;
     if (!pare_has_role(&asked->model->config.architecture, role) || asked->selection->layer[layer].dropped) return 0;
@@ -23,11 +22,31 @@ static size_t largest_layer(const pare_reconstruction *asked) {
     return most;
 }
 
+/* Of the roles from `first` to before `end`, over all layers. */
+static size_t largest_tensor(const pare_reconstruction *asked, pare_role first, pare_role end) {
+    size_t most = 1;
+    for (uint32_t layer = 0; layer < asked->selection->layers; layer++)
+        for (pare_role role = first; role < end; role++) {
+            size_t elements = pare_sub_block_elements(asked, layer, role);
+            most = elements > most ? elements : most;
+        }
+    return most;
+}
+
+/* Sums of gradients, of every vector that the family has. */
+static uint64_t vector_sums_bytes(const pare_reconstruction *asked) {
+    uint64_t elements = 0;
+    for (pare_role role = PARE_MATRIX_ROLES; role < PARE_ALL_ROLES; role++)
+        if (pare_has_role(&asked->model->config.architecture, role)) elements += largest_tensor(asked, role, role + 1);
+    return elements * sizeof(double);
+}
+
+/* Rows of dW in flight are all of a matrix. */
 uint64_t pare_sub_block_bytes(const pare_reconstruction *asked, int64_t batch) {
     const pare_config *config = &asked->model->config;
     uint64_t elements = largest_layer(asked), operand = pare_operand_size(asked->backend);
-    return elements * (7 * sizeof(float) + operand) +
-           pare_activations_bytes(asked->backend, config, batch * asked->length, true) +
+    return elements * (6 * sizeof(float) + operand) + largest_tensor(asked, 0, PARE_ALL_ROLES) * sizeof(float) +
+           vector_sums_bytes(asked) + pare_activations_bytes(asked->backend, config, batch * asked->length, true) +
            pare_attention_workspace_bytes(asked->backend, config, batch, asked->length, true);
 }
 
@@ -51,22 +70,25 @@ static pare_status take(void *context, size_t id, int64_t first, int64_t rows, i
 }
 
 static pare_status allocate(pare_sub_block *sub) {
-    const pare_config *config = &sub->asked->model->config;
-    size_t room = sub->room;
-    float **arrays[] = {&sub->values, &sub->gradient, &sub->start, &sub->vectors, &sub->gradients.chunk};
+    const pare_reconstruction *asked = sub->asked;
+    const pare_config *config = &asked->model->config;
+    size_t room = sub->room, largest = largest_tensor(asked, 0, PARE_ALL_ROLES);
+    float **arrays[] = {&sub->values, &sub->gradient, &sub->start, &sub->vectors};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         PARE_TRY(pare_alloc(arrays[i], room, sizeof(float), "weights of a block"));
-    PARE_TRY(pare_alloc(&sub->operands, room, pare_operand_size(sub->asked->backend), "weights of a block"));
+    PARE_TRY(pare_alloc(&sub->operands, room, pare_operand_size(asked->backend), "weights of a block"));
+    PARE_TRY(pare_alloc(&sub->gradients.chunk, largest, sizeof(float), "gradients of weights"));
+    sub->gradients.chunk_elements = (int64_t)largest;
     for (pare_role role = PARE_MATRIX_ROLES; role < PARE_ALL_ROLES; role++)
         if (pare_has_role(&config->architecture, role))
-            PARE_TRY(pare_alloc(&sub->gradients.vector_sums[role], room, sizeof(double), "gradients of norms"));
-    return pare_activations_new(sub->asked->backend, config, sub->batch * sub->asked->length, true, &sub->activations);
+            PARE_TRY(pare_alloc(&sub->gradients.vector_sums[role], largest_tensor(asked, role, role + 1),
+                                sizeof(double), "gradients of norms"));
+    return pare_activations_new(asked->backend, config, sub->batch * sub->asked->length, true, &sub->activations);
 }
 
 pare_status pare_sub_block_new(const pare_reconstruction *asked, int64_t batch, pare_sub_block *out) {
     *out = (pare_sub_block){.asked = asked, .batch = batch, .room = largest_layer(asked)};
     pare_status status = allocate(out);
-    out->gradients.chunk_elements = (int64_t)out->room;
     if (status != PARE_OK) pare_sub_block_free(out);
     return status;
 }

@@ -1,11 +1,13 @@
 /* Reconstruction: gradients of a half block equal differences of its loss, in every family; what is trained comes no
- * further from the dense model than it was; zeros stay; dropped layers are passed; the same seed gives the same bits.
- */
+ * further from the dense model than it was; zeros stay; dropped layers are passed; the same seed gives the same bits;
+ * and it holds no more memory than was said before. */
 #include "../model/families.h"
 #include "reconstruct/reconstruct.h"
 #include "reconstruct/sub_block.h"
+#include "support/memory.h"
 
-enum { LAYERS = 8 };
+/* BOOKKEEPING: a list of tensors. */
+enum { LAYERS = 8, BOOKKEEPING = 2048 };
 
 typedef struct smaller {
     family_model opened;
@@ -135,8 +137,16 @@ static void gradients_are_those_of_the_loss(void **state) {
     families_free(&all);
 }
 
+/* What the plan says is for the largest layer and the whole of every tensor: it may be too much, never too little. */
 static void run(const smaller *s, pare_repaired *out, pare_rebuilt (*rebuilt)[PARE_STAGES]) {
+    uint64_t said, in_files, before = pare_memory_current();
+    assert_int_equal(pare_reconstruct_measure(&s->asked, &said, &in_files), PARE_OK);
+    pare_memory_peak_reset();
     if (pare_reconstruct_run(&s->asked, out, rebuilt) != PARE_OK) fail_msg("%s", pare_message());
+    uint64_t held = pare_memory_peak() - before;
+    if (held > said - in_files + BOOKKEEPING)
+        fail_msg("held %llu bytes, the plan says %llu", (unsigned long long)held,
+                 (unsigned long long)(said - in_files));
 }
 
 static void check_run(const families *all, const json_t *one, const pare_backend *backend, bool drops) {
