@@ -51,7 +51,6 @@ pare_status pare_prune_plan_repair(pare_prune_job *job) {
     pare_status status = pare_repair_measure(&repair, &sizes, has_metric(job), &memory);
     pare_selection_free(&sizes);
     PARE_TRY(status);
-    plan->repair = memory.hidden + memory.statistics + memory.weights + memory.activations + memory.repaired;
-    plan->scratch += memory.scratch;
+    pare_prune_plan_walk(job, &memory);
     return PARE_OK;
 }

@@ -23,6 +23,12 @@ typedef struct pare_prune_given {
     bool projections;                /* scores of each projection by itself are wanted in `result` */
 } pare_prune_given;
 
+/* What of the memory plan is of use while it is made. */
+typedef struct pare_prune_planned {
+    uint64_t in_file;  /* bytes of what goes layer by layer, plan.sizes.repair, that are in scratch files */
+    uint64_t repaired; /* in memory that what is repaired will take until the end of the round */
+} pare_prune_planned;
+
 typedef struct pare_prune_job {
     pare_run run;
     pare_prune_given given;
@@ -44,6 +50,7 @@ typedef struct pare_prune_job {
     pare_windows windows; /* calibration; with a batch for every step where the protocol draws one */
     char calibration_digest[65];
     pare_calibration_plan plan;
+    pare_prune_planned planned;
 
     pare_prune_progress *progress; /* beside the output; NULL: none is kept */
     uint32_t round;
@@ -130,6 +137,10 @@ pare_status pare_prune_plan_repair(pare_prune_job *job);
 pare_repair_options pare_prune_repair_options(const pare_recipe *recipe);
 /* Makes job->plan for job->current; announced: and shows it. */
 pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t length, bool announced);
+/* Stages that go layer by layer hold their memory one after the other: the plan has that of whichever holds more. */
+void pare_prune_plan_stage(pare_prune_job *job, uint64_t bytes, uint64_t in_file);
+/* The one of them that leaves job->repaired. */
+void pare_prune_plan_walk(pare_prune_job *job, const pare_layerwise_memory *walk);
 
 /* Perplexity of every text before and after (of the current model with the removed units switched off), into
  * job->texts.

@@ -5,6 +5,11 @@
 #include "support/memory.h"
 #include "support/runtime.h"
 
+/* What was repaired before is there until what is trained takes its place. */
+static uint64_t repaired_bytes(const pare_prune_job *job) {
+    return job->repaired.memory.in_file ? 0 : job->repaired.memory.bytes;
+}
+
 static pare_reconstruction ask(const pare_prune_job *job, const pare_selection *selection, const bool *dropped) {
     const pare_recipe *recipe = &job->asked->recipe;
     return (pare_reconstruction){.dense = job->origin,
@@ -22,6 +27,7 @@ static pare_reconstruction ask(const pare_prune_job *job, const pare_selection *
                                  .keep_zeros = job->procedure->zeroes,
                                  .seed = job->asked->seed,
                                  .limit = pare_runtime_limit(job->runtime),
+                                 .held = repaired_bytes(job),
                                  .scratch = pare_runtime_scratch(job->runtime)};
 }
 
@@ -58,7 +64,7 @@ pare_status pare_prune_reconstruct(void *context) {
 }
 
 pare_status pare_prune_plan_reconstruct(pare_prune_job *job) {
-    pare_plan *plan = &job->plan.sizes;
+    const pare_plan *plan = &job->plan.sizes;
     pare_selection all;
     uint64_t bytes, in_files;
     if (!job->asked->recipe.reconstruct) return PARE_OK;
@@ -67,10 +73,9 @@ pare_status pare_prune_plan_reconstruct(pare_prune_job *job) {
     request.sequences = (int64_t)plan->sequences;
     request.length = (int64_t)plan->length;
     request.repaired = NULL;
+    request.held = job->planned.repaired;
     pare_status status = pare_reconstruct_measure(&request, &bytes, &in_files);
     pare_selection_free(&all);
-    if (status != PARE_OK || bytes - in_files <= plan->repair) return status;
-    plan->repair = bytes;
-    plan->scratch += in_files;
-    return PARE_OK;
+    if (status == PARE_OK) pare_prune_plan_stage(job, bytes, in_files);
+    return status;
 }

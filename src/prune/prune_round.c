@@ -24,6 +24,20 @@ pare_target pare_prune_round_target(const pare_prune_job *job) {
     return target;
 }
 
+void pare_prune_plan_stage(pare_prune_job *job, uint64_t bytes, uint64_t in_file) {
+    pare_plan *plan = &job->plan.sizes;
+    if (plan->repair && bytes - in_file <= plan->repair - job->planned.in_file) return;
+    plan->scratch = plan->scratch - job->planned.in_file + in_file;
+    plan->repair = bytes;
+    job->planned.in_file = in_file;
+}
+
+void pare_prune_plan_walk(pare_prune_job *job, const pare_layerwise_memory *walk) {
+    uint64_t bytes = walk->hidden + walk->statistics + walk->weights + walk->activations + walk->repaired;
+    pare_prune_plan_stage(job, bytes, walk->scratch);
+    job->planned.repaired = walk->scratch ? 0 : walk->repaired;
+}
+
 /* Scores of all layers are worth having where they are written out. */
 pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t length, bool announced) {
     pare_target target = pare_prune_round_target(job);
@@ -35,6 +49,7 @@ pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t le
                                  .sequences = sequences,
                                  .length = length};
     pare_plan_free(&job->plan);
+    job->planned = (pare_prune_planned){0};
     PARE_TRY(pare_plan_new(job->current, job->backend, job->runtime, &request, &job->plan));
     job->plan.sizes.chat = job->windows.chat;
     job->plan.sizes.pictures = pare_reads_pictures(&job->model->config);

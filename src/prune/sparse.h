@@ -22,6 +22,8 @@ typedef struct pare_sparse {
 /* Refuses what makes no sense, and marks the matrices. */
 pare_status pare_sparse_prepare(struct pare_prune_job *job);
 void pare_sparse_free(pare_sparse *sparse);
+/* What signals had to say, when the layers are pruned. */
+void pare_sparse_signals_free(pare_sparse *sparse);
 
 /* Adds to job->plan what the run will hold. */
 pare_status pare_sparse_plan(struct pare_prune_job *job);

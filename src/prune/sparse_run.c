@@ -49,16 +49,11 @@ pare_weights_job pare_sparse_layerwise(pare_prune_job *job, const pare_source *s
 
 /* The walk that prunes and the one before it that permutes hold their memory one after the other. */
 static pare_status plan_walks(pare_prune_job *job, const pare_layerwise_memory *pruning) {
-    pare_plan *plan = &job->plan.sizes;
-    uint64_t scratch = pruning->scratch, bytes = 0, in_file = 0;
-    plan->repair = pruning->hidden + pruning->statistics + pruning->weights + pruning->activations + pruning->repaired;
-    if (job->asked->recipe.element.permutation != PARE_PERMUTE_NONE)
-        PARE_TRY(pare_sparse_permute_plan(job, &bytes, &in_file));
-    if (bytes - in_file > plan->repair - scratch) {
-        plan->repair = bytes;
-        scratch = in_file;
-    }
-    plan->scratch += scratch;
+    uint64_t bytes, in_file;
+    pare_prune_plan_walk(job, pruning);
+    if (job->asked->recipe.element.permutation == PARE_PERMUTE_NONE) return PARE_OK;
+    PARE_TRY(pare_sparse_permute_plan(job, &bytes, &in_file));
+    pare_prune_plan_stage(job, bytes, in_file);
     return PARE_OK;
 }
 
@@ -119,6 +114,7 @@ pare_status pare_sparse_run(pare_prune_job *job) {
         PARE_TRY(pare_run_stage(&job->run, "permuting", pare_sparse_permute, job));
     if (pare_sparse_has_metric(job)) PARE_TRY(pare_run_stage(&job->run, "feeling outputs", pare_sparse_metric, job));
     PARE_TRY(pare_run_stage(&job->run, "pruning", prune_layers, job));
+    pare_sparse_signals_free(&job->sparse);
     return pare_selection_all(job->model, &job->composed);
 }
 

@@ -119,12 +119,19 @@ pare_status pare_sparse_prepare(pare_prune_job *job) {
     return mark(job);
 }
 
-void pare_sparse_free(pare_sparse *s) {
-    void *all[] = {s->pruned, s->asked, s->used, s->results, s->gradient, s->squares};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        pare_free(all[i]);
+void pare_sparse_signals_free(pare_sparse *s) {
+    pare_free(s->gradient);
+    pare_free(s->squares);
+    s->gradient = s->squares = NULL;
     pare_scratch_close(&s->memory);
     pare_linear_fisher_free(&s->fisher);
+}
+
+void pare_sparse_free(pare_sparse *s) {
+    void *all[] = {s->pruned, s->asked, s->used, s->results};
+    pare_sparse_signals_free(s);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        pare_free(all[i]);
     json_decref(s->permutation);
     json_decref(s->orders);
     *s = (pare_sparse){0};

@@ -66,7 +66,10 @@ static uint64_t working_bytes(const pare_reconstruction *r) {
 }
 
 pare_status pare_reconstruct_measure(const pare_reconstruction *r, uint64_t *bytes, uint64_t *in_files) {
-    uint64_t working = working_bytes(r), large = weights_bytes(r) + streams_bytes(r);
+    if (r->sequences < 2)
+        return pare_fail(PARE_BAD_ARGUMENT, "--reconstruct learns from some sequences and judges by others: give 2 or "
+                                            "more with --samples");
+    uint64_t working = working_bytes(r) + r->held, large = weights_bytes(r) + streams_bytes(r);
     bool files = r->limit && working + large > r->limit;
     *in_files = files ? large : 0;
     *bytes = working + large;
@@ -300,9 +303,6 @@ pare_status pare_reconstruct_run(const pare_reconstruction *r, pare_repaired *ou
                                  pare_rebuilt (*rebuilt)[PARE_STAGES]) {
     uint64_t bytes, in_files;
     *out = (pare_repaired){0};
-    if (r->sequences < 2)
-        return pare_fail(PARE_BAD_ARGUMENT, "--reconstruct learns from some sequences and judges by others: give 2 or "
-                                            "more with --samples");
     PARE_TRY(pare_reconstruct_measure(r, &bytes, &in_files));
     int64_t held = r->sequences / HELD_OUT;
     rebuilding b = {.asked = r,

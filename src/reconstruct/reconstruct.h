@@ -34,6 +34,7 @@ typedef struct pare_reconstruction {
     bool keep_zeros;
     uint64_t seed;
     uint64_t limit;      /* bytes of anonymous memory; 0: none set */
+    uint64_t held;       /* of which so many are taken meanwhile, such as by `repaired` */
     const char *scratch; /* folder for streams and weights that do not fit; NULL: none */
 } pare_reconstruction;
 
@@ -42,8 +43,8 @@ typedef struct pare_reconstruction {
 pare_status pare_reconstruct_run(const pare_reconstruction *asked, pare_repaired *out,
                                  pare_rebuilt (*rebuilt)[PARE_STAGES]);
 
-/* Bytes that it holds, and how many of them are in scratch files. PARE_OUT_OF_MEMORY, naming what to change, if they
- * exceed the limit. */
+/* Bytes that it holds, `held` among them, and how many of them are in scratch files. PARE_BAD_ARGUMENT for a single
+ * sequence; PARE_OUT_OF_MEMORY, naming what to change, if they exceed the limit. */
 pare_status pare_reconstruct_measure(const pare_reconstruction *asked, uint64_t *bytes, uint64_t *in_files);
 
 #endif
