@@ -1,6 +1,5 @@
 /* A job with a recovery behind it: the pruned model lives in the scratch folder only as long as it is trained, and
  * OUT is what came of both. */
-#include "model/patches.h"
 #include "prune/prune_job.h"
 #include "recover/recover_job.h"
 #include "support/file.h"
@@ -92,8 +91,7 @@ static pare_status run(const pare_model *model, const pare_recovery *recovery, c
     pare_status status = make_folder(runtime, both);
     if (status == PARE_OK) status = pare_prune_for(&both->files, model, &both->prune, runtime, &first);
     j.first = first;
-    if (status == PARE_OK) status = pare_temporary_model_open(&both->pruned);
-    if (status == PARE_OK) status = pare_model_share_album(both->pruned.model, model);
+    if (status == PARE_OK) status = pare_temporary_model_open(&both->pruned, model);
     if (status == PARE_OK) status = pare_recovery_run_passing(&before, both->pruned.model, recovery, runtime, report);
     pare_text_free(first);
     return status;

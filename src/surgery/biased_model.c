@@ -134,7 +134,7 @@ pare_status pare_biased_model_new(const pare_model *model, const pare_family *fa
     b.as.family = family;
     pare_status status = pare_temporary_model_folder(model, scratch, runtime, out);
     if (status == PARE_OK) status = fill(&b, out->folder);
-    if (status == PARE_OK) status = pare_temporary_model_open(out);
+    if (status == PARE_OK) status = pare_temporary_model_open(out, model);
     if (status != PARE_OK) pare_temporary_model_free(out);
     pare_free(b.names);
     pare_free(b.declarations);

@@ -1,5 +1,4 @@
 #include "surgery/permuted_model.h"
-#include "model/patches.h"
 #include "support/memory.h"
 #include "surgery/cut.h"
 
@@ -151,8 +150,7 @@ pare_status pare_permuted_model_new(const pare_model *model, const pare_orders *
     pare_status status = pare_selection_all(model, &all);
     if (status == PARE_OK) status = pare_temporary_model_begin(model, &all, scratch, runtime, out);
     if (status == PARE_OK) status = pare_cut_write_axes(model, &all, permuted.axes, NULL, out->folder, runtime);
-    if (status == PARE_OK) status = pare_temporary_model_open(out);
-    if (status == PARE_OK) status = pare_model_share_album(out->model, model);
+    if (status == PARE_OK) status = pare_temporary_model_open(out, model);
     if (status != PARE_OK) pare_temporary_model_free(out);
     pare_selection_free(&all);
     pare_permuted_axes_free(&permuted);

@@ -1,6 +1,5 @@
 #include "surgery/perturb.h"
 #include "checkpoint/writer.h"
-#include "model/patches.h"
 #include "support/memory.h"
 #include "support/random.h"
 #include "surgery/axes.h"
@@ -120,8 +119,7 @@ pare_status pare_perturbed_model_new(const pare_model *model, const pare_perturb
     pare_status status = pare_temporary_model_begin(model, &all, scratch, runtime, out);
     pare_selection_free(&all);
     if (status == PARE_OK) status = write_weights(&p, out->folder, runtime);
-    if (status == PARE_OK) status = pare_temporary_model_open(out);
-    if (status == PARE_OK) status = pare_model_share_album(out->model, model);
+    if (status == PARE_OK) status = pare_temporary_model_open(out, model);
     if (status != PARE_OK) pare_temporary_model_free(out);
     return status;
 }

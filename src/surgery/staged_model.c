@@ -97,12 +97,12 @@ pare_status pare_temporary_model_begin(const pare_model *model, const pare_selec
     return write_config(model, selection, out->folder);
 }
 
-pare_status pare_temporary_model_open(pare_temporary_model *temporary) {
+pare_status pare_temporary_model_open(pare_temporary_model *temporary, const pare_model *from) {
     PARE_TRY(pare_model_open(temporary->folder, &temporary->model));
     const pare_checkpoint *checkpoint = temporary->model->checkpoint;
     for (size_t i = 0; i < pare_checkpoint_file_count(checkpoint); i++)
         unlink(pare_checkpoint_file(checkpoint, i));
-    return PARE_OK;
+    return pare_model_share_album(temporary->model, from);
 }
 
 pare_status pare_temporary_model_new(const pare_model *model, const pare_selection *selection,
@@ -110,8 +110,7 @@ pare_status pare_temporary_model_new(const pare_model *model, const pare_selecti
                                      pare_temporary_model *out) {
     pare_status status = pare_temporary_model_begin(model, selection, scratch, runtime, out);
     if (status == PARE_OK) status = pare_cut_write(model, selection, repaired, out->folder, runtime);
-    if (status == PARE_OK) status = pare_temporary_model_open(out);
-    if (status == PARE_OK) status = pare_model_share_album(out->model, model);
+    if (status == PARE_OK) status = pare_temporary_model_open(out, model);
     if (status != PARE_OK) pare_temporary_model_free(out);
     return status;
 }

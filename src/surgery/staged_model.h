@@ -23,11 +23,11 @@ pare_status pare_temporary_model_new(const pare_model *model, const pare_selecti
 void pare_temporary_model_free(pare_temporary_model *temporary);
 
 /* The halves of making one, for other writers: a folder with the links alone, or with config.json, too; then, when it
- * has weights, the model. Free in any case. */
+ * has weights, the model, which reads pictures from the album of `from`. Free in any case. */
 pare_status pare_temporary_model_folder(const pare_model *model, const char *scratch, const pare_runtime *runtime,
                                         pare_temporary_model *out);
 pare_status pare_temporary_model_begin(const pare_model *model, const pare_selection *selection, const char *scratch,
                                        const pare_runtime *runtime, pare_temporary_model *out);
-pare_status pare_temporary_model_open(pare_temporary_model *temporary);
+pare_status pare_temporary_model_open(pare_temporary_model *temporary, const pare_model *from);
 
 #endif

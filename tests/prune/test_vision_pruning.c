@@ -118,6 +118,21 @@ static void weights(void **state) {
     }
 }
 
+/* Models that get biases of attention read the same pictures as those without. */
+static void biases_are_new(void **state) {
+    scene *s = *state;
+    static const pare_setting settings[] = {{"compensate", "bias"}, {"reconstruct", "2"}};
+    s->options.method = "wanda";
+    s->options.sparsity = (pare_sparsity){.given = true, .share = 0.5};
+    s->options.settings = settings;
+    for (size_t count = 1; count <= 2; count++) {
+        s->options.setting_count = count;
+        json_t *report = prune(s, "biases are new");
+        assert_true(json_array_size(json_object_get(report, "added_biases")) > 0);
+        json_decref(report);
+    }
+}
+
 /* Layers first, the rest in rounds. */
 static void other_ways(void **state) {
     scene *s = *state;
@@ -208,8 +223,14 @@ static void taken_up(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        OF_CASE(units, "vit"),      OF_CASE(layers, "deit"),        OF_CASE(weights, "deit"),
-        OF_CASE(other_ways, "vit"), OF_CASE(while_training, "vit"), OF_CASE(trained_afterwards, "deit"),
+        OF_CASE(units, "vit"),
+        OF_CASE(layers, "deit"),
+        OF_CASE(weights, "deit"),
+        OF_CASE(biases_are_new, "vit high, no biases of attention"),
+        OF_CASE(biases_are_new, "deit wide, no biases of attention"),
+        OF_CASE(other_ways, "vit"),
+        OF_CASE(while_training, "vit"),
+        OF_CASE(trained_afterwards, "deit"),
         OF_CASE(taken_up, "vit"),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
