@@ -126,6 +126,34 @@ static void other_options_are_other_entries(void **state) {
     prune_run_close(&s.run);
 }
 
+/* What follows the scores is not in their entries: runs that differ there calibrate once. */
+static void scores_do_not_depend_on_what_follows(void **state) {
+    (void)state;
+    static const pare_setting settings[][2] = {{{"reconstruct", "1"}, {"reconstruct_rate", "1e-3"}},
+                                               {{"reconstruct", "2"}, {"reconstruct_rate", "1e-3"}},
+                                               {{"reconstruct", "2"}, {"reconstruct_rate", "1e-4"}}};
+    scene s;
+    open_scene(&s, "taylor");
+    pare_cache *cache = pare_cache_new();
+    for (int i = 0; i < 4; i++) {
+        json_t *fresh, *fresh_scores, *shared, *shared_scores;
+        s.run.options.settings = i ? settings[i - 1] : NULL;
+        s.run.options.setting_count = i ? 2 : 0;
+        s.calibrations = 0;
+        run(&s, cache, &shared, &shared_scores);
+        assert_int_equal(s.calibrations > 0, i == 0);
+        run(&s, NULL, &fresh, &fresh_scores);
+        assert_true(json_equal(fresh, shared));
+        assert_true(json_equal(fresh_scores, shared_scores));
+        json_decref(fresh);
+        json_decref(fresh_scores);
+        json_decref(shared);
+        json_decref(shared_scores);
+    }
+    pare_cache_free(cache);
+    prune_run_close(&s.run);
+}
+
 /* The rank correlations of a trace are those of the units that go: KV groups have others than query heads. */
 static void traces_are_of_their_units(void **state) {
     (void)state;
@@ -184,6 +212,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_with_and_without),
         cmocka_unit_test(other_options_are_other_entries),
+        cmocka_unit_test(scores_do_not_depend_on_what_follows),
         cmocka_unit_test(traces_are_of_their_units),
         cmocka_unit_test(models_are_told_apart),
     };
