@@ -144,7 +144,6 @@ static uint64_t metric_bytes(const pare_weights_job *job, int64_t rows, int64_t 
 uint64_t pare_solver_bytes(const pare_weights_job *job, int64_t rows, int64_t columns) {
     const pare_recipe *recipe = job->recipe;
     const solver *repair = solver_of(recipe->compensation);
-    if (pare_compensation_has(recipe->compensation, PARE_TRAITS_REFIT) && recipe->metric == PARE_METRIC_FISHER)
-        return metric_bytes(job, rows, columns);
+    if (pare_recipe_feels_outputs(recipe)) return metric_bytes(job, rows, columns);
     return repair->bytes ? repair->bytes(recipe, rows, columns) : 0;
 }

@@ -86,8 +86,7 @@ static bool is_spread_by_cost(const pare_recipe *r) {
 }
 
 static bool has_metric(const pare_recipe *r) {
-    return pare_recipe_is_element(r) && r->metric == PARE_METRIC_FISHER &&
-           pare_compensation_has(r->compensation, PARE_TRAITS_REFIT);
+    return pare_recipe_is_element(r) && pare_recipe_feels_outputs(r);
 }
 
 static bool is_admm_in_metric(const pare_recipe *r) {

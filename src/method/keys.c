@@ -75,12 +75,6 @@ static bool is_obs(const pare_recipe *r) {
     return r->choice == PARE_CHOOSE_OBS;
 }
 
-/* What measures errors of outputs. */
-static bool has_metric(const pare_recipe *r) {
-    bool refits = pare_compensation_has(r->compensation, PARE_TRAITS_REFIT);
-    return is_obs(r) || (r->mode == PARE_MODE_ELEMENT && refits);
-}
-
 /* By more than means. */
 static bool is_repaired(const pare_recipe *r) {
     return pare_recipe_repairs(r) && (is_obs(r) || pare_compensation_has(r->compensation, PARE_TRAITS_REFIT));
@@ -129,7 +123,7 @@ static const pare_key keys[] = {
      .advice = "give how far the ratio rises and falls around its mean, from 0 to 1"},
     {"choose", "--choose", PARE_KEY_CHOICE, AT(choice), choices, .applies = is_block},
     {"compensate", "--compensate", PARE_KEY_CHOICE, AT(compensation), pare_compensation_names, .applies = always},
-    {"metric", "--metric", PARE_KEY_CHOICE, AT(metric), metrics, .applies = has_metric},
+    {"metric", "--metric", PARE_KEY_CHOICE, AT(metric), metrics, .applies = pare_recipe_measures_outputs},
     {"dense", "--dense", PARE_KEY_REAL, AT(dense), .low = 0, .high = 1, .off_at_zero = true, .applies = has_target,
      .advice = "give the dense model's share in the target, from 0 to 1"},
     {"readers", "--readers", PARE_KEY_REAL, AT(readers), .low = 0, .high = 1, .applies = is_repaired,
@@ -150,8 +144,8 @@ static const pare_key keys[] = {
      .advice = "give the noise as a share of each weight, such as 0.05"},
     {"rho", "--rho", PARE_KEY_REAL, AT(moreau.rho), .low = 0, .high = 1e12, .open = true, .applies = pulls,
      .advice = "give a positive number, such as 0.2"},
-    {"gamma", "--gamma", PARE_KEY_REAL, AT(moreau.gamma), .low = 0, .high = 1e12, .open = true, .applies = pare_recipe_steps,
-     .advice = "give a positive step size, such as 2e-4"},
+    {"gamma", "--gamma", PARE_KEY_REAL, AT(moreau.gamma), .low = 0, .high = 1e12, .open = true,
+     .applies = pare_recipe_steps, .advice = "give a positive step size, such as 2e-4"},
     {"eta", "--eta", PARE_KEY_REAL, AT(moreau.eta), .low = 0, .high = 1e12, .applies = thresholds,
      .advice = "give a threshold of 0 or more, such as 5e-6"},
     {"eta_quantile", "--eta", PARE_KEY_REAL, AT(moreau.eta_quantile), .low = 0, .high = 1, .off_at_zero = true,

@@ -55,9 +55,17 @@ bool pare_recipe_needs_data(const pare_recipe *r) {
     return pare_signal_has(r->signal, PARE_TRAIT_DATA) || pare_recipe_repairs(r);
 }
 
+bool pare_recipe_measures_outputs(const pare_recipe *r) {
+    bool refits = pare_compensation_has(r->compensation, PARE_TRAITS_REFIT);
+    return r->choice == PARE_CHOOSE_OBS || (r->mode == PARE_MODE_ELEMENT && refits);
+}
+
+bool pare_recipe_feels_outputs(const pare_recipe *r) {
+    return pare_recipe_measures_outputs(r) && r->metric == PARE_METRIC_FISHER;
+}
+
 bool pare_recipe_needs_loss(const pare_recipe *r) {
-    bool metric = r->mode == PARE_MODE_ELEMENT ? r->compensation != 0 : r->choice == PARE_CHOOSE_OBS;
-    return pare_signal_has(r->signal, PARE_TRAIT_LOSS) || (metric && r->metric == PARE_METRIC_FISHER);
+    return pare_signal_has(r->signal, PARE_TRAIT_LOSS) || pare_recipe_feels_outputs(r);
 }
 
 const char *pare_recipe_kind_of(const pare_recipe *r) {

@@ -134,6 +134,9 @@ bool pare_recipe_needs_data(const pare_recipe *recipe);
 bool pare_recipe_repairs(const pare_recipe *recipe);
 /* True if some stage reads the loss of that text, or what it feels. */
 bool pare_recipe_needs_loss(const pare_recipe *recipe);
+/* True if masks or weights go by errors of outputs, which `metric` is of; if that is what the loss feels of them. */
+bool pare_recipe_measures_outputs(const pare_recipe *recipe);
+bool pare_recipe_feels_outputs(const pare_recipe *recipe);
 /* True if units go while LoRA trains: prune/loraprune.h. */
 bool pare_recipe_trains(const pare_recipe *recipe);
 /* Single weights go; the signal is an iteration that displaces weights; the salience looks at squares of gradients. */

@@ -10,10 +10,6 @@ static pare_status sizes_of(const pare_prune_job *job, pare_selection *out) {
     return PARE_OK;
 }
 
-static bool has_metric(const pare_prune_job *job) {
-    return job->asked->recipe.choice == PARE_CHOOSE_OBS && job->asked->recipe.metric == PARE_METRIC_FISHER;
-}
-
 static pare_status plan_fisher(const pare_prune_job *job, const pare_source *source, pare_plan *plan) {
     uint64_t bytes = pare_output_fisher_bytes(job->current);
     bool file = plan->limit && bytes > plan->limit / 2;
@@ -38,7 +34,8 @@ pare_status pare_prune_plan_repair(pare_prune_job *job) {
     pare_source source = {.model = job->current, .backend = job->backend};
     pare_selection sizes;
     pare_layerwise_memory memory;
-    if (has_metric(job)) PARE_TRY(plan_fisher(job, &source, plan));
+    bool felt = pare_recipe_feels_outputs(&job->asked->recipe);
+    if (felt) PARE_TRY(plan_fisher(job, &source, plan));
     uint64_t kept = plan->metrics && plan->metrics <= plan->limit / 2 ? plan->metrics : 0;
     pare_repair_job repair = {.source = &source,
                               .sequences = (int64_t)plan->sequences,
@@ -48,7 +45,7 @@ pare_status pare_prune_plan_repair(pare_prune_job *job) {
                               .options = pare_prune_repair_options(&job->asked->recipe)};
     repair.options.widths = job->goal.widths;
     PARE_TRY(sizes_of(job, &sizes));
-    pare_status status = pare_repair_measure(&repair, &sizes, has_metric(job), &memory);
+    pare_status status = pare_repair_measure(&repair, &sizes, felt, &memory);
     pare_selection_free(&sizes);
     PARE_TRY(status);
     pare_prune_plan_walk(job, &memory);

@@ -190,7 +190,7 @@ static pare_status repair(repairing *r) {
     pare_prune_job *job = r->job;
     bool chosen = job->asked->recipe.choice == PARE_CHOOSE_OBS;
     r->repair.source = &r->source;
-    if (chosen && job->asked->recipe.metric == PARE_METRIC_FISHER) PARE_TRY(gather_metric(r));
+    if (pare_recipe_feels_outputs(&job->asked->recipe)) PARE_TRY(gather_metric(r));
     if (chosen) PARE_TRY(choose_widths(r));
     PARE_TRY(pare_repair_run(&r->repair, &job->selection, &job->repaired, r->fits));
     json_decref(job->repairs);

@@ -3,8 +3,7 @@
 #include "support/runtime.h"
 
 bool pare_sparse_has_metric(const pare_prune_job *job) {
-    const pare_recipe *recipe = &job->asked->recipe;
-    return recipe->metric == PARE_METRIC_FISHER && pare_compensation_has(recipe->compensation, PARE_TRAITS_REFIT);
+    return pare_recipe_feels_outputs(&job->asked->recipe);
 }
 
 /* Gate and up, wider than the hidden state, get diagonals: full matrices would be as large as Down's Gram matrix. */

@@ -169,6 +169,11 @@ static void pictures_without_labels(void **state) {
     for (size_t i = 0; i < sizeof free_of_labels / sizeof *free_of_labels; i++)
         EXPECT_OUTPUT("parameters", "prune", DIGITS, "-o", place->output, "--force", "--ratio", "0.25", "--method",
                       free_of_labels[i], "--calib", flat, "--quiet");
+    /* What measures no outputs does not ask what the loss feels of them. */
+    static const char *const repairs[] = {"bias", "none"};
+    for (size_t i = 0; i < sizeof repairs / sizeof *repairs; i++)
+        EXPECT_OUTPUT("weights", "prune", DIGITS, "-o", place->output, "--force", "--sparsity", "0.5", "--method",
+                      "best-sparse", "--compensate", repairs[i], "--calib", flat, "--quiet");
     program_result result = EXPECT_SUCCESS("eval", DIGITS, "--images", flat, "--quiet");
     assert_non_null(strstr(result.err, "accuracy and loss are not measured"));
     program_result_free(&result);
