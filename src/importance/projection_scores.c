@@ -1,8 +1,6 @@
 #include "importance/projection_scores.h"
 #include "support/memory.h"
 
-#include <math.h>
-
 static uint32_t channels_of(const pare_index_scores *indices, uint32_t layer, pare_role role) {
     const pare_config *c = &indices->model->config;
     if (indices->axis == PARE_AXIS_HIDDEN) return c->hidden;
@@ -12,10 +10,8 @@ static uint32_t channels_of(const pare_index_scores *indices, uint32_t layer, pa
 
 static pare_status copy(const pare_index_scores *indices, size_t id, uint32_t count, double **out) {
     PARE_TRY(pare_alloc(out, count, sizeof **out, "scores of projections"));
-    for (uint32_t i = 0; i < count; i++) {
-        double value = indices->by_tensor[id][i];
-        (*out)[i] = indices->salience->signed_sum ? fabs(value) : value;
-    }
+    for (uint32_t i = 0; i < count; i++)
+        (*out)[i] = pare_index_at(indices, id, i);
     return PARE_OK;
 }
 

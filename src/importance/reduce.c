@@ -33,8 +33,7 @@ static double reduce_members(const members *m, pare_reduction reduction) {
     return reduction == PARE_REDUCE_MEAN ? result / (double)m->count : result;
 }
 
-/* The score of one tensor at an index; the sign goes only after the sum over the elements. */
-static double index_at(const pare_index_scores *indices, size_t id, uint64_t index) {
+double pare_index_at(const pare_index_scores *indices, size_t id, uint64_t index) {
     double value = indices->by_tensor[id][index];
     return indices->salience->signed_sum ? fabs(value) : value;
 }
@@ -45,8 +44,8 @@ static double aligned(const pare_index_scores *indices, size_t id, uint64_t i, c
     uint64_t head = indices->model->config.head_size, shared = pare_widths_shared(w), keys = w->kv_heads * head;
     double total = 0.0;
     for (uint64_t r = 0; r < shared; r++)
-        total += index_at(indices, id,
-                          alignment == PARE_ALIGN_GROUP ? (i / head * shared + r) * head + i % head : r * keys + i);
+        total += pare_index_at(
+            indices, id, alignment == PARE_ALIGN_GROUP ? (i / head * shared + r) * head + i % head : r * keys + i);
     return total;
 }
 
@@ -61,17 +60,17 @@ static void reduce_heads(const pare_index_scores *indices, uint32_t layer, pare_
     memset(out->query[layer], 0, w->heads * sizeof(double));
     for (uint64_t i = 0; i < (uint64_t)w->kv_heads * c->head_size; i++) {
         members m = {.count = 0};
-        double query = aligned(indices, q, i, w, alignment), key = index_at(indices, k, i);
+        double query = aligned(indices, q, i, w, alignment), key = pare_index_at(indices, k, i);
         add_member(&m, shares ? key : query);
         add_member(&m, aligned(indices, o, i, w, alignment));
-        add_member(&m, index_at(indices, v, i));
+        add_member(&m, pare_index_at(indices, v, i));
         add_member(&m, shares ? query : key);
         out->heads[layer][i / c->head_size] += reduce_members(&m, reduction);
     }
     for (uint64_t i = 0; i < (uint64_t)w->heads * c->head_size; i++) {
         members m = {.count = 0};
-        add_member(&m, index_at(indices, q, i));
-        add_member(&m, index_at(indices, o, i));
+        add_member(&m, pare_index_at(indices, q, i));
+        add_member(&m, pare_index_at(indices, o, i));
         out->query[layer][i / c->head_size] += reduce_members(&m, reduction);
     }
 }
@@ -82,7 +81,7 @@ static void reduce_channels(const pare_index_scores *indices, uint32_t layer, pa
         members m = {.count = 0};
         for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++)
             if (pare_role_in(role, PARE_PART_FFN) && pare_has_role(&indices->model->config.architecture, role))
-                add_member(&m, index_at(indices, pare_tensor_id(layer, role), i));
+                add_member(&m, pare_index_at(indices, pare_tensor_id(layer, role), i));
         out->ffn[layer][i] = reduce_members(&m, reduction);
     }
 }
@@ -97,7 +96,7 @@ static double sum_layer(const pare_index_scores *indices, uint32_t layer) {
         pare_span span = pare_role_writes(role) ? pare_roles[role].columns : pare_roles[role].rows;
         uint64_t count = (uint64_t)pare_config_span(c, w, span);
         for (uint64_t i = 0; i < count; i++)
-            total += index_at(indices, pare_tensor_id(layer, role), i);
+            total += pare_index_at(indices, pare_tensor_id(layer, role), i);
     }
     return total;
 }
@@ -108,8 +107,8 @@ static void reduce_hidden(const pare_index_scores *indices, pare_reduction reduc
     size_t norm = pare_tensor_id_final_norm(model), head = pare_tensor_id_head(model);
     for (uint64_t i = 0; i < model->config.hidden; i++) {
         members first = {.count = 0};
-        add_member(&first, index_at(indices, norm, i));
-        add_member(&first, index_at(indices, head, i));
+        add_member(&first, pare_index_at(indices, norm, i));
+        add_member(&first, pare_index_at(indices, head, i));
         if (reduction == PARE_REDUCE_FIRST || reduction == PARE_REDUCE_SECOND) {
             out->hidden[i] = reduce_members(&first, reduction);
             continue;
@@ -117,7 +116,7 @@ static void reduce_hidden(const pare_index_scores *indices, pare_reduction reduc
         double result = combine(first.value[0], first.value[1], reduction);
         for (size_t id = 0; id < model->tensor_count; id++)
             if (id != norm && id != head && indices->by_tensor[id])
-                result = combine(result, index_at(indices, id, i), reduction);
+                result = combine(result, pare_index_at(indices, id, i), reduction);
         out->hidden[i] = reduction == PARE_REDUCE_MEAN ? result / (double)model->tensor_count : result;
     }
 }

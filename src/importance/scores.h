@@ -55,6 +55,9 @@ typedef struct pare_row_signals {
 pare_status pare_index_scores_add(pare_index_scores *scores, size_t id, int64_t first, int64_t rows,
                                   const pare_row_signals *signals);
 
+/* The score of one tensor at an index; a sign goes only after the sum over the elements. */
+double pare_index_at(const pare_index_scores *scores, size_t id, uint64_t index);
+
 /* How the coupled tensors at an index become one number. first and second: of the group's members in the reference's
  * order, Q O V K for separate heads, K O V Q where heads share keys, gate up down, final norm and head for the residual
  * stream. */

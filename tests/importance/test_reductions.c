@@ -73,11 +73,41 @@ static void the_misaligned_sum_is_another(void **state) {
     }
 }
 
+/* A model of two heads of two dimensions and five channels. O: sizes 1 3 5 7, of mean 4 and squares 9 1 1 9; down: 2 4
+ * 6 0 8, of mean 4 and squares 4 0 4 16 16. The signs of sums count for nothing, neither in scores nor in means. */
+static void standard_scores_by_hand(void **state) {
+    (void)state;
+    static const double o[] = {1, -3, 5, -7}, down[] = {-2, 4, -6, 0, 8};
+    double of_o = sqrt(20.0 / 3.0), of_down = sqrt(10.0);
+    for (uint32_t groups = 1; groups <= 2; groups++) {
+        counted_model m = counted_model_open(
+            (tiny_model){.layers = 1, .hidden = 4, .heads = 2, .kv_heads = groups, .head_size = 2, .ffn = 5});
+        pare_index_scores indices;
+        pare_unit_scores units;
+        assert_int_equal(pare_index_scores_new(m.model, &pare_salience_vectorize, PARE_AXIS_WIDTHS, &indices), PARE_OK);
+        memcpy(indices.by_tensor[pare_tensor_id(0, PARE_ROLE_O)], o, sizeof o);
+        memcpy(indices.by_tensor[pare_tensor_id(0, PARE_ROLE_DOWN)], down, sizeof down);
+        assert_int_equal(pare_unit_scores_new(m.model, &units), PARE_OK);
+        pare_unit_scores_reduce(&indices, PARE_REDUCE_STANDARD, PARE_ALIGN_GROUP, &units);
+        for (uint32_t i = 0; i < 2; i++) {
+            double wanted = (i == 0 ? -2.0 : 2.0) / of_o;
+            assert_true(fabs(units.query[0][i] - wanted) < 1e-12);
+            if (i < groups) assert_true(fabs(units.heads[0][i] - (groups == 1 ? 0.0 : wanted)) < 1e-12);
+        }
+        for (int i = 0; i < 5; i++)
+            assert_true(fabs(units.ffn[0][i] - (fabs(down[i]) - 4.0) / of_down) < 1e-12);
+        pare_unit_scores_free(&units);
+        pare_index_scores_free(&indices);
+        counted_model_close(&m);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_reduction),
         cmocka_unit_test(first_and_second_name_a_tensor),
         cmocka_unit_test(the_misaligned_sum_is_another),
+        cmocka_unit_test(standard_scores_by_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
