@@ -7,13 +7,15 @@
 
 enum { CHUNK = 1024, MOST_IN_GROUP = 32 }; /* tokens of a product, sequences */
 
+_Static_assert((int)PARE_SPREAD_PANEL <= (int)CHUNK, "what spreads want has room in `scaled`");
+
 typedef struct gathering {
     const pare_fisher_request *request;
     pare_linear_fisher *out;
     double **squares; /* [tensor_count] [rows], NULL: not wanted */
     double *sums;     /* what all of `squares` points into */
     float scale;      /* from the mean loss of a group to the sum: products and their sums are happier near 1 */
-    float *scaled;    /* CHUNK tokens of the widest full matrix */
+    float *scaled;    /* CHUNK tokens of the widest full matrix; first the room of pare_spread_add */
     void *operand;    /* the same as operands */
     uint64_t passes_done, passes;
 } gathering;

@@ -4,11 +4,9 @@
 #include <cblas.h>
 #include <stdbool.h>
 
-enum { PANEL = 1024 };
-
 /* The smaller of x x^T and x^T x, which have one norm, is made, some rows at a time. */
 static int64_t panel_of(int64_t side) {
-    return side < PANEL ? side : PANEL;
+    return side < PARE_SPREAD_PANEL ? side : PARE_SPREAD_PANEL;
 }
 
 int64_t pare_spread_room(int64_t width) {

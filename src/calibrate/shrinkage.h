@@ -17,7 +17,10 @@
 
 #include <stdint.h>
 
-/* Floats of room that pare_spread_add wants. */
+/* Rows of a product that pare_spread_add makes at a time, at most. */
+enum { PARE_SPREAD_PANEL = 1024 };
+
+/* Floats of room that pare_spread_add wants: no more than PARE_SPREAD_PANEL width. */
 int64_t pare_spread_room(int64_t width);
 /* *sum += |F_s|^2 of each sequence; gradient: [tokens, width], tokens a multiple of length. */
 void pare_spread_add(const float *gradient, int64_t tokens, int64_t length, int64_t width, float *room, double *sum);
