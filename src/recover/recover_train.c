@@ -82,6 +82,7 @@ pare_status pare_recover_read(void *context) {
                                     .group_by_length = s->group_by_length,
                                     .seed = job->settings.seed};
     PARE_TRY(pare_batches_new(&job->examples, &options, &job->batches));
+    if (s->teacher_cache) PARE_TRY(pare_teacher_cache_check(s->teacher_cache, pare_batches_predictions(job->batches)));
     PARE_TRY(pare_batches_digest(job->batches, job->data_digest));
     PARE_TRY(pare_recover_add_pictures(job, job->data_digest));
     PARE_TRY(pare_recovery_schedule(pare_batches_steps(job->batches), s));

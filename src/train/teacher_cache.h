@@ -25,6 +25,9 @@ typedef struct pare_teacher_cache_key {
 /* Bytes of the file. */
 uint64_t pare_teacher_cache_bytes(const pare_teacher_cache_key *key);
 
+/* Refuses more predictions than a cache can number. */
+pare_status pare_teacher_cache_check(const char *path, uint64_t predictions);
+
 /* Runs the teacher once over all examples of the batches. memory: bytes that its pass may take; 0: no limit. The file
  * appears complete or not at all. */
 pare_status pare_teacher_cache_make(const char *path, const pare_teacher_cache_key *key, const pare_model *teacher,

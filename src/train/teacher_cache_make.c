@@ -90,14 +90,18 @@ static pare_status open_pass(making *m, const pare_model *teacher, const pare_ba
     }
 }
 
+pare_status pare_teacher_cache_check(const char *path, uint64_t predictions) {
+    if (predictions <= UINT32_MAX) return PARE_OK;
+    return pare_fail(PARE_UNSUPPORTED,
+                     "%s would hold %llu predictions, more than pare can number: leave out --teacher-cache, or give a "
+                     "lower --limit",
+                     path, (unsigned long long)predictions);
+}
+
 pare_status pare_teacher_cache_make(const char *path, const pare_teacher_cache_key *key, const pare_model *teacher,
                                     const pare_backend *backend, pare_batches *batches, uint64_t memory,
                                     const pare_runtime *runtime) {
-    if (key->predictions > UINT32_MAX)
-        return pare_fail(PARE_UNSUPPORTED,
-                         "%s would hold %llu predictions, more than pare can number: leave out --teacher-cache, or "
-                         "give a lower --limit",
-                         path, (unsigned long long)key->predictions);
+    PARE_TRY(pare_teacher_cache_check(path, key->predictions));
     making m = {.key = key, .source = {.model = teacher, .backend = backend}, .batches = batches, .runtime = runtime};
     pare_status status = open_pass(&m, teacher, backend, memory);
     if (status == PARE_OK) status = pare_sealed_begin(path, pare_teacher_cache_bytes(key) - PARE_SEAL_BYTES, &m.file);

@@ -226,6 +226,14 @@ static void files_of_others_are_refused(void **state) {
     place_close(&p);
 }
 
+/* Predictions have numbers of 32 bits; whether they do is said without anything being made. */
+static void more_than_has_numbers_is_refused(void **state) {
+    (void)state;
+    assert_int_equal(pare_teacher_cache_check("cache", UINT32_MAX), PARE_OK);
+    assert_int_equal(pare_teacher_cache_check("cache", (uint64_t)UINT32_MAX + 1), PARE_UNSUPPORTED);
+    assert_non_null(strstr(pare_message(), "cache would hold 4294967296 predictions"));
+}
+
 /* Any bit that is not what it was, and any length. */
 static void damage_is_refused(void **state) {
     (void)state;
@@ -263,6 +271,7 @@ int main(void) {
         cmocka_unit_test(the_mean_over_draws_is_the_gradient),
         cmocka_unit_test(parts_find_their_draws),
         cmocka_unit_test(files_of_others_are_refused),
+        cmocka_unit_test(more_than_has_numbers_is_refused),
         cmocka_unit_test(damage_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
