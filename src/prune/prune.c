@@ -137,14 +137,19 @@ void pare_prune_end(pare_prune_job *job) {
     pare_backend_close(job->backend);
 }
 
+static pare_status hand_over(pare_prune_job *job, pare_prune_heir *heir) {
+    memcpy(heir->digest, job->scan.digest, sizeof heir->digest);
+    return pare_run_adopt(heir->run, &job->run);
+}
+
 /* The last stages of a run whose report is wanted. */
-pare_status pare_prune_finish(pare_prune_job *job, pare_run *heir, char **report) {
+pare_status pare_prune_finish(pare_prune_job *job, pare_prune_heir *heir, char **report) {
     pare_page_files page = {0};
     pare_status status = pare_prune_run(job);
     if (status == PARE_OK) status = pare_prune_report(job, report);
     if (status == PARE_OK && !heir)
         pare_run_page_make(&job->run, &job->asked->outputs.page, job->runtime, report, &page);
-    if (status == PARE_OK && heir) status = pare_run_adopt(heir, &job->run);
+    if (status == PARE_OK && heir) status = hand_over(job, heir);
     status = pare_run_commit(&job->run, status, report);
     if (status == PARE_OK) pare_run_page_place(&page, job->runtime);
     pare_page_files_drop(&page);

@@ -134,7 +134,7 @@ pare_status pare_prune_try_dropped(const pare_model *model, const pare_job *aske
     return status;
 }
 
-static pare_status run_dropped(pare_run *heir, const pare_model *model, const pare_job *asked,
+static pare_status run_dropped(pare_prune_heir *heir, const pare_model *model, const pare_job *asked,
                                const pare_runtime *runtime, char **report) {
     dropping d;
     pare_prune_job job = {0};
@@ -149,8 +149,8 @@ static pare_status run_dropped(pare_run *heir, const pare_model *model, const pa
     return status;
 }
 
-pare_status pare_prune_for(pare_run *heir, const pare_model *model, const pare_job *asked, const pare_runtime *runtime,
-                           char **report) {
+pare_status pare_prune_for(pare_prune_heir *heir, const pare_model *model, const pare_job *asked,
+                           const pare_runtime *runtime, char **report) {
     pare_prune_job job;
     pare_memory_peak_reset();
     if (asked->target.drop_count) return run_dropped(heir, model, asked, runtime, report);

@@ -82,12 +82,17 @@ pare_status pare_prune_calibrate(pare_prune_job *job);
  * selection in job->composed. */
 pare_status pare_prune_run(pare_prune_job *job);
 void pare_prune_end(pare_prune_job *job);
-/* Runs a job that has begun, reports, and ends it. heir: another run, which adopts the files beside the model; NULL:
- * none does. */
-pare_status pare_prune_finish(pare_prune_job *job, pare_run *heir, char **report);
+/* What comes behind a run, and goes on from it. */
+typedef struct pare_prune_heir {
+    pare_run *run;                 /* adopts the files beside the model */
+    char digest[PARE_DIGEST_TEXT]; /* gets that of the weights that were pruned */
+} pare_prune_heir;
+
+/* Runs a job that has begun, reports, and ends it. heir: NULL if nothing comes behind it. */
+pare_status pare_prune_finish(pare_prune_job *job, pare_prune_heir *heir, char **report);
 /* The whole job but for a recovery, likewise (prune_drop.c). */
-pare_status pare_prune_for(pare_run *heir, const pare_model *model, const pare_job *asked, const pare_runtime *runtime,
-                           char **report);
+pare_status pare_prune_for(pare_prune_heir *heir, const pare_model *model, const pare_job *asked,
+                           const pare_runtime *runtime, char **report);
 /* The whole of it with the recovery that was asked for (prune_recover.c). */
 pare_status pare_prune_recovered(const pare_model *model, const pare_job *asked, const pare_runtime *runtime,
                                  char **report);

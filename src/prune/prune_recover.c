@@ -87,9 +87,10 @@ static pare_status run(const pare_model *model, const pare_recovery *recovery, c
                        char **report) {
     char *first = NULL;
     joining j;
-    pare_recover_before before = {&both->files, model, join_reports, &j};
+    pare_prune_heir heir = {.run = &both->files};
+    pare_recover_before before = {&both->files, model, heir.digest, join_reports, &j};
     pare_status status = make_folder(runtime, both);
-    if (status == PARE_OK) status = pare_prune_for(&both->files, model, &both->prune, runtime, &first);
+    if (status == PARE_OK) status = pare_prune_for(&heir, model, &both->prune, runtime, &first);
     j.first = first;
     if (status == PARE_OK) status = pare_temporary_model_open(&both->pruned, model);
     if (status == PARE_OK) status = pare_recovery_run_passing(&before, both->pruned.model, recovery, runtime, report);

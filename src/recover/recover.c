@@ -53,12 +53,22 @@ static pare_status prepare(void *context) {
     return pare_run_open(&job->run, o->output, pare_checkpoint_directory(job->model->checkpoint), o->force, bytes);
 }
 
+/* The model that a pruning began with was read there. */
+static pare_status scan_teacher(pare_recover_job *job) {
+    pare_scan scan;
+    if (*job->teacher_digest) return PARE_OK;
+    PARE_TRY(pare_checkpoint_scan(job->teacher->checkpoint, job->runtime, &scan));
+    memcpy(job->teacher_digest, scan.digest, sizeof job->teacher_digest);
+    pare_scan_free(&scan);
+    return PARE_OK;
+}
+
 static pare_status scan(void *context) {
     pare_recover_job *job = context;
     PARE_TRY(pare_checkpoint_scan(job->model->checkpoint, job->runtime, &job->scan));
     if (!job->teacher) return PARE_OK;
-    PARE_TRY(pare_checkpoint_scan(job->teacher->checkpoint, job->runtime, &job->teacher_scan));
-    if (job->settings.fresh || strcmp(job->scan.digest, job->teacher_scan.digest) != 0) return PARE_OK;
+    PARE_TRY(scan_teacher(job));
+    if (job->settings.fresh || strcmp(job->scan.digest, job->teacher_digest) != 0) return PARE_OK;
     return pare_fail(
         PARE_BAD_ARGUMENT,
         "--teacher %s has the very weights of the model that is to learn from it: give the model before it "
@@ -88,7 +98,6 @@ static void end(pare_recover_job *job) {
     pare_examples_free(&job->examples);
     pare_chat_style_free(&job->style);
     pare_scan_free(&job->scan);
-    pare_scan_free(&job->teacher_scan);
     pare_model_close(job->opened);
     pare_teacher_cache_close(job->cache);
     pare_free(job->texts);
@@ -126,6 +135,9 @@ pare_status pare_recovery_run(const pare_model *model, const pare_recovery *reco
 pare_status pare_recovery_run_passing(const pare_recover_before *before, const pare_model *model,
                                       const pare_recovery *recovery, const pare_runtime *runtime, char **report) {
     pare_recover_job job = {.model = model, .passing = true, .settings = *recovery, .runtime = runtime};
-    if (recovery->teacher_is_dense) job.teacher = before->dense;
+    if (recovery->teacher_is_dense) {
+        job.teacher = before->dense;
+        memcpy(job.teacher_digest, before->dense_digest, sizeof job.teacher_digest);
+    }
     return run(&job, before, report);
 }

@@ -21,7 +21,8 @@ typedef struct pare_recover_job {
 
     pare_model *opened;        /* the teacher, if it was opened for this run */
     const pare_model *teacher; /* that one, or the model before a pruning; or NULL */
-    pare_scan scan, teacher_scan;
+    pare_scan scan;
+    char teacher_digest[PARE_DIGEST_TEXT]; /* of its weights; "" until they are checked */
     pare_teacher_cache *cache;
     pare_chat_style style; /* of chats, and perhaps of instructions */
     pare_examples examples;
@@ -42,6 +43,7 @@ typedef struct pare_recover_job {
 typedef struct pare_recover_before {
     pare_run *run;
     const pare_model *dense;                             /* that was pruned */
+    const char *dense_digest;                            /* of its weights, which were read and checked */
     pare_status (*report)(void *context, char **report); /* frees what it replaces */
     void *context;
 } pare_recover_before;

@@ -68,7 +68,7 @@ static pare_recovery_results results_of(const pare_recover_job *job, const json_
                  .odd_rows = examples->odd.count,
                  .not_utf8 = examples->malformed},
         .teacher = job->teacher ? pare_checkpoint_directory(job->teacher->checkpoint) : NULL,
-        .teacher_digest = job->teacher_scan.digest,
+        .teacher_digest = job->teacher_digest,
         .first_taught = lesson_of(&trainer->first_taught),
         .best_taught = lesson_of(&trainer->best_taught),
         .trained = job->trained->kind,

@@ -170,7 +170,7 @@ static json_t *identity(const pare_recover_job *job) {
     if (job->cache) pare_teacher_cache_digest(job->cache, draws);
     return pare_json_of({"pare", pare_json_string(pare_version())}, {"weights", pare_json_string(job->scan.digest)},
                         {"data", pare_json_string(job->data_digest)},
-                        {"teacher", job->teacher ? pare_json_string(job->teacher_scan.digest) : json_null()},
+                        {"teacher", job->teacher ? pare_json_string(job->teacher_digest) : json_null()},
                         {"teacher_cache", pare_json_string(draws)},
                         {"operand", json_integer((json_int_t)job->backend->operand)},
                         {"settings", pare_recover_settings_json(job)});

@@ -135,7 +135,7 @@ static pare_status key_of(const pare_recover_job *job, pare_teacher_cache_key *k
                                     .predictions = pare_batches_predictions(job->batches),
                                     .vocabulary = job->model->config.vocabulary,
                                     .operand = (uint32_t)job->backend->operand};
-    memcpy(key->teacher, job->teacher_scan.digest, sizeof key->teacher);
+    memcpy(key->teacher, job->teacher_digest, sizeof key->teacher);
     PARE_TRY(pare_batches_examples_digest(job->batches, key->data));
     return pare_recover_add_pictures(job, key->data);
 }

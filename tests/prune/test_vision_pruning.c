@@ -187,6 +187,41 @@ static void trained_afterwards(void **state) {
     pare_text_free(text);
 }
 
+static void count_scans(void *user, const char *stage, uint64_t done, uint64_t total) {
+    if (done == total && strcmp(stage, "checking weights") == 0) ++*(int *)user;
+}
+
+/* The dense model and the pruned one, once each, whether the dense model teaches or not. */
+static void weights_are_read_once(void **state) {
+    scene *s = *state;
+    pare_recover_options recover = PARE_RECOVER_OPTIONS_INIT;
+    static const char *const teachers[] = {NULL, "dense"};
+    for (size_t i = 0; i < 2; i++) {
+        int scans = 0;
+        pare_runtime counting = runtime;
+        char *text;
+        counting.progress = count_scans;
+        counting.progress_user = &scans;
+        recover.data = s->place.m.pictures;
+        recover.steps = 1;
+        recover.validation = 0;
+        recover.teacher = teachers[i];
+        s->options.method = "magnitude-l2";
+        s->options.ratio = 0.5;
+        s->options.recover = &recover;
+        if (pare_prune(s->place.m.opened.model, &s->options, &counting, &text) != PARE_OK)
+            fail_msg("%s", pare_message());
+        assert_int_equal(scans, 2);
+        json_t *report = json_loads(text, 0, NULL);
+        const json_t *teacher = json_object_get(json_object_get(report, "recovery"), "teacher");
+        assert_int_equal(json_is_object(teacher), i == 1);
+        if (i == 1) assert_int_equal(strlen(json_string_value(json_object_get(teacher, "sha256"))), 64);
+        json_decref(report);
+        pare_text_free(text);
+        tiny_remove(s->place.output);
+    }
+}
+
 /* Stopped in every stage and taken up, a run writes what it would have. */
 static void taken_up(void **state) {
     scene *s = *state;
@@ -231,6 +266,7 @@ int main(void) {
         OF_CASE(other_ways, "vit"),
         OF_CASE(while_training, "vit"),
         OF_CASE(trained_afterwards, "deit"),
+        OF_CASE(weights_are_read_once, "vit"),
         OF_CASE(taken_up, "vit"),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
