@@ -123,7 +123,7 @@ pare_status pare_pictures_take(const pare_model *model, const char *path, const 
 pare_status pare_pictures_digest(const pare_model *model, const pare_windows *windows, char text[65]) {
     pare_album *album;
     PARE_TRY(pare_model_album(model, &album));
-    return pare_album_digest(album, windows->ids[0], windows->count, text);
+    return pare_album_digest(album, windows->ids, windows->length, windows->count, text);
 }
 
 pare_status pare_pictures_noise(const pare_model *model, uint32_t count, pare_windows *out) {

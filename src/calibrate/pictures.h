@@ -19,7 +19,7 @@ pare_status pare_pictures_stream(const pare_model *model, const char *path, uint
 pare_status pare_pictures_take(const pare_model *model, const char *path, const pare_image_set *set, uint32_t *found,
                                uint32_t *count, pare_windows *out);
 
-/* SHA-256 of their pixels and labels. */
+/* SHA-256 of their pixels and labels, in the order of the windows. */
 pare_status pare_pictures_digest(const pare_model *model, const pare_windows *windows, char text[65]);
 
 /* Windows of `count` noise pictures, for a model that is compared with another. */

@@ -173,25 +173,23 @@ void pare_album_patches(const pare_album *album, uint32_t picture, uint32_t firs
     }
 }
 
-void pare_album_truncate(pare_album *album, uint32_t count) {
-    if (count < album->count) album->count = count;
-}
-
 /* Four bytes, the lowest first. */
 static void add_number(pare_digest *digest, uint32_t number) {
     uint8_t bytes[] = {(uint8_t)number, (uint8_t)(number >> 8), (uint8_t)(number >> 16), (uint8_t)(number >> 24)};
     pare_digest_add(digest, bytes, sizeof bytes);
 }
 
-pare_status pare_album_digest(const pare_album *album, uint32_t first, uint32_t count, char text[PARE_DIGEST_TEXT]) {
+pare_status pare_album_digest(const pare_album *album, const uint32_t *pictures, size_t stride, uint32_t count,
+                              char text[PARE_DIGEST_TEXT]) {
     pare_digest *digest;
     PARE_TRY(pare_digest_new(&digest));
     add_number(digest, album->processor.height);
     add_number(digest, album->processor.width);
     add_number(digest, album->processor.channels);
-    for (uint32_t i = first; i < first + count; i++) {
-        add_number(digest, (uint32_t)album->labels[i]);
-        pare_digest_add(digest, pare_album_pixels(album, i), album->picture_bytes);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t picture = pictures[i * stride];
+        add_number(digest, (uint32_t)album->labels[picture]);
+        pare_digest_add(digest, pare_album_pixels(album, picture), album->picture_bytes);
     }
     pare_digest_finish(digest, text);
     return PARE_OK;

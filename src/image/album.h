@@ -45,10 +45,8 @@ const pare_image_processor *pare_album_processor(const pare_album *album);
 void pare_album_patches(const pare_album *album, uint32_t picture, uint32_t first_patch, uint32_t count,
                         uint32_t patch_height, uint32_t patch_width, float *out);
 
-/* Forgets all pictures from `count` on; what was noted stays. */
-void pare_album_truncate(pare_album *album, uint32_t count);
-
-/* SHA-256 of size, pixels and labels of `count` pictures from `first` on. */
-pare_status pare_album_digest(const pare_album *album, uint32_t first, uint32_t count, char text[PARE_DIGEST_TEXT]);
+/* SHA-256 of size, pixels and labels of `count` pictures, in this order: pictures[0], pictures[stride], .. */
+pare_status pare_album_digest(const pare_album *album, const uint32_t *pictures, size_t stride, uint32_t count,
+                              char text[PARE_DIGEST_TEXT]);
 
 #endif

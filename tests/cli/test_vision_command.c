@@ -43,6 +43,8 @@ static void commands_on_pictures(void **state) {
                   "magnitude-l2", "--images", PICTURES, "--quiet");
     EXPECT_OUTPUT("\nloss, " PICTURES, "robust", DIGITS, "--perturb", "bf16", "--methods", "taylor", "--calib",
                   PICTURES, "--images", PICTURES, "--quiet");
+    EXPECT_OUTPUT("calib-shuffle", "robust", DIGITS, "--perturb", "calib-shuffle", "--methods",
+                  "taylor,wanda-structured", "--calib", PICTURES, "--images", PICTURES, "--quiet");
     EXPECT_OUTPUT("51 tokens", "bench", DIGITS, "--samples", "3", "--repeats", "1", "--quiet");
 }
 

@@ -13,9 +13,10 @@ static pare_status add_all(pare_album *album, const pare_image_set *set) {
         bool added;
         PARE_TRY(pare_album_add(album, set, i, &added));
     }
+    static const uint32_t first[] = {0, 1};
     char sum[PARE_DIGEST_TEXT];
     if (pare_album_skipped(album) && !pare_album_note(album)) return pare_whole();
-    return pare_album_digest(album, 0, pare_album_count(album), sum);
+    return pare_album_digest(album, first, 1, 2, sum);
 }
 
 static pare_status read_place(void *context) {
