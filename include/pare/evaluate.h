@@ -43,7 +43,9 @@ typedef struct pare_evaluate_options {
     size_t text_count;
     uint32_t window;           /* tokens; 0: 128 */
     uint32_t max_windows;      /* 0: all */
-    const pare_model *against; /* dense model for KL divergence and top-1 agreement, or NULL */
+    const pare_model *against; /* dense model for KL divergence and top-1 agreement, or NULL; one that reads pictures
+                                * has the same classes, takes and prepares the same pictures, and makes as many tokens
+                                * of them */
     uint64_t seed;             /* of "self": text sampled from `against`, or from the model itself */
     const char *adapter;       /* folder of a PEFT LoRA adapter beside the model's weights, or NULL */
     const pare_tasks *tasks;   /* or NULL */

@@ -162,7 +162,7 @@ static pare_status check_pictures(const job *j) {
     if (!pare_reads_pictures(&o->against->config))
         return pare_fail(PARE_BAD_ARGUMENT, "%s reads pictures and %s text; these cannot be compared", folder,
                          pare_checkpoint_directory(o->against->checkpoint));
-    return pare_model_share_album(o->against, j->model);
+    return pare_model_match_pictures(j->model, o->against, "--against");
 }
 
 /* Refuses, before any work, what cannot be. */

@@ -116,10 +116,6 @@ pare_status pare_pictures_evaluate(const pare_evaluation *e, const pare_model *d
     size_t elements = (size_t)e->windows->count * e->model->config.vocabulary;
     float *logits, *compared = NULL;
     *out = (pare_picture_scores){.files = e->windows->count};
-    if (dense && dense->config.vocabulary != e->model->config.vocabulary)
-        return pare_fail(PARE_BAD_ARGUMENT, "%s has %u classes and %s has %u; these models cannot be compared",
-                         pare_checkpoint_directory(e->model->checkpoint), e->model->config.vocabulary,
-                         pare_checkpoint_directory(dense->checkpoint), dense->config.vocabulary);
     PARE_TRY(pare_alloc_uninitialized(&logits, elements, sizeof *logits, "logits"));
     pare_status status = pare_pictures_logits(e, logits);
     if (status == PARE_OK) add_scores(e, logits, out);

@@ -6,8 +6,8 @@
 #include "report/parts.h"
 
 /* evaluation->windows: pictures (calibrate/pictures.h). dense: the model to compare with, which has the same classes
- * and album; or NULL. before: how that one answers; or NULL. Sums in fp64. Fails with PARE_NUMERIC_ERROR if the loss is
- * not finite. */
+ * and album (model/patches.h); or NULL. before: how that one answers; or NULL. Sums in fp64. Fails with
+ * PARE_NUMERIC_ERROR if the loss is not finite. */
 pare_status pare_pictures_evaluate(const pare_evaluation *evaluation, const pare_model *dense, pare_picture_scores *out,
                                    pare_picture_scores *before);
 

@@ -27,6 +27,52 @@ pare_status pare_model_share_album(const pare_model *model, const pare_model *fr
     return PARE_OK;
 }
 
+static const char *folder_of(const pare_model *model) {
+    return pare_checkpoint_directory(model->checkpoint);
+}
+
+static bool prepares_alike(const pare_image_processor *a, const pare_image_processor *b) {
+    return a->width == b->width && a->height == b->height && a->channels == b->channels &&
+           a->do_resize == b->do_resize && a->do_center_crop == b->do_center_crop &&
+           a->resize_width == b->resize_width && a->resize_height == b->resize_height &&
+           a->shortest_edge == b->shortest_edge && a->crop_width == b->crop_width && a->crop_height == b->crop_height &&
+           a->resample == b->resample && memcmp(a->values, b->values, sizeof a->values) == 0;
+}
+
+static pare_status check_pictures(const pare_model *model, const pare_model *other, const char *option) {
+    const pare_vision *own = &model->config.vision, *its = &other->config.vision;
+    if (own->channels == its->channels && own->width == its->width && own->height == its->height) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT,
+                     "%s %s reads pictures of %u x %u of %u %s, and %s of %u x %u of %u: both must read the same "
+                     "pictures",
+                     option, folder_of(other), its->width, its->height, its->channels,
+                     its->channels == 1 ? "channel" : "channels", folder_of(model), own->width, own->height,
+                     own->channels);
+}
+
+pare_status pare_model_match_pictures(const pare_model *model, const pare_model *other, const char *option) {
+    pare_album *own, *its;
+    if (other->config.vocabulary != model->config.vocabulary)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%s %s has %u classes, and %s has %u: give the model that was pruned, or another one that "
+                         "predicts the same",
+                         option, folder_of(other), other->config.vocabulary, folder_of(model),
+                         model->config.vocabulary);
+    PARE_TRY(check_pictures(model, other, option));
+    if (other->config.max_positions != model->config.max_positions)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%s %s makes %u tokens of a picture, and %s makes %u: both must see the same patches", option,
+                         folder_of(other), other->config.max_positions, folder_of(model), model->config.max_positions);
+    PARE_TRY(pare_model_album(model, &own));
+    PARE_TRY(pare_model_album(other, &its));
+    if (!prepares_alike(pare_album_processor(own), pare_album_processor(its)))
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%s %s prepares pictures in another way than %s: their preprocessor_config.json must say the "
+                         "same",
+                         option, folder_of(other), folder_of(model));
+    return pare_model_share_album(other, model);
+}
+
 int32_t pare_patches_label(const pare_model *model, uint32_t id) {
     return pare_album_label(*model->album, id);
 }

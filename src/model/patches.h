@@ -10,8 +10,12 @@
 
 /* The model's album, made on first use as the preprocessor_config.json of its folder says. */
 pare_status pare_model_album(const pare_model *model, pare_album **out);
-/* Ids of `from` mean the same for `model` from now on: both have one album. Nothing for models of text. */
+/* Ids of `from` mean the same for `model` from now on: both have one album. For a model that was made from the other;
+ * nothing for models of text. */
 pare_status pare_model_share_album(const pare_model *model, const pare_model *from);
+/* Gives `other` the model's album, and refuses one that has other classes, makes another number of tokens of a picture,
+ * or takes other pictures, or prepares them otherwise. Both read pictures. option: which named `other`, "--against". */
+pare_status pare_model_match_pictures(const pare_model *model, const pare_model *other, const char *option);
 
 /* The label of the picture that an id stands for; -1: none. */
 int32_t pare_patches_label(const pare_model *model, uint32_t id);

@@ -21,22 +21,19 @@ static pare_status check_kind(const pare_model *model, const pare_model *teacher
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--teacher %s and %s do not predict the same: in one of them tokens see what comes after them",
                          folder_of(teacher), folder_of(model));
-    if (model->config.vocabulary == teacher->config.vocabulary) return PARE_OK;
-    const char *what = pictures ? "classes" : "tokens in its vocabulary";
-    return pare_fail(PARE_BAD_ARGUMENT,
-                     "--teacher %s has %u %s, and %s has %u: give the model that was pruned, or another one that "
-                     "predicts the same",
-                     folder_of(teacher), teacher->config.vocabulary, what, folder_of(model), model->config.vocabulary);
+    return PARE_OK;
 }
 
-static pare_status check_length(const pare_model *model, const pare_recovery *s, const pare_model *teacher) {
+static pare_status check_vocabulary(const pare_model *model, const pare_model *teacher) {
+    if (model->config.vocabulary == teacher->config.vocabulary) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT,
+                     "--teacher %s has %u tokens in its vocabulary, and %s has %u: give the model that was pruned, or "
+                     "another one that predicts the same",
+                     folder_of(teacher), teacher->config.vocabulary, folder_of(model), model->config.vocabulary);
+}
+
+static pare_status check_length(const pare_recovery *s, const pare_model *teacher) {
     uint32_t positions = teacher->config.max_positions;
-    if (pare_reads_pictures(&model->config)) {
-        if (positions == model->config.max_positions) return PARE_OK;
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "--teacher %s makes %u tokens of a picture, and %s makes %u: both must see the same patches",
-                         folder_of(teacher), positions, folder_of(model), model->config.max_positions);
-    }
     if (s->cutoff <= positions) return PARE_OK;
     return pare_fail(PARE_BAD_ARGUMENT,
                      "--teacher %s has %u positions, and examples have up to %u tokens: give "
@@ -73,7 +70,6 @@ static pare_status check_token(const pare_model *model, const pare_model *teache
 
 static pare_status check_tokenizers(const pare_model *model, const pare_model *teacher) {
     const pare_tokenizer *own, *other;
-    if (pare_reads_pictures(&model->config)) return PARE_OK;
     if (!pare_tokenizer_exists(folder_of(model)) || !pare_tokenizer_exists(folder_of(teacher))) return PARE_OK;
     PARE_TRY(pare_model_tokenizer(model, &own));
     PARE_TRY(pare_model_tokenizer(teacher, &other));
@@ -82,36 +78,19 @@ static pare_status check_tokenizers(const pare_model *model, const pare_model *t
     return PARE_OK;
 }
 
-static bool prepares_alike(const pare_image_processor *a, const pare_image_processor *b) {
-    return a->width == b->width && a->height == b->height && a->channels == b->channels &&
-           a->do_resize == b->do_resize && a->do_center_crop == b->do_center_crop &&
-           a->resize_width == b->resize_width && a->resize_height == b->resize_height &&
-           a->shortest_edge == b->shortest_edge && a->crop_width == b->crop_width && a->crop_height == b->crop_height &&
-           a->resample == b->resample && memcmp(a->values, b->values, sizeof a->values) == 0;
-}
-
-/* Both see the same pictures, prepared as the model's own folder says. */
-static pare_status share_pictures(const pare_model *model, const pare_model *teacher) {
-    pare_album *own, *other;
-    if (!pare_reads_pictures(&model->config)) return PARE_OK;
-    PARE_TRY(pare_model_album(model, &own));
-    PARE_TRY(pare_model_album(teacher, &other));
-    if (!prepares_alike(pare_album_processor(own), pare_album_processor(other)))
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "--teacher %s prepares pictures in another way than %s: their preprocessor_config.json must "
-                         "say the same",
-                         folder_of(teacher), folder_of(model));
-    return pare_model_share_album(teacher, model);
+static pare_status check(const pare_model *model, const pare_recovery *s, const pare_model *teacher) {
+    PARE_TRY(check_kind(model, teacher));
+    if (pare_reads_pictures(&model->config)) return pare_model_match_pictures(model, teacher, "--teacher");
+    PARE_TRY(check_vocabulary(model, teacher));
+    PARE_TRY(check_length(s, teacher));
+    return check_tokenizers(model, teacher);
 }
 
 pare_status pare_teacher_open(const pare_model *model, const pare_recovery *s, pare_model **out) {
     *out = NULL;
     if (!s->teacher) return PARE_OK;
     PARE_TRY(pare_model_open(s->teacher, out));
-    pare_status status = check_kind(model, *out);
-    if (status == PARE_OK) status = check_length(model, s, *out);
-    if (status == PARE_OK) status = check_tokenizers(model, *out);
-    if (status == PARE_OK) status = share_pictures(model, *out);
+    pare_status status = check(model, s, *out);
     if (status == PARE_OK) return status;
     pare_model_close(*out);
     *out = NULL;
