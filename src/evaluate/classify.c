@@ -106,9 +106,9 @@ pare_status pare_classify(const pare_model *model, const pare_classify_options *
     PARE_TRY(check(model, options, runtime));
     pare_status status = pare_backend_open(runtime, false, &backend);
     if (status == PARE_OK) status = pare_class_names(&model->config, &c.classes);
-    if (status == PARE_OK) status = read_pictures(&c, options, runtime);
     if (status == PARE_OK && options->adapter)
         status = pare_lora_open_adapter(model, backend, options->adapter, runtime, &lora, &left, &adapter);
+    if (status == PARE_OK) status = read_pictures(&c, options, runtime);
     if (status == PARE_OK)
         status = compute(&c, adapter ? adapter->adapters : NULL, backend, options->adapter ? &left : runtime);
     if (status == PARE_OK) status = pare_json_text(answers(&c), report);

@@ -149,6 +149,7 @@ static void texts_given_to_vision_transformers(void **state) {
     EXPECT_NOTHING_LEFT(place, 2, "a picture is always 17 tokens", "bench", DIGITS, "--length", "40", "--quiet");
     EXPECT_NOTHING_LEFT(place, 2, "FILE is missing", "classify", DIGITS);
     EXPECT_NOTHING_LEFT(place, 1, "there is no picture that can be read", "classify", DIGITS, place->text);
+    EXPECT_NOTHING_LEFT(place, 1, "adapter_config.json", "classify", DIGITS, place->text, "--adapter", place->folder);
     EXPECT_OUTPUT("156,330", "prune", DIGITS, "-o", place->output, "--ratio", "0.25", "--method", "magnitude-l2",
                   "--quiet");
 }
