@@ -38,37 +38,53 @@ static char *join_notes(const char *path, const char *const notes[3]) {
     return all;
 }
 
-/* order: [all] the set's pictures, or NULL: as they come. Adds until there are `count`; taken: [count] which, or NULL.
- */
-static pare_status add_pictures(const pare_model *model, const char *path, const pare_image_set *set,
-                                const uint32_t *order, uint32_t all, uint32_t count, uint32_t *taken,
-                                pare_windows *out) {
-    pare_album *album;
-    char *note = NULL;
-    bool added;
-    PARE_TRY(pare_model_album(model, &album));
-    uint32_t first = pare_album_count(album);
-    uint32_t skipped_before = pare_album_skipped(album);
-    for (uint32_t i = 0; i < all && pare_album_count(album) - first < count; i++) {
-        PARE_TRY(pare_interrupted());
-        PARE_TRY(pare_album_add(album, set, order ? order[i] : i, &added));
-        if (added && taken) taken[pare_album_count(album) - first - 1] = order ? order[i] : i;
+/* Pictures of a set that are to be added to the model's album. */
+typedef struct addition {
+    const pare_model *model;
+    const char *path; /* what the set is called */
+    const pare_image_set *set;
+    const uint32_t *order; /* [all] of the set; NULL: as they come */
+    uint32_t all, count;   /* so many of `all`, or as many as can be read */
+    uint32_t *taken;       /* [count] which these were; or NULL */
+} addition;
+
+static pare_status read_pictures(const addition *a, pare_album *album, pare_skipped *skipped) {
+    uint32_t added = 0;
+    for (uint32_t i = 0; i < a->all && added < a->count; i++) {
+        uint32_t picture = a->order ? a->order[i] : i;
+        bool taken;
+        PARE_TRY(pare_album_add(album, a->set, picture, skipped, &taken));
+        if (taken && a->taken) a->taken[added] = picture;
+        added += taken;
     }
-    const char *skipped = pare_album_skipped(album) > skipped_before ? pare_album_note(album) : NULL;
-    const char *said = pare_image_set_note(set);
-    const char *folder = pare_checkpoint_directory(model->checkpoint);
+    if (added) return PARE_OK;
+    const char *why = pare_skipped_note(skipped);
+    return pare_fail(PARE_FORMAT_ERROR, "%s: there is no picture that can be read%s%s", a->path, why ? ": " : "",
+                     why ? why : "");
+}
+
+/* What the first set is told of how pictures are prepared, and each of what was left out of it. */
+static char *note_of(const addition *a, const pare_album *album, uint32_t first, pare_skipped *skipped) {
+    const char *folder = pare_checkpoint_directory(a->model->checkpoint);
     char *guessed = first ? NULL : pare_image_processor_note(pare_album_processor(album), folder);
-    uint32_t found = pare_album_count(album) - first;
-    note = join_notes(path, (const char *const[]){guessed, said, skipped});
+    char *note =
+        join_notes(a->path, (const char *const[]){guessed, pare_image_set_note(a->set), pare_skipped_note(skipped)});
     free(guessed);
-    if (!found) {
-        free(note);
-        return pare_fail(PARE_FORMAT_ERROR, "%s: there is no picture that can be read%s%s", path, skipped ? ": " : "",
-                         skipped ? skipped : "");
+    return note;
+}
+
+static pare_status add_pictures(const addition *a, pare_windows *out) {
+    pare_album *album;
+    pare_skipped skipped = {0};
+    PARE_TRY(pare_model_album(a->model, &album));
+    uint32_t first = pare_album_count(album);
+    pare_status status = read_pictures(a, album, &skipped);
+    if (status == PARE_OK) status = make_windows(a->model, first, pare_album_count(album) - first, out);
+    if (status == PARE_OK) {
+        out->note = note_of(a, album, first, &skipped);
+        status = pare_whole();
     }
-    pare_status status = make_windows(model, first, found, out);
-    out->note = note;
-    if (status == PARE_OK) status = pare_whole();
+    pare_skipped_free(&skipped);
     if (status != PARE_OK) pare_windows_free(out);
     return status;
 }
@@ -81,8 +97,8 @@ pare_status pare_pictures_sample(const pare_model *model, const char *path, uint
     PARE_TRY(open_set(model, path, &set));
     uint32_t all = pare_image_set_count(set);
     pare_status status = pare_alloc_uninitialized(&order, all, sizeof *order, "pictures");
-    if (status == PARE_OK) status = pare_image_set_draw(set, all, seed, order);
-    if (status == PARE_OK) status = add_pictures(model, path, set, order, all, count, NULL, out);
+    if (status == PARE_OK) pare_image_set_draw(set, seed, order);
+    if (status == PARE_OK) status = add_pictures(&(addition){model, path, set, order, all, count, NULL}, out);
     pare_free(order);
     pare_image_set_close(set);
     return status;
@@ -105,7 +121,7 @@ pare_status pare_pictures_stream(const pare_model *model, const char *path, uint
     uint32_t all = pare_image_set_count(set), count = limit && limit < all ? limit : all;
     pare_status status = pare_alloc_uninitialized(&order, all, sizeof *order, "pictures");
     if (status == PARE_OK) spread(all, count, order);
-    if (status == PARE_OK) status = add_pictures(model, path, set, order, all, count, NULL, out);
+    if (status == PARE_OK) status = add_pictures(&(addition){model, path, set, order, all, count, NULL}, out);
     pare_free(order);
     pare_image_set_close(set);
     return status;
@@ -115,7 +131,7 @@ pare_status pare_pictures_take(const pare_model *model, const char *path, const 
                                uint32_t *count, pare_windows *out) {
     uint32_t all = pare_image_set_count(set);
     *out = (pare_windows){0};
-    PARE_TRY(add_pictures(model, path, set, NULL, all, all, found, out));
+    PARE_TRY(add_pictures(&(addition){model, path, set, NULL, all, all, found}, out));
     *count = out->count;
     return PARE_OK;
 }

@@ -1,5 +1,4 @@
 #include "image/album.h"
-#include "image/skipped.h"
 #include "support/memory.h"
 #include "support/random.h"
 #include "support/runtime.h"
@@ -21,7 +20,6 @@ struct pare_album {
     pare_scratch pixels; /* [room] pictures */
     int32_t *labels;     /* [room] */
     uint32_t count, room;
-    pare_skipped skipped;
 };
 
 pare_status pare_album_new(const pare_image_processor *processor, pare_album **out) {
@@ -42,7 +40,6 @@ void pare_album_release(pare_album *album) {
     if (!album || atomic_fetch_sub(&album->holders, 1) > 1) return;
     pare_scratch_close(&album->pixels);
     pare_free(album->labels);
-    pare_skipped_free(&album->skipped);
     pare_free(album);
 }
 
@@ -98,16 +95,17 @@ static pare_status read_and_take(pare_album *album, const pare_image_set *set, u
     return status;
 }
 
-pare_status pare_album_add(pare_album *album, const pare_image_set *set, uint32_t index, bool *added) {
+pare_status pare_album_add(pare_album *album, const pare_image_set *set, uint32_t index, pare_skipped *skipped,
+                           bool *added) {
     *added = false;
     PARE_TRY(pare_interrupted());
     char *name = pare_image_set_name(set, index);
     if (!name) return pare_whole();
     pare_status status = read_and_take(album, set, index, name);
-    album->skipped.seen++;
+    skipped->seen++;
     *added = status == PARE_OK;
     if (status == PARE_UNSUPPORTED || status == PARE_FORMAT_ERROR)
-        status = pare_skipped_add(&album->skipped, name, pare_image_set_root(set));
+        status = pare_skipped_add(skipped, name, pare_image_set_root(set));
     free(name);
     return status;
 }
@@ -124,14 +122,6 @@ pare_status pare_album_add_noise(pare_album *album, uint64_t seed, uint32_t coun
         album->labels[album->count++] = (int32_t)pare_random_below(&random, labels);
     }
     return PARE_OK;
-}
-
-const char *pare_album_note(pare_album *album) {
-    return pare_skipped_note(&album->skipped);
-}
-
-uint32_t pare_album_skipped(const pare_album *album) {
-    return album->skipped.count;
 }
 
 uint32_t pare_album_count(const pare_album *album) {
@@ -159,15 +149,14 @@ static void fill_patch(const pare_image_processor *p, const uint8_t *first, uint
                 *out++ = p->values[c][first[y * row_bytes + (size_t)x * p->channels + c]];
 }
 
-void pare_album_patches(const pare_album *album, uint32_t picture, uint32_t first_patch, uint32_t count,
-                        uint32_t patch_height, uint32_t patch_width, float *out) {
+void pare_album_patches(const pare_album *album, uint32_t picture, uint32_t patch_height, uint32_t patch_width,
+                        float *out) {
     const pare_image_processor *p = &album->processor;
     const uint8_t *pixels = pare_album_pixels(album, picture);
     size_t patch_size = (size_t)p->channels * patch_height * patch_width;
-    uint32_t across = p->width / patch_width;
+    uint32_t across = p->width / patch_width, count = p->height / patch_height * across;
     for (uint32_t i = 0; i < count; i++) {
-        size_t row = (size_t)((first_patch + i) / across) * patch_height,
-               column = (size_t)((first_patch + i) % across) * patch_width;
+        size_t row = (size_t)(i / across) * patch_height, column = (size_t)(i % across) * patch_width;
         fill_patch(p, pixels + (row * p->width + column) * p->channels, patch_height, patch_width,
                    out + i * patch_size);
     }

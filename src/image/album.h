@@ -4,6 +4,7 @@
 
 #include "image/processor.h"
 #include "image/set.h"
+#include "image/skipped.h"
 #include "support/digest.h"
 
 typedef struct pare_album pare_album;
@@ -16,20 +17,14 @@ pare_album *pare_album_retain(pare_album *album);
 void pare_album_release(pare_album *album);
 
 /* Decodes, converts, resizes and crops picture `index` of the set, and adds it with its label. One that is damaged or
- * of a kind that is not read is skipped (*added false) and noted; a file that cannot be read, and want of memory or of
- * room on the disk, fail. */
-pare_status pare_album_add(pare_album *album, const pare_image_set *set, uint32_t index, bool *added);
+ * of a kind that is not read is skipped (*added false) and counted in `skipped`; a file that cannot be read, and want
+ * of memory or of room on the disk, fail. */
+pare_status pare_album_add(pare_album *album, const pare_image_set *set, uint32_t index, pare_skipped *skipped,
+                           bool *added);
 
 /* Adds `count` pictures of random pixels with random labels below `labels`, for checks; drawn from `seed`, the same on
  * every machine. labels: above 0. */
 pare_status pare_album_add_noise(pare_album *album, uint64_t seed, uint32_t count, uint32_t labels);
-
-/* One sentence about pictures that were skipped, of all that were to be added so far: "3 of 128 pictures were skipped:
- * a.png is truncated, b.jpg is a JPEG file in CMYK, and 1 more". The album's own, valid until the next call; NULL: none
- * were, or (pare_lost) no memory. */
-const char *pare_album_note(pare_album *album);
-/* How many were skipped. */
-uint32_t pare_album_skipped(const pare_album *album);
 
 uint32_t pare_album_count(const pare_album *album);
 /* -1: none. */
@@ -39,11 +34,11 @@ const uint8_t *pare_album_pixels(const pare_album *album, uint32_t picture);
 /* Width, height and channels, and how pixels become numbers. */
 const pare_image_processor *pare_album_processor(const pare_album *album);
 
-/* out: [count, channels * patch_height * patch_width], normalised. Row p is patch first_patch + p, patches in rows from
- * the top left; in it channel, row, column, as a convolution's weight [d, channels, patch_height, patch_width] has
- * them. What a patch's size leaves over on the right and at the bottom is not read. */
-void pare_album_patches(const pare_album *album, uint32_t picture, uint32_t first_patch, uint32_t count,
-                        uint32_t patch_height, uint32_t patch_width, float *out);
+/* out: [patches, channels * patch_height * patch_width], normalised. Patches are in rows from the top left; in each
+ * channel, row, column, as a convolution's weight [d, channels, patch_height, patch_width] has them. What a patch's
+ * size leaves over on the right and at the bottom is not read. */
+void pare_album_patches(const pare_album *album, uint32_t picture, uint32_t patch_height, uint32_t patch_width,
+                        float *out);
 
 /* SHA-256 of size, pixels and labels of `count` pictures, in this order: pictures[0], pictures[stride], .. */
 pare_status pare_album_digest(const pare_album *album, const uint32_t *pictures, size_t stride, uint32_t count,

@@ -73,10 +73,3 @@ pare_status pare_image_fit(const pare_image_processor *p, const char *path, pare
                      image->width, image->height,
                      p->do_resize ? " after it is resized" : ", which are not to be resized", p->width, p->height);
 }
-
-void pare_image_normalise(const pare_image_processor *p, const uint8_t *pixels, float *out) {
-    size_t count = (size_t)p->width * p->height;
-    for (uint32_t c = 0; c < p->channels; c++)
-        for (size_t i = 0; i < count; i++)
-            out[c * count + i] = p->values[c][pixels[i * p->channels + c]];
-}

@@ -22,11 +22,11 @@ typedef struct pare_image_processor {
 
 /* Reads "image_processor" of the folder's processor_config.json, or else its preprocessor_config.json, for a model of
  * pictures of [height, width, channels]. Keys that are absent or null have the defaults of the file's class (ViT, DeiT,
- * CLIP; the model type's where the file names none). Without a file: ViT's defaults, resized to the model's size, and
+ * CLIP; the model_type's where the file names none). Without a file: ViT's defaults, resized to the model's size, and
  * by_default. One sentence, which names the file and the key, where the result has another size or other channels than
  * the model reads, and where a key would change it in a way that is not known here. */
-pare_status pare_image_processor_read(const char *folder, uint32_t width, uint32_t height, uint32_t channels,
-                                      pare_image_processor *out);
+pare_status pare_image_processor_read(const char *folder, const char *model_type, uint32_t width, uint32_t height,
+                                      uint32_t channels, pare_image_processor *out);
 
 /* A sentence that says what is done where there is no file, freed with free(); NULL where there is one. */
 char *pare_image_processor_note(const pare_image_processor *processor, const char *folder);
@@ -34,9 +34,6 @@ char *pare_image_processor_note(const pare_image_processor *processor, const cha
 /* Makes the picture [height, width, channels], as the model reads it: resized and cropped. `path` names it where it
  * cannot be. */
 pare_status pare_image_fit(const pare_image_processor *processor, const char *path, pare_image *image);
-
-/* Rescaled and normalised. pixels: [height, width, channels]; out: [channels, height, width]. */
-void pare_image_normalise(const pare_image_processor *processor, const uint8_t *pixels, float *out);
 
 /* processor_file.c fills in what the file says, processor.c the rest. */
 pare_status pare_image_processor_complete(pare_image_processor *processor, const char *path);

@@ -232,7 +232,7 @@ static pare_status find_class(source *s, const char *model_type) {
     for (size_t i = 0; i < sizeof presets / sizeof *presets; i++) {
         const preset *p = presets + i;
         size_t length = strlen(p->name);
-        if (!value && model_type && strcmp(model_type, p->model_type) == 0) s->preset = p;
+        if (!value && strcmp(model_type, p->model_type) == 0) s->preset = p;
         if (name && strncmp(name, p->name, length) == 0 && is_in(name + length, kinds, sizeof kinds / sizeof *kinds))
             s->preset = p;
     }
@@ -242,35 +242,15 @@ static pare_status find_class(source *s, const char *model_type) {
     return PARE_OK;
 }
 
-/* *text: the model type in the folder's config.json, freed with free(); NULL: none is there. */
-static pare_status read_model_type(const char *folder, char **text) {
-    char *path = pare_path_join(folder, "config.json");
-    json_t *json = NULL;
-    *text = NULL;
-    pare_status status = pare_file_exists(path) ? pare_json_load(path, 0, &json) : pare_whole();
-    const char *type = json_string_value(json_object_get(json, "model_type"));
-    if (status == PARE_OK && type) {
-        *text = pare_format("%s", type);
-        status = pare_whole();
-    }
-    json_decref(json);
-    free(path);
-    return status;
-}
-
-static pare_status read_source(source *s, const char *folder, pare_image_processor *out) {
-    char *model_type;
+static pare_status read_source(source *s, const char *model_type, pare_image_processor *out) {
     if (!json_is_object(s->object)) return pare_fail(PARE_FORMAT_ERROR, "%s: its JSON is no object", s->path);
-    PARE_TRY(read_model_type(folder, &model_type));
-    pare_status status = find_class(s, model_type);
-    if (status == PARE_OK) status = read_object(s, out);
-    free(model_type);
-    return status;
+    PARE_TRY(find_class(s, model_type));
+    return read_object(s, out);
 }
 
 /* *found: whether the file is there and, with `member`, has it. */
-static pare_status read_file(const char *folder, const char *name, const char *member, pare_image_processor *out,
-                             bool *found) {
+static pare_status read_file(const char *folder, const char *name, const char *member, const char *model_type,
+                             pare_image_processor *out, bool *found) {
     char *path = pare_path_join(folder, name);
     json_t *json = NULL;
     *found = false;
@@ -279,7 +259,7 @@ static pare_status read_file(const char *folder, const char *name, const char *m
     if (status == PARE_OK && object) {
         source s = {.path = path, .object = object};
         *found = true;
-        status = read_source(&s, folder, out);
+        status = read_source(&s, model_type, out);
     }
     json_decref(json);
     free(path);
@@ -299,15 +279,15 @@ static pare_status by_default(const char *folder, pare_image_processor *out) {
     return pare_image_processor_complete(out, folder);
 }
 
-pare_status pare_image_processor_read(const char *folder, uint32_t width, uint32_t height, uint32_t channels,
-                                      pare_image_processor *out) {
+pare_status pare_image_processor_read(const char *folder, const char *model_type, uint32_t width, uint32_t height,
+                                      uint32_t channels, pare_image_processor *out) {
     bool found;
     *out = (pare_image_processor){.width = width, .height = height, .channels = channels};
     if (channels != 1 && channels != PARE_IMAGE_CHANNELS)
         return pare_fail(PARE_UNSUPPORTED,
                          "%s is a model of pictures with %u channels; pare reads grey (1) and RGB (3)", folder,
                          channels);
-    PARE_TRY(read_file(folder, "processor_config.json", "image_processor", out, &found));
-    if (!found) PARE_TRY(read_file(folder, "preprocessor_config.json", NULL, out, &found));
+    PARE_TRY(read_file(folder, "processor_config.json", "image_processor", model_type, out, &found));
+    if (!found) PARE_TRY(read_file(folder, "preprocessor_config.json", NULL, model_type, out, &found));
     return found ? PARE_OK : by_default(folder, out);
 }

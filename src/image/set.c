@@ -99,12 +99,11 @@ pare_status pare_image_set_read_idx(pare_image_set *set, const char *path, uint3
     if (idx->count > INT32_MAX)
         return pare_fail(PARE_UNSUPPORTED, "%s announces %u pictures; 2147483647 are the most", path, idx->count);
     set->count = idx->count;
-    set->labelled = idx->labels != NULL;
-    for (uint32_t i = 0; set->labelled && count && i < idx->count; i++)
+    for (uint32_t i = 0; idx->labels && count && i < idx->count; i++)
         if (idx->labels[i] >= count)
             return pare_fail(PARE_FORMAT_ERROR, "%s: picture %u has label %u; the model's labels are 0 to %u",
                              idx->label_file.file.path, i, idx->labels[i], count - 1);
-    if (set->labelled) return PARE_OK;
+    if (idx->labels) return PARE_OK;
     return pare_image_set_remark(set, pare_format("%s has no file of labels beside it (idx1)", path));
 }
 
@@ -120,10 +119,6 @@ char *pare_image_set_name(const pare_image_set *set, uint32_t index) {
 int32_t pare_image_set_label(const pare_image_set *set, uint32_t index) {
     if (set->idx.count) return set->idx.labels ? set->idx.labels[index] : -1;
     return set->entries[index].label;
-}
-
-bool pare_image_set_labelled(const pare_image_set *set) {
-    return set->labelled;
 }
 
 const char *pare_image_set_note(const pare_image_set *set) {
@@ -154,21 +149,13 @@ pare_status pare_image_set_read(const pare_image_set *set, uint32_t index, uint3
     return status;
 }
 
-/* The first steps of a shuffle. */
-pare_status pare_image_set_draw(const pare_image_set *set, uint32_t count, uint64_t seed, uint32_t *order) {
+void pare_image_set_draw(const pare_image_set *set, uint64_t seed, uint32_t *order) {
     pare_random random = {.seed = seed, .stream = DRAW_STREAM};
-    uint32_t *all;
-    if (count > set->count)
-        return pare_fail(PARE_BAD_ARGUMENT, "there are %u pictures, of which %u cannot be drawn; ask for fewer",
-                         set->count, count);
-    PARE_TRY(pare_alloc_uninitialized(&all, set->count, sizeof *all, "the order of pictures"));
     for (uint32_t i = 0; i < set->count; i++)
-        all[i] = i;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t drawn = i + (uint32_t)pare_random_below(&random, set->count - i);
-        order[i] = all[drawn];
-        all[drawn] = all[i];
+        order[i] = i;
+    for (uint32_t i = 0; i < set->count; i++) {
+        uint32_t drawn = i + (uint32_t)pare_random_below(&random, set->count - i), picture = order[drawn];
+        order[drawn] = order[i];
+        order[i] = picture;
     }
-    pare_free(all);
-    return PARE_OK;
 }

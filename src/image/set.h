@@ -25,10 +25,8 @@ uint32_t pare_image_set_count(const pare_image_set *set);
 /* Its path, or "FILE[7]" of an idx file; freed with free(). NULL without memory (pare_lost). */
 char *pare_image_set_name(const pare_image_set *set, uint32_t index);
 
-/* -1: none. */
+/* -1: none. All pictures have one, or none has. */
 int32_t pare_image_set_label(const pare_image_set *set, uint32_t index);
-/* Whether all pictures have one; all or none do. */
-bool pare_image_set_labelled(const pare_image_set *set);
 
 /* One sentence about what was left out or how folders became labels; NULL: nothing to say. The set's own. */
 const char *pare_image_set_note(const pare_image_set *set);
@@ -39,7 +37,7 @@ const char *pare_image_set_root(const pare_image_set *set);
 /* Decodes one, with 1 or 3 channels; fails as pare_image_read does. */
 pare_status pare_image_set_read(const pare_image_set *set, uint32_t index, uint32_t channels, pare_image *out);
 
-/* order: [count], so many different pictures of the set, uniformly drawn from `seed`. Fails where it has fewer. */
-pare_status pare_image_set_draw(const pare_image_set *set, uint32_t count, uint64_t seed, uint32_t *order);
+/* order: [all], every picture of the set once, uniformly drawn from `seed`. */
+void pare_image_set_draw(const pare_image_set *set, uint64_t seed, uint32_t *order);
 
 #endif

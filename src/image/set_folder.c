@@ -100,7 +100,6 @@ static pare_status read_classes(pare_image_set *set, listing *list, const char *
     PARE_TRY(pare_image_labels(set->root, list->folders, list->folder_count, names, count, list->labels, &note));
     if (note) PARE_TRY(pare_image_set_remark(set, note));
     PARE_TRY(add_classes(set, list, &empty, &first_empty));
-    set->labelled = true;
     PARE_TRY(remark_empty(set, empty, first_empty));
     PARE_TRY(remark_beside(set, list));
     return remark_others(set);

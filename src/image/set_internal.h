@@ -19,11 +19,9 @@ struct pare_image_set {
     pare_image_entry *entries;
     uint32_t count, room; /* idx: count alone */
     pare_idx idx;         /* count 0: pictures in files */
-    bool labelled;
-    char *note;              /* freed with free() */
-    uint32_t others;         /* files that were left out */
-    char *first_other;       /* freed with free() */
-    uint32_t beside_classes; /* pictures beside the class folders */
+    char *note;           /* freed with free() */
+    uint32_t others;      /* files that were left out */
+    char *first_other;    /* freed with free() */
 };
 
 /* Adds the pictures below `folder` (a name below the set's root; "" for the root itself), sorted, folders in it

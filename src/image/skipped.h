@@ -16,7 +16,9 @@ typedef struct pare_skipped {
  * stands in the message; `root`, where it begins so, is left out. */
 pare_status pare_skipped_add(pare_skipped *skipped, const char *name, const char *root);
 
-/* As pare_album_note. */
+/* One sentence about pictures that were skipped, of all that were seen: "3 of 128 pictures were skipped: a.png is
+ * truncated, b.jpg is a JPEG file in CMYK, and 1 more". Valid until the next call; NULL: none were, or (pare_lost) no
+ * memory. */
 const char *pare_skipped_note(pare_skipped *skipped);
 
 void pare_skipped_free(pare_skipped *skipped);

@@ -8,8 +8,8 @@ pare_status pare_model_album(const pare_model *model, pare_album **out) {
     const pare_vision *v = &model->config.vision;
     pare_image_processor processor;
     if (!*model->album) {
-        PARE_TRY(pare_image_processor_read(pare_checkpoint_directory(model->checkpoint), v->width, v->height,
-                                           v->channels, &processor));
+        PARE_TRY(pare_image_processor_read(pare_checkpoint_directory(model->checkpoint), model->config.model_type,
+                                           v->width, v->height, v->channels, &processor));
         PARE_TRY(pare_album_new(&processor, model->album));
     }
     *out = *model->album;
@@ -81,13 +81,12 @@ void pare_patches_rows(const pare_source *source, const pare_embedded *tokens, f
     const pare_config *config = &source->model->config;
     const pare_vision *v = &config->vision;
     int64_t e = config->embedding_width, pictures = tokens->count / tokens->length;
-    uint32_t patches = (uint32_t)tokens->length - v->prefix;
 #pragma omp parallel for schedule(static) if (tokens->count * e > 8192)
     for (int64_t i = 0; i < pictures; i++) {
         float *of_picture = rows + i * tokens->length * e;
         memset(of_picture, 0, (size_t)(v->prefix * e) * sizeof *rows);
-        pare_album_patches(*source->model->album, tokens->ids[i * tokens->stride], 0, patches, v->patch_height,
-                           v->patch_width, of_picture + v->prefix * e);
+        pare_album_patches(*source->model->album, tokens->ids[i * tokens->stride], v->patch_height, v->patch_width,
+                           of_picture + v->prefix * e);
     }
 }
 

@@ -9,13 +9,17 @@ typedef struct scene {
 } scene;
 
 static pare_status add_all(pare_album *album, const pare_image_set *set) {
-    for (uint32_t i = 0; i < pare_image_set_count(set); i++) {
-        bool added;
-        PARE_TRY(pare_album_add(album, set, i, &added));
-    }
     static const uint32_t first[] = {0, 1};
     char sum[PARE_DIGEST_TEXT];
-    if (pare_album_skipped(album) && !pare_album_note(album)) return pare_whole();
+    pare_skipped skipped = {0};
+    pare_status status = PARE_OK;
+    for (uint32_t i = 0; i < pare_image_set_count(set) && status == PARE_OK; i++) {
+        bool added;
+        status = pare_album_add(album, set, i, &skipped, &added);
+    }
+    if (status == PARE_OK && skipped.count && !pare_skipped_note(&skipped)) status = pare_whole();
+    pare_skipped_free(&skipped);
+    PARE_TRY(status);
     return pare_album_digest(album, first, 1, 2, sum);
 }
 
@@ -25,10 +29,10 @@ static pare_status read_place(void *context) {
     pare_image_processor processor;
     pare_image_set *set = NULL;
     pare_album *album = NULL;
-    uint32_t order[2];
-    pare_status status = pare_image_processor_read(workplace, 8, 8, s->channels, &processor);
+    uint32_t order[4];
+    pare_status status = pare_image_processor_read(workplace, "vit", 8, 8, s->channels, &processor);
     if (status == PARE_OK) status = pare_image_set_open(s->place, names, 2, &set);
-    if (status == PARE_OK) status = pare_image_set_draw(set, 2, 1, order);
+    if (status == PARE_OK) pare_image_set_draw(set, 1, order);
     if (status == PARE_OK) status = pare_album_new(&processor, &album);
     if (status == PARE_OK) status = add_all(album, set);
     if (status == PARE_OK) status = pare_whole();
