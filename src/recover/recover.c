@@ -100,6 +100,7 @@ static void end(pare_recover_job *job) {
     pare_scan_free(&job->scan);
     pare_model_close(job->opened);
     pare_teacher_cache_close(job->cache);
+    pare_recover_windows_free(job);
     pare_free(job->texts);
     pare_resume_close(&job->resume);
     free(job->progress);

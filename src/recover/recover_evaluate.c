@@ -6,28 +6,20 @@
 #include "support/memory.h"
 #include "support/runtime.h"
 
-static pare_status read_windows(const pare_recover_job *job, const char *name, bool noted, pare_windows *windows) {
+static pare_status read_windows(const pare_recover_job *job, const char *name, pare_windows *windows) {
     const pare_recovery *s = &job->settings;
-    PARE_TRY(
-        pare_calibration_stream(job->model, name, s->window, s->max_windows, noted ? NULL : job->runtime, windows));
-    pare_status status = pare_calibration_check(job->model, name, windows);
-    if (status != PARE_OK) pare_windows_free(windows);
-    return status;
+    PARE_TRY(pare_calibration_stream(job->model, name, s->window, s->max_windows, job->runtime, windows));
+    return pare_calibration_check(job->model, name, windows);
 }
 
 /* evaluation: of which model, and how it is called; after: of what came of it. */
 static pare_status measure(pare_recover_job *job, size_t index, pare_evaluation evaluation, bool after) {
-    pare_windows windows;
     pare_text_pair *pair = &job->texts[index];
-    evaluation.name = pair->file = job->settings.texts[index];
+    evaluation.name = pair->file;
     evaluation.backend = job->backend;
     evaluation.runtime = job->runtime;
-    evaluation.windows = &windows;
-    PARE_TRY(read_windows(job, evaluation.name, after, &windows));
-    pare_status status = pare_evaluate_pair(&evaluation, after, pair);
-    pair->windows = windows.count;
-    pare_windows_free(&windows);
-    return status;
+    evaluation.windows = &job->windows[index];
+    return pare_evaluate_pair(&evaluation, after, pair);
 }
 
 pare_status pare_recover_evaluate_before(void *context) {
@@ -35,9 +27,20 @@ pare_status pare_recover_evaluate_before(void *context) {
     size_t texts = job->settings.text_count;
     pare_evaluation evaluation = {.model = job->model, .stage = "evaluating before"};
     PARE_TRY(pare_alloc(&job->texts, texts, sizeof *job->texts, "perplexities"));
-    for (size_t i = 0; i < texts; i++)
+    PARE_TRY(pare_alloc(&job->windows, texts, sizeof *job->windows, "windows"));
+    for (size_t i = 0; i < texts; i++) {
+        job->texts[i].file = job->settings.texts[i];
+        PARE_TRY(read_windows(job, job->settings.texts[i], &job->windows[i]));
+        job->texts[i].windows = job->windows[i].count;
         PARE_TRY(measure(job, i, evaluation, false));
+    }
     return PARE_OK;
+}
+
+void pare_recover_windows_free(pare_recover_job *job) {
+    for (size_t i = 0; job->windows && i < job->settings.text_count; i++)
+        pare_windows_free(&job->windows[i]);
+    pare_free(job->windows);
 }
 
 pare_status pare_recover_evaluate_after(void *context) {

@@ -36,6 +36,7 @@ typedef struct pare_recover_job {
 
     pare_model *written;   /* opened afresh; NULL where an adapter was written */
     pare_text_pair *texts; /* [text_count]; NULL: nothing was measured yet */
+    pare_windows *windows; /* [text_count] of them, read once; NULL: not yet */
 } pare_recover_job;
 
 /* The run that a recovery goes on from: its files get to their places with the recovery's, and it makes the recovery's
@@ -64,6 +65,7 @@ pare_status pare_recover_plan(void *job);
 /* Perplexities of the model that is trained, and of what came of it. */
 pare_status pare_recover_evaluate_before(void *job);
 pare_status pare_recover_evaluate_after(void *job);
+void pare_recover_windows_free(pare_recover_job *job);
 /* Opens the teacher's cache if it is there, so that one of another run is refused before any work; the second has it
  * made if it is not. */
 pare_status pare_recover_find_cache(pare_recover_job *job);

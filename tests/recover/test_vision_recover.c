@@ -41,10 +41,20 @@ static double loss_of(const scene *s, const char *folder, const char *adapter) {
     return loss;
 }
 
-/* The loss on the pictures falls, as the report has it. Returns it. */
+static uint32_t decoded(const pare_model *model) {
+    pare_album *album;
+    assert_int_equal(pare_model_album(model, &album), PARE_OK);
+    return pare_album_count(album);
+}
+
+/* The loss on the pictures falls, as the report has it. Returns it. Pictures are decoded once to train on, and once for
+ * both evaluations; a few more are noise to check with. */
 static double recover(const scene *s, const char *what, const pare_model *model, double before) {
     char *text;
+    uint32_t pictures = decoded(model);
     if (pare_recover(model, &s->options, &runtime, &text) != PARE_OK) fail_msg("%s: %s", what, pare_message());
+    pictures = decoded(model) - pictures;
+    assert_true(pictures >= 2 * VISION_PICTURES && pictures < 3 * VISION_PICTURES);
     json_t *report = json_loads(text, 0, NULL), *images = json_object_get(report, "images");
     double first = family_number(json_object_get(images, "before"), "loss");
     double last = family_number(json_object_get(images, "after"), "loss");
