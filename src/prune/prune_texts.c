@@ -39,17 +39,15 @@ pare_status pare_prune_text_windows(const pare_prune_job *job, size_t index, par
     return status;
 }
 
-/* The dense model's figure may be known from an earlier run on the same text. */
+/* How the dense model does may be known from an earlier run on the same text. */
 static pare_status evaluate_dense(pare_prune_job *job, const pare_evaluation *evaluation, pare_text_pair *out) {
-    if (pare_reads_pictures(&job->origin->config)) return pare_evaluate_pair(evaluation, 0, out);
-    double *nll = &out->before;
     char *name = pare_format("%s %u %u %u %llu", evaluation->name, job->asked->evaluation.window,
                              job->asked->evaluation.max_windows, (unsigned)job->backend->operand,
                              (unsigned long long)job->asked->seed);
     pare_cache *cache = job->asked->cache;
-    bool known = pare_cache_nll_take(cache, job->origin, name, nll);
-    pare_status status = known ? PARE_OK : pare_perplexity(evaluation, nll);
-    if (status == PARE_OK && !known) status = pare_cache_nll_give(cache, job->origin, name, *nll);
+    bool known = pare_cache_before_take(cache, job->origin, name, out);
+    pare_status status = known ? PARE_OK : pare_evaluate_pair(evaluation, 0, out);
+    if (status == PARE_OK && !known) status = pare_cache_before_give(cache, job->origin, name, out);
     free(name);
     return status;
 }

@@ -14,7 +14,8 @@ typedef struct entry {
     char digest[65];
     pare_score_result scores; /* of indices: without units */
     pare_index_scores indices;
-    double nll;
+    double nll; /* of the dense model */
+    pare_picture_scores pictures;
     pare_output_fisher fisher;
 } entry;
 
@@ -182,21 +183,24 @@ pare_status pare_cache_indices_give(pare_cache *cache, const pare_score_request 
     return PARE_OK;
 }
 
-static char *nll_key(const pare_model *model, const char *name) {
-    return !name ? NULL : pare_format("nll %llu %s", (unsigned long long)model->serial, name);
+static char *before_key(const pare_model *model, const char *name) {
+    return !name ? NULL : pare_format("before %llu %s", (unsigned long long)model->serial, name);
 }
 
-bool pare_cache_nll_take(pare_cache *cache, const pare_model *model, const char *name, double *nll) {
-    const entry *e = find(cache, nll_key(model, name));
-    if (e) *nll = e->nll;
+bool pare_cache_before_take(pare_cache *cache, const pare_model *model, const char *name, pare_text_pair *pair) {
+    const entry *e = find(cache, before_key(model, name));
+    if (e) pair->before = e->nll;
+    if (e) pair->answers[0] = e->pictures;
     return e != NULL;
 }
 
-pare_status pare_cache_nll_give(pare_cache *cache, const pare_model *model, const char *name, double nll) {
+pare_status pare_cache_before_give(pare_cache *cache, const pare_model *model, const char *name,
+                                   const pare_text_pair *pair) {
     if (!cache) return PARE_OK;
     entry *e;
-    PARE_TRY(entry_new(nll_key(model, name), &e));
-    e->nll = nll;
+    PARE_TRY(entry_new(before_key(model, name), &e));
+    e->nll = pair->before;
+    e->pictures = pair->answers[0];
     return enter(cache, e, PARE_OK);
 }
 

@@ -1,10 +1,11 @@
-/* Work that several runs on one model share: calibration windows, unit scores, perplexities of the dense model. Entries
- * are found by everything that they depend on. A NULL cache holds nothing. */
+/* Work that several runs on one model share: calibration windows, unit scores, how the dense model does on texts and
+ * pictures. Entries are found by everything that they depend on. A NULL cache holds nothing. */
 #ifndef PARE_SCORE_CACHE_H
 #define PARE_SCORE_CACHE_H
 
 #include "calibrate/calibration.h"
 #include "calibrate/output_fisher.h"
+#include "report/parts.h"
 #include "score/score.h"
 
 /* True if it was there: then *out is a copy that the caller frees. `give` keeps a copy. */
@@ -25,11 +26,13 @@ const pare_index_scores *pare_cache_indices_find(pare_cache *cache, const pare_s
 pare_status pare_cache_indices_give(pare_cache *cache, const pare_score_request *request, pare_index_scores *indices,
                                     const pare_score_result *made);
 
-/* Negative log-likelihood of the dense model on a text. name: the text and how it is cut. */
-bool pare_cache_nll_take(pare_cache *cache, const pare_model *model, const char *name, double *nll);
-pare_status pare_cache_nll_give(pare_cache *cache, const pare_model *model, const char *name, double nll);
+/* How the dense model does on a text or a set of pictures: the side before of a pair, whose other members stay as they
+ * are. name: the text and how it is cut. */
+bool pare_cache_before_take(pare_cache *cache, const pare_model *model, const char *name, pare_text_pair *pair);
+pare_status pare_cache_before_give(pare_cache *cache, const pare_model *model, const char *name,
+                                   const pare_text_pair *pair);
 
-/* Windows of a text. name: the text and how it is cut. */
+/* Windows of a text or a set of pictures. name: the text and how it is cut. */
 bool pare_cache_text_take(pare_cache *cache, const pare_model *model, const char *name, pare_windows *out);
 pare_status pare_cache_text_give(pare_cache *cache, const pare_model *model, const char *name,
                                  const pare_windows *windows);

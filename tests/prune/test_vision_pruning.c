@@ -254,6 +254,38 @@ static void taken_up(void **state) {
     free(whole);
 }
 
+static void count_dense(void *user, const char *stage, uint64_t done, uint64_t total) {
+    *(int *)user += done == total && strcmp(stage, "evaluating the dense model") == 0;
+}
+
+/* Of a sweep, the first run alone asks the dense model. */
+static void runs_with_a_cache(void **state) {
+    scene *s = *state;
+    int asked = 0;
+    const pare_runtime counting = {
+        .threads = 1, .compute = PARE_COMPUTE_FP32, .progress = count_dense, .progress_user = &asked};
+    json_t *first = NULL;
+    char *text;
+    s->options.method = "magnitude-l1";
+    s->options.cache = pare_cache_new();
+    for (int run = 0; run < 2; run++) {
+        s->options.ratio = run ? 0.5 : 0.25;
+        if (pare_prune(s->place.m.opened.model, &s->options, &counting, &text) != PARE_OK)
+            fail_msg("%s", pare_message());
+        json_t *report = json_loads(text, 0, NULL), *images = json_object_get(report, "images");
+        assert_non_null(json_object_get(images, "before"));
+        if (!run) first = json_incref(images);
+        assert_true(json_equal(json_object_get(first, "before"), json_object_get(images, "before")));
+        assert_int_equal(json_equal(json_object_get(first, "after"), json_object_get(images, "after")), !run);
+        assert_int_equal(asked, 1);
+        json_decref(report);
+        pare_text_free(text);
+        tiny_remove(s->place.output);
+    }
+    json_decref(first);
+    pare_cache_free(s->options.cache);
+}
+
 #define OF_CASE(test, name) cmocka_unit_test_prestate_setup_teardown(test, setup, teardown, (char[]){name})
 
 int main(void) {
@@ -268,6 +300,7 @@ int main(void) {
         OF_CASE(trained_afterwards, "deit"),
         OF_CASE(weights_are_read_once, "vit"),
         OF_CASE(taken_up, "vit"),
+        OF_CASE(runs_with_a_cache, "vit"),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
