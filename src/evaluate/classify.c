@@ -18,7 +18,11 @@ typedef struct classifying {
     pare_windows windows;
     char **names; /* [windows.count] of the pictures' files */
     char **classes;
-    float *logits;
+    struct answer {
+        int64_t label;
+        double probability;
+    } * answers;    /* [windows.count] */
+    double unsound; /* a logit that is not finite, or 0 */
 } classifying;
 
 /* Reads all that can be read. */
@@ -37,6 +41,19 @@ static pare_status read_pictures(classifying *c, const pare_classify_options *o,
     return status == PARE_OK ? pare_whole() : status;
 }
 
+/* The likeliest class. */
+static void see_picture(void *context, size_t picture, const float *logits, const float *dense) {
+    classifying *c = context;
+    int64_t classes = c->model->config.vocabulary, best = pare_logits_likeliest(logits, classes);
+    double sum = 0.0;
+    (void)dense;
+    for (int64_t i = 0; i < classes; i++) {
+        if (!isfinite(logits[i])) c->unsound = (double)logits[i];
+        sum += exp((double)logits[i] - (double)logits[best]);
+    }
+    c->answers[picture] = (struct answer){best, 1 / sum};
+}
+
 static pare_status compute(classifying *c, const pare_adapters *adapters, const pare_backend *backend,
                            const pare_runtime *runtime) {
     pare_evaluation evaluation = {.model = c->model,
@@ -46,32 +63,17 @@ static pare_status compute(classifying *c, const pare_adapters *adapters, const 
                                   .windows = &c->windows,
                                   .name = "the pictures",
                                   .stage = "classifying"};
-    size_t elements = (size_t)c->windows.count * c->model->config.vocabulary;
-    PARE_TRY(pare_alloc_uninitialized(&c->logits, elements, sizeof *c->logits, "logits"));
-    PARE_TRY(pare_pictures_logits(&evaluation, c->logits));
-    for (size_t i = 0; i < elements; i++)
-        PARE_TRY(pare_evaluation_check(&evaluation, "score of a class", (double)c->logits[i]));
-    return PARE_OK;
-}
-
-/* Of the likeliest class. */
-static double probability(const float *logits, int64_t classes, int64_t best) {
-    double sum = 0.0;
-    for (int64_t i = 0; i < classes; i++)
-        sum += exp((double)logits[i] - (double)logits[best]);
-    return 1 / sum;
+    PARE_TRY(pare_alloc(&c->answers, c->windows.count, sizeof *c->answers, "answers"));
+    PARE_TRY(pare_pictures_answer(&evaluation, NULL, see_picture, c));
+    return pare_evaluation_check(&evaluation, "score of a class", c->unsound);
 }
 
 static json_t *answers(const classifying *c) {
-    int64_t classes = c->model->config.vocabulary;
     json_t *list = json_array();
-    for (size_t i = 0; i < c->windows.count; i++) {
-        const float *logits = c->logits + (int64_t)i * classes;
-        int64_t best = pare_logits_likeliest(logits, classes);
+    for (size_t i = 0; i < c->windows.count; i++)
         pare_json_append(list, pare_json_of({"file", pare_json_name(c->names[i])},
-                                            {"label", pare_json_string(c->classes[best])},
-                                            {"probability", pare_json_real(probability(logits, classes, best))}));
-    }
+                                            {"label", pare_json_string(c->classes[c->answers[i].label])},
+                                            {"probability", pare_json_real(c->answers[i].probability)}));
     return list;
 }
 
@@ -80,7 +82,7 @@ static void release(classifying *c) {
         free(c->names[i]);
     pare_free(c->names);
     pare_class_names_free(&c->model->config, c->classes);
-    pare_free(c->logits);
+    pare_free(c->answers);
     pare_windows_free(&c->windows);
     pare_image_set_close(c->set);
 }

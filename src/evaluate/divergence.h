@@ -2,7 +2,7 @@
 #ifndef PARE_EVALUATE_DIVERGENCE_H
 #define PARE_EVALUATE_DIVERGENCE_H
 
-#include "evaluate/perplexity.h"
+#include "evaluate/evaluation.h"
 
 typedef struct pare_divergence_result {
     double nll;  /* of the model, as in pare_perplexity */

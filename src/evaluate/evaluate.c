@@ -3,6 +3,7 @@
 #include "calibrate/calibration.h"
 #include "calibrate/self.h"
 #include "evaluate/divergence.h"
+#include "evaluate/perplexity.h"
 #include "evaluate/pictures.h"
 #include "evaluate/zero_shot_result.h"
 #include "model/patches.h"

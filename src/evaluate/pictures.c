@@ -1,50 +1,38 @@
 #include "evaluate/pictures.h"
-#include "evaluate/divergence.h"
-#include "evaluate/group.h"
 #include "evaluate/logits_compare.h"
 #include "model/patches.h"
 #include "support/memory.h"
-#include "support/runtime.h"
 
 #include <math.h>
 
-/* Logits of the first token of every picture of a group. */
-static pare_status group_logits(const pare_evaluation *e, const pare_source *source, pare_pass *pass, int64_t first,
-                                int64_t count, float *logits) {
-    const pare_windows *windows = e->windows;
-    int64_t length = windows->length, classes = e->model->config.vocabulary;
-    PARE_TRY(pare_pass_forward(pass, source, windows->ids + first * length, count));
-    for (int64_t i = 0; i < count; i++)
-        PARE_TRY(pare_pass_logits(pass, source, i * length, 1, logits + (first + i) * classes));
-    return PARE_OK;
-}
+typedef struct answering {
+    int64_t length, classes;
+    float *logits, *dense; /* [classes]; dense: or NULL */
+    pare_pictures_see see;
+    void *context;
+} answering;
 
-static pare_status all_logits(const pare_evaluation *e, const pare_source *source, pare_pass *pass, int64_t group,
-                              float *logits) {
-    uint64_t layers = e->model->config.layers, count = e->windows->count;
-    pare_group_progress progress = {.runtime = e->runtime,
-                                    .stage = e->stage ? e->stage : "evaluating",
-                                    .total = (count + (uint64_t)group - 1) / (uint64_t)group * layers};
-    pare_pass_on_step(pass, pare_group_step, &progress);
-    for (int64_t first = 0; first < (int64_t)count; first += group, progress.before += layers) {
-        int64_t left = (int64_t)count - first;
-        PARE_TRY(group_logits(e, source, pass, first, left < group ? left : group, logits));
+/* The first token of every picture has the classes' logits. */
+static pare_status answer_group(void *context, const pare_evaluation_group *group) {
+    const answering *a = context;
+    const pare_evaluated *model = group->model, *dense = group->dense;
+    for (int64_t i = 0; i < group->count; i++) {
+        PARE_TRY(pare_pass_logits(model->pass, &model->source, i * a->length, 1, a->logits));
+        if (dense) PARE_TRY(pare_pass_logits(dense->pass, &dense->source, i * a->length, 1, a->dense));
+        a->see(a->context, (size_t)(group->first + i), a->logits, a->dense);
     }
     return PARE_OK;
 }
 
-pare_status pare_pictures_logits(const pare_evaluation *e, float *logits) {
-    pare_source plain = {.model = e->model, .backend = e->backend};
-    const pare_source *source = e->source ? e->source : &plain;
-    int64_t rank = e->adapters ? e->adapters->rank : 0;
-    pare_pass_shape shape;
-    pare_pass *pass;
-    PARE_TRY(pare_group_shape(e->model, e->backend, e->windows, pare_source_is_composed(source), rank,
-                              pare_runtime_limit(e->runtime), &shape));
-    PARE_TRY(pare_pass_new(e->model, e->backend, &shape, &pass));
-    if (e->adapters) pare_pass_adapt(pass, e->adapters);
-    pare_status status = all_logits(e, source, pass, shape.sequences, logits);
-    pare_pass_free(pass);
+pare_status pare_pictures_answer(const pare_evaluation *e, const pare_model *dense, pare_pictures_see see,
+                                 void *context) {
+    answering a = {
+        .length = e->windows->length, .classes = e->model->config.vocabulary, .see = see, .context = context};
+    size_t rows = dense ? 2 : 1, classes = (size_t)a.classes;
+    PARE_TRY(pare_alloc_uninitialized(&a.logits, rows * classes, sizeof *a.logits, "logits"));
+    if (dense) a.dense = a.logits + classes;
+    pare_status status = pare_evaluation_groups(e, dense, rows * classes * sizeof *a.logits, answer_group, &a);
+    pare_free(a.logits);
     return status;
 }
 
@@ -63,96 +51,63 @@ static double loss_of(const float *logits, int64_t classes, int64_t label) {
     return log(sum) + highest - (double)logits[label];
 }
 
-static void add_scores(const pare_evaluation *e, const float *logits, pare_picture_scores *out) {
+/* Sums, of which means are made at the end. */
+typedef struct scoring {
+    const pare_evaluation *evaluation;
+    pare_picture_scores *out, *before; /* before: or NULL */
+    double unsound[2];                 /* of the model, of the dense one: NaN after a logit that is not finite, or 0 */
+} scoring;
+
+static void add_scores(const pare_evaluation *e, size_t picture, const float *logits, pare_picture_scores *out) {
     enum { FEW = 5 };
     int64_t classes = e->model->config.vocabulary;
-    const pare_windows *windows = e->windows;
-    for (size_t i = 0; i < windows->count; i++) {
-        int64_t label = pare_patches_label(e->model, windows->ids[i * windows->length]);
-        const float *row = logits + (int64_t)i * classes;
-        if (label < 0) continue;
-        int64_t rank = rank_of(row, classes, label);
-        out->labelled++;
-        out->top1 += rank == 0;
-        out->top5 += rank < FEW;
-        out->loss += loss_of(row, classes, label);
+    int64_t label = pare_patches_label(e->model, e->windows->ids[picture * e->windows->length]);
+    if (label < 0) return;
+    int64_t rank = rank_of(logits, classes, label);
+    out->labelled++;
+    out->top1 += rank == 0;
+    out->top5 += rank < FEW;
+    out->loss += loss_of(logits, classes, label);
+}
+
+static void add_comparison(const float *q, const float *p, int64_t classes, pare_picture_scores *out) {
+    int64_t p_best = pare_logits_likeliest(p, classes), q_best = pare_logits_likeliest(q, classes);
+    out->kl += pare_logits_divergence(p, q, (double)p[p_best], (double)q[q_best], classes);
+    out->agreement += p_best == q_best;
+}
+
+static void see_picture(void *context, size_t picture, const float *logits, const float *dense) {
+    scoring *s = context;
+    const pare_evaluation *e = s->evaluation;
+    int64_t classes = e->model->config.vocabulary;
+    for (int64_t i = 0; i < classes; i++) {
+        s->unsound[0] += isfinite(logits[i]) ? 0.0 : NAN;
+        s->unsound[1] += !dense || isfinite(dense[i]) ? 0.0 : NAN;
     }
-    double *means[] = {&out->top1, &out->top5, &out->loss};
+    add_scores(e, picture, logits, s->out);
+    if (dense) add_comparison(logits, dense, classes, s->out);
+    if (s->before) add_scores(e, picture, dense, s->before);
+}
+
+/* Means of sums over so many pictures; fails if they are not finite. */
+static pare_status finish(const pare_evaluation *e, pare_picture_scores *scores, bool compared, double unsound) {
+    double *means[] = {&scores->top1, &scores->top5, &scores->loss};
     for (size_t i = 0; i < sizeof means / sizeof *means; i++)
-        *means[i] = out->labelled ? *means[i] / (double)out->labelled : NAN;
-}
-
-static void add_comparison(const pare_evaluation *e, const float *logits, const float *dense,
-                           pare_picture_scores *out) {
-    int64_t classes = e->model->config.vocabulary, count = e->windows->count;
-    for (int64_t i = 0; i < count; i++) {
-        const float *p = dense + i * classes, *q = logits + i * classes;
-        int64_t p_best = pare_logits_likeliest(p, classes), q_best = pare_logits_likeliest(q, classes);
-        out->kl += pare_logits_divergence(p, q, (double)p[p_best], (double)q[q_best], classes);
-        out->agreement += p_best == q_best;
-    }
-    out->kl /= (double)count;
-    out->agreement /= (double)count;
-    out->compared = true;
-}
-
-static pare_status check(const pare_evaluation *e, const pare_picture_scores *scores, const float *logits) {
-    int64_t elements = (int64_t)e->windows->count * e->model->config.vocabulary;
-    double sum = 0.0;
-    for (int64_t i = 0; i < elements; i++)
-        sum += isfinite(logits[i]) ? 0.0 : NAN;
-    PARE_TRY(pare_evaluation_check(e, "loss", scores->labelled ? scores->loss : sum));
-    return pare_evaluation_check(e, "divergence", scores->kl + sum);
+        *means[i] = scores->labelled ? *means[i] / (double)scores->labelled : NAN;
+    scores->compared = compared;
+    scores->kl /= (double)e->windows->count;
+    scores->agreement /= (double)e->windows->count;
+    PARE_TRY(pare_evaluation_check(e, "loss", scores->labelled ? scores->loss : unsound));
+    return pare_evaluation_check(e, "divergence", scores->kl + unsound);
 }
 
 pare_status pare_pictures_evaluate(const pare_evaluation *e, const pare_model *dense, pare_picture_scores *out,
                                    pare_picture_scores *before) {
-    pare_evaluation other = {.model = dense,
-                             .backend = e->backend,
-                             .runtime = e->runtime,
-                             .windows = e->windows,
-                             .name = e->name,
-                             .stage = "evaluating the dense model"};
-    size_t elements = (size_t)e->windows->count * e->model->config.vocabulary;
-    float *logits, *compared = NULL;
+    scoring s = {.evaluation = e, .out = out, .before = before};
+    pare_evaluation other = {.model = dense, .windows = e->windows, .name = e->name};
     *out = (pare_picture_scores){.files = e->windows->count};
-    PARE_TRY(pare_alloc_uninitialized(&logits, elements, sizeof *logits, "logits"));
-    pare_status status = pare_pictures_logits(e, logits);
-    if (status == PARE_OK) add_scores(e, logits, out);
-    if (status == PARE_OK && dense) status = pare_alloc_uninitialized(&compared, elements, sizeof *compared, "logits");
-    if (status == PARE_OK && dense) status = pare_pictures_logits(&other, compared);
-    if (status == PARE_OK && dense) add_comparison(e, logits, compared, out);
-    if (status == PARE_OK && before) {
-        *before = (pare_picture_scores){.files = e->windows->count};
-        add_scores(&other, compared, before);
-        status = check(&other, before, compared);
-    }
-    if (status == PARE_OK) status = check(e, out, logits);
-    pare_free(logits);
-    pare_free(compared);
-    return status;
-}
-
-pare_status pare_evaluate_pair(const pare_evaluation *e, int side, pare_text_pair *pair) {
-    double *nll = side ? &pair->after : &pair->before;
-    pair->pictures = pare_reads_pictures(&e->model->config);
-    if (!pair->pictures) return pare_perplexity(e, nll);
-    PARE_TRY(pare_pictures_evaluate(e, NULL, &pair->answers[side], NULL));
-    *nll = pair->answers[side].loss;
-    return PARE_OK;
-}
-
-pare_status pare_compare_pair(const pare_evaluation *e, const pare_model *dense, pare_text_pair *pair) {
-    pare_divergence_result result;
-    pair->pictures = pare_reads_pictures(&e->model->config);
-    if (!pair->pictures) {
-        PARE_TRY(pare_divergence(e, dense, &result, &pair->before));
-        pair->compared = true;
-        pair->after = result.nll, pair->kl = result.kl, pair->top1 = result.top1;
-        return PARE_OK;
-    }
-    PARE_TRY(pare_pictures_evaluate(e, dense, &pair->answers[1], &pair->answers[0]));
-    pair->before = pair->answers[0].loss;
-    pair->after = pair->answers[1].loss;
-    return PARE_OK;
+    if (before) *before = *out;
+    PARE_TRY(pare_pictures_answer(e, dense, see_picture, &s));
+    if (before) PARE_TRY(finish(&other, before, false, s.unsound[1]));
+    return finish(e, out, dense != NULL, s.unsound[0]);
 }

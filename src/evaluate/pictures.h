@@ -2,7 +2,7 @@
 #ifndef PARE_EVALUATE_PICTURES_H
 #define PARE_EVALUATE_PICTURES_H
 
-#include "evaluate/perplexity.h"
+#include "evaluate/evaluation.h"
 #include "report/parts.h"
 
 /* evaluation->windows: pictures (calibrate/pictures.h). dense: the model to compare with, which has the same classes
@@ -11,13 +11,11 @@
 pare_status pare_pictures_evaluate(const pare_evaluation *evaluation, const pare_model *dense, pare_picture_scores *out,
                                    pare_picture_scores *before);
 
-/* What of `pair` is to be filled, of windows of text or of pictures: before (0) or after (1). */
-pare_status pare_evaluate_pair(const pare_evaluation *evaluation, int side, pare_text_pair *pair);
+/* picture: of the windows; logits: [classes]; dense: likewise of the dense model, or NULL. Valid during the call. */
+typedef void (*pare_pictures_see)(void *context, size_t picture, const float *logits, const float *dense);
 
-/* Both sides of `pair`: of `dense`, and of the evaluation's model and how far it is from `dense`. */
-pare_status pare_compare_pair(const pare_evaluation *evaluation, const pare_model *dense, pare_text_pair *pair);
-
-/* logits: float [count, classes] of every picture, in the order of the windows. */
-pare_status pare_pictures_logits(const pare_evaluation *evaluation, float *logits);
+/* Shows `see` how every picture is answered, in the order of the windows. dense: as above, or NULL. */
+pare_status pare_pictures_answer(const pare_evaluation *evaluation, const pare_model *dense, pare_pictures_see see,
+                                 void *context);
 
 #endif

@@ -1,6 +1,6 @@
 #include "calibrate/calibration.h"
 #include "calibrate/self.h"
-#include "evaluate/pictures.h"
+#include "evaluate/pair.h"
 #include "prune/prune_job.h"
 #include "support/file.h"
 #include "support/memory.h"

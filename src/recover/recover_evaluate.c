@@ -1,7 +1,7 @@
 /* Perplexities before and after: of the model as it was opened, and of the files that were written (of the model with
  * its adapters, where only these were written). */
 #include "calibrate/calibration.h"
-#include "evaluate/pictures.h"
+#include "evaluate/pair.h"
 #include "recover/recover_job.h"
 #include "support/memory.h"
 #include "support/runtime.h"

@@ -1,6 +1,7 @@
 /* Perplexity, divergence and agreement: against the fp64 oracle, and against plain fp64 formulas on the logits. */
 #include "distributions.h"
 #include "evaluate/divergence.h"
+#include "evaluate/perplexity.h"
 #include "golden.h"
 #include "model/pass.h"
 #include "support/memory.h"

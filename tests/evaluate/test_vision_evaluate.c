@@ -193,12 +193,55 @@ static void logits_by_hand(void **state) {
     json_decref(golden);
 }
 
+static void same_scores(const pare_picture_scores *a, const pare_picture_scores *b) {
+    assert_int_equal(a->files, b->files);
+    assert_int_equal(a->labelled, b->labelled);
+    assert_true(a->top1 == b->top1 && a->top5 == b->top5);
+    assert_true(fabs(a->loss - b->loss) <= 1e-6 * a->loss);
+}
+
+/* Room for one picture at a time and its logits, of one model or of two, changes nothing but the grouping; a byte less
+ * is refused, however many pictures there are. */
+static void memory_limit_does_not_change_results(void **state) {
+    (void)state;
+    json_t *golden = load_json(VISION_GOLDEN);
+    vision_model m = vision_open(vision_case(golden, "vit wide"));
+    const pare_model *model = m.opened.model;
+    pare_backend *backend;
+    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &backend), PARE_OK);
+    pare_pass_shape one = {.sequences = 1, .length = m.windows.length};
+    pare_pass_memory memory;
+    assert_int_equal(pare_pass_measure(model, backend, &one, &memory), PARE_OK);
+    uint64_t pass = memory.weights + memory.activations + memory.gradients;
+    pare_runtime tight = {0};
+    pare_evaluation evaluation = {.model = model, .backend = backend, .windows = &m.windows, .name = "pictures"};
+    for (uint64_t models = 1; models <= 2; models++) {
+        const pare_model *dense = models == 2 ? model : NULL;
+        pare_picture_scores before[2], after[2], *dense_before = dense ? before : NULL;
+        evaluation.runtime = NULL;
+        assert_int_equal(pare_pictures_evaluate(&evaluation, dense, &after[0], dense_before), PARE_OK);
+        evaluation.runtime = &tight;
+        tight.memory_limit = models * (pass + model->config.vocabulary * sizeof(float));
+        dense_before = dense ? before + 1 : NULL;
+        assert_int_equal(pare_pictures_evaluate(&evaluation, dense, &after[1], dense_before), PARE_OK);
+        same_scores(&after[0], &after[1]);
+        if (dense) same_scores(&before[0], &before[1]);
+        assert_int_equal(after[1].compared, dense != NULL);
+        tight.memory_limit--;
+        assert_int_equal(pare_pictures_evaluate(&evaluation, dense, &after[1], dense_before), PARE_OUT_OF_MEMORY);
+    }
+    pare_backend_close(backend);
+    vision_close(&m);
+    json_decref(golden);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_bundled_model),
         cmocka_unit_test(classes_of_pictures),
         cmocka_unit_test(few_pictures_are_of_all_classes),
         cmocka_unit_test(logits_by_hand),
+        cmocka_unit_test(memory_limit_does_not_change_results),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,5 @@
 /* Vision transformers: logits, losses and gradients of every tensor equal those of transformers and of autograd, on
  * both backends and over micro-batches; and what config.json can get wrong is refused in one sentence. */
-#include "evaluate/pictures.h"
 #include "family_gradients.h"
 #include "vision.h"
 
@@ -28,7 +27,7 @@ static void check_forward(const json_t *one, pare_backend *backend) {
         .model = m.opened.model, .backend = backend, .windows = &m.windows, .name = family_name(one)};
     pare_picture_scores scores;
     assert_true(classes <= 16);
-    assert_int_equal(pare_pictures_logits(&evaluation, logits), PARE_OK);
+    vision_logits(&evaluation, logits);
     double apart = vision_error(one, m.order, logits, classes);
     if (!(apart <= 1e-5)) fail_msg("%s: logits are apart by %.2g of the largest", family_name(one), apart);
     assert_int_equal(pare_pictures_evaluate(&evaluation, m.opened.model, &scores, NULL), PARE_OK);

@@ -5,6 +5,7 @@
 #define PARE_TESTS_VISION_H
 
 #include "calibrate/pictures.h"
+#include "evaluate/pictures.h"
 #include "model/families.h"
 #include "model/patches.h"
 
@@ -142,6 +143,23 @@ static inline json_t *vision_images_of(const char *folder, const char *pictures,
     json_t *images = vision_images(model, pictures, against, adapter);
     pare_model_close(model);
     return images;
+}
+
+typedef struct vision_answers {
+    float *logits; /* [pictures, classes] */
+    size_t classes;
+} vision_answers;
+
+static inline void vision_see(void *context, size_t picture, const float *logits, const float *dense) {
+    const vision_answers *answers = context;
+    assert_null(dense);
+    memcpy(answers->logits + picture * answers->classes, logits, answers->classes * sizeof *logits);
+}
+
+/* logits: [pictures, classes], in the order of the windows. */
+static inline void vision_logits(const pare_evaluation *evaluation, float *logits) {
+    vision_answers answers = {logits, evaluation->model->config.vocabulary};
+    assert_int_equal(pare_pictures_answer(evaluation, NULL, vision_see, &answers), PARE_OK);
 }
 
 /* Of stored logits, relative to the largest one. logits: [VISION_PICTURES, classes] as the windows have them. */

@@ -1,6 +1,5 @@
 /* Vision transformers without some of their layers, heads and FFN channels: config.json has the keys that the class of
  * transformers reads, and logits are those of the same model cut by hand there (tests/data/vision.json). */
-#include "evaluate/pictures.h"
 #include "model/config_write.h"
 #include "model/vision.h"
 #include "select/selection.h"
@@ -80,7 +79,7 @@ static void check_logits(const vision_model *m, const json_t *one, const pare_mo
     assert_int_equal(pare_model_share_album(written, m->opened.model), PARE_OK);
     pare_evaluation evaluation = {
         .model = written, .backend = backend, .windows = &m->windows, .name = family_name(one)};
-    assert_int_equal(pare_pictures_logits(&evaluation, logits), PARE_OK);
+    vision_logits(&evaluation, logits);
     double apart = vision_error(pruned, m->order, logits, written->config.vocabulary);
     if (!(apart <= 1e-5)) fail_msg("%s: logits are apart by %.2g of the largest", family_name(one), apart);
     assert_int_equal(pare_pictures_evaluate(&evaluation, m->opened.model, &scores, NULL), PARE_OK);
