@@ -2,6 +2,7 @@
 #include "checkpoint/temporary.h"
 #include "model/patches.h"
 #include "prune/prune_job.h"
+#include "report/manifest_read.h"
 #include "support/file.h"
 #include "support/json.h"
 #include "support/memory.h"
@@ -118,61 +119,6 @@ static pare_status damaged(const pare_prune_progress *progress) {
     return pare_fail(PARE_FORMAT_ERROR, "%s is damaged; delete that folder to begin anew", progress->folder);
 }
 
-/* An ascending list of numbers below `limit`; freed with free(). */
-static uint32_t *read_list(const json_t *json, uint32_t limit, uint32_t *count) {
-    size_t length = json_array_size(json);
-    uint32_t *list = length && length <= limit ? calloc(length, sizeof *list) : NULL;
-    for (size_t i = 0; list && i < length; i++) {
-        const json_t *value = json_array_get(json, i);
-        json_int_t unit = json_is_integer(value) ? json_integer_value(value) : -1;
-        if (unit < 0 || unit >= (json_int_t)limit || (i && unit <= (json_int_t)list[i - 1])) {
-            free(list);
-            return NULL;
-        }
-        list[i] = (uint32_t)unit;
-    }
-    *count = list ? (uint32_t)length : 0;
-    return list;
-}
-
-static bool read_layer(const pare_model *model, uint32_t layer, const json_t *json, pare_kept *kept) {
-    const pare_widths *w = &model->config.widths[layer];
-    uint32_t groups, heads, channels;
-    if (json_is_true(json_object_get(json, "dropped"))) {
-        pare_kept_drop(kept);
-        return true;
-    }
-    uint32_t *group = read_list(json_object_get(json, "kv_heads_kept"), w->kv_heads, &groups);
-    uint32_t *head = read_list(json_object_get(json, "query_heads_kept"), w->heads, &heads);
-    uint32_t *channel = read_list(json_object_get(json, "ffn_channels_kept"), w->ffn, &channels);
-    bool sound = group && head && channel && pare_kept_set_groups(model, layer, group, groups, kept) == PARE_OK &&
-                 pare_kept_set_heads(head, heads, kept) == PARE_OK &&
-                 pare_kept_set_channels(channel, channels, kept) == PARE_OK;
-    free(group);
-    free(head);
-    free(channel);
-    return sound;
-}
-
-static bool read_hidden(const pare_model *model, const json_t *json, pare_selection *out) {
-    uint32_t count;
-    if (!json_is_array(json)) return true;
-    uint32_t *list = read_list(json, model->config.hidden, &count);
-    bool sound = list && pare_alloc(&out->hidden_channel, count, sizeof *list, "selection") == PARE_OK;
-    if (sound) memcpy(out->hidden_channel, list, count * sizeof *list);
-    if (sound) out->hidden = count;
-    free(list);
-    return sound;
-}
-
-static bool read_selection(const pare_prune_job *job, const json_t *json, pare_selection *out) {
-    const json_t *layers = json_object_get(json, "layers");
-    bool sound = json_array_size(layers) == out->layers;
-    for (uint32_t i = 0; sound && i < out->layers; i++)
-        sound = read_layer(job->model, i, json_array_get(layers, i), &out->layer[i]);
-    return sound && read_hidden(job->model, json_object_get(json, "hidden_channels_kept"), out);
-}
-
 /* True if the model has the shape that the selection leaves. */
 static bool fits(const pare_model *model, const pare_selection *selection) {
     bool same = pare_selection_layers(selection) == model->config.layers && selection->hidden == model->config.hidden;
@@ -215,7 +161,8 @@ static pare_status take_up(pare_prune_job *job, const json_t *json) {
         return damaged(job->progress);
     if (done == 0) return PARE_OK;
     PARE_TRY(pare_selection_all(job->model, &job->composed));
-    if (!read_selection(job, json, &job->composed)) return damaged(job->progress);
+    pare_status status = pare_manifest_kept(json, job->progress->folder, job->model, &job->composed);
+    if (status != PARE_OK) return status == PARE_OUT_OF_MEMORY ? status : damaged(job->progress);
     PARE_TRY(open_round(job, (uint32_t)done));
     pare_json_extend(job->traces, traces);
     job->round = (uint32_t)done;

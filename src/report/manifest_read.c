@@ -51,23 +51,23 @@ static pare_status read_layer(const reader *r, const json_t *json, uint32_t laye
     return status;
 }
 
-static pare_status read_kept(const reader *r, const json_t *json, pare_selection *kept) {
+pare_status pare_manifest_kept(const json_t *json, const char *path, const pare_model *model, pare_selection *kept) {
+    const reader r = {.path = path, .model = model};
     const json_t *layers = json_object_get(json, "layers"), *hidden = json_object_get(json, "hidden_channels_kept");
-    if (json_array_size(layers) != kept->layers) return fail_other(r, "it has another number of layers");
+    if (json_array_size(layers) != kept->layers) return fail_other(&r, "it has another number of layers");
     for (uint32_t i = 0; i < kept->layers; i++) {
         const json_t *layer = json_array_get(layers, i);
         if (json_is_true(json_object_get(layer, "dropped")))
             pare_kept_drop(&kept->layer[i]);
         else
-            PARE_TRY(read_layer(r, layer, i, &kept->layer[i]));
+            PARE_TRY(read_layer(&r, layer, i, &kept->layer[i]));
     }
     if (!json_is_array(hidden)) return PARE_OK;
-    return read_list(r, hidden, r->model->config.hidden, &kept->hidden_channel, &kept->hidden);
+    return read_list(&r, hidden, model->config.hidden, &kept->hidden_channel, &kept->hidden);
 }
 
 pare_status pare_manifest_read(const char *folder, const pare_model *model, pare_manifest *out) {
     char *path = pare_path_join(folder, "pruning.json"), *text = NULL;
-    reader r = {.path = path, .model = model};
     json_t *json = NULL;
     *out = (pare_manifest){.there = path && pare_file_exists(path)};
     pare_status status = path ? pare_selection_all(model, &out->kept) : pare_whole();
@@ -75,7 +75,7 @@ pare_status pare_manifest_read(const char *folder, const pare_model *model, pare
     if (status == PARE_OK && out->there) {
         json_error_t error;
         json = json_loads(text, 0, &error);
-        status = json ? read_kept(&r, json, &out->kept)
+        status = json ? pare_manifest_kept(json, path, model, &out->kept)
                       : pare_fail(PARE_FORMAT_ERROR, "%s is no JSON: line %d: %s", path, error.line, error.text);
         out->reordered = json_is_object(json_object_get(json, "permutation"));
     }
