@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 typedef enum pare_chart_kind {
-    PARE_CHART_LINES,   /* series over x, with error bars, levels and marks where there are any */
+    PARE_CHART_LINES,   /* series over x, with error bars and levels where there are any */
     PARE_CHART_BARS,    /* a group of bars, one of every series, for each name of `groups` */
     PARE_CHART_STRIPS,  /* a row of values for each layer: what stays above its line, what goes below, and the cut */
     PARE_CHART_SCATTER, /* many points; counted in squares where they are too many to be drawn */
@@ -63,7 +63,6 @@ typedef struct pare_chart_cells {
     const double *values;            /* [rows][columns]; what is not finite is left empty */
     const char *const *row_names;    /* [rows], or NULL: numbers from 0 */
     const char *const *column_names; /* [columns], likewise */
-    double low, high;                /* ends of the colours; both 0: of the values */
     const char *label;               /* what is counted, with its unit */
 } pare_chart_cells;
 
@@ -76,8 +75,8 @@ typedef struct pare_chart {
     size_t series_count;
     const char *const *groups; /* bars */
     size_t group_count;
-    const pare_chart_rule *levels, *marks; /* lines, bars, scatter */
-    size_t level_count, mark_count;
+    const pare_chart_rule *levels; /* lines, bars, scatter */
+    size_t level_count;
     const pare_chart_strip *strips;
     size_t strip_count;
     pare_chart_cells cells; /* heat */

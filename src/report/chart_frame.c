@@ -120,10 +120,10 @@ void pare_chart_draw_axes(const pare_chart_frame *f) {
     }
 }
 
-static void name_rule(const pare_chart_frame *f, const pare_chart_rule *rule, double x, double y, const char *anchor) {
+static void name_rule(const pare_chart_frame *f, const pare_chart_rule *rule, double x, double y) {
     enum { MOST = 40 };
     if (!rule->name || !*rule->name) return;
-    fprintf(f->out, "<text class=\"k\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", x, y, anchor);
+    fprintf(f->out, "<text class=\"k\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">", x, y);
     pare_ink_text_cut(f->out, rule->name, MOST);
     fputs("</text>\n", f->out);
 }
@@ -137,7 +137,6 @@ static void draw_rule(const pare_chart_frame *f, const pare_chart_rule *rule, co
     fprintf(f->out, "%s%s</title></path>\n", rule->name && *rule->name ? ": " : "", number);
 }
 
-/* Names of marks take turns at three heights, so that neighbours do not lie on each other. */
 void pare_chart_draw_rules(const pare_chart_frame *f) {
     char path[128];
     for (size_t i = 0; f->has_y && i < f->chart->level_count; i++) {
@@ -146,16 +145,7 @@ void pare_chart_draw_rules(const pare_chart_frame *f) {
         double y = pare_chart_y(f, rule->at);
         snprintf(path, sizeof path, "M%.1f %.1fH%.1f", f->left, y, f->right);
         draw_rule(f, rule, path);
-        name_rule(f, rule, f->right - 2.0, y < f->top + 16.0 ? y + 14.0 : y - 4.0, "end");
-    }
-    for (size_t i = 0; f->has_x && i < f->chart->mark_count; i++) {
-        const pare_chart_rule *rule = &f->chart->marks[i];
-        if (!pare_chart_shows(&f->chart->x, rule->at)) continue;
-        double x = pare_chart_x(f, rule->at);
-        bool late = x > (f->left + f->right) / 2.0;
-        snprintf(path, sizeof path, "M%.1f %.1fV%.1f", x, f->top, f->bottom);
-        draw_rule(f, rule, path);
-        name_rule(f, rule, late ? x - 4.0 : x + 4.0, f->top + 12.0 + 15.0 * (double)(i % 3), late ? "end" : "start");
+        name_rule(f, rule, f->right - 2.0, y < f->top + 16.0 ? y + 14.0 : y - 4.0);
     }
 }
 

@@ -67,7 +67,7 @@ double pare_chart_y(const pare_chart_frame *frame, double value);
 double pare_chart_room(const pare_curve_axis *axis);
 double pare_chart_room_for(size_t letters);
 
-/* Grid, axes and their numbers; levels and marks with their names. */
+/* Grid, axes and their numbers; levels with their names. */
 void pare_chart_draw_axes(const pare_chart_frame *frame);
 void pare_chart_draw_rules(const pare_chart_frame *frame);
 

@@ -15,10 +15,6 @@ static pare_chart_range range_of(const pare_chart_cells *h) {
     pare_chart_range range = pare_chart_range_new();
     for (size_t i = 0; i < h->rows * h->columns; i++)
         pare_chart_range_add(&range, &plain, h->values[i]);
-    if (h->low < h->high) {
-        range.low = h->low;
-        range.high = h->high;
-    }
     return range;
 }
 

@@ -26,7 +26,6 @@ static void measure(pare_chart_frame *f) {
             pare_chart_range_add(&y, &c->y, s->y[i] + s->error[i]);
         }
     f->empty = x.count == 0;
-    if (!f->empty) pare_chart_range_add_rules(&x, &c->x, c->marks, c->mark_count);
     pare_chart_range_add_rules(&y, &c->y, c->levels, c->level_count);
     f->has_x = f->has_y = !f->empty;
     f->x = pare_chart_axis_over(&x, &c->x);

@@ -32,26 +32,29 @@ static void put_tasks(json_t *json, const pare_evaluation_results *r) {
     if (r->all_tasks) pare_json_put(json, "qa_average", pare_json_real(average));
 }
 
-/* In place of texts, and of what is true of these alone. */
-static void put_pictures(json_t *json, const pare_evaluation_results *r) {
+static json_t *texts_json(const pare_evaluation_results *r) {
+    json_t *texts = json_array();
+    for (size_t i = 0; i < r->text_count; i++)
+        pare_json_append(texts, text_json(&r->texts[i], r->against != NULL));
+    return texts;
+}
+
+static json_t *images_json(const pare_evaluation_results *r) {
     json_t *images = pare_report_picture_scores(r->pictures);
     pare_json_put(images, "file", pare_json_name(r->texts[0].file));
     pare_json_put(images, "sha256", pare_json_string(r->texts[0].digest));
     if (r->texts[0].note) pare_json_put(images, "note", pare_json_string(r->texts[0].note));
-    json_object_del(json, "texts");
-    json_object_del(json, "window");
-    pare_json_put(json, "images", images);
+    return images;
 }
 
 json_t *pare_report_evaluation(const void *results) {
     const pare_evaluation_results *r = results;
-    json_t *texts = json_array();
-    for (size_t i = 0; i < r->text_count && !r->pictures; i++)
-        pare_json_append(texts, text_json(&r->texts[i], r->against != NULL));
-    json_t *json = pare_json_of({"model", pare_json_name(r->model)}, {"compute", pare_json_string(r->compute)},
-                                {"window", json_integer(r->window)}, {"seed", pare_json_count(r->seed)},
-                                {"texts", texts}, {"seconds", pare_json_real(r->seconds)});
-    if (r->pictures) put_pictures(json, r);
+    json_t *json = pare_json_of({"model", pare_json_name(r->model)}, {"compute", pare_json_string(r->compute)});
+    if (!r->pictures) pare_json_put(json, "window", json_integer(r->window));
+    pare_json_put(json, "seed", pare_json_count(r->seed));
+    if (!r->pictures) pare_json_put(json, "texts", texts_json(r));
+    pare_json_put(json, "seconds", pare_json_real(r->seconds));
+    if (r->pictures) pare_json_put(json, "images", images_json(r));
     if (r->against) pare_json_put(json, "against", pare_json_name(r->against));
     if (r->adapter) pare_json_put(json, "adapter", pare_json_name(r->adapter));
     if (r->protocol) put_tasks(json, r);

@@ -139,9 +139,9 @@ static pare_status read_points(pare_sweep *s, const json_t *rows) {
     size_t count = json_array_size(rows), *work;
     double *values = NULL;
     PARE_TRY(pare_alloc(&s->points, count + 1, sizeof *s->points, "the sweep"));
-    PARE_TRY(pare_alloc(&s->storage[0], count * s->text_count, sizeof(pare_spread), "the sweep"));
+    PARE_TRY(pare_alloc(&s->storage, count * s->text_count, sizeof *s->storage, "the sweep"));
     for (size_t i = 0; i < count; i++)
-        s->points[i].after = (pare_spread *)s->storage[0] + i * s->text_count;
+        s->points[i].after = s->storage + i * s->text_count;
     PARE_TRY(pare_alloc(&work, 3 * count, sizeof *work, "the sweep"));
     pare_status status = pare_alloc(&values, count, sizeof *values, "the sweep");
     if (status == PARE_OK) status = group_rows(s, rows, work);
@@ -164,7 +164,7 @@ void pare_sweep_free(pare_sweep *s) {
     pare_free(s->texts);
     pare_free(s->before);
     pare_free(s->points);
-    pare_free(s->storage[0]);
+    pare_free(s->storage);
     json_decref(s->document);
     *s = (pare_sweep){0};
 }

@@ -29,7 +29,7 @@ typedef struct pare_sweep {
     double *before;           /* [texts] of the dense model; NaN: not there */
     pare_sweep_point *points; /* [count] in the order of their first runs */
     size_t count;
-    void *storage[1]; /* behind the points */
+    pare_spread *storage; /* behind the points */
 } pare_sweep;
 
 /* Fails if `text` is no document of a sweep with rows that have perplexities or accuracies.

@@ -34,7 +34,7 @@ static pare_chart chart_of(pare_chart_kind kind, const pare_chart_series *series
                         .series_count = count,
                         .groups = groups,
                         .group_count = POINTS,
-                        .cells = {2, 3, values, NULL, NULL, 0, 0, hostile}};
+                        .cells = {2, 3, values, NULL, NULL, hostile}};
 }
 
 /* The picture, its table, and both again, the same. */
@@ -77,8 +77,8 @@ static void every_kind_is_markup(void **state) {
             chart.y.logarithmic = variant & 2;
             chart.lying = variant & 4;
             chart.stacked = chart.diagonal = variant & 8;
-            chart.levels = chart.marks = rules;
-            chart.level_count = chart.mark_count = 3;
+            chart.levels = rules;
+            chart.level_count = 3;
             chart.strips = strips;
             chart.strip_count = 2;
             free(draw(&chart));
@@ -91,7 +91,7 @@ static void nothing_is_drawn_of_nothing(void **state) {
         .name = "none", .count = POINTS, .x = steps, .y = (double[POINTS]){NAN, NAN, NAN, NAN, NAN, NAN}};
     for (int kind = 0; kind < PARE_CHART_KINDS; kind++) {
         pare_chart chart = chart_of((pare_chart_kind)kind, &none, 1);
-        chart.cells = (pare_chart_cells){1, 1, (double[]){NAN}, NULL, NULL, 0, 0, NULL};
+        chart.cells = (pare_chart_cells){1, 1, (double[]){NAN}, NULL, NULL, NULL};
         char *svg = draw(&chart);
         assert_non_null(strstr(svg, "Nothing was measured."));
         free(svg);
