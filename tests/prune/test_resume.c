@@ -223,6 +223,36 @@ static void damaged(void **state) {
     }
 }
 
+static json_t *list_of(const char *text) {
+    return json_loads(text, JSON_DECODE_ANY, NULL);
+}
+
+/* Lists of units that the model has not, in disorder, or not those that the finished round left. */
+static void damaged_units(void **state) {
+    (void)state;
+    static const char *const keys[] = {"kv_heads_kept", "query_heads_kept", "ffn_channels_kept"};
+    static const char *const lists[] = {"[]", "[0]", "[-1]", "[100000]", "[1, 0]", "[0, 0]", "[0.5]", "{}", "null"};
+    scene s = stopped_scene();
+    char *path = pare_path_join(s.progress, "progress.json");
+    json_t *whole = json_load_file(path, 0, NULL);
+    assert_true(json_array_size(json_object_get(whole, "layers")) > 0);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        for (size_t j = 0; j < sizeof lists / sizeof *lists; j++) {
+            json_t *json = json_deep_copy(whole), *layer = json_array_get(json_object_get(json, "layers"), 0);
+            assert_int_equal(json_object_set_new(layer, keys[i], list_of(lists[j])), 0);
+            if (json_equal(json, whole)) fail_msg("%s is %s as it is", keys[i], lists[j]);
+            assert_int_equal(json_dump_file(json, path, 0), 0);
+            expect_refusal(&s, PARE_FORMAT_ERROR, "is damaged; delete that folder to begin anew");
+            json_decref(json);
+        }
+    assert_int_equal(json_dump_file(whole, path, 0), 0);
+    prune_run_do(&s.run);
+    assert_same_output(&s);
+    json_decref(whole);
+    free(path);
+    close_scene(&s);
+}
+
 static void nothing_is_kept_unasked(void **state) {
     (void)state;
     scene s = open_scene("moreau-gs", 2);
@@ -248,6 +278,7 @@ int main(void) {
         cmocka_unit_test(another_run),
         cmocka_unit_test(two_at_once),
         cmocka_unit_test(damaged),
+        cmocka_unit_test(damaged_units),
         cmocka_unit_test(nothing_is_kept_unasked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
