@@ -16,7 +16,11 @@
 typedef enum pare_positions { PARE_POSITIONS_ROTARY, PARE_POSITIONS_LEARNED, PARE_POSITIONS_ALIBI } pare_positions;
 
 /* Slopes of ALiBi where the number of heads is no power of two: two rules are in use. */
-typedef enum pare_slopes { PARE_SLOPES_BLOOM, PARE_SLOPES_MPT } pare_slopes;
+typedef enum pare_slopes {
+    PARE_SLOPES_BLOOM,
+    PARE_SLOPES_MPT,
+    PARE_SLOPES_FALCON /* BLOOM's; what they add is in bf16 and scaled as products are */
+} pare_slopes;
 
 /* Norms of queries and keys: each head by itself or all of them as one vector; before the rotation or after it. */
 typedef enum pare_head_norm {
@@ -50,7 +54,8 @@ typedef struct pare_architecture {
     bool parallel;       /* attention and FFN read the same input and add to it */
     bool shared_norm;    /* parallel, and n2 is n1 */
     pare_head_norm head_norm;
-    bool ungated; /* the FFN is Down act(Up x) */
+    bool head_norm_own; /* every head has weights of its own */
+    bool ungated;       /* the FFN is Down act(Up x) */
     pare_activation activation;
     pare_positions positions;
     pare_slopes slopes;
@@ -58,7 +63,10 @@ typedef struct pare_architecture {
     bool interleaved;         /* rotation turns pairs (2i, 2i + 1), not (i, i + half) */
     bool bidirectional;       /* tokens see what comes after them */
     double attention_scale;   /* of scores; 0: head_dim^-1/2 */
+    bool scale_by_layer;      /* scores of layer i are divided by i + 1 */
     double attention_cap;     /* tanh cap of scores; 0: none */
+    double query_growth;      /* queries at position p are multiplied by 1 + growth ln(1 + floor(p / step)) */
+    double query_step;        /* 0: they are not */
     double qkv_clip;          /* queries, keys and values are clamped to [-clip, clip]; 0: not */
     double embedding_scale, residual_scale, logit_scale; /* 0: 1 */
     double logit_cap;                                    /* 0: none */

@@ -95,8 +95,9 @@ typedef struct pare_block {
     int64_t batch, length, hidden, head;
     double eps;
     const pare_config *config;
-    const float *rotation; /* row 0: the first token's position; NULL: none */
-    const float *slopes;   /* [heads] or NULL */
+    const float *rotation;    /* row 0: the first token's position; NULL: none */
+    const float *slopes;      /* [heads] or NULL */
+    const float *query_scale; /* of positions, as rotation; NULL: ones */
     uint32_t layer;
     pare_widths widths;
     pare_block_weights weights;
@@ -205,7 +206,6 @@ pare_status pare_block_forward(const pare_block *block, const float *x, float *o
  * nobody will read dL/dx (below the lowest layer whose gradients are wanted). */
 pare_status pare_block_backward(const pare_block *block, const pare_block_gradients *gradients, const float *x,
                                 float *dx, bool need_input);
-
 
 /* The halves of it, of blocks that are not parallel, each after its own forward. dx: in the gradient of its output, out
  * of its input, for the FFN always. reads: what the FFN reads. */

@@ -2,6 +2,7 @@
 #include "model/block_residual.h"
 #include "support/vectorize.h"
 
+#include <math.h>
 #include <string.h>
 
 static pare_heads query_heads(const pare_block *block) {
@@ -38,6 +39,11 @@ PARE_VECTORIZE static void clamp(float *x, float most, int64_t n) {
         x[i] = x[i] > most ? most : x[i] < -most ? -most : x[i];
 }
 
+PARE_VECTORIZE static void scale_row(float *x, float scale, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        x[i] *= scale;
+}
+
 /* The norm of queries or keys: rows and their length. */
 static pare_norm_backward head_norm(const pare_block *block, pare_role role) {
     pare_activations *a = block->activations;
@@ -56,6 +62,15 @@ static pare_heads heads_of(const pare_block *block, pare_role role) {
     return role == PARE_ROLE_Q ? query_heads(block) : key_heads(block);
 }
 
+/* Queries, by token, as their positions ask for it; forward and backward are the same. */
+static void scale_queries(const pare_block *block, pare_role role, float *x) {
+    int64_t n = block->batch * block->length, width = width_of(block, role);
+    if (role != PARE_ROLE_Q || !block->query_scale) return;
+#pragma omp parallel for schedule(static) if (n * width > 8192)
+    for (int64_t t = 0; t < n; t++)
+        scale_row(x + t * width, block->query_scale[block->positions ? block->positions[t] : t % block->length], width);
+}
+
 /* projected, in place: clamped and normed, and rotated where the norm comes behind the rotation. */
 static void prepare(const pare_block *block, pare_role role, float *projected) {
     const pare_architecture *architecture = &block->config->architecture;
@@ -69,11 +84,13 @@ static void prepare(const pare_block *block, pare_role role, float *projected) {
         ops->rotate(block->backend, &heads, projected, block->rotation, false);
     }
     if (keeps_projected(block, role)) memcpy(a->projected[role], projected, (size_t)elements * sizeof *projected);
-    if (!normed) return;
-    const pare_norm_backward shape = head_norm(block, role);
-    const pare_norm norm = pare_block_norm(block, shape.role);
-    ops->norm_forward(block->backend, &norm, shape.x, shape.rows, shape.length, projected, true,
-                      a->head_inverse[role == PARE_ROLE_Q ? 0 : 1]);
+    if (normed) {
+        const pare_norm_backward shape = head_norm(block, role);
+        const pare_norm norm = pare_block_norm(block, shape.role);
+        ops->norm_forward(block->backend, &norm, shape.x, shape.rows, shape.length, projected, true,
+                          a->head_inverse[role == PARE_ROLE_Q ? 0 : 1]);
+    }
+    scale_queries(block, role, projected);
 }
 
 /* The rotation that splitting or merging does by itself. */
@@ -107,6 +124,13 @@ typedef struct part {
     int64_t query, key, row;
 } part;
 
+static float score_scale(const pare_block *block) {
+    const pare_architecture *a = &block->config->architecture;
+    double usual = 1 / sqrt((double)block->head);
+    if (!a->scale_by_layer) return (float)a->attention_scale;
+    return (float)((a->attention_scale > 0.0 ? a->attention_scale : usual) / (block->layer + 1));
+}
+
 static part part_at(const pare_block *block, int64_t first) {
     const pare_architecture *architecture = &block->config->architecture;
     bool cached = block->cache_k != NULL;
@@ -120,10 +144,11 @@ static part part_at(const pare_block *block, int64_t first) {
                         .key_capacity = cached ? block->cache_capacity : block->length,
                         .start = block->start ? block->start + token : NULL,
                         .prefix = block->shared ? block->shared + token : NULL,
-                        .scale = (float)architecture->attention_scale,
+                        .scale = score_scale(block),
                         .cap = (float)architecture->attention_cap,
                         .window = block->config->plan[block->layer].window,
                         .slopes = block->slopes,
+                        .rounded_slopes = architecture->slopes == PARE_SLOPES_FALCON,
                         .bidirectional = architecture->bidirectional}};
     p.row = token * block->widths.heads;
     p.query = p.row * block->head;
@@ -161,8 +186,9 @@ static pare_status prepare_backward(const pare_block *block, const pare_block_gr
     const pare_backend_operations *ops = block->backend->operations;
     pare_activations *a = block->activations;
     int64_t elements = block->batch * block->length * width_of(block, role);
-    if (!keeps_projected(block, role)) return PARE_OK;
+    if (!keeps_projected(block, role) && (role != PARE_ROLE_Q || !block->query_scale)) return PARE_OK;
     ops->from_operand(block->backend, gradient, elements, a->wide);
+    scale_queries(block, role, a->wide);
     if (architecture->head_norm != PARE_HEAD_NORM_NONE && role != PARE_ROLE_V) {
         pare_norm_backward norm = head_norm(block, role);
         norm.dy = a->wide;

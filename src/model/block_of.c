@@ -26,10 +26,17 @@ void pare_block_place(pare_block *block, const pare_position_tables *tables, int
     int rotation = block->config->plan[block->layer].rotation;
     block->slopes = tables->slopes;
     block->rotation = NULL;
+    block->query_scale = tables->query_scale ? tables->query_scale + first : NULL;
     if (rotation < 0) return;
     const pare_rope_config *rope = &block->config->rope[rotation];
     const float *table = pare_rope_is_beyond(rope, reach) ? tables->beyond[rotation] : tables->rotation[rotation];
     block->rotation = table + first * (int64_t)rope->rotated;
+}
+
+/* Rows of queries are heads, token by token. */
+static int64_t head_norm_repeat(const pare_block *block, pare_role role) {
+    if (!pare_role_is_owned_by_heads(block->config, role)) return 1;
+    return role == PARE_ROLE_Q_NORM ? block->widths.heads : block->widths.kv_heads;
 }
 
 pare_norm pare_block_norm(const pare_block *block, pare_role role) {
@@ -37,7 +44,8 @@ pare_norm pare_block_norm(const pare_block *block, pare_role role) {
     return (pare_norm){.kind = block->config->architecture.norm,
                        .weight = block->weights.vector[role],
                        .bias = bias < PARE_ALL_ROLES ? block->weights.vector[bias] : NULL,
-                       .eps = block->eps};
+                       .eps = block->eps,
+                       .repeat = head_norm_repeat(block, role)};
 }
 
 pare_block pare_block_of(const pare_source *source, uint32_t layer, const pare_block_room *room) {

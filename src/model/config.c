@@ -40,9 +40,6 @@ static pare_status parse_file(const char *path, json_t **json) {
 }
 
 char *pare_config_positions(const pare_config *config, const char *folder) {
-    if (config->max_positions < config->stated_positions)
-        return pare_format("the %u positions of %s beyond which it scales its queries, which pare does not",
-                           config->max_positions, folder);
     return pare_format("the %u positions that %s was made for", config->max_positions, folder);
 }
 

@@ -165,6 +165,19 @@ static uint64_t fused_rows(const pare_config *config, const pare_fused *fused, c
     return total;
 }
 
+/* A norm of queries or keys with weights for every head: one tensor [heads, head size], or one of a head each. */
+static pare_status expect_head_norms(const inventory *from, uint32_t layer, pare_role role, uint32_t heads) {
+    uint32_t h = from->config->head_size;
+    char name[PARE_NAME_BYTES];
+    pare_layer_tensor_name(from->config, layer, role, name);
+    if (!pare_role_is_by_head(from->config, role)) return expect_matrix(from, name, heads, h);
+    for (uint32_t head = 0; head < heads; head++) {
+        pare_head_tensor_name(from->config, layer, role, head, name);
+        PARE_TRY(expect_vector(from, name, h));
+    }
+    return PARE_OK;
+}
+
 /* Everything but what the measures went by. */
 static pare_status check_layer(const inventory *from, uint32_t layer, const pare_widths *widths) {
     const pare_config *config = from->config;
@@ -179,6 +192,8 @@ static pare_status check_layer(const inventory *from, uint32_t layer, const pare
             PARE_TRY(expect_linear(from, name, fused_rows(config, fused, widths), config->hidden));
         else if (pare_role_is_matrix(role))
             PARE_TRY(expect_linear(from, name, (uint64_t)rows, (uint64_t)columns));
+        else if (pare_role_is_owned_by_heads(config, role))
+            PARE_TRY(expect_head_norms(from, layer, role, (uint32_t)(columns / config->head_size)));
         else
             PARE_TRY(expect_vector(from, name, fused ? fused_rows(config, fused, widths) : (uint64_t)columns));
     }

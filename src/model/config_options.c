@@ -86,11 +86,15 @@ static pare_status read_option(pare_fields fields, const pare_option *option, pa
     PARE_TRY(enter(&fields, &key));
     switch (option->kind) {
     case PARE_OPTION_ROLES:
+    case PARE_OPTION_NORMED:
     case PARE_OPTION_FLAG:
     case PARE_OPTION_NOT:
+    case PARE_OPTION_ALIBI:
         PARE_TRY(pare_field_flag_or(fields, key, set, &flag));
-        if (option->kind == PARE_OPTION_ROLES)
+        if (option->kind == PARE_OPTION_ROLES || option->kind == PARE_OPTION_NORMED)
             a->roles |= flag ? option->roles : 0;
+        else if (option->kind == PARE_OPTION_ALIBI)
+            a->positions = flag ? PARE_POSITIONS_ALIBI : a->positions;
         else
             *(bool *)field = flag == (option->kind == PARE_OPTION_FLAG);
         return PARE_OK;
@@ -114,5 +118,8 @@ pare_status pare_config_read_options(pare_fields fields, pare_config *config) {
     PARE_TRY(read_activation(fields, config));
     for (int i = 0; i < PARE_OPTIONS && config->family->options[i].key; i++)
         PARE_TRY(read_option(fields, &config->family->options[i], &config->architecture));
+    if (pare_has_role(&config->architecture, PARE_ROLE_Q_NORM)) return PARE_OK;
+    config->architecture.head_norm = PARE_HEAD_NORM_NONE;
+    config->architecture.head_norm_own = false;
     return PARE_OK;
 }

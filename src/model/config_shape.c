@@ -20,9 +20,13 @@ int64_t pare_config_span(const pare_config *config, const pare_widths *widths, p
 }
 
 pare_span pare_config_columns(const pare_config *config, pare_role role) {
-    bool all = config->architecture.head_norm == PARE_HEAD_NORM_ALL;
+    bool all = config->architecture.head_norm == PARE_HEAD_NORM_ALL || config->architecture.head_norm_own;
     if (all && role == PARE_ROLE_Q_NORM) return PARE_SPAN_HEADS;
     return all && role == PARE_ROLE_K_NORM ? PARE_SPAN_KV_HEADS : pare_roles[role].columns;
+}
+
+bool pare_role_is_owned_by_heads(const pare_config *config, pare_role role) {
+    return config->architecture.head_norm_own && (role == PARE_ROLE_Q_NORM || role == PARE_ROLE_K_NORM);
 }
 
 void pare_config_role_shape(const pare_config *config, const pare_widths *widths, pare_role role, int64_t *rows,

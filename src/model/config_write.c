@@ -22,8 +22,13 @@ static bool differ(const pare_config_sizes *sizes) {
     return false;
 }
 
+pare_heads_rule pare_config_heads_rule(const pare_config *original) {
+    bool derived = original->family->derives_head_norm && original->architecture.head_norm != PARE_HEAD_NORM_NONE;
+    return derived ? PARE_HEADS_TIED : original->family->heads;
+}
+
 bool pare_config_holds(const pare_config *original, uint32_t hidden, const pare_widths *widths) {
-    switch (original->family->heads) {
+    switch (pare_config_heads_rule(original)) {
     case PARE_HEADS_FREE:
         return true;
     case PARE_HEADS_DIVIDE:

@@ -2,7 +2,7 @@
 #ifndef PARE_MODEL_CONFIG_WRITE_H
 #define PARE_MODEL_CONFIG_WRITE_H
 
-#include "model/config.h"
+#include "model/family.h"
 
 /* What loads a model with these widths. */
 typedef enum pare_config_kind {
@@ -14,6 +14,8 @@ typedef enum pare_config_kind {
     PARE_CONFIG_OTHER      /* the class of another family, which computes the same (family.h: others) */
 } pare_config_kind;
 
+/* What the class asks of this model's number of heads. */
+pare_heads_rule pare_config_heads_rule(const pare_config *original);
 /* True if the family's own class holds a model of these widths. */
 bool pare_config_holds(const pare_config *original, uint32_t hidden, const pare_widths *widths);
 /* True if its own class or another one does. */

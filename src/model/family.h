@@ -39,8 +39,10 @@ enum { PARE_FUSED = 2 };
 /* Switches that a file may set. */
 typedef enum pare_option_kind {
     PARE_OPTION_ROLES,   /* flag: these roles have tensors */
+    PARE_OPTION_NORMED,  /* flag: queries and keys have the row's norms, with these roles */
     PARE_OPTION_FLAG,    /* flag of the architecture, at `field` */
     PARE_OPTION_NOT,     /* the same, turned round */
+    PARE_OPTION_ALIBI,   /* flag: positions are ALiBi's, with the row's slopes */
     PARE_OPTION_NUMBER,  /* number of the architecture (double, at `field`); 0 and null: none */
     PARE_OPTION_INVERSE, /* 1 / number */
     PARE_OPTION_ROOT,    /* number^-1/2 */
@@ -115,6 +117,7 @@ struct pare_family {
     const char *roles[PARE_ALL_ROLES]; /* behind the layer's number, without suffix; NULL: LLaMA's */
     pare_fused fused[PARE_FUSED];
     const pare_family *in_memory;       /* names of modules where files have others; NULL: the same */
+    bool norms_by_head;                 /* norms of queries and keys are stored head by head: "NAME.3.weight" */
     bool transposed;                    /* matrices are stored [in, out] (GPT-2's Conv1D) */
     const char *keys[PARE_CONFIG_KEYS]; /* NULL: LLaMA's */
     struct {
@@ -137,8 +140,9 @@ struct pare_family {
 
     /* How a smaller one is written. */
     pare_heads_rule heads;
-    bool fixed_ffn;     /* the class multiplies the hidden size by itself */
-    bool prefers_other; /* where heads times their size are not the hidden size: other engines want it */
+    bool derives_head_norm; /* norms of queries and keys are as long as the hidden size by the number of heads */
+    bool fixed_ffn;         /* the class multiplies the hidden size by itself */
+    bool prefers_other;     /* where heads times their size are not the hidden size: other engines want it */
     pare_other others[PARE_OTHERS];
     /* What no rule says of lists by layer when layers go; NULL: nothing. */
     void (*write_layers)(const pare_config *original, const pare_config_sizes *sizes, json_t *json);
@@ -153,11 +157,12 @@ const pare_family *pare_family_other(const pare_config *config);
     ROW(mistral)                                                                                                       \
     ROW(ministral)                                                                                                     \
     ROW(ministral3)                                                                                                    \
-    ROW(qwen2) ROW(qwen3) ROW(gemma) ROW(gemma2) ROW(gemma3) ROW(phi3) ROW(phi) ROW(olmo) ROW(olmo2) ROW(olmo3)        \
-        ROW(smollm3) ROW(granite) ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere) ROW(cohere2) ROW(stablelm)             \
-            ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan) ROW(nemotron) ROW(arcee) \
-                ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon)                \
-                    ROW(falcon_two_norms) ROW(vit) ROW(deit)
+    ROW(qwen2)                                                                                                         \
+    ROW(qwen3) ROW(gemma) ROW(gemma2) ROW(gemma3) ROW(phi3) ROW(phi) ROW(olmo) ROW(olmo2) ROW(olmo3) ROW(smollm3)      \
+        ROW(granite) ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere) ROW(cohere2) ROW(stablelm) ROW(starcoder2)          \
+            ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan) ROW(nemotron) ROW(arcee) ROW(gpt2)       \
+                ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon) ROW(falcon_two_norms)    \
+                    ROW(vit) ROW(deit)
 #define PARE_FAMILY_DECLARE(name) extern const pare_family pare_family_##name;
 PARE_FAMILIES(PARE_FAMILY_DECLARE)
 #undef PARE_FAMILY_DECLARE
@@ -187,6 +192,7 @@ const char *pare_family_end(const pare_family *family, pare_end end);
 #define PARE_ROLES_OUT_NORM_BIASES                                                                                     \
     (UINT32_C(1) << PARE_ROLE_ATTENTION_OUT_NORM_BIAS | UINT32_C(1) << PARE_ROLE_FFN_OUT_NORM_BIAS)
 #define PARE_ROLES_HEAD_NORMS (UINT32_C(1) << PARE_ROLE_Q_NORM | UINT32_C(1) << PARE_ROLE_K_NORM)
+#define PARE_ROLES_HEAD_NORM_BIASES (UINT32_C(1) << PARE_ROLE_Q_NORM_BIAS | UINT32_C(1) << PARE_ROLE_K_NORM_BIAS)
 #define PARE_ROLES_GATE (UINT32_C(1) << PARE_ROLE_GATE)
 /* A LLaMA's, and those of a block without a gate. */
 #define PARE_ROLES_LLAMA (PARE_ROLES_MATRICES | PARE_ROLES_NORMS)

@@ -38,8 +38,14 @@ static size_t first_extra_end(const pare_config *config) {
     return first_extra(config) + (size_t)config->layers * PARE_EXTRA_ROLES;
 }
 
+static size_t first_late(const pare_config *config) {
+    return first_extra_end(config) + (PARE_ENDS - PARE_END_POSITIONS);
+}
+
 size_t pare_tensor_id_in(const pare_config *config, uint32_t layer, pare_role role) {
     if (role < PARE_LAYER_ROLES) return pare_tensor_id(layer, role);
+    if (role >= PARE_ROLE_Q_NORM_BIAS)
+        return first_late(config) + (size_t)layer * PARE_LATE_ROLES + (size_t)(role - PARE_ROLE_Q_NORM_BIAS);
     return first_extra(config) + (size_t)layer * PARE_EXTRA_ROLES + (size_t)(role - PARE_LAYER_ROLES);
 }
 
@@ -57,6 +63,12 @@ bool pare_tensor_id_split(const pare_model *model, size_t id, uint32_t *layer, p
         *layer = (uint32_t)((id - 1) / PARE_LAYER_ROLES);
         *role = (pare_role)((id - 1) % PARE_LAYER_ROLES);
         return true;
+    }
+    if (pare_has_role(&model->config.architecture, PARE_ROLE_Q_NORM_BIAS) && id >= first_late(&model->config)) {
+        size_t place = id - first_late(&model->config);
+        *layer = (uint32_t)(place / PARE_LATE_ROLES);
+        *role = (pare_role)(PARE_ROLE_Q_NORM_BIAS + place % PARE_LATE_ROLES);
+        return *layer < model->config.layers;
     }
     if (id < first_extra(&model->config) || id >= first_extra_end(&model->config)) return false;
     *layer = (uint32_t)((id - first_extra(&model->config)) / PARE_EXTRA_ROLES);
@@ -94,10 +106,20 @@ static pare_status bind(pare_model *model, size_t id, const char *name) {
                      pare_checkpoint_directory(model->checkpoint), name);
 }
 
+/* A part is counted before it may hold memory. */
+static pare_status bind_head_norms(pare_model *model, uint32_t layer, pare_role role) {
+    pare_stored_part *part = &model->parts[model->part_count++];
+    part->id = pare_tensor_id_in(&model->config, layer, role);
+    PARE_TRY(pare_head_norms_of(model->checkpoint, &model->config, layer, role, part));
+    model->tensors[part->id] = &part->tensor;
+    return PARE_OK;
+}
+
 static pare_status bind_role(pare_model *model, uint32_t layer, pare_role role) {
     char name[PARE_NAME_BYTES];
     size_t id = pare_tensor_id_in(&model->config, layer, role);
     if (!pare_has_role(&model->config.architecture, role)) return PARE_OK;
+    if (pare_role_is_owned_by_heads(&model->config, role)) return bind_head_norms(model, layer, role);
     pare_layer_tensor_name(&model->config, layer, role, name);
     PARE_TRY(bind(model, id, name));
     pare_stored_part *part = &model->parts[model->part_count];
@@ -146,10 +168,11 @@ static pare_status bind_tensors(pare_model *model) {
     const pare_config *config = &model->config;
     size_t parts = (size_t)config->layers * PARE_ALL_ROLES;
     model->tensor_count = pare_tensor_id_final_norm(model) + (config->tied ? 1 : 2);
-    if (has_extras(&config->architecture))
-        model->tensor_count = first_extra_end(&model->config) + (PARE_ENDS - PARE_END_POSITIONS);
+    if (has_extras(&config->architecture)) model->tensor_count = first_late(config);
+    if (pare_has_role(&config->architecture, PARE_ROLE_Q_NORM_BIAS))
+        model->tensor_count += (size_t)config->layers * PARE_LATE_ROLES;
     PARE_TRY(pare_alloc(&model->tensors, model->tensor_count, sizeof(void *), "tensor table"));
-    if (config->family->transposed || config->family->fused[0].name)
+    if (config->family->transposed || config->family->fused[0].name || config->architecture.head_norm_own)
         PARE_TRY(pare_alloc(&model->parts, parts, sizeof *model->parts, "parts of tensors"));
     else
         PARE_TRY(pare_alloc(&model->parts, 1, sizeof *model->parts, "parts of tensors"));
@@ -203,6 +226,8 @@ void pare_model_close(pare_model *model) {
     pare_free(model->tokenizer);
     if (model->album) pare_album_release(*model->album);
     pare_free(model->album);
+    for (size_t i = 0; i < model->part_count; i++)
+        pare_stored_part_free(&model->parts[i]);
     pare_free(model->tensors);
     pare_free(model->parts);
     pare_config_free(&model->config);

@@ -71,6 +71,18 @@ void pare_layer_tensor_name(const pare_config *config, uint32_t layer, pare_role
              fused ? fused->name : pare_family_role(config->family, role), pare_role_is_bias(role) ? "bias" : "weight");
 }
 
+bool pare_role_is_by_head(const pare_config *config, pare_role role) {
+    return config->family->norms_by_head && (role == PARE_ROLE_Q_NORM || role == PARE_ROLE_K_NORM);
+}
+
+void pare_head_tensor_name(const pare_config *config, uint32_t layer, pare_role role, uint32_t head,
+                           char name[PARE_NAME_BYTES]) {
+    char prefix[PARE_NAME_BYTES];
+    pare_layer_prefix(config, prefix);
+    snprintf(name, PARE_NAME_BYTES, "%.64s%u.%.64s.%u.weight", prefix, layer, pare_family_role(config->family, role),
+             head);
+}
+
 void pare_end_tensor_name(const pare_config *config, pare_end end, char name[PARE_NAME_BYTES]) {
     bool head = end == PARE_END_HEAD || end == PARE_END_HEAD_BIAS;
     bool bias = end == PARE_END_HEAD_BIAS || end == PARE_END_FINAL_NORM_BIAS || end == PARE_END_EMBEDDING_NORM_BIAS ||

@@ -17,6 +17,11 @@ void pare_names_usual_root(pare_config *config);
 
 /* The stored tensor that holds a role's, whole or as a part: "model.layers.3.self_attn.q_proj.weight". */
 void pare_layer_tensor_name(const pare_config *config, uint32_t layer, pare_role role, char name[PARE_NAME_BYTES]);
+/* Where norms are stored head by head (family.h): that of one head. */
+void pare_head_tensor_name(const pare_config *config, uint32_t layer, pare_role role, uint32_t head,
+                           char name[PARE_NAME_BYTES]);
+/* True if the role's tensor is stored so. */
+bool pare_role_is_by_head(const pare_config *config, pare_role role);
 void pare_end_tensor_name(const pare_config *config, pare_end end, char name[PARE_NAME_BYTES]);
 
 /* "model.layers." */

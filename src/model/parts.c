@@ -1,4 +1,5 @@
 #include "model/parts.h"
+#include "support/memory.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,6 +41,14 @@ static void set_shape(pare_tensor *tensor, bool vector, int64_t rows, int64_t co
     tensor->bytes = tensor->count * pare_dtype_size(tensor->dtype);
 }
 
+static void set_name(const pare_config *config, uint32_t layer, pare_role role, pare_stored_part *out) {
+    char prefix[PARE_NAME_BYTES];
+    pare_layer_prefix(config, prefix);
+    snprintf(out->name, sizeof out->name, "%.96s%u.%s.%s", prefix, layer, pare_roles[pare_roles[role].of].name,
+             pare_role_is_bias(role) ? "bias" : "weight");
+    out->tensor.name = out->name;
+}
+
 bool pare_part_of(const pare_config *config, uint32_t layer, pare_role role, const pare_tensor *whole,
                   pare_stored_part *out) {
     const pare_widths *widths = &config->widths[layer];
@@ -64,10 +73,54 @@ bool pare_part_of(const pare_config *config, uint32_t layer, pare_role role, con
     if (together) out->tensor.data = (const char *)whole->data + (size_t)view.first * pare_dtype_size(whole->dtype);
     out->view = view;
     out->tensor.view = together ? NULL : &out->view;
-    char prefix[PARE_NAME_BYTES];
-    pare_layer_prefix(config, prefix);
-    snprintf(out->name, sizeof out->name, "%.96s%u.%s.%s", prefix, layer, pare_roles[of].name,
-             vector ? "bias" : "weight");
-    out->tensor.name = out->name;
+    set_name(config, layer, role, out);
     return true;
+}
+
+static pare_status join_heads(const pare_checkpoint *checkpoint, const pare_config *config, uint32_t layer,
+                              pare_role role, uint32_t heads, pare_stored_part *out) {
+    char name[PARE_NAME_BYTES];
+    void *joined = NULL;
+    PARE_TRY(pare_alloc(&out->pieces, heads, sizeof *out->pieces, "norms of heads"));
+    for (out->piece_count = 0; out->piece_count < heads; out->piece_count++) {
+        pare_head_tensor_name(config, layer, role, out->piece_count, name);
+        const pare_tensor *piece = pare_checkpoint_find(checkpoint, name);
+        out->pieces[out->piece_count] = piece;
+        if (piece->dtype != out->pieces[0]->dtype)
+            return pare_fail(PARE_UNSUPPORTED,
+                             "%s: tensor %s is %s, those of the heads before it are %s; store all alike",
+                             pare_checkpoint_directory(checkpoint), name, pare_dtype_name(piece->dtype),
+                             pare_dtype_name(out->pieces[0]->dtype));
+    }
+    out->tensor = *out->pieces[0];
+    size_t bytes = (size_t)out->pieces[0]->bytes;
+    PARE_TRY(pare_alloc_uninitialized(&joined, heads, bytes, "norms of heads"));
+    for (uint32_t head = 0; head < heads; head++)
+        memcpy((char *)joined + head * bytes, out->pieces[head]->data, bytes);
+    out->tensor.data = out->joined = joined;
+    return PARE_OK;
+}
+
+pare_status pare_head_norms_of(const pare_checkpoint *checkpoint, const pare_config *config, uint32_t layer,
+                               pare_role role, pare_stored_part *out) {
+    int64_t rows, columns;
+    char name[PARE_NAME_BYTES];
+    pare_config_role_shape(config, &config->widths[layer], role, &rows, &columns);
+    uint32_t heads = (uint32_t)(columns / config->head_size);
+    out->role = role;
+    if (pare_role_is_by_head(config, role)) {
+        PARE_TRY(join_heads(checkpoint, config, layer, role, heads, out));
+    } else {
+        pare_layer_tensor_name(config, layer, role, name);
+        out->whole = pare_checkpoint_find(checkpoint, name);
+        out->tensor = *out->whole;
+    }
+    set_shape(&out->tensor, true, columns, 1);
+    set_name(config, layer, role, out);
+    return PARE_OK;
+}
+
+void pare_stored_part_free(pare_stored_part *part) {
+    pare_free(part->joined);
+    pare_free(part->pieces);
 }

@@ -1,4 +1,4 @@
-/* What attention is told of positions: rotations, and slopes of ALiBi. Shared by all blocks. */
+/* What attention is told of positions: rotations, factors of queries, and slopes of ALiBi. Shared by all blocks. */
 #ifndef PARE_MODEL_POSITION_TABLES_H
 #define PARE_MODEL_POSITION_TABLES_H
 
@@ -7,6 +7,7 @@
 typedef struct pare_position_tables {
     float *rotation[PARE_ROPES]; /* [positions, rotated]; NULL where no layer turns by it */
     float *beyond[PARE_ROPES];   /* the same by long factors (rope.h); NULL where there are none so far out */
+    float *query_scale;          /* [positions]; NULL where all are 1 */
     float *slopes;               /* [heads]; NULL without ALiBi */
 } pare_position_tables;
 

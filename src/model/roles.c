@@ -20,8 +20,13 @@
                           PARE_ROLE_##role##_BIAS,                                                                     \
                           PARE_ROLE_##role}
 #define HEAD_NORM(role, path)                                                                                          \
-    [PARE_ROLE_##role] = {path,           PARE_PART_ATTENTION, PARE_SPAN_ONE, PARE_SPAN_HEAD, PARE_INPUT_KINDS,        \
-                          PARE_ALL_ROLES, PARE_ROLE_##role}
+    [PARE_ROLE_##role] = {path,                                                                                        \
+                          PARE_PART_ATTENTION,                                                                         \
+                          PARE_SPAN_ONE,                                                                               \
+                          PARE_SPAN_HEAD,                                                                              \
+                          PARE_INPUT_KINDS,                                                                            \
+                          PARE_ROLE_##role##_BIAS,                                                                     \
+                          PARE_ROLE_##role}
 
 #include <stddef.h>
 
@@ -50,4 +55,6 @@ const pare_role_row pare_roles[PARE_ALL_ROLES] = {
     BIAS(POST_NORM, FFN, HIDDEN),
     BIAS(ATTENTION_OUT_NORM, ATTENTION, HIDDEN),
     BIAS(FFN_OUT_NORM, FFN, HIDDEN),
+    BIAS(Q_NORM, ATTENTION, HEAD),
+    BIAS(K_NORM, ATTENTION, HEAD),
 };

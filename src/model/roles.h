@@ -35,10 +35,16 @@ typedef enum pare_role {
     PARE_ROLE_POST_NORM_BIAS,
     PARE_ROLE_ATTENTION_OUT_NORM_BIAS,
     PARE_ROLE_FFN_OUT_NORM_BIAS,
+    PARE_ROLE_Q_NORM_BIAS,
+    PARE_ROLE_K_NORM_BIAS,
     PARE_ALL_ROLES
 } pare_role;
 
-enum { PARE_EXTRA_ROLES = PARE_ALL_ROLES - PARE_LAYER_ROLES };
+/* The last roles have ids behind all others, which so do not depend on them: noise is drawn by id. */
+enum {
+    PARE_LATE_ROLES = PARE_ALL_ROLES - PARE_ROLE_Q_NORM_BIAS,
+    PARE_EXTRA_ROLES = PARE_ROLE_Q_NORM_BIAS - PARE_LAYER_ROLES
+};
 
 /* Tensors outside the layers. */
 typedef enum pare_end {

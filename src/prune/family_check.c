@@ -15,7 +15,7 @@ static pare_status refuse(const pare_prune_job *job, const char *why, const char
 /* Heads of which the class wants so many that they fill the hidden size. */
 static pare_status check_heads(const pare_prune_job *job) {
     const pare_family *family = job->model->config.family;
-    bool some = family->heads != PARE_HEADS_TIED || pare_family_other(&job->model->config);
+    bool some = pare_config_heads_rule(&job->model->config) != PARE_HEADS_TIED || pare_family_other(&job->model->config);
     if (is_empty(job->target.attention) || some) return PARE_OK;
     if (family->fixed_ffn)
         return refuse(job, "derives the size of its heads and its FFN from the hidden size, so that no units can go",
@@ -47,7 +47,7 @@ static pare_status check_hidden(const pare_prune_job *job) {
     if (a->norm_unit && a->embedding_scale > 0)
         return refuse(job, "multiplies its embeddings by the root of the hidden size, so that this cannot change",
                       units);
-    bool free = config->family->heads == PARE_HEADS_FREE || pare_family_other(config);
+    bool free = pare_config_heads_rule(config) == PARE_HEADS_FREE || pare_family_other(config);
     return free ? PARE_OK : refuse(job, "ties its heads to the hidden size, so that this cannot change alone", units);
 }
 

@@ -30,12 +30,12 @@ static json_t *norm_places(const pare_architecture *a) {
     return list;
 }
 
-static const char *head_norm_name(pare_head_norm norm) {
+static const char *head_norm_name(const pare_architecture *a) {
     static const char *const names[] = {[PARE_HEAD_NORM_NONE] = "none",
                                         [PARE_HEAD_NORM_EACH] = "each head",
                                         [PARE_HEAD_NORM_ALL] = "all heads together",
                                         [PARE_HEAD_NORM_ROTATED] = "each head, after the rotation"};
-    return names[norm];
+    return a->head_norm_own ? "each head, with weights of its own" : names[a->head_norm];
 }
 
 static const char *positions_name(const pare_architecture *a) {
@@ -57,8 +57,7 @@ static json_t *biases_json(const pare_config *config) {
 json_t *pare_describe_block(const pare_config *config) {
     const pare_architecture *a = &config->architecture;
     json_t *json = pare_json_of({"norm", pare_json_string(norm_name(a))}, {"norms", norm_places(a)});
-    if (a->head_norm != PARE_HEAD_NORM_NONE)
-        pare_json_put(json, "head_norm", pare_json_string(head_norm_name(a->head_norm)));
+    if (a->head_norm != PARE_HEAD_NORM_NONE) pare_json_put(json, "head_norm", pare_json_string(head_norm_name(a)));
     pare_json_put(json, "activation", pare_json_string(pare_activation_name(a->activation)));
     pare_json_put(json, "gated", json_boolean(!a->ungated));
     pare_json_put(json, "parallel", json_boolean(a->parallel));

@@ -11,9 +11,17 @@ bool pare_composite_of(const pare_model *model, const pare_tensor *whole, pare_c
         out->id[out->count++] = part->id;
         out->grouped = fused && fused->how == PARE_FUSION_GROUPS;
         out->vector = !pare_role_is_matrix(part->role);
+        out->by_head = out->vector && whole->rank == 2;
         out->transposed = model->config.family->transposed && !out->vector;
     }
     return out->count > 0;
+}
+
+size_t pare_piece_of(const pare_model *model, const pare_tensor *tensor, uint32_t *head) {
+    for (size_t i = 0; i < model->part_count; i++)
+        for (*head = 0; *head < model->parts[i].piece_count; ++*head)
+            if (model->parts[i].pieces[*head] == tensor) return model->parts[i].id;
+    return model->tensor_count;
 }
 
 static int64_t all_rows(const pare_composite *c, const pare_composite_part *parts) {
@@ -26,8 +34,8 @@ static int64_t all_rows(const pare_composite *c, const pare_composite_part *part
 void pare_composite_shape(const pare_composite *c, const pare_composite_part *parts,
                           uint64_t shape[PARE_TENSOR_MAX_RANK]) {
     uint64_t rows = (uint64_t)all_rows(c, parts), columns = (uint64_t)parts[0].columns;
-    shape[0] = c->transposed ? columns : rows;
-    shape[1] = c->vector ? 0 : c->transposed ? rows : columns;
+    shape[0] = c->by_head ? rows / (uint64_t)c->head : c->transposed ? columns : rows;
+    shape[1] = c->by_head ? (uint64_t)c->head : c->vector ? 0 : c->transposed ? rows : columns;
 }
 
 /* Where row `row` of a part comes to stand; before: rows of the parts before it. */

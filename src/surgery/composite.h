@@ -13,6 +13,7 @@ typedef struct pare_composite {
     int count;
     size_t id[PARE_COMPOSITE_PARTS];
     bool grouped, transposed, vector;
+    bool by_head; /* a vector, stored as [heads, head size] */
     int64_t head;
 } pare_composite;
 
@@ -21,6 +22,9 @@ typedef struct pare_composite_part {
     void *data;
     int64_t rows, columns;
 } pare_composite_part;
+
+/* A tensor that holds one head's share of a role's: the role's id, else tensor_count. */
+size_t pare_piece_of(const pare_model *model, const pare_tensor *tensor, uint32_t *head);
 
 /* False if the stored tensor is one role's as it stands, or nobody's. */
 bool pare_composite_of(const pare_model *model, const pare_tensor *whole, pare_composite *out);

@@ -6,6 +6,7 @@
 #include "surgery/composite.h"
 #include "surgery/convert.h"
 #include "surgery/kept_values.h"
+#include "surgery/layer_scale.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,6 +108,26 @@ static void free_plan(plan *p) {
     pare_free(p->declarations);
 }
 
+/* What is stored for one head goes with the head, or gets the number that is left to it; name NULL: it goes. */
+static void take_piece(const plan *p, size_t id, uint32_t head, cut *c) {
+    const pare_axes axes = axes_of(p, id);
+    const void *repaired = p->repaired && id < p->repaired->count ? p->repaired->matrix[id] : NULL;
+    static const char suffix[] = ".weight";
+    char *name = c->name;
+    uint64_t place = 0;
+    while (axes.columns.units && place < axes.columns.count && axes.columns.units[place] != head)
+        place++;
+    if (!axes.columns.units) place = head;
+    c->name = NULL;
+    if (!axes.columns.units || place < axes.columns.count) {
+        name[strlen(name) - strlen(suffix)] = '\0';
+        *strrchr(name, '.') = '\0';
+        c->name = pare_format("%s.%llu%s", name, (unsigned long long)place, suffix);
+        if (repaired) c->repaired = (const char *)repaired + place * c->tensor->bytes;
+    }
+    free(name);
+}
+
 static pare_status make_plan(plan *p) {
     const pare_model *model = p->model;
     const pare_repaired *repaired = p->repaired;
@@ -116,7 +137,10 @@ static pare_status make_plan(plan *p) {
     for (size_t i = 0; i < count; i++) {
         cut c = {.tensor = pare_checkpoint_at(model->checkpoint, i)};
         size_t id = pare_tensor_id_of(model, c.tensor);
+        uint32_t head;
+        size_t piece = pare_piece_of(model, c.tensor, &head);
         c.name = name_of(model, p->selection, c.tensor);
+        if (c.name && piece < model->tensor_count) take_piece(p, piece, head, &c);
         if (!c.name) continue;
         c.axes = axes_of(p, id);
         c.composite = pare_composite_of(model, c.tensor, &c.parts);
@@ -218,8 +242,12 @@ static pare_status take_part(const plan *p, size_t id, pare_composite_part *part
     size_t count = (size_t)(part->rows * part->columns), size = pare_dtype_size(tensor->dtype);
     PARE_TRY(pare_alloc_uninitialized(&part->data, count, size, "tensor"));
     const void *repaired = p->repaired && id < p->repaired->count ? p->repaired->matrix[id] : NULL;
-    if (!repaired) return pare_kept_elements(tensor, &axes, part->data);
-    memcpy(part->data, repaired, count * size);
+    if (repaired)
+        memcpy(part->data, repaired, count * size);
+    else
+        PARE_TRY(pare_kept_elements(tensor, &axes, part->data));
+    double scale = pare_layer_scale_of(p->model, p->selection, id);
+    if (scale < 1) pare_layer_scale_apply(scale, tensor->dtype, count, part->data);
     return PARE_OK;
 }
 

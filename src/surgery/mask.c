@@ -13,10 +13,12 @@ static pare_status scale_of(const pare_axis *axis, uint64_t length, float factor
     return PARE_OK;
 }
 
+/* A norm over hidden channels. */
 static bool is_norm(const pare_model *model, size_t id) {
     uint32_t layer;
     pare_role role;
-    if (pare_tensor_id_split(model, id, &layer, &role)) return !pare_role_is_matrix(role) && !pare_role_is_bias(role);
+    if (pare_tensor_id_split(model, id, &layer, &role))
+        return !pare_role_is_matrix(role) && !pare_role_is_bias(role) && pare_roles[role].columns == PARE_SPAN_HIDDEN;
     return id == pare_tensor_id_final_norm(model);
 }
 

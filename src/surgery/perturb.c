@@ -20,14 +20,24 @@ typedef struct perturbing {
     char *stored; /* CHUNK elements as they are written */
 } perturbing;
 
-/* The noise's stream: the tensor's id, of a fused one its first part's; tensor_count if it is nobody's. */
-static size_t stream_of(const pare_model *model, const pare_tensor *tensor) {
+/* Of noise: the tensor's id, of a fused one its first part's, tensor_count if it is nobody's; and where in it one
+ * head's share of a tensor begins. */
+typedef struct stream {
+    size_t id;
+    uint64_t first;
+} stream;
+
+static stream stream_of(const pare_model *model, const pare_tensor *tensor) {
     pare_composite composite;
-    return pare_composite_of(model, tensor, &composite) ? composite.id[0] : pare_tensor_id_of(model, tensor);
+    uint32_t head;
+    size_t id = pare_piece_of(model, tensor, &head);
+    if (id < model->tensor_count) return (stream){id, head * tensor->count};
+    if (pare_composite_of(model, tensor, &composite)) return (stream){composite.id[0], 0};
+    return (stream){pare_tensor_id_of(model, tensor), 0};
 }
 
-static pare_dtype stored_dtype(const perturbing *p, const pare_tensor *tensor, size_t id) {
-    bool widened = p->how->kind == PARE_PERTURB_NOISE && id < p->model->tensor_count;
+static pare_dtype stored_dtype(const perturbing *p, const pare_tensor *tensor, stream from) {
+    bool widened = p->how->kind == PARE_PERTURB_NOISE && from.id < p->model->tensor_count;
     return widened ? PARE_DTYPE_F32 : tensor->dtype;
 }
 
@@ -46,13 +56,13 @@ static void move(const pare_perturbation *how, size_t id, uint64_t first, size_t
 }
 
 /* Elements [first, first + n) of the tensor into `out`; returns how many are not finite. */
-static uint64_t perturb_block(const perturbing *p, const pare_tensor *tensor, size_t id, uint64_t first, size_t n,
+static uint64_t perturb_block(const perturbing *p, const pare_tensor *tensor, stream from, uint64_t first, size_t n,
                               char *out) {
     float values[BLOCK];
-    pare_dtype dtype = stored_dtype(p, tensor, id);
+    pare_dtype dtype = stored_dtype(p, tensor, from);
     uint64_t infinite = 0;
     pare_to_float(values, (const char *)tensor->data + first * pare_dtype_size(tensor->dtype), tensor->dtype, n);
-    move(p->how, id, first, n, values);
+    move(p->how, from.id, from.first + first, n, values);
     pare_from_float(out, dtype, values, n);
     pare_to_float(values, out, dtype, n);
     for (size_t i = 0; i < n; i++)
@@ -64,13 +74,13 @@ static const char *kind_name(pare_perturb_kind kind) {
     return kind == PARE_PERTURB_BF16 ? "bf16" : kind == PARE_PERTURB_FP16 ? "fp16" : "noise";
 }
 
-static pare_status perturb_tensor(const perturbing *p, pare_writer *writer, const pare_tensor *tensor, size_t id) {
-    size_t size = pare_dtype_size(stored_dtype(p, tensor, id));
+static pare_status perturb_tensor(const perturbing *p, pare_writer *writer, const pare_tensor *tensor, stream from) {
+    size_t size = pare_dtype_size(stored_dtype(p, tensor, from));
     for (uint64_t first = 0; first < tensor->count; first += CHUNK) {
         uint64_t count = tensor->count - first < CHUNK ? tensor->count - first : CHUNK, infinite = 0;
 #pragma omp parallel for schedule(static) reduction(+ : infinite)
         for (uint64_t at = 0; at < count; at += BLOCK)
-            infinite += perturb_block(p, tensor, id, first + at, (size_t)(count - at < BLOCK ? count - at : BLOCK),
+            infinite += perturb_block(p, tensor, from, first + at, (size_t)(count - at < BLOCK ? count - at : BLOCK),
                                       p->stored + at * size);
         if (infinite)
             return pare_fail(PARE_NUMERIC_ERROR,
@@ -87,8 +97,8 @@ static pare_status perturb_tensor(const perturbing *p, pare_writer *writer, cons
 static pare_status write_tensor(void *context, pare_writer *writer, size_t index) {
     const perturbing *p = context;
     const pare_tensor *tensor = pare_checkpoint_at(p->model->checkpoint, index);
-    size_t id = stream_of(p->model, tensor);
-    if (id < p->model->tensor_count) return perturb_tensor(p, writer, tensor, id);
+    stream from = stream_of(p->model, tensor);
+    if (from.id < p->model->tensor_count) return perturb_tensor(p, writer, tensor, from);
     return pare_writer_write(writer, tensor->data, tensor->bytes);
 }
 

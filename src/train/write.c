@@ -24,21 +24,27 @@ static int64_t chunk_elements(const pare_model *model) {
     return most;
 }
 
-/* Rows [first, first + rows) of tensor `id`, rounded to the dtype of `tensor`. */
-static pare_status write_rows(const writing *w, pare_writer *writer, const pare_tensor *tensor, size_t id,
-                              int64_t first, int64_t rows) {
+/* values: rows [first, first + rows) of `tensor`, rounded to its dtype. */
+static pare_status store(const writing *w, pare_writer *writer, const pare_tensor *tensor, float *values, int64_t first,
+                         int64_t rows) {
     int64_t all, columns;
     pare_tensor_matrix(tensor, &all, &columns);
     size_t count = (size_t)(rows * columns);
-    PARE_TRY(w->trained->merged(w->trained, id, first, rows, w->rows));
-    pare_from_float(w->stored, tensor->dtype, w->rows, count);
-    pare_to_float(w->rows, w->stored, tensor->dtype, count);
-    if (pare_all_finite(w->rows, (int64_t)count))
+    pare_from_float(w->stored, tensor->dtype, values, count);
+    pare_to_float(values, w->stored, tensor->dtype, count);
+    if (pare_all_finite(values, (int64_t)count))
         return pare_writer_write(writer, w->stored, count * pare_dtype_size(tensor->dtype));
     return pare_fail(PARE_NUMERIC_ERROR,
                      "the training left weights of %s that are not finite or too large for %s (rows %lld to %lld); "
                      "train again with a lower learning rate",
                      tensor->name, pare_dtype_name(tensor->dtype), (long long)first, (long long)(first + rows - 1));
+}
+
+/* Rows [first, first + rows) of tensor `id`. */
+static pare_status write_rows(const writing *w, pare_writer *writer, const pare_tensor *tensor, size_t id,
+                              int64_t first, int64_t rows) {
+    PARE_TRY(w->trained->merged(w->trained, id, first, rows, w->rows));
+    return store(w, writer, tensor, w->rows, first, rows);
 }
 
 static pare_status write_changed(const writing *w, pare_writer *writer, const pare_tensor *tensor, size_t id) {
@@ -48,6 +54,19 @@ static pare_status write_changed(const writing *w, pare_writer *writer, const pa
     for (int64_t first = 0; first < rows; first += step)
         PARE_TRY(write_rows(w, writer, tensor, id, first, rows - first < step ? rows - first : step));
     return PARE_OK;
+}
+
+/* One head's share of a vector. */
+static pare_status write_piece(const writing *w, pare_writer *writer, const pare_tensor *tensor, size_t id,
+                               uint32_t head) {
+    float *values;
+    PARE_TRY(
+        pare_alloc_uninitialized(&values, w->trained->model->tensors[id]->count, sizeof *values, "merged weights"));
+    pare_status status = w->trained->merged(w->trained, id, 0, 1, values);
+    float *own = values + head * tensor->count;
+    if (status == PARE_OK) status = store(w, writer, tensor, own, 0, 1);
+    pare_free(values);
+    return status;
 }
 
 /* Parts of a stored tensor, each as the training left it. */
@@ -91,7 +110,11 @@ static pare_status write_tensor(void *context, pare_writer *writer, size_t index
     const pare_tensor *tensor = pare_checkpoint_at(w->trained->model->checkpoint, index);
     pare_composite composite;
     if (pare_composite_of(w->trained->model, tensor, &composite)) return write_composite(w, writer, &composite);
-    size_t id = pare_tensor_id_of(w->trained->model, tensor);
+    uint32_t head;
+    size_t id = pare_piece_of(w->trained->model, tensor, &head);
+    if (id < w->trained->model->tensor_count && w->trained->changes(w->trained, id))
+        return write_piece(w, writer, tensor, id, head);
+    id = pare_tensor_id_of(w->trained->model, tensor);
     if (tensor->count && id < w->trained->model->tensor_count && w->trained->changes(w->trained, id))
         return write_changed(w, writer, w->trained->model->tensors[id], id);
     return pare_writer_write(writer, tensor->data, tensor->bytes);

@@ -6,7 +6,7 @@ typedef struct option {
     const char *what;
     float scale, cap;
     int64_t window;
-    bool slopes, bidirectional;
+    bool slopes, rounded, bidirectional;
 } option;
 
 static const option options[] = {
@@ -21,6 +21,8 @@ static const option options[] = {
     {.what = "window beyond the sequence", .window = 1000},
     {.what = "slopes", .slopes = true},
     {.what = "slopes in a window", .slopes = true, .window = 40},
+    {.what = "rounded slopes", .slopes = true, .rounded = true},
+    {.what = "rounded slopes, a cap and a window", .slopes = true, .rounded = true, .cap = 3.0f, .window = 40},
     {.what = "both directions", .bidirectional = true},
     {.what = "both directions, slopes", .bidirectional = true, .slopes = true},
     {.what = "all", .scale = 0.4f, .cap = 3.0f, .window = 70, .slopes = true},
@@ -71,6 +73,7 @@ static problem problem_new(const pare_backend *backend, const option *o, const i
                            .scale = o->scale,
                            .cap = o->cap,
                            .window = o->window,
+                           .rounded_slopes = o->rounded,
                            .bidirectional = o->bidirectional},
                  .slopes = slopes_new(x[1] * x[2]),
                  .rows = x[0] * x[1] * x[2] * queries,
@@ -186,17 +189,15 @@ static void packed_layouts(void **state) {
 }
 
 /* Every example and every question with one answer gives, as a sequence of its own, what it gives when packed. */
-static void packed_is_alone(void **state) {
-    const pare_backend *r = backends_of(state)->reference;
-    const option all = {.scale = 0.4f, .cap = 3.0f, .window = 4, .slopes = true};
+static void check_packed(const pare_backend *r, const option *o) {
     const int64_t x[] = {2, 1, 2, 8, 24}, head = 16; /* of a token's queries; its key has half */
-    problem p = problem_new(r, &all, x, 24, 24);
+    problem p = problem_new(r, o, x, 24, 24);
     hang_together(&p);
     results packed = results_of(r, &p, p.v, p.dout, false);
     for (int64_t at = 0; at < 48; at++) {
         int64_t sequence = at / 24, start = p.start[at], prefix = p.prefix[at], own = at % 24 - start + 1;
         const int64_t alone_shape[] = {1, 1, 2, 8, prefix + own};
-        problem alone = problem_new(r, &all, alone_shape, prefix + own, prefix + own);
+        problem alone = problem_new(r, o, alone_shape, prefix + own, prefix + own);
         for (int64_t t = 0; t < prefix + own; t++) {
             int64_t from = sequence * 24 + (t < prefix ? t : start + t - prefix);
             memcpy(alone.q + t * head, p.q + from * head, (size_t)head * sizeof(float));
@@ -212,6 +213,12 @@ static void packed_is_alone(void **state) {
     }
     results_free(&packed);
     problem_free(&p);
+}
+
+static void packed_is_alone(void **state) {
+    const pare_backend *r = backends_of(state)->reference;
+    check_packed(r, &(option){.scale = 0.4f, .cap = 3.0f, .window = 4, .slopes = true});
+    check_packed(r, &(option){.scale = 0.4f, .window = 4, .slopes = true, .rounded = true});
 }
 
 /* One query, and chunks of them, behind the keys of a cache, whose free slots and keys out of reach hold NaN. */

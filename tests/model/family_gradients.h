@@ -4,6 +4,7 @@
 
 #include "checkpoint/view.h"
 #include "families.h"
+#include "model/parts.h"
 
 /* By tensor id, as they come. */
 typedef struct gradients {
@@ -65,6 +66,12 @@ static inline float *assemble(const gradients *g, const pare_tensor *stored) {
     const char *from = stored->data;
     for (size_t i = 0; i < stored->count; i++)
         whole[i] = NAN;
+    for (size_t i = 0; i < g->model->part_count; i++) {
+        const pare_stored_part *part = &g->model->parts[i];
+        for (uint32_t head = 0; head < part->piece_count; head++)
+            if (part->pieces[head] == stored)
+                memcpy(whole, g->of[part->id] + head * stored->count, stored->count * sizeof *whole);
+    }
     for (size_t id = 0; id < g->model->tensor_count; id++) {
         const pare_tensor *tensor = g->model->tensors[id];
         const char *data = tensor->data;

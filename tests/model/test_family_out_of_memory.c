@@ -64,8 +64,10 @@ static void check_loss(void *context, pare_status status) {
 
 static void families_without_memory(void **state) {
     (void)state;
-    static const char *const names[] = {"gemma3 both keys",     "phi3 part, longrope",  "bloom",        "gpt2",
-                                        "opt narrow embedding", "mistral3 with a head", "falcon groups"};
+    static const char *const names[] = {
+        "gemma3 both keys",     "phi3 part, longrope",  "bloom",         "gpt2",
+        "opt narrow embedding", "mistral3 with a head", "falcon groups", "stablelm normed heads",
+        "ministral3 beyond"};
     families all = families_load();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const json_t *one = family_case(&all, names[i]);

@@ -71,6 +71,11 @@ def class_of(config):
     return transformers.AutoModelForImageTextToText if "text_config" in config else transformers.AutoModelForCausalLM
 
 
+def attention_of(config):
+    """The default one of Falcon with ALiBi: its eager attention adds the slopes twice, with the mask and by itself."""
+    return "sdpa" if config.get("alibi") else "eager"
+
+
 def build(name, folder):
     """config.json, shapes by tensor, and the model with its weights."""
     given, maker = CASES[name], class_of(CASES[name])
@@ -87,7 +92,7 @@ def build(name, folder):
         with open(config_path, "w", encoding="utf-8") as f:
             json.dump(given, f)
     with everything_double():
-        model, info = maker.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager", output_loading_info=True)
+        model, info = maker.from_pretrained(folder, dtype=torch.float64, attn_implementation=attention_of(given), output_loading_info=True)
     for module in model.modules():
         if isinstance(module, torch.nn.Embedding):
             module.padding_idx = None  # or else torch leaves out the gradient of that id's row

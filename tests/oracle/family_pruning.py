@@ -18,7 +18,7 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
-from families import IDS, V, class_of, digits, everything_double, stored, weight
+from families import IDS, V, attention_of, class_of, digits, everything_double, stored, weight
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PARE = os.environ.get("PARE", os.path.join(HERE, "..", "..", "build", "release", "pare"))
@@ -68,8 +68,8 @@ def prune(model, output, way):
 
 def load(folder, dtype):
     with open(os.path.join(folder, "config.json"), encoding="utf-8") as f:
-        maker = class_of(json.load(f))
-    model, info = maker.from_pretrained(folder, dtype=dtype, attn_implementation="eager", output_loading_info=True)
+        config = json.load(f)
+    model, info = class_of(config).from_pretrained(folder, dtype=dtype, attn_implementation=attention_of(config), output_loading_info=True)
     bad = [key for k in ("missing_keys", "unexpected_keys", "mismatched_keys") for key in info[k]]
     return model.eval(), bad
 

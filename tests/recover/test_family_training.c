@@ -8,8 +8,19 @@
 #include "train/tiny_trained.h"
 #include "train/write.h"
 
-static const char *const names[] = {"llama biases",  "phi3", "gpt2",  "gpt_neox", "falcon",
-                                    "falcon groups", "opt",  "bloom", "gemma2",   "glm"};
+static const char *const names[] = {"llama biases",
+                                    "phi3",
+                                    "gpt2",
+                                    "gpt_neox",
+                                    "falcon",
+                                    "falcon groups",
+                                    "opt",
+                                    "bloom",
+                                    "gemma2",
+                                    "glm",
+                                    "cohere normed heads",
+                                    "stablelm normed heads",
+                                    "phi normed heads"};
 enum { NAMES = sizeof names / sizeof *names };
 
 typedef struct fixture {

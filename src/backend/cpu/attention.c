@@ -98,11 +98,11 @@ static float bend(const pare_attention *s, int64_t pair, int64_t row, const pare
                   float *slopes) {
     float scale = pare_attention_scale(s);
     if (!pare_attention_bends(s)) return scale;
-    float slope = s->slopes ? s->slopes[pair % s->groups * s->shared + row % s->shared] : 0.0f;
-    pare_cpu_bend_scores(x + seen->first, scale, s->cap, slope, seen->prefix_distance + seen->first,
-                         seen->prefix - seen->first, slopes ? slopes + seen->first : NULL);
-    pare_cpu_bend_scores(x + seen->start, scale, s->cap, slope, seen->distance + seen->start, seen->end - seen->start,
-                         slopes ? slopes + seen->start : NULL);
+    pare_bend bend = {.shape = s, .position = seen->position, .distance = seen->prefix_distance + seen->first};
+    if (s->slopes) bend.slope = s->slopes[pair % s->groups * s->shared + row % s->shared];
+    pare_cpu_bend_scores(&bend, x + seen->first, seen->prefix - seen->first, slopes ? slopes + seen->first : NULL);
+    bend.distance = seen->distance + seen->start;
+    pare_cpu_bend_scores(&bend, x + seen->start, seen->end - seen->start, slopes ? slopes + seen->start : NULL);
     return 1.0f;
 }
 

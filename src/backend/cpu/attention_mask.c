@@ -20,6 +20,7 @@ pare_tile_view pare_tile_view_of(const pare_attention *s, const pare_tile *t, in
                            .end = within(s->bidirectional ? s->keys : slot + 1, t),
                            .prefix_distance = t->key - slot + gap,
                            .distance = t->key - slot,
+                           .position = slot - gap,
                            .before = t->key > (first < prefix ? first : start)};
     if (seen.prefix < seen.start) return seen;
     if (seen.prefix == t->keys) seen.distance = seen.prefix_distance;

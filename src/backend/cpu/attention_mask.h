@@ -18,6 +18,7 @@ typedef struct pare_tile {
 typedef struct pare_tile_view {
     int64_t first, prefix, start, end;
     int64_t prefix_distance, distance; /* from the query's position to that which the tile's key 0 has in the stretch */
+    int64_t position;                  /* of the query, as it counts them */
     bool before;                       /* the row sees keys of earlier tiles */
 } pare_tile_view;
 

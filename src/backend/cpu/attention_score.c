@@ -2,6 +2,7 @@
 #include "backend/cpu/vector_math.h"
 
 #include <math.h>
+#include <string.h>
 
 float pare_attention_scale(const pare_attention *s) {
     return s->scale > 0.0f ? s->scale : 1.0f / sqrtf((float)s->head);
@@ -37,12 +38,30 @@ PARE_VECTORIZE static void add_distances(float *restrict x, float slope, int32_t
         x[i] += slope * (float)(distance + i);
 }
 
-void pare_cpu_bend_scores(float *x, float scale, float cap, float slope, int64_t distance, int64_t n, float *slopes) {
+/* Without branches, so that it is vectorized; x is finite. */
+static inline float round_to_bf16(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits = (bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u;
+    memcpy(&x, &bits, sizeof bits);
+    return x;
+}
+
+PARE_VECTORIZE static void add_rounded(float *restrict x, float slope, float scale, int32_t position, int32_t n) {
+    for (int32_t i = 0; i < n; i++)
+        x[i] += scale * round_to_bf16(slope * round_to_bf16((float)(position + i)));
+}
+
+void pare_cpu_bend_scores(const pare_bend *bend, float *x, int64_t n, float *slopes) {
+    float scale = pare_attention_scale(bend->shape), cap = bend->shape->cap, slope = bend->slope;
     if (cap > 0.0f && slopes)
         cap_scores_and_slopes(x, scale, cap, n, slopes);
     else if (cap > 0.0f)
         cap_scores(x, scale, cap, n);
     else
         scale_by(x, scale, n);
-    if (slope != 0.0f) add_distances(x, slope, (int32_t)distance, (int32_t)n);
+    if (bend->shape->rounded_slopes && slope != 0.0f)
+        add_rounded(x, slope, scale, (int32_t)(bend->position + bend->distance), (int32_t)n);
+    else if (slope != 0.0f)
+        add_distances(x, slope, (int32_t)bend->distance, (int32_t)n);
 }

@@ -194,8 +194,9 @@ static void score(const pare_attention *s, int64_t pair, int64_t at, const float
     float scale = pare_attention_scale(s);
     score_keys(query, rows, keys, s->head, pare_attention_bends(s) ? 1.0f : scale, scores);
     if (!pare_attention_bends(s)) return;
-    float slope = s->slopes ? s->slopes[pair % s->groups * s->shared + at] : 0.0f;
-    pare_cpu_bend_scores(scores, scale, s->cap, slope, key - (s->keys - 1), keys, NULL);
+    pare_bend bend = {.shape = s, .position = s->keys - 1, .distance = key - (s->keys - 1)};
+    if (s->slopes) bend.slope = s->slopes[pair % s->groups * s->shared + at];
+    pare_cpu_bend_scores(&bend, scores, keys, NULL);
 }
 
 /* `count` query heads from `first` on, all of one (batch, group) pair. */

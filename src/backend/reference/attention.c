@@ -44,6 +44,11 @@ static int64_t distance(const query *x, int64_t key) {
     return position_of(x, key) - position_of(x, x->slot);
 }
 
+static double rounded(const query *x, int64_t key) {
+    float position = pare_bf16_to_float(pare_float_to_bf16((float)position_of(x, key)));
+    return (double)pare_bf16_to_float(pare_float_to_bf16((float)x->slope * position));
+}
+
 static bool sees(const query *x, int64_t key) {
     if (key > x->slot && !x->shape->bidirectional) return false;
     if (key >= x->prefix && key < x->start) return false;
@@ -60,7 +65,7 @@ static double score(const query *x, int64_t key, double *slope) {
         *slope *= 1.0 - capped * capped;
         value = cap * capped;
     }
-    return value + x->slope * (double)distance(x, key);
+    return value + (s->rounded_slopes ? scale * rounded(x, key) : x->slope * (double)distance(x, key));
 }
 
 /* p: [keys] probabilities, 0 where nothing is seen; slopes: [keys] of the scores over q.k. Returns the log of the

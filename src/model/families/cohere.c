@@ -7,6 +7,8 @@
                      .norm = PARE_NORM_LAYER,                                                                          \
                      .parallel = true,                                                                                 \
                      .shared_norm = true,                                                                              \
+                     .head_norm = PARE_HEAD_NORM_EACH,                                                                 \
+                     .head_norm_own = true,                                                                            \
                      .interleaved = true}
 #define ATTENTION_BIAS                                                                                                 \
     { "attention_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS }
@@ -16,11 +18,11 @@
 const pare_family pare_family_cohere = {
     .types = {"cohere"},
     .class_name = "CohereForCausalLM",
-    .title = "Command-R, Aya 23",
+    .title = "Command-R, Command-R+, Aya 23",
     .keys = {[PARE_CONFIG_KEY_EPS] = "layer_norm_eps"},
     .fallback = {.positions = 8192, .eps = 1e-5, .tied = true},
     COHERE_ARCHITECTURE,
-    .options = {ATTENTION_BIAS, LOGIT_SCALE, {"use_qk_norm", .kind = PARE_OPTION_REFUSED}},
+    .options = {ATTENTION_BIAS, LOGIT_SCALE, {"use_qk_norm", PARE_OPTION_NORMED, .roles = PARE_ROLES_HEAD_NORMS}},
     .rope = {.theta = 5e5},
 };
 

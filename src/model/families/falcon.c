@@ -40,9 +40,10 @@ static pare_status read_decoder(pare_fields fields, pare_config *config) {
                      .ends = PARE_ENDS_LLAMA | PARE_ENDS_FINAL_BIAS,                                                   \
                      .slots = PARE_NORMS_BEFORE,                                                                       \
                      .norm = PARE_NORM_LAYER,                                                                          \
+                     .slopes = PARE_SLOPES_FALCON,                                                                     \
                      .ungated = true},                                                                                 \
     .options = {{"bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS | PARE_ROLES_UP_DOWN_BIAS},                  \
-                {"alibi", .kind = PARE_OPTION_REFUSED}},                                                                       \
+                {"alibi", .kind = PARE_OPTION_ALIBI}},                                                                 \
     .read = read_decoder, .heads = PARE_HEADS_TIED
 
 #define FALCON_NAMES                                                                                                   \
@@ -50,14 +51,14 @@ static pare_status read_decoder(pare_fields fields, pare_config *config) {
 
 const pare_family pare_family_falcon = {
     .types = {"falcon"},
-    .title = "Falcon 1 (7B, 40B, 180B)",
+    .title = "Falcon 1 (RW, 7B, 40B, 180B)",
     .roles = {FALCON_NAMES},
     FALCON_ROW,
 };
 
 const pare_family pare_family_falcon_two_norms = {
     .types = {"falcon"},
-    .title = "Falcon 1 (7B, 40B, 180B)",
+    .title = "Falcon 1 (RW, 7B, 40B, 180B)",
     .roles = {FALCON_NAMES, [PARE_ROLE_INPUT_NORM] = "ln_attn", [PARE_ROLE_POST_NORM] = "ln_mlp"},
     FALCON_ROW,
 };

@@ -39,7 +39,8 @@ const pare_family pare_family_gpt2 = {
                      .norm = PARE_NORM_LAYER,
                      .ungated = true,
                      .positions = PARE_POSITIONS_LEARNED},
-    .options = {{"scale_attn_by_inverse_layer_idx", .kind = PARE_OPTION_REFUSED}, {"add_cross_attention", .kind = PARE_OPTION_REFUSED}},
+    .options = {{"scale_attn_by_inverse_layer_idx", PARE_OPTION_FLAG, .field = PARE_FIELD(scale_by_layer)},
+                {"add_cross_attention", .kind = PARE_OPTION_REFUSED}},
     .heads = PARE_HEADS_TIED,
     .read = read_scale,
 };

@@ -1,5 +1,7 @@
 #include "model/family.h"
 
+#include <math.h>
+
 /* What its class takes where the file says nothing of RoPE. */
 static const pare_rope_config usual = {.kind = PARE_ROPE_YARN,
                                        .theta = 1e6,
@@ -10,18 +12,34 @@ static const pare_rope_config usual = {.kind = PARE_ROPE_YARN,
                                        .truncate = true,
                                        .attention_factor = 1};
 
-/* Beyond the positions that it was first trained on, queries are scaled by position, which pare does not do. */
-static pare_status limit_positions(pare_fields fields, pare_config *config) {
-    if (!pare_field(fields, "rope_parameters") && !pare_field(fields, "rope_scaling")) {
-        pare_rope_config *rope = &config->rope[0];
+static const double usual_growth = 0.1;
+
+/* Beyond the positions that it was first trained on, queries are scaled by position. */
+static pare_status read_scaling(pare_fields fields, pare_config *config) {
+    pare_rope_config *rope = &config->rope[0];
+    const json_t *said = pare_field(fields, "rope_scaling");
+    if (!said) said = pare_field(fields, "rope_parameters");
+    if (!said) {
         uint32_t rotated = rope->rotated;
         *rope = usual;
         rope->rotated = rotated;
         rope->share = 1;
     }
-    double first = config->rope[0].original_positions;
-    if (first >= 1 && first < config->max_positions) config->max_positions = (uint32_t)first;
-    return PARE_OK;
+    pare_architecture *a = &config->architecture;
+    pare_fields scaling = {.path = fields.path, .object = said};
+    a->query_growth = usual_growth;
+    a->query_step = rope->original_positions;
+    if (!said) return PARE_OK;
+    if (!pare_field(scaling, "llama_4_scaling_beta"))
+        return pare_field_refuse(PARE_UNSUPPORTED, scaling, "llama_4_scaling_beta",
+                                 "its class scales queries by it; put it beside rope_type");
+    const json_t *growth = pare_field(scaling, "llama_4_scaling_beta");
+    if (json_is_number(growth) && fpclassify(json_number_value(growth)) == FP_ZERO) {
+        a->query_step = 0;
+        return PARE_OK;
+    }
+    PARE_TRY(pare_field_positive(scaling, "llama_4_scaling_beta", 1e9, usual_growth, &a->query_growth));
+    return pare_field_positive(scaling, "original_max_position_embeddings", 1e9, a->query_step, &a->query_step);
 }
 
 const pare_family pare_family_ministral3 = {
@@ -31,5 +49,5 @@ const pare_family pare_family_ministral3 = {
     .fallback = {.positions = 262144, .eps = 1e-5, .kv_heads = 8, .head_dim = 128},
     .architecture = {.roles = PARE_ROLES_LLAMA, .ends = PARE_ENDS_LLAMA, .slots = PARE_NORMS_BEFORE},
     .layers = {.window = PARE_WINDOW_ALL},
-    .read = limit_positions,
+    .read = read_scaling,
 };
