@@ -33,6 +33,14 @@ const char *pare_activation_name(pare_activation activation) {
     return activations[i].name;
 }
 
+bool pare_activation_find(const char *name, pare_activation *out) {
+    size_t i = 0;
+    while (i < ACTIVATIONS && strcmp(activations[i].name, name) != 0)
+        i++;
+    if (i < ACTIVATIONS) *out = activations[i].activation;
+    return i < ACTIVATIONS;
+}
+
 static pare_status read_activation(pare_fields fields, pare_config *config) {
     const pare_family *family = config->family;
     const char *key = pare_family_key(family, PARE_CONFIG_KEY_ACTIVATION), *name;
@@ -40,11 +48,7 @@ static pare_status read_activation(pare_fields fields, pare_config *config) {
     if (family->fixed_activation) return PARE_OK;
     PARE_TRY(pare_field_text(fields, key, &name));
     if (!name) return PARE_OK;
-    for (size_t i = 0; i < ACTIVATIONS; i++)
-        if (strcmp(activations[i].name, name) == 0) {
-            config->architecture.activation = activations[i].activation;
-            return PARE_OK;
-        }
+    if (pare_activation_find(name, &config->architecture.activation)) return PARE_OK;
     return pare_field_refuse(PARE_UNSUPPORTED, fields, key,
                              "pare knows silu, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu and relu2");
 }

@@ -10,5 +10,7 @@ pare_status pare_config_read_options(pare_fields fields, pare_config *config);
 
 /* "gelu_new": as transformers spells it. */
 const char *pare_activation_name(pare_activation activation);
+/* False if pare knows none of that name. */
+bool pare_activation_find(const char *name, pare_activation *out);
 
 #endif

@@ -79,12 +79,16 @@ static pare_status read_factors(pare_fields scaling, const char *key, uint32_t c
 }
 
 /* Ding et al. 2024, as transformers computes it. */
+static double longrope_attention(double factor, double original) {
+    return factor <= 1 ? 1 : sqrt(1 + log(factor) / log(original));
+}
+
 static pare_status read_longrope(pare_fields scaling, const pare_config *config, pare_rope_config *rope) {
     uint32_t half = rope->rotated / 2;
     double ratio;
     PARE_TRY(pare_field_positive(scaling, "factor", FACTOR_LIMIT, config->stated_positions / rope->original_positions,
                                  &ratio));
-    double usual = ratio <= 1 ? 1 : sqrt(1 + log(ratio) / log(rope->original_positions));
+    double usual = longrope_attention(ratio, rope->original_positions);
     PARE_TRY(pare_alloc(&rope->factors, (size_t)half * 2, sizeof *rope->factors, "rotary factors"));
     PARE_TRY(read_factors(scaling, "short_factor", half, rope->factors));
     PARE_TRY(read_factors(scaling, "long_factor", half, rope->factors + half));
@@ -299,7 +303,8 @@ void pare_config_write_rope(const pare_rope_config *rope, json_t *config) {
     json_object_del(config, "original_max_position_embeddings");
 }
 
-/* What a yarn or a longrope says of itself: as the file has it. */
+/* What a yarn or a longrope says of itself: as the file has it, and what its attention is scaled by where versions
+ * differ in that. */
 static json_t *own_scaling(const pare_config *config, const pare_rope_config *rope) {
     const json_t *scaling = json_object_get(config->text, "rope_scaling");
     if (!json_object_size(scaling)) scaling = json_object_get(config->text, "rope_parameters");
@@ -308,6 +313,11 @@ static json_t *own_scaling(const pare_config *config, const pare_rope_config *ro
     json_object_del(own, "rope_theta");
     json_object_del(own, "type");
     pare_json_put(own, "rope_type", pare_json_string(names[rope->kind]));
+    if (rope->kind != PARE_ROPE_LONGROPE) return own;
+    /* transformers 4 takes it from these positions, whatever the factor is. */
+    double usual = longrope_attention(config->stated_positions / rope->original_positions, rope->original_positions);
+    if (fabs(rope->attention_factor - usual) > 1e-12)
+        pare_json_put(own, "attention_factor", pare_json_real(rope->attention_factor));
     return own;
 }
 

@@ -117,6 +117,13 @@ static void state_dtype(json_t *config) {
         if (is_double(config, dtypes[i])) pare_json_put(config, dtypes[i], pare_json_string("float32"));
 }
 
+/* A class may take another than the file names: Gemma's, whose first files say gelu. */
+static bool says_activation(const pare_config *original, const json_t *name) {
+    pare_activation said;
+    return json_is_string(name) && pare_activation_find(json_string_value(name), &said) &&
+           said == original->architecture.activation;
+}
+
 /* What pare took from the file or from the class's defaults is said, so that every engine takes the same. */
 static void state_what_holds(json_t *config, const pare_config *original) {
     const pare_family *family = original->family;
@@ -126,7 +133,7 @@ static void state_what_holds(json_t *config, const pare_config *original) {
     if (*positions) pare_json_put(config, positions, json_integer(original->stated_positions));
     if (family->fixed_eps <= 0)
         pare_json_put(config, pare_family_key(family, PARE_CONFIG_KEY_EPS), pare_json_real(original->rms_eps));
-    if (!family->fixed_activation && !json_is_string(json_object_get(config, activation)))
+    if (!family->fixed_activation && !says_activation(original, json_object_get(config, activation)))
         pare_json_put(config, activation, pare_json_string(pare_activation_name(original->architecture.activation)));
     pare_config_write_ropes(original, config);
     json_object_del(config, "quantization_config");

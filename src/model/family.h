@@ -107,11 +107,12 @@ typedef struct pare_other {
 enum { PARE_OTHERS = 2 };
 
 struct pare_family {
-    const char *types[4];              /* model_type; the first one is written */
-    const char *class_name;            /* of transformers */
-    const char *title;                 /* for people: "Qwen2, Qwen2.5, DeepSeek-R1-Distill-Qwen" */
-    const char *roots[4];              /* what tensors' names may begin with: "model."; NULL: "model." */
-    const char *layer;                 /* behind the root; NULL: "layers." */
+    const char *types[4];   /* model_type; the first one is written */
+    const char *class_name; /* of transformers */
+    const char *title;      /* for people: "Qwen2, Qwen2.5, DeepSeek-R1-Distill-Qwen" */
+    const char *roots[4];   /* what tensors' names may begin with: "model."; NULL: "model." */
+    const char *carried[2]; /* names of a wrapper's other parts: what they begin with, and what all versions look for */
+    const char *layer;      /* behind the root; NULL: "layers." */
     const char *ends[PARE_ENDS];       /* behind the root (the head: behind head_root), with suffix; NULL: LLaMA's */
     uint32_t bare_ends;                /* bits of ends whose names have no suffix */
     const char *roles[PARE_ALL_ROLES]; /* behind the layer's number, without suffix; NULL: LLaMA's */
@@ -158,11 +159,12 @@ const pare_family *pare_family_other(const pare_config *config);
     ROW(ministral)                                                                                                     \
     ROW(ministral3)                                                                                                    \
     ROW(qwen2)                                                                                                         \
-    ROW(qwen3) ROW(gemma) ROW(gemma2) ROW(gemma3) ROW(phi3) ROW(phi) ROW(olmo) ROW(olmo2) ROW(olmo3) ROW(smollm3)      \
-        ROW(granite) ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere) ROW(cohere2) ROW(stablelm) ROW(starcoder2)          \
-            ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan) ROW(nemotron) ROW(arcee) ROW(gpt2)       \
-                ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon) ROW(falcon_two_norms)    \
-                    ROW(vit) ROW(deit)
+    ROW(qwen3)                                                                                                         \
+    ROW(gemma) ROW(gemma2) ROW(gemma3) ROW(phi3) ROW(phi) ROW(olmo) ROW(olmo2) ROW(olmo3) ROW(smollm3) ROW(granite)    \
+        ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere) ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss)         \
+            ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan) ROW(nemotron) ROW(arcee) ROW(gpt2) ROW(gpt_neo)        \
+                ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon) ROW(falcon_two_norms) ROW(vit)        \
+                    ROW(deit)
 #define PARE_FAMILY_DECLARE(name) extern const pare_family pare_family_##name;
 PARE_FAMILIES(PARE_FAMILY_DECLARE)
 #undef PARE_FAMILY_DECLARE

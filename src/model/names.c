@@ -1,4 +1,5 @@
 #include "model/names.h"
+#include "support/file.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +57,14 @@ const pare_fused *pare_family_fused(const pare_family *family, pare_role role) {
         for (int part = 0; part < family->fused[i].count; part++)
             if (family->fused[i].parts[part] == pare_roles[role].of) return &family->fused[i];
     return NULL;
+}
+
+char *pare_carried_name(const pare_config *config, const char *name) {
+    const char *const *pair = config->family->carried;
+    size_t length = pair[0] ? strlen(pair[0]) : 0;
+    bool other = length && config->text != config->json && strncmp(name, pair[0], length) == 0 &&
+                 strncmp(name, pair[1], strlen(pair[1])) != 0;
+    return other ? pare_format("%s%s", pair[1], name + length) : pare_format("%s", name);
 }
 
 void pare_layer_prefix(const pare_config *config, char prefix[PARE_NAME_BYTES]) {

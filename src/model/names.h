@@ -24,6 +24,9 @@ void pare_head_tensor_name(const pare_config *config, uint32_t layer, pare_role 
 bool pare_role_is_by_head(const pare_config *config, pare_role role);
 void pare_end_tensor_name(const pare_config *config, pare_end end, char name[PARE_NAME_BYTES]);
 
+/* The name of a tensor that is none of the model's own, as it is written; freed with free(). */
+char *pare_carried_name(const pare_config *config, const char *name);
+
 /* "model.layers." */
 void pare_layer_prefix(const pare_config *config, char prefix[PARE_NAME_BYTES]);
 

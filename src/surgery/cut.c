@@ -62,7 +62,8 @@ static char *name_of(const pare_model *model, const pare_selection *selection, c
     pare_end_tensor_name(&model->config, PARE_END_HEAD, head);
     pare_end_tensor_name(&model->config, PARE_END_EMBEDDING, embedding);
     if (model->config.embedding_in_head && strcmp(tensor->name, head) == 0) return pare_format("%s", embedding);
-    if (!split_name(tensor->name, prefix, selection->layers, &layer, &rest)) return pare_format("%s", tensor->name);
+    if (!split_name(tensor->name, prefix, selection->layers, &layer, &rest))
+        return pare_carried_name(&model->config, tensor->name);
     if (selection->layer[layer].dropped) return NULL;
     for (uint32_t i = 0; i < layer; i++)
         number += !selection->layer[i].dropped;

@@ -73,6 +73,7 @@ const pare_family pare_family_gemma3 = {
     .types = {"gemma3_text"},
     .class_name = "Gemma3ForCausalLM",
     .title = "Gemma 3 (the language model of those with pictures)",
+    .carried = {"vision_tower.", "vision_tower.vision_model."},
     FOUR_NORMS,
     .keys = {[PARE_CONFIG_KEY_ACTIVATION] = "hidden_activation"},
     .fallback = {.positions = 131072,
