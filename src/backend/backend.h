@@ -46,6 +46,9 @@ typedef struct pare_norm {
     const float *bias;   /* [d], or NULL: zeros */
     double eps;
     int64_t repeat; /* weight and bias are [repeat, d] and row i takes part i % repeat of them; 0 or 1: one for all */
+    /* [d] 1, or 0 for elements that are no part of a row: they are 0 in it, in what is made of it, and in gradients. */
+    const float *kept; /* NULL: all are part of it */
+    int64_t kept_count;
 } pare_norm;
 
 /* Leading dimensions of each head turn by the angles of a position, in pairs; those behind them stay as they are.

@@ -18,8 +18,10 @@ static bool has_hidden(const pare_model *model, size_t id) {
     pare_role role;
     if (pare_tensor_id_split(model, id, &layer, &role))
         return pare_roles[role].rows == PARE_SPAN_HIDDEN || pare_roles[role].columns == PARE_SPAN_HIDDEN;
-    return id == pare_tensor_id_embedding() || id == pare_tensor_id_final_norm(model) ||
-           id == pare_tensor_id_head(model);
+    bool projected = pare_has_end(&model->config.architecture, PARE_END_PROJECT_IN);
+    if (id == pare_tensor_id_embedding() || id == pare_tensor_id_head(model)) return !projected;
+    return id == pare_tensor_id_final_norm(model) || id == pare_tensor_id_end(model, PARE_END_FINAL_NORM_BIAS) ||
+           id == pare_tensor_id_end(model, PARE_END_POSITIONS);
 }
 
 /* Indices that tensor `id` is scored at; 0: it is not cut along this axis. */

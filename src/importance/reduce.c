@@ -101,24 +101,29 @@ static double sum_layer(const pare_index_scores *indices, uint32_t layer) {
     return total;
 }
 
-/* The reference's order: final norm, head, and so on; a tied head and the embedding are one tensor. */
-static void reduce_hidden(const pare_index_scores *indices, pare_reduction reduction, pare_unit_scores *out) {
-    const pare_model *model = indices->model;
-    size_t norm = pare_tensor_id_final_norm(model), head = pare_tensor_id_head(model);
-    for (uint64_t i = 0; i < model->config.hidden; i++) {
-        members first = {.count = 0};
-        add_member(&first, pare_index_at(indices, norm, i));
-        add_member(&first, pare_index_at(indices, head, i));
-        if (reduction == PARE_REDUCE_FIRST || reduction == PARE_REDUCE_SECOND) {
-            out->hidden[i] = reduce_members(&first, reduction);
-            continue;
-        }
-        double result = combine(first.value[0], first.value[1], reduction);
-        for (size_t id = 0; id < model->tensor_count; id++)
-            if (id != norm && id != head && indices->by_tensor[id])
-                result = combine(result, pare_index_at(indices, id, i), reduction);
-        out->hidden[i] = reduction == PARE_REDUCE_MEAN ? result / (double)model->tensor_count : result;
+/* The reference's order: final norm, head, and so on; a tied head and the embedding are one tensor. NULL: no scores at
+ * this place. */
+static const double *hidden_scores_at(const pare_index_scores *indices, size_t place, size_t *id) {
+    size_t norm = pare_tensor_id_final_norm(indices->model), head = pare_tensor_id_head(indices->model);
+    *id = place == 0 ? norm : place == 1 ? head : place - 2;
+    return place >= 2 && (*id == norm || *id == head) ? NULL : indices->by_tensor[*id];
+}
+
+static double reduce_hidden_channel(const pare_index_scores *indices, pare_reduction reduction, uint64_t channel) {
+    size_t count = indices->model->tensor_count, seen = 0, id;
+    double result = 0;
+    for (size_t place = 0; place < count + 2; place++) {
+        if (!hidden_scores_at(indices, place, &id)) continue;
+        double value = pare_index_at(indices, id, channel);
+        result = seen++ && reduction != PARE_REDUCE_SECOND ? combine(result, value, reduction) : value;
+        if (reduction == PARE_REDUCE_FIRST || (reduction == PARE_REDUCE_SECOND && seen == 2)) return result;
     }
+    return reduction == PARE_REDUCE_MEAN ? result / (double)count : result;
+}
+
+static void reduce_hidden(const pare_index_scores *indices, pare_reduction reduction, pare_unit_scores *out) {
+    for (uint64_t i = 0; i < indices->model->config.hidden; i++)
+        out->hidden[i] = reduce_hidden_channel(indices, reduction, i);
 }
 
 void pare_unit_scores_reduce(const pare_index_scores *indices, pare_reduction reduction, pare_alignment alignment,

@@ -155,9 +155,9 @@ static pare_status new_grams(pare_layerwise *l) {
     return PARE_OK;
 }
 
-static pare_status new_norms(pare_layerwise *l) {
+static pare_status new_channels(pare_layerwise *l) {
     if (!l->asked.channels.index) return PARE_OK;
-    return pare_alloc_uninitialized(&l->norms, (PARE_NORM_SLOTS + 2) * (size_t)l->hidden, sizeof(float), "norms");
+    return pare_alloc_uninitialized(&l->channels, 3 * (size_t)l->hidden, sizeof(float), "hidden channels");
 }
 
 static pare_status allocate(pare_layerwise *l, const pare_layerwise_memory *plan) {
@@ -167,7 +167,7 @@ static pare_status allocate(pare_layerwise *l, const pare_layerwise_memory *plan
     PARE_TRY(new_states(l, scratch, &l->pruned));
     PARE_TRY(pare_walk_new(l->asked.source, l->asked.length, l->micro_batch, &l->walk));
     PARE_TRY(new_target(l, scratch));
-    PARE_TRY(new_norms(l));
+    PARE_TRY(new_channels(l));
     PARE_TRY(pare_layerwise_intercept_new(l));
     return new_grams(l);
 }
@@ -201,7 +201,7 @@ void pare_layerwise_free(pare_layerwise *l) {
     pare_layerwise_forget(l);
     for (int kind = 0; kind < PARE_INPUT_KINDS; kind++)
         if (!kind || !l->asked.one_by_one) pare_free(l->gram_room[kind]);
-    void *all[] = {l->norms, l->reference, l->difference, l->map, l->cross, l->half_gram, l->half_cross};
+    void *all[] = {l->channels, l->reference, l->difference, l->map, l->cross, l->half_gram, l->half_cross};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     pare_layerwise_intercept_free(l);

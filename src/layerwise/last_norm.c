@@ -13,7 +13,7 @@
 typedef struct last_norm {
     pare_norm dense, pruned;   /* pruned: with the weights that are fitted, as the pruned model computes with them */
     float *vectors;            /* [2, d] of the dense one */
-    float *fitted, *scaled;    /* [d] weights as they multiply: of the dense norm, then fitted; in the pruned model */
+    float *fitted;             /* [d] weights as they multiply: of the dense norm, then fitted */
     double *factors, *squares; /* [d] */
     double energy;
     float *gram; /* [d, d] */
@@ -81,13 +81,11 @@ static pare_status see_head(pare_layerwise *l, int64_t first, int64_t tokens, vo
     return pare_cross_add(l->backend, &inputs, a->normed2, l->hidden, first == 0, l->cross);
 }
 
-/* What the pruned model computes with, where it has fewer channels: as pare_layerwise_enter has it. */
-static void scale(const pare_layerwise *l, last_norm *n) {
-    double share = l->asked.channels.index ? (double)l->asked.channels.count / (double)l->hidden : 1.0;
-    for (int64_t i = 0; i < l->hidden; i++)
-        n->scaled[i] = n->fitted[i] * (float)sqrt(share);
-    n->pruned.weight = n->scaled;
-    n->pruned.eps = n->dense.eps * share;
+/* What the pruned model computes with: of its channels, where it has fewer. */
+static void enter_pruned(const pare_layerwise *l, last_norm *n) {
+    n->pruned.weight = n->fitted;
+    n->pruned.kept = l->block.hidden_kept;
+    n->pruned.kept_count = l->block.hidden_count;
 }
 
 static pare_index_list channels_of(const pare_layerwise *l) {
@@ -118,7 +116,7 @@ static pare_status replace_norm(pare_layerwise *l, last_norm *n) {
         n->fitted[i] += 1.0f;
     pare_matrix_cut(whole, l->hidden, pare_dtype_size(dtype), one, channels, out);
     pare_free(whole);
-    scale(l, n);
+    enter_pruned(l, n);
     return PARE_OK;
 }
 
@@ -130,7 +128,7 @@ static int64_t rows_at_once(const pare_model *model) {
 }
 
 uint64_t pare_layerwise_finish_bytes(const pare_model *model, bool head) {
-    uint64_t d = model->config.hidden, norms = d * (4 * sizeof(float) + 2 * sizeof(double));
+    uint64_t d = model->config.hidden, norms = d * (3 * sizeof(float) + 2 * sizeof(double));
     return norms + (head ? 3 * (uint64_t)rows_at_once(model) * d * sizeof(float) : 0);
 }
 
@@ -188,14 +186,13 @@ static pare_status begin(pare_layerwise *l, last_norm *n) {
     size_t d = (size_t)l->hidden;
     PARE_TRY(pare_alloc(&n->vectors, 2 * d, sizeof *n->vectors, "final norm"));
     PARE_TRY(pare_alloc(&n->fitted, d, sizeof *n->fitted, "final norm"));
-    PARE_TRY(pare_alloc(&n->scaled, d, sizeof *n->scaled, "final norm"));
     PARE_TRY(pare_alloc(&n->factors, d, sizeof *n->factors, "final norm"));
     PARE_TRY(pare_alloc(&n->squares, d, sizeof *n->squares, "final norm"));
     n->gram = l->gram_room[PARE_INPUT_QKV];
     n->dense = n->pruned = pare_end_norm(l->asked.source, PARE_END_FINAL_NORM, PARE_END_FINAL_NORM_BIAS, n->vectors);
     for (size_t i = 0; i < d; i++)
         n->fitted[i] = n->dense.weight ? n->dense.weight[i] : 1.0f;
-    scale(l, n);
+    enter_pruned(l, n);
     return PARE_OK;
 }
 
@@ -210,7 +207,6 @@ pare_status pare_layerwise_finish(pare_layerwise *l, bool norm, bool head) {
     if (status == PARE_OK && fits_head) status = replace_head(l, &n);
     pare_free(n.vectors);
     pare_free(n.fitted);
-    pare_free(n.scaled);
     pare_free(n.factors);
     pare_free(n.squares);
     return status;

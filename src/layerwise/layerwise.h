@@ -116,7 +116,8 @@ typedef struct pare_layerwise {
 
     pare_walk walk;
     pare_block block, dense_block; /* of the layer in hand; the matrices of `block` change from dense to pruned */
-    float *norms; /* [PARE_NORM_SLOTS + 2, d] in `block`, where hidden channels are gone, and what adds to them */
+    float *channels; /* [3, d] in `block`, where hidden channels are gone: those that are kept, and biases that add to
+                        them */
     void *operands[PARE_MATRIX_ROLES]; /* changed matrices, where their own type is not the operands'; the caller's */
     pare_layer_states pruned, dense;   /* dense: with asked.two */
     bool apart;                        /* the two differ by now */

@@ -94,23 +94,14 @@ pare_status pare_layerwise_embed(pare_layerwise *l) {
     return l->asked.two ? pare_layerwise_batches(l, embed_batch, &l->dense) : PARE_OK;
 }
 
-/* The mean of squares over the channels left is that over all of them times d / d': weights go up by sqrt(d' / d), and
- * what is added to it by d' / d. */
-static void scale_norms(pare_layerwise *l) {
-    static const pare_role roles[PARE_NORM_SLOTS] = {[PARE_NORM_SLOT_INPUT] = PARE_ROLE_INPUT_NORM,
-                                                     [PARE_NORM_SLOT_POST] = PARE_ROLE_POST_NORM,
-                                                     [PARE_NORM_SLOT_ATTENTION_OUT] = PARE_ROLE_ATTENTION_OUT_NORM,
-                                                     [PARE_NORM_SLOT_FFN_OUT] = PARE_ROLE_FFN_OUT_NORM};
-    double share = (double)l->asked.channels.count / (double)l->hidden;
-    for (int slot = 0; slot < PARE_NORM_SLOTS; slot++) {
-        if (!pare_has_norm(&l->model->config.architecture, (pare_norm_slot)slot)) continue;
-        const float *dense = l->dense_block.weights.vector[roles[slot]]; /* NULL: ones */
-        float *scaled = l->norms + slot * l->hidden;
-        for (int64_t i = 0; i < l->hidden; i++)
-            scaled[i] = (dense ? dense[i] : 1.0f) * (float)sqrt(share);
-        l->block.weights.vector[roles[slot]] = scaled;
-    }
-    l->block.eps = l->dense_block.eps * share;
+/* Norms run over the channels that are left. */
+static void mark_channels(pare_layerwise *l) {
+    float *kept = l->channels;
+    for (int64_t i = 0; i < l->hidden; i++)
+        kept[i] = 1.0f;
+    cut_channels(l, 1, kept);
+    l->block.hidden_kept = kept;
+    l->block.hidden_count = l->asked.channels.count;
 }
 
 /* Biases of what adds to the hidden state. */
@@ -118,7 +109,7 @@ static void cut_biases(pare_layerwise *l) {
     static const pare_role roles[] = {PARE_ROLE_O_BIAS, PARE_ROLE_DOWN_BIAS};
     for (int i = 0; i < 2; i++) {
         const float *dense = l->dense_block.weights.vector[roles[i]];
-        float *cut = l->norms + (PARE_NORM_SLOTS + i) * l->hidden;
+        float *cut = l->channels + (1 + i) * l->hidden;
         if (!dense) continue;
         memcpy(cut, dense, (size_t)l->hidden * sizeof *cut);
         cut_channels(l, 1, cut);
@@ -131,7 +122,7 @@ void pare_layerwise_enter(pare_layerwise *l, uint32_t layer) {
     l->block = l->dense_block = pare_walk_block(&l->walk, layer);
     l->at_middle = l->resident = false;
     if (!l->asked.channels.index) return;
-    scale_norms(l);
+    mark_channels(l);
     cut_biases(l);
 }
 

@@ -68,6 +68,7 @@ typedef struct pare_architecture {
     double query_growth;      /* queries at position p are multiplied by 1 + growth ln(1 + floor(p / step)) */
     double query_step;        /* 0: they are not */
     double qkv_clip;          /* queries, keys and values are clamped to [-clip, clip]; 0: not */
+    bool embedding_root;      /* embedding_scale is the root of the hidden size */
     double embedding_scale, residual_scale, logit_scale; /* 0: 1 */
     double logit_cap;                                    /* 0: none */
 } pare_architecture;

@@ -94,6 +94,8 @@ typedef struct pare_block {
     const pare_backend *backend;
     int64_t batch, length, hidden, head;
     double eps;
+    const float *hidden_kept; /* as in pare_source */
+    int64_t hidden_count;
     const pare_config *config;
     const float *rotation;    /* row 0: the first token's position; NULL: none */
     const float *slopes;      /* [heads] or NULL */

@@ -41,7 +41,10 @@ static int64_t head_norm_repeat(const pare_block *block, pare_role role) {
 
 pare_norm pare_block_norm(const pare_block *block, pare_role role) {
     pare_role bias = pare_roles[role].bias;
+    bool whole = pare_roles[role].columns == PARE_SPAN_HIDDEN;
     return (pare_norm){.kind = block->config->architecture.norm,
+                       .kept = whole ? block->hidden_kept : NULL,
+                       .kept_count = block->hidden_count,
                        .weight = block->weights.vector[role],
                        .bias = bias < PARE_ALL_ROLES ? block->weights.vector[bias] : NULL,
                        .eps = block->eps,
@@ -55,7 +58,9 @@ pare_block pare_block_of(const pare_source *source, uint32_t layer, const pare_b
                         .length = room->length,
                         .hidden = config->hidden,
                         .head = config->head_size,
-                        .eps = pare_source_eps(source),
+                        .eps = config->rms_eps,
+                        .hidden_kept = source->hidden_kept,
+                        .hidden_count = source->hidden_count,
                         .config = config,
                         .layer = layer,
                         .widths = config->widths[layer],

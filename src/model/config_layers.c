@@ -110,6 +110,7 @@ static void put_rotations(const pare_config *original, const char *key, json_t *
 void pare_config_write_layers(const pare_config *original, const pare_config_sizes *sizes, json_t *json) {
     const pare_layer_rule *rule = &original->family->layers;
     bool typed = rule->window == PARE_WINDOW_TYPES || rule->window == PARE_WINDOW_FLAGGED;
+    if (original->family->write_sizes) original->family->write_sizes(original, sizes, json);
     if (sizes->layers == original->layers) return;
     if (typed && !json_is_array(json_object_get(json, types_key))) put_types(original, json);
     if (rule->no_rope_key && !json_is_array(json_object_get(json, rule->no_rope_key)))

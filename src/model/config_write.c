@@ -27,6 +27,19 @@ pare_heads_rule pare_config_heads_rule(const pare_config *original) {
     return derived ? PARE_HEADS_TIED : original->family->heads;
 }
 
+bool pare_config_ties_heads(const pare_config *original) {
+    const pare_widths *w = original->widths;
+    bool whole = (uint64_t)w->heads * original->head_size == original->hidden && pare_config_is_even(original);
+    bool free = pare_config_heads_rule(original) != PARE_HEADS_TIED || pare_family_other(original);
+    return !free && whole && !original->family->fixed_ffn && original->architecture.positions != PARE_POSITIONS_ALIBI;
+}
+
+/* Whole groups, or single heads where all of them share one key and value. */
+uint32_t pare_config_tied_heads(const pare_config *original) {
+    const pare_widths *w = original->widths;
+    return w->kv_heads == 1 ? 1 : w->heads / w->kv_heads;
+}
+
 bool pare_config_holds(const pare_config *original, uint32_t hidden, const pare_widths *widths) {
     switch (pare_config_heads_rule(original)) {
     case PARE_HEADS_FREE:

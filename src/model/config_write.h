@@ -16,6 +16,11 @@ typedef enum pare_config_kind {
 
 /* What the class asks of this model's number of heads. */
 pare_heads_rule pare_config_heads_rule(const pare_config *original);
+/* True if heads times their size are the hidden size in every class that holds the model, and heads can go with hidden
+ * channels: all layers are alike, and nothing else goes by the number of heads. */
+bool pare_config_ties_heads(const pare_config *original);
+/* Query heads that go at a time where they are tied, with as many hidden channels as these have dimensions. */
+uint32_t pare_config_tied_heads(const pare_config *original);
 /* True if the family's own class holds a model of these widths. */
 bool pare_config_holds(const pare_config *original, uint32_t hidden, const pare_widths *widths);
 /* True if its own class or another one does. */

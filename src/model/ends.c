@@ -83,7 +83,8 @@ pare_norm pare_end_norm(const pare_source *source, pare_end weight, pare_end bia
     const pare_architecture *a = &model->config.architecture;
     bool final = weight == PARE_END_FINAL_NORM;
     int64_t width = final ? model->config.hidden : model->config.embedding_width;
-    pare_norm norm = {.kind = a->norm, .eps = pare_source_eps(source)};
+    pare_norm norm = {
+        .kind = a->norm, .eps = model->config.rms_eps, .kept = source->hidden_kept, .kept_count = source->hidden_count};
     if (has(&model->config, weight)) {
         pare_source_rows(source, pare_tensor_id_end(model, weight), 0, 1, room);
         for (int64_t i = 0; a->norm_unit && i < width; i++)

@@ -145,6 +145,8 @@ struct pare_family {
     bool fixed_ffn;         /* the class multiplies the hidden size by itself */
     bool prefers_other;     /* where heads times their size are not the hidden size: other engines want it */
     pare_other others[PARE_OTHERS];
+    /* What no rule says of other sizes; NULL: nothing. */
+    void (*write_sizes)(const pare_config *original, const pare_config_sizes *sizes, json_t *json);
     /* What no rule says of lists by layer when layers go; NULL: nothing. */
     void (*write_layers)(const pare_config *original, const pare_config_sizes *sizes, json_t *json);
 };
@@ -160,11 +162,12 @@ const pare_family *pare_family_other(const pare_config *config);
     ROW(ministral3)                                                                                                    \
     ROW(qwen2)                                                                                                         \
     ROW(qwen3)                                                                                                         \
-    ROW(gemma) ROW(gemma2) ROW(gemma3) ROW(phi3) ROW(phi) ROW(olmo) ROW(olmo2) ROW(olmo3) ROW(smollm3) ROW(granite)    \
-        ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere) ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss)         \
-            ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan) ROW(nemotron) ROW(arcee) ROW(gpt2) ROW(gpt_neo)        \
-                ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon) ROW(falcon_two_norms) ROW(vit)        \
-                    ROW(deit)
+    ROW(gemma)                                                                                                         \
+    ROW(gemma2)                                                                                                        \
+    ROW(gemma3) ROW(phi3) ROW(phi) ROW(olmo) ROW(olmo2) ROW(olmo3) ROW(smollm3) ROW(granite) ROW(internlm3) ROW(glm)   \
+        ROW(glm4) ROW(cohere) ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium)        \
+            ROW(ernie4_5) ROW(hunyuan) ROW(nemotron) ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox)         \
+                ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon) ROW(falcon_two_norms) ROW(vit) ROW(deit)
 #define PARE_FAMILY_DECLARE(name) extern const pare_family pare_family_##name;
 PARE_FAMILIES(PARE_FAMILY_DECLARE)
 #undef PARE_FAMILY_DECLARE

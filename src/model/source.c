@@ -3,11 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-double pare_source_eps(const pare_source *source) {
-    double eps = source->model->config.rms_eps;
-    return source->eps_scale > 0.0 ? eps * source->eps_scale : eps;
-}
-
 /* NULL if the stored tensor holds. */
 static const pare_replacement *replacement_of(const pare_source *source, size_t id) {
     return source->replacement && source->replacement[id].matrix ? &source->replacement[id] : NULL;

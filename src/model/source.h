@@ -19,8 +19,10 @@ typedef struct pare_source {
     const pare_model *model;
     const pare_backend *backend;
     const pare_replacement *replacement; /* [tensor_count], or NULL; these get nothing but the masks */
-    float **row_scale;     /* [tensor_count] [rows] 1, or 0 for rows that are off; NULL where there are none; or NULL */
-    double eps_scale;      /* times the norms' eps; 0: 1 */
+    float **row_scale; /* [tensor_count] [rows] 1, or 0 for rows that are off; NULL where there are none; or NULL */
+    const float
+        *hidden_kept; /* [hidden] 1, or 0 for channels that are off, where all that adds to them is; NULL: none is */
+    int64_t hidden_count;  /* channels that are on */
     float **displacement;  /* [tensor_count] rows x columns each, NULL where there is none; or NULL */
     const bool *perturbed; /* [tensor_count] tensors that get noise; NULL: all */
     float sigma;           /* relative noise, 0: none */
@@ -31,9 +33,6 @@ typedef struct pare_source {
                              NULL */
     const bool *skip_layer; /* [layers] blocks that a pass leaves out: their input passes on as it is; NULL: none */
 } pare_source;
-
-/* The eps of the norms. */
-double pare_source_eps(const pare_source *source);
 
 /* True if some tensor may differ from the file, so that a pass needs room to compose it. */
 bool pare_source_is_composed(const pare_source *source);

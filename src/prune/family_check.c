@@ -15,11 +15,17 @@ static pare_status refuse(const pare_prune_job *job, const char *why, const char
 /* Heads of which the class wants so many that they fill the hidden size. */
 static pare_status check_heads(const pare_prune_job *job) {
     const pare_family *family = job->model->config.family;
-    bool some = pare_config_heads_rule(&job->model->config) != PARE_HEADS_TIED || pare_family_other(&job->model->config);
+    bool some =
+        pare_config_heads_rule(&job->model->config) != PARE_HEADS_TIED || pare_family_other(&job->model->config);
     if (is_empty(job->target.attention) || some) return PARE_OK;
     if (family->fixed_ffn)
         return refuse(job, "derives the size of its heads and its FFN from the hidden size, so that no units can go",
                       "remove single weights (--sparsity 0.5, --pattern 2:4) or whole layers (--mode layer)");
+    if (pare_config_ties_heads(&job->model->config))
+        return refuse(
+            job, "derives the size of its heads from the hidden size, so that none of them can go alone",
+            "remove them with hidden channels (--mode channel), FFN channels alone (--attention-layers none), "
+            "single weights (--sparsity 0.5, --pattern 2:4) or whole layers (--mode layer)");
     return refuse(
         job, "derives the size of its heads from the hidden size, so that none of them can go",
         "remove FFN channels alone (--attention-layers none), single weights (--sparsity 0.5, --pattern 2:4) or "
@@ -32,23 +38,22 @@ static pare_status check_channels(const pare_prune_job *job) {
                   "remove single weights (--sparsity 0.5, --pattern 2:4) or whole layers (--mode layer)");
 }
 
-/* A smaller hidden size: of root mean squares what is left can be scaled to, and nothing else may depend on it. */
+/* A smaller hidden size: nothing but norms and heads may depend on it. */
 static pare_status check_hidden(const pare_prune_job *job) {
     static const char units[] = "remove heads and FFN channels (--mode block), whole layers (--mode layer) or single "
                                 "weights (--sparsity 0.5, --pattern 2:4)";
     const pare_config *config = &job->model->config;
-    const pare_architecture *a = &config->architecture;
     if (config->text != config->json)
         return refuse(job, "has other parts that are as wide as the language model, so that this cannot change alone",
                       units);
-    if (a->norm != PARE_NORM_RMS)
-        return refuse(job, "has layer norms, whose means run over all hidden channels, so that none of these can go",
-                      units);
-    if (a->norm_unit && a->embedding_scale > 0)
-        return refuse(job, "multiplies its embeddings by the root of the hidden size, so that this cannot change",
-                      units);
-    bool free = pare_config_heads_rule(config) == PARE_HEADS_FREE || pare_family_other(config);
-    return free ? PARE_OK : refuse(job, "ties its heads to the hidden size, so that this cannot change alone", units);
+    if (pare_reads_pictures(config))
+        return refuse(job, "reads pictures, and hidden channels are cut in models that read text alone", units);
+    if (config->family->fixed_ffn)
+        return refuse(job, "derives its heads and its FFN from the hidden size, so that this cannot change alone",
+                      "remove single weights (--sparsity 0.5, --pattern 2:4) or whole layers (--mode layer)");
+    bool free = pare_config_heads_rule(config) != PARE_HEADS_TIED || pare_family_other(config);
+    if (free || pare_config_ties_heads(config)) return PARE_OK;
+    return refuse(job, "ties its heads to the hidden size, and cannot lose heads with it here", units);
 }
 
 pare_status pare_prune_check_family(const pare_prune_job *job) {

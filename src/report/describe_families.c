@@ -20,9 +20,7 @@ static json_t *classes_of(const pare_family *family) {
 }
 
 static bool hidden_can_go(const pare_family *family) {
-    const pare_architecture *a = &family->architecture;
-    bool free = family->heads == PARE_HEADS_FREE || family->others[0].family;
-    return free && a->norm == PARE_NORM_RMS && !a->norm_unit;
+    return !family->fixed_ffn && !pare_family_reads_pictures(family);
 }
 
 static bool is_first(size_t index) {

@@ -18,11 +18,14 @@ static bool serves(const pare_recipe *recipe, const pare_salience *salience) {
            !(salience->needs & ~given);
 }
 
-/* One set for the recipe; with a cache, one for every other salience that the pass can serve. */
+/* One set for the recipe; with a cache, one for every other salience that the pass can serve. Where heads go with
+ * hidden channels, one for either, and neither is kept. */
 static pare_status new_sets(pare_scoring *s) {
     const pare_score_request *r = s->request;
     pare_score_axis axis = pare_scoring_axis(r->recipe);
     PARE_TRY(pare_index_scores_new(r->model, r->recipe->salience, axis, &s->sets[s->count++]));
+    if (pare_scoring_ties(r))
+        return pare_index_scores_new(r->model, r->recipe->salience, PARE_AXIS_WIDTHS, &s->sets[s->count++]);
     for (size_t i = 0; r->cache && pare_salience_name(i) && s->count < PARE_SCORE_SETS; i++) {
         const pare_salience *salience = pare_salience_find(pare_salience_name(i));
         if (serves(r->recipe, salience))
@@ -42,6 +45,11 @@ static pare_status score_sets(pare_scoring *s, pare_score_result *out) {
     PARE_TRY(new_sets(s));
     PARE_TRY(score_signal(s, out));
     PARE_TRY(reduce(s->request, &s->sets[0], out));
+    if (pare_scoring_ties(s->request)) {
+        const pare_recipe *recipe = s->request->recipe;
+        pare_unit_scores_reduce(&s->sets[1], recipe->reduction, recipe->alignment, &out->scores);
+        return PARE_OK;
+    }
     for (int i = 0; i < s->count; i++)
         PARE_TRY(pare_cache_indices_give(s->request->cache, s->request, &s->sets[i], out));
     return PARE_OK;
@@ -50,7 +58,8 @@ static pare_status score_sets(pare_scoring *s, pare_score_result *out) {
 static pare_status score_elements(pare_scoring *s, pare_score_result *out) {
     pare_score_result made = {0};
     if (s->request->gradient) return score_signal(s, out);
-    const pare_index_scores *known = pare_cache_indices_find(s->request->cache, s->request, &made);
+    const pare_index_scores *known =
+        pare_scoring_ties(s->request) ? NULL : pare_cache_indices_find(s->request->cache, s->request, &made);
     if (known) {
         out->loss = made.loss;
         out->steps = made.steps;

@@ -4,11 +4,12 @@
 
 #include "score/score.h"
 
-enum { PARE_SCORE_SETS = 4 };
+enum { PARE_SCORE_SETS = 5 };
 
 typedef struct pare_scoring {
     const pare_score_request *request;
-    pare_index_scores sets[PARE_SCORE_SETS]; /* the recipe's salience, and others that the same signal serves */
+    pare_index_scores sets[PARE_SCORE_SETS]; /* the recipe's salience, of heads too where they go with hidden channels,
+                                                and others that the same signal serves */
     int count;
     uint64_t passes_done, passes_total; /* for progress */
     float share;                        /* of a pass in what is stored */
@@ -16,6 +17,8 @@ typedef struct pare_scoring {
 
 /* A pass of the plan's shape that reports its steps as shares of passes_total. */
 pare_status pare_scoring_pass(pare_scoring *scoring, pare_pass **pass);
+/* True if heads are scored beside hidden channels: their class ties them. */
+bool pare_scoring_ties(const pare_score_request *request);
 /* The axis that the recipe's mode cuts. */
 pare_score_axis pare_scoring_axis(const pare_recipe *recipe);
 

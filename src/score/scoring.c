@@ -1,4 +1,5 @@
 /* What signals are scored with, whatever they are: passes, and where their rows go. */
+#include "model/config_write.h"
 #include "score/score_internal.h"
 #include "support/progress.h"
 
@@ -23,6 +24,10 @@ pare_status pare_scoring_pass(pare_scoring *s, pare_pass **pass) {
 
 pare_score_axis pare_scoring_axis(const pare_recipe *recipe) {
     return recipe->mode == PARE_MODE_CHANNEL ? PARE_AXIS_HIDDEN : PARE_AXIS_WIDTHS;
+}
+
+bool pare_scoring_ties(const pare_score_request *request) {
+    return request->recipe->mode == PARE_MODE_CHANNEL && pare_config_ties_heads(&request->model->config);
 }
 
 static bool wants_scored(void *context, size_t id) {

@@ -110,6 +110,25 @@ static uint64_t units_in_range(const pare_model *model, const pare_target *targe
     return units;
 }
 
+/* So many channels, or the next larger number with which the class loads the heads. */
+static uint32_t fit_hidden(const pare_model *model, const pare_target *target, uint64_t channels) {
+    const pare_config *c = &model->config;
+    uint32_t hidden = pare_target_round(target, channels, c->hidden);
+    uint32_t unit = pare_config_ties_heads(c) ? pare_config_tied_heads(c) * c->head_size : 0;
+    while (hidden < c->hidden && (unit ? hidden % unit != 0 : !pare_config_fits(c, hidden, &c->widths[0])))
+        hidden = pare_target_round(target, hidden + 1, c->hidden);
+    return hidden;
+}
+
+/* Heads go with the hidden channels where their class ties them. */
+static void tie_heads(const pare_model *model, uint32_t hidden, pare_widths *widths) {
+    const pare_config *c = &model->config;
+    for (uint32_t layer = 0; layer < c->layers && pare_config_ties_heads(c); layer++) {
+        widths[layer].heads = hidden / c->head_size;
+        if (widths[layer].kv_heads > 1) widths[layer].kv_heads = widths[layer].heads / pare_config_tied_heads(c);
+    }
+}
+
 /* Everything that a ratio means. */
 static void goal_at(const pare_model *model, const pare_target *target, double ratio, pare_goal *goal) {
     const pare_config *c = &model->config;
@@ -119,9 +138,10 @@ static void goal_at(const pare_model *model, const pare_target *target, double r
     goal->hidden = c->hidden;
     goal->layers = c->layers;
     memcpy(goal->widths, c->widths, c->layers * sizeof *goal->widths);
-    if (target->mode == PARE_MODE_CHANNEL)
-        goal->hidden = pare_target_round(target, c->hidden - removed(c->hidden, ratio), c->hidden);
-    else if (target->mode == PARE_MODE_LAYER)
+    if (target->mode == PARE_MODE_CHANNEL) {
+        goal->hidden = fit_hidden(model, target, c->hidden - removed(c->hidden, ratio));
+        tie_heads(model, goal->hidden, goal->widths);
+    } else if (target->mode == PARE_MODE_LAYER)
         goal->layers = c->layers - (uint32_t)removed(range, ratio);
     else
         widths_at(model, target, ratio, goal->widths);
@@ -211,6 +231,14 @@ static pare_status check_removal(const pare_model *model, const pare_target *tar
     if (goal->parameters < pare_parameters_with(model, model->config.widths, model->config.hidden)) return PARE_OK;
     if (target->ratios)
         return pare_fail(PARE_BAD_ARGUMENT, "--ratio: with these shares no layer loses anything; ask for more");
+    const pare_config *c = &model->config;
+    uint32_t heads = target->mode == PARE_MODE_CHANNEL && pare_config_ties_heads(c) ? pare_config_tied_heads(c) : 0;
+    if (heads)
+        return pare_fail(
+            PARE_BAD_ARGUMENT,
+            "--ratio %g removes nothing here: %s has as many hidden channels as its heads have dimensions, "
+            "so that %u of %u channels go with every %u of %u heads; ask for more",
+            goal->ratio, c->family->class_name, heads * c->head_size, c->hidden, heads, c->widths[0].heads);
     return pare_fail(PARE_BAD_ARGUMENT,
                      "--ratio %g removes nothing here: it is less than one unit, or all units stay (--keep-min, "
                      "--round-to); ask for more",

@@ -1,4 +1,5 @@
 #include "select/select.h"
+#include "model/config_write.h"
 #include "select/ladder.h"
 #include "support/memory.h"
 
@@ -45,7 +46,8 @@ static pare_status select_block(const pare_model *model, const pare_unit_scores 
 
 static pare_status select_hidden(const pare_model *model, const pare_unit_scores *scores, const pare_goal *goal,
                                  pare_selection *out) {
-    PARE_TRY(pare_selection_all(model, out));
+    bool tied = pare_config_ties_heads(&model->config), single = model->config.widths[0].kv_heads == 1;
+    PARE_TRY(tied ? pare_select_at_widths(model, scores, goal->widths, single, out) : pare_selection_all(model, out));
     out->hidden = goal->hidden;
     if (goal->hidden == model->config.hidden) return PARE_OK;
     pare_status status = pare_keep_highest(scores->hidden, model->config.hidden, goal->hidden, &out->hidden_channel);

@@ -6,7 +6,7 @@
 #include "surgery/composite.h"
 #include "surgery/convert.h"
 #include "surgery/kept_values.h"
-#include "surgery/layer_scale.h"
+#include "surgery/rescale.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,8 @@ typedef struct cut {
     const pare_tensor *tensor;
     pare_axes axes;
     const void *repaired; /* written as it is; NULL: cut from the tensor */
-    bool composite;       /* parts of other tensors, each with its own axes */
+    pare_rescale rescale;
+    bool composite; /* parts of other tensors, each with its own axes */
     pare_composite parts;
     char *name; /* under which it is written */
 } cut;
@@ -144,6 +145,7 @@ static pare_status make_plan(plan *p) {
         if (c.name && piece < model->tensor_count) take_piece(p, piece, head, &c);
         if (!c.name) continue;
         c.axes = axes_of(p, id);
+        c.rescale = pare_rescale_of(model, p->selection, id);
         c.composite = pare_composite_of(model, c.tensor, &c.parts);
         if (repaired && id < repaired->count && c.tensor->dtype == model->tensors[id]->dtype)
             c.repaired = repaired->matrix[id];
@@ -187,6 +189,8 @@ typedef struct gathering {
     const run *runs;
     size_t run_count;
     uint64_t row_bytes, kept_bytes, step; /* step: rows that fit the buffer */
+    pare_rescale rescale;
+    pare_dtype dtype;
     char *buffer;
 } gathering;
 
@@ -195,6 +199,8 @@ static pare_status write_gathered(const gathering *g, const char *rows, uint64_t
     for (uint64_t done = 0; done < count; done += g->step) {
         uint64_t take = count - done < g->step ? count - done : g->step;
         gather(rows + done * g->row_bytes, take, g->row_bytes, g->runs, g->run_count, g->buffer);
+        if (pare_rescale_changes(g->rescale))
+            pare_rescale_apply(g->rescale, g->dtype, take * g->kept_bytes / pare_dtype_size(g->dtype), g->buffer);
         PARE_TRY(pare_writer_write(g->writer, g->buffer, take * g->kept_bytes));
     }
     return PARE_OK;
@@ -219,6 +225,8 @@ static pare_status write_columns(pare_writer *writer, const cut *c) {
     const pare_axis *columns = &c->axes.columns;
     uint64_t size = pare_dtype_size(c->tensor->dtype), kept_bytes = columns->count * columns->width * size;
     gathering g = {.writer = writer,
+                   .rescale = c->rescale,
+                   .dtype = c->tensor->dtype,
                    .row_bytes = c->tensor->shape[c->tensor->rank - 1] * size,
                    .kept_bytes = kept_bytes,
                    .step = kept_bytes && kept_bytes < BUFFER ? BUFFER / kept_bytes : 1};
@@ -247,8 +255,8 @@ static pare_status take_part(const plan *p, size_t id, pare_composite_part *part
         memcpy(part->data, repaired, count * size);
     else
         PARE_TRY(pare_kept_elements(tensor, &axes, part->data));
-    double scale = pare_layer_scale_of(p->model, p->selection, id);
-    if (scale < 1) pare_layer_scale_apply(scale, tensor->dtype, count, part->data);
+    const pare_rescale rescale = pare_rescale_of(p->model, p->selection, id);
+    if (pare_rescale_changes(rescale)) pare_rescale_apply(rescale, tensor->dtype, count, part->data);
     return PARE_OK;
 }
 
@@ -272,17 +280,26 @@ static pare_status write_composite(const plan *p, pare_writer *writer, const cut
     return status;
 }
 
+static pare_status write_repaired(pare_writer *writer, const cut *c, const pare_declaration *declaration) {
+    uint64_t count = 1, size = pare_dtype_size(declaration->dtype);
+    void *own;
+    for (int i = 0; i < declaration->rank; i++)
+        count *= declaration->shape[i];
+    if (!pare_rescale_changes(c->rescale)) return pare_writer_write(writer, c->repaired, count * size);
+    PARE_TRY(pare_alloc_uninitialized(&own, count, size, "tensor"));
+    memcpy(own, c->repaired, count * size);
+    pare_rescale_apply(c->rescale, declaration->dtype, count, own);
+    pare_status status = pare_writer_write(writer, own, count * size);
+    pare_free(own);
+    return status;
+}
+
 static pare_status write_tensor(void *context, pare_writer *writer, size_t index) {
     const plan *p = context;
     const cut *c = &p->cuts[index];
     const pare_declaration *declaration = &p->declarations[index];
     if (c->composite) return write_composite(p, writer, c);
-    if (c->repaired) {
-        uint64_t bytes = pare_dtype_size(declaration->dtype);
-        for (int i = 0; i < declaration->rank; i++)
-            bytes *= declaration->shape[i];
-        return pare_writer_write(writer, c->repaired, bytes);
-    }
+    if (c->repaired) return write_repaired(writer, c, declaration);
     if (!c->tensor->bytes) return PARE_OK;
     return c->axes.columns.units ? write_columns(writer, c) : write_rows(writer, c, NULL);
 }

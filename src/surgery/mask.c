@@ -13,15 +13,6 @@ static pare_status scale_of(const pare_axis *axis, uint64_t length, float factor
     return PARE_OK;
 }
 
-/* A norm over hidden channels. */
-static bool is_norm(const pare_model *model, size_t id) {
-    uint32_t layer;
-    pare_role role;
-    if (pare_tensor_id_split(model, id, &layer, &role))
-        return !pare_role_is_matrix(role) && !pare_role_is_bias(role) && pare_roles[role].columns == PARE_SPAN_HIDDEN;
-    return id == pare_tensor_id_final_norm(model);
-}
-
 /* True for tensors whose result goes into the residual stream. */
 static bool writes_hidden(const pare_model *model, size_t id, pare_role *role) {
     uint32_t layer;
@@ -34,6 +25,16 @@ static bool biases_hidden(const pare_model *model, size_t id) {
     pare_role role;
     bool bias = pare_tensor_id_split(model, id, &layer, &role) && pare_role_is_bias(role);
     return bias && pare_role_writes(pare_roles[role].of);
+}
+
+/* What stands before the blocks and puts something into the stream, or is a part of it by itself: embeddings,
+ * positions, tokens of its own. */
+static bool begins_hidden(const pare_model *model, size_t id) {
+    static const pare_end ends[] = {PARE_END_POSITIONS, PARE_END_PROJECT_IN, PARE_END_PROJECT_IN_BIAS,
+                                    PARE_END_CLASS_TOKEN, PARE_END_DISTILLATION_TOKEN};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (pare_has_end(&model->config.architecture, ends[i]) && id == pare_tensor_id_end(model, ends[i])) return true;
+    return id == pare_tensor_id_embedding();
 }
 
 /* Queries or keys whose norm runs over all heads, their biases, or that norm. */
@@ -75,9 +76,9 @@ static pare_status mask_tensor(const pare_model *model, const pare_selection *se
     if (writes && axes.dropped) return pare_alloc(column_scale, (size_t)columns, sizeof **column_scale, "mask");
     if (writes) PARE_TRY(scale_of(&axes.rows, (uint64_t)rows, 1.0f, &mask->row_scale[id]));
     if (normed_together(model, id, &head)) return mask_heads(&axes, rows, columns, head, id, mask);
-    if (is_norm(model, id))
-        return scale_of(&axes.columns, (uint64_t)columns, (float)sqrt(mask->eps_scale), column_scale);
-    bool masked = writes || biases_hidden(model, id) || id == pare_tensor_id_embedding();
+    bool begins = begins_hidden(model, id);
+    if (begins) PARE_TRY(scale_of(&axes.rows, (uint64_t)rows, 1.0f, &mask->row_scale[id]));
+    bool masked = writes || begins || biases_hidden(model, id);
     return masked ? scale_of(&axes.columns, (uint64_t)columns, 1.0f, column_scale) : PARE_OK;
 }
 
@@ -115,6 +116,8 @@ static pare_status fill(const pare_model *model, const pare_selection *selection
     PARE_TRY(pare_alloc(&mask->skip_layer, selection->layers, sizeof *mask->skip_layer, "mask"));
     for (uint32_t layer = 0; layer < selection->layers; layer++)
         mask->skip_layer[layer] = selection->layer[layer].dropped;
+    const pare_axis hidden = {.units = selection->hidden_channel, .count = selection->hidden, .width = 1};
+    PARE_TRY(scale_of(&hidden, model->config.hidden, 1.0f, &mask->hidden_kept));
     for (size_t id = 0; id < mask->tensors; id++)
         PARE_TRY(mask_tensor(model, selection, id, mask));
     return repaired ? replace_tensors(model, selection, repaired, mask) : PARE_OK;
@@ -122,8 +125,7 @@ static pare_status fill(const pare_model *model, const pare_selection *selection
 
 pare_status pare_mask_new(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
                           pare_mask *out) {
-    *out = (pare_mask){.tensors = model->tensor_count,
-                       .eps_scale = (double)selection->hidden / (double)model->config.hidden};
+    *out = (pare_mask){.tensors = model->tensor_count, .hidden_count = selection->hidden};
     pare_status status = fill(model, selection, repaired, out);
     if (status != PARE_OK) pare_mask_free(out);
     return status;
@@ -136,7 +138,8 @@ void pare_mask_free(pare_mask *mask) {
     }
     for (size_t i = 0; mask->lists && i < 2 * mask->tensors; i++)
         pare_free(mask->lists[i]);
-    void *arrays[] = {mask->column_scale, mask->row_scale, mask->replacement, mask->lists, mask->skip_layer};
+    void *arrays[] = {mask->hidden_kept, mask->column_scale, mask->row_scale,
+                      mask->replacement, mask->lists,        mask->skip_layer};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         pare_free(arrays[i]);
     *mask = (pare_mask){0};
@@ -146,6 +149,7 @@ void pare_mask_apply(const pare_mask *mask, pare_source *source) {
     source->column_scale = mask->column_scale;
     source->row_scale = mask->row_scale;
     source->replacement = mask->replacement;
-    source->eps_scale = mask->eps_scale;
+    source->hidden_kept = mask->hidden_kept;
+    source->hidden_count = mask->hidden_count;
     source->skip_layer = mask->skip_layer;
 }

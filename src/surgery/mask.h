@@ -8,8 +8,7 @@
 /* Removed heads and FFN channels: zero columns of O and down, so that their outputs are never read. Dropped layers: all
  * of these columns, so that the block adds nothing, and skip_layer, so that it need not run. Removed hidden channels:
  * zero columns of the embedding and zero rows of O and down and of their biases, so that the residual stream is zero
- * there; the norms' means then run over d channels of which d' are left, so weights are scaled by sqrt(d'/d), and eps
- * by d'/d: w sqrt(d'/d) x / sqrt(sum(x^2) / d + eps d'/d) = w x / sqrt(sum(x^2) / d' + eps) */
+ * there; norms run over the channels that are left (backend.h). */
 typedef struct pare_mask {
     size_t tensors;
     float **column_scale;          /* [tensors] */
@@ -17,7 +16,8 @@ typedef struct pare_mask {
     pare_replacement *replacement; /* [tensors], or NULL where nothing was repaired */
     uint32_t **lists;              /* [2 tensors] that the replacements point to, or NULL */
     bool *skip_layer;              /* [layers] */
-    double eps_scale;
+    float *hidden_kept;            /* [hidden], as the source has it; NULL: all */
+    int64_t hidden_count;
 } pare_mask;
 
 /* repaired: may be NULL; like model and selection it must live as long as the mask. Free with pare_mask_free. */

@@ -7,8 +7,8 @@
 #include "support/runtime.h"
 #include "surgery/convert.h"
 #include "surgery/cut.h"
-#include "surgery/layer_scale.h"
 #include "surgery/mask.h"
+#include "surgery/rescale.h"
 
 #include <math.h>
 
@@ -74,11 +74,11 @@ pare_status pare_verify_logits(const float *written, const float *expected, size
         directory, difference, largest);
 }
 
-/* Weights of 16 bits are rounded once more where norms are folded into them, or queries scaled. */
+/* Weights of 16 bits are rounded once more where norms are folded into them, or scaled. */
 static bool rounds(const pare_model *dense, const pare_selection *selection) {
     pare_dtype dtype = dense->tensors[pare_tensor_id(0, PARE_ROLE_O)]->dtype;
     bool changed = pare_convert_rounds(dense, pare_cut_family(dense, selection));
-    return dtype != PARE_DTYPE_F32 && (changed || pare_layer_scale_is_used(dense, selection));
+    return dtype != PARE_DTYPE_F32 && (changed || pare_rescale_is_used(dense, selection));
 }
 
 /* least: the least bound. */

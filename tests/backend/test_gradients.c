@@ -37,6 +37,7 @@ static double weighted_sum(const float *x, const float *weights, int64_t n) {
 enum { N = 3, D = 11, SIZE = N * D };
 
 typedef struct elementwise {
+    float kept[D];
     float x[SIZE], y[SIZE], bias[SIZE], dout[SIZE], out[SIZE], inverse[N];
     pare_norm norm;
     pare_activation activation;
@@ -79,13 +80,18 @@ static void check_norm(const pare_backend *r, elementwise *c) {
 
 static void norms(void **state) {
     const pare_backend *r = backends_of(state)->reference;
-    for (int variant = 0; variant < 16; variant++) {
+    for (int variant = 0; variant < 32; variant++) {
         elementwise c = elementwise_new();
         c.norm = (pare_norm){.kind = variant & 1 ? PARE_NORM_LAYER : PARE_NORM_RMS,
                              .weight = variant & 2 ? c.y : NULL,
                              .bias = variant & 4 ? c.bias : NULL,
                              .eps = 1e-2,
-                             .repeat = variant & 8 ? 3 : 0};
+                             .repeat = variant & 8 ? 3 : 0,
+                             .kept = variant & 16 ? c.kept : NULL};
+        for (int i = 0; i < D; i++) {
+            c.kept[i] = i % 3 == 1 ? 0.0f : 1.0f;
+            c.norm.kept_count += i % 3 != 1;
+        }
         check_norm(r, &c);
     }
 }

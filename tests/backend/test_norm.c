@@ -15,7 +15,7 @@ typedef struct row_sizes {
 typedef struct problem {
     pare_norm norm;
     int64_t n, d, parameters;
-    float *weight, *bias, *x, *dy, *before;
+    float *weight, *bias, *kept, *x, *dy, *before;
     row_sizes *rows;
 } problem;
 
@@ -26,23 +26,25 @@ static const float *weights_of(const problem *p, int64_t row) {
 static row_sizes sizes_of(const problem *p, int64_t row) {
     row_sizes s = {.centred = p->norm.kind == PARE_NORM_LAYER ? 1.0 : 0.0};
     const float *x = p->x + row * p->d, *dy = p->dy + row * p->d, *weight = weights_of(p, row);
-    double squares = 0.0;
+    double squares = 0.0, count = (double)(p->norm.kept ? p->norm.kept_count : p->d);
     for (int64_t i = 0; p->norm.kind == PARE_NORM_LAYER && i < p->d; i++)
-        s.mean += (double)x[i] / (double)p->d;
+        s.mean += (double)x[i] / count;
     for (int64_t i = 0; i < p->d; i++) {
+        if (p->norm.kept && p->norm.kept[i] < 1.0f) continue;
         double centred = (double)x[i] - s.mean, g = fabs((double)dy[i] * (weight ? (double)weight[i] : 1.0));
         squares += centred * centred;
         s.largest = fmax(s.largest, fabs((double)x[i]));
-        s.gradient += g / (double)p->d;
-        s.projection += g * fabs(centred) / (double)p->d;
+        s.gradient += g / count;
+        s.projection += g * fabs(centred) / count;
     }
-    s.inverse = 1.0 / sqrt(squares / (double)p->d + p->norm.eps);
+    s.inverse = 1.0 / sqrt(squares / count + p->norm.eps);
     s.projection *= s.inverse;
     return s;
 }
 
-/* Every kind with and without weights and biases. Means are far from zero. */
-enum { VARIANTS = 8 };
+/* Every kind with and without weights and biases, over all elements and over two of three, the others being 0. Means
+ * are far from zero. */
+enum { VARIANTS = 16 };
 
 static problem problem_new(int variant, const int64_t size[3]) {
     problem p = {.n = size[0], .d = size[1], .parameters = size[1] * (size[2] > 1 ? size[2] : 1)};
@@ -56,8 +58,14 @@ static problem problem_new(int variant, const int64_t size[3]) {
                          .bias = variant & 4 ? p.bias : NULL,
                          .eps = 1e-5,
                          .repeat = size[2]};
+    p.kept = floats(p.d);
+    for (int64_t i = 0; i < p.d; i++) {
+        p.kept[i] = i % 3 == 1 ? 0.0f : 1.0f;
+        p.norm.kept_count += i % 3 != 1;
+    }
+    if (variant & 8) p.norm.kept = p.kept;
     for (int64_t i = 0; i < p.n * p.d; i++)
-        p.x[i] += 20.0f;
+        p.x[i] = p.norm.kept && p.kept[i % p.d] < 1.0f ? 0.0f : p.x[i] + 20.0f;
     p.rows = buffer(p.n, sizeof *p.rows);
     for (int64_t row = 0; row < p.n; row++)
         p.rows[row] = sizes_of(&p, row);
@@ -65,7 +73,7 @@ static problem problem_new(int variant, const int64_t size[3]) {
 }
 
 static void problem_free(problem *p) {
-    RELEASE(p->weight, p->bias, p->x, p->dy, p->before, p->rows);
+    RELEASE(p->weight, p->bias, p->kept, p->x, p->dy, p->before, p->rows);
 }
 
 /* The mean is rounded to fp32, so all of a row moves by 2^-24 of it (of the largest element, to be safe), which the

@@ -240,15 +240,18 @@ static void families_are_written_as_their_rows_say(void **state) {
     }
 }
 
-/* Norms that are folded into matrices of 16 bits, and queries that are scaled, are rounded once more, which is no fault
- * of what was written. */
+/* Norms that are folded into matrices of 16 bits, queries and embeddings that are scaled, are rounded once more, which
+ * is no fault of what was written. */
 static void halves(void **state) {
     const expected *e = *state;
     static const char *const ways[][2] = {{"gpt_neox", "units"},
                                           {"gptj", "units"},
                                           {"phi3", "units"},
                                           {"helium", "units"},
-                                          {"gpt2 scaled by layer", "layers"}};
+                                          {"gpt2 scaled by layer", "layers"},
+                                          {"gemma2", "hidden channels"},
+                                          {"gpt_neox", "hidden channels"},
+                                          {"opt", "hidden channels"}};
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
         for (pare_dtype dtype = PARE_DTYPE_F16; dtype <= PARE_DTYPE_BF16; dtype++) {
             place p = {.m = family_open(family_case(&e->all, ways[i][0]), (family_form){.dtype = dtype}),

@@ -31,6 +31,19 @@ PARE_VECTORIZE static float sum_of_squares_around(const float *x, float mean, in
     return pare_lanes_sum(lanes);
 }
 
+/* Of the elements where kept is 1; it is 0 elsewhere. */
+PARE_VECTORIZE static float sum_of_kept_squares_around(const float *restrict x, const float *restrict kept, float mean,
+                                                       int64_t n) {
+    float lanes[PARE_LANES] = {0};
+    int64_t i = 0;
+    for (; i + PARE_LANES <= n; i += PARE_LANES)
+        for (int j = 0; j < PARE_LANES; j++)
+            lanes[j] += kept[i + j] * (x[i + j] - mean) * (x[i + j] - mean);
+    for (; i < n; i++)
+        lanes[0] += kept[i] * (x[i] - mean) * (x[i] - mean);
+    return pare_lanes_sum(lanes);
+}
+
 PARE_VECTORIZE static float sum_of_triple_products(const float *restrict a, const float *restrict b,
                                                    const float *restrict c, int64_t n) {
     float lanes[PARE_LANES] = {0};
@@ -71,13 +84,21 @@ static const float *part_of(const pare_norm *norm, const float *values, int64_t 
     return values && norm->repeat > 1 ? values + row % norm->repeat * d : values;
 }
 
+static double count_of(const pare_norm *norm, int64_t d) {
+    return (double)(norm->kept ? norm->kept_count : d);
+}
+
 static float mean_of(const pare_norm *norm, const float *row, int64_t d) {
-    return norm->kind == PARE_NORM_LAYER ? (float)(sum_of(row, d) / (double)d) : 0.0f;
+    return norm->kind == PARE_NORM_LAYER ? (float)(sum_of(row, d) / count_of(norm, d)) : 0.0f;
+}
+
+static float squares_of(const pare_norm *norm, const float *row, float mean, int64_t d) {
+    if (norm->kind == PARE_NORM_RMS) return pare_cpu_dot(row, row, d);
+    return norm->kept ? sum_of_kept_squares_around(row, norm->kept, mean, d) : sum_of_squares_around(row, mean, d);
 }
 
 static float inverse_of(const pare_norm *norm, const float *row, float mean, int64_t d) {
-    float squares = norm->kind == PARE_NORM_LAYER ? sum_of_squares_around(row, mean, d) : pare_cpu_dot(row, row, d);
-    return (float)(1.0 / sqrt((double)squares / (double)d + norm->eps));
+    return (float)(1.0 / sqrt((double)squares_of(norm, row, mean, d) / count_of(norm, d) + norm->eps));
 }
 
 static void forward_piece(float *piece, const float *x, const float *weight, const float *bias, float mean,
@@ -104,6 +125,7 @@ void pare_cpu_norm_forward(const pare_backend *backend, const pare_norm *norm, c
         for (int64_t i = 0; i < d; i += PARE_PIECE) {
             int64_t count = d - i < PARE_PIECE ? d - i : PARE_PIECE;
             forward_piece(piece, row + i, weight ? weight + i : NULL, bias ? bias + i : NULL, mean, inverse[t], count);
+            if (norm->kept) multiply(piece, norm->kept + i, count);
             pare_from_float((char *)out + (size_t)(t * d + i) * size, dtype, piece, (size_t)count);
         }
     }
@@ -136,10 +158,12 @@ PARE_VECTORIZE static float sum_of_products_around(const float *restrict g, cons
     return pare_lanes_sum(lanes);
 }
 
-/* piece = dy * w */
-static void weighted_piece(float *piece, const float *dy, const float *weight, int64_t n) {
-    memcpy(piece, dy, (size_t)n * sizeof *piece);
-    if (weight) multiply(piece, weight, n);
+/* piece = dy * w of the n elements from i on */
+static void weighted_piece(const pare_norm *norm, float *piece, const float *dy, const float *weight, int64_t i,
+                           int64_t n) {
+    memcpy(piece, dy + i, (size_t)n * sizeof *piece);
+    if (weight) multiply(piece, weight + i, n);
+    if (norm->kept) multiply(piece, norm->kept + i, n);
 }
 
 /* One row in any other way than `+=` of an RMS norm with weights. */
@@ -149,16 +173,17 @@ static void row_gradient(const pare_norm *norm, const float *x, const float *wei
     double sum = 0.0, products = 0.0; /* of g = dy w, and of g (x - mean) */
     for (int64_t i = 0; i < d; i += PARE_PIECE) {
         int64_t count = d - i < PARE_PIECE ? d - i : PARE_PIECE;
-        weighted_piece(piece, dy + i, weight ? weight + i : NULL, count);
+        weighted_piece(norm, piece, dy, weight, i, count);
         if (norm->kind == PARE_NORM_LAYER) sum += sum_of(piece, count);
         products += (double)sum_of_products_around(piece, x + i, mean, count);
     }
-    float mean_gradient = (float)(sum / (double)d);
-    float projection = (float)(products / (double)d * (double)inverse * (double)inverse);
+    float mean_gradient = (float)(sum / count_of(norm, d));
+    float projection = (float)(products / count_of(norm, d) * (double)inverse * (double)inverse);
     for (int64_t i = 0; i < d; i += PARE_PIECE) {
         int64_t count = d - i < PARE_PIECE ? d - i : PARE_PIECE;
-        weighted_piece(piece, dy + i, weight ? weight + i : NULL, count);
+        weighted_piece(norm, piece, dy, weight, i, count);
         project(piece, x + i, inverse, mean_gradient, mean, projection, count);
+        if (norm->kept) multiply(piece, norm->kept + i, count);
         if (accumulate)
             add(dx + i, piece, count);
         else
@@ -183,15 +208,23 @@ PARE_VECTORIZE static void add_bias_gradient(double *restrict dbias, const float
 static void add_parameter_gradients(const pare_norm *norm, const float *x, const float *inverse, const float *dy,
                                     const float *means, int64_t first, int64_t n, int64_t d, double *dweight,
                                     double *dbias) {
-    int64_t columns = d >= 2048 ? 512 : d >= 512 ? 64 : 16, parts = norm->repeat > 1 ? norm->repeat : 1;
+    enum { WIDE = 512, MIDDLE = 64, NARROW = 16 };
+    int64_t columns = d >= 4 * WIDE ? WIDE : d >= WIDE ? MIDDLE : NARROW, parts = norm->repeat > 1 ? norm->repeat : 1;
 #pragma omp parallel for schedule(static) if (n * d > PARE_PARALLEL_MINIMUM)
     for (int64_t i = 0; i < d; i += columns) {
         int64_t count = d - i < columns ? d - i : columns;
         for (int64_t t = first; t < first + n; t++) {
             int64_t at = t * d + i, to = t % parts * d + i;
             float mean = means ? means[t - first] : 0.0f;
-            if (dweight) add_weight_gradient(dweight + to, x + at, dy + at, mean, inverse[t], count);
-            if (dbias) add_bias_gradient(dbias + to, dy + at, count);
+            const float *gradient = dy + at;
+            float piece[WIDE];
+            if (norm->kept) {
+                memcpy(piece, gradient, (size_t)count * sizeof *piece);
+                multiply(piece, norm->kept + i, count);
+                gradient = piece;
+            }
+            if (dweight) add_weight_gradient(dweight + to, x + at, gradient, mean, inverse[t], count);
+            if (dbias) add_bias_gradient(dbias + to, gradient, count);
         }
     }
 }
@@ -222,7 +255,7 @@ void pare_cpu_norm_backward(const pare_backend *backend, const pare_norm *norm, 
 #pragma omp parallel for schedule(static) if (n * d > PARE_PARALLEL_MINIMUM)
     for (int64_t t = 0; t < n; t++) {
         const float *row = x + t * d, *gradient = dy + t * d, *weight = part_of(norm, norm->weight, t, d);
-        if (norm->kind == PARE_NORM_LAYER || !weight || !accumulate) {
+        if (norm->kind == PARE_NORM_LAYER || !weight || !accumulate || norm->kept) {
             row_gradient(norm, row, weight, inverse[t], gradient, d, dx + t * d, accumulate);
             continue;
         }

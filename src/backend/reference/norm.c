@@ -3,11 +3,19 @@
 
 #include <math.h>
 
+static bool is_part(const pare_norm *norm, int64_t i) {
+    return !norm->kept || norm->kept[i] > 0.0f;
+}
+
+static double count_of(const pare_norm *norm, int64_t d) {
+    return (double)(norm->kept ? norm->kept_count : d);
+}
+
 static double mean_of(const pare_norm *norm, const float *x, int64_t d) {
     double sum = 0.0;
     for (int64_t i = 0; norm->kind == PARE_NORM_LAYER && i < d; i++)
-        sum += (double)x[i];
-    return sum / (double)d;
+        if (is_part(norm, i)) sum += (double)x[i];
+    return sum / count_of(norm, d);
 }
 
 /* Where the weights, biases and their gradients of a row begin. */
@@ -23,12 +31,13 @@ void pare_reference_norm_forward(const pare_backend *backend, const pare_norm *n
         int64_t part = part_of(norm, t, d);
         double mean = mean_of(norm, row, d), squares = 0.0;
         for (int64_t i = 0; i < d; i++)
-            squares += ((double)row[i] - mean) * ((double)row[i] - mean);
-        double factor = 1.0 / sqrt(squares / (double)d + norm->eps);
+            if (is_part(norm, i)) squares += ((double)row[i] - mean) * ((double)row[i] - mean);
+        double factor = 1.0 / sqrt(squares / count_of(norm, d) + norm->eps);
         for (int64_t i = 0; i < d; i++) {
             double weight = norm->weight ? (double)norm->weight[part + i] : 1.0;
             double bias = norm->bias ? (double)norm->bias[part + i] : 0.0;
-            ((float *)out)[t * d + i] = (float)(((double)row[i] - mean) * factor * weight + bias);
+            ((float *)out)[t * d + i] =
+                is_part(norm, i) ? (float)(((double)row[i] - mean) * factor * weight + bias) : 0.0f;
         }
         inverse[t] = (float)factor;
     }
@@ -46,13 +55,15 @@ void pare_reference_norm_backward(const pare_backend *backend, const pare_norm *
         int64_t part = part_of(norm, t, d);
         double r = (double)inverse[t], centre = mean_of(norm, row, d), mean = 0.0, projection = 0.0;
         for (int64_t i = 0; i < d; i++) {
-            double g = (double)gradient[i] * (weight ? (double)weight[i] : 1.0) / (double)d;
+            double g = (double)gradient[i] * (weight ? (double)weight[i] : 1.0) / count_of(norm, d);
+            if (!is_part(norm, i)) continue;
             projection += g * r * ((double)row[i] - centre);
             if (norm->kind == PARE_NORM_LAYER) mean += g;
         }
         for (int64_t i = 0; i < d; i++) {
             double z = r * ((double)row[i] - centre), dyi = (double)gradient[i];
             double change = r * (dyi * (weight ? (double)weight[i] : 1.0) - mean - z * projection);
+            if (!is_part(norm, i)) change = dyi = 0.0;
             dx[t * d + i] = (float)((accumulate ? (double)dx[t * d + i] : 0.0) + change);
             if (dweight) dweight[part + i] += dyi * z;
             if (dbias) dbias[part + i] += dyi;

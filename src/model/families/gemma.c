@@ -5,6 +5,7 @@
 /* Embeddings are multiplied by the root of the hidden size that the file states. */
 static pare_status scale_embedding(pare_fields fields, pare_config *config) {
     (void)fields;
+    config->architecture.embedding_root = true;
     config->architecture.embedding_scale = sqrt((double)config->hidden);
     return PARE_OK;
 }

@@ -1,4 +1,6 @@
+#include "model/config_write.h"
 #include "model/family.h"
+#include "support/json_build.h"
 
 /* 350m: norms of the sums, none at the end, and narrower embeddings. */
 static pare_status read_layout(pare_fields fields, pare_config *config) {
@@ -24,6 +26,13 @@ static pare_status read_layout(pare_fields fields, pare_config *config) {
     a->roles &= ~(PARE_ROLES_NORMS | PARE_ROLES_NORM_BIASES);
     a->roles |= PARE_ROLES_OUT_NORMS | PARE_ROLES_OUT_NORM_BIASES;
     return PARE_OK;
+}
+
+/* Embeddings that nothing projects are as wide as the stream, and the file may say so. */
+static void write_width(const pare_config *original, const pare_config_sizes *sizes, json_t *json) {
+    static const char key[] = "word_embed_proj_dim";
+    if (json_object_get(json, key) && !pare_has_end(&original->architecture, PARE_END_PROJECT_IN))
+        pare_json_put(json, key, json_integer(sizes->hidden));
 }
 
 const pare_family pare_family_opt = {
@@ -57,5 +66,6 @@ const pare_family pare_family_opt = {
     .options = {{"enable_bias", PARE_OPTION_ROLES, .fallback = 1,
                  .roles = PARE_ROLES_QKVO_BIAS | PARE_ROLES_UP_DOWN_BIAS}},
     .read = read_layout,
+    .write_sizes = write_width,
     .heads = PARE_HEADS_TIED,
 };
