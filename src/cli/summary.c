@@ -103,6 +103,18 @@ static void print_recovery(const json_t *recovery) {
     putchar('\n');
 }
 
+static void print_search(const json_t *search) {
+    for (size_t i = 0; i < json_array_size(search); i++) {
+        const json_t *round = json_array_get(search, i);
+        printf(
+            "\nwidths searched on %llu sequences: KL divergence %.4f where it began, %.4f by the sensitivities, %.4f "
+            "in the end (%llu measurements)\n",
+            (unsigned long long)pare_document_count(round, "sequences"), pare_document_number(round, "start", 0),
+            pare_document_number(round, "program", 0), pare_document_number(round, "end", 0),
+            (unsigned long long)pare_document_count(round, "measurements"));
+    }
+}
+
 static double total_seconds(const json_t *stages) {
     const char *name;
     const json_t *seconds;
@@ -170,6 +182,7 @@ void pare_summary_print(const pare_arguments *arguments, const json_t *report) {
     pare_sparse_summary_print(sparsity);
     if (json_array_size(layers) && !sparsity) printf("\nwidths kept\n");
     if (!sparsity) pare_document_print_widths(layers, "  ");
+    print_search(pare_document_at(report, "search"));
     print_trace(pare_document_at(report, "trace"));
     print_training(pare_document_at(report, "training"));
     print_recovery(pare_document_at(report, "recovery"));

@@ -20,6 +20,7 @@
 #define PARE_LAYERWISE_UNITS_H
 
 #include "layerwise/layerwise.h"
+#include "layerwise/unit_levels.h"
 
 /* What the loss says about a stage's output. */
 typedef struct pare_stage_signal {
@@ -46,6 +47,8 @@ typedef struct pare_repair_options {
     const pare_stage_signal (*signals)[PARE_STAGES]; /* [layers], or NULL */
     double *(*curves)[PARE_STAGES]; /* [layers] where not NULL: error after each removed KV group or channel */
     bool probe;                     /* only the curves: nothing is removed or fitted */
+    pare_unit_levels *levels; /* filled on the way where not NULL: the widths to choose are levels of each half that has
+                               * some, and its output is fitted in any case */
 } pare_repair_options;
 
 typedef struct pare_repair_job {

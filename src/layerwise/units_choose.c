@@ -32,6 +32,10 @@ static pare_status remove_heads(const pare_unit_walk *u, pare_obs *obs, double *
     return keep_heads(u, columns, count, after->kv_heads);
 }
 
+static pare_status keep_channels(const pare_unit_walk *u, const uint32_t *columns, int64_t count) {
+    return pare_kept_set_channels(columns, (uint32_t)count, u->run.kept);
+}
+
 static pare_status remove_channels(const pare_unit_walk *u, pare_obs *obs, double *curve) {
     int64_t count;
     pare_obs_step step = {.unit = 1,
@@ -41,7 +45,31 @@ static pare_status remove_channels(const pare_unit_walk *u, pare_obs *obs, doubl
     PARE_TRY(pare_obs_remove(obs, &step));
     if (u->job->options.probe) return PARE_OK;
     const uint32_t *columns = pare_obs_columns(obs, &count);
-    return pare_kept_set_channels(columns, (uint32_t)count, u->run.kept);
+    return keep_channels(u, columns, count);
+}
+
+/* Down through all levels of the half; what stays is that of the width to choose. */
+static pare_status pass_levels(const pare_unit_walk *u, pare_obs *obs) {
+    const pare_repair_options *o = &u->job->options;
+    const pare_widths *before = &u->l.dense_block.widths, *after = &o->widths[u->run.layer];
+    const pare_level_part *part = &o->levels->part[u->run.layer][u->run.stage];
+    bool heads = u->run.stage == PARE_STAGE_ATTENTION;
+    uint32_t left = heads ? before->kv_heads : before->ffn, goal = heads ? after->kv_heads : after->ffn;
+    int64_t unit = heads ? (int64_t)pare_widths_shared(before) * u->l.model->config.head_size : 1, count;
+    for (uint32_t i = 0; i < part->count; i++) {
+        pare_obs_step step = {.unit = unit, .count = left - part->width[i], .fraction = heads ? 0.0 : o->fraction};
+        PARE_TRY(pare_obs_remove(obs, &step));
+        PARE_TRY(pare_unit_levels_keep(o->levels, u->run.layer, u->run.stage, i, obs));
+        left = part->width[i];
+        const uint32_t *columns = pare_obs_columns(obs, &count);
+        if (left == goal) PARE_TRY(heads ? keep_heads(u, columns, count, goal) : keep_channels(u, columns, count));
+    }
+    return PARE_OK;
+}
+
+bool pare_units_has_levels(const pare_unit_walk *u) {
+    const pare_unit_levels *levels = u->job->options.levels;
+    return levels && levels->part[u->run.layer][u->run.stage].count;
 }
 
 pare_status pare_units_choose(const pare_unit_walk *u, const float *gram, const float *cross) {
@@ -57,8 +85,9 @@ pare_status pare_units_choose(const pare_unit_walk *u, const float *gram, const 
     double *curve = o->curves ? o->curves[u->run.layer][u->run.stage] : NULL;
     pare_obs *obs;
     PARE_TRY(pare_obs_new(&problem, &obs));
-    pare_status status =
-        u->run.stage == PARE_STAGE_ATTENTION ? remove_heads(u, obs, curve) : remove_channels(u, obs, curve);
+    pare_status status = pare_units_has_levels(u)               ? pass_levels(u, obs)
+                         : u->run.stage == PARE_STAGE_ATTENTION ? remove_heads(u, obs, curve)
+                                                                : remove_channels(u, obs, curve);
     pare_obs_free(obs);
     return status;
 }

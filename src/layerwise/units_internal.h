@@ -50,6 +50,8 @@ pare_status pare_units_visit(void *walk, uint32_t layer, unsigned kinds, bool la
 /* Chooses run->kept from the Gram matrix of the output's inputs and u->weights, the output matrix; cross: of the walk,
  * or NULL where the targets are the output's own. */
 pare_status pare_units_choose(const pare_unit_walk *u, const float *gram, const float *cross);
+/* True if the stage in hand is to be left at several widths. */
+bool pare_units_has_levels(const pare_unit_walk *u);
 /* All units of the stage into run->kept: the widths to choose leave them all, whatever the selection said before. */
 pare_status pare_units_choose_all(const pare_unit_walk *u);
 

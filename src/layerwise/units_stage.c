@@ -185,11 +185,12 @@ static pare_status replace_output(pare_unit_walk *u, const output_work *work) {
     return work->fits || work->biased ? keep(u, role, &u->slot[0], work->biased) : PARE_OK;
 }
 
-/* True if units go in this stage, by choice or as given. */
+/* True if units go in this stage, by choice or as given, or may go. */
 static bool removes(const pare_unit_walk *u) {
     const pare_repair_options *o = &u->job->options;
     const pare_widths *before = &u->l.dense_block.widths;
     pare_kept kept = *u->run.kept;
+    if (pare_units_has_levels(u)) return true;
     if (o->choose[u->run.stage]) {
         const pare_widths *after = &o->widths[u->run.layer];
         kept = (pare_kept){.kv_heads = after->kv_heads, .heads = after->heads, .ffn = after->ffn};

@@ -1,5 +1,5 @@
-/* How the weights that go are shared out among the matrices: a row each, with what the rest of a method asks of it. How
- * shares are found: layerwise/allocate.c. */
+/* How what goes is shared out among the matrices: a row each, with what the rest of a method asks of it. How shares are
+ * found: layerwise/allocate.c, search/search.h. */
 #ifndef PARE_METHOD_ALLOCATION_H
 #define PARE_METHOD_ALLOCATION_H
 
@@ -7,7 +7,8 @@
 
 enum {
     PARE_TRAIT_OUTLIERS = 1 << 0, /* reads the norms of inputs, and spreads one share over the layers */
-    PARE_TRAIT_COSTS = 1 << 1     /* reads Gram matrices, and keeps the shares of a list or a pattern */
+    PARE_TRAIT_COSTS = 1 << 1,    /* reads Gram matrices, and keeps the shares of a list or a pattern */
+    PARE_TRAIT_SEARCHES = 1 << 2  /* asks the whole model, and finds widths of units, too */
 };
 
 /* enumerator, name in recipe files, traits */
@@ -17,7 +18,9 @@ enum {
     /* layers with more outliers lose less */                                                                          \
     ROW(OWL, "owl", PARE_TRAIT_OUTLIERS)                                                                               \
     /* matrices lose what costs least of all, as far as `reach` allows */                                              \
-    ROW(COST, "cost", PARE_TRAIT_COSTS)
+    ROW(COST, "cost", PARE_TRAIT_COSTS)                                                                                \
+    /* halves of layers are cut where the whole model feels it least (search/search.h) */                              \
+    ROW(SEARCH, "search", PARE_TRAIT_SEARCHES)
 
 #define PARE_ENUMERATOR(name, text, traits) PARE_ALLOCATE_##name,
 typedef enum pare_allocation { PARE_ALLOCATIONS(PARE_ENUMERATOR) PARE_ALLOCATION_COUNT } pare_allocation;

@@ -136,6 +136,19 @@ static bool curves_of_queries(const pare_recipe *r) {
     return r->choice == PARE_CHOOSE_OBS && r->query_heads && by_cost;
 }
 
+static bool searches_elsewhere(const pare_recipe *r) {
+    return pare_recipe_searches(r) && r->choice != PARE_CHOOSE_OBS;
+}
+
+static bool searches_other_ranks(const pare_recipe *r) {
+    bool searched = r->ranking <= PARE_RANK_GLOBAL;
+    return pare_recipe_searches(r) && !pare_recipe_is_element(r) && !searched;
+}
+
+static bool searches_queries(const pare_recipe *r) {
+    return pare_recipe_searches(r) && !pare_recipe_is_element(r) && r->query_heads;
+}
+
 static bool layers_refitted(const pare_recipe *r) {
     return r->compensation && r->mode == PARE_MODE_LAYER;
 }
@@ -232,6 +245,15 @@ static const contradiction all[] = {
     {{"reduction", "mode"},
      standard_elsewhere,
      "--grouping standard compares heads and FFN channels: it needs --mode block"},
+    {{"allocate", "choose"},
+     searches_elsewhere,
+     "--allocate search takes its widths from one greedy removal of units: it needs --choose obs, as obs and best "
+     "have"},
+    {{"allocate", "select"},
+     searches_other_ranks,
+     "--allocate search begins with the widths of --select local or global, or looks for one width for all layers with "
+     "--select uniform"},
+    {{"gqa", "allocate"}, searches_queries, "--allocate search removes whole KV groups: it needs --gqa kv"},
     {{"gqa", "select"}, raw_ranks_of_queries, "--select global-raw ranks whole KV groups: it needs --gqa kv"},
     {{"gqa", "select"},
      curves_of_queries,

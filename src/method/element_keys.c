@@ -85,6 +85,11 @@ static bool is_spread_by_cost(const pare_recipe *r) {
     return pare_recipe_is_element(r) && pare_allocation_has(r->element.allocation, PARE_TRAIT_COSTS);
 }
 
+/* Units are shared out by their ranking, unless they are searched. */
+static bool is_allocated(const pare_recipe *r) {
+    return pare_recipe_is_element(r) || pare_recipe_searches(r);
+}
+
 static bool has_metric(const pare_recipe *r) {
     return pare_recipe_is_element(r) && pare_recipe_feels_outputs(r);
 }
@@ -112,7 +117,7 @@ const pare_key pare_element_keys[] = {
     SWITCH("threshold", "--threshold", inclusive, thresholds, is_by_region),
     {"slab", "--slab", PARE_KEY_INTEGER, AT(slab), .low = 1, .high = 1e6, .applies = is_slabbed,
      .advice = "give a number of columns, such as 128"},
-    CHOICE("allocate", "--allocate", allocation, pare_allocation_names, pare_recipe_is_element),
+    CHOICE("allocate", "--allocate", allocation, pare_allocation_names, is_allocated),
     {"owl_times", "--owl-times", PARE_KEY_REAL, AT(owl_times), .low = 0, .high = 1e6, .open = true, .applies = is_owl,
      .advice = "give how many times the mean an outlier exceeds, such as 5"},
     {"owl_lambda", "--owl-lambda", PARE_KEY_REAL, AT(owl_lambda), .low = 0, .high = 1, .applies = is_owl,

@@ -58,6 +58,12 @@ static pare_status check_units(const pare_job *job) {
         return pare_fail(PARE_BAD_ARGUMENT, "--ratio with a share for each layer needs --select local");
     if (t->rounds > MOST_ROUNDS)
         return pare_fail(PARE_BAD_ARGUMENT, "--iterations %u: give a number from 1 to %d", t->rounds, MOST_ROUNDS);
+    if (t->rounds > 1 && pare_recipe_searches(&job->recipe))
+        return refuse(
+            job, "allocate",
+            "--allocate search finds all widths at once: leave out --iterations, or take more --search-rounds");
+    if (t->ratios && pare_recipe_searches(&job->recipe))
+        return refuse(job, "allocate", "--allocate search finds a share for each layer: give --ratio one");
     if (job->recipe.mode == PARE_MODE_LAYER && (t->attention.given || t->ffn.given))
         return pare_fail(PARE_BAD_ARGUMENT, "--mode layer drops whole layers: give --layers, not ranges for attention "
                                             "and FFN");

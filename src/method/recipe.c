@@ -4,6 +4,7 @@
 /* Of a repair that an option asks for, where the method brings no constants of its own. */
 static const double repair_alpha = 0.75, repair_damping = 1e-2, repair_fraction = 0.0625;
 static const double reconstruct_rate = 1e-3;
+static const int32_t search_steps = 400, search_rounds = 1;
 static const double element_damping = 0.1; /* of the correction towards the dense model */
 
 /* Constants of what a method does not do, should an option ask it to. */
@@ -11,6 +12,8 @@ void pare_recipe_start(const pare_recipe *preset, pare_recipe *out) {
     *out = *preset;
     pare_element_defaults(&out->element);
     if (out->reconstruct_rate <= 0.0) out->reconstruct_rate = reconstruct_rate;
+    if (!out->search_steps) out->search_steps = search_steps;
+    if (!out->search_rounds) out->search_rounds = search_rounds;
     out->lora = pare_lora_recipe_published();
     if (preset->mode == PARE_MODE_ELEMENT && preset->damping <= 0.0) out->damping = repair_damping;
     if (preset->mode == PARE_MODE_ELEMENT && preset->reader_damping <= 0.0) out->reader_damping = element_damping;
@@ -48,6 +51,10 @@ bool pare_recipe_needs_squares(const pare_recipe *r) {
 bool pare_recipe_repairs(const pare_recipe *r) {
     if (r->mode == PARE_MODE_ELEMENT) return false;
     return r->choice == PARE_CHOOSE_OBS || r->compensation;
+}
+
+bool pare_recipe_searches(const pare_recipe *r) {
+    return pare_allocation_has(r->element.allocation, PARE_TRAIT_SEARCHES);
 }
 
 bool pare_recipe_needs_data(const pare_recipe *r) {

@@ -41,15 +41,17 @@ struct pare_recipe {
     double keep_min, rise;
     pare_choice choice;
     pare_compensation compensation;
-    pare_metric metric;          /* what OBS measures errors by */
-    double dense;                /* share of the dense model's output in the target, the rest being the layer's own */
-    double readers;              /* share of the correction of Q, K, V, gate and up; 0: they stay */
-    double damping;              /* of the least squares, relative to the Gram matrix's mean diagonal */
-    double reader_damping;       /* of the readers' */
-    bool held_out;               /* that is where it starts; halves of the sequences choose it */
-    double fraction;             /* of the channels left that OBS removes in one round */
-    bool final_norm;             /* fitted at the end */
-    int32_t reconstruct;         /* steps of training for each half of a block, after all else; 0: none */
+    pare_metric metric;    /* what OBS measures errors by */
+    double dense;          /* share of the dense model's output in the target, the rest being the layer's own */
+    double readers;        /* share of the correction of Q, K, V, gate and up; 0: they stay */
+    double damping;        /* of the least squares, relative to the Gram matrix's mean diagonal */
+    double reader_damping; /* of the readers' */
+    bool held_out;         /* that is where it starts; halves of the sequences choose it */
+    double fraction;       /* of the channels left that OBS removes in one round */
+    int32_t search_steps;  /* measurements of the whole model, where widths are searched */
+    int32_t search_rounds; /* walks that the search takes its levels from, each finer than the last */
+    bool final_norm;       /* fitted at the end */
+    int32_t reconstruct;   /* steps of training for each half of a block, after all else; 0: none */
     double reconstruct_rate;
     pare_element_recipe element; /* in element mode */
     pare_lora_recipe lora;       /* where the signal trains */
@@ -132,6 +134,8 @@ json_t *pare_recipe_settings_json(const pare_recipe *recipe, bool unset);
 /* True if some stage reads calibration text; if a layer-by-layer repair follows the scores. */
 bool pare_recipe_needs_data(const pare_recipe *recipe);
 bool pare_recipe_repairs(const pare_recipe *recipe);
+/* True if widths of units, or shares of single weights, are searched. */
+bool pare_recipe_searches(const pare_recipe *recipe);
 /* True if some stage reads the loss of that text, or what it feels. */
 bool pare_recipe_needs_loss(const pare_recipe *recipe);
 /* True if masks or weights go by errors of outputs, which `metric` is of; if that is what the loss feels of them. */

@@ -83,6 +83,8 @@ double pare_head_divisor(const pare_pass *pass) {
 
 /* Of the tile in pass->logits. */
 static pare_status update_sums(pare_pass *pass, const pare_head_chunk *chunk, int64_t first, int64_t count) {
+    if (pass->look)
+        PARE_TRY(pass->look(pass->look_context, first, count, chunk->first, chunk->rows, pass->logits, NULL));
     if (pass->teaching.teacher) return pare_teaching_update(pass, chunk->first, chunk->rows, first, count);
     pass->backend->operations->logsum_update(pass->backend, pass->logits, count, chunk->rows, chunk->first,
                                              pass->targets + first, pass->maximum + first, pass->sum + first,

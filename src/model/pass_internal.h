@@ -56,16 +56,18 @@ struct pare_pass {
     pare_block block; /* the last one of the running forward */
 
     /* head */
-    int64_t predictions; /* tokens with a target; these only have what follows, one behind the other */
-    int64_t *predicted;  /* [predictions] the tokens, ascending */
-    int32_t *targets;    /* [predictions] */
-    float *maximum;      /* [predictions] */
-    double *sum;         /* [predictions] of exponentials; then the objective's values, if there is one */
-    float *target_logit; /* [predictions] */
-    float *logsum;       /* [predictions] */
-    void *gathered;      /* operand [PARE_HEAD_TOKENS, d]: rows of `final` that a tile works on */
-    float *logits;       /* [PARE_HEAD_TOKENS, PARE_HEAD_VOCABULARY] */
-    void *head_rows;     /* operand [PARE_HEAD_VOCABULARY, d] */
+    int64_t predictions;    /* tokens with a target; these only have what follows, one behind the other */
+    int64_t *predicted;     /* [predictions] the tokens, ascending */
+    int32_t *targets;       /* [predictions] */
+    float *maximum;         /* [predictions] */
+    double *sum;            /* [predictions] of exponentials; then the objective's values, if there is one */
+    float *target_logit;    /* [predictions] */
+    float *logsum;          /* [predictions] */
+    void *gathered;         /* operand [PARE_HEAD_TOKENS, d]: rows of `final` that a tile works on */
+    float *logits;          /* [PARE_HEAD_TOKENS, PARE_HEAD_VOCABULARY] */
+    pare_pass_tile_fn look; /* sees the tiles of the sums, too; or NULL */
+    void *look_context;
+    void *head_rows; /* operand [PARE_HEAD_VOCABULARY, d] */
 
     pare_teaching teaching; /* where the shape is taught */
 

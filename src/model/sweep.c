@@ -13,3 +13,14 @@ pare_status pare_pass_sweep(pare_pass *pass, const pare_source *source, pare_pas
     }
     return PARE_OK;
 }
+
+pare_status pare_pass_look(pare_pass *pass, const pare_source *source, pare_pass_tile_fn visit, void *context,
+                           const float **logsum, int64_t *predictions) {
+    pass->look = visit;
+    pass->look_context = context;
+    pare_status status = pare_head_logsum(pass, source);
+    pass->look = NULL;
+    *logsum = pass->logsum;
+    *predictions = pass->predictions;
+    return status;
+}

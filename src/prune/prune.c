@@ -134,6 +134,7 @@ void pare_prune_end(pare_prune_job *job) {
     json_decref(job->traces);
     json_decref(job->repairs);
     json_decref(job->rebuilt);
+    json_decref(job->search);
     pare_backend_close(job->backend);
 }
 

@@ -62,6 +62,7 @@ typedef struct pare_prune_job {
     pare_selection whole;               /* with `dropped`: composed, from `origin` */
     pare_repaired repaired;             /* of this round */
     json_t *rebuilt;                    /* per layer and stage: errors before and after reconstruction; or NULL */
+    json_t *search;                     /* what a search of widths found; or NULL */
     json_t *repairs;                    /* per layer and stage: errors before and after; or NULL */
     pare_sparse sparse;                 /* in element mode */
     pare_loraprune *lora;               /* where LoRA trains meanwhile; or NULL */
@@ -131,6 +132,11 @@ pare_status pare_prune_compose(pare_prune_job *job);
 pare_status pare_prune_rounds(pare_prune_job *job);
 /* Chooses by OBS and repairs, where the recipe says so: changes job->selection, fills job->repaired. */
 pare_status pare_prune_repair(void *job);
+/* Where the recipe searches (prune_search.c): widths [layers], in, where it begins, out, what it found; repair: how
+ * units are chosen. And what it holds beside the repair's walk: bytes at a time, and bytes of a scratch file. */
+pare_status pare_prune_search(pare_prune_job *job, const pare_repair_job *repair, pare_widths *widths);
+pare_status pare_prune_search_measure(const pare_prune_job *job, const pare_repair_job *repair, uint64_t *bytes,
+                                      uint64_t *scratch);
 /* Trains what is left, half a block after the other, where the recipe says so (prune_reconstruct.c): changes
  * job->repaired; and adds what that will hold to job->plan. */
 pare_status pare_prune_reconstruct(void *job);

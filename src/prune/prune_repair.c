@@ -153,7 +153,9 @@ static pare_status allocate(repairing *r) {
  * unit is there to choose from. */
 static pare_status choose_widths(repairing *r) {
     pare_prune_job *job = r->job;
-    bool by_cost = job->target.ranking == PARE_RANK_UNIFORM || job->target.ranking == PARE_RANK_GLOBAL;
+    bool searched = pare_recipe_searches(&job->asked->recipe);
+    bool uniform = job->target.ranking == PARE_RANK_UNIFORM, global = job->target.ranking == PARE_RANK_GLOBAL;
+    bool by_cost = global || (uniform && !searched);
     r->repair.options.widths = r->widths;
     PARE_TRY(new_curves(r));
     if (!by_cost) r->repair.options.curves = r->curves;
@@ -161,6 +163,7 @@ static pare_status choose_widths(repairing *r) {
         PARE_TRY(allocate(r));
     else
         pare_selection_widths(&job->selection, r->widths);
+    if (searched) PARE_TRY(pare_prune_search(job, &r->repair, r->widths));
     pare_selection_free(&job->selection);
     return pare_selection_all(job->current, &job->selection);
 }

@@ -76,6 +76,7 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
                                     .traces = job->traces,
                                     .repairs = job->repairs,
                                     .rebuilt = job->rebuilt,
+                                    .search = job->search,
                                     .part_name = job->procedure->member,
                                     .part = job->procedure->member ? job->procedure->report(job) : NULL,
                                     .scores = has_scores(job) ? &job->result.scores : NULL,

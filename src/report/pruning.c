@@ -196,6 +196,7 @@ static void put_rounds(json_t *json, const pare_pruning_results *r) {
     if (rounds > 1) pare_json_put(json, "traces", pare_json_same(r->traces));
     if (r->repairs) pare_json_put(json, "repair", pare_json_same(r->repairs));
     if (r->rebuilt) pare_json_put(json, "reconstruction", pare_json_same(r->rebuilt));
+    if (r->search) pare_json_put(json, "search", pare_json_same(r->search));
 }
 
 json_t *pare_report_pruning(const void *results) {

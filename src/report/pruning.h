@@ -28,6 +28,7 @@ typedef struct pare_pruning_results {
     const json_t *traces;                   /* of every round */
     const json_t *repairs;                  /* of the last; or NULL */
     const json_t *rebuilt;                  /* pare_report_rebuilt; or NULL */
+    const json_t *search;                   /* of each round of a search of widths; or NULL */
     const char *part_name;                  /* what the way of pruning has to say of itself; or NULL */
     json_t *part;                           /* a reference, which is taken */
     const pare_unit_scores *scores;         /* of the last round, or NULL: there are none */

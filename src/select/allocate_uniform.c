@@ -29,7 +29,7 @@ static void fill(uint32_t *list, uint32_t count, uint32_t value) {
         list[i] = value;
 }
 
-static pare_status check_alike(const pare_model *model) {
+pare_status pare_ladders_check_alike(const pare_model *model) {
     const pare_config *c = &model->config;
     for (uint32_t i = 1; i < c->layers; i++)
         if (memcmp(&c->widths[i], &c->widths[0], sizeof *c->widths) != 0)
@@ -57,7 +57,7 @@ pare_status pare_allocate_uniform(const pare_model *model, const pare_ladders *l
     uint64_t now = pare_parameters_with(model, model->config.widths, model->config.hidden);
     uint64_t surplus = now > budget ? now - budget : 0;
     double best = INFINITY;
-    PARE_TRY(check_alike(model));
+    PARE_TRY(pare_ladders_check_alike(model));
     for (uint32_t h = 0; h <= ladders->heads[0].steps && h * per_head <= surplus; h++) {
         if (!fits(model, target, h)) continue;
         uint64_t channels = per_channel ? (surplus - h * per_head) / per_channel : 0;

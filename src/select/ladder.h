@@ -36,6 +36,8 @@ pare_status pare_allocate_global(const pare_model *model, const pare_ladders *la
                                  uint64_t budget, pare_widths *widths);
 pare_status pare_allocate_uniform(const pare_model *model, const pare_ladders *ladders, const pare_target *target,
                                   uint64_t budget, pare_widths *widths);
+/* Refuses a model whose layers differ in width, which no width for all layers suits. */
+pare_status pare_ladders_check_alike(const pare_model *model);
 /* By target->ranking; the goal's own widths where it is local. */
 pare_status pare_allocate(const pare_model *model, const pare_unit_scores *scores, const pare_ladders *ladders,
                           const pare_target *target, const pare_goal *goal, pare_widths *widths);

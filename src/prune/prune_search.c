@@ -1,0 +1,113 @@
+/* Widths by what the whole model feels (search/unit_widths.h): walks that leave every half of a layer at several
+ * widths, and a search over their combinations on calibration sequences that these walks have not seen. */
+#include "calibrate/pictures.h"
+#include "prune/prune_job.h"
+#include "report/pruning.h"
+#include "search/unit_widths.h"
+#include "support/memory.h"
+#include "support/runtime.h"
+
+enum { HELD_OUT = 4 }; /* one in so many sequences is searched by */
+
+static bool is_uniform(const pare_prune_job *job) {
+    return job->target.ranking == PARE_RANK_UNIFORM;
+}
+
+static int64_t held_out(int64_t sequences) {
+    return sequences < 2 * HELD_OUT ? 1 : sequences / HELD_OUT;
+}
+
+static pare_status choose_levels(const pare_prune_job *job, const pare_widths *widths, uint64_t budget, uint32_t round,
+                                 pare_unit_levels *levels) {
+    if (is_uniform(job)) return pare_uniform_levels(job->current, &job->target, &widths[0], budget, levels);
+    return pare_width_levels(job->current, &job->target, widths, 1u << round, levels);
+}
+
+/* Outputs alone are refitted: readers and norms are what the last walk makes of the widths that are found. */
+static pare_repair_job walk_of(const pare_repair_job *repair, const pare_widths *widths, pare_unit_levels *levels) {
+    pare_repair_job walk = *repair;
+    walk.sequences = repair->sequences - held_out(repair->sequences);
+    walk.options.beta = 0.0;
+    walk.options.held_out = walk.options.biases = walk.options.final_norm = walk.options.head = false;
+    walk.options.widths = widths;
+    walk.options.levels = levels;
+    walk.options.curves = NULL;
+    return walk;
+}
+
+static pare_status fill_levels(const pare_prune_job *job, const pare_repair_job *walk) {
+    pare_selection all = {0};
+    pare_repaired repaired = {0};
+    PARE_TRY(pare_unit_levels_open(walk->options.levels, walk->scratch));
+    PARE_TRY(pare_selection_all(job->current, &all));
+    pare_status status = pare_repair_run(walk, &all, &repaired, NULL);
+    pare_selection_free(&all);
+    pare_repaired_free(&repaired);
+    return status;
+}
+
+static pare_width_search search_of(const pare_prune_job *job, const pare_repair_job *repair, uint64_t budget,
+                                   const pare_unit_levels *levels) {
+    int64_t held = held_out(repair->sequences), first = repair->sequences - held;
+    pare_width_search search = {.levels = levels,
+                                .backend = job->backend,
+                                .runtime = job->runtime,
+                                .ids = repair->ids ? repair->ids + first * repair->length : NULL,
+                                .sequences = held,
+                                .length = repair->length,
+                                .predictions =
+                                    pare_reads_pictures(&job->model->config) ? held : held * (repair->length - 1),
+                                .limit = repair->limit,
+                                .budget = budget,
+                                .steps = (uint32_t)job->asked->recipe.search_steps,
+                                .uniform = is_uniform(job)};
+    return search;
+}
+
+static json_t *found_json(const pare_search_found *found, int64_t sequences) {
+    return pare_json_of({"start", pare_json_real(found->start)}, {"program", pare_json_real(found->program)},
+                        {"end", pare_json_real(found->end)}, {"measurements", json_integer(found->steps)},
+                        {"rounds", json_integer(found->rounds)}, {"moves", json_integer(found->moves)},
+                        {"sequences", json_integer(sequences)});
+}
+
+static pare_status search_round(pare_prune_job *job, const pare_repair_job *repair, uint64_t budget, uint32_t round,
+                                pare_widths *widths) {
+    pare_unit_levels levels;
+    pare_search_found found;
+    PARE_TRY(choose_levels(job, widths, budget, round, &levels));
+    pare_width_search search = search_of(job, repair, budget, &levels);
+    if (is_uniform(job)) pare_uniform_start(&levels, widths);
+    const pare_repair_job walk = walk_of(repair, widths, &levels);
+    pare_status status = fill_levels(job, &walk);
+    if (status == PARE_OK) status = pare_width_search_run(&search, widths, &found);
+    if (status == PARE_OK) pare_json_append(job->search, found_json(&found, search.sequences));
+    pare_unit_levels_free(&levels);
+    return status;
+}
+
+pare_status pare_prune_search(pare_prune_job *job, const pare_repair_job *repair, pare_widths *widths) {
+    uint32_t rounds = is_uniform(job) ? 1 : (uint32_t)job->asked->recipe.search_rounds;
+    if (repair->sequences < 2)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--allocate search measures on a quarter of the calibration sequences what "
+                         "the others have led to: give at least 2 with --samples, not %lld",
+                         (long long)repair->sequences);
+    json_decref(job->search);
+    job->search = json_array();
+    for (uint32_t round = 0; round < rounds; round++)
+        PARE_TRY(search_round(job, repair, job->goal.parameters, round, widths));
+    if (!is_uniform(job)) pare_width_fill(job->current, &job->target, job->goal.parameters, widths);
+    return PARE_OK;
+}
+
+pare_status pare_prune_search_measure(const pare_prune_job *job, const pare_repair_job *repair, uint64_t *bytes,
+                                      uint64_t *scratch) {
+    pare_unit_levels levels;
+    PARE_TRY(choose_levels(job, job->goal.widths, job->goal.parameters, 0, &levels));
+    const pare_width_search search = search_of(job, repair, job->goal.parameters, &levels);
+    *scratch = pare_unit_levels_bytes(&levels);
+    pare_status status = pare_width_search_measure(&search, bytes);
+    pare_unit_levels_free(&levels);
+    return status;
+}

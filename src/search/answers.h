@@ -1,0 +1,35 @@
+/* What the dense model answers at each prediction of some windows: its likeliest ids with their probabilities, and what
+ * is left for all others together. How far another model is from it:
+ *
+ *   KL = sum over the likeliest of p log(p / q) + p' log(p' / q'),   p', q': what is left of either
+ *
+ * which is that over the whole vocabulary where all ids are kept, and else never more than it: the top 512 rank
+ * candidates as all ids do (EvoPress, Sieberling et al. 2024, arXiv 2410.14649). */
+#ifndef PARE_SEARCH_ANSWERS_H
+#define PARE_SEARCH_ANSWERS_H
+
+#include "model/pass.h"
+
+typedef struct pare_answers {
+    int64_t predictions, kept;
+    bool all;       /* ids are kept */
+    int32_t *id;    /* [predictions, kept] ascending */
+    float *log;     /* [predictions, kept] log p */
+    double *rest;   /* [predictions] p' */
+    float *looked;  /* [predictions, kept] another model's logits */
+    int64_t *first; /* [predictions] of the running sweep */
+} pare_answers;
+
+enum { PARE_ANSWERS_KEPT = 512 };
+
+/* Bytes for so many predictions of so many ids. */
+uint64_t pare_answers_bytes(int64_t predictions, uint32_t vocabulary);
+
+/* From the last forward of the pass, which was the dense model's through `source`. Free with pare_answers_free. */
+pare_status pare_answers_new(pare_pass *pass, const pare_source *source, int64_t predictions, pare_answers *out);
+void pare_answers_free(pare_answers *answers);
+
+/* Mean KL over the predictions, in nats, of the pass's last forward, of the same windows. */
+pare_status pare_answers_divergence(pare_answers *answers, pare_pass *pass, const pare_source *source, double *kl);
+
+#endif

@@ -1,0 +1,71 @@
+/* What the whole model feels of each part alone. */
+#include "search/search_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Levels of a part that are to be measured: near the origin, or every other one from there on and the ends. */
+static bool is_measured(const pare_search_part *part, uint32_t origin, uint32_t j, bool near) {
+    enum { FEW = 4 };
+    uint32_t away = j < origin ? origin - j : j - origin;
+    if (near) return away == 1;
+    return away && (part->count <= FEW || away % 2 == 0 || j == 0 || j + 1 == part->count);
+}
+
+/* How far level j lies between a and b, by shape, or by size where that is flat. */
+static double share_between(const pare_search_part *part, uint32_t a, uint32_t b, uint32_t j) {
+    double whole = part->shape[b] - part->shape[a], size = (double)(part->size[a] - part->size[b]);
+    if (whole > 0.0) return (part->shape[j] - part->shape[a]) / whole;
+    return size > 0.0 ? (double)(part->size[a] - part->size[j]) / size : 0.0;
+}
+
+/* Measured rises stand in `rise`, NAN elsewhere; known: what was thought before, or NULL. */
+static void fill_between(const pare_search_part *part, const double *known, double *rise) {
+    uint32_t first = part->count, last = 0;
+    for (uint32_t j = 0; j < part->count; j++)
+        if (!isnan(rise[j])) {
+            first = j < first ? j : first;
+            last = j;
+        }
+    for (uint32_t j = first, before = first; j <= last; j++) {
+        if (isnan(rise[j])) continue;
+        for (uint32_t k = before + 1; k < j; k++)
+            rise[k] = rise[before] + (rise[j] - rise[before]) * share_between(part, before, j, k);
+        before = j;
+    }
+    for (uint32_t j = 0; j < part->count; j++) {
+        uint32_t end = j < first ? first : last;
+        if (j < first || j > last) rise[j] = rise[end] + (known ? known[j] - known[end] : 0.0);
+    }
+}
+
+static pare_status feel_part(pare_search *s, uint32_t i, double base, bool near) {
+    enum { MOST = 256 };
+    const pare_search_part *part = &s->space->parts[i];
+    uint32_t origin = s->origin[i];
+    double known[MOST];
+    memcpy(known, s->rise[i], part->count * sizeof *known);
+    for (uint32_t j = 0; j < part->count; j++)
+        s->rise[i][j] = j == origin ? 0.0 : NAN;
+    for (uint32_t j = part->count; j-- > 0 && pare_search_goes_on(s);) {
+        double value;
+        if (!is_measured(part, origin, j, near)) continue;
+        s->trial[i] = j;
+        PARE_TRY(pare_search_measure(s, &value));
+        s->rise[i][j] = value - base;
+    }
+    s->trial[i] = origin;
+    fill_between(part, s->felt ? known : NULL, s->rise[i]);
+    return PARE_OK;
+}
+
+pare_status pare_search_feel(pare_search *s, bool near) {
+    uint32_t count = s->space->count;
+    double base = s->value;
+    memcpy(s->origin, s->level, count * sizeof *s->origin);
+    memcpy(s->trial, s->level, count * sizeof *s->trial);
+    for (uint32_t i = count; i-- > 0;)
+        PARE_TRY(feel_part(s, i, base, near));
+    s->felt = true;
+    return PARE_OK;
+}

@@ -1,0 +1,105 @@
+/* Pairs of parts, of which one gets more and the other less. */
+#include "search/search_internal.h"
+#include "support/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = 8, FURTHEST = 3 };
+
+typedef struct move {
+    uint32_t up, down;       /* parts */
+    uint32_t up_to, down_to; /* levels */
+    double promise;          /* change of the sum of rises */
+} move;
+
+static int by_promise(const void *a, const void *b) {
+    const move *x = a, *y = b;
+    if (x->promise < y->promise) return -1;
+    if (x->promise > y->promise) return 1;
+    if (x->up != y->up) return x->up < y->up ? -1 : 1;
+    return x->down < y->down ? -1 : x->down > y->down;
+}
+
+static uint32_t first_part(const move *m) {
+    return m->up < m->down ? m->up : m->down;
+}
+
+/* The later a move begins, the cheaper it is to measure, and the more of them share what comes before. */
+static int by_first_part(const void *a, const void *b) {
+    uint32_t x = first_part(a), y = first_part(b);
+    return x > y ? -1 : x < y ? 1 : by_promise(a, b);
+}
+
+static double gain(const pare_search *s, uint32_t part, uint32_t to) {
+    return s->rise[part][to] - s->rise[part][s->level[part]];
+}
+
+/* Of `up` one level more, the fewest levels that `down` must give for it; false: it has not so many. */
+static bool complete(const pare_search *s, uint64_t size, move *m) {
+    const pare_search_space *space = s->space;
+    const pare_search_part *up = &space->parts[m->up], *down = &space->parts[m->down];
+    uint64_t more = up->size[m->up_to] - up->size[s->level[m->up]];
+    for (uint32_t to = s->level[m->down] + 1; to < down->count && to <= s->level[m->down] + FURTHEST; to++) {
+        if (size + more > space->budget + (down->size[s->level[m->down]] - down->size[to])) continue;
+        m->down_to = to;
+        m->promise = gain(s, m->up, m->up_to) + gain(s, m->down, to);
+        return true;
+    }
+    return false;
+}
+
+/* The most promising moves, at most BATCH of them, each part in one alone. */
+static uint32_t collect(const pare_search *s, move *all, move *best) {
+    uint32_t count = s->space->count, moves = 0, chosen = 0;
+    uint64_t size = pare_search_size(s->space, s->level);
+    for (uint32_t up = 0; up < count; up++)
+        for (uint32_t down = 0; down < count && s->level[up]; down++) {
+            move m = {.up = up, .down = down, .up_to = s->level[up] - 1};
+            if (up != down && complete(s, size, &m)) all[moves++] = m;
+        }
+    qsort(all, moves, sizeof *all, by_promise);
+    for (uint32_t i = 0; i < moves && chosen < BATCH; i++) {
+        bool busy = isinf(all[i].promise);
+        for (uint32_t k = 0; k < chosen && !busy; k++)
+            busy = best[k].up == all[i].up || best[k].down == all[i].down || best[k].up == all[i].down ||
+                   best[k].down == all[i].up;
+        if (!busy) best[chosen++] = all[i];
+    }
+    qsort(best, chosen, sizeof *best, by_first_part);
+    return chosen;
+}
+
+/* What was measured, instead of what was promised: half of the difference for each part. */
+static void learn(pare_search *s, const move *m, double change) {
+    double error = 0.5 * (change - m->promise);
+    if (!isfinite(error)) error = fabs(m->promise) + 1.0;
+    s->rise[m->up][m->up_to] += error;
+    s->rise[m->down][m->down_to] += error;
+}
+
+static pare_status try_move(pare_search *s, const move *m, uint32_t *moved) {
+    bool better;
+    double value, before = s->value;
+    memcpy(s->trial, s->level, s->space->count * sizeof *s->trial);
+    s->trial[m->up] = m->up_to;
+    s->trial[m->down] = m->down_to;
+    if (pare_search_size(s->space, s->trial) > s->space->budget) return PARE_OK;
+    PARE_TRY(pare_search_try(s, &value, &better));
+    learn(s, m, better ? value - before : 2.0 * (value - before)); /* others first, before it is tried again */
+    *moved += better;
+    s->found.moves += better;
+    return PARE_OK;
+}
+
+pare_status pare_search_move(pare_search *s, uint32_t *moved) {
+    move best[BATCH], *all;
+    *moved = 0;
+    PARE_TRY(pare_alloc(&all, (size_t)s->space->count * s->space->count + 1, sizeof *all, "moves"));
+    uint32_t count = collect(s, all, best);
+    pare_free(all);
+    for (uint32_t i = 0; i < count && pare_search_goes_on(s); i++)
+        PARE_TRY(try_move(s, &best[i], moved));
+    return PARE_OK;
+}

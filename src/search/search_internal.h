@@ -1,0 +1,34 @@
+/* What the parts of a search share: where it is, and what it knows of the neighbourhood. */
+#ifndef PARE_SEARCH_SEARCH_INTERNAL_H
+#define PARE_SEARCH_SEARCH_INTERNAL_H
+
+#include "search/search.h"
+
+typedef struct pare_search {
+    const pare_search_space *space;
+    uint32_t *level, *trial; /* [count] the best so far; what is measured next */
+    uint32_t *origin;        /* [count] where rises were measured last */
+    double value;            /* of `level` */
+    double **rise;           /* [count][levels] what a part alone adds at each level, to what it was at `origin` */
+    bool felt;               /* they were measured once */
+    pare_search_found found;
+} pare_search;
+
+/* True while measurements are left. */
+bool pare_search_goes_on(const pare_search *s);
+/* The value of `trial`; INFINITY where it is not a number. */
+pare_status pare_search_measure(pare_search *s, double *value);
+/* The same of a trial within the budget, which becomes `level` if it is better. */
+pare_status pare_search_try(pare_search *s, double *value, bool *better);
+/* Of all parts together. */
+uint64_t pare_search_size(const pare_search_space *space, const uint32_t *level);
+
+/* feel.c: measures each part alone, the last layers first, at its neighbouring levels; near: at those alone, else at
+ * every other level, and at the ends. What lies between follows the parts' shapes, what lies beyond what was known. */
+pare_status pare_search_feel(pare_search *s, bool near);
+
+/* moves.c: tries pairs, one part to a larger level and another to a smaller one, those that promise most first; what
+ * they come to corrects the rises. moved: how many were accepted of this batch. */
+pare_status pare_search_move(pare_search *s, uint32_t *moved);
+
+#endif

@@ -1,0 +1,44 @@
+/* The search of widths: for each half of each layer, or for all layers alike. */
+#ifndef PARE_SEARCH_UNIT_WIDTHS_H
+#define PARE_SEARCH_UNIT_WIDTHS_H
+
+#include "layerwise/unit_levels.h"
+#include "search/search.h"
+#include "select/target.h"
+
+/* Widths to choose among, around `widths` [layers], which are among them: for each half in the target's range some
+ * narrower and some wider ones, `fineness` times as near to each other as at first (1); all layers alike: as many KV
+ * groups and channels as leave the budget's parameters, the n-th attention beside the n-th FFN from the narrowest on,
+ * around now->kv_heads. Of a model whose class loads some numbers of heads alone, these. Free with
+ * pare_unit_levels_free. */
+pare_status pare_width_levels(const pare_model *model, const pare_target *target, const pare_widths *widths,
+                              uint32_t fineness, pare_unit_levels *levels);
+pare_status pare_uniform_levels(const pare_model *model, const pare_target *target, const pare_widths *now,
+                                uint64_t budget, pare_unit_levels *levels);
+
+/* widths [layers] <- the pair of uniform levels nearest to these in KV groups. */
+void pare_uniform_start(const pare_unit_levels *levels, pare_widths *widths);
+/* What parameters the budget leaves go to the FFNs in range, evenly, in the target's multiples. */
+void pare_width_fill(const pare_model *model, const pare_target *target, uint64_t budget, pare_widths *widths);
+
+typedef struct pare_width_search {
+    const pare_unit_levels *levels; /* filled by a walk */
+    const pare_backend *backend;
+    const pare_runtime *runtime; /* for progress; may be NULL */
+    const uint32_t *ids;         /* [sequences, length] that the walk has not seen */
+    int64_t sequences, length;
+    int64_t predictions; /* of these */
+    uint64_t limit;      /* bytes of anonymous memory; 0: none set */
+    uint64_t budget;     /* parameters of the whole model */
+    uint32_t steps;
+    bool uniform; /* all layers alike: levels are pairs of the same index */
+} pare_width_search;
+
+/* Bytes that it holds beside the levels. PARE_OUT_OF_MEMORY, naming what to change, if it does not fit. levels: filled
+ * or not. */
+pare_status pare_width_search_measure(const pare_width_search *search, uint64_t *bytes);
+
+/* widths: [layers] in, where the search begins, all of them levels; out, what it found. */
+pare_status pare_width_search_run(const pare_width_search *search, pare_widths *widths, pare_search_found *found);
+
+#endif
