@@ -60,6 +60,7 @@ static pare_width_search search_of(const pare_prune_job *job, const pare_repair_
                                 .limit = repair->limit,
                                 .budget = budget,
                                 .steps = (uint32_t)job->asked->recipe.search_steps,
+                                .seed = job->asked->seed,
                                 .uniform = is_uniform(job)};
     return search;
 }

@@ -50,6 +50,11 @@ static bool complete(const pare_search *s, uint64_t size, move *m) {
     return false;
 }
 
+/* True if some part is in both. */
+static bool meet(const move *a, const move *b) {
+    return a->up == b->up || a->down == b->down || a->up == b->down || a->down == b->up;
+}
+
 /* The most promising moves, at most BATCH of them, each part in one alone. */
 static uint32_t collect(const pare_search *s, move *all, move *best) {
     uint32_t count = s->space->count, moves = 0, chosen = 0;
@@ -63,11 +68,9 @@ static uint32_t collect(const pare_search *s, move *all, move *best) {
     for (uint32_t i = 0; i < moves && chosen < BATCH; i++) {
         bool busy = isinf(all[i].promise);
         for (uint32_t k = 0; k < chosen && !busy; k++)
-            busy = best[k].up == all[i].up || best[k].down == all[i].down || best[k].up == all[i].down ||
-                   best[k].down == all[i].up;
+            busy = meet(&best[k], &all[i]);
         if (!busy) best[chosen++] = all[i];
     }
-    qsort(best, chosen, sizeof *best, by_first_part);
     return chosen;
 }
 
@@ -93,13 +96,37 @@ static pare_status try_move(pare_search *s, const move *m, uint32_t *moved) {
     return PARE_OK;
 }
 
+static pare_status try_all(pare_search *s, move *list, uint32_t count, uint32_t *moved) {
+    qsort(list, count, sizeof *list, by_first_part);
+    for (uint32_t i = 0; i < count && pare_search_goes_on(s); i++)
+        PARE_TRY(try_move(s, &list[i], moved));
+    return PARE_OK;
+}
+
 pare_status pare_search_move(pare_search *s, uint32_t *moved) {
     move best[BATCH], *all;
     *moved = 0;
     PARE_TRY(pare_alloc(&all, (size_t)s->space->count * s->space->count + 1, sizeof *all, "moves"));
     uint32_t count = collect(s, all, best);
     pare_free(all);
-    for (uint32_t i = 0; i < count && pare_search_goes_on(s); i++)
-        PARE_TRY(try_move(s, &best[i], moved));
-    return PARE_OK;
+    return try_all(s, best, count, moved);
+}
+
+pare_status pare_search_wander(pare_search *s, uint32_t *moved) {
+    enum { TRIES = 64 };
+    move list[BATCH];
+    uint32_t count = 0;
+    uint64_t size = pare_search_size(s->space, s->level);
+    *moved = 0;
+    for (int i = 0; i < TRIES && count < BATCH; i++) {
+        move m = {.up = (uint32_t)pare_random_below(&s->random, s->space->count),
+                  .down = (uint32_t)pare_random_below(&s->random, s->space->count)};
+        if (m.up == m.down || !s->level[m.up]) continue;
+        m.up_to = s->level[m.up] - 1;
+        bool busy = !complete(s, size, &m);
+        for (uint32_t k = 0; k < count && !busy; k++)
+            busy = meet(&list[k], &m);
+        if (!busy) list[count++] = m;
+    }
+    return try_all(s, list, count, moved);
 }

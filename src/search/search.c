@@ -86,24 +86,25 @@ static pare_status programs(pare_search *s, uint32_t reach, bool *better) {
     return PARE_OK;
 }
 
-enum { WHOLE = 8, NEAR = 2 };
+enum { WHOLE = 8, NEAR = 2, IDLE = 16 };
 
-static pare_status round_of(pare_search *s, bool *better) {
-    bool near = s->felt;
+static pare_status round_of(pare_search *s, bool near, bool *better) {
     uint32_t moved = 0;
     *better = false;
     PARE_TRY(pare_search_feel(s, near));
     PARE_TRY(programs(s, near ? NEAR : WHOLE, better));
-    if (!near) s->found.program = s->value;
+    if (!s->found.rounds++) s->found.program = s->value;
     do {
         PARE_TRY(pare_search_move(s, &moved));
         *better = *better || moved;
     } while (moved && pare_search_goes_on(s));
-    s->found.rounds++;
     return PARE_OK;
 }
 
+/* A look at the neighbours as long as that helps, then one at all levels; where neither does, moves at random. */
 static pare_status search(pare_search *s) {
+    bool near = false, better;
+    uint32_t moved;
     memcpy(s->trial, s->level, s->space->count * sizeof *s->trial);
     PARE_TRY(pare_search_measure(s, &s->found.start));
     s->value = s->found.program = s->found.start;
@@ -112,8 +113,13 @@ static pare_status search(pare_search *s) {
                          "the model that a search of widths begins with has a divergence of %f "
                          "from the dense one: raise --damping, or leave out --allocate search",
                          s->found.start);
-    for (bool better = true; better && pare_search_goes_on(s);)
-        PARE_TRY(round_of(s, &better));
+    for (bool lost = false; !lost && pare_search_goes_on(s);) {
+        PARE_TRY(round_of(s, near, &better));
+        lost = !near && !better;
+        near = better;
+    }
+    for (uint32_t idle = 0; idle < IDLE && pare_search_goes_on(s); idle = moved ? 0 : idle + 1)
+        PARE_TRY(pare_search_wander(s, &moved));
     s->found.end = s->value;
     return PARE_OK;
 }
@@ -127,7 +133,7 @@ static void clear(pare_search *s) {
 }
 
 pare_status pare_search_run(const pare_search_space *space, uint32_t *level, pare_search_found *found) {
-    pare_search s = {.space = space, .level = level};
+    pare_search s = {.space = space, .level = level, .random = {.seed = space->seed}};
     pare_status status = pare_alloc(&s.trial, space->count, sizeof *s.trial, "allocations");
     if (status == PARE_OK) status = pare_alloc(&s.origin, space->count, sizeof *s.origin, "allocations");
     if (status == PARE_OK) status = pare_alloc(&s.rise, space->count, sizeof *s.rise, "sensitivities");

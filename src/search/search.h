@@ -4,9 +4,10 @@
  *   sensitivities   every part alone at some of its levels, the others where they are: what the measure rises by
  *   program         the combination within the budget whose rises add up to least (select/knapsack.h); tried whole,
  *                   and with no part further than some levels from where it is, since rises only add up near by
- *   moves           where that helps no more: one part down, another up, the most promising pairs first
+ *   moves           one part down, another up, the most promising pairs first, which correct the rises
  *
- * after Tyr-the-Pruner (Li et al. 2025, arXiv 2503.09657), which moves at random and selects. */
+ * Where none of these helps any more, pairs at random, as in Tyr-the-Pruner (Li et al. 2025, arXiv 2503.09657), which
+ * knows no others. */
 #ifndef PARE_SEARCH_SEARCH_H
 #define PARE_SEARCH_SEARCH_H
 
@@ -27,6 +28,7 @@ typedef struct pare_search_space {
     uint32_t count;
     uint64_t budget; /* of all sizes together */
     uint32_t steps;  /* measurements at most; at least 1 */
+    uint64_t seed;   /* of moves at random */
     /* of the combination level [count]; cheap where it differs from the last one measured in late layers alone */
     pare_status (*measure)(void *context, const uint32_t *level, double *value);
     /* before each of them; may be NULL */

@@ -3,6 +3,7 @@
 #define PARE_SEARCH_SEARCH_INTERNAL_H
 
 #include "search/search.h"
+#include "support/random.h"
 
 typedef struct pare_search {
     const pare_search_space *space;
@@ -11,6 +12,7 @@ typedef struct pare_search {
     double value;            /* of `level` */
     double **rise;           /* [count][levels] what a part alone adds at each level, to what it was at `origin` */
     bool felt;               /* they were measured once */
+    pare_random random;      /* of moves that nothing speaks for */
     pare_search_found found;
 } pare_search;
 
@@ -30,5 +32,7 @@ pare_status pare_search_feel(pare_search *s, bool near);
 /* moves.c: tries pairs, one part to a larger level and another to a smaller one, those that promise most first; what
  * they come to corrects the rises. moved: how many were accepted of this batch. */
 pare_status pare_search_move(pare_search *s, uint32_t *moved);
+/* The same with a batch of pairs at random. */
+pare_status pare_search_wander(pare_search *s, uint32_t *moved);
 
 #endif

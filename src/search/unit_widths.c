@@ -131,6 +131,7 @@ static pare_status search_each(width_parts *p, pare_widths *widths, uint32_t *le
                                .count = p->count,
                                .budget = now + room,
                                .steps = p->asked->steps,
+                               .seed = p->asked->seed,
                                .measure = measure,
                                .step = report,
                                .context = p};

@@ -31,6 +31,7 @@ typedef struct pare_width_search {
     uint64_t limit;      /* bytes of anonymous memory; 0: none set */
     uint64_t budget;     /* parameters of the whole model */
     uint32_t steps;
+    uint64_t seed;
     bool uniform; /* all layers alike: levels are pairs of the same index */
 } pare_width_search;
 

@@ -1,0 +1,163 @@
+/* The search on models of which all is known: sums of rises with and without what parts do to each other. */
+#include "search/search.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { PARTS = 6, LEVELS = 5 };
+
+typedef struct world {
+    double cost[PARTS][LEVELS], between[PARTS][PARTS];
+    uint64_t size[LEVELS];
+    pare_search_part part[PARTS];
+    uint32_t measured;
+    bool broken; /* everything is infinite but the beginning */
+} world;
+
+static double value_of(const world *w, const uint32_t *level) {
+    double sum = 1.0;
+    for (int i = 0; i < PARTS; i++) {
+        sum += w->cost[i][level[i]];
+        for (int j = 0; j < i; j++)
+            sum += w->between[i][j] * level[i] * level[j];
+    }
+    return sum;
+}
+
+static pare_status measure(void *context, const uint32_t *level, double *value) {
+    world *w = context;
+    *value = w->broken && w->measured ? NAN : value_of(w, level);
+    w->measured++;
+    return PARE_OK;
+}
+
+/* Every part has levels of sizes 10, 8, 6, 4, 2; steeper ones behind. together: what two parts add for each level. */
+static void make(world *w, double together) {
+    memset(w, 0, sizeof *w);
+    for (int j = 0; j < LEVELS; j++)
+        w->size[j] = (uint64_t)(10 - 2 * j);
+    for (int i = 0; i < PARTS; i++) {
+        for (int j = 0; j < LEVELS; j++)
+            w->cost[i][j] = 0.1 * (1 + (i * 7) % 5) * j * j;
+        for (int k = 0; k < i; k++)
+            w->between[i][k] = together * ((i + k) % 3);
+        w->part[i] = (pare_search_part){.layer = (uint32_t)i, .count = LEVELS, .size = w->size, .shape = w->cost[i]};
+    }
+}
+
+static pare_search_space space_of(world *w, uint32_t steps) {
+    return (pare_search_space){.parts = w->part,
+                               .count = PARTS,
+                               .budget = PARTS * 6,
+                               .steps = steps,
+                               .seed = 3,
+                               .measure = measure,
+                               .context = w};
+}
+
+static uint64_t size_of(const world *w, const uint32_t *level) {
+    uint64_t size = 0;
+    for (int i = 0; i < PARTS; i++)
+        size += w->size[level[i]];
+    return size;
+}
+
+/* Over all combinations within the budget. */
+static double brute_force(const world *w, uint64_t budget) {
+    uint32_t at[PARTS] = {0};
+    double best = INFINITY;
+    for (;;) {
+        if (size_of(w, at) <= budget) best = fmin(best, value_of(w, at));
+        int i = 0;
+        while (i < PARTS && ++at[i] == LEVELS)
+            at[i++] = 0;
+        if (i == PARTS) return best;
+    }
+}
+
+static void run(world *w, uint32_t steps, double *end, uint32_t *level) {
+    pare_search_found found;
+    pare_search_space space = space_of(w, steps);
+    for (int i = 0; i < PARTS; i++)
+        level[i] = 2;
+    double start = value_of(w, level);
+    assert_int_equal(pare_search_run(&space, level, &found), PARE_OK);
+    assert_true(size_of(w, level) <= space.budget);
+    assert_true(found.start == start && found.end <= found.program && found.program <= found.start);
+    assert_true(found.end == value_of(w, level));
+    assert_int_equal(found.steps, w->measured);
+    assert_true(found.steps <= steps);
+    *end = found.end;
+}
+
+/* Where rises add up, the first program is the best there is. */
+static void sums_are_solved(void **state) {
+    world w;
+    uint32_t level[PARTS];
+    double end;
+    (void)state;
+    make(&w, 0.0);
+    run(&w, 40, &end, level);
+    assert_true(fabs(end - brute_force(&w, PARTS * 6)) < 1e-12);
+}
+
+/* Where they do not, what is measured decides: the end is the best of all here, which the sum alone would miss. */
+static void parts_that_meet(void **state) {
+    world w;
+    uint32_t level[PARTS];
+    double end;
+    (void)state;
+    make(&w, 0.05);
+    run(&w, 400, &end, level);
+    assert_true(end <= 1.02 * brute_force(&w, PARTS * 6));
+}
+
+static void runs_repeat(void **state) {
+    world w;
+    uint32_t a[PARTS], b[PARTS];
+    double first, second;
+    (void)state;
+    make(&w, 0.05);
+    run(&w, 60, &first, a);
+    make(&w, 0.05);
+    run(&w, 60, &second, b);
+    assert_true(first == second);
+    assert_memory_equal(a, b, sizeof a);
+}
+
+/* However few steps there are, the budget and the beginning hold; what is no number is no better than anything. */
+static void few_steps_and_no_numbers(void **state) {
+    world w;
+    uint32_t level[PARTS];
+    double end, before;
+    (void)state;
+    for (uint32_t steps = 1; steps < 30; steps++) {
+        make(&w, 0.05);
+        run(&w, steps, &end, level);
+    }
+    make(&w, 0.0);
+    for (int i = 0; i < PARTS; i++)
+        level[i] = 2;
+    before = value_of(&w, level);
+    w.broken = true;
+    pare_search_found found;
+    pare_search_space space = space_of(&w, 100);
+    assert_int_equal(pare_search_run(&space, level, &found), PARE_OK);
+    assert_true(found.end == before && value_of(&w, level) == before);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums_are_solved),
+        cmocka_unit_test(parts_that_meet),
+        cmocka_unit_test(runs_repeat),
+        cmocka_unit_test(few_steps_and_no_numbers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
