@@ -118,14 +118,34 @@ static pare_status set_target(pare_matrix_job *m) {
     return PARE_OK;
 }
 
+static pare_status prune_matrix(pare_matrix_job *m) {
+    bool by_solver = pare_matrix_solver_chooses(m) && pare_element_target_count(&m->target, m->rows, m->columns) > 0;
+    return by_solver ? prune_by_solver(m) : prune_by_mask(m);
+}
+
+/* The same at another share, into the levels. */
+static pare_status prune_at_level(const pare_matrix_job *m, uint32_t i) {
+    pare_weight_levels *levels = m->w->job->levels;
+    pare_matrix_result result = *m->result;
+    pare_matrix_job at = *m;
+    at.result = &result;
+    at.target.sparsity = levels->share[i];
+    PARE_TRY(pare_element_mask_new(m->rows, m->columns, &at.mask));
+    pare_status status = prune_matrix(&at);
+    if (status == PARE_OK) pare_weight_levels_keep(levels, m->id, i, m->w->weights);
+    pare_element_mask_free(&at.mask);
+    return status;
+}
+
 static pare_status run(pare_matrix_job *m) {
     pare_weight_walk *w = m->w;
     pare_source_rows(w->job->source, m->id, 0, m->rows, w->dense);
     pare_weights_take_optimised(w, m->role, m->rows * m->columns, w->dense);
     if (has_intercept(m)) pare_layerwise_expect(&w->l, m->role, w->dense);
     PARE_TRY(set_target(m));
-    bool by_solver = pare_matrix_solver_chooses(m) && pare_element_target_count(&m->target, m->rows, m->columns) > 0;
-    PARE_TRY(by_solver ? prune_by_solver(m) : prune_by_mask(m));
+    for (uint32_t i = 0; w->job->levels && i < w->job->levels->count; i++)
+        PARE_TRY(prune_at_level(m, i));
+    PARE_TRY(prune_matrix(m));
     PARE_TRY(keep(m));
     if (has_intercept(m)) PARE_TRY(keep_bias(m));
     PARE_TRY(measure(m, w->weights, &m->result->repaired));

@@ -10,6 +10,7 @@
 
 #include "calibrate/linear_fisher.h"
 #include "layerwise/layerwise.h"
+#include "layerwise/weight_levels.h"
 #include "method/recipe.h"
 #include "report/matrices.h"
 
@@ -25,6 +26,7 @@ typedef struct pare_weights_job {
     const bool *pruned;               /* [tensor_count] */
     const double *sparsity;           /* [tensor_count] */
     bool fixed;                       /* sparsities are not to be allocated */
+    pare_weight_levels *levels;       /* filled on the way where not NULL */
     bool scores_only;                 /* nothing is pruned: for pare_weights_scores */
     int64_t keep, of;                 /* the pattern; of = 0: none */
     float *const *gradient;           /* [tensor_count] of each matrix, or NULL */

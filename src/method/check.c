@@ -137,12 +137,16 @@ static bool curves_of_queries(const pare_recipe *r) {
 }
 
 static bool searches_elsewhere(const pare_recipe *r) {
-    return pare_recipe_searches(r) && r->choice != PARE_CHOOSE_OBS;
+    return pare_recipe_searches(r) && !pare_recipe_is_element(r) && r->choice != PARE_CHOOSE_OBS;
 }
 
 static bool searches_other_ranks(const pare_recipe *r) {
     bool searched = r->ranking <= PARE_RANK_GLOBAL;
     return pare_recipe_searches(r) && !pare_recipe_is_element(r) && !searched;
+}
+
+static bool searches_masks(const pare_recipe *r) {
+    return pare_recipe_searches(r) && pare_recipe_is_element(r) && !pare_element_walks(r);
 }
 
 static bool searches_queries(const pare_recipe *r) {
@@ -253,6 +257,9 @@ static const contradiction all[] = {
      searches_other_ranks,
      "--allocate search begins with the widths of --select local or global, or looks for one width for all layers with "
      "--select uniform"},
+    {{"allocate", "salience"},
+     searches_masks,
+     "--allocate search measures by calibration text, and this method reads none: take one that does, such as wanda"},
     {{"gqa", "allocate"}, searches_queries, "--allocate search removes whole KV groups: it needs --gqa kv"},
     {{"gqa", "select"}, raw_ranks_of_queries, "--select global-raw ranks whole KV groups: it needs --gqa kv"},
     {{"gqa", "select"},

@@ -82,7 +82,8 @@ static bool is_conjugate(const pare_recipe *r) {
 }
 
 static bool is_spread_by_cost(const pare_recipe *r) {
-    return pare_recipe_is_element(r) && pare_allocation_has(r->element.allocation, PARE_TRAIT_COSTS);
+    return pare_recipe_is_element(r) &&
+           pare_allocation_has(r->element.allocation, PARE_TRAIT_COSTS | PARE_TRAIT_SEARCHES);
 }
 
 /* Units are shared out by their ranking, unless they are searched. */

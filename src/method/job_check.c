@@ -98,6 +98,22 @@ static pare_status check_shares_against_recipe(const pare_job *job) {
     if (owl && (s->of || s->shares))
         return refuse(job, "allocate",
                       "--allocate owl spreads one --sparsity over the layers: it takes neither a pattern nor a list");
+    bool searched = pare_recipe_searches(&job->recipe);
+    if (searched && (s->of || s->shares))
+        return refuse(
+            job, "allocate",
+            "--allocate search spreads one --sparsity over the layers: it takes neither a pattern nor a list");
+    if (searched && (e->compare == PARE_COMPARE_GLOBAL || e->compare == PARE_COMPARE_CUMULATIVE))
+        return refuse(job, "compare",
+                      "--compare global and cumulative spread the share themselves: leave out "
+                      "--allocate search");
+    if (searched && e->permutation != PARE_PERMUTE_NONE)
+        return refuse(job, "permute",
+                      "--permute serves patterns, which have no shares to search: leave out --allocate search");
+    if (searched && e->region_rounds)
+        return refuse(job, "region_rounds",
+                      "--region-rounds changes weights before they are pruned, and a search starts "
+                      "from those of the file: leave out one of them");
     if (e->compare == PARE_COMPARE_GLOBAL && s->shares)
         return refuse(job, "compare", "--compare global has one --sparsity for all layers: give a single share");
     if (e->compare == PARE_COMPARE_GLOBAL && owl)

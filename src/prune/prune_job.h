@@ -13,6 +13,7 @@
 #include "run/run.h"
 #include "score/cache.h"
 #include "score/score.h"
+#include "search/unit_widths.h"
 #include "surgery/staged_model.h"
 #include "text/corpus.h"
 
@@ -132,7 +133,14 @@ pare_status pare_prune_compose(pare_prune_job *job);
 pare_status pare_prune_rounds(pare_prune_job *job);
 /* Chooses by OBS and repairs, where the recipe says so: changes job->selection, fills job->repaired. */
 pare_status pare_prune_repair(void *job);
-/* Where the recipe searches (prune_search.c): widths [layers], in, where it begins, out, what it found; repair: how
+/* Of a search (prune_search.c): how many of the calibration sequences it measures by, the last ones; refused where
+ * there would be no others; these; and what was found, into job->search. */
+int64_t pare_prune_held_out(int64_t sequences);
+pare_status pare_prune_check_held_out(int64_t sequences);
+pare_candidate_windows pare_prune_search_windows(const pare_prune_job *job, const uint32_t *ids, int64_t sequences,
+                                                 int64_t length, uint64_t limit);
+void pare_prune_found(pare_prune_job *job, const pare_search_found *found, int64_t sequences);
+/* Where the recipe searches: widths [layers], in, where it begins, out, what it found; repair: how
  * units are chosen. And what it holds beside the repair's walk: bytes at a time, and bytes of a scratch file. */
 pare_status pare_prune_search(pare_prune_job *job, const pare_repair_job *repair, pare_widths *widths);
 pare_status pare_prune_search_measure(const pare_prune_job *job, const pare_repair_job *repair, uint64_t *bytes,

@@ -3,9 +3,6 @@
 #include "calibrate/pictures.h"
 #include "prune/prune_job.h"
 #include "report/pruning.h"
-#include "search/unit_widths.h"
-#include "support/memory.h"
-#include "support/runtime.h"
 
 enum { HELD_OUT = 4 }; /* one in so many sequences is searched by */
 
@@ -13,8 +10,26 @@ static bool is_uniform(const pare_prune_job *job) {
     return job->target.ranking == PARE_RANK_UNIFORM;
 }
 
-static int64_t held_out(int64_t sequences) {
+int64_t pare_prune_held_out(int64_t sequences) {
     return sequences < 2 * HELD_OUT ? 1 : sequences / HELD_OUT;
+}
+
+pare_status pare_prune_check_held_out(int64_t sequences) {
+    if (sequences > 1) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT,
+                     "--allocate search measures on a quarter of the calibration sequences what the others have led "
+                     "to: give at least 2 with --samples, not %lld",
+                     (long long)sequences);
+}
+
+pare_candidate_windows pare_prune_search_windows(const pare_prune_job *job, const uint32_t *ids, int64_t sequences,
+                                                 int64_t length, uint64_t limit) {
+    bool pictures = pare_reads_pictures(&job->model->config);
+    return (pare_candidate_windows){.ids = ids,
+                                    .sequences = sequences,
+                                    .length = length,
+                                    .predictions = pictures ? sequences : sequences * (length - 1),
+                                    .limit = limit};
 }
 
 static pare_status choose_levels(const pare_prune_job *job, const pare_widths *widths, uint64_t budget, uint32_t round,
@@ -26,7 +41,7 @@ static pare_status choose_levels(const pare_prune_job *job, const pare_widths *w
 /* Outputs alone are refitted: readers and norms are what the last walk makes of the widths that are found. */
 static pare_repair_job walk_of(const pare_repair_job *repair, const pare_widths *widths, pare_unit_levels *levels) {
     pare_repair_job walk = *repair;
-    walk.sequences = repair->sequences - held_out(repair->sequences);
+    walk.sequences = repair->sequences - pare_prune_held_out(repair->sequences);
     walk.options.beta = 0.0;
     walk.options.held_out = walk.options.biases = walk.options.final_norm = walk.options.head = false;
     walk.options.widths = widths;
@@ -48,28 +63,25 @@ static pare_status fill_levels(const pare_prune_job *job, const pare_repair_job 
 
 static pare_width_search search_of(const pare_prune_job *job, const pare_repair_job *repair, uint64_t budget,
                                    const pare_unit_levels *levels) {
-    int64_t held = held_out(repair->sequences), first = repair->sequences - held;
-    pare_width_search search = {.levels = levels,
-                                .backend = job->backend,
-                                .runtime = job->runtime,
-                                .ids = repair->ids ? repair->ids + first * repair->length : NULL,
-                                .sequences = held,
-                                .length = repair->length,
-                                .predictions =
-                                    pare_reads_pictures(&job->model->config) ? held : held * (repair->length - 1),
-                                .limit = repair->limit,
-                                .budget = budget,
-                                .steps = (uint32_t)job->asked->recipe.search_steps,
-                                .seed = job->asked->seed,
-                                .uniform = is_uniform(job)};
-    return search;
+    int64_t held = pare_prune_held_out(repair->sequences), first = repair->sequences - held;
+    const uint32_t *ids = repair->ids ? repair->ids + first * repair->length : NULL;
+    return (pare_width_search){.levels = levels,
+                               .backend = job->backend,
+                               .runtime = job->runtime,
+                               .windows = pare_prune_search_windows(job, ids, held, repair->length, repair->limit),
+                               .budget = budget,
+                               .steps = (uint32_t)job->asked->recipe.search_steps,
+                               .seed = job->asked->seed,
+                               .uniform = is_uniform(job)};
 }
 
-static json_t *found_json(const pare_search_found *found, int64_t sequences) {
-    return pare_json_of({"start", pare_json_real(found->start)}, {"program", pare_json_real(found->program)},
-                        {"end", pare_json_real(found->end)}, {"measurements", json_integer(found->steps)},
-                        {"rounds", json_integer(found->rounds)}, {"moves", json_integer(found->moves)},
-                        {"sequences", json_integer(sequences)});
+void pare_prune_found(pare_prune_job *job, const pare_search_found *found, int64_t sequences) {
+    if (!job->search) job->search = json_array();
+    pare_json_append(job->search,
+                     pare_json_of({"start", pare_json_real(found->start)}, {"program", pare_json_real(found->program)},
+                                  {"end", pare_json_real(found->end)}, {"measurements", json_integer(found->steps)},
+                                  {"rounds", json_integer(found->rounds)}, {"moves", json_integer(found->moves)},
+                                  {"sequences", json_integer(sequences)}));
 }
 
 static pare_status search_round(pare_prune_job *job, const pare_repair_job *repair, uint64_t budget, uint32_t round,
@@ -82,20 +94,16 @@ static pare_status search_round(pare_prune_job *job, const pare_repair_job *repa
     const pare_repair_job walk = walk_of(repair, widths, &levels);
     pare_status status = fill_levels(job, &walk);
     if (status == PARE_OK) status = pare_width_search_run(&search, widths, &found);
-    if (status == PARE_OK) pare_json_append(job->search, found_json(&found, search.sequences));
+    if (status == PARE_OK) pare_prune_found(job, &found, search.windows.sequences);
     pare_unit_levels_free(&levels);
     return status;
 }
 
 pare_status pare_prune_search(pare_prune_job *job, const pare_repair_job *repair, pare_widths *widths) {
     uint32_t rounds = is_uniform(job) ? 1 : (uint32_t)job->asked->recipe.search_rounds;
-    if (repair->sequences < 2)
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "--allocate search measures on a quarter of the calibration sequences what "
-                         "the others have led to: give at least 2 with --samples, not %lld",
-                         (long long)repair->sequences);
+    PARE_TRY(pare_prune_check_held_out(repair->sequences));
     json_decref(job->search);
-    job->search = json_array();
+    job->search = NULL;
     for (uint32_t round = 0; round < rounds; round++)
         PARE_TRY(search_round(job, repair, job->goal.parameters, round, widths));
     if (!is_uniform(job)) pare_width_fill(job->current, &job->target, job->goal.parameters, widths);

@@ -47,6 +47,11 @@ pare_status pare_sparse_metric(void *job);
 pare_status pare_sparse_metric_plan(struct pare_prune_job *job);
 uint64_t pare_sparse_metric_kept(const struct pare_prune_job *job);
 
+/* Where the recipe searches: the shares of all matrices, in place of what was asked of them; and what that will hold.
+ */
+pare_status pare_sparse_search(void *job);
+pare_status pare_sparse_search_plan(struct pare_prune_job *job);
+
 /* Target, totals, and every matrix with its figures; a new reference. */
 json_t *pare_sparse_json(const struct pare_prune_job *job);
 /* The binned densities of every mask; a new reference. */

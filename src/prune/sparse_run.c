@@ -68,7 +68,7 @@ pare_status pare_sparse_plan(pare_prune_job *job) {
     if (gradients_in_file(job)) plan->scratch += gradient_bytes(job);
     PARE_TRY(plan_walks(job, &memory));
     if (!plan->micro_batch) plan->micro_batch = (uint64_t)memory.micro_batch;
-    return PARE_OK;
+    return pare_sparse_search_plan(job);
 }
 
 static pare_status allocate_gradients(pare_prune_job *job) {
@@ -113,6 +113,8 @@ pare_status pare_sparse_run(pare_prune_job *job) {
     if (job->asked->recipe.element.permutation != PARE_PERMUTE_NONE)
         PARE_TRY(pare_run_stage(&job->run, "permuting", pare_sparse_permute, job));
     if (pare_sparse_has_metric(job)) PARE_TRY(pare_run_stage(&job->run, "feeling outputs", pare_sparse_metric, job));
+    if (pare_recipe_searches(&job->asked->recipe))
+        PARE_TRY(pare_run_stage(&job->run, "searching", pare_sparse_search, job));
     PARE_TRY(pare_run_stage(&job->run, "pruning", prune_layers, job));
     pare_sparse_signals_free(&job->sparse);
     return pare_selection_all(job->model, &job->composed);

@@ -10,7 +10,7 @@
 /* The halves that have levels, as parts of a search. */
 typedef struct width_parts {
     const pare_width_search *asked;
-    pare_unit_candidates candidates;
+    pare_candidates candidates;
     pare_search_part *part; /* [count] */
     pare_level_part **from; /* [count] */
     pare_stage *stage;      /* [count] */
@@ -19,24 +19,22 @@ typedef struct width_parts {
     uint32_t (*level)[PARE_STAGES]; /* [layers] in hand */
 } width_parts;
 
-static pare_candidate_windows windows_of(const pare_width_search *s, uint64_t taken) {
-    return (pare_candidate_windows){.ids = s->ids,
-                                    .sequences = s->sequences,
-                                    .length = s->length,
-                                    .predictions = s->predictions,
-                                    .limit = s->limit && s->limit <= taken ? 1 : s->limit - (s->limit ? taken : 0)};
-}
-
 static uint64_t table_bytes(const pare_width_search *s) {
     uint32_t parts = PARE_STAGES * s->levels->model->config.layers;
     return pare_search_bytes(parts, PARE_MOST_LEVELS) + (uint64_t)parts * PARE_MOST_LEVELS * sizeof(uint64_t);
 }
 
+static pare_candidate_windows windows_of(const pare_width_search *s) {
+    pare_candidate_windows windows = s->windows;
+    uint64_t taken = table_bytes(s);
+    if (windows.limit) windows.limit = windows.limit > taken ? windows.limit - taken : 1;
+    return windows;
+}
+
 pare_status pare_width_search_measure(const pare_width_search *s, uint64_t *bytes) {
-    uint64_t tables = table_bytes(s);
-    pare_candidate_windows windows = windows_of(s, tables);
-    PARE_TRY(pare_unit_candidates_measure(s->levels->model, s->backend, &windows, bytes));
-    *bytes += tables;
+    pare_candidate_windows windows = windows_of(s);
+    PARE_TRY(pare_candidates_measure(s->levels->model, s->backend, &windows, bytes));
+    *bytes += table_bytes(s);
     return PARE_OK;
 }
 
@@ -61,7 +59,7 @@ static void add_part(width_parts *p, uint32_t layer, pare_stage stage) {
 
 static pare_status open(const pare_width_search *s, width_parts *p) {
     uint32_t layers = s->levels->model->config.layers, most = PARE_STAGES * layers;
-    pare_candidate_windows windows = windows_of(s, table_bytes(s));
+    pare_candidate_windows windows = windows_of(s);
     *p = (width_parts){.asked = s};
     PARE_TRY(pare_alloc(&p->part, most, sizeof *p->part, "searched widths"));
     PARE_TRY(pare_alloc(&p->from, most, sizeof *p->from, "searched widths"));
@@ -71,21 +69,22 @@ static pare_status open(const pare_width_search *s, width_parts *p) {
     for (uint32_t layer = 0; layer < layers; layer++)
         for (int stage = 0; stage < PARE_STAGES; stage++)
             add_part(p, layer, (pare_stage)stage);
-    return pare_unit_candidates_new(s->levels, s->backend, &windows, &p->candidates);
+    return pare_candidates_new(s->levels->model, s->backend, &windows, &p->candidates);
 }
 
 static void close_parts(width_parts *p) {
     void *all[] = {p->part, p->from, p->stage, p->sizes, p->level};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
-    pare_unit_candidates_free(&p->candidates);
+    pare_candidates_free(&p->candidates);
 }
 
 static pare_status measure(void *context, const uint32_t *level, double *value) {
     width_parts *p = context;
     for (uint32_t i = 0; i < p->count; i++)
         p->level[p->part[i].layer][p->stage[i]] = level[i];
-    return pare_unit_candidates_divergence(&p->candidates, (const uint32_t(*)[PARE_STAGES])p->level, value);
+    return pare_unit_candidate_divergence(&p->candidates, p->asked->levels, (const uint32_t(*)[PARE_STAGES])p->level,
+                                          value);
 }
 
 static pare_status report(void *context, uint32_t done, uint32_t total) {
@@ -148,7 +147,8 @@ static pare_status search_pairs(width_parts *p, uint32_t *level, pare_search_fou
         for (uint32_t i = 0; i < p->count; i++)
             p->level[p->part[i].layer][p->stage[i]] = p->stage[i] == PARE_STAGE_ATTENTION ? pair : pairs - 1 - pair;
         PARE_TRY(report(p, k, pairs));
-        PARE_TRY(pare_unit_candidates_divergence(&p->candidates, (const uint32_t(*)[PARE_STAGES])p->level, &value));
+        PARE_TRY(pare_unit_candidate_divergence(&p->candidates, p->asked->levels,
+                                                (const uint32_t(*)[PARE_STAGES])p->level, &value));
         found->steps++;
         if (!k) found->start = found->end = value;
         if (k && !(value < found->end)) continue;

@@ -3,6 +3,7 @@
 #define PARE_SEARCH_UNIT_WIDTHS_H
 
 #include "layerwise/unit_levels.h"
+#include "search/candidates.h"
 #include "search/search.h"
 #include "select/target.h"
 
@@ -24,12 +25,9 @@ void pare_width_fill(const pare_model *model, const pare_target *target, uint64_
 typedef struct pare_width_search {
     const pare_unit_levels *levels; /* filled by a walk */
     const pare_backend *backend;
-    const pare_runtime *runtime; /* for progress; may be NULL */
-    const uint32_t *ids;         /* [sequences, length] that the walk has not seen */
-    int64_t sequences, length;
-    int64_t predictions; /* of these */
-    uint64_t limit;      /* bytes of anonymous memory; 0: none set */
-    uint64_t budget;     /* parameters of the whole model */
+    const pare_runtime *runtime;    /* for progress; may be NULL */
+    pare_candidate_windows windows; /* that the walk has not seen */
+    uint64_t budget;                /* parameters of the whole model */
     uint32_t steps;
     uint64_t seed;
     bool uniform; /* all layers alike: levels are pairs of the same index */

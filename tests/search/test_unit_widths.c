@@ -81,21 +81,21 @@ static void candidates_are_what_evaluation_says(void **state) {
     uint32_t layers = t.s.model->config.layers, level[64][PARE_STAGES] = {{0}};
     const uint32_t(*all)[PARE_STAGES] = (const uint32_t(*)[PARE_STAGES])level;
     pare_candidate_windows windows = windows_of(&t);
-    pare_unit_candidates candidates, fresh;
+    pare_candidates candidates, fresh;
     double kl, again;
-    assert_int_equal(pare_unit_candidates_new(&t.levels, t.s.backend, &windows, &candidates), PARE_OK);
+    assert_int_equal(pare_candidates_new(t.s.model, t.s.backend, &windows, &candidates), PARE_OK);
     for (uint32_t turn = 0; turn < 6; turn++) {
         uint32_t layer = (turn * 3) % layers;
         int stage = turn % 2;
         level[layer][stage] = (level[layer][stage] + 1 + turn) % t.levels.part[layer][stage].count;
-        assert_int_equal(pare_unit_candidates_divergence(&candidates, all, &kl), PARE_OK);
+        assert_int_equal(pare_unit_candidate_divergence(&candidates, &t.levels, all, &kl), PARE_OK);
         assert_true(fabs(kl - evaluated(&t, all)) <= 1e-5 * (1.0 + kl));
-        assert_int_equal(pare_unit_candidates_new(&t.levels, t.s.backend, &windows, &fresh), PARE_OK);
-        assert_int_equal(pare_unit_candidates_divergence(&fresh, all, &again), PARE_OK);
+        assert_int_equal(pare_candidates_new(t.s.model, t.s.backend, &windows, &fresh), PARE_OK);
+        assert_int_equal(pare_unit_candidate_divergence(&fresh, &t.levels, all, &again), PARE_OK);
         assert_true(kl == again);
-        pare_unit_candidates_free(&fresh);
+        pare_candidates_free(&fresh);
     }
-    pare_unit_candidates_free(&candidates);
+    pare_candidates_free(&candidates);
     searched_close(&t);
 }
 
@@ -125,14 +125,8 @@ static void searches_keep_the_budget(void **state) {
     const pare_model *model = t.s.model;
     pare_candidate_windows w = windows_of(&t);
     uint64_t budget = pare_parameters_with(model, t.widths, model->config.hidden), bytes;
-    pare_width_search search = {.levels = &t.levels,
-                                .backend = t.s.backend,
-                                .ids = w.ids,
-                                .sequences = w.sequences,
-                                .length = w.length,
-                                .predictions = w.predictions,
-                                .budget = budget,
-                                .steps = 40};
+    pare_width_search search = {
+        .levels = &t.levels, .backend = t.s.backend, .windows = w, .budget = budget, .steps = 40};
     pare_widths found[2][64];
     pare_search_found of[2];
     for (int i = 0; i < 2; i++) {
@@ -150,7 +144,7 @@ static void searches_keep_the_budget(void **state) {
     }
     assert_memory_equal(found[0], found[1], model->config.layers * sizeof *t.widths);
     assert_true(of[0].end == of[1].end);
-    search.limit = 1 << 16;
+    search.windows.limit = 1 << 16;
     assert_int_equal(pare_width_search_measure(&search, &bytes), PARE_OUT_OF_MEMORY);
     searched_close(&t);
 }

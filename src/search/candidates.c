@@ -1,0 +1,75 @@
+#include "search/candidates.h"
+#include "support/memory.h"
+
+#include <string.h>
+
+static pare_pass_shape shape_of(const pare_candidate_windows *windows, bool inputs, uint64_t limit) {
+    return (pare_pass_shape){
+        .sequences = windows->sequences, .length = windows->length, .inputs = inputs, .composed = true, .limit = limit};
+}
+
+/* All hidden states are kept if there is room. */
+static pare_status choose_shape(const pare_model *model, const pare_backend *backend,
+                                const pare_candidate_windows *windows, pare_pass_shape *shape, uint64_t *bytes) {
+    uint64_t answers = pare_answers_bytes(windows->predictions, model->config.vocabulary), limit = windows->limit;
+    pare_pass_memory memory;
+    pare_status status;
+    if (limit) limit = limit > answers ? limit - answers : 1;
+    *shape = shape_of(windows, true, limit);
+    status = pare_pass_measure(model, backend, shape, &memory);
+    if (status == PARE_OUT_OF_MEMORY) {
+        *shape = shape_of(windows, false, limit);
+        status = pare_pass_measure(model, backend, shape, &memory);
+    }
+    PARE_TRY(status);
+    *bytes = answers + memory.weights + memory.activations;
+    return PARE_OK;
+}
+
+pare_status pare_candidates_measure(const pare_model *model, const pare_backend *backend,
+                                    const pare_candidate_windows *windows, uint64_t *bytes) {
+    pare_pass_shape shape;
+    return choose_shape(model, backend, windows, &shape, bytes);
+}
+
+pare_status pare_candidates_new(const pare_model *model, const pare_backend *backend,
+                                const pare_candidate_windows *windows, pare_candidates *out) {
+    pare_pass_shape shape;
+    uint64_t bytes;
+    *out = (pare_candidates){
+        .source = {.model = model, .backend = backend}, .ids = windows->ids, .sequences = windows->sequences};
+    PARE_TRY(choose_shape(model, backend, windows, &shape, &bytes));
+    PARE_TRY(pare_alloc(&out->ran, model->config.layers, sizeof *out->ran, "candidates"));
+    pare_status status = pare_pass_new(model, backend, &shape, &out->pass);
+    if (status == PARE_OK) status = pare_pass_forward(out->pass, &out->source, windows->ids, windows->sequences);
+    if (status == PARE_OK) status = pare_answers_new(out->pass, &out->source, windows->predictions, &out->answers);
+    if (status != PARE_OK) pare_candidates_free(out);
+    return status;
+}
+
+void pare_candidates_free(pare_candidates *c) {
+    pare_pass_free(c->pass);
+    pare_answers_free(&c->answers);
+    pare_free(c->ran);
+    *c = (pare_candidates){0};
+}
+
+/* The first layer that differs from what ran last; the number of layers where none does. */
+static uint32_t first_difference(const pare_candidates *c, const uint32_t (*level)[PARE_STAGES]) {
+    uint32_t layer = 0;
+    while (layer < c->source.model->config.layers && !memcmp(c->ran[layer], level[layer], sizeof *level))
+        layer++;
+    return layer;
+}
+
+pare_status pare_candidates_divergence(pare_candidates *c, const pare_source *source,
+                                       const uint32_t (*level)[PARE_STAGES], double *kl) {
+    bool on = c->runs && pare_pass_keeps_inputs(pare_pass_shape_of(c->pass));
+    uint32_t from = first_difference(c, level);
+    c->runs = false;
+    PARE_TRY(on ? pare_pass_forward_from(c->pass, source, from)
+                : pare_pass_forward(c->pass, source, c->ids, c->sequences));
+    memcpy(c->ran, level, c->source.model->config.layers * sizeof *c->ran);
+    c->runs = true;
+    return pare_answers_divergence(&c->answers, c->pass, source, kl);
+}

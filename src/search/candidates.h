@@ -1,0 +1,38 @@
+/* Models that differ from the dense one layer by layer, and how far what each of them says is from what that says. */
+#ifndef PARE_SEARCH_CANDIDATES_H
+#define PARE_SEARCH_CANDIDATES_H
+
+#include "repair/stage_fit.h"
+#include "search/answers.h"
+
+typedef struct pare_candidate_windows {
+    const uint32_t *ids; /* [sequences, length] */
+    int64_t sequences, length, predictions;
+    uint64_t limit; /* bytes of anonymous memory; 0: none set */
+} pare_candidate_windows;
+
+typedef struct pare_candidates {
+    pare_source source; /* the dense model */
+    const uint32_t *ids;
+    int64_t sequences;
+    pare_pass *pass;
+    pare_answers answers;
+    uint32_t (*ran)[PARE_STAGES]; /* [layers] what the pass holds the hidden states of */
+    bool runs;                    /* it holds some */
+} pare_candidates;
+
+/* Bytes held. PARE_OUT_OF_MEMORY, naming what to change, if that does not fit. */
+pare_status pare_candidates_measure(const pare_model *model, const pare_backend *backend,
+                                    const pare_candidate_windows *windows, uint64_t *bytes);
+/* Runs the dense model. Free with pare_candidates_free. */
+pare_status pare_candidates_new(const pare_model *model, const pare_backend *backend,
+                                const pare_candidate_windows *windows, pare_candidates *out);
+void pare_candidates_free(pare_candidates *candidates);
+
+/* Mean KL(dense || candidate) over the windows' predictions, in nats; source: the candidate, level [layers]: what its
+ * layers are, by any numbers. Layers in front of the first that is another than in the last candidate do not run again,
+ * where memory has room for the hidden states of all. */
+pare_status pare_candidates_divergence(pare_candidates *candidates, const pare_source *source,
+                                       const uint32_t (*level)[PARE_STAGES], double *kl);
+
+#endif

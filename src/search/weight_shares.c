@@ -1,0 +1,171 @@
+#include "search/weight_shares.h"
+#include "model/roles.h"
+#include "support/memory.h"
+#include "support/progress.h"
+
+/* The halves of layers that lose weights, as parts of a search. */
+typedef struct share_parts {
+    const pare_share_search *asked;
+    pare_candidates candidates;
+    pare_search_part *part;              /* [count] */
+    pare_stage *stage;                   /* [count] */
+    uint64_t *weights;                   /* [count] of all its matrices */
+    uint64_t (*size)[PARE_SHARE_LEVELS]; /* [count] that stay */
+    double shape[PARE_SHARE_LEVELS];
+    uint32_t count;
+    uint32_t (*level)[PARE_STAGES]; /* [layers] in hand */
+    pare_replacement *replacement;  /* [tensor_count] */
+} share_parts;
+
+static bool is_pruned(const pare_share_search *s, uint32_t layer, int role, pare_stage stage) {
+    bool attention = pare_role_in((pare_role)role, PARE_PART_ATTENTION);
+    return attention == (stage == PARE_STAGE_ATTENTION) && s->levels->pruned[pare_tensor_id(layer, (pare_role)role)];
+}
+
+static uint64_t weights_of(const pare_share_search *s, uint32_t layer, pare_stage stage) {
+    uint64_t weights = 0;
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+        if (is_pruned(s, layer, role, stage))
+            weights += s->levels->model->tensors[pare_tensor_id(layer, (pare_role)role)]->count;
+    return weights;
+}
+
+static uint64_t table_bytes(const pare_share_search *s) {
+    const pare_model *model = s->levels->model;
+    uint32_t parts = PARE_STAGES * model->config.layers;
+    uint64_t each = sizeof(pare_search_part) + sizeof(uint64_t) * (PARE_SHARE_LEVELS + 1) + sizeof(pare_stage);
+    return pare_search_bytes(parts, PARE_SHARE_LEVELS) + parts * each + model->tensor_count * sizeof(pare_replacement);
+}
+
+static pare_candidate_windows windows_of(const pare_share_search *s) {
+    pare_candidate_windows windows = s->windows;
+    uint64_t taken = table_bytes(s);
+    if (windows.limit) windows.limit = windows.limit > taken ? windows.limit - taken : 1;
+    return windows;
+}
+
+pare_status pare_share_search_measure(const pare_share_search *s, uint64_t *bytes) {
+    pare_candidate_windows windows = windows_of(s);
+    PARE_TRY(pare_candidates_measure(s->levels->model, s->backend, &windows, bytes));
+    *bytes += table_bytes(s);
+    return PARE_OK;
+}
+
+static void add_part(share_parts *p, uint32_t layer, pare_stage stage) {
+    const pare_weight_levels *levels = p->asked->levels;
+    uint64_t weights = weights_of(p->asked, layer, stage);
+    if (!weights) return;
+    for (uint32_t i = 0; i < levels->count; i++)
+        p->size[p->count][i] = weights - (uint64_t)(levels->share[i] * (double)weights);
+    p->part[p->count] =
+        (pare_search_part){.layer = layer, .count = levels->count, .size = p->size[p->count], .shape = p->shape};
+    p->weights[p->count] = weights;
+    p->stage[p->count++] = stage;
+}
+
+static pare_status open(const pare_share_search *s, share_parts *p) {
+    const pare_model *model = s->levels->model;
+    uint32_t layers = model->config.layers, most = PARE_STAGES * layers;
+    pare_candidate_windows windows = windows_of(s);
+    *p = (share_parts){.asked = s};
+    PARE_TRY(pare_alloc(&p->part, most, sizeof *p->part, "searched shares"));
+    PARE_TRY(pare_alloc(&p->stage, most, sizeof *p->stage, "searched shares"));
+    PARE_TRY(pare_alloc(&p->weights, most, sizeof *p->weights, "searched shares"));
+    PARE_TRY(pare_alloc(&p->size, most, sizeof *p->size, "searched shares"));
+    PARE_TRY(pare_alloc(&p->level, layers, sizeof *p->level, "searched shares"));
+    PARE_TRY(pare_alloc(&p->replacement, model->tensor_count, sizeof *p->replacement, "searched shares"));
+    for (uint32_t i = 0; i < s->levels->count; i++)
+        p->shape[i] = s->levels->share[i] * s->levels->share[i]; /* errors grow about as squares of what goes */
+    for (uint32_t layer = 0; layer < layers; layer++)
+        for (int stage = 0; stage < PARE_STAGES; stage++)
+            add_part(p, layer, (pare_stage)stage);
+    return pare_candidates_new(model, s->backend, &windows, &p->candidates);
+}
+
+static void close_parts(share_parts *p) {
+    void *all[] = {p->part, p->stage, p->weights, p->size, p->level, p->replacement};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        pare_free(all[i]);
+    pare_candidates_free(&p->candidates);
+}
+
+static void replace(share_parts *p, uint32_t i, uint32_t level) {
+    const pare_weight_levels *levels = p->asked->levels;
+    uint32_t layer = p->part[i].layer;
+    p->level[layer][p->stage[i]] = level;
+    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+        size_t id = pare_tensor_id(layer, (pare_role)role);
+        if (!is_pruned(p->asked, layer, role, p->stage[i])) continue;
+        pare_replacement *replacement = &p->replacement[id];
+        *replacement = (pare_replacement){.matrix = levels->matrix[id][level]};
+        pare_tensor_matrix(levels->model->tensors[id], &replacement->row_count, &replacement->column_count);
+    }
+}
+
+static pare_status measure(void *context, const uint32_t *level, double *value) {
+    share_parts *p = context;
+    pare_source source = p->candidates.source;
+    for (uint32_t i = 0; i < p->count; i++)
+        replace(p, i, level[i]);
+    source.replacement = p->replacement;
+    return pare_candidates_divergence(&p->candidates, &source, (const uint32_t(*)[PARE_STAGES])p->level, value);
+}
+
+static pare_status report(void *context, uint32_t done, uint32_t total) {
+    const share_parts *p = context;
+    return pare_progress_report(p->asked->runtime, "searching shares", done, total);
+}
+
+/* The level of one share for all. */
+static uint32_t start_level(const pare_share_search *s) {
+    uint32_t i = 0;
+    while (i + 1 < s->levels->count && s->levels->share[i] < s->share)
+        i++;
+    return i;
+}
+
+/* What the budget leaves is given back to all alike. */
+static void write_shares(const share_parts *p, const uint32_t *level, double *shares) {
+    const pare_share_search *s = p->asked;
+    double gone = 0.0, all = 0.0;
+    for (uint32_t i = 0; i < p->count; i++) {
+        gone += s->levels->share[level[i]] * (double)p->weights[i];
+        all += (double)p->weights[i];
+    }
+    double surplus = gone > s->share * all ? gone / all - s->share : 0.0;
+    for (uint32_t i = 0; i < p->count; i++)
+        for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+            double share = s->levels->share[level[i]] - surplus;
+            if (is_pruned(s, p->part[i].layer, role, p->stage[i]))
+                shares[pare_tensor_id(p->part[i].layer, (pare_role)role)] = share > 0.0 ? share : 0.0;
+        }
+}
+
+static pare_status search(share_parts *p, uint32_t *level, pare_search_found *found) {
+    uint64_t budget = 0;
+    for (uint32_t i = 0; i < p->count; i++) {
+        level[i] = start_level(p->asked);
+        budget += p->size[i][level[i]];
+    }
+    pare_search_space space = {.parts = p->part,
+                               .count = p->count,
+                               .budget = budget,
+                               .steps = p->asked->steps,
+                               .seed = p->asked->seed,
+                               .measure = measure,
+                               .step = report,
+                               .context = p};
+    return pare_search_run(&space, level, found);
+}
+
+pare_status pare_share_search_run(const pare_share_search *s, double *shares, pare_search_found *found) {
+    share_parts p;
+    uint32_t *level = NULL;
+    pare_status status = open(s, &p);
+    if (status == PARE_OK) status = pare_alloc(&level, p.count, sizeof *level, "searched shares");
+    if (status == PARE_OK) status = search(&p, level, found);
+    if (status == PARE_OK) write_shares(&p, level, shares);
+    pare_free(level);
+    close_parts(&p);
+    return status;
+}

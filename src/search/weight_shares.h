@@ -1,0 +1,25 @@
+/* The search of shares of single weights: one for attention and one for the FFN of each layer. */
+#ifndef PARE_SEARCH_WEIGHT_SHARES_H
+#define PARE_SEARCH_WEIGHT_SHARES_H
+
+#include "layerwise/weight_levels.h"
+#include "search/candidates.h"
+#include "search/search.h"
+
+typedef struct pare_share_search {
+    const pare_weight_levels *levels; /* filled by a walk */
+    const pare_backend *backend;
+    const pare_runtime *runtime;    /* for progress; may be NULL */
+    pare_candidate_windows windows; /* that the walk has not seen */
+    double share;                   /* of all pruned weights that go */
+    uint32_t steps;
+    uint64_t seed;
+} pare_share_search;
+
+/* Bytes that it holds beside the levels. PARE_OUT_OF_MEMORY, naming what to change, if it does not fit. */
+pare_status pare_share_search_measure(const pare_share_search *search, uint64_t *bytes);
+
+/* shares: [tensor_count] out, of the pruned matrices: together as many weights go as at one share for all. */
+pare_status pare_share_search_run(const pare_share_search *search, double *shares, pare_search_found *found);
+
+#endif
