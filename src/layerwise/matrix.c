@@ -129,7 +129,7 @@ static pare_status prune_at_level(const pare_matrix_job *m, uint32_t i) {
     pare_matrix_result result = *m->result;
     pare_matrix_job at = *m;
     at.result = &result;
-    at.target.sparsity = levels->share[i];
+    at.target.sparsity = pare_weight_level_share(levels, i, m->target.sparsity);
     PARE_TRY(pare_element_mask_new(m->rows, m->columns, &at.mask));
     pare_status status = prune_matrix(&at);
     if (status == PARE_OK) pare_weight_levels_keep(levels, m->id, i, m->w->weights);

@@ -2,16 +2,19 @@
 #include "repair/repaired.h"
 #include "support/memory.h"
 
-pare_status pare_weight_levels_new(const pare_model *model, const bool *pruned, double share, double reach,
-                                   pare_weight_levels *out) {
+pare_status pare_weight_levels_new(const pare_model *model, const bool *pruned, double reach, pare_weight_levels *out) {
     enum { SIDE = PARE_SHARE_LEVELS / 2 };
     *out = (pare_weight_levels){.model = model, .pruned = pruned};
-    for (int i = -SIDE; i <= SIDE; i++) {
-        double level = share + reach * i / SIDE;
-        if (i && (level <= 0.0 || level >= 1.0 || reach <= 0.0)) continue;
-        out->share[out->count++] = level;
-    }
+    for (int i = -SIDE; i <= SIDE; i++)
+        if (!i || reach > 0.0) out->offset[out->count++] = reach * i / SIDE;
     return pare_alloc(&out->matrix, model->tensor_count, sizeof *out->matrix, "levels of shares");
+}
+
+double pare_weight_level_share(const pare_weight_levels *levels, uint32_t index, double share) {
+    static const double most = 0.99;
+    double there = share + levels->offset[index];
+    if (share >= most) return share;
+    return there < 0.0 ? 0.0 : there > most ? most : there;
 }
 
 void pare_weight_levels_free(pare_weight_levels *levels) {

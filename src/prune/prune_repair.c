@@ -123,7 +123,8 @@ static pare_status new_curves(repairing *r) {
     return PARE_OK;
 }
 
-/* Widths by what each further unit costs: a run that only measures, then the ranking's own way of spending a budget. */
+/* Widths by what each further unit costs: a run that only measures, then the ranking's own way of spending a budget. A
+ * search begins with those of all layers together. */
 static pare_status allocate(repairing *r) {
     pare_prune_job *job = r->job;
     pare_goal goal;
@@ -131,6 +132,8 @@ static pare_status allocate(repairing *r) {
     pare_selection all = {0};
     pare_repaired none = {0};
     r->probed = true;
+    pare_target target = job->target;
+    if (target.ranking == PARE_RANK_LOCAL) target.ranking = PARE_RANK_GLOBAL;
     pare_repair_job probe = r->repair;
     probe.options.probe = true;
     probe.options.curves = r->curves;
@@ -143,7 +146,7 @@ static pare_status allocate(repairing *r) {
         pare_goal_new(job->model, &job->target, (double)(job->round + 1) / (double)job->asked->target.rounds, &goal));
     status = pare_ladders_from_curves(job->current, (double *const(*)[2])r->curves, &job->target, &ladders);
     if (status == PARE_OK)
-        status = pare_allocate(job->current, &job->result.scores, &ladders, &job->target, &goal, r->widths);
+        status = pare_allocate(job->current, &job->result.scores, &ladders, &target, &goal, r->widths);
     pare_ladders_free(&ladders);
     pare_goal_free(&goal);
     return status;
@@ -155,7 +158,7 @@ static pare_status choose_widths(repairing *r) {
     pare_prune_job *job = r->job;
     bool searched = pare_recipe_searches(&job->asked->recipe);
     bool uniform = job->target.ranking == PARE_RANK_UNIFORM, global = job->target.ranking == PARE_RANK_GLOBAL;
-    bool by_cost = global || (uniform && !searched);
+    bool by_cost = searched ? !uniform : uniform || global;
     r->repair.options.widths = r->widths;
     PARE_TRY(new_curves(r));
     if (!by_cost) r->repair.options.curves = r->curves;

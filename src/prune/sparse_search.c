@@ -6,23 +6,34 @@
 #include "support/runtime.h"
 
 static pare_status new_levels(const pare_prune_job *job, pare_weight_levels *out) {
-    return pare_weight_levels_new(job->current, job->sparse.pruned, job->asked->target.sparsity.share,
-                                  job->asked->recipe.element.spread, out);
+    return pare_weight_levels_new(job->current, job->sparse.pruned, job->asked->recipe.element.spread, out);
 }
 
-/* walk: all sequences; out, those that the levels are made of. */
-static pare_share_search search_of(const pare_prune_job *job, pare_weights_job *walk, pare_weight_levels *levels) {
-    int64_t held = pare_prune_held_out(walk->sequences);
-    walk->sequences -= held;
-    walk->levels = levels;
-    const uint32_t *ids = walk->ids ? walk->ids + walk->sequences * walk->length : NULL;
-    return (pare_share_search){.levels = levels,
-                               .backend = job->backend,
-                               .runtime = job->runtime,
-                               .windows = pare_prune_search_windows(job, ids, held, walk->length, walk->limit),
-                               .share = job->asked->target.sparsity.share,
-                               .steps = (uint32_t)job->asked->recipe.search_steps,
-                               .seed = job->asked->seed};
+/* A walk over some of the sequences, and what the others are for. Where the method has Gram matrices, it begins with
+ * the shares that costs give, which single matrices differ in, too. */
+typedef struct share_walk {
+    pare_recipe recipe;
+    pare_weights_job job;
+    pare_share_search search;
+} share_walk;
+
+static void set_up(const pare_prune_job *job, const pare_weights_job *all, pare_weight_levels *levels,
+                   share_walk *out) {
+    int64_t held = pare_prune_held_out(all->sequences), first = all->sequences - held;
+    out->recipe = *all->recipe;
+    out->recipe.element.allocation = PARE_ALLOCATE_UNIFORM;
+    if (pare_element_needs_of(&out->recipe).gram) out->recipe.element.allocation = PARE_ALLOCATE_COST;
+    out->job = *all;
+    out->job.recipe = &out->recipe;
+    out->job.sequences = first;
+    out->job.levels = levels;
+    const uint32_t *ids = all->ids ? all->ids + first * all->length : NULL;
+    out->search = (pare_share_search){.levels = levels,
+                                      .backend = job->backend,
+                                      .runtime = job->runtime,
+                                      .windows = pare_prune_search_windows(job, ids, held, all->length, all->limit),
+                                      .steps = (uint32_t)job->asked->recipe.search_steps,
+                                      .seed = job->asked->seed};
 }
 
 static pare_status fill_levels(const pare_weights_job *walk, pare_matrix_result *results, double *sparsity) {
@@ -36,15 +47,16 @@ static pare_status fill_levels(const pare_weights_job *walk, pare_matrix_result 
 pare_status pare_sparse_search(void *context) {
     pare_prune_job *job = context;
     pare_source source = {.model = job->current, .backend = job->backend};
-    pare_weights_job walk = pare_sparse_layerwise(job, &source);
+    const pare_weights_job all = pare_sparse_layerwise(job, &source);
     pare_weight_levels levels;
     pare_search_found found;
-    PARE_TRY(pare_prune_check_held_out(walk.sequences));
+    share_walk walk;
+    PARE_TRY(pare_prune_check_held_out(all.sequences));
     PARE_TRY(new_levels(job, &levels));
-    pare_share_search search = search_of(job, &walk, &levels);
-    pare_status status = fill_levels(&walk, job->sparse.results, job->sparse.used);
-    if (status == PARE_OK) status = pare_share_search_run(&search, job->sparse.asked, &found);
-    if (status == PARE_OK) pare_prune_found(job, &found, search.windows.sequences);
+    set_up(job, &all, &levels, &walk);
+    pare_status status = fill_levels(&walk.job, job->sparse.results, job->sparse.asked);
+    if (status == PARE_OK) status = pare_share_search_run(&walk.search, job->sparse.asked, &found);
+    if (status == PARE_OK) pare_prune_found(job, &found, walk.search.windows.sequences);
     pare_weight_levels_free(&levels);
     return status;
 }
@@ -52,14 +64,19 @@ pare_status pare_sparse_search(void *context) {
 pare_status pare_sparse_search_plan(pare_prune_job *job) {
     pare_plan *plan = &job->plan.sizes;
     pare_source source = {.model = job->current, .backend = job->backend};
-    pare_weights_job walk = pare_sparse_layerwise(job, &source);
+    const pare_weights_job all = pare_sparse_layerwise(job, &source);
+    pare_layerwise_memory memory;
     pare_weight_levels levels;
+    share_walk walk;
     uint64_t bytes;
     if (!pare_recipe_searches(&job->asked->recipe)) return PARE_OK;
     PARE_TRY(new_levels(job, &levels));
-    const pare_share_search search = search_of(job, &walk, &levels);
+    set_up(job, &all, &levels, &walk);
     plan->scratch += pare_weight_levels_bytes(&levels);
-    pare_status status = pare_share_search_measure(&search, &bytes);
+    pare_status status = pare_share_search_measure(&walk.search, &bytes);
+    if (status == PARE_OK && bytes > plan->repair) plan->repair = bytes;
+    if (status == PARE_OK) status = pare_weights_measure(&walk.job, &memory);
+    bytes = memory.hidden + memory.statistics + memory.weights + memory.activations + memory.repaired;
     if (status == PARE_OK && bytes > plan->repair) plan->repair = bytes;
     pare_weight_levels_free(&levels);
     return status;

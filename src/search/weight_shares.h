@@ -11,7 +11,6 @@ typedef struct pare_share_search {
     const pare_backend *backend;
     const pare_runtime *runtime;    /* for progress; may be NULL */
     pare_candidate_windows windows; /* that the walk has not seen */
-    double share;                   /* of all pruned weights that go */
     uint32_t steps;
     uint64_t seed;
 } pare_share_search;
@@ -19,7 +18,7 @@ typedef struct pare_share_search {
 /* Bytes that it holds beside the levels. PARE_OUT_OF_MEMORY, naming what to change, if it does not fit. */
 pare_status pare_share_search_measure(const pare_share_search *search, uint64_t *bytes);
 
-/* shares: [tensor_count] out, of the pruned matrices: together as many weights go as at one share for all. */
+/* shares: [tensor_count] of the pruned matrices, in, in the walk; out, what was found: together no fewer weights go. */
 pare_status pare_share_search_run(const pare_share_search *search, double *shares, pare_search_found *found);
 
 #endif
