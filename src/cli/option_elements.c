@@ -35,7 +35,7 @@ static const pare_option rows[] = {
      .usual = "128"},
     {.name = "allocate", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "HOW",
      .key = "allocate", .choice = allocation_name, .help = "the same share for all matrices, OWL's, or by what the cheapest weights of all matrices cost; "
-             "of units, with --choose obs: search widths by the divergence of the whole model from the dense one"},
+             "or search: by the divergence of the whole model from the dense one, for widths of units with --choose obs, too"},
     {.name = "owl-times", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_REAL, .value = "M",
      .key = "owl_times", .low = 0, .high = 1e6, .open = true,
      .help = "an outlier is above M times the mean",

@@ -104,9 +104,10 @@ pare_status pare_prune_search(pare_prune_job *job, const pare_repair_job *repair
     PARE_TRY(pare_prune_check_held_out(repair->sequences));
     json_decref(job->search);
     job->search = NULL;
+    if (!is_uniform(job)) pare_width_fit(job->current, &job->target, job->goal.parameters, widths);
     for (uint32_t round = 0; round < rounds; round++)
         PARE_TRY(search_round(job, repair, job->goal.parameters, round, widths));
-    if (!is_uniform(job)) pare_width_fill(job->current, &job->target, job->goal.parameters, widths);
+    if (!is_uniform(job)) pare_width_fit(job->current, &job->target, job->goal.parameters, widths);
     return PARE_OK;
 }
 

@@ -39,6 +39,11 @@ static void fill_between(const pare_search_part *part, const double *known, doub
     }
 }
 
+/* A quarter of the measurements are left for what follows from the first look. */
+static bool may_feel(const pare_search *s) {
+    return s->found.steps < s->space->steps - s->space->steps / (s->felt ? 16 : 4);
+}
+
 static pare_status feel_part(pare_search *s, uint32_t i, double base, bool near) {
     enum { MOST = 256 };
     const pare_search_part *part = &s->space->parts[i];
@@ -47,7 +52,7 @@ static pare_status feel_part(pare_search *s, uint32_t i, double base, bool near)
     memcpy(known, s->rise[i], part->count * sizeof *known);
     for (uint32_t j = 0; j < part->count; j++)
         s->rise[i][j] = j == origin ? 0.0 : NAN;
-    for (uint32_t j = part->count; j-- > 0 && pare_search_goes_on(s);) {
+    for (uint32_t j = part->count; j-- > 0 && may_feel(s);) {
         double value;
         if (!is_measured(part, origin, j, near)) continue;
         s->trial[i] = j;

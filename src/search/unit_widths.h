@@ -19,8 +19,9 @@ pare_status pare_uniform_levels(const pare_model *model, const pare_target *targ
 
 /* widths [layers] <- the pair of uniform levels nearest to these in KV groups. */
 void pare_uniform_start(const pare_unit_levels *levels, pare_widths *widths);
-/* What parameters the budget leaves go to the FFNs in range, evenly, in the target's multiples. */
-void pare_width_fill(const pare_model *model, const pare_target *target, uint64_t budget, pare_widths *widths);
+/* What parameters the budget leaves go to the FFNs in range, evenly, in the target's multiples; what is above it comes
+ * from the widest of them. */
+void pare_width_fit(const pare_model *model, const pare_target *target, uint64_t budget, pare_widths *widths);
 
 typedef struct pare_width_search {
     const pare_unit_levels *levels; /* filled by a walk */

@@ -117,9 +117,22 @@ void pare_uniform_start(const pare_unit_levels *levels, pare_widths *widths) {
     }
 }
 
-void pare_width_fill(const pare_model *model, const pare_target *target, uint64_t budget, pare_widths *widths) {
+/* The widest FFN in range gives; false: none has more than it must keep. */
+static bool take_channels(const pare_model *model, const pare_target *target, uint32_t multiple, pare_widths *widths) {
+    pare_widths *widest = NULL;
+    for (uint32_t layer = target->ffn.begin; layer < target->ffn.end; layer++) {
+        bool spare = widths[layer].ffn >= pare_target_least_channels(model, target, layer) + multiple;
+        if (spare && (!widest || widths[layer].ffn > widest->ffn)) widest = &widths[layer];
+    }
+    if (widest) widest->ffn -= multiple;
+    return widest != NULL;
+}
+
+void pare_width_fit(const pare_model *model, const pare_target *target, uint64_t budget, pare_widths *widths) {
     const pare_config *c = &model->config;
     uint32_t multiple = target->round_to ? target->round_to : 1;
+    while (pare_parameters_with(model, widths, c->hidden) > budget && take_channels(model, target, multiple, widths)) {
+    }
     for (bool grown = true; grown;) {
         grown = false;
         for (uint32_t layer = target->ffn.begin; layer < target->ffn.end; layer++) {

@@ -138,7 +138,7 @@ static void searches_keep_the_budget(void **state) {
         assert_true(pare_memory_peak() - before <= bytes + bytes / 50);
         assert_true(of[i].end <= of[i].start && of[i].steps <= 40);
         assert_true(pare_parameters_with(model, found[i], model->config.hidden) <= budget);
-        pare_width_fill(model, &t.target, budget, found[i]);
+        pare_width_fit(model, &t.target, budget, found[i]);
         uint64_t left = pare_parameters_with(model, found[i], model->config.hidden);
         assert_true(left <= budget && budget - left < pare_channel_parameters(&model->config, found[i]));
     }
