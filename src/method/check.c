@@ -140,6 +140,11 @@ static bool searches_elsewhere(const pare_recipe *r) {
     return pare_recipe_searches(r) && !pare_recipe_is_element(r) && r->choice != PARE_CHOOSE_OBS;
 }
 
+static bool spreads_units(const pare_recipe *r) {
+    bool spreads = pare_allocation_has(r->element.allocation, PARE_TRAIT_OUTLIERS | PARE_TRAIT_COSTS);
+    return spreads && !pare_recipe_is_element(r) && r->choice == PARE_CHOOSE_OBS;
+}
+
 static bool searches_other_ranks(const pare_recipe *r) {
     bool searched = r->ranking <= PARE_RANK_GLOBAL;
     return pare_recipe_searches(r) && !pare_recipe_is_element(r) && !searched;
@@ -253,6 +258,10 @@ static const contradiction all[] = {
      searches_elsewhere,
      "--allocate search takes its widths from one greedy removal of units: it needs --choose obs, as obs and best "
      "have"},
+    {{"allocate", "mode"},
+     spreads_units,
+     "--allocate owl and cost spread single weights over matrices: of units, --select global goes by costs, and "
+     "--allocate search by the whole model"},
     {{"allocate", "select"},
      searches_other_ranks,
      "--allocate search begins with the widths of --select local or global, or looks for one width for all layers with "

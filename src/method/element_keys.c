@@ -86,9 +86,9 @@ static bool is_spread_by_cost(const pare_recipe *r) {
            pare_allocation_has(r->element.allocation, PARE_TRAIT_COSTS | PARE_TRAIT_SEARCHES);
 }
 
-/* Units are shared out by their ranking, unless they are searched. */
+/* Units that go greedily may be searched. */
 static bool is_allocated(const pare_recipe *r) {
-    return pare_recipe_is_element(r) || pare_recipe_searches(r);
+    return pare_recipe_is_element(r) || r->choice == PARE_CHOOSE_OBS;
 }
 
 static bool has_metric(const pare_recipe *r) {

@@ -274,7 +274,9 @@ json_t *pare_key_json(const pare_key *key, const pare_recipe *recipe) {
         return salience ? pare_json_string(salience->name) : json_null();
     case PARE_KEY_SWITCH:
         return pare_json_string(key->choices[*(const bool *)at]);
-    case PARE_KEY_CHOICE:
+    case PARE_KEY_CHOICE: /* units that are not searched are shared out by their ranking */
+        if (key == PARE_KEY_OF(element.allocation) && !pare_recipe_is_element(recipe) && !pare_recipe_searches(recipe))
+            return json_null();
         break;
     }
     return pare_json_string(key->choices[*(const unsigned *)at]);

@@ -25,6 +25,8 @@ static const char *const particular[][2] = {
     {"--gqa", "query"},
     {"--keep-min", "0.1"},
     {"--rise", "0.1"},
+    {"--search-steps", "5"},
+    {"--search-rounds", "2"},
     {"--iterations", "2"},
     {"--round-to", "8"},
     {"--salience", "l1"},

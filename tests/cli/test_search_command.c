@@ -12,6 +12,7 @@ static void what_makes_no_sense(void **state) {
     EXPECT_FAILURE(2, "--choose obs", PRUNE, "--ratio", "0.2", "--method", "taylor", "--allocate", "search");
     EXPECT_FAILURE(2, "--choose obs", PRUNE, "--ratio", "0.2", "--mode", "layer", "--choose", "scores", "--allocate",
                    "search");
+    EXPECT_FAILURE(2, "--select global", PRUNE, "--ratio", "0.2", "--allocate", "cost");
     EXPECT_FAILURE(2, "--select uniform", PRUNE, "--ratio", "0.2", "--select", "rising", "--allocate", "search");
     EXPECT_FAILURE(2, "--gqa kv", PRUNE, "--ratio", "0.2", "--gqa", "query", "--allocate", "search");
     EXPECT_FAILURE(2, "--iterations", PRUNE, "--ratio", "0.2", "--iterations", "2", "--allocate", "search");
