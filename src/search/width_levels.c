@@ -4,7 +4,8 @@
 #include "select/ladder.h"
 #include "select/size.h"
 
-/* Steps of a sixteenth of the width, from where the half is. The far ones let a half nearly go. */
+/* Steps of a sixteenth of the width, from where the half is; at first all of it and the least that must stay besides,
+ * so that a half may go but for one unit. */
 enum { PARTS = 16 };
 static const int32_t steps[] = {7, 4, 2, 1, 0, -1, -2, -4, -7};
 
@@ -34,6 +35,7 @@ static void add_around(const pare_model *model, const pare_target *target, uint3
     double step = (double)most / (double)(PARTS * fineness);
     add(part, now);
     if (fineness == 1) add(part, most);
+    if (fineness == 1 && (!heads || fits(model, layer, least))) add(part, least);
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         int64_t reach = (int64_t)((double)steps[i] * (step < 1.0 ? 1.0 : step));
         int64_t width = (int64_t)now + reach;
