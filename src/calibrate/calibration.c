@@ -1,6 +1,7 @@
 #include "calibrate/calibration.h"
 #include "calibrate/pictures.h"
 #include "calibrate/self.h"
+#include "model/companions.h"
 #include "support/file.h"
 #include "support/path.h"
 #include "support/runtime.h"
@@ -58,8 +59,10 @@ pare_status pare_calibration_check(const pare_model *model, const char *name, co
 }
 
 pare_status pare_calibration_tokenizer(const pare_model *model, const char *name, const pare_tokenizer **out) {
+    const char *folder;
     *out = NULL;
-    if (pare_json_is_name(name) && !pare_tokenizer_exists(pare_checkpoint_directory(model->checkpoint))) return PARE_OK;
+    PARE_TRY(pare_model_companions(model, &folder));
+    if (pare_json_is_name(name) && !pare_tokenizer_exists(folder)) return PARE_OK;
     return pare_model_tokenizer(model, out);
 }
 
@@ -92,8 +95,10 @@ static pare_status load(const pare_model *model, const pare_backend *backend, co
     }
     const pare_tokenizer *tokenizer;
     pare_chat_style style;
+    const char *folder;
     PARE_TRY(pare_calibration_tokenizer(model, options->source, &tokenizer));
-    PARE_TRY(pare_chat_style_open(pare_checkpoint_directory(model->checkpoint), request->wording, &style));
+    PARE_TRY(pare_model_companions(model, &folder));
+    PARE_TRY(pare_chat_style_open(folder, request->wording, &style));
     pare_window_request sample = {.path = options->source,
                                   .field = options->field,
                                   .style = &style,

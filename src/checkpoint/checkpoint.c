@@ -1,8 +1,11 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/archive.h"
 #include "checkpoint/folder_kind.h"
+#include "checkpoint/gguf_split.h"
+#include "checkpoint/gguf_tensors.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/shard_index.h"
+#include "checkpoint/view.h"
 #include "support/memory.h"
 
 #include <stdlib.h>
@@ -12,8 +15,10 @@
 
 struct pare_checkpoint {
     char *directory;
-    pare_shard_index index; /* empty without shards */
-    pare_safetensors *files;
+    pare_shard_index index;  /* empty without shards */
+    pare_gguf_set gguf;      /* empty unless the model is one */
+    pare_view *views;        /* of the tensors of GGUF files, one for each */
+    pare_safetensors *files; /* of GGUF files: lists of their tensors, in mappings that are theirs */
     size_t file_count;
     pare_tensor *tensors; /* of all files; names belong to `files` */
     size_t count;
@@ -38,9 +43,11 @@ static uint32_t *find_slot(const pare_checkpoint *checkpoint, const char *name) 
 }
 
 static bool equal_tensors(const pare_tensor *a, const pare_tensor *b) {
-    if (a->dtype != b->dtype || a->rank != b->rank || a->bytes != b->bytes) return false;
+    uint64_t bytes = pare_tensor_stored_bytes(a);
+    if (a->dtype != b->dtype || a->rank != b->rank || bytes != pare_tensor_stored_bytes(b)) return false;
+    if (strcmp(pare_tensor_type_name(a), pare_tensor_type_name(b)) != 0) return false;
     if (memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) != 0) return false;
-    return a->bytes == 0 || memcmp(a->data, b->data, a->bytes) == 0;
+    return bytes == 0 || memcmp(a->data, b->data, bytes) == 0;
 }
 
 /* A tensor that lies in two shards alike counts once. */
@@ -101,6 +108,40 @@ static pare_status open_sharded(pare_checkpoint *checkpoint, const char *path) {
     return open_files(checkpoint, checkpoint->index.names, checkpoint->index.count);
 }
 
+static void forget_tensors(pare_checkpoint *checkpoint) {
+    for (size_t i = 0; i < checkpoint->file_count; i++) {
+        if (checkpoint->gguf.count) checkpoint->files[i].mapping = (pare_mapping){0};
+        pare_safetensors_close(&checkpoint->files[i]);
+    }
+    pare_free(checkpoint->tensors);
+    pare_free(checkpoint->slots);
+    checkpoint->tensors = NULL;
+    checkpoint->slots = NULL;
+    checkpoint->count = checkpoint->file_count = 0;
+}
+
+pare_status pare_checkpoint_interpret(pare_checkpoint *checkpoint, pare_gguf_meaning_fn *meaning, void *context) {
+    pare_view *views = checkpoint->views;
+    forget_tensors(checkpoint);
+    for (size_t i = 0; i < checkpoint->gguf.count; i++) {
+        const pare_gguf *file = &checkpoint->gguf.files[i];
+        PARE_TRY(pare_gguf_list_tensors(file, meaning, context, views, &checkpoint->files[i]));
+        checkpoint->file_count++;
+        views += file->tensor_count;
+    }
+    return build_table(checkpoint);
+}
+
+static pare_status open_gguf(pare_checkpoint *checkpoint) {
+    size_t total = 0;
+    PARE_TRY(pare_gguf_set_open(checkpoint->directory, &checkpoint->gguf));
+    for (size_t i = 0; i < checkpoint->gguf.count; i++)
+        total += checkpoint->gguf.files[i].tensor_count;
+    PARE_TRY(pare_alloc(&checkpoint->views, total, sizeof *checkpoint->views, "tensor descriptions"));
+    PARE_TRY(pare_alloc(&checkpoint->files, checkpoint->gguf.count, sizeof *checkpoint->files, "the list of files"));
+    return pare_checkpoint_interpret(checkpoint, NULL, NULL);
+}
+
 /* The folder's own weights: whole, in shards or packed. */
 static pare_status open_folder(pare_checkpoint *checkpoint) {
     static const char *const single_name = "model.safetensors";
@@ -131,7 +172,10 @@ pare_status pare_checkpoint_open_place(const pare_place *place, pare_checkpoint 
     checkpoint->directory = pare_format("%s", place->folder);
     const char *named = place->weights;
     pare_status status = pare_whole();
-    if (status == PARE_OK) status = named ? open_files(checkpoint, &named, 1) : open_folder(checkpoint);
+    if (status == PARE_OK)
+        status = place->gguf ? open_gguf(checkpoint)
+                 : named     ? open_files(checkpoint, &named, 1)
+                             : open_folder(checkpoint);
     if (status != PARE_OK) {
         pare_checkpoint_close(checkpoint);
         return status;
@@ -151,11 +195,10 @@ pare_status pare_checkpoint_open(const char *path, pare_checkpoint **out) {
 
 void pare_checkpoint_close(pare_checkpoint *checkpoint) {
     if (!checkpoint) return;
-    for (size_t i = 0; i < checkpoint->file_count; i++)
-        pare_safetensors_close(&checkpoint->files[i]);
+    forget_tensors(checkpoint);
     pare_free(checkpoint->files);
-    pare_free(checkpoint->tensors);
-    pare_free(checkpoint->slots);
+    pare_free(checkpoint->views);
+    pare_gguf_set_close(&checkpoint->gguf);
     pare_shard_index_free(&checkpoint->index);
     free(checkpoint->directory);
     pare_free(checkpoint);
@@ -163,6 +206,10 @@ void pare_checkpoint_close(pare_checkpoint *checkpoint) {
 
 const char *pare_checkpoint_directory(const pare_checkpoint *checkpoint) {
     return checkpoint->directory;
+}
+
+const pare_gguf *pare_checkpoint_gguf(const pare_checkpoint *checkpoint) {
+    return checkpoint->gguf.count ? &checkpoint->gguf.files[0] : NULL;
 }
 
 size_t pare_checkpoint_count(const pare_checkpoint *checkpoint) {
@@ -207,6 +254,6 @@ bool pare_checkpoint_is_archive(const pare_checkpoint *checkpoint) {
 void pare_tensor_prefetch(const pare_tensor *tensor) {
     if (tensor->bytes == 0) return;
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)tensor->data / page * page;
-    uintptr_t end = (uintptr_t)tensor->data + tensor->bytes;
+    uintptr_t end = (uintptr_t)tensor->data + pare_tensor_stored_bytes(tensor);
     madvise((void *)begin, end - begin, MADV_WILLNEED);
 }

@@ -1,8 +1,9 @@
 /* A Hugging Face checkpoint directory: named tensors, mapped read-only, from one safetensors file or its shards; or
- * expanded from the archive of a sparse model (archive.h). */
+ * expanded from the archive of a sparse model (archive.h); or those of a GGUF file. */
 #ifndef PARE_CHECKPOINT_CHECKPOINT_H
 #define PARE_CHECKPOINT_CHECKPOINT_H
 
+#include "checkpoint/gguf.h"
 #include "checkpoint/place.h"
 #include "support/dtype.h"
 #include "support/file.h"
@@ -18,13 +19,16 @@ typedef struct pare_tensor {
     int rank;
     uint64_t shape[PARE_TENSOR_MAX_RANK]; /* outermost first; [out, in] for a linear layer */
     uint64_t count;                       /* elements */
-    uint64_t bytes;
-    const void *data; /* mapped or expanded; may have any alignment */
-    size_t file;      /* index for pare_checkpoint_file */
-    const pare_view *view; /* where the elements lie that are scattered in another tensor (view.h); NULL: at `data` */
+    uint64_t bytes;                       /* of the elements in the tensor's dtype */
+    const void *data;                     /* mapped or expanded; may have any alignment */
+    size_t file;                          /* index for pare_checkpoint_file */
+    const pare_view
+        *view; /* how the elements are stored that are scattered or packed (view.h); NULL: they are at `data` */
 } pare_tensor;
 
 typedef struct pare_checkpoint pare_checkpoint;
+struct pare_gguf_meaning;
+typedef pare_status pare_gguf_meaning_fn(void *context, const pare_gguf_tensor *tensor, struct pare_gguf_meaning *out);
 
 /* Maps model.safetensors of the place's folder, or else the shards that model.safetensors.index.json names, or else
  * expands model.pare-sparse, or else says what the folder is instead; a file that was named is mapped alone. Every
@@ -37,7 +41,15 @@ pare_status pare_checkpoint_open_place(const pare_place *place, pare_checkpoint 
 pare_status pare_checkpoint_open(const char *path, pare_checkpoint **out);
 void pare_checkpoint_close(pare_checkpoint *checkpoint);
 
+/* As messages and reports call the model: its folder, or its GGUF file. */
 const char *pare_checkpoint_directory(const pare_checkpoint *checkpoint);
+
+/* The GGUF file (of several, the first), for its metadata; NULL: the tensors come from something else. */
+const pare_gguf *pare_checkpoint_gguf(const pare_checkpoint *checkpoint);
+
+/* Lists the tensors of a GGUF file anew, by what they mean to the model (gguf_tensors.h). What was found of the
+ * checkpoint before is not to be used any more. */
+pare_status pare_checkpoint_interpret(pare_checkpoint *checkpoint, pare_gguf_meaning_fn *meaning, void *context);
 
 /* Tensors in the order of their files and offsets. */
 size_t pare_checkpoint_count(const pare_checkpoint *checkpoint);

@@ -5,9 +5,7 @@
 #include "support/status.h"
 
 /* What is said of a file of that kind, after its name and "is", and of a folder that holds nothing else. */
-#define PARE_ADVICE_GGUF                                                                                               \
-    "a GGUF file, which llama.cpp runs and pare does not read: take the Hugging Face folder (config.json and "         \
-    "safetensors files) that it was converted from"
+#define PARE_ADVICE_GGUF "a GGUF file: give that file itself, which pare reads"
 #define PARE_ADVICE_PICKLE                                                                                             \
     "a PyTorch pickle, which pare does not read; convert it once with transformers: "                                  \
     "save_pretrained(folder, safe_serialization=True)"

@@ -1,16 +1,16 @@
 #include "checkpoint/place.h"
 #include "checkpoint/archive.h"
 #include "checkpoint/folder_kind.h"
+#include "checkpoint/gguf.h"
 #include "checkpoint/hub.h"
 #include "support/file.h"
+#include "support/path.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* A file that was named in the place of its folder. */
 typedef struct named {
@@ -33,7 +33,6 @@ static pare_status refuse_file(const named *file, const char *what) {
 static const struct {
     const char *pattern, *what;
 } kinds[] = {
-    {"*.gguf", PARE_ADVICE_GGUF},
     {"adapter_model.*", "the adapter of a fine-tuned model, not a model: give the folder of the model it was made for, "
                         "and the adapter's folder with --adapter (pare merge MODEL --adapter FOLDER -o OUT)"},
     {"*.bin", PARE_ADVICE_PICKLE},
@@ -49,11 +48,6 @@ static const struct {
 };
 
 static pare_status explain_file(const named *file) {
-    unsigned char magic[4] = {0};
-    int descriptor = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t got = descriptor >= 0 ? read(descriptor, magic, sizeof magic) : -1;
-    if (descriptor >= 0) close(descriptor);
-    if (got == sizeof magic && memcmp(magic, "GGUF", sizeof magic) == 0) return refuse_file(file, PARE_ADVICE_GGUF);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (fnmatch(kinds[i].pattern, file->name, FNM_CASEFOLD) == 0) return refuse_file(file, kinds[i].what);
     return refuse_file(file, "a file: give the folder of a model, with config.json and safetensors files in it");
@@ -65,7 +59,12 @@ static bool is_usual(const named *file) {
     return fnmatch("model-*-of-*.safetensors", file->name, 0) == 0 && lies_beside(file, "model.safetensors.index.json");
 }
 
-static pare_status find_file(const char *path, pare_place *out) {
+/* By its name, too: what is wrong with it is said when it is read. */
+static bool is_gguf(const named *file) {
+    return pare_gguf_is(file->path) || fnmatch("*.gguf", file->name, FNM_CASEFOLD) == 0;
+}
+
+static pare_status find_beside(const char *path, pare_place *out) {
     static const char *const of_folders[] = {"config.json", "model.safetensors.index.json", PARE_ARCHIVE_NAME};
     const char *slash = strrchr(path, '/');
     named file = {.path = path, .name = slash ? slash + 1 : path};
@@ -91,6 +90,13 @@ static pare_status find_file(const char *path, pare_place *out) {
     else
         free(file.folder);
     return status;
+}
+
+static pare_status find_file(const char *path, pare_place *out) {
+    named file = {.path = path, .name = pare_path_name(path)};
+    if (!is_gguf(&file)) return find_beside(path, out);
+    *out = (pare_place){.folder = pare_format("%s", path), .gguf = true};
+    return pare_whole();
 }
 
 static pare_status find_folder(const char *path, pare_place *out) {

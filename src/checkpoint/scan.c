@@ -1,4 +1,5 @@
 #include "checkpoint/scan.h"
+#include "checkpoint/view.h"
 #include "support/machine.h"
 #include "support/memory.h"
 #include "support/path.h"
@@ -54,15 +55,41 @@ static count_pair count_elements(const unsigned char *data, size_t n, pare_dtype
     return count_16(data, n, dtype == PARE_DTYPE_F16 ? 0x7c00u : 0x7f80u);
 }
 
+/* Stored elements [first, first + n). Those that are packed or shifted are looked at as the numbers that they are. */
+static count_pair count_stored(const pare_tensor *tensor, uint64_t first, uint64_t n) {
+    enum { STEP = 4096 };
+    const unsigned char *data = tensor->data;
+    bool converted = tensor->view && (tensor->view->type || tensor->view->shift < 0 || tensor->view->shift > 0);
+    if (!converted) return count_elements(data + first * pare_dtype_size(tensor->dtype), n, tensor->dtype);
+    count_pair all = {0, 0};
+    for (uint64_t done = 0, take; done < n; done += take) {
+        float values[STEP];
+        take = n - done < STEP ? n - done : STEP;
+        pare_tensor_stored_values(tensor, first + done, take, values);
+        count_pair counts = count_elements((const unsigned char *)values, take, PARE_DTYPE_F32);
+        all.zeros += counts.zeros;
+        all.bad += counts.bad;
+    }
+    return all;
+}
+
+/* What the file cannot divide: an element, or a block of them. */
+static size_t unit_of(const pare_tensor *tensor, size_t *elements) {
+    const pare_ggml_type *type = tensor->view ? tensor->view->type : NULL;
+    *elements = type ? type->elements : 1;
+    return type ? type->bytes : pare_dtype_size(tensor->dtype);
+}
+
 /* The elements of `tensor` that begin in [begin, end). The last one may reach beyond, into the rest of the image. */
 static void scan_part(scanner *scan, const pare_tensor *tensor, const unsigned char *begin, const unsigned char *end) {
     const unsigned char *data = tensor->data;
-    size_t size = pare_dtype_size(tensor->dtype);
+    size_t elements, size = unit_of(tensor, &elements);
     uint64_t first = begin > data ? ((uint64_t)(begin - data) + size - 1) / size : 0;
     uint64_t last = ((uint64_t)(end - data) + size - 1) / size;
-    if (last > tensor->count) last = tensor->count;
+    if (last > tensor->count / elements) last = tensor->count / elements;
     if (first >= last) return;
-    count_pair counts = count_elements(data + first * size, last - first, tensor->dtype);
+    first *= elements;
+    count_pair counts = count_stored(tensor, first, last * elements - first);
     scan->out->zeros[scan->tensor] += counts.zeros;
     if (counts.bad && !scan->bad) {
         scan->bad = tensor;
@@ -78,18 +105,16 @@ static void scan_piece(scanner *scan, size_t file, const unsigned char *begin, c
         if (tensor->file < file) continue;
         if (tensor->file > file || data >= end) break;
         scan_part(scan, tensor, begin, end);
-        if (data + tensor->bytes > end) break;
+        if (data + pare_tensor_stored_bytes(tensor) > end) break;
     }
 }
 
 static pare_status refuse_element(const scanner *scan) {
-    const unsigned char *data = scan->bad->data;
-    size_t size = pare_dtype_size(scan->bad->dtype);
     uint64_t index = scan->bad_from;
-    while (!count_elements(data + index * size, 1, scan->bad->dtype).bad)
+    while (!count_stored(scan->bad, index, 1).bad)
         index++;
     float value;
-    pare_to_float(&value, data + index * size, scan->bad->dtype, 1);
+    pare_tensor_stored_values(scan->bad, index, 1, &value);
     return pare_fail(PARE_NUMERIC_ERROR, "%s: element %llu of tensor %s is %s; repair the file or download it again",
                      pare_checkpoint_file(scan->checkpoint, scan->bad->file), (unsigned long long)index,
                      scan->bad->name, value != value ? "NaN" : "infinite");

@@ -10,32 +10,83 @@ int64_t pare_tensor_columns(const pare_tensor *tensor) {
     return (int64_t)tensor->shape[tensor->rank - 1];
 }
 
-static int64_t row_begin(const pare_view *view, int64_t row) {
-    return view->first + row / view->block * view->block_step + row % view->block * view->row_step;
+bool pare_tensor_is_run(const pare_tensor *tensor) {
+    const pare_view *view = tensor->view;
+    int64_t columns = tensor->rank == 2 ? (int64_t)tensor->shape[1] : 1;
+    return !view || (!view->part && view->column_step == 1 && view->row_step == columns &&
+                     view->block_step == view->block * columns);
 }
 
-/* Elements [column, column + count) of a row. */
-static void gather_row(const pare_tensor *tensor, int64_t row, int64_t column, int64_t count, char *out) {
+const char *pare_tensor_type_name(const pare_tensor *tensor) {
+    return tensor->view && tensor->view->type ? tensor->view->type->name : pare_dtype_name(tensor->dtype);
+}
+
+uint64_t pare_tensor_stored_bytes(const pare_tensor *tensor) {
+    const pare_ggml_type *type = tensor->view ? tensor->view->type : NULL;
+    return type ? tensor->count / type->elements * type->bytes : tensor->bytes;
+}
+
+static int64_t row_begin(const pare_view *view, int64_t row) {
+    int64_t inside = row % view->block;
+    int64_t step = view->part ? inside / view->part * view->part_step + inside % view->part * view->row_step
+                              : inside * view->row_step;
+    return view->first + row / view->block * view->block_step + step;
+}
+
+static bool is_shifted(const pare_view *view) {
+    return view->shift < 0 || view->shift > 0;
+}
+
+/* `count` stored elements from `begin` on, which are packed or shifted. */
+static void convert_run(const pare_tensor *tensor, int64_t begin, int64_t count, char *out) {
+    enum { STEP = 1024 };
     const pare_view *view = tensor->view;
     size_t size = pare_dtype_size(tensor->dtype);
-    const char *from =
-        (const char *)tensor->data + (size_t)(row_begin(view, row) + column * view->column_step) * size;
-    if (view->column_step == 1) {
-        memcpy(out, from, (size_t)count * size);
-        return;
+    float values[STEP];
+    for (int64_t done = 0, take; done < count; done += take) {
+        take = count - done < STEP ? count - done : STEP;
+        if (view->type)
+            pare_ggml_values(view->type, tensor->data, (uint64_t)(begin + done), (uint64_t)take, values);
+        else
+            pare_to_float(values, (const char *)tensor->data + (size_t)(begin + done) * size, tensor->dtype,
+                          (size_t)take);
+        for (int64_t i = 0; i < take && is_shifted(view); i++)
+            values[i] += view->shift;
+        pare_from_float(out + (size_t)done * size, tensor->dtype, values, (size_t)take);
     }
-    for (int64_t i = 0; i < count; i++)
-        memcpy(out + (size_t)i * size, from + (size_t)(i * view->column_step) * size, size);
+}
+
+/* `count` stored elements from `begin` on, `step` apart. */
+static void copy_elements(const pare_tensor *tensor, int64_t begin, int64_t count, int64_t step, char *out) {
+    size_t size = pare_dtype_size(tensor->dtype);
+    bool converted = tensor->view->type || is_shifted(tensor->view);
+    const char *from = (const char *)tensor->data + (size_t)begin * size;
+    if (!converted && step == 1)
+        memcpy(out, from, (size_t)count * size);
+    else if (step == 1)
+        convert_run(tensor, begin, count, out);
+    else
+        for (int64_t i = 0; i < count; i++)
+            if (converted)
+                convert_run(tensor, begin + i * step, 1, out + (size_t)i * size);
+            else
+                memcpy(out + (size_t)i * size, from + (size_t)(i * step) * size, size);
 }
 
 const void *pare_tensor_elements(const pare_tensor *tensor, uint64_t first, uint64_t count, void *buffer) {
+    const pare_view *view = tensor->view;
     size_t size = pare_dtype_size(tensor->dtype);
-    if (!tensor->view) return (const char *)tensor->data + first * size;
+    if (!view) return (const char *)tensor->data + first * size;
+    if (pare_tensor_is_run(tensor)) {
+        copy_elements(tensor, view->first + (int64_t)first, (int64_t)count, 1, buffer);
+        return buffer;
+    }
     int64_t columns = tensor->rank == 2 ? (int64_t)tensor->shape[1] : 1;
     for (uint64_t done = 0, take; done < count; done += take) {
         int64_t row = (int64_t)(first + done) / columns, column = (int64_t)(first + done) % columns;
         take = (uint64_t)(columns - column) < count - done ? (uint64_t)(columns - column) : count - done;
-        gather_row(tensor, row, column, (int64_t)take, (char *)buffer + done * size);
+        copy_elements(tensor, row_begin(view, row) + column * view->column_step, (int64_t)take, view->column_step,
+                      (char *)buffer + done * size);
     }
     return buffer;
 }
@@ -47,4 +98,20 @@ void pare_tensor_values(const pare_tensor *tensor, uint64_t first, size_t count,
         take = count - done < STEP && tensor->view ? count - done : tensor->view ? STEP : count;
         pare_to_float(out + done, pare_tensor_elements(tensor, first + done, take, piece), tensor->dtype, take);
     }
+}
+
+void pare_tensor_stored_values(const pare_tensor *tensor, uint64_t first, size_t count, float *out) {
+    pare_tensor as_stored = *tensor;
+    pare_view run;
+    if (tensor->view) {
+        int64_t columns = tensor->rank == 2 ? (int64_t)tensor->shape[1] : 1;
+        run = (pare_view){.block = 1,
+                          .block_step = columns,
+                          .row_step = columns,
+                          .column_step = 1,
+                          .type = tensor->view->type,
+                          .shift = tensor->view->shift};
+        as_stored.view = &run;
+    }
+    pare_tensor_values(&as_stored, first, count, out);
 }

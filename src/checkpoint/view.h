@@ -1,13 +1,19 @@
-/* Tensors whose elements lie scattered in a stored one: a part of a fused tensor, or a transposed matrix. */
+/* Tensors whose elements are not a run of the file: a part of a fused tensor, a transposed matrix, rows in another
+ * order, or numbers that are packed. */
 #ifndef PARE_CHECKPOINT_VIEW_H
 #define PARE_CHECKPOINT_VIEW_H
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/ggml_types.h"
 
-/* Row r begins at element first + r / block * block_step + r % block * row_step of the stored tensor, and its columns
- * are column_step apart. A vector's elements count as rows of one column. */
+/* Row r begins at element first + r / block * block_step + s of the stored tensor, with s = q / part * part_step +
+ * q % part * row_step of q = r % block (part 0: q * row_step), and its columns are column_step apart. A vector's
+ * elements count as rows of one column. */
 struct pare_view {
     int64_t first, block, block_step, row_step, column_step;
+    int64_t part, part_step;
+    const pare_ggml_type *type; /* stored in blocks of this type; NULL: in the tensor's dtype */
+    float shift;                /* added to what is stored */
 };
 
 /* A row may be no longer than this where it is scattered. */
@@ -17,11 +23,21 @@ enum { PARE_VIEW_ROW_BYTES = 1 << 18 };
 int64_t pare_tensor_rows(const pare_tensor *tensor);
 int64_t pare_tensor_columns(const pare_tensor *tensor);
 
+/* True if the elements are a run of the stored ones, from view->first on. */
+bool pare_tensor_is_run(const pare_tensor *tensor);
+
+/* The type of what is stored, "Q4_K", "BF16", and the bytes that it takes. */
+const char *pare_tensor_type_name(const pare_tensor *tensor);
+uint64_t pare_tensor_stored_bytes(const pare_tensor *tensor);
+
 /* Elements [first, first + count), row after row, as the tensor's shape has them: `data` of most tensors itself, else
  * gathered into `buffer` (of the tensor's dtype). */
 const void *pare_tensor_elements(const pare_tensor *tensor, uint64_t first, uint64_t count, void *buffer);
 
 /* The same as numbers. */
 void pare_tensor_values(const pare_tensor *tensor, uint64_t first, size_t count, float *out);
+
+/* Of a whole stored tensor, in the order in which it is stored. */
+void pare_tensor_stored_values(const pare_tensor *tensor, uint64_t first, size_t count, float *out);
 
 #endif

@@ -3,6 +3,7 @@
 #include "checkpoint/durable.h"
 #include "checkpoint/header.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/view.h"
 #include "support/json.h"
 #include "support/memory.h"
 #include "support/progress.h"
@@ -197,6 +198,17 @@ done:
 pare_status pare_writer_begin(const char *directory, const pare_declaration *tensors, size_t count,
                               uint64_t shard_bytes, pare_writer **out) {
     return pare_writer_begin_named(directory, "model", tensors, count, shard_bytes, out);
+}
+
+pare_status pare_writer_write_elements(pare_writer *writer, const pare_tensor *tensor, uint64_t first, uint64_t count) {
+    size_t size = pare_dtype_size(tensor->dtype);
+    uint64_t step = tensor->view ? PARE_VIEW_ROW_BYTES / size : count;
+    char gathered[PARE_VIEW_ROW_BYTES];
+    for (uint64_t done = 0, take; done < count; done += take) {
+        take = count - done < step ? count - done : step;
+        PARE_TRY(pare_writer_write(writer, pare_tensor_elements(tensor, first + done, take, gathered), take * size));
+    }
+    return PARE_OK;
 }
 
 const pare_declaration *pare_writer_current(const pare_writer *writer) {

@@ -38,6 +38,9 @@ pare_status pare_writer_begin_named(const char *directory, const char *stem, con
  * complete the next one that is not empty becomes the current one. */
 pare_status pare_writer_write(pare_writer *writer, const void *data, size_t bytes);
 
+/* Elements [first, first + count) of a tensor that is read, as the next bytes. */
+pare_status pare_writer_write_elements(pare_writer *writer, const pare_tensor *tensor, uint64_t first, uint64_t count);
+
 /* The tensor whose bytes are due; NULL when all are there. */
 const pare_declaration *pare_writer_current(const pare_writer *writer);
 

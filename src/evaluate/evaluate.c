@@ -138,9 +138,9 @@ static pare_status write_items(void *context) {
 static void name_paths(job *j) {
     const pare_evaluate_job *o = j->asked;
     pare_paths *paths = &j->run.paths;
-    pare_paths_read(paths, "MODEL", pare_checkpoint_directory(j->model->checkpoint), PARE_PATH_FOLDER);
+    pare_paths_read(paths, "MODEL", pare_checkpoint_directory(j->model->checkpoint), PARE_PATH_DATA);
     if (o->against)
-        pare_paths_read(paths, "--against", pare_checkpoint_directory(o->against->checkpoint), PARE_PATH_FOLDER);
+        pare_paths_read(paths, "--against", pare_checkpoint_directory(o->against->checkpoint), PARE_PATH_DATA);
     pare_paths_read(paths, "--adapter", o->adapter, PARE_PATH_FOLDER);
     for (size_t i = 0; i < o->text_count; i++)
         if (!pare_calibration_is_self(o->texts[i]))

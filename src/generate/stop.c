@@ -1,4 +1,5 @@
 #include "generate/stop.h"
+#include "model/companions.h"
 #include "model/config_fields.h"
 #include "support/memory.h"
 
@@ -48,9 +49,10 @@ static pare_status read_generation_config(const char *path, uint32_t vocabulary,
 }
 
 pare_status pare_stop_read(const pare_model *model, const pare_tokenizer *tokenizer, pare_stop *out) {
-    const char *directory = pare_checkpoint_directory(model->checkpoint);
+    const char *directory;
     uint32_t vocabulary = model->config.vocabulary;
     *out = (pare_stop){0};
+    PARE_TRY(pare_model_companions(model, &directory));
     char *own = pare_path_join(directory, "config.json"), *other = pare_path_join(directory, "generation_config.json");
     pare_status status = PARE_OK;
     if (pare_file_exists(other)) status = read_generation_config(other, vocabulary, out);

@@ -145,13 +145,23 @@ static pare_status read_fields(pare_fields file, pare_config *config) {
     return config->family->read ? config->family->read(fields, config) : PARE_OK;
 }
 
+pare_status pare_config_read_json(const char *path, json_t *json, pare_config *out) {
+    *out = (pare_config){.json = json};
+    pare_status status = read_fields((pare_fields){.path = path, .object = json}, out);
+    if (status != PARE_OK) pare_config_free(out);
+    return status;
+}
+
 pare_status pare_config_read(const char *folder, pare_config *out) {
+    json_t *json;
     *out = (pare_config){0};
     char *path = pare_path_join(folder, "config.json");
-    pare_status status = parse_file(path, &out->json);
-    if (status == PARE_OK) status = read_fields((pare_fields){.path = path, .object = out->json}, out);
+    pare_status status = parse_file(path, &json);
+    if (status == PARE_OK)
+        status = pare_config_read_json(path, json, out);
+    else
+        json_decref(json);
     free(path);
-    if (status != PARE_OK) pare_config_free(out);
     return status;
 }
 

@@ -88,6 +88,9 @@ const char *pare_rope_name(pare_rope_kind kind);
  * file that contradicts itself. The weights are not looked at: widths is NULL until pare_config_fit. */
 pare_status pare_config_read(const char *folder, pare_config *out);
 
+/* The same of a document that is read already, whose reference it takes; `path` is how messages call it. */
+pare_status pare_config_read_json(const char *path, json_t *json, pare_config *out);
+
 /* Takes the real widths per layer from the tensors' shapes. All tensors of the family must be there with matching
  * shapes; nothing may be missing or left over that would change the result. Clears `tied` where the file has an LM head
  * that is not the embedding, as transformers 5 does.

@@ -381,7 +381,8 @@ done:
 }
 
 pare_status pare_config_fit(const pare_checkpoint *checkpoint, pare_config *config) {
-    char *path = pare_path_join(pare_checkpoint_directory(checkpoint), "config.json");
+    const char *model = pare_checkpoint_directory(checkpoint);
+    char *path = pare_checkpoint_gguf(checkpoint) ? pare_format("%s", model) : pare_path_join(model, "config.json");
     pare_names_find_root(checkpoint, config);
     pare_status status = measure(checkpoint, config);
     if (status == PARE_OK) status = check_widths((pare_fields){.path = path, .object = config->text}, config);

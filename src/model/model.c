@@ -1,5 +1,7 @@
 #include "model/model.h"
 #include "image/album.h"
+#include "model/companions.h"
+#include "model/gguf_model.h"
 #include "model/names.h"
 #include "model/parts.h"
 #include "support/memory.h"
@@ -99,9 +101,20 @@ uint32_t pare_widths_shared(const pare_widths *widths) {
     return widths->kv_heads ? widths->heads / widths->kv_heads : 1;
 }
 
+/* Rows that are no run of the file are gathered one by one. */
+static pare_status check_row(const pare_model *model, const pare_tensor *tensor, const char *name) {
+    uint64_t columns = (uint64_t)pare_tensor_columns(tensor);
+    if (!tensor->view || columns * pare_dtype_size(tensor->dtype) <= PARE_VIEW_ROW_BYTES) return PARE_OK;
+    return pare_fail(PARE_UNSUPPORTED,
+                     "%s: tensor %s has rows of %llu numbers; pare divides, transposes or unpacks rows of at most %d "
+                     "bytes",
+                     pare_checkpoint_directory(model->checkpoint), name, (unsigned long long)columns,
+                     PARE_VIEW_ROW_BYTES);
+}
+
 static pare_status bind(pare_model *model, size_t id, const char *name) {
     model->tensors[id] = pare_checkpoint_find(model->checkpoint, name);
-    if (model->tensors[id]) return PARE_OK;
+    if (model->tensors[id]) return check_row(model, model->tensors[id], name);
     return pare_fail(PARE_FORMAT_ERROR, "%s has no tensor %s; the checkpoint is incomplete",
                      pare_checkpoint_directory(model->checkpoint), name);
 }
@@ -124,13 +137,7 @@ static pare_status bind_role(pare_model *model, uint32_t layer, pare_role role) 
     PARE_TRY(bind(model, id, name));
     pare_stored_part *part = &model->parts[model->part_count];
     if (!pare_part_of(&model->config, layer, role, model->tensors[id], part)) return PARE_OK;
-    if (part->tensor.view &&
-        (uint64_t)pare_tensor_columns(&part->tensor) * pare_dtype_size(part->tensor.dtype) > PARE_VIEW_ROW_BYTES)
-        return pare_fail(PARE_UNSUPPORTED,
-                         "%s: tensor %s has rows of %lld numbers; pare divides or transposes rows of at "
-                         "most %d bytes",
-                         pare_checkpoint_directory(model->checkpoint), name,
-                         (long long)pare_tensor_columns(&part->tensor), PARE_VIEW_ROW_BYTES);
+    PARE_TRY(check_row(model, &part->tensor, name));
     part->id = id;
     model->tensors[id] = &part->tensor;
     model->part_count++;
@@ -186,18 +193,35 @@ static pare_status bind_tensors(pare_model *model) {
     return PARE_OK;
 }
 
+/* What config.json says follows from the metadata, and the tensors' names from that. */
+static pare_status open_gguf(const pare_place *place, pare_model *model) {
+    const pare_gguf_architecture *architecture;
+    json_t *json;
+    PARE_TRY(pare_checkpoint_open_place(place, &model->checkpoint));
+    PARE_TRY(pare_gguf_architecture_read(pare_checkpoint_gguf(model->checkpoint), &architecture));
+    PARE_TRY(pare_gguf_config(model->checkpoint, architecture, &json));
+    PARE_TRY(pare_config_read_json(place->folder, json, &model->config));
+    pare_names_usual_root(&model->config);
+    return pare_gguf_interpret(model->checkpoint, architecture, &model->config);
+}
+
 /* config.json first: it says most about what cannot be read. A folder without one is explained by its other files. */
-static pare_status open_place(const pare_place *place, pare_model *model) {
+static pare_status open_folder(const pare_place *place, pare_model *model) {
     char *config = pare_path_join(place->folder, "config.json");
     bool described = pare_file_exists(config);
     free(config);
     PARE_TRY(pare_whole());
     if (described) PARE_TRY(pare_config_read(place->folder, &model->config));
     PARE_TRY(pare_checkpoint_open_place(place, &model->checkpoint));
-    if (!described) PARE_TRY(pare_config_read(place->folder, &model->config));
+    return described ? PARE_OK : pare_config_read(place->folder, &model->config);
+}
+
+static pare_status open_place(const pare_place *place, pare_model *model) {
+    PARE_TRY(place->gguf ? open_gguf(place, model) : open_folder(place, model));
     PARE_TRY(pare_config_fit(model->checkpoint, &model->config));
     PARE_TRY(bind_tensors(model));
     PARE_TRY(pare_alloc(&model->album, 1, sizeof *model->album, "pictures"));
+    PARE_TRY(pare_alloc(&model->companions, 1, sizeof *model->companions, "companions"));
     return pare_alloc(&model->tokenizer, 1, sizeof *model->tokenizer, "tokenizer");
 }
 
@@ -224,6 +248,8 @@ void pare_model_close(pare_model *model) {
     if (!model) return;
     if (model->tokenizer) pare_tokenizer_close(*model->tokenizer);
     pare_free(model->tokenizer);
+    if (model->companions) pare_model_companions_remove(*model->companions);
+    pare_free(model->companions);
     if (model->album) pare_album_release(*model->album);
     pare_free(model->album);
     for (size_t i = 0; i < model->part_count; i++)
@@ -239,8 +265,9 @@ pare_status pare_model_tokenizer(const pare_model *model, const pare_tokenizer *
     if (pare_reads_pictures(&model->config))
         return pare_fail(PARE_BAD_ARGUMENT, "%s reads pictures, not text: give a folder of pictures (docs/images.md)",
                          pare_checkpoint_directory(model->checkpoint));
-    if (!*model->tokenizer)
-        PARE_TRY(pare_tokenizer_open(pare_checkpoint_directory(model->checkpoint), model->tokenizer));
+    const char *folder;
+    PARE_TRY(pare_model_companions(model, &folder));
+    if (!*model->tokenizer) PARE_TRY(pare_tokenizer_open(folder, model->tokenizer));
     *out = *model->tokenizer;
     return pare_tokenizer_limit(*model->tokenizer, model->config.vocabulary);
 }

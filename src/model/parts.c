@@ -69,8 +69,13 @@ bool pare_part_of(const pare_config *config, uint32_t layer, pare_role role, con
     out->whole = whole;
     out->role = role;
     set_shape(&out->tensor, vector, rows, columns);
-    bool together = !transposed && view.block >= rows;
+    bool together = !transposed && view.block >= rows && !whole->view;
     if (together) out->tensor.data = (const char *)whole->data + (size_t)view.first * pare_dtype_size(whole->dtype);
+    if (whole->view) {
+        view.first += whole->view->first;
+        view.type = whole->view->type;
+        view.shift = whole->view->shift;
+    }
     out->view = view;
     out->tensor.view = together ? NULL : &out->view;
     set_name(config, layer, role, out);

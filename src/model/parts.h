@@ -19,7 +19,8 @@ typedef struct pare_stored_part {
     char name[PARE_NAME_BYTES]; /* as if it were stored by itself */
 } pare_stored_part;
 
-/* The role's tensor as it lies in `whole`, the stored one. False if that is the whole of it, as it stands. */
+/* The role's tensor as it lies in `whole`, the stored one, whose rows are in the file's order. False if that is the
+ * whole of it, as it stands. */
 bool pare_part_of(const pare_config *config, uint32_t layer, pare_role role, const pare_tensor *whole,
                   pare_stored_part *out);
 

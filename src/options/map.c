@@ -25,10 +25,10 @@ static pare_status check(const pare_map_options *o) {
 static pare_status open_models(void *context) {
     map_job *j = context;
     PARE_TRY(pare_matrix_source_open(j->path, &j->source));
-    pare_paths_read(&j->run.paths, "the model", pare_checkpoint_directory(j->source.checkpoint), PARE_PATH_FOLDER);
+    pare_paths_read(&j->run.paths, "the model", pare_checkpoint_directory(j->source.checkpoint), PARE_PATH_DATA);
     if (j->asked->against) {
         PARE_TRY(pare_matrix_source_open(j->asked->against, &j->against));
-        pare_paths_read(&j->run.paths, "--against", pare_checkpoint_directory(j->against.checkpoint), PARE_PATH_FOLDER);
+        pare_paths_read(&j->run.paths, "--against", pare_checkpoint_directory(j->against.checkpoint), PARE_PATH_DATA);
     }
     pare_paths_write(&j->run.paths, "-o", j->asked->picture, PARE_PATH_FILE);
     return pare_run_open(&j->run, NULL, NULL, false, 0);

@@ -1,6 +1,7 @@
 /* What a run that prunes while it trains is made of, before it starts. */
 #include "prune/loraprune.h"
 #include "calibrate/calibration.h"
+#include "model/companions.h"
 #include "prune/prune_job.h"
 #include "select/gradual.h"
 #include "support/memory.h"
@@ -102,6 +103,7 @@ static pare_status read_texts(pare_prune_job *job) {
     pare_chat_style style;
     uint32_t positions = job->model->config.max_positions;
     job->lora->cutoff = (uint32_t)r->cutoff < positions ? (uint32_t)r->cutoff : positions;
+    const char *folder;
     pare_examples_request request = {.path = c->source,
                                      .field = c->field,
                                      .style = &style,
@@ -109,8 +111,8 @@ static pare_status read_texts(pare_prune_job *job) {
                                      .train_on_prompt = r->train_on_prompt,
                                      .limit = c->samples};
     PARE_TRY(pare_calibration_tokenizer(job->model, c->source, &tokenizer));
-    PARE_TRY(pare_chat_style_open(pare_checkpoint_directory(job->model->checkpoint), (size_t)job->asked->recipe.wording,
-                                  &style));
+    PARE_TRY(pare_model_companions(job->model, &folder));
+    PARE_TRY(pare_chat_style_open(folder, (size_t)job->asked->recipe.wording, &style));
     pare_status status = pare_examples_read(tokenizer, &request, &job->lora->examples);
     if (job->lora->examples.formatted) job->lora->chat = pare_chat_style_name(&style);
     if (status == PARE_OK) pare_examples_say(&job->lora->examples, c->source, &style, job->runtime);

@@ -1,12 +1,13 @@
 /* What a model can refuse of a job is refused here, before any work. */
 #include "calibrate/calibration.h"
+#include "model/companions.h"
 #include "prune/prune_job.h"
 #include "support/file.h"
 
 static void name_read(pare_paths *paths, const pare_prune_job *job) {
     const pare_job *asked = job->asked;
     const pare_job_evaluation *o = &asked->evaluation;
-    pare_paths_read(paths, "MODEL", pare_checkpoint_directory(job->origin->checkpoint), PARE_PATH_FOLDER);
+    pare_paths_read(paths, "MODEL", pare_checkpoint_directory(job->origin->checkpoint), PARE_PATH_DATA);
     pare_paths_read(paths, "--recipe", asked->recipe_file, PARE_PATH_FILE);
     if (asked->calibration.needed && !pare_calibration_is_self(asked->calibration.of.source))
         pare_paths_read(paths, "--calib", asked->calibration.of.source, PARE_PATH_DATA);
@@ -41,7 +42,8 @@ pare_status pare_prune_prepare(void *context) {
     pare_prune_job *job = context;
     enum { SMALL_FILES = 1 << 20 };
     const pare_job_outputs *o = &job->asked->outputs;
-    const char *directory = pare_checkpoint_directory(job->origin->checkpoint);
+    const char *directory;
+    PARE_TRY(pare_model_companions(job->origin, &directory));
     job->procedure = pare_procedure_of(job->asked);
     PARE_TRY(job->procedure->choose_target(job));
     PARE_TRY(pare_prune_check_biases(job));
@@ -64,8 +66,9 @@ pare_status pare_prune_check_output(const pare_model *model, const pare_job *ask
     const pare_job_outputs *o = &asked->outputs;
     name_paths(&job);
     if (asked->recovery) pare_paths_read(&job.run.paths, "--recover", asked->recovery->data, PARE_PATH_DATA);
-    const char *directory = pare_checkpoint_directory(model->checkpoint);
-    pare_status status = pare_run_open(&job.run, o->folder, directory, o->force, 0);
+    const char *directory;
+    pare_status status = pare_model_companions(model, &directory);
+    if (status == PARE_OK) status = pare_run_open(&job.run, o->folder, directory, o->force, 0);
     pare_run_end(&job.run);
     return status;
 }

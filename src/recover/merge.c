@@ -1,6 +1,7 @@
 #include "recover/merge.h"
 #include "calibrate/check_window.h"
 #include "checkpoint/scan.h"
+#include "model/companions.h"
 #include "model/patches.h"
 #include "recover/merged.h"
 #include "recover/zeros.h"
@@ -37,9 +38,10 @@ static pare_status prepare(void *context) {
     PARE_TRY(pare_lora_open_adapter(j->model, j->backend, o->adapter, &given, &j->lora, &j->runtime, &j->adapter));
     PARE_TRY(pare_trained_write_bytes(j->adapter, &bytes));
     const char *directory = pare_checkpoint_directory(j->model->checkpoint);
-    pare_paths_read(&j->run.paths, "MODEL", directory, PARE_PATH_FOLDER);
+    pare_paths_read(&j->run.paths, "MODEL", directory, PARE_PATH_DATA);
     pare_paths_read(&j->run.paths, "--adapter", o->adapter, PARE_PATH_FOLDER);
     pare_paths_write(&j->run.paths, "-o", o->output, PARE_PATH_FOLDER);
+    PARE_TRY(pare_model_companions(j->model, &directory));
     return pare_run_open(&j->run, o->output, directory, o->force, bytes + SMALL_FILES);
 }
 

@@ -1,4 +1,5 @@
 #include "recover/merged.h"
+#include "model/companions.h"
 #include "model/config_write.h"
 #include "model/logits.h"
 #include "support/file.h"
@@ -26,7 +27,11 @@ pare_status pare_merged_copy(const pare_output *output, const char *folder, cons
 static pare_status write_config(const pare_model *model, const pare_output *output) {
     char *text;
     PARE_TRY(pare_config_restate(&model->config, &text));
-    if (!text) return pare_merged_copy(output, pare_checkpoint_directory(model->checkpoint), "config.json");
+    const char *folder;
+    if (!text) {
+        PARE_TRY(pare_model_companions(model, &folder));
+        return pare_merged_copy(output, folder, "config.json");
+    }
     pare_status status = pare_output_write_text(output, "config.json", text);
     free(text);
     return status;

@@ -1,5 +1,6 @@
 /* pare_recover: from a checkpoint and examples to a checkpoint that was trained on them. */
 #include "calibrate/calibration.h"
+#include "model/companions.h"
 #include "recover/recover_job.h"
 #include "recover/teacher.h"
 #include "support/file.h"
@@ -15,8 +16,8 @@ enum { PARALLEL_PARAMETERS = 1 << 17 };
 static void name_paths(pare_recover_job *job) {
     const pare_recovery *o = &job->settings;
     pare_paths *paths = &job->run.paths;
-    pare_paths_read(paths, "MODEL", pare_checkpoint_directory(job->model->checkpoint), PARE_PATH_FOLDER);
-    pare_paths_read(paths, "--teacher", o->teacher, PARE_PATH_FOLDER);
+    pare_paths_read(paths, "MODEL", pare_checkpoint_directory(job->model->checkpoint), PARE_PATH_DATA);
+    pare_paths_read(paths, "--teacher", o->teacher, PARE_PATH_DATA);
     if (o->teacher_cache && pare_file_exists(o->teacher_cache))
         pare_paths_read(paths, "--teacher-cache", o->teacher_cache, PARE_PATH_FILE);
     else
@@ -50,7 +51,9 @@ static pare_status prepare(void *context) {
     name_paths(job);
     pare_resume_keep(&job->resume, job->progress);
     PARE_TRY(pare_whole());
-    return pare_run_open(&job->run, o->output, pare_checkpoint_directory(job->model->checkpoint), o->force, bytes);
+    const char *beside;
+    PARE_TRY(pare_model_companions(job->model, &beside));
+    return pare_run_open(&job->run, o->output, beside, o->force, bytes);
 }
 
 /* The model that a pruning began with was read there. */

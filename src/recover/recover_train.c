@@ -1,5 +1,6 @@
 /* From a file of examples to weights that were trained on them. */
 #include "calibrate/calibration.h"
+#include "model/companions.h"
 #include "recover/recover_job.h"
 #include "recover/zeros.h"
 #include "support/file.h"
@@ -28,6 +29,7 @@ static pare_status read_examples(pare_recover_job *job) {
         return pare_picture_examples_read(job->model, s->data, s->limit, job->teacher && !(s->ce > 0.0), job->runtime,
                                           &job->examples, job->pictures_digest);
     const pare_tokenizer *tokenizer;
+    const char *folder;
     pare_examples_request request = {.path = s->data,
                                      .field = s->field,
                                      .style = &job->style,
@@ -35,7 +37,8 @@ static pare_status read_examples(pare_recover_job *job) {
                                      .train_on_prompt = s->train_on_prompt,
                                      .limit = s->limit};
     PARE_TRY(pare_calibration_tokenizer(job->model, s->data, &tokenizer));
-    PARE_TRY(pare_chat_style_open(pare_checkpoint_directory(job->model->checkpoint), s->wording, &job->style));
+    PARE_TRY(pare_model_companions(job->model, &folder));
+    PARE_TRY(pare_chat_style_open(folder, s->wording, &job->style));
     PARE_TRY(pare_examples_read(tokenizer, &request, &job->examples));
     pare_examples_say(&job->examples, s->data, &job->style, job->runtime);
     return pare_examples_check(&job->examples, s->data, job->model);

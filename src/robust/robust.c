@@ -59,7 +59,7 @@ static pare_status name_files(robust *r) {
     const pare_job_evaluation *texts = evaluation_of(r);
     char *ranks = r->study->plot ? plot_path(r, "ranks.csv") : NULL;
     if (r->study->plot && !ranks) return pare_whole();
-    pare_paths_read(paths, "the model", pare_checkpoint_directory(r->model->checkpoint), PARE_PATH_FOLDER);
+    pare_paths_read(paths, "the model", pare_checkpoint_directory(r->model->checkpoint), PARE_PATH_DATA);
     for (size_t i = 0; i < texts->text_count; i++)
         if (!pare_calibration_is_self(texts->texts[i]))
             pare_paths_read(paths, pare_calibration_option(r->model), texts->texts[i], PARE_PATH_DATA);

@@ -10,21 +10,6 @@ const char *pare_dtype_name(pare_dtype dtype) {
     return names[dtype];
 }
 
-/* IEEE half to float without tables: shift the fields into place, scale by 2^112 to mend the exponent bias (this also
- * normalises subnormals), and force the exponent of infinities and NaNs. */
-static inline float half_to_float(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000u) << 16, magnitude = (uint32_t)(half & 0x7fffu) << 13;
-    float scaled;
-    memcpy(&scaled, &magnitude, sizeof scaled);
-    scaled *= 0x1p112f;
-    uint32_t bits;
-    memcpy(&bits, &scaled, sizeof bits);
-    bits = ((half & 0x7c00u) == 0x7c00u ? magnitude | 0x7f800000u : bits) | sign;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 /* Float to IEEE half, to nearest even. Normal results round on the bits; subnormal results round in the float adder. */
 static inline uint16_t float_to_half(float value) {
     uint32_t bits;
@@ -55,7 +40,7 @@ PARE_VECTORIZE static void f16_to_float(float *restrict out, const unsigned char
     for (size_t i = 0; i < n; i++) {
         uint16_t bits;
         memcpy(&bits, in + 2 * i, 2);
-        out[i] = half_to_float(bits);
+        out[i] = pare_f16_to_float(bits);
     }
 }
 

@@ -23,6 +23,21 @@ static inline float pare_bf16_to_float(uint16_t bits) {
     return value;
 }
 
+/* IEEE half to float without tables: shift the fields into place, scale by 2^112 to mend the exponent bias (this also
+ * normalises subnormals), and force the exponent of infinities and NaNs. */
+static inline float pare_f16_to_float(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000u) << 16, magnitude = (uint32_t)(half & 0x7fffu) << 13;
+    float scaled;
+    memcpy(&scaled, &magnitude, sizeof scaled);
+    scaled *= 0x1p112f;
+    uint32_t bits;
+    memcpy(&bits, &scaled, sizeof bits);
+    bits = ((half & 0x7c00u) == 0x7c00u ? magnitude | 0x7f800000u : bits) | sign;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 /* Round to nearest even; a NaN stays a NaN. */
 static inline uint16_t pare_float_to_bf16(float value) {
     uint32_t bits;

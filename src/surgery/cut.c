@@ -192,13 +192,16 @@ typedef struct gathering {
     pare_rescale rescale;
     pare_dtype dtype;
     char *buffer;
+    char *whole; /* [step] rows of a tensor that is no run of the file; NULL: it is one */
 } gathering;
 
 /* Kept columns of `count` consecutive rows. */
-static pare_status write_gathered(const gathering *g, const char *rows, uint64_t count) {
+static pare_status write_gathered(const gathering *g, const pare_tensor *tensor, uint64_t first, uint64_t count) {
+    uint64_t columns = tensor->shape[tensor->rank - 1];
     for (uint64_t done = 0; done < count; done += g->step) {
         uint64_t take = count - done < g->step ? count - done : g->step;
-        gather(rows + done * g->row_bytes, take, g->row_bytes, g->runs, g->run_count, g->buffer);
+        const char *rows = pare_tensor_elements(tensor, (first + done) * columns, take * columns, g->whole);
+        gather(rows, take, g->row_bytes, g->runs, g->run_count, g->buffer);
         if (pare_rescale_changes(g->rescale))
             pare_rescale_apply(g->rescale, g->dtype, take * g->kept_bytes / pare_dtype_size(g->dtype), g->buffer);
         PARE_TRY(pare_writer_write(g->writer, g->buffer, take * g->kept_bytes));
@@ -210,12 +213,12 @@ static pare_status write_gathered(const gathering *g, const char *rows, uint64_t
 static pare_status write_rows(pare_writer *writer, const cut *c, const gathering *g) {
     const pare_axis *rows = &c->axes.rows;
     uint64_t all = c->tensor->rank == 2 ? c->tensor->shape[0] : 1, unit = rows->width;
-    uint64_t row_bytes = c->tensor->bytes / all;
+    uint64_t columns = c->tensor->count / all;
     for (uint64_t at = 0, length; at < (rows->units ? rows->count : 1); at += length) {
         length = rows->units ? run_length(rows, at) : 1;
-        const char *from = (const char *)c->tensor->data + (rows->units ? rows->units[at] * unit * row_bytes : 0);
-        uint64_t count = rows->units ? length * unit : all;
-        PARE_TRY(g ? write_gathered(g, from, count) : pare_writer_write(writer, from, count * row_bytes));
+        uint64_t first = rows->units ? rows->units[at] * unit : 0, count = rows->units ? length * unit : all;
+        PARE_TRY(g ? write_gathered(g, c->tensor, first, count)
+                   : pare_writer_write_elements(writer, c->tensor, first * columns, count * columns));
     }
     return PARE_OK;
 }
@@ -233,12 +236,15 @@ static pare_status write_columns(pare_writer *writer, const cut *c) {
     run *runs = NULL;
     PARE_TRY(pare_alloc(&runs, columns->count, sizeof *runs, "column runs"));
     pare_status status = pare_alloc_uninitialized(&g.buffer, g.step * kept_bytes, 1, "column buffer");
+    if (status == PARE_OK && c->tensor->view)
+        status = pare_alloc_uninitialized(&g.whole, g.step * g.row_bytes, 1, "column buffer");
     if (status == PARE_OK) {
         g.run_count = find_runs(columns, columns->width * size, runs);
         g.runs = runs;
         status = write_rows(writer, c, &g);
     }
     pare_free(g.buffer);
+    pare_free(g.whole);
     pare_free(runs);
     return status;
 }

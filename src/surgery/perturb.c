@@ -61,7 +61,7 @@ static uint64_t perturb_block(const perturbing *p, const pare_tensor *tensor, st
     float values[BLOCK];
     pare_dtype dtype = stored_dtype(p, tensor, from);
     uint64_t infinite = 0;
-    pare_to_float(values, (const char *)tensor->data + first * pare_dtype_size(tensor->dtype), tensor->dtype, n);
+    pare_tensor_values(tensor, first, n, values);
     move(p->how, from.id, from.first + first, n, values);
     pare_from_float(out, dtype, values, n);
     pare_to_float(values, out, dtype, n);
@@ -99,7 +99,7 @@ static pare_status write_tensor(void *context, pare_writer *writer, size_t index
     const pare_tensor *tensor = pare_checkpoint_at(p->model->checkpoint, index);
     stream from = stream_of(p->model, tensor);
     if (from.id < p->model->tensor_count) return perturb_tensor(p, writer, tensor, from);
-    return pare_writer_write(writer, tensor->data, tensor->bytes);
+    return pare_writer_write_elements(writer, tensor, 0, tensor->count);
 }
 
 static pare_status write_weights(perturbing *p, const char *folder, const pare_runtime *runtime) {

@@ -1,5 +1,6 @@
 #include "surgery/staged_model.h"
 #include "checkpoint/durable.h"
+#include "model/companions.h"
 #include "model/patches.h"
 #include "support/file.h"
 #include "support/runtime.h"
@@ -88,7 +89,9 @@ pare_status pare_temporary_model_folder(const pare_model *model, const char *scr
         return status;
     }
     out->folder = folder;
-    return link_files(pare_checkpoint_directory(model->checkpoint), folder);
+    const char *beside;
+    PARE_TRY(pare_model_companions(model, &beside));
+    return link_files(beside, folder);
 }
 
 pare_status pare_temporary_model_begin(const pare_model *model, const pare_selection *selection, const char *scratch,

@@ -117,7 +117,7 @@ static pare_status write_tensor(void *context, pare_writer *writer, size_t index
     id = pare_tensor_id_of(w->trained->model, tensor);
     if (tensor->count && id < w->trained->model->tensor_count && w->trained->changes(w->trained, id))
         return write_changed(w, writer, w->trained->model->tensors[id], id);
-    return pare_writer_write(writer, tensor->data, tensor->bytes);
+    return pare_writer_write_elements(writer, tensor, 0, tensor->count);
 }
 
 pare_status pare_trained_write(const pare_trained *trained, const char *directory, const pare_runtime *runtime) {

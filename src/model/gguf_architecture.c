@@ -1,0 +1,110 @@
+#include "model/gguf_architecture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const pare_gguf_architecture rows[] = {
+    {.name = "llama", .family = &pare_family_llama, .paired = true},
+    {.name = "deci", .family = &pare_family_llama, .paired = true, .layered = true},
+    {.name = "qwen2", .family = &pare_family_qwen2},
+    {.name = "qwen3", .family = &pare_family_qwen3},
+    {.name = "gemma", .family = &pare_family_gemma},
+    {.name = "gemma2",
+     .family = &pare_family_gemma2,
+     .pre_scaled = true,
+     .largest = 46,
+     .keys = {{"attn_logit_softcapping", "attn_logit_softcapping"},
+              {"final_logit_softcapping", "final_logit_softcapping"},
+              {"attention.sliding_window", "sliding_window"}}},
+    {.name = "gemma3",
+     .family = &pare_family_gemma3,
+     .pre_scaled = true,
+     .largest = 62,
+     .keys = {{"final_logit_softcapping", "final_logit_softcapping"},
+              {"attention.sliding_window", "sliding_window"},
+              {"attention.sliding_window_pattern", "sliding_window_pattern"},
+              {"rope.freq_base_swa", "rope_local_base_freq"}}},
+    {.name = "phi3",
+     .family = &pare_family_phi3,
+     .roles = {[PARE_ROLE_Q] = "attn_qkv", [PARE_ROLE_K] = "", [PARE_ROLE_V] = "", [PARE_ROLE_GATE] = ""},
+     .keys = {{"attention.sliding_window", "sliding_window"}}},
+    {.name = "granite",
+     .family = &pare_family_granite,
+     .paired = true,
+     .keys = {{"embedding_scale", "embedding_multiplier"},
+              {"residual_scale", "residual_multiplier"},
+              {"attention.scale", "attention_multiplier"},
+              {"logit_scale", "logits_scaling"}}},
+    {.name = "smollm3", .family = &pare_family_smollm3, .paired = true},
+    {.name = "olmo2", .family = &pare_family_olmo2},
+    {.name = "stablelm", .family = &pare_family_stablelm, .keys = {{"use_parallel_residual", "use_parallel_residual"}}},
+    {.name = "starcoder2", .family = &pare_family_starcoder2},
+    {.name = "nemotron", .family = &pare_family_nemotron},
+    {.name = "command-r", .family = &pare_family_cohere, .keys = {{"logit_scale", "logit_scale"}}},
+};
+
+enum { ROWS = sizeof rows / sizeof *rows };
+
+const pare_gguf_architecture *pare_gguf_architecture_find(const char *name) {
+    for (size_t i = 0; i < ROWS; i++)
+        if (strcmp(rows[i].name, name) == 0) return &rows[i];
+    return NULL;
+}
+
+const pare_gguf_architecture *pare_gguf_architecture_at(size_t index) {
+    return index < ROWS ? &rows[index] : NULL;
+}
+
+const pare_gguf_architecture *pare_gguf_architecture_of(const pare_family *family) {
+    for (size_t i = 0; i < ROWS; i++)
+        if (rows[i].family == family) return &rows[i];
+    return NULL;
+}
+
+const pare_gguf_size pare_gguf_sizes[] = {
+    {"embedding_length", PARE_CONFIG_KEY_HIDDEN},       {"block_count", PARE_CONFIG_KEY_LAYERS},
+    {"attention.head_count", PARE_CONFIG_KEY_HEADS},    {"attention.head_count_kv", PARE_CONFIG_KEY_KV_HEADS},
+    {"feed_forward_length", PARE_CONFIG_KEY_FFN},       {"context_length", PARE_CONFIG_KEY_POSITIONS},
+    {"attention.key_length", PARE_CONFIG_KEY_HEAD_DIM},
+};
+const size_t pare_gguf_size_count = sizeof pare_gguf_sizes / sizeof *pare_gguf_sizes;
+
+void pare_gguf_key_name(const pare_gguf_architecture *architecture, const char *key, char name[PARE_GGUF_NAME_BYTES]) {
+    snprintf(name, PARE_GGUF_NAME_BYTES, "%s.%s", architecture->name, key);
+}
+
+bool pare_gguf_role_name(const pare_gguf_architecture *architecture, uint32_t layer, pare_role role,
+                         char name[PARE_GGUF_NAME_BYTES]) {
+    static const char *const usual[PARE_ALL_ROLES] = {
+        [PARE_ROLE_Q] = "attn_q",
+        [PARE_ROLE_K] = "attn_k",
+        [PARE_ROLE_V] = "attn_v",
+        [PARE_ROLE_O] = "attn_output",
+        [PARE_ROLE_GATE] = "ffn_gate",
+        [PARE_ROLE_UP] = "ffn_up",
+        [PARE_ROLE_DOWN] = "ffn_down",
+        [PARE_ROLE_INPUT_NORM] = "attn_norm",
+        [PARE_ROLE_POST_NORM] = "ffn_norm",
+        [PARE_ROLE_ATTENTION_OUT_NORM] = "post_attention_norm",
+        [PARE_ROLE_FFN_OUT_NORM] = "post_ffw_norm",
+        [PARE_ROLE_Q_NORM] = "attn_q_norm",
+        [PARE_ROLE_K_NORM] = "attn_k_norm",
+    };
+    pare_role of = pare_roles[role].of;
+    const char *found = architecture->roles[of] ? architecture->roles[of] : usual[of];
+    snprintf(name, PARE_GGUF_NAME_BYTES, "blk.%u.%s.%s", layer, found, of == role ? "weight" : "bias");
+    return *found != '\0';
+}
+
+bool pare_gguf_end_name(pare_end end, char name[PARE_GGUF_NAME_BYTES]) {
+    static const char *const names[PARE_ENDS] = {
+        [PARE_END_EMBEDDING] = "token_embd.weight",
+        [PARE_END_FINAL_NORM] = "output_norm.weight",
+        [PARE_END_FINAL_NORM_BIAS] = "output_norm.bias",
+        [PARE_END_HEAD] = "output.weight",
+        [PARE_END_HEAD_BIAS] = "output.bias",
+    };
+    if (!names[end]) return false;
+    snprintf(name, PARE_GGUF_NAME_BYTES, "%s", names[end]);
+    return true;
+}

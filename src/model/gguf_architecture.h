@@ -1,0 +1,52 @@
+/* Architectures of GGUF files: which family of models they hold, and by which names. What a row does not say holds for
+ * all of them, and is asked of the family. */
+#ifndef PARE_MODEL_GGUF_ARCHITECTURE_H
+#define PARE_MODEL_GGUF_ARCHITECTURE_H
+
+#include "checkpoint/gguf.h"
+#include "model/family.h"
+
+enum { PARE_GGUF_NAME_BYTES = 160, PARE_GGUF_KEYS = 8 };
+
+/* A key of the metadata behind "ARCHITECTURE.", and the key of config.json that says the same. */
+typedef struct pare_gguf_key {
+    const char *gguf, *config;
+} pare_gguf_key;
+
+typedef struct pare_gguf_architecture {
+    const char *name; /* general.architecture */
+    const pare_family *family;
+    bool paired;      /* the rows of a head of Q and K are stored in pairs, one of its first half, one of its second */
+    bool layered;     /* sizes may be lists of one number for each layer */
+    bool pre_scaled;  /* Gemma: attention is scaled by the width of heads, in the largest model by hidden / heads */
+    uint32_t largest; /* layers of that one */
+    const char *roles[PARE_ALL_ROLES];  /* behind "blk.N."; NULL: the usual name; "": part of another role's tensor */
+    pare_gguf_key keys[PARE_GGUF_KEYS]; /* beside those of all */
+} pare_gguf_architecture;
+
+/* NULL: no row has this name. */
+const pare_gguf_architecture *pare_gguf_architecture_find(const char *name);
+/* NULL behind the last. */
+const pare_gguf_architecture *pare_gguf_architecture_at(size_t index);
+/* The first row that holds models of the family; NULL: none does. */
+const pare_gguf_architecture *pare_gguf_architecture_of(const pare_family *family);
+
+/* Sizes: keys behind "ARCHITECTURE.", and those of config.json. */
+typedef struct pare_gguf_size {
+    const char *gguf;
+    pare_config_key key;
+} pare_gguf_size;
+
+extern const pare_gguf_size pare_gguf_sizes[];
+extern const size_t pare_gguf_size_count;
+
+/* "ARCHITECTURE.KEY". */
+void pare_gguf_key_name(const pare_gguf_architecture *architecture, const char *key, char name[PARE_GGUF_NAME_BYTES]);
+
+/* The names of a role's tensor, "blk.3.attn_q.weight", and of one outside the layers, "output_norm.weight". False if
+ * the architecture has none of its own for it. */
+bool pare_gguf_role_name(const pare_gguf_architecture *architecture, uint32_t layer, pare_role role,
+                         char name[PARE_GGUF_NAME_BYTES]);
+bool pare_gguf_end_name(pare_end end, char name[PARE_GGUF_NAME_BYTES]);
+
+#endif

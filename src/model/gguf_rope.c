@@ -1,0 +1,171 @@
+/* Rotary positions as GGUF files have them: theta and the kind of scaling in the metadata, factors by which pairs are
+ * slowed down as tensors: rope_freqs.weight of LLaMA 3, rope_factors_short and rope_factors_long of longrope. */
+#include "checkpoint/view.h"
+#include "model/gguf_model.h"
+#include "support/json.h"
+#include "support/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAIRS_LIMIT = 512 };
+
+static const double TURN = 2.0 * 3.14159265358979323846;
+/* LLaMA 3's own, which the factors do not tell apart from others of the same ratio. */
+static const double LOW_FACTOR = 1, HIGH_FACTOR = 4;
+
+typedef struct reading {
+    const pare_checkpoint *checkpoint;
+    const pare_gguf *file;
+    const pare_gguf_architecture *row;
+    int64_t rotated;
+    double theta;
+    json_t *json;
+} reading;
+
+static pare_status real(const reading *r, const char *key, double fallback, double *out) {
+    char name[PARE_GGUF_NAME_BYTES];
+    pare_gguf_key_name(r->row, key, name);
+    return pare_gguf_real(r->file, name, fallback, out);
+}
+
+/* *factors: [rotated / 2], NULL where the file has no such tensor. */
+static pare_status read_factors(const reading *r, const char *name, float **factors) {
+    const pare_tensor *tensor = pare_checkpoint_find(r->checkpoint, name);
+    *factors = NULL;
+    if (!tensor) return PARE_OK;
+    if (tensor->count != (uint64_t)r->rotated / 2 || tensor->count > PAIRS_LIMIT)
+        return pare_fail(PARE_FORMAT_ERROR, "%s: tensor %s has %llu numbers where %lld pairs are turned",
+                         r->file->mapping.path, name, (unsigned long long)tensor->count, (long long)r->rotated / 2);
+    PARE_TRY(pare_alloc(factors, tensor->count, sizeof **factors, "rotary factors"));
+    pare_tensor_values(tensor, 0, tensor->count, *factors);
+    return PARE_OK;
+}
+
+static json_t *list_of(const float *factors, int64_t count) {
+    json_t *list = json_array();
+    for (int64_t i = 0; i < count; i++)
+        pare_json_append(list, pare_json_real((double)factors[i]));
+    return list;
+}
+
+/* The factor of LLaMA 3's scaling for pair `pair`. */
+static double llama3_factor(const reading *r, int64_t pair, double factor, double original) {
+    double turns = original * pow(r->theta, -2.0 * (double)pair / (double)r->rotated) / TURN;
+    if (turns > HIGH_FACTOR) return 1;
+    if (turns < LOW_FACTOR) return factor;
+    double smooth = (turns - LOW_FACTOR) / (HIGH_FACTOR - LOW_FACTOR);
+    return 1 / ((1 - smooth) / factor + smooth);
+}
+
+/* The original positions that explain the first pair that is blended; 0: none is. */
+static double original_of(const reading *r, const float *factors, double factor) {
+    for (int64_t pair = 0; pair < r->rotated / 2; pair++) {
+        double here = (double)factors[pair];
+        if (!(here > 1.001 && here < factor * 0.999)) continue;
+        double smooth = (1 / here - 1 / factor) / (1 - 1 / factor);
+        double turns = LOW_FACTOR + smooth * (HIGH_FACTOR - LOW_FACTOR);
+        return round(turns * TURN / pow(r->theta, -2.0 * (double)pair / (double)r->rotated));
+    }
+    return 0;
+}
+
+/* As LLaMA 3's scaling, if it explains all factors; else as what they are. */
+static pare_status put_frequencies(const reading *r, const float *factors) {
+    int64_t pairs = r->rotated / 2;
+    double factor = 1;
+    for (int64_t i = 0; i < pairs; i++) {
+        if (!(factors[i] > 0 && factors[i] < 1e6f))
+            return pare_fail(PARE_FORMAT_ERROR, "%s: tensor rope_freqs.weight has a factor that is not above 0",
+                             r->file->mapping.path);
+        if ((double)factors[i] > factor) factor = (double)factors[i];
+    }
+    double original = original_of(r, factors, factor);
+    bool explained = original >= 1;
+    for (int64_t i = 0; explained && i < pairs; i++)
+        explained = fabs(llama3_factor(r, i, factor, original) / (double)factors[i] - 1) < 1e-5;
+    json_t *scaling = pare_json_of({"rope_type", pare_json_string(explained ? "llama3" : "longrope")},
+                                   {"factor", pare_json_real(factor)});
+    if (explained) {
+        pare_json_put(scaling, "low_freq_factor", pare_json_real(LOW_FACTOR));
+        pare_json_put(scaling, "high_freq_factor", pare_json_real(HIGH_FACTOR));
+        pare_json_put(scaling, "original_max_position_embeddings", json_integer((json_int_t)original));
+    } else {
+        pare_json_put(scaling, "short_factor", list_of(factors, pairs));
+        pare_json_put(scaling, "long_factor", list_of(factors, pairs));
+        pare_json_put(scaling, "attention_factor", pare_json_real(1));
+    }
+    pare_json_put(r->json, "rope_scaling", scaling);
+    return PARE_OK;
+}
+
+static pare_status put_longrope(const reading *r, const float *shorter, const float *longer) {
+    double original, positions, attention;
+    int64_t pairs = r->rotated / 2;
+    PARE_TRY(real(r, "context_length", 0, &positions));
+    PARE_TRY(real(r, "rope.scaling.original_context_length", positions, &original));
+    double ratio = original >= 1 ? positions / original : 1;
+    double usual = ratio > 1 && original > 1 ? sqrt(1 + log(ratio) / log(original)) : 1;
+    PARE_TRY(real(r, "rope.scaling.attn_factor", usual, &attention));
+    json_t *scaling = pare_json_of({"rope_type", pare_json_string("longrope")},
+                                   {"short_factor", list_of(shorter, pairs)}, {"long_factor", list_of(longer, pairs)});
+    if (fabs(attention / usual - 1) > 1e-5) pare_json_put(scaling, "attention_factor", pare_json_real(attention));
+    pare_json_put(r->json, "rope_scaling", scaling);
+    pare_json_put(r->json, "original_max_position_embeddings", json_integer((json_int_t)original));
+    return PARE_OK;
+}
+
+static pare_status put_named(const reading *r, const char *kind) {
+    double factor, linear, original;
+    PARE_TRY(real(r, "rope.scale_linear", 1, &linear));
+    PARE_TRY(real(r, "rope.scaling.factor", linear, &factor));
+    bool yarn = strcmp(kind, "yarn") == 0;
+    if (!yarn && strcmp(kind, "linear") != 0 && strcmp(kind, "none") != 0)
+        return pare_fail(PARE_UNSUPPORTED,
+                         "%s: %s.rope.scaling.type is %.40s; pare knows none, linear, yarn and "
+                         "longrope",
+                         r->file->mapping.path, r->row->name, kind);
+    if (strcmp(kind, "none") == 0 || (!yarn && !(factor > 1))) return PARE_OK;
+    json_t *scaling = pare_json_of({"rope_type", pare_json_string(kind)}, {"factor", pare_json_real(factor)});
+    pare_json_put(r->json, "rope_scaling", scaling);
+    if (!yarn) return PARE_OK;
+    PARE_TRY(real(r, "rope.scaling.original_context_length", 0, &original));
+    if (original >= 1) pare_json_put(scaling, "original_max_position_embeddings", json_integer((json_int_t)original));
+    return PARE_OK;
+}
+
+static pare_status put_scaling(const reading *r) {
+    float *factors[3] = {NULL, NULL, NULL};
+    char name[PARE_GGUF_NAME_BYTES], *kind = NULL;
+    pare_gguf_key_name(r->row, "rope.scaling.type", name);
+    pare_status status = pare_gguf_string(r->file, name, &kind);
+    if (status == PARE_OK) status = read_factors(r, "rope_freqs.weight", &factors[0]);
+    if (status == PARE_OK) status = read_factors(r, "rope_factors_short.weight", &factors[1]);
+    if (status == PARE_OK) status = read_factors(r, "rope_factors_long.weight", &factors[2]);
+    if (status == PARE_OK) {
+        if (factors[1] && factors[2])
+            status = put_longrope(r, factors[1], factors[2]);
+        else if (factors[0])
+            status = put_frequencies(r, factors[0]);
+        else
+            status = put_named(r, kind ? kind : "linear");
+    }
+    for (int i = 0; i < 3; i++)
+        pare_free(factors[i]);
+    free(kind);
+    return status;
+}
+
+pare_status pare_gguf_config_rope(const pare_checkpoint *checkpoint, const pare_gguf_architecture *architecture,
+                                  int64_t rotated, json_t *json) {
+    double usual = architecture->family->rope.theta > 0 ? architecture->family->rope.theta : 10000;
+    reading r = {.checkpoint = checkpoint,
+                 .file = pare_checkpoint_gguf(checkpoint),
+                 .row = architecture,
+                 .rotated = rotated,
+                 .json = json};
+    PARE_TRY(real(&r, "rope.freq_base", usual, &r.theta));
+    pare_json_put(json, "rope_theta", pare_json_real(r.theta));
+    return put_scaling(&r);
+}
