@@ -126,6 +126,7 @@ static pare_status put_keys(const building *b) {
         }
         PARE_TRY(pare_gguf_real(b->file, name, 0, &value));
         bool integer = pare_gguf_is_whole(entry);
+        if (integer && value < 1) continue; /* none: a window of 0 */
         pare_json_put(b->json, key->config,
                       integer ? json_integer((json_int_t)value) : pare_json_real(shortest(value)));
     }

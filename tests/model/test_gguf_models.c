@@ -1,0 +1,85 @@
+/* Models of every architecture that pare reads from GGUF files compute what transformers makes of them, and are the
+ * models that their folders hold. */
+#include "gguf_models.h"
+
+static double check(const families *all, const json_t *one, const pare_backend *backend, double *loss_apart) {
+    gguf_bytes file = gguf_model_bytes(one);
+    char *path, *folder = gguf_write(file, &path);
+    pare_model *model;
+    if (pare_model_open(path, &model) != PARE_OK) fail_msg("%s: %s", family_name(one), pare_message());
+    uint32_t vocabulary = model->config.vocabulary;
+    float *logits = malloc((size_t)FAMILY_TOKENS * vocabulary * sizeof *logits);
+    double loss = family_forward(model, backend, all->ids, FAMILY_SEQUENCES, FAMILY_LENGTH, logits);
+    double apart = family_logit_error(all, one, logits, vocabulary);
+    *loss_apart = fabs(loss / family_number(one, "loss") - 1.0);
+    free(logits);
+    pare_model_close(model);
+    tiny_remove(folder);
+    free(folder);
+    free(path);
+    free(file.data);
+    return apart;
+}
+
+static void logits_equal_transformers(void **state) {
+    (void)state;
+    families all = gguf_models_load();
+    pare_backend *backend;
+    size_t i, wrong = 0;
+    json_t *one;
+    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &backend), PARE_OK);
+    assert_true(json_array_size(all.cases) >= 20);
+    json_array_foreach(all.cases, i, one) {
+        double loss_apart, apart = check(&all, one, backend, &loss_apart);
+        if (apart <= 1e-5 && loss_apart <= 1e-6) continue;
+        fprintf(stderr, "%s: logits %.2g of the largest, loss %.2g apart\n", family_name(one), apart, loss_apart);
+        wrong++;
+    }
+    pare_backend_close(backend);
+    families_free(&all);
+    assert_int_equal(wrong, 0);
+}
+
+/* Of a case that is in families.json, too: every tensor has the same name, shape and bits as in the folder. */
+static void tensors_are_the_folders(void **state) {
+    (void)state;
+    static const char *const names[] = {"llama", "llama biases", "qwen2", "gemma", "phi3", "granite", "nemotron"};
+    families all = gguf_models_load(), folders = families_load();
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
+        gguf_bytes file = gguf_model_bytes(family_case(&all, names[n]));
+        char *path, *folder = gguf_write(file, &path);
+        family_model plain = family_open(family_case(&folders, names[n]), (family_form){0});
+        pare_model *model;
+        if (pare_model_open(path, &model) != PARE_OK) fail_msg("%s", pare_message());
+        assert_int_equal(pare_checkpoint_count(model->checkpoint), pare_checkpoint_count(plain.model->checkpoint));
+        for (size_t i = 0; i < pare_checkpoint_count(model->checkpoint); i++) {
+            const pare_tensor *tensor = pare_checkpoint_at(model->checkpoint, i);
+            const pare_tensor *expected = pare_checkpoint_find(plain.model->checkpoint, tensor->name);
+            if (!expected) fail_msg("%s: %s is not in the folder", names[n], tensor->name);
+            float *here = malloc(tensor->count * sizeof *here), *there = malloc(tensor->count * sizeof *there);
+            assert_int_equal(tensor->count, expected->count);
+            pare_tensor_values(tensor, 0, tensor->count, here);
+            pare_tensor_values(expected, 0, tensor->count, there);
+            if (memcmp(here, there, tensor->count * sizeof *here) != 0)
+                fail_msg("%s: %s differs", names[n], tensor->name);
+            free(here);
+            free(there);
+        }
+        pare_model_close(model);
+        family_close(&plain);
+        tiny_remove(folder);
+        free(folder);
+        free(path);
+        free(file.data);
+    }
+    families_free(&all);
+    families_free(&folders);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(logits_equal_transformers),
+        cmocka_unit_test(tensors_are_the_folders),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
