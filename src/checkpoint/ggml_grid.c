@@ -17,6 +17,11 @@
 static const float twos[4] = {8, 25, 43, 0};
 static const float threes_xxs[8] = {4, 12, 20, 28, 36, 44, 52, 62}, threes[8] = {1, 3, 5, 7, 9, 11, 13, 15};
 
+/* `bits` bits from `shift` on. */
+static inline unsigned field(unsigned from, int shift, int bits) {
+    return from >> shift & ((1u << bits) - 1);
+}
+
 static inline uint32_t all_signs(uint32_t seven) {
     uint32_t parity = seven ^ seven >> 4;
     parity ^= parity >> 2;
@@ -60,7 +65,7 @@ PARE_VECTORIZE void pare_ggml_decode_iq2_xxs(const unsigned char *restrict block
 PARE_VECTORIZE void pare_ggml_decode_iq2_xs(const unsigned char *restrict blocks, size_t count, float *restrict out) {
     for (size_t b = 0; b < count; b++, blocks += 74)
         for (int k = 0; k < 32; k++, out += 8) {
-            unsigned q = pare_ggml_u16(blocks + 2 + 2 * k), s = blocks[66 + k / 4] >> k / 2 % 2 * 4 & 15u;
+            unsigned q = pare_ggml_u16(blocks + 2 + 2 * k), s = field(blocks[66 + k / 4], k / 2 % 2 * 4, 4);
             put_eight(pare_ggml_grid_iq2_xs[q & 511], quarter(pare_ggml_half(blocks), s), all_signs(q >> 9), out);
         }
 }
@@ -68,8 +73,8 @@ PARE_VECTORIZE void pare_ggml_decode_iq2_xs(const unsigned char *restrict blocks
 PARE_VECTORIZE void pare_ggml_decode_iq2_s(const unsigned char *restrict blocks, size_t count, float *restrict out) {
     for (size_t b = 0; b < count; b++, blocks += 82)
         for (int k = 0; k < 32; k++, out += 8) {
-            unsigned point = blocks[2 + k] | (blocks[66 + k / 4] >> k % 4 * 2 & 3u) << 8;
-            unsigned s = blocks[74 + k / 4] >> k / 2 % 2 * 4 & 15u;
+            unsigned point = blocks[2 + k] | field(blocks[66 + k / 4], k % 4 * 2, 2) << 8;
+            unsigned s = field(blocks[74 + k / 4], k / 2 % 2 * 4, 4);
             put_eight(pare_ggml_grid_iq2_s[point], quarter(pare_ggml_half(blocks), s), blocks[34 + k], out);
         }
 }
@@ -87,7 +92,7 @@ PARE_VECTORIZE void pare_ggml_decode_iq3_xxs(const unsigned char *restrict block
 PARE_VECTORIZE void pare_ggml_decode_iq3_s(const unsigned char *restrict blocks, size_t count, float *restrict out) {
     for (size_t b = 0; b < count; b++, blocks += 110)
         for (int k = 0; k < 32; k++, out += 8) {
-            unsigned ninth = blocks[66 + k / 4] >> k % 4 * 2, s = blocks[106 + k / 8] >> k / 4 % 2 * 4 & 15u;
+            unsigned ninth = field(blocks[66 + k / 4], k % 4 * 2, 2), s = field(blocks[106 + k / 8], k / 4 % 2 * 4, 4);
             put_fours(pare_ggml_grid_iq3_s, blocks[2 + 2 * k] | (ninth & 1) << 8,
                       blocks[3 + 2 * k] | (ninth >> 1 & 1) << 8, threes, pare_ggml_half(blocks) * (float)(1 + 2 * s),
                       blocks[74 + k], out);
@@ -115,9 +120,9 @@ PARE_VECTORIZE void pare_ggml_decode_iq1_m(const unsigned char *restrict blocks,
             bits |= (unsigned)(blocks[49 + 2 * i] >> 4) << 4 * i;
         float d = pare_f16_to_float((uint16_t)bits);
         for (int k = 0; k < 32; k++, out += 8) {
-            unsigned rest = blocks[32 + k / 2] >> k % 2 * 4,
-                     s = pare_ggml_u16(blocks + 48 + k / 8 * 2) >> k / 2 % 4 * 3;
-            put_ternary(pare_ggml_grid_iq1[blocks[k] | (rest & 7) << 8], d * (float)(2 * (s & 7) + 1),
+            unsigned rest = field(blocks[32 + k / 2], k % 2 * 4, 4),
+                     s = field(pare_ggml_u16(blocks + 48 + k / 8 * 2), k / 2 % 4 * 3, 3);
+            put_ternary(pare_ggml_grid_iq1[blocks[k] | (rest & 7) << 8], d * (float)(2 * s + 1),
                         rest & 8 ? -0.125f : 0.125f, out);
         }
     }

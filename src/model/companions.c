@@ -1,5 +1,4 @@
 #include "model/companions.h"
-#include "checkpoint/durable.h"
 #include "support/json.h"
 #include "support/memory.h"
 #include "support/runtime.h"
@@ -13,11 +12,22 @@
 
 static const char *const names[] = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"};
 
+/* It need not outlive the program, so that nothing is synced. */
+static pare_status write_text(const char *path, const char *text) {
+    FILE *file = path ? fopen(path, "we") : NULL;
+    bool written = file && fputs(text, file) >= 0;
+    if (file && fclose(file) != 0) written = false;
+    PARE_TRY(pare_whole());
+    if (written) return PARE_OK;
+    return pare_fail(PARE_FILE_ERROR, "cannot write %s: %s; set TMPDIR to a folder with more room", path,
+                     strerror(errno));
+}
+
 /* Frees the reference. */
 static pare_status write_json(const char *folder, const char *name, json_t *json) {
     char *text = NULL, *path = pare_path_join(folder, name);
     pare_status status = pare_json_dump(json, name, JSON_INDENT(2) | JSON_PRESERVE_ORDER, &text);
-    if (status == PARE_OK) status = pare_durable_write_text(path, text);
+    if (status == PARE_OK) status = write_text(path, text);
     json_decref(json);
     pare_free(text);
     free(path);

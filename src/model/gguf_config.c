@@ -164,6 +164,8 @@ static const char *torch_name(pare_dtype dtype) {
 
 static pare_status put_ends(const building *b) {
     const pare_tensor *embedding = end_of(b, PARE_END_EMBEDDING);
+    if (!pare_checkpoint_count(b->checkpoint))
+        return pare_fail(PARE_UNSUPPORTED, "%s has no tensors: it holds a tokenizer alone", b->file->mapping.path);
     if (!embedding || embedding->rank != 2)
         return pare_fail(PARE_FORMAT_ERROR,
                          "%s has no tensor token_embd.weight: it holds no model, or not the whole of one",

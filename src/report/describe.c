@@ -50,14 +50,17 @@ static json_t *widths_json(const pare_config *config) {
     return list;
 }
 
-/* Tensors per dtype. */
+/* Tensors per type: dtypes of safetensors have the names that ggml has for them. */
 static json_t *dtypes_json(const pare_model *model) {
-    uint64_t counts[3] = {0};
     json_t *json = json_object();
-    for (size_t id = 0; id < model->tensor_count; id++)
-        if (!pare_tensor_is_absent(model->tensors[id])) counts[model->tensors[id]->dtype]++;
-    for (int dtype = 0; dtype < 3; dtype++)
-        if (counts[dtype]) pare_json_put(json, pare_dtype_name((pare_dtype)dtype), pare_json_count(counts[dtype]));
+    for (size_t i = 0; pare_ggml_type_at(i); i++) {
+        const char *name = pare_ggml_type_at(i)->name;
+        uint64_t count = 0;
+        for (size_t id = 0; id < model->tensor_count; id++)
+            count += !pare_tensor_is_absent(model->tensors[id]) &&
+                     strcmp(pare_tensor_type_name(model->tensors[id]), name) == 0;
+        if (count) pare_json_put(json, name, pare_json_count(count));
+    }
     return json;
 }
 
@@ -66,7 +69,7 @@ static json_t *tensor_json(const pare_tensor *tensor, uint64_t zeros) {
     for (int i = 0; i < tensor->rank; i++)
         pare_json_append(shape, pare_json_count(tensor->shape[i]));
     return pare_json_of({"name", pare_json_string(tensor->name)}, {"shape", shape},
-                        {"dtype", pare_json_string(pare_dtype_name(tensor->dtype))},
+                        {"dtype", pare_json_string(pare_tensor_type_name(tensor))},
                         {"parameters", pare_json_count(tensor->count)}, {"zeros", pare_json_count(zeros)},
                         {"sparsity", pare_json_real(tensor->count ? (double)zeros / (double)tensor->count : 0.0)});
 }

@@ -1,10 +1,12 @@
-/* pare_checkpoint_describe: what headers of safetensors files tell, whatever model they belong to. */
+/* pare_checkpoint_describe: what headers of safetensors and GGUF files tell, whatever model they belong to. */
+#include "checkpoint/gguf_split.h"
 #include "checkpoint/header_read.h"
 #include "checkpoint/place.h"
 #include "checkpoint/shard_index.h"
 #include "support/file.h"
 #include "support/json.h"
 #include "support/memory.h"
+#include "support/path.h"
 
 #include <dirent.h>
 #include <fnmatch.h>
@@ -34,6 +36,35 @@ static void add_entry(survey *s, const pare_header_entry *entry, const char *fil
     pare_json_put(s->dtypes, entry->dtype, json_integer(before + 1));
     s->parameters += entry->count;
     s->bytes += entry->bytes;
+}
+
+static void add_gguf_tensor(survey *s, const pare_gguf_tensor *tensor, const char *file) {
+    pare_header_entry entry = {
+        .name = tensor->name, .rank = tensor->rank, .count = tensor->count, .bytes = tensor->bytes};
+    snprintf(entry.dtype, sizeof entry.dtype, "%s", tensor->type->name);
+    memcpy(entry.shape, tensor->shape, sizeof tensor->shape);
+    add_entry(s, &entry, file);
+}
+
+/* A GGUF file, or all parts of one. */
+static pare_status add_gguf(survey *s, json_t *json) {
+    pare_gguf_set set;
+    char *architecture = NULL;
+    PARE_TRY(pare_gguf_set_open(s->folder, &set));
+    for (size_t f = 0; f < set.count; f++) {
+        const char *name = pare_path_name(set.files[f].mapping.path);
+        for (size_t i = 0; i < set.files[f].tensor_count; i++)
+            add_gguf_tensor(s, &set.files[f].tensors[i], name);
+        pare_json_append(s->files, pare_json_of({"name", pare_json_name(name)},
+                                                {"bytes", pare_json_count(set.files[f].mapping.bytes)}));
+    }
+    pare_status status = pare_gguf_string(&set.files[0], "general.architecture", &architecture);
+    static const char *const keys[] = {"architecture", "model_type"};
+    for (size_t i = 0; architecture && i < sizeof keys / sizeof *keys; i++)
+        pare_json_put(json, keys[i], pare_json_string(architecture));
+    free(architecture);
+    pare_gguf_set_close(&set);
+    return status;
 }
 
 static pare_status add_file(survey *s, const char *name) {
@@ -161,10 +192,10 @@ static pare_status survey_place(const char *path, survey *s, json_t *json) {
     else
         PARE_TRY(pare_place_find(path, &place));
     s->folder = place.folder;
-    pare_status status = add_files(s, place.weights);
+    pare_status status = place.gguf ? add_gguf(s, json) : add_files(s, place.weights);
     if (status == PARE_OK) {
         pare_json_put(json, "path", pare_json_name(alone ? path : place.folder));
-        add_config(s, json);
+        if (!place.gguf) add_config(s, json);
     }
     pare_place_free(&place);
     return status;
