@@ -5,7 +5,11 @@
 
 #include "tiny_model.h"
 
-enum { BUILDER_ROOM = 1 << 16, BUILDER_MARKS = 32 };
+#ifndef BUILDER_ROOM
+#define BUILDER_ROOM (1 << 16)
+#endif
+
+enum { BUILDER_MARKS = 32 };
 
 typedef struct gguf_builder {
     unsigned char bytes[BUILDER_ROOM];

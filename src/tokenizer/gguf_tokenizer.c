@@ -154,21 +154,21 @@ static json_t *special_json(const making *m, int which) {
         {"SpecialToken", pare_json_of({"id", text_of(m, m->specials[which].id)}, {"type_id", json_integer(0)})});
 }
 
-/* What is put around a text. */
+/* Text `which` with what is put around it. */
+static void append_framed(const making *m, int which, json_t *list) {
+    json_t *text = pare_json_of({"id", pare_json_string(which ? "B" : "A")}, {"type_id", json_integer(0)});
+    if (m->add_bos) pare_json_append(list, special_json(m, BOS));
+    pare_json_append(list, pare_json_of({"Sequence", text}));
+    if (m->add_eos) pare_json_append(list, special_json(m, EOS));
+}
+
 static json_t *frame_json(const making *m) {
     static const int ends[] = {BOS, EOS};
     const bool added[] = {m->add_bos, m->add_eos};
     json_t *single = json_array(), *pair = json_array(), *tokens = json_object();
-    for (int text = 0; text < 2; text++) {
-        json_t *body = pare_json_of(
-            {"Sequence", pare_json_of({"id", pare_json_string(text ? "B" : "A")}, {"type_id", json_integer(text)})});
-        if (added[0]) pare_json_append(pair, special_json(m, BOS));
-        if (added[0] && !text) pare_json_append(single, special_json(m, BOS));
-        if (!text) pare_json_append(single, pare_json_same(body));
-        pare_json_append(pair, body);
-        if (added[1]) pare_json_append(pair, special_json(m, EOS));
-        if (added[1] && !text) pare_json_append(single, special_json(m, EOS));
-    }
+    append_framed(m, 0, single);
+    append_framed(m, 0, pair);
+    append_framed(m, 1, pair);
     for (int i = 0; i < 2; i++) {
         int64_t id = m->specials[ends[i]].id;
         if (!added[i]) continue;
