@@ -85,12 +85,31 @@ static pare_status link_file(const pare_mapping *file, const char *link) {
     return status;
 }
 
+/* Of a GGUF file, which no index can name: its weights as they are read, in one file. */
+static pare_status write_unpacked(const pare_checkpoint *checkpoint, const char *folder, json_t *map) {
+    pare_declaration *list = NULL;
+    pare_writer *writer = NULL;
+    size_t count = pare_checkpoint_count(checkpoint);
+    pare_status status = pare_declarations_of(checkpoint, &list);
+    if (status == PARE_OK) status = pare_writer_begin_named(folder, "weights", list, count, UINT64_MAX, &writer);
+    for (size_t i = 0; i < count && status == PARE_OK; i++) {
+        const pare_tensor *tensor = pare_checkpoint_at(checkpoint, i);
+        status = pare_writer_write_elements(writer, tensor, 0, tensor->count);
+        pare_json_put(map, tensor->name, pare_json_string("weights.safetensors"));
+    }
+    if (status == PARE_OK) status = pare_writer_finish(writer);
+    if (writer) pare_writer_close(writer);
+    pare_free(list);
+    return status;
+}
+
 /* All of the model's files, and the index that names them and the biases. */
 static pare_status link_weights(const biased *b, const char *folder) {
     const pare_checkpoint *checkpoint = b->model->checkpoint;
     json_t *map = json_object(), *index;
-    pare_status status = PARE_OK;
-    for (size_t i = 0; i < pare_checkpoint_file_count(checkpoint) && status == PARE_OK; i++) {
+    bool unpacked = pare_checkpoint_gguf(checkpoint) != NULL;
+    pare_status status = unpacked ? write_unpacked(checkpoint, folder, map) : PARE_OK;
+    for (size_t i = 0; !unpacked && i < pare_checkpoint_file_count(checkpoint) && status == PARE_OK; i++) {
         char *name = pare_format("weights-%zu.safetensors", i), *link = pare_path_join(folder, name);
         status = pare_whole();
         if (status == PARE_OK) status = link_file(pare_checkpoint_mapping(checkpoint, i), link);
