@@ -1,5 +1,5 @@
 /* A replacement that lands in the wrong rows or columns, rows that are off but still there, and a mapped tensor that is
- * taken as it is although something lies over it. */
+ * taken as it is although something lies over it; channels that are off but still in a norm. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "model/block.h"
+#include "model/ends.h"
 #include "model/source.h"
 #include "tiny_model.h"
 
@@ -151,14 +153,27 @@ static void rows_that_are_off_are_zero(void **state) {
     fixture_close(&f);
 }
 
-static void eps_is_scaled(void **state) {
+/* Final norm and the norms of a block run over the channels that are on; norms of heads have none that are off. */
+static void norms_leave_out_channels_that_are_off(void **state) {
     (void)state;
     fixture f;
+    pare_backend *backend;
     fixture_open(&f, PARE_DTYPE_F32);
-    pare_source source = {.model = f.model};
-    assert_true(pare_source_eps(&source) == f.model->config.rms_eps);
-    source.eps_scale = 0.75;
-    assert_true(pare_source_eps(&source) == 0.75 * f.model->config.rms_eps);
+    assert_int_equal(pare_backend_open_reference(&backend), PARE_OK);
+    float *kept = calloc(f.model->config.hidden, sizeof *kept),
+          *room = calloc(2 * f.model->config.hidden, sizeof *room);
+    const pare_source source = {.model = f.model, .backend = backend, .hidden_kept = kept, .hidden_count = 5};
+    const pare_norm norm = pare_end_norm(&source, PARE_END_FINAL_NORM, PARE_END_FINAL_NORM_BIAS, room);
+    assert_ptr_equal(norm.kept, kept);
+    assert_int_equal(norm.kept_count, 5);
+    assert_true(norm.eps == f.model->config.rms_eps);
+    const pare_block block = {.config = &f.model->config, .hidden_kept = kept, .hidden_count = 5};
+    assert_ptr_equal(pare_block_norm(&block, PARE_ROLE_POST_NORM).kept, kept);
+    assert_int_equal(pare_block_norm(&block, PARE_ROLE_POST_NORM).kept_count, 5);
+    assert_null(pare_block_norm(&block, PARE_ROLE_Q_NORM).kept);
+    free(kept);
+    free(room);
+    pare_backend_close(backend);
     fixture_close(&f);
 }
 
@@ -166,7 +181,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replacements_land_where_they_belong),
         cmocka_unit_test(rows_that_are_off_are_zero),
-        cmocka_unit_test(eps_is_scaled),
+        cmocka_unit_test(norms_leave_out_channels_that_are_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
