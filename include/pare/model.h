@@ -14,9 +14,10 @@ extern "C" {
 
 typedef struct pare_model pare_model;
 
-/* Opens a Hugging Face checkpoint of a family of docs/families.md: config.json, model.safetensors or its shards. path:
- * the folder; or a .safetensors file with config.json beside it; or a models--ORG--NAME folder of the Hugging Face
- * cache, or ORG/NAME that is in it (docs/checkpoints.md). Weights are mapped, not read. Every header, offset, shape and
+/* Opens a checkpoint of a family of docs/families.md: config.json, and model.safetensors, pytorch_model.bin or the
+ * shards of either; or params.json and Meta's consolidated.*.pth. path: the folder; or a file of weights with
+ * config.json beside it; or a models--ORG--NAME folder of the Hugging Face cache, or ORG/NAME that is in it
+ * (docs/checkpoints.md). Weights are mapped, not read, and nothing in a pickle is run. Every header, offset, shape and
  * dtype is checked here. Free with pare_model_close. */
 PARE_API pare_status pare_model_open(const char *path, pare_model **out);
 PARE_API void pare_model_close(pare_model *model);
@@ -37,9 +38,9 @@ PARE_API bool pare_model_reads_pictures(const pare_model *model);
 PARE_API pare_status pare_families_describe(char **json);
 PARE_API void pare_text_free(char *text);
 
-/* What the headers of safetensors files tell of any model, as one JSON text: names, shapes, dtypes, parameters, and
- * from config.json architecture and rotary positions. For what pare_model_open refuses: `refused` is its sentence,
- * which becomes the member "refused". Fails if there are no safetensors files that can be read. */
+/* What the headers of safetensors files, or the state dicts of torch.save, tell of any model, as one JSON text: names,
+ * shapes, dtypes, parameters, and from config.json architecture and rotary positions. For what pare_model_open refuses:
+ * `refused` is its sentence, which becomes the member "refused". Fails if there are no such files that can be read. */
 PARE_API pare_status pare_checkpoint_describe(const char *path, const char *refused, char **json);
 
 typedef struct pare_map_options {
@@ -63,8 +64,9 @@ PARE_API uint64_t pare_model_bytes(const pare_model *model);
 
 typedef struct pare_tokenizer pare_tokenizer;
 
-/* path: tokenizer.json or tokenizer.model (SentencePiece) of type BPE or Unigram, vocab.json beside merges.txt, or a
- * directory with any of them (the first of this order is taken). Free with pare_tokenizer_close. */
+/* path: tokenizer.json or tokenizer.model (SentencePiece of type BPE or Unigram, or tiktoken as Llama 3 has it),
+ * vocab.json beside merges.txt, or a directory with any of them (the first of this order is taken). Free with
+ * pare_tokenizer_close. */
 PARE_API pare_status pare_tokenizer_open(const char *path, pare_tokenizer **out);
 PARE_API void pare_tokenizer_close(pare_tokenizer *tokenizer);
 

@@ -3,11 +3,14 @@
 #include "checkpoint/folder_kind.h"
 #include "checkpoint/gguf_split.h"
 #include "checkpoint/gguf_tensors.h"
+#include "checkpoint/meta.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/shard_index.h"
+#include "checkpoint/torch_file.h"
 #include "checkpoint/view.h"
 #include "support/memory.h"
 
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,7 +23,9 @@ struct pare_checkpoint {
     pare_view *views;        /* of the tensors of GGUF files, one for each */
     pare_safetensors *files; /* of GGUF files: lists of their tensors, in mappings that are theirs */
     size_t file_count;
-    pare_tensor *tensors; /* of all files; names belong to `files` */
+    pare_meta_params params; /* of Meta's format; empty without */
+    pare_meta meta;          /* what the files' tensors are in it */
+    pare_tensor *tensors;    /* of all files; names belong to `files` */
     size_t count;
     uint32_t *slots; /* hash table of 1 + index into tensors, 0 = free; a power of two, at least twice as large */
     size_t slot_mask;
@@ -47,7 +52,7 @@ static bool equal_tensors(const pare_tensor *a, const pare_tensor *b) {
     if (a->dtype != b->dtype || a->rank != b->rank || bytes != pare_tensor_stored_bytes(b)) return false;
     if (strcmp(pare_tensor_type_name(a), pare_tensor_type_name(b)) != 0) return false;
     if (memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) != 0) return false;
-    return bytes == 0 || memcmp(a->data, b->data, bytes) == 0;
+    return a->data == b->data || bytes == 0 || memcmp(a->data, b->data, bytes) == 0;
 }
 
 /* A tensor that lies in two shards alike counts once. */
@@ -69,6 +74,15 @@ static pare_status add_tensor(pare_checkpoint *checkpoint, const pare_tensor *ad
                      pare_checkpoint_file(checkpoint, file));
 }
 
+static pare_status add_all(pare_checkpoint *checkpoint) {
+    for (size_t i = 0; i < checkpoint->meta.count; i++)
+        PARE_TRY(add_tensor(checkpoint, &checkpoint->meta.tensors[i], 0));
+    for (size_t f = 0; f < checkpoint->file_count && !checkpoint->params.file; f++)
+        for (size_t i = 0; i < checkpoint->files[f].count; i++)
+            PARE_TRY(add_tensor(checkpoint, &checkpoint->files[f].tensors[i], f));
+    return PARE_OK;
+}
+
 static pare_status build_table(pare_checkpoint *checkpoint) {
     size_t total = 0, slots = 4;
     for (size_t f = 0; f < checkpoint->file_count; f++)
@@ -78,21 +92,37 @@ static pare_status build_table(pare_checkpoint *checkpoint) {
     PARE_TRY(pare_alloc(&checkpoint->tensors, total, sizeof *checkpoint->tensors, "tensor descriptions"));
     PARE_TRY(pare_alloc(&checkpoint->slots, slots, sizeof *checkpoint->slots, "the table of tensor names"));
     checkpoint->slot_mask = slots - 1;
-    for (size_t f = 0; f < checkpoint->file_count; f++)
-        for (size_t i = 0; i < checkpoint->files[f].count; i++)
-            PARE_TRY(add_tensor(checkpoint, &checkpoint->files[f].tensors[i], f));
-    return PARE_OK;
+    return add_all(checkpoint);
 }
 
-static pare_status open_files(pare_checkpoint *checkpoint, const char *const *names, size_t count) {
+static pare_status map_files(pare_checkpoint *checkpoint, const char *const *names, size_t count) {
     PARE_TRY(pare_alloc(&checkpoint->files, count, sizeof *checkpoint->files, "the list of shards"));
     for (size_t i = 0; i < count; i++) {
         char *path = pare_path_join(checkpoint->directory, names[i]);
-        pare_status status = pare_safetensors_open(path, &checkpoint->files[i]);
+        pare_status status = pare_torch_is_name(names[i]) ? pare_torch_file_open(path, &checkpoint->files[i])
+                                                          : pare_safetensors_open(path, &checkpoint->files[i]);
         free(path);
         PARE_TRY(status);
         checkpoint->file_count++;
     }
+    return PARE_OK;
+}
+
+static pare_status open_files(pare_checkpoint *checkpoint, const char *const *names, size_t count) {
+    PARE_TRY(map_files(checkpoint, names, count));
+    return build_table(checkpoint);
+}
+
+/* safetensors: the form of the files. */
+static pare_status open_meta(pare_checkpoint *checkpoint, bool safetensors) {
+    char **names;
+    size_t count;
+    PARE_TRY(pare_meta_params_read(checkpoint->directory, &checkpoint->params));
+    PARE_TRY(pare_meta_list(checkpoint->directory, safetensors, &names, &count));
+    pare_status status = map_files(checkpoint, (const char *const *)names, count);
+    pare_meta_names_free(names, count);
+    PARE_TRY(status);
+    PARE_TRY(pare_meta_compose(&checkpoint->params, checkpoint->files, count, &checkpoint->meta));
     return build_table(checkpoint);
 }
 
@@ -142,27 +172,41 @@ static pare_status open_gguf(pare_checkpoint *checkpoint) {
     return pare_checkpoint_interpret(checkpoint, NULL, NULL);
 }
 
-/* The folder's own weights: whole, in shards or packed. */
+static pare_status open_single(pare_checkpoint *checkpoint, const char *path) {
+    const char *name = strrchr(path, '/') + 1;
+    return open_files(checkpoint, &name, 1);
+}
+
+/* The folder's own weights: whole, in shards or packed; what comes first holds. */
+static const struct {
+    const char *name;
+    pare_status (*open)(pare_checkpoint *checkpoint, const char *path);
+} forms[] = {
+    {"model.safetensors", open_single},
+    {"model.safetensors.index.json", open_sharded},
+    {PARE_ARCHIVE_NAME, open_archive},
+    {"pytorch_model.bin", open_single},
+    {"pytorch_model.bin.index.json", open_sharded},
+};
+
 static pare_status open_folder(pare_checkpoint *checkpoint) {
-    static const char *const single_name = "model.safetensors";
-    char *single = pare_path_join(checkpoint->directory, single_name);
-    char *index = pare_path_join(checkpoint->directory, "model.safetensors.index.json");
-    char *archive = pare_path_join(checkpoint->directory, PARE_ARCHIVE_NAME);
-    pare_status status = pare_whole();
-    if (status != PARE_OK)
-        ;
-    else if (pare_file_exists(single))
-        status = open_files(checkpoint, &single_name, 1);
-    else if (pare_file_exists(index))
-        status = open_sharded(checkpoint, index);
-    else if (pare_file_exists(archive))
-        status = open_archive(checkpoint, archive);
-    else
-        status = pare_folder_explain(checkpoint->directory);
-    free(single);
-    free(index);
-    free(archive);
-    return status;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        char *path = pare_path_join(checkpoint->directory, forms[i].name);
+        bool found = pare_file_exists(path);
+        pare_status status = pare_whole();
+        if (found && status == PARE_OK) status = forms[i].open(checkpoint, path);
+        free(path);
+        if (found || status != PARE_OK) return status;
+    }
+    if (pare_meta_is_folder(checkpoint->directory))
+        return open_meta(checkpoint, !pare_meta_has(checkpoint->directory, "consolidated.00.pth"));
+    return pare_folder_explain(checkpoint->directory);
+}
+
+static pare_status open_named(pare_checkpoint *checkpoint, const char *name) {
+    if (pare_meta_is_name(name) && pare_meta_has(checkpoint->directory, "params.json"))
+        return open_meta(checkpoint, fnmatch("*.safetensors", name, 0) == 0);
+    return open_files(checkpoint, &name, 1);
 }
 
 pare_status pare_checkpoint_open_place(const pare_place *place, pare_checkpoint **out) {
@@ -173,9 +217,7 @@ pare_status pare_checkpoint_open_place(const pare_place *place, pare_checkpoint 
     const char *named = place->weights;
     pare_status status = pare_whole();
     if (status == PARE_OK)
-        status = place->gguf ? open_gguf(checkpoint)
-                 : named     ? open_files(checkpoint, &named, 1)
-                             : open_folder(checkpoint);
+        status = place->gguf ? open_gguf(checkpoint) : named ? open_named(checkpoint, named) : open_folder(checkpoint);
     if (status != PARE_OK) {
         pare_checkpoint_close(checkpoint);
         return status;
@@ -198,6 +240,8 @@ void pare_checkpoint_close(pare_checkpoint *checkpoint) {
     forget_tensors(checkpoint);
     pare_free(checkpoint->files);
     pare_free(checkpoint->views);
+    pare_meta_free(&checkpoint->meta);
+    pare_meta_params_free(&checkpoint->params);
     pare_gguf_set_close(&checkpoint->gguf);
     pare_shard_index_free(&checkpoint->index);
     free(checkpoint->directory);
@@ -243,17 +287,23 @@ const pare_mapping *pare_checkpoint_mapping(const pare_checkpoint *checkpoint, s
 
 const unsigned char *pare_checkpoint_image(const pare_checkpoint *checkpoint, size_t index, uint64_t *bytes) {
     const pare_safetensors *file = &checkpoint->files[index];
-    *bytes = file->image.data ? file->image.bytes : file->mapping.bytes;
-    return file->image.data ? file->image.data : file->mapping.data;
+    *bytes = file->image.bytes;
+    return file->image.data;
 }
 
 bool pare_checkpoint_is_archive(const pare_checkpoint *checkpoint) {
-    return checkpoint->file_count && checkpoint->files[0].image.data && !checkpoint->files[0].narrowed;
+    return checkpoint->file_count && checkpoint->files[0].image.data && !checkpoint->files[0].copied;
+}
+
+const pare_meta_params *pare_checkpoint_params(const pare_checkpoint *checkpoint) {
+    return checkpoint->params.file ? &checkpoint->params : NULL;
 }
 
 void pare_tensor_prefetch(const pare_tensor *tensor) {
-    if (tensor->bytes == 0) return;
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)tensor->data / page * page;
-    uintptr_t end = (uintptr_t)tensor->data + pare_tensor_stored_bytes(tensor);
-    madvise((void *)begin, end - begin, MADV_WILLNEED);
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (int i = 0; i < pare_tensor_run_count(tensor) && tensor->bytes; i++) {
+        pare_stored_run run = pare_tensor_run(tensor, i);
+        uintptr_t begin = (uintptr_t)run.data / page * page;
+        madvise((void *)begin, (uintptr_t)run.data + run.bytes - begin, MADV_WILLNEED);
+    }
 }

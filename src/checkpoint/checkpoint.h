@@ -1,5 +1,6 @@
 /* A Hugging Face checkpoint directory: named tensors, mapped read-only, from one safetensors file or its shards; or
- * expanded from the archive of a sparse model (archive.h); or those of a GGUF file. */
+ * expanded from the archive of a sparse model (archive.h); or from files of torch.save (torch_file.h); or those of a
+ * GGUF file. */
 #ifndef PARE_CHECKPOINT_CHECKPOINT_H
 #define PARE_CHECKPOINT_CHECKPOINT_H
 
@@ -12,6 +13,7 @@
 enum { PARE_TENSOR_MAX_RANK = 4 };
 
 typedef struct pare_view pare_view;
+typedef struct pare_meta_params pare_meta_params;
 
 typedef struct pare_tensor {
     const char *name;
@@ -31,10 +33,11 @@ struct pare_gguf_meaning;
 typedef pare_status pare_gguf_meaning_fn(void *context, const pare_gguf_tensor *tensor, struct pare_gguf_meaning *out);
 
 /* Maps model.safetensors of the place's folder, or else the shards that model.safetensors.index.json names, or else
- * expands model.pare-sparse, or else says what the folder is instead; a file that was named is mapped alone. Every
- * header is checked before use. Dtypes other than F32, F16, BF16 and F64 (read as F32) are refused; empty tensors (a 0
- * in the shape) are not. A tensor is where the shards have it, whatever the index says; which ones are needed, the
- * configuration decides. */
+ * expands model.pare-sparse, or else maps pytorch_model.bin or the shards of pytorch_model.bin.index.json
+ * (torch_file.h), or else composes consolidated.*.pth as params.json says (meta.h), or else says what the folder is
+ * instead; a file that was named is mapped alone. Every header is checked before use. Dtypes other than F32, F16, BF16
+ * and F64 (read as F32) are refused; empty tensors (a 0 in the shape) are not. A tensor is where the shards have it,
+ * whatever the index says; which ones are needed, the configuration decides. */
 pare_status pare_checkpoint_open_place(const pare_place *place, pare_checkpoint **out);
 
 /* The same of what pare_place_find makes of `path`. */
@@ -65,11 +68,15 @@ size_t pare_checkpoint_file_count(const pare_checkpoint *checkpoint);
 const char *pare_checkpoint_file(const pare_checkpoint *checkpoint, size_t index);
 const pare_mapping *pare_checkpoint_mapping(const pare_checkpoint *checkpoint, size_t index);
 
-/* The bytes among which the data of a file's tensors lies, in their order: its mapping's, or the expanded ones. */
+/* The bytes, beside the mapping's, among which the data of a file's tensors lies: those that were expanded or copied;
+ * NULL and 0 if there are none. */
 const unsigned char *pare_checkpoint_image(const pare_checkpoint *checkpoint, size_t index, uint64_t *bytes);
 
 /* True if the tensors come from an archive. */
 bool pare_checkpoint_is_archive(const pare_checkpoint *checkpoint);
+
+/* What stands for config.json of a model in Meta's or Mistral's own format (meta_params.h); NULL of others. */
+const pare_meta_params *pare_checkpoint_params(const pare_checkpoint *checkpoint);
 
 /* Asks the kernel to start reading the tensor's pages; returns at once. */
 void pare_tensor_prefetch(const pare_tensor *tensor);

@@ -69,16 +69,18 @@ typedef struct kind {
     const char *before, *after;
 } kind;
 
+#define ADVICE_TORCH ": give that file itself if it is the whole model, saved by torch.save"
+
 static const kind kinds[] = {
     {{"model_index.json"}, " is a pipeline of diffusers (", "), not a language model"},
-    {{"consolidated*.pth", "params.json"},
-     " is a model in Meta's own format (",
-     " and params.json), which pare does not read: take its Hugging Face folder, or convert it with transformers' "
-     "convert_llama_weights_to_hf"},
+    {{"consolidated.*.pth"},
+     " holds ",
+     " of Meta's own format, but not both params.json, which says its sizes, and consolidated.00.pth: put the missing "
+     "file beside it"},
     {{"consolidated*.safetensors"},
      " is a model in Mistral's own format (",
-     "), which pare does not read: take the files of the same model that are named model*.safetensors, with their "
-     "config.json"},
+     ") but has not params.json and one consolidated.safetensors: put params.json beside it, or take the files of the "
+     "same model that are named model*.safetensors, with their config.json"},
     {{"*.gguf"}, " holds ", ", " PARE_ADVICE_GGUF},
     {{"model-*-of-*.safetensors"},
      " holds shards (",
@@ -90,18 +92,20 @@ static const kind kinds[] = {
     {{"*.safetensors"},
      " holds no model.safetensors, but ",
      ": give that file itself if it is the whole model, or name it model.safetensors"},
-    {{"pytorch_model*.bin"}, " holds no safetensors files, only ", ", " PARE_ADVICE_PICKLE},
-    {{"*.pth"}, " holds ", ", " PARE_ADVICE_PICKLE},
-    {{"*.pt"}, " holds ", ", " PARE_ADVICE_PICKLE},
-    {{"*.ckpt"}, " holds ", ", " PARE_ADVICE_PICKLE},
-    {{"*.bin"}, " holds ", ", " PARE_ADVICE_PICKLE},
+    {{"pytorch_model-*-of-*.bin"},
+     " holds shards (",
+     ") but not pytorch_model.bin.index.json, which lists what belongs to the model: download that file too"},
+    {{"*.pth"}, " holds no weights under a usual name, but ", ADVICE_TORCH},
+    {{"*.pt"}, " holds no weights under a usual name, but ", ADVICE_TORCH},
+    {{"*.ckpt"}, " holds no weights under a usual name, but ", ADVICE_TORCH},
+    {{"*.bin"}, " holds no weights under a usual name, but ", ADVICE_TORCH},
     {{"*.h5"}, " holds ", ", " PARE_ADVICE_FRAMEWORK},
     {{"*.msgpack"}, " holds ", ", " PARE_ADVICE_FRAMEWORK},
     {{"*.onnx"}, " holds ", ", " PARE_ADVICE_FRAMEWORK},
     {{"config.json"},
      " has a ",
      " but no weights: it has neither model.safetensors nor model.safetensors.index.json nor " PARE_ARCHIVE_NAME
-     "; download them, too"},
+     " nor pytorch_model.bin; download them, too"},
 };
 
 static pare_status explain_kind(const listing *list, const kind *row) {

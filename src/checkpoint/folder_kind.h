@@ -6,9 +6,6 @@
 
 /* What is said of a file of that kind, after its name and "is", and of a folder that holds nothing else. */
 #define PARE_ADVICE_GGUF "a GGUF file: give that file itself, which pare reads"
-#define PARE_ADVICE_PICKLE                                                                                             \
-    "a PyTorch pickle, which pare does not read; convert it once with transformers: "                                  \
-    "save_pretrained(folder, safe_serialization=True)"
 #define PARE_ADVICE_FRAMEWORK                                                                                          \
     "a model of TensorFlow, Flax or ONNX, which pare does not read: take the model's safetensors files, or save them " \
     "once with transformers"

@@ -4,13 +4,16 @@
 
 #include <string.h>
 
-enum { ALIGNMENT = 64 };
+uint64_t pare_image_room(uint64_t bytes) {
+    enum { ALIGNMENT = 64 };
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
 
 static uint64_t narrowed_bytes(const pare_tensor *tensor, bool wide) {
     return wide ? tensor->count * sizeof(float) : tensor->bytes;
 }
 
-static void round_down(float *out, const unsigned char *in, uint64_t count) {
+void pare_round_doubles(float *out, const unsigned char *in, uint64_t count) {
 #pragma omp parallel for if (count > 1 << 16)
     for (uint64_t i = 0; i < count; i++) {
         double value;
@@ -19,8 +22,8 @@ static void round_down(float *out, const unsigned char *in, uint64_t count) {
     }
 }
 
-static pare_status open_image(pare_safetensors *file, uint64_t bytes) {
-    const char *what = "weights rounded from 64 bits", *folder = pare_runtime_scratch(NULL);
+pare_status pare_image_open(pare_safetensors *file, uint64_t bytes, const char *what) {
+    const char *folder = pare_runtime_scratch(NULL);
     if (bytes <= pare_memory_available() / 2) {
         file->image = (pare_scratch){.bytes = bytes};
         return pare_alloc_uninitialized(&file->image.data, bytes, 1, what);
@@ -31,20 +34,20 @@ static pare_status open_image(pare_safetensors *file, uint64_t bytes) {
 pare_status pare_safetensors_narrow(pare_safetensors *file, const bool *wide) {
     uint64_t bytes = 0;
     for (size_t i = 0; i < file->count; i++)
-        bytes += (narrowed_bytes(&file->tensors[i], wide[i]) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    PARE_TRY(open_image(file, bytes));
+        bytes += pare_image_room(narrowed_bytes(&file->tensors[i], wide[i]));
+    PARE_TRY(pare_image_open(file, bytes, "weights rounded from 64 bits"));
     unsigned char *next = file->image.data;
     for (size_t i = 0; i < file->count; i++) {
         pare_tensor *tensor = &file->tensors[i];
         uint64_t size = narrowed_bytes(tensor, wide[i]);
         if (wide[i])
-            round_down((float *)(void *)next, tensor->data, tensor->count);
+            pare_round_doubles((float *)(void *)next, tensor->data, tensor->count);
         else if (size)
             memcpy(next, tensor->data, size);
         tensor->data = next;
         tensor->bytes = size;
-        next += (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        next += pare_image_room(size);
     }
-    file->narrowed = true;
+    file->copied = true;
     return PARE_OK;
 }

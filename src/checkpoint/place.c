@@ -3,6 +3,8 @@
 #include "checkpoint/folder_kind.h"
 #include "checkpoint/gguf.h"
 #include "checkpoint/hub.h"
+#include "checkpoint/meta.h"
+#include "checkpoint/torch_file.h"
 #include "support/file.h"
 #include "support/path.h"
 
@@ -35,10 +37,6 @@ static const struct {
 } kinds[] = {
     {"adapter_model.*", "the adapter of a fine-tuned model, not a model: give the folder of the model it was made for, "
                         "and the adapter's folder with --adapter (pare merge MODEL --adapter FOLDER -o OUT)"},
-    {"*.bin", PARE_ADVICE_PICKLE},
-    {"*.pt", PARE_ADVICE_PICKLE},
-    {"*.pth", PARE_ADVICE_PICKLE},
-    {"*.ckpt", PARE_ADVICE_PICKLE},
     {"*.h5", PARE_ADVICE_FRAMEWORK},
     {"*.msgpack", PARE_ADVICE_FRAMEWORK},
     {"*.onnx", PARE_ADVICE_FRAMEWORK},
@@ -55,8 +53,23 @@ static pare_status explain_file(const named *file) {
 
 /* True if the folder's own weights are, or begin with, this file. */
 static bool is_usual(const named *file) {
+    static const char index[] = "model.safetensors.index.json";
     if (strcmp(file->name, "model.safetensors") == 0) return true;
-    return fnmatch("model-*-of-*.safetensors", file->name, 0) == 0 && lies_beside(file, "model.safetensors.index.json");
+    if (fnmatch("model-*-of-*.safetensors", file->name, 0) == 0) return lies_beside(file, index);
+    return fnmatch("pytorch_model-*-of-*.bin", file->name, 0) == 0 &&
+           lies_beside(file, "pytorch_model.bin.index.json") && !lies_beside(file, index) &&
+           !lies_beside(file, "model.safetensors");
+}
+
+/* True if the file is of a model that params.json describes. */
+static bool is_meta(const named *file) {
+    bool one = pare_meta_is_name(file->name) || strcmp(file->name, "params.json") == 0;
+    return one && pare_meta_is_folder(file->folder);
+}
+
+static bool holds_weights(const named *file) {
+    if (fnmatch("adapter_model.*", file->name, 0) == 0 || lies_beside(file, "adapter_config.json")) return false;
+    return fnmatch("*.safetensors", file->name, 0) == 0 || pare_torch_is_name(file->name);
 }
 
 /* By its name, too: what is wrong with it is said when it is read. */
@@ -65,7 +78,8 @@ static bool is_gguf(const named *file) {
 }
 
 static pare_status find_beside(const char *path, pare_place *out) {
-    static const char *const of_folders[] = {"config.json", "model.safetensors.index.json", PARE_ARCHIVE_NAME};
+    static const char *const of_folders[] = {"config.json", "model.safetensors.index.json",
+                                             "pytorch_model.bin.index.json", PARE_ARCHIVE_NAME};
     const char *slash = strrchr(path, '/');
     named file = {.path = path, .name = slash ? slash + 1 : path};
     file.folder = slash ? pare_format("%.*s", (int)(slash - path) + (slash == path), path) : pare_format(".");
@@ -74,10 +88,11 @@ static pare_status find_beside(const char *path, pare_place *out) {
     bool whole = false;
     for (size_t i = 0; i < sizeof of_folders / sizeof *of_folders; i++)
         whole = whole || strcmp(file.name, of_folders[i]) == 0;
-    bool weights = fnmatch("*.safetensors", file.name, 0) == 0 && !lies_beside(&file, "adapter_config.json");
+    whole = whole || (strcmp(file.name, "params.json") == 0 && is_meta(&file));
+    bool weights = holds_weights(&file);
     if (!whole && !weights)
         status = explain_file(&file);
-    else if (!lies_beside(&file, "config.json"))
+    else if (!lies_beside(&file, "config.json") && !is_meta(&file))
         status = pare_fail(PARE_FILE_ERROR,
                            "%s has no config.json beside it: put the model's there, so that pare knows what the "
                            "tensors mean",

@@ -7,14 +7,15 @@
 typedef struct pare_place {
     char *folder;  /* of a GGUF file: the file itself */
     bool gguf;     /* the model is a GGUF file, or several */
-    char *weights; /* the one safetensors file of the folder that was named, or NULL: the folder's usual ones */
+    char *weights; /* the one file of weights in the folder that was named, or NULL: the folder's usual ones */
 } pare_place;
 
 /* `path` may be
  *   - a folder;
  *   - a models--ORG--NAME folder of the Hugging Face cache: its snapshot of refs/main (hub.h);
- *   - a .safetensors file with config.json beside it: its folder, and that file if it is not the folder's own;
- *     config.json, model.safetensors.index.json and model.pare-sparse mean their folder;
+ *   - a .safetensors file, or one of torch.save (.bin, .pth, .pt, .ckpt), with config.json beside it: its folder, and
+ *     that file if it is not the folder's own; config.json, the index of shards and model.pare-sparse mean their
+ *     folder, and so do params.json and files of Meta's format beside it (meta.h);
  *   - a GGUF file, or one part of a model that is split over several;
  *   - ORG/NAME, where there is no such folder: from the local cache; nothing is ever downloaded.
  * Everything else fails with what it is and what to do. Freed with pare_place_free. */

@@ -11,6 +11,7 @@
 #include "checkpoint/safetensors.h"
 #include "checkpoint/header_read.h"
 #include "checkpoint/narrow.h"
+#include "checkpoint/stored_dtype.h"
 #include "support/memory.h"
 
 #include <stdlib.h>
@@ -28,42 +29,15 @@ typedef struct reader {
     size_t wide;      /* tensors of F64 */
 } reader;
 
-static bool find_dtype(const char *name, pare_dtype *dtype) {
-    for (*dtype = PARE_DTYPE_F32; *dtype <= PARE_DTYPE_BF16; (*dtype)++)
-        if (strcmp(name, pare_dtype_name(*dtype)) == 0) return true;
-    *dtype = PARE_DTYPE_F32;
-    return false;
-}
-
-/* Integers and 8-bit floats are how quantised weights are packed. */
-static pare_status refuse_dtype(const reader *from, const pare_header_entry *entry) {
-    static const char *const packed[] = {"I8", "U8", "I16", "U16", "I32", "U32"};
-    bool quantised = strncmp(entry->dtype, "F8", 2) == 0 || strncmp(entry->dtype, "F4", 2) == 0 ||
-                     strncmp(entry->dtype, "F6", 2) == 0;
-    for (size_t i = 0; i < sizeof packed / sizeof *packed; i++)
-        quantised = quantised || strcmp(entry->dtype, packed[i]) == 0;
-    return pare_fail(PARE_UNSUPPORTED, "%s: tensor %s has dtype %s; pare reads F32, F16, BF16 and F64%s",
-                     from->file->mapping.path, entry->name, entry->dtype,
-                     quantised ? ": these weights are quantised, take the original model" : "");
-}
-
-/* Earlier versions of transformers stored the triangle of what attention may see, as truth values. */
-static bool is_triangle(const pare_header_entry *entry) {
-    static const char *const ends[] = {"attn.bias", "attention.bias"};
-    size_t length = strlen(entry->name);
-    if (strcmp(entry->dtype, "U8") != 0 && strcmp(entry->dtype, "BOOL") != 0) return false;
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (length >= strlen(ends[i]) && strcmp(entry->name + length - strlen(ends[i]), ends[i]) == 0) return true;
-    return false;
-}
-
 static pare_status read_tensor(reader *from, size_t index, pare_tensor *tensor) {
     const pare_header_entry *entry = &from->list.entries[index];
-    bool known = find_dtype(entry->dtype, &tensor->dtype);
+    bool known = pare_stored_dtype_find(entry->dtype, &tensor->dtype);
     if (!known && from->masks && strcmp(entry->dtype, "U8") == 0) from->special[index] = SPECIAL_MASK;
     if (!known && !from->masks && strcmp(entry->dtype, "F64") == 0) from->special[index] = SPECIAL_F64;
-    if (!known && !from->masks && is_triangle(entry)) from->special[index] = SPECIAL_COMPUTED;
-    if (!known && from->special[index] == SPECIAL_NONE) return refuse_dtype(from, entry);
+    if (!known && !from->masks && pare_stored_is_computed(entry->name, entry->dtype))
+        from->special[index] = SPECIAL_COMPUTED;
+    if (!known && from->special[index] == SPECIAL_NONE)
+        return pare_stored_dtype_refuse(from->file->mapping.path, entry->name, entry->dtype);
     if (entry->rank > PARE_TENSOR_MAX_RANK)
         return pare_fail(PARE_UNSUPPORTED, "%s: tensor %s has %d dimensions; pare reads at most %d",
                          from->file->mapping.path, entry->name, entry->rank, PARE_TENSOR_MAX_RANK);

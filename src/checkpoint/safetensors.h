@@ -15,8 +15,8 @@ typedef struct pare_safetensors {
     pare_tensor *masks; /* [mask_count]: tensors of dtype U8, an element a byte; their `dtype` means nothing */
     size_t mask_count;
     json_t *metadata;   /* __metadata__, if the file was opened with masks and has one */
-    pare_scratch image; /* where the tensors' data lies if it had to be expanded (archive.h, narrow.h), or empty */
-    bool narrowed;      /* tensors of F64 are F32 in the image */
+    pare_scratch image; /* where the data of tensors lies that had to be expanded (archive.h) or copied, or empty */
+    bool copied;        /* the image has F64 as F32 (narrow.h), or what other strides scatter (torch_file.h) */
 } pare_safetensors;
 
 /* Maps the file and checks its header: names are unique, every dtype is F32, F16, BF16 or F64 (which becomes F32,

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A piece passes through the cache once: one thread hashes it while another looks at its elements. Those of an archive
- * lie elsewhere, and piece n of the file goes with piece n of what it was expanded to. */
+/* A piece passes through the cache once: one thread hashes it while another looks at its elements. Those that were
+ * expanded or copied lie elsewhere, and piece n of the file goes with piece n of those. */
 enum { PIECE_BYTES = 4 << 20 };
 
 typedef struct count_pair {
@@ -22,9 +22,9 @@ typedef struct scanner {
     const pare_runtime *runtime;
     pare_scan *out;
     uint64_t done, total;   /* bytes of all files, or of what they were expanded to where that is more */
-    size_t tensor;          /* the first one that is not finished */
-    const pare_tensor *bad; /* has a NaN or an infinity at element `bad_from` or after; NULL: none so far */
-    uint64_t bad_from;
+    const pare_tensor *bad; /* has a NaN or an infinity; NULL: none so far */
+    pare_stored_run bad_run;
+    uint64_t bad_from; /* at this element of that run, or after */
 } scanner;
 
 /* An element is NaN or infinite if all bits of its exponent are set. */
@@ -55,10 +55,10 @@ static count_pair count_elements(const unsigned char *data, size_t n, pare_dtype
     return count_16(data, n, dtype == PARE_DTYPE_F16 ? 0x7c00u : 0x7f80u);
 }
 
-/* Stored elements [first, first + n). Those that are packed or shifted are looked at as the numbers that they are. */
-static count_pair count_stored(const pare_tensor *tensor, uint64_t first, uint64_t n) {
+/* Stored elements [first, first + n) of the run at `data`. Those that are packed or shifted are looked at as the
+ * numbers that they are. */
+static count_pair count_stored(const pare_tensor *tensor, const unsigned char *data, uint64_t first, uint64_t n) {
     enum { STEP = 4096 };
-    const unsigned char *data = tensor->data;
     bool converted = tensor->view && (tensor->view->type || tensor->view->shift < 0 || tensor->view->shift > 0);
     if (!converted) return count_elements(data + first * pare_dtype_size(tensor->dtype), n, tensor->dtype);
     count_pair all = {0, 0};
@@ -80,43 +80,45 @@ static size_t unit_of(const pare_tensor *tensor, size_t *elements) {
     return type ? type->bytes : pare_dtype_size(tensor->dtype);
 }
 
-/* The elements of `tensor` that begin in [begin, end). The last one may reach beyond, into the rest of the image. */
-static void scan_part(scanner *scan, const pare_tensor *tensor, const unsigned char *begin, const unsigned char *end) {
-    const unsigned char *data = tensor->data;
+/* The elements of a run that begin in [begin, end). The last one may reach beyond, into the rest of the bytes. */
+static void scan_run(scanner *scan, size_t index, pare_stored_run run, const unsigned char *begin,
+                     const unsigned char *end) {
+    const pare_tensor *tensor = pare_checkpoint_at(scan->checkpoint, index);
     size_t elements, size = unit_of(tensor, &elements);
-    uint64_t first = begin > data ? ((uint64_t)(begin - data) + size - 1) / size : 0;
-    uint64_t last = ((uint64_t)(end - data) + size - 1) / size;
-    if (last > tensor->count / elements) last = tensor->count / elements;
+    if ((uintptr_t)run.data >= (uintptr_t)end || (uintptr_t)run.data + run.bytes <= (uintptr_t)begin) return;
+    uint64_t first = begin > run.data ? ((uint64_t)(begin - run.data) + size - 1) / size : 0;
+    uint64_t last = ((uint64_t)(end - run.data) + size - 1) / size, count = run.bytes / size;
+    if (last > count) last = count;
     if (first >= last) return;
     first *= elements;
-    count_pair counts = count_stored(tensor, first, last * elements - first);
-    scan->out->zeros[scan->tensor] += counts.zeros;
+    count_pair counts = count_stored(tensor, run.data, first, last * elements - first);
+    scan->out->zeros[index] += counts.zeros;
     if (counts.bad && !scan->bad) {
         scan->bad = tensor;
+        scan->bad_run = run;
         scan->bad_from = first;
     }
 }
 
-/* All tensors' elements that begin in the piece; scan->tensor moves on over those that end there. */
-static void scan_piece(scanner *scan, size_t file, const unsigned char *begin, const unsigned char *end) {
-    for (; scan->tensor < pare_checkpoint_count(scan->checkpoint); scan->tensor++) {
-        const pare_tensor *tensor = pare_checkpoint_at(scan->checkpoint, scan->tensor);
-        const unsigned char *data = tensor->data;
-        if (tensor->file < file) continue;
-        if (tensor->file > file || data >= end) break;
-        scan_part(scan, tensor, begin, end);
-        if (data + pare_tensor_stored_bytes(tensor) > end) break;
+/* Tensors may share bytes, and one may lie in several files: all are asked, in their order. */
+static void scan_piece(scanner *scan, const unsigned char *begin, size_t bytes) {
+    for (size_t i = 0; i < pare_checkpoint_count(scan->checkpoint) && bytes; i++) {
+        const pare_tensor *tensor = pare_checkpoint_at(scan->checkpoint, i);
+        for (int k = 0; k < pare_tensor_run_count(tensor); k++)
+            scan_run(scan, i, pare_tensor_run(tensor, k), begin, begin + bytes);
     }
 }
 
 static pare_status refuse_element(const scanner *scan) {
     uint64_t index = scan->bad_from;
-    while (!count_stored(scan->bad, index, 1).bad)
+    while (!count_stored(scan->bad, scan->bad_run.data, index, 1).bad)
         index++;
     float value;
-    pare_tensor_stored_values(scan->bad, index, 1, &value);
+    pare_tensor part = *scan->bad;
+    part.data = scan->bad_run.data;
+    pare_tensor_stored_values(&part, index, 1, &value);
     return pare_fail(PARE_NUMERIC_ERROR, "%s: element %llu of tensor %s is %s; repair the file or download it again",
-                     pare_checkpoint_file(scan->checkpoint, scan->bad->file), (unsigned long long)index,
+                     pare_checkpoint_file(scan->checkpoint, scan->bad_run.file), (unsigned long long)index,
                      scan->bad->name, value != value ? "NaN" : "infinite");
 }
 
@@ -126,7 +128,7 @@ static size_t piece_of(uint64_t whole, uint64_t offset) {
     return left < PIECE_BYTES ? left : PIECE_BYTES;
 }
 
-/* *image: where the elements are; *length: that of the longer one of it and the file. */
+/* *image: where elements are that do not lie in the file; *length: that of the longer one of it and the file. */
 static const pare_mapping *extent(const scanner *scan, size_t file, const unsigned char **image, uint64_t *image_bytes,
                                   uint64_t *length) {
     const pare_mapping *mapping = pare_checkpoint_mapping(scan->checkpoint, file);
@@ -143,13 +145,16 @@ static pare_status scan_pieces(scanner *scan, size_t file, pare_digest *digest) 
     int threads = (asked ? asked : pare_machine_threads("")) == 1 ? 1 : 2;
     for (uint64_t offset = 0; offset < length; offset += PIECE_BYTES) {
         PARE_TRY(pare_progress_report(scan->runtime, "checking weights", scan->done, scan->total));
-        size_t hashed = piece_of(mapping->bytes, offset), scanned = piece_of(image_bytes, offset);
+        size_t mapped = piece_of(mapping->bytes, offset), beside = piece_of(image_bytes, offset);
 #pragma omp parallel sections num_threads(threads)
         {
 #pragma omp section
-            if (hashed) pare_digest_add(digest, mapping->data + offset, hashed);
+            if (mapped) pare_digest_add(digest, mapping->data + offset, mapped);
 #pragma omp section
-            if (scanned) scan_piece(scan, file, image + offset, image + offset + scanned);
+            {
+                if (mapped) scan_piece(scan, mapping->data + offset, mapped);
+                if (beside) scan_piece(scan, image + offset, beside);
+            }
         }
         /* Here, because messages belong to the thread that fails. */
         if (scan->bad) return refuse_element(scan);

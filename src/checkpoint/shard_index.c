@@ -1,4 +1,4 @@
-/* Layout of model.safetensors.index.json:
+/* Layout of model.safetensors.index.json, and of pytorch_model.bin.index.json with .bin files:
  *
  *   {"metadata": {"total_size": bytes}, "weight_map": {tensor name: "model-00001-of-00002.safetensors", ...}}
  */
@@ -29,9 +29,9 @@ static pare_status parse(const char *path, json_t **index) {
 }
 
 /* A shard is a file of the checkpoint's own folder, whatever an index says. */
-static bool is_shard_name(const char *name) {
-    if (!name || name[0] == '.' || fnmatch("*.safetensors", name, 0) != 0) return false;
-    return pare_name_is_plain(name) && !strchr(name, '/');
+static bool is_shard_name(const char *name, bool torch) {
+    if (!name || name[0] == '.' || !pare_name_is_plain(name) || strchr(name, '/')) return false;
+    return fnmatch("*.safetensors", name, 0) == 0 || (torch && fnmatch("*.bin", name, 0) == 0);
 }
 
 static int compare_names(const void *left, const void *right) {
@@ -42,13 +42,13 @@ static pare_status list_shards(const char *path, pare_shard_index *index) {
     json_t *weight_map = json_object_get(index->json, "weight_map"), *shard;
     size_t all = 0;
     const char *tensor;
+    bool torch = fnmatch("*.bin.index.json", path, 0) == 0;
     PARE_TRY(pare_alloc(&index->names, json_object_size(weight_map), sizeof *index->names, "the list of shards"));
     json_object_foreach(weight_map, tensor, shard) {
-        if (!pare_name_is_plain(tensor) || !is_shard_name(json_string_value(shard)))
-            return pare_fail(
-                PARE_FORMAT_ERROR,
-                "%s: entry %zu of weight_map is not a tensor's name and a .safetensors file of the same folder", path,
-                all);
+        if (!pare_name_is_plain(tensor) || !is_shard_name(json_string_value(shard), torch))
+            return pare_fail(PARE_FORMAT_ERROR,
+                             "%s: entry %zu of weight_map is not a tensor's name and a %s file of the same folder",
+                             path, all, torch ? ".bin" : ".safetensors");
         index->names[all++] = json_string_value(shard);
     }
     qsort(index->names, all, sizeof *index->names, compare_names);

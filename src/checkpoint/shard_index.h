@@ -1,4 +1,4 @@
-/* model.safetensors.index.json, beside the shards it names. */
+/* model.safetensors.index.json or pytorch_model.bin.index.json, beside the shards it names. */
 #ifndef PARE_CHECKPOINT_SHARD_INDEX_H
 #define PARE_CHECKPOINT_SHARD_INDEX_H
 
@@ -12,7 +12,8 @@ typedef struct pare_shard_index {
     size_t count;
 } pare_shard_index;
 
-/* A shard is a .safetensors file of the index's own folder; others are refused. On failure *out is empty. */
+/* A shard is a .safetensors file of the index's own folder, or, for an index of .bin files, one of those; others are
+ * refused. On failure *out is empty. */
 pare_status pare_shard_index_read(const char *path, pare_shard_index *out);
 void pare_shard_index_free(pare_shard_index *index);
 

@@ -13,7 +13,7 @@ int64_t pare_tensor_columns(const pare_tensor *tensor) {
 bool pare_tensor_is_run(const pare_tensor *tensor) {
     const pare_view *view = tensor->view;
     int64_t columns = tensor->rank == 2 ? (int64_t)tensor->shape[1] : 1;
-    return !view || (!view->part && view->column_step == 1 && view->row_step == columns &&
+    return !view || (!view->part && !view->shards && view->column_step == 1 && view->row_step == columns &&
                      view->block_step == view->block * columns);
 }
 
@@ -73,6 +73,24 @@ static void copy_elements(const pare_tensor *tensor, int64_t begin, int64_t coun
                 memcpy(out + (size_t)i * size, from + (size_t)(i * step) * size, size);
 }
 
+/* Elements [column, column + count) of a row, which may be divided among shards. */
+static void gather_row(const pare_tensor *tensor, int64_t row, int64_t column, int64_t count, char *out) {
+    const pare_view *view = tensor->view;
+    if (!view->shards) {
+        copy_elements(tensor, row_begin(view, row) + column * view->column_step, count, view->column_step, out);
+        return;
+    }
+    int64_t length = pare_tensor_columns(tensor) / (view->by_columns ? view->shard_count : 1);
+    int64_t rows = pare_tensor_rows(tensor) / (view->by_columns ? 1 : view->shard_count);
+    pare_tensor shard = *tensor;
+    for (int64_t take; count; column += take, count -= take, out += (size_t)take * pare_dtype_size(tensor->dtype)) {
+        int64_t within = column % length;
+        take = length - within < count ? length - within : count;
+        shard.data = view->shards[view->by_columns ? column / length : row / rows];
+        copy_elements(&shard, row_begin(view, row % rows) + within * view->column_step, take, view->column_step, out);
+    }
+}
+
 const void *pare_tensor_elements(const pare_tensor *tensor, uint64_t first, uint64_t count, void *buffer) {
     const pare_view *view = tensor->view;
     size_t size = pare_dtype_size(tensor->dtype);
@@ -85,8 +103,7 @@ const void *pare_tensor_elements(const pare_tensor *tensor, uint64_t first, uint
     for (uint64_t done = 0, take; done < count; done += take) {
         int64_t row = (int64_t)(first + done) / columns, column = (int64_t)(first + done) % columns;
         take = (uint64_t)(columns - column) < count - done ? (uint64_t)(columns - column) : count - done;
-        copy_elements(tensor, row_begin(view, row) + column * view->column_step, (int64_t)take, view->column_step,
-                      (char *)buffer + done * size);
+        gather_row(tensor, row, column, (int64_t)take, (char *)buffer + done * size);
     }
     return buffer;
 }
@@ -114,4 +131,14 @@ void pare_tensor_stored_values(const pare_tensor *tensor, uint64_t first, size_t
         as_stored.view = &run;
     }
     pare_tensor_values(&as_stored, first, count, out);
+}
+
+int pare_tensor_run_count(const pare_tensor *tensor) {
+    return tensor->view && tensor->view->shards ? tensor->view->shard_count : 1;
+}
+
+pare_stored_run pare_tensor_run(const pare_tensor *tensor, int index) {
+    uint64_t bytes = pare_tensor_stored_bytes(tensor);
+    if (!tensor->view || !tensor->view->shards) return (pare_stored_run){tensor->data, bytes, tensor->file};
+    return (pare_stored_run){tensor->view->shards[index], bytes / (uint64_t)tensor->view->shard_count, (size_t)index};
 }

@@ -1,5 +1,5 @@
 /* Tensors whose elements are not a run of the file: a part of a fused tensor, a transposed matrix, rows in another
- * order, or numbers that are packed. */
+ * order, numbers that are packed, or a matrix that is divided among several files (meta.h). */
 #ifndef PARE_CHECKPOINT_VIEW_H
 #define PARE_CHECKPOINT_VIEW_H
 
@@ -8,12 +8,18 @@
 
 /* Row r begins at element first + r / block * block_step + s of the stored tensor, with s = q / part * part_step +
  * q % part * row_step of q = r % block (part 0: q * row_step), and its columns are column_step apart. A vector's
- * elements count as rows of one column. */
+ * elements count as rows of one column.
+ *
+ * With `shards`, the tensor is made of shard_count stored ones of equal shape, one behind the other by rows or, if
+ * by_columns, by columns; then all of the above holds of each of them. */
 struct pare_view {
     int64_t first, block, block_step, row_step, column_step;
     int64_t part, part_step;
     const pare_ggml_type *type; /* stored in blocks of this type; NULL: in the tensor's dtype */
     float shift;                /* added to what is stored */
+    const void *const *shards;  /* [shard_count]: their data, in files 0, 1, 2, ...; NULL: one, at the tensor's own */
+    int shard_count;
+    bool by_columns;
 };
 
 /* A row may be no longer than this where it is scattered. */
@@ -39,5 +45,14 @@ void pare_tensor_values(const pare_tensor *tensor, uint64_t first, size_t count,
 
 /* Of a whole stored tensor, in the order in which it is stored. */
 void pare_tensor_stored_values(const pare_tensor *tensor, uint64_t first, size_t count, float *out);
+
+/* A run of stored bytes that is all of a tensor of a checkpoint, or one of its shards. */
+typedef struct pare_stored_run {
+    const unsigned char *data;
+    uint64_t bytes;
+    size_t file; /* index for pare_checkpoint_file */
+} pare_stored_run;
+int pare_tensor_run_count(const pare_tensor *tensor);
+pare_stored_run pare_tensor_run(const pare_tensor *tensor, int index);
 
 #endif

@@ -162,8 +162,9 @@ void pare_help_print(void) {
     pare_help_entry("help models", "the families of models that pare knows, and what of each can go");
     pare_help_entry("--version", "the version");
     putchar('\n');
-    pare_help_wrap("MODEL is a Hugging Face folder of a family that pare help models lists: config.json, safetensors, "
-                   "a tokenizer (or preprocessor_config.json, where it reads pictures); or ORG/NAME, if the model is "
+    pare_help_wrap("MODEL is a Hugging Face folder of a family that pare help models lists: config.json, safetensors "
+                   "(or pytorch_model.bin), a tokenizer (or preprocessor_config.json, where it reads pictures); or "
+                   "ORG/NAME, if the model is "
                    "in the Hugging Face cache. Options may stand before or "
                    "after it, as --name value or --name=value.",
                    0);

@@ -1,3 +1,4 @@
+#include "checkpoint/view.h"
 #include "model/config.h"
 #include "model/config_fields.h"
 #include "model/family.h"
@@ -205,12 +206,12 @@ static bool equal_values(const pare_tensor *a, const pare_tensor *b) {
     enum { STEP = 4096 };
     float here[STEP], there[STEP];
     if (a->count != b->count) return false;
-    if (a->dtype == b->dtype) return memcmp(a->data, b->data, a->bytes) == 0;
-    size_t size_a = pare_dtype_size(a->dtype), size_b = pare_dtype_size(b->dtype);
+    if (a->dtype == b->dtype && !a->view && !b->view)
+        return a->data == b->data || memcmp(a->data, b->data, a->bytes) == 0;
     for (uint64_t i = 0; i < a->count; i += STEP) {
         size_t n = a->count - i < STEP ? (size_t)(a->count - i) : STEP;
-        pare_to_float(here, (const char *)a->data + i * size_a, a->dtype, n);
-        pare_to_float(there, (const char *)b->data + i * size_b, b->dtype, n);
+        pare_tensor_values(a, i, n, here);
+        pare_tensor_values(b, i, n, there);
         if (memcmp(here, there, n * sizeof *here) != 0) return false;
     }
     return true;
@@ -382,7 +383,8 @@ done:
 
 pare_status pare_config_fit(const pare_checkpoint *checkpoint, pare_config *config) {
     const char *model = pare_checkpoint_directory(checkpoint);
-    char *path = pare_checkpoint_gguf(checkpoint) ? pare_format("%s", model) : pare_path_join(model, "config.json");
+    char *path = pare_checkpoint_gguf(checkpoint) ? pare_format("%s", model)
+                                                  : pare_path_join(model, config->made ? "params.json" : "config.json");
     pare_names_find_root(checkpoint, config);
     pare_status status = measure(checkpoint, config);
     if (status == PARE_OK) status = check_widths((pare_fields){.path = path, .object = config->text}, config);

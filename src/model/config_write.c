@@ -299,7 +299,7 @@ pare_status pare_config_restate(const pare_config *config, char **text) {
     bool untied = !config->tied && json_is_true(json_object_get(config->text, "tie_word_embeddings"));
     bool wide = is_double(config->json, "dtype") || is_double(config->json, "torch_dtype");
     *text = NULL;
-    if (!untied && !wide && is_read_alike(config)) return PARE_OK;
+    if (!untied && !wide && !config->made && is_read_alike(config)) return PARE_OK;
     json_t *file = json_deep_copy(config->json);
     json_t *json = config->text == config->json ? file : json_object_get(file, "text_config");
     if (json) state_what_holds(json, config);

@@ -1,6 +1,7 @@
 #include "model/model.h"
 #include "image/album.h"
 #include "model/companions.h"
+#include "model/config_meta.h"
 #include "model/gguf_model.h"
 #include "model/names.h"
 #include "model/parts.h"
@@ -213,7 +214,9 @@ static pare_status open_folder(const pare_place *place, pare_model *model) {
     PARE_TRY(pare_whole());
     if (described) PARE_TRY(pare_config_read(place->folder, &model->config));
     PARE_TRY(pare_checkpoint_open_place(place, &model->checkpoint));
-    return described ? PARE_OK : pare_config_read(place->folder, &model->config);
+    if (described) return PARE_OK;
+    return pare_checkpoint_params(model->checkpoint) ? pare_config_read_meta(model->checkpoint, &model->config)
+                                                     : pare_config_read(place->folder, &model->config);
 }
 
 static pare_status open_place(const pare_place *place, pare_model *model) {

@@ -1,8 +1,10 @@
-/* pare_checkpoint_describe: what headers of safetensors and GGUF files tell, whatever model they belong to. */
+/* pare_checkpoint_describe: what headers of safetensors and GGUF files and the state dicts of torch.save tell, whatever
+ * model they belong to. */
 #include "checkpoint/gguf_split.h"
 #include "checkpoint/header_read.h"
 #include "checkpoint/place.h"
 #include "checkpoint/shard_index.h"
+#include "checkpoint/torch_file.h"
 #include "support/file.h"
 #include "support/json.h"
 #include "support/memory.h"
@@ -67,21 +69,42 @@ static pare_status add_gguf(survey *s, json_t *json) {
     return status;
 }
 
-static pare_status add_file(survey *s, const char *name) {
-    char *path = pare_path_join(s->folder, name);
-    pare_mapping mapping;
+/* The header's entries; mapping: open for them. */
+static pare_status add_headers(survey *s, const pare_mapping *mapping, const char *name) {
     pare_header_list list = {0};
-    pare_status status = pare_mapping_open(path, &mapping);
-    free(path);
-    PARE_TRY(status);
-    status = pare_header_read(&mapping, &list);
+    pare_status status = pare_header_read(mapping, &list);
     for (size_t i = 0; i < list.count; i++)
         add_entry(s, &list.entries[i], name);
+    pare_header_list_free(&list);
+    return status;
+}
+
+static void add_tensors(survey *s, const pare_safetensors *file, const char *name) {
+    for (size_t i = 0; i < file->count; i++) {
+        const pare_tensor *tensor = &file->tensors[i];
+        pare_header_entry entry = {.rank = tensor->rank, .count = tensor->count, .bytes = tensor->bytes};
+        entry.name = (char *)(uintptr_t)tensor->name;
+        memcpy(entry.shape, tensor->shape, sizeof tensor->shape);
+        snprintf(entry.dtype, sizeof entry.dtype, "%s", pare_dtype_name(tensor->dtype));
+        add_entry(s, &entry, name);
+    }
+}
+
+static pare_status add_file(survey *s, const char *name) {
+    char *path = pare_path_join(s->folder, name);
+    pare_safetensors file = {0};
+    bool torch = pare_torch_is_name(name);
+    pare_status status = torch ? pare_torch_file_open(path, &file) : pare_mapping_open(path, &file.mapping);
+    free(path);
+    PARE_TRY(status);
+    if (torch)
+        add_tensors(s, &file, name);
+    else
+        status = add_headers(s, &file.mapping, name);
     if (status == PARE_OK)
         pare_json_append(s->files,
-                         pare_json_of({"name", pare_json_name(name)}, {"bytes", pare_json_count(mapping.bytes)}));
-    pare_header_list_free(&list);
-    pare_mapping_close(&mapping);
+                         pare_json_of({"name", pare_json_name(name)}, {"bytes", pare_json_count(file.mapping.bytes)}));
+    pare_safetensors_close(&file);
     return status;
 }
 
@@ -112,17 +135,26 @@ static pare_status add_shards(survey *s, const char *index_path) {
     return status;
 }
 
+/* The folder's usual files, whole or in shards. */
+static const struct {
+    const char *name;
+    bool index;
+} usual[] = {{"model.safetensors", false},
+             {"model.safetensors.index.json", true},
+             {"pytorch_model.bin", false},
+             {"pytorch_model.bin.index.json", true}};
+
 static pare_status add_files(survey *s, const char *named) {
-    char *single = pare_path_join(s->folder, "model.safetensors");
-    char *index = pare_path_join(s->folder, "model.safetensors.index.json");
-    pare_status status;
-    if (named || pare_file_exists(single))
-        status = add_file(s, named ? named : "model.safetensors");
-    else
-        status = pare_file_exists(index) ? add_shards(s, index) : add_loose_files(s);
-    free(single);
-    free(index);
-    return status;
+    if (named) return add_file(s, named);
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
+        char *path = pare_path_join(s->folder, usual[i].name);
+        bool found = pare_file_exists(path);
+        pare_status status = pare_whole();
+        if (found && status == PARE_OK) status = usual[i].index ? add_shards(s, path) : add_file(s, usual[i].name);
+        free(path);
+        if (found || status != PARE_OK) return status;
+    }
+    return add_loose_files(s);
 }
 
 /* config.json as an object, or NULL: nothing here depends on it. */
@@ -185,7 +217,8 @@ static pare_status survey_place(const char *path, survey *s, json_t *json) {
     struct stat found;
     pare_place place;
     const char *slash = strrchr(path, '/');
-    bool alone = fnmatch("*.safetensors", path, 0) == 0 && stat(path, &found) == 0 && S_ISREG(found.st_mode);
+    bool weights = fnmatch("*.safetensors", path, 0) == 0 || pare_torch_is_name(path);
+    bool alone = weights && stat(path, &found) == 0 && S_ISREG(found.st_mode);
     if (alone)
         place = (pare_place){.folder = slash ? pare_format("%.*s", (int)(slash - path) + 1, path) : pare_format("."),
                              .weights = pare_format("%s", slash ? slash + 1 : path)};

@@ -1,5 +1,6 @@
 #include "surgery/biased_model.h"
 #include "checkpoint/durable.h"
+#include "checkpoint/torch_file.h"
 #include "checkpoint/writer.h"
 #include "model/family.h"
 #include "model/names.h"
@@ -85,7 +86,7 @@ static pare_status link_file(const pare_mapping *file, const char *link) {
     return status;
 }
 
-/* Of a GGUF file, which no index can name: its weights as they are read, in one file. */
+/* Of a GGUF file or Meta's format, which no index can name: its weights as they are read, in one file. */
 static pare_status write_unpacked(const pare_checkpoint *checkpoint, const char *folder, json_t *map) {
     pare_declaration *list = NULL;
     pare_writer *writer = NULL;
@@ -103,14 +104,17 @@ static pare_status write_unpacked(const pare_checkpoint *checkpoint, const char 
     return status;
 }
 
-/* All of the model's files, and the index that names them and the biases. */
+/* All of the model's files, and the index that names them and the biases. Files of torch.save keep their ending, by
+ * which they are known. */
 static pare_status link_weights(const biased *b, const char *folder) {
     const pare_checkpoint *checkpoint = b->model->checkpoint;
     json_t *map = json_object(), *index;
-    bool unpacked = pare_checkpoint_gguf(checkpoint) != NULL;
+    bool unpacked = pare_checkpoint_gguf(checkpoint) || pare_checkpoint_params(checkpoint);
+    bool torch = !unpacked && pare_torch_is_name(pare_checkpoint_file(checkpoint, 0));
     pare_status status = unpacked ? write_unpacked(checkpoint, folder, map) : PARE_OK;
     for (size_t i = 0; !unpacked && i < pare_checkpoint_file_count(checkpoint) && status == PARE_OK; i++) {
-        char *name = pare_format("weights-%zu.safetensors", i), *link = pare_path_join(folder, name);
+        char *name = pare_format("weights-%zu.%s", i, torch ? "bin" : "safetensors"),
+             *link = pare_path_join(folder, name);
         status = pare_whole();
         if (status == PARE_OK) status = link_file(pare_checkpoint_mapping(checkpoint, i), link);
         for (size_t k = 0; k < pare_checkpoint_count(checkpoint); k++)
@@ -122,7 +126,8 @@ static pare_status link_weights(const biased *b, const char *folder) {
     for (size_t i = 0; i < b->count; i++)
         pare_json_put(map, b->names[i], pare_json_string("biases.safetensors"));
     index = pare_json_of({"weight_map", map});
-    char *text = NULL, *path = pare_path_join(folder, "model.safetensors.index.json");
+    char *text = NULL,
+         *path = pare_path_join(folder, torch ? "pytorch_model.bin.index.json" : "model.safetensors.index.json");
     if (status == PARE_OK) status = pare_json_dump(index, path, JSON_COMPACT, &text);
     if (status == PARE_OK) status = pare_durable_write_text(path, text);
     json_decref(index);

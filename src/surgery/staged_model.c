@@ -17,7 +17,8 @@
 
 /* What every temporary model has of its own. */
 static bool is_own(const char *name) {
-    static const char *const patterns[] = {".*", "config.json", "*.safetensors", "*.safetensors.index.json"};
+    static const char *const patterns[] = {".*",    "config.json", "*.safetensors", "*.safetensors.index.json",
+                                           "*.bin", "*.pth",       "params.json",   "*.bin.index.json"};
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++)
         if (fnmatch(patterns[i], name, 0) == 0) return true;
     return false;

@@ -3,6 +3,7 @@
 #include "support/path.h"
 #include "tokenizer/bpe_files.h"
 #include "tokenizer/json_read.h"
+#include "tokenizer/tiktoken.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/tokenizer_config.h"
 #include "tokenizer/tokenizer_state.h"
@@ -86,6 +87,14 @@ static pare_status open_json(pare_tokenizer *tokenizer, const char *path, const 
     return status;
 }
 
+static pare_status open_tiktoken(pare_tokenizer *tokenizer, const char *path, const pare_tokenizer_config *config) {
+    json_t *json;
+    PARE_TRY(pare_tiktoken_read(path, &json));
+    pare_status status = use_json(tokenizer, path, json, config);
+    json_decref(json);
+    return status;
+}
+
 /* path: of the vocab.json, beside which merges.txt lies. */
 static pare_status open_bpe_files(pare_tokenizer *tokenizer, const char *path, const char *directory,
                                   const pare_tokenizer_config *config) {
@@ -153,6 +162,7 @@ static pare_status open_file(pare_tokenizer *tokenizer, const char *file, const 
     PARE_TRY(pare_tokenizer_config_read(directory, bare_bpe, &config));
     pare_status status = bare_bpe                   ? open_bpe_files(tokenizer, file, directory, &config)
                          : ends_with(file, ".json") ? open_json(tokenizer, file, &config)
+                         : pare_tiktoken_is(file)   ? open_tiktoken(tokenizer, file, &config)
                                                     : open_slow(tokenizer, file, &config);
     pare_tokenizer_config_free(&config);
     return status;

@@ -92,6 +92,10 @@ static void files_mean_their_folder(void **state) {
                  {"model.safetensors.index.json", NULL},
                  {"model-00001-of-00002.safetensors", NULL},
                  {"model.pare-sparse", NULL},
+                 {"pytorch_model.bin.index.json", NULL},
+                 {"pytorch_model.bin", "pytorch_model.bin"},
+                 {"pytorch_model-00001-of-00002.bin", "pytorch_model-00001-of-00002.bin"},
+                 {"weights.pth", "weights.pth"},
                  {"other.safetensors", "other.safetensors"}};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         write_in("model", files[i].name, "");
@@ -114,15 +118,37 @@ static void files_mean_their_folder(void **state) {
     free(shard);
 }
 
+/* Shards of an index mean all of them, unless safetensors are there; files of Meta's format need no config.json. */
+static void files_of_torch_mean_their_model(void **state) {
+    (void)state;
+    write_in("torch", "config.json", "{}");
+    write_in("torch", "pytorch_model.bin.index.json", "{}");
+    write_in("torch", "pytorch_model-00001-of-00002.bin", "");
+    char *shard = below("torch/pytorch_model-00001-of-00002.bin");
+    expect_place(shard, "torch", NULL);
+    write_in("torch", "model.safetensors.index.json", "{}");
+    expect_place(shard, "torch", "pytorch_model-00001-of-00002.bin");
+    free(shard);
+    write_in("meta", "consolidated.00.pth", "");
+    write_in("meta", "consolidated.01.pth", "");
+    write_in("meta", "params.json", "{}");
+    char *params = below("meta/params.json"), *second = below("meta/consolidated.01.pth");
+    expect_place(params, "meta", NULL);
+    expect_place(second, "meta", "consolidated.01.pth");
+    free(params);
+    free(second);
+}
+
 static void other_files_are_explained(void **state) {
     (void)state;
     static const struct {
         const char *name, *text, *word;
     } files[] = {{"m-Q4_K_M.gguf", "", "GGUF"},
                  {"sha256-00ff", "GGUF\3\0\0\0", "GGUF"},
-                 {"pytorch_model.bin", "", "safe_serialization"},
-                 {"consolidated.00.pth", "", "safe_serialization"},
-                 {"model.ckpt", "", "pickle"},
+                 {"pytorch_model.bin", "", "no config.json beside it"},
+                 {"consolidated.00.pth", "", "no config.json beside it"},
+                 {"model.ckpt", "", "no config.json beside it"},
+                 {"adapter_model.bin", "", "--adapter"},
                  {"tf_model.h5", "", "TensorFlow"},
                  {"flax_model.msgpack", "", "Flax"},
                  {"model.onnx", "", "ONNX"},
@@ -209,11 +235,9 @@ static void what_is_not_there_is_said(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(files_mean_their_folder),
-        cmocka_unit_test(other_files_are_explained),
-        cmocka_unit_test(repositories_are_opened_at_their_snapshot),
-        cmocka_unit_test(names_are_looked_up_in_the_cache),
-        cmocka_unit_test(what_is_not_there_is_said),
+        cmocka_unit_test(files_mean_their_folder),          cmocka_unit_test(files_of_torch_mean_their_model),
+        cmocka_unit_test(other_files_are_explained),        cmocka_unit_test(repositories_are_opened_at_their_snapshot),
+        cmocka_unit_test(names_are_looked_up_in_the_cache), cmocka_unit_test(what_is_not_there_is_said),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

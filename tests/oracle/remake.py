@@ -40,6 +40,8 @@ MADE = {
     "tokenizer_kinds": (["tokenizer_kinds.json.gz"], ["tokenizer_kinds.py", "{}/tokenizer_kinds.json.gz"], ("tokenizers", "sentencepiece")),
     "tokenizer_vocabularies": (["tokenizer_vocabularies.json.gz"], ["tokenizer_vocabularies.py", "{}/tokenizer_vocabularies.json.gz"],
                                ("tokenizers", "transformers")),
+    "pytorch_files": (["pytorch/" + name for name in ("HF", "zip", "sharded", "kinds/zip.pt", "kinds.safetensors", "meta1", "meta2", "mistral")], ["pytorch_files.py", "{}/pytorch"], ("torch", "safetensors")),
+    "tiktoken": (["tiktoken"], ["tiktoken_file.py", "{}/tiktoken"], ("tiktoken",)),
     "images": (["images"], ["images.py", "{}/images"], ("PIL", "torch", "torchvision", "transformers")),
     "tokenizer_files": (["tokenizer_files.json"], ["tokenizer_files.py", "{}/tokenizer_files.json"], ("transformers", "sentencepiece")),
 }
