@@ -143,9 +143,7 @@ static void other_files_are_explained(void **state) {
     (void)state;
     static const struct {
         const char *name, *text, *word;
-    } files[] = {{"m-Q4_K_M.gguf", "", "GGUF"},
-                 {"sha256-00ff", "GGUF\3\0\0\0", "GGUF"},
-                 {"pytorch_model.bin", "", "no config.json beside it"},
+    } files[] = {{"pytorch_model.bin", "", "no config.json beside it"},
                  {"consolidated.00.pth", "", "no config.json beside it"},
                  {"model.ckpt", "", "no config.json beside it"},
                  {"adapter_model.bin", "", "--adapter"},
