@@ -50,15 +50,18 @@ typedef struct pare_evaluate_options {
     const char *adapter;       /* folder of a PEFT LoRA adapter beside the model's weights, or NULL */
     const pare_tasks *tasks;   /* or NULL */
     const char *items;         /* file for what every document of the tasks gave, one JSON line each; or NULL */
+    uint32_t continuations; /* texts that are written on from the beginnings of so many windows of each text; 0: none */
 } pare_evaluate_options;
 
 /* Perplexity: one stream, one BOS, non-overlapping windows, remainder dropped, fp64 mean over all windows' window-1
  * predictions (structured pruning protocol of LLM-Pruner / MoreauPruner). Tasks: accuracy, and accuracy by likelihoods
  * per character, with standard errors; "chosen" is the one that papers print, "average" the mean of those. A
  * perplexity that no number holds is null, with "perplexity_reason" beside it. Pictures: "images": {"files", "top1",
- * "top5", "loss": mean cross-entropy of the labels, with `against` "kl" and "agreement"} in place of texts. *report:
- * JSON, free with pare_text_free.
- */
+ * "top5", "loss": mean cross-entropy of the labels, with `against` "kl" and "agreement"} in place of texts.
+ * Continuations: 64 tokens drawn at temperature 1 behind 32 of the text; "continuations": {"texts", "prompt", "tokens",
+ * "repeated_4grams": mean share of 4-grams that stood in the same text before (null where no text has four tokens),
+ * "ended": share of texts that came to an end token, with `against` the same of that model under "against"}. *report:
+ * JSON, free with pare_text_free. */
 PARE_API pare_status pare_evaluate(const pare_model *model, const pare_evaluate_options *options,
                                    const pare_runtime *runtime, char **report);
 

@@ -24,7 +24,7 @@
 #define PARE_RECOVER_OPTIONS_INIT                                                                                      \
     {                                                                                                                  \
         .size = sizeof(pare_recover_options), .dropout = -1, .warmup = -1, .decay = -1, .clip = -1,                    \
-        .weight_decay = -1, .validation = -1, .ce = -1, .kd = -1                                                       \
+        .weight_decay = -1, .validation = -1, .ce = -1, .kd = -1, .calib_share = -1                                    \
     }
 #define PARE_MERGE_OPTIONS_INIT                                                                                        \
     { .size = sizeof(pare_merge_options) }
@@ -55,7 +55,7 @@ template <> inline pare_prune_options pare_options_init<pare_prune_options>() {
 template <> inline pare_recover_options pare_options_init<pare_recover_options>() {
     pare_recover_options options = pare_recover_options();
     options.size = sizeof options;
-    options.dropout = options.clip = options.weight_decay = options.ce = options.kd = -1;
+    options.dropout = options.clip = options.weight_decay = options.ce = options.kd = options.calib_share = -1;
     options.warmup = options.decay = options.validation = -1;
     return options;
 }

@@ -21,6 +21,12 @@ PARE_API const char *pare_recover_preset_summary(size_t index);
  * it has one, all else as in Alpaca), "alpaca", "none", and a name for each chat format. */
 PARE_API const char *pare_wording_name(size_t index);
 
+/* One of several files to train on. */
+typedef struct pare_training_source {
+    const char *path;
+    double weight; /* above 0: its share is this over the sum of all */
+} pare_training_source;
+
 /* What is 0, or negative where zero means something, is the preset's. */
 typedef struct pare_recover_options {
     size_t size;         /* of the struct, as its _INIT has it; or 0 */
@@ -71,10 +77,22 @@ typedef struct pare_recover_options {
     bool adapter;             /* a PEFT adapter instead of a merged model */
     bool force;               /* replace output if it exists */
     const char *curve;        /* prefix of loss curve files (PREFIX.csv, PREFIX.svg); NULL: OUTPUT/loss.csv and .svg */
-    const char *const *texts; /* perplexity before and after on each of these; may be NULL */
+    const char *const *texts; /* perplexity before and after on each of these, and with a teacher (in pare_prune: in
+                                 any case) KL divergence from it and agreement with it; may be NULL */
     size_t text_count;
     uint32_t window, max_windows;  /* of that evaluation; 0: 128, all */
     const pare_page_options *page; /* of the report; NULL: none */
+    /* Several files in place of `data`: every batch has examples of each, as many as its weight asks for. An epoch goes
+     * once through the first one; the others begin anew, in another order, whenever they are through. NULL: data */
+    const pare_training_source *sources;
+    size_t source_count;
+    /* Text (all kinds that `data` may be of, every token of it learnt, the first 10,000 rows at most) that has a share
+     * of every batch, so that what examples teach does not cost the language. In pare_prune it is the calibration text,
+     * unless that is "self" or the method trains. NULL: none */
+    const char *calib;
+    double calib_share;     /* 0 (none) .. below 1, with size 0 also the usual; negative: 0.25 */
+    uint32_t continuations; /* texts that are written on before and after, from the beginnings of so many windows of
+                               each text (pare_evaluate); 0: none */
 } pare_recover_options;
 
 /* Trains LoRA adapters (or all weights) on a model, streamed block by block, and writes it with what was learnt merged

@@ -86,6 +86,7 @@ static int evaluate(evaluation *e, size_t index) {
         .text_count = pare_measured_on_of(a).count,
         .window = a->window,
         .max_windows = a->max_windows,
+        .continuations = a->continuations,
         .against = e->against,
         .seed = a->seed,
         .adapter = a->adapter_folder,
@@ -151,6 +152,7 @@ static const char *refusal(const pare_arguments *a) {
     if (a->items && a->models.count > 1) return "--save-items takes one MODEL; run it once for each";
     if (a->adapter_folder && a->models.count > 1)
         return "--adapter belongs to one MODEL; compare it with what pare merge makes of both";
+    if (pare_measured_on_refusal(a)) return pare_measured_on_refusal(a);
     if (a->json && a->markdown) return "--json and --markdown are two ways to print the result; take one";
     return NULL;
 }

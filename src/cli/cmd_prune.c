@@ -7,6 +7,7 @@
 #include "plan.h"
 #include "summary.h"
 #include "terminal.h"
+#include "training_files.h"
 
 const char *pare_prune_arguments_check(const pare_arguments *arguments) {
     if (!arguments->model) return "MODEL is missing: the folder of the model to prune";
@@ -20,8 +21,10 @@ const char *pare_prune_arguments_check(const pare_arguments *arguments) {
     if (arguments->method >= 0 && arguments->recipe) return "give either --method or --recipe, not both";
     if (arguments->resume && !arguments->output) return "--resume keeps the progress beside OUT: give -o OUT";
     bool trains = arguments->preset >= 0 || arguments->training_steps || arguments->epochs > 0 || arguments->rate > 0 ||
-                  arguments->batch || arguments->teacher || arguments->ce >= 0 || arguments->kd >= 0;
-    if (trains && !arguments->data) return "--recover FILE is missing: what to train on";
+                  arguments->batch || arguments->teacher || arguments->ce >= 0 || arguments->kd >= 0 ||
+                  arguments->calibration_share >= 0;
+    if (trains && !arguments->training.count) return "--recover FILE is missing: what to train on";
+    if (pare_measured_on_refusal(arguments)) return pare_measured_on_refusal(arguments);
     if (pare_page_refusal(arguments)) return pare_page_refusal(arguments);
     if (!arguments->output && !arguments->dry_run) return "-o OUT is missing: the folder to write (or --dry-run)";
     return NULL;
@@ -83,6 +86,7 @@ pare_prune_options pare_prune_options_of(const pare_arguments *arguments) {
         .text_count = pare_measured_on_of(arguments).count,
         .window = arguments->window,
         .max_windows = arguments->max_windows,
+        .continuations = arguments->continuations,
     };
 }
 
@@ -90,11 +94,32 @@ typedef struct job {
     const pare_arguments *arguments;
     const pare_prune_options *options;
     const pare_model *model;
+    const pare_training_files *files;
 } prune_job;
 
 static void say_job(const void *context) {
     const prune_job *job = context;
-    pare_plan_say_job(job->arguments, job->options, job->model);
+    pare_plan_say_job(job->arguments, job->options, job->model, job->files);
+}
+
+static int prune(const pare_arguments *arguments, const pare_model *model, const pare_training_files *files) {
+    pare_prune_options options = pare_prune_options_of(arguments);
+    pare_recover_options recover = pare_recover_options_of(arguments);
+    recover.targets = NULL; /* those of prune are matrices that lose weights */
+    recover.target_count = 0;
+    recover.calib = NULL; /* the library knows which is calibration text */
+    pare_training_files_put(files, &recover);
+    if (files->count) options.recover = &recover;
+    pare_runtime runtime = pare_outcome_runtime(arguments);
+    runtime.training = pare_terminal_training;
+    pare_page_options page = pare_page_options_of(arguments);
+    options.page = &page;
+    prune_job job = {arguments, &options, model, files};
+    pare_announcement announcement = {.say = say_job, .context = &job};
+    pare_plan_announce(&announcement, &runtime);
+    char *report = NULL;
+    pare_status status = pare_prune(model, &options, &runtime, &report);
+    return pare_outcome_deliver(status, report, arguments, pare_summary_print);
 }
 
 static int run(const pare_arguments *arguments) {
@@ -103,25 +128,13 @@ static int run(const pare_arguments *arguments) {
     pare_model *model = NULL;
     int code = pare_measured_on_open(arguments, arguments->model, &model);
     if (code != PARE_EXIT_DONE) return code;
-    pare_prune_options options = pare_prune_options_of(arguments);
-    pare_recover_options recover = pare_recover_options_of(arguments);
-    recover.targets = NULL; /* those of prune are matrices that lose weights */
-    recover.target_count = 0;
-    if (arguments->data) options.recover = &recover;
-    pare_runtime runtime = pare_outcome_runtime(arguments);
-    runtime.training = pare_terminal_training;
-    pare_page_options page = pare_page_options_of(arguments);
-    options.page = &page;
-    prune_job job = {arguments, &options, model};
-    pare_announcement announcement = {.say = say_job, .context = &job};
-    pare_plan_announce(&announcement, &runtime);
-    char *report = NULL;
-    pare_status status = pare_prune(model, &options, &runtime, &report);
-    code = pare_outcome_deliver(status, report, arguments, pare_summary_print);
+    pare_training_files files;
+    code = pare_training_files_read(&arguments->training, &files);
+    if (code == PARE_EXIT_DONE) code = prune(arguments, model, &files);
+    pare_training_files_free(&files);
     pare_model_close(model);
     return code;
 }
-
 static const char *const synopsis[] = {
     "MODEL -o OUT --ratio R | --params P [OPTION...]",
     "MODEL -o OUT --sparsity S | --pattern N:M [OPTION...]",

@@ -7,10 +7,12 @@
 #include "plan.h"
 #include "recover_summary.h"
 #include "terminal.h"
+#include "training_files.h"
 
 static const char *check(const pare_arguments *arguments) {
     if (!arguments->model) return "MODEL is missing: the folder of the model to train";
-    if (!arguments->data) return "--data FILE is missing: what to train on";
+    if (!arguments->training.count) return "--data FILE is missing: what to train on";
+    if (pare_measured_on_refusal(arguments)) return pare_measured_on_refusal(arguments);
     if (pare_page_refusal(arguments)) return pare_page_refusal(arguments);
     if (!arguments->output) return "-o OUT is missing: the folder to write";
     if (arguments->save_every && !arguments->resume)
@@ -32,7 +34,9 @@ pare_recover_options pare_recover_options_of(const pare_arguments *a) {
     return (pare_recover_options){
         .size = sizeof(pare_recover_options),
         .preset = a->preset < 0 ? NULL : pare_recover_preset_name((size_t)a->preset),
-        .data = a->data,
+        .data = a->training.count ? a->training.words[0] : NULL,
+        .calib = a->calibration,
+        .calib_share = a->calibration_share,
         .field = a->field,
         .wording = a->wording < 0 ? NULL : pare_wording_name((size_t)a->wording),
         .limit = a->limit,
@@ -76,12 +80,14 @@ pare_recover_options pare_recover_options_of(const pare_arguments *a) {
         .text_count = pare_measured_on_of(a).count,
         .window = a->window,
         .max_windows = a->max_windows,
+        .continuations = a->continuations,
     };
 }
 
 typedef struct job {
     const pare_arguments *arguments;
     const pare_model *model;
+    const pare_training_files *files;
 } recover_job;
 
 static void say_job(const void *context) {
@@ -93,9 +99,25 @@ static void say_job(const void *context) {
                       pare_count_show(pare_model_parameters(model)).text,
                       pare_bytes_show(pare_model_bytes(model)).text);
     pare_terminal_say("  preset       %s: %s", pare_recover_preset_name(preset), pare_recover_preset_summary(preset));
-    pare_terminal_say("  data         %s", a->data);
+    pare_training_files_say(((const recover_job *)context)->files, "data");
+    if (a->calibration) pare_terminal_say("  calibration  %s", a->calibration);
     if (a->teacher) pare_terminal_say("  teacher      %s", a->teacher);
     pare_terminal_say("  output       %s%s", a->output, a->adapter ? " (a PEFT adapter)" : "");
+}
+
+static int recover(const pare_arguments *arguments, const pare_model *model, const pare_training_files *files) {
+    pare_recover_options options = pare_recover_options_of(arguments);
+    pare_training_files_put(files, &options);
+    pare_runtime runtime = pare_outcome_runtime(arguments);
+    runtime.training = pare_terminal_training;
+    pare_page_options page = pare_page_options_of(arguments);
+    options.page = &page;
+    recover_job job = {arguments, model, files};
+    pare_announcement announcement = {.say = say_job, .context = &job};
+    pare_plan_announce(&announcement, &runtime);
+    char *report = NULL;
+    pare_status status = pare_recover(model, &options, &runtime, &report);
+    return pare_outcome_deliver(status, report, arguments, pare_recover_summary_print);
 }
 
 static int run(const pare_arguments *arguments) {
@@ -104,21 +126,13 @@ static int run(const pare_arguments *arguments) {
     pare_model *model = NULL;
     int code = pare_measured_on_open(arguments, arguments->model, &model);
     if (code != PARE_EXIT_DONE) return code;
-    pare_recover_options options = pare_recover_options_of(arguments);
-    pare_runtime runtime = pare_outcome_runtime(arguments);
-    runtime.training = pare_terminal_training;
-    pare_page_options page = pare_page_options_of(arguments);
-    options.page = &page;
-    recover_job job = {arguments, model};
-    pare_announcement announcement = {.say = say_job, .context = &job};
-    pare_plan_announce(&announcement, &runtime);
-    char *report = NULL;
-    pare_status status = pare_recover(model, &options, &runtime, &report);
-    code = pare_outcome_deliver(status, report, arguments, pare_recover_summary_print);
+    pare_training_files files;
+    code = pare_training_files_read(&arguments->training, &files);
+    if (code == PARE_EXIT_DONE) code = recover(arguments, model, &files);
+    pare_training_files_free(&files);
     pare_model_close(model);
     return code;
 }
-
 static const char *const synopsis[] = {
     "MODEL -o OUT --data FILE [OPTION...]",
     "MODEL -o OUT --data FILE --adapter [OPTION...]",

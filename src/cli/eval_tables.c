@@ -4,6 +4,7 @@
 #include "eval_images.h"
 #include "message.h"
 #include "table.h"
+#include "written_rows.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,12 +29,18 @@ static double chosen_of(const json_t *task) {
     return pare_document_number(task, pare_document_text(task, "chosen"), 0);
 }
 
+/* Whether texts were written on. */
+static bool wrote(const json_t *report) {
+    return pare_document_at(json_array_get(pare_document_at(report, "texts"), 0), "continuations") != NULL;
+}
+
 static void add_titles(pare_table *table, const json_t *report, bool several) {
     size_t index;
     json_t *entry;
     add_cells(table, (const char *const[]){"model", "parameters", "removed"}, several ? 3 : 2);
     json_array_foreach(pare_document_at(report, "texts"), index, entry) {
         pare_table_cell(table, "%s", base_name(pare_document_text(entry, "file")));
+        if (wrote(report)) add_cells(table, (const char *const[]){"repeated", "ended"}, PARE_WRITTEN_ROWS);
     }
     json_array_foreach(pare_document_at(report, "tasks"), index, entry) {
         pare_table_cell(table, "%s", pare_task_title(pare_document_text(entry, "task")));
@@ -49,6 +56,8 @@ static void add_row(pare_table *table, const pare_eval_row *row, uint64_t most, 
     if (several) pare_table_cell(table, "%.1f %%", 100 * (1 - (double)row->parameters / (double)most));
     json_array_foreach(pare_document_at(row->report, "texts"), index, entry) {
         pare_table_cell(table, "%s", pare_document_show(entry, "perplexity", "%.2f").text);
+        for (size_t i = 0; wrote(row->report) && i < PARE_WRITTEN_ROWS; i++)
+            pare_table_cell(table, "%s", pare_written_share_show(pare_document_at(entry, "continuations"), i).text);
     }
     json_array_foreach(pare_document_at(row->report, "tasks"), index, entry) {
         pare_table_cell(table, "%.2f", 100 * chosen_of(entry));
@@ -60,7 +69,8 @@ static void add_row(pare_table *table, const pare_eval_row *row, uint64_t most, 
 /* Perplexities and accuracies, a row for each model. */
 static void print_models(const pare_arguments *arguments, const pare_eval_row *rows, size_t count) {
     const json_t *first = rows[0].report;
-    size_t columns = (count > 1 ? 3 : 2) + pare_document_count(first, "texts") + pare_document_count(first, "tasks") +
+    size_t texts = pare_document_count(first, "texts") * (wrote(first) ? 1 + PARE_WRITTEN_ROWS : 1);
+    size_t columns = (count > 1 ? 3 : 2) + texts + pare_document_count(first, "tasks") +
                      (pare_document_at(first, "average") != NULL);
     char *alignment = calloc(columns + 1, 1);
     uint64_t most = 0;
@@ -88,6 +98,33 @@ static void add_text(pare_table *table, const json_t *text, bool compared) {
     pare_table_cell(table, "%.2f %%", 100 * pare_document_number(text, "top1", 0));
 }
 
+static void add_written(pare_table *table, const char *file, const char *writer, const json_t *continuations) {
+    pare_table_cell(table, "%s", file);
+    pare_table_cell(table, "%s", writer);
+    pare_table_cell(table, "%s", pare_count_show(pare_document_count(continuations, "texts")).text);
+    for (size_t i = 0; i < PARE_WRITTEN_ROWS; i++)
+        pare_table_cell(table, "%s", pare_written_share_show(continuations, i).text);
+}
+
+/* A row for the model, and for the one that it is compared with. */
+static void print_written(const pare_arguments *arguments, const json_t *report) {
+    const json_t *texts = pare_document_at(report, "texts");
+    pare_table *table = pare_table_new("llrrr");
+    add_cells(table,
+              (const char *const[]){"continuations of", "written by", "texts", pare_written_row_name(0),
+                                    pare_written_row_name(1)},
+              5);
+    for (size_t i = 0; i < json_array_size(texts); i++) {
+        const json_t *text = json_array_get(texts, i), *own = pare_document_at(text, "continuations");
+        const char *file = pare_document_text(text, "file");
+        add_written(table, file, pare_document_text(report, "model"), own);
+        if (pare_document_at(own, "against"))
+            add_written(table, file, arguments->against, pare_document_at(own, "against"));
+    }
+    putchar('\n');
+    print_table(arguments, table);
+}
+
 static void print_texts(const pare_arguments *arguments, const json_t *report) {
     static const char *const titles[] = {"text", "tokens", "windows", "perplexity", "nll", "KL", "top-1"};
     bool compared = arguments->against != NULL;
@@ -100,6 +137,7 @@ static void print_texts(const pare_arguments *arguments, const json_t *report) {
     if (compared)
         printf("\nKL: mean divergence from %s in nats per token; top-1: how often both predict the same token\n",
                arguments->against);
+    if (wrote(report)) print_written(arguments, report);
 }
 
 /* "51.23 +- 1.02", or "-" where the task has no such number. */
@@ -168,5 +206,8 @@ void pare_eval_tables_print(const pare_arguments *arguments, const pare_eval_row
         if (count > 1) printf("%s\n\n", rows[i].model);
         print_details(arguments, rows[i].report);
     }
+    if (wide && wrote(rows[0].report))
+        printf("\nrepeated: share of 4-grams that stood in the same continuation before; ended: share of "
+               "continuations that came to an end\n");
     print_notes(rows[0].report);
 }

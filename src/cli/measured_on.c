@@ -11,10 +11,15 @@ pare_measured_on pare_measured_on_of(const pare_arguments *arguments) {
     return (pare_measured_on){arguments->texts.count ? arguments->texts.words : NULL, arguments->texts.count};
 }
 
+const char *pare_measured_on_refusal(const pare_arguments *arguments) {
+    bool texts = arguments->texts.count || arguments->images; /* of pictures the model says more */
+    return arguments->continuations && !texts ? "--continuations goes on from texts: give --text FILE with it" : NULL;
+}
+
 /* Those that are about texts, and would change nothing; NULL after the last. */
 static const char *const of_text[] = {
     "window",          "length",          "field", "wording",      "protocol", "cutoff",
-    "train-on-prompt", "group-by-length", "tasks", "calib-stream", "pack",     NULL};
+    "train-on-prompt", "group-by-length", "tasks", "calib-stream", "pack",     "continuations", "calib-share", NULL};
 
 /* The first that was given, or that a sweep goes over; or NULL. */
 static const char *about_texts(const pare_arguments *a) {

@@ -14,6 +14,9 @@ typedef struct pare_measured_on {
 
 pare_measured_on pare_measured_on_of(const pare_arguments *arguments);
 
+/* A sentence for continuations of texts that are not there, or NULL. */
+const char *pare_measured_on_refusal(const pare_arguments *arguments);
+
 /* Opens a model. PARE_EXIT_USAGE after one sentence, and no model, if it does not read what it is to be measured on, or
  * another option is about texts where it reads none. */
 int pare_measured_on_open(const pare_arguments *arguments, const char *name, pare_model **model);

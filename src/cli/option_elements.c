@@ -108,6 +108,12 @@ static const pare_option rows[] = {
     {.name = "measure-errors", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "yes|no",
      .key = "measure_errors", .choice = measure_errors_name, .bare = "yes",
      .help = "report every layer's output error, also where the method itself needs no Gram matrix"},
+    {.name = "residual-rank", .commands = PARE_IN_PRUNE, .common = PARE_IN_PRUNE, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "R",
+     .key = "residual_rank", .low = 0, .high = 65536,
+     .brief = "what is lost, as a PEFT adapter of this rank",
+     .help = "also what the matrices have lost, in closed form (EoRA), as a PEFT adapter of this rank in "
+             "OUT/residual-adapter; 0: none",
+     .usual = "0"},
     {.name = "region-rounds", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "N",
      .key = "region_rounds", .low = 0, .high = 1e6,
      .help = "rounds of wanda++'s regional optimisation, which also changes what stays",

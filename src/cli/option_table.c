@@ -46,6 +46,12 @@ static const pare_option rows[] = {
      .brief = "only the first N windows of each text",
      .help = "only the first N windows of each text, or N pictures from all over the set",
      .usual = "all"},
+    {.name = "continuations", .commands = PARE_IN_EVAL | PARE_IN_PRUNE | PARE_IN_RECOVER, .common = PARE_IN_EVAL, .group = evaluation, .kind = PARE_VALUE_INTEGER,
+     .value = "N", .offset = AT(continuations), .low = 1, .high = 1e6,
+     .brief = "also let the model write on N texts: does it repeat itself",
+     .help = "also 64 tokens that are drawn behind the first 32 of N windows of each text: how many of their 4-grams "
+             "repeat one before, and how many texts come to an end; 32 say enough",
+     .usual = "none"},
     {.name = "adapter", .commands = PARE_IN_EVAL, .common = PARE_IN_EVAL, .group = evaluation, .kind = PARE_VALUE_TEXT, .value = "DIR",
      .offset = AT(adapter_folder), .brief = "a PEFT adapter to put beside the weights",
      .help = "folder of a PEFT adapter, which is put beside the weights of MODEL"},

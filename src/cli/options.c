@@ -226,10 +226,11 @@ static int allocate(pare_arguments *out, size_t room) {
     out->over.words = calloc(room, sizeof *out->over.words);
     out->targets.words = calloc(room, sizeof *out->targets.words);
     out->skipped.words = calloc(room, sizeof *out->skipped.words);
+    out->training.words = calloc(room, sizeof *out->training.words);
     out->settings.list = calloc(room, sizeof *out->settings.list);
     out->given.list = calloc(room, sizeof *out->given.list);
     if (out->models.words && out->texts.words && out->over.words && out->targets.words && out->skipped.words &&
-        out->settings.list && out->given.list)
+        out->training.words && out->settings.list && out->given.list)
         return PARE_EXIT_DONE;
     pare_terminal_fail("there is not enough memory to read the command line");
     return PARE_EXIT_FAILED;
@@ -251,6 +252,7 @@ int pare_arguments_parse(const pare_syntax *command, int count, char **words, pa
                             .dropout = -1,
                             .ce = -1,
                             .kd = -1,
+                            .calibration_share = -1,
                             .clip = -1,
                             .weight_decay = -1,
                             .help = asks_for_help(count, words)};
@@ -272,6 +274,7 @@ void pare_arguments_free(pare_arguments *arguments) {
     free(arguments->over.words);
     free(arguments->targets.words);
     free(arguments->skipped.words);
+    free(arguments->training.words);
     free(arguments->sparsity.each);
     free(arguments->settings.list);
     free(arguments->given.list);

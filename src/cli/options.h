@@ -122,6 +122,8 @@ typedef struct pare_arguments {
     double lipschitz_size;
     /* recover */
     int preset, wording, train_on_prompt, group_by_length;
+    pare_word_list training; /* files to train on, with their weights */
+    double calibration_share; /* negative: not given */
     const char *curve;
     uint32_t cutoff, rank, batch, micro_batch, training_steps, validate_every, save_every;
     uint32_t warmup, decay, validation; /* PARE_NOT_GIVEN */
@@ -133,7 +135,7 @@ typedef struct pare_arguments {
     /* eval */
     pare_word_list texts;
     const char *images;
-    uint32_t window, max_windows;
+    uint32_t window, max_windows, continuations;
     const char *against;
     pare_word_list models; /* `model` is the first one */
     const char *tasks, *items;

@@ -71,7 +71,8 @@ static void say_drops(const pare_layer_list *drops, bool alone) {
                           alone ? ", and nothing else" : " before the others are pruned");
 }
 
-void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options *options, const pare_model *model) {
+void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options *options, const pare_model *model,
+                       const pare_training_files *files) {
     const char *usual = options->sparsity.given ? "best-sparse" : "best";
     const char *preset = arguments->method < 0 ? usual : pare_recipe_name((size_t)arguments->method);
     const char *method = arguments->recipe ? arguments->recipe : preset;
@@ -90,7 +91,7 @@ void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options
         if (reads_text(options))
             pare_terminal_say("  calibration  %s", arguments->calibration ? arguments->calibration : "self");
     }
-    if (options->recover) pare_terminal_say("  recovery     %s", options->recover->data);
+    pare_training_files_say(files, "recovery");
     if (options->recover && options->recover->teacher)
         pare_terminal_say("  teacher      %s", options->recover->teacher);
     pare_terminal_say("  output       %s", arguments->dry_run ? "none (dry run)" : arguments->output);

@@ -2,10 +2,11 @@
 #ifndef PARE_CLI_PLAN_H
 #define PARE_CLI_PLAN_H
 
-#include "options.h"
+#include "training_files.h"
 
-/* Model, method with its constants, target and output. */
-void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options *options, const pare_model *model);
+/* Model, method with its constants, target, files to train on, and output. */
+void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options *options, const pare_model *model,
+                       const pare_training_files *files);
 
 /* A pare_plan_fn: calibration and memory. user is not used. */
 void pare_plan_say(void *user, const pare_plan *plan);

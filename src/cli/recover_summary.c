@@ -5,6 +5,7 @@
 #include "message.h"
 #include "summary.h"
 #include "table.h"
+#include "written_rows.h"
 
 #include <math.h>
 
@@ -19,6 +20,14 @@ static void add_row(pare_table *table, const char *name, const double *values, c
     pare_table_cell(table, "%s", isfinite(values[1]) ? pare_change_show(values[0], values[1]).text : "");
 }
 
+static void add_shown(pare_table *table, const char *what, const json_t *text, const char *before, const char *after) {
+    pare_table_cell(table, "%s, %s", what, pare_document_text(text, "file"));
+    pare_table_cell(table, "%s", before);
+    pare_table_cell(table, "%s", after);
+    pare_table_cell(table, "-");
+    pare_table_cell(table, "%s", "");
+}
+
 static void add_text(pare_table *table, const json_t *text) {
     static const char first[] = "before.perplexity", last[] = "after.perplexity";
     double before = pare_document_number(text, first, NAN), after = pare_document_number(text, last, NAN);
@@ -27,6 +36,16 @@ static void add_text(pare_table *table, const json_t *text) {
     pare_table_cell(table, "%s", pare_document_show(text, last, "%.3f").text);
     pare_table_cell(table, "-");
     pare_table_cell(table, "%s", isfinite(before) && isfinite(after) ? pare_change_show(before, after).text : "");
+    if (pare_document_at(text, "after.kl")) {
+        add_shown(table, "KL divergence", text, pare_document_show(text, "before.kl", "%.4f").text,
+                  pare_document_show(text, "after.kl", "%.4f").text);
+        add_shown(table, "share of likeliest as the dense model's", text,
+                  pare_document_show(text, "before.top1", "%.3f").text,
+                  pare_document_show(text, "after.top1", "%.3f").text);
+    }
+    pare_written_row row;
+    for (size_t i = 0; i < PARE_WRITTEN_ROWS; i++)
+        if (pare_written_row_of(text, "after", i, &row)) add_shown(table, row.name, text, row.before, row.after);
 }
 
 static void add_image_row(void *table, const char *name, const char *before, const char *after, const char *change) {
@@ -86,7 +105,9 @@ static void print_training(const json_t *report) {
     if (held) printf(", %s held out", pare_count_show(held).text);
     if (cut) printf(", %s cut", pare_count_show(cut).text);
     if (left) printf(", %s left out", pare_count_show(left).text);
-    printf("\n%s tokens in %s, %s tokens/s\n", pare_count_show(pare_document_count(report, "tokens")).text,
+    putchar('\n');
+    pare_summary_print_mixture(data);
+    printf("%s tokens in %s, %s tokens/s\n", pare_count_show(pare_document_count(report, "tokens")).text,
            pare_seconds_show(pare_document_number(report, "training_seconds", 0)).text,
            pare_quantity_show(pare_document_number(report, "tokens_per_second", 0)).text);
     printf("%s parameters trained, %.2f %% of the model's %s\n",

@@ -6,6 +6,7 @@
 #include "sparse_summary.h"
 #include "table.h"
 #include "terminal.h"
+#include "written_rows.h"
 
 #include <math.h>
 #include <string.h>
@@ -27,6 +28,7 @@ static void add_counts(pare_table *table, const json_t *report, const char *name
 static void add_text(pare_table *table, const json_t *text, const char *key, const char *what) {
     static const char first[] = "before.perplexity";
     char name[160], last[32], kl[32], same[32], share[32];
+    pare_written_row row;
     snprintf(last, sizeof last, "%s.perplexity", key);
     snprintf(kl, sizeof kl, "%s.kl", key);
     snprintf(same, sizeof same, "%s.top1", key);
@@ -36,12 +38,18 @@ static void add_text(pare_table *table, const json_t *text, const char *key, con
     if (isfinite(before) && isfinite(after)) change = pare_change_show(before, after);
     add_row(table, name, pare_document_show(text, first, "%.3f").text, pare_document_show(text, last, "%.3f").text,
             change);
-    if (!pare_document_at(text, kl)) return;
-    snprintf(name, sizeof name, "KL divergence%s, %s", what, pare_document_text(text, "file"));
-    add_row(table, name, "", pare_document_show(text, kl, "%.4f").text, (pare_shown){""});
-    snprintf(name, sizeof name, "same first choice%s, %s", what, pare_document_text(text, "file"));
-    snprintf(share, sizeof share, "%.2f %%", 100 * pare_document_number(text, same, NAN));
-    add_row(table, name, "", share, (pare_shown){""});
+    if (pare_document_at(text, kl)) {
+        snprintf(name, sizeof name, "KL divergence%s, %s", what, pare_document_text(text, "file"));
+        add_row(table, name, "", pare_document_show(text, kl, "%.4f").text, (pare_shown){""});
+        snprintf(name, sizeof name, "same first choice%s, %s", what, pare_document_text(text, "file"));
+        snprintf(share, sizeof share, "%.2f %%", 100 * pare_document_number(text, same, NAN));
+        add_row(table, name, "", share, (pare_shown){""});
+    }
+    for (size_t i = 0; i < PARE_WRITTEN_ROWS; i++)
+        if (pare_written_row_of(text, key, i, &row)) {
+            snprintf(name, sizeof name, "%s%s, %s", row.name, what, pare_document_text(text, "file"));
+            add_row(table, name, row.before, row.after, (pare_shown){""});
+        }
 }
 
 static void add_image_row(void *table, const char *name, const char *before, const char *after, const char *change) {
@@ -63,9 +71,11 @@ static void print_sizes(const json_t *report) {
         bool recovered = pare_document_at(text, "recovered") != NULL;
         add_text(table, text, "after", recovered ? " of the pruned model" : "");
         if (recovered) add_text(table, text, "recovered", " after recovery");
+        if (pare_document_at(text, "adapted")) add_text(table, text, "adapted", " with the residual adapter");
     }
     pare_image_rows(images, "after", both ? " of the pruned model" : "", add_image_row, table);
     pare_image_rows(images, "recovered", " after recovery", add_image_row, table);
+    pare_image_rows(images, "adapted", " with the residual adapter", add_image_row, table);
     pare_table_print(table, stdout);
     pare_table_free(table);
 }
@@ -92,6 +102,17 @@ static void print_training(const json_t *training) {
            pare_document_number(last, "loss", 0));
 }
 
+/* Files, and the share that each has of every batch. */
+void pare_summary_print_mixture(const json_t *data) {
+    const json_t *mixture = pare_document_at(data, "mixture");
+    for (size_t i = 0; i < json_array_size(mixture); i++) {
+        const json_t *part = json_array_get(mixture, i);
+        printf("  %.3g %% of a batch: %s%s, %s examples\n", 100 * pare_document_number(part, "share", 0),
+               pare_document_text(part, "file"), json_is_true(pare_document_at(part, "calibration")) ? " (text)" : "",
+               pare_count_show(pare_document_count(part, "examples")).text);
+    }
+}
+
 static void print_recovery(const json_t *recovery) {
     if (!recovery) return;
     printf("\nrecovered in %s steps on %s tokens", pare_count_show(pare_document_count(recovery, "steps")).text,
@@ -101,6 +122,7 @@ static void print_recovery(const json_t *recovery) {
                pare_document_number(recovery, "validation.before", 0),
                pare_document_number(recovery, "validation.best", 0));
     putchar('\n');
+    pare_summary_print_mixture(pare_document_at(recovery, "data"));
 }
 
 static void print_search(const json_t *search) {
@@ -173,6 +195,22 @@ void pare_summary_print_warnings(const json_t *warnings) {
             pare_terminal_say("note: %s", json_string_value(json_array_get(warnings, i)));
 }
 
+/* The adapter that holds what is lost, and how it is used. */
+static void print_residual(const json_t *report) {
+    const json_t *residual = pare_document_at(report, "sparsity.residual");
+    double before = pare_document_number(residual, "error_before", NAN),
+           after = pare_document_number(residual, "error_after", NAN);
+    if (!residual) return;
+    printf("\nresidual adapter of rank %s, %s parameters", pare_count_show(pare_document_count(residual, "rank")).text,
+           pare_count_show(pare_document_count(residual, "parameters")).text);
+    if (before > 0) printf(": %.3g %% of the outputs' squared error is left with it", 100 * after / before);
+    putchar('\n');
+    const char *folder = pare_document_text(residual, "folder"), *output = pare_document_text(report, "output.path");
+    if (*folder && *output)
+        printf("  %s/%s: PEFT loads it beside the model, and so does pare eval %s --adapter %s/%s\n", output, folder,
+               output, output, folder);
+}
+
 void pare_summary_print(const pare_arguments *arguments, const json_t *report) {
     const json_t *warnings = pare_document_at(report, "warnings"), *layers = pare_document_at(report, "layers");
     uint64_t peak = pare_document_count(report, "memory.anonymous_peak");
@@ -191,4 +229,5 @@ void pare_summary_print(const pare_arguments *arguments, const json_t *report) {
     if (arguments->densities) printf("\nmask densities written to %s\n", arguments->densities);
     if (arguments->scores) printf("\nscores written to %s\n", arguments->scores);
     pare_summary_print_output(pare_document_at(report, "output"));
+    print_residual(report);
 }

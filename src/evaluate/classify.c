@@ -5,6 +5,7 @@
 #include "image/set.h"
 #include "model/config_vision.h"
 #include "model/patches.h"
+#include "support/json.h"
 #include "support/memory.h"
 #include "support/runtime.h"
 #include "train/adapter_open.h"

@@ -2,6 +2,7 @@
 #include "evaluate/evaluate.h"
 #include "calibrate/calibration.h"
 #include "calibrate/self.h"
+#include "evaluate/continuations.h"
 #include "evaluate/divergence.h"
 #include "evaluate/perplexity.h"
 #include "evaluate/pictures.h"
@@ -76,11 +77,30 @@ static pare_status measure(job *j, const char *name, const pare_windows *windows
     return status;
 }
 
+/* By the model, and by the one that it is compared with. */
+static pare_status write_on(const job *j, const pare_windows *windows, pare_text_result *out) {
+    pare_evaluation evaluation = {.model = j->model,
+                                  .adapters = adapters_of(j),
+                                  .backend = j->backend,
+                                  .runtime = j->runtime,
+                                  .windows = windows,
+                                  .name = out->file,
+                                  .continuations = j->asked->continuations,
+                                  .seed = j->asked->seed};
+    if (!evaluation.continuations) return PARE_OK;
+    PARE_TRY(pare_continuations_measure(&evaluation, author(j), &out->continuations));
+    if (!j->asked->against) return PARE_OK;
+    evaluation.model = j->asked->against;
+    evaluation.adapters = NULL;
+    return pare_continuations_measure(&evaluation, author(j), &out->against);
+}
+
 static pare_status evaluate_windows(job *j, const pare_windows *windows, pare_text_result *out) {
     pare_divergence_result result = {0};
     PARE_TRY(pare_calibration_check(j->model, out->file, windows));
     PARE_TRY(pare_calibration_digest(j->model, windows, out->digest));
     PARE_TRY(measure(j, out->file, windows, &result));
+    PARE_TRY(write_on(j, windows, out));
     out->nll = result.nll;
     out->kl = result.kl;
     out->top1 = result.top1;
@@ -171,7 +191,9 @@ static pare_status check(void *context) {
     job *j = context;
     name_paths(j);
     PARE_TRY(pare_run_open(&j->run, NULL, NULL, false, 0));
+    if (j->asked->continuations) PARE_TRY(pare_continuations_check(j->model, j->asked->window));
     if (pare_reads_pictures(&j->model->config)) return check_pictures(j);
+    if (j->asked->continuations) PARE_TRY(pare_continuations_check(author(j), j->asked->window));
     PARE_TRY(pare_calibration_check_length(j->model, "--window", j->asked->window));
     return pare_calibration_check_length(author(j), "--window", j->asked->window);
 }

@@ -15,6 +15,7 @@ typedef struct pare_evaluate_job {
     const char *adapter;     /* folder, or NULL */
     const pare_tasks *tasks; /* or NULL */
     const char *items;       /* file, or NULL */
+    uint32_t continuations;  /* texts to be written on; 0: none */
 } pare_evaluate_job;
 
 /* All of it; *report as pare_evaluate has it. */

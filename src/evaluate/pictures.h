@@ -3,7 +3,7 @@
 #define PARE_EVALUATE_PICTURES_H
 
 #include "evaluate/evaluation.h"
-#include "report/parts.h"
+#include "report/pictures.h"
 
 /* evaluation->windows: pictures (calibrate/pictures.h). dense: the model to compare with, which has the same classes
  * and album (model/patches.h); or NULL. before: how that one answers; or NULL. Sums in fp64. Fails with

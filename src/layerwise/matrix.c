@@ -149,6 +149,7 @@ static pare_status run(pare_matrix_job *m) {
     PARE_TRY(keep(m));
     if (has_intercept(m)) PARE_TRY(keep_bias(m));
     PARE_TRY(measure(m, w->weights, &m->result->repaired));
+    PARE_TRY(pare_matrix_keep_residual(m));
     m->result->kept = pare_element_mask_kept(&m->mask);
     pare_element_mask_statistics(&m->mask, &m->result->statistics);
     return PARE_OK;

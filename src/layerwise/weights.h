@@ -13,6 +13,7 @@
 #include "layerwise/weight_levels.h"
 #include "method/recipe.h"
 #include "report/matrices.h"
+#include "train/trained.h"
 
 typedef struct pare_weights_job {
     const pare_source *source;
@@ -32,6 +33,7 @@ typedef struct pare_weights_job {
     float *const *gradient;           /* [tensor_count] of each matrix, or NULL */
     float *const *squares;            /* [tensor_count] mean squares of the samples' gradients, or NULL */
     const pare_linear_fisher *fisher; /* what the loss feels of each matrix's output; NULL: its square */
+    pare_trained *residual; /* a LoRA whose factors become what is lost of the matrices that it has; or NULL */
 } pare_weights_job;
 
 /* What pare_weights_run would hold. PARE_OUT_OF_MEMORY, naming what to change, if it does not fit. */

@@ -98,6 +98,9 @@ pare_status pare_matrix_refine(pare_matrix_job *m);
 uint64_t pare_refiner_bytes(const pare_element_recipe *recipe, int64_t columns);
 uint64_t pare_solver_bytes(const pare_weights_job *job, int64_t rows, int64_t columns);
 
+/* The factors of w->dense - w->weights in the job's adapter, if it has one (matrix_residual.c). */
+pare_status pare_matrix_keep_residual(pare_matrix_job *m);
+
 /* True if the recipe's repair finds the mask by itself. */
 bool pare_matrix_solver_chooses(const pare_matrix_job *m);
 /* w->weights <- what is left under the mask, repaired as the recipe says; choose: with a mask of its own. */

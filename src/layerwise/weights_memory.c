@@ -2,6 +2,7 @@
 #include "layerwise/weights_internal.h"
 #include "repair/kronecker.h"
 #include "repair/layer_error.h"
+#include "repair/low_rank.h"
 #include "support/memory.h"
 #include "support/order.h"
 
@@ -26,6 +27,7 @@ static uint64_t solver_bytes_of(const pare_weights_job *job, int64_t rows, int64
     if (scores || pare_allocation_has(e->allocation, PARE_TRAIT_COSTS))
         most =
             pare_larger_bytes(most, pare_inverse_factor_bytes(columns) + pare_obs_update_bytes(rows, columns, e->slab));
+    if (e->residual_rank) most = pare_larger_bytes(most, pare_low_rank_bytes(rows, columns));
     most = pare_larger_bytes(most, pare_refiner_bytes(e, columns));
     return pare_larger_bytes(most, pare_solver_bytes(job, rows, columns));
 }

@@ -45,7 +45,7 @@ pare_element_needs pare_element_needs_of(const pare_recipe *r) {
                                          pare_allocation_has(e->allocation, PARE_TRAIT_OUTLIERS),
                                 .variance = moments,
                                 .outputs = needs & PARE_NEEDS_OUTPUTS,
-                                .gram = solves || e->measured || (needs & PARE_NEEDS_INVERSE) ||
+                                .gram = solves || e->measured || e->residual_rank > 0 || (needs & PARE_NEEDS_INVERSE) ||
                                         pare_allocation_has(e->allocation, PARE_TRAIT_COSTS),
                                 .regional = pare_signal_has(r->signal, PARE_TRAIT_REGIONAL)};
 }

@@ -41,6 +41,7 @@ typedef struct pare_element_recipe {
     bool measured;                         /* layer errors are measured even where no Gram matrix is needed otherwise */
     int32_t region_rounds, region_samples; /* regional optimisation; 0 rounds: none */
     double region_rate;
+    int32_t residual_rank; /* of the adapter that holds what is lost; 0: none is made */
 } pare_element_recipe;
 
 /* What the walk over the blocks must observe for such a recipe. */

@@ -178,6 +178,8 @@ const pare_key pare_element_keys[] = {
     SWITCH("dense_propagation", "--dense-propagation", dense_propagation, pare_key_answers, is_walked),
     SWITCH("hidden_states", "--hidden-states", half_stream, streams, is_walked),
     SWITCH("measure_errors", "--measure-errors", measured, pare_key_answers, pare_recipe_is_element),
+    {"residual_rank", "--residual-rank", PARE_KEY_INTEGER, AT(residual_rank), .low = 0, .high = 65536,
+     .applies = pare_recipe_is_element, .advice = "give the rank of the adapter for what is lost, such as 16; 0: none"},
     {"region_rounds", "--region-rounds", PARE_KEY_INTEGER, AT(region_rounds), .low = 0, .high = 1e6,
      .applies = is_regional, .advice = "give a number of rounds of regional optimisation, such as 5; 0: none"},
     {"region_samples", "--region-samples", PARE_KEY_INTEGER, AT(region_samples), .low = 1, .high = 1e6,

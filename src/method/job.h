@@ -37,6 +37,7 @@ typedef struct pare_job_evaluation {
     const char *const *texts;
     size_t text_count;
     uint32_t window, max_windows; /* max_windows 0: all */
+    uint32_t continuations;       /* texts to be written on; 0: none */
 } pare_job_evaluation;
 
 typedef struct pare_job_outputs {

@@ -35,6 +35,12 @@ static pare_status check_recovery(const pare_job *job) {
     if (job->outputs.resumable || recovery->resume)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--resume goes with one run only: call pare prune, then pare recover, each with --resume");
+    if (job->recipe.element.residual_rank > 0)
+        return pare_fail(
+            PARE_BAD_ARGUMENT,
+            "--residual-rank %d is for what the pruned weights have lost, and --recover trains these: leave "
+            "one of them out",
+            job->recipe.element.residual_rank);
     if (recovery->adapter)
         return pare_fail(PARE_BAD_ARGUMENT, "an adapter needs the pruned model beside it: call pare prune, then pare "
                                             "recover with --adapter");
@@ -48,6 +54,10 @@ static pare_status check_units(const pare_job *job) {
     const pare_job_target *t = &job->target;
     int targets = (t->ratio != 0.0) + (t->ratios != NULL) + (t->parameters != 0) + (t->bytes != 0);
     if (targets > 1) return pare_fail(PARE_BAD_ARGUMENT, "give only one of --ratio, --params and --bytes");
+    if (job->recipe.element.residual_rank > 0)
+        return refuse(job, "residual_rank",
+                      "--residual-rank is for single weights, with --sparsity or --pattern: what whole units have lost "
+                      "has no place in the smaller matrices");
     if (t->sparsity.target_count || t->sparsity.skipped_count)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--targets and --skip choose matrices that lose single weights: give --sparsity or "

@@ -20,9 +20,14 @@ const pare_recover_preset *pare_recover_preset_find(const char *name);
 
 typedef struct pare_recovery {
     const pare_recover_preset *preset;
-    const char *data, *field; /* field NULL: the usual one */
-    uint32_t limit;           /* rows; 0: all */
-    size_t wording;           /* pare_template_name */
+    const char *data, *field; /* what is trained on, or the first file of several; field NULL: the usual one */
+    const pare_training_source *sources; /* [source_count] in place of data, or NULL */
+    size_t source_count;
+    const char *calibration, *calibration_field; /* text that has a share of every batch; or NULL */
+    bool calibration_implied;                    /* by a pruning that read it, and not named for the training */
+    double calibration_share;                    /* 0: none */
+    uint32_t limit;                              /* rows; 0: all */
+    size_t wording;                              /* pare_template_name */
     uint32_t cutoff;
     bool cutoff_given; /* a model with fewer positions is refused, in place of shortening it */
     bool train_on_prompt, pack, group_by_length;
@@ -47,6 +52,17 @@ typedef struct pare_recovery {
     const char *const *texts;
     size_t text_count;
     uint32_t window, max_windows; /* of the evaluation; max_windows 0: all */
+    uint32_t continuations;       /* texts to be written on; 0: none */
 } pare_recovery;
+
+/* The files of a recovery: at index 0 .. count - 1, the calibration text last. Their shares sum to 1. */
+typedef struct pare_recovery_source {
+    const char *option, *path;
+    double share;
+    bool calibration;
+} pare_recovery_source;
+
+size_t pare_recovery_sources(const pare_recovery *recovery);
+pare_recovery_source pare_recovery_source_at(const pare_recovery *recovery, size_t index);
 
 #endif

@@ -14,7 +14,11 @@ static pare_status resolve(const pare_evaluate_options *o, pare_evaluate_job *ou
                                .seed = o->seed,
                                .adapter = o->adapter,
                                .tasks = o->tasks,
-                               .items = o->items};
+                               .items = o->items,
+                               .continuations = o->continuations};
+    if (o->continuations && !o->text_count)
+        return pare_fail(PARE_BAD_ARGUMENT, "--continuations goes on from texts: give --text FILE "
+                                            "with it");
     if (o->text_count || o->tasks) return PARE_OK;
     return pare_fail(PARE_BAD_ARGUMENT, "there is no text and no task to evaluate on; name a file, or \"self\"");
 }

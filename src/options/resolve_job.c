@@ -78,6 +78,14 @@ static pare_status read_outputs(const pare_prune_options *o, pare_job_outputs *o
     return pare_whole();
 }
 
+/* The calibration text that a recovery may have a share of: a file of it, which was not what trained the model while it
+ * was pruned. */
+static void share_calibration(const pare_prune_options *o, const pare_job *job, pare_recover_options *both) {
+    bool trains = job->target.drops_alone || pare_recipe_trains(&job->recipe);
+    if (both->calib || trains || pare_calibration_is_self(o->calibration.source)) return;
+    both->calib = o->calibration.source;
+}
+
 /* The recovery takes from the pruning what both have, and keeps zeros that were just made. */
 static pare_status read_recovery(const pare_prune_options *o, pare_job *job) {
     if (!o->recover) return PARE_OK;
@@ -89,10 +97,14 @@ static pare_status read_recovery(const pare_prune_options *o, pare_job *job) {
     both.text_count = o->text_count;
     both.window = o->window;
     both.max_windows = o->max_windows;
+    both.continuations = o->continuations;
     both.page = o->page;
     both.keep_sparsity |= o->sparsity.given;
+    share_calibration(o, job, &both);
     PARE_TRY(pare_alloc(&job->recovery, 1, sizeof *job->recovery, "options"));
     PARE_TRY(pare_recovery_resolve(&both, job->recovery));
+    job->recovery->calibration_field = o->calibration.field;
+    job->recovery->calibration_implied = both.calib && both.calib != o->recover->calib;
     if (!both.teacher || strcmp(both.teacher, "dense") != 0) return PARE_OK;
     job->recovery->teacher = NULL;
     job->recovery->teacher_is_dense = true;
@@ -117,7 +129,8 @@ pare_status pare_job_resolve(const pare_prune_options *o, pare_job *out) {
                       .evaluation = {.texts = o->texts,
                                      .text_count = o->text_count,
                                      .window = o->window ? o->window : WINDOW,
-                                     .max_windows = o->max_windows},
+                                     .max_windows = o->max_windows,
+                                     .continuations = o->cache ? 0 : o->continuations},
                       .cache = o->cache};
     read_target(o, &out->target);
     PARE_TRY(read_outputs(o, &out->outputs));

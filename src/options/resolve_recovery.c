@@ -12,6 +12,9 @@ static const double DROPOUT = 0.05, CLIP = 1.0, BETA1 = 0.9, BETA2 = 0.999, EPSI
 /* DDP (arXiv 2603.08065): CE + 2 KL. */
 static const double CE = 1.0, KD = 2.0;
 
+/* docs/results.md, "Recovery": what training on instructions costs the language, and what text gives back. */
+static const double CALIBRATION_SHARE = 0.25;
+
 static pare_status choose_role(const char *name, size_t length, bool *targets) {
     bool found = false;
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
@@ -59,6 +62,22 @@ static pare_status choose_wording(const char *name, size_t *out) {
 static pare_status check_number(const char *option, double value, double low, double high) {
     if (value >= low && value <= high) return PARE_OK;
     return pare_fail(PARE_BAD_ARGUMENT, "%s %.10g: give a number from %.10g to %.10g", option, value, low, high);
+}
+
+static pare_status check_sources(const pare_recover_options *o, const pare_recovery *s) {
+    if (o->data && o->source_count)
+        return pare_fail(PARE_BAD_ARGUMENT, "--data names one file or several: leave out %s, or the others", o->data);
+    for (size_t i = 0; i < o->source_count; i++) {
+        const pare_training_source *source = &o->sources[i];
+        if (!source->path) return pare_fail(PARE_BAD_ARGUMENT, "--data FILE is missing: what to train on");
+        if (!(source->weight >= 1e-6 && source->weight <= 1e6))
+            return pare_fail(PARE_BAD_ARGUMENT, "--data %s:%.10g: give a weight from 1e-06 to 1000000", source->path,
+                             source->weight);
+    }
+    if (!o->calib && pare_option_given(o->size, o->calib_share) && o->calib_share > 0.0)
+        return pare_fail(PARE_BAD_ARGUMENT, "--calib-share %.10g is a share of text: give --calib FILE with it",
+                         o->calib_share);
+    return check_number("--calib-share", s->calibration_share, 0, 0.99);
 }
 
 static pare_status check_numbers(const pare_recovery *s) {
@@ -158,7 +177,11 @@ static void read_training(const pare_recover_options *o, pare_recovery *s) {
 }
 
 static void read_files(const pare_recover_options *o, pare_recovery *s) {
-    s->data = o->data;
+    s->data = o->source_count ? o->sources[0].path : o->data;
+    s->sources = o->source_count ? o->sources : NULL;
+    s->source_count = o->source_count;
+    s->calibration = o->calib;
+    s->calibration_share = o->calib ? or_zero(o->size, o->calib_share, CALIBRATION_SHARE) : 0.0;
     s->field = o->field;
     s->limit = o->limit;
     s->output = o->output;
@@ -170,6 +193,7 @@ static void read_files(const pare_recover_options *o, pare_recovery *s) {
     s->text_count = o->text_count;
     s->window = o->window ? o->window : WINDOW;
     s->max_windows = o->max_windows;
+    s->continuations = o->continuations;
 }
 
 pare_status pare_recovery_resolve(const pare_recover_options *o, pare_recovery *out) {
@@ -182,6 +206,7 @@ pare_status pare_recovery_resolve(const pare_recover_options *o, pare_recovery *
     read_training(o, out);
     read_files(o, out);
     PARE_TRY(check_kind(o, out));
+    PARE_TRY(check_sources(o, out));
     PARE_TRY(choose_targets(o, out->lora.targets));
     PARE_TRY(choose_wording(o->wording, &out->wording));
     PARE_TRY(pare_page_resolve(o->page, o->output, &out->page));

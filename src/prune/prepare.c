@@ -1,5 +1,6 @@
 /* What a model can refuse of a job is refused here, before any work. */
 #include "calibrate/calibration.h"
+#include "evaluate/continuations.h"
 #include "model/companions.h"
 #include "prune/prune_job.h"
 #include "support/file.h"
@@ -33,6 +34,7 @@ static void name_paths(pare_prune_job *job) {
 static pare_status check_texts(const pare_prune_job *job) {
     const pare_job_evaluation *o = &job->asked->evaluation;
     if (o->text_count) PARE_TRY(pare_calibration_check_length(job->model, "--window", o->window));
+    if (o->continuations) PARE_TRY(pare_continuations_check(job->model, o->window));
     for (size_t i = 0; i < o->text_count; i++)
         PARE_TRY(pare_calibration_check_source(job->model, "--images", o->texts[i]));
     return PARE_OK;
@@ -65,7 +67,10 @@ pare_status pare_prune_check_output(const pare_model *model, const pare_job *ask
     pare_prune_job job = {.model = model, .origin = model, .asked = asked, .runtime = runtime};
     const pare_job_outputs *o = &asked->outputs;
     name_paths(&job);
-    if (asked->recovery) pare_paths_read(&job.run.paths, "--recover", asked->recovery->data, PARE_PATH_DATA);
+    for (size_t i = 0; asked->recovery && i < pare_recovery_sources(asked->recovery); i++) {
+        pare_recovery_source source = pare_recovery_source_at(asked->recovery, i);
+        pare_paths_read(&job.run.paths, source.calibration ? "--calib" : "--recover", source.path, PARE_PATH_DATA);
+    }
     const char *directory;
     pare_status status = pare_model_companions(model, &directory);
     if (status == PARE_OK) status = pare_run_open(&job.run, o->folder, directory, o->force, 0);

@@ -41,6 +41,7 @@ static pare_status write_model(void *context) {
     if (status == PARE_OK) status = pare_output_write_text(job->run.output, "config.json", config);
     if (status == PARE_OK) status = pare_output_write_text(job->run.output, "pruning.json", manifest);
     if (status == PARE_OK) status = pare_output_carry_over(job->run.output);
+    if (status == PARE_OK) status = pare_sparse_residual_write(job);
     pare_free(manifest);
     free(config);
     return status;

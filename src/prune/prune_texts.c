@@ -46,10 +46,20 @@ static pare_status evaluate_dense(pare_prune_job *job, const pare_evaluation *ev
                              (unsigned long long)job->asked->seed);
     pare_cache *cache = job->asked->cache;
     bool known = pare_cache_before_take(cache, job->origin, name, out);
-    pare_status status = known ? PARE_OK : pare_evaluate_pair(evaluation, 0, out);
+    pare_status status = known ? PARE_OK : pare_evaluate_pair(evaluation, NULL, 0, out);
     if (status == PARE_OK && !known) status = pare_cache_before_give(cache, job->origin, name, out);
     free(name);
     return status;
+}
+
+/* The pruned model with what it has lost beside it, where there is that. */
+static pare_status adapt(const pare_prune_job *job, pare_evaluation evaluation, pare_text_pair *out) {
+    if (!job->sparse.residual) return PARE_OK;
+    evaluation.adapters = job->sparse.residual->adapters;
+    evaluation.stage = "evaluating with the adapter";
+    evaluation.continuations = 0;
+    out->adapted = true;
+    return pare_evaluate_side(&evaluation, job->origin, &out->with_adapter);
 }
 
 /* Stages are named by their texts, so that each begins at nothing done. */
@@ -58,7 +68,7 @@ static pare_status compare(const pare_prune_job *job, pare_evaluation evaluation
     evaluation.stage = stage;
     pare_status status = pare_compare_pair(&evaluation, job->origin, out);
     free(stage);
-    return status;
+    return status == PARE_OK ? adapt(job, evaluation, out) : status;
 }
 
 /* One of many runs over the same texts asks the dense model once, and is not compared with it word by word. */
@@ -74,11 +84,13 @@ static pare_status evaluate_windows(pare_prune_job *job, const pare_windows *win
     pruned.model = job->current;
     pruned.source = masked;
     pruned.stage = "evaluating the pruned model";
+    pruned.continuations = job->asked->evaluation.continuations;
+    pruned.seed = job->asked->seed;
     out->windows = windows->count;
     PARE_TRY(pare_calibration_check(job->model, out->file, windows));
     if (!job->asked->cache) return compare(job, pruned, out);
     PARE_TRY(evaluate_dense(job, &dense, out));
-    return pare_evaluate_pair(&pruned, 1, out);
+    return pare_evaluate_pair(&pruned, NULL, 1, out);
 }
 
 static pare_status evaluate_text(pare_prune_job *job, size_t index, const pare_source *masked) {

@@ -15,6 +15,7 @@ typedef struct pare_sparse {
     float **gradient, **squares; /* [tensor_count] what the signal has to say, or NULL */
     pare_scratch memory;         /* of both */
     pare_linear_fisher fisher;   /* what the loss feels of the matrices' outputs; or nothing */
+    pare_trained *residual;      /* what is lost, as an adapter; or NULL */
     json_t *permutation;         /* of which channels, sums of scores before and after, what was left alone; or NULL */
     json_t *orders;              /* where every channel of the permuted model stood, or NULL */
 } pare_sparse;
@@ -51,6 +52,12 @@ uint64_t pare_sparse_metric_kept(const struct pare_prune_job *job);
  */
 pare_status pare_sparse_search(void *job);
 pare_status pare_sparse_search_plan(struct pare_prune_job *job);
+/* The adapter for what is lost, where the recipe has one (sparse_residual.c): its bytes in memory; itself, empty,
+ * before the layers are pruned; its files, in a folder inside the output; and what it came to. */
+uint64_t pare_sparse_residual_bytes(const struct pare_prune_job *job);
+pare_status pare_sparse_residual_new(struct pare_prune_job *job);
+pare_status pare_sparse_residual_write(const struct pare_prune_job *job);
+pare_residual_results pare_sparse_residual_results(const struct pare_prune_job *job);
 
 /* Target, totals, and every matrix with its figures; a new reference. */
 json_t *pare_sparse_json(const struct pare_prune_job *job);

@@ -21,6 +21,7 @@ static pare_recipe scoring_recipe(const pare_recipe *recipe) {
     scoring.element.refinement = (pare_refinement)0;
     scoring.element.allocation = (pare_allocation)0;
     scoring.element.measured = false;
+    scoring.element.residual_rank = 0;
     scoring.element.region_rounds = 0;
     return scoring;
 }

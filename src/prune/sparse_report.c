@@ -6,6 +6,7 @@ void pare_sparse_count(const pare_prune_job *job, uint64_t *gone, uint64_t *all)
 
 json_t *pare_sparse_json(const pare_prune_job *job) {
     const pare_sparsity *s = &job->asked->target.sparsity;
+    pare_residual_results residual = pare_sparse_residual_results(job);
     pare_sparsity_results results = {.model = job->model,
                                      .matrices = job->sparse.results,
                                      .keep = s->keep,
@@ -13,7 +14,8 @@ json_t *pare_sparse_json(const pare_prune_job *job) {
                                      .share = s->share,
                                      .shares = s->shares,
                                      .share_count = s->share_count,
-                                     .permutation = job->sparse.permutation};
+                                     .permutation = job->sparse.permutation,
+                                     .residual = job->sparse.residual ? &residual : NULL};
     return pare_report_sparsity(&results);
 }
 

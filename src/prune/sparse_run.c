@@ -26,7 +26,7 @@ static bool gradients_in_file(const pare_prune_job *job) {
 
 pare_weights_job pare_sparse_layerwise(pare_prune_job *job, const pare_source *source) {
     uint64_t limit = pare_runtime_limit(job->runtime), kept = gradients_in_file(job) ? 0 : gradient_bytes(job);
-    kept += pare_sparse_metric_kept(job);
+    kept += pare_sparse_metric_kept(job) + pare_sparse_residual_bytes(job);
     const pare_sparsity *asked = &job->asked->target.sparsity;
     return (pare_weights_job){.source = source,
                               .runtime = job->runtime,
@@ -44,7 +44,8 @@ pare_weights_job pare_sparse_layerwise(pare_prune_job *job, const pare_source *s
                               .of = asked->of,
                               .gradient = job->sparse.gradient,
                               .squares = job->sparse.squares,
-                              .fisher = job->sparse.fisher.diagonal ? &job->sparse.fisher : NULL};
+                              .fisher = job->sparse.fisher.diagonal ? &job->sparse.fisher : NULL,
+                              .residual = job->sparse.residual};
 }
 
 /* The walk that prunes and the one before it that permutes hold their memory one after the other. */
@@ -64,7 +65,7 @@ pare_status pare_sparse_plan(pare_prune_job *job) {
     PARE_TRY(pare_weights_measure(&layerwise, &memory));
     pare_plan *plan = &job->plan.sizes;
     PARE_TRY(pare_sparse_metric_plan(job));
-    plan->state += gradient_bytes(job);
+    plan->state += gradient_bytes(job) + pare_sparse_residual_bytes(job);
     if (gradients_in_file(job)) plan->scratch += gradient_bytes(job);
     PARE_TRY(plan_walks(job, &memory));
     if (!plan->micro_batch) plan->micro_batch = (uint64_t)memory.micro_batch;
@@ -102,9 +103,11 @@ static pare_status gather_gradients(void *context) {
 static pare_status prune_layers(void *context) {
     pare_prune_job *job = context;
     pare_source source = {.model = job->current, .backend = job->backend};
+    PARE_TRY(pare_sparse_residual_new(job));
     pare_weights_job layerwise = pare_sparse_layerwise(job, &source);
     PARE_TRY(pare_selection_all(job->current, &job->selection));
-    return pare_weights_run(&layerwise, &job->repaired, job->sparse.results, job->sparse.used);
+    PARE_TRY(pare_weights_run(&layerwise, &job->repaired, job->sparse.results, job->sparse.used));
+    return job->sparse.residual ? job->sparse.residual->refresh(job->sparse.residual) : PARE_OK;
 }
 
 pare_status pare_sparse_run(pare_prune_job *job) {

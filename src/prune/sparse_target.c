@@ -133,6 +133,7 @@ void pare_sparse_free(pare_sparse *s) {
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     json_decref(s->permutation);
+    pare_trained_free(s->residual);
     json_decref(s->orders);
     *s = (pare_sparse){0};
 }

@@ -22,7 +22,10 @@ static void name_paths(pare_recover_job *job) {
         pare_paths_read(paths, "--teacher-cache", o->teacher_cache, PARE_PATH_FILE);
     else
         pare_paths_write(paths, "--teacher-cache", o->teacher_cache, PARE_PATH_BESIDE);
-    pare_paths_read(paths, "--data", o->data, PARE_PATH_DATA);
+    for (size_t i = 0; i < pare_recovery_sources(o); i++) {
+        pare_recovery_source source = pare_recovery_source_at(o, i);
+        pare_paths_read(paths, source.option, source.path, PARE_PATH_DATA);
+    }
     for (size_t i = 0; i < o->text_count; i++)
         pare_paths_read(paths, pare_calibration_option(job->model), o->texts[i], PARE_PATH_DATA);
     pare_paths_write(paths, "-o", o->output, PARE_PATH_FOLDER);
@@ -44,6 +47,8 @@ static pare_status prepare(void *context) {
     if (!job->passing) PARE_TRY(pare_teacher_check_other(job->model, o));
     PARE_TRY(pare_recovery_fit(job->model, &job->settings, &job->opened));
     if (job->opened) job->teacher = job->opened;
+    if (!job->dense) job->dense = job->teacher;
+    PARE_TRY(pare_recover_check_texts(job));
     if (!o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
     job->progress = o->resume ? pare_run_progress_folder(o->output) : NULL;
     job->state = o->resume ? pare_path_join(job->progress, "training.state") : NULL;
@@ -99,6 +104,7 @@ static void end(pare_recover_job *job) {
     pare_trained_free(job->trained);
     pare_batches_free(job->batches);
     pare_examples_free(&job->examples);
+    pare_free(job->parts);
     pare_chat_style_free(&job->style);
     pare_scan_free(&job->scan);
     pare_model_close(job->opened);
@@ -139,6 +145,7 @@ pare_status pare_recovery_run(const pare_model *model, const pare_recovery *reco
 pare_status pare_recovery_run_passing(const pare_recover_before *before, const pare_model *model,
                                       const pare_recovery *recovery, const pare_runtime *runtime, char **report) {
     pare_recover_job job = {.model = model, .passing = true, .settings = *recovery, .runtime = runtime};
+    job.dense = before->dense;
     if (recovery->teacher_is_dense) {
         job.teacher = before->dense;
         memcpy(job.teacher_digest, before->dense_digest, sizeof job.teacher_digest);

@@ -1,10 +1,22 @@
 /* Perplexities before and after: of the model as it was opened, and of the files that were written (of the model with
- * its adapters, where only these were written). */
+ * its adapters, where only these were written); and how far both are from the dense model, or the teacher. */
 #include "calibrate/calibration.h"
+#include "evaluate/continuations.h"
 #include "evaluate/pair.h"
+#include "model/patches.h"
 #include "recover/recover_job.h"
 #include "support/memory.h"
 #include "support/runtime.h"
+
+/* A teacher of fewer positions than a window has is not compared with. */
+pare_status pare_recover_check_texts(pare_recover_job *job) {
+    const pare_recovery *s = &job->settings;
+    bool pictures = pare_reads_pictures(&job->model->config);
+    if (!s->text_count) return PARE_OK;
+    if (s->continuations) PARE_TRY(pare_continuations_check(job->model, s->window));
+    if (job->dense && !pictures && s->window > job->dense->config.max_positions) job->dense = NULL;
+    return PARE_OK;
+}
 
 static pare_status read_windows(const pare_recover_job *job, const char *name, pare_windows *windows) {
     const pare_recovery *s = &job->settings;
@@ -19,7 +31,9 @@ static pare_status measure(pare_recover_job *job, size_t index, pare_evaluation 
     evaluation.backend = job->backend;
     evaluation.runtime = job->runtime;
     evaluation.windows = &job->windows[index];
-    return pare_evaluate_pair(&evaluation, after, pair);
+    evaluation.continuations = job->settings.continuations;
+    evaluation.seed = job->settings.seed;
+    return pare_evaluate_pair(&evaluation, job->dense, after, pair);
 }
 
 pare_status pare_recover_evaluate_before(void *context) {

@@ -4,6 +4,7 @@
 
 #include "checkpoint/scan.h"
 #include "recover/recovery_fit.h"
+#include "report/recovery.h"
 #include "run/resume.h"
 #include "run/run.h"
 #include "text/corpus.h"
@@ -21,11 +22,14 @@ typedef struct pare_recover_job {
 
     pare_model *opened;        /* the teacher, if it was opened for this run */
     const pare_model *teacher; /* that one, or the model before a pruning; or NULL */
+    const pare_model *dense;   /* what perplexities are compared with: the model before a pruning, or the teacher; or
+                                  NULL */
     pare_scan scan;
     char teacher_digest[PARE_DIGEST_TEXT]; /* of its weights; "" until they are checked */
     pare_teacher_cache *cache;
     pare_chat_style style; /* of chats, and perhaps of instructions */
     pare_examples examples;
+    pare_recovery_part *parts; /* [pare_recovery_sources] of the examples, by the file that they are of */
     pare_batches *batches;
     char pictures_digest[PARE_DIGEST_TEXT]; /* of pixels, which are not among the batches' ids; or "" */
     char data_digest[PARE_DIGEST_TEXT];
@@ -58,11 +62,14 @@ pare_status pare_recovery_run_passing(const pare_recover_before *before, const p
 
 /* Examples, batches, and how many steps they make. */
 pare_status pare_recover_read(void *job);
+/* The examples alone, of all files (recover_examples.c): job->examples and job->parts. */
+pare_status pare_recover_read_examples(pare_recover_job *job);
 /* text: a digest of the examples, which goes on over the pictures that their ids stand for. */
 pare_status pare_recover_add_pictures(const pare_recover_job *job, char text[PARE_DIGEST_TEXT]);
 /* What the training will hold, told to the runtime; refuses what cannot fit. Makes job->trained. */
 pare_status pare_recover_plan(void *job);
-/* Perplexities of the model that is trained, and of what came of it. */
+/* Perplexities of the model that is trained, and of what came of it. The check is made before any work. */
+pare_status pare_recover_check_texts(pare_recover_job *job);
 pare_status pare_recover_evaluate_before(void *job);
 pare_status pare_recover_evaluate_after(void *job);
 void pare_recover_windows_free(pare_recover_job *job);

@@ -1,13 +1,10 @@
 /* From a file of examples to weights that were trained on them. */
-#include "calibrate/calibration.h"
-#include "model/companions.h"
 #include "recover/recover_job.h"
 #include "recover/zeros.h"
 #include "support/file.h"
 #include "support/json.h"
 #include "support/memory.h"
 #include "support/runtime.h"
-#include "train/picture_examples.h"
 #include "train/run.h"
 
 #include <stdio.h>
@@ -21,27 +18,6 @@ pare_status pare_recover_add_pictures(const pare_recover_job *job, char text[PAR
     pare_digest_add(digest, job->pictures_digest, PARE_DIGEST_TEXT);
     pare_digest_finish(digest, text);
     return PARE_OK;
-}
-
-static pare_status read_examples(pare_recover_job *job) {
-    const pare_recovery *s = &job->settings;
-    if (pare_reads_pictures(&job->model->config))
-        return pare_picture_examples_read(job->model, s->data, s->limit, job->teacher && !(s->ce > 0.0), job->runtime,
-                                          &job->examples, job->pictures_digest);
-    const pare_tokenizer *tokenizer;
-    const char *folder;
-    pare_examples_request request = {.path = s->data,
-                                     .field = s->field,
-                                     .style = &job->style,
-                                     .cutoff = s->cutoff,
-                                     .train_on_prompt = s->train_on_prompt,
-                                     .limit = s->limit};
-    PARE_TRY(pare_calibration_tokenizer(job->model, s->data, &tokenizer));
-    PARE_TRY(pare_model_companions(job->model, &folder));
-    PARE_TRY(pare_chat_style_open(folder, s->wording, &job->style));
-    PARE_TRY(pare_examples_read(tokenizer, &request, &job->examples));
-    pare_examples_say(&job->examples, s->data, &job->style, job->runtime);
-    return pare_examples_check(&job->examples, s->data, job->model);
 }
 
 /* Sequences need to be no longer than the longest example, unless several of them share one. */
@@ -70,21 +46,43 @@ static void set_training(pare_recover_job *job) {
         .seed = job->settings.seed};
 }
 
+/* Several files are a mixture. */
+static pare_status make_batches(pare_recover_job *job, pare_batches_options options) {
+    size_t count = pare_recovery_sources(&job->settings);
+    pare_batches_source *sources;
+    if (count < 2) {
+        PARE_TRY(pare_batches_new(&job->examples, &options, &job->batches));
+        job->parts[0].held_out = options.validation;
+        return PARE_OK;
+    }
+    PARE_TRY(pare_alloc(&sources, count, sizeof *sources, "a mixture"));
+    for (size_t i = 0; i < count; i++)
+        sources[i] = (pare_batches_source){(size_t)job->parts[i].examples, job->parts[i].share};
+    options.sources = sources;
+    options.source_count = count;
+    pare_status status = pare_batches_new(&job->examples, &options, &job->batches);
+    pare_free(sources);
+    for (size_t i = 0; status == PARE_OK && i < count; i++)
+        job->parts[i].held_out = pare_batches_source_held(job->batches, i);
+    return status;
+}
+
 pare_status pare_recover_read(void *context) {
     pare_recover_job *job = context;
     pare_recovery *s = &job->settings;
-    PARE_TRY(read_examples(job));
-    pare_recovery_hold_out(job->examples.count, s);
-    if (s->validation >= job->examples.count)
+    PARE_TRY(pare_recover_read_examples(job));
+    size_t examples = (size_t)job->parts[0].examples;
+    pare_recovery_hold_out(examples, s);
+    if (s->validation >= examples)
         return pare_fail(PARE_BAD_ARGUMENT, "--val %llu: %s has %zu examples, and some must be left to train on",
-                         (unsigned long long)s->validation, job->settings.data, job->examples.count);
+                         (unsigned long long)s->validation, job->settings.data, examples);
     pare_batches_options options = {.batch = s->batch,
                                     .length = sequence_length(job),
                                     .validation = (uint32_t)s->validation,
                                     .pack = s->pack,
                                     .group_by_length = s->group_by_length,
                                     .seed = job->settings.seed};
-    PARE_TRY(pare_batches_new(&job->examples, &options, &job->batches));
+    PARE_TRY(make_batches(job, options));
     if (s->teacher_cache) PARE_TRY(pare_teacher_cache_check(s->teacher_cache, pare_batches_predictions(job->batches)));
     PARE_TRY(pare_batches_digest(job->batches, job->data_digest));
     PARE_TRY(pare_recover_add_pictures(job, job->data_digest));

@@ -20,6 +20,17 @@ static pare_status fit_pictures(const pare_model *model, pare_recovery *s) {
         if (of_text[i].given)
             return pare_fail(PARE_BAD_ARGUMENT, "%s is about texts, and %s reads pictures: leave it out",
                              of_text[i].option, pare_checkpoint_directory(model->checkpoint));
+    if (s->source_count > 1)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--data %s: mixtures are of texts, and %s reads pictures; put all pictures "
+                         "into one folder",
+                         s->sources[1].path, pare_checkpoint_directory(model->checkpoint));
+    if (s->calibration && !s->calibration_implied)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--calib %s: a share of text is for models of text, and %s reads pictures; "
+                         "leave it out",
+                         s->calibration, pare_checkpoint_directory(model->checkpoint));
+    s->calibration = NULL;
     s->cutoff = model->config.max_positions;
     return PARE_OK;
 }
@@ -43,7 +54,10 @@ static pare_status fit_cutoff(const pare_model *model, pare_recovery *s) {
 
 static pare_status check_files(const pare_model *model, const pare_recovery *s) {
     if (!s->data) return pare_fail(PARE_BAD_ARGUMENT, "--data FILE is missing: what to train on");
-    PARE_TRY(pare_calibration_check_source(model, "--data", s->data));
+    for (size_t i = 0; i < pare_recovery_sources(s); i++) {
+        pare_recovery_source source = pare_recovery_source_at(s, i);
+        PARE_TRY(pare_calibration_check_source(model, source.option, source.path));
+    }
     if (s->text_count) PARE_TRY(pare_calibration_check_length(model, "--window", s->window));
     for (size_t i = 0; i < s->text_count; i++) {
         if (pare_calibration_is_self(s->texts[i]) && !pare_reads_pictures(&model->config))

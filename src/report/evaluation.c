@@ -13,6 +13,11 @@ static json_t *text_json(const pare_text_result *text, bool compared) {
         pare_json_put(json, "kl", pare_json_real(text->kl));
         pare_json_put(json, "top1", pare_json_real(text->top1));
     }
+    if (text->continuations.texts) {
+        json_t *written = pare_report_continuations(&text->continuations);
+        if (text->against.texts) pare_json_put(written, "against", pare_report_continuations(&text->against));
+        pare_json_put(json, "continuations", written);
+    }
     if (text->note) pare_json_put(json, "note", pare_json_string(text->note));
     return json;
 }

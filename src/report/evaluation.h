@@ -2,14 +2,16 @@
 #ifndef PARE_REPORT_EVALUATION_H
 #define PARE_REPORT_EVALUATION_H
 
+#include "report/continuations.h"
 #include "report/pictures.h"
 #include "report/task.h"
 #include "support/digest.h"
 
 typedef struct pare_text_result {
     const char *file;
-    double nll;      /* mean negative log-likelihood */
-    double kl, top1; /* against another model */
+    double nll;                                      /* mean negative log-likelihood */
+    double kl, top1;                                 /* against another model */
+    pare_continuation_scores continuations, against; /* of the model, and of that other one */
     uint64_t tokens, windows;
     char digest[PARE_DIGEST_TEXT];
     char *note; /* of what was skipped in the file; or NULL; owned by whoever fills this in */

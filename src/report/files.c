@@ -19,7 +19,7 @@ static pare_status add(pare_file_list *list, const char *folder, const char *nam
     if (!names[list->count]) return pare_whole();
     list->count++;
     char *path = pare_path_join(folder, name);
-    if (path && stat(path, &status) == 0) list->bytes += (uint64_t)status.st_size;
+    if (path && stat(path, &status) == 0 && S_ISREG(status.st_mode)) list->bytes += (uint64_t)status.st_size;
     free(path);
     return pare_whole();
 }

@@ -63,6 +63,14 @@ static json_t *target_json(const pare_sparsity_results *s) {
     return list;
 }
 
+static json_t *residual_json(const pare_residual_results *r) {
+    json_t *json = pare_json_of({"rank", json_integer(r->rank)}, {"parameters", pare_json_count(r->parameters)},
+                                {"folder", r->folder ? pare_json_string(r->folder) : json_null()});
+    pare_json_put_measured(json, "error_before", r->before);
+    pare_json_put_measured(json, "error_after", r->after);
+    return json;
+}
+
 json_t *pare_report_sparsity(const pare_sparsity_results *r) {
     uint64_t gone, all;
     json_t *matrices = json_array();
@@ -73,6 +81,7 @@ json_t *pare_report_sparsity(const pare_sparsity_results *r) {
         pare_json_of({"target", target_json(r)}, {"weights", pare_json_count(all)}, {"removed", pare_json_count(gone)},
                      {"share", pare_json_real(all ? (double)gone / (double)all : 0.0)});
     if (r->permutation) pare_json_put(json, "permutation", pare_json_same(r->permutation));
+    if (r->residual) pare_json_put(json, "residual", residual_json(r->residual));
     pare_json_put(json, "matrices", matrices);
     return json;
 }

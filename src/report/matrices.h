@@ -26,9 +26,19 @@ typedef struct pare_matrix_result {
     double expected_before, expected_after; /* DSnoT: mean expected error of the rows */
     double region_first, region_last;       /* regional optimisation: mean squared error of a sequence's block output in
                                              * the first and the last round */
+    double residual_before,
+        residual_after; /* error of what is written, without and with the adapter; 0: there is none */
     double seconds;
     pare_mask_statistics statistics;
 } pare_matrix_result;
+
+/* The adapter that holds what was lost. */
+typedef struct pare_residual_results {
+    const char *folder; /* inside the output; NULL: nothing was written */
+    uint32_t rank;
+    uint64_t parameters;
+    double before, after; /* squared errors of all layers' outputs, without and with it */
+} pare_residual_results;
 
 typedef struct pare_sparsity_results {
     const pare_model *model;
@@ -37,7 +47,8 @@ typedef struct pare_sparsity_results {
     double share;
     const double *shares; /* [share_count], one for each layer; or NULL */
     size_t share_count;
-    const json_t *permutation; /* of channels; or NULL */
+    const json_t *permutation;             /* of channels; or NULL */
+    const pare_residual_results *residual; /* or NULL */
 } pare_sparsity_results;
 
 /* Target, totals, and every matrix with its figures. */

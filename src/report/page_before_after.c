@@ -52,6 +52,13 @@ static void write_pair(pare_page *page, const json_t *pair, const char *name, co
     write_row(page, &r, recovered, whole);
 }
 
+/* The pruned model with what it has lost beside it. */
+static void write_adapted(pare_page *page, const json_t *text, const char *file) {
+    row r = {pare_page_format(page, "perplexity with the residual adapter%s%s", *file ? ", " : "", file),
+             pare_page_number(text, "before.perplexity"), pare_page_number(text, "adapted.perplexity"), NAN};
+    if (isfinite(r.after)) write_row(page, &r, false, false);
+}
+
 /* Weights that are zero are no parameters less. */
 static void write_zeros(pare_page *page, const json_t *json, bool recovered) {
     double removed = pare_page_number(json, "sparsity.removed");
@@ -66,7 +73,9 @@ static void write_measures(pare_page *page, const json_t *pair, const char *on, 
         const char *member, *name;
     } measures[] = {{"perplexity", "perplexity"},
                     {"kl", "KL divergence from the dense model"},
-                    {"top1", "same first choice, share"}};
+                    {"top1", "same first choice, share"},
+                    {"continuations.repeated_4grams", "continuations: repeated 4-grams, share"},
+                    {"continuations.ended", "continuations that come to an end, share"}};
     for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)
         write_pair(page, pair, pare_page_format(page, "%s%s%s", measures[i].name, *on ? ", " : "", on),
                    measures[i].member, recovered, false);
@@ -113,6 +122,7 @@ void pare_page_before_after(pare_page *page, const json_t *json) {
         const json_t *text = json_array_get(texts, i);
         const char *file = pare_page_string(text, "file");
         write_measures(page, text, file ? pare_page_base(file) : "", recovered);
+        write_adapted(page, text, file ? pare_page_base(file) : "");
     }
     write_images(page, pare_page_at(json, "images"), recovered);
     pare_page_table_end(page);

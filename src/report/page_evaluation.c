@@ -56,16 +56,22 @@ static void write_row(pare_page *page, const json_t *json, const char *name, con
 }
 
 static void write_texts(pare_page *page, const json_t *json) {
-    static const char *const members[] = {"perplexity", "kl", "top1", "tokens"}, *const names[] = {
-                                                                                     "perplexity", "KL divergence",
-                                                                                     "same first choice, share",
-                                                                                     "tokens"};
+    static const struct {
+        const char *member, *name;
+    } rows[] = {{"perplexity", "perplexity"},
+                {"kl", "KL divergence"},
+                {"top1", "same first choice, share"},
+                {"continuations.repeated_4grams", "continuations: repeated 4-grams, share"},
+                {"continuations.against.repeated_4grams", "the same of the model compared with"},
+                {"continuations.ended", "continuations that come to an end, share"},
+                {"continuations.against.ended", "the same of the model compared with"},
+                {"tokens", "tokens"}};
     const json_t *texts = pare_page_at(model_at(json, 0), "texts");
     for (size_t i = 0; i < json_array_size(texts); i++) {
         const char *file = pare_page_string(json_array_get(texts, i), "file");
-        for (size_t j = 0; file && j < sizeof members / sizeof *members; j++)
-            write_row(page, json, pare_page_format(page, "%s, %s", names[j], pare_page_base(file)),
-                      &(measure){"texts", "file", file, members[j]});
+        for (size_t j = 0; file && j < sizeof rows / sizeof *rows; j++)
+            write_row(page, json, pare_page_format(page, "%s, %s", rows[j].name, pare_page_base(file)),
+                      &(measure){"texts", "file", file, rows[j].member});
     }
 }
 

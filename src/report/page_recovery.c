@@ -7,6 +7,18 @@ static bool knows(const json_t *json) {
     return json_is_object(pare_page_at(json, "trained")) && json_is_object(pare_page_at(json, "settings"));
 }
 
+/* Which share of a batch the other files have, of several. */
+static void say_mixture(pare_page *page, const json_t *json) {
+    const json_t *mixture = pare_page_at(json, "data.mixture");
+    for (size_t i = 1; i < json_array_size(mixture); i++) {
+        const json_t *part = json_array_get(mixture, i);
+        const char *file = pare_page_string(part, "file");
+        double share = pare_page_number(part, "share");
+        if (file && share > 0.0)
+            pare_page_say(page, ", %.3g %% of every batch being of %s", 100.0 * share, pare_page_base(file));
+    }
+}
+
 static void say_what(pare_page *page, const json_t *json) {
     const char *model = pare_page_string(json, "model.path"), *data = pare_page_string(json, "data.file"),
                *kind = pare_page_string(json, "trained.kind"), *preset = pare_page_string(json, "settings.preset");
@@ -18,6 +30,7 @@ static void say_what(pare_page *page, const json_t *json) {
     if (steps > 0.0) pare_page_say(page, " for %.0f steps", steps);
     if (data) pare_page_say(page, " on %s", pare_page_base(data));
     if (examples > 0.0) pare_page_say(page, " (%s examples)", pare_page_count(page, examples));
+    say_mixture(page, json);
     if (kind) pare_page_say(page, "; what learnt: %s", kind);
     if (share > 0.0) pare_page_say(page, ", %.3g %% of the parameters", 100.0 * share);
     if (preset) pare_page_say(page, ", with the settings of the preset %s", preset);

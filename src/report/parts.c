@@ -43,24 +43,32 @@ void pare_report_put_warnings(json_t *report, json_t *warnings) {
         json_decref(warnings);
 }
 
-static json_t *perplexity_json(double nll) {
+static json_t *side_json(const pare_text_side *side) {
     json_t *json = json_object();
-    pare_json_put_measured(json, "perplexity", exp(nll));
-    pare_json_put(json, "nll", pare_json_real(nll));
-    return json;
-}
-
-static json_t *after_json(const pare_text_pair *pair) {
-    json_t *json = perplexity_json(pair->after);
-    if (!pair->compared) return json;
-    pare_json_put(json, "kl", pare_json_real(pair->kl));
-    pare_json_put(json, "top1", pare_json_real(pair->top1));
+    pare_json_put_measured(json, "perplexity", exp(side->nll));
+    pare_json_put(json, "nll", pare_json_real(side->nll));
+    if (side->compared) {
+        pare_json_put(json, "kl", pare_json_real(side->kl));
+        pare_json_put(json, "top1", pare_json_real(side->top1));
+    }
+    if (side->continuations.texts)
+        pare_json_put(json, "continuations", pare_report_continuations(&side->continuations));
     return json;
 }
 
 static json_t *pictures_json(const pare_text_pair *pair) {
-    return pare_json_of({"file", pare_json_name(pair->file)}, {"before", pare_report_picture_scores(&pair->answers[0])},
-                        {"after", pare_report_picture_scores(&pair->answers[1])});
+    json_t *json = pare_json_of({"file", pare_json_name(pair->file)},
+                                {"before", pare_report_picture_scores(&pair->before.answers)},
+                                {"after", pare_report_picture_scores(&pair->after.answers)});
+    if (pair->adapted) pare_json_put(json, "adapted", pare_report_picture_scores(&pair->with_adapter.answers));
+    return json;
+}
+
+static json_t *text_json(const pare_text_pair *pair) {
+    json_t *json = pare_json_of({"file", pare_json_name(pair->file)}, {"windows", json_integer(pair->windows)},
+                                {"before", side_json(&pair->before)}, {"after", side_json(&pair->after)});
+    if (pair->adapted) pare_json_put(json, "adapted", side_json(&pair->with_adapter));
+    return json;
 }
 
 void pare_report_put_texts(json_t *report, const pare_text_pair *pairs, size_t count) {
@@ -71,9 +79,6 @@ void pare_report_put_texts(json_t *report, const pare_text_pair *pairs, size_t c
     }
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
-        pare_json_append(list, pare_json_of({"file", pare_json_name(pairs[i].file)},
-                                            {"windows", json_integer(pairs[i].windows)},
-                                            {"before", perplexity_json(pairs[i].before)},
-                                            {"after", after_json(&pairs[i])}));
+        pare_json_append(list, text_json(&pairs[i]));
     pare_json_put(report, "texts", list);
 }

@@ -2,6 +2,7 @@
 #ifndef PARE_REPORT_PARTS_H
 #define PARE_REPORT_PARTS_H
 
+#include "report/continuations.h"
 #include "report/files.h"
 #include "report/pictures.h"
 
@@ -37,20 +38,27 @@ json_t *pare_report_change(uint64_t before, uint64_t after);
 /* Puts the list, of which the reference is taken, unless it is empty. */
 void pare_report_put_warnings(json_t *report, json_t *warnings);
 
-/* A text, and mean negative log-likelihoods of its tokens by two models; or a set of pictures, and how they answer it.
- */
+/* What a model makes of a text, or of a set of pictures. */
+typedef struct pare_text_side {
+    double nll;    /* mean negative log-likelihood of the tokens, or of the labels */
+    bool compared; /* with the dense model, or another: */
+    double kl, top1;
+    pare_continuation_scores continuations;
+    pare_picture_scores answers; /* of pictures, which have their own comparison */
+} pare_text_side;
+
+/* A text, or a set of pictures, and what two models make of it. */
 typedef struct pare_text_pair {
     const char *file; /* borrowed */
     uint32_t windows;
-    double before, after;
-    bool compared; /* with the model before */
-    double kl, top1;
-    bool pictures;
-    pare_picture_scores answers[2]; /* before, after */
+    bool pictures, adapted;
+    pare_text_side before, after;
+    pare_text_side with_adapter; /* adapted: the model after, with the adapter that was made beside it */
 } pare_text_pair;
 
-/* Puts "texts": [{"file", "windows", "before": {"perplexity", "nll"}, "after": {.., "kl"?, "top1"?}}], or of a set of
- * pictures "images": {"file", "before": (pictures.h), "after"}. Nothing where there is none. */
+/* Puts "texts": [{"file", "windows", "before": {"perplexity", "nll", "kl"?, "top1"?, "continuations"?:
+ * (continuations.h)}, "after"}], or of a set of pictures "images": {"file", "before": (pictures.h), "after"}.
+ * "adapted": with the adapter, where there is one. Nothing where there is none. */
 void pare_report_put_texts(json_t *report, const pare_text_pair *pairs, size_t count);
 
 #endif

@@ -3,11 +3,26 @@
 
 #include <math.h>
 
+static json_t *part_json(const pare_recovery_part *p) {
+    return pare_json_of({"file", pare_json_name(p->file)}, {"share", pare_json_real(p->share)},
+                        {"calibration", json_boolean(p->calibration)}, {"examples", pare_json_count(p->examples)},
+                        {"held_out", pare_json_count(p->held_out)}, {"shortened", pare_json_count(p->shortened)},
+                        {"left_out", pare_json_count(p->left_out)}, {"odd_rows", pare_json_count(p->odd_rows)},
+                        {"not_utf8", pare_json_count(p->not_utf8)});
+}
+
 static json_t *data_json(const pare_recovery_data *d) {
-    return pare_json_of({"file", pare_json_name(d->file)}, {"examples", pare_json_count(d->examples)},
-                        {"held_out", pare_json_count(d->held_out)}, {"shortened", pare_json_count(d->shortened)},
-                        {"left_out", pare_json_count(d->left_out)}, {"odd_rows", pare_json_count(d->odd_rows)},
-                        {"not_utf8", pare_json_count(d->not_utf8)}, {"sha256", pare_json_string(d->digest)});
+    json_t *json =
+        pare_json_of({"file", pare_json_name(d->file)}, {"examples", pare_json_count(d->examples)},
+                     {"held_out", pare_json_count(d->held_out)}, {"shortened", pare_json_count(d->shortened)},
+                     {"left_out", pare_json_count(d->left_out)}, {"odd_rows", pare_json_count(d->odd_rows)},
+                     {"not_utf8", pare_json_count(d->not_utf8)}, {"sha256", pare_json_string(d->digest)});
+    if (d->part_count < 2) return json;
+    json_t *mixture = json_array();
+    for (size_t i = 0; i < d->part_count; i++)
+        pare_json_append(mixture, part_json(&d->parts[i]));
+    pare_json_put(json, "mixture", mixture);
+    return json;
 }
 
 /* Of the steps: the first, the last, and the mean of all; null where there was none. */

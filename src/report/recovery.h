@@ -7,10 +7,20 @@
 
 #include <stdbool.h>
 
+/* One of several files that were trained on. */
+typedef struct pare_recovery_part {
+    const char *file;
+    double share;
+    bool calibration;
+    uint64_t examples, held_out, shortened, left_out, odd_rows, not_utf8;
+} pare_recovery_part;
+
 /* The rows that were trained on. */
 typedef struct pare_recovery_data {
-    const char *file, *digest;
+    const char *file, *digest; /* of several files the first; of all */
     uint64_t examples, held_out, shortened, left_out, odd_rows, not_utf8;
+    const pare_recovery_part *parts; /* [part_count], of one file or more */
+    size_t part_count;
 } pare_recovery_data;
 
 /* Means over the held-out examples: cross-entropy with the labels, KL(teacher || model), and the share of predictions

@@ -52,8 +52,8 @@ static pare_status copy_perplexities(const pare_prune_job *job, pare_robust_outc
     PARE_TRY(pare_alloc(&out->dense, count, sizeof *out->dense, "perplexities"));
     PARE_TRY(pare_alloc(&out->nll, count, sizeof *out->nll, "perplexities"));
     for (size_t i = 0; i < count; i++) {
-        out->dense[i] = job->texts[i].before;
-        out->nll[i] = job->texts[i].after;
+        out->dense[i] = job->texts[i].before.nll;
+        out->nll[i] = job->texts[i].after.nll;
     }
     return PARE_OK;
 }

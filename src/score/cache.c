@@ -189,8 +189,8 @@ static char *before_key(const pare_model *model, const char *name) {
 
 bool pare_cache_before_take(pare_cache *cache, const pare_model *model, const char *name, pare_text_pair *pair) {
     const entry *e = find(cache, before_key(model, name));
-    if (e) pair->before = e->nll;
-    if (e) pair->answers[0] = e->pictures;
+    if (e) pair->before.nll = e->nll;
+    if (e) pair->before.answers = e->pictures;
     return e != NULL;
 }
 
@@ -199,8 +199,8 @@ pare_status pare_cache_before_give(pare_cache *cache, const pare_model *model, c
     if (!cache) return PARE_OK;
     entry *e;
     PARE_TRY(entry_new(before_key(model, name), &e));
-    e->nll = pair->before;
-    e->pictures = pair->answers[0];
+    e->nll = pair->before.nll;
+    e->pictures = pair->before.answers;
     return enter(cache, e, PARE_OK);
 }
 

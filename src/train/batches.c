@@ -19,6 +19,7 @@ void pare_batches_free(pare_batches *batches) {
     pare_free(batches->step);
     pare_free(batches->held_order);
     pare_epoch_free(&batches->epoch);
+    pare_mixture_free(&batches->mixture);
     pare_batch_arrays_free(&batches->whole);
     pare_batch_arrays_free(&batches->part);
     pare_batch_arrays_free(&batches->validation);
@@ -47,17 +48,25 @@ static pare_status check(const pare_examples *examples, const pare_batches_optio
     return PARE_OK;
 }
 
+static void split_alike(const pare_batches *batches, uint32_t *drawn, uint8_t *is_held) {
+    size_t count = batches->examples->count;
+    for (size_t i = 0; i < count; i++)
+        drawn[i] = (uint32_t)i;
+    pare_batches_shuffle(batches->options.seed, PARE_DRAW_SPLIT, 0, drawn, count);
+    for (size_t i = 0; i < batches->held_count; i++)
+        is_held[drawn[i]] = 1;
+}
+
 /* The held-out examples are the first ones of all in a drawn order; those that are trained on keep the file's. */
 static pare_status split(pare_batches *batches) {
     size_t count = batches->examples->count;
     uint32_t *drawn = batches->sort.items; /* free between sorts */
     uint8_t *is_held;
     PARE_TRY(pare_alloc(&is_held, count, sizeof *is_held, "held-out examples"));
-    for (size_t i = 0; i < count; i++)
-        drawn[i] = (uint32_t)i;
-    pare_batches_shuffle(batches->options.seed, PARE_DRAW_SPLIT, 0, drawn, count);
-    for (size_t i = 0; i < batches->held_count; i++)
-        is_held[drawn[i]] = 1;
+    if (batches->mixture.count)
+        pare_mixture_split(batches, drawn, is_held);
+    else
+        split_alike(batches, drawn, is_held);
     for (size_t i = 0, trained = 0, held = 0; i < count; i++)
         if (is_held[i])
             batches->held.members[held++] = (uint32_t)i;
@@ -79,17 +88,18 @@ static pare_status allocate(pare_batches *batches) {
     size_t count = batches->examples->count, held = batches->held_count, batch = batches->options.batch;
     uint32_t longest = batches->options.length;
     pare_length_sort *sort = &batches->sort;
-    if (batch > batches->trained_count) batch = batches->trained_count;
+    size_t sorted = count > batches->places ? count : batches->places;
+    if (batch > batches->places) batch = batches->places;
     sort->longest = longest;
     PARE_TRY(pare_alloc_uninitialized(&batches->lengths, count, sizeof *batches->lengths, "lengths"));
     PARE_TRY(pare_alloc_uninitialized(&batches->numbers, count, sizeof *batches->numbers, "predictions"));
     PARE_TRY(pare_alloc(&sort->tallies, (size_t)longest + 1, sizeof *sort->tallies, "tallies of lengths"));
-    PARE_TRY(pare_alloc_uninitialized(&sort->items, count, sizeof *sort->items, "examples by length"));
+    PARE_TRY(pare_alloc_uninitialized(&sort->items, sorted, sizeof *sort->items, "examples by length"));
     PARE_TRY(pare_alloc_uninitialized(&batches->trained, batches->trained_count, sizeof *batches->trained,
                                       "training examples"));
     PARE_TRY(pare_alloc_uninitialized(&batches->step, batch, sizeof *batches->step, "a step's rows"));
     PARE_TRY(pare_alloc_uninitialized(&batches->held_order, held, sizeof *batches->held_order, "held-out rows"));
-    PARE_TRY(pare_packer_new(count, longest, &batches->packer));
+    PARE_TRY(pare_packer_new(sorted, longest, &batches->packer));
     PARE_TRY(pare_rows_new(batch, &batches->fitted));
     PARE_TRY(pare_rows_new(held, &batches->held));
     return pare_epoch_new(batches);
@@ -105,6 +115,9 @@ static void number_predictions(pare_batches *batches) {
 }
 
 static pare_status prepare(pare_batches *batches) {
+    PARE_TRY(pare_mixture_new(&batches->options, batches->examples->count, &batches->mixture));
+    batches->options.sources = NULL;
+    batches->places = batches->mixture.count ? batches->mixture.places : batches->trained_count;
     PARE_TRY(allocate(batches));
     for (size_t i = 0; i < batches->examples->count; i++)
         batches->lengths[i] = batches->examples->list[i].count;
@@ -137,7 +150,7 @@ const pare_batches_options *pare_batches_options_of(const pare_batches *batches)
 }
 
 uint64_t pare_batches_steps(const pare_batches *batches) {
-    return (batches->epoch.rows.count + batches->options.batch - 1) / batches->options.batch;
+    return (batches->epoch.count + batches->options.batch - 1) / batches->options.batch;
 }
 
 uint64_t pare_batches_validation(const pare_batches *batches) {
@@ -161,7 +174,7 @@ pare_status pare_batches_step(pare_batches *batches, uint64_t step, pare_batch *
     uint64_t steps = pare_batches_steps(batches);
     const pare_epoch *epoch = &batches->epoch;
     if (epoch->number != step / steps) pare_epoch_arrange(batches, step / steps);
-    size_t first = (size_t)(step % steps) * batches->options.batch, left = epoch->rows.count - first;
+    size_t first = (size_t)(step % steps) * batches->options.batch, left = epoch->count - first;
     size_t count = left < batches->options.batch ? left : batches->options.batch;
     const uint32_t *order = epoch->order + first;
     if (batches->options.pack) {
@@ -214,6 +227,10 @@ pare_status pare_batches_held_out(pare_batches *batches, uint64_t first, uint64_
     if (!count) return PARE_OK;
     return fill(batches, held, batches->held_order + first, (size_t)count, held->count < batches->held_count,
                 &batches->validation, out);
+}
+
+uint32_t pare_batches_source_held(const pare_batches *batches, size_t index) {
+    return batches->mixture.sources[index].held;
 }
 
 size_t pare_batches_examples(const pare_batches *batches) {

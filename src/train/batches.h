@@ -7,6 +7,12 @@
 #include "model/model.h"
 #include "text/examples.h"
 
+/* Examples that follow each other in the list, and which share of what is trained on they are. */
+typedef struct pare_batches_source {
+    size_t examples; /* 1 or more */
+    double share;    /* above 0; of all sources they sum to 1 */
+} pare_batches_source;
+
 typedef struct pare_batches_options {
     uint32_t batch;       /* examples per step; pack: full sequences */
     uint32_t length;      /* most tokens of a sequence, and no less than those of the longest example */
@@ -14,6 +20,8 @@ typedef struct pare_batches_options {
     bool pack;            /* a step is `batch` sequences of `length` tokens, of as many examples as they hold */
     bool group_by_length; /* examples (pack: sequences) of like length in one step, whose order is still drawn */
     uint64_t seed;
+    const pare_batches_source *sources; /* [source_count] of a mixture, which has all examples; copied */
+    size_t source_count;                /* 0: all examples alike */
 } pare_batches_options;
 
 typedef struct pare_batches pare_batches;
@@ -38,7 +46,12 @@ void pare_examples_say(const pare_examples *examples, const char *name, const pa
                        const pare_runtime *runtime);
 pare_status pare_examples_check(const pare_examples *examples, const char *name, const pare_model *model);
 
-/* `examples` must outlive the batches. Fails if fewer than one example would be left to train on, or one is longer than
+/* Of a mixture every batch has each source's share, to within about one example (as examples are drawn: of a whole
+ * epoch where they are packed or grouped by length); an epoch goes once through the examples of the first source, while
+ * the others begin anew, in another order, whenever they are through. Of the held-out examples, sources but the first
+ * have their share, but no more than a tenth of their examples.
+ *
+ * `examples` must outlive the batches. Fails if fewer than one example would be left to train on, or one is longer than
  * a sequence. Free with pare_batches_free. */
 pare_status pare_batches_new(const pare_examples *examples, const pare_batches_options *options, pare_batches **out);
 void pare_batches_free(pare_batches *batches);
@@ -63,6 +76,8 @@ pare_status pare_batches_held_out(pare_batches *batches, uint64_t first, uint64_
  * predictions all examples have: layout.numbers are below that, whatever batch they come in. */
 pare_status pare_batches_listed(pare_batches *batches, size_t first, size_t count, pare_batch *out);
 size_t pare_batches_examples(const pare_batches *batches);
+/* Examples that are held out of source `index` of a mixture. */
+uint32_t pare_batches_source_held(const pare_batches *batches, size_t index);
 uint64_t pare_batches_predictions(const pare_batches *batches);
 
 /* SHA-256 of the examples alone: ids, and what of them is learnt. */

@@ -35,6 +35,14 @@ pare_status pare_batches_examples_digest(const pare_batches *batches, char text[
     return PARE_OK;
 }
 
+/* Where examples of a mixture end, and how they are shared: the share in 2^-32. */
+static void add_mixture(pare_digest *digest, const pare_mixture *mixture) {
+    for (size_t i = 0; i < mixture->count; i++) {
+        const pare_mixture_source *source = &mixture->sources[i];
+        add_words(digest, (const uint32_t[]){(uint32_t)source->examples, (uint32_t)(source->share * 4294967295.0)}, 2);
+    }
+}
+
 pare_status pare_batches_digest(const pare_batches *batches, char text[65]) {
     static const char version[] = "training batches 2";
     const pare_batches_options *options = &batches->options;
@@ -54,6 +62,7 @@ pare_status pare_batches_digest(const pare_batches *batches, char text[65]) {
     PARE_TRY(pare_digest_new(&digest));
     pare_digest_add(digest, version, sizeof version);
     add_words(digest, head, sizeof head / sizeof *head);
+    add_mixture(digest, &batches->mixture);
     add_examples(digest, examples);
     pare_digest_finish(digest, text);
     return PARE_OK;

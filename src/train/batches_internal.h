@@ -1,5 +1,6 @@
 /* Shared by the parts of the batches: batches.c (examples and steps), batches_pack.c (examples that share a row),
- * batches_order.c (the order of an epoch), batches_fill.c (token arrays) and batches_digest.c. */
+ * batches_order.c (the order of an epoch), batches_mixture.c (of several files), batches_fill.c (token arrays) and
+ * batches_digest.c. */
 #ifndef PARE_TRAIN_BATCHES_INTERNAL_H
 #define PARE_TRAIN_BATCHES_INTERNAL_H
 
@@ -51,12 +52,29 @@ void pare_rows_fit(pare_packer *packer, const pare_length_sort *sort, const uint
 /* Tokens of a row with padding, where `length` are real: a multiple of 8, if that is no more than `most`. */
 uint32_t pare_rows_round(uint32_t length, uint32_t most);
 
+/* A source of a mixture: examples [begin, begin + examples), of which `held` are held out. */
+typedef struct pare_mixture_source {
+    double share;
+    size_t begin, examples;
+    uint32_t held;
+    uint64_t places; /* in an epoch */
+} pare_mixture_source;
+
+typedef struct pare_mixture {
+    pare_mixture_source *sources; /* [count] */
+    size_t count;                 /* 0: no mixture */
+    uint64_t places;              /* of an epoch */
+    uint8_t *owners;              /* [places] whose an example in this place is */
+    uint32_t *order;              /* [examples of the largest source] */
+} pare_mixture;
+
 /* An epoch: step t trains on rows order[t batch ..]; without packing each row is one example. */
 typedef struct pare_epoch {
     uint64_t number;
-    pare_rows rows;    /* of all trained examples */
-    uint32_t *order;   /* [trained examples] */
-    uint32_t *scratch; /* [trained examples] */
+    pare_rows rows;    /* of all places: each holds one of the trained examples */
+    size_t count;      /* of the rows that are trained on, the same in all epochs */
+    uint32_t *order;   /* [places], the first `count` of them in use */
+    uint32_t *scratch; /* [places] */
 } pare_epoch;
 
 /* Token arrays that a batch points to. */
@@ -76,6 +94,8 @@ struct pare_batches {
     uint64_t predictions;
     uint32_t *trained; /* examples, by their index */
     size_t trained_count, held_count;
+    pare_mixture mixture;
+    size_t places; /* of an epoch: the trained examples, or the mixture's */
     pare_length_sort sort;
     pare_packer packer;
     pare_epoch epoch;
@@ -87,6 +107,14 @@ struct pare_batches {
 /* Fisher-Yates; `what` and `number` name the draw. */
 enum { PARE_DRAW_SPLIT = 1, PARE_DRAW_EXAMPLES, PARE_DRAW_ROWS, PARE_DRAW_STEPS };
 void pare_batches_shuffle(uint64_t seed, uint32_t what, uint64_t number, uint32_t *items, size_t count);
+
+/* Nothing where the options have no sources. Whatever a failure leaves is to be freed. */
+pare_status pare_mixture_new(const pare_batches_options *options, size_t examples, pare_mixture *out);
+void pare_mixture_free(pare_mixture *mixture);
+/* Fills members [places] of the epoch `number`. */
+void pare_mixture_arrange(pare_batches *batches, uint64_t number, uint32_t *members);
+/* Marks what is held out. drawn: room for all examples of a source. */
+void pare_mixture_split(const pare_batches *batches, uint32_t *drawn, uint8_t *is_held);
 
 pare_status pare_epoch_new(pare_batches *batches);
 void pare_epoch_free(pare_epoch *epoch);

@@ -45,14 +45,14 @@ void pare_epoch_free(pare_epoch *epoch) {
 pare_status pare_epoch_new(pare_batches *batches) {
     pare_epoch *epoch = &batches->epoch;
     const char *what = "the order of training examples";
-    size_t count = batches->trained_count;
+    size_t count = batches->places;
     PARE_TRY(pare_rows_new(count, &epoch->rows));
     PARE_TRY(pare_alloc_uninitialized(&epoch->order, count, sizeof *epoch->order, what));
     return pare_alloc_uninitialized(&epoch->scratch, count, sizeof *epoch->scratch, what);
 }
 
 static void take_singly(const pare_batches *batches, pare_rows *rows) {
-    rows->count = batches->trained_count;
+    rows->count = batches->places;
     for (size_t row = 0; row <= rows->count; row++)
         rows->begin[row] = (uint32_t)row;
     for (size_t row = 0; row < rows->count; row++)
@@ -77,19 +77,31 @@ static void group(pare_batches *batches) {
         memcpy(epoch->order + i * batch, epoch->scratch + drawn[i] * batch, batch * sizeof *epoch->order);
 }
 
+/* Epochs of a mixture hold other examples, which may make more rows or fewer: all have as many as the first one. */
+static void even(pare_epoch *epoch) {
+    if (!epoch->count) epoch->count = epoch->rows.count;
+    for (size_t row = epoch->rows.count; row < epoch->count; row++)
+        epoch->order[row] = epoch->order[row - epoch->rows.count];
+}
+
 void pare_epoch_arrange(pare_batches *batches, uint64_t number) {
     pare_epoch *epoch = &batches->epoch;
     pare_rows *rows = &epoch->rows;
     const pare_batches_options *o = &batches->options;
     epoch->number = number;
-    memcpy(rows->members, batches->trained, batches->trained_count * sizeof *rows->members);
-    pare_batches_shuffle(o->seed, PARE_DRAW_EXAMPLES, number, rows->members, batches->trained_count);
+    if (batches->mixture.count) {
+        pare_mixture_arrange(batches, number, rows->members);
+    } else {
+        memcpy(rows->members, batches->trained, batches->trained_count * sizeof *rows->members);
+        pare_batches_shuffle(o->seed, PARE_DRAW_EXAMPLES, number, rows->members, batches->trained_count);
+    }
     if (o->pack)
-        pare_rows_pack(&batches->packer, &batches->sort, batches->lengths, o->length, batches->trained_count, rows);
+        pare_rows_pack(&batches->packer, &batches->sort, batches->lengths, o->length, batches->places, rows);
     else
         take_singly(batches, rows);
     for (size_t row = 0; row < rows->count; row++)
         epoch->order[row] = (uint32_t)row;
     if (o->pack) pare_batches_shuffle(o->seed, PARE_DRAW_ROWS, number, epoch->order, rows->count);
     if (o->group_by_length) group(batches);
+    even(epoch);
 }

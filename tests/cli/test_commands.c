@@ -82,6 +82,42 @@ static void eval_compares_models(void **state) {
     program_result_free(&result);
 }
 
+/* The same model on both sides writes the same; what prune says of the smaller one, eval says of the files. */
+static void continuations_are_reported(void **state) {
+    const workplace *place = *state;
+    workplace_write_text(place);
+    program_result result = EXPECT_SUCCESS("prune", place->model, "-o", place->output, "--ratio", "0.25", "--method",
+                                           "magnitude-l2", "--text", place->text, "--window", "32", "--continuations",
+                                           "5", "--compute", "fp32", "--json", "--quiet");
+    json_t *report = parse(result.out), *text = json_array_get(json_object_get(report, "texts"), 0);
+    json_t *before = json_object_get(json_object_get(text, "before"), "continuations");
+    json_t *after = json_object_get(json_object_get(text, "after"), "continuations");
+    assert_true(member(before, "texts") == 5 && member(before, "prompt") == 32 && member(before, "tokens") == 64);
+    assert_true(member(after, "repeated_4grams") >= 0 && member(after, "repeated_4grams") <= 1);
+    program_result_free(&result);
+    result = EXPECT_SUCCESS("eval", place->output, "--against", place->model, "--text", place->text, "--window", "32",
+                            "--continuations", "5", "--compute", "fp32", "--json", "--quiet");
+    json_t *other = parse(result.out);
+    json_t *measured = json_object_get(json_array_get(json_object_get(other, "texts"), 0), "continuations");
+    assert_true(json_equal(json_object_get(measured, "against"), before));
+    json_object_del(measured, "against");
+    assert_true(json_equal(measured, after));
+    json_decref(other);
+    json_decref(report);
+    program_result_free(&result);
+    result = EXPECT_SUCCESS("eval", place->output, "--against", place->model, "--text", place->text, "--window", "32",
+                            "--continuations", "5", "--quiet");
+    assert_non_null(strstr(result.out, "repeated 4-grams"));
+    program_result_free(&result);
+    result = EXPECT_SUCCESS("eval", place->output, place->model, "--text", place->text, "--window", "32",
+                            "--continuations", "5", "--quiet");
+    assert_non_null(strstr(result.out, "repeated"));
+    assert_non_null(strstr(result.out, "came to an end"));
+    program_result_free(&result);
+    EXPECT_FAILURE(2, "give --text FILE", "eval", place->model, "--tasks", "piqa", "--data", place->folder,
+                   "--continuations", "5", "--quiet");
+}
+
 static void generate_repeats_itself(void **state) {
     const workplace *place = *state;
     program_result first = EXPECT_SUCCESS("generate", place->model, "--prompt", "once upon a time", "--tokens", "16",
@@ -100,7 +136,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         IN_A_WORKPLACE(inspect_describes_the_model),    IN_A_WORKPLACE(prune_reports_and_writes),
         IN_A_WORKPLACE(prune_shows_a_plan_and_a_table), IN_A_WORKPLACE(eval_compares_models),
-        IN_A_WORKPLACE(generate_repeats_itself),
+        IN_A_WORKPLACE(generate_repeats_itself),        IN_A_WORKPLACE(continuations_are_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,22 +7,31 @@ static void one_command_does_all(void **state) {
     workplace *place = *state;
     char *rows = write_rows(place);
     workplace_write_text(place);
-    program_result result =
-        EXPECT_SUCCESS("prune", place->model, "-o", place->output, "--ratio", "0.5", "--method", "magnitude-l2",
-                       "--recover", rows, "--eval", rows, "--window", "16", "--json", "--quiet", QUICK_RECOVERY);
+    program_result result = EXPECT_SUCCESS("prune", place->model, "-o", place->output, "--ratio", "0.5", "--method",
+                                           "magnitude-l2", "--recover", rows, "--eval", rows, "--window", "16",
+                                           "--continuations", "3", "--json", "--quiet", QUICK_RECOVERY);
     json_t *report = json_loads(result.out, 0, NULL);
     assert_non_null(report);
     double pruned = at(report, "texts.0.after.perplexity"), recovered = at(report, "texts.0.recovered.perplexity");
     assert_true(recovered < 0.8 * pruned);
+    /* Both stages are compared with the dense model, which teaches nothing here; and all three write. */
+    assert_true(at(report, "texts.0.after.kl") > 0 && at(report, "texts.0.recovered.kl") > 0);
+    assert_true(at(report, "texts.0.recovered.top1") > 0);
+    assert_int_equal((int)at(report, "texts.0.before.continuations.texts"), 3);
+    assert_int_equal((int)at(report, "texts.0.after.continuations.texts"), 3);
+    assert_int_equal((int)at(report, "texts.0.recovered.continuations.texts"), 3);
+    double kl = at(report, "texts.0.recovered.kl");
     assert_true(at(report, "parameters.after") < at(report, "parameters.before"));
     assert_int_equal((int)at(report, "recovery.steps"), 12);
     json_decref(report);
     program_result_free(&result);
     /* What is on the disk is what was measured. */
-    result = EXPECT_SUCCESS("eval", place->output, "--text", rows, "--window", "16", "--json", "--quiet");
+    result = EXPECT_SUCCESS("eval", place->output, "--text", rows, "--window", "16", "--against", place->model,
+                            "--json", "--quiet");
     report = json_loads(result.out, 0, NULL);
     double measured = at(report, "texts.0.perplexity");
     assert_true(measured > 0.999 * recovered && measured < 1.001 * recovered);
+    assert_true(fabs(at(report, "texts.0.kl") - kl) < 1e-3 * kl);
     json_decref(report);
     program_result_free(&result);
     char *manifest = pare_path_join(place->output, "pruning.json"),

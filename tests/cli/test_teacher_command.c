@@ -12,9 +12,10 @@ static char *prune(const workplace *place) {
 static void the_objective_and_its_parts_are_reported(void **state) {
     workplace *place = *state;
     char *rows = write_rows(place), *smaller = prune(place);
-    program_result result = EXPECT_SUCCESS("recover", smaller, "-o", place->output, "--data", rows, "--teacher",
-                                           place->model, "--ce", "0.5", "--kd", "3", "--steps", "12", "--batch", "8",
-                                           "--rate", "3e-3", "--threads", "1", "--json", "--quiet");
+    program_result result =
+        EXPECT_SUCCESS("recover", smaller, "-o", place->output, "--data", rows, "--teacher", place->model, "--ce",
+                       "0.5", "--kd", "3", "--steps", "12", "--batch", "8", "--rate", "3e-3", "--threads", "1",
+                       "--text", rows, "--window", "16", "--json", "--quiet");
     json_t *json = json_loads(result.out, 0, NULL);
     assert_non_null(json);
     assert_true(at(json, "teacher.best.kl") < 0.8 * at(json, "teacher.before.kl"));
@@ -24,6 +25,8 @@ static void the_objective_and_its_parts_are_reported(void **state) {
     assert_true(fabs(at(json, "validation.before") - before) < 1e-6 * before);
     assert_true(fabs(at(json, "validation.best") - best) < 1e-6 * best);
     assert_true(at(json, "settings.ce") == 0.5 && at(json, "settings.kd") == 3.0);
+    assert_true(at(json, "texts.0.after.kl") < at(json, "texts.0.before.kl"));
+    assert_true(at(json, "texts.0.after.top1") > at(json, "texts.0.before.top1"));
     json_decref(json);
     program_result_free(&result);
     free(rows);

@@ -18,6 +18,7 @@ MODEL = ("numpy", "torch", "safetensors", "tokenizers")
 # By name: what is made in the folder, the arguments that make it there ("{}"), and what has to be installed.
 MADE = {
     "importance": (["importance.json"], ["importance.py", "{}/importance.json"], ("numpy",)),
+    "low_rank": (["low_rank.json"], ["low_rank.py", "{}/low_rank.json"], ("numpy",)),
     "units": (["units.json"], ["units.py", "{}/units.json"], ("numpy",)),
     "tiny_stories": (["tiny-stories.json"], ["tiny_stories.py", "{}/tiny-stories.json"], MODEL),
     "teacher": (["teacher.json"], ["teacher.py", "{}/teacher.json"], MODEL),

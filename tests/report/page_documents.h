@@ -10,7 +10,8 @@
 static const char page_recovery[] =
     "{\"pare\":\"0.1.0\",\"model\":{\"path\":\"dir/small\",\"parameters\":90},"
     "\"settings\":{\"preset\":\"paper\",\"betas\":[0.9,0.999],\"lora\":{\"rank\":8},\"full\":false},"
-    "\"data\":{\"file\":\"d/alpaca.json\",\"examples\":1234},\"trained\":{\"kind\":\"lora\",\"parameters\":9,"
+    "\"data\":{\"file\":\"d/alpaca.json\",\"examples\":1234,\"mixture\":[{\"file\":\"d/alpaca.json\",\"share\":0.75},"
+    "{\"file\":\"d/c4.jsonl\",\"share\":0.25}]},\"trained\":{\"kind\":\"lora\",\"parameters\":9,"
     "\"share\":0.1},\"steps\":3,\"tokens\":30,\"validation\":{\"before\":2.5,\"best\":2.25},"
     "\"curve\":{\"step\":[0,1,2,3],\"loss\":[null,2.5,2.25,2.125],\"validation\":[2.5,null,null,2.25]},"
     "\"texts\":[{\"file\":\"t/wiki.txt\",\"before\":{\"perplexity\":12.5},\"after\":{\"perplexity\":11.25}}],"
@@ -20,7 +21,8 @@ static const char page_recovery[] =
 static const char page_evaluation[] =
     "{\"models\":[{\"model\":\"m/one\",\"compute\":\"bf16\",\"window\":128,\"against\":\"m/dense\","
     "\"parameters\":100,\"texts\":[{\"file\":\"t/wiki.txt\",\"perplexity\":10.5,\"kl\":0.25,\"top1\":0.75,"
-    "\"tokens\":10}],\"tasks\":[{\"task\":\"boolq\",\"acc\":0.5,\"acc_stderr\":0.1,\"chosen\":\"acc\"}],"
+    "\"tokens\":10,\"continuations\":{\"repeated_4grams\":0.125,\"ended\":0.5,\"against\":{\"repeated_4grams\":"
+    "0.0625,\"ended\":0.75}}}],\"tasks\":[{\"task\":\"boolq\",\"acc\":0.5,\"acc_stderr\":0.1,\"chosen\":\"acc\"}],"
     "\"average\":0.5,\"images\":{\"files\":10,\"top1\":0.9,\"top5\":1.0,\"loss\":0.5,\"agreement\":0.8}},"
     "{\"model\":\"m/two\",\"texts\":[{\"file\":\"t/wiki.txt\",\"perplexity\":null}],\"tasks\":[{\"task\":\"boolq\","
     "\"acc\":0.25,\"acc_stderr\":null,\"acc_norm\":0.3,\"acc_norm_stderr\":0.1,\"chosen\":\"acc_norm\"}]}]}";

@@ -78,8 +78,9 @@ static void the_other_kinds_are_told(void **state) {
     static const char *const words[PAGE_KINDS][3] = {
         {"What each further FFN channel costs", "Where the memory went", "Loss while training"},
         {"50 % of the weights that were looked at", "Share of zeros in each matrix", "400,000"},
-        {"for 3 steps on alpaca.json (1,234 examples); what learnt: lora, 10 % of the parameters", "0.9, 0.999",
-         "11.25"},
+        {"for 3 steps on alpaca.json (1,234 examples), 25 % of every batch being of c4.jsonl; what learnt: lora, 10 % "
+         "of the parameters",
+         "0.9, 0.999", "11.25"},
         {"2 models were measured", "<td>KL divergence, wiki.txt</td><td>0.25</td>", "boolq, two: 30"},
         {"with 2 seeds each", "0.9 ± 0.05", "Ranks of units: taylor, bf16"},
         {"was pruned 3 times", "taylor, at 0.1: 11 ± 1.4142", "dense model: 9"},
