@@ -110,6 +110,10 @@ static pare_status fill(pare_answers *a, pare_pass *pass, const pare_source *sou
     int64_t predictions;
     PARE_TRY(allocate(a));
     PARE_TRY(pare_pass_look(pass, source, collect_tile, a, &logsum, &predictions));
+    if (!predictions)
+        return pare_fail(PARE_BAD_ARGUMENT, "--allocate search measures by the answers to labelled pictures, and the "
+                                            "last ones of the calibration have no labels: put them into one folder per "
+                                            "class, or leave it out");
     for (int64_t i = 0; i < predictions; i++)
         finish(a, i, (double)logsum[i]);
     return PARE_OK;
