@@ -157,8 +157,7 @@ static pare_status allocate(repairing *r) {
 static pare_status choose_widths(repairing *r) {
     pare_prune_job *job = r->job;
     bool searched = pare_recipe_searches(&job->asked->recipe);
-    bool uniform = job->target.ranking == PARE_RANK_UNIFORM, global = job->target.ranking == PARE_RANK_GLOBAL;
-    bool by_cost = searched ? !uniform : uniform || global;
+    bool by_cost = searched || job->target.ranking == PARE_RANK_UNIFORM || job->target.ranking == PARE_RANK_GLOBAL;
     r->repair.options.widths = r->widths;
     PARE_TRY(new_curves(r));
     if (!by_cost) r->repair.options.curves = r->curves;
