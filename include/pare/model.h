@@ -15,10 +15,11 @@ extern "C" {
 typedef struct pare_model pare_model;
 
 /* Opens a checkpoint of a family of docs/families.md: config.json, and model.safetensors, pytorch_model.bin or the
- * shards of either; or params.json and Meta's consolidated.*.pth. path: the folder; or a file of weights with
- * config.json beside it; or a models--ORG--NAME folder of the Hugging Face cache, or ORG/NAME that is in it
- * (docs/checkpoints.md). Weights are mapped, not read, and nothing in a pickle is run. Every header, offset, shape and
- * dtype is checked here. Free with pare_model_close. */
+ * shards of either; or params.json and Meta's consolidated.*.pth; or a GGUF file. path: the folder; or a file of
+ * weights with config.json beside it; or a GGUF file, or a part of one that is split; or a models--ORG--NAME folder of
+ * the Hugging Face cache, or ORG/NAME that is in it (docs/checkpoints.md). Weights are mapped, not read, and nothing in
+ * a pickle is run; those of GGUF's quantised types are unpacked block by block where they are used, as bf16. Every
+ * header, offset, shape and dtype is checked here. Free with pare_model_close. */
 PARE_API pare_status pare_model_open(const char *path, pare_model **out);
 PARE_API void pare_model_close(pare_model *model);
 
@@ -33,14 +34,15 @@ PARE_API bool pare_model_reads_pictures(const pare_model *model);
 
 /* The families of models that pare knows, as one JSON text: {"families": [{"name": model_type, "class": of
  * transformers, "models": for people, "heads": which numbers of heads may be left, "ffn", "hidden": whether FFN and
- * hidden channels can go, "written_as": the classes that hold a smaller one, its own first}]}. Free with
- * pare_text_free. */
+ * hidden channels can go, "written_as": the classes that hold a smaller one, its own first, "gguf": the architectures
+ * of GGUF files that are read as it}]}. Free with pare_text_free. */
 PARE_API pare_status pare_families_describe(char **json);
 PARE_API void pare_text_free(char *text);
 
-/* What the headers of safetensors files, or the state dicts of torch.save, tell of any model, as one JSON text: names,
- * shapes, dtypes, parameters, and from config.json architecture and rotary positions. For what pare_model_open refuses:
- * `refused` is its sentence, which becomes the member "refused". Fails if there are no such files that can be read. */
+/* What the headers of safetensors and GGUF files, or the state dicts of torch.save, tell of any model, as one JSON
+ * text: names, shapes, dtypes, parameters, and from config.json architecture and rotary positions. For what
+ * pare_model_open refuses: `refused` is its sentence, which becomes the member "refused". Fails if there are no such
+ * files that can be read. */
 PARE_API pare_status pare_checkpoint_describe(const char *path, const char *refused, char **json);
 
 typedef struct pare_map_options {

@@ -164,8 +164,7 @@ void pare_help_print(void) {
     putchar('\n');
     pare_help_wrap("MODEL is a Hugging Face folder of a family that pare help models lists: config.json, safetensors "
                    "(or pytorch_model.bin), a tokenizer (or preprocessor_config.json, where it reads pictures); or "
-                   "ORG/NAME, if the model is "
-                   "in the Hugging Face cache. Options may stand before or "
+                   "ORG/NAME, if the model is in the Hugging Face cache; or a GGUF file. Options may stand before or "
                    "after it, as --name value or --name=value.",
                    0);
     putchar('\n');

@@ -22,12 +22,14 @@ static void print_units(const json_t *family) {
 }
 
 static void print_family(const json_t *family) {
-    const json_t *classes = pare_document_at(family, "written_as");
+    const json_t *classes = pare_document_at(family, "written_as"), *gguf = pare_document_at(family, "gguf");
     printf("  %-17s %s\n", pare_document_text(family, "name"), pare_document_text(family, "models"));
     print_units(family);
     fputs("      written as: ", stdout);
     for (size_t i = 0; i < json_array_size(classes); i++)
         printf("%s%s", i ? " or " : "", json_string_value(json_array_get(classes, i)));
+    for (size_t i = 0; i < json_array_size(gguf); i++)
+        printf("%s%s", i ? ", " : "\n      read from GGUF files of: ", json_string_value(json_array_get(gguf, i)));
     putchar('\n');
 }
 

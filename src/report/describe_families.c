@@ -1,5 +1,6 @@
 /* pare_families_describe: which families pare knows, what of them can go, and how they are written. */
 #include "model/family.h"
+#include "model/gguf_architecture.h"
 #include "report/describe_block.h"
 #include "support/json.h"
 
@@ -16,6 +17,15 @@ static json_t *classes_of(const pare_family *family) {
     json_t *list = pare_json_list_of(pare_json_string(family->class_name));
     for (int i = 0; i < PARE_OTHERS && family->others[i].family; i++)
         pare_json_append(list, pare_json_string(family->others[i].family->class_name));
+    return list;
+}
+
+/* Names that GGUF files give the family. */
+static json_t *architectures_of(const pare_family *family) {
+    json_t *list = json_array();
+    for (size_t i = 0; pare_gguf_architecture_at(i); i++)
+        if (pare_gguf_architecture_at(i)->family == family)
+            pare_json_append(list, pare_json_string(pare_gguf_architecture_at(i)->name));
     return list;
 }
 
@@ -41,6 +51,7 @@ pare_status pare_families_describe(char **text) {
         pare_json_put(json, "ffn", json_boolean(!family->fixed_ffn));
         pare_json_put(json, "hidden", json_boolean(hidden_can_go(family)));
         pare_json_put(json, "written_as", classes_of(family));
+        pare_json_put(json, "gguf", architectures_of(family));
         pare_json_append(list, json);
     }
     return pare_json_text(pare_json_of({"families", list}), text);

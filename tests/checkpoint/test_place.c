@@ -139,6 +139,23 @@ static void files_of_torch_mean_their_model(void **state) {
     free(second);
 }
 
+/* By its name or its first bytes: the file is the place. */
+static void gguf_files_are_places(void **state) {
+    (void)state;
+    static const char *const files[][2] = {{"m-Q4_K_M.gguf", ""}, {"sha256-00ff", "GGUF\3"}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        pare_place place;
+        write_in("gguf", files[i][0], files[i][1]);
+        char *path = pare_format("%s/gguf/%s", base, files[i][0]);
+        if (pare_place_find(path, &place) != PARE_OK) fail_msg("%s", pare_message());
+        assert_true(place.gguf);
+        assert_string_equal(place.folder, path);
+        assert_null(place.weights);
+        pare_place_free(&place);
+        free(path);
+    }
+}
+
 static void other_files_are_explained(void **state) {
     (void)state;
     static const struct {
@@ -233,9 +250,13 @@ static void what_is_not_there_is_said(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(files_mean_their_folder),          cmocka_unit_test(files_of_torch_mean_their_model),
-        cmocka_unit_test(other_files_are_explained),        cmocka_unit_test(repositories_are_opened_at_their_snapshot),
-        cmocka_unit_test(names_are_looked_up_in_the_cache), cmocka_unit_test(what_is_not_there_is_said),
+        cmocka_unit_test(files_mean_their_folder),
+        cmocka_unit_test(files_of_torch_mean_their_model),
+        cmocka_unit_test(gguf_files_are_places),
+        cmocka_unit_test(other_files_are_explained),
+        cmocka_unit_test(repositories_are_opened_at_their_snapshot),
+        cmocka_unit_test(names_are_looked_up_in_the_cache),
+        cmocka_unit_test(what_is_not_there_is_said),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
