@@ -163,6 +163,15 @@ typedef struct pare_page_options {
     bool none;           /* no page: only what the report says of the command */
 } pare_page_options;
 
+/* The model card of an output: README.md with front matter for the Hub, what was done and measured, how to load it, and
+ * how to make it again. The card of the model before is kept and added to. If it cannot be made, that is a note
+ * (pare_runtime). No options (NULL): a card without a command. */
+typedef struct pare_card_options {
+    size_t size;         /* of the struct, as its _INIT has it; or 0 */
+    const char *command; /* the command line that makes the model again; or NULL */
+    bool none;           /* no card */
+} pare_card_options;
+
 #ifdef __cplusplus
 }
 #endif

@@ -15,6 +15,8 @@
     { 0 }
 #define PARE_PAGE_OPTIONS_INIT                                                                                         \
     { .size = sizeof(pare_page_options) }
+#define PARE_CARD_OPTIONS_INIT                                                                                         \
+    { .size = sizeof(pare_card_options) }
 #define PARE_PRUNE_OPTIONS_INIT                                                                                        \
     { .size = sizeof(pare_prune_options), .sigma = -1, .eta = -1 }
 #define PARE_ROBUST_OPTIONS_INIT                                                                                       \
@@ -63,6 +65,7 @@ template <> inline pare_recover_options pare_options_init<pare_recover_options>(
 #define PARE_RUNTIME_INIT pare_options_init<pare_runtime>()
 #define PARE_CALIBRATION_OPTIONS_INIT pare_calibration_options()
 #define PARE_PAGE_OPTIONS_INIT pare_options_init<pare_page_options>()
+#define PARE_CARD_OPTIONS_INIT pare_options_init<pare_card_options>()
 #define PARE_PRUNE_OPTIONS_INIT pare_options_init<pare_prune_options>()
 #define PARE_ROBUST_OPTIONS_INIT pare_options_init<pare_robust_options>()
 #define PARE_MAP_OPTIONS_INIT pare_options_init<pare_map_options>()

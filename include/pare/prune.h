@@ -168,6 +168,7 @@ typedef struct pare_prune_options {
     const pare_page_options *page; /* of the report; NULL: none */
     uint32_t continuations; /* texts that the model before, the pruned one and the recovered one write on, from the
                                beginnings of so many windows of each text (pare_evaluate); 0: none, as with a cache */
+    const pare_card_options *card; /* of the output; NULL: as it comes */
 } pare_prune_options;
 
 /* *text: the constants that these options give their method, as one line ("steps 10, draws 1"; "none" for methods

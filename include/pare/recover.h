@@ -93,6 +93,7 @@ typedef struct pare_recover_options {
     double calib_share;     /* 0 (none) .. below 1, with size 0 also the usual; negative: 0.25 */
     uint32_t continuations; /* texts that are written on before and after, from the beginnings of so many windows of
                                each text (pare_evaluate); 0: none */
+    const pare_card_options *card; /* of the output; NULL: as it comes */
 } pare_recover_options;
 
 /* Trains LoRA adapters (or all weights) on a model, streamed block by block, and writes it with what was learnt merged
@@ -111,10 +112,11 @@ PARE_API pare_status pare_recover_check(const pare_model *model, const pare_reco
 PARE_API pare_status pare_recover_describe(const pare_recover_options *options, char **json);
 
 typedef struct pare_merge_options {
-    size_t size;         /* of the struct, as its _INIT has it; or 0 */
-    const char *adapter; /* folder of a PEFT LoRA adapter */
-    const char *output;  /* directory to write */
-    bool force;          /* replace output if it exists */
+    size_t size;                   /* of the struct, as its _INIT has it; or 0 */
+    const char *adapter;           /* folder of a PEFT LoRA adapter */
+    const char *output;            /* directory to write */
+    bool force;                    /* replace output if it exists */
+    const pare_card_options *card; /* of the output; NULL: as it comes */
 } pare_merge_options;
 
 /* Writes the model with an adapter that was kept apart merged into its weights, as pare_recover would have: W + scale B

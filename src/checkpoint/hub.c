@@ -163,3 +163,31 @@ pare_status pare_hub_find(const char *given, char **snapshot) {
     free(caches[1]);
     return status;
 }
+
+/* "models--ORG--NAME" up to `end` as ORG/NAME; NULL where it is none. */
+static char *repository_id(const char *name, const char *end) {
+    static const char prefix[] = "models--";
+    enum { PREFIX = sizeof prefix - 1 };
+    if (end - name <= PREFIX || strncmp(name, prefix, PREFIX) != 0) return NULL;
+    name += PREFIX;
+    size_t length = (size_t)(end - name);
+    const char *divide = memmem(name, length, "--", 2);
+    size_t first = divide ? (size_t)(divide - name) : length;
+    if (!is_plain_word(name, first)) return NULL;
+    if (!divide) return pare_format("%.*s", (int)length, name);
+    if (!is_plain_word(divide + 2, length - first - 2)) return NULL;
+    return pare_format("%.*s/%.*s", (int)first, name, (int)(length - first - 2), divide + 2);
+}
+
+char *pare_hub_id(const char *folder) {
+    static const char inside[] = "/snapshots/";
+    char *place = realpath(folder, NULL), *id = NULL;
+    for (char *at = place ? strstr(place, inside) : NULL; at && !id; at = strstr(at + 1, inside)) {
+        *at = 0;
+        const char *slash = strrchr(place, '/');
+        id = repository_id(slash ? slash + 1 : place, at);
+        *at = '/';
+    }
+    free(place);
+    return id;
+}

@@ -2,6 +2,7 @@
 #include "document.h"
 #include "message.h"
 #include "outcome.h"
+#include "page.h"
 #include "summary.h"
 
 #include <stdio.h>
@@ -35,8 +36,9 @@ static int run(const pare_arguments *arguments) {
     pare_model *model = NULL;
     int code = pare_outcome_open(arguments->model, &model);
     if (code != PARE_EXIT_DONE) return code;
+    const pare_card_options card = pare_card_options_of(arguments);
     const pare_merge_options options = {
-        .adapter = arguments->adapter_folder, .output = arguments->output, .force = arguments->force};
+        .adapter = arguments->adapter_folder, .output = arguments->output, .force = arguments->force, .card = &card};
     pare_runtime runtime = pare_outcome_runtime(arguments);
     char *report = NULL;
     pare_status status = pare_merge(model, &options, &runtime, &report);

@@ -114,6 +114,8 @@ static int prune(const pare_arguments *arguments, const pare_model *model, const
     runtime.training = pare_terminal_training;
     pare_page_options page = pare_page_options_of(arguments);
     options.page = &page;
+    pare_card_options card = pare_card_options_of(arguments);
+    options.card = &card;
     prune_job job = {arguments, &options, model, files};
     pare_announcement announcement = {.say = say_job, .context = &job};
     pare_plan_announce(&announcement, &runtime);

@@ -112,6 +112,8 @@ static int recover(const pare_arguments *arguments, const pare_model *model, con
     runtime.training = pare_terminal_training;
     pare_page_options page = pare_page_options_of(arguments);
     options.page = &page;
+    pare_card_options card = pare_card_options_of(arguments);
+    options.card = &card;
     recover_job job = {arguments, model, files};
     pare_announcement announcement = {.say = say_job, .context = &job};
     pare_plan_announce(&announcement, &runtime);

@@ -141,6 +141,8 @@ static const pare_option rows[] = {
      .usual = "prune, recover: OUT/report.html; sweep: beside --csv or --json-file; others: none"},
     {.name = "no-report", .commands = REPORTING, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(no_report),
      .help = "no such page"},
+    {.name = "no-card", .commands = PARE_IN_PRUNE | PARE_IN_RECOVER | PARE_IN_MERGE, .group = output, .kind = PARE_VALUE_FLAG,
+     .offset = AT(no_card), .help = "write no model card (OUT/README.md)"},
     {.name = "figures", .commands = REPORTING | PARE_IN_REPORT, .common = PARE_IN_REPORT, .group = output, .kind = PARE_VALUE_TEXT, .value = "DIR",
      .offset = AT(figures), .brief = "every picture also as an SVG file in this folder",
      .help = "every picture of the page also as an SVG file in this folder, which is made if need be"},

@@ -158,7 +158,7 @@ typedef struct pare_arguments {
     int compute;
     const char *scratch;
     const char *report, *figures;
-    bool no_report;
+    bool no_report, no_card;
     bool quiet, json;
     char *command; /* the words, as a shell takes them; freed with the rest */
 } pare_arguments;

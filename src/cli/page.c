@@ -17,6 +17,10 @@ pare_page_options pare_page_options_of(const pare_arguments *a) {
                                .none = a->no_report};
 }
 
+pare_card_options pare_card_options_of(const pare_arguments *a) {
+    return (pare_card_options){.size = sizeof(pare_card_options), .command = a->command, .none = a->no_card};
+}
+
 const char *pare_page_refusal(const pare_arguments *a) {
     if (!a->no_report || (!a->report && !a->figures)) return NULL;
     return "--no-report leaves out the page that --report and --figures are about; give the one or the others";

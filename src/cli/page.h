@@ -8,6 +8,8 @@
 
 /* What the library is told, for commands whose run writes the page itself. */
 pare_page_options pare_page_options_of(const pare_arguments *arguments);
+/* Likewise of the model card. */
+pare_card_options pare_card_options_of(const pare_arguments *arguments);
 /* A sentence for options that do not go together, or NULL. */
 const char *pare_page_refusal(const pare_arguments *arguments);
 

@@ -1,5 +1,6 @@
 #include "summary.h"
 
+#include "../support/shell_word.h"
 #include "document.h"
 #include "image_rows.h"
 #include "message.h"
@@ -9,6 +10,7 @@
 #include "written_rows.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void add_row(pare_table *table, const char *name, const char *before, const char *after, pare_shown change) {
@@ -169,6 +171,25 @@ void pare_summary_print_stages(const json_t *stages) {
     pare_table_free(table);
 }
 
+/* pare uploads nothing. */
+static void print_upload(const char *path) {
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    size_t name = length;
+    while (name && path[name - 1] != '/')
+        name--;
+    if (!length) return;
+    char *repository = NULL;
+    if (asprintf(&repository, "USER/%.*s", (int)(length - name), path + name) < 0) return;
+    printf("to put it on the Hub: hf upload ");
+    pare_shell_word(stdout, repository);
+    putchar(' ');
+    pare_shell_word(stdout, path);
+    putchar('\n');
+    free(repository);
+}
+
 void pare_summary_print_output(const json_t *output) {
     if (!output) {
         printf("\nnothing was written (dry run)\n");
@@ -187,6 +208,7 @@ void pare_summary_print_output(const json_t *output) {
     if (!*load) load = pare_document_text(output, "loads_with");
     if (*load) printf("%s\n", load);
     if (*pare_document_text(output, "speed")) printf("%s\n", pare_document_text(output, "speed"));
+    print_upload(pare_document_text(output, "path"));
 }
 
 void pare_summary_print_warnings(const json_t *warnings) {

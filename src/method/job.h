@@ -7,6 +7,7 @@
 
 #include "method/recipe.h"
 #include "method/recovery.h"
+#include "run/card.h"
 #include "run/page.h"
 
 /* How much goes, and where; of the amounts exactly one is given in a job that was checked. Numbers of layers are those
@@ -50,6 +51,7 @@ typedef struct pare_job_outputs {
     const pare_named_file *besides; /* [beside_count] what the caller writes */
     size_t beside_count;
     pare_page_job page; /* of the report */
+    pare_card_job card; /* of the folder */
 } pare_job_outputs;
 
 typedef struct pare_job {

@@ -3,6 +3,7 @@
 #ifndef PARE_METHOD_RECOVERY_H
 #define PARE_METHOD_RECOVERY_H
 
+#include "run/card.h"
 #include "run/page.h"
 #include "text/examples.h"
 #include "train/trained.h"
@@ -49,6 +50,7 @@ typedef struct pare_recovery {
     bool adapter, force, resume;
     const char *curve;  /* prefix of its files; NULL: in the output */
     pare_page_job page; /* of the report */
+    pare_card_job card; /* of the output */
     const char *const *texts;
     size_t text_count;
     uint32_t window, max_windows; /* of the evaluation; max_windows 0: all */

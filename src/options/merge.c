@@ -1,5 +1,6 @@
 /* pare_merge: its options become a job, which runs. */
 #include "recover/merge.h"
+#include "options/resolve.h"
 #include "support/runtime.h"
 
 static pare_status resolve(const pare_merge_options *o, pare_merge_job *out) {
@@ -7,7 +8,7 @@ static pare_status resolve(const pare_merge_options *o, pare_merge_job *out) {
     *out = (pare_merge_job){.adapter = o->adapter, .output = o->output, .force = o->force};
     if (!o->adapter) return pare_fail(PARE_BAD_ARGUMENT, "--adapter DIR is missing: the adapter to merge");
     if (!o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
-    return PARE_OK;
+    return pare_card_resolve(o->card, o->output, &out->card);
 }
 
 pare_status pare_merge(const pare_model *model, const pare_merge_options *options, const pare_runtime *runtime,

@@ -24,6 +24,9 @@ pare_status pare_job_resolve(const pare_prune_options *options, pare_job *out);
 /* output: NULL where no folder is written. */
 pare_status pare_page_resolve(const pare_page_options *options, const char *output, pare_page_job *out);
 
+/* The command alone; what the method is in words is the caller's to add. */
+pare_status pare_card_resolve(const pare_card_options *options, const char *output, pare_card_job *out);
+
 /* Likewise; refuses what makes no sense for any model. */
 pare_status pare_recovery_resolve(const pare_recover_options *options, pare_recovery *out);
 

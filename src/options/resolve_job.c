@@ -86,6 +86,14 @@ static void share_calibration(const pare_prune_options *o, const pare_job *job, 
     both->calib = o->calibration.source;
 }
 
+/* The card says in words what the method is. */
+static pare_status read_card(const pare_prune_options *o, const pare_recipe *recipe, pare_job_outputs *out) {
+    PARE_TRY(pare_card_resolve(o->card, out->folder, &out->card));
+    out->card.method = recipe->summary;
+    out->card.paper = recipe->source;
+    return PARE_OK;
+}
+
 /* The recovery takes from the pruning what both have, and keeps zeros that were just made. */
 static pare_status read_recovery(const pare_prune_options *o, pare_job *job) {
     if (!o->recover) return PARE_OK;
@@ -99,12 +107,15 @@ static pare_status read_recovery(const pare_prune_options *o, pare_job *job) {
     both.max_windows = o->max_windows;
     both.continuations = o->continuations;
     both.page = o->page;
+    both.card = o->card;
     both.keep_sparsity |= o->sparsity.given;
     share_calibration(o, job, &both);
     PARE_TRY(pare_alloc(&job->recovery, 1, sizeof *job->recovery, "options"));
     PARE_TRY(pare_recovery_resolve(&both, job->recovery));
     job->recovery->calibration_field = o->calibration.field;
     job->recovery->calibration_implied = both.calib && both.calib != o->recover->calib;
+    job->recovery->card.method = job->recipe.summary;
+    job->recovery->card.paper = job->recipe.source;
     if (!both.teacher || strcmp(both.teacher, "dense") != 0) return PARE_OK;
     job->recovery->teacher = NULL;
     job->recovery->teacher_is_dense = true;
@@ -135,6 +146,7 @@ pare_status pare_job_resolve(const pare_prune_options *o, pare_job *out) {
     read_target(o, &out->target);
     PARE_TRY(read_outputs(o, &out->outputs));
     PARE_TRY(read_recipe(o, out));
+    PARE_TRY(read_card(o, &out->recipe, &out->outputs));
     PARE_TRY(read_calibration(o, out));
     PARE_TRY(list_ignored(o, out));
     return read_recovery(o, out);

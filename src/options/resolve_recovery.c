@@ -210,5 +210,6 @@ pare_status pare_recovery_resolve(const pare_recover_options *o, pare_recovery *
     PARE_TRY(choose_targets(o, out->lora.targets));
     PARE_TRY(choose_wording(o->wording, &out->wording));
     PARE_TRY(pare_page_resolve(o->page, o->output, &out->page));
+    PARE_TRY(pare_card_resolve(o->card, o->output, &out->card));
     return check_numbers(out);
 }

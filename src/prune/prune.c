@@ -24,25 +24,39 @@ static pare_status calibrate(void *context) {
     return job->procedure->calibrate ? job->procedure->calibrate(job) : PARE_OK;
 }
 
-static pare_status write_model(void *context) {
-    pare_prune_job *job = context;
-    if (!job->run.output) return PARE_OK;
+static pare_status write_json(const pare_prune_job *job, json_t *json, const char *name) {
+    char *text = NULL;
+    PARE_TRY(pare_json_text_of(json, name, &text));
+    pare_status status = pare_output_write_text(job->run.output, name, text);
+    pare_free(text);
+    return status;
+}
+
+/* How it came about. */
+static pare_status write_records(const pare_prune_job *job) {
     json_t *recipe = job->procedure->recipe(job);
     pare_record record = pare_prune_record(job, recipe);
     record.training = job->procedure->recorded ? job->procedure->report(job) : NULL;
-    char *manifest = NULL, *config = NULL;
-    const char *folder = pare_output_path(job->run.output);
-    pare_status status = pare_json_text_of(pare_report_manifest(&record), "pruning.json", &manifest);
+    pare_status status = write_json(job, pare_report_manifest(&record), "pruning.json");
+    if (status == PARE_OK && record.repeatable)
+        status = write_json(job, pare_report_recipe_file(&record), "recipe.json");
     json_decref(recipe);
     json_decref(record.training);
-    if (status == PARE_OK) status = pare_cut_config(job->current, &job->selection, &config, &job->kind);
+    return status;
+}
+
+static pare_status write_model(void *context) {
+    pare_prune_job *job = context;
+    if (!job->run.output) return PARE_OK;
+    char *config = NULL;
+    const char *folder = pare_output_path(job->run.output);
+    pare_status status = pare_cut_config(job->current, &job->selection, &config, &job->kind);
     if (status == PARE_OK) status = pare_cut_write(job->current, &job->selection, &job->repaired, folder, job->runtime);
     if (status == PARE_OK && job->asked->outputs.archive) status = pare_archive_replace(folder, job->runtime, NULL);
     if (status == PARE_OK) status = pare_output_write_text(job->run.output, "config.json", config);
-    if (status == PARE_OK) status = pare_output_write_text(job->run.output, "pruning.json", manifest);
+    if (status == PARE_OK) status = write_records(job);
     if (status == PARE_OK) status = pare_output_carry_over(job->run.output);
     if (status == PARE_OK) status = pare_sparse_residual_write(job);
-    pare_free(manifest);
     free(config);
     return status;
 }
@@ -149,8 +163,10 @@ pare_status pare_prune_finish(pare_prune_job *job, pare_prune_heir *heir, char *
     pare_page_files page = {0};
     pare_status status = pare_prune_run(job);
     if (status == PARE_OK) status = pare_prune_report(job, report);
-    if (status == PARE_OK && !heir)
-        pare_run_page_make(&job->run, &job->asked->outputs.page, job->runtime, report, &page);
+    const pare_job_outputs *o = &job->asked->outputs;
+    const char *source = pare_checkpoint_directory(job->origin->checkpoint);
+    if (status == PARE_OK && !heir) pare_run_card_make(&job->run, &o->card, source, o->folder, job->runtime, report);
+    if (status == PARE_OK && !heir) pare_run_page_make(&job->run, &o->page, job->runtime, report, &page);
     if (status == PARE_OK && heir) status = hand_over(job, heir);
     status = pare_run_commit(&job->run, status, report);
     if (status == PARE_OK) pare_run_page_place(&page, job->runtime);

@@ -104,6 +104,7 @@ pare_status pare_prune_recovered(const pare_model *model, const pare_job *asked,
     pare_recovery fitted = *asked->recovery;
     both.prune.recovery = NULL;
     both.prune.outputs.page = (pare_page_job){0};
+    both.prune.outputs.card = (pare_card_job){0};
     both.prune.outputs.force = false;
     PARE_TRY(pare_recovery_check(model, &fitted));
     PARE_TRY(pare_prune_check_output(model, asked, runtime));

@@ -20,8 +20,11 @@ static uint32_t added_biases(const pare_prune_job *job) {
 
 pare_record pare_prune_record(const pare_prune_job *job, json_t *recipe) {
     const char *source = job->asked->calibration.of.source;
+    const pare_recipe *preset = pare_recipe_find(job->asked->recipe.name);
     pare_record record = {.model = job->origin,
                           .method = job->asked->recipe.name,
+                          .base = preset ? preset->name : NULL,
+                          .repeatable = !job->asked->target.drops_alone && !job->asked->own_salience,
                           .recipe = recipe,
                           .seed = job->asked->seed,
                           .iterations = job->asked->target.rounds,

@@ -5,6 +5,7 @@
 #include "model/patches.h"
 #include "recover/merged.h"
 #include "recover/zeros.h"
+#include "report/engines.h"
 #include "report/merge.h"
 #include "report/report.h"
 #include "run/run.h"
@@ -113,6 +114,8 @@ static pare_status make_report(const job *j, char **text) {
                                   .changed = changed(j),
                                   .written = {.path = j->asked->output,
                                               .kind = "merged",
+                                              .pipeline = pare_report_pipeline(&j->model->config),
+                                              .engines = pare_report_engines_of(&j->model->config),
                                               .load = "loads as the model that was merged into does",
                                               .files = &j->run.written},
                                   .times = j->run.times,
@@ -137,6 +140,8 @@ pare_status pare_merge_job_run(const pare_model *model, const pare_merge_job *as
     pare_status status = pare_backend_open(&j.runtime, false, &j.backend);
     if (status == PARE_OK) status = pare_run_stages(&j.run, stages, sizeof stages / sizeof *stages, &j);
     if (status == PARE_OK) status = make_report(&j, report);
+    const char *source = pare_checkpoint_directory(model->checkpoint);
+    if (status == PARE_OK) pare_run_card_make(&j.run, &asked->card, source, asked->output, &j.runtime, report);
     status = pare_run_commit(&j.run, status, report);
     end(&j);
     return status;

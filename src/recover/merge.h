@@ -3,11 +3,13 @@
 #define PARE_RECOVER_MERGE_H
 
 #include "model/model.h"
+#include "run/card.h"
 
 /* Options read once (options/merge.c); all of it is the caller's. */
 typedef struct pare_merge_job {
     const char *adapter, *output; /* folders */
     bool force;
+    pare_card_job card;
 } pare_merge_job;
 
 /* All of it; *report as pare_merge has it. */

@@ -42,6 +42,7 @@ pare_status pare_merged_write(const pare_trained *trained, const pare_output *ou
     PARE_TRY(pare_trained_write(trained, pare_output_path(output), runtime));
     PARE_TRY(write_config(trained->model, output));
     PARE_TRY(pare_merged_copy(output, source, "pruning.json"));
+    PARE_TRY(pare_merged_copy(output, source, "recipe.json"));
     return pare_output_carry_over(output);
 }
 

@@ -128,7 +128,10 @@ static pare_status run(pare_recover_job *job, const pare_recover_before *before,
     if (status == PARE_OK) status = pare_run_stages(&job->run, stages, sizeof stages / sizeof *stages, job);
     if (status == PARE_OK) status = pare_recover_report(job, report);
     if (status == PARE_OK && before) status = before->report(before->context, report);
-    if (status == PARE_OK) pare_run_page_make(&job->run, &job->settings.page, job->runtime, report, &page);
+    const pare_recovery *o = &job->settings;
+    const char *source = pare_checkpoint_directory((before ? before->dense : job->model)->checkpoint);
+    if (status == PARE_OK) pare_run_card_make(&job->run, &o->card, source, o->output, job->runtime, report);
+    if (status == PARE_OK) pare_run_page_make(&job->run, &o->page, job->runtime, report, &page);
     status = pare_run_commit(&job->run, status, report);
     if (status == PARE_OK) pare_run_page_place(&page, job->runtime);
     pare_page_files_drop(&page);

@@ -1,5 +1,6 @@
 /* recovery.json, the report, and what a run depends on. */
 #include "recover/recover_job.h"
+#include "report/engines.h"
 #include "report/recovery.h"
 #include "report/report.h"
 #include "support/json.h"
@@ -101,11 +102,14 @@ pare_status pare_recover_report(const pare_recover_job *job, char **text) {
     results.texts = job->texts;
     results.text_count = job->settings.text_count;
     results.adapter = adapter;
-    results.written = (pare_written){.path = job->settings.output,
-                                     .kind = adapter ? "adapter" : "merged",
-                                     .load = adapter ? "loads with peft, beside the model that was trained on"
-                                                     : "loads as the model that was trained on does",
-                                     .files = &job->run.written};
+    results.written =
+        (pare_written){.path = job->settings.output,
+                       .kind = adapter ? "adapter" : "merged",
+                       .pipeline = pare_report_pipeline(&job->model->config),
+                       .engines = adapter ? pare_report_engines_adapter() : pare_report_engines_of(&job->model->config),
+                       .load = adapter ? "loads with peft, beside the model that was trained on"
+                                       : "loads as the model that was trained on does",
+                       .files = &job->run.written};
     results.zeros_lost = job->plan.zeros_lost;
     results.plan = &job->plan;
     results.times = job->run.times;

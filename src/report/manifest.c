@@ -75,6 +75,14 @@ json_t *pare_report_added_biases(const pare_record *record) {
     return names;
 }
 
+json_t *pare_report_recipe_file(const pare_record *record) {
+    if (!record->repeatable) return NULL;
+    json_t *json = json_object();
+    if (record->base) pare_json_put(json, "base", pare_json_string(record->base));
+    pare_json_update(json, record->recipe);
+    return json;
+}
+
 json_t *pare_report_manifest(const pare_record *record) {
     json_t *json = json_object(), *parameters = json_object();
     pare_json_put(json, "pare", pare_json_string(pare_version()));

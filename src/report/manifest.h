@@ -10,7 +10,9 @@
 typedef struct pare_record {
     const pare_model *model;
     const char *method;
-    json_t *recipe; /* borrowed */
+    const char *base; /* the preset that the recipe was made from; NULL: none */
+    bool repeatable;  /* the recipe says all about the method */
+    json_t *recipe;   /* borrowed */
     uint64_t seed;
     uint32_t iterations;
     const pare_scan *scan;
@@ -38,6 +40,9 @@ json_t *pare_report_hidden(const pare_selection *selection);
 json_t *pare_report_calibration(const pare_record *record);
 /* ["self_attn.o_proj", ...]: the matrices whose biases were added. */
 json_t *pare_report_added_biases(const pare_record *record);
+/* recipe.json, which --recipe takes: the method that it was made from, and every choice; NULL where the method is none
+ * of a recipe file's (a salience of the caller's, layers by name). */
+json_t *pare_report_recipe_file(const pare_record *record);
 /* pruning.json */
 json_t *pare_report_manifest(const pare_record *record);
 /* Layers begin .. end - 1. */

@@ -18,6 +18,7 @@ json_t *pare_report_merge(const void *results) {
     const pare_merge_results *r = results;
     json_t *model = pare_json_of({"path", pare_json_name(r->model)}, {"parameters", pare_json_count(r->parameters)},
                                  {"bytes", pare_json_count(r->bytes)}, {"sha256", pare_json_string(r->digest)});
+    pare_report_put_id(model, r->model);
     json_t *adapter = pare_json_of({"path", pare_json_name(r->adapter)}, {"rank", json_integer(r->rank)},
                                    {"alpha", pare_json_real(r->alpha)}, {"targets", targets_json(r)},
                                    {"parameters", pare_json_count(r->adapter_parameters)});

@@ -210,4 +210,4 @@ static void write(pare_page *page, const json_t *json) {
     pare_page_use(page, json);
 }
 
-const pare_page_kind pare_page_evaluation = {"Evaluation", knows, write};
+const pare_page_kind pare_page_evaluation = {.name = "Evaluation", .knows = knows, .write = write};

@@ -10,6 +10,7 @@ typedef struct pare_page_kind {
     const char *name;
     bool (*knows)(const json_t *json);
     void (*write)(pare_page *page, const json_t *json);
+    void (*say)(pare_page *page, const json_t *json); /* what was done, as a paragraph; NULL: it leaves no model */
 } pare_page_kind;
 
 extern const pare_page_kind pare_page_pruning, pare_page_recovery, pare_page_robustness, pare_page_sweep,

@@ -23,12 +23,13 @@ static const char *units_of(const json_t *json) {
 }
 
 static void say_what(pare_page *page, const json_t *json) {
-    const char *model = pare_page_string(json, "model.name"), *units = units_of(json);
+    const char *model = pare_page_model(json), *units = units_of(json);
     double before = pare_page_number(json, "parameters.before"), after = pare_page_number(json, "parameters.after");
     pare_page_put(page, "From ");
-    if (model) pare_page_put(page, "<b>");
-    pare_page_text(page, model ? pare_page_base(model) : "the model");
-    if (model) pare_page_put(page, "</b>");
+    if (model)
+        pare_page_strong(page, model);
+    else
+        pare_page_text(page, "the model");
     if (before > 0.0) pare_page_say(page, " (%s parameters)", pare_page_count(page, before));
     pare_page_put(page, " pare removed ");
     if (has_zeros(json))
@@ -39,9 +40,8 @@ static void say_what(pare_page *page, const json_t *json) {
     else
         pare_page_put(page, "what matters least");
     if (units) pare_page_say(page, ": %s", units);
-    pare_page_put(page, ". The method was <b>");
-    pare_page_text(page, pare_page_string(json, "method"));
-    pare_page_put(page, "</b>");
+    pare_page_put(page, ". The method was ");
+    pare_page_strong(page, pare_page_string(json, "method"));
     double seed = pare_page_number(json, "seed");
     if (isfinite(seed)) pare_page_say(page, " with seed %.0f", seed);
     pare_page_put(page, ". ");
@@ -85,12 +85,16 @@ static void say_effect(pare_page *page, const json_t *json) {
     pare_page_put(page, ".");
 }
 
-static void write(pare_page *page, const json_t *json) {
-    pare_page_put(page, "<p>");
+static void say(pare_page *page, const json_t *json) {
     say_what(page, json);
     say_how(page, json);
     say_effect(page, json);
     pare_page_say_images(page, json);
+}
+
+static void write(pare_page *page, const json_t *json) {
+    pare_page_put(page, "<p>");
+    say(page, json);
     pare_page_put(page, "</p>\n");
     pare_page_before_after(page, json);
     pare_page_use(page, json);
@@ -104,4 +108,4 @@ static void write(pare_page *page, const json_t *json) {
     pare_page_settings(page, json, "recipe");
 }
 
-const pare_page_kind pare_page_pruning = {"Pruning", knows, write};
+const pare_page_kind pare_page_pruning = {"Pruning", knows, write, say};

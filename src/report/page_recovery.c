@@ -20,13 +20,12 @@ static void say_mixture(pare_page *page, const json_t *json) {
 }
 
 static void say_what(pare_page *page, const json_t *json) {
-    const char *model = pare_page_string(json, "model.path"), *data = pare_page_string(json, "data.file"),
+    const char *model = pare_page_model(json), *data = pare_page_string(json, "data.file"),
                *kind = pare_page_string(json, "trained.kind"), *preset = pare_page_string(json, "settings.preset");
     double steps = pare_page_number(json, "steps"), examples = pare_page_number(json, "data.examples"),
            share = pare_page_number(json, "trained.share");
-    pare_page_put(page, "<b>");
-    pare_page_text(page, model ? pare_page_base(model) : "The model");
-    pare_page_put(page, "</b> was trained");
+    pare_page_strong(page, model ? model : "The model");
+    pare_page_put(page, " was trained");
     if (steps > 0.0) pare_page_say(page, " for %.0f steps", steps);
     if (data) pare_page_say(page, " on %s", pare_page_base(data));
     if (examples > 0.0) pare_page_say(page, " (%s examples)", pare_page_count(page, examples));
@@ -48,11 +47,15 @@ static void say_effect(pare_page *page, const json_t *json) {
                       first, last);
 }
 
-static void write(pare_page *page, const json_t *json) {
-    pare_page_put(page, "<p>");
+static void say(pare_page *page, const json_t *json) {
     say_what(page, json);
     say_effect(page, json);
     pare_page_say_images(page, json);
+}
+
+static void write(pare_page *page, const json_t *json) {
+    pare_page_put(page, "<p>");
+    say(page, json);
     pare_page_put(page, "</p>\n");
     pare_page_before_after(page, json);
     pare_page_use(page, json);
@@ -61,22 +64,27 @@ static void write(pare_page *page, const json_t *json) {
     pare_page_settings(page, json, "settings");
 }
 
-const pare_page_kind pare_page_recovery = {"Recovery", knows, write};
+const pare_page_kind pare_page_recovery = {"Recovery", knows, write, say};
 
 static bool knows_merge(const json_t *json) {
     return json_is_object(pare_page_at(json, "adapter")) && json_is_object(pare_page_at(json, "tensors"));
 }
 
-static void write_merge(pare_page *page, const json_t *json) {
-    const char *model = pare_page_string(json, "model.path"), *adapter = pare_page_string(json, "adapter.path");
+static void say_merge(pare_page *page, const json_t *json) {
+    const char *model = pare_page_model(json), *adapter = pare_page_string(json, "adapter.path");
     double changed = pare_page_number(json, "tensors.changed"), all = pare_page_number(json, "tensors.all");
-    pare_page_put(page, "<p>");
     pare_page_say(page, "The adapter %s was merged into %s", adapter ? pare_page_base(adapter) : "",
-                  model ? pare_page_base(model) : "the model");
+                  model ? model : "the model");
     if (isfinite(changed) && isfinite(all)) pare_page_say(page, ": %.0f of %.0f tensors changed", changed, all);
-    pare_page_put(page, ".</p>\n");
+    pare_page_put(page, ".");
+}
+
+static void write_merge(pare_page *page, const json_t *json) {
+    pare_page_put(page, "<p>");
+    say_merge(page, json);
+    pare_page_put(page, "</p>\n");
     pare_page_use(page, json);
     pare_page_time(page, json);
 }
 
-const pare_page_kind pare_page_merge = {"Merge", knows_merge, write_merge};
+const pare_page_kind pare_page_merge = {"Merge", knows_merge, write_merge, say_merge};

@@ -190,4 +190,4 @@ static void write(pare_page *page, const json_t *json) {
     pare_page_use(page, json);
 }
 
-const pare_page_kind pare_page_robustness = {"Robustness", knows, write};
+const pare_page_kind pare_page_robustness = {.name = "Robustness", .knows = knows, .write = write};

@@ -1,5 +1,6 @@
 #include "report/page_sheet.h"
 #include "report/chart_ink.h"
+#include "report/markdown.h"
 #include "support/file.h"
 #include "support/path.h"
 
@@ -12,7 +13,21 @@ void pare_page_put(pare_page *page, const char *markup) {
 }
 
 void pare_page_text(pare_page *page, const char *text) {
-    pare_ink_text(page->out, text);
+    if (page->markdown)
+        pare_markdown_text(page->out, text);
+    else
+        pare_ink_text(page->out, text);
+}
+
+/* The one or the other, as the page is written. */
+static void put_either(pare_page *page, const char *html, const char *markdown) {
+    pare_page_put(page, page->markdown ? markdown : html);
+}
+
+void pare_page_strong(pare_page *page, const char *text) {
+    put_either(page, "<b>", "**");
+    pare_page_text(page, text);
+    put_either(page, "</b>", "**");
 }
 
 /* NULL, noted, without memory. */
@@ -36,24 +51,27 @@ void pare_page_say(pare_page *page, const char *format, ...) {
 
 void pare_page_heading(pare_page *page, const char *text) {
     pare_page_charts_end(page);
-    pare_page_put(page, "<h3>");
+    put_either(page, "<h3>", "## ");
     pare_page_text(page, text);
-    pare_page_put(page, "</h3>\n");
+    put_either(page, "</h3>\n", "\n\n");
 }
 
 void pare_page_table(pare_page *page, const char *const *heads) {
     pare_page_charts_end(page);
-    pare_page_put(page, "<div class=\"wide\"><table>\n<tr>");
-    for (; *heads; heads++) {
-        pare_page_put(page, "<th scope=\"col\">");
-        pare_page_text(page, *heads);
-        pare_page_put(page, "</th>");
+    put_either(page, "<div class=\"wide\"><table>\n<tr>", "|");
+    for (const char *const *head = heads; *head; head++) {
+        put_either(page, "<th scope=\"col\">", " ");
+        pare_page_text(page, *head);
+        put_either(page, "</th>", " |");
     }
-    pare_page_put(page, "</tr>\n");
+    put_either(page, "</tr>\n", "\n|");
+    for (const char *const *head = heads; *head; head++)
+        put_either(page, "", head == heads ? "---|" : "--:|");
+    put_either(page, "", "\n");
 }
 
 void pare_page_row(pare_page *page) {
-    pare_page_put(page, "<tr>");
+    put_either(page, "<tr>", "|");
 }
 
 void pare_page_cell(pare_page *page, const char *format, ...) {
@@ -61,9 +79,9 @@ void pare_page_cell(pare_page *page, const char *format, ...) {
     va_start(arguments, format);
     char *text = formatted(page, format, arguments);
     va_end(arguments);
-    pare_page_put(page, "<td>");
+    put_either(page, "<td>", " ");
     pare_page_text(page, text);
-    pare_page_put(page, "</td>");
+    put_either(page, "</td>", " |");
     free(text);
 }
 
@@ -74,11 +92,11 @@ void pare_page_cell_number(pare_page *page, double value) {
 }
 
 void pare_page_row_end(pare_page *page) {
-    pare_page_put(page, "</tr>\n");
+    put_either(page, "</tr>\n", "\n");
 }
 
 void pare_page_table_end(pare_page *page) {
-    pare_page_put(page, "</table></div>\n");
+    put_either(page, "</table></div>\n", "\n");
 }
 
 /* Names of files differ: a number where there are several documents. */
@@ -154,6 +172,12 @@ void pare_page_release(pare_page *page) {
 
 const char *pare_page_base(const char *path) {
     return path ? pare_path_name(path) : "";
+}
+
+const char *pare_page_model(const json_t *json) {
+    const char *id = pare_page_string(json, "model.id"), *name = pare_page_string(json, "model.name"),
+               *path = pare_page_string(json, "model.path");
+    return id ? id : name ? pare_page_base(name) : path ? pare_page_base(path) : NULL;
 }
 
 const char *pare_page_count(pare_page *page, double count) {

@@ -13,6 +13,7 @@ typedef struct pare_page {
     void **blocks;              /* [block_count] of the chart in hand */
     size_t block_count;
     bool in_figures; /* charts are being laid out */
+    bool markdown;   /* text, headings and tables are Markdown, not HTML; there are no charts */
     bool lost;       /* there was no memory for something */
 } pare_page;
 
@@ -20,6 +21,7 @@ typedef struct pare_page {
 void pare_page_put(pare_page *page, const char *markup);
 void pare_page_text(pare_page *page, const char *text);
 void pare_page_say(pare_page *page, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void pare_page_strong(pare_page *page, const char *text);
 
 void pare_page_heading(pare_page *page, const char *text);
 
@@ -54,6 +56,8 @@ double *pare_page_list(pare_page *page, const json_t *list);
 
 /* The last part of a path. */
 const char *pare_page_base(const char *path);
+/* What the model of a report is called: by the Hub, or else its folder; NULL: the report does not say. */
+const char *pare_page_model(const json_t *json);
 /* 1,234,567; 2.6 MB; 12 %: into memory until the next chart. */
 const char *pare_page_count(pare_page *page, double count);
 const char *pare_page_bytes(pare_page *page, double bytes);

@@ -251,4 +251,4 @@ static void write(pare_page *page, const json_t *json) {
     pare_page_use(page, json);
 }
 
-const pare_page_kind pare_page_sweep = {"Sweep", knows, write};
+const pare_page_kind pare_page_sweep = {.name = "Sweep", .knows = knows, .write = write};

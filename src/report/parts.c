@@ -1,7 +1,9 @@
 #include "report/parts.h"
+#include "checkpoint/hub.h"
 #include "support/memory.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 json_t *pare_report_seconds(const pare_stage_time *times, size_t count) {
     json_t *json = json_object();
@@ -13,11 +15,22 @@ json_t *pare_report_seconds(const pare_stage_time *times, size_t count) {
 json_t *pare_report_written(const pare_written *w) {
     json_t *json = pare_json_of({"path", pare_json_name(w->path)}, {"kind", pare_json_string(w->kind)},
                                 {"load", pare_json_string(w->load)});
+    json_t *engines = json_array();
+    for (const char *const *engine = w->engines; engine && *engine; engine++)
+        pare_json_append(engines, pare_json_string(*engine));
+    pare_json_put(json, "engines", engines);
+    pare_json_put(json, "pipeline", pare_json_string(w->pipeline));
     if (w->speed) pare_json_put(json, "speed", pare_json_string(w->speed));
     pare_json_put(json, "files", pare_report_files(w->files));
     if (w->parameters) pare_json_put(json, "parameters", pare_json_count(w->parameters));
     pare_json_put(json, "bytes", pare_json_count(w->files->bytes));
     return json;
+}
+
+void pare_report_put_id(json_t *model, const char *folder) {
+    char *id = folder ? pare_hub_id(folder) : NULL;
+    if (id) pare_json_put(model, "id", pare_json_string(id));
+    free(id);
 }
 
 json_t *pare_report_memory(const pare_plan *plan) {

@@ -20,13 +20,18 @@ json_t *pare_report_seconds(const pare_stage_time *times, size_t count);
 /* A model's folder that was written. Strings are borrowed. */
 typedef struct pare_written {
     const char *path, *kind;
-    const char *load;  /* what reads it */
-    const char *speed; /* what becomes faster; or NULL */
+    const char *load;           /* what reads it */
+    const char *speed;          /* what becomes faster; or NULL */
+    const char *const *engines; /* report/engines.h */
+    const char *pipeline;       /* what the Hub calls what the model does */
     const pare_file_list *files;
     uint64_t parameters; /* 0: not said */
 } pare_written;
 
 json_t *pare_report_written(const pare_written *written);
+
+/* Puts "id", the name by which the Hub knows a model, where its folder tells (checkpoint/hub.h). */
+void pare_report_put_id(json_t *model, const char *folder);
 
 /* {"anonymous_peak": bytes of this process, "plan": {"mapped", "weights", .., "limit"}}, as pare_plan has them; without
  * a plan that is NULL or was not made. */

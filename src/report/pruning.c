@@ -1,5 +1,6 @@
 #include "report/pruning.h"
 #include "model/family.h"
+#include "report/engines.h"
 #include "report/unit_strips.h"
 #include "support/digest.h"
 #include "support/file.h"
@@ -86,8 +87,13 @@ static const char *speed_of(const pare_pruning_results *r) {
 }
 
 static pare_written written_of(const pare_pruning_results *r) {
+    const pare_config *config = &r->model->config;
     return (pare_written){.path = r->output,
-                          .kind = kind_name(&r->model->config, r->kind),
+                          .pipeline = pare_report_pipeline(config),
+                          .engines = r->archive
+                                         ? pare_report_engines_own()
+                                         : pare_report_engines(config, r->kind, r->became_other || loses_heads(r)),
+                          .kind = kind_name(config, r->kind),
                           .speed = r->zeroes ? speed_of(r) : NULL,
                           .files = r->files,
                           .parameters = r->record->parameters_after};
@@ -212,6 +218,7 @@ json_t *pare_report_pruning(const void *results) {
          pare_json_of({"name", pare_json_name(name)}, {"parameters", pare_json_count(parameters)},
                       {"bytes", pare_json_count(bytes)}, {"hidden", json_integer(record->model->config.hidden)},
                       {"layers", pare_report_widths(record->model)})});
+    pare_report_put_id(json_object_get(json, "model"), name);
     if (r->output) pare_json_put(json, "output", output_json(r));
     pare_json_put(json, "calibration", pare_report_calibration(record));
     pare_json_put(json, "parameters", pare_report_change(parameters, record->parameters_after));

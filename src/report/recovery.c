@@ -100,6 +100,7 @@ json_t *pare_report_recovery(const void *results) {
     const pare_recovery_results *r = results;
     json_t *json = pare_report_recovery_record(r);
     double seconds = r->training_seconds;
+    pare_report_put_id(json_object_get(json, "model"), r->model);
     pare_json_put_measured(json, "training_seconds", seconds);
     pare_json_put_measured(json, "tokens_per_second", seconds > 0.0 ? (double)r->tokens / seconds : NAN);
     pare_report_put_texts(json, r->texts, r->text_count);

@@ -145,6 +145,7 @@ static const char *const general[] = {
     "--help",
     "--report",
     "--no-report",
+    "--no-card",
     "--figures",
 };
 

@@ -25,7 +25,7 @@ static void force_replaces_models_only(void **state) {
     tiny_write_text(r.output, "old.txt", "goes with the old model");
     r.options.force = true;
     prune_run_do(&r);
-    prune_run_assert_holds(r.output, "config.json model.safetensors pruning.json ");
+    prune_run_assert_holds(r.output, "README.md config.json model.safetensors pruning.json recipe.json ");
     prune_run_digest(r.output, now);
     assert_string_not_equal(first, now);
     char *other = pare_path_join(r.folder, "other");

@@ -183,12 +183,12 @@ static void the_report_tells_what_was_written(void **state) {
         free(list);
         list = longer;
     }
-    assert_string_equal(list, "config.json model.safetensors pruning.json ");
+    assert_string_equal(list, "README.md config.json model.safetensors pruning.json recipe.json ");
     prune_run_assert_holds(r.output, list);
     prune_run_assert_holds(r.folder, "ids.json model output ");
     json_int_t bytes = 0;
     struct stat status;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < json_array_size(member(output, "files")); i++) {
         char *path = pare_path_join(r.output, json_string_value(json_array_get(member(output, "files"), i)));
         assert_int_equal(stat(path, &status), 0);
         bytes += status.st_size;
@@ -276,7 +276,7 @@ static void scores_in_wrong_places(void **state) {
         assert_true(strstr(pare_message(), places[i]) != NULL);
         prune_run_digest(r.model_folder, after);
         assert_string_equal(before, after);
-        prune_run_assert_holds(r.output, "config.json model.safetensors pruning.json ");
+        prune_run_assert_holds(r.output, "README.md config.json model.safetensors pruning.json recipe.json ");
         prune_run_assert_holds(r.folder, "ids.json model output ");
         free(places[i]);
     }
@@ -298,8 +298,9 @@ static void files_are_carried_over(void **state) {
     prune_run_do(&r);
     prune_run_digest(r.model_folder, after);
     assert_string_equal(before, after);
-    prune_run_assert_holds(r.output, "LICENSE config.json generation_config.json model.safetensors pruning.json "
-                                     "special_tokens_map.json tokenizer_config.json ");
+    prune_run_assert_holds(r.output,
+                           "LICENSE README.md config.json generation_config.json model.safetensors pruning.json "
+                           "recipe.json special_tokens_map.json tokenizer_config.json ");
     for (size_t i = 0; i < sizeof carried / sizeof *carried; i++) {
         char *path = pare_path_join(r.output, carried[i]), *text;
         assert_int_equal(pare_file_read(path, 100, &text, NULL), PARE_OK);

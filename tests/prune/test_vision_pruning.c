@@ -230,6 +230,8 @@ static void taken_up(void **state) {
     s->options.iterations = 2;
     s->options.steps = 2;
     s->options.resume = true;
+    static const pare_card_options none = {.none = true}; /* a card has the folder's name */
+    s->options.card = &none;
     char *whole = pare_path_join(s->place.folder, "whole"), *text, digests[2][PARE_DIGEST_TEXT];
     s->options.output = whole;
     assert_int_equal(pare_prune(s->place.m.opened.model, &s->options, &runtime, &text), PARE_OK);

@@ -1,0 +1,19 @@
+/* Which engines read a model that was written, by name, for what makes use of it: reports and cards. */
+#ifndef PARE_REPORT_ENGINES_H
+#define PARE_REPORT_ENGINES_H
+
+#include "model/config_write.h"
+
+/* "transformers", "vllm", "llama.cpp", "pare"; NULL after the last. kind: what it is written as; changed: its class, or
+ * the number of heads that its class takes for granted, is not the original's. */
+const char *const *pare_report_engines(const pare_config *config, pare_config_kind kind, bool changed);
+/* What the model does, as the Hub has it in pipeline_tag. */
+const char *pare_report_pipeline(const pare_config *config);
+/* Of a model as it is. */
+const char *const *pare_report_engines_of(const pare_config *config);
+/* Of what only pare reads. */
+const char *const *pare_report_engines_own(void);
+/* Of an adapter. */
+const char *const *pare_report_engines_adapter(void);
+
+#endif
