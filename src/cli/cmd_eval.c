@@ -92,6 +92,7 @@ static int evaluate(evaluation *e, size_t index) {
         .adapter = a->adapter_folder,
         .tasks = e->tasks,
         .items = a->items,
+        .lm_eval_json = a->lm_eval_json,
     };
     pare_runtime runtime = pare_outcome_runtime(a);
     char *report = NULL;
@@ -147,9 +148,10 @@ static const char *refusal(const pare_arguments *a) {
         return "--text is missing: files to measure the perplexity on (or --tasks with --data, or --images)";
     if (!a->model) return "MODEL is missing: the folder of the model to evaluate, best written first";
     if (a->tasks && !a->data) return "--tasks needs --data: the folder with the tasks' files";
-    if (!a->tasks && (a->data || a->limit || a->items || a->task_protocol >= 0))
-        return "--data, --limit, --protocol and --save-items go with --tasks, which is missing";
+    if (!a->tasks && (a->data || a->limit || a->items || a->lm_eval_json || a->task_protocol >= 0))
+        return "--data, --limit, --protocol, --save-items and --lm-eval-json go with --tasks, which is missing";
     if (a->items && a->models.count > 1) return "--save-items takes one MODEL; run it once for each";
+    if (a->lm_eval_json && a->models.count > 1) return "--lm-eval-json takes one MODEL; run it once for each";
     if (a->adapter_folder && a->models.count > 1)
         return "--adapter belongs to one MODEL; compare it with what pare merge makes of both";
     if (pare_measured_on_refusal(a)) return pare_measured_on_refusal(a);

@@ -138,7 +138,7 @@ typedef struct pare_arguments {
     uint32_t window, max_windows, continuations;
     const char *against;
     pare_word_list models; /* `model` is the first one */
-    const char *tasks, *items;
+    const char *tasks, *items, *lm_eval_json;
     int task_protocol;
     bool markdown, verbose;
     /* generate */

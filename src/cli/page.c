@@ -54,6 +54,7 @@ static size_t list_others(const pare_arguments *a, pare_named_file *list) {
         {.name = "--against", .path = a->against},   {.name = "--adapter", .path = a->adapter_folder},
         {.name = "--images", .path = a->images},     {.name = "--data", .path = a->data}};
     const pare_named_file written[] = {{.name = "--save-items", .path = a->items, .written = true},
+                                       {.name = "--lm-eval-json", .path = a->lm_eval_json, .written = true},
                                        {.name = "--csv", .path = a->csv, .written = true},
                                        {.name = "--json-file", .path = a->json_file, .written = true},
                                        {.name = "--plot", .path = a->plot, .written = true}};
@@ -71,7 +72,7 @@ static size_t list_others(const pare_arguments *a, pare_named_file *list) {
 }
 
 int pare_page_prepare(const pare_arguments *a, const char *beside, pare_page_place *out) {
-    enum { SINGLE = 10 };
+    enum { SINGLE = 11 };
     *out = (pare_page_place){.options = pare_page_options_of(a)};
     if (pare_page_refusal(a)) {
         pare_terminal_fail("%s", pare_page_refusal(a));

@@ -9,6 +9,7 @@
 #include "evaluate/zero_shot_result.h"
 #include "model/patches.h"
 #include "report/evaluation.h"
+#include "report/lm_eval.h"
 #include "report/report.h"
 #include "run/run.h"
 #include "support/file.h"
@@ -24,7 +25,7 @@
 enum { SELF_WINDOWS = 64 };
 
 typedef struct job {
-    pare_run run; /* its paths: only the items are written */
+    pare_run run; /* its files: items, and results as the harness has them */
     const pare_model *model;
     const pare_evaluate_job *asked;
     const pare_runtime *runtime;
@@ -131,6 +132,7 @@ static pare_status evaluate_task(job *j, size_t index, FILE *items) {
     PARE_TRY(pare_zero_shot_score(&zero_shot, file, &scores));
     pare_status status = items ? pare_zero_shot_items(file, &scores, items) : PARE_OK;
     if (status == PARE_OK) j->tasks[index] = pare_zero_shot_result(file, &scores);
+    j->tasks[index].version = file->task->versions[zero_shot.protocol];
     pare_zero_shot_scores_free(&scores);
     return status;
 }
@@ -168,6 +170,7 @@ static void name_paths(job *j) {
     for (size_t i = 0; o->tasks && i < o->tasks->count; i++)
         pare_paths_read(paths, "--data", o->tasks->files[i].path, PARE_PATH_FILE);
     if (o->tasks) pare_paths_write(paths, "--save-items", o->items, PARE_PATH_FILE);
+    if (o->tasks) pare_paths_write(paths, "--lm-eval-json", o->harness, PARE_PATH_FILE);
     if (j->runtime) pare_paths_write(paths, "--scratch", j->runtime->scratch, PARE_PATH_SCRATCH);
 }
 
@@ -211,7 +214,7 @@ static pare_status open(void *context) {
     return pare_lora_open_adapter(j->model, j->backend, o->adapter, given, &options, &j->left, &j->adapter);
 }
 
-static pare_status make_report(const job *j, double seconds, char **report) {
+static pare_status make_report(job *j, double seconds, char **report) {
     const pare_evaluate_job *o = j->asked;
     const pare_tasks *tasks = o->tasks;
     pare_evaluation_results results = {
@@ -231,7 +234,9 @@ static pare_status make_report(const job *j, double seconds, char **report) {
         .pictures = pare_reads_pictures(&j->model->config) ? &j->pictures : NULL,
         .seconds = seconds,
     };
-    return pare_report_text(PARE_REPORT_EVALUATION, &results, report);
+    PARE_TRY(pare_report_text(PARE_REPORT_EVALUATION, &results, report));
+    if (!tasks || !o->harness) return PARE_OK;
+    return pare_run_write(&j->run, pare_report_lm_eval(&results, j->model->config.max_positions), o->harness);
 }
 
 static void release(job *j) {

@@ -16,6 +16,7 @@ typedef struct pare_evaluate_job {
     const pare_tasks *tasks; /* or NULL */
     const char *items;       /* file, or NULL */
     uint32_t continuations;  /* texts to be written on; 0: none */
+    const char *harness;     /* file for the results as lm-evaluation-harness has them, or NULL */
 } pare_evaluate_job;
 
 /* All of it; *report as pare_evaluate has it. */

@@ -8,6 +8,7 @@
 
 typedef struct pare_task {
     const char *name, *title;   /* "arc_easy", "ARC-e" */
+    double versions[2];         /* of the harness's task, by protocol */
     bool normalised;            /* the harness gives acc_norm, too */
     bool chosen_norm;           /* and papers print that one */
     pare_task_row_reader read;  /* a row to a document */

@@ -15,7 +15,8 @@ static pare_status resolve(const pare_evaluate_options *o, pare_evaluate_job *ou
                                .adapter = o->adapter,
                                .tasks = o->tasks,
                                .items = o->items,
-                               .continuations = o->continuations};
+                               .continuations = o->continuations,
+                               .harness = o->lm_eval_json};
     if (o->continuations && !o->text_count)
         return pare_fail(PARE_BAD_ARGUMENT, "--continuations goes on from texts: give --text FILE "
                                             "with it");

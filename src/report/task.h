@@ -18,6 +18,7 @@ pare_share pare_share_of(uint64_t right, uint64_t n);
 /* Strings are borrowed. */
 typedef struct pare_task_result {
     const char *task, *file, *digest;
+    double version;   /* of the harness's task */
     const char *note; /* what is to be known of the file; or NULL */
     uint64_t documents, rows, requests, truncated, cut;
     uint64_t request_tokens, computed_tokens, padded_tokens, batches;

@@ -66,6 +66,50 @@ static void check_items(const char *path, const json_t *report) {
     assert_true(json_real_value(json_object_get(entry, "acc_norm")) == right / 2.0);
 }
 
+/* What readers of the harness's results look at, of the same numbers. */
+static void results_as_the_harness_has_them(void **state) {
+    const workplace *place = *state;
+    char *tasks = write_tasks(place), *file = pare_path_join(place->folder, "results.json");
+    program_result result = EXPECT_SUCCESS("eval", place->model, "--tasks", "piqa,winogrande", "--data", tasks,
+                                           "--json", "--quiet", "--limit", "1", "--lm-eval-json", file);
+    json_t *report = parse(result.out), *first = json_array_get(json_object_get(report, "tasks"), 0);
+    json_t *json = json_load_file(file, 0, NULL);
+    double plain, norm, version, boolq_version, limit, date;
+    json_int_t shots, all, done;
+    const char *alias, *error, *model, *sanitized, *type;
+    int better;
+    assert_int_equal(
+        json_unpack(json,
+                    "{s:{s:{s:s,s:F,s:s,s:F},s:{s:F}},s:{s:[]},s:{s:{s:s}},s:{s:F,s:F},s:{s:I},s:{s:{s:b}},s:{s:{s:I,s:"
+                    "I}},s:{s:F},s:F,s:s,s:s}",
+                    "results", "piqa", "alias", &alias, "acc,none", &plain, "acc_stderr,none", &error, "acc_norm,none",
+                    &norm, "winogrande", "acc,none", &version, "group_subtasks", "piqa", "configs", "piqa",
+                    "output_type", &type, "versions", "piqa", &version, "winogrande", &boolq_version, "n-shot", "piqa",
+                    &shots, "higher_is_better", "piqa", "acc_norm", &better, "n-samples", "piqa", "original", &all,
+                    "effective", &done, "config", "limit", &limit, "date", &date, "model_name", &model,
+                    "model_name_sanitized", &sanitized),
+        0);
+    assert_string_equal(alias, "piqa");
+    assert_string_equal(type, "multiple_choice");
+    assert_true(plain == json_real_value(json_object_get(first, "acc")));
+    assert_true(norm == json_real_value(json_object_get(first, "acc_norm")));
+    assert_string_equal(error, "N/A"); /* of one document */
+    assert_true(version == 1.0 && boolq_version == 1.0 && shots == 0 && better);
+    assert_true(all == 2 && done == 1 && limit == 1.0 && date > 1e9);
+    assert_string_equal(model, place->model);
+    assert_null(strchr(sanitized, '/'));
+    json_decref(json);
+    json_decref(report);
+    program_result_free(&result);
+    EXPECT_FAILURE(2, "--lm-eval-json takes one MODEL", "eval", place->model, place->model, "--tasks", "piqa", "--data",
+                   tasks, "--lm-eval-json", file);
+    EXPECT_FAILURE(2, "--lm-eval-json go with --tasks", "eval", place->model, "--text", "x", "--lm-eval-json", file);
+    EXPECT_FAILURE(2, "--lm-eval-json", "eval", place->model, "--tasks", "piqa", "--data", tasks, "--lm-eval-json",
+                   place->weights);
+    free(file);
+    free(tasks);
+}
+
 static void one_model_gives_a_report_and_items(void **state) {
     const workplace *place = *state;
     char *tasks = write_tasks(place), *items = pare_path_join(place->folder, "items.jsonl");
@@ -158,9 +202,8 @@ static void failures_leave_no_items(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        IN_A_WORKPLACE(one_model_gives_a_report_and_items),
-        IN_A_WORKPLACE(several_models_stand_in_one_table),
-        cmocka_unit_test(wrong_words_are_refused),
+        IN_A_WORKPLACE(results_as_the_harness_has_them),   IN_A_WORKPLACE(one_model_gives_a_report_and_items),
+        IN_A_WORKPLACE(several_models_stand_in_one_table), cmocka_unit_test(wrong_words_are_refused),
         IN_A_WORKPLACE(failures_leave_no_items),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
