@@ -142,16 +142,92 @@ bool pare_help_print_topic(const pare_command *command, const char *name) {
     return true;
 }
 
+const char pare_help_about[] =
+    "prunes trained transformers: it removes the attention heads and feed-forward channels that a model needs least, "
+    "and writes a smaller checkpoint that stock engines load.";
+const char pare_help_model[] =
+    "MODEL is a Hugging Face folder of a family that pare help models lists: config.json, safetensors (or "
+    "pytorch_model.bin), a tokenizer (or preprocessor_config.json, where it reads pictures); or ORG/NAME, if the model "
+    "is in the Hugging Face cache; or a GGUF file. Options may stand before or after it, as --name value or "
+    "--name=value.";
+
+void pare_help_print_methods(void) {
+    print_kind("units", "Methods for units: KV groups with their query heads, and FFN channels (--ratio, --params, "
+                        "--bytes)");
+    print_kind("layers", "Methods for whole layers (--ratio, --params, --bytes)");
+    print_kind("training", "Methods that prune while they train (--ratio, and --calib with what to train on)");
+    print_kind("weights", "Methods for single weights (--sparsity, --pattern)");
+}
+
+void pare_help_print_presets(void) {
+    printf("\nPresets\n");
+    for (size_t i = 0; pare_recover_preset_name(i); i++)
+        pare_help_entry(pare_recover_preset_name(i), pare_recover_preset_summary(i));
+}
+
+static void print_examples(const pare_command *command, size_t most) {
+    char line[400];
+    printf("\nExamples\n");
+    for (size_t i = 0; command->examples[i] && i < most; i++) {
+        snprintf(line, sizeof line, "%s %s", command->syntax.name, command->examples[i]);
+        pare_help_command_line("  ", line);
+    }
+}
+
+static void print_synopsis(const pare_command *command) {
+    char line[400];
+    for (size_t i = 0; command->synopsis[i]; i++) {
+        snprintf(line, sizeof line, "%s %s", command->syntax.name, command->synopsis[i]);
+        pare_help_command_line(i ? "       " : "Usage: ", line);
+    }
+}
+
+void pare_help_print_command(const pare_command *command, bool all) {
+    print_synopsis(command);
+    putchar('\n');
+    pare_help_wrap(command->description, 0);
+    if (!all && is_shortened(command)) {
+        print_common(command);
+        print_examples(command, 3);
+        print_rest(command);
+        return;
+    }
+    print_options(command);
+    if (command->lists_methods) pare_help_print_methods();
+    if (command->lists_presets) pare_help_print_presets();
+    print_examples(command, SIZE_MAX);
+}
+
+bool pare_help_print_topic(const pare_command *command, const char *name) {
+    const pare_topic *topic;
+    char closing[160];
+    for (size_t i = 0; (topic = pare_help_topic_at(command, i)); i++)
+        if (strcmp(topic->name, name) == 0) break;
+    if (!topic) return false;
+    printf("pare %s\n", command->syntax.name);
+    print_topic(command, topic);
+    putchar('\n');
+    snprintf(closing, sizeof closing, "'pare help %s' lists the other topics, 'pare help %s --all' every option.",
+             command->syntax.name, command->syntax.name);
+    pare_help_wrap(closing, 0);
+    return true;
+}
+
+const char pare_help_about[] =
+    "prunes trained transformers: it removes the attention heads and feed-forward channels that a model needs least, "
+    "and writes a smaller checkpoint that stock engines load.";
+const char pare_help_model[] =
+    "MODEL is a Hugging Face folder of a family that pare help models lists: config.json, safetensors, a tokenizer (or "
+    "preprocessor_config.json, where it reads pictures); or ORG/NAME, if the model is in the Hugging Face cache. "
+    "Options "
+    "may stand before or after it, as --name value or --name=value.";
+
 void pare_help_print(void) {
     static const char *const examples[] = {"inspect my-model", "prune my-model -o smaller --ratio 0.2 --text wiki.txt",
                                            "recover smaller -o healed --data alpaca.json --text wiki.txt",
                                            "eval smaller --text wiki.txt --against my-model"};
     char opening[256];
-    snprintf(
-        opening, sizeof opening,
-        "pare %s prunes trained transformers: it removes the attention heads and feed-forward channels that a model "
-        "needs least, and writes a smaller checkpoint that stock engines load.",
-        pare_version());
+    snprintf(opening, sizeof opening, "pare %s %s", pare_version(), pare_help_about);
     pare_help_wrap(opening, 0);
     printf("\nUsage: pare COMMAND MODEL [OPTION...]\n\nCommands\n");
     for (size_t i = 0; pare_command_at(i); i++)
@@ -162,11 +238,7 @@ void pare_help_print(void) {
     pare_help_entry("help models", "the families of models that pare knows, and what of each can go");
     pare_help_entry("--version", "the version");
     putchar('\n');
-    pare_help_wrap("MODEL is a Hugging Face folder of a family that pare help models lists: config.json, safetensors "
-                   "(or pytorch_model.bin), a tokenizer (or preprocessor_config.json, where it reads pictures); or "
-                   "ORG/NAME, if the model is in the Hugging Face cache; or a GGUF file. Options may stand before or "
-                   "after it, as --name value or --name=value.",
-                   0);
+    pare_help_wrap(pare_help_model, 0);
     putchar('\n');
     pare_help_wrap("Exit code: 0 done, 1 the work failed, 2 the command line is wrong. Results go to standard output, "
                    "everything else to standard error.",

@@ -4,6 +4,9 @@
 
 #include "command.h"
 
+/* What pare does, and what MODEL is, each a paragraph. */
+extern const char pare_help_about[], pare_help_model[];
+
 void pare_help_print(void);
 /* all: every option of the command, not only those that most people need. */
 void pare_help_print_command(const pare_command *command, bool all);

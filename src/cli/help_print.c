@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LONGEST = 1000 };
-
 /* How many bytes stay on one line whatever follows. */
 typedef size_t (*piece_fn)(const char *text);
 
@@ -66,7 +64,7 @@ void pare_help_entry(const char *left, const char *text) {
 }
 
 void pare_help_command_line(const char *front, const char *line) {
-    char text[LONGEST];
+    char text[PARE_HELP_LONGEST];
     snprintf(text, sizeof text, "pare %s", line);
     int column = printf("%s", front);
     wrap(text, column, column + 4, argument, " \\");
@@ -79,7 +77,7 @@ static void name_option(const pare_option *option, const char *value, char *out,
     snprintf(out + used, size - used, "--%s%s%s", option->name, *value ? " " : "", value);
 }
 
-static void describe(const pare_option *option, const char *usual, char *out, size_t size) {
+void pare_help_describe(const pare_option *option, const char *usual, char *out, size_t size) {
     size_t used = (size_t)snprintf(out, size, "%s", option->help);
     if (option->choice && option->choice != pare_recipe_name)
         for (size_t i = 0; option->choice(i) && used < size; i++)
@@ -88,9 +86,9 @@ static void describe(const pare_option *option, const char *usual, char *out, si
 }
 
 void pare_help_option_valued(const pare_option *option, const char *value, const char *usual) {
-    char left[120], text[LONGEST];
+    char left[120], text[PARE_HELP_LONGEST];
     name_option(option, value, left, sizeof left);
-    describe(option, usual, text, sizeof text);
+    pare_help_describe(option, usual, text, sizeof text);
     pare_help_entry(left, text);
 }
 
@@ -99,7 +97,7 @@ void pare_help_option(const pare_option *option) {
 }
 
 void pare_help_option_briefly(const pare_option *option) {
-    char left[120], text[LONGEST];
+    char left[120], text[PARE_HELP_LONGEST];
     name_option(option, NULL, left, sizeof left);
     int used = snprintf(text, sizeof text, "%s", option->brief ? option->brief : option->help);
     int more = option->usual ? (int)strlen(" (default: )") + (int)strlen(option->usual) : 0;

@@ -16,6 +16,9 @@ void pare_help_command_line(const char *front, const char *line);
 
 /* "  --name VALUE  what it does: its choices (default: what holds without it)" */
 void pare_help_option(const pare_option *option);
+/* What it does, its choices, and the default, on one line. */
+enum { PARE_HELP_LONGEST = 1000 };
+void pare_help_describe(const pare_option *option, const char *usual, char *out, size_t size);
 /* On one line, where the page is wide enough: the short text, and the default if there is room for it. */
 void pare_help_option_briefly(const pare_option *option);
 /* With the value it has ("--name value"), or NULL; usual: the default to tell, or NULL. */

@@ -1,11 +1,13 @@
 #include "help_words.h"
 
 #include "../support/suggest.h"
+#include "completion.h"
 #include "help.h"
 #include "help_method.h"
 #include "help_models.h"
 #include "help_option.h"
 #include "help_print.h"
+#include "manual.h"
 #include "message.h"
 #include "outcome.h"
 #include "terminal.h"
@@ -183,11 +185,26 @@ static int answer_word(const char *word) {
     return fail_word(word);
 }
 
+/* What is installed beside the program: `help --man [COMMAND]`, `help --completion SHELL`. */
+static int answer_installed(int count, char **words) {
+    if (strcmp(words[0], "--man") == 0) {
+        const pare_command *command = count == 2 ? pare_command_find(words[1]) : NULL;
+        if (count > 2 || (count == 2 && !command))
+            return pare_outcome_usage("help", "--man makes the manual page of pare, or of the command that follows");
+        pare_manual_print(command);
+        return PARE_EXIT_DONE;
+    }
+    if (count == 2 && pare_completion_print(words[1])) return PARE_EXIT_DONE;
+    return pare_outcome_usage("help", "--completion makes what a shell completes command lines with: name bash, zsh or "
+                                      "fish");
+}
+
 int pare_help_answer(int count, char **words) {
     if (count == 0) {
         pare_help_print();
         return PARE_EXIT_DONE;
     }
+    if (strcmp(words[0], "--man") == 0 || strcmp(words[0], "--completion") == 0) return answer_installed(count, words);
     const pare_command *command = pare_command_find(words[0]);
     if (command && count == 2 && pare_command_find(words[1]))
         return pare_outcome_usage("help", "it explains one command at a time, or one topic of it");

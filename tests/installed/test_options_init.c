@@ -1,5 +1,6 @@
 /* Options as users make them: programs in C and in C++ are built against an installed prefix with nothing but
- * pkg-config, and get the method's published constants, whether their options began with INIT or were zeroed. */
+ * pkg-config, or with find_package of CMake, and get the method's published constants, whether their options began with
+ * INIT or were zeroed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -86,8 +87,23 @@ static void from_cpp(void **state) {
     build_and_run(*state, PARE_CXX_COMPILER " -x c++ -std=c++11", "in_cpp");
 }
 
+static void with_cmake(void **state) {
+    const prefix *p = *state;
+    bool both = *PARE_CXX_COMPILER;
+    if (!both) fputs("skipped: a C++ compiler is not there (g++)\n", stderr);
+    free(output_of(pare_format(
+        "cmake -S '%s/tests/installed/consumer' -B '%s/cmake' -DLANGUAGES='C%s' -DCMAKE_PREFIX_PATH='%s/prefix' "
+        "-DPROGRAM='%s/tests/installed/program.c' -DCMAKE_C_COMPILER='%s' -DCMAKE_CXX_COMPILER='%s' "
+        "-DCMAKE_C_FLAGS='%s' -DCMAKE_CXX_FLAGS='%s' 2>&1 && cmake --build '%s/cmake' 2>&1",
+        PARE_SOURCE_DIR, p->folder, both ? ";CXX" : "", p->folder, PARE_SOURCE_DIR, PARE_C_COMPILER, PARE_CXX_COMPILER,
+        PARE_SANITIZE_FLAGS, PARE_SANITIZE_FLAGS, p->folder)));
+    expect(p, "cmake/in_C", "init", "0.05");
+    if (both) expect(p, "cmake/in_CXX", "zero", "0");
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(from_c), cmocka_unit_test(from_cpp)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(from_c), cmocka_unit_test(from_cpp),
+                                       cmocka_unit_test(with_cmake)};
 #ifdef PARE_EMULATOR
     fputs("skipped: programs are not built under an emulator\n", stderr);
     (void)tests, (void)install, (void)remove_prefix;
