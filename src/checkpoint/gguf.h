@@ -73,6 +73,9 @@ const char *pare_gguf_kind_name(pare_gguf_kind kind);
 /* Bytes of a number; 0 for strings and arrays. */
 size_t pare_gguf_kind_size(pare_gguf_kind kind);
 
+/* UTF-8 without NUL. */
+bool pare_gguf_is_text(pare_gguf_text text);
+
 /* NULL: none of that name. */
 const pare_gguf_entry *pare_gguf_find(const pare_gguf *file, const char *key);
 

@@ -1,6 +1,5 @@
 #include "checkpoint/gguf_cursor.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,13 +41,10 @@ pare_status pare_gguf_take_text(pare_gguf_cursor *from, const char *name, pare_g
     return PARE_OK;
 }
 
-/* jansson checks UTF-8. */
 static bool is_plain(pare_gguf_text text) {
     for (uint64_t i = 0; i < text.length; i++)
         if ((unsigned char)text.bytes[i] < 0x20 || text.bytes[i] == 0x7f) return false;
-    json_t *checked = json_stringn(text.bytes, text.length);
-    json_decref(checked);
-    return checked != NULL;
+    return pare_gguf_is_text(text);
 }
 
 pare_status pare_gguf_take_name(pare_gguf_cursor *from, const char *what, uint64_t most, char **out) {

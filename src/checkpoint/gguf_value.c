@@ -1,6 +1,5 @@
 #include "checkpoint/gguf.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +20,28 @@ const char *pare_gguf_kind_name(pare_gguf_kind kind) {
 
 size_t pare_gguf_kind_size(pare_gguf_kind kind) {
     return kinds[kind].size;
+}
+
+/* Bytes of the character that begins here, at most `left`; 0: it is none. */
+static uint64_t character_bytes(const unsigned char *at, uint64_t left) {
+    static const uint32_t least[] = {0, 1, 0x80, 0x800, 0x10000};
+    uint64_t bytes = at[0] < 0x80 ? 1 : at[0] >= 0xc2 && at[0] < 0xe0 ? 2 : (at[0] & 0xf0) == 0xe0 ? 3 : 4;
+    if (bytes > left || !at[0] || (bytes == 4 && (at[0] & 0xf8) != 0xf0)) return 0;
+    uint32_t code = bytes == 1 ? at[0] : at[0] & (0x7fu >> bytes);
+    for (uint64_t i = 1; i < bytes; i++) {
+        if ((at[i] & 0xc0) != 0x80) return 0;
+        code = code << 6 | (at[i] & 0x3fu);
+    }
+    bool sound = code >= least[bytes] && code < 0x110000 && (code < 0xd800 || code > 0xdfff);
+    return sound ? bytes : 0;
+}
+
+bool pare_gguf_is_text(pare_gguf_text text) {
+    for (uint64_t at = 0, bytes; at < text.length; at += bytes) {
+        bytes = character_bytes((const unsigned char *)text.bytes + at, text.length - at);
+        if (!bytes) return false;
+    }
+    return true;
 }
 
 const pare_gguf_entry *pare_gguf_find(const pare_gguf *file, const char *key) {
@@ -116,11 +137,10 @@ pare_status pare_gguf_string(const pare_gguf *file, const char *key, char **out)
     if (!entry) return PARE_OK;
     if (entry->array || entry->kind != PARE_GGUF_STRING) return refuse(file, key, "a string");
     const pare_gguf_text *text = &entry->texts[0];
-    json_t *checked = json_stringn(text->bytes, text->length);
-    bool sound = checked && !memchr(text->bytes, 0, text->length);
-    if (sound) *out = strdup(json_string_value(checked));
-    json_decref(checked);
-    if (!sound) return refuse(file, key, "one of UTF-8 without NUL");
+    if (pare_gguf_is_text(*text))
+        *out = strndup(text->bytes, text->length);
+    else
+        return refuse(file, key, "one of UTF-8 without NUL");
     return *out ? PARE_OK : pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for %s of %s", key, file->mapping.path);
 }
 
