@@ -33,8 +33,9 @@ static pare_status give_and_take(void *context) {
     const scene *s = context;
     pare_calibration_options options = PARE_CALIBRATION_OPTIONS_INIT;
     const pare_calibration_request request = {.options = &options};
-    const pare_text_pair known = {.before = 1.5, .after = 2.5, .answers = {{.files = 3, .top1 = 0.5}, {.files = 4}}};
-    pare_text_pair got = {.after = 3.5};
+    const pare_text_pair known = {.before = {.nll = 1.5, .answers = {.files = 3, .top1 = 0.5}},
+                                  .after = {.nll = 2.5, .answers = {.files = 4}}};
+    pare_text_pair got = {.after = {.nll = 3.5}};
     pare_cache *cache = pare_cache_new();
     if (!cache) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for a cache");
     char digest[65] = "digest";
@@ -45,8 +46,8 @@ static pare_status give_and_take(void *context) {
     take(cache, s, &request);
     take(cache, s, &request); /* with memory again */
     if (pare_cache_before_take(cache, s->model, "text", &got)) {
-        assert_true(got.before == 1.5 && got.answers[0].top1 == 0.5 && got.answers[0].files == 3);
-        assert_true(got.after == 3.5 && got.answers[1].files == 0);
+        assert_true(got.before.nll == 1.5 && got.before.answers.top1 == 0.5 && got.before.answers.files == 3);
+        assert_true(got.after.nll == 3.5 && got.after.answers.files == 0);
     }
     pare_cache_free(cache);
     return status == PARE_OK ? pare_whole() : status;
