@@ -23,6 +23,8 @@
     { .size = sizeof(pare_robust_options) }
 #define PARE_MAP_OPTIONS_INIT                                                                                          \
     { .size = sizeof(pare_map_options) }
+#define PARE_EXPORT_OPTIONS_INIT                                                                                       \
+    { .size = sizeof(pare_export_options) }
 #define PARE_RECOVER_OPTIONS_INIT                                                                                      \
     {                                                                                                                  \
         .size = sizeof(pare_recover_options), .dropout = -1, .warmup = -1, .decay = -1, .clip = -1,                    \
@@ -70,6 +72,7 @@ template <> inline pare_recover_options pare_options_init<pare_recover_options>(
 #define PARE_ROBUST_OPTIONS_INIT pare_options_init<pare_robust_options>()
 #define PARE_MAP_OPTIONS_INIT pare_options_init<pare_map_options>()
 #define PARE_RECOVER_OPTIONS_INIT pare_options_init<pare_recover_options>()
+#define PARE_EXPORT_OPTIONS_INIT pare_options_init<pare_export_options>()
 #define PARE_MERGE_OPTIONS_INIT pare_options_init<pare_merge_options>()
 #define PARE_TASKS_OPTIONS_INIT pare_options_init<pare_tasks_options>()
 #define PARE_EVALUATE_OPTIONS_INIT pare_options_init<pare_evaluate_options>()

@@ -59,6 +59,23 @@ typedef struct pare_map_options {
  * what is left moved. *report: JSON (free with pare_text_free). */
 PARE_API pare_status pare_map(const char *path, const pare_map_options *options, char **report);
 
+typedef struct pare_export_options {
+    size_t size;        /* of the struct, as its _INIT has it; or 0 */
+    const char *output; /* a GGUF file, OUT.gguf; or a folder, as Hugging Face has them */
+    const char *type;   /* of the numbers. GGUF: f32, f16, bf16, q8_0, q6_k, q5_k_m, q5_k_s, q4_k_m, q4_k_s, q5_1, q5_0,
+                         * q4_1, q4_0, mixed as llama.cpp's llama-quantize mixes them; NULL: f16. A folder: f32, f16 or
+                         * bf16; NULL: as the model has them, bf16 for what is stored in blocks */
+    bool force;         /* replace output if it exists */
+} pare_export_options;
+
+/* Writes the model in another form. OUTPUT appears complete or not at all, after it was opened again and compared with
+ * the model. *report: JSON with parameters, seconds, files (free with pare_text_free). What a form cannot hold is
+ * refused with PARE_UNSUPPORTED. */
+PARE_API pare_status pare_export(const pare_model *model, const pare_export_options *options,
+                                 const pare_runtime *runtime, char **report);
+/* The types of GGUF files by index; NULL after the last. */
+PARE_API const char *pare_export_type(size_t index);
+
 PARE_API uint64_t pare_model_parameters(const pare_model *model);
 PARE_API uint64_t pare_model_bytes(const pare_model *model);
 

@@ -148,11 +148,12 @@ typedef struct pare_prune_options {
     double eta;        /* threshold level; negative: published; 0: none */
     pare_displace displace;
     uint64_t seed;
-    const char *output; /* directory to write; NULL with dry_run */
+    const char *output; /* directory to write, or a GGUF file, OUT.gguf; NULL with dry_run */
     bool dry_run, force;
     bool resume;              /* keep the progress in OUTPUT.progress, and go on from what is there */
     const char *scores;       /* file for the unit scores, or NULL; refused for methods that choose greedily */
     const char *densities;    /* file for the binned mask densities of every matrix, or NULL; single weights only */
+    const char *type;         /* of a GGUF file's numbers, as pare_export has it; NULL: f16, or no such file */
     bool archive;             /* write a bitmask archive in place of model.safetensors; single weights only */
     const char *const *texts; /* perplexity before and after on each of these, and without a cache KL divergence from
                                  the dense model and agreement with it; or a folder of pictures; may be NULL */

@@ -73,7 +73,8 @@ typedef struct pare_recover_options {
     bool resume;             /* keep the progress in OUTPUT.progress, and go on from what is there */
     uint64_t seed;
 
-    const char *output;       /* directory to write */
+    const char *output;       /* directory to write, or a GGUF file, OUT.gguf */
+    const char *type;         /* of a GGUF file's numbers, as pare_export has it; NULL: f16, or no such file */
     bool adapter;             /* a PEFT adapter instead of a merged model */
     bool force;               /* replace output if it exists */
     const char *curve;        /* prefix of loss curve files (PREFIX.csv, PREFIX.svg); NULL: OUTPUT/loss.csv and .svg */
@@ -114,9 +115,10 @@ PARE_API pare_status pare_recover_describe(const pare_recover_options *options, 
 typedef struct pare_merge_options {
     size_t size;                   /* of the struct, as its _INIT has it; or 0 */
     const char *adapter;           /* folder of a PEFT LoRA adapter */
-    const char *output;            /* directory to write */
+    const char *output;            /* directory to write, or a GGUF file, OUT.gguf */
     bool force;                    /* replace output if it exists */
     const pare_card_options *card; /* of the output; NULL: as it comes */
+    const char *type;              /* of a GGUF file's numbers, as pare_export has it; NULL: f16, or no such file */
 } pare_merge_options;
 
 /* Writes the model with an adapter that was kept apart merged into its weights, as pare_recover would have: W + scale B

@@ -11,11 +11,15 @@
  * the numbers are its numbers, bit for bit. */
 typedef void pare_ggml_decode_fn(const unsigned char *blocks, size_t count, float *out);
 
+/* in: [count * elements], finite, of a size that the type's scales can hold. */
+typedef void pare_ggml_encode_fn(const float *values, size_t count, unsigned char *out);
+
 typedef struct pare_ggml_type {
     uint32_t id;
     const char *name;
     uint32_t elements, bytes;    /* of one block */
     pare_ggml_decode_fn *decode; /* NULL: pare reads none of this type */
+    pare_ggml_encode_fn *encode; /* NULL: pare writes none of this type */
     bool plain;                  /* elements of `dtype`, side by side */
     pare_dtype dtype;            /* as what the elements are handed on */
 } pare_ggml_type;

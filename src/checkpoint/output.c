@@ -4,6 +4,7 @@
 #include "checkpoint/temporary.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "support/path.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@ struct pare_output {
     char *place;     /* the target without links */
     char *temporary; /* beside it */
     int lock;        /* on it */
+    char *file;      /* a GGUF file in it, which is what is put into place; NULL: all of it is */
     bool replaces;   /* the target was there when the work began */
 };
 
@@ -28,8 +31,15 @@ static void release(pare_output *output) {
     free(output->source);
     free(output->place);
     free(output->temporary);
+    free(output->file);
     if (output->lock >= 0) close(output->lock);
     pare_free(output);
+}
+
+bool pare_output_is_gguf(const char *target) {
+    static const char ending[] = ".gguf";
+    size_t length = target ? strlen(target) : 0, bytes = sizeof ending - 1;
+    return length > bytes && strcasecmp(target + length - bytes, ending) == 0;
 }
 
 pare_status pare_output_begin(const char *target, const char *source, bool force, uint64_t needed, pare_output **out) {
@@ -52,6 +62,11 @@ pare_status pare_output_begin(const char *target, const char *source, bool force
         pare_temporary_sweep(place);
         status = pare_temporary_folder(place, &output->temporary, &output->lock);
     }
+    if (status == PARE_OK && pare_output_is_gguf(target)) {
+        output->file = pare_path_join(output->temporary, pare_path_name(place));
+        status = pare_whole();
+        if (status != PARE_OK) pare_folder_remove(output->temporary);
+    }
     if (status == PARE_OK)
         *out = output;
     else
@@ -61,6 +76,10 @@ pare_status pare_output_begin(const char *target, const char *source, bool force
 
 const char *pare_output_path(const pare_output *output) {
     return output->temporary;
+}
+
+const char *pare_output_file(const pare_output *output) {
+    return output->file;
 }
 
 pare_status pare_output_write_text(const pare_output *output, const char *name, const char *text) {
@@ -191,10 +210,25 @@ static pare_status appear(const pare_output *output) {
     return pare_fail(PARE_FILE_ERROR, "cannot put the finished model at %s: %s", output->target, strerror(errno));
 }
 
+/* A file takes another one's place at one stroke. */
+static pare_status place_file(const pare_output *output) {
+    bool done =
+        output->replaces ? rename(output->file, output->place) == 0 : pare_durable_appear(output->file, output->place);
+    if (!done)
+        return pare_fail(PARE_FILE_ERROR, "cannot put the finished model at %s: %s", output->target, strerror(errno));
+    PARE_TRY(sync_parent(output));
+    if (pare_folder_remove(output->temporary)) return PARE_OK;
+    return pare_fail(PARE_FILE_ERROR, "%s is complete, but its temporary folder could not be removed: %s",
+                     output->target, output->temporary);
+}
+
 pare_status pare_output_commit(pare_output *output) {
     pare_status status = pare_whole();
     if (status == PARE_OK) status = pare_durable_sync_folder(output->temporary);
-    if (status == PARE_OK) status = output->replaces ? replace(output) : appear(output);
+    if (status == PARE_OK && output->file)
+        status = place_file(output);
+    else if (status == PARE_OK)
+        status = output->replaces ? replace(output) : appear(output);
     if (status == PARE_OK)
         release(output);
     else

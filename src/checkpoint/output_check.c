@@ -1,4 +1,6 @@
 #include "checkpoint/output_check.h"
+#include "checkpoint/gguf.h"
+#include "checkpoint/output.h"
 #include "support/file.h"
 #include "support/path.h"
 
@@ -40,8 +42,21 @@ static bool has_file(const char *folder, const char *name) {
     return found;
 }
 
+/* A GGUF file replaces one, and nothing else. */
+static pare_status check_file(const char *target, const char *place, bool force) {
+    if (pare_path_is_folder(place))
+        return pare_fail(PARE_FILE_ERROR, "cannot write %s: it is a folder; a name that ends with .gguf is a file's",
+                         target);
+    if (!force)
+        return pare_fail(PARE_FILE_ERROR, "%s exists already; give another name, or --force to replace it", target);
+    if (pare_gguf_is(place)) return PARE_OK;
+    return pare_fail(PARE_FILE_ERROR, "%s is not replaced: it is no GGUF file; remove it yourself or give another name",
+                     target);
+}
+
 static pare_status check_existing(const char *target, const char *place, bool force) {
     if (!pare_file_exists(place)) return PARE_OK;
+    if (pare_output_is_gguf(target)) return check_file(target, place, force);
     if (!pare_path_is_folder(place))
         return pare_fail(PARE_FILE_ERROR, "cannot write %s: it exists and is not a folder", target);
     if (!force)

@@ -37,8 +37,11 @@ static int run(const pare_arguments *arguments) {
     int code = pare_outcome_open(arguments->model, &model);
     if (code != PARE_EXIT_DONE) return code;
     const pare_card_options card = pare_card_options_of(arguments);
-    const pare_merge_options options = {
-        .adapter = arguments->adapter_folder, .output = arguments->output, .force = arguments->force, .card = &card};
+    const pare_merge_options options = {.adapter = arguments->adapter_folder,
+                                        .output = arguments->output,
+                                        .force = arguments->force,
+                                        .card = &card,
+                                        .type = arguments->type};
     pare_runtime runtime = pare_outcome_runtime(arguments);
     char *report = NULL;
     pare_status status = pare_merge(model, &options, &runtime, &report);

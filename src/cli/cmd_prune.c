@@ -76,6 +76,7 @@ pare_prune_options pare_prune_options_of(const pare_arguments *arguments) {
         .displace = (pare_displace)arguments->displace,
         .seed = arguments->seed,
         .output = arguments->output,
+        .type = arguments->type,
         .dry_run = arguments->dry_run,
         .force = arguments->force,
         .resume = arguments->resume,

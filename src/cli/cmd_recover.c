@@ -73,6 +73,7 @@ pare_recover_options pare_recover_options_of(const pare_arguments *a) {
         .resume = a->resume,
         .seed = a->seed,
         .output = a->output,
+        .type = a->type,
         .adapter = a->adapter,
         .force = a->force,
         .curve = a->curve,

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TAKING_SEVERAL = PARE_IN_EVAL | PARE_IN_CLASSIFY | PARE_IN_REPORT };
+enum { TAKING_SEVERAL = PARE_IN_EVAL | PARE_IN_CLASSIFY | PARE_IN_REPORT | PARE_IN_CONVERT };
 
 typedef struct word_parser {
     const pare_syntax *command;
@@ -57,6 +57,8 @@ static const char *owner_name(unsigned commands) {
            : commands & PARE_IN_RECOVER  ? "recover"
            : commands & PARE_IN_MERGE    ? "merge"
            : commands & PARE_IN_REPORT   ? "report"
+           : commands & PARE_IN_EXPORT   ? "export"
+           : commands & PARE_IN_CONVERT  ? "convert"
                                          : "bench";
 }
 

@@ -22,6 +22,8 @@ enum {
     PARE_IN_MERGE = 512,
     PARE_IN_CLASSIFY = 1024,
     PARE_IN_REPORT = 2048,
+    PARE_IN_EXPORT = 4096,
+    PARE_IN_CONVERT = 8192,
 };
 
 /* Of integers where zero is a choice. */
@@ -110,7 +112,7 @@ typedef struct pare_arguments {
     int protocol;
     bool stream;
     int displace;
-    const char *output, *scores;
+    const char *output, *scores, *type;
     bool dry_run, force, resume;
     /* sweep */
     pare_word_list over;

@@ -207,6 +207,7 @@ void pare_summary_print_output(const json_t *output) {
     }
     if (!*load) load = pare_document_text(output, "loads_with");
     if (*load) printf("%s\n", load);
+    if (*pare_document_text(output, "note")) printf("%s\n", pare_document_text(output, "note"));
     if (*pare_document_text(output, "speed")) printf("%s\n", pare_document_text(output, "speed"));
     print_upload(pare_document_text(output, "path"));
 }

@@ -1,6 +1,7 @@
 /* What of a job contradicts itself, before a model is known. What choices of a recipe contradict each other: check.c.
  */
 #include "calibrate/calibration.h"
+#include "checkpoint/output.h"
 #include "method/job.h"
 
 enum { LARGEST_GROUP = 1024, MOST_ROUNDS = 1000 };
@@ -193,6 +194,9 @@ static pare_status check_outputs(const pare_job *job) {
                          "--scores: %s removes units one after the other and has no score for each; "
                          "leave out --scores, or take another method",
                          job->recipe.name);
+    if (o->archive && pare_output_is_gguf(o->folder))
+        return pare_fail(PARE_BAD_ARGUMENT, "--archive is a folder's, and %s is to be a GGUF file: leave one of them out",
+                         o->folder);
     if (o->archive && !zeroes)
         return pare_fail(PARE_BAD_ARGUMENT, "--archive packs zeros: give --sparsity or --pattern with it");
     return PARE_OK;

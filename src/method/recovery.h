@@ -46,7 +46,7 @@ typedef struct pare_recovery {
     uint32_t validate_every, save_every;
     uint64_t seed;
 
-    const char *output;
+    const char *output, *type; /* type: of a GGUF file's numbers; or NULL */
     bool adapter, force, resume;
     const char *curve;  /* prefix of its files; NULL: in the output */
     pare_page_job page; /* of the report */

@@ -11,13 +11,16 @@ enum { PARE_GGUF_NAME_BYTES = 160, PARE_GGUF_KEYS = 8 };
 /* A key of the metadata behind "ARCHITECTURE.", and the key of config.json that says the same. */
 typedef struct pare_gguf_key {
     const char *gguf, *config;
+    bool whole; /* written as a whole number; else as fp32, or as a flag where the family has one */
 } pare_gguf_key;
 
 typedef struct pare_gguf_architecture {
     const char *name; /* general.architecture */
     const pare_family *family;
-    bool paired;      /* the rows of a head of Q and K are stored in pairs, one of its first half, one of its second */
-    bool layered;     /* sizes may be lists of one number for each layer */
+    bool paired;     /* the rows of a head of Q and K are stored in pairs, one of its first half, one of its second */
+    bool tied_heads; /* llama.cpp wants heads that make up the hidden size together */
+    uint32_t window_period; /* every so many-th layer has no window; 0: as the file says */
+    bool layered;           /* sizes may be lists of one number for each layer */
     bool pre_scaled;  /* Gemma: attention is scaled by the width of heads, in the largest model by hidden / heads */
     uint32_t largest; /* layers of that one */
     const char *roles[PARE_ALL_ROLES];  /* behind "blk.N."; NULL: the usual name; "": part of another role's tensor */

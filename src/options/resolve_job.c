@@ -66,6 +66,7 @@ static pare_status read_outputs(const pare_prune_options *o, pare_job_outputs *o
     *out = (pare_job_outputs){.folder = o->dry_run ? NULL : o->output,
                               .force = o->force,
                               .archive = o->archive,
+                              .type = o->type,
                               .dry = o->dry_run,
                               .resumable = o->resume,
                               .scores = o->scores,
@@ -100,6 +101,7 @@ static pare_status read_recovery(const pare_prune_options *o, pare_job *job) {
     pare_recover_options both = *o->recover;
     both.output = o->output;
     both.force = o->force;
+    both.type = o->type;
     both.seed = o->seed;
     both.texts = o->texts;
     both.text_count = o->text_count;

@@ -1,4 +1,5 @@
 /* What pare_recover is asked for, over a preset. */
+#include "checkpoint/output.h"
 #include "options/resolve.h"
 #include "support/file.h"
 #include "tokenizer/buffer.h"
@@ -113,6 +114,7 @@ static pare_status check_kind(const pare_recover_options *o, const pare_recovery
         {o->adapter && o->keep_sparsity,
          "--adapter cannot keep zeros, since an adapter is added to all weights: leave out one of --adapter and "
          "--keep-sparsity"},
+        {o->adapter && pare_output_is_gguf(o->output), "--adapter writes a folder: name one in place of a GGUF file"},
         {o->keep_sparsity && o->dropout > 0.0, "--keep-sparsity trains without dropout: leave out --dropout"},
         {o->steps && o->epochs != 0.0, "give either --steps or --epochs, not both"},
     };
@@ -185,6 +187,7 @@ static void read_files(const pare_recover_options *o, pare_recovery *s) {
     s->field = o->field;
     s->limit = o->limit;
     s->output = o->output;
+    s->type = o->type;
     s->adapter = o->adapter;
     s->force = o->force;
     s->resume = o->resume;

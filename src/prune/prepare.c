@@ -3,6 +3,7 @@
 #include "evaluate/continuations.h"
 #include "model/companions.h"
 #include "prune/prune_job.h"
+#include "run/gguf.h"
 #include "support/file.h"
 
 static void name_read(pare_paths *paths, const pare_prune_job *job) {
@@ -52,7 +53,8 @@ pare_status pare_prune_prepare(void *context) {
     if (job->procedure->choose_data) PARE_TRY(job->procedure->choose_data(job));
     PARE_TRY(check_texts(job));
     name_paths(job);
-    uint64_t bytes = job->goal.bytes * (o->archive ? 2 : 1) + SMALL_FILES;
+    PARE_TRY(pare_run_gguf_choose(&job->run, job->origin, o->folder, o->type, job->runtime));
+    uint64_t bytes = job->goal.bytes * (o->archive || job->run.gguf.wanted ? 2 : 1) + SMALL_FILES;
     return pare_run_open(&job->run, o->folder, directory, o->force, bytes);
 }
 
@@ -73,6 +75,7 @@ pare_status pare_prune_check_output(const pare_model *model, const pare_job *ask
     }
     const char *directory;
     pare_status status = pare_model_companions(model, &directory);
+    if (status == PARE_OK) status = pare_run_gguf_choose(&job.run, model, o->folder, o->type, runtime);
     if (status == PARE_OK) status = pare_run_open(&job.run, o->folder, directory, o->force, 0);
     pare_run_end(&job.run);
     return status;

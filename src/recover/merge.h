@@ -7,7 +7,8 @@
 
 /* Options read once (options/merge.c); all of it is the caller's. */
 typedef struct pare_merge_job {
-    const char *adapter, *output; /* folders */
+    const char *adapter, *output; /* folders; output: or a GGUF file */
+    const char *type;             /* of its numbers; or NULL */
     bool force;
     pare_card_job card;
 } pare_merge_job;

@@ -3,6 +3,7 @@
 #include "model/companions.h"
 #include "recover/recover_job.h"
 #include "recover/teacher.h"
+#include "run/gguf.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/runtime.h"
@@ -52,6 +53,8 @@ static pare_status prepare(void *context) {
     if (!o->output) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
     job->progress = o->resume ? pare_run_progress_folder(o->output) : NULL;
     job->state = o->resume ? pare_path_join(job->progress, "training.state") : NULL;
+    PARE_TRY(pare_run_gguf_choose(&job->run, job->model, o->output, o->type, job->runtime));
+    if (job->passing) job->run.gguf.base = job->teacher ? pare_checkpoint_directory(job->teacher->checkpoint) : NULL;
     uint64_t bytes = (o->adapter ? 0 : pare_model_bytes(job->model)) + SMALL_FILES;
     name_paths(job);
     pare_resume_keep(&job->resume, job->progress);

@@ -25,7 +25,6 @@ static pare_status add(pare_file_list *list, const char *folder, const char *nam
 }
 
 pare_status pare_file_list_read(const char *folder, pare_file_list *out) {
-    *out = (pare_file_list){0};
     DIR *directory = opendir(folder);
     if (!directory) return pare_fail(PARE_FILE_ERROR, "cannot list %s", folder);
     pare_status status = PARE_OK;
@@ -41,6 +40,9 @@ void pare_file_list_free(pare_file_list *list) {
     for (size_t i = 0; i < list->count; i++)
         free(list->names[i]);
     free(list->names);
+    free(list->kind);
+    free(list->load);
+    free(list->note);
     *list = (pare_file_list){0};
 }
 

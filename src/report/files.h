@@ -8,9 +8,11 @@ typedef struct pare_file_list {
     char **names; /* [count], sorted, without hidden ones; freed with free() */
     size_t count;
     uint64_t bytes; /* of all */
+    /* Of what was written in another form than the job's own, freed with free(); or NULL. */
+    char *kind, *load, *note; /* as pare_written has them; note: what people should know of it */
 } pare_file_list;
 
-/* Free with pare_file_list_free. */
+/* Fills the names and bytes of a list that has none. Free with pare_file_list_free. */
 pare_status pare_file_list_read(const char *folder, pare_file_list *out);
 void pare_file_list_free(pare_file_list *list);
 

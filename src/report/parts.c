@@ -13,13 +13,17 @@ json_t *pare_report_seconds(const pare_stage_time *times, size_t count) {
 }
 
 json_t *pare_report_written(const pare_written *w) {
-    json_t *json = pare_json_of({"path", pare_json_name(w->path)}, {"kind", pare_json_string(w->kind)},
-                                {"load", pare_json_string(w->load)});
+    const pare_file_list *as = w->files;
+    json_t *json =
+        pare_json_of({"path", pare_json_name(w->path)}, {"kind", pare_json_string(as->kind ? as->kind : w->kind)},
+                     {"load", pare_json_string(as->load ? as->load : w->load)});
+    if (as->note) pare_json_put(json, "note", pare_json_string(as->note));
     json_t *engines = json_array();
-    for (const char *const *engine = w->engines; engine && *engine; engine++)
+    for (const char *const *engine = w->engines; engine && *engine && !as->kind; engine++)
         pare_json_append(engines, pare_json_string(*engine));
+    if (as->kind) pare_json_append(engines, pare_json_string("llama.cpp"));
     pare_json_put(json, "engines", engines);
-    pare_json_put(json, "pipeline", pare_json_string(w->pipeline));
+    if (w->pipeline) pare_json_put(json, "pipeline", pare_json_string(w->pipeline));
     if (w->speed) pare_json_put(json, "speed", pare_json_string(w->speed));
     pare_json_put(json, "files", pare_report_files(w->files));
     if (w->parameters) pare_json_put(json, "parameters", pare_json_count(w->parameters));

@@ -1,5 +1,6 @@
 #include "report/report.h"
 #include "report/evaluation.h"
+#include "report/export.h"
 #include "report/merge.h"
 #include "report/pruning.h"
 #include "report/recovery.h"
@@ -12,6 +13,7 @@ static const struct {
 } reports[PARE_REPORT_KINDS] = {
     [PARE_REPORT_EVALUATION] = {"the report of the evaluation", pare_report_evaluation},
     [PARE_REPORT_MERGE] = {"the report of the merge", pare_report_merge},
+    [PARE_REPORT_EXPORT] = {"the report of the export", pare_report_export},
     [PARE_REPORT_PRUNING] = {"the report of the pruning", pare_report_pruning},
     [PARE_REPORT_RECOVERY] = {"the report of the recovery", pare_report_recovery},
     [PARE_REPORT_ROBUSTNESS] = {"the report of the comparison", pare_report_robustness},

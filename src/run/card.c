@@ -76,7 +76,7 @@ static pare_status make(json_t *report, void *context) {
 void pare_run_card_make(pare_run *run, const pare_card_job *card, const char *source, const char *target,
                         const pare_runtime *runtime, char **report) {
     making m = {run, card, source, target};
-    if (!card->wanted || !run->output) return;
+    if (!card->wanted || !run->output || run->gguf.wanted) return;
     if (pare_run_change_report(report, make, &m) == PARE_OK) return;
     pare_json_missing_forget();
     pare_run_drop_inside(run, name);

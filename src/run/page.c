@@ -29,7 +29,8 @@ static pare_status write_page(pare_run *run, const pare_page_job *page, json_t *
     pare_status status =
         pare_page_render(&(pare_page_document){.json = json}, 1, &html, page->figures ? &figures : NULL);
     if (status == PARE_OK) status = pare_page_files_write(page->file, html, page->figures, &figures, files);
-    if (status == PARE_OK && !page->file && run->output) status = pare_run_put_inside(run, inside, html, json);
+    if (status == PARE_OK && !page->file && run->output && !run->gguf.wanted)
+        status = pare_run_put_inside(run, inside, html, json);
     free(html);
     pare_page_figures_free(&figures);
     return status;

@@ -9,7 +9,7 @@
 /* Strings are the caller's. */
 typedef struct pare_page_job {
     bool wanted;
-    const char *file;    /* NULL: report.html in the run's output, if there is one */
+    const char *file;    /* NULL: report.html in the run's output, if that is a folder */
     const char *figures; /* folder, or NULL */
     const char *command; /* or NULL; in the report also without a page */
 } pare_page_job;

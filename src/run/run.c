@@ -1,4 +1,5 @@
 #include "run/run.h"
+#include "run/gguf.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/progress.h"
@@ -107,6 +108,7 @@ static pare_status commit_output(pare_run *run) {
 }
 
 pare_status pare_run_list(pare_run *run) {
+    PARE_TRY(pare_run_gguf_pack(run));
     return run->output ? pare_file_list_read(pare_output_path(run->output), &run->written) : PARE_OK;
 }
 

@@ -16,6 +16,14 @@ typedef struct pare_job_stage {
     pare_job_stage_fn *run;
 } pare_job_stage;
 
+/* As what the model is written (run/gguf.h). */
+typedef struct pare_run_gguf {
+    bool wanted; /* as a GGUF file; else all zero */
+    const struct pare_gguf_form *form;
+    const char *base; /* what the model was made of, unless that has no name; borrowed */
+    const pare_runtime *runtime;
+} pare_run_gguf;
+
 typedef struct pare_run {
     pare_paths paths;
     pare_output *output; /* the model's folder; NULL: none is written, or it is in place */
@@ -24,6 +32,7 @@ typedef struct pare_run {
     pare_stage_time *times; /* of the stages, in the order in which they ended first */
     size_t time_count;
     pare_file_list written; /* what lies in the model's folder, once it is complete */
+    pare_run_gguf gguf;
 } pare_run;
 
 void pare_run_begin(pare_run *run);
@@ -49,7 +58,7 @@ pare_status pare_run_adopt(pare_run *run, pare_run *from);
 /* Where a run that can be taken up keeps its progress: OUTPUT.progress; freed with free(). */
 char *pare_run_progress_folder(const char *output);
 
-/* After all is written, before the report: fills run->written. */
+/* After all is written, before the report: makes a GGUF file of it where one is wanted, and fills run->written. */
 pare_status pare_run_list(pare_run *run);
 /* The last that a run does, when its report is made, so that nothing can fail after it: everything gets to its place,
  * the files, then the model; if one cannot, none does. so_far: of the stages and the report; with one that failed, or

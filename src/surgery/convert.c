@@ -23,6 +23,7 @@ typedef struct conversion {
     uint32_t roles, ends;
     const pare_selection *selection;
     const pare_repaired *repaired;
+    const pare_dtype *dtype; /* of all tensors; NULL: as the model's are */
     made *list;
     pare_declaration *declarations;
     size_t count;
@@ -54,6 +55,7 @@ bool pare_convert_rounds(const pare_model *model, const pare_family *family) {
 }
 
 static pare_dtype dtype_of(const conversion *c, uint32_t layer) {
+    if (c->dtype) return *c->dtype;
     return c->model->tensors[pare_tensor_id(layer, PARE_ROLE_O)]->dtype;
 }
 
@@ -187,7 +189,8 @@ static void declare_end(conversion *c, pare_end end) {
     pare_end_tensor_name(&c->as, end, m.name);
     pare_kept_end_shape(c->model, c->selection, end, &rows, &columns);
     bool matrix = end == PARE_END_EMBEDDING || end == PARE_END_HEAD || end == PARE_END_POSITIONS;
-    declare(c, &m, c->model->tensors[pare_tensor_id_embedding()]->dtype, matrix, matrix ? rows : columns, columns);
+    pare_dtype dtype = c->dtype ? *c->dtype : c->model->tensors[pare_tensor_id_embedding()]->dtype;
+    declare(c, &m, dtype, matrix, matrix ? rows : columns, columns);
 }
 
 static pare_status make_list(conversion *c) {
@@ -207,6 +210,15 @@ static pare_status make_list(conversion *c) {
     return PARE_OK;
 }
 
+static pare_status run(conversion *c, const char *directory, const pare_runtime *runtime) {
+    pare_writing writing = {.write = write_made, .context = c, .stage = "writing"};
+    pare_status status = make_list(c);
+    if (status == PARE_OK) status = pare_writer_run(directory, c->declarations, c->count, &writing, runtime);
+    pare_free(c->list);
+    pare_free(c->declarations);
+    return status;
+}
+
 pare_status pare_convert_write(const pare_model *model, const pare_family *family, const pare_selection *selection,
                                const pare_repaired *repaired, const char *directory, const pare_runtime *runtime) {
     conversion c = {.model = model, .as = model->config, .selection = selection, .repaired = repaired};
@@ -214,10 +226,21 @@ pare_status pare_convert_write(const pare_model *model, const pare_family *famil
     c.roles = pare_config_roles_as(&model->config, family);
     c.ends = family->architecture.ends;
     pare_names_usual_root(&c.as);
-    pare_writing writing = {.write = write_made, .context = &c, .stage = "writing"};
-    pare_status status = make_list(&c);
-    if (status == PARE_OK) status = pare_writer_run(directory, c.declarations, c.count, &writing, runtime);
-    pare_free(c.list);
-    pare_free(c.declarations);
-    return status;
+    return run(&c, directory, runtime);
+}
+
+pare_status pare_convert_write_as(const pare_model *model, pare_dtype dtype, const pare_selection *all,
+                                  const char *directory, const pare_runtime *runtime) {
+    conversion c = {.model = model, .as = model->config, .selection = all, .dtype = &dtype};
+    const pare_family *family = model->config.family;
+    c.roles = model->config.architecture.roles;
+    c.ends = model->config.architecture.ends;
+    pare_names_usual_root(&c.as);
+    bool grouped = false;
+    for (int i = 0; i < PARE_FUSED; i++)
+        grouped |= family->fused[i].name && family->fused[i].how == PARE_FUSION_GROUPS;
+    if (!grouped && !family->transposed && !pare_reads_pictures(&model->config)) return run(&c, directory, runtime);
+    return pare_fail(PARE_UNSUPPORTED,
+                     "%s is a %s, whose tensors pare writes in the type that they have; leave out --type",
+                     pare_checkpoint_directory(model->checkpoint), model->config.model_type);
 }

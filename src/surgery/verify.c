@@ -81,9 +81,8 @@ static bool rounds(const pare_model *dense, const pare_selection *selection) {
     return dtype != PARE_DTYPE_F32 && (changed || pare_rescale_is_used(dense, selection));
 }
 
-/* least: the least bound. */
-static pare_status verify_model(const pare_model *dense, const pare_mask *mask, const pare_model *written, double least,
-                                const uint32_t *ids, int64_t length, const pare_runtime *runtime) {
+pare_status pare_verify_model(const pare_model *dense, const pare_mask *mask, const pare_model *written, double least,
+                              const uint32_t *ids, int64_t length, const pare_runtime *runtime) {
     pare_backend *backend;
     float *expected = NULL, *actual = NULL;
     PARE_TRY(open_backend(dense, length, runtime, &backend));
@@ -111,7 +110,7 @@ pare_status pare_verify_written(const pare_model *dense, const pare_selection *s
     if (status == PARE_OK) status = pare_mask_new(dense, selection, repaired, &mask);
     if (status == PARE_OK) {
         double least = rounds(dense, selection) ? PARE_VERIFY_BOUND_BF16 : 0;
-        status = verify_model(dense, &mask, written, least, ids, length, runtime);
+        status = pare_verify_model(dense, &mask, written, least, ids, length, runtime);
         pare_mask_free(&mask);
     }
     pare_model_close(written);

@@ -14,6 +14,12 @@ pare_status pare_verify_written(const pare_model *dense, const pare_selection *s
                                 const char *directory, const uint32_t *ids, int64_t length,
                                 const pare_runtime *runtime);
 
+/* The same of two models that are open. mask: of what the first one is without; NULL: it is whole. least: no bound is
+ * below it. */
+struct pare_mask;
+pare_status pare_verify_model(const pare_model *dense, const struct pare_mask *mask, const pare_model *written,
+                              double least, const uint32_t *ids, int64_t length, const pare_runtime *runtime);
+
 /* PARE_CHECK_FAILED, naming the folder, unless all logits agree to a share `bound` of the largest expected one;
  * PARE_NUMERIC_ERROR if those that are expected are not finite. */
 pare_status pare_verify_logits(const float *written, const float *expected, size_t count, double bound,

@@ -44,7 +44,7 @@ static void take_template(pare_chat_style *style, char **text, const char *path,
     free(style->template_path);
     free(*text);
     style->template_path = copy(path);
-    *text = pare_chat_template_normalize(found);
+    *text = copy(found);
 }
 
 static pare_status read_json(pare_chat_style *style, const char *directory, const char *name, char **text) {
@@ -66,7 +66,7 @@ static pare_status read_json(pare_chat_style *style, const char *directory, cons
     return status;
 }
 
-/* The template's text, or NULL; freed with free(). */
+/* The template's text as it stands, or NULL; freed with free(). */
 static pare_status read_folder(pare_chat_style *style, const char *directory, char **text) {
     enum { LARGEST_TEMPLATE = 1 << 24 };
     static const char *const names[] = {"tokenizer_config.json", "special_tokens_map.json", "chat_template.json"};
@@ -103,12 +103,25 @@ static pare_status settle(pare_chat_style *style, size_t wording, const char *te
 }
 
 pare_status pare_chat_style_open(const char *directory, size_t wording, pare_chat_style *out) {
-    char *text = NULL;
+    char *text = NULL, *normal = NULL;
     *out = (pare_chat_style){0};
     pare_status status = read_folder(out, directory, &text);
-    if (status == PARE_OK) status = settle(out, wording, text);
+    if (text) normal = pare_chat_template_normalize(text);
+    if (status == PARE_OK) status = settle(out, wording, normal);
+    free(normal);
     free(text);
     if (status != PARE_OK) pare_chat_style_free(out);
+    return status;
+}
+
+pare_status pare_chat_style_template(const char *directory, char **text) {
+    pare_chat_style style = {0};
+    *text = NULL;
+    pare_status status = read_folder(&style, directory, text);
+    pare_chat_style_free(&style);
+    if (status == PARE_OK) return pare_whole();
+    free(*text);
+    *text = NULL;
     return status;
 }
 

@@ -35,6 +35,9 @@ typedef struct pare_chat_style {
 pare_status pare_chat_style_open(const char *directory, size_t wording, pare_chat_style *out);
 void pare_chat_style_free(pare_chat_style *style);
 
+/* *text: the chat template of those files as it stands, freed with free(); NULL: there is none. */
+pare_status pare_chat_style_template(const char *directory, char **text);
+
 /* The name of the format of chats, "alpaca" or "none". */
 const char *pare_chat_style_name(const pare_chat_style *style);
 

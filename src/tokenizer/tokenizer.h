@@ -4,8 +4,14 @@
 
 #include "tokenizer/decode.h"
 
+#include <jansson.h>
+
 /* Whether the folder has one of the files that pare_tokenizer_open reads. */
 bool pare_tokenizer_exists(const char *directory);
+
+/* *json: the folder's tokenizer.json with the tokens of the files beside it, or what its vocab.json and merges.txt
+ * make; freed with json_decref. NULL: it has a tokenizer.model in their place. */
+pare_status pare_tokenizer_document(const char *folder, json_t **json);
 
 /* From now on text with tokens from `rows` on is refused: the model's embedding has no row for them, as with copies
  * that add a padding token and do not resize. Refuses a tokenizer that puts such a token in front of every text or

@@ -156,6 +156,27 @@ static bool is_bpe_file(const char *path) {
     return strcmp(name, "vocab.json") == 0 || strcmp(name, "merges.txt") == 0;
 }
 
+/* *json: a tokenizer.json with all tokens, and what it is called; NULL: the folder has a tokenizer.model in its place.
+ */
+static pare_status load_document(const char *file, const char *directory, json_t **json) {
+    pare_tokenizer_config config;
+    json_t *vocabulary = NULL;
+    bool bare = is_bpe_file(file);
+    *json = NULL;
+    if (!bare && !ends_with(file, ".json")) return PARE_OK;
+    PARE_TRY(pare_tokenizer_config_read(directory, bare, &config));
+    pare_status status = bare ? pare_bpe_files_read(directory, config.style, config.add_prefix_space, json)
+                              : pare_json_load(file, 0, json);
+    if (status == PARE_OK) status = pare_json_vocabulary(*json, &vocabulary);
+    if (status == PARE_OK) status = complete_json(file, *json, vocabulary, &config.extra);
+    json_decref(vocabulary);
+    pare_tokenizer_config_free(&config);
+    if (status == PARE_OK) return PARE_OK;
+    json_decref(*json);
+    *json = NULL;
+    return status;
+}
+
 static pare_status open_file(pare_tokenizer *tokenizer, const char *file, const char *directory) {
     pare_tokenizer_config config;
     bool bare_bpe = is_bpe_file(file);
@@ -181,6 +202,16 @@ pare_status pare_tokenizer_open(const char *path, pare_tokenizer **out) {
         *out = tokenizer;
     else
         pare_tokenizer_close(tokenizer);
+    return status;
+}
+
+pare_status pare_tokenizer_document(const char *folder, json_t **json) {
+    char *file = NULL, *directory = NULL;
+    *json = NULL;
+    pare_status status = find_file(folder, &file, &directory);
+    if (status == PARE_OK) status = load_document(file, directory, json);
+    free(file);
+    free(directory);
     return status;
 }
 

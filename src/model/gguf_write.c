@@ -1,0 +1,210 @@
+#include "model/gguf_write.h"
+#include "model/gguf_keys.h"
+#include "model/names.h"
+#include "support/memory.h"
+#include "support/progress.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ROOM = 1 << 20 };
+
+static void matrix_of(const pare_tensor *tensor, int64_t *rows, int64_t *columns) {
+    *rows = pare_tensor_rows(tensor);
+    *columns = pare_tensor_columns(tensor);
+}
+
+/* Row `row` of what is written, as the model has it. */
+static int64_t source_row(const pare_gguf_item *item, int64_t row) {
+    int64_t head = item->head, half = head / 2;
+    if (!head) return row;
+    int64_t begin = row / head * head, at = row % head;
+    return begin + (item->apart ? at % half * 2 + at / half : at % 2 * half + at / 2);
+}
+
+/* Rows [first, first + count) of a part; a vector is one row, whose elements a head's rows are. */
+static void take(const pare_gguf_item *item, const pare_tensor *tensor, int64_t first, int64_t count, float *out) {
+    int64_t rows, columns;
+    matrix_of(tensor, &rows, &columns);
+    bool vector = tensor->rank != 2;
+    if (vector && item->head) {
+        for (int64_t i = 0; i < columns; i++)
+            pare_tensor_values(tensor, (uint64_t)source_row(item, i), 1, out + i);
+    } else if (item->head) {
+        for (int64_t i = 0; i < count; i++)
+            pare_tensor_values(tensor, (uint64_t)(source_row(item, first + i) * columns), (size_t)columns,
+                               out + i * columns);
+    } else {
+        pare_tensor_values(tensor, (uint64_t)(first * columns), (size_t)(count * columns), out);
+    }
+    for (int64_t i = 0; i < count * columns; i++)
+        out[i] += item->shift;
+}
+
+static pare_status write_part(pare_gguf_writer *writer, const pare_gguf_item *item, const pare_tensor *tensor,
+                              float *room) {
+    int64_t rows, columns;
+    matrix_of(tensor, &rows, &columns);
+    int64_t step = columns ? ROOM / columns : 1;
+    for (int64_t first = 0, n; first < rows; first += n) {
+        n = rows - first < step ? rows - first : step;
+        take(item, tensor, first, n, room);
+        PARE_TRY(pare_gguf_writer_write(writer, room, (uint64_t)(n * columns)));
+    }
+    return PARE_OK;
+}
+
+static pare_status write_item(pare_gguf_writer *writer, const pare_gguf_item *item,
+                              const pare_gguf_declaration *declaration, float *room) {
+    uint64_t columns = declaration->shape[declaration->rank - 1];
+    if (item->values) return pare_gguf_writer_write(writer, item->values, columns);
+    if (!item->tensor[0]) {
+        memset(room, 0, columns * sizeof *room);
+        return pare_gguf_writer_write(writer, room, columns);
+    }
+    for (int part = 0; part < item->parts; part++)
+        PARE_TRY(write_part(writer, item, item->tensor[part], room));
+    return PARE_OK;
+}
+
+pare_status pare_gguf_plan_write(const pare_gguf_plan *plan, const pare_gguf_metadata *metadata, const char *path,
+                                 const pare_runtime *runtime) {
+    pare_gguf_writer *writer;
+    float *room = NULL;
+    PARE_TRY(pare_gguf_writer_begin(path, metadata, plan->declarations, plan->count, &writer));
+    pare_status status = pare_alloc_uninitialized(&room, ROOM, sizeof *room, "rows to write");
+    for (size_t i = 0; i < plan->count && status == PARE_OK; i++) {
+        status = write_item(writer, &plan->items[i], &plan->declarations[i], room);
+        if (status == PARE_OK) status = pare_progress_report(runtime, "writing GGUF", i + 1, plan->count);
+    }
+    if (status == PARE_OK) status = pare_gguf_writer_finish(writer);
+    pare_free(room);
+    pare_gguf_writer_close(writer);
+    return status;
+}
+
+static bool is_norm(pare_role role) {
+    return !pare_role_is_matrix(role) && !pare_role_is_bias(role);
+}
+
+static const pare_tensor *tensor_of(const pare_model *model, uint32_t layer, pare_role role) {
+    if (!pare_has_role(&model->config.architecture, role)) return NULL;
+    return pare_model_tensor(model, layer, role);
+}
+
+/* A tensor of rank 1 or 2; vectors are always F32. */
+static pare_status declare(pare_gguf_plan *plan, uint64_t rows, uint64_t columns, bool matrix, pare_gguf_place *place) {
+    pare_gguf_item *item = &plan->items[plan->count];
+    pare_gguf_declaration *d = &plan->declarations[plan->count];
+    bool narrow = false;
+    place->columns = columns;
+    *d = (pare_gguf_declaration){.name = item->name, .rank = matrix ? 2 : 1, .shape = {columns}};
+    d->type = matrix ? pare_gguf_form_type(plan->form, place, &narrow) : pare_ggml_type_named("F32");
+    if (matrix) {
+        d->shape[0] = rows;
+        d->shape[1] = columns;
+    }
+    plan->matrices += matrix;
+    plan->narrow += narrow;
+    plan->count++;
+    if (columns <= ROOM) return PARE_OK;
+    return pare_fail(PARE_UNSUPPORTED, "tensor %s has rows of %llu elements, more than pare writes as GGUF", item->name,
+                     (unsigned long long)columns);
+}
+
+static pare_status add_role(pare_gguf_plan *plan, uint32_t layer, pare_role role) {
+    const pare_model *model = plan->model;
+    const pare_gguf_architecture *row = plan->target.row;
+    const pare_fused *fused = pare_family_fused(row->family, role);
+    pare_gguf_item *item = &plan->items[plan->count];
+    *item = (pare_gguf_item){.parts = 1, .tensor = {tensor_of(model, layer, role)}};
+    bool named = pare_gguf_role_name(row, layer, role, item->name);
+    if (fused && fused->parts[0] != pare_roles[role].of) return PARE_OK;
+    if (fused && !named) /* it has the name of another part */
+        for (int i = 1; i < fused->count && !named; i++)
+            named = pare_gguf_role_name(row, layer, fused->parts[i], item->name);
+    pare_role of = pare_roles[role].of;
+    bool turned = of == PARE_ROLE_Q || of == PARE_ROLE_K, pairs = model->config.architecture.interleaved;
+    if (turned && row->paired != pairs && !fused) {
+        item->head = model->config.head_size;
+        item->apart = pairs;
+    }
+    if (model->config.architecture.norm_unit && is_norm(role)) item->shift = 1;
+    int64_t rows, columns, total;
+    pare_config_role_shape(&model->config, &model->config.widths[layer], role, &rows, &columns);
+    if (!item->tensor[0]) {
+        pare_config_role_shape(&model->config, &model->config.widths[layer], of, &columns, &rows);
+        rows = 1;
+    }
+    total = rows;
+    for (int i = 1; fused && i < fused->count; i++) {
+        int64_t more, same;
+        item->tensor[item->parts++] = tensor_of(model, layer, fused->parts[i]);
+        pare_config_role_shape(&model->config, &model->config.widths[layer], fused->parts[i], &more, &same);
+        total += more;
+    }
+    if (!total || !columns) return PARE_OK; /* of a layer that has none of it */
+    pare_gguf_place place = {
+        .layered = true, .role = role, .fused = fused != NULL, .layer = layer, .layers = model->config.layers};
+    return declare(plan, (uint64_t)total, (uint64_t)columns, pare_role_is_matrix(role), &place);
+}
+
+static pare_status add_end(pare_gguf_plan *plan, pare_end end) {
+    const pare_model *model = plan->model;
+    pare_gguf_item *item = &plan->items[plan->count];
+    size_t id = pare_tensor_id_end(model, end);
+    if (!pare_has_end(&model->config.architecture, end) || (end == PARE_END_HEAD && model->config.tied)) return PARE_OK;
+    *item = (pare_gguf_item){.parts = 1, .tensor = {model->tensors[id]}};
+    if (!pare_gguf_end_name(end, item->name))
+        return pare_fail(PARE_UNSUPPORTED, "%s has a tensor outside its layers that has no place in a GGUF file",
+                         pare_checkpoint_directory(model->checkpoint));
+    if (model->config.architecture.norm_unit && end == PARE_END_FINAL_NORM) item->shift = 1;
+    int64_t rows, columns;
+    matrix_of(item->tensor[0], &rows, &columns);
+    pare_gguf_place place = {.head = end == PARE_END_HEAD || (end == PARE_END_EMBEDDING && model->config.tied)};
+    return declare(plan, (uint64_t)rows, (uint64_t)columns, item->tensor[0]->rank == 2, &place);
+}
+
+static pare_status add_factors(pare_gguf_plan *plan) {
+    for (size_t i = 0; i < plan->factor_count; i++) {
+        pare_gguf_place place = {0};
+        pare_gguf_item *item = &plan->items[plan->count];
+        *item = (pare_gguf_item){.values = plan->factors[i].values};
+        snprintf(item->name, sizeof item->name, "%s", plan->factors[i].name);
+        PARE_TRY(declare(plan, 1, plan->factors[i].count, false, &place));
+    }
+    return PARE_OK;
+}
+
+static pare_status fill(pare_gguf_plan *plan) {
+    const pare_config *config = &plan->model->config;
+    size_t most = (size_t)config->layers * PARE_ALL_ROLES + PARE_ENDS + PARE_GGUF_FACTORS;
+    PARE_TRY(pare_gguf_target_find(config, pare_checkpoint_directory(plan->model->checkpoint), &plan->target));
+    PARE_TRY(pare_alloc(&plan->items, most, sizeof *plan->items, "tensor list"));
+    PARE_TRY(pare_alloc(&plan->declarations, most, sizeof *plan->declarations, "tensor list"));
+    PARE_TRY(pare_alloc(&plan->factors, PARE_GGUF_FACTORS, sizeof *plan->factors, "rotary factors"));
+    PARE_TRY(pare_gguf_factors_make(config, plan->factors, &plan->factor_count));
+    PARE_TRY(add_end(plan, PARE_END_EMBEDDING));
+    PARE_TRY(add_factors(plan));
+    for (uint32_t layer = 0; layer < config->layers; layer++)
+        for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
+            if (plan->target.roles & pare_role_bit(role)) PARE_TRY(add_role(plan, layer, role));
+    for (pare_end end = 0; end < PARE_ENDS; end++)
+        if (end != PARE_END_EMBEDDING) PARE_TRY(add_end(plan, end));
+    return PARE_OK;
+}
+
+pare_status pare_gguf_plan_make(const pare_model *model, const pare_gguf_form *form, pare_gguf_plan *out) {
+    *out = (pare_gguf_plan){.model = model, .form = form};
+    pare_status status = fill(out);
+    if (status != PARE_OK) pare_gguf_plan_free(out);
+    return status;
+}
+
+void pare_gguf_plan_free(pare_gguf_plan *plan) {
+    if (plan->factors) pare_gguf_factors_free(plan->factors, plan->factor_count);
+    pare_free(plan->factors);
+    pare_free(plan->items);
+    pare_free(plan->declarations);
+    *plan = (pare_gguf_plan){0};
+}

@@ -1,0 +1,41 @@
+/* A model as a GGUF file: written straight from its tensors, some rows at a time. */
+#ifndef PARE_MODEL_GGUF_WRITE_H
+#define PARE_MODEL_GGUF_WRITE_H
+
+#include "checkpoint/gguf_writer.h"
+#include "model/gguf_form.h"
+#include "model/gguf_target.h"
+#include "model/model.h"
+
+/* What becomes of one tensor: parts in their order, one behind the other. */
+typedef struct pare_gguf_item {
+    char name[PARE_GGUF_NAME_BYTES];
+    const float *values;          /* [columns] that are no tensor of the model's; or NULL */
+    const pare_tensor *tensor[3]; /* [parts]; one that the model has not is zeros */
+    int parts;
+    uint32_t head; /* rows of a head that are stored in pairs; 0: as they are */
+    bool apart;    /* and the reverse: the model's are in pairs, the file's not */
+    float shift;   /* is added */
+} pare_gguf_item;
+
+typedef struct pare_gguf_plan {
+    const pare_model *model;
+    pare_gguf_target target;
+    const pare_gguf_form *form;
+    pare_gguf_item *items;
+    pare_gguf_declaration *declarations; /* [count] */
+    size_t count;
+    size_t matrices, narrow; /* narrow: those that have another type, for their width */
+    struct pare_gguf_factors *factors;
+    size_t factor_count;
+} pare_gguf_plan;
+
+/* Free with pare_gguf_plan_free. */
+pare_status pare_gguf_plan_make(const pare_model *model, const pare_gguf_form *form, pare_gguf_plan *out);
+void pare_gguf_plan_free(pare_gguf_plan *plan);
+
+/* The file `path`, new. metadata: all of it. */
+pare_status pare_gguf_plan_write(const pare_gguf_plan *plan, const pare_gguf_metadata *metadata, const char *path,
+                                 const pare_runtime *runtime);
+
+#endif

@@ -1,0 +1,75 @@
+#include "run/gguf.h"
+#include "support/file.h"
+#include "support/path.h"
+#include "surgery/gguf_export.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+pare_status pare_run_gguf_choose(pare_run *run, const pare_model *model, const char *target, const char *type,
+                                 const pare_runtime *runtime) {
+    pare_gguf_target held;
+    run->gguf = (pare_run_gguf){.runtime = runtime};
+    if (!pare_output_is_gguf(target)) {
+        if (!type || !target) return PARE_OK;
+        return pare_fail(PARE_BAD_ARGUMENT, "--type %.40s is of GGUF files: name one, -o %s.gguf", type, target);
+    }
+    run->gguf.base = pare_checkpoint_directory(model->checkpoint);
+    run->gguf.wanted = true;
+    PARE_TRY(pare_gguf_form_find(type, &run->gguf.form));
+    return pare_gguf_target_find(&model->config, run->gguf.base, &held);
+}
+
+/* What people should know of the file. */
+static pare_status describe(pare_run *run, const pare_gguf_exported *said, uint32_t positions) {
+    pare_file_list *list = &run->written;
+    list->kind = pare_format("GGUF, architecture %s, %s", said->architecture, said->form);
+    list->load = pare_format("loads in llama.cpp and what is built on it, and in pare");
+    if (said->narrow)
+        list->note = pare_format("%zu of %zu matrices have rows that are no multiple of 256, as %s wants them, and are "
+                                 "stored in a larger type instead: --round-to 256 keeps FFN widths that fit",
+                                 said->narrow, said->matrices, said->form);
+    else if (said->positions < positions)
+        list->note = pare_format("context_length is %u: llama.cpp has no windows of attention for this architecture, "
+                                 "and computes the same up to there",
+                                 said->positions);
+    return pare_whole();
+}
+
+/* All of the folder but the file. */
+static pare_status clear(const char *folder, const char *file) {
+    DIR *directory = opendir(folder);
+    if (!directory) return pare_fail(PARE_FILE_ERROR, "cannot list %s", folder);
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        if (strcmp(entry->d_name, pare_path_name(file)) == 0) continue;
+        char *path = pare_path_join(folder, entry->d_name);
+        if (path) unlink(path);
+        free(path);
+    }
+    closedir(directory);
+    return pare_whole();
+}
+
+pare_status pare_run_gguf_write(pare_run *run, const pare_model *model) {
+    const char *file = pare_output_file(run->output), *name = pare_path_name(file);
+    char *title = pare_format("%.*s", (int)(strlen(name) - strlen(".gguf")), name);
+    PARE_TRY(pare_whole());
+    pare_gguf_export what = {.form = run->gguf.form, .name = title, .base = run->gguf.base};
+    pare_gguf_exported said;
+    pare_status status = pare_gguf_export_write(model, &what, file, run->gguf.runtime, &said);
+    free(title);
+    return status == PARE_OK ? describe(run, &said, model->config.stated_positions) : status;
+}
+
+pare_status pare_run_gguf_pack(pare_run *run) {
+    pare_model *model;
+    if (!run->gguf.wanted || !run->output) return PARE_OK;
+    const char *folder = pare_output_path(run->output);
+    PARE_TRY(pare_model_open(folder, &model));
+    pare_status status = pare_run_gguf_write(run, model);
+    pare_model_close(model);
+    return status == PARE_OK ? clear(folder, pare_output_file(run->output)) : status;
+}

@@ -1,0 +1,46 @@
+#include "surgery/gguf_export.h"
+#include "model/companions.h"
+#include "support/memory.h"
+#include "surgery/gguf_check.h"
+
+static pare_status describe(const pare_gguf_plan *plan, const pare_gguf_export *what, pare_gguf_metadata *metadata) {
+    pare_gguf_about about = {.name = what->name, .base = what->base};
+    *metadata = (pare_gguf_metadata){0};
+    PARE_TRY(pare_model_companions(plan->model, &about.folder));
+    return pare_gguf_describe(plan, &about, metadata);
+}
+
+static pare_gguf_exported said_of(const pare_gguf_plan *plan) {
+    return (pare_gguf_exported){.architecture = plan->target.row->name,
+                                .form = plan->form->name,
+                                .matrices = plan->matrices,
+                                .narrow = plan->narrow,
+                                .positions = plan->target.positions};
+}
+
+pare_status pare_gguf_export_need(const pare_model *model, const pare_gguf_export *what, uint64_t *bytes,
+                                  pare_gguf_exported *out) {
+    pare_gguf_plan plan;
+    pare_gguf_metadata metadata = {0};
+    PARE_TRY(pare_gguf_plan_make(model, what->form, &plan));
+    *out = said_of(&plan);
+    pare_status status = describe(&plan, what, &metadata);
+    if (status == PARE_OK) status = pare_gguf_writer_need(&metadata, plan.declarations, plan.count, bytes);
+    pare_gguf_metadata_free(&metadata);
+    pare_gguf_plan_free(&plan);
+    return status;
+}
+
+pare_status pare_gguf_export_write(const pare_model *model, const pare_gguf_export *what, const char *path,
+                                   const pare_runtime *runtime, pare_gguf_exported *out) {
+    pare_gguf_plan plan;
+    pare_gguf_metadata metadata = {0};
+    PARE_TRY(pare_gguf_plan_make(model, what->form, &plan));
+    *out = said_of(&plan);
+    pare_status status = describe(&plan, what, &metadata);
+    if (status == PARE_OK) status = pare_gguf_plan_write(&plan, &metadata, path, runtime);
+    if (status == PARE_OK) status = pare_gguf_check(&plan, path, runtime);
+    pare_gguf_metadata_free(&metadata);
+    pare_gguf_plan_free(&plan);
+    return status;
+}
