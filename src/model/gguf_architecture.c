@@ -38,11 +38,14 @@ static const pare_gguf_architecture rows[] = {
               {"attention.scale", "attention_multiplier"},
               {"logit_scale", "logits_scaling"}}},
     {.name = "smollm3", .family = &pare_family_smollm3, .paired = true},
-    {.name = "olmo2", .family = &pare_family_olmo2},
-    {.name = "stablelm", .family = &pare_family_stablelm, .keys = {{"use_parallel_residual", "use_parallel_residual"}}},
-    {.name = "starcoder2", .family = &pare_family_starcoder2},
-    {.name = "nemotron", .family = &pare_family_nemotron},
-    {.name = "command-r", .family = &pare_family_cohere, .keys = {{"logit_scale", "logit_scale"}}},
+    {.name = "olmo2", .family = &pare_family_olmo2, .tied_heads = true},
+    {.name = "stablelm",
+     .family = &pare_family_stablelm,
+     .tied_heads = true,
+     .keys = {{"use_parallel_residual", "use_parallel_residual"}}},
+    {.name = "starcoder2", .family = &pare_family_starcoder2, .tied_heads = true},
+    {.name = "nemotron", .family = &pare_family_nemotron, .tied_heads = true},
+    {.name = "command-r", .family = &pare_family_cohere, .tied_heads = true, .keys = {{"logit_scale", "logit_scale"}}},
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };

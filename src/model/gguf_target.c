@@ -55,8 +55,7 @@ static bool is_set(double number) {
     return (number > 0 || number < 0) && !(number >= 1 && number <= 1);
 }
 
-/* True if another family's block is that of this one: what differs may be roles, and the order in which rotation pairs
- * rows. */
+/* True if another family's block is that of this one; what differs may be roles. */
 static bool computes_as(const pare_config *config, const pare_family *family) {
     const pare_architecture *a = &config->architecture, *b = &family->architecture;
     bool plain = !is_set(a->embedding_scale) && !is_set(a->residual_scale) && !is_set(a->logit_scale) &&
@@ -66,8 +65,8 @@ static bool computes_as(const pare_config *config, const pare_family *family) {
     return plain && a->ends == b->ends && a->slots == b->slots && a->norm == b->norm && a->norm_unit == b->norm_unit &&
            a->no_final_norm == b->no_final_norm && a->norm_after_add == b->norm_after_add &&
            a->parallel == b->parallel && a->head_norm == b->head_norm && a->ungated == b->ungated &&
-           a->activation == b->activation && a->positions == b->positions && a->bidirectional == b->bidirectional &&
-           config->rope[0].rotated == config->head_size;
+           a->activation == b->activation && a->positions == b->positions && a->interleaved == b->interleaved &&
+           a->bidirectional == b->bidirectional && config->rope[0].rotated == config->head_size;
 }
 
 /* Layers without rotation: none, or those that the family has where its file is silent. */

@@ -16,10 +16,10 @@ static void matrix_of(const pare_tensor *tensor, int64_t *rows, int64_t *columns
 
 /* Row `row` of what is written, as the model has it. */
 static int64_t source_row(const pare_gguf_item *item, int64_t row) {
-    int64_t head = item->head, half = head / 2;
+    int64_t head = item->head;
     if (!head) return row;
     int64_t begin = row / head * head, at = row % head;
-    return begin + (item->apart ? at % half * 2 + at / half : at % 2 * half + at / 2);
+    return begin + at % 2 * (head / 2) + at / 2;
 }
 
 /* Rows [first, first + count) of a part; a vector is one row, whose elements a head's rows are. */
@@ -124,11 +124,8 @@ static pare_status add_role(pare_gguf_plan *plan, uint32_t layer, pare_role role
         for (int i = 1; i < fused->count && !named; i++)
             named = pare_gguf_role_name(row, layer, fused->parts[i], item->name);
     pare_role of = pare_roles[role].of;
-    bool turned = of == PARE_ROLE_Q || of == PARE_ROLE_K, pairs = model->config.architecture.interleaved;
-    if (turned && row->paired != pairs && !fused) {
-        item->head = model->config.head_size;
-        item->apart = pairs;
-    }
+    bool turned = of == PARE_ROLE_Q || of == PARE_ROLE_K;
+    if (turned && row->paired) item->head = model->config.head_size;
     if (model->config.architecture.norm_unit && is_norm(role)) item->shift = 1;
     int64_t rows, columns, total;
     pare_config_role_shape(&model->config, &model->config.widths[layer], role, &rows, &columns);

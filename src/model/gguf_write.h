@@ -14,7 +14,6 @@ typedef struct pare_gguf_item {
     const pare_tensor *tensor[3]; /* [parts]; one that the model has not is zeros */
     int parts;
     uint32_t head; /* rows of a head that are stored in pairs; 0: as they are */
-    bool apart;    /* and the reverse: the model's are in pairs, the file's not */
     float shift;   /* is added */
 } pare_gguf_item;
 
