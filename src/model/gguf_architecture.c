@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const pare_gguf_architecture rows[] = {
-    {.name = "llama", .family = &pare_family_llama, .paired = true},
+    {.name = "llama", .family = &pare_family_llama, .paired = true, .biases = true},
     {.name = "deci", .family = &pare_family_llama, .paired = true, .layered = true},
     {.name = "qwen2", .family = &pare_family_qwen2, .tied_heads = true},
     {.name = "qwen3", .family = &pare_family_qwen3},
@@ -33,6 +33,7 @@ static const pare_gguf_architecture rows[] = {
     {.name = "granite",
      .family = &pare_family_granite,
      .paired = true,
+     .biases = true,
      .keys = {{"embedding_scale", "embedding_multiplier"},
               {"residual_scale", "residual_multiplier"},
               {"attention.scale", "attention_multiplier"},
@@ -43,7 +44,7 @@ static const pare_gguf_architecture rows[] = {
      .family = &pare_family_stablelm,
      .tied_heads = true,
      .keys = {{"use_parallel_residual", "use_parallel_residual"}}},
-    {.name = "starcoder2", .family = &pare_family_starcoder2, .tied_heads = true},
+    {.name = "starcoder2", .family = &pare_family_starcoder2, .biases = true, .tied_heads = true},
     {.name = "nemotron", .family = &pare_family_nemotron, .tied_heads = true},
     {.name = "command-r", .family = &pare_family_cohere, .tied_heads = true, .keys = {{"logit_scale", "logit_scale"}}},
 };

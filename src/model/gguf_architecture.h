@@ -18,6 +18,7 @@ typedef struct pare_gguf_architecture {
     const char *name; /* general.architecture */
     const pare_family *family;
     bool paired;     /* the rows of a head of Q and K are stored in pairs, one of its first half, one of its second */
+    bool biases;     /* matrices may have biases that the family does not always have */
     bool tied_heads; /* llama.cpp wants heads that make up the hidden size together */
     uint32_t window_period; /* every so many-th layer has no window; 0: as the file says */
     bool layered;           /* sizes may be lists of one number for each layer */

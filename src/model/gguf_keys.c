@@ -54,27 +54,12 @@ static const pare_option *option_of(const pare_family *family, const char *key) 
     return NULL;
 }
 
-/* As the file that it was read from had it: the reverse of config_options.c. 0: none. */
-static double number_of(const pare_config *config, const pare_option *option) {
-    double value;
-    memcpy(&value, (const char *)&config->architecture + option->field, sizeof value);
-    if (option->kind == PARE_OPTION_INVERSE) return value > 0 ? 1 / value : 1;
-    if (option->kind == PARE_OPTION_ROOT) return value > 0 ? 1 / (value * value) : 0;
-    return value;
-}
-
-static bool flag_of(const pare_config *config, const pare_option *option) {
-    bool value;
-    memcpy(&value, (const char *)&config->architecture + option->field, sizeof value);
-    return option->kind == PARE_OPTION_NOT ? !value : value;
-}
-
 static void put_option(putting *p, const pare_gguf_key *key, const pare_option *option) {
     if (option->kind == PARE_OPTION_FLAG || option->kind == PARE_OPTION_NOT) {
-        pare_gguf_put_flag(p->metadata, named(p, key->gguf), flag_of(p->config, option));
+        pare_gguf_put_flag(p->metadata, named(p, key->gguf), pare_gguf_flag_of(p->config, option));
         return;
     }
-    double value = number_of(p->config, option);
+    double value = pare_gguf_number_of(p->config, option);
     bool unset = !(value > 0 || value < 0);
     if (unset && option->fallback > 0) value = option->fallback;
     if (value > 0 || value < 0) put_real(p, key->gguf, value);

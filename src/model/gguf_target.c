@@ -28,6 +28,20 @@ uint32_t pare_gguf_window_period(const pare_config *config) {
     return period;
 }
 
+double pare_gguf_number_of(const pare_config *config, const pare_option *option) {
+    double value;
+    memcpy(&value, (const char *)&config->architecture + option->field, sizeof value);
+    if (option->kind == PARE_OPTION_INVERSE) return value > 0 ? 1 / value : 1;
+    if (option->kind == PARE_OPTION_ROOT) return value > 0 ? 1 / (value * value) : 0;
+    return value;
+}
+
+bool pare_gguf_flag_of(const pare_config *config, const pare_option *option) {
+    bool value;
+    memcpy(&value, (const char *)&config->architecture + option->field, sizeof value);
+    return option->kind == PARE_OPTION_NOT ? !value : value;
+}
+
 static uint32_t widest_window(const pare_config *config) {
     uint32_t found = 0;
     for (uint32_t i = 0; i < config->layers; i++)
@@ -97,6 +111,23 @@ static bool has_no_gaps(const pare_config *config) {
     return true;
 }
 
+/* Activation, flags and numbers that the file does not say are those that the family has where config.json is silent.
+ */
+static bool has_usual_switches(const pare_config *config, const pare_gguf_architecture *row) {
+    const pare_family *family = row->family;
+    if (family != config->family) return true;
+    bool usual = family->fixed_activation || config->architecture.activation == family->fallback.activation;
+    for (int i = 0; i < PARE_OPTIONS && family->options[i].key; i++) {
+        const pare_option *option = &family->options[i];
+        bool flag = option->kind == PARE_OPTION_FLAG || option->kind == PARE_OPTION_NOT;
+        bool number = option->kind == PARE_OPTION_NUMBER || option->kind == PARE_OPTION_INVERSE;
+        if (pare_gguf_says(row, option->key)) continue;
+        if (flag) usual &= pare_gguf_flag_of(config, option) == (option->fallback > 0);
+        if (number) usual &= fabs(pare_gguf_number_of(config, option) - option->fallback) <= 1e-6;
+    }
+    return usual;
+}
+
 static bool refuse(char reason[REASON_BYTES], const pare_gguf_architecture *row, const char *what) {
     snprintf(reason, REASON_BYTES, "llama.cpp's architecture %s has %s", row->name, what);
     return false;
@@ -110,10 +141,10 @@ static bool fits(const pare_config *config, const pare_gguf_architecture *row, c
     if (!uniform && !row->layered) return refuse(reason, row, "the same widths in all layers");
     if (row->layered && !has_no_gaps(config))
         return refuse(reason, row, "heads in its first layer, and no layer that has heads and no FFN");
-    if ((config->architecture.roles & ~possible(family)) != 0)
+    uint32_t roles = row->biases ? possible(family) : family->architecture.roles;
+    if ((config->architecture.roles & ~roles) != 0)
         return refuse(reason, row, "none of the biases that this model has");
-    if (row->layered && (config->architecture.roles & ~family->architecture.roles) != 0)
-        return refuse(reason, row, "no biases");
+    if (!has_usual_switches(config, row)) return refuse(reason, row, "other switches than this model");
     if (row->tied_heads && (uint64_t)config->widths[0].heads * config->head_size != config->hidden)
         return refuse(reason, row, "as many heads as make up the hidden size");
     if (!rotates_as(config, family)) return refuse(reason, row, "no layers without rotation in these places");

@@ -77,7 +77,8 @@ static pare_status check_tensors(const pare_model *model, const pare_model *writ
 }
 
 /* The file's configuration with the model's own weights: what types round off has no part in it. */
-static pare_status check_configuration(const pare_model *model, pare_model *written, const pare_runtime *runtime) {
+static pare_status check_configuration(const pare_gguf_plan *plan, pare_model *written, const pare_runtime *runtime) {
+    const pare_model *model = plan->model;
     pare_windows window;
     const pare_tensor **kept = written->tensors;
     const pare_tensor **tensors;
@@ -88,7 +89,9 @@ static pare_status check_configuration(const pare_model *model, pare_model *writ
     written->tensors = tensors;
     pare_status status = pare_check_window(model, NULL, 0, &window);
     if (status == PARE_OK) {
-        status = pare_verify_model(model, NULL, written, 0, window.ids, window.length, runtime);
+        uint32_t most = plan->target.positions;
+        int64_t length = most && window.length > most ? most : window.length;
+        status = pare_verify_model(model, NULL, written, 0, window.ids, length, runtime);
         pare_windows_free(&window);
     }
     written->tensors = kept;
@@ -127,7 +130,7 @@ pare_status pare_gguf_check(const pare_gguf_plan *plan, const char *path, const 
     PARE_TRY(pare_model_companions(plan->model, &folder));
     PARE_TRY(pare_model_open(path, &written));
     pare_status status = check_tensors(plan->model, written, runtime);
-    if (status == PARE_OK) status = check_configuration(plan->model, written, runtime);
+    if (status == PARE_OK) status = check_configuration(plan, written, runtime);
     if (status == PARE_OK && pare_tokenizer_exists(folder)) status = check_tokenizer(plan->model, written);
     pare_model_close(written);
     return status;
