@@ -6,6 +6,7 @@
 #include "model/gguf_form.h"
 #include "model/patches.h"
 #include "recover/merged.h"
+#include "report/engines.h"
 #include "report/report.h"
 #include "run/gguf.h"
 #include "support/json.h"
@@ -175,6 +176,8 @@ static pare_status make_report(const export_job *j, char **text) {
                                    .written = {.path = j->asked->output,
                                                .kind = "a folder",
                                                .load = "loads as the model that it was",
+                                               .engines = pare_report_engines_of(&j->model->config),
+                                               .pipeline = pare_report_pipeline(&j->model->config),
                                                .files = &j->run.written},
                                    .times = j->run.times,
                                    .time_count = j->run.time_count};

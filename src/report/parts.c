@@ -23,7 +23,7 @@ json_t *pare_report_written(const pare_written *w) {
         pare_json_append(engines, pare_json_string(*engine));
     if (as->kind) pare_json_append(engines, pare_json_string("llama.cpp"));
     pare_json_put(json, "engines", engines);
-    if (w->pipeline) pare_json_put(json, "pipeline", pare_json_string(w->pipeline));
+    pare_json_put(json, "pipeline", pare_json_string(w->pipeline));
     if (w->speed) pare_json_put(json, "speed", pare_json_string(w->speed));
     pare_json_put(json, "files", pare_report_files(w->files));
     if (w->parameters) pare_json_put(json, "parameters", pare_json_count(w->parameters));

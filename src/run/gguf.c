@@ -23,15 +23,18 @@ pare_status pare_run_gguf_choose(pare_run *run, const pare_model *model, const c
 }
 
 /* What people should know of the file. */
-static pare_status describe(pare_run *run, const pare_gguf_exported *said, uint32_t positions) {
+static pare_status describe(pare_run *run, const pare_gguf_exported *said, const pare_config *config) {
+    enum { BLOCK = 256 };
     pare_file_list *list = &run->written;
+    const char *advice = config->hidden % BLOCK ? "" : "; --round-to 256 keeps FFN widths that fit";
     list->kind = pare_format("GGUF, architecture %s, %s", said->architecture, said->form);
     list->load = pare_format("loads in llama.cpp and what is built on it, and in pare");
     if (said->narrow)
-        list->note = pare_format("%zu of %zu matrices have rows that are no multiple of 256, as %s wants them, and are "
-                                 "stored in a larger type instead: --round-to 256 keeps FFN widths that fit",
-                                 said->narrow, said->matrices, said->form);
-    else if (said->positions < positions)
+        list->note =
+            pare_format("%zu of %zu matrices have rows that are no whole number of %s's blocks, and are stored "
+                        "in a larger type instead%s",
+                        said->narrow, said->matrices, said->form, advice);
+    else if (said->positions < config->stated_positions)
         list->note = pare_format("context_length is %u: llama.cpp has no windows of attention for this architecture, "
                                  "and computes the same up to there",
                                  said->positions);
@@ -61,7 +64,7 @@ pare_status pare_run_gguf_write(pare_run *run, const pare_model *model) {
     pare_gguf_exported said;
     pare_status status = pare_gguf_export_write(model, &what, file, run->gguf.runtime, &said);
     free(title);
-    return status == PARE_OK ? describe(run, &said, model->config.stated_positions) : status;
+    return status == PARE_OK ? describe(run, &said, &model->config) : status;
 }
 
 pare_status pare_run_gguf_pack(pare_run *run) {
