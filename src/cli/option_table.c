@@ -125,7 +125,7 @@ static const pare_option rows[] = {
      .offset = AT(adapter_folder), .help = "folder of a PEFT LoRA adapter, as pare recover --adapter writes them"},
 
     {.name = "output", .letter = 'o', .commands = PARE_IN_PRUNE, .common = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_TEXT,
-     .value = "OUT", .offset = AT(output), .brief = "folder or OUT.gguf to write; needed except with --dry-run",
+     .value = "OUT", .offset = AT(output), .brief = "folder or .gguf file to write, or --dry-run",
      .help = "folder to write, or a GGUF file, OUT.gguf; needed except with --dry-run"},
     {.name = "output", .letter = 'o', .commands = PARE_IN_EXPORT, .group = output, .kind = PARE_VALUE_TEXT, .value = "OUT.gguf",
      .offset = AT(output), .help = "the GGUF file to write; a name that does not end with .gguf is a folder"},
