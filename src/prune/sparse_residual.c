@@ -25,21 +25,22 @@ static pare_lora_options options_of(const pare_prune_job *job) {
 }
 
 uint64_t pare_sparse_residual_bytes(const pare_prune_job *job) {
+    if (!rank_of(job)) return 0;
     pare_lora_options options = options_of(job);
-    return rank_of(job) ? pare_trained_lora_bytes(job->current, job->backend, &options) : 0;
+    return pare_trained_lora_bytes(job->current, job->backend, &options);
 }
 
 pare_status pare_sparse_residual_new(pare_prune_job *job) {
-    pare_lora_options options = options_of(job);
     if (!rank_of(job)) return PARE_OK;
+    pare_lora_options options = options_of(job);
     PARE_TRY(pare_trained_lora(job->current, job->backend, &options, &job->sparse.residual));
     memset(job->sparse.residual->value, 0, job->sparse.residual->count * sizeof *job->sparse.residual->value);
     return PARE_OK;
 }
 
 pare_status pare_sparse_residual_write(const pare_prune_job *job) {
-    pare_lora_options options = options_of(job);
     if (!job->sparse.residual) return PARE_OK;
+    pare_lora_options options = options_of(job);
     char *path = pare_path_join(pare_output_path(job->run.output), folder_name);
     pare_status status = pare_whole();
     if (status == PARE_OK && mkdir(path, 0777) != 0)
