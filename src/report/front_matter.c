@@ -54,28 +54,35 @@ static pare_status append(pare_front_matter *matter, char *name, char *text) {
     return PARE_OK;
 }
 
-/* The line belongs to what stands before it; lines before the first key are comments. Ends of lines become \n. */
-static pare_status extend(pare_front_matter *matter, const char *line) {
-    if (!matter->count) PARE_TRY(append(matter, strdup(""), strdup("")));
-    pare_front_key *last = &matter->list[matter->count - 1];
-    char *longer = pare_format("%s%.*s\n", last->text, (int)strcspn(line, "\r\n"), line);
-    if (!longer) return lost();
-    free(last->text);
-    last->text = longer;
-    return PARE_OK;
-}
-
-static pare_status read_line(pare_front_matter *matter, const char *line) {
+/* The lines from `begin` to `end`, of which the first has the key or none has one. Ends of lines become \n. */
+static pare_status read_key(pare_front_matter *matter, const char *begin, const char *end) {
     const char *key;
-    size_t length = key_length(line, &key);
-    if (length) PARE_TRY(append(matter, strndup(key, length), strdup("")));
-    return extend(matter, line);
+    size_t length = key_length(begin, &key);
+    char *text = malloc((size_t)(end - begin) + 1), *to = text;
+    for (const char *from = begin; text && from < end; from++)
+        if (*from != '\r')
+            *to++ = *from;
+        else if (from[1] != '\n')
+            *to++ = '\n';
+    if (text) *to = 0;
+    return append(matter, strndup(key, length), text);
 }
 
-/* The line of the second rule; NULL: the text has no front matter. */
+/* Nothing, or a comment. */
+static bool says_nothing(const char *line) {
+    line += strspn(line, " \t\r");
+    return *line == '\n' || *line == '#';
+}
+
+/* The line of the second rule; NULL: the text has no front matter, but two rules perhaps, and prose between them. */
 static const char *find_end(const char *first) {
-    for (const char *line = first; *line; line += line_length(line))
+    const char *key;
+    bool begun = false;
+    for (const char *line = first; *line; line += line_length(line)) {
         if (is_rule(line)) return line;
+        begun = begun || key_length(line, &key);
+        if (!begun && !says_nothing(line)) return NULL;
+    }
     return NULL;
 }
 
@@ -83,10 +90,14 @@ pare_status pare_front_matter_read(const char *text, pare_front_matter *out, con
     *out = (pare_front_matter){0};
     if (strncmp(text, "\xef\xbb\xbf", 3) == 0) text += 3;
     *body = text;
-    const char *first = text + line_length(text), *end = is_rule(text) ? find_end(first) : NULL;
+    const char *first = text + line_length(text), *end = is_rule(text) ? find_end(first) : NULL, *key;
     if (!end) return PARE_OK;
-    for (const char *line = first; line < end; line += line_length(line))
-        PARE_TRY(read_line(out, line));
+    for (const char *begin = first, *next = first; next < end; begin = next) {
+        do
+            next += line_length(next);
+        while (next < end && !key_length(next, &key));
+        PARE_TRY(read_key(out, begin, next));
+    }
     *body = end + line_length(end);
     return pare_whole();
 }
@@ -132,11 +143,19 @@ static const char *behind(const pare_front_key *key) {
     return colon ? colon + 1 : key->text;
 }
 
+/* The quote that ends the text which begins at `text` with one; NULL: it has no end. */
+static const char *closing(const char *text) {
+    const char quote = *text;
+    for (text++; *text && *text != quote; text++)
+        if (quote == '"' && *text == '\\' && text[1]) text++;
+    return *text ? text : NULL;
+}
+
 /* A scalar on one line: from `text` to one of `ends`, or a comment; without quotes. *next: behind it. */
 static char *scalar(const char *text, const char *ends, const char **next) {
     text += strspn(text, " \t");
     if (*text == '"' || *text == '\'') {
-        const char *close = strchr(text + 1, *text);
+        const char *close = closing(text);
         if (close) {
             *next = close + 1;
             return strndup(text + 1, (size_t)(close - text) - 1);

@@ -67,9 +67,30 @@ static void ends_of_lines_and_marks(void **state) {
     expect_written(&matter, "---\na: 3\nd: 4\n---\n");
 }
 
+/* As long as those of models with thousands of results. */
+static void a_key_of_many_lines(void **state) {
+    (void)state;
+    enum { LINES = 300000 };
+    static const char line[] = "  - 1\n";
+    char *text = malloc(LINES * (sizeof line - 1) + 32), *end = text + sprintf(text, "---\nmodel-index:\n");
+    assert_non_null(text);
+    for (int i = 0; i < LINES; i++, end += sizeof line - 1)
+        memcpy(end, line, sizeof line - 1);
+    strcpy(end, "---\nbody");
+    pare_front_matter matter = read_card(text, "body");
+    assert_int_equal(matter.count, 1);
+    end[4] = 0;
+    expect_written(&matter, text);
+    free(text);
+}
+
 static void what_is_none(void **state) {
     (void)state;
-    static const char *const texts[] = {"", "# title\n", "---\nnever closed: yes\n", "----\na: 1\n---\n",
+    static const char *const texts[] = {"",
+                                        "# title\n",
+                                        "---\nnever closed: yes\n",
+                                        "----\na: 1\n---\n",
+                                        "---\n\nProse between rules.\na: 1\n---\n",
                                         "\n---\na: 1\n---\n"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         pare_front_matter matter = read_card(texts[i], texts[i]);
@@ -95,6 +116,7 @@ static void lists_in_every_form(void **state) {
         {"tags:\n  - a\n  - b\n", "tags:\n- a\n- b\n- pare\n"},
         {"tags: [a, pare]\n", "tags: [a, pare]\n"},
         {"tags:\n- \"pare\"\n- z\n", "tags:\n- \"pare\"\n- z\n"},
+        {"tags: [\"a\\\"b, c\", d]\n", "tags:\n- \"a\\\"b, c\"\n- d\n- pare\n"},
         {"tags: [\"open\n", "tags:\n- \"open\n- pare\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -110,6 +132,7 @@ static void lists_in_every_form(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(all_of_a_key_stays), cmocka_unit_test(ends_of_lines_and_marks),
-                                       cmocka_unit_test(what_is_none), cmocka_unit_test(lists_in_every_form)};
+                                       cmocka_unit_test(a_key_of_many_lines), cmocka_unit_test(what_is_none),
+                                       cmocka_unit_test(lists_in_every_form)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
