@@ -92,11 +92,13 @@ static void write_section(pare_page *page, const json_t *report, const pare_card
     pare_page_put(page, "\n\n");
     pare_page_kind_of(report)->say(page, report);
     if (source->method && *source->method) {
-        pare_page_say(page, "\nThe method in short: %s", source->method);
+        pare_page_put(page, "\n");
+        pare_page_say(page, "The method in short: %s", source->method);
         if (source->paper && *source->paper) pare_page_say(page, " (%s)", source->paper);
         pare_page_put(page, ".");
     }
-    pare_page_say(page, "\nMade by pare %s.", pare_version());
+    pare_page_put(page, "\n");
+    pare_page_say(page, "Made by pare %s.", pare_version());
     pare_page_put(page, "\n\n");
     write_built_with(page, matter);
     pare_page_before_after(page, report);

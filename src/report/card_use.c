@@ -109,6 +109,18 @@ static void fence(pare_page *page, const snippet *s, const json_t *report, const
     free(code);
 }
 
+/* What single weights have lost is in a folder of its own. */
+static void write_residual(pare_page *page, const json_t *report) {
+    const char *folder = pare_page_string(report, "sparsity.residual.folder");
+    if (!folder) return;
+    pare_page_say(
+        page, "What the matrices have lost is an adapter of rank %.0f in %s, to be loaded with PEFT after the model:",
+        pare_page_number(report, "sparsity.residual.rank"), folder);
+    fputs("\n\n```python\nfrom peft import PeftModel\n\nmodel = PeftModel.from_pretrained(model, ", page->out);
+    write_literal(page->out, pare_card_name(report));
+    fprintf(page->out, ", subfolder=\"%s\")\n```\n\n", folder);
+}
+
 static void write_loading(pare_page *page, const json_t *report, const char *base) {
     const char *load = pare_page_string(report, "output.load"), *speed = pare_page_string(report, "output.speed");
     pare_page_heading(page, "How to load it");
@@ -117,6 +129,7 @@ static void write_loading(pare_page *page, const json_t *report, const char *bas
     pare_page_put(page, "\n\n");
     for (size_t i = 0; i < sizeof snippets / sizeof *snippets; i++)
         if (reads(report, snippets[i].engine)) fence(page, &snippets[i], report, base);
+    write_residual(page, report);
 }
 
 static void write_again(pare_page *page, const json_t *report) {

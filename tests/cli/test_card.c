@@ -182,6 +182,17 @@ static void an_adapter_and_its_merge(void **state) {
     free(merged);
 }
 
+/* Single weights with what they have lost beside them. */
+static void with_a_residual_adapter(void **state) {
+    workplace *place = *state;
+    program_result result = EXPECT_SUCCESS("prune", place->model, "-o", place->output, "--method", "magnitude",
+                                           "--sparsity", "0.5", "--residual-rank", "2", "--quiet");
+    program_result_free(&result);
+    EXPECT(place->output, "an adapter of rank 2 in residual-adapter",
+           "PeftModel.from_pretrained(model, \"out\", subfolder=\"residual-adapter\")");
+    EXPECT_NONE(place->output, ".  ");
+}
+
 /* Also where nothing was measured. */
 static void of_a_vision_transformer(void **state) {
     workplace *place = *state;
@@ -200,6 +211,7 @@ int main(void) {
                                        IN_A_WORKPLACE(without_a_card),
                                        IN_A_WORKPLACE(a_card_that_is_no_text),
                                        IN_A_WORKPLACE(an_adapter_and_its_merge),
+                                       IN_A_WORKPLACE(with_a_residual_adapter),
                                        IN_A_WORKPLACE(of_a_vision_transformer)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
