@@ -51,7 +51,7 @@ typedef struct pare_evaluate_options {
     const pare_tasks *tasks;   /* or NULL */
     const char *items;         /* file for what every document of the tasks gave, one JSON line each; or NULL */
     uint32_t continuations; /* texts that are written on from the beginnings of so many windows of each text; 0: none */
-    const char *lm_eval_json;  /* file for the tasks' results in the form of lm-evaluation-harness; or NULL */
+    const char *lm_eval_json; /* file for the tasks' results in the form of lm-evaluation-harness; or NULL */
 } pare_evaluate_options;
 
 /* Perplexity: one stream, one BOS, non-overlapping windows, remainder dropped, fp64 mean over all windows' window-1

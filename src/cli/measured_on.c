@@ -17,9 +17,9 @@ const char *pare_measured_on_refusal(const pare_arguments *arguments) {
 }
 
 /* Those that are about texts, and would change nothing; NULL after the last. */
-static const char *const of_text[] = {
-    "window",          "length",          "field", "wording",      "protocol", "cutoff",
-    "train-on-prompt", "group-by-length", "tasks", "calib-stream", "pack",     "continuations", "calib-share", NULL};
+static const char *const of_text[] = {"window", "length",          "field",           "wording", "protocol",
+                                      "cutoff", "train-on-prompt", "group-by-length", "tasks",   "calib-stream",
+                                      "pack",   "continuations",   "calib-share",     NULL};
 
 /* The first that was given, or that a sweep goes over; or NULL. */
 static const char *about_texts(const pare_arguments *a) {

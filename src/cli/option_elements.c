@@ -108,9 +108,8 @@ static const pare_option rows[] = {
     {.name = "measure-errors", .commands = SWEPT, .group = elements, .kind = PARE_VALUE_CHOICE, .value = "yes|no",
      .key = "measure_errors", .choice = measure_errors_name, .bare = "yes",
      .help = "report every layer's output error, also where the method itself needs no Gram matrix"},
-    {.name = "residual-rank", .commands = PARE_IN_PRUNE, .common = PARE_IN_PRUNE, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "R",
+    {.name = "residual-rank", .commands = PARE_IN_PRUNE, .group = elements, .kind = PARE_VALUE_INTEGER, .value = "R",
      .key = "residual_rank", .low = 0, .high = 65536,
-     .brief = "what is lost, as a PEFT adapter of this rank",
      .help = "also what the matrices have lost, in closed form (EoRA), as a PEFT adapter of this rank in "
              "OUT/residual-adapter; 0: none",
      .usual = "0"},

@@ -99,7 +99,7 @@ static const pare_option rows[] = {
      .offset = AT(wording), .choice = pare_wording_name,
      .help = "wording around instructions and chats",
      .usual = "auto: for chats the model's own chat format, if it has one, and alpaca otherwise"},
-    {.name = "cutoff", .commands = PARE_IN_RECOVER, .common = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_INTEGER, .value = "T",
+    {.name = "cutoff", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_INTEGER, .value = "T",
      .offset = AT(cutoff), .low = 2, .high = 1048576, .help = "tokens of an example at most",
      .usual = "256"},
     {.name = "limit", .commands = PARE_IN_RECOVER, .group = examples, .kind = PARE_VALUE_INTEGER, .value = "N",

@@ -124,7 +124,7 @@ typedef struct pare_arguments {
     double lipschitz_size;
     /* recover */
     int preset, wording, train_on_prompt, group_by_length;
-    pare_word_list training; /* files to train on, with their weights */
+    pare_word_list training;  /* files to train on, with their weights */
     double calibration_share; /* negative: not given */
     const char *curve;
     uint32_t cutoff, rank, batch, micro_batch, training_steps, validate_every, save_every;

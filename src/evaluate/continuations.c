@@ -150,7 +150,8 @@ static pare_status write_group(writer *w, uint32_t first) {
     begin_group(w, first);
     PARE_TRY(pare_generator_step(w->generator, w->fed, w->prompt, w->logits));
     for (uint32_t t = 0; t < w->tokens && going; t++) {
-        PARE_TRY(pare_progress_report(e->runtime, "continuing texts", (uint64_t)first * w->tokens + (uint64_t)t * wanted,
+        PARE_TRY(pare_progress_report(e->runtime, "continuing texts",
+                                      (uint64_t)first * w->tokens + (uint64_t)t * wanted,
                                       (uint64_t)w->texts * w->tokens));
         if (t) PARE_TRY(pare_generator_step(w->generator, w->fed, 1, w->logits));
         PARE_TRY(draw(w, wanted, &going));
@@ -174,5 +175,6 @@ pare_status pare_continuations_measure(const pare_evaluation *e, const pare_mode
                                       .tokens = w.tokens,
                                       .repeated = w.measured ? w.repeated / w.measured : NAN,
                                       .ended = (double)w.ended / w.texts};
-    return pare_progress_report(e->runtime, "continuing texts", (uint64_t)w.texts * w.tokens, (uint64_t)w.texts * w.tokens);
+    return pare_progress_report(e->runtime, "continuing texts", (uint64_t)w.texts * w.tokens,
+                                (uint64_t)w.texts * w.tokens);
 }

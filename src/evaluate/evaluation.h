@@ -16,8 +16,8 @@ typedef struct pare_evaluation {
     const pare_backend *backend;
     const pare_runtime *runtime; /* may be NULL */
     const pare_windows *windows;
-    const char *name;  /* of the text, for messages */
-    const char *stage; /* for progress reports; NULL: "evaluating", or "comparing" */
+    const char *name;       /* of the text, for messages */
+    const char *stage;      /* for progress reports; NULL: "evaluating", or "comparing" */
     uint32_t continuations; /* texts to be written besides, by whoever asks for more than perplexity; 0: none */
     uint64_t seed;          /* of these */
 } pare_evaluation;

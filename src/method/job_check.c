@@ -195,8 +195,8 @@ static pare_status check_outputs(const pare_job *job) {
                          "leave out --scores, or take another method",
                          job->recipe.name);
     if (o->archive && pare_output_is_gguf(o->folder))
-        return pare_fail(PARE_BAD_ARGUMENT, "--archive is a folder's, and %s is to be a GGUF file: leave one of them out",
-                         o->folder);
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--archive is a folder's, and %s is to be a GGUF file: leave one of them out", o->folder);
     if (o->archive && !zeroes)
         return pare_fail(PARE_BAD_ARGUMENT, "--archive packs zeros: give --sparsity or --pattern with it");
     return PARE_OK;

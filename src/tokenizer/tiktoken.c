@@ -169,18 +169,20 @@ static json_t *special_tokens(uint32_t first) {
     return list;
 }
 
+static json_t *split_text(void) {
+    return json_pack("{s:s, s:{s:s}, s:s}", "type", "Split", "pattern", "Regex", expression, "behavior", "Isolated");
+}
+
 static json_t *make_document(const reader *r) {
     const char *begin = special[0].text;
-    json_t *split =
-        json_pack("{s:s, s:{s:s}, s:s}", "type", "Split", "pattern", "Regex", expression, "behavior", "Isolated");
     json_t *level = json_pack("{s:s, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", 0, "use_regex", 0);
     json_t *front = json_pack("{s:s, s:[{s:{s:s}}, {s:{s:s}}], s:{s:{s:s, s:[i], s:[s]}}}", "type",
                               "TemplateProcessing", "single", "SpecialToken", "id", begin, "Sequence", "id", "A",
                               "special_tokens", begin, "id", begin, "ids", (int)r->count, "tokens", begin);
     return json_pack("{s:o, s:n, s:{s:s, s:[o, o]}, s:o, s:{s:s}, s:{s:s, s:b, s:O, s:O}}", "added_tokens",
                      special_tokens(r->count), "normalizer", "pre_tokenizer", "type", "Sequence", "pretokenizers",
-                     split, level, "post_processor", front, "decoder", "type", "ByteLevel", "model", "type", "BPE",
-                     "ignore_merges", 1, "vocab", r->vocabulary, "merges", r->merges);
+                     split_text(), level, "post_processor", front, "decoder", "type", "ByteLevel", "model", "type",
+                     "BPE", "ignore_merges", 1, "vocab", r->vocabulary, "merges", r->merges);
 }
 
 static pare_status read_text(reader *r, const char *text, size_t bytes) {

@@ -93,8 +93,9 @@ static void prunes_to_a_folder(void **state) {
     char *here = EXPECT_OK("eval", place->output, "--text", place->text, "--window", "32", "--json", "--quiet");
     char *there = EXPECT_OK("eval", other, "--text", place->text, "--window", "32", "--json", "--quiet");
     expect_same_member(here, there, "texts");
-    workplace_expect_entries(place->output, ".\n..\nconfig.json\ngeneration_config.json\nmodel.safetensors\npruning."
-                                            "json\nreport.html\ntokenizer.json\ntokenizer_config.json\n");
+    workplace_expect_entries(place->output, ".\n..\nREADME.md\nconfig.json\ngeneration_config.json\nmodel.safetensors\n"
+                                            "pruning.json\nrecipe.json\nreport.html\ntokenizer.json\n"
+                                            "tokenizer_config.json\n");
     free(here);
     free(there);
     free(other);

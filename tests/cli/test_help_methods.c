@@ -70,6 +70,7 @@ static const char *const particular[][2] = {
     {"--dense-propagation", "yes"},
     {"--hidden-states", "bf16"},
     {"--measure-errors", "yes"},
+    {"--residual-rank", "4"},
     {"--region-rounds", "1"},
     {"--region-samples", "3"},
     {"--region-rate", "1e-5"},
@@ -123,6 +124,7 @@ static const char *const general[] = {
     "--recover-steps",
     "--recover-batch",
     "--recover-rate",
+    "--calib-share",
     "--teacher",
     "--ce",
     "--kd",
@@ -130,7 +132,9 @@ static const char *const general[] = {
     "--text",
     "--window",
     "--max-windows",
+    "--continuations",
     "--output",
+    "--type",
     "--images",
     "--force",
     "--dry-run",
@@ -279,8 +283,9 @@ static void expect_hidden_to_be_idle(size_t method) {
     if (page_find(page, "--length")) page_add(&work, "--length", "16");
     for (size_t i = 0; i < PARTICULAR; i++) {
         if (page_find(page, particular[i][0])) continue;
-        bool widths = removes_weights(method) && strcmp(particular[i][0], "--round-to") == 0;
-        if (widths || is_amount(particular[i][0]) || !is_told(told, particular[i][0])) {
+        /* which one kind alone can have */
+        bool refused = strcmp(particular[i][0], removes_weights(method) ? "--round-to" : "--residual-rank") == 0;
+        if (refused || is_amount(particular[i][0]) || !is_told(told, particular[i][0])) {
             expect_refusal(method, particular[i]);
             continue;
         }

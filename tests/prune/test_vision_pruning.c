@@ -179,7 +179,7 @@ static void trained_afterwards(void **state) {
     if (pare_prune(s->place.m.opened.model, &s->options, &runtime, &text) != PARE_OK) fail_msg("%s", pare_message());
     json_t *report = json_loads(text, 0, NULL), *images = json_object_get(report, "images");
     const json_t *after = json_object_get(images, "after"), *recovered = json_object_get(images, "recovered");
-    json_t *found = vision_images_of(s->place.output, s->place.m.pictures, NULL, NULL);
+    json_t *found = vision_images_of(s->place.output, s->place.m.pictures, s->place.m.opened.model, NULL);
     assert_true(family_number(recovered, "loss") < 0.97 * family_number(after, "loss"));
     check_same("--recover", recovered, found);
     json_decref(found);
