@@ -20,7 +20,7 @@ from typing import Any, Iterable, Mapping, Optional, Sequence, Union
 
 from . import _library
 from ._library import BadArgument, PareError
-from ._options import Options, settings as _settings
+from ._options import Options, examples as _examples, settings as _settings
 from ._progress import Progress, Runtime
 
 __all__ = ["BadArgument", "PareError", "evaluate", "generate", "inspect", "merge", "methods", "prune", "recover",
@@ -81,7 +81,8 @@ def prune(model: PathLike, output: Optional[PathLike] = None, *, method: Optiona
         sparsity=_sparsity(sparsity, pattern), settings=None if settings is None else list(_settings(settings)),
         page=_page(not page), card=_card(card), **more)
     if recover is not None:
-        options.set(recover=Options("pare_recover_options").set(**recover))
+        training = {"data": None, **recover}
+        options.set(recover=Options("pare_recover_options").set(**_examples(training.pop("data")), **training))
     with Runtime(threads, memory, compute, scratch, progress) as runtime, _library.open_model(model) as handle:
         return _library.call("pare_prune", handle, options.struct, runtime)
 
@@ -104,16 +105,18 @@ def scores(model: PathLike, *, method: str = "taylor", ratio: float = 0.5, **mor
     return result
 
 
-def recover(model: PathLike, output: PathLike, data: PathLike, *, preset: Optional[str] = None,
-            texts: Optional[Sequence[PathLike]] = None, steps: Optional[int] = None, epochs: Optional[float] = None,
-            adapter: bool = False, seed: int = 0, force: bool = False, page: bool = True, card: bool = True,
-            threads: Optional[int] = None, memory: Union[int, str, None] = None, compute: Optional[str] = None,
-            scratch: Optional[PathLike] = None, progress: Progress = True, **more: Any) -> dict:
+def recover(model: PathLike, output: PathLike, data: Union[PathLike, Mapping[PathLike, float]], *,
+            preset: Optional[str] = None, texts: Optional[Sequence[PathLike]] = None, steps: Optional[int] = None,
+            epochs: Optional[float] = None, adapter: bool = False, seed: int = 0, force: bool = False, page: bool = True,
+            card: bool = True, threads: Optional[int] = None, memory: Union[int, str, None] = None,
+            compute: Optional[str] = None, scratch: Optional[PathLike] = None, progress: Progress = True,
+            **more: Any) -> dict:
     """Trains a pruned model on the rows of ``data`` and writes it to ``output``, or with ``adapter`` a PEFT adapter.
+    data: a file, or {file: weight} of several, of which every batch has examples by their weights.
     more: any other member of pare_recover_options in pare/recover.h (``rank``, ``rate``, ``teacher``, ...)."""
     options = Options("pare_recover_options").set(
-        preset=preset, data=data, texts=texts, steps=steps, epochs=epochs, adapter=adapter, seed=seed, force=force,
-        output=output, page=_page(not page), card=_card(card), **more)
+        preset=preset, texts=texts, steps=steps, epochs=epochs, adapter=adapter, seed=seed, force=force,
+        output=output, page=_page(not page), card=_card(card), **_examples(data), **more)
     with Runtime(threads, memory, compute, scratch, progress) as runtime, _library.open_model(model) as handle:
         return _library.call("pare_recover", handle, options.struct, runtime)
 
@@ -130,10 +133,12 @@ def evaluate(model: PathLike, *, texts: Optional[Sequence[PathLike]] = None, win
              max_windows: Optional[int] = None, against: Optional[PathLike] = None, adapter: Optional[PathLike] = None,
              tasks: Union[str, Iterable[str], None] = None, data: Optional[PathLike] = None,
              limit: Optional[int] = None, protocol: Optional[str] = None, items: Optional[PathLike] = None,
-             lm_eval_json: Optional[PathLike] = None, seed: int = 0, threads: Optional[int] = None,
-             memory: Union[int, str, None] = None, compute: Optional[str] = None, progress: Progress = True) -> dict:
+             lm_eval_json: Optional[PathLike] = None, continuations: Optional[int] = None, seed: int = 0,
+             threads: Optional[int] = None, memory: Union[int, str, None] = None, compute: Optional[str] = None,
+             progress: Progress = True) -> dict:
     """Perplexity of ``texts`` (of pictures: accuracy of one folder), with ``against`` also the KL divergence from that
-    model; and accuracies of zero-shot ``tasks`` ("all", or names), whose files lie in ``data``."""
+    model; and accuracies of zero-shot ``tasks`` ("all", or names), whose files lie in ``data``. continuations: texts of
+    the model's own that are counted, too."""
     from contextlib import ExitStack
 
     with ExitStack() as stack:
@@ -141,7 +146,7 @@ def evaluate(model: PathLike, *, texts: Optional[Sequence[PathLike]] = None, win
         handle = stack.enter_context(_library.open_model(model))
         options = Options("pare_evaluate_options").set(
             texts=texts, window=window, max_windows=max_windows, adapter=adapter, items=items,
-            lm_eval_json=lm_eval_json, seed=seed)
+            lm_eval_json=lm_eval_json, continuations=continuations, seed=seed)
         if against is not None:
             options.struct.against = stack.enter_context(_library.open_model(against))
         if tasks is not None:

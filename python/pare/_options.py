@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import Any, Iterable
+from typing import Any, Iterable, Mapping
 
 from . import _abi
 
 # Lists, and the members that count them.
 _COUNTS = {"texts": "text_count", "ratios": "ratio_count", "settings": "setting_count", "drops": "drop_count",
-           "targets": "target_count", "skipped": "skipped_count", "shares": "share_count", "names": "name_count"}
+           "targets": "target_count", "skipped": "skipped_count", "shares": "share_count", "names": "name_count",
+           "sources": "source_count"}
 
 
 def _encode(value: Any) -> bytes:
@@ -59,6 +60,8 @@ class Options:
     def _set_list(self, member: str, kind: Any, values: list) -> None:
         if member == "drops":
             values = [layers(value) for value in values]
+        elif member == "sources":
+            values = [_abi.pare_training_source(_encode(path), weight) for path, weight in values]
         elif kind._type_ is ctypes.c_char_p:
             values = [_encode(value) for value in values]
         array = (kind._type_ * len(values))(*values)
@@ -71,6 +74,11 @@ def layers(value: Any) -> Any:
     """A layer, or (begin, end), half-open."""
     begin, end = (value, value + 1) if isinstance(value, int) else value
     return _abi.pare_layers(True, begin, end)
+
+
+def examples(data: Any) -> dict:
+    """What to train on: a file, or {file: weight} for a mixture."""
+    return {"sources": list(data.items())} if isinstance(data, Mapping) else {"data": data}
 
 
 def settings(values: dict) -> Iterable[Any]:

@@ -93,6 +93,17 @@ def test_recover_and_merge(tmp_path):
     assert both["recovery"]["steps"] == 2
 
 
+def test_mixtures(tmp_path, text):
+    rows = tmp_path / "rows.json"
+    rows.write_text(json.dumps([{"instruction": f"say {i}", "input": "", "output": "a big red ball"} for i in range(8)]))
+    quick = {"steps": 2, "batch": 2, "validation": 0}
+    report = pare.recover(MODEL, tmp_path / "mixed", {rows: 1, text: 1}, progress=False, **quick)
+    assert [Path(source["file"]).name for source in report["data"]["mixture"]] == [rows.name, text.name]
+    both = pare.prune(MODEL, tmp_path / "both", ratio=0.25, method="magnitude-l1", progress=False,
+                      recover={"data": {rows: 3, text: 1}, **quick})
+    assert both["recovery"]["steps"] == 2
+
+
 def test_scores_are_arrays(text):
     numpy = pytest.importorskip("numpy")
     found = pare.scores(MODEL, method="taylor", calibration=text, **QUICK)
