@@ -22,8 +22,9 @@ static void say_mixture(pare_page *page, const json_t *json) {
 static void say_what(pare_page *page, const json_t *json) {
     const char *model = pare_page_model(json), *data = pare_page_string(json, "data.file"),
                *kind = pare_page_string(json, "trained.kind"), *preset = pare_page_string(json, "settings.preset");
-    double steps = pare_page_number(json, "steps"), examples = pare_page_number(json, "data.examples"),
-           share = pare_page_number(json, "trained.share");
+    const json_t *first = json_array_get(pare_page_at(json, "data.mixture"), 0); /* all have data.examples together */
+    double steps = pare_page_number(json, "steps"), share = pare_page_number(json, "trained.share"),
+           examples = first ? pare_page_number(first, "examples") : pare_page_number(json, "data.examples");
     pare_page_strong(page, model ? model : "The model");
     pare_page_put(page, " was trained");
     if (steps > 0.0) pare_page_say(page, " for %.0f steps", steps);

@@ -193,6 +193,19 @@ static void with_a_residual_adapter(void **state) {
     EXPECT_NONE(place->output, ".  ");
 }
 
+/* Of several files, the first is named with its own number of examples. */
+static void of_a_mixture(void **state) {
+    workplace *place = *state;
+    char *rows = write_rows(place), *other = pare_path_join(place->folder, "other.jsonl");
+    tiny_write_text(place->folder, "other.jsonl", "{\"text\": \"a dog\"}\n{\"text\": \"a bird\"}\n");
+    program_result result = EXPECT_SUCCESS("recover", place->model, "-o", place->output, "--data", rows, "--data",
+                                           other, "--steps", "2", "--batch", "2", "--val", "0", "--quiet");
+    program_result_free(&result);
+    EXPECT(place->output, "rows.json (40 examples), 50 % of every batch being of other.jsonl");
+    free(rows);
+    free(other);
+}
+
 /* Also where nothing was measured. */
 static void of_a_vision_transformer(void **state) {
     workplace *place = *state;
@@ -212,6 +225,7 @@ int main(void) {
                                        IN_A_WORKPLACE(a_card_that_is_no_text),
                                        IN_A_WORKPLACE(an_adapter_and_its_merge),
                                        IN_A_WORKPLACE(with_a_residual_adapter),
+                                       IN_A_WORKPLACE(of_a_mixture),
                                        IN_A_WORKPLACE(of_a_vision_transformer)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

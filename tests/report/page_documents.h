@@ -10,7 +10,8 @@
 static const char page_recovery[] =
     "{\"pare\":\"0.1.0\",\"model\":{\"path\":\"dir/small\",\"parameters\":90},"
     "\"settings\":{\"preset\":\"paper\",\"betas\":[0.9,0.999],\"lora\":{\"rank\":8},\"full\":false},"
-    "\"data\":{\"file\":\"d/alpaca.json\",\"examples\":1234,\"mixture\":[{\"file\":\"d/alpaca.json\",\"share\":0.75},"
+    "\"data\":{\"file\":\"d/alpaca.json\",\"examples\":1334,\"mixture\":[{\"file\":\"d/"
+    "alpaca.json\",\"share\":0.75,\"examples\":1234},"
     "{\"file\":\"d/c4.jsonl\",\"share\":0.25}]},\"trained\":{\"kind\":\"lora\",\"parameters\":9,"
     "\"share\":0.1},\"steps\":3,\"tokens\":30,\"validation\":{\"before\":2.5,\"best\":2.25},"
     "\"curve\":{\"step\":[0,1,2,3],\"loss\":[null,2.5,2.25,2.125],\"validation\":[2.5,null,null,2.25]},"
