@@ -12,6 +12,9 @@ static pare_status refuse(const pare_prune_job *job, const char *why, const char
                      job->model->config.family->class_name, why, instead);
 }
 
+static const char without_heads[] = "remove FFN channels alone (--attention-layers none), single weights (--sparsity "
+                                    "0.5, --pattern 2:4) or whole layers (--mode layer)";
+
 /* Heads of which the class wants so many that they fill the hidden size. */
 static pare_status check_heads(const pare_prune_job *job) {
     const pare_family *family = job->model->config.family;
@@ -26,10 +29,8 @@ static pare_status check_heads(const pare_prune_job *job) {
             job, "derives the size of its heads from the hidden size, so that none of them can go alone",
             "remove them with hidden channels (--mode channel), FFN channels alone (--attention-layers none), "
             "single weights (--sparsity 0.5, --pattern 2:4) or whole layers (--mode layer)");
-    return refuse(
-        job, "derives the size of its heads from the hidden size, so that none of them can go",
-        "remove FFN channels alone (--attention-layers none), single weights (--sparsity 0.5, --pattern 2:4) or "
-        "whole layers (--mode layer)");
+    return refuse(job, "derives the size of its heads from the hidden size, so that none of them can go",
+                  without_heads);
 }
 
 static pare_status check_channels(const pare_prune_job *job) {
@@ -53,7 +54,7 @@ static pare_status check_hidden(const pare_prune_job *job) {
                       "remove single weights (--sparsity 0.5, --pattern 2:4) or whole layers (--mode layer)");
     bool free = pare_config_heads_rule(config) != PARE_HEADS_TIED || pare_family_other(config);
     if (free || pare_config_ties_heads(config)) return PARE_OK;
-    return refuse(job, "ties its heads to the hidden size, and cannot lose heads with it here", units);
+    return refuse(job, "ties its heads to the hidden size, and cannot lose heads with it here", without_heads);
 }
 
 pare_status pare_prune_check_family(const pare_prune_job *job) {
