@@ -2,9 +2,10 @@
  * one folder of any name:
  *
  *   NAME/data.pkl     a pickle (pickle_opcodes.c): the state dict. A tensor is a call of
- * torch._utils._rebuild_tensor_v2 with (storage, offset, size, stride, ...), in elements; a storage is ("storage",
- * class, key, location, elements) outside the pickle NAME/data/KEY     the elements of the storage of that key, of its
- * class NAME/byteorder    "little", or absent
+ *                     torch._utils._rebuild_tensor_v2 with (storage, offset, size, stride, ...), in elements; a
+ *                     storage is ("storage", class, key, location, elements) outside the pickle
+ *   NAME/data/KEY     the elements of the storage of that key, of its class
+ *   NAME/byteorder    "little", or absent
  *
  * and others that say nothing about tensors (version, .format_version, .data/serialization_id, ...).
  */

@@ -1,14 +1,16 @@
 /* Layout of a ZIP file, little-endian:
  *
- *   per entry    local header: "PK\3\4", version 2, flags 2, method 2, time 4, CRC 4, sizes 4 + 4, bytes of name 2, of
- *                extra fields 2; name, extra fields, data. Sizes may be 0 here, and follow the data then
- *   directory    per entry: "PK\1\2", versions 2 + 2, flags 2, method 2 (0: stored), time 4, CRC 4, packed size 4, size
- *                4, bytes of name 2, of extra fields 2, of comment 2, disk 2, attributes 2 + 4, place of the local
- * header 4; name, extra fields (id 2, bytes 2, contents each), comment. What does not fit 32 bits is 2^32 - 1, and 64
- * bits of extra field 1 hold it: size, packed size, place, of those that do not fit ZIP64        "PK\6\6", bytes of the
- * rest 8, versions 2 + 2, disks 4 + 4, entries 8 + 8, bytes of the directory 8, (or none)    its place 8; then
- * "PK\6\7", disk 4, place of the former 8, disks 4 end          "PK\5\6", disks 2 + 2, entries 2 + 2, bytes of the
- * directory 4, its place 4, bytes of comment 2; comment
+ *   per entry    local header: "PK\3\4", version 2, flags 2, method 2, time 4, CRC 4, sizes 4 + 4, bytes of name 2,
+ *                of extra fields 2; name, extra fields, data. Sizes may be 0 here, and follow the data then
+ *   directory    per entry: "PK\1\2", versions 2 + 2, flags 2, method 2 (0: stored), time 4, CRC 4, packed size 4,
+ *                size 4, bytes of name 2, of extra fields 2, of comment 2, disk 2, attributes 2 + 4, place of the
+ *                local header 4; name, extra fields (id 2, bytes 2, contents each), comment. What does not fit 32
+ *                bits is 2^32 - 1, and 64 bits of extra field 1 hold it: size, packed size, place, of those that do
+ *                not fit
+ *   ZIP64        "PK\6\6", bytes of the rest 8, versions 2 + 2, disks 4 + 4, entries 8 + 8, bytes of the directory 8,
+ *   (or none)    its place 8; then "PK\6\7", disk 4, place of the former 8, disks 4
+ *   end          "PK\5\6", disks 2 + 2, entries 2 + 2, bytes of the directory 4, its place 4, bytes of comment 2;
+ *                comment
  */
 #include "checkpoint/zip.h"
 #include "checkpoint/header_read.h"
