@@ -19,6 +19,11 @@ static double share_between(const pare_search_part *part, uint32_t a, uint32_t b
     return size > 0.0 ? (double)(part->size[a] - part->size[j]) / size : 0.0;
 }
 
+/* What lies beside something infinite is as bad: no difference of two infinities is a number. */
+static double finite_or_worst(double rise) {
+    return isfinite(rise) ? rise : INFINITY;
+}
+
 /* Measured rises stand in `rise`, NAN elsewhere; known: what was thought before, or NULL. */
 static void fill_between(const pare_search_part *part, const double *known, double *rise) {
     uint32_t first = part->count, last = 0;
@@ -30,12 +35,12 @@ static void fill_between(const pare_search_part *part, const double *known, doub
     for (uint32_t j = first, before = first; j <= last; j++) {
         if (isnan(rise[j])) continue;
         for (uint32_t k = before + 1; k < j; k++)
-            rise[k] = rise[before] + (rise[j] - rise[before]) * share_between(part, before, j, k);
+            rise[k] = finite_or_worst(rise[before] + (rise[j] - rise[before]) * share_between(part, before, j, k));
         before = j;
     }
     for (uint32_t j = 0; j < part->count; j++) {
         uint32_t end = j < first ? first : last;
-        if (j < first || j > last) rise[j] = rise[end] + (known ? known[j] - known[end] : 0.0);
+        if (j < first || j > last) rise[j] = finite_or_worst(rise[end] + (known ? known[j] - known[end] : 0.0));
     }
 }
 

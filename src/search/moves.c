@@ -33,7 +33,8 @@ static int by_first_part(const void *a, const void *b) {
 }
 
 static double gain(const pare_search *s, uint32_t part, uint32_t to) {
-    return s->rise[part][to] - s->rise[part][s->level[part]];
+    double change = s->rise[part][to] - s->rise[part][s->level[part]];
+    return isfinite(change) ? change : INFINITY;
 }
 
 /* Of `up` one level more, the fewest levels that `down` must give for it; false: it has not so many. */

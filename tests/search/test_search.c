@@ -1,5 +1,5 @@
 /* The search on models of which all is known: sums of rises with and without what parts do to each other. */
-#include "search/search.h"
+#include "search/search_internal.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -17,7 +17,8 @@ typedef struct world {
     uint64_t size[LEVELS];
     pare_search_part part[PARTS];
     uint32_t measured;
-    bool broken; /* everything is infinite but the beginning */
+    bool broken;    /* everything is infinite but the beginning */
+    uint32_t limit; /* levels from here on are no numbers; 0: all are */
 } world;
 
 static double value_of(const world *w, const uint32_t *level) {
@@ -30,9 +31,16 @@ static double value_of(const world *w, const uint32_t *level) {
     return sum;
 }
 
+static bool is_beyond(const world *w, const uint32_t *level) {
+    bool beyond = false;
+    for (int i = 0; i < PARTS; i++)
+        beyond = beyond || (w->limit && level[i] >= w->limit);
+    return beyond;
+}
+
 static pare_status measure(void *context, const uint32_t *level, double *value) {
     world *w = context;
-    *value = w->broken && w->measured ? NAN : value_of(w, level);
+    *value = (w->broken && w->measured) || is_beyond(w, level) ? NAN : value_of(w, level);
     w->measured++;
     return PARE_OK;
 }
@@ -152,12 +160,37 @@ static void few_steps_and_no_numbers(void **state) {
     assert_true(found.end == before && value_of(&w, level) == before);
 }
 
+/* Levels that are no numbers leave numbers beside them, or what is infinite: a program that weighs anything else may
+ * choose what does not fit. */
+static void rises_are_numbers(void **state) {
+    world w;
+    uint32_t level[PARTS], trial[PARTS], origin[PARTS];
+    double rises[PARTS][LEVELS], *rise[PARTS];
+    (void)state;
+    make(&w, 0.05);
+    w.limit = 3;
+    pare_search_space space = space_of(&w, 1000);
+    pare_search s = {.space = &space, .level = level, .trial = trial, .origin = origin, .rise = rise};
+    for (int i = 0; i < PARTS; i++) {
+        level[i] = 1;
+        rise[i] = rises[i];
+    }
+    s.value = value_of(&w, level);
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(pare_search_feel(&s, round > 0), PARE_OK);
+        for (int i = 0; i < PARTS; i++)
+            for (uint32_t j = 0; j < LEVELS; j++)
+                assert_true(j < w.limit ? !isnan(rise[i][j]) : rise[i][j] == INFINITY);
+        for (int i = 0; i < PARTS; i++)
+            level[i] = 2;
+        s.value = value_of(&w, level);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sums_are_solved),
-        cmocka_unit_test(parts_that_meet),
-        cmocka_unit_test(runs_repeat),
-        cmocka_unit_test(few_steps_and_no_numbers),
+        cmocka_unit_test(sums_are_solved),          cmocka_unit_test(parts_that_meet),   cmocka_unit_test(runs_repeat),
+        cmocka_unit_test(few_steps_and_no_numbers), cmocka_unit_test(rises_are_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
