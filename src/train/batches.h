@@ -46,10 +46,10 @@ void pare_examples_say(const pare_examples *examples, const char *name, const pa
                        const pare_runtime *runtime);
 pare_status pare_examples_check(const pare_examples *examples, const char *name, const pare_model *model);
 
-/* Of a mixture every batch has each source's share, to within about one example (as examples are drawn: of a whole
- * epoch where they are packed or grouped by length); an epoch goes once through the examples of the first source, while
- * the others begin anew, in another order, whenever they are through. Of the held-out examples, sources but the first
- * have their share, but no more than a tenth of their examples.
+/* Of a mixture every batch has each source's share, to within about one example, and every epoch one of each at least
+ * (as examples are drawn: of a whole epoch where they are packed or grouped by length); an epoch goes once through the
+ * examples of the first source, while the others begin anew, in another order, whenever they are through. Of the
+ * held-out examples, sources but the first have their share, but no more than a tenth of their examples.
  *
  * `examples` must outlive the batches. Fails if fewer than one example would be left to train on, or one is longer than
  * a sequence. Free with pare_batches_free. */

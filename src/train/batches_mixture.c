@@ -2,9 +2,10 @@
  *
  * Places are dealt to the sources one after the other, each to the one that lags most behind its share (the lower one
  * among equals), so that any run of places, and any batch, has of each source what its share asks for, to within about
- * one example. An epoch has as many places as it takes for the first source to be gone through once. Each
- * source has its own order, drawn anew whenever it has been gone through; where that is within an epoch, it is. So the
- * example of a place is a pure function of the seed, the epoch and the place. */
+ * one example. An epoch has as many places as it takes for the first source to be gone through once, and one more for
+ * each source whose share is too small for a place among these. Each source has its own order, drawn anew whenever it
+ * has been gone through; where that is within an epoch, it is. So the example of a place is a pure function of the
+ * seed, the epoch and the place. */
 #include "support/memory.h"
 #include "train/batches_internal.h"
 
@@ -56,7 +57,7 @@ static pare_status hold_out(pare_mixture *m, const pare_batches_options *options
                      left, m->sources[0].examples);
 }
 
-/* Deals places until the first source is through; owners: of each place, or NULL to count them. */
+/* Deals places until the first source is through and each has one; owners: of each place, or NULL to count them. */
 static uint64_t deal(pare_mixture *m, uint8_t *owners) {
     uint64_t place = 0, all = m->sources[0].examples - m->sources[0].held;
     for (size_t i = 0; i < m->count; i++)
@@ -72,6 +73,12 @@ static uint64_t deal(pare_mixture *m, uint8_t *owners) {
         }
         m->sources[chosen].places++;
         if (owners) owners[place] = (uint8_t)chosen;
+    }
+    for (size_t i = 0; i < m->count; i++) {
+        if (m->sources[i].places) continue;
+        m->sources[i].places = 1;
+        if (owners) owners[place] = (uint8_t)i;
+        place++;
     }
     return place;
 }

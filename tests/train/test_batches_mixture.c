@@ -66,6 +66,29 @@ static void every_batch_has_each_share(void **state) {
     free_examples(&examples);
 }
 
+/* A share that is too small for a place among an epoch's is not lost: there is one at its end. */
+static void the_smallest_share_has_a_place(void **state) {
+    (void)state;
+    static const pare_batches_source shares[SOURCES] = {{60, 0.9998}, {25, 0.0001}, {18, 0.0001}};
+    pare_examples examples = make_examples(EXAMPLES, LONGEST);
+    pare_batches_options options = WAY;
+    options.sources = shares;
+    options.validation = 0;
+    pare_batches *batches = make_batches(&examples, options);
+    uint64_t steps = pare_batches_steps(batches);
+    uint32_t counts[SOURCES] = {0};
+    assert_int_equal(steps, 7); /* 62 places, at 10 each */
+    for (uint64_t step = 0; step < EPOCHS * steps; step++) {
+        uint32_t seen[EXAMPLES] = {0};
+        add_step(batches, &examples, step, seen);
+        for (size_t i = 0; i < EXAMPLES; i++)
+            counts[source_of(i)] += seen[i];
+    }
+    assert_true(counts[0] == EPOCHS * 60 && counts[1] == EPOCHS && counts[2] == EPOCHS);
+    pare_batches_free(batches);
+    free_examples(&examples);
+}
+
 /* In all ways of making batches, a step is the same whatever came before it; and other seeds make others. */
 static void any_step_at_any_time(void **state) {
     (void)state;
@@ -155,6 +178,7 @@ static void what_makes_no_mixture_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_batch_has_each_share),
+        cmocka_unit_test(the_smallest_share_has_a_place),
         cmocka_unit_test(any_step_at_any_time),
         cmocka_unit_test(digest_knows_the_mixture),
         cmocka_unit_test(what_makes_no_mixture_is_refused),
