@@ -180,7 +180,8 @@ PARE_API pare_status pare_recipe_constants(const pare_prune_options *options, ch
  * pare_recipe_kind has it; "settings", every setting that means something there, with its value or null, as a report
  * has them under "recipe" (without those that the target settles); "settled", those of them that the others leave no
  * choice; "uses", the options of pare prune that only some methods have a use for ("samples"), and whether this one
- * has; "defaults" of such options, where methods differ; and "ignored", those that are given but have no meaning. Fails
+ * has; "defaults" of such options, where methods differ; "calib_share", the share of every batch of a recovery that is
+ * calibration text (0: none); and "ignored", those that are given but have no meaning. Fails
  * likewise; freed with pare_text_free. */
 PARE_API pare_status pare_recipe_describe(const pare_prune_options *options, char **json);
 

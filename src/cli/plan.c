@@ -19,11 +19,14 @@ static void say_constants(const pare_prune_options *options) {
     pare_text_free(text);
 }
 
-static bool reads_text(const pare_prune_options *options) {
+/* What calibration text is for: the method reads it, and a recovery has a share of it. */
+static bool reads_text(const pare_prune_options *options, double *share) {
     char *text = NULL;
+    *share = 0.0;
     if (pare_recipe_describe(options, &text) != PARE_OK) return true;
     json_t *document = json_loads(text, 0, NULL);
     bool reads = json_is_true(pare_document_at(document, "uses.calib"));
+    *share = pare_document_number(document, "calib_share", 0.0);
     pare_text_free(text);
     json_decref(document);
     return reads;
@@ -83,15 +86,18 @@ void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options
                       pare_bytes_show(pare_model_bytes(model)).text);
     bool alone = arguments->drops.count && options->ratio <= 0 && !options->ratios && !options->parameters &&
                  !options->bytes && !options->sparsity.given;
+    double share;
+    bool reads = reads_text(options, &share);
     say_drops(&arguments->drops, alone);
     if (!alone) {
         pare_terminal_say("  method       %s%s%s", method, *summary ? ": " : "", summary);
         say_constants(options);
         say_target(arguments, options);
-        if (reads_text(options))
-            pare_terminal_say("  calibration  %s", arguments->calibration ? arguments->calibration : "self");
+        if (reads) pare_terminal_say("  calibration  %s", arguments->calibration ? arguments->calibration : "self");
     }
     pare_training_files_say(files, "recovery");
+    if (share > 0.0 && !pare_model_reads_pictures(model))
+        pare_terminal_say("               %s, %.3g %% of every batch", arguments->calibration, 100 * share);
     if (options->recover && options->recover->teacher)
         pare_terminal_say("  teacher      %s", options->recover->teacher);
     pare_terminal_say("  output       %s", arguments->dry_run ? "none (dry run)" : arguments->output);

@@ -68,6 +68,7 @@ pare_status pare_recipe_describe(const pare_prune_options *options, char **text)
     pare_json_put(json, "settled", settled_json(options, settings));
     pare_json_put(json, "uses", pare_recipe_uses(&recipe));
     pare_json_put(json, "defaults", defaults_json(&recipe));
+    pare_json_put(json, "calib_share", pare_json_real(pare_calibration_share(options, &recipe)));
     pare_json_put(json, "ignored", ignored_json(options, &recipe));
     return pare_json_text(json, text);
 }

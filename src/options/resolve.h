@@ -10,6 +10,10 @@
  * ignored. */
 pare_status pare_recipe_resolve(const pare_prune_options *options, pare_recipe *out);
 
+/* The share of every batch of options->recover that is the calibration text: a file of it, which was not what trains
+ * the model while it is pruned. 0: none. */
+double pare_calibration_share(const pare_prune_options *options, const pare_recipe *recipe);
+
 /* The options that are given but have no meaning for the recipe, by index; NULL after the last. */
 const char *pare_recipe_ignored(const pare_prune_options *options, const pare_recipe *recipe, size_t index);
 /* Those of them that are not settings. */

@@ -79,14 +79,6 @@ static pare_status read_outputs(const pare_prune_options *o, pare_job_outputs *o
     return pare_whole();
 }
 
-/* The calibration text that a recovery may have a share of: a file of it, which was not what trained the model while it
- * was pruned. */
-static void share_calibration(const pare_prune_options *o, const pare_job *job, pare_recover_options *both) {
-    bool trains = job->target.drops_alone || pare_recipe_trains(&job->recipe);
-    if (both->calib || trains || pare_calibration_is_self(o->calibration.source)) return;
-    both->calib = o->calibration.source;
-}
-
 /* The card says in words what the method is. */
 static pare_status read_card(const pare_prune_options *o, const pare_recipe *recipe, pare_job_outputs *out) {
     PARE_TRY(pare_card_resolve(o->card, out->folder, &out->card));
@@ -111,7 +103,7 @@ static pare_status read_recovery(const pare_prune_options *o, pare_job *job) {
     both.page = o->page;
     both.card = o->card;
     both.keep_sparsity |= o->sparsity.given;
-    share_calibration(o, job, &both);
+    if (pare_calibration_share(o, &job->recipe) > 0.0) both.calib = o->calibration.source;
     PARE_TRY(pare_alloc(&job->recovery, 1, sizeof *job->recovery, "options"));
     PARE_TRY(pare_recovery_resolve(&both, job->recovery));
     job->recovery->calibration_field = o->calibration.field;

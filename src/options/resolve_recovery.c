@@ -1,4 +1,5 @@
 /* What pare_recover is asked for, over a preset. */
+#include "calibrate/calibration.h"
 #include "checkpoint/output.h"
 #include "options/resolve.h"
 #include "support/file.h"
@@ -178,12 +179,21 @@ static void read_training(const pare_recover_options *o, pare_recovery *s) {
     s->asked_decay = or_open(o->size, o->decay);
 }
 
+static double text_share(const pare_recover_options *o) {
+    return or_zero(o->size, o->calib_share, CALIBRATION_SHARE);
+}
+
+double pare_calibration_share(const pare_prune_options *o, const pare_recipe *recipe) {
+    bool text = !pare_recipe_trains(recipe) && !pare_calibration_is_self(o->calibration.source);
+    return text && o->recover && !o->recover->calib ? text_share(o->recover) : 0.0;
+}
+
 static void read_files(const pare_recover_options *o, pare_recovery *s) {
     s->data = o->source_count ? o->sources[0].path : o->data;
     s->sources = o->source_count ? o->sources : NULL;
     s->source_count = o->source_count;
     s->calibration = o->calib;
-    s->calibration_share = o->calib ? or_zero(o->size, o->calib_share, CALIBRATION_SHARE) : 0.0;
+    s->calibration_share = o->calib ? text_share(o) : 0.0;
     s->field = o->field;
     s->limit = o->limit;
     s->output = o->output;

@@ -113,9 +113,16 @@ static const struct {
 
 enum { ROWS = sizeof rows / sizeof *rows };
 
+/* A recovery has a share of calibration text whatever the method reads. */
+static bool is_unused(const pare_prune_options *options, const pare_recipe *recipe, size_t row) {
+    bool of_text = rows[row].given == gives_calibration || rows[row].given == gives_field;
+    if (!rows[row].given || !rows[row].given(options) || rows[row].applies(recipe)) return false;
+    return !of_text || !(pare_calibration_share(options, recipe) > 0.0);
+}
+
 const char *pare_recipe_unused(const pare_prune_options *options, const pare_recipe *recipe, size_t index) {
     for (size_t i = 0; i < ROWS; i++)
-        if (rows[i].given && rows[i].given(options) && !rows[i].applies(recipe) && index-- == 0) return rows[i].option;
+        if (is_unused(options, recipe, i) && index-- == 0) return rows[i].option;
     return NULL;
 }
 

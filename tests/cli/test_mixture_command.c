@@ -112,6 +112,25 @@ static void pruning_shares_its_calibration_text(void **state) {
     free(healed);
 }
 
+/* A method that reads no text has none ignored where the recovery has a share of it; and the plan tells the share. */
+static void the_plan_tells_the_share(void **state) {
+    workplace *place = *state;
+    char *rows = write_rows(place), *text = write_texts(place, "text.jsonl", 30);
+    static const char *const ways[][4] = {{"--ratio", "0.5", "--method", "magnitude-l2"}, {"--drop-layers", "1"}};
+    for (int way = 0; way < 2; way++)
+        for (int none = 0; none < 2; none++) {
+            program_result result =
+                EXPECT_SUCCESS("prune", place->model, "-o", place->output, "--force", "--calib", text, "--threads", "1",
+                               "--recover", rows, "--recover-steps", "1", "--recover-batch", "4", "--calib-share",
+                               none ? "0" : "0.5", ways[way][0], ways[way][1], ways[way][2], ways[way][3]);
+            assert_int_equal(!none, strstr(result.err, "text.jsonl, 50 % of every batch") != NULL);
+            assert_int_equal(none, strstr(result.err, "--calib has no meaning") != NULL);
+            program_result_free(&result);
+        }
+    free(rows);
+    free(text);
+}
+
 /* What the teacher says of all files is kept, and not taken for what it says of others. */
 static void a_cache_is_of_all_files(void **state) {
     workplace *place = *state;
@@ -165,6 +184,7 @@ int main(void) {
         IN_A_WORKPLACE(weights_follow_colons),
         IN_A_WORKPLACE(calibration_text_has_a_share),
         IN_A_WORKPLACE(pruning_shares_its_calibration_text),
+        IN_A_WORKPLACE(the_plan_tells_the_share),
         IN_A_WORKPLACE(a_cache_is_of_all_files),
         IN_A_WORKPLACE(refused),
     };
