@@ -154,6 +154,14 @@ static bool searches_masks(const pare_recipe *r) {
     return pare_recipe_searches(r) && pare_recipe_is_element(r) && !pare_element_walks(r);
 }
 
+static bool searches_nowhere(const pare_recipe *r) {
+    return pare_recipe_searches(r) && pare_recipe_is_element(r) && !(r->element.spread > 0.0);
+}
+
+static bool trains_under_residual(const pare_recipe *r) {
+    return pare_recipe_is_element(r) && r->element.residual_rank > 0 && r->reconstruct > 0;
+}
+
 static bool searches_queries(const pare_recipe *r) {
     return pare_recipe_searches(r) && !pare_recipe_is_element(r) && r->query_heads;
 }
@@ -269,6 +277,9 @@ static const contradiction all[] = {
     {{"allocate", "salience"},
      searches_masks,
      "--allocate search measures by calibration text, and this method reads none: take one that does, such as wanda"},
+    {{"reach", "allocate"},
+     searches_nowhere,
+     "--reach 0 leaves a search no other shares than where it begins: raise it, or leave out --allocate search"},
     {{"gqa", "allocate"}, searches_queries, "--allocate search removes whole KV groups: it needs --gqa kv"},
     {{"gqa", "select"}, raw_ranks_of_queries, "--select global-raw ranks whole KV groups: it needs --gqa kv"},
     {{"gqa", "select"},
@@ -278,6 +289,10 @@ static const contradiction all[] = {
     {{"reconstruct", "signal"},
      trains_and_reconstructs,
      "the signal lora (LoRAPrune) trains the whole model already: leave out --reconstruct"},
+    {{"residual_rank", "reconstruct"},
+     trains_under_residual,
+     "--residual-rank is for what the pruned weights have lost, and --reconstruct trains these afterwards: leave one "
+     "of them out"},
     {{"reconstruct", "mode"},
      channels_reconstructed,
      "--reconstruct compares hidden states channel by channel, of which --mode channel removes some: leave out one of "

@@ -58,6 +58,7 @@ static const char *const particular[][2] = {
     {"--share", "0.2"},
     {"--refine", "swaps"},
     {"--refine-scope", "all"},
+    {"--residual-rank", "4"},
     {"--cycles", "7"},
     {"--epsilon", "0.2"},
     {"--reweight", "grow"},
@@ -240,6 +241,7 @@ static bool contradicts(size_t method, const char *option) {
     bool layers = strcmp(pare_recipe_kind(method), "layers") == 0;
     if (strcmp(option, "--salience") == 0) return layers || trains(method);
     if (strcmp(option, "--reconstruct") == 0) return trains(method);
+    if (strcmp(option, "--residual-rank") == 0) return !removes_weights(method);
     if (strcmp(option, "--region-rounds") == 0) return removes_weights(method);
     return strcmp(option, "--choose") == 0 && (layers || removes_weights(method));
 }

@@ -72,6 +72,7 @@ static void refused(void **state) {
     REFUSED("residual", "--ratio", "0.25", "--residual-rank", "8");
     REFUSED("--recover trains these", "--sparsity", "0.5", "--method", "magnitude", "--residual-rank", "8", "--recover",
             rows);
+    REFUSED("--reconstruct trains these", "--sparsity", "0.5", "--residual-rank", "8", "--reconstruct", "2");
     REFUSED("must be", "--sparsity", "0.5", "--residual-rank", "-1");
     free(rows);
 }

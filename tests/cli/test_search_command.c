@@ -21,6 +21,7 @@ static void what_makes_no_sense(void **state) {
     EXPECT_FAILURE(2, "--search-steps", PRUNE, "--ratio", "0.2", "--allocate", "search", "--search-steps", "0");
     EXPECT_FAILURE(2, "from 1 to 5", PRUNE, "--ratio", "0.2", "--allocate", "search", "--search-rounds", "6");
     EXPECT_FAILURE(2, "neither a pattern", PRUNE, "--pattern", "2:4", "--method", "wanda", "--allocate", "search");
+    EXPECT_FAILURE(2, "no other shares", PRUNE, "--sparsity", "0.5", "--reach", "0", "--allocate", "search");
     EXPECT_FAILURE(2, "reads none", PRUNE, "--sparsity", "0.5", "--method", "magnitude", "--allocate", "search");
     EXPECT_FAILURE(2, "--compare global", PRUNE, "--sparsity", "0.5", "--method", "wanda", "--compare", "global",
                    "--allocate", "search");
