@@ -30,7 +30,9 @@ static pare_status check_ranges(const pare_prune_job *job) {
     if (t->mode == PARE_MODE_CHANNEL && !whole)
         return pare_fail(PARE_BAD_ARGUMENT, "--mode channel cuts the hidden size of every layer: leave out --layers");
     if (t->mode == PARE_MODE_BLOCK && t->ranking == PARE_RANK_UNIFORM && !whole)
-        return pare_fail(PARE_BAD_ARGUMENT, "--select uniform makes all layers alike: leave out --layers");
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--select uniform makes all layers alike: leave out --layers, --attention-layers and "
+                         "--ffn-layers");
     return PARE_OK;
 }
 
