@@ -138,6 +138,7 @@ static int run(const pare_arguments *arguments) {
     pare_model_close(model);
     return code;
 }
+
 static const char *const synopsis[] = {
     "MODEL -o OUT --ratio R | --params P [OPTION...]",
     "MODEL -o OUT --sparsity S | --pattern N:M [OPTION...]",

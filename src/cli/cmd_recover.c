@@ -136,6 +136,7 @@ static int run(const pare_arguments *arguments) {
     pare_model_close(model);
     return code;
 }
+
 static const char *const synopsis[] = {
     "MODEL -o OUT --data FILE [OPTION...]",
     "MODEL -o OUT --data FILE --adapter [OPTION...]",
