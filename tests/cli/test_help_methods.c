@@ -71,7 +71,6 @@ static const char *const particular[][2] = {
     {"--dense-propagation", "yes"},
     {"--hidden-states", "bf16"},
     {"--measure-errors", "yes"},
-    {"--residual-rank", "4"},
     {"--region-rounds", "1"},
     {"--region-samples", "3"},
     {"--region-rate", "1e-5"},
@@ -285,9 +284,8 @@ static void expect_hidden_to_be_idle(size_t method) {
     if (page_find(page, "--length")) page_add(&work, "--length", "16");
     for (size_t i = 0; i < PARTICULAR; i++) {
         if (page_find(page, particular[i][0])) continue;
-        /* which one kind alone can have */
-        bool refused = strcmp(particular[i][0], removes_weights(method) ? "--round-to" : "--residual-rank") == 0;
-        if (refused || is_amount(particular[i][0]) || !is_told(told, particular[i][0])) {
+        bool widths = removes_weights(method) && strcmp(particular[i][0], "--round-to") == 0;
+        if (widths || is_amount(particular[i][0]) || !is_told(told, particular[i][0])) {
             expect_refusal(method, particular[i]);
             continue;
         }
