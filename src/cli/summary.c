@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static void add_row(pare_table *table, const char *name, const char *before, const char *after, pare_shown change) {
     pare_table_cell(table, "%s", name);
@@ -171,17 +172,20 @@ void pare_summary_print_stages(const json_t *stages) {
     pare_table_free(table);
 }
 
-/* pare uploads nothing. */
+/* pare uploads nothing. A repository is named after the folder, or the file without its ending. */
 static void print_upload(const char *path) {
-    size_t length = strlen(path);
+    static const char ending[] = ".gguf";
+    size_t length = strlen(path), shorter = sizeof ending - 1;
     while (length > 1 && path[length - 1] == '/')
         length--;
     size_t name = length;
     while (name && path[name - 1] != '/')
         name--;
     if (!length) return;
+    size_t shown = length - name;
+    if (shown > shorter && strncasecmp(path + length - shorter, ending, shorter) == 0) shown -= shorter;
     char *repository = NULL;
-    if (asprintf(&repository, "USER/%.*s", (int)(length - name), path + name) < 0) return;
+    if (asprintf(&repository, "USER/%.*s", (int)shown, path + name) < 0) return;
     printf("to put it on the Hub: hf upload ");
     pare_shell_word(stdout, repository);
     putchar(' ');

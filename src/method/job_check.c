@@ -197,6 +197,11 @@ static pare_status check_outputs(const pare_job *job) {
     if (o->archive && pare_output_is_gguf(o->folder))
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--archive is a folder's, and %s is to be a GGUF file: leave one of them out", o->folder);
+    if (job->recipe.element.residual_rank > 0 && pare_output_is_gguf(o->folder))
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--residual-rank %d writes an adapter into a folder, and %s is to be a GGUF file: leave one "
+                         "of them out",
+                         job->recipe.element.residual_rank, o->folder);
     if (o->archive && !zeroes)
         return pare_fail(PARE_BAD_ARGUMENT, "--archive packs zeros: give --sparsity or --pattern with it");
     return PARE_OK;

@@ -76,6 +76,18 @@ static void pruning_writes_a_file(void **state) {
     free(file);
 }
 
+/* The repository has the name of the model, not of a file. */
+static void the_hub_gets_the_file(void **state) {
+    const workplace *place = *state;
+    char *file = pare_path_join(place->folder, "x.gguf");
+    char *line = pare_format("to put it on the Hub: hf upload USER/x %s\n", file);
+    program_result result = EXPECT_SUCCESS("export", place->model, "-o", file, "--quiet");
+    assert_non_null(strstr(result.out, line));
+    program_result_free(&result);
+    free(line);
+    free(file);
+}
+
 static void what_cannot_be_is_refused(void **state) {
     const workplace *place = *state;
     char *file = pare_path_join(place->folder, "x.gguf"), *folder = pare_path_join(place->folder, "x");
@@ -90,6 +102,8 @@ static void what_cannot_be_is_refused(void **state) {
                    "--type", "q8_0");
     EXPECT_FAILURE(2, "--archive", "prune", place->model, "-o", file, "--sparsity", "0.5", "--method", "magnitude",
                    "--archive");
+    EXPECT_FAILURE(2, "--residual-rank 4 writes an adapter into a folder", "prune", place->model, "-o", file,
+                   "--sparsity", "0.5", "--method", "wanda", "--calib", "self", "--residual-rank", "4");
     EXPECT_FAILURE(1, "it is no GGUF file", "export", place->model, "-o", text, "--force");
     workplace_expect_entries(place->folder, before);
     free(before);
@@ -100,6 +114,6 @@ static void what_cannot_be_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {IN_PLACE(a_folder_comes_back), IN_PLACE(pruning_writes_a_file),
-                                       IN_PLACE(what_cannot_be_is_refused)};
+                                       IN_PLACE(the_hub_gets_the_file), IN_PLACE(what_cannot_be_is_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
