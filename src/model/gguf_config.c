@@ -53,15 +53,18 @@ static pare_status whole(const building *b, const char *key, int64_t fallback, i
     return pare_gguf_whole(b->file, name, 0, SIZE_LIMIT, fallback, out);
 }
 
+static pare_status refuse_list(const building *b, const char *name) {
+    return pare_fail(PARE_UNSUPPORTED, "%s: %s is a list, which a model of this architecture does not have",
+                     b->file->mapping.path, name);
+}
+
 /* One number for each layer. */
 static pare_status put_list(const building *b, const char *key, const char *as) {
     char name[PARE_GGUF_NAME_BYTES];
     const pare_gguf_entry *entry;
     pare_gguf_key_name(b->row, key, name);
     PARE_TRY(pare_gguf_list(b->file, name, false, &entry));
-    if (!b->row->layered || entry->count > LAYER_LIMIT || !pare_gguf_is_whole(entry))
-        return pare_fail(PARE_UNSUPPORTED, "%s: %s is a list, which a model of this architecture does not have",
-                         b->file->mapping.path, name);
+    if (!b->row->layered || entry->count > LAYER_LIMIT || !pare_gguf_is_whole(entry)) return refuse_list(b, name);
     json_t *list = json_array();
     for (uint64_t i = 0; i < entry->count; i++)
         pare_json_append(list, json_integer(pare_gguf_whole_at(entry, i)));
@@ -117,8 +120,9 @@ static pare_status put_keys(const building *b) {
         char name[PARE_GGUF_NAME_BYTES];
         bool flag;
         double value;
-        if (!entry || entry->array) continue;
+        if (!entry) continue;
         pare_gguf_key_name(b->row, key->gguf, name);
+        if (entry->array) return refuse_list(b, name);
         if (entry->kind == PARE_GGUF_BOOL) {
             PARE_TRY(pare_gguf_flag(b->file, name, false, &flag));
             pare_json_put(b->json, key->config, json_boolean(flag));
@@ -128,9 +132,18 @@ static pare_status put_keys(const building *b) {
         bool integer = pare_gguf_is_whole(entry);
         if (integer && value < 1) continue; /* none: a window of 0 */
         pare_json_put(b->json, key->config,
-                      integer ? json_integer((json_int_t)value) : pare_json_real(shortest(value)));
+                      integer ? json_integer(pare_gguf_whole_at(entry, 0)) : pare_json_real(shortest(value)));
     }
     return PARE_OK;
+}
+
+/* Without a window's width there is none, whatever the family's pattern is. */
+static void put_windows(const building *b) {
+    const pare_gguf_entry *width = find(b, "attention.sliding_window");
+    for (int i = 0; i < PARE_GGUF_KEYS && b->row->keys[i].gguf; i++)
+        if (strcmp(b->row->keys[i].config, "sliding_window_pattern") == 0 &&
+            (!width || pare_gguf_real_at(width, 0) < 1))
+            pare_json_put(b->json, b->row->keys[i].config, json_integer(1));
 }
 
 static const pare_tensor *end_of(const building *b, pare_end end) {
@@ -233,6 +246,7 @@ static pare_status build(const building *b) {
     PARE_TRY(put_heads(b, &rotated));
     PARE_TRY(put_ends(b));
     PARE_TRY(put_keys(b));
+    put_windows(b);
     put_options(b);
     PARE_TRY(put_tokens(b));
     PARE_TRY(pare_gguf_config_rope(b->checkpoint, b->row, rotated, b->json));

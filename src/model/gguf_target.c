@@ -28,6 +28,11 @@ uint32_t pare_gguf_window_period(const pare_config *config) {
     return period;
 }
 
+bool pare_gguf_says_windows(const pare_gguf_architecture *row, const pare_config *config) {
+    if (!pare_gguf_says(row, "sliding_window")) return false;
+    return pare_gguf_says(row, "sliding_window_pattern") || pare_gguf_window_period(config) <= config->layers;
+}
+
 double pare_gguf_number_of(const pare_config *config, const pare_option *option) {
     double value;
     memcpy(&value, (const char *)&config->architecture + option->field, sizeof value);
@@ -150,7 +155,8 @@ static bool fits(const pare_config *config, const pare_gguf_architecture *row, c
     if (!rotates_as(config, family)) return refuse(reason, row, "no layers without rotation in these places");
     if (!scales_as(config, row)) return refuse(reason, row, "attention of another scale than this model");
     uint32_t period = pare_gguf_window_period(config);
-    if (pare_gguf_says(row, "sliding_window") && period != 1 && row->window_period && period != row->window_period)
+    bool periodic = period && (!row->window_period || period == row->window_period);
+    if (pare_gguf_says(row, "sliding_window") && period != 1 && !periodic)
         return refuse(reason, row, "windows in other layers than this model");
     return true;
 }
@@ -169,7 +175,7 @@ pare_status pare_gguf_target_find(const pare_config *config, const char *path, p
                          config->model_type, reason);
     out->roles = complete(out->row->family, config->architecture.roles);
     uint32_t window = widest_window(config);
-    bool said = pare_gguf_says(out->row, "sliding_window") && pare_gguf_window_period(config) <= config->layers;
-    if (window && !said && (!out->positions || window < out->positions)) out->positions = window;
+    if (window && !pare_gguf_says_windows(out->row, config) && (!out->positions || window < out->positions))
+        out->positions = window;
     return PARE_OK;
 }

@@ -19,6 +19,9 @@ pare_status pare_gguf_target_find(const pare_config *config, const char *path, p
  * layers where all have one, 0 where it is no period. */
 uint32_t pare_gguf_window_period(const pare_config *config);
 
+/* Whether a file of this architecture says which layers have a window, of a model that has any. */
+bool pare_gguf_says_windows(const pare_gguf_architecture *row, const pare_config *config);
+
 /* What an option of the family has set, as config.json says it (config_options.c). Number 0: none. */
 double pare_gguf_number_of(const pare_config *config, const pare_option *option);
 bool pare_gguf_flag_of(const pare_config *config, const pare_option *option);

@@ -54,6 +54,7 @@ pare_status pare_prune_prepare(void *context) {
     PARE_TRY(check_texts(job));
     name_paths(job);
     PARE_TRY(pare_run_gguf_choose(&job->run, job->origin, o->folder, o->type, job->runtime));
+    PARE_TRY(pare_prune_check_gguf(job));
     uint64_t bytes = job->goal.bytes * (o->archive || job->run.gguf.wanted ? 2 : 1) + SMALL_FILES;
     return pare_run_open(&job->run, o->folder, directory, o->force, bytes);
 }

@@ -120,6 +120,8 @@ pare_status pare_units_choose_target(pare_prune_job *job);
 pare_status pare_units_set_goal(pare_prune_job *job);
 /* Refuses what no class that knows the family could load (family_check.c). */
 pare_status pare_prune_check_family(const pare_prune_job *job);
+/* Refuses a GGUF file that could not hold the layers that the target leaves (gguf_fit.c). */
+pare_status pare_prune_check_gguf(const pare_prune_job *job);
 pare_status pare_prune_choose_target(pare_prune_job *job);
 /* Refuses a compensation by biases that no class holds (prune_biases.c); and where the model itself lacks them, puts
  * one that has them in its place. */

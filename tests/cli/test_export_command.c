@@ -1,6 +1,6 @@
 /* pare export, convert, and -o OUT.gguf of commands that write models: what is on the disk, what is refused. */
 #include "cli/workplace.h"
-#include "model/model.h"
+#include "model/families.h"
 
 #define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, workplace_open, workplace_close)
 #define EXPECT_OK(...) expect_ok((const char *const[]){__VA_ARGS__, NULL})
@@ -88,6 +88,26 @@ static void the_hub_gets_the_file(void **state) {
     free(file);
 }
 
+/* llama.cpp's Qwen3 has one width for all layers: what would come out otherwise is refused before the first stage. */
+static void layers_that_would_differ_are_refused_first(void **state) {
+    const workplace *place = *state;
+    families all = families_load();
+    family_model m = family_open(family_case(&all, "qwen3"), (family_form){0});
+    char *file = pare_path_join(place->folder, "x.gguf"), *before = workplace_list(place->folder);
+    EXPECT_FAILURE(1, "the same widths in all layers", "prune", m.folder, "-o", file, "--method", "magnitude-l2",
+                   "--ratio", "0.25", "--ffn-layers", "0:1");
+    EXPECT_FAILURE(1, "or take --select uniform", "prune", m.folder, "-o", file, "--method", "magnitude-l2", "--ratio",
+                   "0.25", "--select", "global");
+    workplace_expect_entries(place->folder, before);
+    json_decref(
+        EXPECT_OK("prune", m.folder, "-o", file, "--method", "magnitude-l2", "--ratio", "0.25", "--json", "--quiet"));
+    assert_true(begins_as_gguf(file));
+    family_close(&m);
+    families_free(&all);
+    free(before);
+    free(file);
+}
+
 static void what_cannot_be_is_refused(void **state) {
     const workplace *place = *state;
     char *file = pare_path_join(place->folder, "x.gguf"), *folder = pare_path_join(place->folder, "x");
@@ -113,7 +133,8 @@ static void what_cannot_be_is_refused(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {IN_PLACE(a_folder_comes_back), IN_PLACE(pruning_writes_a_file),
-                                       IN_PLACE(the_hub_gets_the_file), IN_PLACE(what_cannot_be_is_refused)};
+    const struct CMUnitTest tests[] = {
+        IN_PLACE(a_folder_comes_back), IN_PLACE(pruning_writes_a_file), IN_PLACE(the_hub_gets_the_file),
+        IN_PLACE(layers_that_would_differ_are_refused_first), IN_PLACE(what_cannot_be_is_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

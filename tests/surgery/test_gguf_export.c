@@ -180,10 +180,11 @@ static void narrow_rows(void **state) {
     free(folder);
 }
 
-static void family_is(const families *all, const char *name, bool held) {
+/* config: in place of the case's own; or NULL. */
+static void family_is(const families *all, const char *name, const json_t *config, bool held) {
     const pare_gguf_form *form;
     pare_gguf_exported said;
-    family_model m = family_open(family_case(all, name), (family_form){0});
+    family_model m = family_open(family_case(all, name), (family_form){.config = config});
     char *path = pare_path_join(m.folder, "out.gguf");
     assert_int_equal(pare_gguf_form_find("f32", &form), PARE_OK);
     pare_gguf_export what = {.form = form, .name = "tiny"};
@@ -205,15 +206,39 @@ static void families_are_held_or_refused(void **state) {
     static const char *const refused[] = {"llama yarn with scales", "gemma biases", "gemma2", "gpt2"};
     families all = families_load();
     for (size_t i = 0; i < sizeof held / sizeof *held; i++)
-        family_is(&all, held[i], true);
+        family_is(&all, held[i], NULL, true);
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        family_is(&all, refused[i], false);
+        family_is(&all, refused[i], NULL, false);
+    families_free(&all);
+}
+
+/* Layers with a window (w) and without, as dropped layers leave them: only every so many-th may lack one. */
+static void windows_are_said_or_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *layers;
+        bool held;
+    } rows[] = {{"wwwwww", true}, {"------", true}, {"ww-ww-", true}, {"ww-w-w", false}, {"-wwwww", false}};
+    families all = families_load();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        json_t *config = json_copy(json_object_get(family_case(&all, "gemma3 all defaults"), "config"));
+        json_t *types = json_array();
+        for (const char *layer = rows[i].layers; *layer; layer++)
+            json_array_append_new(types, json_string(*layer == 'w' ? "sliding_attention" : "full_attention"));
+        json_object_set_new(config, "layer_types", types);
+        json_object_set_new(config, "query_pre_attn_scalar", json_integer(12));
+        family_is(&all, "gemma3 all defaults", config, rows[i].held);
+        json_decref(config);
+    }
     families_free(&all);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(uniform_layers), cmocka_unit_test(layers_of_their_own_widths),
-                                       cmocka_unit_test(packed_types), cmocka_unit_test(narrow_rows),
-                                       cmocka_unit_test(families_are_held_or_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(uniform_layers),
+                                       cmocka_unit_test(layers_of_their_own_widths),
+                                       cmocka_unit_test(packed_types),
+                                       cmocka_unit_test(narrow_rows),
+                                       cmocka_unit_test(families_are_held_or_refused),
+                                       cmocka_unit_test(windows_are_said_or_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
