@@ -1,4 +1,5 @@
 #include "model/companions.h"
+#include "checkpoint/temporary.h"
 #include "support/json.h"
 #include "support/memory.h"
 #include "support/runtime.h"
@@ -65,37 +66,44 @@ static pare_status fill(const pare_model *model, const char *folder) {
     return status;
 }
 
+/* In the folder for temporary files, of which what killed programs have left is removed. */
+static pare_status make(const pare_model *model) {
+    pare_companions made = {.lock = -1};
+    char *target = pare_path_join(pare_runtime_scratch(NULL), "pare-gguf");
+    PARE_TRY(pare_whole());
+    pare_temporary_sweep(target);
+    pare_status status = pare_temporary_folder(target, &made.folder, &made.lock);
+    if (status != PARE_OK)
+        status =
+            pare_fail(PARE_FILE_ERROR, "cannot make a folder in %s for what goes with %s: %s; set TMPDIR to another",
+                      pare_runtime_scratch(NULL), pare_checkpoint_directory(model->checkpoint), strerror(errno));
+    free(target);
+    PARE_TRY(status);
+    status = fill(model, made.folder);
+    if (status == PARE_OK)
+        *model->companions = made;
+    else
+        pare_model_companions_remove(&made);
+    return status;
+}
+
 pare_status pare_model_companions(const pare_model *model, const char **folder) {
     *folder = pare_checkpoint_directory(model->checkpoint);
     if (!pare_checkpoint_gguf(model->checkpoint)) return PARE_OK;
-    if (!*model->companions) {
-        const char *parent = pare_runtime_scratch(NULL);
-        char *made = pare_path_join(parent, "pare-gguf-XXXXXX");
-        if (!made || !mkdtemp(made)) {
-            pare_status failed = pare_fail(
-                PARE_FILE_ERROR, "cannot make a folder in %s for what goes with %s: %s; set TMPDIR to another", parent,
-                *folder, strerror(errno));
-            free(made);
-            return failed;
-        }
-        pare_status status = fill(model, made);
-        if (status != PARE_OK) {
-            pare_model_companions_remove(made);
-            return status;
-        }
-        *model->companions = made;
-    }
-    *folder = *model->companions;
+    if (!model->companions->folder) PARE_TRY(make(model));
+    *folder = model->companions->folder;
     return PARE_OK;
 }
 
-void pare_model_companions_remove(char *folder) {
-    if (!folder) return;
+void pare_model_companions_remove(pare_companions *companions) {
+    if (!companions->folder) return;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char *path = pare_path_join(folder, names[i]);
+        char *path = pare_path_join(companions->folder, names[i]);
         if (path) unlink(path);
         free(path);
     }
-    rmdir(folder);
-    free(folder);
+    rmdir(companions->folder);
+    free(companions->folder);
+    if (companions->lock >= 0) close(companions->lock);
+    *companions = (pare_companions){.lock = -1};
 }

@@ -251,7 +251,7 @@ void pare_model_close(pare_model *model) {
     if (!model) return;
     if (model->tokenizer) pare_tokenizer_close(*model->tokenizer);
     pare_free(model->tokenizer);
-    if (model->companions) pare_model_companions_remove(*model->companions);
+    if (model->companions) pare_model_companions_remove(model->companions);
     pare_free(model->companions);
     if (model->album) pare_album_release(*model->album);
     pare_free(model->album);

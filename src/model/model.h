@@ -19,8 +19,9 @@ struct pare_model {
     pare_tensor flat[PARE_ENDS]; /* tensors at the ends that are stored with more axes, as matrices or vectors */
     pare_album **album;          /* one slot: the pictures that ids stand for (pictures.h), filled on first use */
     pare_tokenizer **tokenizer;  /* one slot, filled on first use */
-    char **companions;           /* one slot: a folder that was made for the files beside the weights (companions.h) */
-    uint64_t serial;             /* no two models that this program opens have the same: for results that are kept */
+    struct pare_companions
+        *companions; /* one slot: a folder that was made for the files beside the weights (companions.h) */
+    uint64_t serial; /* no two models that this program opens have the same: for results that are kept */
 };
 
 /* Tensor ids: the embedding, then PARE_LAYER_ROLES per layer, the final norm, and the LM head unless it is tied: all of

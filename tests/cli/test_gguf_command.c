@@ -3,6 +3,9 @@
 
 #include "cli/workplace.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 /* The bundled model as model.gguf (Q8_0 where rows allow), and `model` with the same numbers. */
 static int open_both(void **state) {
     workplace_open(state);
@@ -115,6 +118,28 @@ static void recovers_and_compares(void **state) {
     free(gguf);
 }
 
+/* Of two folders for the tokenizer's files, the one whose program was killed goes; the other is held by this one. */
+static void what_a_killed_run_left_goes(void **state) {
+    const workplace *place = *state;
+    char *gguf = gguf_of(place), *left = pare_path_join(place->folder, "pare-gguf.pare-0000aa");
+    char *held = pare_path_join(place->folder, "pare-gguf.pare-0000bb"), *before;
+    assert_int_equal(mkdir(held, 0755), 0);
+    int lock = open(held, O_RDONLY | O_DIRECTORY);
+    assert_int_equal(flock(lock, LOCK_EX | LOCK_NB), 0);
+    before = workplace_list(place->folder);
+    assert_int_equal(mkdir(left, 0755), 0);
+    tiny_write_text(left, "tokenizer.json", "{}");
+    assert_int_equal(setenv("TMPDIR", place->folder, 1), 0);
+    free(EXPECT_OK("generate", gguf, "--prompt", "one day", "--tokens", "1"));
+    assert_int_equal(unsetenv("TMPDIR"), 0);
+    workplace_expect_entries(place->folder, before);
+    close(lock);
+    free(before);
+    free(held);
+    free(left);
+    free(gguf);
+}
+
 static void its_place_is_not_written(void **state) {
     const workplace *place = *state;
     char *gguf = gguf_of(place), *inside = pare_path_join(place->model, "inside.gguf");
@@ -131,7 +156,7 @@ static void its_place_is_not_written(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         IN_BOTH(evaluation_is_the_folders), IN_BOTH(inspection_names_types),   IN_BOTH(prunes_to_a_folder),
-        IN_BOTH(recovers_and_compares),     IN_BOTH(its_place_is_not_written),
+        IN_BOTH(recovers_and_compares),     IN_BOTH(its_place_is_not_written), IN_BOTH(what_a_killed_run_left_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
