@@ -139,7 +139,7 @@ static inline void fit_block(const float *x, const trial *t, unsigned char *out,
         lowest = low[part] > lowest ? low[part] : lowest;
     }
     float d = pare_ggml_put_half(out, largest / SCALE_STEPS), m = pare_ggml_put_half(out + 2, lowest / SCALE_STEPS);
-    float by = largest > 0 ? SCALE_STEPS / largest : 0, by_low = lowest > 0 ? SCALE_STEPS / lowest : 0;
+    float by = largest > TINY ? SCALE_STEPS / largest : 0, by_low = lowest > TINY ? SCALE_STEPS / lowest : 0;
     memset(out + 4, 0, 12);
     for (int part = 0; part < PARTS; part++) {
         float s = within(nearest(by * scale[part]), 0, SCALE_STEPS), o = within(nearest(by_low * low[part]), 0, 63);

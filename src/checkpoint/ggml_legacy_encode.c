@@ -27,8 +27,10 @@ static float farthest(const float *values) {
     return found;
 }
 
+/* 0 where there is none in fp32: such a step is 0 in fp16. */
 static float inverse(float d) {
-    return d < 0 || d > 0 ? 1.0f / d : 0.0f;
+    float by = d < 0 || d > 0 ? 1.0f / d : 0.0f;
+    return isfinite(by) ? by : 0.0f;
 }
 
 static int clamp(float value, int most) {

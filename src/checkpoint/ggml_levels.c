@@ -7,7 +7,8 @@
  *   TQ1_0   48 + 4 bytes: five, or in the last 4 four, digits of base 3 each, d           d (q - 1)
  *   TQ2_0   64 bytes of q, 2 bits as in Q2_K, d                                           d (q - 1)
  *
- * In IQ4_XS and NVFP4 the low halves of a part's bytes come first, then the high ones.
+ * In IQ4_XS and NVFP4 the low halves of a part's bytes come first, then the high ones. The levels are constants of the
+ * format, those of ggml (ggml_grids.c says whose).
  */
 #include "checkpoint/ggml_decode.h"
 #include "support/vectorize.h"

@@ -126,7 +126,8 @@ static pare_status put_turn(pare_gguf_metadata *m, const char *folder, uint32_t 
     ends = json_object_get(generation, "eos_token_id");
     json_array_foreach(ends, i, end) {
         if (first < 0) first = json_integer_value(end);
-        if (json_integer_value(end) == first || json_integer_value(end) >= rows) continue;
+        if (json_integer_value(end) == first || json_integer_value(end) < 0 || json_integer_value(end) >= rows)
+            continue;
         pare_gguf_put_u32(m, "tokenizer.ggml.eot_token_id", (uint32_t)json_integer_value(end));
         break;
     }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAIRS_LIMIT = 512 };
+enum { PAIRS_LIMIT = 512, POSITIONS_LIMIT = 1 << 30 };
 
 static const double TURN = 2.0 * 3.14159265358979323846;
 /* LLaMA 3's own, which the factors do not tell apart from others of the same ratio. */
@@ -28,6 +28,13 @@ static pare_status real(const reading *r, const char *key, double fallback, doub
     char name[PARE_GGUF_NAME_BYTES];
     pare_gguf_key_name(r->row, key, name);
     return pare_gguf_real(r->file, name, fallback, out);
+}
+
+static pare_status positions(const reading *r, const char *key, double fallback, double *out) {
+    PARE_TRY(real(r, key, fallback, out));
+    if (*out >= 0 && *out <= POSITIONS_LIMIT) return PARE_OK;
+    return pare_fail(PARE_FORMAT_ERROR, "%s: the metadata entry %s.%s is %g, which is no number of positions",
+                     r->file->mapping.path, r->row->name, key, *out);
 }
 
 /* *factors: [rotated / 2], NULL where the file has no such tensor. */
@@ -82,7 +89,7 @@ static pare_status put_frequencies(const reading *r, const float *factors) {
         if ((double)factors[i] > factor) factor = (double)factors[i];
     }
     double original = original_of(r, factors, factor);
-    bool explained = original >= 1;
+    bool explained = original >= 1 && original <= POSITIONS_LIMIT;
     for (int64_t i = 0; explained && i < pairs; i++)
         explained = fabs(llama3_factor(r, i, factor, original) / (double)factors[i] - 1) < 1e-5;
     json_t *scaling = pare_json_of({"rope_type", pare_json_string(explained ? "llama3" : "longrope")},
@@ -101,11 +108,11 @@ static pare_status put_frequencies(const reading *r, const float *factors) {
 }
 
 static pare_status put_longrope(const reading *r, const float *shorter, const float *longer) {
-    double original, positions, attention;
+    double original, all, attention;
     int64_t pairs = r->rotated / 2;
-    PARE_TRY(real(r, "context_length", 0, &positions));
-    PARE_TRY(real(r, "rope.scaling.original_context_length", positions, &original));
-    double ratio = original >= 1 ? positions / original : 1;
+    PARE_TRY(positions(r, "context_length", 0, &all));
+    PARE_TRY(positions(r, "rope.scaling.original_context_length", all, &original));
+    double ratio = original >= 1 ? all / original : 1;
     double usual = ratio > 1 && original > 1 ? sqrt(1 + log(ratio) / log(original)) : 1;
     PARE_TRY(real(r, "rope.scaling.attn_factor", usual, &attention));
     json_t *scaling = pare_json_of({"rope_type", pare_json_string("longrope")},
@@ -130,7 +137,7 @@ static pare_status put_named(const reading *r, const char *kind) {
     json_t *scaling = pare_json_of({"rope_type", pare_json_string(kind)}, {"factor", pare_json_real(factor)});
     pare_json_put(r->json, "rope_scaling", scaling);
     if (!yarn) return PARE_OK;
-    PARE_TRY(real(r, "rope.scaling.original_context_length", 0, &original));
+    PARE_TRY(positions(r, "rope.scaling.original_context_length", 0, &original));
     if (original >= 1) pare_json_put(scaling, "original_max_position_embeddings", json_integer((json_int_t)original));
     return PARE_OK;
 }

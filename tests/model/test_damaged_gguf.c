@@ -58,6 +58,11 @@ static void put_metadata(gguf_builder *b) {
     builder_whole(b, "llama.embedding_length", WIDTH);
     builder_whole(b, "llama.feed_forward_length", WIDTH);
     builder_whole(b, "llama.attention.head_count", 2);
+    builder_string(b, "llama.rope.scaling.type", "yarn");
+    builder_key(b, "llama.rope.scaling.factor", BUILDER_F32);
+    builder_float(b, 2);
+    builder_key(b, "llama.rope.scaling.original_context_length", BUILDER_F32);
+    builder_float(b, 32);
     builder_mark(b, "eps");
     builder_key(b, "llama.attention.layer_norm_rms_epsilon", BUILDER_F32);
     builder_float(b, 1e-5f);
@@ -77,7 +82,7 @@ static gguf_builder whole_file(void) {
     builder_put(&b, "GGUF", 4);
     builder_u32(&b, 3);
     builder_u64(&b, TENSORS);
-    builder_u64(&b, 15);
+    builder_u64(&b, 18);
     put_metadata(&b);
     uint64_t offset = 0;
     for (size_t i = 0; i < TENSORS; i++) {
@@ -265,7 +270,8 @@ static void contradictions_are_refused(void **state) {
                 {"llama.feed_forward_length", 31, "intermediate_size"},
                 {"llama.attention.head_count", 0, "head_count"},
                 {"llama.attention.head_count", 5, "rows"},
-                {"llama.context_length", 0, "max_position_embeddings"}};
+                {"llama.context_length", 0, "max_position_embeddings"},
+                {"llama.rope.scaling.original_context_length", 0x7149f2ca, "1e+30, which is no number of positions"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         gguf_builder b = whole_file();
         unsigned char *at = memmem(b.bytes, b.count, rows[i].key, strlen(rows[i].key));
