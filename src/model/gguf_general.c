@@ -59,7 +59,8 @@ static bool find_owner(const char *base, const char *stated, char owner[PART_BYT
 
 static void put_base(pare_gguf_metadata *m, const pare_config *config, const pare_gguf_about *about) {
     char owner[PART_BYTES], name[PART_BYTES], url[2 * PART_BYTES + 32];
-    const char *stated = json_string_value(json_object_get(config->json, "_name_or_path"));
+    const char *named = json_string_value(json_object_get(config->json, "_name_or_path"));
+    const char *stated = about->id ? about->id : named;
     bool known = find_owner(about->base, stated, owner, name);
     if (!known && !about->base) return;
     pare_gguf_put_u32(m, "general.base_model.count", 1);
@@ -68,6 +69,12 @@ static void put_base(pare_gguf_metadata *m, const pare_config *config, const par
     snprintf(url, sizeof url, "https://huggingface.co/%s/%s", owner, name);
     pare_gguf_put_text(m, "general.base_model.0.organization", owner);
     pare_gguf_put_text(m, "general.base_model.0.repo_url", url);
+}
+
+static void put_licence(pare_gguf_metadata *m, const pare_gguf_licence *licence) {
+    if (licence->licence) pare_gguf_put_text(m, "general.license", licence->licence);
+    if (licence->name) pare_gguf_put_text(m, "general.license.name", licence->name);
+    if (licence->link) pare_gguf_put_text(m, "general.license.link", licence->link);
 }
 
 static void put_general(pare_gguf_metadata *m, const pare_gguf_plan *plan, const pare_gguf_about *about, bool pruned) {
@@ -81,6 +88,7 @@ static void put_general(pare_gguf_metadata *m, const pare_gguf_plan *plan, const
     pare_gguf_put_text(m, "general.name", about->name);
     if (pruned) pare_gguf_put_text(m, "general.finetune", "pruned");
     pare_gguf_put_text(m, "general.size_label", label);
+    put_licence(m, &about->licence);
     put_base(m, &plan->model->config, about);
     if (pruned) {
         pare_gguf_put_list(m, "general.tags", PARE_GGUF_STRING);

@@ -4,9 +4,16 @@
 
 #include "model/gguf_write.h"
 
+/* As the Hub names them; NULL: not known. */
+typedef struct pare_gguf_licence {
+    const char *licence, *name, *link;
+} pare_gguf_licence;
+
 typedef struct pare_gguf_about {
     const char *name; /* of the model, for people */
     const char *base; /* what it was made of: a folder, or one of the Hugging Face cache; NULL: itself, or not known */
+    const char *id;   /* ORG/NAME of that on the Hub, where the base does not show it; or NULL */
+    pare_gguf_licence licence;
     const char *folder; /* of the files beside its weights: pruning.json, tokenizer, generation_config.json */
 } pare_gguf_about;
 

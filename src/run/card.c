@@ -1,7 +1,9 @@
 #include "run/card.h"
+#include "checkpoint/gguf.h"
 #include "checkpoint/hub.h"
 #include "report/card.h"
 #include "run/inside.h"
+#include "run/origin.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/runtime.h"
@@ -30,12 +32,22 @@ static pare_status read_text(const char *folder, const char *file, char **text) 
     return status;
 }
 
+/* What a GGUF file says in its metadata, as a card. */
+static pare_status read_metadata(const char *source, char **card) {
+    pare_origin origin;
+    *card = NULL;
+    PARE_TRY(pare_origin_read(source, &origin));
+    pare_status status = pare_origin_card(&origin, card);
+    pare_origin_free(&origin);
+    return status;
+}
+
 /* The card to add to. What is replaced may be another model's, which nobody would want the card of. */
 static pare_status read_card(const char *source, const char *target, char **card) {
     PARE_TRY(read_text(target, name, card));
     if (*card && pare_card_is_edited(*card)) return PARE_OK;
     pare_free(*card);
-    return read_text(source, name, card);
+    return pare_gguf_is(source) ? read_metadata(source, card) : read_text(source, name, card);
 }
 
 /* What a licence file begins with, that lies in the output already; files of another encoding say nothing. */

@@ -1,4 +1,5 @@
 #include "run/gguf.h"
+#include "run/origin.h"
 #include "support/file.h"
 #include "support/path.h"
 #include "surgery/gguf_export.h"
@@ -60,9 +61,17 @@ pare_status pare_run_gguf_write(pare_run *run, const pare_model *model) {
     const char *file = pare_output_file(run->output), *name = pare_path_name(file);
     char *title = pare_format("%.*s", (int)(strlen(name) - strlen(".gguf")), name);
     PARE_TRY(pare_whole());
-    pare_gguf_export what = {.form = run->gguf.form, .name = title, .base = run->gguf.base};
+    pare_origin origin;
     pare_gguf_exported said;
-    pare_status status = pare_gguf_export_write(model, &what, file, run->gguf.runtime, &said);
+    const char *base = run->gguf.base;
+    pare_status status = pare_origin_read(base ? base : pare_checkpoint_directory(model->checkpoint), &origin);
+    pare_gguf_export what = {.form = run->gguf.form,
+                             .name = title,
+                             .base = base,
+                             .id = origin.id,
+                             .licence = {origin.licence, origin.licence_name, origin.licence_link}};
+    if (status == PARE_OK) status = pare_gguf_export_write(model, &what, file, run->gguf.runtime, &said);
+    pare_origin_free(&origin);
     free(title);
     return status == PARE_OK ? describe(run, &said, &model->config) : status;
 }

@@ -4,7 +4,7 @@
 #include "surgery/gguf_check.h"
 
 static pare_status describe(const pare_gguf_plan *plan, const pare_gguf_export *what, pare_gguf_metadata *metadata) {
-    pare_gguf_about about = {.name = what->name, .base = what->base};
+    pare_gguf_about about = {.name = what->name, .base = what->base, .id = what->id, .licence = what->licence};
     *metadata = (pare_gguf_metadata){0};
     PARE_TRY(pare_model_companions(plan->model, &about.folder));
     return pare_gguf_describe(plan, &about, metadata);

@@ -6,7 +6,8 @@
 
 typedef struct pare_gguf_export {
     const pare_gguf_form *form;
-    const char *name, *base; /* as pare_gguf_about has them */
+    const char *name, *base, *id; /* as pare_gguf_about has them */
+    pare_gguf_licence licence;
 } pare_gguf_export;
 
 /* What there is to say of the file. */

@@ -108,6 +108,38 @@ static void layers_that_would_differ_are_refused_first(void **state) {
     free(file);
 }
 
+static void expect_words(const char *folder, const char *const *words) {
+    char *path = pare_path_join(folder, "README.md");
+    size_t bytes;
+    char *card = (char *)workplace_read(path, &bytes);
+    for (size_t i = 0; words[i]; i++)
+        if (!memmem(card, bytes, words[i], strlen(words[i]))) fail_msg("%s lacks '%s'", path, words[i]);
+    free(card);
+    free(path);
+}
+
+/* A model of the Hub's cache, as a file, and a folder of that again: whose it is goes along. */
+static void the_licence_and_the_base_go_along(void **state) {
+    const workplace *place = *state;
+    static const char *const folders[] = {"hub", "hub/models--org--tiny", "hub/models--org--tiny/snapshots"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        char *folder = pare_path_join(place->folder, folders[i]);
+        assert_int_equal(mkdir(folder, 0755), 0);
+        free(folder);
+    }
+    char *model = pare_path_join(place->folder, "hub/models--org--tiny/snapshots/abc");
+    char *file = pare_path_join(place->folder, "x.gguf");
+    workplace_copy_model(model);
+    tiny_write_text(model, "README.md", "---\nlicense: llama3.2\nlicense_name: \"two words\"\n---\nOf its author.\n");
+    json_decref(EXPECT_OK("prune", model, "-o", file, "--method", "random", "--ratio", "0.25", "--json", "--quiet"));
+    json_decref(
+        EXPECT_OK("prune", file, "-o", place->output, "--method", "random", "--ratio", "0.25", "--json", "--quiet"));
+    expect_words(place->output, (const char *const[]){"---\nlicense: llama3.2\nbase_model: org/tiny\nlibrary_name",
+                                                      "Built with Llama.", NULL});
+    free(model);
+    free(file);
+}
+
 static void what_cannot_be_is_refused(void **state) {
     const workplace *place = *state;
     char *file = pare_path_join(place->folder, "x.gguf"), *folder = pare_path_join(place->folder, "x");
@@ -133,8 +165,11 @@ static void what_cannot_be_is_refused(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        IN_PLACE(a_folder_comes_back), IN_PLACE(pruning_writes_a_file), IN_PLACE(the_hub_gets_the_file),
-        IN_PLACE(layers_that_would_differ_are_refused_first), IN_PLACE(what_cannot_be_is_refused)};
+    const struct CMUnitTest tests[] = {IN_PLACE(a_folder_comes_back),
+                                       IN_PLACE(pruning_writes_a_file),
+                                       IN_PLACE(the_hub_gets_the_file),
+                                       IN_PLACE(the_licence_and_the_base_go_along),
+                                       IN_PLACE(layers_that_would_differ_are_refused_first),
+                                       IN_PLACE(what_cannot_be_is_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
