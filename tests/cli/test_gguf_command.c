@@ -108,8 +108,8 @@ static void prunes_to_a_folder(void **state) {
 static void recovers_and_compares(void **state) {
     const workplace *place = *state;
     char *gguf = gguf_of(place);
-    free(EXPECT_OK("recover", gguf, "-o", place->output, "--data", place->text, "--epochs", "1", "--cutoff", "32",
-                   "--quiet"));
+    free(EXPECT_OK("recover", gguf, "-o", place->output, "--data", place->text, "--steps", "2", "--batch", "2",
+                   "--cutoff", "32", "--quiet"));
     free(EXPECT_OK("eval", place->output, "--against", gguf, "--text", place->text, "--window", "32", "--quiet"));
     free(EXPECT_OK("robust", gguf, "--perturb", "fp16,noise=0.01", "--methods", "taylor", "--ratio", "0.25", "--calib",
                    place->text, QUICKLY));
