@@ -23,22 +23,39 @@ pare_status pare_run_gguf_choose(pare_run *run, const pare_model *model, const c
     return pare_gguf_target_find(&model->config, run->gguf.base, &held);
 }
 
+/* One more sentence in the note. */
+static void add_note(char **note, char *sentence) {
+    char *both = *note && sentence ? pare_format("%s; %s", *note, sentence) : NULL;
+    if (!*note) {
+        *note = sentence;
+        return;
+    }
+    free(*note);
+    free(sentence);
+    *note = both;
+}
+
 /* What people should know of the file. */
 static pare_status describe(pare_run *run, const pare_gguf_exported *said, const pare_config *config) {
-    enum { BLOCK = 256 };
+    enum { BLOCK = 256, WORTH = 100 };
     pare_file_list *list = &run->written;
-    const char *advice = config->hidden % BLOCK ? "" : "; --round-to 256 keeps FFN widths that fit";
+    const char *advice = config->hidden % BLOCK ? "" : " (--round-to 256 keeps FFN widths that fit)";
     list->kind = pare_format("GGUF, architecture %s, %s", said->architecture, said->form);
     list->load = pare_format("loads in llama.cpp and what is built on it, and in pare");
+    if (said->zeros.lost > said->zeros.numbers / WORTH)
+        add_note(&list->note, pare_format("%.0f %% of the model's zeros are none in the file, as blocks with an offset "
+                                          "round them: q8_0, q6_k, q5_0, q4_0, f16 and bf16 keep them",
+                                          100 * (double)said->zeros.lost / (double)said->zeros.all));
     if (said->narrow)
-        list->note =
-            pare_format("%zu of %zu matrices have rows that are no whole number of %s's blocks, and are stored "
-                        "in a larger type instead%s",
-                        said->narrow, said->matrices, said->form, advice);
-    else if (said->positions < config->stated_positions)
-        list->note = pare_format("context_length is %u: llama.cpp has no windows of attention for this architecture, "
-                                 "and computes the same up to there",
-                                 said->positions);
+        add_note(&list->note,
+                 pare_format("%zu of %zu matrices have rows that are no whole number of %s's blocks, and are stored "
+                             "in a larger type instead%s",
+                             said->narrow, said->matrices, said->form, advice));
+    if (said->positions < config->stated_positions)
+        add_note(&list->note,
+                 pare_format("context_length is %u: llama.cpp has no windows of attention for this architecture, "
+                             "and computes the same up to there",
+                             said->positions));
     return pare_whole();
 }
 

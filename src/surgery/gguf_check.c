@@ -20,8 +20,20 @@ static double bound_of(const pare_ggml_type *type) {
     return bits > 8 ? 0.05 : bits > 6 ? 0.15 : 0.4;
 }
 
+static bool is_zero(float value) {
+    return !(value < 0 || value > 0);
+}
+
+static void tally(const float *expected, const float *actual, uint64_t count, pare_gguf_zeros *zeros) {
+    for (uint64_t i = 0; i < count; i++) {
+        zeros->lost += is_zero(expected[i]) && !is_zero(actual[i]);
+        zeros->all += is_zero(expected[i]);
+    }
+    zeros->numbers += count;
+}
+
 static pare_status compare(const pare_tensor *expected, const pare_tensor *actual, const pare_ggml_type *type,
-                           float *room) {
+                           float *room, pare_gguf_zeros *zeros) {
     double apart = 0, size = 0;
     if (actual->count != expected->count)
         return pare_fail(PARE_CHECK_FAILED,
@@ -30,6 +42,7 @@ static pare_status compare(const pare_tensor *expected, const pare_tensor *actua
         n = expected->count - at < PIECE ? expected->count - at : PIECE;
         pare_tensor_values(expected, at, n, room);
         pare_tensor_values(actual, at, n, room + PIECE);
+        tally(room, room + PIECE, n, zeros);
         for (uint64_t i = 0; i < n; i++) {
             double a = (double)room[i], difference = (double)room[PIECE + i] - a;
             apart += difference * difference;
@@ -56,7 +69,8 @@ static size_t id_in(const pare_model *model, const pare_model *written, size_t i
     return pare_tensor_id_split(model, id, &layer, &role) ? pare_tensor_id_in(&written->config, layer, role) : id;
 }
 
-static pare_status check_tensors(const pare_model *model, const pare_model *written, const pare_runtime *runtime) {
+static pare_status check_tensors(const pare_model *model, const pare_model *written, const pare_runtime *runtime,
+                                 pare_gguf_zeros *zeros) {
     float *room;
     PARE_TRY(pare_alloc_uninitialized(&room, 2 * (size_t)PIECE, sizeof *room, "numbers to compare"));
     pare_status status = PARE_OK;
@@ -68,7 +82,7 @@ static pare_status check_tensors(const pare_model *model, const pare_model *writ
         if (pare_tensor_is_absent(expected)) continue;
         if (pare_tensor_id_split(model, id, &layer, &role)) other = pare_tensor_id_in(&written->config, layer, role);
         actual = written->tensors[other];
-        status = compare(expected, actual, type_of(actual), room);
+        status = compare(expected, actual, type_of(actual), room, zeros);
         if (status == PARE_OK)
             status = pare_progress_report(runtime, "checking what was written", id + 1, model->tensor_count);
     }
@@ -124,12 +138,14 @@ static pare_status check_tokenizer(const pare_model *model, const pare_model *wr
                      pare_checkpoint_directory(model->checkpoint));
 }
 
-pare_status pare_gguf_check(const pare_gguf_plan *plan, const char *path, const pare_runtime *runtime) {
+pare_status pare_gguf_check(const pare_gguf_plan *plan, const char *path, const pare_runtime *runtime,
+                            pare_gguf_zeros *zeros) {
     pare_model *written;
     const char *folder;
+    *zeros = (pare_gguf_zeros){0};
     PARE_TRY(pare_model_companions(plan->model, &folder));
     PARE_TRY(pare_model_open(path, &written));
-    pare_status status = check_tensors(plan->model, written, runtime);
+    pare_status status = check_tensors(plan->model, written, runtime, zeros);
     if (status == PARE_OK) status = check_configuration(plan, written, runtime);
     if (status == PARE_OK && pare_tokenizer_exists(folder)) status = check_tokenizer(plan->model, written);
     pare_model_close(written);

@@ -1,7 +1,6 @@
 #include "surgery/gguf_export.h"
 #include "model/companions.h"
 #include "support/memory.h"
-#include "surgery/gguf_check.h"
 
 static pare_status describe(const pare_gguf_plan *plan, const pare_gguf_export *what, pare_gguf_metadata *metadata) {
     pare_gguf_about about = {.name = what->name, .base = what->base, .id = what->id, .licence = what->licence};
@@ -39,7 +38,7 @@ pare_status pare_gguf_export_write(const pare_model *model, const pare_gguf_expo
     *out = said_of(&plan);
     pare_status status = describe(&plan, what, &metadata);
     if (status == PARE_OK) status = pare_gguf_plan_write(&plan, &metadata, path, runtime);
-    if (status == PARE_OK) status = pare_gguf_check(&plan, path, runtime);
+    if (status == PARE_OK) status = pare_gguf_check(&plan, path, runtime, &out->zeros);
     pare_gguf_metadata_free(&metadata);
     pare_gguf_plan_free(&plan);
     return status;

@@ -3,6 +3,7 @@
 #define PARE_SURGERY_GGUF_EXPORT_H
 
 #include "model/gguf_general.h"
+#include "surgery/gguf_check.h"
 
 typedef struct pare_gguf_export {
     const pare_gguf_form *form;
@@ -15,6 +16,7 @@ typedef struct pare_gguf_exported {
     const char *architecture, *form;
     size_t matrices, narrow; /* as pare_gguf_plan has them */
     uint32_t positions;      /* context_length; fewer than the model's: see pare_gguf_target */
+    pare_gguf_zeros zeros;   /* of a file that was written */
 } pare_gguf_exported;
 
 /* *bytes: of the file that would be written; out: what it would be. */

@@ -76,6 +76,20 @@ static void pruning_writes_a_file(void **state) {
     free(file);
 }
 
+/* Blocks of Q4_1 have an offset: zeros become small numbers, which is said; in Q4_0 they stay. */
+static void zeros_that_are_lost_are_told(void **state) {
+    const workplace *place = *state;
+    char *file = pare_path_join(place->folder, "x.gguf");
+    for (int lost = 0; lost < 2; lost++) {
+        json_t *report = EXPECT_OK("prune", place->model, "-o", file, "--force", "--method", "magnitude", "--sparsity",
+                                   "0.5", "--type", lost ? "q4_1" : "q4_0", "--json", "--quiet");
+        const char *note = json_string_value(json_object_get(json_object_get(report, "output"), "note"));
+        assert_int_equal(lost, note && strstr(note, "of the model's zeros are none in the file"));
+        json_decref(report);
+    }
+    free(file);
+}
+
 /* The repository has the name of the model, not of a file. */
 static void the_hub_gets_the_file(void **state) {
     const workplace *place = *state;
@@ -168,6 +182,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {IN_PLACE(a_folder_comes_back),
                                        IN_PLACE(pruning_writes_a_file),
                                        IN_PLACE(the_hub_gets_the_file),
+                                       IN_PLACE(zeros_that_are_lost_are_told),
                                        IN_PLACE(the_licence_and_the_base_go_along),
                                        IN_PLACE(layers_that_would_differ_are_refused_first),
                                        IN_PLACE(what_cannot_be_is_refused)};
