@@ -5,6 +5,7 @@
 #include "surgery/gguf_export.h"
 
 #include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,22 +36,27 @@ static void add_note(char **note, char *sentence) {
     *note = both;
 }
 
+static char *narrow_note(const pare_run *run, const pare_gguf_exported *said, const pare_config *config) {
+    uint32_t block = pare_ggml_type_named(run->gguf.form->type)->elements;
+    char advice[64] = "";
+    if (config->hidden % block == 0)
+        snprintf(advice, sizeof advice, " (--round-to %u keeps FFN widths that fit)", block);
+    return pare_format("%zu of %zu matrices have rows that are no whole number of %s's blocks, and are stored in a "
+                       "larger type instead%s",
+                       said->narrow, said->matrices, said->form, advice);
+}
+
 /* What people should know of the file. */
 static pare_status describe(pare_run *run, const pare_gguf_exported *said, const pare_config *config) {
-    enum { BLOCK = 256, WORTH = 100 };
+    enum { WORTH = 100 };
     pare_file_list *list = &run->written;
-    const char *advice = config->hidden % BLOCK ? "" : " (--round-to 256 keeps FFN widths that fit)";
     list->kind = pare_format("GGUF, architecture %s, %s", said->architecture, said->form);
     list->load = pare_format("loads in llama.cpp and what is built on it, and in pare");
     if (said->zeros.lost > said->zeros.numbers / WORTH)
         add_note(&list->note, pare_format("%.0f %% of the model's zeros are none in the file, as blocks with an offset "
                                           "round them: q8_0, q6_k, q5_0, q4_0, f16 and bf16 keep them",
                                           100 * (double)said->zeros.lost / (double)said->zeros.all));
-    if (said->narrow)
-        add_note(&list->note,
-                 pare_format("%zu of %zu matrices have rows that are no whole number of %s's blocks, and are stored "
-                             "in a larger type instead%s",
-                             said->narrow, said->matrices, said->form, advice));
+    if (said->narrow) add_note(&list->note, narrow_note(run, said, config));
     if (said->positions < config->stated_positions)
         add_note(&list->note,
                  pare_format("context_length is %u: llama.cpp has no windows of attention for this architecture, "
