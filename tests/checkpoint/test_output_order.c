@@ -64,6 +64,7 @@ typedef struct scene {
 static scene scene_open(bool old) {
     scene s = {.folder = tiny_folder(), .source = tiny_model_write((tiny_model){0})};
     struct stat status;
+    memset(&seen, 0, sizeof seen); /* a new file may have the number of the last scene's folder */
     s.target = pare_path_join(s.folder, "out");
     if (old) {
         assert_int_equal(mkdir(s.target, 0755), 0);
