@@ -69,8 +69,10 @@ static char *loads_of(const pare_pruning_results *r) {
     case PARE_CONFIG_PER_LAYER:
         break;
     }
-    return pare_format("layers differ in width: pare reads it (eval, generate, prune); stock engines have one width "
-                       "for all layers, so prune all layers alike (no --layers) for them");
+    return pare_format(
+        "layers differ in width: pare reads it, and llama.cpp where the block is a LLaMA's, as a GGUF file "
+        "(pare export); other engines have one width for all layers, so prune all layers alike "
+        "(--select uniform, no --layers) for them");
 }
 
 /* What zeros in dense tensors are good for. */
