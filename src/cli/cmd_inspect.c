@@ -117,7 +117,9 @@ static void show(const pare_arguments *arguments, const json_t *model) {
     print_block(model);
     printf("widths%s\n", json_is_false(pare_document_at(model, "uniform")) ? " (they differ between layers)" : "");
     pare_document_print_widths(pare_document_at(model, "widths"), "              ");
-    if (pare_document_at(model, "rope")) pare_inspect_rope(pare_document_at(model, "rope"));
+    if (pare_document_at(model, "rope")) pare_inspect_rope("rotary", pare_document_at(model, "rope"));
+    if (pare_document_at(model, "windowed_rope"))
+        pare_inspect_rope("  in windows", pare_document_at(model, "windowed_rope"));
     printf("positions     %s", pare_count_show(pare_document_count(model, "max_positions")).text);
     putchar('\n');
     print_attention(pare_document_at(model, "attention"));

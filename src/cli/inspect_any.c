@@ -19,10 +19,10 @@ void pare_inspect_dtypes(const json_t *dtypes) {
     putchar('\n');
 }
 
-void pare_inspect_rope(const json_t *rope) {
+void pare_inspect_rope(const char *heading, const json_t *rope) {
     const char *kind = pare_document_text(rope, "kind");
     double theta = pare_document_number(rope, "theta", 0), factor = pare_document_number(rope, "factor", 0);
-    printf("rotary        %s", kind);
+    printf("%-14s%s", heading, kind);
     if (theta > 0) printf(", theta %g", theta);
     if (factor > 0) printf(", factor %g", factor);
     putchar('\n');
@@ -157,7 +157,7 @@ void pare_inspect_show_any(const pare_arguments *arguments, const json_t *report
     const json_t *rope = pare_document_at(report, "rope");
     printf("model         %s\n", pare_document_text(report, "path"));
     if (*architecture) printf("architecture  %s (%s)\n", architecture, pare_document_text(report, "model_type"));
-    if (rope) pare_inspect_rope(rope);
+    if (rope) pare_inspect_rope("rotary", rope);
     printf("parameters    %s (elements as stored)\n", pare_count_show(pare_document_count(report, "parameters")).text);
     printf("bytes         %s\n", pare_bytes_show(pare_document_count(report, "bytes")).text);
     pare_inspect_dtypes(pare_document_at(report, "dtypes"));

@@ -8,7 +8,7 @@
 
 /* One titled line each, or several of files. */
 void pare_inspect_dtypes(const json_t *dtypes);
-void pare_inspect_rope(const json_t *rope);
+void pare_inspect_rope(const char *heading, const json_t *rope);
 void pare_inspect_files(const json_t *files);
 
 /* "[128, 384]" */

@@ -1,6 +1,7 @@
 /* pare inspect of models that pare does not prune: names, shapes, dtypes and numbers, and why prune refuses them; and
  * of those that it does, the kind of their rotary positions. */
 #include "cli/workplace.h"
+#include "model/families.h"
 
 static void show(const workplace *place, const char *config) {
     tiny_write_text(place->model, "config.json", config);
@@ -123,11 +124,27 @@ static void a_window_is_shown(void **state) {
     free(folder);
 }
 
+/* Layers with a window have rotary positions of their own. */
+static void both_rotary_positions_are_shown(void **state) {
+    (void)state;
+    families all = families_load();
+    family_model m = family_open(family_case(&all, "gemma3"), (family_form){0});
+    program_result result = EXPECT_SUCCESS("inspect", m.folder);
+    assert_true(has(&result, "\nrotary        linear, theta 3000, factor 8\n  in windows  default, theta 500\n"));
+    program_result_free(&result);
+    family_close(&m);
+    families_free(&all);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        IN_A_WORKPLACE(other_architectures_are_shown), IN_A_WORKPLACE(json_lists_every_tensor),
-        IN_A_WORKPLACE(any_header_is_shown),           IN_A_WORKPLACE(damage_is_refused),
-        IN_A_WORKPLACE(rotary_kinds_are_named),        IN_A_WORKPLACE(a_window_is_shown),
+        IN_A_WORKPLACE(other_architectures_are_shown),
+        IN_A_WORKPLACE(json_lists_every_tensor),
+        IN_A_WORKPLACE(any_header_is_shown),
+        IN_A_WORKPLACE(damage_is_refused),
+        IN_A_WORKPLACE(rotary_kinds_are_named),
+        IN_A_WORKPLACE(a_window_is_shown),
+        IN_A_WORKPLACE(both_rotary_positions_are_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
