@@ -1,3 +1,4 @@
+#include "cmd_export.h"
 #include "command.h"
 #include "document.h"
 #include "message.h"
@@ -15,7 +16,7 @@ static void print(const pare_arguments *arguments, const json_t *report) {
     pare_summary_print_output(pare_document_at(report, "output"));
 }
 
-static int write_model(const pare_arguments *arguments, const char *output) {
+int pare_export_write(const pare_arguments *arguments, const char *output) {
     pare_model *model = NULL;
     int code = pare_outcome_open(arguments->model, &model);
     if (code != PARE_EXIT_DONE) return code;
@@ -32,13 +33,7 @@ static int write_model(const pare_arguments *arguments, const char *output) {
 static int run_export(const pare_arguments *arguments) {
     if (!arguments->model) return pare_outcome_usage("export", "MODEL is missing: the model to write in another form");
     if (!arguments->output) return pare_outcome_usage("export", "-o OUT.gguf is missing: the file to write");
-    return write_model(arguments, arguments->output);
-}
-
-static int run_convert(const pare_arguments *arguments) {
-    if (arguments->models.count != 2)
-        return pare_outcome_usage("convert", "give the model and what to write: pare convert IN OUT");
-    return write_model(arguments, arguments->models.words[1]);
+    return pare_export_write(arguments, arguments->output);
 }
 
 static const char *const export_synopsis[] = {"MODEL -o OUT.gguf [OPTION...]", NULL};
@@ -54,19 +49,4 @@ const pare_command pare_command_export = {
         "the model before it appears. What was pruned is in its metadata.",
     .examples = export_examples,
     .run = run_export,
-};
-
-static const char *const convert_synopsis[] = {"IN OUT [OPTION...]", NULL};
-static const char *const convert_examples[] = {"model.gguf model --type bf16", "model model.gguf --type q8_0", NULL};
-
-const pare_command pare_command_convert = {
-    .syntax = {"convert", PARE_IN_CONVERT},
-    .summary = "turns a GGUF file into a folder, or a folder into a GGUF file",
-    .synopsis = convert_synopsis,
-    .description =
-        "Writes the model IN as the folder OUT, with safetensors, config.json and tokenizer files as Hugging "
-        "Face has them, or, where OUT ends with .gguf, as pare export does. Numbers that a GGUF file has in "
-        "blocks become bf16 unless --type says otherwise. OUT appears complete or not at all.",
-    .examples = convert_examples,
-    .run = run_convert,
 };

@@ -77,12 +77,20 @@ static void as_in_a_page(const char *name, char out[160]) {
     *out = 0;
 }
 
+/* Pages are installed by the names of these files (cmake/documents.cmake). */
+static void expect_source(const char *command) {
+    char *path = pare_format("%s/src/cli/cmd_%s.c", PARE_SOURCE_DIR, command);
+    if (!pare_file_exists(path)) fail_msg("%s is not there, and no page of %s is installed", path, command);
+    free(path);
+}
+
 static void pages_have_every_option(void **state) {
     (void)state;
     entries all = commands();
     char *program = OUTPUT("help", "--man");
     for (size_t i = 0; i < all.count; i++) {
         char name[160], *page = OUTPUT("help", "--man", all.list[i]);
+        expect_source(all.list[i]);
         entries o = options(all.list[i]);
         snprintf(name, sizeof name, "pare %s", all.list[i]);
         expect_named(program, "pare.1", name);
