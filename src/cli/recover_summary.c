@@ -1,11 +1,10 @@
 #include "recover_summary.h"
 
 #include "document.h"
-#include "image_rows.h"
+#include "measured_rows.h"
 #include "message.h"
 #include "summary.h"
 #include "table.h"
-#include "written_rows.h"
 
 #include <math.h>
 
@@ -20,35 +19,7 @@ static void add_row(pare_table *table, const char *name, const double *values, c
     pare_table_cell(table, "%s", isfinite(values[1]) ? pare_change_show(values[0], values[1]).text : "");
 }
 
-static void add_shown(pare_table *table, const char *what, const json_t *text, const char *before, const char *after) {
-    pare_table_cell(table, "%s, %s", what, pare_document_text(text, "file"));
-    pare_table_cell(table, "%s", before);
-    pare_table_cell(table, "%s", after);
-    pare_table_cell(table, "-");
-    pare_table_cell(table, "%s", "");
-}
-
-static void add_text(pare_table *table, const json_t *text) {
-    static const char first[] = "before.perplexity", last[] = "after.perplexity";
-    double before = pare_document_number(text, first, NAN), after = pare_document_number(text, last, NAN);
-    pare_table_cell(table, "perplexity, %s", pare_document_text(text, "file"));
-    pare_table_cell(table, "%s", pare_document_show(text, first, "%.3f").text);
-    pare_table_cell(table, "%s", pare_document_show(text, last, "%.3f").text);
-    pare_table_cell(table, "-");
-    pare_table_cell(table, "%s", isfinite(before) && isfinite(after) ? pare_change_show(before, after).text : "");
-    if (pare_document_at(text, "after.kl")) {
-        add_shown(table, "KL divergence", text, pare_document_show(text, "before.kl", "%.4f").text,
-                  pare_document_show(text, "after.kl", "%.4f").text);
-        add_shown(table, "share of likeliest as the dense model's", text,
-                  pare_document_show(text, "before.top1", "%.3f").text,
-                  pare_document_show(text, "after.top1", "%.3f").text);
-    }
-    pare_written_row row;
-    for (size_t i = 0; i < PARE_WRITTEN_ROWS; i++)
-        if (pare_written_row_of(text, "after", i, &row)) add_shown(table, row.name, text, row.before, row.after);
-}
-
-static void add_image_row(void *table, const char *name, const char *before, const char *after, const char *change) {
+static void add_measured_row(void *table, const char *name, const char *before, const char *after, const char *change) {
     const char *cells[] = {name, before, after, "-", change};
     for (size_t i = 0; i < 5; i++)
         pare_table_cell(table, "%s", cells[i]);
@@ -90,8 +61,8 @@ static void print_losses(const json_t *report) {
     if (isfinite(validation[0])) add_row(table, "loss of held-out examples", validation, "%.4f");
     add_lesson(table, report);
     for (size_t i = 0; i < json_array_size(texts); i++)
-        add_text(table, json_array_get(texts, i));
-    pare_image_rows(pare_document_at(report, "images"), "after", "", add_image_row, table);
+        pare_text_rows(json_array_get(texts, i), "after", "", add_measured_row, table);
+    pare_image_rows(pare_document_at(report, "images"), "after", "", add_measured_row, table);
     pare_table_print(table, stdout);
     pare_table_free(table);
 }

@@ -2,12 +2,11 @@
 
 #include "../support/shell_word.h"
 #include "document.h"
-#include "image_rows.h"
+#include "measured_rows.h"
 #include "message.h"
 #include "sparse_summary.h"
 #include "table.h"
 #include "terminal.h"
-#include "written_rows.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -28,34 +27,7 @@ static void add_counts(pare_table *table, const json_t *report, const char *name
     add_row(table, name, show(before).text, show(after).text, pare_change_show((double)before, (double)after));
 }
 
-static void add_text(pare_table *table, const json_t *text, const char *key, const char *what) {
-    static const char first[] = "before.perplexity";
-    char name[160], last[32], kl[32], same[32], share[32];
-    pare_written_row row;
-    snprintf(last, sizeof last, "%s.perplexity", key);
-    snprintf(kl, sizeof kl, "%s.kl", key);
-    snprintf(same, sizeof same, "%s.top1", key);
-    snprintf(name, sizeof name, "perplexity%s, %s", what, pare_document_text(text, "file"));
-    double before = pare_document_number(text, first, NAN), after = pare_document_number(text, last, NAN);
-    pare_shown change = {""};
-    if (isfinite(before) && isfinite(after)) change = pare_change_show(before, after);
-    add_row(table, name, pare_document_show(text, first, "%.3f").text, pare_document_show(text, last, "%.3f").text,
-            change);
-    if (pare_document_at(text, kl)) {
-        snprintf(name, sizeof name, "KL divergence%s, %s", what, pare_document_text(text, "file"));
-        add_row(table, name, "", pare_document_show(text, kl, "%.4f").text, (pare_shown){""});
-        snprintf(name, sizeof name, "same first choice%s, %s", what, pare_document_text(text, "file"));
-        snprintf(share, sizeof share, "%.2f %%", 100 * pare_document_number(text, same, NAN));
-        add_row(table, name, "", share, (pare_shown){""});
-    }
-    for (size_t i = 0; i < PARE_WRITTEN_ROWS; i++)
-        if (pare_written_row_of(text, key, i, &row)) {
-            snprintf(name, sizeof name, "%s%s, %s", row.name, what, pare_document_text(text, "file"));
-            add_row(table, name, row.before, row.after, (pare_shown){""});
-        }
-}
-
-static void add_image_row(void *table, const char *name, const char *before, const char *after, const char *change) {
+static void add_measured_row(void *table, const char *name, const char *before, const char *after, const char *change) {
     const char *cells[] = {name, before, after, change};
     for (size_t i = 0; i < 4; i++)
         pare_table_cell(table, "%s", cells[i]);
@@ -72,13 +44,14 @@ static void print_sizes(const json_t *report) {
     for (size_t i = 0; i < json_array_size(texts); i++) {
         const json_t *text = json_array_get(texts, i);
         bool recovered = pare_document_at(text, "recovered") != NULL;
-        add_text(table, text, "after", recovered ? " of the pruned model" : "");
-        if (recovered) add_text(table, text, "recovered", " after recovery");
-        if (pare_document_at(text, "adapted")) add_text(table, text, "adapted", " with the residual adapter");
+        pare_text_rows(text, "after", recovered ? " of the pruned model" : "", add_measured_row, table);
+        if (recovered) pare_text_rows(text, "recovered", " after recovery", add_measured_row, table);
+        if (pare_document_at(text, "adapted"))
+            pare_text_rows(text, "adapted", " with the residual adapter", add_measured_row, table);
     }
-    pare_image_rows(images, "after", both ? " of the pruned model" : "", add_image_row, table);
-    pare_image_rows(images, "recovered", " after recovery", add_image_row, table);
-    pare_image_rows(images, "adapted", " with the residual adapter", add_image_row, table);
+    pare_image_rows(images, "after", both ? " of the pruned model" : "", add_measured_row, table);
+    pare_image_rows(images, "recovered", " after recovery", add_measured_row, table);
+    pare_image_rows(images, "adapted", " with the residual adapter", add_measured_row, table);
     pare_table_print(table, stdout);
     pare_table_free(table);
 }

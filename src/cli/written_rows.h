@@ -3,7 +3,6 @@
 #define PARE_CLI_WRITTEN_ROWS_H
 
 #include <jansson.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 enum { PARE_WRITTEN_ROWS = 2 };
@@ -17,13 +16,5 @@ typedef struct pare_written_share {
 } pare_written_share;
 
 pare_written_share pare_written_share_show(const json_t *continuations, size_t index);
-
-typedef struct pare_written_row {
-    const char *name;
-    char before[24], after[24];
-} pare_written_row;
-
-/* Row `index` of a text of a report, from its members "before" and `after`. False: nothing was written. */
-bool pare_written_row_of(const json_t *text, const char *after, size_t index, pare_written_row *out);
 
 #endif
