@@ -29,6 +29,12 @@ pare_shown pare_count_show(uint64_t count) {
     return shown;
 }
 
+pare_shown pare_count_of(uint64_t count, const char *what) {
+    pare_shown shown, number = pare_count_show(count);
+    snprintf(shown.text, sizeof shown.text, "%.40s %.40s%s", number.text, what, count == 1 ? "" : "s");
+    return shown;
+}
+
 /* Three significant digits, but never less than the whole number. */
 static int decimals(double value) {
     return value < 9.995 ? 2 : value < 99.95 ? 1 : 0;

@@ -71,8 +71,8 @@ static void print_training(const json_t *report) {
     const json_t *data = pare_document_at(report, "data");
     uint64_t all = pare_document_count(data, "examples"), held = pare_document_count(data, "held_out");
     uint64_t cut = pare_document_count(data, "shortened"), left = pare_document_count(data, "left_out");
-    printf("\n%s steps on %s examples", pare_count_show(pare_document_count(report, "steps")).text,
-           pare_count_show(all - held).text);
+    printf("\n%s on %s", pare_count_of(pare_document_count(report, "steps"), "step").text,
+           pare_count_of(all - held, "example").text);
     if (held) printf(", %s held out", pare_count_show(held).text);
     if (cut) printf(", %s cut", pare_count_show(cut).text);
     if (left) printf(", %s left out", pare_count_show(left).text);

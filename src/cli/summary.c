@@ -72,9 +72,9 @@ static void print_training(const json_t *training) {
     size_t points = json_array_size(losses);
     if (!points) return;
     const json_t *first = json_array_get(losses, 0), *last = json_array_get(losses, points - 1);
-    printf("\ntrained on %s examples in %s steps: loss %.4f in the first, %.4f in the last\n",
-           pare_count_show(pare_document_count(training, "examples")).text,
-           pare_count_show(pare_document_count(training, "steps")).text, pare_document_number(first, "loss", 0),
+    printf("\ntrained on %s in %s: loss %.4f in the first, %.4f in the last\n",
+           pare_count_of(pare_document_count(training, "examples"), "example").text,
+           pare_count_of(pare_document_count(training, "steps"), "step").text, pare_document_number(first, "loss", 0),
            pare_document_number(last, "loss", 0));
 }
 
@@ -83,15 +83,15 @@ void pare_summary_print_mixture(const json_t *data) {
     const json_t *mixture = pare_document_at(data, "mixture");
     for (size_t i = 0; i < json_array_size(mixture); i++) {
         const json_t *part = json_array_get(mixture, i);
-        printf("  %.3g %% of a batch: %s%s, %s examples\n", 100 * pare_document_number(part, "share", 0),
+        printf("  %.3g %% of a batch: %s%s, %s\n", 100 * pare_document_number(part, "share", 0),
                pare_document_text(part, "file"), json_is_true(pare_document_at(part, "calibration")) ? " (text)" : "",
-               pare_count_show(pare_document_count(part, "examples")).text);
+               pare_count_of(pare_document_count(part, "examples"), "example").text);
     }
 }
 
 static void print_recovery(const json_t *recovery) {
     if (!recovery) return;
-    printf("\nrecovered in %s steps on %s tokens", pare_count_show(pare_document_count(recovery, "steps")).text,
+    printf("\nrecovered in %s on %s tokens", pare_count_of(pare_document_count(recovery, "steps"), "step").text,
            pare_count_show(pare_document_count(recovery, "tokens")).text);
     if (json_is_object(pare_document_at(recovery, "validation")))
         printf(": loss of held-out examples %.4f before, %.4f after",

@@ -27,9 +27,10 @@ static void say_what(pare_page *page, const json_t *json) {
            examples = first ? pare_page_number(first, "examples") : pare_page_number(json, "data.examples");
     pare_page_strong(page, model ? model : "The model");
     pare_page_put(page, " was trained");
-    if (steps > 0.0) pare_page_say(page, " for %.0f steps", steps);
+    if (steps > 0.0) pare_page_say(page, " for %.0f step%s", steps, steps == 1.0 ? "" : "s");
     if (data) pare_page_say(page, " on %s", pare_page_base(data));
-    if (examples > 0.0) pare_page_say(page, " (%s examples)", pare_page_count(page, examples));
+    if (examples > 0.0)
+        pare_page_say(page, " (%s example%s)", pare_page_count(page, examples), examples == 1.0 ? "" : "s");
     say_mixture(page, json);
     if (kind) pare_page_say(page, "; what learnt: %s", kind);
     if (share > 0.0) pare_page_say(page, ", %.3g %% of the parameters", 100.0 * share);

@@ -206,7 +206,7 @@ static void odd_pictures(void **state) {
     program_result_free(&result);
     EXPECT_OUTPUT("156,330", "prune", DIGITS, "-o", place->output, "--ratio", "0.25", "--method", "taylor", "--calib",
                   set, "--quiet");
-    EXPECT_OUTPUT("steps on ", "recover", DIGITS, "-o", place->text, "--data", set, "--steps", "1", "--quiet");
+    EXPECT_OUTPUT("1 step on ", "recover", DIGITS, "-o", place->text, "--data", set, "--steps", "1", "--quiet");
     char *beyond = pare_path_join(set, "12");
     assert_int_equal(rename(empty, beyond), 0);
     EXPECT_FAILURE(1, "the model has no label 12; its labels are 0 to 9", "eval", DIGITS, "--images", set);
