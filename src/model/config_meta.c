@@ -70,7 +70,6 @@ static pare_status check_vocabulary(const making *m, const pare_tensor *embeddin
 }
 
 static void put_sizes(const making *m, const pare_tensor *embedding, const pare_tensor *gate, json_t *json) {
-    static const char *const dtypes[] = {"float32", "float16", "bfloat16"}; /* by pare_dtype */
     const pare_meta_params *params = m->params;
     bool llama3 = embedding->shape[0] >= LLAMA3_VOCABULARY && !m->mistral;
     pare_json_put(json, "hidden_size", json_integer(params->width));
@@ -83,7 +82,7 @@ static void put_sizes(const making *m, const pare_tensor *embedding, const pare_
     pare_json_put(json, "hidden_act", pare_json_string("silu"));
     pare_json_put(json, "bos_token_id", json_integer(llama3 ? LLAMA3_BOS : 1));
     pare_json_put(json, "eos_token_id", json_integer(llama3 ? LLAMA3_EOS : 2));
-    pare_json_put(json, "torch_dtype", pare_json_string(dtypes[embedding->dtype]));
+    pare_json_put(json, "torch_dtype", pare_json_string(pare_dtype_torch_name(embedding->dtype)));
     pare_json_put(json, "rms_norm_eps", pare_json_real(m->eps));
     /* Whether they are, the tensors say (pare_config_fit). */
     pare_json_put(json, "tie_word_embeddings", json_true());

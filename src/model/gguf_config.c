@@ -169,12 +169,6 @@ static void put_options(const building *b) {
     }
 }
 
-static const char *torch_name(pare_dtype dtype) {
-    static const char *const names[] = {
-        [PARE_DTYPE_F32] = "float32", [PARE_DTYPE_F16] = "float16", [PARE_DTYPE_BF16] = "bfloat16"};
-    return names[dtype];
-}
-
 static pare_status put_ends(const building *b) {
     const pare_tensor *embedding = end_of(b, PARE_END_EMBEDDING);
     if (!pare_checkpoint_count(b->checkpoint))
@@ -185,7 +179,7 @@ static pare_status put_ends(const building *b) {
                          b->file->mapping.path);
     pare_json_put(b->json, "vocab_size", pare_json_count(embedding->shape[0]));
     pare_json_put(b->json, "tie_word_embeddings", json_boolean(!end_of(b, PARE_END_HEAD)));
-    pare_json_put(b->json, "torch_dtype", pare_json_string(torch_name(embedding->dtype)));
+    pare_json_put(b->json, "torch_dtype", pare_json_string(pare_dtype_torch_name(embedding->dtype)));
     return PARE_OK;
 }
 

@@ -39,18 +39,11 @@ const char *pare_export_type(size_t index) {
 
 /* The type of a folder's numbers. */
 static pare_status choose_dtype(export_job *j) {
-    static const struct {
-        const char *name;
-        pare_dtype dtype;
-    } rows[] = {{"f32", PARE_DTYPE_F32}, {"f16", PARE_DTYPE_F16}, {"bf16", PARE_DTYPE_BF16}};
     const char *type = j->asked->type;
     j->retyped = type != NULL;
-    for (size_t i = 0; type && i < sizeof rows / sizeof *rows; i++)
-        if (strcasecmp(rows[i].name, type) == 0) {
-            j->dtype = rows[i].dtype;
-            return PARE_OK;
-        }
     if (!type) return PARE_OK;
+    for (j->dtype = PARE_DTYPE_F32; j->dtype <= PARE_DTYPE_BF16; j->dtype++)
+        if (strcasecmp(pare_dtype_name(j->dtype), type) == 0) return PARE_OK;
     return pare_fail(PARE_BAD_ARGUMENT,
                      "--type %.40s: a folder has f32, f16 or bf16; for others name a GGUF file, %s.gguf", type,
                      j->asked->output);
@@ -91,35 +84,28 @@ static pare_status scan(void *context) {
     return pare_checkpoint_scan(j->model->checkpoint, j->runtime, &j->scan);
 }
 
-/* What config.json says of the type. */
-static pare_status restate(const export_job *j, char **text) {
+/* config.json with what it says of the type; *out is freed with pare_free. */
+static pare_status restate(const char *text, pare_dtype dtype, char **out) {
     static const char *const keys[] = {"torch_dtype", "dtype"};
-    static const char *const names[] = {
-        [PARE_DTYPE_F32] = "float32", [PARE_DTYPE_F16] = "float16", [PARE_DTYPE_BF16] = "bfloat16"};
-    json_t *json = json_loads(*text, 0, NULL);
-    char *made = NULL;
+    json_t *json = json_loads(text, 0, NULL);
+    *out = NULL;
     if (!json) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for config.json");
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (json_object_get(json, keys[i])) pare_json_put(json, keys[i], pare_json_string(names[j->dtype]));
-    pare_status status = pare_json_dump(json, "config.json", JSON_INDENT(2) | JSON_PRESERVE_ORDER, &made);
+        if (json_object_get(json, keys[i]))
+            pare_json_put(json, keys[i], pare_json_string(pare_dtype_torch_name(dtype)));
+    pare_status status = pare_json_dump(json, "config.json", JSON_INDENT(2) | JSON_PRESERVE_ORDER, out);
     json_decref(json);
-    free(*text);
-    *text = made;
     return status;
 }
 
 static pare_status write_config(export_job *j) {
-    char *text;
+    char *text, *restated = NULL;
     pare_config_kind kind;
     PARE_TRY(pare_cut_config(j->model, &j->all, &text, &kind));
-    if (!j->retyped) {
-        pare_status status = pare_output_write_text(j->run.output, "config.json", text);
-        free(text);
-        return status;
-    }
-    pare_status status = restate(j, &text);
-    if (status == PARE_OK) status = pare_output_write_text(j->run.output, "config.json", text);
-    pare_free(text);
+    pare_status status = j->retyped ? restate(text, j->dtype, &restated) : PARE_OK;
+    if (status == PARE_OK) status = pare_output_write_text(j->run.output, "config.json", restated ? restated : text);
+    pare_free(restated);
+    free(text);
     return status;
 }
 

@@ -10,6 +10,12 @@ const char *pare_dtype_name(pare_dtype dtype) {
     return names[dtype];
 }
 
+const char *pare_dtype_torch_name(pare_dtype dtype) {
+    static const char *const names[] = {
+        [PARE_DTYPE_F32] = "float32", [PARE_DTYPE_F16] = "float16", [PARE_DTYPE_BF16] = "bfloat16"};
+    return names[dtype];
+}
+
 /* Float to IEEE half, to nearest even. Normal results round on the bits; subnormal results round in the float adder. */
 static inline uint16_t float_to_half(float value) {
     uint32_t bits;

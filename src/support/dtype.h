@@ -11,6 +11,8 @@ typedef enum pare_dtype { PARE_DTYPE_F32, PARE_DTYPE_F16, PARE_DTYPE_BF16 } pare
 size_t pare_dtype_size(pare_dtype dtype);
 /* "F32", "F16", "BF16": as safetensors spells them. */
 const char *pare_dtype_name(pare_dtype dtype);
+/* "float32", "float16", "bfloat16": as torch spells them, and config.json. */
+const char *pare_dtype_torch_name(pare_dtype dtype);
 
 /* n elements; the stored side may have any alignment; rounding is to nearest, ties to even. */
 void pare_to_float(float *out, const void *in, pare_dtype dtype, size_t n);
