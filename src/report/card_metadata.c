@@ -7,27 +7,22 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-/* A text that YAML reads as a text without quotes: one word, which is none of its other values. */
-static bool is_plain(const char *text) {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
-                      others[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./";
-    static const char *const values[] = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"};
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-        if (strcasecmp(values[i], text) == 0) return false;
-    return *text && strchr(letters, *text) && strspn(text, others) == strlen(text);
+/* Between quotes, as JSON and YAML have a text; freed with pare_free. */
+static pare_status quote(const char *text, char **quoted) {
+    json_t *json = pare_json_string(text);
+    pare_status status = pare_json_dump(json, "the model card", JSON_ENCODE_ANY, quoted);
+    json_decref(json);
+    return status;
 }
 
-/* KEY: VALUE, where it is no plain word between quotes as JSON has them, which YAML reads the same. */
+/* KEY: VALUE, between quotes where it is no plain word. */
 static pare_status put_text(pare_front_matter *matter, const char *name, const char *value) {
-    json_t *text = pare_json_string(value);
-    char *quoted = NULL;
-    pare_status status = pare_json_dump(text, "the model card", JSON_ENCODE_ANY, &quoted);
-    char *line = status == PARE_OK ? pare_format("%s: %s\n", name, is_plain(value) ? value : quoted) : NULL;
-    if (line) status = pare_front_matter_put(matter, name, line);
+    char *quoted;
+    PARE_TRY(quote(value, &quoted));
+    char *line = pare_format("%s: %s\n", name, pare_front_matter_is_plain(value) ? value : quoted);
+    pare_status status = line ? pare_front_matter_put(matter, name, line) : PARE_OK;
     free(line);
-    json_decref(text);
     pare_free(quoted);
     return status == PARE_OK ? pare_whole() : status;
 }
@@ -69,15 +64,12 @@ static void keep_for_adapter(pare_front_matter *matter) {
     }
 }
 
-/* A text between quotes, as JSON and YAML have it. */
 static void write_quoted(pare_page *page, const char *text) {
-    json_t *json = pare_json_string(text);
-    char *quoted = NULL;
-    if (pare_json_dump(json, "the model card", JSON_ENCODE_ANY, &quoted) == PARE_OK)
+    char *quoted;
+    if (quote(text, &quoted) == PARE_OK)
         pare_page_put(page, quoted);
     else
         page->lost = true;
-    json_decref(json);
     pare_free(quoted);
 }
 

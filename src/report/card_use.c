@@ -1,5 +1,6 @@
 /* What loads a model, and how it came about, for its card. */
 #include "report/card_parts.h"
+#include "report/chart_ink.h"
 #include "report/markdown.h"
 #include "support/memory.h"
 #include "support/shell_word.h"
@@ -95,13 +96,14 @@ static bool reads(const json_t *report, const char *engine) {
 }
 
 static void fence(pare_page *page, const snippet *s, const json_t *report, const char *base) {
+    pare_ink_sheet sheet;
     char *code = NULL;
-    size_t bytes;
-    FILE *out = open_memstream(&code, &bytes);
-    if (out) s->write(out, report, base);
-    bool whole = out && fclose(out) == 0 && code;
-    page->lost |= !whole;
-    if (whole) {
+    if (pare_ink_begin(&sheet)) {
+        s->write(sheet.out, report, base);
+        code = pare_ink_end(&sheet);
+    }
+    page->lost |= !code;
+    if (code) {
         pare_page_put(page, s->heading);
         pare_page_put(page, ":\n\n");
         pare_markdown_fence(page->out, s->language, code);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { LONGEST_NAME = 96 };
 
@@ -220,6 +221,16 @@ pare_status pare_front_matter_add(pare_front_matter *matter, const char *name, c
     free(lines);
     free(text);
     return status;
+}
+
+bool pare_front_matter_is_plain(const char *text) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+                      others[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:";
+    static const char *const values[] = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"};
+    size_t length = strlen(text);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        if (strcasecmp(values[i], text) == 0) return false;
+    return length && strchr(letters, *text) && strspn(text, others) == length && text[length - 1] != ':';
 }
 
 void pare_front_matter_write(const pare_front_matter *matter, FILE *out) {

@@ -38,6 +38,9 @@ char *pare_front_matter_value(const pare_front_matter *matter, const char *name)
 /* Adds a word to the list `name` unless it holds it; a list in brackets, or a single value, becomes one of lines. */
 pare_status pare_front_matter_add(pare_front_matter *matter, const char *name, const char *word);
 
+/* True for a word that YAML reads as a text without quotes: none of its other values. */
+bool pare_front_matter_is_plain(const char *text);
+
 void pare_front_matter_write(const pare_front_matter *matter, FILE *out);
 
 #endif

@@ -13,12 +13,7 @@ static const char hub[] = "https://huggingface.co/";
 
 /* Takes the text; NULL unless it is a word that YAML reads as itself. */
 static char *plain(char *text) {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:";
-    size_t length = text ? strlen(text) : 0;
-    if (length && length <= LONGEST && strchr(letters, *text) && strspn(text, allowed) == length &&
-        text[length - 1] != ':')
-        return text;
+    if (text && strlen(text) <= LONGEST && pare_front_matter_is_plain(text)) return text;
     free(text);
     return NULL;
 }

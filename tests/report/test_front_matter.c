@@ -130,9 +130,19 @@ static void lists_in_every_form(void **state) {
     }
 }
 
+static void words_without_quotes(void **state) {
+    (void)state;
+    static const char *const plain[] = {"mit", "org/name-1.5", "https://example.org/a", "nothing"},
+                             *const others[] = {"", "a: b", "a:", "1e3", "-a", "No", "null", "two words", "a#b"};
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        assert_true(pare_front_matter_is_plain(plain[i]));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(pare_front_matter_is_plain(others[i]));
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_of_a_key_stays), cmocka_unit_test(ends_of_lines_and_marks),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_of_a_key_stays),  cmocka_unit_test(ends_of_lines_and_marks),
                                        cmocka_unit_test(a_key_of_many_lines), cmocka_unit_test(what_is_none),
-                                       cmocka_unit_test(lists_in_every_form)};
+                                       cmocka_unit_test(lists_in_every_form), cmocka_unit_test(words_without_quotes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
