@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ATTEMPTS = 100, DIGITS = 6 };
+enum { ATTEMPTS = 100, DIGITS = 6, ANYONE = 0777, OWNER = 0700 };
 static const char infix[] = ".pare-";
 
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk) {
@@ -54,9 +54,11 @@ static bool is_still(int descriptor, const char *path) {
 }
 
 /* Makes `path`, which must not exist, and locks it. Returns its descriptor, or -1 with errno set: EEXIST asks for
- * another name. The permissions are the usual ones, which mkdtemp and mkostemp would narrow. */
-static int make(const char *path, bool folder, bool *locked) {
-    if (folder && mkdir(path, 0777) != 0) return -1;
+ * another name. mode: of a folder, within the umask; 0: a file, with the usual permissions, which mkostemp would
+ * narrow. */
+static int make(const char *path, mode_t mode, bool *locked) {
+    bool folder = mode != 0;
+    if (folder && mkdir(path, mode) != 0) return -1;
     int flags = folder ? O_RDONLY | O_DIRECTORY : O_WRONLY | O_CREAT | O_EXCL;
     int made = open(path, flags | O_CLOEXEC, 0666);
     if (made < 0) return -1;
@@ -67,13 +69,13 @@ static int make(const char *path, bool folder, bool *locked) {
 }
 
 /* *path is NULL on failure. */
-static int make_beside(const char *target, bool folder, char **path, bool *locked) {
+static int make_beside(const char *target, mode_t mode, char **path, bool *locked) {
     *path = NULL;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         uint32_t suffix;
         if (getrandom(&suffix, sizeof suffix, 0) != (ssize_t)sizeof suffix) break;
         *path = pare_format("%s%s%06x", target, infix, suffix & 0xffffffu);
-        int made = *path ? make(*path, folder, locked) : -1;
+        int made = *path ? make(*path, mode, locked) : -1;
         if (made >= 0) return made;
         int error = errno;
         bool taken = *path && error == EEXIST;
@@ -85,21 +87,28 @@ static int make_beside(const char *target, bool folder, char **path, bool *locke
     return -1;
 }
 
-pare_status pare_temporary_folder(const char *target, char **path, int *lock) {
+/* Fails without a message. */
+static bool make_folder(const char *target, mode_t mode, char **path, int *lock) {
     bool locked;
-    *lock = make_beside(target, true, path, &locked);
-    if (*lock < 0) return pare_fail(PARE_FILE_ERROR, "cannot create a folder beside %s: %s", target, strerror(errno));
-    if (locked) return PARE_OK;
-    close(*lock);
-    *lock = -1;
-    return PARE_OK;
+    *lock = make_beside(target, mode, path, &locked);
+    if (*lock < 0) return false;
+    if (!locked) {
+        close(*lock);
+        *lock = -1;
+    }
+    return true;
+}
+
+pare_status pare_temporary_folder(const char *target, char **path, int *lock) {
+    if (make_folder(target, ANYONE, path, lock)) return PARE_OK;
+    return pare_fail(PARE_FILE_ERROR, "cannot create a folder beside %s: %s", target, strerror(errno));
 }
 
 pare_status pare_temporary_file(const char *target, uint64_t expected, pare_durable *file, char **path, int *lock) {
     bool locked;
     *file = (pare_durable){0};
     *lock = -1;
-    int made = make_beside(target, false, path, &locked);
+    int made = make_beside(target, 0, path, &locked);
     if (made < 0) return pare_fail(PARE_FILE_ERROR, "cannot create a file beside %s: %s", target, strerror(errno));
     pare_status status = pare_durable_take(made, *path, expected, file);
     if (status != PARE_OK) {
@@ -141,4 +150,18 @@ void pare_temporary_sweep(const char *target) {
         if (is_temporary_of(entry->d_name, name)) remove_abandoned(dirfd(folder), parent, entry->d_name);
     if (folder) closedir(folder);
     free(parent);
+}
+
+pare_status pare_temporary_scratch(const char *parent, const char *name, char **path, int *lock) {
+    char *target = pare_path_join(parent, name);
+    *path = NULL;
+    *lock = -1;
+    PARE_TRY(pare_whole());
+    pare_temporary_sweep(target);
+    bool made = make_folder(target, OWNER, path, lock);
+    int error = errno;
+    free(target);
+    if (made) return PARE_OK;
+    return pare_fail(PARE_FILE_ERROR, "cannot make a folder in %s: %s; name another folder with --scratch", parent,
+                     strerror(error));
 }

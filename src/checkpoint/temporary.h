@@ -10,6 +10,10 @@
  * locks. */
 pare_status pare_temporary_folder(const char *target, char **path, int *lock);
 
+/* A new folder NAME.pare-XXXXXX in `parent`, for its owner's eyes alone, after pare_temporary_sweep of that name: for
+ * what is not to last. Otherwise like pare_temporary_folder. */
+pare_status pare_temporary_scratch(const char *parent, const char *name, char **path, int *lock);
+
 /* A new file likewise, to be written and finished as pare_durable_create's. */
 pare_status pare_temporary_file(const char *target, uint64_t expected, pare_durable *file, char **path, int *lock);
 

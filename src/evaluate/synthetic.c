@@ -1,4 +1,5 @@
 #include "evaluate/synthetic.h"
+#include "checkpoint/temporary.h"
 #include "model/model.h"
 #include "support/file.h"
 #include "support/memory.h"
@@ -147,15 +148,13 @@ pare_status pare_synthetic_open(const char *name, uint32_t layers, const char *p
     if (!s) return pare_fail(PARE_BAD_ARGUMENT, "--shape %s: known shapes are 1b, 7b, 13b and llama3-8b", name);
     if (layers < 1 || layers > 512)
         return pare_fail(PARE_BAD_ARGUMENT, "--layers %u: give a number from 1 to 512", layers);
-    char *folder = pare_path_join(parent, "pare-bench-XXXXXX");
-    if (!folder || !mkdtemp(folder)) {
-        pare_status status = pare_fail(PARE_FILE_ERROR, "cannot make a folder in %s: %s", parent, strerror(errno));
-        free(folder);
-        return status;
-    }
+    char *folder;
+    int lock;
+    PARE_TRY(pare_temporary_scratch(parent, "pare-bench", &folder, &lock));
     pare_status status = write_model(folder, s, layers);
     if (status == PARE_OK) status = pare_model_open(folder, out);
     remove_files(folder);
+    if (lock >= 0) close(lock);
     free(folder);
     return status;
 }

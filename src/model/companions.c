@@ -69,15 +69,11 @@ static pare_status fill(const pare_model *model, const char *folder) {
 /* In the folder for temporary files, of which what killed programs have left is removed. */
 static pare_status make(const pare_model *model) {
     pare_companions made = {.lock = -1};
-    char *target = pare_path_join(pare_runtime_scratch(NULL), "pare-gguf");
-    PARE_TRY(pare_whole());
-    pare_temporary_sweep(target);
-    pare_status status = pare_temporary_folder(target, &made.folder, &made.lock);
-    if (status != PARE_OK)
+    pare_status status = pare_temporary_scratch(pare_runtime_scratch(NULL), "pare-gguf", &made.folder, &made.lock);
+    if (status == PARE_FILE_ERROR)
         status =
             pare_fail(PARE_FILE_ERROR, "cannot make a folder in %s for what goes with %s: %s; set TMPDIR to another",
                       pare_runtime_scratch(NULL), pare_checkpoint_directory(model->checkpoint), strerror(errno));
-    free(target);
     PARE_TRY(status);
     status = fill(model, made.folder);
     if (status == PARE_OK)

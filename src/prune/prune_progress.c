@@ -83,7 +83,7 @@ static void sweep_folder(const char *folder, const char *except) {
     DIR *directory = opendir(folder);
     for (struct dirent *entry; directory && (entry = readdir(directory));) {
         const char *name = entry->d_name;
-        bool own = strncmp(name, "round-", 6) == 0 || strncmp(name, "pare-model-", 11) == 0 ||
+        bool own = strncmp(name, "round-", 6) == 0 || strncmp(name, "pare-model.", 11) == 0 ||
                    strncmp(name, "moreau.state", 12) == 0 || strncmp(name, "training.state", 14) == 0 ||
                    (!except && strncmp(name, "progress.json", 13) == 0);
         if (own && !(except && strcmp(name, except) == 0)) remove_inside(dirfd(directory), name);

@@ -1,5 +1,6 @@
 /* A job with a recovery behind it: the pruned model lives in the scratch folder only as long as it is trained, and
  * OUT is what came of both. */
+#include "checkpoint/temporary.h"
 #include "prune/prune_job.h"
 #include "recover/recover_job.h"
 #include "support/file.h"
@@ -7,27 +8,19 @@
 #include "support/memory.h"
 #include "support/runtime.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 typedef struct pair {
     pare_job prune;              /* into `folder` */
     char *folder;                /* in the scratch folder */
+    int lock;                    /* on it */
     pare_temporary_model pruned; /* in `folder` */
     pare_run files;              /* beside the model, of the pruning */
 } pair;
 
 static pare_status make_folder(const pare_runtime *runtime, pair *both) {
-    const char *scratch = pare_runtime_scratch(runtime);
-    both->folder = pare_path_join(scratch, "pare-pruned-XXXXXX");
-    if (!both->folder || !mkdtemp(both->folder)) {
-        free(both->folder);
-        both->folder = NULL;
-        return pare_fail(PARE_FILE_ERROR, "cannot make a folder in %s: %s; name another one with --scratch", scratch,
-                         strerror(errno));
-    }
+    PARE_TRY(pare_temporary_scratch(pare_runtime_scratch(runtime), "pare-pruned", &both->folder, &both->lock));
     both->pruned.folder = pare_path_join(both->folder, "pruned");
     both->prune.outputs.folder = both->pruned.folder;
     return pare_whole();
@@ -37,6 +30,7 @@ static void end(pair *both) {
     pare_run_end(&both->files);
     pare_temporary_model_free(&both->pruned);
     if (both->folder) rmdir(both->folder);
+    if (both->lock >= 0) close(both->lock);
     free(both->folder);
 }
 
@@ -100,7 +94,7 @@ static pare_status run(const pare_model *model, const pare_recovery *recovery, c
 
 pare_status pare_prune_recovered(const pare_model *model, const pare_job *asked, const pare_runtime *runtime,
                                  char **report) {
-    pair both = {.prune = *asked};
+    pair both = {.prune = *asked, .lock = -1, .pruned.lock = -1};
     pare_recovery fitted = *asked->recovery;
     both.prune.recovery = NULL;
     both.prune.outputs.page = (pare_page_job){0};

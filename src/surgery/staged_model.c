@@ -1,5 +1,5 @@
 #include "surgery/staged_model.h"
-#include "checkpoint/durable.h"
+#include "checkpoint/temporary.h"
 #include "model/companions.h"
 #include "model/patches.h"
 #include "support/file.h"
@@ -62,7 +62,10 @@ static void remove_folder(const char *folder) {
 
 void pare_temporary_model_free(pare_temporary_model *temporary) {
     pare_model_close(temporary->model);
-    if (temporary->folder) remove_folder(temporary->folder);
+    if (temporary->folder) {
+        remove_folder(temporary->folder);
+        if (temporary->lock >= 0) close(temporary->lock);
+    }
     free(temporary->folder);
     *temporary = (pare_temporary_model){0};
 }
@@ -81,18 +84,10 @@ pare_status pare_temporary_model_folder(const pare_model *model, const char *scr
                                         pare_temporary_model *out) {
     const char *parent = scratch && *scratch ? scratch : pare_runtime_scratch(runtime);
     *out = (pare_temporary_model){0};
-    char *folder = pare_path_join(parent, "pare-model-XXXXXX");
-    if (!folder || !mkdtemp(folder)) {
-        pare_status status =
-            pare_fail(PARE_FILE_ERROR, "cannot make a folder in %s: %s; name another folder with --scratch", parent,
-                      strerror(errno));
-        free(folder);
-        return status;
-    }
-    out->folder = folder;
+    PARE_TRY(pare_temporary_scratch(parent, "pare-model", &out->folder, &out->lock));
     const char *beside;
     PARE_TRY(pare_model_companions(model, &beside));
-    return link_files(beside, folder);
+    return link_files(beside, out->folder);
 }
 
 pare_status pare_temporary_model_begin(const pare_model *model, const pare_selection *selection, const char *scratch,

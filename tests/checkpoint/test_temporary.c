@@ -97,6 +97,30 @@ static void permissions(void **state) {
     free(folder);
 }
 
+/* What is not to last is for its owner's eyes, and what a killed run has left of it goes. */
+static void scratch(void **state) {
+    (void)state;
+    char *folder = tiny_folder(), *left = pare_path_join(folder, "pare-x.pare-0000aa"), *first, *second;
+    int locks[2];
+    struct stat status;
+    assert_int_equal(pare_temporary_scratch(folder, "pare-x", &first, &locks[0]), PARE_OK);
+    assert_int_equal(mkdir(left, 0755), 0);
+    tiny_write_text(left, "config.json", "{}");
+    assert_int_equal(pare_temporary_scratch(folder, "pare-x", &second, &locks[1]), PARE_OK);
+    assert_true(is_there(first) && is_there(second) && !is_there(left));
+    assert_int_equal(stat(second, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0700);
+    close(locks[0]);
+    close(locks[1]);
+    free(first);
+    assert_int_equal(pare_temporary_scratch("/nowhere/at/all", "pare-x", &first, &locks[0]), PARE_FILE_ERROR);
+    assert_null(first);
+    free(second);
+    free(left);
+    tiny_remove(folder);
+    free(folder);
+}
+
 /* A process that is killed in the middle leaves its folder, full or empty; the next one with that target removes it. */
 static void a_killed_run(void **state) {
     (void)state;
@@ -129,9 +153,8 @@ static void a_killed_run(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_in_use_stays),
-        cmocka_unit_test(other_names_stay),
-        cmocka_unit_test(permissions),
+        cmocka_unit_test(what_is_in_use_stays), cmocka_unit_test(other_names_stay),
+        cmocka_unit_test(permissions),          cmocka_unit_test(scratch),
         cmocka_unit_test(a_killed_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
