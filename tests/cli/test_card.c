@@ -66,14 +66,7 @@ static void a_new_card(void **state) {
 
 /* A model of the Hub's cache, with a card. */
 static char *in_a_cache(const workplace *place) {
-    static const char *const folders[] = {"hub", "hub/models--org--tiny", "hub/models--org--tiny/snapshots"};
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        char *folder = pare_path_join(place->folder, folders[i]);
-        assert_int_equal(mkdir(folder, 0755), 0);
-        free(folder);
-    }
-    char *model = pare_path_join(place->folder, "hub/models--org--tiny/snapshots/abc");
-    workplace_copy_model(model);
+    char *model = workplace_model_in_a_cache(place);
     tiny_write_text(
         model, "README.md",
         "---\nlicense: llama3.2\ntags: [stories, pruning]\nbase_model: org/older\n"

@@ -138,15 +138,7 @@ static void expect_words(const char *folder, const char *const *words) {
 /* A model of the Hub's cache, as a file, and a folder of that again: whose it is goes along. */
 static void the_licence_and_the_base_go_along(void **state) {
     const workplace *place = *state;
-    static const char *const folders[] = {"hub", "hub/models--org--tiny", "hub/models--org--tiny/snapshots"};
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        char *folder = pare_path_join(place->folder, folders[i]);
-        assert_int_equal(mkdir(folder, 0755), 0);
-        free(folder);
-    }
-    char *model = pare_path_join(place->folder, "hub/models--org--tiny/snapshots/abc");
-    char *file = pare_path_join(place->folder, "x.gguf");
-    workplace_copy_model(model);
+    char *model = workplace_model_in_a_cache(place), *file = pare_path_join(place->folder, "x.gguf");
     tiny_write_text(model, "README.md", "---\nlicense: llama3.2\nlicense_name: \"two words\"\n---\nOf its author.\n");
     json_decref(EXPECT_OK("prune", model, "-o", file, "--method", "random", "--ratio", "0.25", "--json", "--quiet"));
     json_decref(

@@ -105,6 +105,19 @@ static inline int workplace_close(void **state) {
     return 0;
 }
 
+/* The model once more, as org/tiny lies in the Hub's cache; freed with free(). */
+static inline char *workplace_model_in_a_cache(const workplace *place) {
+    static const char *const folders[] = {"hub", "hub/models--org--tiny", "hub/models--org--tiny/snapshots"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        char *folder = pare_path_join(place->folder, folders[i]);
+        assert_int_equal(mkdir(folder, 0755), 0);
+        free(folder);
+    }
+    char *model = pare_path_join(place->folder, "hub/models--org--tiny/snapshots/abc");
+    workplace_copy_model(model);
+    return model;
+}
+
 /* Ordinary text, long enough for two windows of 32 tokens in each paragraph. */
 static inline void workplace_write_text(const workplace *place) {
     FILE *file = fopen(place->text, "w");
