@@ -182,7 +182,6 @@ void pare_summary_print_output(const json_t *output) {
         const json_t *file = json_array_get(files, i);
         printf("  %s\n", json_is_string(file) ? json_string_value(file) : pare_document_text(file, "name"));
     }
-    if (!*load) load = pare_document_text(output, "loads_with");
     if (*load) printf("%s\n", load);
     if (*pare_document_text(output, "note")) printf("%s\n", pare_document_text(output, "note"));
     if (*pare_document_text(output, "speed")) printf("%s\n", pare_document_text(output, "speed"));
