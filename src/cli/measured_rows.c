@@ -25,7 +25,8 @@ static void compare(const json_t *text, const char *key, const char *what, pare_
     for (int side = 0; side < 2; side++) {
         if (!pare_document_at(sides[side], "kl")) continue;
         kl[side] = pare_document_show(sides[side], "kl", "%.4f");
-        snprintf(same[side].text, sizeof same[side].text, "%.2f %%", 100 * pare_document_number(sides[side], "top1", NAN));
+        snprintf(same[side].text, sizeof same[side].text, "%.2f %%",
+                 100 * pare_document_number(sides[side], "top1", NAN));
     }
     if (!*kl[1].text) return;
     snprintf(name, sizeof name, "KL divergence%s, %s", what, file);
