@@ -61,7 +61,10 @@ static int make(const char *path, mode_t mode, bool *locked) {
     if (folder && mkdir(path, mode) != 0) return -1;
     int flags = folder ? O_RDONLY | O_DIRECTORY : O_WRONLY | O_CREAT | O_EXCL;
     int made = open(path, flags | O_CLOEXEC, 0666);
-    if (made < 0) return -1;
+    if (made < 0) {
+        if (folder && errno == ENOENT) errno = EEXIST; /* a sweep has removed it, as below */
+        return -1;
+    }
     if (pare_lock_take(made, locked) && is_still(made, path)) return made;
     close(made);
     errno = EEXIST;
