@@ -1,4 +1,5 @@
 #include "checkpoint/gguf_cursor.h"
+#include "support/little_endian.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,17 +20,14 @@ pare_status pare_gguf_take(pare_gguf_cursor *from, const char *name, uint64_t by
 pare_status pare_gguf_take_u32(pare_gguf_cursor *from, const char *name, uint32_t *out) {
     const unsigned char *bytes;
     PARE_TRY(pare_gguf_take(from, name, sizeof *out, &bytes));
-    *out = 0;
-    for (size_t i = 0; i < sizeof *out; i++)
-        *out |= (uint32_t)bytes[i] << 8 * i;
+    *out = (uint32_t)pare_little_endian(bytes, sizeof *out);
     return PARE_OK;
 }
 
 pare_status pare_gguf_take_u64(pare_gguf_cursor *from, const char *name, uint64_t *out) {
-    uint32_t low, high;
-    PARE_TRY(pare_gguf_take_u32(from, name, &low));
-    PARE_TRY(pare_gguf_take_u32(from, name, &high));
-    *out = low | (uint64_t)high << 32;
+    const unsigned char *bytes;
+    PARE_TRY(pare_gguf_take(from, name, sizeof *out, &bytes));
+    *out = pare_little_endian(bytes, sizeof *out);
     return PARE_OK;
 }
 

@@ -1,4 +1,5 @@
 #include "checkpoint/gguf.h"
+#include "support/little_endian.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -60,10 +61,7 @@ bool pare_gguf_is_whole(const pare_gguf_entry *entry) {
 
 static uint64_t bits_at(const pare_gguf_entry *entry, uint64_t index) {
     size_t size = pare_gguf_kind_size(entry->kind);
-    uint64_t bits = 0;
-    for (size_t i = 0; i < size; i++)
-        bits |= (uint64_t)entry->data[index * size + i] << 8 * i;
-    return bits;
+    return pare_little_endian(entry->data + index * size, size);
 }
 
 double pare_gguf_real_at(const pare_gguf_entry *entry, uint64_t index) {

@@ -1,4 +1,5 @@
 #include "checkpoint/header_read.h"
+#include "support/little_endian.h"
 #include "support/memory.h"
 
 #include <stdlib.h>
@@ -13,20 +14,13 @@ typedef struct reader {
     pare_header_list *out;
 } reader;
 
-static uint64_t header_length(const unsigned char *data) {
-    uint64_t length = 0;
-    for (int i = LENGTH_BYTES - 1; i >= 0; i--)
-        length = length << 8 | data[i];
-    return length;
-}
-
 /* *header: the parsed object, a reference for the caller. *length: its bytes in the file. */
 static pare_status parse_header(const pare_mapping *file, json_t **header, uint64_t *length) {
     *header = NULL;
     if (file->bytes < LENGTH_BYTES)
         return pare_fail(PARE_FORMAT_ERROR, "%s has %llu bytes, too few for a safetensors file; download it again",
                          file->path, (unsigned long long)file->bytes);
-    *length = header_length(file->data);
+    *length = pare_little_endian(file->data, LENGTH_BYTES);
     if (*length > file->bytes - LENGTH_BYTES || *length > HEADER_LIMIT)
         return pare_fail(PARE_FORMAT_ERROR,
                          "%s: a header of %llu bytes is not possible in a safetensors file of %llu bytes; it is "

@@ -1,5 +1,6 @@
 #include "checkpoint/pickle.h"
 #include "checkpoint/pickle_machine.h"
+#include "support/little_endian.h"
 #include "support/memory.h"
 
 #include <string.h>
@@ -22,8 +23,7 @@ pare_status pare_pickle_number(pare_pickle_machine *machine, int bytes, uint64_t
     const unsigned char *at = pare_pickle_take(machine, (uint64_t)bytes);
     *out = 0;
     if (!at) return pare_pickle_damaged(machine, "breaks off");
-    for (int i = bytes - 1; i >= 0; i--)
-        *out = *out << 8 | at[i];
+    *out = pare_little_endian(at, (size_t)bytes);
     return PARE_OK;
 }
 

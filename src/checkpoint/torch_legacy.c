@@ -8,6 +8,7 @@
  *   per key   elements 8, little-endian; the elements, of the class that the state dict has for the key
  */
 #include "checkpoint/torch_storage.h"
+#include "support/little_endian.h"
 #include "support/memory.h"
 
 #include <stdlib.h>
@@ -83,12 +84,11 @@ static pare_status place_data(const pare_pickle *keys, uint64_t at, const uint64
         const pare_torch_storage *found = pare_torch_storage_find(out, pare_pickle_item(keys, list, i));
         pare_torch_storage *storage = &out->storages[found - out->storages];
         size_t place = (size_t)(storage - out->storages);
-        uint64_t left = out->file->bytes - at, said = 0, bytes;
+        uint64_t left = out->file->bytes - at, said, bytes;
         if (left < ELEMENTS_BYTES)
             return pare_fail(PARE_FORMAT_ERROR, "%s: the data of storage %u is missing; the file is truncated",
                              out->file->path, i);
-        for (int k = ELEMENTS_BYTES - 1; k >= 0; k--)
-            said = said << 8 | out->file->data[at + (uint64_t)k];
+        said = pare_little_endian(out->file->data + at, ELEMENTS_BYTES);
         if (!sizes[place] || said != elements[place])
             return pare_fail(PARE_FORMAT_ERROR,
                              "%s: storage %u has another number of elements than the state dict says", out->file->path,

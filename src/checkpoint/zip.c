@@ -14,6 +14,7 @@
  */
 #include "checkpoint/zip.h"
 #include "checkpoint/header_read.h"
+#include "support/little_endian.h"
 #include "support/memory.h"
 
 #include <stdlib.h>
@@ -26,11 +27,8 @@ typedef struct directory {
     uint64_t begin, bytes, entries;
 } directory;
 
-static uint64_t number(const unsigned char *at, int bytes) {
-    uint64_t value = 0;
-    for (int i = bytes - 1; i >= 0; i--)
-        value = value << 8 | at[i];
-    return value;
+static uint64_t number(const unsigned char *at, size_t bytes) {
+    return pare_little_endian(at, bytes);
 }
 
 static bool begins(const unsigned char *at, char third, char fourth) {

@@ -9,6 +9,7 @@
  *   bits 10-30   the offset of the children, to be XORed with the state's index and the byte; times 256 if bit 9 is set
  */
 #include "tokenizer/charsmap.h"
+#include "support/little_endian.h"
 #include "support/memory.h"
 
 #include <string.h>
@@ -19,8 +20,7 @@ static pare_status malformed(const char *path) {
 }
 
 static uint32_t little_endian(const char *data) {
-    const unsigned char *byte = (const unsigned char *)data;
-    return byte[0] | (uint32_t)byte[1] << 8 | (uint32_t)byte[2] << 16 | (uint32_t)byte[3] << 24;
+    return (uint32_t)pare_little_endian((const unsigned char *)data, sizeof(uint32_t));
 }
 
 pare_status pare_charsmap_read(const char *path, const char *data, size_t bytes, pare_charsmap *out) {
