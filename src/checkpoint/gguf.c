@@ -105,32 +105,19 @@ static int by_text(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* names: [count], sorted here. */
-static pare_status check_unique(const pare_gguf_cursor *from, const char *what, char **names, size_t count) {
+/* rows: [count] of `size` bytes, each of which begins with its name. */
+static pare_status check_unique(const pare_gguf_cursor *from, const char *what, const void *rows, size_t count,
+                                size_t size) {
+    char **names;
+    pare_status status = PARE_OK;
+    PARE_TRY(pare_alloc(&names, count, sizeof *names, "names of a GGUF file"));
+    for (size_t i = 0; i < count; i++)
+        memcpy(&names[i], (const char *)rows + i * size, sizeof *names);
     qsort(names, count, sizeof *names, by_text);
-    for (size_t i = 1; i < count; i++)
+    for (size_t i = 1; i < count && status == PARE_OK; i++)
         if (strcmp(names[i - 1], names[i]) == 0)
-            return pare_fail(PARE_FORMAT_ERROR, "%s has %s %.200s twice; the file is damaged", from->file->path, what,
-                             names[i]);
-    return PARE_OK;
-}
-
-static pare_status check_keys(const pare_gguf_cursor *from, const pare_gguf *file) {
-    char **names;
-    PARE_TRY(pare_alloc(&names, file->entry_count, sizeof *names, "names of a GGUF file"));
-    for (size_t i = 0; i < file->entry_count; i++)
-        names[i] = file->entries[i].key;
-    pare_status status = check_unique(from, "the metadata entry", names, file->entry_count);
-    pare_free(names);
-    return status;
-}
-
-static pare_status check_tensor_names(const pare_gguf_cursor *from, const pare_gguf *file) {
-    char **names;
-    PARE_TRY(pare_alloc(&names, file->tensor_count, sizeof *names, "names of a GGUF file"));
-    for (size_t i = 0; i < file->tensor_count; i++)
-        names[i] = file->tensors[i].name;
-    pare_status status = check_unique(from, "the tensor", names, file->tensor_count);
+            status = pare_fail(PARE_FORMAT_ERROR, "%s has %s %.200s twice; the file is damaged", from->file->path, what,
+                               names[i]);
     pare_free(names);
     return status;
 }
@@ -143,7 +130,7 @@ static pare_status read_entries(pare_gguf_cursor *from, pare_gguf *file, uint64_
         file->entry_count++;
         PARE_TRY(read_entry(from, &file->entries[i]));
     }
-    PARE_TRY(check_keys(from, file));
+    PARE_TRY(check_unique(from, "the metadata entry", file->entries, file->entry_count, sizeof *file->entries));
     int64_t alignment;
     PARE_TRY(pare_gguf_whole(file, "general.alignment", 1, ALIGNMENT_LIMIT, PARE_GGUF_ALIGNMENT, &alignment));
     if (alignment & (alignment - 1)) return pare_gguf_damaged(from, "general.alignment", "is no power of two");
@@ -225,7 +212,8 @@ static pare_status read_tensors(pare_gguf_cursor *from, pare_gguf *file, uint64_
         file->tensor_count++;
         status = read_tensor(from, &file->tensors[i], &offsets[i]);
     }
-    if (status == PARE_OK) status = check_tensor_names(from, file);
+    if (status == PARE_OK)
+        status = check_unique(from, "the tensor", file->tensors, file->tensor_count, sizeof *file->tensors);
     uint64_t begin = from->at + (file->alignment - from->at % file->alignment) % file->alignment;
     file->data_begin = begin < from->file->bytes ? begin : from->file->bytes;
     if (status == PARE_OK) status = place_tensors(from, file, offsets);

@@ -33,7 +33,7 @@ typedef struct pare_gguf_text {
 } pare_gguf_text;
 
 typedef struct pare_gguf_entry {
-    char *key;
+    char *key;           /* first, as gguf.c asks */
     pare_gguf_kind kind; /* of an array: of its elements; arrays of arrays are checked and not kept (count 0) */
     bool array;
     uint64_t count;            /* elements; 1 unless it is an array */
@@ -42,7 +42,7 @@ typedef struct pare_gguf_entry {
 } pare_gguf_entry;
 
 typedef struct pare_gguf_tensor {
-    char *name;
+    char *name; /* first, as gguf.c asks */
     const pare_ggml_type *type;
     int rank;
     uint64_t shape[PARE_GGUF_MAX_RANK]; /* outermost first */

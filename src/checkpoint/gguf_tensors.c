@@ -4,15 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Row r of head h is stored in place 2 (r % half) + r / half of the head. */
-static void pair_halves(pare_view *view, int64_t head, int64_t columns) {
-    view->block = head;
-    view->block_step = head * columns;
-    view->part = head / 2;
-    view->part_step = columns;
-    view->row_step = 2 * columns;
-}
-
 static pare_status check_heads(const pare_gguf *file, const pare_gguf_tensor *tensor, uint32_t head) {
     if (tensor->rank <= 2 && head % 2 == 0 && tensor->shape[0] % head == 0) return PARE_OK;
     return pare_fail(PARE_FORMAT_ERROR, "%s: tensor %s has %llu rows, which are no heads of %u rows",
@@ -22,8 +13,7 @@ static pare_status check_heads(const pare_gguf *file, const pare_gguf_tensor *te
 /* tensor->view: NULL where the stored numbers are the tensor's own, in its order. */
 static pare_status describe(const pare_gguf *file, const pare_gguf_tensor *stored, const pare_gguf_meaning *meaning,
                             pare_view *view, pare_tensor *tensor) {
-    int64_t columns = stored->rank == 2 ? (int64_t)stored->shape[1] : 1, rows = (int64_t)(stored->count);
-    if (columns > 1) rows /= columns;
+    int64_t columns = stored->rank == 2 ? (int64_t)stored->shape[1] : 1;
     if (!stored->type->decode)
         return pare_fail(PARE_UNSUPPORTED, "%s: tensor %s is of type %s, which pare does not read as weights",
                          file->mapping.path, stored->name, stored->type->name);
@@ -33,16 +23,10 @@ static pare_status describe(const pare_gguf *file, const pare_gguf_tensor *store
                             .bytes = stored->count * pare_dtype_size(stored->type->dtype),
                             .data = stored->data};
     memcpy(tensor->shape, stored->shape, sizeof tensor->shape);
-    *view = (pare_view){.block = rows ? rows : 1,
-                        .block_step = rows * columns,
-                        .row_step = columns,
-                        .column_step = 1,
-                        .type = stored->type->plain ? NULL : stored->type,
-                        .shift = meaning->shift};
-    if (meaning->head) {
-        PARE_TRY(check_heads(file, stored, meaning->head));
-        pair_halves(view, meaning->head, columns);
-    }
+    if (meaning->head) PARE_TRY(check_heads(file, stored, meaning->head));
+    *view = meaning->head ? pare_view_of_pairs(columns, meaning->head) : pare_view_of_rows(columns);
+    view->type = stored->type->plain ? NULL : stored->type;
+    view->shift = meaning->shift;
     bool as_stored = stored->type->plain && !meaning->head && !(meaning->shift < 0 || meaning->shift > 0);
     tensor->view = as_stored ? NULL : view;
     return PARE_OK;

@@ -10,9 +10,27 @@ int64_t pare_tensor_columns(const pare_tensor *tensor) {
     return (int64_t)tensor->shape[tensor->rank - 1];
 }
 
+pare_view pare_view_of_rows(int64_t columns) {
+    return (pare_view){.block = 1, .block_step = columns, .row_step = columns, .column_step = 1};
+}
+
+pare_view pare_view_of_pairs(int64_t columns, int64_t head) {
+    return (pare_view){.block = head,
+                       .block_step = head * columns,
+                       .part = head / 2,
+                       .part_step = columns,
+                       .row_step = 2 * columns,
+                       .column_step = 1};
+}
+
+/* Columns of a matrix; 1 of a vector, whose elements count as rows. */
+static int64_t row_length(const pare_tensor *tensor) {
+    return tensor->rank == 2 ? (int64_t)tensor->shape[1] : 1;
+}
+
 bool pare_tensor_is_run(const pare_tensor *tensor) {
     const pare_view *view = tensor->view;
-    int64_t columns = tensor->rank == 2 ? (int64_t)tensor->shape[1] : 1;
+    int64_t columns = row_length(tensor);
     return !view || (!view->part && !view->shards && view->column_step == 1 && view->row_step == columns &&
                      view->block_step == view->block * columns);
 }
@@ -99,7 +117,7 @@ const void *pare_tensor_elements(const pare_tensor *tensor, uint64_t first, uint
         copy_elements(tensor, view->first + (int64_t)first, (int64_t)count, 1, buffer);
         return buffer;
     }
-    int64_t columns = tensor->rank == 2 ? (int64_t)tensor->shape[1] : 1;
+    int64_t columns = row_length(tensor);
     for (uint64_t done = 0, take; done < count; done += take) {
         int64_t row = (int64_t)(first + done) / columns, column = (int64_t)(first + done) % columns;
         take = (uint64_t)(columns - column) < count - done ? (uint64_t)(columns - column) : count - done;
@@ -121,13 +139,9 @@ void pare_tensor_stored_values(const pare_tensor *tensor, uint64_t first, size_t
     pare_tensor as_stored = *tensor;
     pare_view run;
     if (tensor->view) {
-        int64_t columns = tensor->rank == 2 ? (int64_t)tensor->shape[1] : 1;
-        run = (pare_view){.block = 1,
-                          .block_step = columns,
-                          .row_step = columns,
-                          .column_step = 1,
-                          .type = tensor->view->type,
-                          .shift = tensor->view->shift};
+        run = pare_view_of_rows(row_length(tensor));
+        run.type = tensor->view->type;
+        run.shift = tensor->view->shift;
         as_stored.view = &run;
     }
     pare_tensor_values(&as_stored, first, count, out);

@@ -22,6 +22,13 @@ struct pare_view {
     bool by_columns;
 };
 
+/* Rows of `columns` elements, one behind the other. */
+pare_view pare_view_of_rows(int64_t columns);
+
+/* The same, but within each head of `head` rows those that rotary positions turn together are stored side by side: row
+ * r stands in place 2 (r % half) + r / half of its head, half = head / 2. */
+pare_view pare_view_of_pairs(int64_t columns, int64_t head);
+
 /* A row may be no longer than this where it is scattered. */
 enum { PARE_VIEW_ROW_BYTES = 1 << 18 };
 
