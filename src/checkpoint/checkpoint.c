@@ -199,12 +199,12 @@ static pare_status open_folder(pare_checkpoint *checkpoint) {
         if (found || status != PARE_OK) return status;
     }
     if (pare_meta_is_folder(checkpoint->directory))
-        return open_meta(checkpoint, !pare_meta_has(checkpoint->directory, "consolidated.00.pth"));
+        return open_meta(checkpoint, !pare_folder_has(checkpoint->directory, "consolidated.00.pth"));
     return pare_folder_explain(checkpoint->directory);
 }
 
 static pare_status open_named(pare_checkpoint *checkpoint, const char *name) {
-    if (pare_meta_is_name(name) && pare_meta_has(checkpoint->directory, "params.json"))
+    if (pare_meta_is_name(name) && pare_folder_has(checkpoint->directory, "params.json"))
         return open_meta(checkpoint, fnmatch("*.safetensors", name, 0) == 0);
     return open_files(checkpoint, &name, 1);
 }

@@ -63,16 +63,9 @@ bool pare_meta_is_name(const char *name) {
     return fnmatch("consolidated.[0-9][0-9].pth", name, 0) == 0 || strcmp(name, "consolidated.safetensors") == 0;
 }
 
-bool pare_meta_has(const char *folder, const char *name) {
-    char *path = pare_path_join(folder, name);
-    bool found = pare_file_exists(path);
-    free(path);
-    return found;
-}
-
 bool pare_meta_is_folder(const char *folder) {
-    return pare_meta_has(folder, "params.json") &&
-           (pare_meta_has(folder, "consolidated.00.pth") || pare_meta_has(folder, "consolidated.safetensors"));
+    return pare_folder_has(folder, "params.json") &&
+           (pare_folder_has(folder, "consolidated.00.pth") || pare_folder_has(folder, "consolidated.safetensors"));
 }
 
 static int is_shard(const struct dirent *found) {
@@ -169,19 +162,11 @@ static pare_status find_parts(const composing *c, const entry *row, const pare_t
     return PARE_OK;
 }
 
-/* Queries and keys: part of a head's rows come from the even ones, part from the odd ones. */
 static pare_status view_rows(const composing *c, const entry *row, const pare_tensor *stored, pare_view *view) {
     int64_t columns = (int64_t)stored->shape[1], head = c->params->head_size;
-    *view = (pare_view){.block = 1, .block_step = columns, .row_step = columns, .column_step = 1};
-    if (!row->turned) return PARE_OK;
-    if ((int64_t)stored->shape[0] % head != 0)
-        return refuse(c, 0, stored, "has a number of rows that is no multiple of the size of a head in params.json");
-    view->block = head;
-    view->block_step = head * columns;
-    view->part = head / 2;
-    view->part_step = columns;
-    view->row_step = 2 * columns;
-    return PARE_OK;
+    *view = row->turned ? pare_view_of_pairs(columns, head) : pare_view_of_rows(columns);
+    if (!row->turned || (int64_t)stored->shape[0] % head == 0) return PARE_OK;
+    return refuse(c, 0, stored, "has a number of rows that is no multiple of the size of a head in params.json");
 }
 
 static axis axis_of(const composing *c, const entry *row, const pare_tensor *stored) {

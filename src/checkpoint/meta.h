@@ -9,8 +9,6 @@
 /* True for the names of such files. */
 bool pare_meta_is_name(const char *name);
 
-bool pare_meta_has(const char *folder, const char *name);
-
 /* True if the folder has params.json and consolidated.00.pth or consolidated.safetensors. */
 bool pare_meta_is_folder(const char *folder);
 

@@ -35,13 +35,6 @@ static pare_status resolve(const char *target, char **place) {
     return pare_fail(PARE_FILE_ERROR, "cannot write %s: there is no folder to write it in; create it first", target);
 }
 
-static bool has_file(const char *folder, const char *name) {
-    char *path = pare_path_join(folder, name);
-    bool found = pare_file_exists(path);
-    free(path);
-    return found;
-}
-
 /* A GGUF file replaces one, and nothing else. */
 static pare_status check_file(const char *target, const char *place, bool force) {
     if (pare_path_is_folder(place))
@@ -61,7 +54,8 @@ static pare_status check_existing(const char *target, const char *place, bool fo
         return pare_fail(PARE_FILE_ERROR, "cannot write %s: it exists and is not a folder", target);
     if (!force)
         return pare_fail(PARE_FILE_ERROR, "%s exists already; give another folder, or --force to replace it", target);
-    if (has_file(place, "config.json") || has_file(place, "adapter_config.json") || is_empty(place)) return PARE_OK;
+    if (pare_folder_has(place, "config.json") || pare_folder_has(place, "adapter_config.json") || is_empty(place))
+        return PARE_OK;
     return pare_fail(
         PARE_FILE_ERROR,
         "%s is not replaced: it has neither config.json nor adapter_config.json, so it does not look like a model; "

@@ -21,10 +21,7 @@ typedef struct named {
 } named;
 
 static bool lies_beside(const named *file, const char *name) {
-    char *path = pare_path_join(file->folder, name);
-    bool found = pare_file_exists(path);
-    free(path);
-    return found;
+    return pare_folder_has(file->folder, name);
 }
 
 static pare_status refuse_file(const named *file, const char *what) {

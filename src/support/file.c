@@ -29,6 +29,13 @@ char *pare_path_join(const char *directory, const char *name) {
     return pare_format("%s%s%s", directory, separator, name);
 }
 
+bool pare_folder_has(const char *folder, const char *name) {
+    char *path = pare_path_join(folder, name);
+    bool found = pare_file_exists(path);
+    free(path);
+    return found;
+}
+
 bool pare_file_exists(const char *path) {
     struct stat status;
     return path && lstat(path, &status) == 0;

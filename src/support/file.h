@@ -26,6 +26,9 @@ pare_status pare_file_read(const char *path, uint64_t limit, char **text, size_t
 /* True if `path` exists (of any kind). NULL does not. */
 bool pare_file_exists(const char *path);
 
+/* True if the folder has an entry of that name. */
+bool pare_folder_has(const char *folder, const char *name);
+
 /* directory + "/" + name, in memory freed with free(). NULL without memory, and where one of them is NULL. */
 char *pare_path_join(const char *directory, const char *name);
 

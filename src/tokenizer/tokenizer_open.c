@@ -113,11 +113,8 @@ enum { FILE_NAMES = sizeof file_names / sizeof *file_names };
 
 bool pare_tokenizer_exists(const char *directory) {
     bool found = false;
-    for (size_t i = 0; !found && i < FILE_NAMES; i++) {
-        char *path = pare_path_join(directory, file_names[i]);
-        found = pare_file_exists(path);
-        free(path);
-    }
+    for (size_t i = 0; !found && i < FILE_NAMES; i++)
+        found = pare_folder_has(directory, file_names[i]);
     return found;
 }
 
