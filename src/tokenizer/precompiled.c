@@ -3,39 +3,23 @@
  * otherwise each of its characters is. */
 #include "tokenizer/precompiled.h"
 #include "support/memory.h"
+#include "tokenizer/base64.h"
 #include "tokenizer/unicode.h"
 
-#include <limits.h>
-#include <openssl/evp.h>
-
 enum { LONGEST_WHOLE = 5 }; /* bytes of a cluster that is replaced as a whole */
-
-/* Bytes that `text` ends with for want of data. */
-static size_t padding(const char *text, size_t bytes) {
-    size_t count = 0;
-    while (count < 2 && count < bytes && text[bytes - 1 - count] == '=')
-        count++;
-    return count;
-}
-
-static pare_status decode(const char *path, const char *text, size_t bytes, unsigned char *out, size_t *count) {
-    int length =
-        bytes && bytes % 4 == 0 && bytes < INT_MAX ? EVP_DecodeBlock(out, (const unsigned char *)text, (int)bytes) : -1;
-    if (length < 0)
-        return pare_fail(PARE_FORMAT_ERROR,
-                         "%s: the precompiled_charsmap of its normalizer is not in base64; fetch the file again", path);
-    *count = (size_t)length - padding(text, bytes);
-    return PARE_OK;
-}
 
 pare_status pare_precompiled_read(const char *path, const json_t *json, pare_charsmap *out) {
     const json_t *value = json_object_get(json, "precompiled_charsmap");
     size_t bytes = json_string_length(value), count = 0;
-    unsigned char *table;
+    char *table;
     *out = (pare_charsmap){0};
-    PARE_TRY(pare_alloc(&table, bytes / 4 * 3 + 3, 1, "the normalisation table"));
-    pare_status status = decode(path, json_string_value(value), bytes, table, &count);
-    if (status == PARE_OK) status = pare_charsmap_read(path, (const char *)table, count, out);
+    PARE_TRY(pare_alloc(&table, bytes / 4 * 3, 1, "the normalisation table"));
+    pare_status status = PARE_OK;
+    if (!pare_base64_decode(json_string_value(value), bytes, table, &count))
+        status =
+            pare_fail(PARE_FORMAT_ERROR,
+                      "%s: the precompiled_charsmap of its normalizer is not in base64; fetch the file again", path);
+    if (status == PARE_OK) status = pare_charsmap_read(path, table, count, out);
     pare_free(table);
     return status;
 }

@@ -4,16 +4,14 @@
 #include "tokenizer/tiktoken.h"
 #include "support/file.h"
 #include "support/memory.h"
+#include "tokenizer/base64.h"
 #include "tokenizer/byte_level.h"
+#include "tokenizer/gguf_pre.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { FILE_LIMIT = 1 << 26, TOKEN_LIMIT = 1 << 20, LONGEST_TOKEN = 1024, SPECIAL = 256 };
-
-/* As in Meta's own code for Llama 3. */
-static const char expression[] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|"
-                                 " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
 /* Those of Llama 3.1; the places of others are reserved. */
 static const struct {
@@ -36,31 +34,9 @@ static pare_status no_memory(void) {
     return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the tokenizer's merges");
 }
 
-static int digit(char c) {
-    if (c >= 'A' && c <= 'Z') return c - 'A';
-    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-    if (c >= '0' && c <= '9') return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Decodes what stands before the space of a line; false if it is no base64, or is empty or too long. */
+/* What stands before the space of a line; false if it is no base64, or is empty or too long. */
 static bool decode(const char *text, size_t length, char out[LONGEST_TOKEN], size_t *bytes) {
-    *bytes = 0;
-    if (!length || length % 4 || length / 4 * 3 > LONGEST_TOKEN) return false;
-    for (size_t i = 0; i < length; i += 4) {
-        uint32_t bits = 0;
-        int made = 3;
-        for (size_t k = 0; k < 4; k++) {
-            bool end = i + 4 == length && text[i + k] == '=' && k >= 2 && (k == 3 || text[i + 3] == '=');
-            int value = end ? 0 : digit(text[i + k]);
-            if (value < 0) return false;
-            made -= end;
-            bits = bits << 6 | (uint32_t)value;
-        }
-        for (int k = 0; k < made; k++)
-            out[(*bytes)++] = (char)(bits >> (16 - 8 * k));
-    }
-    return true;
+    return length / 4 * 3 <= LONGEST_TOKEN && pare_base64_decode(text, length, out, bytes);
 }
 
 /* *space: where the rank begins; false if the line is not BASE64 RANK. */
@@ -170,6 +146,7 @@ static json_t *special_tokens(uint32_t first) {
 }
 
 static json_t *split_text(void) {
+    const char *expression = pare_gguf_pre_find("llama-bpe")->splits[0];
     return json_pack("{s:s, s:{s:s}, s:s}", "type", "Split", "pattern", "Regex", expression, "behavior", "Isolated");
 }
 
