@@ -91,14 +91,6 @@ static int by_falling_score(const void *left, const void *right) {
     return (a->order > b->order) - (a->order < b->order);
 }
 
-static json_t *token_json(const merging *m, uint32_t id) {
-    const pare_gguf_text *token = &m->vocabulary->tokens[id];
-    char text[PARE_WORD_MAX + 1];
-    memcpy(text, token->bytes, token->length);
-    text[token->length] = '\0';
-    return pare_json_string(text);
-}
-
 pare_status pare_gguf_scored_merges_json(const pare_gguf_vocabulary *vocabulary, json_t **out) {
     merging m = {.vocabulary = vocabulary};
     *out = NULL;
@@ -109,8 +101,8 @@ pare_status pare_gguf_scored_merges_json(const pare_gguf_vocabulary *vocabulary,
         *out = json_array();
         if (m.count) qsort(m.merges, m.count, sizeof *m.merges, by_falling_score);
         for (size_t i = 0; i < m.count; i++)
-            pare_json_append(*out,
-                             pare_json_list_of(token_json(&m, m.merges[i].left), token_json(&m, m.merges[i].right)));
+            pare_json_append(*out, pare_json_list_of(pare_gguf_token_json(vocabulary, m.merges[i].left),
+                                                     pare_gguf_token_json(vocabulary, m.merges[i].right)));
     }
     pare_word_table_free(&m.ids);
     pare_free(m.merges);

@@ -43,8 +43,7 @@ static pare_status read_specials(making *m) {
 }
 
 static json_t *text_of(const making *m, int64_t id) {
-    const pare_gguf_text *token = &m->vocabulary.tokens[id];
-    return pare_json_format("%.*s", (int)token->length, token->bytes);
+    return pare_gguf_token_json(&m->vocabulary, (uint64_t)id);
 }
 
 static json_t *split_json(const char *expression) {

@@ -54,6 +54,10 @@ static json_t *text_json(const pare_gguf_text *text) {
     return pare_json_string(buffer);
 }
 
+json_t *pare_gguf_token_json(const pare_gguf_vocabulary *vocabulary, uint64_t id) {
+    return text_json(&vocabulary->tokens[id]);
+}
+
 static pare_status refuse_token(const pare_gguf_vocabulary *v, uint64_t id, const char *what) {
     return pare_fail(PARE_FORMAT_ERROR, "%s: token %llu of %s %s", v->file->mapping.path, (unsigned long long)id,
                      tokens_key, what);
@@ -63,12 +67,9 @@ static pare_status put_token(const pare_gguf_vocabulary *v, uint64_t id, json_t 
     const pare_gguf_text *token = &v->tokens[id];
     char text[TEXT_LIMIT + 1];
     if (token->length > TEXT_LIMIT) return refuse_token(v, id, "is too long to be one");
+    if (!pare_gguf_is_text(*token)) return refuse_token(v, id, "is no text");
     memcpy(text, token->bytes, token->length);
     text[token->length] = '\0';
-    json_t *sound = json_string(text);
-    bool whole = sound && strlen(text) == token->length;
-    json_decref(sound);
-    if (!whole) return refuse_token(v, id, "is no text");
     if (json_object_get(vocab, text)) return refuse_token(v, id, "occurs twice");
     pare_json_put(vocab, text, json_integer((json_int_t)id));
     return PARE_OK;
@@ -95,10 +96,10 @@ json_t *pare_gguf_added_json(const pare_gguf_vocabulary *vocabulary) {
         const pare_gguf_text *token = &vocabulary->tokens[id];
         if ((!special && type != PARE_GGUF_TOKEN_USER_DEFINED) || !token->length || token->length > TEXT_LIMIT)
             continue;
-        pare_json_append(list,
-                         pare_json_of({"id", json_integer((json_int_t)id)}, {"content", text_json(token)},
-                                      {"single_word", json_false()}, {"lstrip", json_false()}, {"rstrip", json_false()},
-                                      {"normalized", json_false()}, {"special", json_boolean(special)}));
+        pare_json_append(
+            list, pare_json_of({"id", json_integer((json_int_t)id)}, {"content", pare_gguf_token_json(vocabulary, id)},
+                               {"single_word", json_false()}, {"lstrip", json_false()}, {"rstrip", json_false()},
+                               {"normalized", json_false()}, {"special", json_boolean(special)}));
     }
     return list;
 }

@@ -29,6 +29,8 @@ pare_gguf_token pare_gguf_token_type(const pare_gguf_vocabulary *vocabulary, uin
 
 /* {token: id} of all tokens. Fails where one occurs twice, or is no text. */
 pare_status pare_gguf_vocab_json(const pare_gguf_vocabulary *vocabulary, json_t **out);
+/* The text of one that pare_gguf_vocab_json did not refuse. */
+json_t *pare_gguf_token_json(const pare_gguf_vocabulary *vocabulary, uint64_t id);
 /* added_tokens of tokenizer.json: control tokens, which are special, and those that users defined. */
 json_t *pare_gguf_added_json(const pare_gguf_vocabulary *vocabulary);
 
