@@ -1,32 +1,11 @@
 /* Pickles that would run something, or that lie: refused by what they ask for, and nothing is run or left over. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#define ONE_FILE "pytorch_model.bin"
+#include "one_file.h"
 
 #include "checkpoint/pickle.h"
 #include "checkpoint/torch_file.h"
 #include "stored_zip.h"
 #include "support/memory.h"
-
-static char *folder, *path;
-
-static int make_folder(void **state) {
-    (void)state;
-    folder = tiny_folder();
-    path = pare_path_join(folder, "pytorch_model.bin");
-    return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    tiny_remove(folder);
-    free(folder);
-    free(path);
-    return 0;
-}
 
 /* A file of torch.save with that pickle, and one storage "0" of 24 bytes: 0, 1, 2, ... */
 static void write_pickle(const void *pickle, size_t bytes) {
@@ -36,15 +15,14 @@ static void write_pickle(const void *pickle, size_t bytes) {
     const stored_entry entries[] = {
         {"archive/data.pkl", pickle, bytes}, {"archive/byteorder", "little", 6}, {"archive/data/0", data, sizeof data}};
     stored_zip zip = stored_zip_make(entries, 3);
-    tiny_write_file(folder, "pytorch_model.bin", zip.data, zip.bytes);
+    tiny_write_file(folder, ONE_FILE, zip.data, zip.bytes);
 }
 
 static void expect(pare_status expected, const char *word) {
     pare_safetensors file;
     uint64_t before = pare_memory_current();
     pare_status status = pare_torch_file_open(path, &file);
-    if (status != expected || !strstr(pare_message(), word) || !strstr(pare_message(), path))
-        fail_msg("status %d where %d and \"%s\" are expected: %s", status, expected, word, pare_message());
+    expect_status(status, expected, word);
     assert_null(file.tensors);
     assert_null(file.mapping.path);
     assert_int_equal(pare_memory_current(), before);
