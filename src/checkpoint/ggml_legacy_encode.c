@@ -2,6 +2,7 @@
  * largest size by the lowest level (Q4_0, Q5_0), or the range by the number of steps. The bits are its own: every
  * product and sum is rounded to fp32. */
 #include "checkpoint/ggml_encode.h"
+#include "support/vectorize.h"
 
 #include <math.h>
 
@@ -111,11 +112,32 @@ void pare_ggml_encode_q5_1(const float *values, size_t count, unsigned char *out
     }
 }
 
-void pare_ggml_encode_q8_0(const float *values, size_t count, unsigned char *out) {
+/* The largest size. */
+static inline float reach(const float *values) {
+    enum { LANES = 8 };
+    float lanes[LANES] = {0}, most = 0;
+    for (int i = 0; i < BLOCK; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            lanes[k] = fabsf(values[i + k]) > lanes[k] ? fabsf(values[i + k]) : lanes[k];
+    for (int k = 0; k < LANES; k++)
+        most = lanes[k] > most ? lanes[k] : most;
+    return most;
+}
+
+/* What roundf makes of it, in steps that loops take side by side: what is cut off is exact. */
+static inline int to_nearest(float value) {
+    int whole = (int)value;
+    float rest = value - (float)whole;
+    return whole + (rest >= 0.5f ? 1 : 0) - (rest <= -0.5f ? 1 : 0);
+}
+
+PARE_VECTORIZE void pare_ggml_encode_q8_0(const float *values, size_t count, unsigned char *out) {
     for (size_t b = 0; b < count; b++, values += BLOCK, out += 34) {
-        float d = fabsf(farthest(values)) / 127.0f, by = inverse(d);
-        pare_ggml_put_half(out, d);
+        float d = reach(values) / 127.0f, by = inverse(d);
+        signed char levels[BLOCK];
         for (int i = 0; i < BLOCK; i++)
-            out[2 + i] = (unsigned char)(int)roundf(values[i] * by);
+            levels[i] = (signed char)to_nearest(values[i] * by);
+        pare_ggml_put_half(out, d);
+        memcpy(out + 2, levels, BLOCK);
     }
 }
