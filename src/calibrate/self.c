@@ -96,9 +96,7 @@ static pare_status plan(writer *w, const pare_source *source, pare_generator_sha
         uint64_t logits = (uint64_t)(w->lane_count * w->rows) * w->model->config.vocabulary * sizeof(float);
         *shape = (pare_generator_shape){.batch = w->rows,
                                         .capacity = w->request->lead + w->request->length,
-                                        .limit = limit > logits ? limit - logits
-                                                 : limit        ? 1
-                                                                : 0,
+                                        .limit = pare_limit_beside(limit, logits),
                                         .adapters = w->request->adapters,
                                         .beside = w->lane_count - 1};
         pare_status status = pare_generator_measure(source, shape, &memory);

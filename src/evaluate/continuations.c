@@ -77,9 +77,7 @@ static pare_status plan(writer *w, pare_generator_shape *shape) {
         uint64_t logits = (uint64_t)w->rows * w->source.model->config.vocabulary * sizeof(float);
         *shape = (pare_generator_shape){.batch = w->rows,
                                         .capacity = w->prompt + w->tokens,
-                                        .limit = limit > logits ? limit - logits
-                                                 : limit        ? 1
-                                                                : 0,
+                                        .limit = pare_limit_beside(limit, logits),
                                         .adapters = w->evaluation->adapters};
         pare_status status = pare_generator_measure(&w->source, shape, &memory);
         if (status != PARE_OUT_OF_MEMORY || w->rows == 1) return status;

@@ -14,8 +14,8 @@ typedef struct sides {
 /* Each pass gets the same part of what `beside` leaves. */
 static pare_status open_sides(const pare_evaluation *e, uint64_t beside, sides *s) {
     pare_pass_shape shapes[2];
-    uint64_t limit = pare_runtime_limit(e->runtime);
-    limit = limit > beside ? (limit - beside) / (uint64_t)s->count : limit ? 1 : 0;
+    uint64_t limit = pare_limit_beside(pare_runtime_limit(e->runtime), beside), part = limit / (uint64_t)s->count;
+    if (part) limit = part;
     for (int i = 0; i < s->count; i++) {
         const pare_source *source = &s->of[i].source;
         int64_t rank = s->adapters[i] ? s->adapters[i]->rank : 0;

@@ -74,20 +74,6 @@ void pare_loraprune_widths(const pare_prune_job *job, pare_widths *widths) {
     }
 }
 
-static pare_status check_ids(const pare_prune_job *job) {
-    const pare_examples *examples = &job->lora->examples;
-    for (size_t i = 0; i < examples->count; i++) {
-        const pare_example *example = &examples->list[i];
-        for (uint32_t j = 0; j < example->count; j++)
-            if (examples->ids[example->start + j] >= job->model->config.vocabulary)
-                return pare_fail(PARE_FORMAT_ERROR,
-                                 "%s holds the token id %u, but the vocabulary of %s has only %u tokens",
-                                 job->calibration.source, examples->ids[example->start + j],
-                                 pare_checkpoint_directory(job->model->checkpoint), job->model->config.vocabulary);
-    }
-    return PARE_OK;
-}
-
 /* A picture is as long as it is. */
 static pare_status read_pictures(pare_prune_job *job) {
     const pare_calibration_options *c = &job->calibration;
@@ -117,7 +103,7 @@ static pare_status read_texts(pare_prune_job *job) {
     if (job->lora->examples.formatted) job->lora->chat = pare_chat_style_name(&style);
     if (status == PARE_OK) pare_examples_say(&job->lora->examples, c->source, &style, job->runtime);
     pare_chat_style_free(&style);
-    return status == PARE_OK ? check_ids(job) : status;
+    return status == PARE_OK ? pare_examples_check(&job->lora->examples, c->source, job->model) : status;
 }
 
 static pare_batches_options batches_of(const pare_prune_job *job) {
@@ -217,7 +203,7 @@ pare_status pare_loraprune_plan(pare_prune_job *job) {
     plan->chat = lora->chat;
     plan->sequences = batches.batch;
     plan->length = batches.length;
-    lora->training.memory = !plan->limit ? 0 : plan->limit > plan->state ? plan->limit - plan->state : 1;
+    lora->training.memory = pare_limit_beside(plan->limit, plan->state);
     PARE_TRY(pare_trainer_measure(lora->trained, &batches, &lora->training, &memory));
     pare_pass_memory_plan(&memory, plan);
     return plan_merged(job, plan);

@@ -2,10 +2,6 @@
 #include "prune/prune_job.h"
 #include "support/runtime.h"
 
-bool pare_sparse_has_metric(const pare_prune_job *job) {
-    return pare_recipe_feels_outputs(&job->asked->recipe);
-}
-
 /* Gate and up, wider than the hidden state, get diagonals: full matrices would be as large as Down's Gram matrix. */
 static pare_fisher_choice fisher_choice(const pare_prune_job *job) {
     return (pare_fisher_choice){.wanted = job->sparse.pruned, .widest = job->current->config.hidden};
@@ -14,12 +10,14 @@ static pare_fisher_choice fisher_choice(const pare_prune_job *job) {
 /* Full matrices, which may lie in a scratch file; and what is always in memory while they are gathered. */
 static uint64_t fisher_bytes(const pare_prune_job *job) {
     pare_fisher_choice choice = fisher_choice(job);
-    return pare_sparse_has_metric(job) ? pare_linear_fisher_bytes(job->current, &choice) : 0;
+    return pare_recipe_feels_outputs(&job->asked->recipe) ? pare_linear_fisher_bytes(job->current, &choice) : 0;
 }
 
 static uint64_t fisher_room(const pare_prune_job *job) {
     pare_fisher_choice choice = fisher_choice(job);
-    return pare_sparse_has_metric(job) ? pare_linear_fisher_room_bytes(job->current, job->backend, &choice) : 0;
+    return pare_recipe_feels_outputs(&job->asked->recipe)
+               ? pare_linear_fisher_room_bytes(job->current, job->backend, &choice)
+               : 0;
 }
 
 static bool fisher_in_file(const pare_prune_job *job) {
@@ -39,7 +37,7 @@ static pare_fisher_request fisher_request(const pare_prune_job *job, const pare_
                                  .ids = job->windows.ids,
                                  .sequences = job->plan.shape.sequences,
                                  .length = job->plan.shape.length,
-                                 .limit = limit > kept ? limit - kept : (limit ? 1 : 0),
+                                 .limit = pare_limit_beside(limit, kept),
                                  .scratch = fisher_in_file(job) ? pare_runtime_scratch(job->runtime) : NULL};
 }
 
@@ -49,7 +47,7 @@ pare_status pare_sparse_metric_plan(pare_prune_job *job) {
     pare_plan *plan = &job->plan.sizes;
     pare_pass_memory pass = {0};
     int64_t group;
-    if (!pare_sparse_has_metric(job) || !request.sequences) return PARE_OK;
+    if (!pare_recipe_feels_outputs(&job->asked->recipe) || !request.sequences) return PARE_OK;
     PARE_TRY(pare_linear_fisher_group(&request, &group, &pass));
     plan->metrics = fisher_bytes(job) + fisher_room(job);
     if (fisher_in_file(job)) plan->scratch += fisher_bytes(job);

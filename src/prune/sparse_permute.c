@@ -42,7 +42,7 @@ static pare_weights_job scoring_job(pare_prune_job *job, const pare_source *sour
     pare_weights_job scoring = pare_sparse_layerwise(job, source);
     scoring.recipe = recipe;
     scoring.scores_only = true;
-    if (scoring.limit) scoring.limit = scoring.limit > held ? scoring.limit - held : 1;
+    scoring.limit = pare_limit_beside(scoring.limit, held);
     return scoring;
 }
 

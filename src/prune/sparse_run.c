@@ -34,7 +34,7 @@ pare_weights_job pare_sparse_layerwise(pare_prune_job *job, const pare_source *s
                               .ids = job->windows.ids,
                               .sequences = job->plan.shape.sequences,
                               .length = job->plan.shape.length,
-                              .limit = limit > kept ? limit - kept : (limit ? 1 : 0),
+                              .limit = pare_limit_beside(limit, kept),
                               .scratch = pare_runtime_scratch(job->runtime),
                               .seed = job->asked->seed,
                               .pruned = job->sparse.pruned,
@@ -115,7 +115,8 @@ pare_status pare_sparse_run(pare_prune_job *job) {
     if (has_gradient(&job->asked->recipe)) PARE_TRY(pare_run_stage(&job->run, "gradients", gather_gradients, job));
     if (job->asked->recipe.element.permutation != PARE_PERMUTE_NONE)
         PARE_TRY(pare_run_stage(&job->run, "permuting", pare_sparse_permute, job));
-    if (pare_sparse_has_metric(job)) PARE_TRY(pare_run_stage(&job->run, "feeling outputs", pare_sparse_metric, job));
+    if (pare_recipe_feels_outputs(&job->asked->recipe))
+        PARE_TRY(pare_run_stage(&job->run, "feeling outputs", pare_sparse_metric, job));
     if (pare_recipe_searches(&job->asked->recipe))
         PARE_TRY(pare_run_stage(&job->run, "searching", pare_sparse_search, job));
     PARE_TRY(pare_run_stage(&job->run, "pruning", prune_layers, job));

@@ -80,7 +80,7 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
     if (recipe->mode == PARE_MODE_ELEMENT && !plan->shape.gradients) return note_shape(plan);
     bool divisible = request->only && !plan->shape.composed;
     uint64_t limit = plan->sizes.limit, gathered = gathered_bytes(model, recipe, plan);
-    if (limit) plan->sizes.limit = limit > gathered ? limit - gathered : 1;
+    plan->sizes.limit = pare_limit_beside(limit, gathered);
     PARE_TRY(divisible ? choose_group(model, backend, plan, &pass) : place_state(model, backend, runtime, plan, &pass));
     plan->sizes.limit = limit;
     pare_pass_memory_plan(&pass, &plan->sizes);

@@ -1,5 +1,6 @@
 #include "search/candidates.h"
 #include "support/memory.h"
+#include "support/runtime.h"
 
 #include <string.h>
 
@@ -11,10 +12,10 @@ static pare_pass_shape shape_of(const pare_candidate_windows *windows, bool inpu
 /* All hidden states are kept if there is room. */
 static pare_status choose_shape(const pare_model *model, const pare_backend *backend,
                                 const pare_candidate_windows *windows, pare_pass_shape *shape, uint64_t *bytes) {
-    uint64_t answers = pare_answers_bytes(windows->predictions, model->config.vocabulary), limit = windows->limit;
+    uint64_t answers = pare_answers_bytes(windows->predictions, model->config.vocabulary);
+    uint64_t held = answers + windows->beside, limit = pare_limit_beside(windows->limit, held);
     pare_pass_memory memory;
     pare_status status;
-    if (limit) limit = limit > answers ? limit - answers : 1;
     *shape = shape_of(windows, true, limit);
     status = pare_pass_measure(model, backend, shape, &memory);
     if (status == PARE_OUT_OF_MEMORY) {
@@ -22,7 +23,7 @@ static pare_status choose_shape(const pare_model *model, const pare_backend *bac
         status = pare_pass_measure(model, backend, shape, &memory);
     }
     PARE_TRY(status);
-    *bytes = answers + memory.weights + memory.activations;
+    *bytes = held + memory.weights + memory.activations;
     return PARE_OK;
 }
 

@@ -8,7 +8,8 @@
 typedef struct pare_candidate_windows {
     const uint32_t *ids; /* [sequences, length] */
     int64_t sequences, length, predictions;
-    uint64_t limit; /* bytes of anonymous memory; 0: none set */
+    uint64_t limit;  /* bytes of anonymous memory; 0: none set */
+    uint64_t beside; /* of which so many are taken meanwhile, by what searches */
 } pare_candidate_windows;
 
 typedef struct pare_candidates {
@@ -21,7 +22,7 @@ typedef struct pare_candidates {
     bool runs;                    /* it holds some */
 } pare_candidates;
 
-/* Bytes held. PARE_OUT_OF_MEMORY, naming what to change, if that does not fit. */
+/* Bytes held, `beside` among them. PARE_OUT_OF_MEMORY, naming what to change, if that does not fit. */
 pare_status pare_candidates_measure(const pare_model *model, const pare_backend *backend,
                                     const pare_candidate_windows *windows, uint64_t *bytes);
 /* Runs the dense model. Free with pare_candidates_free. */

@@ -26,16 +26,13 @@ static uint64_t table_bytes(const pare_width_search *s) {
 
 static pare_candidate_windows windows_of(const pare_width_search *s) {
     pare_candidate_windows windows = s->windows;
-    uint64_t taken = table_bytes(s);
-    if (windows.limit) windows.limit = windows.limit > taken ? windows.limit - taken : 1;
+    windows.beside = table_bytes(s);
     return windows;
 }
 
 pare_status pare_width_search_measure(const pare_width_search *s, uint64_t *bytes) {
     pare_candidate_windows windows = windows_of(s);
-    PARE_TRY(pare_candidates_measure(s->levels->model, s->backend, &windows, bytes));
-    *bytes += table_bytes(s);
-    return PARE_OK;
+    return pare_candidates_measure(s->levels->model, s->backend, &windows, bytes);
 }
 
 /* Parameters of one unit of a half. */

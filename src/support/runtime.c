@@ -14,6 +14,10 @@ uint64_t pare_runtime_limit(const pare_runtime *runtime) {
     return available && !limit ? 1 : limit;
 }
 
+uint64_t pare_limit_beside(uint64_t limit, uint64_t taken) {
+    return limit > taken ? limit - taken : limit != 0;
+}
+
 pare_limit_origin pare_runtime_limit_origin(const pare_runtime *runtime) {
     if (runtime && runtime->memory_limit) return PARE_LIMIT_GIVEN;
     return pare_machine_memory_left("").contained ? PARE_LIMIT_CONTAINER : PARE_LIMIT_MACHINE;

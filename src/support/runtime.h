@@ -11,6 +11,9 @@ pare_status pare_runtime_check(const pare_runtime *runtime);
  * is unknown. */
 uint64_t pare_runtime_limit(const pare_runtime *runtime);
 
+/* What bytes that are taken leave of such a limit: 1 where that is nothing, as 0 is no limit, and stays it. */
+uint64_t pare_limit_beside(uint64_t limit, uint64_t taken);
+
 /* Where that limit comes from. */
 pare_limit_origin pare_runtime_limit_origin(const pare_runtime *runtime);
 

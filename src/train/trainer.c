@@ -1,6 +1,7 @@
 #include "train/trainer.h"
 #include "support/memory.h"
 #include "support/progress.h"
+#include "support/runtime.h"
 #include "train/trainer_internal.h"
 
 #include <math.h>
@@ -43,7 +44,7 @@ static pare_status measure_taught(const pare_trained *trained, const pare_traine
     else
         PARE_TRY(pare_pass_measure(options->teacher.model, trained->backend, &of_teacher, &teacher));
     uint64_t taken = teacher.weights + teacher.activations;
-    if (shape->limit) shape->limit = shape->limit > taken ? shape->limit - taken : 1;
+    shape->limit = pare_limit_beside(shape->limit, taken);
     PARE_TRY(pare_pass_measure(trained->model, trained->backend, shape, out));
     out->weights += teacher.weights;
     out->activations += teacher.activations;
