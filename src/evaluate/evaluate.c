@@ -3,9 +3,7 @@
 #include "calibrate/calibration.h"
 #include "calibrate/self.h"
 #include "evaluate/continuations.h"
-#include "evaluate/divergence.h"
-#include "evaluate/perplexity.h"
-#include "evaluate/pictures.h"
+#include "evaluate/pair.h"
 #include "evaluate/zero_shot_result.h"
 #include "model/patches.h"
 #include "report/evaluation.h"
@@ -59,52 +57,37 @@ static pare_status load_windows(const job *j, const char *name, pare_windows *ou
     return pare_calibration_stream(author(j), name, j->asked->window, o->max_windows, j->runtime, out);
 }
 
-static pare_status measure(job *j, const char *name, const pare_windows *windows, pare_divergence_result *out) {
-    char *stage = pare_format("evaluating %s", pare_path_name(name));
+/* Of the model; and what the one that it is compared with writes on. */
+static pare_status measure(const job *j, const pare_windows *windows, pare_text_side *out, pare_text_result *text) {
+    char *stage = pare_format("evaluating %s", pare_path_name(text->file));
     pare_evaluation evaluation = {.model = j->model,
                                   .adapters = adapters_of(j),
                                   .backend = j->backend,
                                   .runtime = j->runtime,
                                   .windows = windows,
-                                  .name = name,
-                                  .stage = stage};
-    pare_status status = PARE_OK;
-    if (pare_reads_pictures(&j->model->config))
-        status = pare_pictures_evaluate(&evaluation, j->asked->against, &j->pictures, NULL);
-    else
-        status = j->asked->against ? pare_divergence(&evaluation, j->asked->against, out, NULL)
-                                   : pare_perplexity(&evaluation, &out->nll);
+                                  .name = text->file,
+                                  .stage = stage,
+                                  .continuations = j->asked->continuations,
+                                  .seed = j->asked->seed};
+    pare_status status = pare_evaluate_side(&evaluation, j->asked->against, out);
+    evaluation.model = j->asked->against;
+    evaluation.adapters = NULL;
+    if (status == PARE_OK && evaluation.model && evaluation.continuations)
+        status = pare_continuations_measure(&evaluation, author(j), &text->against);
     free(stage);
     return status;
 }
 
-/* By the model, and by the one that it is compared with. */
-static pare_status write_on(const job *j, const pare_windows *windows, pare_text_result *out) {
-    pare_evaluation evaluation = {.model = j->model,
-                                  .adapters = adapters_of(j),
-                                  .backend = j->backend,
-                                  .runtime = j->runtime,
-                                  .windows = windows,
-                                  .name = out->file,
-                                  .continuations = j->asked->continuations,
-                                  .seed = j->asked->seed};
-    if (!evaluation.continuations) return PARE_OK;
-    PARE_TRY(pare_continuations_measure(&evaluation, author(j), &out->continuations));
-    if (!j->asked->against) return PARE_OK;
-    evaluation.model = j->asked->against;
-    evaluation.adapters = NULL;
-    return pare_continuations_measure(&evaluation, author(j), &out->against);
-}
-
 static pare_status evaluate_windows(job *j, const pare_windows *windows, pare_text_result *out) {
-    pare_divergence_result result = {0};
+    pare_text_side side = {0};
     PARE_TRY(pare_calibration_check(j->model, out->file, windows));
     PARE_TRY(pare_calibration_digest(j->model, windows, out->digest));
-    PARE_TRY(measure(j, out->file, windows, &result));
-    PARE_TRY(write_on(j, windows, out));
-    out->nll = result.nll;
-    out->kl = result.kl;
-    out->top1 = result.top1;
+    PARE_TRY(measure(j, windows, &side, out));
+    out->nll = side.nll;
+    out->kl = side.kl;
+    out->top1 = side.top1;
+    out->continuations = side.continuations;
+    j->pictures = side.answers;
     out->tokens = (uint64_t)windows->count * windows->length;
     out->windows = windows->count;
     out->note = windows->note ? pare_format("%s", windows->note) : NULL;
