@@ -86,8 +86,12 @@ static uint64_t batch_bytes(const pare_layerwise_request *r, int64_t micro) {
     return total + rooms * states * sizeof(float);
 }
 
+uint64_t pare_layerwise_bytes(const pare_layerwise_memory *m) {
+    return m->hidden + m->statistics + m->weights + m->activations + m->repaired;
+}
+
 static uint64_t in_memory(const pare_layerwise_memory *m) {
-    return m->hidden + m->statistics + m->weights + m->activations + m->repaired - m->scratch;
+    return pare_layerwise_bytes(m) - m->scratch;
 }
 
 int64_t pare_layerwise_half(const pare_layerwise_request *r) {

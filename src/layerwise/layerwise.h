@@ -80,6 +80,9 @@ typedef struct pare_layerwise_memory {
     int64_t micro_batch;
 } pare_layerwise_memory;
 
+/* All of it. */
+uint64_t pare_layerwise_bytes(const pare_layerwise_memory *memory);
+
 /* What the inputs of one kind have shown. */
 typedef struct pare_input_statistics {
     pare_input_moments moments; /* width 0: not observed */

@@ -29,15 +29,6 @@ static pare_status plan_fisher(const pare_prune_job *job, const pare_source *sou
     return PARE_OK;
 }
 
-/* The search comes before the repair. */
-static pare_status plan_search(const pare_prune_job *job, const pare_repair_job *repair, pare_plan *plan) {
-    uint64_t bytes, scratch;
-    PARE_TRY(pare_prune_search_measure(job, repair, &bytes, &scratch));
-    if (bytes > plan->repair) plan->repair = bytes;
-    plan->scratch += scratch;
-    return PARE_OK;
-}
-
 pare_status pare_prune_plan_repair(pare_prune_job *job) {
     pare_plan *plan = &job->plan.sizes;
     pare_source source = {.model = job->current, .backend = job->backend};
@@ -58,5 +49,5 @@ pare_status pare_prune_plan_repair(pare_prune_job *job) {
     pare_selection_free(&sizes);
     PARE_TRY(status);
     pare_prune_plan_walk(job, &memory);
-    return pare_recipe_searches(&job->asked->recipe) ? plan_search(job, &repair, plan) : PARE_OK;
+    return pare_recipe_searches(&job->asked->recipe) ? pare_prune_search_plan(job, &repair) : PARE_OK;
 }

@@ -136,17 +136,16 @@ pare_status pare_prune_rounds(pare_prune_job *job);
 /* Chooses by OBS and repairs, where the recipe says so: changes job->selection, fills job->repaired. */
 pare_status pare_prune_repair(void *job);
 /* Of a search (prune_search.c): how many of the calibration sequences it measures by, the last ones; refused where
- * there would be no others; these; and what was found, into job->search. */
+ * there would be no others; these of all; and what was found, into job->search. */
 int64_t pare_prune_held_out(int64_t sequences);
 pare_status pare_prune_check_held_out(int64_t sequences);
 pare_candidate_windows pare_prune_search_windows(const pare_prune_job *job, const uint32_t *ids, int64_t sequences,
                                                  int64_t length, uint64_t limit);
 void pare_prune_found(pare_prune_job *job, const pare_search_found *found, int64_t sequences);
-/* Where the recipe searches: widths [layers], in, where it begins, out, what it found; repair: how
- * units are chosen. And what it holds beside the repair's walk: bytes at a time, and bytes of a scratch file. */
+/* Where the recipe searches: widths [layers], in, where it begins, out, what it found; repair: how units are chosen.
+ * And adds what it will hold to job->plan. */
 pare_status pare_prune_search(pare_prune_job *job, const pare_repair_job *repair, pare_widths *widths);
-pare_status pare_prune_search_measure(const pare_prune_job *job, const pare_repair_job *repair, uint64_t *bytes,
-                                      uint64_t *scratch);
+pare_status pare_prune_search_plan(pare_prune_job *job, const pare_repair_job *repair);
 /* Trains what is left, half a block after the other, where the recipe says so (prune_reconstruct.c): changes
  * job->repaired; and adds what that will hold to job->plan. */
 pare_status pare_prune_reconstruct(void *job);
@@ -160,6 +159,8 @@ pare_repair_options pare_prune_repair_options(const pare_recipe *recipe);
 pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t length, bool announced);
 /* Stages that go layer by layer hold their memory one after the other: the plan has that of whichever holds more. */
 void pare_prune_plan_stage(pare_prune_job *job, uint64_t bytes, uint64_t in_file);
+/* Adds a scratch file that is there beside them. */
+void pare_prune_plan_file(pare_prune_job *job, uint64_t bytes);
 /* The one of them that leaves job->repaired. */
 void pare_prune_plan_walk(pare_prune_job *job, const pare_layerwise_memory *walk);
 

@@ -32,9 +32,14 @@ void pare_prune_plan_stage(pare_prune_job *job, uint64_t bytes, uint64_t in_file
     job->planned.in_file = in_file;
 }
 
+void pare_prune_plan_file(pare_prune_job *job, uint64_t bytes) {
+    job->plan.sizes.repair += bytes;
+    job->plan.sizes.scratch += bytes;
+    job->planned.in_file += bytes;
+}
+
 void pare_prune_plan_walk(pare_prune_job *job, const pare_layerwise_memory *walk) {
-    uint64_t bytes = walk->hidden + walk->statistics + walk->weights + walk->activations + walk->repaired;
-    pare_prune_plan_stage(job, bytes, walk->scratch);
+    pare_prune_plan_stage(job, pare_layerwise_bytes(walk), walk->scratch);
     job->planned.repaired = walk->scratch ? 0 : walk->repaired;
 }
 

@@ -25,10 +25,11 @@ pare_status pare_prune_check_held_out(int64_t sequences) {
 pare_candidate_windows pare_prune_search_windows(const pare_prune_job *job, const uint32_t *ids, int64_t sequences,
                                                  int64_t length, uint64_t limit) {
     bool pictures = pare_reads_pictures(&job->model->config);
-    return (pare_candidate_windows){.ids = ids,
-                                    .sequences = sequences,
+    int64_t held = pare_prune_held_out(sequences);
+    return (pare_candidate_windows){.ids = ids ? ids + (sequences - held) * length : NULL,
+                                    .sequences = held,
                                     .length = length,
-                                    .predictions = pictures ? sequences : sequences * (length - 1),
+                                    .predictions = pictures ? held : held * (length - 1),
                                     .limit = limit};
 }
 
@@ -63,16 +64,15 @@ static pare_status fill_levels(const pare_prune_job *job, const pare_repair_job 
 
 static pare_width_search search_of(const pare_prune_job *job, const pare_repair_job *repair, uint64_t budget,
                                    const pare_unit_levels *levels) {
-    int64_t held = pare_prune_held_out(repair->sequences), first = repair->sequences - held;
-    const uint32_t *ids = repair->ids ? repair->ids + first * repair->length : NULL;
-    return (pare_width_search){.levels = levels,
-                               .backend = job->backend,
-                               .runtime = job->runtime,
-                               .windows = pare_prune_search_windows(job, ids, held, repair->length, repair->limit),
-                               .budget = budget,
-                               .steps = (uint32_t)job->asked->recipe.search_steps,
-                               .seed = job->asked->seed,
-                               .uniform = is_uniform(job)};
+    return (pare_width_search){
+        .levels = levels,
+        .backend = job->backend,
+        .runtime = job->runtime,
+        .windows = pare_prune_search_windows(job, repair->ids, repair->sequences, repair->length, repair->limit),
+        .budget = budget,
+        .steps = (uint32_t)job->asked->recipe.search_steps,
+        .seed = job->asked->seed,
+        .uniform = is_uniform(job)};
 }
 
 void pare_prune_found(pare_prune_job *job, const pare_search_found *found, int64_t sequences) {
@@ -111,13 +111,14 @@ pare_status pare_prune_search(pare_prune_job *job, const pare_repair_job *repair
     return PARE_OK;
 }
 
-pare_status pare_prune_search_measure(const pare_prune_job *job, const pare_repair_job *repair, uint64_t *bytes,
-                                      uint64_t *scratch) {
+pare_status pare_prune_search_plan(pare_prune_job *job, const pare_repair_job *repair) {
     pare_unit_levels levels;
+    uint64_t bytes;
     PARE_TRY(choose_levels(job, job->goal.widths, job->goal.parameters, 0, &levels));
     const pare_width_search search = search_of(job, repair, job->goal.parameters, &levels);
-    *scratch = pare_unit_levels_bytes(&levels);
-    pare_status status = pare_width_search_measure(&search, bytes);
+    pare_status status = pare_width_search_measure(&search, &bytes);
+    if (status == PARE_OK) pare_prune_plan_stage(job, bytes, 0);
+    pare_prune_plan_file(job, pare_unit_levels_bytes(&levels));
     pare_unit_levels_free(&levels);
     return status;
 }

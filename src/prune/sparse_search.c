@@ -19,21 +19,20 @@ typedef struct share_walk {
 
 static void set_up(const pare_prune_job *job, const pare_weights_job *all, pare_weight_levels *levels,
                    share_walk *out) {
-    int64_t held = pare_prune_held_out(all->sequences), first = all->sequences - held;
     out->recipe = *all->recipe;
     out->recipe.element.allocation = PARE_ALLOCATE_UNIFORM;
     if (pare_element_needs_of(&out->recipe).gram) out->recipe.element.allocation = PARE_ALLOCATE_COST;
     out->job = *all;
     out->job.recipe = &out->recipe;
-    out->job.sequences = first;
+    out->job.sequences -= pare_prune_held_out(all->sequences);
     out->job.levels = levels;
-    const uint32_t *ids = all->ids ? all->ids + first * all->length : NULL;
-    out->search = (pare_share_search){.levels = levels,
-                                      .backend = job->backend,
-                                      .runtime = job->runtime,
-                                      .windows = pare_prune_search_windows(job, ids, held, all->length, all->limit),
-                                      .steps = (uint32_t)job->asked->recipe.search_steps,
-                                      .seed = job->asked->seed};
+    out->search = (pare_share_search){
+        .levels = levels,
+        .backend = job->backend,
+        .runtime = job->runtime,
+        .windows = pare_prune_search_windows(job, all->ids, all->sequences, all->length, all->limit),
+        .steps = (uint32_t)job->asked->recipe.search_steps,
+        .seed = job->asked->seed};
 }
 
 static pare_status fill_levels(const pare_weights_job *walk, pare_matrix_result *results, double *sparsity) {
@@ -62,7 +61,6 @@ pare_status pare_sparse_search(void *context) {
 }
 
 pare_status pare_sparse_search_plan(pare_prune_job *job) {
-    pare_plan *plan = &job->plan.sizes;
     pare_source source = {.model = job->current, .backend = job->backend};
     const pare_weights_job all = pare_sparse_layerwise(job, &source);
     pare_layerwise_memory memory;
@@ -72,12 +70,11 @@ pare_status pare_sparse_search_plan(pare_prune_job *job) {
     if (!pare_recipe_searches(&job->asked->recipe)) return PARE_OK;
     PARE_TRY(new_levels(job, &levels));
     set_up(job, &all, &levels, &walk);
-    plan->scratch += pare_weight_levels_bytes(&levels);
     pare_status status = pare_share_search_measure(&walk.search, &bytes);
-    if (status == PARE_OK && bytes > plan->repair) plan->repair = bytes;
+    if (status == PARE_OK) pare_prune_plan_stage(job, bytes, 0);
     if (status == PARE_OK) status = pare_weights_measure(&walk.job, &memory);
-    bytes = memory.hidden + memory.statistics + memory.weights + memory.activations + memory.repaired;
-    if (status == PARE_OK && bytes > plan->repair) plan->repair = bytes;
+    if (status == PARE_OK) pare_prune_plan_stage(job, pare_layerwise_bytes(&memory), memory.scratch);
+    pare_prune_plan_file(job, pare_weight_levels_bytes(&levels));
     pare_weight_levels_free(&levels);
     return status;
 }

@@ -41,9 +41,12 @@ static double number_at(const json_t *json, const char *name) {
     return json_number_value(value);
 }
 
-/* What a round of a search says of itself. */
+/* What a round of a search says of itself; and the plan's scratch file, of what the walks leave, is a part of what goes
+ * layer by layer. */
 static void expect_search(const json_t *report, size_t rounds, double most) {
     const json_t *search = json_object_get(report, "search");
+    const json_t *plan = json_object_get(json_object_get(report, "memory"), "plan");
+    assert_true(number_at(plan, "scratch") > 0.0 && number_at(plan, "scratch") < number_at(plan, "repair"));
     assert_int_equal(json_array_size(search), rounds);
     for (size_t i = 0; i < rounds; i++) {
         const json_t *round = json_array_get(search, i);
