@@ -1,5 +1,6 @@
 /* Everything that pare_prune is asked for but the recipe. */
 #include "calibrate/calibration.h"
+#include "checkpoint/output.h"
 #include "method/protocol.h"
 #include "options/resolve.h"
 #include "run/run.h"
@@ -63,6 +64,8 @@ static pare_status read_calibration(const pare_prune_options *o, pare_job *job) 
 }
 
 static pare_status read_outputs(const pare_prune_options *o, pare_job_outputs *out) {
+    if (o->type && o->dry_run && !pare_output_is_gguf(o->output))
+        return pare_fail(PARE_BAD_ARGUMENT, "--type %.40s is of GGUF files: name one, such as -o OUT.gguf", o->type);
     *out = (pare_job_outputs){.folder = o->dry_run ? NULL : o->output,
                               .force = o->force,
                               .archive = o->archive,
@@ -104,6 +107,13 @@ static pare_status read_recovery(const pare_prune_options *o, pare_job *job) {
     both.card = o->card;
     both.keep_sparsity |= o->sparsity.given;
     if (pare_calibration_share(o, &job->recipe) > 0.0) both.calib = o->calibration.source;
+    bool shares = pare_option_given(both.size, both.calib_share) && both.calib_share > 0.0;
+    if (shares && !both.calib && pare_recipe_trains(&job->recipe))
+        return pare_fail(
+            PARE_BAD_ARGUMENT,
+            "--calib-share %.10g: %s trains on --calib while it prunes, and its recovery has no share of that: "
+            "leave it out, or name the text in a second --recover",
+            both.calib_share, job->recipe.name);
     PARE_TRY(pare_alloc(&job->recovery, 1, sizeof *job->recovery, "options"));
     PARE_TRY(pare_recovery_resolve(&both, job->recovery));
     job->recovery->calibration_field = o->calibration.field;

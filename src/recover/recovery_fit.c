@@ -57,6 +57,9 @@ static pare_status check_files(const pare_model *model, const pare_recovery *s) 
     for (size_t i = 0; i < pare_recovery_sources(s); i++) {
         pare_recovery_source source = pare_recovery_source_at(s, i);
         PARE_TRY(pare_calibration_check_source(model, source.option, source.path));
+        if (pare_calibration_is_self(source.path))
+            return pare_fail(PARE_BAD_ARGUMENT, "self is no file, and a training reads what it learns from files: name "
+                                                "one of examples or text, or ./self");
     }
     if (s->text_count) PARE_TRY(pare_calibration_check_length(model, "--window", s->window));
     for (size_t i = 0; i < s->text_count; i++) {

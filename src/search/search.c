@@ -110,7 +110,7 @@ static pare_status search(pare_search *s) {
     s->value = s->found.program = s->found.start;
     if (!isfinite(s->found.start))
         return pare_fail(PARE_NUMERIC_ERROR,
-                         "the model that a search of widths begins with has a divergence of %f "
+                         "the model that a search begins with has a divergence of %f "
                          "from the dense one: raise --damping, or leave out --allocate search",
                          s->found.start);
     for (bool lost = false; !lost && pare_search_goes_on(s);) {

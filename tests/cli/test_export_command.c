@@ -161,6 +161,8 @@ static void what_cannot_be_is_refused(void **state) {
     EXPECT_FAILURE(2, "pare convert IN OUT", "convert", place->model);
     EXPECT_FAILURE(2, "is of GGUF files", "prune", place->model, "-o", folder, "--ratio", "0.25", "--method", "random",
                    "--type", "q8_0");
+    EXPECT_FAILURE(2, "is of GGUF files", "prune", place->model, "--dry-run", "--ratio", "0.25", "--method", "random",
+                   "--type", "q8_0");
     EXPECT_FAILURE(2, "--archive", "prune", place->model, "-o", file, "--sparsity", "0.5", "--method", "magnitude",
                    "--archive");
     EXPECT_FAILURE(2, "--residual-rank 4 writes an adapter into a folder", "prune", place->model, "-o", file,

@@ -172,6 +172,13 @@ static void refused(void **state) {
                         PARE_SOURCE_DIR "/examples/vit-digits/pictures", "--calib", rows);
     EXPECT_NOTHING_LEFT(place, 2, "--recover FILE is missing", "prune", place->model, "-o", place->output, "--ratio",
                         "0.2", "--calib-share", "0.5", "--quiet");
+    REFUSED(2, "or ./self", "--data", "self");
+    REFUSED(2, "or ./self", "--data", rows, "--calib", "self");
+    EXPECT_NOTHING_LEFT(place, 2, "or ./self", "prune", place->model, "-o", place->output, "--ratio", "0.2",
+                        "--recover", "self", "--quiet");
+    EXPECT_NOTHING_LEFT(place, 2, "loraprune trains on --calib while it prunes", "prune", place->model, "-o",
+                        place->output, "--ratio", "0.2", "--method", "loraprune", "--calib", rows, "--recover", rows,
+                        "--calib-share", "0.5", "--quiet");
     EXPECT_NOTHING_LEFT(place, 2, "give --calib FILE with it", "prune", place->model, "-o", place->output, "--ratio",
                         "0.2", "--recover", rows, "--calib-share", "0.5", "--quiet");
     free(rows);
