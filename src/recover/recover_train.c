@@ -99,8 +99,8 @@ static uint64_t state_bytes(const pare_recover_job *job, uint64_t parameters) {
         ids += job->examples.list[i].count;
     uint64_t trained =
         s->full ? pare_trained_full_bytes(job->model) : pare_trained_lora_bytes(job->model, job->backend, &s->lora);
-    uint64_t data =
-        ids * (sizeof(uint32_t) + (job->examples.learnt != NULL)) + job->examples.count * sizeof *job->examples.list;
+    uint64_t data = ids * (sizeof(uint32_t) + (job->examples.learnt != NULL)) +
+                    job->examples.count * sizeof *job->examples.list + pare_batches_mixture_bytes(job->batches);
     return trained > UINT64_MAX / 2 ? trained : trained + copies * parameters * sizeof(float) + data;
 }
 

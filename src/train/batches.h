@@ -78,6 +78,8 @@ pare_status pare_batches_listed(pare_batches *batches, size_t first, size_t coun
 size_t pare_batches_examples(const pare_batches *batches);
 /* Examples that are held out of source `index` of a mixture. */
 uint32_t pare_batches_source_held(const pare_batches *batches, size_t index);
+/* Bytes of the order of a mixture, whose epochs may have more places than there are examples; 0: no mixture. */
+uint64_t pare_batches_mixture_bytes(const pare_batches *batches);
 uint64_t pare_batches_predictions(const pare_batches *batches);
 
 /* SHA-256 of the examples alone: ids, and what of them is learnt. */

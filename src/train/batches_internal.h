@@ -65,7 +65,8 @@ typedef struct pare_mixture {
     size_t count;                 /* 0: no mixture */
     uint64_t places;              /* of an epoch */
     uint8_t *owners;              /* [places] whose an example in this place is */
-    uint32_t *order;              /* [examples of the largest source] */
+    size_t largest;               /* examples of one source */
+    uint32_t *order;              /* [largest] */
 } pare_mixture;
 
 /* An epoch: step t trains on rows order[t batch ..]; without packing each row is one example. */

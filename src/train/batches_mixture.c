@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_SOURCES = 255, MOST_PLACES = 1 << 28 };
+enum { MOST_SOURCES = 255, MOST_PLACES = 1 << 24 };
 
 static pare_status check_shares(const pare_batches_options *options, size_t examples) {
     double sum = 0.0;
@@ -91,7 +91,6 @@ void pare_mixture_free(pare_mixture *mixture) {
 }
 
 pare_status pare_mixture_new(const pare_batches_options *options, size_t examples, pare_mixture *out) {
-    size_t largest = 0;
     *out = (pare_mixture){.count = options->source_count};
     if (!out->count) return PARE_OK;
     PARE_TRY(check_shares(options, examples));
@@ -107,8 +106,16 @@ pare_status pare_mixture_new(const pare_batches_options *options, size_t example
         pare_alloc_uninitialized(&out->owners, out->places, sizeof *out->owners, "the order of training examples"));
     deal(out, out->owners);
     for (size_t i = 0; i < out->count; i++)
-        if (out->sources[i].examples > largest) largest = out->sources[i].examples;
-    return pare_alloc_uninitialized(&out->order, largest, sizeof *out->order, "the order of training examples");
+        if (out->sources[i].examples > out->largest) out->largest = out->sources[i].examples;
+    return pare_alloc_uninitialized(&out->order, out->largest, sizeof *out->order, "the order of training examples");
+}
+
+/* Of a place, and of an example in its source's order: what pare_rows_new, pare_epoch_new, pare_packer_new and
+ * pare_mixture_new hold, and the sort by length. */
+uint64_t pare_batches_mixture_bytes(const pare_batches *batches) {
+    enum { LISTS = 8 };
+    const pare_mixture *m = &batches->mixture;
+    return m->places * (LISTS * sizeof(uint32_t) + sizeof *m->owners) + m->largest * sizeof *m->order;
 }
 
 void pare_mixture_arrange(pare_batches *batches, uint64_t number, uint32_t *members) {

@@ -44,6 +44,7 @@ static void every_batch_has_each_share(void **state) {
     uint32_t held[EXAMPLES] = {0}, all[EXAMPLES] = {0};
     held_out(batches, &examples, held);
     assert_int_equal(steps, 9); /* 53 of the first, at 6 of ten places */
+    assert_in_range(pare_batches_mixture_bytes(batches), 33 * 81 + 4 * 60, 33 * 90 + 4 * 60);
     for (uint64_t step = 0; step < EPOCHS * steps; step++) {
         uint32_t seen[EXAMPLES] = {0}, counts[SOURCES] = {0};
         add_step(batches, &examples, step, seen);
@@ -165,7 +166,7 @@ static void what_makes_no_mixture_is_refused(void **state) {
     static const pare_batches_source few[SOURCES] = {{60, 0.6}, {25, 0.3}, {17, 0.1}},
                                      less[SOURCES] = {{60, 0.6}, {25, 0.2}, {18, 0.1}},
                                      none[SOURCES] = {{60, 0.7}, {25, 0.3}, {18, 0.0}},
-                                     rare[SOURCES] = {{60, 1e-8}, {25, 0.5}, {18, 0.5 - 1e-8}};
+                                     rare[SOURCES] = {{60, 3e-6}, {25, 0.5}, {18, 0.5 - 3e-6}};
     pare_examples examples = make_examples(EXAMPLES, LONGEST);
     refuse(&examples, few, HELD, "102 of 103 examples");
     refuse(&examples, less, HELD, "sum to 0.9");
