@@ -57,6 +57,26 @@ static void run(scene *s, pare_cache *cache, json_t **report, json_t **scores) {
     *scores = s->run.options.scores ? load_json(s->run.scores) : json_null();
 }
 
+/* The same with the cache and without; returns how many calibrations were begun with it. */
+static int run_both(scene *s, pare_cache *cache) {
+    json_t *fresh, *fresh_scores, *shared, *shared_scores;
+    s->calibrations = 0;
+    run(s, cache, &shared, &shared_scores);
+    int calibrations = s->calibrations;
+    run(s, NULL, &fresh, &fresh_scores);
+    if (!json_equal(fresh, shared)) {
+        json_dumpf(fresh, stderr, JSON_INDENT(1));
+        json_dumpf(shared, stderr, JSON_INDENT(1));
+    }
+    assert_true(json_equal(fresh, shared));
+    assert_true(json_equal(fresh_scores, shared_scores));
+    json_decref(fresh);
+    json_decref(fresh_scores);
+    json_decref(shared);
+    json_decref(shared_scores);
+    return calibrations;
+}
+
 static void the_same_with_and_without(void **state) {
     (void)state;
     static const char *const methods[] = {"taylor", "moreau-gs", "smoothgrad", "magnitude-l1", "random", "best"};
@@ -67,22 +87,9 @@ static void the_same_with_and_without(void **state) {
         uint64_t before = pare_memory_current();
         pare_cache *cache = pare_cache_new();
         for (size_t j = 0; j < 3; j++) {
-            json_t *fresh, *fresh_scores, *shared, *shared_scores;
             s.run.options.ratio = ratios[j];
-            run(&s, NULL, &fresh, &fresh_scores);
-            s.calibrations = 0;
-            run(&s, cache, &shared, &shared_scores);
-            if (j > 0) assert_int_equal(s.calibrations, 0);
-            if (!json_equal(fresh, shared)) {
-                json_dumpf(fresh, stderr, JSON_INDENT(1));
-                json_dumpf(shared, stderr, JSON_INDENT(1));
-            }
-            assert_true(json_equal(fresh, shared));
-            assert_true(json_equal(fresh_scores, shared_scores));
-            json_decref(fresh);
-            json_decref(fresh_scores);
-            json_decref(shared);
-            json_decref(shared_scores);
+            int calibrations = run_both(&s, cache);
+            if (j > 0) assert_int_equal(calibrations, 0);
         }
         pare_cache_free(cache);
         assert_true(pare_memory_current() == before);
@@ -98,7 +105,6 @@ static void other_options_are_other_entries(void **state) {
     open_scene(&s, "taylor");
     pare_cache *cache = pare_cache_new();
     for (int change = 0; change < 9; change++) {
-        json_t *fresh, *fresh_scores, *shared, *shared_scores;
         pare_prune_options *o = &s.run.options;
         if (change == 1) o->seed = 5;
         if (change == 2) o->calibration.samples = 3;
@@ -113,14 +119,7 @@ static void other_options_are_other_entries(void **state) {
             o->setting_count = 0;
             o->method = "taylor-mix";
         }
-        run(&s, cache, &shared, &shared_scores);
-        run(&s, NULL, &fresh, &fresh_scores);
-        assert_true(json_equal(fresh, shared));
-        assert_true(json_equal(fresh_scores, shared_scores));
-        json_decref(fresh);
-        json_decref(fresh_scores);
-        json_decref(shared);
-        json_decref(shared_scores);
+        run_both(&s, cache);
     }
     pare_cache_free(cache);
     prune_run_close(&s.run);
@@ -136,19 +135,9 @@ static void scores_do_not_depend_on_what_follows(void **state) {
     open_scene(&s, "taylor");
     pare_cache *cache = pare_cache_new();
     for (int i = 0; i < 4; i++) {
-        json_t *fresh, *fresh_scores, *shared, *shared_scores;
         s.run.options.settings = i ? settings[i - 1] : NULL;
         s.run.options.setting_count = i ? 2 : 0;
-        s.calibrations = 0;
-        run(&s, cache, &shared, &shared_scores);
-        assert_int_equal(s.calibrations > 0, i == 0);
-        run(&s, NULL, &fresh, &fresh_scores);
-        assert_true(json_equal(fresh, shared));
-        assert_true(json_equal(fresh_scores, shared_scores));
-        json_decref(fresh);
-        json_decref(fresh_scores);
-        json_decref(shared);
-        json_decref(shared_scores);
+        assert_int_equal(run_both(&s, cache) > 0, i == 0);
     }
     pare_cache_free(cache);
     prune_run_close(&s.run);
