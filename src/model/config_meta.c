@@ -1,6 +1,6 @@
 #include "model/config_meta.h"
 #include "checkpoint/meta_params.h"
-#include "model/config_fields.h"
+#include "model/config_rope.h"
 #include "support/json_build.h"
 
 #include <math.h>
@@ -51,10 +51,12 @@ static pare_status put_rope(const making *m, json_t *json) {
     pare_json_put(json, "rope_theta", pare_json_real(m->theta));
     if (!m->scaled) return PARE_OK;
     PARE_TRY(pare_field_positive(m->fields, "rope_scaling_factor", 1e6, is_llama_3_2(m->params) ? 32.0 : 8.0, &factor));
-    pare_json_put(json, "rope_scaling",
-                  pare_json_of({"rope_type", pare_json_string("llama3")}, {"factor", pare_json_real(factor)},
-                               {"low_freq_factor", pare_json_real(1.0)}, {"high_freq_factor", pare_json_real(4.0)},
-                               {"original_max_position_embeddings", json_integer(LLAMA3_POSITIONS)}));
+    pare_rope_config rope = {.kind = PARE_ROPE_LLAMA3,
+                             .factor = factor,
+                             .low_frequency_factor = 1,
+                             .high_frequency_factor = 4,
+                             .original_positions = LLAMA3_POSITIONS};
+    pare_json_put(json, "rope_scaling", pare_config_rope_scaling(&rope));
     return PARE_OK;
 }
 

@@ -78,17 +78,12 @@ static pare_status read_factors(pare_fields scaling, const char *key, uint32_t c
     return pare_field_refuse(PARE_FORMAT_ERROR, scaling, key, expected);
 }
 
-/* Ding et al. 2024, as transformers computes it. */
-static double longrope_attention(double factor, double original) {
-    return factor <= 1 ? 1 : sqrt(1 + log(factor) / log(original));
-}
-
 static pare_status read_longrope(pare_fields scaling, const pare_config *config, pare_rope_config *rope) {
     uint32_t half = rope->rotated / 2;
     double ratio;
     PARE_TRY(pare_field_positive(scaling, "factor", FACTOR_LIMIT, config->stated_positions / rope->original_positions,
                                  &ratio));
-    double usual = longrope_attention(ratio, rope->original_positions);
+    double usual = pare_longrope_attention(ratio, rope->original_positions);
     PARE_TRY(pare_alloc(&rope->factors, (size_t)half * 2, sizeof *rope->factors, "rotary factors"));
     PARE_TRY(read_factors(scaling, "short_factor", half, rope->factors));
     PARE_TRY(read_factors(scaling, "long_factor", half, rope->factors + half));
@@ -271,7 +266,7 @@ static json_t *number(double value) {
     return value == (double)(int64_t)value ? json_integer((json_int_t)value) : pare_json_real(value);
 }
 
-static json_t *scaling_json(const pare_rope_config *rope) {
+json_t *pare_config_rope_scaling(const pare_rope_config *rope) {
     json_t *json = pare_json_of({"rope_type", pare_json_string(names[rope->kind])});
     if (rope->kind != PARE_ROPE_PLAIN) pare_json_put(json, "factor", pare_json_real(rope->factor));
     if (rope->kind != PARE_ROPE_LLAMA3) return json;
@@ -286,7 +281,7 @@ static json_t *older_json(const pare_rope_config *rope, const json_t *config) {
     static const char original[] = "original_max_position_embeddings";
     json_t *own = json_object_get(config, "rope_scaling");
     if (rope->kind == PARE_ROPE_PLAIN) return json_null();
-    if (!json_object_size(own)) return scaling_json(rope);
+    if (!json_object_size(own)) return pare_config_rope_scaling(rope);
     json_t *json = json_copy(own);
     json_object_del(json, "partial_rotary_factor");
     if (rope->kind == PARE_ROPE_LLAMA3) pare_json_put(json, original, number(rope->original_positions));
@@ -294,7 +289,7 @@ static json_t *older_json(const pare_rope_config *rope, const json_t *config) {
 }
 
 void pare_config_write_rope(const pare_rope_config *rope, json_t *config) {
-    json_t *parameters = scaling_json(rope);
+    json_t *parameters = pare_config_rope_scaling(rope);
     pare_json_put(parameters, "rope_theta", pare_json_real(rope->theta));
     pare_json_put(config, "rope_parameters", parameters);
     pare_json_put(config, "rope_theta", pare_json_real(rope->theta));
@@ -315,7 +310,8 @@ static json_t *own_scaling(const pare_config *config, const pare_rope_config *ro
     pare_json_put(own, "rope_type", pare_json_string(names[rope->kind]));
     if (rope->kind != PARE_ROPE_LONGROPE) return own;
     /* transformers 4 takes it from these positions, whatever the factor is. */
-    double usual = longrope_attention(config->stated_positions / rope->original_positions, rope->original_positions);
+    double usual =
+        pare_longrope_attention(config->stated_positions / rope->original_positions, rope->original_positions);
     if (fabs(rope->attention_factor - usual) > 1e-12)
         pare_json_put(own, "attention_factor", pare_json_real(rope->attention_factor));
     return own;
@@ -323,7 +319,7 @@ static json_t *own_scaling(const pare_config *config, const pare_rope_config *ro
 
 static json_t *parameters_json(const pare_config *config, const pare_rope_config *rope) {
     bool own = rope->kind == PARE_ROPE_YARN || rope->kind == PARE_ROPE_LONGROPE;
-    json_t *json = own ? own_scaling(config, rope) : scaling_json(rope);
+    json_t *json = own ? own_scaling(config, rope) : pare_config_rope_scaling(rope);
     pare_json_put(json, "rope_theta", pare_json_real(rope->theta));
     if (config->family->rope.share > 0 && !config->family->rope.dimensions_key)
         pare_json_put(json, rotated_key, pare_json_real(rope->share));

@@ -17,4 +17,7 @@ void pare_config_write_rope(const pare_rope_config *rope, json_t *config);
 /* The same for whatever rotations a family has: parts of heads, settings by kind of layers. */
 void pare_config_write_ropes(const pare_config *config, json_t *json);
 
+/* rope_scaling (a new reference): all that it says of plain, linear, dynamic and llama3, and a yarn's factor. */
+json_t *pare_config_rope_scaling(const pare_rope_config *rope);
+
 #endif

@@ -1,6 +1,7 @@
 /* Rotary positions as GGUF files have them: theta and the kind of scaling in the metadata, factors by which pairs are
  * slowed down as tensors: rope_freqs.weight of LLaMA 3, rope_factors_short and rope_factors_long of longrope. */
 #include "checkpoint/view.h"
+#include "model/config_rope.h"
 #include "model/gguf_model.h"
 #include "support/json.h"
 #include "support/memory.h"
@@ -57,15 +58,6 @@ static json_t *list_of(const float *factors, int64_t count) {
     return list;
 }
 
-/* The factor of LLaMA 3's scaling for pair `pair`. */
-static double llama3_factor(const reading *r, int64_t pair, double factor, double original) {
-    double turns = original * pow(r->theta, -2.0 * (double)pair / (double)r->rotated) / TURN;
-    if (turns > HIGH_FACTOR) return 1;
-    if (turns < LOW_FACTOR) return factor;
-    double smooth = (turns - LOW_FACTOR) / (HIGH_FACTOR - LOW_FACTOR);
-    return 1 / ((1 - smooth) / factor + smooth);
-}
-
 /* The original positions that explain the first pair that is blended; 0: none is. */
 static double original_of(const reading *r, const float *factors, double factor) {
     for (int64_t pair = 0; pair < r->rotated / 2; pair++) {
@@ -88,21 +80,23 @@ static pare_status put_frequencies(const reading *r, const float *factors) {
                              r->file->mapping.path);
         if ((double)factors[i] > factor) factor = (double)factors[i];
     }
-    double original = original_of(r, factors, factor);
-    bool explained = original >= 1 && original <= POSITIONS_LIMIT;
+    pare_rope_config rope = {.kind = PARE_ROPE_LLAMA3,
+                             .theta = r->theta,
+                             .rotated = (uint32_t)r->rotated,
+                             .factor = factor,
+                             .low_frequency_factor = LOW_FACTOR,
+                             .high_frequency_factor = HIGH_FACTOR,
+                             .original_positions = original_of(r, factors, factor)};
+    bool explained = rope.original_positions >= 1 && rope.original_positions <= POSITIONS_LIMIT;
     for (int64_t i = 0; explained && i < pairs; i++)
-        explained = fabs(llama3_factor(r, i, factor, original) / (double)factors[i] - 1) < 1e-5;
-    json_t *scaling = pare_json_of({"rope_type", pare_json_string(explained ? "llama3" : "longrope")},
-                                   {"factor", pare_json_real(factor)});
+        explained = fabs(pare_llama3_factor(&rope, i) / (double)factors[i] - 1) < 1e-5;
     if (explained) {
-        pare_json_put(scaling, "low_freq_factor", pare_json_real(LOW_FACTOR));
-        pare_json_put(scaling, "high_freq_factor", pare_json_real(HIGH_FACTOR));
-        pare_json_put(scaling, "original_max_position_embeddings", json_integer((json_int_t)original));
-    } else {
-        pare_json_put(scaling, "short_factor", list_of(factors, pairs));
-        pare_json_put(scaling, "long_factor", list_of(factors, pairs));
-        pare_json_put(scaling, "attention_factor", pare_json_real(1));
+        pare_json_put(r->json, "rope_scaling", pare_config_rope_scaling(&rope));
+        return PARE_OK;
     }
+    json_t *scaling = pare_json_of({"rope_type", pare_json_string("longrope")}, {"factor", pare_json_real(factor)},
+                                   {"short_factor", list_of(factors, pairs)}, {"long_factor", list_of(factors, pairs)},
+                                   {"attention_factor", pare_json_real(1)});
     pare_json_put(r->json, "rope_scaling", scaling);
     return PARE_OK;
 }
@@ -113,7 +107,7 @@ static pare_status put_longrope(const reading *r, const float *shorter, const fl
     PARE_TRY(positions(r, "context_length", 0, &all));
     PARE_TRY(positions(r, "rope.scaling.original_context_length", all, &original));
     double ratio = original >= 1 ? all / original : 1;
-    double usual = ratio > 1 && original > 1 ? sqrt(1 + log(ratio) / log(original)) : 1;
+    double usual = original > 1 ? pare_longrope_attention(ratio, original) : 1;
     PARE_TRY(real(r, "rope.scaling.attn_factor", usual, &attention));
     json_t *scaling = pare_json_of({"rope_type", pare_json_string("longrope")},
                                    {"short_factor", list_of(shorter, pairs)}, {"long_factor", list_of(longer, pairs)});
@@ -134,7 +128,8 @@ static pare_status put_named(const reading *r, const char *kind) {
                          "longrope",
                          r->file->mapping.path, r->row->name, kind);
     if (strcmp(kind, "none") == 0 || (!yarn && !(factor > 1))) return PARE_OK;
-    json_t *scaling = pare_json_of({"rope_type", pare_json_string(kind)}, {"factor", pare_json_real(factor)});
+    pare_rope_config rope = {.kind = yarn ? PARE_ROPE_YARN : PARE_ROPE_LINEAR, .factor = factor};
+    json_t *scaling = pare_config_rope_scaling(&rope);
     pare_json_put(r->json, "rope_scaling", scaling);
     if (!yarn) return PARE_OK;
     PARE_TRY(positions(r, "rope.scaling.original_context_length", 0, &original));

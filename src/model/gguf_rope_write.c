@@ -7,7 +7,6 @@
 
 /* What llama.cpp takes for YaRN's bounds. */
 static const double BETA_FAST = 32, BETA_SLOW = 1;
-static const double TURN = 2.0 * 3.14159265358979323846;
 
 static void put_real(pare_gguf_metadata *metadata, const pare_gguf_target *target, const char *key, double value) {
     char name[PARE_GGUF_NAME_BYTES];
@@ -60,15 +59,6 @@ pare_status pare_gguf_put_rope(pare_gguf_metadata *metadata, const pare_config *
     return named ? put_scaling(metadata, rope, target, path) : PARE_OK;
 }
 
-/* By how much the pair is slower: LLaMA 3's scaling (rotation.c). */
-static double llama3_factor(const pare_rope_config *rope, uint32_t pair) {
-    double turns = rope->original_positions * pow(rope->theta, -2.0 * pair / rope->rotated) / TURN;
-    if (turns > rope->high_frequency_factor) return 1;
-    if (turns < rope->low_frequency_factor) return rope->factor;
-    double smooth = (turns - rope->low_frequency_factor) / (rope->high_frequency_factor - rope->low_frequency_factor);
-    return 1 / ((1 - smooth) / rope->factor + smooth);
-}
-
 static pare_status add(pare_gguf_factors out[PARE_GGUF_FACTORS], size_t *count, const char *name, uint32_t pairs) {
     pare_gguf_factors *factors = &out[*count];
     *factors = (pare_gguf_factors){.name = name, .count = pairs};
@@ -85,7 +75,7 @@ pare_status pare_gguf_factors_make(const pare_config *config, pare_gguf_factors 
     if (rope->kind == PARE_ROPE_LLAMA3) {
         PARE_TRY(add(out, count, "rope_freqs.weight", pairs));
         for (uint32_t i = 0; i < pairs; i++)
-            out[0].values[i] = (float)llama3_factor(rope, i);
+            out[0].values[i] = (float)pare_llama3_factor(rope, i);
     }
     for (size_t part = 0; rope->kind == PARE_ROPE_LONGROPE && part < PARE_GGUF_FACTORS; part++) {
         pare_status status = add(out, count, names[part], pairs);

@@ -37,6 +37,12 @@ typedef struct pare_rope_config {
  * reaches so many positions does. */
 bool pare_rope_is_beyond(const pare_rope_config *rope, int64_t reach);
 
+/* By how much a llama3 slows a pair down. */
+double pare_llama3_factor(const pare_rope_config *rope, int64_t pair);
+
+/* The attention factor of a longrope that states none, whose positions are `factor` times the original ones. */
+double pare_longrope_attention(double factor, double original);
+
 /* cosines and sines of every position's angles: float [positions, rotated], rotated/2 cosines then sines (pare_free).
  * beyond: by a longrope's long factors. */
 pare_status pare_rotation_new(const pare_rope_config *rope, int64_t positions, bool beyond, float **out);

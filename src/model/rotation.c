@@ -18,6 +18,19 @@ static double llama3_frequency(const pare_rope_config *rope, double frequency) {
     return (1.0 - smooth) * frequency / rope->factor + smooth * frequency;
 }
 
+double pare_llama3_factor(const pare_rope_config *rope, int64_t pair) {
+    double turns = rope->original_positions * pow(rope->theta, -2.0 * (double)pair / rope->rotated) / TURN;
+    if (turns > rope->high_frequency_factor) return 1;
+    if (turns < rope->low_frequency_factor) return rope->factor;
+    double smooth = (turns - rope->low_frequency_factor) / (rope->high_frequency_factor - rope->low_frequency_factor);
+    return 1 / ((1 - smooth) / rope->factor + smooth);
+}
+
+/* Ding et al. 2024, as transformers computes it. */
+double pare_longrope_attention(double factor, double original) {
+    return factor <= 1 ? 1 : sqrt(1 + log(factor) / log(original));
+}
+
 /* The dimension whose pair makes so many turns within the original positions. */
 static double yarn_dimension(const pare_rope_config *rope, double turns) {
     return rope->rotated * log(rope->original_positions / (turns * TURN)) / (2.0 * log(rope->theta));

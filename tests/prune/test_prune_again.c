@@ -109,7 +109,8 @@ static void what_was_pruned_is_pruned_again(void **state) {
         json_t *report = prune_run_report(&r);
         json_t *output = json_object_get(report, "output");
         assert_string_equal(json_string_value(json_object_get(output, "kind")), "per-layer");
-        assert_non_null(strstr(json_string_value(json_object_get(output, "load")), "other engines have one width for all layers"));
+        assert_non_null(
+            strstr(json_string_value(json_object_get(output, "load")), "other engines have one width for all layers"));
         json_decref(report);
 
         pare_model_close(r.model);
