@@ -61,12 +61,6 @@ const pare_gguf_architecture *pare_gguf_architecture_at(size_t index) {
     return index < ROWS ? &rows[index] : NULL;
 }
 
-const pare_gguf_architecture *pare_gguf_architecture_of(const pare_family *family) {
-    for (size_t i = 0; i < ROWS; i++)
-        if (rows[i].family == family) return &rows[i];
-    return NULL;
-}
-
 const pare_gguf_size pare_gguf_sizes[] = {
     {"embedding_length", PARE_CONFIG_KEY_HIDDEN},       {"block_count", PARE_CONFIG_KEY_LAYERS},
     {"attention.head_count", PARE_CONFIG_KEY_HEADS},    {"attention.head_count_kv", PARE_CONFIG_KEY_KV_HEADS},

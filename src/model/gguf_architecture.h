@@ -32,8 +32,6 @@ typedef struct pare_gguf_architecture {
 const pare_gguf_architecture *pare_gguf_architecture_find(const char *name);
 /* NULL behind the last. */
 const pare_gguf_architecture *pare_gguf_architecture_at(size_t index);
-/* The first row that holds models of the family; NULL: none does. */
-const pare_gguf_architecture *pare_gguf_architecture_of(const pare_family *family);
 
 /* Sizes: keys behind "ARCHITECTURE.", and those of config.json. */
 typedef struct pare_gguf_size {

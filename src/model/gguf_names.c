@@ -35,10 +35,6 @@ static bool find_role(const naming *n, const char *name, uint32_t *layer, pare_r
     return false;
 }
 
-static bool is_norm(pare_role role) {
-    return !pare_role_is_matrix(role) && !pare_role_is_bias(role);
-}
-
 /* A tensor that no role has keeps its name, and is refused with it. */
 static pare_status mean(void *context, const pare_gguf_tensor *tensor, pare_gguf_meaning *out) {
     const naming *n = context;
@@ -55,7 +51,7 @@ static pare_status mean(void *context, const pare_gguf_tensor *tensor, pare_gguf
         pare_layer_tensor_name(n->config, layer, role, name);
         pare_role of = pare_roles[role].of;
         if (n->architecture->paired && (of == PARE_ROLE_Q || of == PARE_ROLE_K)) out->head = n->config->head_size;
-        if (unit && is_norm(role)) out->shift = -1.0f;
+        if (unit && pare_role_is_norm(role)) out->shift = -1.0f;
     } else {
         snprintf(name, sizeof name, "%.150s", tensor->name);
     }

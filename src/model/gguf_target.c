@@ -1,4 +1,5 @@
 #include "model/gguf_target.h"
+#include "model/config_write.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -6,16 +7,17 @@
 
 enum { REASON_BYTES = 200 };
 
-static bool is_uniform(const pare_config *config) {
-    for (uint32_t i = 1; i < config->layers; i++)
-        if (memcmp(&config->widths[i], &config->widths[0], sizeof *config->widths) != 0) return false;
-    return true;
-}
-
 bool pare_gguf_says(const pare_gguf_architecture *row, const char *config_key) {
     for (int i = 0; i < PARE_GGUF_KEYS && row->keys[i].gguf; i++)
         if (strcmp(row->keys[i].config, config_key) == 0) return true;
     return false;
+}
+
+uint32_t pare_gguf_window(const pare_config *config) {
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < config->layers; i++)
+        found = config->plan[i].window > found ? config->plan[i].window : found;
+    return found;
 }
 
 uint32_t pare_gguf_window_period(const pare_config *config) {
@@ -45,13 +47,6 @@ bool pare_gguf_flag_of(const pare_config *config, const pare_option *option) {
     bool value;
     memcpy(&value, (const char *)&config->architecture + option->field, sizeof value);
     return option->kind == PARE_OPTION_NOT ? !value : value;
-}
-
-static uint32_t widest_window(const pare_config *config) {
-    uint32_t found = 0;
-    for (uint32_t i = 0; i < config->layers; i++)
-        found = config->plan[i].window > found ? config->plan[i].window : found;
-    return found;
 }
 
 /* Bits of biases that an option of the family turns on together with these. */
@@ -141,7 +136,7 @@ static bool refuse(char reason[REASON_BYTES], const pare_gguf_architecture *row,
 /* Whether the row can hold the model; else why not. */
 static bool fits(const pare_config *config, const pare_gguf_architecture *row, char reason[REASON_BYTES]) {
     const pare_family *family = row->family;
-    bool own = family == config->family && !row->layered, uniform = is_uniform(config);
+    bool own = family == config->family && !row->layered, uniform = pare_config_is_even(config);
     if (!own && !computes_as(config, family)) return false;
     if (!uniform && !row->layered) return refuse(reason, row, "the same widths in all layers");
     if (row->layered && !has_no_gaps(config))
@@ -174,7 +169,7 @@ pare_status pare_gguf_target_find(const pare_config *config, const char *path, p
         return pare_fail(PARE_UNSUPPORTED, "%s (%s) cannot be written as GGUF: %s; write a folder instead", path,
                          config->model_type, reason);
     out->roles = complete(out->row->family, config->architecture.roles);
-    uint32_t window = widest_window(config);
+    uint32_t window = pare_gguf_window(config);
     if (window && !pare_gguf_says_windows(out->row, config) && (!out->positions || window < out->positions))
         out->positions = window;
     return PARE_OK;

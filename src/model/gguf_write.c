@@ -9,11 +9,6 @@
 
 enum { ROOM = 1 << 20 };
 
-static void matrix_of(const pare_tensor *tensor, int64_t *rows, int64_t *columns) {
-    *rows = pare_tensor_rows(tensor);
-    *columns = pare_tensor_columns(tensor);
-}
-
 /* Row `row` of what is written, as the model has it. */
 static int64_t source_row(const pare_gguf_item *item, int64_t row) {
     int64_t head = item->head;
@@ -25,18 +20,12 @@ static int64_t source_row(const pare_gguf_item *item, int64_t row) {
 /* Rows [first, first + count) of a part; a vector is one row, whose elements a head's rows are. */
 static void take(const pare_gguf_item *item, const pare_tensor *tensor, int64_t first, int64_t count, float *out) {
     int64_t rows, columns;
-    matrix_of(tensor, &rows, &columns);
+    pare_tensor_matrix(tensor, &rows, &columns);
     bool vector = tensor->rank != 2;
-    if (vector && item->head) {
-        for (int64_t i = 0; i < columns; i++)
-            pare_tensor_values(tensor, (uint64_t)source_row(item, i), 1, out + i);
-    } else if (item->head) {
-        for (int64_t i = 0; i < count; i++)
-            pare_tensor_values(tensor, (uint64_t)(source_row(item, first + i) * columns), (size_t)columns,
-                               out + i * columns);
-    } else {
-        pare_tensor_values(tensor, (uint64_t)(first * columns), (size_t)(count * columns), out);
-    }
+    int64_t width = vector ? 1 : columns, n = vector ? columns : count;
+    for (int64_t i = 0; item->head && i < n; i++)
+        pare_tensor_values(tensor, (uint64_t)(source_row(item, first + i) * width), (size_t)width, out + i * width);
+    if (!item->head) pare_tensor_values(tensor, (uint64_t)(first * columns), (size_t)(count * columns), out);
     for (int64_t i = 0; i < count * columns; i++)
         out[i] += item->shift;
 }
@@ -44,7 +33,7 @@ static void take(const pare_gguf_item *item, const pare_tensor *tensor, int64_t 
 static pare_status write_part(pare_gguf_writer *writer, const pare_gguf_item *item, const pare_tensor *tensor,
                               float *room) {
     int64_t rows, columns;
-    matrix_of(tensor, &rows, &columns);
+    pare_tensor_matrix(tensor, &rows, &columns);
     int64_t step = columns ? ROOM / columns : 1;
     for (int64_t first = 0, n; first < rows; first += n) {
         n = rows - first < step ? rows - first : step;
@@ -81,10 +70,6 @@ pare_status pare_gguf_plan_write(const pare_gguf_plan *plan, const pare_gguf_met
     pare_free(room);
     pare_gguf_writer_close(writer);
     return status;
-}
-
-static bool is_norm(pare_role role) {
-    return !pare_role_is_matrix(role) && !pare_role_is_bias(role);
 }
 
 static const pare_tensor *tensor_of(const pare_model *model, uint32_t layer, pare_role role) {
@@ -126,7 +111,7 @@ static pare_status add_role(pare_gguf_plan *plan, uint32_t layer, pare_role role
     pare_role of = pare_roles[role].of;
     bool turned = of == PARE_ROLE_Q || of == PARE_ROLE_K;
     if (turned && row->paired) item->head = model->config.head_size;
-    if (model->config.architecture.norm_unit && is_norm(role)) item->shift = 1;
+    if (model->config.architecture.norm_unit && pare_role_is_norm(role)) item->shift = 1;
     int64_t rows, columns, total;
     pare_config_role_shape(&model->config, &model->config.widths[layer], role, &rows, &columns);
     if (!item->tensor[0]) {
@@ -157,7 +142,7 @@ static pare_status add_end(pare_gguf_plan *plan, pare_end end) {
                          pare_checkpoint_directory(model->checkpoint));
     if (model->config.architecture.norm_unit && end == PARE_END_FINAL_NORM) item->shift = 1;
     int64_t rows, columns;
-    matrix_of(item->tensor[0], &rows, &columns);
+    pare_tensor_matrix(item->tensor[0], &rows, &columns);
     pare_gguf_place place = {.head = end == PARE_END_HEAD || (end == PARE_END_EMBEDDING && model->config.tied)};
     return declare(plan, (uint64_t)rows, (uint64_t)columns, item->tensor[0]->rank == 2, &place);
 }

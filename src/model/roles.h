@@ -104,6 +104,11 @@ static inline bool pare_role_is_bias(pare_role role) {
     return pare_roles[role].of != role;
 }
 
+/* The weight of a norm. */
+static inline bool pare_role_is_norm(pare_role role) {
+    return !pare_role_is_matrix(role) && !pare_role_is_bias(role);
+}
+
 /* Of the matrices of attention, or of the FFN. */
 static inline bool pare_role_in(pare_role role, pare_part part) {
     return pare_roles[role].part == part;
