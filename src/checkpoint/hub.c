@@ -179,15 +179,17 @@ static char *repository_id(const char *name, const char *end) {
     return pare_format("%.*s/%.*s", (int)first, name, (int)(length - first - 2), divide + 2);
 }
 
-char *pare_hub_id(const char *folder) {
-    static const char inside[] = "/snapshots/";
-    char *place = realpath(folder, NULL), *id = NULL;
-    for (char *at = place ? strstr(place, inside) : NULL; at && !id; at = strstr(at + 1, inside)) {
-        *at = 0;
-        const char *slash = strrchr(place, '/');
-        id = repository_id(slash ? slash + 1 : place, at);
-        *at = '/';
-    }
+/* A file of a snapshot is a link to one of blobs/. */
+char *pare_hub_id(const char *model) {
+    static const char *const inside[] = {"/snapshots/", "/blobs/"};
+    char *place = realpath(model, NULL), *id = NULL;
+    for (size_t i = 0; i < sizeof inside / sizeof *inside; i++)
+        for (char *at = place ? strstr(place, inside[i]) : NULL; at && !id; at = strstr(at + 1, inside[i])) {
+            *at = 0;
+            const char *slash = strrchr(place, '/');
+            id = repository_id(slash ? slash + 1 : place, at);
+            *at = '/';
+        }
     free(place);
     return id;
 }

@@ -20,8 +20,8 @@ pare_status pare_hub_snapshot(const char *folder, char **snapshot);
  * where, and that pare does not download. */
 pare_status pare_hub_find(const char *name, char **snapshot);
 
-/* The name ORG/NAME or NAME of the model whose snapshot `folder` is, by where it lies in a cache, through links; freed
- * with free(). NULL: it is none, or there is no memory (noted). */
-char *pare_hub_id(const char *folder);
+/* The name ORG/NAME or NAME of the model whose snapshot `model` is, or of which it is a file, by where that lies in a
+ * cache, through links; freed with free(). NULL: it is none, or there is no memory (noted). */
+char *pare_hub_id(const char *model);
 
 #endif

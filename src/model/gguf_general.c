@@ -1,4 +1,5 @@
 #include "model/gguf_general.h"
+#include "checkpoint/hub.h"
 #include "model/gguf_keys.h"
 #include "support/file.h"
 #include "support/json.h"
@@ -44,24 +45,19 @@ static bool take_part(const char *from, size_t bytes, char out[PART_BYTES]) {
     return true;
 }
 
-/* ORG/NAME of a folder of the Hugging Face cache, or of what the file of the model calls itself. */
-static bool find_owner(const char *base, const char *stated, char owner[PART_BYTES], char name[PART_BYTES]) {
-    static const char mark[] = "models--";
-    const char *cached = base ? strstr(base, mark) : NULL, *slash = stated ? strchr(stated, '/') : NULL;
-    if (cached) {
-        const char *begin = cached + sizeof mark - 1, *between = strstr(begin, "--");
-        size_t length = between ? strcspn(between + 2, "/") : 0;
-        return between && take_part(begin, (size_t)(between - begin), owner) && take_part(between + 2, length, name);
-    }
-    if (!slash || slash == stated || strchr(slash + 1, '/') || strchr(stated, '\\') || *stated == '.') return false;
-    return take_part(stated, (size_t)(slash - stated), owner) && take_part(slash + 1, strlen(slash + 1), name);
+static bool split_id(const char *id, char owner[PART_BYTES], char name[PART_BYTES]) {
+    const char *slash = id ? strchr(id, '/') : NULL;
+    if (!slash || slash == id || strchr(slash + 1, '/') || strchr(id, '\\') || *id == '.') return false;
+    return take_part(id, (size_t)(slash - id), owner) && take_part(slash + 1, strlen(slash + 1), name);
 }
 
+/* By where the base lies, or by what it calls itself. */
 static void put_base(pare_gguf_metadata *m, const pare_config *config, const pare_gguf_about *about) {
     char owner[PART_BYTES], name[PART_BYTES], url[2 * PART_BYTES + 32];
     const char *named = json_string_value(json_object_get(config->json, "_name_or_path"));
-    const char *stated = about->id ? about->id : named;
-    bool known = find_owner(about->base, stated, owner, name);
+    char *cached = about->base ? pare_hub_id(about->base) : NULL;
+    bool known = split_id(cached ? cached : about->id ? about->id : named, owner, name);
+    free(cached);
     if (!known && !about->base) return;
     pare_gguf_put_u32(m, "general.base_model.count", 1);
     pare_gguf_put_text(m, "general.base_model.0.name", known ? name : pare_path_name(about->base));

@@ -7,8 +7,11 @@
 
 #include <cmocka.h>
 
+#include "checkpoint/hub.h"
 #include "checkpoint/place.h"
 #include "tiny_model.h"
+
+#include <unistd.h>
 
 static const char commit[] = "0123456789abcdef0123456789abcdef01234567";
 
@@ -248,6 +251,34 @@ static void what_is_not_there_is_said(void **state) {
         expect_refusal(others[i], "give the folder of a model");
 }
 
+static void expect_id(const char *name, const char *expected) {
+    char *path = below(name), *id = pare_hub_id(path);
+    if (expected)
+        assert_string_equal(id, expected);
+    else
+        assert_null(id);
+    free(path);
+    free(id);
+}
+
+/* Of a snapshot, and of its files, which are links. */
+static void snapshots_have_a_name(void **state) {
+    (void)state;
+    make_repository("d", "models--o--m", (const char *const[]){"s", NULL}, "s");
+    make_repository("d", "models--gpt2", (const char *const[]){"s", NULL}, "s");
+    write_in("d/models--o--m/blobs", "0a1b", "GGUF");
+    write_in("d/models--o", "0a1b", "GGUF");
+    char *link = below("d/models--o--m/snapshots/s/m.gguf");
+    assert_int_equal(symlink("../../blobs/0a1b", link), 0);
+    free(link);
+    expect_id("d/models--o--m/snapshots/s", "o/m");
+    expect_id("d/models--o--m/snapshots/s/m.gguf", "o/m");
+    expect_id("d/models--gpt2/snapshots/s", "gpt2");
+    expect_id("d/models--o--m", NULL);
+    expect_id("d/models--o/0a1b", NULL);
+    expect_id("d/absent", NULL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_mean_their_folder),
@@ -257,6 +288,7 @@ int main(void) {
         cmocka_unit_test(repositories_are_opened_at_their_snapshot),
         cmocka_unit_test(names_are_looked_up_in_the_cache),
         cmocka_unit_test(what_is_not_there_is_said),
+        cmocka_unit_test(snapshots_have_a_name),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
