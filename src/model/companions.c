@@ -93,12 +93,7 @@ pare_status pare_model_companions(const pare_model *model, const char **folder) 
 
 void pare_model_companions_remove(pare_companions *companions) {
     if (!companions->folder) return;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char *path = pare_path_join(companions->folder, names[i]);
-        if (path) unlink(path);
-        free(path);
-    }
-    rmdir(companions->folder);
+    pare_folder_remove(companions->folder);
     free(companions->folder);
     if (companions->lock >= 0) close(companions->lock);
     *companions = (pare_companions){.lock = -1};
