@@ -11,10 +11,12 @@
  *
  * Fields that only say where an adapter comes from are passed over. Any other must say nothing (null, false, "none",
  * empty): one that is not known here could mean anything. */
+#include "checkpoint/hub.h"
 #include "checkpoint/safetensors.h"
 #include "support/file.h"
 #include "support/json.h"
 #include "support/memory.h"
+#include "support/path.h"
 #include "train/adapter_file.h"
 
 #include <math.h>
@@ -223,13 +225,28 @@ static said say_modules(const pare_trained *lora, const pare_lora_options *optio
     return s;
 }
 
+/* A snapshot of the Hub's cache has a name and a commit, by which other machines find it, too. */
+static void say_base(const char *base, json_t **name, json_t **revision) {
+    static const char above[] = "/snapshots/";
+    enum { ABOVE = sizeof above - 1 };
+    char *id = pare_hub_id(base), *place = id ? realpath(base, NULL) : NULL;
+    const char *commit = place ? pare_path_name(place) : NULL;
+    bool snapshot = commit && commit - place >= ABOVE && memcmp(commit - ABOVE, above, ABOVE) == 0;
+    *name = snapshot ? pare_json_string(id) : pare_json_name(base);
+    *revision = snapshot ? pare_json_name(commit) : json_null();
+    free(place);
+    free(id);
+}
+
 pare_status pare_adapter_config_text(const pare_trained *lora, const pare_lora_options *options, const char *base,
                                      char **text) {
     said s = say_modules(lora, options);
+    json_t *name, *revision;
+    say_base(base, &name, &revision);
     bool pictures = pare_reads_pictures(&lora->model->config); /* peft has no task of its own for these */
     json_t *config = pare_json_of(
         {"peft_type", pare_json_string("LORA")}, {"task_type", pictures ? json_null() : pare_json_string("CAUSAL_LM")},
-        {"auto_mapping", json_null()}, {"base_model_name_or_path", pare_json_name(base)}, {"revision", json_null()},
+        {"auto_mapping", json_null()}, {"base_model_name_or_path", name}, {"revision", revision},
         {"inference_mode", json_boolean(1)}, {"r", json_integer(options->rank)}, {"target_modules", s.targets},
         {"lora_alpha", number(options->alpha)}, {"lora_dropout", pare_json_real(options->dropout)},
         {"fan_in_fan_out", json_boolean(lora->model->config.family->transposed)}, {"bias", pare_json_string("none")},

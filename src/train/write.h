@@ -15,7 +15,8 @@ pare_status pare_trained_write_bytes(const pare_trained *trained, uint64_t *byte
 
 /* adapter_config.json and adapter_model.safetensors as PEFT writes and loads them (base_model.model.model.layers.0.
  * self_attn.q_proj.lora_A.weight, float32), into the existing folder, modules as the family names and fuses them
- * (adapter_module.h). base: the name of the base model in the config.
+ * (adapter_module.h). base: the name of the base model in the config; a snapshot of the Hub's cache is
+ * called ORG/NAME there, with its commit as the revision.
  * A LoRA that keeps zeros is refused: an adapter cannot. */
 pare_status pare_lora_write_adapter(const pare_trained *lora, const pare_lora_options *options, const char *base,
                                     const char *directory);

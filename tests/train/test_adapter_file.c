@@ -4,6 +4,8 @@
 #include "tiny_trained.h"
 #include "train/write.h"
 
+#include <sys/stat.h>
+
 static const char config_name[] = "adapter_config.json", weights_name[] = "adapter_model.safetensors";
 
 typedef struct adapter {
@@ -34,6 +36,41 @@ static json_t *load_config(const adapter *a) {
     json_t *config = load_json(path);
     free(path);
     return config;
+}
+
+static void expect_base(const adapter *a, const char *base, const char *name, const char *revision) {
+    adapter other = {.folder = tiny_folder()};
+    expect(pare_lora_write_adapter(a->lora, &a->options, base, other.folder), PARE_OK, "");
+    json_t *config = load_config(&other), *said = json_object_get(config, "revision");
+    assert_string_equal(json_string_value(json_object_get(config, "base_model_name_or_path")), name);
+    if (revision)
+        assert_string_equal(json_string_value(said), revision);
+    else
+        assert_true(json_is_null(said));
+    json_decref(config);
+    tiny_remove(other.folder);
+    free(other.folder);
+}
+
+/* By name and commit where the base is a snapshot of the Hub's cache, whole; else by its path. */
+static void bases_of_the_hub_are_named(void **state) {
+    (void)state;
+    static const char *const below[] = {"models--org--base", "models--org--base/snapshots",
+                                        "models--org--base/snapshots/c0ffee", "models--org--base/snapshots/c0ffee/part",
+                                        "snapshots"};
+    adapter a = adapter_open(all_targets);
+    char *paths[sizeof below / sizeof *below];
+    for (size_t i = 0; i < sizeof below / sizeof *below; i++) {
+        paths[i] = pare_path_join(a.folder, below[i]);
+        assert_int_equal(mkdir(paths[i], 0755), 0);
+    }
+    expect_base(&a, paths[2], "org/base", "c0ffee");
+    expect_base(&a, paths[3], paths[3], NULL);
+    expect_base(&a, paths[4], paths[4], NULL);
+    expect_base(&a, "some/base", "some/base", NULL);
+    for (size_t i = 0; i < sizeof below / sizeof *below; i++)
+        free(paths[i]);
+    adapter_close(&a);
 }
 
 static void what_is_written_is_read(void **state) {
@@ -295,6 +332,7 @@ static void only_what_an_adapter_can_hold_is_written(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bases_of_the_hub_are_named),
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(names_and_shapes_are_those_of_peft),
         cmocka_unit_test(configs_are_exact_or_refused),
