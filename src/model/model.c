@@ -6,6 +6,7 @@
 #include "model/names.h"
 #include "model/parts.h"
 #include "support/memory.h"
+#include "tokenizer/gguf_tokenizer.h"
 #include "tokenizer/tokenizer.h"
 
 #include <stdatomic.h>
@@ -264,13 +265,27 @@ void pare_model_close(pare_model *model) {
     pare_free(model);
 }
 
+/* That of a GGUF file is opened without its companions, which take longer to write and read than to make. */
+static pare_status open_tokenizer(const pare_model *model) {
+    const pare_gguf *file = pare_checkpoint_gguf(model->checkpoint);
+    const char *folder;
+    json_t *tokenizer, *config;
+    if (!file || !pare_gguf_has_tokenizer(file)) {
+        PARE_TRY(pare_model_companions(model, &folder));
+        return pare_tokenizer_open(folder, model->tokenizer);
+    }
+    PARE_TRY(pare_gguf_tokenizer(file, &tokenizer, &config));
+    pare_status status = pare_tokenizer_open_documents(file->mapping.path, tokenizer, config, model->tokenizer);
+    json_decref(tokenizer);
+    json_decref(config);
+    return status;
+}
+
 pare_status pare_model_tokenizer(const pare_model *model, const pare_tokenizer **out) {
     if (pare_reads_pictures(&model->config))
         return pare_fail(PARE_BAD_ARGUMENT, "%s reads pictures, not text: give a folder of pictures (docs/images.md)",
                          pare_checkpoint_directory(model->checkpoint));
-    const char *folder;
-    PARE_TRY(pare_model_companions(model, &folder));
-    if (!*model->tokenizer) PARE_TRY(pare_tokenizer_open(folder, model->tokenizer));
+    if (!*model->tokenizer) PARE_TRY(open_tokenizer(model));
     *out = *model->tokenizer;
     return pare_tokenizer_limit(*model->tokenizer, model->config.vocabulary);
 }

@@ -9,6 +9,10 @@
 /* Whether the folder has one of the files that pare_tokenizer_open reads. */
 bool pare_tokenizer_exists(const char *directory);
 
+/* pare_tokenizer_open of a tokenizer.json and a tokenizer_config.json that are in no file; json may get the tokens of
+ * the other one. path: what messages call both. */
+pare_status pare_tokenizer_open_documents(const char *path, json_t *json, const json_t *settings, pare_tokenizer **out);
+
 /* *json: the folder's tokenizer.json with the tokens of the files beside it, or what its vocab.json and merges.txt
  * make; freed with json_decref. NULL: it has a tokenizer.model in their place. */
 pare_status pare_tokenizer_document(const char *folder, json_t **json);

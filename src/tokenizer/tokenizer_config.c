@@ -55,6 +55,18 @@ static pare_status read_settings(const char *directory, const json_t *config, pa
     return status;
 }
 
+static pare_status take(const char *directory, const json_t *config, const json_t *added, pare_tokenizer_config *out) {
+    PARE_TRY(read_settings(directory, config, out));
+    return pare_extra_tokens_read(directory, config, added, &out->extra);
+}
+
+pare_status pare_tokenizer_config_take(const char *directory, const json_t *config, pare_tokenizer_config *out) {
+    *out = (pare_tokenizer_config){0};
+    pare_status status = take(directory, config, NULL, out);
+    if (status != PARE_OK) pare_tokenizer_config_free(out);
+    return status;
+}
+
 pare_status pare_tokenizer_config_read(const char *directory, bool bare_bpe, pare_tokenizer_config *out) {
     json_t *config, *added = NULL;
     *out = (pare_tokenizer_config){0};
@@ -64,8 +76,7 @@ pare_status pare_tokenizer_config_read(const char *directory, bool bare_bpe, par
     if (status == PARE_OK && !complete) status = load(directory, "added_tokens.json", &added);
     if (status == PARE_OK && bare_bpe) status = pare_bpe_style_find(directory, config, &out->style);
     if (status == PARE_OK && out->style) status = pare_bpe_style_complete(out->style, config);
-    if (status == PARE_OK) status = read_settings(directory, config, out);
-    if (status == PARE_OK) status = pare_extra_tokens_read(directory, config, added, &out->extra);
+    if (status == PARE_OK) status = take(directory, config, added, out);
     json_decref(config);
     json_decref(added);
     if (status != PARE_OK) pare_tokenizer_config_free(out);

@@ -19,6 +19,8 @@ typedef struct pare_tokenizer_config {
 /* All empty if the directory has no such files. bare_bpe: the tokenizer is vocab.json and merges.txt, whose class is
  * found, and the special tokens that it has by itself. Free with pare_tokenizer_config_free. */
 pare_status pare_tokenizer_config_read(const char *directory, bool bare_bpe, pare_tokenizer_config *out);
+/* The same of a tokenizer_config.json alone that is read already; `directory` is where messages say that it lies. */
+pare_status pare_tokenizer_config_take(const char *directory, const json_t *config, pare_tokenizer_config *out);
 void pare_tokenizer_config_free(pare_tokenizer_config *config);
 
 #endif

@@ -202,6 +202,20 @@ pare_status pare_tokenizer_open(const char *path, pare_tokenizer **out) {
     return status;
 }
 
+pare_status pare_tokenizer_open_documents(const char *path, json_t *json, const json_t *settings,
+                                          pare_tokenizer **out) {
+    pare_tokenizer_config config;
+    *out = NULL;
+    PARE_TRY(pare_tokenizer_config_take(path, settings, &config));
+    pare_status status = pare_alloc(out, 1, sizeof **out, "the tokenizer");
+    if (status == PARE_OK) status = use_json(*out, path, json, &config);
+    pare_tokenizer_config_free(&config);
+    if (status == PARE_OK) return PARE_OK;
+    pare_tokenizer_close(*out);
+    *out = NULL;
+    return status;
+}
+
 pare_status pare_tokenizer_document(const char *folder, json_t **json) {
     char *file = NULL, *directory = NULL;
     *json = NULL;
