@@ -86,8 +86,4 @@ static inline char *gguf_write(gguf_bytes file, char **path) {
     return folder;
 }
 
-static inline const json_t *gguf_model_case(const families *all, const char *name) {
-    return family_case(all, name);
-}
-
 #endif
