@@ -68,9 +68,10 @@ static void zeros_stay(void **state) {
     EXPECT_SUCCESS("prune", place->model, "-o", out, "--force", "--ratio", "0.5", "--quiet", __VA_ARGS__)
 
 static void prune_kept(const workplace *place, const char *rows, bool lora, const char *out, const char *keep) {
-    program_result result = lora ? KEPT(out, "--method", "loraprune", "--calib", rows, "--train-steps", "20",
+    program_result result = lora ? KEPT(out, "--method", "loraprune", "--calib", rows, "--train-steps", "8",
                                         "--train-batch", "4", "--layers", "0:6", keep)
-                                 : KEPT(out, "--method", "taylor", "--recover", rows, QUICK_RECOVERY, keep);
+                                 : KEPT(out, "--method", "taylor", "--samples", "4", "--recover", rows,
+                                        "--recover-steps", "3", "--recover-batch", "8", "--threads", "1", keep);
     program_result_free(&result);
 }
 
