@@ -96,6 +96,7 @@ typedef struct pare_plan {
     double zeros_lost; /* share of zeros in the matrices that are trained, which will not stay zero; 0: none */
     uint64_t blocks;   /* whose gradients a pass makes: layers times micro-batches; 0: it makes none */
     uint64_t kept;     /* of these, whose activations are kept in place of running them again */
+    uint64_t imatrix;  /* of one more pass at the end, for an importance matrix of what is left; 0: none is made */
 } pare_plan;
 
 typedef void (*pare_plan_fn)(void *user, const pare_plan *plan);

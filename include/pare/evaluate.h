@@ -66,6 +66,22 @@ typedef struct pare_evaluate_options {
 PARE_API pare_status pare_evaluate(const pare_model *model, const pare_evaluate_options *options,
                                    const pare_runtime *runtime, char **report);
 
+/* ---- importance matrices --------------------------------------------------------------------------------------- */
+
+typedef struct pare_imatrix_options {
+    size_t size;                          /* of the struct, as its _INIT has it; or 0 */
+    const char *output;                   /* the file to write; what is there is replaced */
+    pare_calibration_options calibration; /* the text; source NULL: self; samples 0: 128 */
+    uint64_t seed;
+} pare_imatrix_options;
+
+/* Measures what llama.cpp's llama-imatrix does, over sequences that are cut from all documents of the text joined: for
+ * every matrix of the layers, and the head where it is not the embedding, the sum of squares of each of its inputs over
+ * all tokens, by the names and in the order of columns of the model's GGUF file. The file is one of GGUF. *report: JSON
+ * (free with pare_text_free). PARE_UNSUPPORTED for a model that no GGUF file can hold. */
+PARE_API pare_status pare_imatrix(const pare_model *model, const pare_imatrix_options *options,
+                                  const pare_runtime *runtime, char **report);
+
 /* ---- pictures -------------------------------------------------------------------------------------------------- */
 
 typedef struct pare_classify_options {

@@ -36,6 +36,8 @@
     { .size = sizeof(pare_tasks_options) }
 #define PARE_EVALUATE_OPTIONS_INIT                                                                                     \
     { .size = sizeof(pare_evaluate_options) }
+#define PARE_IMATRIX_OPTIONS_INIT                                                                                      \
+    { .size = sizeof(pare_imatrix_options) }
 #define PARE_CLASSIFY_OPTIONS_INIT                                                                                     \
     { .size = sizeof(pare_classify_options) }
 #define PARE_GENERATE_OPTIONS_INIT                                                                                     \
@@ -76,6 +78,7 @@ template <> inline pare_recover_options pare_options_init<pare_recover_options>(
 #define PARE_MERGE_OPTIONS_INIT pare_options_init<pare_merge_options>()
 #define PARE_TASKS_OPTIONS_INIT pare_options_init<pare_tasks_options>()
 #define PARE_EVALUATE_OPTIONS_INIT pare_options_init<pare_evaluate_options>()
+#define PARE_IMATRIX_OPTIONS_INIT pare_options_init<pare_imatrix_options>()
 #define PARE_CLASSIFY_OPTIONS_INIT pare_options_init<pare_classify_options>()
 #define PARE_GENERATE_OPTIONS_INIT pare_options_init<pare_generate_options>()
 #define PARE_BENCH_OPTIONS_INIT pare_options_init<pare_bench_options>()

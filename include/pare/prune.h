@@ -170,6 +170,9 @@ typedef struct pare_prune_options {
     uint32_t continuations; /* texts that the model before, the pruned one and the recovered one write on, from the
                                beginnings of so many windows of each text (pare_evaluate); 0: none, as with a cache */
     const pare_card_options *card; /* of the output; NULL: as it comes */
+    const char *imatrix;           /* file for the importance matrix of what is left (a GGUF file, for llama.cpp's
+                                      llama-quantize),           over the text that calibration names, whatever the method reads;
+                                      NULL:           none. With           `recover`: of the model that was trained */
 } pare_prune_options;
 
 /* *text: the constants that these options give their method, as one line ("steps 10, draws 1"; "none" for methods

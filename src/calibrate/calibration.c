@@ -1,6 +1,7 @@
 #include "calibrate/calibration.h"
 #include "calibrate/pictures.h"
 #include "calibrate/self.h"
+#include "checkpoint/imatrix.h"
 #include "model/companions.h"
 #include "support/file.h"
 #include "support/path.h"
@@ -30,6 +31,9 @@ pare_status pare_calibration_check_source(const pare_model *model, const char *o
                          "them with %s DIR",
                          folder, option);
     if (pare_calibration_is_self(source)) return PARE_OK;
+    if (!pare_path_is_folder(source) && pare_imatrix_is(source))
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%s is a GGUF file or an importance matrix, and text is read here: name a file of it", source);
     if (!pare_path_is_folder(source)) return pare_file_check(source);
     if (pictures) return PARE_OK;
     return pare_fail(PARE_BAD_ARGUMENT, "%s is a folder, and %s reads text: name a file of it", source, folder);

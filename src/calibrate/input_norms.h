@@ -9,6 +9,7 @@ typedef struct pare_input_norms {
     const pare_backend *backend;
     uint32_t layers;
     uint64_t tokens;                      /* seen by each */
+    uint64_t sequences;                   /* of an importance matrix: as many as it was made of; else 0 */
     double *(*squares)[PARE_INPUT_KINDS]; /* [layers]: double [width] each, sums of x^2 */
     double *(*sums)[PARE_INPUT_KINDS];    /* likewise of x; or NULL */
     pare_observer observer;               /* to be hung on a block or a pass; counts until it is taken off */

@@ -40,7 +40,7 @@ void pare_gguf_append_u64(pare_gguf_metadata *metadata, uint64_t value) {
     append_number(metadata, value, sizeof value);
 }
 
-static void append_real(pare_gguf_metadata *metadata, float value) {
+void pare_gguf_append_f32(pare_gguf_metadata *metadata, float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     append_number(metadata, bits, sizeof bits);
@@ -74,7 +74,7 @@ void pare_gguf_put_u32(pare_gguf_metadata *metadata, const char *key, uint32_t v
 
 void pare_gguf_put_f32(pare_gguf_metadata *metadata, const char *key, double value) {
     begin(metadata, key, PARE_GGUF_FLOAT32);
-    append_real(metadata, (float)value);
+    pare_gguf_append_f32(metadata, (float)value);
 }
 
 void pare_gguf_put_flag(pare_gguf_metadata *metadata, const char *key, bool value) {
@@ -109,7 +109,7 @@ void pare_gguf_add_i32(pare_gguf_metadata *metadata, int32_t value) {
 
 void pare_gguf_add_f32(pare_gguf_metadata *metadata, float value) {
     count(metadata);
-    append_real(metadata, value);
+    pare_gguf_append_f32(metadata, value);
 }
 
 void pare_gguf_add_flag(pare_gguf_metadata *metadata, bool value) {

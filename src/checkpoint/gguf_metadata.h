@@ -31,6 +31,7 @@ void pare_gguf_metadata_free(pare_gguf_metadata *metadata);
 /* Numbers as the file has them, for what stands around the metadata. */
 void pare_gguf_append_u32(pare_gguf_metadata *metadata, uint32_t value);
 void pare_gguf_append_u64(pare_gguf_metadata *metadata, uint64_t value);
+void pare_gguf_append_f32(pare_gguf_metadata *metadata, float value);
 void pare_gguf_append_text(pare_gguf_metadata *metadata, const char *text, uint64_t bytes);
 void pare_gguf_append(pare_gguf_metadata *metadata, const void *bytes, size_t size);
 

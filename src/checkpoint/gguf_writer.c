@@ -38,9 +38,8 @@ static pare_status measure(const pare_gguf_declaration *tensor, uint64_t *elemen
     return PARE_OK;
 }
 
-/* All before the data section, and *data: the bytes of that. */
-static pare_status make_header(const pare_gguf_metadata *metadata, const pare_gguf_declaration *tensors, size_t count,
-                               pare_gguf_metadata *header, uint64_t *data) {
+pare_status pare_gguf_header_make(const pare_gguf_metadata *metadata, const pare_gguf_declaration *tensors,
+                                  size_t count, pare_gguf_metadata *header, uint64_t *data) {
     static const unsigned char zeros[PARE_GGUF_ALIGNMENT];
     *data = 0;
     pare_gguf_append(header, "GGUF", 4);
@@ -68,7 +67,7 @@ static pare_status make_header(const pare_gguf_metadata *metadata, const pare_gg
 pare_status pare_gguf_writer_need(const pare_gguf_metadata *metadata, const pare_gguf_declaration *tensors,
                                   size_t count, uint64_t *bytes) {
     pare_gguf_metadata header = {0};
-    pare_status status = make_header(metadata, tensors, count, &header, bytes);
+    pare_status status = pare_gguf_header_make(metadata, tensors, count, &header, bytes);
     *bytes += header.size;
     pare_gguf_metadata_free(&header);
     return status;
@@ -89,7 +88,7 @@ static pare_status begin(pare_gguf_writer *writer, const char *path, const pare_
     uint64_t data;
     PARE_TRY(pare_gguf_metadata_check(metadata));
     PARE_TRY(pare_alloc(&writer->buffer, BUFFER_BYTES, 1, "the writer's buffer"));
-    pare_status status = make_header(metadata, writer->tensors, writer->count, &header, &data);
+    pare_status status = pare_gguf_header_make(metadata, writer->tensors, writer->count, &header, &data);
     if (status == PARE_OK) status = pare_durable_create(path, header.size + data, &writer->file);
     if (status == PARE_OK) status = pare_durable_write(&writer->file, header.bytes, header.size);
     if (status == PARE_OK) status = settle(writer);

@@ -16,6 +16,11 @@ typedef struct pare_gguf_declaration {
 pare_status pare_gguf_writer_need(const pare_gguf_metadata *metadata, const pare_gguf_declaration *tensors,
                                   size_t count, uint64_t *bytes);
 
+/* All that comes before the data section, appended to `header`, and *data: the bytes of that. For a file that is made
+ * in memory (imatrix_write.c); free with pare_gguf_metadata_free in any case. */
+pare_status pare_gguf_header_make(const pare_gguf_metadata *metadata, const pare_gguf_declaration *tensors,
+                                  size_t count, pare_gguf_metadata *header, uint64_t *data);
+
 typedef struct pare_gguf_writer pare_gguf_writer;
 
 /* A new file `path` with the metadata and room for `count` tensors, which are written in this order; the declarations

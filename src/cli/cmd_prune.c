@@ -83,6 +83,7 @@ pare_prune_options pare_prune_options_of(const pare_arguments *arguments) {
         .scores = arguments->scores,
         .densities = arguments->densities,
         .archive = arguments->archive,
+        .imatrix = arguments->imatrix,
         .texts = pare_measured_on_of(arguments).list,
         .text_count = pare_measured_on_of(arguments).count,
         .window = arguments->window,

@@ -17,7 +17,7 @@ typedef struct pare_command {
 
 extern const pare_command pare_command_prune, pare_command_recover, pare_command_merge, pare_command_sweep,
     pare_command_robust, pare_command_eval, pare_command_classify, pare_command_generate, pare_command_inspect,
-    pare_command_bench, pare_command_report, pare_command_export, pare_command_convert;
+    pare_command_bench, pare_command_report, pare_command_export, pare_command_convert, pare_command_imatrix;
 
 /* In the order of the help; NULL after the last. */
 const pare_command *pare_command_at(size_t index);

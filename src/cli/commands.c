@@ -6,7 +6,7 @@
 static const pare_command *const commands[] = {
     &pare_command_prune,   &pare_command_recover, &pare_command_merge, &pare_command_export,   &pare_command_convert,
     &pare_command_sweep,   &pare_command_robust,  &pare_command_eval,  &pare_command_classify, &pare_command_generate,
-    &pare_command_inspect, &pare_command_bench,   &pare_command_report};
+    &pare_command_inspect, &pare_command_imatrix, &pare_command_bench, &pare_command_report};
 
 const pare_command *pare_command_at(size_t index) {
     return index < sizeof commands / sizeof *commands ? commands[index] : NULL;

@@ -26,7 +26,7 @@ extern const pare_option_rows pare_option_rows_training;
 #define SHARED (SWEPT | PARE_IN_ROBUST)
 #define WORKING                                                                                                        \
     (PARE_IN_PRUNE | PARE_IN_RECOVER | PARE_IN_MERGE | STUDIES | PARE_IN_EVAL | PARE_IN_CLASSIFY | PARE_IN_GENERATE |  \
-     PARE_IN_BENCH | PARE_IN_EXPORT | PARE_IN_CONVERT)
+     PARE_IN_BENCH | PARE_IN_EXPORT | PARE_IN_CONVERT | PARE_IN_IMATRIX)
 /* Those whose report has a page. */
 #define REPORTING (PARE_IN_PRUNE | PARE_IN_RECOVER | STUDIES | PARE_IN_EVAL)
 /* Those with so many options that help shows the common ones first. */

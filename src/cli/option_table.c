@@ -129,6 +129,8 @@ static const pare_option rows[] = {
      .help = "folder to write, or a GGUF file, OUT.gguf; needed except with --dry-run"},
     {.name = "output", .letter = 'o', .commands = PARE_IN_EXPORT, .group = output, .kind = PARE_VALUE_TEXT, .value = "OUT.gguf",
      .offset = AT(output), .help = "the GGUF file to write; a name that does not end with .gguf is a folder"},
+    {.name = "output", .letter = 'o', .commands = PARE_IN_IMATRIX, .group = output, .kind = PARE_VALUE_TEXT,
+     .value = "FILE.gguf", .offset = AT(output), .help = "the file to write; what is there is replaced"},
     {.name = "output", .letter = 'o', .commands = PARE_IN_REPORT, .common = PARE_IN_REPORT, .group = output, .kind = PARE_VALUE_TEXT,
      .value = "OUT.html", .offset = AT(output), .help = "the page to write; what is there is replaced"},
     {.name = "output", .letter = 'o', .commands = PARE_IN_RECOVER | PARE_IN_MERGE, .common = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_TEXT,
@@ -171,6 +173,10 @@ static const pare_option rows[] = {
     {.name = "densities", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(densities),
      .help = "also write the density of every mask of single weights in 64 x 64 tiles as JSON, for plots"},
+    {.name = "imatrix", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_TEXT, .value = "FILE",
+     .offset = AT(imatrix),
+     .help = "also write the importance matrix of what is left, a GGUF file for llama.cpp's llama-quantize, measured on "
+             "--calib in one more pass"},
     {.name = "archive", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(archive),
      .help = "write a bitmask archive, which only pare reads, in place of model.safetensors: 0.56 of the size at "
              "--sparsity 0.5 in 16 bits"},
@@ -204,7 +210,7 @@ static const pare_option rows[] = {
      .offset = AT(quiet),
      .help = "no plan and no progress"},
 
-    {.name = "seed", .commands = SHARED | PARE_IN_RECOVER | PARE_IN_EVAL | PARE_IN_GENERATE, .common = PARE_IN_PRUNE | STUDIES, .group = running,
+    {.name = "seed", .commands = SHARED | PARE_IN_IMATRIX | PARE_IN_RECOVER | PARE_IN_EVAL | PARE_IN_GENERATE, .common = PARE_IN_PRUNE | STUDIES, .group = running,
      .kind = PARE_VALUE_SEED, .value = "N", .offset = AT(seed), .help = "seed of everything that is drawn",
      .usual = "0"},
     {.name = "compute", .commands = WORKING, .group = running, .kind = PARE_VALUE_CHOICE, .value = "bf16|fp32",

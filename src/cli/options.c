@@ -59,6 +59,7 @@ static const char *owner_name(unsigned commands) {
            : commands & PARE_IN_REPORT   ? "report"
            : commands & PARE_IN_EXPORT   ? "export"
            : commands & PARE_IN_CONVERT  ? "convert"
+           : commands & PARE_IN_IMATRIX  ? "imatrix"
                                          : "bench";
 }
 

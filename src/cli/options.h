@@ -24,6 +24,7 @@ enum {
     PARE_IN_REPORT = 2048,
     PARE_IN_EXPORT = 4096,
     PARE_IN_CONVERT = 8192,
+    PARE_IN_IMATRIX = 16384,
 };
 
 /* Of integers where zero is a choice. */
@@ -102,7 +103,7 @@ typedef struct pare_arguments {
     pare_share_list sparsity; /* one < 0: not given */
     pare_pattern pattern;
     pare_word_list targets, skipped;
-    const char *densities;
+    const char *densities, *imatrix;
     bool archive;
     uint64_t parameters, bytes;
     pare_layers layer_span, attention_span, ffn_span;

@@ -137,6 +137,7 @@ void pare_plan_say(void *user, const pare_plan *plan) {
     if (plan->state || (!plan->metrics && !plan->repair)) say_bytes("state", plan->state, note);
     if (plan->metrics) say_bytes("metrics", plan->metrics, " of what the loss feels of each output");
     if (plan->repair) say_bytes("layerwise", plan->repair, plan->state ? " afterwards" : note);
+    if (plan->imatrix) say_bytes("imatrix", plan->imatrix, " for a pass over the calibration text of its own");
     static const char *const origins[] = {[PARE_LIMIT_MACHINE] = ", 80 % of what is available",
                                           [PARE_LIMIT_CONTAINER] = ", 80 % of what the container has left",
                                           [PARE_LIMIT_GIVEN] = ""};

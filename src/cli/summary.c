@@ -225,6 +225,7 @@ void pare_summary_print(const pare_arguments *arguments, const json_t *report) {
     print_recovery(pare_document_at(report, "recovery"));
     pare_summary_print_stages(pare_document_at(report, "seconds"));
     if (peak) printf("anonymous memory at most %s\n", pare_bytes_show(peak).text);
+    if (arguments->imatrix) printf("\nimportance matrix written to %s\n", arguments->imatrix);
     if (arguments->densities) printf("\nmask densities written to %s\n", arguments->densities);
     if (arguments->scores) printf("\nscores written to %s\n", arguments->scores);
     pare_summary_print_output(pare_document_at(report, "output"));

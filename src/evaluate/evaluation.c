@@ -66,6 +66,7 @@ pare_status pare_evaluation_groups(const pare_evaluation *e, const pare_model *d
     model->source = e->source ? *e->source : (pare_source){.model = e->model, .backend = e->backend};
     s.adapters[s.count - 1] = e->adapters;
     pare_status status = open_sides(e, beside, &s);
+    if (status == PARE_OK) pare_pass_observe(model->pass, e->observer);
     if (status == PARE_OK) status = see_groups(e, &s, see, context);
     for (int i = 0; i < s.count; i++)
         pare_pass_free(s.of[i].pass);

@@ -13,6 +13,7 @@ typedef struct pare_evaluation {
     const pare_model *model;
     const pare_source *source; /* weights of the model as it is to be measured, e.g. masked; NULL: as they are stored */
     const pare_adapters *adapters; /* beside the weights; NULL: none */
+    const pare_observer *observer; /* of the inputs of the model's linear layers; NULL: none */
     const pare_backend *backend;
     const pare_runtime *runtime; /* may be NULL */
     const pare_windows *windows;

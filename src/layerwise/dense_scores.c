@@ -28,7 +28,7 @@ static uint64_t matrices(const pare_weight_walk *w) {
 
 static pare_status show_all(pare_weight_walk *w, pare_dense_statistics *s, const pare_scores_visitor *visitor) {
     uint64_t batches = pare_layerwise_batch_count(&w->l);
-    uint64_t looks = pare_element_walks(w->job->recipe) ? (w->l.model->config.layers + 1) * batches : 0;
+    uint64_t looks = pare_weights_walks(w->job) ? (w->l.model->config.layers + 1) * batches : 0;
     w->l.total = looks + (uint64_t)visitor->passes * matrices(w);
     PARE_TRY(pare_dense_statistics_gather(w, &w->l.asked.needs, s));
     w->l.done = looks;

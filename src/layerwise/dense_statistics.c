@@ -68,6 +68,22 @@ static pare_status observe_layer(pare_weight_walk *w, uint32_t layer, const pare
     return PARE_OK;
 }
 
+/* What text would have shown of a layer's inputs. */
+static pare_status take_norms(const pare_weight_walk *w, pare_dense_statistics *s) {
+    const pare_input_norms *norms = w->job->norms;
+    for (uint32_t layer = 0; layer < norms->layers; layer++)
+        for (int kind = 0; kind < PARE_INPUT_KINDS; kind++) {
+            pare_input_moments *inputs = &s->inputs[layer][kind];
+            if (!pare_layerwise_concerns(&w->l, layer, 1u << kind)) continue;
+            int64_t width = pare_input_width(w->l.model, layer, (pare_input_kind)kind);
+            PARE_TRY(pare_input_moments_new(width, false, inputs));
+            memcpy(inputs->squares, norms->squares[layer][kind], (size_t)width * sizeof *inputs->squares);
+            inputs->tokens = (int64_t)norms->tokens;
+            inputs->sequences = (int64_t)norms->sequences;
+        }
+    return PARE_OK;
+}
+
 pare_status pare_dense_statistics_gather(pare_weight_walk *w, const pare_element_needs *needs,
                                          pare_dense_statistics *s) {
     uint32_t layers = w->l.model->config.layers;
@@ -75,7 +91,8 @@ pare_status pare_dense_statistics_gather(pare_weight_walk *w, const pare_element
     PARE_TRY(pare_alloc(&s->inputs, layers, sizeof *s->inputs, "input norms"));
     PARE_TRY(pare_alloc(&s->inverse, layers, sizeof *s->inverse, "inverse diagonals"));
     PARE_TRY(pare_alloc(&s->outputs, layers, sizeof *s->outputs, "output norms"));
-    if (!pare_element_walks(w->job->recipe)) return PARE_OK;
+    if (w->job->norms) return take_norms(w, s);
+    if (!pare_weights_walks(w->job)) return PARE_OK;
     PARE_TRY(pare_layerwise_embed(&w->l));
     for (uint32_t layer = 0; layer < layers; layer++)
         PARE_TRY(observe_layer(w, layer, needs, s));

@@ -1,9 +1,9 @@
-#include "layerwise/weights_internal.h"
+#include "layerwise/dense_statistics.h"
 #include "support/memory.h"
 
 /* Runs over the block that a layer takes at most. */
 static uint64_t runs_of(const pare_weight_walk *w) {
-    if (!pare_element_walks(w->job->recipe)) return 0;
+    if (!pare_weights_walks(w->job)) return 0;
     return w->recipe->sequential ? 6 : w->recipe->dense_propagation ? 1 : 2;
 }
 
@@ -14,11 +14,11 @@ static uint64_t steps_of(const pare_weight_walk *w) {
 
 /* Micro-batches that are embedded, and those of a walk over the dense model before. */
 static uint64_t steps_of_embedding(const pare_weight_walk *w) {
-    return pare_element_walks(w->job->recipe) ? (w->l.asked.two ? 2 : 1) * pare_layerwise_batch_count(&w->l) : 0;
+    return pare_weights_walks(w->job) ? (w->l.asked.two ? 2 : 1) * pare_layerwise_batch_count(&w->l) : 0;
 }
 
 static uint64_t steps_of_allocation(const pare_weight_walk *w) {
-    bool looks = pare_weights_allocates(w) && pare_element_walks(w->job->recipe);
+    bool looks = pare_weights_allocates(w) && pare_weights_walks(w->job);
     return looks ? steps_of_embedding(w) + w->l.model->config.layers * pare_layerwise_batch_count(&w->l) : 0;
 }
 
@@ -88,6 +88,22 @@ static pare_status prune_only(pare_weight_walk *w) {
     return PARE_OK;
 }
 
+static pare_status prune_seen(pare_weight_walk *w, const pare_dense_statistics *s, uint32_t layer, pare_role role,
+                              void *context) {
+    (void)s;
+    return prune(w, layer, role, context);
+}
+
+/* What inputs of the dense model show is known: matrices are pruned by that. */
+static pare_status prune_by_norms(pare_weight_walk *w) {
+    bool apart = false;
+    pare_dense_statistics s;
+    pare_status status = pare_dense_statistics_gather(w, &w->l.asked.needs, &s);
+    if (status == PARE_OK) status = pare_dense_statistics_visit(w, &s, prune_seen, &apart);
+    pare_dense_statistics_free(&s, w->l.model->config.layers);
+    return status;
+}
+
 /* With two streams all blocks are run: the final norm is fitted behind the last. */
 static uint32_t last_layer(const pare_weight_walk *w) {
     uint32_t last = w->l.asked.two ? w->l.model->config.layers - 1 : 0;
@@ -103,7 +119,8 @@ static pare_status run_layers(pare_weight_walk *w, uint32_t last) {
                                   .last = last,
                                   .beyond = w->l.asked.two,
                                   .context = w};
-    if (!pare_element_walks(w->job->recipe)) return prune_only(w);
+    if (w->job->norms) return prune_by_norms(w);
+    if (!pare_weights_walks(w->job)) return prune_only(w);
     PARE_TRY(pare_layerwise_walk(&w->l, &visitor));
     return pare_layerwise_finish(&w->l, w->job->recipe->final_norm, false);
 }

@@ -8,6 +8,7 @@
 #ifndef PARE_LAYERWISE_WEIGHTS_H
 #define PARE_LAYERWISE_WEIGHTS_H
 
+#include "calibrate/input_norms.h"
 #include "calibrate/linear_fisher.h"
 #include "layerwise/layerwise.h"
 #include "layerwise/weight_levels.h"
@@ -21,8 +22,9 @@ typedef struct pare_weights_job {
     const pare_recipe *recipe;
     const uint32_t *ids; /* [sequences, length]; unused where nothing is observed */
     int64_t sequences, length;
-    uint64_t limit;      /* bytes of anonymous memory; 0: none set */
-    const char *scratch; /* folder for what does not fit; NULL: none */
+    const pare_input_norms *norms; /* of the dense model, in place of ids, where nothing else is observed; or NULL */
+    uint64_t limit;                /* bytes of anonymous memory; 0: none set */
+    const char *scratch;           /* folder for what does not fit; NULL: none */
     uint64_t seed;
     const bool *pruned;               /* [tensor_count] */
     const double *sparsity;           /* [tensor_count] */

@@ -28,6 +28,11 @@ typedef struct pare_weight_walk {
     float *dense, *weights, *scores;     /* [rows, columns] of the matrix in hand */
 } pare_weight_walk;
 
+/* True if calibration text goes through the blocks. */
+static inline bool pare_weights_walks(const pare_weights_job *job) {
+    return !job->norms && pare_element_walks(job->recipe);
+}
+
 /* What the walk is asked for; and how much of it fits. */
 pare_layerwise_request pare_weights_request(const pare_weights_job *job);
 pare_status pare_weights_set_up(const pare_weights_job *job, pare_repaired *repaired, pare_weight_walk *out);

@@ -80,7 +80,7 @@ pare_layerwise_request pare_weights_request(const pare_weights_job *job) {
                                     .advice = needs.gram ? ", lower --length, or take a method without Gram matrices, "
                                                            "such as wanda"
                                                          : " or lower --length",
-                                    .idle = !pare_element_walks(r),
+                                    .idle = !pare_weights_walks(job),
                                     .one_by_one = r->element.sequential && !priced,
                                     .two = r->dense > 0.0,
                                     .states = r->element.half_stream ? PARE_DTYPE_BF16 : PARE_DTYPE_F32,

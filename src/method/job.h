@@ -30,6 +30,8 @@ typedef struct pare_job_calibration {
     pare_calibration_options of; /* the protocol's values in it; samples, length 0: left to the source */
     const char *protocol;        /* NULL: none */
     uint32_t usual_samples;      /* where nobody says how many */
+    bool imatrix;                /* the source is an importance matrix, not text */
+    bool asked_samples;          /* the options said how many samples there are, or how long */
     uint32_t batches;            /* of samples: one, or one for each step of an iteration */
 } pare_job_calibration;
 
@@ -49,6 +51,7 @@ typedef struct pare_job_outputs {
     bool resumable;                 /* progress is kept, and taken up */
     char *progress;                 /* own: where; NULL: none is kept */
     const char *scores, *densities; /* files, or NULL */
+    const char *imatrix;            /* likewise */
     const pare_named_file *besides; /* [beside_count] what the caller writes */
     size_t beside_count;
     pare_page_job page; /* of the report */

@@ -178,6 +178,33 @@ static pare_status check_training(const pare_job *job) {
     return PARE_OK;
 }
 
+/* An importance matrix stands in for calibration text where norms of the dense model's inputs are all that is read. */
+static pare_status check_imatrix(const pare_job *job) {
+    const pare_job_calibration *c = &job->calibration;
+    const char *path = c->of.source, *beyond = pare_recipe_beyond_norms(&job->recipe);
+    if (!c->imatrix) return PARE_OK;
+    if (job->outputs.imatrix)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--imatrix %s is measured on text, and %s is an importance matrix: name a text with --calib",
+                         job->outputs.imatrix, path);
+    if (!c->needed) return PARE_OK;
+    if (beyond)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%s needs %s, and %s is an importance matrix, which has norms of inputs alone: name a text "
+                         "with --calib, or take wanda, ria or wanda-structured",
+                         job->recipe.name, beyond, path);
+    if (c->protocol || c->asked_samples || c->of.field)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%s is an importance matrix, which was measured already: leave out --protocol, --samples, "
+                         "--length and --field",
+                         path);
+    if (job->target.rounds > 1 || job->target.drop_count)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%s is of the model as it is, and %s goes on from a smaller one: name a text with --calib",
+                         path, job->target.drop_count ? "--drop-layers" : "--iterations");
+    return PARE_OK;
+}
+
 static pare_status check_outputs(const pare_job *job) {
     const pare_job_outputs *o = &job->outputs;
     if (!o->dry && !o->folder) return pare_fail(PARE_BAD_ARGUMENT, "-o OUT is missing: name the folder to write");
@@ -212,6 +239,7 @@ pare_status pare_job_check(const pare_job *job) {
         return pare_fail(PARE_BAD_ARGUMENT, "--seed %llu: give a number below 2^63", (unsigned long long)job->seed);
     PARE_TRY(check_recovery(job));
     PARE_TRY(check_drops(job));
+    PARE_TRY(check_imatrix(job));
     if (!job->target.drops_alone) PARE_TRY(pare_job_zeroes(job) ? check_weights(job) : check_units(job));
     if (!job->target.drops_alone) PARE_TRY(check_training(job));
     return check_outputs(job);

@@ -134,6 +134,8 @@ json_t *pare_recipe_settings_json(const pare_recipe *recipe, bool unset);
 /* True if some stage reads calibration text; if a layer-by-layer repair follows the scores. */
 bool pare_recipe_needs_data(const pare_recipe *recipe);
 bool pare_recipe_repairs(const pare_recipe *recipe);
+/* What the recipe reads of calibration data beside norms of inputs ("gradients"); NULL: nothing. */
+const char *pare_recipe_beyond_norms(const pare_recipe *recipe);
 /* True if widths of units, or shares of single weights, are searched. */
 bool pare_recipe_searches(const pare_recipe *recipe);
 /* True if some stage reads the loss of that text, or what it feels. */

@@ -83,6 +83,7 @@ static pare_status declare(pare_gguf_plan *plan, uint64_t rows, uint64_t columns
     pare_gguf_declaration *d = &plan->declarations[plan->count];
     bool narrow = false;
     place->columns = columns;
+    item->place = *place;
     *d = (pare_gguf_declaration){.name = item->name, .rank = matrix ? 2 : 1, .shape = {columns}};
     d->type = matrix ? pare_gguf_form_type(plan->form, place, &narrow) : pare_ggml_type_named("F32");
     if (matrix) {
@@ -181,6 +182,11 @@ pare_status pare_gguf_plan_make(const pare_model *model, const pare_gguf_form *f
     pare_status status = fill(out);
     if (status != PARE_OK) pare_gguf_plan_free(out);
     return status;
+}
+
+bool pare_gguf_plan_reads(const pare_gguf_plan *plan, size_t index) {
+    const pare_gguf_place *place = &plan->items[index].place;
+    return plan->declarations[index].rank == 2 && (place->layered || (place->head && !plan->model->config.tied));
 }
 
 void pare_gguf_plan_free(pare_gguf_plan *plan) {

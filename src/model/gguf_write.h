@@ -15,6 +15,7 @@ typedef struct pare_gguf_item {
     int parts;
     uint32_t head; /* rows of a head that are stored in pairs; 0: as they are */
     float shift;   /* is added */
+    pare_gguf_place place;
 } pare_gguf_item;
 
 typedef struct pare_gguf_plan {
@@ -32,6 +33,10 @@ typedef struct pare_gguf_plan {
 /* Free with pare_gguf_plan_free. */
 pare_status pare_gguf_plan_make(const pare_model *model, const pare_gguf_form *form, pare_gguf_plan *out);
 void pare_gguf_plan_free(pare_gguf_plan *plan);
+
+/* Item `index` is a matrix that inputs are multiplied with: one of the layers, or the head that the model has beside
+ * its embedding. */
+bool pare_gguf_plan_reads(const pare_gguf_plan *plan, size_t index);
 
 /* The file `path`, new. metadata: all of it. */
 pare_status pare_gguf_plan_write(const pare_gguf_plan *plan, const pare_gguf_metadata *metadata, const char *path,

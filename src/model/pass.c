@@ -22,6 +22,11 @@ void pare_pass_observe(pare_pass *pass, const pare_observer *observer) {
     pass->inputs_observer = observer;
 }
 
+const void *pare_pass_final(const pare_pass *pass, int64_t *tokens) {
+    *tokens = pare_pass_tokens(pass);
+    return pass->final;
+}
+
 void pare_pass_adapt(pare_pass *pass, const pare_adapters *adapters) {
     pass->adapters = adapters;
 }

@@ -97,6 +97,10 @@ void pare_pass_on_block(pare_pass *pass, pare_pass_block_fn observe, void *conte
  * to nobody. */
 void pare_pass_observe(pare_pass *pass, const pare_observer *observer);
 
+/* After a forward: what the head reads, operands [tokens, the head's width] of all tokens of the batch, until the pass
+ * does something else. */
+const void *pare_pass_final(const pare_pass *pass, int64_t *tokens);
+
 /* After a forward: negative log-likelihood of each next token, nll: double [sequences, length - 1], may be NULL; and
  * the sum over all of them. Of pictures: of each one's label, nll: double [labelled sequences], the first token's. With
  * a layout that has targets: of these, nll: double [sequences, length], 0 where there is none. The head computes logits

@@ -1,5 +1,6 @@
 /* Everything that pare_prune is asked for but the recipe. */
 #include "calibrate/calibration.h"
+#include "checkpoint/imatrix.h"
 #include "checkpoint/output.h"
 #include "method/protocol.h"
 #include "options/resolve.h"
@@ -53,12 +54,16 @@ static pare_status read_protocol(const char *name, pare_job *job) {
 }
 
 static pare_status read_calibration(const pare_prune_options *o, pare_job *job) {
-    job->calibration =
-        (pare_job_calibration){.needed = !job->target.drops_alone && pare_recipe_needs_data(&job->recipe),
-                               .of = o->calibration,
-                               .protocol = o->protocol,
-                               .usual_samples = pare_recipe_usual_samples(&job->recipe),
-                               .batches = 1};
+    job->calibration = (pare_job_calibration){
+        .needed = !job->target.drops_alone && pare_recipe_needs_data(&job->recipe),
+        .of = o->calibration,
+        .imatrix = !pare_calibration_is_self(o->calibration.source) && pare_imatrix_is(o->calibration.source),
+        .asked_samples = o->calibration.samples || o->calibration.length,
+        .protocol = o->protocol,
+        .usual_samples = pare_recipe_usual_samples(&job->recipe),
+        .batches = 1};
+    /* What an importance matrix has is of the dense model's blocks. */
+    if (job->calibration.imatrix) job->recipe.element.dense_propagation = true;
     bool windows = job->calibration.needed && !pare_recipe_trains(&job->recipe);
     return windows ? read_protocol(o->protocol, job) : PARE_OK;
 }
@@ -66,6 +71,8 @@ static pare_status read_calibration(const pare_prune_options *o, pare_job *job) 
 static pare_status read_outputs(const pare_prune_options *o, pare_job_outputs *out) {
     if (o->type && o->dry_run && !pare_output_is_gguf(o->output))
         return pare_fail(PARE_BAD_ARGUMENT, "--type %.40s is of GGUF files: name one, such as -o OUT.gguf", o->type);
+    if (o->imatrix && o->dry_run)
+        return pare_fail(PARE_BAD_ARGUMENT, "--imatrix is of the model that is written: leave out --dry-run");
     *out = (pare_job_outputs){.folder = o->dry_run ? NULL : o->output,
                               .force = o->force,
                               .archive = o->archive,
@@ -74,6 +81,7 @@ static pare_status read_outputs(const pare_prune_options *o, pare_job_outputs *o
                               .resumable = o->resume,
                               .scores = o->scores,
                               .densities = o->densities,
+                              .imatrix = o->imatrix,
                               .besides = o->besides,
                               .beside_count = o->beside_count};
     PARE_TRY(pare_page_resolve(o->page, out->folder, &out->page));

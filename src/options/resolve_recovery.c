@@ -1,5 +1,6 @@
 /* What pare_recover is asked for, over a preset. */
 #include "calibrate/calibration.h"
+#include "checkpoint/imatrix.h"
 #include "checkpoint/output.h"
 #include "options/resolve.h"
 #include "support/file.h"
@@ -184,7 +185,8 @@ static double text_share(const pare_recover_options *o) {
 }
 
 double pare_calibration_share(const pare_prune_options *o, const pare_recipe *recipe) {
-    bool text = !pare_recipe_trains(recipe) && !pare_calibration_is_self(o->calibration.source);
+    const char *source = o->calibration.source;
+    bool text = !pare_recipe_trains(recipe) && !pare_calibration_is_self(source) && !pare_imatrix_is(source);
     return text && o->recover && !o->recover->calib ? text_share(o->recover) : 0.0;
 }
 

@@ -64,6 +64,10 @@ static pare_status resolve_run(const asked *a, const pare_model *model, const ch
                          "and modes that remove units",
                          method);
     pare_status status = pare_job_resolve(&options, job);
+    if (status == PARE_OK && job->calibration.imatrix)
+        status = pare_fail(PARE_BAD_ARGUMENT,
+                           "%s is an importance matrix of one model, and the others are changed: name a text",
+                           job->calibration.of.source);
     if (status == PARE_OK) status = pare_job_try(model, job);
     if (status == PARE_OK) return status;
     char *why = pare_format("%s", pare_message());

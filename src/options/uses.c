@@ -113,9 +113,11 @@ static const struct {
 
 enum { ROWS = sizeof rows / sizeof *rows };
 
-/* A recovery has a share of calibration text whatever the method reads. */
+/* A recovery has a share of calibration text, and an importance matrix is made of it, whatever the method reads. */
 static bool is_unused(const pare_prune_options *options, const pare_recipe *recipe, size_t row) {
     bool of_text = rows[row].given == gives_calibration || rows[row].given == gives_field;
+    bool of_windows = of_text || rows[row].given == gives_samples || rows[row].given == gives_length;
+    if (options->imatrix && of_windows) return false;
     if (!rows[row].given || !rows[row].given(options) || rows[row].applies(recipe)) return false;
     return !of_text || !(pare_calibration_share(options, recipe) > 0.0);
 }

@@ -50,7 +50,8 @@ static pare_status list_layers(const pare_prune_job *job, const pare_widths *wid
 
 static pare_status check(const pare_prune_job *job, const pare_config *left, bool open) {
     pare_gguf_target held;
-    if (pare_gguf_target_find(left, job->run.gguf.base, &held) == PARE_OK) return PARE_OK;
+    if (pare_gguf_target_find(left, pare_checkpoint_directory(job->origin->checkpoint), &held) == PARE_OK)
+        return PARE_OK;
     char *why = pare_format("%s", pare_message());
     pare_status status = pare_fail(PARE_UNSUPPORTED, "%s%s", why ? why : "a GGUF file cannot hold what would be left",
                                    open ? ", or take --select uniform, which keeps all layers alike" : "");
@@ -62,7 +63,7 @@ pare_status pare_prune_check_gguf(const pare_prune_job *job) {
     pare_config left = job->model->config;
     layers_left lists = {0};
     bool units = job->target.mode == PARE_MODE_BLOCK && job->goal.widths && !job->drops;
-    if (!job->run.gguf.wanted) return PARE_OK;
+    if (!job->run.gguf.wanted && !job->asked->outputs.imatrix) return PARE_OK;
     bool open = units && is_open(job), known = units && !open && job->target.ranking != PARE_RANK_UNIFORM;
     pare_status status = list_layers(job, known ? job->goal.widths : left.widths, &left, &lists);
     if (status == PARE_OK && open) make_uneven(lists.widths, left.layers);

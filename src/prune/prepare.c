@@ -11,7 +11,8 @@ static void name_read(pare_paths *paths, const pare_prune_job *job) {
     const pare_job_evaluation *o = &asked->evaluation;
     pare_paths_read(paths, "MODEL", pare_checkpoint_directory(job->origin->checkpoint), PARE_PATH_DATA);
     pare_paths_read(paths, "--recipe", asked->recipe_file, PARE_PATH_FILE);
-    if (asked->calibration.needed && !pare_calibration_is_self(asked->calibration.of.source))
+    bool text = asked->calibration.needed || asked->outputs.imatrix;
+    if (text && !pare_calibration_is_self(asked->calibration.of.source))
         pare_paths_read(paths, "--calib", asked->calibration.of.source, PARE_PATH_DATA);
     for (size_t i = 0; i < o->text_count; i++)
         if (!pare_calibration_is_self(o->texts[i]))
@@ -25,6 +26,7 @@ static void name_paths(pare_prune_job *job) {
     pare_paths_write(paths, "-o", o->folder, PARE_PATH_FOLDER);
     pare_paths_write(paths, "--scores", o->scores, PARE_PATH_FILE);
     pare_paths_write(paths, "--densities", o->densities, PARE_PATH_FILE);
+    pare_paths_write(paths, "--imatrix", o->imatrix, PARE_PATH_FILE);
     for (size_t i = 0; i < o->beside_count; i++)
         pare_paths_write(paths, o->besides[i].name, o->besides[i].path, PARE_PATH_BESIDE);
     pare_run_page_name(&job->run, &o->page);
@@ -52,6 +54,7 @@ pare_status pare_prune_prepare(void *context) {
     PARE_TRY(pare_prune_check_biases(job));
     if (job->procedure->choose_data) PARE_TRY(job->procedure->choose_data(job));
     PARE_TRY(check_texts(job));
+    PARE_TRY(pare_prune_imatrix_check(job));
     name_paths(job);
     PARE_TRY(pare_run_gguf_choose(&job->run, job->origin, o->folder, o->type, job->runtime));
     PARE_TRY(pare_prune_check_gguf(job));

@@ -121,7 +121,8 @@ static const pare_job_stage stages[] = {
     {"preparing", pare_prune_prepare}, {NULL, pare_prune_progress_name},  {"reading and checking", scan},
     {"calibration data", calibrate},   {NULL, pare_prune_progress_begin}, {NULL, remove_parts},
     {NULL, compose_dropped},           {NULL, pare_prune_reconstruct},    {"evaluation", pare_prune_evaluate_texts},
-    {"writing", write_model},          {"checking the result", verify},   {"writing", write_files},
+    {"writing", write_model},          {"checking the result", verify},   {NULL, pare_prune_imatrix},
+    {"writing", write_files},
 };
 
 pare_status pare_prune_calibrate(pare_prune_job *job) {
@@ -144,6 +145,7 @@ void pare_prune_end(pare_prune_job *job) {
     pare_selection_free(&job->whole);
     pare_goal_free(&job->goal);
     pare_windows_free(&job->windows);
+    pare_input_norms_free(&job->norms);
     pare_scan_free(&job->scan);
     pare_free(job->texts);
     json_decref(job->traces);
@@ -155,6 +157,7 @@ void pare_prune_end(pare_prune_job *job) {
 
 static pare_status hand_over(pare_prune_job *job, pare_prune_heir *heir) {
     memcpy(heir->digest, job->scan.digest, sizeof heir->digest);
+    if (heir->windows) PARE_TRY(pare_prune_imatrix_windows(job, heir->windows));
     return pare_run_adopt(heir->run, &job->run);
 }
 

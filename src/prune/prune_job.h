@@ -2,6 +2,7 @@
 #ifndef PARE_PRUNE_PRUNE_JOB_H
 #define PARE_PRUNE_PRUNE_JOB_H
 
+#include "calibrate/input_norms.h"
 #include "checkpoint/scan.h"
 #include "layerwise/units.h"
 #include "model/config_write.h"
@@ -48,7 +49,10 @@ typedef struct pare_prune_job {
     pare_calibration_options calibration; /* as asked, but with nothing left open for "self" */
 
     pare_scan scan;
-    pare_windows windows; /* calibration; with a batch for every step where the protocol draws one */
+    pare_windows windows;   /* calibration; with a batch for every step where the protocol draws one */
+    pare_input_norms norms; /* of an importance matrix that was given in place of text; no layers: none was */
+    uint32_t norms_chunks, norms_length; /* sequences and their tokens that it was made of; 0: it does not say */
+    bool imatrix_later;                  /* an importance matrix is made by what comes behind this run */
     char calibration_digest[65];
     pare_calibration_plan plan;
     pare_prune_planned planned;
@@ -88,6 +92,7 @@ void pare_prune_end(pare_prune_job *job);
 typedef struct pare_prune_heir {
     pare_run *run;                 /* adopts the files beside the model */
     char digest[PARE_DIGEST_TEXT]; /* gets that of the weights that were pruned */
+    pare_windows *windows;         /* gets the calibration text, for an importance matrix; NULL: it makes none */
 } pare_prune_heir;
 
 /* Runs a job that has begun, reports, and ends it. heir: NULL if nothing comes behind it. */
@@ -168,6 +173,16 @@ void pare_prune_plan_walk(pare_prune_job *job, const pare_layerwise_memory *walk
  * job->texts.
  */
 pare_status pare_prune_evaluate_texts(void *job);
+
+/* Importance matrices (prune_imatrix.c). One in place of calibration text: into job->norms; refused if it is of another
+ * model. One of what is left: refused if no GGUF file can hold the model, or its text is none; its part of the plan;
+ * the windows, which are read if the method reads none (free with pare_windows_free); and a stage that writes it. */
+pare_status pare_prune_imatrix_read(pare_prune_job *job);
+pare_status pare_prune_imatrix_check(const pare_prune_job *job);
+pare_status pare_prune_plan_imatrix(pare_prune_job *job);
+pare_status pare_prune_imatrix_windows(const pare_prune_job *job, pare_windows *windows);
+const char *pare_prune_imatrix_source(const pare_job *asked); /* of the text, as the file calls it */
+pare_status pare_prune_imatrix(void *job);
 
 /* The windows of text `index` of the evaluation; free with pare_windows_free. */
 pare_status pare_prune_text_windows(const pare_prune_job *job, size_t index, pare_windows *windows);

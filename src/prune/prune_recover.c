@@ -1,6 +1,7 @@
 /* A job with a recovery behind it: the pruned model lives in the scratch folder only as long as it is trained, and
  * OUT is what came of both. */
 #include "checkpoint/temporary.h"
+#include "evaluate/imatrix.h"
 #include "prune/prune_job.h"
 #include "recover/recover_job.h"
 #include "support/file.h"
@@ -45,6 +46,8 @@ static double total(json_t *seconds) {
 /* What the reports of both are joined with. */
 typedef struct joining {
     const char *first;
+    const pare_job *asked;
+    pare_windows windows; /* calibration text, for an importance matrix */
 } joining;
 
 /* The report of the pruning, with the recovery's under "recovery", its output in place of the pruned model's, and its
@@ -77,17 +80,37 @@ static pare_status join_reports(void *context, char **report) {
     return pare_json_text(prune, report);
 }
 
-static pare_status run(const pare_model *model, const pare_recovery *recovery, const pare_runtime *runtime, pair *both,
+static pare_status write_imatrix(void *context) {
+    pare_recover_job *job = context;
+    const joining *j = job->before->context;
+    pare_evaluation evaluation = {.model = job->written,
+                                  .backend = job->backend,
+                                  .runtime = job->runtime,
+                                  .windows = &j->windows,
+                                  .name = pare_prune_imatrix_source(j->asked)};
+    return pare_imatrix_write(&evaluation, &job->run, j->asked->outputs.imatrix);
+}
+
+/* The importance matrix of what was trained, over the text that the pruning was calibrated on. */
+static pare_status measure_written(void *context, pare_recover_job *job) {
+    const joining *j = context;
+    if (!j->asked->outputs.imatrix) return PARE_OK;
+    return pare_run_stage(&job->run, "importance matrix", write_imatrix, job);
+}
+
+static pare_status run(const pare_model *model, const pare_job *asked, const pare_runtime *runtime, pair *both,
                        char **report) {
     char *first = NULL;
-    joining j;
-    pare_prune_heir heir = {.run = &both->files};
-    pare_recover_before before = {&both->files, model, heir.digest, join_reports, &j};
+    joining j = {.asked = asked};
+    pare_prune_heir heir = {.run = &both->files, .windows = asked->outputs.imatrix ? &j.windows : NULL};
+    pare_recover_before before = {&both->files, model, heir.digest, join_reports, measure_written, &j};
     pare_status status = make_folder(runtime, both);
     if (status == PARE_OK) status = pare_prune_for(&heir, model, &both->prune, runtime, &first);
     j.first = first;
     if (status == PARE_OK) status = pare_temporary_model_open(&both->pruned, model);
-    if (status == PARE_OK) status = pare_recovery_run_passing(&before, both->pruned.model, recovery, runtime, report);
+    if (status == PARE_OK)
+        status = pare_recovery_run_passing(&before, both->pruned.model, asked->recovery, runtime, report);
+    pare_windows_free(&j.windows);
     pare_text_free(first);
     return status;
 }
@@ -101,9 +124,10 @@ pare_status pare_prune_recovered(const pare_model *model, const pare_job *asked,
     both.prune.outputs.card = (pare_card_job){0};
     both.prune.outputs.force = false;
     both.prune.outputs.type = NULL;
+    both.prune.outputs.imatrix = NULL;
     PARE_TRY(pare_recovery_check(model, &fitted));
     PARE_TRY(pare_prune_check_output(model, asked, runtime));
-    pare_status status = run(model, asked->recovery, runtime, &both, report);
+    pare_status status = run(model, asked, runtime, &both, report);
     end(&both);
     return status;
 }

@@ -1,4 +1,5 @@
 /* What every round of a run needs: its memory plan, what scoring asks for, and what all rounds come to. */
+#include "calibrate/imatrix.h"
 #include "prune/prune_job.h"
 
 pare_score_request pare_prune_score_request(const pare_prune_job *job) {
@@ -9,6 +10,7 @@ pare_score_request pare_prune_score_request(const pare_prune_job *job) {
                                 .runtime = job->runtime,
                                 .seed = job->asked->seed,
                                 .ids = job->windows.ids,
+                                .norms = job->norms.layers ? &job->norms : NULL,
                                 .batches = job->asked->calibration.batches,
                                 .digest = job->calibration_digest,
                                 .state = job->progress ? job->progress->state : NULL,
@@ -60,6 +62,8 @@ pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t le
     job->plan.sizes.pictures = pare_reads_pictures(&job->model->config);
     if (job->procedure->plan) PARE_TRY(job->procedure->plan(job));
     PARE_TRY(pare_prune_plan_reconstruct(job));
+    PARE_TRY(pare_prune_plan_imatrix(job));
+    if (job->norms.layers) job->plan.sizes.state += pare_input_norms_bytes(job->model);
     if (announced && job->runtime && job->runtime->plan)
         job->runtime->plan(job->runtime->progress_user, &job->plan.sizes);
     return PARE_OK;

@@ -11,6 +11,7 @@ pare_status pare_windows_choose(pare_prune_job *job) {
     uint32_t positions = job->model->config.max_positions;
     *c = job->asked->calibration.of;
     if (!job->asked->calibration.needed) return PARE_OK;
+    if (job->asked->calibration.imatrix) return pare_prune_imatrix_read(job);
     bool pictures = pare_reads_pictures(&job->model->config);
     if (pictures && job->asked->calibration.protocol)
         return pare_fail(PARE_BAD_ARGUMENT, "--protocol %s is about texts, and %s reads pictures: leave it out",
@@ -65,7 +66,7 @@ static pare_status check_labels(const pare_prune_job *job) {
 /* The plan is shown before the long part of the work: before a model writes its own text, after a file was read. */
 pare_status pare_windows_calibrate(pare_prune_job *job) {
     const pare_calibration_options *c = &job->calibration;
-    if (!job->asked->calibration.needed) return pare_prune_plan(job, 0, 0, true);
+    if (!job->asked->calibration.needed || job->norms.layers) return pare_prune_plan(job, 0, 0, true);
     bool self = pare_calibration_is_self(c->source) && !job->given.calibration;
     if (self) PARE_TRY(pare_prune_plan(job, c->samples, c->length, true));
     PARE_TRY(load_windows(job));

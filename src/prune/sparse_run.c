@@ -32,6 +32,7 @@ pare_weights_job pare_sparse_layerwise(pare_prune_job *job, const pare_source *s
                               .runtime = job->runtime,
                               .recipe = &job->asked->recipe,
                               .ids = job->windows.ids,
+                              .norms = job->norms.layers ? &job->norms : NULL,
                               .sequences = job->plan.shape.sequences,
                               .length = job->plan.shape.length,
                               .limit = pare_limit_beside(limit, kept),

@@ -87,6 +87,11 @@ static pare_status scan(void *context) {
         pare_checkpoint_directory(job->teacher->checkpoint));
 }
 
+static pare_status tell_before(void *context) {
+    pare_recover_job *job = context;
+    return job->before && job->before->written ? job->before->written(job->before->context, job) : PARE_OK;
+}
+
 static const pare_job_stage stages[] = {
     {"preparing", prepare},
     {"reading and checking", scan},
@@ -97,6 +102,7 @@ static const pare_job_stage stages[] = {
     {"writing", pare_recover_write},
     {"checking the result", pare_recover_verify},
     {"evaluation", pare_recover_evaluate_after},
+    {NULL, tell_before},
     {"writing", pare_recover_list},
 };
 
@@ -150,7 +156,8 @@ pare_status pare_recovery_run(const pare_model *model, const pare_recovery *reco
 
 pare_status pare_recovery_run_passing(const pare_recover_before *before, const pare_model *model,
                                       const pare_recovery *recovery, const pare_runtime *runtime, char **report) {
-    pare_recover_job job = {.model = model, .passing = true, .settings = *recovery, .runtime = runtime};
+    pare_recover_job job = {
+        .before = before, .model = model, .passing = true, .settings = *recovery, .runtime = runtime};
     job.dense = before->dense;
     if (recovery->teacher_is_dense) {
         job.teacher = before->dense;

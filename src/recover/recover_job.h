@@ -12,6 +12,7 @@
 
 typedef struct pare_recover_job {
     pare_run run;
+    const struct pare_recover_before *before; /* the run that it goes on from; or NULL */
     const pare_model *model;
     bool passing; /* the model's folder is gone after the run, and is not named */
     const pare_runtime *runtime;
@@ -50,6 +51,8 @@ typedef struct pare_recover_before {
     const pare_model *dense;                             /* that was pruned */
     const char *dense_digest;                            /* of its weights, which were read and checked */
     pare_status (*report)(void *context, char **report); /* frees what it replaces */
+    /* What else is made of the model that was written; files go to the recovery's run. NULL: nothing. */
+    pare_status (*written)(void *context, pare_recover_job *job);
     void *context;
 } pare_recover_before;
 

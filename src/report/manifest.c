@@ -43,6 +43,7 @@ json_t *pare_report_calibration(const pare_record *record) {
     pare_json_put(json, "sequences", json_integer(record->sequences));
     pare_json_put(json, "length", json_integer(record->length));
     pare_json_put(json, "sha256", pare_json_string(record->calibration_digest));
+    if (record->imatrix) pare_json_put(json, "imatrix", json_true());
     return json;
 }
 

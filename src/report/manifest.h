@@ -17,6 +17,7 @@ typedef struct pare_record {
     uint32_t iterations;
     const pare_scan *scan;
     const char *calibration; /* NULL: the method needed none */
+    bool imatrix;            /* it is an importance matrix */
     uint32_t sequences, length;
     const char *calibration_digest;
     uint64_t parameters_after;

@@ -59,8 +59,9 @@ static void say_how(pare_page *page, const json_t *json) {
             pare_page_say(page, "%.0f images of ", sequences);
         else if (sequences > 0.0 && length > 0.0)
             pare_page_say(page, "%.0f sequences of %.0f tokens of ", sequences, length);
-        bool self = strcmp(source, "self") == 0;
-        pare_page_say(page, "%s. ", self ? "text that the model wrote itself" : pare_page_base(source));
+        bool self = strcmp(source, "self") == 0, imatrix = json_is_true(pare_page_at(json, "calibration.imatrix"));
+        pare_page_say(page, "%s%s. ", imatrix ? "the importance matrix " : "",
+                      self ? "text that the model wrote itself" : pare_page_base(source));
     } else if (json_object_get(json, "calibration")) {
         pare_page_put(page, "No data were needed to choose. ");
     }

@@ -10,6 +10,7 @@ typedef enum pare_report_kind {
     PARE_REPORT_PRUNING,    /* of pare_pruning_results (report/pruning.h) */
     PARE_REPORT_MERGE,      /* of pare_merge_results (report/merge.h) */
     PARE_REPORT_EXPORT,     /* of pare_export_results (report/export.h) */
+    PARE_REPORT_IMATRIX,    /* of pare_imatrix_results (report/imatrix.h) */
     PARE_REPORT_RECOVERY,   /* of pare_recovery_results (report/recovery.h) */
     PARE_REPORT_SPEED,      /* of pare_speed_results (report/speed.h) */
     PARE_REPORT_ROBUSTNESS, /* of pare_robust_results (report/robustness.h) */

@@ -19,8 +19,8 @@ typedef struct pare_plan_request {
     const pare_target *target; /* whose ranges and mode say what can be cut */
     const bool *only;          /* [tensor_count] in element mode: these matrices instead */
     pare_displace displace;
-    bool score_all; /* score the other layers too, for a scores file, where the signal exists there */
-    int64_t sequences, length;
+    bool score_all;            /* score the other layers too, for a scores file, where the signal exists there */
+    int64_t sequences, length; /* 0: no text goes through the model */
 } pare_plan_request;
 
 pare_status pare_plan_new(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,

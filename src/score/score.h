@@ -2,6 +2,7 @@
 #ifndef PARE_SCORE_SCORE_H
 #define PARE_SCORE_SCORE_H
 
+#include "calibrate/input_norms.h"
 #include "importance/projection_scores.h"
 #include "score/plan.h"
 
@@ -13,11 +14,12 @@ typedef struct pare_score_request {
     const pare_runtime *runtime;
     uint64_t seed;
     const uint32_t *ids; /* [batches, sequences, length] of the plan's shape, unused where the recipe has no signal */
-    uint32_t batches;    /* 1, or one for each step of the iteration */
-    const char *digest;  /* of the calibration ids, 64 hexadecimal digits */
-    const char *state;   /* file that a Moreau iteration is saved to after each step, and taken up from; NULL: none */
-    const char *key;     /* what that file belongs to, 64 hexadecimal digits */
-    pare_cache *cache;   /* or NULL */
+    const pare_input_norms *norms; /* in place of ids, where the signal is norms of inputs; or NULL */
+    uint32_t batches;              /* 1, or one for each step of the iteration */
+    const char *digest;            /* of the calibration ids, 64 hexadecimal digits */
+    const char *state; /* file that a Moreau iteration is saved to after each step, and taken up from; NULL: none */
+    const char *key;   /* what that file belongs to, 64 hexadecimal digits */
+    pare_cache *cache; /* or NULL */
     /* Instead of scores of units: [tensor_count] where the signal of the plan's tensors is added up, zeroed; |g| of
      * every draw for SmoothGrad. NULL: units are scored. */
     float *const *gradient;

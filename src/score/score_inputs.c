@@ -32,13 +32,21 @@ static pare_status score_tensor(pare_scoring *s, const pare_input_norms *norms, 
     return status;
 }
 
-/* One forward that counts, then every matrix with the norms of its inputs. */
+static pare_status score_tensors(pare_scoring *s, const pare_input_norms *norms) {
+    const pare_score_request *r = s->request;
+    for (size_t id = 0; id < r->model->tensor_count; id++)
+        if (r->plan->scored[id]) PARE_TRY(score_tensor(s, norms, id));
+    return PARE_OK;
+}
+
+/* One forward that counts, unless that was done, then every matrix with the norms of its inputs. */
 pare_status pare_score_inputs(pare_scoring *s, pare_score_result *out) {
     (void)out;
     const pare_score_request *r = s->request;
     pare_pass *pass = NULL;
     pare_input_norms norms;
     pare_source source = {.model = r->model, .backend = r->backend};
+    if (r->norms) return score_tensors(s, r->norms);
     s->passes_total = 1;
     PARE_TRY(pare_input_norms_new(r->model, r->backend, r->recipe->salience->needs & PARE_NEEDS_CENTERED, &norms));
     pare_status status = pare_scoring_pass(s, &pass);
@@ -47,8 +55,7 @@ pare_status pare_score_inputs(pare_scoring *s, pare_score_result *out) {
         status = pare_pass_forward(pass, &source, r->ids, r->plan->shape.sequences);
     }
     pare_pass_free(pass);
-    for (size_t id = 0; id < r->model->tensor_count && status == PARE_OK; id++)
-        if (r->plan->scored[id]) status = score_tensor(s, &norms, id);
+    if (status == PARE_OK) status = score_tensors(s, &norms);
     pare_input_norms_free(&norms);
     return status;
 }

@@ -30,6 +30,7 @@ MADE = {
     "generation": (["stories/generation.json"], ["generation.py", "{}/stories/generation.json"], MODEL + ("transformers",)),
     "families": (["families.json"], ["families.py", "{}/families.json"], MODEL + ("transformers",)),
     "gguf_models": (["gguf_models.json.gz"], ["gguf_models.py", "{}/gguf_models.json.gz"], MODEL + ("transformers", "gguf")),
+    "imatrix": (["imatrix.json"], ["imatrix.py", "{}/imatrix.json"], MODEL + ("transformers", "gguf")),
     "ggml_types": (["ggml_types.json.gz"], ["ggml_types.py", "{}/ggml_types.json.gz"], ("numpy", "gguf")),
     "vision": (["vision.json"], ["vision.py", "{}/vision.json"], MODEL + ("transformers",)),
     "vit_digits": (["vit-digits.json"], ["vit_digits.py", "{}/vit-digits.json"], MODEL + ("transformers", "PIL")),
