@@ -66,6 +66,8 @@ typedef struct pare_export_options {
                          * q4_1, q4_0, mixed as llama.cpp's llama-quantize mixes them; NULL: f16. A folder: f32, f16 or
                          * bf16; NULL: as the model has them, bf16 for what is stored in blocks */
     bool force;         /* replace output if it exists */
+    const char *importance; /* an importance matrix of the model (pare_imatrix), by which the columns of a GGUF file's
+                             * matrices are weighed as their numbers become blocks; NULL: all alike */
 } pare_export_options;
 
 /* Writes the model in another form. OUTPUT appears complete or not at all, after it was opened again and compared with

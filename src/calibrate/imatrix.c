@@ -76,7 +76,7 @@ pare_status pare_imatrix_norms(const pare_imatrix_file *imatrix, const pare_mode
     const pare_gguf_form *form;
     *out = (pare_input_norms){0};
     PARE_TRY(pare_gguf_form_find(NULL, &form));
-    PARE_TRY(pare_gguf_plan_make(model, form, &f.plan));
+    PARE_TRY(pare_gguf_plan_make(model, form, NULL, &f.plan));
     pare_status status = pare_input_norms_new(model, NULL, false, out);
     if (status == PARE_OK) status = fill(&f, model);
     out->sequences = imatrix->chunks ? imatrix->chunks : 1;

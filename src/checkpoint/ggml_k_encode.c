@@ -1,118 +1,24 @@
 /* Blocks of 256 in parts with scales of their own (their layout is at the top of ggml_k.c). As in ggml's reference,
- * each part's scale (and offset) is the best of some least-squares fits: numbers are rounded to levels with one of a
- * few steps from the best offset so far, and the step (and offset) that suits these levels best is solved for. The
- * scales are rounded to multiples of the block's, and the levels taken anew with what is read again. Sums run in eight
- * lanes. */
-#include "checkpoint/ggml_encode.h"
+ * each part's scale (and offset) is the best of some least-squares fits (ggml_fit.h). The scales are rounded to
+ * multiples of the block's, and the levels taken anew with what is read again. Where columns have an importance,
+ * numbers are weighed by it, and the block's scales are fitted, too, as weighed sums of the parts' weights. */
+#include "checkpoint/ggml_fit.h"
 #include "support/vectorize.h"
 
-#include <math.h>
-
-enum { BLOCK = 256, LANES = 8, PART = 32, PARTS = BLOCK / PART, SMALL = 16, SMALLS = BLOCK / SMALL };
+enum { BLOCK = 256, PART = PARE_FIT_PART, PARTS = BLOCK / PART, SMALL = 16, SMALLS = BLOCK / SMALL };
 enum { SCALE_STEPS = 63 };
 
-/* Below this size all numbers of a block are 0. */
-static const float TINY = 1e-15f;
-
-/* How many levels, and which other steps are tried: range / (levels + first + i / 10), i < count. */
-typedef struct trial {
-    int most;
-    float first;
-    int count;
-} trial;
-
-static const trial four_bits = {15, -1.0f, 21}, five_bits = {31, -0.5f, 16};
-
-/* To the nearest whole number, ties to even, for sizes below 2^22. */
-static inline float nearest(float value) {
-    return (value + 12582912.0f) - 12582912.0f;
-}
-
-static inline float within(float value, float least, float most) {
-    return value < least ? least : value > most ? most : value;
-}
-
-static inline float total(const float *lanes) {
-    float sum = 0;
-    for (int i = 0; i < LANES; i++)
-        sum += lanes[i];
-    return sum;
-}
-
-/* Sums over a part of w, w x, and with levels l of w l, w l^2, w l x. */
-typedef struct sums {
-    float w, x, l, ll, lx;
-} sums;
-
-static inline void level_sums(const float *x, const float *w, float least, float by, float most, sums *s) {
-    float l[LANES] = {0}, ll[LANES] = {0}, lx[LANES] = {0};
-    for (int i = 0; i < PART; i += LANES)
-        for (int j = 0; j < LANES; j++) {
-            float level = within(nearest(by * (x[i + j] - least)), 0.0f, most), weighted = w[i + j] * level;
-            l[j] += weighted;
-            ll[j] += weighted * level;
-            lx[j] += weighted * x[i + j];
-        }
-    s->l = total(l);
-    s->ll = total(ll);
-    s->lx = total(lx);
-}
-
-/* sum w (scale l + offset - x)^2 with the levels as level_sums takes them. */
-static inline float error_of(const float *x, const float *w, float least, float by, float most, float scale,
-                             float offset) {
-    float lanes[LANES] = {0};
-    for (int i = 0; i < PART; i += LANES)
-        for (int j = 0; j < LANES; j++) {
-            float level = within(nearest(by * (x[i + j] - least)), 0.0f, most);
-            float apart = scale * level + offset - x[i + j];
-            lanes[j] += w[i + j] * apart * apart;
-        }
-    return total(lanes);
-}
-
-/* The scale and the offset (not above 0, returned with the other sign) of a part. w: weights of its numbers. */
-static inline float fit_part(const float *x, const float *w, const trial *t, float *low) {
-    float least = x[0], largest = x[0];
-    sums s = {0};
-    for (int i = 0; i < PART; i++) {
-        least = x[i] < least ? x[i] : least;
-        largest = x[i] > largest ? x[i] : largest;
-        s.w += w[i];
-        s.x += w[i] * x[i];
-    }
-    least = least > 0 ? 0 : least;
-    *low = -least;
-    if (!(largest > least)) return 0;
-    float most = (float)t->most, scale = (largest - least) / most, offset = least;
-    float best = error_of(x, w, offset, 1 / scale, most, scale, offset);
-    for (int i = 0; i < t->count; i++) {
-        float by = (t->first + 0.1f * (float)i + most) / (largest - offset);
-        level_sums(x, w, offset, by, most, &s);
-        float determinant = s.w * s.ll - s.l * s.l;
-        if (!(determinant > 0)) continue;
-        float here = (s.w * s.lx - s.x * s.l) / determinant, begin = (s.ll * s.x - s.l * s.lx) / determinant;
-        if (begin > 0) {
-            begin = 0;
-            here = s.lx / s.ll;
-        }
-        float error = error_of(x, w, offset, by, most, here, begin);
-        if (!(error < best)) continue;
-        best = error;
-        scale = here;
-        offset = begin;
-    }
-    *low = -offset;
-    return scale;
-}
+static const pare_fit_trial four_bits = {15, -1.0f, 0.1f, 21}, five_bits = {31, -0.5f, 0.1f, 16};
+/* With the importance of columns. */
+static const pare_fit_trial four_bits_weighed = {15, -0.9f, 0.05f, 37}, five_bits_weighed = {31, -0.9f, 0.05f, 37};
 
 /* Large numbers count for more. */
 static inline void weigh(const float *x, float *w) {
-    float lanes[LANES] = {0};
-    for (int i = 0; i < PART; i += LANES)
-        for (int j = 0; j < LANES; j++)
+    float lanes[PARE_FIT_LANES] = {0};
+    for (int i = 0; i < PART; i += PARE_FIT_LANES)
+        for (int j = 0; j < PARE_FIT_LANES; j++)
             lanes[j] += x[i + j] * x[i + j];
-    float mean = sqrtf(total(lanes) / PART);
+    float mean = sqrtf(pare_fit_total(lanes) / PART);
     for (int i = 0; i < PART; i++)
         w[i] = mean + fabsf(x[i]);
 }
@@ -129,33 +35,127 @@ static inline void put_scale(unsigned char *packed, int part, int scale, int off
     }
 }
 
+/* Multiples s and o of the block's scales d and m to out[4 .. 15], and its levels. */
+static inline void put_parts(const float *x, float most, float d, float m, const float *s, const float *o,
+                             unsigned char *out, unsigned char *levels) {
+    memset(out + 4, 0, 12);
+    for (int part = 0; part < PARTS; part++) {
+        float step = d * s[part], offset = m * o[part];
+        put_scale(out + 4, part, (int)s[part], (int)o[part]);
+        for (int i = 0; i < PART; i++) {
+            float v = (x[part * PART + i] + offset) / step;
+            float level = step > 0 ? pare_fit_nearest(pare_fit_within(v, 0.0f, most)) : 0.0f;
+            levels[part * PART + i] = (unsigned char)level;
+        }
+    }
+}
+
 /* Scales and offsets of a block to out[0 .. 15], and its levels. */
-static inline void fit_block(const float *x, const trial *t, unsigned char *out, unsigned char *levels) {
-    float scale[PARTS], low[PARTS], w[PART], largest = 0, lowest = 0, most = (float)t->most;
+static inline void fit_block(const float *x, const pare_fit_trial *t, unsigned char *out, unsigned char *levels) {
+    float scale[PARTS], low[PARTS], w[PART], largest = 0, lowest = 0;
+    pare_fit_found found;
     for (int part = 0; part < PARTS; part++) {
         weigh(x + part * PART, w);
-        scale[part] = fit_part(x + part * PART, w, t, &low[part]);
+        scale[part] = pare_fit_offset(x + part * PART, w, t, &low[part], &found);
         largest = scale[part] > largest ? scale[part] : largest;
         lowest = low[part] > lowest ? low[part] : lowest;
     }
     float d = pare_ggml_put_half(out, largest / SCALE_STEPS), m = pare_ggml_put_half(out + 2, lowest / SCALE_STEPS);
-    float by = largest > TINY ? SCALE_STEPS / largest : 0, by_low = lowest > TINY ? SCALE_STEPS / lowest : 0;
-    memset(out + 4, 0, 12);
+    float by = largest > pare_fit_tiny ? SCALE_STEPS / largest : 0;
+    float by_low = lowest > pare_fit_tiny ? SCALE_STEPS / lowest : 0;
     for (int part = 0; part < PARTS; part++) {
-        float s = within(nearest(by * scale[part]), 0, SCALE_STEPS), o = within(nearest(by_low * low[part]), 0, 63);
-        float step = d * s, offset = m * o;
-        put_scale(out + 4, part, (int)s, (int)o);
-        for (int i = 0; i < PART; i++) {
-            float level = step > 0 ? nearest(within((x[part * PART + i] + offset) / step, 0.0f, most)) : 0.0f;
-            levels[part * PART + i] = (unsigned char)level;
-        }
+        scale[part] = pare_fit_within(pare_fit_nearest(by * scale[part]), 0, SCALE_STEPS);
+        low[part] = pare_fit_within(pare_fit_nearest(by_low * low[part]), 0, SCALE_STEPS);
     }
+    put_parts(x, (float)t->most, d, m, scale, low, out, levels);
+}
+
+/* Sums over the parts of w x l and of w l^2, l their levels. */
+typedef struct fitted {
+    float lx, ll;
+} fitted;
+
+/* One level after the other goes where the fit is better. True if one did. */
+static bool better_levels(const float *x, const float *w, float *levels, fitted *f) {
+    bool changed = false;
+    for (int i = 0; i < PARTS; i++) {
+        float lx = f->lx - w[i] * x[i] * levels[i], ll = f->ll - w[i] * levels[i] * levels[i];
+        if (!(lx > 0 && ll > 0)) continue;
+        float other = pare_fit_within(pare_fit_nearest(pare_fit_within(x[i] * ll / lx, 0, 1e6f)), 0, SCALE_STEPS);
+        if (!(other < levels[i] || other > levels[i])) continue;
+        lx += w[i] * x[i] * other;
+        ll += w[i] * other * other;
+        if (!(lx * lx * f->ll > f->lx * f->lx * ll)) continue;
+        levels[i] = other;
+        *f = (fitted){lx, ll};
+        changed = true;
+    }
+    return changed;
+}
+
+static float error_with(const float *x, const float *w, float by) {
+    float sum = 0;
+    for (int i = 0; i < PARTS; i++) {
+        float apart = x[i] - 1 / by * pare_fit_within(pare_fit_nearest(by * x[i]), 0, SCALE_STEPS);
+        sum += w[i] * apart * apart;
+    }
+    return sum;
+}
+
+/* What scales x [PARTS], none below 0, are multiples of, best with weights w; and these multiples. */
+static float fit_scales(const float *x, const float *w, float *levels) {
+    enum { ROUNDS = 5, REACH = 4 };
+    float largest = 0;
+    fitted f = {0};
+    for (int i = 0; i < PARTS; i++)
+        largest = x[i] > largest ? x[i] : largest;
+    memset(levels, 0, PARTS * sizeof *levels);
+    if (largest < pare_fit_tiny) return 0;
+    float by = SCALE_STEPS / largest, best = error_with(x, w, by);
+    for (int other = -REACH; other <= REACH; other++) {
+        float here = (0.1f * (float)other + SCALE_STEPS) / largest, error = other ? error_with(x, w, here) : best;
+        if (!(error < best)) continue;
+        best = error;
+        by = here;
+    }
+    for (int i = 0; i < PARTS; i++) {
+        levels[i] = pare_fit_within(pare_fit_nearest(by * x[i]), 0, SCALE_STEPS);
+        f.lx += w[i] * x[i] * levels[i];
+        f.ll += w[i] * levels[i] * levels[i];
+    }
+    for (int round = 0; round < ROUNDS && better_levels(x, w, levels, &f); round++)
+        continue;
+    return f.ll > 0 ? f.lx / f.ll : 0;
+}
+
+/* The same as fit_block with the importance of columns. */
+static inline void fit_block_weighed(const float *x, const float *importance, const pare_fit_trial *t,
+                                     unsigned char *out, unsigned char *levels) {
+    float scale[PARTS], low[PARTS], total[PARTS], w[PART], s[PARTS], o[PARTS];
+    float square = 2 * pare_ggml_mean_square(x, BLOCK);
+    pare_fit_found found;
+    for (int part = 0; part < PARTS; part++) {
+        pare_ggml_weigh(x + part * PART, importance + part * PART, square, w);
+        total[part] = 0;
+        for (int i = 0; i < PART; i++)
+            total[part] += w[i];
+        scale[part] = pare_fit_offset(x + part * PART, w, t, &low[part], &found);
+    }
+    float d = pare_ggml_put_half(out, fit_scales(scale, total, s));
+    float m = pare_ggml_put_half(out + 2, fit_scales(low, total, o));
+    put_parts(x, (float)t->most, d, m, s, o, out, levels);
 }
 
 static inline void put_low(const unsigned char *levels, unsigned char *out) {
     for (int pair = 0; pair < PARTS / 2; pair++, levels += 2 * PART, out += PART)
         for (int i = 0; i < PART; i++)
             out[i] = (unsigned char)((levels[i] & 15) | (levels[i + PART] & 15) << 4);
+}
+
+static inline void put_fifth(const unsigned char *levels, unsigned char *out) {
+    memset(out, 0, PART);
+    for (int i = 0; i < BLOCK; i++)
+        out[i % PART] = (unsigned char)(out[i % PART] | (levels[i] >> 4) << i / PART);
 }
 
 PARE_VECTORIZE void pare_ggml_encode_q4_k(const float *values, size_t count, unsigned char *out) {
@@ -170,67 +170,76 @@ PARE_VECTORIZE void pare_ggml_encode_q5_k(const float *values, size_t count, uns
     unsigned char levels[BLOCK];
     for (size_t b = 0; b < count; b++, values += BLOCK, out += 176) {
         fit_block(values, &five_bits, out, levels);
-        memset(out + 16, 0, PART);
-        for (int i = 0; i < BLOCK; i++)
-            out[16 + i % PART] = (unsigned char)(out[16 + i % PART] | (levels[i] >> 4) << i / PART);
+        put_fifth(levels, out + 16);
         put_low(levels, out + 48);
     }
 }
 
-/* The best step of 16 numbers for levels -32 .. 31, with weights x^2; its sign is that which has the farthest number at
- * the lowest level. */
-static inline float fit_small(const float *x) {
-    float farthest = 0, scale = 0, best = 0;
-    for (int i = 0; i < SMALL; i++)
-        if (fabsf(x[i]) > fabsf(farthest)) farthest = x[i];
-    if (fabsf(farthest) < TINY) return 0;
-    for (int at = 0; at < 19; at++) {
-        /* The usual step first, then those around it. */
-        int other = at == 0 ? 0 : at <= 9 ? at - 10 : at - 9;
-        float by = -(32.0f + 0.1f * (float)other) / farthest, lx[LANES] = {0}, ll[LANES] = {0};
-        for (int i = 0; i < SMALL; i += LANES)
-            for (int j = 0; j < LANES; j++) {
-                float v = x[i + j], level = within(nearest(by * v), -32.0f, 31.0f), weighted = v * v * level;
-                lx[j] += weighted * v;
-                ll[j] += weighted * level;
-            }
-        float with_x = total(lx), squares = total(ll);
-        if (!(squares > 0) || (at && !(with_x * with_x > best * squares))) continue;
-        scale = with_x / squares;
-        best = scale * with_x;
+PARE_VECTORIZE void pare_ggml_weighed_q4_k(const float *row, const float *importance, size_t count,
+                                           unsigned char *out) {
+    unsigned char levels[BLOCK];
+    for (size_t b = 0; b < count; b++, row += BLOCK, importance += BLOCK, out += 144) {
+        fit_block_weighed(row, importance, &four_bits_weighed, out, levels);
+        put_low(levels, out + 16);
     }
-    return scale;
 }
 
-/* levels: [BLOCK] 0 .. 63; scales to out[0 .. 15], the block's to out[16 .. 17]. */
-static inline void fit_smalls(const float *x, unsigned char *out, unsigned char *levels) {
-    float scale[SMALLS], farthest = 0;
+PARE_VECTORIZE void pare_ggml_weighed_q5_k(const float *row, const float *importance, size_t count,
+                                           unsigned char *out) {
+    unsigned char levels[BLOCK];
+    for (size_t b = 0; b < count; b++, row += BLOCK, importance += BLOCK, out += 176) {
+        fit_block_weighed(row, importance, &five_bits_weighed, out, levels);
+        put_fifth(levels, out + 16);
+        put_low(levels, out + 48);
+    }
+}
+
+/* levels: [BLOCK] 0 .. 63; scales to out[0 .. 15], the block's to out[16 .. 17]. w: weights of the numbers. */
+static inline void fit_smalls(const float *x, const float *w, unsigned char *out, unsigned char *levels) {
+    float scale[SMALLS], farthest = 0, used;
     for (int part = 0; part < SMALLS; part++) {
-        scale[part] = fit_small(x + part * SMALL);
+        scale[part] = pare_fit_centred(x + part * SMALL, w + part * SMALL, SMALL, 32.0f, &used);
         if (fabsf(scale[part]) > fabsf(farthest)) farthest = scale[part];
     }
-    float by = fabsf(farthest) < TINY ? 0 : -128.0f / farthest;
+    float by = fabsf(farthest) < pare_fit_tiny ? 0 : -128.0f / farthest;
     float d = pare_ggml_put_half(out + SMALLS, by < 0 || by > 0 ? 1.0f / by : 0);
     for (int part = 0; part < SMALLS; part++) {
-        float s = within(nearest(by * scale[part]), -128.0f, 127.0f), step = d * s;
+        float s = pare_fit_within(pare_fit_nearest(by * scale[part]), -128.0f, 127.0f), step = d * s;
         out[part] = (unsigned char)(int)s;
         for (int i = 0; i < SMALL; i++) {
             float v = x[part * SMALL + i];
-            float level = step < 0 || step > 0 ? nearest(within(v / step, -32.0f, 31.0f)) : 0.0f;
+            float level = step < 0 || step > 0 ? pare_fit_nearest(pare_fit_within(v / step, -32.0f, 31.0f)) : 0.0f;
             levels[part * SMALL + i] = (unsigned char)(int)(level + 32.0f);
         }
     }
 }
 
+static inline void put_six(const unsigned char *levels, unsigned char *out) {
+    memset(out, 0, 192);
+    for (int i = 0; i < BLOCK; i++) {
+        unsigned char *low = out + i / 128 * 64 + i % 64, *high = out + 128 + i / 128 * 32 + i % 32;
+        *low = (unsigned char)(*low | (levels[i] & 15) << i / 64 % 2 * 4);
+        *high = (unsigned char)(*high | levels[i] >> 4 << i / 32 % 4 * 2);
+    }
+}
+
+/* Weights are squares of the numbers. */
 PARE_VECTORIZE void pare_ggml_encode_q6_k(const float *values, size_t count, unsigned char *out) {
     unsigned char levels[BLOCK];
+    float w[BLOCK];
     for (size_t b = 0; b < count; b++, values += BLOCK, out += 210) {
-        fit_smalls(values, out + 192, levels);
-        memset(out, 0, 192);
-        for (int i = 0; i < BLOCK; i++) {
-            unsigned char *low = out + i / 128 * 64 + i % 64, *high = out + 128 + i / 128 * 32 + i % 32;
-            *low = (unsigned char)(*low | (levels[i] & 15) << i / 64 % 2 * 4);
-            *high = (unsigned char)(*high | levels[i] >> 4 << i / 32 % 4 * 2);
-        }
+        for (int i = 0; i < BLOCK; i++)
+            w[i] = values[i] * values[i];
+        fit_smalls(values, w, out + 192, levels);
+        put_six(levels, out);
+    }
+}
+
+PARE_VECTORIZE void pare_ggml_weighed_q6_k(const float *row, const float *importance, size_t count,
+                                           unsigned char *out) {
+    unsigned char levels[BLOCK];
+    for (size_t b = 0; b < count; b++, row += BLOCK, importance += BLOCK, out += 210) {
+        fit_smalls(row, importance, out + 192, levels);
+        put_six(levels, out);
     }
 }

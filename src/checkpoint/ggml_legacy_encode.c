@@ -61,12 +61,12 @@ static float ranged(const float *values, int most, int *levels, float *least) {
     return d;
 }
 
-static void put_low(const int *levels, unsigned char *out) {
+void pare_ggml_put_low(const int *levels, unsigned char *out) {
     for (int i = 0; i < HALF; i++)
         out[i] = (unsigned char)((levels[i] & 15) | (levels[i + HALF] & 15) << 4);
 }
 
-static void put_fifth(const int *levels, unsigned char *out) {
+void pare_ggml_put_fifth(const int *levels, unsigned char *out) {
     for (int i = 0; i < BLOCK / 8; i++) {
         out[i] = 0;
         for (int bit = 0; bit < 8; bit++)
@@ -78,7 +78,7 @@ void pare_ggml_encode_q4_0(const float *values, size_t count, unsigned char *out
     int levels[BLOCK];
     for (size_t b = 0; b < count; b++, values += BLOCK, out += 18) {
         pare_ggml_put_half(out, centred(values, 8, levels));
-        put_low(levels, out + 2);
+        pare_ggml_put_low(levels, out + 2);
     }
 }
 
@@ -86,8 +86,8 @@ void pare_ggml_encode_q5_0(const float *values, size_t count, unsigned char *out
     int levels[BLOCK];
     for (size_t b = 0; b < count; b++, values += BLOCK, out += 22) {
         pare_ggml_put_half(out, centred(values, 16, levels));
-        put_fifth(levels, out + 2);
-        put_low(levels, out + 6);
+        pare_ggml_put_fifth(levels, out + 2);
+        pare_ggml_put_low(levels, out + 6);
     }
 }
 
@@ -97,7 +97,7 @@ void pare_ggml_encode_q4_1(const float *values, size_t count, unsigned char *out
     for (size_t b = 0; b < count; b++, values += BLOCK, out += 20) {
         pare_ggml_put_half(out, ranged(values, 15, levels, &least));
         pare_ggml_put_half(out + 2, least);
-        put_low(levels, out + 4);
+        pare_ggml_put_low(levels, out + 4);
     }
 }
 
@@ -107,8 +107,8 @@ void pare_ggml_encode_q5_1(const float *values, size_t count, unsigned char *out
     for (size_t b = 0; b < count; b++, values += BLOCK, out += 24) {
         pare_ggml_put_half(out, ranged(values, 31, levels, &least));
         pare_ggml_put_half(out + 2, least);
-        put_fifth(levels, out + 4);
-        put_low(levels, out + 8);
+        pare_ggml_put_fifth(levels, out + 4);
+        pare_ggml_put_low(levels, out + 8);
     }
 }
 

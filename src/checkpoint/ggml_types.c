@@ -18,6 +18,11 @@
         .id = number, .name = #upper, .elements = count, .bytes = size, .decode = pare_ggml_decode_##lower,            \
         .encode = pare_ggml_encode_##lower, .dtype = PARE_DTYPE_BF16                                                   \
     }
+#define WEIGHED(number, upper, lower, count, size)                                                                     \
+    {                                                                                                                  \
+        .id = number, .name = #upper, .elements = count, .bytes = size, .decode = pare_ggml_decode_##lower,            \
+        .encode = pare_ggml_encode_##lower, .weighed = pare_ggml_weighed_##lower, .dtype = PARE_DTYPE_BF16             \
+    }
 #define UNREAD(number, upper, count, size)                                                                             \
     { .id = number, .name = #upper, .elements = count, .bytes = size }
 
@@ -27,17 +32,17 @@ enum { h = 2 };
 static const pare_ggml_type types[] = {
     PLAIN(0, F32, f32),
     PLAIN(1, F16, f16),
-    WRITTEN(2, Q4_0, q4_0, 32, h + 16),
-    WRITTEN(3, Q4_1, q4_1, 32, h + h + 16),
-    WRITTEN(6, Q5_0, q5_0, 32, h + 4 + 16),
-    WRITTEN(7, Q5_1, q5_1, 32, h + h + 4 + 16),
+    WEIGHED(2, Q4_0, q4_0, 32, h + 16),
+    WEIGHED(3, Q4_1, q4_1, 32, h + h + 16),
+    WEIGHED(6, Q5_0, q5_0, 32, h + 4 + 16),
+    WEIGHED(7, Q5_1, q5_1, 32, h + h + 4 + 16),
     WRITTEN(8, Q8_0, q8_0, 32, h + 32),
     UNREAD(9, Q8_1, 32, h + h + 32),
     PACKED(10, Q2_K, q2_k, 256, 16 + 64 + h + h),
     PACKED(11, Q3_K, q3_k, 256, 32 + 64 + 12 + h),
-    WRITTEN(12, Q4_K, q4_k, 256, h + h + 12 + 128),
-    WRITTEN(13, Q5_K, q5_k, 256, h + h + 12 + 32 + 128),
-    WRITTEN(14, Q6_K, q6_k, 256, 128 + 64 + 16 + h),
+    WEIGHED(12, Q4_K, q4_k, 256, h + h + 12 + 128),
+    WEIGHED(13, Q5_K, q5_k, 256, h + h + 12 + 32 + 128),
+    WEIGHED(14, Q6_K, q6_k, 256, 128 + 64 + 16 + h),
     UNREAD(15, Q8_K, 256, 4 + 256 + 32),
     PACKED(16, IQ2_XXS, iq2_xxs, 256, h + 64),
     PACKED(17, IQ2_XS, iq2_xs, 256, h + 64 + 8),

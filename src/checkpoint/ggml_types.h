@@ -14,14 +14,19 @@ typedef void pare_ggml_decode_fn(const unsigned char *blocks, size_t count, floa
 /* in: [count * elements], finite, of a size that the type's scales can hold. */
 typedef void pare_ggml_encode_fn(const float *values, size_t count, unsigned char *out);
 
+/* The same of one row, of `count` blocks, whose columns have an importance, importance: [count * elements], none below
+ * 0: what the numbers are multiplied with in use is about so large, squared. As ggml's quantiser weighs them. */
+typedef void pare_ggml_weighed_fn(const float *row, const float *importance, size_t count, unsigned char *out);
+
 typedef struct pare_ggml_type {
     uint32_t id;
     const char *name;
-    uint32_t elements, bytes;    /* of one block */
-    pare_ggml_decode_fn *decode; /* NULL: pare reads none of this type */
-    pare_ggml_encode_fn *encode; /* NULL: pare writes none of this type */
-    bool plain;                  /* elements of `dtype`, side by side */
-    pare_dtype dtype;            /* as what the elements are handed on */
+    uint32_t elements, bytes;      /* of one block */
+    pare_ggml_decode_fn *decode;   /* NULL: pare reads none of this type */
+    pare_ggml_encode_fn *encode;   /* NULL: pare writes none of this type */
+    pare_ggml_weighed_fn *weighed; /* NULL: importance changes nothing */
+    bool plain;                    /* elements of `dtype`, side by side */
+    pare_dtype dtype;              /* as what the elements are handed on */
 } pare_ggml_type;
 
 /* NULL: no type has this number. */

@@ -142,6 +142,26 @@ static pare_status encode(pare_gguf_writer *writer, const pare_ggml_type *type, 
     return PARE_OK;
 }
 
+/* The same of whole rows. */
+static pare_status encode_rows(pare_gguf_writer *writer, const pare_gguf_declaration *tensor, const float *values,
+                               uint64_t rows) {
+    const pare_ggml_type *type = tensor->type;
+    uint64_t columns = tensor->shape[tensor->rank - 1], blocks = columns / type->elements, bytes = blocks * type->bytes;
+    uint64_t most = BUFFER_BYTES / bytes;
+    if (!most)
+        return pare_fail(PARE_UNSUPPORTED, "tensor %s has rows of %llu elements, too long to be weighed", tensor->name,
+                         (unsigned long long)columns);
+    for (uint64_t done = 0, take; done < rows; done += take) {
+        take = rows - done < most ? rows - done : most;
+#pragma omp parallel for schedule(dynamic)
+        for (int64_t row = 0; row < (int64_t)take; row++)
+            type->weighed(values + (done + (uint64_t)row) * columns, tensor->importance, blocks,
+                          writer->buffer + (uint64_t)row * bytes);
+        PARE_TRY(pare_durable_write(&writer->file, writer->buffer, take * bytes));
+    }
+    return PARE_OK;
+}
+
 /* Zeros up to the next multiple of the alignment. */
 static pare_status pad(pare_gguf_writer *writer, const pare_ggml_type *type) {
     static const unsigned char zeros[PARE_GGUF_ALIGNMENT];
@@ -153,12 +173,15 @@ pare_status pare_gguf_writer_write(pare_gguf_writer *writer, const float *values
     if (writer->current == writer->count)
         return pare_fail(PARE_CHECK_FAILED, "more numbers are to be written than were declared");
     const pare_gguf_declaration *tensor = &writer->tensors[writer->current];
-    if (count > writer->elements - writer->supplied || count % tensor->type->elements)
+    bool weighed = tensor->importance && tensor->type->weighed;
+    uint64_t unit = weighed ? tensor->shape[tensor->rank - 1] : tensor->type->elements;
+    if (count > writer->elements - writer->supplied || count % unit)
         return pare_fail(PARE_CHECK_FAILED, "tensor %s has %llu numbers to go, but %llu are to be written",
                          tensor->name, (unsigned long long)(writer->elements - writer->supplied),
                          (unsigned long long)count);
     PARE_TRY(check_values(tensor, values, count));
-    PARE_TRY(encode(writer, tensor->type, values, count / tensor->type->elements));
+    PARE_TRY(weighed ? encode_rows(writer, tensor, values, count / unit)
+                     : encode(writer, tensor->type, values, count / unit));
     writer->supplied += count;
     if (writer->supplied < writer->elements) return PARE_OK;
     PARE_TRY(pad(writer, tensor->type));

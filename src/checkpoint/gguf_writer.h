@@ -10,6 +10,7 @@ typedef struct pare_gguf_declaration {
     const pare_ggml_type *type; /* one that is written (ggml_types.h: encode) */
     int rank;
     uint64_t shape[PARE_GGUF_MAX_RANK]; /* outermost first; the last a multiple of the type's elements */
+    const float *importance;            /* [the last size] of every column (ggml_types.h: weighed); NULL: all alike */
 } pare_gguf_declaration;
 
 /* *bytes: of the whole file. Fails on shapes too large to be true, and on rows that are no whole number of blocks. */
@@ -28,8 +29,9 @@ typedef struct pare_gguf_writer pare_gguf_writer;
 pare_status pare_gguf_writer_begin(const char *path, const pare_gguf_metadata *metadata,
                                    const pare_gguf_declaration *tensors, size_t count, pare_gguf_writer **out);
 
-/* The next numbers of the current tensor, some whole blocks of it; when a tensor is complete, the next one that is not
- * empty becomes the current one. Refuses numbers that are not finite, and those that the type cannot hold. */
+/* The next numbers of the current tensor, some whole blocks of it, or whole rows where columns have an importance; when
+ * a tensor is complete, the next one that is not empty becomes the current one. Refuses numbers that are not finite,
+ * and those that the type cannot hold. */
 pare_status pare_gguf_writer_write(pare_gguf_writer *writer, const float *values, uint64_t count);
 
 /* After all numbers of all tensors: syncs the file. */

@@ -183,10 +183,27 @@ static pare_status check_entry(const pare_imatrix_file *m, const char *name, int
                      name, entry->count);
 }
 
+pare_status pare_imatrix_dataset(const pare_imatrix_file *m, char **out) {
+    const pare_gguf_entry *list;
+    *out = NULL;
+    PARE_TRY(pare_gguf_list(&m->file, "imatrix.datasets", true, &list));
+    if (!list || !list->count || !pare_gguf_is_text(list->texts[0])) return PARE_OK;
+    *out = strndup(list->texts[0].bytes, list->texts[0].length);
+    return *out ? PARE_OK : pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the texts of %s", m->path);
+}
+
+static const pare_imatrix_entry *find(const pare_imatrix_file *m, const char *name) {
+    pare_imatrix_entry key = {.name = (char *)(uintptr_t)name};
+    return bsearch(&key, m->entries, m->count, sizeof key, by_name);
+}
+
+bool pare_imatrix_has(const pare_imatrix_file *m, const char *name) {
+    return find(m, name) != NULL;
+}
+
 pare_status pare_imatrix_take(const pare_imatrix_file *m, const char *name, int64_t width, double *squares,
                               double *tokens) {
-    pare_imatrix_entry key = {.name = (char *)(uintptr_t)name};
-    const pare_imatrix_entry *entry = bsearch(&key, m->entries, m->count, sizeof key, by_name);
+    const pare_imatrix_entry *entry = find(m, name);
     PARE_TRY(check_entry(m, name, width, entry));
     for (int64_t i = 0; i < width; i++) {
         squares[i] = (double)float_at(entry->squares, (uint64_t)i) * entry->scale;

@@ -31,6 +31,11 @@ bool pare_imatrix_is(const char *path);
 pare_status pare_imatrix_open(const char *path, pare_imatrix_file *out);
 void pare_imatrix_close(pare_imatrix_file *imatrix);
 
+/* The first text that the file says it was measured on, freed with free(); NULL: it says none. */
+pare_status pare_imatrix_dataset(const pare_imatrix_file *imatrix, char **out);
+
+bool pare_imatrix_has(const pare_imatrix_file *imatrix, const char *name);
+
 /* squares [width]: sums over all tokens of the squared inputs of the matrix `name`; *tokens: how many these were.
  * Refuses, naming the matrix: one that is not there, another width, several matrices in one, a count that is not
  * positive, sums that are negative or not finite. */

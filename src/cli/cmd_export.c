@@ -20,8 +20,11 @@ int pare_export_write(const pare_arguments *arguments, const char *output) {
     pare_model *model = NULL;
     int code = pare_outcome_open(arguments->model, &model);
     if (code != PARE_EXIT_DONE) return code;
-    const pare_export_options options = {
-        .size = sizeof options, .output = output, .type = arguments->type, .force = arguments->force};
+    const pare_export_options options = {.size = sizeof options,
+                                         .output = output,
+                                         .type = arguments->type,
+                                         .force = arguments->force,
+                                         .importance = arguments->importance};
     pare_runtime runtime = pare_outcome_runtime(arguments);
     char *report = NULL;
     pare_status status = pare_export(model, &options, &runtime, &report);

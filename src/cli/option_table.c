@@ -140,6 +140,10 @@ static const pare_option rows[] = {
      .help = "how a GGUF file has its numbers: f32, f16, bf16, q8_0, q6_k, q5_k_m, q5_k_s, q4_k_m, q4_k_s, q5_1, q5_0, q4_1, q4_0; "
              "export and convert: a folder as f32, f16 or bf16",
      .usual = "f16; a folder: as the model"},
+    {.name = "importance", .commands = PARE_IN_EXPORT | PARE_IN_CONVERT, .group = output, .kind = PARE_VALUE_TEXT, .value = "FILE",
+     .offset = AT(importance),
+     .help = "an importance matrix of the model, as pare imatrix and llama.cpp's llama-imatrix write them: a GGUF file's "
+             "blocks follow the columns that count most (types q4_0 to q6_k)"},
     {.name = "adapter", .commands = PARE_IN_RECOVER, .common = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(adapter),
      .brief = "write a PEFT adapter in place of a whole model",
      .help = "write a PEFT adapter in place of a model with what was learnt merged into its weights"},

@@ -103,7 +103,7 @@ typedef struct pare_arguments {
     pare_share_list sparsity; /* one < 0: not given */
     pare_pattern pattern;
     pare_word_list targets, skipped;
-    const char *densities, *imatrix;
+    const char *densities, *imatrix, *importance;
     bool archive;
     uint64_t parameters, bytes;
     pare_layers layer_span, attention_span, ffn_span;

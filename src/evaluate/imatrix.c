@@ -93,7 +93,7 @@ pare_status pare_imatrix_measure(const pare_evaluation *evaluation, pare_gguf_me
     const pare_gguf_form *form;
     *image = (pare_gguf_metadata){0};
     PARE_TRY(pare_gguf_form_find(NULL, &form));
-    PARE_TRY(pare_gguf_plan_make(evaluation->model, form, &m.plan));
+    PARE_TRY(pare_gguf_plan_make(evaluation->model, form, NULL, &m.plan));
     pare_status status = measure(&m, image);
     pare_gguf_plan_free(&m.plan);
     pare_input_norms_free(&m.norms);

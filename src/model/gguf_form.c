@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* The mixes are those of llama.cpp's llama-quantize without an importance matrix. */
+/* The mixes are those of llama.cpp's llama-quantize, without an importance matrix and with one. */
 static const pare_gguf_form forms[] = {
     {.name = "f32", .file_type = 0, .type = "F32"},
     {.name = "f16", .file_type = 1, .type = "F16"},
@@ -29,9 +29,9 @@ static const pare_gguf_form forms[] = {
      .fused = "Q5_K"},
     {.name = "q4_k_s", .file_type = 14, .type = "Q4_K", .head = "Q6_K", .first = "Q5_K"},
     {.name = "q5_1", .file_type = 9, .type = "Q5_1", .head = "Q6_K"},
-    {.name = "q5_0", .file_type = 8, .type = "Q5_0", .head = "Q6_K"},
+    {.name = "q5_0", .file_type = 8, .type = "Q5_0", .head = "Q6_K", .weighed = "Q5_1"},
     {.name = "q4_1", .file_type = 3, .type = "Q4_1", .head = "Q6_K"},
-    {.name = "q4_0", .file_type = 2, .type = "Q4_0", .head = "Q6_K"},
+    {.name = "q4_0", .file_type = 2, .type = "Q4_0", .head = "Q6_K", .weighed = "Q4_1"},
 };
 
 enum { FORMS = sizeof forms / sizeof *forms, DEFAULT_FORM = 1 };
@@ -76,6 +76,7 @@ static const char *wanted(const pare_gguf_form *form, const pare_gguf_place *pla
     if ((down || value) && form->more && counts_most(place->layer, place->layers)) return form->more;
     if (value && form->first && place->layer < 4) return form->first;
     if (down && form->first && place->layer < place->layers / 8) return form->first;
+    if (down && form->weighed && place->weighed && place->layer < place->layers / 8) return form->weighed;
     return form->type;
 }
 

@@ -15,6 +15,7 @@ typedef struct pare_gguf_form {
     const char *head;         /* of the head, and of an embedding that is the head; NULL: the same */
     const char *more, *first; /* of V and Down in the layers that count most, and in the first ones; NULL: the same */
     const char *fused;        /* of Q, K and V in one tensor; NULL: the same */
+    const char *weighed;      /* of Down in the first layers, with the importance of columns; NULL: the same */
 } pare_gguf_form;
 
 /* PARE_BAD_ARGUMENT, with the names that there are, if none is called so. NULL: the default, f16. */
@@ -28,6 +29,7 @@ typedef struct pare_gguf_place {
     bool layered;   /* it lies in layer `layer` of `layers`, as `role`; else it is another one at the ends */
     pare_role role; /* the first one of a fused tensor */
     bool fused;
+    bool weighed; /* its columns have an importance */
     uint32_t layer, layers;
     uint64_t columns;
 } pare_gguf_place;

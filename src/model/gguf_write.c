@@ -83,6 +83,7 @@ static pare_status declare(pare_gguf_plan *plan, uint64_t rows, uint64_t columns
     pare_gguf_declaration *d = &plan->declarations[plan->count];
     bool narrow = false;
     place->columns = columns;
+    place->weighed = plan->imatrix != NULL;
     item->place = *place;
     *d = (pare_gguf_declaration){.name = item->name, .rank = matrix ? 2 : 1, .shape = {columns}};
     d->type = matrix ? pare_gguf_form_type(plan->form, place, &narrow) : pare_ggml_type_named("F32");
@@ -177,9 +178,39 @@ static pare_status fill(pare_gguf_plan *plan) {
     return PARE_OK;
 }
 
-pare_status pare_gguf_plan_make(const pare_model *model, const pare_gguf_form *form, pare_gguf_plan *out) {
-    *out = (pare_gguf_plan){.model = model, .form = form};
+/* Mean squares of what enters each column. */
+static pare_status take_importance(const pare_imatrix_file *imatrix, const pare_gguf_item *item, float **out) {
+    size_t columns = (size_t)item->place.columns;
+    double *squares, tokens;
+    PARE_TRY(pare_alloc(out, columns, sizeof **out, "the importance of columns"));
+    PARE_TRY(pare_alloc(&squares, columns, sizeof *squares, "the importance of columns"));
+    pare_status status = pare_imatrix_take(imatrix, item->name, (int64_t)columns, squares, &tokens);
+    for (size_t i = 0; i < columns && status == PARE_OK; i++)
+        (*out)[i] = (float)squares[i] / (float)tokens;
+    pare_free(squares);
+    return status;
+}
+
+/* What is no matrix of a layer may be missing: llama-imatrix leaves the head out. */
+static pare_status weigh(pare_gguf_plan *plan) {
+    if (!plan->imatrix) return PARE_OK;
+    PARE_TRY(pare_alloc(&plan->importance, plan->count, sizeof *plan->importance, "the importance of columns"));
+    for (size_t i = 0; i < plan->count; i++) {
+        const pare_gguf_item *item = &plan->items[i];
+        bool matrix = plan->declarations[i].rank == 2 && plan->declarations[i].type->weighed;
+        bool layered = pare_gguf_plan_reads(plan, i) && item->place.layered;
+        if (!matrix || (!layered && !pare_imatrix_has(plan->imatrix, item->name))) continue;
+        PARE_TRY(take_importance(plan->imatrix, item, &plan->importance[i]));
+        plan->declarations[i].importance = plan->importance[i];
+    }
+    return PARE_OK;
+}
+
+pare_status pare_gguf_plan_make(const pare_model *model, const pare_gguf_form *form, const pare_imatrix_file *imatrix,
+                                pare_gguf_plan *out) {
+    *out = (pare_gguf_plan){.model = model, .form = form, .imatrix = imatrix};
     pare_status status = fill(out);
+    if (status == PARE_OK) status = weigh(out);
     if (status != PARE_OK) pare_gguf_plan_free(out);
     return status;
 }
@@ -192,6 +223,9 @@ bool pare_gguf_plan_reads(const pare_gguf_plan *plan, size_t index) {
 void pare_gguf_plan_free(pare_gguf_plan *plan) {
     if (plan->factors) pare_gguf_factors_free(plan->factors, plan->factor_count);
     pare_free(plan->factors);
+    for (size_t i = 0; plan->importance && i < plan->count; i++)
+        pare_free(plan->importance[i]);
+    pare_free(plan->importance);
     pare_free(plan->items);
     pare_free(plan->declarations);
     *plan = (pare_gguf_plan){0};

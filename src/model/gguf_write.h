@@ -3,6 +3,7 @@
 #define PARE_MODEL_GGUF_WRITE_H
 
 #include "checkpoint/gguf_writer.h"
+#include "checkpoint/imatrix.h"
 #include "model/gguf_form.h"
 #include "model/gguf_target.h"
 #include "model/model.h"
@@ -25,13 +26,17 @@ typedef struct pare_gguf_plan {
     pare_gguf_item *items;
     pare_gguf_declaration *declarations; /* [count] */
     size_t count;
-    size_t matrices, narrow; /* narrow: those that have another type, for their width */
+    size_t matrices, narrow;          /* narrow: those that have another type, for their width */
+    const pare_imatrix_file *imatrix; /* by which columns are weighed; or NULL */
+    float **importance;               /* [count] of the columns of each; or NULL */
     struct pare_gguf_factors *factors;
     size_t factor_count;
 } pare_gguf_plan;
 
-/* Free with pare_gguf_plan_free. */
-pare_status pare_gguf_plan_make(const pare_model *model, const pare_gguf_form *form, pare_gguf_plan *out);
+/* imatrix: weighs the columns of matrices, as llama-quantize does, where their types feel it; it must have all matrices
+ * of the layers, and lives as long as the plan. NULL: all columns alike. Free with pare_gguf_plan_free. */
+pare_status pare_gguf_plan_make(const pare_model *model, const pare_gguf_form *form, const pare_imatrix_file *imatrix,
+                                pare_gguf_plan *out);
 void pare_gguf_plan_free(pare_gguf_plan *plan);
 
 /* Item `index` is a matrix that inputs are multiplied with: one of the layers, or the head that the model has beside

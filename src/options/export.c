@@ -29,6 +29,7 @@ typedef struct export_job {
     bool retyped; /* a folder with another type than the model's */
     pare_dtype dtype;
     pare_scan scan;
+    pare_imatrix_file imatrix;
     pare_run run;
 } export_job;
 
@@ -49,13 +50,29 @@ static pare_status choose_dtype(export_job *j) {
                      j->asked->output);
 }
 
+/* Of another model it is refused when the file's size is asked for, before any work, too. */
+static pare_status check_importance(export_job *j) {
+    const char *path = j->asked->importance;
+    if (!path) return PARE_OK;
+    if (!j->run.gguf.wanted)
+        return pare_fail(PARE_BAD_ARGUMENT, "--importance %s weighs the blocks of a GGUF file: name one, -o %s.gguf",
+                         path, j->asked->output);
+    const pare_ggml_type *type = pare_ggml_type_named(j->run.gguf.form->type);
+    if (!type->weighed)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--importance %s changes nothing in %s: give another type, such as --type q4_k_m", path,
+                         j->run.gguf.form->name);
+    j->run.gguf.importance = path;
+    return pare_imatrix_open(path, &j->imatrix);
+}
+
 static pare_status bytes_of(const export_job *j, uint64_t *bytes) {
     enum { SMALL_FILES = 1 << 22, WIDEST = 4 };
     if (j->run.gguf.wanted) {
         pare_gguf_exported said;
-        return pare_gguf_export_need(
-            j->model, &(pare_gguf_export){.form = j->run.gguf.form, .name = "", .base = j->run.gguf.base}, bytes,
-            &said);
+        pare_gguf_export what = {.form = j->run.gguf.form, .name = "", .base = j->run.gguf.base};
+        if (j->asked->importance) what.imatrix = &j->imatrix;
+        return pare_gguf_export_need(j->model, &what, bytes, &said);
     }
     *bytes = (j->retyped ? pare_model_parameters(j->model) * WIDEST : pare_model_bytes(j->model)) + SMALL_FILES;
     return PARE_OK;
@@ -71,8 +88,10 @@ static pare_status prepare(void *context) {
     else
         PARE_TRY(choose_dtype(j));
     j->run.gguf.base = NULL; /* it is the model itself */
+    PARE_TRY(check_importance(j));
     PARE_TRY(bytes_of(j, &bytes));
     pare_paths_read(&j->run.paths, "MODEL", directory, PARE_PATH_DATA);
+    pare_paths_read(&j->run.paths, "--importance", o->importance, PARE_PATH_FILE);
     pare_paths_write(&j->run.paths, "-o", o->output, PARE_PATH_FOLDER);
     PARE_TRY(pare_model_companions(j->model, &directory));
     PARE_TRY(pare_selection_all(j->model, &j->all));
@@ -184,6 +203,7 @@ pare_status pare_export(const pare_model *model, const pare_export_options *opti
     status = pare_run_commit(&j.run, status, report);
     pare_run_end(&j.run);
     pare_scan_free(&j.scan);
+    pare_imatrix_close(&j.imatrix);
     pare_selection_free(&j.all);
     return status;
 }

@@ -7,7 +7,8 @@
 
 typedef struct pare_gguf_export {
     const pare_gguf_form *form;
-    const char *name, *base, *id; /* as pare_gguf_about has them */
+    const pare_imatrix_file *imatrix; /* by which columns are weighed; or NULL */
+    const char *name, *base, *id;     /* as pare_gguf_about has them */
     pare_gguf_licence licence;
 } pare_gguf_export;
 

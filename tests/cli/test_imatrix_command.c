@@ -151,9 +151,49 @@ static void the_report_says_what_it_was(void **state) {
     free(file);
 }
 
+/* The same names and shapes, other bits, and what llama-quantize says of it. */
+static void blocks_are_weighed(void **state) {
+    const workplace *place = *state;
+    static const char *const types[] = {"q4_0", "q5_1", "q4_1", "q4_k_m"};
+    char *file = pare_path_join(place->folder, "m.imatrix"), *plain = pare_path_join(place->folder, "plain.gguf");
+    char *weighed = pare_path_join(place->folder, "weighed.gguf");
+    workplace_write_text(place);
+    RUN("imatrix", place->model, "-o", file, TEXT, "--quiet");
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        pare_gguf a, b;
+        size_t other = 0, matrices = 0;
+        char *dataset;
+        RUN("export", place->model, "-o", plain, "--type", types[i], "--quiet", "--force");
+        RUN("convert", place->model, weighed, "--type", types[i], "--importance", file, "--quiet", "--force");
+        assert_int_equal(pare_gguf_open(plain, &a), PARE_OK);
+        assert_int_equal(pare_gguf_open(weighed, &b), PARE_OK);
+        assert_int_equal(a.tensor_count, b.tensor_count);
+        for (size_t t = 0; t < a.tensor_count; t++) {
+            assert_string_equal(a.tensors[t].name, b.tensors[t].name);
+            assert_string_equal(a.tensors[t].type->name, b.tensors[t].type->name);
+            bool same = memcmp(a.tensors[t].data, b.tensors[t].data, a.tensors[t].bytes) == 0;
+            bool matrix = strncmp(a.tensors[t].name, "blk.", 4) == 0 && a.tensors[t].type->weighed;
+            if (!matrix && !same && strcmp(a.tensors[t].name, "output.weight") != 0)
+                fail_msg("%s has other bits", a.tensors[t].name);
+            other += matrix && !same;
+            matrices += matrix;
+        }
+        assert_int_equal(other, matrices);
+        assert_true(matrices > 8);
+        assert_int_equal(pare_gguf_string(&b, "quantize.imatrix.dataset", &dataset), PARE_OK);
+        assert_string_equal(dataset, place->text);
+        free(dataset);
+        pare_gguf_close(&a);
+        pare_gguf_close(&b);
+    }
+    free(file);
+    free(plain);
+    free(weighed);
+}
+
 static void refusals(void **state) {
     const workplace *place = *state;
-    char *file = pare_path_join(place->folder, "m.imatrix"), *out = pare_path_join(place->folder, "new.imatrix");
+    char *file = pare_path_join(place->folder, "m.imatrix"), *out = pare_path_join(place->folder, "new.gguf");
     char *gguf = pare_path_join(place->folder, "model.gguf");
     static const char *const rows[][5] = {
         {"taylor", "--ratio", "0.3", "taylor needs gradients", NULL},
@@ -189,6 +229,14 @@ static void refusals(void **state) {
                         place->text, "--imatrix", place->text);
     EXPECT_NOTHING_LEFT(place, 2, "matrix of one model", "robust", place->model, "--methods", "wanda-structured",
                         "--calib", file);
+    EXPECT_NOTHING_LEFT(place, 2, "changes nothing in q8_0", "export", place->model, "-o", out, "--type", "q8_0",
+                        "--importance", file);
+    EXPECT_NOTHING_LEFT(place, 2, "weighs the blocks of a GGUF file", "export", place->model, "-o", place->output,
+                        "--importance", file);
+    EXPECT_NOTHING_LEFT(place, 2, "general.type is model", "export", place->model, "-o", out, "--type", "q4_0",
+                        "--importance", gguf);
+    EXPECT_NOTHING_LEFT(place, 1, "does not begin with GGUF", "export", place->model, "-o", out, "--type", "q4_0",
+                        "--importance", place->text);
     EXPECT_NOTHING_LEFT(place, 2, "text is read here", "imatrix", place->model, "-o", out, "--calib", file);
     EXPECT_NOTHING_LEFT(place, 2, "-o FILE.gguf is missing", "imatrix", place->model);
     EXPECT_NOTHING_LEFT(place, 2, "MODEL is missing", "imatrix", "-o", out);
@@ -202,9 +250,13 @@ static void refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        IN_A_WORKPLACE(units_go_as_by_text),         IN_A_WORKPLACE(weights_go_as_by_text),
-        IN_A_WORKPLACE(what_is_left_is_measured),    IN_A_WORKPLACE(what_was_trained_is_measured),
-        IN_A_WORKPLACE(the_report_says_what_it_was), IN_A_WORKPLACE(refusals),
+        IN_A_WORKPLACE(units_go_as_by_text),
+        IN_A_WORKPLACE(weights_go_as_by_text),
+        IN_A_WORKPLACE(what_is_left_is_measured),
+        IN_A_WORKPLACE(what_was_trained_is_measured),
+        IN_A_WORKPLACE(the_report_says_what_it_was),
+        IN_A_WORKPLACE(blocks_are_weighed),
+        IN_A_WORKPLACE(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
  */
 #include "gguf_of_llama.h"
 #include "golden.h"
+#include "model/gguf_form.h"
 #include "model/source.h"
 
 /* Both have the same tensors, bit for bit, whether they are asked for whole or row by row. */
@@ -111,8 +112,26 @@ static void parts_that_do_not_fit(void **state) {
     free(away);
 }
 
+/* llama-quantize's guard against what importance makes of the first layers' Down in four and five bits. */
+static void importance_widens_the_first_layers(void **state) {
+    (void)state;
+    static const char *const rows[][3] = {{"q4_0", "Q4_0", "Q4_1"}, {"q5_0", "Q5_0", "Q5_1"}, {"q4_1", "Q4_1", "Q4_1"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (uint32_t layer = 0; layer < 16; layer += 2)
+            for (int weighed = 0; weighed < 2; weighed++) {
+                const pare_gguf_form *form;
+                bool narrow, first = weighed && layer < 2;
+                pare_gguf_place place = {.layered = true, .role = PARE_ROLE_DOWN, .layer = layer, .layers = 16};
+                place.columns = 512;
+                place.weighed = weighed;
+                assert_int_equal(pare_gguf_form_find(rows[i][0], &form), PARE_OK);
+                assert_string_equal(pare_gguf_form_type(form, &place, &narrow)->name, rows[i][first ? 2 : 1]);
+            }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(importance_widens_the_first_layers),
         cmocka_unit_test(whole_file),
         cmocka_unit_test(packed_file),
         cmocka_unit_test(parts_by_any_name),
