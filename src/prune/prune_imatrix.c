@@ -9,7 +9,7 @@
 
 /* [tensor_count] the matrices whose inputs the method reads: those that lose weights, or of the layers that lose units.
  */
-static pare_status mark_wanted(const pare_prune_job *job, bool *wanted) {
+static void mark_wanted(const pare_prune_job *job, bool *wanted) {
     const pare_target *target = &job->target;
     for (uint32_t layer = 0; layer < job->model->config.layers; layer++)
         for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++) {
@@ -19,14 +19,13 @@ static pare_status mark_wanted(const pare_prune_job *job, bool *wanted) {
             bool all = target->mode == PARE_MODE_CHANNEL || job->asked->outputs.scores;
             wanted[id] = job->sparse.pruned ? job->sparse.pruned[id] : inside || all;
         }
-    return PARE_OK;
 }
 
 static pare_status read_norms(pare_prune_job *job, const pare_imatrix_file *imatrix) {
     bool *wanted;
     PARE_TRY(pare_alloc(&wanted, job->model->tensor_count, sizeof *wanted, "input norms"));
-    pare_status status = mark_wanted(job, wanted);
-    if (status == PARE_OK) status = pare_imatrix_norms(imatrix, job->model, wanted, &job->norms);
+    mark_wanted(job, wanted);
+    pare_status status = pare_imatrix_norms(imatrix, job->model, wanted, &job->norms);
     pare_free(wanted);
     return status;
 }

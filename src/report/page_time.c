@@ -44,6 +44,7 @@ static void draw_memory(pare_page *page, const json_t *memory) {
                  {"plan.state", "state"},
                  {"plan.metrics", "metrics of outputs"},
                  {"plan.repair", "repair"},
+                 {"plan.imatrix", "importance matrix"},
                  {"plan.scratch", "in a scratch file"},
                  {"plan.mapped", "weights, mapped"}};
     enum { PARTS = sizeof parts / sizeof *parts };

@@ -46,6 +46,7 @@ json_t *pare_report_memory(const pare_plan *plan) {
                                {"gradients", pare_json_count(plan->gradients)}, {"state", pare_json_count(plan->state)},
                                {"metrics", pare_json_count(plan->metrics)}, {"repair", pare_json_count(plan->repair)},
                                {"scratch", pare_json_count(plan->scratch)}, {"limit", pare_json_count(plan->limit)}));
+    if (plan->imatrix) pare_json_put(json_object_get(json, "plan"), "imatrix", pare_json_count(plan->imatrix));
     return json;
 }
 
