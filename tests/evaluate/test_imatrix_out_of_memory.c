@@ -63,9 +63,10 @@ static pare_status export(void *context) {
     return status;
 }
 
+/* Where the folder around it cannot be synced in the end, it is there, too, and the run fails all the same. */
 static void export_is_whole(void *context, pare_status status) {
     const scene *s = context;
-    assert_int_equal(pare_file_exists(s->weighed), status == PARE_OK);
+    assert_true(status != PARE_OK || pare_file_exists(s->weighed));
     unlink(s->weighed);
 }
 
