@@ -151,6 +151,7 @@ static const char *const general[] = {
     "--no-report",
     "--no-card",
     "--figures",
+    "--imatrix",
 };
 
 static bool removes_weights(size_t method) {
