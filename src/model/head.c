@@ -9,11 +9,28 @@
 #include <math.h>
 #include <string.h>
 
+static int64_t ids_in_hand(const pare_pass *pass) {
+    return pass->listed ? pass->listed->count : (int64_t)pass->model->config.vocabulary;
+}
+
+/* Rows of listed ids, one behind the other. */
+static const void *gather_rows(const pare_pass *pass, const pare_source *source, const pare_head_chunk *chunk) {
+    size_t id = pare_tensor_id_head(pass->model);
+    int64_t d = pass->model->config.head_width;
+    for (int64_t i = 0; i < chunk->rows; i++) {
+        void *to = pare_operand_at(pass->backend, pass->head_rows, i * d);
+        const void *row = pare_source_operand_rows(source, id, pass->listed->id[chunk->first + i], 1, to);
+        if (row != to) memcpy(to, row, (size_t)d * pare_operand_size(pass->backend));
+    }
+    return pass->head_rows;
+}
+
 pare_head_chunk pare_head_chunk_at(const pare_pass *pass, const pare_source *source, int64_t first) {
-    int64_t left = (int64_t)pass->model->config.vocabulary - first;
+    int64_t left = ids_in_hand(pass) - first;
     pare_head_chunk chunk = {.first = first, .rows = left < PARE_HEAD_VOCABULARY ? left : PARE_HEAD_VOCABULARY};
-    chunk.weights =
-        pare_source_operand_rows(source, pare_tensor_id_head(pass->model), first, chunk.rows, pass->head_rows);
+    size_t id = pare_tensor_id_head(pass->model);
+    chunk.weights = pass->listed ? gather_rows(pass, source, &chunk)
+                                 : pare_source_operand_rows(source, id, first, chunk.rows, pass->head_rows);
     return chunk;
 }
 
@@ -23,7 +40,8 @@ static pare_status chunk_logits(const pare_pass *pass, const pare_head_chunk *ch
     const pare_config *config = &pass->model->config;
     pare_matmul shape = {.batch = 1, .m = tokens, .n = chunk->rows, .k = config->head_width, .transpose_b = true};
     PARE_TRY(pass->backend->operations->matmul(pass->backend, &shape, final, chunk->weights, logits));
-    pare_logits_finish(config, pass->head_bias, chunk->first, tokens, chunk->rows, logits);
+    const float *bias = pass->listed ? pass->listed_bias : pass->head_bias;
+    pare_logits_finish(config, bias, chunk->first, tokens, chunk->rows, logits);
     return PARE_OK;
 }
 
@@ -97,7 +115,7 @@ pare_status pare_head_logsum(pare_pass *pass, const pare_source *source) {
     pass->teaching.sums = (pare_taught){0};
     if (!pass->predictions) return PARE_OK;
     if (pass->teaching.teacher) PARE_TRY(pare_teaching_begin(pass));
-    for (int64_t v = 0; v < (int64_t)pass->model->config.vocabulary; v += PARE_HEAD_VOCABULARY) {
+    for (int64_t v = 0; v < ids_in_hand(pass); v += PARE_HEAD_VOCABULARY) {
         pare_head_chunk chunk = pare_head_chunk_at(pass, source, v);
         for (int64_t i = 0; i < pass->predictions; i += PARE_HEAD_TOKENS) {
             int64_t count = token_step(pass->predictions, i);

@@ -116,10 +116,17 @@ pare_status pare_pass_logits(pare_pass *pass, const pare_source *source, int64_t
 typedef pare_status (*pare_pass_tile_fn)(void *context, int64_t first, int64_t count, int64_t row, int64_t rows,
                                          const float *logits, const float *logsum);
 pare_status pare_pass_sweep(pare_pass *pass, const pare_source *source, pare_pass_tile_fn visit, void *context);
+/* Some of the vocabulary, ascending. */
+typedef struct pare_listed_ids {
+    const uint32_t *id; /* [count] */
+    int64_t count;
+} pare_listed_ids;
+
 /* The same with each logit made once: visit's logsum is NULL, *logsum is [*predictions] behind the last tile, valid
- * until the pass does something else. */
-pare_status pare_pass_look(pare_pass *pass, const pare_source *source, pare_pass_tile_fn visit, void *context,
-                           const float **logsum, int64_t *predictions);
+ * until the pass does something else. only: these ids' logits alone; row counts in the list then, and *logsum is over
+ * it; NULL: all. */
+pare_status pare_pass_look(pare_pass *pass, const pare_source *source, const pare_listed_ids *only,
+                           pare_pass_tile_fn visit, void *context, const float **logsum, int64_t *predictions);
 
 /* Forward, loss (mean over all next tokens; with a layout, the sum over its targets by its `predictions`) and backward
  * in one, of the shape's or the layout's sequences; gradients of that loss, or of

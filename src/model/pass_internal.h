@@ -67,7 +67,9 @@ struct pare_pass {
     float *logits;          /* [PARE_HEAD_TOKENS, PARE_HEAD_VOCABULARY] */
     pare_pass_tile_fn look; /* sees the tiles of the sums, too; or NULL */
     void *look_context;
-    void *head_rows; /* operand [PARE_HEAD_VOCABULARY, d] */
+    const pare_listed_ids *listed; /* that alone have logits now, or NULL */
+    float *listed_bias;            /* [listed->count] their biases, where the head has some */
+    void *head_rows;               /* operand [PARE_HEAD_VOCABULARY, d] */
 
     pare_teaching teaching; /* where the shape is taught */
 

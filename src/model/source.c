@@ -8,8 +8,19 @@ static const pare_replacement *replacement_of(const pare_source *source, size_t 
     return source->replacement && source->replacement[id].matrix ? &source->replacement[id] : NULL;
 }
 
+/* NULL if it is not made of another tensor's rows. */
+static const pare_taken *taken_of(const pare_source *source, size_t id) {
+    return source->taken && source->taken[id].whole ? &source->taken[id] : NULL;
+}
+
+/* Where the elements lie. */
+static const pare_tensor *tensor_of(const pare_source *source, size_t id) {
+    const pare_taken *taken = taken_of(source, id);
+    return taken ? taken->whole : source->model->tensors[id];
+}
+
 static pare_weight_view view_of(const pare_source *source, size_t id) {
-    const pare_tensor *tensor = source->model->tensors[id];
+    const pare_tensor *tensor = tensor_of(source, id);
     bool noisy = !source->perturbed || source->perturbed[id];
     const float *instead = source->stored && !replacement_of(source, id) ? source->stored[id] : NULL;
     return (pare_weight_view){
@@ -36,14 +47,14 @@ bool pare_source_is_composed(const pare_source *source) {
 
 /* Elements that lie scattered are gathered first; what stands for the file's values does not. */
 static const pare_tensor *scattered_of(const pare_source *source, size_t id) {
-    const pare_tensor *tensor = source->model->tensors[id];
+    const pare_tensor *tensor = tensor_of(source, id);
     bool instead = replacement_of(source, id) || (source->stored && source->stored[id]);
     return tensor->view && !instead ? tensor : NULL;
 }
 
 bool pare_source_is_mapped(const pare_source *source, size_t id) {
     pare_weight_view view = view_of(source, id);
-    if (scattered_of(source, id)) return false;
+    if (scattered_of(source, id) || taken_of(source, id)) return false;
     return view.dtype == source->backend->operand && !view.delta && view.sigma <= 0.0f && !view.column_scale &&
            !view.low_rank && !row_scale_of(source, id) && !replacement_of(source, id) &&
            (uintptr_t)view.stored % pare_dtype_size(view.dtype) == 0;
@@ -125,11 +136,37 @@ static void compose_scattered(const pare_source *source, const pare_tensor *tens
     }
 }
 
+/* Rows [first, first + rows) of what is taken. A run of rows stays one; what is an operand already is copied. */
+static void compose_taken(const pare_source *source, size_t id, int64_t first, int64_t rows, bool operands, char *out) {
+    const pare_taken *taken = taken_of(source, id);
+    const pare_tensor *scattered = scattered_of(source, id);
+    pare_weight_view view = view_of(source, id);
+    size_t size = operands ? pare_operand_size(source->backend) : sizeof(float);
+    bool alike = !scattered && view.dtype == (operands ? source->backend->operand : PARE_DTYPE_F32);
+    int64_t columns = taken->columns, width = taken->width, end = first + rows;
+#pragma omp parallel for schedule(static) if (rows * columns > 8192)
+    for (int64_t unit = first / width; unit < (end + width - 1) / width; unit++) {
+        int64_t from = unit * width > first ? unit * width : first;
+        int64_t count = ((unit + 1) * width < end ? (unit + 1) * width : end) - from;
+        int64_t row = (int64_t)taken->units[unit] * width + from - unit * width;
+        char *to = out + (size_t)((from - first) * columns) * size;
+        if (alike)
+            memcpy(to, (const char *)view.stored + (size_t)(row * columns) * size, (size_t)(count * columns) * size);
+        else if (scattered)
+            compose_scattered(source, scattered, &view, row, count, columns, operands, to);
+        else
+            compose(source, &view, row, count, columns, operands, to);
+    }
+}
+
 static void compose_rows(const pare_source *source, size_t id, int64_t first, int64_t rows, int64_t columns,
                          bool operands, void *out) {
     pare_weight_view view = view_of(source, id);
+    const pare_taken *taken = taken_of(source, id);
     const pare_tensor *scattered = scattered_of(source, id);
-    if (scattered)
+    if (taken)
+        compose_taken(source, id, first * columns / taken->columns, rows * columns / taken->columns, operands, out);
+    else if (scattered)
         compose_scattered(source, scattered, &view, first, rows, columns, operands, out);
     else
         compose(source, &view, first, rows, columns, operands, out);

@@ -15,6 +15,13 @@ typedef struct pare_replacement {
     int64_t row_count, column_count;
 } pare_replacement;
 
+/* Rows of another tensor that make up one of the model's, taken as they are read. */
+typedef struct pare_taken {
+    const pare_tensor *whole; /* NULL: the tensor is its own */
+    const uint32_t *units;    /* ascending, each of `width` rows */
+    int64_t width, columns;   /* columns 1: elements of a vector */
+} pare_taken;
+
 typedef struct pare_source {
     const pare_model *model;
     const pare_backend *backend;
@@ -31,7 +38,8 @@ typedef struct pare_source {
     const pare_low_rank *low_rank; /* [tensor_count], rank 0 where there is none; or NULL */
     float *const *stored; /* [tensor_count] [rows, columns] that stand for the file's values, NULL where these hold; or
                              NULL */
-    const bool *skip_layer; /* [layers] blocks that a pass leaves out: their input passes on as it is; NULL: none */
+    const pare_taken *taken; /* [tensor_count], or NULL; not what is replaced, stored, displaced, masked or perturbed */
+    const bool *skip_layer;  /* [layers] blocks that a pass leaves out: their input passes on as it is; NULL: none */
 } pare_source;
 
 /* True if some tensor may differ from the file, so that a pass needs room to compose it. */

@@ -7,19 +7,22 @@
 
 #define LEAST 1e-9 /* what is left below that is rounding */
 
-static int64_t kept_of(uint32_t vocabulary) {
-    return vocabulary < PARE_ANSWERS_KEPT ? vocabulary : PARE_ANSWERS_KEPT;
+static int64_t kept_of(int64_t ids) {
+    return ids < PARE_ANSWERS_KEPT ? ids : PARE_ANSWERS_KEPT;
 }
 
 uint64_t pare_answers_bytes(int64_t predictions, uint32_t vocabulary) {
     uint64_t each = sizeof(int32_t) + 2 * sizeof(float);
-    return (uint64_t)predictions * ((uint64_t)kept_of(vocabulary) * each + sizeof(double) + sizeof(int64_t));
+    uint64_t kept = (uint64_t)kept_of(vocabulary) * each;
+    return (uint64_t)predictions * (kept + 2 * sizeof(double) + sizeof(int64_t)) + pare_likely_ids_bytes(vocabulary);
 }
 
 void pare_answers_free(pare_answers *a) {
     pare_free(a->id);
     pare_free(a->log);
     pare_free(a->rest);
+    pare_free(a->share);
+    pare_likely_ids_free(&a->among);
     pare_free(a->looked);
     pare_free(a->first);
     *a = (pare_answers){0};
@@ -102,27 +105,56 @@ static pare_status allocate(pare_answers *a) {
     PARE_TRY(pare_alloc(&a->log, all, sizeof *a->log, "dense answers"));
     PARE_TRY(pare_alloc(&a->looked, all, sizeof *a->looked, "dense answers"));
     PARE_TRY(pare_alloc(&a->rest, predictions, sizeof *a->rest, "dense answers"));
+    PARE_TRY(pare_alloc(&a->share, predictions, sizeof *a->share, "dense answers"));
     return pare_alloc(&a->first, predictions, sizeof *a->first, "dense answers");
 }
 
-static pare_status fill(pare_answers *a, pare_pass *pass, const pare_source *source) {
+/* NULL: the whole vocabulary. */
+static const pare_listed_ids *listed_of(const pare_answers *a, pare_listed_ids *room) {
+    *room = (pare_listed_ids){a->among.id, a->among.count};
+    return a->among.id ? room : NULL;
+}
+
+static pare_status look_nowhere(void *context, int64_t first, int64_t count, int64_t row, int64_t rows,
+                                const float *logits, const float *logsum) {
+    (void)context, (void)first, (void)count, (void)row, (void)rows, (void)logits, (void)logsum;
+    return PARE_OK;
+}
+
+/* share <- the log of what all ids have together. */
+static pare_status sum_all(pare_answers *a, pare_pass *pass, const pare_source *source) {
     const float *logsum;
     int64_t predictions;
+    if (!a->among.id) return PARE_OK;
+    PARE_TRY(pare_pass_look(pass, source, NULL, look_nowhere, NULL, &logsum, &predictions));
+    for (int64_t i = 0; i < predictions; i++)
+        a->share[i] = (double)logsum[i];
+    return PARE_OK;
+}
+
+static pare_status fill(pare_answers *a, pare_pass *pass, const pare_source *source) {
+    pare_listed_ids room;
+    const float *logsum;
+    int64_t predictions;
+    PARE_TRY(pare_likely_ids_find(pass, source, &a->among));
+    a->kept = kept_of(a->among.count);
+    a->all = a->kept == a->among.count;
     PARE_TRY(allocate(a));
-    PARE_TRY(pare_pass_look(pass, source, collect_tile, a, &logsum, &predictions));
+    PARE_TRY(sum_all(a, pass, source));
+    PARE_TRY(pare_pass_look(pass, source, listed_of(a, &room), collect_tile, a, &logsum, &predictions));
     if (!predictions)
         return pare_fail(PARE_BAD_ARGUMENT, "--allocate search measures by the answers to labelled pictures, and the "
                                             "last ones of the calibration have no labels: put them into one folder per "
                                             "class, or leave it out");
-    for (int64_t i = 0; i < predictions; i++)
+    for (int64_t i = 0; i < predictions; i++) {
+        a->share[i] = a->among.id ? fmin(exp((double)logsum[i] - a->share[i]), 1.0) : 1.0;
         finish(a, i, (double)logsum[i]);
+    }
     return PARE_OK;
 }
 
 pare_status pare_answers_new(pare_pass *pass, const pare_source *source, int64_t predictions, pare_answers *out) {
-    uint32_t vocabulary = source->model->config.vocabulary;
-    *out = (pare_answers){.predictions = predictions, .kept = kept_of(vocabulary)};
-    out->all = out->kept == (int64_t)vocabulary;
+    *out = (pare_answers){.predictions = predictions};
     pare_status status = fill(out, pass, source);
     if (status != PARE_OK) pare_answers_free(out);
     return status;
@@ -153,14 +185,15 @@ static double divergence_at(const pare_answers *a, int64_t prediction, double lo
         all += exp(q);
     }
     double other = fmax(1.0 - all, LEAST);
-    return rest > LEAST ? sum + rest * log(rest / other) : sum;
+    return a->share[prediction] * (rest > LEAST ? sum + rest * log(rest / other) : sum);
 }
 
 pare_status pare_answers_divergence(pare_answers *a, pare_pass *pass, const pare_source *source, double *kl) {
+    pare_listed_ids room;
     const float *logsum;
     int64_t predictions;
     double sum = 0.0;
-    PARE_TRY(pare_pass_look(pass, source, look_tile, a, &logsum, &predictions));
+    PARE_TRY(pare_pass_look(pass, source, listed_of(a, &room), look_tile, a, &logsum, &predictions));
     for (int64_t i = 0; i < predictions; i++)
         sum += divergence_at(a, i, (double)logsum[i]);
     *kl = sum / (double)(predictions ? predictions : 1);

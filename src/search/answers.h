@@ -4,16 +4,20 @@
  *   KL = sum over the likeliest of p log(p / q) + p' log(p' / q'),   p', q': what is left of either
  *
  * which is that over the whole vocabulary where all ids are kept, and else never more than it: the top 512 rank
- * candidates as all ids do (EvoPress, Sieberling et al. 2024, arXiv 2410.14649). */
+ * candidates as all ids do (EvoPress, Sieberling et al. 2024, arXiv 2410.14649). Of a large vocabulary, logits are made
+ * of the ids that the dense model is likely to say anywhere (likely_ids.h): p and q are then what they are among these,
+ * and KL counts as far as p is there, which again is never more than that of all ids. */
 #ifndef PARE_SEARCH_ANSWERS_H
 #define PARE_SEARCH_ANSWERS_H
 
-#include "model/pass.h"
+#include "search/likely_ids.h"
 
 typedef struct pare_answers {
     int64_t predictions, kept;
-    bool all;       /* ids are kept */
-    int32_t *id;    /* [predictions, kept] ascending */
+    pare_likely_ids among;
+    bool all;       /* of these are kept */
+    double *share;  /* [predictions] of p that they have */
+    int32_t *id;    /* [predictions, kept] places among them, ascending */
     float *log;     /* [predictions, kept] log p */
     double *rest;   /* [predictions] p' */
     float *looked;  /* [predictions, kept] another model's logits */

@@ -1,5 +1,5 @@
 #include "search/unit_candidate.h"
-#include "surgery/mask.h"
+#include "surgery/narrow_model.h"
 
 static pare_status select_part(const pare_unit_levels *levels, uint32_t layer, pare_stage stage, uint32_t level,
                                pare_kept *kept, pare_repaired *repaired) {
@@ -29,14 +29,14 @@ pare_status pare_unit_candidate_divergence(pare_candidates *c, const pare_unit_l
                                            const uint32_t (*level)[PARE_STAGES], double *kl) {
     pare_selection selection;
     pare_repaired repaired;
-    pare_mask mask;
+    pare_narrow_model narrow;
     pare_source source = c->source;
     PARE_TRY(pare_unit_levels_select(levels, level, &selection, &repaired));
-    pare_status status = pare_mask_new(levels->model, &selection, &repaired, &mask);
+    pare_status status = pare_narrow_model_new(levels->model, &selection, &repaired, &narrow);
     if (status == PARE_OK) {
-        pare_mask_apply(&mask, &source);
+        pare_narrow_model_apply(&narrow, &source);
         status = pare_candidates_divergence(c, &source, level, kl);
-        pare_mask_free(&mask);
+        pare_narrow_model_free(&narrow);
     }
     pare_selection_free(&selection);
     pare_repaired_free(&repaired);

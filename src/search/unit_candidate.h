@@ -1,4 +1,4 @@
-/* One combination of widths: the dense model with some columns switched off and refitted matrices in place. */
+/* One combination of widths: what is left of the dense model at these, with refitted output matrices. */
 #ifndef PARE_SEARCH_UNIT_CANDIDATE_H
 #define PARE_SEARCH_UNIT_CANDIDATE_H
 

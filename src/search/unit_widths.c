@@ -3,6 +3,7 @@
 #include "select/size.h"
 #include "support/memory.h"
 #include "support/progress.h"
+#include "surgery/narrow_model.h"
 
 #include <math.h>
 #include <string.h>
@@ -21,7 +22,8 @@ typedef struct width_parts {
 
 static uint64_t table_bytes(const pare_width_search *s) {
     uint32_t parts = PARE_STAGES * s->levels->model->config.layers;
-    return pare_search_bytes(parts, PARE_MOST_LEVELS) + (uint64_t)parts * PARE_MOST_LEVELS * sizeof(uint64_t);
+    return pare_search_bytes(parts, PARE_MOST_LEVELS) + (uint64_t)parts * PARE_MOST_LEVELS * sizeof(uint64_t) +
+           pare_narrow_model_bytes(s->levels->model);
 }
 
 static pare_candidate_windows windows_of(const pare_width_search *s) {
