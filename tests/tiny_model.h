@@ -151,6 +151,8 @@ static inline void tiny_deal_layer(tiny_shard *shards, const tiny_model *model, 
                  {"mlp.gate_proj", f, d},    {"mlp.up_proj", f, d},      {"mlp.down_proj", d, f}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         char name[96];
+        bool vector = strstr(parts[i].part, "norm") != NULL;
+        if (!parts[i].rows || (!parts[i].columns && !vector)) continue; /* without elements */
         snprintf(name, sizeof name, "model.layers.%u.%s.weight", layer, parts[i].part);
         tiny_deal(shards, model, added, name, parts[i].rows, parts[i].columns, state);
     }

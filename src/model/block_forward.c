@@ -16,7 +16,7 @@ static pare_status project_heads(const pare_block *block) {
 static pare_status observe(const pare_block *block, pare_input_kind kind, const void *x, int64_t width,
                            bool by_feature) {
     const pare_observer *o = block->observer;
-    if (!o || !o->wants(o->context, block->layer, kind)) return PARE_OK;
+    if (!width || !o || !o->wants(o->context, block->layer, kind)) return PARE_OK;
     return o->see(o->context, block->layer, kind, x, block->batch * block->length, width, by_feature);
 }
 

@@ -76,6 +76,7 @@ static void prepare(const pare_block *block, pare_role role, float *projected) {
     const pare_architecture *architecture = &block->config->architecture;
     const pare_backend_operations *ops = block->backend->operations;
     int64_t elements = block->batch * block->length * width_of(block, role);
+    if (!elements) return;
     pare_activations *a = block->activations;
     bool normed = architecture->head_norm != PARE_HEAD_NORM_NONE && role != PARE_ROLE_V;
     if (architecture->qkv_clip > 0.0) clamp(projected, (float)architecture->qkv_clip, elements);
@@ -161,6 +162,7 @@ pare_status pare_heads_attend(const pare_block *block) {
     pare_activations *a = block->activations;
     const void *k = block->cache_k ? block->cache_k : a->k, *v = block->cache_k ? block->cache_v : a->v;
     part p;
+    if (!block->widths.heads) return PARE_OK;
     for (int64_t s = 0; s < block->batch; s += p.shape.batch) {
         p = part_at(block, s);
         PARE_TRY(backend->operations->attention_forward(
@@ -210,6 +212,7 @@ pare_status pare_heads_attend_backward(const pare_block *block, const pare_block
     pare_activations *a = block->activations;
     pare_heads queries = query_heads(block), keys = key_heads(block);
     part p;
+    if (!block->widths.heads) return PARE_OK;
     ops->split_heads(backend, &queries, a->wide, NULL, a->dgate);
     for (int64_t s = 0; s < block->batch; s += p.shape.batch) {
         p = part_at(block, s);

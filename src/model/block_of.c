@@ -13,6 +13,7 @@ void pare_block_vectors(const pare_source *source, uint32_t layer, float *room, 
         if (pare_role_is_matrix(role) || !pare_has_role(a, role)) continue;
         size_t id = pare_tensor_id_in(&model->config, layer, role);
         int64_t rows, columns;
+        if (pare_tensor_is_absent(model->tensors[id])) continue;
         pare_tensor_matrix(model->tensors[id], &rows, &columns);
         pare_source_rows(source, id, 0, 1, room);
         for (int64_t i = 0; is_unit(a, role) && i < columns; i++)

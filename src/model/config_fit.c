@@ -1,6 +1,7 @@
 #include "checkpoint/view.h"
 #include "model/config.h"
 #include "model/config_fields.h"
+#include "model/config_stated.h"
 #include "model/family.h"
 #include "model/names.h"
 #include "support/file.h"
@@ -81,7 +82,8 @@ static pare_status measure_outputs(const inventory *from, const char *name, uint
     int out = config->family->transposed ? 1 : 0;
     PARE_TRY(take(from, name, &tensor));
     *outputs = tensor->rank == 2 ? tensor->shape[out] : 0;
-    if (*outputs && tensor->shape[1 - out] == config->hidden && *outputs % unit == 0 && *outputs <= WIDTH_LIMIT)
+    bool some = *outputs || pare_config_states_layers(config);
+    if (some && tensor->shape[1 - out] == config->hidden && *outputs % unit == 0 && *outputs <= WIDTH_LIMIT)
         return PARE_OK;
     char expected[96], rows[64];
     if (unit == 1)
@@ -95,20 +97,13 @@ static pare_status measure_outputs(const inventory *from, const char *name, uint
     return refuse_shape(from, tensor, expected);
 }
 
-/* The layer's number in what the file says under a key: a number, or a list with one for each layer; 0: silent. */
-static uint32_t stated(const pare_config *config, pare_config_key key, uint32_t layer) {
-    const json_t *value = json_object_get(config->text, pare_family_key(config->family, key));
-    if (json_is_array(value)) value = json_array_get(value, layer);
-    return json_is_integer(value) && json_integer_value(value) > 0 ? (uint32_t)json_integer_value(value) : 0;
-}
-
 /* How the rows of a fused tensor of queries, keys and values are divided, the file must say. */
 static pare_status divide_heads(const inventory *from, const char *name, uint32_t layer, uint64_t rows,
                                 pare_widths *widths) {
     const pare_config *config = from->config;
-    uint32_t stated_heads = stated(config, PARE_CONFIG_KEY_HEADS, layer), kv = config->kv_heads;
+    uint32_t stated_heads = pare_config_stated(config, PARE_CONFIG_KEY_HEADS, layer), kv = config->kv_heads;
     uint64_t all = rows / config->head_size;
-    if (!kv) kv = stated(config, PARE_CONFIG_KEY_KV_HEADS, layer);
+    if (!kv) kv = pare_config_stated(config, PARE_CONFIG_KEY_KV_HEADS, layer);
     if (!kv) kv = config->family->fallback.kv_heads ? config->family->fallback.kv_heads : stated_heads;
     widths->kv_heads = kv;
     widths->heads = stated_heads;
@@ -126,6 +121,7 @@ static pare_status measure_attention(const inventory *from, uint32_t layer, pare
     char name[PARE_NAME_BYTES];
     uint64_t rows;
     const pare_fused *fused = pare_family_fused(config->family, PARE_ROLE_Q);
+    if (pare_config_states_none(config, PARE_CONFIG_KEY_HEADS, layer)) return PARE_OK;
     pare_layer_tensor_name(config, layer, PARE_ROLE_Q, name);
     PARE_TRY(measure_outputs(from, name, h, &rows));
     if (fused) {
@@ -150,6 +146,7 @@ static pare_status measure_ffn(const inventory *from, uint32_t layer, pare_width
     const pare_fused *fused = pare_family_fused(config->family, first);
     char name[PARE_NAME_BYTES];
     uint64_t rows;
+    if (pare_config_states_none(config, PARE_CONFIG_KEY_FFN, layer)) return PARE_OK;
     pare_layer_tensor_name(config, layer, first, name);
     PARE_TRY(measure_outputs(from, name, fused ? 2 : 1, &rows));
     widths->ffn = (uint32_t)(fused ? rows / 2 : rows);
@@ -179,6 +176,16 @@ static pare_status expect_head_norms(const inventory *from, uint32_t layer, pare
     return PARE_OK;
 }
 
+/* A half of no width need not have its tensors: those without elements, and the norm of what it would read. */
+static bool may_be_absent(const inventory *from, const pare_widths *widths, pare_role role, const char *name) {
+    bool none = pare_role_in(role, PARE_PART_ATTENTION) ? !widths->heads : !widths->ffn;
+    int64_t rows, columns;
+    pare_role of = pare_roles[role].of;
+    pare_config_role_shape(from->config, widths, role, &rows, &columns);
+    bool reads = of == PARE_ROLE_INPUT_NORM || of == PARE_ROLE_POST_NORM;
+    return none && (!rows || !columns || reads) && !pare_checkpoint_find(from->checkpoint, name);
+}
+
 /* Everything but what the measures went by. */
 static pare_status check_layer(const inventory *from, uint32_t layer, const pare_widths *widths) {
     const pare_config *config = from->config;
@@ -189,6 +196,7 @@ static pare_status check_layer(const inventory *from, uint32_t layer, const pare
         int64_t rows, columns;
         pare_layer_tensor_name(config, layer, role, name);
         pare_config_role_shape(config, widths, role, &rows, &columns);
+        if (may_be_absent(from, widths, role, name)) continue;
         if (pare_role_is_matrix(role) && fused)
             PARE_TRY(expect_linear(from, name, fused_rows(config, fused, widths), config->hidden));
         else if (pare_role_is_matrix(role))
@@ -319,48 +327,6 @@ static pare_status refuse_strangers(const inventory *from) {
     return PARE_OK;
 }
 
-/* True if layers differ in what `width_of` tells, so that no number can be right for all. */
-static bool differs(const pare_config *config, uint32_t (*width_of)(const pare_widths *)) {
-    for (uint32_t i = 1; i < config->layers; i++)
-        if (width_of(&config->widths[i]) != width_of(&config->widths[0])) return true;
-    return false;
-}
-
-/* Both come from the same rows: one of head_dim and the number of heads is wrong. */
-static pare_status refuse_heads(pare_fields fields, const char *key, const pare_config *config, uint32_t real) {
-    return pare_fail(PARE_FORMAT_ERROR,
-                     "%s: %s is %lld and head_dim is %u, but the tensors have %llu rows for them, which is %u heads of "
-                     "that size; correct the one that is wrong",
-                     fields.path, key, (long long)json_integer_value(pare_field(fields, key)), config->head_size,
-                     (unsigned long long)real * config->head_size, real);
-}
-
-static pare_status check_width(pare_fields fields, const char *key, const pare_config *config,
-                               uint32_t (*width_of)(const pare_widths *)) {
-    const json_t *value = pare_field(fields, key);
-    bool given = pare_field(fields, "head_dim"), list = json_is_array(value);
-    if (!value || (!list && given && differs(config, width_of))) return PARE_OK;
-    for (uint32_t layer = 0; layer < config->layers; layer++) {
-        const json_t *said = list ? json_array_get(value, layer) : value;
-        uint32_t real = width_of(&config->widths[layer]);
-        if (json_is_integer(said) && json_integer_value(said) == (json_int_t)real) continue;
-        if (!list && given && width_of != pare_widths_ffn) return refuse_heads(fields, key, config, real);
-        char expected[128];
-        snprintf(expected, sizeof expected, "the tensors of layer %u have %u%s", layer, real,
-                 list ? "" : ": correct it, or give head_dim if layers differ");
-        return pare_field_refuse(PARE_FORMAT_ERROR, fields, key, expected);
-    }
-    return PARE_OK;
-}
-
-static pare_status check_widths(pare_fields fields, const pare_config *config) {
-    const pare_family *family = config->family;
-    PARE_TRY(check_width(fields, pare_family_key(family, PARE_CONFIG_KEY_HEADS), config, pare_widths_heads));
-    if (!config->kv_heads)
-        PARE_TRY(check_width(fields, pare_family_key(family, PARE_CONFIG_KEY_KV_HEADS), config, pare_widths_kv_heads));
-    return check_width(fields, pare_family_key(family, PARE_CONFIG_KEY_FFN), config, pare_widths_ffn);
-}
-
 static pare_status measure(const pare_checkpoint *checkpoint, pare_config *config) {
     inventory from = {.checkpoint = checkpoint, .config = config};
     pare_status status;
@@ -387,7 +353,8 @@ pare_status pare_config_fit(const pare_checkpoint *checkpoint, pare_config *conf
                                                   : pare_path_join(model, config->made ? "params.json" : "config.json");
     pare_names_find_root(checkpoint, config);
     pare_status status = measure(checkpoint, config);
-    if (status == PARE_OK) status = check_widths((pare_fields){.path = path, .object = config->text}, config);
+    if (status == PARE_OK)
+        status = pare_config_check_widths((pare_fields){.path = path, .object = config->text}, config);
     free(path);
     return status;
 }

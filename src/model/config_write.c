@@ -2,6 +2,7 @@
 #include "model/config_layers.h"
 #include "model/config_options.h"
 #include "model/config_rope.h"
+#include "model/config_stated.h"
 #include "model/family.h"
 #include "support/file.h"
 #include "support/json.h"
@@ -11,10 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char per_layer_key[] = "pare_per_layer_widths";
-
 static bool differ(const pare_config_sizes *sizes) {
     const pare_widths *widths = sizes->widths;
+    if (!widths[0].heads || !widths[0].ffn) return true;
     for (uint32_t i = 1; i < sizes->layers; i++)
         if (widths[i].heads != widths[0].heads || widths[i].kv_heads != widths[0].kv_heads ||
             widths[i].ffn != widths[0].ffn)
@@ -97,8 +97,8 @@ static void set_sizes(json_t *config, const pare_config *original, const pare_co
         set_width(config, KV_KEY(family), sizes, per_layer, pare_widths_kv_heads);
     if (!family->fixed_ffn)
         set_width(config, pare_family_key(family, PARE_CONFIG_KEY_FFN), sizes, per_layer, pare_widths_ffn);
-    json_object_del(config, per_layer_key);
-    if (per_layer) pare_json_put(config, per_layer_key, json_true());
+    json_object_del(config, PARE_PER_LAYER_KEY);
+    if (per_layer) pare_json_put(config, PARE_PER_LAYER_KEY, json_true());
 }
 
 /* Lists that may be as long as the model has layers by accident: of names, and of token ids. */

@@ -130,12 +130,20 @@ static pare_status bind_head_norms(pare_model *model, uint32_t layer, pare_role 
     return PARE_OK;
 }
 
+/* Of a half without units, which pare_config_fit has let pass. */
+static bool is_spared(const pare_model *model, uint32_t layer, pare_role role) {
+    const pare_widths *w = &model->config.widths[layer];
+    return pare_role_in(role, PARE_PART_ATTENTION) ? !w->heads : !w->ffn;
+}
+
 static pare_status bind_role(pare_model *model, uint32_t layer, pare_role role) {
     char name[PARE_NAME_BYTES];
     size_t id = pare_tensor_id_in(&model->config, layer, role);
     if (!pare_has_role(&model->config.architecture, role)) return PARE_OK;
-    if (pare_role_is_owned_by_heads(&model->config, role)) return bind_head_norms(model, layer, role);
+    if (pare_role_is_owned_by_heads(&model->config, role))
+        return is_spared(model, layer, role) ? PARE_OK : bind_head_norms(model, layer, role);
     pare_layer_tensor_name(&model->config, layer, role, name);
+    if (is_spared(model, layer, role) && !pare_checkpoint_find(model->checkpoint, name)) return PARE_OK;
     PARE_TRY(bind(model, id, name));
     pare_stored_part *part = &model->parts[model->part_count];
     if (!pare_part_of(&model->config, layer, role, model->tensors[id], part)) return PARE_OK;

@@ -1,4 +1,5 @@
 #include "model/parts.h"
+#include "model/model.h"
 #include "support/memory.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@ static void place_rows(const pare_config *config, const pare_widths *widths, con
 
 /* By groups of query heads, one key head and one value head; in rows. */
 static pare_view grouped(const pare_config *config, const pare_widths *widths, pare_role role) {
-    int64_t h = config->head_size, shared = widths->heads / widths->kv_heads;
+    int64_t h = config->head_size, shared = pare_widths_shared(widths);
     int64_t begin = role == PARE_ROLE_Q ? 0 : role == PARE_ROLE_K ? shared : shared + 1;
     return (pare_view){
         .first = begin * h, .block = role == PARE_ROLE_Q ? shared * h : h, .block_step = (shared + 2) * h};

@@ -1,0 +1,101 @@
+/* Halves of blocks without a single unit: of every family, what is written of them is read again, with its empty
+ * tensors or without them, and computes what the dense model does with the half's outputs switched off. */
+#include "model/families.h"
+#include "support/memory.h"
+#include "surgery/cut.h"
+#include "surgery/mask.h"
+
+/* Bits: the halves of the last layer that go. */
+enum { ATTENTION = 1, FFN = 2, BOTH = 3 };
+
+static void select_halves(const pare_model *model, int halves, pare_selection *selection) {
+    uint32_t last = model->config.layers - 1;
+    assert_int_equal(pare_selection_all(model, selection), PARE_OK);
+    pare_kept *kept = &selection->layer[last];
+    if (halves & ATTENTION) assert_int_equal(pare_kept_set_groups(model, last, NULL, 0, kept), PARE_OK);
+    if (halves & FFN) assert_int_equal(pare_kept_set_channels(NULL, 0, kept), PARE_OK);
+}
+
+/* Into a fresh folder; freed with free(). */
+static char *write_cut(const pare_model *model, const pare_selection *selection) {
+    char *folder = tiny_folder(), *config;
+    pare_config_kind kind;
+    assert_int_equal(pare_cut_write(model, selection, NULL, folder, NULL), PARE_OK);
+    assert_int_equal(pare_cut_config(model, selection, &config, &kind), PARE_OK);
+    assert_int_equal(kind, PARE_CONFIG_PER_LAYER);
+    tiny_write_text(folder, "config.json", config);
+    free(config);
+    return folder;
+}
+
+/* float [FAMILY_TOKENS, vocabulary], freed with free(). */
+static float *logits_of(const pare_source *source, const uint32_t *ids) {
+    const pare_model *model = source->model;
+    pare_pass_shape shape = {.sequences = FAMILY_SEQUENCES, .length = FAMILY_LENGTH, .composed = true};
+    float *logits = malloc((size_t)FAMILY_TOKENS * model->config.vocabulary * sizeof *logits);
+    pare_pass *pass;
+    assert_non_null(logits);
+    assert_int_equal(pare_pass_new(model, source->backend, &shape, &pass), PARE_OK);
+    assert_int_equal(pare_pass_forward(pass, source, ids, FAMILY_SEQUENCES), PARE_OK);
+    assert_int_equal(pare_pass_logits(pass, source, 0, FAMILY_TOKENS, logits), PARE_OK);
+    pare_pass_free(pass);
+    return logits;
+}
+
+static double apart(const float *a, const float *b, size_t count) {
+    double worst = 0.0, largest = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        worst = family_worse(worst, fabs((double)a[i] - (double)b[i]));
+        largest = fmax(largest, fabs((double)b[i]));
+    }
+    return worst / largest;
+}
+
+static void check(const families *all, const json_t *one, int halves, const pare_backend *backend) {
+    family_model m = family_open(one, (family_form){0});
+    size_t count = (size_t)FAMILY_TOKENS * m.model->config.vocabulary;
+    pare_selection selection;
+    pare_model *written;
+    pare_mask mask;
+    select_halves(m.model, halves, &selection);
+    char *folder = write_cut(m.model, &selection);
+    if (pare_model_open(folder, &written) != PARE_OK) fail_msg("%s: %s", family_name(one), pare_message());
+    const pare_widths *w = &written->config.widths[written->config.layers - 1];
+    assert_true(!w->heads == !!(halves & ATTENTION) && !w->kv_heads == !w->heads && !w->ffn == !!(halves & FFN));
+    assert_int_equal(pare_model_parameters(written), pare_selection_parameters(m.model, &selection));
+    assert_int_equal(pare_mask_new(m.model, &selection, NULL, &mask), PARE_OK);
+    pare_source dense = {.model = m.model, .backend = backend}, masked = dense;
+    pare_source cut = {.model = written, .backend = backend};
+    pare_mask_apply(&mask, &masked);
+    float *a = logits_of(&cut, all->ids), *b = logits_of(&masked, all->ids), *c = logits_of(&dense, all->ids);
+    if (!(apart(a, b, count) <= 2e-5)) fail_msg("%s, %d: %g", family_name(one), halves, apart(a, b, count));
+    assert_true(apart(a, c, count) > 1e-3);
+    free(a), free(b), free(c);
+    pare_mask_free(&mask);
+    pare_model_close(written);
+    tiny_remove(folder);
+    free(folder);
+    pare_selection_free(&selection);
+    family_close(&m);
+}
+
+static void every_family(void **state) {
+    families all = families_load();
+    size_t i;
+    json_t *one;
+    pare_backend *backend;
+    (void)state;
+    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &backend), PARE_OK);
+    json_array_foreach(all.cases, i, one) if (!json_is_true(json_object_get(one, "pictures")))
+        check(&all, one, 1 + (int)(i % 3), backend);
+    check(&all, json_array_get(all.cases, 0), ATTENTION, backend);
+    check(&all, json_array_get(all.cases, 0), FFN, backend);
+    check(&all, json_array_get(all.cases, 0), BOTH, backend);
+    pare_backend_close(backend);
+    families_free(&all);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_family)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
