@@ -27,28 +27,77 @@ static pare_status choose_shape(const pare_model *model, const pare_backend *bac
     return PARE_OK;
 }
 
+/* The windows for rough measures; false: there are none. */
+static bool rough_of(const pare_candidate_windows *windows, pare_candidate_windows *rough) {
+    *rough = *windows;
+    rough->sequences = windows->sequences / PARE_ROUGH_SHARE;
+    rough->predictions = windows->predictions / windows->sequences * rough->sequences;
+    return rough->predictions >= PARE_ROUGH_PREDICTIONS;
+}
+
+/* What both hold; rough measures are left out where they would take the room that the others need to keep their hidden
+ * states. */
+typedef struct shapes {
+    pare_candidate_windows windows, rough;
+    pare_pass_shape shape, rough_shape;
+    bool has_rough;
+    uint64_t bytes;
+} shapes;
+
+static pare_status choose_shapes(const pare_model *model, const pare_backend *backend,
+                                 const pare_candidate_windows *windows, shapes *out) {
+    uint64_t alone, rough, both;
+    *out = (shapes){.windows = *windows};
+    PARE_TRY(choose_shape(model, backend, windows, &out->shape, &alone));
+    out->bytes = alone;
+    if (!rough_of(windows, &out->rough)) return PARE_OK;
+    pare_candidate_windows beside = *windows;
+    pare_pass_shape shape;
+    if (choose_shape(model, backend, &out->rough, &out->rough_shape, &rough) != PARE_OK) return PARE_OK;
+    beside.beside = rough;
+    if (choose_shape(model, backend, &beside, &shape, &both) != PARE_OK) return PARE_OK;
+    out->has_rough = pare_pass_keeps_inputs(&shape) == pare_pass_keeps_inputs(&out->shape);
+    if (!out->has_rough) return PARE_OK;
+    out->windows = beside;
+    out->shape = shape;
+    out->bytes = both;
+    return PARE_OK;
+}
+
 pare_status pare_candidates_measure(const pare_model *model, const pare_backend *backend,
                                     const pare_candidate_windows *windows, uint64_t *bytes) {
-    pare_pass_shape shape;
-    return choose_shape(model, backend, windows, &shape, bytes);
+    shapes chosen;
+    PARE_TRY(choose_shapes(model, backend, windows, &chosen));
+    *bytes = chosen.bytes;
+    return PARE_OK;
+}
+
+static pare_status open_one(const pare_model *model, const pare_backend *backend, const pare_candidate_windows *windows,
+                            const pare_pass_shape *shape, pare_candidates *out) {
+    *out = (pare_candidates){
+        .source = {.model = model, .backend = backend}, .ids = windows->ids, .sequences = windows->sequences};
+    PARE_TRY(pare_alloc(&out->ran, model->config.layers, sizeof *out->ran, "candidates"));
+    PARE_TRY(pare_pass_new(model, backend, shape, &out->pass));
+    PARE_TRY(pare_pass_forward(out->pass, &out->source, windows->ids, windows->sequences));
+    return pare_answers_new(out->pass, &out->source, windows->predictions, &out->answers);
 }
 
 pare_status pare_candidates_new(const pare_model *model, const pare_backend *backend,
                                 const pare_candidate_windows *windows, pare_candidates *out) {
-    pare_pass_shape shape;
-    uint64_t bytes;
-    *out = (pare_candidates){
-        .source = {.model = model, .backend = backend}, .ids = windows->ids, .sequences = windows->sequences};
-    PARE_TRY(choose_shape(model, backend, windows, &shape, &bytes));
-    PARE_TRY(pare_alloc(&out->ran, model->config.layers, sizeof *out->ran, "candidates"));
-    pare_status status = pare_pass_new(model, backend, &shape, &out->pass);
-    if (status == PARE_OK) status = pare_pass_forward(out->pass, &out->source, windows->ids, windows->sequences);
-    if (status == PARE_OK) status = pare_answers_new(out->pass, &out->source, windows->predictions, &out->answers);
+    shapes chosen;
+    *out = (pare_candidates){0};
+    PARE_TRY(choose_shapes(model, backend, windows, &chosen));
+    pare_status status = open_one(model, backend, &chosen.windows, &chosen.shape, out);
+    if (status == PARE_OK && chosen.has_rough) status = pare_alloc(&out->rough, 1, sizeof *out->rough, "candidates");
+    if (status == PARE_OK && chosen.has_rough)
+        status = open_one(model, backend, &chosen.rough, &chosen.rough_shape, out->rough);
     if (status != PARE_OK) pare_candidates_free(out);
     return status;
 }
 
 void pare_candidates_free(pare_candidates *c) {
+    if (c->rough) pare_candidates_free(c->rough);
+    pare_free(c->rough);
     pare_pass_free(c->pass);
     pare_answers_free(&c->answers);
     pare_free(c->ran);
@@ -64,7 +113,8 @@ static uint32_t first_difference(const pare_candidates *c, const uint32_t (*leve
 }
 
 pare_status pare_candidates_divergence(pare_candidates *c, const pare_source *source,
-                                       const uint32_t (*level)[PARE_STAGES], double *kl) {
+                                       const uint32_t (*level)[PARE_STAGES], bool roughly, double *kl) {
+    if (roughly && c->rough) return pare_candidates_divergence(c->rough, source, level, false, kl);
     bool on = c->runs && pare_pass_keeps_inputs(pare_pass_shape_of(c->pass));
     uint32_t from = first_difference(c, level);
     c->runs = false;

@@ -12,14 +12,18 @@ typedef struct pare_candidate_windows {
     uint64_t beside; /* of which so many are taken meanwhile, by what searches */
 } pare_candidate_windows;
 
+/* A quarter of the sequences tells parts apart nearly as well as all of them, where it has so many predictions. */
+enum { PARE_ROUGH_SHARE = 4, PARE_ROUGH_PREDICTIONS = 1000 };
+
 typedef struct pare_candidates {
     pare_source source; /* the dense model */
     const uint32_t *ids;
     int64_t sequences;
     pare_pass *pass;
     pare_answers answers;
-    uint32_t (*ran)[PARE_STAGES]; /* [layers] what the pass holds the hidden states of */
-    bool runs;                    /* it holds some */
+    uint32_t (*ran)[PARE_STAGES];  /* [layers] what the pass holds the hidden states of */
+    bool runs;                     /* it holds some */
+    struct pare_candidates *rough; /* the same on the first sequences alone; NULL: there are too few, or no room */
 } pare_candidates;
 
 /* Bytes held, `beside` among them. PARE_OUT_OF_MEMORY, naming what to change, if that does not fit. */
@@ -32,8 +36,8 @@ void pare_candidates_free(pare_candidates *candidates);
 
 /* Mean KL(dense || candidate) over the windows' predictions, in nats; source: the candidate, level [layers]: what its
  * layers are, by any numbers. Layers in front of the first that is another than in the last candidate do not run again,
- * where memory has room for the hidden states of all. */
+ * where memory has room for the hidden states of all. roughly: over a part of the windows, if there is one. */
 pare_status pare_candidates_divergence(pare_candidates *candidates, const pare_source *source,
-                                       const uint32_t (*level)[PARE_STAGES], double *kl);
+                                       const uint32_t (*level)[PARE_STAGES], bool roughly, double *kl);
 
 #endif

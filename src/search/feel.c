@@ -49,7 +49,12 @@ static bool may_feel(const pare_search *s) {
     return s->found.steps < s->space->steps - s->space->steps / (s->felt ? 16 : 4);
 }
 
-static pare_status feel_part(pare_search *s, uint32_t i, double base, bool near) {
+/* What rises are counted from, and how much larger they are on all of the text. */
+typedef struct ground {
+    double value, scale;
+} ground;
+
+static pare_status feel_part(pare_search *s, uint32_t i, const ground *from, bool near) {
     enum { MOST = 256 };
     const pare_search_part *part = &s->space->parts[i];
     uint32_t origin = s->origin[i];
@@ -61,21 +66,30 @@ static pare_status feel_part(pare_search *s, uint32_t i, double base, bool near)
         double value;
         if (!is_measured(part, origin, j, near)) continue;
         s->trial[i] = j;
-        PARE_TRY(pare_search_measure(s, &value));
-        s->rise[i][j] = value - base;
+        PARE_TRY(pare_search_measure(s, s->space->rough, &value));
+        s->rise[i][j] = from->scale * (value - from->value);
     }
     s->trial[i] = origin;
     fill_between(part, s->felt ? known : NULL, s->rise[i]);
     return PARE_OK;
 }
 
+static pare_status find_ground(pare_search *s, ground *out) {
+    *out = (ground){.value = s->value, .scale = 1.0};
+    if (!s->space->rough || !may_feel(s)) return PARE_OK;
+    PARE_TRY(pare_search_measure(s, true, &out->value));
+    if (out->value > 0.0 && isfinite(out->value)) out->scale = s->value / out->value;
+    return PARE_OK;
+}
+
 pare_status pare_search_feel(pare_search *s, bool near) {
     uint32_t count = s->space->count;
-    double base = s->value;
+    ground from;
     memcpy(s->origin, s->level, count * sizeof *s->origin);
     memcpy(s->trial, s->level, count * sizeof *s->trial);
+    PARE_TRY(find_ground(s, &from));
     for (uint32_t i = count; i-- > 0;)
-        PARE_TRY(feel_part(s, i, base, near));
+        PARE_TRY(feel_part(s, i, &from, near));
     s->felt = true;
     return PARE_OK;
 }

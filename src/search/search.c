@@ -29,17 +29,17 @@ bool pare_search_goes_on(const pare_search *s) {
     return s->found.steps < s->space->steps;
 }
 
-pare_status pare_search_measure(pare_search *s, double *value) {
+pare_status pare_search_measure(pare_search *s, bool roughly, double *value) {
     const pare_search_space *space = s->space;
     if (space->step) PARE_TRY(space->step(space->context, s->found.steps, space->steps));
     s->found.steps++;
-    PARE_TRY(space->measure(space->context, s->trial, value));
+    PARE_TRY(space->measure(space->context, s->trial, roughly, value));
     if (isnan(*value)) *value = INFINITY;
     return PARE_OK;
 }
 
 pare_status pare_search_try(pare_search *s, double *value, bool *better) {
-    PARE_TRY(pare_search_measure(s, value));
+    PARE_TRY(pare_search_measure(s, false, value));
     *better = *value < s->value;
     if (!*better) return PARE_OK;
     s->value = *value;
@@ -106,7 +106,7 @@ static pare_status search(pare_search *s) {
     bool near = false, better;
     uint32_t moved;
     memcpy(s->trial, s->level, s->space->count * sizeof *s->trial);
-    PARE_TRY(pare_search_measure(s, &s->found.start));
+    PARE_TRY(pare_search_measure(s, false, &s->found.start));
     s->value = s->found.program = s->found.start;
     if (!isfinite(s->found.start))
         return pare_fail(PARE_NUMERIC_ERROR,

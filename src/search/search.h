@@ -29,8 +29,10 @@ typedef struct pare_search_space {
     uint64_t budget; /* of all sizes together */
     uint32_t steps;  /* measurements at most; at least 1 */
     uint64_t seed;   /* of moves at random */
-    /* of the combination level [count]; cheap where it differs from the last one measured in late layers alone */
-    pare_status (*measure)(void *context, const uint32_t *level, double *value);
+    /* of the combination level [count]; cheap where it differs from the last one measured in late layers alone.
+     * roughly: on less text, for sensitivities, which are then all measured so */
+    pare_status (*measure)(void *context, const uint32_t *level, bool roughly, double *value);
+    bool rough; /* there is such a measure */
     /* before each of them; may be NULL */
     pare_status (*step)(void *context, uint32_t done, uint32_t total);
     void *context;

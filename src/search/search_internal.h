@@ -18,8 +18,8 @@ typedef struct pare_search {
 
 /* True while measurements are left. */
 bool pare_search_goes_on(const pare_search *s);
-/* The value of `trial`; INFINITY where it is not a number. */
-pare_status pare_search_measure(pare_search *s, double *value);
+/* The value of `trial`; INFINITY where it is not a number. roughly: if there is such a measure. */
+pare_status pare_search_measure(pare_search *s, bool roughly, double *value);
 /* The same of a trial within the budget, which becomes `level` if it is better. */
 pare_status pare_search_try(pare_search *s, double *value, bool *better);
 /* Of all parts together. */

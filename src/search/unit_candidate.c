@@ -26,7 +26,7 @@ pare_status pare_unit_levels_select(const pare_unit_levels *levels, const uint32
 }
 
 pare_status pare_unit_candidate_divergence(pare_candidates *c, const pare_unit_levels *levels,
-                                           const uint32_t (*level)[PARE_STAGES], double *kl) {
+                                           const uint32_t (*level)[PARE_STAGES], bool roughly, double *kl) {
     pare_selection selection;
     pare_repaired repaired;
     pare_narrow_model narrow;
@@ -35,7 +35,7 @@ pare_status pare_unit_candidate_divergence(pare_candidates *c, const pare_unit_l
     pare_status status = pare_narrow_model_new(levels->model, &selection, &repaired, &narrow);
     if (status == PARE_OK) {
         pare_narrow_model_apply(&narrow, &source);
-        status = pare_candidates_divergence(c, &source, level, kl);
+        status = pare_candidates_divergence(c, &source, level, roughly, kl);
         pare_narrow_model_free(&narrow);
     }
     pare_selection_free(&selection);

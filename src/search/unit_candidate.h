@@ -13,6 +13,6 @@ pare_status pare_unit_levels_select(const pare_unit_levels *levels, const uint32
 
 /* pare_candidates_divergence of it. */
 pare_status pare_unit_candidate_divergence(pare_candidates *candidates, const pare_unit_levels *levels,
-                                           const uint32_t (*level)[PARE_STAGES], double *kl);
+                                           const uint32_t (*level)[PARE_STAGES], bool roughly, double *kl);
 
 #endif

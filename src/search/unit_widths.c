@@ -78,12 +78,12 @@ static void close_parts(width_parts *p) {
     pare_candidates_free(&p->candidates);
 }
 
-static pare_status measure(void *context, const uint32_t *level, double *value) {
+static pare_status measure(void *context, const uint32_t *level, bool roughly, double *value) {
     width_parts *p = context;
     for (uint32_t i = 0; i < p->count; i++)
         p->level[p->part[i].layer][p->stage[i]] = level[i];
     return pare_unit_candidate_divergence(&p->candidates, p->asked->levels, (const uint32_t(*)[PARE_STAGES])p->level,
-                                          value);
+                                          roughly, value);
 }
 
 static pare_status report(void *context, uint32_t done, uint32_t total) {
@@ -131,6 +131,7 @@ static pare_status search_each(width_parts *p, pare_widths *widths, uint32_t *le
                                .steps = p->asked->steps,
                                .seed = p->asked->seed,
                                .measure = measure,
+                               .rough = p->candidates.rough != NULL,
                                .step = report,
                                .context = p};
     return pare_search_run(&space, level, found);
@@ -147,7 +148,7 @@ static pare_status search_pairs(width_parts *p, uint32_t *level, pare_search_fou
             p->level[p->part[i].layer][p->stage[i]] = p->stage[i] == PARE_STAGE_ATTENTION ? pair : pairs - 1 - pair;
         PARE_TRY(report(p, k, pairs));
         PARE_TRY(pare_unit_candidate_divergence(&p->candidates, p->asked->levels,
-                                                (const uint32_t(*)[PARE_STAGES])p->level, &value));
+                                                (const uint32_t(*)[PARE_STAGES])p->level, false, &value));
         found->steps++;
         if (!k) found->start = found->end = value;
         if (k && !(value < found->end)) continue;

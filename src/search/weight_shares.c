@@ -98,13 +98,14 @@ static void replace(share_parts *p, uint32_t i, uint32_t level) {
     }
 }
 
-static pare_status measure(void *context, const uint32_t *level, double *value) {
+static pare_status measure(void *context, const uint32_t *level, bool roughly, double *value) {
     share_parts *p = context;
     pare_source source = p->candidates.source;
     for (uint32_t i = 0; i < p->count; i++)
         replace(p, i, level[i]);
     source.replacement = p->replacement;
-    return pare_candidates_divergence(&p->candidates, &source, (const uint32_t(*)[PARE_STAGES])p->level, value);
+    return pare_candidates_divergence(&p->candidates, &source, (const uint32_t(*)[PARE_STAGES])p->level, roughly,
+                                      value);
 }
 
 static pare_status report(void *context, uint32_t done, uint32_t total) {
@@ -148,6 +149,7 @@ static pare_status search(share_parts *p, uint32_t *level, double *shares, pare_
                                .steps = p->asked->steps,
                                .seed = p->asked->seed,
                                .measure = measure,
+                               .rough = p->candidates.rough != NULL,
                                .step = report,
                                .context = p};
     PARE_TRY(pare_search_run(&space, level, found));

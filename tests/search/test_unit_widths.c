@@ -88,14 +88,56 @@ static void candidates_are_what_evaluation_says(void **state) {
         uint32_t layer = (turn * 3) % layers;
         int stage = turn % 2;
         level[layer][stage] = (level[layer][stage] + 1 + turn) % t.levels.part[layer][stage].count;
-        assert_int_equal(pare_unit_candidate_divergence(&candidates, &t.levels, all, &kl), PARE_OK);
+        assert_int_equal(pare_unit_candidate_divergence(&candidates, &t.levels, all, false, &kl), PARE_OK);
         assert_true(fabs(kl - evaluated(&t, all)) <= 1e-5 * (1.0 + kl));
         assert_int_equal(pare_candidates_new(t.s.model, t.s.backend, &windows, &fresh), PARE_OK);
-        assert_int_equal(pare_unit_candidate_divergence(&fresh, &t.levels, all, &again), PARE_OK);
+        assert_int_equal(pare_unit_candidate_divergence(&fresh, &t.levels, all, false, &again), PARE_OK);
         assert_true(kl == again);
         pare_candidates_free(&fresh);
     }
     pare_candidates_free(&candidates);
+    searched_close(&t);
+}
+
+/* Of sequences of which the first quarter is one and the others another, many times: a rough measure is that of the
+ * first, and both keep their own hidden states. */
+static void rough_measures_are_of_the_first_quarter(void **state) {
+    (void)state;
+    searched t = searched_open();
+    enum { TIMES = 33 };
+    int64_t length = t.s.length, bytes = length * (int64_t)sizeof *t.s.ids;
+    uint32_t level[64][PARE_STAGES] = {{0}}, *ids = malloc((size_t)(4 * TIMES * bytes));
+    const uint32_t(*all)[PARE_STAGES] = (const uint32_t(*)[PARE_STAGES])level;
+    const uint32_t *from = t.s.ids + WALKED * length;
+    assert_non_null(ids);
+    for (int64_t i = 0; i < 4 * TIMES; i++)
+        memcpy(ids + i * length, i < TIMES ? from : from + length, (size_t)bytes);
+    pare_candidate_windows windows = {
+        .ids = ids, .sequences = 4 * TIMES, .length = length, .predictions = 4 * TIMES * (length - 1)};
+    pare_candidate_windows first = {.ids = from, .sequences = 1, .length = length, .predictions = length - 1};
+    pare_candidate_windows other = first;
+    pare_candidates candidates, alone[2];
+    other.ids = from + length;
+    assert_true(TIMES * (length - 1) >= PARE_ROUGH_PREDICTIONS);
+    assert_int_equal(pare_candidates_new(t.s.model, t.s.backend, &windows, &candidates), PARE_OK);
+    assert_int_equal(pare_candidates_new(t.s.model, t.s.backend, &first, &alone[0]), PARE_OK);
+    assert_int_equal(pare_candidates_new(t.s.model, t.s.backend, &other, &alone[1]), PARE_OK);
+    assert_non_null(candidates.rough);
+    assert_null(alone[0].rough);
+    for (uint32_t turn = 0; turn < 4; turn++) {
+        double roughly, whole, one, two;
+        level[(turn * 2) % t.s.model->config.layers][turn % 2] = 1 + turn;
+        assert_int_equal(pare_unit_candidate_divergence(&candidates, &t.levels, all, true, &roughly), PARE_OK);
+        assert_int_equal(pare_unit_candidate_divergence(&candidates, &t.levels, all, false, &whole), PARE_OK);
+        assert_int_equal(pare_unit_candidate_divergence(&alone[0], &t.levels, all, true, &one), PARE_OK);
+        assert_int_equal(pare_unit_candidate_divergence(&alone[1], &t.levels, all, false, &two), PARE_OK);
+        assert_true(fabs(roughly - one) <= 1e-6 * (1.0 + one) && fabs(one - two) > 1e-4);
+        assert_true(fabs(whole - 0.25 * one - 0.75 * two) <= 1e-6 * (1.0 + whole));
+    }
+    pare_candidates_free(&candidates);
+    pare_candidates_free(&alone[0]);
+    pare_candidates_free(&alone[1]);
+    free(ids);
     searched_close(&t);
 }
 
@@ -152,6 +194,7 @@ static void searches_keep_the_budget(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(candidates_are_what_evaluation_says),
+        cmocka_unit_test(rough_measures_are_of_the_first_quarter),
         cmocka_unit_test(levels_are_nested),
         cmocka_unit_test(searches_keep_the_budget),
     };
