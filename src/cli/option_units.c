@@ -13,6 +13,7 @@ CHOICES(grouping_name, "reduction")
 CHOICES(mode_name, "mode")
 CHOICES(ranking_name, "select")
 CHOICES(head_unit_name, "gqa")
+CHOICES(drop_halves_name, "drop_halves")
 CHOICES(choose_name, "choose")
 CHOICES(compensation_name, "compensate")
 CHOICES(metric_name, "metric")
@@ -144,6 +145,11 @@ static const pare_option rows[] = {
      .help = "--allocate search: how often levels of width are made anew around the best ones, each time twice as near "
              "to each other",
      .usual = "1"},
+    {.name = "drop-halves", .commands = SHARED, .group = units, .kind = PARE_VALUE_CHOICE, .value = "yes|no",
+     .key = "drop_halves", .choice = drop_halves_name,
+     .help = "--allocate search: attention or the FFN of a layer may go as a whole; the model is then for pare itself "
+             "and llama.cpp",
+     .usual = "no"},
     {.name = "iterations", .commands = SHARED, .group = units, .kind = PARE_VALUE_INTEGER, .value = "N",
      .offset = AT(iterations), .low = 1, .high = 1000,
      .help = "rounds, each scoring what the last one left",

@@ -70,7 +70,7 @@ static void describe(pare_unit_walk *u, uint32_t layer, pare_stage stage) {
                             .kept = &u->selection->layer[layer],
                             .signal = o->signals ? &o->signals[layer][stage] : &silent};
     run->width = pare_input_width(u->l.model, layer, run->roles.writes);
-    run->fits_readers = pare_repair_fits_readers(u->job) && u->l.apart;
+    run->fits_readers = run->width && pare_repair_fits_readers(u->job) && u->l.apart;
     pare_input_name(layer, run->roles.writes, run->what, sizeof run->what);
     u->l.operands[run->roles.output] = u->slot[0].operand;
     for (int i = 0; i < run->roles.reader_count; i++)
@@ -173,7 +173,7 @@ static pare_status replace_output(pare_unit_walk *u, const output_work *work) {
     PARE_TRY(kept_of(u, role, &kept));
     pare_status status = PARE_OK;
     if (work->biased) pare_layerwise_expect(&u->l, role, u->weights);
-    if (work->fits)
+    if (work->fits && kept.count)
         status = fit_output(u, work, &kept);
     else
         cut_columns(u, &kept);
@@ -212,10 +212,17 @@ static pare_status observe(pare_unit_walk *u, bool seen, output_work *work) {
     return PARE_OK;
 }
 
+/* A half that has no unit passes the hidden states on. */
+static pare_status leave_empty(pare_unit_walk *u) {
+    if (u->job->options.choose[u->run.stage]) PARE_TRY(pare_units_choose_all(u));
+    return u->l.asked.two ? pare_layerwise_pass_dense(&u->l, u->run.stage) : PARE_OK;
+}
+
 static pare_status change_output(pare_unit_walk *u) {
     const pare_repair_options *o = &u->job->options;
     pare_stage_run *run = &u->run;
     output_work work = {0};
+    if (!run->width) return leave_empty(u);
     bool goes = removes(u), chooses = o->choose[run->stage], choose = goes && chooses;
     bool targeted = pare_layerwise_has_target(&u->l, run->roles.writes);
     work.fits = !o->probe && !o->keep_outputs && (goes || targeted);

@@ -166,6 +166,14 @@ static bool searches_queries(const pare_recipe *r) {
     return pare_recipe_searches(r) && !pare_recipe_is_element(r) && r->query_heads;
 }
 
+static bool drops_halves_of_all(const pare_recipe *r) {
+    return r->drop_halves && pare_recipe_searches(r) && r->ranking == PARE_RANK_UNIFORM;
+}
+
+static bool keeps_and_drops(const pare_recipe *r) {
+    return r->drop_halves && pare_recipe_searches(r) && r->keep_min > 0.0;
+}
+
 static bool layers_refitted(const pare_recipe *r) {
     return r->compensation && r->mode == PARE_MODE_LAYER;
 }
@@ -280,6 +288,11 @@ static const contradiction all[] = {
     {{"reach", "allocate"},
      searches_nowhere,
      "--reach 0 leaves a search no other shares than where it begins: raise it, or leave out --allocate search"},
+    {{"drop_halves", "select"},
+     drops_halves_of_all,
+     "--drop-halves takes whole halves of some layers, and --select uniform makes all layers alike: leave one of them "
+     "out"},
+    {{"drop_halves", "keep_min"}, keeps_and_drops, "--keep-min keeps a share of every half: leave out --drop-halves"},
     {{"gqa", "allocate"}, searches_queries, "--allocate search removes whole KV groups: it needs --gqa kv"},
     {{"gqa", "select"}, raw_ranks_of_queries, "--select global-raw ranks whole KV groups: it needs --gqa kv"},
     {{"gqa", "select"},

@@ -107,6 +107,11 @@ static bool reconstructs(const pare_recipe *r) {
     return r->reconstruct > 0;
 }
 
+/* For each half of each layer. */
+static bool searches_widths(const pare_recipe *r) {
+    return pare_recipe_searches(r) && is_block(r) && r->ranking != PARE_RANK_UNIFORM;
+}
+
 #define AT(member) offsetof(pare_recipe, member)
 
 static const pare_key keys[] = {
@@ -126,6 +131,7 @@ static const pare_key keys[] = {
      .applies = pare_recipe_searches, .advice = "give how often the whole model is measured, such as 400"},
     {"search_rounds", "--search-rounds", PARE_KEY_INTEGER, AT(search_rounds), .low = 1, .high = 5,
      .applies = pare_recipe_searches, .advice = "give a number of rounds from 1 to 5, each with finer levels"},
+    {"drop_halves", "--drop-halves", PARE_KEY_SWITCH, AT(drop_halves), pare_key_answers, .applies = searches_widths},
     {"compensate", "--compensate", PARE_KEY_CHOICE, AT(compensation), pare_compensation_names, .applies = always},
     {"metric", "--metric", PARE_KEY_CHOICE, AT(metric), metrics, .applies = pare_recipe_measures_outputs},
     {"dense", "--dense", PARE_KEY_REAL, AT(dense), .low = 0, .high = 1, .off_at_zero = true, .applies = has_target,

@@ -9,7 +9,8 @@
 
 #include <jansson.h>
 
-/* Widths of one layer, as its tensors have them. heads % kv_heads == 0. */
+/* Widths of one layer, as its tensors have them. heads % kv_heads == 0; both are 0 without attention, ffn without an
+ * FFN. */
 typedef struct pare_widths {
     uint32_t heads, kv_heads, ffn;
 } pare_widths;

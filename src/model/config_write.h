@@ -48,7 +48,8 @@ pare_status pare_config_write_biased(const pare_config *original, const pare_fam
  *   LLAMA:     num_attention_heads, num_key_value_heads and intermediate_size are numbers.
  *   MISTRAL:   so they are; model_type "mistral", architectures ["MistralForCausalLM"], sliding_window null,
  *              attention_bias and mlp_bias left out, max_position_embeddings stated (Mistral's default is another).
- *   PER_LAYER: each of the three is a list of one number per layer, and "pare_per_layer_widths" is true. */
+ *   PER_LAYER: each of the three is a list of one number per layer, and "pare_per_layer_widths" is true. 0: the layer
+ *              has no attention, or no FFN. */
 pare_status pare_config_write(const pare_config *original, const pare_config_sizes *sizes, char **text,
                               pare_config_kind *kind);
 

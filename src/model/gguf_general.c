@@ -148,7 +148,7 @@ static pare_status put_chat(pare_gguf_metadata *m, const char *folder) {
 }
 
 pare_status pare_gguf_describe(const pare_gguf_plan *plan, const pare_gguf_about *about, pare_gguf_metadata *out) {
-    const pare_config *config = &plan->model->config;
+    const pare_config *config = &plan->config;
     json_t *pruning;
     *out = (pare_gguf_metadata){0};
     PARE_TRY(load(about->folder, "pruning.json", &pruning));

@@ -102,15 +102,6 @@ static bool scales_as(const pare_config *config, const pare_gguf_architecture *r
     return fabs((scale > 0 ? scale * sqrt(width) : 1) - 1) < 1e-6;
 }
 
-/* A layer that has no FFN has nothing; the first layer has heads. */
-static bool has_no_gaps(const pare_config *config) {
-    for (uint32_t i = 0; i < config->layers; i++) {
-        const pare_widths *w = &config->widths[i];
-        if ((i == 0 && !w->heads) || (!w->ffn && w->heads)) return false;
-    }
-    return true;
-}
-
 /* Activation, flags and numbers that the file does not say are those that the family has where config.json is silent.
  */
 static bool has_usual_switches(const pare_config *config, const pare_gguf_architecture *row) {
@@ -139,8 +130,6 @@ static bool fits(const pare_config *config, const pare_gguf_architecture *row, c
     bool own = family == config->family && !row->layered, uniform = pare_config_is_even(config);
     if (!own && !computes_as(config, family)) return false;
     if (!uniform && !row->layered) return refuse(reason, row, "the same widths in all layers");
-    if (row->layered && !has_no_gaps(config))
-        return refuse(reason, row, "heads in its first layer, and no layer that has heads and no FFN");
     uint32_t roles = row->biases ? possible(family) : family->architecture.roles;
     if ((config->architecture.roles & ~roles) != 0)
         return refuse(reason, row, "none of the biases that this model has");

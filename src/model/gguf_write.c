@@ -1,5 +1,6 @@
 #include "model/gguf_write.h"
 #include "model/gguf_keys.h"
+#include "model/gguf_padding.h"
 #include "model/names.h"
 #include "support/memory.h"
 #include "support/progress.h"
@@ -45,12 +46,13 @@ static pare_status write_part(pare_gguf_writer *writer, const pare_gguf_item *it
 
 static pare_status write_item(pare_gguf_writer *writer, const pare_gguf_item *item,
                               const pare_gguf_declaration *declaration, float *room) {
-    uint64_t columns = declaration->shape[declaration->rank - 1];
+    uint64_t columns = declaration->shape[declaration->rank - 1],
+             rows = declaration->rank == 2 ? declaration->shape[0] : 1;
     if (item->values) return pare_gguf_writer_write(writer, item->values, columns);
-    if (!item->tensor[0]) {
-        memset(room, 0, columns * sizeof *room);
-        return pare_gguf_writer_write(writer, room, columns);
-    }
+    if (!item->tensor[0]) memset(room, 0, columns * sizeof *room);
+    for (uint64_t row = 0; row < rows && !item->tensor[0]; row++)
+        PARE_TRY(pare_gguf_writer_write(writer, room, columns));
+    if (!item->tensor[0]) return PARE_OK;
     for (int part = 0; part < item->parts; part++)
         PARE_TRY(write_part(writer, item, item->tensor[part], room));
     return PARE_OK;
@@ -72,9 +74,11 @@ pare_status pare_gguf_plan_write(const pare_gguf_plan *plan, const pare_gguf_met
     return status;
 }
 
+/* NULL: zeros are written. */
 static const pare_tensor *tensor_of(const pare_model *model, uint32_t layer, pare_role role) {
     if (!pare_has_role(&model->config.architecture, role)) return NULL;
-    return pare_model_tensor(model, layer, role);
+    const pare_tensor *tensor = pare_model_tensor(model, layer, role);
+    return tensor->count ? tensor : NULL;
 }
 
 /* A tensor of rank 1 or 2; vectors are always F32. */
@@ -101,6 +105,7 @@ static pare_status declare(pare_gguf_plan *plan, uint64_t rows, uint64_t columns
 
 static pare_status add_role(pare_gguf_plan *plan, uint32_t layer, pare_role role) {
     const pare_model *model = plan->model;
+    const pare_widths *widths = &plan->config.widths[layer];
     const pare_gguf_architecture *row = plan->target.row;
     const pare_fused *fused = pare_family_fused(row->family, role);
     pare_gguf_item *item = &plan->items[plan->count];
@@ -115,16 +120,17 @@ static pare_status add_role(pare_gguf_plan *plan, uint32_t layer, pare_role role
     if (turned && row->paired) item->head = model->config.head_size;
     if (model->config.architecture.norm_unit && pare_role_is_norm(role)) item->shift = 1;
     int64_t rows, columns, total;
-    pare_config_role_shape(&model->config, &model->config.widths[layer], role, &rows, &columns);
-    if (!item->tensor[0]) {
-        pare_config_role_shape(&model->config, &model->config.widths[layer], of, &columns, &rows);
+    if (row->layered && pare_gguf_lacks_norm(widths, role)) return PARE_OK;
+    pare_config_role_shape(&model->config, widths, role, &rows, &columns);
+    if (!pare_has_role(&model->config.architecture, role)) {
+        pare_config_role_shape(&model->config, widths, of, &columns, &rows);
         rows = 1;
     }
     total = rows;
     for (int i = 1; fused && i < fused->count; i++) {
         int64_t more, same;
         item->tensor[item->parts++] = tensor_of(model, layer, fused->parts[i]);
-        pare_config_role_shape(&model->config, &model->config.widths[layer], fused->parts[i], &more, &same);
+        pare_config_role_shape(&model->config, widths, fused->parts[i], &more, &same);
         total += more;
     }
     if (!total || !columns) return PARE_OK; /* of a layer that has none of it */
@@ -161,8 +167,10 @@ static pare_status add_factors(pare_gguf_plan *plan) {
 }
 
 static pare_status fill(pare_gguf_plan *plan) {
-    const pare_config *config = &plan->model->config;
+    const pare_config *config = &plan->config;
     size_t most = (size_t)config->layers * PARE_ALL_ROLES + PARE_ENDS + PARE_GGUF_FACTORS;
+    PARE_TRY(pare_alloc(&plan->config.widths, config->layers, sizeof *config->widths, "widths"));
+    pare_gguf_pad_widths(&plan->model->config, plan->config.widths);
     PARE_TRY(pare_gguf_target_find(config, pare_checkpoint_directory(plan->model->checkpoint), &plan->target));
     PARE_TRY(pare_alloc(&plan->items, most, sizeof *plan->items, "tensor list"));
     PARE_TRY(pare_alloc(&plan->declarations, most, sizeof *plan->declarations, "tensor list"));
@@ -208,7 +216,8 @@ static pare_status weigh(pare_gguf_plan *plan) {
 
 pare_status pare_gguf_plan_make(const pare_model *model, const pare_gguf_form *form, const pare_imatrix_file *imatrix,
                                 pare_gguf_plan *out) {
-    *out = (pare_gguf_plan){.model = model, .form = form, .imatrix = imatrix};
+    *out = (pare_gguf_plan){.model = model, .config = model->config, .form = form, .imatrix = imatrix};
+    out->config.widths = NULL;
     pare_status status = fill(out);
     if (status == PARE_OK) status = weigh(out);
     if (status != PARE_OK) pare_gguf_plan_free(out);
@@ -227,6 +236,7 @@ void pare_gguf_plan_free(pare_gguf_plan *plan) {
         pare_free(plan->importance[i]);
     pare_free(plan->importance);
     pare_free(plan->items);
+    pare_free(plan->config.widths);
     pare_free(plan->declarations);
     *plan = (pare_gguf_plan){0};
 }

@@ -21,6 +21,7 @@ typedef struct pare_gguf_item {
 
 typedef struct pare_gguf_plan {
     const pare_model *model;
+    pare_config config; /* the model's, with the widths that are written; borrows all else */
     pare_gguf_target target;
     const pare_gguf_form *form;
     pare_gguf_item *items;

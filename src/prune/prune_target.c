@@ -49,6 +49,7 @@ pare_status pare_prune_choose_target(pare_prune_job *job) {
                                 .round_to = o->round_to,
                                 .keep_min = r->keep_min,
                                 .before = job->model->config.widths,
+                                .halves_go = r->drop_halves,
                                 .rise = r->rise};
     job->current = job->model;
     PARE_TRY(choose_range(job, o->attention, "--attention-layers", &job->target.attention));

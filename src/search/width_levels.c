@@ -5,7 +5,7 @@
 #include "select/size.h"
 
 /* Steps of a sixteenth of the width, from where the half is; at first all of it and the least that must stay besides,
- * so that a half may go but for one unit. */
+ * so that a half may go but for one unit, or whole. */
 enum { PARTS = 16 };
 static const int32_t steps[] = {7, 4, 2, 1, 0, -1, -2, -4, -7};
 
@@ -35,13 +35,13 @@ static void add_around(const pare_model *model, const pare_target *target, uint3
     double step = (double)most / (double)(PARTS * fineness);
     add(part, now);
     if (fineness == 1) add(part, most);
-    if (fineness == 1 && (!heads || fits(model, layer, least))) add(part, least);
+    if (fineness == 1 && (!heads || !least || fits(model, layer, least))) add(part, least);
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         int64_t reach = (int64_t)((double)steps[i] * (step < 1.0 ? 1.0 : step));
         int64_t width = (int64_t)now + reach;
         width = width < (int64_t)least ? (int64_t)least : width > (int64_t)most ? (int64_t)most : width;
         if (!heads) width = pare_target_round(target, (uint64_t)width, most);
-        if (!heads || fits(model, layer, (uint32_t)width)) add(part, (uint32_t)width);
+        if (!heads || !width || fits(model, layer, (uint32_t)width)) add(part, (uint32_t)width);
     }
 }
 
@@ -139,6 +139,7 @@ void pare_width_fit(const pare_model *model, const pare_target *target, uint64_t
         grown = false;
         for (uint32_t layer = target->ffn.begin; layer < target->ffn.end; layer++) {
             uint32_t before = widths[layer].ffn, most = c->widths[layer].ffn;
+            if (!before) continue; /* it shall not be there */
             widths[layer].ffn = before + multiple < most ? before + multiple : most;
             if (widths[layer].ffn > before && pare_parameters_with(model, widths, c->hidden) <= budget)
                 grown = true;

@@ -17,9 +17,9 @@ uint32_t pare_target_round(const pare_target *target, uint64_t channels, uint32_
     return rounded < most ? (uint32_t)rounded : most;
 }
 
-static uint32_t share_of(double share, uint32_t count) {
-    uint32_t least = (uint32_t)ceil(share * (double)count);
-    return least ? least : 1;
+static uint32_t share_of(const pare_target *target, uint32_t count) {
+    uint32_t least = (uint32_t)ceil(target->keep_min * (double)count), one = target->halves_go || !count ? 0 : 1;
+    return least > one ? least : one;
 }
 
 static const pare_widths *widths_before(const pare_model *model, const pare_target *target, uint32_t layer) {
@@ -28,11 +28,11 @@ static const pare_widths *widths_before(const pare_model *model, const pare_targ
 
 uint32_t pare_target_least_heads(const pare_model *model, const pare_target *target, uint32_t layer) {
     const pare_widths *w = widths_before(model, target, layer);
-    return share_of(target->keep_min, target->query_heads ? pare_widths_shared(w) : w->kv_heads);
+    return share_of(target, target->query_heads && w->heads ? pare_widths_shared(w) : w->kv_heads);
 }
 
 uint32_t pare_target_least_channels(const pare_model *model, const pare_target *target, uint32_t layer) {
-    return share_of(target->keep_min, widths_before(model, target, layer)->ffn);
+    return share_of(target, widths_before(model, target, layer)->ffn);
 }
 
 /* `kept` of `count`, but no fewer than the share that stays in any case. */
@@ -215,10 +215,10 @@ static pare_status left_without(const pare_model *model, const pare_target *targ
 
 static pare_status check_goal(const pare_model *model, const pare_target *target, const pare_goal *goal) {
     for (uint32_t layer = 0; layer < model->config.layers; layer++) {
-        const pare_widths *w = &goal->widths[layer];
-        if (!w->heads || !w->kv_heads)
+        const pare_widths *w = &goal->widths[layer], *before = &model->config.widths[layer];
+        if (before->heads && (!w->heads || !w->kv_heads))
             return left_without(model, target, goal, layer, target->query_heads ? "query head" : "key/value head");
-        if (!w->ffn) return left_without(model, target, goal, layer, "FFN channel");
+        if (before->ffn && !w->ffn) return left_without(model, target, goal, layer, "FFN channel");
     }
     if (!goal->hidden || !goal->layers)
         return pare_fail(PARE_BAD_ARGUMENT, "--ratio %g would leave the model without a single %s; ask for less",

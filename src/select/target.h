@@ -42,6 +42,7 @@ typedef struct pare_target {
     uint32_t round_to;               /* kept FFN (or hidden) widths are rounded up to a multiple; 0: not */
     double keep_min;                 /* share of a layer's heads and channels that stays in any case */
     const pare_widths *before;       /* [layers] that keep_min is a share of; NULL: the model's own */
+    bool halves_go;                  /* a layer may lose all of its heads, or channels */
     double rise;                     /* PARE_RANK_RISING: from ratio (1 - rise) to ratio (1 + rise) */
 } pare_target;
 
@@ -60,7 +61,7 @@ typedef struct pare_goal {
 uint64_t pare_parameters_with(const pare_model *model, const pare_widths *widths, uint32_t hidden);
 
 /* The fewest of the units of layer `layer` that stay: KV groups, query heads of each group where those go one by one,
- * or FFN channels. At least one. */
+ * or FFN channels. At least one of those that it has, unless halves go. */
 uint32_t pare_target_least_heads(const pare_model *model, const pare_target *target, uint32_t layer);
 uint32_t pare_target_least_channels(const pare_model *model, const pare_target *target, uint32_t layer);
 

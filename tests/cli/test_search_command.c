@@ -5,6 +5,7 @@
 static const char model[] = PARE_SOURCE_DIR "/examples/tiny-stories";
 
 #define PRUNE "prune", model, "--dry-run", "--quiet"
+#define SAID "--prompt", "once", "--tokens", "12", "--temperature", "0", "--compute", "fp32"
 #define SEARCHED "--allocate", "search", "--samples", "8", "--length", "32", "--threads", "1", "--search-steps", "24"
 
 static void what_makes_no_sense(void **state) {
@@ -20,6 +21,10 @@ static void what_makes_no_sense(void **state) {
     EXPECT_FAILURE(2, "--samples", PRUNE, "--ratio", "0.2", "--allocate", "search", "--samples", "1", "--length", "16");
     EXPECT_FAILURE(2, "--search-steps", PRUNE, "--ratio", "0.2", "--allocate", "search", "--search-steps", "0");
     EXPECT_FAILURE(2, "from 1 to 5", PRUNE, "--ratio", "0.2", "--allocate", "search", "--search-rounds", "6");
+    EXPECT_FAILURE(2, "--select uniform makes all layers alike", PRUNE, "--ratio", "0.2", "--allocate", "search",
+                   "--select", "uniform", "--drop-halves", "yes");
+    EXPECT_FAILURE(2, "leave out --drop-halves", PRUNE, "--ratio", "0.2", "--allocate", "search", "--keep-min", "0.1",
+                   "--drop-halves", "yes");
     EXPECT_FAILURE(2, "neither a pattern", PRUNE, "--pattern", "2:4", "--method", "wanda", "--allocate", "search");
     EXPECT_FAILURE(2, "no other shares", PRUNE, "--sparsity", "0.5", "--reach", "0", "--allocate", "search");
     EXPECT_FAILURE(2, "reads none", PRUNE, "--sparsity", "0.5", "--method", "magnitude", "--allocate", "search");
@@ -98,6 +103,35 @@ static void uniform_widths(void **state) {
     json_decref(report);
 }
 
+/* Whole halves may go: what is written is read, evaluated, and pruned again, as a folder and as a GGUF file. */
+static void halves_go(void **state) {
+    workplace *place = *state;
+    char *gguf = pare_format("%s.gguf", place->output);
+    json_t *report = report_of(EXPECT_SUCCESS("prune", model, "-o", place->output, "--quiet", "--json", "--ratio",
+                                              "0.9", "--drop-halves", "yes", SEARCHED));
+    const json_t *layers = json_object_get(report, "layers");
+    size_t without = 0;
+    for (size_t i = 0; i < json_array_size(layers); i++)
+        for (int j = 0; j < 2; j++) {
+            const char *name = j ? "kv_heads_kept" : "ffn_channels_kept";
+            without += json_array_size(json_object_get(json_array_get(layers, i), name)) == 0;
+        }
+    assert_true(without > 0);
+    json_decref(report);
+    program_result exported = EXPECT_SUCCESS("export", place->output, "-o", gguf);
+    program_result folder = EXPECT_SUCCESS("generate", place->output, SAID),
+                   file = EXPECT_SUCCESS("generate", gguf, SAID);
+    assert_true(strlen(folder.out) > strlen("once"));
+    assert_string_equal(folder.out, file.out);
+    program_result_free(&exported);
+    program_result_free(&folder);
+    program_result_free(&file);
+    json_decref(report_of(EXPECT_SUCCESS("prune", place->output, "--dry-run", "--quiet", "--json", "--ratio", "0.2",
+                                         "--drop-halves", "yes", SEARCHED)));
+    assert_int_equal(unlink(gguf), 0);
+    free(gguf);
+}
+
 static void shares_of_single_weights(void **state) {
     (void)state;
     static const char *const methods[] = {"wanda", "sparsegpt"};
@@ -145,6 +179,7 @@ int main(void) {
         cmocka_unit_test(what_makes_no_sense),
         cmocka_unit_test(widths_keep_the_target),
         cmocka_unit_test_setup_teardown(uniform_widths, workplace_open, workplace_close),
+        cmocka_unit_test_setup_teardown(halves_go, workplace_open, workplace_close),
         cmocka_unit_test(shares_of_single_weights),
         cmocka_unit_test_setup_teardown(a_stop_leaves_nothing, workplace_open, workplace_close),
     };

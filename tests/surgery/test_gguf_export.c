@@ -148,6 +148,25 @@ static void layers_of_their_own_widths(void **state) {
     check(uneven, "f32", "deci", 1e-6);
 }
 
+/* Layers without heads, without an FFN, without both: as llama.cpp reads them, or with a unit of zeros where it could
+ * not. */
+static void layers_that_lack_a_half(void **state) {
+    (void)state;
+    static const pare_widths middle[] = {{4, 2, 48}, {0, 0, 32}, {0, 0, 0}, {6, 3, 20}},
+                             ends[] = {{0, 0, 48}, {4, 2, 0}, {2, 1, 32}, {0, 0, 0}}, last[] = {{4, 4, 1}, {2, 2, 0}};
+    static const struct {
+        const pare_widths *widths;
+        uint32_t layers;
+    } rows[] = {{middle, 4}, {ends, 4}, {last, 2}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        tiny_model gaps = shape;
+        gaps.layers = rows[i].layers;
+        gaps.widths = rows[i].widths;
+        check(gaps, "f32", "deci", 1e-6);
+        check(gaps, "q8_0", "deci", 0.05);
+    }
+}
+
 /* 8 bits leave 0.5 % in each matrix, 4 bits 8 %: what two layers make of it stays below five times that. */
 static void packed_types(void **state) {
     (void)state;
@@ -248,6 +267,7 @@ static void windows_are_said_or_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(uniform_layers),
                                        cmocka_unit_test(layers_of_their_own_widths),
+                                       cmocka_unit_test(layers_that_lack_a_half),
                                        cmocka_unit_test(packed_types),
                                        cmocka_unit_test(narrow_rows),
                                        cmocka_unit_test(families_are_held_or_refused),
