@@ -14,6 +14,7 @@ CHOICES(mode_name, "mode")
 CHOICES(ranking_name, "select")
 CHOICES(head_unit_name, "gqa")
 CHOICES(drop_halves_name, "drop_halves")
+CHOICES(search_moves_name, "search_moves")
 CHOICES(choose_name, "choose")
 CHOICES(compensation_name, "compensate")
 CHOICES(metric_name, "metric")
@@ -145,6 +146,11 @@ static const pare_option rows[] = {
      .help = "--allocate search: how often levels of width are made anew around the best ones, each time twice as near "
              "to each other",
      .usual = "1"},
+    {.name = "search-moves", .commands = SHARED, .group = units, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "search_moves", .choice = search_moves_name,
+     .help = "--allocate search: measures what each half feels, and moves by promise; or moves at random alone, as "
+             "Tyr-the-Pruner does (random)",
+     .usual = "promise"},
     {.name = "drop-halves", .commands = SHARED, .group = units, .kind = PARE_VALUE_CHOICE, .value = "yes|no",
      .key = "drop_halves", .choice = drop_halves_name,
      .help = "--allocate search: attention or the FFN of a layer may go as a whole; the model is then for pare itself "

@@ -99,6 +99,8 @@ static bool mixes_dense(const pare_recipe *r) {
     return is_repaired(r) || (has_target(r) && r->dense > 0.0);
 }
 
+static const char *const search_moves[] = {"promise", "random", NULL};
+
 static bool may_reconstruct(const pare_recipe *r) {
     return !pare_recipe_trains(r);
 }
@@ -131,6 +133,8 @@ static const pare_key keys[] = {
      .applies = pare_recipe_searches, .advice = "give how often the whole model is measured, such as 400"},
     {"search_rounds", "--search-rounds", PARE_KEY_INTEGER, AT(search_rounds), .low = 1, .high = 5,
      .applies = pare_recipe_searches, .advice = "give a number of rounds from 1 to 5, each with finer levels"},
+    {"search_moves", "--search-moves", PARE_KEY_SWITCH, AT(search_random), search_moves,
+     .applies = pare_recipe_searches},
     {"drop_halves", "--drop-halves", PARE_KEY_SWITCH, AT(drop_halves), pare_key_answers, .applies = searches_widths},
     {"compensate", "--compensate", PARE_KEY_CHOICE, AT(compensation), pare_compensation_names, .applies = always},
     {"metric", "--metric", PARE_KEY_CHOICE, AT(metric), metrics, .applies = pare_recipe_measures_outputs},

@@ -50,6 +50,7 @@ struct pare_recipe {
     double fraction;       /* of the channels left that OBS removes in one round */
     int32_t search_steps;  /* measurements of the whole model, where widths are searched */
     int32_t search_rounds; /* walks that the search takes its levels from, each finer than the last */
+    bool search_random;    /* it moves at random alone */
     bool drop_halves;      /* it may take all units of attention, or of the FFN, of a layer */
     bool final_norm;       /* fitted at the end */
     int32_t reconstruct;   /* steps of training for each half of a block, after all else; 0: none */

@@ -72,6 +72,7 @@ static pare_width_search search_of(const pare_prune_job *job, const pare_repair_
         .budget = budget,
         .steps = (uint32_t)job->asked->recipe.search_steps,
         .seed = job->asked->seed,
+        .random = job->asked->recipe.search_random,
         .uniform = is_uniform(job)};
 }
 

@@ -32,6 +32,7 @@ static void set_up(const pare_prune_job *job, const pare_weights_job *all, pare_
         .runtime = job->runtime,
         .windows = pare_prune_search_windows(job, all->ids, all->sequences, all->length, all->limit),
         .steps = (uint32_t)job->asked->recipe.search_steps,
+        .random = job->asked->recipe.search_random,
         .seed = job->asked->seed};
 }
 

@@ -101,10 +101,17 @@ static pare_status round_of(pare_search *s, bool near, bool *better) {
     return PARE_OK;
 }
 
+static pare_status wander(pare_search *s) {
+    uint32_t moved, limit = s->space->random ? s->space->steps : IDLE;
+    for (uint32_t idle = 0; idle < limit && pare_search_goes_on(s); idle = moved ? 0 : idle + 1)
+        PARE_TRY(pare_search_wander(s, &moved));
+    s->found.end = s->value;
+    return PARE_OK;
+}
+
 /* A look at the neighbours as long as that helps, then one at all levels; where neither does, moves at random. */
 static pare_status search(pare_search *s) {
     bool near = false, better;
-    uint32_t moved;
     memcpy(s->trial, s->level, s->space->count * sizeof *s->trial);
     PARE_TRY(pare_search_measure(s, false, &s->found.start));
     s->value = s->found.program = s->found.start;
@@ -113,15 +120,12 @@ static pare_status search(pare_search *s) {
                          "the model that a search begins with has a divergence of %f "
                          "from the dense one: raise --damping, or leave out --allocate search",
                          s->found.start);
-    for (bool lost = false; !lost && pare_search_goes_on(s);) {
+    for (bool lost = s->space->random; !lost && pare_search_goes_on(s);) {
         PARE_TRY(round_of(s, near, &better));
         lost = !near && !better;
         near = better;
     }
-    for (uint32_t idle = 0; idle < IDLE && pare_search_goes_on(s); idle = moved ? 0 : idle + 1)
-        PARE_TRY(pare_search_wander(s, &moved));
-    s->found.end = s->value;
-    return PARE_OK;
+    return wander(s);
 }
 
 static void clear(pare_search *s) {

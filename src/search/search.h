@@ -29,6 +29,7 @@ typedef struct pare_search_space {
     uint64_t budget; /* of all sizes together */
     uint32_t steps;  /* measurements at most; at least 1 */
     uint64_t seed;   /* of moves at random */
+    bool random;     /* these alone, until all steps are used */
     /* of the combination level [count]; cheap where it differs from the last one measured in late layers alone.
      * roughly: on less text, for sensitivities, which are then all measured so */
     pare_status (*measure)(void *context, const uint32_t *level, bool roughly, double *value);

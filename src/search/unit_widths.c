@@ -130,6 +130,7 @@ static pare_status search_each(width_parts *p, pare_widths *widths, uint32_t *le
                                .budget = now + room,
                                .steps = p->asked->steps,
                                .seed = p->asked->seed,
+                               .random = p->asked->random,
                                .measure = measure,
                                .rough = p->candidates.rough != NULL,
                                .step = report,

@@ -31,6 +31,7 @@ typedef struct pare_width_search {
     uint64_t budget;                /* parameters of the whole model */
     uint32_t steps;
     uint64_t seed;
+    bool random;  /* as in pare_search_space */
     bool uniform; /* all layers alike: levels are pairs of the same index */
 } pare_width_search;
 

@@ -148,6 +148,7 @@ static pare_status search(share_parts *p, uint32_t *level, double *shares, pare_
                                .budget = budget,
                                .steps = p->asked->steps,
                                .seed = p->asked->seed,
+                               .random = p->asked->random,
                                .measure = measure,
                                .rough = p->candidates.rough != NULL,
                                .step = report,

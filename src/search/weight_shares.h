@@ -13,6 +13,7 @@ typedef struct pare_share_search {
     pare_candidate_windows windows; /* that the walk has not seen */
     uint32_t steps;
     uint64_t seed;
+    bool random; /* as in pare_search_space */
 } pare_share_search;
 
 /* Bytes that it holds beside the levels. PARE_OUT_OF_MEMORY, naming what to change, if it does not fit. */

@@ -158,6 +158,23 @@ static void rough_measures_serve_sensitivities(void **state) {
     assert_true(fabs(end - roughly) < 1e-12);
 }
 
+/* Nothing is felt: only pairs are tried, until all steps are used, and each that helps is kept. */
+static void moves_at_random_use_all_steps(void **state) {
+    world w;
+    uint32_t level[PARTS];
+    pare_search_found found;
+    (void)state;
+    make(&w, 0.05);
+    w.has_rough = true;
+    for (int i = 0; i < PARTS; i++)
+        level[i] = 2;
+    pare_search_space space = space_of(&w, 300);
+    space.random = true;
+    assert_int_equal(pare_search_run(&space, level, &found), PARE_OK);
+    assert_true(found.steps == 300 && w.measured == 300 && w.rough == 0 && found.rounds == 0 && found.moves > 0);
+    assert_true(found.end < found.start && found.end == value_of(&w, level) && size_of(&w, level) <= space.budget);
+}
+
 /* However few steps there are, the budget and the beginning hold; what is no number is no better than anything. */
 static void few_steps_and_no_numbers(void **state) {
     world w;
@@ -208,9 +225,13 @@ static void rises_are_numbers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sums_are_solved),   cmocka_unit_test(parts_that_meet),
-        cmocka_unit_test(runs_repeat),       cmocka_unit_test(few_steps_and_no_numbers),
-        cmocka_unit_test(rises_are_numbers), cmocka_unit_test(rough_measures_serve_sensitivities),
+        cmocka_unit_test(sums_are_solved),
+        cmocka_unit_test(parts_that_meet),
+        cmocka_unit_test(runs_repeat),
+        cmocka_unit_test(few_steps_and_no_numbers),
+        cmocka_unit_test(rises_are_numbers),
+        cmocka_unit_test(rough_measures_serve_sensitivities),
+        cmocka_unit_test(moves_at_random_use_all_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
