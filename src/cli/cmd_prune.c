@@ -13,8 +13,9 @@ const char *pare_prune_arguments_check(const pare_arguments *arguments) {
     if (!arguments->model) return "MODEL is missing: the folder of the model to prune";
     bool ratio = arguments->ratio.one > 0 || arguments->ratio.each;
     bool sparsity = arguments->sparsity.one >= 0 || arguments->sparsity.each, pattern = arguments->pattern.of != 0;
-    int targets = ratio + sparsity + pattern + (arguments->parameters != 0) + (arguments->bytes != 0);
-    if (targets > 1) return "give only one of --ratio, --params, --bytes, --sparsity and --pattern";
+    int targets =
+        ratio + sparsity + pattern + (arguments->parameters != 0) + (arguments->bytes != 0) + (arguments->latency > 0);
+    if (targets > 1) return "give only one of --ratio, --params, --bytes, --latency, --sparsity and --pattern";
     if (!targets && !arguments->drops.count)
         return "say how much to remove, with --ratio 0.2, --params 5.4B, --sparsity 0.5, --pattern 2:4 or "
                "--drop-layers 3,7";
@@ -56,6 +57,8 @@ pare_prune_options pare_prune_options_of(const pare_arguments *arguments) {
         .ratios = arguments->ratio.each,
         .ratio_count = arguments->ratio.count,
         .parameters = arguments->parameters,
+        .latency = arguments->latency,
+        .latency_table = arguments->latency_table,
         .bytes = arguments->bytes,
         .layer_begin = arguments->layer_span.begin,
         .layer_end = arguments->layer_span.end,

@@ -89,6 +89,13 @@ static const pare_option rows[] = {
     {.name = "bytes", .commands = SWEPT, .group = target, .kind = PARE_VALUE_SIZE, .value = "SIZE",
      .offset = AT(bytes), .low = 1, .high = 1152921504606846976.0,
      .help = "instead of a ratio: bytes of weights that shall be left, such as 10G"},
+    {.name = "latency", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_REAL, .value = "R",
+     .offset = AT(latency), .low = 0, .high = 1, .open = true,
+     .help = "instead of a ratio, with --allocate search: share of the dense model's time per generated token on this "
+             "machine that shall be left, by times of attention and FFN that are measured first"},
+    {.name = "latency-table", .commands = PARE_IN_PRUNE, .group = target, .kind = PARE_VALUE_TEXT, .value = "FILE",
+     .offset = AT(latency_table),
+     .help = "take these times from a file, such as the pruning.json of an earlier run: then the same comes out"},
     {.name = "sparsity", .commands = SWEPT, .common = SWEPT, .group = target, .kind = PARE_VALUE_SHARES, .value = "S",
      .offset = AT(sparsity), .low = 0, .high = 1,
      .brief = "instead: share of single weights that become zero",

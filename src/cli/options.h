@@ -106,6 +106,8 @@ typedef struct pare_arguments {
     const char *densities, *imatrix, *importance;
     bool archive;
     uint64_t parameters, bytes;
+    double latency;
+    const char *latency_table;
     pare_layers layer_span, attention_span, ffn_span;
     pare_layer_list drops;
     uint32_t round_to, iterations;

@@ -33,6 +33,18 @@ static void add_measured_row(void *table, const char *name, const char *before, 
         pare_table_cell(table, "%s", cells[i]);
 }
 
+/* As it was measured on this machine, of --latency. */
+static void add_latency(pare_table *table, const json_t *report) {
+    const json_t *measured = pare_document_at(report, "latency.measured");
+    double times[2] = {pare_document_number(measured, "dense_seconds", 0.0),
+                       pare_document_number(measured, "pruned_seconds", 0.0)};
+    pare_shown shown[2];
+    if (!measured) return;
+    for (int i = 0; i < 2; i++)
+        snprintf(shown[i].text, sizeof shown[i].text, "%.2f ms", 1e3 * times[i]);
+    add_row(table, "time per token", shown[0].text, shown[1].text, pare_change_show(times[0], times[1]));
+}
+
 static void print_sizes(const json_t *report) {
     pare_table *table = pare_table_new("lrrr");
     const json_t *images = pare_document_at(report, "images");
@@ -41,6 +53,7 @@ static void print_sizes(const json_t *report) {
     add_row(table, "", "before", "after", (pare_shown){"change"});
     add_counts(table, report, "parameters", pare_count_show);
     add_counts(table, report, "bytes", pare_bytes_show);
+    add_latency(table, report);
     for (size_t i = 0; i < json_array_size(texts); i++) {
         const json_t *text = json_array_get(texts, i);
         bool recovered = pare_document_at(text, "recovered") != NULL;

@@ -5,7 +5,7 @@
 
 bool pare_job_has_amount(const pare_job *job) {
     const pare_job_target *t = &job->target;
-    return t->ratio != 0.0 || t->ratios || t->parameters || t->bytes || t->sparsity.given;
+    return t->ratio != 0.0 || t->ratios || t->parameters || t->bytes || t->latency != 0.0 || t->sparsity.given;
 }
 
 bool pare_job_zeroes(const pare_job *job) {

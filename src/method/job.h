@@ -17,6 +17,8 @@ typedef struct pare_job_target {
     const double *ratios; /* [ratio_count] one for each layer, or NULL */
     size_t ratio_count;
     uint64_t parameters, bytes;         /* 0: not given */
+    double latency;                     /* share of the time per token; 0: not given */
+    const char *latency_table;          /* file of measured times; NULL: they are measured */
     pare_sparsity sparsity;             /* of single weights */
     pare_layers layers, attention, ffn; /* layers: of parts that have no range of their own; not given: all */
     uint32_t round_to, rounds;          /* round_to 0: not */

@@ -51,10 +51,28 @@ static pare_status check_recovery(const pare_job *job) {
     return PARE_OK;
 }
 
+static pare_status check_latency(const pare_job *job) {
+    const pare_job_target *t = &job->target;
+    if (t->latency_table && t->latency == 0.0)
+        return pare_fail(PARE_BAD_ARGUMENT, "--latency-table has the times for --latency: give that, too");
+    if (t->latency == 0.0) return PARE_OK;
+    if (!(t->latency > 0.0 && t->latency < 1.0))
+        return pare_fail(
+            PARE_BAD_ARGUMENT,
+            "--latency %g: give a share of the dense model's time per token, between 0 and 1, both excluded",
+            t->latency);
+    if (!pare_recipe_searches(&job->recipe) || job->recipe.mode != PARE_MODE_BLOCK)
+        return refuse(job, "allocate",
+                      "--latency chooses widths by the time that they take: it needs --allocate search");
+    return PARE_OK;
+}
+
 static pare_status check_units(const pare_job *job) {
     const pare_job_target *t = &job->target;
-    int targets = (t->ratio != 0.0) + (t->ratios != NULL) + (t->parameters != 0) + (t->bytes != 0);
-    if (targets > 1) return pare_fail(PARE_BAD_ARGUMENT, "give only one of --ratio, --params and --bytes");
+    int targets =
+        (t->ratio != 0.0) + (t->ratios != NULL) + (t->parameters != 0) + (t->bytes != 0) + (t->latency != 0.0);
+    if (targets > 1) return pare_fail(PARE_BAD_ARGUMENT, "give only one of --ratio, --params, --bytes and --latency");
+    PARE_TRY(check_latency(job));
     if (job->recipe.element.residual_rank > 0)
         return refuse(job, "residual_rank",
                       "--residual-rank is for single weights, with --sparsity or --pattern: what whole units have lost "
@@ -142,8 +160,9 @@ static pare_status check_weights(const pare_job *job) {
         return pare_fail(PARE_BAD_ARGUMENT,
                          "%s removes single weights: say how many with --sparsity 0.5 or --pattern 2:4",
                          job->recipe.name);
-    if (t->ratio != 0.0 || t->ratios || t->parameters || t->bytes)
-        return pare_fail(PARE_BAD_ARGUMENT, "give only one of --ratio, --params, --bytes, --sparsity and --pattern");
+    if (t->ratio != 0.0 || t->ratios || t->parameters || t->bytes || t->latency != 0.0)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "give only one of --ratio, --params, --bytes, --latency, --sparsity and --pattern");
     if (t->rounds > 1)
         return pare_fail(PARE_BAD_ARGUMENT, "--iterations removes units in rounds: single weights go in one");
     if (t->round_to > 1)

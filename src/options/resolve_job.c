@@ -16,6 +16,8 @@ static void read_target(const pare_prune_options *o, pare_job_target *t) {
         .ratio_count = o->ratio_count,
         .parameters = o->parameters,
         .bytes = o->bytes,
+        .latency = o->latency,
+        .latency_table = o->latency_table,
         .sparsity = o->sparsity,
         .layers = {.given = o->layer_begin || o->layer_end, .begin = o->layer_begin, .end = o->layer_end},
         .attention = o->attention,

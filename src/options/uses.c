@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+static bool searches_widths(const pare_recipe *r) {
+    return pare_recipe_searches(r) && r->mode == PARE_MODE_BLOCK;
+}
+
 static bool removes_units(const pare_recipe *r) {
     return r->mode != PARE_MODE_ELEMENT;
 }
@@ -89,6 +93,8 @@ static const struct {
     {"--ratio", removes_units, NULL},
     {"--params", removes_units, NULL},
     {"--bytes", removes_units, NULL},
+    {"--latency", searches_widths, NULL},
+    {"--latency-table", searches_widths, NULL},
     {"--sparsity", takes_weights, NULL},
     {"--pattern", takes_weights, NULL},
     {"--targets", pare_recipe_is_element, NULL},

@@ -11,6 +11,7 @@ static void name_read(pare_paths *paths, const pare_prune_job *job) {
     const pare_job_evaluation *o = &asked->evaluation;
     pare_paths_read(paths, "MODEL", pare_checkpoint_directory(job->origin->checkpoint), PARE_PATH_DATA);
     pare_paths_read(paths, "--recipe", asked->recipe_file, PARE_PATH_FILE);
+    pare_paths_read(paths, "--latency-table", asked->target.latency_table, PARE_PATH_FILE);
     bool text = asked->calibration.needed || asked->outputs.imatrix;
     if (text && !pare_calibration_is_self(asked->calibration.of.source))
         pare_paths_read(paths, "--calib", asked->calibration.of.source, PARE_PATH_DATA);

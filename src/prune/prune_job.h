@@ -31,6 +31,12 @@ typedef struct pare_prune_planned {
     uint64_t repaired; /* in memory that what is repaired will take until the end of the round */
 } pare_prune_planned;
 
+/* Times of halves, and what comes of them. */
+typedef struct pare_prune_latency {
+    pare_width_costs costs;
+    json_t *report; /* {"share", "table", "expected", "measured"}; or NULL */
+} pare_prune_latency;
+
 typedef struct pare_prune_job {
     pare_run run;
     pare_prune_given given;
@@ -46,6 +52,7 @@ typedef struct pare_prune_job {
     const pare_procedure *procedure;
     pare_target target;
     pare_goal goal;                       /* of the last round */
+    pare_prune_latency latency;           /* where the target is one of time */
     pare_calibration_options calibration; /* as asked, but with nothing left open for "self" */
 
     pare_scan scan;
@@ -123,6 +130,10 @@ pare_score_request pare_prune_score_request(const pare_prune_job *job);
  * those of the rounds before. */
 pare_status pare_units_choose_target(pare_prune_job *job);
 pare_status pare_units_set_goal(pare_prune_job *job);
+/* Measures or reads the times that the target goes by, if it does (prune_latency.c); and what the widths that were
+ * found come to, by them and in truth. */
+pare_status pare_prune_find_latency(pare_prune_job *job);
+pare_status pare_prune_judge_latency(pare_prune_job *job, const pare_widths *widths);
 /* Refuses what no class that knows the family could load (family_check.c). */
 pare_status pare_prune_check_family(const pare_prune_job *job);
 /* Refuses a GGUF file that could not hold the layers that the target leaves (gguf_fit.c). */

@@ -38,6 +38,7 @@ pare_record pare_prune_record(const pare_prune_job *job, json_t *recipe) {
                           .selection = pare_prune_selection(job),
                           .dropped = job->asked->target.drop_count > 0,
                           .added_biases = added_biases(job),
+                          .latency = job->latency.report,
                           .permutation = job->sparse.permutation,
                           .orders = job->sparse.orders};
     if (job->procedure->record) job->procedure->record(job, &record);

@@ -4,10 +4,16 @@
 #include "prune/prune_job.h"
 #include "report/pruning.h"
 
+#include <string.h>
+
 enum { HELD_OUT = 4 }; /* one in so many sequences is searched by */
 
 static bool is_uniform(const pare_prune_job *job) {
     return job->target.ranking == PARE_RANK_UNIFORM;
+}
+
+static uint64_t budget_of(const pare_prune_job *job) {
+    return pare_target_budget(job->current, &job->target, &job->goal);
 }
 
 int64_t pare_prune_held_out(int64_t sequences) {
@@ -69,6 +75,7 @@ static pare_width_search search_of(const pare_prune_job *job, const pare_repair_
         .backend = job->backend,
         .runtime = job->runtime,
         .windows = pare_prune_search_windows(job, repair->ids, repair->sequences, repair->length, repair->limit),
+        .costs = job->target.costs,
         .budget = budget,
         .steps = (uint32_t)job->asked->recipe.search_steps,
         .seed = job->asked->seed,
@@ -100,23 +107,32 @@ static pare_status search_round(pare_prune_job *job, const pare_repair_job *repa
     return status;
 }
 
+/* Widths of as many parameters as the goal's may take more time than it: then it begins with these. */
+static void begin_within(const pare_prune_job *job, pare_widths *widths) {
+    const pare_model *model = job->current;
+    pare_width_fit(model, &job->target, budget_of(job), widths);
+    if (pare_width_cost(job->target.costs, model, widths) <= budget_of(job)) return;
+    memcpy(widths, job->goal.widths, model->config.layers * sizeof *widths);
+    pare_width_fit(model, &job->target, budget_of(job), widths);
+}
+
 pare_status pare_prune_search(pare_prune_job *job, const pare_repair_job *repair, pare_widths *widths) {
     uint32_t rounds = is_uniform(job) ? 1 : (uint32_t)job->asked->recipe.search_rounds;
     PARE_TRY(pare_prune_check_held_out(repair->sequences));
     json_decref(job->search);
     job->search = NULL;
-    if (!is_uniform(job)) pare_width_fit(job->current, &job->target, job->goal.parameters, widths);
+    if (!is_uniform(job)) begin_within(job, widths);
     for (uint32_t round = 0; round < rounds; round++)
-        PARE_TRY(search_round(job, repair, job->goal.parameters, round, widths));
-    if (!is_uniform(job)) pare_width_fit(job->current, &job->target, job->goal.parameters, widths);
-    return PARE_OK;
+        PARE_TRY(search_round(job, repair, budget_of(job), round, widths));
+    if (!is_uniform(job)) pare_width_fit(job->current, &job->target, budget_of(job), widths);
+    return pare_prune_judge_latency(job, widths);
 }
 
 pare_status pare_prune_search_plan(pare_prune_job *job, const pare_repair_job *repair) {
     pare_unit_levels levels;
     uint64_t bytes;
-    PARE_TRY(choose_levels(job, job->goal.widths, job->goal.parameters, 0, &levels));
-    const pare_width_search search = search_of(job, repair, job->goal.parameters, &levels);
+    PARE_TRY(choose_levels(job, job->goal.widths, budget_of(job), 0, &levels));
+    const pare_width_search search = search_of(job, repair, budget_of(job), &levels);
     pare_status status = pare_width_search_measure(&search, &bytes);
     if (status == PARE_OK) pare_prune_plan_stage(job, bytes, 0);
     pare_prune_plan_file(job, pare_unit_levels_bytes(&levels));

@@ -64,5 +64,6 @@ pare_status pare_units_choose_target(pare_prune_job *job) {
 pare_status pare_units_set_goal(pare_prune_job *job) {
     PARE_TRY(check_ranges(job));
     PARE_TRY(pare_prune_check_family(job));
+    PARE_TRY(pare_prune_find_latency(job));
     return pare_goal_new(job->model, &job->target, 1.0, &job->goal);
 }

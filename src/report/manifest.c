@@ -103,6 +103,7 @@ json_t *pare_report_manifest(const pare_record *record) {
     pare_json_put(json, "layers", pare_report_layers(record->selection));
     pare_json_put(json, "hidden_channels_kept", pare_report_hidden(record->selection));
     if (record->added_biases) pare_json_put(json, "added_biases", pare_report_added_biases(record));
+    if (record->latency) pare_json_put(json, "latency", pare_json_same(record->latency));
     if (record->training) pare_json_put(json, "training", pare_json_same(record->training));
     if (record->permutation) {
         json_t *permutation = json_copy(record->permutation);

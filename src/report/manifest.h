@@ -25,6 +25,7 @@ typedef struct pare_record {
     bool dropped;                 /* layers were named to be dropped */
     uint32_t added_biases;        /* bits of roles: those that the model had not, and got */
     json_t *permutation, *orders; /* of channels, and where each of them stood; or NULL; borrowed */
+    json_t *latency;              /* times of halves, and what came of them; or NULL; borrowed */
     json_t *training;             /* of a method that trains while it prunes; or NULL; borrowed */
 } pare_record;
 

@@ -205,6 +205,7 @@ static void put_rounds(json_t *json, const pare_pruning_results *r) {
     if (r->repairs) pare_json_put(json, "repair", pare_json_same(r->repairs));
     if (r->rebuilt) pare_json_put(json, "reconstruction", pare_json_same(r->rebuilt));
     if (r->search) pare_json_put(json, "search", pare_json_same(r->search));
+    if (r->record->latency) pare_json_put(json, "latency", pare_json_same(r->record->latency));
 }
 
 json_t *pare_report_pruning(const void *results) {

@@ -44,13 +44,19 @@ static uint64_t unit_parameters(const pare_model *model, uint32_t layer, pare_st
                                          : pare_channel_parameters(&model->config, w);
 }
 
+/* What a half of this width adds to the cost of the model. */
+static uint64_t half_cost(const pare_width_search *s, uint32_t layer, pare_stage stage, uint32_t width) {
+    if (!s->costs) return width * unit_parameters(s->levels->model, layer, stage);
+    return pare_curve_cost(stage == PARE_STAGE_ATTENTION ? &s->costs->attention : &s->costs->ffn, width);
+}
+
 static void add_part(width_parts *p, uint32_t layer, pare_stage stage) {
     const pare_unit_levels *levels = p->asked->levels;
     pare_level_part *from = &levels->part[layer][stage];
     uint64_t *size = p->sizes + (size_t)p->count * PARE_MOST_LEVELS;
     if (!from->count) return;
     for (uint32_t i = 0; i < from->count; i++)
-        size[i] = from->width[i] * unit_parameters(levels->model, layer, stage);
+        size[i] = half_cost(p->asked, layer, stage, from->width[i]);
     p->part[p->count] = (pare_search_part){.layer = layer, .count = from->count, .size = size, .shape = from->error};
     p->from[p->count] = from;
     p->stage[p->count++] = stage;
@@ -115,13 +121,8 @@ static void write_widths(const width_parts *p, const uint32_t *level, pare_width
     }
 }
 
-static uint64_t parameters_of(const width_parts *p, const pare_widths *widths) {
-    const pare_model *model = p->asked->levels->model;
-    return pare_parameters_with(model, widths, model->config.hidden);
-}
-
 static pare_status search_each(width_parts *p, pare_widths *widths, uint32_t *level, pare_search_found *found) {
-    uint64_t now = 0, whole = parameters_of(p, widths);
+    uint64_t now = 0, whole = pare_width_cost(p->asked->costs, p->asked->levels->model, widths);
     for (uint32_t i = 0; i < p->count; i++)
         now += p->part[i].size[level[i]];
     uint64_t room = whole < p->asked->budget ? p->asked->budget - whole : 0;

@@ -9,8 +9,8 @@
 
 /* Widths to choose among, around `widths` [layers], which are among them: for each half in the target's range some
  * narrower and some wider ones, `fineness` times as near to each other as at first (1); all layers alike: as many KV
- * groups and channels as leave the budget's parameters, the n-th attention beside the n-th FFN from the narrowest on,
- * around now->kv_heads. Of a model whose class loads some numbers of heads alone, these. Free with
+ * groups and channels as the budget leaves (pare_target_budget), the n-th attention beside the n-th FFN from the
+ * narrowest on, around now->kv_heads. Of a model whose class loads some numbers of heads alone, these. Free with
  * pare_unit_levels_free. */
 pare_status pare_width_levels(const pare_model *model, const pare_target *target, const pare_widths *widths,
                               uint32_t fineness, pare_unit_levels *levels);
@@ -19,7 +19,7 @@ pare_status pare_uniform_levels(const pare_model *model, const pare_target *targ
 
 /* widths [layers] <- the pair of uniform levels nearest to these in KV groups. */
 void pare_uniform_start(const pare_unit_levels *levels, pare_widths *widths);
-/* What parameters the budget leaves go to the FFNs in range, evenly, in the target's multiples; what is above it comes
+/* What the budget leaves goes to the FFNs in range, evenly, in the target's multiples; what is above it comes
  * from the widest of them. */
 void pare_width_fit(const pare_model *model, const pare_target *target, uint64_t budget, pare_widths *widths);
 
@@ -28,7 +28,8 @@ typedef struct pare_width_search {
     const pare_backend *backend;
     const pare_runtime *runtime;    /* for progress; may be NULL */
     pare_candidate_windows windows; /* that the walk has not seen */
-    uint64_t budget;                /* parameters of the whole model */
+    const pare_width_costs *costs;  /* what widths cost; NULL: parameters */
+    uint64_t budget;                /* of the whole model, as pare_width_cost has it */
     uint32_t steps;
     uint64_t seed;
     bool random;  /* as in pare_search_space */

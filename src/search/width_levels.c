@@ -58,10 +58,38 @@ pare_status pare_width_levels(const pare_model *model, const pare_target *target
     return PARE_OK;
 }
 
+/* The most channels whose time is no more than this; 0: none. */
+static uint32_t channels_within(const pare_cost_curve *curve, uint64_t cost, uint32_t most) {
+    uint32_t low = 0, high = most;
+    while (low < high) {
+        uint32_t middle = low + (high - low + 1) / 2;
+        if (pare_curve_cost(curve, middle) <= cost)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+/* The same by time. */
+static uint32_t channels_in_time(const pare_model *model, const pare_target *target, uint64_t budget, uint32_t groups) {
+    const pare_config *c = &model->config;
+    uint32_t multiple = target->round_to ? target->round_to : 1;
+    uint64_t all = pare_width_cost(target->costs, model, c->widths), layers = c->layers;
+    uint64_t others = all - layers * (pare_curve_cost(&target->costs->attention, c->widths[0].kv_heads) +
+                                      pare_curve_cost(&target->costs->ffn, c->widths[0].ffn));
+    others += layers * pare_curve_cost(&target->costs->attention, groups);
+    if (budget < others) return 0;
+    uint32_t channels = channels_within(&target->costs->ffn, (budget - others) / layers, c->widths[0].ffn);
+    channels = channels < c->widths[0].ffn ? channels / multiple * multiple : channels;
+    return channels >= pare_target_least_channels(model, target, 0) ? channels : 0;
+}
+
 /* The channels that the budget leaves each layer beside so many KV groups; 0: too few. */
 static uint32_t channels_beside(const pare_model *model, const pare_target *target, uint64_t budget, uint32_t groups) {
     const pare_config *c = &model->config;
     const pare_widths *w = &c->widths[0];
+    if (target->costs) return channels_in_time(model, target, budget, groups);
     uint64_t channel = pare_channel_parameters(c, w) * c->layers;
     uint64_t others = pare_parameters_with(model, c->widths, c->hidden) - w->ffn * channel;
     uint64_t gone = (w->kv_heads - groups) * pare_group_parameters(c, w) * c->layers;
@@ -90,8 +118,12 @@ pare_status pare_uniform_levels(const pare_model *model, const pare_target *targ
         add(&pairs[PARE_STAGE_FFN], channels);
     }
     if (!pairs[PARE_STAGE_FFN].count)
-        return pare_fail(PARE_BAD_ARGUMENT, "--select uniform: no pair of widths leaves %llu parameters; ask for more",
-                         (unsigned long long)budget);
+        return target->costs
+                   ? pare_fail(PARE_BAD_ARGUMENT,
+                               "--select uniform: no pair of widths leaves --latency %g; ask for more", target->latency)
+                   : pare_fail(PARE_BAD_ARGUMENT,
+                               "--select uniform: no pair of widths leaves %llu parameters; ask for more",
+                               (unsigned long long)budget);
     PARE_TRY(pare_unit_levels_new(model, levels));
     for (uint32_t layer = 0; layer < model->config.layers; layer++) {
         if (heads) levels->part[layer][PARE_STAGE_ATTENTION] = pairs[PARE_STAGE_ATTENTION];
@@ -133,7 +165,7 @@ static bool take_channels(const pare_model *model, const pare_target *target, ui
 void pare_width_fit(const pare_model *model, const pare_target *target, uint64_t budget, pare_widths *widths) {
     const pare_config *c = &model->config;
     uint32_t multiple = target->round_to ? target->round_to : 1;
-    while (pare_parameters_with(model, widths, c->hidden) > budget && take_channels(model, target, multiple, widths)) {
+    while (pare_width_cost(target->costs, model, widths) > budget && take_channels(model, target, multiple, widths)) {
     }
     for (bool grown = true; grown;) {
         grown = false;
@@ -141,7 +173,7 @@ void pare_width_fit(const pare_model *model, const pare_target *target, uint64_t
             uint32_t before = widths[layer].ffn, most = c->widths[layer].ffn;
             if (!before) continue; /* it shall not be there */
             widths[layer].ffn = before + multiple < most ? before + multiple : most;
-            if (widths[layer].ffn > before && pare_parameters_with(model, widths, c->hidden) <= budget)
+            if (widths[layer].ffn > before && pare_width_cost(target->costs, model, widths) <= budget)
                 grown = true;
             else
                 widths[layer].ffn = before;

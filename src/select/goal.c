@@ -154,11 +154,25 @@ static void goal_at(const pare_model *model, const pare_target *target, double r
     goal->bytes = bytes_with(model, goal->parameters);
 }
 
-static bool reaches(const pare_target *target, const pare_goal *goal) {
+uint64_t pare_target_budget(const pare_model *model, const pare_target *target, const pare_goal *goal) {
+    if (!target->costs) return goal->parameters;
+    return (uint64_t)(target->latency * (double)pare_width_cost(target->costs, model, model->config.widths));
+}
+
+static bool reaches(const pare_model *model, const pare_target *target, const pare_goal *goal) {
+    if (target->costs)
+        return pare_width_cost(target->costs, model, goal->widths) <= pare_target_budget(model, target, goal);
     return target->parameters ? goal->parameters <= target->parameters : goal->bytes <= target->bytes;
 }
 
-static pare_status cannot_reach(const pare_target *target, const pare_goal *goal) {
+static pare_status cannot_reach(const pare_model *model, const pare_target *target, const pare_goal *goal) {
+    if (target->costs)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--latency %g cannot be reached: with everything removable gone, a token still takes %.3f of "
+                         "the dense model's time; ask for more, or widen --layers",
+                         target->latency,
+                         (double)pare_width_cost(target->costs, model, goal->widths) /
+                             (double)pare_width_cost(target->costs, model, model->config.widths));
     if (target->bytes)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--bytes %llu cannot be reached: with everything removable gone, %llu bytes remain; ask for "
@@ -174,7 +188,7 @@ static pare_status cannot_reach(const pare_target *target, const pare_goal *goal
 /* The smallest ratio that reaches the total; what remains falls in steps as the ratio grows. */
 static pare_status solve(const pare_model *model, const pare_target *target, pare_goal *goal) {
     goal_at(model, target, 0.0, goal);
-    if (reaches(target, goal)) {
+    if (reaches(model, target, goal)) {
         if (target->bytes)
             return pare_fail(PARE_BAD_ARGUMENT, "--bytes %llu: the model has only %llu bytes of weights; ask for fewer",
                              (unsigned long long)target->bytes, (unsigned long long)goal->bytes);
@@ -185,13 +199,13 @@ static pare_status solve(const pare_model *model, const pare_target *target, par
     for (int i = 0; i < 60; i++) {
         double middle = 0.5 * (low + high);
         goal_at(model, target, middle, goal);
-        if (reaches(target, goal))
+        if (reaches(model, target, goal))
             high = middle;
         else
             low = middle;
     }
     goal_at(model, target, high, goal);
-    return reaches(target, goal) ? PARE_OK : cannot_reach(target, goal);
+    return reaches(model, target, goal) ? PARE_OK : cannot_reach(model, target, goal);
 }
 
 static pare_status left_without(const pare_model *model, const pare_target *target, const pare_goal *goal,
@@ -202,6 +216,10 @@ static pare_status left_without(const pare_model *model, const pare_target *targ
                          "--params %llu would leave layer %u without a single %s (it has %u key/value heads and %u FFN "
                          "channels); ask for more, or widen --layers",
                          (unsigned long long)target->parameters, layer, what, before->kv_heads, before->ffn);
+    if (target->costs)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--latency %g would leave layer %u without a single %s; ask for more, or widen --layers",
+                         target->latency, layer, what);
     if (target->bytes)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--bytes %llu would leave layer %u without a single %s (it has %u key/value heads and %u FFN "
@@ -260,7 +278,7 @@ static pare_status check_target(const pare_model *model, const pare_target *targ
                          "--layers %u:%u: no layer is left to prune; the model has layers 0:%u (the "
                          "end is not included)",
                          target->ffn.begin, target->ffn.end, model->config.layers);
-    if (target->parameters || target->bytes) return PARE_OK;
+    if (target->parameters || target->bytes || target->costs) return PARE_OK;
     for (uint32_t i = 0; target->ratios && i < model->config.layers; i++)
         if (!(target->ratios[i] >= 0.0 && target->ratios[i] < 1.0))
             return pare_fail(PARE_BAD_ARGUMENT,
@@ -278,7 +296,7 @@ pare_status pare_goal_new(const pare_model *model, const pare_target *target, do
     PARE_TRY(check_target(model, target));
     PARE_TRY(pare_alloc(&out->widths, model->config.layers, sizeof *out->widths, "widths"));
     pare_status status = PARE_OK;
-    if (target->parameters || target->bytes)
+    if (target->parameters || target->bytes || target->costs)
         status = solve(model, target, out);
     else
         goal_at(model, target, target->ratios ? 1.0 : target->ratio, out);

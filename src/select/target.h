@@ -2,7 +2,7 @@
 #ifndef PARE_SELECT_TARGET_H
 #define PARE_SELECT_TARGET_H
 
-#include "model/model.h"
+#include "select/width_costs.h"
 
 /* What is removed. */
 typedef enum pare_mode {
@@ -38,6 +38,8 @@ typedef struct pare_target {
     double ratio;                    /* share of units, unless another target is given */
     const double *ratios;            /* [layers] a share for each layer, or NULL */
     uint64_t parameters, bytes;      /* target totals; 0: none. bytes: of the weights at their own dtypes */
+    double latency;                  /* share of the dense model's time per token, by `costs`; 0: none */
+    const pare_width_costs *costs;   /* NULL with another target */
     pare_layer_range attention, ffn; /* layers that lose heads, channels; the same two in layer mode */
     uint32_t round_to;               /* kept FFN (or hidden) widths are rounded up to a multiple; 0: not */
     double keep_min;                 /* share of a layer's heads and channels that stays in any case */
@@ -64,6 +66,9 @@ uint64_t pare_parameters_with(const pare_model *model, const pare_widths *widths
  * or FFN channels. At least one of those that it has, unless halves go. */
 uint32_t pare_target_least_heads(const pare_model *model, const pare_target *target, uint32_t layer);
 uint32_t pare_target_least_channels(const pare_model *model, const pare_target *target, uint32_t layer);
+
+/* What widths may cost in all, in the unit of pare_width_cost(target->costs): the goal's parameters, or time. */
+uint64_t pare_target_budget(const pare_model *model, const pare_target *target, const pare_goal *goal);
 
 /* channels, rounded up as the target says, but no more than `most`. */
 uint32_t pare_target_round(const pare_target *target, uint64_t channels, uint32_t most);
