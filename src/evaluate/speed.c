@@ -110,7 +110,8 @@ static pare_status machine_rate(const bench *b, const pare_backend *backend, dou
     double square_rate = 0.0, own_rate = 0.0;
     gemm_run own;
     PARE_TRY(gemm_new(backend, side, side, side, best));
-    pare_status status = gemm_new(backend, b->sequences * b->length, c->widths[0].ffn, c->hidden, &own);
+    pare_status status =
+        gemm_new(backend, b->sequences * b->length, c->widths[0].ffn ? c->widths[0].ffn : c->hidden, c->hidden, &own);
     if (status == PARE_OK) status = gemm_rate(b, best, &square_rate);
     if (status == PARE_OK) status = gemm_rate(b, &own, &own_rate);
     if (status == PARE_OK && own_rate > square_rate) {
