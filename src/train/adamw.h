@@ -6,6 +6,7 @@
 
 #include "support/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,10 +27,12 @@ double pare_gradient_clip(float *gradient, size_t count, double most);
 
 /* Linear warm-up over `warmup` steps, then constant until the last `decay` steps, then linearly to 0. The rate of step
  * `step`, from 0, is peak step / warmup, so that of the first one is 0, and later peak (total - step) / decay: with
- * decay = total - warmup that is transformers' get_linear_schedule_with_warmup. */
+ * decay = total - warmup that is transformers' get_linear_schedule_with_warmup; and with `cosine`, where the last steps
+ * fall along half a cosine instead, get_cosine_schedule_with_warmup. */
 typedef struct pare_schedule {
     double peak;
     uint64_t warmup, decay, total;
+    bool cosine;
 } pare_schedule;
 double pare_schedule_rate(const pare_schedule *schedule, uint64_t step);
 

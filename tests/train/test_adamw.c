@@ -94,7 +94,7 @@ static void threads_do_not_matter(void **state) {
     free(three);
 }
 
-/* transformers.get_linear_schedule_with_warmup; its first step has the rate 0. */
+/* transformers.get_linear_schedule_with_warmup and get_cosine_schedule_with_warmup; their first step has the rate 0. */
 static void the_schedule_is_that_of_transformers(void **state) {
     (void)state;
     static const double fall[] = {1e-4, 8e-5, 6e-5, 4e-5, 2e-5};
@@ -108,6 +108,9 @@ static void the_schedule_is_that_of_transformers(void **state) {
                                   4.28571429e-05,
                                   2.85714286e-05,
                                   1.42857143e-05};
+    static const double cosine[] = {
+        0.0,           3.3333333e-05, 6.6666667e-05, 1e-4, 9.5048443e-05, 8.1174490e-05, 6.1126046e-05,
+        3.8873953e-05, 1.8825510e-05, 4.9515566e-06, 0.0};
     pare_schedule plain = {.peak = 1e-4, .decay = 5, .total = 5};
     pare_schedule warm = {.peak = 1e-4, .warmup = 3, .decay = 7, .total = 10};
     pare_schedule flat = {.peak = 1e-4, .warmup = 2, .total = 6}, late = {.peak = 1e-4, .decay = 2, .total = 6};
@@ -115,6 +118,9 @@ static void the_schedule_is_that_of_transformers(void **state) {
         expect_near(pare_schedule_rate(&plain, i), fall[i], 1e-8);
     for (uint64_t i = 0; i < 10; i++)
         expect_near(pare_schedule_rate(&warm, i), both[i], 1e-8);
+    pare_schedule round = {.peak = 1e-4, .warmup = 3, .decay = 7, .total = 10, .cosine = true};
+    for (uint64_t i = 0; i < 11; i++)
+        expect_near(pare_schedule_rate(&round, i), cosine[i], 1e-7);
     expect_near(pare_schedule_rate(&flat, 1), 5e-5, 1e-12);
     expect_near(pare_schedule_rate(&flat, 5), 1e-4, 1e-12);
     expect_near(pare_schedule_rate(&late, 3), 1e-4, 1e-12);
