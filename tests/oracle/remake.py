@@ -22,6 +22,7 @@ MADE = {
     "units": (["units.json"], ["units.py", "{}/units.json"], ("numpy",)),
     "tiny_stories": (["tiny-stories.json"], ["tiny_stories.py", "{}/tiny-stories.json"], MODEL),
     "teacher": (["teacher.json"], ["teacher.py", "{}/teacher.json"], MODEL),
+    "gates": (["gates.json"], ["gates.py", "{}/gates.json"], MODEL),
     "ids": (["stories/ids.json", "stories/calibration_ids.json"], ["stories.py", "--ids", "{}/stories"], MODEL + ("transformers", "sentencepiece")),
     "structured": (["stories/structured.json"], ["structured.py", STORIES, STORIES + "/ids.json", STORIES + "/text.txt", "{}/stories/structured.json"],
                    MODEL),
