@@ -52,7 +52,8 @@ typedef struct pare_repair_options {
 } pare_repair_options;
 
 typedef struct pare_repair_job {
-    const pare_source *source;   /* the dense model, or what is left of it, masked */
+    const pare_source *source;   /* the dense model, or what is left of it, masked, or with gates (train/gates.h): then
+                                  * these are a part of what is cut and fitted */
     const pare_runtime *runtime; /* for progress; may be NULL */
     const uint32_t *ids;         /* [sequences, length] */
     int64_t sequences, length;

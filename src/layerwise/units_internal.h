@@ -21,6 +21,7 @@ typedef struct pare_stage_run {
     pare_kept *kept;
     const pare_stage_signal *signal; /* never NULL */
     bool fits_readers;
+    bool scaled; /* the output has gates in its columns, which its file has not */
     pare_stage_fit fit;
     char what[96]; /* the output's inputs, for messages */
 } pare_stage_run;

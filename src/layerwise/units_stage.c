@@ -59,6 +59,10 @@ static pare_status keep(pare_unit_walk *u, pare_role role, const pare_slot *slot
     return status;
 }
 
+static bool is_scaled(const pare_source *source, size_t id) {
+    return source->column_scale && source->column_scale[id];
+}
+
 /* The stage that begins with these inputs. */
 static void describe(pare_unit_walk *u, uint32_t layer, pare_stage stage) {
     static const pare_stage_signal silent = {0};
@@ -71,6 +75,7 @@ static void describe(pare_unit_walk *u, uint32_t layer, pare_stage stage) {
                             .signal = o->signals ? &o->signals[layer][stage] : &silent};
     run->width = pare_input_width(u->l.model, layer, run->roles.writes);
     run->fits_readers = run->width && pare_repair_fits_readers(u->job) && u->l.apart;
+    run->scaled = is_scaled(u->l.asked.source, pare_tensor_id(layer, run->roles.output));
     pare_input_name(layer, run->roles.writes, run->what, sizeof run->what);
     u->l.operands[run->roles.output] = u->slot[0].operand;
     for (int i = 0; i < run->roles.reader_count; i++)
@@ -182,7 +187,7 @@ static pare_status replace_output(pare_unit_walk *u, const output_work *work) {
     pare_layerwise_install(&u->l, run->layer, role, u->weights, u->slot[0].stored);
     if (work->biased) PARE_TRY(pare_layerwise_refit_bias(&u->l, role, u->weights));
     run->fit.bias = work->biased;
-    return work->fits || work->biased ? keep(u, role, &u->slot[0], work->biased) : PARE_OK;
+    return work->fits || work->biased || run->scaled ? keep(u, role, &u->slot[0], work->biased) : PARE_OK;
 }
 
 /* True if units go in this stage, by choice or as given, or may go. */
@@ -231,7 +236,7 @@ static pare_status change_output(pare_unit_walk *u) {
     load_output(u);
     if (choose) PARE_TRY(pare_units_choose(u, work.gram, work.cross));
     if (chooses && !goes) PARE_TRY(pare_units_choose_all(u));
-    if (!o->probe && (goes || work.fits || work.biased || u->l.asked.channels.index))
+    if (!o->probe && (goes || run->scaled || work.fits || work.biased || u->l.asked.channels.index))
         PARE_TRY(replace_output(u, &work));
     for (int i = 0; i < run->roles.reader_count && run->fits_readers; i++)
         PARE_TRY(keep(u, run->roles.readers[i], &u->slot[1 + i], has_intercept(u, run->roles.reads)));

@@ -76,6 +76,23 @@ static bool trains_and_reconstructs(const pare_recipe *r) {
     return pare_recipe_trains(r) && r->reconstruct;
 }
 
+static bool gates_elsewhere(const pare_recipe *r) {
+    return pare_recipe_gates(r) && r->mode != PARE_MODE_BLOCK;
+}
+
+static bool gates_by_other_scores(const pare_recipe *r) {
+    return pare_recipe_gates(r) && r->salience;
+}
+
+static bool gates_not_chosen_by(const pare_recipe *r) {
+    return pare_recipe_gates(r) && r->choice != PARE_CHOOSE_SCORES;
+}
+
+static bool gates_by_raw_ranks(const pare_recipe *r) {
+    bool raw = r->ranking == PARE_RANK_GLOBAL_RAW || r->ranking == PARE_RANK_GLOBAL_SCORE;
+    return pare_recipe_gates(r) && raw;
+}
+
 static bool channels_reconstructed(const pare_recipe *r) {
     return r->mode == PARE_MODE_CHANNEL && r->reconstruct;
 }
@@ -213,6 +230,21 @@ static const contradiction all[] = {
      never_prunes,
      "--warmup-share and --cooldown-share leave no step in between for pruning: give shares that add up to less than "
      "1"},
+    {{"mode", "signal"},
+     gates_elsewhere,
+     "the signal gates (DDP) learns which KV groups and FFN channels of blocks go: give --ratio, --params or --bytes, "
+     "and "
+     "leave out --sparsity, --pattern and --mode"},
+    {{"salience", "signal"},
+     gates_by_other_scores,
+     "the signal gates (DDP) scores units by their gates: leave out the salience"},
+    {{"choose", "signal"},
+     gates_not_chosen_by,
+     "--choose obs finds the units by itself, and the signal gates (DDP) learns which they are: leave one of them out"},
+    {{"select", "signal"},
+     gates_by_raw_ranks,
+     "a gate (the signal gates, DDP) is a price per parameter, which --select global-raw and global-score do not know: "
+     "take --select global, uniform, local or rising"},
     {{"mode", "signal"}, layer_signal_elsewhere, "this method scores whole layers: it needs --mode layer"},
     {{"salience", "signal"},
      layer_signal_with_salience,

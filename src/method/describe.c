@@ -5,7 +5,8 @@
 enum { SAMPLES = 10, REPAIR_SAMPLES = 128 };
 
 uint32_t pare_recipe_usual_samples(const pare_recipe *r) {
-    return pare_recipe_repairs(r) || r->reconstruct || r->mode == PARE_MODE_ELEMENT ? REPAIR_SAMPLES : SAMPLES;
+    bool many = pare_recipe_repairs(r) || pare_recipe_gates(r) || r->reconstruct || r->mode == PARE_MODE_ELEMENT;
+    return many ? REPAIR_SAMPLES : SAMPLES;
 }
 
 json_t *pare_recipe_settings_json(const pare_recipe *recipe, bool unset) {

@@ -182,7 +182,9 @@ const pare_key *pare_key_at(size_t index) {
     index -= KEYS;
     if (index < pare_element_key_count) return &pare_element_keys[index];
     index -= pare_element_key_count;
-    return index < pare_lora_key_count ? &pare_lora_keys[index] : NULL;
+    if (index < pare_lora_key_count) return &pare_lora_keys[index];
+    index -= pare_lora_key_count;
+    return index < pare_gates_key_count ? &pare_gates_keys[index] : NULL;
 }
 
 const pare_key *pare_key_find(const char *name) {

@@ -13,6 +13,7 @@ const pare_recipe *pare_recipe_of_own(bool weights) {
 static const char *other_ranks(const pare_recipe *r) {
     bool element = r->mode == PARE_MODE_ELEMENT;
     if (pare_recipe_trains(r)) return "gradients of LoRA's factors";
+    if (pare_recipe_gates(r)) return "gates that are learnt";
     if (pare_signal_has(r->signal, PARE_TRAIT_LAYERS)) return "a score of whole layers";
     if (!element && r->choice == PARE_CHOOSE_OBS) return "exact errors (choose scores instead)";
     if (element && pare_compensation_has(r->compensation, PARE_TRAIT_ALTERNATES) && r->element.admm_gradual > 0)

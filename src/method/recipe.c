@@ -15,6 +15,7 @@ void pare_recipe_start(const pare_recipe *preset, pare_recipe *out) {
     if (!out->search_steps) out->search_steps = search_steps;
     if (!out->search_rounds) out->search_rounds = search_rounds;
     out->lora = pare_lora_recipe_published();
+    out->gates = pare_gates_recipe_usual();
     if (preset->mode == PARE_MODE_ELEMENT && preset->damping <= 0.0) out->damping = repair_damping;
     if (preset->mode == PARE_MODE_ELEMENT && preset->reader_damping <= 0.0) out->reader_damping = element_damping;
     if (preset->mode == PARE_MODE_ELEMENT || pare_recipe_repairs(preset)) return;
@@ -34,6 +35,10 @@ void pare_recipe_refine_to_elements(pare_recipe *recipe) {
 
 bool pare_recipe_trains(const pare_recipe *r) {
     return pare_signal_has(r->signal, PARE_TRAIT_TRAINING);
+}
+
+bool pare_recipe_gates(const pare_recipe *r) {
+    return pare_signal_has(r->signal, PARE_TRAIT_GATES);
 }
 
 bool pare_recipe_is_element(const pare_recipe *r) {

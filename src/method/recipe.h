@@ -6,6 +6,7 @@
 #include "calibrate/moreau.h"
 #include "importance/scores.h"
 #include "method/element.h"
+#include "method/gates.h"
 #include "method/lora.h"
 #include "method/signal.h"
 #include "method/survivors.h"
@@ -57,6 +58,7 @@ struct pare_recipe {
     double reconstruct_rate;
     pare_element_recipe element; /* in element mode */
     pare_lora_recipe lora;       /* where the signal trains */
+    pare_gates_recipe gates;     /* where it learns gates */
     int32_t wording;             /* pare_template_name: of instructions and chats to calibrate or train on */
 };
 
@@ -90,6 +92,9 @@ extern const size_t pare_element_key_count;
 /* Those of methods that prune while they train. */
 extern const pare_key pare_lora_keys[];
 extern const size_t pare_lora_key_count;
+/* Those of methods that learn gates. */
+extern const pare_key pare_gates_keys[];
+extern const size_t pare_gates_key_count;
 
 const pare_key *pare_key_at(size_t index); /* NULL after the last */
 const pare_key *pare_key_find(const char *name);
@@ -147,6 +152,8 @@ bool pare_recipe_measures_outputs(const pare_recipe *recipe);
 bool pare_recipe_feels_outputs(const pare_recipe *recipe);
 /* True if units go while LoRA trains: prune/loraprune.h. */
 bool pare_recipe_trains(const pare_recipe *recipe);
+/* True if every unit has a gate that is learnt: score/score_gates.c. */
+bool pare_recipe_gates(const pare_recipe *recipe);
 /* Single weights go; the signal is an iteration that displaces weights; the salience looks at squares of gradients. */
 bool pare_recipe_is_element(const pare_recipe *recipe);
 bool pare_recipe_steps(const pare_recipe *recipe);

@@ -20,7 +20,8 @@ enum {
     PARE_TRAIT_ELEMENTS = 1 << 11, /* for single weights alone */
     PARE_TRAIT_REGIONAL = 1 << 12, /* made block by block, while the blocks are pruned */
     PARE_TRAIT_TRAINING = 1 << 13, /* units go while LoRA trains */
-    PARE_TRAIT_LOSS = 1 << 14      /* of the loss, which pictures have by their labels alone */
+    PARE_TRAIT_LOSS = 1 << 14,     /* of the loss, which pictures have by their labels alone */
+    PARE_TRAIT_GATES = 1 << 15     /* a gate of every unit, learnt for the target that is asked for */
 };
 
 /* enumerator, name in recipe files, traits */
@@ -54,7 +55,9 @@ enum {
     /* gradients of LoRA factors that train while units go (LoRAPrune) */                                              \
     ROW(LORA, "lora", PARE_TRAIT_DATA | PARE_TRAIT_LOSS | PARE_TRAIT_TRAINING)                                         \
     /* the gradient of the output's entropy in place of the loss (HFPrune) */                                          \
-    ROW(ENTROPY, "entropy", PARE_TRAIT_DATA | PARE_TRAIT_GRADIENT | PARE_TRAIT_SHARED)
+    ROW(ENTROPY, "entropy", PARE_TRAIT_DATA | PARE_TRAIT_GRADIENT | PARE_TRAIT_SHARED)                                 \
+    /* factors of what units put out, which train until the rest of them is zero (DDP) */                              \
+    ROW(GATES, "gates", PARE_TRAIT_DATA | PARE_TRAIT_LOSS | PARE_TRAIT_GATES)
 
 #define PARE_SIGNAL_ENUMERATOR(name, text, traits) PARE_SIGNAL_##name,
 typedef enum pare_signal { PARE_SIGNALS(PARE_SIGNAL_ENUMERATOR) PARE_SIGNAL_COUNT } pare_signal;

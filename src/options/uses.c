@@ -14,7 +14,8 @@ static bool removes_units(const pare_recipe *r) {
 
 /* What ranks heads and channels by a score can rank single weights by it; the default has a sparse twin. */
 static bool takes_weights(const pare_recipe *r) {
-    bool scored = r->mode == PARE_MODE_BLOCK && r->choice == PARE_CHOOSE_SCORES && !pare_recipe_trains(r);
+    bool learnt = pare_recipe_trains(r) || pare_recipe_gates(r);
+    bool scored = r->mode == PARE_MODE_BLOCK && r->choice == PARE_CHOOSE_SCORES && !learnt;
     return pare_recipe_is_element(r) || scored || strcmp(r->name, PARE_DEFAULT_METHOD) == 0;
 }
 

@@ -1,12 +1,26 @@
 /* What the layer-by-layer stage will hold, for the memory plan: it follows the scores, when their buffers are gone. */
 #include "calibrate/output_fisher.h"
 #include "prune/prune_job.h"
+#include "support/memory.h"
 #include "support/runtime.h"
+#include "train/gates.h"
 
 static pare_status sizes_of(const pare_prune_job *job, pare_selection *out) {
     const pare_goal *goal = &job->goal;
     PARE_TRY(pare_selection_all(job->current, out));
     out->hidden = goal->hidden;
+    return PARE_OK;
+}
+
+/* Factors where there will be gates, so that what must be composed for them is counted. */
+static pare_status gates_of(const pare_model *model, float ***out) {
+    PARE_TRY(pare_alloc(out, model->tensor_count, sizeof **out, "gates"));
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        uint32_t layer;
+        pare_role role;
+        bool gated = pare_tensor_id_split(model, id, &layer, &role) && pare_role_writes(role);
+        if (gated) PARE_TRY(pare_alloc(&(*out)[id], 1, sizeof ***out, "gates"));
+    }
     return PARE_OK;
 }
 
@@ -32,6 +46,7 @@ static pare_status plan_fisher(const pare_prune_job *job, const pare_source *sou
 pare_status pare_prune_plan_repair(pare_prune_job *job) {
     pare_plan *plan = &job->plan.sizes;
     pare_source source = {.model = job->current, .backend = job->backend};
+    float **gates = NULL;
     pare_selection sizes;
     pare_layerwise_memory memory;
     bool felt = pare_recipe_feels_outputs(&job->asked->recipe);
@@ -45,7 +60,10 @@ pare_status pare_prune_plan_repair(pare_prune_job *job) {
                               .options = pare_prune_repair_options(&job->asked->recipe)};
     repair.options.widths = job->goal.widths;
     PARE_TRY(sizes_of(job, &sizes));
-    pare_status status = pare_repair_measure(&repair, &sizes, felt, &memory);
+    pare_status status = pare_recipe_gates(&job->asked->recipe) ? gates_of(job->current, &gates) : PARE_OK;
+    source.column_scale = gates;
+    if (status == PARE_OK) status = pare_repair_measure(&repair, &sizes, felt, &memory);
+    pare_gate_factors_free(gates, job->current->tensor_count);
     pare_selection_free(&sizes);
     PARE_TRY(status);
     pare_prune_plan_walk(job, &memory);

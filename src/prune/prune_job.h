@@ -149,6 +149,15 @@ pare_status pare_prune_compose(pare_prune_job *job);
 
 /* All rounds of scoring, selecting and repairing; leaves the last round's selection, relative to job->current. */
 pare_status pare_prune_rounds(pare_prune_job *job);
+/* Rows [first, first + rows) of a tensor as they are to be kept, float [rows, columns]. */
+typedef pare_status pare_merged_fn(const void *context, size_t id, int64_t first, int64_t rows, float *out);
+/* The kept rows and columns of job->current's tensor into job->repaired, which has room for them. */
+pare_status pare_prune_merge(pare_prune_job *job, size_t id, pare_merged_fn *rows_of, const void *context);
+/* Where gates were learnt and no repair follows: O and Down with the kept units' gates in their columns, into
+ * job->repaired; and adds what that will hold to job->plan (prune_fold.c). */
+pare_status pare_prune_fold(void *job);
+pare_status pare_prune_plan_fold(pare_prune_job *job);
+
 /* Chooses by OBS and repairs, where the recipe says so: changes job->selection, fills job->repaired. */
 pare_status pare_prune_repair(void *job);
 /* Of a search (prune_search.c): how many of the calibration sequences it measures by, the last ones; refused where

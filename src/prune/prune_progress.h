@@ -2,7 +2,8 @@
  *
  *   progress.json   {"pare", "key", "rounds_done", "layers", "hidden_channels_kept", "traces"}: the finished rounds
  *   round-N         the model that round N left, N = rounds_done, if that is above 0
- *   training.state  the training of a method that prunes while it trains (train/trainer.h)
+ *   training.state  the training of a method that prunes while it trains, or of the gates of the round under way
+ *                   (train/trainer.h)
  *   moreau.state    the Moreau iteration of the round under way after its last whole step (calibrate/moreau_file.h)
  *
  * key: SHA-256 of all that the result depends on (weights, method and constants, target, calibration ids, seed, number

@@ -41,7 +41,8 @@ pare_repair_options pare_prune_repair_options(const pare_recipe *recipe) {
 
 static pare_status begin(pare_prune_job *job, repairing *r) {
     uint32_t layers = job->current->config.layers;
-    *r = (repairing){.job = job, .source = {.model = job->current, .backend = job->backend}};
+    *r = (repairing){.job = job,
+                     .source = {.model = job->current, .backend = job->backend, .column_scale = job->result.factors}};
     r->repair = (pare_repair_job){.runtime = job->runtime,
                                   .ids = job->windows.ids,
                                   .sequences = job->windows.count / job->asked->calibration.batches,

@@ -79,6 +79,7 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
                                     .files = &job->run.written,
                                     .ignored = o->ignored,
                                     .traces = job->traces,
+                                    .gates = job->result.factors,
                                     .repairs = job->repairs,
                                     .rebuilt = job->rebuilt,
                                     .search = job->search,

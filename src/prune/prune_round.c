@@ -13,7 +13,9 @@ pare_score_request pare_prune_score_request(const pare_prune_job *job) {
                                 .norms = job->norms.layers ? &job->norms : NULL,
                                 .batches = job->asked->calibration.batches,
                                 .digest = job->calibration_digest,
-                                .state = job->progress ? job->progress->state : NULL,
+                                .state = !job->progress                           ? NULL
+                                         : pare_recipe_gates(&job->asked->recipe) ? job->progress->training
+                                                                                  : job->progress->state,
                                 .key = job->progress ? job->progress->round_key : NULL};
 }
 

@@ -15,12 +15,30 @@ static pare_status score(void *context) {
     return pare_cache_scores_give(cache, &request, &job->result);
 }
 
+static pare_status goal_of_round(const pare_prune_job *job, pare_goal *goal) {
+    double share = (double)(job->round + 1) / (double)job->asked->target.rounds;
+    return pare_goal_new(job->model, &job->target, share, goal);
+}
+
+/* Gates are learnt for the target, so they are no other target's. */
+static pare_status learn_gates(void *context) {
+    pare_prune_job *job = context;
+    pare_score_request request = pare_prune_score_request(job);
+    pare_target target = pare_prune_round_target(job);
+    pare_goal goal;
+    PARE_TRY(goal_of_round(job, &goal));
+    request.target = &target;
+    request.goal = &goal;
+    pare_status status = pare_score_units(&request, &job->result);
+    pare_goal_free(&goal);
+    return status;
+}
+
 static pare_status select_units(void *context) {
     pare_prune_job *job = context;
     pare_goal goal;
     pare_target target = pare_prune_round_target(job);
-    double share = (double)(job->round + 1) / (double)job->asked->target.rounds;
-    PARE_TRY(pare_goal_new(job->model, &job->target, share, &goal));
+    PARE_TRY(goal_of_round(job, &goal));
     pare_status status = pare_select(job->current, &job->result.scores, &target, &goal, &job->selection);
     pare_goal_free(&goal);
     return status;
@@ -46,11 +64,15 @@ static pare_status shrink(void *context) {
 }
 
 static pare_status run_round(pare_prune_job *job) {
-    PARE_TRY(pare_run_stage(&job->run, "scoring", score, job));
+    const pare_recipe *recipe = &job->asked->recipe;
+    bool gates = pare_recipe_gates(recipe), repairs = pare_recipe_repairs(recipe);
+    PARE_TRY(gates ? pare_run_stage(&job->run, "learning gates", learn_gates, job)
+                   : pare_run_stage(&job->run, "scoring", score, job));
     PARE_TRY(pare_run_stage(&job->run, "selecting", select_units, job));
-    if (pare_recipe_repairs(&job->asked->recipe))
-        PARE_TRY(pare_run_stage(&job->run, "repairing", pare_prune_repair, job));
+    if (gates && !repairs) PARE_TRY(pare_run_stage(&job->run, "folding", pare_prune_fold, job));
+    if (repairs) PARE_TRY(pare_run_stage(&job->run, "repairing", pare_prune_repair, job));
     if (job->result.trace) pare_json_append(job->traces, pare_report_trace(job->result.trace, job->result.steps));
+    if (gates) pare_json_append(job->traces, pare_report_gate_trace(&job->result.gates));
     return pare_prune_compose(job);
 }
 
@@ -69,7 +91,9 @@ static pare_status choose_target(pare_prune_job *job) {
 
 static pare_status plan(pare_prune_job *job) {
     bool repairs = job->plan.sizes.sequences && pare_recipe_repairs(&job->asked->recipe);
-    return repairs ? pare_prune_plan_repair(job) : PARE_OK;
+    bool folds = job->plan.sizes.sequences && pare_recipe_gates(&job->asked->recipe);
+    if (repairs) return pare_prune_plan_repair(job);
+    return folds ? pare_prune_plan_fold(job) : PARE_OK;
 }
 
 static bool applies(const pare_job *asked) {

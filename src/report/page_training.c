@@ -40,8 +40,13 @@ void pare_page_traces(pare_page *page, const json_t *json) {
     draw_list(page, trace, "loss",
               (pare_chart){.name = "iteration-loss",
                            .title = "Loss on the calibration text, step by step",
-                           .caption = "Of the model with the weights moved as far as the iteration has them.",
+                           .caption = "Of the model as the iteration has it in that step.",
                            .y = {.label = "loss"}});
+    draw_list(page, trace, "left",
+              (pare_chart){.name = "iteration-left",
+                           .title = "Share of the units that the gates leave open",
+                           .caption = "Of their parameters; gates between open and closed count in part.",
+                           .y = {.label = "share"}});
     draw_list(
         page, trace, "rank_correlation",
         (pare_chart){.name = "iteration-ranks",

@@ -1,6 +1,7 @@
 #include "report/pruning.h"
 #include "model/family.h"
 #include "report/engines.h"
+#include "report/trace.h"
 #include "report/unit_strips.h"
 #include "support/digest.h"
 #include "support/file.h"
@@ -202,6 +203,7 @@ static void put_rounds(json_t *json, const pare_pruning_results *r) {
     size_t rounds = json_array_size(r->traces);
     if (rounds) pare_json_put(json, "trace", pare_json_same(json_array_get(r->traces, rounds - 1)));
     if (rounds > 1) pare_json_put(json, "traces", pare_json_same(r->traces));
+    if (r->gates) pare_json_put(json, "gates", pare_report_gates(r->scored, r->gates));
     if (r->repairs) pare_json_put(json, "repair", pare_json_same(r->repairs));
     if (r->rebuilt) pare_json_put(json, "reconstruction", pare_json_same(r->rebuilt));
     if (r->search) pare_json_put(json, "search", pare_json_same(r->search));

@@ -26,6 +26,7 @@ typedef struct pare_pruning_results {
     const pare_file_list *files;
     const char *const *ignored;             /* options that the method has no use for, NULL after the last */
     const json_t *traces;                   /* of every round */
+    float *const *gates;                    /* of the last round, as pare_report_gates has them; or NULL */
     const json_t *repairs;                  /* of the last; or NULL */
     const json_t *rebuilt;                  /* pare_report_rebuilt; or NULL */
     const json_t *search;                   /* of each round of a search of widths; or NULL */

@@ -74,6 +74,11 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
     plan->sizes.mapped = pare_model_bytes(model);
     if (!pare_recipe_needs_data(recipe) || pare_recipe_trains(recipe)) return PARE_OK;
     if (!request->sequences) return PARE_OK; /* what text would show was read from a file */
+    if (signal->measure) {
+        pare_signal_sizes sizes = {model, backend, runtime, recipe, request->target};
+        PARE_TRY(signal->measure(&sizes, plan));
+        return note_shape(plan);
+    }
     if (signal->shape) signal->shape(recipe, &plan->shape);
     /* Gradients of single weights are stored beside the pass. */
     if (recipe->mode != PARE_MODE_ELEMENT) plan->shape.keep = pare_kept_rule_of(runtime);

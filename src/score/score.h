@@ -4,6 +4,7 @@
 
 #include "calibrate/input_norms.h"
 #include "importance/projection_scores.h"
+#include "report/trace.h"
 #include "score/plan.h"
 
 typedef struct pare_score_request {
@@ -23,8 +24,10 @@ typedef struct pare_score_request {
     /* Instead of scores of units: [tensor_count] where the signal of the plan's tensors is added up, zeroed; |g| of
      * every draw for SmoothGrad. NULL: units are scored. */
     float *const *gradient;
-    float *const *squares; /* likewise, or NULL */
-    bool projections;      /* also the scores of each projection by itself */
+    float *const *squares;     /* likewise, or NULL */
+    bool projections;          /* also the scores of each projection by itself */
+    const pare_target *target; /* that gates are learnt for, and what it comes to; NULL where there are none */
+    const pare_goal *goal;
 } pare_score_request;
 
 typedef struct pare_score_result {
@@ -32,6 +35,9 @@ typedef struct pare_score_result {
     double loss;             /* of the calibration batch; NaN where none was needed */
     pare_moreau_step *trace; /* [steps], NULL unless Moreau */
     int32_t steps;
+    pare_gate_trace gates; /* where they were learnt */
+    float **factors;       /* [tensor_count] of columns, that they came to (train/gates.h); NULL: there are none */
+    size_t factor_count;
     pare_projection_scores projections; /* where they were asked for and there are elements to be summed */
 } pare_score_result;
 

@@ -6,6 +6,15 @@
 
 enum { PARE_SCORE_SETS = 5 };
 
+/* What a signal that measures itself is measured for. */
+typedef struct pare_signal_sizes {
+    const pare_model *model;
+    const pare_backend *backend;
+    const pare_runtime *runtime;
+    const pare_recipe *recipe;
+    const pare_target *target;
+} pare_signal_sizes;
+
 typedef struct pare_scoring {
     const pare_score_request *request;
     pare_index_scores sets[PARE_SCORE_SETS]; /* the recipe's salience, of heads too where they go with hidden channels,
@@ -43,6 +52,9 @@ pare_status pare_score_moreau(pare_scoring *scoring, pare_score_result *out);
 pare_status pare_score_smooth(pare_scoring *scoring, pare_score_result *out);
 pare_status pare_score_smooth_rows(pare_scoring *scoring, pare_score_result *out);
 pare_status pare_score_inputs(pare_scoring *scoring, pare_score_result *out);
+/* Fills out->scores, too, and all that gates leave; and what that takes, for the plan. */
+pare_status pare_score_gates(pare_scoring *scoring, pare_score_result *out);
+pare_status pare_score_gates_measure(const pare_signal_sizes *sizes, pare_calibration_plan *plan);
 /* Those that fill out->scores.layer. */
 pare_status pare_score_depth(pare_scoring *scoring, pare_score_result *out);
 pare_status pare_score_influence(pare_scoring *scoring, pare_score_result *out);

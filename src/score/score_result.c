@@ -1,5 +1,6 @@
 #include "score/score.h"
 #include "support/memory.h"
+#include "train/gates.h"
 
 #include <string.h>
 
@@ -7,6 +8,8 @@ void pare_score_free(pare_score_result *result) {
     pare_unit_scores_free(&result->scores);
     pare_projection_scores_free(&result->projections);
     pare_free(result->trace);
+    pare_free(result->gates.steps);
+    pare_gate_factors_free(result->factors, result->factor_count);
     *result = (pare_score_result){0};
 }
 

@@ -9,6 +9,8 @@ typedef struct pare_signal_row {
     void (*shape)(const pare_recipe *recipe, pare_pass_shape *shape);
     /* Bytes that it holds beside the pass, in a scratch file if they do not fit; NULL: none. */
     uint64_t (*state)(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan);
+    /* Fills in the plan all that it takes, in place of the pass of that shape; NULL: it is that pass. */
+    pare_status (*measure)(const pare_signal_sizes *sizes, pare_calibration_plan *plan);
     /* Fills the scoring's sets, or out->scores.layer, and out->loss. NULL: weights are scored by themselves. */
     pare_status (*run)(pare_scoring *scoring, pare_score_result *out);
 } pare_signal_row;

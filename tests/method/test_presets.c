@@ -26,16 +26,20 @@ static const tiny_model layouts[] = {
 
 /* What a preset does, by its name. */
 typedef struct traits {
-    bool calibrated, repaired, moreau, layers, elements, uneven; /* uneven: every layer has widths of its own */
+    bool calibrated, repaired, layers, elements, uneven; /* uneven: every layer has widths of its own */
+    size_t steps;                                        /* of an iteration */
 } traits;
 
 static traits traits_of(const char *method) {
     static const char *const blind[] = {"random",    "magnitude-l1", "magnitude-l2", "layer-first",
                                         "magnitude", "ri",           "symmetric"};
+    bool gates = strcmp(method, "gates") == 0, flap = strcmp(method, "flap") == 0;
     traits t = {.calibrated = true,
-                .repaired = strcmp(method, "best") == 0 || strcmp(method, "obs") == 0 || strcmp(method, "flap") == 0,
-                .uneven = strcmp(method, "flap") == 0,
-                .moreau = strncmp(method, "moreau", 6) == 0,
+                .repaired = strcmp(method, "best") == 0 || strcmp(method, "obs") == 0 || flap || gates,
+                .uneven = flap || gates,
+                .steps = gates                               ? 300
+                         : strncmp(method, "moreau", 6) == 0 ? 10
+                                                             : 0,
                 .layers = strncmp(method, "layer-", 6) == 0,
                 .elements = pare_recipe_find(method)->mode == PARE_MODE_ELEMENT};
     for (size_t i = 0; i < sizeof blind / sizeof *blind; i++)
@@ -54,7 +58,7 @@ static void check_report(json_t *report, const pare_model *model, const char *me
                          t.repaired || t.elements ? 128 : 10);
         assert_int_equal(json_integer_value(json_object_get(calibration, "length")), model->config.max_positions);
     }
-    assert_int_equal(json_array_size(trace), t.moreau ? 10 : 0);
+    assert_int_equal(json_array_size(trace), t.steps);
     assert_int_equal(json_array_size(json_object_get(report, "repair")), t.repaired ? model->config.layers : 0);
 }
 

@@ -172,6 +172,7 @@ static void the_list_of_methods(void **state) {
                                         "magnitude-l2",
                                         "random",
                                         "obs",
+                                        "gates",
                                         "loraprune",
                                         "layer-first",
                                         "layer-influence",

@@ -1,0 +1,60 @@
+/* A matrix of what is left: kept rows and columns of something, rounded once to the tensor's own dtype. */
+#include "prune/prune_job.h"
+#include "support/memory.h"
+#include "surgery/axes.h"
+
+enum { ROWS = 64 };
+
+/* One matrix on its way. */
+typedef struct merging {
+    pare_merged_fn *rows_of;
+    const void *context;
+    size_t id;
+    pare_dtype dtype;
+    int64_t columns;
+    uint32_t *row, *column; /* kept ones, or NULL: all */
+    int64_t row_count, column_count;
+    float *merged, *gathered; /* [ROWS, columns], [columns] */
+    char *out;
+} merging;
+
+static void put_row(const merging *m, const float *row, int64_t place) {
+    size_t n = (size_t)m->column_count;
+    for (int64_t i = 0; m->column && i < m->column_count; i++)
+        m->gathered[i] = row[m->column[i]];
+    pare_from_float(m->out + (size_t)place * n * pare_dtype_size(m->dtype), m->dtype, m->column ? m->gathered : row, n);
+}
+
+static pare_status put_rows(const merging *m, int64_t rows) {
+    int64_t next = 0;
+    for (int64_t first = 0; first < rows; first += ROWS) {
+        int64_t end = rows - first < ROWS ? rows : first + ROWS;
+        PARE_TRY(m->rows_of(m->context, m->id, first, end - first, m->merged));
+        for (; next < m->row_count && (m->row ? m->row[next] : next) < end; next++)
+            put_row(m, m->merged + ((m->row ? m->row[next] : next) - first) * m->columns, next);
+    }
+    return PARE_OK;
+}
+
+pare_status pare_prune_merge(pare_prune_job *job, size_t id, pare_merged_fn *rows_of, const void *context) {
+    const pare_axes axes = pare_axes_of(job->current, &job->selection, id);
+    merging m = {.rows_of = rows_of, .context = context, .id = id, .dtype = job->current->tensors[id]->dtype};
+    int64_t rows;
+    void *out;
+    pare_tensor_matrix(job->current->tensors[id], &rows, &m.columns);
+    m.row_count = (int64_t)pare_axis_length(&axes.rows, (uint64_t)rows);
+    m.column_count = (int64_t)pare_axis_length(&axes.columns, (uint64_t)m.columns);
+    PARE_TRY(
+        pare_repaired_add(&job->repaired, job->current, id, (uint64_t)m.row_count, (uint64_t)m.column_count, &out));
+    m.out = out;
+    pare_status status = pare_axis_list(&axes.rows, &m.row);
+    if (status == PARE_OK) status = pare_axis_list(&axes.columns, &m.column);
+    if (status == PARE_OK) status = pare_alloc(&m.merged, (size_t)m.columns, ROWS * sizeof *m.merged, "merging");
+    if (status == PARE_OK) status = pare_alloc(&m.gathered, (size_t)m.columns, sizeof *m.gathered, "merging");
+    if (status == PARE_OK) status = put_rows(&m, rows);
+    pare_free(m.row);
+    pare_free(m.column);
+    pare_free(m.merged);
+    pare_free(m.gathered);
+    return status;
+}
