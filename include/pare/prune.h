@@ -176,6 +176,8 @@ typedef struct pare_prune_options {
     double latency; /* share of the dense model's time per generated token on this machine, in (0, 1), by measured times
                        of its halves; needs the setting allocate=search; 0: use ratio */
     const char *latency_table; /* these times from a file, such as the pruning.json of an earlier run; NULL: measured */
+    bool remote_code; /* where layers differ in width, a modeling file beside the model, with which transformers loads
+                         it (trust_remote_code), and vLLM where its DeciLMForCausalLM can hold it; a folder alone */
 } pare_prune_options;
 
 /* *text: the constants that these options give their method, as one line ("steps 10, draws 1"; "none" for methods

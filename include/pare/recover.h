@@ -95,6 +95,7 @@ typedef struct pare_recover_options {
     uint32_t continuations; /* texts that are written on before and after, from the beginnings of so many windows of
                                each text (pare_evaluate); 0: none */
     const pare_card_options *card; /* of the output; NULL: as it comes */
+    bool remote_code;              /* as pare_prune has it; not of an adapter */
 } pare_recover_options;
 
 /* Trains LoRA adapters (or all weights) on a model, streamed block by block, and writes it with what was learnt merged
@@ -119,6 +120,7 @@ typedef struct pare_merge_options {
     bool force;                    /* replace output if it exists */
     const pare_card_options *card; /* of the output; NULL: as it comes */
     const char *type;              /* of a GGUF file's numbers, as pare_export has it; NULL: f16, or no such file */
+    bool remote_code;              /* as pare_prune has it */
 } pare_merge_options;
 
 /* Writes the model with an adapter that was kept apart merged into its weights, as pare_recover would have: W + scale B

@@ -24,7 +24,8 @@ int pare_export_write(const pare_arguments *arguments, const char *output) {
                                          .output = output,
                                          .type = arguments->type,
                                          .force = arguments->force,
-                                         .importance = arguments->importance};
+                                         .importance = arguments->importance,
+                                         .remote_code = arguments->remote_code};
     pare_runtime runtime = pare_outcome_runtime(arguments);
     char *report = NULL;
     pare_status status = pare_export(model, &options, &runtime, &report);

@@ -40,6 +40,7 @@ static int run(const pare_arguments *arguments) {
     const pare_merge_options options = {.adapter = arguments->adapter_folder,
                                         .output = arguments->output,
                                         .force = arguments->force,
+                                        .remote_code = arguments->remote_code,
                                         .card = &card,
                                         .type = arguments->type};
     pare_runtime runtime = pare_outcome_runtime(arguments);

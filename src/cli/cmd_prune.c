@@ -87,6 +87,7 @@ pare_prune_options pare_prune_options_of(const pare_arguments *arguments) {
         .densities = arguments->densities,
         .archive = arguments->archive,
         .imatrix = arguments->imatrix,
+        .remote_code = arguments->remote_code,
         .texts = pare_measured_on_of(arguments).list,
         .text_count = pare_measured_on_of(arguments).count,
         .window = arguments->window,

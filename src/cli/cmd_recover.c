@@ -76,6 +76,7 @@ pare_recover_options pare_recover_options_of(const pare_arguments *a) {
         .type = a->type,
         .adapter = a->adapter,
         .force = a->force,
+        .remote_code = a->remote_code,
         .curve = a->curve,
         .texts = pare_measured_on_of(a).list,
         .text_count = pare_measured_on_of(a).count,

@@ -157,6 +157,10 @@ static const pare_option rows[] = {
      .help = "no such page"},
     {.name = "no-card", .commands = PARE_IN_PRUNE | PARE_IN_RECOVER | PARE_IN_MERGE, .group = output, .kind = PARE_VALUE_FLAG,
      .offset = AT(no_card), .help = "write no model card (OUT/README.md)"},
+    {.name = "remote-code", .commands = PARE_IN_PRUNE | PARE_IN_RECOVER | PARE_IN_MERGE | PARE_IN_CONVERT, .group = output, .kind = PARE_VALUE_FLAG,
+     .offset = AT(remote_code),
+     .help = "where layers differ in width, also OUT/modeling_pare.py, with which transformers loads the model "
+             "(trust_remote_code=True), and config.json as vLLM's DeciLMForCausalLM reads it where that holds the model"},
     {.name = "figures", .commands = REPORTING | PARE_IN_REPORT, .common = PARE_IN_REPORT, .group = output, .kind = PARE_VALUE_TEXT, .value = "DIR",
      .offset = AT(figures), .brief = "every picture also as an SVG file in this folder",
      .help = "every picture of the page also as an SVG file in this folder, which is made if need be"},

@@ -163,7 +163,7 @@ typedef struct pare_arguments {
     int compute;
     const char *scratch;
     const char *report, *figures;
-    bool no_report, no_card;
+    bool no_report, no_card, remote_code;
     bool quiet, json;
     char *command; /* the words, as a shell takes them; freed with the rest */
 } pare_arguments;

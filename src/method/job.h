@@ -48,6 +48,7 @@ typedef struct pare_job_evaluation {
 typedef struct pare_job_outputs {
     const char *folder; /* NULL: no model is written */
     bool force, archive;
+    bool remote_code;               /* asked for: a modeling file beside layers that differ */
     const char *type;               /* of a GGUF file's numbers; or NULL */
     bool dry;                       /* no model is to be written */
     bool resumable;                 /* progress is kept, and taken up */

@@ -48,6 +48,7 @@ typedef struct pare_recovery {
 
     const char *output, *type; /* type: of a GGUF file's numbers; or NULL */
     bool adapter, force, resume;
+    bool remote_code;   /* as pare_job_outputs has it */
     const char *curve;  /* prefix of its files; NULL: in the output */
     pare_page_job page; /* of the report */
     pare_card_job card; /* of the output */

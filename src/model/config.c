@@ -3,6 +3,7 @@
 #include "model/config_kind.h"
 #include "model/config_layers.h"
 #include "model/config_options.h"
+#include "model/config_remote.h"
 #include "model/config_rope.h"
 #include "model/config_spelling.h"
 #include "model/config_vision.h"
@@ -147,7 +148,9 @@ static pare_status read_fields(pare_fields file, pare_config *config) {
 
 pare_status pare_config_read_json(const char *path, json_t *json, pare_config *out) {
     *out = (pare_config){.json = json};
-    pare_status status = read_fields((pare_fields){.path = path, .object = json}, out);
+    pare_fields fields = {.path = path, .object = json};
+    pare_status status = pare_config_from_remote(fields, json, &out->remote_code);
+    if (status == PARE_OK) status = read_fields(fields, out);
     if (status != PARE_OK) pare_config_free(out);
     return status;
 }

@@ -46,9 +46,10 @@ typedef struct pare_vision {
 } pare_vision;
 
 typedef struct pare_config {
-    json_t *json; /* the file as read, for what is written back */
-    bool made;    /* json is in no file of the model's folder */
-    json_t *text; /* the part of it that describes the language model: json itself, or its text_config; borrowed */
+    json_t *json;     /* the file as read, for what is written back */
+    bool made;        /* json is in no file of the model's folder */
+    bool remote_code; /* its file named a modeling file of ours (config_remote.h), and json is as it is without one */
+    json_t *text;     /* the part of it that describes the language model: json itself, or its text_config; borrowed */
     const pare_family *family;
     pare_architecture architecture;
     char model_type[32];

@@ -9,6 +9,7 @@
 #include "report/engines.h"
 #include "report/report.h"
 #include "run/gguf.h"
+#include "run/remote_code.h"
 #include "support/json.h"
 #include "support/memory.h"
 #include "support/runtime.h"
@@ -87,6 +88,7 @@ static pare_status prepare(void *context) {
         PARE_TRY(pare_run_gguf_choose(&j->run, j->model, o->output, o->type, j->runtime));
     else
         PARE_TRY(choose_dtype(j));
+    PARE_TRY(pare_run_remote_choose(&j->run, j->model, o->output, o->remote_code));
     j->run.gguf.base = NULL; /* it is the model itself */
     PARE_TRY(check_importance(j));
     PARE_TRY(bytes_of(j, &bytes));
@@ -165,6 +167,7 @@ static pare_status verify(void *context) {
 
 static pare_status list(void *context) {
     export_job *j = context;
+    PARE_TRY(pare_run_remote_write(&j->run));
     return pare_file_list_read(pare_output_path(j->run.output), &j->run.written);
 }
 

@@ -75,9 +75,12 @@ static pare_status read_outputs(const pare_prune_options *o, pare_job_outputs *o
         return pare_fail(PARE_BAD_ARGUMENT, "--type %.40s is of GGUF files: name one, such as -o OUT.gguf", o->type);
     if (o->imatrix && o->dry_run)
         return pare_fail(PARE_BAD_ARGUMENT, "--imatrix is of the model that is written: leave out --dry-run");
+    if (o->archive && o->remote_code)
+        return pare_fail(PARE_BAD_ARGUMENT, "--archive packs weights for pare alone: leave out --remote-code");
     *out = (pare_job_outputs){.folder = o->dry_run ? NULL : o->output,
                               .force = o->force,
                               .archive = o->archive,
+                              .remote_code = o->remote_code,
                               .type = o->type,
                               .dry = o->dry_run,
                               .resumable = o->resume,
@@ -107,6 +110,7 @@ static pare_status read_recovery(const pare_prune_options *o, pare_job *job) {
     both.output = o->output;
     both.force = o->force;
     both.type = o->type;
+    both.remote_code = o->remote_code;
     both.seed = o->seed;
     both.texts = o->texts;
     both.text_count = o->text_count;

@@ -116,6 +116,8 @@ static pare_status check_kind(const pare_recover_options *o, const pare_recovery
         {o->adapter && o->keep_sparsity,
          "--adapter cannot keep zeros, since an adapter is added to all weights: leave out one of --adapter and "
          "--keep-sparsity"},
+        {o->adapter && o->remote_code,
+         "--remote-code is of whole models: leave it out, or --adapter, whose modules are the model's"},
         {o->adapter && pare_output_is_gguf(o->output), "--adapter writes a folder: name one in place of a GGUF file"},
         {o->keep_sparsity && o->dropout > 0.0, "--keep-sparsity trains without dropout: leave out --dropout"},
         {o->steps && o->epochs != 0.0, "give either --steps or --epochs, not both"},
@@ -200,6 +202,7 @@ static void read_files(const pare_recover_options *o, pare_recovery *s) {
     s->limit = o->limit;
     s->output = o->output;
     s->type = o->type;
+    s->remote_code = o->remote_code;
     s->adapter = o->adapter;
     s->force = o->force;
     s->resume = o->resume;

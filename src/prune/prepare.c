@@ -4,6 +4,7 @@
 #include "model/companions.h"
 #include "prune/prune_job.h"
 #include "run/gguf.h"
+#include "run/remote_code.h"
 #include "support/file.h"
 
 static void name_read(pare_paths *paths, const pare_prune_job *job) {
@@ -58,6 +59,7 @@ pare_status pare_prune_prepare(void *context) {
     PARE_TRY(pare_prune_imatrix_check(job));
     name_paths(job);
     PARE_TRY(pare_run_gguf_choose(&job->run, job->origin, o->folder, o->type, job->runtime));
+    PARE_TRY(pare_run_remote_choose(&job->run, job->origin, o->folder, o->remote_code));
     PARE_TRY(pare_prune_check_gguf(job));
     uint64_t bytes = job->goal.bytes * (o->archive || job->run.gguf.wanted ? 2 : 1) + SMALL_FILES;
     return pare_run_open(&job->run, o->folder, directory, o->force, bytes);
@@ -81,6 +83,7 @@ pare_status pare_prune_check_output(const pare_model *model, const pare_job *ask
     const char *directory;
     pare_status status = pare_model_companions(model, &directory);
     if (status == PARE_OK) status = pare_run_gguf_choose(&job.run, model, o->folder, o->type, runtime);
+    if (status == PARE_OK) status = pare_run_remote_choose(&job.run, model, o->folder, o->remote_code);
     if (status == PARE_OK) status = pare_run_open(&job.run, o->folder, directory, o->force, 0);
     pare_run_end(&job.run);
     return status;

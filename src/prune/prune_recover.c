@@ -123,6 +123,7 @@ pare_status pare_prune_recovered(const pare_model *model, const pare_job *asked,
     both.prune.outputs.page = (pare_page_job){0};
     both.prune.outputs.card = (pare_card_job){0};
     both.prune.outputs.force = false;
+    both.prune.outputs.remote_code = false;
     both.prune.outputs.type = NULL;
     both.prune.outputs.imatrix = NULL;
     PARE_TRY(pare_recovery_check(model, &fitted));

@@ -9,6 +9,7 @@
 #include "report/merge.h"
 #include "report/report.h"
 #include "run/gguf.h"
+#include "run/remote_code.h"
 #include "run/run.h"
 #include "support/file.h"
 #include "support/memory.h"
@@ -45,6 +46,7 @@ static pare_status prepare(void *context) {
     pare_paths_write(&j->run.paths, "-o", o->output, PARE_PATH_FOLDER);
     PARE_TRY(pare_model_companions(j->model, &directory));
     PARE_TRY(pare_run_gguf_choose(&j->run, j->model, o->output, o->type, &j->runtime));
+    PARE_TRY(pare_run_remote_choose(&j->run, j->model, o->output, o->remote_code));
     bytes *= j->run.gguf.wanted ? 2 : 1;
     return pare_run_open(&j->run, o->output, directory, o->force, bytes + SMALL_FILES);
 }

@@ -9,7 +9,7 @@
 typedef struct pare_merge_job {
     const char *adapter, *output; /* folders; output: or a GGUF file */
     const char *type;             /* of its numbers; or NULL */
-    bool force;
+    bool force, remote_code;
     pare_card_job card;
 } pare_merge_job;
 

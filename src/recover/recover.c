@@ -4,6 +4,7 @@
 #include "recover/recover_job.h"
 #include "recover/teacher.h"
 #include "run/gguf.h"
+#include "run/remote_code.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/runtime.h"
@@ -54,6 +55,7 @@ static pare_status prepare(void *context) {
     job->progress = o->resume ? pare_run_progress_folder(o->output) : NULL;
     job->state = o->resume ? pare_path_join(job->progress, "training.state") : NULL;
     PARE_TRY(pare_run_gguf_choose(&job->run, job->model, o->output, o->type, job->runtime));
+    PARE_TRY(pare_run_remote_choose(&job->run, job->model, o->output, o->remote_code));
     if (job->passing) job->run.gguf.base = job->teacher ? pare_checkpoint_directory(job->teacher->checkpoint) : NULL;
     uint64_t bytes = (o->adapter ? 0 : pare_model_bytes(job->model)) + SMALL_FILES;
     name_paths(job);

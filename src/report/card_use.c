@@ -25,6 +25,11 @@ static void write_literal(FILE *out, const char *text) {
     fputc('"', out);
 }
 
+/* True if a modeling file in the folder is what loads it. */
+static bool needs_trust(const json_t *report) {
+    return pare_page_string(report, "output.remote_code") != NULL;
+}
+
 static void write_transformers(FILE *out, const json_t *report, const char *base) {
     (void)base;
     const char *name = pare_card_name(report);
@@ -33,6 +38,7 @@ static void write_transformers(FILE *out, const json_t *report, const char *base
                *reader = images ? "AutoImageProcessor" : "AutoTokenizer";
     fprintf(out, "from transformers import %s, %s\n\nmodel = %s.from_pretrained(", model, reader, model);
     write_literal(out, name);
+    if (needs_trust(report)) fputs(", trust_remote_code=True", out);
     fprintf(out, ")\n%s = %s.from_pretrained(", images ? "processor" : "tokenizer", reader);
     write_literal(out, name);
     fputs(")\n", out);
@@ -58,7 +64,7 @@ static void write_word(FILE *out, const char *before, const char *word, const ch
 
 static void write_vllm(FILE *out, const json_t *report, const char *base) {
     (void)base;
-    write_word(out, "vllm serve ", pare_card_name(report), "\n");
+    write_word(out, "vllm serve ", pare_card_name(report), needs_trust(report) ? " --trust-remote-code\n" : "\n");
 }
 
 static void write_llama(FILE *out, const json_t *report, const char *base) {

@@ -2,6 +2,7 @@
 
 static const char *const own[] = {"pare", NULL}, *const some[] = {"transformers", "pare", NULL},
                          *const all[] = {"transformers", "vllm", "llama.cpp", "pare", NULL},
+                         *const trusted[] = {"transformers", "vllm", "pare", NULL},
                          *const adapter[] = {"peft", "pare", NULL};
 
 const char *const *pare_report_engines(const pare_config *config, pare_config_kind kind, bool changed) {
@@ -22,6 +23,10 @@ const char *const *pare_report_engines_of(const pare_config *config) {
 
 const char *const *pare_report_engines_own(void) {
     return own;
+}
+
+const char *const *pare_report_engines_trusted(bool vllm) {
+    return vllm ? trusted : some;
 }
 
 const char *const *pare_report_engines_adapter(void) {

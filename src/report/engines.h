@@ -13,6 +13,8 @@ const char *pare_report_pipeline(const pare_config *config);
 const char *const *pare_report_engines_of(const pare_config *config);
 /* Of what only pare reads. */
 const char *const *pare_report_engines_own(void);
+/* Of one that transformers loads with a modeling file of ours, and vLLM perhaps. */
+const char *const *pare_report_engines_trusted(bool vllm);
 /* Of an adapter. */
 const char *const *pare_report_engines_adapter(void);
 

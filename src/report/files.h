@@ -9,7 +9,9 @@ typedef struct pare_file_list {
     size_t count;
     uint64_t bytes; /* of all */
     /* Of what was written in another form than the job's own, freed with free(); or NULL. */
-    char *kind, *load, *note; /* as pare_written has them; note: what people should know of it */
+    char *kind, *load, *note;   /* as pare_written has them; note: what people should know of it */
+    const char *const *engines; /* that load it, in place of those that pare_written has; or NULL */
+    const char *remote_code;    /* the file that transformers is to be trusted with; or NULL */
 } pare_file_list;
 
 /* Fills the names and bytes of a list that has none. Free with pare_file_list_free. */

@@ -19,11 +19,12 @@ json_t *pare_report_written(const pare_written *w) {
                      {"load", pare_json_string(as->load ? as->load : w->load)});
     if (as->note) pare_json_put(json, "note", pare_json_string(as->note));
     json_t *engines = json_array();
-    for (const char *const *engine = w->engines; engine && *engine && !as->kind; engine++)
+    for (const char *const *engine = as->engines ? as->engines : w->engines; engine && *engine && !as->kind; engine++)
         pare_json_append(engines, pare_json_string(*engine));
     if (as->kind) pare_json_append(engines, pare_json_string("llama.cpp"));
     pare_json_put(json, "engines", engines);
     pare_json_put(json, "pipeline", pare_json_string(w->pipeline));
+    if (as->remote_code) pare_json_put(json, "remote_code", pare_json_string(as->remote_code));
     if (w->speed) pare_json_put(json, "speed", pare_json_string(w->speed));
     pare_json_put(json, "files", pare_report_files(w->files));
     if (w->parameters) pare_json_put(json, "parameters", pare_json_count(w->parameters));

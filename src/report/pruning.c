@@ -72,8 +72,8 @@ static char *loads_of(const pare_pruning_results *r) {
     }
     return pare_format(
         "layers differ in width: pare reads it, and llama.cpp where the block is a LLaMA's, as a GGUF file "
-        "(pare export); other engines have one width for all layers, so prune all layers alike "
-        "(--select uniform, no --layers) for them");
+        "(pare export); --remote-code adds a file with which transformers does, too; other engines have one width "
+        "for all layers, so prune all layers alike (--select uniform, no --layers) for them");
 }
 
 /* What zeros in dense tensors are good for. */

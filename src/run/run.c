@@ -1,5 +1,6 @@
 #include "run/run.h"
 #include "run/gguf.h"
+#include "run/remote_code.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/progress.h"
@@ -109,6 +110,7 @@ static pare_status commit_output(pare_run *run) {
 
 pare_status pare_run_list(pare_run *run) {
     PARE_TRY(pare_run_gguf_pack(run));
+    PARE_TRY(pare_run_remote_write(run));
     return run->output ? pare_file_list_read(pare_output_path(run->output), &run->written) : PARE_OK;
 }
 

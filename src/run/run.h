@@ -34,6 +34,7 @@ typedef struct pare_run {
     size_t time_count;
     pare_file_list written; /* what lies in the model's folder, once it is complete */
     pare_run_gguf gguf;
+    bool remote_wanted, remote_asked; /* run/remote_code.h */
 } pare_run;
 
 void pare_run_begin(pare_run *run);
@@ -59,7 +60,8 @@ pare_status pare_run_adopt(pare_run *run, pare_run *from);
 /* Where a run that can be taken up keeps its progress: OUTPUT.progress; freed with free(). */
 char *pare_run_progress_folder(const char *output);
 
-/* After all is written, before the report: makes a GGUF file of it where one is wanted, and fills run->written. */
+/* After all is written, before the report: makes a GGUF file of it, or puts a modeling file beside it, where one is
+ * wanted, and fills run->written. */
 pare_status pare_run_list(pare_run *run);
 /* The last that a run does, when its report is made, so that nothing can fail after it: everything gets to its place,
  * the files, then the model; if one cannot, none does. so_far: of the stages and the report; with one that failed, or

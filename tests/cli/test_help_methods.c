@@ -155,6 +155,7 @@ static const char *const general[] = {
     "--report",
     "--no-report",
     "--no-card",
+    "--remote-code",
     "--figures",
     "--imatrix",
 };
