@@ -97,7 +97,7 @@ def texts_of(options, output, model, windows):
     """ids alike with and without a cache; the text like pare's, or None."""
     prompt = windows[:1, :16]
     if options.text:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(output)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(output, trust_remote_code=True)
         prompt = torch.tensor([tokenizer(stock.PROMPT)["input_ids"]])
     cached, fresh = (model.generate(prompt, do_sample=False, max_new_tokens=options.tokens, pad_token_id=0, use_cache=cache)
                      for cache in (True, False))
@@ -110,7 +110,7 @@ def texts_of(options, output, model, windows):
 def windows_of(options, output, config):
     """[count, length] ids, and how pare is given them."""
     if options.text:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(output)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(output, trust_remote_code=True)
         return stock.stream_ids(tokenizer, options.text, WINDOWS), (
             "--text", options.text, "--window", WINDOW, "--max-windows", WINDOWS)
     draw = random.Random(1)
@@ -126,7 +126,7 @@ def pictures_of(options, output, model):
     import compare_vit as vision  # which needs Pillow
 
     files = vision.folder_files(options.text)
-    processor = transformers.AutoImageProcessor.from_pretrained(output)
+    processor = transformers.AutoImageProcessor.from_pretrained(output, trust_remote_code=True)
     pixels = torch.cat([vision.pixels_of(file, processor, model.config.num_channels) for file, _ in files])
     names = sorted({name for _, name in files})
     return pixels, torch.tensor([names.index(name) for _, name in files]), ("--images", options.text)

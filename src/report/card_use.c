@@ -32,16 +32,15 @@ static bool needs_trust(const json_t *report) {
 
 static void write_transformers(FILE *out, const json_t *report, const char *base) {
     (void)base;
-    const char *name = pare_card_name(report);
+    const char *name = pare_card_name(report), *end = needs_trust(report) ? ", trust_remote_code=True)\n" : ")\n";
     bool images = pare_card_is_vision(report);
     const char *model = images ? "AutoModelForImageClassification" : "AutoModelForCausalLM",
                *reader = images ? "AutoImageProcessor" : "AutoTokenizer";
     fprintf(out, "from transformers import %s, %s\n\nmodel = %s.from_pretrained(", model, reader, model);
     write_literal(out, name);
-    if (needs_trust(report)) fputs(", trust_remote_code=True", out);
-    fprintf(out, ")\n%s = %s.from_pretrained(", images ? "processor" : "tokenizer", reader);
+    fprintf(out, "%s%s = %s.from_pretrained(", end, images ? "processor" : "tokenizer", reader);
     write_literal(out, name);
-    fputs(")\n", out);
+    fputs(end, out);
 }
 
 static void write_peft(FILE *out, const json_t *report, const char *base) {

@@ -77,7 +77,7 @@ static void heads_that_differ(void **state) {
     assert_non_null(strstr(output_text(report, "note"), "--attention-layers none"));
     assert_true(has_engine(report, "transformers") && has_engine(report, "pare") && !has_engine(report, "vllm"));
     expect_in_card(place->output, "AutoModelForCausalLM.from_pretrained(\"out\", trust_remote_code=True)\n", true);
-    expect_in_card(place->output, "AutoTokenizer.from_pretrained(\"out\")\n", true);
+    expect_in_card(place->output, "AutoTokenizer.from_pretrained(\"out\", trust_remote_code=True)\n", true);
     expect_in_card(place->output, "vllm serve", false);
     json_decref(report);
 }
