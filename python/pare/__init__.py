@@ -23,8 +23,8 @@ from ._library import BadArgument, PareError
 from ._options import Options, examples as _examples, settings as _settings
 from ._progress import Progress, Runtime
 
-__all__ = ["BadArgument", "PareError", "evaluate", "generate", "inspect", "merge", "methods", "prune", "recover",
-           "scores", "__version__"]
+__all__ = ["BadArgument", "PareError", "convert", "evaluate", "export", "generate", "inspect", "merge", "methods",
+           "prune", "recover", "scores", "types", "__version__"]
 __version__ = _library.version()
 
 PathLike = Union[str, os.PathLike]
@@ -58,10 +58,10 @@ def prune(model: PathLike, output: Optional[PathLike] = None, *, method: Optiona
           samples: Optional[int] = None, length: Optional[int] = None, texts: Optional[Sequence[PathLike]] = None,
           window: Optional[int] = None, max_windows: Optional[int] = None,
           settings: Optional[Mapping[str, Any]] = None, recover: Optional[Mapping[str, Any]] = None, seed: int = 0,
-          force: bool = False, page: bool = True, card: bool = True, threads: Optional[int] = None,
+          type: Optional[str] = None, remote_code: bool = False, force: bool = False, page: bool = True, card: bool = True, threads: Optional[int] = None,
           memory: Union[int, str, None] = None, compute: Optional[str] = None, scratch: Optional[PathLike] = None,
           progress: Progress = True, **more: Any) -> dict:
-    """Prunes ``model`` into the folder ``output``; without one it only reports what it would do.
+    """Prunes ``model`` into the folder, or GGUF file, ``output``; without one it only reports what it would do.
 
     One of ``ratio`` (share of the units of each layer), ``parameters`` (how many are to be left), ``sparsity`` (share of
     single weights) and ``pattern`` ("2:4" keeps two of four) says how much goes; ``drops``, a list of layers or of
@@ -70,7 +70,9 @@ def prune(model: PathLike, output: Optional[PathLike] = None, *, method: Optiona
     method, recipe: a name of :func:`methods`, or a recipe file. settings: choices of the method, by the keys of recipe
     files. calibration: file of text or rows, a folder of pictures, or "self" (the default), with ``samples`` of
     ``length`` tokens. texts: files to measure perplexity on before and after, in windows of ``window`` tokens, at most
-    ``max_windows``. recover: options of :func:`recover` ("data", "steps", ...), which then follows. page, card: whether
+    ``max_windows``. recover: options of :func:`recover` ("data", "steps", ...), which then follows. type: of a GGUF file's
+    numbers, one of :func:`types`. remote_code: where layers differ in width, a modeling file beside the model, with
+    which transformers loads it (trust_remote_code). page, card: whether
     report.html and README.md are written. threads, memory ("8G"), compute ("bf16", "fp32"), scratch: how it runs. more:
     any other member of pare_prune_options in pare/prune.h (``layer_begin``, ``iterations``, ``archive``, ...).
     """
@@ -79,7 +81,7 @@ def prune(model: PathLike, output: Optional[PathLike] = None, *, method: Optiona
         method=method, recipe=recipe, ratio=ratio, parameters=parameters, calibration=calibrating, texts=texts,
         window=window, max_windows=max_windows, seed=seed, force=force, output=output, dry_run=output is None,
         sparsity=_sparsity(sparsity, pattern), settings=None if settings is None else list(_settings(settings)),
-        page=_page(not page), card=_card(card), **more)
+        type=type, remote_code=remote_code, page=_page(not page), card=_card(card), **more)
     if recover is not None:
         training = {"data": None, **recover}
         options.set(recover=Options("pare_recover_options").set(**_examples(training.pop("data")), **training))
@@ -107,26 +109,53 @@ def scores(model: PathLike, *, method: str = "taylor", ratio: float = 0.5, **mor
 
 def recover(model: PathLike, output: PathLike, data: Union[PathLike, Mapping[PathLike, float]], *,
             preset: Optional[str] = None, texts: Optional[Sequence[PathLike]] = None, steps: Optional[int] = None,
-            epochs: Optional[float] = None, adapter: bool = False, seed: int = 0, force: bool = False, page: bool = True,
-            card: bool = True, threads: Optional[int] = None, memory: Union[int, str, None] = None,
+            epochs: Optional[float] = None, adapter: bool = False, seed: int = 0, type: Optional[str] = None,
+            remote_code: bool = False, force: bool = False, page: bool = True, card: bool = True, threads: Optional[int] = None, memory: Union[int, str, None] = None,
             compute: Optional[str] = None, scratch: Optional[PathLike] = None, progress: Progress = True,
             **more: Any) -> dict:
     """Trains a pruned model on the rows of ``data`` and writes it to ``output``, or with ``adapter`` a PEFT adapter.
-    data: a file, or {file: weight} of several, of which every batch has examples by their weights.
+    data: a file, or {file: weight} of several, of which every batch has examples by their weights. type, remote_code: as
+    :func:`prune` has them.
     more: any other member of pare_recover_options in pare/recover.h (``rank``, ``rate``, ``teacher``, ...)."""
     options = Options("pare_recover_options").set(
         preset=preset, texts=texts, steps=steps, epochs=epochs, adapter=adapter, seed=seed, force=force,
-        output=output, page=_page(not page), card=_card(card), **_examples(data), **more)
+        output=output, type=type, remote_code=remote_code, page=_page(not page), card=_card(card), **_examples(data),
+        **more)
     with Runtime(threads, memory, compute, scratch, progress) as runtime, _library.open_model(model) as handle:
         return _library.call("pare_recover", handle, options.struct, runtime)
 
 
-def merge(model: PathLike, adapter: PathLike, output: PathLike, *, force: bool = False, card: bool = True,
-          threads: Optional[int] = None, memory: Union[int, str, None] = None, progress: Progress = True) -> dict:
-    """Writes ``model`` with an adapter that was kept apart merged into its weights."""
-    options = Options("pare_merge_options").set(adapter=adapter, output=output, force=force, card=_card(card))
-    with Runtime(threads, memory, None, None, progress) as runtime, _library.open_model(model) as handle:
+def merge(model: PathLike, adapter: PathLike, output: PathLike, *, type: Optional[str] = None,
+          remote_code: bool = False, force: bool = False, card: bool = True, threads: Optional[int] = None,
+          memory: Union[int, str, None] = None, compute: Optional[str] = None, progress: Progress = True) -> dict:
+    """Writes ``model`` with an adapter that was kept apart merged into its weights. ``output`` may be a GGUF file, whose
+    numbers are of ``type`` then (one of :func:`types`). remote_code: as :func:`prune` has it."""
+    options = Options("pare_merge_options").set(adapter=adapter, output=output, type=type, remote_code=remote_code,
+                                                force=force, card=_card(card))
+    with Runtime(threads, memory, compute, None, progress) as runtime, _library.open_model(model) as handle:
         return _library.call("pare_merge", handle, options.struct, runtime)
+
+
+def export(model: PathLike, output: PathLike, *, type: Optional[str] = None, force: bool = False,
+           threads: Optional[int] = None, memory: Union[int, str, None] = None, compute: Optional[str] = None,
+           progress: Progress = True) -> dict:
+    """Writes a model as a GGUF file, OUT.gguf, for llama.cpp. type: of its numbers, one of :func:`types`; f16 where none
+    is given. The file is opened again and compared with the model before it appears."""
+    if not os.fsdecode(os.fspath(output)).lower().endswith(".gguf"):
+        raise ValueError(f"{output!s} must end with .gguf; convert() writes folders")
+    return convert(model, output, type=type, force=force, threads=threads, memory=memory, compute=compute,
+                   progress=progress)
+
+
+def convert(model: PathLike, output: PathLike, *, type: Optional[str] = None, remote_code: bool = False,
+            force: bool = False, threads: Optional[int] = None, memory: Union[int, str, None] = None,
+            compute: Optional[str] = None, progress: Progress = True) -> dict:
+    """Writes a model, such as a GGUF file, as a folder of safetensors, or as a GGUF file where ``output`` ends with
+    .gguf. type: of a folder's numbers "f32", "f16" or "bf16", else as the model has them; of a GGUF file one of
+    :func:`types`. remote_code: as :func:`prune` has it."""
+    options = Options("pare_export_options").set(output=output, type=type, remote_code=remote_code, force=force)
+    with Runtime(threads, memory, compute, None, progress) as runtime, _library.open_model(model) as handle:
+        return _library.call("pare_export", handle, options.struct, runtime)
 
 
 def evaluate(model: PathLike, *, texts: Optional[Sequence[PathLike]] = None, window: Optional[int] = None,
@@ -167,11 +196,23 @@ def generate(model: PathLike, prompt: str = "", *, tokens: Optional[int] = None,
 
 
 def inspect(model: PathLike, *, tensors: bool = False) -> dict:
-    """What is in a checkpoint: architecture, widths per layer, parameters, dtype; with ``tensors`` every tensor."""
-    with _library.open_model(model) as handle:
-        return _library.describe(handle, tensors)
+    """What is in a checkpoint: architecture, widths per layer, parameters, dtype; with ``tensors`` every tensor. Of
+    models that pare does not prune, what their headers tell, and why under "refused"."""
+    try:
+        with _library.open_model(model) as handle:
+            return _library.describe(handle, tensors)
+    except PareError as refused:
+        try:
+            return _library.describe_any(model, str(refused))
+        except PareError:
+            raise refused from None
 
 
 def methods() -> dict[str, str]:
     """The methods of :func:`prune`, and what each is."""
     return dict(zip(_library.names("pare_recipe_name"), _library.names("pare_recipe_summary")))
+
+
+def types() -> list[str]:
+    """What the numbers of a GGUF file may be: "f32", "f16", ..., "q4_k_m"."""
+    return _library.names("pare_export_type")

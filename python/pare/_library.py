@@ -39,13 +39,15 @@ _lib.pare_text_free.restype = None
 for _name in ("pare_model_close", "pare_tasks_close"):
     getattr(_lib, _name).argtypes = [ctypes.c_void_p]
     getattr(_lib, _name).restype = None
-for _name in ("pare_recipe_name", "pare_recipe_summary", "pare_recover_preset_name", "pare_task_name"):
+for _name in ("pare_recipe_name", "pare_recipe_summary", "pare_recover_preset_name", "pare_task_name",
+              "pare_export_type"):
     getattr(_lib, _name).argtypes = [ctypes.c_size_t]
     getattr(_lib, _name).restype = ctypes.c_char_p
 _lib.pare_model_open.argtypes = [ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p)]
 _lib.pare_tasks_open.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p)]
+_lib.pare_checkpoint_describe.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(_text)]
 _lib.pare_model_describe.argtypes = [ctypes.c_void_p, ctypes.c_bool, ctypes.POINTER(_text)]
-for _name in ("pare_prune", "pare_recover", "pare_merge", "pare_evaluate"):
+for _name in ("pare_prune", "pare_recover", "pare_merge", "pare_export", "pare_evaluate"):
     getattr(_lib, _name).argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.POINTER(_text)]
 _lib.pare_generate.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, _abi.pare_piece_fn, ctypes.c_void_p]
 
@@ -124,6 +126,14 @@ def take(text: Any) -> Any:
 def describe(model: ctypes.c_void_p, tensors: bool) -> dict:
     text = _text()
     check(_lib.pare_model_describe(model, tensors, ctypes.byref(text)))
+    return take(text)
+
+
+def describe_any(path: str | os.PathLike, refused: str) -> dict:
+    """What the headers tell of a model that is no handle, because of ``refused``."""
+    text = _text()
+    with _turn:
+        check(_lib.pare_checkpoint_describe(os.fsencode(path), refused.encode(), ctypes.byref(text)))
     return take(text)
 
 

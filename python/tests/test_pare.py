@@ -88,9 +88,42 @@ def test_recover_and_merge(tmp_path):
     merged = pare.merge(MODEL, tmp_path / "adapter", tmp_path / "merged", progress=False)
     assert merged["tensors"]["changed"] > 0
     assert (tmp_path / "whole/model.safetensors").read_bytes() == (tmp_path / "merged/model.safetensors").read_bytes()
+    small = pare.merge(MODEL, tmp_path / "adapter", tmp_path / "merged.gguf", type="q8_0", progress=False)
+    assert small["output"]["kind"].endswith("q8_0") and pare.inspect(tmp_path / "merged.gguf")["parameters"] == 1312384
     both = pare.prune(MODEL, tmp_path / "both", ratio=0.25, method="magnitude-l1", progress=False,
                       recover={"data": rows, "steps": 2, "batch": 2, "validation": 0})
     assert both["recovery"]["steps"] == 2
+
+
+def test_export_convert_and_types(tmp_path):
+    whole = pare.export(MODEL, tmp_path / "a.gguf", type="q8_0", progress=False)
+    code, out, _ = program("export", MODEL, "-o", tmp_path / "b.gguf", "--type", "q8_0", "--json", "--quiet")
+    assert code == 0 and whole["output"]["kind"] == json.loads(out)["output"]["kind"] == "GGUF, architecture llama, q8_0"
+    assert (tmp_path / "a.gguf").read_bytes()[:4] == b"GGUF" and (tmp_path / "a.gguf").stat().st_size > 1_000_000
+    folder = pare.convert(tmp_path / "a.gguf", tmp_path / "folder", type="f32", progress=False)
+    assert folder["output"]["kind"] == "a folder" and pare.inspect(tmp_path / "folder")["parameters"] == 1312384
+    assert pare.generate(tmp_path / "folder", "one day", tokens=4)
+    with pytest.raises(ValueError, match="convert"):
+        pare.export(MODEL, tmp_path / "c")
+    with pytest.raises(pare.PareError, match="q3_z"):
+        pare.convert(MODEL, tmp_path / "d.gguf", type="q3_z", progress=False)
+    with pytest.raises(pare.PareError, match="exists"):
+        pare.export(MODEL, tmp_path / "a.gguf", progress=False)
+    assert {"f16", "q8_0", "q4_k_m"} <= set(pare.types())
+    assert not (tmp_path / "d.gguf").exists()
+
+
+def test_a_modeling_file(tmp_path):
+    code = (ROOT / "src/run/modeling_pare.py").read_bytes()
+    report = pare.prune(MODEL, tmp_path / "a", ratio=0.5, layer_begin=1, layer_end=2, method="random", remote_code=True,
+                        progress=False)
+    assert report["output"]["remote_code"] == "modeling_pare.py" and "transformers" in report["output"]["engines"]
+    assert (tmp_path / "a/modeling_pare.py").read_bytes() == code
+    pare.prune(MODEL, tmp_path / "b", ratio=0.5, ffn=(1, 2), attention=(0, 0), method="random", progress=False)
+    assert not (tmp_path / "b/modeling_pare.py").exists()
+    pare.convert(tmp_path / "b", tmp_path / "c", remote_code=True, progress=False)
+    assert (tmp_path / "c/modeling_pare.py").read_bytes() == code
+    assert json.loads((tmp_path / "c/config.json").read_text())["architectures"] == ["DeciLMForCausalLM"]
 
 
 def test_mixtures(tmp_path, text):
@@ -121,6 +154,15 @@ def test_inspect_generate_methods():
     code, out, _ = program("generate", MODEL, "--prompt", "one day", "--tokens", 8)
     assert code == 0 and out.strip().endswith(pare.generate(MODEL, "one day", tokens=8).strip())
     assert "best" in pare.methods() and pare.methods()["random"]
+
+
+def test_inspect_what_is_not_pruned(tmp_path):
+    config = json.loads((MODEL / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "model_type": "unheard_of"}))
+    (tmp_path / "model.safetensors").write_bytes((MODEL / "model.safetensors").read_bytes())
+    code, out, _ = program("inspect", tmp_path, "--json")
+    shown = pare.inspect(tmp_path)
+    assert code == 0 and "unheard_of" in shown["refused"] and shown == json.loads(out)
 
 
 def test_failures_have_the_librarys_sentence(tmp_path):
