@@ -73,11 +73,11 @@ def refusal(kind, folder):
 def masked_distance(kind, folder, output, model, inputs):
     if read_json(folder, "config.json")["model_type"] in NORMED_TOGETHER:
         return None
-    dense = kind.from_pretrained(folder, dtype=torch.float32)
-    dense.set_attn_implementation("eager")
     try:
+        dense = kind.from_pretrained(folder, dtype=torch.float32)
+        dense.set_attn_implementation("eager")
         stock.switch_off_units(dense.eval(), read_json(output, "pruning.json")["layers"])
-    except AttributeError:  # modules of other names
+    except (AttributeError, ValueError):  # modules of other names, or a class that this version has not
         return None
     return (model(**inputs).logits - dense(**inputs).logits).abs().max().item()
 
