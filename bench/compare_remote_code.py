@@ -7,9 +7,9 @@ Every MODEL is pruned at 50 % in its layer 1 (--method random, which needs no ca
 them to the hidden size, and a model that pare does not prune that way is left out with its reason. Of a LLaMA the FFN alone is
 pruned once more, whose config.json is vLLM's DeciLMForCausalLM's. The table says which class transformers made, which keys it
 found missing or had no use for, both programs' loss on 256 drawn ids (or on the first 20 windows of TEXT), how far apart the logits are from the dense model's
-with the removed units' weights at zero (where its modules are called as a LLaMA's), whether 40 tokens are the same with and without a
+with the removed units' weights at zero (where its modules are called as a LLaMA's and that version reads them), whether 40 tokens are the same with and without a
 cache of keys and values and, with TEXT, the same as pare's, whether save_pretrained and from_pretrained bring back the same logits, and how
-transformers fails without trust_remote_code. Models that read pictures are compared on the pictures of TEXT.
+transformers fails without trust_remote_code, and whether vLLM's class, by its source, would make the same shapes. Models that read pictures are compared on the pictures of TEXT.
 Needs torch and transformers (4.57 or 5), for pictures Pillow."""
 import argparse
 import json
@@ -71,7 +71,9 @@ def refusal(kind, folder):
 
 @torch.no_grad()
 def masked_distance(kind, folder, output, model, inputs):
-    if read_json(folder, "config.json")["model_type"] in NORMED_TOGETHER:
+    config = read_json(folder, "config.json")
+    later = "rope_parameters" in config and "rope_theta" not in config  # transformers 4 reads other positions from it
+    if config["model_type"] in NORMED_TOGETHER or (later and transformers.__version__ < "5"):
         return None
     try:
         dense = kind.from_pretrained(folder, dtype=torch.float32)
@@ -80,6 +82,25 @@ def masked_distance(kind, folder, output, model, inputs):
     except (AttributeError, ValueError):  # modules of other names, or a class that this version has not
         return None
     return (model(**inputs).logits - dense(**inputs).logits).abs().max().item()
+
+
+def vllm_shapes(config, layer):
+    """Rows of q_proj, k_proj and up_proj in DeciLMDecoderLayer of vLLM, by its source."""
+    block, heads = config.block_configs[layer], config.num_attention_heads
+    assert not block.attention.no_op and not block.ffn.no_op
+    if hasattr(block.ffn, "ffn_mult"):
+        width = int(2 * block.ffn.ffn_mult * config.hidden_size / 3)
+        width += -width % 256
+    else:
+        width = block.ffn.intermediate_size
+    return heads * config.head_dim, heads // block.attention.n_heads_in_group * config.head_dim, width
+
+
+def is_as_vllm_reads(model):
+    if model.config.model_type != "nemotron-nas":
+        return None
+    return all((layer.self_attn.q_proj.out_features, layer.self_attn.k_proj.out_features, layer.mlp.up_proj.out_features)
+               == vllm_shapes(model.config, i) for i, layer in enumerate(model.model.layers))
 
 
 def own_loss(options, output, source, *more):
@@ -158,11 +179,11 @@ def compare(options, folder, output):
         logits = model(**inputs).logits
     return {"class": type(model).__name__, "strange keys": strangers, "pare": ours, "transformers": theirs, "loss apart": abs(ours - theirs),
             "logits apart": apart, "cache": same, "text": text, "round trip": round_trip(kind, options, model, inputs, logits),
-            "untrusted": refusal(kind, output)}
+            "untrusted": refusal(kind, output), "shapes in vLLM": is_as_vllm_reads(model)}
 
 
 def is_wrong(row):
-    unlike = any(row[key] is False for key in ("cache", "text", "round trip"))
+    unlike = any(row[key] is False for key in ("cache", "text", "round trip", "shapes in vLLM"))
     far = row["loss apart"] > 1e-4 or (row["logits apart"] or 0) > 1e-3
     return unlike or far or row["strange keys"] != "none" or row["untrusted"] == "LOADED"
 
