@@ -63,6 +63,16 @@ typedef struct pare_own_salience {
     void *user;
 } pare_own_salience;
 
+/* What a method's effort, the key "effort", sets where nobody has set it: "quick" or "high", the normal one being the
+ * method itself. key: of a recipe file, or "samples"; option: of the program, or NULL. */
+typedef struct pare_effort_change {
+    const char *method, *effort, *key, *option, *value;
+    bool where_it_fits; /* and not where the target, or another choice, has no room for it */
+} pare_effort_change;
+
+/* The rows of all methods that have some, a method's together; false after the last. */
+PARE_API bool pare_effort_at(size_t index, pare_effort_change *out);
+
 /* Which tensors the Moreau iteration displaces and perturbs. */
 typedef enum pare_displace { PARE_DISPLACE_ALL, PARE_DISPLACE_SCORED } pare_displace;
 

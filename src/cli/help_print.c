@@ -82,6 +82,8 @@ void pare_help_describe(const pare_option *option, const char *usual, char *out,
     if (option->choice && option->choice != pare_recipe_name)
         for (size_t i = 0; option->choice(i) && used < size; i++)
             used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : ": ", option->choice(i));
+    if (option->more && used < size) option->more(out + used, size - used);
+    used = strlen(out);
     if (usual && used < size) snprintf(out + used, size - used, " (default: %s)", usual);
 }
 

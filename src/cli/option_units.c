@@ -1,6 +1,9 @@
 /* Options: what to compare, which units go, and how they are scored. */
 #include "option_rows.h"
 
+#include <stdio.h>
+#include <string.h>
+
 static const pare_topic points[] = {{"comparison", "What to compare", "what is varied, and what is compared"}};
 static const pare_topic target[] = {{"target", "What to remove", "how much goes, of what, where, by which method"}};
 static const pare_topic units[] = {
@@ -20,6 +23,22 @@ CHOICES(compensation_name, "compensate")
 CHOICES(metric_name, "metric")
 CHOICES(final_norm_choice, "final_norm")
 CHOICES(alignment_name, "alignment")
+CHOICES(effort_name, "effort")
+
+/* "; quick best: metric plain, ..." */
+static void effort_changes(char *out, size_t size) {
+    pare_effort_change change, last = {.method = "", .effort = ""};
+    size_t used = 0;
+    for (size_t i = 0; pare_effort_at(i, &change) && used < size; i++) {
+        bool begins = strcmp(change.method, last.method) != 0 || strcmp(change.effort, last.effort) != 0;
+        if (begins) used += (size_t)snprintf(out + used, size - used, "; %s %s:", change.effort, change.method);
+        if (used >= size) break;
+        used += (size_t)snprintf(out + used, size - used, "%s %s %s%s", begins ? "" : ",",
+                                 change.option ? change.option : change.key, change.value,
+                                 change.where_it_fits ? " where it fits" : "");
+        last = change;
+    }
+}
 
 /* clang-format off */
 static const pare_option rows[] = {
@@ -77,6 +96,10 @@ static const pare_option rows[] = {
      .usual = "best"},
     {.name = "recipe", .commands = SWEPT, .group = target, .kind = PARE_VALUE_TEXT, .value = "FILE",
      .offset = AT(recipe), .help = "a method of your own: JSON with a base method and the choices that differ"},
+    {.name = "effort", .commands = SHARED, .group = target, .kind = PARE_VALUE_CHOICE, .value = "LEVEL",
+     .key = "effort", .choice = effort_name, .more = effort_changes,
+     .help = "how much work the method may cost; other options that are given win over what a level changes",
+     .usual = "normal"},
     {.name = "ratio", .commands = SWEPT, .common = SWEPT, .group = target, .kind = PARE_VALUE_SHARES, .value = "R",
      .offset = AT(ratio), .low = 0, .high = 1, .open = true,
      .brief = "share of each layer's heads and channels to remove",

@@ -191,7 +191,8 @@ typedef struct pare_option {
     const char *(*choice)(size_t index); /* the choices' names, NULL after the last */
     const char *brief;                   /* the first page's text, where it is shorter than the whole; or NULL */
     const char *help;
-    const char *usual; /* what holds where the option is not given; or NULL */
+    const char *usual;                    /* what holds where the option is not given; or NULL */
+    void (*more)(char *out, size_t size); /* text behind the choices; or NULL */
 } pare_option;
 
 /* The table, in the order of the help; NULL after the last. */

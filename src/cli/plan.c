@@ -19,17 +19,31 @@ static void say_constants(const pare_prune_options *options) {
     pare_text_free(text);
 }
 
-/* What calibration text is for: the method reads it, and a recovery has a share of it. */
-static bool reads_text(const pare_prune_options *options, double *share) {
+/* What the options come to; NULL where that is not known. */
+static json_t *describe(const pare_prune_options *options) {
     char *text = NULL;
-    *share = 0.0;
-    if (pare_recipe_describe(options, &text) != PARE_OK) return true;
+    if (pare_recipe_describe(options, &text) != PARE_OK) return NULL;
     json_t *document = json_loads(text, 0, NULL);
-    bool reads = json_is_true(pare_document_at(document, "uses.calib"));
-    *share = pare_document_number(document, "calib_share", 0.0);
     pare_text_free(text);
-    json_decref(document);
-    return reads;
+    return document;
+}
+
+/* "quick: metric plain, dense 0" */
+static void say_effort(const json_t *described) {
+    char text[400] = "";
+    size_t used = 0;
+    const char *level = pare_document_text(described, "effort.level"), *key;
+    json_t *value;
+    json_object_foreach((json_t *)pare_document_at(described, "effort.changes"), key, value) {
+        if (used >= sizeof text) break;
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s %s", used ? "," : ":", key);
+        if (used >= sizeof text) break;
+        if (json_is_string(value))
+            used += (size_t)snprintf(text + used, sizeof text - used, " %s", json_string_value(value));
+        else
+            used += (size_t)snprintf(text + used, sizeof text - used, " %g", json_number_value(value));
+    }
+    if (*level) pare_terminal_say("  effort       %s%s", level, text);
 }
 
 static void say_target(const pare_arguments *arguments, const pare_prune_options *options) {
@@ -86,12 +100,14 @@ void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options
                       pare_bytes_show(pare_model_bytes(model)).text);
     bool alone = arguments->drops.count && options->ratio <= 0 && !options->ratios && !options->parameters &&
                  !options->bytes && !options->sparsity.given;
-    double share;
-    bool reads = reads_text(options, &share);
+    json_t *described = describe(options);
+    double share = pare_document_number(described, "calib_share", 0.0);
+    bool reads = !described || json_is_true(pare_document_at(described, "uses.calib"));
     say_drops(&arguments->drops, alone);
     if (!alone) {
         pare_terminal_say("  method       %s%s%s", method, *summary ? ": " : "", summary);
         say_constants(options);
+        say_effort(described);
         say_target(arguments, options);
         if (reads) pare_terminal_say("  calibration  %s", arguments->calibration ? arguments->calibration : "self");
     }
@@ -101,6 +117,7 @@ void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options
     if (options->recover && options->recover->teacher)
         pare_terminal_say("  teacher      %s", options->recover->teacher);
     pare_terminal_say("  output       %s", arguments->dry_run ? "none (dry run)" : arguments->output);
+    json_decref(described);
 }
 
 static void say_bytes(const char *name, uint64_t bytes, const char *note) {

@@ -1,5 +1,5 @@
 /* Everything that can be set in a recipe: one row each. */
-#include "method/recipe.h"
+#include "method/effort.h"
 #include "support/file.h"
 #include "support/json.h"
 
@@ -117,6 +117,8 @@ static bool searches_widths(const pare_recipe *r) {
 #define AT(member) offsetof(pare_recipe, member)
 
 static const pare_key keys[] = {
+    {"effort", "--effort", PARE_KEY_CHOICE, AT(effort), pare_effort_names, .unsaid = true,
+     .applies = pare_effort_offers},
     {"signal", NULL, PARE_KEY_CHOICE, AT(signal), pare_signal_names, .applies = always},
     {"salience", "--salience", PARE_KEY_SALIENCE, AT(salience), .applies = scores_elements},
     {"reduction", "--grouping", PARE_KEY_CHOICE, AT(reduction), reductions, .applies = reduces_elements},
@@ -235,6 +237,23 @@ static char *list_choices(const pare_key *key) {
     return list;
 }
 
+static size_t place_of(const pare_key *key) {
+    size_t i = 0;
+    while (pare_key_at(i) != key)
+        i++;
+    return i;
+}
+
+bool pare_key_is_given(const pare_key *key, const pare_recipe *recipe) {
+    size_t place = place_of(key);
+    return recipe->given.bits[place / 64] >> (place % 64) & 1;
+}
+
+static void note_given(const pare_key *key, pare_recipe *recipe) {
+    size_t place = place_of(key);
+    recipe->given.bits[place / 64] |= (uint64_t)1 << (place % 64);
+}
+
 pare_status pare_key_set_name(const pare_key *key, const char *where, const char *value, pare_recipe *recipe) {
     char *at = (char *)recipe + key->offset;
     bool chooses = key->kind != PARE_KEY_INTEGER && key->kind != PARE_KEY_REAL;
@@ -246,6 +265,7 @@ pare_status pare_key_set_name(const pare_key *key, const char *where, const char
             *(bool *)at = i == 1;
         else
             *(unsigned *)at = (unsigned)i;
+        note_given(key, recipe);
         return PARE_OK;
     }
     if (!chooses) return pare_fail(PARE_BAD_ARGUMENT, "%s '%s': %s", where, value, key->advice);
@@ -270,7 +290,15 @@ pare_status pare_key_set_number(const pare_key *key, const char *where, double v
         *(int32_t *)at = (int32_t)value;
     else
         *(double *)at = value;
+    note_given(key, recipe);
     return PARE_OK;
+}
+
+pare_status pare_key_set_text(const pare_key *key, const char *where, const char *value, pare_recipe *recipe) {
+    char *end;
+    double number = strtod(value, &end);
+    if (end != value && !*end) return pare_key_set_number(key, where, number, recipe);
+    return pare_key_set_name(key, where, value, recipe);
 }
 
 json_t *pare_key_json(const pare_key *key, const pare_recipe *recipe) {

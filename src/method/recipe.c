@@ -10,6 +10,8 @@ static const double element_damping = 0.1; /* of the correction towards the dens
 /* Constants of what a method does not do, should an option ask it to. */
 void pare_recipe_start(const pare_recipe *preset, pare_recipe *out) {
     *out = *preset;
+    out->preset = preset->name;
+    out->effort = PARE_EFFORT_NORMAL;
     pare_element_defaults(&out->element);
     if (out->reconstruct_rate <= 0.0) out->reconstruct_rate = reconstruct_rate;
     if (!out->search_steps) out->search_steps = search_steps;

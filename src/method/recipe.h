@@ -26,6 +26,15 @@ typedef enum pare_metric {
     PARE_METRIC_FISHER /* what the loss feels of it: e^T F e, F the output's empirical Fisher matrix */
 } pare_metric;
 
+/* Values of a method where nobody has set others (effort.h). */
+typedef enum pare_effort { PARE_EFFORT_NORMAL, PARE_EFFORT_QUICK, PARE_EFFORT_HIGH } pare_effort;
+
+/* Keys that a recipe file, a setting or an option has set, as bits of their places in the list of all. */
+enum { PARE_MOST_KEYS = 128 };
+typedef struct pare_given {
+    uint64_t bits[PARE_MOST_KEYS / 64];
+} pare_given;
+
 struct pare_recipe {
     const char *name;
     const char *summary;
@@ -60,6 +69,9 @@ struct pare_recipe {
     pare_lora_recipe lora;       /* where the signal trains */
     pare_gates_recipe gates;     /* where it learns gates */
     int32_t wording;             /* pare_template_name: of instructions and chats to calibrate or train on */
+    const char *preset;          /* that it was made from; NULL: none */
+    pare_effort effort;          /* pare_recipe_start makes it the normal one */
+    pare_given given;
 };
 
 /* One thing that can be set in a recipe. */
@@ -80,6 +92,7 @@ typedef struct pare_key {
     double low, high;
     bool open;        /* low itself is excluded */
     bool off_at_zero; /* 0 is as if there were no such constant */
+    bool unsaid;      /* reports do not have it where it is as pare_recipe_start makes it */
     bool (*applies)(const pare_recipe *recipe);
     const char *advice; /* "give a positive number, such as 0.2" */
 } pare_key;
@@ -105,6 +118,10 @@ const pare_key *pare_key_of(size_t offset);
  * ("--mode", "r.json, line 4: mode"). */
 pare_status pare_key_set_name(const pare_key *key, const char *where, const char *value, pare_recipe *recipe);
 pare_status pare_key_set_number(const pare_key *key, const char *where, double value, pare_recipe *recipe);
+/* Whichever of the two the text is. */
+pare_status pare_key_set_text(const pare_key *key, const char *where, const char *value, pare_recipe *recipe);
+/* True if one of these was called. */
+bool pare_key_is_given(const pare_key *key, const pare_recipe *recipe);
 /* True if what the key chooses is settled by the target, or by another choice. */
 bool pare_key_is_settled(const pare_key *key, const pare_sparsity *target, const pare_recipe *recipe);
 /* The value as JSON, null where there is none; a new reference. */

@@ -1,4 +1,5 @@
 /* What options of a pruning come to, for help and for the plan that a person sees first. */
+#include "method/effort.h"
 #include "options/resolve.h"
 #include "support/file.h"
 #include "support/json.h"
@@ -70,6 +71,9 @@ pare_status pare_recipe_describe(const pare_prune_options *options, char **text)
     pare_json_put(json, "defaults", defaults_json(&recipe));
     pare_json_put(json, "calib_share", pare_json_real(pare_calibration_share(options, &recipe)));
     pare_json_put(json, "ignored", ignored_json(options, &recipe));
+    json_t *effort = pare_effort_json(&recipe);
+    if (options->calibration.samples) json_object_del(json_object_get(effort, "changes"), "samples");
+    if (effort) pare_json_put(json, "effort", effort);
     return pare_json_text(json, text);
 }
 

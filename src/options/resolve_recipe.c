@@ -1,4 +1,5 @@
 /* The recipe of a pruning: a method or recipe file, with single choices changed. */
+#include "method/effort.h"
 #include "options/resolve.h"
 #include <stdlib.h>
 #include <string.h>
@@ -53,19 +54,11 @@ static pare_status set_constants(const pare_prune_options *o, pare_recipe *recip
     return PARE_OK;
 }
 
-static pare_status set_text(const pare_key *key, const char *value, pare_recipe *recipe) {
-    char *end;
-    const char *where = key->option ? key->option : key->name;
-    double number = strtod(value, &end);
-    if (end != value && !*end) return pare_key_set_number(key, where, number, recipe);
-    return pare_key_set_name(key, where, value, recipe);
-}
-
 static pare_status set_settings(const pare_prune_options *o, pare_recipe *recipe) {
     for (size_t i = 0; i < o->setting_count; i++) {
         const pare_key *key = pare_key_find(o->settings[i].key);
         if (!key) return pare_fail(PARE_BAD_ARGUMENT, "there is no setting '%s'", o->settings[i].key);
-        PARE_TRY(set_text(key, o->settings[i].value, recipe));
+        PARE_TRY(pare_key_set_text(key, key->option ? key->option : key->name, o->settings[i].value, recipe));
     }
     return PARE_OK;
 }
@@ -110,6 +103,8 @@ pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     PARE_TRY(set_settings(o, out));
     if (o->salience) PARE_TRY(pare_recipe_take_own(o->salience, setting_of(o, PARE_KEY_OF(salience)), out));
     PARE_TRY(set_constants(o, out));
+    pare_effort_target target = {.rounds = o->iterations > 1, .shares = o->ratios != NULL};
+    PARE_TRY(pare_effort_apply(&target, out));
     PARE_TRY(check_mode(o, out));
     if (out->mode == PARE_MODE_CHANNEL && out->readers <= 0.0) out->readers = 1.0; /* there is nothing else to refit */
     out->moreau.unpulled = out->moreau.prox == PARE_PROX_RELEASED;

@@ -20,7 +20,8 @@ static uint32_t added_biases(const pare_prune_job *job) {
 
 pare_record pare_prune_record(const pare_prune_job *job, json_t *recipe) {
     const char *source = job->asked->calibration.of.source;
-    const pare_recipe *preset = pare_recipe_find(job->asked->recipe.name);
+    const pare_recipe *asked = &job->asked->recipe;
+    const pare_recipe *preset = pare_recipe_find(asked->effort == PARE_EFFORT_NORMAL ? asked->name : asked->preset);
     pare_record record = {.model = job->origin,
                           .method = job->asked->recipe.name,
                           .base = preset ? preset->name : NULL,

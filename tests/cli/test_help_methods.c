@@ -18,6 +18,7 @@ static const char *const particular[][2] = {
     {"--targets", "mlp"},
     {"--skip", "q_proj"},
     {"--mode", "channel"},
+    {"--effort", "quick"},
     {"--layers", "1:3"},
     {"--attention-layers", "1:3"},
     {"--ffn-layers", "1:3"},
@@ -248,6 +249,7 @@ static bool contradicts(size_t method, const char *option) {
     if (strcmp(option, "--salience") == 0) return layers || trains(method);
     if (strcmp(option, "--reconstruct") == 0) return trains(method);
     if (strcmp(option, "--residual-rank") == 0) return !removes_weights(method);
+    if (strcmp(option, "--effort") == 0) return true;
     if (strcmp(option, "--region-rounds") == 0) return removes_weights(method);
     return strcmp(option, "--choose") == 0 && (layers || removes_weights(method));
 }
