@@ -1,8 +1,8 @@
 /* Forward and backward of one LLaMA-7B-shaped block of frozen weights, without and with adapters, beside a matrix
  * product: bench_lora [rank [dropout [repeats]]]. Every repeat times all of them in turn, and fractions are medians
  * over repeats of what was measured side by side, since a shared machine's speed drifts. */
-#include "evaluate/flops.h"
 #include "evaluate/synthetic.h"
+#include "model/pass.h"
 #include "support/memory.h"
 #include "support/progress.h"
 #include "support/random.h"

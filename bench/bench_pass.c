@@ -6,8 +6,7 @@
  * and backward, all gradients made and dropped), product (a large square one); and flops with the nominal operations of
  * the three. */
 #include "backend/backend.h"
-#include "evaluate/flops.h"
-#include "model/pass.h"
+#include "model/work.h"
 #include "support/memory.h"
 #include "support/progress.h"
 
@@ -58,8 +57,9 @@ static pare_status answer(bench *b) {
     char word[32];
     while (scanf("%31s", word) == 1) {
         if (strcmp(word, "flops") == 0) {
-            printf("%.6g %.6g %.6g\n", pare_flops_forward(b->model, b->sequences, b->length),
-                   pare_flops_gradient(b->model, b->sequences, b->length, false),
+            pare_work forward = pare_work_forward(b->model, b->sequences, b->length);
+            pare_work gradient = pare_work_gradient_of_all(b->model, b->sequences, b->length);
+            printf("%.6g %.6g %.6g\n", pare_work_operations(&forward), pare_work_operations(&gradient),
                    2.0 * (double)SIDE * (double)SIDE * (double)SIDE);
         } else {
             double start = pare_clock();

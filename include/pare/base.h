@@ -74,7 +74,13 @@ typedef enum pare_limit_origin {
     PARE_LIMIT_GIVEN      /* pare_runtime */
 } pare_limit_origin;
 
-/* Called once the memory plan is made, before the work starts. All sizes in bytes. */
+/* A stage of a run, or several of the same name together. */
+typedef struct pare_stage_time {
+    const char *name;
+    double seconds;
+} pare_stage_time;
+
+/* Called once the plan is made, before the work starts. All sizes in bytes. */
 typedef struct pare_plan {
     uint64_t mapped;      /* weights, mapped read-only: the kernel may drop them at any time */
     uint64_t weights;     /* one block of weights in the form the pass needs, where that differs from the file */
@@ -97,6 +103,10 @@ typedef struct pare_plan {
     uint64_t blocks;   /* whose gradients a pass makes: layers times micro-batches; 0: it makes none */
     uint64_t kept;     /* of these, whose activations are kept in place of running them again */
     uint64_t imatrix;  /* of one more pass at the end, for an importance matrix of what is left; 0: none is made */
+    /* What the run is expected to take from here on, by operations counted from shapes and a measurement of this
+     * machine; of work that is over in a moment, by rates that are assumed. Borrowed. */
+    const pare_stage_time *stages; /* [stage_count] under the names that the report's "seconds" has */
+    size_t stage_count;            /* 0: not known */
 } pare_plan;
 
 typedef void (*pare_plan_fn)(void *user, const pare_plan *plan);

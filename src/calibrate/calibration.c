@@ -51,6 +51,14 @@ pare_status pare_calibration_check_length(const pare_model *model, const char *n
     return PARE_BAD_ARGUMENT;
 }
 
+int64_t pare_calibration_windows(const pare_model *model, const char *name, uint32_t window, uint32_t limit) {
+    enum { TOKEN_BYTES = 4 }; /* of a token of text, about */
+    if (pare_reads_pictures(&model->config)) return limit;
+    if (pare_calibration_is_self(name)) return limit ? limit : PARE_SELF_WINDOWS;
+    int64_t all = (int64_t)(pare_file_bytes(name) / TOKEN_BYTES / window);
+    return limit && limit < all ? limit : all;
+}
+
 pare_status pare_calibration_check(const pare_model *model, const char *name, const pare_windows *windows) {
     PARE_TRY(pare_calibration_check_length(model, name, windows->length));
     if (pare_reads_pictures(&model->config)) return PARE_OK;
@@ -76,10 +84,28 @@ static uint32_t samples_of(const pare_calibration_request *request, uint32_t oth
     return samples * (request->batches ? request->batches : 1);
 }
 
+static uint32_t usual_of(const pare_calibration_request *request) {
+    return request->usual ? request->usual : SAMPLES;
+}
+
+static pare_self_request self_of(const pare_model *model, const pare_calibration_request *request) {
+    uint32_t positions = model->config.max_positions, length = LENGTH < positions ? LENGTH : positions;
+    if (request->options->length) length = request->options->length;
+    uint32_t lead = positions - length < length ? positions - length : length;
+    return (pare_self_request){.sequences = samples_of(request, usual_of(request)),
+                               .lead = request->mid_text ? lead : 0,
+                               .length = length,
+                               .seed = request->seed};
+}
+
+pare_work pare_calibration_work(const pare_model *model, const pare_calibration_request *request) {
+    pare_self_request self = self_of(model, request);
+    return pare_calibration_is_self(request->options->source) ? pare_self_work(model, &self) : (pare_work){{0}};
+}
+
 static pare_status load(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
                         const pare_calibration_request *request, pare_windows *windows) {
     const pare_calibration_options *options = request->options;
-    uint32_t usual = request->usual ? request->usual : SAMPLES;
     if (pare_reads_pictures(&model->config)) {
         PARE_TRY(pare_calibration_check_source(model, "--calib", options->source));
         PARE_TRY(pare_pictures_sample(model, options->source, samples_of(request, PICTURES), request->seed, windows));
@@ -88,13 +114,7 @@ static pare_status load(const pare_model *model, const pare_backend *backend, co
     }
     if (options->length) PARE_TRY(pare_calibration_check_length(model, "--length", options->length));
     if (pare_calibration_is_self(options->source)) {
-        uint32_t positions = model->config.max_positions, length = LENGTH < positions ? LENGTH : positions;
-        if (options->length) length = options->length;
-        uint32_t lead = positions - length < length ? positions - length : length;
-        pare_self_request self = {.sequences = samples_of(request, usual),
-                                  .lead = request->mid_text ? lead : 0,
-                                  .length = length,
-                                  .seed = request->seed};
+        pare_self_request self = self_of(model, request);
         return pare_self_sample(model, backend, runtime, &self, windows);
     }
     const pare_tokenizer *tokenizer;
@@ -107,7 +127,7 @@ static pare_status load(const pare_model *model, const pare_backend *backend, co
                                   .field = options->field,
                                   .style = &style,
                                   .count = samples_of(request, 0),
-                                  .usual = usual,
+                                  .usual = usual_of(request),
                                   .length = options->length,
                                   .seed = request->seed,
                                   .stream = options->stream};

@@ -3,6 +3,7 @@
 #define PARE_CALIBRATE_CALIBRATION_H
 
 #include "model/source.h"
+#include "support/work.h"
 #include "text/corpus.h"
 
 /* What of a source is wanted, where the options leave it open. */
@@ -19,11 +20,17 @@ typedef struct pare_calibration_request {
  * them each; free with pare_windows_free. digest: their SHA-256 (pare_windows_digest). */
 pare_status pare_calibration_load(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
                                   const pare_calibration_request *request, pare_windows *windows, char digest[65]);
+/* What that has to do: nothing to speak of unless the model writes. */
+pare_work pare_calibration_work(const pare_model *model, const pare_calibration_request *request);
 
 /* Evaluation windows: pare_windows_stream of a text, or the pictures of a set; what was skipped goes to the runtime.
  * Free with pare_windows_free. */
 pare_status pare_calibration_stream(const pare_model *model, const char *name, uint32_t window, uint32_t limit,
                                     const pare_runtime *runtime, pare_windows *windows);
+/* How many these will be, about, without a look into it; of "self" where nobody says how many, PARE_SELF_WINDOWS. 0: of
+ * pictures, unless there is a limit. */
+enum { PARE_SELF_WINDOWS = 64 };
+int64_t pare_calibration_windows(const pare_model *model, const char *name, uint32_t window, uint32_t limit);
 /* Of windows of text, or of pictures. */
 pare_status pare_calibration_digest(const pare_model *model, const pare_windows *windows, char digest[65]);
 /* Refuses what the model does not read: a folder for one of text, "self" for one of pictures. option: "--calib". */

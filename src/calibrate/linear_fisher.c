@@ -2,6 +2,7 @@
 #include "calibrate/input_moments_internal.h"
 #include "calibrate/shrinkage.h"
 #include "model/gradient_sink.h"
+#include "model/work.h"
 #include "support/memory.h"
 #include "support/progress.h"
 
@@ -65,6 +66,22 @@ uint64_t pare_linear_fisher_room_bytes(const pare_model *model, const pare_backe
                                        const pare_fisher_choice *choice) {
     extent e = extent_of(model, choice);
     return e.rows * (sizeof(double) + sizeof(float)) + e.widest * CHUNK * (sizeof(float) + pare_operand_size(backend));
+}
+
+/* A forward and a backward without weights' gradients, in which blocks run again; and what outputs add to their
+ * matrices. */
+pare_work pare_linear_fisher_work(const pare_fisher_request *request, const pare_fisher_choice *choice) {
+    const pare_model *model = request->source->model;
+    pare_work work = pare_work_gradient(
+        model, &(pare_gradient_shape){.sequences = request->sequences, .length = request->length, .again = 1.0});
+    double tokens = (double)request->sequences * (double)request->length;
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        if (!is_wanted(model, choice, id)) continue;
+        double rows = (double)rows_of(model, id);
+        work.amount[PARE_WORK_BYTES] += 4.0 * tokens * rows * sizeof(float);
+        if (rows <= (double)choice->widest) work.amount[PARE_WORK_PRODUCTS] += 2.0 * tokens * rows * rows;
+    }
+    return work;
 }
 
 /* out: tokens [first, first + n) times the scale, laid out as the values. */

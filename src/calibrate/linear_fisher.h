@@ -9,6 +9,7 @@
 
 #include "model/pass.h"
 #include "support/scratch.h"
+#include "support/work.h"
 
 typedef struct pare_fisher_request {
     const pare_source *source;
@@ -46,6 +47,8 @@ uint64_t pare_linear_fisher_room_bytes(const pare_model *model, const pare_backe
 /* Sequences of a group: the largest divisor of `sequences` that fits the limit, at most 32; *memory: what the pass then
  * holds. */
 pare_status pare_linear_fisher_group(const pare_fisher_request *request, int64_t *group, pare_pass_memory *memory);
+/* What gathering has to do. */
+pare_work pare_linear_fisher_work(const pare_fisher_request *request, const pare_fisher_choice *choice);
 
 /* Diagonals are sums in double of squares of the gradients as the backward has them. Full matrices are products of
  * operands with sums in fp32: off by at most n 2^-24 of the sum of n absolute products, and with bf16 operands by the

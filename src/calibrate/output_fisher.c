@@ -27,16 +27,32 @@ static void take(pare_linear_fisher *linear, int64_t sequences, pare_output_fish
     pare_linear_fisher_free(linear);
 }
 
+/* *wanted: [tensor_count] what choice points at; freed by the caller. */
+static pare_status choose(const pare_model *model, bool **wanted, pare_fisher_choice *choice) {
+    PARE_TRY(pare_alloc(wanted, model->tensor_count, sizeof **wanted, "output metrics"));
+    for (uint32_t i = 0; i < model->config.layers; i++)
+        for (int stage = 0; stage < PARE_OUTPUT_STAGES; stage++)
+            (*wanted)[pare_tensor_id(i, role_of[stage])] = true;
+    *choice = (pare_fisher_choice){.wanted = *wanted, .widest = model->config.hidden, .spread = true};
+    return PARE_OK;
+}
+
+pare_status pare_output_fisher_work(const pare_fisher_request *request, pare_work *out) {
+    bool *wanted;
+    pare_fisher_choice choice;
+    PARE_TRY(choose(request->source->model, &wanted, &choice));
+    *out = pare_linear_fisher_work(request, &choice);
+    pare_free(wanted);
+    return PARE_OK;
+}
+
 pare_status pare_output_fisher_run(const pare_fisher_request *request, pare_output_fisher *out) {
     const pare_model *model = request->source->model;
     pare_linear_fisher linear;
+    pare_fisher_choice choice;
     bool *wanted;
     *out = (pare_output_fisher){.layers = model->config.layers, .hidden = model->config.hidden};
-    PARE_TRY(pare_alloc(&wanted, model->tensor_count, sizeof *wanted, "output metrics"));
-    for (uint32_t i = 0; i < out->layers; i++)
-        for (int stage = 0; stage < PARE_OUTPUT_STAGES; stage++)
-            wanted[pare_tensor_id(i, role_of[stage])] = true;
-    pare_fisher_choice choice = {.wanted = wanted, .widest = out->hidden, .spread = true};
+    PARE_TRY(choose(model, &wanted, &choice));
     pare_status status = pare_alloc(&out->metric, out->layers, sizeof *out->metric, "output metrics");
     if (status == PARE_OK) status = pare_alloc(&out->shrunk, out->layers, sizeof *out->shrunk, "output metrics");
     if (status == PARE_OK) status = pare_linear_fisher_run(request, &choice, &linear);

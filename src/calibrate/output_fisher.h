@@ -20,6 +20,7 @@ typedef struct pare_output_fisher {
 uint64_t pare_output_fisher_bytes(const pare_model *model);
 /* As pare_linear_fisher_group. */
 pare_status pare_output_fisher_group(const pare_fisher_request *request, int64_t *group, pare_pass_memory *memory);
+pare_status pare_output_fisher_work(const pare_fisher_request *request, pare_work *out);
 
 /* Free with pare_output_fisher_free. */
 pare_status pare_output_fisher_run(const pare_fisher_request *request, pare_output_fisher *out);

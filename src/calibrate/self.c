@@ -2,6 +2,7 @@
 #include "generate/generate.h"
 #include "generate/sampling.h"
 #include "generate/stop.h"
+#include "model/work.h"
 #include "support/memory.h"
 #include "support/progress.h"
 #include "support/runtime.h"
@@ -210,4 +211,14 @@ pare_status pare_self_sample(const pare_model *model, const pare_backend *backen
     writer_close(&w);
     if (status != PARE_OK) pare_windows_free(out);
     return status;
+}
+
+/* A token of each sequence of a group at a time goes through all blocks and the head, and is drawn from its softmax. */
+pare_work pare_self_work(const pare_model *model, const pare_self_request *request) {
+    int64_t tokens = request->sequences * (int64_t)(request->lead + request->length);
+    pare_work blocks = pare_work_blocks(model, request->sequences, request->lead + request->length), work = {{0}};
+    pare_work head = pare_work_head(model, tokens);
+    work.amount[PARE_WORK_DECODING] = blocks.amount[PARE_WORK_BLOCKS] + head.amount[PARE_WORK_PRODUCTS];
+    work.amount[PARE_WORK_BYTES] = head.amount[PARE_WORK_BYTES];
+    return work;
 }

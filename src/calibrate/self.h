@@ -4,6 +4,7 @@
 
 #include "model/adapter.h"
 #include "model/source.h"
+#include "support/work.h"
 #include "text/corpus.h"
 
 typedef struct pare_self_request {
@@ -21,5 +22,7 @@ typedef struct pare_self_request {
  * whose rounding is theirs. Progress is reported from the calling thread. Free with pare_windows_free. */
 pare_status pare_self_sample(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
                              const pare_self_request *request, pare_windows *out);
+/* What that has to do. */
+pare_work pare_self_work(const pare_model *model, const pare_self_request *request);
 
 #endif

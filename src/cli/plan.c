@@ -124,6 +124,28 @@ static void say_bytes(const char *name, uint64_t bytes, const char *note) {
     pare_terminal_say("  %-12s %s%s", name, pare_bytes_show(bytes).text, note);
 }
 
+/* Stages that take less than a hundredth of all are not worth a line. */
+static void say_times(const pare_plan *plan) {
+    static const double moment = 3.0, worth_a_line = 0.01;
+    double all = 0.0;
+    for (size_t i = 0; i < plan->stage_count; i++)
+        all += plan->stages[i].seconds;
+    if (!plan->stage_count) return;
+    pare_terminal_say("Time");
+    if (all < moment) {
+        pare_terminal_say("  %-12s a moment", "in all");
+        return;
+    }
+    pare_terminal_say("  %-12s about %s", "in all", pare_seconds_show(all).text);
+    for (size_t i = 0; i < plan->stage_count; i++) {
+        const pare_stage_time *stage = &plan->stages[i];
+        bool text = strcmp(stage->name, "calibration data") == 0;
+        if (stage->seconds < worth_a_line * all) continue;
+        pare_terminal_say("  %-12s %s%s", pare_seconds_show(stage->seconds).text, text ? "writing text" : stage->name,
+                          text ? ", which --calib FILE saves, and fewer --samples shorten" : "");
+    }
+}
+
 void pare_plan_say(void *user, const pare_plan *plan) {
     (void)user;
     if (plan->sequences)
@@ -159,6 +181,7 @@ void pare_plan_say(void *user, const pare_plan *plan) {
                                           [PARE_LIMIT_CONTAINER] = ", 80 % of what the container has left",
                                           [PARE_LIMIT_GIVEN] = ""};
     say_bytes("limit", plan->limit, plan->limit ? origins[plan->limit_origin] : "");
+    say_times(plan);
 }
 
 static void announce(pare_announcement *announcement) {

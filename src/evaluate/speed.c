@@ -3,9 +3,10 @@
 #include "backend/backend.h"
 #include "calibrate/moreau.h"
 #include "calibrate/pictures.h"
-#include "evaluate/flops.h"
 #include "evaluate/synthetic.h"
+#include "evaluate/timed.h"
 #include "model/gradient_sink.h"
+#include "model/work.h"
 #include "report/report.h"
 #include "support/memory.h"
 #include "support/order.h"
@@ -19,15 +20,6 @@
 
 enum { MAX_REPEATS = 100 };
 
-/* A matrix product that is timed. */
-typedef struct gemm_run {
-    const pare_backend *backend;
-    pare_matmul shape;
-    void *a, *b;
-    float *c;
-    double flops;
-} gemm_run;
-
 typedef struct bench {
     const pare_model *model;
     const pare_runtime *runtime;
@@ -35,67 +27,21 @@ typedef struct bench {
     int64_t sequences, length;
     uint32_t repeats;
     uint32_t *ids;
-    gemm_run reference; /* what passes are held against */
+    pare_product_run reference; /* what passes are held against */
     pare_speed_results results;
 } bench;
-
-typedef pare_status (*work_fn)(void *context);
 
 static double median(double *values, uint32_t count) {
     qsort(values, count, sizeof *values, pare_ascending_double);
     return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
 }
 
-static pare_status timed(work_fn work, void *context, double *seconds) {
-    double start = pare_clock();
-    PARE_TRY(work(context));
-    *seconds = pare_clock() - start;
-    return PARE_OK;
-}
-
-static pare_status run_gemm(void *context) {
-    gemm_run *g = context;
-    return g->backend->operations->matmul(g->backend, &g->shape, g->a, g->b, g->c);
-}
-
-static pare_status fill_operand(const pare_backend *backend, int64_t count, uint64_t seed, void **out) {
-    enum { STEP = 1 << 10 };
-    float values[STEP];
-    PARE_TRY(pare_alloc_uninitialized(out, (size_t)count, pare_operand_size(backend), "matrix"));
-    for (int64_t i = 0; i < count; i += STEP) {
-        int64_t n = count - i < STEP ? count - i : STEP;
-        for (int64_t j = 0; j < n; j++)
-            values[j] = (float)((uint64_t)(i + j) * 2654435761u * (2 * seed + 1) % 1024) / 1024.0f - 0.5f;
-        backend->operations->to_operand(backend, values, n, pare_operand_at(backend, *out, i));
-    }
-    return PARE_OK;
-}
-
-static void gemm_free(gemm_run *g) {
-    pare_free(g->a);
-    pare_free(g->b);
-    pare_free(g->c);
-    *g = (gemm_run){0};
-}
-
-/* y = x W^T with x: [m, k], W: [n, k]. */
-static pare_status gemm_new(const pare_backend *backend, int64_t m, int64_t n, int64_t k, gemm_run *g) {
-    *g = (gemm_run){.backend = backend,
-                    .shape = {.batch = 1, .m = m, .n = n, .k = k, .transpose_b = true},
-                    .flops = 2.0 * (double)m * (double)n * (double)k};
-    pare_status status = fill_operand(backend, m * k, 1, &g->a);
-    if (status == PARE_OK) status = fill_operand(backend, n * k, 2, &g->b);
-    if (status == PARE_OK) status = pare_alloc_uninitialized(&g->c, (size_t)(m * n), sizeof(float), "matrix");
-    if (status != PARE_OK) gemm_free(g);
-    return status;
-}
-
 /* Median rate over the repeats, after a run that does not count. */
-static pare_status gemm_rate(const bench *b, gemm_run *g, double *rate) {
+static pare_status gemm_rate(const bench *b, pare_product_run *g, double *rate) {
     double rates[MAX_REPEATS];
-    PARE_TRY(run_gemm(g));
+    PARE_TRY(pare_product_run_once(g));
     for (uint32_t i = 0; i < b->repeats; i++) {
-        PARE_TRY(timed(run_gemm, g, &rates[i]));
+        PARE_TRY(pare_timed(pare_product_run_once, g, &rates[i]));
         rates[i] = g->flops / rates[i];
         PARE_TRY(pare_progress_report(b->runtime, "measuring matrix products", i + 1, b->repeats));
     }
@@ -104,23 +50,23 @@ static pare_status gemm_rate(const bench *b, gemm_run *g, double *rate) {
 }
 
 /* *rate: of the faster of a square product and the model's own widest one, which is left in *best. */
-static pare_status machine_rate(const bench *b, const pare_backend *backend, double *rate, gemm_run *best) {
+static pare_status machine_rate(const bench *b, const pare_backend *backend, double *rate, pare_product_run *best) {
     const pare_config *c = &b->model->config;
     int64_t side = backend->operand == PARE_DTYPE_F32 ? 2048 : 4096;
     double square_rate = 0.0, own_rate = 0.0;
-    gemm_run own;
-    PARE_TRY(gemm_new(backend, side, side, side, best));
-    pare_status status =
-        gemm_new(backend, b->sequences * b->length, c->widths[0].ffn ? c->widths[0].ffn : c->hidden, c->hidden, &own);
+    pare_product_run own;
+    int64_t outputs = c->widths[0].ffn ? c->widths[0].ffn : c->hidden;
+    PARE_TRY(pare_product_run_new(backend, side, side, side, best));
+    pare_status status = pare_product_run_new(backend, b->sequences * b->length, outputs, c->hidden, &own);
     if (status == PARE_OK) status = gemm_rate(b, best, &square_rate);
     if (status == PARE_OK) status = gemm_rate(b, &own, &own_rate);
     if (status == PARE_OK && own_rate > square_rate) {
-        gemm_run swap = own;
+        pare_product_run swap = own;
         own = *best;
         *best = swap;
     }
-    gemm_free(&own);
-    if (status != PARE_OK) gemm_free(best);
+    pare_product_run_free(&own);
+    if (status != PARE_OK) pare_product_run_free(best);
     *rate = (own_rate > square_rate ? own_rate : square_rate) / 1e9;
     return status;
 }
@@ -134,12 +80,12 @@ static pare_status measure_machine(bench *b) {
     for (int i = 0; i < 2; i++) {
         bool bf16 = backends[i]->operand == PARE_DTYPE_BF16;
         double *rate = bf16 ? &b->results.gemm_bf16 : &b->results.gemm_fp32;
-        gemm_run run;
+        pare_product_run run;
         *rate = NAN;
         if (!backends[i]->native) continue;
         PARE_TRY(machine_rate(b, backends[i], rate, &run));
         if (b->reference.backend)
-            gemm_free(&run);
+            pare_product_run_free(&run);
         else
             b->reference = run;
     }
@@ -148,15 +94,15 @@ static pare_status measure_machine(bench *b) {
 
 /* Times `work` and records medians. A shared machine's speed drifts, so every repeat is held against reference products
  * right before and after it, and the median of those fractions is the one reported. */
-static pare_status measure_work(bench *b, pare_work_speed *out, const char *stage, work_fn work, void *context,
+static pare_status measure_work(bench *b, pare_work_speed *out, const char *stage, pare_timed_fn work, void *context,
                                 double flops) {
     double times[MAX_REPEATS], fractions[MAX_REPEATS], before, after, tokens = (double)(b->sequences * b->length);
     PARE_TRY(work(context));
     for (uint32_t i = 0; i < b->repeats; i++) {
         PARE_TRY(pare_progress_report(b->runtime, stage, i, b->repeats));
-        PARE_TRY(timed(run_gemm, &b->reference, &before));
-        PARE_TRY(timed(work, context, &times[i]));
-        PARE_TRY(timed(run_gemm, &b->reference, &after));
+        PARE_TRY(pare_timed(pare_product_run_once, &b->reference, &before));
+        PARE_TRY(pare_timed(work, context, &times[i]));
+        PARE_TRY(pare_timed(pare_product_run_once, &b->reference, &after));
         fractions[i] = flops / times[i] / (2.0 * b->reference.flops / (before + after));
     }
     PARE_TRY(pare_progress_report(b->runtime, stage, b->repeats, b->repeats));
@@ -206,12 +152,16 @@ static pare_status run_moreau(void *context) {
     return PARE_OK;
 }
 
+static double operations_of(pare_work work) {
+    return pare_work_operations(&work);
+}
+
 static pare_status measure_forward(bench *b) {
     pass_run r = {.bench = b, .source = {.model = b->model, .backend = b->backend}};
     pare_pass_shape shape = {.sequences = b->sequences, .length = b->length};
     PARE_TRY(pare_pass_new(b->model, b->backend, &shape, &r.pass));
     pare_status status = measure_work(b, &b->results.forward, "forward", run_forward, &r,
-                                      pare_flops_forward(b->model, b->sequences, b->length));
+                                      operations_of(pare_work_forward(b->model, b->sequences, b->length)));
     pare_pass_free(r.pass);
     return status;
 }
@@ -223,7 +173,7 @@ static pare_status measure_gradient(bench *b) {
     pare_pass_shape shape = {.sequences = b->sequences, .length = b->length, .gradients = true};
     PARE_TRY(pare_pass_new(b->model, b->backend, &shape, &r.pass));
     pare_status status = measure_work(b, &b->results.forward_backward, "forward and backward", run_gradient, &r,
-                                      pare_flops_gradient(b->model, b->sequences, b->length, false));
+                                      operations_of(pare_work_gradient_of_all(b->model, b->sequences, b->length)));
     pare_pass_free(r.pass);
     return status;
 }
@@ -249,7 +199,7 @@ static pare_status measure_moreau(bench *b) {
     status = pare_pass_new(b->model, b->backend, &shape, &r.pass);
     if (status == PARE_OK)
         status = measure_work(b, &b->results.moreau, "Moreau step", run_moreau, &r,
-                              pare_flops_gradient(b->model, b->sequences, b->length, false));
+                              operations_of(pare_work_gradient_of_all(b->model, b->sequences, b->length)));
     pare_pass_free(r.pass);
     pare_moreau_state_free(&r.state);
     return status;
@@ -322,7 +272,7 @@ pare_status pare_bench(const pare_model *model, const pare_bench_options *option
     }
     pare_status status = measure(&b, options, synthetic != NULL);
     if (status == PARE_OK) status = pare_report_text(PARE_REPORT_SPEED, &b.results, report);
-    gemm_free(&b.reference);
+    pare_product_run_free(&b.reference);
     pare_free(b.ids);
     pare_backend_close(b.other);
     pare_backend_close(b.backend);

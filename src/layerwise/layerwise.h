@@ -20,6 +20,7 @@
 #include "method/element.h"
 #include "model/stream.h"
 #include "model/walk.h"
+#include "model/work.h"
 #include "repair/inverse_factor.h"
 #include "repair/least_squares.h"
 #include "repair/repaired.h"
@@ -291,5 +292,21 @@ bool pare_layerwise_parallel(const pare_layerwise_request *request);
 int64_t pare_layerwise_widest_of(const pare_layerwise_request *request, pare_input_kind kind);
 /* The widest input of any matrix of the model, or d. */
 int64_t pare_layerwise_widest(const pare_model *model);
+
+/* ---- walk_work.c ---- */
+
+/* What a walk has to do that looks at inputs in this way. */
+typedef struct pare_walk_shape {
+    const pare_layerwise_request *request;
+    bool together; /* all kinds of input of a layer, else one by one */
+    bool through;  /* the run that is observed makes the next layer's inputs, too */
+    bool readers;  /* inputs of readers are compared with the dense model's, and fitted to them, not just those of
+                      outputs */
+} pare_walk_shape;
+
+/* Streams through all layers, what inputs show, and the maps of readers. */
+pare_work pare_layerwise_work(const pare_walk_shape *walk);
+/* Behind the last layer. */
+pare_work pare_layerwise_finish_work(const pare_layerwise_request *request, bool head);
 
 #endif

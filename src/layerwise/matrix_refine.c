@@ -50,12 +50,27 @@ static uint64_t swap_bytes(int64_t columns) {
     return pare_swap_bytes(columns, omp_get_max_threads());
 }
 
+/* Every row's columns are sorted and gone through. */
+static pare_work grow_work(int64_t rows, int64_t columns) {
+    pare_work sorted = pare_element_select_work(rows, columns), work = {{0}};
+    pare_work_add(&work, &sorted, 8.0);
+    return work;
+}
+
+/* The products of all rows with the Gram matrix, and as much again for what swaps change of them. */
+static pare_work swap_work(int64_t rows, int64_t columns) {
+    pare_work work = {{0}};
+    work.amount[PARE_WORK_DOUBLE] = 4.0 * (double)rows * (double)columns * (double)columns;
+    return work;
+}
+
 static const struct {
     pare_status (*run)(pare_matrix_job *m);
     uint64_t (*bytes)(int64_t columns); /* NULL: next to nothing */
+    pare_work (*work)(int64_t rows, int64_t columns);
 } refiners[PARE_REFINEMENT_COUNT] = {
-    [PARE_REFINE_DSNOT] = {grow_and_prune_some, NULL},
-    [PARE_REFINE_SWAPS] = {swap, swap_bytes},
+    [PARE_REFINE_DSNOT] = {grow_and_prune_some, NULL, grow_work},
+    [PARE_REFINE_SWAPS] = {swap, swap_bytes, swap_work},
 };
 
 pare_status pare_matrix_refine(pare_matrix_job *m) {
@@ -64,4 +79,8 @@ pare_status pare_matrix_refine(pare_matrix_job *m) {
 
 uint64_t pare_refiner_bytes(const pare_element_recipe *recipe, int64_t columns) {
     return refiners[recipe->refinement].bytes ? refiners[recipe->refinement].bytes(columns) : 0;
+}
+
+pare_work pare_refiner_work(const pare_element_recipe *recipe, int64_t rows, int64_t columns) {
+    return recipe->refinement ? refiners[recipe->refinement].work(rows, columns) : (pare_work){{0}};
 }

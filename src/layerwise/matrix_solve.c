@@ -10,6 +10,7 @@ typedef struct solver {
     pare_status (*run)(pare_matrix_job *m, bool choose);
     bool (*chooses)(const pare_matrix_job *m); /* NULL: never */
     uint64_t (*bytes)(const pare_recipe *recipe, int64_t rows, int64_t columns);
+    pare_work (*work)(const pare_recipe *recipe, int64_t rows, int64_t columns); /* NULL: next to none */
 } solver;
 
 static const solver *solver_of(pare_compensation repair);
@@ -44,6 +45,11 @@ static uint64_t update_bytes(const pare_recipe *recipe, int64_t rows, int64_t co
     return pare_inverse_factor_bytes(columns) + pare_obs_update_bytes(rows, columns, recipe->element.slab);
 }
 
+/* The factor is made once for all matrices of an input, by the walk. */
+static pare_work update_work(const pare_recipe *recipe, int64_t rows, int64_t columns) {
+    return pare_obs_update_work(rows, columns, recipe->element.slab);
+}
+
 static pare_status fit(pare_matrix_job *m, bool choose) {
     (void)choose;
     pare_element_mask_apply(&m->mask, m->w->weights);
@@ -55,6 +61,10 @@ static uint64_t fit_bytes(const pare_recipe *recipe, int64_t rows, int64_t colum
     return pare_masked_cg_bytes(rows, columns);
 }
 
+static pare_work fit_work(const pare_recipe *recipe, int64_t rows, int64_t columns) {
+    return pare_masked_cg_work(false, rows, columns, recipe->element.cg_iterations);
+}
+
 static bool alternating_chooses(const pare_matrix_job *m) {
     return m->w->recipe->admm_gradual > 0;
 }
@@ -64,42 +74,56 @@ static uint64_t alternate_bytes(const pare_recipe *recipe, int64_t rows, int64_t
     return pare_admm_bytes(rows, columns);
 }
 
+static pare_admm admm_of(const pare_recipe *recipe, const pare_element_target *choose) {
+    const pare_element_recipe *e = &recipe->element;
+    return (pare_admm){.iterations = e->admm_iterations,
+                       .rho = e->admm_rho,
+                       .damping = recipe->damping,
+                       .normalise = true,
+                       .choose = choose,
+                       .gradual = e->admm_gradual,
+                       .refine = e->cg_iterations};
+}
+
+static pare_work alternate_work(const pare_recipe *recipe, int64_t rows, int64_t columns) {
+    static const pare_element_target some = {0};
+    pare_admm options = admm_of(recipe, recipe->element.admm_gradual > 0 ? &some : NULL);
+    return pare_admm_work(&options, rows, columns);
+}
+
 static pare_status alternate(pare_matrix_job *m, bool choose) {
-    const pare_element_recipe *e = m->w->recipe;
     char name[96];
-    pare_admm options = {.iterations = e->admm_iterations,
-                         .rho = e->admm_rho,
-                         .damping = m->w->job->recipe->damping,
-                         .normalise = true,
-                         .choose = choose ? &m->target : NULL,
-                         .gradual = e->admm_gradual,
-                         .refine = e->cg_iterations};
+    pare_admm options = admm_of(m->w->job->recipe, choose ? &m->target : NULL);
     pare_input_name(m->layer, pare_input_of(m->role), name, sizeof name);
     m->result->damped = true;
     return pare_admm_run(&options, m->statistics->gram, name, m->w->weights, &m->mask, &m->result->damping);
 }
 
-/* The same three in the metric of the loss. */
+/* The same three in the metric of the loss: what the recipe says of it. */
+static pare_kronecker kronecker_of(const pare_recipe *recipe, const pare_element_target *choose) {
+    const pare_element_recipe *e = &recipe->element;
+    bool sweeps = pare_compensation_has(recipe->compensation, PARE_TRAIT_SWEEPS);
+    bool alternates = pare_compensation_has(recipe->compensation, PARE_TRAIT_ALTERNATES);
+    return (pare_kronecker){.damping = recipe->damping,
+                            .fisher_damping = e->fisher_damping,
+                            .choose = choose,
+                            .sweep = sweeps,
+                            .slab = e->slab,
+                            .iterations = sweeps || alternates ? e->admm_iterations : 0,
+                            .inner = e->inner,
+                            .rho = e->admm_rho,
+                            .growth = e->growth,
+                            .refine = e->cg_iterations};
+}
+
 static pare_status solve_in_metric(pare_matrix_job *m, bool choose) {
-    const pare_element_recipe *e = m->w->recipe;
     const pare_linear_fisher *fisher = m->w->job->fisher;
-    bool sweeps = pare_compensation_has(m->w->job->recipe->compensation, PARE_TRAIT_SWEEPS);
-    bool alternates = pare_compensation_has(m->w->job->recipe->compensation, PARE_TRAIT_ALTERNATES);
     pare_kronecker_result result;
-    pare_kronecker options = {.gram = m->statistics->gram,
-                              .damping = m->w->job->recipe->damping,
-                              .fisher = fisher->full[m->id],
-                              .fisher_diagonal = fisher->diagonal[m->id],
-                              .fisher_damping = e->fisher_damping,
-                              .choose = choose ? &m->target : NULL,
-                              .sweep = sweeps,
-                              .slab = e->slab,
-                              .iterations = sweeps || alternates ? e->admm_iterations : 0,
-                              .inner = e->inner,
-                              .rho = e->admm_rho,
-                              .growth = e->growth,
-                              .refine = e->cg_iterations,
-                              .what = m->w->l.model->tensors[m->id]->name};
+    pare_kronecker options = kronecker_of(m->w->job->recipe, choose ? &m->target : NULL);
+    options.gram = m->statistics->gram;
+    options.fisher = fisher->full[m->id];
+    options.fisher_diagonal = fisher->diagonal[m->id];
+    options.what = m->w->l.model->tensors[m->id]->name;
     PARE_TRY(pare_kronecker_run(&options, m->w->weights, &m->mask, &result));
     m->result->damped = true;
     m->result->damping = result.gram;
@@ -116,11 +140,11 @@ static pare_status leave(pare_matrix_job *m, bool choose) {
 }
 
 static const solver solvers[PARE_COMPENSATION_COUNT] = {
-    [PARE_COMPENSATE_NONE] = {leave, NULL, NULL},
-    [PARE_COMPENSATE_LS] = {fit, NULL, fit_bytes},
-    [PARE_COMPENSATE_OBS] = {update, pare_matrix_sweep_chooses, update_bytes},
-    [PARE_COMPENSATE_ADMM] = {alternate, alternating_chooses, alternate_bytes},
-    [PARE_COMPENSATE_BIAS] = {leave, NULL, NULL},
+    [PARE_COMPENSATE_NONE] = {leave, NULL, NULL, NULL},
+    [PARE_COMPENSATE_LS] = {fit, NULL, fit_bytes, fit_work},
+    [PARE_COMPENSATE_OBS] = {update, pare_matrix_sweep_chooses, update_bytes, update_work},
+    [PARE_COMPENSATE_ADMM] = {alternate, alternating_chooses, alternate_bytes, alternate_work},
+    [PARE_COMPENSATE_BIAS] = {leave, NULL, NULL, NULL},
 };
 
 static const solver *solver_of(pare_compensation repair) {
@@ -146,4 +170,15 @@ uint64_t pare_solver_bytes(const pare_weights_job *job, int64_t rows, int64_t co
     const solver *repair = solver_of(recipe->compensation);
     if (pare_recipe_feels_outputs(recipe)) return metric_bytes(job, rows, columns);
     return repair->bytes ? repair->bytes(recipe, rows, columns) : 0;
+}
+
+pare_work pare_solver_work(const pare_weights_job *job, int64_t rows, int64_t columns) {
+    static const pare_element_target some = {0};
+    const pare_recipe *recipe = job->recipe;
+    const solver *repair = solver_of(recipe->compensation);
+    bool refits = pare_compensation_has(recipe->compensation, PARE_TRAITS_REFIT);
+    if (!pare_recipe_feels_outputs(recipe) || !refits)
+        return repair->work ? repair->work(recipe, rows, columns) : (pare_work){{0}};
+    pare_kronecker options = kronecker_of(recipe, recipe->element.refinement ? NULL : &some);
+    return pare_kronecker_work(&options, rows <= (int64_t)job->source->model->config.hidden, rows, columns);
 }

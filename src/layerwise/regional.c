@@ -58,6 +58,20 @@ uint64_t pare_weights_regional_steps(const pare_weights_job *job) {
     return (uint64_t)job->sequences + rounds * 3 * (uint64_t)samples_of(job);
 }
 
+/* Of every layer: a forward and a backward of all sequences, and of each round's a forward for the norms, two for the
+ * error, and a backward. */
+pare_work pare_weights_regional_work(const pare_weights_job *job) {
+    const pare_model *model = job->source->model;
+    double rounds = is_optimised(job) ? (double)job->recipe->element.region_rounds : 0.0;
+    double drawn = rounds * (double)samples_of(job), all = (double)job->sequences;
+    pare_work work = {{0}}, one = pare_work_blocks(model, 1, job->length);
+    if (!pare_element_needs_of(job->recipe).regional) return work;
+    double blocks = one.amount[PARE_WORK_BLOCKS];
+    work.amount[PARE_WORK_BLOCKS] = (2.0 * all + 4.0 * drawn) * blocks;
+    work.amount[PARE_WORK_BACKWARD] = 2.0 * (all + 2.0 * drawn) * blocks;
+    return work;
+}
+
 pare_status pare_weights_regional_new(pare_weight_walk *w) {
     if (!w->l.asked.needs.regional) return PARE_OK;
     PARE_TRY(pare_regional_room_new(w->l.model, w->l.backend, w->job->length, &w->region));

@@ -67,6 +67,8 @@ typedef struct pare_repair_job {
  * PARE_OUT_OF_MEMORY, naming what to change, if it does not fit. */
 pare_status pare_repair_measure(const pare_repair_job *job, const pare_selection *selection, bool metric,
                                 pare_layerwise_memory *out);
+/* And what it has to do. */
+pare_work pare_repair_work(const pare_repair_job *job, const pare_selection *selection, bool metric);
 
 /* selection: in, what is kept (where not chosen here); out, with the choices. fits: [layers][PARE_STAGES], may be NULL.
  * *repaired is freed with pare_repaired_free. Same bits for the same inputs and threads. */

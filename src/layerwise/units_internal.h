@@ -39,6 +39,9 @@ typedef struct pare_unit_walk {
 
 /* What a job needs at all. */
 bool pare_repair_fits_readers(const pare_repair_job *job);
+/* What it asks of the walk; and the widths of a layer when it was repaired. */
+pare_layerwise_request pare_repair_request(const pare_repair_job *job, const pare_selection *selection);
+pare_widths pare_repair_widths(const pare_repair_job *job, const pare_selection *selection, uint32_t layer);
 
 /* Plans, then allocates everything in *out; on failure nothing is held. Free with pare_units_clear. */
 pare_status pare_units_set_up(const pare_repair_job *job, pare_selection *selection, pare_repaired *repaired,

@@ -14,7 +14,7 @@ static bool needs_two_streams(const pare_repair_job *job) {
 }
 
 /* Of a layer, when it was repaired. */
-static pare_widths widths_left(const pare_repair_job *job, const pare_selection *selection, uint32_t layer) {
+pare_widths pare_repair_widths(const pare_repair_job *job, const pare_selection *selection, uint32_t layer) {
     const pare_repair_options *o = &job->options;
     const pare_kept *kept = &selection->layer[layer];
     pare_widths left = {.heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn};
@@ -29,7 +29,7 @@ static bool chooses(const pare_repair_options *o) {
     return o->choose[PARE_STAGE_ATTENTION] || o->choose[PARE_STAGE_FFN];
 }
 
-static pare_layerwise_request request_of(const pare_repair_job *job, const pare_selection *selection) {
+pare_layerwise_request pare_repair_request(const pare_repair_job *job, const pare_selection *selection) {
     const pare_repair_options *o = &job->options;
     return (pare_layerwise_request){.source = job->source,
                                     .runtime = job->runtime,
@@ -58,8 +58,8 @@ static pare_layerwise_request request_of(const pare_repair_job *job, const pare_
 
 /* Of what is changed in a layer. */
 static uint64_t layer_bytes(const pare_repair_job *job, const pare_selection *selection, uint32_t layer) {
-    const pare_widths left = widths_left(job, selection, layer);
-    const pare_layerwise_request request = request_of(job, selection);
+    const pare_widths left = pare_repair_widths(job, selection, layer);
+    const pare_layerwise_request request = pare_repair_request(job, selection);
     uint64_t total = 0;
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
         if (pare_has_role(&job->source->model->config.architecture, (pare_role)role) &&
@@ -115,7 +115,7 @@ pare_status pare_repair_measure(const pare_repair_job *job, const pare_selection
                                 pare_layerwise_memory *out) {
     const pare_model *model = job->source->model;
     const pare_repair_options *o = &job->options;
-    pare_layerwise_request request = request_of(job, selection);
+    pare_layerwise_request request = pare_repair_request(job, selection);
     int64_t d = model->config.hidden, widest = pare_layerwise_widest(model);
     uint64_t fit = request.two ? 0 : pare_least_squares_bytes(d, widest), choice = 0, elements = matrix_elements(model);
     if (o->choose[0] || o->choose[1]) choice = pare_obs_bytes(d, widest, metric || has_signals(job), most_at_once(job));
@@ -143,7 +143,7 @@ static pare_status allocate(pare_unit_walk *u) {
 pare_status pare_units_set_up(const pare_repair_job *job, pare_selection *selection, pare_repaired *repaired,
                               pare_unit_walk *out) {
     pare_layerwise_memory plan;
-    pare_layerwise_request request = request_of(job, selection);
+    pare_layerwise_request request = pare_repair_request(job, selection);
     *repaired = (pare_repaired){0};
     *out = (pare_unit_walk){.job = job, .selection = selection};
     PARE_TRY(pare_repair_measure(job, selection, false, &plan));

@@ -40,6 +40,8 @@ typedef struct pare_weights_job {
 
 /* What pare_weights_run would hold. PARE_OUT_OF_MEMORY, naming what to change, if it does not fit. */
 pare_status pare_weights_measure(const pare_weights_job *job, pare_layerwise_memory *out);
+/* And what it has to do. */
+pare_work pare_weights_work(const pare_weights_job *job);
 
 /* repaired: every pruned matrix as it will be written, freed with pare_repaired_free. results: [tensor_count], zeroed.
  * sparsity: [tensor_count] out, what each matrix was to lose. Same bits for the same inputs and threads. */

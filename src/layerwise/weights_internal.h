@@ -49,6 +49,7 @@ void pare_weights_take_optimised(const pare_weight_walk *w, pare_role role, int6
 /* Everything that this takes, temporaries included; and progress reports of one layer. */
 uint64_t pare_weights_regional_bytes(const pare_weights_job *job);
 uint64_t pare_weights_regional_steps(const pare_weights_job *job);
+pare_work pare_weights_regional_work(const pare_weights_job *job);
 pare_status pare_weights_regional_new(pare_weight_walk *w);
 void pare_weights_regional_free(pare_weight_walk *w);
 
@@ -72,6 +73,10 @@ pare_status pare_matrix_prune(pare_weight_walk *w, uint32_t layer, pare_role rol
 /* Sparsities and masks that need all layers to be seen first, in a walk over the dense model. */
 pare_status pare_weights_allocate(pare_weight_walk *w);
 bool pare_weights_allocates(const pare_weight_walk *w); /* if there are any */
+/* What it has to do. */
+pare_work pare_weights_allocate_work(const pare_weights_job *job);
+/* Of the factors of all inverse Gram matrices. */
+pare_work pare_weights_factor_work(const pare_layerwise_request *request);
 
 /* w->dense is what it is to come close to, w->weights what it becomes. */
 typedef struct pare_matrix_job {
@@ -101,7 +106,10 @@ static inline bool pare_matrix_is_given(const pare_matrix_job *m) {
 pare_status pare_matrix_refine(pare_matrix_job *m);
 /* What that takes, and what the recipe's repair takes for a matrix [rows, columns]. */
 uint64_t pare_refiner_bytes(const pare_element_recipe *recipe, int64_t columns);
+pare_work pare_refiner_work(const pare_element_recipe *recipe, int64_t rows, int64_t columns);
 uint64_t pare_solver_bytes(const pare_weights_job *job, int64_t rows, int64_t columns);
+/* What that has to do. */
+pare_work pare_solver_work(const pare_weights_job *job, int64_t rows, int64_t columns);
 
 /* The factors of w->dense - w->weights in the job's adapter, if it has one (matrix_residual.c). */
 pare_status pare_matrix_keep_residual(pare_matrix_job *m);

@@ -193,6 +193,17 @@ static pare_status plan_merged(pare_prune_job *job, pare_plan *plan) {
     return PARE_OK;
 }
 
+/* Examples are as long as they are on average. */
+static void plan_work(pare_prune_job *job, const pare_batches_options *batches) {
+    const pare_loraprune *lora = job->lora;
+    double ids = 0.0;
+    for (size_t i = 0; i < lora->examples.count; i++)
+        ids += (double)lora->examples.list[i].count;
+    pare_work work = pare_trainer_work(lora->trained, &lora->training, batches->batch,
+                                       (int64_t)ceil(ids / (double)lora->examples.count));
+    pare_prune_plan_work(job, "training and pruning", &work, 1.0);
+}
+
 pare_status pare_loraprune_plan(pare_prune_job *job) {
     pare_loraprune *lora = job->lora;
     pare_plan *plan = &job->plan.sizes;
@@ -206,6 +217,7 @@ pare_status pare_loraprune_plan(pare_prune_job *job) {
     lora->training.memory = pare_limit_beside(plan->limit, plan->state);
     PARE_TRY(pare_trainer_measure(lora->trained, &batches, &lora->training, &memory));
     pare_pass_memory_plan(&memory, plan);
+    plan_work(job, &batches);
     return plan_merged(job, plan);
 }
 

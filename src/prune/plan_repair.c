@@ -24,7 +24,7 @@ static pare_status gates_of(const pare_model *model, float ***out) {
     return PARE_OK;
 }
 
-static pare_status plan_fisher(const pare_prune_job *job, const pare_source *source, pare_plan *plan) {
+static pare_status plan_fisher(pare_prune_job *job, const pare_source *source, pare_plan *plan) {
     uint64_t bytes = pare_output_fisher_bytes(job->current);
     bool file = plan->limit && bytes > plan->limit / 2;
     pare_fisher_request request = {.source = source,
@@ -33,7 +33,10 @@ static pare_status plan_fisher(const pare_prune_job *job, const pare_source *sou
                                    .limit = plan->limit && !file ? plan->limit - bytes : plan->limit};
     pare_pass_memory pass = {0};
     int64_t group;
+    pare_work work;
     PARE_TRY(pare_output_fisher_group(&request, &group, &pass));
+    PARE_TRY(pare_output_fisher_work(&request, &work));
+    pare_prune_plan_work(job, "feeling outputs", &work, job->asked->target.rounds);
     plan->metrics = bytes;
     if (file) plan->scratch += bytes;
     plan->weights = pass.weights;
@@ -41,6 +44,15 @@ static pare_status plan_fisher(const pare_prune_job *job, const pare_source *sou
     plan->gradients = pass.gradients;
     plan->micro_batch = (uint64_t)pass.micro_batch;
     return PARE_OK;
+}
+
+/* The walk that repairs, and the one before it that only measures, where widths go by what units cost. */
+static void plan_walks(pare_prune_job *job, const pare_repair_job *repair, const pare_selection *sizes, bool felt) {
+    pare_repair_job probe = *repair;
+    probe.options.probe = true;
+    pare_work work = pare_repair_work(repair, sizes, felt), probing = pare_repair_work(&probe, sizes, felt);
+    if (pare_prune_widths_cost(job)) pare_work_add(&work, &probing, 1.0);
+    pare_prune_plan_work(job, "repairing", &work, job->asked->target.rounds);
 }
 
 pare_status pare_prune_plan_repair(pare_prune_job *job) {
@@ -64,8 +76,10 @@ pare_status pare_prune_plan_repair(pare_prune_job *job) {
     source.column_scale = gates;
     if (status == PARE_OK) status = pare_repair_measure(&repair, &sizes, felt, &memory);
     pare_gate_factors_free(gates, job->current->tensor_count);
+    if (status == PARE_OK) pare_prune_plan_walk(job, &memory);
+    if (status == PARE_OK && pare_recipe_searches(&job->asked->recipe))
+        status = pare_prune_search_plan(job, &repair, &sizes);
+    if (status == PARE_OK) plan_walks(job, &repair, &sizes, felt);
     pare_selection_free(&sizes);
-    PARE_TRY(status);
-    pare_prune_plan_walk(job, &memory);
-    return pare_recipe_searches(&job->asked->recipe) ? pare_prune_search_plan(job, &repair) : PARE_OK;
+    return status;
 }

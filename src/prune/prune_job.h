@@ -4,6 +4,7 @@
 
 #include "calibrate/input_norms.h"
 #include "checkpoint/scan.h"
+#include "evaluate/expected.h"
 #include "layerwise/units.h"
 #include "model/config_write.h"
 #include "prune/loraprune.h"
@@ -63,6 +64,7 @@ typedef struct pare_prune_job {
     char calibration_digest[65];
     pare_calibration_plan plan;
     pare_prune_planned planned;
+    pare_expected expected; /* of all rounds, made with the first plan that is shown */
 
     pare_prune_progress *progress; /* beside the output; NULL: none is kept */
     uint32_t round;
@@ -158,8 +160,9 @@ pare_status pare_prune_merge(pare_prune_job *job, size_t id, pare_merged_fn *row
 pare_status pare_prune_fold(void *job);
 pare_status pare_prune_plan_fold(pare_prune_job *job);
 
-/* Chooses by OBS and repairs, where the recipe says so: changes job->selection, fills job->repaired. */
-pare_status pare_prune_repair(void *job);
+/* Chooses by OBS and repairs, where the recipe says so: changes job->selection, fills job->repaired. Stages of their
+ * own: "feeling outputs", "searching", "repairing". */
+pare_status pare_prune_repair(pare_prune_job *job);
 /* Of a search (prune_search.c): how many of the calibration sequences it measures by, the last ones; refused where
  * there would be no others; these of all; and what was found, into job->search. */
 int64_t pare_prune_held_out(int64_t sequences);
@@ -170,7 +173,9 @@ void pare_prune_found(pare_prune_job *job, const pare_search_found *found, int64
 /* Where the recipe searches: widths [layers], in, where it begins, out, what it found; repair: how units are chosen.
  * And adds what it will hold to job->plan. */
 pare_status pare_prune_search(pare_prune_job *job, const pare_repair_job *repair, pare_widths *widths);
-pare_status pare_prune_search_plan(pare_prune_job *job, const pare_repair_job *repair);
+pare_status pare_prune_search_plan(pare_prune_job *job, const pare_repair_job *repair, const pare_selection *sizes);
+/* True if widths go by what units cost in a walk that only measures. */
+bool pare_prune_widths_cost(const pare_prune_job *job);
 /* Trains what is left, half a block after the other, where the recipe says so (prune_reconstruct.c): changes
  * job->repaired; and adds what that will hold to job->plan. */
 pare_status pare_prune_reconstruct(void *job);
@@ -188,6 +193,11 @@ void pare_prune_plan_stage(pare_prune_job *job, uint64_t bytes, uint64_t in_file
 void pare_prune_plan_file(pare_prune_job *job, uint64_t bytes);
 /* The one of them that leaves job->repaired. */
 void pare_prune_plan_walk(pare_prune_job *job, const pare_layerwise_memory *walk);
+
+/* Adds what a stage has to do to job->expected, `times` times; plans of later rounds add nothing (plan_times.c). */
+void pare_prune_plan_work(pare_prune_job *job, const char *stage, const pare_work *work, double times);
+/* Adds the stages that are the same whatever prunes, and finds the times of all. */
+pare_status pare_prune_plan_times(pare_prune_job *job);
 
 /* Perplexity of every text before and after (of the current model with the removed units switched off), into
  * job->texts.

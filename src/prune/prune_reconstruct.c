@@ -75,7 +75,10 @@ pare_status pare_prune_plan_reconstruct(pare_prune_job *job) {
     request.repaired = NULL;
     request.held = job->planned.repaired;
     pare_status status = pare_reconstruct_measure(&request, &bytes, &in_files);
+    pare_work work = pare_reconstruct_work(&request);
     pare_selection_free(&all);
-    if (status == PARE_OK) pare_prune_plan_stage(job, bytes, in_files);
-    return status;
+    if (status != PARE_OK) return status;
+    pare_prune_plan_work(job, "reconstructing", &work, 1.0);
+    pare_prune_plan_stage(job, bytes, in_files);
+    return PARE_OK;
 }

@@ -98,7 +98,8 @@ static pare_status gather_fisher(repairing *r, uint64_t bytes, bool file, const 
 }
 
 /* The output metrics go to a scratch file where they and the rest would not fit. */
-static pare_status gather_metric(repairing *r) {
+static pare_status gather_metric(void *context) {
+    repairing *r = context;
     const pare_model *model = r->job->current;
     uint64_t limit = r->repair.limit, bytes = pare_output_fisher_bytes(model);
     bool file = limit && bytes > limit / 2;
@@ -126,7 +127,8 @@ static pare_status new_curves(repairing *r) {
 
 /* Widths by what each further unit costs: a run that only measures, then the ranking's own way of spending a budget. A
  * search begins with those of all layers together. */
-static pare_status allocate(repairing *r) {
+static pare_status allocate(void *context) {
+    repairing *r = context;
     pare_prune_job *job = r->job;
     pare_goal goal;
     pare_ladders ladders = {0};
@@ -153,20 +155,30 @@ static pare_status allocate(repairing *r) {
     return status;
 }
 
+bool pare_prune_widths_cost(const pare_prune_job *job) {
+    bool together = job->target.ranking == PARE_RANK_UNIFORM || job->target.ranking == PARE_RANK_GLOBAL;
+    return job->asked->recipe.choice == PARE_CHOOSE_OBS && (together || pare_recipe_searches(&job->asked->recipe));
+}
+
+static pare_status search(void *context) {
+    repairing *r = context;
+    return pare_prune_search(r->job, &r->repair, r->widths);
+}
+
 /* The selection by scores has the widths of rankings that do not look at costs. It is good for nothing else here: every
  * unit is there to choose from. */
 static pare_status choose_widths(repairing *r) {
     pare_prune_job *job = r->job;
     bool searched = pare_recipe_searches(&job->asked->recipe);
-    bool by_cost = searched || job->target.ranking == PARE_RANK_UNIFORM || job->target.ranking == PARE_RANK_GLOBAL;
+    bool by_cost = pare_prune_widths_cost(job);
     r->repair.options.widths = r->widths;
     PARE_TRY(new_curves(r));
     if (!by_cost) r->repair.options.curves = r->curves;
     if (by_cost)
-        PARE_TRY(allocate(r));
+        PARE_TRY(pare_run_stage(&job->run, "repairing", allocate, r));
     else
         pare_selection_widths(&job->selection, r->widths);
-    if (searched) PARE_TRY(pare_prune_search(job, &r->repair, r->widths));
+    if (searched) PARE_TRY(pare_run_stage(&job->run, "searching", search, r));
     pare_selection_free(&job->selection);
     return pare_selection_all(job->current, &job->selection);
 }
@@ -192,20 +204,25 @@ static pare_status report_fits(const repairing *r, json_t **out) {
     return PARE_OK;
 }
 
+static pare_status walk(void *context) {
+    repairing *r = context;
+    return pare_repair_run(&r->repair, &r->job->selection, &r->job->repaired, r->fits);
+}
+
 static pare_status repair(repairing *r) {
     pare_prune_job *job = r->job;
     bool chosen = job->asked->recipe.choice == PARE_CHOOSE_OBS;
     r->repair.source = &r->source;
-    if (pare_recipe_feels_outputs(&job->asked->recipe)) PARE_TRY(gather_metric(r));
+    if (pare_recipe_feels_outputs(&job->asked->recipe))
+        PARE_TRY(pare_run_stage(&job->run, "feeling outputs", gather_metric, r));
     if (chosen) PARE_TRY(choose_widths(r));
-    PARE_TRY(pare_repair_run(&r->repair, &job->selection, &job->repaired, r->fits));
+    PARE_TRY(pare_run_stage(&job->run, "repairing", walk, r));
     json_decref(job->repairs);
     job->repairs = NULL;
     return report_fits(r, &job->repairs);
 }
 
-pare_status pare_prune_repair(void *context) {
-    pare_prune_job *job = context;
+pare_status pare_prune_repair(pare_prune_job *job) {
     repairing r;
     pare_status status = begin(job, &r);
     if (status == PARE_OK) status = repair(&r);

@@ -66,6 +66,8 @@ pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t le
     PARE_TRY(pare_prune_plan_reconstruct(job));
     PARE_TRY(pare_prune_plan_imatrix(job));
     if (job->norms.layers) job->plan.sizes.state += pare_input_norms_bytes(job->model);
+    if (announced) PARE_TRY(pare_prune_plan_times(job));
+    pare_expected_plan(&job->expected, &job->plan.sizes);
     if (announced && job->runtime && job->runtime->plan)
         job->runtime->plan(job->runtime->progress_user, &job->plan.sizes);
     return PARE_OK;

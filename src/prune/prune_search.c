@@ -128,13 +128,25 @@ pare_status pare_prune_search(pare_prune_job *job, const pare_repair_job *repair
     return pare_prune_judge_latency(job, widths);
 }
 
-pare_status pare_prune_search_plan(pare_prune_job *job, const pare_repair_job *repair) {
+/* A walk that makes the levels, and measurements, in every round. */
+static void plan_work(pare_prune_job *job, const pare_repair_job *walk, const pare_width_search *search,
+                      const pare_selection *sizes) {
+    double rounds = is_uniform(job) ? 1.0 : (double)job->asked->recipe.search_rounds;
+    pare_work levels = pare_repair_work(walk, sizes, pare_recipe_feels_outputs(&job->asked->recipe));
+    pare_work candidates = pare_candidates_work(job->current, &search->windows, search->steps);
+    pare_prune_plan_work(job, "searching", &levels, rounds * job->asked->target.rounds);
+    pare_prune_plan_work(job, "searching", &candidates, rounds * job->asked->target.rounds);
+}
+
+pare_status pare_prune_search_plan(pare_prune_job *job, const pare_repair_job *repair, const pare_selection *sizes) {
     pare_unit_levels levels;
     uint64_t bytes;
     PARE_TRY(choose_levels(job, job->goal.widths, budget_of(job), 0, &levels));
     const pare_width_search search = search_of(job, repair, budget_of(job), &levels);
     pare_status status = pare_width_search_measure(&search, &bytes);
     if (status == PARE_OK) pare_prune_plan_stage(job, bytes, 0);
+    const pare_repair_job walk = walk_of(repair, job->goal.widths, &levels);
+    plan_work(job, &walk, &search, sizes);
     pare_prune_plan_file(job, pare_unit_levels_bytes(&levels));
     pare_unit_levels_free(&levels);
     return status;

@@ -12,10 +12,9 @@
 
 /* "self" is written with another seed than the text that the model was calibrated on. */
 static pare_status read_windows(const pare_prune_job *job, const char *name, pare_windows *windows) {
-    enum { SELF_WINDOWS = 64 };
     const pare_job_evaluation *o = &job->asked->evaluation;
     if (pare_calibration_is_self(name)) {
-        pare_self_request request = {.sequences = o->max_windows ? o->max_windows : SELF_WINDOWS,
+        pare_self_request request = {.sequences = o->max_windows ? o->max_windows : PARE_SELF_WINDOWS,
                                      .length = o->window,
                                      .seed = job->asked->seed + 1};
         return pare_self_sample(job->origin, job->backend, job->runtime, &request, windows);

@@ -33,14 +33,18 @@ static pare_status take_windows(pare_prune_job *job) {
     return pare_calibration_digest(job->model, given, job->calibration_digest);
 }
 
+static pare_calibration_request request_of(const pare_prune_job *job) {
+    return (pare_calibration_request){.options = &job->calibration,
+                                      .usual = job->asked->calibration.usual_samples,
+                                      .batches = job->asked->calibration.batches,
+                                      .mid_text = pare_recipe_repairs(&job->asked->recipe),
+                                      .wording = (size_t)job->asked->recipe.wording,
+                                      .seed = job->asked->seed};
+}
+
 static pare_status load_windows(pare_prune_job *job) {
     if (job->given.calibration) return take_windows(job);
-    pare_calibration_request request = {.options = &job->calibration,
-                                        .usual = job->asked->calibration.usual_samples,
-                                        .batches = job->asked->calibration.batches,
-                                        .mid_text = pare_recipe_repairs(&job->asked->recipe),
-                                        .wording = (size_t)job->asked->recipe.wording,
-                                        .seed = job->asked->seed};
+    pare_calibration_request request = request_of(job);
     if (pare_cache_windows_take(job->asked->cache, job->model, &request, &job->windows, job->calibration_digest))
         return PARE_OK;
     PARE_TRY(pare_calibration_load(job->model, job->backend, job->runtime, &request, &job->windows,
@@ -68,7 +72,12 @@ pare_status pare_windows_calibrate(pare_prune_job *job) {
     const pare_calibration_options *c = &job->calibration;
     if (!job->asked->calibration.needed || job->norms.layers) return pare_prune_plan(job, 0, 0, true);
     bool self = pare_calibration_is_self(c->source) && !job->given.calibration;
-    if (self) PARE_TRY(pare_prune_plan(job, c->samples, c->length, true));
+    if (self) {
+        pare_calibration_request request = request_of(job);
+        pare_work text = pare_calibration_work(job->model, &request);
+        pare_prune_plan_work(job, "calibration data", &text, 1.0);
+        PARE_TRY(pare_prune_plan(job, c->samples, c->length, true));
+    }
     PARE_TRY(load_windows(job));
     PARE_TRY(check_labels(job));
     return self ? PARE_OK

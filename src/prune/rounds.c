@@ -70,7 +70,7 @@ static pare_status run_round(pare_prune_job *job) {
                    : pare_run_stage(&job->run, "scoring", score, job));
     PARE_TRY(pare_run_stage(&job->run, "selecting", select_units, job));
     if (gates && !repairs) PARE_TRY(pare_run_stage(&job->run, "folding", pare_prune_fold, job));
-    if (repairs) PARE_TRY(pare_run_stage(&job->run, "repairing", pare_prune_repair, job));
+    if (repairs) PARE_TRY(pare_prune_repair(job));
     if (job->result.trace) pare_json_append(job->traces, pare_report_trace(job->result.trace, job->result.steps));
     if (gates) pare_json_append(job->traces, pare_report_gate_trace(&job->result.gates));
     return pare_prune_compose(job);
@@ -90,6 +90,8 @@ static pare_status choose_target(pare_prune_job *job) {
 }
 
 static pare_status plan(pare_prune_job *job) {
+    const char *stage = pare_recipe_gates(&job->asked->recipe) ? "learning gates" : "scoring";
+    pare_prune_plan_work(job, stage, &job->plan.work, job->asked->target.rounds);
     bool repairs = job->plan.sizes.sequences && pare_recipe_repairs(&job->asked->recipe);
     bool folds = job->plan.sizes.sequences && pare_recipe_gates(&job->asked->recipe);
     if (repairs) return pare_prune_plan_repair(job);

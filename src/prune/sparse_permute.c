@@ -54,6 +54,8 @@ pare_status pare_sparse_permute_plan(pare_prune_job *job, uint64_t *bytes, uint6
     pare_weights_job scoring = scoring_job(job, &source, &recipe, held);
     pare_layerwise_memory memory;
     PARE_TRY(pare_weights_measure(&scoring, &memory));
+    pare_work work = pare_weights_work(&scoring);
+    pare_prune_plan_work(job, "permuting", &work, 1.0);
     *bytes = held + memory.hidden + memory.statistics + memory.weights + memory.activations;
     *scratch = memory.scratch;
     return PARE_OK;

@@ -66,11 +66,15 @@ pare_status pare_sparse_plan(pare_prune_job *job) {
     PARE_TRY(pare_weights_measure(&layerwise, &memory));
     pare_plan *plan = &job->plan.sizes;
     PARE_TRY(pare_sparse_metric_plan(job));
+    if (has_gradient(&job->asked->recipe)) pare_prune_plan_work(job, "gradients", &job->plan.work, 1.0);
     plan->state += gradient_bytes(job) + pare_sparse_residual_bytes(job);
     if (gradients_in_file(job)) plan->scratch += gradient_bytes(job);
     PARE_TRY(plan_walks(job, &memory));
     if (!plan->micro_batch) plan->micro_batch = (uint64_t)memory.micro_batch;
-    return pare_sparse_search_plan(job);
+    PARE_TRY(pare_sparse_search_plan(job));
+    pare_work work = pare_weights_work(&layerwise);
+    pare_prune_plan_work(job, "pruning", &work, 1.0);
+    return PARE_OK;
 }
 
 static pare_status allocate_gradients(pare_prune_job *job) {

@@ -1,5 +1,6 @@
 #include "reconstruct/reconstruct.h"
 #include "model/stream.h"
+#include "model/work.h"
 #include "reconstruct/sub_block.h"
 #include "support/memory.h"
 #include "support/progress.h"
@@ -79,6 +80,21 @@ pare_status pare_reconstruct_measure(const pare_reconstruction *r, uint64_t *byt
         "reconstruction needs %.1f MiB beside what it can put into files, but the limit is %.1f MiB; raise "
         "--memory, or leave out --reconstruct",
         (double)working / 1048576.0, (double)r->limit / 1048576.0);
+}
+
+/* Both streams go through every block, what is held out is judged before and after; and a step is a forward, a
+ * backward, and the optimiser's over all weights of the stage. */
+pare_work pare_reconstruct_work(const pare_reconstruction *r) {
+    enum { STEP_BYTES = 40 }; /* of a weight: gradient, moments, value and operand */
+    int64_t count = batch_of(r);
+    double elements = (double)weights_bytes(r) / (double)pare_dtype_size(r->model->tensors[0]->dtype);
+    pare_work blocks = pare_work_blocks(r->model, r->sequences, r->length), work = {{0}};
+    pare_work batch = pare_work_blocks(r->model, count, r->length);
+    pare_work_add(&work, &blocks, 2.0 + 2.0 / HELD_OUT);
+    pare_work_add(&work, &batch, (double)r->steps);
+    work.amount[PARE_WORK_BACKWARD] = 2.0 * (double)r->steps * batch.amount[PARE_WORK_BLOCKS];
+    work.amount[PARE_WORK_BYTES] = STEP_BYTES * (double)r->steps * elements;
+    return work;
 }
 
 static pare_status step_done(rebuilding *b) {

@@ -18,6 +18,7 @@
 #include "repair/repaired.h"
 #include "repair/stage_fit.h"
 #include "support/runtime.h"
+#include "support/work.h"
 
 typedef struct pare_reconstruction {
     const pare_model *dense;
@@ -46,5 +47,7 @@ pare_status pare_reconstruct_run(const pare_reconstruction *asked, pare_repaired
 /* Bytes that it holds, `held` among them, and how many of them are in scratch files. PARE_BAD_ARGUMENT for a single
  * sequence; PARE_OUT_OF_MEMORY, naming what to change, if they exceed the limit. */
 pare_status pare_reconstruct_measure(const pare_reconstruction *asked, uint64_t *bytes, uint64_t *in_files);
+/* What it has to do. */
+pare_work pare_reconstruct_work(const pare_reconstruction *asked);
 
 #endif

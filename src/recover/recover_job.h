@@ -3,6 +3,7 @@
 #define PARE_RECOVER_RECOVER_JOB_H
 
 #include "checkpoint/scan.h"
+#include "evaluate/expected.h"
 #include "recover/recovery_fit.h"
 #include "report/recovery.h"
 #include "run/resume.h"
@@ -38,6 +39,7 @@ typedef struct pare_recover_job {
     pare_trainer_options training;
     pare_trainer trainer; /* its curve and losses last, its pass and moments are freed after the last step */
     pare_plan plan;
+    pare_expected expected;
 
     pare_model *written;   /* opened afresh; NULL where an adapter was written */
     pare_text_pair *texts; /* [text_count]; NULL: nothing was measured yet */

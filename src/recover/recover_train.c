@@ -1,4 +1,6 @@
 /* From a file of examples to weights that were trained on them. */
+#include "calibrate/calibration.h"
+#include "evaluate/pair.h"
 #include "recover/recover_job.h"
 #include "recover/zeros.h"
 #include "support/file.h"
@@ -7,6 +9,7 @@
 #include "support/runtime.h"
 #include "train/run.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -135,6 +138,38 @@ static pare_status measure_pass(pare_recover_job *job) {
     return PARE_OK;
 }
 
+/* Tokens of a sequence on average. */
+static int64_t mean_length(const pare_recover_job *job) {
+    size_t count = job->examples.count;
+    double ids = 0.0;
+    for (size_t i = 0; i < count; i++)
+        ids += (double)job->examples.list[i].count;
+    return job->settings.pack ? (int64_t)job->plan.length : (int64_t)ceil(ids / (double)count);
+}
+
+/* Texts are measured before and after, beside the dense model where there is one. */
+static void plan_evaluation(pare_recover_job *job) {
+    const pare_recovery *s = &job->settings;
+    bool pictures = pare_reads_pictures(&job->model->config);
+    int64_t length = pictures ? job->model->config.max_positions : s->window;
+    for (size_t i = 0; i < s->text_count; i++) {
+        int64_t windows = pare_calibration_windows(job->model, s->texts[i], s->window, s->max_windows);
+        pare_work pair = pare_pair_work(job->model, windows, length, s->continuations);
+        pare_expected_add(&job->expected, "evaluation", &pair, job->dense ? 2.0 : 1.0);
+    }
+}
+
+static pare_status plan_times(pare_recover_job *job) {
+    if (!job->runtime || !job->runtime->plan) return PARE_OK;
+    int64_t length = mean_length(job);
+    pare_work work = pare_trainer_work(job->trained, &job->training, (int64_t)job->plan.sequences, length);
+    pare_expected_add(&job->expected, "training", &work, 1.0);
+    plan_evaluation(job);
+    PARE_TRY(pare_expected_measure(&job->expected, job->model, job->backend, length, job->plan.limit));
+    pare_expected_plan(&job->expected, &job->plan);
+    return PARE_OK;
+}
+
 pare_status pare_recover_plan(void *context) {
     pare_recover_job *job = context;
     const pare_batches_options *batches = pare_batches_options_of(job->batches);
@@ -161,6 +196,7 @@ pare_status pare_recover_plan(void *context) {
     PARE_TRY(measure_pass(job));
     PARE_TRY(pare_recover_find_cache(job));
     job->plan.chat = job->examples.formatted ? pare_chat_style_name(&job->style) : NULL;
+    PARE_TRY(plan_times(job));
     if (job->runtime && job->runtime->plan) job->runtime->plan(job->runtime->progress_user, &job->plan);
     return PARE_OK;
 }

@@ -32,6 +32,19 @@ uint64_t pare_admm_bytes(int64_t rows, int64_t columns) {
            2 * (uint64_t)rows * sizeof(double) + (refine > error ? refine : error);
 }
 
+/* An inverse, a product in every iteration, the mask as long as it is chosen, conjugate gradients, and two errors. */
+pare_work pare_admm_work(const pare_admm *admm, int64_t rows, int64_t columns) {
+    double m = (double)rows, n = (double)columns, iterations = (double)admm->iterations;
+    pare_work total = pare_masked_cg_work(false, rows, columns, admm->refine),
+              error = pare_layer_error_work(rows, columns);
+    pare_work_add(&total, &error, 2.0);
+    total.amount[PARE_WORK_SINGLE] += n * n * n + iterations * 2.0 * m * n * n;
+    total.amount[PARE_WORK_BYTES] += (iterations * 10.0 + 8.0) * m * n * sizeof(float);
+    pare_work choice = pare_element_select_work(rows, columns);
+    if (admm->choose) pare_work_add(&total, &choice, iterations);
+    return total;
+}
+
 static void work_free(work *w) {
     pare_free(w->dense);
     pare_free(w->feasible);

@@ -5,6 +5,7 @@
 
 #include "select/element_select.h"
 #include "support/cholesky.h"
+#include "support/work.h"
 
 typedef struct pare_admm {
     int32_t iterations;                /* 20 */
@@ -26,5 +27,7 @@ typedef struct pare_admm {
 pare_status pare_admm_run(const pare_admm *admm, const float *gram, const char *what, float *weights,
                           pare_element_mask *mask, pare_damping *damping);
 uint64_t pare_admm_bytes(int64_t rows, int64_t columns); /* of temporaries */
+/* Of the options, numbers alone count. */
+pare_work pare_admm_work(const pare_admm *admm, int64_t rows, int64_t columns);
 
 #endif

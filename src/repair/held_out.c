@@ -13,6 +13,16 @@ uint64_t pare_held_out_bytes(int64_t width) {
     return PANEL * (uint64_t)width * sizeof(float);
 }
 
+/* Dampings that are tried as a rule: where it starts, one that is better, and one that is not. */
+enum { TRIED = 3 };
+
+pare_work pare_held_out_work(int64_t rows, int64_t width) {
+    pare_work fit = pare_least_squares_work(rows, width, width), work = {{0}};
+    pare_work_add(&work, &fit, 2.0 * TRIED);
+    work.amount[PARE_WORK_SINGLE] = 2.0 * TRIED * 4.0 * (double)rows * (double)width * (double)width;
+    return work;
+}
+
 /* sum over A of A (A G_b - 2 C_b), G_b and C_b being what the half in hand lacks of all. */
 static double judge(const pare_held_out *p, float *panel) {
     const pare_least_squares *all = p->all;

@@ -19,6 +19,7 @@
 #define PARE_REPAIR_HELD_OUT_H
 
 #include "repair/least_squares.h"
+#include "support/work.h"
 
 typedef struct pare_held_out {
     const pare_least_squares *all; /* of all tokens, with cross, and where lambda starts as its damping, > 0 */
@@ -34,6 +35,8 @@ typedef struct pare_held_out_choice {
 
 /* Bytes of temporaries beside pare_least_squares_bytes. */
 uint64_t pare_held_out_bytes(int64_t width);
+/* What is to be done, about: how often is decided by the way. */
+pare_work pare_held_out_work(int64_t rows, int64_t width);
 
 pare_status pare_held_out_damping(const pare_held_out *problem, pare_held_out_choice *out);
 

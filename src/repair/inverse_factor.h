@@ -9,6 +9,7 @@
 #define PARE_REPAIR_INVERSE_FACTOR_H
 
 #include "support/cholesky.h"
+#include "support/work.h"
 
 typedef enum pare_factor_precision {
     PARE_FACTOR_AUTO, /* single, double where the residual of single is too large */
@@ -38,5 +39,7 @@ pare_status pare_inverse_factor_new_precise(const float *gram, int64_t n, double
 void pare_inverse_factor_free(pare_inverse_factor *factor);
 uint64_t pare_inverse_factor_held_bytes(int64_t n);
 uint64_t pare_inverse_factor_bytes(int64_t n); /* while it is made, double precision and what is held included */
+/* What is to be done, where fp32 is precise enough. */
+pare_work pare_inverse_factor_work(int64_t n);
 
 #endif

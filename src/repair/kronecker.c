@@ -36,6 +36,20 @@ uint64_t pare_kronecker_bytes(const pare_kronecker *kronecker, bool coupled, int
     return matrix + held + pare_larger_bytes(phase, judge) + choosing;
 }
 
+/* Both sides are factored for their damping; then one way or the other, conjugate gradients, and two errors. */
+pare_work pare_kronecker_work(const pare_kronecker *kronecker, bool coupled, int64_t rows, int64_t columns) {
+    double m = (double)rows, n = (double)columns;
+    pare_work work = kronecker->sweep ? pare_kronecker_sweep_work(kronecker, coupled, rows, columns)
+                                      : pare_kronecker_admm_work(kronecker, coupled, rows, columns);
+    pare_work refine = pare_masked_cg_work(coupled, rows, columns, kronecker->refine);
+    pare_work error = pare_layer_error_work(rows, columns);
+    pare_work_add(&work, &refine, 1.0);
+    pare_work_add(&work, &error, 2.0);
+    work.amount[PARE_WORK_SINGLE] += n * n * n / 3.0 + (coupled ? 2.0 * m * m * m / 3.0 + 2.0 * m * m * n : 0.0);
+    work.amount[PARE_WORK_BYTES] += (10.0 * m * n + 4.0 * n * n) * sizeof(float);
+    return work;
+}
+
 static pare_status check(const pare_kronecker *k, const float *weights, const pare_element_mask *mask) {
     pare_element_mask none = {0};
     if (k->choose) PARE_TRY(pare_element_select(NULL, k->choose, &none)); /* refuses what makes no sense */

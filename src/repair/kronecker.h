@@ -19,6 +19,7 @@
 
 #include "select/element_select.h"
 #include "support/cholesky.h"
+#include "support/work.h"
 
 typedef struct pare_kronecker {
     const float *gram;                 /* [columns, columns] symmetric, both triangles */
@@ -53,5 +54,6 @@ pare_status pare_kronecker_run(const pare_kronecker *kronecker, float *weights, 
                                pare_kronecker_result *result);
 /* Of temporaries. coupled: with a full Fisher matrix; of the rest, numbers alone count. */
 uint64_t pare_kronecker_bytes(const pare_kronecker *kronecker, bool coupled, int64_t rows, int64_t columns);
+pare_work pare_kronecker_work(const pare_kronecker *kronecker, bool coupled, int64_t rows, int64_t columns);
 
 #endif

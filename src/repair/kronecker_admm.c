@@ -29,6 +29,31 @@ uint64_t pare_kronecker_admm_bytes(bool coupled, int64_t rows, int64_t columns) 
     return (6 * r * c + c * c + (coupled ? r * r : 0)) * sizeof(float) + r * sizeof(double);
 }
 
+/* How often the preconditioner is made. */
+static double factored_times(const pare_kronecker *k) {
+    double times = 0.0, factored = 0.0, rho = k->rho;
+    for (int32_t i = 0; i < k->iterations; i++, rho *= k->growth) {
+        if (factored > 0.0 && rho <= stale * factored) continue;
+        factored = rho;
+        times += 1.0;
+    }
+    return times;
+}
+
+/* Every step of an iteration but the first takes a product with the inverses and one with the metric. */
+pare_work pare_kronecker_admm_work(const pare_kronecker *problem, bool coupled, int64_t rows, int64_t columns) {
+    double m = (double)rows, n = (double)columns, iterations = (double)problem->iterations;
+    double steps = iterations > 1.0 ? (iterations - 1.0) * (double)problem->inner : 0.0;
+    double inverse = n * n * n + (coupled ? m * m * m : 0.0);
+    pare_work total = {{0}};
+    total.amount[PARE_WORK_SINGLE] =
+        factored_times(problem) * inverse + steps * 4.0 * m * n * (n + (coupled ? m : 0.0));
+    total.amount[PARE_WORK_BYTES] = (steps * 20.0 + iterations * 10.0) * m * n * sizeof(float);
+    pare_work choice = pare_element_select_work(rows, columns);
+    if (problem->choose) pare_work_add(&total, &choice, iterations);
+    return total;
+}
+
 static void work_free(work *w) {
     pare_free(w->y);
     pare_free(w->gradient);

@@ -63,6 +63,21 @@ uint64_t pare_kronecker_sweep_bytes(const pare_kronecker *problem, bool coupled,
     return inputs + (most > scores ? most : scores + (coupled ? pare_inverse_factor_held_bytes(rows) : 0));
 }
 
+/* Factors of both sides, and what each column's errors tell the columns behind, each row's the rows below. */
+pare_work pare_kronecker_sweep_work(const pare_kronecker *problem, bool coupled, int64_t rows, int64_t columns) {
+    double elements = (double)rows * (double)columns;
+    pare_work total = pare_inverse_factor_work(columns);
+    pare_work sweep = pare_obs_update_work(rows, columns, slab_of(problem, columns));
+    pare_work_add(&total, &sweep, 1.0);
+    pare_work choice = pare_element_select_work(rows, columns);
+    pare_work_add(&total, &choice, 1.0);
+    if (!coupled) return total;
+    pare_work outputs = pare_inverse_factor_work(rows);
+    pare_work_add(&total, &outputs, 1.0);
+    total.amount[PARE_WORK_SINGLE] += elements * (double)rows;
+    return total;
+}
+
 static void work_free(work *w) {
     pare_inverse_factor_free(&w->columns_factor);
     pare_inverse_factor_free(&w->rows_factor);

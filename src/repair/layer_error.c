@@ -25,6 +25,15 @@ uint64_t pare_layer_error_bytes(int64_t rows, int64_t columns) {
            (uint64_t)rows * sizeof(double);
 }
 
+/* Half of the Gram matrix, in tiles. */
+pare_work pare_layer_error_work(int64_t rows, int64_t columns) {
+    double elements = (double)rows * (double)columns;
+    pare_work total = {{0}};
+    total.amount[PARE_WORK_SINGLE] = elements * (double)(columns + pare_smaller(columns, TILE));
+    total.amount[PARE_WORK_BYTES] = 4.0 * elements * sizeof(float);
+    return total;
+}
+
 static pare_status work_new(const float *gram, int64_t rows, int64_t columns, work *w) {
     size_t count = (size_t)pare_smaller(rows, ROWS);
     *w = (work){.gram = gram, .columns = columns};

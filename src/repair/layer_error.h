@@ -4,6 +4,7 @@
 #define PARE_REPAIR_LAYER_ERROR_H
 
 #include "support/status.h"
+#include "support/work.h"
 
 #include <stdint.h>
 
@@ -17,5 +18,6 @@ pare_status pare_layer_error(const float *before, const float *after, const floa
 pare_status pare_layer_error_rows(const float *before, const float *after, const float *gram, int64_t rows,
                                   int64_t columns, double *errors);
 uint64_t pare_layer_error_bytes(int64_t rows, int64_t columns); /* of temporaries */
+pare_work pare_layer_error_work(int64_t rows, int64_t columns); /* of one error */
 
 #endif

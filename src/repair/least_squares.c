@@ -27,6 +27,14 @@ uint64_t pare_least_squares_bytes(int64_t rows, int64_t width) {
            (uint64_t)width * sizeof(uint32_t);
 }
 
+/* A factor, two triangles for every row, and the product with what goes. */
+pare_work pare_least_squares_work(int64_t rows, int64_t width, int64_t kept) {
+    double m = (double)rows, n = (double)width, k = (double)kept;
+    pare_work total = {{0}};
+    total.amount[PARE_WORK_DOUBLE] = k * k * k / 3.0 + 2.0 * m * k * k + 2.0 * m * n * (n - k);
+    return total;
+}
+
 static void work_free(work *w) {
     pare_free(w->removed_list);
     pare_free(w->product);

@@ -10,6 +10,7 @@
 #define PARE_REPAIR_LEAST_SQUARES_H
 
 #include "support/cholesky.h"
+#include "support/work.h"
 
 typedef struct pare_least_squares {
     int64_t rows;
@@ -25,6 +26,8 @@ typedef struct pare_fit {
 
 /* Bytes of temporaries for these sizes. */
 uint64_t pare_least_squares_bytes(int64_t rows, int64_t width);
+/* And what is to be done for one of which `kept` columns stay. */
+pare_work pare_least_squares_work(int64_t rows, int64_t width, int64_t kept);
 
 /* weights: float [rows, width], in: W, out: W' in the kept columns and zero in the others. */
 pare_status pare_least_squares_solve(const pare_least_squares *problem, float *weights, pare_fit *out);

@@ -173,3 +173,12 @@ uint64_t pare_low_rank_bytes(int64_t rows, int64_t columns) {
     uint64_t side = (uint64_t)side_of(rows, columns), all = (uint64_t)rows * (uint64_t)columns;
     return 2 * (2 * side * side + 32 * side) * sizeof(double) + side * side * sizeof(float) + all * sizeof(float);
 }
+
+/* Products with the Gram matrix, and eigenvectors of whichever side is smaller: to tridiagonal form and back. */
+pare_work pare_low_rank_work(int64_t rows, int64_t columns) {
+    double m = (double)rows, n = (double)columns, least = m < n ? m : n;
+    pare_work work = {{0}};
+    work.amount[PARE_WORK_SINGLE] = 4.0 * m * n * n + 2.0 * m * m * n;
+    work.amount[PARE_WORK_DOUBLE] = 3.0 * least * least * least;
+    return work;
+}

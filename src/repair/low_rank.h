@@ -4,6 +4,7 @@
 #define PARE_REPAIR_LOW_RANK_H
 
 #include "support/status.h"
+#include "support/work.h"
 
 #include <stdint.h>
 
@@ -21,5 +22,6 @@ typedef struct pare_residual_problem {
 
 pare_status pare_low_rank_fit(pare_residual_problem *problem);
 uint64_t pare_low_rank_bytes(int64_t rows, int64_t columns); /* of temporaries */
+pare_work pare_low_rank_work(int64_t rows, int64_t columns);
 
 #endif

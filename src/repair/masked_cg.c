@@ -34,6 +34,15 @@ uint64_t pare_masked_cg_coupled_bytes(int64_t rows, int64_t columns) {
     return bytes(rows, rows, columns, 4);
 }
 
+/* A product at the start and in every step, between what is read and written of the matrices. */
+pare_work pare_masked_cg_work(bool coupled, int64_t rows, int64_t columns, int32_t iterations) {
+    double elements = (double)rows * (double)columns, products = (double)iterations + (iterations > 0 ? 1.0 : 0.0);
+    pare_work total = {{0}};
+    total.amount[PARE_WORK_SINGLE] = products * 2.0 * elements * (double)(columns + (coupled ? rows : 0));
+    total.amount[PARE_WORK_BYTES] = products * 10.0 * elements * sizeof(float);
+    return total;
+}
+
 static void work_free(work *w) {
     pare_free(w->residual);
     pare_free(w->direction);

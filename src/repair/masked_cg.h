@@ -9,6 +9,7 @@
 #define PARE_REPAIR_MASKED_CG_H
 
 #include "select/element_mask.h"
+#include "support/work.h"
 
 /* weights: float [rows, columns], in: a start, out: fitted, exact +0 where the mask prunes. dense: float [rows,
  * columns], the target w0. gram as in layer_error.h, both triangles. A row's error falls at every step but for the
@@ -23,5 +24,7 @@ uint64_t pare_masked_cg_bytes(int64_t rows, int64_t columns); /* of temporaries 
 pare_status pare_masked_cg_coupled(const float *dense, const float *gram, const float *fisher,
                                    const pare_element_mask *mask, int32_t iterations, float *weights);
 uint64_t pare_masked_cg_coupled_bytes(int64_t rows, int64_t columns);
+/* Of either. */
+pare_work pare_masked_cg_work(bool coupled, int64_t rows, int64_t columns, int32_t iterations);
 
 #endif

@@ -288,3 +288,14 @@ uint64_t pare_obs_update_bytes(int64_t rows, int64_t columns, int64_t slab) {
     return (uint64_t)rows * (stretch * sizeof(float) + (uint64_t)slab * 5 + sizeof(double)) +
            (uint64_t)columns * sizeof(float) + threads * (uint64_t)slab * LANES * 13;
 }
+
+/* Every column's errors go on to all columns behind it: within the slab one by one, which is slower than products are
+ * by about this. */
+pare_work pare_obs_update_work(int64_t rows, int64_t columns, int64_t slab) {
+    static const double one_by_one = 4.0;
+    double elements = (double)rows * (double)columns;
+    pare_work total = {{0}};
+    total.amount[PARE_WORK_SINGLE] = elements * ((double)columns + one_by_one * (double)slab);
+    total.amount[PARE_WORK_BYTES] = 6.0 * elements * sizeof(float);
+    return total;
+}

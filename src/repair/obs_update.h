@@ -5,6 +5,7 @@
 
 #include "repair/inverse_factor.h"
 #include "select/element_select.h"
+#include "support/work.h"
 
 typedef struct pare_obs_update {
     const pare_inverse_factor *factor;
@@ -23,5 +24,6 @@ typedef struct pare_obs_update {
  * finite. */
 pare_status pare_obs_update_run(const pare_obs_update *update, float *weights, pare_element_mask *mask, double *loss);
 uint64_t pare_obs_update_bytes(int64_t rows, int64_t columns, int64_t slab); /* of temporaries */
+pare_work pare_obs_update_work(int64_t rows, int64_t columns, int64_t slab);
 
 #endif

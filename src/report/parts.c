@@ -41,13 +41,15 @@ void pare_report_put_id(json_t *model, const char *folder) {
 json_t *pare_report_memory(const pare_plan *plan) {
     json_t *json = pare_json_of({"anonymous_peak", pare_json_count(pare_memory_peak())});
     if (!plan || !plan->limit) return json;
-    pare_json_put(json, "plan",
-                  pare_json_of({"mapped", pare_json_count(plan->mapped)}, {"weights", pare_json_count(plan->weights)},
-                               {"activations", pare_json_count(plan->activations)},
-                               {"gradients", pare_json_count(plan->gradients)}, {"state", pare_json_count(plan->state)},
-                               {"metrics", pare_json_count(plan->metrics)}, {"repair", pare_json_count(plan->repair)},
-                               {"scratch", pare_json_count(plan->scratch)}, {"limit", pare_json_count(plan->limit)}));
-    if (plan->imatrix) pare_json_put(json_object_get(json, "plan"), "imatrix", pare_json_count(plan->imatrix));
+    json_t *sizes =
+        pare_json_of({"mapped", pare_json_count(plan->mapped)}, {"weights", pare_json_count(plan->weights)},
+                     {"activations", pare_json_count(plan->activations)},
+                     {"gradients", pare_json_count(plan->gradients)}, {"state", pare_json_count(plan->state)},
+                     {"metrics", pare_json_count(plan->metrics)}, {"repair", pare_json_count(plan->repair)},
+                     {"scratch", pare_json_count(plan->scratch)}, {"limit", pare_json_count(plan->limit)});
+    if (plan->stage_count) pare_json_put(sizes, "seconds", pare_report_seconds(plan->stages, plan->stage_count));
+    if (plan->imatrix) pare_json_put(sizes, "imatrix", pare_json_count(plan->imatrix));
+    pare_json_put(json, "plan", sizes);
     return json;
 }
 

@@ -8,12 +8,6 @@
 
 #include <pare/base.h>
 
-/* A stage, or several of the same name together. */
-typedef struct pare_stage_time {
-    const char *name;
-    double seconds;
-} pare_stage_time;
-
 /* {"stage": seconds} */
 json_t *pare_report_seconds(const pare_stage_time *times, size_t count);
 
@@ -33,8 +27,8 @@ json_t *pare_report_written(const pare_written *written);
 /* Puts "id", the name by which the Hub knows a model, where its folder tells (checkpoint/hub.h). */
 void pare_report_put_id(json_t *model, const char *folder);
 
-/* {"anonymous_peak": bytes of this process, "plan": {"mapped", "weights", .., "limit"}}, as pare_plan has them; without
- * a plan that is NULL or was not made. */
+/* {"anonymous_peak": bytes of this process, "plan": {"mapped", "weights", .., "limit", "seconds"?: {"stage":
+ * expected}}}, as pare_plan has them; without a plan that is NULL or was not made. */
 json_t *pare_report_memory(const pare_plan *plan);
 
 /* {"before", "after"} */

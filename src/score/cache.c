@@ -106,7 +106,7 @@ static char *signal_key(const pare_score_request *r, const char *what, bool unit
     static const char *const after[] = {"select",           "keep_min", "rise",       "choose",  "compensate",
                                         "damping",          "dense",    "metric",     "readers", "reader_damping",
                                         "held_out",         "fraction", "final_norm", "wording", "reconstruct",
-                                        "reconstruct_rate", "effort", NULL};
+                                        "reconstruct_rate", "effort",   NULL};
     static const char *const of_units[] = {"salience", "reduction", "alignment", "gqa", NULL};
     json_t *recipe = pare_recipe_json(r->recipe);
     for (int i = 0; after[i]; i++)

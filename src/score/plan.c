@@ -77,6 +77,7 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
     if (signal->measure) {
         pare_signal_sizes sizes = {model, backend, runtime, recipe, request->target};
         PARE_TRY(signal->measure(&sizes, plan));
+        if (signal->work) plan->work = signal->work(model, recipe, plan);
         return note_shape(plan);
     }
     if (signal->shape) signal->shape(recipe, &plan->shape);
@@ -91,6 +92,7 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
     plan->sizes.limit = limit;
     pare_pass_memory_plan(&pass, &plan->sizes);
     plan->sizes.weights += gathered;
+    if (signal->work) plan->work = signal->work(model, recipe, plan);
     return note_shape(plan);
 }
 

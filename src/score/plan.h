@@ -3,6 +3,7 @@
 #define PARE_SCORE_PLAN_H
 
 #include "method/recipe.h"
+#include "support/work.h"
 
 typedef struct pare_calibration_plan {
     pare_pass_shape shape; /* of the gradient pass; no gradients where the recipe needs none */
@@ -11,6 +12,7 @@ typedef struct pare_calibration_plan {
     bool *displaced;       /* [tensor_count] tensors the Moreau iteration displaces */
     const char *scratch;   /* folder of the displacement's scratch file, or NULL: in memory */
     pare_plan sizes;
+    pare_work work; /* of the signal */
 } pare_calibration_plan;
 
 /* What the plan is for. */

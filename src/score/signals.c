@@ -42,17 +42,17 @@ static uint64_t smooth_state(const pare_model *model, const pare_recipe *recipe,
 }
 
 static const pare_signal_row rows[PARE_SIGNAL_COUNT] = {
-    [PARE_SIGNAL_GRADIENT] = {backward, NULL, NULL, pare_score_gradient},
-    [PARE_SIGNAL_ENTROPY] = {entropy_backward, NULL, NULL, pare_score_gradient},
-    [PARE_SIGNAL_MOREAU] = {composed_backward, moreau_state, NULL, pare_score_moreau},
-    [PARE_SIGNAL_SMOOTH] = {composed_backward, NULL, NULL, pare_score_smooth},
-    [PARE_SIGNAL_SMOOTH_ROWS] = {composed_backward, smooth_state, NULL, pare_score_smooth_rows},
-    [PARE_SIGNAL_SAMPLES] = {sample_backward, NULL, NULL, pare_score_groups},
-    [PARE_SIGNAL_INPUTS] = {NULL, NULL, NULL, pare_score_inputs},
-    [PARE_SIGNAL_DEPTH] = {NULL, NULL, NULL, pare_score_depth},
-    [PARE_SIGNAL_INFLUENCE] = {observed, NULL, NULL, pare_score_influence},
-    [PARE_SIGNAL_GATES] = {NULL, NULL, pare_score_gates_measure, pare_score_gates},
-    [PARE_SIGNAL_REMOVAL] = {inputs_kept, NULL, NULL, pare_score_removal},
+    [PARE_SIGNAL_GRADIENT] = {backward, NULL, NULL, pare_signal_gradient_work, pare_score_gradient},
+    [PARE_SIGNAL_ENTROPY] = {entropy_backward, NULL, NULL, pare_signal_gradient_work, pare_score_gradient},
+    [PARE_SIGNAL_MOREAU] = {composed_backward, moreau_state, NULL, pare_signal_steps_work, pare_score_moreau},
+    [PARE_SIGNAL_SMOOTH] = {composed_backward, NULL, NULL, pare_signal_steps_work, pare_score_smooth},
+    [PARE_SIGNAL_SMOOTH_ROWS] = {composed_backward, smooth_state, NULL, pare_signal_steps_work, pare_score_smooth_rows},
+    [PARE_SIGNAL_SAMPLES] = {sample_backward, NULL, NULL, pare_signal_samples_work, pare_score_groups},
+    [PARE_SIGNAL_INPUTS] = {NULL, NULL, NULL, pare_signal_forward_work, pare_score_inputs},
+    [PARE_SIGNAL_DEPTH] = {NULL, NULL, NULL, NULL, pare_score_depth},
+    [PARE_SIGNAL_INFLUENCE] = {observed, NULL, NULL, pare_signal_forward_work, pare_score_influence},
+    [PARE_SIGNAL_GATES] = {NULL, NULL, pare_score_gates_measure, pare_signal_gates_work, pare_score_gates},
+    [PARE_SIGNAL_REMOVAL] = {inputs_kept, NULL, NULL, pare_signal_removal_work, pare_score_removal},
 };
 
 const pare_signal_row *pare_signal_row_of(pare_signal signal) {

@@ -1,4 +1,5 @@
 #include "search/candidates.h"
+#include "model/work.h"
 #include "support/memory.h"
 #include "support/runtime.h"
 
@@ -123,4 +124,17 @@ pare_status pare_candidates_divergence(pare_candidates *c, const pare_source *so
     memcpy(c->ran, level, c->source.model->config.layers * sizeof *c->ran);
     c->runs = true;
     return pare_answers_divergence(&c->answers, c->pass, source, kl);
+}
+
+/* Parts are felt one after the other, the last layers first, and moves change two layers: this share of the blocks runs
+ * as a rule. */
+static const double blocks_run = 0.6;
+
+pare_work pare_candidates_work(const pare_model *model, const pare_candidate_windows *windows, uint32_t steps) {
+    pare_work work = pare_work_head(model, windows->predictions), one = work;
+    pare_work blocks = pare_work_blocks(model, windows->sequences, windows->length);
+    pare_work_add(&one, &blocks, blocks_run);
+    pare_work_add(&work, &blocks, 1.0);
+    pare_work_add(&work, &one, (double)steps);
+    return work;
 }

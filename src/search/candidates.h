@@ -4,6 +4,7 @@
 
 #include "repair/stage_fit.h"
 #include "search/answers.h"
+#include "support/work.h"
 
 typedef struct pare_candidate_windows {
     const uint32_t *ids; /* [sequences, length] */
@@ -29,6 +30,8 @@ typedef struct pare_candidates {
 /* Bytes held, `beside` among them. PARE_OUT_OF_MEMORY, naming what to change, if that does not fit. */
 pare_status pare_candidates_measure(const pare_model *model, const pare_backend *backend,
                                     const pare_candidate_windows *windows, uint64_t *bytes);
+/* What so many measurements have to do, about: layers in front of the first that changes do not run. */
+pare_work pare_candidates_work(const pare_model *model, const pare_candidate_windows *windows, uint32_t steps);
 /* Runs the dense model. Free with pare_candidates_free. */
 pare_status pare_candidates_new(const pare_model *model, const pare_backend *backend,
                                 const pare_candidate_windows *windows, pare_candidates *out);

@@ -4,6 +4,7 @@
 #define PARE_SELECT_ELEMENT_SELECT_H
 
 #include "select/element_mask.h"
+#include "support/work.h"
 
 /* Among which weights scores are compared. */
 typedef enum pare_comparison {
@@ -37,6 +38,8 @@ int64_t pare_element_target_count(const pare_element_target *target, int64_t row
  * threads. PARE_NUMERIC_ERROR, naming the row and column, if a score is NaN, infinite or negative; the mask is then
  * undefined. */
 pare_status pare_element_select(const float *scores, const pare_element_target *target, pare_element_mask *mask);
+/* What that has to do, about: comparisons differ little in it. */
+pare_work pare_element_select_work(int64_t rows, int64_t columns);
 
 /* Of the `n` scores of one group, `prune` go: for callers that go through columns by themselves. scores: element i at
  * scores[i * step]; finite and >= 0, or what goes is undefined. 0 <= prune <= n. kept: one byte per element, 1 where it

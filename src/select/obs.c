@@ -13,6 +13,30 @@ uint64_t pare_obs_bytes(int64_t rows, int64_t width, bool metric, int64_t at_onc
     return (uint64_t)(width * width + sides * rows * width + most + lists) * sizeof(double);
 }
 
+/* How often removals come together: the sums over all rounds of what is left are integrals, this is their number. */
+static double rounds_of(const pare_obs_shape *s) {
+    double left = (double)(s->width / s->unit), kept = (double)(s->kept / s->unit), rounds = 0.0;
+    for (; left > kept; rounds++) {
+        double gone = floor(s->fraction * left);
+        left -= gone > 1.0 ? gone : 1.0;
+    }
+    return rounds;
+}
+
+/* The inverse and the first fit; then of every column that goes: a rank-one update of what is left of the inverse (half
+ * of it) and of the weights. Every round looks at all that is left, and moves it together. */
+pare_work pare_obs_work(const pare_obs_shape *s) {
+    double m = (double)s->rows, n = (double)s->width, k = (double)s->kept, sides = s->metric ? 2.0 : 1.0;
+    double squares = (n * n - k * k) / 2.0, cubes = (n * n * n - k * k * k) / 3.0, middle = (n + k) / 2.0;
+    pare_work work = {{0}};
+    work.amount[PARE_WORK_DOUBLE] = n * n * n + (s->cross ? 2.0 * m * n * n : 0.0) +
+                                    (s->metric ? 2.0 * m * m * n : 0.0) + cubes + sides * 2.0 * m * squares;
+    work.amount[PARE_WORK_BYTES] =
+        (4.0 * n * n + 4.0 * m * n + rounds_of(s) * (4.0 * middle * middle + (sides * 3.0 + 1.0) * m * middle)) *
+        sizeof(double);
+    return work;
+}
+
 void pare_obs_free(pare_obs *obs) {
     if (!obs) return;
     pare_free(obs->column);

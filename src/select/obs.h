@@ -11,6 +11,7 @@
 #define PARE_SELECT_OBS_H
 
 #include "support/cholesky.h"
+#include "support/work.h"
 
 typedef struct pare_obs pare_obs;
 
@@ -35,6 +36,15 @@ typedef struct pare_obs_step {
 
 /* Bytes that a problem of this size holds at most; at_once: columns that go in one round. */
 uint64_t pare_obs_bytes(int64_t rows, int64_t width, bool metric, int64_t at_once);
+
+/* A problem and the removal of all but `kept` of its columns. */
+typedef struct pare_obs_shape {
+    int64_t rows, width, kept, unit;
+    double fraction; /* as in pare_obs_step */
+    bool metric, cross;
+} pare_obs_shape;
+
+pare_work pare_obs_work(const pare_obs_shape *shape);
 
 /* Nothing is removed yet. PARE_NUMERIC_ERROR if the inputs or weights are not finite. Free with pare_obs_free. */
 pare_status pare_obs_new(const pare_obs_problem *problem, pare_obs **out);

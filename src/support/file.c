@@ -140,3 +140,8 @@ pare_status pare_file_read(const char *path, uint64_t limit, char **text, size_t
     }
     return status;
 }
+
+uint64_t pare_file_bytes(const char *path) {
+    struct stat status;
+    return path && stat(path, &status) == 0 && S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0;
+}

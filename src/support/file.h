@@ -20,6 +20,9 @@ void pare_mapping_close(pare_mapping *mapping);
 /* Fails as pare_mapping_open would. */
 pare_status pare_file_check(const char *path);
 
+/* The size of a regular file; 0 where there is none. */
+uint64_t pare_file_bytes(const char *path);
+
 /* The file's text with a NUL after it (freed with pare_free); refuses files above `limit` bytes. bytes may be NULL. */
 pare_status pare_file_read(const char *path, uint64_t limit, char **text, size_t *bytes);
 

@@ -1,4 +1,5 @@
 #include "train/trainer.h"
+#include "model/work.h"
 #include "support/memory.h"
 #include "support/progress.h"
 #include "support/runtime.h"
@@ -89,6 +90,24 @@ pare_status pare_trainer_measure(const pare_trained *trained, const pare_batches
                                  const pare_trainer_options *options, pare_pass_memory *out) {
     pare_pass_shape shape;
     return choose_shape(trained, batches, options, &shape, out);
+}
+
+/* A forward and a backward, of the teacher a forward, and the optimiser. Only where all weights are trained are there
+ * gradients of them; factors take little beside the products that they lie beside. */
+pare_work pare_trainer_work(const pare_trained *trained, const pare_trainer_options *options, int64_t sequences,
+                            int64_t length) {
+    enum { STEP_BYTES = 28 }; /* of a number: value, gradient and two moments, most of them written, too */
+    const pare_model *teacher = options->teacher.cached ? NULL : options->teacher.model;
+    bool full = !trained->adapters && trained->sink;
+    pare_gradient_shape shape = {.sequences = sequences, .length = length, .weights = full, .head = full, .again = 1.0};
+    pare_work step = pare_work_gradient(trained->model, &shape), work = {{0}};
+    step.amount[PARE_WORK_BYTES] += STEP_BYTES * (double)trained->count;
+    if (teacher) {
+        pare_work forward = pare_work_forward(teacher, sequences, length);
+        pare_work_add(&step, &forward, 1.0);
+    }
+    pare_work_add(&work, &step, (double)options->schedule.total);
+    return work;
 }
 
 void pare_trainer_free_passes(pare_trainer *trainer) {

@@ -6,6 +6,7 @@
 #include "model/kept_rule.h"
 #include "model/teacher.h"
 #include "report/curve.h"
+#include "support/work.h"
 #include "train/adamw.h"
 #include "train/batches.h"
 #include "train/teacher_cache.h"
@@ -72,6 +73,9 @@ void pare_trainer_free_passes(pare_trainer *trainer);
  * batch at a time if that fits the memory, and the largest equal parts of it that do otherwise. */
 pare_status pare_trainer_measure(const pare_trained *trained, const pare_batches_options *batches,
                                  const pare_trainer_options *options, pare_pass_memory *out);
+/* What all steps have to do, of so many sequences of so many tokens each. */
+pare_work pare_trainer_work(const pare_trained *trained, const pare_trainer_options *options, int64_t sequences,
+                            int64_t length);
 
 /* The next step; appends to the curve. Fails with PARE_NUMERIC_ERROR, naming step and rate, when the loss or the
  * gradient's norm is not finite. */

@@ -1,0 +1,21 @@
+/* What this machine does in a second of each kind of work (support/work.h), for a model's own shapes: measured within
+ * about two seconds. */
+#ifndef PARE_EVALUATE_RATES_H
+#define PARE_EVALUATE_RATES_H
+
+#include "model/work.h"
+
+typedef struct pare_rates_request {
+    const pare_model *model;
+    const pare_backend *backend; /* whose operands and threads are used */
+    int64_t length;              /* tokens of a sequence */
+    const pare_work *work;       /* kinds without an amount are left out, and have no rate */
+} pare_rates_request;
+
+/* The best of some repeats each, since whatever else runs only slows them down. */
+pare_status pare_rates_measure(const pare_rates_request *request, pare_rates *out);
+
+/* Without a measurement: those of one core of some years ago, for work that is over soon anyway. */
+pare_rates pare_rates_assumed(void);
+
+#endif

@@ -1,0 +1,46 @@
+#include "evaluate/timed.h"
+#include "support/memory.h"
+#include "support/progress.h"
+
+pare_status pare_timed(pare_timed_fn work, void *context, double *seconds) {
+    double start = pare_clock();
+    PARE_TRY(work(context));
+    *seconds = pare_clock() - start;
+    return PARE_OK;
+}
+
+pare_status pare_product_run_once(void *run) {
+    pare_product_run *g = run;
+    return g->backend->operations->matmul(g->backend, &g->shape, g->a, g->b, g->c);
+}
+
+static pare_status fill_operand(const pare_backend *backend, int64_t count, uint64_t seed, void **out) {
+    enum { STEP = 1 << 10 };
+    float values[STEP];
+    PARE_TRY(pare_alloc_uninitialized(out, (size_t)count, pare_operand_size(backend), "matrix"));
+    for (int64_t i = 0; i < count; i += STEP) {
+        int64_t n = count - i < STEP ? count - i : STEP;
+        for (int64_t j = 0; j < n; j++)
+            values[j] = (float)((uint64_t)(i + j) * 2654435761u * (2 * seed + 1) % 1024) / 1024.0f - 0.5f;
+        backend->operations->to_operand(backend, values, n, pare_operand_at(backend, *out, i));
+    }
+    return PARE_OK;
+}
+
+void pare_product_run_free(pare_product_run *g) {
+    pare_free(g->a);
+    pare_free(g->b);
+    pare_free(g->c);
+    *g = (pare_product_run){0};
+}
+
+pare_status pare_product_run_new(const pare_backend *backend, int64_t m, int64_t n, int64_t k, pare_product_run *g) {
+    *g = (pare_product_run){.backend = backend,
+                            .shape = {.batch = 1, .m = m, .n = n, .k = k, .transpose_b = true},
+                            .flops = 2.0 * (double)m * (double)n * (double)k};
+    pare_status status = fill_operand(backend, m * k, 1, &g->a);
+    if (status == PARE_OK) status = fill_operand(backend, n * k, 2, &g->b);
+    if (status == PARE_OK) status = pare_alloc_uninitialized(&g->c, (size_t)(m * n), sizeof(float), "matrix");
+    if (status != PARE_OK) pare_product_run_free(g);
+    return status;
+}

@@ -1,0 +1,75 @@
+/* What pruning single weights has to do. */
+#include "layerwise/weights_internal.h"
+#include "repair/layer_error.h"
+#include "repair/low_rank.h"
+
+pare_work pare_weights_factor_work(const pare_layerwise_request *request) {
+    const pare_model *model = request->source->model;
+    pare_work work = {{0}};
+    for (uint32_t layer = 0; layer < model->config.layers; layer++)
+        for (int kind = 0; kind < PARE_INPUT_KINDS; kind++) {
+            pare_work one = pare_inverse_factor_work(pare_input_width(model, layer, (pare_input_kind)kind));
+            pare_work_add(&work, &one, 1.0);
+        }
+    return work;
+}
+
+/* Errors of a matrix: of the mask, a better mask, and what is left, and the energy that they are held against. */
+static void add_errors(const pare_weights_job *job, int64_t rows, int64_t columns, pare_work *work) {
+    pare_work error = pare_layer_error_work(rows, columns);
+    if (pare_element_needs_of(job->recipe).gram)
+        pare_work_add(work, &error, job->recipe->element.refinement ? 4.0 : 3.0);
+}
+
+/* What a matrix is to come close to, where that has a share of the dense model: of readers the walk has a map. */
+static void add_target(const pare_weights_job *job, pare_role role, int64_t rows, int64_t columns, pare_work *work) {
+    pare_work fit = pare_least_squares_work(rows, columns, columns);
+    if (job->recipe->dense > 0.0 && !pare_stage_reads(pare_input_of(role))) pare_work_add(work, &fit, 1.0);
+}
+
+/* A matrix at one share of zeros. */
+static pare_work matrix_work(const pare_weights_job *job, int64_t rows, int64_t columns) {
+    pare_work work = pare_solver_work(job, rows, columns), choice = pare_element_select_work(rows, columns);
+    pare_work refine = pare_refiner_work(&job->recipe->element, rows, columns);
+    pare_work_add(&work, &choice, 1.0);
+    pare_work_add(&work, &refine, 1.0);
+    work.amount[PARE_WORK_BYTES] += 10.0 * (double)rows * (double)columns * sizeof(float);
+    return work;
+}
+
+static void add_matrix(const pare_weights_job *job, size_t id, pare_role role, pare_work *work) {
+    int64_t rows, columns;
+    double levels = job->levels ? (double)job->levels->count : 0.0;
+    pare_tensor_matrix(job->source->model->tensors[id], &rows, &columns);
+    pare_work one = matrix_work(job, rows, columns), residual = pare_low_rank_work(rows, columns);
+    pare_work_add(work, &one, 1.0 + levels);
+    add_target(job, role, rows, columns, work);
+    add_errors(job, rows, columns, work);
+    if (job->recipe->element.residual_rank) pare_work_add(work, &residual, 1.0);
+}
+
+static bool factors(const pare_recipe *recipe) {
+    bool scores = recipe->salience && recipe->salience->needs & PARE_NEEDS_INVERSE;
+    bool sweeps = pare_compensation_has(recipe->compensation, PARE_TRAIT_SWEEPS);
+    return scores || (sweeps && !pare_recipe_feels_outputs(recipe));
+}
+
+pare_work pare_weights_work(const pare_weights_job *job) {
+    const pare_model *model = job->source->model;
+    const pare_element_recipe *e = &job->recipe->element;
+    pare_layerwise_request request = pare_weights_request(job);
+    pare_work work = pare_layerwise_work(&(pare_walk_shape){
+        .request = &request, .together = !e->sequential, .through = e->dense_propagation, .readers = true});
+    pare_work finish = pare_layerwise_finish_work(&request, false), inputs = pare_weights_factor_work(&request);
+    pare_work allocation = pare_weights_allocate_work(job), regional = pare_weights_regional_work(job);
+    pare_work_add(&work, &finish, 1.0);
+    pare_work_add(&work, &allocation, 1.0);
+    pare_work_add(&work, &regional, 1.0);
+    if (factors(job->recipe)) pare_work_add(&work, &inputs, 1.0);
+    for (size_t id = 0; id < model->tensor_count && !job->scores_only; id++) {
+        uint32_t layer;
+        pare_role role;
+        if (job->pruned[id] && pare_tensor_id_split(model, id, &layer, &role)) add_matrix(job, id, role, &work);
+    }
+    return work;
+}

@@ -1,0 +1,46 @@
+/* What the stages have to do that are the same whatever prunes, and how long all of them will take. */
+#include "calibrate/calibration.h"
+#include "calibrate/self.h"
+#include "evaluate/pair.h"
+#include "prune/prune_job.h"
+#include "support/runtime.h"
+
+/* A byte that is written is made of what is kept, copied, written and hashed, and a byte that is checked read and
+ * hashed: in bytes of memory that take as long. */
+enum { WRITTEN = 16, CHECKED = 8 };
+void pare_prune_plan_work(pare_prune_job *job, const char *stage, const pare_work *work, double times) {
+    if (!job->expected.known) pare_expected_add(&job->expected, stage, work, times);
+}
+
+static void plan_evaluation(pare_prune_job *job) {
+    const pare_job_evaluation *o = &job->asked->evaluation;
+    bool pictures = pare_reads_pictures(&job->origin->config);
+    int64_t length = pictures ? job->origin->config.max_positions : o->window;
+    for (size_t i = 0; i < o->text_count; i++) {
+        int64_t windows = pare_calibration_windows(job->origin, o->texts[i], o->window, o->max_windows);
+        pare_work pair = pare_pair_work(job->origin, windows, length, o->continuations);
+        pare_self_request written = {.sequences = (uint32_t)windows, .length = o->window};
+        pare_work text = pare_self_work(job->origin, &written);
+        pare_prune_plan_work(job, "evaluation", &pair, 1.0);
+        if (!pictures && pare_calibration_is_self(o->texts[i])) pare_prune_plan_work(job, "evaluation", &text, 1.0);
+    }
+}
+
+static void plan_writing(pare_prune_job *job) {
+    pare_work writing = {{0}}, checking = pare_work_forward(job->model, 2, 128);
+    if (!job->run.output) return;
+    writing.amount[PARE_WORK_BYTES] = WRITTEN * (double)job->goal.bytes;
+    checking.amount[PARE_WORK_BYTES] += CHECKED * (double)job->goal.bytes;
+    pare_prune_plan_work(job, "writing", &writing, 1.0);
+    pare_prune_plan_work(job, "checking the result", &checking, 1.0);
+}
+
+/* Whoever sees no plan has no use for the measurement. */
+pare_status pare_prune_plan_times(pare_prune_job *job) {
+    const pare_plan *plan = &job->plan.sizes;
+    if (job->expected.known || !job->runtime || !job->runtime->plan) return PARE_OK;
+    plan_evaluation(job);
+    plan_writing(job);
+    return pare_expected_measure(&job->expected, job->model, job->backend, plan->length ? (int64_t)plan->length : 128,
+                                 plan->limit);
+}
