@@ -8,8 +8,9 @@
 
 #include <string.h>
 
-/* Tokens of blocks at most, as passes and walks take them; rows of products; sequences that text is written for. */
-enum { TOKENS = 2048, ROWS = 2048, WRITTEN = 64, REPEATS = 16, FEW = 2 };
+/* Tokens of blocks at most, as passes and walks take them; rows and widths of products; sequences that text is written
+ * for. */
+enum { TOKENS = 2048, ROWS = 512, WIDEST = 2048, WRITTEN = 64, REPEATS = 16 };
 
 /* Solvers' matrices are cut to this: larger ones gain little, and would take long. Floats that are copied to see how
  * fast memory is, which no cache holds. */
@@ -18,24 +19,19 @@ enum { WIDEST_SINGLE = 2048, WIDEST_DOUBLE = 1536, COPIED = 1 << 23 };
 /* Seconds of repeats for a kind of work, of which the best counts. */
 static const double enough = 0.2;
 
-/* Of the rate of a block that runs again and again in warm memory: what blocks come to in a pass, and their backward. Of
- * SmolLM2-135M, tiny-stories and two layers of LLaMA-7B (docs/measurements.md, "How long it will take"). */
-static const double pass_share = 0.8, backward_share = 0.5;
+/* Of the rate of a block that runs again and again in warm memory: what blocks come to in a pass, and their backward.
+ * Of SmolLM2-135M, tiny-stories and two layers of LLaMA-7B (docs/measurements.md, "How long it will take"). */
+static const double pass_share = 0.8, backward_share = 0.6;
 
-typedef struct measuring {
-    const pare_rates_request *request;
-    double rate; /* of the last kind */
-} measuring;
-
-/* Operations a second of what takes `amount`, at best. */
+/* Operations a second of what takes `amount`: at best, and by the first run where that is long, which otherwise finds
+ * nothing where it will be later on. */
 static pare_status best_rate(pare_timed_fn work, void *context, double amount, double *rate) {
-    double sum = 0.0, best = 0.0;
-    PARE_TRY(work(context));
-    for (int i = 0; i < REPEATS && (i < FEW || sum < enough); i++) {
-        double seconds;
+    double sum = 0.0, best, seconds;
+    PARE_TRY(pare_timed(work, context, &best));
+    for (int i = 0; i < REPEATS && best < enough && sum < enough; i++) {
         PARE_TRY(pare_timed(work, context, &seconds));
         sum += seconds;
-        best = i == 0 || seconds < best ? seconds : best;
+        best = seconds < best ? seconds : best;
     }
     *rate = amount / (best > 0.0 ? best : 1e-9);
     return PARE_OK;
@@ -45,8 +41,8 @@ static pare_status best_rate(pare_timed_fn work, void *context, double amount, d
 static pare_status measure_products(const pare_rates_request *r, double *rate) {
     const pare_config *c = &r->model->config;
     pare_product_run run;
-    PARE_TRY(pare_product_run_new(r->backend, ROWS, pare_smaller(c->widths[0].ffn, 4096), pare_smaller(c->hidden, 4096),
-                                  &run));
+    PARE_TRY(pare_product_run_new(r->backend, ROWS, pare_smaller(c->widths[0].ffn, WIDEST),
+                                  pare_smaller(c->hidden, WIDEST), &run));
     pare_status status = best_rate(pare_product_run_once, &run, run.flops, rate);
     pare_product_run_free(&run);
     return status;
@@ -90,7 +86,7 @@ static pare_status measure_blocks(const pare_rates_request *r, int64_t sequences
 /* As many sequences as take a while, and not long. */
 static int64_t sequences_of(const pare_rates_request *r, double products) {
     double each = operations_of_blocks(r->model, 1, r->length);
-    int64_t most = pare_larger(TOKENS / r->length, 1), some = (int64_t)(enough / FEW * products / each);
+    int64_t most = pare_larger(TOKENS / r->length, 1), some = (int64_t)(enough / 2.0 * products / each);
     return pare_larger(pare_smaller(some, most), 1);
 }
 

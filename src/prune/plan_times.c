@@ -7,7 +7,7 @@
 
 /* A byte that is written is made of what is kept, copied, written and hashed, and a byte that is checked read and
  * hashed: in bytes of memory that take as long. */
-enum { WRITTEN = 16, CHECKED = 8 };
+enum { WRITTEN = 40, CHECKED = 16 };
 void pare_prune_plan_work(pare_prune_job *job, const char *stage, const pare_work *work, double times) {
     if (!job->expected.known) pare_expected_add(&job->expected, stage, work, times);
 }
