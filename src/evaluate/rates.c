@@ -19,9 +19,10 @@ enum { WIDEST_SINGLE = 2048, WIDEST_DOUBLE = 1536, COPIED = 1 << 23 };
 /* Seconds of repeats for a kind of work, of which the best counts. */
 static const double enough = 0.2;
 
-/* Of the rate of a block that runs again and again in warm memory: what blocks come to in a pass, and their backward.
- * Of SmolLM2-135M, tiny-stories and two layers of LLaMA-7B (docs/measurements.md, "How long it will take"). */
-static const double pass_share = 0.8, backward_share = 0.6;
+/* Of the rate of a block that runs again and again in warm memory: what blocks come to in a pass, their backward, and
+ * the writing of text, where attention goes to all earlier tokens. Of SmolLM2-135M, tiny-stories and two layers of
+ * LLaMA-7B (docs/measurements.md, "How long it will take"). */
+static const double pass_share = 0.8, backward_share = 0.55, decoding_share = 0.65;
 
 /* Operations a second of what takes `amount`: at best, and by the first run where that is long, which otherwise finds
  * nothing where it will be later on. */
@@ -83,11 +84,15 @@ static pare_status measure_blocks(const pare_rates_request *r, int64_t sequences
     return status;
 }
 
-/* As many sequences as take a while, and not long. */
+/* As many sequences as take a while, and not long, and leave half of the memory. */
 static int64_t sequences_of(const pare_rates_request *r, double products) {
+    const pare_source source = {.model = r->model, .backend = r->backend};
     double each = operations_of_blocks(r->model, 1, r->length);
     int64_t most = pare_larger(TOKENS / r->length, 1), some = (int64_t)(enough / 2.0 * products / each);
-    return pare_larger(pare_smaller(some, most), 1);
+    int64_t count = pare_larger(pare_smaller(some, most), 1);
+    while (count > 1 && r->limit && pare_walk_bytes(&source, r->length, count) > r->limit / 2)
+        count /= 2;
+    return count;
 }
 
 typedef struct square_run {
@@ -183,6 +188,7 @@ pare_status pare_rates_measure(const pare_rates_request *r, pare_rates *out) {
     rate[PARE_WORK_BACKWARD] = backward_share * rate[PARE_WORK_BLOCKS];
     rate[PARE_WORK_BLOCKS] *= pass_share;
     if (amount[PARE_WORK_DECODING] > 0.0) PARE_TRY(measure_blocks(r, WRITTEN, 1, &rate[PARE_WORK_DECODING]));
+    rate[PARE_WORK_DECODING] *= decoding_share;
     if (amount[PARE_WORK_SINGLE] > 0.0) PARE_TRY(measure_single(r, &rate[PARE_WORK_SINGLE]));
     if (amount[PARE_WORK_DOUBLE] > 0.0) PARE_TRY(measure_double(r, &rate[PARE_WORK_DOUBLE]));
     return measure_bytes(&rate[PARE_WORK_BYTES]);

@@ -9,6 +9,7 @@ typedef struct pare_rates_request {
     const pare_model *model;
     const pare_backend *backend; /* whose operands and threads are used */
     int64_t length;              /* tokens of a sequence */
+    uint64_t limit;              /* bytes of anonymous memory; 0: none set */
     const pare_work *work;       /* kinds without an amount are left out, and have no rate */
 } pare_rates_request;
 

@@ -13,8 +13,9 @@ uint64_t pare_held_out_bytes(int64_t width) {
     return PANEL * (uint64_t)width * sizeof(float);
 }
 
-/* Dampings that are tried as a rule: where it starts, one that is better, and one that is not. */
-enum { TRIED = 3 };
+/* Dampings that are tried as a rule: 6.5 with 128 sequences of SmolLM2-135M, where they end a few steps above where
+ * they start. */
+enum { TRIED = 6 };
 
 pare_work pare_held_out_work(int64_t rows, int64_t width) {
     pare_work fit = pare_least_squares_work(rows, width, width), work = {{0}};
