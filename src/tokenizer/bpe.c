@@ -131,6 +131,7 @@ static pare_status encode_part(const pare_bpe *bpe, pare_bpe_work *work, const c
     if (bytes <= CACHED_BYTES) {
         hash = pare_word_hash(text, bytes);
         const pare_word *known = pare_word_table_find(&work->cache, hash, text, bytes);
+        if (known && known->count == 1) return PARE_OK; /* and the list may have no ids yet */
         if (known) return pare_id_list_append(out, work->cache.ids.ids + known->ids, known->count - 1u);
     }
     size_t before = out->count;

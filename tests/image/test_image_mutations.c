@@ -1,31 +1,10 @@
 /* Files with a byte changed, a part cut off or one put in: each is read, or refused with one sentence that names it,
  * and nothing of it is kept. */
 #include "image/idx.h"
+#include "mutate.h"
 #include "pictures.h"
-#include "support/random.h"
 
 enum { MUTATIONS = 60, MOST = 4096 };
-
-static size_t mutate(unsigned char *data, size_t bytes, pare_random *random) {
-    size_t at = (size_t)pare_random_below(random, bytes);
-    switch (pare_random_below(random, 5)) {
-    case 0:
-        return at;
-    case 1:
-        data[at] = (unsigned char)pare_random_next(random);
-        break;
-    case 2:
-        data[at] ^= (unsigned char)(1 << pare_random_below(random, 8));
-        break;
-    case 3:
-        memset(data + at, (int)pare_random_below(random, 2) * 255, bytes - at < 4 ? bytes - at : 4);
-        break;
-    default:
-        memmove(data + at + 1, data + at, bytes - at);
-        return bytes + 1;
-    }
-    return bytes;
-}
 
 typedef pare_status open_fn(const char *path);
 
