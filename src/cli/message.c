@@ -1,5 +1,7 @@
 #include "message.h"
 
+#include "../support/controls.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,10 +11,10 @@ pare_shown pare_quote(const char *text) {
     pare_shown shown;
     size_t length = strlen(text), used = 0;
     shown.text[used++] = '\'';
-    for (size_t i = 0; i < length && i < LONGEST; i++) {
-        unsigned char c = (unsigned char)text[i];
-        shown.text[used++] = c < 32 || c == 127 ? '?' : text[i];
-    }
+    for (size_t i = 0; i < length && i < LONGEST; i++)
+        shown.text[used++] = text[i];
+    shown.text[used] = 0;
+    pare_controls_hide(shown.text, "");
     snprintf(shown.text + used, sizeof shown.text - used, length > LONGEST ? "...'" : "'");
     return shown;
 }

@@ -1,10 +1,12 @@
 #include "outcome.h"
 
+#include "../support/controls.h"
 #include "terminal.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,6 +31,20 @@ int pare_outcome_open(const char *directory, pare_model **model) {
     return pare_outcome_exit(pare_model_open(directory, model));
 }
 
+/* Of what is shown, not of --json, whose escapes do it. */
+static void hide_controls(json_t *value) {
+    const char *key;
+    json_t *member;
+    size_t i;
+    json_object_foreach(value, key, member) hide_controls(member);
+    json_array_foreach(value, i, member) hide_controls(member);
+    if (!json_is_string(value)) return;
+    char *text = strdup(json_string_value(value));
+    if (text) pare_controls_hide(text, "\n\t");
+    if (text && strcmp(text, json_string_value(value)) != 0) json_string_set(value, text);
+    free(text);
+}
+
 int pare_outcome_deliver(pare_status status, char *report, const pare_arguments *arguments,
                          void (*show)(const pare_arguments *arguments, const json_t *report)) {
     pare_terminal_clear();
@@ -37,6 +53,7 @@ int pare_outcome_deliver(pare_status status, char *report, const pare_arguments 
         fputs(report, stdout); /* ends its line itself */
     } else {
         json_t *document = json_loads(report, 0, NULL);
+        hide_controls(document);
         show(arguments, document);
         json_decref(document);
     }

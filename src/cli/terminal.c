@@ -1,5 +1,6 @@
 #include "terminal.h"
 
+#include "../support/controls.h"
 #include "message.h"
 
 #include <math.h>
@@ -57,8 +58,7 @@ void pare_terminal_fail(const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
-    for (char *c = sentence; *c; c++)
-        if ((unsigned char)*c < 32 || *c == 127) *c = '?';
+    pare_controls_hide(sentence, "");
     pare_terminal_clear();
     bool named = strncmp(sentence, "pare ", 5) == 0;
     fprintf(stderr, "%s%s\n", named ? "" : "pare: ", sentence);

@@ -7,8 +7,10 @@
 
 enum { LONGEST_NAME = 96 };
 
+/* With its end, which may be \n, \r\n or \r. */
 static size_t line_length(const char *line) {
-    size_t length = strcspn(line, "\n");
+    size_t length = strcspn(line, "\r\n");
+    length += line[length] == '\r';
     return length + (line[length] == '\n');
 }
 
@@ -71,8 +73,8 @@ static pare_status read_key(pare_front_matter *matter, const char *begin, const 
 
 /* Nothing, or a comment. */
 static bool says_nothing(const char *line) {
-    line += strspn(line, " \t\r");
-    return *line == '\n' || *line == '#';
+    line += strspn(line, " \t");
+    return *line == '\n' || *line == '\r' || *line == '#';
 }
 
 /* The line of the second rule; NULL: the text has no front matter, but two rules perhaps, and prose between them. */

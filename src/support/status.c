@@ -1,4 +1,5 @@
 #include "support/status.h"
+#include "support/controls.h"
 #include "support/json_build.h"
 
 #include <signal.h>
@@ -60,6 +61,7 @@ pare_status pare_fail_at(const char *file, int line, pare_status status, const c
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    pare_controls_hide(message, "");
     if (status == PARE_OUT_OF_MEMORY) {
         lost = false;
         pare_json_missing_forget();

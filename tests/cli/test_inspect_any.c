@@ -30,6 +30,19 @@ static void other_architectures_are_shown(void **state) {
     EXPECT_NOTHING_LEFT(place, 1, "rwkv", "prune", place->model, "-o", place->output, "--ratio", "0.25");
 }
 
+/* Names are a stranger's: none of them reaches a terminal as what it would obey. */
+static void names_command_no_terminal(void **state) {
+    const workplace *place = *state;
+    show(place, "{\"model_type\": \"rwkv\\u001b[2J\", \"architectures\": [\"Rwkv\\u009b31m\"]}");
+    program_result result = EXPECT_SUCCESS("inspect", place->model);
+    assert_true(has(&result, "architecture  Rwkv??31m (rwkv?[2J)"));
+    assert_null(strchr(result.out, '\x1b'));
+    program_result_free(&result);
+    result = EXPECT_SUCCESS("inspect", place->model, "--json");
+    assert_non_null(strstr(result.out, "rwkv\\u001B[2J"));
+    program_result_free(&result);
+}
+
 static void json_lists_every_tensor(void **state) {
     const workplace *place = *state;
     show(place,
@@ -139,6 +152,7 @@ static void both_rotary_positions_are_shown(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         IN_A_WORKPLACE(other_architectures_are_shown),
+        IN_A_WORKPLACE(names_command_no_terminal),
         IN_A_WORKPLACE(json_lists_every_tensor),
         IN_A_WORKPLACE(any_header_is_shown),
         IN_A_WORKPLACE(damage_is_refused),

@@ -65,6 +65,10 @@ static void ends_of_lines_and_marks(void **state) {
     pare_front_matter_remove(&matter, "c");
     assert_int_equal(pare_front_matter_put(&matter, "d", "d: 4\n"), PARE_OK);
     expect_written(&matter, "---\na: 3\nd: 4\n---\n");
+    matter = read_card("---\ra: 1\rtags:\r- b\r---\rbody", "body");
+    assert_int_equal(matter.count, 2);
+    assert_int_equal(pare_front_matter_add(&matter, "tags", "pare"), PARE_OK);
+    expect_written(&matter, "---\na: 1\ntags:\n- b\n- pare\n---\n");
 }
 
 /* As long as those of models with thousands of results. */
