@@ -35,12 +35,20 @@ static void plan_writing(pare_prune_job *job) {
     pare_prune_plan_work(job, "checking the result", &checking, 1.0);
 }
 
+static void plan_imatrix(pare_prune_job *job) {
+    if (!job->plan.sizes.imatrix) return;
+    pare_windows windows = pare_prune_imatrix_shape(job);
+    pare_work pass = pare_work_blocks(job->model, windows.count, windows.length);
+    pare_prune_plan_work(job, "importance matrix", &pass, 1.0);
+}
+
 /* Whoever sees no plan has no use for the measurement. */
 pare_status pare_prune_plan_times(pare_prune_job *job) {
     const pare_plan *plan = &job->plan.sizes;
     if (job->expected.known || !job->runtime || !job->runtime->plan) return PARE_OK;
     plan_evaluation(job);
     plan_writing(job);
+    plan_imatrix(job);
     return pare_expected_measure(&job->expected, job->model, job->backend, plan->length ? (int64_t)plan->length : 128,
                                  plan->limit);
 }

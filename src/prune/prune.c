@@ -165,6 +165,7 @@ static pare_status hand_over(pare_prune_job *job, pare_prune_heir *heir) {
 /* The last stages of a run whose report is wanted. */
 pare_status pare_prune_finish(pare_prune_job *job, pare_prune_heir *heir, char **report) {
     pare_page_files page = {0};
+    job->imatrix_later = heir && heir->windows;
     pare_status status = pare_prune_run(job);
     if (status == PARE_OK) status = pare_prune_report(job, report);
     const pare_job_outputs *o = &job->asked->outputs;

@@ -61,7 +61,7 @@ pare_status pare_prune_imatrix_check(const pare_prune_job *job) {
 }
 
 /* Where the method reads no windows, those that its options name: 10 of 128 tokens, unless they say otherwise. */
-static pare_windows expected_windows(const pare_prune_job *job) {
+pare_windows pare_prune_imatrix_shape(const pare_prune_job *job) {
     enum { SAMPLES = 10, LENGTH = 128 };
     const pare_calibration_options *c = &job->calibration;
     pare_windows windows = {.count = c->samples ? c->samples : SAMPLES, .length = c->length ? c->length : LENGTH};
@@ -70,9 +70,9 @@ static pare_windows expected_windows(const pare_prune_job *job) {
 }
 
 pare_status pare_prune_plan_imatrix(pare_prune_job *job) {
-    pare_windows windows = expected_windows(job);
+    pare_windows windows = pare_prune_imatrix_shape(job);
     pare_plan alone = {0};
-    if (!job->asked->outputs.imatrix) return PARE_OK;
+    if (!job->asked->outputs.imatrix && !job->imatrix_later) return PARE_OK;
     PARE_TRY(pare_imatrix_plan(job->model, job->backend, job->runtime, &windows, &alone));
     job->plan.sizes.imatrix = alone.imatrix;
     return PARE_OK;

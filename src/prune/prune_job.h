@@ -59,8 +59,8 @@ typedef struct pare_prune_job {
     pare_scan scan;
     pare_windows windows;   /* calibration; with a batch for every step where the protocol draws one */
     pare_input_norms norms; /* of an importance matrix that was given in place of text; no layers: none was */
+    bool imatrix_later;     /* an importance matrix is made by what comes behind this run */
     uint32_t norms_chunks, norms_length; /* sequences and their tokens that it was made of; 0: it does not say */
-    bool imatrix_later;                  /* an importance matrix is made by what comes behind this run */
     char calibration_digest[65];
     pare_calibration_plan plan;
     pare_prune_planned planned;
@@ -207,6 +207,7 @@ pare_status pare_prune_evaluate_texts(void *job);
 /* Importance matrices (prune_imatrix.c). One in place of calibration text: into job->norms; refused if it is of another
  * model. One of what is left: refused if no GGUF file can hold the model, or its text is none; its part of the plan;
  * the windows, which are read if the method reads none (free with pare_windows_free); and a stage that writes it. */
+pare_windows pare_prune_imatrix_shape(const pare_prune_job *job); /* as far as the plan knows: count and length alone */
 pare_status pare_prune_imatrix_read(pare_prune_job *job);
 pare_status pare_prune_imatrix_check(const pare_prune_job *job);
 pare_status pare_prune_plan_imatrix(pare_prune_job *job);
