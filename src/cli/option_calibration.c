@@ -2,8 +2,8 @@
 #include "option_rows.h"
 
 static const pare_topic calibration[] = {{"calibration", "Calibration", "the text that shows what matters"}};
-static const pare_topic constants[] = {{"constants", "Constants of the method (default: as published)",
-                                        "steps, noise and thresholds of gradient methods"}};
+static const pare_topic constants[] = {
+    {"constants", "Constants of the method (default: as published)", "steps, noise, thresholds, gates"}};
 
 CHOICES(wording_name, "wording")
 
@@ -40,7 +40,7 @@ static const pare_option rows[] = {
     {.name = "samples", .commands = SHARED, .common = SHARED, .group = calibration, .kind = PARE_VALUE_INTEGER, .value = "N",
      .offset = AT(samples), .low = 1, .high = 1e6, .brief = "calibration sequences, or pictures",
      .help = "calibration sequences, or pictures; of an id file all, unless this says how many",
-     .usual = "10, or 128 where weights are refitted; 256 pictures"},
+     .usual = "10, or 128 where weights are refitted or gates learnt; 256 pictures"},
     {.name = "samples", .commands = PARE_IN_IMATRIX, .group = calibration, .kind = PARE_VALUE_INTEGER, .value = "N",
      .offset = AT(samples), .low = 1, .high = 1e6,
      .help = "sequences; of an id file all, unless this says how many",
@@ -69,6 +69,21 @@ static const pare_option rows[] = {
      .offset = AT(displace), .choice = displace_name,
      .help = "displace every tensor, or only those that can be cut",
      .usual = "all"},
+    {.name = "gate-steps", .commands = SHARED, .group = constants, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "gate_steps", .low = 1, .high = 1e6, .help = "steps in which the gates are trained",
+     .usual = "300"},
+    {.name = "gate-batch", .commands = SHARED, .group = constants, .kind = PARE_VALUE_INTEGER, .value = "N",
+     .key = "gate_batch", .low = 1, .high = 1e6, .help = "calibration sequences of a step",
+     .usual = "4"},
+    {.name = "gate-rate", .commands = SHARED, .group = constants, .kind = PARE_VALUE_REAL, .value = "R",
+     .key = "gate_rate", .low = 0, .high = 1e3, .open = true, .help = "learning rate of the gates at its height, in 1000 steps; 1000 / N times as high in N",
+     .usual = "0.02"},
+    {.name = "gate-kd", .commands = SHARED, .group = constants, .kind = PARE_VALUE_REAL, .value = "W",
+     .key = "gate_kd", .low = 0, .high = 1e6, .help = "weight of the divergence from the dense model's predictions",
+     .usual = "2"},
+    {.name = "gate-ce", .commands = SHARED, .group = constants, .kind = PARE_VALUE_REAL, .value = "W",
+     .key = "gate_ce", .low = 0, .high = 1e6, .help = "weight of the loss beside it",
+     .usual = "1"},
 };
 /* clang-format on */
 

@@ -16,7 +16,6 @@ extern const pare_option_rows pare_option_rows_units;
 extern const pare_option_rows pare_option_rows_elements;
 extern const pare_option_rows pare_option_rows_calibration;
 extern const pare_option_rows pare_option_rows_training;
-extern const pare_option_rows pare_option_rows_gates;
 
 /* Where the value goes. */
 #define AT(member) offsetof(pare_arguments, member)

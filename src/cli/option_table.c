@@ -253,7 +253,6 @@ const pare_option *pare_option_at(size_t index) {
     const pare_option_rows lists[] = {pare_option_rows_units,
                                       pare_option_rows_elements,
                                       pare_option_rows_calibration,
-                                      pare_option_rows_gates,
                                       pare_option_rows_training,
                                       {rows, sizeof rows / sizeof *rows}};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {

@@ -1,6 +1,7 @@
-/* What is trained: numbers in one flat array, and how a pass over the model feels them. Three kinds: LoRA factors
+/* What is trained: numbers in one flat array, and how a pass over the model feels them. Four kinds: LoRA factors
  * beside the frozen weights (lora.c), LoRA factors whose product is added where the weight is not zero (lora_masked.c),
- * and the weights themselves (full.c). The optimiser, the checkpoints and the training loop do not know which. */
+ * the weights themselves (full.c), and a factor for every unit (gates.c). The optimiser, the checkpoints and the
+ * training loop do not know which. */
 #ifndef PARE_TRAIN_TRAINED_H
 #define PARE_TRAIN_TRAINED_H
 
@@ -13,7 +14,7 @@ struct pare_trained {
     const pare_backend *backend;
     size_t count;            /* of numbers */
     float *value, *gradient; /* [count] */
-    const char *kind;        /* "lora", "lora-masked", "full" */
+    const char *kind;        /* "lora", "lora-masked", "full", "gates" */
 
     /* What a pass is run with. */
     pare_source source;
