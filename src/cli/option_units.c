@@ -183,8 +183,8 @@ static const pare_option rows[] = {
      .usual = "promise"},
     {.name = "drop-halves", .commands = SHARED, .group = units, .kind = PARE_VALUE_CHOICE, .value = "yes|no",
      .key = "drop_halves", .choice = drop_halves_name,
-     .help = "--allocate search: attention or the FFN of a layer may go as a whole; the model is then for pare itself "
-             "and llama.cpp",
+     .help = "--allocate search: attention or the FFN of a layer may go as a whole; the model is then for pare itself, "
+             "llama.cpp and, with --remote-code, transformers",
      .usual = "no"},
     {.name = "iterations", .commands = SHARED, .group = units, .kind = PARE_VALUE_INTEGER, .value = "N",
      .offset = AT(iterations), .low = 1, .high = 1000,

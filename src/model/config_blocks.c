@@ -124,6 +124,12 @@ pare_status pare_config_blocks_refusal(const pare_config *config, char **why) {
                            config->family->class_name);
         return pare_whole();
     }
+    for (uint32_t i = 0; i < config->layers; i++) {
+        if (widths[i].heads && widths[i].ffn) continue;
+        *why = pare_format("it reads layers without %s in a form that pare does not write",
+                           widths[i].heads ? "an FFN" : "attention");
+        return pare_whole();
+    }
     for (uint32_t i = 1; i < config->layers; i++) {
         if (widths[i].heads == widths[0].heads) continue;
         *why = pare_format("it has as many query heads in every layer, and here some have %u and some %u; "

@@ -21,8 +21,9 @@ HEADS = ("num_attention_heads", "n_head", "num_heads")
 KV_HEADS = ("num_key_value_heads", "num_kv_heads")
 HIDDEN = ("hidden_size", "n_embd")
 FFN = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
-# Classes that take the size of their heads from the hidden size: attention, and its output, in a layer.
-DERIVED = {"gptj": ("attn", "out_proj"), "gpt_neox": ("attention", "dense"), "helium": ("self_attn", "o_proj")}
+# Classes that take the size of their heads from the hidden size, and what their layers call the attention.
+DERIVED = {"gptj": "attn", "gpt_neox": "attention", "helium": "self_attn"}
+OUTPUTS = ("o_proj", "out_proj", "dense", "c_proj")  # what an attention calls its last matrix
 
 
 class Block(dict):
@@ -97,23 +98,47 @@ def configuration(name, stock, blocks):
     return Config
 
 
-def new_layer(old, config, index):
-    where = DERIVED.get(config.model_type)
-    fixed = {key: getattr(config, key) for key in HEADS if key in config.layer_widths} if where else {}
-    numbered = len(inspect.signature(type(old).__init__).parameters) > 2
-    number = (index,) if numbered else ()
-    layer = type(old)(LayerView(config, index, **fixed), *number)
-    if where:
-        # Built as if the model were as wide as its heads, then the outer sides of its matrices are the model's.
-        view, (name, output) = LayerView(config, index), where
-        inner = view.num_attention_heads * config.head_dim
-        hidden = config.attribute_map.get("hidden_size", "hidden_size")
-        attention = type(getattr(layer, name))(LayerView(config, index, **{hidden: inner}), index)
-        for child, matrix in list(attention.named_children()):
+class Hollow(nn.Linear):
+    """A matrix of an attention without heads: without rows, or columns, in place of that of one head of zeros."""
+
+    def __init__(self, matrix, sides):
+        super().__init__(*sides, bias=matrix.bias is not None)
+        self.width = matrix.out_features
+
+    def forward(self, x):
+        zeros = x.new_zeros(*x.shape[:-1], self.width)
+        return zeros if self.bias is None or not self.out_features else zeros + self.bias
+
+
+def hollow(layer, hidden):
+    """The attention has no heads; caches still count its tokens."""
+    inside = [m for n, m in layer.named_children() if ("attn" in n or "attention" in n) and len(list(m.children()))]
+    for parent in inside[0].modules():
+        for name, matrix in list(parent.named_children()):
             if isinstance(matrix, nn.Linear):
-                sides = (inner, config.hidden_size) if child == output else (config.hidden_size, matrix.out_features)
-                setattr(attention, child, nn.Linear(*sides, bias=matrix.bias is not None))
-        setattr(layer, name, attention)
+                sides = (0, hidden) if name in OUTPUTS else (hidden, 0)
+                setattr(parent, name, Hollow(matrix, sides))
+
+
+def new_layer(old, config, index):
+    derived = DERIVED.get(config.model_type)
+    widths = {key: list_[index] for key, list_ in config.layer_widths.items()}
+    ghost = {key: 1 for key in HEADS + KV_HEADS if widths.get(key) == 0}
+    fixed = {key: getattr(config, key) for key in HEADS if key in widths} if derived else ghost
+    numbered = len(inspect.signature(type(old).__init__).parameters) > 2
+    layer = type(old)(LayerView(config, index, **ghost | fixed), *((index,) if numbered else ()))
+    if derived:
+        # Built as if the model were as wide as its heads, then the outer sides of its matrices are the model's.
+        inner = LayerView(config, index, **ghost).num_attention_heads * config.head_dim
+        hidden = config.attribute_map.get("hidden_size", "hidden_size")
+        attention = type(getattr(layer, derived))(LayerView(config, index, **ghost | {hidden: inner}), index)
+        for name, matrix in list(attention.named_children()):
+            if isinstance(matrix, nn.Linear):
+                sides = (inner, config.hidden_size) if name in OUTPUTS else (config.hidden_size, matrix.out_features)
+                setattr(attention, name, nn.Linear(*sides, bias=matrix.bias is not None))
+        setattr(layer, derived, attention)
+    if ghost:
+        hollow(layer, config.hidden_size)
     return layer
 
 

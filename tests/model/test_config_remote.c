@@ -110,6 +110,21 @@ static void a_nemotron_model(void **state) {
     json_decref(json);
 }
 
+/* What vLLM reads as no_op is not written so: the lists stay, and are read back. */
+static void layers_without_a_half_keep_their_lists(void **state) {
+    (void)state;
+    const pare_widths cases[][LAYERS] = {{{8, 4, 24}, {0, 0, 24}, {8, 4, 24}}, {{8, 4, 24}, {8, 4, 0}, {8, 4, 24}}};
+    for (size_t i = 0; i < 2; i++) {
+        json_t *json;
+        pare_config_remote said = there_and_back(cases[i], &json);
+        assert_false(said.vllm);
+        assert_non_null(strstr(said.why, i ? "layers without an FFN" : "layers without attention"));
+        assert_string_equal(text_at(json, "architectures", NULL), "PareLlamaForCausalLM");
+        json_decref(json);
+        free(said.why);
+    }
+}
+
 #define BLOCK "{\"attention\": {\"n_heads_in_group\": 2}, \"ffn\": {\"intermediate_size\": 24}}"
 #define BLOCKS(last)                                                                                                   \
     "{\"model_type\": \"nemotron-nas\", \"num_attention_heads\": 8, \"num_key_value_heads\": null, "                   \
@@ -167,6 +182,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(query_heads_that_differ_keep_their_lists),
         cmocka_unit_test(a_nemotron_model),
+        cmocka_unit_test(layers_without_a_half_keep_their_lists),
         cmocka_unit_test(blocks_are_read_and_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
