@@ -51,10 +51,14 @@ static pare_status check_recovery(const pare_job *job) {
     return PARE_OK;
 }
 
+static pare_status check_latency_table(const pare_job_target *t) {
+    if (!t->latency_table || t->latency != 0.0) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT, "--latency-table has the times for --latency: give that, too");
+}
+
 static pare_status check_latency(const pare_job *job) {
     const pare_job_target *t = &job->target;
-    if (t->latency_table && t->latency == 0.0)
-        return pare_fail(PARE_BAD_ARGUMENT, "--latency-table has the times for --latency: give that, too");
+    PARE_TRY(check_latency_table(t));
     if (t->latency == 0.0) return PARE_OK;
     if (!(t->latency > 0.0 && t->latency < 1.0))
         return pare_fail(
@@ -163,6 +167,7 @@ static pare_status check_weights(const pare_job *job) {
     if (t->ratio != 0.0 || t->ratios || t->parameters || t->bytes || t->latency != 0.0)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "give only one of --ratio, --params, --bytes, --latency, --sparsity and --pattern");
+    PARE_TRY(check_latency_table(t));
     if (t->rounds > 1)
         return pare_fail(PARE_BAD_ARGUMENT, "--iterations removes units in rounds: single weights go in one");
     if (t->round_to > 1)

@@ -125,6 +125,7 @@ static void contradictions_are_refused(void **state) {
         {{.latency = 0.7, .output = "o"}, "--latency chooses widths by the time that they take: it needs --allocate"},
         {{.latency = 1.5, .output = "o"}, "--latency 1.5: give a share"},
         {{.ratio = 0.2, .latency_table = "t", .output = "o"}, "--latency-table has the times for --latency"},
+        {{WEIGHTS, .latency_table = "t", .output = "o"}, "--latency-table has the times for --latency"},
         {{.ratio = 0.2, .seed = UINT64_MAX, .output = "o"}, "--seed 18446744073709551615: give a number below 2^63"},
         {{.ratios = shares, .ratio_count = 2, .method = "layer-first", .output = "o"}, "needs --mode block"},
         {{.ratio = 0.2, .iterations = 1001, .output = "o"}, "--iterations 1001"},
