@@ -3,8 +3,8 @@
 #ifndef PARE_TESTS_TINY_MODEL_H
 #define PARE_TESTS_TINY_MODEL_H
 
-#include "model/config.h"
 #include "counted.h"
+#include "model/config.h"
 #include "support/dtype.h"
 #include "support/file.h"
 

@@ -68,7 +68,7 @@ typedef struct pare_export_options {
     bool force;         /* replace output if it exists */
     const char *importance; /* an importance matrix of the model (pare_imatrix), by which the columns of a GGUF file's
                              * matrices are weighed as their numbers become blocks; NULL: all alike */
-    bool remote_code;   /* of a folder; as pare_prune has it */
+    bool remote_code;       /* of a folder; as pare_prune has it */
 } pare_export_options;
 
 /* Writes the model in another form. OUTPUT appears complete or not at all, after it was opened again and compared with

@@ -180,9 +180,9 @@ typedef struct pare_prune_options {
     uint32_t continuations; /* texts that the model before, the pruned one and the recovered one write on, from the
                                beginnings of so many windows of each text (pare_evaluate); 0: none, as with a cache */
     const pare_card_options *card; /* of the output; NULL: as it comes */
-    const char *imatrix; /* file for the importance matrix of what is left (a GGUF file, for llama.cpp's
-                            llama-quantize), over the text that calibration names, whatever the method reads; NULL:
-                            none. With `recover`: of the model that was trained */
+    /* File for the importance matrix of what is left (a GGUF file, for llama.cpp's llama-quantize), over the text that
+     * calibration names, whatever the method reads; NULL: none. With `recover`: of the model that was trained. */
+    const char *imatrix;
     double latency; /* share of the dense model's time per generated token on this machine, in (0, 1), by measured times
                        of its halves; needs the setting allocate=search; 0: use ratio */
     const char *latency_table; /* these times from a file, such as the pruning.json of an earlier run; NULL: measured */

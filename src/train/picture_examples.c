@@ -13,8 +13,9 @@ pare_status pare_picture_examples_read(const pare_model *model, const char *path
     pare_windows_free(&windows);
     PARE_TRY(status);
     if (out->count) return PARE_OK;
-    return pare_fail(PARE_FORMAT_ERROR,
-                     "the pictures of %s have no labels: put them into one folder per class, or let a teacher alone say "
-                     "what they are (pare recover --teacher MODEL --ce 0)",
-                     path);
+    return pare_fail(
+        PARE_FORMAT_ERROR,
+        "the pictures of %s have no labels: put them into one folder per class, or let a teacher alone say "
+        "what they are (pare recover --teacher MODEL --ce 0)",
+        path);
 }

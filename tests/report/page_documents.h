@@ -95,7 +95,8 @@ static inline json_t *page_pruning(int layers, int sparse) {
     page_write_layers(t.out, layers, "{\"kv_heads_kept\":[0],\"query_heads_kept\":[0,1],\"ffn_channels_kept\":[0,2]}");
     fputs("],\"scores\":{\"ffn\":[", t.out);
     page_write_strips(t.out, layers);
-    fputs("]},\"trace\":[{\"step\":1,\"loss\":2.5},{\"step\":2,\"loss\":2.4,\"left\":0.8,\"rank_correlation\":0.9}],\"repair\":[",
+    fputs("]},\"trace\":[{\"step\":1,\"loss\":2.5},{\"step\":2,\"loss\":2.4,\"left\":0.8,\"rank_correlation\":0.9}],"
+          "\"repair\":[",
           t.out);
     page_write_layers(t.out, layers,
                       "{\"attention\":{\"error\":{\"before\":20,\"after\":10}},\"ffn\":{\"error\":{\"before\":30,"
