@@ -10,6 +10,16 @@ static pare_trained *make(const tiny_pass *t, pare_full_options options) {
     return full;
 }
 
+/* A tensor that nothing goes through: one without elements, or the norm in front of a half that is not there. */
+static bool is_idle(const pare_model *model, size_t id) {
+    uint32_t layer;
+    pare_role role;
+    if (!pare_tensor_id_split(model, id, &layer, &role)) return false;
+    const pare_widths *w = &model->config.widths[layer];
+    return !model->tensors[id]->count || (role == PARE_ROLE_INPUT_NORM && !w->heads) ||
+           (role == PARE_ROLE_POST_NORM && !w->ffn);
+}
+
 static void check_gradients(tiny_model tiny, bool keep_zeros) {
     tiny.scale = 0.5;
     tiny_pass t = tiny_trained_open(tiny, true, 3, 9);
@@ -17,7 +27,10 @@ static void check_gradients(tiny_model tiny, bool keep_zeros) {
     size_t at = 0, kept = 0;
     for (size_t id = 0; id < t.model->tensor_count; at += t.model->tensors[id]->count, id++) {
         const pare_tensor *tensor = t.model->tensors[id];
-        if (!keep_zeros) check_slope(&s, at, tensor->count, tensor->name);
+        bool idle = is_idle(t.model, id);
+        for (size_t i = 0; idle && i < tensor->count; i++)
+            assert_true(s.trained->gradient[at + i] == 0.0f);
+        if (!keep_zeros && !idle) check_slope(&s, at, tensor->count, tensor->name);
         for (size_t i = 0; keep_zeros && i < tensor->count; i++)
             if (!(fabs(stored_at(tensor, i)) > 0.0)) {
                 assert_true(s.trained->gradient[at + i] == 0.0f);
@@ -34,6 +47,13 @@ static void gradients_are_those_of_the_loss(void **state) {
     (void)state;
     check_gradients((tiny_model){.kv_heads = 2, .tied = true}, false);
     check_gradients((tiny_model){.hidden = 14, .heads = 3, .head_size = 4, .ffn = 9, .dtype = PARE_DTYPE_BF16}, false);
+}
+
+/* Layers without attention, without FFN, and without either. */
+static void halves_may_be_missing(void **state) {
+    (void)state;
+    static const pare_widths widths[] = {{4, 4, 24}, {0, 0, 24}, {4, 4, 0}, {0, 0, 0}};
+    check_gradients((tiny_model){.layers = 4, .widths = widths}, false);
 }
 
 static void zeros_have_no_gradient(void **state) {
@@ -108,9 +128,9 @@ static void a_fresh_start_can_keep_zeros(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gradients_are_those_of_the_loss), cmocka_unit_test(zeros_have_no_gradient),
-        cmocka_unit_test(the_start_is_what_is_stored),     cmocka_unit_test(a_fresh_start_forgets_the_model),
-        cmocka_unit_test(a_fresh_start_can_keep_zeros),
+        cmocka_unit_test(gradients_are_those_of_the_loss), cmocka_unit_test(halves_may_be_missing),
+        cmocka_unit_test(zeros_have_no_gradient),          cmocka_unit_test(the_start_is_what_is_stored),
+        cmocka_unit_test(a_fresh_start_forgets_the_model), cmocka_unit_test(a_fresh_start_can_keep_zeros),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
