@@ -64,7 +64,7 @@ static void every_target(void **state) {
 static void empty_files(void **state) {
     (void)state;
     for (size_t i = 0; fuzz_target_at(i); i++)
-        fuzz_try(fuzz_target_at(i), NULL, 0);
+        fuzz_try(fuzz_target_at(i), (const unsigned char *)"", 0);
 }
 
 int main(int count, char **words) {

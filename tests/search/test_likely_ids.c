@@ -13,13 +13,15 @@ typedef struct world {
     pare_backend *backend;
     pare_pass *pass;
     pare_source source;
-    uint32_t ids[SEQUENCES * LENGTH];
+    uint32_t *ids; /* [SEQUENCES * LENGTH], which the pass looks at later, too */
 } world;
 
 /* Logits of a standard deviation of some nats, so that the likely ids are few. */
 static world open_world(double scale) {
     world w = {.folder = tiny_model_write((tiny_model){.vocabulary = VOCABULARY, .scale = scale})};
     pare_pass_shape shape = {.sequences = SEQUENCES, .length = LENGTH, .composed = true};
+    w.ids = calloc(SEQUENCES * LENGTH, sizeof *w.ids);
+    assert_non_null(w.ids);
     for (uint32_t i = 0; i < SEQUENCES * LENGTH; i++)
         w.ids[i] = (i * 977 + 13) % VOCABULARY;
     assert_int_equal(pare_model_open(w.folder, &w.model), PARE_OK);
@@ -36,6 +38,7 @@ static void close_world(world *w) {
     pare_model_close(w->model);
     tiny_remove(w->folder);
     free(w->folder);
+    free(w->ids);
 }
 
 /* [VOCABULARY] of the dense model, over all predictions. */
