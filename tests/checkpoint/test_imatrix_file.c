@@ -1,41 +1,17 @@
 /* Importance matrices as files: what is written comes back, old files are read, and of damaged ones a sentence is left.
  */
+#define ONE_FILE "model.imatrix"
+
 #include "checkpoint/imatrix.h"
 #include "gguf_builder.h"
+#include "one_file.h"
 #include "support/memory.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 
 enum { F32 = 0, F16 = 1, WIDTH = 24, HEAD = 40, CHUNKS = 3, LENGTH = 7 };
 
 static const char *const names[] = {"blk.0.attn_q.weight", "blk.0.ffn_down.weight", "output.weight"};
 static const int64_t widths[] = {WIDTH, HEAD, WIDTH};
 enum { NAMES = sizeof names / sizeof *names };
-
-typedef struct place {
-    char *folder, *path;
-} place;
-
-static int make_place(void **state) {
-    place *p = calloc(1, sizeof *p);
-    p->folder = tiny_folder();
-    p->path = pare_path_join(p->folder, "model.imatrix");
-    *state = p;
-    return 0;
-}
-
-static int remove_place(void **state) {
-    place *p = *state;
-    tiny_remove(p->folder);
-    free(p->folder);
-    free(p->path);
-    free(p);
-    return 0;
-}
 
 static double value_of(size_t name, int64_t i) {
     return (double)(name + 1) * 0.37 + (double)i * 1.25;
@@ -66,12 +42,12 @@ static pare_status take_all(const pare_imatrix_file *file) {
 }
 
 /* Opened, and all taken: a status, and a sentence unless it is PARE_OK. */
-static pare_status read_all(const place *p, const void *bytes, size_t count) {
+static pare_status read_all(const void *bytes, size_t count) {
     pare_imatrix_file file;
-    tiny_write_file(p->folder, "model.imatrix", bytes, count);
+    tiny_write_file(folder, ONE_FILE, bytes, count);
     uint64_t before = pare_memory_current();
     pare_memory_peak_reset();
-    pare_status status = pare_imatrix_open(p->path, &file);
+    pare_status status = pare_imatrix_open(path, &file);
     if (status == PARE_OK) status = take_all(&file);
     if (status != PARE_OK && (!*pare_message() || strchr(pare_message(), '\n') || !strstr(pare_message(), "imatrix")))
         fail_msg("no sentence that names the file: '%s'", pare_message());
@@ -82,13 +58,13 @@ static pare_status read_all(const place *p, const void *bytes, size_t count) {
 }
 
 static void what_is_written_comes_back(void **state) {
-    const place *p = *state;
+    (void)state;
     pare_gguf_metadata image = image_of(value_of(0, 0));
     pare_imatrix_file file;
     double sums[HEAD], tokens;
-    tiny_write_file(p->folder, "model.imatrix", image.bytes, image.size);
-    assert_true(pare_imatrix_is(p->path));
-    assert_int_equal(pare_imatrix_open(p->path, &file), PARE_OK);
+    tiny_write_file(folder, ONE_FILE, image.bytes, image.size);
+    assert_true(pare_imatrix_is(path));
+    assert_int_equal(pare_imatrix_open(path, &file), PARE_OK);
     assert_int_equal(file.count, NAMES);
     assert_int_equal(file.chunks, CHUNKS);
     assert_int_equal(file.chunk_length, LENGTH);
@@ -145,7 +121,7 @@ static gguf_builder file_of(form f) {
 }
 
 static void absurd_fields_are_named(void **state) {
-    const place *p = *state;
+    (void)state;
     static const struct {
         form of;
         const char *word;
@@ -169,7 +145,7 @@ static void absurd_fields_are_named(void **state) {
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         gguf_builder b = file_of(rows[i].of);
-        if (read_all(p, b.bytes, b.count) == PARE_OK || !strstr(pare_message(), rows[i].word))
+        if (read_all(b.bytes, b.count) == PARE_OK || !strstr(pare_message(), rows[i].word))
             fail_msg("row %zu (%s): '%s'", i, rows[i].word, pare_message());
     }
 }
@@ -193,26 +169,26 @@ static gguf_builder legacy_file(void) {
 }
 
 static void old_files_are_read(void **state) {
-    const place *p = *state;
+    (void)state;
     gguf_builder b = legacy_file();
     pare_imatrix_file file;
     double sums[HEAD], tokens;
-    assert_int_equal(read_all(p, b.bytes, b.count), PARE_OK);
-    assert_true(pare_imatrix_is(p->path));
-    assert_int_equal(pare_imatrix_open(p->path, &file), PARE_OK);
+    assert_int_equal(read_all(b.bytes, b.count), PARE_OK);
+    assert_true(pare_imatrix_is(path));
+    assert_int_equal(pare_imatrix_open(path, &file), PARE_OK);
     assert_int_equal(pare_imatrix_take(&file, names[1], widths[1], sums, &tokens), PARE_OK);
     assert_true(fabs(tokens - 512 * CHUNKS) < 0.5);
     for (int64_t i = 0; i < widths[1]; i++) /* the mean square is the value over the calls */
         assert_true(fabs(sums[i] / tokens - value_of(1, i) / CHUNKS) < 1e-5);
     pare_imatrix_close(&file);
-    tiny_write_text(p->folder, "model.imatrix", "once upon a time, a text began like any other");
-    assert_false(pare_imatrix_is(p->path));
+    tiny_write_text(folder, ONE_FILE, "once upon a time, a text began like any other");
+    assert_false(pare_imatrix_is(path));
 }
 
 /* Every field is overwritten with extremes, and the file cut off everywhere: never more than a sentence. */
 static void damaged_copies_get_a_sentence(void **state) {
     static const uint64_t extremes[] = {UINT64_MAX, INT64_MAX, UINT64_C(1) << 32, UINT64_C(1) << 60, 0, 0xfffffff0};
-    const place *p = *state;
+    (void)state;
     pare_gguf_metadata image = image_of(1);
     gguf_builder both[2] = {{.count = 0}, legacy_file()};
     size_t tried = 0, refused = 0;
@@ -222,17 +198,17 @@ static void damaged_copies_get_a_sentence(void **state) {
         for (size_t at = 0; at + 8 <= both[i].count; at += 4, tried++) {
             gguf_builder changed = both[i];
             memcpy(changed.bytes + at, &extremes[at / 4 % (sizeof extremes / sizeof *extremes)], at % 3 ? 4 : 8);
-            refused += read_all(p, changed.bytes, changed.count) != PARE_OK;
+            refused += read_all(changed.bytes, changed.count) != PARE_OK;
         }
         size_t last = both[i].count - (i ? 16 : 32); /* what follows the last number may be missing */
         for (size_t at = 0; at < last; at += 13, tried++)
-            if (read_all(p, both[i].bytes, at) == PARE_OK) fail_msg("%zu of %zu bytes are accepted", at, both[i].count);
+            if (read_all(both[i].bytes, at) == PARE_OK) fail_msg("%zu of %zu bytes are accepted", at, both[i].count);
     }
     assert_in_range(tried, 300, 3000);
     assert_in_range(refused, tried / 8, tried);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_place, remove_place)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

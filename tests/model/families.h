@@ -190,6 +190,30 @@ static inline double family_worse(double worst, double error) {
     return isnan(error) || error > worst ? error : worst;
 }
 
+/* How far a is from b, of the largest of b. */
+static inline double family_apart(const float *a, const float *b, size_t count) {
+    double worst = 0.0, largest = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        worst = family_worse(worst, fabs((double)a[i] - (double)b[i]));
+        largest = fmax(largest, fabs((double)b[i]));
+    }
+    return worst / largest;
+}
+
+/* float [FAMILY_TOKENS, vocabulary] of a pass that is made for `model`, whatever model the source is of; freed with
+ * free(). */
+static inline float *family_logits(const pare_model *model, const pare_source *source, const uint32_t *ids) {
+    pare_pass_shape shape = {.sequences = FAMILY_SEQUENCES, .length = FAMILY_LENGTH, .composed = true};
+    float *logits = malloc((size_t)FAMILY_TOKENS * model->config.vocabulary * sizeof *logits);
+    pare_pass *pass;
+    assert_non_null(logits);
+    assert_int_equal(pare_pass_new(model, source->backend, &shape, &pass), PARE_OK);
+    assert_int_equal(pare_pass_forward(pass, source, ids, FAMILY_SEQUENCES), PARE_OK);
+    assert_int_equal(pare_pass_logits(pass, source, 0, FAMILY_TOKENS, logits), PARE_OK);
+    pare_pass_free(pass);
+    return logits;
+}
+
 /* Of the stored logits and dot products, relative to the largest logit of all. */
 static inline double family_logit_error(const families *all, const json_t *one, const float *logits,
                                         uint32_t vocabulary) {

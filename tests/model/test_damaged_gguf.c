@@ -1,7 +1,10 @@
 /* Damaged GGUF files: one sentence, never a crash, and never memory by a size that was not checked. */
+#define ONE_FILE "damaged.gguf"
+
 #include "gguf_builder.h"
 #include "golden.h"
 #include "model/model.h"
+#include "one_file.h"
 #include "support/memory.h"
 
 enum { WIDTH = 32, TOKENS = 8, LAYER_TENSORS = 9 };
@@ -104,35 +107,14 @@ static gguf_builder whole_file(void) {
     return b;
 }
 
-typedef struct place {
-    char *folder, *path;
-} place;
-
-static int make_place(void **state) {
-    place *p = calloc(1, sizeof *p);
-    p->folder = tiny_folder();
-    p->path = pare_path_join(p->folder, "damaged.gguf");
-    *state = p;
-    return 0;
-}
-
-static int remove_place(void **state) {
-    place *p = *state;
-    tiny_remove(p->folder);
-    free(p->folder);
-    free(p->path);
-    free(p);
-    return 0;
-}
-
 /* The model, and its tokenizer, are opened. */
-static pare_status open_all(const place *p, const gguf_builder *b) {
+static pare_status open_all(const gguf_builder *b) {
     pare_model *model;
     const pare_tokenizer *tokenizer;
-    tiny_write_file(p->folder, "damaged.gguf", b->bytes, b->count);
+    tiny_write_file(folder, ONE_FILE, b->bytes, b->count);
     uint64_t before = pare_memory_current();
     pare_memory_peak_reset();
-    pare_status status = pare_model_open(p->path, &model);
+    pare_status status = pare_model_open(path, &model);
     if (status == PARE_OK) status = pare_model_tokenizer(model, &tokenizer);
     if (status != PARE_OK && (!*pare_message() || strchr(pare_message(), '\n')))
         fail_msg("no sentence: '%s'", pare_message());
@@ -144,11 +126,13 @@ static pare_status open_all(const place *p, const gguf_builder *b) {
 }
 
 static void sound_file_opens(void **state) {
+    (void)state;
     gguf_builder b = whole_file();
-    if (open_all(*state, &b) != PARE_OK) fail_msg("%s", pare_message());
+    if (open_all(&b) != PARE_OK) fail_msg("%s", pare_message());
 }
 
 static void every_truncation_is_refused(void **state) {
+    (void)state;
     const gguf_builder b = whole_file();
     size_t data = builder_at(&b, "data");
     for (size_t at = 0, step; at < b.count; at += step) {
@@ -156,13 +140,14 @@ static void every_truncation_is_refused(void **state) {
         step = at < data ? 29 : 301;
         cut.count = at;
         /* What fills the last tensor up to the alignment may be missing. */
-        if (open_all(*state, &cut) == PARE_OK) fail_msg("%zu of %zu bytes are accepted", at, b.count);
-        if (!strstr(pare_message(), "damaged.gguf")) fail_msg("the file is not named: %s", pare_message());
+        if (open_all(&cut) == PARE_OK) fail_msg("%zu of %zu bytes are accepted", at, b.count);
+        if (!strstr(pare_message(), ONE_FILE)) fail_msg("the file is not named: %s", pare_message());
     }
 }
 
 /* Fields are overwritten with extremes: whatever becomes of it, it is a model or a sentence. */
 static void every_field_may_be_anything(void **state) {
+    (void)state;
     static const uint64_t extremes[] = {UINT64_MAX, INT64_MAX, UINT64_C(1) << 32, UINT64_C(1) << 60, 0, 0xfffffff0};
     const gguf_builder b = whole_file();
     size_t refused = 0, tried = 0, data = builder_at(&b, "data");
@@ -170,7 +155,7 @@ static void every_field_may_be_anything(void **state) {
         gguf_builder changed = b;
         uint64_t value = extremes[at % (sizeof extremes / sizeof *extremes)];
         memcpy(changed.bytes + at, &value, at % 3 ? 4 : 8);
-        refused += open_all(*state, &changed) != PARE_OK;
+        refused += open_all(&changed) != PARE_OK;
         tried++;
     }
     assert_in_range(tried, 300, 2000);
@@ -227,18 +212,20 @@ static const damage damages[] = {
 };
 
 static void named_damages_are_named(void **state) {
+    (void)state;
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         const damage *d = &damages[i];
         gguf_builder b = whole_file();
         size_t at = (d->mark ? builder_at(&b, d->mark) : 0) + d->at;
         memcpy(b.bytes + at, &d->value, d->bytes);
-        pare_status status = open_all(*state, &b);
+        pare_status status = open_all(&b);
         if (status == PARE_OK || !strstr(pare_message(), d->word))
             fail_msg("damage %zu (%s): %d, '%s'", i, d->word, status, status == PARE_OK ? "" : pare_message());
     }
 }
 
 static void names_are_unique(void **state) {
+    (void)state;
     static const char *const pairs[][2] = {{"tokenizer.ggml.model", "llama.context_length"},
                                            {"blk.0.attn_q.weight", "blk.0.attn_k.weight"}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
@@ -246,20 +233,22 @@ static void names_are_unique(void **state) {
         char *at = memmem(b.bytes, b.count, pairs[i][0], strlen(pairs[i][0]));
         assert_non_null(at);
         memcpy(at, pairs[i][1], strlen(pairs[i][1]));
-        assert_int_equal(open_all(*state, &b), PARE_FORMAT_ERROR);
+        assert_int_equal(open_all(&b), PARE_FORMAT_ERROR);
         if (!strstr(pare_message(), "twice") || !strstr(pare_message(), pairs[i][1])) fail_msg("%s", pare_message());
     }
 }
 
 static void bytes_behind_the_end_are_refused(void **state) {
+    (void)state;
     gguf_builder b = whole_file();
     builder_put(&b, "and more than the alignment needs to be filled up", 49);
-    assert_int_equal(open_all(*state, &b), PARE_FORMAT_ERROR);
+    assert_int_equal(open_all(&b), PARE_FORMAT_ERROR);
     assert_non_null(strstr(pare_message(), "49 bytes behind"));
 }
 
 /* Numbers of the metadata that contradict the tensors. */
 static void contradictions_are_refused(void **state) {
+    (void)state;
     static const struct {
         const char *key;
         uint32_t value;
@@ -277,12 +266,12 @@ static void contradictions_are_refused(void **state) {
         unsigned char *at = memmem(b.bytes, b.count, rows[i].key, strlen(rows[i].key));
         assert_non_null(at);
         memcpy(at + strlen(rows[i].key) + 4, &rows[i].value, 4);
-        if (open_all(*state, &b) == PARE_OK || !strstr(pare_message(), rows[i].word))
+        if (open_all(&b) == PARE_OK || !strstr(pare_message(), rows[i].word))
             fail_msg("%s = %u: '%s'", rows[i].key, rows[i].value, pare_message());
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_place, remove_place)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

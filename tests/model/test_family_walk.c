@@ -53,15 +53,6 @@ static void walk_output(const pare_source *source, const uint32_t *ids, uint32_t
     free(middle);
 }
 
-static double apart(const float *a, const float *b, size_t count) {
-    double worst = 0.0, largest = 0.0;
-    for (size_t i = 0; i < count; i++) {
-        worst = family_worse(worst, fabs((double)a[i] - (double)b[i]));
-        largest = fmax(largest, fabs((double)b[i]));
-    }
-    return worst / largest;
-}
-
 /* What a pass does in place of a walk through all blocks. */
 typedef enum course { WHOLE, WITHOUT_LAYER, FROM_LAYER } course;
 
@@ -78,7 +69,7 @@ static double check_case(const families *all, const json_t *one, const pare_back
         source.skip_layer = skip;
     }
     pass_output(&source, all->ids, how == FROM_LAYER ? layers - 1 : 0, passed);
-    double worst = apart(walked, passed, count);
+    double worst = family_apart(walked, passed, count);
     free(skip);
     free(walked);
     free(passed);

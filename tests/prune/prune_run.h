@@ -10,6 +10,7 @@
 #include "tiny_model.h"
 
 #include <dirent.h>
+#include <signal.h>
 
 typedef struct prune_run {
     char *folder; /* holds only what this header or the test put there */
@@ -147,6 +148,7 @@ typedef struct prune_countdown {
     char stage[96];          /* of the last report; "": none */
     uint64_t done, total;
     bool backwards; /* a stage's count fell, or rose above its total */
+    bool die;       /* the process is killed there instead */
 } prune_countdown;
 
 static inline void prune_count_down(void *user, const char *stage, uint64_t done, uint64_t total) {
@@ -156,7 +158,20 @@ static inline void prune_count_down(void *user, const char *stage, uint64_t done
     snprintf(c->stage, sizeof c->stage, "%s", stage);
     c->done = done;
     c->total = total;
-    if (++c->calls == c->stop_at) pare_interrupt();
+    if (++c->calls != c->stop_at) return;
+    if (c->die) raise(SIGKILL);
+    pare_interrupt();
+}
+
+/* Interrupted at that report; or done, if there are fewer. */
+static inline pare_status prune_run_until(prune_run *r, uint64_t report) {
+    prune_countdown c = {.stop_at = report};
+    r->runtime.progress = prune_count_down;
+    r->runtime.progress_user = &c;
+    pare_status status = prune_run_try(r);
+    pare_interrupt_clear();
+    r->runtime.progress = NULL;
+    return status;
 }
 
 /* A file holds that text. */

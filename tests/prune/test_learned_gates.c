@@ -142,26 +142,6 @@ static void the_trace_ends_at_the_target(void **state) {
     scene_close(s);
 }
 
-typedef struct countdown {
-    uint64_t calls, stop_at;
-} countdown;
-
-static void count_down(void *user, const char *stage, uint64_t done, uint64_t total) {
-    countdown *c = user;
-    (void)stage, (void)done, (void)total;
-    if (++c->calls == c->stop_at) pare_interrupt();
-}
-
-static pare_status run_until(scene *s, uint64_t report) {
-    countdown c = {.stop_at = report};
-    s->run.runtime.progress = count_down;
-    s->run.runtime.progress_user = &c;
-    pare_status status = prune_run_try(&s->run);
-    pare_interrupt_clear();
-    s->run.runtime.progress = NULL;
-    return status;
-}
-
 /* In two rounds, the second one with what the first has left. */
 static void a_run_is_taken_up(void **state) {
     (void)state;
@@ -174,7 +154,7 @@ static void a_run_is_taken_up(void **state) {
     s->run.options.resume = true;
     for (uint64_t report = 15;; report += 17, stops++) {
         tiny_remove(s->run.output);
-        if (run_until(s, report) != PARE_INTERRUPTED) break;
+        if (prune_run_until(&s->run, report) != PARE_INTERRUPTED) break;
         prune_run_do(&s->run);
         prune_run_digest(s->run.output, now);
         assert_string_equal(now, expected);

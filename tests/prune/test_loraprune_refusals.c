@@ -75,31 +75,11 @@ static void ids_beyond_the_vocabulary(void **state) {
     lora_run_close(r);
 }
 
-typedef struct countdown {
-    uint64_t calls, stop_at;
-} countdown;
-
-static void count_down(void *user, const char *stage, uint64_t done, uint64_t total) {
-    countdown *c = user;
-    (void)stage, (void)done, (void)total;
-    if (++c->calls == c->stop_at) pare_interrupt();
-}
-
-static pare_status run_until(lora_run *r, uint64_t report) {
-    countdown c = {.stop_at = report};
-    r->run.runtime.progress = count_down;
-    r->run.runtime.progress_user = &c;
-    pare_status status = prune_run_try(&r->run);
-    pare_interrupt_clear();
-    r->run.runtime.progress = NULL;
-    return status;
-}
-
 static void interrupted_runs_leave_nothing(void **state) {
     (void)state;
     lora_run *r = lora_run_open(lora_run_tiny);
     uint64_t before = pare_memory_current(), interrupts = 0;
-    for (uint64_t report = 1; run_until(r, report) == PARE_INTERRUPTED; report += 11) {
+    for (uint64_t report = 1; prune_run_until(&r->run, report) == PARE_INTERRUPTED; report += 11) {
         assert_true(pare_memory_current() == before);
         prune_run_assert_holds(r->run.folder, "ids.json model ");
         interrupts++;
@@ -118,7 +98,7 @@ static void resumed_runs_give_the_same_bytes(void **state) {
     prune_run_digest(r->run.output, expected);
     tiny_remove(r->run.output);
     r->run.options.resume = true;
-    for (uint64_t report = 5; run_until(r, report) == PARE_INTERRUPTED; report += 17) {
+    for (uint64_t report = 5; prune_run_until(&r->run, report) == PARE_INTERRUPTED; report += 17) {
         kept += pare_file_exists(progress);
         prune_run_do(&r->run);
         prune_run_digest(r->run.output, now);

@@ -16,19 +16,6 @@ typedef struct scene {
     char expected[PARE_DIGEST_TEXT]; /* of the output of a run that never stopped */
 } scene;
 
-typedef struct countdown {
-    uint64_t calls, stop_at;
-    bool die;
-} countdown;
-
-static void count_down(void *user, const char *stage, uint64_t done, uint64_t total) {
-    countdown *c = user;
-    (void)stage, (void)done, (void)total;
-    if (++c->calls != c->stop_at) return;
-    if (c->die) raise(SIGKILL);
-    pare_interrupt();
-}
-
 static scene open_scene(const char *method, uint32_t iterations) {
     scene s = {.run = prune_run_open(tiny)};
     s.progress = pare_path_join(s.run.folder, "output.progress");
@@ -55,20 +42,10 @@ static void assert_same_output(const scene *s) {
     assert_false(pare_file_exists(s->progress));
 }
 
-static pare_status run_until(scene *s, uint64_t report) {
-    countdown c = {.stop_at = report};
-    s->run.runtime.progress = count_down;
-    s->run.runtime.progress_user = &c;
-    pare_status status = prune_run_try(&s->run);
-    pare_interrupt_clear();
-    s->run.runtime.progress = NULL;
-    return status;
-}
-
 static void resume_after_every_report(const char *method, uint32_t iterations, uint64_t stride) {
     scene s = open_scene(method, iterations);
     uint64_t kept = 0;
-    for (uint64_t report = 1; run_until(&s, report) == PARE_INTERRUPTED; report += stride) {
+    for (uint64_t report = 1; prune_run_until(&s.run, report) == PARE_INTERRUPTED; report += stride) {
         assert_false(pare_file_exists(s.run.output));
         kept += pare_file_exists(s.progress);
         prune_run_do(&s.run);
@@ -106,7 +83,7 @@ static void many_stops(void **state) {
     scene s = open_scene("moreau-gs", 2);
     uint64_t stops = 0;
     for (uint64_t report = 12;; report += 9) {
-        pare_status status = run_until(&s, report);
+        pare_status status = prune_run_until(&s.run, report);
         if (status == PARE_OK) break;
         assert_int_equal(status, PARE_INTERRUPTED);
         stops++;
@@ -124,8 +101,8 @@ static void killed(void **state) {
         pid_t child = fork();
         int status;
         if (child == 0) {
-            countdown c = {.stop_at = report, .die = true};
-            s.run.runtime.progress = count_down;
+            prune_countdown c = {.stop_at = report, .die = true};
+            s.run.runtime.progress = prune_count_down;
             s.run.runtime.progress_user = &c;
             _exit(prune_run_try(&s.run) == PARE_OK ? 0 : 1);
         }
@@ -147,7 +124,7 @@ static scene stopped_scene(void) {
     char *state = pare_path_join(s.progress, "moreau.state"), *round = pare_path_join(s.progress, "round-2");
     bool far = false;
     for (uint64_t report = 60; !far; report++) {
-        assert_int_equal(run_until(&s, report), PARE_INTERRUPTED);
+        assert_int_equal(prune_run_until(&s.run, report), PARE_INTERRUPTED);
         far = pare_file_exists(state) && pare_file_exists(round);
     }
     free(state);
@@ -257,7 +234,7 @@ static void nothing_is_kept_unasked(void **state) {
     (void)state;
     scene s = open_scene("moreau-gs", 2);
     s.run.options.resume = false;
-    for (uint64_t report = 5; run_until(&s, report) == PARE_INTERRUPTED; report += 37)
+    for (uint64_t report = 5; prune_run_until(&s.run, report) == PARE_INTERRUPTED; report += 37)
         prune_run_assert_holds(s.run.folder, "ids.json model ");
     s.run.options.resume = true;
     s.run.options.dry_run = true;

@@ -63,28 +63,6 @@ static void forget(pare_repaired *repaired) {
     pare_free(repaired->matrix);
 }
 
-/* float [FAMILY_TOKENS, vocabulary] of a pass that was made for `model`. */
-static float *logits_of(const pare_model *model, const pare_source *source, const uint32_t *ids) {
-    pare_pass_shape shape = {.sequences = FAMILY_SEQUENCES, .length = FAMILY_LENGTH, .composed = true};
-    float *logits = malloc((size_t)FAMILY_TOKENS * model->config.vocabulary * sizeof *logits);
-    pare_pass *pass;
-    assert_non_null(logits);
-    assert_int_equal(pare_pass_new(model, source->backend, &shape, &pass), PARE_OK);
-    assert_int_equal(pare_pass_forward(pass, source, ids, FAMILY_SEQUENCES), PARE_OK);
-    assert_int_equal(pare_pass_logits(pass, source, 0, FAMILY_TOKENS, logits), PARE_OK);
-    pare_pass_free(pass);
-    return logits;
-}
-
-static double apart(const float *a, const float *b, size_t count) {
-    double worst = 0.0, largest = 0.0;
-    for (size_t i = 0; i < count; i++) {
-        worst = family_worse(worst, fabs((double)a[i] - (double)b[i]));
-        largest = fmax(largest, fabs((double)b[i]));
-    }
-    return worst / largest;
-}
-
 /* 2e-5: sums in another order; norms over all heads are scaled and scaled back where they are masked. */
 static void check(const families *all, const json_t *one, family_form form) {
     family_model m = family_open(one, form);
@@ -103,10 +81,10 @@ static void check(const families *all, const json_t *one, family_form form) {
     pare_narrow_model_apply(&narrow, &narrowed);
     assert_true(narrow.model.config.widths[1].ffn < model->config.widths[1].ffn);
     size_t count = (size_t)FAMILY_TOKENS * model->config.vocabulary;
-    float *a = logits_of(model, &narrowed, all->ids), *b = logits_of(model, &masked, all->ids);
-    float *c = logits_of(model, &dense, all->ids);
-    if (!(apart(a, b, count) <= 2e-5)) fail_msg("%s: %g", family_name(one), apart(a, b, count));
-    assert_true(apart(a, c, count) > 1e-3);
+    float *a = family_logits(model, &narrowed, all->ids), *b = family_logits(model, &masked, all->ids);
+    float *c = family_logits(model, &dense, all->ids);
+    if (!(family_apart(a, b, count) <= 2e-5)) fail_msg("%s: %g", family_name(one), family_apart(a, b, count));
+    assert_true(family_apart(a, c, count) > 1e-3);
     free(a), free(b), free(c);
     pare_narrow_model_free(&narrow);
     pare_mask_free(&mask);

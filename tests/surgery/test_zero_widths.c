@@ -28,29 +28,6 @@ static char *write_cut(const pare_model *model, const pare_selection *selection)
     return folder;
 }
 
-/* float [FAMILY_TOKENS, vocabulary], freed with free(). */
-static float *logits_of(const pare_source *source, const uint32_t *ids) {
-    const pare_model *model = source->model;
-    pare_pass_shape shape = {.sequences = FAMILY_SEQUENCES, .length = FAMILY_LENGTH, .composed = true};
-    float *logits = malloc((size_t)FAMILY_TOKENS * model->config.vocabulary * sizeof *logits);
-    pare_pass *pass;
-    assert_non_null(logits);
-    assert_int_equal(pare_pass_new(model, source->backend, &shape, &pass), PARE_OK);
-    assert_int_equal(pare_pass_forward(pass, source, ids, FAMILY_SEQUENCES), PARE_OK);
-    assert_int_equal(pare_pass_logits(pass, source, 0, FAMILY_TOKENS, logits), PARE_OK);
-    pare_pass_free(pass);
-    return logits;
-}
-
-static double apart(const float *a, const float *b, size_t count) {
-    double worst = 0.0, largest = 0.0;
-    for (size_t i = 0; i < count; i++) {
-        worst = family_worse(worst, fabs((double)a[i] - (double)b[i]));
-        largest = fmax(largest, fabs((double)b[i]));
-    }
-    return worst / largest;
-}
-
 static void check(const families *all, const json_t *one, int halves, const pare_backend *backend) {
     family_model m = family_open(one, (family_form){0});
     size_t count = (size_t)FAMILY_TOKENS * m.model->config.vocabulary;
@@ -67,9 +44,11 @@ static void check(const families *all, const json_t *one, int halves, const pare
     pare_source dense = {.model = m.model, .backend = backend}, masked = dense;
     pare_source cut = {.model = written, .backend = backend};
     pare_mask_apply(&mask, &masked);
-    float *a = logits_of(&cut, all->ids), *b = logits_of(&masked, all->ids), *c = logits_of(&dense, all->ids);
-    if (!(apart(a, b, count) <= 2e-5)) fail_msg("%s, %d: %g", family_name(one), halves, apart(a, b, count));
-    assert_true(apart(a, c, count) > 1e-3);
+    float *a = family_logits(cut.model, &cut, all->ids), *b = family_logits(masked.model, &masked, all->ids),
+          *c = family_logits(dense.model, &dense, all->ids);
+    if (!(family_apart(a, b, count) <= 2e-5))
+        fail_msg("%s, %d: %g", family_name(one), halves, family_apart(a, b, count));
+    assert_true(family_apart(a, c, count) > 1e-3);
     free(a), free(b), free(c);
     pare_mask_free(&mask);
     pare_model_close(written);
