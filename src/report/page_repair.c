@@ -51,8 +51,14 @@ static pare_chart_series error_line(pare_page *page, const json_t *list, const e
         .name = pare_page_format(page, "%s, %s", names[stage], picture->sides[after]), .count = layers, .x = x, .y = y};
 }
 
+/* Above the first picture, if there is one: where nothing was lost, as with gates that were closed, there is none. */
+static void head(pare_page *page, bool *headed) {
+    if (!*headed) pare_page_heading(page, "Choice and repair");
+    *headed = true;
+}
+
 /* Stages of which nothing went, in no layer, have no errors and no lines. */
-static void draw_errors(pare_page *page, const json_t *json, const error_picture *picture) {
+static void draw_errors(pare_page *page, const json_t *json, const error_picture *picture, bool *headed) {
     const json_t *list = pare_page_at(json, picture->member);
     pare_chart_series series[2 * STAGES];
     size_t count = 0;
@@ -63,6 +69,7 @@ static void draw_errors(pare_page *page, const json_t *json, const error_picture
         count += found ? 2 : 0;
     }
     if (!count) return;
+    head(page, headed);
     pare_page_chart(page, &(pare_chart){.kind = PARE_CHART_LINES,
                                         .name = picture->name,
                                         .title = picture->title,
@@ -86,7 +93,7 @@ static bool read_curve(pare_page *page, const json_t *curve, size_t layer, pare_
 }
 
 /* At most eight layers, evenly: more lines cannot be told apart. */
-static void draw_curves(pare_page *page, const json_t *repair, int stage) {
+static void draw_curves(pare_page *page, const json_t *repair, int stage, bool *headed) {
     pare_chart_series series[SHOWN];
     size_t layers = json_array_size(repair), shown = layers < SHOWN ? layers : SHOWN, good = 0;
     for (size_t i = 0; i < shown; i++) {
@@ -95,6 +102,7 @@ static void draw_curves(pare_page *page, const json_t *repair, int stage) {
         good += read_curve(page, json_object_get(fit, "curve"), layer, &series[good]);
     }
     if (!good) return;
+    head(page, headed);
     pare_page_chart(
         page, &(pare_chart){
                   .kind = PARE_CHART_LINES,
@@ -111,16 +119,13 @@ static void draw_curves(pare_page *page, const json_t *repair, int stage) {
 }
 
 void pare_page_repair(pare_page *page, const json_t *json) {
-    const json_t *repair = pare_page_at(json, repaired.member);
-    bool trained = json_array_size(pare_page_at(json, rebuilt.member));
-    if (!json_array_size(repair) && !trained) return;
-    pare_page_heading(page, "Choice and repair");
-    draw_errors(page, json, &repaired);
+    bool headed = false;
+    draw_errors(page, json, &repaired, &headed);
     pare_page_release(page);
-    draw_errors(page, json, &rebuilt);
+    draw_errors(page, json, &rebuilt, &headed);
     pare_page_release(page);
     for (int stage = 0; stage < STAGES; stage++) {
-        draw_curves(page, repair, stage);
+        draw_curves(page, pare_page_at(json, repaired.member), stage, &headed);
         pare_page_release(page);
     }
 }

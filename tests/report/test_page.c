@@ -32,10 +32,11 @@ static char *render(const json_t *json) {
     return html;
 }
 
-/* The same twice. */
+/* The same twice, and no section without anything in it. */
 static char *page_of(const json_t *json) {
     char *html = render(json), *again = render(json);
     if (html) assert_string_equal(html, again);
+    if (html) assert_null(strstr(html, "</h3>\n<h3>"));
     free(again);
     return html;
 }
@@ -69,6 +70,24 @@ static void a_pruning_is_told(void **state) {
     expect(html, "<title>scoring: 1.5</title>");
     expect(html, "<title>validation, at 3: 2.25</title>");
     expect(html, "<title>1, removed: 1</title>");
+    free(html);
+    json_decref(json);
+}
+
+/* Units that went at no cost, as closed gates do, leave errors of 0, which are no picture, and no heading over none. */
+static void no_section_is_empty(void **state) {
+    (void)state;
+    json_t *json = page_pruning(3, 0), *fit;
+    size_t layer;
+    json_array_foreach(json_object_get(json, "repair"), layer, fit) {
+        for (int stage = 0; stage < 2; stage++) {
+            json_t *half = json_object_get(fit, stage ? "ffn" : "attention");
+            json_object_set_new(half, "error", json_pack("{s:f,s:f}", "before", 0.0, "after", 0.0));
+            json_object_del(half, "curve");
+        }
+    }
+    char *html = page_of(json);
+    assert_null(strstr(html, "Choice and repair"));
     free(html);
     json_decref(json);
 }
@@ -292,6 +311,7 @@ static void several_are_compared(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pruning_is_told),
+        cmocka_unit_test(no_section_is_empty),
         cmocka_unit_test(the_other_kinds_are_told),
         cmocka_unit_test(pages_stand_alone),
         cmocka_unit_test(a_sweep_of_pictures),
