@@ -18,6 +18,7 @@ static const char *beyond_units(const pare_recipe *r) {
 
 const char *pare_recipe_beyond_norms(const pare_recipe *r) {
     if (pare_recipe_trains(r)) return "examples to train on";
+    if (pare_recipe_gates(r)) return "text to train gates on";
     if (pare_signal_has(r->signal, PARE_TRAIT_GRADIENT)) return "gradients";
     if (pare_signal_has(r->signal, PARE_TRAIT_LAYERS)) return "hidden states between layers";
     if (r->reconstruct) return "text to train blocks on (--reconstruct)";

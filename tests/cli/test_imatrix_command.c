@@ -204,6 +204,7 @@ static void refusals(void **state) {
         {"wanda", "--sparsity", "0.5", "wanda needs means and variances of inputs", "--refine=dsnot"},
         {"loraprune", "--ratio", "0.3", "loraprune needs examples to train on", NULL},
         {"best", "--ratio", "0.3", "best needs Gram matrices", NULL},
+        {"gates", "--ratio", "0.3", "gates needs text to train gates on", "--compensate=none"},
         {"wanda-structured", "--ratio", "0.3", "text to train blocks on", "--reconstruct=5"},
         {"wanda", "--sparsity", "0.5", "wanda needs Gram matrices", "--compensate=ls"},
         {"wanda", "--pattern", "2:4", "permuted model", "--permute=allocate"},
