@@ -175,9 +175,7 @@ pare_status pare_loraprune_read(pare_prune_job *job) {
 static uint64_t state_bytes(const pare_prune_job *job) {
     const pare_loraprune *lora = job->lora;
     pare_lora_options factors = factors_of(job);
-    uint64_t ids = 0;
-    for (size_t i = 0; i < lora->examples.count; i++)
-        ids += lora->examples.list[i].count;
+    uint64_t ids = pare_examples_ids(&lora->examples);
     return pare_trained_lora_bytes(job->model, job->backend, &factors) + 2 * lora->trained->count * sizeof(float) +
            pare_lora_scores_bytes(job->model, job->asked->recipe.lora.rank) + ids * sizeof(uint32_t) +
            lora->examples.count * sizeof *lora->examples.list;
@@ -196,11 +194,8 @@ static pare_status plan_merged(pare_prune_job *job, pare_plan *plan) {
 /* Examples are as long as they are on average. */
 static void plan_work(pare_prune_job *job, const pare_batches_options *batches) {
     const pare_loraprune *lora = job->lora;
-    double ids = 0.0;
-    for (size_t i = 0; i < lora->examples.count; i++)
-        ids += (double)lora->examples.list[i].count;
-    pare_work work = pare_trainer_work(lora->trained, &lora->training, batches->batch,
-                                       (int64_t)ceil(ids / (double)lora->examples.count));
+    int64_t length = (int64_t)pare_examples_mean_ids(&lora->examples);
+    pare_work work = pare_trainer_work(lora->trained, &lora->training, batches->batch, length);
     pare_prune_plan_work(job, "training and pruning", &work, 1.0);
 }
 

@@ -9,7 +9,6 @@
 #include "support/runtime.h"
 #include "train/run.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -97,9 +96,7 @@ pare_status pare_recover_read(void *context) {
 /* Weights that are trained, their gradients, the optimiser's moments, the best so far, and the examples. */
 static uint64_t state_bytes(const pare_recover_job *job, uint64_t parameters) {
     const pare_recovery *s = &job->settings;
-    uint64_t ids = 0, copies = s->validation ? 3 : 2;
-    for (size_t i = 0; i < job->examples.count; i++)
-        ids += job->examples.list[i].count;
+    uint64_t ids = pare_examples_ids(&job->examples), copies = s->validation ? 3 : 2;
     uint64_t trained =
         s->full ? pare_trained_full_bytes(job->model) : pare_trained_lora_bytes(job->model, job->backend, &s->lora);
     uint64_t data = ids * (sizeof(uint32_t) + (job->examples.learnt != NULL)) +
@@ -138,15 +135,6 @@ static pare_status measure_pass(pare_recover_job *job) {
     return PARE_OK;
 }
 
-/* Tokens of a sequence on average. */
-static int64_t mean_length(const pare_recover_job *job) {
-    size_t count = job->examples.count;
-    double ids = 0.0;
-    for (size_t i = 0; i < count; i++)
-        ids += (double)job->examples.list[i].count;
-    return job->settings.pack ? (int64_t)job->plan.length : (int64_t)ceil(ids / (double)count);
-}
-
 /* Texts are measured before and after, beside the dense model where there is one. */
 static void plan_evaluation(pare_recover_job *job) {
     const pare_recovery *s = &job->settings;
@@ -161,7 +149,7 @@ static void plan_evaluation(pare_recover_job *job) {
 
 static pare_status plan_times(pare_recover_job *job) {
     if (!job->runtime || !job->runtime->plan) return PARE_OK;
-    int64_t length = mean_length(job);
+    int64_t length = (int64_t)(job->settings.pack ? job->plan.length : pare_examples_mean_ids(&job->examples));
     pare_work work = pare_trainer_work(job->trained, &job->training, (int64_t)job->plan.sequences, length);
     pare_expected_add(&job->expected, "training", &work, 1.0);
     plan_evaluation(job);

@@ -12,6 +12,17 @@ void pare_examples_free(pare_examples *examples) {
     *examples = (pare_examples){0};
 }
 
+uint64_t pare_examples_ids(const pare_examples *examples) {
+    uint64_t ids = 0;
+    for (size_t i = 0; i < examples->count; i++)
+        ids += examples->list[i].count;
+    return ids;
+}
+
+uint64_t pare_examples_mean_ids(const pare_examples *examples) {
+    return examples->count ? (pare_examples_ids(examples) + examples->count - 1) / examples->count : 0;
+}
+
 char *pare_examples_note(const pare_examples *examples, const char *path) {
     return pare_odd_rows_note(&examples->odd, path, examples->malformed, examples->first);
 }

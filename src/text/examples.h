@@ -65,6 +65,9 @@ pare_status pare_examples_read(const pare_tokenizer *tokenizer, const pare_examp
 /* A sentence for what was skipped or replaced; freed with free(). NULL: nothing. */
 char *pare_examples_note(const pare_examples *examples, const char *path);
 void pare_examples_free(pare_examples *examples);
+/* Ids of all examples together, and of one on average, rounded up. */
+uint64_t pare_examples_ids(const pare_examples *examples);
+uint64_t pare_examples_mean_ids(const pare_examples *examples);
 /* Puts copies of the examples of `from` behind those of `to`, both of text, and adds up what was skipped (reasons are
  * lost). A failure leaves both as they were. */
 pare_status pare_examples_append(pare_examples *to, const pare_examples *from);
