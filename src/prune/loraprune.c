@@ -185,8 +185,8 @@ static pare_status plan_merged(pare_prune_job *job, pare_plan *plan) {
     pare_widths *widths;
     PARE_TRY(pare_alloc(&widths, job->model->config.layers, sizeof *widths, "widths"));
     pare_loraprune_widths(job, widths);
-    plan->repair = pare_loraprune_merged_bytes(job->model, widths);
-    if (plan->limit && plan->repair > plan->limit / 2) plan->scratch += plan->repair;
+    plan->repair = pare_prune_merged_bytes(job->model, widths, false);
+    if (pare_prune_merges_in_file(job, plan->repair)) plan->scratch += plan->repair;
     pare_free(widths);
     return PARE_OK;
 }

@@ -69,8 +69,6 @@ pare_status pare_lora_units_prune(struct pare_prune_job *job, uint64_t step);
 pare_status pare_lora_units_save(const struct pare_prune_job *job, FILE *file);
 pare_status pare_lora_units_load(struct pare_prune_job *job, FILE *file);
 
-/* Bytes of the merged matrices at these widths, as job->repaired holds them. */
-uint64_t pare_loraprune_merged_bytes(const pare_model *model, const pare_widths *widths);
 /* The kept rows and columns of every matrix that training changed, with the adapters' product added, into
  * job->repaired. */
 pare_status pare_loraprune_merge(void *job);

@@ -153,6 +153,11 @@ pare_status pare_prune_compose(pare_prune_job *job);
 pare_status pare_prune_rounds(pare_prune_job *job);
 /* Rows [first, first + rows) of a tensor as they are to be kept, float [rows, columns]. */
 typedef pare_status pare_merged_fn(const void *context, size_t id, int64_t first, int64_t rows, float *out);
+/* Bytes of all matrices at these widths, or of O and Down alone (writers), as job->repaired holds them; whether that is
+ * in a scratch file; and room there for what is kept of them. */
+uint64_t pare_prune_merged_bytes(const pare_model *model, const pare_widths *widths, bool writers);
+bool pare_prune_merges_in_file(const pare_prune_job *job, uint64_t bytes);
+pare_status pare_prune_merge_begin(pare_prune_job *job, bool writers);
 /* The kept rows and columns of job->current's tensor into job->repaired, which has room for them. */
 pare_status pare_prune_merge(pare_prune_job *job, size_t id, pare_merged_fn *rows_of, const void *context);
 /* Where gates were learnt and no repair follows: O and Down with the kept units' gates in their columns, into

@@ -1,9 +1,35 @@
 /* A matrix of what is left: kept rows and columns of something, rounded once to the tensor's own dtype. */
 #include "prune/prune_job.h"
 #include "support/memory.h"
+#include "support/runtime.h"
 #include "surgery/axes.h"
 
 enum { ROWS = 64 };
+
+uint64_t pare_prune_merged_bytes(const pare_model *model, const pare_widths *widths, bool writers) {
+    uint64_t bytes = 0;
+    for (uint32_t layer = 0; layer < model->config.layers; layer++)
+        for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++)
+            if (!writers || pare_role_writes(role))
+                bytes += pare_repaired_bytes_at(model, layer, role, &widths[layer], model->config.hidden);
+    return bytes;
+}
+
+bool pare_prune_merges_in_file(const pare_prune_job *job, uint64_t bytes) {
+    uint64_t limit = pare_runtime_limit(job->runtime);
+    return limit && bytes > limit / 2;
+}
+
+pare_status pare_prune_merge_begin(pare_prune_job *job, bool writers) {
+    const pare_model *model = job->current;
+    pare_widths *widths;
+    PARE_TRY(pare_alloc(&widths, model->config.layers, sizeof *widths, "widths"));
+    pare_selection_widths(&job->selection, widths);
+    uint64_t bytes = pare_prune_merged_bytes(model, widths, writers);
+    const char *scratch = pare_prune_merges_in_file(job, bytes) ? pare_runtime_scratch(job->runtime) : NULL;
+    pare_free(widths);
+    return pare_repaired_new(model, bytes, scratch, &job->repaired);
+}
 
 /* One matrix on its way. */
 typedef struct merging {
