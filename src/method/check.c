@@ -233,8 +233,7 @@ static const contradiction all[] = {
     {{"mode", "signal"},
      gates_elsewhere,
      "the signal gates (DDP) learns which KV groups and FFN channels of blocks go: give --ratio, --params or --bytes, "
-     "and "
-     "leave out --sparsity, --pattern and --mode"},
+     "and leave out --sparsity, --pattern and --mode"},
     {{"salience", "signal"},
      gates_by_other_scores,
      "the signal gates (DDP) scores units by their gates: leave out the salience"},

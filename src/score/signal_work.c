@@ -22,9 +22,8 @@ static double elements_of(const pare_model *model, const bool *marked) {
 pare_work pare_signal_gradient_work(const pare_model *model, const pare_recipe *recipe,
                                     const pare_calibration_plan *plan) {
     pare_gradient_shape shape = shape_of(plan);
-    pare_work work = pare_work_gradient(model, &shape);
     if (pare_recipe_needs_squares(recipe)) return pare_signal_samples_work(model, recipe, plan);
-    return work;
+    return pare_work_gradient(model, &shape);
 }
 
 pare_work pare_signal_steps_work(const pare_model *model, const pare_recipe *recipe,
