@@ -98,6 +98,11 @@ static pare_self_request self_of(const pare_model *model, const pare_calibration
                                .seed = request->seed};
 }
 
+pare_windows pare_calibration_shape(const pare_model *model, const pare_calibration_request *request) {
+    pare_self_request self = self_of(model, request);
+    return (pare_windows){.count = self.sequences, .length = self.length};
+}
+
 pare_work pare_calibration_work(const pare_model *model, const pare_calibration_request *request) {
     pare_self_request self = self_of(model, request);
     return pare_calibration_is_self(request->options->source) ? pare_self_work(model, &self) : (pare_work){{0}};

@@ -20,7 +20,9 @@ typedef struct pare_calibration_request {
  * them each; free with pare_windows_free. digest: their SHA-256 (pare_windows_digest). */
 pare_status pare_calibration_load(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
                                   const pare_calibration_request *request, pare_windows *windows, char digest[65]);
-/* What that has to do: nothing to speak of unless the model writes. */
+/* How many these will be and how long, without a look into the source: of text and "self". No ids. */
+pare_windows pare_calibration_shape(const pare_model *model, const pare_calibration_request *request);
+/* What loading has to do: nothing to speak of unless the model writes. */
 pare_work pare_calibration_work(const pare_model *model, const pare_calibration_request *request);
 
 /* Evaluation windows: pare_windows_stream of a text, or the pictures of a set; what was skipped goes to the runtime.

@@ -54,19 +54,26 @@ pare_status pare_prune_imatrix_read(pare_prune_job *job) {
 
 pare_status pare_prune_imatrix_check(const pare_prune_job *job) {
     pare_gguf_target held;
+    const pare_calibration_options *c = &job->asked->calibration.of;
     const char *path = pare_checkpoint_directory(job->origin->checkpoint);
     if (!job->asked->outputs.imatrix) return PARE_OK;
     PARE_TRY(pare_gguf_target_find(&job->model->config, path, &held));
-    return pare_calibration_check_source(job->model, "--calib", job->asked->calibration.of.source);
+    PARE_TRY(pare_calibration_check_source(job->model, "--calib", c->source));
+    return c->length ? pare_calibration_check_length(job->model, "--length", c->length) : PARE_OK;
 }
 
-/* Where the method reads no windows, those that its options name: 10 of 128 tokens, unless they say otherwise. */
+/* Where the method reads no windows, those that its options name. */
+static pare_calibration_request request_of(const pare_prune_job *job) {
+    return (pare_calibration_request){.options = &job->asked->calibration.of,
+                                      .usual = job->asked->calibration.usual_samples,
+                                      .wording = (size_t)job->asked->recipe.wording,
+                                      .seed = job->asked->seed};
+}
+
 pare_windows pare_prune_imatrix_shape(const pare_prune_job *job) {
-    enum { SAMPLES = 10, LENGTH = 128 };
-    const pare_calibration_options *c = &job->calibration;
-    pare_windows windows = {.count = c->samples ? c->samples : SAMPLES, .length = c->length ? c->length : LENGTH};
-    if (windows.length > job->model->config.max_positions) windows.length = job->model->config.max_positions;
-    return job->windows.count ? (pare_windows){.count = job->windows.count, .length = job->windows.length} : windows;
+    pare_calibration_request request = request_of(job);
+    if (!job->windows.count) return pare_calibration_shape(job->origin, &request);
+    return (pare_windows){.count = job->windows.count / job->asked->calibration.batches, .length = job->windows.length};
 }
 
 pare_status pare_prune_plan_imatrix(pare_prune_job *job) {
@@ -79,11 +86,8 @@ pare_status pare_prune_plan_imatrix(pare_prune_job *job) {
 }
 
 pare_status pare_prune_imatrix_windows(const pare_prune_job *job, pare_windows *windows) {
-    char digest[65];
-    pare_calibration_request request = {.options = &job->asked->calibration.of,
-                                        .usual = job->asked->calibration.usual_samples,
-                                        .wording = (size_t)job->asked->recipe.wording,
-                                        .seed = job->asked->seed};
+    char digest[PARE_DIGEST_TEXT];
+    pare_calibration_request request = request_of(job);
     if (!job->windows.count)
         return pare_calibration_load(job->origin, job->backend, job->runtime, &request, windows, digest);
     PARE_TRY(pare_windows_copy(&job->windows, windows));
