@@ -14,14 +14,6 @@ typedef struct filling {
     double *room;                          /* [widest] */
 } filling;
 
-uint64_t pare_input_norms_bytes(const pare_model *model) {
-    uint64_t total = 0;
-    for (uint32_t layer = 0; layer < model->config.layers; layer++)
-        for (int kind = 0; kind < PARE_INPUT_KINDS; kind++)
-            total += (uint64_t)pare_input_width(model, layer, (pare_input_kind)kind) * sizeof(double);
-    return total;
-}
-
 /* A fused tensor is wanted for any of its parts, which read the same. */
 static bool is_wanted(const filling *f, const pare_gguf_place *place) {
     for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++) {

@@ -12,7 +12,4 @@
 pare_status pare_imatrix_norms(const pare_imatrix_file *imatrix, const pare_model *model, const bool *wanted,
                                pare_input_norms *out);
 
-/* Bytes of them, as doubles. */
-uint64_t pare_input_norms_bytes(const pare_model *model);
-
 #endif

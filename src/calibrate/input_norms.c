@@ -26,6 +26,14 @@ static pare_status new_sums(const pare_model *model, double *(**out)[PARE_INPUT_
     return PARE_OK;
 }
 
+uint64_t pare_input_norms_bytes(const pare_model *model) {
+    uint64_t total = 0;
+    for (uint32_t layer = 0; layer < model->config.layers; layer++)
+        for (int kind = 0; kind < PARE_INPUT_KINDS; kind++)
+            total += (uint64_t)pare_input_width(model, layer, (pare_input_kind)kind) * sizeof(double);
+    return total;
+}
+
 pare_status pare_input_norms_new(const pare_model *model, const pare_backend *backend, bool sums,
                                  pare_input_norms *out) {
     *out = (pare_input_norms){.backend = backend,

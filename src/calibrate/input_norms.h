@@ -19,5 +19,7 @@ typedef struct pare_input_norms {
 pare_status pare_input_norms_new(const pare_model *model, const pare_backend *backend, bool sums,
                                  pare_input_norms *out);
 void pare_input_norms_free(pare_input_norms *norms);
+/* Bytes of the sums of squares. */
+uint64_t pare_input_norms_bytes(const pare_model *model);
 
 #endif

@@ -1,6 +1,6 @@
 #include "evaluate/imatrix.h"
-#include "calibrate/imatrix.h"
 #include "calibrate/input_moments.h"
+#include "calibrate/input_norms.h"
 #include "evaluate/group.h"
 #include "model/gguf_write.h"
 #include "support/memory.h"

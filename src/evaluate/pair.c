@@ -52,11 +52,13 @@ pare_status pare_compare_pair(const pare_evaluation *e, const pare_model *dense,
 /* Both models say everything of every token twice, once for the loss and once for the comparison; what they write is
  * read by nobody. */
 pare_work pare_pair_work(const pare_model *model, int64_t windows, int64_t length, uint32_t continuations) {
+    bool pictures = pare_reads_pictures(&model->config);
+    if (pictures) length = model->config.max_positions;
     pare_work side = pare_work_forward(model, windows, length), work = {{0}};
     pare_work written = pare_work_forward(model, continuations, length);
     pare_work again = pare_work_head(model, windows * length);
     pare_work_add(&work, &side, 2.0);
-    if (!pare_reads_pictures(&model->config)) pare_work_add(&work, &again, 2.0);
+    if (!pictures) pare_work_add(&work, &again, 2.0);
     work.amount[PARE_WORK_DECODING] = 2.0 * pare_work_operations(&written);
     return work;
 }

@@ -17,7 +17,8 @@ pare_status pare_evaluate_side(const pare_evaluation *evaluation, const pare_mod
 /* Both sides of `pair`: of `dense`, and of the evaluation's model and how far it is from `dense`. */
 pare_status pare_compare_pair(const pare_evaluation *evaluation, const pare_model *dense, pare_text_pair *pair);
 
-/* What pare_compare_pair has to do with so many windows of so many tokens, and continuations. */
+/* What pare_compare_pair has to do with so many windows of so many tokens, which pictures have of their own, and
+ * continuations. */
 pare_work pare_pair_work(const pare_model *model, int64_t windows, int64_t length, uint32_t continuations);
 
 #endif

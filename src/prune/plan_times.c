@@ -5,9 +5,6 @@
 #include "prune/prune_job.h"
 #include "support/runtime.h"
 
-/* A byte that is written is made of what is kept, copied, written and hashed, and a byte that is checked read and
- * hashed: in bytes of memory that take as long. */
-enum { WRITTEN = 40, CHECKED = 16 };
 void pare_prune_plan_work(pare_prune_job *job, const char *stage, const pare_work *work, double times) {
     if (!job->expected.known) pare_expected_add(&job->expected, stage, work, times);
 }
@@ -15,10 +12,9 @@ void pare_prune_plan_work(pare_prune_job *job, const char *stage, const pare_wor
 static void plan_evaluation(pare_prune_job *job) {
     const pare_job_evaluation *o = &job->asked->evaluation;
     bool pictures = pare_reads_pictures(&job->origin->config);
-    int64_t length = pictures ? job->origin->config.max_positions : o->window;
     for (size_t i = 0; i < o->text_count; i++) {
         int64_t windows = pare_calibration_windows(job->origin, o->texts[i], o->window, o->max_windows);
-        pare_work pair = pare_pair_work(job->origin, windows, length, o->continuations);
+        pare_work pair = pare_pair_work(job->origin, windows, o->window, o->continuations);
         pare_self_request written = {.sequences = (uint32_t)windows, .length = o->window};
         pare_work text = pare_self_work(job->origin, &written);
         pare_prune_plan_work(job, "evaluation", &pair, 1.0);
@@ -26,7 +22,10 @@ static void plan_evaluation(pare_prune_job *job) {
     }
 }
 
+/* A byte that is written is made of what is kept, copied, written and hashed, and a byte that is checked read and
+ * hashed: in bytes of memory that take as long. */
 static void plan_writing(pare_prune_job *job) {
+    enum { WRITTEN = 40, CHECKED = 16 };
     pare_work writing = {{0}}, checking = pare_work_forward(job->model, 2, 128);
     if (!job->run.output) return;
     writing.amount[PARE_WORK_BYTES] = WRITTEN * (double)job->goal.bytes;

@@ -1,5 +1,4 @@
 /* What every round of a run needs: its memory plan, what scoring asks for, and what all rounds come to. */
-#include "calibrate/imatrix.h"
 #include "prune/prune_job.h"
 
 pare_score_request pare_prune_score_request(const pare_prune_job *job) {

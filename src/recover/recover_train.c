@@ -138,11 +138,9 @@ static pare_status measure_pass(pare_recover_job *job) {
 /* Texts are measured before and after, beside the dense model where there is one. */
 static void plan_evaluation(pare_recover_job *job) {
     const pare_recovery *s = &job->settings;
-    bool pictures = pare_reads_pictures(&job->model->config);
-    int64_t length = pictures ? job->model->config.max_positions : s->window;
     for (size_t i = 0; i < s->text_count; i++) {
         int64_t windows = pare_calibration_windows(job->model, s->texts[i], s->window, s->max_windows);
-        pare_work pair = pare_pair_work(job->model, windows, length, s->continuations);
+        pare_work pair = pare_pair_work(job->model, windows, s->window, s->continuations);
         pare_expected_add(&job->expected, "evaluation", &pair, job->dense ? 2.0 : 1.0);
     }
 }
