@@ -24,7 +24,7 @@ static void mark_tensors(const pare_model *model, const pare_plan_request *reque
 static pare_status place_state(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
                                pare_calibration_plan *plan, pare_pass_memory *pass) {
     uint64_t limit = plan->sizes.limit, state = plan->sizes.state;
-    plan->shape.limit = limit > state ? limit - state : 1;
+    plan->shape.limit = pare_limit_beside(limit, state);
     if (pare_pass_measure(model, backend, &plan->shape, pass) == PARE_OK) return PARE_OK;
     plan->shape.limit = limit;
     if (state) {
