@@ -63,16 +63,17 @@ static pare_status check_importance(export_job *j) {
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--importance %s changes nothing in %s: give another type, such as --type q4_k_m", path,
                          j->run.gguf.form->name);
-    j->run.gguf.importance = path;
-    return pare_imatrix_open(path, &j->imatrix);
+    PARE_TRY(pare_imatrix_open(path, &j->imatrix));
+    j->run.gguf.importance = &j->imatrix;
+    return PARE_OK;
 }
 
 static pare_status bytes_of(const export_job *j, uint64_t *bytes) {
     enum { SMALL_FILES = 1 << 22, WIDEST = 4 };
     if (j->run.gguf.wanted) {
         pare_gguf_exported said;
-        pare_gguf_export what = {.form = j->run.gguf.form, .name = "", .base = j->run.gguf.base};
-        if (j->asked->importance) what.imatrix = &j->imatrix;
+        const pare_run_gguf *gguf = &j->run.gguf;
+        pare_gguf_export what = {.form = gguf->form, .imatrix = gguf->importance, .name = "", .base = gguf->base};
         return pare_gguf_export_need(j->model, &what, bytes, &said);
     }
     *bytes = (j->retyped ? pare_model_parameters(j->model) * WIDEST : pare_model_bytes(j->model)) + SMALL_FILES;

@@ -50,9 +50,9 @@ static char *narrow_note(const pare_run *run, const pare_gguf_exported *said, co
 static pare_status describe(pare_run *run, const pare_gguf_exported *said, const pare_config *config) {
     enum { WORTH = 100 };
     pare_file_list *list = &run->written;
-    const char *importance = run->gguf.importance;
+    const pare_imatrix_file *importance = run->gguf.importance;
     list->kind = pare_format("GGUF, architecture %s, %s%s%s", said->architecture, said->form,
-                             importance ? ", weighed by " : "", importance ? pare_path_name(importance) : "");
+                             importance ? ", weighed by " : "", importance ? pare_path_name(importance->path) : "");
     list->load = pare_format("loads in llama.cpp and what is built on it, and in pare");
     if (said->zeros.lost > said->zeros.numbers / WORTH)
         add_note(&list->note, pare_format("%.0f %% of the model's zeros are none in the file, as blocks with an offset "
@@ -82,19 +82,6 @@ static pare_status clear(const char *folder, const char *file) {
     return pare_whole();
 }
 
-static pare_status export_with(pare_run *run, const pare_model *model, const pare_gguf_export *what,
-                               pare_gguf_exported *said) {
-    pare_gguf_export weighed = *what;
-    pare_imatrix_file imatrix;
-    const char *file = pare_output_file(run->output);
-    if (!run->gguf.importance) return pare_gguf_export_write(model, what, file, run->gguf.runtime, said);
-    PARE_TRY(pare_imatrix_open(run->gguf.importance, &imatrix));
-    weighed.imatrix = &imatrix;
-    pare_status status = pare_gguf_export_write(model, &weighed, file, run->gguf.runtime, said);
-    pare_imatrix_close(&imatrix);
-    return status;
-}
-
 pare_status pare_run_gguf_write(pare_run *run, const pare_model *model) {
     const char *file = pare_output_file(run->output), *name = pare_path_name(file);
     char *title = pare_format("%.*s", (int)(strlen(name) - strlen(".gguf")), name);
@@ -104,11 +91,12 @@ pare_status pare_run_gguf_write(pare_run *run, const pare_model *model) {
     const char *base = run->gguf.base;
     pare_status status = pare_origin_read(base ? base : pare_checkpoint_directory(model->checkpoint), &origin);
     pare_gguf_export what = {.form = run->gguf.form,
+                             .imatrix = run->gguf.importance,
                              .name = title,
                              .base = base,
                              .id = origin.id,
                              .licence = {origin.licence, origin.licence_name, origin.licence_link}};
-    if (status == PARE_OK) status = export_with(run, model, &what, &said);
+    if (status == PARE_OK) status = pare_gguf_export_write(model, &what, file, run->gguf.runtime, &said);
     pare_origin_free(&origin);
     free(title);
     return status == PARE_OK ? describe(run, &said, &model->config) : status;

@@ -20,8 +20,8 @@ typedef struct pare_job_stage {
 typedef struct pare_run_gguf {
     bool wanted; /* as a GGUF file; else all zero */
     const struct pare_gguf_form *form;
-    const char *importance; /* file of an importance matrix, by which columns are weighed; or NULL; borrowed */
-    const char *base;       /* what the model was made of, unless that has no name; borrowed */
+    const struct pare_imatrix_file *importance; /* by which columns are weighed; or NULL; borrowed */
+    const char *base;                           /* what the model was made of, unless that has no name; borrowed */
     const pare_runtime *runtime;
 } pare_run_gguf;
 
