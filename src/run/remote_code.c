@@ -13,15 +13,6 @@
 
 static const char file_name[] = "modeling_pare.py";
 
-const char *pare_remote_code_name(void) {
-    return file_name;
-}
-
-const char *pare_remote_code_text(size_t *bytes) {
-    *bytes = sizeof modeling_pare - 1;
-    return (const char *)modeling_pare;
-}
-
 pare_status pare_run_remote_choose(pare_run *run, const pare_model *model, const char *target, bool asked) {
     run->remote_asked = asked;
     run->remote_wanted = (asked || model->config.remote_code) && !run->gguf.wanted;

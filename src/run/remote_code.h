@@ -15,8 +15,4 @@ pare_status pare_run_remote_choose(pare_run *run, const pare_model *model, const
  * what loads it. Where all layers are alike the folder stays as it is, and a note says so if the file was asked for. */
 pare_status pare_run_remote_write(pare_run *run);
 
-/* The file's name, and its bytes as they are in the folder. */
-const char *pare_remote_code_name(void);
-const char *pare_remote_code_text(size_t *bytes);
-
 #endif
