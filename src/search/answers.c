@@ -105,7 +105,6 @@ static pare_status allocate(pare_answers *a) {
     PARE_TRY(pare_alloc(&a->log, all, sizeof *a->log, "dense answers"));
     PARE_TRY(pare_alloc(&a->looked, all, sizeof *a->looked, "dense answers"));
     PARE_TRY(pare_alloc(&a->rest, predictions, sizeof *a->rest, "dense answers"));
-    PARE_TRY(pare_alloc(&a->share, predictions, sizeof *a->share, "dense answers"));
     return pare_alloc(&a->first, predictions, sizeof *a->first, "dense answers");
 }
 
@@ -115,32 +114,15 @@ static const pare_listed_ids *listed_of(const pare_answers *a, pare_listed_ids *
     return a->among.id ? room : NULL;
 }
 
-static pare_status look_nowhere(void *context, int64_t first, int64_t count, int64_t row, int64_t rows,
-                                const float *logits, const float *logsum) {
-    (void)context, (void)first, (void)count, (void)row, (void)rows, (void)logits, (void)logsum;
-    return PARE_OK;
-}
-
-/* share <- the log of what all ids have together. */
-static pare_status sum_all(pare_answers *a, pare_pass *pass, const pare_source *source) {
-    const float *logsum;
-    int64_t predictions;
-    if (!a->among.id) return PARE_OK;
-    PARE_TRY(pare_pass_look(pass, source, NULL, look_nowhere, NULL, &logsum, &predictions));
-    for (int64_t i = 0; i < predictions; i++)
-        a->share[i] = (double)logsum[i];
-    return PARE_OK;
-}
-
 static pare_status fill(pare_answers *a, pare_pass *pass, const pare_source *source) {
     pare_listed_ids room;
     const float *logsum;
     int64_t predictions;
-    PARE_TRY(pare_likely_ids_find(pass, source, &a->among));
+    PARE_TRY(pare_alloc(&a->share, (size_t)a->predictions, sizeof *a->share, "dense answers"));
+    PARE_TRY(pare_likely_ids_find(pass, source, a->share, &a->among));
     a->kept = kept_of(a->among.count);
     a->all = a->kept == a->among.count;
     PARE_TRY(allocate(a));
-    PARE_TRY(sum_all(a, pass, source));
     PARE_TRY(pare_pass_look(pass, source, listed_of(a, &room), collect_tile, a, &logsum, &predictions));
     if (!predictions)
         return pare_fail(PARE_BAD_ARGUMENT, "--allocate search measures by the answers to labelled pictures, and the "

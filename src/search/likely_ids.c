@@ -12,6 +12,11 @@ typedef struct id_share {
     double share; /* of probability, over all predictions */
 } id_share;
 
+typedef struct finding {
+    id_share *list; /* [vocabulary] */
+    double *logsum; /* [predictions], or NULL */
+} finding;
+
 uint64_t pare_likely_ids_bytes(uint32_t vocabulary) {
     return vocabulary <= PARE_LIKELY_WHOLE ? 0 : (uint64_t)vocabulary * (sizeof(id_share) + sizeof(uint32_t));
 }
@@ -24,8 +29,10 @@ void pare_likely_ids_free(pare_likely_ids *ids) {
 /* Each id's shares are added in the order of the predictions, whatever the number of threads. */
 static pare_status add_tile(void *context, int64_t first, int64_t count, int64_t row, int64_t rows, const float *logits,
                             const float *logsum) {
-    id_share *list = context;
-    (void)first;
+    const finding *f = context;
+    id_share *list = f->list;
+    for (int64_t i = 0; f->logsum && !row && i < count; i++)
+        f->logsum[first + i] = (double)logsum[i];
 #pragma omp parallel for schedule(static)
     for (int64_t j = 0; j < rows; j++) {
         double sum = 0.0;
@@ -65,7 +72,7 @@ static pare_status take_likeliest(id_share *list, uint32_t vocabulary, pare_like
     return PARE_OK;
 }
 
-pare_status pare_likely_ids_find(pare_pass *pass, const pare_source *source, pare_likely_ids *out) {
+pare_status pare_likely_ids_find(pare_pass *pass, const pare_source *source, double *logsum, pare_likely_ids *out) {
     uint32_t vocabulary = source->model->config.vocabulary;
     id_share *list;
     *out = (pare_likely_ids){.count = vocabulary};
@@ -73,7 +80,7 @@ pare_status pare_likely_ids_find(pare_pass *pass, const pare_source *source, par
     PARE_TRY(pare_alloc(&list, vocabulary, sizeof *list, "likely ids"));
     for (uint32_t i = 0; i < vocabulary; i++)
         list[i].id = i;
-    pare_status status = pare_pass_sweep(pass, source, add_tile, list);
+    pare_status status = pare_pass_sweep(pass, source, add_tile, &(finding){list, logsum});
     if (status == PARE_OK) status = take_likeliest(list, vocabulary, out);
     pare_free(list);
     return status;

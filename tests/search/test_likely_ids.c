@@ -65,7 +65,7 @@ static void they_are_the_fewest(void **state) {
     world w = open_world(1.0);
     pare_likely_ids likely;
     double *shares = shares_of(&w), taken = 0.0, least = 1.0, most = 0.0;
-    assert_int_equal(pare_likely_ids_find(w.pass, &w.source, &likely), PARE_OK);
+    assert_int_equal(pare_likely_ids_find(w.pass, &w.source, NULL, &likely), PARE_OK);
     assert_non_null(likely.id);
     for (int64_t i = 0; i < likely.count; i++) {
         assert_true(!i || likely.id[i] > likely.id[i - 1]);
@@ -86,7 +86,7 @@ static void all_where_all_are_alike(void **state) {
     (void)state;
     world w = open_world(0.01);
     pare_likely_ids likely;
-    assert_int_equal(pare_likely_ids_find(w.pass, &w.source, &likely), PARE_OK);
+    assert_int_equal(pare_likely_ids_find(w.pass, &w.source, NULL, &likely), PARE_OK);
     assert_null(likely.id);
     assert_int_equal(likely.count, VOCABULARY);
     close_world(&w);
