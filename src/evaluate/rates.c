@@ -42,7 +42,7 @@ static pare_status best_rate(pare_timed_fn work, void *context, double amount, d
 static pare_status measure_products(const pare_rates_request *r, double *rate) {
     const pare_config *c = &r->model->config;
     pare_product_run run;
-    PARE_TRY(pare_product_run_new(r->backend, ROWS, pare_smaller(c->widths[0].ffn, WIDEST),
+    PARE_TRY(pare_product_run_new(r->backend, ROWS, pare_smaller(pare_product_outputs(c), WIDEST),
                                   pare_smaller(c->hidden, WIDEST), &run));
     pare_status status = best_rate(pare_product_run_once, &run, run.flops, rate);
     pare_product_run_free(&run);

@@ -55,9 +55,9 @@ static pare_status machine_rate(const bench *b, const pare_backend *backend, dou
     int64_t side = backend->operand == PARE_DTYPE_F32 ? 2048 : 4096;
     double square_rate = 0.0, own_rate = 0.0;
     pare_product_run own;
-    int64_t outputs = c->widths[0].ffn ? c->widths[0].ffn : c->hidden;
     PARE_TRY(pare_product_run_new(backend, side, side, side, best));
-    pare_status status = pare_product_run_new(backend, b->sequences * b->length, outputs, c->hidden, &own);
+    pare_status status =
+        pare_product_run_new(backend, b->sequences * b->length, pare_product_outputs(c), c->hidden, &own);
     if (status == PARE_OK) status = gemm_rate(b, best, &square_rate);
     if (status == PARE_OK) status = gemm_rate(b, &own, &own_rate);
     if (status == PARE_OK && own_rate > square_rate) {

@@ -27,6 +27,10 @@ static pare_status fill_operand(const pare_backend *backend, int64_t count, uint
     return PARE_OK;
 }
 
+int64_t pare_product_outputs(const pare_config *config) {
+    return config->widths[0].ffn ? config->widths[0].ffn : config->hidden;
+}
+
 void pare_product_run_free(pare_product_run *g) {
     pare_free(g->a);
     pare_free(g->b);

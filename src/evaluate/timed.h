@@ -3,6 +3,7 @@
 #define PARE_EVALUATE_TIMED_H
 
 #include "backend/backend.h"
+#include "model/model.h"
 
 typedef pare_status (*pare_timed_fn)(void *context);
 
@@ -17,6 +18,9 @@ typedef struct pare_product_run {
     float *c;
     double flops;
 } pare_product_run;
+
+/* Rows of the widest matrix of the first layer, which may have no FFN: n where k is the hidden size. */
+int64_t pare_product_outputs(const pare_config *config);
 
 /* Free with pare_product_run_free. */
 pare_status pare_product_run_new(const pare_backend *backend, int64_t m, int64_t n, int64_t k, pare_product_run *out);
