@@ -2,10 +2,13 @@
 #include "checkpoint/archive.h"
 #include "checkpoint/gguf.h"
 #include "checkpoint/header_read.h"
+#include "checkpoint/imatrix.h"
 #include "checkpoint/shard_index.h"
 #include "checkpoint/torch_file.h"
 #include "fuzz/target.h"
 #include "gguf_of_llama.h"
+
+#include <math.h>
 
 enum { ARCHIVE_MEMORY = 1 << 20 };
 
@@ -129,10 +132,75 @@ static void seed_archive(const char *folder) {
     free(made);
 }
 
+/* A matrix of another width is refused; of what is taken the sums are those of squares, of some tokens. */
+static pare_status take_entry(const pare_imatrix_file *file, const pare_imatrix_entry *entry) {
+    int64_t width = (int64_t)entry->width;
+    double *squares = malloc(entry->width * sizeof *squares), tokens = 0.0;
+    pare_status wider = pare_imatrix_take(file, entry->name, width + 1, squares, &tokens);
+    pare_status status = pare_imatrix_take(file, entry->name, width, squares, &tokens);
+    fuzz_check(wider != PARE_OK, "a matrix has one width");
+    fuzz_check(pare_imatrix_has(file, entry->name), "an entry is found by its name");
+    if (status == PARE_OK) fuzz_check(isfinite(tokens) && tokens > 0.0, "sums are of some tokens");
+    for (int64_t i = 0; i < width && status == PARE_OK; i++)
+        fuzz_check(isfinite(squares[i]) && squares[i] >= 0.0, "a sum of squares is finite and not negative");
+    free(squares);
+    return status;
+}
+
+static pare_status read_imatrix(const char *folder, const char *path) {
+    (void)folder;
+    pare_imatrix_file file;
+    char *dataset = NULL;
+    PARE_TRY(pare_imatrix_open(path, &file));
+    fuzz_check(pare_imatrix_is(path), "what is opened is taken for one");
+    fuzz_check(file.count > 0, "an importance matrix has sums");
+    pare_status status = pare_imatrix_dataset(&file, &dataset);
+    for (size_t i = 0; i < file.count && status == PARE_OK; i++)
+        status = take_entry(&file, &file.entries[i]);
+    free(dataset);
+    pare_imatrix_close(&file);
+    return status;
+}
+
+static const pare_imatrix_row imatrix_rows[] = {{"blk.0.attn_q.weight", 4, (const double[]){0.0, 1.5, 2.25, 1e30}},
+                                                {"output.weight", 2, (const double[]){7.0, 1e-30}}};
+enum { IMATRIX_ROWS = sizeof imatrix_rows / sizeof *imatrix_rows, CALLS = 3 };
+
+/* Before GGUF, with what the first of these files lacked behind the entries (imatrix_legacy.c). */
+static void seed_old_imatrix(const char *folder) {
+    static const char dataset[] = "wiki.txt";
+    gguf_builder b = {.count = 0};
+    builder_u32(&b, IMATRIX_ROWS);
+    for (size_t n = 0; n < IMATRIX_ROWS; n++) {
+        const pare_imatrix_row *row = &imatrix_rows[n];
+        builder_u32(&b, (uint32_t)strlen(row->name));
+        builder_put(&b, row->name, strlen(row->name));
+        builder_u32(&b, CALLS);
+        builder_u32(&b, (uint32_t)row->width);
+        for (int64_t i = 0; i < row->width; i++)
+            builder_float(&b, (float)row->squares[i]);
+    }
+    tiny_write_file(folder, "first", b.bytes, b.count);
+    builder_u32(&b, CALLS);
+    builder_u32(&b, sizeof dataset - 1);
+    builder_put(&b, dataset, sizeof dataset - 1);
+    tiny_write_file(folder, "old", b.bytes, b.count);
+}
+
+static void seed_imatrix(const char *folder) {
+    pare_gguf_metadata image;
+    pare_status status = pare_imatrix_image(imatrix_rows, IMATRIX_ROWS, "wiki.txt", CALLS, 7, &image);
+    tiny_check(status == PARE_OK, pare_message());
+    tiny_write_file(folder, "gguf", image.bytes, image.size);
+    pare_gguf_metadata_free(&image);
+    seed_old_imatrix(folder);
+}
+
 const fuzz_target *const fuzz_checkpoint_targets[] = {
     &(const fuzz_target){"safetensors", "model.safetensors", NULL, seed_safetensors, read_safetensors},
     &(const fuzz_target){"shard-index", "model.safetensors.index.json", NULL, seed_index, read_index},
     &(const fuzz_target){"gguf", "model.gguf", NULL, seed_gguf, read_gguf},
     &(const fuzz_target){"torch", "pytorch_model.bin", NULL, seed_torch, read_torch},
     &(const fuzz_target){"archive", PARE_ARCHIVE_NAME, NULL, seed_archive, read_archive},
+    &(const fuzz_target){"imatrix", "model.imatrix", NULL, seed_imatrix, read_imatrix},
     NULL};
