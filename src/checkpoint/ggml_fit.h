@@ -21,6 +21,10 @@ typedef struct pare_fit_trial {
     int count;
 } pare_fit_trial;
 
+/* With the importance of columns. */
+static const pare_fit_trial pare_fit_four_weighed = {15, -0.9f, 0.05f, 37},
+                            pare_fit_five_weighed = {31, -0.9f, 0.05f, 37};
+
 /* With what numbers become levels: by (number - least), rounded. */
 typedef struct pare_fit_found {
     float by, least;

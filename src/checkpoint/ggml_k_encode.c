@@ -9,8 +9,6 @@ enum { BLOCK = 256, PART = PARE_FIT_PART, PARTS = BLOCK / PART, SMALL = 16, SMAL
 enum { SCALE_STEPS = 63 };
 
 static const pare_fit_trial four_bits = {15, -1.0f, 0.1f, 21}, five_bits = {31, -0.5f, 0.1f, 16};
-/* With the importance of columns. */
-static const pare_fit_trial four_bits_weighed = {15, -0.9f, 0.05f, 37}, five_bits_weighed = {31, -0.9f, 0.05f, 37};
 
 /* Large numbers count for more. */
 static inline void weigh(const float *x, float *w) {
@@ -179,7 +177,7 @@ PARE_VECTORIZE void pare_ggml_weighed_q4_k(const float *row, const float *import
                                            unsigned char *out) {
     unsigned char levels[BLOCK];
     for (size_t b = 0; b < count; b++, row += BLOCK, importance += BLOCK, out += 144) {
-        fit_block_weighed(row, importance, &four_bits_weighed, out, levels);
+        fit_block_weighed(row, importance, &pare_fit_four_weighed, out, levels);
         put_low(levels, out + 16);
     }
 }
@@ -188,7 +186,7 @@ PARE_VECTORIZE void pare_ggml_weighed_q5_k(const float *row, const float *import
                                            unsigned char *out) {
     unsigned char levels[BLOCK];
     for (size_t b = 0; b < count; b++, row += BLOCK, importance += BLOCK, out += 176) {
-        fit_block_weighed(row, importance, &five_bits_weighed, out, levels);
+        fit_block_weighed(row, importance, &pare_fit_five_weighed, out, levels);
         put_fifth(levels, out + 16);
         put_low(levels, out + 48);
     }

@@ -6,8 +6,6 @@
 
 enum { BLOCK = PARE_FIT_PART };
 
-static const pare_fit_trial four_bits = {15, -0.9f, 0.05f, 37}, five_bits = {31, -0.9f, 0.05f, 37};
-
 /* levels: [BLOCK], around the middle one of 2 `middle`. */
 static inline float centred(const float *x, const float *importance, float square, int middle, int *levels) {
     float w[BLOCK], by, most = (float)middle;
@@ -59,7 +57,7 @@ PARE_VECTORIZE void pare_ggml_weighed_q4_1(const float *row, const float *import
     float square = pare_ggml_mean_square(row, count * BLOCK), low;
     int levels[BLOCK];
     for (size_t b = 0; b < count; b++, row += BLOCK, importance += BLOCK, out += 20) {
-        pare_ggml_put_half(out, ranged(row, importance, square, &four_bits, levels, &low));
+        pare_ggml_put_half(out, ranged(row, importance, square, &pare_fit_four_weighed, levels, &low));
         pare_ggml_put_half(out + 2, -low);
         pare_ggml_put_low(levels, out + 4);
     }
@@ -70,7 +68,7 @@ PARE_VECTORIZE void pare_ggml_weighed_q5_1(const float *row, const float *import
     float square = pare_ggml_mean_square(row, count * BLOCK), low;
     int levels[BLOCK];
     for (size_t b = 0; b < count; b++, row += BLOCK, importance += BLOCK, out += 24) {
-        pare_ggml_put_half(out, ranged(row, importance, square, &five_bits, levels, &low));
+        pare_ggml_put_half(out, ranged(row, importance, square, &pare_fit_five_weighed, levels, &low));
         pare_ggml_put_half(out + 2, -low);
         pare_ggml_put_fifth(levels, out + 4);
         pare_ggml_put_low(levels, out + 8);

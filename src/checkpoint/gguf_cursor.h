@@ -1,4 +1,5 @@
-/* A place in a GGUF file that is read: every step is checked against what is left of it. */
+/* A place in a GGUF file, or another one of such numbers, that is read: every step is checked against what is left of
+ * it. */
 #ifndef PARE_CHECKPOINT_GGUF_CURSOR_H
 #define PARE_CHECKPOINT_GGUF_CURSOR_H
 

@@ -25,6 +25,11 @@ void pare_gguf_append(pare_gguf_metadata *metadata, const void *bytes, size_t si
     metadata->size += size;
 }
 
+void pare_gguf_append_padding(pare_gguf_metadata *metadata) {
+    static const unsigned char zeros[PARE_GGUF_ALIGNMENT];
+    pare_gguf_append(metadata, zeros, pare_gguf_padding(metadata->size));
+}
+
 static void append_number(pare_gguf_metadata *metadata, uint64_t value, size_t size) {
     unsigned char bytes[sizeof value];
     for (size_t i = 0; i < size; i++)

@@ -34,5 +34,12 @@ void pare_gguf_append_u64(pare_gguf_metadata *metadata, uint64_t value);
 void pare_gguf_append_f32(pare_gguf_metadata *metadata, float value);
 void pare_gguf_append_text(pare_gguf_metadata *metadata, const char *text, uint64_t bytes);
 void pare_gguf_append(pare_gguf_metadata *metadata, const void *bytes, size_t size);
+/* From `bytes` up to the next multiple of the alignment. */
+static inline uint64_t pare_gguf_padding(uint64_t bytes) {
+    return (PARE_GGUF_ALIGNMENT - bytes % PARE_GGUF_ALIGNMENT) % PARE_GGUF_ALIGNMENT;
+}
+
+/* So many zeros. */
+void pare_gguf_append_padding(pare_gguf_metadata *metadata);
 
 #endif

@@ -19,10 +19,6 @@ struct pare_gguf_writer {
     unsigned char *buffer; /* [BUFFER_BYTES] */
 };
 
-static uint64_t padding(uint64_t bytes) {
-    return (PARE_GGUF_ALIGNMENT - bytes % PARE_GGUF_ALIGNMENT) % PARE_GGUF_ALIGNMENT;
-}
-
 static pare_status measure(const pare_gguf_declaration *tensor, uint64_t *elements, uint64_t *bytes) {
     bool fine = tensor->rank > 0 && tensor->rank <= PARE_GGUF_MAX_RANK;
     *elements = 1;
@@ -40,7 +36,6 @@ static pare_status measure(const pare_gguf_declaration *tensor, uint64_t *elemen
 
 pare_status pare_gguf_header_make(const pare_gguf_metadata *metadata, const pare_gguf_declaration *tensors,
                                   size_t count, pare_gguf_metadata *header, uint64_t *data) {
-    static const unsigned char zeros[PARE_GGUF_ALIGNMENT];
     *data = 0;
     pare_gguf_append(header, "GGUF", 4);
     pare_gguf_append_u32(header, PARE_GGUF_VERSION);
@@ -58,9 +53,9 @@ pare_status pare_gguf_header_make(const pare_gguf_metadata *metadata, const pare
         pare_gguf_append_u64(header, *data);
         if (__builtin_add_overflow(*data, bytes, data) || *data > INT64_MAX)
             return pare_fail(PARE_BAD_ARGUMENT, "the tensors to write are too large to be true");
-        *data += padding(*data);
+        *data += pare_gguf_padding(*data);
     }
-    pare_gguf_append(header, zeros, padding(header->size));
+    pare_gguf_append_padding(header);
     return pare_gguf_metadata_check(header);
 }
 
@@ -165,7 +160,7 @@ static pare_status encode_rows(pare_gguf_writer *writer, const pare_gguf_declara
 /* Zeros up to the next multiple of the alignment. */
 static pare_status pad(pare_gguf_writer *writer, const pare_ggml_type *type) {
     static const unsigned char zeros[PARE_GGUF_ALIGNMENT];
-    return pare_durable_write(&writer->file, zeros, padding(writer->elements / type->elements * type->bytes));
+    return pare_durable_write(&writer->file, zeros, pare_gguf_padding(writer->elements / type->elements * type->bytes));
 }
 
 pare_status pare_gguf_writer_write(pare_gguf_writer *writer, const float *values, uint64_t count) {

@@ -9,6 +9,7 @@
  *
  * A call is a sequence whose length is not said: 512 tokens, llama.cpp's default. Experts are not told apart: their
  * values lie one behind the other, so that the width is theirs together. */
+#include "checkpoint/gguf_cursor.h"
 #include "checkpoint/imatrix.h"
 #include "support/little_endian.h"
 #include "support/memory.h"
@@ -37,45 +38,33 @@ bool pare_imatrix_is_legacy(const char *path) {
     return got == HEAD_BYTES && length <= NAME_LIMIT && is_name(head + 8, length);
 }
 
-typedef struct place {
-    const pare_imatrix_file *of;
-    uint64_t at;
-} place;
+/* As messages call it. */
+static const char matrix[] = "the importance matrix";
 
-static pare_status damaged(const place *p, const char *what) {
-    return pare_fail(PARE_FORMAT_ERROR, "%s: the importance matrix %s (at byte %llu); make or download it again",
-                     p->of->path, what, (unsigned long long)p->at);
-}
-
-static pare_status take(place *p, uint64_t bytes, const unsigned char **out) {
-    if (bytes > p->of->mapping.bytes - p->at) return damaged(p, "ends too early");
-    *out = p->of->mapping.data + p->at;
-    p->at += bytes;
-    return PARE_OK;
+static pare_status damaged(const pare_gguf_cursor *from, const char *what) {
+    return pare_gguf_damaged(from, matrix, what);
 }
 
 /* A number from `least` to INT32_MAX. */
-static pare_status take_number(place *p, uint32_t least, const char *wrong, uint32_t *out) {
-    const unsigned char *at = NULL;
-    PARE_TRY(take(p, sizeof *out, &at));
-    *out = (uint32_t)pare_little_endian(at, sizeof *out);
-    return *out >= least && *out <= INT32_MAX ? PARE_OK : damaged(p, wrong);
+static pare_status take_number(pare_gguf_cursor *from, uint32_t least, const char *wrong, uint32_t *out) {
+    PARE_TRY(pare_gguf_take_u32(from, matrix, out));
+    return *out >= least && *out <= INT32_MAX ? PARE_OK : damaged(from, wrong);
 }
 
-static pare_status read_entry(place *p, pare_imatrix_file *m) {
+static pare_status read_entry(pare_gguf_cursor *from, pare_imatrix_file *m) {
     uint32_t length, calls, values;
-    const unsigned char *name = NULL;
+    const unsigned char *name;
     pare_imatrix_entry *entry = &m->entries[m->count];
-    PARE_TRY(take_number(p, 1, "has a name of no bytes", &length));
-    if (length > NAME_LIMIT) return damaged(p, "has a name that is too long to be true");
-    PARE_TRY(take(p, length, &name));
+    PARE_TRY(take_number(from, 1, "has a name of no bytes", &length));
+    if (length > NAME_LIMIT) return damaged(from, "has a name that is too long to be true");
+    PARE_TRY(pare_gguf_take(from, matrix, length, &name));
     if (!pare_gguf_is_text((pare_gguf_text){(const char *)name, length}))
-        return damaged(p, "has a name that is no text");
-    PARE_TRY(take_number(p, 0, "has an entry of fewer than no calls", &calls));
-    PARE_TRY(take_number(p, 1, "has an entry without values", &values));
+        return damaged(from, "has a name that is no text");
+    PARE_TRY(take_number(from, 0, "has an entry of fewer than no calls", &calls));
+    PARE_TRY(take_number(from, 1, "has an entry without values", &values));
     *entry = (pare_imatrix_entry){
         .width = values, .matrices = 1, .scale = CALL_TOKENS, .count = (double)calls * CALL_TOKENS};
-    PARE_TRY(take(p, (uint64_t)values * sizeof(float), &entry->squares));
+    PARE_TRY(pare_gguf_take(from, matrix, (uint64_t)values * sizeof(float), &entry->squares));
     entry->name = strndup((const char *)name, length);
     if (!entry->name) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the entries of %s", m->path);
     m->chunks = calls > m->chunks ? calls : m->chunks;
@@ -84,13 +73,13 @@ static pare_status read_entry(place *p, pare_imatrix_file *m) {
 }
 
 pare_status pare_imatrix_read_legacy(pare_imatrix_file *m) {
-    place p = {.of = m};
+    pare_gguf_cursor from = {.file = &m->mapping};
     uint32_t entries;
-    PARE_TRY(take_number(&p, 1, "has no entries", &entries));
-    if (entries > m->mapping.bytes / LEAST_BYTES) return damaged(&p, "promises more entries than it has room for");
+    PARE_TRY(take_number(&from, 1, "has no entries", &entries));
+    if (entries > m->mapping.bytes / LEAST_BYTES) return damaged(&from, "promises more entries than it has room for");
     PARE_TRY(pare_alloc(&m->entries, entries, sizeof *m->entries, "entries of an importance matrix"));
     for (uint32_t i = 0; i < entries; i++)
-        PARE_TRY(read_entry(&p, m));
+        PARE_TRY(read_entry(&from, m));
     m->chunk_length = CALL_TOKENS;
     return PARE_OK;
 }

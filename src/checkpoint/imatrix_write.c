@@ -37,11 +37,6 @@ static pare_status declare_all(drawing *d) {
     return PARE_OK;
 }
 
-static void pad(pare_gguf_metadata *out) {
-    static const unsigned char zeros[PARE_GGUF_ALIGNMENT];
-    pare_gguf_append(out, zeros, (PARE_GGUF_ALIGNMENT - out->size % PARE_GGUF_ALIGNMENT) % PARE_GGUF_ALIGNMENT);
-}
-
 /* The data section begins at a multiple of the alignment. */
 static pare_status append_row(pare_gguf_metadata *out, const pare_imatrix_row *row, float tokens) {
     for (int64_t i = 0; i < row->width; i++) {
@@ -52,9 +47,9 @@ static pare_status append_row(pare_gguf_metadata *out, const pare_imatrix_row *r
                              (long long)i, row->name, row->squares[i]);
         pare_gguf_append_f32(out, sum);
     }
-    pad(out);
+    pare_gguf_append_padding(out);
     pare_gguf_append_f32(out, tokens);
-    pad(out);
+    pare_gguf_append_padding(out);
     return PARE_OK;
 }
 
