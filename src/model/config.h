@@ -28,6 +28,17 @@ static inline uint32_t pare_widths_ffn(const pare_widths *widths) {
     return widths->ffn;
 }
 
+/* True if the half that the role belongs to is not there. */
+static inline bool pare_widths_lack(const pare_widths *widths, pare_role role) {
+    return pare_role_in(role, PARE_PART_ATTENTION) ? !widths->heads : !widths->ffn;
+}
+
+/* True for the norm in front of such a half. */
+static inline bool pare_widths_lack_norm(const pare_widths *widths, pare_role role) {
+    pare_role of = pare_roles[role].of;
+    return (of == PARE_ROLE_INPUT_NORM || of == PARE_ROLE_POST_NORM) && pare_widths_lack(widths, role);
+}
+
 typedef struct pare_family pare_family;
 
 /* How the attention of one layer differs from that of others. */

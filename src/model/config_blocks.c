@@ -1,4 +1,5 @@
 #include "model/config_blocks.h"
+#include "model/config_layers.h"
 #include "model/family.h"
 #include "support/file.h"
 #include "support/json_build.h"
@@ -109,17 +110,11 @@ pare_status pare_config_from_blocks(pare_fields fields, json_t *json) {
     return status;
 }
 
-static bool has_windows(const pare_config *config) {
-    for (uint32_t i = 0; i < config->layers; i++)
-        if (config->plan[i].window) return true;
-    return false;
-}
-
 pare_status pare_config_blocks_refusal(const pare_config *config, char **why) {
     const pare_widths *widths = config->widths;
     bool llama = config->family == &pare_family_llama || config->family == &pare_family_mistral;
     *why = NULL;
-    if (!llama || has_windows(config)) {
+    if (!llama || pare_config_window(config)) {
         *why = pare_format("it is a LLaMA%s, and this is a %s", llama ? " without windows of attention" : "",
                            config->family->class_name);
         return pare_whole();

@@ -177,13 +177,9 @@ static pare_status expect_head_norms(const inventory *from, uint32_t layer, pare
 }
 
 /* A half of no width need not have its tensors: those without elements, and the norm of what it would read. */
-static bool may_be_absent(const inventory *from, const pare_widths *widths, pare_role role, const char *name) {
-    bool none = pare_role_in(role, PARE_PART_ATTENTION) ? !widths->heads : !widths->ffn;
-    int64_t rows, columns;
-    pare_role of = pare_roles[role].of;
-    pare_config_role_shape(from->config, widths, role, &rows, &columns);
-    bool reads = of == PARE_ROLE_INPUT_NORM || of == PARE_ROLE_POST_NORM;
-    return none && (!rows || !columns || reads) && !pare_checkpoint_find(from->checkpoint, name);
+static bool is_absent(const inventory *from, const pare_widths *widths, pare_role role, bool empty, const char *name) {
+    bool spared = empty ? pare_widths_lack(widths, role) : pare_widths_lack_norm(widths, role);
+    return spared && !pare_checkpoint_find(from->checkpoint, name);
 }
 
 /* Everything but what the measures went by. */
@@ -196,7 +192,7 @@ static pare_status check_layer(const inventory *from, uint32_t layer, const pare
         int64_t rows, columns;
         pare_layer_tensor_name(config, layer, role, name);
         pare_config_role_shape(config, widths, role, &rows, &columns);
-        if (may_be_absent(from, widths, role, name)) continue;
+        if (is_absent(from, widths, role, !rows || !columns, name)) continue;
         if (pare_role_is_matrix(role) && fused)
             PARE_TRY(expect_linear(from, name, fused_rows(config, fused, widths), config->hidden));
         else if (pare_role_is_matrix(role))

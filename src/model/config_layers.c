@@ -107,6 +107,13 @@ static void put_rotations(const pare_config *original, const char *key, json_t *
     pare_json_put(json, key, list);
 }
 
+uint32_t pare_config_window(const pare_config *config) {
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < config->layers; i++)
+        found = config->plan[i].window > found ? config->plan[i].window : found;
+    return found;
+}
+
 void pare_config_write_layers(const pare_config *original, const pare_config_sizes *sizes, json_t *json) {
     const pare_layer_rule *rule = &original->family->layers;
     bool typed = rule->window == PARE_WINDOW_TYPES || rule->window == PARE_WINDOW_FLAGGED;

@@ -1,4 +1,5 @@
 #include "model/gguf_keys.h"
+#include "model/config_layers.h"
 
 #include <string.h>
 
@@ -67,7 +68,7 @@ static void put_option(putting *p, const pare_gguf_key *key, const pare_option *
 
 /* Windows are what layers have (config_layers.c), not what the file of the model says. */
 static void put_window(putting *p, const pare_gguf_key *key) {
-    uint32_t period = pare_gguf_window_period(p->config), window = pare_gguf_window(p->config);
+    uint32_t period = pare_gguf_window_period(p->config), window = pare_config_window(p->config);
     bool some = window && pare_gguf_says_windows(p->target->row, p->config);
     if (strcmp(key->config, "sliding_window") == 0 && some) put_whole(p, key->gguf, window);
     if (strcmp(key->config, "sliding_window_pattern") == 0 && some) put_whole(p, key->gguf, period);

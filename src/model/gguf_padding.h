@@ -10,7 +10,4 @@
 /* widths: [layers] with what is to be added. */
 void pare_gguf_pad_widths(const pare_config *config, pare_widths *widths);
 
-/* True for the norm in front of a half that is not there at these widths: it is not stored. */
-bool pare_gguf_lacks_norm(const pare_widths *widths, pare_role role);
-
 #endif

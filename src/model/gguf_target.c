@@ -1,4 +1,5 @@
 #include "model/gguf_target.h"
+#include "model/config_layers.h"
 #include "model/config_write.h"
 
 #include <math.h>
@@ -11,13 +12,6 @@ bool pare_gguf_says(const pare_gguf_architecture *row, const char *config_key) {
     for (int i = 0; i < PARE_GGUF_KEYS && row->keys[i].gguf; i++)
         if (strcmp(row->keys[i].config, config_key) == 0) return true;
     return false;
-}
-
-uint32_t pare_gguf_window(const pare_config *config) {
-    uint32_t found = 0;
-    for (uint32_t i = 0; i < config->layers; i++)
-        found = config->plan[i].window > found ? config->plan[i].window : found;
-    return found;
 }
 
 uint32_t pare_gguf_window_period(const pare_config *config) {
@@ -158,7 +152,7 @@ pare_status pare_gguf_target_find(const pare_config *config, const char *path, p
         return pare_fail(PARE_UNSUPPORTED, "%s (%s) cannot be written as GGUF: %s; write a folder instead", path,
                          config->model_type, reason);
     out->roles = complete(out->row->family, config->architecture.roles);
-    uint32_t window = pare_gguf_window(config);
+    uint32_t window = pare_config_window(config);
     if (window && !pare_gguf_says_windows(out->row, config) && (!out->positions || window < out->positions))
         out->positions = window;
     return PARE_OK;

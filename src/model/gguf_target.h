@@ -15,9 +15,6 @@ typedef struct pare_gguf_target {
  * differ, that of LLaMAs whose layers differ. path: of the model, as messages call it. */
 pare_status pare_gguf_target_find(const pare_config *config, const char *path, pare_gguf_target *out);
 
-/* The width of the widest window of a layer; 0: none has one. */
-uint32_t pare_gguf_window(const pare_config *config);
-
 /* The period of windows, every so many-th layer having none: 1 where no layer has one, above the number of
  * layers where all have one, 0 where it is no period. */
 uint32_t pare_gguf_window_period(const pare_config *config);

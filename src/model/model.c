@@ -11,7 +11,6 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Stands for what a family has not. */
@@ -130,20 +129,15 @@ static pare_status bind_head_norms(pare_model *model, uint32_t layer, pare_role 
     return PARE_OK;
 }
 
-/* Of a half without units, which pare_config_fit has let pass. */
-static bool is_spared(const pare_model *model, uint32_t layer, pare_role role) {
-    const pare_widths *w = &model->config.widths[layer];
-    return pare_role_in(role, PARE_PART_ATTENTION) ? !w->heads : !w->ffn;
-}
-
 static pare_status bind_role(pare_model *model, uint32_t layer, pare_role role) {
     char name[PARE_NAME_BYTES];
     size_t id = pare_tensor_id_in(&model->config, layer, role);
+    bool spared = pare_widths_lack(&model->config.widths[layer], role); /* as pare_config_fit has let pass */
     if (!pare_has_role(&model->config.architecture, role)) return PARE_OK;
     if (pare_role_is_owned_by_heads(&model->config, role))
-        return is_spared(model, layer, role) ? PARE_OK : bind_head_norms(model, layer, role);
+        return spared ? PARE_OK : bind_head_norms(model, layer, role);
     pare_layer_tensor_name(&model->config, layer, role, name);
-    if (is_spared(model, layer, role) && !pare_checkpoint_find(model->checkpoint, name)) return PARE_OK;
+    if (spared && !pare_checkpoint_find(model->checkpoint, name)) return PARE_OK;
     PARE_TRY(bind(model, id, name));
     pare_stored_part *part = &model->parts[model->part_count];
     if (!pare_part_of(&model->config, layer, role, model->tensors[id], part)) return PARE_OK;
@@ -217,9 +211,7 @@ static pare_status open_gguf(const pare_place *place, pare_model *model) {
 
 /* config.json first: it says most about what cannot be read. A folder without one is explained by its other files. */
 static pare_status open_folder(const pare_place *place, pare_model *model) {
-    char *config = pare_path_join(place->folder, "config.json");
-    bool described = pare_file_exists(config);
-    free(config);
+    bool described = pare_folder_has(place->folder, "config.json");
     PARE_TRY(pare_whole());
     if (described) PARE_TRY(pare_config_read(place->folder, &model->config));
     PARE_TRY(pare_checkpoint_open_place(place, &model->checkpoint));

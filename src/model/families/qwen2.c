@@ -1,10 +1,9 @@
+#include "model/config_layers.h"
 #include "model/family.h"
 
 /* Seed-OSS has the same biases and states its head_dim, which vLLM and llama.cpp do not read of a Qwen2. */
 static bool has_no_window(const pare_config *config) {
-    for (uint32_t i = 0; i < config->layers; i++)
-        if (config->plan[i].window) return false;
-    return true;
+    return !pare_config_window(config);
 }
 
 const pare_family pare_family_qwen2 = {
