@@ -4,14 +4,12 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static int by_name(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 static pare_status add(pare_file_list *list, const char *folder, const char *name) {
-    struct stat status;
     char **names = realloc(list->names, (list->count + 1) * sizeof *names);
     if (!names) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the names of files");
     list->names = names;
@@ -19,7 +17,7 @@ static pare_status add(pare_file_list *list, const char *folder, const char *nam
     if (!names[list->count]) return pare_whole();
     list->count++;
     char *path = pare_path_join(folder, name);
-    if (path && stat(path, &status) == 0 && S_ISREG(status.st_mode)) list->bytes += (uint64_t)status.st_size;
+    list->bytes += pare_file_bytes(path);
     free(path);
     return pare_whole();
 }

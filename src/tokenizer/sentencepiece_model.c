@@ -15,6 +15,7 @@
  *                  4 remove_extra_whitespaces (true), 5 escape_whitespaces (true)
  * All other fields describe how the model was trained. */
 #include "tokenizer/sentencepiece_model.h"
+#include "support/little_endian.h"
 #include "support/memory.h"
 #include "tokenizer/unicode.h"
 
@@ -45,9 +46,7 @@ static bool read_varint(pare_span *in, uint64_t *value) {
 
 static bool read_fixed(pare_span *in, size_t bytes, uint64_t *value) {
     if (in->bytes < bytes) return false;
-    *value = 0;
-    for (size_t i = 0; i < bytes; i++)
-        *value |= (uint64_t)(unsigned char)in->data[i] << (8 * i);
+    *value = pare_little_endian((const unsigned char *)in->data, bytes);
     in->data += bytes;
     in->bytes -= bytes;
     return true;
