@@ -22,10 +22,8 @@
 #include "checkpoint/gguf_cursor.h"
 #include "support/memory.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAGIC_BYTES = 4, HEADER_BYTES = 24, KEY_LIMIT = 65535, NAME_LIMIT = 512, ARRAY_DEPTH = 4, ENTRY_BYTES = 13 };
 enum { TENSOR_BYTES = 8 + 4 + 8 + 4 + 8, ALIGNMENT_LIMIT = 1 << 20 };
@@ -33,11 +31,8 @@ enum { TENSOR_BYTES = 8 + 4 + 8 + 4 + 8, ALIGNMENT_LIMIT = 1 << 20 };
 static const char magic[MAGIC_BYTES] = {'G', 'G', 'U', 'F'};
 
 bool pare_gguf_is(const char *path) {
-    char found[MAGIC_BYTES] = {0};
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t got = descriptor >= 0 ? read(descriptor, found, sizeof found) : -1;
-    if (descriptor >= 0) close(descriptor);
-    return got == sizeof found && memcmp(found, magic, sizeof magic) == 0;
+    char found[MAGIC_BYTES];
+    return pare_file_begin(path, found, sizeof found) == sizeof found && memcmp(found, magic, sizeof magic) == 0;
 }
 
 /* *texts: [count] strings. The count was checked against the file, which has 8 bytes or more for each. */

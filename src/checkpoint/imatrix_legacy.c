@@ -14,10 +14,8 @@
 #include "support/little_endian.h"
 #include "support/memory.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { NAME_LIMIT = 512, CALL_TOKENS = 512, HEAD_BYTES = 12, LEAST_BYTES = 4 + 1 + 4 + 4 + 4 };
 
@@ -30,12 +28,10 @@ static bool is_name(const unsigned char *at, uint64_t length) {
 }
 
 bool pare_imatrix_is_legacy(const char *path) {
-    unsigned char head[HEAD_BYTES] = {0};
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t got = descriptor >= 0 ? read(descriptor, head, sizeof head) : -1;
-    if (descriptor >= 0) close(descriptor);
+    unsigned char head[HEAD_BYTES];
+    if (pare_file_begin(path, head, sizeof head) != sizeof head) return false;
     uint64_t length = pare_little_endian(head + 4, 4);
-    return got == HEAD_BYTES && length <= NAME_LIMIT && is_name(head + 8, length);
+    return length <= NAME_LIMIT && is_name(head + 8, length);
 }
 
 /* As messages call it. */

@@ -4,11 +4,9 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum { DEEPEST = 16, SNIFFED = 32, FIRST_ROOM = 64 };
 
@@ -27,10 +25,8 @@ static bool has_picture_name(const char *name) {
 
 static bool has_picture_bytes(const char *path) {
     unsigned char first[SNIFFED];
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t got = file < 0 ? -1 : read(file, first, sizeof first);
-    if (file >= 0) close(file);
-    return got > 0 && pare_image_begins(first, (size_t)got);
+    size_t got = pare_file_begin(path, first, sizeof first);
+    return got && pare_image_begins(first, got);
 }
 
 pare_status pare_image_set_add(pare_image_set *set, const char *name, int32_t label) {

@@ -145,3 +145,10 @@ uint64_t pare_file_bytes(const char *path) {
     struct stat status;
     return path && stat(path, &status) == 0 && S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0;
 }
+
+size_t pare_file_begin(const char *path, void *bytes, size_t most) {
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t got = file < 0 ? -1 : read(file, bytes, most);
+    if (file >= 0) close(file);
+    return got > 0 ? (size_t)got : 0;
+}

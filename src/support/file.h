@@ -23,6 +23,9 @@ pare_status pare_file_check(const char *path);
 /* The size of a regular file; 0 where there is none. */
 uint64_t pare_file_bytes(const char *path);
 
+/* The first bytes of a file, [most], and how many there are: 0 where there is none that can be read. */
+size_t pare_file_begin(const char *path, void *bytes, size_t most);
+
 /* The file's text with a NUL after it (freed with pare_free); refuses files above `limit` bytes. bytes may be NULL. */
 pare_status pare_file_read(const char *path, uint64_t limit, char **text, size_t *bytes);
 
