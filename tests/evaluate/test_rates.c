@@ -49,6 +49,21 @@ static void kinds_that_are_needed(void **state) {
     }
 }
 
+/* Products have outputs where the first layer has no FFN. */
+static void without_an_ffn(void **state) {
+    const scene *s = *state;
+    pare_work work = {{[PARE_WORK_PRODUCTS] = 1.0}};
+    pare_rates rates;
+    pare_rates_request request = {.model = s->model, .backend = s->backend, .length = 16, .work = &work};
+    pare_widths *first = &s->model->config.widths[0];
+    uint32_t channels = first->ffn;
+    first->ffn = 0;
+    pare_status status = pare_rates_measure(&request, &rates);
+    first->ffn = channels;
+    assert_int_equal(status, PARE_OK);
+    assert_true(rates.per_second[PARE_WORK_PRODUCTS] > 0.0 && rates.per_second[PARE_WORK_PRODUCTS] < 1e16);
+}
+
 /* Stages of one name together, in the order in which they came; what is little is not measured, so that it says the
  * same every time. */
 static void little_work_goes_by_assumed_rates(void **state) {
@@ -85,6 +100,7 @@ static void without_room_nothing_is_measured(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kinds_that_are_needed),
+        cmocka_unit_test(without_an_ffn),
         cmocka_unit_test(little_work_goes_by_assumed_rates),
         cmocka_unit_test(without_room_nothing_is_measured),
     };
