@@ -25,11 +25,7 @@ static void trim_tensor(const pare_model *model, const pare_widths *widths, size
     pare_tensor *tensor = &out->tensors[id];
     *tensor = *model->tensors[id];
     pare_config_role_shape(&model->config, &widths[layer], role, &rows, &columns);
-    bool vector = tensor->rank != 2;
-    tensor->shape[0] = (uint64_t)(vector ? columns : rows);
-    if (!vector) tensor->shape[1] = (uint64_t)columns;
-    tensor->count = (uint64_t)(rows * columns);
-    tensor->bytes = tensor->count * pare_dtype_size(tensor->dtype);
+    pare_tensor_resize(tensor, rows, columns);
     out->list[id] = tensor;
 }
 

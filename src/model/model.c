@@ -93,6 +93,14 @@ void pare_tensor_matrix(const pare_tensor *tensor, int64_t *rows, int64_t *colum
     *columns = pare_tensor_columns(tensor);
 }
 
+void pare_tensor_resize(pare_tensor *tensor, int64_t rows, int64_t columns) {
+    bool matrix = tensor->rank == 2;
+    tensor->shape[0] = (uint64_t)(matrix ? rows : columns);
+    tensor->shape[1] = matrix ? (uint64_t)columns : 0;
+    tensor->count = (uint64_t)(rows * columns);
+    tensor->bytes = tensor->count * pare_dtype_size(tensor->dtype);
+}
+
 void pare_role_name(uint32_t layer, pare_role role, char *name, size_t size) {
     snprintf(name, size, "model.layers.%u.%s.%s", layer, pare_roles[pare_roles[role].of].name,
              pare_role_is_bias(role) ? "bias" : "weight");

@@ -47,6 +47,8 @@ bool pare_tensor_is_absent(const pare_tensor *tensor);
 
 /* Shape as a matrix: rows x columns; a vector is one row. */
 void pare_tensor_matrix(const pare_tensor *tensor, int64_t *rows, int64_t *columns);
+/* The other way round: shape, count and bytes of a tensor of rank 1 or 2 as it stands. */
+void pare_tensor_resize(pare_tensor *tensor, int64_t rows, int64_t columns);
 
 /* The name of a role's tensor in layer `layer`, as a LLaMA has it. */
 void pare_role_name(uint32_t layer, pare_role role, char *name, size_t size);

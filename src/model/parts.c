@@ -34,14 +34,6 @@ static pare_view view_in_rows(const pare_config *config, const pare_widths *widt
     return fused->how == PARE_FUSION_GROUPS ? grouped(config, widths, role) : view;
 }
 
-static void set_shape(pare_tensor *tensor, bool vector, int64_t rows, int64_t columns) {
-    tensor->rank = vector ? 1 : 2;
-    tensor->shape[0] = (uint64_t)rows;
-    tensor->shape[1] = vector ? 0 : (uint64_t)columns;
-    tensor->count = (uint64_t)(rows * columns);
-    tensor->bytes = tensor->count * pare_dtype_size(tensor->dtype);
-}
-
 static void set_name(const pare_config *config, uint32_t layer, pare_role role, pare_stored_part *out) {
     char prefix[PARE_NAME_BYTES];
     pare_layer_prefix(config, prefix);
@@ -69,7 +61,8 @@ bool pare_part_of(const pare_config *config, uint32_t layer, pare_role role, con
     out->tensor = *whole;
     out->whole = whole;
     out->role = role;
-    set_shape(&out->tensor, vector, rows, columns);
+    out->tensor.rank = vector ? 1 : 2;
+    pare_tensor_resize(&out->tensor, vector ? 1 : rows, vector ? rows : columns);
     bool together = !transposed && view.block >= rows && !whole->view;
     if (together) out->tensor.data = (const char *)whole->data + (size_t)view.first * pare_dtype_size(whole->dtype);
     if (whole->view) {
@@ -121,7 +114,8 @@ pare_status pare_head_norms_of(const pare_checkpoint *checkpoint, const pare_con
         out->whole = pare_checkpoint_find(checkpoint, name);
         out->tensor = *out->whole;
     }
-    set_shape(&out->tensor, true, columns, 1);
+    out->tensor.rank = 1;
+    pare_tensor_resize(&out->tensor, 1, columns);
     set_name(config, layer, role, out);
     return PARE_OK;
 }

@@ -7,17 +7,6 @@ uint64_t pare_narrow_model_bytes(const pare_model *model) {
     return model->config.layers * sizeof(pare_widths) + model->tensor_count * each;
 }
 
-static void resize(pare_tensor *tensor, uint64_t rows, uint64_t columns) {
-    if (tensor->rank == 2) {
-        tensor->shape[0] = rows;
-        tensor->shape[1] = columns;
-    } else {
-        tensor->shape[0] = columns;
-    }
-    tensor->count = rows * columns;
-    tensor->bytes = tensor->count * pare_dtype_size(tensor->dtype);
-}
-
 static pare_status repaired_tensor(const pare_tensor *whole, const void *matrix, pare_tensor *out) {
     if (!matrix)
         return pare_fail(PARE_BAD_ARGUMENT, "a narrow model's %s loses columns and is not repaired", whole->name);
@@ -39,7 +28,8 @@ static pare_status narrow_tensor(const pare_model *model, const pare_selection *
     pare_tensor_matrix(whole, &rows, &columns);
     pare_tensor *tensor = &out->tensors[id];
     *tensor = *whole;
-    resize(tensor, pare_axis_length(&axes.rows, (uint64_t)rows), pare_axis_length(&axes.columns, (uint64_t)columns));
+    pare_tensor_resize(tensor, (int64_t)pare_axis_length(&axes.rows, (uint64_t)rows),
+                       (int64_t)pare_axis_length(&axes.columns, (uint64_t)columns));
     out->list[id] = tensor;
     if (matrix || (!vector && axes.columns.units)) return repaired_tensor(whole, matrix, tensor);
     out->taken[id] = (pare_taken){
