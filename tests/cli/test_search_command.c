@@ -153,13 +153,13 @@ static void a_stop_leaves_nothing(void **state) {
     assert_int_equal(mkdir(scratch, 0755), 0);
     char *before = workplace_list(place->folder);
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    const char *const words[] = {"prune",      place->model, "-o", place->output,    "--ratio", "0.4",      "--scratch",
-                                 scratch,      "--samples",  "16", "--search-steps", "100000",  "--length", "64",
-                                 "--allocate", "search",     NULL};
+    const char *const words[] = {
+        "prune", place->model,     "-o",     place->output, "--ratio", "0.4",        "--scratch", scratch, "--samples",
+        "128",   "--search-steps", "100000", "--length",    "128",     "--allocate", "search",    NULL};
     pid_t child = program_start(words, -1, ends[1], NULL);
     close(ends[1]);
     FILE *err = fdopen(ends[0], "r");
-    bool began = false;
+    bool began = false; /* a search of so much text takes seconds, and tells of itself after a part of one */
     while (!began && fgets(line, sizeof line, err))
         began = strstr(line, "searching widths") != NULL;
     kill(child, SIGINT);
