@@ -56,22 +56,31 @@ static pare_status shape_of(const pare_imatrix_file *m, const pare_gguf_tensor *
         m->path, tensor->name, tensor->rank);
 }
 
-/* Mostly the next tensor. */
-static const pare_gguf_tensor *counts_of(const pare_imatrix_file *m, size_t from, size_t stem) {
-    const char *sums = m->file.tensors[from].name;
-    for (size_t step = 1; step < m->file.tensor_count; step++) {
-        size_t i = (from + step) % m->file.tensor_count;
-        const char *name = m->file.tensors[i].name;
-        size_t other;
-        if (ends_with(name, counts_suffix, &other) && other == stem && memcmp(name, sums, stem) == 0)
-            return &m->file.tensors[i];
-    }
-    return NULL;
+typedef const pare_gguf_tensor *tensor_of;
+
+static int by_tensor_name(const void *a, const void *b) {
+    return strcmp((*(const tensor_of *)a)->name, (*(const tensor_of *)b)->name);
 }
 
-static pare_status add_entry(pare_imatrix_file *m, size_t at, size_t stem) {
+static int named(const void *name, const void *tensor) {
+    return strcmp(name, (*(const tensor_of *)tensor)->name);
+}
+
+/* sorted: all tensors, by name. *out stays where there is none. */
+static pare_status find_counts(const pare_imatrix_file *m, const tensor_of *sorted, const char *sums, size_t stem,
+                               tensor_of *out) {
+    char *name = pare_format("%.*s%s", (int)stem, sums, counts_suffix);
+    if (!name) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the entries of %s", m->path);
+    const tensor_of *found = bsearch(name, sorted, m->file.tensor_count, sizeof *sorted, named);
+    if (found) *out = *found;
+    free(name);
+    return PARE_OK;
+}
+
+static pare_status add_entry(pare_imatrix_file *m, const tensor_of *sorted, tensor_of sums, size_t stem) {
     uint64_t count_rows, count_columns;
-    const pare_gguf_tensor *sums = &m->file.tensors[at], *counts = counts_of(m, at, stem);
+    tensor_of counts = NULL;
+    PARE_TRY(find_counts(m, sorted, sums->name, stem, &counts));
     pare_imatrix_entry *entry = &m->entries[m->count];
     *entry = (pare_imatrix_entry){.scale = 1.0, .squares = sums->data};
     PARE_TRY(shape_of(m, sums, &entry->matrices, &entry->width));
@@ -115,12 +124,19 @@ static pare_status read_gguf(pare_imatrix_file *m) {
     PARE_TRY(check_type(m));
     PARE_TRY(read_number(m, "imatrix.chunk_count", &m->chunks));
     PARE_TRY(read_number(m, "imatrix.chunk_size", &m->chunk_length));
-    PARE_TRY(pare_alloc(&m->entries, m->file.tensor_count, sizeof *m->entries, "entries of an importance matrix"));
-    for (size_t i = 0; i < m->file.tensor_count; i++) {
-        size_t stem;
-        if (ends_with(m->file.tensors[i].name, sums_suffix, &stem)) PARE_TRY(add_entry(m, i, stem));
-    }
-    return PARE_OK;
+    tensor_of *sorted;
+    size_t tensors = m->file.tensor_count, stem;
+    PARE_TRY(pare_alloc(&m->entries, tensors, sizeof *m->entries, "entries of an importance matrix"));
+    PARE_TRY(pare_alloc(&sorted, tensors, sizeof *sorted, "entries of an importance matrix"));
+    for (size_t i = 0; i < tensors; i++)
+        sorted[i] = &m->file.tensors[i];
+    if (tensors) qsort(sorted, tensors, sizeof *sorted, by_tensor_name);
+    pare_status status = PARE_OK;
+    for (size_t i = 0; i < tensors && status == PARE_OK; i++)
+        if (ends_with(m->file.tensors[i].name, sums_suffix, &stem))
+            status = add_entry(m, sorted, &m->file.tensors[i], stem);
+    pare_free(sorted);
+    return status;
 }
 
 static int by_name(const void *a, const void *b) {
