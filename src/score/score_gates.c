@@ -154,9 +154,7 @@ static pare_status load(void *context, FILE *file) {
     learning *l = context;
     PARE_TRY(pare_gate_penalty_load(&l->penalty, file));
     bool whole = fread(l->trace.steps, sizeof *l->trace.steps, l->trace.count, file) == l->trace.count;
-    return whole ? PARE_OK
-                 : pare_fail(PARE_FORMAT_ERROR,
-                             "what was kept of the gates ends early; delete the folder of --resume to begin anew");
+    return whole ? PARE_OK : pare_fail(PARE_FORMAT_ERROR, "what was kept of the gates ends early");
 }
 
 static pare_status prepare(learning *l) {

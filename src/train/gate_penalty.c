@@ -142,7 +142,5 @@ pare_status pare_gate_penalty_load(pare_gate_penalty *p, FILE *file) {
         whole = whole && get(&o->steps, sizeof o->steps, 1, file) && get(o->first, sizeof(float), o->count, file) &&
                 get(o->second, sizeof(float), o->count, file);
     }
-    return whole ? PARE_OK
-                 : pare_fail(PARE_FORMAT_ERROR,
-                             "what was kept of the gates ends early; delete the folder of --resume to begin anew");
+    return whole ? PARE_OK : pare_fail(PARE_FORMAT_ERROR, "what was kept of the gates ends early");
 }

@@ -153,7 +153,7 @@ static pare_status take_context(pare_trainer *trainer, const pare_mapping *file,
     if (!stream) return pare_fail(PARE_OUT_OF_MEMORY, "there is not enough memory to read %s", file->path);
     pare_status status = o->load(o->context, stream);
     fclose(stream);
-    return status;
+    return status == PARE_FORMAT_ERROR ? damaged(file->path) : status; /* the context does not know the file */
 }
 
 static pare_status take_state(pare_trainer *trainer, const pare_mapping *file, const head *h) {
