@@ -3,7 +3,7 @@
 #define PARE_RECONSTRUCT_SUB_BLOCK_H
 
 #include "model/walk.h"
-#include "reconstruct/reconstruct.h"
+#include "reconstruct/factors.h"
 #include "train/adamw.h"
 
 typedef struct pare_sub_block {
@@ -20,6 +20,7 @@ typedef struct pare_sub_block {
     float *values, *gradient, *start;                /* [room]; start: as the training found them */
     float *vectors;                                  /* [room] norms as they multiply, and biases */
     char *operands;                                  /* operand [room] */
+    pare_factors factors;                            /* of asked->rank, where that is above 0 */
     pare_block_gradients gradients;
     pare_gradient_sink sink;
 } pare_sub_block;
@@ -31,6 +32,8 @@ void pare_sub_block_free(pare_sub_block *sub);
 
 /* The weights that are left of a layer. base: its block, for all but weights and widths. */
 pare_status pare_sub_block_enter(pare_sub_block *sub, const pare_block *base, uint32_t layer);
+/* A role of that layer is what these elements, in the model's dtype, say. */
+void pare_sub_block_replace(pare_sub_block *sub, pare_role role, const void *stored);
 /* What is trained from now on: a part, or the whole of a parallel block. */
 void pare_sub_block_choose(pare_sub_block *sub, pare_part part);
 
@@ -38,7 +41,8 @@ void pare_sub_block_choose(pare_sub_block *sub, pare_part part);
 pare_status pare_sub_block_forward(pare_sub_block *sub, int64_t sequences, const float *x, float *out);
 /* After the forward: dout, the gradient of out, is lost; leaves the chosen weights' gradients. */
 pare_status pare_sub_block_backward(pare_sub_block *sub, const float *x, float *dout);
-/* One step of the optimiser, which is made for sub->count weights. */
+/* How many numbers the optimiser of what was chosen has. */
+size_t pare_sub_block_numbers(const pare_sub_block *sub);
 pare_status pare_sub_block_step(pare_sub_block *sub, pare_adamw *optimizer, double rate);
 
 /* As they were before the training; rounded as they will be stored. */
