@@ -69,7 +69,7 @@ pare_work pare_reconstruct_work(const pare_reconstruction *r) {
     double elements = (double)weights_bytes(r) / (double)pare_dtype_size(r->model->tensors[0]->dtype);
     pare_work blocks = pare_work_blocks(r->model, r->sequences, r->length), work = {{0}};
     pare_work batch = pare_work_blocks(r->model, count, r->length);
-    pare_work_add(&work, &blocks, (r->dense_share < 1.0 ? 3.0 : 2.0) + 2.0 / PARE_REBUILT_HELD_OUT);
+    pare_work_add(&work, &blocks, (r->dense_share < 1.0 ? 3.0 : 2.0) + 4.0 / PARE_REBUILT_HELD_OUT);
     pare_work_add(&work, &batch, (double)r->steps);
     work.amount[PARE_WORK_BACKWARD] = 2.0 * (double)r->steps * batch.amount[PARE_WORK_BLOCKS];
     work.amount[PARE_WORK_BYTES] = STEP_BYTES * (double)r->steps * elements;

@@ -8,9 +8,9 @@
  *   F: the unit matrix, or what the loss feels of the states behind the stage
  *
  * by Adam with a rate that falls linearly to 0, on batches drawn by the seed: over all weights, or over factors of a
- * low rank beside the matrices (factors.h). Some sequences are held out, and weights that are no better on them than
- * those before the training are not taken. Kept in memory: one block's weights, their
- * gradients and moments, activations of one batch, and both streams.
+ * low rank beside the matrices (factors.h). Some sequences are held out, and
+ * say how much of the change is taken: all of it, a half, a quarter, .., or nothing. Kept in memory: one block's
+ * weights, their gradients and moments, activations of one batch, and both streams.
  *
  * Sub-blocks rather than single matrices: arXiv 2510.14444 (what lies between nonlinearities is better learnt
  * together); NVIDIA's bypass distillation does it for whole blocks. */

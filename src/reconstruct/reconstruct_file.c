@@ -3,8 +3,9 @@
  *   0    "PARERECO"                     magic
  *   8    u32 version (1), u32 layer
  *   16   64 hexadecimal digits          what the layer belongs to
- *   80   f64 [2 stages] before, after   held-out errors
- *   112  u64 [roles]                    elements of each tensor, 0 where the layer has none
+ *   80   f64 [2 stages] before, after,  held-out errors, and the share of the change that was taken
+ *        share
+ *   128  u64 [roles]                    elements of each tensor, 0 where the layer has none
  *        tensors in the model's dtypes, in the order of the roles
  *        64 hexadecimal digits          SHA-256 of all bytes before */
 #include "reconstruct/reconstruct_file.h"
@@ -20,11 +21,11 @@ typedef struct header {
     char magic[8];
     uint32_t version, layer;
     char key[DIGITS];
-    double errors[PARE_STAGES][2];
+    double errors[PARE_STAGES][3];
     uint64_t elements[PARE_ALL_ROLES];
 } header;
 
-_Static_assert(sizeof(header) == 112 + PARE_ALL_ROLES * sizeof(uint64_t), "the file's header has no gaps");
+_Static_assert(sizeof(header) == 128 + PARE_ALL_ROLES * sizeof(uint64_t), "the file's header has no gaps");
 
 static const char magic[8] = {'P', 'A', 'R', 'E', 'R', 'E', 'C', 'O'};
 
@@ -35,6 +36,7 @@ static header header_of(const pare_rebuilding *b, uint32_t layer) {
     for (int stage = 0; stage < PARE_STAGES; stage++) {
         h.errors[stage][0] = b->rebuilt[layer][stage].before;
         h.errors[stage][1] = b->rebuilt[layer][stage].after;
+        h.errors[stage][2] = b->rebuilt[layer][stage].share;
     }
     for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
         h.elements[role] = pare_sub_block_elements(b->asked, layer, role);
@@ -103,7 +105,7 @@ static pare_status check(const pare_rebuilding *b, const pare_mapping *file, uin
 
 static void take(pare_rebuilding *b, const header *h, const unsigned char *at) {
     for (int stage = 0; stage < PARE_STAGES; stage++)
-        b->rebuilt[h->layer][stage] = (pare_rebuilt){.before = h->errors[stage][0], .after = h->errors[stage][1]};
+        b->rebuilt[h->layer][stage] = (pare_rebuilt){h->errors[stage][0], h->errors[stage][1], h->errors[stage][2]};
     for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
         if (!h->elements[role]) continue;
         pare_sub_block_replace(&b->sub, role, at);

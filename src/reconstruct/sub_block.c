@@ -72,7 +72,7 @@ static uint64_t trained_bytes(const pare_reconstruction *asked) {
 uint64_t pare_sub_block_bytes(const pare_reconstruction *asked, int64_t batch) {
     const pare_config *config = &asked->model->config;
     uint64_t elements = largest_layer(asked), operand = pare_operand_size(asked->backend);
-    return elements * (2 * sizeof(float) + operand) + trained_bytes(asked) +
+    return elements * (3 * sizeof(float) + operand) + trained_bytes(asked) +
            largest_tensor(asked, 0, PARE_ALL_ROLES) * sizeof(float) + vector_sums_bytes(asked) +
            pare_activations_bytes(asked->backend, config, batch * asked->length, true) +
            pare_attention_workspace_bytes(asked->backend, config, batch, asked->length, true);
@@ -101,7 +101,7 @@ static pare_status allocate(pare_sub_block *sub) {
     const pare_reconstruction *asked = sub->asked;
     const pare_config *config = &asked->model->config;
     size_t room = sub->room, largest = largest_tensor(asked, 0, PARE_ALL_ROLES);
-    float **arrays[] = {&sub->values, &sub->gradient, &sub->start, &sub->vectors};
+    float **arrays[] = {&sub->values, &sub->gradient, &sub->start, &sub->trained, &sub->vectors};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         PARE_TRY(pare_alloc(arrays[i], room, sizeof(float), "weights of a block"));
     PARE_TRY(pare_alloc(&sub->operands, room, pare_operand_size(asked->backend), "weights of a block"));
@@ -129,6 +129,7 @@ void pare_sub_block_free(pare_sub_block *sub) {
     pare_free(sub->values);
     pare_free(sub->gradient);
     pare_free(sub->start);
+    pare_free(sub->trained);
     pare_free(sub->vectors);
     pare_free(sub->operands);
     pare_free(sub->gradients.chunk);
@@ -267,24 +268,25 @@ pare_status pare_sub_block_step(pare_sub_block *sub, pare_adamw *optimizer, doub
     return pare_interrupted();
 }
 
-pare_status pare_sub_block_restore(pare_sub_block *sub) {
-    memcpy(sub->values + sub->begin, sub->start + sub->begin, sub->count * sizeof *sub->values);
-    refresh(sub);
-    return PARE_OK;
+void pare_sub_block_finish(pare_sub_block *sub) {
+    memcpy(sub->trained + sub->begin, sub->values + sub->begin, sub->count * sizeof *sub->values);
 }
 
-/* By way of the operands' room: a stored number is no wider than a float. */
-pare_status pare_sub_block_round(pare_sub_block *sub) {
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
-        if (!sub->size[role] || (!sub->whole && pare_roles[role].part != sub->part)) continue;
-        size_t id = pare_tensor_id_in(&sub->asked->model->config, sub->block.layer, role);
-        pare_dtype dtype = sub->asked->model->tensors[id]->dtype;
-        float *values = sub->values + sub->at[role], *stored = sub->gradient + sub->at[role];
-        pare_from_float(stored, dtype, values, sub->size[role]);
-        pare_to_float(values, stored, dtype, sub->size[role]);
-    }
+/* By way of the gradients' room: a stored number is no wider than a float. */
+static void round_role(pare_sub_block *sub, pare_role role) {
+    size_t id = pare_tensor_id_in(&sub->asked->model->config, sub->block.layer, role);
+    pare_dtype dtype = sub->asked->model->tensors[id]->dtype;
+    float *values = sub->values + sub->at[role], *stored = sub->gradient + sub->at[role];
+    pare_from_float(stored, dtype, values, sub->size[role]);
+    pare_to_float(values, stored, dtype, sub->size[role]);
+}
+
+void pare_sub_block_take(pare_sub_block *sub, float share) {
+    for (size_t i = sub->begin; i < sub->begin + sub->count; i++)
+        sub->values[i] = sub->start[i] + share * (sub->trained[i] - sub->start[i]);
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
+        if (sub->size[role] && (sub->whole || pare_roles[role].part == sub->part)) round_role(sub, role);
     refresh(sub);
-    return PARE_OK;
 }
 
 pare_status pare_sub_block_deliver(const pare_sub_block *sub, pare_repaired *out) {

@@ -18,6 +18,7 @@ typedef struct pare_sub_block {
     size_t begin, count;                             /* of what is trained */
     size_t room;                                     /* elements of the largest layer */
     float *values, *gradient, *start;                /* [room]; start: as the training found them */
+    float *trained;                                  /* [room] as it left them */
     float *vectors;                                  /* [room] norms as they multiply, and biases */
     char *operands;                                  /* operand [room] */
     pare_factors factors;                            /* of asked->rank, where that is above 0 */
@@ -45,9 +46,10 @@ pare_status pare_sub_block_backward(pare_sub_block *sub, const float *x, float *
 size_t pare_sub_block_numbers(const pare_sub_block *sub);
 pare_status pare_sub_block_step(pare_sub_block *sub, pare_adamw *optimizer, double rate);
 
-/* As they were before the training; rounded as they will be stored. */
-pare_status pare_sub_block_restore(pare_sub_block *sub);
-pare_status pare_sub_block_round(pare_sub_block *sub);
+/* The training is over: what it left is what shares of it are taken of. */
+void pare_sub_block_finish(pare_sub_block *sub);
+/* That share of the change, 0 .. 1, rounded as it will be stored. */
+void pare_sub_block_take(pare_sub_block *sub, float share);
 /* All of the layer's into `out`. */
 pare_status pare_sub_block_deliver(const pare_sub_block *sub, pare_repaired *out);
 /* Elements of a layer's tensor that are left. */

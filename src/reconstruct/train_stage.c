@@ -172,21 +172,41 @@ static pare_status train(pare_rebuilding *b, const float *metric, pare_random *r
     return status;
 }
 
+/* How much of the change is taken: the half of it, and the half of that, as long as the held-out sequences say that
+ * less is better; none, where they say so of all. */
+static pare_status take_share(pare_rebuilding *b, const float *metric, double before, pare_rebuilt *rebuilt) {
+    enum { HALVINGS = 4 };
+    double best = before, error = before;
+    float share = 1.0f, taken = 0.0f;
+    pare_sub_block_finish(&b->sub);
+    for (int i = 0; i <= HALVINGS; i++, share *= 0.5f) {
+        pare_sub_block_take(&b->sub, share);
+        PARE_TRY(held_out_error(b, metric, &error));
+        if (taken > 0.0f && !(error < best)) break;
+        if (!(error < best)) continue;
+        best = error;
+        taken = share;
+    }
+    pare_sub_block_take(&b->sub, taken);
+    rebuilt->after = best;
+    rebuilt->share = taken;
+    return PARE_OK;
+}
+
 static pare_status learn(pare_rebuilding *b, pare_part part, double energy) {
     uint32_t layer = b->sub.block.layer;
     const float *metric = metric_of(b, layer, part);
+    pare_rebuilt *rebuilt = &b->rebuilt[layer][part];
     pare_random random = {.seed = b->asked->seed, .stream = (uint64_t)0x7265636f << 32 | layer << 1 | (uint64_t)part};
-    double before, after;
+    double before;
     PARE_TRY(held_out_error(b, metric, &before));
-    after = before;
+    *rebuilt = (pare_rebuilt){.after = before};
     if (b->sub.count) {
         PARE_TRY(train(b, metric, &random));
-        PARE_TRY(pare_sub_block_round(&b->sub));
-        PARE_TRY(held_out_error(b, metric, &after));
-        if (!(after < before)) PARE_TRY(pare_sub_block_restore(&b->sub));
+        PARE_TRY(take_share(b, metric, before, rebuilt));
     }
-    b->rebuilt[layer][part] = (pare_rebuilt){.before = energy > 0 ? before / energy : 0,
-                                             .after = energy > 0 ? (after < before ? after : before) / energy : 0};
+    rebuilt->before = energy > 0 ? before / energy : 0;
+    rebuilt->after = energy > 0 ? rebuilt->after / energy : 0;
     return PARE_OK;
 }
 

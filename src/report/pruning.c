@@ -283,7 +283,8 @@ json_t *pare_report_fits(pare_stage_fit (*fits)[PARE_STAGES], pare_stage_curve (
 }
 
 static json_t *rebuilt_json(const pare_rebuilt *rebuilt) {
-    return pare_json_of({"before", pare_json_real(rebuilt->before)}, {"after", pare_json_real(rebuilt->after)});
+    return pare_json_of({"before", pare_json_real(rebuilt->before)}, {"after", pare_json_real(rebuilt->after)},
+                        {"share", pare_json_real(rebuilt->share)});
 }
 
 json_t *pare_report_rebuilt(pare_rebuilt (*rebuilt)[PARE_STAGES], uint32_t layers) {

@@ -82,7 +82,7 @@ static double directional_error(pare_sub_block *sub, const float *x, const float
     for (int side = 0; side < 2; side++) {
         for (size_t i = 0; i < sub->count; i++)
             sub->start[sub->begin + i] = base[i] + (float)(side ? -size : size) * direction[i];
-        assert_int_equal(pare_sub_block_restore(sub), PARE_OK);
+        pare_sub_block_take(sub, 0.0f);
         sides[side] = loss_of(sub, x, target, n, made);
     }
     free(base);
@@ -161,6 +161,7 @@ static void check_run(const families *all, const json_t *one, const pare_backend
         for (int stage = 0; stage < PARE_STAGES; stage++) {
             const pare_rebuilt *r = &rebuilt[layer][stage];
             assert_true(isfinite(r->before) && r->after <= r->before);
+            assert_true(r->share >= 0 && r->share <= 1 && (r->share > 0) == (r->after < r->before));
             assert_true(!s.dropped[layer] || r->before == 0);
         }
     run(&s, &again, rebuilt);
@@ -188,6 +189,38 @@ static void nothing_comes_further_away(void **state) {
         found++;
     }
     assert_true(found >= 3);
+    pare_backend_close(backend);
+    families_free(&all);
+}
+
+/* Half a change of what is trained, and none. */
+static void shares_of_a_change(void **state) {
+    (void)state;
+    families all = families_load();
+    pare_backend *backend;
+    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &backend), PARE_OK);
+    smaller s = make(&all, family_case(&all, "llama"), backend, false);
+    point(&s);
+    pare_source source = {.model = s.opened.model, .backend = backend};
+    pare_sub_block sub;
+    pare_walk walk;
+    assert_int_equal(pare_walk_new(&source, FAMILY_LENGTH, 1, &walk), PARE_OK);
+    assert_int_equal(pare_sub_block_new(&s.asked, 1, &sub), PARE_OK);
+    pare_block base = pare_walk_block(&walk, 1);
+    assert_int_equal(pare_sub_block_enter(&sub, &base, 1), PARE_OK);
+    pare_sub_block_choose(&sub, PARE_PART_FFN);
+    for (size_t i = 0; i < sub.count; i++)
+        sub.values[sub.begin + i] += 0.5f;
+    pare_sub_block_finish(&sub);
+    static const float shares[] = {0.5f, 0.0f, 1.0f};
+    for (size_t k = 0; k < sizeof shares / sizeof *shares; k++) {
+        pare_sub_block_take(&sub, shares[k]);
+        for (size_t i = 0; i < sub.count; i++)
+            assert_true(fabsf(sub.values[sub.begin + i] - sub.start[sub.begin + i] - 0.5f * shares[k]) < 1e-6f);
+    }
+    pare_sub_block_free(&sub);
+    pare_walk_free(&walk);
+    release(&s);
     pare_backend_close(backend);
     families_free(&all);
 }
@@ -320,6 +353,7 @@ int main(void) {
         cmocka_unit_test(gradients_are_those_of_the_loss),
         cmocka_unit_test(nothing_comes_further_away),
         cmocka_unit_test(zeros_stay),
+        cmocka_unit_test(shares_of_a_change),
         cmocka_unit_test(what_it_can_be_asked_for),
         cmocka_unit_test(one_sequence_is_too_few),
     };
