@@ -30,8 +30,8 @@ pare_status pare_sealed_put(pare_sealed *sealed, const void *data, uint64_t byte
 }
 
 static pare_status sync_folder_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? pare_format("%.*s/", (int)(slash - path), path) : pare_format(".");
+    char *folder = pare_path_parent(path);
+    if (!folder) return pare_whole();
     pare_status status = pare_durable_sync_folder(folder);
     free(folder);
     return status;

@@ -268,8 +268,9 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
     if (!isfinite(*loss))
         return pare_fail(
             PARE_NUMERIC_ERROR,
-            "the loss is %f: the weights of %s hold NaN or infinity, or a step was too large (lower --gamma)", *loss,
-            pare_checkpoint_directory(model->checkpoint));
+            "the loss is %f: the weights of %s are not finite, or too large to compute with, or a step was too large "
+            "(lower --gamma)",
+            *loss, pare_checkpoint_directory(model->checkpoint));
     PARE_TRY(pare_head_observe(pass, source));
     pass->gradients.sink = sink;
     pass->gradients.sequences = pass->sequences;

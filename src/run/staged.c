@@ -20,8 +20,7 @@ static bool is_replaceable(const char *path) {
 }
 
 pare_status pare_staged_check(const char *path) {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? pare_format("%.*s", (int)(slash == path ? 1 : slash - path), path) : pare_format(".");
+    char *folder = pare_path_parent(path);
     pare_status status = PARE_OK;
     if (!is_replaceable(path))
         status =
@@ -81,6 +80,7 @@ static pare_status keep_previous(pare_staged *staged) {
 pare_status pare_staged_place(pare_staged *staged) {
     if (!staged->temporary) return PARE_OK;
     PARE_TRY(keep_previous(staged));
+    pare_temporary_publish(staged->temporary);
     if (rename(staged->temporary, staged->path) != 0)
         return pare_fail(PARE_FILE_ERROR, "cannot write %s: %s", staged->path, strerror(errno));
     free(staged->temporary);
