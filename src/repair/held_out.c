@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Rows of a correction that are judged at a time; lambda stays within so many steps of where it starts. */
+/* Columns of a correction that are judged at a time; lambda stays within so many steps of where it starts. */
 enum { PANEL = 256, STEPS = 8 };
 static const double step = 3.1622776601683795;
 
@@ -20,36 +20,71 @@ enum { TRIED = 6 };
 pare_work pare_held_out_work(int64_t rows, int64_t width) {
     pare_work fit = pare_least_squares_work(rows, width, width), work = {{0}};
     pare_work_add(&work, &fit, 2.0 * TRIED);
-    work.amount[PARE_WORK_SINGLE] = 2.0 * TRIED * 4.0 * (double)rows * (double)width * (double)width;
+    work.amount[PARE_WORK_SINGLE] = 2.0 * TRIED * (double)rows * (double)width * (double)width;
     return work;
 }
 
-/* sum over A of A (A G_b - 2 C_b), G_b and C_b being what the half in hand lacks of all. */
-static double judge(const pare_held_out *p, float *panel) {
-    const pare_least_squares *all = p->all;
-    int64_t width = all->columns.width;
-    double sum = 0.0;
-    for (int64_t first = 0; first < all->rows; first += PANEL) {
-        int64_t count = all->rows - first < PANEL ? all->rows - first : PANEL, at = first * width;
-        const float *a = p->correction + at;
-        const float *grams[] = {all->columns.gram, p->half_gram};
-        for (int i = 0; i < 2; i++)
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)count, (int)width, (int)width, i ? -1.0f : 1.0f,
-                        a, (int)width, grams[i], (int)width, i ? 1.0f : 0.0f, panel, (int)width);
-        for (int64_t i = 0; i < count * width; i++)
-            sum +=
-                (double)a[i] * ((double)panel[i] - 2.0 * ((double)all->cross[at + i] - (double)p->half_cross[at + i]));
+/* Sum over one row of A^T A, from its diagonal on, times what the half in hand lacks of the row of G. */
+static double row_sum(const pare_held_out *p, int64_t row, const float *squares) {
+    int64_t width = p->all->columns.width, at = row * width;
+    const float *all = p->all->columns.gram + at, *half = p->half_gram + at;
+    double diagonal = (double)squares[row] * ((double)all[row] - (double)half[row]), sum = 0.0;
+    for (int64_t j = row + 1; j < width; j++)
+        sum += (double)squares[j] * ((double)all[j] - (double)half[j]);
+    return diagonal + 2.0 * sum;
+}
+
+/* tr(A G_b A^T): A^T A times G_b, both symmetric, so that a triangle of A^T A does. panel: [PANEL, width] */
+static double quadratic_term(const pare_held_out *p, float *panel) {
+    int64_t width = p->all->columns.width, rows = p->all->rows;
+    double sum = 0.0, of_row[PANEL];
+    for (int64_t first = 0; first < width; first += PANEL) {
+        int64_t count = width - first < PANEL ? width - first : PANEL;
+        const float *a = p->correction + first;
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)count, (int)(width - first), (int)rows, 1.0f, a,
+                    (int)width, a, (int)width, 0.0f, panel + first, (int)width);
+#pragma omp parallel for schedule(static) if (width > PANEL)
+        for (int64_t i = 0; i < count; i++)
+            of_row[i] = row_sum(p, first + i, panel + i * width);
+        for (int64_t i = 0; i < count; i++)
+            sum += of_row[i];
     }
     return sum;
+}
+
+/* tr(A C_b^T), in pieces that do not depend on the threads. */
+static double linear_term(const pare_held_out *p) {
+    enum { PIECES = 64 };
+    int64_t count = p->all->rows * p->all->columns.width;
+    double sum = 0.0, of_piece[PIECES];
+#pragma omp parallel for schedule(static) if (count > PANEL * PANEL)
+    for (int64_t piece = 0; piece < PIECES; piece++) {
+        of_piece[piece] = 0.0;
+        for (int64_t i = piece * count / PIECES; i < (piece + 1) * count / PIECES; i++)
+            of_piece[piece] += (double)p->correction[i] * ((double)p->all->cross[i] - (double)p->half_cross[i]);
+    }
+    for (int piece = 0; piece < PIECES; piece++)
+        sum += of_piece[piece];
+    return sum;
+}
+
+/* The error of the correction on the half that it was not fitted to: G_b and C_b are what the half in hand lacks of
+ * all. */
+static double judge(const pare_held_out *p, float *panel) {
+    return quadratic_term(p, panel) - 2.0 * linear_term(p);
+}
+
+static void subtract_from(const float *all, int64_t count, float *half) {
+#pragma omp parallel for schedule(static) if (count > PANEL * PANEL)
+    for (int64_t i = 0; i < count; i++)
+        half[i] = all[i] - half[i];
 }
 
 /* The half in hand becomes the other one. */
 static void turn(const pare_held_out *p) {
     int64_t width = p->all->columns.width;
-    for (int64_t i = 0; i < width * width; i++)
-        p->half_gram[i] = p->all->columns.gram[i] - p->half_gram[i];
-    for (int64_t i = 0; i < p->all->rows * width; i++)
-        p->half_cross[i] = p->all->cross[i] - p->half_cross[i];
+    subtract_from(p->all->columns.gram, width * width, p->half_gram);
+    subtract_from(p->all->cross, p->all->rows * width, p->half_cross);
 }
 
 /* damping: relative to the mean diagonal of all tokens. */

@@ -14,10 +14,10 @@
 
 enum { LAYERS = 3, SEQUENCES = 2, LENGTH = 12 };
 
-/* Three matrices of 2 MiB in a layer: the kernel gives back folios of up to 2 MiB, if nothing else lies in them. */
+/* Three matrices of 4 MiB in a layer: the kernel gives back folios of up to 2 MiB, if nothing else lies in them. */
 static tiny_pass open_model(void) {
     tiny_pass t =
-        tiny_pass_open((tiny_model){.layers = LAYERS, .hidden = 128, .heads = 4, .ffn = 4096}, SEQUENCES, LENGTH, 1);
+        tiny_pass_open((tiny_model){.layers = LAYERS, .hidden = 128, .heads = 4, .ffn = 8192}, SEQUENCES, LENGTH, 1);
     char *path = pare_path_join(t.folder, "model.safetensors");
     int file = open(path, O_RDONLY);
     assert_int_equal(fsync(file), 0);
