@@ -1,4 +1,6 @@
 #include "repair/held_out.h"
+#include "support/cholesky.h"
+#include "support/finite.h"
 #include "support/memory.h"
 
 #include <cblas.h>
@@ -8,6 +10,8 @@
 /* Columns of a correction that are judged at a time; lambda stays within so many steps of where it starts. */
 enum { PANEL = 256, STEPS = 8 };
 static const double step = 3.1622776601683795;
+/* Of single precision, over what a score may be off by: a hundredth. */
+#define ROUNDING (0x1p-24 / 1e-2)
 
 uint64_t pare_held_out_bytes(int64_t width) {
     return PANEL * (uint64_t)width * sizeof(float);
@@ -18,9 +22,9 @@ uint64_t pare_held_out_bytes(int64_t width) {
 enum { TRIED = 6 };
 
 pare_work pare_held_out_work(int64_t rows, int64_t width) {
-    pare_work fit = pare_least_squares_work(rows, width, width), work = {{0}};
-    pare_work_add(&work, &fit, 2.0 * TRIED);
-    work.amount[PARE_WORK_SINGLE] = 2.0 * TRIED * (double)rows * (double)width * (double)width;
+    double m = (double)rows, n = (double)width;
+    pare_work work = {{0}};
+    work.amount[PARE_WORK_SINGLE] = 2.0 * TRIED * (n * n * n / 3.0 + 2.0 * m * n * n + m * n * n);
     return work;
 }
 
@@ -87,10 +91,40 @@ static void turn(const pare_held_out *p) {
     subtract_from(p->all->cross, p->all->rows * width, p->half_cross);
 }
 
+/* True if single precision tells dampings apart: the condition of G + lambda I is at most width / share + 1, lambda
+ * being a share of the mean diagonal. */
+static bool is_well_conditioned(const pare_damped *columns) {
+    return !columns->kept && columns->damping > ROUNDING * (double)columns->width;
+}
+
+/* correction <- C (G + lambda I)^-1 in single precision; *solved false: that was not enough. */
+static pare_status solve_single(const pare_least_squares *half, double mean, float *correction, bool *solved) {
+    int64_t width = half->columns.width, rows = half->rows;
+    float lambda = (float)(half->columns.damping * mean), *factor;
+    size_t square = (size_t)(width * width);
+    *solved = false;
+    PARE_TRY(pare_alloc_uninitialized(&factor, square, sizeof *factor, "least squares"));
+    memcpy(factor, half->columns.gram, square * sizeof *factor);
+    for (int64_t i = 0; i < width; i++) {
+        float *diagonal = &factor[i * (width + 1)];
+        *diagonal = *diagonal > 0.0f ? *diagonal + lambda : 1.0f;
+    }
+    if (pare_cholesky_float(factor, width)) {
+        memcpy(correction, half->cross, (size_t)(rows * width) * sizeof *correction);
+        for (int back = 0; back < 2; back++)
+            cblas_strsm(CblasRowMajor, CblasRight, CblasLower, back ? CblasNoTrans : CblasTrans, CblasNonUnit,
+                        (int)rows, (int)width, 1.0f, factor, (int)width, correction, (int)width);
+        *solved = pare_all_finite(correction, rows * width);
+    }
+    pare_free(factor);
+    return PARE_OK;
+}
+
 /* damping: relative to the mean diagonal of all tokens. */
 static pare_status judge_half(const pare_held_out *p, double damping, float *panel, double *score) {
     pare_least_squares half = *p->all;
     double all, mean;
+    bool solved = false;
     pare_fit fit;
     PARE_TRY(pare_gram_mean(p->all->columns.gram, half.columns.width, half.columns.what, &all));
     PARE_TRY(pare_gram_mean(p->half_gram, half.columns.width, half.columns.what, &mean));
@@ -99,8 +133,11 @@ static pare_status judge_half(const pare_held_out *p, double damping, float *pan
     half.columns.damping = damping * all / mean;
     half.cross = p->half_cross;
     half.residual = 0.0;
-    memset(p->correction, 0, (size_t)(half.rows * half.columns.width) * sizeof *p->correction);
-    PARE_TRY(pare_least_squares_solve(&half, p->correction, &fit));
+    if (is_well_conditioned(&half.columns)) PARE_TRY(solve_single(&half, mean, p->correction, &solved));
+    if (!solved) {
+        memset(p->correction, 0, (size_t)(half.rows * half.columns.width) * sizeof *p->correction);
+        PARE_TRY(pare_least_squares_solve(&half, p->correction, &fit));
+    }
     *score += judge(p, panel);
     return PARE_OK;
 }
