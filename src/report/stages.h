@@ -15,8 +15,9 @@ typedef struct pare_stage_cost {
     pare_resident peak; /* the most that was resident while it ran */
 } pare_stage_cost;
 
-/* Puts "seconds": {"stage": by the clock}, and "stages": {"stage": {"processor_seconds", "read", "written",
- * "anonymous_peak", "mapped_peak"}}, all but the first in bytes. */
+/* {"stage": {"processor_seconds", "read", "written", "anonymous_peak", "mapped_peak"}}, all but the first in bytes. */
+json_t *pare_report_stage_costs(const pare_stage_cost *stages, size_t count);
+/* Puts "seconds": {"stage": by the clock}, and those as "stages". */
 void pare_report_put_stages(json_t *report, const pare_stage_cost *stages, size_t count);
 
 #endif
