@@ -238,7 +238,7 @@ json_t *pare_report_pruning(const void *results) {
     put_rounds(json, r);
     if (r->part_name) pare_json_put(json, r->part_name, r->part);
     pare_report_put_texts(json, r->texts, r->text_count);
-    pare_json_put(json, "seconds", pare_report_seconds(r->times, r->time_count));
+    pare_report_put_stages(json, r->times, r->time_count);
     pare_report_put_warnings(json, warnings_json(r));
     pare_json_put(json, "memory", pare_report_memory(r->plan));
     return json;
