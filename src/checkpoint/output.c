@@ -222,8 +222,8 @@ static pare_status place_file(const pare_output *output) {
 
 pare_status pare_output_commit(pare_output *output) {
     pare_status status = pare_whole();
-    if (status == PARE_OK) status = pare_durable_sync_folder(output->temporary);
     if (status == PARE_OK && !output->file) pare_temporary_publish(output->temporary);
+    if (status == PARE_OK) status = pare_durable_sync_folder(output->temporary);
     if (status == PARE_OK && output->file)
         status = place_file(output);
     else if (status == PARE_OK)
