@@ -221,7 +221,7 @@ static pare_status make_report(job *j, double seconds, char **report) {
     };
     PARE_TRY(pare_report_text(PARE_REPORT_EVALUATION, &results, report));
     if (!tasks || !o->harness) return PARE_OK;
-    return pare_run_write(&j->run, pare_report_lm_eval(&results, j->model->config.max_positions), o->harness);
+    return pare_run_write(&j->run, pare_report_lm_eval(&results, &j->model->config), o->harness);
 }
 
 static void release(job *j) {

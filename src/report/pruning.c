@@ -70,10 +70,12 @@ static char *loads_of(const pare_pruning_results *r) {
     case PARE_CONFIG_PER_LAYER:
         break;
     }
-    return pare_format(
-        "layers differ in width: pare reads it, and llama.cpp where the block is a LLaMA's, as a GGUF file "
-        "(pare export); --remote-code adds a file with which transformers does, too; other engines have one width "
-        "for all layers, so prune all layers alike (--select uniform, no --layers) for them");
+    bool gguf;
+    if (pare_report_fits_gguf(config, r->composed, r->record->added_biases, &gguf) != PARE_OK) pare_lost();
+    return pare_format("has layers of different widths: pare reads it%s; --remote-code adds a file with which "
+                       "transformers does, too; other engines have one width for all layers, so prune all layers "
+                       "alike (--select uniform, no --layers) for them",
+                       gguf ? ", and llama.cpp as a GGUF file (pare export)" : "");
 }
 
 /* What zeros in dense tensors are good for. */

@@ -141,6 +141,22 @@ static void layers_that_are_alike_need_none(void **state) {
     json_decref(report);
 }
 
+/* llama.cpp is named where a GGUF file can hold the model, and not where biases were added that it has no place for. */
+static void what_runs_layers_that_differ(void **state) {
+    const workplace *place = *state;
+    json_t *report = EXPECT_OK("prune", place->model, "-o", place->output, ONE_LAYER);
+    assert_non_null(strstr(output_text(report, "load"), "has layers of different widths"));
+    assert_non_null(strstr(output_text(report, "load"), "llama.cpp as a GGUF file"));
+    expect_in_card(place->output, "The model has layers of different widths", true);
+    json_decref(report);
+    workplace_write_text(place);
+    report = EXPECT_OK("prune", place->model, "-o", place->output, "--force", "--compensate", "bias", "--calib",
+                       place->text, "--samples", "2", "--length", "16", ONE_LAYER);
+    assert_non_null(strstr(output_text(report, "load"), "has layers of different widths"));
+    assert_null(strstr(output_text(report, "load"), "llama.cpp"));
+    json_decref(report);
+}
+
 /* The language model inside is the one whose layers differ; what is made of the output has the file, too. */
 static void models_of_text_and_pictures(void **state) {
     static const struct {
@@ -192,6 +208,7 @@ int main(void) {
         IN_PLACE(it_goes_along),
         IN_PLACE(other_commands_write_it),
         IN_PLACE(layers_that_are_alike_need_none),
+        IN_PLACE(what_runs_layers_that_differ),
         IN_PLACE(models_of_text_and_pictures),
         IN_PLACE(what_it_is_not_for),
     };
