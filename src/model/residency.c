@@ -87,6 +87,7 @@ void pare_residency_want(pare_residency *r, const pare_source *source, int64_t l
     if (!is_there(r, source, layer)) return;
     each_stretch(r, layer, pare_read_ahead_want);
     for (pare_role role = 0; role < PARE_ALL_ROLES && source->displacement; role++) {
+        if (!pare_has_role(&r->model->config.architecture, role)) continue;
         size_t id = pare_tensor_id_in(&r->model->config, (uint32_t)layer, role);
         const float *delta = source->displacement[id];
         if (delta) pare_read_ahead_want(r->reader, delta, r->model->tensors[id]->count * sizeof *delta);

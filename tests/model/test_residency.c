@@ -8,6 +8,7 @@
 
 #include "../support/resident_pages.h"
 #include "model/pass_internal.h"
+#include "support/scratch.h"
 #include "tiny_pass.h"
 
 #include <fcntl.h>
@@ -74,6 +75,30 @@ static void those_that_are_needed_last_go(void **state) {
     tiny_pass_close(&t);
 }
 
+/* What moves a layer's weights is read with it, wherever it lies; of roles that the model lacks there is none. */
+static void displacements_come_along(void **state) {
+    (void)state;
+    tiny_pass t = open_model();
+    float **displacement = calloc(t.model->tensor_count, sizeof *displacement);
+    pare_source source = {.model = t.model, .backend = t.backend, .displacement = displacement};
+    pare_scratch scratch;
+    pare_residency r;
+    size_t id = pare_tensor_id(1, PARE_ROLE_DOWN), bytes = t.model->tensors[id]->count * sizeof(float), all;
+    assert_int_equal(pare_scratch_open(&scratch, bytes, t.folder, "a displacement"), PARE_OK);
+    displacement[id] = scratch.data;
+    pare_residency_open(t.model, &r);
+    give_reader(&r, LAYERS);
+    for (uint32_t layer = 0; layer < LAYERS; layer++)
+        pare_residency_want(&r, &source, layer);
+    pare_read_ahead_wait(r.reader);
+    size_t resident = resident_pages(scratch.data, bytes, &all);
+    assert_int_equal(resident, all);
+    pare_residency_close(&r);
+    pare_scratch_close(&scratch);
+    free(displacement);
+    tiny_pass_close(&t);
+}
+
 /* A model of a few hundred KB fits any machine, so the measurement is kept from saying so: the pass of a model whose
  * blocks all go again and again. */
 static double loss_of(const tiny_pass *t, const pare_source *source, bool streamed) {
@@ -106,6 +131,7 @@ static void losses_are_the_same(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(those_that_are_needed_last_go),
+        cmocka_unit_test(displacements_come_along),
         cmocka_unit_test(losses_are_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
