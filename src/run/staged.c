@@ -81,6 +81,7 @@ pare_status pare_staged_place(pare_staged *staged) {
     if (!staged->temporary) return PARE_OK;
     PARE_TRY(keep_previous(staged));
     pare_temporary_publish(staged->temporary);
+    PARE_TRY(pare_whole());
     if (rename(staged->temporary, staged->path) != 0)
         return pare_fail(PARE_FILE_ERROR, "cannot write %s: %s", staged->path, strerror(errno));
     free(staged->temporary);
