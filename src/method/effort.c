@@ -31,6 +31,7 @@ static const row rows[] = {
     {"best", PARE_EFFORT_QUICK, "samples", "64", NULL},
     {"best", PARE_EFFORT_HIGH, "allocate", "search", may_search},
     {"best", PARE_EFFORT_HIGH, "reconstruct", "20", NULL},
+    {"best", PARE_EFFORT_HIGH, "samples", "512", NULL},
     {"best-sparse", PARE_EFFORT_QUICK, "compensate", "obs", NULL},
     {"best-sparse", PARE_EFFORT_QUICK, "cg_iterations", "5", NULL},
     {"best-sparse", PARE_EFFORT_HIGH, "reconstruct", "20", NULL},
