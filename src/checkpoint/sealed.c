@@ -1,4 +1,5 @@
 #include "checkpoint/sealed.h"
+#include "support/path.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -30,9 +31,8 @@ pare_status pare_sealed_put(pare_sealed *sealed, const void *data, uint64_t byte
 }
 
 static pare_status sync_folder_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? pare_format("%.*s/", (int)(slash - path), path) : pare_format(".");
-    pare_status status = pare_durable_sync_folder(folder);
+    char *folder = pare_path_folder(path);
+    pare_status status = folder ? pare_durable_sync_folder(folder) : pare_whole();
     free(folder);
     return status;
 }

@@ -1,5 +1,6 @@
 #include "checkpoint/temporary.h"
 #include "support/file.h"
+#include "support/path.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,7 +15,7 @@
 #include <unistd.h>
 
 enum { ATTEMPTS = 100, DIGITS = 6, ANYONE = 0777, OWNER = 0700 };
-static const char infix[] = ".pare-";
+static const char infix[] = ".pare-", previous[] = ".old";
 
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk) {
     (void)status, (void)kind, (void)walk;
@@ -62,7 +63,9 @@ static int make(const char *path, mode_t mode, bool *locked) {
     int flags = folder ? O_RDONLY | O_DIRECTORY : O_WRONLY | O_CREAT | O_EXCL;
     int made = open(path, flags | O_CLOEXEC, 0666);
     if (made < 0) {
-        if (folder && errno == ENOENT) errno = EEXIST; /* a sweep has removed it, as below */
+        int error = errno == ENOENT && folder ? EEXIST : errno; /* a sweep has removed it, as below */
+        if (folder) rmdir(path);
+        errno = error;
         return -1;
     }
     if (pare_lock_take(made, locked) && is_still(made, path)) return made;
@@ -124,33 +127,52 @@ pare_status pare_temporary_file(const char *target, uint64_t expected, pare_dura
     return PARE_OK;
 }
 
-/* True for NAME.pare-XXXXXX. */
-static bool is_temporary_of(const char *entry, const char *name) {
+typedef enum entry_kind { ENTRY_OTHER, ENTRY_TEMPORARY, ENTRY_PREVIOUS } entry_kind;
+
+/* Of NAME.pare-XXXXXX and NAME.pare-XXXXXX.old. */
+static entry_kind kind_of(const char *entry, const char *name) {
     size_t length = strlen(name);
-    if (strncmp(entry, name, length) != 0 || strncmp(entry + length, infix, sizeof infix - 1) != 0) return false;
+    if (strncmp(entry, name, length) != 0 || strncmp(entry + length, infix, sizeof infix - 1) != 0) return ENTRY_OTHER;
     const char *digits = entry + length + sizeof infix - 1;
-    return strlen(digits) == DIGITS && strspn(digits, "0123456789abcdef") == DIGITS;
+    if (strspn(digits, "0123456789abcdef") != DIGITS) return ENTRY_OTHER;
+    return !digits[DIGITS] ? ENTRY_TEMPORARY : strcmp(digits + DIGITS, previous) == 0 ? ENTRY_PREVIOUS : ENTRY_OTHER;
 }
 
-static void remove_abandoned(int folder, const char *parent, const char *entry) {
+/* What stepped aside for a target that never came goes back. */
+static void remove_abandoned(int folder, const char *parent, const char *entry, const char *target, entry_kind kind) {
     bool locked = false;
     struct stat found;
     int left = openat(folder, entry, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (left < 0) return;
     char *path = pare_lock_take(left, &locked) && locked ? pare_path_join(parent, entry) : NULL;
     bool ours = path && fstat(left, &found) == 0 && found.st_uid == geteuid() && is_still(left, path);
-    if (ours && S_ISDIR(found.st_mode)) pare_folder_remove(path);
-    if (ours && S_ISREG(found.st_mode)) unlink(path);
+    bool back = ours && kind == ENTRY_PREVIOUS && pare_durable_appear(path, target);
+    if (ours && !back && S_ISDIR(found.st_mode)) pare_folder_remove(path);
+    if (ours && !back && S_ISREG(found.st_mode)) unlink(path);
     free(path);
     close(left);
 }
 
+char *pare_temporary_previous(const char *temporary) {
+    return pare_format("%s%s", temporary, previous);
+}
+
+int pare_temporary_hold(const char *path) {
+    bool locked = false;
+    int held = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (held >= 0 && pare_lock_take(held, &locked) && locked) return held;
+    if (held >= 0) close(held);
+    return -1;
+}
+
 void pare_temporary_sweep(const char *target) {
     const char *slash = strrchr(target, '/'), *name = slash ? slash + 1 : target;
-    char *parent = slash ? pare_format("%.*s", (int)(slash == target ? 1 : slash - target), target) : pare_format(".");
+    char *parent = pare_path_folder(target);
     DIR *folder = parent ? opendir(parent) : NULL;
-    for (struct dirent *entry; folder && (entry = readdir(folder));)
-        if (is_temporary_of(entry->d_name, name)) remove_abandoned(dirfd(folder), parent, entry->d_name);
+    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+        entry_kind kind = kind_of(entry->d_name, name);
+        if (kind) remove_abandoned(dirfd(folder), parent, entry->d_name, target, kind);
+    }
     if (folder) closedir(folder);
     free(parent);
 }

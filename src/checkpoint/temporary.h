@@ -17,7 +17,16 @@ pare_status pare_temporary_scratch(const char *parent, const char *name, char **
 /* A new file likewise, to be written and finished as pare_durable_create's. */
 pare_status pare_temporary_file(const char *target, uint64_t expected, pare_durable *file, char **path, int *lock);
 
-/* Removes what runs that are gone have left beside `target`, folders and files. Keeps this thread's message. */
+/* The name for what stood at the target while its successor takes its place, TARGET.pare-XXXXXX.old; NULL without
+ * memory. */
+char *pare_temporary_previous(const char *temporary);
+
+/* Locks what is at `path`, so that no sweep takes it for abandoned under the name above. The descriptor, to be closed;
+ * -1: it cannot be locked. */
+int pare_temporary_hold(const char *path);
+
+/* Removes what runs that are gone have left beside `target`, folders and files; what stood at a target that is not
+ * there goes back. Keeps this thread's message. */
 void pare_temporary_sweep(const char *target);
 
 /* The folder and all that is in it. False, with errno set, if something stays. */

@@ -246,7 +246,7 @@ pare_status pare_prune_progress_round(pare_prune_job *job) {
 void pare_prune_progress_remove(const pare_prune_job *job) {
     if (!job->progress) return;
     sweep_folder(job->progress->folder, NULL);
-    rmdir(job->progress->folder);
+    pare_resume_remove(job->progress->folder, job->runtime);
 }
 
 void pare_prune_progress_end(pare_prune_job *job) {

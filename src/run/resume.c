@@ -1,8 +1,11 @@
 #include "run/resume.h"
 #include "checkpoint/temporary.h"
+#include "support/file.h"
 #include "support/memory.h"
+#include "support/runtime.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,6 +40,14 @@ pare_status pare_resume_open(pare_resume *resume) {
     PARE_TRY(pare_folder_lock(folder, &resume->lock));
     resume->locked = resume->lock >= 0;
     return PARE_OK;
+}
+
+void pare_resume_remove(const char *folder, const pare_runtime *runtime) {
+    if (rmdir(folder) == 0 || errno == ENOENT) return;
+    char *note = pare_format("the progress in %s could not be removed: %s", folder, strerror(errno));
+    pare_runtime_note(runtime, note);
+    free(note);
+    pare_whole(); /* a note that could not be made is no failure */
 }
 
 void pare_resume_close(pare_resume *resume) {

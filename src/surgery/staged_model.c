@@ -3,10 +3,10 @@
 #include "model/companions.h"
 #include "model/patches.h"
 #include "support/file.h"
+#include "support/folder.h"
 #include "support/runtime.h"
 #include "surgery/cut.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fnmatch.h>
 #include <limits.h>
@@ -42,14 +42,15 @@ static pare_status link_files(const char *source, const char *folder) {
     DIR *directory = opendir(source);
     if (!directory) return pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", source, strerror(errno));
     pare_status status = PARE_OK;
-    for (struct dirent *entry; status == PARE_OK && (entry = readdir(directory));) {
+    int error = 0;
+    for (struct dirent *entry; status == PARE_OK && (entry = pare_folder_next(directory, &error));) {
         if (is_own(entry->d_name)) continue;
         char *from = pare_path_join(source, entry->d_name);
         status = link_file(from, folder, entry->d_name);
         free(from);
     }
     closedir(directory);
-    return status;
+    return error ? pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", source, strerror(error)) : status;
 }
 
 static void remove_folder(const char *folder) {
