@@ -48,6 +48,10 @@ typedef struct pare_json_member {
 json_t *pare_json_of_members(const pare_json_member *members, size_t count);
 json_t *pare_json_list_of_values(json_t *const *values, size_t count);
 
+/* The document as text, with jansson's flags; NULL without memory. Freed with free(). jansson's own printers forget the
+ * name of a member for which there was no memory, and go on. */
+char *pare_json_printed(const json_t *json, size_t flags);
+
 /* The first mark in a document. */
 typedef enum pare_json_fault_kind {
     PARE_JSON_WHOLE, /* there is none */
