@@ -1,5 +1,6 @@
 #include "sweep_rows.h"
 
+#include "../support/text_stream.h"
 #include "json_text.h"
 #include "message.h"
 #include "outcome.h"
@@ -46,7 +47,7 @@ static char *read_file(const char *path, bool *missing) {
     bool there = stat(path, &status) == 0;
     *missing = there ? !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode) : errno == ENOENT;
     if (*missing) return NULL; /* a terminal or a pipe takes rows, but has none to give */
-    FILE *in = fopen(path, "r"), *out = in ? open_memstream(&text, &size) : NULL;
+    FILE *in = fopen(path, "r"), *out = in ? pare_text_stream(&text, &size) : NULL;
     while (out && (byte = getc(in)) != EOF)
         putc(byte, out);
     bool whole = in && !ferror(in);
@@ -98,7 +99,7 @@ static void print_cell(FILE *out, const json_t *value, bool first) {
 static char *csv_line(const pare_sweep_rows *rows, const json_t *row) {
     char *text = NULL;
     size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = pare_text_stream(&text, &size);
     for (size_t i = 0; out && i < json_array_size(rows->names); i++) {
         const json_t *name = json_array_get(rows->names, i);
         print_cell(out, row ? json_object_get(row, json_string_value(name)) : name, i == 0);

@@ -1,4 +1,5 @@
 #include "json_build.h"
+#include "text_stream.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -184,33 +185,13 @@ static pare_json_fault_kind find(const json_t *json, char *place, size_t used) {
     return PARE_JSON_WHOLE;
 }
 
-/* A text that grows; once a piece was lost, it stays so. */
-typedef struct printed {
-    char *text;
-    size_t bytes, room;
-    bool lost;
-} printed;
-
-static int print_piece(const char *piece, size_t bytes, void *context) {
-    enum { BEGIN = 4096 };
-    printed *p = context;
-    if (!p->lost && bytes >= p->room - p->bytes) {
-        size_t room = 2 * p->room + bytes + BEGIN;
-        char *text = realloc(p->text, room);
-        p->lost = !text;
-        if (text) *p = (printed){text, p->bytes, room, false};
-    }
-    if (p->lost) return -1;
-    memcpy(p->text + p->bytes, piece, bytes);
-    p->bytes += bytes;
-    p->text[p->bytes] = 0;
-    return 0;
-}
-
 char *pare_json_printed(const json_t *json, size_t flags) {
-    printed p = {0};
-    if (json_dump_callback(json, print_piece, &p, flags) == 0 && !p.lost) return p.text;
-    free(p.text);
+    char *text;
+    size_t bytes;
+    FILE *out = pare_text_stream(&text, &bytes);
+    bool printed = out && json_dumpf(json, out, flags) == 0;
+    if (out && fclose(out) == 0 && printed) return text;
+    free(text);
     return NULL;
 }
 

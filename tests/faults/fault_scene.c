@@ -71,7 +71,7 @@ static void child(const fault_scene *scene, const char *folder, const char *cons
     dup2(out, STDOUT_FILENO);
     dup2(err, STDERR_FILENO);
     putenv(tmp);
-    unsetenv("PARE_TRACE");
+    setenv("PARE_TRACE", "0", 1);
     const char *asan = getenv("ASAN_OPTIONS"); /* a sanitizer would be first of all libraries */
     char *later = pare_format("ASAN_OPTIONS=%s%sverify_asan_link_order=0", asan ? asan : "", asan ? ":" : "");
     putenv(later);
