@@ -133,7 +133,10 @@ pare_status pare_output_carry_over(const pare_output *output) {
         char *from = pare_path_join(output->source, entry->d_name),
              *to = pare_path_join(output->temporary, entry->d_name);
         struct stat found;
-        if (from && stat(from, &found) == 0 && S_ISREG(found.st_mode)) status = copy_file(from, to);
+        bool there = from && stat(from, &found) == 0;
+        if (from && !there && !pare_file_absent(errno))
+            status = pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", from, strerror(errno));
+        if (there && S_ISREG(found.st_mode)) status = copy_file(from, to);
         free(from);
         free(to);
     }

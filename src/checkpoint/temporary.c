@@ -47,9 +47,11 @@ pare_status pare_folder_lock(const char *path, int *lock) {
                      path);
 }
 
-/* Whether `path` still names what is open: a sweep may have come between making and locking. */
+/* Whether `path` still names what is open: a sweep may have come between making and locking. errno is 0 if it names
+ * something else. */
 static bool is_still(int descriptor, const char *path) {
     struct stat open_one, named;
+    errno = 0;
     return fstat(descriptor, &open_one) == 0 && lstat(path, &named) == 0 && open_one.st_dev == named.st_dev &&
            open_one.st_ino == named.st_ino;
 }
@@ -68,9 +70,12 @@ static int make(const char *path, mode_t mode, bool *locked) {
         errno = error;
         return -1;
     }
-    if (pare_lock_take(made, locked) && is_still(made, path)) return made;
+    bool ours = pare_lock_take(made, locked);
+    if (ours && is_still(made, path)) return made;
+    int error = !ours || !errno || pare_file_absent(errno) ? EEXIST : errno;
+    if (error != EEXIST) remove(path);
     close(made);
-    errno = EEXIST;
+    errno = error;
     return -1;
 }
 

@@ -38,7 +38,9 @@ pare_status pare_staged_check(const char *path) {
 
 pare_status pare_staged_write_bytes(const void *bytes, size_t size, const char *path, pare_staged *out) {
     pare_durable file;
-    *out = (pare_staged){.path = pare_format("%s", path)};
+    *out = (pare_staged){0};
+    if (!path) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the name of a file that is to be written");
+    out->path = pare_format("%s", path);
     if (!out->path) return pare_whole();
     pare_temporary_sweep(path);
     pare_status status = pare_temporary_file(path, size, &file, &out->temporary, &out->lock);
@@ -64,7 +66,9 @@ pare_status pare_staged_write(json_t *json, const char *path, pare_staged *out) 
 /* What is there stays under a second name, where the file system has such, or under that alone. */
 static pare_status keep_previous(pare_staged *staged) {
     struct stat there;
-    if (lstat(staged->path, &there) != 0) return PARE_OK;
+    bool found = lstat(staged->path, &there) == 0;
+    if (!found && pare_file_absent(errno)) return PARE_OK;
+    if (!found) return pare_fail(PARE_FILE_ERROR, "cannot replace %s: %s", staged->path, strerror(errno));
     char *previous = pare_temporary_previous(staged->temporary);
     if (!previous) return pare_whole();
     staged->hold = pare_temporary_hold(staged->path);

@@ -40,7 +40,8 @@ pare_status pare_json_dump(const json_t *json, const char *what, size_t flags, c
 pare_status pare_json_text_of(json_t *json, const char *what, char **text) {
     *text = NULL;
     pare_status status = pare_json_check(json, what);
-    if (status == PARE_OK) status = copy(pare_json_printed(json, JSON_INDENT(1) | JSON_REAL_PRECISION(12)), true, what, text);
+    if (status == PARE_OK)
+        status = copy(pare_json_printed(json, JSON_INDENT(1) | JSON_REAL_PRECISION(12)), true, what, text);
     json_decref(json);
     return status;
 }

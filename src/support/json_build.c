@@ -38,18 +38,23 @@ json_t *pare_json_measured(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+json_t *pare_json_lost(void) {
+    note_missing("value");
+    return &marks[PARE_JSON_NO_MEMORY];
+}
+
 /* json_string fails for bad text and for want of memory alike; a text is bad if it fails where there is memory for it.
  */
 json_t *pare_json_string(const char *text) {
-    json_t *json = text ? json_string(text) : NULL;
-    if (json || !text) return json;
+    json_t *json = text ? json_string(text) : pare_json_lost();
+    if (json) return json;
     json_t *unchecked = json_string_nocheck(text);
     if (unchecked && (json = json_string(text))) {
         json_decref(unchecked);
         return json;
     }
     json_decref(unchecked);
-    return unchecked ? &marks[PARE_JSON_NOT_UTF8] : NULL;
+    return unchecked ? &marks[PARE_JSON_NOT_UTF8] : pare_json_lost();
 }
 
 json_t *pare_json_count(uint64_t value) {
@@ -63,7 +68,7 @@ json_t *pare_json_format(const char *format, ...) {
     va_start(arguments, format);
     int length = vasprintf(&text, format, arguments);
     va_end(arguments);
-    if (length < 0) return NULL;
+    if (length < 0) return pare_json_lost();
     json_t *json = pare_json_string(text);
     free(text);
     return json;
@@ -83,7 +88,7 @@ json_t *pare_json_name(const char *name) {
     char *ascii = ascii_of(name);
     json = ascii ? json_string(ascii) : NULL;
     free(ascii);
-    return json;
+    return json ? json : pare_json_lost();
 }
 
 json_t *pare_json_same(const json_t *value) {

@@ -13,6 +13,9 @@
  * want of memory alone, as NULL, and all that takes a value marks NULL. */
 json_t *pare_json_real(double value);       /* finite */
 json_t *pare_json_string(const char *text); /* UTF-8; NULL: there was no memory for it */
+/* What stands for a value that could not be made, so that nobody takes it for one that is not there. Those that make
+ * texts give it, too. */
+json_t *pare_json_lost(void);
 /* A whole number; above 2^63 - 1, which no integer of JSON's readers holds, its digits as a text. */
 json_t *pare_json_count(uint64_t value);
 json_t *pare_json_format(const char *format, ...) __attribute__((format(printf, 1, 2)));

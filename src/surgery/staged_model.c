@@ -28,7 +28,10 @@ static bool is_own(const char *name) {
 static pare_status link_file(const char *from, const char *folder, const char *name) {
     char real[PATH_MAX];
     struct stat found;
-    if (!realpath(from, real) || stat(real, &found) != 0 || !S_ISREG(found.st_mode)) return PARE_OK;
+    bool there = realpath(from, real) && stat(real, &found) == 0;
+    if (!there && !pare_file_absent(errno))
+        return pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", from, strerror(errno));
+    if (!there || !S_ISREG(found.st_mode)) return PARE_OK;
     char *link = pare_path_join(folder, name);
     pare_status status = PARE_OK;
     if (symlink(real, link) != 0)

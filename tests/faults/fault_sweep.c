@@ -44,6 +44,7 @@ static const struct {
     {"fallocate", {ENOSPC, EIO, EINTR, -1}},
     {"link", {ENOSPC, EIO, -1}},
     {"mkdir", {ENOSPC, EIO, -1}},
+    {"stat", {EIO, -1}},
     {"unlink", {EIO, -1}},
     {"list", {EIO, -1}},
     {"lock", {ENOLCK, EINTR, -1}},
@@ -53,8 +54,8 @@ static const struct {
 static void add_fault(points *all, long number, int error, bool full, const char *kind, const char *path) {
     point *p = add_point(all);
     bool temporary = strstr(path, ".pare-") || strstr(path, "/out.progress");
-    p->removing =
-        strcmp(kind, "unlink") == 0 || (temporary && (strcmp(kind, "open") == 0 || strcmp(kind, "list") == 0));
+    p->removing = strcmp(kind, "unlink") == 0 ||
+                  (temporary && (strcmp(kind, "open") == 0 || strcmp(kind, "list") == 0 || strcmp(kind, "stat") == 0));
     snprintf(p->settings[0], sizeof p->settings[0], "PARE_FAULT_AT=%ld", number);
     snprintf(p->settings[1], sizeof p->settings[1], "PARE_FAULT_ERROR=%d", error);
     snprintf(p->settings[2], sizeof p->settings[2], "PARE_FAULT_FULL=%d", full);
@@ -99,9 +100,12 @@ static long add_allocations(points *all, char *log, fault_wish wish) {
     long places = 0;
     (void)wish;
     for (char *line; (line = strsep(&log, "\n")) && *line; places++) {
-        point *p = add_point(all);
-        snprintf(p->settings[0], sizeof p->settings[0], "PARE_FAULT_ALLOCATION=%s", line);
-        snprintf(p->what, sizeof p->what, "allocation %s", line);
+        for (int starved = 0; starved < 2; starved++) {
+            point *p = add_point(all);
+            snprintf(p->settings[0], sizeof p->settings[0], "PARE_FAULT_ALLOCATION=%s", line);
+            snprintf(p->settings[1], sizeof p->settings[1], "PARE_FAULT_STARVED=%d", starved);
+            snprintf(p->what, sizeof p->what, "allocation %s%s", line, starved ? ", and all that follow" : "");
+        }
     }
     return places;
 }
@@ -138,6 +142,7 @@ static bool sweep(const fault_scene *scene, const fault_command *command, bool o
     tally->calls += add(&all, trial.log, wish);
     size_t step =
         wish.most && all.count > (size_t)wish.most ? (all.count + (size_t)wish.most - 1) / (size_t)wish.most : 1;
+    step |= 1; /* faults come in groups, and none is to be passed over for good */
     char *library = fault_scene_preload(scene, preload);
     for (size_t i = 0; i < all.count; i += step)
         try_point(&trial, &all.list[i], library, wish, tally);

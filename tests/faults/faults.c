@@ -6,6 +6,7 @@
 
 typedef struct request {
     const char *name; /* of commands that are tried: how they begin */
+    const char *kind; /* of calls that fail; NULL: all */
     long number;      /* of the mode; 0: its own */
 } request;
 
@@ -27,7 +28,7 @@ static void print_tally(const char *name, const fault_tally *t) {
 
 static bool run_calls(const fault_scene *scene, const fault_command *command, const request *asked) {
     fault_tally tally = {0};
-    fault_wish wish = {.most = asked->number, .wrong = stderr};
+    fault_wish wish = {.most = asked->number, .wrong = stderr, .kind = asked->kind};
     bool ran = fault_sweep_calls(scene, command, false, wish, &tally);
     if (ran && writes(command) && !command->grows) ran = fault_sweep_calls(scene, command, true, wish, &tally);
     print_tally(command->name, &tally);
@@ -36,7 +37,8 @@ static bool run_calls(const fault_scene *scene, const fault_command *command, co
 
 static bool run_memory(const fault_scene *scene, const fault_command *command, const request *asked) {
     fault_tally tally = {0};
-    bool ran = fault_sweep_memory(scene, command, false, (fault_wish){.most = asked->number, .wrong = stderr}, &tally);
+    bool ran = fault_sweep_memory(scene, command, false,
+                                  (fault_wish){.most = asked->number, .wrong = stderr, .kind = asked->kind}, &tally);
     print_tally(command->name, &tally);
     return ran && !tally.verdicts[FAULT_WRONG];
 }
@@ -91,10 +93,10 @@ int main(int count, char **words) {
     const mode *chosen = count > 3 ? find_mode(words[1]) : NULL;
     const char *base = getenv("TMPDIR");
     if (!chosen) {
-        fputs("faults calls|memory|kill|power PROGRAM SHIMS [NUMBER [NAME]]\n", stderr);
+        fputs("faults calls|memory|kill|power PROGRAM SHIMS [NUMBER [NAME [KIND]]]\n", stderr);
         return 2;
     }
-    request asked = {count > 5 ? words[5] : "", count > 4 ? atol(words[4]) : 0};
+    request asked = {count > 5 ? words[5] : "", count > 6 ? words[6] : NULL, count > 4 ? atol(words[4]) : 0};
     fault_scene scene;
     bool fine = true;
     fault_scene_open(&scene, base && *base ? base : "/tmp", words[2], words[3]);

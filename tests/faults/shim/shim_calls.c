@@ -27,12 +27,13 @@ static struct {
 
 static const char *const kinds[SHIM_KINDS] = {"open",   "read",   "pread",     "mmap",      "write", "pwrite",
                                               "fsync",  "rename", "ftruncate", "fallocate", "link",  "mkdir",
-                                              "unlink", "list",   "lock",      "io_uring"};
+                                              "unlink", "list",   "lock",      "io_uring",  "stat"};
 
 static const long trapped[] = {
 #ifdef SYS_open
     SYS_open,       SYS_rename,    SYS_link,           SYS_symlink,        SYS_mkdir,
-    SYS_unlink,     SYS_rmdir,     SYS_getdents,
+    SYS_unlink,     SYS_rmdir,     SYS_getdents,       SYS_stat,           SYS_lstat,
+    SYS_access,     SYS_readlink,
 #endif
 #ifdef SYS_renameat
     SYS_renameat,
@@ -42,6 +43,7 @@ static const long trapped[] = {
     SYS_fsync,      SYS_fdatasync, SYS_renameat2,      SYS_ftruncate,      SYS_truncate,
     SYS_fallocate,  SYS_linkat,    SYS_symlinkat,      SYS_mkdirat,        SYS_unlinkat,
     SYS_getdents64, SYS_flock,     SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register,
+    SYS_newfstatat, SYS_fstat,     SYS_statx,          SYS_faccessat,      SYS_readlinkat,
 };
 enum { TRAPPED = sizeof trapped / sizeof *trapped };
 

@@ -45,6 +45,10 @@ static const row rows[] = {
     {SYS_unlink, SHIM_UNLINK, -1, -1, 0, false},
     {SYS_rmdir, SHIM_UNLINK, -1, -1, 0, false},
     {SYS_getdents, SHIM_LIST, 0, -1, -1, false},
+    {SYS_stat, SHIM_STAT, -1, -1, 0, false},
+    {SYS_lstat, SHIM_STAT, -1, -1, 0, false},
+    {SYS_access, SHIM_STAT, -1, -1, 0, false},
+    {SYS_readlink, SHIM_STAT, -1, -1, 0, false},
 #endif
 #ifdef SYS_renameat
     {SYS_renameat, SHIM_RENAME, -1, 2, 3, true},
@@ -71,6 +75,11 @@ static const row rows[] = {
     {SYS_unlinkat, SHIM_UNLINK, -1, 0, 1, false},
     {SYS_getdents64, SHIM_LIST, 0, -1, -1, false},
     {SYS_flock, SHIM_LOCK, 0, -1, -1, false},
+    {SYS_newfstatat, SHIM_STAT, -1, 0, 1, false},
+    {SYS_fstat, SHIM_STAT, 0, -1, -1, false},
+    {SYS_statx, SHIM_STAT, -1, 0, 1, false},
+    {SYS_faccessat, SHIM_STAT, -1, 0, 1, false},
+    {SYS_readlinkat, SHIM_STAT, -1, 0, 1, false},
     {SYS_io_uring_setup, SHIM_URING, -1, -1, -1, false},
     {SYS_io_uring_enter, SHIM_URING, -1, -1, -1, false},
     {SYS_io_uring_register, SHIM_URING, -1, -1, -1, false},
