@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,14 +16,41 @@
 enum { ATTEMPTS = 100, DIGITS = 6, ANYONE = 0777, OWNER = 0700 };
 static const char infix[] = ".pare-", previous[] = ".old";
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk) {
-    (void)status, (void)kind, (void)walk;
-    return remove(path) == 0 || errno == ENOENT ? 0 : -1;
+/* Removes entries until there is none left; a folder that is read while it changes may hide some the first time. */
+static bool empty(int folder) {
+    union {
+        struct dirent64 first;
+        char bytes[4096];
+    } entries;
+    for (bool found = true; found;) {
+        found = false;
+        ssize_t read = lseek(folder, 0, SEEK_SET) == 0 ? getdents64(folder, entries.bytes, sizeof entries) : -1;
+        if (read < 0) return false;
+        for (ssize_t at = 0; at < read;) {
+            const struct dirent64 *entry = (const struct dirent64 *)(const void *)(entries.bytes + at);
+            at += entry->d_reclen;
+            if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+            if (!pare_folder_remove_at(folder, entry->d_name)) return false;
+            found = true;
+        }
+    }
+    return true;
+}
+
+bool pare_folder_remove_at(int folder, const char *name) {
+    if (unlinkat(folder, name, 0) == 0 || errno == ENOENT) return true;
+    if (errno != EISDIR && errno != EPERM) return false;
+    int inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (inner < 0) return errno == ENOENT;
+    bool removed = empty(inner);
+    int error = errno;
+    close(inner);
+    errno = error;
+    return removed && (unlinkat(folder, name, AT_REMOVEDIR) == 0 || errno == ENOENT);
 }
 
 bool pare_folder_remove(const char *path) {
-    enum { OPEN_FOLDERS = 16 };
-    return nftw(path, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS) == 0;
+    return pare_folder_remove_at(AT_FDCWD, path);
 }
 
 bool pare_lock_take(int descriptor, bool *locked) {

@@ -29,8 +29,11 @@ int pare_temporary_hold(const char *path);
  * there goes back. Keeps this thread's message. */
 void pare_temporary_sweep(const char *target);
 
-/* The folder and all that is in it. False, with errno set, if something stays. */
+/* The folder, or file, and all that is in it; no link is followed. False, with errno set, if something stays. Takes no
+ * memory: what a run has begun goes where there is none left, too. */
 bool pare_folder_remove(const char *path);
+/* The same, by its name in an open folder. */
+bool pare_folder_remove_at(int folder, const char *name);
 
 /* Locks an open file or folder without waiting. False: another process holds it. True also where the file system has no
  * locks; *locked says which. */

@@ -56,18 +56,10 @@ static pare_status link_files(const char *source, const char *folder) {
     return error ? pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", source, strerror(error)) : status;
 }
 
-static void remove_folder(const char *folder) {
-    DIR *directory = opendir(folder);
-    for (struct dirent *entry; directory && (entry = readdir(directory));)
-        unlinkat(dirfd(directory), entry->d_name, 0);
-    if (directory) closedir(directory);
-    rmdir(folder);
-}
-
 void pare_temporary_model_free(pare_temporary_model *temporary) {
     pare_model_close(temporary->model);
     if (temporary->folder) {
-        remove_folder(temporary->folder);
+        pare_folder_remove(temporary->folder);
         if (temporary->lock >= 0) close(temporary->lock);
     }
     free(temporary->folder);
