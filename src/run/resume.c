@@ -1,11 +1,11 @@
 #include "run/resume.h"
 #include "checkpoint/temporary.h"
-#include "support/file.h"
 #include "support/memory.h"
 #include "support/runtime.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -44,10 +44,9 @@ pare_status pare_resume_open(pare_resume *resume) {
 
 void pare_resume_remove(const char *folder, const pare_runtime *runtime) {
     if (rmdir(folder) == 0 || errno == ENOENT) return;
-    char *note = pare_format("the progress in %s could not be removed: %s", folder, strerror(errno));
+    char note[PATH_MAX + 200]; /* where there is no memory it is said, too */
+    snprintf(note, sizeof note, "the progress in %s could not be removed: %s", folder, strerror(errno));
     pare_runtime_note(runtime, note);
-    free(note);
-    pare_whole(); /* a note that could not be made is no failure */
 }
 
 void pare_resume_close(pare_resume *resume) {

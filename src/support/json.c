@@ -20,7 +20,9 @@ pare_status pare_json_check(const json_t *json, const char *what) {
 
 /* What was printed, with a newline where wanted; frees it. */
 static pare_status copy(char *dumped, bool newline, const char *what, char **text) {
-    if (!dumped) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for %s; end other programs", what);
+    if (!dumped)
+        return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for %s; end other programs",
+                         what ? what : "a file's name");
     size_t length = strlen(dumped);
     pare_status status = pare_alloc(text, length + 2, 1, what);
     if (status == PARE_OK) {
