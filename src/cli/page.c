@@ -103,9 +103,11 @@ int pare_page_write(const pare_page_place *place, const char *report) {
     return status == PARE_BAD_ARGUMENT ? PARE_EXIT_USAGE : PARE_EXIT_FAILED;
 }
 
+static const char unwritten[] = "the page (all that was measured is complete, but its page is not written)";
+
 int pare_page_write_json(const pare_page_place *place, const json_t *report) {
     if (place->options.none || (!place->options.file && !place->options.figures)) return PARE_EXIT_DONE;
-    char *text = pare_json_text_make(report, "the report", JSON_COMPACT);
+    char *text = pare_json_text_make(report, unwritten, JSON_COMPACT);
     int code = text ? pare_page_write(place, text) : PARE_EXIT_FAILED;
     free(text);
     return code;
