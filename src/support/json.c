@@ -11,9 +11,8 @@ pare_status pare_json_check(const json_t *json, const char *what) {
                                            [PARE_JSON_NOT_UTF8] = PARE_FORMAT_ERROR,
                                            [PARE_JSON_NO_MEMORY] = PARE_OUT_OF_MEMORY};
     char place[PARE_JSON_PLACE], sentence[PARE_JSON_SENTENCE];
-    PARE_TRY(pare_whole());
     pare_json_fault_kind fault = pare_json_fault(json, place);
-    if (fault == PARE_JSON_WHOLE) return PARE_OK;
+    if (fault == PARE_JSON_WHOLE) return pare_whole();
     pare_json_fault_say(fault, place, what, sentence);
     return pare_fail(statuses[fault], "%s", sentence);
 }
