@@ -5,7 +5,7 @@ usage: compare_remote_code.py [--text TEXT] [--tokens N] [--scratch DIR] PARE MO
 
 Every MODEL is pruned at 50 % in its layer 1 (--method random, which needs no calibration); heads stay where its class ties
 them to the hidden size, and a model that pare does not prune that way is left out with its reason. Of a LLaMA the FFN alone is
-pruned once more, whose config.json is vLLM's DeciLMForCausalLM's. The table says which class transformers made, which keys it
+pruned twice more, with all heads and behind even ones, whose config.json is vLLM's DeciLMForCausalLM's. The table says which class transformers made, which keys it
 found missing or had no use for, both programs' loss on 256 drawn ids (or on the first 20 windows of TEXT), how far apart the logits are from the dense model's
 with the removed units' weights at zero (where its modules are called as a LLaMA's and that version reads them), whether 40 tokens are the same with and without a
 cache of keys and values and, with TEXT, the same as pare's, whether save_pretrained and from_pretrained bring back the same logits, and how
@@ -49,9 +49,16 @@ def prune(options, folder, output, *ways):
     return done.stderr.strip().split("\n")[-1]
 
 
+def text_part(config):
+    """Of a model of text and pictures, what describes its language model."""
+    return config.get("text_config", config)
+
+
 def automatic(config):
-    pictures = "AutoModelForImageClassification" in config["auto_map"]
-    return transformers.AutoModelForImageClassification if pictures else transformers.AutoModelForCausalLM
+    for name in ("AutoModelForImageClassification", "AutoModelForImageTextToText"):
+        if name in config["auto_map"]:
+            return getattr(transformers, name)
+    return transformers.AutoModelForCausalLM
 
 
 def load(kind, folder, trusted=True):
@@ -71,7 +78,7 @@ def refusal(kind, folder):
 
 @torch.no_grad()
 def masked_distance(kind, folder, output, model, inputs):
-    config = read_json(folder, "config.json")
+    config = text_part(read_json(folder, "config.json"))
     later = "rope_parameters" in config and "rope_theta" not in config  # transformers 4 reads other positions from it
     if config["model_type"] in NORMED_TOGETHER or (later and transformers.__version__ < "5"):
         return None
@@ -135,7 +142,7 @@ def windows_of(options, output, config):
         return stock.stream_ids(tokenizer, options.text, WINDOWS), (
             "--text", options.text, "--window", WINDOW, "--max-windows", WINDOWS)
     draw = random.Random(1)
-    ids = [draw.randrange(3, config["vocab_size"]) for _ in range(IDS)]
+    ids = [draw.randrange(3, text_part(config)["vocab_size"]) for _ in range(IDS)]
     path = os.path.join(options.scratch, "ids.json")
     with open(path, "w", encoding="utf-8") as file:
         json.dump([ids], file)
@@ -206,6 +213,10 @@ def rows_of(options, folder):
     if read_json(folder, "config.json")["model_type"] == "llama":
         prune(options, folder, output, ("--attention-layers", "none"))
         yield compare(options, folder, output)
+        even = os.path.join(options.scratch, "even")
+        run(options.pare, "prune", folder, "-o", even, "--method", "random", "--ratio", 0.25, "--force", "--no-report", "--quiet")
+        prune(options, even, output, ("--attention-layers", "none"))
+        yield compare(options, even, output)
 
 
 def main():

@@ -63,9 +63,9 @@ def keep(matrix, units, width, axis):
 
 def switch_off_units(model, layers):
     """Zeroes the input columns of the output and down projections that belong to removed units."""
-    config = model.config
+    config = model.config.get_text_config()
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    for block, kept in zip(model.model.layers, layers):
+    for block, kept in zip(getattr(model.model, "language_model", model.model).layers, layers):
         if kept.get("dropped"):
             continue
         keep(block.self_attn.o_proj.weight, kept["query_heads_kept"], head, 1)

@@ -23,7 +23,7 @@ UNITS = {"10": "0.1", "20": "0.2", "30": "0.3", "40": "0.4"}
 SINGLE = {"50": ["--sparsity", "0.5"], "60": ["--sparsity", "0.6"], "2:4": ["--pattern", "2:4"], "4:8": ["--pattern", "4:8"]}
 PUBLISHED = ["--protocol", "paper"]
 REFITTED = ["--samples", "128"]
-SEARCHED = ["--method", "best", *REFITTED, "--select", "global", "--allocate", "search", "--search-steps", "300"]
+SEARCHED = ["--method", "best", "--select", "global", "--allocate", "search", "--search-steps", "300"]
 
 UNIT_METHODS = {
     "taylor": ["--method", "taylor", *PUBLISHED],
@@ -32,19 +32,25 @@ UNIT_METHODS = {
     "moreau-gs-released": ["--method", "moreau-gs-released", *PUBLISHED],
     "wanda-structured": ["--method", "wanda-structured", *PUBLISHED],
     "obs": ["--method", "obs", *REFITTED],
+    "obs, 512 x 128": ["--method", "obs", "--samples", "512"],
     "best --select local": ["--method", "best", *REFITTED, "--select", "local"],
+    "best --select local, 512 x 128": ["--method", "best", "--samples", "512", "--select", "local"],
     "best --select global": ["--method", "best", *REFITTED, "--select", "global"],
     "best --select global, 512 x 128": ["--method", "best", "--samples", "512", "--select", "global"],
     "best --select global --reconstruct 40": ["--method", "best", *REFITTED, "--select", "global", "--reconstruct", "40"],
-    "best, searched": SEARCHED,
-    "best, searched, --reconstruct 40": [*SEARCHED, "--reconstruct", "40"],
+    "best, searched": [*SEARCHED, *REFITTED],
+    "best, searched, 512 x 128": [*SEARCHED, "--samples", "512"],
+    "best, searched, --reconstruct 40": [*SEARCHED, *REFITTED, "--reconstruct", "40"],
 }
 SINGLE_METHODS = {
     "wanda": ["--method", "wanda", *REFITTED],
     "sparsegpt": ["--method", "sparsegpt", *REFITTED],
     "admm": ["--method", "admm", *REFITTED],
+    "sparsegpt, 512 x 128": ["--method", "sparsegpt", "--samples", "512"],
     "best-sparse": ["--method", "best-sparse", *REFITTED],
+    "best-sparse, 512 x 128": ["--method", "best-sparse", "--samples", "512"],
     "best-sparse --reconstruct 40": ["--method", "best-sparse", *REFITTED, "--reconstruct", "40"],
+    "best-sparse --reconstruct 40, 512 x 128": ["--method", "best-sparse", "--samples", "512", "--reconstruct", "40"],
 }
 BASELINES = {"units": "taylor", "single": "sparsegpt"}
 

@@ -18,13 +18,15 @@
  * interface.
  *
  * Threads: every call uses threads inside, as many as pare_runtime says. One call at a time may use a handle, reading
- * included (a model opens its tokenizer when it is first wanted); calls of two threads must not overlap at all, since
- * what follows is shared. pare_message() and pare_trace() are the calling thread's own.
+ * included (a model opens its tokenizer when it is first wanted). Calls of several threads may overlap where each has
+ * handles of its own: opening, describing, encoding run side by side, and what computes takes turns, so that results are
+ * those of one thread. A call that computes must not wait for another thread's, as a progress function could.
+ * pare_message() and pare_trace() are the calling thread's own.
  *
  * What belongs to the whole process: while a call runs, OpenMP's number of threads and its `dynamic` (of the calling
  * thread) and OpenBLAS's number of threads are the call's; when it returns, they are what they were. pare_interrupt()
- * stops whatever call runs, and may be called from a signal handler and from any thread. Memory limits count all that
- * pare holds in the process. Locale, signals, environment and working folder are left alone.
+ * stops whatever calls run, and may be called from a signal handler and from any thread. Memory limits, and the peaks in
+ * reports, count all that pare holds in the process. Locale, signals, environment and working folder are left alone.
  *
  * Notation: L layers, d hidden size, H query heads, K key/value heads, h head size, F FFN width, V vocabulary size.
  */

@@ -79,6 +79,8 @@ void *__wrap_realloc(void *pointer, size_t bytes);
 void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
 char *__wrap_strdup(const char *text);
 int __wrap_vasprintf(char **text, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
+int __wrap___vasprintf_chk(char **text, int flag, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
 FILE *__wrap_open_memstream(char **text, size_t *bytes);
 
 void *__wrap_malloc(size_t bytes) {
@@ -102,6 +104,12 @@ char *__wrap_strdup(const char *text) {
 }
 
 int __wrap_vasprintf(char **text, const char *format, va_list arguments) {
+    return memory_fails() ? -1 : __real_vasprintf(text, format, arguments);
+}
+
+/* What vasprintf is with -D_FORTIFY_SOURCE. */
+int __wrap___vasprintf_chk(char **text, int flag, const char *format, va_list arguments) {
+    (void)flag;
     return memory_fails() ? -1 : __real_vasprintf(text, format, arguments);
 }
 

@@ -51,7 +51,7 @@ for _name in ("pare_prune", "pare_recover", "pare_merge", "pare_export", "pare_e
     getattr(_lib, _name).argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.POINTER(_text)]
 _lib.pare_generate.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, _abi.pare_piece_fn, ctypes.c_void_p]
 
-# Calls of two threads must not overlap (pare.h).
+# What computes takes turns in the library, too (pare.h); here whole calls do, so that an interrupt is one call's.
 _turn = threading.Lock()
 
 

@@ -61,8 +61,8 @@ pare_status pare_layer_influence(pare_pass *pass, const pare_source *source, con
         out[layer] /= (double)(batch->sequences * pare_pass_shape_of(pass)->length);
         if (!isfinite(out[layer]))
             return pare_fail(PARE_NUMERIC_ERROR,
-                             "the influence of layer %u is %f: the weights of %s hold NaN or infinity; repair the "
-                             "checkpoint",
+                             "the influence of layer %u is %f: the weights of %s are not finite, or too large to "
+                             "compute with",
                              layer, out[layer], pare_checkpoint_directory(source->model->checkpoint));
     }
     return PARE_OK;

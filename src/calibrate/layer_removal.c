@@ -41,7 +41,8 @@ static pare_status all_losses(const removal *r, double *dense, double *losses) {
     PARE_TRY(pare_pass_forward(r->pass, r->source, r->batch->ids, r->batch->sequences));
     PARE_TRY(mean_loss(r, dense));
     if (!isfinite(*dense))
-        return pare_fail(PARE_NUMERIC_ERROR, "the loss is %f: the weights of %s hold NaN or infinity", *dense,
+        return pare_fail(PARE_NUMERIC_ERROR,
+                         "the loss is %f: the weights of %s are not finite, or too large to compute with", *dense,
                          pare_checkpoint_directory(model->checkpoint));
     for (uint32_t layer = model->config.layers; layer-- > 0;) {
         losses[layer] = *dense;

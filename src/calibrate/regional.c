@@ -139,8 +139,9 @@ static pare_status add_sequence(const pare_block *block, const pare_regional_inp
     PARE_TRY(pare_block_forward(block, room->x, room->output));
     double norm = sqrt(pare_regional_energy(room, room->output));
     PARE_TRY(pare_regional_check(block, sequence, norm));
-    if (!(norm > 0.0)) return PARE_OK;
-    pare_regional_scale(room, (float)(1.0 / norm), room->output);
+    float factor = (float)(1.0 / norm);
+    if (!(norm > 0.0) || isinf(factor)) return PARE_OK; /* too small to have a direction in floats */
+    pare_regional_scale(room, factor, room->output);
     return pare_regional_backward(block, room, sink);
 }
 

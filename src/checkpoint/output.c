@@ -146,7 +146,7 @@ pare_status pare_output_carry_over(const pare_output *output) {
 }
 
 static pare_status sync_parent(const pare_output *output) {
-    char *parent = pare_path_folder(output->place);
+    char *parent = pare_path_parent(output->place);
     if (!parent) return pare_whole();
     pare_status status = pare_durable_sync_folder(parent);
     free(parent);
@@ -240,6 +240,7 @@ static pare_status place_file(const pare_output *output) {
 
 pare_status pare_output_commit(pare_output *output) {
     pare_status status = pare_whole();
+    if (status == PARE_OK && !output->file) pare_temporary_publish(output->temporary);
     if (status == PARE_OK) status = pare_durable_sync_folder(output->temporary);
     if (status == PARE_OK && output->file)
         status = place_file(output);

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -32,6 +33,21 @@ static pare_status resolve(const char *target, char **place) {
     PARE_TRY(pare_whole());
     if (*place) return PARE_OK;
     return pare_fail(PARE_FILE_ERROR, "cannot write %s: there is no folder to write it in; create it first", target);
+}
+
+/* A name that people give to files of weights would be a folder's, and not what they look for. */
+static pare_status check_name(const char *target) {
+    static const char *const endings[] = {".safetensors", ".bin", ".pth", ".pt", ".ckpt", ".ggml", ".onnx"};
+    size_t length = strlen(target);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        size_t bytes = strlen(endings[i]);
+        if (length > bytes && strcasecmp(target + length - bytes, endings[i]) == 0)
+            return pare_fail(PARE_BAD_ARGUMENT,
+                             "%s is a file's name, and a model is written as a folder, or as one file whose name ends "
+                             "with .gguf; give such a name",
+                             target);
+    }
+    return PARE_OK;
 }
 
 /* A GGUF file replaces one, and nothing else. */
@@ -93,6 +109,7 @@ static pare_status check_room(const char *target, const char *place, uint64_t ne
 
 pare_status pare_output_check(const char *target, const char *source, bool force, uint64_t needed, char **place) {
     pare_status status = resolve(target, place);
+    if (status == PARE_OK) status = check_name(target);
     if (status == PARE_OK) status = check_source(target, *place, source);
     if (status == PARE_OK) status = check_existing(target, *place, force);
     if (status == PARE_OK) status = check_room(target, *place, needed);

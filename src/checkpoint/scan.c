@@ -4,6 +4,7 @@
 #include "support/memory.h"
 #include "support/path.h"
 #include "support/progress.h"
+#include "support/read_ahead.h"
 #include "support/vectorize.h"
 
 #include <stdlib.h>
@@ -13,6 +14,12 @@
  * expanded or copied lie elsewhere, and piece n of the file goes with piece n of those. */
 enum { PIECE_BYTES = 4 << 20 };
 
+/* So much of a file is asked for before it is looked at, by a thread of its own, where there is so much to read that
+ * this pays. Of files that memory cannot hold the first bytes stay, which are needed first afterwards. */
+#define AHEAD_BYTES ((uint64_t)64 << 20)
+#define MUCH ((uint64_t)256 << 20)
+static const double share = 0.8; /* of what is available */
+
 typedef struct count_pair {
     uint64_t zeros, bad; /* elements that are zero; that are NaN or infinite */
 } count_pair;
@@ -21,7 +28,9 @@ typedef struct scanner {
     const pare_checkpoint *checkpoint;
     const pare_runtime *runtime;
     pare_scan *out;
-    uint64_t done, total;   /* bytes of all files, or of what they were expanded to where that is more */
+    uint64_t done, total; /* bytes of all files, or of what they were expanded to where that is more */
+    pare_read_ahead *reader;
+    uint64_t room;          /* bytes that may stay in memory */
     const pare_tensor *bad; /* has a NaN or an infinity; NULL: none so far */
     pare_stored_run bad_run;
     uint64_t bad_from; /* at this element of that run, or after */
@@ -137,6 +146,19 @@ static const pare_mapping *extent(const scanner *scan, size_t file, const unsign
     return mapping;
 }
 
+/* Before a piece is looked at, and after it. */
+static void read_ahead(const scanner *scan, const pare_mapping *mapping, uint64_t offset) {
+    if (offset == 0)
+        pare_read_ahead_want(scan->reader, mapping->data, mapping->bytes < AHEAD_BYTES ? mapping->bytes : AHEAD_BYTES);
+    if (mapping->bytes > offset + AHEAD_BYTES)
+        pare_read_ahead_want(scan->reader, mapping->data + offset + AHEAD_BYTES,
+                             piece_of(mapping->bytes, offset + AHEAD_BYTES));
+}
+
+static void let_go(const scanner *scan, const pare_mapping *mapping, uint64_t offset, size_t bytes) {
+    if (scan->done > scan->room) pare_read_ahead_release(scan->reader, mapping->data + offset, bytes);
+}
+
 static pare_status scan_pieces(scanner *scan, size_t file, pare_digest *digest) {
     const unsigned char *image;
     uint64_t image_bytes, length;
@@ -146,6 +168,7 @@ static pare_status scan_pieces(scanner *scan, size_t file, pare_digest *digest) 
     for (uint64_t offset = 0; offset < length; offset += PIECE_BYTES) {
         PARE_TRY(pare_progress_report(scan->runtime, "checking weights", scan->done, scan->total));
         size_t mapped = piece_of(mapping->bytes, offset), beside = piece_of(image_bytes, offset);
+        read_ahead(scan, mapping, offset);
 #pragma omp parallel sections num_threads(threads)
         {
 #pragma omp section
@@ -159,6 +182,7 @@ static pare_status scan_pieces(scanner *scan, size_t file, pare_digest *digest) 
         /* Here, because messages belong to the thread that fails. */
         if (scan->bad) return refuse_element(scan);
         scan->done += piece_of(length, offset);
+        let_go(scan, mapping, offset, mapped);
     }
     return PARE_OK;
 }
@@ -201,7 +225,11 @@ pare_status pare_checkpoint_scan(const pare_checkpoint *checkpoint, const pare_r
     pare_status status = pare_alloc(&out->file_digests, files, sizeof *out->file_digests, "file digests");
     if (status == PARE_OK)
         status = pare_alloc(&out->zeros, pare_checkpoint_count(checkpoint), sizeof *out->zeros, "zero counts");
+    if (scan.total >= MUCH) scan.reader = pare_read_ahead_new();
+    scan.room = (uint64_t)((double)pare_memory_available() * share);
+    if (scan.total <= scan.room || !scan.room) scan.room = UINT64_MAX;
     if (status == PARE_OK) status = scan_files(&scan);
+    pare_read_ahead_free(scan.reader);
     if (status != PARE_OK) pare_scan_free(out);
     return status;
 }

@@ -31,8 +31,9 @@ pare_status pare_sealed_put(pare_sealed *sealed, const void *data, uint64_t byte
 }
 
 static pare_status sync_folder_of(const char *path) {
-    char *folder = pare_path_folder(path);
-    pare_status status = folder ? pare_durable_sync_folder(folder) : pare_whole();
+    char *folder = pare_path_parent(path);
+    if (!folder) return pare_whole();
+    pare_status status = pare_durable_sync_folder(folder);
     free(folder);
     return status;
 }

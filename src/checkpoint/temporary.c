@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ATTEMPTS = 100, DIGITS = 6, ANYONE = 0777, OWNER = 0700 };
+enum { ATTEMPTS = 100, DIGITS = 6 };
 static const char infix[] = ".pare-", previous[] = ".old";
 
 /* Removes entries until there is none left; a folder that is read while it changes may hide some the first time. */
@@ -83,13 +83,11 @@ static bool is_still(int descriptor, const char *path) {
 }
 
 /* Makes `path`, which must not exist, and locks it. Returns its descriptor, or -1 with errno set: EEXIST asks for
- * another name. mode: of a folder, within the umask; 0: a file, with the usual permissions, which mkostemp would
- * narrow. */
-static int make(const char *path, mode_t mode, bool *locked) {
-    bool folder = mode != 0;
-    if (folder && mkdir(path, mode) != 0) return -1;
+ * another name. */
+static int make(const char *path, bool folder, bool *locked) {
+    if (folder && mkdir(path, 0700) != 0) return -1;
     int flags = folder ? O_RDONLY | O_DIRECTORY : O_WRONLY | O_CREAT | O_EXCL;
-    int made = open(path, flags | O_CLOEXEC, 0666);
+    int made = open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (made < 0) {
         int error = errno == ENOENT && folder ? EEXIST : errno; /* a sweep has removed it, as below */
         if (folder) rmdir(path);
@@ -106,13 +104,13 @@ static int make(const char *path, mode_t mode, bool *locked) {
 }
 
 /* *path is NULL on failure. */
-static int make_beside(const char *target, mode_t mode, char **path, bool *locked) {
+static int make_beside(const char *target, bool folder, char **path, bool *locked) {
     *path = NULL;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         uint32_t suffix;
         if (getrandom(&suffix, sizeof suffix, 0) != (ssize_t)sizeof suffix) break;
         *path = pare_format("%s%s%06x", target, infix, suffix & 0xffffffu);
-        int made = *path ? make(*path, mode, locked) : -1;
+        int made = *path ? make(*path, folder, locked) : -1;
         if (made >= 0) return made;
         int error = errno;
         bool taken = *path && error == EEXIST;
@@ -125,9 +123,9 @@ static int make_beside(const char *target, mode_t mode, char **path, bool *locke
 }
 
 /* Fails without a message. */
-static bool make_folder(const char *target, mode_t mode, char **path, int *lock) {
+static bool make_folder(const char *target, char **path, int *lock) {
     bool locked;
-    *lock = make_beside(target, mode, path, &locked);
+    *lock = make_beside(target, true, path, &locked);
     if (*lock < 0) return false;
     if (!locked) {
         close(*lock);
@@ -137,7 +135,7 @@ static bool make_folder(const char *target, mode_t mode, char **path, int *lock)
 }
 
 pare_status pare_temporary_folder(const char *target, char **path, int *lock) {
-    if (make_folder(target, ANYONE, path, lock)) return PARE_OK;
+    if (make_folder(target, path, lock)) return PARE_OK;
     return pare_fail(PARE_FILE_ERROR, "cannot create a folder beside %s: %s", target, strerror(errno));
 }
 
@@ -145,7 +143,7 @@ pare_status pare_temporary_file(const char *target, uint64_t expected, pare_dura
     bool locked;
     *file = (pare_durable){0};
     *lock = -1;
-    int made = make_beside(target, 0, path, &locked);
+    int made = make_beside(target, false, path, &locked);
     if (made < 0) return pare_fail(PARE_FILE_ERROR, "cannot create a file beside %s: %s", target, strerror(errno));
     pare_status status = pare_durable_take(made, *path, expected, file);
     if (status != PARE_OK) {
@@ -156,6 +154,40 @@ pare_status pare_temporary_file(const char *target, uint64_t expected, pare_dura
     }
     if (locked) *lock = fcntl(made, F_DUPFD_CLOEXEC, 0); /* of the same lock, which outlives the writing */
     return PARE_OK;
+}
+
+/* What a new file in the folder gets of `mode`: by umask, or by what the folder hands down. A file without a name shows
+ * it; where the file system has none of these, a negative number. */
+static int mode_in(const char *folder, mode_t mode) {
+    struct stat made;
+    int file = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+    int got = file >= 0 && fstat(file, &made) == 0 ? (int)(made.st_mode & 0777) : -1;
+    if (file >= 0) close(file);
+    return got;
+}
+
+/* Without such files: the umask alone, as the kernel tells it, since asking for it is changing it for all threads. */
+static int mode_of_umask(mode_t mode) {
+    char line[128];
+    unsigned mask = 0;
+    bool found = false;
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file && !found && fgets(line, sizeof line, file))
+        found = sscanf(line, "Umask: %o", &mask) == 1;
+    if (file) fclose(file);
+    return found ? (int)(mode & ~(mode_t)mask) : -1;
+}
+
+void pare_temporary_publish(const char *path) {
+    struct stat found;
+    if (lstat(path, &found) != 0 || S_ISLNK(found.st_mode)) return;
+    bool folder = S_ISDIR(found.st_mode);
+    mode_t wanted = folder ? 0777 : 0666;
+    char *parent = folder ? NULL : pare_path_parent(path);
+    int mode = folder || parent ? mode_in(folder ? path : parent, wanted) : -1;
+    if (mode < 0) mode = mode_of_umask(wanted);
+    free(parent);
+    if (mode >= 0) (void)!chmod(path, (mode_t)mode | (found.st_mode & S_ISGID));
 }
 
 typedef enum entry_kind { ENTRY_OTHER, ENTRY_TEMPORARY, ENTRY_PREVIOUS } entry_kind;
@@ -198,7 +230,7 @@ int pare_temporary_hold(const char *path) {
 
 void pare_temporary_sweep(const char *target) {
     const char *slash = strrchr(target, '/'), *name = slash ? slash + 1 : target;
-    char *parent = pare_path_folder(target);
+    char *parent = pare_path_parent(target);
     DIR *folder = parent ? opendir(parent) : NULL;
     for (struct dirent *entry; folder && (entry = readdir(folder));) {
         entry_kind kind = kind_of(entry->d_name, name);
@@ -214,7 +246,7 @@ pare_status pare_temporary_scratch(const char *parent, const char *name, char **
     *lock = -1;
     PARE_TRY(pare_whole());
     pare_temporary_sweep(target);
-    bool made = make_folder(target, OWNER, path, lock);
+    bool made = make_folder(target, path, lock);
     int error = errno;
     free(target);
     if (made) return PARE_OK;

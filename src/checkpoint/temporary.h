@@ -1,6 +1,7 @@
 /* What is written under a temporary name beside its target, TARGET.pare- and six hexadecimal digits, until it is whole.
  * Its owner holds a lock on it (flock, which other containers on the same volume see, too, and which ends with the
- * owner), so that what a killed run has left can be told from what another run is writing. */
+ * owner), so that what a killed run has left can be told from what another run is writing. Until then it is for its
+ * owner's eyes alone: 0700, a file 0600. */
 #ifndef PARE_CHECKPOINT_TEMPORARY_H
 #define PARE_CHECKPOINT_TEMPORARY_H
 
@@ -10,12 +11,16 @@
  * locks. */
 pare_status pare_temporary_folder(const char *target, char **path, int *lock);
 
-/* A new folder NAME.pare-XXXXXX in `parent`, for its owner's eyes alone, after pare_temporary_sweep of that name: for
- * what is not to last. Otherwise like pare_temporary_folder. */
+/* A new folder NAME.pare-XXXXXX in `parent`, after pare_temporary_sweep of that name: for what is not to last.
+ * Otherwise like pare_temporary_folder. */
 pare_status pare_temporary_scratch(const char *parent, const char *name, char **path, int *lock);
 
 /* A new file likewise, to be written and finished as pare_durable_create's. */
 pare_status pare_temporary_file(const char *target, uint64_t expected, pare_durable *file, char **path, int *lock);
+
+/* Gives the file or folder, which is whole, the permissions that others have who make one where it lies: before it gets
+ * to its place. Where they cannot be found out it stays its owner's. */
+void pare_temporary_publish(const char *path);
 
 /* The name for what stood at the target while its successor takes its place, TARGET.pare-XXXXXX.old; NULL without
  * memory. */

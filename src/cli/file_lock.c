@@ -24,13 +24,13 @@ static bool is_still(int file, const char *path) {
            open_one.st_ino == named.st_ino;
 }
 
-/* locked: what is locked for `path`. */
+/* locked: what is locked for `path`. A lock of its own beside it is no link to elsewhere. */
 static int take(const char *path, const char *locked, bool beside, pare_file_lock *out) {
     enum { ATTEMPTS = 100 };
     struct stat found;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         bool there = stat(locked, &found) == 0;
-        int file = open(locked, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        int file = open(locked, O_RDWR | O_CREAT | O_CLOEXEC | (beside ? O_NOFOLLOW : 0), 0666);
         if (file < 0) return pare_outcome_cannot_write(path);
         bool got = flock(file, LOCK_EX | LOCK_NB) == 0, taken = !got && errno == EWOULDBLOCK;
         if (got && is_still(file, locked)) {

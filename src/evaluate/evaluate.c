@@ -217,10 +217,12 @@ static pare_status make_report(job *j, double seconds, char **report) {
         .all_tasks = tasks && !pare_task_at(tasks->count),
         .pictures = pare_reads_pictures(&j->model->config) ? &j->pictures : NULL,
         .seconds = seconds,
+        .stages = j->run.times,
+        .stage_count = j->run.time_count,
     };
     PARE_TRY(pare_report_text(PARE_REPORT_EVALUATION, &results, report));
     if (!tasks || !o->harness) return PARE_OK;
-    return pare_run_write(&j->run, pare_report_lm_eval(&results, j->model->config.max_positions), o->harness);
+    return pare_run_write(&j->run, pare_report_lm_eval(&results, &j->model->config), o->harness);
 }
 
 static void release(job *j) {

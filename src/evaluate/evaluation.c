@@ -75,6 +75,7 @@ pare_status pare_evaluation_groups(const pare_evaluation *e, const pare_model *d
 
 pare_status pare_evaluation_check(const pare_evaluation *e, const char *what, double value) {
     if (isfinite(value)) return PARE_OK;
-    return pare_fail(PARE_NUMERIC_ERROR, "the %s of %s on %s is %f: its weights hold NaN or infinity", what,
+    return pare_fail(PARE_NUMERIC_ERROR,
+                     "the %s of %s on %s is %f: its weights are not finite, or too large to compute with", what,
                      pare_checkpoint_directory(e->model->checkpoint), e->name, value);
 }

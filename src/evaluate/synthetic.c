@@ -14,36 +14,36 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-typedef struct shape {
-    const char *name;
-    uint32_t hidden, heads, kv_heads, ffn;
-    double theta;
-} shape;
-
 enum { VOCABULARY = 1024 };
 
-static const shape shapes[] = {
-    {"1b", 2048, 32, 4, 5632, 10000.0},
-    {"7b", 4096, 32, 32, 11008, 10000.0},
-    {"13b", 5120, 40, 40, 13824, 10000.0},
-    {"llama3-8b", 4096, 32, 8, 14336, 500000.0},
+static const pare_synthetic_shape shapes[] = {
+    {"1b", 2048, 32, 4, 5632, 22, 32000, 10000.0},    {"7b", 4096, 32, 32, 11008, 32, 32000, 10000.0},
+    {"13b", 5120, 40, 40, 13824, 40, 32000, 10000.0}, {"llama3-8b", 4096, 32, 8, 14336, 32, 128256, 500000.0},
+    {"70b", 8192, 64, 8, 28672, 80, 32000, 10000.0},
 };
 
-static const shape *find_shape(const char *name) {
+const pare_synthetic_shape *pare_synthetic_find(const char *name) {
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         if (strcmp(shapes[i].name, name) == 0) return &shapes[i];
     return NULL;
 }
 
-static void write_config(FILE *file, const shape *s, uint32_t layers) {
+void pare_synthetic_config(FILE *file, const pare_synthetic_shape *s, uint32_t layers, uint32_t vocabulary) {
     fprintf(
         file,
         "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\",\"hidden_act\":\"silu\",\"hidden_size\":%u,"
         "\"intermediate_size\":%u,\"num_hidden_layers\":%u,\"num_attention_heads\":%u,\"num_key_value_heads\":%u,"
         "\"head_dim\":%u,\"max_position_embeddings\":4096,\"rms_norm_eps\":1e-5,\"rope_theta\":%.1f,"
-        "\"tie_word_embeddings\":false,\"vocab_size\":%d,\"torch_dtype\":\"bfloat16\",\"bos_token_id\":1,\"eos_token_"
+        "\"tie_word_embeddings\":false,\"vocab_size\":%u,\"torch_dtype\":\"bfloat16\",\"bos_token_id\":1,\"eos_token_"
         "id\":2}\n",
-        s->hidden, s->ffn, layers, s->heads, s->kv_heads, s->hidden / s->heads, s->theta, VOCABULARY);
+        s->hidden, s->ffn, layers, s->heads, s->kv_heads, s->hidden / s->heads, s->theta, vocabulary);
+}
+
+void pare_synthetic_matrix(const pare_synthetic_shape *s, int role, uint64_t *rows, uint64_t *columns) {
+    uint64_t d = s->hidden, f = s->ffn, kv = d / s->heads * s->kv_heads;
+    const uint64_t of_role[PARE_LAYER_ROLES] = {d, kv, kv, d, f, f, d, 0, 0};
+    *rows = of_role[role];
+    *columns = role == PARE_ROLE_DOWN ? f : d;
 }
 
 typedef struct header {
@@ -60,13 +60,13 @@ static void declare(header *h, const char *name, uint64_t rows, uint64_t columns
     h->offset += bytes;
 }
 
-static void declare_layer(header *h, const shape *s, uint32_t layer) {
-    uint64_t d = s->hidden, f = s->ffn, kv = (uint64_t)s->hidden / s->heads * s->kv_heads;
-    const uint64_t rows[PARE_LAYER_ROLES] = {d, kv, kv, d, f, f, d, 0, 0};
+static void declare_layer(header *h, const pare_synthetic_shape *s, uint32_t layer) {
     for (int role = 0; role < PARE_LAYER_ROLES; role++) {
         char name[96];
+        uint64_t rows, columns;
         pare_role_name(layer, (pare_role)role, name, sizeof name);
-        declare(h, name, rows[role], role == PARE_ROLE_DOWN ? f : d);
+        pare_synthetic_matrix(s, role, &rows, &columns);
+        declare(h, name, rows, columns);
     }
 }
 
@@ -101,7 +101,7 @@ static pare_status write_random(int file, uint64_t at, uint64_t bytes) {
     return status;
 }
 
-static pare_status write_weights(const char *path, const shape *s, uint32_t layers) {
+static pare_status write_weights(const char *path, const pare_synthetic_shape *s, uint32_t layers) {
     char *text = NULL;
     size_t length = 0;
     header h = {.text = pare_text_stream(&text, &length)};
@@ -130,12 +130,12 @@ static pare_status write_weights(const char *path, const shape *s, uint32_t laye
     return status;
 }
 
-static pare_status write_model(const char *folder, const shape *s, uint32_t layers) {
+static pare_status write_model(const char *folder, const pare_synthetic_shape *s, uint32_t layers) {
     char *config = pare_path_join(folder, "config.json"), *weights = pare_path_join(folder, "model.safetensors");
     FILE *file = config ? fopen(config, "we") : NULL;
     pare_status status = file ? PARE_OK : pare_fail(PARE_FILE_ERROR, "cannot write %s: %s", config, strerror(errno));
     if (file) {
-        write_config(file, s, layers);
+        pare_synthetic_config(file, s, layers, VOCABULARY);
         if (fclose(file) != 0) status = pare_fail(PARE_FILE_ERROR, "cannot write %s: %s", config, strerror(errno));
     }
     if (status == PARE_OK) status = write_weights(weights, s, layers);
@@ -155,8 +155,8 @@ static void remove_files(const char *folder) {
 
 pare_status pare_synthetic_open(const char *name, uint32_t layers, const char *parent, pare_model **out) {
     *out = NULL;
-    const shape *s = find_shape(name);
-    if (!s) return pare_fail(PARE_BAD_ARGUMENT, "--shape %s: known shapes are 1b, 7b, 13b and llama3-8b", name);
+    const pare_synthetic_shape *s = pare_synthetic_find(name);
+    if (!s) return pare_fail(PARE_BAD_ARGUMENT, "--shape %s: known shapes are 1b, 7b, 13b, llama3-8b and 70b", name);
     if (layers < 1 || layers > 512)
         return pare_fail(PARE_BAD_ARGUMENT, "--layers %u: give a number from 1 to 512", layers);
     char *folder;

@@ -54,12 +54,14 @@ static pare_block block_of(pare_generator *g, uint32_t layer, int64_t count) {
 
 static pare_status run_blocks(pare_generator *g, int64_t count) {
     const pare_model *model = g->source.model;
-    pare_model_prefetch(model, 0);
+    pare_residency_measure(&g->residency);
+    pare_residency_want(&g->residency, &g->source, 0);
     for (uint32_t layer = 0; layer < model->config.layers; layer++) {
         PARE_TRY(pare_interrupted());
-        pare_model_prefetch(model, (int64_t)layer + 1);
+        pare_residency_want(&g->residency, &g->source, (int64_t)layer + 1);
         pare_block block = block_of(g, layer, count);
         PARE_TRY(pare_block_forward(&block, g->x, g->x));
+        pare_residency_leave(&g->residency, &g->source, layer, false);
     }
     g->tokens += count;
     return PARE_OK;

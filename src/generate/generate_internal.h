@@ -4,6 +4,7 @@
 
 #include "generate/generate.h"
 #include "model/adapter_room.h"
+#include "model/residency.h"
 
 /* Rows of the LM head at a time, and tokens of all sequences together that pass through a block at a time. */
 enum { PARE_GENERATOR_VOCABULARY = 8192, PARE_GENERATOR_TOKENS = 512 };
@@ -20,7 +21,8 @@ struct pare_generator {
     int64_t reach;     /* tokens that each sequence has after the running step */
     uint32_t *history; /* [batch, capacity] all tokens, where keys may have to be made again; else NULL */
     bool resident;
-    bool borrows; /* the layers' weights, norms, positions and LM head are another generator's */
+    bool borrows;             /* the layers' weights, norms, positions and LM head are another generator's */
+    pare_residency residency; /* where no other generator uses the weights */
     pare_generator_layer *layers;
     void *matrices[PARE_MATRIX_ROLES]; /* the layer in hand, where weights are not resident */
     float *vectors;                    /* norms and biases of all layers, then those of the final norm [2, d] */

@@ -218,6 +218,7 @@ pare_status pare_generator_new(const pare_source *source, const pare_generator_s
     PARE_TRY(pare_alloc(&g, 1, sizeof *g, "generator"));
     g->source = *source;
     g->adapters = shape->adapters;
+    if (!shape->weights_of && !shape->beside) pare_residency_open(source->model, &g->residency);
     g->batch = shape->batch;
     g->capacity = shape->capacity;
     g->chunk = plan.chunk;
@@ -233,6 +234,7 @@ pare_status pare_generator_new(const pare_source *source, const pare_generator_s
 
 void pare_generator_free(pare_generator *g) {
     if (!g) return;
+    pare_residency_close(&g->residency);
     if (g->borrows) {
         g->vectors = g->head_bias = NULL;
         g->positions = (pare_position_tables){0};

@@ -61,7 +61,7 @@ static pare_status check_units(const double *scores, uint32_t count, uint32_t la
         if (!isfinite(scores[i]))
             return pare_fail(
                 PARE_NUMERIC_ERROR,
-                "the score of %s %u in layer %u is %f: the weights hold NaN or infinity; repair the checkpoint", unit,
+                "the score of %s %u in layer %u is %f: the weights are not finite, or too large to compute with", unit,
                 i, layer, scores[i]);
     return PARE_OK;
 }
@@ -77,8 +77,8 @@ pare_status pare_unit_scores_check(const pare_unit_scores *scores, const pare_mo
     for (uint32_t i = 0; i < model->config.hidden; i++)
         if (!isfinite(scores->hidden[i]))
             return pare_fail(PARE_NUMERIC_ERROR,
-                             "the score of hidden channel %u is %f: the weights hold NaN or infinity; repair the "
-                             "checkpoint",
+                             "the score of hidden channel %u is %f: the weights are not finite, or too large to "
+                             "compute with",
                              i, scores->hidden[i]);
     return PARE_OK;
 }

@@ -187,6 +187,7 @@ pare_status pare_layerwise_new(const pare_layerwise_request *request, const pare
                             .micro_batch = plan->micro_batch,
                             .repaired = repaired};
     out->observer = pare_layerwise_observer(out);
+    pare_residency_open(out->model, &out->residency);
     pare_status status = allocate(out, plan);
     if (status == PARE_OK) return PARE_OK;
     pare_layerwise_free(out);
@@ -202,6 +203,7 @@ static void free_states(pare_layer_states *side) {
 }
 
 void pare_layerwise_free(pare_layerwise *l) {
+    pare_residency_close(&l->residency);
     pare_layerwise_forget(l);
     for (int kind = 0; kind < PARE_INPUT_KINDS; kind++)
         if (!kind || !l->asked.one_by_one) pare_free(l->gram_room[kind]);

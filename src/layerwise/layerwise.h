@@ -18,6 +18,7 @@
 #include "calibrate/gram.h"
 #include "calibrate/input_moments.h"
 #include "method/element.h"
+#include "model/residency.h"
 #include "model/stream.h"
 #include "model/walk.h"
 #include "model/work.h"
@@ -119,6 +120,7 @@ typedef struct pare_layerwise {
     pare_repaired *repaired;
 
     pare_walk walk;
+    pare_residency residency;
     pare_block block, dense_block; /* of the layer in hand; the matrices of `block` change from dense to pruned */
     float *channels; /* [3, d] in `block`, where hidden channels are gone: those that are kept, and biases that add to
                         them */

@@ -118,7 +118,9 @@ static void cut_biases(pare_layerwise *l) {
 }
 
 void pare_layerwise_enter(pare_layerwise *l, uint32_t layer) {
-    pare_model_prefetch(l->model, (int64_t)layer + 1);
+    if (layer == 0) pare_residency_measure(&l->residency);
+    pare_residency_leave(&l->residency, l->asked.source, (int64_t)layer - 1, false);
+    pare_residency_want(&l->residency, l->asked.source, (int64_t)layer + 1);
     l->block = l->dense_block = pare_walk_block(&l->walk, layer);
     l->at_middle = l->resident = false;
     if (!l->asked.channels.index) return;

@@ -161,9 +161,11 @@ static pare_status check_shares_against_recipe(const pare_job *job) {
 static pare_status check_weights(const pare_job *job) {
     const pare_job_target *t = &job->target;
     if (!t->sparsity.given)
-        return pare_fail(PARE_BAD_ARGUMENT,
-                         "%s removes single weights: say how many with --sparsity 0.5 or --pattern 2:4",
-                         job->recipe.name);
+        return pare_fail(
+            PARE_BAD_ARGUMENT,
+            "%s removes single weights: say how many with --sparsity 0.5 or --pattern 2:4 (--ratio is for methods that "
+            "remove units: 'pare help methods')",
+            job->recipe.name);
     if (t->ratio != 0.0 || t->ratios || t->parameters || t->bytes || t->latency != 0.0)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "give only one of --ratio, --params, --bytes, --latency, --sparsity and --pattern");
@@ -173,9 +175,11 @@ static pare_status check_weights(const pare_job *job) {
     if (t->round_to > 1)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--round-to rounds the widths that are kept: single weights leave them as they are");
-    if (job->outputs.resumable && !pare_signal_has(job->recipe.signal, PARE_TRAIT_STEPS))
+    bool kept = pare_signal_has(job->recipe.signal, PARE_TRAIT_STEPS) || job->recipe.reconstruct;
+    if (job->outputs.resumable && !kept)
         return pare_fail(PARE_BAD_ARGUMENT,
-                         "--resume goes on from kept rounds and Moreau steps: single weights have none, leave it out");
+                         "--resume goes on from kept rounds, Moreau steps and reconstructed layers: single weights "
+                         "have none of these, leave it out");
     PARE_TRY(check_shares(job));
     return check_shares_against_recipe(job);
 }

@@ -174,6 +174,13 @@ static const pare_key keys[] = {
      .applies = may_reconstruct, .advice = "give the steps of training for each half of a block, such as 100"},
     {"reconstruct_rate", "--reconstruct-rate", PARE_KEY_REAL, AT(reconstruct_rate), .low = 0, .high = 1, .open = true,
      .applies = reconstructs, .advice = "give the rate of the first step, such as 1e-3"},
+    {"reconstruct_rank", "--reconstruct-rank", PARE_KEY_INTEGER, AT(reconstruct_rank), .low = 0, .high = 65536,
+     .off_at_zero = true, .applies = reconstructs,
+     .advice = "give the rank of the changes that --reconstruct makes, such as 32, or 0 to train all weights"},
+    {"reconstruct_metric", "--reconstruct-metric", PARE_KEY_CHOICE, AT(reconstruct_metric), metrics,
+     .applies = reconstructs},
+    {"reconstruct_dense", "--reconstruct-dense", PARE_KEY_REAL, AT(reconstruct_dense), .low = 0, .high = 1,
+     .applies = reconstructs, .advice = "give the dense model's share in what --reconstruct learns, from 0 to 1"},
     {"wording", "--wording", PARE_KEY_CHOICE, AT(wording), wordings, .applies = pare_recipe_needs_data},
 };
 

@@ -14,6 +14,7 @@ void pare_recipe_start(const pare_recipe *preset, pare_recipe *out) {
     out->effort = PARE_EFFORT_NORMAL;
     pare_element_defaults(&out->element);
     if (out->reconstruct_rate <= 0.0) out->reconstruct_rate = reconstruct_rate;
+    out->reconstruct_dense = 1.0;
     if (!out->search_steps) out->search_steps = search_steps;
     if (!out->search_rounds) out->search_rounds = search_rounds;
     out->lora = pare_lora_recipe_published();

@@ -65,6 +65,9 @@ struct pare_recipe {
     bool final_norm;       /* fitted at the end */
     int32_t reconstruct;   /* steps of training for each half of a block, after all else; 0: none */
     double reconstruct_rate;
+    int32_t reconstruct_rank;       /* of factors that are trained in place of all weights; 0: all weights */
+    pare_metric reconstruct_metric; /* what it measures errors by */
+    double reconstruct_dense;       /* the dense model's share in its targets */
     pare_element_recipe element; /* in element mode */
     pare_lora_recipe lora;       /* where the signal trains */
     pare_gates_recipe gates;     /* where it learns gates */

@@ -33,10 +33,11 @@ static inline bool pare_widths_lack(const pare_widths *widths, pare_role role) {
     return pare_role_in(role, PARE_PART_ATTENTION) ? !widths->heads : !widths->ffn;
 }
 
-/* True for the norm in front of such a half. */
-static inline bool pare_widths_lack_norm(const pare_widths *widths, pare_role role) {
+/* True for the norm in front of such a half, unless the FFN reads it, too. */
+static inline bool pare_widths_lack_norm(const pare_architecture *a, const pare_widths *widths, pare_role role) {
     pare_role of = pare_roles[role].of;
-    return (of == PARE_ROLE_INPUT_NORM || of == PARE_ROLE_POST_NORM) && pare_widths_lack(widths, role);
+    bool read = of == PARE_ROLE_INPUT_NORM && a->shared_norm && widths->ffn;
+    return (of == PARE_ROLE_INPUT_NORM || of == PARE_ROLE_POST_NORM) && !read && pare_widths_lack(widths, role);
 }
 
 typedef struct pare_family pare_family;

@@ -178,7 +178,8 @@ static pare_status expect_head_norms(const inventory *from, uint32_t layer, pare
 
 /* A half of no width need not have its tensors: those without elements, and the norm of what it would read. */
 static bool is_absent(const inventory *from, const pare_widths *widths, pare_role role, bool empty, const char *name) {
-    bool spared = empty ? pare_widths_lack(widths, role) : pare_widths_lack_norm(widths, role);
+    bool spared =
+        empty ? pare_widths_lack(widths, role) : pare_widths_lack_norm(&from->config->architecture, widths, role);
     return spared && !pare_checkpoint_find(from->checkpoint, name);
 }
 

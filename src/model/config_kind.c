@@ -148,6 +148,13 @@ static pare_status enter_wrapper(pare_fields file, size_t index, const char **ty
     return check_architectures(file, wrappers[index].class_name);
 }
 
+const char *pare_config_wrapper_class(const json_t *file) {
+    const char *type = json_string_value(json_object_get(file, "model_type"));
+    for (size_t i = 0; type && i < sizeof wrappers / sizeof *wrappers; i++)
+        if (strcmp(wrappers[i].type, type) == 0) return wrappers[i].class_name;
+    return NULL;
+}
+
 pare_status pare_config_kind_check(pare_fields file, const char **type, json_t **text) {
     *type = json_string_value(pare_field(file, "model_type"));
     *text = (json_t *)(uintptr_t)file.object;

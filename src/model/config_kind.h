@@ -9,4 +9,7 @@
  * model_type; *text: the object that describes it, the file's own or its text_config; both borrowed. */
 pare_status pare_config_kind_check(pare_fields file, const char **type, json_t **text);
 
+/* The class of transformers that holds a language model with what is beside it; NULL: the file is of no such model. */
+const char *pare_config_wrapper_class(const json_t *file);
+
 #endif

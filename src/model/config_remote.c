@@ -1,5 +1,6 @@
 #include "model/config_remote.h"
 #include "model/config_blocks.h"
+#include "model/config_kind.h"
 #include "model/family.h"
 #include "support/file.h"
 #include "support/json.h"
@@ -50,10 +51,12 @@ static void state_biases(const pare_config *config, json_t *json) {
 
 static void name_classes(const pare_config *config, const char *class_name, json_t *json) {
     const char *automatic = pare_reads_pictures(config) ? "AutoModelForImageClassification" : "AutoModelForCausalLM";
+    json_t *map = pare_json_of({"AutoConfig", pare_json_format("%s%sConfig", module, class_name)},
+                               {automatic, pare_json_format("%s%s", module, class_name)});
+    if (pare_config_wrapper_class(config->json))
+        pare_json_put(map, "AutoModelForImageTextToText", pare_json_format("%s%s", module, class_name));
     pare_json_put(json, "architectures", pare_json_list_of(pare_json_string(class_name)));
-    pare_json_put(json, "auto_map",
-                  pare_json_of({"AutoConfig", pare_json_format("%s%sConfig", module, class_name)},
-                               {automatic, pare_json_format("%s%s", module, class_name)}));
+    pare_json_put(json, "auto_map", map);
 }
 
 pare_status pare_config_to_remote(const pare_config *config, char **text, pare_config_remote *out) {
@@ -62,10 +65,11 @@ pare_status pare_config_to_remote(const pare_config *config, char **text, pare_c
     *out = (pare_config_remote){0};
     PARE_TRY(pare_config_blocks_refusal(config, &out->why));
     json_t *json = json_deep_copy(config->json);
-    char *class_name = pare_format("%s%s", ours, config->family->class_name);
+    const char *wrapper = pare_config_wrapper_class(config->json);
+    char *class_name = pare_format("%s%s", ours, wrapper ? wrapper : config->family->class_name);
     out->vllm = !out->why;
     if (json && out->vllm) out->any_vllm = pare_config_to_blocks(config, json);
-    if (json) state_biases(config, json);
+    if (json && !wrapper) state_biases(config, json);
     if (json && class_name) name_classes(config, out->vllm ? blocks_class : class_name, json);
     free(class_name);
     pare_status status = pare_whole();
@@ -73,8 +77,4 @@ pare_status pare_config_to_remote(const pare_config *config, char **text, pare_c
         status = pare_json_dump(json, "config.json", JSON_INDENT(2) | JSON_REAL_PRECISION(SHORT_DIGITS), text);
     json_decref(json);
     return status;
-}
-
-bool pare_config_may_be_remote(const pare_config *config) {
-    return config->text == config->json;
 }

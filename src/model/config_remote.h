@@ -21,7 +21,4 @@ typedef struct pare_config_remote {
  * pare_free. */
 pare_status pare_config_to_remote(const pare_config *config, char **text, pare_config_remote *out);
 
-/* True if there are such classes for models of this kind: not for those of more than text. */
-bool pare_config_may_be_remote(const pare_config *config);
-
 #endif

@@ -120,7 +120,7 @@ static pare_status add_role(pare_gguf_plan *plan, uint32_t layer, pare_role role
     if (turned && row->paired) item->head = model->config.head_size;
     if (model->config.architecture.norm_unit && pare_role_is_norm(role)) item->shift = 1;
     int64_t rows, columns, total;
-    if (row->layered && pare_widths_lack_norm(widths, role)) return PARE_OK;
+    if (row->layered && pare_widths_lack_norm(&model->config.architecture, widths, role)) return PARE_OK;
     pare_config_role_shape(&model->config, widths, role, &rows, &columns);
     if (!pare_has_role(&model->config.architecture, role)) {
         pare_config_role_shape(&model->config, widths, of, &columns, &rows);

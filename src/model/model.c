@@ -298,12 +298,6 @@ pare_status pare_model_tokenizer(const pare_model *model, const pare_tokenizer *
     return pare_tokenizer_limit(*model->tokenizer, model->config.vocabulary);
 }
 
-void pare_model_prefetch(const pare_model *model, int64_t layer) {
-    if (layer < 0 || layer >= (int64_t)model->config.layers) return;
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
-        pare_tensor_prefetch(pare_model_tensor(model, (uint32_t)layer, role));
-}
-
 uint64_t pare_model_parameters(const pare_model *model) {
     uint64_t total = 0;
     for (size_t id = 0; id < model->tensor_count; id++)

@@ -59,7 +59,4 @@ uint32_t pare_widths_shared(const pare_widths *widths);
 /* The model's own tokenizer (owned by the model), opened on first use. */
 pare_status pare_model_tokenizer(const pare_model *model, const pare_tokenizer **out);
 
-/* Asks the kernel to read a layer ahead. Layers out of range are ignored. */
-void pare_model_prefetch(const pare_model *model, int64_t layer);
-
 #endif

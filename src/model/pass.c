@@ -91,11 +91,6 @@ static pare_status final_norm(pare_pass *pass, const pare_source *source) {
                               pass->final, pass->final_inverse);
 }
 
-static void prefetch(const pare_pass *pass, const pare_source *source, int64_t layer) {
-    if (layer >= 0 && layer < (int64_t)pass->model->config.layers && !skips(source, layer))
-        pare_model_prefetch(pass->model, layer);
-}
-
 /* One micro-batch through a block, shown to the observer. */
 static pare_status block_forward(pare_pass *pass, const pare_block *block, const float *x, float *out, int64_t first) {
     int64_t tokens = block->batch * block->length;
@@ -133,8 +128,9 @@ static pare_status blocks_forward(pare_pass *pass, const pare_source *source, ui
     PARE_TRY(pare_adapters_check(pass->adapters, pass->shape.rank, pass->shape.dropout));
     pass->steps_done = from;
     for (uint32_t layer = from; layer < pass->model->config.layers; layer++) {
-        prefetch(pass, source, (int64_t)layer + 1);
+        pare_residency_want(&pass->residency, source, (int64_t)layer + 1);
         PARE_TRY(layer_forward(pass, source, layer));
+        pare_residency_leave(&pass->residency, source, layer, pass->returns);
     }
     return final_norm(pass, source);
 }
@@ -142,7 +138,8 @@ static pare_status blocks_forward(pare_pass *pass, const pare_source *source, ui
 static pare_status whole_forward(pare_pass *pass, const pare_source *source, const uint32_t *ids, int64_t sequences) {
     PARE_TRY(pare_pass_enter(pass, sequences));
     pass->ids = ids;
-    prefetch(pass, source, 0);
+    pare_residency_measure(&pass->residency);
+    pare_residency_want(&pass->residency, source, 0);
     PARE_TRY(pare_embedding_forward(pass, source, pare_pass_input(pass, 0)));
     return blocks_forward(pass, source, 0);
 }
@@ -215,12 +212,13 @@ static pare_status layer_backward(pare_pass *pass, const pare_block *of_layer, b
 
 static pare_status blocks_backward(pare_pass *pass, const pare_source *source, int64_t lowest) {
     for (int64_t layer = (int64_t)pass->model->config.layers - 1; layer >= 0 && layer >= lowest; layer--) {
-        prefetch(pass, source, layer - 1);
+        pare_residency_want(&pass->residency, source, layer - 1);
         if (!skips(source, layer)) {
             bool resident = layer == pass->block.layer && pass->sequences <= pass->micro_batch;
             pare_block block = resident ? pass->block : block_of(pass, source, (uint32_t)layer);
             PARE_TRY(layer_backward(pass, &block, resident, layer > lowest));
         }
+        pare_residency_leave(&pass->residency, source, layer, false);
         PARE_TRY(step_done(pass));
     }
     return PARE_OK;
@@ -259,7 +257,11 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
         return pare_fail(PARE_BAD_ARGUMENT,
                          "the pass has no room for gradients of samples; set `samples` in its shape");
     pass->steps_total = (uint64_t)(2 * layers - (lowest > 0 ? lowest : 0));
-    PARE_TRY(whole_forward(pass, source, ids, pass->next.sequences ? pass->next.sequences : pass->shape.sequences));
+    pass->returns = true;
+    pare_status went =
+        whole_forward(pass, source, ids, pass->next.sequences ? pass->next.sequences : pass->shape.sequences);
+    pass->returns = false;
+    PARE_TRY(went);
     PARE_TRY(pare_pass_loss(pass, source, NULL, &sum));
     if (!pass->predictions && pare_reads_pictures(&model->config))
         return pare_fail(PARE_BAD_ARGUMENT, "the pictures have no labels, and without these there is no gradient: put "
@@ -268,8 +270,9 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
     if (!isfinite(*loss))
         return pare_fail(
             PARE_NUMERIC_ERROR,
-            "the loss is %f: the weights of %s hold NaN or infinity, or a step was too large (lower --gamma)", *loss,
-            pare_checkpoint_directory(model->checkpoint));
+            "the loss is %f: the weights of %s are not finite, or too large to compute with, or a step was too large "
+            "(lower --gamma)",
+            *loss, pare_checkpoint_directory(model->checkpoint));
     PARE_TRY(pare_head_observe(pass, source));
     pass->gradients.sink = sink;
     pass->gradients.sequences = pass->sequences;

@@ -3,6 +3,7 @@
 #define PARE_MODEL_PASS_INTERNAL_H
 
 #include "model/kept.h"
+#include "model/residency.h"
 #include "model/teacher.h"
 
 /* Rows of dW in flight take at most this many bytes (unless one row is longer): few enough to stay in a large cache
@@ -54,6 +55,8 @@ struct pare_pass {
     pare_activations activations;
     pare_kept kept;
     pare_block block; /* the last one of the running forward */
+    pare_residency residency;
+    bool returns; /* a backward follows the running forward */
 
     /* head */
     int64_t predictions;    /* tokens with a target; these only have what follows, one behind the other */

@@ -272,6 +272,7 @@ pare_status pare_pass_new(const pare_model *model, const pare_backend *backend, 
     pass->shape.micro_batch = plan.micro_batch;
     pass->micro_batch = plan.micro_batch;
     pass->layout.length = shape->length;
+    pare_residency_open(model, &pass->residency);
     pare_status status = allocate_stack(pass, &plan);
     if (status == PARE_OK) status = allocate_head(pass);
     if (status == PARE_OK) status = allocate_gradients(pass, &plan);
@@ -289,6 +290,7 @@ const pare_pass_shape *pare_pass_shape_of(const pare_pass *pass) {
 
 void pare_pass_free(pare_pass *pass) {
     if (!pass) return;
+    pare_residency_close(&pass->residency);
     pare_kept_free(&pass->kept);
     pare_activations_free(&pass->activations);
     pare_adapter_room_free(&pass->adapter_room);

@@ -75,6 +75,7 @@ static void sweep_folder(const char *folder, const char *except) {
         const char *name = entry->d_name;
         bool own = strncmp(name, "round-", 6) == 0 || strncmp(name, "pare-model.", 11) == 0 ||
                    strncmp(name, "moreau.state", 12) == 0 || strncmp(name, "training.state", 14) == 0 ||
+                   strncmp(name, "reconstructed.", 14) == 0 ||
                    (!except && strncmp(name, "progress.json", 13) == 0);
         if (own && !(except && strcmp(name, except) == 0)) pare_folder_remove_at(dirfd(directory), name);
     }
@@ -190,6 +191,7 @@ pare_status pare_prune_progress_name(void *context) {
     job->progress->folder = folder;
     job->progress->state = pare_path_join(job->progress->folder, "moreau.state");
     job->progress->training = pare_path_join(job->progress->folder, "training.state");
+    job->progress->reconstructed = pare_path_join(job->progress->folder, "reconstructed.");
     pare_resume_keep(&job->progress->resume, job->progress->folder);
     return pare_whole();
 }
@@ -244,6 +246,7 @@ void pare_prune_progress_end(pare_prune_job *job) {
     pare_resume_close(&job->progress->resume);
     free(job->progress->state);
     free(job->progress->training);
+    free(job->progress->reconstructed);
     pare_free(job->progress);
     job->progress = NULL;
 }

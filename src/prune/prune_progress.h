@@ -5,6 +5,7 @@
  *   training.state  the training of a method that prunes while it trains, or of the gates of the round under way
  *                   (train/trainer.h)
  *   moreau.state    the Moreau iteration of the round under way after its last whole step (calibrate/moreau_file.h)
+ *   reconstructed.N layer N of a reconstruction, as it was when that was through (reconstruct/reconstruct_file.h)
  *
  * key: SHA-256 of all that the result depends on (weights, method and constants, target, calibration ids, seed, number
  * format). progress.json is replaced at one stroke after round-N is complete; what it does not speak of is ignored. */
@@ -17,7 +18,7 @@ struct pare_prune_job;
 
 typedef struct pare_prune_progress {
     const char *folder;
-    char *state, *training;
+    char *state, *training, *reconstructed;
     pare_resume resume;               /* with the key of the run */
     char round_key[PARE_DIGEST_TEXT]; /* of the Moreau state of the round under way */
 } pare_prune_progress;

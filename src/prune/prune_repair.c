@@ -67,36 +67,6 @@ static void finish(repairing *r) {
     pare_output_fisher_free(&r->fisher);
 }
 
-/* One calibration serves all ratios: the metrics of the dense model depend on neither selection nor repair. */
-static pare_cache *fisher_cache(const repairing *r, bool file) {
-    return r->job->round == 0 && !file ? r->job->asked->cache : NULL;
-}
-
-static pare_status gather_fisher(repairing *r, uint64_t bytes, bool file, const pare_output_fisher **fisher) {
-    pare_prune_job *job = r->job;
-    uint64_t limit = r->repair.limit;
-    pare_cache *cache = fisher_cache(r, file);
-    char *name = pare_format("%s %u %lld", job->calibration_digest, (unsigned)job->backend->operand,
-                             (long long)r->repair.sequences);
-    pare_status status = PARE_OK;
-    *fisher = pare_cache_fisher_find(cache, job->current, name);
-    if (!*fisher) {
-        pare_fisher_request request = {.source = &r->source,
-                                       .runtime = job->runtime,
-                                       .ids = r->repair.ids,
-                                       .sequences = r->repair.sequences,
-                                       .length = r->repair.length,
-                                       .limit = limit && !file ? limit - bytes : limit,
-                                       .scratch = file ? r->repair.scratch : NULL};
-        status = pare_output_fisher_run(&request, &r->fisher);
-        if (status == PARE_OK && cache) status = pare_cache_fisher_give(cache, job->current, name, &r->fisher);
-        *fisher = cache ? pare_cache_fisher_find(cache, job->current, name) : &r->fisher;
-        if (status == PARE_OK && !*fisher) status = pare_whole();
-    }
-    free(name);
-    return status;
-}
-
 /* The output metrics go to a scratch file where they and the rest would not fit. */
 static pare_status gather_metric(void *context) {
     repairing *r = context;
@@ -104,7 +74,7 @@ static pare_status gather_metric(void *context) {
     uint64_t limit = r->repair.limit, bytes = pare_output_fisher_bytes(model);
     bool file = limit && bytes > limit / 2;
     const pare_output_fisher *fisher;
-    PARE_TRY(gather_fisher(r, bytes, file, &fisher));
+    PARE_TRY(pare_prune_feel_outputs(r->job, &r->source, limit, &r->fisher, &fisher));
     if (isnan(r->job->result.loss)) r->job->result.loss = fisher->loss;
     for (uint32_t i = 0; i < model->config.layers; i++)
         for (int stage = 0; stage < PARE_STAGES; stage++)

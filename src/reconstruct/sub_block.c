@@ -41,12 +41,40 @@ static uint64_t vector_sums_bytes(const pare_reconstruction *asked) {
     return elements * sizeof(double);
 }
 
+/* Numbers in place of a layer's weights, of the layer that has most; and of the largest factor. */
+static uint64_t most_numbers(const pare_reconstruction *asked, uint64_t *factor) {
+    uint64_t most = 1;
+    *factor = 1;
+    for (uint32_t layer = 0; layer < asked->selection->layers; layer++) {
+        uint64_t total = 0;
+        for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
+            int64_t rows, columns;
+            if (!pare_sub_block_elements(asked, layer, role)) continue;
+            pare_kept_shape(asked->model, asked->selection, layer, role, &rows, &columns);
+            uint64_t longer = (uint64_t)(rows > columns ? rows : columns) * asked->rank;
+            total += pare_factors_numbers(rows, columns, asked->rank);
+            *factor = longer > *factor ? longer : *factor;
+        }
+        most = total > most ? total : most;
+    }
+    return most;
+}
+
+/* Numbers that are trained, their gradients and moments: without factors the weights themselves. */
+static uint64_t trained_bytes(const pare_reconstruction *asked) {
+    uint64_t factor, weights = largest_layer(asked);
+    if (!asked->rank) return weights * 4 * sizeof(float);
+    uint64_t numbers = most_numbers(asked, &factor);
+    return (2 * weights + 4 * numbers + factor) * sizeof(float);
+}
+
 /* Rows of dW in flight are all of a matrix. */
 uint64_t pare_sub_block_bytes(const pare_reconstruction *asked, int64_t batch) {
     const pare_config *config = &asked->model->config;
     uint64_t elements = largest_layer(asked), operand = pare_operand_size(asked->backend);
-    return elements * (6 * sizeof(float) + operand) + largest_tensor(asked, 0, PARE_ALL_ROLES) * sizeof(float) +
-           vector_sums_bytes(asked) + pare_activations_bytes(asked->backend, config, batch * asked->length, true) +
+    return elements * (3 * sizeof(float) + operand) + trained_bytes(asked) +
+           largest_tensor(asked, 0, PARE_ALL_ROLES) * sizeof(float) + vector_sums_bytes(asked) +
+           pare_activations_bytes(asked->backend, config, batch * asked->length, true) +
            pare_attention_workspace_bytes(asked->backend, config, batch, asked->length, true);
 }
 
@@ -73,10 +101,14 @@ static pare_status allocate(pare_sub_block *sub) {
     const pare_reconstruction *asked = sub->asked;
     const pare_config *config = &asked->model->config;
     size_t room = sub->room, largest = largest_tensor(asked, 0, PARE_ALL_ROLES);
-    float **arrays[] = {&sub->values, &sub->gradient, &sub->start, &sub->vectors};
+    float **arrays[] = {&sub->values, &sub->gradient, &sub->start, &sub->trained, &sub->vectors};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         PARE_TRY(pare_alloc(arrays[i], room, sizeof(float), "weights of a block"));
     PARE_TRY(pare_alloc(&sub->operands, room, pare_operand_size(asked->backend), "weights of a block"));
+    if (asked->rank) {
+        uint64_t factor, numbers = most_numbers(asked, &factor);
+        PARE_TRY(pare_factors_new(numbers, factor, asked->rank, &sub->factors));
+    }
     PARE_TRY(pare_alloc(&sub->gradients.chunk, largest, sizeof(float), "gradients of weights"));
     sub->gradients.chunk_elements = (int64_t)largest;
     for (pare_role role = PARE_MATRIX_ROLES; role < PARE_ALL_ROLES; role++)
@@ -97,12 +129,14 @@ void pare_sub_block_free(pare_sub_block *sub) {
     pare_free(sub->values);
     pare_free(sub->gradient);
     pare_free(sub->start);
+    pare_free(sub->trained);
     pare_free(sub->vectors);
     pare_free(sub->operands);
     pare_free(sub->gradients.chunk);
     for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
         pare_free(sub->gradients.vector_sums[role]);
     pare_activations_free(&sub->activations);
+    pare_factors_free(&sub->factors);
     *sub = (pare_sub_block){0};
 }
 
@@ -160,6 +194,27 @@ pare_status pare_sub_block_enter(pare_sub_block *sub, const pare_block *base, ui
     return PARE_OK;
 }
 
+void pare_sub_block_replace(pare_sub_block *sub, pare_role role, const void *stored) {
+    size_t id = pare_tensor_id_in(&sub->asked->model->config, sub->block.layer, role);
+    pare_to_float(sub->values + sub->at[role], stored, sub->asked->model->tensors[id]->dtype, sub->size[role]);
+    refresh_role(sub, role);
+}
+
+static void begin_factors(pare_sub_block *sub) {
+    const pare_reconstruction *r = sub->asked;
+    uint32_t layer = sub->block.layer;
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
+        pare_factored *m = &sub->factors.role[role];
+        *m = (pare_factored){.chosen = sub->size[role] && (sub->whole || pare_roles[role].part == sub->part),
+                             .start = sub->start + sub->at[role],
+                             .gradient = sub->gradient + sub->at[role],
+                             .value = sub->values + sub->at[role]};
+        if (m->chosen) pare_kept_shape(r->model, r->selection, layer, role, &m->rows, &m->columns);
+    }
+    sub->factors.keep_zeros = r->keep_zeros;
+    pare_factors_begin(&sub->factors, r->seed, layer);
+}
+
 void pare_sub_block_choose(pare_sub_block *sub, pare_part part) {
     sub->part = part;
     sub->whole = sub->block.config->architecture.parallel;
@@ -172,6 +227,11 @@ void pare_sub_block_choose(pare_sub_block *sub, pare_part part) {
     }
     sub->begin = sub->count ? sub->begin : 0;
     memcpy(sub->start, sub->values, sub->room * sizeof *sub->start);
+    if (sub->asked->rank) begin_factors(sub);
+}
+
+size_t pare_sub_block_numbers(const pare_sub_block *sub) {
+    return sub->asked->rank ? sub->factors.count : sub->count;
 }
 
 pare_status pare_sub_block_forward(pare_sub_block *sub, int64_t sequences, const float *x, float *out) {
@@ -197,29 +257,36 @@ pare_status pare_sub_block_step(pare_sub_block *sub, pare_adamw *optimizer, doub
     float *values = sub->values + sub->begin, *gradient = sub->gradient + sub->begin;
     for (size_t i = 0; sub->asked->keep_zeros && i < sub->count; i++)
         if (sub->start[sub->begin + i] == 0.0f) gradient[i] = 0.0f;
-    pare_adamw_step(optimizer, rate, gradient, values);
+    if (sub->asked->rank) {
+        pare_factors_gradient(&sub->factors);
+        pare_adamw_step(optimizer, rate, sub->factors.gradient, sub->factors.values);
+        pare_factors_apply(&sub->factors);
+    } else {
+        pare_adamw_step(optimizer, rate, gradient, values);
+    }
     refresh(sub);
     return pare_interrupted();
 }
 
-pare_status pare_sub_block_restore(pare_sub_block *sub) {
-    memcpy(sub->values + sub->begin, sub->start + sub->begin, sub->count * sizeof *sub->values);
-    refresh(sub);
-    return PARE_OK;
+void pare_sub_block_finish(pare_sub_block *sub) {
+    memcpy(sub->trained + sub->begin, sub->values + sub->begin, sub->count * sizeof *sub->values);
 }
 
-/* By way of the operands' room: a stored number is no wider than a float. */
-pare_status pare_sub_block_round(pare_sub_block *sub) {
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
-        if (!sub->size[role] || (!sub->whole && pare_roles[role].part != sub->part)) continue;
-        size_t id = pare_tensor_id_in(&sub->asked->model->config, sub->block.layer, role);
-        pare_dtype dtype = sub->asked->model->tensors[id]->dtype;
-        float *values = sub->values + sub->at[role], *stored = sub->gradient + sub->at[role];
-        pare_from_float(stored, dtype, values, sub->size[role]);
-        pare_to_float(values, stored, dtype, sub->size[role]);
-    }
+/* By way of the gradients' room: a stored number is no wider than a float. */
+static void round_role(pare_sub_block *sub, pare_role role) {
+    size_t id = pare_tensor_id_in(&sub->asked->model->config, sub->block.layer, role);
+    pare_dtype dtype = sub->asked->model->tensors[id]->dtype;
+    float *values = sub->values + sub->at[role], *stored = sub->gradient + sub->at[role];
+    pare_from_float(stored, dtype, values, sub->size[role]);
+    pare_to_float(values, stored, dtype, sub->size[role]);
+}
+
+void pare_sub_block_take(pare_sub_block *sub, float share) {
+    for (size_t i = sub->begin; i < sub->begin + sub->count; i++)
+        sub->values[i] = sub->start[i] + share * (sub->trained[i] - sub->start[i]);
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
+        if (sub->size[role] && (sub->whole || pare_roles[role].part == sub->part)) round_role(sub, role);
     refresh(sub);
-    return PARE_OK;
 }
 
 pare_status pare_sub_block_deliver(const pare_sub_block *sub, pare_repaired *out) {

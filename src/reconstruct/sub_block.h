@@ -3,7 +3,7 @@
 #define PARE_RECONSTRUCT_SUB_BLOCK_H
 
 #include "model/walk.h"
-#include "reconstruct/reconstruct.h"
+#include "reconstruct/factors.h"
 #include "train/adamw.h"
 
 typedef struct pare_sub_block {
@@ -18,8 +18,10 @@ typedef struct pare_sub_block {
     size_t begin, count;                             /* of what is trained */
     size_t room;                                     /* elements of the largest layer */
     float *values, *gradient, *start;                /* [room]; start: as the training found them */
+    float *trained;                                  /* [room] as it left them */
     float *vectors;                                  /* [room] norms as they multiply, and biases */
     char *operands;                                  /* operand [room] */
+    pare_factors factors;                            /* of asked->rank, where that is above 0 */
     pare_block_gradients gradients;
     pare_gradient_sink sink;
 } pare_sub_block;
@@ -31,6 +33,8 @@ void pare_sub_block_free(pare_sub_block *sub);
 
 /* The weights that are left of a layer. base: its block, for all but weights and widths. */
 pare_status pare_sub_block_enter(pare_sub_block *sub, const pare_block *base, uint32_t layer);
+/* A role of that layer is what these elements, in the model's dtype, say. */
+void pare_sub_block_replace(pare_sub_block *sub, pare_role role, const void *stored);
 /* What is trained from now on: a part, or the whole of a parallel block. */
 void pare_sub_block_choose(pare_sub_block *sub, pare_part part);
 
@@ -38,12 +42,14 @@ void pare_sub_block_choose(pare_sub_block *sub, pare_part part);
 pare_status pare_sub_block_forward(pare_sub_block *sub, int64_t sequences, const float *x, float *out);
 /* After the forward: dout, the gradient of out, is lost; leaves the chosen weights' gradients. */
 pare_status pare_sub_block_backward(pare_sub_block *sub, const float *x, float *dout);
-/* One step of the optimiser, which is made for sub->count weights. */
+/* How many numbers the optimiser of what was chosen has. */
+size_t pare_sub_block_numbers(const pare_sub_block *sub);
 pare_status pare_sub_block_step(pare_sub_block *sub, pare_adamw *optimizer, double rate);
 
-/* As they were before the training; rounded as they will be stored. */
-pare_status pare_sub_block_restore(pare_sub_block *sub);
-pare_status pare_sub_block_round(pare_sub_block *sub);
+/* The training is over: what it left is what shares of it are taken of. */
+void pare_sub_block_finish(pare_sub_block *sub);
+/* That share of the change, 0 .. 1, rounded as it will be stored. */
+void pare_sub_block_take(pare_sub_block *sub, float share);
 /* All of the layer's into `out`. */
 pare_status pare_sub_block_deliver(const pare_sub_block *sub, pare_repaired *out);
 /* Elements of a layer's tensor that are left. */

@@ -1,13 +1,17 @@
 #include "repair/held_out.h"
+#include "support/cholesky.h"
+#include "support/finite.h"
 #include "support/memory.h"
 
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
 
-/* Rows of a correction that are judged at a time; lambda stays within so many steps of where it starts. */
+/* Columns of a correction that are judged at a time; lambda stays within so many steps of where it starts. */
 enum { PANEL = 256, STEPS = 8 };
 static const double step = 3.1622776601683795;
+/* Of single precision, over what a score may be off by: a hundredth. */
+#define ROUNDING (0x1p-24 / 1e-2)
 
 uint64_t pare_held_out_bytes(int64_t width) {
     return PANEL * (uint64_t)width * sizeof(float);
@@ -18,44 +22,109 @@ uint64_t pare_held_out_bytes(int64_t width) {
 enum { TRIED = 6 };
 
 pare_work pare_held_out_work(int64_t rows, int64_t width) {
-    pare_work fit = pare_least_squares_work(rows, width, width), work = {{0}};
-    pare_work_add(&work, &fit, 2.0 * TRIED);
-    work.amount[PARE_WORK_SINGLE] = 2.0 * TRIED * 4.0 * (double)rows * (double)width * (double)width;
+    double m = (double)rows, n = (double)width;
+    pare_work work = {{0}};
+    work.amount[PARE_WORK_SINGLE] = 2.0 * TRIED * (n * n * n / 3.0 + 2.0 * m * n * n + m * n * n);
     return work;
 }
 
-/* sum over A of A (A G_b - 2 C_b), G_b and C_b being what the half in hand lacks of all. */
-static double judge(const pare_held_out *p, float *panel) {
-    const pare_least_squares *all = p->all;
-    int64_t width = all->columns.width;
-    double sum = 0.0;
-    for (int64_t first = 0; first < all->rows; first += PANEL) {
-        int64_t count = all->rows - first < PANEL ? all->rows - first : PANEL, at = first * width;
-        const float *a = p->correction + at;
-        const float *grams[] = {all->columns.gram, p->half_gram};
-        for (int i = 0; i < 2; i++)
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)count, (int)width, (int)width, i ? -1.0f : 1.0f,
-                        a, (int)width, grams[i], (int)width, i ? 1.0f : 0.0f, panel, (int)width);
-        for (int64_t i = 0; i < count * width; i++)
-            sum +=
-                (double)a[i] * ((double)panel[i] - 2.0 * ((double)all->cross[at + i] - (double)p->half_cross[at + i]));
+/* Sum over one row of A^T A, from its diagonal on, times what the half in hand lacks of the row of G. */
+static double row_sum(const pare_held_out *p, int64_t row, const float *squares) {
+    int64_t width = p->all->columns.width, at = row * width;
+    const float *all = p->all->columns.gram + at, *half = p->half_gram + at;
+    double diagonal = (double)squares[row] * ((double)all[row] - (double)half[row]), sum = 0.0;
+    for (int64_t j = row + 1; j < width; j++)
+        sum += (double)squares[j] * ((double)all[j] - (double)half[j]);
+    return diagonal + 2.0 * sum;
+}
+
+/* tr(A G_b A^T): A^T A times G_b, both symmetric, so that a triangle of A^T A does. panel: [PANEL, width] */
+static double quadratic_term(const pare_held_out *p, float *panel) {
+    int64_t width = p->all->columns.width, rows = p->all->rows;
+    double sum = 0.0, of_row[PANEL];
+    for (int64_t first = 0; first < width; first += PANEL) {
+        int64_t count = width - first < PANEL ? width - first : PANEL;
+        const float *a = p->correction + first;
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)count, (int)(width - first), (int)rows, 1.0f, a,
+                    (int)width, a, (int)width, 0.0f, panel + first, (int)width);
+#pragma omp parallel for schedule(static) if (width > PANEL)
+        for (int64_t i = 0; i < count; i++)
+            of_row[i] = row_sum(p, first + i, panel + i * width);
+        for (int64_t i = 0; i < count; i++)
+            sum += of_row[i];
     }
     return sum;
+}
+
+/* tr(A C_b^T), in pieces that do not depend on the threads. */
+static double linear_term(const pare_held_out *p) {
+    enum { PIECES = 64 };
+    int64_t count = p->all->rows * p->all->columns.width;
+    double sum = 0.0, of_piece[PIECES];
+#pragma omp parallel for schedule(static) if (count > PANEL * PANEL)
+    for (int64_t piece = 0; piece < PIECES; piece++) {
+        of_piece[piece] = 0.0;
+        for (int64_t i = piece * count / PIECES; i < (piece + 1) * count / PIECES; i++)
+            of_piece[piece] += (double)p->correction[i] * ((double)p->all->cross[i] - (double)p->half_cross[i]);
+    }
+    for (int piece = 0; piece < PIECES; piece++)
+        sum += of_piece[piece];
+    return sum;
+}
+
+/* The error of the correction on the half that it was not fitted to: G_b and C_b are what the half in hand lacks of
+ * all. */
+static double judge(const pare_held_out *p, float *panel) {
+    return quadratic_term(p, panel) - 2.0 * linear_term(p);
+}
+
+static void subtract_from(const float *all, int64_t count, float *half) {
+#pragma omp parallel for schedule(static) if (count > PANEL * PANEL)
+    for (int64_t i = 0; i < count; i++)
+        half[i] = all[i] - half[i];
 }
 
 /* The half in hand becomes the other one. */
 static void turn(const pare_held_out *p) {
     int64_t width = p->all->columns.width;
-    for (int64_t i = 0; i < width * width; i++)
-        p->half_gram[i] = p->all->columns.gram[i] - p->half_gram[i];
-    for (int64_t i = 0; i < p->all->rows * width; i++)
-        p->half_cross[i] = p->all->cross[i] - p->half_cross[i];
+    subtract_from(p->all->columns.gram, width * width, p->half_gram);
+    subtract_from(p->all->cross, p->all->rows * width, p->half_cross);
+}
+
+/* True if single precision tells dampings apart: the condition of G + lambda I is at most width / share + 1, lambda
+ * being a share of the mean diagonal. */
+static bool is_well_conditioned(const pare_damped *columns) {
+    return !columns->kept && columns->damping > ROUNDING * (double)columns->width;
+}
+
+/* correction <- C (G + lambda I)^-1 in single precision; *solved false: that was not enough. */
+static pare_status solve_single(const pare_least_squares *half, double mean, float *correction, bool *solved) {
+    int64_t width = half->columns.width, rows = half->rows;
+    float lambda = (float)(half->columns.damping * mean), *factor;
+    size_t square = (size_t)(width * width);
+    *solved = false;
+    PARE_TRY(pare_alloc_uninitialized(&factor, square, sizeof *factor, "least squares"));
+    memcpy(factor, half->columns.gram, square * sizeof *factor);
+    for (int64_t i = 0; i < width; i++) {
+        float *diagonal = &factor[i * (width + 1)];
+        *diagonal = *diagonal > 0.0f ? *diagonal + lambda : 1.0f;
+    }
+    if (pare_cholesky_float(factor, width)) {
+        memcpy(correction, half->cross, (size_t)(rows * width) * sizeof *correction);
+        for (int back = 0; back < 2; back++)
+            cblas_strsm(CblasRowMajor, CblasRight, CblasLower, back ? CblasNoTrans : CblasTrans, CblasNonUnit,
+                        (int)rows, (int)width, 1.0f, factor, (int)width, correction, (int)width);
+        *solved = pare_all_finite(correction, rows * width);
+    }
+    pare_free(factor);
+    return PARE_OK;
 }
 
 /* damping: relative to the mean diagonal of all tokens. */
 static pare_status judge_half(const pare_held_out *p, double damping, float *panel, double *score) {
     pare_least_squares half = *p->all;
     double all, mean;
+    bool solved = false;
     pare_fit fit;
     PARE_TRY(pare_gram_mean(p->all->columns.gram, half.columns.width, half.columns.what, &all));
     PARE_TRY(pare_gram_mean(p->half_gram, half.columns.width, half.columns.what, &mean));
@@ -64,8 +133,11 @@ static pare_status judge_half(const pare_held_out *p, double damping, float *pan
     half.columns.damping = damping * all / mean;
     half.cross = p->half_cross;
     half.residual = 0.0;
-    memset(p->correction, 0, (size_t)(half.rows * half.columns.width) * sizeof *p->correction);
-    PARE_TRY(pare_least_squares_solve(&half, p->correction, &fit));
+    if (is_well_conditioned(&half.columns)) PARE_TRY(solve_single(&half, mean, p->correction, &solved));
+    if (!solved) {
+        memset(p->correction, 0, (size_t)(half.rows * half.columns.width) * sizeof *p->correction);
+        PARE_TRY(pare_least_squares_solve(&half, p->correction, &fit));
+    }
     *score += judge(p, panel);
     return PARE_OK;
 }

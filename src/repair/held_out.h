@@ -12,9 +12,10 @@
  *
  *   S(lambda) = sum over both (a, b) of   sum_b |r - A_a x|^2 - |r|^2  =  tr(A_a G_b A_a^T) - 2 tr(A_a C_b^T)
  *
- * Lambda goes up or down from where it starts, by the square root of ten, as long as S falls. It is then taken as it
- * is, not relative to the number of tokens, for the fit to all of them. Where S is not below 0, the correction would
- * not help what it has not seen, and is better left out. */
+ * Where single precision is enough for that (lambda is so large that A is off by less than a hundredth at the very
+ * most), A is made in single precision. Lambda goes up or down from where it starts, by the square root of ten, as long
+ * as S falls. It is then taken as it is, not relative to the number of tokens, for the fit to all of them. Where S is
+ * not below 0, the correction would not help what it has not seen, and is better left out. */
 #ifndef PARE_REPAIR_HELD_OUT_H
 #define PARE_REPAIR_HELD_OUT_H
 

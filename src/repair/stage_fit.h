@@ -18,6 +18,7 @@ typedef struct pare_stage_fit {
  * relative to the mean square of what the dense stage adds. */
 typedef struct pare_rebuilt {
     double before, after;
+    double share; /* of the change that training made, which was taken: 1, a half, .., or 0 */
 } pare_rebuilt;
 
 #endif

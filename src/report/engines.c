@@ -1,4 +1,6 @@
 #include "report/engines.h"
+#include "model/gguf_target.h"
+#include "support/memory.h"
 
 static const char *const own[] = {"pare", NULL}, *const some[] = {"transformers", "pare", NULL},
                          *const all[] = {"transformers", "vllm", "llama.cpp", "pare", NULL},
@@ -10,6 +12,23 @@ const char *const *pare_report_engines(const pare_config *config, pare_config_ki
     if (pare_reads_pictures(config)) return some;
     if (kind == PARE_CONFIG_LLAMA || kind == PARE_CONFIG_MISTRAL) return all;
     return kind == PARE_CONFIG_OWN && !changed ? all : some;
+}
+
+pare_status pare_report_fits_gguf(const pare_config *config, const pare_selection *selection, uint32_t added_biases,
+                                  bool *fits) {
+    pare_gguf_target held;
+    pare_config left = *config;
+    left.architecture.roles |= added_biases;
+    left.widths = NULL, left.plan = NULL, left.layers = 0;
+    pare_status status = pare_alloc(&left.widths, config->layers, sizeof *left.widths, "widths of layers");
+    if (status == PARE_OK) status = pare_alloc(&left.plan, config->layers, sizeof *left.plan, "kinds of layers");
+    if (status == PARE_OK) pare_selection_widths(selection, left.widths);
+    for (uint32_t i = 0; status == PARE_OK && i < config->layers; i++)
+        if (!selection->layer[i].dropped) left.plan[left.layers++] = config->plan[i];
+    *fits = status == PARE_OK && pare_gguf_target_find(&left, "the model", &held) == PARE_OK;
+    pare_free(left.widths);
+    pare_free(left.plan);
+    return status;
 }
 
 const char *pare_report_pipeline(const pare_config *config) {

@@ -3,10 +3,15 @@
 #define PARE_REPORT_ENGINES_H
 
 #include "model/config_write.h"
+#include "select/selection.h"
 
 /* "transformers", "vllm", "llama.cpp", "pare"; NULL after the last. kind: what it is written as; changed: its class, or
  * the number of heads that its class takes for granted, is not the original's. */
 const char *const *pare_report_engines(const pare_config *config, pare_config_kind kind, bool changed);
+/* Whether llama.cpp has an architecture for what a selection leaves of a model, layers of different widths among them.
+ * added_biases: bits of roles that the model had not. */
+pare_status pare_report_fits_gguf(const pare_config *config, const pare_selection *selection, uint32_t added_biases,
+                                  bool *fits);
 /* What the model does, as the Hub has it in pipeline_tag. */
 const char *pare_report_pipeline(const pare_config *config);
 /* Of a model as it is. */

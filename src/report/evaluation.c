@@ -59,6 +59,7 @@ json_t *pare_report_evaluation(const void *results) {
     pare_json_put(json, "seed", pare_json_count(r->seed));
     if (!r->pictures) pare_json_put(json, "texts", texts_json(r));
     pare_json_put(json, "seconds", pare_json_real(r->seconds));
+    pare_json_put(json, "stages", pare_report_stage_costs(r->stages, r->stage_count));
     if (r->pictures) pare_json_put(json, "images", images_json(r));
     if (r->against) pare_json_put(json, "against", pare_json_name(r->against));
     if (r->adapter) pare_json_put(json, "adapter", pare_json_name(r->adapter));

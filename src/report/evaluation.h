@@ -4,6 +4,7 @@
 
 #include "report/continuations.h"
 #include "report/pictures.h"
+#include "report/stages.h"
 #include "report/task.h"
 #include "support/digest.h"
 
@@ -30,6 +31,8 @@ typedef struct pare_evaluation_results {
     const pare_picture_scores *pictures; /* of texts[0]; NULL: there were texts */
     bool all_tasks;                      /* the average of all seven has a name of its own, since papers call it so */
     double seconds;
+    const pare_stage_cost *stages;
+    size_t stage_count;
 } pare_evaluation_results;
 
 /* results: pare_evaluation_results. */

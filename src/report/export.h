@@ -8,7 +8,7 @@ typedef struct pare_export_results {
     const char *model, *digest;
     uint64_t parameters, bytes;
     pare_written written;
-    const pare_stage_time *times;
+    const pare_stage_cost *times;
     size_t time_count;
 } pare_export_results;
 

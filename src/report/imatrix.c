@@ -6,8 +6,9 @@ json_t *pare_report_imatrix(const void *results) {
                                  {"bytes", pare_json_count(r->bytes)});
     json_t *text = pare_json_of({"source", pare_json_name(r->text)}, {"sequences", json_integer(r->sequences)},
                                 {"length", json_integer(r->length)}, {"sha256", pare_json_string(r->digest)});
-    return pare_json_of({"pare", pare_json_string(pare_version())}, {"model", model}, {"calibration", text},
-                        {"output", pare_json_of({"path", pare_json_name(r->output)})},
-                        {"seconds", pare_report_seconds(r->times, r->time_count)},
-                        {"memory", pare_report_memory(r->plan)});
+    json_t *report = pare_json_of({"pare", pare_json_string(pare_version())}, {"model", model}, {"calibration", text},
+                                  {"output", pare_json_of({"path", pare_json_name(r->output)})});
+    pare_report_put_stages(report, r->times, r->time_count);
+    pare_json_put(report, "memory", pare_report_memory(r->plan));
+    return report;
 }

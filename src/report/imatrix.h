@@ -10,7 +10,7 @@ typedef struct pare_imatrix_results {
     uint32_t sequences, length;
     const char *digest; /* of the sequences */
     const pare_plan *plan;
-    const pare_stage_time *times;
+    const pare_stage_cost *times;
     size_t time_count;
 } pare_imatrix_results;
 

@@ -97,6 +97,14 @@ static json_t *run_json(const pare_evaluation_results *r) {
         {"torch_seed", json_null()}, {"fewshot_seed", json_null()});
 }
 
+static void put_tokens(json_t *json, const pare_config *config) {
+    static const char *const texts[] = {"tokenizer_pad_token", "tokenizer_eos_token", "tokenizer_bos_token"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        pare_json_put(json, texts[i], json_null());
+    pare_json_put(json, "eot_token_id", config->eos < 0 ? json_null() : json_integer(config->eos));
+    pare_json_put(json, "max_length", json_integer(config->max_positions));
+}
+
 static void put_model(json_t *json, const pare_evaluation_results *r) {
     pare_json_put(json, "model_source", pare_json_string("pare"));
     pare_json_put(json, "model_name", pare_json_name(r->model));
@@ -111,7 +119,7 @@ static void put_model(json_t *json, const pare_evaluation_results *r) {
     pare_json_put(json, "total_evaluation_time_seconds", pare_json_format("%.3f", r->seconds));
 }
 
-json_t *pare_report_lm_eval(const pare_evaluation_results *r, uint32_t positions) {
+json_t *pare_report_lm_eval(const pare_evaluation_results *r, const pare_config *config) {
     static const struct {
         const char *name;
         json_t *(*make)(const pare_task_result *task);
@@ -133,7 +141,8 @@ json_t *pare_report_lm_eval(const pare_evaluation_results *r, uint32_t positions
         json, "pare",
         pare_json_of({"version", pare_json_string(pare_version())}, {"protocol", pare_json_string(r->protocol)}));
     pare_json_put(json, "transformers_version", json_null());
-    pare_json_put(json, "max_length", json_integer(positions));
+    pare_json_put(json, "upper_git_hash", json_null());
+    put_tokens(json, config);
     pare_json_put(json, "task_hashes", json_object());
     put_model(json, r);
     return json;

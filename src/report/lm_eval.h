@@ -9,9 +9,9 @@
 #ifndef PARE_REPORT_LM_EVAL_H
 #define PARE_REPORT_LM_EVAL_H
 
+#include "model/config.h"
 #include "report/evaluation.h"
 
-/* positions: that a sequence of the model may have. */
-json_t *pare_report_lm_eval(const pare_evaluation_results *results, uint32_t positions);
+json_t *pare_report_lm_eval(const pare_evaluation_results *results, const pare_config *config);
 
 #endif

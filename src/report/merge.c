@@ -25,8 +25,9 @@ json_t *pare_report_merge(const void *results) {
     json_t *report = pare_json_of(
         {"pare", pare_json_string(pare_version())}, {"model", model}, {"adapter", adapter},
         {"tensors", pare_json_of({"all", pare_json_count(r->tensors)}, {"changed", pare_json_count(r->changed)})},
-        {"output", pare_report_written(&r->written)}, {"seconds", pare_report_seconds(r->times, r->time_count)},
-        {"memory", pare_report_memory(NULL)});
+        {"output", pare_report_written(&r->written)});
+    pare_report_put_stages(report, r->times, r->time_count);
+    pare_json_put(report, "memory", pare_report_memory(NULL));
     pare_report_put_warnings(report, warnings_json(r));
     return report;
 }

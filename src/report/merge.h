@@ -15,7 +15,7 @@ typedef struct pare_merge_results {
     uint64_t adapter_parameters;
     uint64_t tensors, changed;
     pare_written written;
-    const pare_stage_time *times;
+    const pare_stage_cost *times;
     size_t time_count;
     double zeros_lost; /* share of the weights that were zeros and are not any more */
 } pare_merge_results;

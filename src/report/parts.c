@@ -39,7 +39,10 @@ void pare_report_put_id(json_t *model, const char *folder) {
 }
 
 json_t *pare_report_memory(const pare_plan *plan) {
-    json_t *json = pare_json_of({"anonymous_peak", pare_json_count(pare_memory_peak())});
+    pare_resident peak = pare_resident_peak(PARE_RESIDENT_RUN);
+    json_t *json = pare_json_of({"anonymous_peak", pare_json_count(pare_memory_peak())},
+                                {"resident_peak", pare_json_of({"anonymous", pare_json_count(peak.anonymous)},
+                                                               {"mapped", pare_json_count(peak.mapped)})});
     if (!plan || !plan->limit) return json;
     json_t *sizes =
         pare_json_of({"mapped", pare_json_count(plan->mapped)}, {"weights", pare_json_count(plan->weights)},

@@ -5,6 +5,7 @@
 #include "report/continuations.h"
 #include "report/files.h"
 #include "report/pictures.h"
+#include "report/stages.h"
 
 #include <pare/base.h>
 
@@ -27,7 +28,8 @@ json_t *pare_report_written(const pare_written *written);
 /* Puts "id", the name by which the Hub knows a model, where its folder tells (checkpoint/hub.h). */
 void pare_report_put_id(json_t *model, const char *folder);
 
-/* {"anonymous_peak": bytes of this process, "plan": {"mapped", "weights", .., "limit", "seconds"?: {"stage":
+/* {"anonymous_peak": bytes of this process as it counts them, "resident_peak": {"anonymous", "mapped"} as the kernel
+ * counted them when it looked (support/usage.h), "plan": {"mapped", "weights", .., "limit", "seconds"?: {"stage":
  * expected}}}, as pare_plan has them; without a plan that is NULL or was not made. */
 json_t *pare_report_memory(const pare_plan *plan);
 

@@ -70,10 +70,12 @@ static char *loads_of(const pare_pruning_results *r) {
     case PARE_CONFIG_PER_LAYER:
         break;
     }
-    return pare_format(
-        "layers differ in width: pare reads it, and llama.cpp where the block is a LLaMA's, as a GGUF file "
-        "(pare export); --remote-code adds a file with which transformers does, too; other engines have one width "
-        "for all layers, so prune all layers alike (--select uniform, no --layers) for them");
+    bool gguf;
+    if (pare_report_fits_gguf(config, r->composed, r->record->added_biases, &gguf) != PARE_OK) pare_lost();
+    return pare_format("has layers of different widths: pare reads it%s; --remote-code adds a file with which "
+                       "transformers does, too; other engines have one width for all layers, so prune all layers "
+                       "alike (--select uniform, no --layers) for them",
+                       gguf ? ", and llama.cpp as a GGUF file (pare export)" : "");
 }
 
 /* What zeros in dense tensors are good for. */
@@ -238,7 +240,7 @@ json_t *pare_report_pruning(const void *results) {
     put_rounds(json, r);
     if (r->part_name) pare_json_put(json, r->part_name, r->part);
     pare_report_put_texts(json, r->texts, r->text_count);
-    pare_json_put(json, "seconds", pare_report_seconds(r->times, r->time_count));
+    pare_report_put_stages(json, r->times, r->time_count);
     pare_report_put_warnings(json, warnings_json(r));
     pare_json_put(json, "memory", pare_report_memory(r->plan));
     return json;
@@ -283,7 +285,8 @@ json_t *pare_report_fits(pare_stage_fit (*fits)[PARE_STAGES], pare_stage_curve (
 }
 
 static json_t *rebuilt_json(const pare_rebuilt *rebuilt) {
-    return pare_json_of({"before", pare_json_real(rebuilt->before)}, {"after", pare_json_real(rebuilt->after)});
+    return pare_json_of({"before", pare_json_real(rebuilt->before)}, {"after", pare_json_real(rebuilt->after)},
+                        {"share", pare_json_real(rebuilt->share)});
 }
 
 json_t *pare_report_rebuilt(pare_rebuilt (*rebuilt)[PARE_STAGES], uint32_t layers) {

@@ -38,7 +38,7 @@ typedef struct pare_pruning_results {
     const pare_plan *plan;                  /* of the memory */
     const pare_text_pair *texts;
     size_t text_count;
-    const pare_stage_time *times;
+    const pare_stage_cost *times;
     size_t time_count;
 } pare_pruning_results;
 

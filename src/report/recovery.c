@@ -105,7 +105,7 @@ json_t *pare_report_recovery(const void *results) {
     pare_json_put_measured(json, "tokens_per_second", seconds > 0.0 ? (double)r->tokens / seconds : NAN);
     pare_report_put_texts(json, r->texts, r->text_count);
     pare_json_put(json, "output", pare_report_written(&r->written));
-    pare_json_put(json, "seconds", pare_report_seconds(r->times, r->time_count));
+    pare_report_put_stages(json, r->times, r->time_count);
     pare_report_put_warnings(json, warnings_json(r));
     pare_json_put(json, "memory", pare_report_memory(r->plan));
     return json;

@@ -51,7 +51,7 @@ typedef struct pare_recovery_results {
     pare_written written;
     double zeros_lost;     /* share of the trained weights that were zeros and are not any more */
     const pare_plan *plan; /* of its memory */
-    const pare_stage_time *times;
+    const pare_stage_cost *times;
     size_t time_count;
 } pare_recovery_results;
 

@@ -3,8 +3,9 @@
 
 All computation is transformers' own: a model is the stock class of its family whose layers are built once more, each
 from config.json as that layer sees it, with its own widths in place of the lists. Classes are made by name:
-PareXForCausalLM is one over XForCausalLM; DeciLMForCausalLM one over LLaMA, whose widths are in "block_configs"; and
-with Config behind the name it is the configuration's class.
+PareXForCausalLM is one over XForCausalLM, PareXForConditionalGeneration (text and pictures) one over
+XForConditionalGeneration; DeciLMForCausalLM one over LLaMA, whose widths are in "block_configs"; and with Config behind
+the name it is the configuration's class.
 """
 
 import inspect
@@ -43,9 +44,11 @@ def ffn_width(ffn, hidden):
 
 
 def block_widths(blocks, heads, hidden):
+    attentions, ffns = [b["attention"] for b in blocks], [b["ffn"] for b in blocks]
     return {
-        "num_key_value_heads": [heads // b["attention"]["n_heads_in_group"] for b in blocks],
-        "intermediate_size": [ffn_width(b["ffn"], hidden) for b in blocks],
+        "num_attention_heads": [0 if a.get("no_op") else heads for a in attentions],
+        "num_key_value_heads": [0 if a.get("no_op") else heads // a["n_heads_in_group"] for a in attentions],
+        "intermediate_size": [0 if f.get("no_op") else ffn_width(f, hidden) for f in ffns],
     }
 
 
@@ -63,32 +66,52 @@ class LayerView:
         return self.own[name] if name in self.own else getattr(self.base, name)
 
 
+def with_one_width(kwargs, blocks):
+    """What config.json says with a number in place of every list, and the lists."""
+    found = {k: v for k, v in kwargs.items() if k in HEADS + KV_HEADS + FFN and isinstance(v, list)}
+    if blocks and kwargs.get("block_configs"):
+        entries = [Block(attention=Block(b["attention"]), ffn=Block(b["ffn"])) for b in kwargs["block_configs"]]
+        found = block_widths(entries, kwargs["num_attention_heads"], kwargs["hidden_size"])
+        kwargs = kwargs | {"block_configs": entries}
+    # For whoever asks the model as a whole: the widest layer, and heads that fill the hidden size, which is what classes
+    # check.
+    most = {key: max(widths) for key, widths in found.items()}
+    hidden, size = next((kwargs[k] for k in HIDDEN if k in kwargs), 0), kwargs.get("head_dim", 0)
+    if size and hidden % size == 0:
+        most.update({key: hidden // size for key in most if key in HEADS})
+    return kwargs | most, found
+
+
+def text_part(config):
+    """The configuration of the language model, inside that of a model of more than text."""
+    return getattr(config, "text_config", config)
+
+
 def configuration(name, stock, blocks):
     class Config(stock):
         layer_widths = {}
 
         def __init__(self, **kwargs):
-            found = {k: v for k, v in kwargs.items() if k in HEADS + KV_HEADS + FFN and isinstance(v, list)}
-            if blocks and kwargs.get("block_configs"):
-                kwargs["block_configs"] = [
-                    Block(attention=Block(b["attention"]), ffn=Block(b["ffn"])) for b in kwargs["block_configs"]
-                ]
-                found = block_widths(kwargs["block_configs"], kwargs["num_attention_heads"], kwargs["hidden_size"])
-            # For whoever asks the model as a whole: the widest layer, and heads that fill the hidden size, which is
-            # what classes check.
-            most = {key: max(widths) for key, widths in found.items()}
-            hidden, size = next((kwargs[k] for k in HIDDEN if k in kwargs), 0), kwargs.get("head_dim", 0)
-            if size and hidden % size == 0:
-                most.update({key: hidden // size for key in most if key in HEADS})
+            if isinstance(kwargs.get("text_config"), dict):
+                inner, found = with_one_width(kwargs["text_config"], False)
+                kwargs = kwargs | {"text_config": inner}
+            else:
+                kwargs, found = with_one_width(kwargs, blocks)
             derives_size = isinstance(getattr(stock, "head_dim", None), property)
-            super().__init__(**{k: v for k, v in (kwargs | most).items() if k != "head_dim" or not derives_size})
-            self.layer_widths = found
+            super().__init__(**{k: v for k, v in kwargs.items() if k != "head_dim" or not derives_size})
+            text_part(self).layer_widths = found
+            if blocks and found:  # vLLM asks for it
+                self.num_attention_heads = max(found["num_attention_heads"])
+
+        def validate(self):
+            """Whatever was to be checked was when it was made."""
 
         def to_dict(self):
             out = super().to_dict()
-            out.pop("layer_widths", None)
-            if self.layer_widths and not blocks:
-                out.update(self.layer_widths, head_dim=self.head_dim)
+            inner = out.get("text_config", out)
+            widths = inner.pop("layer_widths", None)
+            if widths and not blocks:
+                inner.update(widths, head_dim=text_part(self).head_dim)
             return out
 
     Config.__name__ = Config.__qualname__ = name
@@ -98,26 +121,38 @@ def configuration(name, stock, blocks):
     return Config
 
 
-class Hollow(nn.Linear):
-    """A matrix of an attention without heads: without rows, or columns, in place of that of one head of zeros."""
+class Hollow(nn.Module):
+    """In place of a matrix without rows, or without columns: files have none of it but the bias of its outputs."""
 
-    def __init__(self, matrix, sides):
-        super().__init__(*sides, bias=matrix.bias is not None)
-        self.width = matrix.out_features
+    def __init__(self, width, bias):
+        super().__init__()
+        self.in_features, self.out_features, self.bias = 0, width, bias
 
     def forward(self, x):
-        zeros = x.new_zeros(*x.shape[:-1], self.width)
-        return zeros if self.bias is None or not self.out_features else zeros + self.bias
+        zeros = x.new_zeros(*x.shape[:-1], self.out_features)
+        return zeros if self.bias is None else zeros + self.bias
 
 
-def hollow(layer, hidden):
-    """The attention has no heads; caches still count its tokens."""
+def hollow_attention(layer):
+    """It has no heads, and is there as one of zeros, as caches count its tokens."""
     inside = [m for n, m in layer.named_children() if ("attn" in n or "attention" in n) and len(list(m.children()))]
     for parent in inside[0].modules():
         for name, matrix in list(parent.named_children()):
             if isinstance(matrix, nn.Linear):
-                sides = (0, hidden) if name in OUTPUTS else (hidden, 0)
-                setattr(parent, name, Hollow(matrix, sides))
+                setattr(parent, name, Hollow(matrix.out_features, matrix.bias if name in OUTPUTS else None))
+
+
+def hollow_ffn(layer):
+    """Whether it has no channels, and so matrices without elements."""
+    found = False
+    for parent in list(layer.modules()):
+        for name, matrix in list(parent.named_children()):
+            weight = getattr(matrix, "weight", None)
+            if weight is not None and not weight.numel():
+                width = matrix.out_features if isinstance(matrix, nn.Linear) else matrix.nf
+                setattr(parent, name, Hollow(width, matrix.bias if width else None))
+                found = True
+    return found
 
 
 def new_layer(old, config, index):
@@ -138,19 +173,34 @@ def new_layer(old, config, index):
                 setattr(attention, name, nn.Linear(*sides, bias=matrix.bias is not None))
         setattr(layer, derived, attention)
     if ghost:
-        hollow(layer, config.hidden_size)
-    return layer
+        hollow_attention(layer)
+    return layer, hollow_ffn(layer) or bool(ghost)
+
+
+def rebuild(model, config):
+    """Every layer with its own widths. What files may lack, or have, of layers without a half is no news."""
+    inner = [m for n, m in model.named_modules() if n.split(".")[-1] == "language_model"]
+    lists = (m for m in (inner or [model])[0].modules() if isinstance(m, nn.ModuleList))
+    layers = next(m for m in lists if len(m) == config.num_hidden_layers)
+    missing, unexpected = [], []
+    for index, old in enumerate(layers):
+        layers[index], lacks = new_layer(old, config, index)
+        if lacks:
+            missing.append(rf"\.{index}\.[a-z_]*(norm|ln_)[a-z_\d]*\.")
+            unexpected += [
+                rf"\.{index}\.{name}\." for name, m in layers[index].named_modules() if isinstance(m, Hollow)
+            ]
+    model._keys_to_ignore_on_load_missing = [*(model._keys_to_ignore_on_load_missing or ()), *missing]
+    model._keys_to_ignore_on_load_unexpected = [*(model._keys_to_ignore_on_load_unexpected or ()), *unexpected]
 
 
 def model(name, stock, config_class):
     class Model(stock):
         def __init__(self, config, *args, **kwargs):
             super().__init__(config, *args, **kwargs)
-            lists = (m for m in self.modules() if isinstance(m, nn.ModuleList))
-            layers = next(m for m in lists if len(m) == config.num_hidden_layers)
-            if config.layer_widths:
-                for index, old in enumerate(layers):
-                    layers[index] = new_layer(old, config, index)
+            text = text_part(config)
+            if text.layer_widths:
+                rebuild(self, text)
                 self.post_init()
 
     Model.__name__ = Model.__qualname__ = name

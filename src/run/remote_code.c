@@ -16,15 +16,12 @@ static const char file_name[] = "modeling_pare.py";
 pare_status pare_run_remote_choose(pare_run *run, const pare_model *model, const char *target, bool asked) {
     run->remote_asked = asked;
     run->remote_wanted = (asked || model->config.remote_code) && !run->gguf.wanted;
-    if (!asked) return PARE_OK;
-    if (run->gguf.wanted)
+    if (asked && run->gguf.wanted)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--remote-code is of folders, and %s needs none: leave it out, or name a "
                          "folder",
                          target);
-    if (pare_config_may_be_remote(&model->config)) return PARE_OK;
-    return pare_fail(PARE_UNSUPPORTED, "%s: --remote-code is for models that read text alone, or pictures alone",
-                     pare_checkpoint_directory(model->checkpoint));
+    return PARE_OK;
 }
 
 /* What people should know: who else reads it, or why not. */

@@ -35,7 +35,13 @@ pare_status pare_resume_open(pare_resume *resume) {
     struct stat found;
     const char *folder = resume->folder;
     if (!folder) return PARE_OK;
-    if (mkdir(folder, 0777) != 0 && (errno != EEXIST || stat(folder, &found) != 0 || !S_ISDIR(found.st_mode)))
+    bool made = mkdir(folder, 0700) == 0, there = !made && errno == EEXIST && lstat(folder, &found) == 0;
+    if (there && S_ISLNK(found.st_mode))
+        return pare_fail(PARE_FILE_ERROR,
+                         "%s is a link, and progress is kept in a folder of its own: remove the link, or give another "
+                         "OUT",
+                         folder);
+    if (!made && !(there && S_ISDIR(found.st_mode)))
         return pare_fail(PARE_FILE_ERROR, "cannot make the folder %s for --resume: %s", folder, strerror(errno));
     PARE_TRY(pare_folder_lock(folder, &resume->lock));
     resume->locked = resume->lock >= 0;

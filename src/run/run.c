@@ -4,6 +4,7 @@
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/progress.h"
+#include "support/usage.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,25 +24,48 @@ void pare_run_end(pare_run *run) {
     *run = (pare_run){0};
 }
 
-static pare_status add_time(pare_run *run, const char *name, double seconds) {
+static pare_status cost_of(pare_run *run, const char *name, pare_stage_cost **out) {
     for (size_t i = 0; i < run->time_count; i++)
         if (strcmp(run->times[i].name, name) == 0) {
-            run->times[i].seconds += seconds;
+            *out = &run->times[i];
             return PARE_OK;
         }
-    pare_stage_time *times = realloc(run->times, (run->time_count + 1) * sizeof *times);
+    pare_stage_cost *times = realloc(run->times, (run->time_count + 1) * sizeof *times);
     if (!times) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the times of stages");
     run->times = times;
-    times[run->time_count++] = (pare_stage_time){name, seconds};
+    *out = &times[run->time_count++];
+    **out = (pare_stage_cost){.name = name};
     return PARE_OK;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+/* What was taken since `start` and `before`. */
+static void add_cost(pare_stage_cost *cost, double start, const pare_usage *before) {
+    pare_usage now = pare_usage_now();
+    pare_resident_look();
+    pare_resident peak = pare_resident_peak(PARE_RESIDENT_STAGE);
+    cost->seconds += pare_clock() - start;
+    cost->usage.processor_seconds += now.processor_seconds - before->processor_seconds;
+    cost->usage.read += now.read - before->read;
+    cost->usage.written += now.written - before->written;
+    cost->peak.anonymous = larger(cost->peak.anonymous, peak.anonymous);
+    cost->peak.mapped = larger(cost->peak.mapped, peak.mapped);
 }
 
 pare_status pare_run_stage(pare_run *run, const char *name, pare_job_stage_fn *stage, void *job) {
     double start = pare_clock();
+    pare_usage before = pare_usage_now();
+    pare_stage_cost *cost = NULL;
     PARE_TRY(pare_interrupted());
+    if (name) pare_resident_reset(PARE_RESIDENT_STAGE);
     PARE_TRY(stage(job));
     if (!name) return PARE_OK;
-    return add_time(run, name, pare_clock() - start);
+    PARE_TRY(cost_of(run, name, &cost));
+    add_cost(cost, start, &before);
+    return PARE_OK;
 }
 
 pare_status pare_run_stages(pare_run *run, const pare_job_stage *stages, size_t count, void *job) {

@@ -30,7 +30,7 @@ typedef struct pare_run {
     pare_output *output; /* the model's folder; NULL: none is written, or it is in place */
     pare_staged *files;  /* beside it */
     size_t file_count;
-    pare_stage_time *times; /* of the stages, in the order in which they ended first */
+    pare_stage_cost *times; /* of the stages, in the order in which they ended first */
     size_t time_count;
     pare_file_list written; /* what lies in the model's folder, once it is complete */
     pare_run_gguf gguf;

@@ -20,7 +20,7 @@ static bool is_replaceable(const char *path) {
 }
 
 pare_status pare_staged_check(const char *path) {
-    char *folder = pare_path_folder(path);
+    char *folder = pare_path_parent(path);
     pare_status status = PARE_OK;
     if (!is_replaceable(path))
         status =
@@ -87,6 +87,8 @@ static pare_status keep_previous(pare_staged *staged) {
 pare_status pare_staged_place(pare_staged *staged) {
     if (!staged->temporary) return PARE_OK;
     PARE_TRY(keep_previous(staged));
+    pare_temporary_publish(staged->temporary);
+    PARE_TRY(pare_whole());
     if (rename(staged->temporary, staged->path) != 0)
         return pare_fail(PARE_FILE_ERROR, "cannot write %s: %s", staged->path, strerror(errno));
     free(staged->temporary);
@@ -111,7 +113,7 @@ static pare_status sync_folders(const pare_staged *list, size_t count) {
     pare_status status = PARE_OK;
     char *last = NULL;
     for (size_t i = 0; i < count && status == PARE_OK; i++) {
-        char *folder = list[i].path ? pare_path_folder(list[i].path) : NULL;
+        char *folder = list[i].path ? pare_path_parent(list[i].path) : NULL;
         bool again = folder && last && strcmp(folder, last) == 0;
         if (folder && !again) status = pare_durable_sync_folder(folder);
         free(last);

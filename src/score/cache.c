@@ -103,10 +103,27 @@ pare_status pare_cache_windows_give(pare_cache *cache, const pare_model *model, 
 /* Everything that a signal depends on: the recipe's own part of it, the ids, the tensors, seed and number format.
  * units: and how it becomes units. NULL without memory. */
 static char *signal_key(const pare_score_request *r, const char *what, bool units) {
-    static const char *const after[] = {"select",           "keep_min", "rise",       "choose",  "compensate",
-                                        "damping",          "dense",    "metric",     "readers", "reader_damping",
-                                        "held_out",         "fraction", "final_norm", "wording", "reconstruct",
-                                        "reconstruct_rate", "effort",   NULL};
+    static const char *const after[] = {"select",
+                                        "keep_min",
+                                        "rise",
+                                        "choose",
+                                        "compensate",
+                                        "damping",
+                                        "dense",
+                                        "metric",
+                                        "readers",
+                                        "reader_damping",
+                                        "held_out",
+                                        "fraction",
+                                        "final_norm",
+                                        "wording",
+                                        "reconstruct",
+                                        "reconstruct_rate",
+                                        "reconstruct_rank",
+                                        "reconstruct_metric",
+                                        "reconstruct_dense",
+                                        "effort",
+                                        NULL};
     static const char *const of_units[] = {"salience", "reduction", "alignment", "gqa", NULL};
     json_t *recipe = pare_recipe_json(r->recipe);
     for (int i = 0; after[i]; i++)

@@ -4,6 +4,7 @@
 uint64_t pare_role_parameters(const pare_config *config, const pare_widths *widths, uint32_t hidden, pare_role role) {
     pare_config of = *config;
     int64_t rows, columns;
+    if (pare_widths_lack_norm(&config->architecture, widths, role)) return 0;
     of.hidden = hidden;
     pare_config_role_shape(&of, widths, role, &rows, &columns);
     return (uint64_t)rows * (uint64_t)columns;

@@ -4,7 +4,8 @@
 
 #include "model/model.h"
 
-/* Elements of a tensor in a layer of these widths; 0 where the family has none. */
+/* Elements of a tensor in a layer of these widths; 0 where the family has none, and of a norm before a half that is not
+ * there. */
 uint64_t pare_role_parameters(const pare_config *config, const pare_widths *widths, uint32_t hidden, pare_role role);
 
 /* Of all tensors of such a layer. */

@@ -22,6 +22,11 @@ char *pare_format(const char *format, ...) {
     return NULL;
 }
 
+char *pare_path_parent(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? pare_format("%.*s", (int)(slash == path ? 1 : slash - path), path) : pare_format(".");
+}
+
 char *pare_path_join(const char *directory, const char *name) {
     if (!directory || !name) return NULL;
     size_t length = strlen(directory);

@@ -41,6 +41,9 @@ bool pare_folder_has(const char *folder, const char *name);
 /* directory + "/" + name, in memory freed with free(). NULL without memory, and where one of them is NULL. */
 char *pare_path_join(const char *directory, const char *name);
 
+/* The folder that `path` lies in, "." where it names none; freed with free(). NULL, noted, without memory. */
+char *pare_path_parent(const char *path);
+
 /* printf into memory freed with free(). NULL without memory, which is noted (pare_lost). What opens or creates a file
  * refuses a NULL name with PARE_OUT_OF_MEMORY. */
 char *pare_format(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,13 +1,14 @@
 #include "support/memory.h"
 #include "support/kernel_file.h"
 #include "support/machine.h"
+#include "support/usage.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20 };
+enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20, LOOKED_AT = 8 << 20 };
 
 /* In front of every block, in ALIGNMENT bytes of its own. */
 typedef struct block_header {
@@ -59,7 +60,9 @@ pare_status pare_alloc(void *out, size_t count, size_t size, const char *what) {
 void pare_free(void *pointer) {
     if (!pointer) return;
     char *memory = (char *)pointer - ALIGNMENT;
-    atomic_fetch_sub(&current_bytes, ((block_header *)memory)->bytes);
+    uint64_t bytes = ((block_header *)memory)->bytes;
+    if (bytes >= LOOKED_AT) pare_resident_look();
+    atomic_fetch_sub(&current_bytes, bytes);
     free(memory);
 }
 
@@ -73,6 +76,7 @@ uint64_t pare_memory_peak(void) {
 
 void pare_memory_peak_reset(void) {
     atomic_store(&peak_bytes, atomic_load(&current_bytes));
+    pare_resident_reset(PARE_RESIDENT_RUN);
 }
 
 uint64_t pare_memory_anonymous_resident(void) {

@@ -18,6 +18,7 @@ pare_status pare_alloc_uninitialized(void *out, size_t count, size_t size, const
 /* Bytes held now, and the most ever held, by pare_alloc of this process. */
 uint64_t pare_memory_current(void);
 uint64_t pare_memory_peak(void);
+/* Of what the kernel counts (support/usage.h), too. */
 void pare_memory_peak_reset(void);
 
 /* The process's anonymous resident memory as the kernel counts it (RssAnon), in bytes; 0 where unknown. */

@@ -16,12 +16,6 @@ bool pare_path_is_folder(const char *path) {
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-char *pare_path_folder(const char *path) {
-    const char *slash = strrchr(path, '/');
-    if (!slash) return pare_format(".");
-    return pare_format("%.*s", (int)(slash == path ? 1 : slash - path), path);
-}
-
 char *pare_path_place(const char *path) {
     char found[PATH_MAX];
     if (realpath(path, found)) return pare_format("%s", found);
@@ -32,7 +26,7 @@ char *pare_path_place(const char *path) {
     char *place = NULL;
     if (!trimmed) return NULL;
     const char *name = slash ? slash + 1 : trimmed;
-    char *parent = pare_path_folder(trimmed);
+    char *parent = pare_path_parent(trimmed);
     if (*name && parent && realpath(parent, found) && pare_path_is_folder(found)) place = pare_path_join(found, name);
     free(parent);
     free(trimmed);

@@ -10,10 +10,6 @@ const char *pare_path_name(const char *path);
 
 bool pare_path_is_folder(const char *path);
 
-/* The folder that `path` lies in, by its text alone: "." where it names none. Freed with free(); NULL without memory.
- */
-char *pare_path_folder(const char *path);
-
 /* `path` as an absolute path without links, though its last component need not exist (one that is a link to nothing
  * stays as it is); freed with free(). NULL if the folder that it lies in does not exist. */
 char *pare_path_place(const char *path);

@@ -2,6 +2,10 @@
 
 #include <cblas.h>
 #include <omp.h>
+#include <pthread.h>
+
+/* Of what belongs to the process, OpenBLAS's number of threads above all, and of the cores: one at a time computes. */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
 static _Thread_local struct {
     int depth;
@@ -10,6 +14,7 @@ static _Thread_local struct {
 
 void pare_threads_begin(int threads) {
     if (outer.depth++ == 0) {
+        pthread_mutex_lock(&turn);
         outer.threads = omp_get_max_threads();
         outer.dynamic = omp_get_dynamic();
         outer.blas = openblas_get_num_threads();
@@ -23,4 +28,5 @@ void pare_threads_end(void) {
     openblas_set_num_threads(outer.blas); /* first: some builds of it set OpenMP's number, too */
     omp_set_num_threads(outer.threads);
     omp_set_dynamic(outer.dynamic);
+    pthread_mutex_unlock(&turn);
 }

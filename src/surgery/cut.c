@@ -1,5 +1,6 @@
 #include "surgery/cut.h"
 #include "checkpoint/writer.h"
+#include "model/family.h"
 #include "model/names.h"
 #include "support/memory.h"
 #include "surgery/axes.h"
@@ -130,6 +131,24 @@ static void take_piece(const plan *p, size_t id, uint32_t head, cut *c) {
     free(name);
 }
 
+/* A half without units has neither matrices nor the norm in front of it, as Nemotron-NAS models have it. Matrices stay,
+ * without elements, where a family's config.json has no number that tells. */
+static bool is_of_absent_half(const plan *p, size_t id, bool composite, const pare_declaration *d) {
+    const pare_family *family = p->model->config.family;
+    bool known = id < p->model->tensor_count, empty = false;
+    uint32_t layer;
+    pare_role role;
+    for (int i = 0; i < d->rank; i++)
+        empty |= d->shape[i] == 0;
+    if (composite) return empty;
+    if (!known || !pare_tensor_id_split(p->model, id, &layer, &role)) return false;
+    const pare_kept *kept = &p->selection->layer[layer];
+    const pare_widths widths = {.heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn};
+    bool attention = pare_role_in(role, PARE_PART_ATTENTION);
+    return (empty && (attention || !family->fixed_ffn)) ||
+           pare_widths_lack_norm(&p->model->config.architecture, &widths, role);
+}
+
 static pare_status make_plan(plan *p) {
     const pare_model *model = p->model;
     const pare_repaired *repaired = p->repaired;
@@ -151,7 +170,10 @@ static pare_status make_plan(plan *p) {
             c.repaired = repaired->matrix[id];
         p->cuts[p->count] = c;
         p->declarations[p->count] = declare(p, &c);
-        p->count++;
+        if (is_of_absent_half(p, id, c.composite, &p->declarations[p->count]))
+            free(c.name);
+        else
+            p->count++;
     }
     return PARE_OK;
 }

@@ -125,7 +125,7 @@ static bool is_spared(const pare_model *model, const pare_model *written, size_t
     pare_role role;
     return pare_tensor_id_split(model, id, &layer, &role) &&
            pare_tensor_is_absent(pare_model_tensor(written, layer, role)) &&
-           pare_widths_lack_norm(&written->config.widths[layer], role);
+           pare_widths_lack_norm(&written->config.architecture, &written->config.widths[layer], role);
 }
 
 static pare_status check_tensors(const pare_model *model, const pare_model *written, const pare_runtime *runtime,

@@ -115,6 +115,13 @@ static pare_status damaged(const char *path) {
     return pare_fail(PARE_FORMAT_ERROR, "%s is damaged: delete it to begin anew", path);
 }
 
+/* No batch has more sequences, and no part of one: the pass takes room for as many. */
+static bool fits_batches(const pare_trainer *trainer, const head *h) {
+    int64_t batch = pare_batches_options_of(trainer->batches)->batch, asked = trainer->options->micro_batch;
+    return h->sequences > 0 && h->sequences <= batch && h->micro_batch > 0 &&
+           h->micro_batch <= (asked > batch ? asked : batch);
+}
+
 static pare_status check_file(const pare_trainer *trainer, const pare_mapping *file, const char *key, head *h) {
     uint64_t bytes;
     bool whole;
@@ -132,7 +139,7 @@ static pare_status check_file(const pare_trainer *trainer, const pare_mapping *f
                          "delete the file to begin anew",
                          file->path);
     bool fits = h->count == trainer->trained->count && h->has_best == (trainer->best != NULL) && measure(h, &bytes) &&
-                bytes == file->bytes && h->sequences > 0 && h->micro_batch > 0;
+                bytes == file->bytes && fits_batches(trainer, h);
     return fits ? PARE_OK : damaged(file->path);
 }
 

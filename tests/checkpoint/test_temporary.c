@@ -105,22 +105,32 @@ static void other_names_stay(void **state) {
     free(folder);
 }
 
-/* The usual ones, not those of mkdtemp and mkstemp. */
+static mode_t mode_of(const char *path) {
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    return status.st_mode & 0777;
+}
+
+/* The owner's alone until they get to their places; then the usual ones, not those of mkdtemp and mkstemp. */
 static void permissions(void **state) {
     (void)state;
     char *folder = tiny_folder(), *target = pare_path_join(folder, "out"), *inner, *file;
     int locks[2];
-    struct stat status;
     pare_durable open_file;
-    mode_t mask = umask(022);
     assert_int_equal(pare_temporary_folder(target, &inner, &locks[0]), PARE_OK);
     assert_int_equal(pare_temporary_file(target, 0, &open_file, &file, &locks[1]), PARE_OK);
-    umask(mask);
     pare_durable_drop(&open_file);
-    assert_int_equal(stat(inner, &status), 0);
-    assert_int_equal(status.st_mode & 0777, 0755);
-    assert_int_equal(stat(file, &status), 0);
-    assert_int_equal(status.st_mode & 0777, 0644);
+    assert_int_equal(mode_of(inner), 0700);
+    assert_int_equal(mode_of(file), 0600);
+    static const mode_t masks[] = {022, 027, 0, 077};
+    for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
+        mode_t mask = umask(masks[i]);
+        pare_temporary_publish(inner);
+        pare_temporary_publish(file);
+        umask(mask);
+        assert_int_equal(mode_of(inner), 0777 & ~masks[i]);
+        assert_int_equal(mode_of(file), 0666 & ~masks[i]);
+    }
     close(locks[0]);
     close(locks[1]);
     free(inner);

@@ -168,6 +168,14 @@ static void what_cannot_be_is_refused(void **state) {
     EXPECT_FAILURE(2, "--residual-rank 4 writes an adapter into a folder", "prune", place->model, "-o", file,
                    "--sparsity", "0.5", "--method", "wanda", "--calib", "self", "--residual-rank", "4");
     EXPECT_FAILURE(1, "it is no GGUF file", "export", place->model, "-o", text, "--force");
+    static const char *const others[] = {"x.bin", "x.safetensors", "x.PTH"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        char *other = pare_path_join(place->folder, others[i]);
+        EXPECT_FAILURE(2, "is a file's name, and a model is written as a folder", "export", place->model, "-o", other);
+        EXPECT_FAILURE(2, "is a file's name", "prune", place->model, "-o", other, "--ratio", "0.25", "--method",
+                       "random");
+        free(other);
+    }
     workplace_expect_entries(place->folder, before);
     free(before);
     free(text);

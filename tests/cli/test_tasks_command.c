@@ -98,6 +98,7 @@ static void results_as_the_harness_has_them(void **state) {
     assert_true(all == 2 && done == 1 && limit == 1.0 && date > 1e9);
     assert_string_equal(model, place->model);
     assert_null(strchr(sanitized, '/'));
+    assert_true(json_is_integer(json_object_get(json, "eot_token_id")) && json_object_get(json, "tokenizer_eos_token"));
     json_decref(json);
     json_decref(report);
     program_result_free(&result);

@@ -28,9 +28,9 @@ static uint64_t digest(const char *data, size_t bytes) {
 
 /* What differs from run to run. */
 static bool passes(const char *key) {
-    static const char *const keys[] = {
-        "seconds", "bytes",    "training_seconds", "tokens_per_second", "memory", "anonymous_peak", "files", "resumed",
-        "date",    "end_time", "command"};
+    static const char *const keys[] = {"seconds",           "stages", "bytes",          "training_seconds",
+                                       "tokens_per_second", "memory", "anonymous_peak", "files",
+                                       "resumed",           "date",   "end_time",       "command"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strstr(key, keys[i])) return true;
     return false;

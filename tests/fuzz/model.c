@@ -54,6 +54,31 @@ static void seed_config(const char *folder) {
     }
 }
 
+/* Meta's own format: params.json beside one file of weights. */
+static void prepare_meta_weights(const char *folder) {
+    fuzz_copy(PARE_SOURCE_DIR "/tests/data/pytorch/meta1", "consolidated.00.pth", folder, "consolidated.00.pth");
+}
+
+static void seed_params(const char *folder) {
+    fuzz_copy(PARE_SOURCE_DIR "/tests/data/pytorch/meta1", "params.json", folder, "meta");
+}
+
+static void prepare_params(const char *folder) {
+    fuzz_copy(PARE_SOURCE_DIR "/tests/data/pytorch/meta1", "params.json", folder, "params.json");
+}
+
+static void seed_meta(const char *folder) {
+    fuzz_copy(PARE_SOURCE_DIR "/tests/data/pytorch/meta1", "consolidated.00.pth", folder, "meta");
+}
+
+static void prepare_mistral(const char *folder) {
+    fuzz_copy(PARE_SOURCE_DIR "/tests/data/pytorch/mistral", "params.json", folder, "params.json");
+}
+
+static void seed_mistral(const char *folder) {
+    fuzz_copy(PARE_SOURCE_DIR "/tests/data/pytorch/mistral", "consolidated.safetensors", folder, "mistral");
+}
+
 static pare_status read_gguf_model(const char *folder, const char *path) {
     (void)folder;
     return describe(path);
@@ -146,6 +171,9 @@ static void seed_manifest(const char *folder) {
 }
 
 const fuzz_target *const fuzz_model_targets[] = {
+    &(const fuzz_target){"params", "params.json", prepare_meta_weights, seed_params, read_config},
+    &(const fuzz_target){"meta", "consolidated.00.pth", prepare_params, seed_meta, read_config},
+    &(const fuzz_target){"mistral", "consolidated.safetensors", prepare_mistral, seed_mistral, read_config},
     &(const fuzz_target){"config", "config.json", prepare_weights, seed_config, read_config},
     &(const fuzz_target){"gguf-model", "model.gguf", NULL, seed_gguf_model, read_gguf_model},
     &(const fuzz_target){"adapter-config", "adapter_config.json", write_adapter, seed_adapter_config, read_adapter},

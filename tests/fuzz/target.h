@@ -18,7 +18,10 @@ typedef struct fuzz_target {
 
 /* The targets of each room, NULL after the last. */
 extern const fuzz_target *const fuzz_checkpoint_targets[],
-    *const fuzz_model_targets[], *const fuzz_text_targets[], *const fuzz_image_targets[], *const fuzz_job_targets[];
+    *const fuzz_model_targets[], *const fuzz_text_targets[], *const fuzz_image_targets[],
+                                                                 *const fuzz_job_targets[],
+                                                                     *const fuzz_state_targets[],
+                                                                         *const fuzz_command_targets[];
 
 /* All of them; NULL after the last. */
 const fuzz_target *fuzz_target_at(size_t index);

@@ -110,16 +110,31 @@ static void a_nemotron_model(void **state) {
     json_decref(json);
 }
 
-/* What vLLM reads as no_op is not written so: the lists stay, and are read back. */
-static void layers_without_a_half_keep_their_lists(void **state) {
+/* As no_op, where vLLM's class computes that: not if an FFN comes before all attention. */
+static void layers_without_a_half(void **state) {
     (void)state;
-    const pare_widths cases[][LAYERS] = {{{8, 4, 24}, {0, 0, 24}, {8, 4, 24}}, {{8, 4, 24}, {8, 4, 0}, {8, 4, 24}}};
-    for (size_t i = 0; i < 2; i++) {
+    static const struct {
+        pare_widths widths[LAYERS];
+        const char *why; /* the lists stay; NULL: it is a Nemotron-NAS model */
+    } cases[] = {
+        {{{8, 4, 24}, {0, 0, 24}, {8, 4, 24}}, NULL},
+        {{{8, 4, 256}, {8, 2, 0}, {0, 0, 0}}, NULL},
+        {{{0, 0, 0}, {8, 4, 24}, {8, 4, 0}}, NULL},
+        {{{0, 0, 24}, {8, 4, 24}, {8, 4, 24}}, "an FFN before all attention"},
+        {{{0, 0, 0}, {0, 0, 24}, {8, 4, 24}}, "an FFN before all attention"},
+        {{{8, 4, 24}, {0, 0, 24}, {6, 3, 24}}, "some have 8 and some 6"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         json_t *json;
-        pare_config_remote said = there_and_back(cases[i], &json);
-        assert_false(said.vllm);
-        assert_non_null(strstr(said.why, i ? "layers without an FFN" : "layers without attention"));
-        assert_string_equal(text_at(json, "architectures", NULL), "PareLlamaForCausalLM");
+        pare_config_remote said = there_and_back(cases[i].widths, &json);
+        assert_true(said.vllm == !cases[i].why);
+        if (cases[i].why) assert_non_null(strstr(said.why, cases[i].why));
+        for (size_t layer = 0; !cases[i].why && layer < LAYERS; layer++) {
+            const pare_widths *w = &cases[i].widths[layer];
+            assert_true(json_is_true(part_of(json, layer, "attention", "no_op")) == !w->heads);
+            assert_true(json_is_true(part_of(json, layer, "ffn", "no_op")) == !w->ffn);
+            assert_true(json_is_null(part_of(json, layer, "attention", "n_heads_in_group")) == !w->heads);
+        }
         json_decref(json);
         free(said.why);
     }
@@ -142,8 +157,18 @@ static void blocks_are_read_and_checked(void **state) {
         {ENTRY("{\"n_heads_in_group\": 2, \"no_op\": false}", "{\"intermediate_size\": 24, \"no_op\": null}"), NULL},
         {ENTRY("{\"n_heads_in_group\": 2}", "{\"ffn_mult\": 0.5}"), "intermediate_size is [24,24,256]"},
         {ENTRY("{\"n_heads_in_group\": 4}", "{\"intermediate_size\": 24}"), "num_key_value_heads is [4,4,2]"},
-        {ENTRY("{\"no_op\": true}", "{\"intermediate_size\": 24}"), "whose attention is replaced or absent"},
-        {ENTRY("{\"n_heads_in_group\": 2}", "{\"replace_with_linear\": true}"), "whose ffn is replaced or absent"},
+        {ENTRY("{\"n_heads_in_group\": 2, \"sparsify\": null, \"window_length\": null}",
+               "{\"intermediate_size\": 24, \"hidden_act\": \"silu\", \"moe\": null}"),
+         NULL},
+        {ENTRY("{\"no_op\": true, \"n_heads_in_group\": null}", "{\"intermediate_size\": 24}"),
+         "q_proj.weight has shape [48, 48] where [0, 48] is expected"},
+        {ENTRY("{\"n_heads_in_group\": 2}", "{\"no_op\": true, \"ffn_mult\": null}"),
+         "gate_proj.weight has shape [24, 48] where [0, 48] is expected"},
+        {ENTRY("{\"no_op\": 1}", "{\"intermediate_size\": 24}"), "no_op is 1"},
+        {ENTRY("{\"n_heads_in_group\": 2}", "{\"replace_with_linear\": true}"), "another one than a LLaMA's (replace_"},
+        {ENTRY("{\"n_heads_in_group\": 2, \"window_length\": 64}", "{\"intermediate_size\": 24}"), "(window_length)"},
+        {ENTRY("{\"n_heads_in_group\": 2}", "{\"intermediate_size\": 24, \"moe\": {\"n\": 4}}"), "(moe)"},
+        {ENTRY("{\"n_heads_in_group\": 2}", "{\"intermediate_size\": 24, \"hidden_act\": \"relu\"}"), "hidden_act"},
         {ENTRY("{\"n_heads_in_group\": 3}", "{\"intermediate_size\": 24}"), "n_heads_in_group"},
         {ENTRY("{\"n_heads_in_group\": 0}", "{\"intermediate_size\": 24}"), "n_heads_in_group"},
         {ENTRY("{\"n_heads_in_group\": 9}", "{\"intermediate_size\": 24}"), "n_heads_in_group"},
@@ -182,7 +207,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(query_heads_that_differ_keep_their_lists),
         cmocka_unit_test(a_nemotron_model),
-        cmocka_unit_test(layers_without_a_half_keep_their_lists),
+        cmocka_unit_test(layers_without_a_half),
         cmocka_unit_test(blocks_are_read_and_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

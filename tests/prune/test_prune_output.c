@@ -196,6 +196,18 @@ static void the_report_tells_what_was_written(void **state) {
     }
     assert_whole(output, "bytes", bytes);
     assert_true(json_integer_value(member(member(report, "memory"), "anonymous_peak")) > 0);
+    json_t *resident = member(member(report, "memory"), "resident_peak"), *cost;
+    assert_true(json_integer_value(member(resident, "anonymous")) > 0 &&
+                json_integer_value(member(resident, "mapped")) > 0);
+    const char *stage;
+    json_object_foreach(member(report, "seconds"), stage, cost) {
+        cost = member(member(report, "stages"), stage);
+        assert_true(json_number_value(member(cost, "processor_seconds")) >= 0.0);
+        assert_true(json_integer_value(member(cost, "read")) >= 0 && json_integer_value(member(cost, "written")) >= 0);
+        assert_true(json_integer_value(member(cost, "anonymous_peak")) > 0);
+        assert_true(json_integer_value(member(cost, "mapped_peak")) > 0);
+    }
+    assert_true(json_number_value(member(member(member(report, "stages"), "scoring"), "processor_seconds")) > 0.0);
     free(list);
     json_decref(report);
     prune_run_close(&r);

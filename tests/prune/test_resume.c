@@ -1,60 +1,25 @@
 /* Runs with --resume that end in the middle, by an interrupt at every report or by a kill: what goes on from there
  * gives the bytes of a run that never stopped, and nothing else is taken for its progress. */
-#include "prune/prune_run.h"
+#include "prune/resume_run.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 
-static const tiny_model tiny = {
-    .layers = 3, .hidden = 16, .heads = 4, .kv_heads = 2, .head_size = 4, .ffn = 12, .scale = 0.3};
-
-typedef struct scene {
-    prune_run run;
-    char *progress;
-    char expected[PARE_DIGEST_TEXT]; /* of the output of a run that never stopped */
-} scene;
-
-static scene open_scene(const char *method, uint32_t iterations) {
-    scene s = {.run = prune_run_open(tiny)};
-    s.progress = pare_path_join(s.run.folder, "output.progress");
-    s.run.options.method = method;
-    s.run.options.steps = 3;
-    s.run.options.iterations = iterations;
-    s.run.options.force = true;
-    prune_run_do(&s.run);
-    prune_run_digest(s.run.output, s.expected);
-    tiny_remove(s.run.output);
-    s.run.options.resume = true;
-    return s;
-}
-
-static void close_scene(scene *s) {
-    free(s->progress);
-    prune_run_close(&s->run);
-}
-
-static void assert_same_output(const scene *s) {
-    char now[PARE_DIGEST_TEXT];
-    prune_run_digest(s->run.output, now);
-    assert_string_equal(now, s->expected);
-    assert_false(pare_file_exists(s->progress));
-}
-
 static void resume_after_every_report(const char *method, uint32_t iterations, uint64_t stride) {
-    scene s = open_scene(method, iterations);
+    resume_scene s = resume_open(method, iterations);
     uint64_t kept = 0;
     for (uint64_t report = 1; prune_run_until(&s.run, report) == PARE_INTERRUPTED; report += stride) {
         assert_false(pare_file_exists(s.run.output));
         kept += pare_file_exists(s.progress);
         prune_run_do(&s.run);
-        assert_same_output(&s);
+        resume_assert_same(&s);
         tiny_remove(s.run.output);
     }
     assert_true(kept > 3);
-    assert_same_output(&s);
-    close_scene(&s);
+    resume_assert_same(&s);
+    resume_close(&s);
 }
 
 static void steps_of_an_iteration(void **state) {
@@ -80,7 +45,7 @@ static void rounds_without_steps(void **state) {
 /* Stopped again and again, ever one report further. */
 static void many_stops(void **state) {
     (void)state;
-    scene s = open_scene("moreau-gs", 2);
+    resume_scene s = resume_open("moreau-gs", 2);
     uint64_t stops = 0;
     for (uint64_t report = 12;; report += 9) {
         pare_status status = prune_run_until(&s.run, report);
@@ -89,13 +54,13 @@ static void many_stops(void **state) {
         stops++;
     }
     assert_true(stops > 3);
-    assert_same_output(&s);
-    close_scene(&s);
+    resume_assert_same(&s);
+    resume_close(&s);
 }
 
 static void killed(void **state) {
     (void)state;
-    scene s = open_scene("moreau-gs", 2);
+    resume_scene s = resume_open("moreau-gs", 2);
     uint64_t kills = 0;
     for (uint64_t report = 9;; report += 41) {
         pid_t child = fork();
@@ -111,16 +76,16 @@ static void killed(void **state) {
         assert_true(pare_file_exists(s.progress));
         kills++;
         prune_run_do(&s.run);
-        assert_same_output(&s);
+        resume_assert_same(&s);
         tiny_remove(s.run.output);
     }
     assert_true(kills > 2);
-    close_scene(&s);
+    resume_close(&s);
 }
 
 /* Leaves the progress of two rounds and some steps. */
-static scene stopped_scene(void) {
-    scene s = open_scene("moreau-gs", 3);
+static resume_scene stopped_scene(void) {
+    resume_scene s = resume_open("moreau-gs", 3);
     char *state = pare_path_join(s.progress, "moreau.state"), *round = pare_path_join(s.progress, "round-2");
     bool far = false;
     for (uint64_t report = 60; !far; report++) {
@@ -132,39 +97,31 @@ static scene stopped_scene(void) {
     return s;
 }
 
-static void expect_refusal(scene *s, pare_status expected, const char *part) {
-    assert_int_equal(prune_run_try(&s->run), expected);
-    assert_non_null(strstr(pare_message(), part));
-    assert_non_null(strstr(pare_message(), s->progress));
-    assert_non_null(strstr(pare_message(), "delete"));
-    assert_false(pare_file_exists(s->run.output));
-}
-
 static void another_run(void **state) {
     (void)state;
-    scene s = stopped_scene();
+    resume_scene s = stopped_scene();
     s.run.options.ratio = 0.25;
-    expect_refusal(&s, PARE_BAD_ARGUMENT, "other options");
+    resume_expect_refusal(&s, PARE_BAD_ARGUMENT, "other options");
     s.run.options.ratio = 0.5;
     s.run.options.seed = 1;
-    expect_refusal(&s, PARE_BAD_ARGUMENT, "other options");
+    resume_expect_refusal(&s, PARE_BAD_ARGUMENT, "other options");
     s.run.options.seed = 0;
     s.run.options.calibration.samples = 2;
-    expect_refusal(&s, PARE_BAD_ARGUMENT, "calibration data");
+    resume_expect_refusal(&s, PARE_BAD_ARGUMENT, "calibration data");
     s.run.options.calibration.samples = 0;
     s.run.options.resume = false; /* and without --resume it is left alone */
     prune_run_do(&s.run);
     tiny_remove(s.run.output);
     s.run.options.resume = true;
     prune_run_do(&s.run);
-    assert_same_output(&s);
-    close_scene(&s);
+    resume_assert_same(&s);
+    resume_close(&s);
 }
 
 /* One that is still at work: its progress is left to it. */
 static void two_at_once(void **state) {
     (void)state;
-    scene s = stopped_scene();
+    resume_scene s = stopped_scene();
     int folder = open(s.progress, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(folder >= 0 && flock(folder, LOCK_EX | LOCK_NB) == 0);
     char *before = prune_run_list(s.progress);
@@ -174,12 +131,12 @@ static void two_at_once(void **state) {
     prune_run_assert_holds(s.progress, before);
     close(folder);
     prune_run_do(&s.run);
-    assert_same_output(&s);
+    resume_assert_same(&s);
     free(before);
-    close_scene(&s);
+    resume_close(&s);
 }
 
-static void truncate_in(const scene *s, const char *name, off_t bytes) {
+static void truncate_in(const resume_scene *s, const char *name, off_t bytes) {
     char *path = pare_path_join(s->progress, name);
     assert_int_equal(truncate(path, bytes), 0);
     free(path);
@@ -190,13 +147,13 @@ static void damaged(void **state) {
     static const char *const names[] = {"moreau.state", "progress.json", "round-2/config.json",
                                         "round-2/model.safetensors"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        scene s = stopped_scene();
+        resume_scene s = stopped_scene();
         truncate_in(&s, names[i], 200);
-        expect_refusal(&s, PARE_FORMAT_ERROR, "");
+        resume_expect_refusal(&s, PARE_FORMAT_ERROR, "");
         tiny_remove(s.progress);
         prune_run_do(&s.run);
-        assert_same_output(&s);
-        close_scene(&s);
+        resume_assert_same(&s);
+        resume_close(&s);
     }
 }
 
@@ -209,7 +166,7 @@ static void damaged_units(void **state) {
     (void)state;
     static const char *const keys[] = {"kv_heads_kept", "query_heads_kept", "ffn_channels_kept"};
     static const char *const lists[] = {"[]", "[0]", "[-1]", "[100000]", "[1, 0]", "[0, 0]", "[0.5]", "{}", "null"};
-    scene s = stopped_scene();
+    resume_scene s = stopped_scene();
     char *path = pare_path_join(s.progress, "progress.json");
     json_t *whole = json_load_file(path, 0, NULL);
     assert_true(json_array_size(json_object_get(whole, "layers")) > 0);
@@ -219,20 +176,20 @@ static void damaged_units(void **state) {
             assert_int_equal(json_object_set_new(layer, keys[i], list_of(lists[j])), 0);
             if (json_equal(json, whole)) fail_msg("%s is %s as it is", keys[i], lists[j]);
             assert_int_equal(json_dump_file(json, path, 0), 0);
-            expect_refusal(&s, PARE_FORMAT_ERROR, "is damaged; delete that folder to begin anew");
+            resume_expect_refusal(&s, PARE_FORMAT_ERROR, "is damaged; delete that folder to begin anew");
             json_decref(json);
         }
     assert_int_equal(json_dump_file(whole, path, 0), 0);
     prune_run_do(&s.run);
-    assert_same_output(&s);
+    resume_assert_same(&s);
     json_decref(whole);
     free(path);
-    close_scene(&s);
+    resume_close(&s);
 }
 
 static void nothing_is_kept_unasked(void **state) {
     (void)state;
-    scene s = open_scene("moreau-gs", 2);
+    resume_scene s = resume_open("moreau-gs", 2);
     s.run.options.resume = false;
     for (uint64_t report = 5; prune_run_until(&s.run, report) == PARE_INTERRUPTED; report += 37)
         prune_run_assert_holds(s.run.folder, "ids.json model ");
@@ -241,7 +198,7 @@ static void nothing_is_kept_unasked(void **state) {
     s.run.options.output = NULL;
     assert_int_equal(prune_run_try(&s.run), PARE_BAD_ARGUMENT);
     assert_non_null(strstr(pare_message(), "-o OUT"));
-    close_scene(&s);
+    resume_close(&s);
 }
 
 int main(void) {

@@ -38,6 +38,7 @@ static smaller make(const families *all, const json_t *one, const pare_backend *
                                     .length = FAMILY_LENGTH,
                                     .steps = 20,
                                     .rate = 1e-3,
+                                    .dense_share = 1.0,
                                     .seed = 3};
     return s;
 }
@@ -81,7 +82,7 @@ static double directional_error(pare_sub_block *sub, const float *x, const float
     for (int side = 0; side < 2; side++) {
         for (size_t i = 0; i < sub->count; i++)
             sub->start[sub->begin + i] = base[i] + (float)(side ? -size : size) * direction[i];
-        assert_int_equal(pare_sub_block_restore(sub), PARE_OK);
+        pare_sub_block_take(sub, 0.0f);
         sides[side] = loss_of(sub, x, target, n, made);
     }
     free(base);
@@ -160,6 +161,7 @@ static void check_run(const families *all, const json_t *one, const pare_backend
         for (int stage = 0; stage < PARE_STAGES; stage++) {
             const pare_rebuilt *r = &rebuilt[layer][stage];
             assert_true(isfinite(r->before) && r->after <= r->before);
+            assert_true(r->share >= 0 && r->share <= 1 && (r->share > 0) == (r->after < r->before));
             assert_true(!s.dropped[layer] || r->before == 0);
         }
     run(&s, &again, rebuilt);
@@ -187,6 +189,38 @@ static void nothing_comes_further_away(void **state) {
         found++;
     }
     assert_true(found >= 3);
+    pare_backend_close(backend);
+    families_free(&all);
+}
+
+/* Half a change of what is trained, and none. */
+static void shares_of_a_change(void **state) {
+    (void)state;
+    families all = families_load();
+    pare_backend *backend;
+    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &backend), PARE_OK);
+    smaller s = make(&all, family_case(&all, "llama"), backend, false);
+    point(&s);
+    pare_source source = {.model = s.opened.model, .backend = backend};
+    pare_sub_block sub;
+    pare_walk walk;
+    assert_int_equal(pare_walk_new(&source, FAMILY_LENGTH, 1, &walk), PARE_OK);
+    assert_int_equal(pare_sub_block_new(&s.asked, 1, &sub), PARE_OK);
+    pare_block base = pare_walk_block(&walk, 1);
+    assert_int_equal(pare_sub_block_enter(&sub, &base, 1), PARE_OK);
+    pare_sub_block_choose(&sub, PARE_PART_FFN);
+    for (size_t i = 0; i < sub.count; i++)
+        sub.values[sub.begin + i] += 0.5f;
+    pare_sub_block_finish(&sub);
+    static const float shares[] = {0.5f, 0.0f, 1.0f};
+    for (size_t k = 0; k < sizeof shares / sizeof *shares; k++) {
+        pare_sub_block_take(&sub, shares[k]);
+        for (size_t i = 0; i < sub.count; i++)
+            assert_true(fabsf(sub.values[sub.begin + i] - sub.start[sub.begin + i] - 0.5f * shares[k]) < 1e-6f);
+    }
+    pare_sub_block_free(&sub);
+    pare_walk_free(&walk);
+    release(&s);
     pare_backend_close(backend);
     families_free(&all);
 }
@@ -235,6 +269,64 @@ static void zeros_stay(void **state) {
     families_free(&all);
 }
 
+typedef struct outcome {
+    pare_repaired out;
+    pare_rebuilt rebuilt[LAYERS][PARE_STAGES];
+} outcome;
+
+static bool same_bits(const pare_repaired *a, const pare_repaired *b) {
+    return a->used == b->used && memcmp(a->memory.data, b->memory.data, a->used) == 0;
+}
+
+static double total_after(const pare_rebuilt (*rebuilt)[PARE_STAGES], uint32_t layers) {
+    double total = 0.0;
+    for (uint32_t layer = 0; layer < layers; layer++)
+        for (int stage = 0; stage < PARE_STAGES; stage++) {
+            assert_true(rebuilt[layer][stage].after <= rebuilt[layer][stage].before);
+            total += rebuilt[layer][stage].after;
+        }
+    return total;
+}
+
+/* The unit matrix measures as no metric does, and another one makes a difference; so do a rank and a mix of targets.
+ * None of them holds more than is said, nor takes what is worse. */
+static void what_it_can_be_asked_for(void **state) {
+    (void)state;
+    families all = families_load();
+    pare_backend *backend;
+    assert_int_equal(pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &backend), PARE_OK);
+    smaller s = make(&all, family_case(&all, "qwen3"), backend, false);
+    const pare_config *config = &s.opened.model->config;
+    size_t d = config->hidden;
+    float *unit = calloc(d * d, sizeof *unit), *other = calloc(d * d, sizeof *other);
+    float *metric[LAYERS][PARE_STAGES];
+    outcome plain, now;
+    assert_true(unit && other);
+    for (size_t i = 0; i < d; i++) {
+        unit[i * d + i] = 1.0f;
+        other[i * d + i] = i % 2 ? 0.01f : 3.0f;
+    }
+    point(&s);
+    run(&s, &plain.out, plain.rebuilt);
+    for (int ask = 0; ask < 4; ask++) {
+        for (uint32_t i = 0; i < LAYERS * PARE_STAGES; i++)
+            metric[i / PARE_STAGES][i % PARE_STAGES] = ask == 0 ? unit : other;
+        s.asked.metric = ask < 2 ? (float *const(*)[PARE_STAGES])metric : NULL;
+        s.asked.rank = ask == 2 ? 2 : 0;
+        s.asked.dense_share = ask == 3 ? 0.5 : 1.0;
+        run(&s, &now.out, now.rebuilt);
+        assert_int_equal(same_bits(&plain.out, &now.out), ask == 0);
+        assert_true(total_after((const pare_rebuilt(*)[PARE_STAGES])now.rebuilt, config->layers) > 0);
+        pare_repaired_free(&now.out);
+    }
+    pare_repaired_free(&plain.out);
+    free(unit);
+    free(other);
+    release(&s);
+    pare_backend_close(backend);
+    families_free(&all);
+}
+
 static void one_sequence_is_too_few(void **state) {
     (void)state;
     families all = families_load();
@@ -261,6 +353,8 @@ int main(void) {
         cmocka_unit_test(gradients_are_those_of_the_loss),
         cmocka_unit_test(nothing_comes_further_away),
         cmocka_unit_test(zeros_stay),
+        cmocka_unit_test(shares_of_a_change),
+        cmocka_unit_test(what_it_can_be_asked_for),
         cmocka_unit_test(one_sequence_is_too_few),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

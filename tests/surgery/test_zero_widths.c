@@ -1,6 +1,8 @@
-/* Halves of blocks without a single unit: of every family, what is written of them is read again, with its empty
- * tensors or without them, and computes what the dense model does with the half's outputs switched off. */
+/* Halves of blocks without a single unit: of every family, what is written of them, without their tensors, is read
+ * again and computes what the dense model does with the half's outputs switched off. */
 #include "model/families.h"
+#include "model/family.h"
+#include "model/names.h"
 #include "support/memory.h"
 #include "surgery/cut.h"
 #include "surgery/mask.h"
@@ -28,6 +30,21 @@ static char *write_cut(const pare_model *model, const pare_selection *selection)
     return folder;
 }
 
+/* Neither tensors without elements, where config.json tells, nor the norm in front, unless the other half reads it. */
+static void expect_absent(const pare_model *model, int halves) {
+    const pare_architecture *a = &model->config.architecture;
+    char name[PARE_NAME_BYTES];
+    uint32_t last = model->config.layers - 1;
+    bool stated = !model->config.family->fixed_ffn;
+    for (size_t i = 0; stated && i < pare_checkpoint_count(model->checkpoint); i++)
+        assert_true(pare_checkpoint_at(model->checkpoint, i)->count > 0);
+    pare_layer_tensor_name(&model->config, last, PARE_ROLE_INPUT_NORM, name);
+    bool wanted = !(halves & ATTENTION) || (a->shared_norm && !(halves & FFN));
+    if (!pare_has_role(a, PARE_ROLE_INPUT_NORM)) return;
+    if ((pare_checkpoint_find(model->checkpoint, name) != NULL) != wanted)
+        fail_msg("%s, %d: %s is%s there", model->config.model_type, halves, name, wanted ? " not" : "");
+}
+
 static void check(const families *all, const json_t *one, int halves, const pare_backend *backend) {
     family_model m = family_open(one, (family_form){0});
     size_t count = (size_t)FAMILY_TOKENS * m.model->config.vocabulary;
@@ -40,6 +57,7 @@ static void check(const families *all, const json_t *one, int halves, const pare
     const pare_widths *w = &written->config.widths[written->config.layers - 1];
     assert_true(!w->heads == !!(halves & ATTENTION) && !w->kv_heads == !w->heads && !w->ffn == !!(halves & FFN));
     assert_int_equal(pare_model_parameters(written), pare_selection_parameters(m.model, &selection));
+    expect_absent(written, halves);
     assert_int_equal(pare_mask_new(m.model, &selection, NULL, &mask), PARE_OK);
     pare_source dense = {.model = m.model, .backend = backend}, masked = dense;
     pare_source cut = {.model = written, .backend = backend};
@@ -70,6 +88,8 @@ static void every_family(void **state) {
     check(&all, json_array_get(all.cases, 0), ATTENTION, backend);
     check(&all, json_array_get(all.cases, 0), FFN, backend);
     check(&all, json_array_get(all.cases, 0), BOTH, backend);
+    for (int halves = ATTENTION; halves <= BOTH; halves++)
+        check(&all, family_case(&all, "phi"), halves, backend); /* one norm for both */
     pare_backend_close(backend);
     families_free(&all);
 }

@@ -1,5 +1,6 @@
 /* A run that was stopped and one that was not end with the same bits; states that are damaged, or another run's, are
  * refused. */
+#include "support/digest.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "tiny_trainer.h"
@@ -119,6 +120,39 @@ static void damage_is_found(void **state) {
     place_close(&p);
 }
 
+/* With the digest that belongs to it, as somebody could write it: what would size the pass is the batch's. */
+static void sizes_are_the_batch_s(void **state) {
+    (void)state;
+    enum { SEQUENCES_AT = 248, DIGITS = PARE_DIGEST_TEXT - 1 };
+    static const int64_t odd[] = {0, -1, 6, 1 << 30, INT64_MAX, INT64_MAX / 8 + 1};
+    place p = place_open();
+    tiny_run r;
+    size_t bytes;
+    pare_trainer_options options = tiny_training(1e-2, 6);
+    tiny_run_open(&r, &options, NULL);
+    expect(pare_trainer_save(&r.trainer, p.state, KEY), PARE_OK, "");
+    unsigned char *data = read_all(p.state, &bytes);
+    int64_t usual[2], *shape = (int64_t *)(void *)(data + SEQUENCES_AT);
+    memcpy(usual, shape, sizeof usual);
+    assert_int_equal(usual[0], r.trainer.shape.sequences);
+    assert_int_equal(usual[1], r.trainer.shape.micro_batch);
+    for (size_t i = 0; i < 2 * sizeof odd / sizeof *odd; i++) {
+        char digest[PARE_DIGEST_TEXT];
+        memcpy(shape, usual, sizeof usual);
+        shape[i % 2] = odd[i / 2];
+        pare_digest *sum;
+        assert_int_equal(pare_digest_new(&sum), PARE_OK);
+        pare_digest_add(sum, data, bytes - DIGITS);
+        pare_digest_finish(sum, digest);
+        memcpy(data + bytes - DIGITS, digest, DIGITS);
+        tiny_write_file(p.folder, "training.state", data, bytes);
+        load_fails(&p, KEY, PARE_FORMAT_ERROR, "is damaged");
+    }
+    tiny_run_close(&r);
+    pare_free(data);
+    place_close(&p);
+}
+
 static pare_status save_number(void *context, FILE *file) {
     return fwrite(context, sizeof(uint64_t), 1, file) == 1 ? PARE_OK : PARE_FILE_ERROR;
 }
@@ -186,9 +220,8 @@ static void an_interrupted_run_goes_on(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(six_steps_are_three_and_three),
-        cmocka_unit_test(damage_is_found),
-        cmocka_unit_test(the_state_of_the_caller_goes_along),
+        cmocka_unit_test(six_steps_are_three_and_three), cmocka_unit_test(damage_is_found),
+        cmocka_unit_test(sizes_are_the_batch_s),         cmocka_unit_test(the_state_of_the_caller_goes_along),
         cmocka_unit_test(an_interrupted_run_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

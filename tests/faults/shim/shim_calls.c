@@ -133,13 +133,19 @@ static int find_library(struct dl_phdr_info *library, size_t size, void *context
 #define RETURN(what) BPF_STMT(BPF_RET | BPF_K, what)
 #define JUMP(test, value, yes, no) BPF_JUMP(BPF_JMP | (test) | BPF_K, (uint32_t)(value), yes, no)
 
-/* Traps the calls of the list that are made from within the range, which does not cross a border of 4 GiB. */
+/* Traps the calls of the list that are made from within the range, which does not cross a border of 4 GiB. Memory that
+ * is no file's is let through, also as a thread begins with all signals blocked, which a trap would not survive. */
 static bool set_trap(range r) {
-    struct sock_filter filter[TRAPPED + 16];
+    struct sock_filter filter[TRAPPED + 24];
     size_t count = 0;
     uint32_t high = (uint32_t)(r.begin >> 32);
     filter[count++] = (struct sock_filter)LOAD(arch);
     filter[count++] = (struct sock_filter)JUMP(BPF_JEQ, ARCHITECTURE, 1, 0);
+    filter[count++] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
+    filter[count++] = (struct sock_filter)LOAD(nr);
+    filter[count++] = (struct sock_filter)JUMP(BPF_JEQ, SYS_mmap, 0, 4);
+    filter[count++] = (struct sock_filter)LOAD(args[4]);
+    filter[count++] = (struct sock_filter)JUMP(BPF_JEQ, UINT32_MAX, 0, 1);
     filter[count++] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
     filter[count++] = (struct sock_filter)LOAD(nr);
     for (size_t i = 0; i < TRAPPED; i++)
