@@ -1,10 +1,10 @@
 #include "checkpoint/hub.h"
 #include "support/file.h"
+#include "support/folder.h"
 #include "support/memory.h"
 #include "support/path.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -54,12 +54,17 @@ static void list_snapshots(const char *snapshots, char **only, size_t *count) {
     *count = 0;
     DIR *folder = opendir(snapshots);
     if (!folder) return;
-    for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
+    int error = 0;
+    for (struct dirent *entry; (entry = pare_folder_next(folder, &error));) {
         if (entry->d_name[0] == '.' || !has_folder(snapshots, entry->d_name)) continue;
         free(*only);
         *only = ++*count == 1 ? pare_format("%s", entry->d_name) : NULL;
     }
     closedir(folder);
+    if (!error) return;
+    free(*only);
+    *only = NULL;
+    *count = 0;
 }
 
 pare_status pare_hub_snapshot(const char *folder, char **snapshot) {

@@ -3,10 +3,10 @@
 #include "checkpoint/output_check.h"
 #include "checkpoint/temporary.h"
 #include "support/file.h"
+#include "support/folder.h"
 #include "support/memory.h"
 #include "support/path.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -127,16 +127,21 @@ pare_status pare_output_carry_over(const pare_output *output) {
     DIR *folder = opendir(output->source);
     if (!folder) return pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", output->source, strerror(errno));
     pare_status status = PARE_OK;
-    for (struct dirent *entry = readdir(folder); entry && status == PARE_OK; entry = readdir(folder)) {
+    int error = 0;
+    for (struct dirent *entry; status == PARE_OK && (entry = pare_folder_next(folder, &error));) {
         if (!is_carried_over(entry->d_name)) continue;
         char *from = pare_path_join(output->source, entry->d_name),
              *to = pare_path_join(output->temporary, entry->d_name);
         struct stat found;
-        if (from && stat(from, &found) == 0 && S_ISREG(found.st_mode)) status = copy_file(from, to);
+        bool there = from && stat(from, &found) == 0;
+        if (from && !there && !pare_file_absent(errno))
+            status = pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", from, strerror(errno));
+        if (there && S_ISREG(found.st_mode)) status = copy_file(from, to);
         free(from);
         free(to);
     }
     closedir(folder);
+    if (error) return pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", output->source, strerror(error));
     return status == PARE_OK ? pare_whole() : status;
 }
 
@@ -157,9 +162,10 @@ static pare_status remove_replaced(const pare_output *output, const char *old) {
 /* For file systems that cannot exchange two folders: the old one steps aside, and back if the new one cannot come, or
  * if it is not on the disk. */
 static pare_status replace_in_two_steps(const pare_output *output) {
-    char *aside = pare_format("%s-old", output->temporary);
+    char *aside = pare_temporary_previous(output->temporary);
     pare_status status = PARE_OK;
     if (!aside) return pare_whole();
+    int held = pare_temporary_hold(output->place);
     if (rename(output->place, aside) != 0) {
         status = pare_fail(PARE_FILE_ERROR, "cannot replace %s: %s", output->target, strerror(errno));
     } else if (rename(output->temporary, output->place) != 0) {
@@ -174,6 +180,7 @@ static pare_status replace_in_two_steps(const pare_output *output) {
         else if (rename(output->place, output->temporary) == 0)
             rename(aside, output->place);
     }
+    if (held >= 0) close(held);
     free(aside);
     return status;
 }
@@ -182,16 +189,16 @@ static bool is_unsupported(int error) {
     return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
 }
 
-static bool exchange(const pare_output *output) {
-    return renameat2(AT_FDCWD, output->temporary, AT_FDCWD, output->place, RENAME_EXCHANGE) == 0;
+static bool exchange(const char *one, const char *other) {
+    return renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE) == 0;
 }
 
 /* What was there is removed once its successor's name is on the disk, so that a crash leaves one of them. */
 static pare_status replace(const pare_output *output) {
-    if (exchange(output)) {
+    if (exchange(output->temporary, output->place)) {
         pare_status status = sync_parent(output);
         if (status == PARE_OK) return remove_replaced(output, output->temporary);
-        exchange(output);
+        exchange(output->temporary, output->place);
         return status;
     }
     if (is_unsupported(errno)) return replace_in_two_steps(output);
@@ -199,22 +206,33 @@ static pare_status replace(const pare_output *output) {
 }
 
 /* The target was absent when the work began; something that came since is not overwritten. */
-static pare_status appear(const pare_output *output) {
-    if (pare_durable_appear(output->temporary, output->place)) {
+static pare_status appear(const pare_output *output, const char *from) {
+    if (pare_durable_appear(from, output->place)) {
         pare_status status = sync_parent(output);
-        if (status != PARE_OK) rename(output->place, output->temporary);
+        if (status != PARE_OK) rename(output->place, from);
         return status;
     }
     return pare_fail(PARE_FILE_ERROR, "cannot put the finished model at %s: %s", output->target, strerror(errno));
 }
 
+/* Without an exchange the old file is gone once the new one has its name. */
+static pare_status replace_file(const pare_output *output) {
+    bool exchanged = exchange(output->file, output->place);
+    if (!exchanged && (!is_unsupported(errno) || rename(output->file, output->place) != 0))
+        return pare_fail(PARE_FILE_ERROR, "cannot put the finished model at %s: %s", output->target, strerror(errno));
+    pare_status status = sync_parent(output);
+    if (status == PARE_OK) return PARE_OK;
+    if (exchanged) {
+        exchange(output->file, output->place);
+        return status;
+    }
+    return pare_fail(status, "%s is complete, but may be lost in a cut of power: its folder cannot be synced",
+                     output->target);
+}
+
 /* A file takes another one's place at one stroke. */
 static pare_status place_file(const pare_output *output) {
-    bool done =
-        output->replaces ? rename(output->file, output->place) == 0 : pare_durable_appear(output->file, output->place);
-    if (!done)
-        return pare_fail(PARE_FILE_ERROR, "cannot put the finished model at %s: %s", output->target, strerror(errno));
-    PARE_TRY(sync_parent(output));
+    PARE_TRY(output->replaces ? replace_file(output) : appear(output, output->file));
     if (pare_folder_remove(output->temporary)) return PARE_OK;
     return pare_fail(PARE_FILE_ERROR, "%s is complete, but its temporary folder could not be removed: %s",
                      output->target, output->temporary);
@@ -227,7 +245,7 @@ pare_status pare_output_commit(pare_output *output) {
     if (status == PARE_OK && output->file)
         status = place_file(output);
     else if (status == PARE_OK)
-        status = output->replaces ? replace(output) : appear(output);
+        status = output->replaces ? replace(output) : appear(output, output->temporary);
     if (status == PARE_OK)
         release(output);
     else

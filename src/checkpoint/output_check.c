@@ -2,9 +2,9 @@
 #include "checkpoint/gguf.h"
 #include "checkpoint/output.h"
 #include "support/file.h"
+#include "support/folder.h"
 #include "support/path.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -16,11 +16,10 @@
 
 static bool is_empty(const char *path) {
     DIR *folder = opendir(path);
-    size_t entries = 0;
-    for (struct dirent *entry = folder ? readdir(folder) : NULL; entry; entry = readdir(folder))
-        entries += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    int error = 0;
+    bool empty = folder && !pare_folder_next(folder, &error) && !error;
     if (folder) closedir(folder);
-    return folder && entries == 0;
+    return empty;
 }
 
 /* *place: `target` as an absolute path without links, though its last component need not exist. */

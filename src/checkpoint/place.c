@@ -79,7 +79,7 @@ static pare_status find_beside(const char *path, pare_place *out) {
                                              "pytorch_model.bin.index.json", PARE_ARCHIVE_NAME};
     const char *slash = strrchr(path, '/');
     named file = {.path = path, .name = slash ? slash + 1 : path};
-    file.folder = slash ? pare_format("%.*s", (int)(slash - path) + (slash == path), path) : pare_format(".");
+    file.folder = pare_path_parent(path);
     pare_status status = pare_whole();
     if (status != PARE_OK) return status;
     bool whole = false;

@@ -1,4 +1,5 @@
 #include "checkpoint/sealed.h"
+#include "support/path.h"
 
 #include <errno.h>
 #include <stdio.h>

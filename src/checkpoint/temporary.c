@@ -1,10 +1,10 @@
 #include "checkpoint/temporary.h"
 #include "support/file.h"
+#include "support/path.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,16 +14,43 @@
 #include <unistd.h>
 
 enum { ATTEMPTS = 100, DIGITS = 6 };
-static const char infix[] = ".pare-";
+static const char infix[] = ".pare-", previous[] = ".old";
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk) {
-    (void)status, (void)kind, (void)walk;
-    return remove(path) == 0 || errno == ENOENT ? 0 : -1;
+/* Removes entries until there is none left; a folder that is read while it changes may hide some the first time. */
+static bool empty(int folder) {
+    union {
+        struct dirent64 first;
+        char bytes[4096];
+    } entries;
+    for (bool found = true; found;) {
+        found = false;
+        ssize_t read = lseek(folder, 0, SEEK_SET) == 0 ? getdents64(folder, entries.bytes, sizeof entries) : -1;
+        if (read < 0) return false;
+        for (ssize_t at = 0; at < read;) {
+            const struct dirent64 *entry = (const struct dirent64 *)(const void *)(entries.bytes + at);
+            at += entry->d_reclen;
+            if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+            if (!pare_folder_remove_at(folder, entry->d_name)) return false;
+            found = true;
+        }
+    }
+    return true;
+}
+
+bool pare_folder_remove_at(int folder, const char *name) {
+    if (unlinkat(folder, name, 0) == 0 || errno == ENOENT) return true;
+    if (errno != EISDIR && errno != EPERM) return false;
+    int inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (inner < 0) return errno == ENOENT;
+    bool removed = empty(inner);
+    int error = errno;
+    close(inner);
+    errno = error;
+    return removed && (unlinkat(folder, name, AT_REMOVEDIR) == 0 || errno == ENOENT);
 }
 
 bool pare_folder_remove(const char *path) {
-    enum { OPEN_FOLDERS = 16 };
-    return nftw(path, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS) == 0;
+    return pare_folder_remove_at(AT_FDCWD, path);
 }
 
 bool pare_lock_take(int descriptor, bool *locked) {
@@ -46,9 +73,11 @@ pare_status pare_folder_lock(const char *path, int *lock) {
                      path);
 }
 
-/* Whether `path` still names what is open: a sweep may have come between making and locking. */
+/* Whether `path` still names what is open: a sweep may have come between making and locking. errno is 0 if it names
+ * something else. */
 static bool is_still(int descriptor, const char *path) {
     struct stat open_one, named;
+    errno = 0;
     return fstat(descriptor, &open_one) == 0 && lstat(path, &named) == 0 && open_one.st_dev == named.st_dev &&
            open_one.st_ino == named.st_ino;
 }
@@ -60,12 +89,17 @@ static int make(const char *path, bool folder, bool *locked) {
     int flags = folder ? O_RDONLY | O_DIRECTORY : O_WRONLY | O_CREAT | O_EXCL;
     int made = open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (made < 0) {
-        if (folder && errno == ENOENT) errno = EEXIST; /* a sweep has removed it, as below */
+        int error = errno == ENOENT && folder ? EEXIST : errno; /* a sweep has removed it, as below */
+        if (folder) rmdir(path);
+        errno = error;
         return -1;
     }
-    if (pare_lock_take(made, locked) && is_still(made, path)) return made;
+    bool ours = pare_lock_take(made, locked);
+    if (ours && is_still(made, path)) return made;
+    int error = !ours || !errno || pare_file_absent(errno) ? EEXIST : errno;
+    if (error != EEXIST) remove(path);
     close(made);
-    errno = EEXIST;
+    errno = error;
     return -1;
 }
 
@@ -156,33 +190,52 @@ void pare_temporary_publish(const char *path) {
     if (mode >= 0) (void)!chmod(path, (mode_t)mode | (found.st_mode & S_ISGID));
 }
 
-/* True for NAME.pare-XXXXXX. */
-static bool is_temporary_of(const char *entry, const char *name) {
+typedef enum entry_kind { ENTRY_OTHER, ENTRY_TEMPORARY, ENTRY_PREVIOUS } entry_kind;
+
+/* Of NAME.pare-XXXXXX and NAME.pare-XXXXXX.old. */
+static entry_kind kind_of(const char *entry, const char *name) {
     size_t length = strlen(name);
-    if (strncmp(entry, name, length) != 0 || strncmp(entry + length, infix, sizeof infix - 1) != 0) return false;
+    if (strncmp(entry, name, length) != 0 || strncmp(entry + length, infix, sizeof infix - 1) != 0) return ENTRY_OTHER;
     const char *digits = entry + length + sizeof infix - 1;
-    return strlen(digits) == DIGITS && strspn(digits, "0123456789abcdef") == DIGITS;
+    if (strspn(digits, "0123456789abcdef") != DIGITS) return ENTRY_OTHER;
+    return !digits[DIGITS] ? ENTRY_TEMPORARY : strcmp(digits + DIGITS, previous) == 0 ? ENTRY_PREVIOUS : ENTRY_OTHER;
 }
 
-static void remove_abandoned(int folder, const char *parent, const char *entry) {
+/* What stepped aside for a target that never came goes back. */
+static void remove_abandoned(int folder, const char *parent, const char *entry, const char *target, entry_kind kind) {
     bool locked = false;
     struct stat found;
     int left = openat(folder, entry, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (left < 0) return;
     char *path = pare_lock_take(left, &locked) && locked ? pare_path_join(parent, entry) : NULL;
     bool ours = path && fstat(left, &found) == 0 && found.st_uid == geteuid() && is_still(left, path);
-    if (ours && S_ISDIR(found.st_mode)) pare_folder_remove(path);
-    if (ours && S_ISREG(found.st_mode)) unlink(path);
+    bool back = ours && kind == ENTRY_PREVIOUS && pare_durable_appear(path, target);
+    if (ours && !back && S_ISDIR(found.st_mode)) pare_folder_remove(path);
+    if (ours && !back && S_ISREG(found.st_mode)) unlink(path);
     free(path);
     close(left);
+}
+
+char *pare_temporary_previous(const char *temporary) {
+    return pare_format("%s%s", temporary, previous);
+}
+
+int pare_temporary_hold(const char *path) {
+    bool locked = false;
+    int held = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (held >= 0 && pare_lock_take(held, &locked) && locked) return held;
+    if (held >= 0) close(held);
+    return -1;
 }
 
 void pare_temporary_sweep(const char *target) {
     const char *slash = strrchr(target, '/'), *name = slash ? slash + 1 : target;
     char *parent = pare_path_parent(target);
     DIR *folder = parent ? opendir(parent) : NULL;
-    for (struct dirent *entry; folder && (entry = readdir(folder));)
-        if (is_temporary_of(entry->d_name, name)) remove_abandoned(dirfd(folder), parent, entry->d_name);
+    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+        entry_kind kind = kind_of(entry->d_name, name);
+        if (kind) remove_abandoned(dirfd(folder), parent, entry->d_name, target, kind);
+    }
     if (folder) closedir(folder);
     free(parent);
 }

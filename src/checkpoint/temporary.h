@@ -22,11 +22,23 @@ pare_status pare_temporary_file(const char *target, uint64_t expected, pare_dura
  * to its place. Where they cannot be found out it stays its owner's. */
 void pare_temporary_publish(const char *path);
 
-/* Removes what runs that are gone have left beside `target`, folders and files. Keeps this thread's message. */
+/* The name for what stood at the target while its successor takes its place, TARGET.pare-XXXXXX.old; NULL without
+ * memory. */
+char *pare_temporary_previous(const char *temporary);
+
+/* Locks what is at `path`, so that no sweep takes it for abandoned under the name above. The descriptor, to be closed;
+ * -1: it cannot be locked. */
+int pare_temporary_hold(const char *path);
+
+/* Removes what runs that are gone have left beside `target`, folders and files; what stood at a target that is not
+ * there goes back. Keeps this thread's message. */
 void pare_temporary_sweep(const char *target);
 
-/* The folder and all that is in it. False, with errno set, if something stays. */
+/* The folder, or file, and all that is in it; no link is followed. False, with errno set, if something stays. Takes no
+ * memory: what a run has begun goes where there is none left, too. */
 bool pare_folder_remove(const char *path);
+/* The same, by its name in an open folder. */
+bool pare_folder_remove_at(int folder, const char *name);
 
 /* Locks an open file or folder without waiting. False: another process holds it. True also where the file system has no
  * locks; *locked says which. */

@@ -1,6 +1,7 @@
 #include "command_line.h"
 
 #include "../support/shell_word.h"
+#include "../support/text_stream.h"
 #include "options.h"
 #include "terminal.h"
 
@@ -9,7 +10,7 @@
 
 int pare_command_line_new(const char *name, int count, char **words, char **out) {
     size_t bytes;
-    FILE *text = open_memstream(out, &bytes);
+    FILE *text = pare_text_stream(out, &bytes);
     if (text) fprintf(text, "pare %s", name);
     for (int i = 0; text && i < count; i++) {
         fputc(' ', text);

@@ -14,7 +14,7 @@ char *pare_json_text_make(const json_t *document, const char *what, size_t flags
         fault = PARE_JSON_NO_MEMORY;
     }
     pare_json_missing_forget();
-    if (fault == PARE_JSON_WHOLE) text = json_dumps(document, flags);
+    if (fault == PARE_JSON_WHOLE) text = pare_json_printed(document, flags);
     if (fault == PARE_JSON_WHOLE && !text) fault = PARE_JSON_NO_MEMORY;
     if (fault != PARE_JSON_WHOLE) {
         pare_json_fault_say(fault, place, what, sentence);
@@ -24,7 +24,9 @@ char *pare_json_text_make(const json_t *document, const char *what, size_t flags
 }
 
 int pare_json_text_print(const json_t *document, const char *what, size_t flags) {
-    char *text = pare_json_text_make(document, what, flags);
+    char shown[PARE_JSON_PLACE];
+    snprintf(shown, sizeof shown, "%s on standard output", what);
+    char *text = pare_json_text_make(document, shown, flags);
     if (text) puts(text);
     free(text);
     return text ? PARE_EXIT_DONE : PARE_EXIT_FAILED;

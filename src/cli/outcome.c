@@ -32,33 +32,44 @@ int pare_outcome_open(const char *directory, pare_model **model) {
 }
 
 /* Of what is shown, not of --json, whose escapes do it. */
-static void hide_controls(json_t *value) {
+static bool hide_controls(json_t *value) {
     const char *key;
     json_t *member;
     size_t i;
-    json_object_foreach(value, key, member) hide_controls(member);
-    json_array_foreach(value, i, member) hide_controls(member);
-    if (!json_is_string(value)) return;
+    bool hidden = true;
+    json_object_foreach(value, key, member) hidden &= hide_controls(member);
+    json_array_foreach(value, i, member) hidden &= hide_controls(member);
+    if (!json_is_string(value)) return hidden;
     char *text = strdup(json_string_value(value));
     if (text) pare_controls_hide(text, "\n\t");
-    if (text && strcmp(text, json_string_value(value)) != 0) json_string_set(value, text);
+    hidden = text && (strcmp(text, json_string_value(value)) == 0 || json_string_set(value, text) == 0);
     free(text);
+    return hidden;
+}
+
+static int show_report(const char *report, const pare_arguments *arguments,
+                       void (*show)(const pare_arguments *arguments, const json_t *report)) {
+    json_t *document = json_loads(report, 0, NULL);
+    bool whole = document && hide_controls(document);
+    if (whole)
+        show(arguments, document);
+    else
+        pare_terminal_fail("there is not enough memory for the result on standard output; end other programs");
+    json_decref(document);
+    return whole ? PARE_EXIT_DONE : PARE_EXIT_FAILED;
 }
 
 int pare_outcome_deliver(pare_status status, char *report, const pare_arguments *arguments,
                          void (*show)(const pare_arguments *arguments, const json_t *report)) {
     pare_terminal_clear();
     if (status != PARE_OK) return pare_outcome_exit(status);
-    if (arguments->json) {
+    int code = PARE_EXIT_DONE;
+    if (arguments->json)
         fputs(report, stdout); /* ends its line itself */
-    } else {
-        json_t *document = json_loads(report, 0, NULL);
-        hide_controls(document);
-        show(arguments, document);
-        json_decref(document);
-    }
+    else
+        code = show_report(report, arguments, show);
     pare_text_free(report);
-    return PARE_EXIT_DONE;
+    return code;
 }
 
 pare_runtime pare_outcome_runtime(const pare_arguments *arguments) {

@@ -97,12 +97,17 @@ void pare_page_end(pare_page_place *place) {
 int pare_page_write(const pare_page_place *place, const char *report) {
     const pare_report_document document = {.json = report};
     if (place->options.none || (!place->options.file && !place->options.figures)) return PARE_EXIT_DONE;
-    return pare_outcome_exit(pare_report_write(&document, 1, &place->options));
+    pare_status status = pare_report_write(&document, 1, &place->options);
+    if (status == PARE_OK) return PARE_EXIT_DONE;
+    pare_terminal_fail("all that was measured is complete, but its page is not written: %s", pare_message());
+    return status == PARE_BAD_ARGUMENT ? PARE_EXIT_USAGE : PARE_EXIT_FAILED;
 }
+
+static const char unwritten[] = "the page (all that was measured is complete, but its page is not written)";
 
 int pare_page_write_json(const pare_page_place *place, const json_t *report) {
     if (place->options.none || (!place->options.file && !place->options.figures)) return PARE_EXIT_DONE;
-    char *text = pare_json_text_make(report, "the report", JSON_COMPACT);
+    char *text = pare_json_text_make(report, unwritten, JSON_COMPACT);
     int code = text ? pare_page_write(place, text) : PARE_EXIT_FAILED;
     free(text);
     return code;

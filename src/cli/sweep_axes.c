@@ -1,5 +1,6 @@
 #include "sweep_axes.h"
 #include "../support/json_build.h"
+#include "../support/text_stream.h"
 
 #include "message.h"
 #include "terminal.h"
@@ -190,7 +191,7 @@ int pare_sweep_arguments(const pare_arguments *arguments, const pare_sweep_axes 
 char *pare_sweep_describe(const pare_sweep_axes *axes, size_t point) {
     char *text = NULL;
     size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = pare_text_stream(&text, &size);
     for (size_t i = 0; out && i < axes->count; i++)
         fprintf(out, "%s%s=%s", i ? " " : "", axes->list[i].option->name, pare_sweep_value(axes, i, point));
     if (out) fclose(out);

@@ -1,5 +1,6 @@
 #include "sweep_rows.h"
 
+#include "../support/text_stream.h"
 #include "json_text.h"
 #include "message.h"
 #include "outcome.h"
@@ -46,7 +47,7 @@ static char *read_file(const char *path, bool *missing) {
     bool there = stat(path, &status) == 0;
     *missing = there ? !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode) : errno == ENOENT;
     if (*missing) return NULL; /* a terminal or a pipe takes rows, but has none to give */
-    FILE *in = fopen(path, "r"), *out = in ? open_memstream(&text, &size) : NULL;
+    FILE *in = fopen(path, "r"), *out = in ? pare_text_stream(&text, &size) : NULL;
     while (out && (byte = getc(in)) != EOF)
         putc(byte, out);
     bool whole = in && !ferror(in);
@@ -98,7 +99,7 @@ static void print_cell(FILE *out, const json_t *value, bool first) {
 static char *csv_line(const pare_sweep_rows *rows, const json_t *row) {
     char *text = NULL;
     size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = pare_text_stream(&text, &size);
     for (size_t i = 0; out && i < json_array_size(rows->names); i++) {
         const json_t *name = json_array_get(rows->names, i);
         print_cell(out, row ? json_object_get(row, json_string_value(name)) : name, i == 0);
@@ -247,6 +248,20 @@ static int write_durably(const char *path, int file, const char *text) {
     return code;
 }
 
+/* The name of the file in its folder; a folder that has no disk under it is none to be synced. */
+static int sync_folder(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *folder = NULL;
+    int length = slash ? (int)(slash - path) + (slash == path) : 1;
+    if (asprintf(&folder, "%.*s", length, slash ? path : ".") < 0) return fail_memory();
+    int opened = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool synced = opened >= 0 && (fsync(opened) == 0 || errno == EINVAL);
+    int code = synced ? PARE_EXIT_DONE : pare_outcome_cannot_write(path);
+    if (opened >= 0) close(opened);
+    free(folder);
+    return code;
+}
+
 static int append_csv(pare_sweep_rows *rows, json_t *row) {
     bool first = access(rows->csv, F_OK) != 0 || json_array_size(rows->in_csv) == 0;
     bool missing = true;
@@ -256,6 +271,7 @@ static int append_csv(pare_sweep_rows *rows, json_t *row) {
     int file = all ? open(rows->csv, O_APPEND | O_WRONLY | O_CREAT | O_CLOEXEC, 0666) : -1;
     int code = all ? write_durably(rows->csv, file, all) : fail_memory();
     if (file >= 0) close(file);
+    if (code == PARE_EXIT_DONE && !headed) code = sync_folder(rows->csv);
     if (code == PARE_EXIT_DONE) pare_json_append(rows->in_csv, pare_json_same(row));
     free(text);
     free(line);
@@ -263,13 +279,10 @@ static int append_csv(pare_sweep_rows *rows, json_t *row) {
     return code;
 }
 
-/* A new file beside `path`, with the permissions that it would have. */
-static int open_beside(char *beside) {
-    mode_t mask = umask(0);
-    umask(mask);
-    int file = mkostemp(beside, O_CLOEXEC);
-    if (file >= 0) fchmod(file, 0666 & ~mask);
-    return file;
+/* A new file. What a sweep that was killed has left under its name is removed: the lock is ours. */
+static int open_beside(const char *beside) {
+    unlink(beside);
+    return open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 }
 
 static int replace_json(pare_sweep_rows *rows, json_t *row) {
@@ -279,7 +292,7 @@ static int replace_json(pare_sweep_rows *rows, json_t *row) {
     char *text = pare_json_text_make(document, rows->json, JSON_INDENT(1));
     json_decref(document);
     if (!text) return PARE_EXIT_FAILED;
-    if (asprintf(&beside, "%s.pare-XXXXXX", rows->json) < 0) {
+    if (asprintf(&beside, "%s.pare-new", rows->json) < 0) {
         free(text);
         return fail_memory();
     }
@@ -287,6 +300,7 @@ static int replace_json(pare_sweep_rows *rows, json_t *row) {
     if (file >= 0) close(file);
     if (code == PARE_EXIT_DONE && rename(beside, rows->json) != 0) code = pare_outcome_cannot_write(rows->json);
     if (code != PARE_EXIT_DONE && file >= 0) unlink(beside);
+    if (code == PARE_EXIT_DONE) code = sync_folder(rows->json);
     free(text);
     free(beside);
     return code;
@@ -295,7 +309,8 @@ static int replace_json(pare_sweep_rows *rows, json_t *row) {
 int pare_sweep_rows_add(pare_sweep_rows *rows, json_t *row) {
     int code = PARE_EXIT_DONE;
     if (!find_in(rows, rows->rows, row)) pare_json_append(rows->rows, pare_json_same(row));
-    if (rows->csv && !find_in(rows, rows->in_csv, row)) code = append_csv(rows, row);
-    if (code == PARE_EXIT_DONE && rows->json && !find_in(rows, rows->in_json, row)) code = replace_json(rows, row);
+    /* The JSON first: a sweep that is stopped between both takes the row from there, where numbers have all digits. */
+    if (rows->json && !find_in(rows, rows->in_json, row)) code = replace_json(rows, row);
+    if (code == PARE_EXIT_DONE && rows->csv && !find_in(rows, rows->in_csv, row)) code = append_csv(rows, row);
     return code;
 }

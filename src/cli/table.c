@@ -13,7 +13,7 @@ struct pare_table {
 
 static void *checked(void *memory) {
     if (memory) return memory;
-    fputs("pare: there is not enough memory to print the result\n", stderr);
+    fputs("pare: there is not enough memory for the result on standard output\n", stderr);
     exit(1);
 }
 

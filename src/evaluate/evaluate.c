@@ -15,6 +15,7 @@
 #include "support/path.h"
 #include "support/progress.h"
 #include "support/runtime.h"
+#include "support/text_stream.h"
 #include "train/adapter_open.h"
 
 #include <stdio.h>
@@ -124,7 +125,7 @@ static pare_status evaluate_tasks(void *context) {
     job *j = context;
     size_t bytes;
     if (!j->asked->tasks) return PARE_OK;
-    FILE *items = j->asked->items ? open_memstream(&j->items, &bytes) : NULL;
+    FILE *items = j->asked->items ? pare_text_stream(&j->items, &bytes) : NULL;
     pare_status status = PARE_OK;
     if (j->asked->items && !items) status = pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for --save-items");
     for (size_t i = 0; i < j->asked->tasks->count && status == PARE_OK; i++)

@@ -4,6 +4,7 @@
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/random.h"
+#include "support/text_stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -69,6 +70,16 @@ static void declare_layer(header *h, const pare_synthetic_shape *s, uint32_t lay
     }
 }
 
+/* All of it; false with errno set. */
+static bool put(int file, const void *data, size_t bytes, uint64_t at) {
+    for (size_t done = 0; done < bytes;) {
+        ssize_t written = pwrite(file, (const char *)data + done, bytes - done, (off_t)(at + done));
+        if (written < 0 && errno != EINTR) return false;
+        done += written > 0 ? (size_t)written : 0;
+    }
+    return true;
+}
+
 /* Small random bf16 numbers, enough that no product is trivial. */
 static pare_status write_random(int file, uint64_t at, uint64_t bytes) {
     enum { COUNT = 1 << 18 };
@@ -81,9 +92,9 @@ static pare_status write_random(int file, uint64_t at, uint64_t bytes) {
         pare_normal_fill(values, 1, 0, 0, done / 2, (size_t)count);
         for (uint64_t i = 0; i < count; i++)
             rounded[i] = pare_float_to_bf16(values[i] * 0.02f);
-        ssize_t written = pwrite(file, rounded, (size_t)count * 2, (off_t)(at + done));
-        if (written <= 0) status = pare_fail(PARE_FILE_ERROR, "cannot write random weights: %s", strerror(errno));
-        done += written > 0 ? (uint64_t)written / 2 * 2 : 0;
+        if (!put(file, rounded, (size_t)count * 2, at + done))
+            status = pare_fail(PARE_FILE_ERROR, "cannot write random weights: %s", strerror(errno));
+        done += count * 2;
     }
     pare_free(values);
     pare_free(rounded);
@@ -93,7 +104,7 @@ static pare_status write_random(int file, uint64_t at, uint64_t bytes) {
 static pare_status write_weights(const char *path, const pare_synthetic_shape *s, uint32_t layers) {
     char *text = NULL;
     size_t length = 0;
-    header h = {.text = open_memstream(&text, &length)};
+    header h = {.text = pare_text_stream(&text, &length)};
     if (!h.text) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for a header");
     declare(&h, "model.embed_tokens.weight", VOCABULARY, s->hidden);
     uint64_t filled = 0;
@@ -106,11 +117,11 @@ static pare_status write_weights(const char *path, const pare_synthetic_shape *s
     fputc('}', h.text);
     while ((ftell(h.text) + 8) % 64)
         fputc(' ', h.text);
-    fclose(h.text);
+    if (fclose(h.text) != 0) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for a header");
     uint64_t header_bytes = length;
     int file = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
     pare_status status = PARE_OK;
-    if (file < 0 || pwrite(file, &header_bytes, 8, 0) != 8 || pwrite(file, text, length, 8) != (ssize_t)length ||
+    if (file < 0 || !put(file, &header_bytes, 8, 0) || !put(file, text, length, 8) ||
         ftruncate(file, (off_t)(8 + length + h.offset)) != 0)
         status = pare_fail(PARE_FILE_ERROR, "cannot write %s: %s", path, strerror(errno));
     if (status == PARE_OK) status = write_random(file, 8 + length, filled);

@@ -4,6 +4,7 @@
 #include "support/file.h"
 #include "support/memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,10 +71,9 @@ static pare_status resolve_run(const asked *a, const pare_model *model, const ch
                            job->calibration.of.source);
     if (status == PARE_OK) status = pare_job_try(model, job);
     if (status == PARE_OK) return status;
-    char *why = pare_format("%s", pare_message());
-    status = pare_fail(status, "%s at ratio %g: %s", method, ratio, why);
-    free(why);
-    return status;
+    char why[1024]; /* where there is no memory, too */
+    snprintf(why, sizeof why, "%s", pare_message());
+    return pare_fail(status, "%s at ratio %g: %s", method, ratio, why);
 }
 
 static pare_status resolve_runs(const asked *a, const pare_model *model, pare_study *out) {

@@ -113,7 +113,7 @@ static size_t list_ratios(const pare_prune_job *job, pare_step_value *ratios) {
 json_t *pare_loraprune_json(const pare_prune_job *job) {
     const pare_loraprune *lora = job->lora;
     pare_step_value *ratios;
-    if (pare_alloc(&ratios, lora->steps + 1, sizeof *ratios, "ratios") != PARE_OK) return NULL;
+    if (pare_alloc(&ratios, lora->steps + 1, sizeof *ratios, "ratios") != PARE_OK) return pare_json_lost();
     pare_loraprune_results results = {.steps = lora->steps,
                                       .examples = lora->examples.count,
                                       .shortened = lora->examples.shortened,

@@ -10,7 +10,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,15 +68,6 @@ static pare_status digest_round(const pare_prune_job *job) {
     return status;
 }
 
-static void remove_inside(int folder, const char *name) {
-    int inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *directory = inner < 0 ? NULL : fdopendir(inner);
-    for (struct dirent *entry; directory && (entry = readdir(directory));)
-        unlinkat(inner, entry->d_name, 0);
-    if (directory) closedir(directory);
-    unlinkat(folder, name, directory ? AT_REMOVEDIR : 0);
-}
-
 /* Removes what pare keeps there, but for `except`; what else lies in the folder stays. */
 static void sweep_folder(const char *folder, const char *except) {
     DIR *directory = opendir(folder);
@@ -87,7 +77,7 @@ static void sweep_folder(const char *folder, const char *except) {
                    strncmp(name, "moreau.state", 12) == 0 || strncmp(name, "training.state", 14) == 0 ||
                    strncmp(name, "reconstructed.", 14) == 0 ||
                    (!except && strncmp(name, "progress.json", 13) == 0);
-        if (own && !(except && strcmp(name, except) == 0)) remove_inside(dirfd(directory), name);
+        if (own && !(except && strcmp(name, except) == 0)) pare_folder_remove_at(dirfd(directory), name);
     }
     if (directory) closedir(directory);
 }
@@ -219,7 +209,7 @@ static pare_status write_round(const pare_prune_job *job, const char *folder) {
     if (status == PARE_OK)
         status = pare_cut_write(job->current, &job->selection, &job->repaired, next.folder, job->runtime);
     if (status == PARE_OK) status = pare_durable_sync_folder(next.folder);
-    remove_inside(AT_FDCWD, folder);
+    pare_folder_remove(folder);
     if (status == PARE_OK && rename(next.folder, folder) != 0)
         status = pare_fail(PARE_FILE_ERROR, "cannot put %s into place: %s", folder, strerror(errno));
     if (status == PARE_OK) {
@@ -248,7 +238,7 @@ pare_status pare_prune_progress_round(pare_prune_job *job) {
 void pare_prune_progress_remove(const pare_prune_job *job) {
     if (!job->progress) return;
     sweep_folder(job->progress->folder, NULL);
-    rmdir(job->progress->folder);
+    pare_resume_remove(job->progress->folder, job->runtime);
 }
 
 void pare_prune_progress_end(pare_prune_job *job) {

@@ -30,7 +30,7 @@ static pare_status make_folder(const pare_runtime *runtime, pair *both) {
 static void end(pair *both) {
     pare_run_end(&both->files);
     pare_temporary_model_free(&both->pruned);
-    if (both->folder) rmdir(both->folder);
+    if (both->folder) pare_folder_remove(both->folder);
     if (both->lock >= 0) close(both->lock);
     free(both->folder);
 }

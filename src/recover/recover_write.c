@@ -94,7 +94,7 @@ void pare_recover_remove_progress(const pare_recover_job *job) {
     char *temporary = pare_format("%s.new", job->state);
     unlink(job->state);
     if (temporary) unlink(temporary);
-    rmdir(job->progress);
+    pare_resume_remove(job->progress, job->runtime);
     free(temporary);
 }
 

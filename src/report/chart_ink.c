@@ -1,4 +1,5 @@
 #include "report/chart_ink.h"
+#include "support/text_stream.h"
 
 #include <locale.h>
 #include <math.h>
@@ -132,7 +133,7 @@ void pare_ink_heat(char text[8], double share) {
 
 bool pare_ink_begin(pare_ink_sheet *sheet) {
     *sheet = (pare_ink_sheet){0};
-    sheet->out = open_memstream(&sheet->text, &sheet->bytes);
+    sheet->out = pare_text_stream(&sheet->text, &sheet->bytes);
     if (!sheet->out) return false;
     locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
     sheet->locale = plain;

@@ -44,7 +44,7 @@ void pare_ink_hatch(FILE *out, unsigned colour);
 /* A colour of share in [0, 1]: Cividis, from dark blue to yellow. */
 void pare_ink_heat(char text[8], double share);
 
-/* Numbers with a point, whatever the locale; open_memstream's text or NULL. */
+/* Numbers with a point, whatever the locale; the whole text, or NULL. */
 typedef struct pare_ink_sheet {
     FILE *out;
     char *text;

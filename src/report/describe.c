@@ -97,8 +97,9 @@ static pare_status add_tensors(const pare_model *model, json_t *json) {
  */
 static json_t *tokenizer_json(const pare_model *model) {
     const pare_tokenizer *tokenizer;
-    if (pare_model_tokenizer(model, &tokenizer) != PARE_OK)
-        return pare_json_of({"problem", pare_json_string(pare_message())});
+    pare_status status = pare_model_tokenizer(model, &tokenizer);
+    if (status == PARE_OUT_OF_MEMORY) return NULL; /* nothing is wrong with it */
+    if (status != PARE_OK) return pare_json_of({"problem", pare_json_string(pare_message())});
     uint32_t tokens = pare_tokenizer_size(tokenizer), rows = model->config.vocabulary;
     json_t *json = pare_json_of({"tokens", pare_json_count(tokens)});
     if (tokens > rows) pare_json_put(json, "beyond_embedding", json_integer(tokens - rows));

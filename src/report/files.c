@@ -1,7 +1,7 @@
 #include "report/files.h"
 #include "support/file.h"
+#include "support/folder.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,9 +26,11 @@ pare_status pare_file_list_read(const char *folder, pare_file_list *out) {
     DIR *directory = opendir(folder);
     if (!directory) return pare_fail(PARE_FILE_ERROR, "cannot list %s", folder);
     pare_status status = PARE_OK;
-    for (struct dirent *entry; status == PARE_OK && (entry = readdir(directory));)
+    int error = 0;
+    for (struct dirent *entry; status == PARE_OK && (entry = pare_folder_next(directory, &error));)
         if (entry->d_name[0] != '.') status = add(out, folder, entry->d_name);
     closedir(directory);
+    if (error) status = pare_fail(PARE_FILE_ERROR, "cannot list %s: %s", folder, strerror(error));
     if (out->count) qsort(out->names, out->count, sizeof *out->names, by_name);
     if (status != PARE_OK) pare_file_list_free(out);
     return status;

@@ -1,10 +1,10 @@
 #include "run/gguf.h"
 #include "run/origin.h"
 #include "support/file.h"
+#include "support/folder.h"
 #include "support/path.h"
 #include "surgery/gguf_export.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,14 +71,15 @@ static pare_status describe(pare_run *run, const pare_gguf_exported *said, const
 static pare_status clear(const char *folder, const char *file) {
     DIR *directory = opendir(folder);
     if (!directory) return pare_fail(PARE_FILE_ERROR, "cannot list %s", folder);
-    for (struct dirent *entry; (entry = readdir(directory));) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    int error = 0;
+    for (struct dirent *entry; (entry = pare_folder_next(directory, &error));) {
         if (strcmp(entry->d_name, pare_path_name(file)) == 0) continue;
         char *path = pare_path_join(folder, entry->d_name);
         if (path) unlink(path);
         free(path);
     }
     closedir(directory);
+    if (error) return pare_fail(PARE_FILE_ERROR, "cannot list %s: %s", folder, strerror(error));
     return pare_whole();
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static pare_status add(pare_page_files *files, const char *path, const char *text) {
     if (!path) return pare_whole();
@@ -20,9 +21,14 @@ pare_status pare_page_folder_check(const char *folder) {
     return pare_fail(PARE_BAD_ARGUMENT, "--figures %s: it is no folder; name another", folder);
 }
 
-static pare_status make_folder(const char *folder) {
+static pare_status make_folder(const char *folder, char **made) {
     PARE_TRY(pare_page_folder_check(folder));
-    if (mkdir(folder, 0777) == 0 || errno == EEXIST) return PARE_OK;
+    *made = pare_format("%s", folder);
+    if (!*made) return pare_whole();
+    if (mkdir(folder, 0777) == 0) return PARE_OK;
+    free(*made);
+    *made = NULL;
+    if (errno == EEXIST) return PARE_OK;
     return pare_fail(PARE_FILE_ERROR, "cannot make the folder %s: %s", folder, strerror(errno));
 }
 
@@ -31,7 +37,7 @@ pare_status pare_page_files_write(const char *file, const char *html, const char
     *out = (pare_page_files){.list = calloc(figures->count + 1, sizeof *out->list)};
     if (!out->list) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the names of files");
     if (file) PARE_TRY(add(out, file, html));
-    if (folder) PARE_TRY(make_folder(folder));
+    if (folder) PARE_TRY(make_folder(folder, &out->made));
     for (size_t i = 0; folder && i < figures->count; i++) {
         char *path = pare_path_join(folder, figures->list[i].name);
         pare_status status = add(out, path, figures->list[i].svg);
@@ -48,6 +54,8 @@ pare_status pare_page_files_place(pare_page_files *files) {
 void pare_page_files_drop(pare_page_files *files) {
     for (size_t i = 0; i < files->count; i++)
         pare_staged_drop(&files->list[i]);
+    if (files->made) rmdir(files->made);
+    free(files->made);
     free(files->list);
     *files = (pare_page_files){0};
 }

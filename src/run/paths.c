@@ -1,9 +1,10 @@
 #include "run/paths.h"
 #include "support/file.h"
+#include "support/folder.h"
 #include "support/path.h"
 
-#include <dirent.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void add(pare_path_list *list, const char *option, const char *path, pare_path_kind kind) {
     if (!path || list->full) return;
@@ -26,17 +27,18 @@ void pare_paths_write(pare_paths *paths, const char *option, const char *path, p
 }
 
 /* A model's files may be links to others, as in the cache of a hub. */
-static bool is_file_of(const char *path, const char *folder) {
-    bool found = false;
+static pare_status is_file_of(const char *path, const char *folder, bool *found) {
+    int error = 0;
     DIR *entries = opendir(folder);
-    for (struct dirent *entry = entries ? readdir(entries) : NULL; entry && !found; entry = readdir(entries)) {
+    *found = false;
+    for (struct dirent *entry; entries && !*found && (entry = pare_folder_next(entries, &error));) {
         if (entry->d_name[0] == '.') continue;
         char *file = pare_path_join(folder, entry->d_name);
-        found = file && pare_path_same(file, path);
+        *found = file && pare_path_same(file, path);
         free(file);
     }
     if (entries) closedir(entries);
-    return found;
+    return error ? pare_fail(PARE_FILE_ERROR, "cannot list %s: %s", folder, strerror(error)) : PARE_OK;
 }
 
 static pare_status refuse(const pare_path_use *written, const char *how, const pare_path_use *other, bool read) {
@@ -48,8 +50,9 @@ static pare_status check_read(const pare_path_use *written, const pare_path_use 
     bool folder = read->kind == PARE_PATH_FOLDER;
     if (folder ? pare_path_within(written->path, read->path) : pare_path_same(written->path, read->path))
         return refuse(written, pare_path_same(written->path, read->path) ? "is the same as" : "lies in", read, true);
-    if (folder && written->kind != PARE_PATH_FOLDER && is_file_of(written->path, read->path))
-        return refuse(written, "is a file of", read, true);
+    bool inside = false;
+    if (folder && written->kind != PARE_PATH_FOLDER) PARE_TRY(is_file_of(written->path, read->path, &inside));
+    if (inside) return refuse(written, "is a file of", read, true);
     if (written->kind == PARE_PATH_FOLDER && pare_path_within(read->path, written->path))
         return refuse(written, "has inside", read, true);
     return PARE_OK;

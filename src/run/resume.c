@@ -1,8 +1,11 @@
 #include "run/resume.h"
 #include "checkpoint/temporary.h"
 #include "support/memory.h"
+#include "support/runtime.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -43,6 +46,13 @@ pare_status pare_resume_open(pare_resume *resume) {
     PARE_TRY(pare_folder_lock(folder, &resume->lock));
     resume->locked = resume->lock >= 0;
     return PARE_OK;
+}
+
+void pare_resume_remove(const char *folder, const pare_runtime *runtime) {
+    if (rmdir(folder) == 0 || errno == ENOENT) return;
+    char note[PATH_MAX + 200]; /* where there is no memory it is said, too */
+    snprintf(note, sizeof note, "the progress in %s could not be removed: %s", folder, strerror(errno));
+    pare_runtime_note(runtime, note);
 }
 
 void pare_resume_close(pare_resume *resume) {

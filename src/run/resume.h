@@ -23,6 +23,8 @@ void pare_resume_keep(pare_resume *resume, const char *folder);
 /* Makes the folder, or takes the one that is there; PARE_BAD_ARGUMENT if another run works in it. Nothing happens
  * without one. */
 pare_status pare_resume_open(pare_resume *resume);
+/* Removes the folder when all that pare kept in it is gone; a note says so where it has to stay. */
+void pare_resume_remove(const char *folder, const pare_runtime *runtime);
 /* Gives the lock up; the folder stays. */
 void pare_resume_close(pare_resume *resume);
 

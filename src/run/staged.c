@@ -38,7 +38,9 @@ pare_status pare_staged_check(const char *path) {
 
 pare_status pare_staged_write_bytes(const void *bytes, size_t size, const char *path, pare_staged *out) {
     pare_durable file;
-    *out = (pare_staged){.path = pare_format("%s", path)};
+    *out = (pare_staged){0};
+    if (!path) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the name of a file that is to be written");
+    out->path = pare_format("%s", path);
     if (!out->path) return pare_whole();
     pare_temporary_sweep(path);
     pare_status status = pare_temporary_file(path, size, &file, &out->temporary, &out->lock);
@@ -64,11 +66,16 @@ pare_status pare_staged_write(json_t *json, const char *path, pare_staged *out) 
 /* What is there stays under a second name, where the file system has such, or under that alone. */
 static pare_status keep_previous(pare_staged *staged) {
     struct stat there;
-    if (lstat(staged->path, &there) != 0) return PARE_OK;
-    char *previous = pare_format("%s.old", staged->temporary);
+    bool found = lstat(staged->path, &there) == 0;
+    if (!found && pare_file_absent(errno)) return PARE_OK;
+    if (!found) return pare_fail(PARE_FILE_ERROR, "cannot replace %s: %s", staged->path, strerror(errno));
+    char *previous = pare_temporary_previous(staged->temporary);
     if (!previous) return pare_whole();
-    if (!S_ISDIR(there.st_mode) &&
-        (link(staged->path, previous) == 0 || (errno != EEXIST && rename(staged->path, previous) == 0))) {
+    staged->hold = pare_temporary_hold(staged->path);
+    staged->held = staged->hold >= 0;
+    bool folder = S_ISDIR(there.st_mode), linked = !folder && link(staged->path, previous) == 0;
+    staged->moved = !folder && !linked && errno != EEXIST && rename(staged->path, previous) == 0;
+    if (linked || staged->moved) {
         staged->previous = previous;
         return PARE_OK;
     }
@@ -91,7 +98,9 @@ pare_status pare_staged_place(pare_staged *staged) {
 
 void pare_staged_undo(pare_staged *staged) {
     bool placed = staged->path && !staged->temporary;
-    if (staged->previous)
+    if (staged->previous && !placed && !staged->moved)
+        unlink(staged->previous); /* which has the path's name, too: renaming would do nothing */
+    else if (staged->previous)
         rename(staged->previous, staged->path);
     else if (placed)
         unlink(staged->path);
@@ -99,11 +108,27 @@ void pare_staged_undo(pare_staged *staged) {
     staged->previous = NULL;
 }
 
+/* Of all that were placed, each folder once where they follow each other. */
+static pare_status sync_folders(const pare_staged *list, size_t count) {
+    pare_status status = PARE_OK;
+    char *last = NULL;
+    for (size_t i = 0; i < count && status == PARE_OK; i++) {
+        char *folder = list[i].path ? pare_path_parent(list[i].path) : NULL;
+        bool again = folder && last && strcmp(folder, last) == 0;
+        if (folder && !again) status = pare_durable_sync_folder(folder);
+        free(last);
+        last = folder;
+    }
+    free(last);
+    return status == PARE_OK ? pare_whole() : status;
+}
+
 pare_status pare_staged_place_all(pare_staged *list, size_t count) {
     size_t placed = 0;
     pare_status status = PARE_OK;
     while (status == PARE_OK && placed < count)
         status = pare_staged_place(&list[placed++]);
+    if (status == PARE_OK) status = sync_folders(list, count);
     while (status != PARE_OK && placed--)
         pare_staged_undo(&list[placed]);
     return status;
@@ -113,6 +138,7 @@ void pare_staged_drop(pare_staged *staged) {
     if (staged->temporary) unlink(staged->temporary);
     if (staged->previous) unlink(staged->previous);
     if (staged->locked) close(staged->lock);
+    if (staged->held) close(staged->hold);
     free(staged->temporary);
     free(staged->previous);
     free(staged->path);

@@ -43,7 +43,11 @@ bool pare_folder_has(const char *folder, const char *name) {
 
 bool pare_file_exists(const char *path) {
     struct stat status;
-    return path && lstat(path, &status) == 0;
+    return path && (lstat(path, &status) == 0 || !pare_file_absent(errno));
+}
+
+bool pare_file_absent(int error) {
+    return error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG || error == ELOOP;
 }
 
 /* Why `path` cannot be opened; a link whose target is gone has a reason of its own. */

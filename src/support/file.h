@@ -29,8 +29,11 @@ size_t pare_file_begin(const char *path, void *bytes, size_t most);
 /* The file's text with a NUL after it (freed with pare_free); refuses files above `limit` bytes. bytes may be NULL. */
 pare_status pare_file_read(const char *path, uint64_t limit, char **text, size_t *bytes);
 
-/* True if `path` exists (of any kind). NULL does not. */
+/* True if `path` exists (of any kind), and where that cannot be told: whoever opens it then says why not. NULL does
+ * not. */
 bool pare_file_exists(const char *path);
+/* Whether this value of errno says that there is no such file. */
+bool pare_file_absent(int error);
 
 /* True if the folder has an entry of that name. */
 bool pare_folder_has(const char *folder, const char *name);

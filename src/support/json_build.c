@@ -1,4 +1,5 @@
 #include "json_build.h"
+#include "text_stream.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -37,18 +38,23 @@ json_t *pare_json_measured(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+json_t *pare_json_lost(void) {
+    note_missing("value");
+    return &marks[PARE_JSON_NO_MEMORY];
+}
+
 /* json_string fails for bad text and for want of memory alike; a text is bad if it fails where there is memory for it.
  */
 json_t *pare_json_string(const char *text) {
-    json_t *json = text ? json_string(text) : NULL;
-    if (json || !text) return json;
+    json_t *json = text ? json_string(text) : pare_json_lost();
+    if (json) return json;
     json_t *unchecked = json_string_nocheck(text);
     if (unchecked && (json = json_string(text))) {
         json_decref(unchecked);
         return json;
     }
     json_decref(unchecked);
-    return unchecked ? &marks[PARE_JSON_NOT_UTF8] : NULL;
+    return unchecked ? &marks[PARE_JSON_NOT_UTF8] : pare_json_lost();
 }
 
 json_t *pare_json_count(uint64_t value) {
@@ -62,7 +68,7 @@ json_t *pare_json_format(const char *format, ...) {
     va_start(arguments, format);
     int length = vasprintf(&text, format, arguments);
     va_end(arguments);
-    if (length < 0) return NULL;
+    if (length < 0) return pare_json_lost();
     json_t *json = pare_json_string(text);
     free(text);
     return json;
@@ -82,7 +88,7 @@ json_t *pare_json_name(const char *name) {
     char *ascii = ascii_of(name);
     json = ascii ? json_string(ascii) : NULL;
     free(ascii);
-    return json;
+    return json ? json : pare_json_lost();
 }
 
 json_t *pare_json_same(const json_t *value) {
@@ -182,6 +188,16 @@ static pare_json_fault_kind find(const json_t *json, char *place, size_t used) {
         return find(value, place, behind(used, snprintf(place + used, PARE_JSON_PLACE - used, "%s%s", dot, name)));
     }
     return PARE_JSON_WHOLE;
+}
+
+char *pare_json_printed(const json_t *json, size_t flags) {
+    char *text;
+    size_t bytes;
+    FILE *out = pare_text_stream(&text, &bytes);
+    bool printed = out && json_dumpf(json, out, flags) == 0;
+    if (out && fclose(out) == 0 && printed) return text;
+    free(text);
+    return NULL;
 }
 
 pare_json_fault_kind pare_json_fault(const json_t *json, char place[PARE_JSON_PLACE]) {

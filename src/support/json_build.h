@@ -13,6 +13,9 @@
  * want of memory alone, as NULL, and all that takes a value marks NULL. */
 json_t *pare_json_real(double value);       /* finite */
 json_t *pare_json_string(const char *text); /* UTF-8; NULL: there was no memory for it */
+/* What stands for a value that could not be made, so that nobody takes it for one that is not there. Those that make
+ * texts give it, too. */
+json_t *pare_json_lost(void);
 /* A whole number; above 2^63 - 1, which no integer of JSON's readers holds, its digits as a text. */
 json_t *pare_json_count(uint64_t value);
 json_t *pare_json_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -47,6 +50,10 @@ typedef struct pare_json_member {
     pare_json_list_of_values((json_t *const[]){__VA_ARGS__}, sizeof((json_t *const[]){__VA_ARGS__}) / sizeof(json_t *))
 json_t *pare_json_of_members(const pare_json_member *members, size_t count);
 json_t *pare_json_list_of_values(json_t *const *values, size_t count);
+
+/* The document as text, with jansson's flags; NULL without memory. Freed with free(). jansson's own printers forget the
+ * name of a member for which there was no memory, and go on. */
+char *pare_json_printed(const json_t *json, size_t flags);
 
 /* The first mark in a document. */
 typedef enum pare_json_fault_kind {

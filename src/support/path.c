@@ -26,8 +26,7 @@ char *pare_path_place(const char *path) {
     char *place = NULL;
     if (!trimmed) return NULL;
     const char *name = slash ? slash + 1 : trimmed;
-    char *parent =
-        !slash ? pare_format(".") : pare_format("%.*s", (int)(slash == trimmed ? 1 : slash - trimmed), trimmed);
+    char *parent = pare_path_parent(trimmed);
     if (*name && parent && realpath(parent, found) && pare_path_is_folder(found)) place = pare_path_join(found, name);
     free(parent);
     free(trimmed);

@@ -3,10 +3,10 @@
 #include "model/companions.h"
 #include "model/patches.h"
 #include "support/file.h"
+#include "support/folder.h"
 #include "support/runtime.h"
 #include "surgery/cut.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fnmatch.h>
 #include <limits.h>
@@ -28,7 +28,10 @@ static bool is_own(const char *name) {
 static pare_status link_file(const char *from, const char *folder, const char *name) {
     char real[PATH_MAX];
     struct stat found;
-    if (!realpath(from, real) || stat(real, &found) != 0 || !S_ISREG(found.st_mode)) return PARE_OK;
+    bool there = realpath(from, real) && stat(real, &found) == 0;
+    if (!there && !pare_file_absent(errno))
+        return pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", from, strerror(errno));
+    if (!there || !S_ISREG(found.st_mode)) return PARE_OK;
     char *link = pare_path_join(folder, name);
     pare_status status = PARE_OK;
     if (symlink(real, link) != 0)
@@ -42,28 +45,21 @@ static pare_status link_files(const char *source, const char *folder) {
     DIR *directory = opendir(source);
     if (!directory) return pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", source, strerror(errno));
     pare_status status = PARE_OK;
-    for (struct dirent *entry; status == PARE_OK && (entry = readdir(directory));) {
+    int error = 0;
+    for (struct dirent *entry; status == PARE_OK && (entry = pare_folder_next(directory, &error));) {
         if (is_own(entry->d_name)) continue;
         char *from = pare_path_join(source, entry->d_name);
         status = link_file(from, folder, entry->d_name);
         free(from);
     }
     closedir(directory);
-    return status;
-}
-
-static void remove_folder(const char *folder) {
-    DIR *directory = opendir(folder);
-    for (struct dirent *entry; directory && (entry = readdir(directory));)
-        unlinkat(dirfd(directory), entry->d_name, 0);
-    if (directory) closedir(directory);
-    rmdir(folder);
+    return error ? pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", source, strerror(error)) : status;
 }
 
 void pare_temporary_model_free(pare_temporary_model *temporary) {
     pare_model_close(temporary->model);
     if (temporary->folder) {
-        remove_folder(temporary->folder);
+        pare_folder_remove(temporary->folder);
         if (temporary->lock >= 0) close(temporary->lock);
     }
     free(temporary->folder);

@@ -16,7 +16,7 @@ static pare_status load(const char *directory, const char *name, json_t **out) {
     else /* model_max_length is often 10^30, which no integer holds */
         status = pare_json_load(path, JSON_DECODE_INT_AS_REAL, out);
     if (status == PARE_OK && !*out)
-        status = pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for %s", path);
+        status = pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for %s", path ? path : "a tokenizer's files");
     else if (status == PARE_OK && !json_is_object(*out))
         status = pare_fail(PARE_FORMAT_ERROR, "%s is not a JSON object; fetch the file again", path);
     free(path);

@@ -8,6 +8,7 @@
  * in the machine's own byte order: a run ends on the machine that began it (checkpoint/sealed.h). */
 #include "checkpoint/sealed.h"
 #include "support/memory.h"
+#include "support/text_stream.h"
 #include "train/trainer_internal.h"
 
 #include <stdlib.h>
@@ -89,7 +90,7 @@ static pare_status save_context(const pare_trainer *trainer, char **text, size_t
     *text = NULL;
     *bytes = 0;
     if (!o->save) return PARE_OK;
-    FILE *file = open_memstream(text, bytes);
+    FILE *file = pare_text_stream(text, bytes);
     if (!file) return pare_fail(PARE_OUT_OF_MEMORY, "there is not enough memory to keep the progress");
     pare_status status = o->save(o->context, file);
     bool failed = ferror(file) != 0;

@@ -16,9 +16,9 @@
 #include <fcntl.h>
 
 int __real_fsync(int file);
-int __real_remove(const char *path);
+int __real_unlinkat(int folder, const char *path, int flags);
 int __wrap_fsync(int file);
-int __wrap_remove(const char *path);
+int __wrap_unlinkat(int folder, const char *path, int flags);
 int __real_renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags);
 int __wrap_renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags);
 
@@ -44,9 +44,9 @@ int __wrap_fsync(int file) {
     return -1;
 }
 
-int __wrap_remove(const char *path) {
+int __wrap_unlinkat(int folder, const char *path, int flags) {
     note('d');
-    return __real_remove(path);
+    return __real_unlinkat(folder, path, flags);
 }
 
 int __wrap_renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags) {

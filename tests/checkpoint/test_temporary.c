@@ -49,12 +49,45 @@ static void what_is_in_use_stays(void **state) {
     free(folder);
 }
 
-/* Only TARGET.pare-XXXXXX; not what a replacement had to put aside, nor other people's names. */
+/* What stepped aside for its successor goes when that is there, goes back when it is not, and stays while somebody
+ * works with it. */
+static void what_stepped_aside(void **state) {
+    (void)state;
+    char *folder = tiny_folder(), *file = pare_path_join(folder, "out.json"), *model = pare_path_join(folder, "out");
+    char *old_file = pare_temporary_previous("out.json.pare-0000aa"), *aside = pare_path_join(folder, old_file);
+    char *old_model = pare_path_join(folder, "out.pare-0000bb.old");
+    tiny_write_text(folder, old_file, "old");
+    assert_int_equal(mkdir(old_model, 0755), 0);
+    int held = pare_temporary_hold(aside);
+    assert_true(held >= 0);
+    pare_temporary_sweep(file);
+    assert_true(is_there(aside) && !is_there(file));
+    close(held);
+    pare_temporary_sweep(file);
+    pare_temporary_sweep(model);
+    assert_true(is_there(file) && !is_there(aside));
+    assert_true(is_there(model) && !is_there(old_model));
+    tiny_write_text(folder, old_file, "older");
+    assert_int_equal(mkdir(old_model, 0755), 0);
+    pare_temporary_sweep(file);
+    pare_temporary_sweep(model);
+    assert_int_equal(pare_file_bytes(file), 3);
+    assert_true(!is_there(aside) && is_there(model) && !is_there(old_model));
+    free(old_model);
+    free(aside);
+    free(old_file);
+    free(model);
+    free(file);
+    tiny_remove(folder);
+    free(folder);
+}
+
+/* Only TARGET.pare-XXXXXX and TARGET.pare-XXXXXX.old, not other people's names. */
 static void other_names_stay(void **state) {
     (void)state;
     static const char *const names[] = {
-        "out.pare-abcdef-old", "out.pare-abcde",    "out.pare-abcdeg",  "out.pare-ABCDEF",
-        "out.pare-abcdef0",    "other.pare-abcdef", "xout.pare-abcdef", "out"};
+        "out.pare-abcdef.older", "out.pare-abcde",    "out.pare-abcdeg",  "out.pare-ABCDEF",
+        "out.pare-abcdef0",      "other.pare-abcdef", "xout.pare-abcdef", "out"};
     char *folder = tiny_folder(), *target = pare_path_join(folder, "out");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *path = pare_path_join(folder, names[i]);
@@ -163,8 +196,11 @@ static void a_killed_run(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_in_use_stays), cmocka_unit_test(other_names_stay),
-        cmocka_unit_test(permissions),          cmocka_unit_test(scratch),
+        cmocka_unit_test(what_is_in_use_stays),
+        cmocka_unit_test(what_stepped_aside),
+        cmocka_unit_test(other_names_stay),
+        cmocka_unit_test(permissions),
+        cmocka_unit_test(scratch),
         cmocka_unit_test(a_killed_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,7 +39,31 @@ static void nothing_is_lost(void **state) {
     memory_fail_everywhere(&(memory_run){.run = deliver}, MOST);
 }
 
+/* Text that is nearly all names, so that room for one of them is what is lacking. */
+static pare_status deliver_names(void *context) {
+    char *text, *expected = context;
+    json_t *json = json_object();
+    for (int i = 0; i < 60; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "the_name_of_member_number_%03d_of_this_document", i);
+        pare_json_put(json, name, json_null());
+    }
+    pare_status status = pare_json_text(json, &text);
+    if (status == PARE_OK && *expected) assert_string_equal(text, expected);
+    if (status == PARE_OK && !*expected) strcpy(expected, text);
+    pare_free(text);
+    return status;
+}
+
+static void no_name_is_lost(void **state) {
+    (void)state;
+    enum { MOST = 1000 };
+    static char expected[1 << 14];
+    memory_fail_everywhere(&(memory_run){.run = deliver_names, .context = expected}, MOST);
+    assert_non_null(strstr(expected, "member_number_059"));
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_is_lost)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_is_lost), cmocka_unit_test(no_name_is_lost)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
