@@ -2,6 +2,7 @@
 #include "calibrate/calibration.h"
 #include "evaluate/continuations.h"
 #include "model/companions.h"
+#include "model/expert_tensors.h"
 #include "prune/prune_job.h"
 #include "run/gguf.h"
 #include "run/remote_code.h"
@@ -52,6 +53,7 @@ pare_status pare_prune_prepare(void *context) {
     const char *directory;
     PARE_TRY(pare_model_companions(job->origin, &directory));
     job->procedure = pare_procedure_of(job->asked);
+    if (!job->procedure->routed) PARE_TRY(pare_experts_refuse(job->model, "this way of pruning"));
     PARE_TRY(job->procedure->choose_target(job));
     PARE_TRY(pare_prune_check_biases(job));
     if (job->procedure->choose_data) PARE_TRY(job->procedure->choose_data(job));
