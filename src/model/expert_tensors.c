@@ -126,8 +126,8 @@ pare_status pare_experts_bind(pare_model *model) {
 pare_status pare_experts_refuse(const pare_model *model, const char *what) {
     if (!pare_has_experts(&model->config)) return PARE_OK;
     return pare_fail(PARE_UNSUPPORTED,
-                     "%s: %s has experts, and %s does not reach models with experts; remove whole layers "
-                     "(--drop-layers)",
+                     "%s: %s has experts, and %s does not reach models with experts; remove whole "
+                     "experts (--mode expert) or whole layers (--method layer-influence, --drop-layers)",
                      pare_checkpoint_directory(model->checkpoint), model->config.family->class_name, what);
 }
 

@@ -256,7 +256,7 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
                                const pare_gradient_sink *sink, double *loss) {
     static const pare_gradient_sink nobody = {.wants = wants_nothing};
     const pare_model *model = pass->model;
-    if (sink && pass->shape.frozen)
+    if (sink && sink->rows && pass->shape.frozen)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "the pass has no room for gradients of weights; unset `frozen` in its shape");
     sink = sink ? sink : &nobody;

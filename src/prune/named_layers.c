@@ -32,4 +32,4 @@ static json_t *recipe(const pare_prune_job *job) {
 }
 
 const pare_procedure pare_named_layers = {
-    .routed = true, .applies = applies, .choose_target = choose_target, .run = drop, .recipe = recipe};
+    .applies = applies, .choose_target = choose_target, .run = drop, .recipe = recipe};

@@ -9,7 +9,6 @@ struct pare_prune_job;
 
 typedef struct pare_procedure {
     bool zeroes;        /* weights become zero in matrices that keep their shape; else units or layers go */
-    bool routed;        /* it knows models with experts */
     bool recorded;      /* pruning.json has what `report` gives, too */
     const char *member; /* of the report that `report` gives; NULL: it has none */
     bool (*applies)(const pare_job *asked);
