@@ -1,5 +1,5 @@
 #include "model/config_fit_experts.h"
-#include "model/expert_tensors.h"
+#include "model/expert_names.h"
 
 #include <stdio.h>
 

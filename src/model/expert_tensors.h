@@ -5,15 +5,8 @@
 #define PARE_MODEL_EXPERT_TENSORS_H
 
 #include "model/config_experts.h"
+#include "model/expert_names.h"
 #include "model/model.h"
-#include "model/names.h"
-
-typedef enum pare_expert_part {
-    PARE_EXPERT_GATE,
-    PARE_EXPERT_UP,
-    PARE_EXPERT_DOWN,
-    PARE_EXPERT_PARTS
-} pare_expert_part;
 
 /* One expert's part of a tensor that holds those of all. */
 typedef struct pare_expert_slice {
@@ -44,17 +37,6 @@ typedef struct pare_expert_place {
 
 /* False if the id is not one of these. */
 bool pare_tensor_id_split_expert(const pare_model *model, size_t id, pare_expert_place *place);
-
-/* Rows and columns of a part. */
-void pare_expert_shape(const pare_config *config, pare_expert_part part, int64_t *rows, int64_t *columns);
-
-/* Names in the file, with suffix: that of the router or of the shared expert's gate; of a part of one expert where each
- * has its own tensors; and else of the tensor that holds it for all. */
-void pare_router_name(const pare_config *config, uint32_t layer, char name[PARE_NAME_BYTES]);
-void pare_shared_gate_name(const pare_config *config, uint32_t layer, char name[PARE_NAME_BYTES]);
-void pare_expert_name(const pare_config *config, uint32_t layer, uint32_t expert, pare_expert_part part,
-                      char name[PARE_NAME_BYTES]);
-bool pare_experts_are_fused(const pare_config *config);
 
 /* Finds the tensors, which pare_config_fit has checked. */
 pare_status pare_experts_bind(pare_model *model);
