@@ -88,6 +88,12 @@ pare_status pare_experts_bind(pare_model *model) {
     return PARE_OK;
 }
 
+size_t pare_experts_first_in(const pare_model *model, const pare_tensor *whole) {
+    for (size_t i = 0; i < model->slice_count; i++)
+        if (model->slices[i].whole == whole) return model->slices[i].id;
+    return model->tensor_count;
+}
+
 pare_status pare_experts_refuse(const pare_model *model, const char *what) {
     if (!pare_has_experts(&model->config)) return PARE_OK;
     return pare_fail(PARE_UNSUPPORTED,

@@ -41,6 +41,9 @@ bool pare_tensor_id_split_expert(const pare_model *model, size_t id, pare_expert
 /* Finds the tensors, which pare_config_fit has checked. */
 pare_status pare_experts_bind(pare_model *model);
 
+/* The id of the first expert's part in a tensor that holds those of all; tensor_count for any other tensor. */
+size_t pare_experts_first_in(const pare_model *model, const pare_tensor *whole);
+
 /* Fails if the model has experts, naming `what` cannot be done with such a model and what can. */
 pare_status pare_experts_refuse(const pare_model *model, const char *what);
 

@@ -27,13 +27,9 @@ void pare_cut_expert_name(const pare_model *model, const pare_selection *selecti
 
 void pare_cut_experts_axes(const pare_model *model, const pare_selection *selection, const pare_tensor *tensor,
                            pare_axes *axes) {
-    for (size_t i = 0; i < model->slice_count; i += PARE_EXPERT_PARTS) {
-        if (model->slices[i].whole != tensor && model->slices[i + PARE_EXPERT_DOWN].whole != tensor) continue;
-        pare_expert_place place;
-        if (!pare_tensor_id_split_expert(model, model->slices[i].id, &place)) return;
-        const pare_kept *kept = &selection->layer[place.layer];
-        if (!kept->dropped && kept->experts != model->config.widths[place.layer].experts)
-            axes->rows = (pare_axis){.units = kept->expert, .count = kept->experts, .width = 1};
-        return;
-    }
+    pare_expert_place place;
+    if (!pare_tensor_id_split_expert(model, pare_experts_first_in(model, tensor), &place)) return;
+    const pare_kept *kept = &selection->layer[place.layer];
+    if (!kept->dropped && kept->experts != model->config.widths[place.layer].experts)
+        axes->rows = (pare_axis){.units = kept->expert, .count = kept->experts, .width = 1};
 }
