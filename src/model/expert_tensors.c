@@ -101,8 +101,3 @@ pare_status pare_experts_refuse(const pare_model *model, const char *what) {
                      "experts (--mode expert) or whole layers (--method layer-influence, --drop-layers)",
                      pare_checkpoint_directory(model->checkpoint), model->config.family->class_name, what);
 }
-
-void pare_experts_prefetch(const pare_model *model, uint32_t layer) {
-    if (model->config.widths[layer].experts)
-        pare_tensor_prefetch(model->tensors[pare_tensor_id_router(&model->config, layer)]);
-}

@@ -47,7 +47,4 @@ size_t pare_experts_first_in(const pare_model *model, const pare_tensor *whole);
 /* Fails if the model has experts, naming `what` cannot be done with such a model and what can. */
 pare_status pare_experts_refuse(const pare_model *model, const char *what);
 
-/* Asks the kernel to read the layer's router ahead; experts are read when a token reaches them. */
-void pare_experts_prefetch(const pare_model *model, uint32_t layer);
-
 #endif

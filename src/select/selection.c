@@ -122,7 +122,8 @@ static uint64_t remaining(const pare_model *model, const pare_selection *selecti
     if (pare_tensor_id_split_expert(model, id, &place)) return remaining_of_expert(model, selection, id, &place);
     if (!pare_tensor_id_split(model, id, &layer, &role)) return pare_end_parameters(model, id, selection->hidden);
     const pare_kept *kept = &selection->layer[layer];
-    const pare_widths widths = {.heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn};
+    const pare_widths widths = {
+        .heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn, .experts = kept->experts};
     return kept->dropped ? 0 : pare_role_parameters(&model->config, &widths, selection->hidden, role);
 }
 

@@ -144,7 +144,8 @@ static bool is_of_absent_half(const plan *p, size_t id, bool composite, const pa
     if (composite) return empty;
     if (!known || !pare_tensor_id_split(p->model, id, &layer, &role)) return false;
     const pare_kept *kept = &p->selection->layer[layer];
-    const pare_widths widths = {.heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn};
+    const pare_widths widths = {
+        .heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn, .experts = kept->experts};
     bool attention = pare_role_in(role, PARE_PART_ATTENTION);
     return (empty && (attention || !family->fixed_ffn)) ||
            pare_widths_lack_norm(&p->model->config.architecture, &widths, role);
