@@ -139,7 +139,7 @@ static inline void tiny_deal(tiny_shard *shards, const tiny_model *model, uint32
 
 static inline void tiny_deal_layer(tiny_shard *shards, const tiny_model *model, uint32_t *added, uint32_t layer,
                                    uint64_t *state) {
-    pare_widths widths = {model->heads, model->kv_heads, model->ffn};
+    pare_widths widths = {.heads = model->heads, .kv_heads = model->kv_heads, .ffn = model->ffn};
     if (model->widths) widths = model->widths[layer];
     uint32_t d = model->hidden, q = widths.heads * model->head_size, k = widths.kv_heads * model->head_size,
              f = widths.ffn;

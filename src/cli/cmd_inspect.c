@@ -90,6 +90,18 @@ static void print_attention(const json_t *attention) {
     }
 }
 
+static void print_experts(const json_t *experts) {
+    if (!experts) return;
+    printf("experts       each token reaches %llu of %llu, %llu wide; shares %s",
+           (unsigned long long)pare_document_count(experts, "chosen"),
+           (unsigned long long)pare_document_count(experts, "count"),
+           (unsigned long long)pare_document_count(experts, "width"),
+           json_is_true(pare_document_at(experts, "normalised")) ? "add up to 1" : "are of all experts' softmax");
+    if (pare_document_count(experts, "shared"))
+        printf("; one more, %llu wide, for all tokens", (unsigned long long)pare_document_count(experts, "shared"));
+    putchar('\n');
+}
+
 static unsigned long long count_of(const json_t *json, const char *name) {
     return (unsigned long long)pare_document_count(json, name);
 }
@@ -115,6 +127,7 @@ static void show(const pare_arguments *arguments, const json_t *model) {
            pare_document_text(model, "model_type"));
     print_shape(model);
     print_block(model);
+    print_experts(pare_document_at(model, "experts"));
     printf("widths%s\n", json_is_false(pare_document_at(model, "uniform")) ? " (they differ between layers)" : "");
     pare_document_print_widths(pare_document_at(model, "widths"), "              ");
     if (pare_document_at(model, "rope")) pare_inspect_rope("rotary", pare_document_at(model, "rope"));

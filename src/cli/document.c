@@ -58,11 +58,20 @@ pare_layer_width pare_document_width(const json_t *layers, size_t index) {
         .query_heads = pare_document_count(layer, kept ? "query_heads_kept" : "query_heads"),
         .kv_heads = pare_document_count(layer, kept ? "kv_heads_kept" : "kv_heads"),
         .ffn = pare_document_count(layer, kept ? "ffn_channels_kept" : "ffn"),
+        .experts = pare_document_count(layer, kept ? "experts_kept" : "experts"),
     };
 }
 
 static bool same_width(pare_layer_width a, pare_layer_width b) {
-    return a.query_heads == b.query_heads && a.kv_heads == b.kv_heads && a.ffn == b.ffn;
+    return a.query_heads == b.query_heads && a.kv_heads == b.kv_heads && a.ffn == b.ffn && a.experts == b.experts;
+}
+
+static void print_width(pare_layer_width width) {
+    printf("%llu heads, %llu KV heads", (unsigned long long)width.query_heads, (unsigned long long)width.kv_heads);
+    if (width.experts) printf(", %llu experts", (unsigned long long)width.experts);
+    if (width.ffn || !width.experts)
+        printf(", %sFFN %llu", width.experts ? "shared " : "", (unsigned long long)width.ffn);
+    putchar('\n');
 }
 
 void pare_document_print_widths(const json_t *layers, const char *indent) {
@@ -78,7 +87,6 @@ void pare_document_print_widths(const json_t *layers, const char *indent) {
         if (!width.query_heads && !width.ffn && pare_document_at(json_array_get(layers, begin), "dropped"))
             puts("dropped");
         else
-            printf("%llu heads, %llu KV heads, FFN %llu\n", (unsigned long long)width.query_heads,
-                   (unsigned long long)width.kv_heads, (unsigned long long)width.ffn);
+            print_width(width);
     }
 }

@@ -84,6 +84,7 @@ void pare_help_print_methods(void) {
     print_kind("units", "Methods for units: KV groups with their query heads, and FFN channels (--ratio, --params, "
                         "--bytes)");
     print_kind("layers", "Methods for whole layers (--ratio, --params, --bytes)");
+    print_kind("experts", "Methods for whole experts (--mode expert with --ratio, --params, --bytes)");
     print_kind("training", "Methods that prune while they train (--ratio, and --calib with what to train on)");
     print_kind("weights", "Methods for single weights (--sparsity, --pattern)");
 }

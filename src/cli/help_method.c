@@ -159,6 +159,7 @@ static const struct {
     {"units", "heads with their KV group, and FFN channels", "my-model -o smaller --ratio 0.2 --method %s%s"},
     {"weights", "single weights, which become zeros", "my-model -o sparse --sparsity 0.5 --method %s%s"},
     {"layers", "whole layers", "my-model -o shallower --ratio 0.2 --method %s%s"},
+    {"experts", "whole experts", "my-moe -o fewer-experts --mode expert --ratio 0.25 --method %s%s"},
     {"training", "heads with their KV group, and FFN channels, while LoRA trains",
      "my-model -o healed --ratio 0.5 --method %s%s"},
 };

@@ -136,7 +136,7 @@ static const pare_option rows[] = {
      .value = "NAMES", .offset = AT(skipped), .help = "matrices that keep their single weights, named as for --targets"},
     {.name = "mode", .commands = SHARED, .group = target, .kind = PARE_VALUE_CHOICE, .value = "MODE",
      .key = "mode", .choice = mode_name,
-     .help = "heads and FFN channels of blocks, channels of the hidden state, whole layers, or single weights",
+     .help = "heads and FFN channels of blocks, channels of the hidden state, whole layers, single weights, or whole experts",
      .usual = "block, or element with --sparsity and --pattern"},
     {.name = "layers", .commands = SHARED, .common = PARE_IN_SWEEP, .group = target, .kind = PARE_VALUE_SPAN, .value = "A:B",
      .offset = AT(layer_span), .low = 0, .high = 1e6,

@@ -34,6 +34,7 @@ static pare_block block_of(pare_generator *g, uint32_t layer, int64_t count) {
                         .hidden_kept = g->source.hidden_kept,
                         .hidden_count = g->source.hidden_count,
                         .config = config,
+                        .source = &g->source,
                         .layer = layer,
                         .widths = config->widths[layer],
                         .weights = own->weights,

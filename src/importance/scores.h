@@ -80,11 +80,12 @@ typedef enum pare_alignment {
 /* One score per unit. Layers that were not scored hold zeros. */
 typedef struct pare_unit_scores {
     uint32_t layers;
-    double **heads; /* [layers][K] KV groups */
-    double **query; /* [layers][H] query heads alone: rows of Q, columns of O */
-    double **ffn;   /* [layers][F] */
-    double *hidden; /* [d] channels of the residual stream */
-    double *layer;  /* [layers] whole layers */
+    double **heads;  /* [layers][K] KV groups */
+    double **query;  /* [layers][H] query heads alone: rows of Q, columns of O */
+    double **ffn;    /* [layers][F] */
+    double **expert; /* [layers][experts] */
+    double *hidden;  /* [d] channels of the residual stream */
+    double *layer;   /* [layers] whole layers */
 } pare_unit_scores;
 
 pare_status pare_unit_scores_new(const pare_model *model, pare_unit_scores *out);

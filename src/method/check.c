@@ -109,6 +109,16 @@ static bool layer_signal_with_salience(const pare_recipe *r) {
     return pare_signal_has(r->signal, PARE_TRAIT_LAYERS) && r->salience;
 }
 
+static bool expert_signal_elsewhere(const pare_recipe *r) {
+    return pare_signal_has(r->signal, PARE_TRAIT_EXPERTS) && r->mode != PARE_MODE_EXPERT;
+}
+
+static bool experts_by_other_scores(const pare_recipe *r) {
+    bool own = !r->signal || pare_signal_has(r->signal, PARE_TRAIT_EXPERTS);
+    bool more = r->compensation || r->reconstruct || r->choice == PARE_CHOOSE_OBS;
+    return r->mode == PARE_MODE_EXPERT && (!own || r->salience || more);
+}
+
 static bool gradient_is_missing(const pare_recipe *r) {
     return needs(r, PARE_NEEDS_GRADIENT) && !has_gradient(r);
 }
@@ -245,6 +255,11 @@ static const contradiction all[] = {
      "a gate (the signal gates, DDP) is a price per parameter, which --select global-raw and global-score do not know: "
      "take --select global, uniform, local or rising"},
     {{"mode", "signal"}, layer_signal_elsewhere, "this method scores whole layers: it needs --mode layer"},
+    {{"mode", "signal"}, expert_signal_elsewhere, "this method scores whole experts: it needs --mode expert"},
+    {{"mode", "signal"},
+     experts_by_other_scores,
+     "--mode expert removes whole experts by scores of their own, and repairs nothing: it needs reap, "
+     "expert-frequency, expert-gates, expert-taylor or random"},
     {{"salience", "signal"},
      layer_signal_with_salience,
      "the signals depth, influence and removal score layers by themselves: leave out the salience"},

@@ -9,7 +9,7 @@
 
 static const char *const reductions[] = {"sum", "mean", "max", "prod", "first", "second", "standard", NULL};
 static const char *const alignments[] = {"group", "llm-pruner", NULL};
-static const char *const modes[] = {"block", "channel", "layer", "element", NULL};
+static const char *const modes[] = {"block", "channel", "layer", "element", "expert", NULL};
 static const char *const rankings[] = {"local", "uniform", "global", "global-raw", "rising", "global-score", NULL};
 static const char *const head_units[] = {"kv", "query", NULL};
 static const char *const proxes[] = {"none", "group", "l1", "released", NULL};
@@ -39,7 +39,7 @@ static bool goes_by_scores(const pare_recipe *r) {
 
 /* Units or weights that are ranked at random would be ranked by a salience, too. */
 static bool scores_elements(const pare_recipe *r) {
-    bool at_random = !r->signal && r->mode != PARE_MODE_LAYER;
+    bool at_random = !r->signal && r->mode != PARE_MODE_LAYER && r->mode != PARE_MODE_EXPERT;
     return goes_by_scores(r) && (r->salience || at_random);
 }
 

@@ -85,5 +85,6 @@ bool pare_recipe_needs_loss(const pare_recipe *r) {
 
 const char *pare_recipe_kind_of(const pare_recipe *r) {
     if (pare_recipe_trains(r)) return "training";
+    if (r->mode == PARE_MODE_EXPERT) return "experts";
     return r->mode == PARE_MODE_ELEMENT ? "weights" : r->mode == PARE_MODE_LAYER ? "layers" : "units";
 }

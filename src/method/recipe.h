@@ -148,7 +148,7 @@ pare_status pare_recipe_check(const pare_recipe *recipe, const char *file);
 /* The line of the first of these keys (NULL after the last) that stands in the recipe file; 0: none does. */
 int pare_recipe_line(const char *path, const char *const *keys);
 
-/* "units", "weights", "layers" or "training". */
+/* "units", "weights", "layers", "experts" or "training". */
 const char *pare_recipe_kind_of(const pare_recipe *recipe);
 /* Calibration sequences where nobody says how many. */
 uint32_t pare_recipe_usual_samples(const pare_recipe *recipe);
@@ -179,8 +179,10 @@ bool pare_recipe_is_element(const pare_recipe *recipe);
 bool pare_recipe_steps(const pare_recipe *recipe);
 bool pare_recipe_needs_squares(const pare_recipe *recipe);
 
-/* What `pare prune MODEL -o OUT --ratio R` does, and with --sparsity or --pattern in place of --ratio. */
+/* What `pare prune MODEL -o OUT --ratio R` does, and with --sparsity or --pattern in place of --ratio, or
+ * with --mode expert. */
 #define PARE_DEFAULT_METHOD "best"
 #define PARE_DEFAULT_ELEMENT_METHOD "best-sparse"
+#define PARE_DEFAULT_EXPERT_METHOD "reap"
 
 #endif

@@ -21,7 +21,8 @@ enum {
     PARE_TRAIT_REGIONAL = 1 << 12, /* made block by block, while the blocks are pruned */
     PARE_TRAIT_TRAINING = 1 << 13, /* units go while LoRA trains */
     PARE_TRAIT_LOSS = 1 << 14,     /* of the loss, which pictures have by their labels alone */
-    PARE_TRAIT_GATES = 1 << 15     /* a gate of every unit, learnt for the target that is asked for */
+    PARE_TRAIT_GATES = 1 << 15,    /* a gate of every unit, learnt for the target that is asked for */
+    PARE_TRAIT_EXPERTS = 1 << 16   /* a score of whole experts */
 };
 
 /* enumerator, name in recipe files, traits */
@@ -57,7 +58,14 @@ enum {
     /* the gradient of the output's entropy in place of the loss (HFPrune) */                                          \
     ROW(ENTROPY, "entropy", PARE_TRAIT_DATA | PARE_TRAIT_GRADIENT | PARE_TRAIT_SHARED)                                 \
     /* factors of what units put out, which train until the rest of them is zero (DDP) */                              \
-    ROW(GATES, "gates", PARE_TRAIT_DATA | PARE_TRAIT_LOSS | PARE_TRAIT_GATES)
+    ROW(GATES, "gates", PARE_TRAIT_DATA | PARE_TRAIT_LOSS | PARE_TRAIT_GATES)                                          \
+    /* mean over an expert's tokens of share times norm of what it makes (REAP) */                                     \
+    ROW(EXPERT_OUTPUTS, "expert-outputs", PARE_TRAIT_DATA | PARE_TRAIT_EXPERTS)                                        \
+    /* how many tokens reach an expert; the sum of their shares */                                                     \
+    ROW(EXPERT_TOKENS, "expert-tokens", PARE_TRAIT_DATA | PARE_TRAIT_EXPERTS)                                          \
+    ROW(EXPERT_SHARES, "expert-shares", PARE_TRAIT_DATA | PARE_TRAIT_EXPERTS)                                          \
+    /* the loss's derivative by a factor of all that an expert makes */                                                \
+    ROW(EXPERT_GRADIENT, "expert-gradient", PARE_TRAIT_DATA | PARE_TRAIT_LOSS | PARE_TRAIT_EXPERTS)
 
 #define PARE_SIGNAL_ENUMERATOR(name, text, traits) PARE_SIGNAL_##name,
 typedef enum pare_signal { PARE_SIGNALS(PARE_SIGNAL_ENUMERATOR) PARE_SIGNAL_COUNT } pare_signal;

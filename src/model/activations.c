@@ -6,15 +6,16 @@ typedef struct buffer {
     size_t offset; /* of the pointer in pare_activations */
     uint64_t elements;
     size_t size;
-    enum { RESULT, TEMPORARY, BACKWARD } use; /* what a forward leaves for the backward; temporaries of both, of it */
+    pare_room_use use;
 } buffer;
 
 enum { BUFFERS = 33 };
 
 /* What the switches of an architecture add: nothing for a LLaMA. Backward of parallel blocks needs dkept. */
-static bool has_branch(const pare_architecture *a) {
+static bool has_branch(const pare_config *config) {
+    const pare_architecture *a = &config->architecture;
     double scale = a->residual_scale;
-    return (a->slots & PARE_NORMS_BEHIND) != 0 || (scale > 0.0 && scale != 1.0);
+    return (a->slots & PARE_NORMS_BEHIND) != 0 || (scale > 0.0 && scale != 1.0) || config->experts.shared;
 }
 
 static void list_buffers(const pare_backend *backend, const pare_config *config, int64_t tokens, buffer list[BUFFERS]) {
@@ -29,44 +30,44 @@ static void list_buffers(const pare_backend *backend, const pare_config *config,
     wide = key > wide ? key : wide;
     size_t operand = pare_operand_size(backend), real = sizeof(float);
     const pare_architecture *a = &config->architecture;
-    bool normed = a->head_norm != PARE_HEAD_NORM_NONE, branch = has_branch(a);
+    bool normed = a->head_norm != PARE_HEAD_NORM_NONE, branch = has_branch(config);
     uint64_t kept = normed || a->qkv_clip > 0.0 ? n : 0, clamped = a->qkv_clip > 0.0 ? n : 0, added = branch ? n : 0;
     uint64_t headed = normed ? n : 0, behind = (a->slots & PARE_NORMS_BEHIND) != 0 ? n : 0;
 #define FIELD(name) offsetof(pare_activations, name)
     const buffer all[BUFFERS] = {
-        {FIELD(normed1), n * d, operand, RESULT},
-        {FIELD(normed2), n * d, operand, RESULT},
-        {FIELD(inverse1), n, real, RESULT},
-        {FIELD(inverse2), n, real, RESULT},
-        {FIELD(q), n * query, operand, RESULT},
-        {FIELD(k), n * key, operand, RESULT},
-        {FIELD(v), n * key, operand, RESULT},
-        {FIELD(attended), n * query, real, RESULT},
-        {FIELD(logsum), n * heads, real, RESULT},
-        {FIELD(merged), n * query, operand, RESULT},
-        {FIELD(middle), n * d, real, RESULT},
-        {FIELD(gate), a->ungated ? 0 : n * ffn, real, RESULT},
-        {FIELD(up), n * ffn, real, RESULT},
-        {FIELD(activated), n * ffn, operand, RESULT},
-        {FIELD(wide), n * wide, real, TEMPORARY},
-        {FIELD(dk), n * key, real, BACKWARD},
-        {FIELD(dv), n * key, real, BACKWARD},
-        {FIELD(dgate), n * wide, operand, BACKWARD},
-        {FIELD(dup), n * wide, operand, BACKWARD},
-        {FIELD(dout), n * dout, operand, BACKWARD},
-        {FIELD(dnormed), n * d, real, BACKWARD},
-        {FIELD(projected[0]), kept * query, real, RESULT},
-        {FIELD(projected[1]), kept * key, real, RESULT},
-        {FIELD(projected[2]), clamped * key, real, RESULT},
-        {FIELD(head_inverse[0]), headed * heads, real, RESULT},
-        {FIELD(head_inverse[1]), headed * groups, real, RESULT},
-        {FIELD(branch[0]), added * d, real, RESULT},
-        {FIELD(branch[1]), added * d, real, RESULT},
-        {FIELD(branch_inverse[0]), behind, real, RESULT},
-        {FIELD(branch_inverse[1]), behind, real, RESULT},
-        {FIELD(branch[2]), behind * d, real, TEMPORARY},
-        {FIELD(dbranch), added * d, real, BACKWARD},
-        {FIELD(dkept), a->parallel ? n * d : 0, real, BACKWARD},
+        {FIELD(normed1), n * d, operand, PARE_ROOM_RESULT},
+        {FIELD(normed2), n * d, operand, PARE_ROOM_RESULT},
+        {FIELD(inverse1), n, real, PARE_ROOM_RESULT},
+        {FIELD(inverse2), n, real, PARE_ROOM_RESULT},
+        {FIELD(q), n * query, operand, PARE_ROOM_RESULT},
+        {FIELD(k), n * key, operand, PARE_ROOM_RESULT},
+        {FIELD(v), n * key, operand, PARE_ROOM_RESULT},
+        {FIELD(attended), n * query, real, PARE_ROOM_RESULT},
+        {FIELD(logsum), n * heads, real, PARE_ROOM_RESULT},
+        {FIELD(merged), n * query, operand, PARE_ROOM_RESULT},
+        {FIELD(middle), n * d, real, PARE_ROOM_RESULT},
+        {FIELD(gate), a->ungated ? 0 : n * ffn, real, PARE_ROOM_RESULT},
+        {FIELD(up), n * ffn, real, PARE_ROOM_RESULT},
+        {FIELD(activated), n * ffn, operand, PARE_ROOM_RESULT},
+        {FIELD(wide), n * wide, real, PARE_ROOM_TEMPORARY},
+        {FIELD(dk), n * key, real, PARE_ROOM_BACKWARD},
+        {FIELD(dv), n * key, real, PARE_ROOM_BACKWARD},
+        {FIELD(dgate), n * wide, operand, PARE_ROOM_BACKWARD},
+        {FIELD(dup), n * wide, operand, PARE_ROOM_BACKWARD},
+        {FIELD(dout), n * dout, operand, PARE_ROOM_BACKWARD},
+        {FIELD(dnormed), n * d, real, PARE_ROOM_BACKWARD},
+        {FIELD(projected[0]), kept * query, real, PARE_ROOM_RESULT},
+        {FIELD(projected[1]), kept * key, real, PARE_ROOM_RESULT},
+        {FIELD(projected[2]), clamped * key, real, PARE_ROOM_RESULT},
+        {FIELD(head_inverse[0]), headed * heads, real, PARE_ROOM_RESULT},
+        {FIELD(head_inverse[1]), headed * groups, real, PARE_ROOM_RESULT},
+        {FIELD(branch[0]), added * d, real, PARE_ROOM_RESULT},
+        {FIELD(branch[1]), added * d, real, PARE_ROOM_RESULT},
+        {FIELD(branch_inverse[0]), behind, real, PARE_ROOM_RESULT},
+        {FIELD(branch_inverse[1]), behind, real, PARE_ROOM_RESULT},
+        {FIELD(branch[2]), behind * d, real, PARE_ROOM_TEMPORARY},
+        {FIELD(dbranch), added * d, real, PARE_ROOM_BACKWARD},
+        {FIELD(dkept), a->parallel ? n * d : 0, real, PARE_ROOM_BACKWARD},
     };
 #undef FIELD
     for (int i = 0; i < BUFFERS; i++)
@@ -103,28 +104,29 @@ uint64_t pare_attention_cached_bytes(const pare_backend *backend, const pare_con
     return workspace_bytes(backend, config, batch, queries, keys, false);
 }
 
-static uint64_t sum_buffers(const pare_backend *backend, const pare_config *config, int64_t tokens, int last_use) {
+static uint64_t sum_buffers(const pare_backend *backend, const pare_config *config, int64_t tokens,
+                            pare_room_use last_use) {
     buffer list[BUFFERS];
-    uint64_t total = 0;
+    uint64_t total = pare_expert_room_bytes(backend, config, tokens, last_use);
     list_buffers(backend, config, tokens, list);
     for (int i = 0; i < BUFFERS; i++)
-        if ((int)list[i].use <= last_use) total += list[i].elements * list[i].size;
+        if (list[i].use <= last_use) total += list[i].elements * list[i].size;
     return total;
 }
 
-static pare_status new_buffers(const pare_backend *backend, const pare_config *config, int64_t tokens, int last_use,
-                               pare_activations *out) {
+static pare_status new_buffers(const pare_backend *backend, const pare_config *config, int64_t tokens,
+                               pare_room_use last_use, pare_activations *out) {
     buffer list[BUFFERS];
     list_buffers(backend, config, tokens, list);
     for (int i = 0; i < BUFFERS; i++)
-        if ((int)list[i].use <= last_use)
+        if (list[i].use <= last_use)
             PARE_TRY(
                 pare_alloc_uninitialized((char *)out + list[i].offset, list[i].elements, list[i].size, "activations"));
-    return PARE_OK;
+    return pare_expert_room_new(backend, config, tokens, last_use, &out->experts);
 }
 
-static int last_use(bool backward) {
-    return backward ? BACKWARD : TEMPORARY;
+static pare_room_use last_use(bool backward) {
+    return backward ? PARE_ROOM_BACKWARD : PARE_ROOM_TEMPORARY;
 }
 
 uint64_t pare_activations_bytes(const pare_backend *backend, const pare_config *config, int64_t tokens, bool backward) {
@@ -140,13 +142,13 @@ pare_status pare_activations_new(const pare_backend *backend, const pare_config 
 }
 
 uint64_t pare_activations_results_bytes(const pare_backend *backend, const pare_config *config, int64_t tokens) {
-    return sum_buffers(backend, config, tokens, RESULT);
+    return sum_buffers(backend, config, tokens, PARE_ROOM_RESULT);
 }
 
 pare_status pare_activations_results_new(const pare_backend *backend, const pare_config *config, int64_t tokens,
                                          const pare_activations *shared, pare_activations *out) {
     *out = (pare_activations){0};
-    pare_status status = new_buffers(backend, config, tokens, RESULT, out);
+    pare_status status = new_buffers(backend, config, tokens, PARE_ROOM_RESULT, out);
     if (status != PARE_OK) {
         pare_activations_free(out);
         return status;
@@ -161,12 +163,14 @@ pare_status pare_activations_results_new(const pare_backend *backend, const pare
     out->branch[2] = shared->branch[2];
     out->dbranch = shared->dbranch;
     out->dkept = shared->dkept;
+    pare_expert_room_share(&shared->experts, &out->experts);
     return PARE_OK;
 }
 
 void pare_activations_results_free(pare_activations *a) {
     a->wide = a->dk = a->dv = a->dnormed = a->branch[2] = a->dbranch = a->dkept = NULL;
     a->dgate = a->dup = a->dout = NULL;
+    pare_expert_room_unshare(&a->experts);
     pare_activations_free(a);
 }
 
@@ -206,5 +210,6 @@ void pare_activations_free(pare_activations *a) {
                    a->dkept};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
+    pare_expert_room_free(&a->experts);
     *a = (pare_activations){0};
 }

@@ -8,6 +8,7 @@
 #define PARE_MODEL_BLOCK_H
 
 #include "model/adapter_room.h"
+#include "model/expert_room.h"
 #include "model/observer.h"
 #include "model/position_tables.h"
 #include "model/source.h"
@@ -56,7 +57,11 @@ typedef struct pare_gradient_sink {
                                    const float *gradient); /* or NULL */
     pare_status (*linear_gradient)(void *context, uint32_t layer, pare_role role,
                                    const pare_linear_output *gradient); /* or NULL */
-    uint32_t lowest_layer; /* that these three want to see, though no tensor so low is wanted */
+    /* Of the tokens of one expert that some reach, in the backward: felt[places[i]] is share dL/dshare of its i-th token.
+     * Their sum is the derivative of the loss by a factor of all that the expert makes. */
+    pare_status (*expert_gradient)(void *context, uint32_t layer, uint32_t expert, int64_t tokens,
+                                   const int32_t *places, const float *felt); /* or NULL */
+    uint32_t lowest_layer; /* that these want to see, though no tensor so low is wanted */
     void *context;
 } pare_gradient_sink;
 
@@ -88,6 +93,7 @@ typedef struct pare_activations {
     float *branch[3];         /* [tokens, d] what the norm behind attention, behind the FFN reads; what it makes */
     float *branch_inverse[2]; /* [tokens] */
     float *dbranch, *dkept;   /* [tokens, d]; backward only */
+    pare_expert_room experts;
 } pare_activations;
 
 typedef struct pare_block {
@@ -97,6 +103,7 @@ typedef struct pare_block {
     const float *hidden_kept; /* as in pare_source */
     int64_t hidden_count;
     const pare_config *config;
+    const pare_source *source; /* experts are composed when a token reaches them */
     const float *rotation;    /* row 0: the first token's position; NULL: none */
     const float *slopes;      /* [heads] or NULL */
     const float *query_scale; /* of positions, as rotation; NULL: ones */
@@ -152,6 +159,7 @@ typedef struct pare_block_gradients {
     float *sample_sums[PARE_MATRIX_ROLES];   /* NULL with one micro-batch or without samples */
     double *vector_sums[PARE_ALL_ROLES];     /* NULL where the family has no such vector */
     double *bias_samples[PARE_MATRIX_ROLES]; /* of the roles' biases; NULL without samples, too */
+    float *expert_sums;                      /* of all tensors of a layer's experts, by their ids; NULL as sums */
     double *final_sums;                      /* [2, d] of the final norm; NULL: nobody wants them */
     int64_t sequences;                       /* of the whole batch */
     int64_t first_token;                     /* of the micro-batch */

@@ -1,3 +1,4 @@
+#include "model/block_experts.h"
 #include "model/block_heads.h"
 #include "model/block_linear.h"
 #include "model/block_residual.h"
@@ -24,7 +25,16 @@ static pare_status input_norm_backward(const pare_block *block, const pare_block
     return PARE_OK;
 }
 
-/* branch: the gradient of what Down makes; reads: what the FFN reads. */
+/* What reaches Down: less, where it stands beside experts behind a gate. */
+static const float *shared_branch(const pare_block *block, const float *branch) {
+    float *own = block->activations->experts.y;
+    if (!pare_block_gates_shared(block)) return branch;
+    memcpy(own, branch, (size_t)(block->batch * block->length * block->hidden) * sizeof *own);
+    pare_block_share(block, own);
+    return own;
+}
+
+/* branch: the gradient of what the FFN makes; reads: what the FFN reads. */
 static pare_status ffn_backward(const pare_block *block, const pare_block_gradients *g, const float *branch,
                                 const float *reads, float *dx) {
     const pare_backend *backend = block->backend;
@@ -32,7 +42,7 @@ static pare_status ffn_backward(const pare_block *block, const pare_block_gradie
     pare_activations *a = block->activations;
     int64_t n = block->batch * block->length, d = block->hidden, f = block->widths.ffn;
     bool gated = !architecture->ungated;
-    backend->operations->to_operand(backend, branch, n * d, a->dout);
+    backend->operations->to_operand(backend, shared_branch(block, branch), n * d, a->dout);
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_DOWN, a->dout, a->activated));
     PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_DOWN, a->dout, false, a->wide));
     backend->operations->gated_backward(backend, architecture->activation, gated ? a->gate : NULL, a->up, a->wide,
@@ -41,6 +51,8 @@ static pare_status ffn_backward(const pare_block *block, const pare_block_gradie
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_UP, a->dup, a->normed2));
     if (gated) PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_GATE, a->dgate, false, a->dnormed));
     PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_UP, a->dup, gated, a->dnormed));
+    if (pare_block_gates_shared(block)) PARE_TRY(pare_block_shared_gate_backward(block, g, a->wide));
+    PARE_TRY(pare_block_experts_backward(block, g, branch));
     return input_norm_backward(block, g, PARE_NORM_SLOT_POST, reads, dx);
 }
 

@@ -1,3 +1,4 @@
+#include "model/block_experts.h"
 #include "model/block_heads.h"
 #include "model/block_linear.h"
 #include "model/block_residual.h"
@@ -62,6 +63,7 @@ pare_status pare_block_activate(const pare_block *block, const float *reads) {
     pare_activations *a = block->activations;
     int64_t tokens = block->batch * block->length, f = block->widths.ffn;
     PARE_TRY(pare_block_ffn_input(block, reads));
+    PARE_TRY(pare_block_route(block));
     if (!architecture->ungated) PARE_TRY(pare_linear_forward(block, PARE_ROLE_GATE, a->normed2, a->gate));
     PARE_TRY(pare_linear_forward(block, PARE_ROLE_UP, a->normed2, a->up));
     block->backend->operations->gated_forward(block->backend, architecture->activation,

@@ -286,6 +286,28 @@ static pare_status bias_gradient(const pare_block *block, const pare_block_gradi
     return pare_block_vector_done(block, g, bias);
 }
 
+pare_status pare_linear_rows_gradient(const pare_block *block, const pare_block_gradients *g, size_t id,
+                                      const pare_linear *l, const void *dy, const void *x, float *sums, bool begun) {
+    pare_matmul shape = {.batch = 1,
+                         .m = l->out,
+                         .n = l->in,
+                         .k = l->tokens,
+                         .transpose_a = !l->y_by_feature,
+                         .transpose_b = l->x_by_feature,
+                         .lda = l->y_by_feature ? l->tokens : l->out};
+    if (sums) {
+        shape.accumulate = begun;
+        return multiply(block, &shape, dy, x, sums);
+    }
+    int64_t step = g->chunk_elements / l->in, stride = l->y_by_feature ? l->tokens : 1;
+    for (int64_t first = 0; first < l->out; first += step) {
+        shape.m = l->out - first < step ? l->out - first : step;
+        PARE_TRY(multiply(block, &shape, pare_operand_at(block->backend, dy, first * stride), x, g->chunk));
+        PARE_TRY(g->sink->rows(g->sink->context, id, first, shape.m, l->in, g->chunk, NULL));
+    }
+    return PARE_OK;
+}
+
 pare_status pare_linear_weight_gradient(const pare_block *block, const pare_block_gradients *g, pare_role role,
                                         void *dy, const void *x) {
     pare_linear l = pare_linear_of(block, role);
@@ -297,23 +319,7 @@ pare_status pare_linear_weight_gradient(const pare_block *block, const pare_bloc
     PARE_TRY(bias_gradient(block, g, role, &l, dy));
     if (!l.out || !l.in || !g->sink->wants(g->sink->context, id)) return PARE_OK;
     if (g->sink->samples) return weight_samples(block, g, role, dy, x);
-    pare_matmul shape = {.batch = 1,
-                         .m = l.out,
-                         .n = l.in,
-                         .k = l.tokens,
-                         .transpose_a = !l.y_by_feature,
-                         .transpose_b = l.x_by_feature,
-                         .lda = l.y_by_feature ? l.tokens : l.out};
-    if (g->sums[role]) {
-        shape.accumulate = !g->first;
-        PARE_TRY(multiply(block, &shape, dy, x, g->sums[role]));
-        return g->last ? g->sink->rows(g->sink->context, id, 0, l.out, l.in, g->sums[role], NULL) : PARE_OK;
-    }
-    int64_t step = g->chunk_elements / l.in, stride = l.y_by_feature ? l.tokens : 1;
-    for (int64_t first = 0; first < l.out; first += step) {
-        shape.m = l.out - first < step ? l.out - first : step;
-        PARE_TRY(multiply(block, &shape, pare_operand_at(block->backend, dy, first * stride), x, g->chunk));
-        PARE_TRY(g->sink->rows(g->sink->context, id, first, shape.m, l.in, g->chunk, NULL));
-    }
-    return PARE_OK;
+    PARE_TRY(pare_linear_rows_gradient(block, g, id, &l, dy, x, g->sums[role], !g->first));
+    return g->sums[role] && g->last ? g->sink->rows(g->sink->context, id, 0, l.out, l.in, g->sums[role], NULL)
+                                    : PARE_OK;
 }

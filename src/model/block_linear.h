@@ -38,4 +38,10 @@ pare_status pare_linear_input_gradient(const pare_block *block, pare_role role, 
 pare_status pare_linear_weight_gradient(const pare_block *block, const pare_block_gradients *gradients, pare_role role,
                                         void *dy, const void *x);
 
+/* dW = dy^T x of tensor `id`, of whatever matrix these are the gradient and the input: into `sums` (added to what is
+ * there, if they are begun), or where that is NULL to the sink, some rows at a time. */
+pare_status pare_linear_rows_gradient(const pare_block *block, const pare_block_gradients *gradients, size_t id,
+                                      const pare_linear *linear, const void *dy, const void *x, float *sums,
+                                      bool begun);
+
 #endif

@@ -63,6 +63,7 @@ pare_block pare_block_of(const pare_source *source, uint32_t layer, const pare_b
                         .hidden_kept = source->hidden_kept,
                         .hidden_count = source->hidden_count,
                         .config = config,
+                        .source = source,
                         .layer = layer,
                         .widths = config->widths[layer],
                         .activations = room->activations,

@@ -1,4 +1,5 @@
 #include "model/block_residual.h"
+#include "model/block_experts.h"
 #include "model/block_linear.h"
 #include "support/vectorize.h"
 
@@ -25,7 +26,8 @@ static float residual_scale(const pare_block *block) {
 
 static bool is_plain(const pare_block *block, pare_part part) {
     double scale = block->config->architecture.residual_scale;
-    return !has_out_norm(block, part) && (scale <= 0.0 || scale == 1.0);
+    bool gated = part == PARE_PART_FFN && pare_block_gates_shared(block);
+    return !gated && !has_out_norm(block, part) && (scale <= 0.0 || scale == 1.0);
 }
 
 PARE_VECTORIZE static void add_scaled(const float *restrict branch, float scale, int64_t n, const float *in,
@@ -50,6 +52,8 @@ static pare_status make_branch(const pare_block *block, pare_part part, const fl
     float *branch = a->branch[part];
     PARE_TRY(pare_linear_forward(block, attention ? PARE_ROLE_O : PARE_ROLE_DOWN, attention ? a->merged : a->activated,
                                  branch));
+    if (!attention) pare_block_share(block, branch);
+    if (!attention) PARE_TRY(pare_block_experts_add(block, branch));
     if (block->config->architecture.norm_after_add) add(block, branch, in, branch);
     if (!has_out_norm(block, part)) return PARE_OK;
     const pare_norm norm = pare_block_norm(block, out_norm(part));
@@ -65,9 +69,11 @@ pare_status pare_block_branch(const pare_block *block, pare_part part, const flo
 pare_status pare_block_add(const pare_block *block, pare_part part, const float *in, float *out) {
     pare_activations *a = block->activations;
     bool attention = part == PARE_PART_ATTENTION, after = block->config->architecture.norm_after_add;
-    if (is_plain(block, part))
-        return attention ? pare_linear_add(block, PARE_ROLE_O, a->merged, in, out)
-                         : pare_linear_add(block, PARE_ROLE_DOWN, a->activated, in, out);
+    if (is_plain(block, part)) {
+        if (attention) return pare_linear_add(block, PARE_ROLE_O, a->merged, in, out);
+        PARE_TRY(pare_linear_add(block, PARE_ROLE_DOWN, a->activated, in, out));
+        return pare_block_experts_add(block, out);
+    }
     float *normed = after ? out : a->branch[2];
     PARE_TRY(make_branch(block, part, in, normed));
     if (!after) add(block, has_out_norm(block, part) ? normed : a->branch[part], in, out);

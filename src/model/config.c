@@ -1,4 +1,5 @@
 #include "model/config.h"
+#include "model/config_experts.h"
 #include "model/config_fields.h"
 #include "model/config_kind.h"
 #include "model/config_layers.h"
@@ -141,6 +142,7 @@ static pare_status read_fields(pare_fields file, pare_config *config) {
     PARE_TRY(pare_config_read_options(fields, config));
     PARE_TRY(pare_config_read_rope(fields, config));
     PARE_TRY(pare_config_read_layers(fields, config));
+    PARE_TRY(pare_config_read_experts(fields, config));
     PARE_TRY(read_tokens(fields, file, config));
     if (pare_family_reads_pictures(config->family)) PARE_TRY(pare_config_read_vision(fields, config));
     return config->family->read ? config->family->read(fields, config) : PARE_OK;

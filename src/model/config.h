@@ -10,9 +10,10 @@
 #include <jansson.h>
 
 /* Widths of one layer, as its tensors have them. heads % kv_heads == 0; both are 0 without attention, ffn without an
- * FFN. */
+ * FFN. A layer with experts has as ffn the width of the one that all tokens reach; 0: there is none. */
 typedef struct pare_widths {
     uint32_t heads, kv_heads, ffn;
+    uint32_t experts; /* that its router tells apart; 0: the FFN is one for all tokens */
 } pare_widths;
 
 /* One of the widths, for what is done to each of them alike. */
@@ -28,7 +29,11 @@ static inline uint32_t pare_widths_ffn(const pare_widths *widths) {
     return widths->ffn;
 }
 
-/* True if the half that the role belongs to is not there. */
+static inline uint32_t pare_widths_experts(const pare_widths *widths) {
+    return widths->experts;
+}
+
+/* True if the half that the role belongs to is not there; of an FFN, the part that all tokens reach. */
 static inline bool pare_widths_lack(const pare_widths *widths, pare_role role) {
     return pare_role_in(role, PARE_PART_ATTENTION) ? !widths->heads : !widths->ffn;
 }
@@ -36,17 +41,29 @@ static inline bool pare_widths_lack(const pare_widths *widths, pare_role role) {
 /* True for the norm in front of such a half, unless the FFN reads it, too. */
 static inline bool pare_widths_lack_norm(const pare_architecture *a, const pare_widths *widths, pare_role role) {
     pare_role of = pare_roles[role].of;
+    if (of == PARE_ROLE_POST_NORM && widths->experts) return false;
     bool read = of == PARE_ROLE_INPUT_NORM && a->shared_norm && widths->ffn;
     return (of == PARE_ROLE_INPUT_NORM || of == PARE_ROLE_POST_NORM) && !read && pare_widths_lack(widths, role);
 }
 
 typedef struct pare_family pare_family;
 
-/* How the attention of one layer differs from that of others. */
+/* How one layer differs from others. */
 typedef struct pare_layer_plan {
     uint32_t window; /* tokens that a token sees, itself included; 0: all */
     int rotation;    /* which of the config's ropes; -1: none */
+    bool routed;     /* it has experts */
 } pare_layer_plan;
+
+/* The experts of the layers that have some: FFNs with a gate, of which each token reaches those that its router likes
+ * best. Their outputs are added up by the softmax of the router's logits. */
+typedef struct pare_experts {
+    uint32_t count;  /* as the file has it; 0: the model has none */
+    uint32_t chosen; /* by each token */
+    uint32_t width;  /* FFN channels of each */
+    uint32_t shared; /* of one more, that all tokens reach through a gate of its own; 0: there is none */
+    bool normalised; /* the shares of those chosen add up to 1: the softmax is theirs alone */
+} pare_experts;
 
 enum { PARE_ROPES = 2, PARE_ROOT_BYTES = 48 };
 
@@ -80,8 +97,9 @@ typedef struct pare_config {
     bool embedding_in_head;            /* tied, and stored as the head alone */
     pare_rope_config rope[PARE_ROPES]; /* of most layers, and of those with a window where these have their own */
     int64_t bos, eos;                  /* -1: none; the first one of the vocabulary where the file lists several */
-    pare_layer_plan *plan;             /* [layers] */
-    pare_widths *widths;               /* [layers] */
+    pare_experts experts;
+    pare_layer_plan *plan; /* [layers] */
+    pare_widths *widths;   /* [layers] */
 } pare_config;
 
 static inline bool pare_reads_pictures(const pare_config *config) {

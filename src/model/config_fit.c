@@ -1,6 +1,7 @@
-#include "checkpoint/view.h"
 #include "model/config.h"
 #include "model/config_fields.h"
+#include "model/config_fit_experts.h"
+#include "model/config_inventory.h"
 #include "model/config_stated.h"
 #include "model/family.h"
 #include "model/names.h"
@@ -14,73 +15,18 @@
 
 enum { WIDTH_LIMIT = 1 << 24 };
 
-typedef struct inventory {
-    const pare_checkpoint *checkpoint;
-    const pare_config *config;
-    bool *known; /* [tensors]: has a place in the model */
-} inventory;
-
-/* *tensor: NULL if absent. */
-static pare_status take(const inventory *from, const char *name, const pare_tensor **tensor) {
-    *tensor = pare_checkpoint_find(from->checkpoint, name);
-    const char *promised = *tensor ? NULL : pare_checkpoint_promise(from->checkpoint, name);
-    if (promised)
-        return pare_fail(PARE_FORMAT_ERROR,
-                         "%s has no tensor %s, though model.safetensors.index.json puts it into %s; download that "
-                         "shard again",
-                         pare_checkpoint_directory(from->checkpoint), name, promised);
-    if (!*tensor)
-        return pare_fail(PARE_FORMAT_ERROR, "%s has no tensor %s, which its config.json asks for",
-                         pare_checkpoint_directory(from->checkpoint), name);
-    from->known[*tensor - pare_checkpoint_at(from->checkpoint, 0)] = true;
-    return PARE_OK;
-}
-
-static void format_shape(char *text, size_t size, const pare_tensor *tensor) {
-    size_t used = (size_t)snprintf(text, size, "[");
-    for (int i = 0; i < tensor->rank && used < size; i++)
-        used +=
-            (size_t)snprintf(text + used, size - used, "%s%llu", i ? ", " : "", (unsigned long long)tensor->shape[i]);
-    if (used < size) snprintf(text + used, size - used, "]");
-}
-
-static pare_status refuse_shape(const inventory *from, const pare_tensor *tensor, const char *expected) {
-    char found[128];
-    format_shape(found, sizeof found, tensor);
-    return pare_fail(PARE_FORMAT_ERROR, "%s: tensor %s has shape %s where %s is expected",
-                     pare_checkpoint_file(from->checkpoint, tensor->file), tensor->name, found, expected);
-}
-
-static pare_status expect_vector(const inventory *from, const char *name, uint64_t length) {
-    const pare_tensor *tensor;
-    PARE_TRY(take(from, name, &tensor));
-    if (tensor->rank == 1 && tensor->shape[0] == length) return PARE_OK;
-    char expected[64];
-    snprintf(expected, sizeof expected, "[%llu]", (unsigned long long)length);
-    return refuse_shape(from, tensor, expected);
-}
-
-static pare_status expect_matrix(const inventory *from, const char *name, uint64_t rows, uint64_t columns) {
-    const pare_tensor *tensor;
-    PARE_TRY(take(from, name, &tensor));
-    if (tensor->rank == 2 && tensor->shape[0] == rows && tensor->shape[1] == columns) return PARE_OK;
-    char expected[64];
-    snprintf(expected, sizeof expected, "[%llu, %llu]", (unsigned long long)rows, (unsigned long long)columns);
-    return refuse_shape(from, tensor, expected);
-}
-
 /* A tensor of a layer by the role, or by the fused tensor that holds it: outputs x inputs, stored either way round. */
-static pare_status expect_linear(const inventory *from, const char *name, uint64_t rows, uint64_t columns) {
-    return from->config->family->transposed ? expect_matrix(from, name, columns, rows)
-                                            : expect_matrix(from, name, rows, columns);
+static pare_status expect_linear(const pare_inventory *from, const char *name, uint64_t rows, uint64_t columns) {
+    return from->config->family->transposed ? pare_inventory_matrix(from, name, columns, rows)
+                                            : pare_inventory_matrix(from, name, rows, columns);
 }
 
 /* *outputs: of a linear layer that reads the hidden state; any number of `unit`s. */
-static pare_status measure_outputs(const inventory *from, const char *name, uint32_t unit, uint64_t *outputs) {
+static pare_status measure_outputs(const pare_inventory *from, const char *name, uint32_t unit, uint64_t *outputs) {
     const pare_config *config = from->config;
     const pare_tensor *tensor;
     int out = config->family->transposed ? 1 : 0;
-    PARE_TRY(take(from, name, &tensor));
+    PARE_TRY(pare_inventory_take(from, name, &tensor));
     *outputs = tensor->rank == 2 ? tensor->shape[out] : 0;
     bool some = *outputs || pare_config_states_layers(config);
     if (some && tensor->shape[1 - out] == config->hidden && *outputs % unit == 0 && *outputs <= WIDTH_LIMIT)
@@ -94,11 +40,11 @@ static pare_status measure_outputs(const inventory *from, const char *name, uint
         snprintf(expected, sizeof expected, "[hidden size %u, %s]", config->hidden, rows);
     else
         snprintf(expected, sizeof expected, "[%s, hidden size %u]", rows, config->hidden);
-    return refuse_shape(from, tensor, expected);
+    return pare_inventory_refuse(from, tensor, expected);
 }
 
 /* How the rows of a fused tensor of queries, keys and values are divided, the file must say. */
-static pare_status divide_heads(const inventory *from, const char *name, uint32_t layer, uint64_t rows,
+static pare_status divide_heads(const pare_inventory *from, const char *name, uint32_t layer, uint64_t rows,
                                 pare_widths *widths) {
     const pare_config *config = from->config;
     uint32_t stated_heads = pare_config_stated(config, PARE_CONFIG_KEY_HEADS, layer), kv = config->kv_heads;
@@ -115,7 +61,7 @@ static pare_status divide_heads(const inventory *from, const char *name, uint32_
                      stated_heads, kv, kv, (unsigned long long)(stated_heads + 2 * (uint64_t)kv));
 }
 
-static pare_status measure_attention(const inventory *from, uint32_t layer, pare_widths *widths) {
+static pare_status measure_attention(const pare_inventory *from, uint32_t layer, pare_widths *widths) {
     const pare_config *config = from->config;
     uint32_t h = config->head_size;
     char name[PARE_NAME_BYTES];
@@ -140,13 +86,14 @@ static pare_status measure_attention(const inventory *from, uint32_t layer, pare
                      pare_checkpoint_directory(from->checkpoint), layer, widths->heads, widths->kv_heads);
 }
 
-static pare_status measure_ffn(const inventory *from, uint32_t layer, pare_widths *widths) {
+static pare_status measure_ffn(const pare_inventory *from, uint32_t layer, pare_widths *widths) {
     const pare_config *config = from->config;
     pare_role first = config->architecture.ungated ? PARE_ROLE_UP : PARE_ROLE_GATE;
     const pare_fused *fused = pare_family_fused(config->family, first);
     char name[PARE_NAME_BYTES];
     uint64_t rows;
     if (pare_config_states_none(config, PARE_CONFIG_KEY_FFN, layer)) return PARE_OK;
+    if (config->plan[layer].routed && !config->experts.shared) return PARE_OK;
     pare_layer_tensor_name(config, layer, first, name);
     PARE_TRY(measure_outputs(from, name, fused ? 2 : 1, &rows));
     widths->ffn = (uint32_t)(fused ? rows / 2 : rows);
@@ -164,27 +111,28 @@ static uint64_t fused_rows(const pare_config *config, const pare_fused *fused, c
 }
 
 /* A norm of queries or keys with weights for every head: one tensor [heads, head size], or one of a head each. */
-static pare_status expect_head_norms(const inventory *from, uint32_t layer, pare_role role, uint32_t heads) {
+static pare_status expect_head_norms(const pare_inventory *from, uint32_t layer, pare_role role, uint32_t heads) {
     uint32_t h = from->config->head_size;
     char name[PARE_NAME_BYTES];
     pare_layer_tensor_name(from->config, layer, role, name);
-    if (!pare_role_is_by_head(from->config, role)) return expect_matrix(from, name, heads, h);
+    if (!pare_role_is_by_head(from->config, role)) return pare_inventory_matrix(from, name, heads, h);
     for (uint32_t head = 0; head < heads; head++) {
         pare_head_tensor_name(from->config, layer, role, head, name);
-        PARE_TRY(expect_vector(from, name, h));
+        PARE_TRY(pare_inventory_vector(from, name, h));
     }
     return PARE_OK;
 }
 
 /* A half of no width need not have its tensors: those without elements, and the norm of what it would read. */
-static bool is_absent(const inventory *from, const pare_widths *widths, pare_role role, bool empty, const char *name) {
+static bool is_absent(const pare_inventory *from, const pare_widths *widths, pare_role role, bool empty,
+                      const char *name) {
     bool spared =
         empty ? pare_widths_lack(widths, role) : pare_widths_lack_norm(&from->config->architecture, widths, role);
     return spared && !pare_checkpoint_find(from->checkpoint, name);
 }
 
 /* Everything but what the measures went by. */
-static pare_status check_layer(const inventory *from, uint32_t layer, const pare_widths *widths) {
+static pare_status check_layer(const pare_inventory *from, uint32_t layer, const pare_widths *widths) {
     const pare_config *config = from->config;
     for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
         if (!pare_has_role(&config->architecture, role)) continue;
@@ -201,7 +149,7 @@ static pare_status check_layer(const inventory *from, uint32_t layer, const pare
         else if (pare_role_is_owned_by_heads(config, role))
             PARE_TRY(expect_head_norms(from, layer, role, (uint32_t)(columns / config->head_size)));
         else
-            PARE_TRY(expect_vector(from, name, fused ? fused_rows(config, fused, widths) : (uint64_t)columns));
+            PARE_TRY(pare_inventory_vector(from, name, fused ? fused_rows(config, fused, widths) : (uint64_t)columns));
     }
     return PARE_OK;
 }
@@ -224,7 +172,7 @@ static bool equal_values(const pare_tensor *a, const pare_tensor *b) {
 
 /* A tied model has its one matrix under either name, or under both: then they are tied only if they are the same, as in
  * transformers 5. */
-static pare_status measure_head(const inventory *from, pare_config *config) {
+static pare_status measure_head(const pare_inventory *from, pare_config *config) {
     char embedding_name[PARE_NAME_BYTES], head_name[PARE_NAME_BYTES];
     pare_end_tensor_name(config, PARE_END_EMBEDDING, embedding_name);
     pare_end_tensor_name(config, PARE_END_HEAD, head_name);
@@ -232,16 +180,16 @@ static pare_status measure_head(const inventory *from, pare_config *config) {
     const pare_tensor *head = pare_checkpoint_find(from->checkpoint, head_name);
     config->embedding_in_head = config->tied && head && !embedding;
     if (!config->embedding_in_head && pare_has_end(&config->architecture, PARE_END_EMBEDDING))
-        PARE_TRY(expect_matrix(from, embedding_name, config->vocabulary, config->embedding_width));
+        PARE_TRY(pare_inventory_matrix(from, embedding_name, config->vocabulary, config->embedding_width));
     if (config->tied && !head) return PARE_OK;
-    PARE_TRY(expect_matrix(from, head_name, config->vocabulary, config->head_width));
+    PARE_TRY(pare_inventory_matrix(from, head_name, config->vocabulary, config->head_width));
     if (config->tied && embedding) config->tied = equal_values(embedding, head);
     return PARE_OK;
 }
 
 /* A model that reads pictures stores its convolution as [d, channels, height, width], and what belongs to tokens behind
  * a batch of one. */
-static pare_status expect_shape(const inventory *from, pare_end end, uint64_t rows, uint64_t columns) {
+static pare_status expect_shape(const pare_inventory *from, pare_end end, uint64_t rows, uint64_t columns) {
     const pare_config *config = from->config;
     const pare_vision *v = &config->vision;
     const pare_tensor *tensor;
@@ -249,19 +197,19 @@ static pare_status expect_shape(const inventory *from, pare_end end, uint64_t ro
     bool convolution = end == PARE_END_PROJECT_IN;
     pare_end_tensor_name(config, end, name);
     if (!pare_reads_pictures(config) || (!convolution && !(config->family->bare_ends & pare_end_bit(end))))
-        return rows ? expect_matrix(from, name, rows, columns) : expect_vector(from, name, columns);
+        return rows ? pare_inventory_matrix(from, name, rows, columns) : pare_inventory_vector(from, name, columns);
     uint64_t tokens = rows ? rows : 1;
     const pare_tensor shape =
         convolution ? (pare_tensor){.rank = 4, .shape = {rows, v->channels, v->patch_height, v->patch_width}}
                     : (pare_tensor){.rank = 3, .shape = {1, tokens, columns}};
-    PARE_TRY(take(from, name, &tensor));
+    PARE_TRY(pare_inventory_take(from, name, &tensor));
     if (tensor->rank == shape.rank && memcmp(tensor->shape, shape.shape, (size_t)shape.rank * sizeof *shape.shape) == 0)
         return PARE_OK;
-    format_shape(expected, sizeof expected, &shape);
-    return refuse_shape(from, tensor, expected);
+    pare_shape_format(expected, sizeof expected, &shape);
+    return pare_inventory_refuse(from, tensor, expected);
 }
 
-static pare_status measure_ends(const inventory *from, pare_config *config) {
+static pare_status measure_ends(const pare_inventory *from, pare_config *config) {
     uint64_t d = config->hidden, e = config->embedding_width;
     const struct {
         pare_end end;
@@ -309,7 +257,7 @@ static bool is_elsewhere(const pare_config *config, const char *name) {
     return !found || (found != name && found[-1] != '.');
 }
 
-static pare_status refuse_strangers(const inventory *from) {
+static pare_status refuse_strangers(const pare_inventory *from) {
     for (size_t i = 0; i < pare_checkpoint_count(from->checkpoint); i++) {
         const pare_tensor *tensor = pare_checkpoint_at(from->checkpoint, i);
         if (from->known[i] || is_buffer(tensor->name) || is_elsewhere(from->config, tensor->name) ||
@@ -325,7 +273,7 @@ static pare_status refuse_strangers(const inventory *from) {
 }
 
 static pare_status measure(const pare_checkpoint *checkpoint, pare_config *config) {
-    inventory from = {.checkpoint = checkpoint, .config = config};
+    pare_inventory from = {.checkpoint = checkpoint, .config = config};
     pare_status status;
     PARE_TRY_GOTO(status,
                   pare_alloc(&from.known, pare_checkpoint_count(checkpoint), sizeof *from.known, "tensor names"), done);
@@ -336,6 +284,7 @@ static pare_status measure(const pare_checkpoint *checkpoint, pare_config *confi
         pare_widths *widths = &config->widths[layer];
         PARE_TRY_GOTO(status, measure_attention(&from, layer, widths), done);
         PARE_TRY_GOTO(status, measure_ffn(&from, layer, widths), done);
+        PARE_TRY_GOTO(status, pare_config_fit_experts(&from, layer, widths), done);
         PARE_TRY_GOTO(status, check_layer(&from, layer, widths), done);
     }
     status = refuse_strangers(&from);

@@ -41,6 +41,7 @@ static pare_status check_width(pare_fields fields, const char *key, const pare_c
     for (uint32_t layer = 0; layer < config->layers; layer++) {
         const json_t *said = list ? json_array_get(value, layer) : value;
         uint32_t real = width_of(&config->widths[layer]);
+        if (width_of == pare_widths_ffn && config->plan[layer].routed) continue; /* config_experts.c */
         if (json_is_integer(said) && json_integer_value(said) == (json_int_t)real) continue;
         if (!list && given && width_of != pare_widths_ffn) return refuse_heads(fields, key, config, real);
         char expected[128];

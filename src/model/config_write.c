@@ -1,4 +1,5 @@
 #include "model/config_write.h"
+#include "model/config_experts.h"
 #include "model/config_layers.h"
 #include "model/config_options.h"
 #include "model/config_rope.h"
@@ -12,13 +13,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Layers with experts are like each other, and so are those without. */
 static bool differ(const pare_config_sizes *sizes) {
-    const pare_widths *widths = sizes->widths;
-    if (!widths[0].heads || !widths[0].ffn) return true;
-    for (uint32_t i = 1; i < sizes->layers; i++)
+    const pare_widths *widths = sizes->widths, *alike[2] = {NULL, NULL};
+    if (!widths[0].heads) return true;
+    for (uint32_t i = 0; i < sizes->layers; i++) {
+        const pare_widths **first = &alike[widths[i].experts > 0];
+        *first = *first ? *first : &widths[i];
+        if (!widths[i].ffn && !widths[i].experts) return true;
         if (widths[i].heads != widths[0].heads || widths[i].kv_heads != widths[0].kv_heads ||
-            widths[i].ffn != widths[0].ffn)
+            widths[i].ffn != (*first)->ffn || widths[i].experts != (*first)->experts)
             return true;
+    }
     return false;
 }
 
@@ -95,7 +101,8 @@ static void set_sizes(json_t *config, const pare_config *original, const pare_co
     if (!fused_alike && *KV_KEY(family) &&
         (per_layer || family->heads != PARE_HEADS_TIED || json_object_get(config, KV_KEY(family))))
         set_width(config, KV_KEY(family), sizes, per_layer, pare_widths_kv_heads);
-    if (!family->fixed_ffn)
+    pare_config_write_experts(original, sizes, config);
+    if (!family->fixed_ffn && !pare_has_experts(original))
         set_width(config, pare_family_key(family, PARE_CONFIG_KEY_FFN), sizes, per_layer, pare_widths_ffn);
     json_object_del(config, PARE_PER_LAYER_KEY);
     if (per_layer) pare_json_put(config, PARE_PER_LAYER_KEY, json_true());
@@ -103,7 +110,7 @@ static void set_sizes(json_t *config, const pare_config *original, const pare_co
 
 /* Lists that may be as long as the model has layers by accident: of names, and of token ids. */
 static bool is_about_layers(const char *key) {
-    static const char *const others[] = {"architectures", "*token_id", "*token_ids", "*tokens"};
+    static const char *const others[] = {"architectures", "*token_id", "*token_ids", "*tokens", "mlp_only_layers"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (fnmatch(others[i], key, 0) == 0) return false;
     return true;

@@ -90,6 +90,23 @@ typedef struct pare_rope_rule {
     bool window_plain; /* layers with a window: the same theta, without scaling */
 } pare_rope_rule;
 
+/* Where layers have experts (config.h). */
+typedef struct pare_expert_rule {
+    const char *router;   /* [experts, d], behind the layer's number: "mlp.gate"; NULL: the family has none */
+    const char *each;     /* what stands before an expert's number: "mlp.experts." */
+    const char *parts[3]; /* and behind it, for gate, up and down: ".gate_proj" */
+    const char *fused[2]; /* those of all experts in one tensor: [experts, 2 width, d], gate above up, and [experts, d,
+                             width]; names without suffix are bare. NULL: one tensor each */
+    const char *shared;   /* before the names of gate, up and down of what all tokens reach: "mlp.shared_expert." */
+    const char *shared_gate;
+    const char *count_key, *width_key, *shared_key;
+    const char *normalised_key; /* NULL: shares always add up to 1 */
+    bool sparse_step;           /* decoder_sparse_step and mlp_only_layers say which layers have some; else all */
+    struct {
+        uint32_t count, chosen, width, shared;
+    } fallback;
+} pare_expert_rule;
+
 /* What a class asks of the number of heads. */
 typedef enum pare_heads_rule {
     PARE_HEADS_FREE,   /* nothing: head_dim is stated */
@@ -136,6 +153,7 @@ struct pare_family {
     pare_option options[PARE_OPTIONS];
     pare_layer_rule layers;
     pare_rope_rule rope;
+    pare_expert_rule experts;
     /* What no field says; NULL: nothing. After everything else was read. */
     pare_status (*read)(pare_fields fields, pare_config *config);
 
@@ -168,7 +186,8 @@ const pare_family *pare_family_other(const pare_config *config);
     ROW(phi3) ROW(phi) ROW(olmo) ROW(olmo2) ROW(olmo3) ROW(smollm3) ROW(granite) ROW(internlm3) ROW(glm) ROW(glm4)     \
         ROW(cohere) ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5)    \
             ROW(hunyuan) ROW(nemotron) ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom)   \
-                ROW(mpt) ROW(falcon) ROW(falcon_two_norms) ROW(vit) ROW(deit)
+                ROW(mpt) ROW(falcon) ROW(falcon_two_norms) ROW(mixtral) ROW(qwen2_moe) ROW(qwen3_moe) ROW(olmoe)       \
+                    ROW(granitemoe) ROW(vit) ROW(deit)
 #define PARE_FAMILY_DECLARE(name) extern const pare_family pare_family_##name;
 PARE_FAMILIES(PARE_FAMILY_DECLARE)
 #undef PARE_FAMILY_DECLARE

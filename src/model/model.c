@@ -2,6 +2,7 @@
 #include "image/album.h"
 #include "model/companions.h"
 #include "model/config_meta.h"
+#include "model/expert_tensors.h"
 #include "model/gguf_model.h"
 #include "model/names.h"
 #include "model/parts.h"
@@ -50,6 +51,11 @@ size_t pare_tensor_id_in(const pare_config *config, uint32_t layer, pare_role ro
     if (role >= PARE_ROLE_Q_NORM_BIAS)
         return first_late(config) + (size_t)layer * PARE_LATE_ROLES + (size_t)(role - PARE_ROLE_Q_NORM_BIAS);
     return first_extra(config) + (size_t)layer * PARE_EXTRA_ROLES + (size_t)(role - PARE_LAYER_ROLES);
+}
+
+size_t pare_tensor_id_first_expert(const pare_config *config) {
+    bool late = pare_has_role(&config->architecture, PARE_ROLE_Q_NORM_BIAS);
+    return first_late(config) + (late ? (size_t)config->layers * PARE_LATE_ROLES : 0);
 }
 
 size_t pare_tensor_id_end(const pare_model *model, pare_end end) {
@@ -190,6 +196,8 @@ static pare_status bind_tensors(pare_model *model) {
     if (has_extras(&config->architecture)) model->tensor_count = first_late(config);
     if (pare_has_role(&config->architecture, PARE_ROLE_Q_NORM_BIAS))
         model->tensor_count += (size_t)config->layers * PARE_LATE_ROLES;
+    if (pare_has_experts(config))
+        model->tensor_count = pare_tensor_id_first_expert(config) + config->layers * pare_expert_tensors(config);
     PARE_TRY(pare_alloc(&model->tensors, model->tensor_count, sizeof(void *), "tensor table"));
     if (config->family->transposed || config->family->fused[0].name || config->architecture.head_norm_own)
         PARE_TRY(pare_alloc(&model->parts, parts, sizeof *model->parts, "parts of tensors"));
@@ -202,7 +210,7 @@ static pare_status bind_tensors(pare_model *model) {
             PARE_TRY(bind_role(model, layer, role));
     for (pare_end end = 0; end < PARE_ENDS; end++)
         PARE_TRY(bind_end(model, end));
-    return PARE_OK;
+    return pare_experts_bind(model);
 }
 
 /* What config.json says follows from the metadata, and the tensors' names from that. */
@@ -266,6 +274,7 @@ void pare_model_close(pare_model *model) {
     pare_free(model->album);
     for (size_t i = 0; i < model->part_count; i++)
         pare_stored_part_free(&model->parts[i]);
+    pare_free(model->slices);
     pare_free(model->tensors);
     pare_free(model->parts);
     pare_config_free(&model->config);

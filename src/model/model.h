@@ -16,6 +16,8 @@ struct pare_model {
     size_t tensor_count;
     struct pare_stored_part *parts; /* [part_count] tensors that are stored as parts of others */
     size_t part_count;
+    struct pare_expert_slice *slices; /* [slice_count] experts that are stored in one tensor (expert_tensors.h) */
+    size_t slice_count;
     pare_tensor flat[PARE_ENDS]; /* tensors at the ends that are stored with more axes, as matrices or vectors */
     pare_album **album;          /* one slot: the pictures that ids stand for (pictures.h), filled on first use */
     pare_tokenizer **tokenizer;  /* one slot, filled on first use */
@@ -36,7 +38,9 @@ size_t pare_tensor_id_final_norm(const pare_model *model);
 size_t pare_tensor_id_head(const pare_model *model);
 /* Of any tensor outside the layers; tensor_count if the model has none. */
 size_t pare_tensor_id_end(const pare_model *model, pare_end end);
-/* True if `id` lies in a layer; then *layer and *role are set. */
+/* Of the first tensor of routers and experts (expert_tensors.h), which come last. */
+size_t pare_tensor_id_first_expert(const pare_config *config);
+/* True if `id` is that of a role in a layer; then *layer and *role are set. */
 bool pare_tensor_id_split(const pare_model *model, size_t id, uint32_t *layer, pare_role *role);
 
 /* The tensor of a role; 0 x 0 if there is none. */

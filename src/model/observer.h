@@ -8,11 +8,22 @@
 pare_input_kind pare_input_of(pare_role role);
 int64_t pare_input_width(const pare_model *model, uint32_t layer, pare_input_kind kind);
 
+/* One expert's tokens of a micro-batch, gone after the call. */
+typedef struct pare_expert_seen {
+    uint32_t layer, expert;
+    int64_t tokens;
+    const int32_t *places; /* [tokens] of the tokens' shares in `share`, which are of all experts */
+    const float *share;
+    const void *x, *activated; /* operands: what gate and up read [tokens, d], what Down reads [tokens, width] */
+    const float *y;            /* [tokens, d] what it makes, without its share */
+} pare_expert_seen;
+
 typedef struct pare_observer {
     bool (*wants)(void *context, uint32_t layer, pare_input_kind kind);
     /* x: operands of one micro-batch, gone after the call; by_feature: [width, tokens], else [tokens, width]. */
     pare_status (*see)(void *context, uint32_t layer, pare_input_kind kind, const void *x, int64_t tokens,
                        int64_t width, bool by_feature);
+    pare_status (*see_expert)(void *context, const pare_expert_seen *seen); /* that some token reaches; or NULL */
     void *context;
 } pare_observer;
 

@@ -1,4 +1,5 @@
 #include "model/ends.h"
+#include "model/expert_tensors.h"
 #include "model/pass_internal.h"
 
 #include <math.h>
@@ -156,16 +157,24 @@ pare_status pare_pass_forward_from(pare_pass *pass, const pare_source *source, u
     return blocks_forward(pass, source, layer);
 }
 
+static bool wants_experts(const pare_pass *pass, const pare_gradient_sink *sink, uint32_t layer) {
+    const pare_config *config = &pass->model->config;
+    size_t first = pare_tensor_id_first_expert(config) + layer * pare_expert_tensors(config);
+    for (size_t i = 0; config->widths[layer].experts && i < pare_expert_tensors(config); i++)
+        if (sink->wants(sink->context, first + i)) return true;
+    return false;
+}
+
 /* Something in the layer, or gradients of what flows there. */
 static bool wants_layer(const pare_pass *pass, const pare_gradient_sink *sink, uint32_t layer) {
-    bool looks = sink->output_gradient || sink->middle_gradient || sink->linear_gradient;
+    bool looks = sink->output_gradient || sink->middle_gradient || sink->linear_gradient || sink->expert_gradient;
     if (looks && layer >= sink->lowest_layer) return true;
     const pare_config *config = &pass->model->config;
     for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
         if (pare_has_role(&config->architecture, role) &&
             sink->wants(sink->context, pare_tensor_id_in(config, layer, role)))
             return true;
-    return false;
+    return wants_experts(pass, sink, layer);
 }
 
 /* An adapter of the layer wants gradients. */
@@ -247,7 +256,7 @@ pare_status pare_pass_gradient(pare_pass *pass, const pare_source *source, const
                                const pare_gradient_sink *sink, double *loss) {
     static const pare_gradient_sink nobody = {.wants = wants_nothing};
     const pare_model *model = pass->model;
-    if (sink && pass->shape.frozen)
+    if (sink && sink->rows && pass->shape.frozen)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "the pass has no room for gradients of weights; unset `frozen` in its shape");
     sink = sink ? sink : &nobody;

@@ -31,7 +31,7 @@ typedef struct pare_pass_shape {
     bool composed;  /* the source will displace, perturb or mask: room for one composed block */
     int64_t rank;   /* of the adapters that the pass may be given; 0: none */
     bool dropout;   /* these drop parts of their inputs */
-    bool frozen;    /* gradients are those of adapters only: no room for those of weights, and no sink */
+    bool frozen;    /* gradients are those of adapters only: no room for those of weights, and no sink with rows */
     const pare_objective *objective; /* whose mean over the predictions pare_pass_gradient takes; NULL: the loss */
     bool taught;                     /* room for what a teacher says (teacher.h) */
     pare_kept_rule keep;             /* whether blocks are kept for their backward (kept.h) */

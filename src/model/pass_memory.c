@@ -1,4 +1,5 @@
 /* How much a pass holds, and getting it. */
+#include "model/block_experts.h"
 #include "model/ends.h"
 #include "model/teaching.h"
 #include "support/memory.h"
@@ -44,6 +45,13 @@ static int64_t chunk_elements(const pare_model *model, bool samples) {
             longest = columns > longest ? columns : longest;
             largest = rows * columns > largest ? rows * columns : largest;
         }
+    const pare_experts *experts = &model->config.experts;
+    int64_t expert =
+        (int64_t)model->config.hidden * (experts->width > experts->count ? experts->width : experts->count);
+    if (experts->count) {
+        longest = (int64_t)experts->width > longest ? (int64_t)experts->width : longest;
+        largest = expert > largest ? expert : largest;
+    }
     int64_t parts = samples ? PARE_SAMPLES_PARTS : 1, part = wanted / parts;
     part = part < largest ? part : largest;
     part = longest > part ? longest : part;
@@ -99,6 +107,7 @@ static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *ba
         sizes.sums += (uint64_t)matrices[role] * sizeof(float);
     }
     if (shape->samples) sizes.sums *= 2;
+    sizes.sums += pare_expert_sums_elements(config) * sizeof(float);
     uint64_t inputs = pare_pass_keeps_inputs(shape) ? config->layers + 1 : 1;
     sizes.per_token = inputs * d * sizeof(float) + e * operand + 48 + (shape->taught ? PARE_TEACHING_BYTES : 0);
     sizes.head +=
@@ -240,6 +249,9 @@ static pare_status allocate_gradients(pare_pass *pass, const pare_pass_memory *p
     int64_t matrices[PARE_MATRIX_ROLES];
     widest_matrices(pass->model, matrices);
     g->chunk_elements = plan->gradient_elements;
+    if (plan->micro_batch < pass->shape.sequences)
+        PARE_TRY(pare_alloc_uninitialized(&g->expert_sums, pare_expert_sums_elements(&pass->model->config),
+                                          sizeof *g->expert_sums, "weight gradients"));
     PARE_TRY(pare_alloc_uninitialized(&g->chunk, (size_t)g->chunk_elements, sizeof(float), "weight gradients"));
     for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
         if (!pare_role_is_matrix(role) && pare_has_role(&pass->model->config.architecture, role))
@@ -303,6 +315,7 @@ void pare_pass_free(pare_pass *pass) {
     for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
         pare_free(pass->gradients.vector_sums[role]);
     pare_free(pass->gradients.final_sums);
+    pare_free(pass->gradients.expert_sums);
     pare_teaching_free(&pass->teaching);
     pare_position_tables_free(&pass->positions);
     void *all[] = {

@@ -39,6 +39,8 @@ typedef struct pare_source {
     float *const *stored; /* [tensor_count] [rows, columns] that stand for the file's values, NULL where these hold; or
                              NULL */
     const pare_taken *taken; /* [tensor_count], or NULL; not what is replaced, stored, displaced, masked or perturbed */
+    const bool *const *experts_off; /* [layers][experts] those that no token may choose; a layer's NULL where all may;
+                                       NULL: all */
     const bool *skip_layer;  /* [layers] blocks that a pass leaves out: their input passes on as it is; NULL: none */
 } pare_source;
 

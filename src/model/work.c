@@ -16,11 +16,13 @@ pare_block_operations pare_block_operations_of(const pare_model *model, uint32_t
         int64_t end = query + TILE < length ? query + TILE : length;
         pairs += (double)(end - query) * (double)(config->architecture.bidirectional ? length : end);
     }
+    const pare_experts *experts = &config->experts;
+    uint64_t width = w->ffn + (w->experts ? (uint64_t)experts->chosen * experts->width : 0);
     return (pare_block_operations){.heads = each * h * (w->heads + 2.0 * w->kv_heads),
                                    .attention = 4.0 * (double)sequences * pairs * h * w->heads,
                                    .merged = each * h * w->heads,
-                                   .wide = each * wide * w->ffn,
-                                   .narrow = each * w->ffn};
+                                   .wide = each * wide * (double)width + each * w->experts,
+                                   .narrow = each * (double)width};
 }
 
 pare_work pare_work_blocks(const pare_model *model, int64_t sequences, int64_t length) {

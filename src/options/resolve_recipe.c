@@ -92,6 +92,9 @@ pare_status pare_recipe_resolve(const pare_prune_options *o, pare_recipe *out) {
     PARE_TRY(PARE_OPTIONS_CHECK(pare_prune_options, o));
     const char *method = o->method ? o->method : PARE_DEFAULT_METHOD;
     if (o->sparsity.given && strcmp(method, PARE_DEFAULT_METHOD) == 0) method = PARE_DEFAULT_ELEMENT_METHOD;
+    const char *mode = setting_of(o, PARE_KEY_OF(mode));
+    bool experts = mode && strcmp(mode, PARE_KEY_OF(mode)->choices[PARE_MODE_EXPERT]) == 0;
+    if (experts && !o->method) method = PARE_DEFAULT_EXPERT_METHOD;
     bool own = o->salience && !o->method && !o->recipe;
     const pare_recipe *preset = own ? pare_recipe_of_own(o->sparsity.given) : pare_recipe_find(method);
     if (o->method && o->recipe) return pare_fail(PARE_BAD_ARGUMENT, "give either --method or --recipe, not both");

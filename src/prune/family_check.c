@@ -1,4 +1,5 @@
 /* What no class of the family holds, however the weights are cut: refused with what it does hold. */
+#include "model/config_experts.h"
 #include "model/config_write.h"
 #include "model/family.h"
 #include "prune/prune_job.h"
@@ -57,6 +58,20 @@ static pare_status check_hidden(const pare_prune_job *job) {
     return refuse(job, "ties its heads to the hidden size, and cannot lose heads with it here", without_heads);
 }
 
+/* Classes have one number of experts for all layers. */
+static pare_status check_experts(const pare_prune_job *job) {
+    const pare_config *config = &job->model->config;
+    const char *name = pare_checkpoint_directory(job->model->checkpoint);
+    pare_layer_range range = job->target.ffn, other = job->target.attention;
+    bool whole = range.begin == 0 && range.end == config->layers && other.begin == 0 && other.end == config->layers;
+    if (!pare_has_experts(config))
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--mode expert: %s (%s) has no experts; leave out --mode, or take --mode layer", name,
+                         config->family->class_name);
+    if (whole) return PARE_OK;
+    return refuse(job, "has one number of experts for all layers, so that none can be spared", "leave out --layers");
+}
+
 pare_status pare_prune_check_family(const pare_prune_job *job) {
     switch (job->target.mode) {
     case PARE_MODE_BLOCK:
@@ -64,6 +79,8 @@ pare_status pare_prune_check_family(const pare_prune_job *job) {
         return check_channels(job);
     case PARE_MODE_CHANNEL:
         return check_hidden(job);
+    case PARE_MODE_EXPERT:
+        return check_experts(job);
     default:
         return PARE_OK;
     }

@@ -152,6 +152,8 @@ void pare_prune_end(pare_prune_job *job) {
     json_decref(job->repairs);
     json_decref(job->rebuilt);
     json_decref(job->search);
+    json_decref(job->experts);
+    pare_expert_load_free(&job->load);
     json_decref(job->latency.report);
     pare_backend_close(job->backend);
 }

@@ -76,6 +76,8 @@ typedef struct pare_prune_job {
     pare_selection whole;               /* with `dropped`: composed, from `origin` */
     pare_repaired repaired;             /* of this round */
     json_t *rebuilt;                    /* per layer and stage: errors before and after reconstruction; or NULL */
+    pare_expert_load load;              /* of the model, where experts were scored; no layers: it is none */
+    json_t *experts;                    /* which tokens reach which, before and after; or NULL */
     json_t *search;                     /* what a search of widths found; or NULL */
     json_t *repairs;                    /* per layer and stage: errors before and after; or NULL */
     pare_sparse sparse;                 /* in element mode */
@@ -189,6 +191,11 @@ pare_status pare_prune_feel_outputs(pare_prune_job *job, const pare_source *sour
  * job->repaired; and adds what that will hold to job->plan. */
 pare_status pare_prune_reconstruct(void *job);
 pare_status pare_prune_plan_reconstruct(pare_prune_job *job);
+/* Of experts (prune_experts.c): keeps the first round's load; a stage that measures that of what is left, into
+ * job->experts; and adds what that will hold to job->plan. */
+pare_status pare_prune_keep_load(pare_prune_job *job);
+pare_status pare_prune_follow_tokens(pare_prune_job *job);
+pare_status pare_prune_plan_experts(pare_prune_job *job);
 /* Frees what belongs to one round. */
 void pare_prune_round_free(pare_prune_job *job);
 /* Adds what the repair will hold to job->plan. */

@@ -84,6 +84,7 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
                                     .repairs = job->repairs,
                                     .rebuilt = job->rebuilt,
                                     .search = job->search,
+                                    .experts = job->experts,
                                     .part_name = job->procedure->member,
                                     .part = job->procedure->member ? job->procedure->report(job) : NULL,
                                     .scores = has_scores(job) ? &job->result.scores : NULL,

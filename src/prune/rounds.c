@@ -68,6 +68,7 @@ static pare_status run_round(pare_prune_job *job) {
     bool gates = pare_recipe_gates(recipe), repairs = pare_recipe_repairs(recipe);
     PARE_TRY(gates ? pare_run_stage(&job->run, "learning gates", learn_gates, job)
                    : pare_run_stage(&job->run, "scoring", score, job));
+    PARE_TRY(pare_prune_keep_load(job));
     PARE_TRY(pare_run_stage(&job->run, "selecting", select_units, job));
     if (gates && !repairs) PARE_TRY(pare_run_stage(&job->run, "folding", pare_prune_fold, job));
     if (repairs) PARE_TRY(pare_prune_repair(job));
@@ -79,7 +80,7 @@ static pare_status run_round(pare_prune_job *job) {
 pare_status pare_prune_rounds(pare_prune_job *job) {
     for (;; job->round++) {
         PARE_TRY(run_round(job));
-        if (job->round + 1 == job->asked->target.rounds) return PARE_OK;
+        if (job->round + 1 == job->asked->target.rounds) return pare_prune_follow_tokens(job);
         PARE_TRY(pare_run_stage(&job->run, "shrinking", shrink, job));
     }
 }
@@ -92,6 +93,7 @@ static pare_status choose_target(pare_prune_job *job) {
 static pare_status plan(pare_prune_job *job) {
     const char *stage = pare_recipe_gates(&job->asked->recipe) ? "learning gates" : "scoring";
     pare_prune_plan_work(job, stage, &job->plan.work, job->asked->target.rounds);
+    PARE_TRY(pare_prune_plan_experts(job));
     bool repairs = job->plan.sizes.sequences && pare_recipe_repairs(&job->asked->recipe);
     bool folds = job->plan.sizes.sequences && pare_recipe_gates(&job->asked->recipe);
     if (repairs) return pare_prune_plan_repair(job);

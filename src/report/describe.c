@@ -1,5 +1,6 @@
 /* pare_model_describe: what is in a checkpoint. */
 #include "checkpoint/scan.h"
+#include "model/config_experts.h"
 #include "model/model.h"
 #include "report/describe_block.h"
 #include "report/manifest.h"
@@ -46,6 +47,7 @@ static json_t *widths_json(const pare_config *config) {
         const pare_widths *w = &config->widths[i];
         pare_json_append(list, pare_json_of({"layer", json_integer(i)}, {"query_heads", json_integer(w->heads)},
                                             {"kv_heads", json_integer(w->kv_heads)}, {"ffn", json_integer(w->ffn)}));
+        if (w->experts) pare_json_put(json_array_get(list, i), "experts", json_integer(w->experts));
     }
     return list;
 }
@@ -123,6 +125,7 @@ static json_t *describe(const pare_model *model) {
     pare_json_put(json, "family", pare_describe_family(c->family));
     pare_json_put(json, "block", pare_describe_block(c));
     pare_json_put(json, "attention", pare_describe_attention(c));
+    if (pare_has_experts(c)) pare_json_put(json, "experts", pare_describe_experts(c));
     pare_json_put(json, "layers", json_integer(c->layers));
     pare_json_put(json, "hidden", json_integer(c->hidden));
     if (pare_reads_pictures(c))

@@ -66,6 +66,13 @@ json_t *pare_describe_block(const pare_config *config) {
     return json;
 }
 
+json_t *pare_describe_experts(const pare_config *config) {
+    const pare_experts *e = &config->experts;
+    return pare_json_of({"count", json_integer(e->count)}, {"chosen", json_integer(e->chosen)},
+                        {"width", json_integer(e->width)}, {"shared", json_integer(e->shared)},
+                        {"normalised", json_boolean(e->normalised)});
+}
+
 static bool alike(const pare_layer_plan *a, const pare_layer_plan *b) {
     return a->window == b->window && a->rotation == b->rotation;
 }

@@ -13,4 +13,7 @@ json_t *pare_describe_block(const pare_config *config);
 /* Stretches of layers that are alike: [{"first", "last", "window"?, "rope"?}], rope: which of "ropes". */
 json_t *pare_describe_attention(const pare_config *config);
 
+/* {"count", "chosen", "width", "shared", "normalised"} of a model that has experts. */
+json_t *pare_describe_experts(const pare_config *config);
+
 #endif

@@ -50,6 +50,7 @@ pare_status pare_families_describe(char **text) {
         pare_json_put(json, "heads", pare_json_string(heads_of(family)));
         pare_json_put(json, "ffn", json_boolean(!family->fixed_ffn));
         pare_json_put(json, "hidden", json_boolean(hidden_can_go(family)));
+        pare_json_put(json, "experts", json_boolean(family->experts.router != NULL));
         pare_json_put(json, "written_as", classes_of(family));
         pare_json_put(json, "gguf", architectures_of(family));
         pare_json_append(list, json);

@@ -19,6 +19,7 @@ json_t *pare_report_layers(const pare_selection *selection) {
             pare_json_put(layer, "kv_heads_kept", kept_list(kept->kv_head, kept->kv_heads));
             pare_json_put(layer, "query_heads_kept", kept_list(kept->head, kept->heads));
             pare_json_put(layer, "ffn_channels_kept", kept_list(kept->ffn_channel, kept->ffn));
+            if (kept->experts) pare_json_put(layer, "experts_kept", kept_list(kept->expert, kept->experts));
         }
         pare_json_append(layers, layer);
     }
@@ -53,6 +54,7 @@ json_t *pare_report_widths(const pare_model *model) {
         const pare_widths *w = &model->config.widths[i];
         pare_json_append(list, pare_json_of({"query_heads", json_integer(w->heads)},
                                             {"kv_heads", json_integer(w->kv_heads)}, {"ffn", json_integer(w->ffn)}));
+        if (w->experts) pare_json_put(json_array_get(list, i), "experts", json_integer(w->experts));
     }
     return list;
 }
@@ -125,6 +127,7 @@ static json_t *layer_scores(const pare_unit_scores *scores, const pare_widths *w
     pare_json_put(json, "heads", score_list(scores->heads[layer], inside ? w->kv_heads : 0));
     pare_json_put(json, "query_heads", score_list(scores->query[layer], inside ? w->heads : 0));
     pare_json_put(json, "ffn", score_list(scores->ffn[layer], inside ? w->ffn : 0));
+    if (w->experts) pare_json_put(json, "experts", score_list(scores->expert[layer], w->experts));
     pare_json_put(json, "layer", pare_json_real(scores->layer[layer]));
     return json;
 }

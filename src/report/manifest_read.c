@@ -34,6 +34,14 @@ static pare_status read_list(const reader *r, const json_t *json, uint32_t all, 
     return PARE_OK;
 }
 
+static pare_status read_experts(const reader *r, const json_t *json, uint32_t all, pare_kept *kept) {
+    uint32_t *experts = NULL, count = 0;
+    pare_status status = read_list(r, json_object_get(json, "experts_kept"), all, &experts, &count);
+    if (status == PARE_OK) status = pare_kept_set_experts(experts, count, kept);
+    pare_free(experts);
+    return status;
+}
+
 static pare_status read_layer(const reader *r, const json_t *json, uint32_t layer, pare_kept *kept) {
     const pare_widths *w = &r->model->config.widths[layer];
     uint32_t *groups = NULL, *heads = NULL, *channels = NULL, group_count = 0, head_count = 0, channel_count = 0;
@@ -45,6 +53,7 @@ static pare_status read_layer(const reader *r, const json_t *json, uint32_t laye
     if (status == PARE_OK) status = pare_kept_set_groups(r->model, layer, groups, group_count, kept);
     if (status == PARE_OK) status = pare_kept_set_heads(heads, head_count, kept);
     if (status == PARE_OK) status = pare_kept_set_channels(channels, channel_count, kept);
+    if (status == PARE_OK && w->experts) status = read_experts(r, json, w->experts, kept);
     pare_free(groups);
     pare_free(heads);
     pare_free(channels);

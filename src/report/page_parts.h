@@ -28,6 +28,7 @@ void pare_page_before_after(pare_page *page, const json_t *json);
 /* In words: of pictures, how many got the right label. */
 void pare_page_say_images(pare_page *page, const json_t *json);
 void pare_page_widths(pare_page *page, const json_t *json);
+void pare_page_experts(pare_page *page, const json_t *json);
 void pare_page_scores(pare_page *page, const json_t *json);
 void pare_page_repair(pare_page *page, const json_t *json);
 void pare_page_sparsity(pare_page *page, const json_t *json);

@@ -100,6 +100,7 @@ static void write(pare_page *page, const json_t *json) {
     pare_page_before_after(page, json);
     pare_page_use(page, json);
     pare_page_widths(page, json);
+    pare_page_experts(page, json);
     pare_page_sparsity(page, json);
     pare_page_scores(page, json);
     pare_page_repair(page, json);

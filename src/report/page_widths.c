@@ -35,7 +35,8 @@ static const struct {
     const char *name, *title, *unit, *kept, *before;
 } kinds[] = {{"widths-ffn", "FFN channels of each layer", "FFN channels", "ffn_channels_kept", "ffn"},
              {"widths-heads", "Query heads of each layer", "query heads", "query_heads_kept", "query_heads"},
-             {"widths-kv-heads", "Key/value heads of each layer", "key/value heads", "kv_heads_kept", "kv_heads"}};
+             {"widths-kv-heads", "Key/value heads of each layer", "key/value heads", "kv_heads_kept", "kv_heads"},
+             {"widths-experts", "Experts of each layer", "experts", "experts_kept", "experts"}};
 
 static bool draw(pare_page *page, const json_t *json, size_t kind) {
     widths w;

@@ -152,6 +152,26 @@ static json_t *biases_warning(const pare_pruning_results *r) {
         count, r->model->config.family->class_name);
 }
 
+/* Experts that the calibration text says nothing of. */
+static json_t *experts_warning(const pare_pruning_results *r) {
+    const json_t *layers = json_object_get(r->experts, "layers");
+    json_int_t layer = 0, expert = 0;
+    size_t count = 0;
+    for (size_t i = json_array_size(layers); i-- > 0;) {
+        const json_t *one = json_array_get(layers, i), *list = json_object_get(one, "unreached");
+        if (!json_array_size(list)) continue;
+        count += json_array_size(list);
+        layer = json_integer_value(json_object_get(one, "layer"));
+        expert = json_integer_value(json_array_get(list, 0));
+    }
+    if (!count) return NULL;
+    return pare_json_format(
+        "no token of the calibration text reaches %zu of the experts (the first one is expert %d of "
+        "layer %d): they have no score and go before all others; calibrate on more text, or on "
+        "other text",
+        count, (int)expert, (int)layer);
+}
+
 static json_t *warnings_json(const pare_pruning_results *r) {
     json_t *warnings = json_array();
     for (const char *const *ignored = r->ignored; *ignored; ignored++)
@@ -162,6 +182,8 @@ static json_t *warnings_json(const pare_pruning_results *r) {
     if (groups) pare_json_append(warnings, groups);
     json_t *heads = heads_warning(r);
     if (heads) pare_json_append(warnings, heads);
+    json_t *experts = experts_warning(r);
+    if (experts) pare_json_append(warnings, experts);
     json_t *biases = biases_warning(r);
     if (biases) pare_json_append(warnings, biases);
     return warnings;
@@ -208,6 +230,7 @@ static void put_rounds(json_t *json, const pare_pruning_results *r) {
     if (r->gates) pare_json_put(json, "gates", pare_report_gates(r->scored, r->gates));
     if (r->repairs) pare_json_put(json, "repair", pare_json_same(r->repairs));
     if (r->rebuilt) pare_json_put(json, "reconstruction", pare_json_same(r->rebuilt));
+    if (r->experts) pare_json_put(json, "experts", pare_json_same(r->experts));
     if (r->search) pare_json_put(json, "search", pare_json_same(r->search));
     if (r->record->latency) pare_json_put(json, "latency", pare_json_same(r->record->latency));
 }

@@ -24,16 +24,17 @@ typedef struct pare_pruning_results {
     bool archive;
     pare_config_kind kind;
     const pare_file_list *files;
-    const char *const *ignored;             /* options that the method has no use for, NULL after the last */
-    const json_t *traces;                   /* of every round */
-    float *const *gates;                    /* of the last round, as pare_report_gates has them; or NULL */
-    const json_t *repairs;                  /* of the last; or NULL */
-    const json_t *rebuilt;                  /* pare_report_rebuilt; or NULL */
-    const json_t *search;                   /* of each round of a search of widths; or NULL */
-    const char *part_name;                  /* what the way of pruning has to say of itself; or NULL */
-    json_t *part;                           /* a reference, which is taken */
-    const pare_unit_scores *scores;         /* of the last round, or NULL: there are none */
-    const pare_model *scored;               /* whose units these are */
+    const char *const *ignored;     /* options that the method has no use for, NULL after the last */
+    const json_t *traces;           /* of every round */
+    float *const *gates;            /* of the last round, as pare_report_gates has them; or NULL */
+    const json_t *repairs;          /* of the last; or NULL */
+    const json_t *rebuilt;          /* pare_report_rebuilt; or NULL */
+    const json_t *experts;          /* {"chosen", "layers"}: tokens that reach each, before and after; or NULL */
+    const json_t *search;           /* of each round of a search of widths; or NULL */
+    const char *part_name;          /* what the way of pruning has to say of itself; or NULL */
+    json_t *part;                   /* a reference, which is taken */
+    const pare_unit_scores *scores; /* of the last round, or NULL: there are none */
+    const pare_model *scored;       /* whose units these are */
     const pare_selection *scored_selection; /* from it */
     const pare_plan *plan;                  /* of the memory */
     const pare_text_pair *texts;

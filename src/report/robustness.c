@@ -195,6 +195,13 @@ static json_t *pair_json(const pare_rank_list *list) {
                         {"after", list_json(list->after, list->count)});
 }
 
+static json_t *experts_json(const pare_robust_ranks *ranks) {
+    json_t *layers = json_array();
+    for (size_t i = 0; i < ranks->count; i++)
+        pare_json_append(layers, pair_json(&ranks->lists[i]));
+    return layers;
+}
+
 static json_t *units_json(const pare_robust_ranks *ranks) {
     switch (ranks->groups) {
     case PARE_RANKS_NONE:
@@ -203,6 +210,8 @@ static json_t *units_json(const pare_robust_ranks *ranks) {
         return pare_json_of({"hidden", pair_json(&ranks->lists[0])});
     case PARE_RANKS_LAYERS:
         return pare_json_of({"layers", pair_json(&ranks->lists[0])});
+    case PARE_RANKS_EXPERTS:
+        return pare_json_of({"experts", experts_json(ranks)});
     case PARE_RANKS_BLOCKS:
         break;
     }

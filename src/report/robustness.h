@@ -42,7 +42,8 @@ typedef enum pare_rank_groups {
     PARE_RANKS_NONE, /* the method has no scores */
     PARE_RANKS_HIDDEN,
     PARE_RANKS_LAYERS,
-    PARE_RANKS_BLOCKS /* lists: heads and FFN channels of each layer in turn */
+    PARE_RANKS_EXPERTS, /* one list for each layer */
+    PARE_RANKS_BLOCKS   /* lists: heads and FFN channels of each layer in turn */
 } pare_rank_groups;
 
 /* Of the channels of one projection, by the scores of its own elements. */

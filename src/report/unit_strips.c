@@ -141,13 +141,14 @@ static json_t *layers_json(const pare_unit_scores *scores, const pare_selection 
 json_t *pare_report_unit_strips(const pare_unit_scores *scores, const pare_model *model,
                                 const pare_selection *selection) {
     json_t *json = json_object(), *heads = json_array(), *query = json_array(), *ffn = json_array(),
-           *hidden = json_array();
+           *hidden = json_array(), *experts = json_array();
     for (uint32_t i = 0; i < selection->layers; i++) {
         const pare_kept *k = &selection->layer[i];
         const pare_widths *w = &model->config.widths[i];
         if (k->dropped) continue;
         append(heads, &(units){scores->heads[i], w->kv_heads, k->kv_heads, k->kv_head}, i);
         if (k->kv_heads == w->kv_heads) append(query, &(units){scores->query[i], w->heads, k->heads, k->head}, i);
+        append(experts, &(units){scores->expert[i], w->experts, k->experts, k->expert}, i);
         append(ffn, &(units){scores->ffn[i], w->ffn, k->ffn, k->ffn_channel}, i);
     }
     if (selection->hidden_channel)
@@ -156,6 +157,7 @@ json_t *pare_report_unit_strips(const pare_unit_scores *scores, const pare_model
     put(json, "query_heads", query);
     put(json, "ffn", ffn);
     put(json, "hidden", hidden);
+    put(json, "experts", experts);
     put(json, "layers", layers_json(scores, selection));
     return json;
 }

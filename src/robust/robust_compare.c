@@ -53,6 +53,14 @@ static void compare_dropped(const pare_model *model, const pare_robust_outcome *
     }
 }
 
+static void compare_experts(const pare_model *model, const pare_robust_outcome *a, const pare_robust_outcome *b,
+                            pare_overlap *whole) {
+    for (uint32_t i = 0; i < model->config.layers; i++) {
+        const pare_kept *x = &a->selection.layer[i], *y = &b->selection.layer[i];
+        add(whole, overlap_of(x->expert, x->experts, y->expert, y->experts, model->config.widths[i].experts));
+    }
+}
+
 pare_status pare_robust_compare(const pare_model *model, const pare_robust_outcome *a, const pare_robust_outcome *b,
                                 pare_robust_seed *out) {
     const pare_selection *x = &a->selection, *y = &b->selection;
@@ -62,6 +70,8 @@ pare_status pare_robust_compare(const pare_model *model, const pare_robust_outco
         compare_layers(model, a, b, out);
     else if (a->recipe.mode == PARE_MODE_CHANNEL)
         out->whole = overlap_of(x->hidden_channel, x->hidden, y->hidden_channel, y->hidden, model->config.hidden);
+    else if (a->recipe.mode == PARE_MODE_EXPERT)
+        compare_experts(model, a, b, &out->whole);
     else
         compare_dropped(model, a, b, &out->whole);
     return PARE_OK;

@@ -60,13 +60,18 @@ pare_status pare_robust_rank(const pare_model *model, const pare_robust_outcome 
     if (a->projections.layers && b->projections.layers)
         PARE_TRY(add_projections(&a->projections, &b->projections, out));
     PARE_TRY(pare_alloc(&out->lists, 2 * (size_t)c->layers, sizeof *out->lists, "ranks"));
-    out->groups = a->recipe.mode == PARE_MODE_CHANNEL ? PARE_RANKS_HIDDEN
-                  : a->recipe.mode == PARE_MODE_LAYER ? PARE_RANKS_LAYERS
-                                                      : PARE_RANKS_BLOCKS;
+    out->groups = a->recipe.mode == PARE_MODE_CHANNEL  ? PARE_RANKS_HIDDEN
+                  : a->recipe.mode == PARE_MODE_LAYER  ? PARE_RANKS_LAYERS
+                  : a->recipe.mode == PARE_MODE_EXPERT ? PARE_RANKS_EXPERTS
+                                                       : PARE_RANKS_BLOCKS;
     if (out->groups == PARE_RANKS_HIDDEN) return add_list(out, x->hidden, y->hidden, c->hidden);
     if (out->groups == PARE_RANKS_LAYERS) return add_list(out, x->layer, y->layer, c->layers);
     for (uint32_t i = 0; i < c->layers; i++) {
         const pare_widths *w = &c->widths[i];
+        if (out->groups == PARE_RANKS_EXPERTS) {
+            if (w->experts) PARE_TRY(add_list(out, x->expert[i], y->expert[i], w->experts));
+            continue;
+        }
         if (a->recipe.query_heads)
             PARE_TRY(add_list(out, x->query[i], y->query[i], w->heads));
         else

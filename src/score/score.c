@@ -78,7 +78,7 @@ pare_status pare_score_units(const pare_score_request *request, pare_score_resul
     *out = (pare_score_result){.loss = NAN};
     PARE_TRY(pare_unit_scores_new(request->model, &out->scores));
     pare_status status = PARE_OK;
-    if (pare_signal_has(recipe->signal, PARE_TRAIT_LAYERS | PARE_TRAIT_GATES))
+    if (pare_signal_has(recipe->signal, PARE_TRAIT_LAYERS | PARE_TRAIT_EXPERTS | PARE_TRAIT_GATES))
         status = score_signal(&s, out);
     else if (recipe->salience)
         status = score_elements(&s, out);

@@ -2,6 +2,7 @@
 #ifndef PARE_SCORE_SCORE_H
 #define PARE_SCORE_SCORE_H
 
+#include "calibrate/expert_load.h"
 #include "calibrate/input_norms.h"
 #include "importance/projection_scores.h"
 #include "report/trace.h"
@@ -38,6 +39,7 @@ typedef struct pare_score_result {
     pare_gate_trace gates; /* where they were learnt */
     float **factors;       /* [tensor_count] of columns, that they came to (train/gates.h); NULL: there are none */
     size_t factor_count;
+    pare_expert_load load;              /* where experts were scored; no layers: they were not */
     pare_projection_scores projections; /* where they were asked for and there are elements to be summed */
 } pare_score_result;
 

@@ -31,6 +31,13 @@ static pare_status add_blocks(mean_of_groups *mean, const pare_config *c, bool q
     return PARE_OK;
 }
 
+static pare_status add_experts(mean_of_groups *mean, const pare_config *c, const pare_unit_scores *a,
+                               const pare_unit_scores *b) {
+    for (uint32_t i = 0; i < c->layers; i++)
+        PARE_TRY(add_group(mean, a->expert[i], b->expert[i], c->widths[i].experts));
+    return PARE_OK;
+}
+
 pare_status pare_score_correlation(const pare_model *model, const pare_recipe *recipe, const pare_unit_scores *a,
                                    const pare_unit_scores *b, double *out) {
     const pare_config *c = &model->config;
@@ -39,6 +46,8 @@ pare_status pare_score_correlation(const pare_model *model, const pare_recipe *r
         PARE_TRY(add_group(&mean, a->hidden, b->hidden, c->hidden));
     else if (recipe->mode == PARE_MODE_LAYER)
         PARE_TRY(add_group(&mean, a->layer, b->layer, c->layers));
+    else if (recipe->mode == PARE_MODE_EXPERT)
+        PARE_TRY(add_experts(&mean, c, a, b));
     else
         PARE_TRY(add_blocks(&mean, c, recipe->query_heads, a, b));
     *out = mean.groups ? mean.total / mean.groups : NAN;

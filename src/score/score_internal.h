@@ -60,4 +60,10 @@ pare_status pare_score_depth(pare_scoring *scoring, pare_score_result *out);
 pare_status pare_score_influence(pare_scoring *scoring, pare_score_result *out);
 pare_status pare_score_removal(pare_scoring *scoring, pare_score_result *out);
 
+/* Those that fill out->scores.expert and out->load. */
+pare_status pare_score_expert_outputs(pare_scoring *scoring, pare_score_result *out);
+pare_status pare_score_expert_tokens(pare_scoring *scoring, pare_score_result *out);
+pare_status pare_score_expert_shares(pare_scoring *scoring, pare_score_result *out);
+pare_status pare_score_expert_gradient(pare_scoring *scoring, pare_score_result *out);
+
 #endif

@@ -26,6 +26,13 @@ pare_work pare_signal_gradient_work(const pare_model *model, const pare_recipe *
     return pare_work_gradient(model, &shape);
 }
 
+pare_work pare_signal_felt_work(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan) {
+    pare_gradient_shape shape = shape_of(plan);
+    (void)recipe;
+    shape.weights = false;
+    return pare_work_gradient(model, &shape);
+}
+
 pare_work pare_signal_steps_work(const pare_model *model, const pare_recipe *recipe,
                                  const pare_calibration_plan *plan) {
     pare_gradient_shape shape = shape_of(plan);

@@ -33,6 +33,12 @@ static void inputs_kept(const pare_recipe *recipe, pare_pass_shape *shape) {
     shape->inputs = true;
 }
 
+/* Of experts' outputs alone, not of weights. */
+static void felt_backward(const pare_recipe *recipe, pare_pass_shape *shape) {
+    (void)recipe;
+    shape->gradients = shape->frozen = true;
+}
+
 static uint64_t moreau_state(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan) {
     return pare_moreau_state_bytes(model, plan->displaced, &recipe->moreau);
 }
@@ -52,6 +58,10 @@ static const pare_signal_row rows[PARE_SIGNAL_COUNT] = {
     [PARE_SIGNAL_DEPTH] = {NULL, NULL, NULL, NULL, pare_score_depth},
     [PARE_SIGNAL_INFLUENCE] = {observed, NULL, NULL, pare_signal_forward_work, pare_score_influence},
     [PARE_SIGNAL_GATES] = {NULL, NULL, pare_score_gates_measure, pare_signal_gates_work, pare_score_gates},
+    [PARE_SIGNAL_EXPERT_OUTPUTS] = {NULL, NULL, NULL, pare_signal_forward_work, pare_score_expert_outputs},
+    [PARE_SIGNAL_EXPERT_TOKENS] = {NULL, NULL, NULL, pare_signal_forward_work, pare_score_expert_tokens},
+    [PARE_SIGNAL_EXPERT_SHARES] = {NULL, NULL, NULL, pare_signal_forward_work, pare_score_expert_shares},
+    [PARE_SIGNAL_EXPERT_GRADIENT] = {felt_backward, NULL, NULL, pare_signal_felt_work, pare_score_expert_gradient},
     [PARE_SIGNAL_REMOVAL] = {inputs_kept, NULL, NULL, pare_signal_removal_work, pare_score_removal},
 };
 

@@ -14,7 +14,8 @@ typedef struct pare_signal_row {
     pare_status (*measure)(const pare_signal_sizes *sizes, pare_calibration_plan *plan);
     /* What it has to do; NULL: next to nothing. */
     pare_work (*work)(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan);
-    /* Fills the scoring's sets, or out->scores.layer, and out->loss. NULL: weights are scored by themselves. */
+    /* Fills the scoring's sets, or out->scores.layer or expert, and out->loss. NULL: weights are scored by themselves.
+     */
     pare_status (*run)(pare_scoring *scoring, pare_score_result *out);
 } pare_signal_row;
 
@@ -30,6 +31,8 @@ pare_work pare_signal_samples_work(const pare_model *model, const pare_recipe *r
                                    const pare_calibration_plan *plan);
 pare_work pare_signal_forward_work(const pare_model *model, const pare_recipe *recipe,
                                    const pare_calibration_plan *plan);
+/* A backward without gradients of weights. */
+pare_work pare_signal_felt_work(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan);
 pare_work pare_signal_removal_work(const pare_model *model, const pare_recipe *recipe,
                                    const pare_calibration_plan *plan);
 

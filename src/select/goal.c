@@ -89,6 +89,13 @@ static void widths_at(const pare_model *model, const pare_target *target, double
     }
 }
 
+/* Exactly as many as a ratio has whole ones. */
+static void drop_experts(const pare_model *model, double ratio, pare_widths *widths) {
+    static const double rounding = 1e-9;
+    for (uint32_t layer = 0; layer < model->config.layers; layer++)
+        widths[layer].experts -= (uint32_t)floor((double)widths[layer].experts * ratio + rounding);
+}
+
 static uint64_t bytes_with(const pare_model *model, uint64_t left) {
     uint64_t parameters = 0, bytes = 0;
     if (!model->tensor_count) return 0;
@@ -104,6 +111,10 @@ static uint64_t units_in_range(const pare_model *model, const pare_target *targe
     uint64_t units = 0;
     for (uint32_t layer = 0; layer < model->config.layers; layer++) {
         const pare_widths *w = &model->config.widths[layer];
+        if (target->mode == PARE_MODE_EXPERT) {
+            units += w->experts;
+            continue;
+        }
         if (pare_layer_in(target->attention, layer)) units += w->kv_heads;
         if (pare_layer_in(target->ffn, layer)) units += w->ffn;
     }
@@ -143,6 +154,8 @@ static void goal_at(const pare_model *model, const pare_target *target, double r
         tie_heads(model, goal->hidden, goal->widths);
     } else if (target->mode == PARE_MODE_LAYER)
         goal->layers = c->layers - (uint32_t)removed(range, ratio);
+    else if (target->mode == PARE_MODE_EXPERT)
+        drop_experts(model, ratio, goal->widths);
     else
         widths_at(model, target, ratio, goal->widths);
     goal->parameters = pare_parameters_with(model, goal->widths, goal->hidden);
@@ -231,12 +244,24 @@ static pare_status left_without(const pare_model *model, const pare_target *targ
                      ratio_of(target, goal->ratio, layer), layer, what, before->kv_heads, before->ffn);
 }
 
+static pare_status check_experts(const pare_model *model, const pare_goal *goal, uint32_t layer) {
+    const pare_experts *e = &model->config.experts;
+    uint32_t left = goal->widths[layer].experts;
+    if (!model->config.widths[layer].experts || left >= e->chosen) return PARE_OK;
+    return pare_fail(PARE_BAD_ARGUMENT,
+                     "%s: %u of %u experts would be left in layer %u, and every token reaches %u "
+                     "(num_experts_per_tok); ask for less (--ratio %.6g at most)",
+                     pare_checkpoint_directory(model->checkpoint), left, e->count, layer, e->chosen,
+                     (double)(e->count - e->chosen) / (double)e->count);
+}
+
 static pare_status check_goal(const pare_model *model, const pare_target *target, const pare_goal *goal) {
     for (uint32_t layer = 0; layer < model->config.layers; layer++) {
         const pare_widths *w = &goal->widths[layer], *before = &model->config.widths[layer];
         if (before->heads && (!w->heads || !w->kv_heads))
             return left_without(model, target, goal, layer, target->query_heads ? "query head" : "key/value head");
         if (before->ffn && !w->ffn) return left_without(model, target, goal, layer, "FFN channel");
+        PARE_TRY(check_experts(model, goal, layer));
     }
     if (!goal->hidden || !goal->layers)
         return pare_fail(PARE_BAD_ARGUMENT, "--ratio %g would leave the model without a single %s; ask for less",

@@ -71,6 +71,21 @@ static pare_status select_layers(const pare_model *model, const pare_unit_scores
     return status;
 }
 
+static pare_status select_experts(const pare_model *model, const pare_unit_scores *scores, const pare_goal *goal,
+                                  pare_selection *out) {
+    PARE_TRY(pare_selection_all(model, out));
+    pare_status status = PARE_OK;
+    for (uint32_t i = 0; i < model->config.layers && status == PARE_OK; i++) {
+        uint32_t all = model->config.widths[i].experts, keep = goal->widths[i].experts, *kept;
+        if (keep == all) continue;
+        status = pare_keep_highest(scores->expert[i], all, keep, &kept);
+        if (status == PARE_OK) status = pare_kept_set_experts(kept, keep, &out->layer[i]);
+        pare_free(kept);
+    }
+    if (status != PARE_OK) pare_selection_free(out);
+    return status;
+}
+
 pare_status pare_select(const pare_model *model, const pare_unit_scores *scores, const pare_target *target,
                         const pare_goal *goal, pare_selection *out) {
     switch (target->mode) {
@@ -78,6 +93,8 @@ pare_status pare_select(const pare_model *model, const pare_unit_scores *scores,
         return select_hidden(model, scores, goal, out);
     case PARE_MODE_LAYER:
         return select_layers(model, scores, target, goal, out);
+    case PARE_MODE_EXPERT:
+        return select_experts(model, scores, goal, out);
     case PARE_MODE_ELEMENT: /* removes no units */
         return pare_selection_all(model, out);
     case PARE_MODE_BLOCK:

@@ -1,4 +1,5 @@
 #include "select/selection.h"
+#include "model/expert_tensors.h"
 #include "select/size.h"
 #include "support/memory.h"
 
@@ -33,10 +34,22 @@ pare_status pare_kept_set_channels(const uint32_t *channel, uint32_t count, pare
     return set_list(channel, count, &kept->ffn_channel, &kept->ffn);
 }
 
+pare_status pare_kept_set_experts(const uint32_t *expert, uint32_t count, pare_kept *kept) {
+    return set_list(expert, count, &kept->expert, &kept->experts);
+}
+
+uint32_t pare_kept_expert_place(const pare_kept *kept, uint32_t expert) {
+    uint32_t place = 0;
+    while (place < kept->experts && kept->expert[place] != expert)
+        place++;
+    return place;
+}
+
 static void free_kept(pare_kept *kept) {
     pare_free(kept->kv_head);
     pare_free(kept->head);
     pare_free(kept->ffn_channel);
+    pare_free(kept->expert);
     *kept = (pare_kept){0};
 }
 
@@ -52,6 +65,7 @@ pare_status pare_selection_all(const pare_model *model, pare_selection *out) {
         const pare_widths *w = &model->config.widths[i];
         status = pare_kept_set_groups(model, i, NULL, w->kv_heads, &out->layer[i]);
         if (status == PARE_OK) status = pare_kept_set_channels(NULL, w->ffn, &out->layer[i]);
+        if (status == PARE_OK) status = pare_kept_set_experts(NULL, w->experts, &out->layer[i]);
     }
     if (status != PARE_OK) pare_selection_free(out);
     return status;
@@ -84,17 +98,32 @@ void pare_selection_widths(const pare_selection *selection, pare_widths *widths)
     for (uint32_t i = 0; i < selection->layers; i++) {
         const pare_kept *kept = &selection->layer[i];
         if (!kept->dropped)
-            *widths++ = (pare_widths){.heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn};
+            *widths++ = (pare_widths){
+                .heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn, .experts = kept->experts};
     }
+}
+
+/* Of a router those rows, and of the experts those, that are kept. */
+static uint64_t remaining_of_expert(const pare_model *model, const pare_selection *selection, size_t id,
+                                    const pare_expert_place *place) {
+    const pare_kept *kept = &selection->layer[place->layer];
+    uint64_t count = model->tensors[id]->count;
+    if (kept->dropped) return 0;
+    if (place->what == PARE_EXPERT_ROUTER) return (uint64_t)kept->experts * model->config.hidden;
+    if (place->what == PARE_EXPERT_SHARED_GATE) return count;
+    return pare_kept_expert_place(kept, place->expert) < kept->experts ? count : 0;
 }
 
 /* Elements of tensor `id` that remain. */
 static uint64_t remaining(const pare_model *model, const pare_selection *selection, size_t id) {
     uint32_t layer;
     pare_role role;
+    pare_expert_place place;
+    if (pare_tensor_id_split_expert(model, id, &place)) return remaining_of_expert(model, selection, id, &place);
     if (!pare_tensor_id_split(model, id, &layer, &role)) return pare_end_parameters(model, id, selection->hidden);
     const pare_kept *kept = &selection->layer[layer];
-    const pare_widths widths = {.heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn};
+    const pare_widths widths = {
+        .heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn, .experts = kept->experts};
     return kept->dropped ? 0 : pare_role_parameters(&model->config, &widths, selection->hidden, role);
 }
 
@@ -126,9 +155,11 @@ static pare_status compose_layer(const pare_kept *first, const pare_kept *second
     PARE_TRY(set_list(second->kv_head, second->kv_heads, &out->kv_head, &out->kv_heads));
     PARE_TRY(set_list(second->head, second->heads, &out->head, &out->heads));
     PARE_TRY(set_list(second->ffn_channel, second->ffn, &out->ffn_channel, &out->ffn));
+    PARE_TRY(set_list(second->expert, second->experts, &out->expert, &out->experts));
     translate(out->kv_head, out->kv_heads, first->kv_head);
     translate(out->head, out->heads, first->head);
     translate(out->ffn_channel, out->ffn, first->ffn_channel);
+    translate(out->expert, out->experts, first->expert);
     return PARE_OK;
 }
 

@@ -8,10 +8,11 @@
  * dropped as a whole has zeros and no lists. */
 typedef struct pare_kept {
     bool dropped;
-    uint32_t kv_heads, heads, ffn;
+    uint32_t kv_heads, heads, ffn, experts;
     uint32_t *kv_head;     /* [kv_heads] */
     uint32_t *head;        /* [heads] query heads; those of one KV group lie together */
     uint32_t *ffn_channel; /* [ffn] */
+    uint32_t *expert;      /* [experts] */
 } pare_kept;
 
 typedef struct pare_selection {
@@ -31,7 +32,11 @@ pare_status pare_kept_set_groups(const pare_model *model, uint32_t layer, const 
                                  pare_kept *kept);
 pare_status pare_kept_set_heads(const uint32_t *head, uint32_t count, pare_kept *kept);
 pare_status pare_kept_set_channels(const uint32_t *channel, uint32_t count, pare_kept *kept);
+pare_status pare_kept_set_experts(const uint32_t *expert, uint32_t count, pare_kept *kept);
 void pare_kept_drop(pare_kept *kept);
+
+/* The number that an expert gets among those that are left; `experts` if it goes. */
+uint32_t pare_kept_expert_place(const pare_kept *kept, uint32_t expert);
 
 /* True if attention (FFN) of the layer keeps everything. */
 bool pare_kept_all_heads(const pare_kept *kept, const pare_widths *before);

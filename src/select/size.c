@@ -1,4 +1,5 @@
 #include "select/size.h"
+#include "model/expert_tensors.h"
 #include "select/target.h"
 
 uint64_t pare_role_parameters(const pare_config *config, const pare_widths *widths, uint32_t hidden, pare_role role) {
@@ -10,8 +11,15 @@ uint64_t pare_role_parameters(const pare_config *config, const pare_widths *widt
     return (uint64_t)rows * (uint64_t)columns;
 }
 
+/* The router's rows, the experts', and the gate of the one that all tokens reach. */
+static uint64_t expert_parameters(const pare_config *config, const pare_widths *widths, uint32_t hidden) {
+    const pare_experts *e = &config->experts;
+    uint64_t each = hidden + (uint64_t)PARE_EXPERT_PARTS * e->width * hidden;
+    return widths->experts ? widths->experts * each + (e->shared ? hidden : 0) : 0;
+}
+
 uint64_t pare_layer_parameters(const pare_config *config, const pare_widths *widths, uint32_t hidden) {
-    uint64_t total = 0;
+    uint64_t total = expert_parameters(config, widths, hidden);
     for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
         total += pare_role_parameters(config, widths, hidden, role);
     return total;
@@ -32,9 +40,11 @@ uint64_t pare_outer_parameters(const pare_model *model, uint32_t hidden) {
     uint64_t total = 0;
     uint32_t layer;
     pare_role role;
+    pare_expert_place place;
     if (!model->tensor_count) return (uint64_t)config->vocabulary * hidden * (config->tied ? 1 : 2) + hidden;
     for (size_t id = 0; id < model->tensor_count; id++)
-        if (!pare_tensor_id_split(model, id, &layer, &role)) total += pare_end_parameters(model, id, hidden);
+        if (!pare_tensor_id_split(model, id, &layer, &role) && !pare_tensor_id_split_expert(model, id, &place))
+            total += pare_end_parameters(model, id, hidden);
     return total;
 }
 

@@ -9,7 +9,8 @@ typedef enum pare_mode {
     PARE_MODE_BLOCK,   /* heads and FFN channels inside the blocks */
     PARE_MODE_CHANNEL, /* channels of the residual stream, everywhere */
     PARE_MODE_LAYER,   /* whole layers */
-    PARE_MODE_ELEMENT  /* single weights of the blocks' matrices, which become zero */
+    PARE_MODE_ELEMENT, /* single weights of the blocks' matrices, which become zero */
+    PARE_MODE_EXPERT   /* whole experts, as many in each layer that has some */
 } pare_mode;
 
 /* Among which units scores are compared. */

@@ -1,4 +1,5 @@
 #include "surgery/axes.h"
+#include "model/expert_tensors.h"
 #include "model/names.h"
 #include "support/memory.h"
 
@@ -42,13 +43,27 @@ pare_axes pare_axes_outside(const pare_model *model, size_t id, pare_axis hidden
     return (pare_axes){.rows = all, .columns = hidden};
 }
 
+static pare_axes axes_of_expert(const pare_model *model, const pare_selection *selection,
+                                const pare_expert_place *place) {
+    const pare_kept *kept = &selection->layer[place->layer];
+    pare_axis all = {.width = 1};
+    pare_axes axes = {.dropped = kept->dropped, .rows = all, .columns = all};
+    if (kept->dropped) return axes;
+    if (place->what == PARE_EXPERT_ROUTER)
+        axes.rows = axis_of(kept->expert, kept->experts, model->config.widths[place->layer].experts, 1);
+    if (place->what == PARE_EXPERT_OWN) axes.dropped = pare_kept_expert_place(kept, place->expert) == kept->experts;
+    return axes;
+}
+
 pare_axes pare_axes_of(const pare_model *model, const pare_selection *selection, size_t id) {
     const pare_config *config = &model->config;
     pare_axis all = {.width = 1}, hidden = all;
     uint32_t layer;
     pare_role role;
+    pare_expert_place place;
     if (selection->hidden_channel) hidden = axis_of(selection->hidden_channel, selection->hidden, config->hidden, 1);
     if (id >= model->tensor_count) return (pare_axes){.rows = all, .columns = all};
+    if (pare_tensor_id_split_expert(model, id, &place)) return axes_of_expert(model, selection, &place);
     if (!pare_tensor_id_split(model, id, &layer, &role)) return pare_axes_outside(model, id, hidden);
     if (selection->layer[layer].dropped) return (pare_axes){.dropped = true, .rows = all, .columns = all};
     const keeping k = {.kept = &selection->layer[layer],

@@ -12,13 +12,13 @@ typedef struct pare_axis {
 } pare_axis;
 
 typedef struct pare_axes {
-    bool dropped; /* the tensor's layer goes as a whole */
+    bool dropped; /* the tensor goes as a whole, with its layer or its expert */
     pare_axis rows, columns;
 } pare_axes;
 
 /* Of tensor `id`; a vector is one row. Q: rows of the kept query heads; K, V: of the kept key/value heads; gate, up: of
- * the FFN channels; O, down: columns of the same; whatever reads or writes the hidden state: its channels. Everything
- * of ids that do not exist. */
+ * the FFN channels; O, down: columns of the same; a router: of the kept experts; whatever reads or writes the hidden
+ * state: its channels. Everything of ids that do not exist. */
 pare_axes pare_axes_of(const pare_model *model, const pare_selection *selection, size_t id);
 
 /* Of what lies outside the layers, with this order of the hidden state's channels. Where the embedding is projected, it

@@ -1,5 +1,6 @@
 #include "surgery/convert.h"
 #include "checkpoint/writer.h"
+#include "model/config_experts.h"
 #include "model/config_write.h"
 #include "model/names.h"
 #include "support/memory.h"
@@ -236,7 +237,7 @@ pare_status pare_convert_write_as(const pare_model *model, pare_dtype dtype, con
     c.roles = model->config.architecture.roles;
     c.ends = model->config.architecture.ends;
     pare_names_usual_root(&c.as);
-    bool grouped = false;
+    bool grouped = pare_has_experts(&model->config);
     for (int i = 0; i < PARE_FUSED; i++)
         grouped |= family->fused[i].name && family->fused[i].how == PARE_FUSION_GROUPS;
     if (!grouped && !family->transposed && !pare_reads_pictures(&model->config)) return run(&c, directory, runtime);

@@ -6,6 +6,7 @@
 #include "surgery/axes.h"
 #include "surgery/composite.h"
 #include "surgery/convert.h"
+#include "surgery/cut_experts.h"
 #include "surgery/kept_values.h"
 #include "surgery/rescale.h"
 
@@ -99,7 +100,7 @@ static pare_declaration declare(const plan *p, const cut *c) {
     if (c->composite) return declare_composite(p, c);
     pare_declaration d = {.name = c->name, .dtype = tensor->dtype, .rank = tensor->rank};
     memcpy(d.shape, tensor->shape, sizeof d.shape);
-    if (tensor->rank == 2) d.shape[0] = pare_axis_length(&c->axes.rows, d.shape[0]);
+    if (tensor->rank >= 2) d.shape[0] = pare_axis_length(&c->axes.rows, d.shape[0]);
     if (tensor->rank > 0) d.shape[tensor->rank - 1] = pare_axis_length(&c->axes.columns, d.shape[tensor->rank - 1]);
     return d;
 }
@@ -143,7 +144,8 @@ static bool is_of_absent_half(const plan *p, size_t id, bool composite, const pa
     if (composite) return empty;
     if (!known || !pare_tensor_id_split(p->model, id, &layer, &role)) return false;
     const pare_kept *kept = &p->selection->layer[layer];
-    const pare_widths widths = {.heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn};
+    const pare_widths widths = {
+        .heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn, .experts = kept->experts};
     bool attention = pare_role_in(role, PARE_PART_ATTENTION);
     return (empty && (attention || !family->fixed_ffn)) ||
            pare_widths_lack_norm(&p->model->config.architecture, &widths, role);
@@ -162,8 +164,10 @@ static pare_status make_plan(plan *p) {
         size_t piece = pare_piece_of(model, c.tensor, &head);
         c.name = name_of(model, p->selection, c.tensor);
         if (c.name && piece < model->tensor_count) take_piece(p, piece, head, &c);
+        if (c.name) pare_cut_expert_name(model, p->selection, id, &c.name);
         if (!c.name) continue;
         c.axes = axes_of(p, id);
+        pare_cut_experts_axes(model, p->selection, c.tensor, &c.axes);
         c.rescale = pare_rescale_of(model, p->selection, id);
         c.composite = pare_composite_of(model, c.tensor, &c.parts);
         if (repaired && id < repaired->count && c.tensor->dtype == model->tensors[id]->dtype)
@@ -234,7 +238,7 @@ static pare_status write_gathered(const gathering *g, const pare_tensor *tensor,
 /* Each run of kept rows, whole (gathering NULL) or their kept columns. */
 static pare_status write_rows(pare_writer *writer, const cut *c, const gathering *g) {
     const pare_axis *rows = &c->axes.rows;
-    uint64_t all = c->tensor->rank == 2 ? c->tensor->shape[0] : 1, unit = rows->width;
+    uint64_t all = c->tensor->rank >= 2 ? c->tensor->shape[0] : 1, unit = rows->width;
     uint64_t columns = c->tensor->count / all;
     for (uint64_t at = 0, length; at < (rows->units ? rows->count : 1); at += length) {
         length = rows->units ? run_length(rows, at) : 1;

@@ -11,7 +11,8 @@ void pare_values_free(pare_values *values) {
 
 static int64_t span_left(const pare_model *model, const pare_selection *selection, uint32_t layer, pare_span span) {
     const pare_kept *kept = &selection->layer[layer];
-    const pare_widths widths = {.heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn};
+    const pare_widths widths = {
+        .heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn, .experts = kept->experts};
     return span == PARE_SPAN_HIDDEN ? (int64_t)selection->hidden : pare_config_span(&model->config, &widths, span);
 }
 

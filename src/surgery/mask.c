@@ -1,4 +1,5 @@
 #include "surgery/mask.h"
+#include "model/config_experts.h"
 #include "support/memory.h"
 #include "surgery/axes.h"
 
@@ -109,6 +110,21 @@ static pare_status replace_tensors(const pare_model *model, const pare_selection
     return PARE_OK;
 }
 
+static pare_status mask_experts(const pare_model *model, const pare_selection *selection, pare_mask *mask) {
+    if (!pare_has_experts(&model->config)) return PARE_OK;
+    PARE_TRY(pare_alloc(&mask->experts_off, selection->layers, sizeof *mask->experts_off, "mask"));
+    mask->layers = selection->layers;
+    for (uint32_t layer = 0; layer < selection->layers; layer++) {
+        const pare_kept *kept = &selection->layer[layer];
+        uint32_t all = model->config.widths[layer].experts;
+        if (kept->dropped || kept->experts == all) continue;
+        PARE_TRY(pare_alloc(&mask->experts_off[layer], all, sizeof **mask->experts_off, "mask"));
+        for (uint32_t expert = 0; expert < all; expert++)
+            mask->experts_off[layer][expert] = pare_kept_expert_place(kept, expert) == kept->experts;
+    }
+    return PARE_OK;
+}
+
 static pare_status fill(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
                         pare_mask *mask) {
     PARE_TRY(pare_alloc(&mask->column_scale, mask->tensors, sizeof *mask->column_scale, "mask"));
@@ -118,6 +134,7 @@ static pare_status fill(const pare_model *model, const pare_selection *selection
         mask->skip_layer[layer] = selection->layer[layer].dropped;
     const pare_axis hidden = {.units = selection->hidden_channel, .count = selection->hidden, .width = 1};
     PARE_TRY(scale_of(&hidden, model->config.hidden, 1.0f, &mask->hidden_kept));
+    PARE_TRY(mask_experts(model, selection, mask));
     for (size_t id = 0; id < mask->tensors; id++)
         PARE_TRY(mask_tensor(model, selection, id, mask));
     return repaired ? replace_tensors(model, selection, repaired, mask) : PARE_OK;
@@ -136,10 +153,12 @@ void pare_mask_free(pare_mask *mask) {
         if (mask->column_scale) pare_free(mask->column_scale[id]);
         if (mask->row_scale) pare_free(mask->row_scale[id]);
     }
+    for (uint32_t layer = 0; layer < mask->layers; layer++)
+        pare_free(mask->experts_off[layer]);
     for (size_t i = 0; mask->lists && i < 2 * mask->tensors; i++)
         pare_free(mask->lists[i]);
-    void *arrays[] = {mask->hidden_kept, mask->column_scale, mask->row_scale,
-                      mask->replacement, mask->lists,        mask->skip_layer};
+    void *arrays[] = {mask->hidden_kept, mask->column_scale, mask->row_scale,  mask->replacement,
+                      mask->lists,       mask->skip_layer,   mask->experts_off};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         pare_free(arrays[i]);
     *mask = (pare_mask){0};
@@ -152,4 +171,5 @@ void pare_mask_apply(const pare_mask *mask, pare_source *source) {
     source->hidden_kept = mask->hidden_kept;
     source->hidden_count = mask->hidden_count;
     source->skip_layer = mask->skip_layer;
+    source->experts_off = (const bool *const *)mask->experts_off;
 }

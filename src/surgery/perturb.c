@@ -1,5 +1,6 @@
 #include "surgery/perturb.h"
 #include "checkpoint/writer.h"
+#include "model/expert_tensors.h"
 #include "support/memory.h"
 #include "support/random.h"
 #include "surgery/axes.h"
@@ -20,8 +21,8 @@ typedef struct perturbing {
     char *stored; /* CHUNK elements as they are written */
 } perturbing;
 
-/* Of noise: the tensor's id, of a fused one its first part's, tensor_count if it is nobody's; and where in it one
- * head's share of a tensor begins. */
+/* Of noise: the tensor's id, of a fused one its first part's or expert's, tensor_count if it is nobody's; and where in
+ * it one head's share of a tensor begins. */
 typedef struct stream {
     size_t id;
     uint64_t first;
@@ -33,7 +34,8 @@ static stream stream_of(const pare_model *model, const pare_tensor *tensor) {
     size_t id = pare_piece_of(model, tensor, &head);
     if (id < model->tensor_count) return (stream){id, head * tensor->count};
     if (pare_composite_of(model, tensor, &composite)) return (stream){composite.id[0], 0};
-    return (stream){pare_tensor_id_of(model, tensor), 0};
+    id = pare_experts_first_in(model, tensor);
+    return (stream){id < model->tensor_count ? id : pare_tensor_id_of(model, tensor), 0};
 }
 
 static pare_dtype stored_dtype(const perturbing *p, const pare_tensor *tensor, stream from) {

@@ -327,6 +327,7 @@ static void methods_are_listed_by_what_goes(void **state) {
     program_result result = EXPECT_SUCCESS("help", "methods");
     static const char *const headings[][2] = {{"units", "\nMethods for units"},
                                               {"layers", "\nMethods for whole layers"},
+                                              {"experts", "\nMethods for whole experts"},
                                               {"training", "\nMethods that prune while they train"},
                                               {"weights", "\nMethods for single weights"}};
     for (size_t i = 0; pare_recipe_name(i); i++) {
@@ -334,7 +335,7 @@ static void methods_are_listed_by_what_goes(void **state) {
         const char *at = strstr(result.out, line), *last = NULL, *kind = NULL;
         assert_non_null(at);
         assert_null(strstr(at + 1, line));
-        for (size_t j = 0; j < 4; j++) {
+        for (size_t j = 0; j < sizeof headings / sizeof *headings; j++) {
             const char *heading = strstr(result.out, headings[j][1]);
             assert_non_null(heading);
             if (heading < at && heading > last) {

@@ -91,8 +91,10 @@ static void check_all(tiny_model tiny, pare_compute compute) {
     r.options.force = true;
     r.options.cache = pare_cache_new();
     r.runtime.compute = compute;
-    for (size_t method = 0; pare_recipe_name(method); method++)
-        if (!pare_recipe_trains(pare_recipe_find(pare_recipe_name(method)))) check(&r, pare_recipe_name(method));
+    for (size_t method = 0; pare_recipe_name(method); method++) {
+        const pare_recipe *recipe = pare_recipe_find(pare_recipe_name(method));
+        if (!pare_recipe_trains(recipe) && recipe->mode != PARE_MODE_EXPERT) check(&r, pare_recipe_name(method));
+    }
     pare_cache_free(r.options.cache);
     prune_run_close(&r);
 }

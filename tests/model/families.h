@@ -1,5 +1,5 @@
-/* Tiny models of every family with what transformers makes of them (tests/data/families.json), written as checkpoints
- * in fresh folders. The weights are numbers that tests/oracle/families.py makes of the tensors' names, too. */
+/* Tiny models of every family with what transformers makes of them (tests/data/families.json; those with experts:
+ * tests/data/experts.json, which the runs named NAME/experts take in its place), written as checkpoints in fresh folders. The weights are numbers that tests/oracle/families.py makes of the tensors' names, too. */
 #ifndef PARE_TESTS_FAMILIES_H
 #define PARE_TESTS_FAMILIES_H
 
@@ -8,6 +8,7 @@
 #include "tiny_model.h"
 
 #define FAMILIES_GOLDEN PARE_SOURCE_DIR "/tests/data/families.json"
+#define EXPERTS_GOLDEN PARE_SOURCE_DIR "/tests/data/experts.json"
 
 enum { FAMILY_SEQUENCES = 2, FAMILY_LENGTH = 48, FAMILY_TOKENS = FAMILY_SEQUENCES * FAMILY_LENGTH };
 
@@ -29,14 +30,24 @@ typedef struct family_form {
     const char *more_dtype; /* "U8", "BOOL": bytes of 0 in place of numbers; NULL: as all others */
 } family_form;
 
-static inline families families_load(void) {
-    families all = {.golden = load_json(FAMILIES_GOLDEN)};
+static inline families families_load_from(const char *path) {
+    families all = {.golden = load_json(path)};
     size_t sequences, length;
     all.cases = json_object_get(all.golden, "cases");
     all.ids = golden_ids(json_object_get(all.golden, "ids"), &sequences, &length);
     assert_int_equal(sequences, FAMILY_SEQUENCES);
     assert_int_equal(length, FAMILY_LENGTH);
     return all;
+}
+
+/* True in the runs on models with experts. */
+static inline bool families_have_experts(void) {
+    const char *golden = getenv("PARE_GOLDEN");
+    return golden && strcmp(golden, "experts") == 0;
+}
+
+static inline families families_load(void) {
+    return families_load_from(families_have_experts() ? EXPERTS_GOLDEN : FAMILIES_GOLDEN);
 }
 
 /* As a file to calibrate on. */

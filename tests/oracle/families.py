@@ -1,5 +1,5 @@
 """Writes ../data/families.json: what transformers and torch's autograd, in fp64, make of tiny models of every family:
-families.py [OUT [NAME...]].
+families.py [OUT [NAME...]]; and ../data/experts.json of those with experts: families.py --experts.
 
 Weights are not stored: weight() makes them of tensors' names, as tests/model/families.h does. For each case of
 family_cases.py: config.json, every tensor by its name in the file with its shape and, of its loss gradient, the L2 norm,
@@ -18,7 +18,7 @@ import transformers
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from family_cases import CASES, SAVED, V
+from family_cases import CASES, EXPERT_CASES, SAVED, V
 from importance import counted
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "families.json")
@@ -78,7 +78,8 @@ def attention_of(config):
 
 def build(name, folder):
     """config.json, shapes by tensor, and the model with its weights."""
-    given, maker = CASES[name], class_of(CASES[name])
+    given = (CASES | EXPERT_CASES)[name]
+    maker = class_of(given)
     config_path = os.path.join(folder, "config.json")
     with open(config_path, "w", encoding="utf-8") as f:
         json.dump(given, f)
@@ -92,7 +93,8 @@ def build(name, folder):
         with open(config_path, "w", encoding="utf-8") as f:
             json.dump(given, f)
     with everything_double():
-        model, info = maker.from_pretrained(folder, dtype=torch.float64, attn_implementation=attention_of(given), output_loading_info=True)
+        model, info = maker.from_pretrained(folder, dtype=torch.float64, attn_implementation=attention_of(given), output_loading_info=True,
+                                            **({"experts_implementation": "eager"} if name in EXPERT_CASES else {}))
     for module in model.modules():
         if isinstance(module, torch.nn.Embedding):
             module.padding_idx = None  # or else torch leaves out the gradient of that id's row
@@ -169,12 +171,14 @@ def main():
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     torch.set_num_threads(1)
-    names = sys.argv[2:] or list(CASES)
+    experts = sys.argv[1:2] == ["--experts"]
+    names = sys.argv[2:] or list(EXPERT_CASES if experts else CASES)
     cases = []
     for name in names:
         cases.append(case(name))
         print(name, cases[-1]["loss"], [p[:3] for p in cases[-1]["greedy"]], flush=True)
-    write(sys.argv[1] if len(sys.argv) > 1 else OUT, cases)
+    out = os.path.join(os.path.dirname(OUT), "experts.json") if experts else sys.argv[1] if len(sys.argv) > 1 else OUT
+    write(out, cases)
 
 
 if __name__ == "__main__":

@@ -168,7 +168,26 @@ CASES = {
                                    "llama_4_scaling_beta": 0.1})},
 }
 
+# Families with experts, in a file of their own (families.py --experts).
+EXPERTS = {"num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 20}
+LOCAL = {"num_local_experts": 6, "num_experts_per_tok": 2, "intermediate_size": 24}
+EXPERT_CASES = {
+    "mixtral": like_llama("mixtral", **LOCAL),
+    "mixtral window": like_llama("mixtral", **LOCAL | {"num_local_experts": 5, "num_experts_per_tok": 3}, sliding_window=16, head_dim=12),
+    "qwen2_moe": like_llama("qwen2_moe", **EXPERTS, shared_expert_intermediate_size=28),
+    "qwen2_moe every second layer": like_llama("qwen2_moe", **EXPERTS, shared_expert_intermediate_size=28, num_hidden_layers=4, decoder_sparse_step=2,
+                                               norm_topk_prob=True, qkv_bias=False),
+    "qwen3_moe": like_llama("qwen3_moe", **EXPERTS, head_dim=12),
+    "qwen3_moe normalised, one dense": like_llama("qwen3_moe", **EXPERTS, num_hidden_layers=3, mlp_only_layers=[1], norm_topk_prob=True,
+                                                  attention_bias=True),
+    "olmoe": like_llama("olmoe", **EXPERTS | {"moe_intermediate_size": "absent"}),
+    "olmoe normalised, one of four": like_llama("olmoe", num_experts=4, num_experts_per_tok=1, norm_topk_prob=True, tie_word_embeddings=True),
+    "granitemoe": like_llama("granitemoe", **LOCAL, embedding_multiplier=3.0, residual_multiplier=0.5, attention_multiplier=0.25, logits_scaling=2.0),
+    "granitemoe plain": like_llama("granitemoe", **LOCAL | {"num_experts_per_tok": 4}, attention_bias=True),
+}
+
 # config.json as transformers saves it, with all the keys that the class knows.
 SAVED = {"llama", "mistral window", "ministral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "phi3 part, longrope", "phi", "olmo clamped", "olmo3",
          "smollm3 list", "granite", "glm", "cohere", "cohere2", "stablelm parallel", "starcoder2", "exaone4", "helium biases", "nemotron", "gpt2", "gpt_neo",
-         "gptj", "gpt_neox one after the other", "opt narrow embedding", "bloom", "mpt clamped", "falcon groups", "gemma3 with pictures"}
+         "gptj", "gpt_neox one after the other", "opt narrow embedding", "bloom", "mpt clamped", "falcon groups", "gemma3 with pictures", "mixtral",
+         "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe"}

@@ -87,13 +87,19 @@ static inline json_t *page_pruning(int layers, int sparse) {
           "\"ls\",\"fraction\":0.0625},\"seed\":7,\"model\":{\"name\":\"m/one\",\"parameters\":1000000,\"bytes\":"
           "2000000,\"hidden\":64,\"layers\":[",
           t.out);
-    page_write_layers(t.out, layers, "{\"query_heads\":4,\"kv_heads\":2,\"ffn\":3}");
+    page_write_layers(t.out, layers, "{\"query_heads\":4,\"kv_heads\":2,\"ffn\":3,\"experts\":3}");
     fputs("]},\"output\":{\"path\":\"o/smaller\",\"load\":\"loads as any LLaMA\",\"files\":[\"config.json\"],\"bytes\":"
           "1500000},\"calibration\":{\"source\":\"t/calib.txt\",\"sequences\":8,\"length\":128},\"parameters\":"
           "{\"before\":1000000,\"after\":750000},\"bytes\":{\"before\":2000000,\"after\":1500000},\"layers\":[",
           t.out);
-    page_write_layers(t.out, layers, "{\"kv_heads_kept\":[0],\"query_heads_kept\":[0,1],\"ffn_channels_kept\":[0,2]}");
-    fputs("],\"scores\":{\"ffn\":[", t.out);
+    page_write_layers(t.out, layers,
+                      "{\"kv_heads_kept\":[0],\"query_heads_kept\":[0,1],\"ffn_channels_kept\":[0,2],"
+                      "\"experts_kept\":[1,2]}");
+    fputs("],\"experts\":{\"chosen\":1,\"layers\":[", t.out);
+    page_write_layers(t.out, layers,
+                      "{\"layer\":0,\"tokens_before\":[3,2,1],\"tokens_after\":[null,4,2],\"unreached\":[],"
+                      "\"rerouted\":0.5}");
+    fputs("]},\"scores\":{\"ffn\":[", t.out);
     page_write_strips(t.out, layers);
     fputs("]},\"trace\":[{\"step\":1,\"loss\":2.5},{\"step\":2,\"loss\":2.4,\"left\":0.8,\"rank_correlation\":0.9}],"
           "\"repair\":[",

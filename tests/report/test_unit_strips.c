@@ -19,6 +19,7 @@ typedef struct one {
     uint32_t kept_heads[HEADS], kept_channels[CHANNELS];
     pare_kept kept[LAYERS];
     pare_widths widths[LAYERS];
+    double *expert_lists[LAYERS]; /* there are none */
     pare_unit_scores scores;
     pare_selection selection;
     pare_model model;
@@ -47,7 +48,13 @@ static one *new_one(void) {
                              .kv_head = o->kept_heads,
                              .head = o->kept_heads,
                              .ffn_channel = o->kept_channels};
-    o->scores = (pare_unit_scores){LAYERS, o->head_lists, o->head_lists, o->ffn_lists, o->hidden, o->layer};
+    o->scores = (pare_unit_scores){.layers = LAYERS,
+                                   .heads = o->head_lists,
+                                   .query = o->head_lists,
+                                   .ffn = o->ffn_lists,
+                                   .expert = o->expert_lists,
+                                   .hidden = o->hidden,
+                                   .layer = o->layer};
     o->selection = (pare_selection){.layers = LAYERS, .layer = o->kept, .hidden = HIDDEN};
     o->model.config = (pare_config){.layers = LAYERS, .hidden = HIDDEN, .widths = o->widths};
     return o;

@@ -1,0 +1,127 @@
+#include "calibrate/expert_load.h"
+#include "model/gradient_sink.h"
+#include "support/memory.h"
+#include "support/vectorize.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Tokens whose norms are taken at a time, in parallel, before they are added up in order. */
+enum { STRETCH = 256, LANES = 8 };
+
+static double **lists(pare_expert_load *load, int index) {
+    double **all[] = {&load->tokens, &load->shares, &load->outputs, &load->felt};
+    return all[index];
+}
+
+enum { LISTS = 4 };
+
+uint64_t pare_expert_load_bytes(const pare_model *model) {
+    return LISTS * (uint64_t)model->config.layers * model->config.experts.count * sizeof(double);
+}
+
+pare_status pare_expert_load_new(const pare_model *model, pare_expert_load *out) {
+    *out = (pare_expert_load){.layers = model->config.layers, .experts = model->config.experts.count};
+    size_t count = (size_t)out->layers * out->experts;
+    pare_status status = PARE_OK;
+    for (int i = 0; i < LISTS && status == PARE_OK; i++)
+        status = pare_alloc(lists(out, i), count, sizeof(double), "loads of experts");
+    if (status != PARE_OK) pare_expert_load_free(out);
+    return status;
+}
+
+pare_status pare_expert_load_copy(const pare_model *model, const pare_expert_load *from, pare_expert_load *out) {
+    PARE_TRY(pare_expert_load_new(model, out));
+    pare_expert_load own = *from;
+    size_t bytes = (size_t)out->layers * out->experts * sizeof(double);
+    for (int i = 0; i < LISTS; i++)
+        memcpy(*lists(out, i), *lists(&own, i), bytes);
+    return PARE_OK;
+}
+
+void pare_expert_load_free(pare_expert_load *load) {
+    for (int i = 0; i < LISTS; i++)
+        pare_free(*lists(load, i));
+    *load = (pare_expert_load){0};
+}
+
+PARE_VECTORIZE static double norm(const float *y, int64_t d) {
+    double squares[LANES] = {0};
+    for (int64_t i = 0; i < d; i += LANES)
+        for (int64_t j = 0; j < LANES && i + j < d; j++)
+            squares[j] += (double)y[i + j] * (double)y[i + j];
+    for (int j = 1; j < LANES; j++)
+        squares[0] += squares[j];
+    return sqrt(squares[0]);
+}
+
+typedef struct looking {
+    pare_expert_load *load;
+    int64_t hidden;
+} looking;
+
+static bool wants_no_input(void *context, uint32_t layer, pare_input_kind kind) {
+    (void)context, (void)layer, (void)kind;
+    return false;
+}
+
+static pare_status see(void *context, const pare_expert_seen *seen) {
+    const looking *at = context;
+    size_t place = pare_expert_load_at(at->load, seen->layer, seen->expert);
+    at->load->tokens[place] += (double)seen->tokens;
+    for (int64_t first = 0; first < seen->tokens; first += STRETCH) {
+        double norms[STRETCH];
+        int64_t count = seen->tokens - first < STRETCH ? seen->tokens - first : STRETCH;
+#pragma omp parallel for schedule(static) if (count * at->hidden > 8192)
+        for (int64_t i = 0; i < count; i++)
+            norms[i] = norm(seen->y + (first + i) * at->hidden, at->hidden);
+        for (int64_t i = 0; i < count; i++) {
+            double share = (double)seen->share[seen->places[first + i]];
+            at->load->shares[place] += share;
+            at->load->outputs[place] += share * norms[i];
+        }
+    }
+    return PARE_OK;
+}
+
+static pare_status feel(void *context, uint32_t layer, uint32_t expert, int64_t tokens, const int32_t *places,
+                        const float *felt) {
+    const looking *at = context;
+    double sum = 0.0;
+    for (int64_t i = 0; i < tokens; i++)
+        sum += (double)felt[places[i]];
+    at->load->felt[pare_expert_load_at(at->load, layer, expert)] += sum;
+    return PARE_OK;
+}
+
+static pare_observer observer_of(looking *at) {
+    return (pare_observer){.wants = wants_no_input, .see_expert = see, .context = at};
+}
+
+static void leave(pare_pass *pass) {
+    pare_pass_observe(pass, NULL);
+    pare_pass_on_step(pass, NULL, NULL);
+}
+
+pare_status pare_expert_load_measure(pare_pass *pass, const pare_source *source, const pare_layer_batch *batch,
+                                     pare_expert_load *load) {
+    looking at = {.load = load, .hidden = source->model->config.hidden};
+    pare_observer observer = observer_of(&at);
+    pare_pass_observe(pass, &observer);
+    pare_pass_on_step(pass, batch->step, batch->step_context);
+    pare_status status = pare_pass_forward(pass, source, batch->ids, batch->sequences);
+    leave(pass);
+    return status;
+}
+
+pare_status pare_expert_load_feel(pare_pass *pass, const pare_source *source, const pare_layer_batch *batch,
+                                  pare_expert_load *load, double *loss) {
+    looking at = {.load = load, .hidden = source->model->config.hidden};
+    pare_observer observer = observer_of(&at);
+    pare_gradient_sink sink = {.wants = pare_gradient_none, .expert_gradient = feel, .context = &at};
+    pare_pass_observe(pass, &observer);
+    pare_pass_on_step(pass, batch->step, batch->step_context);
+    pare_status status = pare_pass_gradient(pass, source, batch->ids, &sink, loss);
+    leave(pass);
+    return status;
+}

@@ -1,0 +1,142 @@
+#include "model/block_experts.h"
+#include "model/expert_tensors.h"
+#include "support/vectorize.h"
+
+#include <math.h>
+#include <string.h>
+
+/* y = x W^T, x: operand [m, in], y: float [m, out] */
+static pare_status project(const pare_block *block, int64_t m, int64_t out, int64_t in, const void *x, const void *w,
+                           float *y) {
+    const pare_matmul shape = {.batch = 1, .m = m, .n = out, .k = in, .transpose_b = true};
+    return block->backend->operations->matmul(block->backend, &shape, x, w, y);
+}
+
+PARE_VECTORIZE static double dot(const float *restrict a, const float *restrict b, int64_t n) {
+    double sum = 0.0;
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+static void weigh_shared(const pare_block *block, pare_expert_room *room) {
+    int64_t n = block->batch * block->length, d = block->hidden;
+    size_t id = pare_tensor_id_shared_gate(block->config, block->layer);
+    pare_source_rows(block->source, id, 0, 1, room->shared_gate);
+#pragma omp parallel for schedule(static) if (n * d > 8192)
+    for (int64_t t = 0; t < n; t++) {
+        enum { PIECE = 256 };
+        float piece[PIECE];
+        double logit = 0.0;
+        for (int64_t at = 0; at < d; at += PIECE) {
+            int64_t count = d - at < PIECE ? d - at : PIECE;
+            pare_to_float(piece, pare_operand_at(block->backend, block->activations->normed2, t * d + at),
+                          block->backend->operand, (size_t)count);
+            logit += dot(piece, room->shared_gate + at, count);
+        }
+        room->shared_share[t] = (float)(1.0 / (1.0 + exp(-logit)));
+    }
+}
+
+pare_status pare_block_route(const pare_block *block) {
+    pare_expert_room *room = &block->activations->experts;
+    pare_routing *r = &room->routing;
+    if (!pare_block_has_experts(block)) return PARE_OK;
+    r->tokens = block->batch * block->length;
+    r->experts = block->widths.experts;
+    r->chosen = block->config->experts.chosen;
+    r->normalised = block->config->experts.normalised;
+    size_t id = pare_tensor_id_router(block->config, block->layer);
+    const void *router = pare_source_operand(block->source, id, room->router);
+    PARE_TRY(project(block, r->tokens, r->experts, block->hidden, block->activations->normed2, router, r->probability));
+    const bool *const *off = block->source->experts_off;
+    pare_routing_choose(r, off ? off[block->layer] : NULL);
+    if (pare_block_gates_shared(block)) weigh_shared(block, room);
+    return PARE_OK;
+}
+
+void pare_block_share(const pare_block *block, float *out) {
+    const float *share = block->activations->experts.shared_share;
+    int64_t n = block->batch * block->length, d = block->hidden;
+    if (!pare_block_gates_shared(block)) return;
+#pragma omp parallel for schedule(static) if (n * d > 8192)
+    for (int64_t t = 0; t < n; t++)
+        for (int64_t i = 0; i < d; i++)
+            out[t * d + i] *= share[t];
+}
+
+bool pare_block_expert(const pare_block *block, uint32_t expert, pare_expert_hand *out) {
+    const pare_routing *r = &block->activations->experts.routing;
+    *out = (pare_expert_hand){
+        .expert = expert, .tokens = r->first[expert + 1] - r->first[expert], .places = r->order + r->first[expert]};
+    for (pare_expert_part part = 0; out->tokens && part < PARE_EXPERT_PARTS; part++)
+        out->weight[part] =
+            pare_source_operand(block->source, pare_tensor_id_expert(block->config, block->layer, expert, part),
+                                block->activations->experts.matrix[part]);
+    return out->tokens > 0;
+}
+
+static void gather(const pare_block *block, const pare_expert_hand *hand) {
+    const pare_expert_room *room = &block->activations->experts;
+    size_t row = (size_t)block->hidden * pare_operand_size(block->backend);
+    const char *from = block->activations->normed2;
+    char *to = room->x;
+#pragma omp parallel for schedule(static) if (hand->tokens * block->hidden > 8192)
+    for (int64_t i = 0; i < hand->tokens; i++)
+        memcpy(to + (size_t)i * row, from + (size_t)(hand->places[i] / room->routing.chosen) * row, row);
+}
+
+pare_status pare_block_expert_activate(const pare_block *block, const pare_expert_hand *hand) {
+    const pare_expert_room *room = &block->activations->experts;
+    int64_t m = hand->tokens, f = block->config->experts.width, d = block->hidden;
+    gather(block, hand);
+    PARE_TRY(project(block, m, f, d, room->x, hand->weight[PARE_EXPERT_GATE], room->gate));
+    PARE_TRY(project(block, m, f, d, room->x, hand->weight[PARE_EXPERT_UP], room->up));
+    block->backend->operations->gated_forward(block->backend, block->config->architecture.activation, room->gate,
+                                              room->up, m * f, room->activated);
+    return PARE_OK;
+}
+
+PARE_VECTORIZE static void add_scaled(float *restrict to, const float *restrict from, float scale, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        to[i] += scale * from[i];
+}
+
+/* An expert has each token once. */
+static void scatter(const pare_block *block, const pare_expert_hand *hand, float *out) {
+    const pare_expert_room *room = &block->activations->experts;
+    int64_t d = block->hidden;
+#pragma omp parallel for schedule(static) if (hand->tokens * d > 8192)
+    for (int64_t i = 0; i < hand->tokens; i++)
+        add_scaled(out + hand->places[i] / room->routing.chosen * d, room->y + i * d,
+                   room->routing.share[hand->places[i]], d);
+}
+
+static pare_status show(const pare_block *block, const pare_expert_hand *hand) {
+    const pare_expert_room *room = &block->activations->experts;
+    const pare_observer *o = block->observer;
+    if (!o || !o->see_expert) return PARE_OK;
+    const pare_expert_seen seen = {.layer = block->layer,
+                                   .expert = hand->expert,
+                                   .tokens = hand->tokens,
+                                   .places = hand->places,
+                                   .share = room->routing.share,
+                                   .x = room->x,
+                                   .activated = room->activated,
+                                   .y = room->y};
+    return o->see_expert(o->context, &seen);
+}
+
+pare_status pare_block_experts_add(const pare_block *block, float *out) {
+    const pare_expert_room *room = &block->activations->experts;
+    int64_t f = block->config->experts.width, d = block->hidden;
+    for (uint32_t expert = 0; expert < block->widths.experts; expert++) {
+        pare_expert_hand hand;
+        if (!pare_block_expert(block, expert, &hand)) continue;
+        PARE_TRY(pare_block_expert_activate(block, &hand));
+        PARE_TRY(project(block, hand.tokens, d, f, room->activated, hand.weight[PARE_EXPERT_DOWN], room->y));
+        PARE_TRY(show(block, &hand));
+        scatter(block, &hand, out);
+    }
+    return PARE_OK;
+}

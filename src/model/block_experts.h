@@ -1,0 +1,52 @@
+/* The experts of a block: tokens are gathered per expert and multiplied in one product each, and an expert's weights
+ * are composed when a token of the micro-batch reaches it, and not before. What all tokens reach besides is the block's
+ * own FFN, times the sigmoid of its gate. */
+#ifndef PARE_MODEL_BLOCK_EXPERTS_H
+#define PARE_MODEL_BLOCK_EXPERTS_H
+
+#include "model/block.h"
+
+static inline bool pare_block_has_experts(const pare_block *block) {
+    return block->widths.experts > 0;
+}
+
+/* The FFN that all tokens reach stands beside the experts, behind a gate. */
+static inline bool pare_block_gates_shared(const pare_block *block) {
+    return pare_block_has_experts(block) && block->config->experts.shared > 0;
+}
+
+/* After the FFN's input: which experts the tokens reach, and their shares. */
+pare_status pare_block_route(const pare_block *block);
+
+/* out [tokens, d]: what the FFN of all tokens made, times its share; nothing where it has no gate. */
+void pare_block_share(const pare_block *block, float *out);
+
+/* out += what the experts make of normed2, times their shares. Shown to the block's observer. */
+pare_status pare_block_experts_add(const pare_block *block, float *out);
+
+/* Weights of an expert, and what it makes of normed2's rows of its tokens up to room.activated. */
+typedef struct pare_expert_hand {
+    uint32_t expert;
+    int64_t tokens;
+    const int32_t *places; /* [tokens] in routing.share; the token is a place by `chosen` */
+    const void *weight[PARE_EXPERT_MATRICES];
+} pare_expert_hand;
+
+/* False if no token reaches it. */
+bool pare_block_expert(const pare_block *block, uint32_t expert, pare_expert_hand *out);
+pare_status pare_block_expert_activate(const pare_block *block, const pare_expert_hand *hand);
+
+/* branch: [tokens, d] the gradient of what the FFN makes. dnormed of the activations gets what reaches normed2 through
+ * experts and router; their gradients go to the sink. */
+pare_status pare_block_experts_backward(const pare_block *block, const pare_block_gradients *gradients,
+                                        const float *branch);
+
+/* Of the gate of the expert that all tokens reach. dactivated, activated: of that expert's Down, [tokens, F] or [F,
+ * tokens] as the block has them. */
+pare_status pare_block_shared_gate_backward(const pare_block *block, const pare_block_gradients *gradients,
+                                            const float *dactivated);
+
+/* Elements of the gradients of all of a layer's experts. */
+uint64_t pare_expert_sums_elements(const pare_config *config);
+
+#endif

@@ -1,0 +1,195 @@
+#include "model/block_experts.h"
+#include "model/block_linear.h"
+#include "model/expert_tensors.h"
+#include "support/vectorize.h"
+
+#include <string.h>
+
+uint64_t pare_expert_sums_elements(const pare_config *config) {
+    uint64_t d = config->hidden, each = (uint64_t)PARE_EXPERT_PARTS * config->experts.width * d;
+    return pare_has_experts(config) ? config->experts.count * (d + each) + d : 0;
+}
+
+/* Where the sums of a tensor of the layer lie: in the order of ids. */
+static float *sums_of(const pare_block *block, const pare_block_gradients *g, size_t id) {
+    const pare_config *config = block->config;
+    size_t at = id - pare_tensor_id_router(config, block->layer), d = config->hidden;
+    if (!g->expert_sums || at == 0) return g->expert_sums;
+    size_t router = (size_t)config->experts.count * d;
+    return g->expert_sums + router + (at == 1 ? 0 : d + (at - 2) * config->experts.width * d);
+}
+
+/* dy: operand [m, out], x: operand [m, in]. */
+static pare_status weight_gradient(const pare_block *block, const pare_block_gradients *g, size_t id, int64_t m,
+                                   int64_t out, int64_t in, const void *dy, const void *x) {
+    if (!g->sink->wants(g->sink->context, id)) return PARE_OK;
+    const pare_linear l = {.tokens = m, .out = out, .in = in};
+    return pare_linear_rows_gradient(block, g, id, &l, dy, x, sums_of(block, g, id), true);
+}
+
+/* dx += dy W of an expert's part, or of the router. */
+static pare_status input_gradient(const pare_block *block, int64_t m, int64_t out, int64_t in, const void *dy,
+                                  const void *w, bool accumulate, float *dx) {
+    const pare_matmul shape = {.batch = 1, .m = m, .n = in, .k = out, .accumulate = accumulate};
+    return block->backend->operations->matmul(block->backend, &shape, dy, w, dx);
+}
+
+PARE_VECTORIZE static void add_row(float *restrict to, const float *restrict from, float scale, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        to[i] += scale * from[i];
+}
+
+PARE_VECTORIZE static void scale_row(float *restrict to, const float *restrict from, float scale, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        to[i] = scale * from[i];
+}
+
+/* Rows of the branch's gradient times the tokens' shares, through y, which is free. */
+static void gather_gradient(const pare_block *block, const pare_expert_hand *hand, const float *branch) {
+    const pare_expert_room *room = &block->activations->experts;
+    int64_t d = block->hidden;
+#pragma omp parallel for schedule(static) if (hand->tokens * d > 8192)
+    for (int64_t i = 0; i < hand->tokens; i++)
+        scale_row(room->y + i * d, branch + hand->places[i] / room->routing.chosen * d,
+                  room->routing.share[hand->places[i]], d);
+    block->backend->operations->to_operand(block->backend, room->y, hand->tokens * d, room->dy);
+}
+
+/* Sum of a row of an operand times floats. */
+static float dot_operand(const pare_block *block, const void *operand, int64_t at, const float *values, int64_t n) {
+    enum { PIECE = 256 };
+    float piece[PIECE];
+    double sum = 0.0;
+    for (int64_t i = 0; i < n; i += PIECE) {
+        int64_t count = n - i < PIECE ? n - i : PIECE;
+        pare_to_float(piece, pare_operand_at(block->backend, operand, at + i), block->backend->operand, (size_t)count);
+        for (int64_t j = 0; j < count; j++)
+            sum += (double)piece[j] * (double)values[i + j];
+    }
+    return (float)sum;
+}
+
+/* share dL/dshare of an expert's tokens: what Down reads times its gradient, which has the share in it. */
+static void feel(const pare_block *block, const pare_expert_hand *hand) {
+    const pare_expert_room *room = &block->activations->experts;
+    int64_t f = block->config->experts.width;
+#pragma omp parallel for schedule(static) if (hand->tokens * f > 8192)
+    for (int64_t i = 0; i < hand->tokens; i++)
+        room->felt[hand->places[i]] = dot_operand(block, room->activated, i * f, room->dactivated + i * f, f);
+}
+
+static void scatter_gradient(const pare_block *block, const pare_expert_hand *hand) {
+    const pare_expert_room *room = &block->activations->experts;
+    int64_t d = block->hidden;
+#pragma omp parallel for schedule(static) if (hand->tokens * d > 8192)
+    for (int64_t i = 0; i < hand->tokens; i++)
+        add_row(block->activations->dnormed + hand->places[i] / room->routing.chosen * d, room->y + i * d, 1.0f, d);
+}
+
+static pare_status expert_backward(const pare_block *block, const pare_block_gradients *g, const float *branch,
+                                   const pare_expert_hand *hand) {
+    const pare_expert_room *r = &block->activations->experts;
+    int64_t m = hand->tokens, f = block->config->experts.width, d = block->hidden;
+    size_t id = pare_tensor_id_expert(block->config, block->layer, hand->expert, PARE_EXPERT_GATE);
+    PARE_TRY(pare_block_expert_activate(block, hand));
+    gather_gradient(block, hand, branch);
+    PARE_TRY(weight_gradient(block, g, id + PARE_EXPERT_DOWN, m, d, f, r->dy, r->activated));
+    PARE_TRY(input_gradient(block, m, d, f, r->dy, hand->weight[PARE_EXPERT_DOWN], false, r->dactivated));
+    feel(block, hand);
+    block->backend->operations->gated_backward(block->backend, block->config->architecture.activation, r->gate, r->up,
+                                               r->dactivated, m * f, r->dgate, r->dup);
+    PARE_TRY(weight_gradient(block, g, id + PARE_EXPERT_GATE, m, f, d, r->dgate, r->x));
+    PARE_TRY(weight_gradient(block, g, id + PARE_EXPERT_UP, m, f, d, r->dup, r->x));
+    PARE_TRY(input_gradient(block, m, f, d, r->dgate, hand->weight[PARE_EXPERT_GATE], false, r->y));
+    PARE_TRY(input_gradient(block, m, f, d, r->dup, hand->weight[PARE_EXPERT_UP], true, r->y));
+    scatter_gradient(block, hand);
+    if (!g->sink->expert_gradient) return PARE_OK;
+    return g->sink->expert_gradient(g->sink->context, block->layer, hand->expert, hand->tokens, hand->places, r->felt);
+}
+
+static pare_status router_backward(const pare_block *block, const pare_block_gradients *g) {
+    const pare_activations *a = block->activations;
+    const pare_expert_room *room = &a->experts;
+    const pare_routing *r = &room->routing;
+    size_t id = pare_tensor_id_router(block->config, block->layer);
+    pare_routing_backward(r, room->felt, room->dlogits);
+    block->backend->operations->to_operand(block->backend, room->dlogits, r->tokens * r->experts,
+                                           room->dlogits_operand);
+    PARE_TRY(weight_gradient(block, g, id, r->tokens, r->experts, block->hidden, room->dlogits_operand, a->normed2));
+    const void *router = pare_source_operand(block->source, id, room->router);
+    return input_gradient(block, r->tokens, r->experts, block->hidden, room->dlogits_operand, router, true, a->dnormed);
+}
+
+/* The sums of all micro-batches, after the last one. */
+static pare_status hand_over_sums(const pare_block *block, const pare_block_gradients *g) {
+    const pare_config *config = block->config;
+    size_t first = pare_tensor_id_router(config, block->layer);
+    size_t count = 2 + (size_t)block->widths.experts * PARE_EXPERT_PARTS;
+    if (!g->expert_sums || !g->last) return PARE_OK;
+    for (size_t id = first; id < first + count; id++) {
+        int64_t rows, columns;
+        const pare_tensor *tensor = block->source->model->tensors[id];
+        pare_tensor_matrix(tensor, &rows, &columns);
+        if (pare_tensor_is_absent(tensor) || !g->sink->wants(g->sink->context, id)) continue;
+        PARE_TRY(g->sink->rows(g->sink->context, id, 0, rows, columns, sums_of(block, g, id), NULL));
+    }
+    return PARE_OK;
+}
+
+static pare_status refuse_samples(const pare_block *block, const pare_block_gradients *g) {
+    if (!g->sink->samples) return PARE_OK;
+    return pare_fail(PARE_UNSUPPORTED, "block %u: gradients of single samples are not made where there are experts",
+                     block->layer);
+}
+
+/* Sums begin before the gate of the expert that all tokens reach, which comes first. */
+static void begin_sums(const pare_block *block, const pare_block_gradients *g) {
+    if (g->expert_sums && g->first)
+        memset(g->expert_sums, 0, (size_t)pare_expert_sums_elements(block->config) * sizeof *g->expert_sums);
+}
+
+pare_status pare_block_experts_backward(const pare_block *block, const pare_block_gradients *g, const float *branch) {
+    if (!pare_block_has_experts(block)) return PARE_OK;
+    PARE_TRY(refuse_samples(block, g));
+    if (!pare_block_gates_shared(block)) begin_sums(block, g);
+    for (uint32_t expert = 0; expert < block->widths.experts; expert++) {
+        pare_expert_hand hand;
+        if (pare_block_expert(block, expert, &hand)) PARE_TRY(expert_backward(block, g, branch, &hand));
+    }
+    PARE_TRY(router_backward(block, g));
+    return hand_over_sums(block, g);
+}
+
+/* With q = dactivated . activated, which has the share s in it, dL/dlogit is q (1 - s). */
+static void shared_logits(const pare_block *block, const float *dactivated, float *dlogit) {
+    const pare_activations *a = block->activations;
+    int64_t n = block->batch * block->length, f = block->widths.ffn;
+    bool by_feature = pare_linear_ffn_by_feature(n);
+#pragma omp parallel for schedule(static) if (n * f > 8192)
+    for (int64_t t = 0; t < n; t++) {
+        double sum = 0.0;
+        for (int64_t i = 0; i < f && by_feature; i++) {
+            float value;
+            pare_to_float(&value, pare_operand_at(block->backend, a->activated, i * n + t), block->backend->operand, 1);
+            sum += (double)value * (double)dactivated[i * n + t];
+        }
+        if (!by_feature) sum = (double)dot_operand(block, a->activated, t * f, dactivated + t * f, f);
+        dlogit[t] = (float)sum * (1.0f - a->experts.shared_share[t]);
+    }
+}
+
+pare_status pare_block_shared_gate_backward(const pare_block *block, const pare_block_gradients *g,
+                                            const float *dactivated) {
+    const pare_activations *a = block->activations;
+    const pare_expert_room *room = &a->experts;
+    int64_t n = block->batch * block->length, d = block->hidden;
+    size_t id = pare_tensor_id_shared_gate(block->config, block->layer);
+    PARE_TRY(refuse_samples(block, g));
+    begin_sums(block, g);
+    pare_source_rows(block->source, id, 0, 1, room->shared_gate);
+    shared_logits(block, dactivated, room->dlogits);
+    for (int64_t t = 0; t < n; t++)
+        add_row(a->dnormed + t * d, room->shared_gate, room->dlogits[t], d);
+    block->backend->operations->to_operand(block->backend, room->dlogits, n, room->dlogits_operand);
+    return weight_gradient(block, g, id, n, 1, d, room->dlogits_operand, a->normed2);
+}

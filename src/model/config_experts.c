@@ -1,0 +1,116 @@
+#include "model/config_experts.h"
+#include "model/family.h"
+#include "support/json_build.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { EXPERT_LIMIT = 1 << 16, WIDTH_LIMIT = 1 << 24, LAYER_LIMIT = 10000 };
+
+static const char chosen_key[] = "num_experts_per_tok", step_key[] = "decoder_sparse_step",
+                  dense_key[] = "mlp_only_layers";
+
+/* Versions of transformers write the number of experts under one of these, whatever the class. */
+static const char *const count_keys[] = {"num_experts", "num_local_experts"};
+
+enum { COUNT_KEYS = sizeof count_keys / sizeof *count_keys };
+
+static pare_status read_count(pare_fields fields, const pare_expert_rule *rule, uint32_t *count) {
+    const char *said = NULL;
+    for (int i = 0; i < COUNT_KEYS; i++) {
+        uint32_t here;
+        if (!pare_field(fields, count_keys[i])) continue;
+        PARE_TRY(pare_field_whole(fields, count_keys[i], 1, EXPERT_LIMIT, -1, &here));
+        if (said && here != *count) {
+            char expected[96];
+            snprintf(expected, sizeof expected, "%s says %u; correct the one that is wrong", said, *count);
+            return pare_field_refuse(PARE_FORMAT_ERROR, fields, count_keys[i], expected);
+        }
+        said = count_keys[i];
+        *count = here;
+    }
+    if (!said) *count = rule->fallback.count;
+    return PARE_OK;
+}
+
+static pare_status read_sizes(pare_fields fields, const pare_family *family, pare_experts *experts) {
+    const pare_expert_rule *rule = &family->experts;
+    const char *width = rule->width_key ? rule->width_key : pare_family_key(family, PARE_CONFIG_KEY_FFN);
+    PARE_TRY(read_count(fields, rule, &experts->count));
+    PARE_TRY(pare_field_whole(fields, chosen_key, 1, EXPERT_LIMIT, rule->fallback.chosen, &experts->chosen));
+    PARE_TRY(pare_field_whole(fields, width, 1, WIDTH_LIMIT, rule->fallback.width, &experts->width));
+    if (rule->shared_key)
+        PARE_TRY(pare_field_whole(fields, rule->shared_key, 1, WIDTH_LIMIT, rule->fallback.shared, &experts->shared));
+    experts->normalised = true;
+    if (rule->normalised_key) PARE_TRY(pare_field_flag(fields, rule->normalised_key, &experts->normalised));
+    if (experts->chosen <= experts->count) return PARE_OK;
+    char expected[96];
+    snprintf(expected, sizeof expected, "a token cannot choose more than the %u experts that there are",
+             experts->count);
+    return pare_field_refuse(PARE_FORMAT_ERROR, fields, chosen_key, expected);
+}
+
+/* True if the list names the layer. */
+static bool names(const json_t *list, uint32_t layer) {
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (json_integer_value(json_array_get(list, i)) == (json_int_t)layer) return true;
+    return false;
+}
+
+static pare_status check_list(pare_fields fields, const json_t *list) {
+    bool good = !list || json_is_array(list);
+    for (size_t i = 0; good && i < json_array_size(list); i++)
+        good = json_is_integer(json_array_get(list, i));
+    return good ? PARE_OK
+                : pare_field_refuse(PARE_FORMAT_ERROR, fields, dense_key, "it must be a list of numbers of layers");
+}
+
+pare_status pare_config_read_experts(pare_fields fields, pare_config *config) {
+    const pare_expert_rule *rule = &config->family->experts;
+    const json_t *dense = NULL;
+    uint32_t step = 1;
+    if (!rule->router) return PARE_OK;
+    PARE_TRY(read_sizes(fields, config->family, &config->experts));
+    if (rule->sparse_step) {
+        dense = pare_field(fields, dense_key);
+        PARE_TRY(check_list(fields, dense));
+        PARE_TRY(pare_field_whole(fields, step_key, 1, LAYER_LIMIT, 1, &step));
+    }
+    bool any = false;
+    for (uint32_t layer = 0; layer < config->layers; layer++) {
+        config->plan[layer].routed = !names(dense, layer) && (layer + 1) % step == 0;
+        any |= config->plan[layer].routed;
+    }
+    if (!any) config->experts = (pare_experts){0};
+    return PARE_OK;
+}
+
+static void put_dense_layers(const pare_config *original, const pare_config_sizes *sizes, json_t *json) {
+    json_t *list = json_array();
+    uint32_t number = 0;
+    for (uint32_t layer = 0; layer < original->layers; layer++) {
+        if (sizes->dropped[layer]) continue;
+        if (!original->plan[layer].routed) pare_json_append(list, json_integer(number));
+        number++;
+    }
+    pare_json_put(json, dense_key, list);
+    pare_json_put(json, step_key, json_integer(1));
+}
+
+void pare_config_write_experts(const pare_config *original, const pare_config_sizes *sizes, json_t *json) {
+    const pare_expert_rule *rule = &original->family->experts;
+    uint32_t left = 0;
+    bool stated = false;
+    if (!pare_has_experts(original)) return;
+    for (uint32_t i = 0; i < sizes->layers; i++)
+        left = sizes->widths[i].experts ? sizes->widths[i].experts : left;
+    for (int i = 0; i < COUNT_KEYS && left; i++) {
+        if (!json_object_get(json, count_keys[i])) continue;
+        pare_json_put(json, count_keys[i], json_integer(left));
+        stated = true;
+    }
+    if (!stated && left) pare_json_put(json, rule->count_key, json_integer(left));
+    pare_json_put(json, chosen_key, json_integer(original->experts.chosen));
+    if (rule->sparse_step && sizes->dropped && sizes->layers != original->layers)
+        put_dense_layers(original, sizes, json);
+}

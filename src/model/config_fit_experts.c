@@ -1,0 +1,70 @@
+#include "model/config_fit_experts.h"
+#include "model/expert_names.h"
+
+#include <stdio.h>
+
+/* [experts, rows, columns] of all experts, as one run of the file. */
+static pare_status expect_fused(const pare_inventory *from, const char *name, uint64_t rows, uint64_t columns) {
+    const pare_tensor *tensor;
+    const uint32_t experts = from->config->experts.count;
+    char expected[96];
+    PARE_TRY(pare_inventory_take(from, name, &tensor));
+    if (tensor->rank == 3 && tensor->shape[0] == experts && tensor->shape[1] == rows && tensor->shape[2] == columns) {
+        if (!tensor->view) return PARE_OK;
+        return pare_fail(PARE_UNSUPPORTED,
+                         "%s: tensor %s does not lie in the file as it is used; load the model in transformers and "
+                         "save it with save_pretrained",
+                         pare_checkpoint_file(from->checkpoint, tensor->file), name);
+    }
+    snprintf(expected, sizeof expected, "[%u, %llu, %llu]", experts, (unsigned long long)rows,
+             (unsigned long long)columns);
+    return pare_inventory_refuse(from, tensor, expected);
+}
+
+static pare_status fit_fused(const pare_inventory *from, uint32_t layer) {
+    const pare_config *config = from->config;
+    uint64_t d = config->hidden, width = config->experts.width;
+    char name[PARE_NAME_BYTES];
+    pare_expert_name(config, layer, 0, PARE_EXPERT_GATE, name);
+    PARE_TRY(expect_fused(from, name, 2 * width, d));
+    pare_expert_name(config, layer, 0, PARE_EXPERT_DOWN, name);
+    return expect_fused(from, name, d, width);
+}
+
+static pare_status fit_each(const pare_inventory *from, uint32_t layer) {
+    const pare_config *config = from->config;
+    for (uint32_t expert = 0; expert < config->experts.count; expert++)
+        for (pare_expert_part part = 0; part < PARE_EXPERT_PARTS; part++) {
+            char name[PARE_NAME_BYTES];
+            int64_t rows, columns;
+            pare_expert_name(config, layer, expert, part, name);
+            pare_expert_shape(config, part, &rows, &columns);
+            PARE_TRY(pare_inventory_matrix(from, name, (uint64_t)rows, (uint64_t)columns));
+        }
+    return PARE_OK;
+}
+
+static pare_status fit_shared(const pare_inventory *from, uint32_t layer, const pare_widths *widths) {
+    const pare_config *config = from->config;
+    char name[PARE_NAME_BYTES];
+    if (!config->experts.shared) return PARE_OK;
+    if (widths->ffn != config->experts.shared)
+        return pare_fail(PARE_FORMAT_ERROR,
+                         "%s: %s of config.json is %u, but the tensors of layer %u have %u; correct the one that is "
+                         "wrong",
+                         pare_checkpoint_directory(from->checkpoint), config->family->experts.shared_key,
+                         config->experts.shared, layer, widths->ffn);
+    pare_shared_gate_name(config, layer, name);
+    return pare_inventory_matrix(from, name, 1, config->hidden);
+}
+
+pare_status pare_config_fit_experts(const pare_inventory *from, uint32_t layer, pare_widths *widths) {
+    const pare_config *config = from->config;
+    char name[PARE_NAME_BYTES];
+    if (!config->plan[layer].routed) return PARE_OK;
+    widths->experts = config->experts.count;
+    pare_router_name(config, layer, name);
+    PARE_TRY(pare_inventory_matrix(from, name, widths->experts, config->hidden));
+    PARE_TRY(fit_shared(from, layer, widths));
+    return pare_experts_are_fused(config) ? fit_fused(from, layer) : fit_each(from, layer);
+}

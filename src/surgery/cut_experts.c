@@ -1,0 +1,35 @@
+#include "surgery/cut_experts.h"
+#include "model/expert_tensors.h"
+#include "support/file.h"
+
+#include <stdlib.h>
+
+/* Layers below that are left. */
+static uint32_t place_of_layer(const pare_selection *selection, uint32_t layer) {
+    uint32_t place = 0;
+    for (uint32_t i = 0; i < layer; i++)
+        place += !selection->layer[i].dropped;
+    return place;
+}
+
+void pare_cut_expert_name(const pare_model *model, const pare_selection *selection, size_t id, char **name) {
+    pare_expert_place place;
+    char own[PARE_NAME_BYTES];
+    if (!pare_tensor_id_split_expert(model, id, &place) || place.what != PARE_EXPERT_OWN) return;
+    const pare_kept *kept = &selection->layer[place.layer];
+    uint32_t number = pare_kept_expert_place(kept, place.expert);
+    free(*name);
+    *name = NULL;
+    if (number == kept->experts) return;
+    pare_expert_name(&model->config, place_of_layer(selection, place.layer), number, place.part, own);
+    *name = pare_format("%s", own);
+}
+
+void pare_cut_experts_axes(const pare_model *model, const pare_selection *selection, const pare_tensor *tensor,
+                           pare_axes *axes) {
+    pare_expert_place place;
+    if (!pare_tensor_id_split_expert(model, pare_experts_first_in(model, tensor), &place)) return;
+    const pare_kept *kept = &selection->layer[place.layer];
+    if (!kept->dropped && kept->experts != model->config.widths[place.layer].experts)
+        axes->rows = (pare_axis){.units = kept->expert, .count = kept->experts, .width = 1};
+}

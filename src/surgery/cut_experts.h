@@ -1,0 +1,15 @@
+/* What becomes of experts in a smaller model: those that are left get the numbers from 0 on. */
+#ifndef PARE_SURGERY_CUT_EXPERTS_H
+#define PARE_SURGERY_CUT_EXPERTS_H
+
+#include "surgery/axes.h"
+
+/* *name: that of tensor `id` in the smaller model, in place of the one that it had, which is freed; NULL where its
+ * expert goes. Nothing for other tensors. */
+void pare_cut_expert_name(const pare_model *model, const pare_selection *selection, size_t id, char **name);
+
+/* Of a tensor that holds all experts, one behind the other: those that are left. Nothing for other tensors. */
+void pare_cut_experts_axes(const pare_model *model, const pare_selection *selection, const pare_tensor *tensor,
+                           pare_axes *axes);
+
+#endif

@@ -1,0 +1,129 @@
+"""Writes ../data/expert_pruning.json: scores of whole experts on the ids of experts.json, and what transformers makes of
+the models of EXPERT_CASES without those that score lowest, in fp64.
+
+For each case: per layer with experts, tokens that reach each expert and scores by method; the experts that stay at
+RATIO; keys of config.json that count them; names and shapes of what transformers saves of the smaller model; its loss
+on the same ids."""
+import json
+import os
+import sys
+import tempfile
+
+import torch
+import transformers
+
+import families
+from family_cases import EXPERT_CASES, V
+
+OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "expert_pruning.json")
+RATIO = 0.35
+KEYS = ("num_experts", "num_local_experts")
+
+
+def expert_modules(model):
+    return [(name, module) for name, module in model.named_modules() if name.endswith(".experts")]
+
+
+def outputs_of(module, e, x):
+    gate, up = torch.nn.functional.linear(x, module.gate_up_proj[e]).chunk(2, dim=-1)
+    return torch.nn.functional.linear(module.act_fn(gate) * up, module.down_proj[e])
+
+
+def loss_of(model):
+    logits = families.logits_of(model, families.IDS)
+    return torch.nn.functional.cross_entropy(logits[:, :-1].reshape(-1, V), torch.tensor(families.IDS[:, 1:]).reshape(-1))
+
+
+def scores_of(model):
+    """By layer: {"tokens", "reap", "expert-frequency", "expert-gates", "expert-taylor"}."""
+    seen = []
+
+    def look(module, inputs, output):
+        output.retain_grad()
+        seen.append((module, inputs, output))
+
+    hooks = [module.register_forward_hook(look) for _, module in expert_modules(model)]
+    loss = loss_of(model)
+    loss.backward()
+    for hook in hooks:
+        hook.remove()
+    layers = []
+    for module, (x, index, weights), output in seen:
+        layer = {"tokens": [], "reap": [], "expert-frequency": [], "expert-gates": [], "expert-taylor": []}
+        for e in range(module.num_experts):
+            token, place = torch.where(index == e)
+            share = weights[token, place].detach().double()
+            with torch.no_grad():
+                y = outputs_of(module, e, x[token])
+            norms, felt = share * y.norm(dim=-1), share * (output.grad[token] * y).sum(-1)
+            layer["tokens"].append(len(token))
+            layer["reap"].append(norms.mean().item() if len(token) else 0.0)
+            layer["expert-frequency"].append(float(len(token)))
+            layer["expert-gates"].append(share.sum().item())
+            layer["expert-taylor"].append(felt.sum().abs().item())
+        layers.append(layer)
+    return layers, loss.item()
+
+
+def kept_of(scores):
+    """Of equal scores the lower index goes first."""
+    gone = int(len(scores) * RATIO + 1e-9)
+    order = sorted(range(len(scores)), key=lambda i: (scores[i], i))
+    return sorted(order[gone:])
+
+
+def smaller(name, kept, folder):
+    """A model of fewer experts, filled with what is left of the weights of the case's."""
+    _, _, model = families.build(name, folder)
+    config = model.config
+    for key in KEYS:
+        if key in config.to_dict():
+            setattr(config, key, len(kept[0]))
+    with families.everything_double():
+        fewer = type(model)._from_config(config, attn_implementation="eager", experts_implementation="eager", dtype=torch.float64)
+    state = model.state_dict()
+    numbers = {module: lists for (module, _), lists in zip(expert_modules(model), kept)}
+    for module, list_ in numbers.items():
+        block = module.rsplit(".", 1)[0]
+        for key in state:
+            if key.startswith(module + ".") or key in (block + ".gate.weight", block + ".router.weight"):
+                state[key] = state[key][list_]
+    fewer.load_state_dict(state)
+    return fewer.eval()
+
+
+def case(name):
+    with tempfile.TemporaryDirectory() as folder:
+        _, _, model = families.build(name, folder)
+        layers, before = scores_of(model)
+    rows = []
+    for method in ("reap", "expert-frequency", "expert-gates", "expert-taylor"):
+        kept = [kept_of(layer[method]) for layer in layers]
+        with tempfile.TemporaryDirectory() as folder:
+            model = smaller(name, kept, folder)
+            loss = loss_of(model).item()
+            out = os.path.join(folder, "smaller")
+            model.save_pretrained(out)
+            tensors = [[tensor, list(value.shape)] for tensor, value in families.stored(out).items()]
+        row = {"method": method, "scores": [families.digits(layer[method]) for layer in layers], "kept": kept, "loss": families.digits([loss], 9)[0]}
+        if method == "reap":
+            row["tensors"] = tensors
+        rows.append(row)
+    return {"name": name, "left": len(rows[0]["kept"][0]), "tokens": [layer["tokens"] for layer in layers], "before": families.digits([before], 9)[0], "rows": rows}
+
+
+def main():
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    torch.set_num_threads(1)
+    cases = []
+    for name in EXPERT_CASES:
+        cases.append(case(name))
+        print(name, cases[-1]["before"], [(row["method"], row["loss"]) for row in cases[-1]["rows"]], flush=True)
+    with open(OUT, "w", encoding="utf-8", newline="\n") as f:
+        lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)
+        f.write('{"ratio":%g,"cases":[\n%s]}\n' % (RATIO, lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
