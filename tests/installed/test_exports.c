@@ -50,7 +50,8 @@ static void declared(names *out) {
                out);
 }
 
-static void exported(const char *folder, names *out) {
+/* The path of it; freed with free(). */
+static char *shared_library(const char *folder) {
     bool shared = strstr(PARE_LIBRARY, ".a") == NULL;
     char *library = shared ? pare_format("%s", PARE_LIBRARY) : pare_format("%s/exports.so", folder);
     if (!shared) {
@@ -60,6 +61,11 @@ static void exported(const char *folder, names *out) {
         assert_int_equal(system(link), 0);
         free(link);
     }
+    return library;
+}
+
+static void exported(const char *folder, names *out) {
+    char *library = shared_library(folder);
     read_names(
         pare_format("nm -D --defined-only '%s' | sed 's/.* //' | grep -vE '^(_init|_fini|__odr_asan.*)$'", library),
         out);
@@ -82,6 +88,23 @@ static void exactly_the_header(void **state) {
     free(folder);
 }
 
+#ifdef PARE_PROGRAM_OBJECTS
+/* As packages have the program: with what is exported, and the few files of support/ that are linked into it as well.
+ */
+static void the_program_needs_no_more(void **state) {
+    (void)state;
+    char *folder = tiny_folder(), *library = shared_library(folder);
+    char *link = pare_format("%s %s -o '%s/program' '@%s' '%s' -Wl,--unresolved-symbols=ignore-in-shared-libs "
+                             "-ljansson -lm",
+                             PARE_C_COMPILER, PARE_SANITIZE_FLAGS, folder, PARE_PROGRAM_OBJECTS, library);
+    assert_int_equal(system(link), 0);
+    tiny_remove(folder);
+    free(folder);
+    free(library);
+    free(link);
+}
+#endif
+
 static void one_version(void **state) {
     (void)state;
     char *of_header = pare_format("%d.%d.%d", PARE_VERSION_MAJOR, PARE_VERSION_MINOR, PARE_VERSION_PATCH);
@@ -95,6 +118,12 @@ static void one_version(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(exactly_the_header), cmocka_unit_test(one_version)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(exactly_the_header),
+#ifdef PARE_PROGRAM_OBJECTS
+        cmocka_unit_test(the_program_needs_no_more),
+#endif
+        cmocka_unit_test(one_version),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
