@@ -1,4 +1,4 @@
-#include "support/controls.h"
+#include "controls.h"
 
 #include <string.h>
 

@@ -94,9 +94,10 @@ static void exactly_the_header(void **state) {
 static void the_program_needs_no_more(void **state) {
     (void)state;
     char *folder = tiny_folder(), *library = shared_library(folder);
-    char *link = pare_format("%s %s -o '%s/program' '@%s' '%s' -Wl,--unresolved-symbols=ignore-in-shared-libs "
-                             "-ljansson -lm",
-                             PARE_C_COMPILER, PARE_SANITIZE_FLAGS, folder, PARE_PROGRAM_OBJECTS, library);
+    char *link =
+        pare_format("%s %s -std=gnu17 -D_GNU_SOURCE -I'%s/include' -o '%s/program' '@%s' '%s' "
+                    "-Wl,--unresolved-symbols=ignore-in-shared-libs -ljansson -lm",
+                    PARE_C_COMPILER, PARE_SANITIZE_FLAGS, PARE_SOURCE_DIR, folder, PARE_PROGRAM_OBJECTS, library);
     assert_int_equal(system(link), 0);
     tiny_remove(folder);
     free(folder);
