@@ -100,16 +100,12 @@ static void put_dense_layers(const pare_config *original, const pare_config_size
 void pare_config_write_experts(const pare_config *original, const pare_config_sizes *sizes, json_t *json) {
     const pare_expert_rule *rule = &original->family->experts;
     uint32_t left = 0;
-    bool stated = false;
     if (!pare_has_experts(original)) return;
     for (uint32_t i = 0; i < sizes->layers; i++)
         left = sizes->widths[i].experts ? sizes->widths[i].experts : left;
-    for (int i = 0; i < COUNT_KEYS && left; i++) {
-        if (!json_object_get(json, count_keys[i])) continue;
-        pare_json_put(json, count_keys[i], json_integer(left));
-        stated = true;
-    }
-    if (!stated && left) pare_json_put(json, rule->count_key, json_integer(left));
+    for (int i = 0; i < COUNT_KEYS && left; i++)
+        if (json_object_get(json, count_keys[i])) pare_json_put(json, count_keys[i], json_integer(left));
+    if (left) pare_json_put(json, rule->count_key, json_integer(left)); /* transformers 4 reads no other */
     pare_json_put(json, chosen_key, json_integer(original->experts.chosen));
     if (rule->sparse_step && sizes->dropped && sizes->layers != original->layers)
         put_dense_layers(original, sizes, json);
