@@ -35,6 +35,7 @@ static const row rows[] = {
     {"best-sparse", PARE_EFFORT_QUICK, "compensate", "obs", NULL},
     {"best-sparse", PARE_EFFORT_QUICK, "cg_iterations", "5", NULL},
     {"best-sparse", PARE_EFFORT_HIGH, "reconstruct", "20", NULL},
+    {"best-sparse", PARE_EFFORT_HIGH, "samples", "512", NULL},
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };
