@@ -64,6 +64,7 @@ typedef struct pare_chart_cells {
     const char *const *row_names;    /* [rows], or NULL: numbers from 0 */
     const char *const *column_names; /* [columns], likewise */
     const char *label;               /* what is counted, with its unit */
+    bool gaps;                       /* that some are left empty is meant, and not told of */
 } pare_chart_cells;
 
 typedef struct pare_chart {

@@ -28,7 +28,7 @@ static size_t longest_name(const pare_chart_cells *h) {
 static void measure(pare_chart_frame *f) {
     const pare_chart_cells *h = &f->chart->cells;
     pare_chart_range range = range_of(h);
-    f->absent = range.absent;
+    f->absent = h->gaps ? 0 : range.absent;
     f->empty = range.count == 0;
     f->left = pare_chart_room_for(longest_name(h));
     double cell = (f->right - f->left) / (double)(h->columns ? h->columns : 1);

@@ -21,15 +21,17 @@ static void draw(pare_page *page, const json_t *layers, const char *member, cons
             values[i * columns + j] = json_is_number(count) ? json_number_value(count) : NAN;
         }
     }
-    pare_page_chart(
-        page,
-        &(pare_chart){
-            .kind = PARE_CHART_HEAT,
-            .name = name,
-            .title = title,
-            .caption = "A row is a layer, a cell one of its experts; those that are gone "
-                       "are left empty.",
-            .cells = {.rows = rows, .columns = columns, .values = values, .row_names = names, .label = "tokens"}});
+    pare_page_chart(page, &(pare_chart){.kind = PARE_CHART_HEAT,
+                                        .name = name,
+                                        .title = title,
+                                        .caption = "A row is a layer, a cell one of its experts; those that are gone "
+                                                   "are left empty.",
+                                        .cells = {.rows = rows,
+                                                  .columns = columns,
+                                                  .values = values,
+                                                  .row_names = names,
+                                                  .label = "tokens",
+                                                  .gaps = true}});
 }
 
 void pare_page_experts(pare_page *page, const json_t *json) {

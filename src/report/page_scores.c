@@ -10,6 +10,7 @@ static const struct {
              {"query_heads", "Scores of query heads", "score of a query head", false},
              {"ffn", "Scores of FFN channels", "score of an FFN channel", false},
              {"hidden", "Scores of channels of the residual stream", "score of a channel", true},
+             {"experts", "Scores of experts", "score of an expert", false},
              {"layers", "Scores of whole layers", "score of a layer", true}};
 
 /* Where scores are positive they may differ by much: those that are zero stand at the left edge, then. */
@@ -79,11 +80,13 @@ static void draw(pare_page *page, const json_t *list, size_t kind) {
 
 void pare_page_scores(pare_page *page, const json_t *json) {
     const json_t *scores = pare_page_at(json, "scores");
-    if (!json_object_size(scores)) return;
-    pare_page_heading(page, "Scores, and where the cut is");
+    bool headed = false;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         const json_t *list = json_object_get(scores, kinds[i].member);
-        if (json_array_size(list)) draw(page, list, i);
+        if (!json_array_size(list)) continue;
+        if (!headed) pare_page_heading(page, "Scores, and where the cut is");
+        headed = true;
+        draw(page, list, i);
         pare_page_release(page);
     }
 }

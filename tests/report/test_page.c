@@ -92,6 +92,30 @@ static void no_section_is_empty(void **state) {
     json_decref(json);
 }
 
+/* Experts: their scores have a picture, those that are gone an empty cell that nothing is said of, and scores of what
+ * the page does not know no heading. */
+static void experts_are_shown(void **state) {
+    (void)state;
+    json_t *json = page_pruning(3, 0);
+    json_t *strip = json_pack("{s:i,s:[f,f],s:[i,i],s:[i,i],s:f}", "layer", 0, "values", 0.5, 2.0, "kept", 0, 1,
+                              "removed", 1, 0, "cut", 1.0);
+    json_t *layer = json_pack("{s:i,s:[i,i],s:[n,i],s:f}", "layer", 0, "tokens_before", 30, 70, "tokens_after", 100,
+                              "rerouted", 0.3);
+    assert_true(strip && layer);
+    json_object_set_new(json, "scores", json_pack("{s:[O]}", "experts", strip));
+    json_object_set_new(json, "experts", json_pack("{s:[o]}", "layers", layer));
+    char *html = page_of(json);
+    expect(html, "Scores of experts");
+    expect(html, "30 % of the choices of calibration tokens were of experts that are gone");
+    assert_null(strstr(html, "cannot be drawn"));
+    free(html);
+    json_object_set_new(json, "scores", json_pack("{s:[o]}", "something", strip));
+    html = page_of(json);
+    assert_null(strstr(html, "where the cut is"));
+    free(html);
+    json_decref(json);
+}
+
 static void the_other_kinds_are_told(void **state) {
     (void)state;
     static const char *const words[PAGE_KINDS][3] = {
@@ -312,6 +336,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pruning_is_told),
         cmocka_unit_test(no_section_is_empty),
+        cmocka_unit_test(experts_are_shown),
         cmocka_unit_test(the_other_kinds_are_told),
         cmocka_unit_test(pages_stand_alone),
         cmocka_unit_test(a_sweep_of_pictures),
