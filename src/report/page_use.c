@@ -40,6 +40,18 @@ static double smaller_cache(const json_t *json) {
     return json_array_size(before) == json_array_size(layers) ? 100.0 * (1.0 - kept / all) : NAN;
 }
 
+/* A token is given to as many experts as before. */
+static void write_fewer_experts(pare_page *page, double share) {
+    begin_entry(page, "What will be faster");
+    pare_page_say(
+        page,
+        "reading the model, and whatever waited for memory: its weights take about %.3g %% less, in any engine "
+        "and on any machine",
+        share);
+    pare_page_put(page, "</dd>\n");
+    write_entry(page, "What will not", "the work for each token: it is given to as many experts as before");
+}
+
 /* Smaller matrices are less work everywhere; zeros are the report's to explain. */
 static void write_speed(pare_page *page, const json_t *json) {
     const char *said = pare_page_string(json, "output.speed");
@@ -47,6 +59,10 @@ static void write_speed(pare_page *page, const json_t *json) {
            cache = smaller_cache(json);
     if (said || !(before > 0.0) || !(after < before)) {
         write_entry(page, "What will be faster", said);
+        return;
+    }
+    if (json_array_size(pare_page_at(json, "experts.layers"))) {
+        write_fewer_experts(page, 100.0 * (1.0 - after / before));
         return;
     }
     bool images = json_is_object(pare_page_at(json, "images")) && !json_array_size(pare_page_at(json, "texts"));

@@ -108,6 +108,8 @@ static void experts_are_shown(void **state) {
     expect(html, "Scores of experts");
     expect(html, "30 % of the choices of calibration tokens were of experts that are gone");
     assert_null(strstr(html, "cannot be drawn"));
+    expect(html, "it is given to as many experts as before");
+    assert_null(strstr(html, "less work"));
     free(html);
     json_object_set_new(json, "scores", json_pack("{s:[o]}", "something", strip));
     html = page_of(json);
