@@ -61,7 +61,8 @@ static void write_speed(pare_page *page, const json_t *json) {
         write_entry(page, "What will be faster", said);
         return;
     }
-    if (json_array_size(pare_page_at(json, "experts.layers"))) {
+    const char *mode = pare_page_string(json, "recipe.mode");
+    if (mode && strcmp(mode, "expert") == 0) {
         write_fewer_experts(page, 100.0 * (1.0 - after / before));
         return;
     }

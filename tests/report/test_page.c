@@ -104,6 +104,7 @@ static void experts_are_shown(void **state) {
     assert_true(strip && layer);
     json_object_set_new(json, "scores", json_pack("{s:[O]}", "experts", strip));
     json_object_set_new(json, "experts", json_pack("{s:[o]}", "layers", layer));
+    json_object_set_new(json_object_get(json, "recipe"), "mode", json_string("expert"));
     char *html = page_of(json);
     expect(html, "Scores of experts");
     expect(html, "30 % of the choices of calibration tokens were of experts that are gone");
