@@ -90,7 +90,8 @@ static void say_drops(const pare_layer_list *drops, bool alone) {
 
 void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options *options, const pare_model *model,
                        const pare_training_files *files) {
-    const char *usual = options->sparsity.given ? "best-sparse" : "best";
+    json_t *described = describe(options);
+    const char *usual = described ? pare_document_text(described, "method") : "";
     const char *preset = arguments->method < 0 ? usual : pare_recipe_name((size_t)arguments->method);
     const char *method = arguments->recipe ? arguments->recipe : preset;
     const char *summary = summary_of(method);
@@ -100,7 +101,6 @@ void pare_plan_say_job(const pare_arguments *arguments, const pare_prune_options
                       pare_bytes_show(pare_model_bytes(model)).text);
     bool alone = arguments->drops.count && options->ratio <= 0 && !options->ratios && !options->parameters &&
                  !options->bytes && !options->sparsity.given;
-    json_t *described = describe(options);
     double share = pare_document_number(described, "calib_share", 0.0);
     bool reads = !described || json_is_true(pare_document_at(described, "uses.calib"));
     say_drops(&arguments->drops, alone);
