@@ -15,6 +15,7 @@ bool pare_job_zeroes(const pare_job *job) {
 void pare_job_free(pare_job *job) {
     free(job->outputs.progress);
     pare_free(job->ignored);
+    pare_free(job->lacking);
     pare_free(job->recovery);
     *job = (pare_job){0};
 }

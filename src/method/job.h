@@ -66,6 +66,7 @@ typedef struct pare_job {
     const char *recipe_file; /* NULL: it is none of a file */
     bool own_salience;       /* scored by the caller's function, which may give other scores the next time */
     const char **ignored;    /* own: options that were given and mean nothing here, NULL after the last */
+    const char **lacking;    /* own: for each of them the option that it lacks, or NULL */
     pare_job_target target;
     pare_job_calibration calibration;
     pare_displace displace;

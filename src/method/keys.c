@@ -132,11 +132,13 @@ static const pare_key keys[] = {
      .advice = "give how far the ratio rises and falls around its mean, from 0 to 1"},
     {"choose", "--choose", PARE_KEY_CHOICE, AT(choice), choices, .applies = is_block},
     {"search_steps", "--search-steps", PARE_KEY_INTEGER, AT(search_steps), .low = 1, .high = 1e6,
-     .applies = pare_recipe_searches, .advice = "give how often the whole model is measured, such as 400"},
+     .applies = pare_recipe_searches, .with = "--allocate search",
+     .advice = "give how often the whole model is measured, such as 400"},
     {"search_rounds", "--search-rounds", PARE_KEY_INTEGER, AT(search_rounds), .low = 1, .high = 5,
-     .applies = pare_recipe_searches, .advice = "give a number of rounds from 1 to 5, each with finer levels"},
+     .applies = pare_recipe_searches, .with = "--allocate search",
+     .advice = "give a number of rounds from 1 to 5, each with finer levels"},
     {"search_moves", "--search-moves", PARE_KEY_SWITCH, AT(search_random), search_moves,
-     .applies = pare_recipe_searches},
+     .applies = pare_recipe_searches, .with = "--allocate search"},
     {"drop_halves", "--drop-halves", PARE_KEY_SWITCH, AT(drop_halves), pare_key_answers, .applies = searches_widths},
     {"compensate", "--compensate", PARE_KEY_CHOICE, AT(compensation), pare_compensation_names, .applies = always},
     {"metric", "--metric", PARE_KEY_CHOICE, AT(metric), metrics, .applies = pare_recipe_measures_outputs},
@@ -173,14 +175,15 @@ static const pare_key keys[] = {
     {"reconstruct", "--reconstruct", PARE_KEY_INTEGER, AT(reconstruct), .low = 0, .high = 1e6, .off_at_zero = true,
      .applies = may_reconstruct, .advice = "give the steps of training for each half of a block, such as 100"},
     {"reconstruct_rate", "--reconstruct-rate", PARE_KEY_REAL, AT(reconstruct_rate), .low = 0, .high = 1, .open = true,
-     .applies = reconstructs, .advice = "give the rate of the first step, such as 1e-3"},
+     .applies = reconstructs, .with = "--reconstruct", .advice = "give the rate of the first step, such as 1e-3"},
     {"reconstruct_rank", "--reconstruct-rank", PARE_KEY_INTEGER, AT(reconstruct_rank), .low = 0, .high = 65536,
-     .off_at_zero = true, .applies = reconstructs,
+     .off_at_zero = true, .applies = reconstructs, .with = "--reconstruct",
      .advice = "give the rank of the changes that --reconstruct makes, such as 32, or 0 to train all weights"},
     {"reconstruct_metric", "--reconstruct-metric", PARE_KEY_CHOICE, AT(reconstruct_metric), metrics,
-     .applies = reconstructs},
+     .applies = reconstructs, .with = "--reconstruct"},
     {"reconstruct_dense", "--reconstruct-dense", PARE_KEY_REAL, AT(reconstruct_dense), .low = 0, .high = 1,
-     .applies = reconstructs, .advice = "give the dense model's share in what --reconstruct learns, from 0 to 1"},
+     .applies = reconstructs, .with = "--reconstruct",
+     .advice = "give the dense model's share in what --reconstruct learns, from 0 to 1"},
     {"wording", "--wording", PARE_KEY_CHOICE, AT(wording), wordings, .applies = pare_recipe_needs_data},
 };
 
@@ -201,6 +204,20 @@ const pare_key *pare_key_find(const char *name) {
     for (size_t i = 0; (key = pare_key_at(i)); i++)
         if (strcmp(key->name, name) == 0) return key;
     return NULL;
+}
+
+static const pare_key *of_option(const char *option, size_t length) {
+    const pare_key *key;
+    for (size_t i = 0; (key = pare_key_at(i)); i++)
+        if (key->option && strlen(key->option) == length && strncmp(key->option, option, length) == 0) return key;
+    return NULL;
+}
+
+const char *pare_key_lacks(const char *option, const pare_recipe *recipe) {
+    const pare_key *key = of_option(option, strlen(option));
+    if (!key || !key->with || key->applies(recipe)) return NULL;
+    const pare_key *other = of_option(key->with, strcspn(key->with, " "));
+    return other && other->applies(recipe) ? key->with : NULL;
 }
 
 const pare_key *pare_key_of(size_t offset) {

@@ -68,12 +68,12 @@ struct pare_recipe {
     int32_t reconstruct_rank;       /* of factors that are trained in place of all weights; 0: all weights */
     pare_metric reconstruct_metric; /* what it measures errors by */
     double reconstruct_dense;       /* the dense model's share in its targets */
-    pare_element_recipe element; /* in element mode */
-    pare_lora_recipe lora;       /* where the signal trains */
-    pare_gates_recipe gates;     /* where it learns gates */
-    int32_t wording;             /* pare_template_name: of instructions and chats to calibrate or train on */
-    const char *preset;          /* that it was made from; NULL: none */
-    pare_effort effort;          /* pare_recipe_start makes it the normal one */
+    pare_element_recipe element;    /* in element mode */
+    pare_lora_recipe lora;          /* where the signal trains */
+    pare_gates_recipe gates;        /* where it learns gates */
+    int32_t wording;                /* pare_template_name: of instructions and chats to calibrate or train on */
+    const char *preset;             /* that it was made from; NULL: none */
+    pare_effort effort;             /* pare_recipe_start makes it the normal one */
     pare_given given;
 };
 
@@ -97,6 +97,7 @@ typedef struct pare_key {
     bool off_at_zero; /* 0 is as if there were no such constant */
     bool unsaid;      /* reports do not have it where it is as pare_recipe_start makes it */
     bool (*applies)(const pare_recipe *recipe);
+    const char *with;   /* the option without which it means nothing, or NULL */
     const char *advice; /* "give a positive number, such as 0.2" */
 } pare_key;
 
@@ -114,6 +115,8 @@ extern const size_t pare_gates_key_count;
 
 const pare_key *pare_key_at(size_t index); /* NULL after the last */
 const pare_key *pare_key_find(const char *name);
+/* Of an option that means nothing for a recipe: another one beside which it would, as given; or NULL. */
+const char *pare_key_lacks(const char *option, const pare_recipe *recipe);
 /* The row of a member of pare_recipe. */
 const pare_key *pare_key_of(size_t offset);
 #define PARE_KEY_OF(member) pare_key_of(offsetof(pare_recipe, member))

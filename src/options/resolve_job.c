@@ -145,8 +145,11 @@ static pare_status list_ignored(const pare_prune_options *o, pare_job *job) {
     while (pare_recipe_ignored(o, &job->recipe, count))
         count++;
     PARE_TRY(pare_alloc(&job->ignored, count + 1, sizeof *job->ignored, "options"));
-    for (size_t i = 0; i < count; i++)
+    PARE_TRY(pare_alloc(&job->lacking, count + 1, sizeof *job->lacking, "options"));
+    for (size_t i = 0; i < count; i++) {
         job->ignored[i] = pare_recipe_ignored(o, &job->recipe, i);
+        job->lacking[i] = pare_key_lacks(job->ignored[i], &job->recipe);
+    }
     return PARE_OK;
 }
 

@@ -79,6 +79,7 @@ pare_status pare_prune_report(const pare_prune_job *job, char **text) {
                                     .kind = job->kind,
                                     .files = &job->run.written,
                                     .ignored = o->ignored,
+                                    .lacking = o->lacking,
                                     .traces = job->traces,
                                     .gates = job->result.factors,
                                     .repairs = job->repairs,

@@ -174,9 +174,12 @@ static json_t *experts_warning(const pare_pruning_results *r) {
 
 static json_t *warnings_json(const pare_pruning_results *r) {
     json_t *warnings = json_array();
-    for (const char *const *ignored = r->ignored; *ignored; ignored++)
-        pare_json_append(warnings, pare_json_format("%s has no meaning for --method %s%s and was ignored", *ignored,
-                                                    r->record->method, r->of ? " with --pattern" : ""));
+    for (size_t i = 0; r->ignored[i]; i++) {
+        const char *lacks = r->lacking[i];
+        pare_json_append(warnings, pare_json_format("%s has no meaning for --method %s%s%s%s and was ignored",
+                                                    r->ignored[i], r->record->method, r->of ? " with --pattern" : "",
+                                                    lacks ? " without " : "", lacks ? lacks : ""));
+    }
     pare_json_extend(warnings, json_object_get(r->record->permutation, "left_alone"));
     json_t *groups = groups_warning(r);
     if (groups) pare_json_append(warnings, groups);

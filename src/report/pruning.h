@@ -25,6 +25,7 @@ typedef struct pare_pruning_results {
     pare_config_kind kind;
     const pare_file_list *files;
     const char *const *ignored;     /* options that the method has no use for, NULL after the last */
+    const char *const *lacking;     /* for each of them the option that it lacks, or NULL */
     const json_t *traces;           /* of every round */
     float *const *gates;            /* of the last round, as pare_report_gates has them; or NULL */
     const json_t *repairs;          /* of the last; or NULL */

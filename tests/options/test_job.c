@@ -62,6 +62,29 @@ static void protocols_are_filled_in(void **state) {
     pare_job_free(&job);
 }
 
+/* Of a method that never could, nothing is lacking; nor of an option that is alone in its meaning. */
+static void what_is_ignored_says_what_it_lacks(void **state) {
+    (void)state;
+    const pare_setting settings[] = {{"reconstruct_rank", "4"}, {"search_steps", "5"}, {"rise", "0.1"}};
+    pare_prune_options options = {.method = "best", .ratio = 0.2, .settings = settings, .setting_count = 3};
+    static const char *const lacking[] = {"--reconstruct", "--allocate search", NULL};
+    pare_job job = resolve(options);
+    for (size_t i = 0; i < 3; i++) {
+        assert_non_null(job.ignored[i]);
+        if (lacking[i])
+            assert_string_equal(job.lacking[i], lacking[i]);
+        else
+            assert_null(job.lacking[i]);
+    }
+    pare_job_free(&job);
+    options.method = "loraprune";
+    options.setting_count = 1;
+    job = resolve(options);
+    assert_string_equal(job.ignored[0], "--reconstruct-rank");
+    assert_null(job.lacking[0]);
+    pare_job_free(&job);
+}
+
 static void dry_runs_have_no_folder(void **state) {
     (void)state;
     pare_job job = resolve((pare_prune_options){.ratio = 0.2, .output = "a/out/", .dry_run = true, .resume = true});
@@ -168,6 +191,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_said),
         cmocka_unit_test(protocols_are_filled_in),
+        cmocka_unit_test(what_is_ignored_says_what_it_lacks),
         cmocka_unit_test(dry_runs_have_no_folder),
         cmocka_unit_test(a_recovery_goes_along),
         cmocka_unit_test(layers_alone_need_no_method),
