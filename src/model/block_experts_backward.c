@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+/* Elements that are widened at a time. */
+enum { PIECE = 64 };
+
 uint64_t pare_expert_sums_elements(const pare_config *config) {
     uint64_t d = config->hidden, each = (uint64_t)PARE_EXPERT_PARTS * config->experts.width * d;
     return pare_has_experts(config) ? config->experts.count * (d + each) + d : 0;
@@ -57,7 +60,6 @@ static void gather_gradient(const pare_block *block, const pare_expert_hand *han
 
 /* Sum of a row of an operand times floats. */
 static float dot_operand(const pare_block *block, const void *operand, int64_t at, const float *values, int64_t n) {
-    enum { PIECE = 256 };
     float piece[PIECE];
     double sum = 0.0;
     for (int64_t i = 0; i < n; i += PIECE) {
@@ -160,21 +162,38 @@ pare_status pare_block_experts_backward(const pare_block *block, const pare_bloc
     return hand_over_sums(block, g);
 }
 
+/* sums[t] += activated[t] dactivated[t], of one feature's tokens. */
+PARE_VECTORIZE static void add_products(double *restrict sums, const float *restrict a, const float *restrict b,
+                                        int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        sums[i] += (double)a[i] * (double)b[i];
+}
+
+/* Of tokens [first, first + count), a stretch of each feature's row at a time. */
+static void sum_features(const pare_block *block, const float *dactivated, int64_t first, int64_t count, double *sums) {
+    int64_t n = block->batch * block->length, f = block->widths.ffn;
+    float values[PIECE];
+    for (int64_t i = 0; i < f; i++) {
+        pare_to_float(values, pare_operand_at(block->backend, block->activations->activated, i * n + first),
+                      block->backend->operand, (size_t)count);
+        add_products(sums, values, dactivated + i * n + first, count);
+    }
+}
+
 /* With q = dactivated . activated, which has the share s in it, dL/dlogit is q (1 - s). */
 static void shared_logits(const pare_block *block, const float *dactivated, float *dlogit) {
     const pare_activations *a = block->activations;
     int64_t n = block->batch * block->length, f = block->widths.ffn;
     bool by_feature = pare_linear_ffn_by_feature(n);
 #pragma omp parallel for schedule(static) if (n * f > 8192)
-    for (int64_t t = 0; t < n; t++) {
-        double sum = 0.0;
-        for (int64_t i = 0; i < f && by_feature; i++) {
-            float value;
-            pare_to_float(&value, pare_operand_at(block->backend, a->activated, i * n + t), block->backend->operand, 1);
-            sum += (double)value * (double)dactivated[i * n + t];
+    for (int64_t first = 0; first < n; first += PIECE) {
+        double sums[PIECE] = {0};
+        int64_t count = n - first < PIECE ? n - first : PIECE;
+        if (by_feature) sum_features(block, dactivated, first, count, sums);
+        for (int64_t i = 0, t = first; i < count; i++, t++) {
+            if (!by_feature) sums[i] = (double)dot_operand(block, a->activated, t * f, dactivated + t * f, f);
+            dlogit[t] = (float)sums[i] * (1.0f - a->experts.shared_share[t]);
         }
-        if (!by_feature) sum = (double)dot_operand(block, a->activated, t * f, dactivated + t * f, f);
-        dlogit[t] = (float)sum * (1.0f - a->experts.shared_share[t]);
     }
 }
 
@@ -188,6 +207,7 @@ pare_status pare_block_shared_gate_backward(const pare_block *block, const pare_
     begin_sums(block, g);
     pare_source_rows(block->source, id, 0, 1, room->shared_gate);
     shared_logits(block, dactivated, room->dlogits);
+#pragma omp parallel for schedule(static) if (n * d > 8192)
     for (int64_t t = 0; t < n; t++)
         add_row(a->dnormed + t * d, room->shared_gate, room->dlogits[t], d);
     block->backend->operations->to_operand(block->backend, room->dlogits, n, room->dlogits_operand);

@@ -4,7 +4,8 @@
  *
  * A model that fits is read once and stays. Of one that does not, as many blocks stay as there is room for: after a
  * forward pass the last ones, with which the backward begins; after a backward, and between forward passes, the first
- * ones. A forward and a backward then read each of the other blocks twice, a forward once. */
+ * ones. A forward and a backward then read each of the other blocks twice, a forward once. Experts are left to the
+ * kernel: which of them are needed is known when tokens have chosen them. */
 #ifndef PARE_MODEL_RESIDENCY_H
 #define PARE_MODEL_RESIDENCY_H
 
@@ -22,7 +23,7 @@ void pare_residency_open(const pare_model *model, pare_residency *out);
 /* Before the model is closed. */
 void pare_residency_close(pare_residency *residency);
 
-/* Before a walk over the blocks: how many of them there is room for now. */
+/* Before a walk over the blocks: how many of them memory has room for. */
 void pare_residency_measure(pare_residency *residency);
 /* Asks for a layer, and for what displaces it. Layers that are not there are none. */
 void pare_residency_want(pare_residency *residency, const pare_source *source, int64_t layer);
