@@ -110,6 +110,13 @@ static pare_matmul product(int64_t batch, int64_t m, int64_t n, int64_t k, bool 
     return (pare_matmul){.batch = batch, .m = m, .n = n, .k = k, .transpose_a = ta, .transpose_b = tb};
 }
 
+/* A row of a tile, [keys], as row `at` of the operand. */
+static void to_operand(const pare_backend *backend, const float *scores, const pare_tile *t, void *operand,
+                       int64_t at) {
+    void *to = pare_operand_at(backend, operand, at * t->keys);
+    if (to != scores) pare_from_float(to, backend->operand, scores, (size_t)t->keys);
+}
+
 /* Turns the tile's scores into unnormalised probabilities and folds them into the running maximum and sum; the rows of
  * `out` so far are to be rescaled by w->factors. */
 static void online_softmax(const pare_backend *backend, const pare_attention *s, const pare_tile *t,
@@ -131,8 +138,7 @@ static void online_softmax(const pare_backend *backend, const pare_attention *s,
             w->maximum[at] = highest;
         }
         pare_tile_hide(scores, t, &seen);
-        pare_from_float(pare_operand_at(backend, w->operand_a, job * t->keys), backend->operand, scores,
-                        (size_t)t->keys);
+        to_operand(backend, scores, t, w->operand_a, job);
     }
 }
 
@@ -245,8 +251,8 @@ static void backward_softmax(const pare_backend *backend, const pare_attention *
         }
         pare_tile_hide(p, t, &seen);
         pare_tile_hide(d, t, &seen);
-        pare_from_float(pare_operand_at(backend, w->operand_a, job * t->keys), backend->operand, p, (size_t)t->keys);
-        pare_from_float(pare_operand_at(backend, w->operand_b, job * t->keys), backend->operand, d, (size_t)t->keys);
+        to_operand(backend, p, t, w->operand_a, job);
+        to_operand(backend, d, t, w->operand_b, job);
     }
 }
 

@@ -10,7 +10,7 @@ typedef struct pare_attention_workspace {
     float *scores;                        /* [pairs, tile * shared, tile] */
     float *partial;                       /* [pairs, tile * shared, head], or of keys */
     float *dscores;                       /* as scores; backward only */
-    void *operand_a, *operand_b;          /* scores as matrix operands; b: backward only */
+    void *operand_a, *operand_b;          /* scores, dscores as matrix operands: themselves, where those are float */
     void *queries, *keys, *values, *dout; /* packed tiles, operands; dout: backward only */
     float *maximum, *sum, *dot;           /* [pairs, queries * shared]; dot: backward only */
     float *factors;                       /* [pairs, tile * shared]; forward only */
