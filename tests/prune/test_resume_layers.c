@@ -54,9 +54,9 @@ static void a_damaged_layer_is_refused(void **state) {
         text[at] ^= 1;
     }
     write_bytes(layer, text, bytes - 8);
-    resume_expect_refusal(&s, PARE_FORMAT_ERROR, "another shape");
+    resume_expect_refusal(&s, PARE_FORMAT_ERROR, "of another shape than a reconstructed layer");
     write_bytes(layer, text, 100);
-    resume_expect_refusal(&s, PARE_FORMAT_ERROR, "too short");
+    resume_expect_refusal(&s, PARE_FORMAT_ERROR, "too short to be a reconstructed layer");
     text[20] ^= 1;
     write_bytes(layer, text, bytes);
     resume_expect_refusal(&s, PARE_FORMAT_ERROR, "other options");
