@@ -59,7 +59,7 @@ pare_status pare_state_pass(pare_state_file *file, void *data, uint64_t bytes) {
         file->bytes += bytes;
         return file->out && bytes ? pare_sealed_put(file->out, data, bytes) : PARE_OK;
     }
-    const void *in;
+    const void *in = NULL;
     PARE_TRY(pare_state_view(file, bytes, &in));
     if (bytes) memcpy(data, in, bytes);
     return PARE_OK;
@@ -69,6 +69,14 @@ pare_status pare_state_same(pare_state_file *file, uint64_t value) {
     uint64_t stored = value;
     PARE_TRY(pare_state_pass(file, &stored, sizeof stored));
     return stored == value ? PARE_OK : refuse_kind(file->place, "is of another shape than");
+}
+
+pare_status pare_state_flag(pare_state_file *file, bool *flag) {
+    uint32_t value = 0;
+    if (!file->in) value = *flag;
+    PARE_TRY(pare_state_pass(file, &value, sizeof value));
+    *flag = value != 0;
+    return PARE_OK;
 }
 
 pare_status pare_state_save(const pare_state_place *place, pare_state_fn describe, void *context) {

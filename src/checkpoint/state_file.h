@@ -34,6 +34,8 @@ static inline bool pare_state_reads(const pare_state_file *file) {
 }
 /* A value that the run settles: what is read must be the same. */
 pare_status pare_state_same(pare_state_file *file, uint64_t value);
+/* As a u32; what a flag was before it is read is not looked at. */
+pare_status pare_state_flag(pare_state_file *file, bool *flag);
 /* "PATH WHY; delete it to ANEW" as PARE_FORMAT_ERROR. */
 pare_status pare_state_refuse(const pare_state_place *place, const char *why);
 

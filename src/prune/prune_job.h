@@ -201,6 +201,14 @@ void pare_prune_round_free(pare_prune_job *job);
 /* Adds what the repair will hold to job->plan. */
 pare_status pare_prune_plan_repair(pare_prune_job *job);
 pare_repair_options pare_prune_repair_options(const pare_recipe *recipe);
+/* A walk that repairs, or measures; with --resume its layers are kept under that name. */
+typedef struct pare_repair_walk {
+    pare_repair_job job;
+    pare_selection *selection;
+    pare_repaired *repaired;
+    pare_stage_fit (*fits)[PARE_STAGES];
+} pare_repair_walk;
+pare_status pare_prune_repair_walk(const pare_prune_job *job, const char *name, pare_repair_walk *walk);
 /* Makes job->plan for job->current; announced: and shows it. */
 pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t length, bool announced);
 /* Stages that go layer by layer hold their memory one after the other: the plan has that of whichever holds more. */

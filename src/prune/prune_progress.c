@@ -75,7 +75,7 @@ static void sweep_folder(const char *folder, const char *except) {
         const char *name = entry->d_name;
         bool own = strncmp(name, "round-", 6) == 0 || strncmp(name, "pare-model.", 11) == 0 ||
                    strncmp(name, "moreau.state", 12) == 0 || strncmp(name, "training.state", 14) == 0 ||
-                   strncmp(name, "reconstructed.", 14) == 0 ||
+                   strncmp(name, "reconstructed.", 14) == 0 || strncmp(name, "walk-", 5) == 0 ||
                    (!except && strncmp(name, "progress.json", 13) == 0);
         if (own && !(except && strcmp(name, except) == 0)) pare_folder_remove_at(dirfd(directory), name);
     }
@@ -232,6 +232,15 @@ pare_status pare_prune_progress_round(pare_prune_job *job) {
     job->round = rounds_done;
     status = digest_round(job);
     job->round--;
+    return status;
+}
+
+pare_status pare_prune_kept_walk(const pare_prune_job *job, const char *name, pare_kept_walk_fn run, void *context) {
+    const pare_prune_progress *progress = job->progress;
+    if (!progress) return run(context, NULL, NULL);
+    char *state = pare_format("%s/walk-%s.", progress->folder, name);
+    pare_status status = state ? run(context, state, progress->round_key) : pare_whole();
+    free(state);
     return status;
 }
 

@@ -160,7 +160,7 @@ static void contradictions_are_refused(void **state) {
         {{WEIGHTS, .iterations = 2, .output = "o"}, "--iterations removes units in rounds"},
         {{WEIGHTS, .round_to = 8, .output = "o"}, "--round-to rounds the widths"},
         {{WEIGHTS, .scores = "s", .output = "o"}, "for single weights take --densities"},
-        {{WEIGHTS, .resume = true, .output = "o"}, "single weights have none of these, leave it out"},
+        {{WEIGHTS, .method = "magnitude", .resume = true, .output = "o"}, "magnitude takes none with these options"},
         {{.sparsity = {.given = true, .share = 1.5}, .output = "o"}, "--sparsity 1.5: give a share from 0 to 1"},
         {{.sparsity = {.given = true, .keep = 3, .of = 2}, .output = "o"}, "--pattern 3:2"},
         {{.ratio = 0.2, .drops = drops, .drop_count = 1, .resume = true, .output = "o"},

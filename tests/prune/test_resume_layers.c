@@ -1,6 +1,62 @@
-/* A reconstruction with --resume: layers that were finished are taken up, whatever is trained, and a file of one is
- * believed only when it is whole and of this run. */
+/* Walks layer by layer with --resume: layers that were finished are taken up, whatever is done to them, and a file of
+ * one is believed only when it is whole and of this run. */
 #include "prune/resume_run.h"
+
+/* Stopped again and again, every time `stride` reports further into what is left, and taken up: the same bytes.
+ * Returns how often there was such a file. */
+static uint64_t stop_again_and_again(resume_scene *s, const char *file, uint64_t stride) {
+    char *path = pare_path_join(s->progress, file);
+    uint64_t kept = 0;
+    for (uint64_t report = stride; prune_run_until(&s->run, report) == PARE_INTERRUPTED; report += stride)
+        kept += pare_file_exists(path);
+    resume_assert_same(s);
+    free(path);
+    return kept;
+}
+
+typedef struct walk_case {
+    const char *method, *file; /* that is there when a walk is under way */
+    pare_setting settings[3];
+    size_t count;
+    uint64_t stride;
+} walk_case;
+
+static void assert_taken_up(const walk_case *cases, size_t count, uint32_t iterations) {
+    for (size_t i = 0; i < count; i++) {
+        resume_scene s = resume_open_with(cases[i].method, iterations, cases[i].settings, cases[i].count);
+        if (!stop_again_and_again(&s, cases[i].file, cases[i].stride)) fail_msg("%s kept nothing", cases[i].method);
+        resume_close(&s);
+    }
+}
+
+static void layers_of_units(void **state) {
+    (void)state;
+    static const walk_case cases[] = {
+        {"best", "walk-repair.1", .stride = 7},
+        {"obs", "walk-probe.1", {{"select", "global"}}, 1, 7},
+        {"flap", "walk-repair.1", .stride = 5},
+        {"obs", "walk-search-0.0", {{"allocate", "search"}, {"search_steps", "2"}, {"search_rounds", "2"}}, 3, 17},
+    };
+    assert_taken_up(cases, sizeof cases / sizeof *cases, 1);
+}
+
+static void layers_of_later_rounds(void **state) {
+    (void)state;
+    static const walk_case cases[] = {{"obs", "walk-repair.1", .stride = 17}};
+    assert_taken_up(cases, 1, 2);
+}
+
+static void layers_of_single_weights(void **state) {
+    (void)state;
+    static const walk_case cases[] = {
+        {"wanda", "walk-prune.1", .stride = 5},
+        {"sparsegpt", "walk-prune.1", .stride = 5},
+        {"best-sparse", "walk-prune.dense.1", .stride = 17},
+        {"wanda", "walk-prune.dense.1", {{"compare", "global"}}, 1, 9},
+        {"sparsegpt", "walk-search.1", {{"allocate", "search"}, {"search_steps", "2"}}, 2, 13},
+    };
+    assert_taken_up(cases, sizeof cases / sizeof *cases, 1);
+}
 
 /* What a reconstruction has finished is kept layer by layer, and which numbers it trains makes no difference. */
 static void layers_of_a_reconstruction(void **state) {
@@ -70,6 +126,9 @@ static void a_damaged_layer_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(layers_of_units),
+        cmocka_unit_test(layers_of_later_rounds),
+        cmocka_unit_test(layers_of_single_weights),
         cmocka_unit_test(layers_of_a_reconstruction),
         cmocka_unit_test(a_damaged_layer_is_refused),
     };
