@@ -184,8 +184,8 @@ pare_status pare_prune_search_plan(pare_prune_job *job, const pare_repair_job *r
 /* True if widths go by what units cost in a walk that only measures. */
 bool pare_prune_widths_cost(const pare_prune_job *job);
 /* How the loss feels the outputs of `source`, over job->current: *own, or what job's cache has or takes. limit: bytes
- * that there are for them and the pass. */
-pare_status pare_prune_feel_outputs(pare_prune_job *job, const pare_source *source, uint64_t limit,
+ * that there are for them and the pass; felt: the name that it is kept under with --resume. */
+pare_status pare_prune_feel_outputs(pare_prune_job *job, const char *felt, const pare_source *source, uint64_t limit,
                                     pare_output_fisher *own, const pare_output_fisher **out);
 /* Trains what is left, half a block after the other, where the recipe says so (prune_reconstruct.c): changes
  * job->repaired; and adds what that will hold to job->plan. */

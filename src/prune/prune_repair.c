@@ -48,7 +48,7 @@ static pare_status run_kept(void *context, const char *state, const char *key) {
 }
 
 pare_status pare_prune_repair_walk(const pare_prune_job *job, const char *name, pare_repair_walk *walk) {
-    return pare_prune_kept_walk(job, name, run_kept, walk);
+    return pare_prune_kept(job, name, run_kept, walk);
 }
 
 static pare_status begin(pare_prune_job *job, repairing *r) {
@@ -86,7 +86,7 @@ static pare_status gather_metric(void *context) {
     uint64_t limit = r->repair.limit, bytes = pare_output_fisher_bytes(model);
     bool file = limit && bytes > limit / 2;
     const pare_output_fisher *fisher;
-    PARE_TRY(pare_prune_feel_outputs(r->job, &r->source, limit, &r->fisher, &fisher));
+    PARE_TRY(pare_prune_feel_outputs(r->job, "felt-repair", &r->source, limit, &r->fisher, &fisher));
     if (isnan(r->job->result.loss)) r->job->result.loss = fisher->loss;
     for (uint32_t i = 0; i < model->config.layers; i++)
         for (int stage = 0; stage < PARE_STAGES; stage++)
@@ -123,7 +123,7 @@ static pare_status allocate(void *context) {
     probe.options.probe = true;
     probe.options.curves = r->curves;
     PARE_TRY(pare_selection_all(job->current, &all));
-    pare_status status = pare_prune_repair_walk(job, "probe", &(pare_repair_walk){probe, &all, &none, NULL});
+    pare_status status = pare_prune_repair_walk(job, "walk-probe.", &(pare_repair_walk){probe, &all, &none, NULL});
     pare_repaired_free(&none);
     pare_selection_free(&all);
     PARE_TRY(status);
@@ -189,7 +189,7 @@ static pare_status report_fits(const repairing *r, json_t **out) {
 static pare_status walk(void *context) {
     repairing *r = context;
     pare_prune_job *job = r->job;
-    return pare_prune_repair_walk(job, "repair",
+    return pare_prune_repair_walk(job, "walk-repair.",
                                   &(pare_repair_walk){r->repair, &job->selection, &job->repaired, r->fits});
 }
 

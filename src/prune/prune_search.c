@@ -64,7 +64,7 @@ static pare_status fill_levels(const pare_prune_job *job, const pare_repair_job 
     pare_repaired repaired = {0};
     PARE_TRY(pare_unit_levels_open(walk->options.levels, walk->scratch));
     PARE_TRY(pare_selection_all(job->current, &all));
-    char *name = pare_format("search-%u", round);
+    char *name = pare_format("walk-search-%u.", round);
     pare_repair_walk kept = {*walk, &all, &repaired, NULL};
     pare_status status = name ? pare_prune_repair_walk(job, name, &kept) : pare_whole();
     free(name);

@@ -138,7 +138,7 @@ pare_status pare_sparse_permute(void *context) {
     pare_recipe recipe = scoring_recipe(&job->asked->recipe);
     pare_permutation_goal goal = goal_of(job);
     finding f = {.goal = &goal, .scoring = scoring_job(job, &source, &recipe, pare_permutation_bytes(&goal))};
-    PARE_TRY(pare_prune_kept_walk(job, "permute", find_kept, &f));
+    PARE_TRY(pare_prune_kept(job, "walk-permute.", find_kept, &f));
     job->sparse.permutation = summary_json(job, &f.found, &recipe);
     job->sparse.orders = pare_report_orders(job->current, &f.found.orders);
     pare_status status = go_on_with(job, &f.found.orders);

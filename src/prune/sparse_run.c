@@ -114,7 +114,7 @@ static pare_status run_kept(void *context, const char *state, const char *key) {
 }
 
 pare_status pare_sparse_walk(const pare_prune_job *job, const char *name, pare_weights_walk *walk) {
-    return pare_prune_kept_walk(job, name, run_kept, walk);
+    return pare_prune_kept(job, name, run_kept, walk);
 }
 
 static pare_status prune_layers(void *context) {
@@ -123,7 +123,7 @@ static pare_status prune_layers(void *context) {
     PARE_TRY(pare_sparse_residual_new(job));
     pare_weights_job layerwise = pare_sparse_layerwise(job, &source);
     PARE_TRY(pare_selection_all(job->current, &job->selection));
-    PARE_TRY(pare_sparse_walk(job, "prune",
+    PARE_TRY(pare_sparse_walk(job, "walk-prune.",
                               &(pare_weights_walk){.job = layerwise,
                                                    .repaired = &job->repaired,
                                                    .results = job->sparse.results,

@@ -40,7 +40,7 @@ static pare_status fill_levels(pare_prune_job *job, const pare_weights_job *walk
     pare_repaired repaired;
     PARE_TRY(pare_weight_levels_open(walk->levels, walk->scratch));
     PARE_TRY(pare_sparse_walk(
-        job, "search",
+        job, "walk-search.",
         &(pare_weights_walk){
             .job = *walk, .repaired = &repaired, .results = job->sparse.results, .sparsity = job->sparse.asked}));
     pare_repaired_free(&repaired);

@@ -40,6 +40,20 @@ static void layers_of_units(void **state) {
     assert_taken_up(cases, sizeof cases / sizeof *cases, 1);
 }
 
+static void passes(void **state) {
+    (void)state;
+    static const walk_case cases[] = {
+        {"smoothgrad", "passes.state", .stride = 7},
+        {"taylor-rownorm", "passes.state", .stride = 7},
+        {"taylor-second", "passes.state", .stride = 3},
+        {"wanda-structured", "passes.state", .stride = 2},
+        {"gblm", "passes.state", .stride = 5},
+        {"best", "felt-repair", .stride = 11},
+        {"best-sparse", "felt-prune", .stride = 19},
+    };
+    assert_taken_up(cases, sizeof cases / sizeof *cases, 1);
+}
+
 static void layers_of_later_rounds(void **state) {
     (void)state;
     static const walk_case cases[] = {{"obs", "walk-repair.1", .stride = 17}};
@@ -128,6 +142,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layers_of_units),
         cmocka_unit_test(layers_of_later_rounds),
+        cmocka_unit_test(passes),
         cmocka_unit_test(layers_of_single_weights),
         cmocka_unit_test(layers_of_a_reconstruction),
         cmocka_unit_test(a_damaged_layer_is_refused),
