@@ -2,12 +2,30 @@
  * one is believed only when it is whole and of this run. */
 #include "prune/resume_run.h"
 
+/* Reports of a run that ends by itself, or at stop_at. */
+static uint64_t reports(resume_scene *s, uint64_t stop_at, pare_status expected) {
+    prune_countdown c = {.stop_at = stop_at};
+    s->run.runtime.progress = prune_count_down;
+    s->run.runtime.progress_user = &c;
+    assert_int_equal(prune_run_try(&s->run), expected);
+    pare_interrupt_clear();
+    s->run.runtime.progress = NULL;
+    return c.calls;
+}
+
 /* Stopped again and again, every time `stride` reports further into what is left, and taken up: the same bytes.
- * Returns how often there was such a file. */
+ * Returns how often there was such a file; what is kept once is not done again. */
 static uint64_t stop_again_and_again(resume_scene *s, const char *file, uint64_t stride) {
     char *path = pare_path_join(s->progress, file);
-    uint64_t kept = 0;
-    for (uint64_t report = stride; prune_run_until(&s->run, report) == PARE_INTERRUPTED; report += stride)
+    uint64_t kept = 0, whole = reports(s, 0, PARE_OK), stop = stride;
+    resume_assert_same(s);
+    tiny_remove(s->run.output);
+    for (; stop < whole && !pare_file_exists(path); stop += stride)
+        reports(s, stop, PARE_INTERRUPTED);
+    kept = pare_file_exists(path);
+    if (kept) assert_true(reports(s, 0, PARE_OK) < whole);
+    tiny_remove(s->run.output);
+    for (stop = stride; prune_run_until(&s->run, stop) == PARE_INTERRUPTED; stop += stride)
         kept += pare_file_exists(path);
     resume_assert_same(s);
     free(path);
@@ -43,12 +61,9 @@ static void layers_of_units(void **state) {
 static void passes(void **state) {
     (void)state;
     static const walk_case cases[] = {
-        {"smoothgrad", "passes.state", .stride = 7},
-        {"taylor-rownorm", "passes.state", .stride = 7},
-        {"taylor-second", "passes.state", .stride = 3},
-        {"wanda-structured", "passes.state", .stride = 2},
-        {"gblm", "passes.state", .stride = 5},
-        {"best", "felt-repair", .stride = 11},
+        {"smoothgrad", "passes.state", .stride = 7},    {"taylor-rownorm", "passes.state", .stride = 7},
+        {"taylor-second", "passes.state", .stride = 3}, {"wanda-structured", "passes.state", .stride = 2},
+        {"gblm", "passes.state", .stride = 5},          {"best", "felt-repair", .stride = 11},
         {"best-sparse", "felt-prune", .stride = 19},
     };
     assert_taken_up(cases, sizeof cases / sizeof *cases, 1);
