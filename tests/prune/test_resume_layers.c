@@ -153,6 +153,43 @@ static void a_damaged_layer_is_refused(void **state) {
     resume_close(&s);
 }
 
+/* Bytes of a file are changed, it is cut off, or gone: each is refused, and untouched it is taken up. */
+static void assert_guarded(resume_scene *s, const char *name) {
+    char *path = pare_path_join(s->progress, name), *text;
+    size_t bytes;
+    assert_int_equal(pare_file_read(path, 1 << 24, &text, &bytes), PARE_OK);
+    for (size_t at = 3; at < bytes; at += bytes / 5) {
+        text[at] ^= 1;
+        write_bytes(path, text, bytes);
+        resume_expect_refusal(s, PARE_FORMAT_ERROR, name);
+        text[at] ^= 1;
+    }
+    write_bytes(path, text, bytes - 100);
+    resume_expect_refusal(s, PARE_FORMAT_ERROR, name);
+    write_bytes(path, text, bytes);
+    pare_free(text);
+    free(path);
+}
+
+static void damaged_walks_are_refused(void **state) {
+    (void)state;
+    resume_scene s = resume_open("obs", 1);
+    char *layer = pare_path_join(s.progress, "walk-repair.1"),
+         *states = pare_path_join(s.progress, "walk-repair.states");
+    for (uint64_t report = 1; !pare_file_exists(layer); report += 3)
+        assert_int_equal(prune_run_until(&s.run, report), PARE_INTERRUPTED);
+    assert_guarded(&s, "walk-repair.1");
+    assert_guarded(&s, "walk-repair.states");
+    unlink(layer);
+    resume_expect_refusal(&s, PARE_FILE_ERROR, "is not there");
+    unlink(states);
+    prune_run_do(&s.run);
+    resume_assert_same(&s);
+    free(layer);
+    free(states);
+    resume_close(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layers_of_units),
@@ -161,6 +198,7 @@ int main(void) {
         cmocka_unit_test(layers_of_single_weights),
         cmocka_unit_test(layers_of_a_reconstruction),
         cmocka_unit_test(a_damaged_layer_is_refused),
+        cmocka_unit_test(damaged_walks_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
