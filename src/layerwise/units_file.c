@@ -6,6 +6,7 @@
  *   [2 stages] levels, where there are some: f64 errors, and of each level its u32 indices and the matrix */
 #include "layerwise/units_internal.h"
 #include "support/memory.h"
+#include "surgery/kept_values.h"
 
 /* Ascending, below `most`. */
 static bool is_list(const uint32_t *list, uint32_t count, uint32_t most) {
@@ -60,12 +61,27 @@ static pare_status pass_levels(const pare_unit_walk *u, uint32_t layer, pare_sta
     return PARE_OK;
 }
 
+/* What was repaired has the shape that is kept. */
+static pare_status check_shapes(const pare_unit_walk *u, uint32_t layer, const pare_state_file *file) {
+    const pare_repaired *r = u->l.repaired;
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
+        size_t id = pare_tensor_id_in(&u->l.model->config, layer, role);
+        int64_t rows, columns;
+        if (id >= r->count || !r->matrix[id]) continue;
+        pare_kept_shape(u->l.model, u->selection, layer, role, &rows, &columns);
+        if (r->elements[id] != (uint64_t)(rows * columns))
+            return pare_state_refuse(file->place, "has matrices of another shape than its units");
+    }
+    return PARE_OK;
+}
+
 pare_status pare_units_describe(void *walk, uint32_t layer, pare_state_file *file) {
     const pare_unit_walk *u = walk;
     const pare_repair_options *o = &u->job->options;
     const pare_widths *all = &u->l.model->config.widths[layer];
     uint32_t units[PARE_STAGES] = {[PARE_STAGE_ATTENTION] = all->kv_heads, [PARE_STAGE_FFN] = all->ffn};
     PARE_TRY(pass_kept(&u->selection->layer[layer], all, file));
+    PARE_TRY(check_shapes(u, layer, file));
     for (int stage = 0; stage < PARE_STAGES; stage++) {
         double *curve = o->curves ? o->curves[layer][stage] : NULL;
         if (u->fits) PARE_TRY(pass_fit(&u->fits[layer][stage], file));

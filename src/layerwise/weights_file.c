@@ -36,8 +36,20 @@ static pare_status pass_levels(const pare_weight_walk *w, size_t id, pare_state_
     return PARE_OK;
 }
 
+/* What was changed is whole. */
+static pare_status check_whole(const pare_weight_walk *w, uint32_t layer, const pare_state_file *file) {
+    const pare_repaired *r = w->l.repaired;
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
+        size_t id = pare_tensor_id_in(&w->l.model->config, layer, role);
+        if (id < r->count && r->matrix[id] && r->elements[id] != w->l.model->tensors[id]->count)
+            return pare_state_refuse(file->place, "is of matrices of other shapes");
+    }
+    return PARE_OK;
+}
+
 pare_status pare_weights_describe(void *walk, uint32_t layer, pare_state_file *file) {
     pare_weight_walk *w = walk;
+    PARE_TRY(check_whole(w, layer, file));
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
         size_t id = pare_tensor_id(layer, (pare_role)role);
         if (!w->job->pruned[id]) continue;

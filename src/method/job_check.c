@@ -65,6 +65,10 @@ static pare_status check_latency(const pare_job *job) {
             PARE_BAD_ARGUMENT,
             "--latency %g: give a share of the dense model's time per token, between 0 and 1, both excluded",
             t->latency);
+    if (job->outputs.resumable && !t->latency_table)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--resume needs the times that the first run went by, and --latency measures them anew: give "
+                         "--latency-table FILE, the pruning.json of an earlier run");
     if (!pare_recipe_searches(&job->recipe) || job->recipe.mode != PARE_MODE_BLOCK)
         return refuse(job, "allocate",
                       "--latency chooses widths by the time that they take: it needs --allocate search");

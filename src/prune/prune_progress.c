@@ -54,6 +54,8 @@ static json_t *identity(const pare_prune_job *job) {
     pare_json_put(json, "ratios", ratios);
     pare_json_put(json, "parameters", json_integer((json_int_t)t->parameters));
     pare_json_put(json, "bytes", json_integer((json_int_t)t->bytes));
+    pare_json_put(json, "batches", json_integer(job->asked->calibration.batches));
+    if (job->latency.report) pare_json_put(json, "latency", pare_json_same(job->latency.report));
     pare_json_put(json, "attention", range_json(t->attention));
     pare_json_put(json, "ffn", range_json(t->ffn));
     pare_json_put(json, "round_to", json_integer(t->round_to));
@@ -238,15 +240,6 @@ pare_status pare_prune_progress_round(pare_prune_job *job) {
     job->round = rounds_done;
     status = digest_round(job);
     job->round--;
-    return status;
-}
-
-pare_status pare_prune_kept(const pare_prune_job *job, const char *name, pare_kept_fn run, void *context) {
-    const pare_prune_progress *progress = job->progress;
-    if (!progress) return run(context, NULL, NULL);
-    char *state = pare_format("%s/%s", progress->folder, name);
-    pare_status status = state ? run(context, state, progress->round_key) : pare_whole();
-    free(state);
     return status;
 }
 

@@ -146,6 +146,7 @@ static void contradictions_are_refused(void **state) {
         {{.ratio = 0.2, .dry_run = true, .resume = true}, "--resume keeps the progress beside OUT"},
         {{.ratio = 0.2, .bytes = 7, .output = "o"}, "give only one of --ratio, --params, --bytes and --latency"},
         {{.latency = 0.7, .output = "o"}, "--latency chooses widths by the time that they take: it needs --allocate"},
+        {{.latency = 0.7, .resume = true, .output = "o"}, "--resume needs the times that the first run went by"},
         {{.latency = 1.5, .output = "o"}, "--latency 1.5: give a share"},
         {{.ratio = 0.2, .latency_table = "t", .output = "o"}, "--latency-table has the times for --latency"},
         {{WEIGHTS, .latency_table = "t", .output = "o"}, "--latency-table has the times for --latency"},
