@@ -160,7 +160,9 @@ typedef struct pare_prune_options {
     uint64_t seed;
     const char *output; /* directory to write, or a GGUF file, OUT.gguf; NULL with dry_run */
     bool dry_run, force;
-    bool resume;              /* keep the progress in OUTPUT.progress, and go on from what is there */
+    bool resume; /* keep every finished layer, pass and step in OUTPUT.progress, and go on from what is there: the same
+                  * bytes as without a stop; refused for single weights
+                  * without calibration data, and for measured times (latency without latency_table) */
     const char *scores;       /* file for the unit scores, or NULL; refused for methods that choose greedily */
     const char *densities;    /* file for the binned mask densities of every matrix, or NULL; single weights only */
     const char *type;         /* of a GGUF file's numbers, as pare_export has it; NULL: f16, or no such file */

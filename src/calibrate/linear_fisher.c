@@ -1,6 +1,9 @@
+/* What is kept between two groups (checkpoint/state_file.h), numbers little-endian: u64 groups that are through, and of
+ * all, f64 the loss so far; f32 full matrices, f64 sums of squares, f64 spreads, as far as they are gathered. */
 #include "calibrate/linear_fisher.h"
 #include "calibrate/input_moments_internal.h"
 #include "calibrate/shrinkage.h"
+#include "checkpoint/state_file.h"
 #include "model/gradient_sink.h"
 #include "model/work.h"
 #include "support/memory.h"
@@ -15,6 +18,7 @@ typedef struct gathering {
     pare_linear_fisher *out;
     double **squares; /* [tensor_count] [rows], NULL: not wanted */
     double *sums;     /* what all of `squares` points into */
+    uint64_t rows;    /* of `sums` */
     float scale;      /* from the mean loss of a group to the sum: products and their sums are happier near 1 */
     float *scaled;    /* CHUNK tokens of the widest full matrix; first the room of pare_spread_add */
     void *operand;    /* the same as operands */
@@ -203,6 +207,7 @@ static pare_status allocate(gathering *g, const pare_fisher_choice *choice) {
     pare_linear_fisher *out = g->out;
     extent e = extent_of(model, choice);
     out->tensor_count = model->tensor_count;
+    g->rows = e.rows;
     PARE_TRY(pare_alloc(&out->full, out->tensor_count, sizeof *out->full, "output metrics"));
     PARE_TRY(pare_alloc(&out->diagonal, out->tensor_count, sizeof *out->diagonal, "output metrics"));
     PARE_TRY(pare_alloc(&out->diagonals, e.rows, sizeof *out->diagonals, "output metrics"));
@@ -218,6 +223,36 @@ static pare_status allocate(gathering *g, const pare_fisher_choice *choice) {
     return PARE_OK;
 }
 
+static pare_status describe(void *context, pare_state_file *file) {
+    gathering *g = context;
+    pare_linear_fisher *out = g->out;
+    PARE_TRY(pare_state_pass(file, &g->passes_done, sizeof g->passes_done));
+    PARE_TRY(pare_state_same(file, g->passes));
+    if (g->passes_done > g->passes) return pare_state_refuse(file->place, "has more groups than there are");
+    PARE_TRY(pare_state_pass(file, &out->loss, sizeof out->loss));
+    PARE_TRY(pare_state_pass(file, out->memory.data, out->memory.bytes));
+    PARE_TRY(pare_state_pass(file, g->sums, g->rows * sizeof *g->sums));
+    return out->spread ? pare_state_pass(file, out->spread, out->tensor_count * sizeof *out->spread) : PARE_OK;
+}
+
+static pare_state_place place_of(const gathering *g) {
+    return (pare_state_place){.path = g->request->state,
+                              .what = "what the loss feels",
+                              .anew = "feel the outputs anew",
+                              .key = g->request->key};
+}
+
+static pare_status keep(gathering *g) {
+    const pare_state_place place = place_of(g);
+    return place.path ? pare_state_save(&place, describe, g) : PARE_OK;
+}
+
+static pare_status take_up(gathering *g) {
+    const pare_state_place place = place_of(g);
+    bool found;
+    return place.path ? pare_state_load(&place, describe, g, &found) : PARE_OK;
+}
+
 static pare_status gather(gathering *g, const pare_fisher_choice *choice, int64_t group) {
     const pare_fisher_request *request = g->request;
     pare_pass_shape shape = shape_of(request, group);
@@ -231,14 +266,17 @@ static pare_status gather(gathering *g, const pare_fisher_choice *choice, int64_
     pare_pass *pass;
     g->passes = (uint64_t)(request->sequences / group);
     g->scale = (float)(group * (request->length - 1));
+    PARE_TRY(take_up(g));
+    if (g->passes_done == g->passes) return PARE_OK;
     PARE_TRY(pare_pass_new(request->source->model, request->source->backend, &shape, &pass));
     pare_pass_on_step(pass, report_step, g);
     pare_status status = PARE_OK;
-    for (int64_t s = 0; s < request->sequences && status == PARE_OK; s += group) {
+    for (int64_t s = (int64_t)g->passes_done * group; s < request->sequences && status == PARE_OK; s += group) {
         double loss = 0.0;
         status = pare_pass_gradient(pass, request->source, request->ids + s * request->length, &sink, &loss);
         g->out->loss += loss / (double)g->passes;
         g->passes_done++;
+        if (status == PARE_OK) status = keep(g);
     }
     pare_pass_free(pass);
     return status;
@@ -265,7 +303,7 @@ pare_status pare_linear_fisher_run(const pare_fisher_request *request, const par
     PARE_TRY(pare_linear_fisher_group(request, &group, &memory));
     pare_status status = allocate(&g, choice);
     if (status == PARE_OK) status = gather(&g, choice, group);
-    if (status == PARE_OK) finish_sums(&g, extent_of(request->source->model, choice).rows);
+    if (status == PARE_OK) finish_sums(&g, g.rows);
     pare_free(g.squares);
     pare_free(g.sums);
     pare_free(g.scaled);

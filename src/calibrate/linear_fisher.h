@@ -19,6 +19,8 @@ typedef struct pare_fisher_request {
     bool composed;       /* the source displaces or masks */
     uint64_t limit;      /* bytes of anonymous memory for the pass; 0: none set */
     const char *scratch; /* folder of the matrices, or NULL: in memory */
+    const char *state;   /* file that all sums are saved to after every group, and taken up from; NULL: none */
+    const char *key;     /* what that file belongs to, 64 hexadecimal digits */
 } pare_fisher_request;
 
 /* Of which matrices, and how much. */

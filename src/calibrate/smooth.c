@@ -1,3 +1,5 @@
+/* What is kept of a mean between two draws (checkpoint/state_file.h), numbers little-endian: u64 draws that are in it,
+ * and of all, f64 the sum of their losses, f32 the mean, tensor by tensor. */
 #include "calibrate/smooth.h"
 #include "support/memory.h"
 #include "support/scratch.h"
@@ -121,26 +123,64 @@ static pare_status hand_on(const pare_model *model, float *const *mean, const pa
     return PARE_OK;
 }
 
+/* The mean as it grows. */
+typedef struct growing_mean {
+    pare_smooth smooth;
+    pare_scratch memory;
+    uint64_t done;
+    double losses;
+} growing_mean;
+
+static pare_status describe_mean(void *context, pare_state_file *file) {
+    growing_mean *m = context;
+    PARE_TRY(pare_state_pass(file, &m->done, sizeof m->done));
+    PARE_TRY(pare_state_same(file, (uint64_t)m->smooth.draws));
+    if (m->done > (uint64_t)m->smooth.draws) return pare_state_refuse(file->place, "has more draws than there are");
+    PARE_TRY(pare_state_pass(file, &m->losses, sizeof m->losses));
+    return pare_state_pass(file, m->memory.data, m->memory.bytes);
+}
+
+static pare_status keep_mean(void *context, int32_t draw, double loss) {
+    growing_mean *m = context;
+    m->done = (uint64_t)draw + 1;
+    m->losses += loss;
+    return m->smooth.kept.path ? pare_state_save(&m->smooth.kept, describe_mean, m) : PARE_OK;
+}
+
+/* All draws that are not in it yet. */
+static pare_status grow(growing_mean *m, pare_pass *pass, pare_source *source, const uint32_t *ids,
+                        const pare_gradient_sink *growing, double *loss) {
+    bool found;
+    if (m->smooth.kept.path) PARE_TRY(pare_state_load(&m->smooth.kept, describe_mean, m, &found));
+    if (m->smooth.taken_up) *m->smooth.taken_up = m->done;
+    m->smooth.first = (int32_t)m->done;
+    m->smooth.after_draw = keep_mean;
+    m->smooth.context = m;
+    PARE_TRY(pare_smooth_passes(pass, source, ids, &m->smooth, growing, loss));
+    *loss = m->losses / (double)m->smooth.draws;
+    return PARE_OK;
+}
+
 static pare_status run_mean(pare_pass *pass, pare_source *source, const uint32_t *ids, const pare_smooth *smooth,
                             const char *scratch, const pare_gradient_sink *sink, double *loss) {
     const pare_model *model = source->model;
     accumulation a = {.backend = source->backend, .weight = (float)(1.0 / (double)smooth->draws)};
     pare_gradient_sink growing = {.wants = wants_mean, .rows = add_rows, .context = &a};
-    pare_scratch memory = {0};
+    growing_mean m = {.smooth = *smooth};
     PARE_TRY(pare_alloc(&a.mean, model->tensor_count, sizeof *a.mean, "gradient table"));
     pare_status status =
-        pare_scratch_open(&memory, wanted_elements(model, sink) * sizeof(float), scratch, "the smoothed gradient");
+        pare_scratch_open(&m.memory, wanted_elements(model, sink) * sizeof(float), scratch, "the smoothed gradient");
     if (status == PARE_OK) {
-        float *at = memory.data;
+        float *at = m.memory.data;
         for (size_t id = 0; id < model->tensor_count; id++) {
             if (!sink->wants(sink->context, id)) continue;
             a.mean[id] = at;
             at += model->tensors[id]->count;
         }
-        status = pare_smooth_passes(pass, source, ids, smooth, &growing, loss);
+        status = grow(&m, pass, source, ids, &growing, loss);
     }
     if (status == PARE_OK) status = hand_on(model, a.mean, sink);
-    pare_scratch_close(&memory);
+    pare_scratch_close(&m.memory);
     pare_free(a.mean);
     return status;
 }

@@ -8,6 +8,7 @@
 #ifndef PARE_CALIBRATE_SMOOTH_H
 #define PARE_CALIBRATE_SMOOTH_H
 
+#include "checkpoint/state_file.h"
 #include "model/pass.h"
 
 enum { PARE_SMOOTH_DRAWS = 100 }; /* of SmoothGrad (MoreauPruner, appendix on implementation details) */
@@ -21,6 +22,10 @@ typedef struct pare_smooth {
     double sigma;                   /* noise relative to |w| */
     pare_smooth_draw_fn after_draw; /* or NULL */
     void *context;
+    /* Of pare_smoothed_gradient_run: where a mean of several draws is kept after each, and taken up; path NULL: it is
+     * not. *taken_up, where not NULL: draws that an earlier process has made. */
+    pare_state_place kept;
+    uint64_t *taken_up;
 } pare_smooth;
 
 /* One gradient of the batch `ids` per draw, each handed to the sink; while its rows appear, source->draw is the draw's

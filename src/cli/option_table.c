@@ -167,7 +167,7 @@ static const pare_option rows[] = {
     {.name = "force", .commands = PARE_IN_PRUNE | PARE_IN_RECOVER | PARE_IN_MERGE | PARE_IN_EXPORT | PARE_IN_CONVERT, .common = SHORTENED, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(force),
      .help = "replace OUT if it exists"},
     {.name = "resume", .commands = PARE_IN_PRUNE, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(resume),
-     .help = "keep the progress of long iterations in OUT.progress, and go on from what is there"},
+     .help = "keep every finished layer, pass and step in OUT.progress, and go on from what is there"},
     {.name = "resume", .commands = PARE_IN_RECOVER, .common = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_FLAG, .offset = AT(resume),
      .help = "keep the progress in OUT.progress, and go on from what is there"},
     {.name = "save-every", .commands = PARE_IN_RECOVER, .group = output, .kind = PARE_VALUE_INTEGER, .value = "N",

@@ -24,8 +24,7 @@ static bool has_hidden(const pare_model *model, size_t id) {
            id == pare_tensor_id_end(model, PARE_END_POSITIONS);
 }
 
-/* Indices that tensor `id` is scored at; 0: it is not cut along this axis. */
-static uint64_t index_count(const pare_index_scores *scores, size_t id) {
+uint64_t pare_index_scores_count(const pare_index_scores *scores, size_t id) {
     const pare_config *c = &scores->model->config;
     uint32_t layer;
     pare_role role;
@@ -46,8 +45,8 @@ pare_status pare_index_scores_new(const pare_model *model, const pare_salience *
                                .count = model->tensor_count};
     pare_status status = pare_alloc(&out->by_tensor, model->tensor_count, sizeof *out->by_tensor, "scores");
     for (size_t id = 0; id < model->tensor_count && status == PARE_OK; id++)
-        if (index_count(out, id))
-            status = pare_alloc(&out->by_tensor[id], index_count(out, id), sizeof(double), "scores");
+        if (pare_index_scores_count(out, id))
+            status = pare_alloc(&out->by_tensor[id], pare_index_scores_count(out, id), sizeof(double), "scores");
     if (status != PARE_OK) pare_index_scores_free(out);
     return status;
 }

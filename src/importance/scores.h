@@ -37,6 +37,8 @@ uint64_t pare_gathered_bytes(const pare_salience *salience, uint64_t elements);
 pare_status pare_index_scores_new(const pare_model *model, const pare_salience *salience, pare_score_axis axis,
                                   pare_index_scores *out);
 void pare_index_scores_free(pare_index_scores *scores);
+/* Indices that tensor `id` is scored at; 0: it is not cut along this axis. */
+uint64_t pare_index_scores_count(const pare_index_scores *scores, size_t id);
 
 /* Whole-tensor signals: rows [first, first + rows) of a matrix (a vector is one row). */
 typedef struct pare_row_signals {

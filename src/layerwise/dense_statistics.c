@@ -84,6 +84,18 @@ static pare_status take_norms(const pare_weight_walk *w, pare_dense_statistics *
     return PARE_OK;
 }
 
+static pare_status observe_layers(pare_weight_walk *w, const pare_element_needs *needs, pare_dense_statistics *s) {
+    pare_dense_file file = {w, s};
+    pare_layer_keeper keeper = {"dense.", pare_dense_statistics_describe, &file};
+    uint32_t next, layers = w->l.model->config.layers;
+    PARE_TRY(pare_layerwise_begin(&w->l, &keeper, pare_layerwise_batch_count(&w->l), &next));
+    for (uint32_t layer = next; layer < layers; layer++) {
+        PARE_TRY(observe_layer(w, layer, needs, s));
+        PARE_TRY(pare_layerwise_keep(&w->l, &keeper, layer, layer + 1 < layers));
+    }
+    return PARE_OK;
+}
+
 pare_status pare_dense_statistics_gather(pare_weight_walk *w, const pare_element_needs *needs,
                                          pare_dense_statistics *s) {
     uint32_t layers = w->l.model->config.layers;
@@ -93,10 +105,7 @@ pare_status pare_dense_statistics_gather(pare_weight_walk *w, const pare_element
     PARE_TRY(pare_alloc(&s->outputs, layers, sizeof *s->outputs, "output norms"));
     if (w->job->norms) return take_norms(w, s);
     if (!pare_weights_walks(w->job)) return PARE_OK;
-    PARE_TRY(pare_layerwise_embed(&w->l));
-    for (uint32_t layer = 0; layer < layers; layer++)
-        PARE_TRY(observe_layer(w, layer, needs, s));
-    return PARE_OK;
+    return observe_layers(w, needs, s);
 }
 
 pare_status pare_dense_statistics_visit(pare_weight_walk *w, pare_dense_statistics *s, pare_dense_visit_fn visit,

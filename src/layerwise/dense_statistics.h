@@ -16,6 +16,13 @@ pare_status pare_dense_statistics_gather(pare_weight_walk *w, const pare_element
                                          pare_dense_statistics *out);
 void pare_dense_statistics_free(pare_dense_statistics *gathered, uint32_t layers);
 
+/* What is kept of a layer that was looked at (dense_file.c). */
+typedef struct pare_dense_file {
+    pare_weight_walk *w;
+    pare_dense_statistics *s;
+} pare_dense_file;
+pare_status pare_dense_statistics_describe(void *file, uint32_t layer, pare_state_file *state);
+
 /* Calls visit for every pruned matrix, w showing what its layer has shown. */
 typedef pare_status (*pare_dense_visit_fn)(pare_weight_walk *w, const pare_dense_statistics *s, uint32_t layer,
                                            pare_role role, void *context);

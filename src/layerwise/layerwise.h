@@ -5,6 +5,7 @@
  * layer:
  *
  *   walk.c        the streams, the blocks, and the order of things
+ *   walk_file.c   what is kept of it for another process
  *   statistics.c  what inputs have shown: Gram matrices, moments, norms of outputs
  *   target.c      what a changed matrix is to come close to, where that has a share of the dense model
  *   biases.c      which biases are refitted with their matrices; intercept.c: how
@@ -17,6 +18,7 @@
 
 #include "calibrate/gram.h"
 #include "calibrate/input_moments.h"
+#include "checkpoint/state_file.h"
 #include "method/element.h"
 #include "model/residency.h"
 #include "model/stream.h"
@@ -73,6 +75,8 @@ typedef struct pare_layerwise_request {
     double reader_share, output_share, damping;
     bool intercepts; /* biases are refitted with what is changed, where every matrix of an input has one */
     bool held_out; /* the readers' damping starts there, and is chosen by halves of the sequences (repair/held_out.h) */
+    const char *state; /* what the names of files begin with that keep every finished layer; NULL: nothing is kept */
+    const char *key;   /* what these belong to, 64 hexadecimal digits */
 } pare_layerwise_request;
 
 /* Bytes; scratch: the part of hidden and repaired that goes to a file. */
@@ -159,6 +163,13 @@ typedef enum pare_layer_fate {
     PARE_LAYER_ABSENT /* neither model has it */
 } pare_layer_fate;
 
+/* What the owner of a walk keeps of a layer beside its repaired tensors. */
+typedef struct pare_layer_keeper {
+    const char *part; /* of the names of the files, behind what the request has: "" or "dense." */
+    pare_status (*describe)(void *context, uint32_t layer, pare_state_file *file); /* NULL: nothing */
+    void *context;
+} pare_layer_keeper;
+
 typedef struct pare_layer_visitor {
     const unsigned *stages; /* as above */
     /* NULL: all stay. */
@@ -169,9 +180,10 @@ typedef struct pare_layer_visitor {
     uint32_t last; /* layer */
     bool beyond;   /* the stream leaves that one, too */
     void *context;
+    pare_layer_keeper keeper;
 } pare_layer_visitor;
 
-/* From the embedding on. */
+/* From the embedding on, or from where an earlier process has come to. */
 pare_status pare_layerwise_walk(pare_layerwise *l, const pare_layer_visitor *visitor);
 
 /* For a walk of one's own: the hidden states before the first block, and the blocks of a layer. */
@@ -204,6 +216,14 @@ pare_status pare_layer_leave(const pare_layerwise *l, pare_layer_states *side, c
 
 /* values, as the block's matrix: rounded to the tensor's own type into `stored`, and back. */
 void pare_layerwise_install(pare_layerwise *l, uint32_t layer, pare_role role, float *values, void *stored);
+
+/* ---- walk_file.c ---- */
+
+/* Where layers are kept: goes to the first that is not, with all that those before it have left; else, and where there
+ * are none, *next is 0 and the hidden states are those of the embedding. steps: of a layer, for progress. */
+pare_status pare_layerwise_begin(pare_layerwise *l, const pare_layer_keeper *keeper, uint64_t steps, uint32_t *next);
+/* Keeps a layer that the streams have left; goes_on: another one comes. Nothing happens unless layers are kept. */
+pare_status pare_layerwise_keep(pare_layerwise *l, const pare_layer_keeper *keeper, uint32_t layer, bool goes_on);
 
 /* ---- statistics.c ---- */
 

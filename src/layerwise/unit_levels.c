@@ -61,6 +61,10 @@ pare_status pare_unit_levels_open(pare_unit_levels *levels, const char *scratch)
     return PARE_OK;
 }
 
+uint64_t pare_unit_level_bytes(const pare_unit_levels *levels, uint32_t layer, pare_stage stage, uint32_t index) {
+    return matrix_bytes(levels, layer, stage, levels->part[layer][stage].width[index]);
+}
+
 uint32_t pare_level_of_width(const pare_level_part *part, uint32_t width) {
     uint32_t i = 0;
     while (i < part->count && part->width[i] != width)

@@ -34,6 +34,9 @@ void pare_unit_levels_free(pare_unit_levels *levels);
 uint64_t pare_unit_levels_bytes(const pare_unit_levels *levels);
 pare_status pare_unit_levels_open(pare_unit_levels *levels, const char *scratch);
 
+/* Bytes of the matrix of level `index`. */
+uint64_t pare_unit_level_bytes(const pare_unit_levels *levels, uint32_t layer, pare_stage stage, uint32_t index);
+
 /* The index of a width; count where it is none of the part's. */
 uint32_t pare_level_of_width(const pare_level_part *part, uint32_t width);
 

@@ -57,9 +57,10 @@ typedef struct pare_repair_job {
     const pare_runtime *runtime; /* for progress; may be NULL */
     const uint32_t *ids;         /* [sequences, length] */
     int64_t sequences, length;
-    int64_t micro_batch; /* 0: chosen */
-    uint64_t limit;      /* bytes of anonymous memory; 0: none set */
-    const char *scratch; /* folder for hidden states and repaired matrices that do not fit; NULL: none */
+    int64_t micro_batch;     /* 0: chosen */
+    uint64_t limit;          /* bytes of anonymous memory; 0: none set */
+    const char *scratch;     /* folder for hidden states and repaired matrices that do not fit; NULL: none */
+    const char *state, *key; /* of finished layers, as in pare_layerwise_request */
     pare_repair_options options;
 } pare_repair_job;
 

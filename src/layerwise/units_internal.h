@@ -51,6 +51,9 @@ void pare_units_clear(pare_unit_walk *u);
 /* The inputs of one kind, of readers or of an output, and what follows from them. */
 pare_status pare_units_visit(void *walk, uint32_t layer, unsigned kinds, bool last);
 
+/* What is kept of a layer that was gone through (units_file.c). */
+pare_status pare_units_describe(void *walk, uint32_t layer, pare_state_file *file);
+
 /* Chooses run->kept from the Gram matrix of the output's inputs and u->weights, the output matrix; cross: of the walk,
  * or NULL where the targets are the output's own. */
 pare_status pare_units_choose(const pare_unit_walk *u, const float *gram, const float *cross);

@@ -39,6 +39,8 @@ pare_layerwise_request pare_repair_request(const pare_repair_job *job, const par
                                     .micro_batch = job->micro_batch,
                                     .limit = job->limit,
                                     .scratch = job->scratch,
+                                    .state = job->state,
+                                    .key = job->key,
                                     .stage = "repairing",
                                     .doing = "repairing",
                                     .advice = pare_reads_pictures(&job->source->model->config)

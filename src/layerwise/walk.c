@@ -118,7 +118,6 @@ static void cut_biases(pare_layerwise *l) {
 }
 
 void pare_layerwise_enter(pare_layerwise *l, uint32_t layer) {
-    if (layer == 0) pare_residency_measure(&l->residency);
     pare_residency_leave(&l->residency, l->asked.source, (int64_t)layer - 1, false);
     pare_residency_want(&l->residency, l->asked.source, (int64_t)layer + 1);
     l->block = l->dense_block = pare_walk_block(&l->walk, layer);
@@ -243,14 +242,17 @@ static pare_status walk_layer(pare_layerwise *l, const pare_layer_visitor *v, ui
 }
 
 pare_status pare_layerwise_walk(pare_layerwise *l, const pare_layer_visitor *v) {
-    PARE_TRY(pare_layerwise_embed(l));
-    for (uint32_t layer = 0; layer <= v->last; layer++) {
+    uint32_t next;
+    PARE_TRY(pare_layerwise_begin(l, &v->keeper, l->layer_steps, &next));
+    if (next > v->last) pare_layerwise_enter(l, v->last);
+    for (uint32_t layer = next; layer <= v->last; layer++) {
         uint64_t end = l->done + l->layer_steps;
         pare_layer_fate fate = v->fate ? v->fate(v->context, layer) : PARE_LAYER_STAYS;
         pare_layerwise_enter(l, layer);
         if (fate == PARE_LAYER_GOES) PARE_TRY(skip_layer(l));
         if (fate == PARE_LAYER_STAYS) PARE_TRY(walk_layer(l, v, layer));
         l->done = end;
+        PARE_TRY(pare_layerwise_keep(l, &v->keeper, layer, layer < v->last || v->beyond));
     }
     return PARE_OK;
 }

@@ -118,7 +118,8 @@ static pare_status run_layers(pare_weight_walk *w, uint32_t last) {
                                   .through = w->recipe->dense_propagation,
                                   .last = last,
                                   .beyond = w->l.asked.two,
-                                  .context = w};
+                                  .context = w,
+                                  .keeper = {"", pare_weights_describe, w}};
     if (w->job->norms) return prune_by_norms(w);
     if (!pare_weights_walks(w->job)) return prune_only(w);
     PARE_TRY(pare_layerwise_walk(&w->l, &visitor));

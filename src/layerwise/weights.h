@@ -25,6 +25,7 @@ typedef struct pare_weights_job {
     const pare_input_norms *norms; /* of the dense model, in place of ids, where nothing else is observed; or NULL */
     uint64_t limit;                /* bytes of anonymous memory; 0: none set */
     const char *scratch;           /* folder for what does not fit; NULL: none */
+    const char *state, *key;       /* of finished layers, as in pare_layerwise_request */
     uint64_t seed;
     const bool *pruned;               /* [tensor_count] */
     const double *sparsity;           /* [tensor_count] */

@@ -40,6 +40,9 @@ void pare_weights_clear(pare_weight_walk *w);
 /* The most elements of a pruned matrix: of one role, or of any (PARE_MATRIX_ROLES). */
 uint64_t pare_weights_most_elements(const pare_weights_job *job, int role);
 
+/* What is kept of a layer that was gone through (weights_file.c). */
+pare_status pare_weights_describe(void *walk, uint32_t layer, pare_state_file *file);
+
 /* Before the layer in hand is observed, its inputs being in the stream: regional gradients of the matrices that are
  * pruned, and, where the recipe has rounds, regional optimisation first, which leaves the optimised weights in the
  * block. Nothing without such a signal. */

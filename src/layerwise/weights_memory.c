@@ -75,6 +75,8 @@ pare_layerwise_request pare_weights_request(const pare_weights_job *job) {
                                     .length = job->length,
                                     .limit = job->limit,
                                     .scratch = job->scratch,
+                                    .state = job->state,
+                                    .key = job->key,
                                     .stage = job->scores_only ? "scoring" : "pruning",
                                     .doing = "pruning layer by layer with",
                                     .advice = needs.gram ? ", lower --length, or take a method without Gram matrices, "

@@ -65,6 +65,10 @@ static pare_status check_latency(const pare_job *job) {
             PARE_BAD_ARGUMENT,
             "--latency %g: give a share of the dense model's time per token, between 0 and 1, both excluded",
             t->latency);
+    if (job->outputs.resumable && !t->latency_table)
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "--resume needs the times that the first run went by, and --latency measures them anew: give "
+                         "--latency-table FILE, the pruning.json of an earlier run");
     if (!pare_recipe_searches(&job->recipe) || job->recipe.mode != PARE_MODE_BLOCK)
         return refuse(job, "allocate",
                       "--latency chooses widths by the time that they take: it needs --allocate search");
@@ -175,11 +179,11 @@ static pare_status check_weights(const pare_job *job) {
     if (t->round_to > 1)
         return pare_fail(PARE_BAD_ARGUMENT,
                          "--round-to rounds the widths that are kept: single weights leave them as they are");
-    bool kept = pare_signal_has(job->recipe.signal, PARE_TRAIT_STEPS) || job->recipe.reconstruct;
-    if (job->outputs.resumable && !kept)
+    if (job->outputs.resumable && !pare_recipe_needs_data(&job->recipe))
         return pare_fail(PARE_BAD_ARGUMENT,
-                         "--resume goes on from kept rounds, Moreau steps and reconstructed layers: single weights "
-                         "have none of these, leave it out");
+                         "--resume goes on from layers, passes and steps that calibration data went through: %s takes "
+                         "none with these options, leave it out",
+                         job->recipe.name);
     PARE_TRY(check_shares(job));
     return check_shares_against_recipe(job);
 }

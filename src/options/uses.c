@@ -41,7 +41,7 @@ static bool scores_units(const pare_recipe *r) {
 }
 
 static bool can_resume(const pare_recipe *r) {
-    return removes_units(r) || pare_signal_has(r->signal, PARE_TRAIT_STEPS) || r->reconstruct;
+    return removes_units(r) || pare_recipe_needs_data(r);
 }
 
 static bool reads_windows(const pare_recipe *r) {

@@ -12,7 +12,20 @@ static pare_cache *cache_of(const pare_prune_job *job, bool file) {
 }
 
 /* They go to a scratch file where they would take more than half of the limit. */
-pare_status pare_prune_feel_outputs(pare_prune_job *job, const pare_source *source, uint64_t limit,
+/* The pass. */
+typedef struct feeling {
+    pare_fisher_request request;
+    pare_output_fisher *out;
+} feeling;
+
+static pare_status feel_kept(void *context, const char *state, const char *key) {
+    feeling *f = context;
+    f->request.state = state;
+    f->request.key = key;
+    return pare_output_fisher_run(&f->request, f->out);
+}
+
+pare_status pare_prune_feel_outputs(pare_prune_job *job, const char *felt, const pare_source *source, uint64_t limit,
                                     pare_output_fisher *own, const pare_output_fisher **out) {
     int64_t sequences = job->windows.count / job->asked->calibration.batches;
     uint64_t bytes = pare_output_fisher_bytes(job->current);
@@ -23,14 +36,15 @@ pare_status pare_prune_feel_outputs(pare_prune_job *job, const pare_source *sour
     pare_status status = PARE_OK;
     *out = pare_cache_fisher_find(cache, job->current, name);
     if (!*out) {
-        pare_fisher_request request = {.source = source,
-                                       .runtime = job->runtime,
-                                       .ids = job->windows.ids,
-                                       .sequences = sequences,
-                                       .length = job->windows.length,
-                                       .limit = limit && !file ? limit - bytes : limit,
-                                       .scratch = file ? pare_runtime_scratch(job->runtime) : NULL};
-        status = pare_output_fisher_run(&request, own);
+        feeling f = {.out = own};
+        f.request = (pare_fisher_request){.source = source,
+                                          .runtime = job->runtime,
+                                          .ids = job->windows.ids,
+                                          .sequences = sequences,
+                                          .length = job->windows.length,
+                                          .limit = limit && !file ? limit - bytes : limit,
+                                          .scratch = file ? pare_runtime_scratch(job->runtime) : NULL};
+        status = pare_prune_kept(job, felt, feel_kept, &f);
         if (status == PARE_OK && cache) status = pare_cache_fisher_give(cache, job->current, name, own);
         *out = cache ? pare_cache_fisher_find(cache, job->current, name) : own;
         if (status == PARE_OK && !*out) status = pare_whole();

@@ -184,8 +184,8 @@ pare_status pare_prune_search_plan(pare_prune_job *job, const pare_repair_job *r
 /* True if widths go by what units cost in a walk that only measures. */
 bool pare_prune_widths_cost(const pare_prune_job *job);
 /* How the loss feels the outputs of `source`, over job->current: *own, or what job's cache has or takes. limit: bytes
- * that there are for them and the pass. */
-pare_status pare_prune_feel_outputs(pare_prune_job *job, const pare_source *source, uint64_t limit,
+ * that there are for them and the pass; felt: the name that it is kept under with --resume. */
+pare_status pare_prune_feel_outputs(pare_prune_job *job, const char *felt, const pare_source *source, uint64_t limit,
                                     pare_output_fisher *own, const pare_output_fisher **out);
 /* Trains what is left, half a block after the other, where the recipe says so (prune_reconstruct.c): changes
  * job->repaired; and adds what that will hold to job->plan. */
@@ -201,6 +201,14 @@ void pare_prune_round_free(pare_prune_job *job);
 /* Adds what the repair will hold to job->plan. */
 pare_status pare_prune_plan_repair(pare_prune_job *job);
 pare_repair_options pare_prune_repair_options(const pare_recipe *recipe);
+/* A walk that repairs, or measures; with --resume its layers are kept under that name. */
+typedef struct pare_repair_walk {
+    pare_repair_job job;
+    pare_selection *selection;
+    pare_repaired *repaired;
+    pare_stage_fit (*fits)[PARE_STAGES];
+} pare_repair_walk;
+pare_status pare_prune_repair_walk(const pare_prune_job *job, const char *name, pare_repair_walk *walk);
 /* Makes job->plan for job->current; announced: and shows it. */
 pare_status pare_prune_plan(pare_prune_job *job, uint32_t sequences, uint32_t length, bool announced);
 /* Stages that go layer by layer hold their memory one after the other: the plan has that of whichever holds more. */

@@ -54,6 +54,8 @@ static json_t *identity(const pare_prune_job *job) {
     pare_json_put(json, "ratios", ratios);
     pare_json_put(json, "parameters", json_integer((json_int_t)t->parameters));
     pare_json_put(json, "bytes", json_integer((json_int_t)t->bytes));
+    pare_json_put(json, "batches", json_integer(job->asked->calibration.batches));
+    if (job->latency.report) pare_json_put(json, "latency", pare_json_same(job->latency.report));
     pare_json_put(json, "attention", range_json(t->attention));
     pare_json_put(json, "ffn", range_json(t->ffn));
     pare_json_put(json, "round_to", json_integer(t->round_to));
@@ -68,16 +70,21 @@ static pare_status digest_round(const pare_prune_job *job) {
     return status;
 }
 
+/* What its names begin with. */
+static bool is_own(const char *name, bool record) {
+    static const char *const own[] = {"progress.json",  "round-",         "pare-model.", "moreau.state", "passes.state",
+                                      "training.state", "reconstructed.", "walk-",       "felt-"};
+    for (size_t i = record ? 0 : 1; i < sizeof own / sizeof *own; i++)
+        if (strncmp(name, own[i], strlen(own[i])) == 0) return true;
+    return false;
+}
+
 /* Removes what pare keeps there, but for `except`; what else lies in the folder stays. */
 static void sweep_folder(const char *folder, const char *except) {
     DIR *directory = opendir(folder);
     for (struct dirent *entry; directory && (entry = readdir(directory));) {
-        const char *name = entry->d_name;
-        bool own = strncmp(name, "round-", 6) == 0 || strncmp(name, "pare-model.", 11) == 0 ||
-                   strncmp(name, "moreau.state", 12) == 0 || strncmp(name, "training.state", 14) == 0 ||
-                   strncmp(name, "reconstructed.", 14) == 0 ||
-                   (!except && strncmp(name, "progress.json", 13) == 0);
-        if (own && !(except && strcmp(name, except) == 0)) pare_folder_remove_at(dirfd(directory), name);
+        bool stays = except && strcmp(entry->d_name, except) == 0;
+        if (is_own(entry->d_name, !except) && !stays) pare_folder_remove_at(dirfd(directory), entry->d_name);
     }
     if (directory) closedir(directory);
 }
@@ -190,6 +197,7 @@ pare_status pare_prune_progress_name(void *context) {
     PARE_TRY(pare_alloc(&job->progress, 1, sizeof *job->progress, "progress"));
     job->progress->folder = folder;
     job->progress->state = pare_path_join(job->progress->folder, "moreau.state");
+    job->progress->passes = pare_path_join(job->progress->folder, "passes.state");
     job->progress->training = pare_path_join(job->progress->folder, "training.state");
     job->progress->reconstructed = pare_path_join(job->progress->folder, "reconstructed.");
     pare_resume_keep(&job->progress->resume, job->progress->folder);
@@ -245,6 +253,7 @@ void pare_prune_progress_end(pare_prune_job *job) {
     if (!job->progress) return;
     pare_resume_close(&job->progress->resume);
     free(job->progress->state);
+    free(job->progress->passes);
     free(job->progress->training);
     free(job->progress->reconstructed);
     pare_free(job->progress);

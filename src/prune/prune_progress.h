@@ -6,6 +6,13 @@
  *                   (train/trainer.h)
  *   moreau.state    the Moreau iteration of the round under way after its last whole step (calibrate/moreau_file.h)
  *   reconstructed.N layer N of a reconstruction, as it was when that was through (reconstruct/reconstruct_file.h)
+ *   walk-NAME.N     layer N of a walk of the round under way, when it was through (layerwise/walk_file.c): NAME is
+ *                   repair, probe, prune, permute or search-ROUND; walk-NAME.dense.N of its look at the dense model
+ *   passes.state    what passes for a signal came to, after the last that was whole (score/score_file.c,
+ *                   calibrate/smooth.c)
+ *   felt-NAME       what the loss feels of outputs, after the last whole group of sequences
+ * (calibrate/linear_fisher.h): NAME is repair, prune or rebuild walk-NAME.states  the hidden states that the next layer
+ * of it begins with
  *
  * key: SHA-256 of all that the result depends on (weights, method and constants, target, calibration ids, seed, number
  * format). progress.json is replaced at one stroke after round-N is complete; what it does not speak of is ignored. */
@@ -18,7 +25,7 @@ struct pare_prune_job;
 
 typedef struct pare_prune_progress {
     const char *folder;
-    char *state, *training, *reconstructed;
+    char *state, *passes, *training, *reconstructed;
     pare_resume resume;               /* with the key of the run */
     char round_key[PARE_DIGEST_TEXT]; /* of the Moreau state of the round under way */
 } pare_prune_progress;
@@ -32,6 +39,11 @@ pare_status pare_prune_progress_begin(void *job);
 
 /* The round is over: its model goes to the folder and becomes job->temporary. */
 pare_status pare_prune_progress_round(struct pare_prune_job *job);
+
+/* Runs a walk; state, key: what it keeps its layers under (as in pare_layerwise_request), NULL where nothing is kept.
+ */
+typedef pare_status (*pare_kept_fn)(void *context, const char *state, const char *key);
+pare_status pare_prune_kept(const struct pare_prune_job *job, const char *name, pare_kept_fn run, void *context);
 
 /* The run is over: removes the folder. */
 void pare_prune_progress_remove(const struct pare_prune_job *job);

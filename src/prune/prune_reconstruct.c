@@ -61,7 +61,7 @@ static pare_status feel(void *context) {
     pare_source source = {.model = job->current, .backend = job->backend};
     uint64_t limit = pare_limit_beside(pare_runtime_limit(job->runtime), repaired_bytes(job));
     const pare_output_fisher *fisher;
-    PARE_TRY(pare_prune_feel_outputs(job, &source, limit, &b->fisher, &fisher));
+    PARE_TRY(pare_prune_feel_outputs(job, "felt-rebuild", &source, limit, &b->fisher, &fisher));
     b->metric = fisher->metric;
     return PARE_OK;
 }

@@ -39,6 +39,18 @@ pare_repair_options pare_prune_repair_options(const pare_recipe *recipe) {
         .fraction = recipe->fraction};
 }
 
+static pare_status run_kept(void *context, const char *state, const char *key) {
+    const pare_repair_walk *walk = context;
+    pare_repair_job job = walk->job;
+    job.state = state;
+    job.key = key;
+    return pare_repair_run(&job, walk->selection, walk->repaired, walk->fits);
+}
+
+pare_status pare_prune_repair_walk(const pare_prune_job *job, const char *name, pare_repair_walk *walk) {
+    return pare_prune_kept(job, name, run_kept, walk);
+}
+
 static pare_status begin(pare_prune_job *job, repairing *r) {
     uint32_t layers = job->current->config.layers;
     *r = (repairing){.job = job,
@@ -74,7 +86,7 @@ static pare_status gather_metric(void *context) {
     uint64_t limit = r->repair.limit, bytes = pare_output_fisher_bytes(model);
     bool file = limit && bytes > limit / 2;
     const pare_output_fisher *fisher;
-    PARE_TRY(pare_prune_feel_outputs(r->job, &r->source, limit, &r->fisher, &fisher));
+    PARE_TRY(pare_prune_feel_outputs(r->job, "felt-repair", &r->source, limit, &r->fisher, &fisher));
     if (isnan(r->job->result.loss)) r->job->result.loss = fisher->loss;
     for (uint32_t i = 0; i < model->config.layers; i++)
         for (int stage = 0; stage < PARE_STAGES; stage++)
@@ -111,7 +123,7 @@ static pare_status allocate(void *context) {
     probe.options.probe = true;
     probe.options.curves = r->curves;
     PARE_TRY(pare_selection_all(job->current, &all));
-    pare_status status = pare_repair_run(&probe, &all, &none, NULL);
+    pare_status status = pare_prune_repair_walk(job, "walk-probe.", &(pare_repair_walk){probe, &all, &none, NULL});
     pare_repaired_free(&none);
     pare_selection_free(&all);
     PARE_TRY(status);
@@ -176,7 +188,9 @@ static pare_status report_fits(const repairing *r, json_t **out) {
 
 static pare_status walk(void *context) {
     repairing *r = context;
-    return pare_repair_run(&r->repair, &r->job->selection, &r->job->repaired, r->fits);
+    pare_prune_job *job = r->job;
+    return pare_prune_repair_walk(job, "walk-repair.",
+                                  &(pare_repair_walk){r->repair, &job->selection, &job->repaired, r->fits});
 }
 
 static pare_status repair(repairing *r) {

@@ -1,6 +1,13 @@
 /* What every round of a run needs: its memory plan, what scoring asks for, and what all rounds come to. */
 #include "prune/prune_job.h"
 
+static const char *state_of(const pare_prune_job *job) {
+    const pare_recipe *recipe = &job->asked->recipe;
+    if (!job->progress) return NULL;
+    if (pare_recipe_gates(recipe)) return job->progress->training;
+    return pare_signal_has(recipe->signal, PARE_TRAIT_STEPS) ? job->progress->state : job->progress->passes;
+}
+
 pare_score_request pare_prune_score_request(const pare_prune_job *job) {
     return (pare_score_request){.model = job->current,
                                 .backend = job->backend,
@@ -12,9 +19,7 @@ pare_score_request pare_prune_score_request(const pare_prune_job *job) {
                                 .norms = job->norms.layers ? &job->norms : NULL,
                                 .batches = job->asked->calibration.batches,
                                 .digest = job->calibration_digest,
-                                .state = !job->progress                           ? NULL
-                                         : pare_recipe_gates(&job->asked->recipe) ? job->progress->training
-                                                                                  : job->progress->state,
+                                .state = state_of(job),
                                 .key = job->progress ? job->progress->round_key : NULL};
 }
 

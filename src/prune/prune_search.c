@@ -3,7 +3,9 @@
 #include "calibrate/pictures.h"
 #include "prune/prune_job.h"
 #include "report/pruning.h"
+#include "support/path.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { HELD_OUT = 4 }; /* one in so many sequences is searched by */
@@ -57,12 +59,15 @@ static pare_repair_job walk_of(const pare_repair_job *repair, const pare_widths 
     return walk;
 }
 
-static pare_status fill_levels(const pare_prune_job *job, const pare_repair_job *walk) {
+static pare_status fill_levels(const pare_prune_job *job, const pare_repair_job *walk, uint32_t round) {
     pare_selection all = {0};
     pare_repaired repaired = {0};
     PARE_TRY(pare_unit_levels_open(walk->options.levels, walk->scratch));
     PARE_TRY(pare_selection_all(job->current, &all));
-    pare_status status = pare_repair_run(walk, &all, &repaired, NULL);
+    char *name = pare_format("walk-search-%u.", round);
+    pare_repair_walk kept = {*walk, &all, &repaired, NULL};
+    pare_status status = name ? pare_prune_repair_walk(job, name, &kept) : pare_whole();
+    free(name);
     pare_selection_free(&all);
     pare_repaired_free(&repaired);
     return status;
@@ -100,7 +105,7 @@ static pare_status search_round(pare_prune_job *job, const pare_repair_job *repa
     pare_width_search search = search_of(job, repair, budget, &levels);
     if (is_uniform(job)) pare_uniform_start(&levels, widths);
     const pare_repair_job walk = walk_of(repair, widths, &levels);
-    pare_status status = fill_levels(job, &walk);
+    pare_status status = fill_levels(job, &walk, round);
     if (status == PARE_OK) status = pare_width_search_run(&search, widths, &found);
     if (status == PARE_OK) pare_prune_found(job, &found, search.windows.sequences);
     pare_unit_levels_free(&levels);

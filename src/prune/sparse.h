@@ -31,6 +31,15 @@ pare_status pare_sparse_plan(struct pare_prune_job *job);
 /* What a walk over job->current is handed; source must live as long. */
 pare_weights_job pare_sparse_layerwise(struct pare_prune_job *job, const pare_source *source);
 
+/* A walk that prunes, or fills levels; with --resume its layers are kept under that name. */
+typedef struct pare_weights_walk {
+    pare_weights_job job;
+    pare_repaired *repaired;
+    pare_matrix_result *results;
+    double *sparsity;
+} pare_weights_walk;
+pare_status pare_sparse_walk(const struct pare_prune_job *job, const char *name, pare_weights_walk *walk);
+
 /* Where the recipe permutes: finds the orders by scores of the dense model and makes the permuted model job->current.
  */
 pare_status pare_sparse_permute(void *job);

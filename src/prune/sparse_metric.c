@@ -61,12 +61,24 @@ pare_status pare_sparse_metric_plan(pare_prune_job *job) {
     return PARE_OK;
 }
 
+typedef struct feeling {
+    pare_fisher_request request;
+    pare_fisher_choice choice;
+    pare_linear_fisher *out;
+} feeling;
+
+static pare_status feel_kept(void *context, const char *state, const char *key) {
+    feeling *f = context;
+    f->request.state = state;
+    f->request.key = key;
+    return pare_linear_fisher_run(&f->request, &f->choice, f->out);
+}
+
 pare_status pare_sparse_metric(void *context) {
     pare_prune_job *job = context;
     pare_source source = {.model = job->current, .backend = job->backend};
-    pare_fisher_request request = fisher_request(job, &source);
-    pare_fisher_choice choice = fisher_choice(job);
-    PARE_TRY(pare_linear_fisher_run(&request, &choice, &job->sparse.fisher));
+    feeling f = {fisher_request(job, &source), fisher_choice(job), &job->sparse.fisher};
+    PARE_TRY(pare_prune_kept(job, "felt-prune", feel_kept, &f));
     job->result.loss = job->sparse.fisher.loss;
     return PARE_OK;
 }

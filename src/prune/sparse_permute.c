@@ -118,18 +118,30 @@ static pare_status go_on_with(pare_prune_job *job, const pare_orders *orders) {
     return PARE_OK;
 }
 
+typedef struct finding {
+    const pare_permutation_goal *goal;
+    pare_weights_job scoring;
+    pare_permutation found;
+} finding;
+
+static pare_status find_kept(void *context, const char *state, const char *key) {
+    finding *f = context;
+    f->scoring.state = state;
+    f->scoring.key = key;
+    return pare_permutation_find(f->goal, &f->scoring, &f->found);
+}
+
 pare_status pare_sparse_permute(void *context) {
     pare_prune_job *job = context;
     pare_source source = {.model = job->current, .backend = job->backend};
     if (job->asked->recipe.element.permutation == PARE_PERMUTE_NONE) return PARE_OK;
     pare_recipe recipe = scoring_recipe(&job->asked->recipe);
     pare_permutation_goal goal = goal_of(job);
-    pare_weights_job scoring = scoring_job(job, &source, &recipe, pare_permutation_bytes(&goal));
-    pare_permutation found;
-    PARE_TRY(pare_permutation_find(&goal, &scoring, &found));
-    job->sparse.permutation = summary_json(job, &found, &recipe);
-    job->sparse.orders = pare_report_orders(job->current, &found.orders);
-    pare_status status = go_on_with(job, &found.orders);
-    pare_permutation_free(&found);
+    finding f = {.goal = &goal, .scoring = scoring_job(job, &source, &recipe, pare_permutation_bytes(&goal))};
+    PARE_TRY(pare_prune_kept(job, "walk-permute.", find_kept, &f));
+    job->sparse.permutation = summary_json(job, &f.found, &recipe);
+    job->sparse.orders = pare_report_orders(job->current, &f.found.orders);
+    pare_status status = go_on_with(job, &f.found.orders);
+    pare_permutation_free(&f.found);
     return status;
 }

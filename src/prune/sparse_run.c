@@ -105,13 +105,29 @@ static pare_status gather_gradients(void *context) {
     return pare_score_units(&request, &job->result);
 }
 
+static pare_status run_kept(void *context, const char *state, const char *key) {
+    const pare_weights_walk *walk = context;
+    pare_weights_job job = walk->job;
+    job.state = state;
+    job.key = key;
+    return pare_weights_run(&job, walk->repaired, walk->results, walk->sparsity);
+}
+
+pare_status pare_sparse_walk(const pare_prune_job *job, const char *name, pare_weights_walk *walk) {
+    return pare_prune_kept(job, name, run_kept, walk);
+}
+
 static pare_status prune_layers(void *context) {
     pare_prune_job *job = context;
     pare_source source = {.model = job->current, .backend = job->backend};
     PARE_TRY(pare_sparse_residual_new(job));
     pare_weights_job layerwise = pare_sparse_layerwise(job, &source);
     PARE_TRY(pare_selection_all(job->current, &job->selection));
-    PARE_TRY(pare_weights_run(&layerwise, &job->repaired, job->sparse.results, job->sparse.used));
+    PARE_TRY(pare_sparse_walk(job, "walk-prune.",
+                              &(pare_weights_walk){.job = layerwise,
+                                                   .repaired = &job->repaired,
+                                                   .results = job->sparse.results,
+                                                   .sparsity = job->sparse.used}));
     return job->sparse.residual ? job->sparse.residual->refresh(job->sparse.residual) : PARE_OK;
 }
 

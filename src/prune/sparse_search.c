@@ -36,10 +36,13 @@ static void set_up(const pare_prune_job *job, const pare_weights_job *all, pare_
         .seed = job->asked->seed};
 }
 
-static pare_status fill_levels(const pare_weights_job *walk, pare_matrix_result *results, double *sparsity) {
+static pare_status fill_levels(pare_prune_job *job, const pare_weights_job *walk) {
     pare_repaired repaired;
     PARE_TRY(pare_weight_levels_open(walk->levels, walk->scratch));
-    PARE_TRY(pare_weights_run(walk, &repaired, results, sparsity));
+    PARE_TRY(pare_sparse_walk(
+        job, "walk-search.",
+        &(pare_weights_walk){
+            .job = *walk, .repaired = &repaired, .results = job->sparse.results, .sparsity = job->sparse.asked}));
     pare_repaired_free(&repaired);
     return PARE_OK;
 }
@@ -54,7 +57,7 @@ pare_status pare_sparse_search(void *context) {
     PARE_TRY(pare_prune_check_held_out(all.sequences));
     PARE_TRY(new_levels(job, &levels));
     set_up(job, &all, &levels, &walk);
-    pare_status status = fill_levels(&walk.job, job->sparse.results, job->sparse.asked);
+    pare_status status = fill_levels(job, &walk.job);
     if (status == PARE_OK) status = pare_share_search_run(&walk.search, job->sparse.asked, &found);
     if (status == PARE_OK) pare_prune_found(job, &found, walk.search.windows.sequences);
     pare_weight_levels_free(&levels);

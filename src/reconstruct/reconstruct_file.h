@@ -5,7 +5,7 @@
 #include "reconstruct/rebuilding.h"
 
 /* The layer that b->out has: its tensors, and the errors of its stages, go to asked->state and the layer's number. */
-pare_status pare_reconstruct_save(const pare_rebuilding *b, uint32_t layer);
+pare_status pare_reconstruct_save(pare_rebuilding *b, uint32_t layer);
 
 /* If there is such a file, *kept, and b->sub, which has entered the layer, has its weights. Nothing in it is believed
  * before its key, its sizes and its digest are right. */

@@ -21,6 +21,7 @@ uint64_t pare_repaired_bytes_at(const pare_model *model, uint32_t layer, pare_ro
 pare_status pare_repaired_new(const pare_model *model, uint64_t bytes, const char *scratch, pare_repaired *out) {
     *out = (pare_repaired){.count = model->tensor_count};
     pare_status status = pare_alloc(&out->matrix, out->count, sizeof *out->matrix, "repaired matrices");
+    if (status == PARE_OK) status = pare_alloc(&out->elements, out->count, sizeof *out->elements, "repaired matrices");
     if (status == PARE_OK) status = pare_scratch_open(&out->memory, bytes, scratch, "the repaired matrices");
     if (status != PARE_OK) pare_repaired_free(out);
     return status;
@@ -28,6 +29,7 @@ pare_status pare_repaired_new(const pare_model *model, uint64_t bytes, const cha
 
 void pare_repaired_free(pare_repaired *repaired) {
     pare_free(repaired->matrix);
+    pare_free(repaired->elements);
     pare_scratch_close(&repaired->memory);
     *repaired = (pare_repaired){0};
 }
@@ -39,6 +41,7 @@ pare_status pare_repaired_add(pare_repaired *repaired, const pare_model *model, 
         return pare_fail(PARE_OUT_OF_MEMORY, "%.1f MiB were planned for repaired matrices, too few for %s",
                          (double)repaired->memory.bytes / 1048576.0, model->tensors[id]->name);
     *out = repaired->matrix[id] = (char *)repaired->memory.data + repaired->used;
+    repaired->elements[id] = rows * columns;
     repaired->used += bytes;
     return PARE_OK;
 }

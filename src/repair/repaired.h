@@ -7,8 +7,9 @@
 #include "support/scratch.h"
 
 typedef struct pare_repaired {
-    size_t count;  /* of tensor ids */
-    void **matrix; /* [count] rows x columns as they remain after the selection; NULL: cut from the original */
+    size_t count;       /* of tensor ids */
+    void **matrix;      /* [count] rows x columns as they remain after the selection; NULL: cut from the original */
+    uint64_t *elements; /* [count] of each */
     pare_scratch memory;
     uint64_t used; /* bytes of memory */
 } pare_repaired;

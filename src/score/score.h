@@ -19,7 +19,8 @@ typedef struct pare_score_request {
     const pare_input_norms *norms; /* in place of ids, where the signal is norms of inputs; or NULL */
     uint32_t batches;              /* 1, or one for each step of the iteration */
     const char *digest;            /* of the calibration ids, 64 hexadecimal digits */
-    const char *state; /* file that a Moreau iteration is saved to after each step, and taken up from; NULL: none */
+    const char *state; /* file that an iteration is saved to after each step, or what passes came to after each, and
+                        * taken up from; NULL: none */
     const char *key;   /* what that file belongs to, 64 hexadecimal digits */
     pare_cache *cache; /* or NULL */
     /* Instead of scores of units: [tensor_count] where the signal of the plan's tensors is added up, zeroed; |g| of

@@ -44,12 +44,14 @@ pare_status pare_score_groups(pare_scoring *s, pare_score_result *out) {
     pare_status status = PARE_OK;
     s->passes_total = (uint64_t)groups;
     s->share = 1.0f / (float)groups;
-    out->loss = 0.0;
-    PARE_TRY(pare_scoring_pass(s, &pass));
-    for (int64_t i = 0; i < groups && status == PARE_OK; i++) {
+    PARE_TRY(pare_scoring_take_up(s, &out->loss));
+    int64_t first = (int64_t)s->passes_done;
+    if (first < groups) PARE_TRY(pare_scoring_pass(s, &pass));
+    for (int64_t i = first; i < groups && status == PARE_OK; i++) {
         double loss = 0.0;
         status = pare_pass_gradient(pass, &source, r->ids + i * plan->group * plan->shape.length, &sink, &loss);
         out->loss += loss / (double)groups;
+        if (status == PARE_OK) status = pare_scoring_keep(s, (uint64_t)i + 1, out->loss);
     }
     pare_pass_free(pass);
     if (status == PARE_OK && pare_signal_has(r->recipe->signal, PARE_TRAIT_SAMPLES)) join_samples(r, (double)sequences);

@@ -46,8 +46,11 @@ pare_status pare_score_inputs(pare_scoring *s, pare_score_result *out) {
     pare_pass *pass = NULL;
     pare_input_norms norms;
     pare_source source = {.model = r->model, .backend = r->backend};
+    double unused;
     if (r->norms) return score_tensors(s, r->norms);
     s->passes_total = 1;
+    PARE_TRY(pare_scoring_take_up(s, &unused));
+    if (s->passes_done) return PARE_OK;
     PARE_TRY(pare_input_norms_new(r->model, r->backend, r->recipe->salience->needs & PARE_NEEDS_CENTERED, &norms));
     pare_status status = pare_scoring_pass(s, &pass);
     if (status == PARE_OK) {
@@ -57,5 +60,5 @@ pare_status pare_score_inputs(pare_scoring *s, pare_score_result *out) {
     pare_pass_free(pass);
     if (status == PARE_OK) status = score_tensors(s, &norms);
     pare_input_norms_free(&norms);
-    return status;
+    return status == PARE_OK ? pare_scoring_keep(s, 1, 0.0) : status;
 }

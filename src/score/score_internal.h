@@ -2,6 +2,7 @@
 #ifndef PARE_SCORE_SCORE_INTERNAL_H
 #define PARE_SCORE_SCORE_INTERNAL_H
 
+#include "checkpoint/state_file.h"
 #include "score/score.h"
 
 enum { PARE_SCORE_SETS = 5 };
@@ -45,6 +46,13 @@ pare_status pare_scoring_store(pare_scoring *scoring, size_t id, int64_t first, 
 pare_status pare_score_groups(pare_scoring *scoring, pare_score_result *out);
 /* Gradients to the indices, as they appear. */
 pare_gradient_sink pare_scoring_sink(pare_scoring *scoring);
+
+/* With request->state, between two passes (score_file.c): s->passes_done <- those that an earlier process has made,
+ * with what they came to in the request's stores or the scoring's sets, and *losses <- the sum of theirs; 0 where there
+ * are none. After each pass, all of that is kept. */
+pare_status pare_scoring_take_up(pare_scoring *scoring, double *losses);
+pare_status pare_scoring_keep(pare_scoring *scoring, uint64_t done, double losses);
+pare_state_place pare_scoring_place(const pare_scoring *scoring);
 
 /* The runs of signals.c. */
 pare_status pare_score_gradient(pare_scoring *scoring, pare_score_result *out);

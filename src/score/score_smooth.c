@@ -19,15 +19,36 @@ static pare_status score(pare_scoring *s, passes *run, pare_score_result *out) {
     return status;
 }
 
+/* Between two draws. */
+typedef struct drawing {
+    pare_scoring *s;
+    double losses;
+} drawing;
+
+static pare_status keep_draw(void *context, int32_t draw, double loss) {
+    drawing *d = context;
+    d->losses += loss;
+    return pare_scoring_keep(d->s, (uint64_t)draw + 1, d->losses);
+}
+
 static pare_status each_draw(pare_scoring *s, pare_pass *pass, pare_source *source, double *loss) {
     pare_gradient_sink sink = pare_scoring_sink(s);
     pare_smooth smooth = smooth_of(s);
-    return pare_smooth_passes(pass, source, s->request->ids, &smooth, &sink, loss);
+    drawing d = {.s = s};
+    PARE_TRY(pare_scoring_take_up(s, &d.losses));
+    smooth.first = (int32_t)s->passes_done;
+    smooth.after_draw = keep_draw;
+    smooth.context = &d;
+    PARE_TRY(pare_smooth_passes(pass, source, s->request->ids, &smooth, &sink, loss));
+    *loss = d.losses / (double)smooth.draws;
+    return PARE_OK;
 }
 
 static pare_status mean_of_draws(pare_scoring *s, pare_pass *pass, pare_source *source, double *loss) {
     pare_gradient_sink sink = pare_scoring_sink(s);
     pare_smooth smooth = smooth_of(s);
+    smooth.kept = pare_scoring_place(s);
+    smooth.taken_up = &s->passes_done;
     return pare_smoothed_gradient_run(pass, source, s->request->ids, &smooth, true, s->request->plan->scratch, &sink,
                                       loss);
 }

@@ -64,7 +64,7 @@ static void units_and_weights_do_not_mix(void **state) {
     REFUSED("layer-first does not", "--method", "layer-first", "--pattern", "2:4");
     REFUSED("--choose obs", "--method", "obs", "--sparsity", "0.5");
     REFUSED("--round-to", "--method", "wanda", "--sparsity", "0.5", "--round-to", "8");
-    REFUSED("--resume", "--method", "wanda", "--sparsity", "0.5", "--resume");
+    REFUSED("--resume", "--method", "magnitude", "--sparsity", "0.5", "--resume");
     REFUSED("--archive", "--ratio", "0.2", "--archive");
     REFUSED("--densities", "--ratio", "0.2", "--densities", "d.json");
     REFUSED("--targets and --skip", "--ratio", "0.2", "--targets", "mlp");

@@ -19,7 +19,7 @@ static inline resume_scene resume_open_with(const char *method, uint32_t iterati
     s.run.options.settings = settings;
     s.run.options.setting_count = count;
     s.progress = pare_path_join(s.run.folder, "output.progress");
-    s.run.options.method = method;
+    prune_run_method(&s.run, method);
     s.run.options.steps = 3;
     s.run.options.iterations = iterations;
     s.run.options.force = true;

@@ -1,0 +1,130 @@
+/* Byte layout, numbers little-endian:
+ *
+ *   0    "PARESTAT"               magic
+ *   8    u32 version (1), number  of the layer or pass
+ *   16   64 hexadecimal digits    what it belongs to
+ *   80   char [32]                what it is, filled up with zeros
+ *   112  u64 bytes                of what follows, without the seal
+ *   120  what it holds
+ *        64 hexadecimal digits    SHA-256 of all bytes before */
+#include "checkpoint/state_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { VERSION = 1, DIGITS = PARE_SEAL_BYTES };
+
+typedef struct header {
+    char magic[8];
+    uint32_t version, number;
+    char key[DIGITS];
+    char what[PARE_STATE_NAME];
+    uint64_t bytes;
+} header;
+
+_Static_assert(sizeof(header) == 120, "the file's header has no gaps");
+
+static const char magic[8] = {'P', 'A', 'R', 'E', 'S', 'T', 'A', 'T'};
+
+static header header_of(const pare_state_place *place) {
+    header h = {.version = VERSION, .number = place->number};
+    memcpy(h.magic, magic, sizeof magic);
+    memcpy(h.key, place->key, DIGITS);
+    size_t length = strlen(place->what);
+    memcpy(h.what, place->what, length < sizeof h.what ? length : sizeof h.what - 1);
+    return h;
+}
+
+pare_status pare_state_refuse(const pare_state_place *place, const char *why) {
+    return pare_fail(PARE_FORMAT_ERROR, "%s %s; delete it to %s", place->path, why, place->anew);
+}
+
+static pare_status refuse_kind(const pare_state_place *place, const char *how) {
+    char *why = pare_format("%s %s", how, place->what);
+    pare_status status = why ? pare_state_refuse(place, why) : pare_whole();
+    free(why);
+    return status;
+}
+
+pare_status pare_state_view(pare_state_file *file, uint64_t bytes, const void **data) {
+    if (bytes > file->bytes) return refuse_kind(file->place, "is of another shape than");
+    *data = file->in;
+    file->in += bytes;
+    file->bytes -= bytes;
+    return PARE_OK;
+}
+
+pare_status pare_state_pass(pare_state_file *file, void *data, uint64_t bytes) {
+    if (!file->in) {
+        file->bytes += bytes;
+        return file->out && bytes ? pare_sealed_put(file->out, data, bytes) : PARE_OK;
+    }
+    const void *in = NULL;
+    PARE_TRY(pare_state_view(file, bytes, &in));
+    if (bytes) memcpy(data, in, bytes);
+    return PARE_OK;
+}
+
+pare_status pare_state_same(pare_state_file *file, uint64_t value) {
+    uint64_t stored = value;
+    PARE_TRY(pare_state_pass(file, &stored, sizeof stored));
+    return stored == value ? PARE_OK : refuse_kind(file->place, "is of another shape than");
+}
+
+pare_status pare_state_flag(pare_state_file *file, bool *flag) {
+    uint32_t value = 0;
+    if (!file->in) value = *flag;
+    PARE_TRY(pare_state_pass(file, &value, sizeof value));
+    *flag = value != 0;
+    return PARE_OK;
+}
+
+pare_status pare_state_save(const pare_state_place *place, pare_state_fn describe, void *context) {
+    header h = header_of(place);
+    pare_state_file file = {.place = place};
+    pare_sealed sealed;
+    PARE_TRY(describe(context, &file));
+    h.bytes = file.bytes;
+    PARE_TRY(pare_sealed_begin(place->path, sizeof h + h.bytes, &sealed));
+    file = (pare_state_file){.place = place, .out = &sealed};
+    pare_status status = pare_sealed_put(&sealed, &h, sizeof h);
+    if (status == PARE_OK) status = describe(context, &file);
+    return pare_sealed_end(&sealed, status);
+}
+
+/* That the file is whole, and that part of this run. */
+static pare_status check(const pare_state_place *place, const pare_mapping *file, header *h) {
+    header expected = header_of(place);
+    bool whole;
+    if (file->bytes < sizeof *h + DIGITS) return refuse_kind(place, "is too short to be");
+    memcpy(h, file->data, sizeof *h);
+    if (memcmp(h->magic, magic, sizeof magic) != 0 || memcmp(h->what, expected.what, sizeof h->what) != 0)
+        return refuse_kind(place, "is not");
+    if (h->version != VERSION) return pare_state_refuse(place, "was kept in another version of the format");
+    if (memcmp(h->key, expected.key, DIGITS) != 0)
+        return pare_state_refuse(place, "was kept with another model, other options or other calibration data");
+    if (h->number != place->number || h->bytes != file->bytes - sizeof *h - DIGITS)
+        return refuse_kind(place, "is of another shape than");
+    PARE_TRY(pare_sealed_check(file, &whole));
+    return whole ? PARE_OK : pare_state_refuse(place, "is damaged: its SHA-256 digest does not match");
+}
+
+static pare_status read_mapped(const pare_state_place *place, const pare_mapping *mapping, pare_state_fn describe,
+                               void *context) {
+    header h;
+    PARE_TRY(check(place, mapping, &h));
+    pare_state_file file = {.place = place, .in = mapping->data + sizeof h, .bytes = h.bytes};
+    PARE_TRY(describe(context, &file));
+    return file.bytes ? refuse_kind(place, "is of another shape than") : PARE_OK;
+}
+
+pare_status pare_state_load(const pare_state_place *place, pare_state_fn describe, void *context, bool *found) {
+    pare_mapping mapping;
+    *found = false;
+    if (!pare_file_exists(place->path)) return PARE_OK;
+    PARE_TRY(pare_mapping_open(place->path, &mapping));
+    pare_status status = read_mapped(place, &mapping, describe, context);
+    pare_mapping_close(&mapping);
+    *found = status == PARE_OK;
+    return status;
+}

@@ -1,0 +1,145 @@
+/* A walk on disk (checkpoint/state_file.h), numbers little-endian:
+ *
+ *   STATE PART N        a layer that was gone through:
+ *     u64 [roles]         elements of what was repaired of each role, 0: nothing
+ *     the repaired tensors, in the model's dtypes and the order of the roles
+ *     what the owner of the walk keeps of the layer
+ *   STATE PART states   what the next one begins with:
+ *     u32 next layer, apart
+ *     u64 tokens, hidden size, dtype of the hidden states
+ *     those of the pruned model, and of the dense one where it goes beside; nothing where no layer comes */
+#include "layerwise/layerwise.h"
+#include "support/file.h"
+
+#include <stdlib.h>
+
+/* One of the two files, and what is described in it. */
+typedef struct walk_file {
+    pare_layerwise *l;
+    const pare_layer_keeper *keeper;
+    uint32_t layer; /* in hand; of the states: the next */
+    bool streams;   /* another layer comes */
+} walk_file;
+
+static char *layer_path(const walk_file *f) {
+    return pare_format("%s%s%u", f->l->asked.state, f->keeper->part, f->layer);
+}
+
+static char *states_path(const walk_file *f) {
+    return pare_format("%s%sstates", f->l->asked.state, f->keeper->part);
+}
+
+static pare_state_place place_of(const walk_file *f, const char *path, bool states) {
+    return (pare_state_place){.path = path,
+                              .what = states ? "the states behind a layer" : "a layer that was gone through",
+                              .anew = "go through the layers anew",
+                              .key = f->l->asked.key,
+                              .number = states ? 0 : f->layer};
+}
+
+/* How many elements of a role's tensor were repaired. */
+static pare_status pass_count(const walk_file *f, size_t id, uint64_t *count, pare_state_file *file) {
+    const pare_repaired *r = f->l->repaired;
+    *count = id < r->count && r->matrix[id] ? r->elements[id] : 0;
+    PARE_TRY(pare_state_pass(file, count, sizeof *count));
+    if (*count && (id >= r->count || *count > f->l->model->tensors[id]->count))
+        return pare_state_refuse(file->place, "has more of a tensor than the model");
+    return PARE_OK;
+}
+
+static pare_status pass_tensor(const walk_file *f, size_t id, uint64_t count, pare_state_file *file) {
+    pare_repaired *r = f->l->repaired;
+    void *unused;
+    if (!count) return PARE_OK;
+    if (pare_state_reads(file)) PARE_TRY(pare_repaired_add(r, f->l->model, id, count, 1, &unused));
+    return pare_state_pass(file, r->matrix[id], count * pare_dtype_size(f->l->model->tensors[id]->dtype));
+}
+
+static pare_status describe_layer(void *context, pare_state_file *file) {
+    const walk_file *f = context;
+    uint64_t count[PARE_ALL_ROLES];
+    size_t id[PARE_ALL_ROLES];
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
+        id[role] = pare_tensor_id_in(&f->l->model->config, f->layer, role);
+        PARE_TRY(pass_count(f, id[role], &count[role], file));
+    }
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
+        PARE_TRY(pass_tensor(f, id[role], count[role], file));
+    return f->keeper->describe ? f->keeper->describe(f->keeper->context, f->layer, file) : PARE_OK;
+}
+
+static pare_status describe_states(void *context, pare_state_file *file) {
+    walk_file *f = context;
+    pare_layerwise *l = f->l;
+    uint32_t apart = l->apart, streams = f->streams;
+    PARE_TRY(pare_state_pass(file, &f->layer, sizeof f->layer));
+    PARE_TRY(pare_state_pass(file, &apart, sizeof apart));
+    PARE_TRY(pare_state_pass(file, &streams, sizeof streams));
+    if (f->layer < 1 || f->layer > l->model->config.layers)
+        return pare_state_refuse(file->place, "names a layer that the model has not");
+    l->apart = apart;
+    PARE_TRY(pare_state_same(file, (uint64_t)l->tokens));
+    PARE_TRY(pare_state_same(file, (uint64_t)l->hidden));
+    PARE_TRY(pare_state_same(file, (uint64_t)l->asked.states));
+    PARE_TRY(pare_state_same(file, l->asked.two));
+    if (!streams) return PARE_OK;
+    PARE_TRY(pare_state_pass(file, l->pruned.now.memory.data, l->pruned.now.memory.bytes));
+    return l->asked.two ? pare_state_pass(file, l->dense.now.memory.data, l->dense.now.memory.bytes) : PARE_OK;
+}
+
+static pare_status save(walk_file *f, bool states) {
+    char *path = states ? states_path(f) : layer_path(f);
+    pare_state_place place = place_of(f, path, states);
+    pare_status status = path ? pare_state_save(&place, states ? describe_states : describe_layer, f) : pare_whole();
+    free(path);
+    return status;
+}
+
+static pare_status load(walk_file *f, bool states, bool *found) {
+    char *path = states ? states_path(f) : layer_path(f);
+    pare_state_place place = place_of(f, path, states);
+    *found = false;
+    pare_status status =
+        path ? pare_state_load(&place, states ? describe_states : describe_layer, f, found) : pare_whole();
+    free(path);
+    return status;
+}
+
+pare_status pare_layerwise_keep(pare_layerwise *l, const pare_layer_keeper *keeper, uint32_t layer, bool goes_on) {
+    walk_file f = {.l = l, .keeper = keeper, .layer = layer, .streams = goes_on};
+    if (!l->asked.state) return PARE_OK;
+    PARE_TRY(save(&f, false));
+    f.layer++;
+    return save(&f, true);
+}
+
+/* The layers before the next one. */
+static pare_status load_layers(walk_file *f, uint32_t next) {
+    for (f->layer = 0; f->layer < next; f->layer++) {
+        bool found;
+        PARE_TRY(load(f, false, &found));
+        if (found) continue;
+        char *path = layer_path(f), *states = states_path(f);
+        pare_status status = !path || !states ? pare_whole()
+                                              : pare_fail(PARE_FILE_ERROR,
+                                                          "%s is not there, but %s goes on from it; delete the latter "
+                                                          "to go through the layers anew",
+                                                          path, states);
+        free(path);
+        free(states);
+        return status;
+    }
+    return PARE_OK;
+}
+
+pare_status pare_layerwise_begin(pare_layerwise *l, const pare_layer_keeper *keeper, uint64_t steps, uint32_t *next) {
+    walk_file f = {.l = l, .keeper = keeper};
+    bool found = false;
+    pare_residency_measure(&l->residency);
+    if (l->asked.state) PARE_TRY(load(&f, true, &found));
+    *next = found ? f.layer : 0;
+    if (!found) return pare_layerwise_embed(l);
+    l->at_middle = false;
+    l->done += (l->asked.two ? 2 : 1) * pare_layerwise_batch_count(l) + *next * steps;
+    return load_layers(&f, *next);
+}
