@@ -213,6 +213,10 @@ pare_status pare_self_sample(const pare_model *model, const pare_backend *backen
     return status;
 }
 
+int64_t pare_self_rows(uint32_t sequences) {
+    return sequences < LEAST_ROWS ? LEAST_ROWS : sequences < MOST_ROWS ? sequences : MOST_ROWS;
+}
+
 /* A token of each sequence of a group at a time goes through all blocks and the head, and is drawn from its softmax. */
 pare_work pare_self_work(const pare_model *model, const pare_self_request *request) {
     enum { DRAWN_BYTES = 80 }; /* an exponential of a logit takes as long as so many bytes of memory */

@@ -75,8 +75,7 @@ static void sweep_folder(const char *folder, const char *except) {
         const char *name = entry->d_name;
         bool own = strncmp(name, "round-", 6) == 0 || strncmp(name, "pare-model.", 11) == 0 ||
                    strncmp(name, "moreau.state", 12) == 0 || strncmp(name, "training.state", 14) == 0 ||
-                   strncmp(name, "reconstructed.", 14) == 0 ||
-                   (!except && strncmp(name, "progress.json", 13) == 0);
+                   strncmp(name, "reconstructed.", 14) == 0 || (!except && strncmp(name, "progress.json", 13) == 0);
         if (own && !(except && strcmp(name, except) == 0)) pare_folder_remove_at(dirfd(directory), name);
     }
     if (directory) closedir(directory);
