@@ -59,7 +59,7 @@ pare_work pare_work_forward(const pare_model *model, int64_t sequences, int64_t 
 
 /* A byte that is written is made of what is kept, copied, written and hashed, and a byte that is checked read and
  * hashed: in bytes of memory that take as long. */
-enum { WRITTEN_BYTES = 40, CHECKED_BYTES = 16 };
+enum { WRITTEN_BYTES = 72, CHECKED_BYTES = 32 };
 
 pare_work pare_work_writing(uint64_t bytes) {
     return (pare_work){{[PARE_WORK_BYTES] = WRITTEN_BYTES * (double)bytes}};

@@ -143,9 +143,9 @@ static void more_samples_take_longer(void **state) {
         seen few, many;
         prune_run r = prune_run_open(tiny);
         prune_run_method(&r, rows[i].method);
-        r.options.calibration = (pare_calibration_options){.source = "self", .samples = 4, .length = 16};
+        r.options.calibration = (pare_calibration_options){.source = "self", .samples = 16, .length = 16};
         json_decref(report_of(&r, &few));
-        r.options.calibration.samples = 8;
+        r.options.calibration.samples = 32;
         json_decref(report_of(&r, &many));
         assert_true(seconds_of(&many, rows[i].stage) > seconds_of(&few, rows[i].stage));
         /* Text is all tokens. */
