@@ -213,11 +213,16 @@ pare_status pare_self_sample(const pare_model *model, const pare_backend *backen
     return status;
 }
 
+int64_t pare_self_rows(uint32_t sequences) {
+    return sequences < LEAST_ROWS ? LEAST_ROWS : sequences < MOST_ROWS ? sequences : MOST_ROWS;
+}
+
 /* A token of each sequence of a group at a time goes through all blocks and the head, and is drawn from its softmax. */
 pare_work pare_self_work(const pare_model *model, const pare_self_request *request) {
     enum { DRAWN_BYTES = 80 }; /* an exponential of a logit takes as long as so many bytes of memory */
-    int64_t tokens = request->sequences * (int64_t)(request->lead + request->length);
-    pare_work blocks = pare_work_blocks(model, request->sequences, request->lead + request->length), work = {{0}};
+    int64_t sequences = request->sequences < LEAST_ROWS ? LEAST_ROWS : request->sequences; /* a group is filled up */
+    int64_t tokens = sequences * (int64_t)(request->lead + request->length);
+    pare_work blocks = pare_work_blocks(model, sequences, request->lead + request->length), work = {{0}};
     pare_work head = pare_work_head(model, tokens);
     work.amount[PARE_WORK_DECODING] = blocks.amount[PARE_WORK_BLOCKS] + head.amount[PARE_WORK_PRODUCTS];
     work.amount[PARE_WORK_BYTES] = DRAWN_BYTES * (double)tokens * model->config.vocabulary;

@@ -22,6 +22,8 @@ typedef struct pare_self_request {
  * whose rounding is theirs. Progress is reported from the calling thread. Free with pare_windows_free. */
 pare_status pare_self_sample(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
                              const pare_self_request *request, pare_windows *out);
+/* Of so many, the sequences that are written at a time, with memory enough. */
+int64_t pare_self_rows(uint32_t sequences);
 /* What that has to do. */
 pare_work pare_self_work(const pare_model *model, const pare_self_request *request);
 

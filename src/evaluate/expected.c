@@ -23,7 +23,8 @@ pare_status pare_expected_measure(pare_expected *e, const pare_model *model, con
     pare_rates rates = pare_rates_assumed();
     for (size_t i = 0; i < e->count; i++)
         pare_work_add(&all, &e->work[i], 1.0);
-    pare_rates_request request = {.model = model, .backend = backend, .length = length, .limit = limit, .work = &all};
+    pare_rates_request request = {
+        .model = model, .backend = backend, .length = length, .limit = limit, .written = e->written, .work = &all};
     if (pare_work_operations(&all) >= worth_measuring && (!limit || limit >= ROOM))
         PARE_TRY(pare_rates_measure(&request, &rates));
     for (size_t i = 0; i < e->count; i++)

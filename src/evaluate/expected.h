@@ -12,6 +12,7 @@ typedef struct pare_expected {
     pare_work work[PARE_EXPECTED_MOST];
     pare_stage_time times[PARE_EXPECTED_MOST]; /* once they are known */
     size_t count;
+    int64_t written; /* as in pare_rates_request */
     bool known;
 } pare_expected;
 

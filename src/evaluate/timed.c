@@ -1,11 +1,39 @@
 #include "evaluate/timed.h"
 #include "support/memory.h"
+#include "support/order.h"
 #include "support/progress.h"
+
+#include <stdlib.h>
 
 pare_status pare_timed(pare_timed_fn work, void *context, double *seconds) {
     double start = pare_clock();
     PARE_TRY(work(context));
     *seconds = pare_clock() - start;
+    return PARE_OK;
+}
+
+/* One call, and the clock's time that it took, too. */
+static pare_status time_call(pare_timed_fn prepare, pare_timed_fn work, void *context, double *seconds) {
+    PARE_TRY(prepare ? prepare(context) : PARE_OK);
+    double start = pare_clock_of_thread();
+    PARE_TRY(work(context));
+    *seconds = pare_clock_of_thread() - start;
+    return PARE_OK;
+}
+
+pare_status pare_timed_rate(pare_timed_fn prepare, pare_timed_fn work, void *context, double amount, double *rate) {
+    enum { REPEATS = 16 };
+    static const double enough = 0.2, longest = 0.6; /* of processor time, and by the clock where others use it */
+    double first, times[REPEATS], sum = 0.0, begin = pare_clock();
+    size_t count = 0;
+    PARE_TRY(time_call(prepare, work, context, &first));
+    for (; count < REPEATS && first < enough && sum < enough && pare_clock() - begin < longest; count++) {
+        PARE_TRY(time_call(prepare, work, context, &times[count]));
+        sum += times[count];
+    }
+    qsort(times, count, sizeof *times, pare_ascending_double);
+    double usual = count ? times[count / 4] : first;
+    *rate = amount / (usual > 0.0 ? usual : 1e-9);
     return PARE_OK;
 }
 

@@ -9,6 +9,11 @@ typedef pare_status (*pare_timed_fn)(void *context);
 
 /* *seconds: of one call. */
 pare_status pare_timed(pare_timed_fn work, void *context, double *seconds);
+/* Of `amount` that the work does in a call, what it does in a second, by the lower quartile of some calls in about 0.2
+ * seconds; by the first where that is long, which otherwise finds nothing where it will be later on. Seconds of
+ * processor time of the calling thread, which has an even share of all the work: what else the machine does meanwhile
+ * has next to no part in it. prepare: before every call, and not counted; or NULL. */
+pare_status pare_timed_rate(pare_timed_fn prepare, pare_timed_fn work, void *context, double amount, double *rate);
 
 /* y = x W^T with x: [m, k], W: [n, k], in the type of the backend's operands. */
 typedef struct pare_product_run {

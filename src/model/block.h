@@ -147,6 +147,10 @@ void pare_block_place(pare_block *block, const pare_position_tables *tables, int
 /* The norm whose weight is `role`'s. */
 pare_norm pare_block_norm(const pare_block *block, pare_role role);
 
+/* Rows of dW in flight take at most this many bytes (unless one row is longer): few enough to stay in a large cache
+ * until the sink has read them. */
+enum { PARE_GRADIENT_CHUNK_BYTES = 16 << 20 };
+
 /* Gradient buffers of a block. With one micro-batch, dW is made some rows at a time in `chunk`; with more, it must add
  * up in `sums` first. Either way a row exists only until the sink has seen it. What the sink sees of the samples lies
  * beside dW in the same way: then `chunk` is in PARE_SAMPLES_PARTS equal parts, for rows of dW, of that, and of one

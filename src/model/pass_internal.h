@@ -6,10 +6,6 @@
 #include "model/residency.h"
 #include "model/teacher.h"
 
-/* Rows of dW in flight take at most this many bytes (unless one row is longer): few enough to stay in a large cache
- * until the sink has read them. */
-enum { PARE_GRADIENT_CHUNK_BYTES = 16 << 20 };
-
 /* Of each prediction, as those of the pass: what comes of a teacher (teaching.h). */
 typedef struct pare_teaching {
     const pare_teacher *teacher; /* or NULL */

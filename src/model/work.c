@@ -57,6 +57,18 @@ pare_work pare_work_forward(const pare_model *model, int64_t sequences, int64_t 
     return work;
 }
 
+/* A byte that is written is made of what is kept, copied, written and hashed, and a byte that is checked read and
+ * hashed: in bytes of memory that take as long. */
+enum { WRITTEN_BYTES = 72, CHECKED_BYTES = 32 };
+
+pare_work pare_work_writing(uint64_t bytes) {
+    return (pare_work){{[PARE_WORK_BYTES] = WRITTEN_BYTES * (double)bytes}};
+}
+
+pare_work pare_work_checking(uint64_t bytes) {
+    return (pare_work){{[PARE_WORK_BYTES] = CHECKED_BYTES * (double)bytes}};
+}
+
 /* Logits once for the loss and once for the gradient, and that of what the head reads. dW takes one product more, and
  * the logits of a tied head, which makes its dW at the end, another. */
 static void add_head(const pare_model *model, const pare_gradient_shape *shape, pare_work *work) {

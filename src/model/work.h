@@ -32,6 +32,10 @@ pare_work pare_work_forward(const pare_model *model, int64_t sequences, int64_t 
 /* Logits of so many tokens, and their softmax. */
 pare_work pare_work_head(const pare_model *model, int64_t tokens);
 
+/* A model of so many bytes is written, and read again. */
+pare_work pare_work_writing(uint64_t bytes);
+pare_work pare_work_checking(uint64_t bytes);
+
 /* A forward, the loss and its backward. */
 typedef struct pare_gradient_shape {
     int64_t sequences, length;

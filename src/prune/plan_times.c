@@ -18,18 +18,18 @@ static void plan_evaluation(pare_prune_job *job) {
         pare_self_request written = {.sequences = (uint32_t)windows, .length = o->window};
         pare_work text = pare_self_work(job->origin, &written);
         pare_prune_plan_work(job, "evaluation", &pair, 1.0);
-        if (!pictures && pare_calibration_is_self(o->texts[i])) pare_prune_plan_work(job, "evaluation", &text, 1.0);
+        if (pictures || !pare_calibration_is_self(o->texts[i])) continue;
+        pare_prune_plan_work(job, "evaluation", &text, 1.0);
+        if (!job->expected.written) job->expected.written = pare_self_rows(written.sequences);
     }
 }
 
-/* A byte that is written is made of what is kept, copied, written and hashed, and a byte that is checked read and
- * hashed: in bytes of memory that take as long. */
 static void plan_writing(pare_prune_job *job) {
-    enum { WRITTEN = 40, CHECKED = 16 };
-    pare_work writing = {{0}}, checking = pare_work_forward(job->model, 2, 128);
+    pare_work writing = pare_work_writing(job->goal.bytes), checking = pare_work_forward(job->model, 2, 128);
+    pare_work reading = pare_work_checking(job->goal.bytes);
+    pare_prune_plan_work(job, "shrinking", &writing, job->asked->target.rounds - 1.0);
     if (!job->run.output) return;
-    writing.amount[PARE_WORK_BYTES] = WRITTEN * (double)job->goal.bytes;
-    checking.amount[PARE_WORK_BYTES] += CHECKED * (double)job->goal.bytes;
+    pare_work_add(&checking, &reading, 1.0);
     pare_prune_plan_work(job, "writing", &writing, 1.0);
     pare_prune_plan_work(job, "checking the result", &checking, 1.0);
 }

@@ -133,14 +133,31 @@ pare_status pare_prune_search(pare_prune_job *job, const pare_repair_job *repair
     return pare_prune_judge_latency(job, widths);
 }
 
+/* Of the blocks' operations, in a model of the goal's widths. */
+static double left_of(const pare_prune_job *job) {
+    const pare_model *model = job->current;
+    double all = 0.0, left = 0.0;
+    for (uint32_t layer = 0; layer < model->config.layers; layer++) {
+        const pare_widths *before = &model->config.widths[layer], *after = &job->goal.widths[layer];
+        pare_block_operations o = pare_block_operations_of(model, layer, 1, 1);
+        double attention = pare_attention_operations(&o), ffn = pare_ffn_operations(&o);
+        all += attention + ffn;
+        left += before->heads ? attention * after->heads / before->heads : 0.0;
+        left += before->ffn ? ffn * after->ffn / before->ffn : ffn;
+    }
+    return all > 0.0 ? left / all : 1.0;
+}
+
 /* A walk that makes the levels, and measurements, in every round. */
-static void plan_work(pare_prune_job *job, const pare_repair_job *walk, const pare_width_search *search,
-                      const pare_selection *sizes) {
+static pare_status plan_work(pare_prune_job *job, const pare_repair_job *walk, const pare_width_search *search,
+                             const pare_selection *sizes) {
     double rounds = is_uniform(job) ? 1.0 : (double)job->asked->recipe.search_rounds;
     pare_work levels = pare_repair_work(walk, sizes, pare_recipe_feels_outputs(&job->asked->recipe));
-    pare_work candidates = pare_candidates_work(job->current, &search->windows, search->steps);
+    pare_work candidates;
+    PARE_TRY(pare_width_search_work(search, left_of(job), &candidates));
     pare_prune_plan_work(job, "searching", &levels, rounds * job->asked->target.rounds);
     pare_prune_plan_work(job, "searching", &candidates, rounds * job->asked->target.rounds);
+    return PARE_OK;
 }
 
 pare_status pare_prune_search_plan(pare_prune_job *job, const pare_repair_job *repair, const pare_selection *sizes) {
@@ -151,7 +168,7 @@ pare_status pare_prune_search_plan(pare_prune_job *job, const pare_repair_job *r
     pare_status status = pare_width_search_measure(&search, &bytes);
     if (status == PARE_OK) pare_prune_plan_stage(job, bytes, 0);
     const pare_repair_job walk = walk_of(repair, job->goal.widths, &levels);
-    plan_work(job, &walk, &search, sizes);
+    if (status == PARE_OK) status = plan_work(job, &walk, &search, sizes);
     pare_prune_plan_file(job, pare_unit_levels_bytes(&levels));
     pare_unit_levels_free(&levels);
     return status;

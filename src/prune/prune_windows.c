@@ -1,6 +1,7 @@
 /* The calibration windows of a run: chosen before any work, then read, given, or written by the model. */
 #include "calibrate/calibration.h"
 #include "calibrate/pictures.h"
+#include "calibrate/self.h"
 #include "prune/prune_job.h"
 #include "support/file.h"
 
@@ -76,6 +77,7 @@ pare_status pare_windows_calibrate(pare_prune_job *job) {
         pare_calibration_request request = request_of(job);
         pare_work text = pare_calibration_work(job->model, &request);
         pare_prune_plan_work(job, "calibration data", &text, 1.0);
+        job->expected.written = pare_self_rows(c->samples);
         PARE_TRY(pare_prune_plan(job, c->samples, c->length, true));
     }
     PARE_TRY(load_windows(job));

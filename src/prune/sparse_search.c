@@ -78,8 +78,8 @@ pare_status pare_sparse_search_plan(pare_prune_job *job) {
     if (status == PARE_OK) pare_prune_plan_stage(job, bytes, 0);
     if (status == PARE_OK) status = pare_weights_measure(&walk.job, &memory);
     if (status == PARE_OK) pare_prune_plan_stage(job, pare_layerwise_bytes(&memory), memory.scratch);
-    pare_work work = pare_weights_work(&walk.job);
-    pare_work candidates = pare_candidates_work(job->current, &walk.search.windows, walk.search.steps);
+    pare_work work = pare_weights_work(&walk.job), candidates = {{0}};
+    if (status == PARE_OK) status = pare_share_search_work(&walk.search, &candidates);
     pare_prune_plan_work(job, "searching", &work, 1.0);
     pare_prune_plan_work(job, "searching", &candidates, 1.0);
     pare_prune_plan_file(job, pare_weight_levels_bytes(&levels));

@@ -145,12 +145,23 @@ static void plan_evaluation(pare_recover_job *job) {
     }
 }
 
+/* The model as trained, or an adapter beside it: then both are looked at. */
+static void plan_writing(pare_recover_job *job) {
+    uint64_t whole = pare_model_bytes(job->model), bytes = job->settings.adapter ? job->plan.state : whole;
+    pare_work writing = pare_work_writing(bytes), checking = pare_work_checking(bytes);
+    pare_work passes = pare_work_forward(job->model, 2, 128);
+    pare_work_add(&checking, &passes, 1.0);
+    pare_expected_add(&job->expected, "writing", &writing, 1.0);
+    pare_expected_add(&job->expected, "checking the result", &checking, 1.0);
+}
+
 static pare_status plan_times(pare_recover_job *job) {
     if (!job->runtime || !job->runtime->plan) return PARE_OK;
     int64_t length = (int64_t)(job->settings.pack ? job->plan.length : pare_examples_mean_ids(&job->examples));
     pare_work work = pare_trainer_work(job->trained, &job->training, (int64_t)job->plan.sequences, length);
     pare_expected_add(&job->expected, "training", &work, 1.0);
     plan_evaluation(job);
+    plan_writing(job);
     PARE_TRY(pare_expected_measure(&job->expected, job->model, job->backend, length, job->plan.limit));
     pare_expected_plan(&job->expected, &job->plan);
     return PARE_OK;

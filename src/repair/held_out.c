@@ -22,9 +22,12 @@ uint64_t pare_held_out_bytes(int64_t width) {
 enum { TRIED = 6 };
 
 pare_work pare_held_out_work(int64_t rows, int64_t width) {
-    double m = (double)rows, n = (double)width;
+    enum { SQUARE_BYTES = 32, ROWS_BYTES = 44 }; /* of elements of Gram matrices, and of corrections */
+    double m = (double)rows, n = (double)width, judged = 2.0 * TRIED;
     pare_work work = {{0}};
-    work.amount[PARE_WORK_SINGLE] = 2.0 * TRIED * (n * n * n / 3.0 + 2.0 * m * n * n + m * n * n);
+    work.amount[PARE_WORK_SOLVES] = judged * (n * n * n / 3.0 + 2.0 * m * n * n);
+    work.amount[PARE_WORK_SINGLE] = judged * m * n * n;
+    work.amount[PARE_WORK_BYTES] = judged * (SQUARE_BYTES * n * n + ROWS_BYTES * m * n);
     return work;
 }
 

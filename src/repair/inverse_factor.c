@@ -198,7 +198,7 @@ uint64_t pare_inverse_factor_bytes(int64_t n) {
 pare_work pare_inverse_factor_work(int64_t n) {
     double square = (double)n * (double)n;
     pare_work work = {{0}};
-    work.amount[PARE_WORK_SINGLE] = 2.0 / 3.0 * square * (double)n;
+    work.amount[PARE_WORK_SOLVES] = 2.0 / 3.0 * square * (double)n;
     work.amount[PARE_WORK_BYTES] = (8.0 + 2.0 * PROBES) * square * sizeof(float);
     return work;
 }

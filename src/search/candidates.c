@@ -126,15 +126,43 @@ pare_status pare_candidates_divergence(pare_candidates *c, const pare_source *so
     return pare_answers_divergence(&c->answers, c->pass, source, kl);
 }
 
-/* Parts are felt one after the other, the last layers first, and moves change two layers: this share of the blocks runs
- * as a rule. */
-static const double blocks_run = 0.6;
+bool pare_candidates_has_rough(const pare_candidate_windows *windows) {
+    pare_candidate_windows rough;
+    return rough_of(windows, &rough);
+}
 
-pare_work pare_candidates_work(const pare_model *model, const pare_candidate_windows *windows, uint32_t steps) {
-    pare_work work = pare_work_head(model, windows->predictions), one = work;
+/* Parts are felt one after the other, the last layers first, and moves change two layers: this share of the blocks runs
+ * as a rule (.48 in 400 measurements of SmolLM2-135M). Of a large vocabulary this share is looked at (.16 of its 49152
+ * ids for 1008 predictions), and bytes that a weight of a block moves as its rows are taken. */
+static const double blocks_run = 0.5, likely = 0.2, taken_bytes = 6.0;
+
+static double block_weights(const pare_model *model) {
+    double sum = 0.0;
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        uint32_t layer;
+        pare_role role;
+        if (pare_tensor_id_split(model, id, &layer, &role)) sum += (double)model->tensors[id]->count;
+    }
+    return sum;
+}
+
+/* The dense model's answers, with all ids for which of them are likely, and so many measurements. */
+static void add_windows(const pare_model *model, const pare_candidate_windows *windows,
+                        const pare_candidates_shape *shape, double steps, pare_work *work) {
+    double run = shape->alike ? 1.0 : blocks_run, looked = model->config.vocabulary > PARE_LIKELY_WHOLE ? likely : 1.0;
+    pare_work head = pare_work_head(model, windows->predictions);
     pare_work blocks = pare_work_blocks(model, windows->sequences, windows->length);
-    pare_work_add(&one, &blocks, blocks_run);
-    pare_work_add(&work, &blocks, 1.0);
-    pare_work_add(&work, &one, (double)steps);
+    pare_work_add(work, &blocks, 1.0 + steps * run * shape->left);
+    pare_work_add(work, &head, (looked < 1.0 ? 2.0 : 0.0) + looked * (1.0 + steps));
+    work->amount[PARE_WORK_BYTES] += steps * run * shape->left * taken_bytes * block_weights(model);
+}
+
+pare_work pare_candidates_work(const pare_model *model, const pare_candidate_windows *windows,
+                               const pare_candidates_shape *shape) {
+    pare_work work = {{0}};
+    pare_candidate_windows rough;
+    bool has_rough = shape->rough > 0.0 && rough_of(windows, &rough);
+    add_windows(model, windows, shape, shape->whole + (has_rough ? 0.0 : shape->rough), &work);
+    if (has_rough) add_windows(model, &rough, shape, shape->rough, &work);
     return work;
 }

@@ -30,8 +30,18 @@ typedef struct pare_candidates {
 /* Bytes held, `beside` among them. PARE_OUT_OF_MEMORY, naming what to change, if that does not fit. */
 pare_status pare_candidates_measure(const pare_model *model, const pare_backend *backend,
                                     const pare_candidate_windows *windows, uint64_t *bytes);
-/* What so many measurements have to do, about: layers in front of the first that changes do not run. */
-pare_work pare_candidates_work(const pare_model *model, const pare_candidate_windows *windows, uint32_t steps);
+/* True where there are windows enough for rough measures. */
+bool pare_candidates_has_rough(const pare_candidate_windows *windows);
+
+typedef struct pare_candidates_shape {
+    double whole, rough; /* measurements on all of the windows, and on a part of them */
+    double left;         /* of the blocks' operations, in what is measured */
+    bool alike;          /* every layer is another in each of them */
+} pare_candidates_shape;
+
+/* What they have to do, about: layers in front of the first that changes do not run. */
+pare_work pare_candidates_work(const pare_model *model, const pare_candidate_windows *windows,
+                               const pare_candidates_shape *shape);
 /* Runs the dense model. Free with pare_candidates_free. */
 pare_status pare_candidates_new(const pare_model *model, const pare_backend *backend,
                                 const pare_candidate_windows *windows, pare_candidates *out);

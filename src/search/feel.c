@@ -49,6 +49,21 @@ static bool may_feel(const pare_search *s) {
     return s->found.steps < s->space->steps - s->space->steps / (s->felt ? 16 : 4);
 }
 
+/* Of these, the first look has three quarters at the most, with the ground; what follows is looks at neighbours and
+ * moves, three and two of five (400 steps of SmolLM2-135M: 128 of 213). */
+pare_search_counts pare_search_expect(const pare_search_space *space) {
+    const uint32_t steps = space->steps, most = steps - steps / 4, ground = space->rough;
+    uint32_t looks = 0, start = 1;
+    if (space->random) return (pare_search_counts){.whole = steps};
+    for (uint32_t i = 0; i < space->count; i++)
+        for (uint32_t j = 0; j < space->parts[i].count; j++)
+            looks += is_measured(&space->parts[i], space->parts[i].count / 2, j, false);
+    looks += ground;
+    if (start + looks > most) looks = most > start ? most - start : 0;
+    uint32_t rest = steps > start + looks ? steps - start - looks : 0, rough = space->rough ? looks + rest / 5 * 3 : 0;
+    return (pare_search_counts){.whole = steps - rough, .rough = rough};
+}
+
 /* What rises are counted from, and how much larger they are on all of the text. */
 typedef struct ground {
     double value, scale;

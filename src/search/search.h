@@ -48,6 +48,15 @@ typedef struct pare_search_found {
 /* Bytes that the search itself holds, of so many parts of so many levels at most. */
 uint64_t pare_search_bytes(uint32_t parts, uint32_t levels);
 
+/* Measurements, about: of all of the text, and of less. */
+typedef struct pare_search_counts {
+    uint32_t whole, rough;
+} pare_search_counts;
+
+/* What pare_search_run of such a space will measure where all of its steps are used: of a space whose parts know how
+ * many levels they have, and of no function yet. */
+pare_search_counts pare_search_expect(const pare_search_space *space);
+
 /* level: [count] in, where it begins, within the budget; out, the best that was measured: never worse than that. Same
  * measures, same result. */
 pare_status pare_search_run(const pare_search_space *space, uint32_t *level, pare_search_found *found);

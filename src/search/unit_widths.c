@@ -174,3 +174,28 @@ pare_status pare_width_search_run(const pare_width_search *s, pare_widths *width
     close_parts(&p);
     return status;
 }
+
+static uint32_t level_counts(const pare_unit_levels *levels, pare_search_part *part) {
+    uint32_t count = 0;
+    for (uint32_t layer = 0; layer < levels->model->config.layers; layer++)
+        for (int stage = 0; stage < PARE_STAGES; stage++)
+            if (levels->part[layer][stage].count)
+                part[count++] = (pare_search_part){.layer = layer, .count = levels->part[layer][stage].count};
+    return count;
+}
+
+pare_status pare_width_search_work(const pare_width_search *s, double left, pare_work *out) {
+    pare_search_part *part;
+    PARE_TRY(pare_alloc(&part, PARE_STAGES * (size_t)s->levels->model->config.layers, sizeof *part, "searched widths"));
+    pare_search_space space = {.parts = part,
+                               .count = level_counts(s->levels, part),
+                               .steps = s->steps,
+                               .random = s->random,
+                               .rough = pare_candidates_has_rough(&s->windows)};
+    pare_search_counts counts = pare_search_expect(&space);
+    pare_candidates_shape shape = {.whole = counts.whole, .rough = counts.rough, .left = left};
+    if (s->uniform) shape = (pare_candidates_shape){.whole = part[0].count, .left = left, .alike = true};
+    *out = pare_candidates_work(s->levels->model, &s->windows, &shape);
+    pare_free(part);
+    return PARE_OK;
+}

@@ -40,6 +40,9 @@ typedef struct pare_width_search {
  * or not. */
 pare_status pare_width_search_measure(const pare_width_search *search, uint64_t *bytes);
 
+/* And what it has to do, about. left: of the operations of blocks, in a model of the budget's size. */
+pare_status pare_width_search_work(const pare_width_search *search, double left, pare_work *out);
+
 /* widths: [layers] in, where the search begins, all of them levels; out, what it found. */
 pare_status pare_width_search_run(const pare_width_search *search, pare_widths *widths, pare_search_found *found);
 

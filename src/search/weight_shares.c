@@ -168,3 +168,30 @@ pare_status pare_share_search_run(const pare_share_search *s, double *shares, pa
     close_parts(&p);
     return status;
 }
+
+static uint32_t level_counts(const pare_share_search *s, pare_search_part *part) {
+    uint32_t count = 0;
+    for (uint32_t layer = 0; layer < s->levels->model->config.layers; layer++)
+        for (int stage = 0; stage < PARE_STAGES; stage++) {
+            bool some = false;
+            for (int role = 0; role < PARE_MATRIX_ROLES; role++)
+                some = some || is_pruned(s, layer, role, (pare_stage)stage);
+            if (some) part[count++] = (pare_search_part){.layer = layer, .count = s->levels->count};
+        }
+    return count;
+}
+
+pare_status pare_share_search_work(const pare_share_search *s, pare_work *out) {
+    pare_search_part *part;
+    PARE_TRY(pare_alloc(&part, PARE_STAGES * (size_t)s->levels->model->config.layers, sizeof *part, "searched shares"));
+    pare_search_space space = {.parts = part,
+                               .count = level_counts(s, part),
+                               .steps = s->steps,
+                               .random = s->random,
+                               .rough = pare_candidates_has_rough(&s->windows)};
+    pare_search_counts counts = pare_search_expect(&space);
+    pare_candidates_shape shape = {.whole = counts.whole, .rough = counts.rough, .left = 1.0};
+    *out = pare_candidates_work(s->levels->model, &s->windows, &shape);
+    pare_free(part);
+    return PARE_OK;
+}

@@ -19,6 +19,9 @@ typedef struct pare_share_search {
 /* Bytes that it holds beside the levels. PARE_OUT_OF_MEMORY, naming what to change, if it does not fit. */
 pare_status pare_share_search_measure(const pare_share_search *search, uint64_t *bytes);
 
+/* And what it has to do, about: halves of layers that lose weights have as many levels each. */
+pare_status pare_share_search_work(const pare_share_search *search, pare_work *out);
+
 /* shares: [tensor_count] of the pruned matrices, in, in the walk; out, what was found: together no fewer weights go. */
 pare_status pare_share_search_run(const pare_share_search *search, double *shares, pare_search_found *found);
 

@@ -10,8 +10,16 @@ pare_status pare_progress_report(const pare_runtime *runtime, const char *stage,
     return pare_interrupted();
 }
 
-double pare_clock(void) {
+static double seconds_of(clockid_t clock) {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+double pare_clock(void) {
+    return seconds_of(CLOCK_MONOTONIC);
+}
+
+double pare_clock_of_thread(void) {
+    return seconds_of(CLOCK_THREAD_CPUTIME_ID);
 }

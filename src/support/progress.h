@@ -10,5 +10,7 @@ pare_status pare_progress_report(const pare_runtime *runtime, const char *stage,
 
 /* Seconds of a monotonic clock. */
 double pare_clock(void);
+/* Seconds of processor time of the calling thread: those that work beside it do not count, nor does what others run. */
+double pare_clock_of_thread(void);
 
 #endif

@@ -9,7 +9,8 @@ typedef enum pare_work_kind {
     PARE_WORK_BACKWARD, /* the same of its backward */
     PARE_WORK_DECODING, /* the same with one token of each of a few dozen sequences at a time */
     PARE_WORK_PRODUCTS, /* operations of other matrix products of operands */
-    PARE_WORK_SINGLE,   /* operations of solvers in fp32 */
+    PARE_WORK_SINGLE,   /* operations of solvers in fp32, which are products */
+    PARE_WORK_SOLVES,   /* the same of their factors and triangles */
     PARE_WORK_DOUBLE,   /* operations of solvers in fp64 */
     PARE_WORK_BYTES,    /* bytes of memory that are read or written, once each */
     PARE_WORK_KINDS

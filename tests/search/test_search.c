@@ -223,8 +223,36 @@ static void rises_are_numbers(void **state) {
     }
 }
 
+/* Where looks and moves are what they always are, the counts of a plan are those of the search. */
+static void counts_are_known_before(void **state) {
+    static const struct {
+        uint32_t steps;
+        bool rough, random;
+    } rows[] = {{18, true, false}, {18, false, false}, {9, true, false}, {1, true, false}, {20, true, true}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        world w;
+        uint32_t level[PARTS];
+        double end;
+        make(&w, 0.0);
+        w.has_rough = rows[i].rough;
+        pare_search_space space = space_of(&w, rows[i].steps);
+        space.random = rows[i].random;
+        pare_search_counts counts = pare_search_expect(&space);
+        assert_int_equal(counts.whole + counts.rough, rows[i].steps);
+        if (rows[i].random) {
+            assert_int_equal(counts.rough, 0);
+            continue;
+        }
+        run(&w, rows[i].steps, &end, level);
+        assert_int_equal(w.measured, rows[i].steps);
+        assert_int_equal(w.rough, counts.rough);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts_are_known_before),
         cmocka_unit_test(sums_are_solved),
         cmocka_unit_test(parts_that_meet),
         cmocka_unit_test(runs_repeat),
