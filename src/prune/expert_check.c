@@ -48,10 +48,29 @@ static bool leaves_them_whole(const pare_recipe *recipe) {
     return whole && !recipe->reconstruct && !recipe->compensation && !recipe->salience;
 }
 
+static bool reads_samples(const pare_recipe *recipe) {
+    return pare_recipe_needs_squares(recipe);
+}
+
+/* Heads go as they do elsewhere: nothing of it asks what stands in the FFN's place. */
+static pare_status check_units(const pare_prune_job *job) {
+    const pare_recipe *recipe = &job->asked->recipe;
+    bool ffn = job->target.ffn.begin < job->target.ffn.end;
+    if (recipe->mode != PARE_MODE_BLOCK || recipe->reconstruct || pare_recipe_trains(recipe))
+        return pare_experts_refuse(job->model, "this way of pruning");
+    if (ffn)
+        return pare_fail(PARE_UNSUPPORTED,
+                         "%s: %s has experts, whose channels are no units; remove attention heads alone (--ffn-layers "
+                         "none), whole experts (--mode expert) or single weights (--sparsity 0.5)",
+                         pare_checkpoint_directory(job->model->checkpoint), job->model->config.family->class_name);
+    if (reads_samples(recipe)) return pare_experts_refuse(job->model, "a score by gradients of single samples");
+    return PARE_OK;
+}
+
 pare_status pare_prune_check_inside(const pare_prune_job *job) {
     const pare_recipe *recipe = &job->asked->recipe;
     if (!pare_has_experts(&job->model->config) || leaves_them_whole(recipe)) return PARE_OK;
-    if (!pare_recipe_is_element(recipe)) return pare_experts_refuse(job->model, "this way of pruning");
+    if (!pare_recipe_is_element(recipe)) return check_units(job);
     if (recipe->reconstruct) return pare_experts_refuse(job->model, "--reconstruct");
     for (size_t i = 0; i < sizeof of_weights / sizeof *of_weights; i++)
         if (of_weights[i].holds(job)) return refuse(job, &of_weights[i]);

@@ -52,8 +52,8 @@ pare_status pare_prune_prepare(void *context) {
     const char *directory;
     PARE_TRY(pare_model_companions(job->origin, &directory));
     job->procedure = pare_procedure_of(job->asked);
-    PARE_TRY(pare_prune_check_inside(job));
     PARE_TRY(job->procedure->choose_target(job));
+    PARE_TRY(pare_prune_check_inside(job));
     PARE_TRY(pare_prune_check_biases(job));
     if (job->procedure->choose_data) PARE_TRY(job->procedure->choose_data(job));
     PARE_TRY(check_texts(job));
