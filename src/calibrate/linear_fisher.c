@@ -36,7 +36,8 @@ typedef struct extent {
 static bool is_wanted(const pare_model *model, const pare_fisher_choice *choice, size_t id) {
     uint32_t layer;
     pare_role role;
-    return choice->wanted[id] && pare_tensor_id_split(model, id, &layer, &role) && pare_role_is_matrix(role);
+    return choice->wanted[id] && model->tensors[id]->count && pare_tensor_id_split(model, id, &layer, &role) &&
+           pare_role_is_matrix(role);
 }
 
 static int64_t rows_of(const pare_model *model, size_t id) {

@@ -19,6 +19,7 @@ static void take(pare_linear_fisher *linear, int64_t sequences, pare_output_fish
         for (int stage = 0; stage < PARE_OUTPUT_STAGES; stage++) {
             size_t id = pare_tensor_id(i, role_of[stage]);
             out->metric[i][stage] = linear->full[id];
+            if (!linear->full[id]) continue; /* the layer has no such matrix: experts stand in its place */
             out->shrunk[i][stage] = pare_metric_shrink(linear->full[id], out->hidden, sequences, linear->spread[id]);
         }
     out->loss = linear->loss;

@@ -13,7 +13,7 @@ static void print_units(const json_t *family) {
     const char *heads = pare_document_text(family, "heads");
     bool some = strcmp(heads, "none") != 0, ffn = json_is_true(pare_document_at(family, "ffn"));
     if (json_is_true(pare_document_at(family, "experts"))) {
-        puts("      units: whole experts and whole layers");
+        printf("      units: whole experts%s\n", some ? ", heads (--ffn-layers none)" : "");
         return;
     }
     bool hidden = json_is_true(pare_document_at(family, "hidden")), divided = strncmp(heads, "any", 3) != 0;
@@ -47,7 +47,7 @@ int pare_help_print_models(void) {
     json_t *report = json_loads(text, 0, NULL);
     const json_t *families = pare_document_at(report, "families");
     pare_help_wrap("Families of models by the model_type of their config.json. Of all of them single weights and whole "
-                   "layers can go (of those with experts, whole experts and whole layers); units are removed as said, "
+                   "layers can go (of those with experts, whole experts, too); units are removed as said, "
                    "and what is left is written in the first class that "
                    "loads it. Models with pictures (gemma3, mistral3): their language model is pruned, the rest is "
                    "carried over.",

@@ -71,12 +71,19 @@ static pare_status see(pare_weight_walk *w, const pare_dense_statistics *s, uint
     return pare_cost_histogram_add(histogram, w->scores, rows * columns);
 }
 
+/* Experts' matrices keep the share that was asked for. */
+static bool is_weighed(const pare_weight_walk *w, size_t id) {
+    uint32_t layer;
+    pare_role role;
+    return w->job->pruned[id] && pare_tensor_id_split(w->l.model, id, &layer, &role);
+}
+
 static pare_status allocate(pare_weight_walk *w, const costs *c) {
     int64_t *gone;
     PARE_TRY(pare_alloc(&gone, c->count, sizeof *gone, "sparsities"));
     pare_element_shares(c->matrices, c->count, c->asked, w->recipe->spread, gone);
     for (size_t id = 0, at = 0; id < w->l.model->tensor_count; id++)
-        if (w->job->pruned[id]) {
+        if (is_weighed(w, id)) {
             w->sparsity[id] = (double)gone[at] / (double)c->matrices[at].count;
             at++;
         }

@@ -1,11 +1,13 @@
 /* How much a walk holds, and getting it. */
-#include "layerwise/layerwise.h"
+#include "layerwise/experts.h"
 #include "repair/held_out.h"
 #include "support/memory.h"
 #include "support/order.h"
 
 /* Tokens in a micro-batch unless memory allows fewer: enough for products to run at full speed. */
 enum { TOKENS_AT_ONCE = 2048 };
+/* Bytes of statistics of experts beyond the first where no limit is set. */
+enum { UNLIMITED_EXPERTS = 1 << 30 };
 
 bool pare_layerwise_parallel(const pare_layerwise_request *r) {
     return r->source->model->config.architecture.parallel;
@@ -15,7 +17,7 @@ static bool reads(const pare_layerwise_request *r, uint32_t layer, pare_input_ki
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
         if (pare_input_of((pare_role)role) == kind && (!r->pruned || r->pruned[pare_tensor_id(layer, (pare_role)role)]))
             return true;
-    return false;
+    return kind == PARE_INPUT_GATE_UP && pare_layerwise_prunes_experts(r, layer);
 }
 
 int64_t pare_layerwise_widest_of(const pare_layerwise_request *r, pare_input_kind kind) {
@@ -75,13 +77,15 @@ static uint64_t output_norms_bytes(const pare_layerwise_request *r, int64_t toke
     int64_t most = config->hidden;
     for (uint32_t layer = 0; layer < config->layers; layer++)
         most = pare_larger(most, config->widths[layer].ffn);
+    most = pare_larger(most, config->experts.width);
     return r->needs.outputs ? pare_output_norms_bytes(tokens, most) : 0;
 }
 
 static uint64_t batch_bytes(const pare_layerwise_request *r, int64_t micro) {
     uint64_t tokens = (uint64_t)(micro * r->length), states = tokens * r->source->model->config.hidden;
     uint64_t rooms = r->states == PARE_DTYPE_F32 ? 0 : streams_of(r);
-    uint64_t total = pare_walk_bytes(r->source, r->length, micro) + output_norms_bytes(r, micro * r->length);
+    uint64_t total = pare_walk_bytes(r->source, r->length, micro) + output_norms_bytes(r, micro * r->length) +
+                     pare_layerwise_experts_bytes(r, micro);
     if (r->two) total += states * (sizeof(float) + pare_operand_size(r->source->backend));
     return total + rooms * states * sizeof(float);
 }
@@ -106,15 +110,29 @@ static int64_t wanted_batch(const pare_layerwise_request *r) {
     return wanted < 1 ? 1 : wanted;
 }
 
+/* As many experts at once as there is room for; the plan has one. */
+static void add_experts(const pare_layerwise_request *r, pare_layerwise_memory *out) {
+    uint64_t each = pare_layerwise_expert_bytes(r), all = r->source->model->config.experts.count;
+    uint64_t held = in_memory(out), room = UNLIMITED_EXPERTS;
+    if (r->limit) room = r->limit > held ? r->limit - held : 0;
+    if (!each || r->idle) return;
+    uint64_t more = room / each < all - 1 ? room / each : all - 1;
+    out->experts = (uint32_t)(1 + more);
+    out->statistics += more * each;
+}
+
 pare_status pare_layerwise_plan(const pare_layerwise_request *r, pare_layerwise_memory *out) {
     if (!r->idle) out->hidden = hidden_bytes(r);
-    if (!r->idle) out->statistics += statistics_bytes(r) + target_bytes(r);
+    if (!r->idle) out->statistics += statistics_bytes(r) + target_bytes(r) + pare_layerwise_expert_bytes(r);
     for (int file = 0; file <= (r->scratch != NULL); file++) {
         out->scratch = file ? out->hidden + out->repaired : 0;
         for (int64_t micro = wanted_batch(r);; micro = (micro + 1) / 2) {
             out->micro_batch = micro;
             out->activations = r->idle ? 0 : batch_bytes(r, micro);
-            if (!r->limit || in_memory(out) <= r->limit) return PARE_OK;
+            if (!r->limit || in_memory(out) <= r->limit) {
+                add_experts(r, out);
+                return PARE_OK;
+            }
             if (micro <= 1 || r->micro_batch) break;
         }
     }
@@ -168,6 +186,7 @@ static pare_status allocate(pare_layerwise *l, const pare_layerwise_memory *plan
     const char *scratch = plan->scratch ? l->asked.scratch : NULL;
     PARE_TRY(pare_repaired_new(l->model, plan->repaired, scratch, l->repaired));
     if (l->asked.idle) return PARE_OK;
+    PARE_TRY(pare_layerwise_experts_new(l, plan->experts));
     PARE_TRY(new_states(l, scratch, &l->pruned));
     PARE_TRY(pare_walk_new(l->asked.source, l->asked.length, l->micro_batch, &l->walk));
     PARE_TRY(new_target(l, scratch));
@@ -211,6 +230,7 @@ void pare_layerwise_free(pare_layerwise *l) {
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     pare_layerwise_intercept_free(l);
+    pare_layerwise_experts_free(l);
     free_states(&l->pruned);
     free_states(&l->dense);
     pare_walk_free(&l->walk);

@@ -125,10 +125,10 @@ pare_status pare_dense_statistics_visit(pare_weight_walk *w, pare_dense_statisti
 
 pare_status pare_dense_statistics_score(pare_weight_walk *w, uint32_t layer, pare_role role,
                                         const pare_salience *salience, int64_t *count) {
-    size_t id = pare_tensor_id(layer, role);
+    pare_matrix_place place = pare_matrix_place_of(w, layer, role);
     int64_t rows, columns;
-    pare_tensor_matrix(w->l.model->tensors[id], &rows, &columns);
+    pare_tensor_matrix(w->l.model->tensors[place.id], &rows, &columns);
     *count = rows * columns;
-    pare_source_rows(w->job->source, id, 0, rows, w->dense);
-    return pare_matrix_score(w, layer, role, salience, w->dense, w->scores);
+    pare_source_rows(w->job->source, place.id, 0, rows, w->dense);
+    return pare_matrix_score(w, &place, salience, w->dense, w->scores);
 }

@@ -11,6 +11,7 @@
  *   biases.c      which biases are refitted with their matrices; intercept.c: how
  *   last_norm.c   the final norm and the head, behind the last layer
  *   budget.c      how much of it fits into memory
+ *   experts.c     what experts are shown of the tokens that reach them (experts.h)
  *
  * A stage is a half of a layer, attention or FFN: matrices that read the hidden state, and one that adds to it. */
 #ifndef PARE_LAYERWISE_LAYERWISE_H
@@ -84,6 +85,7 @@ typedef struct pare_layerwise_memory {
     uint64_t hidden, statistics, weights, activations, repaired;
     uint64_t scratch;
     int64_t micro_batch;
+    uint32_t experts; /* whose statistics are held at once (experts.h) */
 } pare_layerwise_memory;
 
 /* All of it. */
@@ -147,7 +149,8 @@ typedef struct pare_layerwise {
     float *half_gram, *half_cross; /* [d, d] what readers' inputs have shown of the first half; with asked.held_out */
     bool halved;                   /* they hold something */
     pare_intercept intercept;
-    uint64_t done, total, layer_steps; /* for progress; layer_steps: of a layer at most */
+    struct pare_layer_experts *experts; /* where some of their weights go (experts.h); or NULL */
+    uint64_t done, total, layer_steps;  /* for progress; layer_steps: of a layer at most */
 } pare_layerwise;
 
 /* ---- walk.c ---- */
@@ -213,6 +216,9 @@ pare_status pare_layer_inner(const pare_layerwise *l, pare_layer_states *side, c
                              pare_stage stage, int64_t first, const float *states);
 pare_status pare_layer_leave(const pare_layerwise *l, pare_layer_states *side, const pare_block *block,
                              pare_stage stage, int64_t first, float *states);
+
+/* A micro-batch of the pruned stream, from where it stands to the inputs of a stage's readers. */
+pare_status pare_layerwise_reach(pare_layerwise *l, pare_stage stage, int64_t first, int64_t tokens);
 
 /* values, as the block's matrix: rounded to the tensor's own type into `stored`, and back. */
 void pare_layerwise_install(pare_layerwise *l, uint32_t layer, pare_role role, float *values, void *stored);

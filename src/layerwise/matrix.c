@@ -6,16 +6,10 @@
 
 #include <math.h>
 
-static void describe(pare_weight_walk *w, uint32_t layer, pare_role role, pare_matrix_job *m) {
-    size_t id = pare_tensor_id(layer, role);
-    *m = (pare_matrix_job){.w = w,
-                           .layer = layer,
-                           .role = role,
-                           .id = id,
-                           .statistics = &w->l.statistics[pare_input_of(role)],
-                           .target = pare_matrix_target(w, id),
-                           .result = &w->results[id]};
-    pare_tensor_matrix(w->l.model->tensors[id], &m->rows, &m->columns);
+static void describe(pare_weight_walk *w, const pare_matrix_place *place, pare_matrix_job *m) {
+    *m = (pare_matrix_job){
+        .w = w, .place = *place, .target = pare_matrix_target(w, place->id), .result = &w->results[place->id]};
+    pare_tensor_matrix(w->l.model->tensors[place->id], &m->rows, &m->columns);
     *m->result = (pare_matrix_result){.pruned = true,
                                       .rows = m->rows,
                                       .columns = m->columns,
@@ -28,31 +22,32 @@ static void describe(pare_weight_walk *w, uint32_t layer, pare_role role, pare_m
                                       .expected_before = NAN,
                                       .expected_after = NAN,
                                       .region_first = w->region_first,
-                                      .region_last = w->region_last};
+                                      .region_last = w->region_last,
+                                      .borrowed = place->borrowed};
 }
 
 static pare_status choose(pare_matrix_job *m) {
     pare_weight_walk *w = m->w;
     if (pare_matrix_is_given(m)) {
-        pare_element_mask_copy(&w->given[m->id], &m->mask);
+        pare_element_mask_copy(&w->given[m->place.id], &m->mask);
         return PARE_OK;
     }
     if (pare_matrix_sweep_chooses(m)) return pare_matrix_choose_in_sweep(m);
     m->scored = true;
-    PARE_TRY(pare_matrix_score(w, m->layer, m->role, w->job->recipe->salience, w->dense, w->scores));
+    PARE_TRY(pare_matrix_score(w, &m->place, w->job->recipe->salience, w->dense, w->scores));
     return pare_element_select(w->scores, &m->target, &m->mask);
 }
 
 /* The layer's error with these weights. */
 static pare_status measure(const pare_matrix_job *m, const float *weights, double *error) {
-    if (!m->statistics->gram) return PARE_OK;
+    if (!m->place.inputs->gram) return PARE_OK;
     double *energy = isnan(m->result->energy) ? &m->result->energy : NULL;
-    return pare_layer_error(m->w->dense, weights, m->statistics->gram, m->rows, m->columns, error, energy);
+    return pare_layer_error(m->w->dense, weights, m->place.inputs->gram, m->rows, m->columns, error, energy);
 }
 
 /* Of the target under the mask; room: what may be overwritten. */
 static pare_status measure_masked(pare_matrix_job *m, float *room, double *error) {
-    if (!m->statistics->gram) return PARE_OK;
+    if (!m->place.inputs->gram) return PARE_OK;
     memcpy(room, m->w->dense, (size_t)(m->rows * m->columns) * sizeof *room);
     pare_element_mask_apply(&m->mask, room);
     return measure(m, room, error);
@@ -63,14 +58,17 @@ static pare_status keep(pare_matrix_job *m) {
     pare_weight_walk *w = m->w;
     size_t count = (size_t)(m->rows * m->columns);
     void *out;
-    PARE_TRY(pare_repaired_add(w->l.repaired, w->l.model, m->id, (uint64_t)m->rows, (uint64_t)m->columns, &out));
-    pare_layerwise_install(&w->l, m->layer, m->role, w->weights, out);
+    PARE_TRY(pare_repaired_add(w->l.repaired, w->l.model, m->place.id, (uint64_t)m->rows, (uint64_t)m->columns, &out));
+    if (m->place.expert < 0)
+        pare_layerwise_install(&w->l, m->place.layer, m->place.role, w->weights, out);
+    else
+        pare_layerwise_install_expert(&w->l, m->place.id, w->weights, out);
     for (size_t i = 0; i < count; i++) {
         m->result->zeros += w->weights[i] == 0.0f;
         if (!isfinite(w->weights[i]))
             return pare_fail(PARE_NUMERIC_ERROR,
                              "%s: what is left cannot be repaired in numbers of its type; raise --damping",
-                             w->l.model->tensors[m->id]->name);
+                             w->l.model->tensors[m->place.id]->name);
     }
     return PARE_OK;
 }
@@ -97,22 +95,25 @@ static pare_status prune_by_solver(pare_matrix_job *m) {
 
 /* True if its bias is refitted with it: Gram matrix and errors are then around the means. */
 static bool has_intercept(const pare_matrix_job *m) {
-    return pare_layerwise_intercepts(&m->w->l.asked, m->layer, pare_input_of(m->role));
+    return m->place.expert < 0 &&
+           pare_layerwise_intercepts(&m->w->l.asked, m->place.layer, pare_input_of(m->place.role));
 }
 
 static pare_status keep_bias(pare_matrix_job *m) {
     pare_index_list all = {.count = m->rows};
-    PARE_TRY(pare_layerwise_refit_bias(&m->w->l, m->role, m->w->weights));
+    PARE_TRY(pare_layerwise_refit_bias(&m->w->l, m->place.role, m->w->weights));
     m->result->bias = true;
-    return pare_layerwise_keep_bias(&m->w->l, m->role, &all);
+    return pare_layerwise_keep_bias(&m->w->l, m->place.role, &all);
 }
 
-/* w->dense <- what the matrix is to come close to, which may have a share of the dense model. */
+/* w->dense <- what the matrix is to come close to, which may have a share of the dense model: of an expert's Down,
+ * whose output is one of several that are added up, it has none. */
 static pare_status set_target(pare_matrix_job *m) {
     pare_weight_walk *w = m->w;
-    pare_input_kind kind = pare_input_of(m->role);
-    if (!pare_layerwise_has_target(&w->l, kind)) return PARE_OK;
-    if (!pare_stage_reads(kind)) return pare_layerwise_correct(&w->l, m->layer, kind, w->dense);
+    pare_input_kind kind = pare_input_of(m->place.role);
+    bool reads = pare_stage_reads(kind);
+    if (!pare_layerwise_has_target(&w->l, kind) || (!reads && m->place.expert >= 0)) return PARE_OK;
+    if (!reads) return pare_layerwise_correct(&w->l, m->place.layer, kind, w->dense);
     pare_layerwise_apply_map(&w->l, w->dense, m->rows, w->scores);
     memcpy(w->dense, w->scores, (size_t)(m->rows * m->columns) * sizeof *w->dense);
     return PARE_OK;
@@ -132,16 +133,16 @@ static pare_status prune_at_level(const pare_matrix_job *m, uint32_t i) {
     at.target.sparsity = pare_weight_level_share(levels, i, m->target.sparsity);
     PARE_TRY(pare_element_mask_new(m->rows, m->columns, &at.mask));
     pare_status status = prune_matrix(&at);
-    if (status == PARE_OK) pare_weight_levels_keep(levels, m->id, i, m->w->weights);
+    if (status == PARE_OK) pare_weight_levels_keep(levels, m->place.id, i, m->w->weights);
     pare_element_mask_free(&at.mask);
     return status;
 }
 
 static pare_status run(pare_matrix_job *m) {
     pare_weight_walk *w = m->w;
-    pare_source_rows(w->job->source, m->id, 0, m->rows, w->dense);
-    pare_weights_take_optimised(w, m->role, m->rows * m->columns, w->dense);
-    if (has_intercept(m)) pare_layerwise_expect(&w->l, m->role, w->dense);
+    pare_source_rows(w->job->source, m->place.id, 0, m->rows, w->dense);
+    if (m->place.expert < 0) pare_weights_take_optimised(w, m->place.role, m->rows * m->columns, w->dense);
+    if (has_intercept(m)) pare_layerwise_expect(&w->l, m->place.role, w->dense);
     PARE_TRY(set_target(m));
     for (uint32_t i = 0; w->job->levels && i < w->job->levels->count; i++)
         PARE_TRY(prune_at_level(m, i));
@@ -155,10 +156,10 @@ static pare_status run(pare_matrix_job *m) {
     return PARE_OK;
 }
 
-pare_status pare_matrix_prune(pare_weight_walk *w, uint32_t layer, pare_role role) {
+pare_status pare_matrix_prune(pare_weight_walk *w, const pare_matrix_place *place) {
     pare_matrix_job m;
     double start = pare_clock();
-    describe(w, layer, role, &m);
+    describe(w, place, &m);
     PARE_TRY(pare_element_mask_new(m.rows, m.columns, &m.mask));
     pare_status status = run(&m);
     pare_element_mask_free(&m.mask);

@@ -7,7 +7,7 @@
 static pare_status swap(pare_matrix_job *m) {
     pare_swap options = {.cycles = m->w->recipe->swap_cycles, .keep = m->target.keep, .of = m->target.of};
     pare_swap_result result;
-    PARE_TRY(pare_swap_refine(m->w->dense, m->statistics->gram, &options, &m->mask, &result));
+    PARE_TRY(pare_swap_refine(m->w->dense, m->place.inputs->gram, &options, &m->mask, &result));
     m->result->swaps = result.swaps;
     return PARE_OK;
 }
@@ -20,7 +20,7 @@ static const float *initial_scores(const pare_matrix_job *m) {
 }
 
 static pare_status grow_and_prune(pare_matrix_job *m) {
-    const pare_input_moments *moments = &m->statistics->moments;
+    const pare_input_moments *moments = &m->place.inputs->moments;
     float *statistics;
     pare_dsnot options = m->w->recipe->dsnot;
     pare_dsnot_result result;
@@ -42,7 +42,7 @@ static pare_status grow_and_prune(pare_matrix_job *m) {
 
 /* Attention alone, where the recipe says so. */
 static pare_status grow_and_prune_some(pare_matrix_job *m) {
-    bool attention = pare_role_in(m->role, PARE_PART_ATTENTION);
+    bool attention = pare_role_in(m->place.role, PARE_PART_ATTENTION);
     return attention || !m->w->recipe->attention_only ? grow_and_prune(m) : PARE_OK;
 }
 

@@ -5,12 +5,12 @@
 pare_status pare_matrix_keep_residual(pare_matrix_job *m) {
     pare_weight_walk *w = m->w;
     pare_trained *trained = w->job->residual;
-    pare_lora_factors factors = trained ? pare_lora_factors_of(trained, m->id) : (pare_lora_factors){0};
+    pare_lora_factors factors = trained ? pare_lora_factors_of(trained, m->place.id) : (pare_lora_factors){0};
     if (!factors.rank) return PARE_OK;
     for (int64_t i = 0; i < m->rows * m->columns; i++)
         w->scores[i] = w->dense[i] - w->weights[i];
     pare_residual_problem problem = {.residual = w->scores,
-                                     .gram = m->statistics->gram,
+                                     .gram = m->place.inputs->gram,
                                      .rows = m->rows,
                                      .columns = m->columns,
                                      .rank = factors.rank,

@@ -29,7 +29,7 @@ bool pare_matrix_solver_chooses(const pare_matrix_job *m) {
 /* SparseGPT. */
 static pare_status update(pare_matrix_job *m, bool choose) {
     const pare_inverse_factor *factor;
-    PARE_TRY(pare_layerwise_factor(&m->w->l, m->layer, pare_input_of(m->role), m->w->job->recipe->damping, &factor));
+    PARE_TRY(pare_matrix_factor(m->w, &m->place, &factor));
     pare_obs_update update = {.factor = factor, .slab = m->w->recipe->slab, .choose = choose ? &m->target : NULL};
     m->result->damped = true;
     m->result->damping = factor->damping;
@@ -53,7 +53,7 @@ static pare_work update_work(const pare_recipe *recipe, int64_t rows, int64_t co
 static pare_status fit(pare_matrix_job *m, bool choose) {
     (void)choose;
     pare_element_mask_apply(&m->mask, m->w->weights);
-    return pare_masked_cg(m->w->dense, m->statistics->gram, &m->mask, m->w->recipe->cg_iterations, m->w->weights);
+    return pare_masked_cg(m->w->dense, m->place.inputs->gram, &m->mask, m->w->recipe->cg_iterations, m->w->weights);
 }
 
 static uint64_t fit_bytes(const pare_recipe *recipe, int64_t rows, int64_t columns) {
@@ -94,9 +94,9 @@ static pare_work alternate_work(const pare_recipe *recipe, int64_t rows, int64_t
 static pare_status alternate(pare_matrix_job *m, bool choose) {
     char name[96];
     pare_admm options = admm_of(m->w->job->recipe, choose ? &m->target : NULL);
-    pare_input_name(m->layer, pare_input_of(m->role), name, sizeof name);
+    pare_matrix_inputs(&m->place, name, sizeof name);
     m->result->damped = true;
-    return pare_admm_run(&options, m->statistics->gram, name, m->w->weights, &m->mask, &m->result->damping);
+    return pare_admm_run(&options, m->place.inputs->gram, name, m->w->weights, &m->mask, &m->result->damping);
 }
 
 /* The same three in the metric of the loss: what the recipe says of it. */
@@ -120,10 +120,10 @@ static pare_status solve_in_metric(pare_matrix_job *m, bool choose) {
     const pare_linear_fisher *fisher = m->w->job->fisher;
     pare_kronecker_result result;
     pare_kronecker options = kronecker_of(m->w->job->recipe, choose ? &m->target : NULL);
-    options.gram = m->statistics->gram;
-    options.fisher = fisher->full[m->id];
-    options.fisher_diagonal = fisher->diagonal[m->id];
-    options.what = m->w->l.model->tensors[m->id]->name;
+    options.gram = m->place.inputs->gram;
+    options.fisher = fisher->full[m->place.id];
+    options.fisher_diagonal = fisher->diagonal[m->place.id];
+    options.what = m->w->l.model->tensors[m->place.id]->name;
     PARE_TRY(pare_kronecker_run(&options, m->w->weights, &m->mask, &result));
     m->result->damped = true;
     m->result->damping = result.gram;

@@ -138,7 +138,8 @@ static pare_status choose(pare_weight_walk *w, uint32_t layer, float *const weig
     for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
         if (!weights[role]) continue;
         pare_element_target target = pare_matrix_target(w, pare_tensor_id(layer, (pare_role)role));
-        PARE_TRY(pare_matrix_score(w, layer, (pare_role)role, w->job->recipe->salience, weights[role], w->scores));
+        pare_matrix_place place = pare_matrix_place_of(w, layer, (pare_role)role);
+        PARE_TRY(pare_matrix_score(w, &place, w->job->recipe->salience, weights[role], w->scores));
         PARE_TRY(pare_element_select(w->scores, &target, &masks[role]));
     }
     return PARE_OK;

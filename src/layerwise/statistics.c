@@ -1,14 +1,15 @@
-#include "layerwise/layerwise.h"
+#include "layerwise/experts.h"
 #include "support/memory.h"
 
 #include <stdio.h>
+#include <string.h>
 
 bool pare_layerwise_concerns(const pare_layerwise *l, uint32_t layer, unsigned kinds) {
     for (int role = 0; role < PARE_MATRIX_ROLES; role++)
         if (kinds >> pare_input_of((pare_role)role) & 1 &&
             (!l->asked.pruned || l->asked.pruned[pare_tensor_id(layer, (pare_role)role)]))
             return true;
-    return false;
+    return kinds >> PARE_INPUT_GATE_UP & 1 && pare_layerwise_prunes_experts(&l->asked, layer);
 }
 
 static bool wants(void *context, uint32_t layer, pare_input_kind kind) {
@@ -35,6 +36,7 @@ static pare_status see(void *context, uint32_t layer, pare_input_kind kind, cons
         PARE_TRY(pare_input_moments_add(l->backend, &inputs, l->asked.length, &statistics->moments));
     if (statistics->gram) PARE_TRY(pare_gram_add(l->backend, &inputs, !statistics->seen, statistics->gram));
     statistics->seen = true;
+    if (kind == PARE_INPUT_GATE_UP) PARE_TRY(pare_layerwise_experts_count(l));
     return see_outputs(l, layer, kind, &inputs);
 }
 
@@ -56,6 +58,8 @@ static pare_status watch_outputs(pare_layerwise *l, uint32_t layer, unsigned kin
 
 pare_status pare_layerwise_watch(pare_layerwise *l, uint32_t layer, unsigned kinds, const pare_element_needs *needs) {
     l->watched = kinds;
+    if (l->experts && kinds >> PARE_INPUT_GATE_UP & 1)
+        memset(l->experts->tokens, 0, l->model->config.experts.count * sizeof *l->experts->tokens);
     for (int kind = 0; kind < PARE_INPUT_KINDS; kind++) {
         pare_input_statistics *statistics = &l->statistics[kind];
         if (!(kinds >> kind & 1) || !pare_layerwise_concerns(l, layer, 1u << kind)) continue;

@@ -1,4 +1,4 @@
-#include "layerwise/layerwise.h"
+#include "layerwise/experts.h"
 #include "support/progress.h"
 
 #include <math.h>
@@ -122,6 +122,7 @@ void pare_layerwise_enter(pare_layerwise *l, uint32_t layer) {
     pare_residency_want(&l->residency, l->asked.source, (int64_t)layer + 1);
     l->block = l->dense_block = pare_walk_block(&l->walk, layer);
     l->at_middle = l->resident = false;
+    pare_layerwise_experts_enter(l);
     if (!l->asked.channels.index) return;
     mark_channels(l);
     cut_biases(l);
@@ -161,6 +162,11 @@ static pare_status run_batch(pare_layerwise *l, int64_t first, int64_t tokens, v
     if (r.to == TO_READERS) return pare_layer_readers(l, &l->pruned, &l->block, r.stage, first, x);
     PARE_TRY(pare_layer_inner(l, &l->pruned, &l->block, r.stage, first, x));
     return r.to == TO_OUTPUT ? PARE_OK : pare_layer_leave(l, &l->pruned, &l->block, r.stage, first, x);
+}
+
+pare_status pare_layerwise_reach(pare_layerwise *l, pare_stage stage, int64_t first, int64_t tokens) {
+    run r = {stage, TO_READERS};
+    return run_batch(l, first, tokens, &r);
 }
 
 static pare_status run_block(pare_layerwise *l, pare_stage stage, point to) {

@@ -1,5 +1,5 @@
 /* What a walk has to do, beside what its visitor makes of each layer. */
-#include "layerwise/layerwise.h"
+#include "layerwise/experts.h"
 #include "repair/held_out.h"
 
 /* Bytes that sums over the inputs move for each of them: it is read, and added to sums in fp64. */
@@ -34,6 +34,17 @@ static void add_inputs(const pare_walk_shape *w, uint32_t layer, pare_input_kind
     if (r->needs.norms || r->intercepts) work->amount[PARE_WORK_BYTES] += MOMENT_BYTES * tokens_of(r) * width;
 }
 
+/* The experts' own: each token is in the sums of those that it reaches, and what they read runs again. */
+static void add_experts(const pare_walk_shape *w, uint32_t layer, pare_work *work) {
+    const pare_layerwise_request *r = w->request;
+    const pare_experts *experts = &r->source->model->config.experts;
+    double tokens = tokens_of(r) * (double)experts->chosen, d = r->source->model->config.hidden, f = experts->width;
+    if (r->idle || !pare_layerwise_prunes_experts(r, layer)) return;
+    work->amount[PARE_WORK_BLOCKS] += 4.0 * tokens * d * f;
+    if (r->needs.gram) work->amount[PARE_WORK_PRODUCTS] += 2.0 * tokens * (d * d + f * f);
+    if (r->needs.norms) work->amount[PARE_WORK_BYTES] += MOMENT_BYTES * tokens * (d + f);
+}
+
 /* The map that readers are fitted with, and what it makes of them. */
 static void add_map(const pare_layerwise_request *r, double rows, pare_work *work) {
     int64_t d = r->source->model->config.hidden;
@@ -63,6 +74,7 @@ pare_work pare_layerwise_work(const pare_walk_shape *w) {
         work.amount[PARE_WORK_BLOCKS] += streams_of(w, layer);
         for (int kind = 0; kind < PARE_INPUT_KINDS && !r->idle; kind++)
             add_inputs(w, layer, (pare_input_kind)kind, &work);
+        add_experts(w, layer, &work);
         if (w->readers && r->two && r->reader_share > 0.0) add_maps(r, layer, &work);
     }
     return work;

@@ -9,7 +9,8 @@ static uint64_t runs_of(const pare_weight_walk *w) {
 
 /* Micro-batches of all runs, and matrices, of one layer. */
 static uint64_t steps_of(const pare_weight_walk *w) {
-    return runs_of(w) * pare_layerwise_batch_count(&w->l) + pare_weights_regional_steps(w->job) + PARE_MATRIX_ROLES;
+    return runs_of(w) * pare_layerwise_batch_count(&w->l) + pare_weights_regional_steps(w->job) + PARE_MATRIX_ROLES +
+           pare_weights_experts_steps(w);
 }
 
 /* Micro-batches that are embedded, and those of a walk over the dense model before. */
@@ -25,7 +26,8 @@ static uint64_t steps_of_allocation(const pare_weight_walk *w) {
 /* *apart becomes true if the matrix loses weights. */
 static pare_status prune(pare_weight_walk *w, uint32_t layer, pare_role role, bool *apart) {
     const pare_matrix_result *result = &w->results[pare_tensor_id(layer, role)];
-    PARE_TRY(pare_matrix_prune(w, layer, role));
+    pare_matrix_place place = pare_matrix_place_of(w, layer, role);
+    PARE_TRY(pare_matrix_prune(w, &place));
     *apart = *apart || result->kept < result->rows * result->columns;
     return pare_layerwise_step(&w->l);
 }
@@ -67,13 +69,24 @@ static pare_status observe(pare_weight_walk *w, uint32_t layer, unsigned kinds, 
     return pare_layerwise_concerns(&w->l, layer, kinds) ? fit_map(w, layer, kind) : PARE_OK;
 }
 
+/* They go before what the layer has beside them, whose matrices are in the block until then: the stream still stands in
+ * front of it. */
+static pare_status prune_experts(pare_weight_walk *w, uint32_t layer, bool through, bool *apart) {
+    PARE_TRY(pare_weights_experts(w, layer, apart));
+    if (!through) return PARE_OK;
+    w->l.block.source = w->l.asked.source;
+    return pare_layerwise_pass(&w->l, PARE_STAGE_FFN);
+}
+
 /* With dense propagation the run that is observed also makes the next block's inputs: they do not depend on masks. */
 static pare_status visit(void *context, uint32_t layer, unsigned kinds, bool last) {
     pare_weight_walk *w = context;
     bool through = w->recipe->dense_propagation && !last, apart = w->l.apart;
+    bool experts = kinds >> PARE_INPUT_GATE_UP & 1 && pare_layerwise_prunes_experts(&w->l.asked, layer);
     if (!pare_layerwise_concerns(&w->l, layer, kinds) && !w->l.asked.two)
         return through ? pare_layerwise_pass(&w->l, PARE_STAGE_FFN) : PARE_OK;
-    PARE_TRY(observe(w, layer, kinds, through));
+    PARE_TRY(observe(w, layer, kinds, through && !experts));
+    if (experts) PARE_TRY(prune_experts(w, layer, through, &apart));
     PARE_TRY(prune_readers(w, layer, kinds, &apart));
     w->l.apart = apart;
     pare_layerwise_forget(&w->l);
@@ -83,8 +96,10 @@ static pare_status visit(void *context, uint32_t layer, unsigned kinds, bool las
 /* Nothing is observed: matrices are pruned as they stand in the file. */
 static pare_status prune_only(pare_weight_walk *w) {
     bool apart = false;
-    for (uint32_t layer = 0; layer < w->l.model->config.layers; layer++)
+    for (uint32_t layer = 0; layer < w->l.model->config.layers; layer++) {
         PARE_TRY(prune_readers(w, layer, PARE_ALL_INPUTS, &apart));
+        PARE_TRY(pare_weights_experts(w, layer, &apart));
+    }
     return PARE_OK;
 }
 

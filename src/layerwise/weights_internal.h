@@ -1,6 +1,7 @@
 /* What the parts of a walk that prunes single weights share. Beside the walk itself (layerwise.h):
  *
  *   matrix*.c           the way of one matrix: scores, mask, refinement, repair
+ *   weights_experts.c   the matrices of a layer's experts
  *   regional.c          gradients of a block by itself, and its optimisation
  *   dense_statistics.c  what the dense model's layers show, all of them, before any is pruned
  *   allocate*.c         shares by that; mask_threshold.c: masks
@@ -9,6 +10,7 @@
 #define PARE_LAYERWISE_WEIGHTS_INTERNAL_H
 
 #include "calibrate/regional.h"
+#include "layerwise/experts.h"
 #include "layerwise/weights.h"
 #include "repair/obs_update.h"
 
@@ -66,12 +68,38 @@ static inline pare_element_target pare_matrix_target(const pare_weight_walk *w, 
                                  .inclusive = w->recipe->inclusive};
 }
 
+/* Which matrix: a role's, or a part of an expert; and what it has been shown. */
+typedef struct pare_matrix_place {
+    uint32_t layer;
+    pare_role role; /* of a part of an expert: the one that it has where an FFN is one for all tokens */
+    size_t id;
+    int64_t expert; /* -1: none's */
+    pare_input_statistics *inputs;
+    const double *outputs; /* [rows] sums of squares; NULL where they are not observed */
+    bool borrowed;         /* an expert's inputs are the layer's (experts.h) */
+} pare_matrix_place;
+
+pare_matrix_place pare_matrix_place_of(pare_weight_walk *w, uint32_t layer, pare_role role);
+/* statistics: NULL where nothing is observed. */
+pare_matrix_place pare_matrix_place_of_expert(pare_weight_walk *w, uint32_t layer, uint32_t expert,
+                                              pare_expert_part part, pare_expert_statistics *statistics);
+/* "the inputs of layer 3's down projection" */
+const char *pare_matrix_inputs(const pare_matrix_place *place, char *name, size_t size);
+/* The factor of the inverse Gram matrix of its inputs. */
+pare_status pare_matrix_factor(pare_weight_walk *w, const pare_matrix_place *place, const pare_inverse_factor **out);
+
 /* Scores of a matrix by the recipe's salience (or another). */
-pare_status pare_matrix_score(pare_weight_walk *w, uint32_t layer, pare_role role, const pare_salience *salience,
+pare_status pare_matrix_score(pare_weight_walk *w, const pare_matrix_place *place, const pare_salience *salience,
                               const float *weights, float *scores);
 
 /* The matrix from dense to pruned: repaired, block, results. */
-pare_status pare_matrix_prune(pare_weight_walk *w, uint32_t layer, pare_role role);
+pare_status pare_matrix_prune(pare_weight_walk *w, const pare_matrix_place *place);
+
+/* All experts of the layer in hand that are pruned, whose own inputs are in the stream and in l->statistics. *apart
+ * becomes true if one loses weights. */
+pare_status pare_weights_experts(pare_weight_walk *w, uint32_t layer, bool *apart);
+/* Progress reports of these in a layer. */
+uint64_t pare_weights_experts_steps(const pare_weight_walk *w);
 
 /* Sparsities and masks that need all layers to be seen first, in a walk over the dense model. */
 pare_status pare_weights_allocate(pare_weight_walk *w);
@@ -84,11 +112,8 @@ pare_work pare_weights_factor_work(const pare_layerwise_request *request);
 /* w->dense is what it is to come close to, w->weights what it becomes. */
 typedef struct pare_matrix_job {
     pare_weight_walk *w;
-    uint32_t layer;
-    pare_role role;
-    size_t id;
+    pare_matrix_place place;
     int64_t rows, columns;
-    pare_input_statistics *statistics;
     pare_element_target target;
     pare_element_mask mask;
     bool scored; /* w->scores are what the mask came from */
@@ -102,7 +127,7 @@ static inline void pare_matrix_restore(const pare_matrix_job *m) {
 
 /* True if the mask was found before the walk. */
 static inline bool pare_matrix_is_given(const pare_matrix_job *m) {
-    return m->w->given && m->w->given[m->id].word;
+    return m->w->given && m->w->given[m->place.id].word;
 }
 
 /* The mask by other weights: dynamic ones or exact swaps, as the recipe says, which must have a refinement. */

@@ -15,6 +15,9 @@ uint64_t pare_weights_most_elements(const pare_weights_job *job, int wanted) {
             if (job->pruned[id] && (wanted == PARE_MATRIX_ROLES || wanted == role))
                 most = pare_larger_bytes(most, model->tensors[id]->count);
         }
+    for (size_t id = pare_tensor_id_first_expert(&model->config);
+         wanted == PARE_MATRIX_ROLES && id < model->tensor_count; id++)
+        if (job->pruned[id]) most = pare_larger_bytes(most, model->tensors[id]->count);
     return most;
 }
 

@@ -1,5 +1,6 @@
 /* What pruning single weights has to do. */
 #include "layerwise/weights_internal.h"
+#include "model/expert_tensors.h"
 #include "repair/layer_error.h"
 #include "repair/low_rank.h"
 
@@ -54,6 +55,17 @@ static bool factors(const pare_recipe *recipe) {
     return scores || (sweeps && !pare_recipe_feels_outputs(recipe));
 }
 
+/* Of what an expert reads there is a factor for gate and up together. */
+static void add_expert_part(const pare_weights_job *job, size_t id, pare_expert_part part, pare_work *work) {
+    int64_t rows, columns;
+    double levels = job->levels ? (double)job->levels->count : 0.0;
+    pare_tensor_matrix(job->source->model->tensors[id], &rows, &columns);
+    pare_work one = matrix_work(job, rows, columns), factor = pare_inverse_factor_work(columns);
+    pare_work_add(work, &one, 1.0 + levels);
+    add_errors(job, rows, columns, work);
+    if (factors(job->recipe) && part != PARE_EXPERT_UP) pare_work_add(work, &factor, 1.0);
+}
+
 pare_work pare_weights_work(const pare_weights_job *job) {
     const pare_model *model = job->source->model;
     const pare_element_recipe *e = &job->recipe->element;
@@ -69,7 +81,10 @@ pare_work pare_weights_work(const pare_weights_job *job) {
     for (size_t id = 0; id < model->tensor_count && !job->scores_only; id++) {
         uint32_t layer;
         pare_role role;
-        if (job->pruned[id] && pare_tensor_id_split(model, id, &layer, &role)) add_matrix(job, id, role, &work);
+        pare_expert_place place;
+        if (!job->pruned[id]) continue;
+        if (pare_tensor_id_split(model, id, &layer, &role)) add_matrix(job, id, role, &work);
+        if (pare_tensor_id_split_expert(model, id, &place)) add_expert_part(job, id, place.part, &work);
     }
     return work;
 }

@@ -65,18 +65,22 @@ void pare_block_share(const pare_block *block, float *out) {
             out[t * d + i] *= share[t];
 }
 
-bool pare_block_expert(const pare_block *block, uint32_t expert, pare_expert_hand *out) {
-    const pare_routing *r = &block->activations->experts.routing;
-    *out = (pare_expert_hand){
-        .expert = expert, .tokens = r->first[expert + 1] - r->first[expert], .places = r->order + r->first[expert]};
-    for (pare_expert_part part = 0; out->tokens && part < PARE_EXPERT_PARTS; part++)
-        out->weight[part] =
+pare_expert_hand pare_block_expert_of(const pare_block *block, uint32_t expert, int64_t tokens, const int32_t *places) {
+    pare_expert_hand hand = {.expert = expert, .tokens = tokens, .places = places};
+    for (pare_expert_part part = 0; tokens && part < PARE_EXPERT_PARTS; part++)
+        hand.weight[part] =
             pare_source_operand(block->source, pare_tensor_id_expert(block->config, block->layer, expert, part),
                                 block->activations->experts.matrix[part]);
+    return hand;
+}
+
+bool pare_block_expert(const pare_block *block, uint32_t expert, pare_expert_hand *out) {
+    const pare_routing *r = &block->activations->experts.routing;
+    *out = pare_block_expert_of(block, expert, r->first[expert + 1] - r->first[expert], r->order + r->first[expert]);
     return out->tokens > 0;
 }
 
-static void gather(const pare_block *block, const pare_expert_hand *hand) {
+void pare_block_expert_gather(const pare_block *block, const pare_expert_hand *hand) {
     const pare_expert_room *room = &block->activations->experts;
     size_t row = (size_t)block->hidden * pare_operand_size(block->backend);
     const char *from = block->activations->normed2;
@@ -89,7 +93,7 @@ static void gather(const pare_block *block, const pare_expert_hand *hand) {
 pare_status pare_block_expert_activate(const pare_block *block, const pare_expert_hand *hand) {
     const pare_expert_room *room = &block->activations->experts;
     int64_t m = hand->tokens, f = block->config->experts.width, d = block->hidden;
-    gather(block, hand);
+    pare_block_expert_gather(block, hand);
     PARE_TRY(project(block, m, f, d, room->x, hand->weight[PARE_EXPERT_GATE], room->gate));
     PARE_TRY(project(block, m, f, d, room->x, hand->weight[PARE_EXPERT_UP], room->up));
     block->backend->operations->gated_forward(block->backend, block->config->architecture.activation, room->gate,

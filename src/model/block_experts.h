@@ -34,6 +34,10 @@ typedef struct pare_expert_hand {
 
 /* False if no token reaches it. */
 bool pare_block_expert(const pare_block *block, uint32_t expert, pare_expert_hand *out);
+/* With tokens that need not reach it: one place of each, ascending. */
+pare_expert_hand pare_block_expert_of(const pare_block *block, uint32_t expert, int64_t tokens, const int32_t *places);
+/* room.x <- what its tokens read; the same, and on up to room.activated. */
+void pare_block_expert_gather(const pare_block *block, const pare_expert_hand *hand);
 pare_status pare_block_expert_activate(const pare_block *block, const pare_expert_hand *hand);
 
 /* branch: [tokens, d] the gradient of what the FFN makes. dnormed of the activations gets what reaches normed2 through

@@ -96,8 +96,10 @@ size_t pare_experts_first_in(const pare_model *model, const pare_tensor *whole) 
 
 pare_status pare_experts_refuse(const pare_model *model, const char *what) {
     if (!pare_has_experts(&model->config)) return PARE_OK;
-    return pare_fail(PARE_UNSUPPORTED,
-                     "%s: %s has experts, and %s does not reach models with experts; remove whole "
-                     "experts (--mode expert) or whole layers (--method layer-influence, --drop-layers)",
-                     pare_checkpoint_directory(model->checkpoint), model->config.family->class_name, what);
+    return pare_fail(
+        PARE_UNSUPPORTED,
+        "%s: %s has experts, and %s does not reach models with experts; remove whole "
+        "experts (--mode expert), single weights (--sparsity 0.5, --pattern 2:4) or whole layers (--method "
+        "layer-influence, --drop-layers)",
+        pare_checkpoint_directory(model->checkpoint), model->config.family->class_name, what);
 }

@@ -22,6 +22,10 @@ static pare_status check_heads(const pare_prune_job *job) {
     bool some =
         pare_config_heads_rule(&job->model->config) != PARE_HEADS_TIED || pare_family_other(&job->model->config);
     if (is_empty(job->target.attention) || some) return PARE_OK;
+    if (pare_has_experts(&job->model->config))
+        return refuse(job, "derives the size of its heads from the hidden size, so that none of them can go",
+                      "remove single weights (--sparsity 0.5, --pattern 2:4), whole experts (--mode expert) or whole "
+                      "layers (--mode layer)");
     if (family->fixed_ffn)
         return refuse(job, "derives the size of its heads and its FFN from the hidden size, so that no units can go",
                       "remove single weights (--sparsity 0.5, --pattern 2:4) or whole layers (--mode layer)");

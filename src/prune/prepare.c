@@ -2,7 +2,6 @@
 #include "calibrate/calibration.h"
 #include "evaluate/continuations.h"
 #include "model/companions.h"
-#include "model/expert_tensors.h"
 #include "prune/prune_job.h"
 #include "run/gguf.h"
 #include "run/remote_code.h"
@@ -46,13 +45,6 @@ static pare_status check_texts(const pare_prune_job *job) {
     return PARE_OK;
 }
 
-/* What leaves experts whole. */
-static bool reaches_experts(const pare_prune_job *job) {
-    const pare_recipe *recipe = &job->asked->recipe;
-    bool whole = recipe->mode == PARE_MODE_LAYER || recipe->mode == PARE_MODE_EXPERT;
-    return whole && !recipe->reconstruct && !recipe->compensation && !recipe->salience;
-}
-
 pare_status pare_prune_prepare(void *context) {
     pare_prune_job *job = context;
     enum { SMALL_FILES = 1 << 20 };
@@ -60,8 +52,8 @@ pare_status pare_prune_prepare(void *context) {
     const char *directory;
     PARE_TRY(pare_model_companions(job->origin, &directory));
     job->procedure = pare_procedure_of(job->asked);
-    if (!reaches_experts(job)) PARE_TRY(pare_experts_refuse(job->model, "this way of pruning"));
     PARE_TRY(job->procedure->choose_target(job));
+    PARE_TRY(pare_prune_check_inside(job));
     PARE_TRY(pare_prune_check_biases(job));
     if (job->procedure->choose_data) PARE_TRY(job->procedure->choose_data(job));
     PARE_TRY(check_texts(job));

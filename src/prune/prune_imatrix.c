@@ -2,6 +2,7 @@
 #include "calibrate/calibration.h"
 #include "calibrate/imatrix.h"
 #include "evaluate/imatrix.h"
+#include "model/expert_tensors.h"
 #include "model/gguf_target.h"
 #include "prune/prune_job.h"
 #include "support/file.h"
@@ -23,6 +24,7 @@ static void mark_wanted(const pare_prune_job *job, bool *wanted) {
 
 static pare_status read_norms(pare_prune_job *job, const pare_imatrix_file *imatrix) {
     bool *wanted;
+    PARE_TRY(pare_experts_refuse(job->model, "an importance matrix in place of text"));
     PARE_TRY(pare_alloc(&wanted, job->model->tensor_count, sizeof *wanted, "input norms"));
     mark_wanted(job, wanted);
     pare_status status = pare_imatrix_norms(imatrix, job->model, wanted, &job->norms);

@@ -140,6 +140,8 @@ pare_status pare_prune_find_latency(pare_prune_job *job);
 pare_status pare_prune_judge_latency(pare_prune_job *job, const pare_widths *widths);
 /* Refuses what no class that knows the family could load (family_check.c). */
 pare_status pare_prune_check_family(const pare_prune_job *job);
+/* What does not reach models with experts, or the inside of experts (expert_check.c). */
+pare_status pare_prune_check_inside(const pare_prune_job *job);
 /* Refuses a GGUF file that could not hold the layers that the target leaves (gguf_fit.c). */
 pare_status pare_prune_check_gguf(const pare_prune_job *job);
 pare_status pare_prune_choose_target(pare_prune_job *job);

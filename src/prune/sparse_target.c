@@ -1,4 +1,5 @@
 /* Which matrices lose single weights, and how many. */
+#include "model/expert_tensors.h"
 #include "prune/prune_job.h"
 #include "support/memory.h"
 
@@ -43,6 +44,12 @@ static void path_of(uint32_t layer, pare_role role, char path[NAME]) {
     if (end && strcmp(end, ".weight") == 0) *end = '\0';
 }
 
+/* Of an expert's part, whatever its family calls it, "layers.3.mlp.experts.5.up_proj". */
+static void path_of_expert(const pare_expert_place *place, char path[NAME]) {
+    static const char *const parts[] = {"gate_proj", "up_proj", "down_proj"};
+    snprintf(path, NAME, "model.layers.%u.mlp.experts.%u.%s", place->layer, place->expert, parts[place->part]);
+}
+
 static bool named_by_any(const char *const *patterns, size_t count, const char *path) {
     for (size_t i = 0; i < count; i++)
         if (names(patterns[i], path)) return true;
@@ -56,6 +63,12 @@ static bool fits_any(const pare_model *model, const char *pattern) {
             path_of(layer, (pare_role)role, path);
             if (fits(pattern, path)) return true;
         }
+    for (size_t id = pare_tensor_id_first_expert(&model->config); id < model->tensor_count; id++) {
+        pare_expert_place place;
+        if (!pare_tensor_id_split_expert(model, id, &place) || place.what != PARE_EXPERT_OWN) continue;
+        path_of_expert(&place, path);
+        if (fits(pattern, path)) return true;
+    }
     return false;
 }
 
@@ -72,22 +85,41 @@ static pare_status check_names(const pare_model *model, const char *option, cons
     return PARE_OK;
 }
 
+/* True if the matrix is one of those that are to lose weights. */
+static bool is_meant(const pare_prune_job *job, bool attention, uint32_t layer, const char *path, size_t id) {
+    const pare_sparsity *s = &job->asked->target.sparsity;
+    bool inside = pare_layer_in(attention ? job->target.attention : job->target.ffn, layer);
+    bool named = !s->target_count || named_by_any(s->targets, s->target_count, path);
+    return inside && named && job->model->tensors[id]->count && !named_by_any(s->skipped, s->skipped_count, path);
+}
+
+/* Routers stay as they are. */
+static size_t mark_experts(pare_prune_job *job) {
+    const pare_model *model = job->model;
+    char path[NAME];
+    size_t count = 0;
+    for (size_t id = pare_tensor_id_first_expert(&model->config); id < model->tensor_count; id++) {
+        pare_expert_place place;
+        if (!pare_tensor_id_split_expert(model, id, &place) || place.what != PARE_EXPERT_OWN) continue;
+        path_of_expert(&place, path);
+        job->sparse.pruned[id] = is_meant(job, false, place.layer, path, id);
+        count += job->sparse.pruned[id];
+    }
+    return count;
+}
+
 static pare_status mark(pare_prune_job *job) {
     const pare_model *model = job->model;
     const pare_sparsity *s = &job->asked->target.sparsity;
     char path[NAME];
-    size_t count = 0;
+    size_t count = mark_experts(job);
     PARE_TRY(check_names(model, "--targets", s->targets, s->target_count));
     PARE_TRY(check_names(model, "--skip", s->skipped, s->skipped_count));
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
         for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
             size_t id = pare_tensor_id(layer, (pare_role)role);
             path_of(layer, (pare_role)role, path);
-            bool attention = pare_role_in((pare_role)role, PARE_PART_ATTENTION);
-            bool inside = pare_layer_in(attention ? job->target.attention : job->target.ffn, layer);
-            bool named = !s->target_count || named_by_any(s->targets, s->target_count, path);
-            job->sparse.pruned[id] =
-                inside && named && model->tensors[id]->count && !named_by_any(s->skipped, s->skipped_count, path);
+            job->sparse.pruned[id] = is_meant(job, pare_role_in((pare_role)role, PARE_PART_ATTENTION), layer, path, id);
             count += job->sparse.pruned[id];
         }
     if (count) return PARE_OK;
@@ -115,6 +147,11 @@ pare_status pare_sparse_prepare(pare_prune_job *job) {
     for (uint32_t layer = 0; layer < layers; layer++)
         for (int role = 0; role < PARE_MATRIX_ROLES; role++)
             job->sparse.asked[pare_tensor_id(layer, (pare_role)role)] = s->shares ? s->shares[layer] : share;
+    for (size_t id = pare_tensor_id_first_expert(&model->config); id < model->tensor_count; id++) {
+        pare_expert_place place;
+        if (pare_tensor_id_split_expert(model, id, &place))
+            job->sparse.asked[id] = s->shares ? s->shares[place.layer] : share;
+    }
     job->goal = (pare_goal){.ratio = share, .bytes = pare_model_bytes(model)};
     return mark(job);
 }

@@ -1,4 +1,5 @@
 #include "report/matrices.h"
+#include "model/expert_tensors.h"
 
 #include <math.h>
 
@@ -31,6 +32,10 @@ static json_t *matrix_json(const pare_model *model, size_t id, const pare_matrix
             json, "region_error",
             pare_json_of({"first", pare_json_real(r->region_first)}, {"last", pare_json_real(r->region_last)}));
     if (r->bias) pare_json_put(json, "bias", json_true());
+    pare_expert_place place;
+    if (pare_tensor_id_split_expert(model, id, &place)) pare_json_put(json, "expert", json_integer(place.expert));
+    if (r->of_expert) pare_json_put(json, "tokens", json_integer(r->tokens));
+    if (r->borrowed) pare_json_put(json, "inputs_of_layer", json_true());
     if (r->damped)
         pare_json_put(json, "damping",
                       pare_json_of({"share", pare_json_real(r->damping.share)},
@@ -71,17 +76,51 @@ static json_t *residual_json(const pare_residual_results *r) {
     return json;
 }
 
+/* Layer by layer: those of roles, and behind them experts', whose ids come behind all others. */
+static json_t *matrices_json(const pare_sparsity_results *r) {
+    const pare_config *config = &r->model->config;
+    size_t experts = pare_tensor_id_first_expert(config), each = pare_expert_tensors(config);
+    json_t *matrices = json_array();
+    for (uint32_t layer = 0; layer < config->layers; layer++) {
+        for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
+            size_t id = pare_tensor_id(layer, (pare_role)role);
+            if (r->matrices[id].pruned) pare_json_append(matrices, matrix_json(r->model, id, &r->matrices[id]));
+        }
+        for (size_t id = experts + layer * each; pare_has_experts(config) && id < experts + (layer + 1) * each; id++)
+            if (r->matrices[id].pruned) pare_json_append(matrices, matrix_json(r->model, id, &r->matrices[id]));
+    }
+    return matrices;
+}
+
+/* Experts whose inputs are the layer's because fewer tokens reach them; NULL: there are none. */
+static json_t *borrowers_json(const pare_sparsity_results *r) {
+    uint64_t count = 0, unreached = 0;
+    pare_expert_place first = {0}, place;
+    size_t last = SIZE_MAX;
+    for (size_t id = 0; id < r->model->tensor_count; id++) {
+        const pare_matrix_result *m = &r->matrices[id];
+        if (!m->borrowed || !pare_tensor_id_split_expert(r->model, id, &place)) continue;
+        size_t expert = (size_t)place.layer * r->model->config.experts.count + place.expert;
+        if (expert == last) continue;
+        last = expert;
+        if (!count++) first = place;
+        unreached += m->tokens == 0;
+    }
+    if (!count) return NULL;
+    return pare_json_of({"experts", pare_json_count(count)}, {"unreached", pare_json_count(unreached)},
+                        {"layer", json_integer(first.layer)}, {"expert", json_integer(first.expert)});
+}
+
 json_t *pare_report_sparsity(const pare_sparsity_results *r) {
     uint64_t gone, all;
-    json_t *matrices = json_array();
-    for (size_t id = 0; id < r->model->tensor_count; id++)
-        if (r->matrices[id].pruned) pare_json_append(matrices, matrix_json(r->model, id, &r->matrices[id]));
+    json_t *matrices = matrices_json(r), *borrowers = borrowers_json(r);
     pare_matrices_count(r->model, r->matrices, &gone, &all);
     json_t *json =
         pare_json_of({"target", target_json(r)}, {"weights", pare_json_count(all)}, {"removed", pare_json_count(gone)},
                      {"share", pare_json_real(all ? (double)gone / (double)all : 0.0)});
     if (r->permutation) pare_json_put(json, "permutation", pare_json_same(r->permutation));
     if (r->residual) pare_json_put(json, "residual", residual_json(r->residual));
+    if (borrowers) pare_json_put(json, "inputs_of_layer", borrowers);
     pare_json_put(json, "matrices", matrices);
     return json;
 }

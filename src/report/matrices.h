@@ -11,6 +11,9 @@
  * the bias was refitted; NaN where there was no Gram matrix to measure them by. */
 typedef struct pare_matrix_result {
     bool pruned;
+    bool borrowed;  /* a part of an expert that saw fewer tokens than inputs, and was judged by what the layer sees */
+    bool of_expert; /* whose inputs were looked at; and the tokens that reach it */
+    int64_t tokens;
     bool bias; /* it makes up for the mean of what is missing */
     int64_t rows, columns, kept;
     int64_t zeros;   /* in what is written */

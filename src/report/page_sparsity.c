@@ -49,18 +49,23 @@ static bool place(grid *g, const json_t *matrix, size_t *layer, size_t *kind) {
     return true;
 }
 
-/* [layers][kinds] of a member; NULL: nowhere a number. */
+/* [layers][kinds] of a member, the mean where several matrices of a layer have one name, as those of experts have;
+ * NULL: nowhere a number. */
 static double *values_of(pare_page *page, grid *g, const json_t *matrices, const char *member, double factor) {
-    double *values = pare_page_numbers(page, g->layers * g->kind_count);
-    size_t layer, kind, found = 0;
-    for (size_t i = 0; values && i < g->layers * g->kind_count; i++)
-        values[i] = NAN;
-    for (size_t i = 0; values && i < json_array_size(matrices); i++) {
+    size_t cells = g->layers * g->kind_count, layer, kind, found = 0;
+    double *values = pare_page_numbers(page, cells), *counts = pare_page_numbers(page, cells);
+    for (size_t i = 0; values && counts && i < cells; i++)
+        values[i] = counts[i] = 0.0;
+    for (size_t i = 0; values && counts && i < json_array_size(matrices); i++) {
         const json_t *matrix = json_array_get(matrices, i);
-        if (!place(g, matrix, &layer, &kind)) continue;
-        values[layer * g->kind_count + kind] = factor * pare_page_number(matrix, member);
-        found += isfinite(values[layer * g->kind_count + kind]) ? 1 : 0;
+        double value = factor * pare_page_number(matrix, member);
+        if (!place(g, matrix, &layer, &kind) || !isfinite(value)) continue;
+        values[layer * g->kind_count + kind] += value;
+        counts[layer * g->kind_count + kind] += 1.0;
+        found++;
     }
+    for (size_t i = 0; found && i < cells; i++)
+        values[i] = counts[i] > 0.0 ? values[i] / counts[i] : NAN;
     return found ? values : NULL;
 }
 

@@ -172,6 +172,19 @@ static json_t *experts_warning(const pare_pruning_results *r) {
         count, (int)expert, (int)layer);
 }
 
+/* Experts of which it says less than they have inputs. */
+static json_t *borrowers_warning(const pare_pruning_results *r) {
+    const json_t *some = json_object_get(r->part, "inputs_of_layer");
+    if (!some) return NULL;
+    return pare_json_format(
+        "%lld experts see fewer tokens of the calibration text than they have inputs, and %lld of them none (the first "
+        "one is expert %lld of layer %lld): they were pruned by what the whole layer sees; calibrate on more text",
+        (long long)json_integer_value(json_object_get(some, "experts")),
+        (long long)json_integer_value(json_object_get(some, "unreached")),
+        (long long)json_integer_value(json_object_get(some, "expert")),
+        (long long)json_integer_value(json_object_get(some, "layer")));
+}
+
 static json_t *warnings_json(const pare_pruning_results *r) {
     json_t *warnings = json_array();
     for (size_t i = 0; r->ignored[i]; i++) {
@@ -187,6 +200,8 @@ static json_t *warnings_json(const pare_pruning_results *r) {
     if (heads) pare_json_append(warnings, heads);
     json_t *experts = experts_warning(r);
     if (experts) pare_json_append(warnings, experts);
+    json_t *borrowers = borrowers_warning(r);
+    if (borrowers) pare_json_append(warnings, borrowers);
     json_t *biases = biases_warning(r);
     if (biases) pare_json_append(warnings, biases);
     return warnings;

@@ -202,7 +202,8 @@ static void hand_over(learning *l, pare_score_result *out) {
         const pare_gate_part *part = &l->parts[i];
         bool heads = part->part == PARE_PART_ATTENTION, queries = l->request->target->query_heads;
         double *scores = (heads ? queries ? out->scores.query : out->scores.heads : out->scores.ffn)[part->layer];
-        double size = (double)part->parameters / (double)pare_channel_parameters(c, &c->widths[part->layer]);
+        uint64_t channel = pare_channel_parameters(c, &c->widths[part->layer]);
+        double size = (double)part->parameters / (double)(channel ? channel : 1); /* 0: a layer of experts alone */
         for (uint32_t u = 0; u < part->units; u++)
             scores[u] = size * (double)l->gates->value[part->first + u];
     }

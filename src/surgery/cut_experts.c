@@ -33,3 +33,25 @@ void pare_cut_experts_axes(const pare_model *model, const pare_selection *select
     if (!kept->dropped && kept->experts != model->config.widths[place.layer].experts)
         axes->rows = (pare_axis){.units = kept->expert, .count = kept->experts, .width = 1};
 }
+
+bool pare_cut_experts_repaired(const pare_model *model, const pare_repaired *repaired, const pare_tensor *tensor) {
+    for (size_t i = 0; repaired && repaired->matrix && i < model->slice_count; i++)
+        if (model->slices[i].whole == tensor && repaired->matrix[model->slices[i].id]) return true;
+    return false;
+}
+
+/* Slices are listed in the order in which they lie, the parts of an expert one after the other. */
+pare_status pare_cut_experts_write(const pare_model *model, const pare_selection *selection,
+                                   const pare_repaired *repaired, const pare_tensor *tensor, pare_writer *writer) {
+    for (size_t i = 0; i < model->slice_count; i++) {
+        const pare_expert_slice *slice = &model->slices[i];
+        const void *matrix = repaired->matrix[slice->id];
+        pare_expert_place place;
+        if (slice->whole != tensor || !pare_tensor_id_split_expert(model, slice->id, &place)) continue;
+        const pare_kept *kept = &selection->layer[place.layer];
+        if (kept->dropped || pare_kept_expert_place(kept, place.expert) == kept->experts) continue;
+        PARE_TRY(matrix ? pare_writer_write(writer, matrix, slice->tensor.bytes)
+                        : pare_writer_write_elements(writer, &slice->tensor, 0, slice->tensor.count));
+    }
+    return PARE_OK;
+}

@@ -69,7 +69,8 @@ def prune(model, output, way):
 def load(folder, dtype):
     with open(os.path.join(folder, "config.json"), encoding="utf-8") as f:
         config = json.load(f)
-    model, info = class_of(config).from_pretrained(folder, dtype=dtype, attn_implementation=attention_of(config), output_loading_info=True)
+    experts = {"experts_implementation": "eager"} if "num_experts_per_tok" in config else {}
+    model, info = class_of(config).from_pretrained(folder, dtype=dtype, attn_implementation=attention_of(config), output_loading_info=True, **experts)
     bad = [key for k in ("missing_keys", "unexpected_keys", "mismatched_keys") for key in info[k]]
     return model.eval(), bad
 

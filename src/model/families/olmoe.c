@@ -1,6 +1,7 @@
 #include "model/family.h"
 
-/* Norms of queries and keys run over all heads, before what is clamped. */
+/* Norms of queries and keys run over all heads, before what is clamped; their class has them as wide as the hidden
+ * size. */
 const pare_family pare_family_olmoe = {
     .types = {"olmoe"},
     .class_name = "OlmoeForCausalLM",
@@ -10,6 +11,7 @@ const pare_family pare_family_olmoe = {
                      .ends = PARE_ENDS_LLAMA,
                      .slots = PARE_NORMS_BEFORE,
                      .head_norm = PARE_HEAD_NORM_ALL},
+    .heads = PARE_HEADS_TIED,
     .options = {{"attention_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS},
                 {"clip_qkv", PARE_OPTION_REFUSED}},
     .experts = {.router = "mlp.gate",

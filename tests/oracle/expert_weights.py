@@ -1,0 +1,175 @@
+"""Writes ../data/expert_weights.json: what Wanda, SparseGPT and magnitude leave of models of EXPERT_CASES, in fp64 and on the
+ids of experts.json: a prototype on transformers' own modules, whose layers are run one by one.
+
+Of a block everything is seen behind pruned blocks and before any of its own weights go. With n tokens, n_e of which reach
+an expert: gate and up see the sum over those of x x^T plus 0.01 n_e / n of that over all tokens, or, where n_e is below the
+width of x, n_e / n of that over all; Down sees its own tokens' activations, or, where n_e is below their width, n_e / n of
+its activations of all tokens (n_e at least 1). Routers stay as they are.
+
+For each case and method: tokens that reach each expert, whether its inputs are the layer's, masks of its matrices and of
+attention's (hex, a bit for each weight, 1 = removed, least
+significant first, tensor after tensor), and the loss."""
+import json
+import os
+import sys
+import tempfile
+
+import numpy as np
+import torch
+import transformers
+
+import families
+import sparse
+
+OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "expert_weights.json")
+CASES = ("mixtral", "qwen2_moe every second layer", "granitemoe", "olmoe normalised, one of four")  # without biases, which would be refitted
+SHARE_OF_LAYER = 0.01
+ROLES = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
+SHARED = ("gate_proj", "up_proj", "down_proj")
+
+
+def by_row(w, gram):
+    return sparse.row(np.abs(w) * np.sqrt(np.diag(gram))), w
+
+
+def by_size(w, gram):
+    flat = np.abs(w).ravel()
+    gone = np.zeros(flat.size, bool)
+    gone[np.argsort(flat, kind="stable")[:flat.size // 2]] = True
+    return gone.reshape(w.shape), w
+
+
+def surgeon(w, gram):
+    """sparse.surgeon by a Gram matrix: of every slab of columns the lower half goes, the lower index first."""
+    h = gram.copy()
+    w = w.copy()
+    dead = np.diag(h) == 0
+    assert not dead.any()
+    h += 0.01 * np.diag(h).mean() * np.eye(len(h))
+    u = np.linalg.cholesky(np.linalg.inv(h)).T
+    gone = np.zeros(w.shape, bool)
+    for begin in range(0, w.shape[1], sparse.SLAB):
+        end = min(begin + sparse.SLAB, w.shape[1])
+        scores = np.square(w[:, begin:end] / np.diag(u)[begin:end])
+        some = np.zeros(scores.size, bool)
+        some[np.argsort(scores, None, kind="stable")[:scores.size // 2]] = True
+        gone[:, begin:end] = some.reshape(scores.shape)
+        for i in range(begin, end):
+            error = np.where(gone[:, i], w[:, i], 0.0) / u[i, i]
+            w[:, i + 1:] -= np.outer(error, u[i, i + 1:])
+            w[gone[:, i], i] = 0.0
+    return gone, np.where(gone, 0.0, w)
+
+
+RULES = {"wanda": by_row, "sparsegpt": surgeon, "magnitude": by_size}
+
+
+def gram_of(x):
+    x = x.reshape(-1, x.shape[-1]).detach().numpy()
+    return x.T @ x
+
+
+def hidden_of(module, e, x):
+    gate, up = torch.nn.functional.linear(x, module.gate_up_proj[e]).chunk(2, dim=-1)
+    return module.act_fn(gate) * up
+
+
+def put(parameter, rule, gram, masks):
+    gone, left = rule(parameter.detach().numpy(), gram)
+    with torch.no_grad():
+        parameter.copy_(torch.from_numpy(np.where(gone, 0.0, left)))
+    masks.append(gone)
+
+
+def prune_experts(module, x, index, rule, masks):
+    """x: [n, d] what the layer's experts read, index: [n, k] whom tokens reach."""
+    n, width, whole = len(x), module.gate_up_proj.shape[1] // 2, gram_of(x)
+    grams, rows = [], []
+    for e in range(module.num_experts):
+        own = x[(index == e).any(1)]
+        part = max(len(own), 1) / n
+        few, fewer = len(own) < x.shape[1], len(own) < width
+        reads = part * whole if few else gram_of(own) + SHARE_OF_LAYER * part * whole
+        acts = part * gram_of(hidden_of(module, e, x)) if fewer else gram_of(hidden_of(module, e, own))
+        grams.append((reads, acts))
+        rows.append([len(own), few, fewer])
+    for e, (reads, acts) in enumerate(grams):
+        for half in (slice(0, width), slice(width, 2 * width)):
+            put(module.gate_up_proj[e][half], rule, reads, masks)
+        put(module.down_proj[e], rule, acts, masks)
+    return rows
+
+
+def prune_layer(layer, states, extra, rule, masks):
+    """The layer behind which states are those of a pruned one; its own statistics are the dense layer's."""
+    linear, seen = {}, {}
+    mlp = getattr(layer, "mlp", None) or layer.block_sparse_moe
+    experts = getattr(mlp, "experts", None)
+    modules = {role: layer.get_submodule(role) for role in ROLES}
+    everyones = getattr(mlp, "shared_expert", None) if experts is not None else mlp
+    if everyones is not None:
+        modules |= {role: everyones.get_submodule(role) for role in SHARED}
+    hooks = [m.register_forward_hook(lambda _, i, o, role=role: linear.__setitem__(role, gram_of(i[0]))) for role, m in modules.items()]
+    if experts is not None:
+        hooks.append(experts.register_forward_hook(lambda _, i, o: seen.update(x=i[0].detach(), index=i[1])))
+    run(layer, states, extra)
+    for hook in hooks:
+        hook.remove()
+    rows = prune_experts(experts, seen["x"].reshape(-1, seen["x"].shape[-1]), seen["index"], rule, masks) if seen else []
+    for role, m in modules.items():
+        put(m.weight, rule, linear[role], masks)
+    return rows, run(layer, states, extra)
+
+
+def run(layer, states, extra):
+    with families.everything_double(), torch.no_grad():
+        out = layer(states, **extra)
+    return out[0] if isinstance(out, tuple) else out
+
+
+def first_inputs(model):
+    """What the first layer is called with."""
+    got = {}
+
+    def catch(_, inputs, named):
+        got["states"] = inputs[0] if inputs else named["hidden_states"]
+        got["extra"] = {k: v for k, v in named.items() if k in ("attention_mask", "position_embeddings", "position_ids")}
+
+    hook = model.model.layers[0].register_forward_pre_hook(catch, with_kwargs=True)
+    with torch.no_grad():
+        families.logits_of(model, families.IDS)
+    hook.remove()
+    return got["states"], got["extra"]
+
+
+def case(name):
+    rows = []
+    for method, rule in RULES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            _, _, model = families.build(name, folder)
+        states, extra = first_inputs(model)
+        masks, experts = [], []
+        for layer in model.model.layers:
+            found, states = prune_layer(layer, states, extra, rule, masks)
+            experts.append(found)
+        bits = np.concatenate([m.ravel() for m in masks])
+        with torch.no_grad():
+            logits = families.logits_of(model, families.IDS)
+        loss = torch.nn.functional.cross_entropy(logits[:, :-1].reshape(-1, families.V), torch.tensor(families.IDS[:, 1:]).reshape(-1)).item()
+        rows.append({"method": method, "experts": experts, "loss": families.digits([loss], 9)[0],
+                     "mask": np.packbits(bits, bitorder="little").tobytes().hex()})
+        print(name, method, loss, experts, flush=True)
+    return {"name": name, "rows": rows}
+
+
+def main():
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    torch.set_num_threads(1)
+    cases = [case(name) for name in CASES]
+    with open(OUT, "w", encoding="utf-8", newline="\n") as f:
+        f.write('{"cases":[\n%s]}\n' % ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

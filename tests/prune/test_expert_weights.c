@@ -1,0 +1,269 @@
+/* Single weights inside experts: masks, which experts take the layer's inputs, and the loss of what is written are
+ * those of a prototype on transformers' modules (tests/data/expert_weights.json), in one group of experts as in groups
+ * of one; experts that no token reaches are named; what does not reach inside experts is refused. */
+#include "model/expert_tensors.h"
+#include "model/families.h"
+#include "prune_run.h"
+
+#define WEIGHTS_GOLDEN PARE_SOURCE_DIR "/tests/data/expert_weights.json"
+
+typedef struct expected {
+    families all;
+    json_t *golden;
+    pare_backend *backend;
+} expected;
+
+static int setup(void **state) {
+    expected *e = *state = calloc(1, sizeof *e);
+    e->all = families_load_from(EXPERTS_GOLDEN);
+    e->golden = load_json(WEIGHTS_GOLDEN);
+    return pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &e->backend) != PARE_OK;
+}
+
+static int teardown(void **state) {
+    expected *e = *state;
+    pare_backend_close(e->backend);
+    json_decref(e->golden);
+    families_free(&e->all);
+    free(e);
+    return 0;
+}
+
+typedef struct place {
+    family_model m;
+    char *folder, *output, *ids;
+    pare_prune_options options; /* half of the weights, on the ids */
+    pare_setting settings[4];
+    uint64_t memory;
+} place;
+
+static place place_open(const expected *e, const char *name, const char *method) {
+    place p = {.m = family_open(family_case(&e->all, name), (family_form){0}), .folder = tiny_folder()};
+    p.output = pare_path_join(p.folder, "output");
+    p.ids = pare_path_join(p.m.folder, "ids.json");
+    family_write_ids(&e->all, p.ids);
+    p.options = (pare_prune_options)PARE_PRUNE_OPTIONS_INIT;
+    p.options.method = method;
+    p.options.sparsity = (pare_sparsity){.given = true, .share = 0.5};
+    p.options.output = p.output;
+    p.options.force = true;
+    p.options.calibration = (pare_calibration_options){
+        .source = p.ids, .samples = FAMILY_SEQUENCES, .length = FAMILY_LENGTH, .stream = true};
+    return p;
+}
+
+static void place_close(place *p) {
+    family_close(&p->m);
+    tiny_remove(p->folder);
+    free(p->folder);
+    free(p->output);
+    free(p->ids);
+}
+
+static pare_status prune(const place *p, json_t **report) {
+    const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32, .memory_limit = p->memory};
+    char *text = NULL;
+    pare_status status = pare_prune(p->m.model, &p->options, &runtime, &text);
+    *report = status == PARE_OK ? json_loads(text, 0, NULL) : NULL;
+    pare_text_free(text);
+    return status;
+}
+
+static int bit_of(const char *hex, size_t bit) {
+    char digit = hex[bit / 8 * 2 + (bit % 8 < 4)]; /* the high half of a byte comes first */
+    int value = digit <= '9' ? digit - '0' : digit - 'a' + 10;
+    return value >> bit % 4 & 1;
+}
+
+/* Zeros of a tensor against the mask from bit *at on; how many differ. */
+static size_t differences(const pare_model *model, size_t id, const char *mask, size_t *at) {
+    const pare_tensor *tensor = model->tensors[id];
+    const float *x = tensor->data;
+    size_t wrong = 0;
+    assert_int_equal(tensor->dtype, PARE_DTYPE_F32);
+    for (size_t i = 0; i < tensor->count; i++)
+        wrong += (x[i] == 0.0f) != bit_of(mask, (*at)++);
+    return wrong;
+}
+
+static size_t layer_differences(const pare_model *model, uint32_t layer, const char *mask, size_t *at) {
+    static const pare_role roles[] = {PARE_ROLE_Q,    PARE_ROLE_K,  PARE_ROLE_V,   PARE_ROLE_O,
+                                      PARE_ROLE_GATE, PARE_ROLE_UP, PARE_ROLE_DOWN};
+    size_t wrong = 0;
+    for (uint32_t expert = 0; expert < model->config.widths[layer].experts; expert++)
+        for (pare_expert_part part = 0; part < PARE_EXPERT_PARTS; part++)
+            wrong += differences(model, pare_tensor_id_expert(&model->config, layer, expert, part), mask, at);
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
+        if (!pare_tensor_is_absent(model->tensors[pare_tensor_id(layer, roles[i])]))
+            wrong += differences(model, pare_tensor_id(layer, roles[i]), mask, at);
+    return wrong;
+}
+
+static void check_written(const expected *e, const place *p, const json_t *row, const char *what) {
+    const char *mask = json_string_value(json_object_get(row, "mask"));
+    size_t at = 0, wrong = 0;
+    pare_model *model;
+    if (pare_model_open(p->output, &model) != PARE_OK) fail_msg("%s", pare_message());
+    for (uint32_t layer = 0; layer < model->config.layers; layer++)
+        wrong += layer_differences(model, layer, mask, &at);
+    if (wrong) fail_msg("%s: %zu of %zu weights went otherwise", what, wrong, at);
+    assert_int_equal((at + 7) / 8 * 2, strlen(mask));
+    for (uint32_t layer = 0; layer < model->config.layers; layer++) {
+        size_t router = pare_tensor_id_router(&model->config, layer);
+        assert_memory_equal(model->tensors[router]->data, p->m.model->tensors[router]->data,
+                            model->tensors[router]->bytes);
+    }
+    double loss = family_forward(model, e->backend, e->all.ids, FAMILY_SEQUENCES, FAMILY_LENGTH, NULL);
+    assert_close(what, loss, family_number(row, "loss"), 1e-5); /* what is left of fp32 behind an inverse */
+    pare_model_close(model);
+}
+
+/* Of an expert's first and last matrix: tokens, and whose inputs they saw. */
+static void check_report(const json_t *report, const json_t *row, bool seen) {
+    const json_t *matrices = json_object_get(json_object_get(report, "sparsity"), "matrices");
+    size_t i, layer, expert, found = 0;
+    json_t *matrix, *layers, *one;
+    json_array_foreach(json_object_get(row, "experts"), layer, layers) json_array_foreach(layers, expert, one) {
+        char part[64];
+        snprintf(part, sizeof part, "layers.%zu.", layer);
+        json_array_foreach(matrices, i, matrix) {
+            const json_t *number = json_object_get(matrix, "expert");
+            bool down = strstr(json_string_value(json_object_get(matrix, "name")), "down") ||
+                        strstr(json_string_value(json_object_get(matrix, "name")), "w2");
+            if (!number || (size_t)json_integer_value(number) != expert ||
+                !strstr(json_string_value(json_object_get(matrix, "name")), part))
+                continue;
+            found++;
+            if (!seen) continue;
+            assert_int_equal(json_integer_value(json_object_get(matrix, "tokens")),
+                             json_integer_value(json_array_get(one, 0)));
+            assert_int_equal(json_is_true(json_object_get(matrix, "inputs_of_layer")),
+                             json_is_true(json_array_get(one, down ? 2 : 1)));
+        }
+    }
+    assert_true(found > 0);
+}
+
+static void weights_go_as_the_prototype_has_it(void **state) {
+    const expected *e = *state;
+    size_t i, j;
+    json_t *one, *row;
+    json_array_foreach(json_object_get(e->golden, "cases"), i, one)
+        json_array_foreach(json_object_get(one, "rows"), j, row) {
+        const char *method = json_string_value(json_object_get(row, "method"));
+        char what[128];
+        json_t *report;
+        snprintf(what, sizeof what, "%s, %s", family_name(one), method);
+        place p = place_open(e, family_name(one), method);
+        if (prune(&p, &report) != PARE_OK) fail_msg("%s: %s", what, pare_message());
+        check_written(e, &p, row, what);
+        check_report(report, row, strcmp(method, "magnitude") != 0);
+        json_decref(report);
+        place_close(&p);
+    }
+}
+
+static char *bytes_of(const place *p, size_t *size) {
+    char *path = pare_path_join(p->output, "model.safetensors"), *bytes = NULL;
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    *size = (size_t)ftell(file);
+    rewind(file);
+    bytes = malloc(*size);
+    assert_int_equal(fread(bytes, 1, *size, file), *size);
+    fclose(file);
+    free(path);
+    return bytes;
+}
+
+/* Where memory has room for fewer experts at once they are looked at in more runs, and nothing else changes: the limit
+ * goes down until the run is refused. */
+static void groups_change_nothing(void **state) {
+    place p = place_open(*state, "qwen2_moe every second layer", "sparsegpt");
+    uint64_t least = 0, held = 0;
+    size_t size, other;
+    json_t *report;
+    p.options.calibration.samples = 1; /* so that micro-batches stay the same */
+    assert_int_equal(prune(&p, &report), PARE_OK);
+    char *all = bytes_of(&p, &size);
+    json_t *memory = json_object_get(report, "memory");
+    held = (uint64_t)json_integer_value(json_object_get(json_object_get(memory, "plan"), "repair"));
+    assert_true(held > 0);
+    json_decref(report);
+    for (p.memory = held + (1 << 16); p.memory > 1 << 15 && prune(&p, &report) == PARE_OK; p.memory -= 1 << 15) {
+        least = p.memory;
+        json_decref(report);
+        char *some = bytes_of(&p, &other);
+        assert_int_equal(size, other);
+        assert_memory_equal(all, some, size);
+        free(some);
+    }
+    assert_true(least + 5 * 4 * (32 * 32 + 20 * 20) <= held); /* five Gram matrices of each kind fewer */
+    assert_non_null(strstr(pare_message(), "raise --memory"));
+    free(all);
+    place_close(&p);
+}
+
+/* Two tokens, each of which reaches one expert of four. */
+static void unreached_experts_are_named(void **state) {
+    static const char *const methods[] = {"wanda", "sparsegpt", "best-sparse", "dsnot", "symwanda", "admm"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        place p = place_open(*state, "olmoe normalised, one of four", methods[i]);
+        json_t *report;
+        tiny_write_text(p.m.folder, "ids.json", "[[3,7]]");
+        p.options.calibration = (pare_calibration_options){.source = p.ids, .samples = 1, .length = 2};
+        if (prune(&p, &report) != PARE_OK) fail_msg("%s: %s", methods[i], pare_message());
+        const char *warning = json_string_value(json_array_get(json_object_get(report, "warnings"), 0));
+        assert_non_null(warning);
+        assert_non_null(strstr(warning, "8 experts see fewer tokens of the calibration text than they have inputs"));
+        assert_null(strstr(warning, "and 0 of them none"));
+        const json_t *some = json_object_get(json_object_get(report, "sparsity"), "inputs_of_layer");
+        assert_int_equal(json_integer_value(json_object_get(some, "experts")), 8);
+        assert_true(json_integer_value(json_object_get(some, "unreached")) >= 4);
+        json_decref(report);
+        place_close(&p);
+    }
+}
+
+static void what_stays_outside_is_refused(void **state) {
+    static const struct {
+        const char *method;
+        pare_setting setting;
+        const char *part;
+    } refused[] = {
+        {"wanda", {"compare", "global"}, "one threshold for the whole model"},
+        {"wanda-owl", {NULL, NULL}, "--allocate owl or search"},
+        {"wanda", {"permute", "assign"}, "a permutation of channels"},
+        {"gblm", {NULL, NULL}, "by their gradients"},
+        {"wanda++", {NULL, NULL}, "by their gradients"},
+        {"sparsegpt", {"residual_rank", "2"}, "--residual-rank"},
+    };
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        place p = place_open(*state, "mixtral", refused[i].method);
+        json_t *report;
+        if (refused[i].setting.key) {
+            p.settings[0] = refused[i].setting;
+            p.options.settings = p.settings;
+            p.options.setting_count = 1;
+        }
+        if (strcmp(refused[i].setting.key ? refused[i].setting.key : "", "permute") == 0)
+            p.options.sparsity = (pare_sparsity){.given = true, .keep = 2, .of = 4};
+        assert_int_equal(prune(&p, &report), PARE_UNSUPPORTED);
+        if (!strstr(pare_message(), refused[i].part))
+            fail_msg("\"%s\" does not say \"%s\"", pare_message(), refused[i].part);
+        assert_non_null(strstr(pare_message(), "does not reach inside experts"));
+        prune_run_assert_holds(p.folder, "");
+        place_close(&p);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(weights_go_as_the_prototype_has_it),
+        cmocka_unit_test(groups_change_nothing),
+        cmocka_unit_test(unreached_experts_are_named),
+        cmocka_unit_test(what_stays_outside_is_refused),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
