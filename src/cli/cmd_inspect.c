@@ -8,6 +8,7 @@
 #include "terminal.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static void print_tensors(const json_t *tensors) {
     static const char *const titles[] = {"tensor", "shape", "dtype", "parameters", "zeros", "sparsity"};
@@ -90,13 +91,23 @@ static void print_attention(const json_t *attention) {
     }
 }
 
+static const char *shares_of(const json_t *experts) {
+    const char *scores = json_string_value(pare_document_at(experts, "scores"));
+    bool sigmoid = scores && strcmp(scores, "sigmoid") == 0;
+    if (json_is_true(pare_document_at(experts, "normalised")))
+        return sigmoid ? "of sigmoids, in all the same" : "add up to 1";
+    return sigmoid ? "are sigmoids" : "are of all experts' softmax";
+}
+
 static void print_experts(const json_t *experts) {
     if (!experts) return;
     printf("experts       each token reaches %llu of %llu, %llu wide; shares %s",
            (unsigned long long)pare_document_count(experts, "chosen"),
            (unsigned long long)pare_document_count(experts, "count"),
-           (unsigned long long)pare_document_count(experts, "width"),
-           json_is_true(pare_document_at(experts, "normalised")) ? "add up to 1" : "are of all experts' softmax");
+           (unsigned long long)pare_document_count(experts, "width"), shares_of(experts));
+    if (pare_document_count(experts, "groups") > 1)
+        printf(", in %llu of %llu groups", (unsigned long long)pare_document_count(experts, "groups_chosen"),
+               (unsigned long long)pare_document_count(experts, "groups"));
     if (pare_document_count(experts, "shared"))
         printf("; one more, %llu wide, for all tokens", (unsigned long long)pare_document_count(experts, "shared"));
     putchar('\n');

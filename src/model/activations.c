@@ -15,7 +15,7 @@ enum { BUFFERS = 33 };
 static bool has_branch(const pare_config *config) {
     const pare_architecture *a = &config->architecture;
     double scale = a->residual_scale;
-    return (a->slots & PARE_NORMS_BEHIND) != 0 || (scale > 0.0 && scale != 1.0) || config->experts.shared;
+    return (a->slots & PARE_NORMS_BEHIND) != 0 || (scale > 0.0 && scale != 1.0) || config->experts.shared_gated;
 }
 
 static void list_buffers(const pare_backend *backend, const pare_config *config, int64_t tokens, buffer list[BUFFERS]) {

@@ -1,5 +1,6 @@
 #include "model/config_experts.h"
 #include "model/family.h"
+#include "model/names.h"
 #include "support/json_build.h"
 
 #include <stdio.h>
@@ -7,11 +8,13 @@
 
 enum { EXPERT_LIMIT = 1 << 16, WIDTH_LIMIT = 1 << 24, LAYER_LIMIT = 10000 };
 
+static const double SCALE_LIMIT = 1e6;
+
 static const char chosen_key[] = "num_experts_per_tok", step_key[] = "decoder_sparse_step",
-                  dense_key[] = "mlp_only_layers";
+                  dense_key[] = "mlp_only_layers", groups_key[] = "n_group", groups_chosen_key[] = "topk_group";
 
 /* Versions of transformers write the number of experts under one of these, whatever the class. */
-static const char *const count_keys[] = {"num_experts", "num_local_experts"};
+static const char *const count_keys[] = {"n_routed_experts", "num_experts", "num_local_experts"};
 
 enum { COUNT_KEYS = sizeof count_keys / sizeof *count_keys };
 
@@ -33,17 +36,57 @@ static pare_status read_count(pare_fields fields, const pare_expert_rule *rule, 
     return PARE_OK;
 }
 
+bool pare_experts_fit_groups(const pare_experts *experts, uint32_t count) {
+    uint32_t each = count / experts->groups;
+    return count % experts->groups == 0 && each >= (experts->groups_by_two ? 2 : 1) &&
+           (uint64_t)each * experts->groups_chosen >= experts->chosen;
+}
+
+static pare_status read_shared(pare_fields fields, const pare_expert_rule *rule, pare_experts *experts) {
+    const char *key = rule->shared_key ? rule->shared_key : rule->shared_count_key;
+    uint32_t limit = rule->shared_key ? WIDTH_LIMIT : WIDTH_LIMIT / experts->width;
+    if (!key) return PARE_OK;
+    PARE_TRY(pare_field_whole(fields, key, 1, limit, rule->fallback.shared, &experts->shared));
+    if (rule->shared_count_key) experts->shared *= experts->width;
+    experts->shared_gated = rule->shared_gate != NULL;
+    return PARE_OK;
+}
+
+/* Every token must find as many experts as it chooses in the groups that are open to it, and where groups are liked by
+ * two of them, these two. */
+static pare_status read_groups(pare_fields fields, const pare_expert_rule *rule, pare_experts *experts) {
+    char expected[128];
+    experts->groups = experts->groups_chosen = 1;
+    experts->groups_by_two = rule->groups_by_two;
+    if (!rule->fallback.groups) return PARE_OK;
+    PARE_TRY(pare_field_whole(fields, groups_key, 1, PARE_EXPERT_GROUPS, rule->fallback.groups, &experts->groups));
+    PARE_TRY(pare_field_whole(fields, groups_chosen_key, 1, experts->groups, rule->fallback.groups_chosen,
+                              &experts->groups_chosen));
+    if (experts->groups_chosen > experts->groups)
+        return pare_field_refuse(PARE_FORMAT_ERROR, fields, groups_chosen_key, "it must be at most n_group");
+    if (pare_experts_fit_groups(experts, experts->count)) return PARE_OK;
+    snprintf(expected, sizeof expected,
+             "with it, %u experts do not divide into groups that hold the %u a token chooses in %u of them",
+             experts->count, experts->chosen, experts->groups_chosen);
+    return pare_field_refuse(PARE_FORMAT_ERROR, fields, groups_key, expected);
+}
+
 static pare_status read_sizes(pare_fields fields, const pare_family *family, pare_experts *experts) {
     const pare_expert_rule *rule = &family->experts;
     const char *width = rule->width_key ? rule->width_key : pare_family_key(family, PARE_CONFIG_KEY_FFN);
     PARE_TRY(read_count(fields, rule, &experts->count));
     PARE_TRY(pare_field_whole(fields, chosen_key, 1, EXPERT_LIMIT, rule->fallback.chosen, &experts->chosen));
     PARE_TRY(pare_field_whole(fields, width, 1, WIDTH_LIMIT, rule->fallback.width, &experts->width));
-    if (rule->shared_key)
-        PARE_TRY(pare_field_whole(fields, rule->shared_key, 1, WIDTH_LIMIT, rule->fallback.shared, &experts->shared));
+    PARE_TRY(read_shared(fields, rule, experts));
     experts->normalised = true;
-    if (rule->normalised_key) PARE_TRY(pare_field_flag(fields, rule->normalised_key, &experts->normalised));
-    if (experts->chosen <= experts->count) return PARE_OK;
+    if (rule->normalised_key)
+        PARE_TRY(pare_field_flag_or(fields, rule->normalised_key, rule->fallback.normalised, &experts->normalised));
+    experts->scale = 1.0;
+    if (rule->scale_key)
+        PARE_TRY(pare_field_positive(fields, rule->scale_key, SCALE_LIMIT, rule->fallback.scale, &experts->scale));
+    experts->sigmoid = rule->sigmoid;
+    experts->corrected = rule->correction != NULL;
+    if (experts->chosen <= experts->count) return read_groups(fields, rule, experts);
     char expected[96];
     snprintf(expected, sizeof expected, "a token cannot choose more than the %u experts that there are",
              experts->count);
@@ -68,7 +111,7 @@ static pare_status check_list(pare_fields fields, const json_t *list) {
 pare_status pare_config_read_experts(pare_fields fields, pare_config *config) {
     const pare_expert_rule *rule = &config->family->experts;
     const json_t *dense = NULL;
-    uint32_t step = 1;
+    uint32_t step = 1, first = 0;
     if (!rule->router) return PARE_OK;
     PARE_TRY(read_sizes(fields, config->family, &config->experts));
     if (rule->sparse_step) {
@@ -76,9 +119,11 @@ pare_status pare_config_read_experts(pare_fields fields, pare_config *config) {
         PARE_TRY(check_list(fields, dense));
         PARE_TRY(pare_field_whole(fields, step_key, 1, LAYER_LIMIT, 1, &step));
     }
+    if (rule->first_dense_key)
+        PARE_TRY(pare_field_whole(fields, rule->first_dense_key, 0, LAYER_LIMIT, rule->fallback.first_dense, &first));
     bool any = false;
     for (uint32_t layer = 0; layer < config->layers; layer++) {
-        config->plan[layer].routed = !names(dense, layer) && (layer + 1) % step == 0;
+        config->plan[layer].routed = layer >= first && !names(dense, layer) && (layer + 1) % step == 0;
         any |= config->plan[layer].routed;
     }
     if (!any) config->experts = (pare_experts){0};
@@ -97,6 +142,14 @@ static void put_dense_layers(const pare_config *original, const pare_config_size
     pare_json_put(json, step_key, json_integer(1));
 }
 
+/* Dense layers that come first, among those that are left. */
+static json_int_t first_dense(const pare_config *original, const pare_config_sizes *sizes) {
+    json_int_t number = 0;
+    for (uint32_t layer = 0; layer < original->layers && !original->plan[layer].routed; layer++)
+        number += !sizes->dropped[layer];
+    return number;
+}
+
 void pare_config_write_experts(const pare_config *original, const pare_config_sizes *sizes, json_t *json) {
     const pare_expert_rule *rule = &original->family->experts;
     uint32_t left = 0;
@@ -109,4 +162,7 @@ void pare_config_write_experts(const pare_config *original, const pare_config_si
     pare_json_put(json, chosen_key, json_integer(original->experts.chosen));
     if (rule->sparse_step && sizes->dropped && sizes->layers != original->layers)
         put_dense_layers(original, sizes, json);
+    if (rule->first_dense_key && sizes->dropped && sizes->layers != original->layers)
+        pare_json_put(json, rule->first_dense_key, json_integer(first_dense(original, sizes)));
+    if (json_object_get(json, pare_predicting_key)) pare_json_put(json, pare_predicting_key, json_integer(0));
 }

@@ -261,7 +261,7 @@ static pare_status refuse_strangers(const pare_inventory *from) {
     for (size_t i = 0; i < pare_checkpoint_count(from->checkpoint); i++) {
         const pare_tensor *tensor = pare_checkpoint_at(from->checkpoint, i);
         if (from->known[i] || is_buffer(tensor->name) || is_elsewhere(from->config, tensor->name) ||
-            is_beside_classifier(from->config, tensor->name))
+            is_beside_classifier(from->config, tensor->name) || pare_name_predicts(from->config, tensor->name))
             continue;
         return pare_fail(PARE_UNSUPPORTED,
                          "%s: tensor %s has no place in a %s of the kind that config.json describes; leaving it out "

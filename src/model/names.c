@@ -2,6 +2,7 @@
 #include "support/file.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ROOTS = sizeof((pare_family){0}.roots) / sizeof(char *) };
@@ -65,6 +66,19 @@ char *pare_carried_name(const pare_config *config, const char *name) {
     bool other = length && config->text != config->json && strncmp(name, pair[0], length) == 0 &&
                  strncmp(name, pair[1], strlen(pair[1])) != 0;
     return other ? pare_format("%s%s", pair[1], name + length) : pare_format("%s", name);
+}
+
+const char pare_predicting_key[] = "num_nextn_predict_layers";
+
+bool pare_name_predicts(const pare_config *config, const char *name) {
+    char prefix[PARE_NAME_BYTES], *end;
+    json_int_t more = json_integer_value(json_object_get(config->text, pare_predicting_key));
+    pare_layer_prefix(config, prefix);
+    size_t length = strlen(prefix);
+    if (more <= 0 || strncmp(name, prefix, length) != 0) return false;
+    unsigned long long layer = strtoull(name + length, &end, 10);
+    return end != name + length && *end == '.' && layer >= config->layers &&
+           layer - config->layers < (unsigned long long)more;
 }
 
 void pare_layer_prefix(const pare_config *config, char prefix[PARE_NAME_BYTES]) {

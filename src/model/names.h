@@ -27,6 +27,11 @@ void pare_end_tensor_name(const pare_config *config, pare_end end, char name[PAR
 /* The name of a tensor that is none of the model's own, as it is written; freed with free(). */
 char *pare_carried_name(const pare_config *config, const char *name);
 
+/* What predicts further tokens stands behind the last layer as more layers (num_nextn_predict_layers), and is no part
+ * of what transformers computes: true for its tensors, which are not carried on. */
+extern const char pare_predicting_key[];
+bool pare_name_predicts(const pare_config *config, const char *name);
+
 /* "model.layers." */
 void pare_layer_prefix(const pare_config *config, char prefix[PARE_NAME_BYTES]);
 

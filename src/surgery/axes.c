@@ -51,6 +51,8 @@ static pare_axes axes_of_expert(const pare_model *model, const pare_selection *s
     if (kept->dropped) return axes;
     if (place->what == PARE_EXPERT_ROUTER)
         axes.rows = axis_of(kept->expert, kept->experts, model->config.widths[place->layer].experts, 1);
+    if (place->what == PARE_EXPERT_CORRECTION)
+        axes.columns = axis_of(kept->expert, kept->experts, model->config.widths[place->layer].experts, 1);
     if (place->what == PARE_EXPERT_OWN) axes.dropped = pare_kept_expert_place(kept, place->expert) == kept->experts;
     return axes;
 }

@@ -13,12 +13,14 @@ typedef struct made {
 } made;
 
 static pare_routing routing_of(made *m, bool normalised) {
+    static const pare_experts rules[] = {{.scale = 1.0, .groups = 1, .groups_chosen = 1},
+                                         {.scale = 1.0, .groups = 1, .groups_chosen = 1, .normalised = true}};
     for (int i = 0; i < TOKENS * EXPERTS; i++)
         m->probability[i] = 2.0f * counted(3, (uint32_t)i);
     return (pare_routing){.tokens = TOKENS,
                           .experts = EXPERTS,
                           .chosen = CHOSEN,
-                          .normalised = normalised,
+                          .rule = &rules[normalised],
                           .probability = m->probability,
                           .share = m->share,
                           .expert = m->expert,

@@ -136,11 +136,11 @@ static void check_tensors(const pare_model *model, const json_t *tensors) {
 }
 
 static void check_config(const place *p, json_int_t left) {
-    static const char *const keys[] = {"num_experts", "num_local_experts"};
+    static const char *const keys[] = {"n_routed_experts", "num_experts", "num_local_experts"};
     char *path = pare_path_join(p->output, "config.json");
     json_t *config = load_json(path);
     int stated = 0;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         const json_t *value = json_object_get(config, keys[i]);
         stated += value != NULL;
         if (value) assert_int_equal(json_integer_value(value), left);
@@ -235,6 +235,69 @@ static void damaged_experts_are_named(void **state) {
     }
 }
 
+/* Of config.json with a number changed: what the sentence says. */
+static void assert_config_refused(const json_t *one, const char *key, json_int_t number, const char *part) {
+    json_t *changed = json_deep_copy(json_object_get(one, "config"));
+    json_object_set_new(changed, key, json_integer(number));
+    char *folder = family_write(one, (family_form){.config = changed});
+    pare_model *model;
+    assert_int_equal(pare_model_open(folder, &model), PARE_FORMAT_ERROR);
+    if (!strstr(pare_message(), part)) fail_msg("\"%s\" does not say \"%s\"", pare_message(), part);
+    json_decref(changed);
+    tiny_remove(folder);
+    free(folder);
+}
+
+/* 12 experts in 3 groups, of which 2 are open to a token that chooses 3: from each group as many go. */
+static void groups_hold_what_tokens_choose(void **state) {
+    const expected *e = *state;
+    const json_t *one = family_case(&e->all, "glm4_moe groups, all layers");
+    place p = place_open(e, family_name(one), (family_form){0});
+    assert_refused(&p, "reap", 0.75, "3 of 12 experts would be left in layer 0, too few for its 3 groups (n_group)");
+    assert_refused(&p, "reap", 0.2, "removes nothing here");
+    place_close(&p);
+    assert_config_refused(one, "n_group", 5, "12 experts do not divide into groups");
+    assert_config_refused(one, "n_group", 12, "12 experts do not divide into groups");
+    assert_config_refused(one, "topk_group", 4, "topk_group is 4");
+    assert_config_refused(one, "num_experts_per_tok", 9, "12 experts do not divide into groups that hold the 9");
+    assert_config_refused(one, "n_shared_experts", 1, "by n_shared_experts of config.json what all tokens reach is 20");
+    assert_config_refused(one, "first_k_dense_replace", 1, "model.layers.0.mlp.gate_proj.weight");
+    char *folder = family_write(one, (family_form){.without = "model.layers.1.mlp.gate.e_score_correction_bias"});
+    pare_model *model;
+    assert_int_equal(pare_model_open(folder, &model), PARE_FORMAT_ERROR);
+    assert_non_null(strstr(pare_message(), "model.layers.1.mlp.gate.e_score_correction_bias"));
+    tiny_remove(folder);
+    free(folder);
+}
+
+/* What stands behind the last layer to predict further tokens is passed over where config.json counts it, and left
+ * out of what is written. */
+static void predicting_layers_are_left_out(void **state) {
+    static const char *const key = "num_nextn_predict_layers";
+    const expected *e = *state;
+    const json_t *one = family_case(&e->all, "glm4_moe");
+    json_t *config = json_deep_copy(json_object_get(one, "config"));
+    family_form form = {.config = config, .more = "model.layers.3.eh_proj.weight", .more_rows = 3, .more_columns = 5};
+    json_object_set_new(config, key, json_integer(1));
+    place p = place_open(e, family_name(one), form);
+    char *report;
+    assert_int_equal(prune(&p, "reap", 0.35, &report), PARE_OK);
+    pare_text_free(report);
+    pare_model *model;
+    assert_int_equal(pare_model_open(p.output, &model), PARE_OK);
+    assert_null(pare_checkpoint_find(model->checkpoint, form.more));
+    assert_int_equal(json_integer_value(json_object_get(model->config.json, key)), 0);
+    pare_model_close(model);
+    place_close(&p);
+    json_object_set_new(config, key, json_integer(0));
+    char *folder = family_write(one, form);
+    assert_int_equal(pare_model_open(folder, &model), PARE_UNSUPPORTED);
+    assert_non_null(strstr(pare_message(), form.more));
+    json_decref(config);
+    tiny_remove(folder);
+    free(folder);
+}
+
 /* Two tokens, each of which reaches one expert of four: two or three are reached by none, and go first. */
 static void unreached_experts_are_named(void **state) {
     const expected *e = *state;
@@ -292,7 +355,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(experts_go_as_transformers_has_it), cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(damaged_experts_are_named),         cmocka_unit_test(unreached_experts_are_named),
-        cmocka_unit_test(routers_with_nan_are_named),
+        cmocka_unit_test(routers_with_nan_are_named),        cmocka_unit_test(groups_hold_what_tokens_choose),
+        cmocka_unit_test(predicting_layers_are_left_out),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
