@@ -94,6 +94,7 @@ static void print_attention(const json_t *attention) {
 static const char *shares_of(const json_t *experts) {
     const char *scores = json_string_value(pare_document_at(experts, "scores"));
     bool sigmoid = scores && strcmp(scores, "sigmoid") == 0;
+    if (scores && strcmp(scores, "sparsemixer") == 0) return "are sparsemixer's";
     if (json_is_true(pare_document_at(experts, "normalised")))
         return sigmoid ? "of sigmoids, in all the same" : "add up to 1";
     return sigmoid ? "are sigmoids" : "are of all experts' softmax";

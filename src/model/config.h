@@ -66,6 +66,7 @@ typedef struct pare_experts {
     bool normalised;   /* the shares of those chosen add up to `scale` */
     bool sigmoid;      /* shares are sigmoids of the logits, not their softmax */
     bool corrected;    /* a number for each expert is added to what it is chosen by, and not to its share */
+    double jitter;     /* above 0: sparsemixer (routing.h), which chooses 2 */
     double scale;      /* of the shares; 1: none */
     uint32_t groups, groups_chosen; /* at most PARE_EXPERT_GROUPS: a token chooses in those groups of experts, which
                                        follow one another, that it likes best: 1 of 1, in all of them */

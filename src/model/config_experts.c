@@ -84,6 +84,10 @@ static pare_status read_sizes(pare_fields fields, const pare_family *family, par
     experts->scale = 1.0;
     if (rule->scale_key)
         PARE_TRY(pare_field_positive(fields, rule->scale_key, SCALE_LIMIT, rule->fallback.scale, &experts->scale));
+    if (rule->jitter_key)
+        PARE_TRY(pare_field_positive(fields, rule->jitter_key, SCALE_LIMIT, rule->fallback.jitter, &experts->jitter));
+    if (experts->jitter > 0.0 && experts->chosen != 2)
+        return pare_field_refuse(PARE_UNSUPPORTED, fields, chosen_key, "the router of this class chooses 2");
     experts->sigmoid = rule->sigmoid;
     experts->corrected = rule->correction != NULL;
     if (experts->chosen <= experts->count) return read_groups(fields, rule, experts);

@@ -111,10 +111,11 @@ typedef struct pare_expert_rule {
     bool sigmoid;       /* in place of the softmax */
     bool groups_by_two; /* n_group and topk_group divide the experts into groups, liked by two experts each */
     const char *scale_key;
+    const char *jitter_key; /* sparsemixer's; NULL: routers are none */
     struct {
         uint32_t count, chosen, width, shared; /* shared: as its key counts */
         uint32_t first_dense, groups, groups_chosen;
-        double scale;
+        double scale, jitter;
         bool normalised;
     } fallback;
 } pare_expert_rule;
@@ -197,11 +198,12 @@ const pare_family *pare_family_other(const pare_config *config);
     ROW(gemma3)                                                                                                        \
     ROW(phi3)                                                                                                          \
     ROW(phi)                                                                                                           \
-    ROW(olmo) ROW(olmo2) ROW(olmo3) ROW(smollm3) ROW(granite) ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere)            \
-        ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan)   \
-            ROW(nemotron) ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt)       \
-                ROW(falcon) ROW(falcon_two_norms) ROW(mixtral) ROW(qwen2_moe) ROW(qwen3_moe) ROW(olmoe)                \
-                    ROW(granitemoe) ROW(glm4_moe) ROW(dots1) ROW(vit) ROW(deit)
+    ROW(olmo)                                                                                                          \
+    ROW(olmo2) ROW(olmo3) ROW(smollm3) ROW(granite) ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere) ROW(cohere2)         \
+        ROW(stablelm) ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan) ROW(nemotron)  \
+            ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon)         \
+                ROW(falcon_two_norms) ROW(mixtral) ROW(qwen2_moe) ROW(qwen3_moe) ROW(olmoe) ROW(granitemoe)            \
+                    ROW(glm4_moe) ROW(dots1) ROW(phimoe) ROW(vit) ROW(deit)
 #define PARE_FAMILY_DECLARE(name) extern const pare_family pare_family_##name;
 PARE_FAMILIES(PARE_FAMILY_DECLARE)
 #undef PARE_FAMILY_DECLARE

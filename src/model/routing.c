@@ -92,6 +92,37 @@ static void share_out_sum(const pare_routing *r, const float *p, const int32_t *
         share[i] = p[list[i]] / (r->rule->normalised ? sum : 1.0f);
 }
 
+/* True if an expert counts where the i-th of those chosen has its share. */
+static bool is_near(const pare_routing *r, const float *logits, const int32_t *list, int64_t i, int64_t expert) {
+    float largest = logits[list[i]], size = fabsf(logits[expert]);
+    for (int64_t before = 0; before < i; before++)
+        if (list[before] == expert) return false;
+    if (logits[expert] == -INFINITY) return false;
+    return (largest - logits[expert]) / (size > largest ? size : largest) <= 2.0f * (float)r->rule->jitter;
+}
+
+static void mix_sparsely(const pare_routing *r, const float *logits, const int32_t *list, float *share) {
+    for (int64_t i = 0; i < r->chosen; i++) {
+        float sum = 0.0f;
+        for (int64_t e = 0; e < r->experts; e++)
+            if (is_near(r, logits, list, i, e)) sum += expf(logits[e] - logits[list[i]]);
+        share[i] = 1.0f / sum;
+    }
+}
+
+/* dL/dlogit is, of each choice, felt for the one chosen, less felt times the share of every one that counted. */
+static void mix_backward(const pare_routing *r, const float *logits, const int32_t *list, const float *share,
+                         const float *felt, float *dlogits) {
+    for (int64_t e = 0; e < r->experts; e++) {
+        float sum = 0.0f;
+        for (int64_t i = 0; i < r->chosen; i++) {
+            if (list[i] == e) sum += felt[i];
+            if (is_near(r, logits, list, i, e)) sum -= felt[i] * share[i] * expf(logits[e] - logits[list[i]]);
+        }
+        dlogits[e] = sum;
+    }
+}
+
 static void choose_token(const pare_routing *r, const bool *off, int64_t token) {
     const pare_experts *rule = r->rule;
     float *p = r->probability + token * r->experts, *share = r->share + token * r->chosen;
@@ -102,7 +133,9 @@ static void choose_token(const pare_routing *r, const bool *off, int64_t token) 
     if (rule->sigmoid) squash(p, r->experts);
     close_groups(rule, &c);
     choose_largest(&c, r->experts, r->chosen, list);
-    if (rule->sigmoid) {
+    if (rule->jitter > 0.0) {
+        mix_sparsely(r, p, list, share);
+    } else if (rule->sigmoid) {
         share_out_sum(r, p, list, share);
     } else {
         if (rule->normalised) share_out(p, list, r->chosen, share);
@@ -147,6 +180,10 @@ void pare_routing_backward(const pare_routing *r, const float *felt, float *dlog
         const float *share = r->share + token * r->chosen;
         const int32_t *list = r->expert + token * r->chosen;
         float *d = dlogits + token * r->experts, sum = 0.0f;
+        if (rule->jitter > 0.0) {
+            mix_backward(r, p, list, share, f, d);
+            continue;
+        }
         for (int64_t i = 0; i < r->chosen; i++)
             sum += f[i];
         for (int64_t e = 0; e < r->experts; e++)

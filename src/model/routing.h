@@ -4,7 +4,9 @@
  *   equals; where experts stand in groups, of those groups whose best p + correction, or best two together, are largest
  *   share = scale p, or scale p over the sum of those chosen where they are normalised
  *
- * which is also a softmax of the chosen logits alone, as some classes compute it. */
+ * which is also a softmax of the chosen logits alone, as some classes compute it. Sparsemixer (Phi-3.5-MoE, arXiv
+ * 2409.12136) chooses one after the other, each the largest logit m of those that are left, with the share that it has
+ * in the softmax of those of them that lie within (m - logit) / max(|logit|, m) <= 2 jitter. */
 #ifndef PARE_MODEL_ROUTING_H
 #define PARE_MODEL_ROUTING_H
 
@@ -21,7 +23,8 @@ typedef struct pare_routing {
     int64_t *first;           /* [experts + 1] of each expert in `order` */
 } pare_routing;
 
-/* probability: in the router's logits, out p. off: [experts] those that are never chosen, whose logits count as minus
+/* probability: in the router's logits, out p (sparsemixer: as
+ * they are). off: [experts] those that are never chosen, whose logits count as minus
  * infinity; so many are left, in each group, as every token chooses; NULL: none. */
 void pare_routing_choose(const pare_routing *routing, const bool *off);
 

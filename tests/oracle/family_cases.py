@@ -189,6 +189,9 @@ EXPERT_CASES = {
     "glm4_moe groups, all layers": like_llama("glm4_moe", **ROUTED | {"n_routed_experts": 12, "num_experts_per_tok": 3}, n_group=3, topk_group=2,
                                               routed_scaling_factor=0.75, first_k_dense_replace=0, n_shared_experts=2, attention_bias=True,
                                               norm_topk_prob=False, partial_rotary_factor=0.25, head_dim=16),
+    "phimoe": like_llama("phimoe", **LOCAL, attention_bias=True, lm_head_bias=True, router_jitter_noise=0.4),
+    "phimoe longrope, window": like_llama("phimoe", **LOCAL | {"num_local_experts": 8}, sliding_window=16, head_dim=12,
+                                          rope_parameters=long_rope(6, 32, short_mscale=1.25, long_mscale=1.25)),
     "dots1": like_llama("dots1", **ROUTED, n_shared_experts=1, first_k_dense_replace=1, num_hidden_layers=3, sliding_window=None,
                         norm_topk_prob=True, routed_scaling_factor=1.5),
 }
@@ -197,4 +200,4 @@ EXPERT_CASES = {
 SAVED = {"llama", "mistral window", "ministral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "phi3 part, longrope", "phi", "olmo clamped", "olmo3",
          "smollm3 list", "granite", "glm", "cohere", "cohere2", "stablelm parallel", "starcoder2", "exaone4", "helium biases", "nemotron", "gpt2", "gpt_neo",
          "gptj", "gpt_neox one after the other", "opt narrow embedding", "bloom", "mpt clamped", "falcon groups", "gemma3 with pictures", "mixtral",
-         "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "glm4_moe"}
+         "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "glm4_moe", "phimoe"}
