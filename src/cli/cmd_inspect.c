@@ -100,6 +100,17 @@ static const char *shares_of(const json_t *experts) {
     return sigmoid ? "are sigmoids" : "are of all experts' softmax";
 }
 
+static void print_latents(const json_t *latents) {
+    if (!latents) return;
+    unsigned long long queries = (unsigned long long)pare_document_count(latents, "queries");
+    printf("latents       keys and values of %llu", (unsigned long long)pare_document_count(latents, "keys"));
+    if (queries) printf(", queries of %llu", queries);
+    printf("; heads of %llu turned and %llu plain, values of %llu\n",
+           (unsigned long long)pare_document_count(latents, "rotated"),
+           (unsigned long long)pare_document_count(latents, "plain"),
+           (unsigned long long)pare_document_count(latents, "value"));
+}
+
 static void print_experts(const json_t *experts) {
     if (!experts) return;
     printf("experts       each token reaches %llu of %llu, %llu wide; shares %s",
@@ -139,6 +150,7 @@ static void show(const pare_arguments *arguments, const json_t *model) {
            pare_document_text(model, "model_type"));
     print_shape(model);
     print_block(model);
+    print_latents(pare_document_at(model, "latents"));
     print_experts(pare_document_at(model, "experts"));
     printf("widths%s\n", json_is_false(pare_document_at(model, "uniform")) ? " (they differ between layers)" : "");
     pare_document_print_widths(pare_document_at(model, "widths"), "              ");

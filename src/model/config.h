@@ -73,6 +73,14 @@ typedef struct pare_experts {
     bool groups_by_two;             /* liked by their two best experts together, not by the best one */
 } pare_experts;
 
+/* Attention over latents (block_latent.h). */
+typedef struct pare_latent {
+    uint32_t queries;               /* rank of the queries' latent; 0: they are made of the hidden state */
+    uint32_t keys;                  /* rank of that of keys and values; 0: the model has no latents */
+    uint32_t rotated, plain, value; /* of each head: dimensions of queries and keys that are turned, and that are not;
+                                       of its values, no more than both */
+} pare_latent;
+
 enum { PARE_EXPERT_GROUPS = 64 };
 
 enum { PARE_ROPES = 2, PARE_ROOT_BYTES = 48 };
@@ -107,6 +115,7 @@ typedef struct pare_config {
     bool embedding_in_head;            /* tied, and stored as the head alone */
     pare_rope_config rope[PARE_ROPES]; /* of most layers, and of those with a window where these have their own */
     int64_t bos, eos;                  /* -1: none; the first one of the vocabulary where the file lists several */
+    pare_latent latent;
     pare_experts experts;
     pare_layer_plan *plan; /* [layers] */
     pare_widths *widths;   /* [layers] */

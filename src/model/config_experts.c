@@ -18,6 +18,11 @@ static const char *const count_keys[] = {"n_routed_experts", "num_experts", "num
 
 enum { COUNT_KEYS = sizeof count_keys / sizeof *count_keys };
 
+/* What a class takes where the file is silent; a number must be stated where it takes none. */
+static int64_t usual(uint32_t fallback) {
+    return fallback ? (int64_t)fallback : -1;
+}
+
 static pare_status read_count(pare_fields fields, const pare_expert_rule *rule, uint32_t *count) {
     const char *said = NULL;
     for (int i = 0; i < COUNT_KEYS; i++) {
@@ -32,8 +37,8 @@ static pare_status read_count(pare_fields fields, const pare_expert_rule *rule, 
         said = count_keys[i];
         *count = here;
     }
-    if (!said) *count = rule->fallback.count;
-    return PARE_OK;
+    if (said) return PARE_OK;
+    return pare_field_whole(fields, rule->count_key, 1, EXPERT_LIMIT, usual(rule->fallback.count), count);
 }
 
 bool pare_experts_fit_groups(const pare_experts *experts, uint32_t count) {
@@ -52,15 +57,26 @@ static pare_status read_shared(pare_fields fields, const pare_expert_rule *rule,
     return PARE_OK;
 }
 
+static pare_status read_method(pare_fields fields, const char *key, bool *grouped) {
+    const char *name;
+    PARE_TRY(pare_field_text(fields, key, &name));
+    *grouped = name && strcmp(name, "group_limited_greedy") == 0;
+    if (*grouped || !name || strcmp(name, "greedy") == 0) return PARE_OK;
+    return pare_field_refuse(PARE_UNSUPPORTED, fields, key, "this class knows greedy and group_limited_greedy");
+}
+
 /* Every token must find as many experts as it chooses in the groups that are open to it, and where groups are liked by
  * two of them, these two. */
 static pare_status read_groups(pare_fields fields, const pare_expert_rule *rule, pare_experts *experts) {
     char expected[128];
     experts->groups = experts->groups_chosen = 1;
     experts->groups_by_two = rule->groups_by_two;
-    if (!rule->fallback.groups) return PARE_OK;
-    PARE_TRY(pare_field_whole(fields, groups_key, 1, PARE_EXPERT_GROUPS, rule->fallback.groups, &experts->groups));
-    PARE_TRY(pare_field_whole(fields, groups_chosen_key, 1, experts->groups, rule->fallback.groups_chosen,
+    bool grouped = rule->fallback.groups > 0;
+    if (rule->method_key) PARE_TRY(read_method(fields, rule->method_key, &grouped));
+    if (!grouped) return PARE_OK;
+    PARE_TRY(
+        pare_field_whole(fields, groups_key, 1, PARE_EXPERT_GROUPS, usual(rule->fallback.groups), &experts->groups));
+    PARE_TRY(pare_field_whole(fields, groups_chosen_key, 1, experts->groups, usual(rule->fallback.groups_chosen),
                               &experts->groups_chosen));
     if (experts->groups_chosen > experts->groups)
         return pare_field_refuse(PARE_FORMAT_ERROR, fields, groups_chosen_key, "it must be at most n_group");
@@ -75,10 +91,10 @@ static pare_status read_sizes(pare_fields fields, const pare_family *family, par
     const pare_expert_rule *rule = &family->experts;
     const char *width = rule->width_key ? rule->width_key : pare_family_key(family, PARE_CONFIG_KEY_FFN);
     PARE_TRY(read_count(fields, rule, &experts->count));
-    PARE_TRY(pare_field_whole(fields, chosen_key, 1, EXPERT_LIMIT, rule->fallback.chosen, &experts->chosen));
-    PARE_TRY(pare_field_whole(fields, width, 1, WIDTH_LIMIT, rule->fallback.width, &experts->width));
+    PARE_TRY(pare_field_whole(fields, chosen_key, 1, EXPERT_LIMIT, usual(rule->fallback.chosen), &experts->chosen));
+    PARE_TRY(pare_field_whole(fields, width, 1, WIDTH_LIMIT, usual(rule->fallback.width), &experts->width));
     PARE_TRY(read_shared(fields, rule, experts));
-    experts->normalised = true;
+    experts->normalised = !rule->fallback.unnormalised;
     if (rule->normalised_key)
         PARE_TRY(pare_field_flag_or(fields, rule->normalised_key, rule->fallback.normalised, &experts->normalised));
     experts->scale = 1.0;

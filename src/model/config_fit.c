@@ -61,6 +61,16 @@ static pare_status divide_heads(const pare_inventory *from, const char *name, ui
                      stated_heads, kv, kv, (unsigned long long)(stated_heads + 2 * (uint64_t)kv));
 }
 
+/* config.json says all; the matrices that are roles are checked with all others. */
+static pare_status measure_latents(const pare_inventory *from, uint32_t layer, pare_widths *widths) {
+    const pare_config *config = from->config;
+    char name[PARE_NAME_BYTES];
+    widths->heads = widths->kv_heads = pare_config_stated(config, PARE_CONFIG_KEY_HEADS, layer);
+    if (!config->latent.queries) return PARE_OK;
+    pare_query_down_name(config, layer, name);
+    return pare_inventory_matrix(from, name, config->latent.queries, config->hidden);
+}
+
 static pare_status measure_attention(const pare_inventory *from, uint32_t layer, pare_widths *widths) {
     const pare_config *config = from->config;
     uint32_t h = config->head_size;
@@ -68,6 +78,7 @@ static pare_status measure_attention(const pare_inventory *from, uint32_t layer,
     uint64_t rows;
     const pare_fused *fused = pare_family_fused(config->family, PARE_ROLE_Q);
     if (pare_config_states_none(config, PARE_CONFIG_KEY_HEADS, layer)) return PARE_OK;
+    if (config->latent.keys) return measure_latents(from, layer, widths);
     pare_layer_tensor_name(config, layer, PARE_ROLE_Q, name);
     PARE_TRY(measure_outputs(from, name, h, &rows));
     if (fused) {

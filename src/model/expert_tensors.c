@@ -25,7 +25,7 @@ size_t pare_tensor_id_expert(const pare_config *config, uint32_t layer, uint32_t
 
 bool pare_tensor_id_split_expert(const pare_model *model, size_t id, pare_expert_place *place) {
     const pare_config *config = &model->config;
-    if (!pare_has_experts(config) || id < first_of(config, 0) || id >= model->tensor_count) return false;
+    if (!pare_has_experts(config) || id < first_of(config, 0) || id >= first_of(config, config->layers)) return false;
     size_t each = pare_expert_tensors(config), from = id - first_of(config, 0), at = from % each;
     *place = (pare_expert_place){.layer = (uint32_t)(from / each),
                                  .what = at < PARE_EXPERT_OWN ? (pare_expert_tensor)at : PARE_EXPERT_OWN};

@@ -111,14 +111,23 @@ typedef struct pare_expert_rule {
     bool sigmoid;       /* in place of the softmax */
     bool groups_by_two; /* n_group and topk_group divide the experts into groups, liked by two experts each */
     const char *scale_key;
+    const char *method_key; /* n_group and topk_group mean something where it says group_limited_greedy, not greedy */
     const char *jitter_key; /* sparsemixer's; NULL: routers are none */
     struct {
         uint32_t count, chosen, width, shared; /* shared: as its key counts */
         uint32_t first_dense, groups, groups_chosen;
         double scale, jitter;
         bool normalised;
+        bool unnormalised; /* shares never add up to the same */
     } fallback;
 } pare_expert_rule;
+
+/* Attention over latents (block_latent.h). */
+typedef struct pare_latent_rule {
+    const char *query_down; /* behind the layer's number, without suffix: "self_attn.q_a_proj" */
+    const char *straight;   /* the queries' matrix where they have no latent */
+    pare_latent usual;      /* where the file is silent; keys 0: the family has none */
+} pare_latent_rule;
 
 /* What a class asks of the number of heads. */
 typedef enum pare_heads_rule {
@@ -167,6 +176,7 @@ struct pare_family {
     pare_layer_rule layers;
     pare_rope_rule rope;
     pare_expert_rule experts;
+    pare_latent_rule latent;
     /* What no field says; NULL: nothing. After everything else was read. */
     pare_status (*read)(pare_fields fields, pare_config *config);
 
@@ -199,11 +209,13 @@ const pare_family *pare_family_other(const pare_config *config);
     ROW(phi3)                                                                                                          \
     ROW(phi)                                                                                                           \
     ROW(olmo)                                                                                                          \
-    ROW(olmo2) ROW(olmo3) ROW(smollm3) ROW(granite) ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere) ROW(cohere2)         \
-        ROW(stablelm) ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan) ROW(nemotron)  \
-            ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon)         \
-                ROW(falcon_two_norms) ROW(mixtral) ROW(qwen2_moe) ROW(qwen3_moe) ROW(olmoe) ROW(granitemoe)            \
-                    ROW(glm4_moe) ROW(dots1) ROW(phimoe) ROW(vit) ROW(deit)
+    ROW(olmo2)                                                                                                         \
+    ROW(olmo3)                                                                                                         \
+    ROW(smollm3) ROW(granite) ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere) ROW(cohere2) ROW(stablelm) ROW(starcoder2) \
+        ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan) ROW(nemotron) ROW(arcee) ROW(gpt2)           \
+            ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon) ROW(falcon_two_norms)        \
+                ROW(mixtral) ROW(qwen2_moe) ROW(qwen3_moe) ROW(olmoe) ROW(granitemoe) ROW(glm4_moe) ROW(dots1)         \
+                    ROW(phimoe) ROW(deepseek_v2) ROW(deepseek_v3) ROW(vit) ROW(deit)
 #define PARE_FAMILY_DECLARE(name) extern const pare_family pare_family_##name;
 PARE_FAMILIES(PARE_FAMILY_DECLARE)
 #undef PARE_FAMILY_DECLARE

@@ -22,6 +22,8 @@ void pare_head_tensor_name(const pare_config *config, uint32_t layer, pare_role 
                            char name[PARE_NAME_BYTES]);
 /* True if the role's tensor is stored so. */
 bool pare_role_is_by_head(const pare_config *config, pare_role role);
+/* Of the matrix that makes the latent of the queries (latent_tensors.h). */
+void pare_query_down_name(const pare_config *config, uint32_t layer, char name[PARE_NAME_BYTES]);
 void pare_end_tensor_name(const pare_config *config, pare_end end, char name[PARE_NAME_BYTES]);
 
 /* The name of a tensor that is none of the model's own, as it is written; freed with free(). */

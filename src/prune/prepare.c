@@ -3,6 +3,7 @@
 #include "evaluate/continuations.h"
 #include "model/companions.h"
 #include "model/expert_tensors.h"
+#include "model/latent_tensors.h"
 #include "prune/prune_job.h"
 #include "run/gguf.h"
 #include "run/remote_code.h"
@@ -60,7 +61,10 @@ pare_status pare_prune_prepare(void *context) {
     const char *directory;
     PARE_TRY(pare_model_companions(job->origin, &directory));
     job->procedure = pare_procedure_of(job->asked);
-    if (!reaches_experts(job)) PARE_TRY(pare_experts_refuse(job->model, "this way of pruning"));
+    if (!reaches_experts(job)) {
+        PARE_TRY(pare_experts_refuse(job->model, "this way of pruning"));
+        PARE_TRY(pare_latents_refuse(job->model, "this way of pruning"));
+    }
     PARE_TRY(job->procedure->choose_target(job));
     PARE_TRY(pare_prune_check_biases(job));
     if (job->procedure->choose_data) PARE_TRY(job->procedure->choose_data(job));

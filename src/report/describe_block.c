@@ -78,6 +78,13 @@ json_t *pare_describe_experts(const pare_config *config) {
                         {"groups_chosen", json_integer(e->groups_chosen)});
 }
 
+json_t *pare_describe_latents(const pare_config *config) {
+    const pare_latent *l = &config->latent;
+    return pare_json_of({"queries", json_integer(l->queries)}, {"keys", json_integer(l->keys)},
+                        {"rotated", json_integer(l->rotated)}, {"plain", json_integer(l->plain)},
+                        {"value", json_integer(l->value)});
+}
+
 static bool alike(const pare_layer_plan *a, const pare_layer_plan *b) {
     return a->window == b->window && a->rotation == b->rotation;
 }

@@ -1,5 +1,6 @@
 #include "select/size.h"
 #include "model/expert_tensors.h"
+#include "model/latent_tensors.h"
 #include "select/target.h"
 
 uint64_t pare_role_parameters(const pare_config *config, const pare_widths *widths, uint32_t hidden, pare_role role) {
@@ -20,7 +21,7 @@ static uint64_t expert_parameters(const pare_config *config, const pare_widths *
 }
 
 uint64_t pare_layer_parameters(const pare_config *config, const pare_widths *widths, uint32_t hidden) {
-    uint64_t total = expert_parameters(config, widths, hidden);
+    uint64_t total = expert_parameters(config, widths, hidden) + (uint64_t)config->latent.queries * hidden;
     for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
         total += pare_role_parameters(config, widths, hidden, role);
     return total;
@@ -44,7 +45,8 @@ uint64_t pare_outer_parameters(const pare_model *model, uint32_t hidden) {
     pare_expert_place place;
     if (!model->tensor_count) return (uint64_t)config->vocabulary * hidden * (config->tied ? 1 : 2) + hidden;
     for (size_t id = 0; id < model->tensor_count; id++)
-        if (!pare_tensor_id_split(model, id, &layer, &role) && !pare_tensor_id_split_expert(model, id, &place))
+        if (!pare_tensor_id_split(model, id, &layer, &role) && !pare_tensor_id_split_expert(model, id, &place) &&
+            !pare_tensor_id_split_latent(model, id, &layer))
             total += pare_end_parameters(model, id, hidden);
     return total;
 }

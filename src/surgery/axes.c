@@ -28,6 +28,8 @@ static pare_axis axis_over(const keeping *k, pare_span span) {
         return axis_of(k->kept->ffn_channel, k->kept->ffn, k->widths->ffn, 1);
     case PARE_SPAN_ONE:
     case PARE_SPAN_HEAD:
+    case PARE_SPAN_QUERY_LATENT:
+    case PARE_SPAN_KEY_LATENT:
         break;
     }
     return (pare_axis){.width = 1};

@@ -78,7 +78,7 @@ def kept_of(scores, groups):
 def groups_of(config):
     """A router that chooses in all groups has none."""
     groups = getattr(config, "n_group", 1) or 1
-    return groups if getattr(config, "topk_group", groups) < groups else 1
+    return groups if (getattr(config, "topk_group", None) or groups) < groups else 1
 
 
 def smaller(name, kept, folder):

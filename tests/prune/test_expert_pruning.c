@@ -272,6 +272,30 @@ static void groups_hold_what_tokens_choose(void **state) {
     free(folder);
 }
 
+/* Sizes of latents and of the parts of heads are those of the tensors; what cannot be is said. */
+static void latents_are_held_against_the_file(void **state) {
+    static const char *const matrices[] = {"q_a_proj", "q_a_layernorm", "kv_a_proj_with_mqa", "kv_b_proj"};
+    const expected *e = *state;
+    const json_t *one = family_case(&e->all, "deepseek_v3");
+    assert_config_refused(one, "v_head_dim", 17, "values that are no wider than keys");
+    assert_config_refused(one, "qk_rope_head_dim", 5, "it must be even to be turned");
+    assert_config_refused(one, "num_key_value_heads", 2, "it must be num_attention_heads");
+    assert_config_refused(one, "kv_lora_rank", 15, "self_attn.kv_a_proj_with_mqa.weight has shape [22, 32]");
+    assert_config_refused(one, "q_lora_rank", 21, "self_attn.q_a_proj.weight has shape [20, 32]");
+    assert_config_refused(one, "q_lora_rank", 0, "it must be a whole number from 1");
+    assert_config_refused(family_case(&e->all, "deepseek_v2"), "topk_method", 3, "it must be a text");
+    for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
+        char name[64];
+        pare_model *model;
+        snprintf(name, sizeof name, "model.layers.1.self_attn.%s.weight", matrices[i]);
+        char *folder = family_write(one, (family_form){.without = name});
+        assert_int_equal(pare_model_open(folder, &model), PARE_FORMAT_ERROR);
+        assert_non_null(strstr(pare_message(), name));
+        tiny_remove(folder);
+        free(folder);
+    }
+}
+
 /* What stands behind the last layer to predict further tokens is passed over where config.json counts it, and left
  * out of what is written. */
 static void predicting_layers_are_left_out(void **state) {
@@ -358,7 +382,7 @@ int main(void) {
         cmocka_unit_test(experts_go_as_transformers_has_it), cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(damaged_experts_are_named),         cmocka_unit_test(unreached_experts_are_named),
         cmocka_unit_test(routers_with_nan_are_named),        cmocka_unit_test(groups_hold_what_tokens_choose),
-        cmocka_unit_test(predicting_layers_are_left_out),
+        cmocka_unit_test(predicting_layers_are_left_out),    cmocka_unit_test(latents_are_held_against_the_file),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
