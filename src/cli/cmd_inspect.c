@@ -7,6 +7,7 @@
 #include "table.h"
 #include "terminal.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -91,13 +92,17 @@ static void print_attention(const json_t *attention) {
     }
 }
 
-static const char *shares_of(const json_t *experts) {
+static void print_shares(const json_t *experts) {
     const char *scores = json_string_value(pare_document_at(experts, "scores"));
+    double scale = json_number_value(pare_document_at(experts, "scale"));
     bool sigmoid = scores && strcmp(scores, "sigmoid") == 0;
-    if (scores && strcmp(scores, "sparsemixer") == 0) return "are sparsemixer's";
-    if (json_is_true(pare_document_at(experts, "normalised")))
-        return sigmoid ? "of sigmoids, in all the same" : "add up to 1";
-    return sigmoid ? "are sigmoids" : "are of all experts' softmax";
+    if (scores && strcmp(scores, "sparsemixer") == 0)
+        fputs("are sparsemixer's", stdout);
+    else if (json_is_true(pare_document_at(experts, "normalised")))
+        printf("%sadd up to %g", sigmoid ? "are sigmoids that " : "", scale);
+    else
+        fputs(sigmoid ? "are sigmoids" : "are of all experts' softmax", stdout);
+    if (!json_is_true(pare_document_at(experts, "normalised")) && fabs(scale - 1.0) > 0.0) printf(" times %g", scale);
 }
 
 static void print_latents(const json_t *latents) {
@@ -113,10 +118,11 @@ static void print_latents(const json_t *latents) {
 
 static void print_experts(const json_t *experts) {
     if (!experts) return;
-    printf("experts       each token reaches %llu of %llu, %llu wide; shares %s",
+    printf("experts       each token reaches %llu of %llu, %llu wide; shares ",
            (unsigned long long)pare_document_count(experts, "chosen"),
            (unsigned long long)pare_document_count(experts, "count"),
-           (unsigned long long)pare_document_count(experts, "width"), shares_of(experts));
+           (unsigned long long)pare_document_count(experts, "width"));
+    print_shares(experts);
     if (pare_document_count(experts, "groups") > 1)
         printf(", in %llu of %llu groups", (unsigned long long)pare_document_count(experts, "groups_chosen"),
                (unsigned long long)pare_document_count(experts, "groups"));

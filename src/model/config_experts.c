@@ -11,7 +11,8 @@ enum { EXPERT_LIMIT = 1 << 16, WIDTH_LIMIT = 1 << 24, LAYER_LIMIT = 10000 };
 static const double SCALE_LIMIT = 1e6;
 
 static const char chosen_key[] = "num_experts_per_tok", step_key[] = "decoder_sparse_step",
-                  dense_key[] = "mlp_only_layers", groups_key[] = "n_group", groups_chosen_key[] = "topk_group";
+                  dense_key[] = "mlp_only_layers", first_dense_key[] = "first_k_dense_replace",
+                  groups_key[] = "n_group", groups_chosen_key[] = "topk_group";
 
 /* Versions of transformers write the number of experts under one of these, whatever the class. */
 static const char *const count_keys[] = {"n_routed_experts", "num_experts", "num_local_experts"};
@@ -128,10 +129,31 @@ static pare_status check_list(pare_fields fields, const json_t *list) {
                 : pare_field_refuse(PARE_FORMAT_ERROR, fields, dense_key, "it must be a list of numbers of layers");
 }
 
+static const char sparse_name[] = "sparse", dense_name[] = "dense";
+
+static bool is_sparse(const json_t *type) {
+    const char *name = json_string_value(type);
+    return name && strcmp(name, sparse_name) == 0;
+}
+
+/* *types: NULL if absent. */
+static pare_status find_types(pare_fields fields, const char *key, uint32_t layers, const json_t **types) {
+    *types = pare_field(fields, key);
+    bool good = !*types || (json_is_array(*types) && json_array_size(*types) == layers);
+    for (size_t i = 0; good && i < json_array_size(*types); i++) {
+        const char *name = json_string_value(json_array_get(*types, i));
+        good = name && (strcmp(name, sparse_name) == 0 || strcmp(name, dense_name) == 0);
+    }
+    return good ? PARE_OK
+                : pare_field_refuse(PARE_FORMAT_ERROR, fields, key,
+                                    "it must be a list of \"dense\" and \"sparse\", one for each layer");
+}
+
 pare_status pare_config_read_experts(pare_fields fields, pare_config *config) {
     const pare_expert_rule *rule = &config->family->experts;
     const json_t *dense = NULL;
-    uint32_t step = 1, first = 0;
+    const json_t *types = NULL;
+    uint32_t step = 1, first = rule->fallback.first_dense;
     if (!rule->router) return PARE_OK;
     PARE_TRY(read_sizes(fields, config->family, &config->experts));
     if (rule->sparse_step) {
@@ -139,15 +161,25 @@ pare_status pare_config_read_experts(pare_fields fields, pare_config *config) {
         PARE_TRY(check_list(fields, dense));
         PARE_TRY(pare_field_whole(fields, step_key, 1, LAYER_LIMIT, 1, &step));
     }
-    if (rule->first_dense_key)
-        PARE_TRY(pare_field_whole(fields, rule->first_dense_key, 0, LAYER_LIMIT, rule->fallback.first_dense, &first));
+    if (rule->first_dense)
+        PARE_TRY(pare_field_whole(fields, first_dense_key, 0, LAYER_LIMIT, rule->fallback.first_dense, &first));
+    if (rule->types_key) PARE_TRY(find_types(fields, rule->types_key, config->layers, &types));
     bool any = false;
     for (uint32_t layer = 0; layer < config->layers; layer++) {
         config->plan[layer].routed = layer >= first && !names(dense, layer) && (layer + 1) % step == 0;
+        if (types) config->plan[layer].routed = is_sparse(json_array_get(types, layer));
         any |= config->plan[layer].routed;
     }
     if (!any) config->experts = (pare_experts){0};
     return PARE_OK;
+}
+
+static void put_types(const pare_config *original, const pare_config_sizes *sizes, const char *key, json_t *json) {
+    json_t *list = json_array();
+    for (uint32_t layer = 0; layer < original->layers; layer++)
+        if (!sizes->dropped[layer])
+            pare_json_append(list, pare_json_string(original->plan[layer].routed ? sparse_name : dense_name));
+    pare_json_put(json, key, list);
 }
 
 static void put_dense_layers(const pare_config *original, const pare_config_sizes *sizes, json_t *json) {
@@ -182,7 +214,9 @@ void pare_config_write_experts(const pare_config *original, const pare_config_si
     pare_json_put(json, chosen_key, json_integer(original->experts.chosen));
     if (rule->sparse_step && sizes->dropped && sizes->layers != original->layers)
         put_dense_layers(original, sizes, json);
-    if (rule->first_dense_key && sizes->dropped && sizes->layers != original->layers)
-        pare_json_put(json, rule->first_dense_key, json_integer(first_dense(original, sizes)));
+    bool fewer = sizes->dropped && sizes->layers != original->layers;
+    if (fewer && rule->types_key) put_types(original, sizes, rule->types_key, json);
+    if (fewer && (rule->first_dense || json_object_get(json, first_dense_key)))
+        pare_json_put(json, first_dense_key, json_integer(first_dense(original, sizes)));
     if (json_object_get(json, pare_predicting_key)) pare_json_put(json, pare_predicting_key, json_integer(0));
 }

@@ -106,7 +106,8 @@ typedef struct pare_expert_rule {
     const char *shared_key;       /* the width of what all tokens reach, or */
     const char *shared_count_key; /* how many times as wide as an expert it is */
     const char *normalised_key;   /* NULL: shares always add up to 1 */
-    const char *first_dense_key;  /* so many layers come first that have none */
+    bool first_dense;      /* first_k_dense_replace layers come first that have none; else as many as the class has */
+    const char *types_key; /* a list by layer, "dense" or "sparse", which says all where it is there; NULL: none */
     bool sparse_step;   /* decoder_sparse_step and mlp_only_layers say which layers have some; else all but the first */
     bool sigmoid;       /* in place of the softmax */
     bool groups_by_two; /* n_group and topk_group divide the experts into groups, liked by two experts each */
@@ -211,11 +212,13 @@ const pare_family *pare_family_other(const pare_config *config);
     ROW(olmo)                                                                                                          \
     ROW(olmo2)                                                                                                         \
     ROW(olmo3)                                                                                                         \
-    ROW(smollm3) ROW(granite) ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere) ROW(cohere2) ROW(stablelm) ROW(starcoder2) \
-        ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan) ROW(nemotron) ROW(arcee) ROW(gpt2)           \
-            ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon) ROW(falcon_two_norms)        \
-                ROW(mixtral) ROW(qwen2_moe) ROW(qwen3_moe) ROW(olmoe) ROW(granitemoe) ROW(glm4_moe) ROW(dots1)         \
-                    ROW(phimoe) ROW(deepseek_v2) ROW(deepseek_v3) ROW(vit) ROW(deit)
+    ROW(smollm3)                                                                                                       \
+    ROW(granite)                                                                                                       \
+    ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere) ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss)             \
+        ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan) ROW(nemotron) ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj)  \
+            ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon) ROW(falcon_two_norms) ROW(mixtral) ROW(qwen2_moe)   \
+                ROW(qwen3_moe) ROW(olmoe) ROW(granitemoe) ROW(glm4_moe) ROW(dots1) ROW(phimoe) ROW(deepseek_v2)        \
+                    ROW(deepseek_v3) ROW(glm4_moe_lite) ROW(vit) ROW(deit)
 #define PARE_FAMILY_DECLARE(name) extern const pare_family pare_family_##name;
 PARE_FAMILIES(PARE_FAMILY_DECLARE)
 #undef PARE_FAMILY_DECLARE

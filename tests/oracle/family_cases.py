@@ -203,6 +203,7 @@ EXPERT_CASES = {
     "deepseek_v3 halves, yarn": like_llama("deepseek_v3", **LATENT, **ROUTED, n_group=1, topk_group=1, first_k_dense_replace=0,
                                            routed_scaling_factor=1.0, rope_interleave=False, norm_topk_prob=False,
                                            rope_parameters={**YARN, "mscale": 1.0, "mscale_all_dim": 1.0}),
+    "glm4_moe_lite": like_llama("glm4_moe_lite", **LATENT, **ROUTED, num_hidden_layers=3, mlp_layer_types=["sparse", "dense", "sparse"]),
     "dots1": like_llama("dots1", **ROUTED, n_shared_experts=1, first_k_dense_replace=1, num_hidden_layers=3, sliding_window=None,
                         norm_topk_prob=True, routed_scaling_factor=1.5),
 }

@@ -5,8 +5,8 @@
     .router = "mlp.gate", .each = "mlp.experts.", .parts = {".gate_proj", ".up_proj", ".down_proj"},                   \
     .shared = "mlp.shared_experts.", .correction = "mlp.gate.e_score_correction_bias", .sigmoid = true,                \
     .groups_by_two = true, .count_key = "n_routed_experts", .width_key = "moe_intermediate_size",                      \
-    .shared_count_key = "n_shared_experts", .normalised_key = "norm_topk_prob",                                        \
-    .first_dense_key = "first_k_dense_replace", .scale_key = "routed_scaling_factor"
+    .shared_count_key = "n_shared_experts", .normalised_key = "norm_topk_prob", .first_dense = true,                   \
+    .scale_key = "routed_scaling_factor"
 
 const pare_family pare_family_glm4_moe = {
     .types = {"glm4_moe"},
