@@ -1,79 +1,7 @@
 /* Whole experts: scores, what is kept, what is written and its loss are what transformers makes of the same models
  * (tests/data/expert_pruning.json); what cannot be is refused in one sentence with nothing written; experts that no
  * token reaches are named. */
-#include "model/families.h"
-#include "prune_run.h"
-
-#define PRUNING_GOLDEN PARE_SOURCE_DIR "/tests/data/expert_pruning.json"
-
-typedef struct expected {
-    families all;
-    json_t *golden;
-    pare_backend *backend;
-} expected;
-
-static int setup(void **state) {
-    expected *e = *state = calloc(1, sizeof *e);
-    e->all = families_load_from(EXPERTS_GOLDEN);
-    e->golden = load_json(PRUNING_GOLDEN);
-    return pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &e->backend) != PARE_OK;
-}
-
-static int teardown(void **state) {
-    expected *e = *state;
-    pare_backend_close(e->backend);
-    json_decref(e->golden);
-    families_free(&e->all);
-    free(e);
-    return 0;
-}
-
-/* A case's model, and a folder that holds only what comes of it. */
-typedef struct place {
-    family_model m;
-    char *folder, *output, *scores, *ids;
-} place;
-
-static place place_open(const expected *e, const char *name, family_form form) {
-    place p = {.m = family_open(family_case(&e->all, name), form), .folder = tiny_folder()};
-    p.output = pare_path_join(p.folder, "output");
-    p.scores = pare_path_join(p.folder, "scores.json");
-    p.ids = pare_path_join(p.m.folder, "ids.json");
-    family_write_ids(&e->all, p.ids);
-    return p;
-}
-
-static void place_close(place *p) {
-    family_close(&p->m);
-    tiny_remove(p->folder);
-    free(p->folder);
-    free(p->output);
-    free(p->scores);
-    free(p->ids);
-}
-
-static pare_status prune_on(const place *p, const char *method, double ratio, pare_calibration_options calibration,
-                            char **report) {
-    static const pare_setting experts = {"mode", "expert"};
-    const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
-    pare_prune_options options = PARE_PRUNE_OPTIONS_INIT;
-    options.output = p->output;
-    options.scores = p->scores;
-    options.method = method;
-    options.ratio = ratio;
-    options.settings = &experts;
-    options.setting_count = 1;
-    options.calibration = calibration;
-    *report = NULL;
-    return pare_prune(p->m.model, &options, &runtime, report);
-}
-
-static pare_status prune(const place *p, const char *method, double ratio, char **report) {
-    return prune_on(p, method, ratio,
-                    (pare_calibration_options){
-                        .source = p->ids, .samples = FAMILY_SEQUENCES, .length = FAMILY_LENGTH, .stream = true},
-                    report);
-}
+#include "expert_prune_run.h"
 
 /* Layers with experts come one after the other in the golden lists. */
 static void check_scores(const place *p, const json_t *row) {
@@ -185,15 +113,6 @@ static void experts_go_as_transformers_has_it(void **state) {
     }
 }
 
-static void assert_refused(const place *p, const char *method, double ratio, const char *part) {
-    char *report;
-    assert_true(prune(p, method, ratio, &report) != PARE_OK);
-    assert_null(report);
-    if (!strstr(pare_message(), part)) fail_msg("\"%s\" does not say \"%s\"", pare_message(), part);
-    assert_null(strchr(pare_message(), '\n'));
-    prune_run_assert_holds(p->folder, "");
-}
-
 static void what_cannot_be_is_refused(void **state) {
     const expected *e = *state;
     place p = place_open(e, "mixtral window", (family_form){0});
@@ -233,95 +152,6 @@ static void damaged_experts_are_named(void **state) {
         tiny_remove(folder);
         free(folder);
     }
-}
-
-/* Of config.json with a number changed: what the sentence says. */
-static void assert_config_refused(const json_t *one, const char *key, json_int_t number, const char *part) {
-    json_t *changed = json_deep_copy(json_object_get(one, "config"));
-    json_object_set_new(changed, key, json_integer(number));
-    char *folder = family_write(one, (family_form){.config = changed});
-    pare_model *model;
-    assert_true(pare_model_open(folder, &model) != PARE_OK);
-    if (!strstr(pare_message(), part)) fail_msg("\"%s\" does not say \"%s\"", pare_message(), part);
-    json_decref(changed);
-    tiny_remove(folder);
-    free(folder);
-}
-
-/* 12 experts in 3 groups, of which 2 are open to a token that chooses 3: from each group as many go. */
-static void groups_hold_what_tokens_choose(void **state) {
-    const expected *e = *state;
-    const json_t *one = family_case(&e->all, "glm4_moe groups, all layers");
-    place p = place_open(e, family_name(one), (family_form){0});
-    assert_refused(&p, "reap", 0.75, "3 of 12 experts would be left in layer 0, too few for its 3 groups (n_group)");
-    assert_refused(&p, "reap", 0.2, "removes nothing here");
-    place_close(&p);
-    assert_config_refused(one, "n_group", 5, "12 experts do not divide into groups");
-    assert_config_refused(one, "n_group", 12, "12 experts do not divide into groups");
-    assert_config_refused(one, "topk_group", 4, "topk_group is 4");
-    assert_config_refused(one, "num_experts_per_tok", 9, "12 experts do not divide into groups that hold the 9");
-    assert_config_refused(one, "n_shared_experts", 1, "by n_shared_experts of config.json what all tokens reach is 20");
-    assert_config_refused(family_case(&e->all, "phimoe"), "num_experts_per_tok", 3,
-                          "the router of this class chooses 2");
-    assert_config_refused(one, "first_k_dense_replace", 1, "model.layers.0.mlp.gate_proj.weight");
-    char *folder = family_write(one, (family_form){.without = "model.layers.1.mlp.gate.e_score_correction_bias"});
-    pare_model *model;
-    assert_int_equal(pare_model_open(folder, &model), PARE_FORMAT_ERROR);
-    assert_non_null(strstr(pare_message(), "model.layers.1.mlp.gate.e_score_correction_bias"));
-    tiny_remove(folder);
-    free(folder);
-}
-
-/* Sizes of latents and of the parts of heads are those of the tensors; what cannot be is said. */
-static void latents_are_held_against_the_file(void **state) {
-    static const char *const matrices[] = {"q_a_proj", "q_a_layernorm", "kv_a_proj_with_mqa", "kv_b_proj"};
-    const expected *e = *state;
-    const json_t *one = family_case(&e->all, "deepseek_v3");
-    assert_config_refused(one, "v_head_dim", 17, "values that are no wider than keys");
-    assert_config_refused(one, "qk_rope_head_dim", 5, "it must be even to be turned");
-    assert_config_refused(one, "num_key_value_heads", 2, "it must be num_attention_heads");
-    assert_config_refused(one, "kv_lora_rank", 15, "self_attn.kv_a_proj_with_mqa.weight has shape [22, 32]");
-    assert_config_refused(one, "q_lora_rank", 21, "self_attn.q_a_proj.weight has shape [20, 32]");
-    assert_config_refused(one, "q_lora_rank", 0, "it must be a whole number from 1");
-    assert_config_refused(family_case(&e->all, "deepseek_v2"), "topk_method", 3, "it must be a text");
-    for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
-        char name[64];
-        pare_model *model;
-        snprintf(name, sizeof name, "model.layers.1.self_attn.%s.weight", matrices[i]);
-        char *folder = family_write(one, (family_form){.without = name});
-        assert_int_equal(pare_model_open(folder, &model), PARE_FORMAT_ERROR);
-        assert_non_null(strstr(pare_message(), name));
-        tiny_remove(folder);
-        free(folder);
-    }
-}
-
-/* What stands behind the last layer to predict further tokens is passed over where config.json counts it, and left
- * out of what is written. */
-static void predicting_layers_are_left_out(void **state) {
-    static const char *const key = "num_nextn_predict_layers";
-    const expected *e = *state;
-    const json_t *one = family_case(&e->all, "glm4_moe");
-    json_t *config = json_deep_copy(json_object_get(one, "config"));
-    family_form form = {.config = config, .more = "model.layers.3.eh_proj.weight", .more_rows = 3, .more_columns = 5};
-    json_object_set_new(config, key, json_integer(1));
-    place p = place_open(e, family_name(one), form);
-    char *report;
-    assert_int_equal(prune(&p, "reap", 0.35, &report), PARE_OK);
-    pare_text_free(report);
-    pare_model *model;
-    assert_int_equal(pare_model_open(p.output, &model), PARE_OK);
-    assert_null(pare_checkpoint_find(model->checkpoint, form.more));
-    assert_int_equal(json_integer_value(json_object_get(model->config.json, key)), 0);
-    pare_model_close(model);
-    place_close(&p);
-    json_object_set_new(config, key, json_integer(0));
-    char *folder = family_write(one, form);
-    assert_int_equal(pare_model_open(folder, &model), PARE_UNSUPPORTED);
-    assert_non_null(strstr(pare_message(), form.more));
-    json_decref(config);
-    tiny_remove(folder);
-    free(folder);
 }
 
 /* Two tokens, each of which reaches one expert of four: two or three are reached by none, and go first. */
@@ -381,8 +211,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(experts_go_as_transformers_has_it), cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(damaged_experts_are_named),         cmocka_unit_test(unreached_experts_are_named),
-        cmocka_unit_test(routers_with_nan_are_named),        cmocka_unit_test(groups_hold_what_tokens_choose),
-        cmocka_unit_test(predicting_layers_are_left_out),    cmocka_unit_test(latents_are_held_against_the_file),
+        cmocka_unit_test(routers_with_nan_are_named),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
