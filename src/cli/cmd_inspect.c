@@ -7,7 +7,9 @@
 #include "table.h"
 #include "terminal.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static void print_tensors(const json_t *tensors) {
     static const char *const titles[] = {"tensor", "shape", "dtype", "parameters", "zeros", "sparsity"};
@@ -90,13 +92,40 @@ static void print_attention(const json_t *attention) {
     }
 }
 
+static void print_shares(const json_t *experts) {
+    const char *scores = json_string_value(pare_document_at(experts, "scores"));
+    double scale = json_number_value(pare_document_at(experts, "scale"));
+    bool sigmoid = scores && strcmp(scores, "sigmoid") == 0;
+    if (scores && strcmp(scores, "sparsemixer") == 0)
+        fputs("are sparsemixer's", stdout);
+    else if (json_is_true(pare_document_at(experts, "normalised")))
+        printf("%sadd up to %g", sigmoid ? "are sigmoids that " : "", scale);
+    else
+        fputs(sigmoid ? "are sigmoids" : "are of all experts' softmax", stdout);
+    if (!json_is_true(pare_document_at(experts, "normalised")) && fabs(scale - 1.0) > 0.0) printf(" times %g", scale);
+}
+
+static void print_latents(const json_t *latents) {
+    if (!latents) return;
+    unsigned long long queries = (unsigned long long)pare_document_count(latents, "queries");
+    printf("latents       keys and values of %llu", (unsigned long long)pare_document_count(latents, "keys"));
+    if (queries) printf(", queries of %llu", queries);
+    printf("; heads of %llu turned and %llu plain, values of %llu\n",
+           (unsigned long long)pare_document_count(latents, "rotated"),
+           (unsigned long long)pare_document_count(latents, "plain"),
+           (unsigned long long)pare_document_count(latents, "value"));
+}
+
 static void print_experts(const json_t *experts) {
     if (!experts) return;
-    printf("experts       each token reaches %llu of %llu, %llu wide; shares %s",
+    printf("experts       each token reaches %llu of %llu, %llu wide; shares ",
            (unsigned long long)pare_document_count(experts, "chosen"),
            (unsigned long long)pare_document_count(experts, "count"),
-           (unsigned long long)pare_document_count(experts, "width"),
-           json_is_true(pare_document_at(experts, "normalised")) ? "add up to 1" : "are of all experts' softmax");
+           (unsigned long long)pare_document_count(experts, "width"));
+    print_shares(experts);
+    if (pare_document_count(experts, "groups") > 1)
+        printf(", in %llu of %llu groups", (unsigned long long)pare_document_count(experts, "groups_chosen"),
+               (unsigned long long)pare_document_count(experts, "groups"));
     if (pare_document_count(experts, "shared"))
         printf("; one more, %llu wide, for all tokens", (unsigned long long)pare_document_count(experts, "shared"));
     putchar('\n');
@@ -127,6 +156,7 @@ static void show(const pare_arguments *arguments, const json_t *model) {
            pare_document_text(model, "model_type"));
     print_shape(model);
     print_block(model);
+    print_latents(pare_document_at(model, "latents"));
     print_experts(pare_document_at(model, "experts"));
     printf("widths%s\n", json_is_false(pare_document_at(model, "uniform")) ? " (they differ between layers)" : "");
     pare_document_print_widths(pare_document_at(model, "widths"), "              ");

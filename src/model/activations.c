@@ -15,7 +15,7 @@ enum { BUFFERS = 33 };
 static bool has_branch(const pare_config *config) {
     const pare_architecture *a = &config->architecture;
     double scale = a->residual_scale;
-    return (a->slots & PARE_NORMS_BEHIND) != 0 || (scale > 0.0 && scale != 1.0) || config->experts.shared;
+    return (a->slots & PARE_NORMS_BEHIND) != 0 || (scale > 0.0 && scale != 1.0) || config->experts.shared_gated;
 }
 
 static void list_buffers(const pare_backend *backend, const pare_config *config, int64_t tokens, buffer list[BUFFERS]) {
@@ -28,6 +28,7 @@ static void list_buffers(const pare_backend *backend, const pare_config *config,
     }
     uint64_t query = heads * h, key = groups * h, wide = query > ffn ? query : ffn, dout = query > d ? query : d;
     wide = key > wide ? key : wide;
+    if (config->latent.keys) wide = pare_latent_widest(config) > wide ? pare_latent_widest(config) : wide;
     size_t operand = pare_operand_size(backend), real = sizeof(float);
     const pare_architecture *a = &config->architecture;
     bool normed = a->head_norm != PARE_HEAD_NORM_NONE, branch = has_branch(config);
@@ -107,7 +108,8 @@ uint64_t pare_attention_cached_bytes(const pare_backend *backend, const pare_con
 static uint64_t sum_buffers(const pare_backend *backend, const pare_config *config, int64_t tokens,
                             pare_room_use last_use) {
     buffer list[BUFFERS];
-    uint64_t total = pare_expert_room_bytes(backend, config, tokens, last_use);
+    uint64_t total = pare_expert_room_bytes(backend, config, tokens, last_use) +
+                     pare_latent_room_bytes(backend, config, tokens, last_use);
     list_buffers(backend, config, tokens, list);
     for (int i = 0; i < BUFFERS; i++)
         if (list[i].use <= last_use) total += list[i].elements * list[i].size;
@@ -122,6 +124,7 @@ static pare_status new_buffers(const pare_backend *backend, const pare_config *c
         if (list[i].use <= last_use)
             PARE_TRY(
                 pare_alloc_uninitialized((char *)out + list[i].offset, list[i].elements, list[i].size, "activations"));
+    PARE_TRY(pare_latent_room_new(backend, config, tokens, last_use, &out->latent));
     return pare_expert_room_new(backend, config, tokens, last_use, &out->experts);
 }
 
@@ -164,6 +167,7 @@ pare_status pare_activations_results_new(const pare_backend *backend, const pare
     out->dbranch = shared->dbranch;
     out->dkept = shared->dkept;
     pare_expert_room_share(&shared->experts, &out->experts);
+    pare_latent_room_share(&shared->latent, &out->latent);
     return PARE_OK;
 }
 
@@ -171,6 +175,7 @@ void pare_activations_results_free(pare_activations *a) {
     a->wide = a->dk = a->dv = a->dnormed = a->branch[2] = a->dbranch = a->dkept = NULL;
     a->dgate = a->dup = a->dout = NULL;
     pare_expert_room_unshare(&a->experts);
+    pare_latent_room_unshare(&a->latent);
     pare_activations_free(a);
 }
 
@@ -211,5 +216,6 @@ void pare_activations_free(pare_activations *a) {
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     pare_expert_room_free(&a->experts);
+    pare_latent_room_free(&a->latent);
     *a = (pare_activations){0};
 }

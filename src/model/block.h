@@ -9,6 +9,7 @@
 
 #include "model/adapter_room.h"
 #include "model/expert_room.h"
+#include "model/latent_room.h"
 #include "model/observer.h"
 #include "model/position_tables.h"
 #include "model/source.h"
@@ -57,8 +58,8 @@ typedef struct pare_gradient_sink {
                                    const float *gradient); /* or NULL */
     pare_status (*linear_gradient)(void *context, uint32_t layer, pare_role role,
                                    const pare_linear_output *gradient); /* or NULL */
-    /* Of the tokens of one expert that some reach, in the backward: felt[places[i]] is share dL/dshare of its i-th token.
-     * Their sum is the derivative of the loss by a factor of all that the expert makes. */
+    /* Of the tokens of one expert that some reach, in the backward: felt[places[i]] is share dL/dshare of its i-th
+     * token. Their sum is the derivative of the loss by a factor of all that the expert makes. */
     pare_status (*expert_gradient)(void *context, uint32_t layer, uint32_t expert, int64_t tokens,
                                    const int32_t *places, const float *felt); /* or NULL */
     uint32_t lowest_layer; /* that these want to see, though no tensor so low is wanted */
@@ -94,6 +95,7 @@ typedef struct pare_activations {
     float *branch_inverse[2]; /* [tokens] */
     float *dbranch, *dkept;   /* [tokens, d]; backward only */
     pare_expert_room experts;
+    pare_latent_room latent;
 } pare_activations;
 
 typedef struct pare_block {
@@ -104,9 +106,9 @@ typedef struct pare_block {
     int64_t hidden_count;
     const pare_config *config;
     const pare_source *source; /* experts are composed when a token reaches them */
-    const float *rotation;    /* row 0: the first token's position; NULL: none */
-    const float *slopes;      /* [heads] or NULL */
-    const float *query_scale; /* of positions, as rotation; NULL: ones */
+    const float *rotation;     /* row 0: the first token's position; NULL: none */
+    const float *slopes;       /* [heads] or NULL */
+    const float *query_scale;  /* of positions, as rotation; NULL: ones */
     uint32_t layer;
     pare_widths widths;
     pare_block_weights weights;
@@ -164,6 +166,7 @@ typedef struct pare_block_gradients {
     double *vector_sums[PARE_ALL_ROLES];     /* NULL where the family has no such vector */
     double *bias_samples[PARE_MATRIX_ROLES]; /* of the roles' biases; NULL without samples, too */
     float *expert_sums;                      /* of all tensors of a layer's experts, by their ids; NULL as sums */
+    float *latent_sums;                      /* of the matrix of the queries' latent; NULL as sums */
     double *final_sums;                      /* [2, d] of the final norm; NULL: nobody wants them */
     int64_t sequences;                       /* of the whole batch */
     int64_t first_token;                     /* of the micro-batch */

@@ -1,5 +1,6 @@
 #include "model/block_experts.h"
 #include "model/block_heads.h"
+#include "model/block_latent.h"
 #include "model/block_linear.h"
 #include "model/block_residual.h"
 
@@ -64,6 +65,7 @@ static pare_status attention_backward(const pare_block *block, const pare_block_
     backend->operations->to_operand(backend, branch, n * d, a->dout);
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_O, a->dout, a->merged));
     PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_O, a->dout, false, a->wide));
+    if (pare_block_has_latents(block)) pare_latent_widen(block);
     return pare_heads_attend_backward(block, g);
 }
 
@@ -89,6 +91,10 @@ static pare_status attention_part_backward(const pare_block *block, const pare_b
     const float *branch;
     PARE_TRY(pare_block_add_backward(block, g, PARE_PART_ATTENTION, dout, &branch));
     PARE_TRY(attention_backward(block, g, branch));
+    if (pare_block_has_latents(block)) {
+        PARE_TRY(pare_latent_backward(block, g));
+        return input_norm_backward(block, g, PARE_NORM_SLOT_INPUT, x, dx);
+    }
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_Q, a->dgate, a->normed1));
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_K, a->dup, a->normed1));
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_V, a->dout, a->normed1));

@@ -45,11 +45,14 @@ pare_status pare_block_route(const pare_block *block) {
     r->tokens = block->batch * block->length;
     r->experts = block->widths.experts;
     r->chosen = block->config->experts.chosen;
-    r->normalised = block->config->experts.normalised;
+    r->rule = &block->config->experts;
     size_t id = pare_tensor_id_router(block->config, block->layer);
     const void *router = pare_source_operand(block->source, id, room->router);
     PARE_TRY(project(block, r->tokens, r->experts, block->hidden, block->activations->normed2, router, r->probability));
     const bool *const *off = block->source->experts_off;
+    if (r->rule->corrected)
+        pare_source_rows(block->source, pare_tensor_id_correction(block->config, block->layer), 0, 1, room->correction);
+    r->correction = r->rule->corrected ? room->correction : NULL;
     pare_routing_choose(r, off ? off[block->layer] : NULL);
     if (pare_block_gates_shared(block)) weigh_shared(block, room);
     return PARE_OK;

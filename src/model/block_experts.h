@@ -1,6 +1,6 @@
 /* The experts of a block: tokens are gathered per expert and multiplied in one product each, and an expert's weights
  * are composed when a token of the micro-batch reaches it, and not before. What all tokens reach besides is the block's
- * own FFN, times the sigmoid of its gate. */
+ * own FFN, times the sigmoid of its gate where it has one. */
 #ifndef PARE_MODEL_BLOCK_EXPERTS_H
 #define PARE_MODEL_BLOCK_EXPERTS_H
 
@@ -12,7 +12,7 @@ static inline bool pare_block_has_experts(const pare_block *block) {
 
 /* The FFN that all tokens reach stands beside the experts, behind a gate. */
 static inline bool pare_block_gates_shared(const pare_block *block) {
-    return pare_block_has_experts(block) && block->config->experts.shared > 0;
+    return pare_block_has_experts(block) && block->config->experts.shared_gated;
 }
 
 /* After the FFN's input: which experts the tokens reach, and their shares. */

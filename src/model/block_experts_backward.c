@@ -10,7 +10,7 @@ enum { PIECE = 64 };
 
 uint64_t pare_expert_sums_elements(const pare_config *config) {
     uint64_t d = config->hidden, each = (uint64_t)PARE_EXPERT_PARTS * config->experts.width * d;
-    return pare_has_experts(config) ? config->experts.count * (d + each) + d : 0;
+    return pare_has_experts(config) ? config->experts.count * (d + each) + d : 0; /* the correction has none */
 }
 
 /* Where the sums of a tensor of the layer lie: in the order of ids. */
@@ -19,7 +19,8 @@ static float *sums_of(const pare_block *block, const pare_block_gradients *g, si
     size_t at = id - pare_tensor_id_router(config, block->layer), d = config->hidden;
     if (!g->expert_sums || at == 0) return g->expert_sums;
     size_t router = (size_t)config->experts.count * d;
-    return g->expert_sums + router + (at == 1 ? 0 : d + (at - 2) * config->experts.width * d);
+    return g->expert_sums + router +
+           (at < PARE_EXPERT_OWN ? 0 : d + (at - PARE_EXPERT_OWN) * config->experts.width * d);
 }
 
 /* dy: operand [m, out], x: operand [m, in]. */
@@ -126,12 +127,13 @@ static pare_status router_backward(const pare_block *block, const pare_block_gra
 static pare_status hand_over_sums(const pare_block *block, const pare_block_gradients *g) {
     const pare_config *config = block->config;
     size_t first = pare_tensor_id_router(config, block->layer);
-    size_t count = 2 + (size_t)block->widths.experts * PARE_EXPERT_PARTS;
+    size_t count = PARE_EXPERT_OWN + (size_t)block->widths.experts * PARE_EXPERT_PARTS;
     if (!g->expert_sums || !g->last) return PARE_OK;
     for (size_t id = first; id < first + count; id++) {
         int64_t rows, columns;
         const pare_tensor *tensor = block->source->model->tensors[id];
         pare_tensor_matrix(tensor, &rows, &columns);
+        if (id == first + PARE_EXPERT_CORRECTION) continue;
         if (pare_tensor_is_absent(tensor) || !g->sink->wants(g->sink->context, id)) continue;
         PARE_TRY(g->sink->rows(g->sink->context, id, 0, rows, columns, sums_of(block, g, id), NULL));
     }

@@ -1,5 +1,6 @@
 #include "model/block_experts.h"
 #include "model/block_heads.h"
+#include "model/block_latent.h"
 #include "model/block_linear.h"
 #include "model/block_residual.h"
 
@@ -7,6 +8,7 @@
 static pare_status project_heads(const pare_block *block) {
     static const pare_role roles[] = {PARE_ROLE_Q, PARE_ROLE_K, PARE_ROLE_V};
     pare_activations *a = block->activations;
+    if (pare_block_has_latents(block)) return pare_latent_project(block);
     for (int i = 0; i < 3; i++) {
         PARE_TRY(pare_linear_forward(block, roles[i], a->normed1, a->wide));
         pare_heads_split(block, roles[i], a->wide);
@@ -45,7 +47,8 @@ pare_status pare_block_attend(const pare_block *block, const float *x) {
     PARE_TRY(pare_block_attention_input(block, x));
     PARE_TRY(project_heads(block));
     PARE_TRY(pare_heads_attend(block));
-    return observe(block, PARE_INPUT_O, a->merged, (int64_t)block->widths.heads * block->head, false);
+    if (pare_block_has_latents(block)) pare_latent_narrow(block);
+    return observe(block, PARE_INPUT_O, a->merged, pare_linear_of(block, PARE_ROLE_O).in, false);
 }
 
 pare_status pare_block_attention_output(const pare_block *block, const float *x, float *middle) {

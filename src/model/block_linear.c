@@ -1,6 +1,7 @@
 #include "model/block_linear.h"
 #include "model/block_adapter.h"
 #include "model/block_residual.h"
+#include "model/config_latent.h"
 #include "model/output_factors.h"
 #include "support/vectorize.h"
 
@@ -24,6 +25,9 @@ pare_linear pare_linear_of(const pare_block *block, pare_role role) {
     int64_t d = block->hidden, f = block->widths.ffn, tokens = block->batch * block->length;
     int64_t query = (int64_t)block->widths.heads * block->head, key = (int64_t)block->widths.kv_heads * block->head;
     bool many = pare_linear_ffn_by_feature(tokens);
+    int64_t rows, columns;
+    if (pare_config_latent_shape(block->config, &block->widths, role, &rows, &columns))
+        return (pare_linear){tokens, rows, columns, false, false};
     switch (role) {
     case PARE_ROLE_Q:
         return (pare_linear){tokens, query, d, false, false};

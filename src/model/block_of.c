@@ -1,5 +1,8 @@
 #include "model/block.h"
 
+/* That of the latents' norms is their class's own default, whatever config.json says of all others. */
+static const double LATENT_EPS = 1e-6;
+
 /* Norms that multiply by 1 + w. */
 static bool is_unit(const pare_architecture *a, pare_role role) {
     return a->norm_unit && !pare_role_is_bias(role);
@@ -43,12 +46,13 @@ static int64_t head_norm_repeat(const pare_block *block, pare_role role) {
 pare_norm pare_block_norm(const pare_block *block, pare_role role) {
     pare_role bias = pare_roles[role].bias;
     bool whole = pare_roles[role].columns == PARE_SPAN_HIDDEN;
+    bool latent = block->config->latent.keys && (role == PARE_ROLE_Q_NORM || role == PARE_ROLE_K_NORM);
     return (pare_norm){.kind = block->config->architecture.norm,
                        .kept = whole ? block->hidden_kept : NULL,
                        .kept_count = block->hidden_count,
                        .weight = block->weights.vector[role],
                        .bias = bias < PARE_ALL_ROLES ? block->weights.vector[bias] : NULL,
-                       .eps = block->eps,
+                       .eps = latent ? LATENT_EPS : block->eps,
                        .repeat = head_norm_repeat(block, role)};
 }
 

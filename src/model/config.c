@@ -2,6 +2,7 @@
 #include "model/config_experts.h"
 #include "model/config_fields.h"
 #include "model/config_kind.h"
+#include "model/config_latent.h"
 #include "model/config_layers.h"
 #include "model/config_options.h"
 #include "model/config_remote.h"
@@ -139,8 +140,10 @@ static pare_status read_fields(pare_fields file, pare_config *config) {
     PARE_TRY(pare_config_respell(fields, type, config->text));
     PARE_TRY(read_sizes(fields, config));
     PARE_TRY(read_tied(fields, file, config));
+    PARE_TRY(pare_config_read_latent(fields, config));
     PARE_TRY(pare_config_read_options(fields, config));
     PARE_TRY(pare_config_read_rope(fields, config));
+    PARE_TRY(pare_config_read_latent_scale(fields, config));
     PARE_TRY(pare_config_read_layers(fields, config));
     PARE_TRY(pare_config_read_experts(fields, config));
     PARE_TRY(read_tokens(fields, file, config));

@@ -56,14 +56,32 @@ typedef struct pare_layer_plan {
 } pare_layer_plan;
 
 /* The experts of the layers that have some: FFNs with a gate, of which each token reaches those that its router likes
- * best. Their outputs are added up by the softmax of the router's logits. */
+ * best. Their outputs are added up by shares, which follow from the router's logits (routing.h). */
 typedef struct pare_experts {
-    uint32_t count;  /* as the file has it; 0: the model has none */
-    uint32_t chosen; /* by each token */
-    uint32_t width;  /* FFN channels of each */
-    uint32_t shared; /* of one more, that all tokens reach through a gate of its own; 0: there is none */
-    bool normalised; /* the shares of those chosen add up to 1: the softmax is theirs alone */
+    uint32_t count;    /* as the file has it; 0: the model has none */
+    uint32_t chosen;   /* by each token */
+    uint32_t width;    /* FFN channels of each */
+    uint32_t shared;   /* of one more, that all tokens reach; 0: there is none */
+    bool shared_gated; /* through a gate of its own */
+    bool normalised;   /* the shares of those chosen add up to `scale` */
+    bool sigmoid;      /* shares are sigmoids of the logits, not their softmax */
+    bool corrected;    /* a number for each expert is added to what it is chosen by, and not to its share */
+    double jitter;     /* above 0: sparsemixer (routing.h), which chooses 2 */
+    double scale;      /* of the shares; 1: none */
+    uint32_t groups, groups_chosen; /* at most PARE_EXPERT_GROUPS: a token chooses in those groups of experts, which
+                                       follow one another, that it likes best: 1 of 1, in all of them */
+    bool groups_by_two;             /* liked by their two best experts together, not by the best one */
 } pare_experts;
+
+/* Attention over latents (block_latent.h). */
+typedef struct pare_latent {
+    uint32_t queries;               /* rank of the queries' latent; 0: they are made of the hidden state */
+    uint32_t keys;                  /* rank of that of keys and values; 0: the model has no latents */
+    uint32_t rotated, plain, value; /* of each head: dimensions of queries and keys that are turned, and that are not;
+                                       of its values, no more than both */
+} pare_latent;
+
+enum { PARE_EXPERT_GROUPS = 64 };
 
 enum { PARE_ROPES = 2, PARE_ROOT_BYTES = 48 };
 
@@ -97,6 +115,7 @@ typedef struct pare_config {
     bool embedding_in_head;            /* tied, and stored as the head alone */
     pare_rope_config rope[PARE_ROPES]; /* of most layers, and of those with a window where these have their own */
     int64_t bos, eos;                  /* -1: none; the first one of the vocabulary where the file lists several */
+    pare_latent latent;
     pare_experts experts;
     pare_layer_plan *plan; /* [layers] */
     pare_widths *widths;   /* [layers] */

@@ -9,6 +9,15 @@ static inline bool pare_has_experts(const pare_config *config) {
     return config->experts.count > 0;
 }
 
+/* So many experts in a layer stand in groups as the class wants them: as many in each, two of them at least where two
+ * speak for a group, and as many as a token chooses in the groups that are open to it. */
+bool pare_experts_fit_groups(const pare_experts *experts, uint32_t count);
+
+/* Groups of experts that lose as many each: 1 where every token chooses in all of them. */
+static inline uint32_t pare_experts_ranked_apart(const pare_experts *experts) {
+    return experts->groups_chosen < experts->groups ? experts->groups : 1;
+}
+
 /* Sets config->experts, and `routed` in the plan of each layer, which must be there. Nothing for families without. */
 pare_status pare_config_read_experts(pare_fields fields, pare_config *config);
 

@@ -61,6 +61,16 @@ static pare_status divide_heads(const pare_inventory *from, const char *name, ui
                      stated_heads, kv, kv, (unsigned long long)(stated_heads + 2 * (uint64_t)kv));
 }
 
+/* config.json says all; the matrices that are roles are checked with all others. */
+static pare_status measure_latents(const pare_inventory *from, uint32_t layer, pare_widths *widths) {
+    const pare_config *config = from->config;
+    char name[PARE_NAME_BYTES];
+    widths->heads = widths->kv_heads = pare_config_stated(config, PARE_CONFIG_KEY_HEADS, layer);
+    if (!config->latent.queries) return PARE_OK;
+    pare_query_down_name(config, layer, name);
+    return pare_inventory_matrix(from, name, config->latent.queries, config->hidden);
+}
+
 static pare_status measure_attention(const pare_inventory *from, uint32_t layer, pare_widths *widths) {
     const pare_config *config = from->config;
     uint32_t h = config->head_size;
@@ -68,6 +78,7 @@ static pare_status measure_attention(const pare_inventory *from, uint32_t layer,
     uint64_t rows;
     const pare_fused *fused = pare_family_fused(config->family, PARE_ROLE_Q);
     if (pare_config_states_none(config, PARE_CONFIG_KEY_HEADS, layer)) return PARE_OK;
+    if (config->latent.keys) return measure_latents(from, layer, widths);
     pare_layer_tensor_name(config, layer, PARE_ROLE_Q, name);
     PARE_TRY(measure_outputs(from, name, h, &rows));
     if (fused) {
@@ -261,7 +272,7 @@ static pare_status refuse_strangers(const pare_inventory *from) {
     for (size_t i = 0; i < pare_checkpoint_count(from->checkpoint); i++) {
         const pare_tensor *tensor = pare_checkpoint_at(from->checkpoint, i);
         if (from->known[i] || is_buffer(tensor->name) || is_elsewhere(from->config, tensor->name) ||
-            is_beside_classifier(from->config, tensor->name))
+            is_beside_classifier(from->config, tensor->name) || pare_name_predicts(from->config, tensor->name))
             continue;
         return pare_fail(PARE_UNSUPPORTED,
                          "%s: tensor %s has no place in a %s of the kind that config.json describes; leaving it out "

@@ -1,5 +1,6 @@
 #include "model/config_fit_experts.h"
 #include "model/expert_names.h"
+#include "model/family.h"
 
 #include <stdio.h>
 
@@ -46,14 +47,17 @@ static pare_status fit_each(const pare_inventory *from, uint32_t layer) {
 
 static pare_status fit_shared(const pare_inventory *from, uint32_t layer, const pare_widths *widths) {
     const pare_config *config = from->config;
+    const pare_expert_rule *rule = &config->family->experts;
     char name[PARE_NAME_BYTES];
     if (!config->experts.shared) return PARE_OK;
     if (widths->ffn != config->experts.shared)
         return pare_fail(PARE_FORMAT_ERROR,
-                         "%s: %s of config.json is %u, but the tensors of layer %u have %u; correct the one that is "
-                         "wrong",
-                         pare_checkpoint_directory(from->checkpoint), config->family->experts.shared_key,
-                         config->experts.shared, layer, widths->ffn);
+                         "%s: by %s of config.json what all tokens reach is %u wide, but the tensors of layer %u have "
+                         "%u; correct the one that is wrong",
+                         pare_checkpoint_directory(from->checkpoint),
+                         rule->shared_key ? rule->shared_key : rule->shared_count_key, config->experts.shared, layer,
+                         widths->ffn);
+    if (!config->experts.shared_gated) return PARE_OK;
     pare_shared_gate_name(config, layer, name);
     return pare_inventory_matrix(from, name, 1, config->hidden);
 }
@@ -66,5 +70,9 @@ pare_status pare_config_fit_experts(const pare_inventory *from, uint32_t layer, 
     pare_router_name(config, layer, name);
     PARE_TRY(pare_inventory_matrix(from, name, widths->experts, config->hidden));
     PARE_TRY(fit_shared(from, layer, widths));
+    if (config->experts.corrected) {
+        pare_correction_name(config, layer, name);
+        PARE_TRY(pare_inventory_vector(from, name, widths->experts));
+    }
     return pare_experts_are_fused(config) ? fit_fused(from, layer) : fit_each(from, layer);
 }

@@ -27,6 +27,11 @@ static pare_status read_window(pare_fields fields, const pare_layer_rule *rule, 
     return PARE_OK;
 }
 
+/* The late layers have windows, where nothing else is said. */
+static bool by_number(const pare_layer_rule *rule) {
+    return rule->window == PARE_WINDOW_FLAGGED || rule->window == PARE_WINDOW_LATE;
+}
+
 /* Where the file has no layer_types. */
 static pare_status usual_window(pare_fields fields, const pare_layer_rule *rule, uint32_t layer, bool rotates,
                                 bool *windowed) {
@@ -34,8 +39,8 @@ static pare_status usual_window(pare_fields fields, const pare_layer_rule *rule,
     *windowed = true;
     if (rule->period_key) PARE_TRY(pare_field_whole(fields, rule->period_key, 1, PERIOD_LIMIT, period, &period));
     if (rule->window == PARE_WINDOW_TYPES && period) *windowed = (layer + 1) % period != 0;
-    if (rule->window != PARE_WINDOW_FLAGGED) return PARE_OK;
-    PARE_TRY(pare_field_whole(fields, "max_window_layers", 0, PERIOD_LIMIT, 28, &first));
+    if (!by_number(rule)) return PARE_OK;
+    PARE_TRY(pare_field_whole(fields, "max_window_layers", 0, PERIOD_LIMIT, rule->first_window, &first));
     *windowed = rule->no_rope_key ? !rotates : layer >= first;
     return PARE_OK;
 }
@@ -67,7 +72,7 @@ static bool rotates(const pare_layer_rule *rule, const json_t *list, uint32_t la
 
 pare_status pare_config_read_layers(pare_fields fields, pare_config *config) {
     const pare_layer_rule *rule = &config->family->layers;
-    bool typed = rule->window == PARE_WINDOW_TYPES || rule->window == PARE_WINDOW_FLAGGED;
+    bool typed = rule->window == PARE_WINDOW_TYPES || by_number(rule);
     bool turned = config->architecture.positions == PARE_POSITIONS_ROTARY;
     const json_t *types, *flags;
     pare_layer_rule own = *rule;
@@ -116,7 +121,7 @@ uint32_t pare_config_window(const pare_config *config) {
 
 void pare_config_write_layers(const pare_config *original, const pare_config_sizes *sizes, json_t *json) {
     const pare_layer_rule *rule = &original->family->layers;
-    bool typed = rule->window == PARE_WINDOW_TYPES || rule->window == PARE_WINDOW_FLAGGED;
+    bool typed = rule->window == PARE_WINDOW_TYPES || by_number(rule);
     if (original->family->write_sizes) original->family->write_sizes(original, sizes, json);
     if (sizes->layers == original->layers) return;
     if (typed && !json_is_array(json_object_get(json, types_key))) put_types(original, json);

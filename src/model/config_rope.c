@@ -109,7 +109,8 @@ static pare_status read_part(pare_fields file, pare_fields scaling, const pare_c
         return refuse_part(scaling, rope->kind == PARE_ROPE_PLAIN);
     }
     if (rule->dimensions_key) {
-        PARE_TRY(pare_field_whole(file, rule->dimensions_key, 2, head, head, &rope->rotated));
+        uint32_t usual = config->latent.keys ? config->latent.rotated : head;
+        PARE_TRY(pare_field_whole(file, rule->dimensions_key, 2, head, usual, &rope->rotated));
     } else {
         double share = rule->share;
         const char *key = rule->share_key ? rule->share_key : rotated_key;

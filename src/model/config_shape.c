@@ -1,4 +1,4 @@
-#include "model/config.h"
+#include "model/config_latent.h"
 
 int64_t pare_config_span(const pare_config *config, const pare_widths *widths, pare_span kind) {
     int64_t h = config->head_size;
@@ -15,11 +15,17 @@ int64_t pare_config_span(const pare_config *config, const pare_widths *widths, p
         return widths->ffn;
     case PARE_SPAN_HEAD:
         return h;
+    case PARE_SPAN_QUERY_LATENT:
+        return config->latent.queries;
+    case PARE_SPAN_KEY_LATENT:
+        return config->latent.keys;
     }
     return 0;
 }
 
 pare_span pare_config_columns(const pare_config *config, pare_role role) {
+    if (config->latent.keys && role == PARE_ROLE_Q_NORM) return PARE_SPAN_QUERY_LATENT;
+    if (config->latent.keys && role == PARE_ROLE_K_NORM) return PARE_SPAN_KEY_LATENT;
     bool all = config->architecture.head_norm == PARE_HEAD_NORM_ALL || config->architecture.head_norm_own;
     if (all && role == PARE_ROLE_Q_NORM) return PARE_SPAN_HEADS;
     return all && role == PARE_ROLE_K_NORM ? PARE_SPAN_KV_HEADS : pare_roles[role].columns;
@@ -33,6 +39,7 @@ void pare_config_role_shape(const pare_config *config, const pare_widths *widths
                             int64_t *columns) {
     *rows = *columns = 0;
     if (!pare_has_role(&config->architecture, role)) return;
+    if (pare_config_latent_shape(config, widths, role, rows, columns)) return;
     *rows = pare_config_span(config, widths, pare_roles[role].rows);
     *columns = pare_config_span(config, widths, pare_config_columns(config, role));
 }

@@ -10,7 +10,7 @@ typedef struct buffer {
     pare_room_use use;
 } buffer;
 
-enum { BUFFERS = 23 };
+enum { BUFFERS = 24 };
 
 static void list_buffers(const pare_backend *backend, const pare_config *config, int64_t tokens, buffer list[BUFFERS]) {
     const pare_experts *x = &config->experts;
@@ -23,12 +23,13 @@ static void list_buffers(const pare_backend *backend, const pare_config *config,
         {FIELD(routing.expert), chosen, sizeof(int32_t), PARE_ROOM_RESULT},
         {FIELD(routing.order), chosen, sizeof(int32_t), PARE_ROOM_RESULT},
         {FIELD(routing.first), (uint64_t)x->count + 1, sizeof(int64_t), PARE_ROOM_RESULT},
-        {FIELD(shared_share), x->shared ? n : 0, real, PARE_ROOM_RESULT},
+        {FIELD(shared_share), x->shared_gated ? n : 0, real, PARE_ROOM_RESULT},
         {FIELD(matrix[0]), f * d, operand, PARE_ROOM_TEMPORARY},
         {FIELD(matrix[1]), f * d, operand, PARE_ROOM_TEMPORARY},
         {FIELD(matrix[2]), f * d, operand, PARE_ROOM_TEMPORARY},
         {FIELD(router), x->count * d, operand, PARE_ROOM_TEMPORARY},
-        {FIELD(shared_gate), x->shared ? d : 0, real, PARE_ROOM_TEMPORARY},
+        {FIELD(shared_gate), x->shared_gated ? d : 0, real, PARE_ROOM_TEMPORARY},
+        {FIELD(correction), x->corrected ? x->count : 0, real, PARE_ROOM_TEMPORARY},
         {FIELD(x), n * d, operand, PARE_ROOM_TEMPORARY},
         {FIELD(gate), n * f, real, PARE_ROOM_TEMPORARY},
         {FIELD(up), n * f, real, PARE_ROOM_TEMPORARY},
@@ -93,6 +94,7 @@ void pare_expert_room_free(pare_expert_room *r) {
                           r->matrix[2],
                           r->router,
                           r->shared_gate,
+                          r->correction,
                           r->x,
                           r->gate,
                           r->up,

@@ -19,6 +19,7 @@ typedef struct pare_expert_room {
     void *matrix[PARE_EXPERT_MATRICES]; /* operands [width, d], [width, d], [d, width] */
     void *router;                       /* operand [experts, d] */
     float *shared_gate;                 /* [d] */
+    float *correction;                  /* [experts] */
     void *x;                            /* operand [tokens, d] what its tokens read */
     float *gate, *up;                   /* [tokens, width] */
     void *activated;                    /* operand [tokens, width] */

@@ -12,24 +12,26 @@ size_t pare_tensor_id_router(const pare_config *config, uint32_t layer) {
 }
 
 size_t pare_tensor_id_shared_gate(const pare_config *config, uint32_t layer) {
-    return first_of(config, layer) + 1;
+    return first_of(config, layer) + PARE_EXPERT_SHARED_GATE;
+}
+
+size_t pare_tensor_id_correction(const pare_config *config, uint32_t layer) {
+    return first_of(config, layer) + PARE_EXPERT_CORRECTION;
 }
 
 size_t pare_tensor_id_expert(const pare_config *config, uint32_t layer, uint32_t expert, pare_expert_part part) {
-    return first_of(config, layer) + 2 + (size_t)expert * PARE_EXPERT_PARTS + (size_t)part;
+    return first_of(config, layer) + PARE_EXPERT_OWN + (size_t)expert * PARE_EXPERT_PARTS + (size_t)part;
 }
 
 bool pare_tensor_id_split_expert(const pare_model *model, size_t id, pare_expert_place *place) {
     const pare_config *config = &model->config;
-    if (!pare_has_experts(config) || id < first_of(config, 0) || id >= model->tensor_count) return false;
+    if (!pare_has_experts(config) || id < first_of(config, 0) || id >= first_of(config, config->layers)) return false;
     size_t each = pare_expert_tensors(config), from = id - first_of(config, 0), at = from % each;
     *place = (pare_expert_place){.layer = (uint32_t)(from / each),
-                                 .what = at == 0   ? PARE_EXPERT_ROUTER
-                                         : at == 1 ? PARE_EXPERT_SHARED_GATE
-                                                   : PARE_EXPERT_OWN};
-    if (at < 2) return true;
-    place->expert = (uint32_t)((at - 2) / PARE_EXPERT_PARTS);
-    place->part = (pare_expert_part)((at - 2) % PARE_EXPERT_PARTS);
+                                 .what = at < PARE_EXPERT_OWN ? (pare_expert_tensor)at : PARE_EXPERT_OWN};
+    if (at < PARE_EXPERT_OWN) return true;
+    place->expert = (uint32_t)((at - PARE_EXPERT_OWN) / PARE_EXPERT_PARTS);
+    place->part = (pare_expert_part)((at - PARE_EXPERT_OWN) % PARE_EXPERT_PARTS);
     return true;
 }
 
@@ -78,9 +80,13 @@ pare_status pare_experts_bind(pare_model *model) {
         if (!config->widths[layer].experts) continue;
         pare_router_name(config, layer, name);
         model->tensors[pare_tensor_id_router(config, layer)] = pare_checkpoint_find(model->checkpoint, name);
-        if (config->experts.shared) {
+        if (config->experts.shared_gated) {
             pare_shared_gate_name(config, layer, name);
             model->tensors[pare_tensor_id_shared_gate(config, layer)] = pare_checkpoint_find(model->checkpoint, name);
+        }
+        if (config->experts.corrected) {
+            pare_correction_name(config, layer, name);
+            model->tensors[pare_tensor_id_correction(config, layer)] = pare_checkpoint_find(model->checkpoint, name);
         }
         for (uint32_t expert = 0; expert < config->widths[layer].experts; expert++)
             PARE_TRY(bind_expert(model, layer, expert));

@@ -1,6 +1,7 @@
-/* Tensors of layers with experts: the router's [experts, d], the gate of the expert that all tokens reach [1, d], and
- * gate, up [width, d] and down [d, width] of each expert. They are no roles: their ids come behind all others, layer by
- * layer. Files store experts one by one, or all of them in two tensors of three axes, of which each is a slice. */
+/* Tensors of layers with experts: the router's [experts, d], the gate of the expert that all tokens reach [1, d], what
+ * is added to the scores by which experts are chosen [experts], and gate, up [width, d] and down [d, width] of each
+ * expert. They are no roles: their ids come behind all others, layer by layer. Files store experts one by one, or all
+ * of them in two tensors of three axes, of which each is a slice. */
 #ifndef PARE_MODEL_EXPERT_TENSORS_H
 #define PARE_MODEL_EXPERT_TENSORS_H
 
@@ -16,16 +17,23 @@ typedef struct pare_expert_slice {
     char name[PARE_NAME_BYTES]; /* "model.layers.0.block_sparse_moe.input_linear.weight[3].up" */
 } pare_expert_slice;
 
+/* In the order of their ids. */
+typedef enum pare_expert_tensor {
+    PARE_EXPERT_ROUTER,
+    PARE_EXPERT_SHARED_GATE,
+    PARE_EXPERT_CORRECTION,
+    PARE_EXPERT_OWN
+} pare_expert_tensor;
+
 /* Ids of a layer: whatever its widths, as many as config.json says. */
 static inline size_t pare_expert_tensors(const pare_config *config) {
-    return 2 + (size_t)config->experts.count * PARE_EXPERT_PARTS;
+    return PARE_EXPERT_OWN + (size_t)config->experts.count * PARE_EXPERT_PARTS;
 }
 
 size_t pare_tensor_id_router(const pare_config *config, uint32_t layer);
 size_t pare_tensor_id_shared_gate(const pare_config *config, uint32_t layer);
+size_t pare_tensor_id_correction(const pare_config *config, uint32_t layer);
 size_t pare_tensor_id_expert(const pare_config *config, uint32_t layer, uint32_t expert, pare_expert_part part);
-
-typedef enum pare_expert_tensor { PARE_EXPERT_ROUTER, PARE_EXPERT_SHARED_GATE, PARE_EXPERT_OWN } pare_expert_tensor;
 
 /* What an id behind all others is of. */
 typedef struct pare_expert_place {

@@ -61,15 +61,17 @@ enum { PARE_OPTIONS = 12 };
 
 /* Which layers have a window. */
 typedef enum pare_window_rule {
-    PARE_WINDOW_NONE,   /* sliding_window means nothing to the class */
-    PARE_WINDOW_ALL,    /* every layer */
-    PARE_WINDOW_TYPES,  /* by layer_types; where these are absent, all but every `period`-th (0: all) */
-    PARE_WINDOW_FLAGGED /* by layer_types if use_sliding_window; absent: from max_window_layers on */
+    PARE_WINDOW_NONE,    /* sliding_window means nothing to the class */
+    PARE_WINDOW_ALL,     /* every layer */
+    PARE_WINDOW_TYPES,   /* by layer_types; where these are absent, all but every `period`-th (0: all) */
+    PARE_WINDOW_FLAGGED, /* by layer_types if use_sliding_window; absent: from max_window_layers on */
+    PARE_WINDOW_LATE     /* the same without a flag */
 } pare_window_rule;
 
 typedef struct pare_layer_rule {
     pare_window_rule window;
     const char *window_key;   /* NULL: sliding_window */
+    uint32_t first_window;    /* max_window_layers where the key is absent */
     uint32_t window_fallback; /* where the key is absent; 0: none */
     uint32_t period;
     const char *period_key;    /* a number in the file in its place */
@@ -98,14 +100,35 @@ typedef struct pare_expert_rule {
     const char *fused[2]; /* those of all experts in one tensor: [experts, 2 width, d], gate above up, and [experts, d,
                              width]; names without suffix are bare. NULL: one tensor each */
     const char *shared;   /* before the names of gate, up and down of what all tokens reach: "mlp.shared_expert." */
-    const char *shared_gate;
-    const char *count_key, *width_key, *shared_key;
-    const char *normalised_key; /* NULL: shares always add up to 1 */
-    bool sparse_step;           /* decoder_sparse_step and mlp_only_layers say which layers have some; else all */
+    const char *shared_gate; /* NULL: it has none */
+    const char *correction;  /* [experts], with suffix: "mlp.gate.e_score_correction_bias"; NULL: there is none */
+    const char *count_key, *width_key;
+    const char *shared_key;       /* the width of what all tokens reach, or */
+    const char *shared_count_key; /* how many times as wide as an expert it is */
+    const char *normalised_key;   /* NULL: shares always add up to 1 */
+    bool first_dense;      /* first_k_dense_replace layers come first that have none; else as many as the class has */
+    const char *types_key; /* a list by layer, "dense" or "sparse", which says all where it is there; NULL: none */
+    bool sparse_step;   /* decoder_sparse_step and mlp_only_layers say which layers have some; else all but the first */
+    bool sigmoid;       /* in place of the softmax */
+    bool groups_by_two; /* n_group and topk_group divide the experts into groups, liked by two experts each */
+    const char *scale_key;
+    const char *method_key; /* n_group and topk_group mean something where it says group_limited_greedy, not greedy */
+    const char *jitter_key; /* sparsemixer's; NULL: routers are none */
     struct {
-        uint32_t count, chosen, width, shared;
+        uint32_t count, chosen, width, shared; /* shared: as its key counts */
+        uint32_t first_dense, groups, groups_chosen;
+        double scale, jitter;
+        bool normalised;
+        bool unnormalised; /* shares never add up to the same */
     } fallback;
 } pare_expert_rule;
+
+/* Attention over latents (block_latent.h). */
+typedef struct pare_latent_rule {
+    const char *query_down; /* behind the layer's number, without suffix: "self_attn.q_a_proj" */
+    const char *straight;   /* the queries' matrix where they have no latent */
+    pare_latent usual;      /* where the file is silent; keys 0: the family has none */
+} pare_latent_rule;
 
 /* What a class asks of the number of heads. */
 typedef enum pare_heads_rule {
@@ -154,6 +177,7 @@ struct pare_family {
     pare_layer_rule layers;
     pare_rope_rule rope;
     pare_expert_rule experts;
+    pare_latent_rule latent;
     /* What no field says; NULL: nothing. After everything else was read. */
     pare_status (*read)(pare_fields fields, pare_config *config);
 
@@ -183,11 +207,18 @@ const pare_family *pare_family_other(const pare_config *config);
     ROW(gemma)                                                                                                         \
     ROW(gemma2)                                                                                                        \
     ROW(gemma3)                                                                                                        \
-    ROW(phi3) ROW(phi) ROW(olmo) ROW(olmo2) ROW(olmo3) ROW(smollm3) ROW(granite) ROW(internlm3) ROW(glm) ROW(glm4)     \
-        ROW(cohere) ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium) ROW(ernie4_5)    \
-            ROW(hunyuan) ROW(nemotron) ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt) ROW(bloom)   \
-                ROW(mpt) ROW(falcon) ROW(falcon_two_norms) ROW(mixtral) ROW(qwen2_moe) ROW(qwen3_moe) ROW(olmoe)       \
-                    ROW(granitemoe) ROW(vit) ROW(deit)
+    ROW(phi3)                                                                                                          \
+    ROW(phi)                                                                                                           \
+    ROW(olmo)                                                                                                          \
+    ROW(olmo2)                                                                                                         \
+    ROW(olmo3)                                                                                                         \
+    ROW(smollm3)                                                                                                       \
+    ROW(granite)                                                                                                       \
+    ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere) ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss)             \
+        ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan) ROW(nemotron) ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj)  \
+            ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon) ROW(falcon_two_norms) ROW(mixtral) ROW(qwen2_moe)   \
+                ROW(qwen3_moe) ROW(olmoe) ROW(granitemoe) ROW(glm4_moe) ROW(dots1) ROW(phimoe) ROW(deepseek_v2)        \
+                    ROW(deepseek_v3) ROW(glm4_moe_lite) ROW(vit) ROW(deit)
 #define PARE_FAMILY_DECLARE(name) extern const pare_family pare_family_##name;
 PARE_FAMILIES(PARE_FAMILY_DECLARE)
 #undef PARE_FAMILY_DECLARE

@@ -144,7 +144,7 @@ pare_status pare_gguf_target_find(const pare_config *config, const char *path, p
     char reason[REASON_BYTES] = "llama.cpp has no architecture for it that pare writes";
     const pare_gguf_architecture *row;
     *out = (pare_gguf_target){.positions = config->stated_positions};
-    for (int own = 1; own >= 0 && !out->row && !pare_has_experts(config); own--)
+    for (int own = 1; own >= 0 && !out->row && !pare_has_experts(config) && !config->latent.keys; own--)
         for (size_t i = 0; (row = pare_gguf_architecture_at(i)) && !out->row; i++) {
             bool asked = own ? row->family == config->family : row->family == &pare_family_llama;
             if (asked && fits(config, row, reason)) out->row = row;

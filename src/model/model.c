@@ -4,6 +4,7 @@
 #include "model/config_meta.h"
 #include "model/expert_tensors.h"
 #include "model/gguf_model.h"
+#include "model/latent_tensors.h"
 #include "model/names.h"
 #include "model/parts.h"
 #include "support/memory.h"
@@ -16,74 +17,6 @@
 
 /* Stands for what a family has not. */
 static const pare_tensor absent = {.name = "", .dtype = PARE_DTYPE_F32, .rank = 2, .data = ""};
-
-size_t pare_tensor_id_embedding(void) {
-    return 0;
-}
-
-size_t pare_tensor_id(uint32_t layer, pare_role role) {
-    return 1 + (size_t)layer * PARE_LAYER_ROLES + (size_t)role;
-}
-
-size_t pare_tensor_id_final_norm(const pare_model *model) {
-    return pare_tensor_id(model->config.layers, PARE_ROLE_Q);
-}
-
-size_t pare_tensor_id_head(const pare_model *model) {
-    return model->config.tied ? pare_tensor_id_embedding() : pare_tensor_id_final_norm(model) + 1;
-}
-
-/* The first id behind those of a LLaMA, whether its head is tied or not. */
-static size_t first_extra(const pare_config *config) {
-    return pare_tensor_id(config->layers, PARE_ROLE_Q) + 2;
-}
-
-static size_t first_extra_end(const pare_config *config) {
-    return first_extra(config) + (size_t)config->layers * PARE_EXTRA_ROLES;
-}
-
-static size_t first_late(const pare_config *config) {
-    return first_extra_end(config) + (PARE_ENDS - PARE_END_POSITIONS);
-}
-
-size_t pare_tensor_id_in(const pare_config *config, uint32_t layer, pare_role role) {
-    if (role < PARE_LAYER_ROLES) return pare_tensor_id(layer, role);
-    if (role >= PARE_ROLE_Q_NORM_BIAS)
-        return first_late(config) + (size_t)layer * PARE_LATE_ROLES + (size_t)(role - PARE_ROLE_Q_NORM_BIAS);
-    return first_extra(config) + (size_t)layer * PARE_EXTRA_ROLES + (size_t)(role - PARE_LAYER_ROLES);
-}
-
-size_t pare_tensor_id_first_expert(const pare_config *config) {
-    bool late = pare_has_role(&config->architecture, PARE_ROLE_Q_NORM_BIAS);
-    return first_late(config) + (late ? (size_t)config->layers * PARE_LATE_ROLES : 0);
-}
-
-size_t pare_tensor_id_end(const pare_model *model, pare_end end) {
-    if (end == PARE_END_EMBEDDING) return pare_tensor_id_embedding();
-    if (end == PARE_END_FINAL_NORM) return pare_tensor_id_final_norm(model);
-    if (end == PARE_END_HEAD) return pare_tensor_id_head(model);
-    if (!pare_has_end(&model->config.architecture, end)) return model->tensor_count;
-    return first_extra_end(&model->config) + (size_t)(end - PARE_END_POSITIONS);
-}
-
-bool pare_tensor_id_split(const pare_model *model, size_t id, uint32_t *layer, pare_role *role) {
-    if (id == pare_tensor_id_embedding()) return false;
-    if (id < pare_tensor_id_final_norm(model)) {
-        *layer = (uint32_t)((id - 1) / PARE_LAYER_ROLES);
-        *role = (pare_role)((id - 1) % PARE_LAYER_ROLES);
-        return true;
-    }
-    if (pare_has_role(&model->config.architecture, PARE_ROLE_Q_NORM_BIAS) && id >= first_late(&model->config)) {
-        size_t place = id - first_late(&model->config);
-        *layer = (uint32_t)(place / PARE_LATE_ROLES);
-        *role = (pare_role)(PARE_ROLE_Q_NORM_BIAS + place % PARE_LATE_ROLES);
-        return *layer < model->config.layers;
-    }
-    if (id < first_extra(&model->config) || id >= first_extra_end(&model->config)) return false;
-    *layer = (uint32_t)((id - first_extra(&model->config)) / PARE_EXTRA_ROLES);
-    *role = (pare_role)(PARE_LAYER_ROLES + (id - first_extra(&model->config)) % PARE_EXTRA_ROLES);
-    return true;
-}
 
 const pare_tensor *pare_model_tensor(const pare_model *model, uint32_t layer, pare_role role) {
     size_t id = pare_tensor_id_in(&model->config, layer, role);
@@ -193,11 +126,11 @@ static pare_status bind_tensors(pare_model *model) {
     const pare_config *config = &model->config;
     size_t parts = (size_t)config->layers * PARE_ALL_ROLES;
     model->tensor_count = pare_tensor_id_final_norm(model) + (config->tied ? 1 : 2);
-    if (has_extras(&config->architecture)) model->tensor_count = first_late(config);
-    if (pare_has_role(&config->architecture, PARE_ROLE_Q_NORM_BIAS))
-        model->tensor_count += (size_t)config->layers * PARE_LATE_ROLES;
+    if (has_extras(&config->architecture)) model->tensor_count = pare_tensor_id_first_expert(config);
     if (pare_has_experts(config))
         model->tensor_count = pare_tensor_id_first_expert(config) + config->layers * pare_expert_tensors(config);
+    if (pare_latent_tensors(config))
+        model->tensor_count = pare_tensor_id_query_down(config, 0) + pare_latent_tensors(config);
     PARE_TRY(pare_alloc(&model->tensors, model->tensor_count, sizeof(void *), "tensor table"));
     if (config->family->transposed || config->family->fused[0].name || config->architecture.head_norm_own)
         PARE_TRY(pare_alloc(&model->parts, parts, sizeof *model->parts, "parts of tensors"));
@@ -210,6 +143,7 @@ static pare_status bind_tensors(pare_model *model) {
             PARE_TRY(bind_role(model, layer, role));
     for (pare_end end = 0; end < PARE_ENDS; end++)
         PARE_TRY(bind_end(model, end));
+    pare_latents_bind(model);
     return pare_experts_bind(model);
 }
 

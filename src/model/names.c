@@ -2,6 +2,7 @@
 #include "support/file.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ROOTS = sizeof((pare_family){0}.roots) / sizeof(char *) };
@@ -67,6 +68,19 @@ char *pare_carried_name(const pare_config *config, const char *name) {
     return other ? pare_format("%s%s", pair[1], name + length) : pare_format("%s", name);
 }
 
+const char pare_predicting_key[] = "num_nextn_predict_layers";
+
+bool pare_name_predicts(const pare_config *config, const char *name) {
+    char prefix[PARE_NAME_BYTES], *end;
+    json_int_t more = json_integer_value(json_object_get(config->text, pare_predicting_key));
+    pare_layer_prefix(config, prefix);
+    size_t length = strlen(prefix);
+    if (more <= 0 || strncmp(name, prefix, length) != 0) return false;
+    unsigned long long layer = strtoull(name + length, &end, 10);
+    return end != name + length && *end == '.' && layer >= config->layers &&
+           layer - config->layers < (unsigned long long)more;
+}
+
 void pare_layer_prefix(const pare_config *config, char prefix[PARE_NAME_BYTES]) {
     const char *layer = config->family->layer;
     snprintf(prefix, PARE_NAME_BYTES, "%s%s", config->root, layer ? layer : "layers.");
@@ -75,7 +89,9 @@ void pare_layer_prefix(const pare_config *config, char prefix[PARE_NAME_BYTES]) 
 /* The role's name behind the layer's number, without suffix. Beside experts, gate, up and down are those of the expert
  * that all tokens reach. */
 static void role_name(const pare_config *config, uint32_t layer, pare_role role, char name[PARE_NAME_BYTES]) {
-    const char *own = pare_family_role(config->family, role), *last = strrchr(own, '.');
+    bool straight = role == PARE_ROLE_Q && config->latent.keys && !config->latent.queries;
+    const char *own = straight ? config->family->latent.straight : pare_family_role(config->family, role);
+    const char *last = strrchr(own, '.');
     const char *shared = config->plan && config->plan[layer].routed ? config->family->experts.shared : NULL;
     bool inside = shared && last && pare_roles[role].of < PARE_MATRIX_ROLES && pare_role_in(role, PARE_PART_FFN);
     snprintf(name, PARE_NAME_BYTES, "%.48s%.48s", inside ? shared : "", inside ? last + 1 : own);
@@ -88,6 +104,12 @@ void pare_layer_tensor_name(const pare_config *config, uint32_t layer, pare_role
     role_name(config, layer, role, own);
     snprintf(name, PARE_NAME_BYTES, "%.72s%u.%.64s.%s", prefix, layer, fused ? fused->name : own,
              pare_role_is_bias(role) ? "bias" : "weight");
+}
+
+void pare_query_down_name(const pare_config *config, uint32_t layer, char name[PARE_NAME_BYTES]) {
+    char prefix[PARE_NAME_BYTES];
+    pare_layer_prefix(config, prefix);
+    snprintf(name, PARE_NAME_BYTES, "%.72s%u.%.64s.weight", prefix, layer, config->family->latent.query_down);
 }
 
 bool pare_role_is_by_head(const pare_config *config, pare_role role) {

@@ -22,10 +22,17 @@ void pare_head_tensor_name(const pare_config *config, uint32_t layer, pare_role 
                            char name[PARE_NAME_BYTES]);
 /* True if the role's tensor is stored so. */
 bool pare_role_is_by_head(const pare_config *config, pare_role role);
+/* Of the matrix that makes the latent of the queries (latent_tensors.h). */
+void pare_query_down_name(const pare_config *config, uint32_t layer, char name[PARE_NAME_BYTES]);
 void pare_end_tensor_name(const pare_config *config, pare_end end, char name[PARE_NAME_BYTES]);
 
 /* The name of a tensor that is none of the model's own, as it is written; freed with free(). */
 char *pare_carried_name(const pare_config *config, const char *name);
+
+/* What predicts further tokens stands behind the last layer as more layers (num_nextn_predict_layers), and is no part
+ * of what transformers computes: true for its tensors, which are not carried on. */
+extern const char pare_predicting_key[];
+bool pare_name_predicts(const pare_config *config, const char *name);
 
 /* "model.layers." */
 void pare_layer_prefix(const pare_config *config, char prefix[PARE_NAME_BYTES]);

@@ -1,5 +1,6 @@
 #include "model/ends.h"
 #include "model/expert_tensors.h"
+#include "model/latent_tensors.h"
 #include "model/pass_internal.h"
 
 #include <math.h>
@@ -174,6 +175,8 @@ static bool wants_layer(const pare_pass *pass, const pare_gradient_sink *sink, u
         if (pare_has_role(&config->architecture, role) &&
             sink->wants(sink->context, pare_tensor_id_in(config, layer, role)))
             return true;
+    if (pare_latent_tensors(config) && sink->wants(sink->context, pare_tensor_id_query_down(config, layer)))
+        return true;
     return wants_experts(pass, sink, layer);
 }
 

@@ -1,6 +1,7 @@
 /* How much a pass holds, and getting it. */
 #include "model/block_experts.h"
 #include "model/ends.h"
+#include "model/latent_tensors.h"
 #include "model/teaching.h"
 #include "support/memory.h"
 
@@ -94,6 +95,10 @@ static uint64_t vector_sums_bytes(const pare_model *model, const pare_pass_shape
     return (vectors * (uint64_t)longest_vector(model) + 2 * model->config.hidden) * sizeof(double);
 }
 
+static uint64_t latent_sums_elements(const pare_config *config) {
+    return (uint64_t)config->latent.queries * config->hidden;
+}
+
 static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *backend, const pare_pass_shape *shape) {
     const pare_config *config = &model->config;
     uint64_t d = config->hidden, e = config->head_width, operand = pare_operand_size(backend);
@@ -107,7 +112,7 @@ static fixed_sizes measure_fixed(const pare_model *model, const pare_backend *ba
         sizes.sums += (uint64_t)matrices[role] * sizeof(float);
     }
     if (shape->samples) sizes.sums *= 2;
-    sizes.sums += pare_expert_sums_elements(config) * sizeof(float);
+    sizes.sums += (pare_expert_sums_elements(config) + latent_sums_elements(config)) * sizeof(float);
     uint64_t inputs = pare_pass_keeps_inputs(shape) ? config->layers + 1 : 1;
     sizes.per_token = inputs * d * sizeof(float) + e * operand + 48 + (shape->taught ? PARE_TEACHING_BYTES : 0);
     sizes.head +=
@@ -249,9 +254,12 @@ static pare_status allocate_gradients(pare_pass *pass, const pare_pass_memory *p
     int64_t matrices[PARE_MATRIX_ROLES];
     widest_matrices(pass->model, matrices);
     g->chunk_elements = plan->gradient_elements;
-    if (plan->micro_batch < pass->shape.sequences)
+    if (plan->micro_batch < pass->shape.sequences) {
         PARE_TRY(pare_alloc_uninitialized(&g->expert_sums, pare_expert_sums_elements(&pass->model->config),
                                           sizeof *g->expert_sums, "weight gradients"));
+        PARE_TRY(pare_alloc_uninitialized(&g->latent_sums, latent_sums_elements(&pass->model->config),
+                                          sizeof *g->latent_sums, "weight gradients"));
+    }
     PARE_TRY(pare_alloc_uninitialized(&g->chunk, (size_t)g->chunk_elements, sizeof(float), "weight gradients"));
     for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
         if (!pare_role_is_matrix(role) && pare_has_role(&pass->model->config.architecture, role))
@@ -316,6 +324,7 @@ void pare_pass_free(pare_pass *pass) {
         pare_free(pass->gradients.vector_sums[role]);
     pare_free(pass->gradients.final_sums);
     pare_free(pass->gradients.expert_sums);
+    pare_free(pass->gradients.latent_sums);
     pare_teaching_free(&pass->teaching);
     pare_position_tables_free(&pass->positions);
     void *all[] = {

@@ -77,12 +77,14 @@ typedef enum pare_input_kind {
 
 /* What an axis of a tensor runs over. */
 typedef enum pare_span {
-    PARE_SPAN_ONE,      /* nothing: the only row of a vector */
-    PARE_SPAN_HIDDEN,   /* channels of the hidden state */
-    PARE_SPAN_HEADS,    /* query heads, head_dim each */
-    PARE_SPAN_KV_HEADS, /* key/value heads, head_dim each */
-    PARE_SPAN_FFN,      /* FFN channels */
-    PARE_SPAN_HEAD      /* dimensions of one head */
+    PARE_SPAN_ONE,          /* nothing: the only row of a vector */
+    PARE_SPAN_HIDDEN,       /* channels of the hidden state */
+    PARE_SPAN_HEADS,        /* query heads, head_dim each */
+    PARE_SPAN_KV_HEADS,     /* key/value heads, head_dim each */
+    PARE_SPAN_FFN,          /* FFN channels */
+    PARE_SPAN_HEAD,         /* dimensions of one head */
+    PARE_SPAN_QUERY_LATENT, /* of the latents (config.h) */
+    PARE_SPAN_KEY_LATENT
 } pare_span;
 
 typedef struct pare_role_row {

@@ -1,27 +1,31 @@
 /* Which experts each token reaches, and by how much: from the router's logits, and back to them.
  *
- *   p = softmax(logits);  chosen: the `chosen` largest, the lower index first among equals
- *   share = p, or p over the sum of those chosen where they are normalised
+ *   p = softmax(logits), or sigmoid(logits);  chosen: the `chosen` largest p + correction, the lower index first among
+ *   equals; where experts stand in groups, of those groups whose best p + correction, or best two together, are largest
+ *   share = scale p, or scale p over the sum of those chosen where they are normalised
  *
- * which is also a softmax of the chosen logits alone, as some classes compute it. */
+ * which is also a softmax of the chosen logits alone, as some classes compute it. Sparsemixer (Phi-3.5-MoE, arXiv
+ * 2409.12136) chooses one after the other, each the largest logit m of those that are left, with the share that it has
+ * in the softmax of those of them that lie within (m - logit) / max(|logit|, m) <= 2 jitter. */
 #ifndef PARE_MODEL_ROUTING_H
 #define PARE_MODEL_ROUTING_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "model/config.h"
 
 typedef struct pare_routing {
     int64_t tokens, experts, chosen;
-    bool normalised;
-    float *probability; /* [tokens, experts] */
-    float *share;       /* [tokens, chosen] the likeliest first */
-    int32_t *expert;    /* [tokens, chosen] */
-    int32_t *order;     /* [tokens * chosen] places in `share`, expert by expert, each one's tokens ascending */
-    int64_t *first;     /* [experts + 1] of each expert in `order` */
+    const pare_experts *rule; /* normalised, sigmoid, scale, groups */
+    const float *correction;  /* [experts], where p are sigmoids; NULL: zeros */
+    float *probability;       /* [tokens, experts] */
+    float *share;             /* [tokens, chosen] the likeliest first */
+    int32_t *expert;          /* [tokens, chosen] */
+    int32_t *order;           /* [tokens * chosen] places in `share`, expert by expert, each one's tokens ascending */
+    int64_t *first;           /* [experts + 1] of each expert in `order` */
 } pare_routing;
 
-/* probability: in the router's logits, out their softmax. off: [experts] those that are never chosen, whose logits
- * count as minus infinity, fewer than experts - chosen; NULL: none. */
+/* probability: in the router's logits, out p (sparsemixer: as
+ * they are). off: [experts] those that are never chosen, whose logits count as minus
+ * infinity; so many are left, in each group, as every token chooses; NULL: none. */
 void pare_routing_choose(const pare_routing *routing, const bool *off);
 
 /* felt: [tokens, chosen] share * dL/dshare. dlogits: [tokens, experts], overwritten. */

@@ -6,6 +6,19 @@ enum { TILE = 128 };
 /* Bytes that the softmax of a logit moves: it is written, and read for the largest and for the sum. */
 enum { LOGIT_BYTES = 3 * sizeof(float) };
 
+/* Of what makes queries, keys and values: `usual`, but over latents. tokens2: twice the tokens. */
+static double heads_operations(const pare_config *config, const pare_widths *w, double tokens2, double usual) {
+    static const pare_role roles[] = {PARE_ROLE_Q, PARE_ROLE_K, PARE_ROLE_V};
+    double elements = (double)config->latent.queries * config->hidden;
+    if (!config->latent.keys) return usual;
+    for (int i = 0; i < 3; i++) {
+        int64_t rows, columns;
+        pare_config_role_shape(config, w, roles[i], &rows, &columns);
+        elements += (double)rows * (double)columns;
+    }
+    return tokens2 * elements;
+}
+
 pare_block_operations pare_block_operations_of(const pare_model *model, uint32_t layer, int64_t sequences,
                                                int64_t length) {
     const pare_config *config = &model->config;
@@ -16,11 +29,13 @@ pare_block_operations pare_block_operations_of(const pare_model *model, uint32_t
         int64_t end = query + TILE < length ? query + TILE : length;
         pairs += (double)(end - query) * (double)(config->architecture.bidirectional ? length : end);
     }
+    double projected =
+        heads_operations(config, w, 2.0 * (double)(sequences * length), each * h * (w->heads + 2.0 * w->kv_heads));
     const pare_experts *experts = &config->experts;
     uint64_t width = w->ffn + (w->experts ? (uint64_t)experts->chosen * experts->width : 0);
-    return (pare_block_operations){.heads = each * h * (w->heads + 2.0 * w->kv_heads),
+    return (pare_block_operations){.heads = projected,
                                    .attention = 4.0 * (double)sequences * pairs * h * w->heads,
-                                   .merged = each * h * w->heads,
+                                   .merged = each * (config->latent.keys ? config->latent.value : h) * w->heads,
                                    .wide = each * wide * (double)width + each * w->experts,
                                    .narrow = each * (double)width};
 }

@@ -1,5 +1,6 @@
-/* What does not reach models with experts, or the inside of experts: refused in one sentence each. */
+/* What does not reach models with experts or latents, or the inside of experts: refused in one sentence each. */
 #include "model/expert_tensors.h"
+#include "model/latent_tensors.h"
 #include "prune/prune_job.h"
 
 typedef struct refusal {
@@ -42,7 +43,7 @@ static pare_status refuse(const pare_prune_job *job, const refusal *r) {
                      r->instead);
 }
 
-/* What leaves experts whole. */
+/* What leaves experts, and attention over latents, whole. */
 static bool leaves_them_whole(const pare_recipe *recipe) {
     bool whole = recipe->mode == PARE_MODE_LAYER || recipe->mode == PARE_MODE_EXPERT;
     return whole && !recipe->reconstruct && !recipe->compensation && !recipe->salience;
@@ -69,7 +70,9 @@ static pare_status check_units(const pare_prune_job *job) {
 
 pare_status pare_prune_check_inside(const pare_prune_job *job) {
     const pare_recipe *recipe = &job->asked->recipe;
-    if (!pare_has_experts(&job->model->config) || leaves_them_whole(recipe)) return PARE_OK;
+    if (leaves_them_whole(recipe)) return PARE_OK;
+    PARE_TRY(pare_latents_refuse(job->model, "this way of pruning"));
+    if (!pare_has_experts(&job->model->config)) return PARE_OK;
     if (!pare_recipe_is_element(recipe)) return check_units(job);
     if (recipe->reconstruct) return pare_experts_refuse(job->model, "--reconstruct");
     for (size_t i = 0; i < sizeof of_weights / sizeof *of_weights; i++)

@@ -125,6 +125,7 @@ static json_t *describe(const pare_model *model) {
     pare_json_put(json, "family", pare_describe_family(c->family));
     pare_json_put(json, "block", pare_describe_block(c));
     pare_json_put(json, "attention", pare_describe_attention(c));
+    if (c->latent.keys) pare_json_put(json, "latents", pare_describe_latents(c));
     if (pare_has_experts(c)) pare_json_put(json, "experts", pare_describe_experts(c));
     pare_json_put(json, "layers", json_integer(c->layers));
     pare_json_put(json, "hidden", json_integer(c->hidden));

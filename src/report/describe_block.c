@@ -70,7 +70,19 @@ json_t *pare_describe_experts(const pare_config *config) {
     const pare_experts *e = &config->experts;
     return pare_json_of({"count", json_integer(e->count)}, {"chosen", json_integer(e->chosen)},
                         {"width", json_integer(e->width)}, {"shared", json_integer(e->shared)},
-                        {"normalised", json_boolean(e->normalised)});
+                        {"normalised", json_boolean(e->normalised)},
+                        {"scores", pare_json_string(e->jitter > 0.0 ? "sparsemixer"
+                                                    : e->sigmoid    ? "sigmoid"
+                                                                    : "softmax")},
+                        {"scale", pare_json_real(e->scale)}, {"groups", json_integer(e->groups)},
+                        {"groups_chosen", json_integer(e->groups_chosen)});
+}
+
+json_t *pare_describe_latents(const pare_config *config) {
+    const pare_latent *l = &config->latent;
+    return pare_json_of({"queries", json_integer(l->queries)}, {"keys", json_integer(l->keys)},
+                        {"rotated", json_integer(l->rotated)}, {"plain", json_integer(l->plain)},
+                        {"value", json_integer(l->value)});
 }
 
 static bool alike(const pare_layer_plan *a, const pare_layer_plan *b) {

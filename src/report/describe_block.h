@@ -14,6 +14,8 @@ json_t *pare_describe_block(const pare_config *config);
 json_t *pare_describe_attention(const pare_config *config);
 
 /* {"count", "chosen", "width", "shared", "normalised"} of a model that has experts. */
+/* Ranks of the latents that attention goes over, and the parts of a head. */
+json_t *pare_describe_latents(const pare_config *config);
 json_t *pare_describe_experts(const pare_config *config);
 
 #endif

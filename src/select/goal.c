@@ -1,3 +1,4 @@
+#include "model/config_experts.h"
 #include "model/config_write.h"
 #include "select/size.h"
 #include "select/target.h"
@@ -89,11 +90,12 @@ static void widths_at(const pare_model *model, const pare_target *target, double
     }
 }
 
-/* Exactly as many as a ratio has whole ones. */
+/* Exactly as many as a ratio has whole ones, in each of the groups that the router chooses in. */
 static void drop_experts(const pare_model *model, double ratio, pare_widths *widths) {
     static const double rounding = 1e-9;
+    const uint32_t groups = pare_experts_ranked_apart(&model->config.experts);
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
-        widths[layer].experts -= (uint32_t)floor((double)widths[layer].experts * ratio + rounding);
+        widths[layer].experts -= groups * (uint32_t)floor((double)(widths[layer].experts / groups) * ratio + rounding);
 }
 
 static uint64_t bytes_with(const pare_model *model, uint64_t left) {
@@ -247,7 +249,15 @@ static pare_status left_without(const pare_model *model, const pare_target *targ
 static pare_status check_experts(const pare_model *model, const pare_goal *goal, uint32_t layer) {
     const pare_experts *e = &model->config.experts;
     uint32_t left = goal->widths[layer].experts;
-    if (!model->config.widths[layer].experts || left >= e->chosen) return PARE_OK;
+    if (!model->config.widths[layer].experts) return PARE_OK;
+    if (left >= e->chosen && !pare_experts_fit_groups(e, left))
+        return pare_fail(PARE_BAD_ARGUMENT,
+                         "%s: %u of %u experts would be left in layer %u, too few for its %u groups (n_group) to have "
+                         "as many each, and "
+                         "for a token to find %u of them in %u groups (topk_group); ask for another ratio",
+                         pare_checkpoint_directory(model->checkpoint), left, e->count, layer, e->groups, e->chosen,
+                         e->groups_chosen);
+    if (left >= e->chosen) return PARE_OK;
     return pare_fail(PARE_BAD_ARGUMENT,
                      "%s: %u of %u experts would be left in layer %u, and every token reaches %u "
                      "(num_experts_per_tok); ask for less (--ratio %.6g at most)",

@@ -1,4 +1,5 @@
 #include "select/select.h"
+#include "model/config_experts.h"
 #include "model/config_write.h"
 #include "select/ladder.h"
 #include "support/memory.h"
@@ -71,16 +72,31 @@ static pare_status select_layers(const pare_model *model, const pare_unit_scores
     return status;
 }
 
+/* As many in each group, one group after the other. */
+static pare_status keep_in_groups(const double *scores, uint32_t all, uint32_t keep, uint32_t groups, pare_kept *out) {
+    uint32_t each = all / groups, left = keep / groups, *list, *kept;
+    PARE_TRY(pare_alloc(&list, keep, sizeof *list, "kept units"));
+    pare_status status = PARE_OK;
+    for (uint32_t group = 0; group < groups && status == PARE_OK; group++) {
+        status = pare_keep_highest(scores + group * each, each, left, &kept);
+        for (uint32_t i = 0; i < left && status == PARE_OK; i++)
+            list[group * left + i] = group * each + kept[i];
+        if (status == PARE_OK) pare_free(kept);
+    }
+    if (status == PARE_OK) status = pare_kept_set_experts(list, keep, out);
+    pare_free(list);
+    return status;
+}
+
 static pare_status select_experts(const pare_model *model, const pare_unit_scores *scores, const pare_goal *goal,
                                   pare_selection *out) {
     PARE_TRY(pare_selection_all(model, out));
+    const uint32_t groups = pare_experts_ranked_apart(&model->config.experts);
     pare_status status = PARE_OK;
     for (uint32_t i = 0; i < model->config.layers && status == PARE_OK; i++) {
-        uint32_t all = model->config.widths[i].experts, keep = goal->widths[i].experts, *kept;
+        uint32_t all = model->config.widths[i].experts, keep = goal->widths[i].experts;
         if (keep == all) continue;
-        status = pare_keep_highest(scores->expert[i], all, keep, &kept);
-        if (status == PARE_OK) status = pare_kept_set_experts(kept, keep, &out->layer[i]);
-        pare_free(kept);
+        status = keep_in_groups(scores->expert[i], all, keep, groups, &out->layer[i]);
     }
     if (status != PARE_OK) pare_selection_free(out);
     return status;

@@ -1,5 +1,6 @@
 #include "select/selection.h"
 #include "model/expert_tensors.h"
+#include "model/latent_tensors.h"
 #include "select/size.h"
 #include "support/memory.h"
 
@@ -110,6 +111,7 @@ static uint64_t remaining_of_expert(const pare_model *model, const pare_selectio
     uint64_t count = model->tensors[id]->count;
     if (kept->dropped) return 0;
     if (place->what == PARE_EXPERT_ROUTER) return (uint64_t)kept->experts * model->config.hidden;
+    if (place->what == PARE_EXPERT_CORRECTION) return count ? kept->experts : 0;
     if (place->what == PARE_EXPERT_SHARED_GATE) return count;
     return pare_kept_expert_place(kept, place->expert) < kept->experts ? count : 0;
 }
@@ -120,6 +122,8 @@ static uint64_t remaining(const pare_model *model, const pare_selection *selecti
     pare_role role;
     pare_expert_place place;
     if (pare_tensor_id_split_expert(model, id, &place)) return remaining_of_expert(model, selection, id, &place);
+    if (pare_tensor_id_split_latent(model, id, &layer))
+        return selection->layer[layer].dropped ? 0 : model->tensors[id]->count;
     if (!pare_tensor_id_split(model, id, &layer, &role)) return pare_end_parameters(model, id, selection->hidden);
     const pare_kept *kept = &selection->layer[layer];
     const pare_widths widths = {

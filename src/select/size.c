@@ -1,5 +1,6 @@
 #include "select/size.h"
 #include "model/expert_tensors.h"
+#include "model/latent_tensors.h"
 #include "select/target.h"
 
 uint64_t pare_role_parameters(const pare_config *config, const pare_widths *widths, uint32_t hidden, pare_role role) {
@@ -11,15 +12,16 @@ uint64_t pare_role_parameters(const pare_config *config, const pare_widths *widt
     return (uint64_t)rows * (uint64_t)columns;
 }
 
-/* The router's rows, the experts', and the gate of the one that all tokens reach. */
+/* The router's rows and what corrects its choice, the experts', and the gate of the one that all tokens reach. */
 static uint64_t expert_parameters(const pare_config *config, const pare_widths *widths, uint32_t hidden) {
     const pare_experts *e = &config->experts;
     uint64_t each = hidden + (uint64_t)PARE_EXPERT_PARTS * e->width * hidden;
-    return widths->experts ? widths->experts * each + (e->shared ? hidden : 0) : 0;
+    if (!widths->experts) return 0;
+    return widths->experts * (each + (e->corrected ? 1 : 0)) + (e->shared_gated ? hidden : 0);
 }
 
 uint64_t pare_layer_parameters(const pare_config *config, const pare_widths *widths, uint32_t hidden) {
-    uint64_t total = expert_parameters(config, widths, hidden);
+    uint64_t total = expert_parameters(config, widths, hidden) + (uint64_t)config->latent.queries * hidden;
     for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
         total += pare_role_parameters(config, widths, hidden, role);
     return total;
@@ -43,7 +45,8 @@ uint64_t pare_outer_parameters(const pare_model *model, uint32_t hidden) {
     pare_expert_place place;
     if (!model->tensor_count) return (uint64_t)config->vocabulary * hidden * (config->tied ? 1 : 2) + hidden;
     for (size_t id = 0; id < model->tensor_count; id++)
-        if (!pare_tensor_id_split(model, id, &layer, &role) && !pare_tensor_id_split_expert(model, id, &place))
+        if (!pare_tensor_id_split(model, id, &layer, &role) && !pare_tensor_id_split_expert(model, id, &place) &&
+            !pare_tensor_id_split_latent(model, id, &layer))
             total += pare_end_parameters(model, id, hidden);
     return total;
 }

@@ -28,6 +28,8 @@ static pare_axis axis_over(const keeping *k, pare_span span) {
         return axis_of(k->kept->ffn_channel, k->kept->ffn, k->widths->ffn, 1);
     case PARE_SPAN_ONE:
     case PARE_SPAN_HEAD:
+    case PARE_SPAN_QUERY_LATENT:
+    case PARE_SPAN_KEY_LATENT:
         break;
     }
     return (pare_axis){.width = 1};
@@ -51,6 +53,8 @@ static pare_axes axes_of_expert(const pare_model *model, const pare_selection *s
     if (kept->dropped) return axes;
     if (place->what == PARE_EXPERT_ROUTER)
         axes.rows = axis_of(kept->expert, kept->experts, model->config.widths[place->layer].experts, 1);
+    if (place->what == PARE_EXPERT_CORRECTION)
+        axes.columns = axis_of(kept->expert, kept->experts, model->config.widths[place->layer].experts, 1);
     if (place->what == PARE_EXPERT_OWN) axes.dropped = pare_kept_expert_place(kept, place->expert) == kept->experts;
     return axes;
 }

@@ -237,7 +237,7 @@ pare_status pare_convert_write_as(const pare_model *model, pare_dtype dtype, con
     c.roles = model->config.architecture.roles;
     c.ends = model->config.architecture.ends;
     pare_names_usual_root(&c.as);
-    bool grouped = pare_has_experts(&model->config);
+    bool grouped = pare_has_experts(&model->config) || model->config.latent.keys;
     for (int i = 0; i < PARE_FUSED; i++)
         grouped |= family->fused[i].name && family->fused[i].how == PARE_FUSION_GROUPS;
     if (!grouped && !family->transposed && !pare_reads_pictures(&model->config)) return run(&c, directory, runtime);

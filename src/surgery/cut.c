@@ -55,12 +55,14 @@ static bool split_name(const char *name, const char *prefix, uint32_t layers, ui
     return strncmp(digits, number, strlen(number)) == 0;
 }
 
-/* The name in the smaller model, freed with free(); NULL if the tensor's layer is dropped. A tied matrix that is stored
+/* The name in the smaller model, freed with free(); NULL if the tensor's layer is dropped, or
+ * predicts further tokens. A tied matrix that is stored
  * as the head alone gets the name that all engines look for. */
 static char *name_of(const pare_model *model, const pare_selection *selection, const pare_tensor *tensor) {
     char prefix[PARE_NAME_BYTES], head[PARE_NAME_BYTES], embedding[PARE_NAME_BYTES];
     uint32_t layer, number = 0;
     const char *rest;
+    if (pare_name_predicts(&model->config, tensor->name)) return NULL;
     pare_layer_prefix(&model->config, prefix);
     pare_end_tensor_name(&model->config, PARE_END_HEAD, head);
     pare_end_tensor_name(&model->config, PARE_END_EMBEDDING, embedding);

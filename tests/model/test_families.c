@@ -18,7 +18,7 @@ static void check(backend_fn open_backend, double logit_bound, double loss_bound
     json_t *one;
     double worst = 0.0, worst_loss = 0.0;
     assert_int_equal(open_backend(&backend), PARE_OK);
-    assert_true(json_array_size(all.cases) >= (families_have_experts() ? 10 : 80));
+    assert_true(json_array_size(all.cases) >= (families_have_experts() ? 20 : 80));
     json_array_foreach(all.cases, i, one) {
         family_model m = family_open(one, (family_form){0});
         uint32_t vocabulary = m.model->config.vocabulary;

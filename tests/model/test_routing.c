@@ -13,12 +13,14 @@ typedef struct made {
 } made;
 
 static pare_routing routing_of(made *m, bool normalised) {
+    static const pare_experts rules[] = {{.scale = 1.0, .groups = 1, .groups_chosen = 1},
+                                         {.scale = 1.0, .groups = 1, .groups_chosen = 1, .normalised = true}};
     for (int i = 0; i < TOKENS * EXPERTS; i++)
         m->probability[i] = 2.0f * counted(3, (uint32_t)i);
     return (pare_routing){.tokens = TOKENS,
                           .experts = EXPERTS,
                           .chosen = CHOSEN,
-                          .normalised = normalised,
+                          .rule = &rules[normalised],
                           .probability = m->probability,
                           .share = m->share,
                           .expert = m->expert,
@@ -122,6 +124,56 @@ static void gradients_are_differences(void **state) {
     }
 }
 
+/* Sum over tokens and places of c share, as pare shares out. */
+static double sum_by(const pare_experts *rule, const float *correction, const float *logits, made *m) {
+    pare_routing r = routing_of(m, false);
+    double sum = 0.0;
+    r.rule = rule;
+    r.correction = correction;
+    memcpy(m->probability, logits, sizeof m->probability);
+    pare_routing_choose(&r, NULL);
+    for (int i = 0; i < TOKENS * CHOSEN; i++)
+        sum += (double)counted(9, (uint32_t)i) * (double)m->share[i];
+    return sum;
+}
+
+/* Of sigmoids, in groups and with a correction, and of sparsemixer, where nothing is too far to count. */
+static void other_shares_have_their_gradients(void **state) {
+    (void)state;
+    static const float correction[EXPERTS] = {0.5f, 0.0f, -0.25f, 0.125f, 0.75f, 0.0f};
+    static const pare_experts rules[] = {
+        {.scale = 0.75, .groups = 1, .groups_chosen = 1, .sigmoid = true, .normalised = true},
+        {.scale = 2.5, .groups = 2, .groups_chosen = 1, .groups_by_two = true, .sigmoid = true},
+        {.scale = 1.0, .groups = 1, .groups_chosen = 1, .jitter = 100.0}};
+    for (size_t rule = 0; rule < sizeof rules / sizeof *rules; rule++) {
+        const float *added = rules[rule].sigmoid ? correction : NULL, step = 1.0f / 64;
+        made m, up, down;
+        float felt[TOKENS * CHOSEN], found[TOKENS * EXPERTS], logits[TOKENS * EXPERTS];
+        pare_routing r = routing_of(&m, false);
+        r.rule = &rules[rule];
+        memcpy(logits, m.probability, sizeof logits);
+        sum_by(&rules[rule], added, logits, &m);
+        for (int i = 0; i < TOKENS * CHOSEN; i++)
+            felt[i] = m.share[i] * counted(9, (uint32_t)i);
+        pare_routing_backward(&r, felt, found);
+        for (int i = 0; i < TOKENS * EXPERTS; i++) {
+            float kept = logits[i];
+            logits[i] = kept + step;
+            double above = sum_by(&rules[rule], added, logits, &up);
+            logits[i] = kept - step;
+            double below = sum_by(&rules[rule], added, logits, &down);
+            logits[i] = kept;
+            assert_memory_equal(up.expert, m.expert, sizeof m.expert);
+            assert_memory_equal(down.expert, m.expert, sizeof m.expert);
+            /* Third derivatives below 2.5, and shares in fp32. */
+            assert_true(fabs((double)found[i] - (above - below) / (2.0 * (double)step)) < 3e-4);
+        }
+        for (int t = 0; t < TOKENS && rules[rule].groups == 2; t++)
+            for (int i = 1; i < CHOSEN; i++)
+                assert_int_equal(m.expert[t * CHOSEN + i] / 3, m.expert[t * CHOSEN] / 3);
+    }
+}
+
 /* Tokens that one expert alone is left to in each layer: NaN in all others changes nothing. */
 static void unreached_experts_are_never_multiplied(void **state) {
     (void)state;
@@ -164,6 +216,7 @@ int main(void) {
         cmocka_unit_test(places_are_sorted),
         cmocka_unit_test(of_equals_the_lower_index_comes_first),
         cmocka_unit_test(gradients_are_differences),
+        cmocka_unit_test(other_shares_have_their_gradients),
         cmocka_unit_test(unreached_experts_are_never_multiplied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

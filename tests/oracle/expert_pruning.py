@@ -17,7 +17,7 @@ from family_cases import EXPERT_CASES, V
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "expert_pruning.json")
 RATIO = 0.35
-KEYS = ("num_experts", "num_local_experts")
+KEYS = ("n_routed_experts", "num_experts", "num_local_experts")
 
 
 def expert_modules(model):
@@ -65,11 +65,20 @@ def scores_of(model):
     return layers, loss.item()
 
 
-def kept_of(scores):
-    """Of equal scores the lower index goes first."""
-    gone = int(len(scores) * RATIO + 1e-9)
-    order = sorted(range(len(scores)), key=lambda i: (scores[i], i))
-    return sorted(order[gone:])
+def kept_of(scores, groups):
+    """As many in each group; of equal scores the lower index goes first."""
+    each = len(scores) // groups
+    gone = int(each * RATIO + 1e-9)
+    kept = []
+    for first in range(0, len(scores), each):
+        kept += sorted(sorted(range(first, first + each), key=lambda i: (scores[i], i))[gone:])
+    return kept
+
+
+def groups_of(config):
+    """A router that chooses in all groups has none."""
+    groups = getattr(config, "n_group", 1) or 1
+    return groups if (getattr(config, "topk_group", None) or groups) < groups else 1
 
 
 def smaller(name, kept, folder):
@@ -86,7 +95,7 @@ def smaller(name, kept, folder):
     for module, list_ in numbers.items():
         block = module.rsplit(".", 1)[0]
         for key in state:
-            if key.startswith(module + ".") or key in (block + ".gate.weight", block + ".router.weight"):
+            if key.startswith(module + ".") or key in (block + ".gate.weight", block + ".router.weight", block + ".gate.e_score_correction_bias"):
                 state[key] = state[key][list_]
     fewer.load_state_dict(state)
     return fewer.eval()
@@ -96,9 +105,10 @@ def case(name):
     with tempfile.TemporaryDirectory() as folder:
         _, _, model = families.build(name, folder)
         layers, before = scores_of(model)
+        groups = groups_of(model.config)
     rows = []
     for method in ("reap", "expert-frequency", "expert-gates", "expert-taylor"):
-        kept = [kept_of(layer[method]) for layer in layers]
+        kept = [kept_of(layer[method], groups) for layer in layers]
         with tempfile.TemporaryDirectory() as folder:
             model = smaller(name, kept, folder)
             loss = loss_of(model).item()

@@ -114,6 +114,9 @@ def gradients(model, loss, folder):
     with torch.no_grad():
         for p in model.parameters():
             p.copy_(torch.full_like(p, torch.nan) if p.grad is None else p.grad)
+        for b in model.buffers():
+            if b.is_floating_point():
+                b.fill_(torch.nan)
     model.save_pretrained(folder)
     return {name: None if torch.isnan(g).any() else g for name, g in stored(folder).items()}
 

@@ -171,6 +171,8 @@ CASES = {
 # Families with experts, in a file of their own (families.py --experts).
 EXPERTS = {"num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 20}
 LOCAL = {"num_local_experts": 6, "num_experts_per_tok": 2, "intermediate_size": 24}
+ROUTED = {"n_routed_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 20}
+LATENT = {"num_key_value_heads": 4, "q_lora_rank": 20, "kv_lora_rank": 16, "qk_rope_head_dim": 6, "qk_nope_head_dim": 10, "v_head_dim": 8}
 EXPERT_CASES = {
     "mixtral": like_llama("mixtral", **LOCAL),
     "mixtral window": like_llama("mixtral", **LOCAL | {"num_local_experts": 5, "num_experts_per_tok": 3}, sliding_window=16, head_dim=12),
@@ -184,10 +186,31 @@ EXPERT_CASES = {
     "olmoe normalised, one of four": like_llama("olmoe", num_experts=4, num_experts_per_tok=1, norm_topk_prob=True, tie_word_embeddings=True),
     "granitemoe": like_llama("granitemoe", **LOCAL, embedding_multiplier=3.0, residual_multiplier=0.5, attention_multiplier=0.25, logits_scaling=2.0),
     "granitemoe plain": like_llama("granitemoe", **LOCAL | {"num_experts_per_tok": 4}, attention_bias=True),
+    "glm4_moe": like_llama("glm4_moe", **ROUTED, head_dim=12, use_qk_norm=True, num_hidden_layers=3),
+    "glm4_moe groups, all layers": like_llama("glm4_moe", **ROUTED | {"n_routed_experts": 12, "num_experts_per_tok": 3}, n_group=3, topk_group=2,
+                                              routed_scaling_factor=0.75, first_k_dense_replace=0, n_shared_experts=2, attention_bias=True,
+                                              norm_topk_prob=False, partial_rotary_factor=0.25, head_dim=16),
+    "phimoe": like_llama("phimoe", **LOCAL, attention_bias=True, lm_head_bias=True, router_jitter_noise=0.4),
+    "phimoe longrope, window": like_llama("phimoe", **LOCAL | {"num_local_experts": 8}, sliding_window=16, head_dim=12,
+                                          rope_parameters=long_rope(6, 32, short_mscale=1.25, long_mscale=1.25)),
+    "deepseek_v2": like_llama("deepseek_v2", **LATENT, **ROUTED, n_shared_experts=2, first_k_dense_replace=1, num_hidden_layers=3,
+                              routed_scaling_factor=1.5, rope_parameters={**YARN, "mscale": 0.7, "mscale_all_dim": 0.5}),
+    "deepseek_v2 groups, straight queries": like_llama(
+        "deepseek_v2", **LATENT | {"q_lora_rank": None, "v_head_dim": 12}, **ROUTED | {"n_routed_experts": 12, "num_experts_per_tok": 3},
+        topk_method="group_limited_greedy", n_group=4, topk_group=2, n_shared_experts=1),
+    "deepseek_v3": like_llama("deepseek_v3", **LATENT, **ROUTED | {"n_routed_experts": 12, "num_experts_per_tok": 3}, n_group=3, topk_group=2,
+                              first_k_dense_replace=1, num_hidden_layers=3, routed_scaling_factor=0.75),
+    "deepseek_v3 halves, yarn": like_llama("deepseek_v3", **LATENT, **ROUTED, n_group=1, topk_group=1, first_k_dense_replace=0,
+                                           routed_scaling_factor=1.0, rope_interleave=False, norm_topk_prob=False,
+                                           rope_parameters={**YARN, "mscale": 1.0, "mscale_all_dim": 1.0}),
+    "glm4_moe_lite": like_llama("glm4_moe_lite", **LATENT, **ROUTED, num_hidden_layers=3, mlp_layer_types=["sparse", "dense", "sparse"]),
+    "dots1": like_llama("dots1", **ROUTED, n_shared_experts=1, first_k_dense_replace=1, num_hidden_layers=3, sliding_window=None,
+                        norm_topk_prob=True, routed_scaling_factor=1.5),
 }
 
 # config.json as transformers saves it, with all the keys that the class knows.
 SAVED = {"llama", "mistral window", "ministral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "phi3 part, longrope", "phi", "olmo clamped", "olmo3",
          "smollm3 list", "granite", "glm", "cohere", "cohere2", "stablelm parallel", "starcoder2", "exaone4", "helium biases", "nemotron", "gpt2", "gpt_neo",
          "gptj", "gpt_neox one after the other", "opt narrow embedding", "bloom", "mpt clamped", "falcon groups", "gemma3 with pictures", "mixtral",
-         "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe"}
+         "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "glm4_moe", "phimoe",
+         "deepseek_v2", "deepseek_v3"}

@@ -1,79 +1,7 @@
 /* Whole experts: scores, what is kept, what is written and its loss are what transformers makes of the same models
  * (tests/data/expert_pruning.json); what cannot be is refused in one sentence with nothing written; experts that no
  * token reaches are named. */
-#include "model/families.h"
-#include "prune_run.h"
-
-#define PRUNING_GOLDEN PARE_SOURCE_DIR "/tests/data/expert_pruning.json"
-
-typedef struct expected {
-    families all;
-    json_t *golden;
-    pare_backend *backend;
-} expected;
-
-static int setup(void **state) {
-    expected *e = *state = calloc(1, sizeof *e);
-    e->all = families_load_from(EXPERTS_GOLDEN);
-    e->golden = load_json(PRUNING_GOLDEN);
-    return pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &e->backend) != PARE_OK;
-}
-
-static int teardown(void **state) {
-    expected *e = *state;
-    pare_backend_close(e->backend);
-    json_decref(e->golden);
-    families_free(&e->all);
-    free(e);
-    return 0;
-}
-
-/* A case's model, and a folder that holds only what comes of it. */
-typedef struct place {
-    family_model m;
-    char *folder, *output, *scores, *ids;
-} place;
-
-static place place_open(const expected *e, const char *name, family_form form) {
-    place p = {.m = family_open(family_case(&e->all, name), form), .folder = tiny_folder()};
-    p.output = pare_path_join(p.folder, "output");
-    p.scores = pare_path_join(p.folder, "scores.json");
-    p.ids = pare_path_join(p.m.folder, "ids.json");
-    family_write_ids(&e->all, p.ids);
-    return p;
-}
-
-static void place_close(place *p) {
-    family_close(&p->m);
-    tiny_remove(p->folder);
-    free(p->folder);
-    free(p->output);
-    free(p->scores);
-    free(p->ids);
-}
-
-static pare_status prune_on(const place *p, const char *method, double ratio, pare_calibration_options calibration,
-                            char **report) {
-    static const pare_setting experts = {"mode", "expert"};
-    const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
-    pare_prune_options options = PARE_PRUNE_OPTIONS_INIT;
-    options.output = p->output;
-    options.scores = p->scores;
-    options.method = method;
-    options.ratio = ratio;
-    options.settings = &experts;
-    options.setting_count = 1;
-    options.calibration = calibration;
-    *report = NULL;
-    return pare_prune(p->m.model, &options, &runtime, report);
-}
-
-static pare_status prune(const place *p, const char *method, double ratio, char **report) {
-    return prune_on(p, method, ratio,
-                    (pare_calibration_options){
-                        .source = p->ids, .samples = FAMILY_SEQUENCES, .length = FAMILY_LENGTH, .stream = true},
-                    report);
-}
+#include "expert_prune_run.h"
 
 /* Layers with experts come one after the other in the golden lists. */
 static void check_scores(const place *p, const json_t *row) {
@@ -136,11 +64,11 @@ static void check_tensors(const pare_model *model, const json_t *tensors) {
 }
 
 static void check_config(const place *p, json_int_t left) {
-    static const char *const keys[] = {"num_experts", "num_local_experts"};
+    static const char *const keys[] = {"n_routed_experts", "num_experts", "num_local_experts"};
     char *path = pare_path_join(p->output, "config.json");
     json_t *config = load_json(path);
     int stated = 0;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         const json_t *value = json_object_get(config, keys[i]);
         stated += value != NULL;
         if (value) assert_int_equal(json_integer_value(value), left);
@@ -183,15 +111,6 @@ static void experts_go_as_transformers_has_it(void **state) {
         }
         place_close(&p);
     }
-}
-
-static void assert_refused(const place *p, const char *method, double ratio, const char *part) {
-    char *report;
-    assert_true(prune(p, method, ratio, &report) != PARE_OK);
-    assert_null(report);
-    if (!strstr(pare_message(), part)) fail_msg("\"%s\" does not say \"%s\"", pare_message(), part);
-    assert_null(strchr(pare_message(), '\n'));
-    prune_run_assert_holds(p->folder, "");
 }
 
 static void what_cannot_be_is_refused(void **state) {

@@ -14,7 +14,7 @@ const pare_family pare_family_qwen2 = {
     .architecture = {.roles = PARE_ROLES_LLAMA | PARE_ROLES_ATTENTION_BIAS,
                      .ends = PARE_ENDS_LLAMA,
                      .slots = PARE_NORMS_BEFORE},
-    .layers = {.window = PARE_WINDOW_FLAGGED, .window_fallback = 4096},
+    .layers = {.window = PARE_WINDOW_FLAGGED, .first_window = 28, .window_fallback = 4096},
     .prefers_other = true,
     .others = {{&pare_family_seed_oss, has_no_window}},
 };

@@ -10,5 +10,5 @@ const pare_family pare_family_qwen3 = {
                      .slots = PARE_NORMS_BEFORE,
                      .head_norm = PARE_HEAD_NORM_EACH},
     .options = {{"attention_bias", PARE_OPTION_ROLES, .roles = PARE_ROLES_QKVO_BIAS}},
-    .layers = {.window = PARE_WINDOW_FLAGGED, .window_fallback = 4096},
+    .layers = {.window = PARE_WINDOW_FLAGGED, .first_window = 28, .window_fallback = 4096},
 };
