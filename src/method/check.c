@@ -259,7 +259,7 @@ static const contradiction all[] = {
     {{"mode", "signal"},
      experts_by_other_scores,
      "--mode expert removes whole experts by scores of their own, and repairs nothing: it needs reap, "
-     "expert-frequency, expert-gates, expert-taylor or random"},
+     "expert-frequency, expert-gates, expert-obs, expert-taylor or random"},
     {{"salience", "signal"},
      layer_signal_with_salience,
      "the signals depth, influence and removal score layers by themselves: leave out the salience"},

@@ -33,7 +33,7 @@ static void share_out(const float *logits, const int32_t *list, int64_t chosen, 
         share[i] /= sum;
 }
 
-static void choose_token(const pare_routing *r, const bool *off, int64_t token) {
+void pare_routing_choose_token(const pare_routing *r, const bool *off, int64_t token) {
     float *p = r->probability + token * r->experts, *share = r->share + token * r->chosen;
     int32_t *list = r->expert + token * r->chosen;
     for (int64_t e = 0; off && e < r->experts; e++)
@@ -62,7 +62,7 @@ static void sort_by_expert(const pare_routing *r) {
 void pare_routing_choose(const pare_routing *r, const bool *off) {
 #pragma omp parallel for schedule(static) if (r->tokens * r->experts > 4096)
     for (int64_t token = 0; token < r->tokens; token++)
-        choose_token(r, off, token);
+        pare_routing_choose_token(r, off, token);
     sort_by_expert(r);
 }
 

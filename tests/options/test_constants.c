@@ -180,6 +180,7 @@ static void the_list_of_methods(void **state) {
                                         "reap",
                                         "expert-frequency",
                                         "expert-gates",
+                                        "expert-obs",
                                         "expert-taylor",
                                         "best-sparse",
                                         "magnitude",

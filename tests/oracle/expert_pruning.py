@@ -34,8 +34,43 @@ def loss_of(model):
     return torch.nn.functional.cross_entropy(logits[:, :-1].reshape(-1, V), torch.tensor(families.IDS[:, 1:]).reshape(-1))
 
 
+def shares_of(logits, left, chosen, normalised):
+    """Shares of all experts [tokens, experts] where only those in `left` can be chosen."""
+    off = torch.ones(logits.shape[1], dtype=torch.bool)
+    off[left] = False
+    probability = logits.masked_fill(off, -torch.inf).softmax(-1)
+    top = probability.topk(min(chosen, len(left)), -1)
+    value = top.values / top.values.sum(-1, keepdim=True) if normalised else top.values
+    return torch.zeros_like(logits).scatter(1, top.indices, value)
+
+
+def removal_scores(model, block, module, x, index, weights):
+    """Greedily the expert without which the layer's output changes least; error over energy, never less than before."""
+    parent = model.get_submodule(block)
+    router = parent.gate if hasattr(parent, "gate") else parent.router
+    with torch.no_grad():
+        logits = x @ (router.weight if hasattr(router, "weight") else router.layer.weight).T
+        y = torch.stack([outputs_of(module, e, x) for e in range(module.num_experts)], 1)
+        shares = torch.zeros_like(logits).scatter(1, index, weights.double())
+        chosen, everyone = index.shape[1], list(range(module.num_experts))
+        normalised = min((False, True), key=lambda n: (shares_of(logits, everyone, chosen, n) - shares).abs().max())
+        assert (shares_of(logits, everyone, chosen, normalised) - shares).abs().max() < 1e-12
+        dense = (shares[..., None] * y).sum(1)
+        energy, left, last, scores = dense.square().sum().item(), everyone, 0.0, [0.0] * module.num_experts
+        while left:
+            errors = {}
+            for e in left:
+                rest = [i for i in left if i != e]
+                made = (shares_of(logits, rest, chosen, normalised)[..., None] * y).sum(1) if rest else 0 * dense
+                errors[e] = (made - dense).square().sum().item()
+            best = min(left, key=lambda e: (errors[e], e))
+            last = scores[best] = max(errors[best] / energy, last)
+            left = [i for i in left if i != best]
+    return scores
+
+
 def scores_of(model):
-    """By layer: {"tokens", "reap", "expert-frequency", "expert-gates", "expert-taylor"}."""
+    """By layer: "tokens", and scores by method."""
     seen = []
 
     def look(module, inputs, output):
@@ -48,8 +83,9 @@ def scores_of(model):
     for hook in hooks:
         hook.remove()
     layers = []
+    names = {module: name.rsplit(".", 1)[0] for name, module in expert_modules(model)}
     for module, (x, index, weights), output in seen:
-        layer = {"tokens": [], "reap": [], "expert-frequency": [], "expert-gates": [], "expert-taylor": []}
+        layer = {"expert-obs": removal_scores(model, names[module], module, x, index, weights), "tokens": [], "reap": [], "expert-frequency": [], "expert-gates": [], "expert-taylor": []}
         for e in range(module.num_experts):
             token, place = torch.where(index == e)
             share = weights[token, place].detach().double()
@@ -97,7 +133,7 @@ def case(name):
         _, _, model = families.build(name, folder)
         layers, before = scores_of(model)
     rows = []
-    for method in ("reap", "expert-frequency", "expert-gates", "expert-taylor"):
+    for method in ("reap", "expert-frequency", "expert-gates", "expert-taylor", "expert-obs"):
         kept = [kept_of(layer[method]) for layer in layers]
         with tempfile.TemporaryDirectory() as folder:
             model = smaller(name, kept, folder)
