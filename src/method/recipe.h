@@ -26,6 +26,12 @@ typedef enum pare_metric {
     PARE_METRIC_FISHER /* what the loss feels of it: e^T F e, F the output's empirical Fisher matrix */
 } pare_metric;
 
+/* What becomes of whole experts that are not kept. */
+typedef enum pare_experts_fate {
+    PARE_EXPERTS_DROP,
+    PARE_EXPERTS_MERGE /* into those that are kept */
+} pare_experts_fate;
+
 /* Values of a method where nobody has set others (effort.h). */
 typedef enum pare_effort { PARE_EFFORT_NORMAL, PARE_EFFORT_QUICK, PARE_EFFORT_HIGH } pare_effort;
 
@@ -51,19 +57,21 @@ struct pare_recipe {
     double keep_min, rise;
     pare_choice choice;
     pare_compensation compensation;
-    pare_metric metric;    /* what OBS measures errors by */
-    double dense;          /* share of the dense model's output in the target, the rest being the layer's own */
-    double readers;        /* share of the correction of Q, K, V, gate and up; 0: they stay */
-    double damping;        /* of the least squares, relative to the Gram matrix's mean diagonal */
-    double reader_damping; /* of the readers' */
-    bool held_out;         /* that is where it starts; halves of the sequences choose it */
-    double fraction;       /* of the channels left that OBS removes in one round */
-    int32_t search_steps;  /* measurements of the whole model, where widths are searched */
-    int32_t search_rounds; /* walks that the search takes its levels from, each finer than the last */
-    bool search_random;    /* it moves at random alone */
-    bool drop_halves;      /* it may take all units of attention, or of the FFN, of a layer */
-    bool final_norm;       /* fitted at the end */
-    int32_t reconstruct;   /* steps of training for each half of a block, after all else; 0: none */
+    pare_experts_fate experts; /* in mode expert */
+    bool router;               /* likewise: those of the experts that stay are fitted */
+    pare_metric metric;        /* what OBS measures errors by */
+    double dense;              /* share of the dense model's output in the target, the rest being the layer's own */
+    double readers;            /* share of the correction of Q, K, V, gate and up; 0: they stay */
+    double damping;            /* of the least squares, relative to the Gram matrix's mean diagonal */
+    double reader_damping;     /* of the readers' */
+    bool held_out;             /* that is where it starts; halves of the sequences choose it */
+    double fraction;           /* of the channels left that OBS removes in one round */
+    int32_t search_steps;      /* measurements of the whole model, where widths are searched */
+    int32_t search_rounds;     /* walks that the search takes its levels from, each finer than the last */
+    bool search_random;        /* it moves at random alone */
+    bool drop_halves;          /* it may take all units of attention, or of the FFN, of a layer */
+    bool final_norm;           /* fitted at the end */
+    int32_t reconstruct;       /* steps of training for each half of a block, after all else; 0: none */
     double reconstruct_rate;
     int32_t reconstruct_rank;       /* of factors that are trained in place of all weights; 0: all weights */
     pare_metric reconstruct_metric; /* what it measures errors by */

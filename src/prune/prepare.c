@@ -46,11 +46,12 @@ static pare_status check_texts(const pare_prune_job *job) {
     return PARE_OK;
 }
 
-/* What leaves experts whole. */
+/* What leaves experts whole, or knows how to repair them. */
 static bool reaches_experts(const pare_prune_job *job) {
     const pare_recipe *recipe = &job->asked->recipe;
     bool whole = recipe->mode == PARE_MODE_LAYER || recipe->mode == PARE_MODE_EXPERT;
-    return whole && !recipe->reconstruct && !recipe->compensation && !recipe->salience;
+    bool repaired = recipe->compensation && recipe->mode != PARE_MODE_EXPERT;
+    return whole && !recipe->reconstruct && !repaired && !recipe->salience;
 }
 
 pare_status pare_prune_prepare(void *context) {

@@ -333,6 +333,8 @@ static pare_status write_tensor(void *context, pare_writer *writer, size_t index
     if (c->composite) return write_composite(p, writer, c);
     if (c->repaired) return write_repaired(writer, c, declaration);
     if (!c->tensor->bytes) return PARE_OK;
+    if (pare_cut_experts_changed(p->model, p->repaired, c->tensor))
+        return pare_cut_experts_write(writer, p->model, p->selection, p->repaired, c->tensor);
     return c->axes.columns.units ? write_columns(writer, c) : write_rows(writer, c, NULL);
 }
 

@@ -2,6 +2,8 @@
 #ifndef PARE_SURGERY_CUT_EXPERTS_H
 #define PARE_SURGERY_CUT_EXPERTS_H
 
+#include "checkpoint/writer.h"
+#include "repair/repaired.h"
 #include "surgery/axes.h"
 
 /* *name: that of tensor `id` in the smaller model, in place of the one that it had, which is freed; NULL where its
@@ -11,5 +13,11 @@ void pare_cut_expert_name(const pare_model *model, const pare_selection *selecti
 /* Of a tensor that holds all experts, one behind the other: those that are left. Nothing for other tensors. */
 void pare_cut_experts_axes(const pare_model *model, const pare_selection *selection, const pare_tensor *tensor,
                            pare_axes *axes);
+
+/* True if weights inside a tensor that holds those of all experts were computed anew; then, writes those that are left.
+ */
+bool pare_cut_experts_changed(const pare_model *model, const pare_repaired *repaired, const pare_tensor *tensor);
+pare_status pare_cut_experts_write(pare_writer *writer, const pare_model *model, const pare_selection *selection,
+                                   const pare_repaired *repaired, const pare_tensor *tensor);
 
 #endif

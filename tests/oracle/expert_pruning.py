@@ -2,7 +2,7 @@
 the models of EXPERT_CASES without those that score lowest, in fp64.
 
 For each case: per layer with experts, tokens that reach each expert and scores by method; the experts that stay at
-RATIO; keys of config.json that count them; names and shapes of what transformers saves of the smaller model; its loss
+RATIO; of the first such layer its output's error without those of expert-obs, before and after a repair; keys of config.json that count them; names and shapes of what transformers saves of the smaller model; its loss
 on the same ids."""
 import json
 import os
@@ -17,6 +17,7 @@ from family_cases import EXPERT_CASES, V
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "expert_pruning.json")
 RATIO = 0.35
+SWEEPS, DAMPING = 2, 1e-2  # as src/layerwise/experts.h and the preset have them
 KEYS = ("num_experts", "num_local_experts")
 
 
@@ -67,6 +68,44 @@ def removal_scores(model, block, module, x, index, weights):
             last = scores[best] = max(errors[best] / energy, last)
             left = [i for i in left if i != best]
     return scores
+
+
+def activated_of(module, e, x):
+    gate, up = torch.nn.functional.linear(x, module.gate_up_proj[e]).chunk(2, dim=-1)
+    return module.act_fn(gate) * up
+
+
+def repair_errors(model, left):
+    """Of the first layer with experts, whose input is the dense model's: squared error of its output with the experts
+    that are left, before and after SWEEPS turns of ridge regressions, expert by expert, of their down projections."""
+    name, module = expert_modules(model)[0]
+    seen = []
+    hook = module.register_forward_hook(lambda m, inputs, output: seen.append(inputs))
+    loss_of(model)
+    hook.remove()
+    (x, index, weights), = seen
+    parent = model.get_submodule(name.rsplit(".", 1)[0])
+    router = parent.gate if hasattr(parent, "gate") else parent.router
+    scale = getattr(model.config, "residual_multiplier", 1.0)
+    with torch.no_grad():
+        logits = x @ (router.weight if hasattr(router, "weight") else router.layer.weight).T
+        y = torch.stack([outputs_of(module, e, x) for e in range(module.num_experts)], 1)
+        shares = torch.zeros_like(logits).scatter(1, index, weights.double())
+        everyone, chosen = list(range(module.num_experts)), index.shape[1]
+        normalised = min((False, True), key=lambda n: (shares_of(logits, everyone, chosen, n) - shares).abs().max())
+        after = shares_of(logits, left, chosen, normalised)
+        r = scale * ((shares - after)[..., None] * y).sum(1)
+        before = r.square().sum().item()
+        for _ in range(SWEEPS):
+            for e in left:
+                reached = after[:, e] > 0
+                h = scale * after[reached, e, None] * activated_of(module, e, x[reached])
+                gram = h.T @ h
+                if not len(h):
+                    continue
+                gram += DAMPING * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
+                r[reached] -= h @ torch.linalg.solve(gram, h.T @ r[reached])
+    return [before, r.square().sum().item()]
 
 
 def scores_of(model):
@@ -132,6 +171,7 @@ def case(name):
     with tempfile.TemporaryDirectory() as folder:
         _, _, model = families.build(name, folder)
         layers, before = scores_of(model)
+        repair = repair_errors(model, kept_of(layers[0]["expert-obs"]))
     rows = []
     for method in ("reap", "expert-frequency", "expert-gates", "expert-taylor", "expert-obs"):
         kept = [kept_of(layer[method]) for layer in layers]
@@ -145,7 +185,7 @@ def case(name):
         if method == "reap":
             row["tensors"] = tensors
         rows.append(row)
-    return {"name": name, "left": len(rows[0]["kept"][0]), "tokens": [layer["tokens"] for layer in layers], "before": families.digits([before], 9)[0], "rows": rows}
+    return {"name": name, "left": len(rows[0]["kept"][0]), "tokens": [layer["tokens"] for layer in layers], "before": families.digits([before], 9)[0], "repair": families.digits(repair), "rows": rows}
 
 
 def main():
