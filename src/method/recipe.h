@@ -194,6 +194,6 @@ bool pare_recipe_needs_squares(const pare_recipe *recipe);
  * with --mode expert. */
 #define PARE_DEFAULT_METHOD "best"
 #define PARE_DEFAULT_ELEMENT_METHOD "best-sparse"
-#define PARE_DEFAULT_EXPERT_METHOD "reap"
+#define PARE_DEFAULT_EXPERT_METHOD "best-experts"
 
 #endif

@@ -92,6 +92,14 @@ static double rerouted(const pare_prune_job *job, const pare_expert_load *before
     return all > 0.0 ? gone / all : 0.0;
 }
 
+/* Where each expert went, of the first round. */
+static json_t *groups_json(const pare_prune_job *job, uint32_t layer, uint32_t experts) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < experts; i++)
+        pare_json_append(list, json_integer(job->groups.into[(size_t)layer * job->groups.experts + i]));
+    return list;
+}
+
 static json_t *report(const pare_prune_job *job, const pare_expert_load *before, const pare_expert_load *after) {
     json_t *layers = json_array();
     for (uint32_t layer = 0; layer < job->model->config.layers; layer++) {
@@ -105,6 +113,7 @@ static json_t *report(const pare_prune_job *job, const pare_expert_load *before,
         pare_json_put(json, "tokens_after", left_json(job, after, layer, experts));
         pare_json_put(json, "unreached", unreached_json(before, layer, experts));
         pare_json_put(json, "rerouted", pare_json_real(rerouted(job, before, layer)));
+        if (job->groups.into && !job->round) pare_json_put(json, "merged_into", groups_json(job, layer, experts));
         pare_json_append(layers, json);
     }
     return pare_json_of({"chosen", json_integer(job->model->config.experts.chosen)}, {"layers", layers});

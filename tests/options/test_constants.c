@@ -177,6 +177,7 @@ static void the_list_of_methods(void **state) {
                                         "layer-first",
                                         "layer-influence",
                                         "layer-removal",
+                                        "best-experts",
                                         "reap",
                                         "expert-frequency",
                                         "expert-gates",
