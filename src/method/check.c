@@ -260,8 +260,7 @@ static const contradiction all[] = {
     {{"mode", "signal"},
      experts_by_other_scores,
      "--mode expert removes whole experts by scores of their own, and repairs them by --compensate ls alone: it needs "
-     "reap, "
-     "expert-frequency, expert-gates, expert-obs, expert-taylor or random"},
+     "best-experts, reap, expert-frequency, expert-gates, expert-obs, expert-taylor or random"},
     {{"salience", "signal"},
      layer_signal_with_salience,
      "the signals depth, influence and removal score layers by themselves: leave out the salience"},

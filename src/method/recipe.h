@@ -1,5 +1,6 @@
-/* A method is a recipe: one choice on each axis (docs/design.md 1). A preset is a row of presets.c; options and recipe
- * files change single choices (keys.c lists what can be changed, under which name, and where it means something). */
+/* A method is a recipe: one choice on each axis (docs/design.md 1). A preset is a row of presets.c or expert_presets.c;
+ * options and recipe files change single choices (keys.c lists what can be changed, under which name, and where it
+ * means something). */
 #ifndef PARE_METHOD_RECIPE_H
 #define PARE_METHOD_RECIPE_H
 
@@ -144,6 +145,13 @@ json_t *pare_key_json(const pare_key *key, const pare_recipe *recipe);
 /* Reads a recipe file over *recipe: a JSON object of keys, and "base", a preset to begin with. Every mistake is named
  * with its line. */
 pare_status pare_recipe_read(const char *path, pare_recipe *recipe);
+
+/* Where the methods that are pare's own come from. */
+#define PARE_METHOD_OWN "this project"
+
+/* Presets for whole experts (expert_presets.c), which stand behind all others. */
+extern const pare_recipe pare_expert_presets[];
+extern const size_t pare_expert_preset_count;
 
 /* A copy of the preset, with the repair's defaults where it does not repair. */
 void pare_recipe_start(const pare_recipe *preset, pare_recipe *out);
