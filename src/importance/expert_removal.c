@@ -10,6 +10,7 @@ typedef struct removal {
     const pare_expert_outputs *o;
     int32_t *dense, *now;           /* [tokens, chosen] experts that tokens reach: of all, and of those that are left */
     float *dense_share, *now_share; /* [tokens, chosen] */
+    double *whole;                  /* [tokens] squares of the dense outputs */
     double *error;                  /* [tokens] as things stand */
     bool *off;                      /* [experts] those that are gone */
     double *risen;                  /* [experts] error of the layer without this one, too */
@@ -56,8 +57,7 @@ static double token_error(const removal *r, int64_t token, const int32_t *expert
         memcmp(share, dense_share, r->o->chosen * sizeof *share) == 0)
         return 0.0;
     double error = product(r, gram, expert, share, expert, share) -
-                   2.0 * product(r, gram, expert, share, dense, dense_share) +
-                   product(r, gram, dense, dense_share, dense, dense_share);
+                   2.0 * product(r, gram, expert, share, dense, dense_share) + r->whole[token];
     return error > 0.0 ? error : 0.0;
 }
 
@@ -107,7 +107,8 @@ static double energy(const removal *r) {
     for (int64_t token = 0; token < r->o->tokens; token++) {
         const int32_t *dense = r->dense + token * r->o->chosen;
         const float *share = r->dense_share + token * r->o->chosen;
-        sum += product(r, r->o->gram + token * pare_expert_pairs(r->o->experts), dense, share, dense, share);
+        const float *gram = r->o->gram + token * pare_expert_pairs(r->o->experts);
+        sum += r->whole[token] = product(r, gram, dense, share, dense, share);
     }
     return sum;
 }
@@ -141,6 +142,7 @@ static pare_status allocate(removal *r) {
     PARE_TRY(pare_alloc(&r->now, tokens * chosen, sizeof *r->now, what));
     PARE_TRY(pare_alloc(&r->dense_share, tokens * chosen, sizeof *r->dense_share, what));
     PARE_TRY(pare_alloc(&r->now_share, tokens * chosen, sizeof *r->now_share, what));
+    PARE_TRY(pare_alloc(&r->whole, tokens, sizeof *r->whole, what));
     PARE_TRY(pare_alloc(&r->error, tokens, sizeof *r->error, what));
     PARE_TRY(pare_alloc(&r->off, experts, sizeof *r->off, what));
     PARE_TRY(pare_alloc(&r->risen, experts, sizeof *r->risen, what));
@@ -154,8 +156,8 @@ pare_status pare_expert_removal(const pare_expert_outputs *outputs, double *scor
     removal r = {.o = outputs};
     pare_status status = allocate(&r);
     if (status == PARE_OK) status = order(&r, scores);
-    void *all[] = {r.dense, r.now,    r.dense_share, r.now_share, r.error,      r.off,
-                   r.risen, r.logits, r.trial_off,   r.trial,     r.trial_share};
+    void *all[] = {r.whole, r.dense, r.now,    r.dense_share, r.now_share, r.error,
+                   r.off,   r.risen, r.logits, r.trial_off,   r.trial,     r.trial_share};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
     return status;
@@ -164,11 +166,11 @@ pare_status pare_expert_removal(const pare_expert_outputs *outputs, double *scor
 uint64_t pare_expert_removal_bytes(const pare_model *model, int64_t tokens) {
     const pare_experts *x = &model->config.experts;
     uint64_t n = (uint64_t)pare_expert_outputs_tokens(model, tokens);
-    return n * (4 * (uint64_t)x->chosen * sizeof(float) + sizeof(double)) +
+    return n * (4 * (uint64_t)x->chosen * sizeof(float) + 2 * sizeof(double)) +
            (uint64_t)x->count * (x->count * (sizeof(float) + sizeof(bool)) + 2 * (uint64_t)x->chosen * sizeof(float));
 }
 
-/* Every candidate of every round, for the tokens that feel it: a choice among all experts, and three forms. */
+/* Every candidate of every round, for the tokens that feel it: a choice among all experts, and two forms. */
 pare_work pare_expert_removal_work(const pare_model *model, int64_t tokens) {
     const pare_config *c = &model->config;
     double n = (double)pare_expert_outputs_tokens(model, tokens), experts = c->experts.count, layers = 0.0;
@@ -177,6 +179,6 @@ pare_work pare_expert_removal_work(const pare_model *model, int64_t tokens) {
     for (uint32_t layer = 0; layer < c->layers; layer++)
         layers += c->widths[layer].experts > 0;
     work.amount[PARE_WORK_DOUBLE] =
-        layers * n * experts * experts / 2.0 * 2.0 * share * (20.0 * experts + 9.0 * chosen * chosen);
+        layers * n * experts * experts / 2.0 * 2.0 * share * (4.0 * experts + 8.0 * chosen * chosen);
     return work;
 }

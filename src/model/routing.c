@@ -39,9 +39,12 @@ void pare_routing_choose_token(const pare_routing *r, const bool *off, int64_t t
     for (int64_t e = 0; off && e < r->experts; e++)
         if (off[e]) p[e] = -INFINITY;
     choose_largest(p, r->experts, r->chosen, list);
-    if (r->normalised) share_out(p, list, r->chosen, share);
+    if (r->normalised) {
+        share_out(p, list, r->chosen, share);
+        return;
+    }
     soften(p, r->experts);
-    for (int64_t i = 0; !r->normalised && i < r->chosen; i++)
+    for (int64_t i = 0; i < r->chosen; i++)
         share[i] = p[list[i]];
 }
 
@@ -61,8 +64,10 @@ static void sort_by_expert(const pare_routing *r) {
 
 void pare_routing_choose(const pare_routing *r, const bool *off) {
 #pragma omp parallel for schedule(static) if (r->tokens * r->experts > 4096)
-    for (int64_t token = 0; token < r->tokens; token++)
+    for (int64_t token = 0; token < r->tokens; token++) {
         pare_routing_choose_token(r, off, token);
+        if (r->normalised) soften(r->probability + token * r->experts, r->experts);
+    }
     sort_by_expert(r);
 }
 

@@ -23,7 +23,7 @@ typedef struct pare_routing {
 /* probability: in the router's logits, out their softmax. off: [experts] those that are never chosen, whose logits
  * count as minus infinity, fewer than experts - chosen; NULL: none. */
 void pare_routing_choose(const pare_routing *routing, const bool *off);
-/* The same of one token, whose expert and share alone are written. Where fewer are left than it chooses, but one, the
+/* The same of one token, whose expert and share are what counts: its logits may be anything afterwards. Where fewer are left than it chooses, but one, the
  * others' shares are 0. */
 void pare_routing_choose_token(const pare_routing *routing, const bool *off, int64_t token);
 
