@@ -1,9 +1,11 @@
 /* What stays of whole experts: down projections leave the error that ridge regressions in fp64 leave
  * (tests/data/expert_pruning.json), for every layout of experts; an expert merged with copies of itself, whose
- * channels stand in other orders, is itself; what is written computes that; and what cannot be is refused. */
+ * channels stand in other orders, is itself; groups are those of average linkage; what is written computes that; and
+ * what cannot be is refused. */
 #include "model/expert_tensors.h"
 #include "model/families.h"
 #include "prune_run.h"
+#include "select/cluster.h"
 
 #define PRUNING_GOLDEN PARE_SOURCE_DIR "/tests/data/expert_pruning.json"
 
@@ -150,6 +152,28 @@ static void copies_merge_into_themselves(void **state) {
     place_close(&p);
 }
 
+/* Points 0, 2, 3.5, 5.6, 20: the nearest two are 2 and 3.5; then 0 is 2.75 from these on average and 5.6 is 2.85,
+ * though the nearest member of the group is 2 from 0 and 2.1 from 5.6; then 5.6 is 3.77 from the three, 20 is further.
+ */
+static void groups_are_those_nearest_on_average(void **state) {
+    static const double points[] = {0.0, 2.0, 3.5, 5.6, 20.0};
+    static const uint32_t wanted[][5] = {
+        {0, 0, 0, 0, 0}, {0, 0, 0, 0, 4}, {0, 0, 0, 3, 4}, {0, 1, 1, 3, 4}, {0, 1, 2, 3, 4}};
+    double distance[25];
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        for (int j = 0; j < 5; j++)
+            distance[5 * i + j] = fabs(points[i] - points[j]);
+    for (int count = 1; count <= 5; count++) {
+        uint32_t group[5];
+        assert_int_equal(pare_cluster_average(distance, 5, count, group), PARE_OK);
+        assert_memory_equal(group, wanted[count - 1], sizeof group);
+    }
+    distance[7] = NAN;
+    uint32_t group[5];
+    assert_int_equal(pare_cluster_average(distance, 5, 2, group), PARE_NUMERIC_ERROR);
+}
+
 /* Everything at once, with experts in tensors of their own and all in one, in two rounds, too: it is written and
  * checked, and what is read back computes a number. */
 static void all_of_it_is_written(void **state) {
@@ -185,6 +209,7 @@ static void what_cannot_be_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(down_projections_leave_what_regressions_leave), cmocka_unit_test(copies_merge_into_themselves),
-        cmocka_unit_test(all_of_it_is_written), cmocka_unit_test(what_cannot_be_is_refused)};
+        cmocka_unit_test(groups_are_those_nearest_on_average), cmocka_unit_test(all_of_it_is_written),
+        cmocka_unit_test(what_cannot_be_is_refused)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
