@@ -1,5 +1,5 @@
 /* Down projections of the experts that stay, fitted to what the dense layer puts out. */
-#include "layerwise/experts_internal.h"
+#include "layerwise/expert_repair_internal.h"
 #include "repair/dot.h"
 #include "support/vectorize.h"
 

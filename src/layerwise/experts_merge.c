@@ -2,7 +2,7 @@
  * arXiv 2310.01334; HC-SMoE, arXiv 2410.08589). Channels of an expert have no order of their own, so each expert's are
  * first brought into the one in which their weights are nearest to the kept expert's: the assignment with the largest
  * sum of inner products over gate, up and down. */
-#include "layerwise/experts_internal.h"
+#include "layerwise/expert_repair_internal.h"
 #include "select/permute.h"
 #include "support/memory.h"
 

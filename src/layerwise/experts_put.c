@@ -1,4 +1,4 @@
-#include "layerwise/experts_internal.h"
+#include "layerwise/expert_repair_internal.h"
 
 pare_status pare_expert_walk_put(pare_expert_walk *w, size_t id, int64_t rows, int64_t columns, const uint32_t *places,
                                  float *values) {

@@ -1,7 +1,7 @@
 /* The router of the experts that stay, fitted by least squares: to the dense model's logits, or where experts were
  * merged to the logarithm of the sum of their members' exponentials, so that a merged expert is as likely as its
  * members were together. */
-#include "layerwise/experts_internal.h"
+#include "layerwise/expert_repair_internal.h"
 
 #include <math.h>
 #include <stdio.h>

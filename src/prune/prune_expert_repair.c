@@ -1,7 +1,7 @@
 /* What becomes of experts that go and those that stay, in mode expert: groups to be merged, before units are selected,
  * and the repair behind it. */
 #include "calibrate/expert_outputs.h"
-#include "layerwise/experts.h"
+#include "layerwise/expert_repair.h"
 #include "prune/prune_job.h"
 #include "report/pruning.h"
 #include "select/cluster.h"

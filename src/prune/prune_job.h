@@ -5,7 +5,7 @@
 #include "calibrate/input_norms.h"
 #include "checkpoint/scan.h"
 #include "evaluate/expected.h"
-#include "layerwise/experts.h"
+#include "layerwise/expert_repair.h"
 #include "layerwise/units.h"
 #include "model/config_write.h"
 #include "prune/loraprune.h"

@@ -17,7 +17,7 @@ from family_cases import EXPERT_CASES, V
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "expert_pruning.json")
 RATIO = 0.35
-SWEEPS, DAMPING = 2, 1e-2  # as src/layerwise/experts.h and the preset have them
+SWEEPS, DAMPING = 2, 1e-2  # as src/layerwise/expert_repair.h and the preset have them
 KEYS = ("num_experts", "num_local_experts")
 
 

@@ -1,4 +1,4 @@
-#include "layerwise/experts_internal.h"
+#include "layerwise/expert_repair_internal.h"
 #include "support/memory.h"
 
 /* True if some experts of the layer go. */

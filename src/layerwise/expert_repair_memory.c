@@ -1,5 +1,5 @@
 /* How much a repair of experts holds, what it has to do, and getting the room. */
-#include "layerwise/experts_internal.h"
+#include "layerwise/expert_repair_internal.h"
 #include "support/memory.h"
 
 static bool fits(const pare_expert_repair *job) {

@@ -1,8 +1,8 @@
 /* What the parts of a repair of experts share. */
-#ifndef PARE_LAYERWISE_EXPERTS_INTERNAL_H
-#define PARE_LAYERWISE_EXPERTS_INTERNAL_H
+#ifndef PARE_LAYERWISE_EXPERT_REPAIR_INTERNAL_H
+#define PARE_LAYERWISE_EXPERT_REPAIR_INTERNAL_H
 
-#include "layerwise/experts.h"
+#include "layerwise/expert_repair.h"
 #include "model/block_experts.h"
 #include "model/expert_tensors.h"
 #include "surgery/mask.h"

@@ -9,8 +9,8 @@
  *
  * expert after expert, in PARE_EXPERT_SWEEPS turns, each with what the ones before it have left of r. One expert's
  * weights and one Gram matrix are held at a time, and r of all tokens. */
-#ifndef PARE_LAYERWISE_EXPERTS_H
-#define PARE_LAYERWISE_EXPERTS_H
+#ifndef PARE_LAYERWISE_EXPERT_REPAIR_H
+#define PARE_LAYERWISE_EXPERT_REPAIR_H
 
 #include "calibrate/expert_load.h"
 #include "layerwise/layerwise.h"
