@@ -129,7 +129,7 @@ struct pare_recover_options;
 /* Constants of the method that are 0, or negative where zero means something, are the published ones. */
 typedef struct pare_prune_options {
     size_t size;        /* of the struct, as its _INIT has it; or 0 */
-    const char *method; /* NULL: "best" ("best-sparse" for single weights); with a salience: nothing else */
+    const char *method; /* NULL: "best" ("best-sparse" for single weights, "best-experts" for whole experts); with a salience: nothing else */
     const pare_own_salience *salience; /* in place of the method's, or NULL; a method that ranks by something else than
                                         * a salience is refused */
     const char *recipe;                /* a recipe file instead of a method, or NULL */

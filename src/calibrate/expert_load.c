@@ -65,22 +65,26 @@ static bool wants_no_input(void *context, uint32_t layer, pare_input_kind kind) 
     return false;
 }
 
-static pare_status see(void *context, const pare_expert_seen *seen) {
-    const looking *at = context;
-    size_t place = pare_expert_load_at(at->load, seen->layer, seen->expert);
-    at->load->tokens[place] += (double)seen->tokens;
+void pare_expert_load_add(pare_expert_load *load, int64_t hidden, const pare_expert_seen *seen) {
+    size_t place = pare_expert_load_at(load, seen->layer, seen->expert);
+    load->tokens[place] += (double)seen->tokens;
     for (int64_t first = 0; first < seen->tokens; first += STRETCH) {
         double norms[STRETCH];
         int64_t count = seen->tokens - first < STRETCH ? seen->tokens - first : STRETCH;
-#pragma omp parallel for schedule(static) if (count * at->hidden > 8192)
+#pragma omp parallel for schedule(static) if (count * hidden > 8192)
         for (int64_t i = 0; i < count; i++)
-            norms[i] = norm(seen->y + (first + i) * at->hidden, at->hidden);
+            norms[i] = norm(seen->y + (first + i) * hidden, hidden);
         for (int64_t i = 0; i < count; i++) {
             double share = (double)seen->share[seen->places[first + i]];
-            at->load->shares[place] += share;
-            at->load->outputs[place] += share * norms[i];
+            load->shares[place] += share;
+            load->outputs[place] += share * norms[i];
         }
     }
+}
+
+static pare_status see(void *context, const pare_expert_seen *seen) {
+    const looking *at = context;
+    pare_expert_load_add(at->load, at->hidden, seen);
     return PARE_OK;
 }
 

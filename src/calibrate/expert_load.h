@@ -25,6 +25,9 @@ pare_status pare_expert_load_new(const pare_model *model, pare_expert_load *out)
 pare_status pare_expert_load_copy(const pare_model *model, const pare_expert_load *from, pare_expert_load *out);
 void pare_expert_load_free(pare_expert_load *load);
 
+/* Adds one expert's tokens of a micro-batch. */
+void pare_expert_load_add(pare_expert_load *load, int64_t hidden, const pare_expert_seen *seen);
+
 /* Adds one forward of the batch. Takes the pass's observer and step callback for itself and leaves it without any. */
 pare_status pare_expert_load_measure(pare_pass *pass, const pare_source *source, const pare_layer_batch *batch,
                                      pare_expert_load *load);

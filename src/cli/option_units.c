@@ -20,6 +20,8 @@ CHOICES(drop_halves_name, "drop_halves")
 CHOICES(search_moves_name, "search_moves")
 CHOICES(choose_name, "choose")
 CHOICES(compensation_name, "compensate")
+CHOICES(fate_name, "experts")
+CHOICES(router_name, "router")
 CHOICES(metric_name, "metric")
 CHOICES(final_norm_choice, "final_norm")
 CHOICES(alignment_name, "alignment")
@@ -208,6 +210,12 @@ static const pare_option rows[] = {
     {.name = "compensate", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "HOW",
      .key = "compensate", .choice = compensation_name, .help = "refit what is left by least squares (ls), or do not; let biases make up for the mean of what goes (bias); "
              "single weights also column by column as SparseGPT does (obs), or by ADMM"},
+    {.name = "experts", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "experts", .choice = fate_name,
+     .help = "of --mode expert: drop the experts that go, or merge them into those that stay and make most alike"},
+    {.name = "router", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_CHOICE, .value = "HOW",
+     .key = "router", .choice = router_name,
+     .help = "of --mode expert: keep the router's rows of the experts that stay, or fit them to the dense model's logits"},
     {.name = "reconstruct", .commands = SHARED, .group = scoring, .kind = PARE_VALUE_INTEGER, .value = "N",
      .key = "reconstruct", .low = 0, .high = 1e6,
      .help = "in the end, train attention and FFN of each block for N steps to put out what the dense model's do",

@@ -14,6 +14,8 @@ static const char *const rankings[] = {"local", "uniform", "global", "global-raw
 static const char *const head_units[] = {"kv", "query", NULL};
 static const char *const proxes[] = {"none", "group", "l1", "released", NULL};
 static const char *const choices[] = {"scores", "obs", NULL};
+static const char *const fates[] = {"drop", "merge", NULL};
+static const char *const routers[] = {"keep", "fit", NULL};
 static const char *const metrics[] = {"plain", "fisher", NULL};
 /* As pare_template_name has them, by index. */
 static const char *const wordings[] = {"auto",    "alpaca",  "none",  "qwen-3", "chatml", "llama-3",
@@ -80,6 +82,15 @@ static bool is_repaired(const pare_recipe *r) {
     return pare_recipe_repairs(r) && (is_obs(r) || pare_compensation_has(r->compensation, PARE_TRAITS_REFIT));
 }
 
+static bool is_expert(const pare_recipe *r) {
+    return r->mode == PARE_MODE_EXPERT;
+}
+
+/* Experts' readers and their inputs stay as they are. */
+static bool fits_readers(const pare_recipe *r) {
+    return is_repaired(r) && !is_expert(r);
+}
+
 /* Whatever solves with a Gram matrix; least squares under a mask by conjugate gradients do only in the loss's metric.
  */
 static bool is_damped(const pare_recipe *r) {
@@ -96,7 +107,7 @@ static bool has_target(const pare_recipe *r) {
 }
 
 static bool mixes_dense(const pare_recipe *r) {
-    return is_repaired(r) || (has_target(r) && r->dense > 0.0);
+    return fits_readers(r) || (has_target(r) && !is_expert(r) && r->dense > 0.0);
 }
 
 static const char *const search_moves[] = {"promise", "random", NULL};
@@ -141,17 +152,19 @@ static const pare_key keys[] = {
      .applies = pare_recipe_searches, .with = "--allocate search"},
     {"drop_halves", "--drop-halves", PARE_KEY_SWITCH, AT(drop_halves), pare_key_answers, .applies = searches_widths},
     {"compensate", "--compensate", PARE_KEY_CHOICE, AT(compensation), pare_compensation_names, .applies = always},
+    {"experts", "--experts", PARE_KEY_CHOICE, AT(experts), fates, .applies = is_expert, .with = "--mode expert"},
+    {"router", "--router", PARE_KEY_SWITCH, AT(router), routers, .applies = is_expert, .with = "--mode expert"},
     {"metric", "--metric", PARE_KEY_CHOICE, AT(metric), metrics, .applies = pare_recipe_measures_outputs},
     {"dense", "--dense", PARE_KEY_REAL, AT(dense), .low = 0, .high = 1, .off_at_zero = true, .applies = has_target,
      .advice = "give the dense model's share in the target, from 0 to 1"},
-    {"readers", "--readers", PARE_KEY_REAL, AT(readers), .low = 0, .high = 1, .applies = is_repaired,
+    {"readers", "--readers", PARE_KEY_REAL, AT(readers), .low = 0, .high = 1, .applies = fits_readers,
      .advice = "give the share of the correction that readers of the hidden state take, from 0 to 1"},
     {"final_norm", "--final-norm", PARE_KEY_SWITCH, AT(final_norm), pare_key_answers, .applies = has_target},
     {"damping", "--damping", PARE_KEY_REAL, AT(damping), .low = 0, .high = 1e6, .applies = is_damped,
      .advice = "give a share of the Gram matrix's mean diagonal, such as 0.01"},
     {"reader_damping", NULL, PARE_KEY_REAL, AT(reader_damping), .low = 0, .high = 1e6, .applies = mixes_dense,
      .advice = "give a share of the Gram matrix's mean diagonal, such as 0.01"},
-    {"held_out", NULL, PARE_KEY_SWITCH, AT(held_out), pare_key_answers, .applies = is_repaired},
+    {"held_out", NULL, PARE_KEY_SWITCH, AT(held_out), pare_key_answers, .applies = fits_readers},
     {"fraction", NULL, PARE_KEY_REAL, AT(fraction), .low = 0, .high = 1, .open = true, .applies = is_obs,
      .advice = "give the share of the remaining channels that one round removes, such as 0.0625"},
     {"steps", "--steps", PARE_KEY_INTEGER, AT(moreau.steps), .low = 1, .high = 1e6, .applies = is_noisy,

@@ -1,4 +1,4 @@
-/* The preset table: every published method is one row. */
+/* The preset table: every published method is one row. Those for whole experts: expert_presets.c. */
 #include "method/recipe.h"
 
 #include <string.h>
@@ -28,7 +28,6 @@
     { .steps = passes, .draws = 1, .sigma = 0.05 }
 
 /* Where the methods come from. */
-#define OWN "this project"
 #define BASELINE "a usual baseline"
 #define MOREAU_PRUNER "MoreauPruner, Wang et al. 2024, arXiv 2406.07017"
 #define LLM_PRUNER "LLM-Pruner, Ma et al. 2023, arXiv 2305.11627"
@@ -42,7 +41,7 @@ static const pare_recipe presets[] = {
     {.name = "best",
      .summary =
          "pare's own: greedy removal by what the loss feels of the error, then all readers refitted (the default)",
-     .source = OWN,
+     .source = PARE_METHOD_OWN,
      .choice = PARE_CHOOSE_OBS,
      .compensation = PARE_COMPENSATE_LS,
      .metric = PARE_METRIC_FISHER,
@@ -85,7 +84,7 @@ static const pare_recipe presets[] = {
      .salience = &pare_salience_first_order},
     {.name = "taylor-rownorm",
      .summary = "what moreau-gs-released comes down to: Taylor with every row of the gradient at unit length",
-     .source = OWN ", read off the released code of MoreauPruner",
+     .source = PARE_METHOD_OWN ", read off the released code of MoreauPruner",
      .signal = PARE_SIGNAL_SMOOTH_ROWS,
      .moreau = SMOOTH(10),
      .salience = &pare_salience_first_order},
@@ -187,29 +186,9 @@ static const pare_recipe presets[] = {
      .source = BASELINE,
      .signal = PARE_SIGNAL_REMOVAL,
      .mode = PARE_MODE_LAYER},
-    {.name = "reap",
-     .summary = "keeps the experts whose outputs, times their share, are largest for the tokens that reach them",
-     .source = "REAP, Lasby et al. 2025, arXiv 2510.13999",
-     .signal = PARE_SIGNAL_EXPERT_OUTPUTS,
-     .mode = PARE_MODE_EXPERT},
-    {.name = "expert-frequency",
-     .summary = "keeps the experts that most tokens reach",
-     .source = "SEER-MoE, Muzio et al. 2024, arXiv 2404.05089, its hard counting",
-     .signal = PARE_SIGNAL_EXPERT_TOKENS,
-     .mode = PARE_MODE_EXPERT},
-    {.name = "expert-gates",
-     .summary = "keeps the experts with the largest sums of tokens' shares",
-     .source = "SEER-MoE, Muzio et al. 2024, arXiv 2404.05089, its soft counting",
-     .signal = PARE_SIGNAL_EXPERT_SHARES,
-     .mode = PARE_MODE_EXPERT},
-    {.name = "expert-taylor",
-     .summary = "keeps the experts without which the loss would rise most, to first order",
-     .source = "Michel et al. 2019, arXiv 1905.10650, which does it to attention heads",
-     .signal = PARE_SIGNAL_EXPERT_GRADIENT,
-     .mode = PARE_MODE_EXPERT},
     {.name = "best-sparse",
      .summary = "pare's own for single weights and N:M: what --sparsity and --pattern take if no method is named",
-     .source = OWN,
+     .source = PARE_METHOD_OWN,
      .mode = PARE_MODE_ELEMENT,
      .salience = &pare_salience_activation,
      .compensation = PARE_COMPENSATE_ADMM,
@@ -364,24 +343,30 @@ static const pare_recipe presets[] = {
 
 enum { PRESETS = sizeof presets / sizeof *presets };
 
+static const pare_recipe *preset_at(size_t index) {
+    if (index < PRESETS) return &presets[index];
+    return index - PRESETS < pare_expert_preset_count ? &pare_expert_presets[index - PRESETS] : NULL;
+}
+
 const pare_recipe *pare_recipe_find(const char *name) {
-    for (size_t i = 0; i < PRESETS; i++)
-        if (strcmp(presets[i].name, name) == 0) return &presets[i];
+    const pare_recipe *preset;
+    for (size_t i = 0; (preset = preset_at(i)); i++)
+        if (strcmp(preset->name, name) == 0) return preset;
     return NULL;
 }
 
 const char *pare_recipe_name(size_t index) {
-    return index < PRESETS ? presets[index].name : NULL;
+    return preset_at(index) ? preset_at(index)->name : NULL;
 }
 
 const char *pare_recipe_summary(size_t index) {
-    return index < PRESETS ? presets[index].summary : NULL;
+    return preset_at(index) ? preset_at(index)->summary : NULL;
 }
 
 const char *pare_recipe_source(size_t index) {
-    return index < PRESETS ? presets[index].source : NULL;
+    return preset_at(index) ? preset_at(index)->source : NULL;
 }
 
 const char *pare_recipe_kind(size_t index) {
-    return index < PRESETS ? pare_recipe_kind_of(&presets[index]) : NULL;
+    return preset_at(index) ? pare_recipe_kind_of(preset_at(index)) : NULL;
 }

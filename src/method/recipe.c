@@ -58,7 +58,8 @@ bool pare_recipe_needs_squares(const pare_recipe *r) {
 
 bool pare_recipe_repairs(const pare_recipe *r) {
     if (r->mode == PARE_MODE_ELEMENT) return false;
-    return r->choice == PARE_CHOOSE_OBS || r->compensation;
+    bool experts = r->mode == PARE_MODE_EXPERT && (r->experts || r->router);
+    return r->choice == PARE_CHOOSE_OBS || r->compensation || experts;
 }
 
 bool pare_recipe_searches(const pare_recipe *r) {

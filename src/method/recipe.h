@@ -1,5 +1,6 @@
-/* A method is a recipe: one choice on each axis (docs/design.md 1). A preset is a row of presets.c; options and recipe
- * files change single choices (keys.c lists what can be changed, under which name, and where it means something). */
+/* A method is a recipe: one choice on each axis (docs/design.md 1). A preset is a row of presets.c or expert_presets.c;
+ * options and recipe files change single choices (keys.c lists what can be changed, under which name, and where it
+ * means something). */
 #ifndef PARE_METHOD_RECIPE_H
 #define PARE_METHOD_RECIPE_H
 
@@ -26,6 +27,12 @@ typedef enum pare_metric {
     PARE_METRIC_FISHER /* what the loss feels of it: e^T F e, F the output's empirical Fisher matrix */
 } pare_metric;
 
+/* What becomes of whole experts that are not kept. */
+typedef enum pare_experts_fate {
+    PARE_EXPERTS_DROP,
+    PARE_EXPERTS_MERGE /* into those that are kept */
+} pare_experts_fate;
+
 /* Values of a method where nobody has set others (effort.h). */
 typedef enum pare_effort { PARE_EFFORT_NORMAL, PARE_EFFORT_QUICK, PARE_EFFORT_HIGH } pare_effort;
 
@@ -51,19 +58,21 @@ struct pare_recipe {
     double keep_min, rise;
     pare_choice choice;
     pare_compensation compensation;
-    pare_metric metric;    /* what OBS measures errors by */
-    double dense;          /* share of the dense model's output in the target, the rest being the layer's own */
-    double readers;        /* share of the correction of Q, K, V, gate and up; 0: they stay */
-    double damping;        /* of the least squares, relative to the Gram matrix's mean diagonal */
-    double reader_damping; /* of the readers' */
-    bool held_out;         /* that is where it starts; halves of the sequences choose it */
-    double fraction;       /* of the channels left that OBS removes in one round */
-    int32_t search_steps;  /* measurements of the whole model, where widths are searched */
-    int32_t search_rounds; /* walks that the search takes its levels from, each finer than the last */
-    bool search_random;    /* it moves at random alone */
-    bool drop_halves;      /* it may take all units of attention, or of the FFN, of a layer */
-    bool final_norm;       /* fitted at the end */
-    int32_t reconstruct;   /* steps of training for each half of a block, after all else; 0: none */
+    pare_experts_fate experts; /* in mode expert */
+    bool router;               /* likewise: those of the experts that stay are fitted */
+    pare_metric metric;        /* what OBS measures errors by */
+    double dense;              /* share of the dense model's output in the target, the rest being the layer's own */
+    double readers;            /* share of the correction of Q, K, V, gate and up; 0: they stay */
+    double damping;            /* of the least squares, relative to the Gram matrix's mean diagonal */
+    double reader_damping;     /* of the readers' */
+    bool held_out;             /* that is where it starts; halves of the sequences choose it */
+    double fraction;           /* of the channels left that OBS removes in one round */
+    int32_t search_steps;      /* measurements of the whole model, where widths are searched */
+    int32_t search_rounds;     /* walks that the search takes its levels from, each finer than the last */
+    bool search_random;        /* it moves at random alone */
+    bool drop_halves;          /* it may take all units of attention, or of the FFN, of a layer */
+    bool final_norm;           /* fitted at the end */
+    int32_t reconstruct;       /* steps of training for each half of a block, after all else; 0: none */
     double reconstruct_rate;
     int32_t reconstruct_rank;       /* of factors that are trained in place of all weights; 0: all weights */
     pare_metric reconstruct_metric; /* what it measures errors by */
@@ -137,6 +146,13 @@ json_t *pare_key_json(const pare_key *key, const pare_recipe *recipe);
  * with its line. */
 pare_status pare_recipe_read(const char *path, pare_recipe *recipe);
 
+/* Where the methods that are pare's own come from. */
+#define PARE_METHOD_OWN "this project"
+
+/* Presets for whole experts (expert_presets.c), which stand behind all others. */
+extern const pare_recipe pare_expert_presets[];
+extern const size_t pare_expert_preset_count;
+
 /* A copy of the preset, with the repair's defaults where it does not repair. */
 void pare_recipe_start(const pare_recipe *preset, pare_recipe *out);
 /* What stands in a method's place if a salience is given and no method, for units or single weights; and a given
@@ -186,6 +202,6 @@ bool pare_recipe_needs_squares(const pare_recipe *recipe);
  * with --mode expert. */
 #define PARE_DEFAULT_METHOD "best"
 #define PARE_DEFAULT_ELEMENT_METHOD "best-sparse"
-#define PARE_DEFAULT_EXPERT_METHOD "reap"
+#define PARE_DEFAULT_EXPERT_METHOD "best-experts"
 
 #endif

@@ -64,6 +64,8 @@ enum {
     /* how many tokens reach an expert; the sum of their shares */                                                     \
     ROW(EXPERT_TOKENS, "expert-tokens", PARE_TRAIT_DATA | PARE_TRAIT_EXPERTS)                                          \
     ROW(EXPERT_SHARES, "expert-shares", PARE_TRAIT_DATA | PARE_TRAIT_EXPERTS)                                          \
+    /* rise of the layer's output error, of experts that go one by one (optimal brain surgery over experts) */         \
+    ROW(EXPERT_ERRORS, "expert-errors", PARE_TRAIT_DATA | PARE_TRAIT_EXPERTS)                                          \
     /* the loss's derivative by a factor of all that an expert makes */                                                \
     ROW(EXPERT_GRADIENT, "expert-gradient", PARE_TRAIT_DATA | PARE_TRAIT_LOSS | PARE_TRAIT_EXPERTS)
 

@@ -53,6 +53,8 @@ pare_status pare_block_route(const pare_block *block) {
     if (r->rule->corrected)
         pare_source_rows(block->source, pare_tensor_id_correction(block->config, block->layer), 0, 1, room->correction);
     r->correction = r->rule->corrected ? room->correction : NULL;
+    const pare_observer *o = block->observer;
+    if (o && o->see_logits) PARE_TRY(o->see_logits(o->context, block));
     pare_routing_choose(r, off ? off[block->layer] : NULL);
     if (pare_block_gates_shared(block)) weigh_shared(block, room);
     return PARE_OK;
@@ -102,6 +104,22 @@ pare_status pare_block_expert_activate(const pare_block *block, const pare_exper
     block->backend->operations->gated_forward(block->backend, block->config->architecture.activation, room->gate,
                                               room->up, m * f, room->activated);
     return PARE_OK;
+}
+
+pare_status pare_block_expert_outputs(const pare_block *block, uint32_t expert, int64_t first, int64_t count,
+                                      float *y) {
+    pare_expert_room *room = &block->activations->experts;
+    int64_t f = block->config->experts.width, d = block->hidden;
+    const void *x = pare_operand_at(block->backend, block->activations->normed2, first * d);
+    const void *weight[PARE_EXPERT_PARTS];
+    for (pare_expert_part part = 0; part < PARE_EXPERT_PARTS; part++)
+        weight[part] = pare_source_operand(
+            block->source, pare_tensor_id_expert(block->config, block->layer, expert, part), room->matrix[part]);
+    PARE_TRY(project(block, count, f, d, x, weight[PARE_EXPERT_GATE], room->gate));
+    PARE_TRY(project(block, count, f, d, x, weight[PARE_EXPERT_UP], room->up));
+    block->backend->operations->gated_forward(block->backend, block->config->architecture.activation, room->gate,
+                                              room->up, count * f, room->activated);
+    return project(block, count, d, f, room->activated, weight[PARE_EXPERT_DOWN], y);
 }
 
 PARE_VECTORIZE static void add_scaled(float *restrict to, const float *restrict from, float scale, int64_t n) {

@@ -40,6 +40,10 @@ pare_expert_hand pare_block_expert_of(const pare_block *block, uint32_t expert, 
 void pare_block_expert_gather(const pare_block *block, const pare_expert_hand *hand);
 pare_status pare_block_expert_activate(const pare_block *block, const pare_expert_hand *hand);
 
+/* y: [count, d] what an expert makes of `count` tokens from `first` on, whether they reach it or not. In the room of
+ * the experts, so not while one of them works. */
+pare_status pare_block_expert_outputs(const pare_block *block, uint32_t expert, int64_t first, int64_t count, float *y);
+
 /* branch: [tokens, d] the gradient of what the FFN makes. dnormed of the activations gets what reaches normed2 through
  * experts and router; their gradients go to the sink. */
 pare_status pare_block_experts_backward(const pare_block *block, const pare_block_gradients *gradients,

@@ -8,6 +8,8 @@
 pare_input_kind pare_input_of(pare_role role);
 int64_t pare_input_width(const pare_model *model, uint32_t layer, pare_input_kind kind);
 
+struct pare_block;
+
 /* One expert's tokens of a micro-batch, gone after the call. */
 typedef struct pare_expert_seen {
     uint32_t layer, expert;
@@ -24,6 +26,9 @@ typedef struct pare_observer {
     pare_status (*see)(void *context, uint32_t layer, pare_input_kind kind, const void *x, int64_t tokens,
                        int64_t width, bool by_feature);
     pare_status (*see_expert)(void *context, const pare_expert_seen *seen); /* that some token reaches; or NULL */
+    /* Before the tokens choose: routing.probability of the block's experts is the router's logits, normed2 what experts
+     * read; it may ask what experts make of tokens (block_experts.h); or NULL. */
+    pare_status (*see_logits)(void *context, const struct pare_block *block);
     void *context;
 } pare_observer;
 

@@ -106,7 +106,7 @@ static void mix_sparsely(const pare_routing *r, const float *logits, const int32
         float sum = 0.0f;
         for (int64_t e = 0; e < r->experts; e++)
             if (is_near(r, logits, list, i, e)) sum += expf(logits[e] - logits[list[i]]);
-        share[i] = 1.0f / sum;
+        share[i] = sum > 0.0f ? 1.0f / sum : 0.0f;
     }
 }
 
@@ -123,7 +123,7 @@ static void mix_backward(const pare_routing *r, const float *logits, const int32
     }
 }
 
-static void choose_token(const pare_routing *r, const bool *off, int64_t token) {
+void pare_routing_choose_token(const pare_routing *r, const bool *off, int64_t token) {
     const pare_experts *rule = r->rule;
     float *p = r->probability + token * r->experts, *share = r->share + token * r->chosen;
     int32_t *list = r->expert + token * r->chosen;
@@ -137,10 +137,11 @@ static void choose_token(const pare_routing *r, const bool *off, int64_t token) 
         mix_sparsely(r, p, list, share);
     } else if (rule->sigmoid) {
         share_out_sum(r, p, list, share);
+    } else if (rule->normalised) {
+        share_out(p, list, r->chosen, share);
     } else {
-        if (rule->normalised) share_out(p, list, r->chosen, share);
         soften(p, r->experts);
-        for (int64_t i = 0; !rule->normalised && i < r->chosen; i++)
+        for (int64_t i = 0; i < r->chosen; i++)
             share[i] = p[list[i]];
     }
     for (int64_t i = 0; i < r->chosen; i++)
@@ -162,9 +163,12 @@ static void sort_by_expert(const pare_routing *r) {
 }
 
 void pare_routing_choose(const pare_routing *r, const bool *off) {
+    bool later = r->rule->normalised && !r->rule->sigmoid && !(r->rule->jitter > 0.0);
 #pragma omp parallel for schedule(static) if (r->tokens * r->experts > 4096)
-    for (int64_t token = 0; token < r->tokens; token++)
-        choose_token(r, off, token);
+    for (int64_t token = 0; token < r->tokens; token++) {
+        pare_routing_choose_token(r, off, token);
+        if (later) soften(r->probability + token * r->experts, r->experts);
+    }
     sort_by_expert(r);
 }
 

@@ -27,6 +27,9 @@ typedef struct pare_routing {
  * they are). off: [experts] those that are never chosen, whose logits count as minus
  * infinity; so many are left, in each group, as every token chooses; NULL: none. */
 void pare_routing_choose(const pare_routing *routing, const bool *off);
+/* The same of one token, whose expert and share are what counts: its logits may be anything afterwards. Where fewer are
+ * left than it chooses, but one, the others' shares are 0. */
+void pare_routing_choose_token(const pare_routing *routing, const bool *off, int64_t token);
 
 /* felt: [tokens, chosen] share * dL/dshare. dlogits: [tokens, experts], overwritten. */
 void pare_routing_backward(const pare_routing *routing, const float *felt, float *dlogits);

@@ -43,10 +43,11 @@ static pare_status refuse(const pare_prune_job *job, const refusal *r) {
                      r->instead);
 }
 
-/* What leaves experts, and attention over latents, whole. */
+/* What leaves experts, and attention over latents, whole, or knows how to repair them. */
 static bool leaves_them_whole(const pare_recipe *recipe) {
     bool whole = recipe->mode == PARE_MODE_LAYER || recipe->mode == PARE_MODE_EXPERT;
-    return whole && !recipe->reconstruct && !recipe->compensation && !recipe->salience;
+    bool repaired = recipe->compensation && recipe->mode != PARE_MODE_EXPERT;
+    return whole && !recipe->reconstruct && !repaired && !recipe->salience;
 }
 
 static bool reads_samples(const pare_recipe *recipe) {

@@ -33,28 +33,41 @@ static pare_status report_block(void *context, uint64_t done, uint64_t total) {
 }
 
 static pare_status measure(pare_prune_job *job, pare_expert_load *load) {
-    pare_source source = {.model = job->model, .backend = job->backend};
+    pare_source source = {.model = job->current, .backend = job->backend};
     pare_pass_shape shape = shape_of(job);
     pare_layer_batch batch = {
         .ids = job->windows.ids, .sequences = shape.sequences, .step = report_block, .step_context = job};
     pare_pass *pass = NULL;
     pare_mask mask;
-    PARE_TRY(pare_mask_new(job->model, &job->composed, NULL, &mask));
+    PARE_TRY(pare_mask_new(job->current, &job->selection, &job->repaired, &mask));
     pare_mask_apply(&mask, &source);
-    pare_status status = pare_pass_new(job->model, job->backend, &shape, &pass);
+    pare_status status = pare_pass_new(job->current, job->backend, &shape, &pass);
     if (status == PARE_OK) status = pare_expert_load_measure(pass, &source, &batch, load);
     pare_pass_free(pass);
     pare_mask_free(&mask);
     return status;
 }
 
-/* kept: null in the place of experts that are gone; NULL: all are there. */
-static json_t *tokens_json(const pare_expert_load *load, const pare_kept *kept, uint32_t layer, uint32_t experts) {
+static json_t *tokens_json(const pare_expert_load *load, uint32_t layer, uint32_t experts) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < experts; i++)
+        pare_json_append(list, pare_json_count((uint64_t)load->tokens[pare_expert_load_at(load, layer, i)]));
+    return list;
+}
+
+/* By the numbers that experts had before all rounds, null in the place of those that are gone. The load has the numbers
+ * of the last round's model. */
+static json_t *left_json(const pare_prune_job *job, const pare_expert_load *load, uint32_t layer, uint32_t experts) {
+    const pare_kept *all = &job->composed.layer[layer], *last = &job->selection.layer[layer];
     json_t *list = json_array();
     for (uint32_t i = 0; i < experts; i++) {
-        bool gone = kept && pare_kept_expert_place(kept, i) == kept->experts;
-        uint64_t tokens = (uint64_t)load->tokens[pare_expert_load_at(load, layer, i)];
-        pare_json_append(list, gone ? json_null() : pare_json_count(tokens));
+        uint32_t place = pare_kept_expert_place(all, i);
+        if (place == all->experts) {
+            pare_json_append(list, json_null());
+            continue;
+        }
+        size_t at = pare_expert_load_at(load, layer, last->expert[place]);
+        pare_json_append(list, pare_json_count((uint64_t)load->tokens[at]));
     }
     return list;
 }
@@ -79,6 +92,14 @@ static double rerouted(const pare_prune_job *job, const pare_expert_load *before
     return all > 0.0 ? gone / all : 0.0;
 }
 
+/* Where each expert went, of the first round. */
+static json_t *groups_json(const pare_prune_job *job, uint32_t layer, uint32_t experts) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < experts; i++)
+        pare_json_append(list, json_integer(job->groups.into[(size_t)layer * job->groups.experts + i]));
+    return list;
+}
+
 static json_t *report(const pare_prune_job *job, const pare_expert_load *before, const pare_expert_load *after) {
     json_t *layers = json_array();
     for (uint32_t layer = 0; layer < job->model->config.layers; layer++) {
@@ -88,10 +109,11 @@ static json_t *report(const pare_prune_job *job, const pare_expert_load *before,
             json_decref(json);
             continue;
         }
-        pare_json_put(json, "tokens_before", tokens_json(before, NULL, layer, experts));
-        pare_json_put(json, "tokens_after", tokens_json(after, &job->composed.layer[layer], layer, experts));
+        pare_json_put(json, "tokens_before", tokens_json(before, layer, experts));
+        pare_json_put(json, "tokens_after", left_json(job, after, layer, experts));
         pare_json_put(json, "unreached", unreached_json(before, layer, experts));
         pare_json_put(json, "rerouted", pare_json_real(rerouted(job, before, layer)));
+        if (job->groups.into && !job->round) pare_json_put(json, "merged_into", groups_json(job, layer, experts));
         pare_json_append(layers, json);
     }
     return pare_json_of({"chosen", json_integer(job->model->config.experts.chosen)}, {"layers", layers});
@@ -100,7 +122,7 @@ static json_t *report(const pare_prune_job *job, const pare_expert_load *before,
 static pare_status follow(void *context) {
     pare_prune_job *job = context;
     pare_expert_load after;
-    PARE_TRY(pare_expert_load_new(job->model, &after));
+    PARE_TRY(pare_expert_load_new(job->current, &after));
     pare_status status = measure(job, &after);
     if (status == PARE_OK) job->experts = report(job, &job->load, &after);
     pare_expert_load_free(&after);

@@ -5,6 +5,7 @@
 #include "calibrate/input_norms.h"
 #include "checkpoint/scan.h"
 #include "evaluate/expected.h"
+#include "layerwise/expert_repair.h"
 #include "layerwise/units.h"
 #include "model/config_write.h"
 #include "prune/loraprune.h"
@@ -77,6 +78,8 @@ typedef struct pare_prune_job {
     pare_repaired repaired;             /* of this round */
     json_t *rebuilt;                    /* per layer and stage: errors before and after reconstruction; or NULL */
     pare_expert_load load;              /* of the model, where experts were scored; no layers: it is none */
+    pare_expert_groups groups;          /* of this round, where experts are merged */
+    pare_expert_load groups_load;       /* of the model that they are of */
     json_t *experts;                    /* which tokens reach which, before and after; or NULL */
     json_t *search;                     /* what a search of widths found; or NULL */
     json_t *repairs;                    /* per layer and stage: errors before and after; or NULL */
@@ -198,6 +201,12 @@ pare_status pare_prune_plan_reconstruct(pare_prune_job *job);
 pare_status pare_prune_keep_load(pare_prune_job *job);
 pare_status pare_prune_follow_tokens(pare_prune_job *job);
 pare_status pare_prune_plan_experts(pare_prune_job *job);
+/* Where experts are merged (prune_expert_repair.c): changes job->selection, which is there, to one of each group, and fills
+ * job->groups. Merges and repairs experts, where the recipe says so: fills job->repaired. What that adds to job->plan. */
+pare_status pare_prune_group_experts(pare_prune_job *job, const pare_goal *goal);
+pare_status pare_prune_repair_experts(pare_prune_job *job);
+pare_status pare_prune_plan_repair_experts(pare_prune_job *job);
+void pare_prune_groups_free(pare_prune_job *job);
 /* Frees what belongs to one round. */
 void pare_prune_round_free(pare_prune_job *job);
 /* Adds what the repair will hold to job->plan. */

@@ -91,6 +91,7 @@ pare_status pare_prune_compose(pare_prune_job *job) {
 }
 
 void pare_prune_round_free(pare_prune_job *job) {
+    pare_prune_groups_free(job);
     pare_selection_free(&job->selection);
     pare_repaired_free(&job->repaired);
     pare_score_free(&job->result);

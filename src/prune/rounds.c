@@ -40,6 +40,7 @@ static pare_status select_units(void *context) {
     pare_target target = pare_prune_round_target(job);
     PARE_TRY(goal_of_round(job, &goal));
     pare_status status = pare_select(job->current, &job->result.scores, &target, &goal, &job->selection);
+    if (status == PARE_OK) status = pare_prune_group_experts(job, &goal);
     pare_goal_free(&goal);
     return status;
 }
@@ -71,7 +72,8 @@ static pare_status run_round(pare_prune_job *job) {
     PARE_TRY(pare_prune_keep_load(job));
     PARE_TRY(pare_run_stage(&job->run, "selecting", select_units, job));
     if (gates && !repairs) PARE_TRY(pare_run_stage(&job->run, "folding", pare_prune_fold, job));
-    if (repairs) PARE_TRY(pare_prune_repair(job));
+    bool experts = recipe->mode == PARE_MODE_EXPERT;
+    if (repairs) PARE_TRY(experts ? pare_prune_repair_experts(job) : pare_prune_repair(job));
     if (job->result.trace) pare_json_append(job->traces, pare_report_trace(job->result.trace, job->result.steps));
     if (gates) pare_json_append(job->traces, pare_report_gate_trace(&job->result.gates));
     return pare_prune_compose(job);
@@ -96,7 +98,8 @@ static pare_status plan(pare_prune_job *job) {
     PARE_TRY(pare_prune_plan_experts(job));
     bool repairs = job->plan.sizes.sequences && pare_recipe_repairs(&job->asked->recipe);
     bool folds = job->plan.sizes.sequences && pare_recipe_gates(&job->asked->recipe);
-    if (repairs) return pare_prune_plan_repair(job);
+    bool experts = job->asked->recipe.mode == PARE_MODE_EXPERT;
+    if (repairs) return experts ? pare_prune_plan_repair_experts(job) : pare_prune_plan_repair(job);
     return folds ? pare_prune_plan_fold(job) : PARE_OK;
 }
 

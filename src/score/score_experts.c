@@ -1,4 +1,5 @@
 /* Scores of whole experts, from what calibration tokens make of them. */
+#include "importance/expert_removal.h"
 #include "score/score_internal.h"
 #include "support/progress.h"
 
@@ -58,4 +59,22 @@ pare_status pare_score_expert_shares(pare_scoring *s, pare_score_result *out) {
 
 pare_status pare_score_expert_gradient(pare_scoring *s, pare_score_result *out) {
     return score(s, felt, out);
+}
+
+static pare_status score_layer(void *context, const pare_expert_outputs *outputs) {
+    pare_score_result *out = context;
+    return pare_expert_removal(outputs, out->scores.expert[outputs->layer]);
+}
+
+pare_status pare_score_expert_errors(pare_scoring *s, pare_score_result *out) {
+    const pare_score_request *r = s->request;
+    const pare_pass_shape *shape = &r->plan->shape;
+    pare_source source = {.model = r->model, .backend = r->backend};
+    pare_layer_batch batch = {.ids = r->ids, .sequences = shape->sequences, .step = report_block, .step_context = s};
+    pare_pass *pass;
+    PARE_TRY(pare_expert_load_new(r->model, &out->load));
+    PARE_TRY(pare_pass_new(r->model, r->backend, shape, &pass));
+    pare_status status = pare_expert_outputs_see(pass, &source, &batch, r->plan->scratch, &out->load, score_layer, out);
+    pare_pass_free(pass);
+    return status;
 }

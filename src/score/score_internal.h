@@ -72,6 +72,7 @@ pare_status pare_score_removal(pare_scoring *scoring, pare_score_result *out);
 pare_status pare_score_expert_outputs(pare_scoring *scoring, pare_score_result *out);
 pare_status pare_score_expert_tokens(pare_scoring *scoring, pare_score_result *out);
 pare_status pare_score_expert_shares(pare_scoring *scoring, pare_score_result *out);
+pare_status pare_score_expert_errors(pare_scoring *scoring, pare_score_result *out);
 pare_status pare_score_expert_gradient(pare_scoring *scoring, pare_score_result *out);
 
 #endif

@@ -1,4 +1,5 @@
 /* What signals have to do. */
+#include "importance/expert_removal.h"
 #include "score/signals.h"
 
 /* Bytes that noise, or a displacement, moves for each weight, in a forward and again in a backward; what the gradients
@@ -55,6 +56,16 @@ pare_work pare_signal_forward_work(const pare_model *model, const pare_recipe *r
                                    const pare_calibration_plan *plan) {
     (void)recipe;
     return pare_work_blocks(model, plan->shape.sequences, plan->shape.length);
+}
+
+pare_work pare_signal_errors_work(const pare_model *model, const pare_recipe *recipe,
+                                  const pare_calibration_plan *plan) {
+    int64_t tokens = plan->shape.sequences * plan->shape.length;
+    pare_work work = pare_signal_forward_work(model, recipe, plan);
+    pare_work outputs = pare_expert_outputs_work(model, tokens), removal = pare_expert_removal_work(model, tokens);
+    pare_work_add(&work, &outputs, 1.0);
+    pare_work_add(&work, &removal, 1.0);
+    return work;
 }
 
 /* In each step the dense model says something of a batch, and the gated one learns from it, with gradients of O and

@@ -1,6 +1,7 @@
 #include "score/signals.h"
 #include "calibrate/entropy.h"
 #include "calibrate/smooth.h"
+#include "importance/expert_removal.h"
 
 static void backward(const pare_recipe *recipe, pare_pass_shape *shape) {
     shape->gradients = true;
@@ -47,6 +48,12 @@ static uint64_t smooth_state(const pare_model *model, const pare_recipe *recipe,
     return pare_smoothed_gradient_measure(model, plan->scored, recipe->moreau.steps, true).state;
 }
 
+static uint64_t errors_state(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan) {
+    int64_t tokens = plan->shape.sequences * plan->shape.length;
+    (void)recipe;
+    return pare_expert_outputs_bytes(model, tokens) + pare_expert_removal_bytes(model, tokens);
+}
+
 static const pare_signal_row rows[PARE_SIGNAL_COUNT] = {
     [PARE_SIGNAL_GRADIENT] = {backward, NULL, NULL, pare_signal_gradient_work, pare_score_gradient},
     [PARE_SIGNAL_ENTROPY] = {entropy_backward, NULL, NULL, pare_signal_gradient_work, pare_score_gradient},
@@ -61,6 +68,7 @@ static const pare_signal_row rows[PARE_SIGNAL_COUNT] = {
     [PARE_SIGNAL_EXPERT_OUTPUTS] = {NULL, NULL, NULL, pare_signal_forward_work, pare_score_expert_outputs},
     [PARE_SIGNAL_EXPERT_TOKENS] = {NULL, NULL, NULL, pare_signal_forward_work, pare_score_expert_tokens},
     [PARE_SIGNAL_EXPERT_SHARES] = {NULL, NULL, NULL, pare_signal_forward_work, pare_score_expert_shares},
+    [PARE_SIGNAL_EXPERT_ERRORS] = {NULL, errors_state, NULL, pare_signal_errors_work, pare_score_expert_errors},
     [PARE_SIGNAL_EXPERT_GRADIENT] = {felt_backward, NULL, NULL, pare_signal_felt_work, pare_score_expert_gradient},
     [PARE_SIGNAL_REMOVAL] = {inputs_kept, NULL, NULL, pare_signal_removal_work, pare_score_removal},
 };

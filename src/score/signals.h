@@ -33,6 +33,9 @@ pare_work pare_signal_forward_work(const pare_model *model, const pare_recipe *r
                                    const pare_calibration_plan *plan);
 /* A backward without gradients of weights. */
 pare_work pare_signal_felt_work(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan);
+/* A forward, what all experts make of its tokens, and which of them goes next. */
+pare_work pare_signal_errors_work(const pare_model *model, const pare_recipe *recipe,
+                                  const pare_calibration_plan *plan);
 pare_work pare_signal_removal_work(const pare_model *model, const pare_recipe *recipe,
                                    const pare_calibration_plan *plan);
 

@@ -97,6 +97,8 @@ static const char *const particular[][2] = {
     {"--eta", "1e-5"},
     {"--tail", "2"},
     {"--displace", "scored"},
+    {"--experts", "merge"},
+    {"--router", "fit"},
     {"--gate-steps", "5"},
     {"--gate-batch", "2"},
     {"--gate-rate", "0.1"},

@@ -177,10 +177,6 @@ static void the_list_of_methods(void **state) {
                                         "layer-first",
                                         "layer-influence",
                                         "layer-removal",
-                                        "reap",
-                                        "expert-frequency",
-                                        "expert-gates",
-                                        "expert-taylor",
                                         "best-sparse",
                                         "magnitude",
                                         "wanda",
@@ -202,7 +198,13 @@ static void the_list_of_methods(void **state) {
                                         "dsnot",
                                         "r2-dsnot",
                                         "sparseswaps",
-                                        "admm"};
+                                        "admm",
+                                        "best-experts",
+                                        "reap",
+                                        "expert-frequency",
+                                        "expert-gates",
+                                        "expert-obs",
+                                        "expert-taylor"};
     size_t count = 0;
     while (pare_recipe_name(count)) {
         assert_non_null(pare_recipe_find(pare_recipe_name(count)));

@@ -2,7 +2,7 @@
 the models of EXPERT_CASES without those that score lowest, in fp64.
 
 For each case: per layer with experts, tokens that reach each expert and scores by method; the experts that stay at
-RATIO; keys of config.json that count them; names and shapes of what transformers saves of the smaller model; its loss
+RATIO; of the first such layer its output's error without those of expert-obs, before and after a repair; keys of config.json that count them; names and shapes of what transformers saves of the smaller model; its loss
 on the same ids."""
 import json
 import os
@@ -17,6 +17,8 @@ from family_cases import EXPERT_CASES, V
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "expert_pruning.json")
 RATIO = 0.35
+SWEEPS, DAMPING = 2, 1e-2  # as src/layerwise/expert_repair.h and the preset have them
+SOFTMAX = ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe")  # routers whose choice is computed here again
 KEYS = ("n_routed_experts", "num_experts", "num_local_experts")
 
 
@@ -34,8 +36,81 @@ def loss_of(model):
     return torch.nn.functional.cross_entropy(logits[:, :-1].reshape(-1, V), torch.tensor(families.IDS[:, 1:]).reshape(-1))
 
 
+def shares_of(logits, left, chosen, normalised):
+    """Shares of all experts [tokens, experts] where only those in `left` can be chosen."""
+    off = torch.ones(logits.shape[1], dtype=torch.bool)
+    off[left] = False
+    probability = logits.masked_fill(off, -torch.inf).softmax(-1)
+    top = probability.topk(min(chosen, len(left)), -1)
+    value = top.values / top.values.sum(-1, keepdim=True) if normalised else top.values
+    return torch.zeros_like(logits).scatter(1, top.indices, value)
+
+
+def removal_scores(model, block, module, x, index, weights):
+    """Greedily the expert without which the layer's output changes least; error over energy, never less than before."""
+    parent = model.get_submodule(block)
+    router = parent.gate if hasattr(parent, "gate") else parent.router
+    with torch.no_grad():
+        logits = x @ (router.weight if hasattr(router, "weight") else router.layer.weight).T
+        y = torch.stack([outputs_of(module, e, x) for e in range(module.num_experts)], 1)
+        shares = torch.zeros_like(logits).scatter(1, index, weights.double())
+        chosen, everyone = index.shape[1], list(range(module.num_experts))
+        normalised = min((False, True), key=lambda n: (shares_of(logits, everyone, chosen, n) - shares).abs().max())
+        assert (shares_of(logits, everyone, chosen, normalised) - shares).abs().max() < 1e-12
+        dense = (shares[..., None] * y).sum(1)
+        energy, left, last, scores = dense.square().sum().item(), everyone, 0.0, [0.0] * module.num_experts
+        while left:
+            errors = {}
+            for e in left:
+                rest = [i for i in left if i != e]
+                made = (shares_of(logits, rest, chosen, normalised)[..., None] * y).sum(1) if rest else 0 * dense
+                errors[e] = (made - dense).square().sum().item()
+            best = min(left, key=lambda e: (errors[e], e))
+            last = scores[best] = max(errors[best] / energy, last)
+            left = [i for i in left if i != best]
+    return scores
+
+
+def activated_of(module, e, x):
+    gate, up = torch.nn.functional.linear(x, module.gate_up_proj[e]).chunk(2, dim=-1)
+    return module.act_fn(gate) * up
+
+
+def repair_errors(model, left):
+    """Of the first layer with experts, whose input is the dense model's: squared error of its output with the experts
+    that are left, before and after SWEEPS turns of ridge regressions, expert by expert, of their down projections."""
+    name, module = expert_modules(model)[0]
+    seen = []
+    hook = module.register_forward_hook(lambda m, inputs, output: seen.append(inputs))
+    loss_of(model)
+    hook.remove()
+    (x, index, weights), = seen
+    parent = model.get_submodule(name.rsplit(".", 1)[0])
+    router = parent.gate if hasattr(parent, "gate") else parent.router
+    scale = getattr(model.config, "residual_multiplier", 1.0)
+    with torch.no_grad():
+        logits = x @ (router.weight if hasattr(router, "weight") else router.layer.weight).T
+        y = torch.stack([outputs_of(module, e, x) for e in range(module.num_experts)], 1)
+        shares = torch.zeros_like(logits).scatter(1, index, weights.double())
+        everyone, chosen = list(range(module.num_experts)), index.shape[1]
+        normalised = min((False, True), key=lambda n: (shares_of(logits, everyone, chosen, n) - shares).abs().max())
+        after = shares_of(logits, left, chosen, normalised)
+        r = scale * ((shares - after)[..., None] * y).sum(1)
+        before = r.square().sum().item()
+        for _ in range(SWEEPS):
+            for e in left:
+                reached = after[:, e] > 0
+                h = scale * after[reached, e, None] * activated_of(module, e, x[reached])
+                gram = h.T @ h
+                if not len(h):
+                    continue
+                gram += DAMPING * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
+                r[reached] -= h @ torch.linalg.solve(gram, h.T @ r[reached])
+    return [before, r.square().sum().item()]
+
+
 def scores_of(model):
-    """By layer: {"tokens", "reap", "expert-frequency", "expert-gates", "expert-taylor"}."""
+    """By layer: "tokens", and scores by method."""
     seen = []
 
     def look(module, inputs, output):
@@ -48,8 +123,11 @@ def scores_of(model):
     for hook in hooks:
         hook.remove()
     layers = []
+    names = {module: name.rsplit(".", 1)[0] for name, module in expert_modules(model)}
     for module, (x, index, weights), output in seen:
         layer = {"tokens": [], "reap": [], "expert-frequency": [], "expert-gates": [], "expert-taylor": []}
+        if model.config.model_type in SOFTMAX:
+            layer["expert-obs"] = removal_scores(model, names[module], module, x, index, weights)
         for e in range(module.num_experts):
             token, place = torch.where(index == e)
             share = weights[token, place].detach().double()
@@ -106,8 +184,10 @@ def case(name):
         _, _, model = families.build(name, folder)
         layers, before = scores_of(model)
         groups = groups_of(model.config)
+        plain = "expert-obs" in layers[0]
+        repair = {"repair": families.digits(repair_errors(model, kept_of(layers[0]["expert-obs"], groups)))} if plain else {}
     rows = []
-    for method in ("reap", "expert-frequency", "expert-gates", "expert-taylor"):
+    for method in ("reap", "expert-frequency", "expert-gates", "expert-taylor", *(["expert-obs"] if plain else [])):
         kept = [kept_of(layer[method], groups) for layer in layers]
         with tempfile.TemporaryDirectory() as folder:
             model = smaller(name, kept, folder)
@@ -119,7 +199,7 @@ def case(name):
         if method == "reap":
             row["tensors"] = tensors
         rows.append(row)
-    return {"name": name, "left": len(rows[0]["kept"][0]), "tokens": [layer["tokens"] for layer in layers], "before": families.digits([before], 9)[0], "rows": rows}
+    return {"name": name, "left": len(rows[0]["kept"][0]), "tokens": [layer["tokens"] for layer in layers], "before": families.digits([before], 9)[0], **repair, "rows": rows}
 
 
 def main():

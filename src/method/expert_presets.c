@@ -1,0 +1,41 @@
+/* Methods for whole experts, behind those of presets.c. */
+#include "method/recipe.h"
+
+const pare_recipe pare_expert_presets[] = {
+    {.name = "best-experts",
+     .summary = "pare's own: expert-obs, then a fit of what stays (the default of --mode expert)",
+     .source = PARE_METHOD_OWN,
+     .signal = PARE_SIGNAL_EXPERT_ERRORS,
+     .mode = PARE_MODE_EXPERT,
+     .compensation = PARE_COMPENSATE_LS,
+     .dense = 0.75,
+     .damping = 1e-2,
+     .final_norm = true},
+    {.name = "reap",
+     .summary = "keeps the experts whose outputs, times their share, are largest for the tokens that reach them",
+     .source = "REAP, Lasby et al. 2025, arXiv 2510.13999",
+     .signal = PARE_SIGNAL_EXPERT_OUTPUTS,
+     .mode = PARE_MODE_EXPERT},
+    {.name = "expert-frequency",
+     .summary = "keeps the experts that most tokens reach",
+     .source = "SEER-MoE, Muzio et al. 2024, arXiv 2404.05089, its hard counting",
+     .signal = PARE_SIGNAL_EXPERT_TOKENS,
+     .mode = PARE_MODE_EXPERT},
+    {.name = "expert-gates",
+     .summary = "keeps the experts with the largest sums of tokens' shares",
+     .source = "SEER-MoE, Muzio et al. 2024, arXiv 2404.05089, its soft counting",
+     .signal = PARE_SIGNAL_EXPERT_SHARES,
+     .mode = PARE_MODE_EXPERT},
+    {.name = "expert-obs",
+     .summary = "drops experts one by one, each the one without which the layer's output changes least",
+     .source = PARE_METHOD_OWN ", exact removal as in optimal brain surgery",
+     .signal = PARE_SIGNAL_EXPERT_ERRORS,
+     .mode = PARE_MODE_EXPERT},
+    {.name = "expert-taylor",
+     .summary = "keeps the experts without which the loss would rise most, to first order",
+     .source = "Michel et al. 2019, arXiv 1905.10650, which does it to attention heads",
+     .signal = PARE_SIGNAL_EXPERT_GRADIENT,
+     .mode = PARE_MODE_EXPERT},
+};
+
+const size_t pare_expert_preset_count = sizeof pare_expert_presets / sizeof *pare_expert_presets;

@@ -1,0 +1,216 @@
+/* What stays of whole experts: down projections leave the error that ridge regressions in fp64 leave
+ * (tests/data/expert_pruning.json), for every layout of experts; an expert merged with copies of itself, whose
+ * channels stand in other orders, is itself; groups are those of average linkage; what is written computes that; and
+ * what cannot be is refused. */
+#include "model/expert_tensors.h"
+#include "model/families.h"
+#include "prune_run.h"
+#include "select/cluster.h"
+
+#define PRUNING_GOLDEN PARE_SOURCE_DIR "/tests/data/expert_pruning.json"
+
+typedef struct expected {
+    families all;
+    json_t *golden;
+    pare_backend *backend;
+} expected;
+
+static int setup(void **state) {
+    expected *e = *state = calloc(1, sizeof *e);
+    e->all = families_load_from(EXPERTS_GOLDEN);
+    e->golden = load_json(PRUNING_GOLDEN);
+    return pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &e->backend) != PARE_OK;
+}
+
+static int teardown(void **state) {
+    expected *e = *state;
+    pare_backend_close(e->backend);
+    json_decref(e->golden);
+    families_free(&e->all);
+    free(e);
+    return 0;
+}
+
+typedef struct place {
+    family_model m;
+    char *folder, *output, *ids;
+} place;
+
+static place place_open(const expected *e, const char *name) {
+    place p = {.m = family_open(family_case(&e->all, name), (family_form){0}), .folder = tiny_folder()};
+    p.output = pare_path_join(p.folder, "output");
+    p.ids = pare_path_join(p.m.folder, "ids.json");
+    family_write_ids(&e->all, p.ids);
+    return p;
+}
+
+static void place_close(place *p) {
+    family_close(&p->m);
+    tiny_remove(p->folder);
+    free(p->folder);
+    free(p->output);
+    free(p->ids);
+}
+
+/* settings: pairs up to a NULL. */
+static pare_status prune(const place *p, const char *method, double ratio, uint32_t rounds, const char *const *settings,
+                         json_t **report) {
+    pare_setting list[8] = {{"mode", "expert"}};
+    const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
+    pare_prune_options options = PARE_PRUNE_OPTIONS_INIT;
+    char *text = NULL;
+    size_t count = 1;
+    for (; settings[2 * (count - 1)]; count++)
+        list[count] = (pare_setting){settings[2 * (count - 1)], settings[2 * (count - 1) + 1]};
+    options.output = p->output;
+    options.method = method;
+    options.ratio = ratio;
+    options.iterations = rounds;
+    options.settings = list;
+    options.setting_count = count;
+    options.calibration = (pare_calibration_options){
+        .source = p->ids, .samples = FAMILY_SEQUENCES, .length = FAMILY_LENGTH, .stream = true};
+    pare_status status = pare_prune(p->m.model, &options, &runtime, &text);
+    *report = text ? json_loads(text, 0, NULL) : NULL;
+    pare_text_free(text);
+    return status;
+}
+
+static double loss_of(const expected *e, const char *folder) {
+    pare_model *model;
+    if (pare_model_open(folder, &model) != PARE_OK) fail_msg("%s", pare_message());
+    double loss = family_forward(model, e->backend, e->all.ids, FAMILY_SEQUENCES, FAMILY_LENGTH, NULL);
+    pare_model_close(model);
+    return loss;
+}
+
+/* The first layer with experts, which reads what the dense model's does. */
+static void down_projections_leave_what_regressions_leave(void **state) {
+    static const char *const settings[] = {"compensate", "ls", "damping", "0.01", NULL};
+    const expected *e = *state;
+    double ratio = family_number(e->golden, "ratio");
+    size_t i;
+    json_t *one, *report;
+    json_array_foreach(json_object_get(e->golden, "cases"), i, one) {
+        const json_t *wanted = json_object_get(one, "repair"); /* where routers are softmaxes */
+        if (!wanted) continue;
+        place p = place_open(e, family_name(one));
+        uint32_t layer = 0;
+        if (prune(&p, "expert-obs", ratio, 1, settings, &report) != PARE_OK)
+            fail_msg("%s: %s", family_name(one), pare_message());
+        while (!p.m.model->config.widths[layer].experts)
+            layer++;
+        const json_t *stage = json_object_get(json_array_get(json_object_get(report, "repair"), layer), "ffn");
+        const json_t *error = json_object_get(stage, "error");
+        double before = family_number(error, "before"), after = family_number(error, "after");
+        assert_close(family_name(one), before, json_number_value(json_array_get(wanted, 0)), 1e-5);
+        assert_close(family_name(one), after, json_number_value(json_array_get(wanted, 1)), 1e-4);
+        json_decref(report);
+        place_close(&p);
+    }
+}
+
+/* Weights of an expert [f, d] or [d, f] in the file, over those of another with the channels turned by some. */
+static void copy_turned(const place *p, size_t from, size_t to, uint32_t by, bool down) {
+    const pare_tensor *source = p->m.model->tensors[from], *target = p->m.model->tensors[to];
+    const pare_checkpoint *checkpoint = p->m.model->checkpoint;
+    uint64_t rows = source->shape[0], columns = source->shape[1];
+    const float *values = source->data;
+    float *turned = malloc(rows * columns * sizeof *turned);
+    for (uint64_t i = 0; i < rows; i++)
+        for (uint64_t j = 0; j < columns; j++)
+            turned[i * columns + j] =
+                down ? values[i * columns + (j + by) % columns] : values[(i + by) % rows * columns + j];
+    FILE *file = fopen(pare_checkpoint_file(checkpoint, target->file), "r+b");
+    long at =
+        (long)((const char *)target->data - (const char *)pare_checkpoint_mapping(checkpoint, target->file)->data);
+    assert_non_null(file);
+    assert_int_equal(fseek(file, at, SEEK_SET), 0);
+    assert_int_equal(fwrite(turned, sizeof *turned, rows * columns, file), rows * columns);
+    assert_int_equal(fclose(file), 0);
+    free(turned);
+}
+
+/* In every layer the other three experts become the first, each with its channels turned by another number. One is
+ * chosen of four, and its share is 1, so that the router decides nothing: whatever is merged is the same again. */
+static void copies_merge_into_themselves(void **state) {
+    static const char *const merge[] = {"experts", "merge", NULL};
+    const expected *e = *state;
+    place p = place_open(e, "olmoe normalised, one of four");
+    const pare_config *config = &p.m.model->config;
+    json_t *report;
+    for (uint32_t layer = 0; layer < config->layers; layer++)
+        for (uint32_t expert = 1; expert < config->experts.count; expert++)
+            for (pare_expert_part part = 0; part < PARE_EXPERT_PARTS; part++)
+                copy_turned(&p, pare_tensor_id_expert(config, layer, 0, part),
+                            pare_tensor_id_expert(config, layer, expert, part), expert, part == PARE_EXPERT_DOWN);
+    double dense = loss_of(e, p.m.folder);
+    pare_model_close(p.m.model);
+    assert_int_equal(pare_model_open(p.m.folder, &p.m.model), PARE_OK);
+    if (prune(&p, "expert-frequency", 0.5, 1, merge, &report) != PARE_OK) fail_msg("%s", pare_message());
+    assert_close("merged", loss_of(e, p.output), dense, 1e-6);
+    json_decref(report);
+    place_close(&p);
+}
+
+/* Points 0, 2, 3.5, 5.6, 20: the nearest two are 2 and 3.5; then 0 is 2.75 from these on average and 5.6 is 2.85,
+ * though the nearest member of the group is 2 from 0 and 2.1 from 5.6; then 5.6 is 3.77 from the three, 20 is further.
+ */
+static void groups_are_those_nearest_on_average(void **state) {
+    static const double points[] = {0.0, 2.0, 3.5, 5.6, 20.0};
+    static const uint32_t wanted[][5] = {
+        {0, 0, 0, 0, 0}, {0, 0, 0, 0, 4}, {0, 0, 0, 3, 4}, {0, 1, 1, 3, 4}, {0, 1, 2, 3, 4}};
+    double distance[25];
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        for (int j = 0; j < 5; j++)
+            distance[5 * i + j] = fabs(points[i] - points[j]);
+    for (int count = 1; count <= 5; count++) {
+        uint32_t group[5];
+        assert_int_equal(pare_cluster_average(distance, 5, count, group), PARE_OK);
+        assert_memory_equal(group, wanted[count - 1], sizeof group);
+    }
+    distance[7] = NAN;
+    uint32_t group[5];
+    assert_int_equal(pare_cluster_average(distance, 5, 2, group), PARE_NUMERIC_ERROR);
+}
+
+/* Everything at once, with experts in tensors of their own and all in one, in two rounds, too: it is written and
+ * checked, and what is read back computes a number. */
+static void all_of_it_is_written(void **state) {
+    static const char *const names[] = {"qwen2_moe every second layer", "granitemoe", "mixtral window"};
+    static const char *const settings[] = {"compensate", "ls",         "router", "fit", "experts",
+                                           "merge",      "final_norm", "yes",    NULL};
+    const expected *e = *state;
+    json_t *report;
+    for (size_t i = 0; i < 3; i++) {
+        place p = place_open(e, names[i]);
+        if (prune(&p, "reap", 0.35, i == 2 ? 2 : 1, settings, &report) != PARE_OK)
+            fail_msg("%s: %s", names[i], pare_message());
+        assert_true(isfinite(loss_of(e, p.output)));
+        json_decref(report);
+        place_close(&p);
+    }
+}
+
+static void what_cannot_be_is_refused(void **state) {
+    static const char *const bias[] = {"compensate", "bias", NULL}, *const readers[] = {"compensate", "ls", "readers",
+                                                                                        "0.5", NULL};
+    const expected *e = *state;
+    place p = place_open(e, "qwen3_moe");
+    json_t *report;
+    assert_int_equal(prune(&p, "reap", 0.35, 1, bias, &report), PARE_BAD_ARGUMENT);
+    assert_non_null(strstr(pare_message(), "--compensate ls"));
+    assert_int_equal(prune(&p, "reap", 0.35, 1, readers, &report), PARE_OK); /* said to mean nothing, and left alone */
+    assert_true(json_object_get(json_object_get(report, "recipe"), "readers") == NULL);
+    json_decref(report);
+    place_close(&p);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(down_projections_leave_what_regressions_leave), cmocka_unit_test(copies_merge_into_themselves),
+        cmocka_unit_test(groups_are_those_nearest_on_average), cmocka_unit_test(all_of_it_is_written),
+        cmocka_unit_test(what_cannot_be_is_refused)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
