@@ -5,14 +5,17 @@
 #include "evaluate/continuations.h"
 #include "evaluate/pair.h"
 #include "evaluate/zero_shot_result.h"
+#include "model/agreement.h"
 #include "model/patches.h"
 #include "report/evaluation.h"
 #include "report/lm_eval.h"
 #include "report/report.h"
+#include "run/ranks.h"
 #include "run/run.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/path.h"
+#include "support/peer.h"
 #include "support/progress.h"
 #include "support/runtime.h"
 #include "support/text_stream.h"
@@ -34,6 +37,8 @@ typedef struct job {
     pare_text_result *texts;      /* [text_count], [tasks->count] */
     pare_picture_scores pictures; /* of a model that reads them */
     pare_task_result *tasks;
+    pare_rank_cost *ranks; /* [rank_count] */
+    size_t rank_count;
     char *items; /* lines for what every document gave */
 } job;
 
@@ -83,6 +88,7 @@ static pare_status evaluate_windows(job *j, const pare_windows *windows, pare_te
     pare_text_side side = {0};
     PARE_TRY(pare_calibration_check(j->model, out->file, windows));
     PARE_TRY(pare_calibration_digest(j->model, windows, out->digest));
+    PARE_TRY(pare_peer_agree("windows of text or pictures (by their digest)", out->digest));
     PARE_TRY(measure(j, windows, &side, out));
     out->nll = side.nll;
     out->kl = side.kl;
@@ -190,6 +196,8 @@ static pare_status open(void *context) {
     const pare_evaluate_job *o = j->asked;
     pare_lora_options options;
     PARE_TRY(pare_backend_open(j->runtime, false, &j->backend));
+    PARE_TRY(pare_ranks_agree(j->model, j->backend));
+    if (o->against) PARE_TRY(pare_ranks_agree(o->against, j->backend));
     PARE_TRY(pare_alloc(&j->texts, o->text_count, sizeof *j->texts, "perplexities"));
     if (o->tasks) PARE_TRY(pare_alloc(&j->tasks, o->tasks->count, sizeof *j->tasks, "the tasks' results"));
     if (!o->adapter) return PARE_OK;
@@ -219,6 +227,8 @@ static pare_status make_report(job *j, double seconds, char **report) {
         .seconds = seconds,
         .stages = j->run.times,
         .stage_count = j->run.time_count,
+        .ranks = j->ranks,
+        .rank_count = j->rank_count,
     };
     PARE_TRY(pare_report_text(PARE_REPORT_EVALUATION, &results, report));
     if (!tasks || !o->harness) return PARE_OK;
@@ -230,6 +240,7 @@ static void release(job *j) {
         free(j->texts[i].note);
     pare_free(j->texts);
     pare_free(j->tasks);
+    pare_free(j->ranks);
     free(j->items);
     pare_trained_free(j->adapter);
     pare_backend_close(j->backend);
@@ -245,6 +256,7 @@ pare_status pare_evaluate_job_run(const pare_model *model, const pare_evaluate_j
     double start = pare_clock();
     pare_run_begin(&j.run);
     pare_status status = pare_run_stages(&j.run, stages, sizeof stages / sizeof *stages, &j);
+    if (status == PARE_OK) status = pare_run_ranks(&j.ranks, &j.rank_count);
     if (status == PARE_OK) status = make_report(&j, pare_clock() - start, report);
     status = pare_run_commit(&j.run, status, report);
     release(&j);
