@@ -36,6 +36,7 @@
 #include "pare/base.h"
 #include "pare/evaluate.h"
 #include "pare/init.h"
+#include "pare/machines.h"
 #include "pare/model.h"
 #include "pare/prune.h"
 #include "pare/recover.h"

@@ -209,6 +209,7 @@ struct pare_backend {
     const char *name;
     pare_dtype operand;
     bool native; /* products of such operands are the machine's own, not made of wider ones */
+    unsigned instructions; /* that products may use, as oneDNN numbers sets of them; 0: plain C */
     void *state;
     void (*close)(pare_backend *backend); /* releases state; may be NULL */
 };

@@ -197,5 +197,6 @@ const pare_command pare_command_eval = {
         "tasks that papers on pruning report, by the "
         "rules of lm-evaluation-harness. Several models make one table.",
     .examples = examples,
+    .spread = true,
     .run = run,
 };

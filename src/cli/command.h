@@ -12,6 +12,7 @@ typedef struct pare_command {
     const char *const *examples;                 /* command lines, NULL after the last */
     bool lists_methods;                          /* the help ends with the methods */
     bool lists_presets;                          /* and with the presets of recoveries */
+    bool spread;                                 /* several ranks share its work (docs/machines.md) */
     int (*run)(const pare_arguments *arguments); /* returns the exit code */
 } pare_command;
 

@@ -5,6 +5,7 @@
 #include "message.h"
 #include "outcome.h"
 #include "process.h"
+#include "ranks.h"
 #include "terminal.h"
 
 #include <fcntl.h>
@@ -29,15 +30,17 @@ static int words_before_help(int count, char **words) {
     return count;
 }
 
+/* words: [count] from the command's name on. */
 static int run(const pare_command *command, int count, char **words) {
     pare_arguments arguments;
-    int code = pare_arguments_parse(&command->syntax, count, words, &arguments);
+    int code = pare_arguments_parse(&command->syntax, count - 1, words + 1, &arguments);
     if (code == PARE_EXIT_DONE && arguments.help) {
-        int before = words_before_help(count, words);
+        int before = 1 + words_before_help(count - 1, words + 1);
         code = pare_help_answer_command(command, count - before, words + before);
     } else if (code == PARE_EXIT_DONE) {
         pare_terminal_open(arguments.quiet);
-        code = command->run(&arguments);
+        code = pare_ranks_join(command, &arguments, count, words);
+        if (code == PARE_EXIT_DONE) code = command->run(&arguments);
         pare_terminal_clear();
     }
     pare_arguments_free(&arguments);
@@ -50,7 +53,7 @@ static int dispatch(int count, char **words) {
         return PARE_EXIT_USAGE;
     }
     const pare_command *command = pare_command_find(words[0]);
-    if (command) return run(command, count - 1, words + 1);
+    if (command) return run(command, count, words);
     if (strcmp(words[0], "help") == 0) return pare_help_answer(count - 1, words + 1);
     bool wants_help = strcmp(words[0], "--help") == 0 || strcmp(words[0], "-h") == 0;
     bool wants_version = strcmp(words[0], "--version") == 0;
@@ -98,5 +101,5 @@ int main(int count, char **words) {
     occupy_standard_streams();
     prepare_signals();
     pare_terminal_open(false);
-    return pare_outcome_finish(dispatch(count > 0 ? count - 1 : 0, words + 1));
+    return pare_ranks_leave(pare_outcome_finish(dispatch(count > 0 ? count - 1 : 0, words + 1)));
 }

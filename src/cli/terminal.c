@@ -23,6 +23,12 @@ static struct {
     char note[160];       /* for the next line, in place of the pace; or empty */
 } terminal;
 
+/* Of a process whose words another says. */
+static struct {
+    bool on;
+    char sentence[2048];
+} following;
+
 double pare_terminal_clock(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -32,8 +38,16 @@ double pare_terminal_clock(void) {
 void pare_terminal_open(bool quiet) {
     const char *kind = getenv("TERM");
     memset(&terminal, 0, sizeof terminal);
-    terminal.quiet = quiet;
+    terminal.quiet = quiet || following.on;
     terminal.live = isatty(STDERR_FILENO) && kind && *kind && strcmp(kind, "dumb") != 0;
+}
+
+void pare_terminal_follow(void) {
+    following.on = true;
+}
+
+const char *pare_terminal_kept(void) {
+    return following.sentence;
 }
 
 void pare_terminal_clear(void) {
@@ -59,6 +73,10 @@ void pare_terminal_fail(const char *format, ...) {
     vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
     pare_controls_hide(sentence, "");
+    if (following.on) {
+        snprintf(following.sentence, sizeof following.sentence, "%s", sentence);
+        return;
+    }
     pare_terminal_clear();
     bool named = strncmp(sentence, "pare ", 5) == 0;
     fprintf(stderr, "%s%s\n", named ? "" : "pare: ", sentence);
@@ -156,5 +174,5 @@ void pare_terminal_progress(void *user, const char *stage, uint64_t done, uint64
 
 void pare_terminal_note(void *user, const char *sentence) {
     (void)user;
-    pare_terminal_fail("note: %s", sentence);
+    if (!following.on) pare_terminal_fail("note: %s", sentence);
 }

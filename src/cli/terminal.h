@@ -12,6 +12,11 @@
 /* quiet: progress and pare_terminal_say show nothing. */
 void pare_terminal_open(bool quiet);
 
+/* From now on nothing is shown: the last pare_terminal_fail is kept. For a process that is one of several. */
+void pare_terminal_follow(void);
+/* What was kept, or "". */
+const char *pare_terminal_kept(void);
+
 /* Seconds of a clock that never goes back. */
 double pare_terminal_clock(void);
 

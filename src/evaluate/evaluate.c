@@ -5,6 +5,7 @@
 #include "evaluate/continuations.h"
 #include "evaluate/pair.h"
 #include "evaluate/zero_shot_result.h"
+#include "model/agreement.h"
 #include "model/patches.h"
 #include "report/evaluation.h"
 #include "report/lm_eval.h"
@@ -13,6 +14,7 @@
 #include "support/file.h"
 #include "support/memory.h"
 #include "support/path.h"
+#include "support/peer.h"
 #include "support/progress.h"
 #include "support/runtime.h"
 #include "support/text_stream.h"
@@ -83,6 +85,7 @@ static pare_status evaluate_windows(job *j, const pare_windows *windows, pare_te
     pare_text_side side = {0};
     PARE_TRY(pare_calibration_check(j->model, out->file, windows));
     PARE_TRY(pare_calibration_digest(j->model, windows, out->digest));
+    PARE_TRY(pare_peer_agree("windows of text or pictures (by their digest)", out->digest));
     PARE_TRY(measure(j, windows, &side, out));
     out->nll = side.nll;
     out->kl = side.kl;
@@ -190,6 +193,8 @@ static pare_status open(void *context) {
     const pare_evaluate_job *o = j->asked;
     pare_lora_options options;
     PARE_TRY(pare_backend_open(j->runtime, false, &j->backend));
+    PARE_TRY(pare_ranks_agree(j->model, j->backend));
+    if (o->against) PARE_TRY(pare_ranks_agree(o->against, j->backend));
     PARE_TRY(pare_alloc(&j->texts, o->text_count, sizeof *j->texts, "perplexities"));
     if (o->tasks) PARE_TRY(pare_alloc(&j->tasks, o->tasks->count, sizeof *j->tasks, "the tasks' results"));
     if (!o->adapter) return PARE_OK;

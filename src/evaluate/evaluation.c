@@ -1,5 +1,7 @@
 #include "evaluate/evaluation.h"
 #include "evaluate/group.h"
+#include "support/memory.h"
+#include "support/peer.h"
 #include "support/runtime.h"
 
 #include <math.h>
@@ -41,33 +43,83 @@ static pare_status forward(const sides *s, pare_group_progress *progress, const 
     return PARE_OK;
 }
 
-static pare_status see_groups(const pare_evaluation *e, const sides *s, pare_evaluation_see see, void *context) {
-    int64_t count = e->windows->count, groups = (count + s->group - 1) / s->group;
-    pare_group_progress progress = {.runtime = e->runtime,
-                                    .stage = e->stage        ? e->stage
-                                             : s->count == 2 ? "comparing"
-                                                             : "evaluating"};
-    for (int i = 0; i < s->count; i++)
-        progress.total += (uint64_t)groups * s->of[i].source.model->config.layers;
-    pare_evaluation_group group = {.model = &s->of[s->count - 1], .dense = s->count == 2 ? &s->of[0] : NULL};
-    for (; group.first < count; group.first += s->group) {
-        group.count = count - group.first < s->group ? count - group.first : s->group;
-        PARE_TRY(forward(s, &progress, e->windows->ids + group.first * e->windows->length, group.count));
-        PARE_TRY(see(context, &group));
+/* The groups of a round are seen at the same time, each by one of `ranks`. */
+typedef struct rounds {
+    const pare_evaluation *evaluation;
+    const sides *sides;
+    const pare_evaluation_view *view;
+    int64_t ranks, rank;
+    double *record; /* of the largest group, or NULL */
+    pare_group_progress progress;
+} rounds;
+
+static pare_evaluation_group group_at(const rounds *r, int64_t index) {
+    const sides *s = r->sides;
+    int64_t first = index * s->group, left = r->evaluation->windows->count - first;
+    return (pare_evaluation_group){.model = &s->of[s->count - 1],
+                                   .dense = s->count == 2 ? &s->of[0] : NULL,
+                                   .first = first,
+                                   .count = left < s->group ? left : s->group};
+}
+
+static size_t numbers_of(const pare_evaluation_view *view, int64_t windows) {
+    return view->take ? view->numbers + view->of_window * (size_t)windows : 0;
+}
+
+/* The records go round in the order of groups. */
+static pare_status take_round(const rounds *r, double *other, int64_t first, int64_t groups) {
+    for (int64_t rank = 0; rank < r->ranks && first + rank < groups; rank++) {
+        pare_evaluation_group group = group_at(r, first + rank);
+        double *record = rank == r->rank ? r->record : other;
+        if (r->ranks > 1)
+            PARE_TRY(pare_peer_broadcast(record, numbers_of(r->view, group.count) * sizeof *record, (int)rank));
+        r->view->take(r->view->context, &group, record);
     }
     return PARE_OK;
 }
 
-pare_status pare_evaluation_groups(const pare_evaluation *e, const pare_model *dense, uint64_t beside,
-                                   pare_evaluation_see see, void *context) {
+static pare_status see_rounds(rounds *r, double *other, int64_t groups) {
+    const uint32_t *ids = r->evaluation->windows->ids;
+    for (int64_t first = 0; first < groups; first += r->ranks) {
+        if (first + r->rank < groups) {
+            pare_evaluation_group group = group_at(r, first + r->rank);
+            PARE_TRY(forward(r->sides, &r->progress, ids + group.first * r->evaluation->windows->length, group.count));
+            PARE_TRY(r->view->see(r->view->context, &group, r->record));
+        }
+        if (r->view->take) PARE_TRY(take_round(r, other, first, groups));
+    }
+    return PARE_OK;
+}
+
+static pare_status see_groups(const pare_evaluation *e, const sides *s, const pare_evaluation_view *view) {
+    int64_t groups = (e->windows->count + s->group - 1) / s->group;
+    rounds r = {.evaluation = e, .sides = s, .view = view, .ranks = view->take ? pare_peer_count() : 1};
+    size_t numbers = numbers_of(view, s->group);
+    if (r.ranks > 1) r.rank = pare_peer_rank();
+    r.progress = (pare_group_progress){.runtime = e->runtime,
+                                       .stage = e->stage        ? e->stage
+                                                : s->count == 2 ? "comparing"
+                                                                : "evaluating"};
+    for (int i = 0; i < s->count; i++)
+        r.progress.total +=
+            (uint64_t)((groups - r.rank + r.ranks - 1) / r.ranks) * s->of[i].source.model->config.layers;
+    if (numbers)
+        PARE_TRY(pare_alloc_uninitialized(&r.record, numbers * (r.ranks > 1 ? 2 : 1), sizeof *r.record, "records"));
+    pare_status status = see_rounds(&r, numbers ? r.record + numbers : NULL, groups);
+    pare_free(r.record);
+    return status;
+}
+
+pare_status pare_evaluation_groups(const pare_evaluation *e, const pare_model *dense,
+                                   const pare_evaluation_view *view) {
     sides s = {.count = dense ? 2 : 1};
     pare_evaluated *model = &s.of[s.count - 1];
     if (dense) s.of[0].source = (pare_source){.model = dense, .backend = e->backend};
     model->source = e->source ? *e->source : (pare_source){.model = e->model, .backend = e->backend};
     s.adapters[s.count - 1] = e->adapters;
-    pare_status status = open_sides(e, beside, &s);
+    pare_status status = open_sides(e, view->beside, &s);
     if (status == PARE_OK) pare_pass_observe(model->pass, e->observer);
-    if (status == PARE_OK) status = see_groups(e, &s, see, context);
+    if (status == PARE_OK) status = see_groups(e, &s, view);
     for (int i = 0; i < s.count; i++)
         pare_pass_free(s.of[i].pass);
     return status;

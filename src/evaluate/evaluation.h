@@ -35,13 +35,21 @@ typedef struct pare_evaluation_group {
     int64_t first, count;
 } pare_evaluation_group;
 
-typedef pare_status (*pare_evaluation_see)(void *context, const pare_evaluation_group *group);
+/* Who looks at the groups. What it finds out about one is a record of numbers: `see` makes it, on one of the ranks that
+ * share the groups (support/peer.h), and `take` reads all of them on every rank, in the order of groups, so that sums
+ * are the same for any number of ranks. */
+typedef struct pare_evaluation_view {
+    pare_status (*see)(void *context, const pare_evaluation_group *group, double *record);
+    void (*take)(void *context, const pare_evaluation_group *group, const double *record); /* or NULL, see below */
+    void *context;
+    size_t numbers, of_window; /* of a record: for the group, and for each of its windows */
+    uint64_t beside;           /* bytes that `see` works in; what they leave of the limit is the passes' */
+} pare_evaluation_view;
 
-/* Shows `see` all groups, in their order. dense: goes through every group before the model does; or NULL. beside: bytes
- * that `see` works in; what they leave of the runtime's limit is the passes'. Fails with PARE_OUT_OF_MEMORY if not even
- * one window fits. */
-pare_status pare_evaluation_groups(const pare_evaluation *evaluation, const pare_model *dense, uint64_t beside,
-                                   pare_evaluation_see see, void *context);
+/* Shows all groups. dense: goes through every group before the model does; or NULL. Without `take` there are no records,
+ * and every rank sees all groups, in their order. Fails with PARE_OUT_OF_MEMORY if not even one window fits. */
+pare_status pare_evaluation_groups(const pare_evaluation *evaluation, const pare_model *dense,
+                                   const pare_evaluation_view *view);
 
 /* PARE_NUMERIC_ERROR, naming text and model, for a value that is not finite; PARE_OK for others. what: "loss". */
 pare_status pare_evaluation_check(const pare_evaluation *evaluation, const char *what, double value);

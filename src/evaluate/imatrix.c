@@ -49,8 +49,9 @@ pare_status pare_imatrix_plan(const pare_model *model, const pare_backend *backe
 }
 
 /* The head reads what the last norm makes. */
-static pare_status see_head(void *context, const pare_evaluation_group *group) {
+static pare_status see_head(void *context, const pare_evaluation_group *group, double *record) {
     measuring *m = context;
+    (void)record;
     pare_inputs inputs = {.width = m->head.width};
     inputs.x = pare_pass_final(group->model->pass, &inputs.tokens);
     return pare_input_moments_add(m->evaluation->backend, &inputs, m->evaluation->windows->length, &m->head);
@@ -83,7 +84,8 @@ static pare_status measure(measuring *m, pare_gguf_metadata *image) {
     PARE_TRY(pare_input_moments_new(model->config.head_width, false, &m->head));
     observed.observer = &m->norms.observer;
     if (!observed.stage) observed.stage = "importance matrix";
-    PARE_TRY(pare_evaluation_groups(&observed, NULL, bytes_of(model), see_head, m));
+    const pare_evaluation_view view = {.see = see_head, .context = m, .beside = bytes_of(model)};
+    PARE_TRY(pare_evaluation_groups(&observed, NULL, &view));
     PARE_TRY(list_rows(m));
     return pare_imatrix_image(m->rows, m->row_count, observed.name, windows->count, windows->length, image);
 }

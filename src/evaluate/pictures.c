@@ -6,32 +6,54 @@
 #include <math.h>
 
 typedef struct answering {
-    int64_t length, classes;
-    float *logits, *dense; /* [classes]; dense: or NULL */
+    size_t length, classes;
+    bool compared;
     pare_pictures_see see;
     void *context;
+    float *logits, *dense; /* [classes] of the picture in hand; dense: or NULL */
 } answering;
 
-/* The first token of every picture has the classes' logits. */
-static pare_status answer_group(void *context, const pare_evaluation_group *group) {
+/* The first token of every picture has the classes' logits. Record: of each picture [classes] of the model, then as many
+ * of the dense one, if there is one; numbers of fp32, which fp64 holds as they are. */
+static pare_status answer_group(void *context, const pare_evaluation_group *group, double *record) {
     const answering *a = context;
-    const pare_evaluated *model = group->model, *dense = group->dense;
+    const pare_evaluated *of[] = {group->model, group->dense};
+    for (int64_t i = 0; i < group->count; i++)
+        for (int side = 0; side < (a->compared ? 2 : 1); side++) {
+            PARE_TRY(pare_pass_logits(of[side]->pass, &of[side]->source, i * (int64_t)a->length, 1, a->logits));
+            for (size_t c = 0; c < a->classes; c++)
+                *record++ = (double)a->logits[c];
+        }
+    return PARE_OK;
+}
+
+static void show_group(void *context, const pare_evaluation_group *group, const double *record) {
+    const answering *a = context;
     for (int64_t i = 0; i < group->count; i++) {
-        PARE_TRY(pare_pass_logits(model->pass, &model->source, i * a->length, 1, a->logits));
-        if (dense) PARE_TRY(pare_pass_logits(dense->pass, &dense->source, i * a->length, 1, a->dense));
+        for (size_t c = 0; c < a->classes; c++)
+            a->logits[c] = (float)*record++;
+        for (size_t c = 0; a->compared && c < a->classes; c++)
+            a->dense[c] = (float)*record++;
         a->see(a->context, (size_t)(group->first + i), a->logits, a->dense);
     }
-    return PARE_OK;
 }
 
 pare_status pare_pictures_answer(const pare_evaluation *e, const pare_model *dense, pare_pictures_see see,
                                  void *context) {
-    answering a = {
-        .length = e->windows->length, .classes = e->model->config.vocabulary, .see = see, .context = context};
-    size_t rows = dense ? 2 : 1, classes = (size_t)a.classes;
-    PARE_TRY(pare_alloc_uninitialized(&a.logits, rows * classes, sizeof *a.logits, "logits"));
-    if (dense) a.dense = a.logits + classes;
-    pare_status status = pare_evaluation_groups(e, dense, rows * classes * sizeof *a.logits, answer_group, &a);
+    answering a = {.length = e->windows->length,
+                   .classes = e->model->config.vocabulary,
+                   .compared = dense != NULL,
+                   .see = see,
+                   .context = context};
+    size_t rows = dense ? 2 : 1;
+    const pare_evaluation_view view = {.see = answer_group,
+                                       .take = show_group,
+                                       .context = &a,
+                                       .of_window = rows * a.classes,
+                                       .beside = rows * a.classes * sizeof *a.logits};
+    PARE_TRY(pare_alloc_uninitialized(&a.logits, rows * a.classes, sizeof *a.logits, "logits"));
+    if (dense) a.dense = a.logits + a.classes;
+    pare_status status = pare_evaluation_groups(e, dense, &view);
     pare_free(a.logits);
     return status;
 }

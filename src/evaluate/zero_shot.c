@@ -2,7 +2,9 @@
 #include "evaluate/group.h"
 #include "evaluate/zero_shot_pack.h"
 #include "support/file.h"
+#include "support/digest.h"
 #include "support/memory.h"
+#include "support/peer.h"
 #include "support/progress.h"
 #include "support/runtime.h"
 
@@ -18,12 +20,25 @@ typedef struct scoring {
     pare_packed_plan plan;
 } scoring;
 
+static pare_status agree(const scoring *s) {
+    const pare_task_requests *requests = &s->out->requests;
+    char text[PARE_DIGEST_TEXT];
+    pare_digest *digest;
+    if (pare_peer_count() == 1) return PARE_OK;
+    PARE_TRY(pare_digest_new(&digest));
+    pare_digest_add(digest, requests->list, requests->count * sizeof *requests->list);
+    pare_digest_add(digest, requests->ids.ids, requests->ids.count * sizeof *requests->ids.ids);
+    pare_digest_finish(digest, text);
+    return pare_peer_agree("questions (by a digest of their ids)", text);
+}
+
 static pare_status encode(const scoring *s) {
     const pare_config *config = &s->zero_shot->model->config;
     pare_task_encoding encoding = {
         .protocol = s->zero_shot->protocol, .window = config->max_positions, .vocabulary = config->vocabulary};
     PARE_TRY(pare_model_tokenizer(s->zero_shot->model, &encoding.tokenizer));
-    return pare_task_requests_encode(&encoding, s->file, &s->out->requests);
+    PARE_TRY(pare_task_requests_encode(&encoding, s->file, &s->out->requests));
+    return agree(s);
 }
 
 static uint32_t longest_input(const pare_task_requests *requests) {
@@ -68,7 +83,7 @@ static pare_status weights_stream(const scoring *s, bool *out) {
     for (size_t i = 0; i < model->tensor_count; i++)
         weights += model->tensors[i]->bytes;
     *out = available && weights + memory.weights + memory.activations > available;
-    return PARE_OK;
+    return pare_peer_broadcast(out, sizeof *out, 0); /* batches are the same on all ranks */
 }
 
 static pare_status plan_batches(scoring *s) {
@@ -113,21 +128,28 @@ static pare_status run_batch(const scoring *s, pare_pass *pass, uint32_t first, 
     return PARE_OK;
 }
 
+/* Every rank takes its turn at the batches. */
 static pare_status run_batches(const scoring *s, pare_pass *pass, const char *stage) {
-    uint64_t layers = s->zero_shot->model->config.layers;
-    pare_group_progress progress = {
-        .runtime = s->zero_shot->runtime, .stage = stage, .total = s->out->batches * layers};
+    uint64_t layers = s->zero_shot->model->config.layers, ranks = (uint64_t)pare_peer_count(),
+             rank = (uint64_t)pare_peer_rank(), index = 0;
+    for (uint32_t i = 0; ranks > 1 && i < s->out->requests.count; i++)
+        s->out->likelihoods[i] = -0.0; /* what nothing is changed by, 0 and -0 included */
+    pare_group_progress progress = {.runtime = s->zero_shot->runtime,
+                                    .stage = stage,
+                                    .total = (s->out->batches - rank + ranks - 1) / ranks * layers};
     pare_packed_batch batch;
     PARE_TRY(pare_packed_batch_new((size_t)(s->shape.sequences * s->shape.length), &batch));
     pare_pass_on_step(pass, pare_group_step, &progress);
     pare_status status = PARE_OK;
-    for (uint32_t first = 0, count; first < s->packed.count && status == PARE_OK; first += count) {
+    for (uint32_t first = 0, count; first < s->packed.count && status == PARE_OK; first += count, index++) {
         count = batch_at(s, first);
+        if (index % ranks != rank) continue;
         status = run_batch(s, pass, first, count, &batch);
         progress.before += layers;
     }
     pare_packed_batch_free(&batch);
-    return status;
+    PARE_TRY(status);
+    return pare_peer_reduce(s->out->likelihoods, s->out->requests.count); /* each is one rank's */
 }
 
 static pare_status score(scoring *s) {

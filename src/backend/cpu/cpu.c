@@ -56,6 +56,7 @@ static pare_status open_cpu(pare_compute compute, void (*close)(pare_backend *ba
                               .name = "cpu",
                               .operand = bf16 ? PARE_DTYPE_BF16 : PARE_DTYPE_F32,
                               .native = native || !bf16,
+                              .instructions = pare_onednn_instructions(),
                               .state = cache,
                               .close = close};
     *out = backend;

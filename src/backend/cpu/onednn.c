@@ -256,6 +256,10 @@ pare_status pare_onednn_product_run(const pare_onednn *onednn, const pare_onednn
     return status ? refused(status, &product->shape) : PARE_OK;
 }
 
+unsigned pare_onednn_instructions(void) {
+    return (unsigned)dnnl_get_effective_cpu_isa();
+}
+
 #if defined(__x86_64__)
 bool pare_onednn_has_bf16(const pare_onednn *onednn) {
     (void)onednn;

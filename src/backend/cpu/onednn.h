@@ -24,6 +24,8 @@ void pare_onednn_product_free(pare_onednn_product *product);
 pare_status pare_onednn_product_run(const pare_onednn *onednn, const pare_onednn_product *product, const void *a,
                                     const void *b, float *c);
 
+/* oneDNN's number of the instruction set that it may use. */
+unsigned pare_onednn_instructions(void);
 /* The CPU multiplies bf16 numbers natively, and oneDNN may use that (ONEDNN_MAX_CPU_ISA). */
 bool pare_onednn_has_bf16(const pare_onednn *onednn);
 

@@ -1,0 +1,16 @@
+# Several machines: libpare_mpi.so, the one part that is linked with MPI, where MPI is there. pare loads it when a launcher
+# has started several ranks (src/support/peer_open.c), and is whole without it.
+find_package(MPI COMPONENTS C QUIET)
+if(MPI_C_FOUND)
+  message(STATUS "MPI ${MPI_C_VERSION}: several machines")
+  add_library(pare_mpi MODULE src/support/mpi/peer_mpi.c)
+  target_include_directories(pare_mpi PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/src)
+  target_compile_definitions(pare_mpi PRIVATE _GNU_SOURCE)
+  target_link_libraries(pare_mpi PRIVATE pare_options MPI::MPI_C)
+  set_target_properties(pare_mpi PROPERTIES C_VISIBILITY_PRESET hidden LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+  if(NOT PARE_PACKAGING AND NOT PARE_PYTHON)
+    install(TARGETS pare_mpi LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/pare COMPONENT pare)
+  endif()
+else()
+  message(STATUS "MPI is not there: this pare runs on one machine")
+endif()

@@ -1,0 +1,71 @@
+/* Several ranks on this machine, as mpirun starts them, with what they say. */
+#ifndef PARE_TESTS_MACHINES_RANKS_H
+#define PARE_TESTS_MACHINES_RANKS_H
+
+#include "../cli/program.h"
+
+#include <sys/stat.h>
+
+#ifdef PARE_BINARY_DIR
+#define RANKS_PLUGIN PARE_BINARY_DIR "/libpare_mpi.so"
+#endif
+
+/* mpirun, and what pare loads for it; says what is missing. */
+static inline bool ranks_there(void) {
+    static const char *const places[] = {"/usr/bin/mpirun", "/usr/local/bin/mpirun"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        found |= access(places[i], X_OK) == 0;
+    if (!found) fprintf(stderr, "skipped: mpirun is not there (openmpi-bin)\n");
+    bool built = access(RANKS_PLUGIN, R_OK) == 0;
+    if (found && !built) fprintf(stderr, "skipped: pare was built without MPI (libopenmpi-dev)\n");
+    return found && built;
+}
+
+/* As root and with more ranks than cores, which mpirun has to be told to allow; leaks of MPI's are not pare's. */
+static inline void ranks_environment(void) {
+    setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
+    setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+    setenv("OMPI_MCA_rmaps_base_oversubscribe", "1", 1);
+    setenv("OMPI_MCA_hwloc_base_binding_policy", "none", 1);
+    setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 1);
+    setenv("PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe", 1);
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+}
+
+/* mpirun's own words come before these; words: of pare, NULL after the last. */
+static inline pid_t ranks_start(const char *const *before, const char *const *words, FILE *out, FILE *err) {
+    const char *all[PROGRAM_WORDS] = {"mpirun"};
+    size_t count = 1;
+    while (*before && count + 1 < PROGRAM_WORDS)
+        all[count++] = *before++;
+    while (*words && count + 1 < PROGRAM_WORDS)
+        all[count++] = *words++;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child) return child;
+    ranks_environment();
+    int null = open("/dev/null", O_RDWR);
+    dup2(null, STDIN_FILENO);
+    dup2(fileno(out), STDOUT_FILENO);
+    dup2(fileno(err), STDERR_FILENO);
+    execvp(all[0], (char *const *)all);
+    _exit(127);
+}
+
+static inline program_result ranks_run(const char *const *before, const char *const *words) {
+    FILE *out = tmpfile(), *err = tmpfile();
+    assert_true(out && err);
+    int code = program_wait(ranks_start(before, words, out, err), PROGRAM_SECONDS);
+    return (program_result){code, program_captured(out), program_captured(err)};
+}
+
+/* How often `part` is in a text. */
+static inline int ranks_count(const char *text, const char *part) {
+    int count = 0;
+    for (const char *at = text; (at = strstr(at, part)); at += strlen(part))
+        count++;
+    return count;
+}
+
+#endif
