@@ -44,7 +44,7 @@ int pare_ranks_leave(int code) {
     if (code == PARE_EXIT_DONE && pare_machines_count() > 1) code = pare_outcome_exit(pare_machines_leave());
     if (code == PARE_EXIT_DONE) return code;
     if (rank) {
-        nanosleep(&(struct timespec){.tv_sec = PATIENCE}, NULL);
+        if (nanosleep(&(struct timespec){.tv_sec = PATIENCE}, NULL) != 0) return code; /* told to end meanwhile */
         dprintf(STDERR_FILENO, "pare: rank %d on %s: %s\n", rank, pare_machines_host(), pare_terminal_kept());
     }
     pare_machines_abort(code);

@@ -46,8 +46,9 @@ typedef struct pare_evaluation_view {
     uint64_t beside;           /* bytes that `see` works in; what they leave of the limit is the passes' */
 } pare_evaluation_view;
 
-/* Shows all groups. dense: goes through every group before the model does; or NULL. Without `take` there are no records,
- * and every rank sees all groups, in their order. Fails with PARE_OUT_OF_MEMORY if not even one window fits. */
+/* Shows all groups. dense: goes through every group before the model does; or NULL. Without `take` there are no
+ * records, and every rank sees all groups, in their order. Fails with PARE_OUT_OF_MEMORY if not even one window fits.
+ */
 pare_status pare_evaluation_groups(const pare_evaluation *evaluation, const pare_model *dense,
                                    const pare_evaluation_view *view);
 

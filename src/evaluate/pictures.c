@@ -13,8 +13,8 @@ typedef struct answering {
     float *logits, *dense; /* [classes] of the picture in hand; dense: or NULL */
 } answering;
 
-/* The first token of every picture has the classes' logits. Record: of each picture [classes] of the model, then as many
- * of the dense one, if there is one; numbers of fp32, which fp64 holds as they are. */
+/* The first token of every picture has the classes' logits. Record: of each picture [classes] of the model, then as
+ * many of the dense one, if there is one; numbers of fp32, which fp64 holds as they are. */
 static pare_status answer_group(void *context, const pare_evaluation_group *group, double *record) {
     const answering *a = context;
     const pare_evaluated *of[] = {group->model, group->dense};

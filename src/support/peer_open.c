@@ -56,15 +56,16 @@ static void *load(char *reason, size_t size) {
 }
 
 static pare_status refuse(const pare_peer_launch *launch, const char *reason) {
-    return pare_fail(PARE_UNSUPPORTED,
-                     "%s says that this is one of %d ranks, but MPI cannot be used (%s); install openmpi-bin and a pare "
-                     "that was built with libopenmpi-dev, or run one process",
-                     launch->launcher, launch->count, reason);
+    return pare_fail(
+        PARE_UNSUPPORTED,
+        "%s says that this is one of %d ranks, but MPI cannot be used (%s); install openmpi-bin and a pare "
+        "that was built with libopenmpi-dev, or run one process",
+        launch->launcher, launch->count, reason);
 }
 
 /* Every rank learns the others' hosts. */
 static pare_status exchange_hosts(const char *own) {
-    static char (*hosts)[PARE_PEER_HOST]; /* as long as the process lives */
+    static char(*hosts)[PARE_PEER_HOST]; /* as long as the process lives */
     size_t count = (size_t)pare_peer_count();
     hosts = calloc(count, sizeof *hosts);
     if (!hosts) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the names of %zu hosts", count);

@@ -1,5 +1,5 @@
-/* libpare_mpi.so: pare_peer_engine by MPI. It is loaded where a launcher has started several ranks (support/peer_open.c),
- * so that nothing else of pare needs MPI.
+/* libpare_mpi.so: pare_peer_engine by MPI. It is loaded where a launcher has started several ranks
+ * (support/peer_open.c), so that nothing else of pare needs MPI.
  *
  * MPI's own waiting takes a core; here one that waits for long sleeps between two looks, and asks meanwhile whether to
  * stop. */

@@ -1,0 +1,277 @@
+/* pare eval under mpirun: the numbers of one process for any number of ranks, sentences that name who is to blame, and
+ * an end of all where one ends. */
+#include "../tiny_model.h"
+#include "ranks.h"
+
+#include <dirent.h>
+#include <jansson.h>
+
+static const char model[] = PARE_SOURCE_DIR "/examples/tiny-stories";
+
+enum { ROWS = 60 };
+
+typedef struct place {
+    char *folder;
+    char text[256], smaller[256], items[2][256];
+} place;
+
+static void join(char *out, size_t size, const char *folder, const char *name) {
+    snprintf(out, size, "%s/%s", folder, name);
+}
+
+/* So many sentences, each with a number. */
+static char *sentences(int count) {
+    size_t room = (size_t)count * 64 + 1, used = 0;
+    char *text = malloc(room);
+    assert_non_null(text);
+    for (int i = 0; i < count; i++)
+        used += (size_t)snprintf(text + used, room - used, "The little dog number %d went home. ", i * i % 977);
+    return text;
+}
+
+/* Of lengths so different that they make more than one batch. */
+static void write_questions(const char *folder) {
+    char *rows = malloc(ROWS * 1024), *at = rows;
+    assert_non_null(rows);
+    for (int i = 0; i < ROWS; i++) {
+        at += sprintf(at, "{\"id\":\"%d\",\"question\":{\"stem\":\"Where did dog number %d go?", i, i);
+        for (int more = 0; more < i % 3 * 5; more++)
+            at += sprintf(at, " It had played in the garden for all of the day.");
+        at += sprintf(at,
+                      "\",\"choices\":[{\"text\":\"It went home.\",\"label\":\"A\"},{\"text\":\"It went up %d "
+                      "trees.\",\"label\":\"B\"}]},\"answerKey\":\"A\"}\n",
+                      i % 7);
+    }
+    tiny_write_text(folder, "ARC-Easy-Test.jsonl", rows);
+    free(rows);
+}
+
+static int set_up(void **state) {
+    place *p = calloc(1, sizeof *p);
+    assert_non_null(p);
+    p->folder = tiny_folder();
+    char *text = sentences(800);
+    tiny_write_text(p->folder, "text.txt", text);
+    free(text);
+    write_questions(p->folder);
+    join(p->text, sizeof p->text, p->folder, "text.txt");
+    join(p->smaller, sizeof p->smaller, p->folder, "smaller");
+    join(p->items[0], sizeof p->items[0], p->folder, "alone.jsonl");
+    join(p->items[1], sizeof p->items[1], p->folder, "ranks.jsonl");
+    *state = p;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    place *p = *state;
+    tiny_remove(p->folder);
+    free(p->folder);
+    free(p);
+    return 0;
+}
+
+static char *file_of(const char *path) {
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    return program_captured(file);
+}
+
+/* What does not depend on the clock. */
+static json_t *results_of(const char *text) {
+    static const char *const timed[] = {"seconds", "request_tokens_per_second", "computed_tokens_per_second"};
+    json_t *document = json_loads(text, 0, NULL), *tasks = json_object_get(document, "tasks"), *task;
+    size_t i;
+    assert_non_null(document);
+    json_array_foreach(tasks, i, task) {
+        for (size_t t = 0; t < sizeof timed / sizeof *timed; t++)
+            json_object_del(task, timed[t]);
+    }
+    json_t *kept = json_pack("{sOsO}", "texts", json_object_get(document, "texts"), "tasks", tasks);
+    assert_non_null(kept);
+    json_decref(document);
+    return kept;
+}
+
+/* Little memory makes many groups of windows. */
+#define EVALUATION(p, to)                                                                                              \
+    PARE_PROGRAM, "eval", (p)->smaller, "--text", (p)->text, "--against", model, "--tasks", "arc_easy", "--data",      \
+        (p)->folder, "--threads", "1", "--memory", "36M", "--json", "--quiet", "--save-items", to, NULL
+
+static void test_same_numbers(void **state) {
+    place *p = *state;
+    if (!ranks_there()) skip();
+    program_result pruned = program_run((const char *const[]){"prune", model, "-o", p->smaller, "--method", "random",
+                                                              "--ratio", "0.3", "--quiet", NULL});
+    assert_int_equal(pruned.code, 0);
+    program_result_free(&pruned);
+    const char *const alone[] = {EVALUATION(p, p->items[0])};
+    program_result one = program_run(alone + 1);
+    assert_int_equal(one.code, 0);
+    json_t *expected = results_of(one.out);
+    char *items = file_of(p->items[0]);
+    static const char *const counts[] = {"2", "3"};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        const char *const ranks[] = {EVALUATION(p, p->items[1])};
+        program_result several = ranks_run((const char *const[]){"-n", counts[i], NULL}, ranks);
+        if (several.code) fprintf(stderr, "%s\n", several.err);
+        assert_int_equal(several.code, 0);
+        assert_string_equal(several.err, "");
+        json_t *found = results_of(several.out);
+        assert_true(json_integer_value(json_object_get(json_array_get(json_object_get(found, "tasks"), 0), "batches")) >
+                    1);
+        if (!json_equal(expected, found)) {
+            json_dumpf(expected, stderr, JSON_INDENT(1));
+            json_dumpf(found, stderr, JSON_INDENT(1));
+            fail();
+        }
+        char *other = file_of(p->items[1]);
+        assert_string_equal(items, other);
+        unlink(p->items[1]);
+        json_decref(found);
+        free(other);
+        program_result_free(&several);
+    }
+    json_decref(expected);
+    free(items);
+    program_result_free(&one);
+}
+
+/* Both ranks in a folder of their own, where text.txt is what `here` and `there` say (NULL: not there). */
+static program_result with_texts(const place *p, const char *here, const char *there) {
+    char first[300], second[300];
+    join(first, sizeof first, p->folder, "first");
+    join(second, sizeof second, p->folder, "second");
+    mkdir(first, 0700);
+    mkdir(second, 0700);
+    if (here) tiny_write_text(first, "text.txt", here);
+    if (there) tiny_write_text(second, "text.txt", there);
+    const char *const words[] = {PARE_PROGRAM, "eval", model,        "--text", "text.txt", ":",      "-n",       "1",
+                                 "-wdir",      second, PARE_PROGRAM, "eval",   model,      "--text", "text.txt", NULL};
+    program_result result = ranks_run((const char *const[]){"-n", "1", "-wdir", first, NULL}, words);
+    tiny_remove(first);
+    tiny_remove(second);
+    return result;
+}
+
+static void test_disagreement(void **state) {
+    if (!ranks_there()) skip();
+    char *one = sentences(40), *other = sentences(41);
+    program_result result = with_texts(*state, one, other);
+    assert_int_not_equal(result.code, 0);
+    assert_int_equal(ranks_count(result.err, "do not have the same windows of text or pictures"), 1);
+    assert_non_null(strstr(result.err, "pare: rank 1 on "));
+    assert_string_equal(result.out, "");
+    program_result_free(&result);
+    free(one);
+    free(other);
+}
+
+static void test_failing_rank(void **state) {
+    if (!ranks_there()) skip();
+    char *one = sentences(40);
+    program_result result = with_texts(*state, one, NULL);
+    assert_int_not_equal(result.code, 0);
+    assert_int_equal(ranks_count(result.err, "cannot read text.txt"), 1);
+    assert_non_null(strstr(result.err, "pare: rank 1 on "));
+    assert_string_equal(result.out, "");
+    program_result_free(&result);
+    free(one);
+}
+
+static void test_not_spread(void **state) {
+    const place *p = *state;
+    char output[300];
+    if (!ranks_there()) skip();
+    join(output, sizeof output, p->folder, "out");
+    program_result result = ranks_run((const char *const[]){"-n", "2", NULL},
+                                      (const char *const[]){PARE_PROGRAM, "export", model, "-o", output, NULL});
+    assert_int_not_equal(result.code, 0);
+    assert_int_equal(ranks_count(result.err, "this command is not spread over ranks"), 1);
+    assert_int_equal(access(output, F_OK), -1);
+    program_result_free(&result);
+}
+
+/* The parent of a process, or 0. */
+static pid_t parent_of(const char *name) {
+    char path[300], line[512] = "";
+    int parent = 0;
+    snprintf(path, sizeof path, "/proc/%s/stat", name);
+    FILE *file = fopen(path, "re");
+    if (!file) return 0;
+    if (!fgets(line, sizeof line, file)) *line = 0;
+    fclose(file);
+    char *behind = strrchr(line, ')');
+    return behind && sscanf(behind + 1, " %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* The newest process that mpirun has started, once there are so many. */
+static pid_t newest_child(pid_t mpirun, int wanted) {
+    for (int look = 0; look < 2000; look++) {
+        DIR *folder = opendir("/proc");
+        pid_t newest = 0;
+        int count = 0;
+        assert_non_null(folder);
+        for (struct dirent *entry; (entry = readdir(folder));) {
+            pid_t id = (pid_t)strtol(entry->d_name, NULL, 10);
+            if (id <= 0 || parent_of(entry->d_name) != mpirun) continue;
+            count++;
+            if (id > newest) newest = id;
+        }
+        closedir(folder);
+        if (count == wanted) return newest;
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    fail();
+    return 0;
+}
+
+/* One that is killed ends all of them, soon, and nothing is delivered. */
+static void test_killed(void **state) {
+    const place *p = *state;
+    if (!ranks_there()) skip();
+    FILE *out = tmpfile(), *err = tmpfile();
+    assert_true(out && err);
+    const char *const words[] = {PARE_PROGRAM, "eval",     model,           "--text",  "self",         "--window",
+                                 "256",        "--quiet",  "--max-windows", "4000",    "--threads",    "1",
+                                 "--tasks",    "arc_easy", "--data",        p->folder, "--save-items", p->items[1],
+                                 NULL};
+    pid_t mpirun = ranks_start((const char *const[]){"-n", "2", NULL}, words, out, err);
+    pid_t rank = newest_child(mpirun, 2);
+    nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
+    time_t start = time(NULL);
+    assert_int_equal(kill(rank, SIGKILL), 0);
+    int code = program_wait(mpirun, PROGRAM_SECONDS);
+    assert_int_not_equal(code, 0);
+    assert_true(time(NULL) - start <= 10);
+    char *said = program_captured(err), *printed = program_captured(out);
+    assert_string_equal(printed, "");
+    assert_non_null(strstr(said, "rank 1 "));
+    assert_int_equal(access(p->items[1], F_OK), -1);
+    free(said);
+    free(printed);
+}
+
+/* A launcher's word without MPI behind it. */
+static void claim_ranks(void) {
+    setenv("OMPI_COMM_WORLD_SIZE", "2", 1);
+    setenv("OMPI_COMM_WORLD_RANK", "0", 1);
+    unsetenv("PMIX_RANK");
+}
+
+static void test_claimed(void **state) {
+    const place *p = *state;
+    if (!ranks_there()) skip();
+    const char *const words[] = {"eval", model, "--text", p->text, NULL};
+    program_result result = program_run_prepared(words, claim_ranks);
+    assert_int_not_equal(result.code, 0);
+    assert_non_null(strstr(result.err, "OMPI_COMM_WORLD_SIZE says that this is one of 2 ranks"));
+    assert_string_equal(result.out, "");
+    program_result_free(&result);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_numbers), cmocka_unit_test(test_disagreement),
+                                       cmocka_unit_test(test_failing_rank), cmocka_unit_test(test_not_spread),
+                                       cmocka_unit_test(test_killed),       cmocka_unit_test(test_claimed)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
