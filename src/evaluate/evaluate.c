@@ -10,6 +10,7 @@
 #include "report/evaluation.h"
 #include "report/lm_eval.h"
 #include "report/report.h"
+#include "run/ranks.h"
 #include "run/run.h"
 #include "support/file.h"
 #include "support/memory.h"
@@ -36,6 +37,8 @@ typedef struct job {
     pare_text_result *texts;      /* [text_count], [tasks->count] */
     pare_picture_scores pictures; /* of a model that reads them */
     pare_task_result *tasks;
+    pare_rank_cost *ranks; /* [rank_count] */
+    size_t rank_count;
     char *items; /* lines for what every document gave */
 } job;
 
@@ -224,6 +227,8 @@ static pare_status make_report(job *j, double seconds, char **report) {
         .seconds = seconds,
         .stages = j->run.times,
         .stage_count = j->run.time_count,
+        .ranks = j->ranks,
+        .rank_count = j->rank_count,
     };
     PARE_TRY(pare_report_text(PARE_REPORT_EVALUATION, &results, report));
     if (!tasks || !o->harness) return PARE_OK;
@@ -235,6 +240,7 @@ static void release(job *j) {
         free(j->texts[i].note);
     pare_free(j->texts);
     pare_free(j->tasks);
+    pare_free(j->ranks);
     free(j->items);
     pare_trained_free(j->adapter);
     pare_backend_close(j->backend);
@@ -250,6 +256,7 @@ pare_status pare_evaluate_job_run(const pare_model *model, const pare_evaluate_j
     double start = pare_clock();
     pare_run_begin(&j.run);
     pare_status status = pare_run_stages(&j.run, stages, sizeof stages / sizeof *stages, &j);
+    if (status == PARE_OK) status = pare_run_ranks(&j.ranks, &j.rank_count);
     if (status == PARE_OK) status = make_report(&j, pare_clock() - start, report);
     status = pare_run_commit(&j.run, status, report);
     release(&j);

@@ -60,6 +60,7 @@ json_t *pare_report_evaluation(const void *results) {
     if (!r->pictures) pare_json_put(json, "texts", texts_json(r));
     pare_json_put(json, "seconds", pare_json_real(r->seconds));
     pare_json_put(json, "stages", pare_report_stage_costs(r->stages, r->stage_count));
+    if (r->rank_count) pare_json_put(json, "ranks", pare_report_ranks(r->ranks, r->rank_count));
     if (r->pictures) pare_json_put(json, "images", images_json(r));
     if (r->against) pare_json_put(json, "against", pare_json_name(r->against));
     if (r->adapter) pare_json_put(json, "adapter", pare_json_name(r->adapter));

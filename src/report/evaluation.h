@@ -4,6 +4,7 @@
 
 #include "report/continuations.h"
 #include "report/pictures.h"
+#include "report/ranks.h"
 #include "report/stages.h"
 #include "report/task.h"
 #include "support/digest.h"
@@ -33,6 +34,8 @@ typedef struct pare_evaluation_results {
     double seconds;
     const pare_stage_cost *stages;
     size_t stage_count;
+    const pare_rank_cost *ranks; /* [rank_count] that shared the work */
+    size_t rank_count;           /* 0: it was one process */
 } pare_evaluation_results;
 
 /* results: pare_evaluation_results. */
