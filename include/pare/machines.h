@@ -5,7 +5,7 @@
 #ifndef PARE_MACHINES_H
 #define PARE_MACHINES_H
 
-#include "base.h"
+#include "model.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -33,6 +33,18 @@ PARE_API int pare_machines_launched_rank(void);
 /* The bytes that memory_limit 0 of pare_runtime means, divided by this host's ranks, where that is least: so that all
  * ranks plan alike. All ranks call it, after pare_machines_join; *bytes is 0 without others. */
 PARE_API pare_status pare_machines_memory(uint64_t *bytes);
+
+/* All ranks have the same model (by parts of its tensors), number format, instruction set, number of threads and files
+ * [count]; folders and "self" are passed over. PARE_BAD_ARGUMENT on all of them, naming rank, host and difference, if
+ * not. pare_evaluate asks by itself. All ranks call it; nothing happens without others. */
+PARE_API pare_status pare_machines_agree(const pare_model *model, const pare_runtime *runtime, const char *const *files,
+                                         size_t count);
+
+/* data: [bytes] of rank `from`, then of all. All ranks call it; nothing happens without others. */
+PARE_API pare_status pare_machines_tell(void *data, size_t bytes, int from);
+
+/* From here on (true), until they are together again (false), this rank's calls are its own and are not spread. */
+PARE_API void pare_machines_apart(bool apart);
 
 /* Waits for the others, which must leave too, and parts. */
 PARE_API pare_status pare_machines_leave(void);

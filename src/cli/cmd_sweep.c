@@ -6,16 +6,16 @@
 #include "message.h"
 #include "outcome.h"
 #include "page.h"
+#include "sweep_identity.h"
 #include "sweep_rows.h"
+#include "sweep_share.h"
 #include "sweep_table.h"
 #include "table.h"
 #include "terminal.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 typedef struct sweeping {
     const pare_arguments *arguments;
@@ -25,65 +25,6 @@ typedef struct sweeping {
     pare_cache *cache;
     pare_page_place page;
 } sweeping;
-
-static long long modified(const char *path) {
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISREG(status.st_mode) ? (long long)status.st_mtime : 0;
-}
-
-/* Of the newest file in the model's folder. */
-static long long model_modified(const char *folder) {
-    long long newest = 0;
-    DIR *directory = opendir(folder);
-    for (struct dirent *entry; directory && (entry = readdir(directory));) {
-        char *path = NULL;
-        if (asprintf(&path, "%s/%s", folder, entry->d_name) < 0) continue;
-        long long own = modified(path);
-        newest = own > newest ? own : newest;
-        free(path);
-    }
-    if (directory) closedir(directory);
-    return newest;
-}
-
-/* How a run is carried out and where its rows go change nothing in them; axes may gain values. */
-static bool matters(const pare_option *option) {
-    static const char *const others[] = {"over",   "csv",     "json-file",        "json",   "quiet",     "threads",
-                                         "memory", "scratch", "keep-activations", "report", "no-report", "figures",
-                                         "plot",   "markdown"};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (strcmp(option->name, others[i]) == 0) return false;
-    return true;
-}
-
-/* The value, and for a file when it was changed. */
-static json_t *option_json(const pare_given *given) {
-    bool file = given->option->kind == PARE_VALUE_TEXT || given->option->kind == PARE_VALUE_LIST;
-    long long time = file ? modified(given->text) : 0;
-    json_t *text = pare_json_name(given->text);
-    return time ? pare_json_list_of(text, json_integer(time)) : text;
-}
-
-/* All that the rows depend on. */
-static json_t *identity_json(const sweeping *s) {
-    const pare_arguments *a = s->arguments;
-    json_t *options = json_object(), *over = json_array();
-    for (size_t i = 0; i < a->given.count; i++) {
-        const pare_given *given = &a->given.list[i];
-        if (!matters(given->option)) continue;
-        json_t *list = json_object_get(options, given->option->name);
-        if (!list) pare_json_put(options, given->option->name, list = json_array());
-        pare_json_append(list, option_json(given));
-    }
-    for (size_t i = 0; i < s->axes.count; i++)
-        pare_json_append(over, pare_json_string(s->axes.list[i].option->name));
-    return pare_json_of({"pare", pare_json_string(pare_version())},
-                        {"model", pare_json_of({"folder", pare_json_name(a->model)},
-                                               {"parameters", pare_json_count(pare_model_parameters(s->model))},
-                                               {"bytes", pare_json_count(pare_model_bytes(s->model))},
-                                               {"modified", json_integer(model_modified(a->model))})},
-                        {"options", options}, {"over", over});
-}
 
 static void set_text_names(json_t *names, const char *prefix, pare_measured_on on) {
     for (size_t i = 0; i < on.count; i++) {
@@ -209,7 +150,9 @@ static int run_point(sweeping *s, size_t point, json_t *row) {
         pare_prune_options options = pare_prune_options_of(&a);
         pare_runtime runtime = pare_outcome_runtime(&a);
         options.cache = s->cache;
+        pare_machines_apart(true);
         pare_status status = pare_prune(s->model, &options, &runtime, &report);
+        pare_machines_apart(false);
         json_t *document = report ? json_loads(report, 0, NULL) : NULL;
         pare_text_free(report);
         if (status != PARE_OK) code = fail_at(s, point, status);
@@ -220,12 +163,27 @@ static int run_point(sweeping *s, size_t point, json_t *row) {
     return code;
 }
 
-static int take_point(sweeping *s, size_t point) {
-    json_t *row = point_json(s, point), *known = pare_sweep_rows_find(&s->rows, row);
-    int code = known ? PARE_EXIT_DONE : run_point(s, point, row);
-    if (code == PARE_EXIT_DONE) code = pare_sweep_rows_add(&s->rows, known ? known : row);
+/* A row that was there before, or one that `owner` has run: there it is `own`. */
+static int take_point(sweeping *s, size_t point, int owner, json_t *own) {
+    json_t *row = owner < 0 ? point_json(s, point) : own;
+    json_t *known = owner < 0 ? pare_sweep_rows_find(&s->rows, row) : NULL;
+    int code = owner < 0 ? PARE_EXIT_DONE : pare_sweep_share_row(owner, &row);
+    if (code == PARE_EXIT_DONE && (known || owner >= 0)) code = pare_sweep_rows_add(&s->rows, known ? known : row);
     if (code == PARE_EXIT_DONE) say_point(s, point, known ? known : row, known != NULL);
-    json_decref(row);
+    if (row != own) json_decref(row);
+    return code;
+}
+
+/* Points from `first` to before `last`, of which each rank runs one. */
+static int take_round(sweeping *s, const bool *known, size_t first, size_t last) {
+    json_t *own = NULL;
+    int code = PARE_EXIT_DONE, owner = 0;
+    for (size_t i = first; i < last && code == PARE_EXIT_DONE; i++)
+        if (!known[i] && owner++ == pare_machines_rank()) code = run_point(s, i, own = point_json(s, i));
+    owner = 0;
+    for (size_t i = first; i < last && code == PARE_EXIT_DONE; i++)
+        code = take_point(s, i, known[i] ? -1 : owner++, own);
+    json_decref(own);
     return code;
 }
 
@@ -284,12 +242,30 @@ static int deliver(sweeping *s) {
     return code;
 }
 
+/* Those whose rows rank 0 has not; the ranks share the others. */
+static int find_known(sweeping *s, bool *known) {
+    for (size_t i = 0; i < s->axes.points; i++) {
+        json_t *row = point_json(s, i);
+        known[i] = pare_sweep_rows_find(&s->rows, row) != NULL;
+        json_decref(row);
+    }
+    return pare_outcome_exit(pare_machines_tell(known, s->axes.points * sizeof *known, 0));
+}
+
 static int run_points(sweeping *s) {
+    bool *known = calloc(s->axes.points + 1, sizeof *known);
+    if (!known) {
+        pare_terminal_fail("there is not enough memory for %zu points", s->axes.points);
+        return PARE_EXIT_FAILED;
+    }
     s->cache = pare_cache_new();
-    int code = PARE_EXIT_DONE;
-    for (size_t i = 0; i < s->axes.points && code == PARE_EXIT_DONE; i++)
-        code = take_point(s, i);
+    int code = find_known(s, known);
+    for (size_t first = 0, last; first < s->axes.points && code == PARE_EXIT_DONE; first = last) {
+        last = pare_sweep_share_round(known, first, s->axes.points);
+        code = take_round(s, known, first, last);
+    }
     pare_cache_free(s->cache);
+    free(known);
     return code;
 }
 
@@ -305,9 +281,14 @@ static int open_model(sweeping *s) {
     return pare_measured_on_open(s->arguments, s->arguments->model, &s->model);
 }
 
+static int agree(sweeping *s) {
+    return pare_sweep_share_agree(s->arguments, s->model);
+}
+
 static int open_rows(sweeping *s) {
     const pare_arguments *a = s->arguments;
-    return pare_sweep_rows_open(a->csv, a->json_file, identity_json(s), names_json(s), s->axes.count, &s->rows);
+    return pare_sweep_rows_open(a->csv, a->json_file, pare_sweep_identity(a, &s->axes, s->model), names_json(s),
+                                s->axes.count, &s->rows);
 }
 
 static int check_page(sweeping *s) {
@@ -316,7 +297,7 @@ static int check_page(sweeping *s) {
 
 /* In order; whatever can be refused is before the first point is run. */
 static int (*const stages[])(sweeping *) = {
-    parse_axes, check_words, check_page, open_model, check_points, open_rows, run_points, deliver,
+    parse_axes, check_words, check_page, open_model, check_points, agree, open_rows, run_points, deliver,
 };
 
 static const char *check_outputs(const pare_arguments *a) {
@@ -366,5 +347,6 @@ const pare_command pare_command_sweep = {
         "stopped goes on when the same command is given again.",
     .examples = examples,
     .lists_methods = true,
+    .spread = true,
     .run = run,
 };

@@ -25,6 +25,9 @@ static void keep_from_writing(pare_arguments *arguments) {
     arguments->lm_eval_json = NULL;
     arguments->report = NULL;
     arguments->figures = NULL;
+    arguments->csv = NULL;
+    arguments->json_file = NULL;
+    arguments->plot = NULL;
 }
 
 int pare_ranks_join(const pare_command *command, pare_arguments *arguments, int count, char **words) {

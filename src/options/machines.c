@@ -1,9 +1,13 @@
 /* The ranks of a job, for programs: what they have to agree about before the first call. */
+#include "model/agreement.h"
 #include "support/digest.h"
+#include "support/path.h"
 #include "support/peer.h"
 #include "support/runtime.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The words as one text; where they are too many to be shown, their digest stands behind the first of them. */
@@ -61,6 +65,54 @@ pare_status pare_machines_memory(uint64_t *bytes) {
         if (other && (!*bytes || other < *bytes)) *bytes = other;
     }
     return PARE_OK;
+}
+
+/* Of all bytes of a file. */
+static pare_status file_digest(const char *path, char text[PARE_DIGEST_TEXT]) {
+    enum { PIECE = 65536 };
+    unsigned char piece[PIECE];
+    pare_digest *digest;
+    FILE *file = fopen(path, "rbe");
+    if (!file) return pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", path, strerror(errno));
+    pare_status status = pare_digest_new(&digest);
+    if (status == PARE_OK) {
+        for (size_t bytes; (bytes = fread(piece, 1, sizeof piece, file)) > 0;)
+            pare_digest_add(digest, piece, bytes);
+        pare_digest_finish(digest, text);
+        if (ferror(file)) status = pare_fail(PARE_FILE_ERROR, "cannot read %s: %s", path, strerror(errno));
+    }
+    fclose(file);
+    return status;
+}
+
+static pare_status agree_file(const char *path) {
+    char text[PARE_DIGEST_TEXT];
+    if (strcmp(path, "self") == 0 || pare_path_is_folder(path)) return PARE_OK;
+    PARE_TRY(file_digest(path, text));
+    char *what = pare_format("bytes in %s (by their digest)", path);
+    pare_status status = what ? pare_peer_agree(what, text) : pare_whole();
+    free(what);
+    return status;
+}
+
+pare_status pare_machines_agree(const pare_model *model, const pare_runtime *runtime, const char *const *files,
+                                size_t count) {
+    pare_backend *backend;
+    if (pare_peer_count() == 1) return PARE_OK;
+    PARE_TRY(pare_backend_open(runtime, false, &backend));
+    pare_status status = pare_ranks_agree(model, backend);
+    pare_backend_close(backend);
+    for (size_t i = 0; i < count && status == PARE_OK; i++)
+        status = agree_file(files[i]);
+    return status;
+}
+
+pare_status pare_machines_tell(void *data, size_t bytes, int from) {
+    return pare_peer_broadcast(data, bytes, from);
+}
+
+void pare_machines_apart(bool apart) {
+    pare_peer_set_apart(apart);
 }
 
 pare_status pare_machines_leave(void) {

@@ -12,14 +12,19 @@ static struct {
     int rank, count;
     const char (*hosts)[PARE_PEER_HOST]; /* [count] */
     pare_peer_cost cost;
+    bool apart;
 } peers = {.count = 1};
 
+void pare_peer_set_apart(bool apart) {
+    peers.apart = apart;
+}
+
 int pare_peer_rank(void) {
-    return peers.rank;
+    return peers.apart ? 0 : peers.rank;
 }
 
 int pare_peer_count(void) {
-    return peers.count;
+    return peers.apart ? 1 : peers.count;
 }
 
 const char *pare_peer_host(int rank) {
@@ -83,7 +88,7 @@ pare_status pare_peer_receive(void *data, size_t bytes, int from) {
 
 /* A binomial tree: who has it sends it on, to half as many each time. */
 pare_status pare_peer_broadcast(void *data, size_t bytes, int from) {
-    int count = peers.count, place = (peers.rank - from + count) % count, step = 1;
+    int count = pare_peer_count(), place = (pare_peer_rank() - from + count) % count, step = 1;
     for (; step < count && !(place & step); step *= 2) {
     }
     if (place) PARE_TRY(pare_peer_receive(data, bytes, (place - step + from) % count));
@@ -114,7 +119,7 @@ static pare_status add_up(double *values, double *other, size_t count) {
 
 pare_status pare_peer_reduce(double *values, size_t count) {
     double *other;
-    if (peers.count == 1 || !count) return PARE_OK;
+    if (pare_peer_count() == 1 || !count) return PARE_OK;
     PARE_TRY(pare_alloc_uninitialized(&other, count, sizeof *other, "another rank's sums"));
     pare_status status = add_up(values, other, count);
     pare_free(other);
@@ -143,7 +148,7 @@ static pare_status compare(verdict *found) {
 }
 
 pare_status pare_peer_agree(const char *what, const char *value) {
-    if (peers.count == 1) return PARE_OK;
+    if (pare_peer_count() == 1) return PARE_OK;
     verdict found = {0};
     snprintf(found.value, sizeof found.value, "%s", value);
     PARE_TRY(compare(&found));

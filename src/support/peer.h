@@ -57,6 +57,9 @@ pare_status pare_peer_open(void);
 void pare_peer_close(void);
 void pare_peer_abort(int code);
 
+/* While it is true, this rank counts as the only one. */
+void pare_peer_set_apart(bool apart);
+
 /* For pare_peer_open. */
 void pare_peer_set(const pare_peer_engine *engine, int rank, int count);
 void pare_peer_set_hosts(const char (*hosts)[PARE_PEER_HOST]);

@@ -136,6 +136,46 @@ static void test_same_numbers(void **state) {
     program_result_free(&one);
 }
 
+/* The rows of a sweep but for their times. */
+static json_t *rows_of(const char *text) {
+    json_t *document = json_loads(text, 0, NULL), *row;
+    assert_non_null(document);
+    json_t *rows = json_incref(json_object_get(document, "rows"));
+    size_t i;
+    json_array_foreach(rows, i, row) assert_int_equal(json_object_del(row, "seconds"), 0);
+    json_decref(document);
+    return rows;
+}
+
+/* Three points and two ranks: one of these has nothing to do in the last round. */
+#define SWEEP(to)                                                                                                      \
+    PARE_PROGRAM, "sweep", model, "--method", "random", "--over", "ratio=0.1,0.2,0.3", "--threads", "1", "--quiet",    \
+        "--json", "--csv", to, NULL
+
+static void test_sweep(void **state) {
+    const place *p = *state;
+    char csv[2][300];
+    if (!ranks_there()) skip();
+    join(csv[0], sizeof csv[0], p->folder, "alone.csv");
+    join(csv[1], sizeof csv[1], p->folder, "ranks.csv");
+    const char *const alone[] = {SWEEP(csv[0])}, *const ranks[] = {SWEEP(csv[1])};
+    program_result one = program_run(alone + 1);
+    program_result two = ranks_run((const char *const[]){"-n", "2", NULL}, ranks);
+    if (two.code) fprintf(stderr, "%s\n", two.err);
+    assert_int_equal(one.code, 0);
+    assert_int_equal(two.code, 0);
+    json_t *expected = rows_of(one.out), *found = rows_of(two.out);
+    assert_int_equal(json_array_size(expected), 3);
+    assert_true(json_equal(expected, found));
+    char *kept = file_of(csv[1]);
+    assert_int_equal(ranks_count(kept, "\n"), 5); /* what the sweep is, the names, three rows */
+    free(kept);
+    json_decref(expected);
+    json_decref(found);
+    program_result_free(&one);
+    program_result_free(&two);
+}
+
 /* Both ranks in a folder of their own, where text.txt is what `here` and `there` say (NULL: not there). */
 static program_result with_texts(const place *p, const char *here, const char *there) {
     char first[300], second[300];
@@ -270,8 +310,9 @@ static void test_claimed(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_numbers), cmocka_unit_test(test_disagreement),
-                                       cmocka_unit_test(test_failing_rank), cmocka_unit_test(test_not_spread),
-                                       cmocka_unit_test(test_killed),       cmocka_unit_test(test_claimed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_numbers), cmocka_unit_test(test_sweep),
+                                       cmocka_unit_test(test_disagreement), cmocka_unit_test(test_failing_rank),
+                                       cmocka_unit_test(test_not_spread),   cmocka_unit_test(test_killed),
+                                       cmocka_unit_test(test_claimed)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
