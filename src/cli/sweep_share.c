@@ -1,5 +1,6 @@
 #include "sweep_share.h"
 
+#include "json_text.h"
 #include "measured_on.h"
 #include "outcome.h"
 #include "terminal.h"
@@ -25,7 +26,7 @@ int pare_sweep_share_row(int owner, json_t **row) {
     enum { DIGITS = 17 };
     bool own = owner == pare_machines_rank();
     if (pare_machines_count() == 1) return PARE_EXIT_DONE;
-    char *text = own ? json_dumps(*row, JSON_REAL_PRECISION(DIGITS)) : NULL;
+    char *text = own ? pare_json_text_make(*row, "the row of a point", JSON_REAL_PRECISION(DIGITS)) : NULL;
     uint64_t bytes = text ? strlen(text) + 1 : 0;
     int code = pare_outcome_exit(pare_machines_tell(&bytes, sizeof bytes, owner));
     if (code == PARE_EXIT_DONE && !own) text = bytes ? malloc(bytes) : NULL;
