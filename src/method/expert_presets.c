@@ -3,9 +3,9 @@
 
 const pare_recipe pare_expert_presets[] = {
     {.name = "best-experts",
-     .summary = "pare's own: expert-obs, then a fit of what stays (the default of --mode expert)",
+     .summary = "pare's own: reap's experts, then a fit of what stays (the default of --mode expert)",
      .source = PARE_METHOD_OWN,
-     .signal = PARE_SIGNAL_EXPERT_ERRORS,
+     .signal = PARE_SIGNAL_EXPERT_OUTPUTS,
      .mode = PARE_MODE_EXPERT,
      .compensation = PARE_COMPENSATE_LS,
      .dense = 0.75,
