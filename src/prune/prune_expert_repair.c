@@ -2,6 +2,7 @@
  * and the repair behind it. */
 #include "calibrate/expert_outputs.h"
 #include "layerwise/expert_repair.h"
+#include "model/config_experts.h"
 #include "prune/prune_job.h"
 #include "report/pruning.h"
 #include "select/cluster.h"
@@ -10,6 +11,7 @@
 #include "support/runtime.h"
 
 #include <math.h>
+#include <string.h>
 
 static bool merges(const pare_prune_job *job) {
     return job->asked->recipe.experts == PARE_EXPERTS_MERGE;
@@ -76,13 +78,32 @@ static void name_groups(const comparing *c, uint32_t layer, uint32_t experts, ui
         into[e] = (uint32_t)c->distance[into[e]];
 }
 
+/* Where tokens choose in some of several groups, as many are left of each, and none is merged across them. */
+static pare_status cluster(const comparing *c, const pare_expert_outputs *o, uint32_t *into) {
+    uint32_t groups = pare_experts_ranked_apart(o->rule), all = o->experts, each = all / groups;
+    uint32_t keep = c->goal->widths[o->layer].experts / groups;
+    double *distance;
+    PARE_TRY(pare_alloc(&distance, (size_t)each * each, sizeof *distance, "distances of experts"));
+    pare_status status = PARE_OK;
+    for (uint32_t first = 0; first < all && status == PARE_OK; first += each) {
+        for (uint32_t e = 0; e < each; e++)
+            memcpy(distance + (size_t)e * each, c->distance + (size_t)(first + e) * all + first,
+                   each * sizeof *distance);
+        status = pare_cluster_average(distance, each, keep, into + first);
+        for (uint32_t e = 0; e < each; e++)
+            into[first + e] += first;
+    }
+    pare_free(distance);
+    return status;
+}
+
 static pare_status group_layer(void *context, const pare_expert_outputs *o) {
     const comparing *c = context;
     pare_prune_job *job = c->job;
     uint32_t *into = job->groups.into + (size_t)o->layer * job->groups.experts, *kept;
     uint32_t count = 0;
     set_distances(c, o);
-    PARE_TRY(pare_cluster_average(c->distance, o->experts, c->goal->widths[o->layer].experts, into));
+    PARE_TRY(cluster(c, o, into));
     name_groups(c, o->layer, o->experts, into);
     PARE_TRY(pare_alloc(&kept, o->experts, sizeof *kept, "experts"));
     for (uint32_t e = 0; e < o->experts; e++)

@@ -175,19 +175,35 @@ static void groups_are_those_nearest_on_average(void **state) {
     assert_int_equal(pare_cluster_average(distance, 5, 2, group), PARE_NUMERIC_ERROR);
 }
 
+/* Tokens that choose in some of several groups find as many experts in each, which took up their own group's alone. */
+static void assert_merged_in_groups(const place *p, const json_t *report) {
+    const pare_experts *rule = &p->m.model->config.experts;
+    uint32_t groups = rule->groups_chosen < rule->groups ? rule->groups : 1;
+    size_t layer, expert;
+    json_t *one, *into;
+    json_array_foreach(json_object_get(report, "experts"), layer, one) {
+        const json_t *list = json_object_get(one, "merged_into");
+        size_t each = json_array_size(list) / groups;
+        json_array_foreach(list, expert, into) assert_int_equal((size_t)json_integer_value(into) / each, expert / each);
+    }
+}
+
 /* Everything at once, with experts in tensors of their own and all in one, in two rounds, too: it is written and
  * checked, and what is read back computes a number. */
 static void all_of_it_is_written(void **state) {
-    static const char *const names[] = {"qwen2_moe every second layer", "granitemoe", "mixtral window"};
+    static const char *const names[] = {
+        "qwen2_moe every second layer",         "granitemoe",  "mixtral window", "glm4_moe groups, all layers",
+        "deepseek_v2 groups, straight queries", "deepseek_v3", "phimoe"};
     static const char *const settings[] = {"compensate", "ls",         "router", "fit", "experts",
                                            "merge",      "final_norm", "yes",    NULL};
     const expected *e = *state;
     json_t *report;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         place p = place_open(e, names[i]);
-        if (prune(&p, "reap", 0.35, i == 2 ? 2 : 1, settings, &report) != PARE_OK)
+        if (prune(&p, i % 2 ? "reap" : "expert-obs", 0.35, i == 2 ? 2 : 1, settings, &report) != PARE_OK)
             fail_msg("%s: %s", names[i], pare_message());
         assert_true(isfinite(loss_of(e, p.output)));
+        assert_merged_in_groups(&p, report);
         json_decref(report);
         place_close(&p);
     }
