@@ -24,25 +24,15 @@ static pare_status gates_of(const pare_model *model, float ***out) {
     return PARE_OK;
 }
 
-static pare_status plan_fisher(pare_prune_job *job, const pare_source *source, pare_plan *plan) {
+static pare_status plan_fisher(pare_prune_job *job, pare_plan *plan) {
     uint64_t bytes = pare_output_fisher_bytes(job->current);
-    bool file = plan->limit && bytes > plan->limit / 2;
-    pare_fisher_request request = {.source = source,
-                                   .sequences = (int64_t)plan->sequences,
-                                   .length = (int64_t)plan->length,
-                                   .limit = plan->limit && !file ? plan->limit - bytes : plan->limit};
+    bool file = pare_limit_wants_file(plan->limit, bytes);
     pare_pass_memory pass = {0};
-    int64_t group;
-    pare_work work;
-    PARE_TRY(pare_output_fisher_group(&request, &group, &pass));
-    PARE_TRY(pare_output_fisher_work(&request, &work));
-    pare_prune_plan_work(job, "feeling outputs", &work, job->asked->target.rounds);
+    PARE_TRY(pare_prune_plan_feeling(job, plan->limit && !file ? plan->limit - bytes : plan->limit,
+                                     job->asked->target.rounds, &pass));
     plan->metrics = bytes;
     if (file) plan->scratch += bytes;
-    plan->weights = pass.weights;
-    plan->activations = pass.activations;
-    plan->gradients = pass.gradients;
-    plan->micro_batch = (uint64_t)pass.micro_batch;
+    pare_prune_plan_pass(job, &pass);
     return PARE_OK;
 }
 
@@ -62,8 +52,8 @@ pare_status pare_prune_plan_repair(pare_prune_job *job) {
     pare_selection sizes;
     pare_layerwise_memory memory;
     bool felt = pare_recipe_feels_outputs(&job->asked->recipe);
-    if (felt) PARE_TRY(plan_fisher(job, &source, plan));
-    uint64_t kept = plan->metrics && plan->metrics <= plan->limit / 2 ? plan->metrics : 0;
+    if (felt) PARE_TRY(plan_fisher(job, plan));
+    uint64_t kept = pare_limit_wants_file(plan->limit, plan->metrics) ? 0 : plan->metrics;
     pare_repair_job repair = {.source = &source,
                               .sequences = (int64_t)plan->sequences,
                               .length = (int64_t)plan->length,

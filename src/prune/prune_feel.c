@@ -11,7 +11,6 @@ static pare_cache *cache_of(const pare_prune_job *job, bool file) {
     return job->round == 0 && !file ? job->asked->cache : NULL;
 }
 
-/* They go to a scratch file where they would take more than half of the limit. */
 /* The pass. */
 typedef struct feeling {
     pare_fisher_request request;
@@ -29,7 +28,7 @@ pare_status pare_prune_feel_outputs(pare_prune_job *job, const char *felt, const
                                     pare_output_fisher *own, const pare_output_fisher **out) {
     int64_t sequences = job->windows.count / job->asked->calibration.batches;
     uint64_t bytes = pare_output_fisher_bytes(job->current);
-    bool file = limit && bytes > limit / 2;
+    bool file = pare_limit_wants_file(limit, bytes);
     pare_cache *cache = cache_of(job, file);
     char *name =
         pare_format("%s %u %lld", job->calibration_digest, (unsigned)job->backend->operand, (long long)sequences);
@@ -51,4 +50,25 @@ pare_status pare_prune_feel_outputs(pare_prune_job *job, const char *felt, const
     }
     free(name);
     return status;
+}
+
+pare_status pare_prune_plan_feeling(pare_prune_job *job, uint64_t limit, double times, pare_pass_memory *pass) {
+    const pare_plan *plan = &job->plan.sizes;
+    pare_source source = {.model = job->current, .backend = job->backend};
+    pare_fisher_request request = {
+        .source = &source, .sequences = (int64_t)plan->sequences, .length = (int64_t)plan->length, .limit = limit};
+    int64_t group;
+    pare_work work;
+    PARE_TRY(pare_output_fisher_group(&request, &group, pass));
+    PARE_TRY(pare_output_fisher_work(&request, &work));
+    pare_prune_plan_work(job, "feeling outputs", &work, times);
+    return PARE_OK;
+}
+
+void pare_prune_plan_pass(pare_prune_job *job, const pare_pass_memory *pass) {
+    pare_plan *plan = &job->plan.sizes;
+    plan->weights = pass->weights;
+    plan->activations = pass->activations;
+    plan->gradients = pass->gradients;
+    plan->micro_batch = (uint64_t)pass->micro_batch;
 }

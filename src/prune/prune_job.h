@@ -192,6 +192,10 @@ bool pare_prune_widths_cost(const pare_prune_job *job);
  * that there are for them and the pass; felt: the name that it is kept under with --resume. */
 pare_status pare_prune_feel_outputs(pare_prune_job *job, const char *felt, const pare_source *source, uint64_t limit,
                                     pare_output_fisher *own, const pare_output_fisher **out);
+/* What that pass will hold beside the metrics, of `limit` bytes, and has to do, `times` times. */
+pare_status pare_prune_plan_feeling(pare_prune_job *job, uint64_t limit, double times, pare_pass_memory *pass);
+/* The pass that holds most is this one. */
+void pare_prune_plan_pass(pare_prune_job *job, const pare_pass_memory *pass);
 /* Trains what is left, half a block after the other, where the recipe says so (prune_reconstruct.c): changes
  * job->repaired; and adds what that will hold to job->plan. */
 pare_status pare_prune_reconstruct(void *job);
@@ -201,8 +205,9 @@ pare_status pare_prune_plan_reconstruct(pare_prune_job *job);
 pare_status pare_prune_keep_load(pare_prune_job *job);
 pare_status pare_prune_follow_tokens(pare_prune_job *job);
 pare_status pare_prune_plan_experts(pare_prune_job *job);
-/* Where experts are merged (prune_expert_repair.c): changes job->selection, which is there, to one of each group, and fills
- * job->groups. Merges and repairs experts, where the recipe says so: fills job->repaired. What that adds to job->plan. */
+/* Where experts are merged (prune_expert_repair.c): changes job->selection, which is there, to one of each group, and
+ * fills job->groups. Merges and repairs experts, where the recipe says so: fills job->repaired. What that adds to
+ * job->plan. */
 pare_status pare_prune_group_experts(pare_prune_job *job, const pare_goal *goal);
 pare_status pare_prune_repair_experts(pare_prune_job *job);
 pare_status pare_prune_plan_repair_experts(pare_prune_job *job);

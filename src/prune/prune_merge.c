@@ -16,8 +16,7 @@ uint64_t pare_prune_merged_bytes(const pare_model *model, const pare_widths *wid
 }
 
 bool pare_prune_merges_in_file(const pare_prune_job *job, uint64_t bytes) {
-    uint64_t limit = pare_runtime_limit(job->runtime);
-    return limit && bytes > limit / 2;
+    return pare_limit_wants_file(pare_runtime_limit(job->runtime), bytes);
 }
 
 pare_status pare_prune_merge_begin(pare_prune_job *job, bool writers) {

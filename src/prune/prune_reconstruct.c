@@ -43,7 +43,7 @@ static bool feels(const pare_prune_job *job) {
 /* Bytes of the metric, which is there as long as the training, and how many of them are in a scratch file. */
 static uint64_t metric_bytes(const pare_prune_job *job, uint64_t limit, uint64_t *in_file) {
     uint64_t bytes = feels(job) ? pare_output_fisher_bytes(job->current) : 0;
-    *in_file = limit && bytes > limit / 2 ? bytes : 0;
+    *in_file = pare_limit_wants_file(limit, bytes) ? bytes : 0;
     return bytes;
 }
 
@@ -105,24 +105,11 @@ pare_status pare_prune_reconstruct(void *context) {
 
 /* The pass that the metric takes, which may hold more than that of the scores. */
 static pare_status plan_metric(pare_prune_job *job, uint64_t held) {
-    pare_plan *plan = &job->plan.sizes;
-    pare_source source = {.model = job->current, .backend = job->backend};
-    pare_fisher_request request = {.source = &source,
-                                   .sequences = (int64_t)plan->sequences,
-                                   .length = (int64_t)plan->length,
-                                   .limit = pare_limit_beside(plan->limit, held)};
+    const pare_plan *plan = &job->plan.sizes;
     pare_pass_memory pass = {0};
-    int64_t group;
-    pare_work work;
-    PARE_TRY(pare_output_fisher_group(&request, &group, &pass));
-    PARE_TRY(pare_output_fisher_work(&request, &work));
-    pare_prune_plan_work(job, "feeling outputs", &work, 1.0);
-    if (pass.weights + pass.activations + pass.gradients <= plan->weights + plan->activations + plan->gradients)
-        return PARE_OK;
-    plan->weights = pass.weights;
-    plan->activations = pass.activations;
-    plan->gradients = pass.gradients;
-    plan->micro_batch = (uint64_t)pass.micro_batch;
+    PARE_TRY(pare_prune_plan_feeling(job, pare_limit_beside(plan->limit, held), 1.0, &pass));
+    if (pass.weights + pass.activations + pass.gradients > plan->weights + plan->activations + plan->gradients)
+        pare_prune_plan_pass(job, &pass);
     return PARE_OK;
 }
 

@@ -84,7 +84,7 @@ static pare_status gather_metric(void *context) {
     repairing *r = context;
     const pare_model *model = r->job->current;
     uint64_t limit = r->repair.limit, bytes = pare_output_fisher_bytes(model);
-    bool file = limit && bytes > limit / 2;
+    bool file = pare_limit_wants_file(limit, bytes);
     const pare_output_fisher *fisher;
     PARE_TRY(pare_prune_feel_outputs(r->job, "felt-repair", &r->source, limit, &r->fisher, &fisher));
     if (isnan(r->job->result.loss)) r->job->result.loss = fisher->loss;

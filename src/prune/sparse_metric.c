@@ -21,8 +21,7 @@ static uint64_t fisher_room(const pare_prune_job *job) {
 }
 
 static bool fisher_in_file(const pare_prune_job *job) {
-    uint64_t limit = pare_runtime_limit(job->runtime);
-    return limit && fisher_bytes(job) > limit / 2;
+    return pare_limit_wants_file(pare_runtime_limit(job->runtime), fisher_bytes(job));
 }
 
 uint64_t pare_sparse_metric_kept(const pare_prune_job *job) {
@@ -54,10 +53,7 @@ pare_status pare_sparse_metric_plan(pare_prune_job *job) {
     pare_prune_plan_work(job, "feeling outputs", &work, 1.0);
     plan->metrics = fisher_bytes(job) + fisher_room(job);
     if (fisher_in_file(job)) plan->scratch += fisher_bytes(job);
-    plan->weights = pass.weights;
-    plan->activations = pass.activations;
-    plan->gradients = pass.gradients;
-    plan->micro_batch = (uint64_t)pass.micro_batch;
+    pare_prune_plan_pass(job, &pass);
     return PARE_OK;
 }
 

@@ -20,8 +20,7 @@ static uint64_t gradient_bytes(const pare_prune_job *job) {
 }
 
 static bool gradients_in_file(const pare_prune_job *job) {
-    uint64_t limit = pare_runtime_limit(job->runtime);
-    return limit && gradient_bytes(job) > limit / 2;
+    return pare_limit_wants_file(pare_runtime_limit(job->runtime), gradient_bytes(job));
 }
 
 pare_weights_job pare_sparse_layerwise(pare_prune_job *job, const pare_source *source) {

@@ -13,6 +13,10 @@ uint64_t pare_runtime_limit(const pare_runtime *runtime);
 
 /* What bytes that are taken leave of such a limit: 1 where that is nothing, as 0 is no limit, and stays it. */
 uint64_t pare_limit_beside(uint64_t limit, uint64_t taken);
+/* True if state of so many bytes is kept in a scratch file: in memory it would take more than half of the limit. */
+static inline bool pare_limit_wants_file(uint64_t limit, uint64_t bytes) {
+    return limit && bytes > limit / 2;
+}
 
 /* Where that limit comes from. */
 pare_limit_origin pare_runtime_limit_origin(const pare_runtime *runtime);
