@@ -115,12 +115,13 @@ static void copy_turned(const place *p, size_t from, size_t to, uint32_t by, boo
     const pare_tensor *source = p->m.model->tensors[from], *target = p->m.model->tensors[to];
     const pare_checkpoint *checkpoint = p->m.model->checkpoint;
     uint64_t rows = source->shape[0], columns = source->shape[1];
-    const float *values = source->data;
+    const char *values = source->data; /* aligned to nothing */
     float *turned = malloc(rows * columns * sizeof *turned);
     for (uint64_t i = 0; i < rows; i++)
-        for (uint64_t j = 0; j < columns; j++)
-            turned[i * columns + j] =
-                down ? values[i * columns + (j + by) % columns] : values[(i + by) % rows * columns + j];
+        for (uint64_t j = 0; j < columns; j++) {
+            uint64_t at = down ? i * columns + (j + by) % columns : (i + by) % rows * columns + j;
+            memcpy(&turned[i * columns + j], values + at * sizeof *turned, sizeof *turned);
+        }
     FILE *file = fopen(pare_checkpoint_file(checkpoint, target->file), "r+b");
     long at =
         (long)((const char *)target->data - (const char *)pare_checkpoint_mapping(checkpoint, target->file)->data);
