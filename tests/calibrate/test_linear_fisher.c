@@ -240,54 +240,6 @@ static void groups_agree(void **state) {
     tiny_pass_close(&t);
 }
 
-typedef struct watch {
-    bool through;          /* it is not stopped */
-    uint64_t first, total; /* report, and of how many */
-} watch;
-
-static void stop_late(void *user, const char *stage, uint64_t done, uint64_t total) {
-    watch *w = user;
-    (void)stage;
-    if (!w->total) *w = (watch){w->through, done, total};
-    if (!w->through && done * 3 > total * 2) pare_interrupt();
-}
-
-/* Stopped after two thirds, and taken up from the last whole group: the same bits, and only the rest is run. */
-static void groups_are_taken_up(void **state) {
-    (void)state;
-    tiny_pass t = open_tiny(64, LENGTH);
-    pare_source source = {.model = t.model, .backend = t.backend};
-    pare_fisher_request request = request_of(&t, &source);
-    pare_linear_fisher whole = run(&request, everything, INT64_MAX), stopped;
-    char *folder = tiny_folder(), *path = pare_path_join(folder, "felt");
-    watch w = {0};
-    pare_runtime runtime = {.progress = stop_late, .progress_user = &w};
-    bool wanted[256];
-    memset(wanted, 1, sizeof wanted);
-    pare_fisher_choice choice = {.wanted = wanted, .widest = INT64_MAX};
-    request.runtime = &runtime;
-    request.state = path;
-    request.key = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-    assert_int_equal(pare_linear_fisher_run(&request, &choice, &stopped), PARE_INTERRUPTED);
-    pare_interrupt_clear();
-    assert_true(pare_file_exists(path));
-    w = (watch){.through = true};
-    assert_int_equal(pare_linear_fisher_run(&request, &choice, &stopped), PARE_OK);
-    assert_true(w.first * 2 > w.total);
-    assert_true(stopped.loss == whole.loss);
-    assert_memory_equal(stopped.memory.data, whole.memory.data, whole.memory.bytes);
-    request.key = "f123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-    pare_linear_fisher refused;
-    assert_int_equal(pare_linear_fisher_run(&request, &choice, &refused), PARE_FORMAT_ERROR);
-    assert_non_null(strstr(pare_message(), "other options"));
-    pare_linear_fisher_free(&whole);
-    pare_linear_fisher_free(&stopped);
-    tiny_remove(folder);
-    free(folder);
-    free(path);
-    tiny_pass_close(&t);
-}
-
 /* What is asked for is there, bit for bit as in a run for everything; nothing else is. gate and up have 24 rows. */
 static void choices(void **state) {
     (void)state;
@@ -437,7 +389,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_by_hand),
         cmocka_unit_test(groups_agree),
-        cmocka_unit_test(groups_are_taken_up),
         cmocka_unit_test(choices),
         cmocka_unit_test(stages),
         cmocka_unit_test(memory_is_announced),
