@@ -2,55 +2,12 @@
 #ifndef PARE_TESTS_EXPERT_PRUNE_RUN_H
 #define PARE_TESTS_EXPERT_PRUNE_RUN_H
 
-#include "model/families.h"
-#include "prune_run.h"
+#include "family_place.h"
 
 #define PRUNING_GOLDEN PARE_SOURCE_DIR "/tests/data/expert_pruning.json"
 
-typedef struct expected {
-    families all;
-    json_t *golden;
-    pare_backend *backend;
-} expected;
-
 static inline int setup(void **state) {
-    expected *e = *state = calloc(1, sizeof *e);
-    e->all = families_load_from(EXPERTS_GOLDEN);
-    e->golden = load_json(PRUNING_GOLDEN);
-    return pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &e->backend) != PARE_OK;
-}
-
-static inline int teardown(void **state) {
-    expected *e = *state;
-    pare_backend_close(e->backend);
-    json_decref(e->golden);
-    families_free(&e->all);
-    free(e);
-    return 0;
-}
-
-/* A case's model, and a folder that holds only what comes of it. */
-typedef struct place {
-    family_model m;
-    char *folder, *output, *scores, *ids;
-} place;
-
-static inline place place_open(const expected *e, const char *name, family_form form) {
-    place p = {.m = family_open(family_case(&e->all, name), form), .folder = tiny_folder()};
-    p.output = pare_path_join(p.folder, "output");
-    p.scores = pare_path_join(p.folder, "scores.json");
-    p.ids = pare_path_join(p.m.folder, "ids.json");
-    family_write_ids(&e->all, p.ids);
-    return p;
-}
-
-static inline void place_close(place *p) {
-    family_close(&p->m);
-    tiny_remove(p->folder);
-    free(p->folder);
-    free(p->output);
-    free(p->scores);
-    free(p->ids);
+    return expected_open(state, families_load_from(EXPERTS_GOLDEN), load_json(PRUNING_GOLDEN));
 }
 
 static inline pare_status prune_on(const place *p, const char *method, double ratio,
@@ -70,10 +27,7 @@ static inline pare_status prune_on(const place *p, const char *method, double ra
 }
 
 static inline pare_status prune(const place *p, const char *method, double ratio, char **report) {
-    return prune_on(p, method, ratio,
-                    (pare_calibration_options){
-                        .source = p->ids, .samples = FAMILY_SEQUENCES, .length = FAMILY_LENGTH, .stream = true},
-                    report);
+    return prune_on(p, method, ratio, calibration_on(p), report);
 }
 
 static inline void assert_refused(const place *p, const char *method, double ratio, const char *part) {

@@ -19,7 +19,7 @@ static void assert_config_refused(const json_t *one, const char *key, json_int_t
 static void groups_hold_what_tokens_choose(void **state) {
     const expected *e = *state;
     const json_t *one = family_case(&e->all, "glm4_moe groups, all layers");
-    place p = place_open(e, family_name(one), (family_form){0});
+    place p = place_open(e, family_name(one));
     assert_refused(&p, "reap", 0.75, "3 of 12 experts would be left in layer 0, too few for its 3 groups (n_group)");
     assert_refused(&p, "reap", 0.2, "removes nothing here");
     place_close(&p);
@@ -46,7 +46,7 @@ static void layers_without_experts_keep_their_places(void **state) {
     const expected *e = *state;
     for (int i = 0; i < 2; i++) {
         const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
-        place p = place_open(e, names[i], (family_form){0});
+        place p = place_open(e, names[i]);
         pare_prune_options options = PARE_PRUNE_OPTIONS_INIT;
         options.output = p.output;
         options.drops = &first;
@@ -100,7 +100,7 @@ static void predicting_layers_are_left_out(void **state) {
     json_t *config = json_deep_copy(json_object_get(one, "config"));
     family_form form = {.config = config, .more = "model.layers.3.eh_proj.weight", .more_rows = 3, .more_columns = 5};
     json_object_set_new(config, key, json_integer(1));
-    place p = place_open(e, family_name(one), form);
+    place p = place_of(e, family_case(&e->all, family_name(one)), form);
     char *report;
     assert_int_equal(prune(&p, "reap", 0.35, &report), PARE_OK);
     pare_text_free(report);

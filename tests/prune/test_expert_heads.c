@@ -1,51 +1,12 @@
 /* Attention heads of models with experts: names, shapes and loss of what is written are what transformers makes of it
  * (tests/data/expert_heads.json); every method that removes heads elsewhere does here, and leaves experts and routers
  * as they are; what does not is refused in one sentence. */
+#include "family_place.h"
 #include "model/expert_tensors.h"
-#include "model/families.h"
-#include "prune_run.h"
-
-typedef struct expected {
-    families all;
-    json_t *golden;
-    pare_backend *backend;
-} expected;
 
 static int setup(void **state) {
-    expected *e = *state = calloc(1, sizeof *e);
-    e->all = families_load_from(EXPERTS_GOLDEN);
-    e->golden = load_json(PARE_SOURCE_DIR "/tests/data/expert_heads.json");
-    return pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &e->backend) != PARE_OK;
-}
-
-static int teardown(void **state) {
-    expected *e = *state;
-    pare_backend_close(e->backend);
-    json_decref(e->golden);
-    families_free(&e->all);
-    free(e);
-    return 0;
-}
-
-typedef struct place {
-    family_model m;
-    char *folder, *output, *ids;
-} place;
-
-static place place_open(const expected *e, const char *name) {
-    place p = {.m = family_open(family_case(&e->all, name), (family_form){0}), .folder = tiny_folder()};
-    p.output = pare_path_join(p.folder, "output");
-    p.ids = pare_path_join(p.m.folder, "ids.json");
-    family_write_ids(&e->all, p.ids);
-    return p;
-}
-
-static void place_close(place *p) {
-    family_close(&p->m);
-    tiny_remove(p->folder);
-    free(p->folder);
-    free(p->output);
-    free(p->ids);
+    return expected_open(state, families_load_from(EXPERTS_GOLDEN),
+                         load_json(PARE_SOURCE_DIR "/tests/data/expert_heads.json"));
 }
 
 /* Half of the KV groups; ffn: and of the FFN's channels. */
@@ -58,8 +19,7 @@ static pare_status prune(const place *p, const char *method, bool ffn) {
     options.method = method;
     options.ratio = 0.5;
     if (!ffn) options.ffn = (pare_layers){.given = true};
-    options.calibration = (pare_calibration_options){
-        .source = p->ids, .samples = FAMILY_SEQUENCES, .length = FAMILY_LENGTH, .stream = true};
+    options.calibration = calibration_on(p);
     pare_status status = pare_prune(p->m.model, &options, &runtime, &report);
     pare_text_free(report);
     return status;

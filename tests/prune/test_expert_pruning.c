@@ -94,7 +94,7 @@ static void experts_go_as_transformers_has_it(void **state) {
     size_t i, j;
     json_t *one, *row;
     json_array_foreach(json_object_get(e->golden, "cases"), i, one) {
-        place p = place_open(e, family_name(one), (family_form){0});
+        place p = place_open(e, family_name(one));
         json_array_foreach(json_object_get(one, "rows"), j, row) {
             const char *method = json_string_value(json_object_get(row, "method"));
             char *text;
@@ -115,7 +115,7 @@ static void experts_go_as_transformers_has_it(void **state) {
 
 static void what_cannot_be_is_refused(void **state) {
     const expected *e = *state;
-    place p = place_open(e, "mixtral window", (family_form){0});
+    place p = place_open(e, "mixtral window");
     assert_refused(&p, "reap", 0.8, "every token reaches 3 (num_experts_per_tok); ask for less (--ratio 0.4 at most)");
     assert_refused(&p, "reap", 0.1, "removes nothing here");
     assert_refused(&p, "taylor", 0.4, "--mode expert removes whole experts");
@@ -157,7 +157,7 @@ static void damaged_experts_are_named(void **state) {
 /* Two tokens, each of which reaches one expert of four: two or three are reached by none, and go first. */
 static void unreached_experts_are_named(void **state) {
     const expected *e = *state;
-    place p = place_open(e, "olmoe normalised, one of four", (family_form){0});
+    place p = place_open(e, "olmoe normalised, one of four");
     char *text;
     tiny_write_text(p.m.folder, "ids.json", "[[3,7]]");
     assert_int_equal(
@@ -192,7 +192,7 @@ static void unreached_experts_are_named(void **state) {
 static void routers_with_nan_are_named(void **state) {
     static const char name[] = "model.layers.1.mlp.gate.weight";
     const expected *e = *state;
-    place p = place_open(e, "qwen2_moe", (family_form){0});
+    place p = place_open(e, "qwen2_moe");
     const pare_tensor *router = pare_checkpoint_find(p.m.model->checkpoint, name);
     const char *file = pare_checkpoint_file(p.m.model->checkpoint, router->file);
     long at = (long)((const char *)router->data -

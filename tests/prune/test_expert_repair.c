@@ -2,54 +2,14 @@
  * (tests/data/expert_pruning.json), for every layout of experts; an expert merged with copies of itself, whose
  * channels stand in other orders, is itself; groups are those of average linkage; what is written computes that; and
  * what cannot be is refused. */
+#include "family_place.h"
 #include "model/expert_tensors.h"
-#include "model/families.h"
-#include "prune_run.h"
 #include "select/cluster.h"
 
 #define PRUNING_GOLDEN PARE_SOURCE_DIR "/tests/data/expert_pruning.json"
 
-typedef struct expected {
-    families all;
-    json_t *golden;
-    pare_backend *backend;
-} expected;
-
 static int setup(void **state) {
-    expected *e = *state = calloc(1, sizeof *e);
-    e->all = families_load_from(EXPERTS_GOLDEN);
-    e->golden = load_json(PRUNING_GOLDEN);
-    return pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &e->backend) != PARE_OK;
-}
-
-static int teardown(void **state) {
-    expected *e = *state;
-    pare_backend_close(e->backend);
-    json_decref(e->golden);
-    families_free(&e->all);
-    free(e);
-    return 0;
-}
-
-typedef struct place {
-    family_model m;
-    char *folder, *output, *ids;
-} place;
-
-static place place_open(const expected *e, const char *name) {
-    place p = {.m = family_open(family_case(&e->all, name), (family_form){0}), .folder = tiny_folder()};
-    p.output = pare_path_join(p.folder, "output");
-    p.ids = pare_path_join(p.m.folder, "ids.json");
-    family_write_ids(&e->all, p.ids);
-    return p;
-}
-
-static void place_close(place *p) {
-    family_close(&p->m);
-    tiny_remove(p->folder);
-    free(p->folder);
-    free(p->output);
-    free(p->ids);
+    return expected_open(state, families_load_from(EXPERTS_GOLDEN), load_json(PRUNING_GOLDEN));
 }
 
 /* settings: pairs up to a NULL. */
@@ -68,8 +28,7 @@ static pare_status prune(const place *p, const char *method, double ratio, uint3
     options.iterations = rounds;
     options.settings = list;
     options.setting_count = count;
-    options.calibration = (pare_calibration_options){
-        .source = p->ids, .samples = FAMILY_SEQUENCES, .length = FAMILY_LENGTH, .stream = true};
+    options.calibration = calibration_on(p);
     pare_status status = pare_prune(p->m.model, &options, &runtime, &text);
     *report = text ? json_loads(text, 0, NULL) : NULL;
     pare_text_free(text);

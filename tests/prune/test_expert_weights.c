@@ -1,69 +1,36 @@
 /* Single weights inside experts: masks, which experts take the layer's inputs, and the loss of what is written are
  * those of a prototype on transformers' modules (tests/data/expert_weights.json), in one group of experts as in groups
  * of one; experts that no token reaches are named; what does not reach inside experts is refused. */
+#include "family_place.h"
 #include "model/expert_tensors.h"
-#include "model/families.h"
-#include "prune_run.h"
 
 #define WEIGHTS_GOLDEN PARE_SOURCE_DIR "/tests/data/expert_weights.json"
 
-typedef struct expected {
-    families all;
-    json_t *golden;
-    pare_backend *backend;
-} expected;
-
 static int setup(void **state) {
-    expected *e = *state = calloc(1, sizeof *e);
-    e->all = families_load_from(EXPERTS_GOLDEN);
-    e->golden = load_json(WEIGHTS_GOLDEN);
-    return pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &e->backend) != PARE_OK;
+    return expected_open(state, families_load_from(EXPERTS_GOLDEN), load_json(WEIGHTS_GOLDEN));
 }
 
-static int teardown(void **state) {
-    expected *e = *state;
-    pare_backend_close(e->backend);
-    json_decref(e->golden);
-    families_free(&e->all);
-    free(e);
-    return 0;
-}
-
-typedef struct place {
-    family_model m;
-    char *folder, *output, *ids;
+typedef struct weighing {
+    place at;
     pare_prune_options options; /* half of the weights, on the ids */
     pare_setting settings[4];
     uint64_t memory;
-} place;
+} weighing;
 
-static place place_open(const expected *e, const char *name, const char *method) {
-    place p = {.m = family_open(family_case(&e->all, name), (family_form){0}), .folder = tiny_folder()};
-    p.output = pare_path_join(p.folder, "output");
-    p.ids = pare_path_join(p.m.folder, "ids.json");
-    family_write_ids(&e->all, p.ids);
-    p.options = (pare_prune_options)PARE_PRUNE_OPTIONS_INIT;
-    p.options.method = method;
-    p.options.sparsity = (pare_sparsity){.given = true, .share = 0.5};
-    p.options.output = p.output;
-    p.options.force = true;
-    p.options.calibration = (pare_calibration_options){
-        .source = p.ids, .samples = FAMILY_SEQUENCES, .length = FAMILY_LENGTH, .stream = true};
-    return p;
+static weighing weigh(const expected *e, const char *name, const char *method) {
+    weighing w = {.at = place_open(e, name), .options = PARE_PRUNE_OPTIONS_INIT};
+    w.options.method = method;
+    w.options.sparsity = (pare_sparsity){.given = true, .share = 0.5};
+    w.options.output = w.at.output;
+    w.options.force = true;
+    w.options.calibration = calibration_on(&w.at);
+    return w;
 }
 
-static void place_close(place *p) {
-    family_close(&p->m);
-    tiny_remove(p->folder);
-    free(p->folder);
-    free(p->output);
-    free(p->ids);
-}
-
-static pare_status prune(const place *p, json_t **report) {
+static pare_status prune(const weighing *p, json_t **report) {
     const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32, .memory_limit = p->memory};
     char *text = NULL;
-    pare_status status = pare_prune(p->m.model, &p->options, &runtime, &text);
+    pare_status status = pare_prune(p->at.m.model, &p->options, &runtime, &text);
     *report = status == PARE_OK ? json_loads(text, 0, NULL) : NULL;
     pare_text_free(text);
     return status;
@@ -99,18 +66,18 @@ static size_t layer_differences(const pare_model *model, uint32_t layer, const c
     return wrong;
 }
 
-static void check_written(const expected *e, const place *p, const json_t *row, const char *what) {
+static void check_written(const expected *e, const weighing *p, const json_t *row, const char *what) {
     const char *mask = json_string_value(json_object_get(row, "mask"));
     size_t at = 0, wrong = 0;
     pare_model *model;
-    if (pare_model_open(p->output, &model) != PARE_OK) fail_msg("%s", pare_message());
+    if (pare_model_open(p->at.output, &model) != PARE_OK) fail_msg("%s", pare_message());
     for (uint32_t layer = 0; layer < model->config.layers; layer++)
         wrong += layer_differences(model, layer, mask, &at);
     if (wrong) fail_msg("%s: %zu of %zu weights went otherwise", what, wrong, at);
     assert_int_equal((at + 7) / 8 * 2, strlen(mask));
     for (uint32_t layer = 0; layer < model->config.layers; layer++) {
         size_t router = pare_tensor_id_router(&model->config, layer);
-        assert_memory_equal(model->tensors[router]->data, p->m.model->tensors[router]->data,
+        assert_memory_equal(model->tensors[router]->data, p->at.m.model->tensors[router]->data,
                             model->tensors[router]->bytes);
     }
     double loss = family_forward(model, e->backend, e->all.ids, FAMILY_SEQUENCES, FAMILY_LENGTH, NULL);
@@ -154,17 +121,17 @@ static void weights_go_as_the_prototype_has_it(void **state) {
         char what[128];
         json_t *report;
         snprintf(what, sizeof what, "%s, %s", family_name(one), method);
-        place p = place_open(e, family_name(one), method);
+        weighing p = weigh(e, family_name(one), method);
         if (prune(&p, &report) != PARE_OK) fail_msg("%s: %s", what, pare_message());
         check_written(e, &p, row, what);
         check_report(report, row, strcmp(method, "magnitude") != 0);
         json_decref(report);
-        place_close(&p);
+        place_close(&p.at);
     }
 }
 
-static char *bytes_of(const place *p, size_t *size) {
-    char *path = pare_path_join(p->output, "model.safetensors"), *bytes = NULL;
+static char *bytes_of(const weighing *p, size_t *size) {
+    char *path = pare_path_join(p->at.output, "model.safetensors"), *bytes = NULL;
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
     assert_int_equal(fseek(file, 0, SEEK_END), 0);
@@ -180,7 +147,7 @@ static char *bytes_of(const place *p, size_t *size) {
 /* Where memory has room for fewer experts at once they are looked at in more runs, and nothing else changes: the limit
  * goes down until the run is refused. */
 static void groups_change_nothing(void **state) {
-    place p = place_open(*state, "qwen2_moe every second layer", "sparsegpt");
+    weighing p = weigh(*state, "qwen2_moe every second layer", "sparsegpt");
     uint64_t least = 0, held = 0;
     size_t size, other;
     json_t *report;
@@ -202,17 +169,17 @@ static void groups_change_nothing(void **state) {
     assert_true(least + 5 * 4 * (32 * 32 + 20 * 20) <= held); /* five Gram matrices of each kind fewer */
     assert_non_null(strstr(pare_message(), "raise --memory"));
     free(all);
-    place_close(&p);
+    place_close(&p.at);
 }
 
 /* Two tokens, each of which reaches one expert of four. */
 static void unreached_experts_are_named(void **state) {
     static const char *const methods[] = {"wanda", "sparsegpt", "best-sparse", "dsnot", "symwanda", "admm"};
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        place p = place_open(*state, "olmoe normalised, one of four", methods[i]);
+        weighing p = weigh(*state, "olmoe normalised, one of four", methods[i]);
         json_t *report;
-        tiny_write_text(p.m.folder, "ids.json", "[[3,7]]");
-        p.options.calibration = (pare_calibration_options){.source = p.ids, .samples = 1, .length = 2};
+        tiny_write_text(p.at.m.folder, "ids.json", "[[3,7]]");
+        p.options.calibration = (pare_calibration_options){.source = p.at.ids, .samples = 1, .length = 2};
         if (prune(&p, &report) != PARE_OK) fail_msg("%s: %s", methods[i], pare_message());
         const char *warning = json_string_value(json_array_get(json_object_get(report, "warnings"), 0));
         assert_non_null(warning);
@@ -222,7 +189,7 @@ static void unreached_experts_are_named(void **state) {
         assert_int_equal(json_integer_value(json_object_get(some, "experts")), 8);
         assert_true(json_integer_value(json_object_get(some, "unreached")) >= 4);
         json_decref(report);
-        place_close(&p);
+        place_close(&p.at);
     }
 }
 
@@ -240,7 +207,7 @@ static void what_stays_outside_is_refused(void **state) {
         {"sparsegpt", {"residual_rank", "2"}, "--residual-rank"},
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-        place p = place_open(*state, "mixtral", refused[i].method);
+        weighing p = weigh(*state, "mixtral", refused[i].method);
         json_t *report;
         if (refused[i].setting.key) {
             p.settings[0] = refused[i].setting;
@@ -253,8 +220,8 @@ static void what_stays_outside_is_refused(void **state) {
         if (!strstr(pare_message(), refused[i].part))
             fail_msg("\"%s\" does not say \"%s\"", pare_message(), refused[i].part);
         assert_non_null(strstr(pare_message(), "does not reach inside experts"));
-        prune_run_assert_holds(p.folder, "");
-        place_close(&p);
+        prune_run_assert_holds(p.at.folder, "");
+        place_close(&p.at);
     }
 }
 

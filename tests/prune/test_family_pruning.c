@@ -1,45 +1,24 @@
 /* Every family, pruned in every way that makes sense: config.json and tensors as the class that transformers takes for
  * them has them, and its loss; or the sentence that refuses it (tests/data/family_pruning.json.gz). */
-#include "model/families.h"
+#include "family_place.h"
 #include "packed.h"
-#include "prune_run.h"
 
 /* Of losses, which hardly tell apart what is 1e-6 of the largest logit away. */
 static const double bound = 1e-5;
 
-typedef struct expected {
-    families all;
-    json_t *golden, *rows;
-    pare_backend *backend;
-} expected;
-
-static int setup(void **state) {
-    expected *e = *state = calloc(1, sizeof *e);
-    e->all = families_load();
-    e->golden = load_packed("family_pruning.json.gz");
-    e->rows = json_object_get(e->golden, "rows");
-    assert_true(json_array_size(e->rows) > 500);
-    return pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &e->backend) != PARE_OK;
+static const json_t *rows_of(const expected *e) {
+    return json_object_get(e->golden, "rows");
 }
 
-static int teardown(void **state) {
-    expected *e = *state;
-    pare_backend_close(e->backend);
-    json_decref(e->golden);
-    families_free(&e->all);
-    free(e);
-    return 0;
+static int setup(void **state) {
+    int status = expected_open(state, families_load(), load_packed("family_pruning.json.gz"));
+    assert_true(json_array_size(rows_of(*state)) > 500);
+    return status;
 }
 
 static const char *text_of(const json_t *row, const char *key) {
     return json_string_value(json_object_get(row, key));
 }
-
-/* A case's model in a folder, to be pruned into another one beside it. */
-typedef struct place {
-    family_model m;
-    char *folder, *output, *ids;
-} place;
 
 /* The file has some models of its own. */
 static const json_t *model_of(const expected *e, const char *name) {
@@ -50,20 +29,8 @@ static const json_t *model_of(const expected *e, const char *name) {
     return family_case(&e->all, name);
 }
 
-static place place_open(const expected *e, const char *name) {
-    place p = {.m = family_open(model_of(e, name), (family_form){.dtype = PARE_DTYPE_F32}), .folder = tiny_folder()};
-    p.output = pare_path_join(p.folder, "output");
-    p.ids = pare_path_join(p.m.folder, "ids.json");
-    family_write_ids(&e->all, p.ids);
-    return p;
-}
-
-static void place_close(place *p) {
-    family_close(&p->m);
-    tiny_remove(p->folder);
-    free(p->folder);
-    free(p->output);
-    free(p->ids);
+static place place_alone(const expected *e, const char *name) {
+    return place_of(e, model_of(e, name), (family_form){.dtype = PARE_DTYPE_F32});
 }
 
 /* *parameters: what the report says is left. */
@@ -156,12 +123,12 @@ static void all_ways(void **state) {
     const expected *e = *state;
     const char *name = "";
     place p = {0};
-    for (size_t i = 0; i < json_array_size(e->rows); i++) {
-        const json_t *row = json_array_get(e->rows, i);
+    for (size_t i = 0; i < json_array_size(rows_of(e)); i++) {
+        const json_t *row = json_array_get(rows_of(e), i);
         if (strcmp(name, text_of(row, "name")) != 0) {
             if (p.folder) place_close(&p);
             name = text_of(row, "name");
-            p = place_open(e, name);
+            p = place_alone(e, name);
         }
         uint64_t parameters;
         pare_status status = prune(&p, text_of(row, "way"), &parameters);
@@ -181,7 +148,7 @@ static void layers_that_differ_are_read_again(void **state) {
     static const char *const names[] = {"llama",    "qwen2", "phi3",   "gpt2",          "gpt_neo",  "gptj",
                                         "gpt_neox", "opt",   "falcon", "falcon groups", "stablelm", "helium biases"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        place p = place_open(e, names[i]);
+        place p = place_alone(e, names[i]);
         const pare_runtime runtime = {.threads = 1, .compute = PARE_COMPUTE_FP32};
         pare_prune_options options = PARE_PRUNE_OPTIONS_INIT;
         pare_model *model;
@@ -205,8 +172,8 @@ static void layers_that_differ_are_read_again(void **state) {
 static const json_t *row_of(const expected *e, const char *name, const char *way) {
     size_t i;
     json_t *row;
-    json_array_foreach(e->rows, i, row) if (strcmp(text_of(row, "name"), name) == 0 &&
-                                            strcmp(text_of(row, "way"), way) == 0) return row;
+    json_array_foreach(rows_of(e), i, row) if (strcmp(text_of(row, "name"), name) == 0 &&
+                                               strcmp(text_of(row, "way"), way) == 0) return row;
     fail_msg("%s, %s: not there", name, way);
     return NULL;
 }
