@@ -1,14 +1,15 @@
 /* A walk on disk (checkpoint/state_file.h), numbers little-endian:
  *
  *   STATE PART N        a layer that was gone through:
- *     u64 [roles]         elements of what was repaired of each role, 0: nothing
- *     the repaired tensors, in the model's dtypes and the order of the roles
+ *     of each tensor of the layer, roles, then router and experts: u64 elements of what was repaired, 0: nothing; and
+ *     the repaired tensor, in the model's dtype
  *     what the owner of the walk keeps of the layer
  *   STATE PART states   what the next one begins with:
  *     u32 next layer, apart
  *     u64 tokens, hidden size, dtype of the hidden states
  *     those of the pruned model, and of the dense one where it goes beside; nothing where no layer comes */
 #include "layerwise/layerwise.h"
+#include "model/expert_tensors.h"
 #include "support/file.h"
 
 #include <stdlib.h>
@@ -37,34 +38,24 @@ static pare_state_place place_of(const walk_file *f, const char *path, bool stat
                               .number = states ? 0 : f->layer};
 }
 
-/* How many elements of a role's tensor were repaired. */
-static pare_status pass_count(const walk_file *f, size_t id, uint64_t *count, pare_state_file *file) {
-    const pare_repaired *r = f->l->repaired;
-    *count = id < r->count && r->matrix[id] ? r->elements[id] : 0;
-    PARE_TRY(pare_state_pass(file, count, sizeof *count));
-    if (*count && (id >= r->count || *count > f->l->model->tensors[id]->count))
-        return pare_state_refuse(file->place, "has more of a tensor than the model");
-    return PARE_OK;
-}
-
-static pare_status pass_tensor(const walk_file *f, size_t id, uint64_t count, pare_state_file *file) {
+static pare_status pass_tensor(const walk_file *f, size_t id, pare_state_file *file) {
     pare_repaired *r = f->l->repaired;
+    bool known = id < r->count;
+    uint64_t count = known && r->matrix[id] ? r->elements[id] : 0;
     void *unused;
+    PARE_TRY(pare_state_pass(file, &count, sizeof count));
     if (!count) return PARE_OK;
+    if (!known || pare_tensor_is_absent(f->l->model->tensors[id]) || count > f->l->model->tensors[id]->count)
+        return pare_state_refuse(file->place, "has more of a tensor than the model");
     if (pare_state_reads(file)) PARE_TRY(pare_repaired_add(r, f->l->model, id, count, 1, &unused));
     return pare_state_pass(file, r->matrix[id], count * pare_dtype_size(f->l->model->tensors[id]->dtype));
 }
 
 static pare_status describe_layer(void *context, pare_state_file *file) {
     const walk_file *f = context;
-    uint64_t count[PARE_ALL_ROLES];
-    size_t id[PARE_ALL_ROLES];
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
-        id[role] = pare_tensor_id_in(&f->l->model->config, f->layer, role);
-        PARE_TRY(pass_count(f, id[role], &count[role], file));
-    }
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
-        PARE_TRY(pass_tensor(f, id[role], count[role], file));
+    const pare_config *config = &f->l->model->config;
+    for (size_t i = 0; i < pare_layer_tensors(config); i++)
+        PARE_TRY(pass_tensor(f, pare_layer_tensor(config, f->layer, i), file));
     return f->keeper->describe ? f->keeper->describe(f->keeper->context, f->layer, file) : PARE_OK;
 }
 

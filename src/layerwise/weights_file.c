@@ -2,6 +2,7 @@
  * that is pruned, numbers little-endian: what became of it, as in memory, and its flags as u32; the factors of what was
  * lost, and the matrix at every searched share, where there are such. */
 #include "layerwise/weights_internal.h"
+#include "model/expert_tensors.h"
 
 static bool fits(const pare_matrix_result *r, int64_t rows, int64_t columns) {
     const pare_mask_statistics *s = &r->statistics;
@@ -39,8 +40,8 @@ static pare_status pass_levels(const pare_weight_walk *w, size_t id, pare_state_
 /* What was changed is whole. */
 static pare_status check_whole(const pare_weight_walk *w, uint32_t layer, const pare_state_file *file) {
     const pare_repaired *r = w->l.repaired;
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
-        size_t id = pare_tensor_id_in(&w->l.model->config, layer, role);
+    for (size_t i = 0; i < pare_layer_tensors(&w->l.model->config); i++) {
+        size_t id = pare_layer_tensor(&w->l.model->config, layer, i);
         if (id < r->count && r->matrix[id] && r->elements[id] != w->l.model->tensors[id]->count)
             return pare_state_refuse(file->place, "is of matrices of other shapes");
     }
@@ -50,9 +51,9 @@ static pare_status check_whole(const pare_weight_walk *w, uint32_t layer, const 
 pare_status pare_weights_describe(void *walk, uint32_t layer, pare_state_file *file) {
     pare_weight_walk *w = walk;
     PARE_TRY(check_whole(w, layer, file));
-    for (int role = 0; role < PARE_MATRIX_ROLES; role++) {
-        size_t id = pare_tensor_id(layer, (pare_role)role);
-        if (!w->job->pruned[id]) continue;
+    for (size_t i = 0; i < pare_layer_tensors(&w->l.model->config); i++) {
+        size_t id = pare_layer_tensor(&w->l.model->config, layer, i);
+        if (id >= w->l.model->tensor_count || !w->job->pruned[id]) continue;
         PARE_TRY(pass_result(&w->results[id], w->l.model->tensors[id], file));
         PARE_TRY(pass_residual(w, id, file));
         PARE_TRY(pass_levels(w, id, file));

@@ -35,6 +35,26 @@ bool pare_tensor_id_split_expert(const pare_model *model, size_t id, pare_expert
     return true;
 }
 
+static size_t roles_of(const pare_config *config) {
+    size_t count = 0;
+    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
+        count += pare_has_role(&config->architecture, role);
+    return count;
+}
+
+size_t pare_layer_tensors(const pare_config *config) {
+    return roles_of(config) + (pare_has_experts(config) ? pare_expert_tensors(config) : 0);
+}
+
+size_t pare_layer_tensor(const pare_config *config, uint32_t layer, size_t i) {
+    size_t roles = roles_of(config), before = 0;
+    if (i >= roles) return first_of(config, layer) + i - roles;
+    pare_role role = 0;
+    while (!pare_has_role(&config->architecture, role) || before++ < i)
+        role++;
+    return pare_tensor_id_in(config, layer, role);
+}
+
 /* Gate stands above up in each expert's share of the first tensor. */
 static void slice_of(const pare_config *config, uint32_t layer, uint32_t expert, pare_expert_part part,
                      const pare_tensor *whole, pare_expert_slice *out) {

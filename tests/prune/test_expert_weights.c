@@ -1,6 +1,7 @@
 /* Single weights inside experts: masks, which experts take the layer's inputs, and the loss of what is written are
  * those of a prototype on transformers' modules (tests/data/expert_weights.json), in one group of experts as in groups
- * of one; experts that no token reaches are named; what does not reach inside experts is refused. */
+ * of one; experts that no token reaches are named; layers that were finished are taken up; what does not reach inside
+ * experts is refused. */
 #include "family_place.h"
 #include "model/expert_tensors.h"
 
@@ -225,11 +226,56 @@ static void what_stays_outside_is_refused(void **state) {
     }
 }
 
+static pare_status prune_until(const weighing *p, uint64_t report) {
+    prune_countdown c = {.stop_at = report};
+    const pare_runtime runtime = {
+        .threads = 1, .compute = PARE_COMPUTE_FP32, .progress = prune_count_down, .progress_user = &c};
+    char *text = NULL;
+    pare_status status = pare_prune(p->at.m.model, &p->options, &runtime, &text);
+    pare_interrupt_clear();
+    pare_text_free(text);
+    if (status != PARE_OK && status != PARE_INTERRUPTED) fail_msg("%s", pare_message());
+    return status;
+}
+
+static bool holds_a_layer(const char *folder) {
+    char *path = pare_path_join(folder, "walk-prune.0");
+    bool there = pare_file_exists(path);
+    free(path);
+    return there;
+}
+
+/* Stopped at every seventh report and taken up: the bytes of a run that never stopped. */
+static void finished_layers_are_taken_up(void **state) {
+    static const struct {
+        const char *model, *method;
+    } cases[] = {{"mixtral", "sparsegpt"}, {"granitemoe", "wanda"}, {"qwen2_moe every second layer", "best-sparse"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        weighing p = weigh(*state, cases[i].model, cases[i].method);
+        size_t size, other, kept = 0;
+        json_t *report;
+        assert_int_equal(prune(&p, &report), PARE_OK);
+        json_decref(report);
+        char *whole = bytes_of(&p, &size), *folder = pare_format("%s.progress", p.at.output);
+        p.options.resume = true;
+        tiny_remove(p.at.output);
+        for (uint64_t stop = 7; prune_until(&p, stop) == PARE_INTERRUPTED; stop += 7)
+            kept += holds_a_layer(folder);
+        char *taken_up = bytes_of(&p, &other);
+        assert_true(kept > 0);
+        assert_int_equal(size, other);
+        if (memcmp(whole, taken_up, size) != 0) fail_msg("%s, %s: other bytes", cases[i].model, cases[i].method);
+        free(whole);
+        free(taken_up);
+        free(folder);
+        place_close(&p.at);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(weights_go_as_the_prototype_has_it),
-        cmocka_unit_test(groups_change_nothing),
-        cmocka_unit_test(unreached_experts_are_named),
+        cmocka_unit_test(weights_go_as_the_prototype_has_it), cmocka_unit_test(groups_change_nothing),
+        cmocka_unit_test(unreached_experts_are_named),        cmocka_unit_test(finished_layers_are_taken_up),
         cmocka_unit_test(what_stays_outside_is_refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
