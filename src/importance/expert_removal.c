@@ -59,7 +59,7 @@ static double token_error(const removal *r, int64_t token, const int32_t *expert
         return 0.0;
     double error = product(r, gram, expert, share, expert, share) -
                    2.0 * product(r, gram, expert, share, dense, dense_share) + r->whole[token];
-    return error > 0.0 ? error : 0.0;
+    return error < 0.0 ? 0.0 : error; /* NaN stays */
 }
 
 /* Where shares are those of the chosen alone, a token that does not reach the expert does not feel that it goes; unless
@@ -129,7 +129,13 @@ static pare_status order(removal *r, double *scores) {
         for (uint32_t e = 0; e < o->experts; e++)
             r->risen[e] = r->off[e] ? INFINITY : left > 1 ? try_without(r, e) : all;
         for (uint32_t e = 0; e < o->experts; e++)
-            if (!r->off[e] && (best == o->experts || r->risen[e] < r->risen[best])) best = e;
+            if (!r->off[e] && (best == o->experts || !(r->risen[e] >= r->risen[best]))) best = e;
+        if (!isfinite(all) || !isfinite(r->risen[best]))
+            return pare_fail(
+                PARE_NUMERIC_ERROR,
+                "outputs of layer %u's experts are not finite: the model's weights hold NaN or infinities, "
+                "or are too large to compute with",
+                o->layer);
         double score = all > 0.0 ? r->risen[best] / all : 0.0;
         last = scores[best] = score > last ? score : nextafter(last, INFINITY);
         if (left > 1) remove_expert(r, best);

@@ -115,9 +115,12 @@ static bool expert_signal_elsewhere(const pare_recipe *r) {
 
 static bool experts_by_other_scores(const pare_recipe *r) {
     bool own = !r->signal || pare_signal_has(r->signal, PARE_TRAIT_EXPERTS);
+    return r->mode == PARE_MODE_EXPERT && (!own || r->salience || r->choice == PARE_CHOOSE_OBS);
+}
+
+static bool experts_by_other_repairs(const pare_recipe *r) {
     bool other = r->compensation && !pare_compensation_has(r->compensation, PARE_TRAIT_SOLVES);
-    bool more = other || r->reconstruct || r->choice == PARE_CHOOSE_OBS;
-    return r->mode == PARE_MODE_EXPERT && (!own || r->salience || more);
+    return r->mode == PARE_MODE_EXPERT && (other || r->reconstruct);
 }
 
 static bool gradient_is_missing(const pare_recipe *r) {
@@ -259,8 +262,12 @@ static const contradiction all[] = {
     {{"mode", "signal"}, expert_signal_elsewhere, "this method scores whole experts: it needs --mode expert"},
     {{"mode", "signal"},
      experts_by_other_scores,
-     "--mode expert removes whole experts by scores of their own, and repairs them by --compensate ls alone: it needs "
-     "best-experts, reap, expert-frequency, expert-gates, expert-obs, expert-taylor or random"},
+     "--mode expert removes whole experts by scores of their own: it needs best-experts, reap, expert-frequency, "
+     "expert-gates, expert-obs, expert-taylor or random"},
+    {{"mode", "compensate"},
+     experts_by_other_repairs,
+     "what is left of whole experts (--mode expert) is repaired by --compensate ls, --router fit and --experts merge: "
+     "leave out other repairs and --reconstruct"},
     {{"salience", "signal"},
      layer_signal_with_salience,
      "the signals depth, influence and removal score layers by themselves: leave out the salience"},

@@ -98,7 +98,7 @@ static bool is_damped(const pare_recipe *r) {
     bool repairs = pare_compensation_has(r->compensation, PARE_TRAIT_SWEEPS | PARE_TRAIT_ALTERNATES);
     bool fits = pare_compensation_has(r->compensation, PARE_TRAIT_SOLVES) && r->metric == PARE_METRIC_FISHER;
     bool solves = inverse || repairs || fits || pare_allocation_has(r->element.allocation, PARE_TRAIT_COSTS);
-    return is_repaired(r) || (r->mode == PARE_MODE_ELEMENT && solves);
+    return is_repaired(r) || (is_expert(r) && r->router) || (r->mode == PARE_MODE_ELEMENT && solves);
 }
 
 /* Whatever may lean on the dense model. */

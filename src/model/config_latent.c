@@ -36,7 +36,8 @@ pare_status pare_config_read_latent(pare_fields fields, pare_config *config) {
 /* transformers' yarn_apply_mscale. */
 pare_status pare_config_read_latent_scale(pare_fields fields, pare_config *config) {
     const json_t *scaling = pare_field(fields, "rope_scaling");
-    const pare_fields rope = {.path = fields.path, .object = scaling ? scaling : pare_field(fields, "rope_parameters")};
+    const pare_fields rope = {.path = fields.path,
+                              .object = json_object_size(scaling) ? scaling : pare_field(fields, "rope_parameters")};
     double all, scale = 1.0;
     if (!config->latent.keys) return PARE_OK;
     config->architecture.attention_scale = 1.0 / sqrt((double)config->head_size);

@@ -98,7 +98,8 @@ static bool is_near(const pare_routing *r, const float *logits, const int32_t *l
     for (int64_t before = 0; before < i; before++)
         if (list[before] == expert) return false;
     if (logits[expert] == -INFINITY) return false;
-    return (largest - logits[expert]) / (size > largest ? size : largest) <= 2.0f * (float)r->rule->jitter;
+    float distance = (largest - logits[expert]) / (size > largest ? size : largest);
+    return !(distance > 2.0f * (float)r->rule->jitter); /* 0 / 0 is near, as in transformers */
 }
 
 static void mix_sparsely(const pare_routing *r, const float *logits, const int32_t *list, float *share) {

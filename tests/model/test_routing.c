@@ -174,6 +174,25 @@ static void other_shares_have_their_gradients(void **state) {
     }
 }
 
+/* Where the largest logit is 0, logits of 0 count: 0 / 0 is not above the bound, as transformers' mask has it. */
+static void sparsemixer_shares_zeros_out(void **state) {
+    (void)state;
+    static const pare_experts rule = {.scale = 1.0, .groups = 1, .groups_chosen = 1, .jitter = 0.01};
+    static const float half = 0.5f, whole = 1.0f;
+    made m;
+    pare_routing r = routing_of(&m, false);
+    r.rule = &rule;
+    r.tokens = 1;
+    r.chosen = 2;
+    for (int e = 0; e < EXPERTS; e++)
+        m.probability[e] = e == 1 || e == 4 ? 0.0f : -1.0f - (float)e;
+    pare_routing_choose_token(&r, NULL, 0);
+    assert_int_equal(m.expert[0], 1);
+    assert_int_equal(m.expert[1], 4);
+    assert_memory_equal(&m.share[0], &half, sizeof half);
+    assert_memory_equal(&m.share[1], &whole, sizeof whole); /* the first one is out of the second choice */
+}
+
 /* Tokens that one expert alone is left to in each layer: NaN in all others changes nothing. */
 static void unreached_experts_are_never_multiplied(void **state) {
     (void)state;
@@ -217,6 +236,7 @@ int main(void) {
         cmocka_unit_test(of_equals_the_lower_index_comes_first),
         cmocka_unit_test(gradients_are_differences),
         cmocka_unit_test(other_shares_have_their_gradients),
+        cmocka_unit_test(sparsemixer_shares_zeros_out),
         cmocka_unit_test(unreached_experts_are_never_multiplied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

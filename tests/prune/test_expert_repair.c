@@ -3,6 +3,7 @@
  * channels stand in other orders, is itself; groups are those of average linkage; what is written computes that; and
  * what cannot be is refused. */
 #include "family_place.h"
+#include "importance/expert_removal.h"
 #include "model/expert_tensors.h"
 #include "select/cluster.h"
 
@@ -170,23 +171,65 @@ static void all_of_it_is_written(void **state) {
 }
 
 static void what_cannot_be_is_refused(void **state) {
-    static const char *const bias[] = {"compensate", "bias", NULL}, *const readers[] = {"compensate", "ls", "readers",
-                                                                                        "0.5", NULL};
+    static const char *const bias[] = {"compensate", "bias", NULL};
+    static const char *const trained[] = {"reconstruct", "5", NULL};
+    static const char *const readers[] = {"compensate", "ls", "readers", "0.5", NULL};
     const expected *e = *state;
     place p = place_open(e, "qwen3_moe");
     json_t *report;
     assert_int_equal(prune(&p, "reap", 0.35, 1, bias, &report), PARE_BAD_ARGUMENT);
     assert_non_null(strstr(pare_message(), "--compensate ls"));
+    assert_int_equal(prune(&p, "best-experts", 0.35, 1, trained, &report), PARE_BAD_ARGUMENT);
+    assert_non_null(strstr(pare_message(), "leave out other repairs and --reconstruct"));
     assert_int_equal(prune(&p, "reap", 0.35, 1, readers, &report), PARE_OK); /* said to mean nothing, and left alone */
     assert_true(json_object_get(json_object_get(report, "recipe"), "readers") == NULL);
     json_decref(report);
     place_close(&p);
 }
 
+/* Gram matrices of a router know of no method's damping but of what is asked for. */
+static void routers_are_fitted_as_damped(void **state) {
+    static const char *const fitted[] = {"router", "fit", NULL};
+    static const char *const damped[] = {"router", "fit", "damping", "100", NULL};
+    const char *const *settings[] = {fitted, damped};
+    const expected *e = *state;
+    double loss[2];
+    for (int i = 0; i < 2; i++) {
+        place p = place_open(e, "qwen3_moe");
+        json_t *report;
+        if (prune(&p, "reap", 0.35, 1, settings[i], &report) != PARE_OK) fail_msg("%s", pare_message());
+        assert_close("damping", json_number_value(json_object_get(json_object_get(report, "recipe"), "damping")),
+                     i ? 100.0 : 0.01, 1e-12);
+        loss[i] = loss_of(e, p.output);
+        json_decref(report);
+        place_close(&p);
+    }
+    assert_true(fabs(loss[0] - loss[1]) > 1e-4);
+}
+
+/* Inner products that are none say nothing of an order. */
+static void outputs_without_end_are_refused(void **state) {
+    (void)state;
+    static const pare_experts rule = {.scale = 1.0, .groups = 1, .groups_chosen = 1, .normalised = true};
+    float logits[] = {1.0f, 0.0f, -1.0f}, gram[] = {1.0f, 0.0f, 1.0f, 0.0f, 0.0f, 1.0f};
+    const pare_expert_outputs outputs = {
+        .layer = 3, .experts = 3, .chosen = 1, .rule = &rule, .tokens = 1, .logits = logits, .gram = gram};
+    double scores[3];
+    assert_int_equal(pare_expert_removal(&outputs, scores), PARE_OK);
+    for (size_t i = 0; i < 2; i++) {
+        gram[0] = i ? NAN : INFINITY; /* of the expert that the token reaches */
+        assert_int_equal(pare_expert_removal(&outputs, scores), PARE_NUMERIC_ERROR);
+        assert_non_null(strstr(pare_message(), "layer 3's experts are not finite"));
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(down_projections_leave_what_regressions_leave), cmocka_unit_test(copies_merge_into_themselves),
-        cmocka_unit_test(groups_are_those_nearest_on_average), cmocka_unit_test(all_of_it_is_written),
-        cmocka_unit_test(what_cannot_be_is_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(down_projections_leave_what_regressions_leave),
+                                       cmocka_unit_test(copies_merge_into_themselves),
+                                       cmocka_unit_test(groups_are_those_nearest_on_average),
+                                       cmocka_unit_test(all_of_it_is_written),
+                                       cmocka_unit_test(what_cannot_be_is_refused),
+                                       cmocka_unit_test(routers_are_fitted_as_damped),
+                                       cmocka_unit_test(outputs_without_end_are_refused)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
