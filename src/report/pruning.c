@@ -62,7 +62,7 @@ static char *loads_of(const pare_pruning_results *r) {
                 "loads as a %s (the same computation, in a class that has the biases): transformers, pare",
                 config->family->class_name);
         return pare_format("loads as the %s that it was: %s, pare", config->family->class_name,
-                           loses_heads(r) ? "transformers, and engines that read its head_dim" : "wherever that loads");
+                           loses_heads(r) ? "transformers, and engines that read its head_dim" : "engines that load that class");
     case PARE_CONFIG_OTHER:
         return pare_format("loads as a %s (the same computation, in a class that other engines read with such heads): "
                            "transformers, pare",

@@ -1,5 +1,4 @@
 #include "checkpoint/safetensors.h"
-#include "model/expert_tensors.h"
 #include "model/latent_tensors.h"
 #include "support/finite.h"
 #include "support/memory.h"
@@ -164,7 +163,6 @@ pare_status pare_lora_read_adapter(const pare_model *model, const pare_backend *
     incoming in = {.model = model, .options = options};
     *out = NULL;
     *options = (pare_lora_options){0};
-    PARE_TRY(pare_experts_refuse(model, "an adapter"));
     PARE_TRY(pare_latents_refuse(model, "an adapter"));
     PARE_TRY(pare_adapter_config_read(directory, options));
     PARE_TRY(open_weights(directory, &in.file));

@@ -1,4 +1,5 @@
 #include "train/adapter_module.h"
+#include "model/config_experts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -56,6 +57,12 @@ static const char *last_word(const char *name) {
     return dot ? dot + 1 : name;
 }
 
+/* Behind the number of the layer, which is the first one in a name. */
+static const char *behind_layer(const char *name) {
+    const char *number = strpbrk(name, "0123456789"), *dot = number ? strchr(number, '.') : NULL;
+    return dot ? dot + 1 : name;
+}
+
 static const char *name_in_layer(const pare_family *family, pare_role role) {
     const pare_fused *fused = pare_family_fused(family, role);
     return fused ? fused->name : pare_family_role(family, role);
@@ -63,7 +70,14 @@ static const char *name_in_layer(const pare_family *family, pare_role role) {
 
 void pare_adapter_module_target(const pare_model *model, const pare_adapter_module *module,
                                 char target[PARE_NAME_BYTES]) {
-    const pare_family *family = in_memory(model).family;
+    const pare_config config = in_memory(model);
+    const pare_family *family = config.family;
+    if (pare_has_experts(&config) && pare_role_in(module->role, PARE_PART_FFN)) {
+        char name[PARE_NAME_BYTES]; /* "model.layers.3.mlp.shared_expert.up_proj": experts' have the same last word */
+        module_name(&config, module, name);
+        snprintf(target, PARE_NAME_BYTES, "%s", behind_layer(name));
+        return;
+    }
     const char *own = name_in_layer(family, module->role);
     bool alone = true;
     for (pare_role role = 0; role < PARE_MATRIX_ROLES; role++) {

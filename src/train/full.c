@@ -1,5 +1,6 @@
 /* All weights are trained: the array holds the weights themselves in fp32, which is what the pass then takes for the
  * stored ones, so that weight decay shrinks weights and not what they have moved. */
+#include "model/expert_tensors.h"
 #include "support/memory.h"
 #include "support/random.h"
 #include "support/vectorize.h"
@@ -13,13 +14,20 @@ static const float FRESH_DEVIATION = 0.02f;
 
 typedef struct full {
     pare_trained trained; /* first: a pare_trained is one of these */
-    float **weights;      /* [tensor_count] in trained.value */
+    float **weights;      /* [tensor_count] in trained.value; NULL: not trained */
     bool keep_zeros;
     pare_gradient_sink sink;
 } full;
 
+/* What chooses among experts beside their scores has no gradient: it stays. */
+static bool is_trained(const pare_model *model, size_t id) {
+    pare_expert_place place;
+    bool chooses = pare_tensor_id_split_expert(model, id, &place) && place.what == PARE_EXPERT_CORRECTION;
+    return model->tensors[id]->count > 0 && !chooses;
+}
+
 static bool wants(void *context, size_t id) {
-    return ((const full *)context)->trained.model->tensors[id]->count > 0;
+    return is_trained(((const full *)context)->trained.model, id);
 }
 
 PARE_VECTORIZE static void add(float *restrict sum, const float *restrict part, int64_t n) {
@@ -50,7 +58,7 @@ static pare_status merged(const pare_trained *trained, size_t id, int64_t first,
 }
 
 static bool changes(const pare_trained *trained, size_t id) {
-    return trained->model->tensors[id]->count > 0;
+    return is_trained(trained->model, id);
 }
 
 enum { PIECE = 1024 };
@@ -65,7 +73,7 @@ static void round_weights(pare_trained *trained) {
     const full *f = (const full *)trained;
     for (size_t id = 0; id < trained->model->tensor_count; id++) {
         const pare_tensor *tensor = trained->model->tensors[id];
-        for (size_t first = 0; first < tensor->count; first += PIECE)
+        for (size_t first = 0; f->weights[id] && first < tensor->count; first += PIECE)
             round_piece(tensor, tensor->count - first < PIECE ? tensor->count - first : PIECE, f->weights[id] + first);
     }
 }
@@ -80,7 +88,10 @@ static void free_full(pare_trained *trained) {
 static float deviation_of(const pare_model *model, size_t id) {
     uint32_t layer;
     pare_role role;
+    pare_expert_place place;
     bool adds = pare_tensor_id_split(model, id, &layer, &role) && pare_role_writes(role);
+    if (pare_tensor_id_split_expert(model, id, &place))
+        adds = place.what == PARE_EXPERT_OWN && place.part == PARE_EXPERT_DOWN;
     return adds ? FRESH_DEVIATION / sqrtf(2.0f * (float)model->config.layers) : FRESH_DEVIATION;
 }
 
@@ -111,6 +122,7 @@ static void begin(const full *f, const pare_full_options *options) {
     const pare_model *model = f->trained.model;
     for (size_t id = 0; id < model->tensor_count; id++) {
         const pare_tensor *tensor = model->tensors[id];
+        if (!f->weights[id]) continue;
         if (!options->fresh) {
             pare_tensor_values(tensor, 0, tensor->count, f->weights[id]);
             continue;
@@ -122,13 +134,16 @@ static void begin(const full *f, const pare_full_options *options) {
 
 static pare_status allocate(full *f) {
     pare_trained *trained = &f->trained;
-    trained->count = pare_model_parameters(trained->model);
+    const pare_model *model = trained->model;
+    for (size_t id = 0; id < model->tensor_count; id++)
+        trained->count += is_trained(model, id) ? model->tensors[id]->count : 0;
     PARE_TRY(pare_trained_allocate(trained));
-    PARE_TRY(pare_alloc(&f->weights, trained->model->tensor_count, sizeof *f->weights, "the list of weights"));
+    PARE_TRY(pare_alloc(&f->weights, model->tensor_count, sizeof *f->weights, "the list of weights"));
     float *next = trained->value;
-    for (size_t id = 0; id < trained->model->tensor_count; id++) {
+    for (size_t id = 0; id < model->tensor_count; id++) {
+        if (!is_trained(model, id)) continue;
         f->weights[id] = next;
-        next += trained->model->tensors[id]->count;
+        next += model->tensors[id]->count;
     }
     return PARE_OK;
 }

@@ -1,5 +1,6 @@
 #include "train/write.h"
 #include "checkpoint/writer.h"
+#include "model/expert_tensors.h"
 #include "support/finite.h"
 #include "support/memory.h"
 #include "surgery/axes.h"
@@ -53,6 +54,15 @@ static pare_status write_changed(const writing *w, pare_writer *writer, const pa
     int64_t step = columns < CHUNK ? CHUNK / columns : 1;
     for (int64_t first = 0; first < rows; first += step)
         PARE_TRY(write_rows(w, writer, tensor, id, first, rows - first < step ? rows - first : step));
+    return PARE_OK;
+}
+
+/* Experts that are stored as one: slices are listed in the order in which they lie. */
+static pare_status write_experts(const writing *w, pare_writer *writer, const pare_tensor *whole) {
+    const pare_model *model = w->trained->model;
+    for (size_t i = 0; i < model->slice_count; i++)
+        if (model->slices[i].whole == whole)
+            PARE_TRY(write_changed(w, writer, &model->slices[i].tensor, model->slices[i].id));
     return PARE_OK;
 }
 
@@ -111,7 +121,10 @@ static pare_status write_tensor(void *context, pare_writer *writer, size_t index
     pare_composite composite;
     if (pare_composite_of(w->trained->model, tensor, &composite)) return write_composite(w, writer, &composite);
     uint32_t head;
-    size_t id = pare_piece_of(w->trained->model, tensor, &head);
+    size_t id = pare_experts_first_in(w->trained->model, tensor);
+    if (id < w->trained->model->tensor_count && w->trained->changes(w->trained, id))
+        return write_experts(w, writer, tensor);
+    id = pare_piece_of(w->trained->model, tensor, &head);
     if (id < w->trained->model->tensor_count && w->trained->changes(w->trained, id))
         return write_piece(w, writer, tensor, id, head);
     id = pare_tensor_id_of(w->trained->model, tensor);

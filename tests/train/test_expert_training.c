@@ -1,0 +1,186 @@
+/* Training of mixtures of experts: gradients that miss an expert, weights of experts that are written elsewhere or not
+ * at all, corrections that move though they have no gradient, adapters whose names fall on experts. */
+#include "model/expert_tensors.h"
+#include "model/families.h"
+#include "tiny_slopes.h"
+#include "train/adapter_file.h"
+#include "train/write.h"
+
+/* Experts one by one and in one tensor, shared ones, corrected ones, every second layer dense. */
+static const char *const names[] = {
+    "mixtral", "qwen2_moe every second layer", "granitemoe", "glm4_moe", "phimoe", "qwen3_moe", "olmoe", "dots1"};
+enum { NAMES = sizeof names / sizeof *names };
+
+typedef struct fixture {
+    families all;
+    pare_backend *backend;
+} fixture;
+
+static int setup(void **state) {
+    fixture *f = *state = calloc(1, sizeof *f);
+    f->all = families_load_from(EXPERTS_GOLDEN);
+    return pare_backend_open_cpu(PARE_COMPUTE_FP32, 1, &f->backend) != PARE_OK;
+}
+
+static int teardown(void **state) {
+    fixture *f = *state;
+    pare_backend_close(f->backend);
+    families_free(&f->all);
+    free(f);
+    return 0;
+}
+
+static family_model open_named(const fixture *f, const char *name) {
+    return family_open(family_case(&f->all, name), (family_form){.dtype = PARE_DTYPE_F32});
+}
+
+static pare_trained *all_weights(const fixture *f, const pare_model *model) {
+    const pare_full_options options = {0};
+    pare_trained *full;
+    expect(pare_trained_full(model, f->backend, &options, &full), PARE_OK, "");
+    return full;
+}
+
+static bool is_correction(const pare_model *model, size_t id) {
+    pare_expert_place place;
+    return pare_tensor_id_split_expert(model, id, &place) && place.what == PARE_EXPERT_CORRECTION;
+}
+
+static size_t count_of(const pare_model *model, size_t id) {
+    return is_correction(model, id) ? 0 : model->tensors[id]->count;
+}
+
+static bool any(const float *values, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (fabsf(values[i]) > 0.0f) return true;
+    return false;
+}
+
+/* In the last layer, behind which nothing chooses among experts any more. */
+static bool is_last_expert(const pare_model *model, size_t id) {
+    pare_expert_place place;
+    bool expert = pare_tensor_id_split_expert(model, id, &place) && place.what == PARE_EXPERT_OWN;
+    return expert && place.layer + 1 == model->config.layers;
+}
+
+/* Along the gradient itself, where the slope is its square: by central differences, of losses in fp32 (1e-6). */
+static void check_along_gradient(const slopes *s, size_t at, size_t count, const char *what) {
+    double squares = 0.0;
+    for (size_t i = 0; i < count; i++)
+        squares += (double)s->trained->gradient[at + i] * (double)s->trained->gradient[at + i];
+    double step = 0.1 / sqrt(squares), actual = slope_along(s, at, count, s->trained->gradient + at, step);
+    if (fabs(actual - squares) > 1e-2 * squares + 1e-6 / step)
+        fail_msg("%s: squares of the gradient %.8g, by differences %.8g", what, squares, actual);
+}
+
+static void gradients_are_those_of_the_loss(void **state) {
+    const fixture *f = *state;
+    for (size_t n = 0; n < NAMES; n++) {
+        family_model m = open_named(f, names[n]);
+        tiny_pass t = {.model = m.model,
+                       .backend = f->backend,
+                       .ids = f->all.ids,
+                       .sequences = FAMILY_SEQUENCES,
+                       .length = FAMILY_LENGTH};
+        slopes s = slopes_open(&t, all_weights(f, m.model));
+        size_t at = 0, checked = 0;
+        for (size_t id = 0; id < m.model->tensor_count; at += count_of(m.model, id), id++) {
+            size_t count = count_of(m.model, id);
+            if (!is_last_expert(m.model, id) || !any(s.trained->gradient + at, count)) continue;
+            check_along_gradient(&s, at, count, m.model->tensors[id]->name);
+            checked++;
+        }
+        assert_int_equal(at, s.trained->count);
+        assert_true(checked >= PARE_EXPERT_PARTS);
+        check_gradients_add_up(&s);
+        slopes_close(&s);
+        family_close(&m);
+    }
+}
+
+/* Bit by bit, whichever way the file stores it; what has no gradient stays. */
+static void moved_weights_are_written(void **state) {
+    const fixture *f = *state;
+    for (size_t n = 0; n < NAMES; n++) {
+        family_model m = open_named(f, names[n]);
+        char *folder = tiny_folder(),
+             *config = json_dumps(json_object_get(family_case(&f->all, names[n]), "config"), 0);
+        pare_trained *full = all_weights(f, m.model);
+        pare_model *written;
+        tiny_move(full, 0.1f);
+        tiny_write_text(folder, "config.json", config);
+        expect(pare_trained_write(full, folder, NULL), PARE_OK, "");
+        expect(pare_model_open(folder, &written), PARE_OK, "");
+        const float *next = full->value;
+        for (size_t id = 0; id < m.model->tensor_count; id++) {
+            const pare_tensor *tensor = written->tensors[id];
+            const void *expected = is_correction(m.model, id) ? m.model->tensors[id]->data : next;
+            assert_int_equal(tensor->count, m.model->tensors[id]->count);
+            if (tensor->count && memcmp(tensor->data, expected, tensor->bytes) != 0)
+                fail_msg("%s: %s is written otherwise", names[n], tensor->name);
+            next += count_of(m.model, id);
+        }
+        pare_model_close(written);
+        pare_trained_free(full);
+        tiny_remove(folder);
+        free(folder);
+        free(config);
+        family_close(&m);
+    }
+}
+
+static json_t *config_of(const char *folder) {
+    char *path = pare_path_join(folder, "adapter_config.json");
+    json_t *config = json_load_file(path, 0, NULL);
+    assert_non_null(config);
+    free(path);
+    return config;
+}
+
+static bool lists(const json_t *targets, const char *name) {
+    size_t i;
+    json_t *one;
+    json_array_foreach(targets, i, one) if (strcmp(json_string_value(one), name) == 0) return true;
+    return false;
+}
+
+/* A LoRA reaches what all tokens reach; an adapter comes back with the same bits, and PEFT, which takes every module
+ * that ends like a target, is told of the shared expert by its whole name. */
+static void adapters_spare_experts(void **state) {
+    const fixture *f = *state;
+    static const char *const shared[] = {NULL, "mlp.shared_expert.up_proj"};
+    static const char *const models[] = {"mixtral", "qwen2_moe every second layer"};
+    for (size_t n = 0; n < 2; n++) {
+        family_model m = open_named(f, models[n]);
+        char *folder = tiny_folder();
+        pare_lora_options options;
+        pare_trained *lora, *read;
+        expect(pare_trained_lora(m.model, f->backend, &all_targets, &lora), PARE_OK, "");
+        tiny_move(lora, 0.1f);
+        expect(pare_lora_write_adapter(lora, &all_targets, "base", folder), PARE_OK, "");
+        json_t *config = config_of(folder), *targets = json_object_get(config, "target_modules");
+        assert_true(lists(targets, "q_proj"));
+        assert_false(lists(targets, "up_proj"));
+        if (shared[n]) assert_true(lists(targets, shared[n]));
+        for (size_t id = pare_tensor_id_first_expert(&m.model->config); id < m.model->tensor_count; id++)
+            assert_int_equal(pare_lora_factors_of(lora, id).rank, 0);
+        expect(pare_lora_read_adapter(m.model, f->backend, folder, &options, &read), PARE_OK, "");
+        assert_int_equal(read->count, lora->count);
+        assert_memory_equal(read->value, lora->value, lora->count * sizeof *lora->value);
+        json_decref(config);
+        pare_trained_free(read);
+        pare_trained_free(lora);
+        tiny_remove(folder);
+        free(folder);
+        family_close(&m);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_are_those_of_the_loss),
+        cmocka_unit_test(moved_weights_are_written),
+        cmocka_unit_test(adapters_spare_experts),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
