@@ -16,9 +16,9 @@ static bool needs_two_streams(const pare_repair_job *job) {
 /* Of a layer, when it was repaired. */
 pare_widths pare_repair_widths(const pare_repair_job *job, const pare_selection *selection, uint32_t layer) {
     const pare_repair_options *o = &job->options;
-    const pare_kept *kept = &selection->layer[layer];
-    pare_widths left = {.heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn};
+    pare_widths left = pare_kept_widths(&selection->layer[layer]);
     if (o->choose[PARE_STAGE_FFN]) left.ffn = o->widths[layer].ffn;
+    if (o->choose[PARE_STAGE_FFN]) left.expert_ffn = o->widths[layer].expert_ffn;
     if (!o->choose[PARE_STAGE_ATTENTION]) return left;
     left.heads = o->widths[layer].heads;
     left.kv_heads = o->widths[layer].kv_heads;

@@ -44,6 +44,9 @@ typedef struct pare_pruning_results {
     size_t time_count;
 } pare_pruning_results;
 
+/* Appends what is to be said of experts (pruning_experts.c). */
+void pare_report_expert_warnings(const pare_pruning_results *results, json_t *warnings);
+
 /* results: pare_pruning_results. */
 json_t *pare_report_pruning(const void *results);
 

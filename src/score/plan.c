@@ -1,7 +1,16 @@
 #include "score/plan.h"
+#include "model/expert_tensors.h"
 #include "score/signals.h"
 #include "support/memory.h"
 #include "support/runtime.h"
+
+/* A matrix of an expert, whose channels are units as those of the layer's FFN are. */
+static bool is_of_expert(const pare_model *model, size_t id, uint32_t *layer) {
+    pare_expert_place place;
+    bool own = pare_tensor_id_split_expert(model, id, &place) && place.what == PARE_EXPERT_OWN;
+    if (own) *layer = place.layer;
+    return own && !pare_tensor_is_absent(model->tensors[id]);
+}
 
 static void mark_tensors(const pare_model *model, const pare_plan_request *request, pare_calibration_plan *plan) {
     const pare_target *target = request->target;
@@ -13,6 +22,10 @@ static void mark_tensors(const pare_model *model, const pare_plan_request *reque
         bool unit = inside && (pare_role_is_matrix(role) || pare_role_bears_units(role));
         bool cut =
             unit && pare_layer_in(pare_role_in(role, PARE_PART_ATTENTION) ? target->attention : target->ffn, layer);
+        if (target->mode == PARE_MODE_BLOCK && is_of_expert(model, id, &layer)) {
+            cut = pare_layer_in(target->ffn, layer);
+            unit = true;
+        }
         if (target->mode == PARE_MODE_CHANNEL) cut = true;
         if (request->only) cut = request->only[id];
         plan->scored[id] = cut || (unit && all);
