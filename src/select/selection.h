@@ -39,8 +39,8 @@ pare_status pare_kept_set_expert_channels(const uint32_t *channel, uint32_t each
 void pare_kept_drop(pare_kept *kept);
 
 /* The channels that an expert keeps, by its number among those that are left; NULL: all. */
-static inline const uint32_t *pare_kept_expert_channels(const pare_kept *kept, uint32_t place) {
-    return kept->expert_channel ? kept->expert_channel + (size_t)place * kept->expert_ffn : NULL;
+static inline const uint32_t *pare_kept_expert_channels(const pare_kept *kept, uint32_t number) {
+    return kept->expert_channel ? kept->expert_channel + (size_t)number * kept->expert_ffn : NULL;
 }
 
 static inline pare_widths pare_kept_widths(const pare_kept *kept) {
