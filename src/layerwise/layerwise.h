@@ -69,8 +69,9 @@ typedef struct pare_layerwise_request {
     bool two;                   /* the dense model goes beside */
     pare_dtype states;          /* PARE_DTYPE_F32 or PARE_DTYPE_BF16: of the hidden states between layers */
     pare_element_needs needs;   /* what is observed */
-    const bool *pruned;         /* [tensor_count] matrices whose inputs are; NULL: all */
-    pare_index_list channels;   /* hidden channels that the pruned model has; index NULL: all */
+    const bool *pruned;         /* [tensor_count] matrices whose inputs are; NULL: all but those of experts, */
+    unsigned expert_inputs;   /* of which these are (experts.h), as bits; with `pruned`, where some of them are there */
+    pare_index_list channels; /* hidden channels that the pruned model has; index NULL: all */
     /* Shares of the dense model in targets, and the damping of what follows from it, relative to a Gram matrix's mean
      * diagonal. */
     double reader_share, output_share, damping;

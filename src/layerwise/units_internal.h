@@ -51,6 +51,13 @@ void pare_units_clear(pare_unit_walk *u);
 /* The inputs of one kind, of readers or of an output, and what follows from them. */
 pare_status pare_units_visit(void *walk, uint32_t layer, unsigned kinds, bool last);
 
+/* True if experts of the model lose channels, and of a layer (units_experts.c); and of the layer in hand those that
+ * stay and what they put out, which goes into the block, the selection and run->fit. */
+bool pare_units_narrow_experts(const pare_repair_job *job, const pare_selection *selection, uint32_t layer);
+pare_status pare_units_experts(pare_unit_walk *u);
+/* Runs over all micro-batches that this takes of a layer; 0 where no expert is narrowed. */
+uint64_t pare_units_expert_runs(const pare_unit_walk *u);
+
 /* What is kept of a layer that was gone through (units_file.c). */
 pare_status pare_units_describe(void *walk, uint32_t layer, pare_state_file *file);
 

@@ -1,15 +1,17 @@
 /* A walk on disk (checkpoint/state_file.h), numbers little-endian:
  *
  *   STATE PART N        a layer that was gone through:
- *     u64 [roles]         elements of what was repaired of each role, 0: nothing
- *     the repaired tensors, in the model's dtypes and the order of the roles
+ *     u64 [tensors]       elements of what was repaired of each role, and of each tensor of its experts, 0: nothing
+ *     the repaired tensors, in the model's dtypes and that order
  *     what the owner of the walk keeps of the layer
  *   STATE PART states   what the next one begins with:
  *     u32 next layer, apart
  *     u64 tokens, hidden size, dtype of the hidden states
  *     those of the pruned model, and of the dense one where it goes beside; nothing where no layer comes */
 #include "layerwise/layerwise.h"
+#include "model/expert_tensors.h"
 #include "support/file.h"
+#include "support/memory.h"
 
 #include <stdlib.h>
 
@@ -55,16 +57,33 @@ static pare_status pass_tensor(const walk_file *f, size_t id, uint64_t count, pa
     return pare_state_pass(file, r->matrix[id], count * pare_dtype_size(f->l->model->tensors[id]->dtype));
 }
 
+/* Roles, and behind them the tensors of the layer's experts. */
+static size_t layer_tensors(const walk_file *f) {
+    const pare_config *config = &f->l->model->config;
+    return PARE_ALL_ROLES + (pare_has_experts(config) ? pare_expert_tensors(config) : 0);
+}
+
+/* No tensor's id for a role that the family has not. */
+static size_t layer_tensor(const walk_file *f, size_t index) {
+    const pare_config *config = &f->l->model->config;
+    bool role = index < PARE_ALL_ROLES;
+    if (role && !pare_has_role(&config->architecture, (pare_role)index)) return f->l->model->tensor_count;
+    if (role) return pare_tensor_id_in(config, f->layer, (pare_role)index);
+    return pare_tensor_id_router(config, f->layer) + (index - PARE_ALL_ROLES);
+}
+
 static pare_status describe_layer(void *context, pare_state_file *file) {
     const walk_file *f = context;
-    uint64_t count[PARE_ALL_ROLES];
-    size_t id[PARE_ALL_ROLES];
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
-        id[role] = pare_tensor_id_in(&f->l->model->config, f->layer, role);
-        PARE_TRY(pass_count(f, id[role], &count[role], file));
-    }
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
-        PARE_TRY(pass_tensor(f, id[role], count[role], file));
+    size_t tensors = layer_tensors(f);
+    uint64_t *count;
+    PARE_TRY(pare_alloc(&count, tensors, sizeof *count, "a finished layer"));
+    pare_status status = PARE_OK;
+    for (size_t i = 0; i < tensors && status == PARE_OK; i++)
+        status = pass_count(f, layer_tensor(f, i), &count[i], file);
+    for (size_t i = 0; i < tensors && status == PARE_OK; i++)
+        status = pass_tensor(f, layer_tensor(f, i), count[i], file);
+    pare_free(count);
+    PARE_TRY(status);
     return f->keeper->describe ? f->keeper->describe(f->keeper->context, f->layer, file) : PARE_OK;
 }
 

@@ -78,6 +78,10 @@ static bool repairs(const pare_prune_job *job) {
     return pare_recipe_repairs(&job->asked->recipe);
 }
 
+static bool fits_readers(const pare_prune_job *job) {
+    return repairs(job) && (job->asked->recipe.readers > 0.0 || job->asked->recipe.dense > 0.0);
+}
+
 static const char others[] =
     "take a method such as wanda-structured, taylor or magnitude-l2, or remove attention heads "
     "alone (--ffn-layers none)";
@@ -89,7 +93,6 @@ static const refusal of_channels[] = {
     {learns_gates, "a gate of every unit", others},
     {differs_by_layer, "a width for each layer (--select, --allocate search, lists of ratios)",
      "their class has one: take --select local and one ratio"},
-    {repairs, "this repair", others},
 };
 
 /* Heads and channels go as they do elsewhere, channels of experts each by its own scores. */
@@ -111,6 +114,8 @@ pare_status pare_prune_check_inside(const pare_prune_job *job) {
     const pare_recipe *recipe = &job->asked->recipe;
     if (leaves_them_whole(recipe)) return PARE_OK;
     if (!spares_attention(job)) PARE_TRY(pare_latents_refuse(job->model, "this way of pruning"));
+    if (fits_readers(job))
+        PARE_TRY(pare_latents_refuse(job->model, "a share of the dense model in targets (--dense, --readers)"));
     if (!pare_has_experts(&job->model->config)) return PARE_OK;
     if (!pare_recipe_is_element(recipe)) return check_units(job);
     if (recipe->reconstruct) return pare_experts_refuse(job->model, "--reconstruct");

@@ -268,12 +268,18 @@ static json_t *curve_json(const pare_stage_curve *curve) {
     return pare_json_of({"units", json_integer(curve->units)}, {"removed", removed}, {"error", errors});
 }
 
+static json_t *starved_json(const pare_starved *starved) {
+    return pare_json_of({"experts", json_integer(starved->experts)}, {"unreached", json_integer(starved->unreached)},
+                        {"expert", json_integer(starved->first)});
+}
+
 static json_t *fit_json(const pare_stage_fit *fit, const pare_stage_curve *curve) {
     json_t *json = json_object();
     if (fit->fitted) pare_json_put(json, "error", change_json(&fit->output));
     if (fit->fitted) pare_json_put(json, "damping", pare_json_real(fit->output.damping.share));
     if (fit->bias) pare_json_put(json, "bias", json_true());
     if (fit->readers_fitted) pare_json_put(json, "readers", change_json(&fit->readers));
+    if (fit->starved.experts) pare_json_put(json, "inputs_of_layer", starved_json(&fit->starved));
     if (curve->errors && curve->count) pare_json_put(json, "curve", curve_json(curve));
     return json;
 }

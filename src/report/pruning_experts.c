@@ -21,17 +21,39 @@ static json_t *experts_warning(const pare_pruning_results *r) {
         count, (int)expert, (int)layer);
 }
 
+static json_int_t whole(const json_t *json, const char *name) {
+    return json_integer_value(json_object_get(json, name));
+}
+
+/* Of all layers that were repaired, as a way of pruning says it of itself. */
+static json_t *starved_in(const json_t *repairs) {
+    json_int_t count = 0, unreached = 0, layer = 0, expert = 0;
+    for (size_t i = json_array_size(repairs); i-- > 0;) {
+        const json_t *one = json_object_get(json_object_get(json_array_get(repairs, i), "ffn"), "inputs_of_layer");
+        if (!one) continue;
+        count += whole(one, "experts");
+        unreached += whole(one, "unreached");
+        layer = (json_int_t)i;
+        expert = whole(one, "expert");
+    }
+    if (!count) return NULL;
+    return pare_json_of({"experts", json_integer(count)}, {"unreached", json_integer(unreached)},
+                        {"layer", json_integer(layer)}, {"expert", json_integer(expert)});
+}
+
 /* Experts of which it says less than they have inputs. */
 static json_t *borrowers_warning(const pare_pruning_results *r) {
-    const json_t *some = json_object_get(r->part, "inputs_of_layer");
-    if (!some) return NULL;
-    return pare_json_format(
-        "%lld experts see fewer tokens of the calibration text than they have inputs, and %lld of them none (the first "
-        "one is expert %lld of layer %lld): they were pruned by what the whole layer sees; calibrate on more text",
-        (long long)json_integer_value(json_object_get(some, "experts")),
-        (long long)json_integer_value(json_object_get(some, "unreached")),
-        (long long)json_integer_value(json_object_get(some, "expert")),
-        (long long)json_integer_value(json_object_get(some, "layer")));
+    json_t *repaired = starved_in(r->repairs), *warning = NULL;
+    const json_t *some = repaired ? repaired : json_object_get(r->part, "inputs_of_layer");
+    if (some)
+        warning = pare_json_format(
+            "%lld experts see fewer tokens of the calibration text than they have inputs, and %lld of them none (the "
+            "first one is expert %lld of layer %lld): they were pruned by what the whole layer sees; calibrate on more "
+            "text",
+            (long long)whole(some, "experts"), (long long)whole(some, "unreached"), (long long)whole(some, "expert"),
+            (long long)whole(some, "layer"));
+    json_decref(repaired);
+    return warning;
 }
 
 static bool is_silent(const pare_unit_scores *scores, const pare_widths *w, uint32_t layer, uint32_t expert) {
