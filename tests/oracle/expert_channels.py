@@ -1,6 +1,6 @@
 """Writes ../data/expert_channels.json: which channels of each expert, of what all tokens reach beside them and of dense
 layers stay of models of EXPERT_CASES at RATIO, by scores that torch computes in fp64 from the ids of experts.json, and
-what transformers makes of the models without the others.
+what transformers makes of the models without the others; of REPAIRED ones also by optimal brain surgeon, refitted.
 
 For each case and method: per layer the channels that stay, "ffn" of what all tokens reach or of the dense FFN and
 "experts" a list for each; keys of config.json that say how wide they are; names and shapes of what transformers saves of
@@ -19,8 +19,10 @@ from expert_pruning import expert_modules, loss_of
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "expert_channels.json")
 RATIO = 0.3
-CASES = ("mixtral", "qwen2_moe", "qwen2_moe every second layer", "qwen3_moe normalised, one dense", "olmoe", "granitemoe", "glm4_moe groups, all layers",
+CASES = ("mixtral", "qwen2_moe", "qwen2_moe every second layer", "qwen3_moe", "qwen3_moe normalised, one dense", "olmoe", "granitemoe", "glm4_moe groups, all layers",
          "phimoe", "deepseek_v2", "deepseek_v3", "dots1")
+REPAIRED = ("mixtral", "qwen3_moe", "granitemoe")  # no other FFN is narrowed, and channels go one at a time
+DAMPING = 1e-2  # as the preset has it
 METHODS = ("magnitude-l1", "wanda-structured", "taylor")
 KEYS = ("moe_intermediate_size", "shared_expert_intermediate_size", "intermediate_size", "n_shared_experts")
 
@@ -138,6 +140,48 @@ def by_layer(kept, layers):
     return rows
 
 
+def greedy(weights, gram, left):
+    """Channels that stay when the one goes next whose loss the others make up for best, each by itself."""
+    f = len(gram)
+    inverse, w, alive = torch.linalg.inv(gram), weights.clone(), list(range(f))
+    while len(alive) > left:
+        costs = {u: (w[:, u].square().sum() / inverse[u, u]).item() for u in alive}
+        u = min(alive, key=lambda i: (costs[i], i))
+        w = w - torch.outer(w[:, u], inverse[u]) / inverse[u, u]
+        inverse = inverse - torch.outer(inverse[:, u], inverse[u]) / inverse[u, u]
+        alive.remove(u)
+    return alive
+
+
+def repaired(model, seen):
+    """Kept channels by module, the other columns of down being zero and those that stay fitted, layer by layer. An expert
+    that sees fewer tokens than it has channels takes what all of them would make of it."""
+    kept = {}
+    for name, module in expert_modules(model):
+        look_at = []
+        hook = module.register_forward_hook(lambda m, inputs, output: look_at.append(inputs))
+        with torch.no_grad():
+            loss_of(model)
+        hook.remove()
+        (x, index, _), = look_at
+        x, lists = x.reshape(-1, x.shape[-1]), []
+        for e in range(module.num_experts):
+            (gate, up, down), _ = parts_of(module, e)
+            f, reached = len(gate), torch.where((index.reshape(len(x), -1) == e).any(-1))[0]
+            all_ = module.act_fn(x @ gate.T) * (x @ up.T)
+            own = all_[reached]
+            gram = own.T @ own if len(own) >= f else all_.T @ all_ * (max(len(own), 1) / len(all_))
+            damped = gram + DAMPING * gram.diagonal().mean() * torch.eye(f, dtype=gram.dtype)
+            list_ = greedy(down, damped, left_of(f))
+            gone = [i for i in range(f) if i not in list_]
+            fitted = torch.zeros_like(down)
+            fitted[:, list_] = down[:, list_] + torch.linalg.solve(damped[list_][:, list_], gram[list_][:, gone] @ down[:, gone].T).T
+            module.down_proj.data[e] = fitted
+            lists.append(list_)
+        kept[name] = lists
+    return kept
+
+
 def case(name):
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -154,6 +198,9 @@ def case(name):
                 row["tensors"] = [[tensor, list(value.shape)] for tensor, value in families.stored(out).items()]
                 row["config"] = {key: value for key, value in fewer.config.to_dict().items() if key in KEYS}
             rows.append(row)
+        if name in REPAIRED:
+            kept = repaired(model, seen)
+            rows.append({"method": "obs", "loss": families.digits([loss_of(model).item()], 9)[0], "layers": by_layer(kept, model.config.num_hidden_layers)})
     return {"name": name, "rows": rows}
 
 
