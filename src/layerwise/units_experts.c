@@ -1,5 +1,6 @@
 /* Channels inside experts: of each the ones that stay, by optimal brain surgeon on what its own tokens show of its
- * activations (experts.h), or as given, and its down projection fitted to what it put out with all of them. */
+ * activations (experts.h), or as given, and its down projection fitted to what it put out with all of them; then, where
+ * targets have a share of the dense model, to what the layer lacks (expert_fit.h). */
 #include "layerwise/experts.h"
 #include "layerwise/units_internal.h"
 #include "model/expert_tensors.h"
@@ -17,6 +18,13 @@ bool pare_units_narrow_experts(const pare_repair_job *job, const pare_selection 
     const pare_widths *w = &job->source->model->config.widths[layer];
     bool stays = !selection->layer[layer].dropped;
     return stays && w->experts && width_left(job, selection, layer) < w->expert_ffn;
+}
+
+bool pare_units_fit_jointly(const pare_repair_job *job, const pare_selection *selection) {
+    bool any = false;
+    for (uint32_t layer = 0; layer < selection->layers; layer++)
+        any |= pare_units_narrow_experts(job, selection, layer);
+    return any && job->options.alpha > 0.0 && !job->options.probe;
 }
 
 /* The expert in hand. */
@@ -100,6 +108,31 @@ static pare_status narrow(pare_unit_walk *u, pare_expert_statistics *s) {
     return keep(u, &x);
 }
 
+/* What stays of the matrix, in place of what `keep` has put there. */
+static pare_status put_again(void *context, size_t id, float *values) {
+    pare_unit_walk *u = context;
+    const pare_tensor *tensor = u->l.model->tensors[id];
+    const pare_index_list rows = {NULL, u->l.hidden}, channels = {u->joint.kept, u->joint.kept_count};
+    int64_t width = u->l.model->config.experts.width;
+    size_t count = (size_t)(u->l.hidden * width);
+    pare_from_float(u->slot[0].stored, tensor->dtype, values, count);
+    pare_to_float(values, u->slot[0].stored, tensor->dtype, count);
+    pare_matrix_cut(u->slot[0].stored, width, pare_dtype_size(tensor->dtype), rows, channels,
+                    u->l.repaired->matrix[id]);
+    return PARE_OK;
+}
+
+/* To what the dense layer puts out, all of them together. */
+static pare_status fit_jointly(pare_unit_walk *u) {
+    if (!pare_units_fit_jointly(u->job, u->selection)) return PARE_OK;
+    u->joint.dense = u->job->options.alpha;
+    u->joint.damping = u->job->options.damping;
+    u->joint.behind = true;
+    u->joint.put = put_again;
+    u->joint.context = u;
+    return pare_expert_fit_layer(&u->joint, u->run.layer, u->run.kept, &u->run.fit.output);
+}
+
 /* Room for the channels of each, where they are to be chosen. */
 static pare_status make_room(pare_unit_walk *u) {
     pare_kept *kept = u->run.kept;
@@ -122,7 +155,8 @@ static pare_status count_tokens(pare_unit_walk *u) {
 
 uint64_t pare_units_expert_runs(const pare_unit_walk *u) {
     uint32_t experts = u->l.model->config.experts.count, together = u->l.experts ? u->l.experts->together : 0;
-    return together ? 1 + (experts + together - 1) / together : 0;
+    uint64_t joint = pare_units_fit_jointly(u->job, u->selection) ? 1 + 2 * PARE_EXPERT_SWEEPS * (uint64_t)experts : 0;
+    return together ? 1 + (experts + together - 1) / together + joint : 0;
 }
 
 pare_status pare_units_experts(pare_unit_walk *u) {
@@ -139,5 +173,5 @@ pare_status pare_units_experts(pare_unit_walk *u) {
         pare_layerwise_experts_forget(&u->l);
     }
     u->l.apart = true;
-    return PARE_OK;
+    return fit_jointly(u);
 }

@@ -155,6 +155,10 @@ pare_status pare_repair_measure(const pare_repair_job *job, const pare_selection
     out->weights = (uint64_t)slots(job) * elements * (sizeof(float) + pare_operand_size(job->source->backend));
     out->weights += (pare_repair_fits_readers(job) ? 2 : 1) * elements * sizeof(float);
     if (request.two) out->weights += pare_layerwise_finish_bytes(model, o->head);
+    if (pare_units_fit_jointly(job, selection)) {
+        out->weights += pare_expert_fit_sums_bytes(&request);
+        out->statistics += pare_expert_fit_token_bytes(&request);
+    }
     return pare_layerwise_plan(&request, out);
 }
 
@@ -167,7 +171,7 @@ static pare_status allocate(pare_unit_walk *u) {
         PARE_TRY(pare_alloc_uninitialized(&u->slot[i].stored, elements, sizeof(float), "fitted weights"));
         PARE_TRY(pare_alloc_uninitialized(&u->slot[i].operand, elements, operand, "fitted weights"));
     }
-    return PARE_OK;
+    return pare_units_fit_jointly(u->job, u->selection) ? pare_expert_fit_new(&u->l, &u->joint) : PARE_OK;
 }
 
 pare_status pare_units_set_up(const pare_repair_job *job, pare_selection *selection, pare_repaired *repaired,
@@ -192,6 +196,7 @@ void pare_units_clear(pare_unit_walk *u) {
         pare_free(u->slot[i].stored);
         pare_free(u->slot[i].operand);
     }
+    pare_expert_fit_free(&u->joint);
     pare_layerwise_free(&u->l);
     *u = (pare_unit_walk){0};
 }
