@@ -54,12 +54,10 @@ def row(given, paths, ratio, name, words, reap):
     return mean, dense
 
 
-def loads(given, paths, folder):
-    """Windows as pare cuts them: BOS, and 127 tokens of the text."""
+def perplexity_of(given, paths, out):
+    """Of the model in `out`, by transformers. Windows as pare cuts them: BOS, and 127 tokens of the text."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    out = os.path.join(folder, "out")
-    _, ours, _ = measure(given, paths, 0.5, 0, (), out)
     model = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32).eval()
     ids = AutoTokenizer.from_pretrained(out)(open(paths[1], encoding="utf-8").read(), add_special_tokens=False)["input_ids"]
     stream = torch.tensor([model.config.bos_token_id] + ids)
@@ -70,7 +68,13 @@ def loads(given, paths, folder):
             logits = model(part).logits[:, :-1].flatten(0, 1)
             total += torch.nn.functional.cross_entropy(logits, part[:, 1:].flatten(), reduction="sum").item()
             count += part[:, 1:].numel()
-    print(f"\nwritten by the default at 0.5: perplexity by pare {ours:.6f}, by transformers {math.exp(total / count):.6f}")
+    return math.exp(total / count)
+
+
+def loads(given, paths, folder):
+    out = os.path.join(folder, "out")
+    _, ours, _ = measure(given, paths, 0.5, 0, (), out)
+    print(f"\nwritten by the default at 0.5: perplexity by pare {ours:.6f}, by transformers {perplexity_of(given, paths, out):.6f}")
 
 
 def main():

@@ -12,14 +12,20 @@ typedef struct pare_input_norms {
     uint64_t sequences;                   /* of an importance matrix: as many as it was made of; else 0 */
     double *(*squares)[PARE_INPUT_KINDS]; /* [layers]: double [width] each, sums of x^2 */
     double *(*sums)[PARE_INPUT_KINDS];    /* likewise of x; or NULL */
-    pare_observer observer;               /* to be hung on a block or a pass; counts until it is taken off */
+    int64_t hidden, expert_ffn;           /* of experts, where those are counted */
+    double **expert_squares; /* [layers]: [experts, d + width] each expert's, over the tokens that reach it: of what
+                              * gate and up read, then of what Down reads; NULL: not counted */
+    pare_observer observer;  /* to be hung on a block or a pass; counts until it is taken off */
 } pare_input_norms;
 
 /* *out must stay where it is while its observer is in use. Free with pare_input_norms_free. */
 pare_status pare_input_norms_new(const pare_model *model, const pare_backend *backend, bool sums,
                                  pare_input_norms *out);
+/* Those of experts are counted, too. */
+pare_status pare_input_norms_see_experts(const pare_model *model, pare_input_norms *norms);
 void pare_input_norms_free(pare_input_norms *norms);
 /* Bytes of the sums of squares. */
 uint64_t pare_input_norms_bytes(const pare_model *model);
+uint64_t pare_input_norms_expert_bytes(const pare_model *model);
 
 #endif

@@ -53,22 +53,27 @@ pare_shown pare_document_show(const json_t *document, const char *path, const ch
 
 pare_layer_width pare_document_width(const json_t *layers, size_t index) {
     const json_t *layer = json_array_get(layers, index);
+    const json_t *channels = pare_document_at(layer, "expert_channels_kept");
     bool kept = pare_document_at(layer, "ffn_channels_kept") != NULL;
     return (pare_layer_width){
         .query_heads = pare_document_count(layer, kept ? "query_heads_kept" : "query_heads"),
         .kv_heads = pare_document_count(layer, kept ? "kv_heads_kept" : "kv_heads"),
         .ffn = pare_document_count(layer, kept ? "ffn_channels_kept" : "ffn"),
         .experts = pare_document_count(layer, kept ? "experts_kept" : "experts"),
+        .expert_ffn =
+            channels ? json_array_size(json_array_get(channels, 0)) : pare_document_count(layer, "expert_ffn"),
     };
 }
 
 static bool same_width(pare_layer_width a, pare_layer_width b) {
-    return a.query_heads == b.query_heads && a.kv_heads == b.kv_heads && a.ffn == b.ffn && a.experts == b.experts;
+    return a.query_heads == b.query_heads && a.kv_heads == b.kv_heads && a.ffn == b.ffn && a.experts == b.experts &&
+           a.expert_ffn == b.expert_ffn;
 }
 
 static void print_width(pare_layer_width width) {
     printf("%llu heads, %llu KV heads", (unsigned long long)width.query_heads, (unsigned long long)width.kv_heads);
     if (width.experts) printf(", %llu experts", (unsigned long long)width.experts);
+    if (width.expert_ffn) printf(" of %llu channels", (unsigned long long)width.expert_ffn);
     if (width.ffn || !width.experts)
         printf(", %sFFN %llu", width.experts ? "shared " : "", (unsigned long long)width.ffn);
     putchar('\n');

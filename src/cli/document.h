@@ -23,7 +23,7 @@ pare_shown pare_document_show(const json_t *document, const char *path, const ch
 
 /* Widths of one layer. */
 typedef struct pare_layer_width {
-    uint64_t query_heads, kv_heads, ffn, experts;
+    uint64_t query_heads, kv_heads, ffn, experts, expert_ffn; /* expert_ffn 0: not said */
 } pare_layer_width;
 
 /* The widths of element `index` of a report's "widths" (numbers) or "layers" (lists of what is kept). */

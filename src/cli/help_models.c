@@ -13,7 +13,7 @@ static void print_units(const json_t *family) {
     const char *heads = pare_document_text(family, "heads");
     bool some = strcmp(heads, "none") != 0, ffn = json_is_true(pare_document_at(family, "ffn"));
     if (json_is_true(pare_document_at(family, "experts"))) {
-        printf("      units: whole experts%s\n", some ? ", heads (--ffn-layers none)" : "");
+        printf("      units: whole experts, channels inside them%s\n", some ? ", heads" : " (--attention-layers none)");
         return;
     }
     bool hidden = json_is_true(pare_document_at(family, "hidden")), divided = strncmp(heads, "any", 3) != 0;

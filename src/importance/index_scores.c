@@ -1,4 +1,5 @@
 #include "importance/gathered.h"
+#include "model/expert_tensors.h"
 #include "support/memory.h"
 #include "support/vectorize.h"
 
@@ -6,7 +7,13 @@
 
 enum { PIECE = PARE_SALIENCE_PIECE, LANES = 16 };
 
-static bool is_cut_by_column(const pare_index_scores *scores, pare_role role) {
+static bool is_of_expert(const pare_model *model, size_t id, pare_expert_place *place) {
+    return pare_tensor_id_split_expert(model, id, place) && place->what == PARE_EXPERT_OWN;
+}
+
+static bool is_cut_by_column(const pare_index_scores *scores, size_t id, pare_role role) {
+    pare_expert_place place;
+    if (is_of_expert(scores->model, id, &place)) return place.part == PARE_EXPERT_DOWN;
     bool writes = role < PARE_ALL_ROLES && pare_role_writes(role);
     bool vector = role < PARE_ALL_ROLES && !pare_role_is_matrix(role);
     return scores->axis == PARE_AXIS_WIDTHS ? writes || vector : !writes;
@@ -31,6 +38,8 @@ uint64_t pare_index_scores_count(const pare_index_scores *scores, size_t id) {
     bool inside = pare_tensor_id_split(scores->model, id, &layer, &role);
     bool absent = pare_tensor_is_absent(scores->model->tensors[id]);
     if (scores->axis == PARE_AXIS_HIDDEN) return !absent && has_hidden(scores->model, id) ? c->hidden : 0;
+    pare_expert_place place;
+    if (!absent && is_of_expert(scores->model, id, &place)) return c->widths[place.layer].expert_ffn;
     if (!inside || absent || !pare_role_is_matrix(role)) return 0;
     pare_span span = pare_role_writes(role) ? pare_roles[role].columns : pare_roles[role].rows;
     return (uint64_t)pare_config_span(c, &c->widths[layer], span);
@@ -179,7 +188,9 @@ pare_status pare_index_scores_add(pare_index_scores *scores, size_t id, int64_t 
     pare_tensor_matrix(tensor, &j.matrix.rows, &j.matrix.columns);
     j.matrix.inputs = j.signals->inputs;
     j.matrix.name = tensor->name;
-    j.matrix.layer = inside ? (int32_t)layer : -1;
+    pare_expert_place place;
+    if (is_of_expert(scores->model, id, &place)) layer = place.layer;
+    j.matrix.layer = inside || is_of_expert(scores->model, id, &place) ? (int32_t)layer : -1;
     if (scores->salience->whole) {
         bool complete;
         PARE_TRY(pare_gathered_add(scores, &j.matrix, first, rows, j.signals, &complete));
@@ -188,7 +199,7 @@ pare_status pare_index_scores_add(pare_index_scores *scores, size_t id, int64_t 
         rows = j.matrix.rows;
     } else
         PARE_TRY(prepare(scores, id, &j.matrix));
-    if (is_cut_by_column(scores, role))
+    if (is_cut_by_column(scores, id, role))
         sum_columns(&j, rows, sums);
     else
         sum_rows(&j, rows, sums + first);

@@ -1,4 +1,5 @@
 #include "importance/reduce_standard.h"
+#include "model/expert_tensors.h"
 
 #include <math.h>
 #include <string.h>
@@ -86,6 +87,34 @@ static void reduce_channels(const pare_index_scores *indices, uint32_t layer, pa
     }
 }
 
+/* Gate, up and down of each expert, as in an FFN of all tokens. */
+static void reduce_expert_channels(const pare_index_scores *indices, uint32_t layer, pare_reduction reduction,
+                                   pare_unit_scores *out) {
+    const pare_config *c = &indices->model->config;
+    const pare_widths *w = &c->widths[layer];
+    for (uint32_t expert = 0; expert < w->experts; expert++) {
+        size_t gate = pare_tensor_id_expert(c, layer, expert, PARE_EXPERT_GATE);
+        double *scores = pare_unit_scores_of_expert(out, w, layer, expert);
+        for (uint32_t i = 0; i < w->expert_ffn; i++) {
+            members m = {.count = 0};
+            for (size_t part = 0; part < PARE_EXPERT_PARTS; part++)
+                add_member(&m, pare_index_at(indices, gate + part, i));
+            scores[i] = reduce_members(&m, reduction);
+        }
+    }
+}
+
+static double sum_experts(const pare_index_scores *indices, uint32_t layer) {
+    const pare_config *c = &indices->model->config;
+    const pare_widths *w = &c->widths[layer];
+    double total = 0.0;
+    for (uint32_t expert = 0; expert < w->experts; expert++)
+        for (pare_expert_part part = 0; part < PARE_EXPERT_PARTS; part++)
+            for (uint32_t i = 0; i < w->expert_ffn; i++)
+                total += pare_index_at(indices, pare_tensor_id_expert(c, layer, expert, part), i);
+    return total;
+}
+
 /* A layer's score: all its indices, whatever the reduction. */
 static double sum_layer(const pare_index_scores *indices, uint32_t layer) {
     const pare_config *c = &indices->model->config;
@@ -98,7 +127,7 @@ static double sum_layer(const pare_index_scores *indices, uint32_t layer) {
         for (uint64_t i = 0; i < count; i++)
             total += pare_index_at(indices, pare_tensor_id(layer, role), i);
     }
-    return total;
+    return total + sum_experts(indices, layer);
 }
 
 /* The reference's order: final norm, head, and so on; a tied head and the embedding are one tensor. NULL: no scores at
@@ -138,6 +167,7 @@ void pare_unit_scores_reduce(const pare_index_scores *indices, pare_reduction re
         } else {
             reduce_heads(indices, layer, reduction, alignment, out);
             reduce_channels(indices, layer, reduction, out);
+            reduce_expert_channels(indices, layer, reduction, out);
         }
         out->layer[layer] = sum_layer(indices, layer);
     }

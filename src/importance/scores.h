@@ -8,7 +8,7 @@
 
 /* Which axis of the tensors is cut. */
 typedef enum pare_score_axis {
-    PARE_AXIS_WIDTHS, /* rows of Q, K, V, gate, up; columns of O, down */
+    PARE_AXIS_WIDTHS, /* rows of Q, K, V, gate, up; columns of O, down; those of experts, too */
     PARE_AXIS_HIDDEN  /* the residual stream: columns of Q, K, V, gate, up, embedding, head; rows of O, down; norms */
 } pare_score_axis;
 
@@ -18,7 +18,8 @@ typedef struct pare_gathered {
     int64_t rows;                                 /* there so far */
 } pare_gathered;
 
-/* Per tensor: double [H h] for Q, O, [K h] for K, V, [F] for gate, up, down; or [d] for every tensor. */
+/* Per tensor: double [H h] for Q, O, [K h] for K, V, [F] for gate, up, down, of each expert, too; or [d] for every
+ * tensor. */
 typedef struct pare_index_scores {
     const pare_model *model;
     const pare_salience *salience;
@@ -82,18 +83,25 @@ typedef enum pare_alignment {
 /* One score per unit. Layers that were not scored hold zeros. */
 typedef struct pare_unit_scores {
     uint32_t layers;
-    double **heads;  /* [layers][K] KV groups */
-    double **query;  /* [layers][H] query heads alone: rows of Q, columns of O */
-    double **ffn;    /* [layers][F] */
-    double **expert; /* [layers][experts] */
-    double *hidden;  /* [d] channels of the residual stream */
-    double *layer;   /* [layers] whole layers */
+    double **heads;      /* [layers][K] KV groups */
+    double **query;      /* [layers][H] query heads alone: rows of Q, columns of O */
+    double **ffn;        /* [layers][F] */
+    double **expert;     /* [layers][experts] */
+    double **expert_ffn; /* [layers][experts * channels of each] */
+    double *hidden;      /* [d] channels of the residual stream */
+    double *layer;       /* [layers] whole layers */
 } pare_unit_scores;
+
+/* Those of one expert's channels. */
+static inline double *pare_unit_scores_of_expert(const pare_unit_scores *scores, const pare_widths *widths,
+                                                 uint32_t layer, uint32_t expert) {
+    return scores->expert_ffn[layer] + (size_t)expert * widths->expert_ffn;
+}
 
 pare_status pare_unit_scores_new(const pare_model *model, pare_unit_scores *out);
 void pare_unit_scores_free(pare_unit_scores *scores);
-/* Fills heads, query, ffn and layer (the sum over all of a layer's indices) from indices along the widths, or hidden.
- */
+/* Fills heads, query, ffn, expert_ffn and layer (the sum over all of a layer's indices) from indices along the widths,
+ * or hidden. */
 void pare_unit_scores_reduce(const pare_index_scores *indices, pare_reduction reduction, pare_alignment alignment,
                              pare_unit_scores *out);
 /* Uniform random scores in [0, 1): a pure function of (seed, layer, unit). */

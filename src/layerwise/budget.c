@@ -98,6 +98,10 @@ static uint64_t in_memory(const pare_layerwise_memory *m) {
     return pare_layerwise_bytes(m) - m->scratch;
 }
 
+int64_t pare_layerwise_most_tokens(const pare_layerwise_request *r) {
+    return r->length > TOKENS_AT_ONCE ? r->length : TOKENS_AT_ONCE;
+}
+
 int64_t pare_layerwise_half(const pare_layerwise_request *r) {
     return (r->sequences + 1) / 2;
 }

@@ -7,13 +7,29 @@ static bool loses(const pare_expert_walk *w, uint32_t layer) {
     return kept->experts < w->l.model->config.widths[layer].experts;
 }
 
+static pare_status put_down(void *context, size_t id, float *values) {
+    pare_expert_walk *w = context;
+    return pare_expert_walk_put(w, id, w->l.hidden, w->l.model->config.experts.width, NULL, values);
+}
+
+static pare_status fit_down(pare_expert_walk *w) {
+    pare_stage_fit fit = {.fitted = true};
+    w->down.dense = w->job->dense;
+    w->down.damping = w->job->damping;
+    w->down.put = put_down;
+    w->down.context = w;
+    PARE_TRY(pare_expert_fit_layer(&w->down, w->layer, &w->job->selection->layer[w->layer], &fit.output));
+    if (w->fits) w->fits[w->layer][PARE_STAGE_FFN] = fit;
+    return PARE_OK;
+}
+
 /* The dense stream leaves its FFN with the targets of the down projections, or here. */
 static pare_status change_layer(pare_expert_walk *w) {
     w->l.block.source = &w->pruned;
     if (w->job->groups) PARE_TRY(pare_expert_merge(w));
     if (w->l.asked.idle) return PARE_OK;
     if (w->job->router) PARE_TRY(pare_expert_fit_router(w));
-    if (w->job->down) return pare_expert_fit_down(w);
+    if (w->job->down) return fit_down(w);
     return pare_layerwise_pass_dense(&w->l, PARE_STAGE_FFN);
 }
 

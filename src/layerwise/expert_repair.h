@@ -1,21 +1,12 @@
 /* What is done for the experts that stay: those that go are merged into them, the router is fitted to the dense one's
  * logits, and each one's down projection to what the dense layer puts out.
  *
- * The walk has the dense and the pruned stream (layerwise.h). Of a layer whose experts go, with shares a_e(t) as tokens
- * give them to those that are left, and h_e what the down projection W_e of an expert reads:
- *
- *   r(t) = target(t) - sum_e a_e(t) W_e h_e(t)
- *   D_e  = argmin sum_t |r(t) - a_e(t) D_e h_e(t)|^2 + lambda |D_e|^2
- *
- * expert after expert, in PARE_EXPERT_SWEEPS turns, each with what the ones before it have left of r. One expert's
- * weights and one Gram matrix are held at a time, and r of all tokens. */
+ * The walk has the dense and the pruned stream (layerwise.h); how down projections are fitted: expert_fit.h. */
 #ifndef PARE_LAYERWISE_EXPERT_REPAIR_H
 #define PARE_LAYERWISE_EXPERT_REPAIR_H
 
 #include "calibrate/expert_load.h"
-#include "layerwise/layerwise.h"
-
-enum { PARE_EXPERT_SWEEPS = 2 };
+#include "layerwise/expert_fit.h"
 
 /* Where experts of a layer go: the number of the kept one that each is merged into, a kept one's own for itself. */
 typedef struct pare_expert_groups {
@@ -34,9 +25,7 @@ typedef struct pare_expert_repair {
     const pare_expert_groups *groups; /* NULL: what goes is dropped */
     const pare_expert_load *load;     /* whose tokens are weights in a merge */
     bool down, router;                /* what is fitted */
-    double dense;   /* share of the dense model's own states in targets, the rest being the dense layer's output for the
-                       states of the pruned one */
-    double damping; /* of the down projections, as a share of the Gram matrix's mean diagonal */
+    double dense, damping;            /* of the down projections, as in pare_expert_fit */
     bool final_norm;
 } pare_expert_repair;
 

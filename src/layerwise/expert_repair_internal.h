@@ -14,22 +14,15 @@ typedef struct pare_expert_walk {
     pare_source pruned;            /* l's source without the experts that go, and with what was changed */
     pare_replacement *replacement; /* [tensor_count] */
     pare_stage_fit (*fits)[PARE_STAGES];
-    uint32_t layer, expert; /* in hand */
+    uint32_t layer; /* in hand */
 
-    pare_stream residual; /* r of all tokens; with job->down from here on */
-    float *room;          /* [micro-batch tokens, d] */
-    void *scaled;         /* operand [micro-batch tokens, f] share times what a down projection reads */
-    float *wide;          /* the same in fp32 */
-    void *left;           /* operand [micro-batch tokens, d] r of an expert's tokens */
-    float *gram, *cross;  /* [f, f], [d, f] */
-    float *weights, *old; /* [d, f] */
-    void *change;         /* operand [d, f] */
-    bool first;           /* nothing was added to the sums yet */
+    pare_expert_fit down; /* with job->down */
 
     float *logits; /* [micro-batch tokens, experts] of the dense model; with job->router from here on */
     void *wanted;  /* operand [micro-batch tokens, experts] that the kept experts' lack */
     float *router_gram, *router_cross; /* [d, d], [experts, d] */
     float *rows;                       /* [experts, d] of the router */
+    bool first;                        /* nothing was added to the sums yet */
 } pare_expert_walk;
 
 /* Puts float [rows, columns] in the place of a tensor: rounded to its type and back in `values`. The router: of its
@@ -40,7 +33,6 @@ pare_status pare_expert_walk_put(pare_expert_walk *w, size_t id, int64_t rows, i
 /* Of the layer in hand, between its attention and its FFN. */
 pare_status pare_expert_merge(pare_expert_walk *w);
 pare_status pare_expert_fit_router(pare_expert_walk *w);
-pare_status pare_expert_fit_down(pare_expert_walk *w);
 
 /* The room of a walk whose layerwise part is there. */
 pare_status pare_expert_walk_new(pare_expert_walk *w);

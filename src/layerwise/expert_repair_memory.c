@@ -51,54 +51,29 @@ static uint64_t merge_bytes(const pare_config *c) {
            f * sizeof(uint32_t);
 }
 
-/* Sums, weights and solvers; not what goes with the tokens of a micro-batch. */
-static uint64_t sums_bytes(const pare_expert_repair *job) {
+/* Of routers; not what goes with the tokens of a micro-batch. */
+static uint64_t router_bytes(const pare_expert_repair *job) {
     const pare_config *c = &job->source->model->config;
-    uint64_t f = c->experts.width, d = c->hidden, total = 0;
-    if (job->down)
-        total += (f * f + 3 * d * f) * sizeof(float) + d * f * pare_operand_size(job->source->backend) +
-                 pare_least_squares_bytes((int64_t)d, (int64_t)f);
-    if (job->router)
-        total +=
-            (d * d + 2 * c->experts.count * d) * sizeof(float) + pare_least_squares_bytes(c->experts.count, (int64_t)d);
-    return total;
+    uint64_t d = c->hidden;
+    return (d * d + 2 * c->experts.count * d) * sizeof(float) + pare_least_squares_bytes(c->experts.count, (int64_t)d);
 }
 
-static uint64_t token_bytes(const pare_expert_repair *job) {
-    const pare_config *c = &job->source->model->config;
-    uint64_t f = c->experts.width, d = c->hidden, operand = pare_operand_size(job->source->backend), total = 0;
-    if (job->down) total += (d + f) * (sizeof(float) + operand);
-    if (job->router) total += c->experts.count * (2 * sizeof(float) + operand);
-    return total;
+static uint64_t router_token_bytes(const pare_expert_repair *job) {
+    uint64_t operand = pare_operand_size(job->source->backend);
+    return job->source->model->config.experts.count * (2 * sizeof(float) + operand);
 }
 
-/* Room of a micro-batch is counted as if it were of the largest one. */
 pare_status pare_expert_repair_measure(const pare_expert_repair *job, const pare_widths *kept,
                                        pare_layerwise_memory *memory) {
-    enum { TOKENS_AT_ONCE = 2048 };
     const pare_layerwise_request request = pare_expert_request(job);
-    int64_t tokens = job->length > TOKENS_AT_ONCE ? job->length : TOKENS_AT_ONCE;
     *memory = (pare_layerwise_memory){.repaired = repaired_bytes(job, kept)};
-    memory->weights = sums_bytes(job) + (job->groups ? merge_bytes(&job->source->model->config) : 0);
-    if (fits(job)) memory->statistics = (uint64_t)tokens * token_bytes(job);
+    if (job->groups) memory->weights += merge_bytes(&job->source->model->config);
+    if (job->router) memory->weights += router_bytes(job);
+    if (job->router) memory->statistics += (uint64_t)pare_layerwise_most_tokens(&request) * router_token_bytes(job);
+    if (job->down) memory->weights += pare_expert_fit_sums_bytes(&request);
+    if (job->down) memory->statistics += pare_expert_fit_token_bytes(&request);
     if (job->final_norm) memory->weights += pare_layerwise_finish_bytes(job->source->model, false);
-    if (job->down)
-        memory->statistics +=
-            pare_stream_bytes(job->sequences * job->length, job->source->model->config.hidden, PARE_DTYPE_F32);
     return pare_layerwise_plan(&request, memory);
-}
-
-/* Experts that a token reaches run with their router once for the sums and once for what is left of r, in each sweep.
- */
-static void add_down(const pare_expert_repair *job, uint32_t experts, pare_work *work) {
-    const pare_config *c = &job->source->model->config;
-    double n = (double)job->sequences * (double)job->length, f = c->experts.width, d = c->hidden;
-    double sweeps = PARE_EXPERT_SWEEPS, reached = n * c->experts.chosen;
-    pare_work solve = pare_least_squares_work(c->hidden, c->experts.width, c->experts.width);
-    work->amount[PARE_WORK_BLOCKS] += 3.0 * n * c->experts.chosen * 2.0 * PARE_EXPERT_PARTS * f * d;
-    work->amount[PARE_WORK_BLOCKS] += sweeps * 2.0 * (reached * 4.0 * f * d + n * experts * 2.0 * d * experts);
-    work->amount[PARE_WORK_PRODUCTS] += sweeps * reached * (2.0 * f * f + 4.0 * f * d);
-    pare_work_add(work, &solve, sweeps * experts);
 }
 
 static void add_router(const pare_expert_repair *job, uint32_t experts, pare_work *work) {
@@ -125,28 +100,12 @@ pare_work pare_expert_repair_work(const pare_expert_repair *job, const pare_widt
     for (uint32_t layer = 0; layer < c->layers; layer++) {
         uint32_t all = c->widths[layer].experts, left = kept[layer].experts;
         if (!all || left == all) continue;
-        if (job->down) add_down(job, left, &work);
+        pare_work down = pare_expert_fit_work(&request, left);
+        if (job->down) pare_work_add(&work, &down, 1.0);
         if (job->router) add_router(job, left, &work);
         if (job->groups) add_merge(c, all - left, &work);
     }
     return work;
-}
-
-static pare_status new_down(pare_expert_walk *w) {
-    const pare_layerwise *l = &w->l;
-    size_t tokens = (size_t)(l->micro_batch * l->asked.length), d = (size_t)l->hidden;
-    size_t f = l->model->config.experts.width, operand = pare_operand_size(l->backend);
-    static const char what[] = "repair of experts";
-    PARE_TRY(pare_stream_new(l->tokens, l->hidden, PARE_DTYPE_F32, NULL, &w->residual));
-    PARE_TRY(pare_alloc_uninitialized(&w->room, tokens * d, sizeof(float), what));
-    PARE_TRY(pare_alloc_uninitialized(&w->wide, tokens * f, sizeof(float), what));
-    PARE_TRY(pare_alloc_uninitialized(&w->scaled, tokens * f, operand, what));
-    PARE_TRY(pare_alloc_uninitialized(&w->left, tokens * d, operand, what));
-    PARE_TRY(pare_alloc_uninitialized(&w->gram, f * f, sizeof(float), what));
-    PARE_TRY(pare_alloc_uninitialized(&w->cross, d * f, sizeof(float), what));
-    PARE_TRY(pare_alloc_uninitialized(&w->weights, d * f, sizeof(float), what));
-    PARE_TRY(pare_alloc_uninitialized(&w->old, d * f, sizeof(float), what));
-    return pare_alloc_uninitialized(&w->change, d * f, operand, what);
 }
 
 static pare_status new_router(pare_expert_walk *w) {
@@ -169,15 +128,14 @@ pare_status pare_expert_walk_new(pare_expert_walk *w) {
     w->pruned = *job->source;
     w->pruned.experts_off = (const bool *const *)w->mask.experts_off;
     w->pruned.replacement = w->replacement;
-    if (job->down) PARE_TRY(new_down(w));
+    if (job->down) PARE_TRY(pare_expert_fit_new(&w->l, &w->down));
     return job->router ? new_router(w) : PARE_OK;
 }
 
 void pare_expert_walk_free(pare_expert_walk *w) {
-    void *all[] = {w->room,   w->wide,   w->scaled, w->left,        w->gram,         w->cross, w->weights,    w->old,
-                   w->change, w->logits, w->wanted, w->router_gram, w->router_cross, w->rows,  w->replacement};
+    void *all[] = {w->logits, w->wanted, w->router_gram, w->router_cross, w->rows, w->replacement};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         pare_free(all[i]);
-    pare_stream_free(&w->residual);
+    pare_expert_fit_free(&w->down);
     pare_mask_free(&w->mask);
 }

@@ -34,6 +34,11 @@ void pare_layerwise_install_expert(pare_layerwise *l, size_t id, float *values, 
         l->experts->replacement[id] = (pare_replacement){.matrix = stored, .row_count = rows, .column_count = columns};
 }
 
+void pare_layerwise_install_narrow(pare_layerwise *l, size_t id, const pare_index_list *channels, const void *stored) {
+    l->experts->replacement[id] = (pare_replacement){
+        .matrix = stored, .columns = channels->index, .row_count = l->hidden, .column_count = channels->count};
+}
+
 void pare_layerwise_experts_forget(pare_layerwise *l) {
     for (uint32_t i = 0; l->experts && l->experts->of && i < l->experts->together; i++) {
         pare_expert_statistics *s = &l->experts->of[i];

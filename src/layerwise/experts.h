@@ -72,6 +72,8 @@ void pare_layerwise_experts_forget(pare_layerwise *l);
 
 /* values, as an expert's part: rounded to the tensor's own type into `stored`, which must stay, and back. */
 void pare_layerwise_install_expert(pare_layerwise *l, size_t id, float *values, void *stored);
+/* The same of a Down [d, channels] of an expert that keeps these channels alone. Both lists must stay. */
+void pare_layerwise_install_narrow(pare_layerwise *l, size_t id, const pare_index_list *channels, const void *stored);
 
 /* "the inputs of layer 3's expert 5's down projection" */
 const char *pare_expert_input_name(uint32_t layer, uint32_t expert, pare_expert_input input, char *name, size_t size);

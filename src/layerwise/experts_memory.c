@@ -8,6 +8,7 @@
 
 bool pare_layerwise_prunes_experts(const pare_layerwise_request *r, uint32_t layer) {
     const pare_config *config = &r->source->model->config;
+    if (!r->pruned) return r->expert_inputs && config->widths[layer].experts;
     for (uint32_t expert = 0; r->pruned && expert < config->widths[layer].experts; expert++)
         for (pare_expert_part part = 0; part < PARE_EXPERT_PARTS; part++)
             if (r->pruned[pare_tensor_id_expert(config, layer, expert, part)]) return true;
@@ -18,6 +19,10 @@ static bool prunes_any(const pare_layerwise_request *r) {
     for (uint32_t layer = 0; layer < r->source->model->config.layers; layer++)
         if (pare_layerwise_prunes_experts(r, layer)) return true;
     return false;
+}
+
+static bool looks_at(const pare_layerwise_request *r, pare_expert_input input) {
+    return r->expert_inputs >> input & 1;
 }
 
 uint64_t pare_layerwise_experts_bytes(const pare_layerwise_request *r, int64_t micro_batch) {
@@ -33,7 +38,8 @@ uint64_t pare_layerwise_expert_bytes(const pare_layerwise_request *r) {
     uint64_t d = config->hidden, f = config->experts.width;
     if (!prunes_any(r)) return 0;
     uint64_t sums = (3 * (d + f) + (r->needs.outputs ? 2 * f + d : 0)) * sizeof(double);
-    return sizeof(pare_expert_statistics) + sums + (r->needs.gram ? (d * d + f * f) * sizeof(float) : 0);
+    uint64_t reads = looks_at(r, PARE_EXPERT_READS) ? d * d : 0;
+    return sizeof(pare_expert_statistics) + sums + (r->needs.gram ? (reads + f * f) * sizeof(float) : 0);
 }
 
 static pare_status allocate(pare_layerwise *l, uint32_t together, struct pare_layer_experts *out) {
@@ -52,7 +58,8 @@ static pare_status allocate(pare_layerwise *l, uint32_t together, struct pare_la
     out->together = together;
     for (uint32_t i = 0; i < together && l->asked.needs.gram; i++) {
         float **room = out->of[i].gram_room;
-        PARE_TRY(pare_alloc_uninitialized(&room[PARE_EXPERT_READS], d * d, sizeof(float), "Gram matrix"));
+        if (looks_at(&l->asked, PARE_EXPERT_READS))
+            PARE_TRY(pare_alloc_uninitialized(&room[PARE_EXPERT_READS], d * d, sizeof(float), "Gram matrix"));
         PARE_TRY(pare_alloc_uninitialized(&room[PARE_EXPERT_ACTIVATED], f * f, sizeof(float), "Gram matrix"));
     }
     return PARE_OK;

@@ -69,8 +69,9 @@ typedef struct pare_layerwise_request {
     bool two;                   /* the dense model goes beside */
     pare_dtype states;          /* PARE_DTYPE_F32 or PARE_DTYPE_BF16: of the hidden states between layers */
     pare_element_needs needs;   /* what is observed */
-    const bool *pruned;         /* [tensor_count] matrices whose inputs are; NULL: all */
-    pare_index_list channels;   /* hidden channels that the pruned model has; index NULL: all */
+    const bool *pruned;         /* [tensor_count] matrices whose inputs are; NULL: all but those of experts, */
+    unsigned expert_inputs;   /* of which these are (experts.h), as bits; with `pruned`, where some of them are there */
+    pare_index_list channels; /* hidden channels that the pruned model has; index NULL: all */
     /* Shares of the dense model in targets, and the damping of what follows from it, relative to a Gram matrix's mean
      * diagonal. */
     double reader_share, output_share, damping;
@@ -312,6 +313,8 @@ uint64_t pare_layerwise_finish_bytes(const pare_model *model, bool head);
 /* memory: in, what the caller itself holds of statistics, weights and repaired matrices; out, with all that the walk
  * holds, in the largest micro-batches that fit. PARE_OUT_OF_MEMORY, naming what to change, if none do. */
 pare_status pare_layerwise_plan(const pare_layerwise_request *request, pare_layerwise_memory *memory);
+/* Tokens of a micro-batch at most, for what is planned before its size is known. */
+int64_t pare_layerwise_most_tokens(const pare_layerwise_request *request);
 /* Sequences of the first half, about, by which the second is judged with held_out, and the other way round. */
 int64_t pare_layerwise_half(const pare_layerwise_request *request);
 /* True if attention and FFN both read what enters a layer. */

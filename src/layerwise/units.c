@@ -21,10 +21,11 @@ static pare_layer_fate fate(void *context, uint32_t layer) {
     return u->selection->layer[layer].dropped ? PARE_LAYER_GOES : PARE_LAYER_STAYS;
 }
 
-/* A stage runs over its micro-batches three times at most: for readers, for the output, and on. */
+/* A stage runs over its micro-batches three times at most: for readers, for the output, and on; of experts, once for
+ * their tokens and once for each group of them. */
 static void count_steps(pare_unit_walk *u) {
     uint64_t batches = pare_layerwise_batch_count(&u->l), streams = u->l.asked.two ? 2 : 1;
-    u->l.layer_steps = PARE_STAGES * 3 * batches;
+    u->l.layer_steps = (PARE_STAGES * 3 + pare_units_expert_runs(u)) * batches;
     u->l.total = streams * batches + u->l.model->config.layers * u->l.layer_steps + 2 * batches;
 }
 

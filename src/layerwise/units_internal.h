@@ -2,6 +2,7 @@
 #ifndef PARE_LAYERWISE_UNITS_INTERNAL_H
 #define PARE_LAYERWISE_UNITS_INTERNAL_H
 
+#include "layerwise/expert_fit.h"
 #include "layerwise/units.h"
 
 enum { PARE_SLOTS = 4 };
@@ -34,6 +35,7 @@ typedef struct pare_unit_walk {
     float *weights;                      /* [d * widest] a matrix in hand */
     float *result;                       /* the same, of readers; NULL without */
     pare_slot slot[PARE_SLOTS];
+    pare_expert_fit joint; /* where pare_units_fit_jointly */
     pare_stage_run run;
 } pare_unit_walk;
 
@@ -50,6 +52,15 @@ void pare_units_clear(pare_unit_walk *u);
 
 /* The inputs of one kind, of readers or of an output, and what follows from them. */
 pare_status pare_units_visit(void *walk, uint32_t layer, unsigned kinds, bool last);
+
+/* True if experts of the model lose channels, and of a layer (units_experts.c); and of the layer in hand those that
+ * stay and what they put out, which goes into the block, the selection and run->fit. */
+bool pare_units_narrow_experts(const pare_repair_job *job, const pare_selection *selection, uint32_t layer);
+/* Where targets have a share of the dense model, experts are then fitted to what the dense layer puts out. */
+bool pare_units_fit_jointly(const pare_repair_job *job, const pare_selection *selection);
+pare_status pare_units_experts(pare_unit_walk *u);
+/* Runs over all micro-batches that this takes of a layer; 0 where no expert is narrowed. */
+uint64_t pare_units_expert_runs(const pare_unit_walk *u);
 
 /* What is kept of a layer that was gone through (units_file.c). */
 pare_status pare_units_describe(void *walk, uint32_t layer, pare_state_file *file);

@@ -254,6 +254,7 @@ pare_status pare_units_visit(void *walk, uint32_t layer, unsigned kinds, bool la
         return fit_readers(u);
     }
     PARE_TRY(change_output(u));
+    if (u->run.stage == PARE_STAGE_FFN) PARE_TRY(pare_units_experts(u));
     if (u->fits) u->fits[layer][u->run.stage] = u->run.fit;
     return PARE_OK;
 }

@@ -47,6 +47,23 @@ static void add_output(const pare_repair_job *job, const output_shape *out, bool
     if ((goes || crossed) && !o->probe && !o->keep_outputs) pare_work_add(work, &fit, 1.0);
 }
 
+/* Each expert runs up to its activations for its tokens, and its matrix is chosen from and fitted. */
+static void add_experts(const pare_repair_job *job, const pare_selection *selection, uint32_t experts, uint32_t kept,
+                        pare_work *work) {
+    const pare_config *c = &job->source->model->config;
+    double reached = (double)job->sequences * (double)job->length * c->experts.chosen, f = c->experts.width;
+    const pare_obs_shape shape = {
+        .rows = c->hidden, .width = c->experts.width, .kept = kept, .unit = 1, .fraction = job->options.fraction};
+    pare_work choice = pare_obs_work(&shape), fit = pare_least_squares_work(c->hidden, c->experts.width, kept);
+    const pare_layerwise_request request = pare_repair_request(job, selection);
+    pare_work joint = pare_expert_fit_work(&request, experts);
+    work->amount[PARE_WORK_BLOCKS] += reached * 4.0 * f * c->hidden;
+    work->amount[PARE_WORK_PRODUCTS] += reached * 2.0 * f * f;
+    if (job->options.choose[PARE_STAGE_FFN]) pare_work_add(work, &choice, experts);
+    pare_work_add(work, &fit, experts);
+    if (pare_units_fit_jointly(job, selection)) pare_work_add(work, &joint, 1.0);
+}
+
 pare_work pare_repair_work(const pare_repair_job *job, const pare_selection *selection, bool metric) {
     const pare_model *model = job->source->model;
     pare_layerwise_request request = pare_repair_request(job, selection);
@@ -60,6 +77,8 @@ pare_work pare_repair_work(const pare_repair_job *job, const pare_selection *sel
         ffn.least = least_of(job, layer, &ffn);
         add_output(job, &attention, metric, request.two, &work);
         add_output(job, &ffn, metric, request.two, &work);
+        if (pare_units_narrow_experts(job, selection, layer))
+            add_experts(job, selection, before->experts, after.expert_ffn, &work);
     }
     return work;
 }

@@ -91,6 +91,7 @@ pare_layerwise_request pare_weights_request(const pare_weights_job *job) {
                                     .states = r->element.half_stream ? PARE_DTYPE_BF16 : PARE_DTYPE_F32,
                                     .needs = needs,
                                     .pruned = job->pruned,
+                                    .expert_inputs = PARE_ALL_EXPERT_INPUTS,
                                     .reader_share = r->dense,
                                     .output_share = r->dense,
                                     .damping = r->reader_damping,

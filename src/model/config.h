@@ -13,7 +13,8 @@
  * FFN. A layer with experts has as ffn the width of the one that all tokens reach; 0: there is none. */
 typedef struct pare_widths {
     uint32_t heads, kv_heads, ffn;
-    uint32_t experts; /* that its router tells apart; 0: the FFN is one for all tokens */
+    uint32_t experts;    /* that its router tells apart; 0: the FFN is one for all tokens */
+    uint32_t expert_ffn; /* FFN channels of each of them */
 } pare_widths;
 
 /* One of the widths, for what is done to each of them alike. */

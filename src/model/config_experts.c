@@ -48,6 +48,11 @@ bool pare_experts_fit_groups(const pare_experts *experts, uint32_t count) {
            (uint64_t)each * experts->groups_chosen >= experts->chosen;
 }
 
+uint32_t pare_experts_shared_times(const pare_config *config) {
+    bool counted = pare_has_experts(config) && config->family->experts.shared_count_key;
+    return counted ? config->experts.shared / config->experts.width : 0;
+}
+
 static pare_status read_shared(pare_fields fields, const pare_expert_rule *rule, pare_experts *experts) {
     const char *key = rule->shared_key ? rule->shared_key : rule->shared_count_key;
     uint32_t limit = rule->shared_key ? WIDTH_LIMIT : WIDTH_LIMIT / experts->width;
@@ -202,6 +207,20 @@ static json_int_t first_dense(const pare_config *original, const pare_config_siz
     return number;
 }
 
+/* Layers with experts are like each other, and so are those without. A class that has experts in every layer may know
+ * the FFN's key by the width of each. */
+static void put_widths(const pare_config *original, const pare_config_sizes *sizes, json_t *json) {
+    const pare_expert_rule *rule = &original->family->experts;
+    const char *ffn = pare_family_key(original->family, PARE_CONFIG_KEY_FFN);
+    for (uint32_t i = 0; i < sizes->layers; i++) {
+        const pare_widths *w = &sizes->widths[i];
+        if (!w->experts && rule->width_key) pare_json_put(json, ffn, json_integer(w->ffn));
+        if (!w->experts) continue;
+        pare_json_put(json, rule->width_key ? rule->width_key : ffn, json_integer(w->expert_ffn));
+        if (rule->shared_key) pare_json_put(json, rule->shared_key, json_integer(w->ffn));
+    }
+}
+
 void pare_config_write_experts(const pare_config *original, const pare_config_sizes *sizes, json_t *json) {
     const pare_expert_rule *rule = &original->family->experts;
     uint32_t left = 0;
@@ -212,6 +231,7 @@ void pare_config_write_experts(const pare_config *original, const pare_config_si
         if (json_object_get(json, count_keys[i])) pare_json_put(json, count_keys[i], json_integer(left));
     if (left) pare_json_put(json, rule->count_key, json_integer(left)); /* transformers 4 reads no other */
     pare_json_put(json, chosen_key, json_integer(original->experts.chosen));
+    put_widths(original, sizes, json);
     if (rule->sparse_step && sizes->dropped && sizes->layers != original->layers)
         put_dense_layers(original, sizes, json);
     bool fewer = sizes->dropped && sizes->layers != original->layers;

@@ -67,6 +67,7 @@ pare_status pare_config_fit_experts(const pare_inventory *from, uint32_t layer, 
     char name[PARE_NAME_BYTES];
     if (!config->plan[layer].routed) return PARE_OK;
     widths->experts = config->experts.count;
+    widths->expert_ffn = config->experts.width;
     pare_router_name(config, layer, name);
     PARE_TRY(pare_inventory_matrix(from, name, widths->experts, config->hidden));
     PARE_TRY(fit_shared(from, layer, widths));

@@ -22,7 +22,8 @@ static bool differ(const pare_config_sizes *sizes) {
         *first = *first ? *first : &widths[i];
         if (!widths[i].ffn && !widths[i].experts) return true;
         if (widths[i].heads != widths[0].heads || widths[i].kv_heads != widths[0].kv_heads ||
-            widths[i].ffn != (*first)->ffn || widths[i].experts != (*first)->experts)
+            widths[i].ffn != (*first)->ffn || widths[i].experts != (*first)->experts ||
+            widths[i].expert_ffn != (*first)->expert_ffn)
             return true;
     }
     return false;

@@ -50,29 +50,72 @@ static bool leaves_them_whole(const pare_recipe *recipe) {
     return whole && !recipe->reconstruct && !repaired && !recipe->salience;
 }
 
-static bool reads_samples(const pare_recipe *recipe) {
-    return pare_recipe_needs_squares(recipe);
+static bool reads_samples(const pare_prune_job *job) {
+    return pare_recipe_needs_squares(&job->asked->recipe);
 }
 
-/* Heads go as they do elsewhere: nothing of it asks what stands in the FFN's place. */
+static bool standardises(const pare_prune_job *job) {
+    return job->asked->recipe.reduction == PARE_REDUCE_STANDARD;
+}
+
+static bool trains(const pare_prune_job *job) {
+    return pare_recipe_trains(&job->asked->recipe);
+}
+
+static bool learns_gates(const pare_prune_job *job) {
+    return pare_recipe_gates(&job->asked->recipe);
+}
+
+static bool reconstructs(const pare_prune_job *job) {
+    return job->asked->recipe.reconstruct > 0;
+}
+
+static bool differs_by_layer(const pare_prune_job *job) {
+    return job->target.ratios || job->target.ranking != PARE_RANK_LOCAL || pare_recipe_searches(&job->asked->recipe);
+}
+
+static bool repairs(const pare_prune_job *job) {
+    return pare_recipe_repairs(&job->asked->recipe);
+}
+
+static bool fits_readers(const pare_prune_job *job) {
+    return repairs(job) && (job->asked->recipe.readers > 0.0 || job->asked->recipe.dense > 0.0);
+}
+
+static const char others[] =
+    "take a method such as wanda-structured, taylor or magnitude-l2, or remove attention heads "
+    "alone (--ffn-layers none)";
+
+/* Of what removes channels inside experts. */
+static const refusal of_channels[] = {
+    {reads_samples, "a score by gradients of single samples", others},
+    {standardises, "a score by a layer's mean and deviation", others},
+    {learns_gates, "a gate of every unit", others},
+    {differs_by_layer, "a width for each layer (--select, --allocate search, lists of ratios)",
+     "their class has one: take --select local and one ratio"},
+};
+
+/* Heads and channels go as they do elsewhere, channels of experts each by its own scores. */
 static pare_status check_units(const pare_prune_job *job) {
-    const pare_recipe *recipe = &job->asked->recipe;
-    bool ffn = job->target.ffn.begin < job->target.ffn.end;
-    if (recipe->mode != PARE_MODE_BLOCK || recipe->reconstruct || pare_recipe_trains(recipe))
+    if (job->asked->recipe.mode != PARE_MODE_BLOCK || reconstructs(job) || trains(job))
         return pare_experts_refuse(job->model, "this way of pruning");
-    if (ffn)
-        return pare_fail(PARE_UNSUPPORTED,
-                         "%s: %s has experts, whose channels are no units; remove attention heads alone (--ffn-layers "
-                         "none), whole experts (--mode expert) or single weights (--sparsity 0.5)",
-                         pare_checkpoint_directory(job->model->checkpoint), job->model->config.family->class_name);
-    if (reads_samples(recipe)) return pare_experts_refuse(job->model, "a score by gradients of single samples");
-    return PARE_OK;
+    bool ffn = job->target.ffn.begin < job->target.ffn.end;
+    for (size_t i = 0; ffn && i < sizeof of_channels / sizeof *of_channels; i++)
+        if (of_channels[i].holds(job)) return refuse(job, &of_channels[i]);
+    return reads_samples(job) ? pare_experts_refuse(job->model, "a score by gradients of single samples") : PARE_OK;
+}
+
+/* Channels of experts alone. */
+static bool spares_attention(const pare_prune_job *job) {
+    return job->asked->recipe.mode == PARE_MODE_BLOCK && job->target.attention.begin >= job->target.attention.end;
 }
 
 pare_status pare_prune_check_inside(const pare_prune_job *job) {
     const pare_recipe *recipe = &job->asked->recipe;
     if (leaves_them_whole(recipe)) return PARE_OK;
-    PARE_TRY(pare_latents_refuse(job->model, "this way of pruning"));
+    if (!spares_attention(job)) PARE_TRY(pare_latents_refuse(job->model, "this way of pruning"));
+    if (fits_readers(job))
+        PARE_TRY(pare_latents_refuse(job->model, "a share of the dense model in targets (--dense, --readers)"));
     if (!pare_has_experts(&job->model->config)) return PARE_OK;
     if (!pare_recipe_is_element(recipe)) return check_units(job);
     if (recipe->reconstruct) return pare_experts_refuse(job->model, "--reconstruct");

@@ -24,8 +24,8 @@ static pare_status check_heads(const pare_prune_job *job) {
     if (is_empty(job->target.attention) || some) return PARE_OK;
     if (pare_has_experts(&job->model->config))
         return refuse(job, "derives the size of its heads from the hidden size, so that none of them can go",
-                      "remove single weights (--sparsity 0.5, --pattern 2:4), whole experts (--mode expert) or whole "
-                      "layers (--mode layer)");
+                      "remove channels alone (--attention-layers none), single weights (--sparsity 0.5, --pattern "
+                      "2:4), whole experts (--mode expert) or whole layers (--mode layer)");
     if (family->fixed_ffn)
         return refuse(job, "derives the size of its heads and its FFN from the hidden size, so that no units can go",
                       "remove single weights (--sparsity 0.5, --pattern 2:4) or whole layers (--mode layer)");
@@ -38,7 +38,16 @@ static pare_status check_heads(const pare_prune_job *job) {
                   without_heads);
 }
 
+/* Classes have one width for all experts. */
+static pare_status check_expert_channels(const pare_prune_job *job) {
+    pare_layer_range range = job->target.ffn;
+    if (range.begin == 0 && range.end == job->model->config.layers) return PARE_OK;
+    return refuse(job, "has one width for the experts of all layers, so that none can be spared",
+                  "leave out --layers and --ffn-layers, or remove heads alone (--ffn-layers none)");
+}
+
 static pare_status check_channels(const pare_prune_job *job) {
+    if (!is_empty(job->target.ffn) && pare_has_experts(&job->model->config)) return check_expert_channels(job);
     if (is_empty(job->target.ffn) || !job->model->config.family->fixed_ffn) return PARE_OK;
     return refuse(job, "derives the width of its FFN from the hidden size, so that no channels of it can go",
                   "remove single weights (--sparsity 0.5, --pattern 2:4) or whole layers (--mode layer)");

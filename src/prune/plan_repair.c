@@ -5,10 +5,13 @@
 #include "support/runtime.h"
 #include "train/gates.h"
 
+/* Which channels of experts stay is not known: their number is. */
 static pare_status sizes_of(const pare_prune_job *job, pare_selection *out) {
     const pare_goal *goal = &job->goal;
     PARE_TRY(pare_selection_all(job->current, out));
     out->hidden = goal->hidden;
+    for (uint32_t i = 0; i < out->layers; i++)
+        out->layer[i].expert_ffn = goal->widths[i].expert_ffn;
     return PARE_OK;
 }
 

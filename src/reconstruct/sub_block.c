@@ -185,7 +185,7 @@ pare_status pare_sub_block_enter(pare_sub_block *sub, const pare_block *base, ui
     const pare_kept *kept = &sub->asked->selection->layer[layer];
     size_t end = 0;
     sub->block = *base;
-    sub->block.widths = (pare_widths){.heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn};
+    sub->block.widths = pare_kept_widths(kept);
     sub->block.activations = &sub->activations;
     sub->block.observer = NULL;
     for (int part = PARE_PART_ATTENTION; part <= PARE_PART_FFN; part++)

@@ -6,12 +6,18 @@
 
 typedef enum pare_stage { PARE_STAGE_ATTENTION, PARE_STAGE_FFN, PARE_STAGES } pare_stage;
 
+/* Experts of a layer that were seen by fewer tokens than they have inputs, and by none; the first of the former. */
+typedef struct pare_starved {
+    uint32_t experts, unreached, first;
+} pare_starved;
+
 /* Of one stage. Not fitted: all zero. */
 typedef struct pare_stage_fit {
     bool fitted, readers_fitted;
     bool bias;        /* that of the output makes up for the mean of what is missing */
     pare_fit output;  /* errors over all tokens, before and after */
     pare_fit readers; /* of the normed hidden state */
+    pare_starved starved;
 } pare_stage_fit;
 
 /* What a reconstruction (reconstruct/reconstruct.h) made of a stage: of held-out sequences the mean squared error,

@@ -8,6 +8,14 @@ static json_t *kept_list(const uint32_t *units, uint32_t count) {
     return list;
 }
 
+/* Of each expert that is kept. */
+static json_t *expert_channels(const pare_kept *kept) {
+    json_t *list = json_array();
+    for (uint32_t place = 0; place < kept->experts; place++)
+        pare_json_append(list, kept_list(pare_kept_expert_channels(kept, place), kept->expert_ffn));
+    return list;
+}
+
 json_t *pare_report_layers(const pare_selection *selection) {
     json_t *layers = json_array();
     for (uint32_t i = 0; i < selection->layers; i++) {
@@ -20,6 +28,7 @@ json_t *pare_report_layers(const pare_selection *selection) {
             pare_json_put(layer, "query_heads_kept", kept_list(kept->head, kept->heads));
             pare_json_put(layer, "ffn_channels_kept", kept_list(kept->ffn_channel, kept->ffn));
             if (kept->experts) pare_json_put(layer, "experts_kept", kept_list(kept->expert, kept->experts));
+            if (kept->expert_channel) pare_json_put(layer, "expert_channels_kept", expert_channels(kept));
         }
         pare_json_append(layers, layer);
     }
@@ -54,7 +63,9 @@ json_t *pare_report_widths(const pare_model *model) {
         const pare_widths *w = &model->config.widths[i];
         pare_json_append(list, pare_json_of({"query_heads", json_integer(w->heads)},
                                             {"kv_heads", json_integer(w->kv_heads)}, {"ffn", json_integer(w->ffn)}));
-        if (w->experts) pare_json_put(json_array_get(list, i), "experts", json_integer(w->experts));
+        if (!w->experts) continue;
+        pare_json_put(json_array_get(list, i), "experts", json_integer(w->experts));
+        pare_json_put(json_array_get(list, i), "expert_ffn", json_integer(w->expert_ffn));
     }
     return list;
 }
@@ -122,12 +133,20 @@ static json_t *score_list(const double *scores, uint32_t count) {
     return list;
 }
 
+static json_t *expert_scores(const pare_unit_scores *scores, const pare_widths *w, uint32_t layer) {
+    json_t *list = json_array();
+    for (uint32_t expert = 0; expert < w->experts; expert++)
+        pare_json_append(list, score_list(pare_unit_scores_of_expert(scores, w, layer, expert), w->expert_ffn));
+    return list;
+}
+
 static json_t *layer_scores(const pare_unit_scores *scores, const pare_widths *w, uint32_t layer, bool inside) {
     json_t *json = json_object();
     pare_json_put(json, "heads", score_list(scores->heads[layer], inside ? w->kv_heads : 0));
     pare_json_put(json, "query_heads", score_list(scores->query[layer], inside ? w->heads : 0));
     pare_json_put(json, "ffn", score_list(scores->ffn[layer], inside ? w->ffn : 0));
     if (w->experts) pare_json_put(json, "experts", score_list(scores->expert[layer], w->experts));
+    if (w->experts && inside) pare_json_put(json, "expert_channels", expert_scores(scores, w, layer));
     pare_json_put(json, "layer", pare_json_real(scores->layer[layer]));
     return json;
 }

@@ -29,10 +29,12 @@ typedef struct pare_record {
     json_t *training;             /* of a method that trains while it prunes; or NULL; borrowed */
 } pare_record;
 
-/* [{"kv_heads_kept", "query_heads_kept", "ffn_channels_kept"}], and "experts_kept" where there are some, per layer of
- * the original; {"dropped": true} for those that are gone. All these return new references. */
+/* [{"kv_heads_kept", "query_heads_kept", "ffn_channels_kept"}], and where there are some "experts_kept", with
+ * "expert_channels_kept", a list for each of these, if they lose channels, per layer of the original; {"dropped": true}
+ * for those that are gone. All these return new references. */
 json_t *pare_report_layers(const pare_selection *selection);
-/* [{"query_heads", "kv_heads", "ffn"}] of the original, by the names that `pare inspect` has for them. */
+/* [{"query_heads", "kv_heads", "ffn"}], and "experts" and "expert_ffn" where there are some, of the original, by the
+ * names that `pare inspect` has for them. */
 json_t *pare_report_widths(const pare_model *model);
 /* The numbers of those that are gone. */
 json_t *pare_report_dropped(const pare_selection *selection);

@@ -4,6 +4,7 @@
 #include "support/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { MANIFEST_LIMIT = 64 << 20 };
 
@@ -42,6 +43,28 @@ static pare_status read_experts(const reader *r, const json_t *json, uint32_t al
     return status;
 }
 
+/* A list for each expert that is kept, all of one length; absent: all channels are. */
+static pare_status read_expert_channels(const reader *r, const json_t *json, uint32_t all, pare_kept *kept) {
+    const json_t *lists = json_object_get(json, "expert_channels_kept");
+    uint32_t each = (uint32_t)json_array_size(json_array_get(lists, 0)), *list, *one = NULL, count;
+    if (!lists) return PARE_OK;
+    if (json_array_size(lists) != kept->experts || !each || each > all)
+        return fail_other(r, "its lists of what is kept are not of that size");
+    PARE_TRY(pare_alloc(&list, (size_t)kept->experts * each, sizeof *list, "what is kept"));
+    pare_status status = PARE_OK;
+    for (uint32_t i = 0; i < kept->experts && status == PARE_OK; i++) {
+        status = read_list(r, json_array_get(lists, i), all, &one, &count);
+        if (status == PARE_OK && count != each)
+            status = fail_other(r, "its experts keep different numbers of channels");
+        if (status == PARE_OK) memcpy(list + (size_t)i * each, one, each * sizeof *list);
+        pare_free(one);
+        one = NULL;
+    }
+    if (status == PARE_OK) status = pare_kept_set_expert_channels(list, each, kept);
+    pare_free(list);
+    return status;
+}
+
 static pare_status read_layer(const reader *r, const json_t *json, uint32_t layer, pare_kept *kept) {
     const pare_widths *w = &r->model->config.widths[layer];
     uint32_t *groups = NULL, *heads = NULL, *channels = NULL, group_count = 0, head_count = 0, channel_count = 0;
@@ -54,6 +77,7 @@ static pare_status read_layer(const reader *r, const json_t *json, uint32_t laye
     if (status == PARE_OK) status = pare_kept_set_heads(heads, head_count, kept);
     if (status == PARE_OK) status = pare_kept_set_channels(channels, channel_count, kept);
     if (status == PARE_OK && w->experts) status = read_experts(r, json, w->experts, kept);
+    if (status == PARE_OK && w->experts) status = read_expert_channels(r, json, w->expert_ffn, kept);
     pare_free(groups);
     pare_free(heads);
     pare_free(channels);

@@ -11,6 +11,7 @@ static const struct {
              {"ffn", "Scores of FFN channels", "score of an FFN channel", false},
              {"hidden", "Scores of channels of the residual stream", "score of a channel", true},
              {"experts", "Scores of experts", "score of an expert", false},
+             {"expert_channels", "Scores of channels inside experts", "score of an expert's channel", false},
              {"layers", "Scores of whole layers", "score of a layer", true}};
 
 /* Where scores are positive they may differ by much: those that are zero stand at the left edge, then. */

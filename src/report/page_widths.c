@@ -11,9 +11,16 @@ typedef struct widths {
     bool changed, removed_known;
 } widths;
 
+/* How many are kept: of experts, which have a list each, of one. */
+static double kept_of(const json_t *list) {
+    const json_t *first = json_array_get(list, 0);
+    return (double)json_array_size(json_is_array(first) ? first : list);
+}
+
 static bool read(pare_page *page, const json_t *json, const char *kept_name, const char *before_name, widths *w) {
     const json_t *layers = pare_page_at(json, "layers"), *before = pare_page_at(json, "model.layers");
     size_t count = json_array_size(layers);
+    bool some = false;
     *w = (widths){.layers = count, .removed_known = json_array_size(before) == count};
     w->kept = pare_page_numbers(page, count);
     w->removed = pare_page_numbers(page, count);
@@ -22,13 +29,13 @@ static bool read(pare_page *page, const json_t *json, const char *kept_name, con
     for (size_t i = 0; i < count; i++) {
         const json_t *layer = json_array_get(layers, i), *list = json_object_get(layer, kept_name);
         double all = pare_page_number(json_array_get(before, i), before_name);
-        if (!json_is_array(list) && !json_is_true(json_object_get(layer, "dropped"))) return false;
         w->names[i] = pare_page_format(page, "%zu", i);
-        w->kept[i] = (double)json_array_size(list);
+        w->kept[i] = kept_of(list);
+        some |= json_is_array(list);
         w->removed[i] = w->removed_known && all >= w->kept[i] ? all - w->kept[i] : NAN;
         w->changed |= !(w->removed[i] <= 0.0);
     }
-    return true;
+    return some;
 }
 
 static const struct {
@@ -36,7 +43,9 @@ static const struct {
 } kinds[] = {{"widths-ffn", "FFN channels of each layer", "FFN channels", "ffn_channels_kept", "ffn"},
              {"widths-heads", "Query heads of each layer", "query heads", "query_heads_kept", "query_heads"},
              {"widths-kv-heads", "Key/value heads of each layer", "key/value heads", "kv_heads_kept", "kv_heads"},
-             {"widths-experts", "Experts of each layer", "experts", "experts_kept", "experts"}};
+             {"widths-experts", "Experts of each layer", "experts", "experts_kept", "experts"},
+             {"widths-expert-channels", "Channels of each expert of each layer", "channels of an expert",
+              "expert_channels_kept", "expert_ffn"}};
 
 static bool draw(pare_page *page, const json_t *json, size_t kind) {
     widths w;

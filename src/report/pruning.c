@@ -152,39 +152,6 @@ static json_t *biases_warning(const pare_pruning_results *r) {
         count, r->model->config.family->class_name);
 }
 
-/* Experts that the calibration text says nothing of. */
-static json_t *experts_warning(const pare_pruning_results *r) {
-    const json_t *layers = json_object_get(r->experts, "layers");
-    json_int_t layer = 0, expert = 0;
-    size_t count = 0;
-    for (size_t i = json_array_size(layers); i-- > 0;) {
-        const json_t *one = json_array_get(layers, i), *list = json_object_get(one, "unreached");
-        if (!json_array_size(list)) continue;
-        count += json_array_size(list);
-        layer = json_integer_value(json_object_get(one, "layer"));
-        expert = json_integer_value(json_array_get(list, 0));
-    }
-    if (!count) return NULL;
-    return pare_json_format(
-        "no token of the calibration text reaches %zu of the experts (the first one is expert %d of "
-        "layer %d): they have no score and go before all others; calibrate on more text, or on "
-        "other text",
-        count, (int)expert, (int)layer);
-}
-
-/* Experts of which it says less than they have inputs. */
-static json_t *borrowers_warning(const pare_pruning_results *r) {
-    const json_t *some = json_object_get(r->part, "inputs_of_layer");
-    if (!some) return NULL;
-    return pare_json_format(
-        "%lld experts see fewer tokens of the calibration text than they have inputs, and %lld of them none (the first "
-        "one is expert %lld of layer %lld): they were pruned by what the whole layer sees; calibrate on more text",
-        (long long)json_integer_value(json_object_get(some, "experts")),
-        (long long)json_integer_value(json_object_get(some, "unreached")),
-        (long long)json_integer_value(json_object_get(some, "expert")),
-        (long long)json_integer_value(json_object_get(some, "layer")));
-}
-
 static json_t *warnings_json(const pare_pruning_results *r) {
     json_t *warnings = json_array();
     for (size_t i = 0; r->ignored[i]; i++) {
@@ -198,10 +165,7 @@ static json_t *warnings_json(const pare_pruning_results *r) {
     if (groups) pare_json_append(warnings, groups);
     json_t *heads = heads_warning(r);
     if (heads) pare_json_append(warnings, heads);
-    json_t *experts = experts_warning(r);
-    if (experts) pare_json_append(warnings, experts);
-    json_t *borrowers = borrowers_warning(r);
-    if (borrowers) pare_json_append(warnings, borrowers);
+    pare_report_expert_warnings(r, warnings);
     json_t *biases = biases_warning(r);
     if (biases) pare_json_append(warnings, biases);
     return warnings;
@@ -304,12 +268,18 @@ static json_t *curve_json(const pare_stage_curve *curve) {
     return pare_json_of({"units", json_integer(curve->units)}, {"removed", removed}, {"error", errors});
 }
 
+static json_t *starved_json(const pare_starved *starved) {
+    return pare_json_of({"experts", json_integer(starved->experts)}, {"unreached", json_integer(starved->unreached)},
+                        {"expert", json_integer(starved->first)});
+}
+
 static json_t *fit_json(const pare_stage_fit *fit, const pare_stage_curve *curve) {
     json_t *json = json_object();
     if (fit->fitted) pare_json_put(json, "error", change_json(&fit->output));
     if (fit->fitted) pare_json_put(json, "damping", pare_json_real(fit->output.damping.share));
     if (fit->bias) pare_json_put(json, "bias", json_true());
     if (fit->readers_fitted) pare_json_put(json, "readers", change_json(&fit->readers));
+    if (fit->starved.experts) pare_json_put(json, "inputs_of_layer", starved_json(&fit->starved));
     if (curve->errors && curve->count) pare_json_put(json, "curve", curve_json(curve));
     return json;
 }

@@ -44,6 +44,9 @@ typedef struct pare_pruning_results {
     size_t time_count;
 } pare_pruning_results;
 
+/* Appends what is to be said of experts (pruning_experts.c). */
+void pare_report_expert_warnings(const pare_pruning_results *results, json_t *warnings);
+
 /* results: pare_pruning_results. */
 json_t *pare_report_pruning(const void *results);
 
@@ -53,8 +56,9 @@ typedef struct pare_stage_curve {
     uint32_t count, units; /* that went, of all */
 } pare_stage_curve;
 
-/* [{"attention": {"error", "damping", "readers", "curve"}, "ffn"}], of fits [layers][PARE_STAGES] and curves likewise.
- * curve: {"units", "removed": [..], "error": [..]}, thinned. */
+/* [{"attention": {"error", "damping", "readers", "curve"}, "ffn"}], with "inputs_of_layer" {"experts", "unreached",
+ * "expert"} where experts took what the layer sees (layerwise/experts.h), of fits [layers][PARE_STAGES] and curves
+ * likewise. curve: {"units", "removed": [..], "error": [..]}, thinned. */
 json_t *pare_report_fits(pare_stage_fit (*fits)[PARE_STAGES], pare_stage_curve (*curves)[PARE_STAGES], uint32_t layers);
 /* [{"attention": {"before", "after"}, "ffn"}], of rebuilt [layers][PARE_STAGES]. */
 json_t *pare_report_rebuilt(pare_rebuilt (*rebuilt)[PARE_STAGES], uint32_t layers);

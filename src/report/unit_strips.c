@@ -138,10 +138,25 @@ static json_t *layers_json(const pare_unit_scores *scores, const pare_selection 
     return list;
 }
 
+/* All experts of a layer together, each of which has a cut of its own. */
+static void append_expert_channels(json_t *list, const pare_unit_scores *scores, const pare_widths *w,
+                                   const pare_kept *kept, uint32_t layer) {
+    uint32_t count = kept->experts * kept->expert_ffn, *all;
+    if (!kept->expert_channel || kept->experts != w->experts) return;
+    if (!(all = malloc(count * sizeof *all))) {
+        pare_json_append(list, NULL);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        all[i] = i / kept->expert_ffn * w->expert_ffn + kept->expert_channel[i];
+    append(list, &(units){scores->expert_ffn[layer], w->experts * w->expert_ffn, count, all}, layer);
+    free(all);
+}
+
 json_t *pare_report_unit_strips(const pare_unit_scores *scores, const pare_model *model,
                                 const pare_selection *selection) {
     json_t *json = json_object(), *heads = json_array(), *query = json_array(), *ffn = json_array(),
-           *hidden = json_array(), *experts = json_array();
+           *hidden = json_array(), *experts = json_array(), *channels = json_array();
     for (uint32_t i = 0; i < selection->layers; i++) {
         const pare_kept *k = &selection->layer[i];
         const pare_widths *w = &model->config.widths[i];
@@ -149,6 +164,7 @@ json_t *pare_report_unit_strips(const pare_unit_scores *scores, const pare_model
         append(heads, &(units){scores->heads[i], w->kv_heads, k->kv_heads, k->kv_head}, i);
         if (k->kv_heads == w->kv_heads) append(query, &(units){scores->query[i], w->heads, k->heads, k->head}, i);
         append(experts, &(units){scores->expert[i], w->experts, k->experts, k->expert}, i);
+        append_expert_channels(channels, scores, w, k, i);
         append(ffn, &(units){scores->ffn[i], w->ffn, k->ffn, k->ffn_channel}, i);
     }
     if (selection->hidden_channel)
@@ -158,6 +174,7 @@ json_t *pare_report_unit_strips(const pare_unit_scores *scores, const pare_model
     put(json, "ffn", ffn);
     put(json, "hidden", hidden);
     put(json, "experts", experts);
+    put(json, "expert_channels", channels);
     put(json, "layers", layers_json(scores, selection));
     return json;
 }

@@ -29,6 +29,15 @@ static pare_overlap overlap_of_heads(const pare_widths *w, bool query, const par
     return overlap_of(a->kv_head, a->kv_heads, b->kv_head, b->kv_heads, w->kv_heads);
 }
 
+/* With the channels of experts, whose lists are each one's own. */
+static pare_overlap overlap_of_channels(const pare_widths *w, const pare_kept *a, const pare_kept *b) {
+    pare_overlap all = overlap_of(a->ffn_channel, a->ffn, b->ffn_channel, b->ffn, w->ffn);
+    for (uint32_t expert = 0; expert < w->experts; expert++)
+        add(&all, overlap_of(pare_kept_expert_channels(a, expert), a->expert_ffn, pare_kept_expert_channels(b, expert),
+                             b->expert_ffn, w->expert_ffn));
+    return all;
+}
+
 static void compare_layers(const pare_model *model, const pare_robust_outcome *a, const pare_robust_outcome *b,
                            pare_robust_seed *out) {
     out->by_layer = true;
@@ -36,7 +45,7 @@ static void compare_layers(const pare_model *model, const pare_robust_outcome *a
         const pare_widths *w = &model->config.widths[i];
         const pare_kept *x = &a->selection.layer[i], *y = &b->selection.layer[i];
         out->heads[i] = overlap_of_heads(w, a->recipe.query_heads, x, y);
-        out->ffn[i] = overlap_of(x->ffn_channel, x->ffn, y->ffn_channel, y->ffn, w->ffn);
+        out->ffn[i] = overlap_of_channels(w, x, y);
         add(&out->whole, out->heads[i]);
         add(&out->whole, out->ffn[i]);
     }

@@ -1,7 +1,17 @@
 #include "score/plan.h"
+#include "calibrate/input_norms.h"
+#include "model/expert_tensors.h"
 #include "score/signals.h"
 #include "support/memory.h"
 #include "support/runtime.h"
+
+/* A matrix of an expert, whose channels are units as those of the layer's FFN are. */
+static bool is_of_expert(const pare_model *model, size_t id, uint32_t *layer) {
+    pare_expert_place place;
+    bool own = pare_tensor_id_split_expert(model, id, &place) && place.what == PARE_EXPERT_OWN;
+    if (own) *layer = place.layer;
+    return own && !pare_tensor_is_absent(model->tensors[id]);
+}
 
 static void mark_tensors(const pare_model *model, const pare_plan_request *request, pare_calibration_plan *plan) {
     const pare_target *target = request->target;
@@ -13,6 +23,10 @@ static void mark_tensors(const pare_model *model, const pare_plan_request *reque
         bool unit = inside && (pare_role_is_matrix(role) || pare_role_bears_units(role));
         bool cut =
             unit && pare_layer_in(pare_role_in(role, PARE_PART_ATTENTION) ? target->attention : target->ffn, layer);
+        if (target->mode == PARE_MODE_BLOCK && is_of_expert(model, id, &layer)) {
+            cut = pare_layer_in(target->ffn, layer);
+            unit = true;
+        }
         if (target->mode == PARE_MODE_CHANNEL) cut = true;
         if (request->only) cut = request->only[id];
         plan->scored[id] = cut || (unit && all);
@@ -64,6 +78,19 @@ static uint64_t gathered_bytes(const pare_model *model, const pare_recipe *recip
     return gathers ? pare_gathered_bytes(recipe->salience, most) : 0;
 }
 
+/* Scores of the channels of experts, of each matrix and of all together, and where they go by them norms of inputs:
+ * more than a few kilobytes, as those of other units are. */
+static uint64_t expert_bytes(const pare_model *model, const pare_recipe *recipe, const pare_calibration_plan *plan) {
+    uint64_t matrices = 0;
+    uint32_t layer;
+    for (size_t id = 0; id < model->tensor_count; id++)
+        matrices += plan->scored[id] && is_of_expert(model, id, &layer);
+    if (!matrices || recipe->mode != PARE_MODE_BLOCK) return 0;
+    uint64_t scores = (matrices + matrices / PARE_EXPERT_PARTS) * model->config.experts.width * sizeof(double);
+    bool norms = pare_signal_has(recipe->signal, PARE_TRAIT_INPUTS);
+    return scores + (norms ? pare_input_norms_expert_bytes(model) : 0);
+}
+
 static pare_status fill_plan(const pare_model *model, const pare_backend *backend, const pare_plan_request *request,
                              const pare_runtime *runtime, pare_calibration_plan *plan) {
     const pare_recipe *recipe = request->recipe;
@@ -86,7 +113,8 @@ static pare_status fill_plan(const pare_model *model, const pare_backend *backen
     if (signal->state) plan->sizes.state = signal->state(model, recipe, plan);
     if (recipe->mode == PARE_MODE_ELEMENT && !plan->shape.gradients) return note_shape(plan);
     bool divisible = request->only && !plan->shape.composed;
-    uint64_t limit = plan->sizes.limit, gathered = gathered_bytes(model, recipe, plan);
+    uint64_t limit = plan->sizes.limit;
+    uint64_t gathered = gathered_bytes(model, recipe, plan) + expert_bytes(model, recipe, plan);
     plan->sizes.limit = pare_limit_beside(limit, gathered);
     PARE_TRY(divisible ? choose_group(model, backend, plan, &pass) : place_state(model, backend, runtime, plan, &pass));
     plan->sizes.limit = limit;

@@ -27,6 +27,9 @@ static pare_status add_blocks(mean_of_groups *mean, const pare_config *c, bool q
         else
             PARE_TRY(add_group(mean, a->heads[i], b->heads[i], w->kv_heads));
         PARE_TRY(add_group(mean, a->ffn[i], b->ffn[i], w->ffn));
+        for (uint32_t expert = 0; expert < w->experts; expert++)
+            PARE_TRY(add_group(mean, pare_unit_scores_of_expert(a, w, i, expert),
+                               pare_unit_scores_of_expert(b, w, i, expert), w->expert_ffn));
     }
     return PARE_OK;
 }

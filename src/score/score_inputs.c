@@ -1,4 +1,5 @@
 #include "calibrate/input_norms.h"
+#include "model/expert_tensors.h"
 #include "score/score_internal.h"
 #include "support/memory.h"
 
@@ -16,16 +17,29 @@ static void copy_norms(const pare_input_norms *norms, uint32_t layer, pare_role 
     }
 }
 
+/* An expert's, over the tokens that reach it. */
+static void copy_expert_norms(const pare_input_norms *norms, const pare_expert_place *place, int64_t columns,
+                              float *out) {
+    const double *squares = norms->expert_squares[place->layer] + place->expert * (norms->hidden + norms->expert_ffn);
+    if (place->part == PARE_EXPERT_DOWN) squares += norms->hidden;
+    for (int64_t i = 0; i < columns; i++)
+        out[i] = (float)sqrt(squares[i]);
+}
+
 static pare_status score_tensor(pare_scoring *s, const pare_input_norms *norms, size_t id) {
     const pare_model *model = s->request->model;
     uint32_t layer;
     pare_role role;
     int64_t rows, columns;
     float *inputs;
-    pare_tensor_id_split(model, id, &layer, &role);
+    pare_expert_place place;
+    bool expert = pare_tensor_id_split_expert(model, id, &place);
     pare_tensor_matrix(model->tensors[id], &rows, &columns);
     PARE_TRY(pare_alloc(&inputs, (size_t)columns, sizeof *inputs, "input norms"));
-    copy_norms(norms, layer, role, columns, inputs);
+    if (expert)
+        copy_expert_norms(norms, &place, columns, inputs);
+    else if (pare_tensor_id_split(model, id, &layer, &role))
+        copy_norms(norms, layer, role, columns, inputs);
     pare_row_signals signals = {.inputs = inputs};
     pare_status status = pare_scoring_add(s, id, 0, rows, &signals);
     pare_free(inputs);
@@ -37,6 +51,13 @@ static pare_status score_tensors(pare_scoring *s, const pare_input_norms *norms)
     for (size_t id = 0; id < r->model->tensor_count; id++)
         if (r->plan->scored[id]) PARE_TRY(score_tensor(s, norms, id));
     return PARE_OK;
+}
+
+static bool scores_experts(const pare_score_request *r) {
+    const pare_config *config = &r->model->config;
+    for (size_t id = pare_tensor_id_first_expert(config); id < r->model->tensor_count; id++)
+        if (r->plan->scored[id]) return true;
+    return false;
 }
 
 /* One forward that counts, unless that was done, then every matrix with the norms of its inputs. */
@@ -52,7 +73,8 @@ pare_status pare_score_inputs(pare_scoring *s, pare_score_result *out) {
     PARE_TRY(pare_scoring_take_up(s, &unused));
     if (s->passes_done) return PARE_OK;
     PARE_TRY(pare_input_norms_new(r->model, r->backend, r->recipe->salience->needs & PARE_NEEDS_CENTERED, &norms));
-    pare_status status = pare_scoring_pass(s, &pass);
+    pare_status status = scores_experts(r) ? pare_input_norms_see_experts(r->model, &norms) : PARE_OK;
+    if (status == PARE_OK) status = pare_scoring_pass(s, &pass);
     if (status == PARE_OK) {
         pare_pass_observe(pass, &norms.observer);
         status = pare_pass_forward(pass, &source, r->ids, r->plan->shape.sequences);

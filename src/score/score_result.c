@@ -21,6 +21,7 @@ static void copy_scores(const pare_model *model, const pare_unit_scores *from, p
         memcpy(to->query[i], from->query[i], w->heads * sizeof(double));
         memcpy(to->ffn[i], from->ffn[i], w->ffn * sizeof(double));
         memcpy(to->expert[i], from->expert[i], w->experts * sizeof(double));
+        memcpy(to->expert_ffn[i], from->expert_ffn[i], (size_t)w->experts * w->expert_ffn * sizeof(double));
     }
     memcpy(to->hidden, from->hidden, model->config.hidden * sizeof(double));
     memcpy(to->layer, from->layer, from->layers * sizeof(double));

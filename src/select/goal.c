@@ -5,6 +5,7 @@
 #include "support/memory.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* n - trunc(n (1 - ratio)), in double arithmetic as the reference has it. */
@@ -74,6 +75,19 @@ static void shrink_heads(const pare_model *model, const pare_target *target, dou
     w->heads = w->kv_heads * shared;
 }
 
+static uint32_t fewer_channels(const pare_target *target, double ratio, uint32_t channels) {
+    return pare_target_round(target, at_least(target, channels - (uint32_t)removed(channels, ratio), channels),
+                             channels);
+}
+
+/* Of each expert, and of what all tokens reach beside them, which may be bound to their width. */
+static void shrink_ffn(const pare_model *model, const pare_target *target, double ratio, pare_widths *w) {
+    uint32_t times = w->experts ? pare_experts_shared_times(&model->config) : 0;
+    w->ffn = fewer_channels(target, ratio, w->ffn);
+    w->expert_ffn = fewer_channels(target, ratio, w->expert_ffn);
+    if (times) w->ffn = times * w->expert_ffn;
+}
+
 static void widths_at(const pare_model *model, const pare_target *target, double ratio, pare_widths *widths) {
     const pare_config *c = &model->config;
     memcpy(widths, c->widths, c->layers * sizeof *widths);
@@ -84,9 +98,7 @@ static void widths_at(const pare_model *model, const pare_target *target, double
             shrink_heads(model, target, share, w);
             fit_heads(model, target, &c->widths[layer], w);
         }
-        if (pare_layer_in(target->ffn, layer))
-            w->ffn =
-                pare_target_round(target, at_least(target, w->ffn - (uint32_t)removed(w->ffn, share), w->ffn), w->ffn);
+        if (pare_layer_in(target->ffn, layer)) shrink_ffn(model, target, share, w);
     }
 }
 
@@ -118,7 +130,7 @@ static uint64_t units_in_range(const pare_model *model, const pare_target *targe
             continue;
         }
         if (pare_layer_in(target->attention, layer)) units += w->kv_heads;
-        if (pare_layer_in(target->ffn, layer)) units += w->ffn;
+        if (pare_layer_in(target->ffn, layer)) units += w->ffn + (uint64_t)w->experts * w->expert_ffn;
     }
     return units;
 }
@@ -246,6 +258,21 @@ static pare_status left_without(const pare_model *model, const pare_target *targ
                      ratio_of(target, goal->ratio, layer), layer, what, before->kv_heads, before->ffn);
 }
 
+static pare_status without_channels(const pare_model *model, const pare_target *target, const pare_goal *goal,
+                                    uint32_t layer) {
+    char asked[64];
+    if (target->parameters)
+        snprintf(asked, sizeof asked, "--params %llu", (unsigned long long)target->parameters);
+    else if (target->bytes)
+        snprintf(asked, sizeof asked, "--bytes %llu", (unsigned long long)target->bytes);
+    else
+        snprintf(asked, sizeof asked, "--ratio %g", ratio_of(target, goal->ratio, layer));
+    return pare_fail(PARE_BAD_ARGUMENT,
+                     "%s: %s would leave the experts of layer %u without a single channel (each has %u); ask for %s",
+                     pare_checkpoint_directory(model->checkpoint), asked, layer, model->config.widths[layer].expert_ffn,
+                     target->parameters || target->bytes ? "more" : "less");
+}
+
 static pare_status check_experts(const pare_model *model, const pare_goal *goal, uint32_t layer) {
     const pare_experts *e = &model->config.experts;
     uint32_t left = goal->widths[layer].experts;
@@ -270,6 +297,7 @@ static pare_status check_goal(const pare_model *model, const pare_target *target
         const pare_widths *w = &goal->widths[layer], *before = &model->config.widths[layer];
         if (before->heads && (!w->heads || !w->kv_heads))
             return left_without(model, target, goal, layer, target->query_heads ? "query head" : "key/value head");
+        if (before->expert_ffn && !w->expert_ffn) return without_channels(model, target, goal, layer);
         if (before->ffn && !w->ffn) return left_without(model, target, goal, layer, "FFN channel");
         PARE_TRY(check_experts(model, goal, layer));
     }

@@ -72,6 +72,23 @@ static pare_status select_channels(const double *scores, uint32_t count, uint32_
     return status;
 }
 
+/* Of each expert its own. */
+static pare_status select_expert_channels(const double *scores, const pare_widths *before, uint32_t keep,
+                                          pare_kept *kept) {
+    uint32_t *list, *units = NULL;
+    if (keep == before->expert_ffn) return PARE_OK;
+    PARE_TRY(pare_alloc(&list, (size_t)before->experts * keep, sizeof *list, "kept units"));
+    pare_status status = PARE_OK;
+    for (uint32_t expert = 0; expert < before->experts && status == PARE_OK; expert++) {
+        status = pare_keep_highest(scores + (size_t)expert * before->expert_ffn, before->expert_ffn, keep, &units);
+        if (status == PARE_OK) memcpy(list + (size_t)expert * keep, units, keep * sizeof *list);
+        pare_free(units);
+    }
+    if (status == PARE_OK) status = pare_kept_set_expert_channels(list, keep, kept);
+    pare_free(list);
+    return status;
+}
+
 pare_status pare_select_at_widths(const pare_model *model, const pare_unit_scores *scores, const pare_widths *widths,
                                   bool query_heads, pare_selection *out) {
     PARE_TRY(pare_selection_all(model, out));
@@ -82,6 +99,9 @@ pare_status pare_select_at_widths(const pare_model *model, const pare_unit_score
                              : select_groups(model, scores->heads[i], i, widths[i].kv_heads, kept);
         if (status == PARE_OK)
             status = select_channels(scores->ffn[i], model->config.widths[i].ffn, widths[i].ffn, kept);
+        if (status == PARE_OK)
+            status =
+                select_expert_channels(scores->expert_ffn[i], &model->config.widths[i], widths[i].expert_ffn, kept);
     }
     if (status != PARE_OK) pare_selection_free(out);
     return status;

@@ -39,6 +39,15 @@ pare_status pare_kept_set_experts(const uint32_t *expert, uint32_t count, pare_k
     return set_list(expert, count, &kept->expert, &kept->experts);
 }
 
+pare_status pare_kept_set_expert_channels(const uint32_t *channel, uint32_t each, pare_kept *kept) {
+    uint32_t unused = 0;
+    kept->expert_ffn = each;
+    if (channel) return set_list(channel, kept->experts * each, &kept->expert_channel, &unused);
+    pare_free(kept->expert_channel);
+    kept->expert_channel = NULL;
+    return PARE_OK;
+}
+
 uint32_t pare_kept_expert_place(const pare_kept *kept, uint32_t expert) {
     uint32_t place = 0;
     while (place < kept->experts && kept->expert[place] != expert)
@@ -51,6 +60,7 @@ static void free_kept(pare_kept *kept) {
     pare_free(kept->head);
     pare_free(kept->ffn_channel);
     pare_free(kept->expert);
+    pare_free(kept->expert_channel);
     *kept = (pare_kept){0};
 }
 
@@ -67,6 +77,7 @@ pare_status pare_selection_all(const pare_model *model, pare_selection *out) {
         status = pare_kept_set_groups(model, i, NULL, w->kv_heads, &out->layer[i]);
         if (status == PARE_OK) status = pare_kept_set_channels(NULL, w->ffn, &out->layer[i]);
         if (status == PARE_OK) status = pare_kept_set_experts(NULL, w->experts, &out->layer[i]);
+        if (status == PARE_OK) status = pare_kept_set_expert_channels(NULL, w->expert_ffn, &out->layer[i]);
     }
     if (status != PARE_OK) pare_selection_free(out);
     return status;
@@ -98,13 +109,11 @@ uint32_t pare_selection_layers(const pare_selection *selection) {
 void pare_selection_widths(const pare_selection *selection, pare_widths *widths) {
     for (uint32_t i = 0; i < selection->layers; i++) {
         const pare_kept *kept = &selection->layer[i];
-        if (!kept->dropped)
-            *widths++ = (pare_widths){
-                .heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn, .experts = kept->experts};
+        if (!kept->dropped) *widths++ = pare_kept_widths(kept);
     }
 }
 
-/* Of a router those rows, and of the experts those, that are kept. */
+/* Of a router those rows, and of the experts those with their channels, that are kept. */
 static uint64_t remaining_of_expert(const pare_model *model, const pare_selection *selection, size_t id,
                                     const pare_expert_place *place) {
     const pare_kept *kept = &selection->layer[place->layer];
@@ -113,7 +122,8 @@ static uint64_t remaining_of_expert(const pare_model *model, const pare_selectio
     if (place->what == PARE_EXPERT_ROUTER) return (uint64_t)kept->experts * model->config.hidden;
     if (place->what == PARE_EXPERT_CORRECTION) return count ? kept->experts : 0;
     if (place->what == PARE_EXPERT_SHARED_GATE) return count;
-    return pare_kept_expert_place(kept, place->expert) < kept->experts ? count : 0;
+    if (pare_kept_expert_place(kept, place->expert) == kept->experts) return 0;
+    return (uint64_t)kept->expert_ffn * model->config.hidden;
 }
 
 /* Elements of tensor `id` that remain. */
@@ -126,8 +136,7 @@ static uint64_t remaining(const pare_model *model, const pare_selection *selecti
         return selection->layer[layer].dropped ? 0 : model->tensors[id]->count;
     if (!pare_tensor_id_split(model, id, &layer, &role)) return pare_end_parameters(model, id, selection->hidden);
     const pare_kept *kept = &selection->layer[layer];
-    const pare_widths widths = {
-        .heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn, .experts = kept->experts};
+    const pare_widths widths = pare_kept_widths(kept);
     return kept->dropped ? 0 : pare_role_parameters(&model->config, &widths, selection->hidden, role);
 }
 
@@ -151,6 +160,23 @@ static void translate(uint32_t *list, uint32_t count, const uint32_t *through) {
         list[i] = through[list[i]];
 }
 
+/* Where `second` keeps all that `first` left of each expert, those; else, of each expert that it keeps, the channels
+ * that it keeps of these. */
+static pare_status compose_channels(const pare_kept *first, const pare_kept *second, pare_kept *out) {
+    if (!first->expert_channel) return pare_kept_set_expert_channels(second->expert_channel, second->expert_ffn, out);
+    uint32_t *list;
+    PARE_TRY(pare_alloc(&list, (size_t)second->experts * second->expert_ffn, sizeof *list, "kept units"));
+    for (uint32_t place = 0; place < second->experts; place++) {
+        const uint32_t *through = pare_kept_expert_channels(first, second->expert[place]);
+        const uint32_t *own = pare_kept_expert_channels(second, place);
+        for (uint32_t i = 0; i < second->expert_ffn; i++)
+            list[(size_t)place * second->expert_ffn + i] = through[own ? own[i] : i];
+    }
+    pare_status status = pare_kept_set_expert_channels(list, second->expert_ffn, out);
+    pare_free(list);
+    return status;
+}
+
 static pare_status compose_layer(const pare_kept *first, const pare_kept *second, pare_kept *out) {
     if (second->dropped) {
         pare_kept_drop(out);
@@ -160,6 +186,7 @@ static pare_status compose_layer(const pare_kept *first, const pare_kept *second
     PARE_TRY(set_list(second->head, second->heads, &out->head, &out->heads));
     PARE_TRY(set_list(second->ffn_channel, second->ffn, &out->ffn_channel, &out->ffn));
     PARE_TRY(set_list(second->expert, second->experts, &out->expert, &out->experts));
+    PARE_TRY(compose_channels(first, second, out));
     translate(out->kv_head, out->kv_heads, first->kv_head);
     translate(out->head, out->heads, first->head);
     translate(out->ffn_channel, out->ffn, first->ffn_channel);

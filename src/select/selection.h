@@ -8,11 +8,12 @@
  * dropped as a whole has zeros and no lists. */
 typedef struct pare_kept {
     bool dropped;
-    uint32_t kv_heads, heads, ffn, experts;
-    uint32_t *kv_head;     /* [kv_heads] */
-    uint32_t *head;        /* [heads] query heads; those of one KV group lie together */
-    uint32_t *ffn_channel; /* [ffn] */
-    uint32_t *expert;      /* [experts] */
+    uint32_t kv_heads, heads, ffn, experts, expert_ffn;
+    uint32_t *kv_head;        /* [kv_heads] */
+    uint32_t *head;           /* [heads] query heads; those of one KV group lie together */
+    uint32_t *ffn_channel;    /* [ffn] */
+    uint32_t *expert;         /* [experts] */
+    uint32_t *expert_channel; /* [experts, expert_ffn] of each expert that is kept; NULL: all */
 } pare_kept;
 
 typedef struct pare_selection {
@@ -33,7 +34,22 @@ pare_status pare_kept_set_groups(const pare_model *model, uint32_t layer, const 
 pare_status pare_kept_set_heads(const uint32_t *head, uint32_t count, pare_kept *kept);
 pare_status pare_kept_set_channels(const uint32_t *channel, uint32_t count, pare_kept *kept);
 pare_status pare_kept_set_experts(const uint32_t *expert, uint32_t count, pare_kept *kept);
+/* channel: [kept->experts, each], or NULL for all. */
+pare_status pare_kept_set_expert_channels(const uint32_t *channel, uint32_t each, pare_kept *kept);
 void pare_kept_drop(pare_kept *kept);
+
+/* The channels that an expert keeps, by its number among those that are left; NULL: all. */
+static inline const uint32_t *pare_kept_expert_channels(const pare_kept *kept, uint32_t number) {
+    return kept->expert_channel ? kept->expert_channel + (size_t)number * kept->expert_ffn : NULL;
+}
+
+static inline pare_widths pare_kept_widths(const pare_kept *kept) {
+    return (pare_widths){.heads = kept->heads,
+                         .kv_heads = kept->kv_heads,
+                         .ffn = kept->ffn,
+                         .experts = kept->experts,
+                         .expert_ffn = kept->expert_ffn};
+}
 
 /* The number that an expert gets among those that are left; `experts` if it goes. */
 uint32_t pare_kept_expert_place(const pare_kept *kept, uint32_t expert);

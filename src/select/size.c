@@ -15,7 +15,7 @@ uint64_t pare_role_parameters(const pare_config *config, const pare_widths *widt
 /* The router's rows and what corrects its choice, the experts', and the gate of the one that all tokens reach. */
 static uint64_t expert_parameters(const pare_config *config, const pare_widths *widths, uint32_t hidden) {
     const pare_experts *e = &config->experts;
-    uint64_t each = hidden + (uint64_t)PARE_EXPERT_PARTS * e->width * hidden;
+    uint64_t each = hidden + (uint64_t)PARE_EXPERT_PARTS * widths->expert_ffn * hidden;
     if (!widths->experts) return 0;
     return widths->experts * (each + (e->corrected ? 1 : 0)) + (e->shared_gated ? hidden : 0);
 }

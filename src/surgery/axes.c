@@ -55,7 +55,12 @@ static pare_axes axes_of_expert(const pare_model *model, const pare_selection *s
         axes.rows = axis_of(kept->expert, kept->experts, model->config.widths[place->layer].experts, 1);
     if (place->what == PARE_EXPERT_CORRECTION)
         axes.columns = axis_of(kept->expert, kept->experts, model->config.widths[place->layer].experts, 1);
-    if (place->what == PARE_EXPERT_OWN) axes.dropped = pare_kept_expert_place(kept, place->expert) == kept->experts;
+    if (place->what != PARE_EXPERT_OWN) return axes;
+    uint32_t number = pare_kept_expert_place(kept, place->expert);
+    axes.dropped = number == kept->experts;
+    if (axes.dropped || !kept->expert_channel) return axes;
+    *(place->part == PARE_EXPERT_DOWN ? &axes.columns : &axes.rows) = axis_of(
+        pare_kept_expert_channels(kept, number), kept->expert_ffn, model->config.widths[place->layer].expert_ffn, 1);
     return axes;
 }
 

@@ -104,6 +104,7 @@ static pare_declaration declare(const plan *p, const cut *c) {
     memcpy(d.shape, tensor->shape, sizeof d.shape);
     if (tensor->rank >= 2) d.shape[0] = pare_axis_length(&c->axes.rows, d.shape[0]);
     if (tensor->rank > 0) d.shape[tensor->rank - 1] = pare_axis_length(&c->axes.columns, d.shape[tensor->rank - 1]);
+    pare_cut_experts_shape(p->model, p->selection, tensor, d.shape);
     return d;
 }
 
@@ -145,9 +146,7 @@ static bool is_of_absent_half(const plan *p, size_t id, bool composite, const pa
         empty |= d->shape[i] == 0;
     if (composite) return empty;
     if (!known || !pare_tensor_id_split(p->model, id, &layer, &role)) return false;
-    const pare_kept *kept = &p->selection->layer[layer];
-    const pare_widths widths = {
-        .heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn, .experts = kept->experts};
+    const pare_widths widths = pare_kept_widths(&p->selection->layer[layer]);
     bool attention = pare_role_in(role, PARE_PART_ATTENTION);
     return (empty && (attention || !family->fixed_ffn)) ||
            pare_widths_lack_norm(&p->model->config.architecture, &widths, role);
@@ -334,7 +333,7 @@ static pare_status write_tensor(void *context, pare_writer *writer, size_t index
     const pare_declaration *declaration = &p->declarations[index];
     if (c->composite) return write_composite(p, writer, c);
     if (c->repaired) return write_repaired(writer, c, declaration);
-    if (pare_cut_experts_repaired(p->model, p->repaired, c->tensor))
+    if (pare_cut_experts_apart(p->model, p->selection, p->repaired, c->tensor))
         return pare_cut_experts_write(p->model, p->selection, p->repaired, c->tensor, writer);
     if (!c->tensor->bytes) return PARE_OK;
     return c->axes.columns.units ? write_columns(writer, c) : write_rows(writer, c, NULL);

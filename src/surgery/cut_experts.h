@@ -14,8 +14,14 @@ void pare_cut_expert_name(const pare_model *model, const pare_selection *selecti
 void pare_cut_experts_axes(const pare_model *model, const pare_selection *selection, const pare_tensor *tensor,
                            pare_axes *axes);
 
-/* True of such a tensor if some part of it was repaired; and its experts that are left, with what was. */
-bool pare_cut_experts_repaired(const pare_model *model, const pare_repaired *repaired, const pare_tensor *tensor);
+/* shape: of such a tensor, in, with all channels, out, with those that its experts keep. */
+void pare_cut_experts_shape(const pare_model *model, const pare_selection *selection, const pare_tensor *tensor,
+                            uint64_t *shape);
+
+/* True of such a tensor if some part of it was repaired, or its experts lose channels; and its experts that are left,
+ * with what was, and of the others the channels that they keep. */
+bool pare_cut_experts_apart(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
+                            const pare_tensor *tensor);
 pare_status pare_cut_experts_write(const pare_model *model, const pare_selection *selection,
                                    const pare_repaired *repaired, const pare_tensor *tensor, pare_writer *writer);
 

@@ -10,9 +10,7 @@ void pare_values_free(pare_values *values) {
 }
 
 static int64_t span_left(const pare_model *model, const pare_selection *selection, uint32_t layer, pare_span span) {
-    const pare_kept *kept = &selection->layer[layer];
-    const pare_widths widths = {
-        .heads = kept->heads, .kv_heads = kept->kv_heads, .ffn = kept->ffn, .experts = kept->experts};
+    const pare_widths widths = pare_kept_widths(&selection->layer[layer]);
     return span == PARE_SPAN_HIDDEN ? (int64_t)selection->hidden : pare_config_span(&model->config, &widths, span);
 }
 

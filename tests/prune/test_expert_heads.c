@@ -82,7 +82,7 @@ static void what_cannot_be_is_refused(void **state) {
         const char *name, *method, *part;
         bool ffn;
     } refused[] = {
-        {"mixtral", "taylor", "has experts, whose channels are no units", true},
+        {"mixtral", "gates", "a gate of every unit does not reach inside experts", true},
         {"mixtral", "taylor-second", "gradients of single samples", false},
         {"olmoe", "taylor", "whole experts (--mode expert)", false},
     };

@@ -2,36 +2,6 @@
  * one is believed only when it is whole and of this run. */
 #include "prune/resume_run.h"
 
-/* Reports of a run that ends by itself, or at stop_at. */
-static uint64_t reports(resume_scene *s, uint64_t stop_at, pare_status expected) {
-    prune_countdown c = {.stop_at = stop_at};
-    s->run.runtime.progress = prune_count_down;
-    s->run.runtime.progress_user = &c;
-    assert_int_equal(prune_run_try(&s->run), expected);
-    pare_interrupt_clear();
-    s->run.runtime.progress = NULL;
-    return c.calls;
-}
-
-/* Stopped again and again, every time `stride` reports further into what is left, and taken up: the same bytes.
- * Returns how often there was such a file; what is kept once is not done again. */
-static uint64_t stop_again_and_again(resume_scene *s, const char *file, uint64_t stride) {
-    char *path = pare_path_join(s->progress, file);
-    uint64_t kept = 0, whole = reports(s, 0, PARE_OK), stop = stride;
-    resume_assert_same(s);
-    tiny_remove(s->run.output);
-    for (; stop < whole && !pare_file_exists(path); stop += stride)
-        reports(s, stop, PARE_INTERRUPTED);
-    kept = pare_file_exists(path);
-    if (kept) assert_true(reports(s, 0, PARE_OK) < whole);
-    tiny_remove(s->run.output);
-    for (stop = stride; prune_run_until(&s->run, stop) == PARE_INTERRUPTED; stop += stride)
-        kept += pare_file_exists(path);
-    resume_assert_same(s);
-    free(path);
-    return kept;
-}
-
 typedef struct walk_case {
     const char *method, *file; /* that is there when a walk is under way */
     pare_setting settings[3];
@@ -42,7 +12,8 @@ typedef struct walk_case {
 static void assert_taken_up(const walk_case *cases, size_t count, uint32_t iterations) {
     for (size_t i = 0; i < count; i++) {
         resume_scene s = resume_open_with(cases[i].method, iterations, cases[i].settings, cases[i].count);
-        if (!stop_again_and_again(&s, cases[i].file, cases[i].stride)) fail_msg("%s kept nothing", cases[i].method);
+        if (!resume_stop_again_and_again(&s, cases[i].file, cases[i].stride))
+            fail_msg("%s kept nothing", cases[i].method);
         resume_close(&s);
     }
 }
