@@ -45,6 +45,11 @@ uint64_t pare_index_scores_count(const pare_index_scores *scores, size_t id) {
     return (uint64_t)pare_config_span(c, &c->widths[layer], span);
 }
 
+pare_status pare_index_scores_room(pare_index_scores *scores, size_t id) {
+    if (scores->by_tensor[id]) return PARE_OK;
+    return pare_alloc(&scores->by_tensor[id], pare_index_scores_count(scores, id), sizeof(double), "scores");
+}
+
 pare_status pare_index_scores_new(const pare_model *model, const pare_salience *salience, pare_score_axis axis,
                                   pare_index_scores *out) {
     *out = (pare_index_scores){.model = model,
@@ -52,10 +57,11 @@ pare_status pare_index_scores_new(const pare_model *model, const pare_salience *
                                .constants = salience->constants,
                                .axis = axis,
                                .count = model->tensor_count};
+    pare_expert_place place;
     pare_status status = pare_alloc(&out->by_tensor, model->tensor_count, sizeof *out->by_tensor, "scores");
     for (size_t id = 0; id < model->tensor_count && status == PARE_OK; id++)
-        if (pare_index_scores_count(out, id))
-            status = pare_alloc(&out->by_tensor[id], pare_index_scores_count(out, id), sizeof(double), "scores");
+        if (pare_index_scores_count(out, id) && !is_of_expert(model, id, &place))
+            status = pare_index_scores_room(out, id);
     if (status != PARE_OK) pare_index_scores_free(out);
     return status;
 }
@@ -174,6 +180,9 @@ pare_status pare_index_scores_add(pare_index_scores *scores, size_t id, int64_t 
     const pare_tensor *tensor = scores->model->tensors[id];
     uint32_t layer;
     pare_role role = PARE_ALL_ROLES;
+    pare_expert_place place;
+    bool expert = is_of_expert(scores->model, id, &place);
+    if (expert && pare_index_scores_count(scores, id)) PARE_TRY(pare_index_scores_room(scores, id));
     double *sums = sums_of(scores, id);
     if (!sums) return PARE_OK;
     bool inside = pare_tensor_id_split(scores->model, id, &layer, &role);
@@ -188,9 +197,7 @@ pare_status pare_index_scores_add(pare_index_scores *scores, size_t id, int64_t 
     pare_tensor_matrix(tensor, &j.matrix.rows, &j.matrix.columns);
     j.matrix.inputs = j.signals->inputs;
     j.matrix.name = tensor->name;
-    pare_expert_place place;
-    if (is_of_expert(scores->model, id, &place)) layer = place.layer;
-    j.matrix.layer = inside || is_of_expert(scores->model, id, &place) ? (int32_t)layer : -1;
+    j.matrix.layer = inside ? (int32_t)layer : expert ? (int32_t)place.layer : -1;
     if (scores->salience->whole) {
         bool complete;
         PARE_TRY(pare_gathered_add(scores, &j.matrix, first, rows, j.signals, &complete));

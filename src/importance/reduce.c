@@ -35,6 +35,7 @@ static double reduce_members(const members *m, pare_reduction reduction) {
 }
 
 double pare_index_at(const pare_index_scores *indices, size_t id, uint64_t index) {
+    if (!indices->by_tensor[id]) return 0.0;
     double value = indices->by_tensor[id][index];
     return indices->salience->signed_sum ? fabs(value) : value;
 }

@@ -26,7 +26,7 @@ typedef struct pare_index_scores {
     pare_salience_constants constants; /* the salience's own, until changed before the first rows are added */
     pare_score_axis axis;
     size_t count;       /* of tensor ids */
-    double **by_tensor; /* [count], NULL where a tensor has no such axis */
+    double **by_tensor; /* [count], NULL where a tensor has no such axis, and of an expert until some of it is scored */
     size_t prepared;    /* 1 + id of the tensor that `factors` belong to; 0: none */
     pare_salience_factors factors;
     pare_gathered gathered;
@@ -38,6 +38,8 @@ uint64_t pare_gathered_bytes(const pare_salience *salience, uint64_t elements);
 pare_status pare_index_scores_new(const pare_model *model, const pare_salience *salience, pare_score_axis axis,
                                   pare_index_scores *out);
 void pare_index_scores_free(pare_index_scores *scores);
+/* Zeros for tensor `id` unless it has scores. */
+pare_status pare_index_scores_room(pare_index_scores *scores, size_t id);
 /* Indices that tensor `id` is scored at; 0: it is not cut along this axis. */
 uint64_t pare_index_scores_count(const pare_index_scores *scores, size_t id);
 

@@ -85,7 +85,7 @@ static uint64_t expert_bytes(const pare_model *model, const pare_recipe *recipe,
     uint32_t layer;
     for (size_t id = 0; id < model->tensor_count; id++)
         matrices += plan->scored[id] && is_of_expert(model, id, &layer);
-    if (!matrices || recipe->mode != PARE_MODE_BLOCK) return 0;
+    if (!matrices || !recipe->salience || recipe->mode != PARE_MODE_BLOCK) return 0;
     uint64_t scores = (matrices + matrices / PARE_EXPERT_PARTS) * model->config.experts.width * sizeof(double);
     bool norms = pare_signal_has(recipe->signal, PARE_TRAIT_INPUTS);
     return scores + (norms ? pare_input_norms_expert_bytes(model) : 0);

@@ -1,6 +1,6 @@
 /* What is kept of a signal between two passes (checkpoint/state_file.h), numbers little-endian: u64 passes that are
  * through, and of all, f64 the sum of their losses; then what they came to: f32 the gradient of each tensor that has
- * one, and its squares likewise, or f64 scores of each set, tensor by tensor. */
+ * one, and its squares likewise, or of each set, tensor by tensor, u32 whether it has scores, and these as f64. */
 #include "checkpoint/state_file.h"
 #include "score/score_internal.h"
 
@@ -17,8 +17,13 @@ static pare_status pass_stores(float *const *store, const pare_model *model, par
 }
 
 static pare_status pass_set(pare_index_scores *set, pare_state_file *file) {
-    for (size_t id = 0; id < set->count; id++)
+    for (size_t id = 0; id < set->count; id++) {
+        bool there = set->by_tensor[id] != NULL;
+        PARE_TRY(pare_state_flag(file, &there));
+        if (!there) continue;
+        PARE_TRY(pare_index_scores_room(set, id));
         PARE_TRY(pare_state_pass(file, set->by_tensor[id], pare_index_scores_count(set, id) * sizeof(double)));
+    }
     return PARE_OK;
 }
 
