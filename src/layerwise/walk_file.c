@@ -1,14 +1,13 @@
 /* A walk on disk (checkpoint/state_file.h), numbers little-endian:
  *
  *   STATE PART N        a layer that was gone through:
- *     u64 [roles]         elements of what was repaired of each role, 0: nothing
- *     the repaired tensors, in the model's dtypes and the order of the roles
- *     what the owner of the walk keeps of the layer
- *   STATE PART states   what the next one begins with:
+ *     of each tensor of its roles, then of its experts: u64 elements of what was repaired, 0: nothing; and these, in
+ * the model's dtype what the owner of the walk keeps of the layer STATE PART states   what the next one begins with:
  *     u32 next layer, apart
- *     u64 tokens, hidden size, dtype of the hidden states
+ *     u64 whether a layer comes, tokens, hidden size, dtype of the hidden states, whether there are two models
  *     those of the pruned model, and of the dense one where it goes beside; nothing where no layer comes */
 #include "layerwise/layerwise.h"
+#include "model/expert_tensors.h"
 #include "support/file.h"
 
 #include <stdlib.h>
@@ -18,7 +17,6 @@ typedef struct walk_file {
     pare_layerwise *l;
     const pare_layer_keeper *keeper;
     uint32_t layer; /* in hand; of the states: the next */
-    bool streams;   /* another layer comes */
 } walk_file;
 
 static char *layer_path(const walk_file *f) {
@@ -37,54 +35,47 @@ static pare_state_place place_of(const walk_file *f, const char *path, bool stat
                               .number = states ? 0 : f->layer};
 }
 
-/* How many elements of a role's tensor were repaired. */
-static pare_status pass_count(const walk_file *f, size_t id, uint64_t *count, pare_state_file *file) {
-    const pare_repaired *r = f->l->repaired;
-    *count = id < r->count && r->matrix[id] ? r->elements[id] : 0;
-    PARE_TRY(pare_state_pass(file, count, sizeof *count));
-    if (*count && (id >= r->count || *count > f->l->model->tensors[id]->count))
-        return pare_state_refuse(file->place, "has more of a tensor than the model");
-    return PARE_OK;
-}
-
-static pare_status pass_tensor(const walk_file *f, size_t id, uint64_t count, pare_state_file *file) {
+/* What was repaired of a tensor. */
+static pare_status pass_tensor(const walk_file *f, size_t id, pare_state_file *file) {
     pare_repaired *r = f->l->repaired;
+    uint64_t count = !pare_state_reads(file) && id < r->count && r->matrix[id] ? r->elements[id] : 0;
     void *unused;
+    PARE_TRY(pare_state_pass(file, &count, sizeof count));
     if (!count) return PARE_OK;
+    if (id >= r->count || count > f->l->model->tensors[id]->count)
+        return pare_state_refuse(file->place, "has more of a tensor than the model");
     if (pare_state_reads(file)) PARE_TRY(pare_repaired_add(r, f->l->model, id, count, 1, &unused));
-    return pare_state_pass(file, r->matrix[id], count * pare_dtype_size(f->l->model->tensors[id]->dtype));
+    return pare_state_numbers(file, r->matrix[id], f->l->model->tensors[id]->dtype, count);
 }
 
 static pare_status describe_layer(void *context, pare_state_file *file) {
     const walk_file *f = context;
-    uint64_t count[PARE_ALL_ROLES];
-    size_t id[PARE_ALL_ROLES];
-    for (pare_role role = 0; role < PARE_ALL_ROLES; role++) {
-        id[role] = pare_tensor_id_in(&f->l->model->config, f->layer, role);
-        PARE_TRY(pass_count(f, id[role], &count[role], file));
-    }
+    const pare_config *config = &f->l->model->config;
+    size_t of_experts = pare_has_experts(config) ? pare_expert_tensors(config) : 0;
     for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
-        PARE_TRY(pass_tensor(f, id[role], count[role], file));
+        PARE_TRY(pass_tensor(f, pare_tensor_id_in(config, f->layer, role), file));
+    for (size_t i = 0; i < of_experts; i++)
+        PARE_TRY(pass_tensor(f, pare_tensor_id_router(config, f->layer) + i, file));
     return f->keeper->describe ? f->keeper->describe(f->keeper->context, f->layer, file) : PARE_OK;
 }
 
 static pare_status describe_states(void *context, pare_state_file *file) {
     walk_file *f = context;
     pare_layerwise *l = f->l;
-    uint32_t apart = l->apart, streams = f->streams;
     PARE_TRY(pare_state_pass(file, &f->layer, sizeof f->layer));
-    PARE_TRY(pare_state_pass(file, &apart, sizeof apart));
-    PARE_TRY(pare_state_pass(file, &streams, sizeof streams));
+    PARE_TRY(pare_state_flag(file, &l->apart));
     if (f->layer < 1 || f->layer > l->model->config.layers)
         return pare_state_refuse(file->place, "names a layer that the model has not");
-    l->apart = apart;
+    bool streams = f->layer < f->keeper->end;
+    PARE_TRY(pare_state_same(file, streams));
     PARE_TRY(pare_state_same(file, (uint64_t)l->tokens));
     PARE_TRY(pare_state_same(file, (uint64_t)l->hidden));
     PARE_TRY(pare_state_same(file, (uint64_t)l->asked.states));
     PARE_TRY(pare_state_same(file, l->asked.two));
     if (!streams) return PARE_OK;
-    PARE_TRY(pare_state_pass(file, l->pruned.now.memory.data, l->pruned.now.memory.bytes));
-    return l->asked.two ? pare_state_pass(file, l->dense.now.memory.data, l->dense.now.memory.bytes) : PARE_OK;
+    uint64_t count = (uint64_t)(l->tokens * l->hidden);
+    PARE_TRY(pare_state_numbers(file, l->pruned.now.memory.data, l->asked.states, count));
+    return l->asked.two ? pare_state_numbers(file, l->dense.now.memory.data, l->asked.states, count) : PARE_OK;
 }
 
 static pare_status save(walk_file *f, bool states) {
@@ -105,8 +96,8 @@ static pare_status load(walk_file *f, bool states, bool *found) {
     return status;
 }
 
-pare_status pare_layerwise_keep(pare_layerwise *l, const pare_layer_keeper *keeper, uint32_t layer, bool goes_on) {
-    walk_file f = {.l = l, .keeper = keeper, .layer = layer, .streams = goes_on};
+pare_status pare_layerwise_keep(pare_layerwise *l, const pare_layer_keeper *keeper, uint32_t layer) {
+    walk_file f = {.l = l, .keeper = keeper, .layer = layer};
     if (!l->asked.state) return PARE_OK;
     PARE_TRY(save(&f, false));
     f.layer++;
