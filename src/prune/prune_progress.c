@@ -119,6 +119,7 @@ static pare_status put_round(const pare_prune_job *job, uint32_t rounds_done, js
     free(folder);
     PARE_TRY(status);
     pare_json_put(json, "model", pare_json_string(digest));
+    pare_json_put(json, "experts", pare_prune_load_json(job));
     pare_json_put(json, "layers", pare_report_layers(&job->composed));
     pare_json_put(json, "hidden_channels_kept", pare_report_hidden(&job->composed));
     return PARE_OK;
@@ -228,6 +229,9 @@ static pare_status take_up(pare_prune_job *job, const json_t *json) {
     if (status != PARE_OK) return status == PARE_OUT_OF_MEMORY ? status : damaged(job->progress);
     PARE_TRY(open_round(job, (uint32_t)done));
     PARE_TRY(check_round(job, (uint32_t)done, json));
+    bool sound;
+    PARE_TRY(pare_prune_load_take(job, json_object_get(json, "experts"), &sound));
+    if (!sound) return damaged(job->progress);
     pare_json_extend(job->traces, traces);
     job->round = (uint32_t)done;
     uint32_t sequences = job->windows.count / job->asked->calibration.batches;
