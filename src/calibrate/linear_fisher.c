@@ -230,10 +230,10 @@ static pare_status describe(void *context, pare_state_file *file) {
     PARE_TRY(pare_state_pass(file, &g->passes_done, sizeof g->passes_done));
     PARE_TRY(pare_state_same(file, g->passes));
     if (g->passes_done > g->passes) return pare_state_refuse(file->place, "has more groups than there are");
-    PARE_TRY(pare_state_pass(file, &out->loss, sizeof out->loss));
-    PARE_TRY(pare_state_pass(file, out->memory.data, out->memory.bytes));
-    PARE_TRY(pare_state_pass(file, g->sums, g->rows * sizeof *g->sums));
-    return out->spread ? pare_state_pass(file, out->spread, out->tensor_count * sizeof *out->spread) : PARE_OK;
+    PARE_TRY(pare_state_doubles(file, &out->loss, 1));
+    PARE_TRY(pare_state_numbers(file, out->memory.data, PARE_DTYPE_F32, out->memory.bytes / sizeof(float)));
+    PARE_TRY(pare_state_doubles(file, g->sums, g->rows));
+    return out->spread ? pare_state_doubles(file, out->spread, out->tensor_count) : PARE_OK;
 }
 
 static pare_state_place place_of(const gathering *g) {

@@ -11,8 +11,10 @@
  *        64 hexadecimal digits          SHA-256 of all bytes before */
 #include "calibrate/moreau_file.h"
 #include "checkpoint/sealed.h"
+#include "support/finite.h"
 #include "support/memory.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { VERSION = 1, DIGITS = PARE_SEAL_BYTES };
@@ -91,6 +93,19 @@ static pare_status refuse(const char *path, const char *why) {
     return pare_fail(PARE_FORMAT_ERROR, "%s %s; delete it to begin anew", path, why);
 }
 
+/* That the level and all displacements are numbers; they stand behind the tables, up to the seal. */
+static pare_status check_numbers(const pare_model *model, const pare_moreau_state *state, const header *h,
+                                 const pare_mapping *file) {
+    const uint64_t elements_bytes = h->copies * state->memory.bytes;
+    const unsigned char *at = file->data + file->bytes - DIGITS - elements_bytes;
+    const double *norms = (const void *)(at - model->tensor_count * sizeof *norms);
+    bool finite = isfinite(h->level) && h->level >= 0.0;
+    for (size_t id = 0; id < model->tensor_count; id++)
+        finite = finite && isfinite(norms[id]);
+    finite = finite && pare_all_finite((const void *)at, (int64_t)(elements_bytes / sizeof(float)));
+    return finite ? PARE_OK : refuse(file->path, "holds a number that is not finite");
+}
+
 /* That the file is whole and belongs to this iteration. */
 static pare_status check(const pare_model *model, const pare_moreau *moreau, const pare_mapping *file, const char *key,
                          const pare_moreau_state *state) {
@@ -115,7 +130,7 @@ static pare_status check(const pare_model *model, const pare_moreau *moreau, con
         if (count != elements(model, state, id))
             return refuse(file->path, "was saved from an iteration that moved other tensors");
     }
-    return PARE_OK;
+    return check_numbers(model, state, &h, file);
 }
 
 static const unsigned char *take(const unsigned char *from, void *to, uint64_t bytes) {

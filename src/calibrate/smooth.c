@@ -136,8 +136,8 @@ static pare_status describe_mean(void *context, pare_state_file *file) {
     PARE_TRY(pare_state_pass(file, &m->done, sizeof m->done));
     PARE_TRY(pare_state_same(file, (uint64_t)m->smooth.draws));
     if (m->done > (uint64_t)m->smooth.draws) return pare_state_refuse(file->place, "has more draws than there are");
-    PARE_TRY(pare_state_pass(file, &m->losses, sizeof m->losses));
-    return pare_state_pass(file, m->memory.data, m->memory.bytes);
+    PARE_TRY(pare_state_doubles(file, &m->losses, 1));
+    return pare_state_numbers(file, m->memory.data, PARE_DTYPE_F32, m->memory.bytes / sizeof(float));
 }
 
 static pare_status keep_mean(void *context, int32_t draw, double loss) {

@@ -1,18 +1,20 @@
 /* Byte layout, numbers little-endian:
  *
  *   0    "PARESTAT"               magic
- *   8    u32 version (1), number  of the layer or pass
+ *   8    u32 version (2), number  of the layer or pass
  *   16   64 hexadecimal digits    what it belongs to
  *   80   char [32]                what it is, filled up with zeros
  *   112  u64 bytes                of what follows, without the seal
  *   120  what it holds
  *        64 hexadecimal digits    SHA-256 of all bytes before */
 #include "checkpoint/state_file.h"
+#include "support/finite.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { VERSION = 1, DIGITS = PARE_SEAL_BYTES };
+enum { VERSION = 2, DIGITS = PARE_SEAL_BYTES };
 
 typedef struct header {
     char magic[8];
@@ -65,6 +67,32 @@ pare_status pare_state_pass(pare_state_file *file, void *data, uint64_t bytes) {
     return PARE_OK;
 }
 
+static pare_status refuse_number(const pare_state_place *place) {
+    return pare_state_refuse(place, "holds a number that is not finite");
+}
+
+pare_status pare_state_finite(const pare_state_file *file, const void *data, pare_dtype dtype, uint64_t count) {
+    float values[4096];
+    for (uint64_t first = 0, n; first < count; first += n) {
+        n = count - first < sizeof values / sizeof *values ? count - first : sizeof values / sizeof *values;
+        pare_to_float(values, (const char *)data + first * pare_dtype_size(dtype), dtype, (size_t)n);
+        if (!pare_all_finite(values, (int64_t)n)) return refuse_number(file->place);
+    }
+    return PARE_OK;
+}
+
+pare_status pare_state_numbers(pare_state_file *file, void *data, pare_dtype dtype, uint64_t count) {
+    PARE_TRY(pare_state_pass(file, data, count * pare_dtype_size(dtype)));
+    return pare_state_reads(file) ? pare_state_finite(file, data, dtype, count) : PARE_OK;
+}
+
+pare_status pare_state_doubles(pare_state_file *file, double *data, uint64_t count) {
+    PARE_TRY(pare_state_pass(file, data, count * sizeof *data));
+    for (uint64_t i = 0; pare_state_reads(file) && i < count; i++)
+        if (!isfinite(data[i])) return refuse_number(file->place);
+    return PARE_OK;
+}
+
 pare_status pare_state_same(pare_state_file *file, uint64_t value) {
     uint64_t stored = value;
     PARE_TRY(pare_state_pass(file, &stored, sizeof stored));
@@ -75,6 +103,7 @@ pare_status pare_state_flag(pare_state_file *file, bool *flag) {
     uint32_t value = 0;
     if (!file->in) value = *flag;
     PARE_TRY(pare_state_pass(file, &value, sizeof value));
+    if (value > 1) return refuse_kind(file->place, "is of another shape than");
     *flag = value != 0;
     return PARE_OK;
 }

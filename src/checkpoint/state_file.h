@@ -5,6 +5,7 @@
 #define PARE_CHECKPOINT_STATE_FILE_H
 
 #include "checkpoint/sealed.h"
+#include "support/dtype.h"
 
 enum { PARE_STATE_NAME = 32 };
 
@@ -27,6 +28,11 @@ typedef pare_status (*pare_state_fn)(void *context, pare_state_file *file);
 
 /* `data` is counted, written, or replaced by what is in the file; refused where that has fewer bytes left. */
 pare_status pare_state_pass(pare_state_file *file, void *data, uint64_t bytes);
+/* Numbers, which must be finite where they are read. */
+pare_status pare_state_numbers(pare_state_file *file, void *data, pare_dtype dtype, uint64_t count);
+pare_status pare_state_doubles(pare_state_file *file, double *data, uint64_t count);
+/* The same of numbers that are in memory. */
+pare_status pare_state_finite(const pare_state_file *file, const void *data, pare_dtype dtype, uint64_t count);
 /* Where it is read: those bytes in place, for whoever wants them in another form. */
 pare_status pare_state_view(pare_state_file *file, uint64_t bytes, const void **data);
 static inline bool pare_state_reads(const pare_state_file *file) {

@@ -85,13 +85,13 @@ static pare_status take_norms(const pare_weight_walk *w, pare_dense_statistics *
 }
 
 static pare_status observe_layers(pare_weight_walk *w, const pare_element_needs *needs, pare_dense_statistics *s) {
-    pare_dense_file file = {w, s};
-    pare_layer_keeper keeper = {"dense.", pare_dense_statistics_describe, &file};
     uint32_t next, layers = w->l.model->config.layers;
+    pare_dense_file file = {w, s, needs};
+    pare_layer_keeper keeper = {"dense.", pare_dense_statistics_describe, &file, layers};
     PARE_TRY(pare_layerwise_begin(&w->l, &keeper, pare_layerwise_batch_count(&w->l), &next));
     for (uint32_t layer = next; layer < layers; layer++) {
         PARE_TRY(observe_layer(w, layer, needs, s));
-        PARE_TRY(pare_layerwise_keep(&w->l, &keeper, layer, layer + 1 < layers));
+        PARE_TRY(pare_layerwise_keep(&w->l, &keeper, layer));
     }
     return PARE_OK;
 }

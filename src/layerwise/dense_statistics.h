@@ -20,6 +20,7 @@ void pare_dense_statistics_free(pare_dense_statistics *gathered, uint32_t layers
 typedef struct pare_dense_file {
     pare_weight_walk *w;
     pare_dense_statistics *s;
+    const pare_element_needs *needs; /* what layers were looked at for */
 } pare_dense_file;
 pare_status pare_dense_statistics_describe(void *file, uint32_t layer, pare_state_file *state);
 

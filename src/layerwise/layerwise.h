@@ -172,6 +172,7 @@ typedef struct pare_layer_keeper {
     const char *part; /* of the names of the files, behind what the request has: "" or "dense." */
     pare_status (*describe)(void *context, uint32_t layer, pare_state_file *file); /* NULL: nothing */
     void *context;
+    uint32_t end; /* hidden states are kept in front of the layers below it */
 } pare_layer_keeper;
 
 typedef struct pare_layer_visitor {
@@ -229,8 +230,8 @@ void pare_layerwise_install(pare_layerwise *l, uint32_t layer, pare_role role, f
 /* Where layers are kept: goes to the first that is not, with all that those before it have left; else, and where there
  * are none, *next is 0 and the hidden states are those of the embedding. steps: of a layer, for progress. */
 pare_status pare_layerwise_begin(pare_layerwise *l, const pare_layer_keeper *keeper, uint64_t steps, uint32_t *next);
-/* Keeps a layer that the streams have left; goes_on: another one comes. Nothing happens unless layers are kept. */
-pare_status pare_layerwise_keep(pare_layerwise *l, const pare_layer_keeper *keeper, uint32_t layer, bool goes_on);
+/* Keeps a layer that the streams have left. Nothing happens unless layers are kept. */
+pare_status pare_layerwise_keep(pare_layerwise *l, const pare_layer_keeper *keeper, uint32_t layer);
 
 /* ---- statistics.c ---- */
 

@@ -38,7 +38,7 @@ static pare_status run(pare_unit_walk *u) {
                                   .last = layers - 1,
                                   .beyond = true,
                                   .context = u,
-                                  .keeper = {"", pare_units_describe, u}};
+                                  .keeper = {"", pare_units_describe, u, layers + 1}};
     for (uint32_t layer = 0; layer < layers && u->fits; layer++)
         for (int stage = 0; stage < PARE_STAGES; stage++)
             u->fits[layer][stage] = (pare_stage_fit){0};

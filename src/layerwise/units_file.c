@@ -2,7 +2,7 @@
  *
  *   u32 KV groups, query heads, FFN channels that stay, each number followed by that many u32 indices
  *   u32 channels that each expert keeps, 0: all; followed by that many u32 indices for each
- *   [2 stages] what became of the fit, as in memory, and its flags as u32; where it is asked for
+ *   [2 stages] what became of the fits of output and readers, and flags as u32; where it is asked for
  *   [2 stages] f64 [KV groups, channels] error curves, where they are asked for
  *   [2 stages] levels, where there are some: f64 errors, and of each level its u32 indices and the matrix */
 #include "layerwise/units_internal.h"
@@ -59,9 +59,18 @@ static pare_status pass_kept(pare_kept *kept, const pare_widths *all, pare_state
     return even ? PARE_OK : pare_state_refuse(file->place, "keeps uneven groups of heads");
 }
 
+static pare_status pass_errors(pare_fit *fit, pare_state_file *file) {
+    PARE_TRY(pare_state_doubles(file, &fit->before, 1));
+    PARE_TRY(pare_state_doubles(file, &fit->after, 1));
+    PARE_TRY(pare_state_doubles(file, &fit->damping.lambda, 1));
+    PARE_TRY(pare_state_doubles(file, &fit->damping.share, 1));
+    PARE_TRY(pare_state_pass(file, &fit->damping.raised, sizeof fit->damping.raised));
+    return pare_state_pass(file, &fit->damping.dead, sizeof fit->damping.dead);
+}
+
 static pare_status pass_fit(pare_stage_fit *fit, pare_state_file *file) {
-    PARE_TRY(pare_state_pass(file, &fit->output, sizeof fit->output));
-    PARE_TRY(pare_state_pass(file, &fit->readers, sizeof fit->readers));
+    PARE_TRY(pass_errors(&fit->output, file));
+    PARE_TRY(pass_errors(&fit->readers, file));
     PARE_TRY(pare_state_pass(file, &fit->starved, sizeof fit->starved));
     PARE_TRY(pare_state_flag(file, &fit->fitted));
     PARE_TRY(pare_state_flag(file, &fit->readers_fitted));
@@ -73,14 +82,17 @@ static pare_status pass_levels(const pare_unit_walk *u, uint32_t layer, pare_sta
     pare_level_part *part = &levels->part[layer][stage];
     const pare_widths *all = &u->l.model->config.widths[layer];
     uint32_t units = stage == PARE_STAGE_ATTENTION ? all->kv_heads : all->ffn;
+    pare_role output = pare_stage_roles_of(u->l.model, layer, stage).output;
+    pare_dtype dtype = pare_model_tensor(u->l.model, layer, output)->dtype;
     PARE_TRY(pare_state_same(file, part->count));
-    PARE_TRY(pare_state_pass(file, part->error, part->count * sizeof *part->error));
+    PARE_TRY(pare_state_doubles(file, part->error, part->count));
     for (uint32_t i = 0; i < part->count; i++) {
         PARE_TRY(pare_state_same(file, part->width[i]));
         PARE_TRY(pare_state_pass(file, part->kept[i], part->width[i] * sizeof *part->kept[i]));
         if (!is_list(part->kept[i], part->width[i], units))
             return pare_state_refuse(file->place, "keeps units that are not there");
-        PARE_TRY(pare_state_pass(file, part->matrix[i], pare_unit_level_bytes(levels, layer, stage, i)));
+        uint64_t count = pare_unit_level_bytes(levels, layer, stage, i) / pare_dtype_size(dtype);
+        PARE_TRY(pare_state_numbers(file, part->matrix[i], dtype, count));
     }
     return PARE_OK;
 }
@@ -125,7 +137,7 @@ pare_status pare_units_describe(void *walk, uint32_t layer, pare_state_file *fil
     for (int stage = 0; stage < PARE_STAGES; stage++) {
         double *curve = o->curves ? o->curves[layer][stage] : NULL;
         if (u->fits) PARE_TRY(pass_fit(&u->fits[layer][stage], file));
-        if (curve) PARE_TRY(pare_state_pass(file, curve, units[stage] * sizeof *curve));
+        if (curve) PARE_TRY(pare_state_doubles(file, curve, units[stage]));
         if (o->levels) PARE_TRY(pass_levels(u, layer, (pare_stage)stage, file));
     }
     return PARE_OK;

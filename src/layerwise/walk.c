@@ -258,7 +258,7 @@ pare_status pare_layerwise_walk(pare_layerwise *l, const pare_layer_visitor *v) 
         if (fate == PARE_LAYER_GOES) PARE_TRY(skip_layer(l));
         if (fate == PARE_LAYER_STAYS) PARE_TRY(walk_layer(l, v, layer));
         l->done = end;
-        PARE_TRY(pare_layerwise_keep(l, &v->keeper, layer, layer < v->last || v->beyond));
+        PARE_TRY(pare_layerwise_keep(l, &v->keeper, layer));
     }
     return PARE_OK;
 }

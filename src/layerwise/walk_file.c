@@ -6,7 +6,7 @@
  *     what the owner of the walk keeps of the layer
  *   STATE PART states   what the next one begins with:
  *     u32 next layer, apart
- *     u64 tokens, hidden size, dtype of the hidden states
+ *     u64 whether a layer comes, tokens, hidden size, dtype of the hidden states, whether there are two models
  *     those of the pruned model, and of the dense one where it goes beside; nothing where no layer comes */
 #include "layerwise/layerwise.h"
 #include "model/expert_tensors.h"
@@ -19,7 +19,6 @@ typedef struct walk_file {
     pare_layerwise *l;
     const pare_layer_keeper *keeper;
     uint32_t layer; /* in hand; of the states: the next */
-    bool streams;   /* another layer comes */
 } walk_file;
 
 static char *layer_path(const walk_file *f) {
@@ -38,17 +37,18 @@ static pare_state_place place_of(const walk_file *f, const char *path, bool stat
                               .number = states ? 0 : f->layer};
 }
 
+/* What was repaired of a tensor. */
 static pare_status pass_tensor(const walk_file *f, size_t id, pare_state_file *file) {
     pare_repaired *r = f->l->repaired;
-    bool known = id < r->count;
-    uint64_t count = known && r->matrix[id] ? r->elements[id] : 0;
+    bool known = id < r->count && !pare_tensor_is_absent(f->l->model->tensors[id]);
+    uint64_t count = !pare_state_reads(file) && known && r->matrix[id] ? r->elements[id] : 0;
     void *unused;
     PARE_TRY(pare_state_pass(file, &count, sizeof count));
     if (!count) return PARE_OK;
-    if (!known || pare_tensor_is_absent(f->l->model->tensors[id]) || count > f->l->model->tensors[id]->count)
+    if (!known || count > f->l->model->tensors[id]->count)
         return pare_state_refuse(file->place, "has more of a tensor than the model");
     if (pare_state_reads(file)) PARE_TRY(pare_repaired_add(r, f->l->model, id, count, 1, &unused));
-    return pare_state_pass(file, r->matrix[id], count * pare_dtype_size(f->l->model->tensors[id]->dtype));
+    return pare_state_numbers(file, r->matrix[id], f->l->model->tensors[id]->dtype, count);
 }
 
 static pare_status describe_layer(void *context, pare_state_file *file) {
@@ -62,20 +62,20 @@ static pare_status describe_layer(void *context, pare_state_file *file) {
 static pare_status describe_states(void *context, pare_state_file *file) {
     walk_file *f = context;
     pare_layerwise *l = f->l;
-    uint32_t apart = l->apart, streams = f->streams;
     PARE_TRY(pare_state_pass(file, &f->layer, sizeof f->layer));
-    PARE_TRY(pare_state_pass(file, &apart, sizeof apart));
-    PARE_TRY(pare_state_pass(file, &streams, sizeof streams));
+    PARE_TRY(pare_state_flag(file, &l->apart));
     if (f->layer < 1 || f->layer > l->model->config.layers)
         return pare_state_refuse(file->place, "names a layer that the model has not");
-    l->apart = apart;
+    bool streams = f->layer < f->keeper->end;
+    PARE_TRY(pare_state_same(file, streams));
     PARE_TRY(pare_state_same(file, (uint64_t)l->tokens));
     PARE_TRY(pare_state_same(file, (uint64_t)l->hidden));
     PARE_TRY(pare_state_same(file, (uint64_t)l->asked.states));
     PARE_TRY(pare_state_same(file, l->asked.two));
     if (!streams) return PARE_OK;
-    PARE_TRY(pare_state_pass(file, l->pruned.now.memory.data, l->pruned.now.memory.bytes));
-    return l->asked.two ? pare_state_pass(file, l->dense.now.memory.data, l->dense.now.memory.bytes) : PARE_OK;
+    uint64_t count = (uint64_t)(l->tokens * l->hidden);
+    PARE_TRY(pare_state_numbers(file, l->pruned.now.memory.data, l->asked.states, count));
+    return l->asked.two ? pare_state_numbers(file, l->dense.now.memory.data, l->asked.states, count) : PARE_OK;
 }
 
 static pare_status save(walk_file *f, bool states) {
@@ -96,8 +96,8 @@ static pare_status load(walk_file *f, bool states, bool *found) {
     return status;
 }
 
-pare_status pare_layerwise_keep(pare_layerwise *l, const pare_layer_keeper *keeper, uint32_t layer, bool goes_on) {
-    walk_file f = {.l = l, .keeper = keeper, .layer = layer, .streams = goes_on};
+pare_status pare_layerwise_keep(pare_layerwise *l, const pare_layer_keeper *keeper, uint32_t layer) {
+    walk_file f = {.l = l, .keeper = keeper, .layer = layer};
     if (!l->asked.state) return PARE_OK;
     PARE_TRY(save(&f, false));
     f.layer++;

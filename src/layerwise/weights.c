@@ -134,7 +134,7 @@ static pare_status run_layers(pare_weight_walk *w, uint32_t last) {
                                   .last = last,
                                   .beyond = w->l.asked.two,
                                   .context = w,
-                                  .keeper = {"", pare_weights_describe, w}};
+                                  .keeper = {"", pare_weights_describe, w, last + 1 + w->l.asked.two}};
     if (w->job->norms) return prune_by_norms(w);
     if (!pare_weights_walks(w->job)) return prune_only(w);
     PARE_TRY(pare_layerwise_walk(&w->l, &visitor));

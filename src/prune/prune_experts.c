@@ -134,6 +134,29 @@ pare_status pare_prune_keep_load(pare_prune_job *job) {
     return pare_expert_load_copy(job->model, &job->result.load, &job->load);
 }
 
+static size_t load_count(const pare_prune_job *job) {
+    return (size_t)job->model->config.layers * job->model->config.experts.count;
+}
+
+json_t *pare_prune_load_json(const pare_prune_job *job) {
+    json_t *tokens = json_array();
+    for (size_t i = 0; job->load.layers && i < load_count(job); i++)
+        pare_json_append(tokens, pare_json_real(job->load.tokens[i]));
+    return tokens;
+}
+
+pare_status pare_prune_load_take(pare_prune_job *job, const json_t *tokens, bool *sound) {
+    size_t count = json_array_size(tokens);
+    *sound = json_is_array(tokens) && (!count || count == load_count(job));
+    if (!*sound || !count) return PARE_OK;
+    PARE_TRY(pare_expert_load_new(job->model, &job->load));
+    for (size_t i = 0; i < count && *sound; i++) {
+        job->load.tokens[i] = json_number_value(json_array_get(tokens, i));
+        *sound = json_is_number(json_array_get(tokens, i)) && job->load.tokens[i] >= 0.0;
+    }
+    return PARE_OK;
+}
+
 pare_status pare_prune_follow_tokens(pare_prune_job *job) {
     return looks(job) && job->load.layers ? pare_run_stage(&job->run, "following tokens", follow, job) : PARE_OK;
 }

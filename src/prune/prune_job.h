@@ -203,6 +203,9 @@ pare_status pare_prune_plan_reconstruct(pare_prune_job *job);
 /* Of experts (prune_experts.c): keeps the first round's load; a stage that measures that of what is left, into
  * job->experts; and adds what that will hold to job->plan. */
 pare_status pare_prune_keep_load(pare_prune_job *job);
+/* Their numbers, for who takes the run up: [layers, experts], or nothing; and back. sound: they may be a run's. */
+json_t *pare_prune_load_json(const pare_prune_job *job);
+pare_status pare_prune_load_take(pare_prune_job *job, const json_t *tokens, bool *sound);
 pare_status pare_prune_follow_tokens(pare_prune_job *job);
 pare_status pare_prune_plan_experts(pare_prune_job *job);
 /* Where experts are merged (prune_expert_repair.c): changes job->selection, which is there, to one of each group, and

@@ -93,6 +93,59 @@ static char *round_folder(const pare_prune_progress *progress, uint32_t rounds_d
     return pare_format("%s/round-%u", progress->folder, rounds_done);
 }
 
+/* Of all that a round left: config.json and the weights. */
+static pare_status digest_model(const pare_prune_job *job, const char *folder, char digest[PARE_DIGEST_TEXT]) {
+    enum { MOST = 1 << 26 };
+    pare_runtime silent = job->runtime ? *job->runtime : (pare_runtime){0}; /* with as many threads */
+    pare_scan scan;
+    silent.progress = NULL;
+    char *path = pare_path_join(folder, "config.json"), *config = NULL, *all = NULL;
+    pare_status status = path ? pare_file_read(path, MOST, &config, NULL) : pare_whole();
+    free(path);
+    if (status == PARE_OK) status = pare_checkpoint_scan(job->current->checkpoint, &silent, &scan);
+    if (status == PARE_OK) {
+        all = pare_format("%s %s", scan.digest, config);
+        status = all ? pare_resume_key_of_text(all, digest) : pare_whole();
+        pare_scan_free(&scan);
+    }
+    free(all);
+    pare_free(config);
+    return status;
+}
+
+static pare_status put_round(const pare_prune_job *job, uint32_t rounds_done, json_t *json) {
+    char digest[PARE_DIGEST_TEXT], *folder = round_folder(job->progress, rounds_done);
+    pare_status status = folder ? digest_model(job, folder, digest) : pare_whole();
+    free(folder);
+    PARE_TRY(status);
+    pare_json_put(json, "model", pare_json_string(digest));
+    pare_json_put(json, "experts", pare_prune_load_json(job));
+    pare_json_put(json, "layers", pare_report_layers(&job->composed));
+    pare_json_put(json, "hidden_channels_kept", pare_report_hidden(&job->composed));
+    return PARE_OK;
+}
+
+/* SHA-256 of all other members, as they are printed. */
+static pare_status seal(json_t *json) {
+    char digest[PARE_DIGEST_TEXT];
+    PARE_TRY(pare_resume_key(pare_json_same(json), digest));
+    pare_json_put(json, "seal", pare_json_string(digest));
+    return PARE_OK;
+}
+
+static pare_status check_seal(json_t *json, bool *whole) {
+    char digest[PARE_DIGEST_TEXT];
+    const char *stored = json_string_value(json_object_get(json, "seal"));
+    char *kept = pare_format("%s", stored ? stored : "");
+    if (!kept) return pare_whole();
+    json_object_del(json, "seal");
+    pare_status status = pare_resume_key(pare_json_same(json), digest);
+    *whole = status == PARE_OK && strcmp(kept, digest) == 0;
+    free(kept);
+    return status;
+}
+
+/* rounds_done: the last of them is in hand. */
 static pare_status write_progress(const pare_prune_job *job, uint32_t rounds_done) {
     const pare_prune_progress *progress = job->progress;
     json_t *json = json_object();
@@ -100,13 +153,15 @@ static pare_status write_progress(const pare_prune_job *job, uint32_t rounds_don
     pare_json_put(json, "key", pare_json_string(progress->resume.key));
     pare_json_put(json, "rounds_done", json_integer(rounds_done));
     pare_json_put(json, "traces", pare_json_same(job->traces));
-    if (rounds_done) {
-        pare_json_put(json, "layers", pare_report_layers(&job->composed));
-        pare_json_put(json, "hidden_channels_kept", pare_report_hidden(&job->composed));
+    pare_status status = rounds_done ? put_round(job, rounds_done, json) : PARE_OK;
+    if (status == PARE_OK) status = seal(json);
+    if (status != PARE_OK) {
+        json_decref(json);
+        return status;
     }
     char *path = pare_path_join(progress->folder, "progress.json");
     pare_staged staged = {0};
-    pare_status status = pare_staged_write(json, path, &staged);
+    status = pare_staged_write(json, path, &staged);
     if (status == PARE_OK) status = pare_staged_place(&staged);
     pare_staged_drop(&staged);
     free(path);
@@ -145,6 +200,17 @@ static pare_status open_round(pare_prune_job *job, uint32_t rounds_done) {
     return PARE_OK;
 }
 
+/* That it is the model that the round left. */
+static pare_status check_round(const pare_prune_job *job, uint32_t rounds_done, const json_t *json) {
+    const char *stored = json_string_value(json_object_get(json, "model"));
+    char digest[PARE_DIGEST_TEXT], *folder = round_folder(job->progress, rounds_done);
+    pare_status status = folder ? digest_model(job, folder, digest) : pare_whole();
+    free(folder);
+    if (status == PARE_NUMERIC_ERROR) return damaged(job->progress);
+    PARE_TRY(status);
+    return stored && strcmp(stored, digest) == 0 ? PARE_OK : damaged(job->progress);
+}
+
 /* Goes to the first round that is not finished. */
 static pare_status take_up(pare_prune_job *job, const json_t *json) {
     const char *key = json_string_value(json_object_get(json, "key"));
@@ -162,6 +228,10 @@ static pare_status take_up(pare_prune_job *job, const json_t *json) {
     pare_status status = pare_manifest_kept(json, job->progress->folder, job->model, &job->composed);
     if (status != PARE_OK) return status == PARE_OUT_OF_MEMORY ? status : damaged(job->progress);
     PARE_TRY(open_round(job, (uint32_t)done));
+    PARE_TRY(check_round(job, (uint32_t)done, json));
+    bool sound;
+    PARE_TRY(pare_prune_load_take(job, json_object_get(json, "experts"), &sound));
+    if (!sound) return damaged(job->progress);
     pare_json_extend(job->traces, traces);
     job->round = (uint32_t)done;
     uint32_t sequences = job->windows.count / job->asked->calibration.batches;
@@ -175,7 +245,9 @@ static pare_status read_progress(pare_prune_job *job, const char *path) {
     PARE_TRY(pare_file_read(path, MOST, &text, &bytes));
     json_t *json = json_loadb(text, bytes, 0, NULL);
     pare_free(text);
-    pare_status status = json_is_object(json) ? take_up(job, json) : damaged(job->progress);
+    bool whole = false;
+    pare_status status = json_is_object(json) ? check_seal(json, &whole) : PARE_OK;
+    if (status == PARE_OK) status = whole ? take_up(job, json) : damaged(job->progress);
     json_decref(json);
     return status;
 }
@@ -232,8 +304,8 @@ pare_status pare_prune_progress_round(pare_prune_job *job) {
     uint32_t rounds_done = job->round + 1;
     char *folder = round_folder(job->progress, rounds_done);
     pare_status status = write_round(job, folder);
-    if (status == PARE_OK) status = write_progress(job, rounds_done);
     if (status == PARE_OK) status = open_round(job, rounds_done);
+    if (status == PARE_OK) status = write_progress(job, rounds_done);
     if (status == PARE_OK) sweep_folder(job->progress->folder, strrchr(folder, '/') + 1);
     free(folder);
     if (status != PARE_OK) return status;

@@ -16,9 +16,9 @@ typedef struct layer_file {
 static pare_status pass_errors(const layer_file *f, pare_state_file *file) {
     for (int stage = 0; stage < PARE_STAGES; stage++) {
         pare_rebuilt *r = &f->b->rebuilt[f->layer][stage];
-        PARE_TRY(pare_state_pass(file, &r->before, sizeof r->before));
-        PARE_TRY(pare_state_pass(file, &r->after, sizeof r->after));
-        PARE_TRY(pare_state_pass(file, &r->share, sizeof r->share));
+        PARE_TRY(pare_state_doubles(file, &r->before, 1));
+        PARE_TRY(pare_state_doubles(file, &r->after, 1));
+        PARE_TRY(pare_state_doubles(file, &r->share, 1));
     }
     return PARE_OK;
 }
@@ -27,10 +27,11 @@ static pare_status pass_errors(const layer_file *f, pare_state_file *file) {
 static pare_status pass_tensor(const layer_file *f, pare_role role, size_t elements, pare_state_file *file) {
     pare_rebuilding *b = f->b;
     size_t id = pare_tensor_id_in(&b->asked->model->config, f->layer, role);
-    uint64_t bytes = elements * pare_dtype_size(b->asked->model->tensors[id]->dtype);
+    pare_dtype dtype = b->asked->model->tensors[id]->dtype;
     const void *stored;
-    if (!pare_state_reads(file)) return pare_state_pass(file, b->out.matrix[id], bytes);
-    PARE_TRY(pare_state_view(file, bytes, &stored));
+    if (!pare_state_reads(file)) return pare_state_numbers(file, b->out.matrix[id], dtype, elements);
+    PARE_TRY(pare_state_view(file, elements * pare_dtype_size(dtype), &stored));
+    PARE_TRY(pare_state_finite(file, stored, dtype, elements));
     pare_sub_block_replace(&b->sub, role, stored);
     return PARE_OK;
 }

@@ -12,7 +12,7 @@ typedef struct score_file {
 
 static pare_status pass_stores(float *const *store, const pare_model *model, pare_state_file *file) {
     for (size_t id = 0; store && id < model->tensor_count; id++)
-        if (store[id]) PARE_TRY(pare_state_pass(file, store[id], model->tensors[id]->count * sizeof **store));
+        if (store[id]) PARE_TRY(pare_state_numbers(file, store[id], PARE_DTYPE_F32, model->tensors[id]->count));
     return PARE_OK;
 }
 
@@ -22,7 +22,7 @@ static pare_status pass_set(pare_index_scores *set, pare_state_file *file) {
         PARE_TRY(pare_state_flag(file, &there));
         if (!there) continue;
         PARE_TRY(pare_index_scores_room(set, id));
-        PARE_TRY(pare_state_pass(file, set->by_tensor[id], pare_index_scores_count(set, id) * sizeof(double)));
+        PARE_TRY(pare_state_doubles(file, set->by_tensor[id], pare_index_scores_count(set, id)));
     }
     return PARE_OK;
 }
@@ -33,7 +33,7 @@ static pare_status describe(void *context, pare_state_file *file) {
     PARE_TRY(pare_state_pass(file, &f->done, sizeof f->done));
     PARE_TRY(pare_state_same(file, f->s->passes_total));
     if (f->done > f->s->passes_total) return pare_state_refuse(file->place, "has more passes than there are");
-    PARE_TRY(pare_state_pass(file, &f->losses, sizeof f->losses));
+    PARE_TRY(pare_state_doubles(file, &f->losses, 1));
     PARE_TRY(pare_state_same(file, r->gradient != NULL));
     PARE_TRY(pass_stores(r->gradient, r->model, file));
     PARE_TRY(pass_stores(r->gradient ? r->squares : NULL, r->model, file));

@@ -71,6 +71,8 @@ static pare_status exchange_hosts(const char *own) {
     if (!hosts) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the names of %zu hosts", count);
     PARE_TRY(pare_peer_gather(own, PARE_PEER_HOST, hosts));
     PARE_TRY(pare_peer_broadcast(hosts, count * sizeof *hosts, 0));
+    for (size_t i = 0; i < count; i++)
+        hosts[i][PARE_PEER_HOST - 1] = 0;
     pare_peer_set_hosts((const char(*)[PARE_PEER_HOST])hosts);
     return PARE_OK;
 }

@@ -1,4 +1,5 @@
 #include "train/gate_penalty.h"
+#include "support/finite.h"
 #include "support/memory.h"
 
 #include <math.h>
@@ -142,5 +143,9 @@ pare_status pare_gate_penalty_load(pare_gate_penalty *p, FILE *file) {
         whole = whole && get(&o->steps, sizeof o->steps, 1, file) && get(o->first, sizeof(float), o->count, file) &&
                 get(o->second, sizeof(float), o->count, file);
     }
-    return whole ? PARE_OK : pare_fail(PARE_FORMAT_ERROR, "what was kept of the gates ends early");
+    for (int i = 0; i < 2 && whole; i++)
+        whole = pare_all_finite(p->optimizer[i].first, (int64_t)p->optimizer[i].count) &&
+                pare_all_finite(p->optimizer[i].second, (int64_t)p->optimizer[i].count);
+    whole = whole && pare_all_finite(p->multipliers, 3 * (int64_t)p->group_count);
+    return whole ? PARE_OK : pare_fail(PARE_FORMAT_ERROR, "what was kept of the gates is damaged");
 }

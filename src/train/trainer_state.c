@@ -7,10 +7,12 @@
  *   SHA-256 of all before it: 64 hexadecimal digits
  * in the machine's own byte order: a run ends on the machine that began it (checkpoint/sealed.h). */
 #include "checkpoint/sealed.h"
+#include "support/finite.h"
 #include "support/memory.h"
 #include "support/text_stream.h"
 #include "train/trainer_internal.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,6 +124,27 @@ static bool fits_batches(const pare_trainer *trainer, const head *h) {
            h->micro_batch <= (asked > batch ? asked : batch);
 }
 
+/* A step is one of the optimizer, with a point of the curve; where something was validated, one may stand before them.
+ */
+static bool counts_fit(const pare_trainer *trainer, const head *h) {
+    const uint64_t none = UINT64_MAX;
+    return h->steps_done <= trainer->options->schedule.total && h->optimizer_steps == h->steps_done &&
+           h->points - h->steps_done <= (h->best_step != none) &&
+           (h->best_step == none || h->best_step <= h->steps_done) &&
+           (h->validated_step == none || h->validated_step <= h->steps_done) &&
+           (h->best_step == none) == (h->validated_step == none) && (h->has_best || h->best_step == none);
+}
+
+/* Squares are not below zero; whatever was not validated has no loss. */
+static bool numbers_fit(const pare_mapping *file, const head *h) {
+    const float *values = (const void *)(file->data + sizeof *h);
+    bool validated = h->best_step != UINT64_MAX, fine = isfinite(h->seconds) && h->seconds >= 0.0;
+    for (uint64_t i = 0; i < h->count; i++)
+        fine = fine && values[2 * h->count + i] >= 0.0f;
+    return fine && isfinite(h->best_validation) == validated && isfinite(h->first_validation) == validated &&
+           pare_all_finite(values, (int64_t)((3 + h->has_best) * h->count));
+}
+
 static pare_status check_file(const pare_trainer *trainer, const pare_mapping *file, const char *key, head *h) {
     uint64_t bytes;
     bool whole;
@@ -139,7 +162,7 @@ static pare_status check_file(const pare_trainer *trainer, const pare_mapping *f
                          "delete the file to begin anew",
                          file->path);
     bool fits = h->count == trainer->trained->count && h->has_best == (trainer->best != NULL) && measure(h, &bytes) &&
-                bytes == file->bytes && fits_batches(trainer, h);
+                bytes == file->bytes && fits_batches(trainer, h) && counts_fit(trainer, h) && numbers_fit(file, h);
     return fits ? PARE_OK : damaged(file->path);
 }
 
@@ -160,7 +183,9 @@ static pare_status take_context(pare_trainer *trainer, const pare_mapping *file,
     FILE *stream = fmemopen((void *)(uintptr_t)at, bytes, "rb");
     if (!stream) return pare_fail(PARE_OUT_OF_MEMORY, "there is not enough memory to read %s", file->path);
     pare_status status = o->load(o->context, stream);
+    bool more = status == PARE_OK && fgetc(stream) != EOF;
     fclose(stream);
+    if (more) return damaged(file->path);
     return status == PARE_FORMAT_ERROR ? damaged(file->path) : status; /* the context does not know the file */
 }
 

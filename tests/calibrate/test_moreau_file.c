@@ -2,6 +2,7 @@
  * what they should be are refused, each with a sentence, and change nothing. */
 #include "calibrate/moreau_file.h"
 #include "calibrate/moreau_run.h"
+#include "forge.h"
 
 static const tiny_model tiny = {
     .layers = 2, .hidden = 10, .heads = 4, .kv_heads = 2, .head_size = 6, .ffn = 13, .scale = 0.3};
@@ -208,6 +209,24 @@ static void damaged(void **state) {
     damage_close(&d);
 }
 
+/* Under the digest that belongs to them, numbers that are none: the level, a tensor's norm, a displacement, a mean. */
+static void forged(void **state) {
+    (void)state;
+    enum { LEVEL_AT = 24 };
+    damage d = damage_open(&kinds[2]);
+    const size_t places[] = {LEVEL_AT, d.size - FORGE_DIGITS - 8, d.size / 2 / 8 * 8, d.size / 3 / 8 * 8};
+    unsigned char *copy = malloc(d.size);
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        memcpy(copy, d.bytes, d.size);
+        memset(copy + places[i], 0xff, 8);
+        forge_seal(copy, d.size);
+        tiny_write_file(d.folder, "steps", copy, d.size);
+        expect(&d, &kinds[2], key, "holds a number that is not finite");
+    }
+    free(copy);
+    damage_close(&d);
+}
+
 /* Where it cannot be written, what was there before stays; in the middle of a step there is nothing to save. */
 static void not_saved(void **state) {
     (void)state;
@@ -229,6 +248,7 @@ int main(void) {
         cmocka_unit_test(continued_is_the_same),
         cmocka_unit_test(of_something_else),
         cmocka_unit_test(damaged),
+        cmocka_unit_test(forged),
         cmocka_unit_test(not_saved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

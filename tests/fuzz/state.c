@@ -6,30 +6,24 @@
 #include "calibrate/calibration.h"
 #include "calibrate/moreau_file.h"
 #include "calibrate/moreau_run.h"
+#include "forge.h"
+#include "train/teacher_cache_internal.h"
 #include "train/tiny_trainer.h"
 
 static const char key[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-enum { DIGITS = PARE_DIGEST_TEXT - 1 };
-
 /* key_at: where the key stands. */
 static void seal(const char *folder, const char *path, size_t key_at) {
     pare_mapping file;
-    char digest[PARE_DIGEST_TEXT];
-    pare_digest *sum;
     tiny_check(pare_mapping_open(path, &file) == PARE_OK, path);
     size_t bytes = file.bytes;
     unsigned char *data = malloc(bytes + 1);
-    tiny_check(data && pare_digest_new(&sum) == PARE_OK, "malloc");
+    tiny_check(data != NULL, "malloc");
     if (bytes) memcpy(data, file.data, bytes);
     pare_mapping_close(&file);
-    if (bytes >= key_at + 2 * DIGITS) {
-        memcpy(data + key_at, key, DIGITS);
-        pare_digest_add(sum, data, bytes - DIGITS);
-        pare_digest_finish(sum, digest);
-        memcpy(data + bytes - DIGITS, digest, DIGITS);
-    } else {
-        pare_digest_finish(sum, digest);
+    if (bytes >= key_at + 2 * FORGE_DIGITS) {
+        memcpy(data + key_at, key, FORGE_DIGITS);
+        forge_seal(data, bytes);
     }
     tiny_write_file(folder, strrchr(path, '/') + 1, data, bytes);
     free(data);
@@ -52,6 +46,8 @@ static pare_status read_training(const char *folder, const char *path) {
     pare_status status = pare_trainer_load(&run.trainer, path, key);
     if (status == PARE_OK) {
         char *again = pare_path_join(folder, "again");
+        fuzz_check(run.trainer.steps_done <= training.schedule.total, "steps are steps of the run");
+        fuzz_check(run.trainer.curve.count <= training.schedule.total + 1, "a step has one point");
         fuzz_check(pare_trainer_save(&run.trainer, again, key) == PARE_OK, "a state that was read is written");
         fuzz_check(pare_file_bytes(again) == pare_file_bytes(path), "a state is as long as it was");
         unlink(again);
@@ -113,6 +109,66 @@ static void seed_moreau(const char *folder) {
     free(path);
 }
 
+static const pare_teacher_cache_key cached = {
+    .teacher = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+    .data = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+    .seed = 3,
+    .predictions = 5,
+    .vocabulary = 9};
+
+/* What it says of every prediction is a distribution over the vocabulary, and an id. */
+static void check_cache(const pare_teacher_cache *cache) {
+    enum { PREDICTIONS = 5, VOCABULARY = 9 };
+    static const int32_t targets[PREDICTIONS] = {0};
+    static const uint32_t numbers[PREDICTIONS] = {4, 3, 2, 1, 0}, ids[PREDICTIONS] = {0};
+    const pare_layout layout = {.length = PREDICTIONS, .targets = targets, .numbers = numbers};
+    pare_cached_teacher *teacher;
+    const float *logits;
+    tiny_check(pare_cached_teacher_new(cache, PREDICTIONS, 0.5, 0.5, &teacher) == PARE_OK, pare_message());
+    const pare_teacher *t = pare_cached_teacher_of(teacher);
+    tiny_check(t->begin(t->context, &layout, ids, 1) == PARE_OK, pare_message());
+    tiny_check(t->tile(t->context, 0, PREDICTIONS, 0, VOCABULARY, &logits) == PARE_OK, pare_message());
+    for (int64_t i = 0; i < PREDICTIONS; i++) {
+        double sum = 0.0, add;
+        int32_t likeliest;
+        for (int64_t id = 0; id < VOCABULARY; id++)
+            sum += exp((double)logits[i * VOCABULARY + id]);
+        t->known(t->context, i, &add, &likeliest);
+        fuzz_check(fabs(sum - 1.0) < 1e-5, "shares add up to 1");
+        fuzz_check(isfinite(add) && likeliest >= 0 && likeliest < VOCABULARY, "the likeliest id is the vocabulary's");
+    }
+    pare_cached_teacher_free(teacher);
+}
+
+static pare_status read_cache(const char *folder, const char *path) {
+    enum { KEY_AT = 40 }; /* the teacher's digest */
+    pare_teacher_cache *cache;
+    char digest[PARE_DIGEST_TEXT];
+    seal(folder, path, KEY_AT);
+    PARE_TRY(pare_teacher_cache_open(path, &cached, &cache));
+    pare_teacher_cache_digest(cache, digest);
+    fuzz_check(strlen(digest) == PARE_SEAL_BYTES, "a cache has a digest");
+    check_cache(cache);
+    pare_teacher_cache_close(cache);
+    return PARE_OK;
+}
+
+/* Draws that rise: of each id, a share. */
+static void seed_cache(const char *folder) {
+    unsigned char data[sizeof(pare_cache_head) + 5 * sizeof(pare_cache_record) + PARE_SEAL_BYTES] = {0};
+    pare_cache_head head = pare_cache_head_of(&cached);
+    memcpy(data, &head, sizeof head);
+    for (size_t n = 0; n < 5; n++) {
+        pare_cache_record record = {.add = 0.25f, .likeliest = (uint32_t)n};
+        for (uint32_t k = 0; k < pare_cache_draws(cached.vocabulary); k++) {
+            uint16_t id = (uint16_t)(k * cached.vocabulary / pare_cache_draws(cached.vocabulary));
+            memcpy(record.drawn + 2 * k, &id, sizeof id);
+        }
+        memcpy(data + sizeof head + n * sizeof record, &record, sizeof record);
+    }
+    tiny_write_file(folder, "cache", data, sizeof data);
+}
+
 static void prepare_ids(const char *folder) {
     char *made = tiny_model_write(tiny);
     fuzz_copy(made, "config.json", folder, "config.json");
@@ -146,5 +202,6 @@ static void seed_ids(const char *folder) {
 
 const fuzz_target *const fuzz_state_targets[] = {
     &(const fuzz_target){"ids", "ids.json", prepare_ids, seed_ids, read_ids},
+    &(const fuzz_target){"teacher-cache", "teacher.cache", NULL, seed_cache, read_cache},
     &(const fuzz_target){"training-state", "training.state", NULL, seed_training, read_training},
     &(const fuzz_target){"moreau-state", "moreau.state", NULL, seed_moreau, read_moreau}, NULL};

@@ -3,9 +3,9 @@
 #include "support/memory.h"
 #include "tiny_model.h"
 
-static const fuzz_target *const *const rooms[] = {fuzz_checkpoint_targets, fuzz_model_targets, fuzz_text_targets,
-                                                  fuzz_image_targets,      fuzz_job_targets,   fuzz_state_targets,
-                                                  fuzz_command_targets};
+static const fuzz_target *const *const rooms[] = {
+    fuzz_checkpoint_targets, fuzz_model_targets,  fuzz_text_targets,   fuzz_image_targets,    fuzz_job_targets,
+    fuzz_state_targets,      fuzz_resume_targets, fuzz_family_targets, fuzz_exchange_targets, fuzz_command_targets};
 
 const fuzz_target *fuzz_target_at(size_t index) {
     for (size_t room = 0; room < sizeof rooms / sizeof *rooms; room++)

@@ -21,7 +21,10 @@ extern const fuzz_target *const fuzz_checkpoint_targets[],
     *const fuzz_model_targets[], *const fuzz_text_targets[], *const fuzz_image_targets[],
                                                                  *const fuzz_job_targets[],
                                                                      *const fuzz_state_targets[],
-                                                                         *const fuzz_command_targets[];
+                                                                         *const fuzz_resume_targets[],
+                                                                             *const fuzz_family_targets[],
+                                                                                 *const fuzz_exchange_targets[],
+                                                                                     *const fuzz_command_targets[];
 
 /* All of them; NULL after the last. */
 const fuzz_target *fuzz_target_at(size_t index);

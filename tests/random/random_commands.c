@@ -55,7 +55,13 @@ static void write_files(const char *folder, const families *all) {
     free(pictures);
 }
 
-static void write_model(pare_random *random, const families *all, const char *path) {
+/* A case of any family, those with experts among them. */
+static const json_t *draw_case(pare_random *random, const families all[2]) {
+    size_t plain = json_array_size(all[0].cases), at = draw(random, plain + 2 * json_array_size(all[1].cases));
+    return at < plain ? json_array_get(all[0].cases, at) : json_array_get(all[1].cases, (at - plain) / 2);
+}
+
+static void write_model(pare_random *random, const families all[2], const char *path) {
     static const pare_dtype types[] = {PARE_DTYPE_F32, PARE_DTYPE_F16, PARE_DTYPE_BF16};
     uint64_t kind = draw(random, 10);
     if (kind < 3) {
@@ -73,7 +79,7 @@ static void write_model(pare_random *random, const families *all, const char *pa
                                                 .tied = draw(random, 2),
                                                 .scale = draw(random, 4) ? 0.05 : 1e12});
     else
-        written = family_write(json_array_get(all->cases, draw(random, json_array_size(all->cases))),
+        written = family_write(draw_case(random, all),
                                (family_form){.dtype = types[draw(random, 3)], .shards = 1 + (uint32_t)draw(random, 2)});
     tiny_check(rename(written, path) == 0, path);
     free(written);
@@ -208,7 +214,7 @@ static void count_one(counts *c, int code, bool stopped) {
         c->refused++;
 }
 
-static void attempt_one(uint64_t seed, uint64_t number, const families *all, counts *c) {
+static void attempt_one(uint64_t seed, uint64_t number, const families all[2], counts *c) {
     pare_random random = {.seed = seed, .stream = number};
     attempt a = {.folder = tiny_folder()};
     char *second = pare_path_join(a.folder, "second");
@@ -240,13 +246,14 @@ int main(int count, char **words) {
     double seconds = strtod(words[1], NULL);
     uint64_t seed = strtoull(words[2], NULL, 10), number = count == 4 ? strtoull(words[3], NULL, 10) : 0;
     time_t begin = time(NULL);
-    families all = families_load();
+    families all[] = {families_load_from(FAMILIES_GOLDEN), families_load_from(EXPERTS_GOLDEN)};
     counts c = {0};
     do
-        attempt_one(seed, number++, &all, &c);
+        attempt_one(seed, number++, all, &c);
     while (count == 3 && difftime(time(NULL), begin) < seconds);
     printf("seed %llu: %zu commands done, %zu failed, %zu refused, %zu interrupted; %zu findings\n",
            (unsigned long long)seed, c.done, c.failed, c.refused, c.interrupted, c.findings);
-    families_free(&all);
+    families_free(&all[0]);
+    families_free(&all[1]);
     return c.findings ? 1 : 0;
 }

@@ -1,6 +1,6 @@
 /* A run that was stopped and one that was not end with the same bits; states that are damaged, or another run's, are
  * refused. */
-#include "support/digest.h"
+#include "forge.h"
 #include "support/file.h"
 #include "support/memory.h"
 #include "tiny_trainer.h"
@@ -120,36 +120,60 @@ static void damage_is_found(void **state) {
     place_close(&p);
 }
 
-/* With the digest that belongs to it, as somebody could write it: what would size the pass is the batch's. */
-static void sizes_are_the_batch_s(void **state) {
+/* With the digest that belongs to it, as somebody could write it: what would size the pass is the batch's, steps are
+ * those of the run, and what weights and moments are made of are numbers. */
+static void forged_states_are_refused(void **state) {
     (void)state;
-    enum { SEQUENCES_AT = 248, DIGITS = PARE_DIGEST_TEXT - 1 };
-    static const int64_t odd[] = {0, -1, 6, 1 << 30, INT64_MAX, INT64_MAX / 8 + 1};
+    enum { OPTIMIZER_AT = 112, STEPS_AT = 120, BEST_AT = 136, VALIDATED_AT = 144, FIRST_AT = 152, SEQUENCES_AT = 248 };
+    enum { POINTS_AT = 96, SECONDS_AT = 176, MICRO_AT = 256, VALUES_AT = 264 };
+    const uint64_t seven = 7, none = UINT64_MAX, many = UINT64_C(1) << 60, sequences = 6, micro = 1 << 30;
+    const double not_a_number = NAN, infinite = INFINITY;
+    const float nan = NAN, negative = -1e-3f;
     place p = place_open();
     tiny_run r;
     size_t bytes;
     pare_trainer_options options = tiny_training(1e-2, 6);
     tiny_run_open(&r, &options, NULL);
+    tiny_run_steps(&r, 1);
+    validate(&r);
     expect(pare_trainer_save(&r.trainer, p.state, KEY), PARE_OK, "");
-    unsigned char *data = read_all(p.state, &bytes);
-    int64_t usual[2], *shape = (int64_t *)(void *)(data + SEQUENCES_AT);
-    memcpy(usual, shape, sizeof usual);
-    assert_int_equal(usual[0], r.trainer.shape.sequences);
-    assert_int_equal(usual[1], r.trainer.shape.micro_batch);
-    for (size_t i = 0; i < 2 * sizeof odd / sizeof *odd; i++) {
-        char digest[PARE_DIGEST_TEXT];
-        memcpy(shape, usual, sizeof usual);
-        shape[i % 2] = odd[i / 2];
-        pare_digest *sum;
-        assert_int_equal(pare_digest_new(&sum), PARE_OK);
-        pare_digest_add(sum, data, bytes - DIGITS);
-        pare_digest_finish(sum, digest);
-        memcpy(data + bytes - DIGITS, digest, DIGITS);
-        tiny_write_file(p.folder, "training.state", data, bytes);
+    unsigned char *data = read_all(p.state, &bytes), *copy = malloc(bytes);
+    const size_t moments = r.trained->count * sizeof(float);
+    const struct {
+        size_t at;
+        const void *value;
+        size_t bytes;
+    } forgeries[] = {{SEQUENCES_AT, &sequences, 8},
+                     {SEQUENCES_AT, &none, 8},
+                     {MICRO_AT, &micro, 8},
+                     {MICRO_AT, &many, 8},
+                     {STEPS_AT, &seven, 8},
+                     {STEPS_AT, &none, 8},
+                     {OPTIMIZER_AT, &seven, 8},
+                     {POINTS_AT, &many, 8},
+                     {BEST_AT, &none, 8},
+                     {BEST_AT, &seven, 8},
+                     {VALIDATED_AT, &none, 8},
+                     {FIRST_AT, &not_a_number, 8},
+                     {SECONDS_AT, &infinite, 8},
+                     {VALUES_AT + 4, &nan, 4},
+                     {VALUES_AT + moments + 8, &nan, 4},
+                     {VALUES_AT + 2 * moments + 8, &negative, 4},
+                     {VALUES_AT + 3 * moments + 12, &nan, 4}};
+    int64_t shape[2];
+    memcpy(shape, data + SEQUENCES_AT, sizeof shape);
+    assert_int_equal(shape[0], r.trainer.shape.sequences);
+    assert_int_equal(shape[1], r.trainer.shape.micro_batch);
+    for (size_t i = 0; i < sizeof forgeries / sizeof *forgeries; i++) {
+        memcpy(copy, data, bytes);
+        memcpy(copy + forgeries[i].at, forgeries[i].value, forgeries[i].bytes);
+        forge_seal(copy, bytes);
+        tiny_write_file(p.folder, "training.state", copy, bytes);
         load_fails(&p, KEY, PARE_FORMAT_ERROR, "is damaged");
     }
     tiny_run_close(&r);
     pare_free(data);
+    free(copy);
     place_close(&p);
 }
 
@@ -221,7 +245,7 @@ static void an_interrupted_run_goes_on(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(six_steps_are_three_and_three), cmocka_unit_test(damage_is_found),
-        cmocka_unit_test(sizes_are_the_batch_s),         cmocka_unit_test(the_state_of_the_caller_goes_along),
+        cmocka_unit_test(forged_states_are_refused),     cmocka_unit_test(the_state_of_the_caller_goes_along),
         cmocka_unit_test(an_interrupted_run_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
