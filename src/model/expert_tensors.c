@@ -23,6 +23,14 @@ size_t pare_tensor_id_expert(const pare_config *config, uint32_t layer, uint32_t
     return first_of(config, layer) + PARE_EXPERT_OWN + (size_t)expert * PARE_EXPERT_PARTS + (size_t)part;
 }
 
+size_t pare_tensor_id_router_bias(const pare_config *config, uint32_t layer) {
+    return pare_tensor_id_expert(config, layer, config->experts.count, PARE_EXPERT_GATE);
+}
+
+size_t pare_tensor_id_expert_bias(const pare_config *config, uint32_t layer, uint32_t expert, pare_expert_part part) {
+    return pare_tensor_id_router_bias(config, layer) + 1 + (size_t)expert * PARE_EXPERT_PARTS + (size_t)part;
+}
+
 bool pare_tensor_id_split_expert(const pare_model *model, size_t id, pare_expert_place *place) {
     const pare_config *config = &model->config;
     if (!pare_has_experts(config) || id < first_of(config, 0) || id >= first_of(config, config->layers)) return false;
@@ -30,66 +38,127 @@ bool pare_tensor_id_split_expert(const pare_model *model, size_t id, pare_expert
     *place = (pare_expert_place){.layer = (uint32_t)(from / each),
                                  .what = at < PARE_EXPERT_OWN ? (pare_expert_tensor)at : PARE_EXPERT_OWN};
     if (at < PARE_EXPERT_OWN) return true;
-    place->expert = (uint32_t)((at - PARE_EXPERT_OWN) / PARE_EXPERT_PARTS);
-    place->part = (pare_expert_part)((at - PARE_EXPERT_OWN) % PARE_EXPERT_PARTS);
+    at -= PARE_EXPERT_OWN;
+    size_t own = (size_t)config->experts.count * PARE_EXPERT_PARTS;
+    place->what = at < own ? PARE_EXPERT_OWN : at == own ? PARE_EXPERT_ROUTER_BIAS : PARE_EXPERT_BIAS;
+    if (at == own) return true;
+    at -= at > own ? own + 1 : 0;
+    place->expert = (uint32_t)(at / PARE_EXPERT_PARTS);
+    place->part = (pare_expert_part)(at % PARE_EXPERT_PARTS);
     return true;
 }
 
-/* Gate stands above up in each expert's share of the first tensor. */
-static void slice_of(const pare_config *config, uint32_t layer, uint32_t expert, pare_expert_part part,
-                     const pare_tensor *whole, pare_expert_slice *out) {
-    static const char *const parts[] = {"gate", "up", "down"};
-    char name[PARE_NAME_BYTES];
+static const char *const part_names[] = {"gate", "up", "down"};
+
+/* Where a part begins in an expert's share of the tensor that holds it, in rows of [outputs, inputs], and how far its
+ * rows are apart there. */
+typedef struct part_rows {
+    int64_t first, step, all;
+} part_rows;
+
+static part_rows rows_of(const pare_config *config, pare_expert_part part) {
+    int64_t width = config->experts.width;
+    bool interleaved = config->family->experts.interleaved, up = part == PARE_EXPERT_UP;
+    if (part == PARE_EXPERT_DOWN) return (part_rows){0, 1, config->hidden};
+    if (interleaved) return (part_rows){up, 2, 2 * width};
+    return (part_rows){up ? width : 0, 1, 2 * width};
+}
+
+/* The slice of an expert's share, which begins at `elements` in the whole: a run of it, or a view. A tensor that is
+ * packed lies as [experts, outputs, inputs], however it is stored where it is not. */
+static void place_slice(const part_rows *at, int64_t inputs, bool turned, uint64_t elements, pare_expert_slice *out) {
+    const pare_tensor *whole = out->whole;
+    int64_t row = turned ? 1 : inputs;
+    out->view = (pare_view){.first = at->first * row,
+                            .block = 1,
+                            .block_step = at->step * row,
+                            .row_step = row,
+                            .column_step = turned ? at->all : 1};
+    out->tensor.view = &out->view;
+    out->tensor.data = (const char *)whole->data + elements * pare_dtype_size(whole->dtype);
+    if (turned || at->step != 1) return;
+    out->tensor.view = NULL;
+    out->tensor.data = (const char *)out->tensor.data + (size_t)(at->first * row) * pare_dtype_size(whole->dtype);
+}
+
+static void slice_of(const pare_config *config, uint32_t expert, pare_expert_part part, pare_expert_slice *out) {
     int64_t rows, columns;
+    const part_rows at = rows_of(config, part);
     pare_expert_shape(config, part, &rows, &columns);
-    bool paired = part != PARE_EXPERT_DOWN;
-    size_t place = paired ? 2 * (size_t)expert + (part == PARE_EXPERT_UP) : expert;
-    out->whole = whole;
-    out->tensor = *whole;
+    out->tensor = *out->whole;
     out->tensor.rank = 2;
     pare_tensor_resize(&out->tensor, rows, columns);
-    out->tensor.data = (const char *)whole->data + place * out->tensor.bytes;
-    pare_expert_name(config, layer, expert, part, name);
-    snprintf(out->name, sizeof out->name, "%.120s[%u].%s", name, expert, parts[part]);
+    place_slice(&at, columns, config->family->experts.turned, (uint64_t)expert * (uint64_t)(at.all * columns), out);
+    snprintf(out->name, sizeof out->name, "%.120s[%u].%s", out->whole->name, expert, part_names[part]);
     out->tensor.name = out->name;
 }
 
-static pare_status bind_expert(pare_model *model, uint32_t layer, uint32_t expert) {
+static void bias_slice_of(const pare_config *config, uint32_t expert, pare_expert_part part, pare_expert_slice *out) {
+    int64_t rows, columns;
+    const part_rows at = rows_of(config, part);
+    pare_expert_shape(config, part, &rows, &columns);
+    out->tensor = *out->whole;
+    out->tensor.rank = 1;
+    pare_tensor_resize(&out->tensor, 1, rows);
+    place_slice(&at, 1, false, (uint64_t)expert * (uint64_t)at.all, out);
+    snprintf(out->name, sizeof out->name, "%.120s[%u].%s", out->whole->name, expert, part_names[part]);
+    out->tensor.name = out->name;
+}
+
+/* Adds a slice of the tensor of that name, for an id; its view is filled by the caller. */
+static pare_expert_slice *add_slice(pare_model *model, const char *name, size_t id) {
+    pare_expert_slice *slice = &model->slices[model->slice_count++];
+    slice->whole = pare_checkpoint_find(model->checkpoint, name);
+    slice->id = id;
+    model->tensors[id] = &slice->tensor;
+    return slice;
+}
+
+static void bind_expert(pare_model *model, uint32_t layer, uint32_t expert) {
     const pare_config *config = &model->config;
     for (pare_expert_part part = 0; part < PARE_EXPERT_PARTS; part++) {
         char name[PARE_NAME_BYTES];
         size_t id = pare_tensor_id_expert(config, layer, expert, part);
         pare_expert_name(config, layer, expert, part, name);
-        model->tensors[id] = pare_checkpoint_find(model->checkpoint, name);
-        if (!model->slices) continue;
-        pare_expert_slice *slice = &model->slices[model->slice_count++];
-        slice_of(config, layer, expert, part, model->tensors[id], slice);
-        slice->id = id;
-        model->tensors[id] = &slice->tensor;
+        if (model->slices)
+            slice_of(config, expert, part, add_slice(model, name, id));
+        else
+            model->tensors[id] = pare_checkpoint_find(model->checkpoint, name);
+        if (!config->experts.biased) continue;
+        pare_expert_bias_name(config, layer, part, name);
+        bias_slice_of(config, expert, part,
+                      add_slice(model, name, pare_tensor_id_expert_bias(config, layer, expert, part)));
     }
-    return PARE_OK;
+}
+
+/* What a layer has one of. */
+static void bind_layer(pare_model *model, uint32_t layer) {
+    static void (*const name_of[])(const pare_config *config, uint32_t layer, char name[PARE_NAME_BYTES]) = {
+        pare_router_name, pare_shared_gate_name, pare_correction_name, pare_router_bias_name};
+    const pare_config *config = &model->config;
+    const pare_experts *x = &config->experts;
+    const size_t id[] = {pare_tensor_id_router(config, layer), pare_tensor_id_shared_gate(config, layer),
+                         pare_tensor_id_correction(config, layer), pare_tensor_id_router_bias(config, layer)};
+    const bool there[] = {true, x->shared_gated, x->corrected, x->biased};
+    for (int i = 0; i < 4; i++) {
+        char name[PARE_NAME_BYTES];
+        if (!there[i]) continue;
+        name_of[i](config, layer, name);
+        model->tensors[id[i]] = pare_checkpoint_find(model->checkpoint, name);
+    }
 }
 
 pare_status pare_experts_bind(pare_model *model) {
     const pare_config *config = &model->config;
     size_t parts = (size_t)config->layers * config->experts.count * PARE_EXPERT_PARTS;
+    if (config->experts.biased) parts *= 2;
     if (!pare_has_experts(config)) return PARE_OK;
     if (pare_experts_are_fused(config)) PARE_TRY(pare_alloc(&model->slices, parts, sizeof *model->slices, "experts"));
     for (uint32_t layer = 0; layer < config->layers; layer++) {
-        char name[PARE_NAME_BYTES];
         if (!config->widths[layer].experts) continue;
-        pare_router_name(config, layer, name);
-        model->tensors[pare_tensor_id_router(config, layer)] = pare_checkpoint_find(model->checkpoint, name);
-        if (config->experts.shared_gated) {
-            pare_shared_gate_name(config, layer, name);
-            model->tensors[pare_tensor_id_shared_gate(config, layer)] = pare_checkpoint_find(model->checkpoint, name);
-        }
-        if (config->experts.corrected) {
-            pare_correction_name(config, layer, name);
-            model->tensors[pare_tensor_id_correction(config, layer)] = pare_checkpoint_find(model->checkpoint, name);
-        }
+        bind_layer(model, layer);
         for (uint32_t expert = 0; expert < config->widths[layer].experts; expert++)
-            PARE_TRY(bind_expert(model, layer, expert));
+            bind_expert(model, layer, expert);
     }
     return PARE_OK;
 }

@@ -30,16 +30,21 @@ static size_t first_late(const pare_config *config) {
     return first_extra_end(config) + (PARE_ENDS - PARE_END_POSITIONS);
 }
 
+static size_t first_sink(const pare_config *config) {
+    bool late = pare_has_role(&config->architecture, PARE_ROLE_Q_NORM_BIAS);
+    return first_late(config) + (late ? (size_t)config->layers * PARE_LATE_ROLES : 0);
+}
+
 size_t pare_tensor_id_in(const pare_config *config, uint32_t layer, pare_role role) {
     if (role < PARE_LAYER_ROLES) return pare_tensor_id(layer, role);
+    if (role == PARE_ROLE_SINKS) return first_sink(config) + layer;
     if (role >= PARE_ROLE_Q_NORM_BIAS)
         return first_late(config) + (size_t)layer * PARE_LATE_ROLES + (size_t)(role - PARE_ROLE_Q_NORM_BIAS);
     return first_extra(config) + (size_t)layer * PARE_EXTRA_ROLES + (size_t)(role - PARE_LAYER_ROLES);
 }
 
 size_t pare_tensor_id_first_expert(const pare_config *config) {
-    bool late = pare_has_role(&config->architecture, PARE_ROLE_Q_NORM_BIAS);
-    return first_late(config) + (late ? (size_t)config->layers * PARE_LATE_ROLES : 0);
+    return first_sink(config) + (pare_has_role(&config->architecture, PARE_ROLE_SINKS) ? config->layers : 0);
 }
 
 size_t pare_tensor_id_end(const pare_model *model, pare_end end) {
@@ -56,6 +61,11 @@ bool pare_tensor_id_split(const pare_model *model, size_t id, uint32_t *layer, p
         *layer = (uint32_t)((id - 1) / PARE_LAYER_ROLES);
         *role = (pare_role)((id - 1) % PARE_LAYER_ROLES);
         return true;
+    }
+    if (pare_has_role(&model->config.architecture, PARE_ROLE_SINKS) && id >= first_sink(&model->config)) {
+        *layer = (uint32_t)(id - first_sink(&model->config));
+        *role = PARE_ROLE_SINKS;
+        return *layer < model->config.layers;
     }
     if (pare_has_role(&model->config.architecture, PARE_ROLE_Q_NORM_BIAS) && id >= first_late(&model->config)) {
         size_t place = id - first_late(&model->config);

@@ -24,6 +24,8 @@ static pare_axis axis_over(const keeping *k, pare_span span) {
         return axis_of(k->kept->head, k->kept->heads, k->widths->heads, k->head);
     case PARE_SPAN_KV_HEADS:
         return axis_of(k->kept->kv_head, k->kept->kv_heads, k->widths->kv_heads, k->head);
+    case PARE_SPAN_HEAD_COUNT:
+        return axis_of(k->kept->head, k->kept->heads, k->widths->heads, 1);
     case PARE_SPAN_FFN:
         return axis_of(k->kept->ffn_channel, k->kept->ffn, k->widths->ffn, 1);
     case PARE_SPAN_ONE:
@@ -53,9 +55,10 @@ static pare_axes axes_of_expert(const pare_model *model, const pare_selection *s
     if (kept->dropped) return axes;
     if (place->what == PARE_EXPERT_ROUTER)
         axes.rows = axis_of(kept->expert, kept->experts, model->config.widths[place->layer].experts, 1);
-    if (place->what == PARE_EXPERT_CORRECTION)
+    if (place->what == PARE_EXPERT_CORRECTION || place->what == PARE_EXPERT_ROUTER_BIAS)
         axes.columns = axis_of(kept->expert, kept->experts, model->config.widths[place->layer].experts, 1);
-    if (place->what == PARE_EXPERT_OWN) axes.dropped = pare_kept_expert_place(kept, place->expert) == kept->experts;
+    if (place->what == PARE_EXPERT_OWN || place->what == PARE_EXPERT_BIAS)
+        axes.dropped = pare_kept_expert_place(kept, place->expert) == kept->experts;
     return axes;
 }
 
