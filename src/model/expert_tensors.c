@@ -50,57 +50,35 @@ bool pare_tensor_id_split_expert(const pare_model *model, size_t id, pare_expert
 
 static const char *const part_names[] = {"gate", "up", "down"};
 
-/* Where a part begins in an expert's share of the tensor that holds it, in rows of [outputs, inputs], and how far its
- * rows are apart there. */
-typedef struct part_rows {
-    int64_t first, step, all;
-} part_rows;
-
-static part_rows rows_of(const pare_config *config, pare_expert_part part) {
-    int64_t width = config->experts.width;
-    bool interleaved = config->family->experts.interleaved, up = part == PARE_EXPERT_UP;
-    if (part == PARE_EXPERT_DOWN) return (part_rows){0, 1, config->hidden};
-    if (interleaved) return (part_rows){up, 2, 2 * width};
-    return (part_rows){up ? width : 0, 1, 2 * width};
+pare_expert_share pare_expert_share_of(const pare_config *config, pare_expert_part part, bool bias) {
+    const pare_expert_rule *rule = &config->family->experts;
+    bool down = part == PARE_EXPERT_DOWN, up = part == PARE_EXPERT_UP, turned = rule->turned && !bias;
+    int64_t width = config->experts.width, rows, inputs;
+    pare_expert_shape(config, part, &rows, &inputs);
+    inputs = bias ? 1 : inputs;
+    int64_t all = down ? rows : 2 * rows, row = turned ? 1 : inputs;
+    int64_t first = !up ? 0 : rule->interleaved ? 1 : width, step = !down && rule->interleaved ? 2 : 1;
+    return (pare_expert_share){.elements = (uint64_t)(all * inputs),
+                               .run = !turned && step == 1,
+                               .view = {.first = first * row,
+                                        .block = 1,
+                                        .block_step = step * row,
+                                        .row_step = row,
+                                        .column_step = turned ? all : 1}};
 }
 
-/* The slice of an expert's share, which begins at `elements` in the whole: a run of it, or a view. A tensor that is
- * packed lies as [experts, outputs, inputs], however it is stored where it is not. */
-static void place_slice(const part_rows *at, int64_t inputs, bool turned, uint64_t elements, pare_expert_slice *out) {
-    const pare_tensor *whole = out->whole;
-    int64_t row = turned ? 1 : inputs;
-    out->view = (pare_view){.first = at->first * row,
-                            .block = 1,
-                            .block_step = at->step * row,
-                            .row_step = row,
-                            .column_step = turned ? at->all : 1};
-    out->tensor.view = &out->view;
-    out->tensor.data = (const char *)whole->data + elements * pare_dtype_size(whole->dtype);
-    if (turned || at->step != 1) return;
-    out->tensor.view = NULL;
-    out->tensor.data = (const char *)out->tensor.data + (size_t)(at->first * row) * pare_dtype_size(whole->dtype);
-}
-
-static void slice_of(const pare_config *config, uint32_t expert, pare_expert_part part, pare_expert_slice *out) {
+static void slice_of(const pare_config *config, uint32_t expert, pare_expert_part part, bool bias,
+                     pare_expert_slice *out) {
+    const pare_expert_share share = pare_expert_share_of(config, part, bias);
+    uint64_t size = pare_dtype_size(out->whole->dtype), begin = expert * share.elements;
     int64_t rows, columns;
-    const part_rows at = rows_of(config, part);
     pare_expert_shape(config, part, &rows, &columns);
     out->tensor = *out->whole;
-    out->tensor.rank = 2;
-    pare_tensor_resize(&out->tensor, rows, columns);
-    place_slice(&at, columns, config->family->experts.turned, (uint64_t)expert * (uint64_t)(at.all * columns), out);
-    snprintf(out->name, sizeof out->name, "%.120s[%u].%s", out->whole->name, expert, part_names[part]);
-    out->tensor.name = out->name;
-}
-
-static void bias_slice_of(const pare_config *config, uint32_t expert, pare_expert_part part, pare_expert_slice *out) {
-    int64_t rows, columns;
-    const part_rows at = rows_of(config, part);
-    pare_expert_shape(config, part, &rows, &columns);
-    out->tensor = *out->whole;
-    out->tensor.rank = 1;
-    pare_tensor_resize(&out->tensor, 1, rows);
-    place_slice(&at, 1, false, (uint64_t)expert * (uint64_t)at.all, out);
+    out->tensor.rank = bias ? 1 : 2;
+    pare_tensor_resize(&out->tensor, bias ? 1 : rows, bias ? rows : columns);
+    out->view = share.view;
+    out->tensor.view = share.run ? NULL : &out->view;
+    out->tensor.data = (const char *)out->whole->data + (begin + (share.run ? (uint64_t)share.view.first : 0)) * size;
     snprintf(out->name, sizeof out->name, "%.120s[%u].%s", out->whole->name, expert, part_names[part]);
     out->tensor.name = out->name;
 }
@@ -121,13 +99,13 @@ static void bind_expert(pare_model *model, uint32_t layer, uint32_t expert) {
         size_t id = pare_tensor_id_expert(config, layer, expert, part);
         pare_expert_name(config, layer, expert, part, name);
         if (model->slices)
-            slice_of(config, expert, part, add_slice(model, name, id));
+            slice_of(config, expert, part, false, add_slice(model, name, id));
         else
             model->tensors[id] = pare_checkpoint_find(model->checkpoint, name);
         if (!config->experts.biased) continue;
         pare_expert_bias_name(config, layer, part, name);
-        bias_slice_of(config, expert, part,
-                      add_slice(model, name, pare_tensor_id_expert_bias(config, layer, expert, part)));
+        slice_of(config, expert, part, true,
+                 add_slice(model, name, pare_tensor_id_expert_bias(config, layer, expert, part)));
     }
 }
 

@@ -19,6 +19,16 @@ typedef struct pare_expert_slice {
     char name[PARE_NAME_BYTES]; /* "model.layers.0.block_sparse_moe.input_linear.weight[3].up" */
 } pare_expert_slice;
 
+/* Where an expert's part lies in its share of a tensor that holds those of all, as files have it; of a bias, elements
+ * count as rows. */
+typedef struct pare_expert_share {
+    uint64_t elements; /* of each expert's share */
+    bool run;          /* the part's are a run of them, from view.first on */
+    pare_view view;
+} pare_expert_share;
+
+pare_expert_share pare_expert_share_of(const pare_config *config, pare_expert_part part, bool bias);
+
 /* In the order of their ids. */
 typedef enum pare_expert_tensor {
     PARE_EXPERT_ROUTER,

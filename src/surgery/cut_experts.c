@@ -1,8 +1,10 @@
 #include "surgery/cut_experts.h"
 #include "model/expert_tensors.h"
 #include "support/file.h"
+#include "support/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Layers below that are left. */
 static uint32_t place_of_layer(const pare_selection *selection, uint32_t layer) {
@@ -40,18 +42,58 @@ bool pare_cut_experts_repaired(const pare_model *model, const pare_repaired *rep
     return false;
 }
 
-/* Slices are listed in the order in which they lie, the parts of an expert one after the other. */
-pare_status pare_cut_experts_write(const pare_model *model, const pare_selection *selection,
-                                   const pare_repaired *repaired, const pare_tensor *tensor, pare_writer *writer) {
+/* One expert's share of a tensor, as it is put together. */
+typedef struct share {
+    char *data, *row;
+    uint64_t bytes;
+} share;
+
+static pare_status open_share(const pare_model *model, const pare_tensor *tensor, share *out) {
+    const pare_config *config = &model->config;
+    uint64_t size = pare_dtype_size(tensor->dtype);
+    uint64_t longest = config->hidden > config->experts.width ? config->hidden : config->experts.width;
+    *out = (share){.bytes = tensor->count / tensor->shape[0] * size};
+    PARE_TRY(pare_alloc_uninitialized(&out->row, longest, size, "an expert's row"));
+    return pare_alloc_uninitialized(&out->data, out->bytes, 1, "an expert's share of a tensor");
+}
+
+/* A part of it, from `matrix` or, where that is NULL, as it is. */
+static void put_part(const pare_config *config, const pare_expert_slice *slice, const pare_expert_place *place,
+                     const char *matrix, const share *to) {
+    const pare_tensor *tensor = &slice->tensor;
+    const pare_expert_share at = pare_expert_share_of(config, place->part, place->what == PARE_EXPERT_BIAS);
+    uint64_t size = pare_dtype_size(tensor->dtype), columns = tensor->rank == 1 ? 1 : tensor->shape[1];
+    for (uint64_t row = 0; row < tensor->shape[0]; row++) {
+        const char *from =
+            matrix ? matrix + row * columns * size : pare_tensor_elements(tensor, row * columns, columns, to->row);
+        char *begin = to->data + (uint64_t)(at.view.first + (int64_t)row * at.view.block_step) * size;
+        for (uint64_t i = 0; i < columns; i++)
+            memcpy(begin + i * (uint64_t)at.view.column_step * size, from + i * size, size);
+    }
+}
+
+/* Parts of an expert are listed one after the other, those of other tensors between them. */
+static pare_status write_shares(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
+                                const pare_tensor *tensor, pare_writer *writer, const share *room) {
     for (size_t i = 0; i < model->slice_count; i++) {
         const pare_expert_slice *slice = &model->slices[i];
-        const void *matrix = repaired->matrix[slice->id];
         pare_expert_place place;
         if (slice->whole != tensor || !pare_tensor_id_split_expert(model, slice->id, &place)) continue;
         const pare_kept *kept = &selection->layer[place.layer];
         if (kept->dropped || pare_kept_expert_place(kept, place.expert) == kept->experts) continue;
-        PARE_TRY(matrix ? pare_writer_write(writer, matrix, slice->tensor.bytes)
-                        : pare_writer_write_elements(writer, &slice->tensor, 0, slice->tensor.count));
+        put_part(&model->config, slice, &place, repaired->matrix[slice->id], room);
+        if (place.part == PARE_EXPERT_GATE) continue;
+        PARE_TRY(pare_writer_write(writer, room->data, room->bytes));
     }
     return PARE_OK;
+}
+
+pare_status pare_cut_experts_write(const pare_model *model, const pare_selection *selection,
+                                   const pare_repaired *repaired, const pare_tensor *tensor, pare_writer *writer) {
+    share room;
+    pare_status status = open_share(model, tensor, &room);
+    if (status == PARE_OK) status = write_shares(model, selection, repaired, tensor, writer, &room);
+    pare_free(room.data);
+    pare_free(room.row);
+    return status;
 }
