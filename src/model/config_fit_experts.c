@@ -24,7 +24,7 @@ static pare_status expect_fused(const pare_inventory *from, const char *name, ui
     PARE_TRY(rule->turned ? expect_three(from, name, inputs, outputs, &tensor)
                           : expect_three(from, name, outputs, inputs, &tensor));
     const char *file = pare_checkpoint_file(from->checkpoint, tensor->file);
-    if (tensor->view)
+    if (tensor->view && !(rule->turned && tensor->view->exponents))
         return pare_fail(PARE_UNSUPPORTED,
                          "%s: tensor %s does not lie in the file as it is used; load the model in transformers and "
                          "save it with save_pretrained",

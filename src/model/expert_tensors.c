@@ -1,4 +1,6 @@
 #include "model/expert_tensors.h"
+#include "checkpoint/mxfp4.h"
+#include "model/family.h"
 #include "support/memory.h"
 
 #include <stdio.h>
@@ -50,9 +52,10 @@ bool pare_tensor_id_split_expert(const pare_model *model, size_t id, pare_expert
 
 static const char *const part_names[] = {"gate", "up", "down"};
 
-pare_expert_share pare_expert_share_of(const pare_config *config, pare_expert_part part, bool bias) {
+/* turned: inputs lie before outputs. */
+static pare_expert_share share_of(const pare_config *config, pare_expert_part part, bool bias, bool turned) {
     const pare_expert_rule *rule = &config->family->experts;
-    bool down = part == PARE_EXPERT_DOWN, up = part == PARE_EXPERT_UP, turned = rule->turned && !bias;
+    bool down = part == PARE_EXPERT_DOWN, up = part == PARE_EXPERT_UP;
     int64_t width = config->experts.width, rows, inputs;
     pare_expert_shape(config, part, &rows, &inputs);
     inputs = bias ? 1 : inputs;
@@ -67,18 +70,41 @@ pare_expert_share pare_expert_share_of(const pare_config *config, pare_expert_pa
                                         .column_step = turned ? all : 1}};
 }
 
+pare_expert_share pare_expert_share_of(const pare_config *config, pare_expert_part part, bool bias) {
+    return share_of(config, part, bias, config->family->experts.turned && !bias);
+}
+
+/* Begins at an expert's share, in which it is a run or a view. */
+static void place_slice(const pare_expert_share *share, uint64_t begin, pare_expert_slice *out) {
+    const pare_tensor *whole = out->whole;
+    uint64_t size = pare_dtype_size(whole->dtype);
+    out->view = share->view;
+    out->tensor.view = &out->view;
+    out->tensor.data = (const char *)whole->data + begin * size;
+    if (!share->run) return;
+    out->tensor.view = NULL;
+    out->tensor.data = (const char *)out->tensor.data + (uint64_t)share->view.first * size;
+}
+
+/* The same of numbers that are packed, which lie as [experts, outputs, inputs], whatever the order they are used in. */
+static void place_packed(const pare_expert_share *share, uint64_t begin, pare_expert_slice *out) {
+    const pare_tensor *whole = out->whole;
+    out->view = share->view;
+    out->view.exponents = whole->view->exponents + begin / PARE_MXFP4_BLOCK;
+    out->tensor.view = &out->view;
+    out->tensor.data = (const unsigned char *)whole->data + begin / 2;
+}
+
 static void slice_of(const pare_config *config, uint32_t expert, pare_expert_part part, bool bias,
                      pare_expert_slice *out) {
-    const pare_expert_share share = pare_expert_share_of(config, part, bias);
-    uint64_t size = pare_dtype_size(out->whole->dtype), begin = expert * share.elements;
+    bool packed = out->whole->view != NULL;
+    const pare_expert_share share = share_of(config, part, bias, config->family->experts.turned && !bias && !packed);
     int64_t rows, columns;
     pare_expert_shape(config, part, &rows, &columns);
     out->tensor = *out->whole;
     out->tensor.rank = bias ? 1 : 2;
     pare_tensor_resize(&out->tensor, bias ? 1 : rows, bias ? rows : columns);
-    out->view = share.view;
-    out->tensor.view = share.run ? NULL : &out->view;
-    out->tensor.data = (const char *)out->whole->data + (begin + (share.run ? (uint64_t)share.view.first : 0)) * size;
+    (packed ? place_packed : place_slice)(&share, expert * share.elements, out);
     snprintf(out->name, sizeof out->name, "%.120s[%u].%s", out->whole->name, expert, part_names[part]);
     out->tensor.name = out->name;
 }

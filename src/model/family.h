@@ -163,6 +163,7 @@ struct pare_family {
     pare_fused fused[PARE_FUSED];
     const pare_family *in_memory;       /* names of modules where files have others; NULL: the same */
     bool norms_by_head;                 /* norms of queries and keys are stored head by head: "NAME.3.weight" */
+    bool mxfp4;                         /* quantization_config may say so: tensors are packed (checkpoint/mxfp4.h) */
     bool transposed;                    /* matrices are stored [in, out] (GPT-2's Conv1D) */
     const char *keys[PARE_CONFIG_KEYS]; /* NULL: LLaMA's */
     struct {
@@ -219,7 +220,8 @@ const pare_family *pare_family_other(const pare_config *config);
     ROW(smollm3)                                                                                                       \
     ROW(granite)                                                                                                       \
     ROW(internlm3)                                                                                                     \
-    ROW(glm) ROW(glm4) ROW(cohere) ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium)   \
+    ROW(glm)                                                                                                           \
+    ROW(glm4) ROW(cohere) ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium)            \
         ROW(ernie4_5) ROW(hunyuan) ROW(nemotron) ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt)    \
             ROW(bloom) ROW(mpt) ROW(falcon) ROW(falcon_two_norms) ROW(mixtral) ROW(qwen2_moe) ROW(qwen3_moe)           \
                 ROW(olmoe) ROW(granitemoe) ROW(glm4_moe) ROW(dots1) ROW(phimoe) ROW(deepseek_v2) ROW(deepseek_v3)      \

@@ -334,7 +334,7 @@ static pare_status write_tensor(void *context, pare_writer *writer, size_t index
     const pare_declaration *declaration = &p->declarations[index];
     if (c->composite) return write_composite(p, writer, c);
     if (c->repaired) return write_repaired(writer, c, declaration);
-    if (pare_cut_experts_repaired(p->model, p->repaired, c->tensor))
+    if (pare_cut_experts_differ(p->model, p->repaired, c->tensor))
         return pare_cut_experts_write(p->model, p->selection, p->repaired, c->tensor, writer);
     if (!c->tensor->bytes) return PARE_OK;
     return c->axes.columns.units ? write_columns(writer, c) : write_rows(writer, c, NULL);

@@ -36,7 +36,9 @@ void pare_cut_experts_axes(const pare_model *model, const pare_selection *select
         axes->rows = (pare_axis){.units = kept->expert, .count = kept->experts, .width = 1};
 }
 
-bool pare_cut_experts_repaired(const pare_model *model, const pare_repaired *repaired, const pare_tensor *tensor) {
+bool pare_cut_experts_differ(const pare_model *model, const pare_repaired *repaired, const pare_tensor *tensor) {
+    if (tensor->view && tensor->view->exponents && pare_experts_first_in(model, tensor) < model->tensor_count)
+        return true;
     for (size_t i = 0; repaired && repaired->matrix && i < model->slice_count; i++)
         if (model->slices[i].whole == tensor && repaired->matrix[model->slices[i].id]) return true;
     return false;
@@ -81,7 +83,8 @@ static pare_status write_shares(const pare_model *model, const pare_selection *s
         if (slice->whole != tensor || !pare_tensor_id_split_expert(model, slice->id, &place)) continue;
         const pare_kept *kept = &selection->layer[place.layer];
         if (kept->dropped || pare_kept_expert_place(kept, place.expert) == kept->experts) continue;
-        put_part(&model->config, slice, &place, repaired->matrix[slice->id], room);
+        const void *matrix = repaired && repaired->matrix ? repaired->matrix[slice->id] : NULL;
+        put_part(&model->config, slice, &place, matrix, room);
         if (place.part == PARE_EXPERT_GATE) continue;
         PARE_TRY(pare_writer_write(writer, room->data, room->bytes));
     }

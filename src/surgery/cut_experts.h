@@ -14,8 +14,9 @@ void pare_cut_expert_name(const pare_model *model, const pare_selection *selecti
 void pare_cut_experts_axes(const pare_model *model, const pare_selection *selection, const pare_tensor *tensor,
                            pare_axes *axes);
 
-/* True of such a tensor if some part of it was repaired; and its experts that are left, with what was. */
-bool pare_cut_experts_repaired(const pare_model *model, const pare_repaired *repaired, const pare_tensor *tensor);
+/* True of such a tensor if some part of it was repaired, or it is packed; and its experts that are left, with what was
+ * repaired. repaired: NULL: nothing. */
+bool pare_cut_experts_differ(const pare_model *model, const pare_repaired *repaired, const pare_tensor *tensor);
 pare_status pare_cut_experts_write(const pare_model *model, const pare_selection *selection,
                                    const pare_repaired *repaired, const pare_tensor *tensor, pare_writer *writer);
 

@@ -23,6 +23,7 @@ const pare_family pare_family_gpt_oss = {
     .types = {"gpt_oss"},
     .class_name = "GptOssForCausalLM",
     .title = "gpt-oss-20b, gpt-oss-120b",
+    .mxfp4 = true,
     .fallback =
         {.head_dim = 64, .kv_heads = 8, .positions = 131072, .eps = 1e-5, .activation = PARE_ACTIVATION_CLAMPED},
     .fixed_activation = true,
