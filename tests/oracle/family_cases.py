@@ -214,6 +214,11 @@ EXPERT_CASES = {
                                       "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32, "truncate": False}),
 }
 
+# Whose experts are stored as MXFP4 (families.py, pack).
+EXPERT_CASES["gpt_oss mxfp4"] = like_llama("gpt_oss", **LOCAL | {"intermediate_size": 32}, sliding_window=16, head_dim=8, swiglu_limit=1.0, rope_parameters={
+    "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32, "rope_theta": 1000.0, "truncate": False},
+    quantization_config={"quant_method": "mxfp4", "modules_to_not_convert": ["model.layers.*.self_attn", "model.layers.*.mlp.router"]})
+
 # config.json as transformers saves it, with all the keys that the class knows.
 SAVED = {"llama", "mistral window", "ministral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "phi3 part, longrope", "phi", "olmo clamped", "olmo3",
          "smollm3 list", "granite", "glm", "cohere", "cohere2", "stablelm parallel", "starcoder2", "exaone4", "helium biases", "nemotron", "gpt2", "gpt_neo",
