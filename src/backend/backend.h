@@ -30,9 +30,16 @@ typedef enum pare_activation {
     PARE_ACTIVATION_GELU,      /* x Phi(x), with the error function */
     PARE_ACTIVATION_GELU_TANH, /* its approximation through tanh: gelu_new, gelu_fast, gelu_pytorch_tanh */
     PARE_ACTIVATION_RELU,
-    PARE_ACTIVATION_RELU2, /* max(x, 0)^2 */
+    PARE_ACTIVATION_RELU2,   /* max(x, 0)^2 */
+    PARE_ACTIVATION_CLAMPED, /* x sigmoid(1.702 x) of min(x, limit); as a gate, times 1 + up within [-limit, limit] */
     PARE_ACTIVATIONS
 } pare_activation;
+
+/* How an FFN activates; limit: positive, of the clamped kind. */
+typedef struct pare_gating {
+    pare_activation activation;
+    float limit;
+} pare_gating;
 
 typedef enum pare_norm_kind {
     PARE_NORM_RMS,  /* x / sqrt(mean(x^2) + eps) */
@@ -78,6 +85,8 @@ typedef struct pare_attention {
     const float *slopes; /* [groups * shared] ALiBi; NULL: none */
     bool rounded_slopes; /* what they add is scale bf16(slope bf16(key's position)), with slopes that bf16 holds */
     bool bidirectional;  /* every query sees the keys behind it, too; keys == queries, without start and prefix */
+    const float *sinks;  /* [groups * shared] a score beside those of every query of a head, as they come out of the
+                            above, whose share of the softmax goes nowhere; NULL: none */
 } pare_attention;
 
 /* scale * B A, a: [rank, columns], b: [rows, rank]. */
@@ -150,19 +159,23 @@ typedef struct pare_backend_operations {
 
     /* Bytes of workspace that attention takes for this shape while it runs: for the memory plan. */
     uint64_t (*attention_bytes)(const pare_backend *backend, const pare_attention *shape, bool backward);
-    /* out: float head-major, packed; logsum: [batch, groups, queries, shared] log of the softmax denominators. */
+    /* out: float head-major, packed; logsum: [batch, groups, queries, shared] log of the softmax denominators; NULL:
+     * nobody wants them, where there are no sinks. */
     pare_status (*attention_forward)(const pare_backend *backend, const pare_attention *shape, const void *q,
                                      const void *k, const void *v, float *out, float *logsum);
     /* dq, dk, dv: float head-major, packed, overwritten. keys == queries == key_capacity here. */
     pare_status (*attention_backward)(const pare_backend *backend, const pare_attention *shape, const void *q,
                                       const void *k, const void *v, const float *out, const float *logsum,
                                       const void *dout, float *dq, float *dk, float *dv);
+    /* dsinks: [groups * shared] += what attention_backward leaves out. */
+    void (*sinks_backward)(const pare_backend *backend, const pare_attention *shape, const float *out,
+                           const float *logsum, const void *dout, double *dsinks);
 
     /* out = act(gate) * up, n elements; act(up) where gate is NULL. */
-    void (*gated_forward)(const pare_backend *backend, pare_activation activation, const float *gate, const float *up,
+    void (*gated_forward)(const pare_backend *backend, pare_gating gating, const float *gate, const float *up,
                           int64_t n, void *out);
     /* dgate: not written where gate is NULL. */
-    void (*gated_backward)(const pare_backend *backend, pare_activation activation, const float *gate, const float *up,
+    void (*gated_backward)(const pare_backend *backend, pare_gating gating, const float *gate, const float *up,
                            const float *dout, int64_t n, void *dgate, void *dup);
 
     /* Streaming log-sum-exp over vocabulary chunks: logits: [n, columns], column 0 being token `first`. Updates the
@@ -208,7 +221,7 @@ struct pare_backend {
     const pare_backend_operations *operations;
     const char *name;
     pare_dtype operand;
-    bool native; /* products of such operands are the machine's own, not made of wider ones */
+    bool native;           /* products of such operands are the machine's own, not made of wider ones */
     unsigned instructions; /* that products may use, as oneDNN numbers sets of them; 0: plain C */
     void *state;
     void (*close)(pare_backend *backend); /* releases state; may be NULL */

@@ -4,6 +4,7 @@
 #include "checkpoint/gguf_split.h"
 #include "checkpoint/gguf_tensors.h"
 #include "checkpoint/meta.h"
+#include "checkpoint/mxfp4.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/shard_index.h"
 #include "checkpoint/torch_file.h"
@@ -20,7 +21,7 @@ struct pare_checkpoint {
     char *directory;
     pare_shard_index index;  /* empty without shards */
     pare_gguf_set gguf;      /* empty unless the model is one */
-    pare_view *views;        /* of the tensors of GGUF files, one for each */
+    pare_view *views;        /* of the tensors of GGUF files, one for each; or of those that are MXFP4 */
     pare_safetensors *files; /* of GGUF files: lists of their tensors, in mappings that are theirs */
     size_t file_count;
     pare_meta_params params; /* of Meta's format; empty without */
@@ -100,12 +101,12 @@ static pare_status map_files(pare_checkpoint *checkpoint, const char *const *nam
     for (size_t i = 0; i < count; i++) {
         char *path = pare_path_join(checkpoint->directory, names[i]);
         pare_status status = pare_torch_is_name(names[i]) ? pare_torch_file_open(path, &checkpoint->files[i])
-                                                          : pare_safetensors_open(path, &checkpoint->files[i]);
+                                                          : pare_safetensors_open_packed(path, &checkpoint->files[i]);
         free(path);
         PARE_TRY(status);
         checkpoint->file_count++;
     }
-    return PARE_OK;
+    return pare_mxfp4_join(checkpoint->files, count, &checkpoint->views);
 }
 
 static pare_status open_files(pare_checkpoint *checkpoint, const char *const *names, size_t count) {

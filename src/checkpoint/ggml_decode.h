@@ -14,6 +14,11 @@ pare_ggml_decode_fn pare_ggml_decode_q2_k, pare_ggml_decode_q3_k, pare_ggml_deco
 /* ggml_levels.c */
 pare_ggml_decode_fn pare_ggml_decode_iq4_nl, pare_ggml_decode_iq4_xs, pare_ggml_decode_mxfp4, pare_ggml_decode_nvfp4,
     pare_ggml_decode_tq1_0, pare_ggml_decode_tq2_0;
+/* Numbers [first, first + count) of MXFP4 whose exponents lie apart, two neighbours in a byte, the first in its low
+ * half.
+ */
+void pare_mxfp4_values(const unsigned char *blocks, const unsigned char *exponents, uint64_t first, uint64_t count,
+                       float *out);
 /* ggml_grid.c */
 pare_ggml_decode_fn pare_ggml_decode_iq1_s, pare_ggml_decode_iq1_m, pare_ggml_decode_iq2_xxs, pare_ggml_decode_iq2_xs,
     pare_ggml_decode_iq2_s, pare_ggml_decode_iq3_xxs, pare_ggml_decode_iq3_s;

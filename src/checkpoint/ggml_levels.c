@@ -54,6 +54,12 @@ PARE_VECTORIZE void pare_ggml_decode_mxfp4(const unsigned char *restrict blocks,
         look_up(blocks + 1, 16, fours, half_power(blocks[0]), out);
 }
 
+void pare_mxfp4_values(const unsigned char *blocks, const unsigned char *exponents, uint64_t first, uint64_t count,
+                       float *out) {
+    for (uint64_t i = first; i < first + count; i++)
+        *out++ = half_power(exponents[i / 32]) * fours[blocks[i / 2] >> i % 2 * 4 & 15];
+}
+
 /* Half of the number that `bits` (4 of exponent, 3 of mantissa) stand for; 0 for what is no number. */
 static inline float half_e4m3(unsigned bits) {
     unsigned exponent = bits >> 3 & 15, mantissa = bits & 7;

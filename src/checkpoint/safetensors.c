@@ -10,6 +10,7 @@
  */
 #include "checkpoint/safetensors.h"
 #include "checkpoint/header_read.h"
+#include "checkpoint/mxfp4.h"
 #include "checkpoint/narrow.h"
 #include "checkpoint/stored_dtype.h"
 #include "support/memory.h"
@@ -18,7 +19,7 @@
 #include <string.h>
 
 /* What is done with the dtypes beside F32, F16 and BF16. */
-typedef enum special { SPECIAL_NONE, SPECIAL_MASK, SPECIAL_F64, SPECIAL_COMPUTED } special;
+typedef enum special { SPECIAL_NONE, SPECIAL_BYTES, SPECIAL_F64, SPECIAL_COMPUTED } special;
 
 /* A file being read. Names go over to the file's lists. */
 typedef struct reader {
@@ -26,13 +27,15 @@ typedef struct reader {
     pare_header_list list;
     special *special; /* [list.count] */
     bool masks;       /* U8 is accepted, F64 is not */
+    bool packed;      /* U8 is accepted of what MXFP4 weights are made of */
     size_t wide;      /* tensors of F64 */
 } reader;
 
 static pare_status read_tensor(reader *from, size_t index, pare_tensor *tensor) {
     const pare_header_entry *entry = &from->list.entries[index];
     bool known = pare_stored_dtype_find(entry->dtype, &tensor->dtype);
-    if (!known && from->masks && strcmp(entry->dtype, "U8") == 0) from->special[index] = SPECIAL_MASK;
+    bool bytes = from->masks || (from->packed && pare_mxfp4_is_part(entry->name));
+    if (!known && bytes && strcmp(entry->dtype, "U8") == 0) from->special[index] = SPECIAL_BYTES;
     if (!known && !from->masks && strcmp(entry->dtype, "F64") == 0) from->special[index] = SPECIAL_F64;
     if (!known && !from->masks && pare_stored_is_computed(entry->name, entry->dtype))
         from->special[index] = SPECIAL_COMPUTED;
@@ -56,14 +59,15 @@ static pare_status read_tensors(reader *from) {
     size_t count = from->list.count;
     PARE_TRY(pare_alloc(&from->special, count, sizeof *from->special, "tensor descriptions"));
     PARE_TRY(pare_alloc(&file->tensors, count, sizeof *file->tensors, "tensor descriptions"));
-    if (from->masks) PARE_TRY(pare_alloc(&file->masks, count, sizeof *file->masks, "tensor descriptions"));
+    if (from->masks || from->packed)
+        PARE_TRY(pare_alloc(&file->masks, count, sizeof *file->masks, "tensor descriptions"));
     for (size_t i = 0; i < count; i++) {
         pare_tensor tensor = {0};
         PARE_TRY(read_tensor(from, i, &tensor));
         if (from->special[i] == SPECIAL_COMPUTED) continue;
         tensor.name = from->list.entries[i].name;
         from->list.entries[i].name = NULL;
-        if (from->special[i] == SPECIAL_MASK)
+        if (from->special[i] == SPECIAL_BYTES)
             file->masks[file->mask_count++] = tensor;
         else
             file->tensors[file->count++] = tensor;
@@ -71,20 +75,21 @@ static pare_status read_tensors(reader *from) {
     return PARE_OK;
 }
 
-/* Without masks, the file's tensors are the list's entries, but for those that are computed. */
+/* Without masks, the file's tensors are the list's entries, but for those that are computed or bytes. */
 static pare_status narrow(reader *from) {
     bool *wide;
     PARE_TRY(pare_alloc(&wide, from->file->count, sizeof *wide, "tensor descriptions"));
     for (size_t i = 0, kept = 0; i < from->list.count; i++)
-        if (from->special[i] != SPECIAL_COMPUTED) wide[kept++] = from->special[i] == SPECIAL_F64;
+        if (from->special[i] != SPECIAL_COMPUTED && from->special[i] != SPECIAL_BYTES)
+            wide[kept++] = from->special[i] == SPECIAL_F64;
     pare_status status = pare_safetensors_narrow(from->file, wide);
     pare_free(wide);
     return status;
 }
 
-static pare_status read_file(const char *path, bool masks, pare_safetensors *out) {
+static pare_status read_file(const char *path, bool masks, bool packed, pare_safetensors *out) {
     *out = (pare_safetensors){0};
-    reader from = {.file = out, .masks = masks};
+    reader from = {.file = out, .masks = masks, .packed = packed};
     pare_status status;
     PARE_TRY_GOTO(status, pare_mapping_open(path, &out->mapping), done);
     PARE_TRY_GOTO(status, pare_header_read(&out->mapping, &from.list), done);
@@ -99,11 +104,15 @@ done:
 }
 
 pare_status pare_safetensors_open(const char *path, pare_safetensors *out) {
-    return read_file(path, false, out);
+    return read_file(path, false, false, out);
 }
 
 pare_status pare_safetensors_open_masks(const char *path, pare_safetensors *out) {
-    return read_file(path, true, out);
+    return read_file(path, true, false, out);
+}
+
+pare_status pare_safetensors_open_packed(const char *path, pare_safetensors *out) {
+    return read_file(path, false, true, out);
 }
 
 pare_status pare_tensor_read_shape(const char *path, const json_t *shape, size_t element, pare_tensor *tensor) {

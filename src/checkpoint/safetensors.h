@@ -26,6 +26,9 @@ pare_status pare_safetensors_open(const char *path, pare_safetensors *out);
 
 /* As pare_safetensors_open, but tensors of dtype U8 are accepted instead of F64, and the metadata is kept. */
 pare_status pare_safetensors_open_masks(const char *path, pare_safetensors *out);
+/* As pare_safetensors_open, but tensors of dtype U8 are listed as masks whose names those of MXFP4 weights' parts are
+ * (mxfp4.h). */
+pare_status pare_safetensors_open_packed(const char *path, pare_safetensors *out);
 void pare_safetensors_close(pare_safetensors *file);
 
 /* Frees the lists and the metadata, and leaves them empty; mapping and image stay. */

@@ -68,7 +68,8 @@ static count_pair count_elements(const unsigned char *data, size_t n, pare_dtype
  * numbers that they are. */
 static count_pair count_stored(const pare_tensor *tensor, const unsigned char *data, uint64_t first, uint64_t n) {
     enum { STEP = 4096 };
-    bool converted = tensor->view && (tensor->view->type || tensor->view->shift < 0 || tensor->view->shift > 0);
+    const pare_view *view = tensor->view;
+    bool converted = view && (view->type || view->exponents || view->shift < 0 || view->shift > 0);
     if (!converted) return count_elements(data + first * pare_dtype_size(tensor->dtype), n, tensor->dtype);
     count_pair all = {0, 0};
     for (uint64_t done = 0, take; done < n; done += take) {
@@ -86,6 +87,10 @@ static count_pair count_stored(const pare_tensor *tensor, const unsigned char *d
 static size_t unit_of(const pare_tensor *tensor, size_t *elements) {
     const pare_ggml_type *type = tensor->view ? tensor->view->type : NULL;
     *elements = type ? type->elements : 1;
+    if (tensor->view && tensor->view->exponents) {
+        *elements = 2;
+        return 1;
+    }
     return type ? type->bytes : pare_dtype_size(tensor->dtype);
 }
 

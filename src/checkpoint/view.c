@@ -1,4 +1,5 @@
 #include "checkpoint/view.h"
+#include "checkpoint/ggml_decode.h"
 
 #include <string.h>
 
@@ -35,12 +36,19 @@ bool pare_tensor_is_run(const pare_tensor *tensor) {
                      view->block_step == view->block * columns);
 }
 
+/* What is stored are not elements of the dtype. */
+static bool is_packed(const pare_view *view) {
+    return view->type || view->exponents;
+}
+
 const char *pare_tensor_type_name(const pare_tensor *tensor) {
+    if (tensor->view && tensor->view->exponents) return "MXFP4";
     return tensor->view && tensor->view->type ? tensor->view->type->name : pare_dtype_name(tensor->dtype);
 }
 
 uint64_t pare_tensor_stored_bytes(const pare_tensor *tensor) {
     const pare_ggml_type *type = tensor->view ? tensor->view->type : NULL;
+    if (tensor->view && tensor->view->exponents) return tensor->count / 2; /* exponents lie elsewhere */
     return type ? tensor->count / type->elements * type->bytes : tensor->bytes;
 }
 
@@ -63,7 +71,9 @@ static void convert_run(const pare_tensor *tensor, int64_t begin, int64_t count,
     float values[STEP];
     for (int64_t done = 0, take; done < count; done += take) {
         take = count - done < STEP ? count - done : STEP;
-        if (view->type)
+        if (view->exponents)
+            pare_mxfp4_values(tensor->data, view->exponents, (uint64_t)(begin + done), (uint64_t)take, values);
+        else if (view->type)
             pare_ggml_values(view->type, tensor->data, (uint64_t)(begin + done), (uint64_t)take, values);
         else
             pare_to_float(values, (const char *)tensor->data + (size_t)(begin + done) * size, tensor->dtype,
@@ -77,7 +87,7 @@ static void convert_run(const pare_tensor *tensor, int64_t begin, int64_t count,
 /* `count` stored elements from `begin` on, `step` apart. */
 static void copy_elements(const pare_tensor *tensor, int64_t begin, int64_t count, int64_t step, char *out) {
     size_t size = pare_dtype_size(tensor->dtype);
-    bool converted = tensor->view->type || is_shifted(tensor->view);
+    bool converted = is_packed(tensor->view) || is_shifted(tensor->view);
     const char *from = (const char *)tensor->data + (size_t)begin * size;
     if (!converted && step == 1)
         memcpy(out, from, (size_t)count * size);
@@ -141,6 +151,7 @@ void pare_tensor_stored_values(const pare_tensor *tensor, uint64_t first, size_t
     if (tensor->view) {
         run = pare_view_of_rows(row_length(tensor));
         run.type = tensor->view->type;
+        run.exponents = tensor->view->exponents;
         run.shift = tensor->view->shift;
         as_stored.view = &run;
     }

@@ -15,9 +15,10 @@
 struct pare_view {
     int64_t first, block, block_step, row_step, column_step;
     int64_t part, part_step;
-    const pare_ggml_type *type; /* stored in blocks of this type; NULL: in the tensor's dtype */
-    float shift;                /* added to what is stored */
-    const void *const *shards;  /* [shard_count]: their data, in files 0, 1, 2, ...; NULL: one, at the tensor's own */
+    const pare_ggml_type *type;     /* stored in blocks of this type; NULL: in the tensor's dtype */
+    float shift;                    /* added to what is stored */
+    const unsigned char *exponents; /* stored as MXFP4 with these apart, one for 32 elements (mxfp4.h); NULL: not */
+    const void *const *shards; /* [shard_count]: their data, in files 0, 1, 2, ...; NULL: one, at the tensor's own */
     int shard_count;
     bool by_columns;
 };

@@ -38,6 +38,9 @@ static uint64_t repaired_bytes(const pare_expert_repair *job, const pare_widths 
             bool changed = job->groups || (job->down && part == PARE_EXPERT_DOWN);
             uint64_t each =
                 pare_repaired_bytes(model, pare_tensor_id_expert(c, layer, 0, part), c->experts.width, c->hidden);
+            if (job->groups && c->experts.biased)
+                each += pare_repaired_bytes(model, pare_tensor_id_expert_bias(c, layer, 0, part), 1,
+                                            part == PARE_EXPERT_DOWN ? c->hidden : c->experts.width);
             if (changed) total += kept[layer].experts * each;
         }
     }
@@ -47,8 +50,8 @@ static uint64_t repaired_bytes(const pare_expert_repair *job, const pare_widths 
 
 static uint64_t merge_bytes(const pare_config *c) {
     uint64_t f = c->experts.width, n = f * c->hidden;
-    return (3 * PARE_EXPERT_PARTS + 1) * n * sizeof(float) + f * f * (sizeof(float) + sizeof(double)) +
-           f * sizeof(uint32_t);
+    return ((3 * PARE_EXPERT_PARTS + 1) * n + 3 * (2 * f + c->hidden)) * sizeof(float) +
+           f * f * (sizeof(float) + sizeof(double)) + f * sizeof(uint32_t);
 }
 
 /* Of routers; not what goes with the tokens of a micro-batch. */

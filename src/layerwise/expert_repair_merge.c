@@ -12,6 +12,7 @@
 /* Weights of one expert: gate and up [f, d], down transposed, [f, d]: a channel is a row of each. */
 typedef struct channels {
     float *part[PARE_EXPERT_PARTS];
+    float *bias[PARE_EXPERT_PARTS]; /* [f], [f], [d]; not read where there are none */
 } channels;
 
 typedef struct merge {
@@ -37,6 +38,9 @@ static void load(const merge *m, uint32_t expert, const channels *out) {
         bool down = part == PARE_EXPERT_DOWN;
         pare_source_rows(m->walk->l.asked.source, id, 0, down ? m->d : m->f, down ? m->matrix : out->part[part]);
         if (down) transpose(m->matrix, m->d, m->f, out->part[part]);
+        if (!config->experts.biased) continue;
+        id = pare_tensor_id_expert_bias(config, m->walk->layer, expert, part);
+        pare_source_rows(m->walk->l.asked.source, id, 0, 1, out->bias[part]);
     }
 }
 
@@ -51,6 +55,15 @@ static pare_status align(const merge *m) {
     return pare_linear_assignment(m->gain, m->f, m->place);
 }
 
+/* The biases of down are of the hidden state's channels, which have an order. */
+static void add_biases(const merge *m, const channels *from, const uint32_t *place, float weight) {
+    for (int part = 0; part < PARE_EXPERT_PARTS; part++) {
+        bool down = part == PARE_EXPERT_DOWN;
+        for (int64_t i = 0; i < (down ? m->d : m->f); i++)
+            m->sum.bias[part][i] += weight * from->bias[part][place && !down ? (int64_t)place[i] : i];
+    }
+}
+
 static void add(const merge *m, const channels *from, const uint32_t *place, float weight) {
     for (int part = 0; part < PARE_EXPERT_PARTS; part++)
         for (int64_t i = 0; i < m->f; i++) {
@@ -59,6 +72,7 @@ static void add(const merge *m, const channels *from, const uint32_t *place, flo
             for (int64_t j = 0; j < m->d; j++)
                 to[j] += weight * row[j];
         }
+    if (m->walk->l.model->config.experts.biased) add_biases(m, from, place, weight);
 }
 
 static pare_status store(const merge *m, uint32_t expert) {
@@ -69,6 +83,9 @@ static pare_status store(const merge *m, uint32_t expert) {
         float *values = down ? m->matrix : m->sum.part[part];
         if (down) transpose(m->sum.part[part], m->f, m->d, values);
         PARE_TRY(pare_expert_walk_put(m->walk, id, down ? m->d : m->f, down ? m->f : m->d, NULL, values));
+        if (!config->experts.biased) continue;
+        id = pare_tensor_id_expert_bias(config, m->walk->layer, expert, part);
+        PARE_TRY(pare_expert_walk_put(m->walk, id, 1, down ? m->d : m->f, NULL, m->sum.bias[part]));
     }
     return PARE_OK;
 }
@@ -89,8 +106,10 @@ static pare_status merge_group(const merge *m, const uint32_t *into, uint32_t ke
         members++;
     }
     if (members < 2) return PARE_OK;
-    for (int part = 0; part < PARE_EXPERT_PARTS; part++)
+    for (int part = 0; part < PARE_EXPERT_PARTS; part++) {
         memset(m->sum.part[part], 0, (size_t)(m->f * m->d) * sizeof(float));
+        memset(m->sum.bias[part], 0, (size_t)(part == PARE_EXPERT_DOWN ? m->d : m->f) * sizeof(float));
+    }
     load(m, kept, &m->kept);
     add(m, &m->kept, NULL, (float)(weight_of(m, kept) / all));
     for (uint32_t e = 0; e < experts; e++) {
@@ -106,8 +125,11 @@ static pare_status new_merge(merge *m) {
     size_t f = (size_t)m->f, n = f * (size_t)m->d;
     channels *all[] = {&m->kept, &m->member, &m->sum};
     for (int i = 0; i < 3; i++)
-        for (int part = 0; part < PARE_EXPERT_PARTS; part++)
+        for (int part = 0; part < PARE_EXPERT_PARTS; part++) {
+            size_t outputs = part == PARE_EXPERT_DOWN ? (size_t)m->d : f;
             PARE_TRY(pare_alloc_uninitialized(&all[i]->part[part], n, sizeof(float), "merging experts"));
+            PARE_TRY(pare_alloc_uninitialized(&all[i]->bias[part], outputs, sizeof(float), "merging experts"));
+        }
     PARE_TRY(pare_alloc_uninitialized(&m->products, f * f, sizeof *m->products, "merging experts"));
     PARE_TRY(pare_alloc_uninitialized(&m->gain, f * f, sizeof *m->gain, "merging experts"));
     PARE_TRY(pare_alloc_uninitialized(&m->place, f, sizeof *m->place, "merging experts"));
@@ -117,8 +139,10 @@ static pare_status new_merge(merge *m) {
 static void free_merge(merge *m) {
     channels *all[] = {&m->kept, &m->member, &m->sum};
     for (int i = 0; i < 3; i++)
-        for (int part = 0; part < PARE_EXPERT_PARTS; part++)
+        for (int part = 0; part < PARE_EXPERT_PARTS; part++) {
             pare_free(all[i]->part[part]);
+            pare_free(all[i]->bias[part]);
+        }
     pare_free(m->products);
     pare_free(m->gain);
     pare_free(m->place);

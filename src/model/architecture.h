@@ -57,6 +57,7 @@ typedef struct pare_architecture {
     bool head_norm_own; /* every head has weights of its own */
     bool ungated;       /* the FFN is Down act(Up x) */
     pare_activation activation;
+    double gate_limit; /* of the clamped activation */
     pare_positions positions;
     pare_slopes slopes;
     uint32_t position_offset; /* rows of the learned positions before the first one's */
@@ -83,6 +84,10 @@ static inline bool pare_has_end(const pare_architecture *a, pare_end end) {
 
 static inline bool pare_has_norm(const pare_architecture *a, pare_norm_slot slot) {
     return (a->slots & (UINT32_C(1) << slot)) != 0;
+}
+
+static inline pare_gating pare_gating_of(const pare_architecture *a) {
+    return (pare_gating){.activation = a->activation, .limit = (float)a->gate_limit};
 }
 
 static inline float pare_scale_or_one(double scale) {

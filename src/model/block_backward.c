@@ -46,7 +46,7 @@ static pare_status ffn_backward(const pare_block *block, const pare_block_gradie
     backend->operations->to_operand(backend, shared_branch(block, branch), n * d, a->dout);
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_DOWN, a->dout, a->activated));
     PARE_TRY(pare_linear_input_gradient(block, PARE_ROLE_DOWN, a->dout, false, a->wide));
-    backend->operations->gated_backward(backend, architecture->activation, gated ? a->gate : NULL, a->up, a->wide,
+    backend->operations->gated_backward(backend, pare_gating_of(architecture), gated ? a->gate : NULL, a->up, a->wide,
                                         n * f, a->dgate, a->dup);
     if (gated) PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_GATE, a->dgate, a->normed2));
     PARE_TRY(pare_linear_weight_gradient(block, g, PARE_ROLE_UP, a->dup, a->normed2));

@@ -12,6 +12,22 @@ static pare_status project(const pare_block *block, int64_t m, int64_t out, int6
     return block->backend->operations->matmul(block->backend, &shape, x, w, y);
 }
 
+PARE_VECTORIZE static void add_row(float *restrict to, const float *restrict from, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        to[i] += from[i];
+}
+
+/* The same, plus a bias where there is one. */
+static pare_status project_biased(const pare_block *block, int64_t m, int64_t out, int64_t in, const void *x,
+                                  const void *w, const float *bias, float *y) {
+    PARE_TRY(project(block, m, out, in, x, w, y));
+    if (!bias) return PARE_OK;
+#pragma omp parallel for schedule(static) if (m * out > 8192)
+    for (int64_t i = 0; i < m; i++)
+        add_row(y + i * out, bias, out);
+    return PARE_OK;
+}
+
 PARE_VECTORIZE static double dot(const float *restrict a, const float *restrict b, int64_t n) {
     double sum = 0.0;
     for (int64_t i = 0; i < n; i++)
@@ -48,7 +64,11 @@ pare_status pare_block_route(const pare_block *block) {
     r->rule = &block->config->experts;
     size_t id = pare_tensor_id_router(block->config, block->layer);
     const void *router = pare_source_operand(block->source, id, room->router);
-    PARE_TRY(project(block, r->tokens, r->experts, block->hidden, block->activations->normed2, router, r->probability));
+    if (r->rule->biased)
+        pare_source_rows(block->source, pare_tensor_id_router_bias(block->config, block->layer), 0, 1,
+                         room->router_bias);
+    PARE_TRY(project_biased(block, r->tokens, r->experts, block->hidden, block->activations->normed2, router,
+                            r->rule->biased ? room->router_bias : NULL, r->probability));
     const bool *const *off = block->source->experts_off;
     if (r->rule->corrected)
         pare_source_rows(block->source, pare_tensor_id_correction(block->config, block->layer), 0, 1, room->correction);
@@ -71,11 +91,17 @@ void pare_block_share(const pare_block *block, float *out) {
 }
 
 pare_expert_hand pare_block_expert_of(const pare_block *block, uint32_t expert, int64_t tokens, const int32_t *places) {
+    const pare_expert_room *room = &block->activations->experts;
+    const pare_config *config = block->config;
     pare_expert_hand hand = {.expert = expert, .tokens = tokens, .places = places};
-    for (pare_expert_part part = 0; tokens && part < PARE_EXPERT_PARTS; part++)
-        hand.weight[part] =
-            pare_source_operand(block->source, pare_tensor_id_expert(block->config, block->layer, expert, part),
-                                block->activations->experts.matrix[part]);
+    for (pare_expert_part part = 0; tokens && part < PARE_EXPERT_PARTS; part++) {
+        size_t id = pare_tensor_id_expert(config, block->layer, expert, part);
+        hand.weight[part] = pare_source_operand(block->source, id, room->matrix[part]);
+        if (!config->experts.biased) continue;
+        pare_source_rows(block->source, pare_tensor_id_expert_bias(config, block->layer, expert, part), 0, 1,
+                         room->bias[part]);
+        hand.bias[part] = room->bias[part];
+    }
     return hand;
 }
 
@@ -95,31 +121,35 @@ void pare_block_expert_gather(const pare_block *block, const pare_expert_hand *h
         memcpy(to + (size_t)i * row, from + (size_t)(hand->places[i] / room->routing.chosen) * row, row);
 }
 
-pare_status pare_block_expert_activate(const pare_block *block, const pare_expert_hand *hand) {
+/* room.activated of tokens x: operand [m, d]. */
+static pare_status activate(const pare_block *block, const pare_expert_hand *hand, int64_t m, const void *x) {
     const pare_expert_room *room = &block->activations->experts;
-    int64_t m = hand->tokens, f = block->config->experts.width, d = block->hidden;
-    pare_block_expert_gather(block, hand);
-    PARE_TRY(project(block, m, f, d, room->x, hand->weight[PARE_EXPERT_GATE], room->gate));
-    PARE_TRY(project(block, m, f, d, room->x, hand->weight[PARE_EXPERT_UP], room->up));
-    block->backend->operations->gated_forward(block->backend, block->config->architecture.activation, room->gate,
+    int64_t f = block->config->experts.width, d = block->hidden;
+    PARE_TRY(
+        project_biased(block, m, f, d, x, hand->weight[PARE_EXPERT_GATE], hand->bias[PARE_EXPERT_GATE], room->gate));
+    PARE_TRY(project_biased(block, m, f, d, x, hand->weight[PARE_EXPERT_UP], hand->bias[PARE_EXPERT_UP], room->up));
+    block->backend->operations->gated_forward(block->backend, pare_gating_of(&block->config->architecture), room->gate,
                                               room->up, m * f, room->activated);
     return PARE_OK;
 }
 
+pare_status pare_block_expert_activate(const pare_block *block, const pare_expert_hand *hand) {
+    pare_block_expert_gather(block, hand);
+    return activate(block, hand, hand->tokens, block->activations->experts.x);
+}
+
+pare_status pare_block_expert_make(const pare_block *block, const pare_expert_hand *hand, float *y) {
+    return project_biased(block, hand->tokens, block->hidden, block->config->experts.width,
+                          block->activations->experts.activated, hand->weight[PARE_EXPERT_DOWN],
+                          hand->bias[PARE_EXPERT_DOWN], y);
+}
+
 pare_status pare_block_expert_outputs(const pare_block *block, uint32_t expert, int64_t first, int64_t count,
                                       float *y) {
-    pare_expert_room *room = &block->activations->experts;
-    int64_t f = block->config->experts.width, d = block->hidden;
-    const void *x = pare_operand_at(block->backend, block->activations->normed2, first * d);
-    const void *weight[PARE_EXPERT_PARTS];
-    for (pare_expert_part part = 0; part < PARE_EXPERT_PARTS; part++)
-        weight[part] = pare_source_operand(
-            block->source, pare_tensor_id_expert(block->config, block->layer, expert, part), room->matrix[part]);
-    PARE_TRY(project(block, count, f, d, x, weight[PARE_EXPERT_GATE], room->gate));
-    PARE_TRY(project(block, count, f, d, x, weight[PARE_EXPERT_UP], room->up));
-    block->backend->operations->gated_forward(block->backend, block->config->architecture.activation, room->gate,
-                                              room->up, count * f, room->activated);
-    return project(block, count, d, f, room->activated, weight[PARE_EXPERT_DOWN], y);
+    const void *x = pare_operand_at(block->backend, block->activations->normed2, first * block->hidden);
+    const pare_expert_hand hand = pare_block_expert_of(block, expert, count, NULL);
+    PARE_TRY(activate(block, &hand, count, x));
+    return pare_block_expert_make(block, &hand, y);
 }
 
 PARE_VECTORIZE static void add_scaled(float *restrict to, const float *restrict from, float scale, int64_t n) {
@@ -154,12 +184,11 @@ static pare_status show(const pare_block *block, const pare_expert_hand *hand) {
 
 pare_status pare_block_experts_add(const pare_block *block, float *out) {
     const pare_expert_room *room = &block->activations->experts;
-    int64_t f = block->config->experts.width, d = block->hidden;
     for (uint32_t expert = 0; expert < block->widths.experts; expert++) {
         pare_expert_hand hand;
         if (!pare_block_expert(block, expert, &hand)) continue;
         PARE_TRY(pare_block_expert_activate(block, &hand));
-        PARE_TRY(project(block, hand.tokens, d, f, room->activated, hand.weight[PARE_EXPERT_DOWN], room->y));
+        PARE_TRY(pare_block_expert_make(block, &hand, room->y));
         PARE_TRY(show(block, &hand));
         scatter(block, &hand, out);
     }

@@ -30,6 +30,7 @@ typedef struct pare_expert_hand {
     int64_t tokens;
     const int32_t *places; /* [tokens] in routing.share; the token is a place by `chosen` */
     const void *weight[PARE_EXPERT_MATRICES];
+    const float *bias[PARE_EXPERT_MATRICES]; /* NULL: there is none */
 } pare_expert_hand;
 
 /* False if no token reaches it. */
@@ -39,6 +40,8 @@ pare_expert_hand pare_block_expert_of(const pare_block *block, uint32_t expert, 
 /* room.x <- what its tokens read; the same, and on up to room.activated. */
 void pare_block_expert_gather(const pare_block *block, const pare_expert_hand *hand);
 pare_status pare_block_expert_activate(const pare_block *block, const pare_expert_hand *hand);
+/* y: [tokens, d] what it makes of room.activated. */
+pare_status pare_block_expert_make(const pare_block *block, const pare_expert_hand *hand, float *y);
 
 /* y: [count, d] what an expert makes of `count` tokens from `first` on, whether they reach it or not. In the room of
  * the experts, so not while one of them works. */

@@ -8,19 +8,55 @@
 /* Elements that are widened at a time. */
 enum { PIECE = 64 };
 
+/* Elements of an expert's biases, one behind the other, before those of `part`. */
+static size_t bias_elements(const pare_config *config, int part) {
+    size_t width = config->experts.width;
+    return part == PARE_EXPERT_PARTS ? 2 * width + config->hidden : (size_t)part * width;
+}
+
 uint64_t pare_expert_sums_elements(const pare_config *config) {
     uint64_t d = config->hidden, each = (uint64_t)PARE_EXPERT_PARTS * config->experts.width * d;
+    if (config->experts.biased) each += 1 + bias_elements(config, PARE_EXPERT_PARTS);
     return pare_has_experts(config) ? config->experts.count * (d + each) + d : 0; /* the correction has none */
 }
 
 /* Where the sums of a tensor of the layer lie: in the order of ids. */
 static float *sums_of(const pare_block *block, const pare_block_gradients *g, size_t id) {
     const pare_config *config = block->config;
-    size_t at = id - pare_tensor_id_router(config, block->layer), d = config->hidden;
+    size_t at = id - pare_tensor_id_router(config, block->layer), d = config->hidden, count = config->experts.count;
+    size_t own = PARE_EXPERT_OWN + count * PARE_EXPERT_PARTS, matrix = config->experts.width * d;
     if (!g->expert_sums || at == 0) return g->expert_sums;
-    size_t router = (size_t)config->experts.count * d;
-    return g->expert_sums + router +
-           (at < PARE_EXPERT_OWN ? 0 : d + (at - PARE_EXPERT_OWN) * config->experts.width * d);
+    float *sums = g->expert_sums + count * d;
+    if (at < PARE_EXPERT_OWN) return sums;
+    sums += d;
+    if (at < own) return sums + (at - PARE_EXPERT_OWN) * matrix;
+    sums += count * PARE_EXPERT_PARTS * matrix;
+    if (at == own) return sums;
+    at -= own + 1;
+    return sums + count + at / PARE_EXPERT_PARTS * bias_elements(config, PARE_EXPERT_PARTS) +
+           bias_elements(config, (int)(at % PARE_EXPERT_PARTS));
+}
+
+/* Of a bias: the sums of dy, operand [m, out], over the tokens. */
+static pare_status bias_gradient(const pare_block *block, const pare_block_gradients *g, size_t id, int64_t m,
+                                 int64_t out, const void *dy) {
+    float *sums = sums_of(block, g, id), *to = sums ? sums : g->chunk;
+    if (!block->config->experts.biased || !g->sink->wants(g->sink->context, id)) return PARE_OK;
+#pragma omp parallel for schedule(static) if (m * out > 8192)
+    for (int64_t first = 0; first < out; first += PIECE) {
+        int64_t count = out - first < PIECE ? out - first : PIECE;
+        double total[PIECE] = {0};
+        float piece[PIECE];
+        for (int64_t i = 0; i < m; i++) {
+            pare_to_float(piece, pare_operand_at(block->backend, dy, i * out + first), block->backend->operand,
+                          (size_t)count);
+            for (int64_t j = 0; j < count; j++)
+                total[j] += (double)piece[j];
+        }
+        for (int64_t j = 0; j < count; j++)
+            to[first + j] = (float)(total[j] + (sums ? (double)sums[first + j] : 0.0));
+    }
+    return sums ? PARE_OK : g->sink->rows(g->sink->context, id, 0, 1, out, to, NULL);
 }
 
 /* dy: operand [m, out], x: operand [m, in]. */
@@ -72,13 +108,17 @@ static float dot_operand(const pare_block *block, const void *operand, int64_t a
     return (float)sum;
 }
 
-/* share dL/dshare of an expert's tokens: what Down reads times its gradient, which has the share in it. */
+/* share dL/dshare of an expert's tokens: what Down makes times its gradient, which has the share in it. */
 static void feel(const pare_block *block, const pare_expert_hand *hand) {
     const pare_expert_room *room = &block->activations->experts;
+    const float *bias = hand->bias[PARE_EXPERT_DOWN];
     int64_t f = block->config->experts.width;
 #pragma omp parallel for schedule(static) if (hand->tokens * f > 8192)
-    for (int64_t i = 0; i < hand->tokens; i++)
-        room->felt[hand->places[i]] = dot_operand(block, room->activated, i * f, room->dactivated + i * f, f);
+    for (int64_t i = 0; i < hand->tokens; i++) {
+        float felt = dot_operand(block, room->activated, i * f, room->dactivated + i * f, f);
+        if (bias) felt += dot_operand(block, room->dy, i * block->hidden, bias, block->hidden);
+        room->felt[hand->places[i]] = felt;
+    }
 }
 
 static void scatter_gradient(const pare_block *block, const pare_expert_hand *hand) {
@@ -94,15 +134,19 @@ static pare_status expert_backward(const pare_block *block, const pare_block_gra
     const pare_expert_room *r = &block->activations->experts;
     int64_t m = hand->tokens, f = block->config->experts.width, d = block->hidden;
     size_t id = pare_tensor_id_expert(block->config, block->layer, hand->expert, PARE_EXPERT_GATE);
+    size_t bias = pare_tensor_id_expert_bias(block->config, block->layer, hand->expert, PARE_EXPERT_GATE);
     PARE_TRY(pare_block_expert_activate(block, hand));
     gather_gradient(block, hand, branch);
     PARE_TRY(weight_gradient(block, g, id + PARE_EXPERT_DOWN, m, d, f, r->dy, r->activated));
+    PARE_TRY(bias_gradient(block, g, bias + PARE_EXPERT_DOWN, m, d, r->dy));
     PARE_TRY(input_gradient(block, m, d, f, r->dy, hand->weight[PARE_EXPERT_DOWN], false, r->dactivated));
     feel(block, hand);
-    block->backend->operations->gated_backward(block->backend, block->config->architecture.activation, r->gate, r->up,
-                                               r->dactivated, m * f, r->dgate, r->dup);
+    block->backend->operations->gated_backward(block->backend, pare_gating_of(&block->config->architecture), r->gate,
+                                               r->up, r->dactivated, m * f, r->dgate, r->dup);
     PARE_TRY(weight_gradient(block, g, id + PARE_EXPERT_GATE, m, f, d, r->dgate, r->x));
     PARE_TRY(weight_gradient(block, g, id + PARE_EXPERT_UP, m, f, d, r->dup, r->x));
+    PARE_TRY(bias_gradient(block, g, bias + PARE_EXPERT_GATE, m, f, r->dgate));
+    PARE_TRY(bias_gradient(block, g, bias + PARE_EXPERT_UP, m, f, r->dup));
     PARE_TRY(input_gradient(block, m, f, d, r->dgate, hand->weight[PARE_EXPERT_GATE], false, r->y));
     PARE_TRY(input_gradient(block, m, f, d, r->dup, hand->weight[PARE_EXPERT_UP], true, r->y));
     scatter_gradient(block, hand);
@@ -119,6 +163,8 @@ static pare_status router_backward(const pare_block *block, const pare_block_gra
     block->backend->operations->to_operand(block->backend, room->dlogits, r->tokens * r->experts,
                                            room->dlogits_operand);
     PARE_TRY(weight_gradient(block, g, id, r->tokens, r->experts, block->hidden, room->dlogits_operand, a->normed2));
+    PARE_TRY(bias_gradient(block, g, pare_tensor_id_router_bias(block->config, block->layer), r->tokens, r->experts,
+                           room->dlogits_operand));
     const void *router = pare_source_operand(block->source, id, room->router);
     return input_gradient(block, r->tokens, r->experts, block->hidden, room->dlogits_operand, router, true, a->dnormed);
 }
@@ -127,7 +173,7 @@ static pare_status router_backward(const pare_block *block, const pare_block_gra
 static pare_status hand_over_sums(const pare_block *block, const pare_block_gradients *g) {
     const pare_config *config = block->config;
     size_t first = pare_tensor_id_router(config, block->layer);
-    size_t count = PARE_EXPERT_OWN + (size_t)block->widths.experts * PARE_EXPERT_PARTS;
+    size_t count = pare_expert_tensors(config);
     if (!g->expert_sums || !g->last) return PARE_OK;
     for (size_t id = first; id < first + count; id++) {
         int64_t rows, columns;

@@ -69,7 +69,7 @@ pare_status pare_block_activate(const pare_block *block, const float *reads) {
     PARE_TRY(pare_block_route(block));
     if (!architecture->ungated) PARE_TRY(pare_linear_forward(block, PARE_ROLE_GATE, a->normed2, a->gate));
     PARE_TRY(pare_linear_forward(block, PARE_ROLE_UP, a->normed2, a->up));
-    block->backend->operations->gated_forward(block->backend, architecture->activation,
+    block->backend->operations->gated_forward(block->backend, pare_gating_of(architecture),
                                               architecture->ungated ? NULL : a->gate, a->up, tokens * f, a->activated);
     return observe(block, PARE_INPUT_DOWN, a->activated, f, pare_linear_ffn_by_feature(tokens));
 }

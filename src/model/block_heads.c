@@ -150,7 +150,8 @@ static part part_at(const pare_block *block, int64_t first) {
                         .window = block->config->plan[block->layer].window,
                         .slopes = block->slopes,
                         .rounded_slopes = architecture->slopes == PARE_SLOPES_FALCON,
-                        .bidirectional = architecture->bidirectional}};
+                        .bidirectional = architecture->bidirectional,
+                        .sinks = block->weights.vector[PARE_ROLE_SINKS]}};
     p.row = token * block->widths.heads;
     p.query = p.row * block->head;
     p.key = first * p.shape.groups * p.shape.key_capacity * block->head;
@@ -211,6 +212,7 @@ pare_status pare_heads_attend_backward(const pare_block *block, const pare_block
     const pare_backend_operations *ops = backend->operations;
     pare_activations *a = block->activations;
     pare_heads queries = query_heads(block), keys = key_heads(block);
+    double *sinks = pare_block_vector_sums(block, g, PARE_ROLE_SINKS, true);
     part p;
     if (!block->widths.heads) return PARE_OK;
     ops->split_heads(backend, &queries, a->wide, NULL, a->dgate);
@@ -220,7 +222,11 @@ pare_status pare_heads_attend_backward(const pare_block *block, const pare_block
             backend, &p.shape, pare_operand_at(backend, a->q, p.query), pare_operand_at(backend, a->k, p.key),
             pare_operand_at(backend, a->v, p.key), a->attended + p.query, a->logsum + p.row,
             pare_operand_at(backend, a->dgate, p.query), a->wide + p.query, a->dk + p.key, a->dv + p.key));
+        if (sinks)
+            ops->sinks_backward(backend, &p.shape, a->attended + p.query, a->logsum + p.row,
+                                pare_operand_at(backend, a->dgate, p.query), sinks);
     }
+    PARE_TRY(pare_block_vector_done(block, g, PARE_ROLE_SINKS));
     ops->merge_heads(backend, &queries, a->wide, split_rotation(block, PARE_ROLE_Q), a->dgate);
     ops->merge_heads(backend, &keys, a->dk, split_rotation(block, PARE_ROLE_K), a->dup);
     ops->merge_heads(backend, &keys, a->dv, NULL, a->dout);

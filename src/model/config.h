@@ -64,6 +64,7 @@ typedef struct pare_experts {
     uint32_t width;    /* FFN channels of each */
     uint32_t shared;   /* of one more, that all tokens reach; 0: there is none */
     bool shared_gated; /* through a gate of its own */
+    bool biased;       /* router, gate, up and down have biases */
     bool normalised;   /* the shares of those chosen add up to `scale` */
     bool sigmoid;      /* shares are sigmoids of the logits, not their softmax */
     bool corrected;    /* a number for each expert is added to what it is chosen by, and not to its share */

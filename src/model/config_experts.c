@@ -112,6 +112,7 @@ static pare_status read_sizes(pare_fields fields, const pare_family *family, par
         return pare_field_refuse(PARE_UNSUPPORTED, fields, chosen_key, "the router of this class chooses 2");
     experts->sigmoid = rule->sigmoid;
     experts->corrected = rule->correction != NULL;
+    experts->biased = rule->biased;
     if (experts->chosen <= experts->count) return read_groups(fields, rule, experts);
     char expected[96];
     snprintf(expected, sizeof expected, "a token cannot choose more than the %u experts that there are",

@@ -1,25 +1,38 @@
 #include "model/config_fit_experts.h"
+#include "checkpoint/view.h"
 #include "model/expert_names.h"
 #include "model/family.h"
 
 #include <stdio.h>
 
-/* [experts, rows, columns] of all experts, as one run of the file. */
-static pare_status expect_fused(const pare_inventory *from, const char *name, uint64_t rows, uint64_t columns) {
-    const pare_tensor *tensor;
+static pare_status expect_three(const pare_inventory *from, const char *name, uint64_t rows, uint64_t columns,
+                                const pare_tensor **tensor) {
     const uint32_t experts = from->config->experts.count;
     char expected[96];
-    PARE_TRY(pare_inventory_take(from, name, &tensor));
-    if (tensor->rank == 3 && tensor->shape[0] == experts && tensor->shape[1] == rows && tensor->shape[2] == columns) {
-        if (!tensor->view) return PARE_OK;
+    PARE_TRY(pare_inventory_take(from, name, tensor));
+    const pare_tensor *t = *tensor;
+    if (t->rank == 3 && t->shape[0] == experts && t->shape[1] == rows && t->shape[2] == columns) return PARE_OK;
+    snprintf(expected, sizeof expected, "[%u, %llu, %llu]", experts, (unsigned long long)rows,
+             (unsigned long long)columns);
+    return pare_inventory_refuse(from, t, expected);
+}
+
+/* Outputs and inputs of all experts, as one run of the file, in rows that can be gathered where they are scattered. */
+static pare_status expect_fused(const pare_inventory *from, const char *name, uint64_t outputs, uint64_t inputs) {
+    const pare_expert_rule *rule = &from->config->family->experts;
+    const pare_tensor *tensor;
+    PARE_TRY(rule->turned ? expect_three(from, name, inputs, outputs, &tensor)
+                          : expect_three(from, name, outputs, inputs, &tensor));
+    const char *file = pare_checkpoint_file(from->checkpoint, tensor->file);
+    if (tensor->view && !(rule->turned && tensor->view->exponents))
         return pare_fail(PARE_UNSUPPORTED,
                          "%s: tensor %s does not lie in the file as it is used; load the model in transformers and "
                          "save it with save_pretrained",
-                         pare_checkpoint_file(from->checkpoint, tensor->file), name);
-    }
-    snprintf(expected, sizeof expected, "[%u, %llu, %llu]", experts, (unsigned long long)rows,
-             (unsigned long long)columns);
-    return pare_inventory_refuse(from, tensor, expected);
+                         file, name);
+    if (!rule->turned || inputs * sizeof(float) <= PARE_VIEW_ROW_BYTES) return PARE_OK;
+    return pare_fail(PARE_UNSUPPORTED,
+                     "%s: tensor %s has experts that read %llu numbers each; pare transposes those of at most %d bytes",
+                     file, name, (unsigned long long)inputs, PARE_VIEW_ROW_BYTES);
 }
 
 static pare_status fit_fused(const pare_inventory *from, uint32_t layer) {
@@ -30,6 +43,20 @@ static pare_status fit_fused(const pare_inventory *from, uint32_t layer) {
     PARE_TRY(expect_fused(from, name, 2 * width, d));
     pare_expert_name(config, layer, 0, PARE_EXPERT_DOWN, name);
     return expect_fused(from, name, d, width);
+}
+
+/* As pieces of a vector, they are gathered, too. */
+static pare_status fit_biases(const pare_inventory *from, uint32_t layer) {
+    const pare_config *config = from->config;
+    uint64_t d = config->hidden, width = config->experts.width;
+    char name[PARE_NAME_BYTES];
+    if (!config->experts.biased) return PARE_OK;
+    pare_router_bias_name(config, layer, name);
+    PARE_TRY(pare_inventory_vector(from, name, config->experts.count));
+    pare_expert_bias_name(config, layer, PARE_EXPERT_GATE, name);
+    PARE_TRY(pare_inventory_matrix(from, name, config->experts.count, 2 * width));
+    pare_expert_bias_name(config, layer, PARE_EXPERT_DOWN, name);
+    return pare_inventory_matrix(from, name, config->experts.count, d);
 }
 
 static pare_status fit_each(const pare_inventory *from, uint32_t layer) {
@@ -75,5 +102,6 @@ pare_status pare_config_fit_experts(const pare_inventory *from, uint32_t layer, 
         pare_correction_name(config, layer, name);
         PARE_TRY(pare_inventory_vector(from, name, widths->experts));
     }
+    PARE_TRY(fit_biases(from, layer));
     return pare_experts_are_fused(config) ? fit_fused(from, layer) : fit_each(from, layer);
 }

@@ -59,14 +59,21 @@ static int bits_of(pare_fields quantisation) {
     return json_is_true(pare_field(quantisation, "load_in_8bit")) ? 8 : 0;
 }
 
+/* Packed weights that pare reads as the numbers that they are. */
+static bool is_read(const pare_family *family, const char *key, pare_fields quantisation) {
+    const char *method = json_string_value(pare_field(quantisation, "quant_method"));
+    return family->mxfp4 && method && strcmp(key, "quantization_config") == 0 && strcmp(method, "mxfp4") == 0;
+}
+
 /* quantization_config is transformers' key, compression_config an older one, quantization that of MLX. An empty object
  * says nothing. */
-static pare_status refuse_quantised(pare_fields fields) {
+static pare_status refuse_quantised(pare_fields fields, const pare_family *family) {
     static const char *const keys[] = {"quantization_config", "compression_config", "quantization"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const json_t *value = pare_field(fields, keys[i]);
         if (!value || json_is_false(value) || (json_is_object(value) && !json_object_size(value))) continue;
         pare_fields quantisation = {.path = fields.path, .object = value};
+        if (is_read(family, keys[i], quantisation)) continue;
         bool mlx = strcmp(keys[i], "quantization") == 0;
         int bits = bits_of(quantisation);
         char *width = bits ? pare_format(", %d bits", bits) : pare_format("%s", "");
@@ -143,8 +150,8 @@ static pare_status enter_wrapper(pare_fields file, size_t index, const char **ty
     PARE_TRY(pare_field_text(fields, "model_type", type));
     if (!*type) *type = wrappers[index].inner;
     if (!pare_family_find(*type)) return refuse_type(fields);
-    PARE_TRY(refuse_quantised(file));
-    PARE_TRY(refuse_quantised(fields));
+    PARE_TRY(refuse_quantised(file, pare_family_find(*type)));
+    PARE_TRY(refuse_quantised(fields, pare_family_find(*type)));
     return check_architectures(file, wrappers[index].class_name);
 }
 
@@ -161,6 +168,6 @@ pare_status pare_config_kind_check(pare_fields file, const char **type, json_t *
     for (size_t i = 0; *type && i < sizeof wrappers / sizeof *wrappers; i++)
         if (strcmp(wrappers[i].type, *type) == 0) return enter_wrapper(file, i, type, text);
     if (!*type || !pare_family_find(*type)) return refuse_type(file);
-    PARE_TRY(refuse_quantised(file));
+    PARE_TRY(refuse_quantised(file, pare_family_find(*type)));
     return check_architectures(file, pare_family_find(*type)->class_name);
 }

@@ -28,6 +28,7 @@ enum { ACTIVATIONS = sizeof activations / sizeof *activations };
 
 const char *pare_activation_name(pare_activation activation) {
     size_t i = 0;
+    if (activation == PARE_ACTIVATION_CLAMPED) return "clamped swish"; /* a class's own, that no file names */
     while (activations[i].activation != activation)
         i++;
     return activations[i].name;

@@ -15,6 +15,8 @@ int64_t pare_config_span(const pare_config *config, const pare_widths *widths, p
         return widths->ffn;
     case PARE_SPAN_HEAD:
         return h;
+    case PARE_SPAN_HEAD_COUNT:
+        return widths->heads;
     case PARE_SPAN_QUERY_LATENT:
         return config->latent.queries;
     case PARE_SPAN_KEY_LATENT:

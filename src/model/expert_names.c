@@ -18,6 +18,10 @@ void pare_router_name(const pare_config *config, uint32_t layer, char name[PARE_
     layer_name(config, layer, config->family->experts.router, ".weight", name);
 }
 
+void pare_router_bias_name(const pare_config *config, uint32_t layer, char name[PARE_NAME_BYTES]) {
+    layer_name(config, layer, config->family->experts.router, ".bias", name);
+}
+
 void pare_shared_gate_name(const pare_config *config, uint32_t layer, char name[PARE_NAME_BYTES]) {
     layer_name(config, layer, config->family->experts.shared_gate, ".weight", name);
 }
@@ -35,9 +39,14 @@ void pare_expert_name(const pare_config *config, uint32_t layer, uint32_t expert
     const pare_expert_rule *rule = &config->family->experts;
     char own[PARE_NAME_BYTES];
     if (rule->fused[0]) {
-        layer_name(config, layer, rule->fused[part == PARE_EXPERT_DOWN], ".weight", name);
+        layer_name(config, layer, rule->fused[part == PARE_EXPERT_DOWN], rule->bare ? "" : ".weight", name);
         return;
     }
     snprintf(own, sizeof own, "%.40s%u%.20s", rule->each, expert, rule->parts[part]);
     layer_name(config, layer, own, ".weight", name);
+}
+
+void pare_expert_bias_name(const pare_config *config, uint32_t layer, pare_expert_part part,
+                           char name[PARE_NAME_BYTES]) {
+    layer_name(config, layer, config->family->experts.fused[part == PARE_EXPERT_DOWN], "_bias", name);
 }

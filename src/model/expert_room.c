@@ -10,7 +10,7 @@ typedef struct buffer {
     pare_room_use use;
 } buffer;
 
-enum { BUFFERS = 24 };
+enum { BUFFERS = 28 };
 
 static void list_buffers(const pare_backend *backend, const pare_config *config, int64_t tokens, buffer list[BUFFERS]) {
     const pare_experts *x = &config->experts;
@@ -30,6 +30,10 @@ static void list_buffers(const pare_backend *backend, const pare_config *config,
         {FIELD(router), x->count * d, operand, PARE_ROOM_TEMPORARY},
         {FIELD(shared_gate), x->shared_gated ? d : 0, real, PARE_ROOM_TEMPORARY},
         {FIELD(correction), x->corrected ? x->count : 0, real, PARE_ROOM_TEMPORARY},
+        {FIELD(router_bias), x->biased ? x->count : 0, real, PARE_ROOM_TEMPORARY},
+        {FIELD(bias[0]), x->biased ? f : 0, real, PARE_ROOM_TEMPORARY},
+        {FIELD(bias[1]), x->biased ? f : 0, real, PARE_ROOM_TEMPORARY},
+        {FIELD(bias[2]), x->biased ? d : 0, real, PARE_ROOM_TEMPORARY},
         {FIELD(x), n * d, operand, PARE_ROOM_TEMPORARY},
         {FIELD(gate), n * f, real, PARE_ROOM_TEMPORARY},
         {FIELD(up), n * f, real, PARE_ROOM_TEMPORARY},
@@ -95,6 +99,10 @@ void pare_expert_room_free(pare_expert_room *r) {
                           r->router,
                           r->shared_gate,
                           r->correction,
+                          r->router_bias,
+                          r->bias[0],
+                          r->bias[1],
+                          r->bias[2],
                           r->x,
                           r->gate,
                           r->up,

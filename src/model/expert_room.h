@@ -20,6 +20,8 @@ typedef struct pare_expert_room {
     void *router;                       /* operand [experts, d] */
     float *shared_gate;                 /* [d] */
     float *correction;                  /* [experts] */
+    float *router_bias;                 /* [experts] */
+    float *bias[PARE_EXPERT_MATRICES];  /* [width], [width], [d] */
     void *x;                            /* operand [tokens, d] what its tokens read */
     float *gate, *up;                   /* [tokens, width] */
     void *activated;                    /* operand [tokens, width] */

@@ -1,4 +1,6 @@
 #include "model/expert_tensors.h"
+#include "checkpoint/mxfp4.h"
+#include "model/family.h"
 #include "support/memory.h"
 
 #include <stdio.h>
@@ -23,6 +25,14 @@ size_t pare_tensor_id_expert(const pare_config *config, uint32_t layer, uint32_t
     return first_of(config, layer) + PARE_EXPERT_OWN + (size_t)expert * PARE_EXPERT_PARTS + (size_t)part;
 }
 
+size_t pare_tensor_id_router_bias(const pare_config *config, uint32_t layer) {
+    return pare_tensor_id_expert(config, layer, config->experts.count, PARE_EXPERT_GATE);
+}
+
+size_t pare_tensor_id_expert_bias(const pare_config *config, uint32_t layer, uint32_t expert, pare_expert_part part) {
+    return pare_tensor_id_router_bias(config, layer) + 1 + (size_t)expert * PARE_EXPERT_PARTS + (size_t)part;
+}
+
 bool pare_tensor_id_split_expert(const pare_model *model, size_t id, pare_expert_place *place) {
     const pare_config *config = &model->config;
     if (!pare_has_experts(config) || id < first_of(config, 0) || id >= first_of(config, config->layers)) return false;
@@ -30,8 +40,13 @@ bool pare_tensor_id_split_expert(const pare_model *model, size_t id, pare_expert
     *place = (pare_expert_place){.layer = (uint32_t)(from / each),
                                  .what = at < PARE_EXPERT_OWN ? (pare_expert_tensor)at : PARE_EXPERT_OWN};
     if (at < PARE_EXPERT_OWN) return true;
-    place->expert = (uint32_t)((at - PARE_EXPERT_OWN) / PARE_EXPERT_PARTS);
-    place->part = (pare_expert_part)((at - PARE_EXPERT_OWN) % PARE_EXPERT_PARTS);
+    at -= PARE_EXPERT_OWN;
+    size_t own = (size_t)config->experts.count * PARE_EXPERT_PARTS;
+    place->what = at < own ? PARE_EXPERT_OWN : at == own ? PARE_EXPERT_ROUTER_BIAS : PARE_EXPERT_BIAS;
+    if (at == own) return true;
+    at -= at > own ? own + 1 : 0;
+    place->expert = (uint32_t)(at / PARE_EXPERT_PARTS);
+    place->part = (pare_expert_part)(at % PARE_EXPERT_PARTS);
     return true;
 }
 
@@ -55,61 +70,119 @@ size_t pare_layer_tensor(const pare_config *config, uint32_t layer, size_t i) {
     return pare_tensor_id_in(config, layer, role);
 }
 
-/* Gate stands above up in each expert's share of the first tensor. */
-static void slice_of(const pare_config *config, uint32_t layer, uint32_t expert, pare_expert_part part,
-                     const pare_tensor *whole, pare_expert_slice *out) {
-    static const char *const parts[] = {"gate", "up", "down"};
-    char name[PARE_NAME_BYTES];
+static const char *const part_names[] = {"gate", "up", "down"};
+
+/* turned: inputs lie before outputs. */
+static pare_expert_share share_of(const pare_config *config, pare_expert_part part, bool bias, bool turned) {
+    const pare_expert_rule *rule = &config->family->experts;
+    bool down = part == PARE_EXPERT_DOWN, up = part == PARE_EXPERT_UP;
+    int64_t width = config->experts.width, rows, inputs;
+    pare_expert_shape(config, part, &rows, &inputs);
+    inputs = bias ? 1 : inputs;
+    int64_t all = down ? rows : 2 * rows, row = turned ? 1 : inputs;
+    int64_t first = !up ? 0 : rule->interleaved ? 1 : width, step = !down && rule->interleaved ? 2 : 1;
+    return (pare_expert_share){.elements = (uint64_t)(all * inputs),
+                               .run = !turned && step == 1,
+                               .view = {.first = first * row,
+                                        .block = 1,
+                                        .block_step = step * row,
+                                        .row_step = row,
+                                        .column_step = turned ? all : 1}};
+}
+
+pare_expert_share pare_expert_share_of(const pare_config *config, pare_expert_part part, bool bias) {
+    return share_of(config, part, bias, config->family->experts.turned && !bias);
+}
+
+/* Begins at an expert's share, in which it is a run or a view. */
+static void place_slice(const pare_expert_share *share, uint64_t begin, pare_expert_slice *out) {
+    const pare_tensor *whole = out->whole;
+    uint64_t size = pare_dtype_size(whole->dtype);
+    out->view = share->view;
+    out->tensor.view = &out->view;
+    out->tensor.data = (const char *)whole->data + begin * size;
+    if (!share->run) return;
+    out->tensor.view = NULL;
+    out->tensor.data = (const char *)out->tensor.data + (uint64_t)share->view.first * size;
+}
+
+/* The same of numbers that are packed, which lie as [experts, outputs, inputs], whatever the order they are used in. */
+static void place_packed(const pare_expert_share *share, uint64_t begin, pare_expert_slice *out) {
+    const pare_tensor *whole = out->whole;
+    out->view = share->view;
+    out->view.exponents = whole->view->exponents + begin / PARE_MXFP4_BLOCK;
+    out->tensor.view = &out->view;
+    out->tensor.data = (const unsigned char *)whole->data + begin / 2;
+}
+
+static void slice_of(const pare_config *config, uint32_t expert, pare_expert_part part, bool bias,
+                     pare_expert_slice *out) {
+    bool packed = out->whole->view != NULL;
+    const pare_expert_share share = share_of(config, part, bias, config->family->experts.turned && !bias && !packed);
     int64_t rows, columns;
     pare_expert_shape(config, part, &rows, &columns);
-    bool paired = part != PARE_EXPERT_DOWN;
-    size_t place = paired ? 2 * (size_t)expert + (part == PARE_EXPERT_UP) : expert;
-    out->whole = whole;
-    out->tensor = *whole;
-    out->tensor.rank = 2;
-    pare_tensor_resize(&out->tensor, rows, columns);
-    out->tensor.data = (const char *)whole->data + place * out->tensor.bytes;
-    pare_expert_name(config, layer, expert, part, name);
-    snprintf(out->name, sizeof out->name, "%.120s[%u].%s", name, expert, parts[part]);
+    out->tensor = *out->whole;
+    out->tensor.rank = bias ? 1 : 2;
+    pare_tensor_resize(&out->tensor, bias ? 1 : rows, bias ? rows : columns);
+    (packed ? place_packed : place_slice)(&share, expert * share.elements, out);
+    snprintf(out->name, sizeof out->name, "%.120s[%u].%s", out->whole->name, expert, part_names[part]);
     out->tensor.name = out->name;
 }
 
-static pare_status bind_expert(pare_model *model, uint32_t layer, uint32_t expert) {
+/* Adds a slice of the tensor of that name, for an id; its view is filled by the caller. */
+static pare_expert_slice *add_slice(pare_model *model, const char *name, size_t id) {
+    pare_expert_slice *slice = &model->slices[model->slice_count++];
+    slice->whole = pare_checkpoint_find(model->checkpoint, name);
+    slice->id = id;
+    model->tensors[id] = &slice->tensor;
+    return slice;
+}
+
+static void bind_expert(pare_model *model, uint32_t layer, uint32_t expert) {
     const pare_config *config = &model->config;
     for (pare_expert_part part = 0; part < PARE_EXPERT_PARTS; part++) {
         char name[PARE_NAME_BYTES];
         size_t id = pare_tensor_id_expert(config, layer, expert, part);
         pare_expert_name(config, layer, expert, part, name);
-        model->tensors[id] = pare_checkpoint_find(model->checkpoint, name);
-        if (!model->slices) continue;
-        pare_expert_slice *slice = &model->slices[model->slice_count++];
-        slice_of(config, layer, expert, part, model->tensors[id], slice);
-        slice->id = id;
-        model->tensors[id] = &slice->tensor;
+        if (model->slices)
+            slice_of(config, expert, part, false, add_slice(model, name, id));
+        else
+            model->tensors[id] = pare_checkpoint_find(model->checkpoint, name);
+        if (!config->experts.biased) continue;
+        pare_expert_bias_name(config, layer, part, name);
+        slice_of(config, expert, part, true,
+                 add_slice(model, name, pare_tensor_id_expert_bias(config, layer, expert, part)));
     }
-    return PARE_OK;
+}
+
+/* What a layer has one of. */
+static void bind_layer(pare_model *model, uint32_t layer) {
+    static void (*const name_of[])(const pare_config *config, uint32_t layer, char name[PARE_NAME_BYTES]) = {
+        pare_router_name, pare_shared_gate_name, pare_correction_name, pare_router_bias_name};
+    const pare_config *config = &model->config;
+    const pare_experts *x = &config->experts;
+    const size_t id[] = {pare_tensor_id_router(config, layer), pare_tensor_id_shared_gate(config, layer),
+                         pare_tensor_id_correction(config, layer), pare_tensor_id_router_bias(config, layer)};
+    const bool there[] = {true, x->shared_gated, x->corrected, x->biased};
+    for (int i = 0; i < 4; i++) {
+        char name[PARE_NAME_BYTES];
+        if (!there[i]) continue;
+        name_of[i](config, layer, name);
+        model->tensors[id[i]] = pare_checkpoint_find(model->checkpoint, name);
+    }
 }
 
 pare_status pare_experts_bind(pare_model *model) {
     const pare_config *config = &model->config;
     size_t parts = (size_t)config->layers * config->experts.count * PARE_EXPERT_PARTS;
+    if (config->experts.biased) parts *= 2;
     if (!pare_has_experts(config)) return PARE_OK;
     if (pare_experts_are_fused(config)) PARE_TRY(pare_alloc(&model->slices, parts, sizeof *model->slices, "experts"));
     for (uint32_t layer = 0; layer < config->layers; layer++) {
-        char name[PARE_NAME_BYTES];
         if (!config->widths[layer].experts) continue;
-        pare_router_name(config, layer, name);
-        model->tensors[pare_tensor_id_router(config, layer)] = pare_checkpoint_find(model->checkpoint, name);
-        if (config->experts.shared_gated) {
-            pare_shared_gate_name(config, layer, name);
-            model->tensors[pare_tensor_id_shared_gate(config, layer)] = pare_checkpoint_find(model->checkpoint, name);
-        }
-        if (config->experts.corrected) {
-            pare_correction_name(config, layer, name);
-            model->tensors[pare_tensor_id_correction(config, layer)] = pare_checkpoint_find(model->checkpoint, name);
-        }
+        bind_layer(model, layer);
         for (uint32_t expert = 0; expert < config->widths[layer].experts; expert++)
-            PARE_TRY(bind_expert(model, layer, expert));
+            bind_expert(model, layer, expert);
     }
     return PARE_OK;
 }

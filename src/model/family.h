@@ -98,8 +98,12 @@ typedef struct pare_expert_rule {
     const char *each;     /* what stands before an expert's number: "mlp.experts." */
     const char *parts[3]; /* and behind it, for gate, up and down: ".gate_proj" */
     const char *fused[2]; /* those of all experts in one tensor: [experts, 2 width, d], gate above up, and [experts, d,
-                             width]; names without suffix are bare. NULL: one tensor each */
-    const char *shared;   /* before the names of gate, up and down of what all tokens reach: "mlp.shared_expert." */
+                             width]. NULL: one tensor each */
+    bool bare;            /* these have no suffix */
+    bool interleaved;     /* rows of gate and up alternate in the first of them */
+    bool turned;          /* they are [experts, d, 2 width] and [experts, width, d] */
+    bool biased;        /* router and experts have biases: ".bias" of the router, and the tensors' names with "_bias" */
+    const char *shared; /* before the names of gate, up and down of what all tokens reach: "mlp.shared_expert." */
     const char *shared_gate; /* NULL: it has none */
     const char *correction;  /* [experts], with suffix: "mlp.gate.e_score_correction_bias"; NULL: there is none */
     const char *count_key, *width_key;
@@ -159,6 +163,7 @@ struct pare_family {
     pare_fused fused[PARE_FUSED];
     const pare_family *in_memory;       /* names of modules where files have others; NULL: the same */
     bool norms_by_head;                 /* norms of queries and keys are stored head by head: "NAME.3.weight" */
+    bool mxfp4;                         /* quantization_config may say so: tensors are packed (checkpoint/mxfp4.h) */
     bool transposed;                    /* matrices are stored [in, out] (GPT-2's Conv1D) */
     const char *keys[PARE_CONFIG_KEYS]; /* NULL: LLaMA's */
     struct {
@@ -214,11 +219,13 @@ const pare_family *pare_family_other(const pare_config *config);
     ROW(olmo3)                                                                                                         \
     ROW(smollm3)                                                                                                       \
     ROW(granite)                                                                                                       \
-    ROW(internlm3) ROW(glm) ROW(glm4) ROW(cohere) ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss)             \
-        ROW(exaone4) ROW(helium) ROW(ernie4_5) ROW(hunyuan) ROW(nemotron) ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj)  \
-            ROW(gpt_neox) ROW(opt) ROW(bloom) ROW(mpt) ROW(falcon) ROW(falcon_two_norms) ROW(mixtral) ROW(qwen2_moe)   \
-                ROW(qwen3_moe) ROW(olmoe) ROW(granitemoe) ROW(glm4_moe) ROW(dots1) ROW(phimoe) ROW(deepseek_v2)        \
-                    ROW(deepseek_v3) ROW(glm4_moe_lite) ROW(vit) ROW(deit)
+    ROW(internlm3)                                                                                                     \
+    ROW(glm)                                                                                                           \
+    ROW(glm4) ROW(cohere) ROW(cohere2) ROW(stablelm) ROW(starcoder2) ROW(seed_oss) ROW(exaone4) ROW(helium)            \
+        ROW(ernie4_5) ROW(hunyuan) ROW(nemotron) ROW(arcee) ROW(gpt2) ROW(gpt_neo) ROW(gptj) ROW(gpt_neox) ROW(opt)    \
+            ROW(bloom) ROW(mpt) ROW(falcon) ROW(falcon_two_norms) ROW(mixtral) ROW(qwen2_moe) ROW(qwen3_moe)           \
+                ROW(olmoe) ROW(granitemoe) ROW(glm4_moe) ROW(dots1) ROW(phimoe) ROW(deepseek_v2) ROW(deepseek_v3)      \
+                    ROW(glm4_moe_lite) ROW(gpt_oss) ROW(vit) ROW(deit)
 #define PARE_FAMILY_DECLARE(name) extern const pare_family pare_family_##name;
 PARE_FAMILIES(PARE_FAMILY_DECLARE)
 #undef PARE_FAMILY_DECLARE
@@ -249,6 +256,7 @@ const char *pare_family_end(const pare_family *family, pare_end end);
     (UINT32_C(1) << PARE_ROLE_ATTENTION_OUT_NORM_BIAS | UINT32_C(1) << PARE_ROLE_FFN_OUT_NORM_BIAS)
 #define PARE_ROLES_HEAD_NORMS (UINT32_C(1) << PARE_ROLE_Q_NORM | UINT32_C(1) << PARE_ROLE_K_NORM)
 #define PARE_ROLES_HEAD_NORM_BIASES (UINT32_C(1) << PARE_ROLE_Q_NORM_BIAS | UINT32_C(1) << PARE_ROLE_K_NORM_BIAS)
+#define PARE_ROLES_SINKS (UINT32_C(1) << PARE_ROLE_SINKS)
 #define PARE_ROLES_GATE (UINT32_C(1) << PARE_ROLE_GATE)
 /* A LLaMA's, and those of a block without a gate. */
 #define PARE_ROLES_LLAMA (PARE_ROLES_MATRICES | PARE_ROLES_NORMS)

@@ -41,8 +41,7 @@ void pare_tensor_resize(pare_tensor *tensor, int64_t rows, int64_t columns) {
 }
 
 void pare_role_name(uint32_t layer, pare_role role, char *name, size_t size) {
-    snprintf(name, size, "model.layers.%u.%s.%s", layer, pare_roles[pare_roles[role].of].name,
-             pare_role_is_bias(role) ? "bias" : "weight");
+    snprintf(name, size, "model.layers.%u.%s%s", layer, pare_roles[pare_roles[role].of].name, pare_role_suffix(role));
 }
 
 uint32_t pare_widths_shared(const pare_widths *widths) {

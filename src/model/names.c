@@ -102,8 +102,8 @@ void pare_layer_tensor_name(const pare_config *config, uint32_t layer, pare_role
     char prefix[PARE_NAME_BYTES], own[PARE_NAME_BYTES];
     pare_layer_prefix(config, prefix);
     role_name(config, layer, role, own);
-    snprintf(name, PARE_NAME_BYTES, "%.72s%u.%.64s.%s", prefix, layer, fused ? fused->name : own,
-             pare_role_is_bias(role) ? "bias" : "weight");
+    snprintf(name, PARE_NAME_BYTES, "%.72s%u.%.64s%s", prefix, layer, fused ? fused->name : own,
+             pare_role_suffix(role));
 }
 
 void pare_query_down_name(const pare_config *config, uint32_t layer, char name[PARE_NAME_BYTES]) {

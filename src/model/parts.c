@@ -37,8 +37,8 @@ static pare_view view_in_rows(const pare_config *config, const pare_widths *widt
 static void set_name(const pare_config *config, uint32_t layer, pare_role role, pare_stored_part *out) {
     char prefix[PARE_NAME_BYTES];
     pare_layer_prefix(config, prefix);
-    snprintf(out->name, sizeof out->name, "%.96s%u.%s.%s", prefix, layer, pare_roles[pare_roles[role].of].name,
-             pare_role_is_bias(role) ? "bias" : "weight");
+    snprintf(out->name, sizeof out->name, "%.96s%u.%s%s", prefix, layer, pare_roles[pare_roles[role].of].name,
+             pare_role_suffix(role));
     out->tensor.name = out->name;
 }
 

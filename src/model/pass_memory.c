@@ -50,7 +50,8 @@ static int64_t chunk_elements(const pare_model *model, bool samples) {
     int64_t expert =
         (int64_t)model->config.hidden * (experts->width > experts->count ? experts->width : experts->count);
     if (experts->count) {
-        longest = (int64_t)experts->width > longest ? (int64_t)experts->width : longest;
+        uint32_t wider = experts->biased && experts->count > experts->width ? experts->count : experts->width;
+        longest = (int64_t)wider > longest ? (int64_t)wider : longest;
         largest = expert > largest ? expert : largest;
     }
     int64_t parts = samples ? PARE_SAMPLES_PARTS : 1, part = wanted / parts;

@@ -57,4 +57,6 @@ const pare_role_row pare_roles[PARE_ALL_ROLES] = {
     BIAS(FFN_OUT_NORM, FFN, HIDDEN),
     BIAS(Q_NORM, ATTENTION, HEAD),
     BIAS(K_NORM, ATTENTION, HEAD),
+    [PARE_ROLE_SINKS] = {"self_attn.sinks", PARE_PART_ATTENTION, PARE_SPAN_ONE, PARE_SPAN_HEAD_COUNT, PARE_INPUT_KINDS,
+                         PARE_ALL_ROLES, PARE_ROLE_SINKS},
 };

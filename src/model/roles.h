@@ -37,12 +37,13 @@ typedef enum pare_role {
     PARE_ROLE_FFN_OUT_NORM_BIAS,
     PARE_ROLE_Q_NORM_BIAS,
     PARE_ROLE_K_NORM_BIAS,
+    PARE_ROLE_SINKS, /* of attention: a score for each query head (backend.h) */
     PARE_ALL_ROLES
 } pare_role;
 
-/* The last roles have ids behind all others, which so do not depend on them: noise is drawn by id. */
+/* The last roles have ids behind all others, which so do not depend on them: noise is drawn by id. Sinks come last. */
 enum {
-    PARE_LATE_ROLES = PARE_ALL_ROLES - PARE_ROLE_Q_NORM_BIAS,
+    PARE_LATE_ROLES = PARE_ROLE_SINKS - PARE_ROLE_Q_NORM_BIAS,
     PARE_EXTRA_ROLES = PARE_ROLE_Q_NORM_BIAS - PARE_LAYER_ROLES
 };
 
@@ -83,6 +84,7 @@ typedef enum pare_span {
     PARE_SPAN_KV_HEADS,     /* key/value heads, head_dim each */
     PARE_SPAN_FFN,          /* FFN channels */
     PARE_SPAN_HEAD,         /* dimensions of one head */
+    PARE_SPAN_HEAD_COUNT,   /* query heads, one number each */
     PARE_SPAN_QUERY_LATENT, /* of the latents (config.h) */
     PARE_SPAN_KEY_LATENT
 } pare_span;
@@ -108,7 +110,13 @@ static inline bool pare_role_is_bias(pare_role role) {
 
 /* The weight of a norm. */
 static inline bool pare_role_is_norm(pare_role role) {
-    return !pare_role_is_matrix(role) && !pare_role_is_bias(role);
+    return !pare_role_is_matrix(role) && !pare_role_is_bias(role) && pare_roles[role].columns != PARE_SPAN_HEAD_COUNT;
+}
+
+/* Behind a role's name in files. */
+static inline const char *pare_role_suffix(pare_role role) {
+    if (pare_roles[role].columns == PARE_SPAN_HEAD_COUNT) return "";
+    return pare_role_is_bias(role) ? ".bias" : ".weight";
 }
 
 /* Of the matrices of attention, or of the FFN. */

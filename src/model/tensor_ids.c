@@ -34,8 +34,17 @@ static bool has_late(const pare_config *config) {
     return pare_has_role(&config->architecture, PARE_ROLE_Q_NORM_BIAS);
 }
 
+static bool has_sinks(const pare_config *config) {
+    return pare_has_role(&config->architecture, PARE_ROLE_SINKS);
+}
+
+static size_t first_sink(const pare_config *config) {
+    return first_late(config) + (has_late(config) ? (size_t)config->layers * PARE_LATE_ROLES : 0);
+}
+
 size_t pare_tensor_id_in(const pare_config *config, uint32_t layer, pare_role role) {
     if (role < PARE_LAYER_ROLES) return pare_tensor_id(layer, role);
+    if (role == PARE_ROLE_SINKS) return has_sinks(config) ? first_sink(config) + layer : SIZE_MAX;
     if (role >= PARE_ROLE_Q_NORM_BIAS && !has_late(config)) return SIZE_MAX; /* experts' ids stand there */
     if (role >= PARE_ROLE_Q_NORM_BIAS)
         return first_late(config) + (size_t)layer * PARE_LATE_ROLES + (size_t)(role - PARE_ROLE_Q_NORM_BIAS);
@@ -43,7 +52,7 @@ size_t pare_tensor_id_in(const pare_config *config, uint32_t layer, pare_role ro
 }
 
 size_t pare_tensor_id_first_expert(const pare_config *config) {
-    return first_late(config) + (has_late(config) ? (size_t)config->layers * PARE_LATE_ROLES : 0);
+    return first_sink(config) + (has_sinks(config) ? config->layers : 0);
 }
 
 size_t pare_tensor_id_end(const pare_model *model, pare_end end) {
@@ -60,6 +69,11 @@ bool pare_tensor_id_split(const pare_model *model, size_t id, uint32_t *layer, p
         *layer = (uint32_t)((id - 1) / PARE_LAYER_ROLES);
         *role = (pare_role)((id - 1) % PARE_LAYER_ROLES);
         return true;
+    }
+    if (has_sinks(&model->config) && id >= first_sink(&model->config)) {
+        *layer = (uint32_t)(id - first_sink(&model->config));
+        *role = PARE_ROLE_SINKS;
+        return *layer < model->config.layers;
     }
     if (has_late(&model->config) && id >= first_late(&model->config)) {
         size_t place = id - first_late(&model->config);

@@ -120,7 +120,8 @@ static uint64_t remaining_of_expert(const pare_model *model, const pare_selectio
     uint64_t count = model->tensors[id]->count;
     if (kept->dropped) return 0;
     if (place->what == PARE_EXPERT_ROUTER) return (uint64_t)kept->experts * model->config.hidden;
-    if (place->what == PARE_EXPERT_CORRECTION) return count ? kept->experts : 0;
+    if (place->what == PARE_EXPERT_CORRECTION || place->what == PARE_EXPERT_ROUTER_BIAS)
+        return count ? kept->experts : 0;
     if (place->what == PARE_EXPERT_SHARED_GATE) return count;
     if (pare_kept_expert_place(kept, place->expert) == kept->experts) return 0;
     return (uint64_t)kept->expert_ffn * model->config.hidden;

@@ -12,10 +12,12 @@ uint64_t pare_role_parameters(const pare_config *config, const pare_widths *widt
     return (uint64_t)rows * (uint64_t)columns;
 }
 
-/* The router's rows and what corrects its choice, the experts', and the gate of the one that all tokens reach. */
+/* The router's rows and what corrects its choice, the experts', with their biases, and the gate of the one that all
+ * tokens reach. */
 static uint64_t expert_parameters(const pare_config *config, const pare_widths *widths, uint32_t hidden) {
     const pare_experts *e = &config->experts;
     uint64_t each = hidden + (uint64_t)PARE_EXPERT_PARTS * widths->expert_ffn * hidden;
+    if (e->biased) each += 1 + 2 * (uint64_t)widths->expert_ffn + hidden;
     if (!widths->experts) return 0;
     return widths->experts * (each + (e->corrected ? 1 : 0)) + (e->shared_gated ? hidden : 0);
 }

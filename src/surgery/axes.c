@@ -24,6 +24,8 @@ static pare_axis axis_over(const keeping *k, pare_span span) {
         return axis_of(k->kept->head, k->kept->heads, k->widths->heads, k->head);
     case PARE_SPAN_KV_HEADS:
         return axis_of(k->kept->kv_head, k->kept->kv_heads, k->widths->kv_heads, k->head);
+    case PARE_SPAN_HEAD_COUNT:
+        return axis_of(k->kept->head, k->kept->heads, k->widths->heads, 1);
     case PARE_SPAN_FFN:
         return axis_of(k->kept->ffn_channel, k->kept->ffn, k->widths->ffn, 1);
     case PARE_SPAN_ONE:
@@ -53,14 +55,17 @@ static pare_axes axes_of_expert(const pare_model *model, const pare_selection *s
     if (kept->dropped) return axes;
     if (place->what == PARE_EXPERT_ROUTER)
         axes.rows = axis_of(kept->expert, kept->experts, model->config.widths[place->layer].experts, 1);
-    if (place->what == PARE_EXPERT_CORRECTION)
+    if (place->what == PARE_EXPERT_CORRECTION || place->what == PARE_EXPERT_ROUTER_BIAS)
         axes.columns = axis_of(kept->expert, kept->experts, model->config.widths[place->layer].experts, 1);
-    if (place->what != PARE_EXPERT_OWN) return axes;
+    if (place->what != PARE_EXPERT_OWN && place->what != PARE_EXPERT_BIAS) return axes;
     uint32_t number = pare_kept_expert_place(kept, place->expert);
     axes.dropped = number == kept->experts;
     if (axes.dropped || !kept->expert_channel) return axes;
-    *(place->part == PARE_EXPERT_DOWN ? &axes.columns : &axes.rows) = axis_of(
-        pare_kept_expert_channels(kept, number), kept->expert_ffn, model->config.widths[place->layer].expert_ffn, 1);
+    const pare_axis channels = axis_of(pare_kept_expert_channels(kept, number), kept->expert_ffn,
+                                       model->config.widths[place->layer].expert_ffn, 1);
+    bool down = place->part == PARE_EXPERT_DOWN;
+    if (place->what == PARE_EXPERT_OWN) *(down ? &axes.columns : &axes.rows) = channels;
+    if (place->what == PARE_EXPERT_BIAS && !down) axes.columns = channels;
     return axes;
 }
 

@@ -5,6 +5,7 @@
 #include "surgery/kept_values.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Layers below that are left. */
 static uint32_t place_of_layer(const pare_selection *selection, uint32_t layer) {
@@ -44,51 +45,103 @@ static const pare_kept *narrowed(const pare_model *model, const pare_selection *
     return !kept->dropped && kept->expert_channel ? kept : NULL;
 }
 
+/* As experts are when they have lost channels. */
+static pare_config narrower(const pare_config *config, const pare_kept *kept) {
+    pare_config out = *config;
+    if (kept && kept->expert_channel) out.experts.width = kept->expert_ffn;
+    return out;
+}
+
 void pare_cut_experts_shape(const pare_model *model, const pare_selection *selection, const pare_tensor *tensor,
                             uint64_t *shape) {
     pare_expert_place first;
     const pare_kept *kept = narrowed(model, selection, tensor, &first);
     if (!kept) return;
-    if (first.part == PARE_EXPERT_DOWN)
-        shape[2] = kept->expert_ffn;
-    else
-        shape[1] = 2 * (uint64_t)kept->expert_ffn;
+    bool down = first.part == PARE_EXPERT_DOWN, bias = first.what == PARE_EXPERT_BIAS;
+    bool behind = !bias && down != model->config.family->experts.turned; /* the channels are the last axis */
+    if (down && bias) return;
+    shape[behind ? 2 : 1] = (down ? 1 : 2) * (uint64_t)kept->expert_ffn;
 }
 
 bool pare_cut_experts_apart(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
                             const pare_tensor *tensor) {
     pare_expert_place first;
     if (narrowed(model, selection, tensor, &first)) return true;
+    if (tensor->view && tensor->view->exponents && pare_experts_first_in(model, tensor) < model->tensor_count)
+        return true;
     for (size_t i = 0; repaired && repaired->matrix && i < model->slice_count; i++)
         if (model->slices[i].whole == tensor && repaired->matrix[model->slices[i].id]) return true;
     return false;
 }
 
-static pare_status write_kept(const pare_tensor *slice, const pare_axes *axes, pare_writer *writer) {
-    uint64_t count = pare_axis_length(&axes->rows, slice->shape[0]) * pare_axis_length(&axes->columns, slice->shape[1]);
-    size_t size = pare_dtype_size(slice->dtype);
-    void *room;
-    if (!axes->rows.units && !axes->columns.units) return pare_writer_write_elements(writer, slice, 0, slice->count);
-    PARE_TRY(pare_alloc_uninitialized(&room, count, size, "tensor"));
-    pare_status status = pare_kept_elements(slice, axes, room);
-    if (status == PARE_OK) status = pare_writer_write(writer, room, count * size);
-    pare_free(room);
-    return status;
+void pare_expert_part_put(const pare_config *config, const pare_expert_place *place, pare_expert_numbers part,
+                          void *share) {
+    const pare_expert_share at = pare_expert_share_of(config, place->part, place->what == PARE_EXPERT_BIAS);
+    for (int64_t row = 0; row < part.rows; row++) {
+        const char *from = (const char *)part.values + (size_t)(row * part.columns) * part.size;
+        char *begin = (char *)share + (size_t)(at.view.first + row * at.view.block_step) * part.size;
+        for (int64_t i = 0; i < part.columns; i++)
+            memcpy(begin + (size_t)(i * at.view.column_step) * part.size, from + (size_t)i * part.size, part.size);
+    }
 }
 
-/* Slices are listed in the order in which they lie, the parts of an expert one after the other. */
-pare_status pare_cut_experts_write(const pare_model *model, const pare_selection *selection,
-                                   const pare_repaired *repaired, const pare_tensor *tensor, pare_writer *writer) {
+/* One expert's share of a tensor, as it is put together, and one of its parts. */
+typedef struct share {
+    pare_config config; /* of experts as they are left */
+    char *data, *part;
+    uint64_t bytes;
+} share;
+
+static pare_status open_share(const pare_model *model, const pare_selection *selection, const pare_tensor *tensor,
+                              share *out) {
+    pare_expert_place first;
+    const pare_kept *kept = narrowed(model, selection, tensor, &first);
+    *out = (share){.config = narrower(&model->config, kept)};
+    if (!pare_tensor_id_split_expert(model, pare_experts_first_in(model, tensor), &first)) return PARE_OK;
+    out->bytes = pare_expert_share_of(&out->config, first.part, first.what == PARE_EXPERT_BIAS).elements *
+                 pare_dtype_size(tensor->dtype);
+    PARE_TRY(pare_alloc_uninitialized(&out->part, out->bytes, 1, "a part of an expert"));
+    return pare_alloc_uninitialized(&out->data, out->bytes, 1, "an expert's share of a tensor");
+}
+
+/* A part of it, as it was repaired, or where it was not, what is kept of it. */
+static pare_status put_part(const pare_expert_slice *slice, const pare_expert_place *place, const pare_axes *axes,
+                            const void *matrix, const share *to) {
+    const pare_tensor *tensor = &slice->tensor;
+    bool vector = tensor->rank == 1;
+    const pare_axis *down = vector ? &axes->columns : &axes->rows;
+    pare_expert_numbers part = {.rows = (int64_t)pare_axis_length(down, tensor->shape[0]),
+                                .columns = vector ? 1 : (int64_t)pare_axis_length(&axes->columns, tensor->shape[1]),
+                                .size = pare_dtype_size(tensor->dtype),
+                                .values = matrix ? matrix : to->part};
+    if (!matrix) PARE_TRY(pare_kept_elements(tensor, axes, to->part));
+    pare_expert_part_put(&to->config, place, part, to->data);
+    return PARE_OK;
+}
+
+/* Parts of an expert are listed one after the other, those of other tensors between them. */
+static pare_status write_shares(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
+                                const pare_tensor *tensor, pare_writer *writer, const share *room) {
     for (size_t i = 0; i < model->slice_count; i++) {
         const pare_expert_slice *slice = &model->slices[i];
-        const void *matrix = repaired && repaired->matrix ? repaired->matrix[slice->id] : NULL;
-        const pare_axes axes = pare_axes_of(model, selection, slice->id);
         pare_expert_place place;
         if (slice->whole != tensor || !pare_tensor_id_split_expert(model, slice->id, &place)) continue;
+        const pare_axes axes = pare_axes_of(model, selection, slice->id);
         if (axes.dropped) continue;
-        PARE_TRY(matrix ? pare_writer_write(writer, matrix,
-                                            repaired->elements[slice->id] * pare_dtype_size(slice->tensor.dtype))
-                        : write_kept(&slice->tensor, &axes, writer));
+        const void *matrix = repaired && repaired->matrix ? repaired->matrix[slice->id] : NULL;
+        PARE_TRY(put_part(slice, &place, &axes, matrix, room));
+        if (place.part == PARE_EXPERT_GATE) continue;
+        PARE_TRY(pare_writer_write(writer, room->data, room->bytes));
     }
     return PARE_OK;
+}
+
+pare_status pare_cut_experts_write(const pare_model *model, const pare_selection *selection,
+                                   const pare_repaired *repaired, const pare_tensor *tensor, pare_writer *writer) {
+    share room;
+    pare_status status = open_share(model, selection, tensor, &room);
+    if (status == PARE_OK) status = write_shares(model, selection, repaired, tensor, writer, &room);
+    pare_free(room.data);
+    pare_free(room.part);
+    return status;
 }

@@ -18,8 +18,19 @@ void pare_cut_experts_axes(const pare_model *model, const pare_selection *select
 void pare_cut_experts_shape(const pare_model *model, const pare_selection *selection, const pare_tensor *tensor,
                             uint64_t *shape);
 
-/* True of such a tensor if some part of it was repaired, or its experts lose channels; and its experts that are left,
- * with what was, and of the others the channels that they keep. */
+/* [rows, columns] of a part of an expert, each of `size` bytes; a bias's elements are rows. */
+typedef struct pare_expert_numbers {
+    const void *values;
+    int64_t rows, columns;
+    size_t size;
+} pare_expert_numbers;
+
+/* Where they lie in the expert's share of a tensor that holds those of all. */
+void pare_expert_part_put(const pare_config *config, const pare_expert_place *place, pare_expert_numbers part,
+                          void *share);
+
+/* True of such a tensor if some part of it was repaired, its experts lose channels, or it is packed; and its experts
+ * that are left, with what was repaired, and of the others the channels that they keep. repaired: NULL: nothing. */
 bool pare_cut_experts_apart(const pare_model *model, const pare_selection *selection, const pare_repaired *repaired,
                             const pare_tensor *tensor);
 pare_status pare_cut_experts_write(const pare_model *model, const pare_selection *selection,

@@ -5,6 +5,7 @@
 #include "support/memory.h"
 #include "surgery/axes.h"
 #include "surgery/composite.h"
+#include "surgery/cut_experts.h"
 
 /* Elements in flight, unless one row is longer. */
 enum { CHUNK = 1 << 20 };
@@ -25,20 +26,27 @@ static int64_t chunk_elements(const pare_model *model) {
     return most;
 }
 
-/* values: rows [first, first + rows) of `tensor`, rounded to its dtype. */
-static pare_status store(const writing *w, pare_writer *writer, const pare_tensor *tensor, float *values, int64_t first,
-                         int64_t rows) {
+/* values: rows [first, first + rows) of `tensor`, rounded to its dtype, as which they are left in `stored`. */
+static pare_status round_as_stored(const pare_tensor *tensor, float *values, void *stored, int64_t first,
+                                   int64_t rows) {
     int64_t all, columns;
     pare_tensor_matrix(tensor, &all, &columns);
     size_t count = (size_t)(rows * columns);
-    pare_from_float(w->stored, tensor->dtype, values, count);
-    pare_to_float(values, w->stored, tensor->dtype, count);
-    if (pare_all_finite(values, (int64_t)count))
-        return pare_writer_write(writer, w->stored, count * pare_dtype_size(tensor->dtype));
+    pare_from_float(stored, tensor->dtype, values, count);
+    pare_to_float(values, stored, tensor->dtype, count);
+    if (pare_all_finite(values, (int64_t)count)) return PARE_OK;
     return pare_fail(PARE_NUMERIC_ERROR,
                      "the training left weights of %s that are not finite or too large for %s (rows %lld to %lld); "
                      "train again with a lower learning rate",
                      tensor->name, pare_dtype_name(tensor->dtype), (long long)first, (long long)(first + rows - 1));
+}
+
+static pare_status store(const writing *w, pare_writer *writer, const pare_tensor *tensor, float *values, int64_t first,
+                         int64_t rows) {
+    int64_t all, columns;
+    pare_tensor_matrix(tensor, &all, &columns);
+    PARE_TRY(round_as_stored(tensor, values, w->stored, first, rows));
+    return pare_writer_write(writer, w->stored, (size_t)(rows * columns) * pare_dtype_size(tensor->dtype));
 }
 
 /* Rows [first, first + rows) of tensor `id`. */
@@ -57,13 +65,58 @@ static pare_status write_changed(const writing *w, pare_writer *writer, const pa
     return PARE_OK;
 }
 
-/* Experts that are stored as one: slices are listed in the order in which they lie. */
+/* One expert's share of a tensor that holds those of all, and room for one of its parts. */
+typedef struct expert_room {
+    float *values;
+    void *part, *share;
+    size_t elements;
+} expert_room;
+
+static pare_status expert_room_new(const pare_tensor *whole, expert_room *out) {
+    size_t n = (size_t)(whole->count / whole->shape[0]), size = pare_dtype_size(whole->dtype);
+    *out = (expert_room){.elements = n};
+    PARE_TRY(pare_alloc_uninitialized(&out->values, n, sizeof *out->values, "merged weights"));
+    PARE_TRY(pare_alloc_uninitialized(&out->part, n, size, "merged weights"));
+    return pare_alloc_uninitialized(&out->share, n, size, "merged weights");
+}
+
+static void expert_room_free(expert_room *room) {
+    pare_free(room->values);
+    pare_free(room->part);
+    pare_free(room->share);
+}
+
+static pare_status put_part(const writing *w, const pare_expert_slice *slice, const pare_expert_place *place,
+                            const expert_room *room) {
+    const pare_tensor *tensor = &slice->tensor;
+    int64_t rows, columns;
+    pare_tensor_matrix(tensor, &rows, &columns);
+    PARE_TRY(w->trained->merged(w->trained, slice->id, 0, rows, room->values));
+    PARE_TRY(round_as_stored(tensor, room->values, room->part, 0, rows));
+    bool vector = tensor->rank == 1; /* whose elements count as rows there */
+    const pare_expert_numbers part = {.values = room->part,
+                                      .rows = vector ? columns : rows,
+                                      .columns = vector ? 1 : columns,
+                                      .size = pare_dtype_size(tensor->dtype)};
+    pare_expert_part_put(&w->trained->model->config, place, part, room->share);
+    return PARE_OK;
+}
+
+/* Parts of an expert are listed one after the other, the gate's first. */
 static pare_status write_experts(const writing *w, pare_writer *writer, const pare_tensor *whole) {
     const pare_model *model = w->trained->model;
-    for (size_t i = 0; i < model->slice_count; i++)
-        if (model->slices[i].whole == whole)
-            PARE_TRY(write_changed(w, writer, &model->slices[i].tensor, model->slices[i].id));
-    return PARE_OK;
+    expert_room room;
+    pare_status status = expert_room_new(whole, &room);
+    for (size_t i = 0; i < model->slice_count && status == PARE_OK; i++) {
+        pare_expert_place place;
+        if (model->slices[i].whole != whole || !pare_tensor_id_split_expert(model, model->slices[i].id, &place))
+            continue;
+        status = put_part(w, &model->slices[i], &place, &room);
+        if (status == PARE_OK && place.part != PARE_EXPERT_GATE)
+            status = pare_writer_write(writer, room.share, room.elements * pare_dtype_size(whole->dtype));
+    }
+    expert_room_free(&room);
+    return status;
 }
 
 /* One head's share of a vector. */

@@ -29,7 +29,18 @@ static const struct {
                                     1}},
     [PARE_ACTIVATION_RELU] = {{0, 0, 0, 0, 0, 0, 0, 0.2, 1, 2.5, 5, 12}, {0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1}},
     [PARE_ACTIVATION_RELU2] = {{0, 0, 0, 0, 0, 0, 0, 0.04, 1, 6.25, 25, 144}, {0, 0, 0, 0, 0, 0, 0, 0.4, 2, 5, 10, 24}},
+    /* within 7 */
+    [PARE_ACTIVATION_CLAMPED] = {{-3.2934102414e-14, -0.000220353549787, -0.0180713097078, -0.108337801553,
+                                  -0.163609942465, -0.0457552419164, 0, 0.116857536889, 0.845795765933, 2.46501383495,
+                                  4.99899298373, 6.9999531283},
+                                 {-5.44071371879e-14, -0.000338302376477, -0.0245483239057, -0.0988480646241,
+                                  0.000428466533143, 0.415309085033, 0.5, 0.666969342004, 1.06777960656, 1.04471866608,
+                                  1.00151219324, 0}},
 };
+
+static pare_gating gating_of(int activation) {
+    return (pare_gating){.activation = (pare_activation)activation, .limit = 7.0f};
+}
 
 /* The inputs are rounded to fp32, which moves a value by up to 2^-24 |x slope|, and the result rounds once more. */
 static void known_values(void **state) {
@@ -38,18 +49,18 @@ static void known_values(void **state) {
     for (int i = 0; i < KNOWN; i++)
         x[i] = (float)inputs[i], ones[i] = 1.0f;
     for (int a = 0; a < PARE_ACTIVATIONS; a++) {
-        pare_activation activation = (pare_activation)a;
-        r->operations->gated_forward(r, activation, NULL, x, KNOWN, out);
-        r->operations->gated_forward(r, activation, x, ones, KNOWN, gated);
-        r->operations->gated_backward(r, activation, x, ones, ones, KNOWN, dgate, dup);
-        r->operations->gated_backward(r, activation, NULL, x, ones, KNOWN, NULL, alone);
+        float times = a == PARE_ACTIVATION_CLAMPED ? 2.0f : 1.0f; /* 1 + up */
+        r->operations->gated_forward(r, gating_of(a), NULL, x, KNOWN, out);
+        r->operations->gated_forward(r, gating_of(a), x, ones, KNOWN, gated);
+        r->operations->gated_backward(r, gating_of(a), x, ones, ones, KNOWN, dgate, dup);
+        r->operations->gated_backward(r, gating_of(a), NULL, x, ones, KNOWN, NULL, alone);
         for (int i = 0; i < KNOWN; i++) {
             double bound =
                 1e-7 * (1.0 + fabs(inputs[i])) * fmax(fabs(known[a].value[i]), fabs(known[a].slope[i])) + 1e-40;
             check_near((double)out[i], known[a].value[i], bound, "value", i);
             check_near((double)alone[i], known[a].slope[i], bound, "slope", i);
-            check_near((double)dgate[i], known[a].slope[i], bound, "gate's slope", i);
-            assert_true(gated[i] == out[i] && dup[i] == out[i]);
+            check_near((double)(dgate[i] / times), known[a].slope[i], bound, "gate's slope", i);
+            assert_true(gated[i] == times * out[i] && dup[i] == out[i]);
         }
     }
 }
@@ -86,6 +97,8 @@ static double slope_size(pare_activation activation, double x) {
         return g * (1.0 + bent);
     case PARE_ACTIVATION_RELU:
         return 1.0;
+    case PARE_ACTIVATION_CLAMPED:
+        return (1.0 + fmin(1.702 * fabs(x), 100.0)) / (1.0 + exp(-1.702 * x));
     default:
         return 2.0 * fabs(x);
     }
@@ -98,8 +111,8 @@ static void check_forward(const backends *b, pare_activation activation, const f
     const pare_backend *t = b->tested, *r = b->reference;
     float *expected = floats(n);
     void *out = buffer(n, pare_operand_size(t));
-    t->operations->gated_forward(t, activation, gate, up, n, out);
-    r->operations->gated_forward(r, activation, gate, up, n, expected);
+    t->operations->gated_forward(t, gating_of(activation), gate, up, n, out);
+    r->operations->gated_forward(r, gating_of(activation), gate, up, n, expected);
     float *actual = floats_of(t, out, n);
     for (int64_t i = 0; i < n; i++) {
         double x = (double)(gate ? gate : up)[i], size = fabs((double)expected[i]);
@@ -114,13 +127,14 @@ static void check_backward(const backends *b, pare_activation activation, const 
     const pare_backend *t = b->tested, *r = b->reference;
     float *dgate = floats(n), *dup = floats(n);
     void *dgate_out = operand_of(t, dgate, n), *dup_out = buffer(n, pare_operand_size(t));
-    t->operations->gated_backward(t, activation, gate, up, dout, n, gate ? dgate_out : NULL, dup_out);
-    r->operations->gated_backward(r, activation, gate, up, dout, n, dgate, dup);
+    t->operations->gated_backward(t, gating_of(activation), gate, up, dout, n, gate ? dgate_out : NULL, dup_out);
+    r->operations->gated_backward(r, gating_of(activation), gate, up, dout, n, dgate, dup);
     float *actual_dgate = floats_of(t, dgate_out, n), *actual_dup = floats_of(t, dup_out, n);
     for (int64_t i = 0; i < n; i++) {
         double x = (double)(gate ? gate : up)[i], error = value_error(activation, x), given = fabs((double)dout[i]);
         double slope = error * slope_size(activation, x) * given, small = clamped * (1.0 + fabs(x));
-        double through = gate ? slope * fabs((double)up[i]) : slope;
+        double times = fabs((double)up[i]) + (activation == PARE_ACTIVATION_CLAMPED ? 1.0 : 0.0);
+        double through = gate ? slope * times : slope;
         float actual = gate ? actual_dgate[i] : actual_dup[i], expected = gate ? dgate[i] : dup[i];
         check_near((double)actual, (double)expected, through + b->unit * fabs((double)expected) + small, "slope", i);
         if (!gate) continue;
@@ -155,9 +169,9 @@ static void nan_is_not_lost(void **state) {
         int bad = i % N;
         x[bad] = NAN;
         void *out = buffer(N, pare_operand_size(t));
-        t->operations->gated_forward(t, (pare_activation)(i / N), x, ones, N, out);
+        t->operations->gated_forward(t, gating_of(i / N), x, ones, N, out);
         float *gated = floats_of(t, out, N);
-        t->operations->gated_forward(t, (pare_activation)(i / N), NULL, x, N, out);
+        t->operations->gated_forward(t, gating_of(i / N), NULL, x, N, out);
         float *alone = floats_of(t, out, N);
         for (int j = 0; j < N; j++)
             assert_true((isnan(gated[j]) != 0) == (j == bad) && (isnan(alone[j]) != 0) == (j == bad));

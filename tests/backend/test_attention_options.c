@@ -6,7 +6,7 @@ typedef struct option {
     const char *what;
     float scale, cap;
     int64_t window;
-    bool slopes, rounded, bidirectional;
+    bool slopes, rounded, bidirectional, sinks;
 } option;
 
 static const option options[] = {
@@ -25,7 +25,9 @@ static const option options[] = {
     {.what = "rounded slopes, a cap and a window", .slopes = true, .rounded = true, .cap = 3.0f, .window = 40},
     {.what = "both directions", .bidirectional = true},
     {.what = "both directions, slopes", .bidirectional = true, .slopes = true},
-    {.what = "all", .scale = 0.4f, .cap = 3.0f, .window = 70, .slopes = true},
+    {.what = "sinks", .sinks = true},
+    {.what = "sinks in a window", .sinks = true, .window = 40},
+    {.what = "all", .sinks = true, .scale = 0.4f, .cap = 3.0f, .window = 70, .slopes = true},
 };
 
 /* batch, groups, shared, head, tokens */
@@ -37,7 +39,7 @@ static const int64_t shapes[][5] = {
 typedef struct problem {
     pare_attention shape;
     int32_t *start, *prefix;
-    float *q, *k, *v, *dout, *slopes;
+    float *q, *k, *v, *dout, *slopes, *sinks;
     int64_t rows, keys; /* over all heads and sequences */
     double score_error;
 } problem;
@@ -76,9 +78,11 @@ static problem problem_new(const pare_backend *backend, const option *o, const i
                            .rounded_slopes = o->rounded,
                            .bidirectional = o->bidirectional},
                  .slopes = slopes_new(x[1] * x[2]),
+                 .sinks = random_floats(x[1] * x[2], 5, 6.0f, PARE_DTYPE_F32),
                  .rows = x[0] * x[1] * x[2] * queries,
                  .keys = x[0] * x[1] * capacity};
     p.shape.slopes = o->slopes ? p.slopes : NULL;
+    p.shape.sinks = o->sinks ? p.sinks : NULL;
     p.q = random_floats(p.rows * x[3], 1, 1.0f, backend->operand);
     p.k = random_floats(p.keys * x[3], 2, 1.0f, backend->operand);
     p.v = random_floats(p.keys * x[3], 3, 1.0f, backend->operand);
@@ -88,19 +92,21 @@ static problem problem_new(const pare_backend *backend, const option *o, const i
 }
 
 static void problem_free(problem *p) {
-    RELEASE(p->start, p->prefix, p->q, p->k, p->v, p->dout, p->slopes);
+    RELEASE(p->start, p->prefix, p->q, p->k, p->v, p->dout, p->slopes, p->sinks);
 }
 
 typedef struct results {
     float *out, *logsum, *dq, *dk, *dv;
+    double *dsinks;
 } results;
 
 static results results_of(const pare_backend *backend, const problem *p, const float *v, const float *dout,
                           bool backward) {
     const pare_backend_operations *ops = backend->operations;
     int64_t size = p->rows * p->shape.head, key_size = p->keys * p->shape.head;
-    results r = {filled(size, NAN), filled(p->rows, NAN), filled(size, NAN), filled(key_size, NAN),
-                 filled(key_size, NAN)};
+    results r = {filled(size, NAN),     filled(p->rows, NAN),
+                 filled(size, NAN),     filled(key_size, NAN),
+                 filled(key_size, NAN), buffer(p->shape.groups * p->shape.shared, sizeof(double))};
     void *q = operand_of(backend, p->q, size), *k = operand_of(backend, p->k, key_size);
     void *values = operand_of(backend, v, key_size), *gradient = operand_of(backend, dout, size);
     assert_int_equal(ops->attention_forward(backend, &p->shape, q, k, values, r.out, r.logsum), PARE_OK);
@@ -108,12 +114,13 @@ static results results_of(const pare_backend *backend, const problem *p, const f
         assert_int_equal(
             ops->attention_backward(backend, &p->shape, q, k, values, r.out, r.logsum, gradient, r.dq, r.dk, r.dv),
             PARE_OK);
+    if (backward && p->shape.sinks) ops->sinks_backward(backend, &p->shape, r.out, r.logsum, gradient, r.dsinks);
     RELEASE(q, k, values, gradient);
     return r;
 }
 
 static void results_free(results *r) {
-    RELEASE(r->out, r->logsum, r->dq, r->dk, r->dv);
+    RELEASE(r->out, r->logsum, r->dq, r->dk, r->dv, r->dsinks);
 }
 
 /* The bounds of test_attention.c and test_attention_backward.c. */
@@ -142,6 +149,10 @@ static void check(const backends *b, const problem *p, bool backward, const char
         check_rows_beside(actual.dq, expected.dq, p->rows, head, relative, least, what);
         check_rows_beside(actual.dk, expected.dk, p->keys, head, relative, least * sqrt(shared), what);
     }
+    /* What errs relatively in out, and exp(sink - logsum): of sums of terms that are all of one sign in `terms`. */
+    for (int64_t i = 0; backward && p->shape.sinks && i < p->shape.groups * p->shape.shared; i++)
+        check_near(actual.dsinks[i], expected.dsinks[i],
+                   (b->unit + 2.0 * (scores + sums + 3e-7)) * fabs(terms.dsinks[i]), what, i);
     results_free(&actual);
     results_free(&expected);
     results_free(&terms);

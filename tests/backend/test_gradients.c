@@ -40,7 +40,7 @@ typedef struct elementwise {
     float kept[D];
     float x[SIZE], y[SIZE], bias[SIZE], dout[SIZE], out[SIZE], inverse[N];
     pare_norm norm;
-    pare_activation activation;
+    pare_gating gating;
     bool alone;
 } elementwise;
 
@@ -52,7 +52,7 @@ static double norm_value(const pare_backend *backend, const void *context) {
 
 static double gated_value(const pare_backend *backend, const void *context) {
     elementwise *c = (elementwise *)(uintptr_t)context;
-    backend->operations->gated_forward(backend, c->activation, c->alone ? NULL : c->x, c->y, SIZE, c->out);
+    backend->operations->gated_forward(backend, c->gating, c->alone ? NULL : c->x, c->y, SIZE, c->out);
     return weighted_sum(c->out, c->dout, SIZE);
 }
 
@@ -96,10 +96,15 @@ static void norms(void **state) {
     }
 }
 
-/* The piecewise ones have no slope at zero, which the differences straddle: inputs keep away from it. */
-static void keep_from_zero(float *x) {
-    for (int i = 0; i < SIZE; i++)
+static const float LIMIT = 0.7f;
+
+/* The piecewise ones have no slope at zero, or at the limit, which the differences straddle: inputs keep away from it.
+ */
+static void keep_from_edges(float *x) {
+    for (int i = 0; i < SIZE; i++) {
         if (fabsf(x[i]) < 0.2f) x[i] = x[i] < 0.0f ? -0.2f : 0.2f;
+        if (fabsf(fabsf(x[i]) - LIMIT) < 0.15f) x[i] = x[i] < 0.0f ? -0.85f : 0.85f;
+    }
 }
 
 static void activations(void **state) {
@@ -107,13 +112,13 @@ static void activations(void **state) {
     for (int a = 0; a < PARE_ACTIVATIONS; a++) {
         elementwise c = elementwise_new();
         float dgate[SIZE], dup[SIZE];
-        keep_from_zero(c.x), keep_from_zero(c.y);
-        c.activation = (pare_activation)a;
-        r->operations->gated_backward(r, c.activation, c.x, c.y, c.dout, SIZE, dgate, dup);
+        keep_from_edges(c.x), keep_from_edges(c.y);
+        c.gating = (pare_gating){(pare_activation)a, LIMIT};
+        r->operations->gated_backward(r, c.gating, c.x, c.y, c.dout, SIZE, dgate, dup);
         check_gradient(r, gated_value, &c, c.x, SIZE, dgate, "dgate");
         check_gradient(r, gated_value, &c, c.y, SIZE, dup, "dup");
         c.alone = true;
-        r->operations->gated_backward(r, c.activation, NULL, c.y, c.dout, SIZE, NULL, dup);
+        r->operations->gated_backward(r, c.gating, NULL, c.y, c.dout, SIZE, NULL, dup);
         check_gradient(r, gated_value, &c, c.y, SIZE, dup, "alone");
     }
 }
@@ -131,7 +136,10 @@ static double attention_value(const pare_backend *backend, const void *context) 
     return weighted_sum(c->out, c->dout, c->q_size);
 }
 
-static void check_attention(const pare_backend *r, pare_attention shape) {
+enum { SINKS = 6 };
+
+/* sinks: those of the shape, or NULL. */
+static void check_attention(const pare_backend *r, pare_attention shape, float *sinks) {
     int64_t pairs = shape.batch * shape.groups;
     attention c = {.shape = shape,
                    .q_size = pairs * shape.queries * shape.shared * shape.head,
@@ -148,20 +156,32 @@ static void check_attention(const pare_backend *r, pare_attention shape) {
     check_gradient(r, attention_value, &c, c.q, c.q_size, dq, "dq");
     check_gradient(r, attention_value, &c, c.k, c.k_size, dk, "dk");
     check_gradient(r, attention_value, &c, c.v, c.k_size, dv, "dv");
+    if (sinks) {
+        double sums[SINKS] = {0};
+        float dsinks[SINKS];
+        attention_value(r, &c);
+        r->operations->sinks_backward(r, &c.shape, c.out, c.logsum, c.dout, sums);
+        for (int64_t i = 0; i < shape.groups * shape.shared; i++)
+            dsinks[i] = (float)sums[i];
+        check_gradient(r, attention_value, &c, sinks, shape.groups * shape.shared, dsinks, "dsinks");
+    }
     RELEASE(c.q, c.k, c.v, c.dout, c.out, c.logsum, dq, dk, dv);
 }
 
 static void attention_gradients(void **state) {
     const pare_backend *r = backends_of(state)->reference;
     const float slopes[] = {0.5f, 0.25f, 0.125f, 0.4f, 0.2f, 0.1f};
+    float sinks[SINKS] = {0.5f, -1.0f, 2.0f, 0.0f, -3.0f, 1.0f};
     for (int64_t shared = 1; shared <= 3; shared += 2) {
         pare_attention s = {
             .batch = 2, .groups = 2, .shared = shared, .head = 4, .queries = 6, .keys = 6, .key_capacity = 6};
-        check_attention(r, s);
+        check_attention(r, s, NULL);
+        s.sinks = sinks;
+        check_attention(r, s, sinks);
         s.scale = 0.3f, s.cap = 1.5f, s.window = 3, s.slopes = slopes;
-        check_attention(r, s);
+        check_attention(r, s, sinks);
         s.window = 0, s.bidirectional = true;
-        check_attention(r, s);
+        check_attention(r, s, sinks);
     }
 }
 

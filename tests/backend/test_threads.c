@@ -24,9 +24,9 @@ static void run_all(const pare_backend *backend, const float *x, const float *y,
         targets[t] = t, logsum[t] = 7.0f, r->maximum[t] = -INFINITY;
     o->norm_forward(backend, &norm, x, N, WIDTH, r->norm, false, r->inverse);
     o->norm_backward(backend, &norm, x, r->inverse, y, N, WIDTH, r->dx, true, r->dweight, r->dbias);
-    o->gated_forward(backend, PARE_ACTIVATION_SILU, x, y, SIZE, r->gated);
+    o->gated_forward(backend, (pare_gating){PARE_ACTIVATION_SILU, 0.0f}, x, y, SIZE, r->gated);
     o->rotate(backend, &turned, memcpy(r->rotated, x, sizeof r->rotated), y, false);
-    o->gated_backward(backend, PARE_ACTIVATION_SILU, x, y, x, SIZE, r->dgate, r->dup);
+    o->gated_backward(backend, (pare_gating){PARE_ACTIVATION_SILU, 0.0f}, x, y, x, SIZE, r->dgate, r->dup);
     o->split_heads(backend, &heads, x, NULL, r->heads);
     o->merge_heads(backend, &heads, x, NULL, r->merged);
     o->logsum_update(backend, x, N, WIDTH, 0, targets, r->maximum, r->sum, r->target);

@@ -1,5 +1,6 @@
 /* Tiny models of every family with what transformers makes of them (tests/data/families.json; those with experts:
- * tests/data/experts.json, which the runs named NAME/experts take in its place), written as checkpoints in fresh folders. The weights are numbers that tests/oracle/families.py makes of the tensors' names, too. */
+ * tests/data/experts.json, which the runs named NAME/experts take in its place), written as checkpoints in fresh
+ * folders. The weights are numbers that tests/oracle/families.py makes of the tensors' names, too. */
 #ifndef PARE_TESTS_FAMILIES_H
 #define PARE_TESTS_FAMILIES_H
 
@@ -88,13 +89,30 @@ static inline float family_weight(const char *name, size_t rank, uint32_t index)
     return length >= 4 && strcmp(name + length - 4, "bias") == 0 ? x / 8 : 0.25f + fabsf(x) / 2;
 }
 
+static inline bool family_name_ends(const char *name, const char *end) {
+    size_t length = strlen(name), own = strlen(end);
+    return length >= own && strcmp(name + length - own, end) == 0;
+}
+
+/* Bytes of MXFP4: two numbers, or an exponent. */
+static inline bool family_is_packed(const char *name) {
+    return family_name_ends(name, "_blocks") || family_name_ends(name, "_scales");
+}
+
+static inline unsigned char family_byte(const char *name, uint32_t index) {
+    float x = counted(family_stream(name), index);
+    unsigned size = (unsigned)(fabsf(x) * 64.0f);
+    if (family_name_ends(name, "_scales")) return (unsigned char)(120u + size % 4u);
+    return (unsigned char)(size + (x < 0.0f ? 128u : 0u));
+}
+
 /* shape: of numbers. */
 static inline void family_add(tiny_shard *shard, const family_form *form, const char *name, const char *written,
                               json_t *shape) {
     size_t i, count = 1;
     json_t *size;
     json_array_foreach(shape, i, size) count *= (size_t)json_integer_value(size);
-    bool bytewise = form->more_dtype && strcmp(form->more, written) == 0;
+    bool packed = family_is_packed(name), bytewise = packed || (form->more_dtype && strcmp(form->more, written) == 0);
     size_t bytes = bytewise ? count : count * pare_dtype_size(form->dtype);
     float *values = malloc(count * sizeof *values + 1);
     shard->data = realloc(shard->data, shard->bytes + bytes + 1);
@@ -102,12 +120,17 @@ static inline void family_add(tiny_shard *shard, const family_form *form, const 
     memset(shard->data + shard->bytes, 0, bytes);
     for (i = 0; i < count; i++)
         values[i] = family_weight(name, json_array_size(shape), (uint32_t)i);
+    for (i = 0; packed && i < count; i++)
+        shard->data[shard->bytes + i] = family_byte(name, (uint32_t)i);
     if (!bytewise) pare_from_float(shard->data + shard->bytes, form->dtype, values, count);
     free(values);
     json_object_set_new(shard->header, written,
                         json_pack("{s:s,s:O,s:[I,I]}", "dtype",
-                                  bytewise ? form->more_dtype : pare_dtype_name(form->dtype), "shape", shape,
-                                  "data_offsets", (json_int_t)shard->bytes, (json_int_t)(shard->bytes + bytes)));
+                                  packed     ? "U8"
+                                  : bytewise ? form->more_dtype
+                                             : pare_dtype_name(form->dtype),
+                                  "shape", shape, "data_offsets", (json_int_t)shard->bytes,
+                                  (json_int_t)(shard->bytes + bytes)));
     shard->bytes += bytes;
 }
 

@@ -56,8 +56,8 @@ static inline size_t place(const pare_tensor *tensor, size_t first, size_t i) {
     if (!view) return first + i;
     int64_t columns = tensor->rank == 1 ? 1 : pare_tensor_columns(tensor);
     int64_t row = (int64_t)i / columns, column = (int64_t)i % columns;
-    return (size_t)(view->first + row / view->block * view->block_step + row % view->block * view->row_step +
-                    column * view->column_step);
+    return first + (size_t)(view->first + row / view->block * view->block_step + row % view->block * view->row_step +
+                            column * view->column_step);
 }
 
 /* The gradient of a stored tensor; NAN where no part has one. */

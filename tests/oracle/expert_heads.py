@@ -12,7 +12,7 @@ import transformers
 from families import IDS
 from family_pruning import DATA, PARE, look, write_model
 
-CASES = ("mixtral", "qwen2_moe", "qwen3_moe", "granitemoe plain")
+CASES = ("mixtral", "qwen2_moe", "qwen3_moe", "granitemoe plain", "gpt_oss")
 METHODS = ("magnitude-l2", "taylor")
 
 

@@ -20,9 +20,10 @@ import transformers
 
 import families
 import sparse
+from expert_pruning import activated_of, is_turned
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "expert_weights.json")
-CASES = ("mixtral", "qwen2_moe every second layer", "granitemoe", "olmoe normalised, one of four")  # without biases, which would be refitted
+CASES = ("mixtral", "qwen2_moe every second layer", "granitemoe", "olmoe normalised, one of four", "gpt_oss clamped")  # attention without biases, which would be refitted
 SHARE_OF_LAYER = 0.01
 ROLES = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
 SHARED = ("gate_proj", "up_proj", "down_proj")
@@ -69,9 +70,12 @@ def gram_of(x):
     return x.T @ x
 
 
-def hidden_of(module, e, x):
-    gate, up = torch.nn.functional.linear(x, module.gate_up_proj[e]).chunk(2, dim=-1)
-    return module.act_fn(gate) * up
+def matrices_of(module, e):
+    """Gate, up and down as [outputs, inputs], in place."""
+    both, down = module.gate_up_proj[e], module.down_proj[e]
+    if is_turned(module):
+        return both[:, 0::2].T, both[:, 1::2].T, down.T
+    return *both.chunk(2), down
 
 
 def put(parameter, rule, gram, masks):
@@ -83,20 +87,21 @@ def put(parameter, rule, gram, masks):
 
 def prune_experts(module, x, index, rule, masks):
     """x: [n, d] what the layer's experts read, index: [n, k] whom tokens reach."""
-    n, width, whole = len(x), module.gate_up_proj.shape[1] // 2, gram_of(x)
+    n, width, whole = len(x), len(matrices_of(module, 0)[0]), gram_of(x)
     grams, rows = [], []
     for e in range(module.num_experts):
         own = x[(index == e).any(1)]
         part = max(len(own), 1) / n
         few, fewer = len(own) < x.shape[1], len(own) < width
         reads = part * whole if few else gram_of(own) + SHARE_OF_LAYER * part * whole
-        acts = part * gram_of(hidden_of(module, e, x)) if fewer else gram_of(hidden_of(module, e, own))
+        acts = part * gram_of(activated_of(module, e, x)) if fewer else gram_of(activated_of(module, e, own))
         grams.append((reads, acts))
         rows.append([len(own), few, fewer])
     for e, (reads, acts) in enumerate(grams):
-        for half in (slice(0, width), slice(width, 2 * width)):
-            put(module.gate_up_proj[e][half], rule, reads, masks)
-        put(module.down_proj[e], rule, acts, masks)
+        gate, up, down = matrices_of(module, e)
+        put(gate, rule, reads, masks)
+        put(up, rule, reads, masks)
+        put(down, rule, acts, masks)
     return rows
 
 
@@ -128,18 +133,19 @@ def run(layer, states, extra):
 
 
 def first_inputs(model):
-    """What the first layer is called with."""
-    got = {}
+    """What the first layer reads, and what each is called with besides."""
+    states, extras = [], []
 
     def catch(_, inputs, named):
-        got["states"] = inputs[0] if inputs else named["hidden_states"]
-        got["extra"] = {k: v for k, v in named.items() if k in ("attention_mask", "position_embeddings", "position_ids")}
+        states.append(inputs[0] if inputs else named["hidden_states"])
+        extras.append({k: v for k, v in named.items() if k in ("attention_mask", "position_embeddings", "position_ids")})
 
-    hook = model.model.layers[0].register_forward_pre_hook(catch, with_kwargs=True)
+    hooks = [layer.register_forward_pre_hook(catch, with_kwargs=True) for layer in model.model.layers]
     with torch.no_grad():
         families.logits_of(model, families.IDS)
-    hook.remove()
-    return got["states"], got["extra"]
+    for hook in hooks:
+        hook.remove()
+    return states[0], extras
 
 
 def case(name):
@@ -147,9 +153,9 @@ def case(name):
     for method, rule in RULES.items():
         with tempfile.TemporaryDirectory() as folder:
             _, _, model = families.build(name, folder)
-        states, extra = first_inputs(model)
+        states, extras = first_inputs(model)
         masks, experts = [], []
-        for layer in model.model.layers:
+        for layer, extra in zip(model.model.layers, extras):
             found, states = prune_layer(layer, states, extra, rule, masks)
             experts.append(found)
         bits = np.concatenate([m.ravel() for m in masks])

@@ -17,6 +17,7 @@ import torch
 import transformers
 from safetensors import safe_open
 from safetensors.torch import save_file
+from transformers.integrations.mxfp4 import convert_moe_packed_tensors
 
 from family_cases import CASES, EXPERT_CASES, SAVED, V
 from importance import counted
@@ -37,9 +38,43 @@ def stream(name):
     return x
 
 
+def packed(name, shape):
+    """Bytes of MXFP4: two numbers each, or an exponent that keeps them below 3/8."""
+    x = counted(stream(name), 0, int(np.prod(shape)))
+    size = (np.abs(x) * 64).astype(np.uint8)
+    made = 120 + size % 4 if name.endswith("_scales") else size + np.where(x < 0, 128, 0)
+    return torch.tensor(made.astype(np.uint8).reshape(shape))
+
+
+def pack(shapes):
+    """Shapes of the tensors that experts' weights [experts, inputs, outputs] are stored as."""
+    out = {}
+    for name, shape in shapes.items():
+        if name.endswith("_proj"):
+            blocks = [shape[0], shape[2], shape[1] // 32]
+            out |= {name + "_blocks": blocks + [16], name + "_scales": blocks}
+        else:
+            out[name] = shape
+    return out
+
+
+def unpacked(tensors):
+    """Those of MXFP4 as the plain ones."""
+    out = {}
+    for name, value in tensors.items():
+        if name.endswith("_blocks"):
+            scales = tensors[name.removesuffix("_blocks") + "_scales"]
+            out[name.removesuffix("_blocks")] = convert_moe_packed_tensors(value, scales, dtype=torch.float64)
+        elif not name.endswith("_scales"):
+            out[name] = value
+    return out
+
+
 def weight(name, shape):
     """Numbers that fp32, fp16 and bf16 hold: around 0 to 1/2 in matrices, to 1/4 in biases; 1/4 to 5/4 in norms."""
     x = counted(stream(name), 0, int(np.prod(shape)))
+    if name.endswith(("_blocks", "_scales")):
+        return packed(name, shape)
     if len(shape) > 1:
         x = x / 4
     else:
@@ -82,16 +117,19 @@ def build(name, folder):
     maker = class_of(given)
     config_path = os.path.join(folder, "config.json")
     with open(config_path, "w", encoding="utf-8") as f:
-        json.dump(given, f)
+        json.dump({key: value for key, value in given.items() if key != "quantization_config"}, f)
     drawn = maker.from_config(transformers.AutoConfig.from_pretrained(folder))
     drawn.save_pretrained(folder)
     shapes = {tensor: list(value.shape) for tensor, value in stored(folder).items()}
-    save_file({tensor: weight(tensor, shape) for tensor, shape in shapes.items()}, os.path.join(folder, "model.safetensors"), {"format": "pt"})
+    if "quantization_config" in given:
+        shapes = pack(shapes)
+    weights = unpacked({tensor: weight(tensor, shape) for tensor, shape in shapes.items()})
+    save_file({tensor: value.contiguous() for tensor, value in weights.items()}, os.path.join(folder, "model.safetensors"), {"format": "pt"})
     with open(config_path, encoding="utf-8") as f:
         saved = json.load(f)
     if name not in SAVED:
         with open(config_path, "w", encoding="utf-8") as f:
-            json.dump(given, f)
+            json.dump({key: value for key, value in given.items() if key != "quantization_config"}, f)
     with everything_double():
         model, info = maker.from_pretrained(folder, dtype=torch.float64, attn_implementation=attention_of(given), output_loading_info=True,
                                             **({"experts_implementation": "eager"} if name in EXPERT_CASES else {}))
@@ -157,7 +195,7 @@ def case(name):
         return {"name": name, "config": config, "loss": digits([loss.detach()], 9)[0], "largest": digits([np.abs(flat).max()])[0],
                 "logits": [digits(flat[token, ::8], 6) for token in PICKED],
                 "dots": digits(flat @ counted(stream("logits"), 0, V)), "greedy": prompts,
-                "tensors": [tensor_row(tensor, shape, found[tensor]) for tensor, shape in shapes.items()]}
+                "tensors": [tensor_row(tensor, shape, found.get(tensor)) for tensor, shape in shapes.items()]}
 
 
 def write(out, cases):

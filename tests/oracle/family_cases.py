@@ -206,11 +206,22 @@ EXPERT_CASES = {
     "glm4_moe_lite": like_llama("glm4_moe_lite", **LATENT, **ROUTED, num_hidden_layers=3, mlp_layer_types=["sparse", "dense", "sparse"]),
     "dots1": like_llama("dots1", **ROUTED, n_shared_experts=1, first_k_dense_replace=1, num_hidden_layers=3, sliding_window=None,
                         norm_topk_prob=True, routed_scaling_factor=1.5),
+    "gpt_oss": like_llama("gpt_oss", **LOCAL, sliding_window=16, head_dim=12, rope_parameters={
+        "rope_type": "yarn", "factor": 32.0, "original_max_position_embeddings": 4, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": False}),
+    "gpt_oss clamped": like_llama("gpt_oss", **LOCAL | {"num_local_experts": 5, "num_experts_per_tok": 3}, sliding_window=16, head_dim=8,
+                                  num_hidden_layers=3, swiglu_limit=0.25, layer_types=[FULL, WINDOW, FULL], attention_bias=False,
+                                  tie_word_embeddings=True, rope_theta=1000.0, rope_scaling={
+                                      "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32, "truncate": False}),
 }
+
+# Whose experts are stored as MXFP4 (families.py, pack).
+EXPERT_CASES["gpt_oss mxfp4"] = like_llama("gpt_oss", **LOCAL | {"intermediate_size": 32}, sliding_window=16, head_dim=8, swiglu_limit=1.0, rope_parameters={
+    "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32, "rope_theta": 1000.0, "truncate": False},
+    quantization_config={"quant_method": "mxfp4", "modules_to_not_convert": ["model.layers.*.self_attn", "model.layers.*.mlp.router"]})
 
 # config.json as transformers saves it, with all the keys that the class knows.
 SAVED = {"llama", "mistral window", "ministral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "phi3 part, longrope", "phi", "olmo clamped", "olmo3",
          "smollm3 list", "granite", "glm", "cohere", "cohere2", "stablelm parallel", "starcoder2", "exaone4", "helium biases", "nemotron", "gpt2", "gpt_neo",
          "gptj", "gpt_neox one after the other", "opt narrow embedding", "bloom", "mpt clamped", "falcon groups", "gemma3 with pictures", "mixtral",
          "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "glm4_moe", "phimoe",
-         "deepseek_v2", "deepseek_v3"}
+         "deepseek_v2", "deepseek_v3", "gpt_oss"}

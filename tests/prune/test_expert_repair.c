@@ -70,48 +70,69 @@ static void down_projections_leave_what_regressions_leave(void **state) {
     }
 }
 
-/* Weights of an expert [f, d] or [d, f] in the file, over those of another with the channels turned by some. */
-static void copy_turned(const place *p, size_t from, size_t to, uint32_t by, bool down) {
-    const pare_tensor *source = p->m.model->tensors[from], *target = p->m.model->tensors[to];
-    const pare_checkpoint *checkpoint = p->m.model->checkpoint;
-    uint64_t rows = source->shape[0], columns = source->shape[1];
-    const char *values = source->data; /* aligned to nothing */
-    float *turned = malloc(rows * columns * sizeof *turned);
-    for (uint64_t i = 0; i < rows; i++)
-        for (uint64_t j = 0; j < columns; j++) {
-            uint64_t at = down ? i * columns + (j + by) % columns : (i + by) % rows * columns + j;
-            memcpy(&turned[i * columns + j], values + at * sizeof *turned, sizeof *turned);
-        }
-    FILE *file = fopen(pare_checkpoint_file(checkpoint, target->file), "r+b");
-    long at =
-        (long)((const char *)target->data - (const char *)pare_checkpoint_mapping(checkpoint, target->file)->data);
-    assert_non_null(file);
-    assert_int_equal(fseek(file, at, SEEK_SET), 0);
-    assert_int_equal(fwrite(turned, sizeof *turned, rows * columns, file), rows * columns);
-    assert_int_equal(fclose(file), 0);
-    free(turned);
+/* Where an element lies behind a tensor's data. */
+static uint64_t place_in(const pare_tensor *tensor, uint64_t row, uint64_t column) {
+    const pare_view *view = tensor->view;
+    if (!view) return row * (tensor->rank == 1 ? 1 : tensor->shape[1]) + column;
+    return (uint64_t)(view->first + (int64_t)row * view->block_step + (int64_t)column * view->column_step);
 }
 
-/* In every layer the other three experts become the first, each with its channels turned by another number. One is
- * chosen of four, and its share is 1, so that the router decides nothing: whatever is merged is the same again. */
+/* Weights of an expert [f, d] or [d, f] in the file, or a bias, over those of another with rows and columns turned. */
+static void copy_turned(const place *p, size_t from, size_t to, uint64_t by_rows, uint64_t by_columns) {
+    const pare_tensor *source = p->m.model->tensors[from], *target = p->m.model->tensors[to];
+    const pare_checkpoint *checkpoint = p->m.model->checkpoint;
+    uint64_t rows = source->shape[0], columns = source->rank == 1 ? 1 : source->shape[1];
+    const char *values = source->data; /* aligned to nothing */
+    FILE *file = fopen(pare_checkpoint_file(checkpoint, target->file), "r+b");
+    const char *begin = (const char *)pare_checkpoint_mapping(checkpoint, target->file)->data;
+    assert_non_null(file);
+    for (uint64_t i = 0; i < rows; i++)
+        for (uint64_t j = 0; j < columns; j++) {
+            uint64_t turned = place_in(source, (i + by_rows) % rows, (j + by_columns) % columns);
+            long at = (long)((const char *)target->data - begin) + (long)(sizeof(float) * place_in(target, i, j));
+            assert_int_equal(fseek(file, at, SEEK_SET), 0);
+            assert_int_equal(fwrite(values + turned * sizeof(float), sizeof(float), 1, file), 1);
+        }
+    assert_int_equal(fclose(file), 0);
+}
+
+/* An expert becomes the first one with its channels turned. */
+static void copy_first(const place *p, uint32_t layer, uint32_t expert) {
+    const pare_config *config = &p->m.model->config;
+    for (pare_expert_part part = 0; part < PARE_EXPERT_PARTS; part++) {
+        bool down = part == PARE_EXPERT_DOWN;
+        copy_turned(p, pare_tensor_id_expert(config, layer, 0, part),
+                    pare_tensor_id_expert(config, layer, expert, part), down ? 0 : expert, down ? expert : 0);
+        if (!config->experts.biased) continue;
+        copy_turned(p, pare_tensor_id_expert_bias(config, layer, 0, part),
+                    pare_tensor_id_expert_bias(config, layer, expert, part), down ? 0 : expert, 0);
+    }
+}
+
+/* In every layer the other experts become the first, each with its channels turned by another number. One is
+ * chosen of all, and its share is 1, so that the router decides nothing: whatever is merged is the same again. */
 static void copies_merge_into_themselves(void **state) {
     static const char *const merge[] = {"experts", "merge", NULL};
+    static const char *const names[] = {"olmoe normalised, one of four", "gpt_oss"};
     const expected *e = *state;
-    place p = place_open(e, "olmoe normalised, one of four");
-    const pare_config *config = &p.m.model->config;
-    json_t *report;
-    for (uint32_t layer = 0; layer < config->layers; layer++)
-        for (uint32_t expert = 1; expert < config->experts.count; expert++)
-            for (pare_expert_part part = 0; part < PARE_EXPERT_PARTS; part++)
-                copy_turned(&p, pare_tensor_id_expert(config, layer, 0, part),
-                            pare_tensor_id_expert(config, layer, expert, part), expert, part == PARE_EXPERT_DOWN);
-    double dense = loss_of(e, p.m.folder);
-    pare_model_close(p.m.model);
-    assert_int_equal(pare_model_open(p.m.folder, &p.m.model), PARE_OK);
-    if (prune(&p, "expert-frequency", 0.5, 1, merge, &report) != PARE_OK) fail_msg("%s", pare_message());
-    assert_close("merged", loss_of(e, p.output), dense, 1e-6);
-    json_decref(report);
-    place_close(&p);
+    for (int i = 0; i < 2; i++) {
+        const json_t *one = family_case(&e->all, names[i]);
+        json_t *json = json_deep_copy(json_object_get(one, "config")), *report;
+        json_object_set_new(json, "num_experts_per_tok", json_integer(1));
+        place p = place_of(e, one, (family_form){.config = json});
+        const pare_config *config = &p.m.model->config;
+        for (uint32_t layer = 0; layer < config->layers; layer++)
+            for (uint32_t expert = 1; expert < config->experts.count; expert++)
+                copy_first(&p, layer, expert);
+        double dense = loss_of(e, p.m.folder);
+        pare_model_close(p.m.model);
+        assert_int_equal(pare_model_open(p.m.folder, &p.m.model), PARE_OK);
+        if (prune(&p, "expert-frequency", 0.5, 1, merge, &report) != PARE_OK) fail_msg("%s", pare_message());
+        assert_close("merged", loss_of(e, p.output), dense, 1e-6);
+        json_decref(report);
+        json_decref(json);
+        place_close(&p);
+    }
 }
 
 /* Points 0, 2, 3.5, 5.6, 20: the nearest two are 2 and 3.5; then 0 is 2.75 from these on average and 5.6 is 2.85,
@@ -154,7 +175,7 @@ static void assert_merged_in_groups(const place *p, const json_t *report) {
 static void all_of_it_is_written(void **state) {
     static const char *const names[] = {
         "qwen2_moe every second layer",         "granitemoe",  "mixtral window", "glm4_moe groups, all layers",
-        "deepseek_v2 groups, straight queries", "deepseek_v3", "phimoe"};
+        "deepseek_v2 groups, straight queries", "deepseek_v3", "phimoe",         "gpt_oss"};
     static const char *const settings[] = {"compensate", "ls",         "router", "fit", "experts",
                                            "merge",      "final_norm", "yes",    NULL};
     const expected *e = *state;

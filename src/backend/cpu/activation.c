@@ -2,6 +2,8 @@
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/vector_math.h"
 
+#include <math.h>
+
 typedef struct activated {
     float value, slope;
 } activated;
@@ -33,6 +35,12 @@ static inline activated relu(float x) {
 static inline activated relu2(float x) {
     float positive = x < 0.0f ? 0.0f : x;
     return (activated){positive * positive, 2.0f * positive};
+}
+
+static inline activated steep_silu(float x) {
+    const float steep = 1.702f;
+    float sigmoid = pare_sigmoid(steep * x), value = x * sigmoid;
+    return (activated){value, sigmoid + steep * value * (1.0f - sigmoid)};
 }
 
 /* The loops over a piece of at most PARE_PIECE elements. Alone, `gate` is what is activated and up is NULL. */
@@ -74,6 +82,7 @@ DEFINE_LOOPS(gelu)
 DEFINE_LOOPS(gelu_tanh)
 DEFINE_LOOPS(relu)
 DEFINE_LOOPS(relu2)
+DEFINE_LOOPS(steep_silu)
 
 static const loops all_loops[PARE_ACTIVATIONS] = {
     [PARE_ACTIVATION_SILU] = {silu_forward, silu_backward},
@@ -81,28 +90,69 @@ static const loops all_loops[PARE_ACTIVATIONS] = {
     [PARE_ACTIVATION_GELU_TANH] = {gelu_tanh_forward, gelu_tanh_backward},
     [PARE_ACTIVATION_RELU] = {relu_forward, relu_backward},
     [PARE_ACTIVATION_RELU2] = {relu2_forward, relu2_backward},
+    [PARE_ACTIVATION_CLAMPED] = {steep_silu_forward, steep_silu_backward},
 };
 
-void pare_cpu_gated_forward(const pare_backend *backend, pare_activation activation, const float *gate, const float *up,
-                            int64_t n, void *out) {
-    const loops *run = &all_loops[activation];
-#pragma omp parallel for schedule(static) if (n > PARE_PARALLEL_MINIMUM)
-    for (int64_t i = 0; i < n; i += PARE_PIECE) {
-        int64_t count = n - i < PARE_PIECE ? n - i : PARE_PIECE;
-        float piece[PARE_PIECE];
-        run->forward(piece, (gate ? gate : up) + i, gate ? up + i : NULL, count);
-        pare_from_float(pare_operand_at(backend, out, i), backend->operand, piece, (size_t)count);
+/* NaN stays. */
+PARE_VECTORIZE static void bound(const float *restrict x, float least, float most, float add, int64_t n,
+                                 float *restrict out) {
+    for (int64_t i = 0; i < n; i++) {
+        float above = x[i] < least ? least : x[i];
+        out[i] = (above > most ? most : above) + add;
     }
 }
 
-void pare_cpu_gated_backward(const pare_backend *backend, pare_activation activation, const float *gate,
-                             const float *up, const float *dout, int64_t n, void *dgate, void *dup) {
-    const loops *run = &all_loops[activation];
+/* Beyond the bounds nothing flows back. */
+PARE_VECTORIZE static void clear_beyond(const float *restrict x, float least, float most, int64_t n,
+                                        float *restrict dx) {
+    for (int64_t i = 0; i < n; i++)
+        dx[i] = x[i] < least || x[i] > most ? 0.0f : dx[i];
+}
+
+/* A piece of what is activated and of what multiplies it, as the loops read them. */
+typedef struct piece {
+    const float *gate, *up; /* up: NULL where it is alone */
+    float bounded[2][PARE_PIECE];
+} piece;
+
+static void enter_piece(pare_gating gating, const float *gate, const float *up, int64_t n, piece *out) {
+    out->gate = gate ? gate : up;
+    out->up = gate ? up : NULL;
+    if (gating.activation != PARE_ACTIVATION_CLAMPED) return;
+    bound(out->gate, -INFINITY, gating.limit, 0.0f, n, out->bounded[0]);
+    out->gate = out->bounded[0];
+    if (!gate) return;
+    bound(up, -gating.limit, gating.limit, 1.0f, n, out->bounded[1]);
+    out->up = out->bounded[1];
+}
+
+void pare_cpu_gated_forward(const pare_backend *backend, pare_gating gating, const float *gate, const float *up,
+                            int64_t n, void *out) {
+    const loops *run = &all_loops[gating.activation];
+#pragma omp parallel for schedule(static) if (n > PARE_PARALLEL_MINIMUM)
+    for (int64_t i = 0; i < n; i += PARE_PIECE) {
+        int64_t count = n - i < PARE_PIECE ? n - i : PARE_PIECE;
+        float result[PARE_PIECE];
+        piece from;
+        enter_piece(gating, gate ? gate + i : NULL, up + i, count, &from);
+        run->forward(result, from.gate, from.up, count);
+        pare_from_float(pare_operand_at(backend, out, i), backend->operand, result, (size_t)count);
+    }
+}
+
+void pare_cpu_gated_backward(const pare_backend *backend, pare_gating gating, const float *gate, const float *up,
+                             const float *dout, int64_t n, void *dgate, void *dup) {
+    const loops *run = &all_loops[gating.activation];
+    bool clamped = gating.activation == PARE_ACTIVATION_CLAMPED;
 #pragma omp parallel for schedule(static) if (n > PARE_PARALLEL_MINIMUM)
     for (int64_t i = 0; i < n; i += PARE_PIECE) {
         int64_t count = n - i < PARE_PIECE ? n - i : PARE_PIECE;
         float activated_piece[PARE_PIECE], up_piece[PARE_PIECE];
-        run->backward(activated_piece, up_piece, (gate ? gate : up) + i, gate ? up + i : NULL, dout + i, count);
+        piece from;
+        enter_piece(gating, gate ? gate + i : NULL, up + i, count, &from);
+        run->backward(activated_piece, up_piece, from.gate, from.up, dout + i, count);
+        if (clamped) clear_beyond((gate ? gate : up) + i, -INFINITY, gating.limit, count, activated_piece);
+        if (clamped && gate) clear_beyond(up + i, -gating.limit, gating.limit, count, up_piece);
         void *to = pare_operand_at(backend, gate ? dgate : dup, i);
         pare_from_float(to, backend->operand, activated_piece, (size_t)count);
         if (gate) pare_from_float(pare_operand_at(backend, dup, i), backend->operand, up_piece, (size_t)count);

@@ -6,6 +6,7 @@
 #include "backend/cpu/attention_mask.h"
 #include "backend/cpu/attention_score.h"
 #include "backend/cpu/attention_single.h"
+#include "backend/cpu/attention_sinks.h"
 #include "backend/cpu/attention_workspace.h"
 #include "backend/cpu/reduce.h"
 #include "backend/cpu/vector_math.h"
@@ -212,6 +213,7 @@ pare_status pare_cpu_attention_forward(const pare_backend *backend, const pare_a
                                        const void *k, const void *v, float *out, float *logsum) {
     if (pare_attention_is_single(s)) {
         pare_attention_single(backend, s, q, k, v, out, logsum);
+        if (s->sinks) pare_attention_add_sinks(s, out, logsum);
         return PARE_OK;
     }
     pare_attention_workspace w;
@@ -221,6 +223,7 @@ pare_status pare_cpu_attention_forward(const pare_backend *backend, const pare_a
     int64_t all = s->batch * s->groups * s->queries * s->shared;
     for (int64_t i = 0; status == PARE_OK && logsum && i < all; i++)
         logsum[i] = w.maximum[i] + logf(w.sum[i]);
+    if (status == PARE_OK && s->sinks) pare_attention_add_sinks(s, out, logsum);
     pare_attention_workspace_free(&w);
     return status;
 }
@@ -279,28 +282,13 @@ static pare_status backward_step(const pare_backend *backend, const pare_attenti
     return PARE_OK;
 }
 
-/* dot[row] = sum(out * dout): the part of the softmax backward that all keys of a row share. */
-static void row_dots(const pare_backend *backend, const pare_attention *s, const float *out, const void *dout,
-                     float *dots) {
-    int64_t rows = s->batch * s->groups * s->queries * s->shared;
-#pragma omp parallel for schedule(static) if (rows * s->head > PARE_PARALLEL_MINIMUM)
-    for (int64_t row = 0; row < rows; row++) {
-        float gradient[PARE_PIECE];
-        dots[row] = 0.0f;
-        for (int64_t i = 0; i < s->head; i += PARE_PIECE) {
-            int64_t count = s->head - i < PARE_PIECE ? s->head - i : PARE_PIECE;
-            pare_to_float(gradient, pare_operand_at(backend, dout, row * s->head + i), backend->operand, (size_t)count);
-            dots[row] += pare_cpu_dot(gradient, out + row * s->head + i, count);
-        }
-    }
-}
-
 pare_status pare_cpu_attention_backward(const pare_backend *backend, const pare_attention *s, const void *q,
                                         const void *k, const void *v, const float *out, const float *logsum,
                                         const void *dout, float *dq, float *dk, float *dv) {
     pare_attention_workspace w;
     PARE_TRY(pare_attention_workspace_new(&w, backend, s, true));
-    row_dots(backend, s, out, dout, w.dot);
+    /* The part of the softmax backward that all keys of a row share. */
+    pare_attention_row_dots(backend, s, out, dout, 0, s->batch * s->groups * s->queries * s->shared, w.dot);
     backward_context context = {.k = k, .v = v, .dout = dout, .logsum = logsum, .dq = dq, .dk = dk, .dv = dv};
     pare_status status = for_each_tile(backend, s, &w, q, backward_step, &context);
     pare_attention_workspace_free(&w);

@@ -16,6 +16,7 @@ static const pare_backend_operations cpu_operations = {
     .attention_bytes = pare_cpu_attention_bytes,
     .attention_forward = pare_cpu_attention_forward,
     .attention_backward = pare_cpu_attention_backward,
+    .sinks_backward = pare_cpu_sinks_backward,
     .gated_forward = pare_cpu_gated_forward,
     .gated_backward = pare_cpu_gated_backward,
     .logsum_update = pare_cpu_logsum_update,

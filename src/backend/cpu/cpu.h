@@ -23,10 +23,12 @@ pare_status pare_cpu_attention_forward(const pare_backend *backend, const pare_a
 pare_status pare_cpu_attention_backward(const pare_backend *backend, const pare_attention *shape, const void *q,
                                         const void *k, const void *v, const float *out, const float *logsum,
                                         const void *dout, float *dq, float *dk, float *dv);
-void pare_cpu_gated_forward(const pare_backend *backend, pare_activation activation, const float *gate, const float *up,
+void pare_cpu_sinks_backward(const pare_backend *backend, const pare_attention *shape, const float *out,
+                             const float *logsum, const void *dout, double *dsinks);
+void pare_cpu_gated_forward(const pare_backend *backend, pare_gating gating, const float *gate, const float *up,
                             int64_t n, void *out);
-void pare_cpu_gated_backward(const pare_backend *backend, pare_activation activation, const float *gate,
-                             const float *up, const float *dout, int64_t n, void *dgate, void *dup);
+void pare_cpu_gated_backward(const pare_backend *backend, pare_gating gating, const float *gate, const float *up,
+                             const float *dout, int64_t n, void *dgate, void *dup);
 void pare_cpu_logsum_update(const pare_backend *backend, const float *logits, int64_t n, int64_t columns, int64_t first,
                             const int32_t *targets, float *maximum, double *sum, float *target_logit);
 void pare_cpu_logits_gradient(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,

@@ -1,5 +1,5 @@
 /* Attention one query row at a time:
- *   p_j = exp(s_j) / sum over the keys that it sees,  out = sum_j p_j v_j. */
+ *   p_j = exp(s_j) / sum over the keys that it sees, and its head's sink,  out = sum_j p_j v_j. */
 #include "backend/reference/reference.h"
 #include "support/memory.h"
 
@@ -18,7 +18,7 @@ typedef struct query {
     const float *q, *keys, *values;
     int64_t slot;          /* among the keys */
     int64_t prefix, start; /* no key of [prefix, start) is seen */
-    double slope;
+    double slope, sink;    /* minus infinity: it has none */
 } query;
 
 static query query_of(const pare_attention *s, int64_t pair, int64_t row, const float *q, const float *k,
@@ -32,7 +32,8 @@ static query query_of(const pare_attention *s, int64_t pair, int64_t row, const 
                    .slot = s->keys - s->queries + token,
                    .prefix = s->prefix ? s->prefix[at] : 0,
                    .start = s->start ? s->start[at] : 0,
-                   .slope = s->slopes ? (double)s->slopes[head] : 0.0};
+                   .slope = s->slopes ? (double)s->slopes[head] : 0.0,
+                   .sink = s->sinks ? (double)s->sinks[head] : -INFINITY};
 }
 
 /* As the query sees it: without what is hidden. */
@@ -71,7 +72,7 @@ static double score(const query *x, int64_t key, double *slope) {
 /* p: [keys] probabilities, 0 where nothing is seen; slopes: [keys] of the scores over q.k. Returns the log of the
  * softmax denominator. */
 static double probabilities(const query *x, double *p, double *slopes) {
-    double highest = -INFINITY, sum = 0.0;
+    double highest = x->sink, sum = 0.0;
     for (int64_t j = 0; j < x->shape->keys; j++) {
         slopes[j] = 0.0;
         p[j] = sees(x, j) ? score(x, j, &slopes[j]) : -INFINITY;
@@ -79,6 +80,7 @@ static double probabilities(const query *x, double *p, double *slopes) {
     }
     for (int64_t j = 0; j < x->shape->keys; j++)
         sum += exp(p[j] - highest);
+    if (x->sink > -INFINITY) sum += exp(x->sink - highest);
     double logsum = highest + log(sum);
     for (int64_t j = 0; j < x->shape->keys; j++)
         p[j] = exp(p[j] - logsum);
@@ -177,4 +179,16 @@ pare_status pare_reference_attention_backward(const pare_backend *backend, const
 uint64_t pare_reference_attention_bytes(const pare_backend *backend, const pare_attention *shape, bool backward) {
     (void)backend, (void)shape, (void)backward;
     return 0;
+}
+
+/* dL/dsink = -p_sink dout.out, as nothing is put out for the sink's share. */
+void pare_reference_sinks_backward(const pare_backend *backend, const pare_attention *s, const float *out,
+                                   const float *logsum, const void *dout, double *dsinks) {
+    const float *gradient = dout;
+    (void)backend;
+    for (int64_t row = 0; row < s->batch * s->groups * s->queries * s->shared; row++) {
+        int64_t head = row / (s->queries * s->shared) % s->groups * s->shared + row % s->shared;
+        double share = exp((double)s->sinks[head] - (double)logsum[row]);
+        dsinks[head] -= share * dot(gradient + row * s->head, out + row * s->head, s->head);
+    }
 }

@@ -11,6 +11,7 @@ static const pare_backend_operations reference_operations = {
     .attention_bytes = pare_reference_attention_bytes,
     .attention_forward = pare_reference_attention_forward,
     .attention_backward = pare_reference_attention_backward,
+    .sinks_backward = pare_reference_sinks_backward,
     .gated_forward = pare_reference_gated_forward,
     .gated_backward = pare_reference_gated_backward,
     .logsum_update = pare_reference_logsum_update,

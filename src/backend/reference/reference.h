@@ -28,10 +28,12 @@ void pare_reference_norm_forward(const pare_backend *backend, const pare_norm *n
 void pare_reference_norm_backward(const pare_backend *backend, const pare_norm *norm, const float *x,
                                   const float *inverse, const float *dy, int64_t n, int64_t d, float *dx,
                                   bool accumulate, double *dweight, double *dbias);
-void pare_reference_gated_forward(const pare_backend *backend, pare_activation activation, const float *gate,
-                                  const float *up, int64_t n, void *out);
-void pare_reference_gated_backward(const pare_backend *backend, pare_activation activation, const float *gate,
-                                   const float *up, const float *dout, int64_t n, void *dgate, void *dup);
+void pare_reference_sinks_backward(const pare_backend *backend, const pare_attention *shape, const float *out,
+                                   const float *logsum, const void *dout, double *dsinks);
+void pare_reference_gated_forward(const pare_backend *backend, pare_gating gating, const float *gate, const float *up,
+                                  int64_t n, void *out);
+void pare_reference_gated_backward(const pare_backend *backend, pare_gating gating, const float *gate, const float *up,
+                                   const float *dout, int64_t n, void *dgate, void *dup);
 void pare_reference_logsum_update(const pare_backend *backend, const float *logits, int64_t n, int64_t columns,
                                   int64_t first, const int32_t *targets, float *maximum, double *sum,
                                   float *target_logit);
