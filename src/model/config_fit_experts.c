@@ -4,14 +4,14 @@
 
 #include <stdio.h>
 
-/* [experts, rows, columns] of all experts, as one run of the file. */
+/* [experts, rows, columns] of all experts, as one run of the file, or of two that take turns. */
 static pare_status expect_fused(const pare_inventory *from, const char *name, uint64_t rows, uint64_t columns) {
     const pare_tensor *tensor;
     const uint32_t experts = from->config->experts.count;
     char expected[96];
     PARE_TRY(pare_inventory_take(from, name, &tensor));
     if (tensor->rank == 3 && tensor->shape[0] == experts && tensor->shape[1] == rows && tensor->shape[2] == columns) {
-        if (!tensor->view) return PARE_OK;
+        if (pare_tensor_is_run(tensor) || tensor->view->halves) return PARE_OK;
         return pare_fail(PARE_UNSUPPORTED,
                          "%s: tensor %s does not lie in the file as it is used; load the model in transformers and "
                          "save it with save_pretrained",

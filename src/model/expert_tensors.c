@@ -48,7 +48,16 @@ static void slice_of(const pare_config *config, uint32_t layer, uint32_t expert,
     out->tensor = *whole;
     out->tensor.rank = 2;
     pare_tensor_resize(&out->tensor, rows, columns);
-    out->tensor.data = (const char *)whole->data + place * out->tensor.bytes;
+    if (whole->view) {
+        out->view = *whole->view;
+        if (out->view.halves)
+            out->view.skipped += (int64_t)place * rows;
+        else
+            out->view.first += (int64_t)place * rows * columns;
+        out->tensor.view = &out->view;
+    } else {
+        out->tensor.data = (const char *)whole->data + place * out->tensor.bytes;
+    }
     pare_expert_name(config, layer, expert, part, name);
     snprintf(out->name, sizeof out->name, "%.120s[%u].%s", name, expert, parts[part]);
     out->tensor.name = out->name;

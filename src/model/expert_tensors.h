@@ -12,6 +12,7 @@
 /* One expert's part of a tensor that holds those of all. */
 typedef struct pare_expert_slice {
     pare_tensor tensor;
+    pare_view view; /* where the whole is a view */
     const pare_tensor *whole;
     size_t id;
     char name[PARE_NAME_BYTES]; /* "model.layers.0.block_sparse_moe.input_linear.weight[3].up" */
