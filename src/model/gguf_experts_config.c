@@ -102,8 +102,12 @@ static int64_t number_of(const pare_gguf *file, const pare_gguf_architecture *ro
 }
 
 bool pare_gguf_fits_row(const pare_gguf *file, const pare_gguf_architecture *row) {
+    char name[PARE_GGUF_NAME_BYTES];
     int64_t gating = number_of(file, row, "expert_gating_func"), layers = number_of(file, row, "block_count");
-    if (row->experts != (number_of(file, row, "expert_count") > 0)) return false;
+    pare_gguf_key_name(row, "expert_count", name);
+    const pare_gguf_entry *count = pare_gguf_find(file, name);
+    bool none = !count || (!count->array && pare_gguf_is_whole(count) && !pare_gguf_whole_at(count, 0));
+    if (row->experts == none) return false;
     if (!pare_gguf_has_latents(row)) return true;
     bool flash = (layers == 47 || layers == 48) && number_of(file, row, "vocab_size") == 154880; /* GLM-4.7-Flash */
     bool sigmoid = gating ? gating == PARE_GGUF_GATING_SIGMOID : flash;
@@ -122,7 +126,7 @@ pare_status pare_gguf_config_experts(const pare_gguf *file, const pare_gguf_arch
     reading r = {.file = file, .row = architecture, .rule = &architecture->family->experts, .json = json};
     if (!architecture->experts) return PARE_OK;
     PARE_TRY(put_counts(&r));
+    PARE_TRY(check_gating(&r));
     PARE_TRY(put_shares(&r));
-    PARE_TRY(put_groups(&r));
-    return check_gating(&r);
+    return put_groups(&r);
 }

@@ -58,6 +58,23 @@ static pare_status mean_own(const pare_gguf_stored *s, uint32_t layer, pare_expe
     return expect(s, s->tensor, out->pieces, (uint64_t)rows, (uint64_t)columns);
 }
 
+/* Forms that llama.cpp has had, and that pare does not read. */
+static pare_status refuse_forms(const pare_gguf_stored *s, uint32_t layer) {
+    unsigned of, expert;
+    char part[8];
+    const char *path = pare_checkpoint_directory(s->checkpoint), *name = s->tensor->name;
+    if (sscanf(name, "blk.%u.ffn_%7[a-z].%u.weight", &of, part, &expert) == 3 && of == layer)
+        return pare_fail(PARE_UNSUPPORTED,
+                         "%s: tensor %s is of one expert, as in files of before April 2024; convert the model again",
+                         path, name);
+    if (sscanf(name, "blk.%u.ffn_gate_up_exps.%7s", &of, part) == 2)
+        return pare_fail(PARE_UNSUPPORTED,
+                         "%s: tensor %s has gate and up of all experts in one, which pare does not read; convert the "
+                         "model to a file that has them apart",
+                         path, name);
+    return PARE_OK;
+}
+
 pare_status pare_gguf_mean_expert(const pare_gguf_stored *s, uint32_t layer, uint64_t piece, pare_gguf_meaning *out,
                                   char name[PARE_NAME_BYTES], bool *known, bool *spoken_for) {
     const pare_config *config = s->config;
@@ -85,7 +102,7 @@ pare_status pare_gguf_mean_expert(const pare_gguf_stored *s, uint32_t layer, uin
         return PARE_OK;
     }
     *known = false;
-    return PARE_OK;
+    return refuse_forms(s, layer);
 }
 
 /* Head by head what makes its key, stored the other way round, above what makes its value. */

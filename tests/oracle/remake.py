@@ -31,6 +31,7 @@ MADE = {
     "generation": (["stories/generation.json"], ["generation.py", "{}/stories/generation.json"], MODEL + ("transformers",)),
     "families": (["families.json"], ["families.py", "{}/families.json"], MODEL + ("transformers",)),
     "gguf_models": (["gguf_models.json.gz"], ["gguf_models.py", "{}/gguf_models.json.gz"], MODEL + ("transformers", "gguf")),
+    "gguf_experts": (["gguf_experts.json.gz"], ["gguf_experts.py", "{}/gguf_experts.json.gz"], MODEL + ("transformers", "gguf")),
     "imatrix": (["imatrix.json"], ["imatrix.py", "{}/imatrix.json"], MODEL + ("transformers", "gguf")),
     "ggml_types": (["ggml_types.json.gz"], ["ggml_types.py", "{}/ggml_types.json.gz"], ("numpy", "gguf")),
     "vision": (["vision.json"], ["vision.py", "{}/vision.json"], MODEL + ("transformers",)),
