@@ -6,7 +6,8 @@
 /* Routers and what goes with them are too small to be worth a block, and decide too much. */
 static pare_status add_exact(pare_gguf_plan *plan, uint32_t layer, pare_expert_tensor what, size_t id) {
     pare_gguf_item *item = &plan->items[plan->count];
-    pare_gguf_place place = {0};
+    pare_gguf_place place = {
+        .layered = what == PARE_EXPERT_ROUTER, .role = PARE_ROLE_GATE, .layer = layer, .layers = plan->config.layers};
     const pare_tensor *tensor = plan->model->tensors[id];
     bool matrix = what == PARE_EXPERT_ROUTER;
     pare_gguf_shape shape = {.rank = matrix ? 2 : 1, .exact = true, .size = {tensor->count}};

@@ -3,6 +3,7 @@
 #include "model/gguf_items.h"
 #include "model/gguf_keys.h"
 #include "model/gguf_padding.h"
+#include "model/latent_tensors.h"
 #include "model/names.h"
 #include "support/memory.h"
 #include "support/progress.h"
@@ -229,15 +230,21 @@ static pare_status fill(pare_gguf_plan *plan) {
     return PARE_OK;
 }
 
-/* Mean squares of what enters each column. */
+/* Mean squares of what enters each column, expert by expert; where one has seen nothing, all columns are alike. */
 static pare_status take_importance(const pare_imatrix_file *imatrix, const pare_gguf_item *item, float **out) {
     size_t columns = (size_t)item->place.columns;
-    double *squares, tokens;
-    PARE_TRY(pare_alloc(out, columns, sizeof **out, "the importance of columns"));
+    uint32_t matrices = item->experts ? item->parts : 1;
+    double *squares, tokens = 0;
+    PARE_TRY(pare_alloc(out, matrices * columns, sizeof **out, "the importance of columns"));
     PARE_TRY(pare_alloc(&squares, columns, sizeof *squares, "the importance of columns"));
-    pare_status status = pare_imatrix_take(imatrix, item->name, (int64_t)columns, squares, &tokens);
-    for (size_t i = 0; i < columns && status == PARE_OK; i++)
-        (*out)[i] = (float)squares[i] / (float)tokens;
+    pare_status status = PARE_OK;
+    for (uint32_t m = 0; m < matrices && status == PARE_OK; m++) {
+        status = item->experts
+                     ? pare_imatrix_take_one(imatrix, item->name, matrices, m, (int64_t)columns, squares, &tokens)
+                     : pare_imatrix_take(imatrix, item->name, (int64_t)columns, squares, &tokens);
+        for (size_t i = 0; i < columns && status == PARE_OK; i++)
+            (*out)[m * columns + i] = tokens > 0 ? (float)squares[i] / (float)tokens : 1;
+    }
     pare_free(squares);
     return status;
 }
@@ -248,11 +255,13 @@ static pare_status weigh(pare_gguf_plan *plan) {
     PARE_TRY(pare_alloc(&plan->importance, plan->count, sizeof *plan->importance, "the importance of columns"));
     for (size_t i = 0; i < plan->count; i++) {
         const pare_gguf_item *item = &plan->items[i];
-        bool matrix = plan->declarations[i].rank == 2 && plan->declarations[i].type->weighed;
+        pare_gguf_declaration *d = &plan->declarations[i];
+        bool matrix = d->rank > 1 && d->type->weighed;
         bool layered = pare_gguf_plan_reads(plan, i) && item->place.layered;
         if (!matrix || (!layered && !pare_imatrix_has(plan->imatrix, item->name))) continue;
         PARE_TRY(take_importance(plan->imatrix, item, &plan->importance[i]));
-        plan->declarations[i].importance = plan->importance[i];
+        d->importance = plan->importance[i];
+        d->alike = item->experts ? d->shape[1] : 0;
     }
     return PARE_OK;
 }
@@ -261,7 +270,7 @@ pare_status pare_gguf_plan_make(const pare_model *model, const pare_gguf_form *f
                                 pare_gguf_plan *out) {
     *out = (pare_gguf_plan){.model = model, .config = model->config, .form = form, .imatrix = imatrix};
     out->config.widths = NULL;
-    if (imatrix) PARE_TRY(pare_experts_refuse(model, "an importance matrix"));
+    if (imatrix) PARE_TRY(pare_latents_refuse(model, "an importance matrix"));
     pare_status status = fill(out);
     if (status == PARE_OK) status = weigh(out);
     if (status != PARE_OK) pare_gguf_plan_free(out);
@@ -270,7 +279,7 @@ pare_status pare_gguf_plan_make(const pare_model *model, const pare_gguf_form *f
 
 bool pare_gguf_plan_reads(const pare_gguf_plan *plan, size_t index) {
     const pare_gguf_place *place = &plan->items[index].place;
-    return plan->declarations[index].rank == 2 && (place->layered || (place->head && !plan->model->config.tied));
+    return plan->declarations[index].rank > 1 && (place->layered || (place->head && !plan->model->config.tied));
 }
 
 void pare_gguf_plan_free(pare_gguf_plan *plan) {

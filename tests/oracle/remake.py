@@ -33,6 +33,7 @@ MADE = {
     "gguf_models": (["gguf_models.json.gz"], ["gguf_models.py", "{}/gguf_models.json.gz"], MODEL + ("transformers", "gguf")),
     "gguf_experts": (["gguf_experts.json.gz"], ["gguf_experts.py", "{}/gguf_experts.json.gz"], MODEL + ("transformers", "gguf")),
     "imatrix": (["imatrix.json"], ["imatrix.py", "{}/imatrix.json"], MODEL + ("transformers", "gguf")),
+    "imatrix_experts": (["imatrix_experts.json"], ["imatrix_experts.py", "{}/imatrix_experts.json"], MODEL + ("transformers",)),
     "ggml_types": (["ggml_types.json.gz"], ["ggml_types.py", "{}/ggml_types.json.gz"], ("numpy", "gguf")),
     "vision": (["vision.json"], ["vision.py", "{}/vision.json"], MODEL + ("transformers",)),
     "vit_digits": (["vit-digits.json"], ["vit_digits.py", "{}/vit-digits.json"], MODEL + ("transformers", "PIL")),
