@@ -156,7 +156,9 @@ pare_status pare_gguf_target_find(const pare_config *config, const char *path, p
     const pare_gguf_architecture *row;
     *out = (pare_gguf_target){.positions = config->stated_positions};
     if (config->experts.jitter > 0)
-        snprintf(reason, REASON_BYTES, "llama.cpp's architecture phimoe has shares of one softmax, not sparsemixer's");
+        snprintf(
+            reason, REASON_BYTES,
+            "llama.cpp's architecture phimoe has RMS norms and one softmax in place of layer norms and sparsemixer");
     for (int own = 1; own >= 0 && !out->row; own--)
         for (size_t i = 0; (row = pare_gguf_architecture_at(i)) && !out->row; i++) {
             bool asked = own ? pare_gguf_is_own(row, config->family)

@@ -136,6 +136,56 @@ static void packed_experts_are_read(void **state) {
     families_free(&all);
 }
 
+/* With a latent of 32 numbers, values are blocks of 8 bits, and keys, whose rows are 10 numbers, F16: what is read as
+ * one matrix is neither. */
+static json_t *longer_latent(const json_t *one) {
+    json_t *copy = json_deep_copy(one), *row;
+    size_t i;
+    json_object_set_new(json_object_get(copy, "config"), "kv_lora_rank", json_integer(32));
+    json_array_foreach(json_object_get(copy, "tensors"), i, row) {
+        const char *name = json_string_value(json_array_get(row, 0));
+        json_t *shape = json_array_get(row, 1);
+        if (strstr(name, "kv_a_layernorm")) json_array_set_new(shape, 0, json_integer(32));
+        if (strstr(name, "kv_a_proj")) json_array_set_new(shape, 0, json_integer(32 + 6));
+        if (strstr(name, "kv_b_proj")) json_array_set_new(shape, 1, json_integer(32));
+    }
+    return copy;
+}
+
+static void halves_of_two_types_are_one(void **state) {
+    (void)state;
+    enum { PLAIN = 10, VALUE = 8, RANK = 32 };
+    families all = gguf_models_load_from("gguf_experts.json.gz");
+    json_t *one = longer_latent(family_case(&all, "deepseek_v3"));
+    family_model m = family_open(one, (family_form){0});
+    pare_model *again;
+    char *path;
+    int rounded = 0;
+    if (export(m.model, m.folder, "q8_0", &path) != PARE_OK) fail_msg("%s", pare_message());
+    assert_int_equal(pare_model_open(path, &again), PARE_OK);
+    const pare_tensor *tensor = pare_model_tensor(again, 1, PARE_ROLE_V);
+    assert_int_equal(tensor->dtype, PARE_DTYPE_F32);
+    assert_string_equal(pare_tensor_type_name(tensor), "Q8_0");
+    assert_int_equal(pare_tensor_run_count(tensor), 2);
+    for (uint64_t at = 0; at < tensor->count; at += RANK) {
+        float here[RANK], there[RANK], apart = 0;
+        pare_tensor_values(tensor, at, RANK, here);
+        pare_tensor_values(pare_model_tensor(m.model, 1, PARE_ROLE_V), at, RANK, there);
+        for (int i = 0; i < RANK; i++)
+            apart = fmaxf(apart, fabsf(here[i] - there[i]));
+        /* F16 holds the weights, which are made so (families.h); 8 bits are half a 127th of the largest away. */
+        bool key = at / RANK % (PLAIN + VALUE) < PLAIN;
+        if (!(apart <= (key ? 0 : 0.5f / 127))) fail_msg("row %d: apart by %g", (int)(at / RANK), (double)apart);
+        rounded += apart > 0;
+    }
+    assert_in_range(rounded, 4 * VALUE / 2, 4 * VALUE);
+    pare_model_close(again);
+    free(path);
+    family_close(&m);
+    json_decref(one);
+    families_free(&all);
+}
+
 /* A Mixtral of two layers whose rows are blocks of 256. */
 static json_t *wide_mixtral(uint32_t experts) {
     static const struct {
@@ -249,6 +299,7 @@ static void others_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_are_the_converters), cmocka_unit_test(packed_experts_are_read),
-        cmocka_unit_test(types_are_llama_quantizes), cmocka_unit_test(others_are_refused)};
+        cmocka_unit_test(halves_of_two_types_are_one), cmocka_unit_test(types_are_llama_quantizes),
+        cmocka_unit_test(others_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
