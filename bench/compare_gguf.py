@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """What llama.cpp makes of the GGUF files that pare writes: the same log-likelihoods, and the same greedy text?
 
-usage: compare_gguf.py [--types f32,f16] [--ways whole,heads,layers,dropped] [--text TEXT] [--prompt TEXT] [--scratch DIR] PARE MODEL...
+usage: compare_gguf.py [--types f32,f16] [--ways whole,heads,layers,dropped,experts,sparse] [--text TEXT] [--prompt TEXT] [--scratch DIR] [--library FILE] PARE MODEL...
 
 Each MODEL (a folder) is taken whole, with half of the heads and channels of every layer gone (heads), of layer 1 alone (layers:
-architecture deci), and without layer 1 (dropped); what pare does not prune or write that way is left out with its reason. The
-table has the architecture in the file, the mean negative log-likelihood of 64 drawn ids (or of the first 256 tokens of TEXT), by
-pare from the folder and by llama.cpp from the file, and whether 40 greedy tokens are the same (where there is a tokenizer and
-PROMPT). llama.cpp takes the factors of a longrope by the size of its context, here 512. Needs the Python packages gguf, numpy, cffi and llama-cpp-py-sync (llama.cpp's C interface)."""
+architecture deci), without layer 1 (dropped), without a third of its experts (experts), and with half of its weights zero
+(sparse); what pare does not prune or write that way is left out with its reason. The table has the architecture in the file, the
+mean negative log-likelihood of 64 drawn ids (or of the first 256 tokens of TEXT), by pare from the folder and from the file and by
+llama.cpp from the file, and whether 40 greedy tokens are the same (where there is a tokenizer and PROMPT). llama.cpp takes the
+factors of a longrope by the size of its context, here 512. Needs the Python packages gguf, numpy, cffi and llama-cpp-py-sync
+(llama.cpp's C interface); --library takes that of another build, of the same version, such as the module of xllamacpp."""
 import argparse
 import json
 import os
@@ -21,7 +23,8 @@ import numpy
 from llama_cpp_py_sync._cffi_bindings import get_ffi, get_lib
 
 WAYS = {"whole": None, "heads": ("--method", "random", "--ratio", "0.5"), "layers": ("--method", "random", "--ratio", "0.5", "--layers", "1:2"),
-        "dropped": ("--drop-layers", "1")}
+        "dropped": ("--drop-layers", "1"), "experts": ("--mode", "expert", "--method", "random", "--ratio", "0.34"),
+        "sparse": ("--method", "magnitude", "--sparsity", "0.5")}
 BOUND = {"f32": 5e-4, "f16": 2e-3, "bf16": 2e-3}  # of a loss of 8
 TOKENS = 40
 
@@ -31,8 +34,9 @@ def run(*words):
 
 
 class Llama:
-    def __init__(self, path):
-        self.ffi, self.lib = get_ffi(), get_lib()
+    def __init__(self, path, library=None):
+        self.ffi = get_ffi()
+        self.lib = self.ffi.dlopen(library) if library else get_lib()
         self.quiet = self.ffi.callback("void(int, char *, void *)", lambda *_: None)
         self.lib.llama_log_set(self.ffi.cast("ggml_log_callback", self.quiet), self.ffi.NULL)
         self.model = self.lib.llama_model_load_from_file(str(path).encode(), self.lib.llama_model_default_params())
@@ -41,7 +45,7 @@ class Llama:
         settings = self.lib.llama_context_default_params()
         settings.n_ctx = settings.n_batch = settings.n_ubatch = 512
         settings.n_threads = settings.n_threads_batch = 1
-        settings.type_k = settings.type_v = 0  # F32: F16 turns near ties
+        settings.type_k = settings.type_v = settings.flash_attn_type = 0  # all of it in F32: F16 turns near ties, of experts, too
         self.context = self.lib.llama_init_from_model(self.model, settings)
         self.vocabulary = self.lib.llama_model_get_vocab(self.model)
 
@@ -106,25 +110,30 @@ def ids_of(options, folder, llama):
     return [draw.randrange(3, config.get("text_config", config)["vocab_size"]) for _ in range(64)]
 
 
+def loss(options, model, rows, length):
+    measured = run(options.pare, "eval", model, "--text", rows, "--window", length, "--compute", "fp32", "--quiet", "--json")
+    return json.loads(measured.stdout)["texts"][0]["nll"]
+
+
 def compare(options, folder, kind):
     path = os.path.join(options.scratch, "model.gguf")
     done = run(options.pare, "export", folder, "-o", path, "--type", kind, "--force", "--quiet")
     if done.returncode:
         return None, done.stderr.strip().split("\n")[-1]
     architecture = str(gguf.GGUFReader(path).fields["general.architecture"].contents())
-    llama = Llama(path)
+    llama = Llama(path, options.library)
     ids = ids_of(options, folder, llama)
     rows = os.path.join(options.scratch, "ids.json")
     with open(rows, "w", encoding="utf-8") as file:
         json.dump([ids], file)
-    measured = run(options.pare, "eval", folder, "--text", rows, "--window", len(ids), "--compute", "fp32", "--quiet", "--json")
-    ours, theirs, same = json.loads(measured.stdout)["texts"][0]["nll"], llama.loss(ids), "-"
+    ours, again = (loss(options, model, rows, len(ids)) for model in (folder, path))
+    theirs, same = llama.loss(ids), "-"
     if options.prompt and os.path.exists(os.path.join(folder, "tokenizer_config.json")):
         text = run(options.pare, "generate", folder, "--prompt", options.prompt, "--tokens", TOKENS, "--compute", "fp32").stdout
         own = text.removeprefix(options.prompt).strip()
         same = "same" if own == llama.write(options.prompt, TOKENS).strip() else "DIFFERS"
     llama.close()
-    return (architecture, ours, theirs, same), None
+    return (architecture, ours, again, theirs, same), None
 
 
 def main():
@@ -134,10 +143,11 @@ def main():
     parser.add_argument("--text")
     parser.add_argument("--prompt")
     parser.add_argument("--scratch")
+    parser.add_argument("--library")
     parser.add_argument("pare")
     parser.add_argument("models", nargs="+")
     options, failed = parser.parse_args(), False
-    print("| model | way | type | architecture | pare | llama.cpp | apart | 40 tokens |\n|" + " --- |" * 8)
+    print("| model | way | type | architecture | pare | its file | llama.cpp | apart | 40 tokens |\n|" + " --- |" * 9)
     with tempfile.TemporaryDirectory(dir=options.scratch) as options.scratch:
         for folder in options.models:
             for way in options.ways.split(","):
@@ -145,10 +155,11 @@ def main():
                 for kind in options.types.split(",") if smaller else ():
                     row, reason = compare(options, smaller, kind)
                     if row:
-                        apart = abs(row[1] - row[2])
-                        failed |= apart > BOUND.get(kind, 1) * max(1, row[1] / 8) or row[3] == "DIFFERS"
+                        apart, exact = abs(row[1] - row[3]), abs(row[1] - row[2]) < 1e-6 * row[1] or kind != "f32"
+                        failed |= apart > BOUND.get(kind, 1) * max(1, row[1] / 8) or row[4] == "DIFFERS" or not exact
                         name = os.path.basename(os.path.normpath(folder))
-                        print(f"| {name} | {way} | {kind} | {row[0]} | {row[1]:.5f} | {row[2]:.5f} | {apart:.1e} | {row[3]} |", flush=True)
+                        numbers = " | ".join(f"{number:.5f}" for number in row[1:4])
+                        print(f"| {name} | {way} | {kind} | {row[0]} | {numbers} | {apart:.1e} | {row[4]} |", flush=True)
                 if reason:
                     print(f"{folder}, {way}: {reason}", file=sys.stderr)
     return failed

@@ -1,4 +1,5 @@
 #include "calibrate/imatrix.h"
+#include "model/expert_tensors.h"
 #include "model/gguf_write.h"
 #include "support/memory.h"
 
@@ -67,6 +68,7 @@ pare_status pare_imatrix_norms(const pare_imatrix_file *imatrix, const pare_mode
     filling f = {.imatrix = imatrix, .wanted = wanted, .norms = out};
     const pare_gguf_form *form;
     *out = (pare_input_norms){0};
+    PARE_TRY(pare_experts_refuse(model, "an importance matrix in place of text"));
     PARE_TRY(pare_gguf_form_find(NULL, &form));
     PARE_TRY(pare_gguf_plan_make(model, form, NULL, &f.plan));
     pare_status status = pare_input_norms_new(model, NULL, false, out);

@@ -4,8 +4,8 @@
 #include "checkpoint/bitmask.h"
 #include "checkpoint/durable.h"
 #include "checkpoint/header.h"
-#include "support/memory.h"
 #include "support/json.h"
+#include "support/memory.h"
 #include "support/progress.h"
 
 #include <errno.h>

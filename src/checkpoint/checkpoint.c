@@ -21,7 +21,8 @@ struct pare_checkpoint {
     char *directory;
     pare_shard_index index;  /* empty without shards */
     pare_gguf_set gguf;      /* empty unless the model is one */
-    pare_view *views;        /* of the tensors of GGUF files, one for each; or of those that are MXFP4 */
+    pare_gguf_room *rooms;   /* [gguf.count] of the tensors of GGUF files */
+    pare_view *views;        /* of tensors that are MXFP4 */
     pare_safetensors *files; /* of GGUF files: lists of their tensors, in mappings that are theirs */
     size_t file_count;
     pare_meta_params params; /* of Meta's format; empty without */
@@ -50,6 +51,7 @@ static uint32_t *find_slot(const pare_checkpoint *checkpoint, const char *name) 
 
 static bool equal_tensors(const pare_tensor *a, const pare_tensor *b) {
     uint64_t bytes = pare_tensor_stored_bytes(a);
+    if ((a->view && a->view->halves) || (b->view && b->view->halves)) return false;
     if (a->dtype != b->dtype || a->rank != b->rank || bytes != pare_tensor_stored_bytes(b)) return false;
     if (strcmp(pare_tensor_type_name(a), pare_tensor_type_name(b)) != 0) return false;
     if (memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) != 0) return false;
@@ -144,6 +146,8 @@ static void forget_tensors(pare_checkpoint *checkpoint) {
         if (checkpoint->gguf.count) checkpoint->files[i].mapping = (pare_mapping){0};
         pare_safetensors_close(&checkpoint->files[i]);
     }
+    for (size_t i = 0; checkpoint->rooms && i < checkpoint->gguf.count; i++)
+        pare_gguf_room_free(&checkpoint->rooms[i]);
     pare_free(checkpoint->tensors);
     pare_free(checkpoint->slots);
     checkpoint->tensors = NULL;
@@ -152,23 +156,18 @@ static void forget_tensors(pare_checkpoint *checkpoint) {
 }
 
 pare_status pare_checkpoint_interpret(pare_checkpoint *checkpoint, pare_gguf_meaning_fn *meaning, void *context) {
-    pare_view *views = checkpoint->views;
     forget_tensors(checkpoint);
     for (size_t i = 0; i < checkpoint->gguf.count; i++) {
-        const pare_gguf *file = &checkpoint->gguf.files[i];
-        PARE_TRY(pare_gguf_list_tensors(file, meaning, context, views, &checkpoint->files[i]));
+        const pare_gguf_source from = {.file = &checkpoint->gguf.files[i], .index = i};
+        PARE_TRY(pare_gguf_list_tensors(from, meaning, context, &checkpoint->rooms[i], &checkpoint->files[i]));
         checkpoint->file_count++;
-        views += file->tensor_count;
     }
     return build_table(checkpoint);
 }
 
 static pare_status open_gguf(pare_checkpoint *checkpoint) {
-    size_t total = 0;
     PARE_TRY(pare_gguf_set_open(checkpoint->directory, &checkpoint->gguf));
-    for (size_t i = 0; i < checkpoint->gguf.count; i++)
-        total += checkpoint->gguf.files[i].tensor_count;
-    PARE_TRY(pare_alloc(&checkpoint->views, total, sizeof *checkpoint->views, "tensor descriptions"));
+    PARE_TRY(pare_alloc(&checkpoint->rooms, checkpoint->gguf.count, sizeof *checkpoint->rooms, "the list of files"));
     PARE_TRY(pare_alloc(&checkpoint->files, checkpoint->gguf.count, sizeof *checkpoint->files, "the list of files"));
     return pare_checkpoint_interpret(checkpoint, NULL, NULL);
 }
@@ -240,6 +239,7 @@ void pare_checkpoint_close(pare_checkpoint *checkpoint) {
     if (!checkpoint) return;
     forget_tensors(checkpoint);
     pare_free(checkpoint->files);
+    pare_free(checkpoint->rooms);
     pare_free(checkpoint->views);
     pare_meta_free(&checkpoint->meta);
     pare_meta_params_free(&checkpoint->params);
@@ -255,6 +255,15 @@ const char *pare_checkpoint_directory(const pare_checkpoint *checkpoint) {
 
 const pare_gguf *pare_checkpoint_gguf(const pare_checkpoint *checkpoint) {
     return checkpoint->gguf.count ? &checkpoint->gguf.files[0] : NULL;
+}
+
+const pare_gguf_tensor *pare_checkpoint_gguf_tensor(const pare_checkpoint *checkpoint, const char *name, size_t *file) {
+    for (*file = 0; *file < checkpoint->gguf.count; ++*file) {
+        const pare_gguf *here = &checkpoint->gguf.files[*file];
+        for (size_t i = 0; i < here->tensor_count; i++)
+            if (strcmp(here->tensors[i].name, name) == 0) return &here->tensors[i];
+    }
+    return NULL;
 }
 
 size_t pare_checkpoint_count(const pare_checkpoint *checkpoint) {

@@ -30,7 +30,9 @@ typedef struct pare_tensor {
 
 typedef struct pare_checkpoint pare_checkpoint;
 struct pare_gguf_meaning;
-typedef pare_status pare_gguf_meaning_fn(void *context, const pare_gguf_tensor *tensor, struct pare_gguf_meaning *out);
+/* piece: 0, and where *out says that the tensor is more than one, the others in turn. */
+typedef pare_status pare_gguf_meaning_fn(void *context, const pare_gguf_tensor *tensor, uint64_t piece,
+                                         struct pare_gguf_meaning *out);
 
 /* Maps model.safetensors of the place's folder, or else the shards that model.safetensors.index.json names, or else
  * expands model.pare-sparse, or else maps pytorch_model.bin or the shards of pytorch_model.bin.index.json
@@ -49,6 +51,9 @@ const char *pare_checkpoint_directory(const pare_checkpoint *checkpoint);
 
 /* The GGUF file (of several, the first), for its metadata; NULL: the tensors come from something else. */
 const pare_gguf *pare_checkpoint_gguf(const pare_checkpoint *checkpoint);
+
+/* A tensor as one of the GGUF files has it, and which of them; NULL: there is none of that name. */
+const pare_gguf_tensor *pare_checkpoint_gguf_tensor(const pare_checkpoint *checkpoint, const char *name, size_t *file);
 
 /* Lists the tensors of a GGUF file anew, by what they mean to the model (gguf_tensors.h). What was found of the
  * checkpoint before is not to be used any more. */

@@ -142,16 +142,18 @@ static pare_status encode_rows(pare_gguf_writer *writer, const pare_gguf_declara
                                uint64_t rows) {
     const pare_ggml_type *type = tensor->type;
     uint64_t columns = tensor->shape[tensor->rank - 1], blocks = columns / type->elements, bytes = blocks * type->bytes;
-    uint64_t most = BUFFER_BYTES / bytes;
+    uint64_t most = BUFFER_BYTES / bytes, before = writer->supplied / columns;
     if (!most)
         return pare_fail(PARE_UNSUPPORTED, "tensor %s has rows of %llu elements, too long to be weighed", tensor->name,
                          (unsigned long long)columns);
     for (uint64_t done = 0, take; done < rows; done += take) {
         take = rows - done < most ? rows - done : most;
 #pragma omp parallel for schedule(dynamic)
-        for (int64_t row = 0; row < (int64_t)take; row++)
-            type->weighed(values + (done + (uint64_t)row) * columns, tensor->importance, blocks,
+        for (int64_t row = 0; row < (int64_t)take; row++) {
+            uint64_t at = done + (uint64_t)row, list = tensor->alike ? (before + at) / tensor->alike : 0;
+            type->weighed(values + at * columns, tensor->importance + list * columns, blocks,
                           writer->buffer + (uint64_t)row * bytes);
+        }
         PARE_TRY(pare_durable_write(&writer->file, writer->buffer, take * bytes));
     }
     return PARE_OK;

@@ -11,6 +11,7 @@ typedef struct pare_gguf_declaration {
     int rank;
     uint64_t shape[PARE_GGUF_MAX_RANK]; /* outermost first; the last a multiple of the type's elements */
     const float *importance;            /* [the last size] of every column (ggml_types.h: weighed); NULL: all alike */
+    uint64_t alike;                     /* rows that have one importance, the next following it; 0: all */
 } pare_gguf_declaration;
 
 /* *bytes: of the whole file. Fails on shapes too large to be true, and on rows that are no whole number of blocks. */

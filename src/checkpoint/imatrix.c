@@ -91,7 +91,7 @@ static pare_status add_entry(pare_imatrix_file *m, const tensor_of *sorted, tens
     if (counts->count != entry->matrices)
         return pare_fail(PARE_FORMAT_ERROR, "%s: the tensor %s has %llu counts for %llu matrices", m->path,
                          counts->name, (unsigned long long)counts->count, (unsigned long long)entry->matrices);
-    entry->count = (double)float_at(counts->data, 0);
+    entry->counts = counts->data;
     entry->name = strndup(sums->name, stem);
     if (!entry->name) return pare_fail(PARE_OUT_OF_MEMORY, "not enough memory for the entries of %s", m->path);
     m->count++;
@@ -182,21 +182,32 @@ void pare_imatrix_close(pare_imatrix_file *m) {
     *m = (pare_imatrix_file){0};
 }
 
-static pare_status check_entry(const pare_imatrix_file *m, const char *name, int64_t width,
+static double count_of(const pare_imatrix_entry *entry, uint32_t index) {
+    return entry->counts ? (double)float_at(entry->counts, index) : entry->count;
+}
+
+static pare_status check_entry(const pare_imatrix_file *m, const char *name, uint32_t matrices, int64_t width,
                                const pare_imatrix_entry *entry) {
     if (!entry)
         return pare_fail(PARE_FORMAT_ERROR,
                          "%s has no sums for %s, which the model has: it is of another model, or of a part of one",
                          m->path, name);
-    if (entry->matrices != 1)
+    if (entry->matrices != matrices && matrices == 1)
         return pare_fail(PARE_FORMAT_ERROR, "%s: %s is of %llu experts, and the model has one matrix there", m->path,
                          name, (unsigned long long)entry->matrices);
+    if (entry->matrices != matrices)
+        return pare_fail(PARE_FORMAT_ERROR, "%s: %s is of %llu experts, and the model has %u", m->path, name,
+                         (unsigned long long)entry->matrices, matrices);
     if (entry->width != (uint64_t)width)
         return pare_fail(PARE_FORMAT_ERROR, "%s: %s has %llu inputs, and the model's has %lld: it is of another model",
                          m->path, name, (unsigned long long)entry->width, (long long)width);
-    if (entry->count > 0 && isfinite(entry->count)) return PARE_OK;
+    return PARE_OK;
+}
+
+static pare_status check_count(const pare_imatrix_file *m, const char *name, double count, bool none) {
+    if ((count > 0 || (none && count >= 0)) && isfinite(count)) return PARE_OK;
     return pare_fail(PARE_FORMAT_ERROR, "%s: the sums for %s are of %g tokens: nothing was measured there", m->path,
-                     name, entry->count);
+                     name, count);
 }
 
 pare_status pare_imatrix_dataset(const pare_imatrix_file *m, char **out) {
@@ -219,14 +230,22 @@ bool pare_imatrix_has(const pare_imatrix_file *m, const char *name) {
 
 pare_status pare_imatrix_take(const pare_imatrix_file *m, const char *name, int64_t width, double *squares,
                               double *tokens) {
+    PARE_TRY(pare_imatrix_take_one(m, name, 1, 0, width, squares, tokens));
+    return check_count(m, name, *tokens, false);
+}
+
+pare_status pare_imatrix_take_one(const pare_imatrix_file *m, const char *name, uint32_t matrices, uint32_t index,
+                                  int64_t width, double *squares, double *tokens) {
     const pare_imatrix_entry *entry = find(m, name);
-    PARE_TRY(check_entry(m, name, width, entry));
+    PARE_TRY(check_entry(m, name, matrices, width, entry));
+    *tokens = count_of(entry, index);
+    PARE_TRY(check_count(m, name, *tokens, true));
+    uint64_t first = (uint64_t)index * (uint64_t)width;
     for (int64_t i = 0; i < width; i++) {
-        squares[i] = (double)float_at(entry->squares, (uint64_t)i) * entry->scale;
+        squares[i] = (double)float_at(entry->squares, first + (uint64_t)i) * entry->scale;
         if (!(squares[i] >= 0.0) || !isfinite(squares[i]))
             return pare_fail(PARE_FORMAT_ERROR, "%s: the sum of squares of input %lld of %s is %g", m->path,
                              (long long)i, name, squares[i]);
     }
-    *tokens = entry->count;
     return PARE_OK;
 }

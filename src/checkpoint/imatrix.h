@@ -11,7 +11,8 @@ typedef struct pare_imatrix_entry {
     uint64_t width, matrices;     /* matrices: 1, or the experts that lie in one tensor */
     const unsigned char *squares; /* float [matrices, width], little-endian, of any alignment */
     double scale;                 /* of these */
-    double count;                 /* tokens; of several matrices: the first one's */
+    const unsigned char *counts;  /* float [matrices], likewise: tokens; NULL: `count` */
+    double count;
 } pare_imatrix_entry;
 
 typedef struct pare_imatrix_file {
@@ -42,11 +43,17 @@ bool pare_imatrix_has(const pare_imatrix_file *imatrix, const char *name);
 pare_status pare_imatrix_take(const pare_imatrix_file *imatrix, const char *name, int64_t width, double *squares,
                               double *tokens);
 
+/* The same of matrix `index` of `matrices` that are in one, which may have seen no tokens. */
+pare_status pare_imatrix_take_one(const pare_imatrix_file *imatrix, const char *name, uint32_t matrices, uint32_t index,
+                                  int64_t width, double *squares, double *tokens);
+
 /* What is written of one matrix. */
 typedef struct pare_imatrix_row {
     const char *name;
     int64_t width;
-    const double *squares; /* [width] */
+    uint32_t matrices;     /* that are in one; 0: it is one matrix */
+    const double *squares; /* [matrices, width] */
+    const double *tokens;  /* [matrices] that each has seen; NULL: all */
 } pare_imatrix_row;
 
 /* The whole file, as llama-imatrix would write it, in out->bytes [out->size]; free with pare_gguf_metadata_free.

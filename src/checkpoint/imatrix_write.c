@@ -20,10 +20,15 @@ typedef struct drawing {
 
 static pare_status declare(drawing *d, size_t at, const char *suffix, uint64_t elements) {
     const char *name = d->rows[at / 2].name;
+    const uint32_t matrices = d->rows[at / 2].matrices;
     if (snprintf(d->names[at], TENSOR_NAME_BYTES, "%s%s", name, suffix) >= TENSOR_NAME_BYTES)
         return pare_fail(PARE_BAD_ARGUMENT, "the name %s is too long for an importance matrix", name);
     d->declarations[at] = (pare_gguf_declaration){
         .name = d->names[at], .type = pare_ggml_type_named("F32"), .rank = 1, .shape = {elements}};
+    if (!matrices) return PARE_OK;
+    d->declarations[at].rank = 2;
+    d->declarations[at].shape[0] = matrices;
+    d->declarations[at].shape[1] = elements;
     return PARE_OK;
 }
 
@@ -39,16 +44,18 @@ static pare_status declare_all(drawing *d) {
 
 /* The data section begins at a multiple of the alignment. */
 static pare_status append_row(pare_gguf_metadata *out, const pare_imatrix_row *row, float tokens) {
-    for (int64_t i = 0; i < row->width; i++) {
+    int64_t matrices = row->matrices ? row->matrices : 1;
+    for (int64_t i = 0; i < matrices * row->width; i++) {
         float sum = (float)row->squares[i];
         if (!isfinite(sum))
             return pare_fail(PARE_NUMERIC_ERROR,
                              "the squares of input %lld of %s add up to %g, which no importance matrix can hold",
-                             (long long)i, row->name, row->squares[i]);
+                             (long long)(i % row->width), row->name, row->squares[i]);
         pare_gguf_append_f32(out, sum);
     }
     pare_gguf_append_padding(out);
-    pare_gguf_append_f32(out, tokens);
+    for (int64_t i = 0; i < matrices; i++)
+        pare_gguf_append_f32(out, row->tokens ? (float)row->tokens[i] : tokens);
     pare_gguf_append_padding(out);
     return PARE_OK;
 }

@@ -97,18 +97,17 @@ static size_t unit_of(const pare_tensor *tensor, size_t *elements) {
 /* The elements of a run that begin in [begin, end). The last one may reach beyond, into the rest of the bytes. */
 static void scan_run(scanner *scan, size_t index, pare_stored_run run, const unsigned char *begin,
                      const unsigned char *end) {
-    const pare_tensor *tensor = pare_checkpoint_at(scan->checkpoint, index);
-    size_t elements, size = unit_of(tensor, &elements);
+    size_t elements, size = unit_of(run.of, &elements);
     if ((uintptr_t)run.data >= (uintptr_t)end || (uintptr_t)run.data + run.bytes <= (uintptr_t)begin) return;
     uint64_t first = begin > run.data ? ((uint64_t)(begin - run.data) + size - 1) / size : 0;
     uint64_t last = ((uint64_t)(end - run.data) + size - 1) / size, count = run.bytes / size;
     if (last > count) last = count;
     if (first >= last) return;
     first *= elements;
-    count_pair counts = count_stored(tensor, run.data, first, last * elements - first);
+    count_pair counts = count_stored(run.of, run.data, first, last * elements - first);
     scan->out->zeros[index] += counts.zeros;
     if (counts.bad && !scan->bad) {
-        scan->bad = tensor;
+        scan->bad = pare_checkpoint_at(scan->checkpoint, index);
         scan->bad_run = run;
         scan->bad_from = first;
     }
@@ -125,10 +124,10 @@ static void scan_piece(scanner *scan, const unsigned char *begin, size_t bytes) 
 
 static pare_status refuse_element(const scanner *scan) {
     uint64_t index = scan->bad_from;
-    while (!count_stored(scan->bad, scan->bad_run.data, index, 1).bad)
+    while (!count_stored(scan->bad_run.of, scan->bad_run.data, index, 1).bad)
         index++;
     float value;
-    pare_tensor part = *scan->bad;
+    pare_tensor part = *scan->bad_run.of;
     part.data = scan->bad_run.data;
     pare_tensor_stored_values(&part, index, 1, &value);
     return pare_fail(PARE_NUMERIC_ERROR, "%s: element %llu of tensor %s is %s; repair the file or download it again",

@@ -24,16 +24,20 @@ pare_view pare_view_of_pairs(int64_t columns, int64_t head) {
                        .column_step = 1};
 }
 
-/* Columns of a matrix; 1 of a vector, whose elements count as rows. */
+/* Columns of a matrix, or of several in one tensor; 1 of a vector, whose elements count as rows. */
 static int64_t row_length(const pare_tensor *tensor) {
-    return tensor->rank == 2 ? (int64_t)tensor->shape[1] : 1;
+    return tensor->rank > 1 ? (int64_t)tensor->shape[tensor->rank - 1] : 1;
 }
 
 bool pare_tensor_is_run(const pare_tensor *tensor) {
     const pare_view *view = tensor->view;
     int64_t columns = row_length(tensor);
-    return !view || (!view->part && !view->shards && view->column_step == 1 && view->row_step == columns &&
-                     view->block_step == view->block * columns);
+    return !view || (!view->part && !view->shards && !view->halves && view->column_step == 1 &&
+                     view->row_step == columns && view->block_step == view->block * columns);
+}
+
+static double bits_of(const pare_tensor *tensor) {
+    return tensor->count ? (double)pare_tensor_stored_bytes(tensor) / (double)tensor->count : 0;
 }
 
 /* What is stored are not elements of the dtype. */
@@ -42,12 +46,16 @@ static bool is_packed(const pare_view *view) {
 }
 
 const char *pare_tensor_type_name(const pare_tensor *tensor) {
+    const pare_tensor *halves = tensor->view ? tensor->view->halves : NULL;
+    if (halves) return pare_tensor_type_name(&halves[bits_of(&halves[1]) < bits_of(&halves[0])]);
     if (tensor->view && tensor->view->exponents) return "MXFP4";
     return tensor->view && tensor->view->type ? tensor->view->type->name : pare_dtype_name(tensor->dtype);
 }
 
 uint64_t pare_tensor_stored_bytes(const pare_tensor *tensor) {
     const pare_ggml_type *type = tensor->view ? tensor->view->type : NULL;
+    const pare_tensor *halves = tensor->view ? tensor->view->halves : NULL;
+    if (halves) return pare_tensor_stored_bytes(&halves[0]) + pare_tensor_stored_bytes(&halves[1]);
     if (tensor->view && tensor->view->exponents) return tensor->count / 2; /* exponents lie elsewhere */
     return type ? tensor->count / type->elements * type->bytes : tensor->bytes;
 }
@@ -101,9 +109,41 @@ static void copy_elements(const pare_tensor *tensor, int64_t begin, int64_t coun
                 memcpy(out + (size_t)i * size, from + (size_t)(i * step) * size, size);
 }
 
+/* The same elements as `dtype`; out: of that. */
+static void take_as(const pare_tensor *tensor, uint64_t first, uint64_t count, pare_dtype dtype, char *out) {
+    enum { STEP = 1024 };
+    size_t size = pare_dtype_size(dtype);
+    if (tensor->dtype == dtype) {
+        const void *found = pare_tensor_elements(tensor, first, count, out);
+        if (found != out) memcpy(out, found, count * size);
+        return;
+    }
+    for (uint64_t done = 0, take; done < count; done += take) {
+        float values[STEP];
+        take = count - done < STEP ? count - done : STEP;
+        pare_tensor_values(tensor, first + done, take, values);
+        pare_from_float(out + done * size, dtype, values, take);
+    }
+}
+
+/* Elements [column, column + count) of a row that is one of one half's. */
+static void gather_half(const pare_tensor *tensor, int64_t row, int64_t column, int64_t count, char *out) {
+    const pare_view *view = tensor->view;
+    int64_t at = row + view->skipped, inside = at % view->block;
+    bool second = inside >= view->split;
+    int64_t each = second ? view->block - view->split : view->split, before = second ? view->split : 0;
+    int64_t there = at / view->block * each + inside - before;
+    take_as(&view->halves[second], (uint64_t)(there * row_length(tensor) + column), (uint64_t)count, tensor->dtype,
+            out);
+}
+
 /* Elements [column, column + count) of a row, which may be divided among shards. */
 static void gather_row(const pare_tensor *tensor, int64_t row, int64_t column, int64_t count, char *out) {
     const pare_view *view = tensor->view;
+    if (view->halves) {
+        gather_half(tensor, row, column, count, out);
+        return;
+    }
     if (!view->shards) {
         copy_elements(tensor, row_begin(view, row) + column * view->column_step, count, view->column_step, out);
         return;
@@ -159,11 +199,14 @@ void pare_tensor_stored_values(const pare_tensor *tensor, uint64_t first, size_t
 }
 
 int pare_tensor_run_count(const pare_tensor *tensor) {
+    if (tensor->view && tensor->view->halves) return 2;
     return tensor->view && tensor->view->shards ? tensor->view->shard_count : 1;
 }
 
 pare_stored_run pare_tensor_run(const pare_tensor *tensor, int index) {
+    const pare_view *view = tensor->view;
+    if (view && view->halves) return pare_tensor_run(&view->halves[index], 0);
     uint64_t bytes = pare_tensor_stored_bytes(tensor);
-    if (!tensor->view || !tensor->view->shards) return (pare_stored_run){tensor->data, bytes, tensor->file};
-    return (pare_stored_run){tensor->view->shards[index], bytes / (uint64_t)tensor->view->shard_count, (size_t)index};
+    if (!view || !view->shards) return (pare_stored_run){tensor->data, bytes, tensor->file, tensor};
+    return (pare_stored_run){view->shards[index], bytes / (uint64_t)view->shard_count, (size_t)index, tensor};
 }

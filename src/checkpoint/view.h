@@ -11,7 +11,10 @@
  * elements count as rows of one column.
  *
  * With `shards`, the tensor is made of shard_count stored ones of equal shape, one behind the other by rows or, if
- * by_columns, by columns; then all of the above holds of each of them. */
+ * by_columns, by columns; then all of the above holds of each of them.
+ *
+ * With `halves`, the rows of two tensors take turns: of every `block` rows the first `split` are the first one's and
+ * the others the second one's, each in its own order, and of these the tensor has those from number `skipped` on. */
 struct pare_view {
     int64_t first, block, block_step, row_step, column_step;
     int64_t part, part_step;
@@ -21,6 +24,8 @@ struct pare_view {
     const void *const *shards; /* [shard_count]: their data, in files 0, 1, 2, ...; NULL: one, at the tensor's own */
     int shard_count;
     bool by_columns;
+    const pare_tensor *halves; /* [2], whose rows are as long, of any dtypes; NULL: it is none of two */
+    int64_t split, skipped;
 };
 
 /* Rows of `columns` elements, one behind the other. */
@@ -40,7 +45,7 @@ int64_t pare_tensor_columns(const pare_tensor *tensor);
 /* True if the elements are a run of the stored ones, from view->first on. */
 bool pare_tensor_is_run(const pare_tensor *tensor);
 
-/* The type of what is stored, "Q4_K", "BF16", and the bytes that it takes. */
+/* The type of what is stored, "Q4_K", "BF16" (of two halves the one with fewer bits), and the bytes that it takes. */
 const char *pare_tensor_type_name(const pare_tensor *tensor);
 uint64_t pare_tensor_stored_bytes(const pare_tensor *tensor);
 
@@ -54,11 +59,12 @@ void pare_tensor_values(const pare_tensor *tensor, uint64_t first, size_t count,
 /* Of a whole stored tensor, in the order in which it is stored. */
 void pare_tensor_stored_values(const pare_tensor *tensor, uint64_t first, size_t count, float *out);
 
-/* A run of stored bytes that is all of a tensor of a checkpoint, or one of its shards. */
+/* A run of stored bytes that is all of a tensor of a checkpoint, or one of its shards or halves. */
 typedef struct pare_stored_run {
     const unsigned char *data;
     uint64_t bytes;
-    size_t file; /* index for pare_checkpoint_file */
+    size_t file;           /* index for pare_checkpoint_file */
+    const pare_tensor *of; /* which has the type of what is stored */
 } pare_stored_run;
 int pare_tensor_run_count(const pare_tensor *tensor);
 pare_stored_run pare_tensor_run(const pare_tensor *tensor, int index);

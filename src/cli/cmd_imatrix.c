@@ -14,7 +14,7 @@ static void print(const pare_arguments *arguments, const json_t *report) {
            pare_bytes_show(pare_document_count(report, "memory.anonymous_peak")).text, arguments->output,
            pare_count_show(pare_document_count(report, "calibration.sequences")).text,
            pare_count_show(pare_document_count(report, "calibration.length")).text);
-    printf("goes with llama.cpp's llama-quantize --imatrix, and pare prune --calib\n");
+    printf("goes with llama.cpp's llama-quantize --imatrix, pare export --importance, and pare prune --calib\n");
 }
 
 static void say_job(const void *context) {

@@ -1,4 +1,5 @@
 #include "evaluate/imatrix.h"
+#include "calibrate/expert_norms.h"
 #include "calibrate/input_moments.h"
 #include "calibrate/input_norms.h"
 #include "evaluate/group.h"
@@ -13,6 +14,7 @@ typedef struct measuring {
     const pare_evaluation *evaluation;
     pare_gguf_plan plan; /* for the names */
     pare_input_norms norms;
+    pare_expert_norms experts;
     pare_input_moments head; /* of the head's inputs */
     pare_imatrix_row *rows;  /* [plan.count], by name */
     size_t row_count;
@@ -27,8 +29,10 @@ static uint64_t bytes_of(const pare_model *model) {
             width = (uint64_t)pare_input_width(model, layer, pare_input_of(role));
             image += width * sizeof(float) + NAMES;
         }
+    image += pare_expert_norms_bytes(model) * (2 * sizeof(float)) / sizeof(double);
     width = model->config.head_width;
-    return pare_input_norms_bytes(model) + width * (sizeof(double) + sizeof(float)) + 2 * image;
+    return pare_input_norms_bytes(model) + pare_expert_norms_bytes(model) + width * (sizeof(double) + sizeof(float)) +
+           2 * image;
 }
 
 pare_status pare_imatrix_plan(const pare_model *model, const pare_backend *backend, const pare_runtime *runtime,
@@ -67,10 +71,15 @@ static pare_status list_rows(measuring *m) {
     for (size_t i = 0; i < m->plan.count; i++) {
         const pare_gguf_item *item = &m->plan.items[i];
         if (!pare_gguf_plan_reads(&m->plan, i)) continue;
-        const double *squares = m->head.squares;
-        if (item->place.layered) squares = m->norms.squares[item->place.layer][pare_input_of(item->place.role)];
-        m->rows[m->row_count++] =
-            (pare_imatrix_row){.name = item->name, .width = (int64_t)item->place.columns, .squares = squares};
+        const uint32_t layer = item->place.layer;
+        pare_imatrix_row *row = &m->rows[m->row_count++];
+        *row =
+            (pare_imatrix_row){.name = item->name, .width = (int64_t)item->place.columns, .squares = m->head.squares};
+        if (item->place.layered) row->squares = m->norms.squares[layer][pare_input_of(item->place.role)];
+        if (!item->experts) continue;
+        row->matrices = item->parts;
+        row->squares = pare_expert_norms_of(&m->experts, layer, item->place.role == PARE_ROLE_DOWN);
+        row->tokens = m->experts.tokens + (size_t)layer * item->parts;
     }
     qsort(m->rows, m->row_count, sizeof *m->rows, by_name);
     return PARE_OK;
@@ -81,8 +90,9 @@ static pare_status measure(measuring *m, pare_gguf_metadata *image) {
     const pare_windows *windows = m->evaluation->windows;
     pare_evaluation observed = *m->evaluation;
     PARE_TRY(pare_input_norms_new(model, observed.backend, false, &m->norms));
+    PARE_TRY(pare_expert_norms_new(model, observed.backend, &m->norms.observer, &m->experts));
     PARE_TRY(pare_input_moments_new(model->config.head_width, false, &m->head));
-    observed.observer = &m->norms.observer;
+    observed.observer = &m->experts.observer;
     if (!observed.stage) observed.stage = "importance matrix";
     const pare_evaluation_view view = {.see = see_head, .context = m, .beside = bytes_of(model)};
     PARE_TRY(pare_evaluation_groups(&observed, NULL, &view));
@@ -99,6 +109,7 @@ pare_status pare_imatrix_measure(const pare_evaluation *evaluation, pare_gguf_me
     pare_status status = measure(&m, image);
     pare_gguf_plan_free(&m.plan);
     pare_input_norms_free(&m.norms);
+    pare_expert_norms_free(&m.experts);
     pare_input_moments_free(&m.head);
     pare_free(m.rows);
     return status;

@@ -17,14 +17,16 @@ static pare_status expect_three(const pare_inventory *from, const char *name, ui
     return pare_inventory_refuse(from, t, expected);
 }
 
-/* Outputs and inputs of all experts, as one run of the file, in rows that can be gathered where they are scattered. */
+/* Outputs and inputs of all experts, as one run of the file, or of two that take turns, in rows that can be gathered
+ * where they are scattered. */
 static pare_status expect_fused(const pare_inventory *from, const char *name, uint64_t outputs, uint64_t inputs) {
     const pare_expert_rule *rule = &from->config->family->experts;
     const pare_tensor *tensor;
     PARE_TRY(rule->turned ? expect_three(from, name, inputs, outputs, &tensor)
                           : expect_three(from, name, outputs, inputs, &tensor));
     const char *file = pare_checkpoint_file(from->checkpoint, tensor->file);
-    if (tensor->view && !(rule->turned && tensor->view->exponents))
+    bool packed = rule->turned && tensor->view && tensor->view->exponents;
+    if (!packed && !pare_tensor_is_run(tensor) && !tensor->view->halves)
         return pare_fail(PARE_UNSUPPORTED,
                          "%s: tensor %s does not lie in the file as it is used; load the model in transformers and "
                          "save it with save_pretrained",

@@ -115,16 +115,31 @@ static void place_packed(const pare_expert_share *share, uint64_t begin, pare_ex
     out->tensor.data = (const unsigned char *)whole->data + begin / 2;
 }
 
+/* The same of what is a view of a file that has the families' order: a run of it, or of each of its halves in turn. */
+static void place_viewed(const pare_expert_share *share, uint64_t begin, pare_expert_slice *out) {
+    int64_t at = (int64_t)begin + share->view.first, columns = (int64_t)out->tensor.shape[1];
+    out->view = *out->whole->view;
+    if (out->view.halves)
+        out->view.skipped += at / columns;
+    else
+        out->view.first += at;
+    out->tensor.view = &out->view;
+}
+
 static void slice_of(const pare_config *config, uint32_t expert, pare_expert_part part, bool bias,
                      pare_expert_slice *out) {
-    bool packed = out->whole->view != NULL;
+    const pare_view *view = out->whole->view;
+    bool packed = view && view->exponents;
+    void (*place)(const pare_expert_share *, uint64_t, pare_expert_slice *) = packed ? place_packed
+                                                                              : view ? place_viewed
+                                                                                     : place_slice;
     const pare_expert_share share = share_of(config, part, bias, config->family->experts.turned && !bias && !packed);
     int64_t rows, columns;
     pare_expert_shape(config, part, &rows, &columns);
     out->tensor = *out->whole;
     out->tensor.rank = bias ? 1 : 2;
     pare_tensor_resize(&out->tensor, bias ? 1 : rows, bias ? rows : columns);
-    (packed ? place_packed : place_slice)(&share, expert * share.elements, out);
+    place(&share, expert * share.elements, out);
     snprintf(out->name, sizeof out->name, "%.120s[%u].%s", out->whole->name, expert, part_names[part]);
     out->tensor.name = out->name;
 }

@@ -3,6 +3,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#define GRANITE_KEYS                                                                                                   \
+    {"embedding_scale", "embedding_multiplier"}, {"residual_scale", "residual_multiplier"},                            \
+        {"attention.scale", "attention_multiplier"}, {                                                                 \
+        "logit_scale", "logits_scaling"                                                                                \
+    }
+
+/* V is stored as two tensors (gguf_latent.h). */
+#define LATENT_ROLES                                                                                                   \
+    [PARE_ROLE_Q] = "attn_q_b", [PARE_ROLE_K] = "attn_kv_a_mqa", [PARE_ROLE_V] = "",                                   \
+    [PARE_ROLE_Q_NORM] = "attn_q_a_norm", [PARE_ROLE_K_NORM] = "attn_kv_a_norm"
+
 static const pare_gguf_architecture rows[] = {
     {.name = "llama", .family = &pare_family_llama, .paired = true, .biases = true},
     {.name = "deci", .family = &pare_family_llama, .paired = true, .layered = true},
@@ -30,14 +41,7 @@ static const pare_gguf_architecture rows[] = {
      .tied_heads = true,
      .roles = {[PARE_ROLE_Q] = "attn_qkv", [PARE_ROLE_K] = "", [PARE_ROLE_V] = "", [PARE_ROLE_GATE] = ""},
      .keys = {{"attention.sliding_window", "sliding_window", true}}},
-    {.name = "granite",
-     .family = &pare_family_granite,
-     .paired = true,
-     .biases = true,
-     .keys = {{"embedding_scale", "embedding_multiplier"},
-              {"residual_scale", "residual_multiplier"},
-              {"attention.scale", "attention_multiplier"},
-              {"logit_scale", "logits_scaling"}}},
+    {.name = "granite", .family = &pare_family_granite, .paired = true, .biases = true, .keys = {GRANITE_KEYS}},
     {.name = "smollm3", .family = &pare_family_smollm3, .paired = true},
     {.name = "olmo2", .family = &pare_family_olmo2, .tied_heads = true},
     {.name = "stablelm",
@@ -47,15 +51,38 @@ static const pare_gguf_architecture rows[] = {
     {.name = "starcoder2", .family = &pare_family_starcoder2, .biases = true, .tied_heads = true},
     {.name = "nemotron", .family = &pare_family_nemotron, .tied_heads = true},
     {.name = "command-r", .family = &pare_family_cohere, .tied_heads = true, .keys = {{"logit_scale", "logit_scale"}}},
+    {.name = "llama", .family = &pare_family_mixtral, .experts = true, .paired = true},
+    {.name = "qwen2moe",
+     .family = &pare_family_qwen2_moe,
+     .experts = true,
+     .raw_shares = true,
+     .biases = true,
+     .tied_heads = true,
+     .own_head = true},
+    {.name = "qwen3moe", .family = &pare_family_qwen3_moe, .experts = true},
+    {.name = "olmoe",
+     .family = &pare_family_olmoe,
+     .experts = true,
+     .raw_shares = true,
+     .tied_heads = true,
+     .own_head = true,
+     .own_keys = true},
+    {.name = "granitemoe", .family = &pare_family_granitemoe, .experts = true, .paired = true, .keys = {GRANITE_KEYS}},
+    {.name = "glm4moe",
+     .family = &pare_family_glm4_moe,
+     .experts = true,
+     .biases = true,
+     .roles = {[PARE_ROLE_POST_NORM] = "post_attention_norm"}},
+    {.name = "dots1", .family = &pare_family_dots1, .experts = true, .own_keys = true},
+    {.name = "deepseek2", .family = &pare_family_deepseek_v2, .experts = true, .roles = {LATENT_ROLES}},
+    {.name = "deepseek2",
+     .family = &pare_family_deepseek_v3,
+     .also = &pare_family_glm4_moe_lite,
+     .experts = true,
+     .roles = {LATENT_ROLES}},
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };
-
-const pare_gguf_architecture *pare_gguf_architecture_find(const char *name) {
-    for (size_t i = 0; i < ROWS; i++)
-        if (strcmp(rows[i].name, name) == 0) return &rows[i];
-    return NULL;
-}
 
 const pare_gguf_architecture *pare_gguf_architecture_at(size_t index) {
     return index < ROWS ? &rows[index] : NULL;
@@ -73,7 +100,21 @@ void pare_gguf_key_name(const pare_gguf_architecture *architecture, const char *
     snprintf(name, PARE_GGUF_NAME_BYTES, "%s.%s", architecture->name, key);
 }
 
-bool pare_gguf_role_name(const pare_gguf_architecture *architecture, uint32_t layer, pare_role role,
+pare_gguf_layer pare_gguf_layer_of(const pare_config *config, uint32_t layer) {
+    return (pare_gguf_layer){.number = layer,
+                             .routed = config->plan[layer].routed,
+                             .straight = config->latent.keys && !config->latent.queries};
+}
+
+/* Of an FFN that all tokens reach beside the experts. */
+static const char *shared_name(pare_role of) {
+    return of == PARE_ROLE_GATE   ? "ffn_gate_shexp"
+           : of == PARE_ROLE_UP   ? "ffn_up_shexp"
+           : of == PARE_ROLE_DOWN ? "ffn_down_shexp"
+                                  : NULL;
+}
+
+bool pare_gguf_role_name(const pare_gguf_architecture *architecture, pare_gguf_layer layer, pare_role role,
                          char name[PARE_GGUF_NAME_BYTES]) {
     static const char *const usual[PARE_ALL_ROLES] = {
         [PARE_ROLE_Q] = "attn_q",
@@ -92,7 +133,9 @@ bool pare_gguf_role_name(const pare_gguf_architecture *architecture, uint32_t la
     };
     pare_role of = pare_roles[role].of;
     const char *found = architecture->roles[of] ? architecture->roles[of] : usual[of];
-    snprintf(name, PARE_GGUF_NAME_BYTES, "blk.%u.%s.%s", layer, found, of == role ? "weight" : "bias");
+    if (layer.straight && of == PARE_ROLE_Q) found = usual[of];
+    if (layer.routed && shared_name(of)) found = shared_name(of);
+    snprintf(name, PARE_GGUF_NAME_BYTES, "blk.%u.%s.%s", layer.number, found, of == role ? "weight" : "bias");
     return *found != '\0';
 }
 

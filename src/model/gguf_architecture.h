@@ -20,16 +20,24 @@ typedef struct pare_gguf_architecture {
     bool paired;     /* the rows of a head of Q and K are stored in pairs, one of its first half, one of its second */
     bool biases;     /* matrices may have biases that the family does not always have */
     bool tied_heads; /* llama.cpp wants heads that make up the hidden size together */
+    bool own_head;   /* and a head that is not the embedding */
+    bool own_keys;   /* and every head with keys of its own */
+    bool experts;    /* layers have experts (gguf_experts.h) */
+    bool raw_shares; /* whose shares are those of the softmax over all; else they add up to 1, or the file says */
     uint32_t window_period; /* every so many-th layer has no window; 0: as the file says */
     bool layered;           /* sizes may be lists of one number for each layer */
     bool pre_scaled;  /* Gemma: attention is scaled by the width of heads, in the largest model by hidden / heads */
     uint32_t largest; /* layers of that one */
+    const pare_family *also; /* another family that it holds, and whose models are read as the first one's; or NULL */
     const char *roles[PARE_ALL_ROLES];  /* behind "blk.N."; NULL: the usual name; "": part of another role's tensor */
     pare_gguf_key keys[PARE_GGUF_KEYS]; /* beside those of all */
 } pare_gguf_architecture;
 
-/* NULL: no row has this name. */
-const pare_gguf_architecture *pare_gguf_architecture_find(const char *name);
+/* True if models of the family are held without becoming others. */
+static inline bool pare_gguf_is_own(const pare_gguf_architecture *row, const pare_family *family) {
+    return row->family == family || (row->also && row->also == family);
+}
+
 /* NULL behind the last. */
 const pare_gguf_architecture *pare_gguf_architecture_at(size_t index);
 
@@ -45,9 +53,18 @@ extern const size_t pare_gguf_size_count;
 /* "ARCHITECTURE.KEY". */
 void pare_gguf_key_name(const pare_gguf_architecture *architecture, const char *key, char name[PARE_GGUF_NAME_BYTES]);
 
+/* A layer, as far as the names of its tensors go. */
+typedef struct pare_gguf_layer {
+    uint32_t number;
+    bool routed;   /* its FFN is what all tokens reach beside its experts */
+    bool straight; /* its queries have no latent, where those of others have one */
+} pare_gguf_layer;
+
+pare_gguf_layer pare_gguf_layer_of(const pare_config *config, uint32_t layer);
+
 /* The names of a role's tensor, "blk.3.attn_q.weight", and of one outside the layers, "output_norm.weight". False if
  * the architecture has none of its own for it. */
-bool pare_gguf_role_name(const pare_gguf_architecture *architecture, uint32_t layer, pare_role role,
+bool pare_gguf_role_name(const pare_gguf_architecture *architecture, pare_gguf_layer layer, pare_role role,
                          char name[PARE_GGUF_NAME_BYTES]);
 bool pare_gguf_end_name(pare_end end, char name[PARE_GGUF_NAME_BYTES]);
 

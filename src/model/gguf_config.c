@@ -1,3 +1,4 @@
+#include "model/gguf_latent.h"
 #include "model/gguf_model.h"
 #include "support/json.h"
 
@@ -19,6 +20,17 @@ static pare_status refuse_architecture(const pare_gguf *file, const char *name) 
                      file->mapping.path, name ? name : "missing");
 }
 
+/* Of several rows that have the name, the one that fits the file; else the last one, which says what is wrong. */
+static const pare_gguf_architecture *find_row(const pare_gguf *file, const char *name) {
+    const pare_gguf_architecture *row, *found = NULL;
+    for (size_t i = 0; (row = pare_gguf_architecture_at(i)); i++) {
+        if (strcmp(row->name, name) != 0) continue;
+        found = row;
+        if (pare_gguf_fits_row(file, row)) break;
+    }
+    return found;
+}
+
 pare_status pare_gguf_architecture_read(const pare_gguf *file, const pare_gguf_architecture **out) {
     char *name = NULL, *type;
     *out = NULL;
@@ -27,7 +39,7 @@ pare_status pare_gguf_architecture_read(const pare_gguf *file, const pare_gguf_a
     free(type);
     if (status == PARE_OK) status = pare_gguf_string(file, "general.architecture", &name);
     if (status == PARE_OK) {
-        *out = name ? pare_gguf_architecture_find(name) : NULL;
+        *out = name ? find_row(file, name) : NULL;
         if (!*out) status = refuse_architecture(file, name);
     }
     free(name);
@@ -88,8 +100,7 @@ static pare_status missing(const building *b, const char *key) {
                      b->file->mapping.path, b->row->name, key);
 }
 
-/* A reading of 32 bits of what was a decimal number: the shortest that reads as the same. */
-static double shortest(double value) {
+double pare_gguf_shortest(double value) {
     char text[32];
     for (int digits = 6; digits <= 9; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
@@ -106,7 +117,8 @@ static pare_status put_eps(const building *b) {
         if (!find(b, keys[i])) continue;
         pare_gguf_key_name(b->row, keys[i], name);
         PARE_TRY(pare_gguf_real(b->file, name, 0, &value));
-        pare_json_put(b->json, pare_family_key(b->row->family, PARE_CONFIG_KEY_EPS), pare_json_real(shortest(value)));
+        pare_json_put(b->json, pare_family_key(b->row->family, PARE_CONFIG_KEY_EPS),
+                      pare_json_real(pare_gguf_shortest(value)));
         return PARE_OK;
     }
     return missing(b, keys[0]);
@@ -132,7 +144,7 @@ static pare_status put_keys(const building *b) {
         bool integer = pare_gguf_is_whole(entry);
         if (integer && value < 1) continue; /* none: a window of 0 */
         pare_json_put(b->json, key->config,
-                      integer ? json_integer(pare_gguf_whole_at(entry, 0)) : pare_json_real(shortest(value)));
+                      integer ? json_integer(pare_gguf_whole_at(entry, 0)) : pare_json_real(pare_gguf_shortest(value)));
     }
     return PARE_OK;
 }
@@ -152,9 +164,10 @@ static const pare_tensor *end_of(const building *b, pare_end end) {
 }
 
 static bool has_any(const building *b, uint32_t roles) {
+    const pare_gguf_layer first = {0};
     char name[PARE_GGUF_NAME_BYTES];
     for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
-        if ((roles & pare_role_bit(role)) && pare_gguf_role_name(b->row, 0, role, name) &&
+        if ((roles & pare_role_bit(role)) && pare_gguf_role_name(b->row, first, role, name) &&
             pare_checkpoint_find(b->checkpoint, name))
             return true;
     return false;
@@ -164,7 +177,7 @@ static bool has_any(const building *b, uint32_t roles) {
 static void put_options(const building *b) {
     for (int i = 0; i < PARE_OPTIONS && b->row->family->options[i].key; i++) {
         const pare_option *option = &b->row->family->options[i];
-        if (option->kind == PARE_OPTION_ROLES)
+        if (option->kind == PARE_OPTION_ROLES || option->kind == PARE_OPTION_NORMED)
             pare_json_put(b->json, option->key, json_boolean(has_any(b, option->roles)));
     }
 }
@@ -211,6 +224,7 @@ static pare_status put_heads(const building *b, int64_t *rotated) {
     PARE_TRY(whole(b, "embedding_length", 0, &hidden));
     if (!heads) return missing(b, "attention.head_count");
     PARE_TRY(whole(b, "attention.key_length", hidden / heads, &head));
+    if (pare_gguf_has_latents(b->row)) return whole(b, "rope.dimension_count", 0, rotated);
     if (!find(b, "attention.key_length") && !(family->rope.share > 0))
         PARE_TRY(whole(b, "rope.dimension_count", head, &head));
     PARE_TRY(whole(b, "rope.dimension_count", head, rotated));
@@ -238,6 +252,8 @@ static pare_status build(const building *b) {
     if (!find(b, "embedding_length")) return missing(b, "embedding_length");
     PARE_TRY(put_eps(b));
     PARE_TRY(put_heads(b, &rotated));
+    PARE_TRY(pare_gguf_config_latent(b->file, b->row, b->json));
+    PARE_TRY(pare_gguf_config_experts(b->file, b->row, b->json));
     PARE_TRY(put_ends(b));
     PARE_TRY(put_keys(b));
     put_windows(b);

@@ -68,10 +68,18 @@ static bool counts_most(uint32_t layer, uint32_t layers) {
     return layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2;
 }
 
+/* So many experts make attention so small a part of a model that its keys and values are spared. */
+enum { EIGHT = 8 };
+
 static const char *wanted(const pare_gguf_form *form, const pare_gguf_place *place) {
     if (place->head) return form->head ? form->head : form->type;
     if (!place->layered) return form->type;
-    bool down = place->role == PARE_ROLE_DOWN, value = place->role == PARE_ROLE_V && !place->fused;
+    bool down = place->role == PARE_ROLE_DOWN, value = place->role == PARE_ROLE_V && !place->fused && !place->latent;
+    bool key = place->role == PARE_ROLE_K && !place->latent;
+    if (place->experts == EIGHT && !pare_ggml_type_named(form->type)->plain) {
+        if (value || key) return "Q8_0";
+        if (place->role == PARE_ROLE_O && strcmp(form->type, "Q4_K") == 0) return "Q5_K";
+    }
     if (place->role == PARE_ROLE_Q && place->fused && form->fused) return form->fused;
     if ((down || value) && form->more && counts_most(place->layer, place->layers)) return form->more;
     if (value && form->first && place->layer < 4) return form->first;

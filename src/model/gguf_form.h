@@ -29,7 +29,9 @@ typedef struct pare_gguf_place {
     bool layered;   /* it lies in layer `layer` of `layers`, as `role`; else it is another one at the ends */
     pare_role role; /* the first one of a fused tensor */
     bool fused;
-    bool weighed; /* its columns have an importance */
+    bool latent;      /* what makes queries, keys and values goes through latents */
+    bool weighed;     /* its columns have an importance */
+    uint32_t experts; /* that the model's layers have; 0: none */
     uint32_t layer, layers;
     uint64_t columns;
 } pare_gguf_place;

@@ -1,5 +1,8 @@
 #include "model/gguf_keys.h"
 #include "model/config_layers.h"
+#include "model/gguf_entries.h"
+#include "model/gguf_experts.h"
+#include "model/gguf_latent.h"
 
 #include <string.h>
 
@@ -7,20 +10,14 @@ typedef struct putting {
     pare_gguf_metadata *metadata;
     const pare_config *config;
     const pare_gguf_target *target;
-    char name[PARE_GGUF_NAME_BYTES];
 } putting;
 
-static const char *named(putting *p, const char *key) {
-    pare_gguf_key_name(p->target->row, key, p->name);
-    return p->name;
-}
-
 static void put_whole(putting *p, const char *key, uint32_t value) {
-    pare_gguf_put_u32(p->metadata, named(p, key), value);
+    pare_gguf_put_size(p->metadata, p->target->row, key, value);
 }
 
 static void put_real(putting *p, const char *key, double value) {
-    pare_gguf_put_f32(p->metadata, named(p, key), value);
+    pare_gguf_put_number(p->metadata, p->target->row, key, value);
 }
 
 /* One number where all layers are alike, else one for each. */
@@ -29,7 +26,9 @@ static void put_widths(putting *p, const char *key, uint32_t (*of)(const pare_wi
         put_whole(p, key, of(&p->config->widths[0]));
         return;
     }
-    pare_gguf_put_list(p->metadata, named(p, key), PARE_GGUF_INT32);
+    char name[PARE_GGUF_NAME_BYTES];
+    pare_gguf_key_name(p->target->row, key, name);
+    pare_gguf_put_list(p->metadata, name, PARE_GGUF_INT32);
     for (uint32_t i = 0; i < p->config->layers; i++)
         pare_gguf_add_i32(p->metadata, (int32_t)of(&p->config->widths[i]));
 }
@@ -40,11 +39,19 @@ static void put_sizes(putting *p) {
     put_whole(p, "context_length", p->target->positions);
     put_whole(p, "embedding_length", config->hidden);
     put_whole(p, "block_count", config->layers);
-    put_widths(p, "feed_forward_length", pare_widths_ffn);
+    if (pare_has_experts(config))
+        put_whole(p, "feed_forward_length", pare_gguf_dense_width(config));
+    else
+        put_widths(p, "feed_forward_length", pare_widths_ffn);
     put_widths(p, "attention.head_count", pare_widths_heads);
-    put_widths(p, "attention.head_count_kv", pare_widths_kv_heads);
-    put_whole(p, "attention.key_length", config->head_size);
-    put_whole(p, "attention.value_length", config->head_size);
+    if (config->latent.keys) {
+        pare_gguf_put_latent(p->metadata, p->target->row, config);
+    } else {
+        put_widths(p, "attention.head_count_kv", pare_widths_kv_heads);
+        put_whole(p, "attention.key_length", config->head_size);
+        put_whole(p, "attention.value_length", config->head_size);
+    }
+    pare_gguf_put_experts(p->metadata, p->target->row, config);
     bool rms = config->architecture.norm == PARE_NORM_RMS;
     put_real(p, rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon", config->rms_eps);
 }
@@ -57,7 +64,7 @@ static const pare_option *option_of(const pare_family *family, const char *key) 
 
 static void put_option(putting *p, const pare_gguf_key *key, const pare_option *option) {
     if (option->kind == PARE_OPTION_FLAG || option->kind == PARE_OPTION_NOT) {
-        pare_gguf_put_flag(p->metadata, named(p, key->gguf), pare_gguf_flag_of(p->config, option));
+        pare_gguf_put_switch(p->metadata, p->target->row, key->gguf, pare_gguf_flag_of(p->config, option));
         return;
     }
     double value = pare_gguf_number_of(p->config, option);

@@ -10,6 +10,9 @@
 pare_status pare_gguf_put_config(pare_gguf_metadata *metadata, const pare_config *config,
                                  const pare_gguf_target *target, const char *path);
 
+/* Of layers with experts (gguf_experts.h); nothing for models without. */
+void pare_gguf_put_experts(pare_gguf_metadata *metadata, const pare_gguf_architecture *row, const pare_config *config);
+
 /* A tensor that says by which factors pairs are slowed down. */
 typedef struct pare_gguf_factors {
     const char *name; /* "rope_freqs.weight" */

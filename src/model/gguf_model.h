@@ -3,6 +3,7 @@
 #define PARE_MODEL_GGUF_MODEL_H
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/gguf_tensors.h"
 #include "model/gguf_architecture.h"
 
 /* The row of the file's architecture. Refused: files that are no language model, and architectures without a row. */
@@ -11,6 +12,16 @@ pare_status pare_gguf_architecture_read(const pare_gguf *file, const pare_gguf_a
 /* What config.json of the same model says (a new reference), from the metadata and the tensors' shapes. */
 pare_status pare_gguf_config(const pare_checkpoint *checkpoint, const pare_gguf_architecture *architecture,
                              json_t **out);
+
+/* Whether a row of the file's architecture is that of its routers: with experts or without, sigmoids or a softmax. */
+bool pare_gguf_fits_row(const pare_gguf *file, const pare_gguf_architecture *row);
+
+/* Adds what the file says of experts (gguf_experts.h), and of latents (gguf_latent.h); nothing for others. */
+pare_status pare_gguf_config_experts(const pare_gguf *file, const pare_gguf_architecture *row, json_t *json);
+pare_status pare_gguf_config_latent(const pare_gguf *file, const pare_gguf_architecture *row, json_t *json);
+
+/* A reading of 32 bits of what was a decimal number: the shortest that reads as the same. */
+double pare_gguf_shortest(double value);
 
 /* Adds rope_theta, and rope_scaling where positions are scaled. head_size: of a head; rotated: of what is turned. */
 pare_status pare_gguf_config_rope(const pare_checkpoint *checkpoint, const pare_gguf_architecture *architecture,

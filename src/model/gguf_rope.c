@@ -2,6 +2,7 @@
  * slowed down as tensors: rope_freqs.weight of LLaMA 3, rope_factors_short and rope_factors_long of longrope. */
 #include "checkpoint/view.h"
 #include "model/config_rope.h"
+#include "model/gguf_latent.h"
 #include "model/gguf_model.h"
 #include "support/json.h"
 #include "support/memory.h"
@@ -117,6 +118,23 @@ static pare_status put_longrope(const reading *r, const float *shorter, const fl
     return PARE_OK;
 }
 
+/* The file has a tenth. Cosines stay as they are, and scores grow. */
+static pare_status put_mscale(const reading *r, json_t *scaling) {
+    double multiplier;
+    PARE_TRY(real(r, "rope.scaling.yarn_log_multiplier", 0, &multiplier));
+    if (!(multiplier > 0))
+        return pare_fail(
+            PARE_UNSUPPORTED,
+            "%s: its positions are YaRN's, and the metadata entry %s.rope.scaling.yarn_log_multiplier is "
+            "missing or not above 0, without which llama.cpp and transformers do not agree on the scale of "
+            "attention",
+            r->file->mapping.path, r->row->name);
+    double mscale = pare_gguf_shortest(10 * multiplier);
+    pare_json_put(scaling, "mscale", pare_json_real(mscale));
+    pare_json_put(scaling, "mscale_all_dim", pare_json_real(mscale));
+    return PARE_OK;
+}
+
 static pare_status put_named(const reading *r, const char *kind) {
     double factor, linear, original;
     PARE_TRY(real(r, "rope.scale_linear", 1, &linear));
@@ -134,7 +152,7 @@ static pare_status put_named(const reading *r, const char *kind) {
     if (!yarn) return PARE_OK;
     PARE_TRY(positions(r, "rope.scaling.original_context_length", 0, &original));
     if (original >= 1) pare_json_put(scaling, "original_max_position_embeddings", json_integer((json_int_t)original));
-    return PARE_OK;
+    return pare_gguf_has_latents(r->row) ? put_mscale(r, scaling) : PARE_OK;
 }
 
 static pare_status put_scaling(const reading *r) {

@@ -1,5 +1,7 @@
 /* Rotary positions as GGUF files have them (gguf_rope.c reads them). */
+#include "model/gguf_entries.h"
 #include "model/gguf_keys.h"
+#include "model/gguf_latent.h"
 #include "support/memory.h"
 
 #include <math.h>
@@ -8,44 +10,39 @@
 /* What llama.cpp takes for YaRN's bounds. */
 static const double BETA_FAST = 32, BETA_SLOW = 1;
 
-static void put_real(pare_gguf_metadata *metadata, const pare_gguf_target *target, const char *key, double value) {
-    char name[PARE_GGUF_NAME_BYTES];
-    pare_gguf_key_name(target->row, key, name);
-    pare_gguf_put_f32(metadata, name, value);
-}
-
-static void put_whole(pare_gguf_metadata *metadata, const pare_gguf_target *target, const char *key, double value) {
-    char name[PARE_GGUF_NAME_BYTES];
-    pare_gguf_key_name(target->row, key, name);
-    pare_gguf_put_u32(metadata, name, (uint32_t)value);
-}
-
 static bool is_near(double a, double b) {
     return fabs(a - b) <= 1e-6 * fabs(b);
 }
 
-/* Cosines grow with the factor as YaRN's paper has it, eq. 22. */
-static bool is_usual_yarn(const pare_rope_config *rope) {
+/* Cosines grow with the factor as YaRN's paper has it, eq. 22; of models with latents the scores do instead. */
+static bool is_usual_yarn(const pare_rope_config *rope, bool latents) {
     return rope->truncate && is_near(rope->beta_fast, BETA_FAST) && is_near(rope->beta_slow, BETA_SLOW) &&
-           is_near(rope->attention_factor, 1 + 0.1 * log(rope->factor));
+           is_near(rope->attention_factor, latents ? 1 : 1 + 0.1 * log(rope->factor));
 }
 
-static pare_status put_scaling(pare_gguf_metadata *metadata, const pare_rope_config *rope,
-                               const pare_gguf_target *target, const char *path) {
+static pare_status put_scaling(pare_gguf_metadata *metadata, const pare_config *config, const pare_gguf_target *target,
+                               const char *path) {
+    const pare_rope_config *rope = &config->rope[0];
+    bool latents = config->latent.keys;
     const char *kind = rope->kind == PARE_ROPE_LINEAR ? "linear" : rope->kind == PARE_ROPE_YARN ? "yarn" : "longrope";
     char name[PARE_GGUF_NAME_BYTES];
-    if (rope->kind == PARE_ROPE_YARN && !is_usual_yarn(rope))
+    if (rope->kind == PARE_ROPE_YARN && !is_usual_yarn(rope, latents))
         return pare_fail(PARE_UNSUPPORTED,
                          "%s cannot be written as GGUF: its YaRN has constants of its own, and llama.cpp has the "
                          "usual ones; write a folder instead",
                          path);
     pare_gguf_key_name(target->row, "rope.scaling.type", name);
     pare_gguf_put_text(metadata, name, kind);
-    if (rope->kind != PARE_ROPE_LONGROPE) put_real(metadata, target, "rope.scaling.factor", rope->factor);
+    if (rope->kind != PARE_ROPE_LONGROPE)
+        pare_gguf_put_number(metadata, target->row, "rope.scaling.factor", rope->factor);
     if (rope->kind != PARE_ROPE_LINEAR)
-        put_whole(metadata, target, "rope.scaling.original_context_length", rope->original_positions);
+        pare_gguf_put_size(metadata, target->row, "rope.scaling.original_context_length",
+                           (uint32_t)rope->original_positions);
     if (rope->kind == PARE_ROPE_LONGROPE)
-        put_real(metadata, target, "rope.scaling.attn_factor", rope->attention_factor);
+        pare_gguf_put_number(metadata, target->row, "rope.scaling.attn_factor", rope->attention_factor);
+    if (rope->kind == PARE_ROPE_YARN && latents) /* a tenth, by what files were before */
+        pare_gguf_put_number(metadata, target->row, "rope.scaling.yarn_log_multiplier",
+                             0.1 * pare_gguf_latent_mscale(config));
     return PARE_OK;
 }
 
@@ -53,10 +50,10 @@ pare_status pare_gguf_put_rope(pare_gguf_metadata *metadata, const pare_config *
                                const char *path) {
     const pare_rope_config *rope = &config->rope[0];
     if (config->architecture.positions != PARE_POSITIONS_ROTARY) return PARE_OK;
-    put_whole(metadata, target, "rope.dimension_count", rope->rotated);
-    put_real(metadata, target, "rope.freq_base", rope->theta);
+    pare_gguf_put_size(metadata, target->row, "rope.dimension_count", rope->rotated);
+    pare_gguf_put_number(metadata, target->row, "rope.freq_base", rope->theta);
     bool named = rope->kind == PARE_ROPE_LINEAR || rope->kind == PARE_ROPE_YARN || rope->kind == PARE_ROPE_LONGROPE;
-    return named ? put_scaling(metadata, rope, target, path) : PARE_OK;
+    return named ? put_scaling(metadata, config, target, path) : PARE_OK;
 }
 
 static pare_status add(pare_gguf_factors out[PARE_GGUF_FACTORS], size_t *count, const char *name, uint32_t pairs) {

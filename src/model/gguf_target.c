@@ -2,6 +2,8 @@
 #include "model/config_experts.h"
 #include "model/config_layers.h"
 #include "model/config_write.h"
+#include "model/gguf_experts.h"
+#include "model/gguf_latent.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -56,7 +58,8 @@ static uint32_t complete(const pare_family *family, uint32_t roles) {
 static uint32_t possible(const pare_family *family) {
     uint32_t roles = family->architecture.roles;
     for (int i = 0; i < PARE_OPTIONS && family->options[i].key; i++)
-        if (family->options[i].kind == PARE_OPTION_ROLES) roles |= family->options[i].roles;
+        if (family->options[i].kind == PARE_OPTION_ROLES || family->options[i].kind == PARE_OPTION_NORMED)
+            roles |= family->options[i].roles;
     return roles;
 }
 
@@ -122,8 +125,16 @@ static bool refuse(char reason[REASON_BYTES], const pare_gguf_architecture *row,
 /* Whether the row can hold the model; else why not. */
 static bool fits(const pare_config *config, const pare_gguf_architecture *row, char reason[REASON_BYTES]) {
     const pare_family *family = row->family;
-    bool own = family == config->family && !row->layered, uniform = pare_config_is_even(config);
-    if (!own && !computes_as(config, family)) return false;
+    bool own = pare_gguf_is_own(row, config->family) && !row->layered;
+    bool uniform = pare_has_experts(config) || pare_config_is_even(config);
+    if (!own && (row->experts || !computes_as(config, family))) return false;
+    if (row->experts && !pare_has_experts(config)) return refuse(reason, row, "experts");
+    const char *misfit = pare_gguf_experts_misfit(config, row);
+    if (!misfit) misfit = pare_gguf_latent_misfit(config);
+    if (misfit) return refuse(reason, row, misfit);
+    if (row->own_keys && config->widths[0].kv_heads != config->widths[0].heads)
+        return refuse(reason, row, "keys of its own for every head");
+    if (row->own_head && config->tied) return refuse(reason, row, "a head that is not the embedding");
     if (!uniform && !row->layered) return refuse(reason, row, "the same widths in all layers");
     uint32_t roles = row->biases ? possible(family) : family->architecture.roles;
     if ((config->architecture.roles & ~roles) != 0)
@@ -144,9 +155,14 @@ pare_status pare_gguf_target_find(const pare_config *config, const char *path, p
     char reason[REASON_BYTES] = "llama.cpp has no architecture for it that pare writes";
     const pare_gguf_architecture *row;
     *out = (pare_gguf_target){.positions = config->stated_positions};
-    for (int own = 1; own >= 0 && !out->row && !pare_has_experts(config) && !config->latent.keys; own--)
+    if (config->experts.jitter > 0)
+        snprintf(
+            reason, REASON_BYTES,
+            "llama.cpp's architecture phimoe has RMS norms and one softmax in place of layer norms and sparsemixer");
+    for (int own = 1; own >= 0 && !out->row; own--)
         for (size_t i = 0; (row = pare_gguf_architecture_at(i)) && !out->row; i++) {
-            bool asked = own ? row->family == config->family : row->family == &pare_family_llama;
+            bool asked = own ? pare_gguf_is_own(row, config->family)
+                             : row->family == &pare_family_llama && !pare_has_experts(config);
             if (asked && fits(config, row, reason)) out->row = row;
         }
     if (!out->row)

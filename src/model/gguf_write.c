@@ -1,6 +1,9 @@
 #include "model/gguf_write.h"
+#include "model/expert_tensors.h"
+#include "model/gguf_items.h"
 #include "model/gguf_keys.h"
 #include "model/gguf_padding.h"
+#include "model/latent_tensors.h"
 #include "model/names.h"
 #include "support/memory.h"
 #include "support/progress.h"
@@ -31,9 +34,34 @@ static void take(const pare_gguf_item *item, const pare_tensor *tensor, int64_t 
         out[i] += item->shift;
 }
 
+/* What is asked for of one block of rows, into the second half of the room, where it is turned. */
+static const float *take_block(const pare_gguf_item *item, const pare_tensor *tensor, int64_t block, int64_t columns,
+                               float *room) {
+    int64_t rows = item->rows;
+    float *turned = room + rows * columns;
+    take(item, tensor, block * item->block + item->first, rows, room);
+    if (!item->turned) return room;
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t column = 0; column < columns; column++)
+            turned[column * rows + row] = room[row * columns + column];
+    return turned;
+}
+
+static pare_status write_blocks(pare_gguf_writer *writer, const pare_gguf_item *item, const pare_tensor *tensor,
+                                float *room) {
+    int64_t rows, columns;
+    pare_tensor_matrix(tensor, &rows, &columns);
+    for (int64_t block = 0; block < rows / item->block; block++) {
+        const float *values = take_block(item, tensor, block, columns, room);
+        PARE_TRY(pare_gguf_writer_write(writer, values, (uint64_t)(item->rows * columns)));
+    }
+    return PARE_OK;
+}
+
 static pare_status write_part(pare_gguf_writer *writer, const pare_gguf_item *item, const pare_tensor *tensor,
                               float *room) {
     int64_t rows, columns;
+    if (item->block) return write_blocks(writer, item, tensor, room);
     pare_tensor_matrix(tensor, &rows, &columns);
     int64_t step = columns ? ROOM / columns : 1;
     for (int64_t first = 0, n; first < rows; first += n) {
@@ -48,13 +76,14 @@ static pare_status write_item(pare_gguf_writer *writer, const pare_gguf_item *it
                               const pare_gguf_declaration *declaration, float *room) {
     uint64_t columns = declaration->shape[declaration->rank - 1],
              rows = declaration->rank == 2 ? declaration->shape[0] : 1;
+    const pare_tensor *const *tensors = item->experts ? item->experts : item->tensor;
     if (item->values) return pare_gguf_writer_write(writer, item->values, columns);
-    if (!item->tensor[0]) memset(room, 0, columns * sizeof *room);
-    for (uint64_t row = 0; row < rows && !item->tensor[0]; row++)
+    if (!tensors[0]) memset(room, 0, columns * sizeof *room);
+    for (uint64_t row = 0; row < rows && !tensors[0]; row++)
         PARE_TRY(pare_gguf_writer_write(writer, room, columns));
-    if (!item->tensor[0]) return PARE_OK;
-    for (int part = 0; part < item->parts; part++)
-        PARE_TRY(write_part(writer, item, item->tensor[part], room));
+    if (!tensors[0]) return PARE_OK;
+    for (uint32_t part = 0; part < item->parts; part++)
+        PARE_TRY(write_part(writer, item, tensors[part], room));
     return PARE_OK;
 }
 
@@ -81,26 +110,31 @@ static const pare_tensor *tensor_of(const pare_model *model, uint32_t layer, par
     return tensor->count ? tensor : NULL;
 }
 
-/* A tensor of rank 1 or 2; vectors are always F32. */
-static pare_status declare(pare_gguf_plan *plan, uint64_t rows, uint64_t columns, bool matrix, pare_gguf_place *place) {
+pare_status pare_gguf_plan_declare(pare_gguf_plan *plan, pare_gguf_shape shape, pare_gguf_place *place) {
     pare_gguf_item *item = &plan->items[plan->count];
     pare_gguf_declaration *d = &plan->declarations[plan->count];
-    bool narrow = false;
+    uint64_t columns = shape.size[shape.rank - 1];
+    bool narrow = false, matrix = shape.rank > 1 && !shape.exact;
     place->columns = columns;
     place->weighed = plan->imatrix != NULL;
+    place->experts = plan->config.experts.count;
     item->place = *place;
-    *d = (pare_gguf_declaration){.name = item->name, .rank = matrix ? 2 : 1, .shape = {columns}};
+    *d = (pare_gguf_declaration){.name = item->name, .rank = shape.rank};
+    memcpy(d->shape, shape.size, sizeof shape.size);
     d->type = matrix ? pare_gguf_form_type(plan->form, place, &narrow) : pare_ggml_type_named("F32");
-    if (matrix) {
-        d->shape[0] = rows;
-        d->shape[1] = columns;
-    }
     plan->matrices += matrix;
     plan->narrow += narrow;
     plan->count++;
-    if (columns <= ROOM) return PARE_OK;
+    uint64_t room = item->block ? shape.size[1] * columns * (item->turned ? 2 : 1) : columns;
+    if (room <= ROOM) return PARE_OK;
     return pare_fail(PARE_UNSUPPORTED, "tensor %s has rows of %llu elements, more than pare writes as GGUF", item->name,
                      (unsigned long long)columns);
+}
+
+/* Vectors are always F32. */
+static pare_status declare(pare_gguf_plan *plan, uint64_t rows, uint64_t columns, bool matrix, pare_gguf_place *place) {
+    const pare_gguf_shape vector = {.rank = 1, .size = {columns}}, two = {.rank = 2, .size = {rows, columns}};
+    return pare_gguf_plan_declare(plan, matrix ? two : vector, place);
 }
 
 static pare_status add_role(pare_gguf_plan *plan, uint32_t layer, pare_role role) {
@@ -110,14 +144,16 @@ static pare_status add_role(pare_gguf_plan *plan, uint32_t layer, pare_role role
     const pare_fused *fused = pare_family_fused(row->family, role);
     pare_gguf_item *item = &plan->items[plan->count];
     *item = (pare_gguf_item){.parts = 1, .tensor = {tensor_of(model, layer, role)}};
-    bool named = pare_gguf_role_name(row, layer, role, item->name);
+    const pare_gguf_layer in = pare_gguf_layer_of(&plan->config, layer);
+    bool named = pare_gguf_role_name(row, in, role, item->name);
+    if (!named && plan->config.latent.keys) return pare_gguf_plan_add_latent(plan, layer);
     if (fused && fused->parts[0] != pare_roles[role].of) return PARE_OK;
     if (fused && !named) /* it has the name of another part */
         for (int i = 1; i < fused->count && !named; i++)
-            named = pare_gguf_role_name(row, layer, fused->parts[i], item->name);
+            named = pare_gguf_role_name(row, in, fused->parts[i], item->name);
     pare_role of = pare_roles[role].of;
-    bool turned = of == PARE_ROLE_Q || of == PARE_ROLE_K;
-    if (turned && row->paired) item->head = model->config.head_size;
+    bool rotated = of == PARE_ROLE_Q || of == PARE_ROLE_K;
+    if (rotated && row->paired) item->head = model->config.head_size;
     if (model->config.architecture.norm_unit && pare_role_is_norm(role)) item->shift = 1;
     int64_t rows, columns, total;
     if (row->layered && pare_widths_lack_norm(&model->config.architecture, widths, role)) return PARE_OK;
@@ -134,8 +170,12 @@ static pare_status add_role(pare_gguf_plan *plan, uint32_t layer, pare_role role
         total += more;
     }
     if (!total || !columns) return PARE_OK; /* of a layer that has none of it */
-    pare_gguf_place place = {
-        .layered = true, .role = role, .fused = fused != NULL, .layer = layer, .layers = model->config.layers};
+    pare_gguf_place place = {.layered = true,
+                             .role = role,
+                             .fused = fused != NULL,
+                             .latent = model->config.latent.keys,
+                             .layer = layer,
+                             .layers = model->config.layers};
     return declare(plan, (uint64_t)total, (uint64_t)columns, pare_role_is_matrix(role), &place);
 }
 
@@ -168,33 +208,43 @@ static pare_status add_factors(pare_gguf_plan *plan) {
 
 static pare_status fill(pare_gguf_plan *plan) {
     const pare_config *config = &plan->config;
-    size_t most = (size_t)config->layers * PARE_ALL_ROLES + PARE_ENDS + PARE_GGUF_FACTORS;
+    size_t most = (size_t)config->layers * (PARE_ALL_ROLES + PARE_GGUF_MORE_ITEMS) + PARE_ENDS + PARE_GGUF_FACTORS;
     PARE_TRY(pare_alloc(&plan->config.widths, config->layers, sizeof *config->widths, "widths"));
     pare_gguf_pad_widths(&plan->model->config, plan->config.widths);
     PARE_TRY(pare_gguf_target_find(config, pare_checkpoint_directory(plan->model->checkpoint), &plan->target));
     PARE_TRY(pare_alloc(&plan->items, most, sizeof *plan->items, "tensor list"));
+    PARE_TRY(pare_alloc(&plan->experts, (size_t)config->layers * config->experts.count * PARE_EXPERT_PARTS,
+                        sizeof *plan->experts, "tensor list"));
     PARE_TRY(pare_alloc(&plan->declarations, most, sizeof *plan->declarations, "tensor list"));
     PARE_TRY(pare_alloc(&plan->factors, PARE_GGUF_FACTORS, sizeof *plan->factors, "rotary factors"));
     PARE_TRY(pare_gguf_factors_make(config, plan->factors, &plan->factor_count));
     PARE_TRY(add_end(plan, PARE_END_EMBEDDING));
     PARE_TRY(add_factors(plan));
-    for (uint32_t layer = 0; layer < config->layers; layer++)
+    for (uint32_t layer = 0; layer < config->layers; layer++) {
         for (pare_role role = 0; role < PARE_ALL_ROLES; role++)
             if (plan->target.roles & pare_role_bit(role)) PARE_TRY(add_role(plan, layer, role));
+        PARE_TRY(pare_gguf_plan_add_experts(plan, layer));
+    }
     for (pare_end end = 0; end < PARE_ENDS; end++)
         if (end != PARE_END_EMBEDDING) PARE_TRY(add_end(plan, end));
     return PARE_OK;
 }
 
-/* Mean squares of what enters each column. */
+/* Mean squares of what enters each column, expert by expert; where one has seen nothing, all columns are alike. */
 static pare_status take_importance(const pare_imatrix_file *imatrix, const pare_gguf_item *item, float **out) {
     size_t columns = (size_t)item->place.columns;
-    double *squares, tokens;
-    PARE_TRY(pare_alloc(out, columns, sizeof **out, "the importance of columns"));
+    uint32_t matrices = item->experts ? item->parts : 1;
+    double *squares, tokens = 0;
+    PARE_TRY(pare_alloc(out, matrices * columns, sizeof **out, "the importance of columns"));
     PARE_TRY(pare_alloc(&squares, columns, sizeof *squares, "the importance of columns"));
-    pare_status status = pare_imatrix_take(imatrix, item->name, (int64_t)columns, squares, &tokens);
-    for (size_t i = 0; i < columns && status == PARE_OK; i++)
-        (*out)[i] = (float)squares[i] / (float)tokens;
+    pare_status status = PARE_OK;
+    for (uint32_t m = 0; m < matrices && status == PARE_OK; m++) {
+        status = item->experts
+                     ? pare_imatrix_take_one(imatrix, item->name, matrices, m, (int64_t)columns, squares, &tokens)
+                     : pare_imatrix_take(imatrix, item->name, (int64_t)columns, squares, &tokens);
+        for (size_t i = 0; i < columns && status == PARE_OK; i++)
+            (*out)[m * columns + i] = tokens > 0 ? (float)squares[i] / (float)tokens : 1;
+    }
     pare_free(squares);
     return status;
 }
@@ -205,11 +255,13 @@ static pare_status weigh(pare_gguf_plan *plan) {
     PARE_TRY(pare_alloc(&plan->importance, plan->count, sizeof *plan->importance, "the importance of columns"));
     for (size_t i = 0; i < plan->count; i++) {
         const pare_gguf_item *item = &plan->items[i];
-        bool matrix = plan->declarations[i].rank == 2 && plan->declarations[i].type->weighed;
+        pare_gguf_declaration *d = &plan->declarations[i];
+        bool matrix = d->rank > 1 && d->type->weighed;
         bool layered = pare_gguf_plan_reads(plan, i) && item->place.layered;
         if (!matrix || (!layered && !pare_imatrix_has(plan->imatrix, item->name))) continue;
         PARE_TRY(take_importance(plan->imatrix, item, &plan->importance[i]));
-        plan->declarations[i].importance = plan->importance[i];
+        d->importance = plan->importance[i];
+        d->alike = item->experts ? d->shape[1] : 0;
     }
     return PARE_OK;
 }
@@ -218,6 +270,7 @@ pare_status pare_gguf_plan_make(const pare_model *model, const pare_gguf_form *f
                                 pare_gguf_plan *out) {
     *out = (pare_gguf_plan){.model = model, .config = model->config, .form = form, .imatrix = imatrix};
     out->config.widths = NULL;
+    if (imatrix) PARE_TRY(pare_latents_refuse(model, "an importance matrix"));
     pare_status status = fill(out);
     if (status == PARE_OK) status = weigh(out);
     if (status != PARE_OK) pare_gguf_plan_free(out);
@@ -226,7 +279,7 @@ pare_status pare_gguf_plan_make(const pare_model *model, const pare_gguf_form *f
 
 bool pare_gguf_plan_reads(const pare_gguf_plan *plan, size_t index) {
     const pare_gguf_place *place = &plan->items[index].place;
-    return plan->declarations[index].rank == 2 && (place->layered || (place->head && !plan->model->config.tied));
+    return plan->declarations[index].rank > 1 && (place->layered || (place->head && !plan->model->config.tied));
 }
 
 void pare_gguf_plan_free(pare_gguf_plan *plan) {
@@ -236,6 +289,7 @@ void pare_gguf_plan_free(pare_gguf_plan *plan) {
         pare_free(plan->importance[i]);
     pare_free(plan->importance);
     pare_free(plan->items);
+    pare_free(plan->experts);
     pare_free(plan->config.widths);
     pare_free(plan->declarations);
     *plan = (pare_gguf_plan){0};

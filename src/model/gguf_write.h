@@ -11,11 +11,15 @@
 /* What becomes of one tensor: parts in their order, one behind the other. */
 typedef struct pare_gguf_item {
     char name[PARE_GGUF_NAME_BYTES];
-    const float *values;          /* [columns] that are no tensor of the model's; or NULL */
-    const pare_tensor *tensor[3]; /* [parts]; one that the model has not is zeros */
-    int parts;
-    uint32_t head; /* rows of a head that are stored in pairs; 0: as they are */
-    float shift;   /* is added */
+    const float *values;               /* [columns] that are no tensor of the model's; or NULL */
+    const pare_tensor *tensor[3];      /* [parts]; one that the model has not is zeros */
+    const pare_tensor *const *experts; /* [parts] in their place, or NULL */
+    uint32_t parts;
+    uint32_t head;  /* rows of a head that are stored in pairs; 0: as they are */
+    float shift;    /* is added */
+    uint32_t block; /* only some rows of each so many: `rows` from number `first` on; 0: all */
+    uint32_t first, rows;
+    bool turned; /* with rows and columns of each block exchanged */
     pare_gguf_place place;
 } pare_gguf_item;
 
@@ -25,6 +29,7 @@ typedef struct pare_gguf_plan {
     pare_gguf_target target;
     const pare_gguf_form *form;
     pare_gguf_item *items;
+    const pare_tensor **experts;         /* that items point to; NULL: the model has none */
     pare_gguf_declaration *declarations; /* [count] */
     size_t count;
     size_t matrices, narrow;          /* narrow: those that have another type, for their width */

@@ -3,6 +3,7 @@
 #include "calibrate/calibration.h"
 #include "evaluate/imatrix.h"
 #include "model/gguf_target.h"
+#include "model/latent_tensors.h"
 #include "report/report.h"
 #include "run/run.h"
 #include "support/memory.h"
@@ -28,6 +29,7 @@ static pare_status prepare(void *context) {
     imatrix_job *j = context;
     const char *folder = pare_checkpoint_directory(j->model->checkpoint), *source = j->asked->calibration.source;
     pare_gguf_target held;
+    PARE_TRY(pare_latents_refuse(j->model, "an importance matrix"));
     PARE_TRY(pare_gguf_target_find(&j->model->config, folder, &held));
     PARE_TRY(pare_calibration_check_source(j->model, "--calib", source));
     pare_paths_read(&j->run.paths, "MODEL", folder, PARE_PATH_DATA);

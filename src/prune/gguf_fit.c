@@ -1,5 +1,6 @@
 /* A GGUF file is asked for: whether one can hold what the target leaves, as far as that is known before any score. */
 #include "model/gguf_target.h"
+#include "model/latent_tensors.h"
 #include "prune/prune_job.h"
 #include "support/file.h"
 #include "support/memory.h"
@@ -64,6 +65,7 @@ pare_status pare_prune_check_gguf(const pare_prune_job *job) {
     layers_left lists = {0};
     bool units = job->target.mode == PARE_MODE_BLOCK && job->goal.widths && !job->drops;
     if (!job->run.gguf.wanted && !job->asked->outputs.imatrix) return PARE_OK;
+    if (job->asked->outputs.imatrix) PARE_TRY(pare_latents_refuse(job->model, "an importance matrix"));
     bool open = units && is_open(job), known = units && !open && job->target.ranking != PARE_RANK_UNIFORM;
     pare_status status = list_layers(job, known ? job->goal.widths : left.widths, &left, &lists);
     if (status == PARE_OK && open) make_uneven(lists.widths, left.layers);

@@ -24,7 +24,7 @@ static json_t *classes_of(const pare_family *family) {
 static json_t *architectures_of(const pare_family *family) {
     json_t *list = json_array();
     for (size_t i = 0; pare_gguf_architecture_at(i); i++)
-        if (pare_gguf_architecture_at(i)->family == family)
+        if (pare_gguf_is_own(pare_gguf_architecture_at(i), family))
             pare_json_append(list, pare_json_string(pare_gguf_architecture_at(i)->name));
     return list;
 }

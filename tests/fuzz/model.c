@@ -1,6 +1,7 @@
 /* Files that say what a model is. */
 #include "fuzz/target.h"
 #include "gguf_of_llama.h"
+#include "model/gguf_models.h"
 #include "report/manifest_read.h"
 #include "train/adapter_file.h"
 #include "train/write.h"
@@ -84,6 +85,20 @@ static pare_status read_gguf_model(const char *folder, const char *path) {
     return describe(path);
 }
 
+/* Experts, halves that are one tensor, and latents. */
+static void seed_gguf_experts(const char *folder) {
+    static const char *const names[] = {"mixtral", "granitemoe", "deepseek_v3"};
+    families all = gguf_models_load_from("gguf_experts.json.gz");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        gguf_bytes file = gguf_model_bytes(family_case(&all, names[i]));
+        char *name = pare_format("%s.gguf", names[i]);
+        tiny_write_file(folder, name, file.data, file.count);
+        free(name);
+        free(file.data);
+    }
+    families_free(&all);
+}
+
 static void seed_gguf_model(const char *folder) {
     char *made = tiny_model_write(tiny);
     pare_model *model;
@@ -93,6 +108,7 @@ static void seed_gguf_model(const char *folder) {
     pare_model_close(model);
     tiny_remove(made);
     free(made);
+    seed_gguf_experts(folder);
 }
 
 static pare_backend *backend;

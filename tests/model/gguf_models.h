@@ -1,5 +1,6 @@
-/* Tiny models as GGUF files (tests/data/gguf_models.json.gz): fronts that the gguf package wrote, and weights that are
- * made of names (families.h) and stored as llama.cpp's converter stores them. */
+/* Tiny models as GGUF files (tests/data/gguf_models.json.gz; with experts gguf_experts.json.gz, whose cases have what
+ * family_open needs, too): fronts that the gguf package wrote, and weights that are made of names (families.h) and
+ * stored as llama.cpp's converter stores them. */
 #ifndef PARE_TESTS_GGUF_MODELS_H
 #define PARE_TESTS_GGUF_MODELS_H
 
@@ -13,12 +14,16 @@ typedef struct gguf_bytes {
     size_t count;
 } gguf_bytes;
 
-static inline families gguf_models_load(void) {
-    families all = {.golden = load_packed("gguf_models.json.gz")};
+static inline families gguf_models_load_from(const char *name) {
+    families all = {.golden = load_packed(name)};
     size_t sequences, length;
     all.cases = json_object_get(all.golden, "cases");
     all.ids = golden_ids(json_object_get(all.golden, "ids"), &sequences, &length);
     return all;
+}
+
+static inline families gguf_models_load(void) {
+    return gguf_models_load_from("gguf_models.json.gz");
 }
 
 static inline void gguf_append(gguf_bytes *to, const void *data, size_t count) {
@@ -70,11 +75,40 @@ static inline void gguf_append_tensor(gguf_bytes *to, const json_t *row) {
     gguf_align(to);
 }
 
+static inline size_t gguf_whole(const json_t *row, size_t index) {
+    return (size_t)json_integer_value(json_array_get(row, index));
+}
+
+/* [names, shape, block, first, rows, turned]: of each of the tensors, rows [first, first + rows) of every `block`, or
+ * all where that is 0, as they are or turned within the block. */
+static inline void gguf_append_parted(gguf_bytes *to, const json_t *row) {
+    const json_t *names = json_array_get(row, 0), *shape = json_array_get(row, 1);
+    size_t rank = json_array_size(shape), columns = gguf_whole(shape, rank - 1), all = gguf_whole(shape, 0);
+    if (rank == 3) all *= gguf_whole(shape, 1);
+    size_t block = gguf_whole(row, 2) ? gguf_whole(row, 2) : all, first = gguf_whole(row, 3);
+    size_t rows = gguf_whole(row, 2) ? gguf_whole(row, 4) : all, count = rows * columns;
+    bool turned = gguf_whole(row, 5);
+    for (size_t n = 0; n < json_array_size(names); n++)
+        for (size_t at = 0; at < all / block * count; at++) {
+            size_t inside = at % count, i = turned ? inside % rows : inside / columns;
+            size_t column = turned ? inside / rows : inside % columns;
+            float value = family_weight(json_string_value(json_array_get(names, n)), rank,
+                                        (uint32_t)((at / count * block + first + i) * columns + column));
+            gguf_append(to, &value, sizeof value);
+        }
+    gguf_align(to);
+}
+
 static inline gguf_bytes gguf_model_bytes(const json_t *one) {
     gguf_bytes file = gguf_base64(json_string_value(json_object_get(one, "front")));
-    const json_t *rows = json_object_get(one, "tensors");
-    for (size_t i = 0; i < json_array_size(rows); i++)
-        gguf_append_tensor(&file, json_array_get(rows, i));
+    const json_t *parted = json_object_get(one, "stored"), *rows = parted ? parted : json_object_get(one, "tensors");
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        if (json_is_array(json_array_get(row, 0)))
+            gguf_append_parted(&file, row);
+        else
+            gguf_append_tensor(&file, row);
+    }
     return file;
 }
 
